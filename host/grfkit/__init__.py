@@ -1,0 +1,1 @@
+"""Ground reaction force without a force plate."""

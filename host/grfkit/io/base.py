@@ -1,0 +1,68 @@
+"""What a reader is: it says whether a file is its own, and turns it into a Recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..records import Recording
+
+HEAD_BYTES = 65536
+
+
+class Head(NamedTuple):
+    """What sniffing sees: path, size in bytes and the first 64 kB, as bytes and as text."""
+
+    path: Path
+    size: int
+    data: bytes
+    text: str
+
+    def lines(self, count: int) -> list[str]:
+        """Return the first ``count`` lines without their ends."""
+        return self.text.splitlines()[:count]
+
+
+class Match(NamedTuple):
+    """How well a file fits a reader: 0 not at all, 1 certain; and why, as one clause."""
+
+    score: float
+    why: str
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a user may tell a reader.
+
+    Attributes
+    ----------
+    column_map
+        For generic CSV: file column -> ``"name [unit]"``, from a TOML file.
+    rate_hz
+        For files that state no rate.
+    extra
+        Anything one reader alone understands; an unknown key is refused by that reader.
+    """
+
+    column_map: dict[str, str] = field(default_factory=dict)
+    rate_hz: float | None = None
+    cop_threshold_n: float = 20.0
+    cop_filter_hz: float = 50.0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A file format: ``sniff`` looks at the head, ``read`` returns the whole recording.
+
+    ``read`` raises :class:`grfkit.errors.BadInputError` with one line (without the path: :func:`grfkit.io.read`
+    puts it in front) for whatever is wrong with the file, and never another exception.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[Head], Match]
+    read: Callable[[Path, ReadOptions], Recording]

@@ -1,0 +1,112 @@
+"""What made an artefact: tool, version, configuration, and the SHA-256 of every input."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .errors import BadInputError
+
+SCHEMA_VERSION = "1"
+
+
+def tool_version() -> str:
+    """Return the installed version of grfkit (``0+unknown`` in an uninstalled tree)."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("grfkit")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+class InputFile(BaseModel):
+    """One input: its file name (never its folder: two machines give the same bytes), size and digest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    sha256: str
+    size_bytes: int
+    role: str = "input"
+
+
+class Provenance(BaseModel):
+    """What made an artefact. Holds no time of day and no folder, so the same run gives the same bytes.
+
+    Attributes
+    ----------
+    findings
+        What was noticed and what was corrected, one sentence each, in order.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    tool: str = "grfkit"
+    version: str = Field(default_factory=tool_version)
+    command: str = ""
+    configuration: dict[str, Any] = Field(default_factory=dict)
+    inputs: list[InputFile] = Field(default_factory=list)
+    findings: list[str] = Field(default_factory=list)
+    seed: int | None = None
+
+    def merged(self, *others: Provenance) -> Provenance:
+        """Return this provenance with the inputs and findings of ``others`` added, each once."""
+        inputs, findings = list(self.inputs), list(self.findings)
+        for other in others:
+            inputs += [i for i in other.inputs if i not in inputs]
+            findings += [f for f in other.findings if f not in findings]
+        return self.model_copy(update={"inputs": inputs, "findings": findings})
+
+
+def describe_input(path: Path, *, role: str = "input") -> InputFile:
+    """Return the name, size and SHA-256 of a file.
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing, a folder or unreadable.
+    """
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open(path, "rb") as handle:
+            while block := handle.read(1 << 20):
+                digest.update(block)
+                size += len(block)
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return InputFile(name=path.name, sha256=digest.hexdigest(), size_bytes=size, role=role)
+
+
+@contextlib.contextmanager
+def written_whole(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that becomes ``path`` only if the block ends well.
+
+    Raises
+    ------
+    BadInputError
+        If ``path`` exists and ``force`` is false, or its folder does not exist or cannot be written.
+    """
+    if path.is_dir():
+        raise BadInputError(f"{path}: is a folder; name a file to write")
+    if path.exists() and not force:
+        raise BadInputError(f"{path}: exists; use --force to overwrite it")
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

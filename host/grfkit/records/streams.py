@@ -1,0 +1,247 @@
+"""One stream of a recording: channels in SI on a device clock, gaps as NaN, raw time kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from .. import units
+from ..errors import BadInputError
+
+Floats = NDArray[np.float64]
+StreamKind = Literal["force_plate", "insole", "imu", "landmarks", "analog", "events"]
+Side = Literal["left", "right", "both", "unknown"]
+StampSource = Literal["crystal", "host", "index", "unknown"]
+Frame = Literal["raw", "sensor", "foot", "plate", "global", "lab", "landing"]
+"""``global`` is the file's own laboratory frame; ``lab`` is grfkit's: X forward, Y left, Z up."""
+Surface = Literal["treadmill", "overground"]
+
+_LONGEST_FILLED_GAP_S = 10.0
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel as a file holds it; :func:`make_stream` converts it to SI once.
+
+    Attributes
+    ----------
+    name
+        grfkit's name: ``fx fy fz mx my mz cop_x cop_y cop_z free_moment`` (plate), ``force``, ``zone_heel
+        zone_medial zone_lateral``, ``cell_01``... (insole), ``acc_x``... ``gyro_x``... ``mag_x``... (IMU),
+        or the file's own name where none of these fits.
+    values
+        Shape (samples,), missing samples NaN.
+    unit
+        As in the file; any spelling :mod:`grfkit.units` knows. ``count`` for uncalibrated values.
+    frame
+        What the axes are relative to.
+    raw_name
+        The file's own name, where it differs.
+    """
+
+    name: str
+    values: Floats
+    unit: str
+    frame: Frame = "raw"
+    raw_name: str = ""
+
+
+def make_stream(
+    channels: Sequence[Channel],
+    time: Floats,
+    *,
+    kind: StreamKind,
+    side: Side = "unknown",
+    time_unit: str = "s",
+    rate_hz: float | None = None,
+    stamp_source: StampSource = "unknown",
+    clock: str = "device",
+    attrs: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Return one stream: SI channels on the device clock, gaps filled with NaN rows, raw time kept.
+
+    Where the stamps are regular (nine in ten differences within a fifth of the median), a hole of up to 10 s
+    gets one NaN row per missing sample and a longer one a single NaN row; irregular stamps (bursts, host
+    arrival times) are left as they are. ``time`` (s) is complete; ``time_raw`` holds the file's own column,
+    NaN in the added rows.
+
+    Parameters
+    ----------
+    channels
+        At least one, all as long as ``time``.
+    time
+        Shape (samples,), in ``time_unit``, never decreasing.
+    rate_hz
+        Nominal rate where the file states it; estimated from the stamps otherwise.
+    clock
+        Streams of one recording with the same ``clock`` share a clock and are aligned together.
+    attrs
+        Further attributes (numbers, strings, lists of numbers), e.g. ``corners_m``.
+
+    Raises
+    ------
+    BadInputError
+        If there is no sample, lengths differ, a stamp is missing or time goes backwards.
+    """
+    stamps = units.to_si(np.asarray(time, dtype=np.float64), time_unit)
+    _check_stamps(stamps, channels, kind)
+    filled, source = _fill_gaps(stamps)
+    lost = _lost_samples(stamps)
+    data: dict[str, tuple[str, Floats, dict[str, Any]]] = {}
+    missing = 0
+    for channel in channels:
+        values = _spread(units.to_si(np.asarray(channel.values, dtype=np.float64), channel.unit), source)
+        missing = max(missing, int(np.isnan(values).sum()) - int((source < 0).sum()))
+        meta = {"units": units.parse_unit(channel.unit).canonical, "frame": channel.frame}
+        meta |= {"raw_units": channel.unit, "raw_name": channel.raw_name or channel.name}
+        if channel.name in data:
+            raise BadInputError(f"channel '{channel.name}' stands twice in one {kind} stream")
+        data[channel.name] = ("time", values, meta)
+    raw = _spread(np.asarray(time, dtype=np.float64), source)
+    data["time_raw"] = ("time", raw, {"units": units.canonical_name(time_unit), "long_name": "as recorded"})
+    rate = rate_hz if rate_hz else _median_rate(stamps)
+    about: dict[str, Any] = {
+        "kind": kind,
+        "side": side,
+        "rate_hz": float(rate),
+        "stamp_source": stamp_source,
+        "clock": clock,
+    }
+    about |= {"missing_samples": int(lost + missing), "gaps": int(_gap_count(stamps))} | dict(attrs or {})
+    return xr.Dataset(data, coords={"time": ("time", filled, {"units": "s"})}, attrs=about)
+
+
+def make_landmarks(
+    positions: NDArray[np.float64],
+    names: Sequence[str],
+    time: Floats,
+    *,
+    unit: str,
+    frame: Frame = "global",
+    rate_hz: float | None = None,
+    clock: str = "device",
+    stamp_source: StampSource = "index",
+    attrs: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Return a landmarks stream: ``position`` (time, landmark, axis) in metres, missing points NaN.
+
+    Parameters
+    ----------
+    positions
+        Shape (samples, landmarks, 3), in ``unit``.
+
+    Raises
+    ------
+    BadInputError
+        If there is no landmark or sample, names repeat, or time goes backwards.
+    """
+    values = units.to_si(np.asarray(positions, dtype=np.float64), unit)
+    units.require(unit, "m", what="landmark position")
+    stamps = np.asarray(time, dtype=np.float64)
+    if values.ndim != 3 or values.shape[2] != 3 or values.shape[1] != len(names) or not len(names):
+        raise BadInputError(
+            f"landmark positions have shape {values.shape}, expected (samples, {len(names)}, 3)"
+        )
+    if len(set(names)) != len(names):
+        twice = sorted({n for n in names if list(names).count(n) > 1})
+        raise BadInputError(f"landmark names stand twice: {', '.join(twice)}")
+    _check_stamps(stamps, [Channel("position", values[:, 0, 0], unit)], "landmarks")
+    missing = int(np.isnan(values).any(axis=2).sum())
+    meta: dict[str, Any] = {"kind": "landmarks", "side": "both", "clock": clock, "stamp_source": stamp_source}
+    meta |= {"rate_hz": float(rate_hz or _median_rate(stamps)), "missing_samples": missing}
+    meta |= {"gaps": int(_gap_count(stamps))} | dict(attrs or {})
+    position = (("time", "landmark", "axis"), values, {"units": "m", "raw_units": unit, "frame": frame})
+    return xr.Dataset(
+        {"position": position, "time_raw": ("time", stamps.copy(), {"units": "s"})},
+        coords={
+            "time": ("time", stamps, {"units": "s"}),
+            "landmark": ("landmark", np.asarray(list(names), dtype=object)),
+            "axis": ("axis", np.asarray(["x", "y", "z"], dtype=object)),
+        },
+        attrs=meta,
+    )
+
+
+def _check_stamps(stamps: Floats, channels: Sequence[Channel], kind: str) -> None:
+    if stamps.ndim != 1 or not stamps.size:
+        raise BadInputError(f"the {kind} stream holds no sample")
+    if not channels:
+        raise BadInputError(f"the {kind} stream holds no channel")
+    for channel in channels:
+        if np.shape(channel.values) != stamps.shape:
+            raise BadInputError(
+                f"channel '{channel.name}' has {np.size(channel.values)} samples, its time {stamps.size}"
+            )
+    if not np.isfinite(stamps).all():
+        row = int(np.flatnonzero(~np.isfinite(stamps))[0])
+        raise BadInputError(f"the {kind} stream has no time stamp in row {row + 1}")
+    back = np.flatnonzero(np.diff(stamps) < 0)
+    if back.size:
+        at, step = int(back[0]), float(stamps[back[0] + 1] - stamps[back[0]])
+        raise BadInputError(
+            f"time of the {kind} stream goes back by {-step:.6g} s at row {at + 2}"
+            f" ({back.size} such rows); cut the file there or repair its clock first"
+        )
+
+
+def _period(stamps: Floats) -> float:
+    steps = np.diff(stamps)
+    return float(np.median(steps)) if steps.size else 0.0
+
+
+def _median_rate(stamps: Floats) -> float:
+    """Return the sampling rate (Hz) from the stamps: median step where regular, count over span otherwise."""
+    period = _period(stamps)
+    if _is_regular(stamps) and period > 0:
+        steps = np.diff(stamps)
+        return float(1.0 / np.mean(steps[np.abs(steps - period) < 0.5 * period]))
+    span = float(stamps[-1] - stamps[0])
+    return float((stamps.size - 1) / span) if span > 0 else 0.0
+
+
+def _is_regular(stamps: Floats) -> bool:
+    period, steps = _period(stamps), np.diff(stamps)
+    return bool(steps.size >= 2 and period > 0 and np.mean(np.abs(steps - period) < 0.2 * period) >= 0.9)
+
+
+def _missing_per_step(stamps: Floats) -> NDArray[np.int64]:
+    steps = np.diff(stamps)
+    if not _is_regular(stamps):
+        return np.zeros(steps.shape, dtype=np.int64)
+    count = np.rint(steps / _period(stamps)) - 1
+    return np.asarray(np.clip(count, 0, None), dtype=np.int64)
+
+
+def _gap_count(stamps: Floats) -> int:
+    return int(np.count_nonzero(_missing_per_step(stamps)))
+
+
+def _lost_samples(stamps: Floats) -> int:
+    return int(_missing_per_step(stamps).sum())
+
+
+def _fill_gaps(stamps: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Return complete time and, per row, the source row (-1 for an added row)."""
+    missing = _missing_per_step(stamps)
+    if not missing.any():
+        return stamps.copy(), np.arange(stamps.size)
+    too_long = missing * _period(stamps) > _LONGEST_FILLED_GAP_S
+    added = np.where(too_long, 1, missing)
+    first = np.concatenate([[0], np.cumsum(added + 1)])
+    source = np.full(int(first[-1]) + 1, -1, dtype=np.int64)
+    source[first] = np.arange(stamps.size)
+    filled = np.interp(np.arange(source.size), first, stamps)
+    return filled, source
+
+
+def _spread(values: Floats, source: NDArray[np.int64]) -> Floats:
+    if source.size == values.size:
+        return np.array(values)
+    spread = np.full(source.size, np.nan)
+    spread[source >= 0] = values
+    return spread
