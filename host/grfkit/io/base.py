@@ -57,7 +57,7 @@ class ReadOptions:
 class Reader:
     """A file format: ``sniff`` looks at the head, ``read`` returns the whole recording.
 
-    ``read`` raises :class:`grfkit.errors.BadInputError` with one line (without the path: :func:`grfkit.io.read`
+    ``read`` raises ``BadInputError`` with one line (without the path: :func:`grfkit.io.read`
     puts it in front) for whatever is wrong with the file, and never another exception.
     """
 
