@@ -1,4 +1,4 @@
-"""What a contact-shape family gives the virtual lab: one person's steps, forces, load shares and shoe motion."""
+"""What a contact-shape family gives the virtual lab: a person's steps, forces, loads and shoe motion."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ class Person(Protocol):
         """
 
     def load_share(self, steps: Steps, index: int, phase: Floats) -> Floats:
-        """Return the share of the vertical force on each of 16 insole cells, shape (phases, 16), rows sum to 1.
+        """Return each of 16 cells' share of the vertical force, shape (phases, 16), rows sum to 1.
 
         Cell positions (size M, left, mm; x lateral positive, y from the heel) are in
         :data:`CELL_X_MM`, :data:`CELL_Y_MM`.
         """
 
     def shoe_motion(self, steps: Steps, left: bool, time_s: Floats) -> tuple[Floats, Floats]:
-        """Return what an ideal shoe IMU measures: specific force (m/s^2) and angular rate (rad/s), (n, 3) each.
+        """Return an ideal shoe IMU's specific force (m/s^2) and angular rate (rad/s), (n, 3) each.
 
         Sensor axes X forward along the shoe, Y left, Z up when flat; gravity included (+9.81 on Z at rest),
         impact transients and their ringing included; no noise, no clipping, no range limit.
