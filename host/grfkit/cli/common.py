@@ -1,0 +1,123 @@
+"""What every command shares: errors as one line, exit codes, broken pipes, Ctrl-C, and where text goes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import typer
+
+from ..errors import GrfError
+
+EXIT_INTERNAL = 1
+EXIT_BAD_INPUT = 2
+EXIT_REFUSED = 3
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+EXIT_CODES = "Exit codes: 0 done, 2 input that cannot be used, 3 refused as unsafe, 1 internal error."
+
+
+def make_app(summary: str) -> typer.Typer:
+    """Return a Typer app with one command, plain help text and no shell-completion options.
+
+    Parameters
+    ----------
+    summary
+        What the command does, shown at the end of ``--help`` together with the exit codes.
+    """
+    return typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=f"{summary} {EXIT_CODES}".strip(),
+    )
+
+
+def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str | None = None) -> NoReturn:
+    """Run a command and end the process: one line on stderr for whatever went wrong, never a traceback.
+
+    Exit codes: 0 done; 2 for input that cannot be used and for wrong options; 3 for a refusal
+    (:class:`~grfkit.errors.RefusedError`); 1 for an internal error; 130 after Ctrl-C; 141 where the reader of
+    stdout went away. With ``GRFKIT_DEBUG=1`` the traceback is shown before the line.
+
+    Parameters
+    ----------
+    arguments
+        Without the program's name; the process's own arguments if None.
+    name
+        The program's name in messages; taken from the process if None.
+    """
+    program = name or os.path.basename(sys.argv[0]) or "grfkit"
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _call(app, arguments, program)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+        code = EXIT_BROKEN_PIPE
+    except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_INTERRUPTED
+    except Exception as error:
+        if os.environ.get("GRFKIT_DEBUG") == "1":
+            traceback.print_exc()
+        line, code = explain(error)
+        say(f"{program}: {line}")
+    if code == EXIT_INTERRUPTED:
+        say(f"{program}: interrupted")
+    sys.exit(code)
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """Return the one line that tells a user about an error, and the exit code that goes with it."""
+    if isinstance(error, GrfError):
+        return one_line(str(error)), error.exit_code
+    wrong_option = getattr(
+        error, "format_message", None
+    )  # click's errors, whether or not Typer carries its own
+    if wrong_option is not None:
+        return f"{one_line(wrong_option())} (see --help)", EXIT_BAD_INPUT
+    if isinstance(error, MemoryError):
+        return "not enough memory for this input; cut it into shorter pieces", EXIT_BAD_INPUT
+    if isinstance(error, OSError) and error.filename is not None:
+        return one_line(f"{error.filename}: {error.strerror or error}"), EXIT_BAD_INPUT
+    text = one_line(f"{type(error).__name__}: {error}")
+    advice = "please report it with the output of the same command under GRFKIT_DEBUG=1"
+    return f"internal error ({text}); {advice}", EXIT_INTERNAL
+
+
+def one_line(text: str, *, limit: int = 600) -> str:
+    """Return ``text`` without line breaks and control characters, cut after ``limit`` characters."""
+    tidy = "".join(c if c.isprintable() else " " for c in text)
+    tidy = " ".join(tidy.split())
+    return tidy if len(tidy) <= limit else tidy[: limit - 3] + "..."
+
+
+def say(text: str) -> None:
+    """Write a line to stderr; where stderr is closed nothing happens."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _call(app: typer.Typer, arguments: Sequence[str] | None, program: str) -> int:
+    args: Any = None if arguments is None else list(arguments)
+    try:
+        result = app(args=args, prog_name=program, standalone_mode=False)
+    except SystemExit as stop:  # Typer turns a broken pipe into a bare exit
+        if isinstance(stop.__context__, BrokenPipeError):
+            raise stop.__context__ from None
+        raise
+    return result if isinstance(result, int) else 0
+
+
+def _silence_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush does not fail a second time."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
