@@ -79,9 +79,7 @@ def explain(error: Exception) -> tuple[str, int]:
     """Return the one line that tells a user about an error, and the exit code that goes with it."""
     if isinstance(error, GrfError):
         return one_line(str(error)), error.exit_code
-    wrong_option = getattr(
-        error, "format_message", None
-    )  # click's errors, whether or not Typer carries its own
+    wrong_option = getattr(error, "format_message", None)  # click's own, or Typer's copy of click
     if wrong_option is not None:
         return f"{one_line(wrong_option())} (see --help)", EXIT_BAD_INPUT
     if isinstance(error, MemoryError):
