@@ -1,0 +1,192 @@
+"""Generic CSV: one header row of ``name [unit]`` columns, then numbers; separators comma, semicolon, tab."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import units
+from ..errors import BadInputError, UnitError
+from .rows import is_missing, is_number, numbers, row_cells, unquoted
+
+_BRACKETS = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))\s*$")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: the file's header cell, its name (lower case, blanks as ``_``) and unit ("" if none)."""
+
+    raw: str
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A table: its columns, their numbers (samples, columns) with NaN where missing, and notes."""
+
+    columns: list[Column]
+    table: NDArray[np.float64]
+    notes: list[str]
+
+
+def parse_column(text: str, *, raw: str | None = None) -> Column:
+    """Return the column that ``"name [unit]"`` or ``"name (unit)"`` names.
+
+    Round brackets that hold no unit belong to the name; square ones always hold a unit.
+
+    Raises
+    ------
+    BadInputError
+        If the name is empty or the unit in square brackets is unknown.
+    """
+    found = _BRACKETS.match(text.strip())
+    name, unit = text.strip(), ""
+    if found and found["square"] is not None:
+        name, unit = found["name"], _unit(found["square"], text)
+    elif found and _is_unit(found["round"]):
+        name, unit = found["name"], found["round"]
+    tidy = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+    if not tidy:
+        raise BadInputError(f"column '{text}' has no name; write it as 'name [unit]'")
+    return Column(text if raw is None else raw, tidy, unit)
+
+
+def split_header(text: str) -> tuple[int, str, list[str]]:
+    """Return the index of the header line, the separator and the header's cells.
+
+    Blank lines, lines that start with ``#`` and a spreadsheet's ``sep=`` line before the header are skipped.
+
+    Raises
+    ------
+    BadInputError
+        If there is no header row of at least two named columns.
+    """
+    for index, line in enumerate(text.splitlines()[:200]):
+        tidy = line.strip()
+        if not tidy or tidy.startswith("#") or re.fullmatch(r"\"?sep=.\"?", tidy):
+            continue
+        separator = next((s for s in "\t;," if s in line), "")
+        if not separator:
+            raise BadInputError(f"line {index + 1} holds one cell, expected a header row of named columns")
+        cells = unquoted(next(csv.reader([line.rstrip("\r")], delimiter=separator)))
+        while cells and not cells[-1]:
+            cells.pop()
+        if len(cells) < 2 or any(is_number(cell) or is_number(cell, ",") for cell in cells):
+            raise BadInputError(f"line {index + 1} is no header row; name each column, e.g. 'time [s]'")
+        return index, separator, cells
+    raise BadInputError("holds no header row of named columns, e.g. 'time [s],left_force [N]'")
+
+
+def parse_csv(text: str, column_map: Mapping[str, str] | None = None) -> CsvFile:
+    """Return the columns of a CSV text and their numbers.
+
+    Parameters
+    ----------
+    column_map
+        Header cell -> ``"name [unit]"``. With a map, columns outside it that state no unit are left out.
+
+    Raises
+    ------
+    BadInputError
+        If there is no header, a mapped column is absent, a name stands twice, or a cell is no number.
+    """
+    index, separator, header = split_header(text)
+    notes: list[str] = []
+    chosen = _choose(header, dict(column_map or {}), notes)
+    _check_once([column for _, column in chosen])
+    lines = text.splitlines()[index + 1 :]
+    while lines and not lines[-1].strip(" \t;,"):
+        lines.pop()
+    if not lines:
+        raise BadInputError("holds a header row but no data")
+    decimal = _decimal(lines, separator)
+    picked = [[row[i] for i, _ in chosen] for row in _rows(lines, separator, len(header), index + 2)]
+    raw_names = [column.raw for _, column in chosen]
+    table = numbers(picked, columns=raw_names, first_line=index + 2, decimal=decimal)
+    return CsvFile([column for _, column in chosen], table, notes)
+
+
+def write_csv(columns: list[str], table: NDArray[np.float64]) -> str:
+    """Return a generic CSV text: the header row ``columns``, then numbers; NaN as an empty cell."""
+    rows = [",".join(columns)]
+    for row in np.asarray(table, dtype=np.float64):
+        rows.append(",".join("" if np.isnan(value) else repr(float(value)) for value in row))
+    return "\n".join(rows) + "\n"
+
+
+def _choose(header: list[str], column_map: dict[str, str], notes: list[str]) -> list[tuple[int, Column]]:
+    absent = [name for name in column_map if name not in header]
+    if absent:
+        known = ", ".join(f"'{cell}'" for cell in header[:12]) + (", ..." if len(header) > 12 else "")
+        raise BadInputError(f"the column map names '{absent[0]}', but the file's columns are {known}")
+    twice = [name for name in column_map if header.count(name) > 1]
+    if twice:
+        raise BadInputError(
+            f"column '{twice[0]}' of the column map stands {header.count(twice[0])} times in the file"
+        )
+    chosen, left_out = [], []
+    for index, cell in enumerate(header):
+        if cell in column_map:
+            chosen.append((index, parse_column(column_map[cell], raw=cell)))
+        elif column_map and (not cell or not parse_column(cell).unit):
+            left_out.append(cell)
+        else:
+            chosen.append((index, parse_column(cell)))
+    if left_out:
+        shown = ", ".join(f"'{cell}'" for cell in left_out[:8]) + (", ..." if len(left_out) > 8 else "")
+        notes.append(f"{len(left_out)} columns outside the column map are left out: {shown}")
+    return chosen
+
+
+def _check_once(columns: list[Column]) -> None:
+    seen: dict[str, Column] = {}
+    for column in columns:
+        if column.name in seen:
+            first = seen[column.name].raw
+            raise BadInputError(
+                f"columns '{first}' and '{column.raw}' are both '{column.name}'; rename one or map them"
+            )
+        seen[column.name] = column
+
+
+def _decimal(lines: list[str], separator: str) -> str:
+    if separator == "," or not any("," in line for line in lines):
+        return "."
+    if any("." in line for line in lines):
+        raise BadInputError("writes numbers with both ',' and '.'; export it with one decimal sign")
+    return ","
+
+
+def _rows(lines: list[str], separator: str, width: int, first_line: int) -> list[list[str]]:
+    if not any('"' in line for line in lines):
+        return [row_cells(line, separator, width, first_line + i) for i, line in enumerate(lines)]
+    rows = []
+    for index, cells in enumerate(csv.reader(lines, delimiter=separator)):
+        while len(cells) > width and is_missing(cells[-1]):
+            cells.pop()
+        if len(cells) != width:
+            raise BadInputError(f"line {first_line + index} has {len(cells)} cells, expected {width}")
+        rows.append(cells)
+    return rows
+
+
+def _unit(text: str, column: str) -> str:
+    try:
+        units.parse_unit(text)
+    except UnitError as error:
+        raise UnitError(f"column '{column.strip()}': {error}") from error
+    return text.strip()
+
+
+def _is_unit(text: str) -> bool:
+    try:
+        units.parse_unit(text)
+    except UnitError:
+        return False
+    return bool(text.strip())

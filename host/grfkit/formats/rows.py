@@ -1,0 +1,141 @@
+"""Rows of separated numbers as text -> an array, with the line and column named where one is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+
+LARGEST = 1e30
+"""A number beyond this is no measurement: the file is broken or not what it seems."""
+
+_MISSING = frozenset(
+    {"", "nan", "-nan", "nan(ind)", "-nan(ind)", "1.#qnan", "-1.#ind", "n/a", "na", "null", "none"}
+)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d{1,3})?")
+_UNUSUAL = re.compile(r"[^0-9+\-.eE \t\r]")
+
+
+def number_table(
+    rows: Sequence[str],
+    *,
+    columns: Sequence[str],
+    separator: str | None,
+    first_line: int,
+    decimal: str = ".",
+) -> NDArray[np.float64]:
+    """Return the numbers of ``rows``, shape (rows, columns), missing ones NaN.
+
+    Missing are empty cells and ``NaN``, ``NA``, ``null``. Blank cells beyond the last column are ignored.
+
+    Parameters
+    ----------
+    rows
+        Lines without header; blank ones at the end are ignored, inside refused.
+    columns
+        Their names, for messages.
+    separator
+        One character, or None for any run of blanks (then no cell can be empty).
+    first_line
+        Line number of the first row in its file, for messages.
+
+    Raises
+    ------
+    BadInputError
+        If there is no row, a row has too few or too many cells, or a cell is no number or beyond 1e30.
+    """
+    rows = list(rows)
+    while rows and not rows[-1].strip():
+        rows.pop()
+    if not rows:
+        raise BadInputError("holds a header but no data")
+    cells = [row_cells(row, separator, len(columns), first_line + i) for i, row in enumerate(rows)]
+    return numbers(cells, columns=columns, first_line=first_line, decimal=decimal)
+
+
+def numbers(
+    cells: Sequence[Sequence[str]], *, columns: Sequence[str], first_line: int, decimal: str = "."
+) -> NDArray[np.float64]:
+    """Return the numbers in split rows, each as long as ``columns``; else as :func:`number_table`."""
+    flat = list(chain.from_iterable(cells))
+    if decimal != ".":
+        flat = [cell.replace(decimal, ".") for cell in flat]
+    values = _fast(flat)
+    if values is None:
+        values = _careful(flat, columns, first_line)
+    table = values.reshape(len(cells), len(columns))
+    _check_size(table, columns, first_line)
+    return table
+
+
+def is_number(text: str, decimal: str = ".") -> bool:
+    """Return whether ``text`` is one finite number (``1_000`` and ``inf`` are none)."""
+    return _NUMBER.fullmatch(text.strip().replace(decimal, ".")) is not None
+
+
+def is_missing(text: str) -> bool:
+    """Return whether ``text`` stands for a missing value."""
+    return text.strip().lower() in _MISSING
+
+
+def row_cells(row: str, separator: str | None, width: int, line: int) -> list[str]:
+    """Return the cells of a row, blank ones beyond ``width`` dropped.
+
+    Raises
+    ------
+    BadInputError
+        If there are fewer or more.
+    """
+    cells = row.split(separator)
+    while len(cells) > width and not cells[-1].strip():
+        cells.pop()
+    if len(cells) != width:
+        raise BadInputError(
+            f"line {line} has {len(cells)} cells, expected {width}; the file is cut off or damaged there"
+        )
+    return cells
+
+
+def _fast(flat: list[str]) -> NDArray[np.float64] | None:
+    """Return the numbers where every cell is a plain one or empty, None otherwise."""
+    if _UNUSUAL.search("".join(flat)):
+        return None
+    try:
+        return np.array([cell if cell and not cell.isspace() else "nan" for cell in flat], dtype=np.float64)
+    except ValueError:
+        return None
+
+
+def _careful(flat: list[str], columns: Sequence[str], first_line: int) -> NDArray[np.float64]:
+    values = np.full(len(flat), np.nan)
+    for index, cell in enumerate(flat):
+        tidy = cell.strip().strip('"').strip()
+        if _NUMBER.fullmatch(tidy):
+            values[index] = float(tidy.replace("d", "e").replace("D", "e"))
+        elif tidy.lower() not in _MISSING:
+            line, column = divmod(index, len(columns))
+            shown = tidy if len(tidy) <= 30 else tidy[:27] + "..."
+            raise BadInputError(
+                f"line {first_line + line}, column '{columns[column]}': {shown!r} is no number"
+            )
+    return values
+
+
+def _check_size(table: NDArray[np.float64], columns: Sequence[str], first_line: int) -> None:
+    with np.errstate(invalid="ignore"):
+        wild = np.abs(table) > LARGEST
+    if wild.any():
+        line, column = (int(i) for i in np.argwhere(wild)[0])
+        raise BadInputError(
+            f"line {first_line + line}, column '{columns[column]}': {table[line, column]:g} is no measurement"
+        )
+
+
+def unquoted(cells: Iterable[str]) -> list[str]:
+    """Return cells without surrounding blanks and quotes."""
+    return [cell.strip().strip('"').strip() for cell in cells]

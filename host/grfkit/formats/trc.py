@@ -1,0 +1,187 @@
+"""TRC: marker positions as Cortex, Motive, OpenSim and Pose2Sim write them (text, tab separated)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .rows import numbers
+
+MAGIC = "PathFileType"
+
+
+@dataclass(frozen=True)
+class TrcFile:
+    """A TRC file's content.
+
+    Attributes
+    ----------
+    rate_hz
+        As the header states it (``DataRate``), 0 where it states none.
+    unit
+        As the header states it.
+    names
+        Marker names, in file order.
+    frames, time
+        Shape (samples,): frame numbers, and seconds as printed.
+    positions
+        Shape (samples, markers, 3), in ``unit``, missing coordinates NaN.
+    notes
+        What a user should know about the file.
+    """
+
+    rate_hz: float
+    unit: str
+    names: list[str]
+    frames: NDArray[np.float64]
+    time: NDArray[np.float64]
+    positions: NDArray[np.float64]
+    notes: list[str]
+
+
+def parse_trc(text: str) -> TrcFile:
+    """Return what a TRC file holds.
+
+    Blank and ``NaN`` coordinates are missing; so is a marker at exactly 0 0 0, which several programs write
+    for a marker not seen. Time stamps printed with few digits are rebuilt from frame number and rate where
+    both agree to the printed digit.
+
+    Raises
+    ------
+    BadInputError
+        If the header is incomplete, names and columns disagree, a row is cut short or is not numeric, or
+        frames that the header promises are missing.
+    """
+    lines = text.splitlines()
+    header = _header(lines)
+    names = _names(lines, header)
+    start = _first_row(lines)
+    columns = ["Frame#", "Time", *(f"{name} {axis}" for name in names for axis in "XYZ")]
+    rows, unlabelled = _rows(lines[start:], len(columns), start + 1)
+    table = numbers(rows, columns=columns, first_line=start + 1)
+    notes = [f"{unlabelled} unlabelled points are left out"] if unlabelled else []
+    frames, time = table[:, 0], table[:, 1]
+    _check_frames(frames, header, notes)
+    positions = _unseen(table[:, 2:].reshape(len(table), len(names), 3), notes)
+    rate = _positive(header.get("DataRate", ""), "DataRate")
+    time = _exact_time(frames, time, rate, notes)
+    return TrcFile(rate, header["Units"], names, frames, time, positions, notes)
+
+
+def _header(lines: list[str]) -> dict[str, str]:
+    if not lines or not lines[0].startswith(MAGIC):
+        raise BadInputError(f"does not start with '{MAGIC}', so it is no TRC file")
+    if len(lines) < 6:
+        raise BadInputError(f"ends after {len(lines)} lines, inside its TRC header; it was cut off")
+    header = dict(zip(lines[1].split(), lines[2].split()))
+    if "Units" not in header:
+        raise BadInputError(
+            "line 2 and 3 of its TRC header name no 'Units'; add the unit of the positions, e.g. mm"
+        )
+    return header
+
+
+def _names(lines: list[str], header: dict[str, str]) -> list[str]:
+    cells = [cell.strip() for cell in lines[3].split("\t")]
+    if len(cells) < 2 or not cells[0].lower().startswith("frame") or not cells[1].lower().startswith("time"):
+        raise BadInputError("line 4 does not start with 'Frame#' and 'Time', as a TRC file's does")
+    names = [cell for cell in cells[2:] if cell]
+    if not names:
+        raise BadInputError(
+            "names no marker: unlabelled points change their column from frame to frame;"
+            " label the markers and export again"
+        )
+    in_place = cells[2 : 2 + 3 * len(names) : 3] == names
+    stated = header.get("NumMarkers", "")
+    if not in_place and stated != str(len(names)):
+        raise BadInputError(
+            f"line 4 names {len(names)} markers, not in every third column, and the header states"
+            f" {stated or 'none'}; which column is which marker cannot be told"
+        )
+    return _once(names)
+
+
+def _once(names: list[str]) -> list[str]:
+    """Return the names with ``_2``, ``_3``... at those that stand a second and third time."""
+    seen: dict[str, int] = {}
+    for index, name in enumerate(names):
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] > 1:
+            names[index] = f"{name}_{seen[name]}"
+    return names
+
+
+def _first_row(lines: list[str]) -> int:
+    for index in range(5, len(lines)):
+        if lines[index].strip():
+            return index
+    raise BadInputError("holds a TRC header but no frame")
+
+
+def _rows(lines: list[str], width: int, first_line: int) -> tuple[list[list[str]], int]:
+    """Return the cells of each frame, cut to the named markers, and the number of points beyond them."""
+    while lines and not lines[-1].strip():
+        lines = lines[:-1]
+    rows, beyond = [], 0
+    for index, line in enumerate(lines):
+        cells = line.split("\t")
+        if (len(cells) - 2) % 3 == 1 and not cells[-1].strip():
+            cells.pop()
+        if len(cells) < width or (len(cells) - 2) % 3:
+            raise BadInputError(
+                f"line {first_line + index} has {len(cells)} cells, expected {width}"
+                " (frame, time and three per marker); the file is cut off or damaged there"
+            )
+        beyond = max(beyond, (len(cells) - width) // 3)
+        rows.append(cells[:width])
+    return rows, beyond
+
+
+def _check_frames(frames: NDArray[np.float64], header: dict[str, str], notes: list[str]) -> None:
+    stated = header.get("NumFrames", "")
+    if not stated.isdigit() or int(stated) == frames.size:
+        return
+    begins = frames[0] <= 1
+    if begins and frames.size < int(stated):
+        raise BadInputError(
+            f"is cut off: its header states {stated} frames, it holds {frames.size}; export it again"
+        )
+    notes.append(
+        f"the header states {stated} frames, the file holds {frames.size} (from frame {frames[0]:.0f})"
+    )
+
+
+def _unseen(positions: NDArray[np.float64], notes: list[str]) -> NDArray[np.float64]:
+    zero = (positions == 0).all(axis=2)
+    if not zero.any():
+        return positions
+    notes.append(f"{int(zero.sum())} marker positions of exactly 0 0 0 are taken as not seen")
+    return np.where(zero[:, :, None], np.nan, positions)
+
+
+def _positive(text: str, what: str) -> float:
+    try:
+        value = float(text) if text else 0.0
+    except ValueError as error:
+        raise BadInputError(f"{what} is '{text}', expected a number") from error
+    if not 0 <= value < 1e6:
+        raise BadInputError(f"{what} is {text}, expected a rate in Hz above 0")
+    return value
+
+
+def _exact_time(
+    frames: NDArray[np.float64], time: NDArray[np.float64], rate: float, notes: list[str]
+) -> NDArray[np.float64]:
+    """Return time rebuilt from frame number and rate where every printed stamp is that, rounded."""
+    if not rate or time.size < 2:
+        return time
+    tolerance = min(0.00101, 0.45 / rate)
+    from_first = (frames - frames[0]) / rate
+    for rebuilt in ((frames - 1) / rate, time[0] + from_first):
+        if np.nanmax(np.abs(rebuilt - time)) <= tolerance:
+            return np.asarray(rebuilt)
+    notes.append(f"time stamps do not follow the stated rate of {rate:g} Hz and are used as they are")
+    return time

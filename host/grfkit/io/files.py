@@ -1,0 +1,92 @@
+"""What the text readers share: a whole file as text, and options that a reader does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BadInputError
+from ..records import Channel, Floats
+from ..units import canonical_name
+from .base import ReadOptions
+
+_LATEST_S = 1e11
+LARGEST_TEXT_BYTES = 1 << 30
+
+
+def read_text(path: Path, *, largest: int = LARGEST_TEXT_BYTES) -> str:
+    """Return a text file's content (UTF-8, UTF-16 with a mark, otherwise Windows-1252).
+
+    Raises
+    ------
+    BadInputError
+        If it cannot be read, is larger than ``largest`` bytes, or is binary.
+    """
+    try:
+        size = path.stat().st_size
+        if size > largest:
+            raise BadInputError(
+                f"is {size / 1e9:.1f} GB of text, grfkit reads {largest / 1e9:.1f} GB; cut it into pieces"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"cannot be read ({error.strerror or error})") from error
+    return decode(data)
+
+
+def decode(data: bytes) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    if b"\0" in data:
+        raise BadInputError(
+            f"holds binary zeros (byte {data.index(0)}); it is no text file, or a damaged one"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def refuse_extra(options: ReadOptions, reader: str, known: frozenset[str] = frozenset()) -> None:
+    """Refuse options that this reader does not understand.
+
+    Raises
+    ------
+    BadInputError
+        With the first such option.
+    """
+    unknown = sorted(set(options.extra) - known)
+    if unknown:
+        raise BadInputError(f"the {reader} reader knows no option '{unknown[0]}'")
+
+
+def check_time(stamps_s: Floats) -> None:
+    """Refuse time stamps no clock can show: beyond 3000 years.
+
+    Raises
+    ------
+    BadInputError
+        With the first such row.
+    """
+    with np.errstate(invalid="ignore"):
+        wild = np.flatnonzero(np.abs(stamps_s) > _LATEST_S)
+    if wild.size:
+        raise BadInputError(f"time is {stamps_s[wild[0]]:g} s in row {wild[0] + 1}; no clock shows that")
+
+
+def with_pressure_sum(channels: Sequence[Channel]) -> list[Channel]:
+    """Return insole channels with ``pressure_sum`` added where there are cells of one unit but no force.
+
+    The sum runs over the cells that report at all; a row in which one of these is missing has none.
+    """
+    cells = [c for c in channels if c.name.startswith("cell_")]
+    names = {c.name for c in channels}
+    if not cells or {"force", "pressure_sum"} & names or len({canonical_name(c.unit) for c in cells}) > 1:
+        return list(channels)
+    alive = [c.values for c in cells if np.isfinite(c.values).any()]
+    if not alive:
+        return list(channels)
+    total = np.sum(alive, axis=0)
+    return [*channels, Channel("pressure_sum", total, cells[0].unit, cells[0].frame, "sum of cells")]

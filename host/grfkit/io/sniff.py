@@ -1,0 +1,140 @@
+"""Which reader takes a file, why, and why the others do not."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import BadInputError
+from .base import HEAD_BYTES, Head, Match, Reader
+
+READER_MODULES = (
+    "c3d",
+    "loadsol",
+    "moticon",
+    "pedar",
+    "xsensor",
+    "fscan",
+    "stappone",
+    "gaitpdb",
+    "trc",
+    "opensim",
+    "rbds",
+    "cortex",
+    "xsens",
+    "apdm",
+    "xdf",
+    "netcdf",
+    "csv_generic",
+)
+"""Modules of :mod:`grfkit.io.readers`, each with one ``READER``; of equal matches the first one wins."""
+
+
+@dataclass(frozen=True)
+class Sniffed:
+    """Which reader takes a file and why; ``others`` says of each other reader why it does not.
+
+    Attributes
+    ----------
+    reader
+        The reader with the best match.
+    why
+        One clause.
+    others
+        Reader name -> why not, one clause, in the order of :data:`READER_MODULES`.
+    """
+
+    reader: Reader
+    why: str
+    others: dict[str, str]
+
+
+def readers() -> list[Reader]:
+    """Return every reader grfkit has, imported when first asked for."""
+    import importlib.util
+
+    here = [n for n in READER_MODULES if importlib.util.find_spec(f".readers.{n}", __package__)]  # TEMPORARY
+    return [_load(name) for name in here]
+
+
+def read_head(path: Path) -> Head:
+    """Return what sniffing sees of a file.
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing, a folder, unreadable or empty.
+    """
+    if path.is_dir():
+        raise BadInputError(f"{path}: is a folder; name one recording in it")
+    try:
+        with open(path, "rb") as handle:
+            data = handle.read(HEAD_BYTES)
+        size = path.stat().st_size
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise BadInputError(f"{str(path)!r}: is no file name ({error})") from error
+    if not data:
+        raise BadInputError(f"{path}: is empty (0 bytes); record or export it again")
+    return Head(path, size, data, _head_text(data))
+
+
+def sniff(path: Path) -> Sniffed:
+    """Return which reader takes a file, why, and why the others do not.
+
+    Raises
+    ------
+    BadInputError
+        If the file cannot be read, is empty, or no reader knows it.
+    """
+    head = read_head(Path(path))
+    matches = [(reader, reader.sniff(head)) for reader in readers()]
+    best, match = max(matches, key=lambda pair: pair[1].score)
+    if match.score <= 0:
+        raise BadInputError(f"{head.path}: {_unknown(head, matches)}")
+    others = {r.name: _why_not(m, match, best) for r, m in matches if r is not best}
+    return Sniffed(best, match.why, others)
+
+
+def _load(name: str) -> Reader:
+    module = importlib.import_module(f".readers.{name}", __package__)
+    reader = module.READER
+    assert isinstance(reader, Reader)
+    return reader
+
+
+def _head_text(data: bytes) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start >= len(data) - 3:  # the head ends inside a character
+            return data.decode("utf-8-sig", errors="ignore")
+        return data.decode("cp1252", errors="replace")
+
+
+def _why_not(match: Match, winner: Match, reader: Reader) -> str:
+    if match.score <= 0:
+        return match.why
+    return f"would take it ({match.why}), but {reader.name} fits better: {winner.why}"
+
+
+def _unknown(head: Head, matches: list[tuple[Reader, Match]]) -> str:
+    what = f"first bytes {head.data[:8].hex(' ')}" if b"\0" in head.data[:512] else _first_line(head)
+    named = [(r, m) for r, m in matches if head.path.suffix.lower() in r.suffixes]
+    if named:
+        reader, match = named[0]
+        return (
+            f"is no file that grfkit can read: {head.path.suffix} is {reader.title}, but {match.why} ({what})"
+        )
+    titles = ", ".join(reader.title for reader, _ in matches)
+    return f"is of no format that grfkit reads ({what}); it reads {titles}"
+
+
+def _first_line(head: Head) -> str:
+    line = next((line.strip() for line in head.text.splitlines() if line.strip()), "")
+    shown = line if len(line) <= 40 else line[:37] + "..."
+    return f"first line {shown!r}"
