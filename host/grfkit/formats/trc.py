@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from .rows import numbers
+from .timing import exact_time
 
 MAGIC = "PathFileType"
 
@@ -178,10 +179,7 @@ def _exact_time(
     """Return time rebuilt from frame number and rate where every printed stamp is that, rounded."""
     if not rate or time.size < 2:
         return time
-    tolerance = min(0.00101, 0.45 / rate)
-    from_first = (frames - frames[0]) / rate
-    for rebuilt in ((frames - 1) / rate, time[0] + from_first):
-        if np.nanmax(np.abs(rebuilt - time)) <= tolerance:
-            return np.asarray(rebuilt)
-    notes.append(f"time stamps do not follow the stated rate of {rate:g} Hz and are used as they are")
-    return time
+    rebuilt = exact_time(frames - 1, time, rate)
+    if rebuilt is None:
+        notes.append(f"time stamps do not follow the stated rate of {rate:g} Hz and are used as they are")
+    return time if rebuilt is None else rebuilt

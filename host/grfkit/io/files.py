@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from ..units import canonical_name
 from .base import ReadOptions
 
 _LATEST_S = 1e11
+_SMALLEST_M, _LARGEST_M = 0.02, 50.0
 LARGEST_TEXT_BYTES = 1 << 30
 
 
@@ -90,3 +93,38 @@ def with_pressure_sum(channels: Sequence[Channel]) -> list[Channel]:
         return list(channels)
     total = np.sum(alive, axis=0)
     return [*channels, Channel("pressure_sum", total, cells[0].unit, cells[0].frame, "sum of cells")]
+
+
+def plate_attrs(*, vertical: str = "", knows_feet: str = "", unverified: str = "") -> dict[str, Any]:
+    """Return the attributes of a force plate whose file tells neither corners nor origin nor type."""
+    return {"plate_type": 0, "vertical": vertical, "knows_feet": knows_feet, "unverified": unverified}
+
+
+def snake(text: str) -> str:
+    """Return a file's own name in lower case, anything but letters and digits as one ``_``."""
+    return re.sub(r"[\W_]+", "_", text.strip().lower()).strip("_") or "unnamed"
+
+
+def check_extent(positions: Floats, unit: str) -> None:
+    """Refuse markers that stand as far apart as in no body and no laboratory: the stated unit is wrong.
+
+    Parameters
+    ----------
+    positions
+        Shape (samples, markers, 3), m. Frames with fewer than five markers are not looked at.
+
+    Raises
+    ------
+    BadInputError
+        If the median frame spans less than 2 cm or more than 50 m.
+    """
+    some = positions[:: max(1, len(positions) // 50)]
+    seen = np.asarray(np.isfinite(some).all(axis=2))
+    spread = [float(np.ptp(f[mask], axis=0).max()) for f, mask in zip(some, seen) if mask.sum() >= 5]
+    if not spread:
+        return
+    extent = float(np.median(spread))
+    if not _SMALLEST_M < extent < _LARGEST_M:
+        raise BadInputError(
+            f"its markers span {extent:.3g} m if their unit is {unit} as stated; correct the unit"
+        )

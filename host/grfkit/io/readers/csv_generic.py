@@ -15,7 +15,7 @@ from ...formats.csv_generic import Column, CsvFile, parse_csv, split_header
 from ...provenance import Provenance, describe_input
 from ...records import Channel, Floats, Frame, Recording, Side, StreamKind, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_time, read_text, refuse_extra, with_pressure_sum
+from ..files import check_time, plate_attrs, read_text, refuse_extra, with_pressure_sum
 
 _INSOLE = re.compile(r"(?:(left|right)_)?(force|zone_\w+|cell_(\d{1,3})|pressure_sum)")
 _IMU = re.compile(r"(?:(left|right)_)?((acc|gyro|mag)_[xyz])")
@@ -125,7 +125,7 @@ def _streams(
             time_unit=time_unit,
             rate_hz=rate_hz,
             stamp_source="index" if rate_hz else "unknown",
-            attrs=_plate_attrs(place) if place.kind == "force_plate" else None,
+            attrs=plate_attrs(knows_feet=_foot(place.side)) if place.kind == "force_plate" else None,
         )
     _note_rate(streams, notes)
     return streams
@@ -154,6 +154,10 @@ def _side(prefix: str | None) -> Side:
     return "right" if prefix == "right" else "unknown"
 
 
+def _foot(side: Side) -> str:
+    return "" if side == "unknown" else side
+
+
 def _with_side(stream: str, side: Side) -> str:
     return stream if side == "unknown" else f"{stream}_{side}"
 
@@ -177,11 +181,6 @@ def _plate_stream(prefix: str | None, number: str | None, names: set[str]) -> st
     free = [n for n in range(1, 101) if n not in taken]
     feet = [side for side in ("left", "right") if any(m and m[1] == side for m in found)]
     return f"plate_{free[feet.index(prefix)]}"
-
-
-def _plate_attrs(place: _Place) -> dict[str, object]:
-    feet = "" if place.side == "unknown" else place.side
-    return {"plate_type": 0, "vertical": "", "knows_feet": feet, "unverified": ""}
 
 
 def _channel(column: Column, place: _Place, values: Floats) -> Channel:

@@ -1,0 +1,164 @@
+"""OpenSim storage files (.mot, .sto): header keys, a row of labels, rows of numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .rows import is_number, number_table
+
+Foot = Literal["left", "right", ""]
+Quantity = Literal["force", "point", "torque"]
+
+_HEADER_LINES = 200
+_FEET: dict[str, Foot] = {"l": "left", "left": "left", "r": "right", "right": "right"}
+_TAG = r"(?P<tag>\d{1,2}|left|right|l|r)"
+_SCHEMES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?:{_TAG}_)?ground_(?P<what>force|torque|moment)_(?P<kind>[vpm]?)(?P<axis>[xyz])",
+        rf"(?:ground_)?(?P<what>force|torque|moment)_{_TAG}_(?P<kind>[vpm]?)(?P<axis>[xyz])",
+    )
+)
+_ADAPTER = re.compile(r"(?P<kind>[fpm])(?P<tag>\d{1,2})_(?P<axis>[123])")
+
+
+@dataclass(frozen=True)
+class StorageFile:
+    """What a storage file holds.
+
+    Attributes
+    ----------
+    header
+        Keys in lower case -> values (``nrows``, ``indegrees``, ...), ``name`` where the file has one.
+    labels
+        All columns but time.
+    time, table
+        Shapes (samples,) in s and (samples, labels).
+    notes
+        What a user should know about the file.
+    """
+
+    header: dict[str, str]
+    labels: list[str]
+    time: NDArray[np.float64]
+    table: NDArray[np.float64]
+    notes: list[str]
+
+    @property
+    def in_degrees(self) -> bool | None:
+        """Return what the header says about rotations, None where it says nothing."""
+        said = self.header.get("indegrees", "").lower()
+        return {"yes": True, "no": False}.get(said)
+
+
+@dataclass
+class PlateColumns:
+    """Return what a storage file holds: old (``datarows 90``) or new header (``nRows=90``), stray lines.
+
+    foot: Foot
+    force: dict[str, int] = field(default_factory=dict)
+    point: dict[str, int] = field(default_factory=dict)
+    torque: dict[str, int] = field(default_factory=dict)
+    axes_of_c3d: bool = False
+    """Whether the axes (and units) are those of a C3D file that OpenSim's adapter passed on."""
+
+
+def parse_storage(text: str) -> StorageFile:
+    """Return what a storage file holds: old (``datarows 90``) and new headers (``nRows=90``), stray lines.
+
+    Raises
+    ------
+    BadInputError
+        If ``endheader`` or the labels are missing, a row is damaged, or rows that the header promises lack.
+    """
+    lines = text.splitlines()
+    header, end = _header(lines)
+    first = _label_line(lines, end)
+    separator = "\t" if "\t" in lines[first].strip() else None
+    labels = [cell.strip() for cell in lines[first].strip().split(separator)]
+    if len(labels) < 2:
+        raise BadInputError(f"line {first + 1} names no column but time")
+    table = number_table(lines[first + 1 :], columns=labels, separator=separator, first_line=first + 2)
+    notes: list[str] = []
+    _check_rows(table[:, 0], header, notes)
+    return StorageFile(header, labels[1:], table[:, 0], table[:, 1:], notes)
+
+
+def plate_columns(labels: list[str]) -> list[PlateColumns]:
+    """Return the plates that labels name, in order of appearance.
+
+    Known are ``ground_force_vx``, ``1_ground_force_vx``, ``R_ground_force_vx``, ``ground_force_1_vx``,
+    ``ground_force_r_vx``, ``force_r_vx`` with ``px`` for the point and ``torque_x``, ``moment_x`` or ``mx``
+    for the torque; and ``f1_1 p1_1 m1_1``, as OpenSim's C3D adapter writes them. A plate needs a force.
+
+    Raises
+    ------
+    BadInputError
+        If two labels name the same axis of the same plate.
+    """
+    plates: dict[str, PlateColumns] = {}
+    for index, label in enumerate(labels):
+        found = next((m for m in (s.fullmatch(label) for s in _SCHEMES) if m), None)
+        adapter = None if found else _ADAPTER.fullmatch(label)
+        match = found or adapter
+        if match is None:
+            continue
+        tag = (match["tag"] or "").lower()
+        plate = plates.setdefault(tag, PlateColumns(_FEET.get(tag, ""), axes_of_c3d=adapter is not None))
+        axis = match["axis"].lower()
+        axes = _quantity(plate, match["kind"].lower(), "" if adapter else match["what"].lower())
+        axis = {"1": "x", "2": "y", "3": "z"}.get(axis, axis)
+        if axis in axes:
+            raise BadInputError(f"column '{label}' stands twice")
+        axes[axis] = index
+    return [plate for plate in plates.values() if plate.force]
+
+
+def _quantity(plate: PlateColumns, kind: str, what: str) -> dict[str, int]:
+    if kind == "p":
+        return plate.point
+    if kind == "m" or what in ("torque", "moment"):
+        return plate.torque
+    return plate.force
+
+
+def _header(lines: list[str]) -> tuple[dict[str, str], int]:
+    header: dict[str, str] = {}
+    for index, line in enumerate(lines[:_HEADER_LINES]):
+        tidy = line.strip()
+        if tidy.lower() == "endheader":
+            return header, index
+        key, equals, value = tidy.partition("=")
+        if not equals:
+            key, _, value = tidy.partition(" ")
+        key = {"datarows": "nrows", "datacolumns": "ncolumns"}.get(key.strip().lower(), key.strip().lower())
+        header.setdefault(key, value.strip())
+    raise BadInputError(f"has no line 'endheader' among its first {_HEADER_LINES}, so it is no OpenSim file")
+
+
+def _label_line(lines: list[str], end: int) -> int:
+    """Return the index of the row of labels: the first line after the header that starts with 'time'."""
+    for index in range(end + 1, min(end + 11, len(lines))):
+        if re.match(r"\s*time\s", lines[index] + " ", re.IGNORECASE):
+            return index
+    raise BadInputError("has no row of labels that starts with 'time' after 'endheader'")
+
+
+def _check_rows(time: NDArray[np.float64], header: dict[str, str], notes: list[str]) -> None:
+    """Refuse a file with fewer rows than stated, unless it begins later than stated: then it was trimmed."""
+    stated = header.get("nrows", "")
+    if not stated.isdigit() or int(stated) == time.size:
+        return
+    start = header.get("range", "").split()
+    trimmed = bool(start) and is_number(start[0]) and time[0] > float(start[0]) + 1e-9
+    if time.size < int(stated) and not trimmed:
+        raise BadInputError(
+            f"is cut off: its header states {stated} rows, it holds {time.size}; export it again"
+        )
+    notes.append(f"the header states {stated} rows, the file holds {time.size} (from {time[0]:g} s)")

@@ -1,0 +1,49 @@
+"""Time from counters and rounded stamps."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+
+
+def exact_time(
+    count: NDArray[np.float64], printed_s: NDArray[np.float64], rate_hz: float
+) -> NDArray[np.float64] | None:
+    """Return ``count / rate_hz`` where every printed stamp is that, rounded to 1 ms or finer; None otherwise.
+
+    Parameters
+    ----------
+    count
+        Shape (samples,): sample or frame number from 0. Where the printed stamps start elsewhere, they decide.
+    """
+    tolerance = min(0.00101, 0.45 / rate_hz)
+    for rebuilt in (count / rate_hz, printed_s[0] + (count - count[0]) / rate_hz):
+        if np.nanmax(np.abs(rebuilt - printed_s)) <= tolerance:
+            return np.asarray(rebuilt, dtype=np.float64)
+    return None
+
+
+def unwrapped(counter: NDArray[np.float64], modulus: int) -> NDArray[np.float64]:
+    """Return a counter that starts anew at ``modulus`` as one that goes on.
+
+    Raises
+    ------
+    BadInputError
+        If it goes back by less than half its range, is missing, negative, not whole, or reaches ``modulus``.
+    """
+    bad = ~((counter >= 0) & (counter < modulus) & (counter == np.floor(counter)))
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise BadInputError(
+            f"sample counter is {counter[row]:g} in row {row + 1}, expected 0 to {modulus - 1}"
+        )
+    steps = np.diff(counter)
+    back = np.flatnonzero((steps < 0) & (steps > -modulus / 2))
+    if back.size:
+        row = int(back[0])
+        raise BadInputError(
+            f"sample counter goes back from {counter[row]:g} to {counter[row + 1]:g} at row {row + 2}"
+        )
+    return np.concatenate([counter[:1], counter[0] + np.cumsum(np.where(steps < 0, steps + modulus, steps))])

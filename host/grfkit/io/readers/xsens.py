@@ -1,0 +1,86 @@
+"""Xsens MT Manager text: one inertial sensor, time from its packet counter."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import BadInputError
+from ...formats.timing import unwrapped
+from ...formats.xsens import COUNTER, XsensFile, parse_xsens
+from ...provenance import Provenance, describe_input
+from ...records import Channel, Floats, Recording, make_recording, make_stream
+from ..base import Head, Match, Reader, ReadOptions
+from ..files import read_text, refuse_extra, snake
+
+_COUNTER_RANGE = 65536
+_CLOCK = frozenset({COUNTER, "SampleTimeFine", "Year", "Month", "Day", "Second"})
+_KNOWN = (
+    (re.compile(r"(Acc)_([XYZ])"), "acc", "m/s^2"),
+    (re.compile(r"(Gyr)_([XYZ])"), "gyro", "rad/s"),
+    (re.compile(r"(Mag)_([XYZ])"), "mag", "1"),
+)
+_UNITLESS = re.compile(r"Quat_q[0-3]|Mat\[[1-3]\]\[[1-3]\]")
+_ANGLES = frozenset({"Roll", "Pitch", "Yaw"})
+
+
+def _sniff(head: Head) -> Match:
+    for line in head.lines(60):
+        if line.startswith(COUNTER):
+            return Match(0.95, f"its columns start with '{COUNTER}'")
+        if line.strip() and not line.startswith("//"):
+            break
+    return Match(0.0, f"has no '//' lines followed by columns that start with '{COUNTER}'")
+
+
+def _read(path: Path, options: ReadOptions) -> Recording:
+    refuse_extra(options, "xsens")
+    parsed = parse_xsens(read_text(path))
+    rate = options.rate_hz or parsed.rate_hz
+    if not rate:
+        raise BadInputError("states no update rate; state it, e.g. --rate-hz 100")
+    counter = unwrapped(parsed.table[:, 0], _COUNTER_RANGE)
+    stream = make_stream(
+        _channels(parsed),
+        (counter - counter[0]) / rate,
+        kind="imu",
+        rate_hz=rate,
+        stamp_source="index",
+        attrs={"device_id": parsed.header.get("deviceid", "")},
+    )
+    return make_recording(
+        {"imu": stream},
+        device="Xsens MT",
+        reader="xsens",
+        provenance=Provenance(inputs=[describe_input(path)]),
+        notes=[
+            "units as MT Manager writes them: m/s^2, rad/s, deg; magnetometer relative to the local field"
+        ],
+    )
+
+
+def _channels(parsed: XsensFile) -> list[Channel]:
+    channels = []
+    for index, column in enumerate(parsed.columns):
+        values: Floats = parsed.table[:, index]
+        if column in _CLOCK or column.startswith("UTC_") or np.isnan(values).all():
+            continue
+        name, unit = _name(column)
+        channels.append(Channel(name, values, unit, "sensor" if unit != "unknown" else "raw", column))
+    if not channels:
+        raise BadInputError("holds no measured column")
+    return channels
+
+
+def _name(column: str) -> tuple[str, str]:
+    for pattern, name, unit in _KNOWN:
+        if found := pattern.fullmatch(column):
+            return f"{name}_{found[2].lower()}", unit
+    if _UNITLESS.fullmatch(column):
+        return snake(column), "1"
+    return snake(column), "deg" if column in _ANGLES else "unknown"
+
+
+READER = Reader("xsens", "Xsens MT Manager text", (".txt", ".csv"), _sniff, _read)
