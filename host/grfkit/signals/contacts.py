@@ -1,0 +1,376 @@
+"""Contacts from a signal: where a force, an insole or a shoe IMU says a foot meets and leaves the ground.
+
+Pure arrays in, pure arrays out. Every detector works on shape alone: it scales itself to the signal's own
+unloaded and loaded levels, so counts do as well as newtons.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, signal
+
+Floats = NDArray[np.float64]
+
+SHORTEST_CONTACT_S = 0.08
+_SHORTEST_FLIGHT_S = 0.03
+
+
+@dataclass(frozen=True)
+class Contacts:
+    """Contacts in order of onset.
+
+    Attributes
+    ----------
+    onset_s, offset_s
+        Shape (contacts,). ``offset_s`` is NaN where the detector cannot see toe-off.
+    strength
+        Shape (contacts,): mean load over the contact (or impact height for an IMU), own units.
+    foot
+        Shape (contacts,): 0 left, 1 right, -1 unknown.
+    covered_s
+        Shape (stretches, 2): half-open stretches of time in which a contact would have been seen.
+    """
+
+    onset_s: Floats
+    offset_s: Floats
+    strength: Floats
+    foot: NDArray[np.int64]
+    covered_s: Floats
+
+    @property
+    def size(self) -> int:
+        """Return the number of contacts."""
+        return int(self.onset_s.size)
+
+    @property
+    def duration_s(self) -> Floats:
+        """Return contact times, NaN where toe-off is unknown."""
+        return self.offset_s - self.onset_s
+
+    def taken(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Contacts:
+        """Return the chosen contacts; the covered stretches stay."""
+        return Contacts(
+            self.onset_s[chosen],
+            self.offset_s[chosen],
+            self.strength[chosen],
+            self.foot[chosen],
+            self.covered_s,
+        )
+
+    def warped(self, offset_s: float, rate: float) -> Contacts:
+        """Return the contacts at ``offset_s + rate * time``."""
+        return Contacts(
+            offset_s + rate * self.onset_s,
+            offset_s + rate * self.offset_s,
+            self.strength,
+            self.foot,
+            offset_s + rate * self.covered_s,
+        )
+
+
+def empty_contacts() -> Contacts:
+    """Return no contact and nothing covered."""
+    none = np.zeros(0)
+    return Contacts(none, none, none, np.zeros(0, dtype=np.int64), np.zeros((0, 2)))
+
+
+def merge(trains: list[Contacts]) -> Contacts:
+    """Return the contacts of several feet or plates in one train, by onset; covered where all of them are."""
+    trains = [t for t in trains if t.covered_s.size]
+    if not trains:
+        return empty_contacts()
+    onset = np.concatenate([t.onset_s for t in trains])
+    order = np.argsort(onset, kind="stable")
+    covered = trains[0].covered_s
+    for train in trains[1:]:
+        covered = intersect(covered, train.covered_s)
+    return Contacts(
+        onset[order],
+        np.concatenate([t.offset_s for t in trains])[order],
+        np.concatenate([t.strength for t in trains])[order],
+        np.concatenate([t.foot for t in trains])[order],
+        covered,
+    )
+
+
+def intersect(a: Floats, b: Floats) -> Floats:
+    """Return the stretches that lie in both of two sorted lists of half-open stretches, shape (n, 2)."""
+    found: list[tuple[float, float]] = []
+    i = j = 0
+    while i < len(a) and j < len(b):
+        start, end = max(a[i, 0], b[j, 0]), min(a[i, 1], b[j, 1])
+        if start < end:
+            found.append((float(start), float(end)))
+        if a[i, 1] < b[j, 1]:
+            i += 1
+        else:
+            j += 1
+    return np.asarray(found, dtype=np.float64).reshape(-1, 2)
+
+
+def inside(stretches: Floats, t: Floats) -> NDArray[np.bool_]:
+    """Return which of the times ``t`` lie in one of the sorted half-open ``stretches``."""
+    if not len(stretches):
+        return np.zeros(np.shape(t), dtype=bool)
+    index = np.searchsorted(stretches[:, 0], t, side="right") - 1
+    safe = np.clip(index, 0, None)
+    return np.asarray((index >= 0) & (np.asarray(t) < stretches[safe, 1]), dtype=bool)
+
+
+def load_contacts(
+    time_s: Floats,
+    load: Floats,
+    *,
+    foot: int = -1,
+    level: float = 0.1,
+    lowpass_hz: float = 40.0,
+    longest_s: float = 1.2,
+    bridge_s: float = 0.06,
+) -> Contacts:
+    """Return the contacts a load signal shows: where it rises through ``level`` of its loaded level and falls.
+
+    The unloaded and loaded levels are followed minute by minute, so creep and drift do not move the threshold.
+    Crossings are found between samples by a straight line. A contact is dropped where a gap touches one of its
+    edges; a gap of up to ``bridge_s`` within a contact is bridged.
+
+    Parameters
+    ----------
+    time_s, load
+        Shape (samples,); increasing time; load in any unit, larger is more load, NaN where missing.
+    foot
+        0 left, 1 right, -1 unknown: written to every contact.
+    level
+        Share of the way from the unloaded to the loaded level, in (0, 1).
+    longest_s
+        Longer contacts (standing) are dropped; infinity keeps them.
+    """
+    if time_s.size < 16:
+        return empty_contacts()
+    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
+    missing = ~np.isfinite(load)
+    if missing.mean() > 0.9:
+        return empty_contacts()
+    filled = _bridged(time_s, load, missing)
+    smooth = _smoothed(filled, rate_hz, lowpass_hz)
+    threshold, scale = _thresholds(time_s, smooth, missing, level)
+    above = smooth - threshold
+    up, down = _crossings(time_s, above)
+    onset, offset, first, last = _pairs(up, down)
+    if not onset.size:
+        return Contacts(
+            *([np.zeros(0)] * 3), np.zeros(0, dtype=np.int64), _covered(time_s, missing, bridge_s)
+        )
+    keep = (offset - onset >= SHORTEST_CONTACT_S) & (offset - onset <= longest_s)
+    keep &= _edges_seen(time_s, missing, onset, rate_hz) & _edges_seen(time_s, missing, offset, rate_hz)
+    keep &= _longest_missing(time_s, missing, onset, offset) <= bridge_s
+    sums = np.concatenate([[0.0], np.cumsum(np.where(missing, 0.0, smooth))])
+    strength = (sums[last + 1] - sums[first]) / np.maximum(last + 1 - first, 1)
+    strong = strength > (threshold[first] + 0.1 * scale)
+    keep &= strong
+    feet = np.full(int(keep.sum()), foot, dtype=np.int64)
+    return Contacts(onset[keep], offset[keep], strength[keep], feet, _covered(time_s, missing, bridge_s))
+
+
+def impact_contacts(time_s: Floats, acceleration: Floats, *, foot: int = -1) -> Contacts:
+    """Return the contacts a shoe IMU shows, from the envelope of the jerk's magnitude.
+
+    Axis signs, axis order and gravity do not matter. One contact per stride; the stride period is taken from the
+    envelope's own autocorrelation. The onset is where the envelope rises through two fifths of its peak.
+
+    Parameters
+    ----------
+    acceleration
+        Shape (samples, axes), any unit, NaN where missing.
+    """
+    if time_s.size < 64:
+        return empty_contacts()
+    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
+    missing = ~np.isfinite(acceleration).all(axis=1)
+    if missing.mean() > 0.9:
+        return empty_contacts()
+    columns = [_bridged(time_s, acceleration[:, k], missing) for k in range(acceleration.shape[1])]
+    smooth = np.stack([_smoothed(c, rate_hz, 60.0) for c in columns], axis=1)
+    jerk = np.sqrt(np.sum(np.gradient(smooth, axis=0) ** 2, axis=1)) * rate_hz
+    envelope = ndimage.uniform_filter1d(jerk, max(1, round(0.012 * rate_hz)), mode="nearest")
+    covered = _covered(time_s, missing, 0.02)
+    period = _period(envelope, rate_hz)
+    peaks = _peaks(envelope, rate_hz, period)
+    if not peaks.size:
+        return Contacts(*([np.zeros(0)] * 3), np.zeros(0, dtype=np.int64), covered)
+    onset = _rise(time_s, envelope, peaks, rate_hz)
+    keep = np.isfinite(onset)
+    keep &= _edges_seen(time_s, missing, np.where(keep, onset, time_s[0]), rate_hz)
+    feet = np.full(int(keep.sum()), foot, dtype=np.int64)
+    nothing = np.full(int(keep.sum()), np.nan)
+    return Contacts(onset[keep], nothing, envelope[peaks][keep], feet, covered)
+
+
+def stride_period(time_s: Floats, load: Floats) -> float:
+    """Return the period (s) of a near-periodic signal from its autocorrelation, NaN if it has none."""
+    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
+    return _period(np.nan_to_num(load - np.nanmean(load)), rate_hz)
+
+
+def _bridged(time_s: Floats, values: Floats, missing: NDArray[np.bool_]) -> Floats:
+    if not missing.any():
+        return values
+    return np.interp(time_s, time_s[~missing], values[~missing])
+
+
+def _smoothed(values: Floats, rate_hz: float, lowpass_hz: float) -> Floats:
+    if rate_hz < 3.0 * lowpass_hz:
+        return values
+    sections = signal.butter(2, lowpass_hz, fs=rate_hz, output="sos")
+    return np.asarray(signal.sosfiltfilt(sections, values), dtype=np.float64)
+
+
+def _thresholds(
+    time_s: Floats, smooth: Floats, missing: NDArray[np.bool_], level: float
+) -> tuple[Floats, float]:
+    """Return the threshold per sample, and the typical distance from unloaded to loaded."""
+    block_s = 60.0
+    blocks = max(1, round((time_s[-1] - time_s[0]) / block_s))
+    edges = np.linspace(0, time_s.size, blocks + 1).astype(int)
+    middle, low, high = np.zeros(blocks), np.zeros(blocks), np.zeros(blocks)
+    for k in range(blocks):
+        part = smooth[edges[k] : edges[k + 1]][~missing[edges[k] : edges[k + 1]]]
+        middle[k] = time_s[(edges[k] + edges[k + 1] - 1) // 2]
+        low[k], high[k] = _levels(part) if part.size > 16 else (np.nan, np.nan)
+    known = np.isfinite(low)
+    scale = float(np.median((high - low)[known]))
+    thin = known & (high - low < 0.3 * scale)  # a minute of standing or of nothing has no level of its own
+    high[thin] = low[thin] + scale
+    threshold = low + level * (high - low)
+    return np.interp(time_s, middle[known], threshold[known]), scale
+
+
+def _levels(part: Floats) -> tuple[float, float]:
+    """Return the unloaded level (the densest low value) and the loaded level of a stretch of signal."""
+    if part.size > 20000:
+        part = part[:: part.size // 10000]
+    low, high = np.percentile(part, [2.0, 95.0])
+    quiet = part[part <= low + 0.15 * (high - low)]
+    unloaded = float(np.median(quiet)) if quiet.size else float(low)
+    loaded = part[part > unloaded + 0.3 * (high - unloaded)]
+    return unloaded, float(np.percentile(loaded, 90.0)) if loaded.size else float(high)
+
+
+def _crossings(time_s: Floats, above: Floats) -> tuple[Floats, Floats]:
+    sign = above > 0
+    change = np.flatnonzero(sign[1:] != sign[:-1])
+    share = above[change] / (above[change] - above[change + 1])
+    at = time_s[change] + share * (time_s[change + 1] - time_s[change])
+    rising = sign[change + 1]
+    table = np.stack([at, change + 1.0], axis=1)
+    return table[rising], table[~rising]
+
+
+def _pairs(up: Floats, down: Floats) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
+    """Return onset, offset and first/last sample of each contact; flights shorter than 30 ms are filled."""
+    none = np.zeros(0, dtype=np.int64)
+    if not len(up) or not len(down):
+        return np.zeros(0), np.zeros(0), none, none
+    down = down[down[:, 0] > up[0, 0]]
+    count = min(len(up), len(down))
+    up, down = up[:count], down[:count]
+    if not count:
+        return np.zeros(0), np.zeros(0), none, none
+    apart = up[1:, 0] - down[:-1, 0] >= _SHORTEST_FLIGHT_S
+    up = up[np.concatenate([[True], apart])]
+    down = down[np.concatenate([apart, [True]])]
+    first, last = up[:, 1].astype(np.int64), (down[:, 1] - 1).astype(np.int64)
+    return up[:, 0], down[:, 0], first, last
+
+
+def _edges_seen(time_s: Floats, missing: NDArray[np.bool_], at: Floats, rate_hz: float) -> NDArray[np.bool_]:
+    """Return which instants have measured samples on both sides within one and a half periods."""
+    index = np.clip(np.searchsorted(time_s, at), 2, time_s.size - 2)
+    around = np.stack([missing[index + k] for k in (-2, -1, 0, 1)])
+    close = time_s[index] - time_s[index - 1] < 2.5 / rate_hz
+    return np.asarray(~around.any(axis=0) & close, dtype=bool)
+
+
+def _longest_missing(time_s: Floats, missing: NDArray[np.bool_], start: Floats, end: Floats) -> Floats:
+    """Return the longest run of missing time (s) within each stretch."""
+    longest = np.zeros(start.shape)
+    if not missing.any():
+        return longest
+    runs = _runs(missing)
+    length = time_s[np.minimum(runs[:, 1], time_s.size - 1)] - time_s[runs[:, 0]]
+    owner = np.searchsorted(start, time_s[runs[:, 0]], side="right") - 1
+    within = (owner >= 0) & (time_s[runs[:, 0]] < end[np.clip(owner, 0, None)])
+    np.maximum.at(longest, owner[within], length[within])
+    return longest
+
+
+def _runs(flag: NDArray[np.bool_]) -> NDArray[np.int64]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flag, [False]]).astype(np.int8)))
+    return edges.reshape(-1, 2)
+
+
+def _covered(time_s: Floats, missing: NDArray[np.bool_], bridge_s: float) -> Floats:
+    """Return the stretches with data, holes up to ``bridge_s`` closed, at least 0.2 s long."""
+    good = _runs(~missing)
+    if not len(good):
+        return np.zeros((0, 2))
+    stretches = np.stack([time_s[good[:, 0]], time_s[good[:, 1] - 1]], axis=1)
+    apart = stretches[1:, 0] - stretches[:-1, 1] > bridge_s
+    start = stretches[np.concatenate([[True], apart]), 0]
+    end = stretches[np.concatenate([apart, [True]]), 1]
+    keep = end - start > 0.2
+    return np.stack([start[keep], end[keep]], axis=1)
+
+
+def _period(values: Floats, rate_hz: float) -> float:
+    """Return the stride period: the first strong peak of the autocorrelation between 0.4 and 1.8 s."""
+    step = max(1, int(rate_hz // 100))
+    size = min(values.size, int(120 * rate_hz))
+    start = (values.size - size) // 2
+    part = values[start : start + size]
+    part = part[: part.size // step * step].reshape(-1, step).mean(axis=1)
+    part = np.sqrt(np.abs(part)) * np.sign(part)
+    part = part - part.mean()
+    rate = rate_hz / step
+    spectrum = np.fft.rfft(part, 2 * part.size)
+    correlation = np.fft.irfft(np.abs(spectrum) ** 2)[: int(1.8 * rate) + 2]
+    first = int(0.4 * rate)
+    if correlation.size <= first + 3 or correlation[0] <= 0:
+        return float("nan")
+    correlation = correlation / correlation[0]
+    tops, _ = signal.find_peaks(correlation[first:])
+    if not tops.size:
+        return float("nan")
+    tops = tops + first
+    best = float(correlation[tops].max())
+    strong = tops[correlation[tops] > 0.7 * best]
+    return float(strong[0] / rate) if best > 0.1 else float("nan")
+
+
+def _peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[np.int64]:
+    apart = 0.6 * period if np.isfinite(period) else 0.42
+    height = 0.25 * float(np.percentile(envelope, 99.0))
+    found, _ = signal.find_peaks(envelope, height=height, distance=max(1, int(apart * rate_hz)))
+    if not found.size:
+        return found.astype(np.int64)
+    typical = float(np.median(envelope[found]))
+    return found[envelope[found] > 0.35 * typical].astype(np.int64)
+
+
+def _rise(time_s: Floats, envelope: Floats, peaks: NDArray[np.int64], rate_hz: float) -> Floats:
+    """Return when the envelope rises through two fifths of each peak, within 80 ms before it; NaN if not."""
+    back = max(2, int(0.08 * rate_hz))
+    index = peaks[:, None] - np.arange(back + 1)[None, :]
+    safe = np.clip(index, 0, None)
+    below = envelope[safe] < 0.4 * envelope[peaks][:, None]
+    below &= index >= 0
+    has = below.any(axis=1)
+    steps = np.argmax(below, axis=1)
+    low = np.clip(peaks - steps, 0, None)
+    high = np.minimum(low + 1, envelope.size - 1)
+    target = 0.4 * envelope[peaks]
+    share = (target - envelope[low]) / np.maximum(envelope[high] - envelope[low], 1e-30)
+    at = time_s[low] + np.clip(share, 0.0, 1.0) * (time_s[high] - time_s[low])
+    return np.where(has, at, np.nan)

@@ -1,0 +1,90 @@
+"""Contacts from heel and toe landmarks."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from .contacts import Contacts, stride_period
+
+Floats = NDArray[np.float64]
+
+_HEEL = re.compile(r"heel|calc|hee$|\.?cal$", re.IGNORECASE)
+_TOE = re.compile(r"toe|hallux|mt[125]|meta|bigtoe", re.IGNORECASE)
+_LEFT = re.compile(r"^(l|left)([^a-z]|(?=[A-Z])|heel|toe|foot|hee|cal|big|mt)|_l$|[ ._-]left", re.IGNORECASE)
+_RIGHT = re.compile(
+    r"^(r|right)([^a-z]|(?=[A-Z])|heel|toe|foot|hee|cal|big|mt)|_r$|[ ._-]right", re.IGNORECASE
+)
+
+
+def foot_landmarks(names: list[str]) -> dict[str, dict[str, list[int]]]:
+    """Return the indices of heel and toe landmarks by side: ``{"left": {"heel": [...], "toe": [...]}, ...}``."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for index, name in enumerate(names):
+        side = "left" if _LEFT.search(name) else "right" if _RIGHT.search(name) else ""
+        part = "heel" if _HEEL.search(name) else "toe" if _TOE.search(name) else ""
+        if side and part:
+            found.setdefault(side, {}).setdefault(part, []).append(index)
+    return found
+
+
+def landmark_contacts(time_s: Floats, position: Floats, names: list[str]) -> list[Contacts]:
+    """Return the contacts of each foot from its heel and toe landmarks.
+
+    The vertical axis is the one that carries least of the feet's travel while always being bounded. Contact is
+    taken where the foot's downward motion is stopped: the peak of the vertical acceleration of the lower of heel
+    and toe, once a stride, to a fraction of a sample.
+
+    Parameters
+    ----------
+    position
+        Shape (samples, landmarks, 3), m, NaN where missing.
+    """
+    feet = foot_landmarks(names)
+    trains = []
+    for foot, side in enumerate(("left", "right")):
+        parts = feet.get(side, {})
+        columns = [np.nanmean(position[:, parts[p], :], axis=1) for p in ("heel", "toe") if p in parts]
+        if columns:
+            trains.append(_contacts(time_s, columns, foot, _vertical_axis(position, feet)))
+    return trains
+
+
+def _vertical_axis(position: Floats, feet: dict[str, dict[str, list[int]]]) -> int:
+    """Return the axis in which the body extends most above its feet."""
+    lowest = [i for parts in feet.values() for indices in parts.values() for i in indices]
+    others = [i for i in range(position.shape[1]) if i not in lowest]
+    if not others:
+        return 2
+    above = np.nanmedian(
+        np.nanmean(position[:, others, :], axis=1) - np.nanmean(position[:, lowest, :], axis=1), axis=0
+    )
+    return int(np.argmax(np.abs(np.nan_to_num(above))))
+
+
+def _contacts(time_s: Floats, columns: list[Floats], foot: int, axis: int) -> Contacts:
+    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
+    height = np.fmin.reduce([c[:, axis] - np.nanpercentile(c[:, axis], 5) for c in columns])
+    missing = ~np.isfinite(height)
+    none = np.zeros(0)
+    whole = np.asarray([[time_s[0], time_s[-1]]])
+    if missing.mean() > 0.5 or time_s.size < 64:
+        return Contacts(none, none, none, np.zeros(0, dtype=np.int64), np.zeros((0, 2)))
+    filled = np.interp(time_s, time_s[~missing], height[~missing])
+    if rate_hz > 60:
+        filled = signal.sosfiltfilt(signal.butter(2, 20.0, fs=rate_hz, output="sos"), filled)
+    stop = np.gradient(np.gradient(filled)) * rate_hz**2
+    period = stride_period(time_s, filled)
+    apart = max(1, int(0.6 * (period if np.isfinite(period) else 0.7) * rate_hz))
+    peaks, _ = signal.find_peaks(np.where(filled < 0.5 * filled.max(), stop, 0.0), distance=apart)
+    peaks = peaks[stop[peaks] > 0.3 * float(np.median(stop[peaks]))] if peaks.size else peaks
+    peaks = peaks[(peaks > 1) & (peaks < time_s.size - 2)]
+    peaks = peaks[~missing[peaks] & ~missing[peaks - 1] & ~missing[peaks + 1]]
+    before, at, after = stop[peaks - 1], stop[peaks], stop[peaks + 1]
+    shift = 0.5 * (before - after) / np.minimum(before - 2 * at + after, -1e-12)
+    onset = time_s[peaks] + np.clip(shift, -0.5, 0.5) / rate_hz
+    feet = np.full(peaks.size, foot, dtype=np.int64)
+    return Contacts(onset, np.full(peaks.size, np.nan), stop[peaks], feet, whole)

@@ -1,0 +1,527 @@
+"""align(): how one device's clock becomes the reference clock, and how surely; or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..calibrate.lags import LagTable, default_lags, lookup
+from ..errors import BadInputError
+from ..records import Anchors, ClockMap, Knot, Prior, Recording, Segment, Surface
+from ..signals.contacts import Contacts
+from .decide import decide
+from .fit import ClockFit, fit_clock
+from .search import Found, search
+from .settings import AlignSettings
+from .track import Piece, Tracked, scan_rates, track
+from .trains import DeviceTrain, Load, device_train, reference_train
+from .waveform import WaveformFound, is_standing, search_waveform
+
+Floats = NDArray[np.float64]
+Streams = Mapping[str, xr.Dataset]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A clock map with what a report shows beside it.
+
+    Attributes
+    ----------
+    lags_s, log_likelihood
+        Every lag that was scored, and its score (nats).
+    lost
+        (device time, samples) of each silent loss.
+    reference_loads, device_loads
+        The signals that were aligned.
+    """
+
+    clock_map: ClockMap
+    anchors: Anchors
+    lags_s: Floats
+    log_likelihood: Floats
+    anchor_kind: str = "contacts"
+    lost: tuple[tuple[float, int], ...] = ()
+    reference_loads: tuple[Load, ...] = ()
+    device_loads: tuple[Load, ...] = field(default=())
+
+
+def align(
+    reference: Recording | Streams,
+    wearable: Recording | Streams,
+    *,
+    surface: Surface,
+    mass_kg: float | None = None,
+    prior: Prior | None = None,
+    settings: AlignSettings | None = None,
+    lags: LagTable | None = None,
+    accept_refused: bool = False,
+) -> ClockMap:
+    """Return the map from a wearable's clock to the reference clock, or a refusal without a map.
+
+    All streams of ``wearable`` are taken to share one clock; align feet on clocks of their own one by one (see
+    :func:`by_clock`).
+
+    Parameters
+    ----------
+    reference
+        A recording with force plates (or, for device chains, insoles).
+    wearable
+        A recording with insoles, IMUs or landmarks, any unit; counts do.
+    surface
+        ``treadmill``: the reference sees every contact; ``overground``: separate plates, some contacts.
+    mass_kg
+        Not needed to align; a value out of reach of the plates' load is reported.
+    prior
+        Gaussian on ``offset_s``.
+    settings
+        Gates and limits.
+    lags
+        Sensor-lag table; the packaged one by default.
+    accept_refused
+        Keep the map of a refused alignment; ``verdict`` stays ``refused``.
+
+    Returns
+    -------
+    ClockMap
+        ``t_reference = offset_s + (1 + drift_ppm * 1e-6) * t_device``, plus knots, by segments.
+
+    Raises
+    ------
+    BadInputError
+        If either side holds nothing that shows contacts, or an argument makes no sense.
+    """
+    return align_in_detail(
+        reference,
+        wearable,
+        surface=surface,
+        mass_kg=mass_kg,
+        prior=prior,
+        settings=settings,
+        lags=lags,
+        accept_refused=accept_refused,
+    ).clock_map
+
+
+def align_in_detail(
+    reference: Recording | Streams,
+    wearable: Recording | Streams,
+    *,
+    surface: Surface,
+    mass_kg: float | None = None,
+    prior: Prior | None = None,
+    settings: AlignSettings | None = None,
+    lags: LagTable | None = None,
+    accept_refused: bool = False,
+) -> Alignment:
+    """Return what :func:`align` returns, with anchors and scores for the report."""
+    chosen = settings or AlignSettings()
+    if surface not in ("treadmill", "overground"):
+        raise BadInputError(f"surface is '{surface}', expected 'treadmill' or 'overground'")
+    if mass_kg is not None and not 2.0 <= mass_kg <= 400.0:
+        raise BadInputError(f"mass is {mass_kg} kg, expected 2 to 400 kg")
+    plates = surface == "overground"
+    contacts, loads = reference_train(_streams(reference), plates=plates)
+    train = device_train(_streams(wearable))
+    table = lags if lags is not None else default_lags()
+    lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz)
+    if plates and train.loads and is_standing(loads):
+        result = _by_waveform(loads, train, prior, chosen, lag)
+    else:
+        result = _by_contacts(contacts, train, plates, prior, chosen, lag)
+    named = result.clock_map.model_copy(
+        update={"source": "+".join(train.streams), "target": "reference", "lag_source": lag[2]}
+    )
+    if named.verdict == "refused" and not accept_refused:
+        named = _without_map(named)
+    return replace(result, clock_map=named, reference_loads=tuple(loads), device_loads=train.loads)
+
+
+def by_clock(recording: Recording, *, together: bool | None = None) -> list[dict[str, xr.Dataset]]:
+    """Return the wearable streams grouped by clock.
+
+    Parameters
+    ----------
+    together
+        True: all streams on one clock; False: each side apart; None: as the file says.
+    """
+    groups: dict[str, dict[str, xr.Dataset]] = {}
+    for name, stream in recording.streams.items():
+        if stream.attrs.get("kind") not in ("insole", "imu", "landmarks"):
+            continue
+        key = str(stream.attrs.get("clock", "device"))
+        if together is True:
+            key = "device"
+        elif together is False:
+            key = str(stream.attrs.get("side", "unknown"))
+        groups.setdefault(key, {})[name] = stream
+    return list(groups.values())
+
+
+def _streams(source: Recording | Streams) -> dict[str, xr.Dataset]:
+    return source.streams if isinstance(source, Recording) else dict(source)
+
+
+def _without_map(refused: ClockMap) -> ClockMap:
+    nothing = {"offset_s": None, "drift_ppm": None, "knots": [], "segments": [], "uncertainty_ms": None}
+    return refused.model_copy(update=nothing)
+
+
+def _by_contacts(
+    reference: Contacts,
+    train: DeviceTrain,
+    plates: bool,
+    prior: Prior | None,
+    settings: AlignSettings,
+    lag: tuple[float, float, str],
+) -> Alignment:
+    device = train.contacts
+    if reference.size < 3 or device.size < 3:
+        who = "reference" if reference.size < 3 else "device"
+        count = min(reference.size, device.size)
+        return _nothing(f"the {who} shows {count} contacts only; there is nothing to match")
+    shortest = settings.shortest_overlap_s * 0.5 if not plates else 5.0
+    start_rate, findings = 1.0, []
+    if train.stamp_source == "index" and not plates:
+        scanned = scan_rates(
+            reference, device, half_width=settings.rate_scan, shortest_overlap_s=shortest, prior=prior
+        )
+        if scanned is not None:
+            start_rate = scanned
+            findings.append(
+                f"stamps are sample counts; true rate is {1e6 * (1 / scanned - 1):+.0f} ppm off nominal"
+            )
+    found = None
+    long = device.onset_s[-1] - device.onset_s[0] > settings.long_record_s
+    if not long:
+        found = search(
+            reference,
+            device,
+            plates=plates,
+            prior=prior,
+            start_rate=start_rate,
+            rate_prior_ppm=settings.rate_prior_ppm,
+            shortest_overlap_s=shortest,
+        )
+        if found is not None and (plates or not _suspicious(reference, device, found)):
+            return _whole(reference, train, found, plates, prior, settings, lag, findings)
+    tracked = None
+    if not plates:
+        tracked = track(
+            reference,
+            device,
+            prior=prior,
+            start_rate=start_rate,
+            rate_prior_ppm=settings.rate_prior_ppm if start_rate == 1.0 else 150.0,
+            shortest_overlap_s=shortest,
+        )
+    if tracked is not None and (long or len(tracked.pieces) > 1 or found is None):
+        return _pieced(reference, train, tracked, prior, settings, lag, findings)
+    if found is None:
+        return _nothing("no lag gives the two records enough overlap")
+    return _whole(reference, train, found, plates, prior, settings, lag, findings)
+
+
+def _suspicious(reference: Contacts, device: Contacts, found: Found) -> bool:
+    """Return whether part of the record does not follow the one clock found: samples may have been lost."""
+    if found.inliers >= 0.93 and found.residual_sd_s < 0.012:
+        blocks = _blocks(reference, found)
+        return bool(np.any(np.abs(blocks) > 0.02))
+    return True
+
+
+def _blocks(reference: Contacts, found: Found) -> Floats:
+    """Return the median residual of every twenty seconds."""
+    index = (reference.onset_s / 20.0).astype(int)
+    used = found.partner >= 0
+    values = [np.median(found.residual_s[used & (index == k)]) for k in np.unique(index[used])]
+    return np.asarray(values)
+
+
+def _nothing(reason: str) -> Alignment:
+    empty = np.zeros(0)
+    refused = ClockMap(source="", target="", verdict="refused", reasons=[reason], matched_anchors=0)
+    return Alignment(refused, Anchors(empty, empty, empty, np.zeros(0, dtype=bool)), empty, empty)
+
+
+def _overlap(reference: Contacts, start_s: float, end_s: float, found: Found) -> tuple[float, float, float]:
+    """Return start and end (device time) and length (s) of the overlap."""
+    first = (reference.covered_s[0, 0] - found.offset_s) / found.rate
+    last = (reference.covered_s[-1, 1] - found.offset_s) / found.rate
+    start, end = max(first, start_s), min(last, end_s)
+    return start, end, max(end - start, 0.0)
+
+
+def _whole(
+    reference: Contacts,
+    train: DeviceTrain,
+    found: Found,
+    plates: bool,
+    prior: Prior | None,
+    settings: AlignSettings,
+    lag: tuple[float, float, str],
+    findings: Sequence[str],
+) -> Alignment:
+    start, end, overlap = _overlap(reference, train.start_s, train.end_s, found)
+    decision = decide(found, plates=plates, overlap_s=overlap, prior=prior, settings=settings)
+    anchors, fit = _fitted(reference, train.contacts, found, start, end, lag)
+    if fit is None:
+        return _nothing("too few contacts match to fit a clock")
+    segment = _segment(fit, train.start_s, train.end_s)
+    uncertainty = 1e3 * 1.96 * float(np.hypot(fit.worst_sd_s, lag[1]))
+    made = ClockMap(
+        source="",
+        target="",
+        verdict="aligned" if decision.aligned else "refused",
+        reasons=list(decision.reasons),
+        offset_s=segment.offset_s,
+        drift_ppm=segment.drift_ppm,
+        knots=segment.knots,
+        segments=[segment],
+        uncertainty_ms=uncertainty,
+        residual_ms=1e3 * found.residual_sd_s,
+        margin=found.margin,
+        margin_without_prior=found.margin_without_prior,
+        p_wrong=decision.p_wrong,
+        inliers=found.inliers,
+        matched_anchors=found.matched,
+        overlap_s=overlap,
+        runner_up_offset_s=_finite(found.runner_up_s),
+        lag_s=lag[0],
+        lag_sd_s=lag[1],
+        findings=list(findings),
+    )
+    return Alignment(made, anchors, found.lags_s, found.log_likelihood)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _fitted(
+    reference: Contacts,
+    device: Contacts,
+    found: Found,
+    start: float,
+    end: float,
+    lag: tuple[float, float, str],
+) -> tuple[Anchors, ClockFit | None]:
+    pairs = np.flatnonzero(found.partner >= 0)
+    partner = found.partner[pairs]
+    t_device = device.onset_s[partner] - lag[0]
+    t_reference = reference.onset_s[pairs]
+    kept = found.kept[pairs]
+    empty = Anchors(t_device, t_reference, np.zeros(pairs.size), kept)
+    if kept.sum() < 3 or end - start < 1.0:
+        return empty, None
+    fit = fit_clock(
+        t_device[kept],
+        t_reference[kept],
+        device.foot[partner][kept],
+        start_s=start,
+        end_s=end,
+        foot_s=found.foot_s,
+    )
+    segment = _segment(fit, start, end)
+    return Anchors(t_device, t_reference, t_reference - segment.apply(t_device), kept), fit
+
+
+def _segment(fit: ClockFit, start_s: float, end_s: float) -> Segment:
+    knots: list[Knot] = []
+    if np.abs(fit.extra_s).max() > 1e-4:
+        knots = [Knot(t_device_s=float(t), extra_s=float(x)) for t, x in zip(fit.knots_s, fit.extra_s)]
+    return Segment(
+        start_s=start_s,
+        end_s=end_s,
+        offset_s=float(fit.offset_s),
+        drift_ppm=float((fit.rate - 1.0) * 1e6),
+        knots=knots,
+    )
+
+
+def _pieced(
+    reference: Contacts,
+    train: DeviceTrain,
+    tracked: Tracked,
+    prior: Prior | None,
+    settings: AlignSettings,
+    lag: tuple[float, float, str],
+    findings: Sequence[str],
+) -> Alignment:
+    """Return the alignment of a record cut into pieces, each fitted on its own."""
+    segments: list[Segment] = []
+    parts: list[Anchors] = []
+    reasons: list[str] = []
+    lost: list[tuple[float, int]] = []
+    worst = residual = overlap = 0.0
+    matched = possible = 0
+    for number, piece in enumerate(tracked.pieces):
+        outcome = _piece(reference, train, tracked, piece, lag)
+        if outcome is None:
+            reasons.append(f"the stretch {piece.start_s:.0f} to {piece.end_s:.0f} s matches too few contacts")
+            continue
+        anchors, fit, seen = outcome
+        first = train.start_s if number == 0 else piece.start_s
+        last = train.end_s if number == len(tracked.pieces) - 1 else piece.end_s
+        segment = _segment(fit, first, last)
+        if segments:
+            jump = float(segment.apply(np.asarray([first]))[0] - segments[-1].apply(np.asarray([first]))[0])
+            lost.append((first, round(jump * train.rate_hz)))
+        segments.append(segment)
+        parts.append(anchors)
+        worst = max(worst, fit.worst_sd_s)
+        residual = max(residual, float(np.std(fit.residual_s)))
+        matched, possible = matched + int(anchors.kept.sum()), possible + seen
+        overlap += piece.end_s - piece.start_s
+    if not segments:
+        return _nothing("no stretch of the record could be fitted")
+    found = replace(tracked.anchor, inliers=min(1.0, matched / max(possible, 1)), residual_sd_s=residual)
+    decision = decide(found, plates=False, overlap_s=overlap, prior=prior, settings=settings)
+    reasons += decision.reasons
+    if tracked.share < 0.7:
+        reasons.append(
+            f"only {100 * tracked.share:.0f} % of the record's half-minutes follow the clock found"
+        )
+    if len(segments) > 1:
+        findings = [*findings, *(f"{n} samples lost at {t:.2f} s" for t, n in lost)]
+    one = segments[0] if len(segments) == 1 else None
+    joined = Anchors(*(np.concatenate([getattr(p, n) for p in parts]) for n in _ANCHOR_FIELDS))
+    made = ClockMap(
+        source="",
+        target="",
+        verdict="refused" if reasons else "aligned",
+        reasons=reasons,
+        offset_s=one.offset_s if one else None,
+        drift_ppm=one.drift_ppm if one else None,
+        knots=one.knots if one else [],
+        segments=segments,
+        uncertainty_ms=1e3 * 1.96 * float(np.hypot(worst, lag[1])),
+        residual_ms=1e3 * residual,
+        margin=found.margin,
+        margin_without_prior=found.margin_without_prior,
+        p_wrong=decision.p_wrong,
+        inliers=found.inliers,
+        matched_anchors=matched,
+        overlap_s=overlap,
+        runner_up_offset_s=_finite(found.runner_up_s),
+        lost_samples=sum(n for _, n in lost),
+        lag_s=lag[0],
+        lag_sd_s=lag[1],
+        findings=list(findings),
+    )
+    return Alignment(made, joined, found.lags_s, found.log_likelihood, lost=tuple(lost))
+
+
+_ANCHOR_FIELDS = ("t_device_s", "t_reference_s", "residual_s", "kept")
+
+
+def _piece(
+    reference: Contacts,
+    train: DeviceTrain,
+    tracked: Tracked,
+    piece: Piece,
+    lag: tuple[float, float, str],
+) -> tuple[Anchors, ClockFit, int] | None:
+    from .matching import match
+
+    device = train.contacts
+    inside = (device.onset_s >= piece.start_s) & (device.onset_s < piece.end_s)
+    part = device.taken(inside)
+    if part.size < 6:
+        return None
+    matches = match(
+        reference,
+        part,
+        np.asarray([piece.lag_s]),
+        rate=tracked.rate,
+        rate_prior_ppm=30.0,
+        windows_s=(0.06, 0.05),
+    )
+    pairs = np.flatnonzero(matches.partner[0] >= 0)
+    partner = matches.partner[0][pairs]
+    kept = matches.kept[0][pairs]
+    t_device, t_reference = part.onset_s[partner] - lag[0], reference.onset_s[pairs]
+    if kept.sum() < 6:
+        return None
+    fit = fit_clock(
+        t_device[kept],
+        t_reference[kept],
+        part.foot[partner][kept],
+        start_s=piece.start_s,
+        end_s=piece.end_s,
+        foot_s=float(matches.foot_s[0]),
+    )
+    residual = t_reference - _segment(fit, piece.start_s, piece.end_s).apply(t_device)
+    return Anchors(t_device, t_reference, residual, kept), fit, int(matches.seen[0])
+
+
+def _by_waveform(
+    loads: list[Load],
+    train: DeviceTrain,
+    prior: Prior | None,
+    settings: AlignSettings,
+    lag: tuple[float, float, str],
+) -> Alignment:
+    found = search_waveform(loads, list(train.loads), prior=prior)
+    if found is None:
+        return _nothing(
+            "nobody steps on or off a plate while both devices record; record three jumps or stomps on the plate"
+        )
+    reasons = _waveform_reasons(found, settings)
+    gate = settings.waveform
+    sd = float(np.hypot(np.hypot(found.sd_s, 0.010), max(lag[1], 0.002)))
+    segment = Segment(start_s=train.start_s, end_s=train.end_s, offset_s=found.offset_s, drift_ppm=0.0)
+    residual = found.anchor_reference_s - found.anchor_device_s - found.offset_s
+    made = ClockMap(
+        source="",
+        target="",
+        verdict="refused" if reasons else "aligned",
+        reasons=reasons,
+        offset_s=found.offset_s,
+        drift_ppm=0.0,
+        segments=[segment],
+        uncertainty_ms=1e3 * 1.96 * sd,
+        residual_ms=1e3 * float(np.std(residual)) if residual.size else None,
+        margin=found.margin,
+        margin_without_prior=found.margin_without_prior,
+        p_wrong=settings.overground_wrong(found.margin),
+        inliers=None,
+        matched_anchors=found.edges,
+        overlap_s=found.overlap_s,
+        runner_up_offset_s=_finite(found.runner_up_s),
+        lag_s=0.0,
+        lag_sd_s=lag[1],
+        findings=[
+            "aligned by the course of the load, not by steps: "
+            + ", ".join(f"{a} on {b}" for a, b in found.pairs)
+            + f" (correlation {found.correlation:.2f}); drift was taken as zero"
+        ],
+    )
+    del gate
+    anchors = Anchors(
+        found.anchor_device_s, found.anchor_reference_s, residual, np.ones(residual.size, dtype=bool)
+    )
+    return Alignment(made, anchors, found.lags_s, found.log_likelihood, anchor_kind="loadings")
+
+
+def _waveform_reasons(found: WaveformFound, settings: AlignSettings) -> list[str]:
+    gate = settings.waveform
+    reasons = []
+    if found.margin < gate.margin:
+        reasons.append(
+            f"the next best lag, offset {found.runner_up_s:+.3f} s, is only {found.margin:.1f} nats worse"
+            f" ({gate.margin:.0f} needed): record three jumps or stomps on the plate, or give a prior"
+        )
+    if found.edges < gate.contacts:
+        reasons.append(
+            f"only {found.edges} loadings and unloadings per foot agree ({gate.contacts} needed):"
+            " record three jumps or stomps on the plate"
+        )
+    if found.correlation < 0.5:
+        reasons.append(
+            f"the loads agree poorly at the best lag (correlation {found.correlation:.2f}, 0.5 needed)"
+        )
+    return reasons

@@ -1,0 +1,90 @@
+"""Which lags are worth a look: a smoothed histogram of all onset differences, by FFT."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage, signal
+
+from ..signals.contacts import Contacts
+
+Floats = NDArray[np.float64]
+
+BIN_S = 0.004
+
+
+def candidate_offsets(
+    reference: Contacts,
+    device: Contacts,
+    *,
+    spread_s: float,
+    shortest_overlap_s: float,
+    prior: tuple[float, float] | None = None,
+    count: int = 40,
+) -> Floats:
+    """Return the offsets (s) at which onsets coincide most beyond chance, best first.
+
+    The number of coinciding onsets (within about ``spread_s``) is compared with the number expected at that
+    overlap if the trains had nothing to do with each other; candidates are the peaks of the difference over its
+    standard deviation.
+
+    Parameters
+    ----------
+    spread_s
+        SD (s) of a coincidence: jitter and unknown drift together.
+    shortest_overlap_s
+        Offsets at which less device time falls on covered reference time are no candidates.
+    prior
+        Mean and SD (s): offsets beyond six SD are no candidates.
+    """
+    if not reference.size or not device.size:
+        return np.zeros(0)
+    score, first_lag = _score(reference, device, spread_s, shortest_overlap_s)
+    if prior is not None:
+        lags = first_lag + BIN_S * np.arange(score.size)
+        score = np.where(np.abs(lags - prior[0]) <= 6.0 * prior[1], score, -np.inf)
+    tops, _ = signal.find_peaks(np.where(np.isfinite(score), score, -1e9))
+    tops = tops[np.isfinite(score[tops]) & (score[tops] > 0)]
+    best = tops[np.argsort(score[tops], kind="stable")[::-1][:count]]
+    return np.asarray(first_lag + BIN_S * best, dtype=np.float64)
+
+
+def _score(
+    reference: Contacts, device: Contacts, spread_s: float, shortest_overlap_s: float
+) -> tuple[NDArray[np.float32], float]:
+    start_r = min(reference.covered_s[0, 0], reference.onset_s[0])
+    start_d = min(device.covered_s[0, 0], device.onset_s[0])
+    span_r = max(reference.covered_s[-1, 1], reference.onset_s[-1]) - start_r
+    span_d = max(device.covered_s[-1, 1], device.onset_s[-1]) - start_d
+    size_r, size_d = int(span_r / BIN_S) + 2, int(span_d / BIN_S) + 2
+    size = fft.next_fast_len(size_r + size_d, real=True)
+    smooth = spread_s / BIN_S
+    onsets_r = fft.rfft(ndimage.gaussian_filter1d(_binned(reference, start_r, size_r), smooth), size)
+    onsets_d = np.conj(fft.rfft(_binned(device, start_d, size_d), size))
+    together = fft.irfft(onsets_r * onsets_d, size)
+    covered_r, covered_d = _cover(reference, start_r, size_r), _cover(device, start_d, size_d)
+    spectrum_r = fft.rfft(covered_r, size)
+    seen = fft.irfft(spectrum_r * onsets_d, size)
+    overlap = fft.irfft(spectrum_r * np.conj(fft.rfft(covered_d, size)), size) * BIN_S
+    rate = reference.size / max(float(np.diff(reference.covered_s, axis=1).sum()), 1e-9) * BIN_S
+    expected = np.maximum(seen, 0.0) * rate
+    # the smoothed histogram of independent trains has variance expected * (share of the kernel's energy)
+    energy = 1.0 / (2.0 * np.sqrt(np.pi) * smooth)
+    score = (together - expected) / np.sqrt(np.maximum(expected * energy, 1e-3))
+    score = np.where(overlap >= shortest_overlap_s, score, -np.inf).astype(np.float32)
+    # lag index m: device bin 0 lies on reference bin m; negative lags are at the end
+    ordered = np.concatenate([score[size - size_d :], score[:size_r]])
+    return ordered, float(start_r - start_d - size_d * BIN_S)
+
+
+def _binned(train: Contacts, start: float, size: int) -> NDArray[np.float32]:
+    index = ((train.onset_s - start) / BIN_S).astype(int)
+    return np.bincount(np.clip(index, 0, size - 1), minlength=size).astype(np.float32)
+
+
+def _cover(train: Contacts, start: float, size: int) -> NDArray[np.float32]:
+    edges = np.zeros(size + 1, dtype=np.float32)
+    index = np.clip(((train.covered_s - start) / BIN_S).astype(int), 0, size)
+    np.add.at(edges, index[:, 0], 1.0)
+    np.add.at(edges, index[:, 1], -1.0)
+    return np.minimum(np.cumsum(edges[:-1]), 1.0).astype(np.float32)

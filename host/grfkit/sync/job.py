@@ -1,0 +1,357 @@
+"""One alignment job: files in, a Trial and its evidence out. What ``grf-sync`` and its batch run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import BadInputError
+from ..provenance import InputFile, Provenance, describe_input
+from ..records import ClockMap, Prior, Recording, Surface, Trial
+from ..records.evidence import StreamEvidence, TrialEvidence
+from .align import Alignment, align_in_detail, by_clock
+from .assemble import assemble
+from .frames import into_lab, lab_rotation
+from .settings import AlignSettings
+
+Floats = NDArray[np.float64]
+
+
+class SyncRequest(BaseModel):
+    """Everything ``grf-sync`` is told about one trial; stored whole in the trial. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    reference: Path
+    wearables: tuple[Path, ...] = Field(min_length=1)
+    surface: Surface
+    mass_kg: float | None = Field(default=None, gt=2.0, lt=400.0)
+    participant: str = ""
+    speed_m_s: float | None = Field(default=None, ge=0.0, lt=20.0)
+    slope_percent: float | None = Field(default=None, gt=-100.0, lt=100.0)
+    forward: str = ""
+    prior_offset_s: float | None = None
+    prior_sd_s: float | None = Field(default=None, gt=0.0)
+    together: bool | None = None
+    allow_partial: bool = False
+    accept_refused: bool = False
+    correct: tuple[str, ...] = ()
+    column_map: Path | None = None
+    rate_hz: float | None = Field(default=None, gt=0.0)
+    calibrations: tuple[Path, ...] = ()
+    settings: AlignSettings = AlignSettings()
+
+    def prior(self) -> Prior | None:
+        """Return the prior on the offset.
+
+        Raises
+        ------
+        BadInputError
+            If only one of offset and SD was given.
+        """
+        if (self.prior_offset_s is None) != (self.prior_sd_s is None):
+            raise BadInputError("a prior needs both --prior-offset and --prior-sd")
+        if self.prior_offset_s is None or self.prior_sd_s is None:
+            return None
+        return Prior(offset_s=self.prior_offset_s, sd_s=self.prior_sd_s)
+
+    def configuration(self) -> dict[str, Any]:
+        """Return the request as stored in provenance: file names without folders, so bytes do not depend on them."""
+        plain = self.model_dump(mode="json")
+        plain["reference"] = self.reference.name
+        plain["wearables"] = [p.name for p in self.wearables]
+        plain["column_map"] = self.column_map.name if self.column_map else None
+        plain["calibrations"] = [p.name for p in self.calibrations]
+        return plain
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What a job gives: the trial (None where it was refused), the map of every stream, and the evidence."""
+
+    verdict: str
+    trial: Trial | None
+    maps: dict[str, ClockMap]
+    evidence: TrialEvidence
+
+    def to_json(self, trial_path: Path | None) -> dict[str, Any]:
+        """Return the machine-readable summary."""
+        written = str(trial_path) if self.trial is not None and trial_path else None
+        return {
+            "verdict": self.verdict,
+            "trial": written,
+            "maps": [_map_row(name, m) for name, m in self.maps.items()],
+        }
+
+
+_ROW = (
+    "verdict",
+    "offset_s",
+    "drift_ppm",
+    "uncertainty_ms",
+    "margin",
+    "margin_without_prior",
+    "p_wrong",
+    "inliers",
+    "residual_ms",
+    "overlap_s",
+    "runner_up_offset_s",
+    "lost_samples",
+    "reasons",
+    "findings",
+)
+
+
+def _map_row(name: str, clock_map: ClockMap) -> dict[str, Any]:
+    plain = clock_map.model_dump(mode="json")
+    return {"stream": name, **{key: plain[key] for key in _ROW}, "segments": plain["segments"]}
+
+
+def run_job(request: SyncRequest) -> SyncResult:
+    """Return the aligned (or refused) trial of one request; nothing is written.
+
+    Raises
+    ------
+    BadInputError
+        If a file cannot be read, holds nothing to align, or an option makes no sense.
+    """
+    prior = request.prior()
+    reference, doctor = _reference(request)
+    streams, groups, inputs, notes = _wearables(request)
+    done: dict[str, Alignment] = {}
+    for group in groups:
+        detail = align_in_detail(
+            reference,
+            group,
+            surface=request.surface,
+            mass_kg=request.mass_kg,
+            prior=prior,
+            settings=request.settings,
+            accept_refused=request.accept_refused,
+        )
+        for name in group:
+            done[name] = detail
+    maps = {name: done[name].clock_map.model_copy(update={"source": name}) for name in streams}
+    verdict = _verdict(maps)
+    evidence = _evidence(request, verdict, reference, streams, done, maps, doctor, inputs, notes)
+    keep = verdict == "aligned" or request.accept_refused or (verdict == "partial" and request.allow_partial)
+    trial = _trial(request, reference, streams, done, maps, inputs) if keep else None
+    if verdict == "partial" and not request.allow_partial:
+        verdict = "refused"
+    if verdict == "partial":
+        verdict = "aligned"
+    return SyncResult(verdict, trial, maps, evidence)
+
+
+def _verdict(maps: Mapping[str, ClockMap]) -> str:
+    verdicts = {m.verdict for m in maps.values()}
+    return "aligned" if verdicts == {"aligned"} else "partial" if "aligned" in verdicts else "refused"
+
+
+def _read(path: Path, request: SyncRequest) -> Recording:
+    from ..io import ReadOptions, read
+    from ..io.csv_map import load_column_map
+
+    columns = load_column_map(request.column_map) if request.column_map else {}
+    return read(path, ReadOptions(column_map=columns, rate_hz=request.rate_hz))
+
+
+def _reference(request: SyncRequest) -> tuple[Recording, list[dict[str, Any]]]:
+    """Return the reference as read, examined, corrected where that is unambiguous, and turned where asked."""
+    from ..calibrate import correct, examine
+    from ..calibrate.doctor import CorrectionRequest
+
+    recording = _read(request.reference, request)
+    findings = examine(recording, surface=request.surface, mass_kg=request.mass_kg)
+    recording, findings = correct(recording, findings, ask=CorrectionRequest.of(request.correct))
+    rows = [{"plate": p.plate, **f.model_dump()} for p in findings for f in p.findings]
+    if request.forward:
+        recording = _turned(recording, request.forward)
+    return recording, rows
+
+
+def _turned(recording: Recording, forward: str) -> Recording:
+    ups = {str(s.attrs.get("vertical", "")) for s in recording.of_kind("force_plate").values()} - {""}
+    if len(ups) != 1:
+        known = ", ".join(sorted(ups)) or "unknown"
+        raise BadInputError(f"--forward needs one vertical axis over all plates; it is {known}")
+    rotation = lab_rotation(forward, ups.pop().replace("-", "+"))
+    turned = {
+        name: into_lab(s, rotation) if s.attrs["kind"] in ("force_plate", "landmarks") else s
+        for name, s in recording.streams.items()
+    }
+    return recording.replaced(turned, findings=[f"axes turned to the lab frame, forward was {forward}"])
+
+
+def _wearables(
+    request: SyncRequest,
+) -> tuple[dict[str, xr.Dataset], list[dict[str, xr.Dataset]], list[Recording], list[str]]:
+    """Return all wearable streams by unique name, the groups that share a clock, the recordings, and notes."""
+    streams: dict[str, xr.Dataset] = {}
+    groups: list[dict[str, xr.Dataset]] = []
+    recordings: list[Recording] = []
+    notes: list[str] = []
+    for path in request.wearables:
+        recording = _read(path, request)
+        recordings.append(recording)
+        found = by_clock(recording, together=request.together)
+        if not found:
+            held = ", ".join(recording.streams)
+            raise BadInputError(
+                f"{path}: holds no insole, IMU or landmarks stream to align (it holds {held})"
+            )
+        for group in found:
+            renamed = {}
+            for name, stream in group.items():
+                renamed[_unique(name, streams)] = stream
+                streams[list(renamed)[-1]] = stream
+            groups.append(renamed)
+        left_out = [n for n in recording.streams if not any(n in g for g in found)]
+        if left_out:
+            notes.append(f"{path.name}: not aligned, no contact can be seen in: {', '.join(left_out)}")
+    return streams, groups, recordings, notes
+
+
+def _unique(name: str, taken: Mapping[str, Any]) -> str:
+    number, unique = 2, name
+    while unique in taken:
+        unique, number = f"{name}_{number}", number + 1
+    return unique
+
+
+def _inputs(request: SyncRequest) -> list[InputFile]:
+    paths = [(request.reference, "reference"), *((p, "wearable") for p in request.wearables)]
+    if request.column_map:
+        paths.append((request.column_map, "column map"))
+    return [describe_input(path, role=role) for path, role in paths]
+
+
+def _trial(
+    request: SyncRequest,
+    reference: Recording,
+    streams: Mapping[str, xr.Dataset],
+    done: Mapping[str, Alignment],
+    maps: Mapping[str, ClockMap],
+    recordings: list[Recording],
+) -> Trial:
+    made_by = Provenance(command="grf-sync", configuration=request.configuration(), inputs=_inputs(request))
+    for recording in (reference, *recordings):
+        made_by = made_by.merged(Provenance(findings=recording.provenance.findings))
+    made_by = made_by.merged(Provenance(findings=[f"{n}: {f}" for n, m in maps.items() for f in m.findings]))
+    nan = float("nan")
+    attrs = {
+        "participant": request.participant,
+        "surface": request.surface,
+        "mass_kg": nan if request.mass_kg is None else request.mass_kg,
+        "speed_m_s": nan if request.speed_m_s is None else request.speed_m_s,
+        "slope_percent": nan if request.slope_percent is None else request.slope_percent,
+    }
+    anchors = {name: done[name].anchors for name in streams}
+    return assemble(reference, streams, maps, anchors, attrs=attrs, provenance=made_by)
+
+
+def _evidence(
+    request: SyncRequest,
+    verdict: str,
+    reference: Recording,
+    streams: Mapping[str, xr.Dataset],
+    done: Mapping[str, Alignment],
+    maps: Mapping[str, ClockMap],
+    doctor: list[dict[str, Any]],
+    recordings: list[Recording],
+    notes: list[str],
+) -> TrialEvidence:
+    facts = [*notes]
+    for recording in (reference, *recordings):
+        facts += [f for f in recording.provenance.findings if f not in facts]
+    return TrialEvidence(
+        trial=request.reference.stem,
+        surface=request.surface,
+        verdict=verdict,  # type: ignore[arg-type]
+        streams=[_stream_evidence(name, streams[name], done[name], maps[name]) for name in streams],
+        participant=request.participant or None,
+        mass_kg=request.mass_kg,
+        speed_m_s=request.speed_m_s,
+        doctor=doctor,
+        inputs=_inputs(request),
+        configuration=request.configuration(),
+        notes=facts,
+    )
+
+
+def _stream_evidence(name: str, stream: xr.Dataset, detail: Alignment, clock_map: ClockMap) -> StreamEvidence:
+    reference_s, reference = _shown_reference(detail)
+    device_s, device = _shown_device(name, stream, detail)
+    best = float(detail.lags_s[np.argmax(detail.log_likelihood)]) if detail.lags_s.size else None
+    return StreamEvidence(
+        stream=name,
+        clock_map=clock_map,
+        reference_time_s=reference_s,
+        reference_signal=reference,
+        device_time_s=device_s,
+        device_signal=device,
+        anchors=detail.anchors,
+        anchor_kind=detail.anchor_kind,
+        lag_s=detail.lags_s,
+        log_likelihood=detail.log_likelihood,
+        chosen_lag_s=best,
+        runner_up_lag_s=clock_map.runner_up_offset_s,
+        gaps=gaps_of(stream),
+        lost=detail.lost,
+    )
+
+
+def _scaled(values: Floats) -> Floats:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return values
+    low, high = np.percentile(finite, [5, 97])
+    return (values - low) / (high - low if high > low else 1.0)
+
+
+def _shown_reference(detail: Alignment) -> tuple[Floats, Floats]:
+    loads = detail.reference_loads
+    if not loads:
+        return np.zeros(0), np.zeros(0)
+    total = loads[0].value
+    for load in loads[1:]:
+        if load.time_s.size == total.size:
+            total = total + load.value
+    return loads[0].time_s, _scaled(total)
+
+
+def _shown_device(name: str, stream: xr.Dataset, detail: Alignment) -> tuple[Floats, Floats]:
+    for load in detail.device_loads:
+        if load.name == name:
+            return load.time_s, _scaled(load.value)
+    time_s = np.asarray(stream["time"].values, dtype=np.float64)
+    axes = [n for n in ("acc_x", "acc_y", "acc_z") if n in stream]
+    if axes:
+        size = np.sqrt(sum(stream[n].values ** 2 for n in axes))
+        return time_s, _scaled(np.asarray(size, dtype=np.float64))
+    if "position" in stream:
+        height = np.nanmin(stream["position"].values[:, :, -1], axis=1)
+        return time_s, _scaled(-height)
+    return np.zeros(0), np.zeros(0)
+
+
+def gaps_of(stream: xr.Dataset, *, shortest_s: float = 0.015) -> list[tuple[float, float]]:
+    """Return (start, end) of every stretch without data on the device clock, the longest 2,000 of them."""
+    names = [str(n) for n in stream.data_vars if n != "time_raw" and stream[n].dims[0] == "time"]
+    time_s = np.asarray(stream["time"].values, dtype=np.float64)
+    missing = np.ones(time_s.size, dtype=bool)
+    for name in names:
+        values = stream[name].values.reshape(time_s.size, -1)
+        missing &= ~np.isfinite(values).any(axis=1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(np.int8))).reshape(
+        -1, 2
+    )
+    spans = [(float(time_s[max(a - 1, 0)]), float(time_s[min(b, time_s.size - 1)])) for a, b in edges]
+    spans = [s for s in spans if s[1] - s[0] >= shortest_s]
+    return sorted(sorted(spans, key=lambda s: s[0] - s[1])[:2000])

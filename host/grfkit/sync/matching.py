@@ -1,0 +1,183 @@
+"""Which contact is which: mutual nearest matches at many candidate offsets at once, and their affine fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..signals.contacts import Contacts, inside
+
+Floats = NDArray[np.float64]
+
+WINDOWS_S = (0.110, 0.080, 0.060)
+RATE_PRIOR_PPM = 60.0
+_FOOT_PRIOR_S = 0.003
+_NOISE_S = 0.005
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Matches of every reference contact at K candidates.
+
+    Attributes
+    ----------
+    offset_s, rate
+        Shape (K,): ``t_reference = offset_s + rate * t_device``.
+    partner
+        Shape (K, reference contacts): index of the device contact, -1 where none.
+    residual_s
+        Shape (K, reference contacts): reference onset minus mapped device onset, foot difference removed, NaN
+        where unmatched.
+    kept
+        Same shape, bool: matched and no outlier.
+    possible
+        Shape (K, reference contacts): the device covered that moment.
+    foot_s
+        Shape (K,): right minus left sensor difference that was removed (s).
+    idle
+        Shape (K,): device contacts within covered reference time that match nothing.
+    seen
+        Shape (K,): device contacts within covered reference time.
+    """
+
+    offset_s: Floats
+    rate: Floats
+    partner: NDArray[np.int64]
+    residual_s: Floats
+    kept: NDArray[np.bool_]
+    possible: NDArray[np.bool_]
+    foot_s: Floats
+    idle: Floats
+    seen: Floats
+
+
+def match(
+    reference: Contacts,
+    device: Contacts,
+    offset_s: Floats,
+    *,
+    rate: Floats | float = 1.0,
+    rate_prior_ppm: float = RATE_PRIOR_PPM,
+    windows_s: tuple[float, ...] = WINDOWS_S,
+) -> Matches:
+    """Return the matches and the robust affine fit at each candidate offset.
+
+    Windows shrink from round to round; in each, contacts are matched to their mutual nearest and an offset, a
+    rate (Gaussian prior about the starting rate) and a left/right difference (prior SD 3 ms) are fitted by
+    Tukey's biweight.
+
+    Parameters
+    ----------
+    offset_s
+        Shape (K,), where to start.
+    """
+    offset = np.array(offset_s, dtype=np.float64)
+    start_rate = np.broadcast_to(np.asarray(rate, dtype=np.float64), offset.shape).copy()
+    slope, foot = start_rate.copy(), np.zeros(offset.shape)
+    side = np.where(device.foot == 1, 0.5, np.where(device.foot == 0, -0.5, 0.0))
+    prior_s = max(rate_prior_ppm, 1e-3) * 1e-6
+    for window in windows_s:
+        partner = _nearest(reference.onset_s, device.onset_s, offset, slope, window)
+        safe = np.clip(partner, 0, None)
+        offset, slope, foot = _fit(reference, device, safe, partner >= 0, side, start_rate, prior_s)
+    residual = reference.onset_s - offset[:, None] - slope[:, None] * device.onset_s[safe]
+    residual = np.where(partner >= 0, residual - foot[:, None] * side[safe], np.nan)
+    scale = _scale(residual)
+    kept = np.abs(residual) < np.maximum(4.0 * scale, 0.004)[:, None]
+    possible = inside(device.covered_s, (reference.onset_s - offset[:, None]) / slope[:, None])
+    idle, seen = _idle(reference, device, offset, slope, partner)
+    return Matches(offset, slope, partner, residual, kept, possible, foot, idle, seen)
+
+
+def _nearest(
+    reference: Floats, device: Floats, offset: Floats, slope: Floats, window: float
+) -> NDArray[np.int64]:
+    """Return the mutual nearest device contact of each reference contact, -1 if none within the window."""
+    at = (reference[None, :] - offset[:, None]) / slope[:, None]
+    after = np.searchsorted(device, at)
+    before = np.clip(after - 1, 0, None)
+    after = np.clip(after, 0, device.size - 1)
+    nearer = np.abs(device[after] - at) < np.abs(at - device[before])
+    partner = np.where(nearer, after, before)
+    distance = np.abs(device[partner] - at)
+    lost = distance > window
+    same = (
+        partner[:, 1:] == partner[:, :-1]
+    )  # two reference contacts on one device contact: the nearer has it
+    lost[:, 1:] |= same & (distance[:, 1:] > distance[:, :-1])
+    lost[:, :-1] |= same & (distance[:, :-1] >= distance[:, 1:])
+    return np.where(lost, -1, partner).astype(np.int64)
+
+
+def _fit(
+    reference: Contacts,
+    device: Contacts,
+    safe: NDArray[np.int64],
+    matched: NDArray[np.bool_],
+    side: Floats,
+    start_rate: Floats,
+    prior_s: float,
+) -> tuple[Floats, Floats, Floats]:
+    """Return offset, rate and foot difference of each candidate by iterated reweighted ridge regression."""
+    x = device.onset_s[safe]
+    count = np.maximum(matched.sum(axis=1), 1)
+    centre = (x * matched).sum(axis=1) / count
+    dx = x - centre[:, None]
+    y = np.where(matched, reference.onset_s[None, :] - start_rate[:, None] * x, 0.0)
+    level = _masked_median(y, matched)
+    y = y - level[:, None]
+    foot = side[safe]
+    weight = matched.astype(np.float64)
+    ridge = np.zeros((3, 3))
+    ridge[1, 1], ridge[2, 2] = (_NOISE_S / prior_s) ** 2, (_NOISE_S / _FOOT_PRIOR_S) ** 2
+    ridge[0, 0] = 1e-9
+    beta = np.zeros((y.shape[0], 3))
+    for _ in range(3):
+        beta = _ridge(dx, foot, y, weight, ridge)
+        residual = y - beta[:, :1] - beta[:, 1:2] * dx - beta[:, 2:] * foot
+        scale = np.maximum(_scale(np.where(matched, residual, np.nan)), 0.001)
+        u = residual / (4.685 * scale[:, None])
+        weight = np.where(matched & (np.abs(u) < 1), (1 - u**2) ** 2, 0.0)
+    slope = start_rate + beta[:, 1]
+    offset = level + beta[:, 0] - beta[:, 1] * centre
+    return offset, slope, beta[:, 2]
+
+
+def _ridge(dx: Floats, foot: Floats, y: Floats, weight: Floats, ridge: Floats) -> Floats:
+    sums = [
+        [weight.sum(1), (weight * dx).sum(1), (weight * foot).sum(1)],
+        [None, (weight * dx * dx).sum(1), (weight * dx * foot).sum(1)],
+        [None, None, (weight * foot * foot).sum(1)],
+    ]
+    normal = np.empty((dx.shape[0], 3, 3))
+    for i in range(3):
+        for j in range(i, 3):
+            normal[:, i, j] = normal[:, j, i] = sums[i][j]
+    right = np.stack([(weight * y).sum(1), (weight * dx * y).sum(1), (weight * foot * y).sum(1)], axis=1)
+    return np.asarray(np.linalg.solve(normal + ridge, right[..., None])[..., 0])
+
+
+def _masked_median(values: Floats, mask: NDArray[np.bool_]) -> Floats:
+    ordered = np.sort(np.where(mask, values, np.inf), axis=1)
+    middle = np.maximum(mask.sum(axis=1) - 1, 0) // 2
+    median = ordered[np.arange(values.shape[0]), middle]
+    return np.where(np.isfinite(median), median, 0.0)
+
+
+def _scale(residual: Floats) -> Floats:
+    """Return 1.4826 times the median absolute residual of each row (0.05 s for a row of none)."""
+    known = np.isfinite(residual)
+    spread = 1.4826 * _masked_median(np.abs(np.nan_to_num(residual)), known)
+    return np.where(known.any(axis=1), spread, 0.05)
+
+
+def _idle(
+    reference: Contacts, device: Contacts, offset: Floats, slope: Floats, partner: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    seen = inside(reference.covered_s, offset[:, None] + slope[:, None] * device.onset_s[None, :])
+    used = np.zeros(seen.shape, dtype=bool)
+    rows, columns = np.nonzero(partner >= 0)
+    used[rows, partner[rows, columns]] = True
+    return (seen & ~used).sum(axis=1).astype(np.float64), seen.sum(axis=1).astype(np.float64)

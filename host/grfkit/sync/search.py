@@ -1,0 +1,191 @@
+"""The search over all lags: candidates, scores, the winner and the runner-up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records import Prior
+from ..signals.contacts import Contacts
+from .candidates import candidate_offsets
+from .matching import Matches, match
+from .score import Rhythm, Scores, rhythm, score
+
+Floats = NDArray[np.float64]
+
+_NEIGHBOURS = 3
+_SAME_LAG = 0.3
+"""Share of a step within which two lags are the same answer."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    offset_s, rate
+        The winner: ``t_reference = offset_s + rate * t_device``.
+    pivot_s
+        Device time in the middle of the overlap: lags are compared there.
+    margin, margin_without_prior
+        Nats to the best other lag.
+    runner_up_s
+        Offset of that other lag, NaN if there was none.
+    partner, residual_s, kept
+        Of the winner, per reference contact, as in :class:`~grfkit.sync.matching.Matches`.
+    lags_s, log_likelihood
+        All candidates at the pivot, for the report, by lag.
+    """
+
+    offset_s: float
+    rate: float
+    pivot_s: float
+    margin: float
+    margin_without_prior: float
+    runner_up_s: float
+    log_likelihood_ratio: float
+    per_contact: float
+    inliers: float
+    residual_sd_s: float
+    foot_s: float
+    partner: NDArray[np.int64]
+    residual_s: Floats
+    kept: NDArray[np.bool_]
+    lags_s: Floats
+    log_likelihood: Floats
+    beat: Rhythm
+
+    @property
+    def matched(self) -> int:
+        """Return the number of matched contacts that counted."""
+        return int(self.kept.sum())
+
+
+def search(
+    reference: Contacts,
+    device: Contacts,
+    *,
+    plates: bool,
+    prior: Prior | None = None,
+    start_rate: float = 1.0,
+    rate_prior_ppm: float = 60.0,
+    shortest_overlap_s: float = 10.0,
+    around: tuple[float, float] | None = None,
+) -> Found | None:
+    """Return the best alignment of two contact trains and its margin; None if there is nothing to compare.
+
+    Parameters
+    ----------
+    reference, device
+        Contact trains on their own clocks.
+    plates
+        True where the reference sees only some of the contacts.
+    prior
+        Gaussian on the offset.
+    start_rate, rate_prior_ppm
+        Where the rate is looked for: mean and SD.
+    around
+        Mean and half-width (s) of the offsets to look at, for tracking.
+    """
+    if reference.size < 3 or device.size < 3:
+        return None
+    beat = rhythm(reference, device)
+    shifted = device.warped(0.0, start_rate)
+    overlap = min(_span(reference), _span(device))
+    spread = float(np.hypot(0.015, rate_prior_ppm * 1e-6 * 0.3 * overlap))
+    limits = (prior.offset_s, prior.sd_s) if prior else None
+    if around is not None:
+        limits = (around[0], around[1] / 6.0)
+    starts = candidate_offsets(
+        reference, shifted, spread_s=spread, shortest_overlap_s=shortest_overlap_s, prior=limits
+    )
+    if not starts.size:
+        return None
+    matches = match(reference, device, starts, rate=start_rate, rate_prior_ppm=rate_prior_ppm)
+    scores = score(
+        reference, device, matches, beat, plates=plates, rate_prior_ppm=rate_prior_ppm, start_rate=start_rate
+    )
+    for _ in range(4):  # climb: the winner's neighbours by whole steps, until the winner stays
+        best = int(np.argmax(scores.total + _log_prior(matches, prior)))
+        pivot = _pivot(reference, device, matches, best)
+        lag = matches.offset_s[best] + (matches.rate[best] - start_rate) * pivot
+        around_it = lag + beat.step_s * np.delete(np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1), _NEIGHBOURS)
+        known = matches.offset_s + (matches.rate - start_rate) * pivot
+        fresh = around_it[np.abs(around_it[:, None] - known[None, :]).min(axis=1) > 0.25 * beat.step_s]
+        if not fresh.size:
+            break
+        more = match(reference, device, fresh, rate=start_rate, rate_prior_ppm=rate_prior_ppm)
+        extra = score(
+            reference, device, more, beat, plates=plates, rate_prior_ppm=rate_prior_ppm, start_rate=start_rate
+        )
+        matches, scores = _joined(matches, more), _joined(scores, extra)
+    return _found(reference, device, matches, scores, beat, prior)
+
+
+def _span(train: Contacts) -> float:
+    return float(train.onset_s[-1] - train.onset_s[0])
+
+
+def _log_prior(matches: Matches, prior: Prior | None) -> Floats:
+    if prior is None:
+        return np.zeros(matches.offset_s.shape)
+    return np.asarray(-0.5 * ((matches.offset_s - prior.offset_s) / prior.sd_s) ** 2, dtype=np.float64)
+
+
+def _pivot(reference: Contacts, device: Contacts, matches: Matches, best: int) -> float:
+    start = (reference.covered_s[0, 0] - matches.offset_s[best]) / matches.rate[best]
+    end = (reference.covered_s[-1, 1] - matches.offset_s[best]) / matches.rate[best]
+    start, end = max(start, device.covered_s[0, 0]), min(end, device.covered_s[-1, 1])
+    return float((start + end) / 2.0)
+
+
+def _joined(first: object, second: object) -> object:
+    kind = type(first)
+    names = first.__dataclass_fields__  # type: ignore[attr-defined]
+    return kind(**{n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in names})
+
+
+def _found(
+    reference: Contacts,
+    device: Contacts,
+    matches: Matches,
+    scores: Scores,
+    beat: Rhythm,
+    prior: Prior | None,
+) -> Found:
+    bonus = _log_prior(matches, prior)
+    total = scores.total + bonus
+    best = int(np.argmax(total))
+    pivot = _pivot(reference, device, matches, best)
+    lag = matches.offset_s + (matches.rate - matches.rate[best]) * pivot
+    other = np.abs(lag - lag[best]) > _SAME_LAG * beat.step_s
+    # a rival has to beat having found nothing at all: zero nats
+    rival = float(total[other].max()) if other.any() else -np.inf
+    floor = float(bonus.max()) if prior else 0.0
+    margin = float(total[best] - max(rival, min(floor, 0.0)))
+    plain = scores.total
+    rival_plain = float(plain[other].max()) if other.any() else -np.inf
+    runner = float(lag[np.flatnonzero(other)[np.argmax(total[other])]]) if other.any() else float("nan")
+    order = np.argsort(lag, kind="stable")
+    return Found(
+        offset_s=float(matches.offset_s[best]),
+        rate=float(matches.rate[best]),
+        pivot_s=pivot,
+        margin=margin,
+        margin_without_prior=float(plain[best] - max(rival_plain, 0.0)),
+        runner_up_s=runner,
+        log_likelihood_ratio=float(scores.times[best]),
+        per_contact=float(scores.per_contact[best]),
+        inliers=float(scores.inliers[best]),
+        residual_sd_s=float(scores.residual_s[best]),
+        foot_s=float(matches.foot_s[best]),
+        partner=matches.partner[best],
+        residual_s=matches.residual_s[best],
+        kept=matches.kept[best],
+        lags_s=lag[order],
+        log_likelihood=total[order],
+        beat=beat,
+    )

@@ -1,0 +1,245 @@
+"""From streams to contact trains: what each device says about when a foot met the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..signals.clocks import dejittered
+from ..signals.contacts import (
+    Contacts,
+    empty_contacts,
+    impact_contacts,
+    load_contacts,
+    merge,
+)
+from ..signals.landmarks import landmark_contacts
+
+Floats = NDArray[np.float64]
+_FOOT = {"left": 0, "right": 1}
+LEVEL = 0.2
+"""Share of the loaded level at which a contact begins: the same for force and insole, or the lag would depend on
+how steeply a person loads."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """A load-like signal of one foot or plate for alignment: its own time (s), value (any unit), side."""
+
+    name: str
+    time_s: Floats
+    value: Floats
+    foot: int
+    rate_hz: float
+
+
+@dataclass(frozen=True)
+class DeviceTrain:
+    """The contacts of one clock, and by which feature they were found.
+
+    Attributes
+    ----------
+    device_class
+        ``insole``, ``imu`` or ``landmarks``: what the lag table is asked for.
+    feature
+        ``onset``, ``jerk`` or ``kinematic``.
+    """
+
+    contacts: Contacts
+    device_class: str
+    feature: str
+    rate_hz: float
+    loads: tuple[Load, ...]
+    streams: tuple[str, ...]
+    stamp_source: str
+    start_s: float
+    end_s: float
+
+
+def vertical(stream: xr.Dataset) -> Floats:
+    """Return the vertical force of a plate stream, upward load positive, any zero.
+
+    The axis is the stream's ``vertical`` attribute if it has one, else the axis that carries the load; the sign
+    is the one that makes the loaded level positive.
+    """
+    axis = str(stream.attrs.get("vertical", ""))
+    names = [n for n in ("fx", "fy", "fz") if n in stream]
+    if not names:
+        raise BadInputError("a force plate stream without force channels cannot be aligned")
+    if axis and f"f{axis[-1]}" in names:
+        name = f"f{axis[-1]}"
+    else:
+        name = max(
+            names, key=lambda n: float(np.nanstd(stream[n].values[:: max(1, stream.sizes["time"] // 20000)]))
+        )
+    return upright(stream[name].values)
+
+
+def upright(values: Floats) -> Floats:
+    """Return the values, sign turned if the load points down: load is the tail farther from the resting level."""
+    sample = values[:: max(1, values.size // 20000)]
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        return values
+    low, high = np.percentile(sample, [0.5, 99.5])
+    rest = resting_level(sample)
+    return -values if rest - low > 1.2 * (high - rest) else values
+
+
+def resting_level(sample: Floats) -> float:
+    """Return the value a signal rests at: the middle of its shortest interval holding a fifth of the samples."""
+    ordered = np.sort(sample)
+    count = max(2, ordered.size // 5)
+    widths = ordered[count - 1 :] - ordered[: ordered.size - count + 1]
+    at = int(np.argmin(widths))
+    return float(ordered[at] + widths[at] / 2.0)
+
+
+def plate_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
+    """Return the vertical load of every plate that is ever loaded."""
+    loads = []
+    for name, stream in streams.items():
+        if stream.attrs.get("kind") != "force_plate":
+            continue
+        foot = _FOOT.get(str(stream.attrs.get("knows_feet", "")), -1)
+        time_s = np.asarray(stream["time"].values, dtype=np.float64)
+        loads.append(Load(name, time_s, vertical(stream), foot, float(stream.attrs["rate_hz"])))
+    return _loaded(loads)
+
+
+def _loaded(loads: list[Load]) -> list[Load]:
+    """Return the plates whose signal moves at least a tenth as much as the most loaded one's."""
+    spread = [float(np.nanpercentile(p.value, 99.9) - np.nanpercentile(p.value, 2)) for p in loads]
+    top = max(spread, default=0.0)
+    return [p for p, s in zip(loads, spread) if s > 0.1 * top and s > 0]
+
+
+def insole_load(stream: xr.Dataset) -> Floats | None:
+    """Return an insole's total load: force, else pressure sum, else zones, else cells; None if it has none."""
+    for name in ("force", "pressure_sum"):
+        if name in stream and np.isfinite(stream[name].values).mean() > 0.05:
+            return np.asarray(stream[name].values, dtype=np.float64)
+    for start in ("zone_", "cell_"):
+        names = [str(n) for n in stream.data_vars if str(n).startswith(start)]
+        if names:
+            total = np.zeros(stream.sizes["time"])
+            for name in names:
+                total += _dead_or_alive(stream[name].values)
+            return total
+    return None
+
+
+def _dead_or_alive(values: Floats) -> Floats:
+    return np.zeros(values.shape) if not np.isfinite(values).any() else values
+
+
+def reference_train(
+    streams: Mapping[str, xr.Dataset], *, plates: bool, level: float = LEVEL
+) -> tuple[Contacts, list[Load]]:
+    """Return the reference's contacts and its loads.
+
+    On a treadmill a total force with flight phases is cut as one signal (a runner's feet never overlap, and a foot
+    may land across two belts); without flight each belt is cut on its own. Separate plates are cut one by one.
+
+    Raises
+    ------
+    BadInputError
+        If no plate (nor an insole standing in for one) holds a load.
+    """
+    loads = plate_loads(streams)
+    if not loads:
+        loads = [load for load in device_loads(streams) if load.value.size]
+        if not loads:
+            raise BadInputError("the reference holds no force plate (nor an insole); nothing to align to")
+    if plates or any(load.foot >= 0 for load in loads):
+        return merge_any([load_contacts(p.time_s, p.value, foot=p.foot, level=level) for p in loads]), loads
+    if len(loads) > 1 and all(p.time_s.size == loads[0].time_s.size for p in loads):
+        total = np.sum([p.value for p in loads], axis=0)
+        if has_flight(total):
+            return load_contacts(loads[0].time_s, total, level=level), loads
+    return merge_any([load_contacts(p.time_s, p.value, foot=p.foot, level=level) for p in loads]), loads
+
+
+def merge_any(trains: list[Contacts]) -> Contacts:
+    """Return all contacts of plates in one train; a landing seen by two plates within 60 ms counts once."""
+    joined = merge([t for t in trains if t.covered_s.size])
+    if joined.size < 2:
+        return joined
+    twice = np.concatenate([[False], np.diff(joined.onset_s) < 0.06])
+    unknown = joined.foot < 0
+    return joined.taken(~(twice & unknown))
+
+
+def has_flight(total: Floats) -> bool:
+    """Return whether a total force is at rest for at least a tenth of the time."""
+    part = total[:: max(1, total.size // 20000)]
+    low, high = np.nanpercentile(part, [1, 95])
+    return bool(np.nanmean(part < low + 0.08 * (high - low)) > 0.1)
+
+
+def device_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
+    """Return the load of every insole stream, stamps de-jittered."""
+    loads = []
+    for name, stream in streams.items():
+        if stream.attrs.get("kind") != "insole":
+            continue
+        value = insole_load(stream)
+        if value is None or not np.isfinite(value).any():
+            continue
+        foot = _FOOT.get(str(stream.attrs.get("side", "")), -1)
+        time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
+        loads.append(Load(name, time_s, upright(value), foot, float(stream.attrs["rate_hz"])))
+    return loads
+
+
+def device_train(streams: Mapping[str, xr.Dataset]) -> DeviceTrain:
+    """Return the contacts of the streams of one clock, from the best feature they hold.
+
+    Insoles first, then landmarks, then IMUs.
+
+    Raises
+    ------
+    BadInputError
+        If none of the streams can show a contact.
+    """
+    loads = device_loads(streams)
+    names = tuple(streams)
+    first = next(iter(streams.values()))
+    stamps = str(first.attrs.get("stamp_source", "unknown"))
+    start = min(float(s["time"].values[0]) for s in streams.values())
+    end = max(float(s["time"].values[-1]) for s in streams.values())
+    if loads:
+        trains = [load_contacts(p.time_s, p.value, foot=p.foot, level=LEVEL) for p in loads]
+        rate = loads[0].rate_hz
+        return DeviceTrain(merge(trains), "insole", "onset", rate, tuple(loads), names, stamps, start, end)
+    for kind, find, feature in (("landmarks", _landmarks, "kinematic"), ("imu", _imu, "jerk")):
+        found = {n: s for n, s in streams.items() if s.attrs.get("kind") == kind}
+        trains = [train for s in found.values() for train in find(s)]
+        if trains:
+            rate = float(next(iter(found.values())).attrs["rate_hz"])
+            return DeviceTrain(merge(trains), kind, feature, rate, (), names, stamps, start, end)
+    held = ", ".join(f"{n} ({s.attrs.get('kind')})" for n, s in streams.items())
+    raise BadInputError(f"no insole load, acceleration or heel and toe landmarks to align by in: {held}")
+
+
+def _imu(stream: xr.Dataset) -> list[Contacts]:
+    names = [n for n in ("acc_x", "acc_y", "acc_z") if n in stream and np.isfinite(stream[n].values).any()]
+    if not names:
+        return []
+    time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
+    foot = _FOOT.get(str(stream.attrs.get("side", "")), -1)
+    values = np.stack([stream[n].values for n in names], axis=1)
+    return [impact_contacts(time_s, values, foot=foot)]
+
+
+def _landmarks(stream: xr.Dataset) -> list[Contacts]:
+    position = stream["position"]
+    names = [str(n) for n in position["landmark"].values]
+    time_s = np.asarray(stream["time"].values, dtype=np.float64)
+    trains = landmark_contacts(time_s, np.asarray(position.values), names)
+    return [t for t in trains if t.size] or [empty_contacts()][:0]

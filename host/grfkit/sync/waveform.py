@@ -1,0 +1,231 @@
+"""Alignment by the load's own course, for people who stand, push and stomp rather than walk or run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage, signal
+
+from ..records import Prior
+from ..signals.contacts import Contacts, load_contacts
+from .trains import Load
+
+Floats = NDArray[np.float64]
+
+GRID_HZ = 50.0
+_BAND_HZ = (0.2, 6.0)
+_EDGE_S = 0.15
+
+
+@dataclass(frozen=True)
+class WaveformFound:
+    """The best lag between a foot's load and one plate's, as :class:`~grfkit.sync.search.Found` holds it for
+    contacts.
+
+    Attributes
+    ----------
+    edges
+        Moments of loading and unloading that both devices saw within 0.15 s of each other, per foot.
+    sd_s
+        Standard error of the lag.
+    pair
+        Foot stream and plate stream.
+    """
+
+    offset_s: float
+    margin: float
+    margin_without_prior: float
+    runner_up_s: float
+    correlation: float
+    edges: int
+    sd_s: float
+    overlap_s: float
+    pairs: tuple[tuple[str, str], ...]
+    lags_s: Floats
+    log_likelihood: Floats
+    anchor_device_s: Floats
+    anchor_reference_s: Floats
+
+
+def is_standing(plates: list[Load]) -> bool:
+    """Return whether most of the loaded time is spent in contacts longer than 1.5 s."""
+    long = short = 0.0
+    for plate in plates:
+        contacts = whole_contacts(plate)
+        duration = contacts.duration_s
+        long += float(duration[duration > 1.5].sum())
+        short += float(duration[duration <= 1.5].sum())
+        if not contacts.size:
+            long += 1e-6
+    return long > short
+
+
+def whole_contacts(load: Load) -> Contacts:
+    """Return the contacts of any length."""
+    return load_contacts(
+        load.time_s, load.value, foot=load.foot, level=0.15, lowpass_hz=20.0, longest_s=np.inf
+    )
+
+
+def search_waveform(
+    plates: list[Load], feet: list[Load], *, prior: Prior | None, shortest_overlap_s: float = 8.0
+) -> WaveformFound | None:
+    """Return the lag at which the loads' courses agree best; None if there is nothing to compare.
+
+    Loads are band-limited and divided by their own running level, so that a quiet sway counts as much as a stomp;
+    gaps are left out. The log-likelihood of a correlation r over n independent samples is ``-n/2 ln(1 - r^2)``, n
+    from Bartlett's formula. Every foot takes the plate it agrees with best.
+    """
+    best: list[tuple[float, Load, Load, Floats, Floats, Floats]] = []
+    for foot in feet:
+        options = []
+        for plate in plates:
+            lags, gain, r = _agreement(plate, foot, shortest_overlap_s)
+            if lags.size:
+                options.append((float(np.nanmax(gain)), plate, foot, lags, gain, r))
+        if options:
+            best.append(max(options, key=lambda o: o[0]))
+    if not best:
+        return None
+    lags = best[0][3]
+    start, end = max(b[3][0] for b in best), min(b[3][-1] for b in best)
+    lags = np.arange(start, end + 1e-9, 1.0 / GRID_HZ)
+    plain = np.sum([np.interp(lags, b[3], np.nan_to_num(b[4])) for b in best], axis=0)
+    return _decided(best, lags, plain, prior)
+
+
+def _decided(
+    best: list[tuple[float, Load, Load, Floats, Floats, Floats]],
+    lags: Floats,
+    plain: Floats,
+    prior: Prior | None,
+) -> WaveformFound | None:
+    bonus = np.zeros(lags.shape)
+    if prior is not None:
+        bonus = -0.5 * ((lags - prior.offset_s) / prior.sd_s) ** 2
+    total = plain + bonus
+    top = int(np.argmax(total))
+    if top in (0, lags.size - 1):
+        return None
+    before, at, after = total[top - 1], total[top], total[top + 1]
+    offset = lags[top] + 0.5 * (before - after) / min(before - 2 * at + after, -1e-9) / GRID_HZ
+    curve = max(-(before - 2 * at + after) * GRID_HZ**2, 1e-6)
+    rival = _rivals(total, top)
+    rival_plain = _rivals(plain, top)
+    runner = float(lags[rival[1]]) if rival[1] >= 0 else float("nan")
+    r = float(np.mean([np.interp(offset, b[3], b[5]) for b in best]))
+    device, reference = _common_edges([(b[2], b[1]) for b in best], float(offset))
+    overlap = min(_overlap(b[1], b[2], float(offset)) for b in best)
+    return WaveformFound(
+        offset_s=float(offset),
+        margin=float(total[top] - rival[0]),
+        margin_without_prior=float(plain[top] - rival_plain[0]),
+        runner_up_s=runner,
+        correlation=r,
+        edges=int(device.size // len(best)),
+        sd_s=float(1.0 / np.sqrt(curve)),
+        overlap_s=overlap,
+        pairs=tuple((b[2].name, b[1].name) for b in best),
+        lags_s=lags,
+        log_likelihood=total,
+        anchor_device_s=device,
+        anchor_reference_s=reference,
+    )
+
+
+def _rivals(total: Floats, top: int) -> tuple[float, int]:
+    """Return the best score outside the winner's own hill (down to its feet on both sides), and where."""
+    left = right = top
+    while left > 0 and total[left - 1] < total[left]:
+        left -= 1
+    while right < total.size - 1 and total[right + 1] < total[right]:
+        right += 1
+    outside = np.concatenate([np.arange(0, left), np.arange(right + 1, total.size)])
+    if not outside.size:
+        return 0.0, -1
+    at = int(outside[np.argmax(total[outside])])
+    return float(max(total[at], 0.0)), at
+
+
+def _agreement(plate: Load, foot: Load, shortest_overlap_s: float) -> tuple[Floats, Floats, Floats]:
+    x, mask_x, start_x = _course(plate)
+    y, mask_y, start_y = _course(foot)
+    none = np.zeros(0)
+    if x.size < 64 or y.size < 64:
+        return none, none, none
+    size = fft.next_fast_len(x.size + y.size, real=True)
+
+    def together(a: Floats, b: Floats) -> Floats:
+        product = fft.irfft(fft.rfft(a, size) * np.conj(fft.rfft(b, size)), size)
+        return np.concatenate([product[size - y.size + 1 :], product[: x.size]])
+
+    count = np.maximum(np.rint(together(mask_x, mask_y)), 0.0)
+    sum_xy = together(x, y)
+    power = np.sqrt(np.maximum(together(x**2, mask_y), 0) * np.maximum(together(mask_x, y**2), 0))
+    enough = count >= shortest_overlap_s * GRID_HZ
+    r = np.where(enough & (power > 0), sum_xy / np.maximum(power, 1e-12), 0.0)
+    independent = count / _bartlett(x, y)
+    gain = -0.5 * independent * np.log1p(-(np.clip(r, 0.0, 0.995) ** 2))
+    lags = start_x - start_y + (np.arange(gain.size) - (y.size - 1)) / GRID_HZ
+    return lags, gain, r
+
+
+def _course(load: Load) -> tuple[Floats, Floats, float]:
+    """Return the load's course on a 50-Hz grid, its mask, and the grid's start."""
+    known = np.isfinite(load.value)
+    grid = np.arange(load.time_s[0], load.time_s[-1], 1.0 / GRID_HZ)
+    none = np.zeros(0)
+    if known.sum() < 64 or grid.size < 64:
+        return none, none, 0.0
+    time_s, value = load.time_s[known], load.value[known]
+    width = max(1, round(load.rate_hz / GRID_HZ))
+    smooth = ndimage.uniform_filter1d(value, width, mode="nearest")
+    course = np.interp(grid, time_s, smooth)
+    nearest = np.clip(np.searchsorted(time_s, grid), 1, time_s.size - 1)
+    hole = time_s[nearest] - time_s[nearest - 1] > 0.05
+    sections = signal.butter(2, _BAND_HZ, btype="band", fs=GRID_HZ, output="sos")
+    band = signal.sosfiltfilt(sections, course)
+    level = np.sqrt(ndimage.uniform_filter1d(band**2, int(2 * GRID_HZ), mode="nearest"))
+    floor = 0.02 * float(np.percentile(course, 99) - np.percentile(course, 1)) + 1e-12
+    mask = (~hole).astype(np.float64)
+    return np.where(hole, 0.0, band / np.hypot(level, floor)), mask, float(grid[0])
+
+
+def _bartlett(x: Floats, y: Floats) -> float:
+    """Return how many samples make one independent sample for the correlation of two series."""
+    lags = int(2 * GRID_HZ)
+    total = 1.0
+    rx, ry = _autocorrelation(x, lags), _autocorrelation(y, lags)
+    total += 2.0 * float((rx[1:] * ry[1:]).sum())
+    return max(total, 1.0)
+
+
+def _autocorrelation(x: Floats, lags: int) -> Floats:
+    spectrum = np.abs(fft.rfft(x, fft.next_fast_len(2 * x.size))) ** 2
+    correlation = fft.irfft(spectrum)[: lags + 1]
+    return np.asarray(correlation / max(float(correlation[0]), 1e-12), dtype=np.float64)
+
+
+def _common_edges(pairs: list[tuple[Load, Load]], offset: float) -> tuple[Floats, Floats]:
+    """Return device and reference times of the loadings and unloadings both saw."""
+    device, reference = [], []
+    for foot, plate in pairs:
+        seen, felt = whole_contacts(plate), whole_contacts(foot)
+        for a, b in ((seen.onset_s, felt.onset_s), (seen.offset_s, felt.offset_s)):
+            if not a.size or not b.size:
+                continue
+            nearest = b[np.argmin(np.abs(a[:, None] - offset - b[None, :]), axis=1)]
+            close = np.abs(a - offset - nearest) < _EDGE_S
+            device.append(nearest[close])
+            reference.append(a[close])
+    if not device:
+        return np.zeros(0), np.zeros(0)
+    order = np.argsort(np.concatenate(device), kind="stable")
+    return np.concatenate(device)[order], np.concatenate(reference)[order]
+
+
+def _overlap(plate: Load, foot: Load, offset: float) -> float:
+    start = max(plate.time_s[0], foot.time_s[0] + offset)
+    return float(min(plate.time_s[-1], foot.time_s[-1] + offset) - start)
