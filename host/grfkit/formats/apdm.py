@@ -116,7 +116,7 @@ def _format7(lines: list[str]) -> ApdmFile:
             raise BadInputError(
                 f"header column {i + 1} ('{quantity}') belongs to no known sensor or quantity"
             )
-        unit = _FORMAT7_UNITS[_QUANTITIES[quantity]] if _QUANTITIES[quantity] in _FORMAT7_UNITS else "unknown"
+        unit = _FORMAT7_UNITS.get(_QUANTITIES[quantity], "unknown")
         columns.append(
             ApdmColumn(sensor, _channel(quantity, axes[i].strip()), unit, f"{sensor}/{quantity}/{axes[i]}")
         )

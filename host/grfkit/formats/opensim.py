@@ -59,7 +59,7 @@ class StorageFile:
 
 @dataclass
 class PlateColumns:
-    """Return what a storage file holds: old (``datarows 90``) or new header (``nRows=90``), stray lines.
+    """The columns of one plate: index per axis of force (N), point (m), torque about the point (N m)."""
 
     foot: Foot
     force: dict[str, int] = field(default_factory=dict)

@@ -11,12 +11,12 @@ from ..errors import BadInputError
 def exact_time(
     count: NDArray[np.float64], printed_s: NDArray[np.float64], rate_hz: float
 ) -> NDArray[np.float64] | None:
-    """Return ``count / rate_hz`` where every printed stamp is that, rounded to 1 ms or finer; None otherwise.
+    """Return ``count / rate_hz`` where every printed stamp is that, rounded; None otherwise.
 
     Parameters
     ----------
     count
-        Shape (samples,): sample or frame number from 0. Where the printed stamps start elsewhere, they decide.
+        Shape (samples,): sample number from 0; where the stamps start at another time, that is kept.
     """
     tolerance = min(0.00101, 0.45 / rate_hz)
     for rebuilt in (count / rate_hz, printed_s[0] + (count - count[0]) / rate_hz):

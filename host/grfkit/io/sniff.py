@@ -126,7 +126,7 @@ def _unknown(head: Head, matches: list[tuple[Reader, Match]]) -> str:
     what = f"first bytes {head.data[:8].hex(' ')}" if b"\0" in head.data[:512] else _first_line(head)
     named = [(r, m) for r, m in matches if head.path.suffix.lower() in r.suffixes]
     if named:
-        reader, match = named[0]
+        reader, match = named[-1]
         return (
             f"is no file that grfkit can read: {head.path.suffix} is {reader.title}, but {match.why} ({what})"
         )

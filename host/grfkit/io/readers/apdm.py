@@ -36,7 +36,10 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     )
     streams = {}
     for sensor in dict.fromkeys(column.sensor for column in parsed.columns):
-        streams[f"imu_{snake(sensor)}"] = make_stream(
+        name = f"imu_{snake(sensor)}"
+        if name in streams:
+            raise BadInputError(f"two sensors are called '{sensor}'; rename one")
+        streams[name] = make_stream(
             _channels(parsed, sensor, notes),
             parsed.time,
             kind="imu",

@@ -1,0 +1,105 @@
+"""House names of channels (``left_force``, ``right_acc_x``, ``plate_2_fz``): stream, side, allowed units."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .. import units
+from ..errors import BadInputError
+from ..formats.csv_generic import Column
+from ..records import Channel, Floats, Frame, Side, StreamKind
+
+_INSOLE = re.compile(r"(?:(left|right)_)?(force|zone_\w+|cell_(\d{1,3})|pressure_sum)")
+_IMU = re.compile(r"(?:(left|right)_)?((acc|gyro|mag)_[xyz])")
+_PLATE = re.compile(r"(?:(left|right)_|plate_(\d{1,2})_)?(f[xyz]|m[xyz]|free_moment|cop_[xyz])")
+
+_QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (re.compile(r"force|f[xyz]"), ("N", "BW", "N/kg", "count", "V")),
+    (re.compile(r"zone_\w+|cell_\d+|pressure_sum"), ("N", "Pa", "BW", "count", "V", "1")),
+    (re.compile(r"m[xyz]|free_moment"), ("N m", "count", "V")),
+    (re.compile(r"cop_[xyz]"), ("m", "1")),
+    (re.compile(r"acc_[xyz]"), ("m/s^2", "count", "V")),
+    (re.compile(r"gyro_[xyz]"), ("rad/s", "count", "V")),
+    (re.compile(r"mag_[xyz]"), ("T", "1", "count", "V")),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a column goes: stream, its kind and side, the channel's name and frame."""
+
+    stream: str
+    kind: StreamKind
+    side: Side
+    channel: str
+    frame: Frame
+
+
+def place_of(name: str, names: set[str]) -> Place:
+    """Return where a column of this name goes; ``names`` are all names of the file."""
+    if found := _IMU.fullmatch(name):
+        side = _side(found[1])
+        return Place(_with_side("imu", side), "imu", side, found[2], "sensor")
+    if found := _INSOLE.fullmatch(name):
+        side = _side(found[1])
+        channel = f"cell_{int(found[3]):02d}" if found[3] else found[2]
+        return Place(_with_side("insole", side), "insole", side, channel, "foot")
+    if found := _PLATE.fullmatch(name):
+        side = _side(found[1])
+        if not found[2] and found[3].startswith("cop_") and _has_insole(found[1], names):
+            return Place(_with_side("insole", side), "insole", side, found[3], "foot")
+        return Place(_plate_stream(found[1], found[2], names), "force_plate", side, found[3], "global")
+    return Place("analog", "analog", "unknown", name, "raw")
+
+
+def _side(prefix: str | None) -> Side:
+    if prefix == "left":
+        return "left"
+    return "right" if prefix == "right" else "unknown"
+
+
+def foot_of(side: Side) -> str:
+    return "" if side == "unknown" else side
+
+
+def _with_side(stream: str, side: Side) -> str:
+    return stream if side == "unknown" else f"{stream}_{side}"
+
+
+def _has_insole(prefix: str | None, names: set[str]) -> bool:
+    """Return whether a centre of pressure of this prefix belongs to an insole: it has cells or one force."""
+    start = f"{prefix}_" if prefix else ""
+    found = [_INSOLE.fullmatch(name) for name in names]
+    return any(m and m[1] == prefix for m in found) and not any(
+        f"{start}{axis}" in names for axis in ("fx", "fy", "fz")
+    )
+
+
+def _plate_stream(prefix: str | None, number: str | None, names: set[str]) -> str:
+    if number:
+        return f"plate_{int(number)}"
+    if prefix is None:
+        return "plate_1"
+    found = [_PLATE.fullmatch(name) for name in names]
+    taken = {int(m[2]) for m in found if m and m[2]} | {1 for m in found if m and not m[1] and not m[2]}
+    free = [n for n in range(1, 101) if n not in taken]
+    feet = [side for side in ("left", "right") if any(m and m[1] == side for m in found)]
+    return f"plate_{free[feet.index(prefix)]}"
+
+
+def channel_of(column: Column, place: Place, values: Floats) -> Channel:
+    """Return the channel, its unit checked against what its name can be measured in."""
+    allowed = next((q for pattern, q in _QUANTITIES if pattern.fullmatch(place.channel)), None)
+    if place.kind == "analog" or allowed is None:
+        return Channel(place.channel, values, column.unit or "unknown", "raw", column.raw)
+    if not column.unit:
+        raise BadInputError(f"column '{column.raw}' states no unit; write '{column.name} [{allowed[0]}]' ")
+    found = units.parse_unit(column.unit).canonical
+    if found not in allowed:
+        raise BadInputError(
+            f"column '{column.raw}' is in {found}, but {column.name} is measured in"
+            f" {', '.join(allowed)}; correct its unit"
+        )
+    frame: Frame = "raw" if found in ("count", "V") else place.frame
+    return Channel(place.channel, values, column.unit, frame, column.raw)

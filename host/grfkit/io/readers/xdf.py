@@ -1,0 +1,199 @@
+"""XDF files (Lab Streaming Layer), through pyxdf: every XDF stream on its own clock, raw stamps kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ... import units
+from ...errors import BadInputError, UnitError
+from ...formats.csv_generic import Column, parse_column
+from ...provenance import Provenance, describe_input
+from ...records import Channel, Floats, Recording, make_recording, make_stream
+from ..base import Head, Match, Reader, ReadOptions
+from ..files import check_time, plate_attrs, refuse_extra, snake, with_pressure_sum
+from ..naming import Place, channel_of, foot_of, place_of
+
+_MAGIC = b"XDF:"
+
+
+def _sniff(head: Head) -> Match:
+    if head.data.startswith(_MAGIC):
+        return Match(1.0, "starts with 'XDF:'")
+    return Match(0.0, "does not start with 'XDF:'")
+
+
+def _read(path: Path, options: ReadOptions) -> Recording:
+    refuse_extra(options, "xdf")
+    notes: list[str] = []
+    streams: dict[str, xr.Dataset] = {}
+    for source in _load(path):
+        for name, data in _streams(source, notes).items():
+            streams[_free_name(name, source, streams)] = data
+    if not streams:
+        raise BadInputError("holds no XDF stream with samples")
+    return make_recording(
+        streams,
+        device="LSL",
+        reader="xdf",
+        provenance=Provenance(inputs=[describe_input(path)]),
+        notes=notes,
+    )
+
+
+def _load(path: Path) -> list[dict[str, Any]]:
+    """Return pyxdf's streams, stamps neither dejittered nor moved to another clock."""
+    import logging
+
+    import pyxdf
+
+    log = logging.getLogger("pyxdf")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        loaded, _ = pyxdf.load_xdf(
+            str(path), synchronize_clocks=False, dejitter_timestamps=False, verbose=None
+        )
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise BadInputError(f"is broken or cut off; pyxdf cannot read it ({what})") from error
+    finally:
+        log.setLevel(level)
+    return list(loaded)
+
+
+def _streams(source: Mapping[str, Any], notes: list[str]) -> dict[str, xr.Dataset]:
+    """Return the streams that one XDF stream becomes: one per kind and foot that its channels name."""
+    title = _first(source["info"], "name") or "unnamed"
+    stamps = np.asarray(source.get("time_stamps", []), dtype=np.float64)
+    if not stamps.size:
+        notes.append(f"stream '{title}' holds no sample and is left out")
+        return {}
+    check_time(stamps)
+    shift = _clock_offset(source)
+    about = {"clock_offset_s": shift, "xdf_name": title, "xdf_type": _first(source["info"], "type")}
+    made: dict[str, xr.Dataset] = {}
+    for name, (place, channels) in _groups(source, title, stamps.size, about, notes).items():
+        extra = plate_attrs(knows_feet=foot_of(place.side)) if place.kind == "force_plate" else {}
+        data = make_stream(
+            with_pressure_sum(channels) if place.kind == "insole" else channels,
+            stamps,
+            kind=place.kind,
+            side="unknown" if place.kind == "force_plate" else place.side,
+            rate_hz=_rate(source),
+            stamp_source="host",
+            clock=snake(title),
+            attrs=about | extra,
+        )
+        made[name] = _shifted(data, shift)
+    return made
+
+
+def _groups(
+    source: Mapping[str, Any], title: str, samples: int, about: dict[str, Any], notes: list[str]
+) -> dict[str, tuple[Place, list[Channel]]]:
+    """Return the channels by stream; texts become one channel of codes, their ``labels`` an attribute."""
+    series = source["time_series"]
+    if not isinstance(series, list) and np.asarray(series).dtype.kind in "fiu":
+        return _channels(source, title, samples, notes)
+    channel, about["labels"] = _event_codes(series)
+    return {f"events_{snake(title)}": (Place("events", "events", "unknown", "code", "raw"), [channel])}
+
+
+def _shifted(data: xr.Dataset, shift: float) -> xr.Dataset:
+    """Return the stream with its time moved by the clock offset; ``time_raw`` stays as recorded."""
+    moved: xr.Dataset = data.assign_coords(time=("time", data["time"].values + shift, {"units": "s"}))
+    return moved
+
+
+def _clock_offset(source: Mapping[str, Any]) -> float:
+    """Return the median of the clock offsets that the recorder measured, 0 without any."""
+    values = np.asarray(source.get("clock_values", []), dtype=np.float64)
+    values = values[np.isfinite(values)]
+    offset = float(np.median(values)) if values.size else 0.0
+    check_time(np.asarray([offset]))
+    return offset
+
+
+def _rate(source: Mapping[str, Any]) -> float | None:
+    try:
+        rate = float(_first(source["info"], "nominal_srate") or 0)
+    except ValueError as error:
+        raise BadInputError("states a nominal rate that is no number") from error
+    return rate if 0 < rate < 1e6 else None
+
+
+def _channels(
+    source: Mapping[str, Any], title: str, samples: int, notes: list[str]
+) -> dict[str, tuple[Place, list[Channel]]]:
+    table = np.asarray(source["time_series"], dtype=np.float64).reshape(samples, -1)
+    columns = _columns(source, table.shape[1], notes, title)
+    names = {column.name for column in columns}
+    found: dict[str, tuple[Place, list[Channel]]] = {}
+    for index, column in enumerate(columns):
+        place = place_of(column.name, names) if column.unit else _analog(column)
+        values: Floats = np.where(np.isfinite(table[:, index]), table[:, index], np.nan)
+        name = f"analog_{snake(title)}" if place.kind == "analog" else place.stream
+        found.setdefault(name, (place, []))[1].append(channel_of(column, place, values))
+    return found
+
+
+def _analog(column: Column) -> Place:
+    return Place("analog", "analog", "unknown", column.name, "raw")
+
+
+def _columns(source: Mapping[str, Any], count: int, notes: list[str], title: str) -> list[Column]:
+    """Return name and unit of each channel as the stream's description tells them, else ``channel_01``."""
+    described = _described(source)
+    columns = []
+    for index in range(count):
+        channel = described[index] if index < len(described) else {}
+        label = _first(channel, "label") or f"channel_{index + 1:02d}"
+        unit = _first(channel, "unit")
+        try:
+            units.parse_unit(unit)
+        except UnitError:
+            if unit:
+                notes.append(
+                    f"stream '{title}', channel '{label}': unit '{unit}' is not known; kept as it is"
+                )
+            unit = ""
+        named = parse_column(label)
+        columns.append(Column(label, named.name, unit or named.unit))
+    return columns
+
+
+def _described(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    try:
+        found = source["info"]["desc"][0]["channels"][0]["channel"]
+    except (KeyError, IndexError, TypeError):
+        return []
+    return [c for c in found if isinstance(c, Mapping)] if isinstance(found, list) else []
+
+
+def _first(node: Mapping[str, Any], key: str) -> str:
+    value = node.get(key)
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    return value if isinstance(value, str) else ""
+
+
+def _event_codes(series: Any) -> tuple[Channel, list[str]]:
+    texts = [" ".join(str(cell) for cell in np.atleast_1d(row)) for row in series]
+    labels = list(dict.fromkeys(texts))
+    codes = np.asarray([labels.index(text) for text in texts], dtype=np.float64)
+    return Channel("code", codes, "1", "raw", "index into labels"), labels
+
+
+def _free_name(name: str, source: Mapping[str, Any], taken: Mapping[str, xr.Dataset]) -> str:
+    if name not in taken:
+        return name
+    longer = f"{name}_{snake(_first(source['info'], 'name'))}"
+    return next(n for n in (longer, *(f"{longer}_{i}" for i in range(2, 10000))) if n not in taken)
+
+
+READER = Reader("xdf", "XDF (Lab Streaming Layer)", (".xdf", ".xdfz"), _sniff, _read)
