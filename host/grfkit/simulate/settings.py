@@ -87,6 +87,7 @@ class OvergroundRanges(_Section):
     plates: int
     plate_m: Pair
     pitch_m: Range
+    stances_per_pass: tuple[int, int]
     partial_share: float
     noise_n: float
     horizontal_noise_n: float

@@ -1,0 +1,141 @@
+"""Forces that hold a body up: per-contact corrections that keep its centre of mass on a bounded path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..units import G
+from .family import Floats, Person, Steps
+
+_NODES = 48
+
+
+@dataclass(frozen=True)
+class Bout:
+    """Contacts ``[first, end)`` without a rest; times (s) where standing ends and begins, None if mid-run."""
+
+    first: int
+    end: int
+    stood_until_s: float | None
+    stands_from_s: float | None
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What the lab does to a family's forces, per contact.
+
+    Attributes
+    ----------
+    scale
+        Factor on the whole force.
+    lean_x, lean_y
+        Share of the scaled vertical force added to the forward and leftward force.
+    impulse_bw_s
+        Vertical impulse after scaling.
+    """
+
+    scale: Floats
+    lean_x: Floats
+    lean_y: Floats
+    impulse_bw_s: Floats
+
+    def apply(self, force_bw: Floats, index: int) -> Floats:
+        """Return a family's force (n, 3) of contact ``index`` as the lab uses it, in body weights."""
+        force: Floats = force_bw * self.scale[index]
+        force[:, 0] += self.lean_x[index] * force[:, 2]
+        force[:, 1] += self.lean_y[index] * force[:, 2]
+        return force
+
+
+def impulses(person: Person, steps: Steps, indices: Sequence[int]) -> tuple[Floats, Floats]:
+    """Return impulse (contacts, 3) in BW s and the centroid of the vertical one (s after onset)."""
+    node, weight = np.polynomial.legendre.leggauss(_NODES)
+    phase, share = (node + 1) / 2, weight / 2
+    total, centre = np.zeros((len(indices), 3)), np.zeros(len(indices))
+    for row, index in enumerate(indices):
+        force = person.force_bw(steps, index, phase)
+        mean = share @ force
+        total[row] = mean * steps.contact_s[index]
+        centre[row] = (share * force[:, 2]) @ phase / mean[2] * steps.contact_s[index]
+    return total, centre
+
+
+def balance(person: Person, steps: Steps, bouts: Sequence[Bout], *, slope_percent: float) -> Balance:
+    """Return corrections under which the centre of mass neither rises, sinks nor drifts away.
+
+    Within a bout each contact's vertical impulse is what carries the body ballistically to the next one, with
+    half of any deviation in height taken back per step; over a bout the mean vertical force is body weight
+    (times the cosine of the slope). Fore-aft and sideways the line of action leans a little.
+    """
+    count = steps.onset_s.size
+    scale, lean_x, lean_y, impulse = np.ones(count), np.zeros(count), np.zeros(count), np.zeros(count)
+    angle = np.arctan(slope_percent / 100)
+    for bout in bouts:
+        picked = range(bout.first, bout.end)
+        if not len(picked):
+            continue
+        raw, centre = impulses(person, steps, picked)
+        mid = steps.onset_s[bout.first : bout.end] + centre
+        want = _vertical(mid, bout, G * float(np.cos(angle)))
+        own = slice(bout.first, bout.end)
+        scale[own] = np.clip(want / raw[:, 2], 0.3, 2.0)
+        impulse[own] = raw[:, 2] * scale[own]
+        scaled = raw * scale[own, None]
+        lean_x[own] = _forward(scaled, mid, float(np.sin(angle)))
+        lean_y[own] = _sideways(scaled, mid)
+    return Balance(scale, lean_x, lean_y, impulse)
+
+
+def _vertical(mid: Floats, bout: Bout, gravity: float) -> Floats:
+    """Return vertical impulses (BW s) that keep the height at each contact's centroid near zero."""
+    gap = np.diff(mid)
+    typical = float(np.median(gap)) if gap.size else 0.5
+    ahead = np.append(gap, typical)
+    want = np.empty(mid.size)
+    started = bout.stood_until_s
+    fall = typical / 2 if started is None else max(mid[0] - started, 0.0)
+    velocity, height = -gravity * fall, 0.0
+    for k in range(mid.size):
+        leave = gravity * ahead[k] / 2 - 0.5 * height / ahead[k]
+        if k == mid.size - 1 and bout.stands_from_s is not None:
+            leave = gravity * (bout.stands_from_s - mid[k])
+        want[k] = (leave - velocity) / G
+        height += leave * ahead[k] - gravity * ahead[k] ** 2 / 2
+        velocity = leave - gravity * ahead[k]
+    return want
+
+
+def _forward(scaled: NDArray[np.float64], mid: Floats, sine: float) -> Floats:
+    """Return forward leans that hold speed and place against the slope, drawn back over some ten steps."""
+    ahead = _ahead(mid)
+    lean = np.empty(mid.size)
+    velocity, place = 0.0, 0.0
+    for k in range(mid.size):
+        leave = -0.1 * place / ahead[k] + 0.5 * G * sine * ahead[k]
+        lean[k] = ((leave - velocity) / G - scaled[k, 0]) / scaled[k, 2]
+        velocity = leave - G * sine * ahead[k]
+        place += (leave + velocity) / 2 * ahead[k]
+    return lean
+
+
+def _sideways(scaled: NDArray[np.float64], mid: Floats) -> Floats:
+    """Return sideways leans that leave the family's own sway and take back what drifts."""
+    ahead = _ahead(mid)
+    lean = np.empty(mid.size)
+    velocity, place = -G * scaled[0, 1] / 2, 0.0
+    for k in range(mid.size):
+        push = G * scaled[k, 1]
+        taken = -0.5 * (velocity + push / 2) - 0.1 * place / ahead[k]
+        lean[k] = taken / G / scaled[k, 2]
+        velocity += push + taken
+        place += velocity * ahead[k]
+    return lean
+
+
+def _ahead(mid: Floats) -> Floats:
+    gap = np.diff(mid)
+    return np.append(gap, float(np.median(gap)) if gap.size else 0.5)

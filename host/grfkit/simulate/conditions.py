@@ -1,0 +1,151 @@
+"""What is asked of the virtual lab: one trial's condition, and the families people come from."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..errors import BadInputError
+from .family import Family, Situation
+from .family_a import family_a
+from .settings import Settings, draw
+
+Wearable = Literal["insole", "imu", "landmarks"]
+
+
+class Condition(BaseModel):
+    """One trial to simulate; whatever is left at None is drawn from the settings.
+
+    Attributes
+    ----------
+    family
+        Contact-shape family; ``draw`` takes one of the two with equal chance.
+    insole
+        ``adc``: 16 cells in counts; ``adc+force``: a summed force in newtons beside them; ``loadsol``: zones
+        in newtons with an IMU in the same recording.
+    gaps
+        Lose about 1 % of the packets and now and then 0.5-3 s.
+    jumps
+        That many jumps on the spot, on a plate, early in the overlap.
+    step_cv_percent, speed_m_s, slope_percent, mass_kg, insole_rate_hz, imu_rate_hz, insole_bits
+        In place of a drawn value.
+    duration_s
+        Length of the reference recording in place of a drawn one; a treadmill wearable is about as long.
+    hits
+        Overground: only the first so many plate hits are on plates.
+    split_belt
+        Treadmill with one plate per foot, which the reference then knows.
+    swap_sides
+        The device's left and right labels are exchanged.
+    inverted
+        The reference holds the force on the plate, not the reaction.
+    index_stamps
+        Stamps are sample number over nominal rate while the true rate is off by up to 1.5 %.
+    silent_loss
+        That many stretches are lost without a trace in the stamps, or ``(t_device_s, lost_s)`` pairs.
+    own_clocks
+        Left and right device run on clocks of their own.
+    one_foot
+        Only this foot wears the device.
+    no_overlap
+        Reference and device record different minutes.
+    standing
+        The person stands throughout.
+    metronome
+        Step time varies by 0.1 % alone, and nothing drifts.
+    start_stop
+        The overlap begins and ends with the person standing.
+    overlap_s, drift_ppm
+        In place of drawn values.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    family: Literal["A", "B", "draw"] = "draw"
+    surface: Literal["treadmill", "overground"] = "treadmill"
+    gait: Literal["run", "walk"] = "run"
+    wearables: tuple[Wearable, ...] = ("insole", "imu")
+    insole: Literal["adc", "adc+force", "loadsol"] = "adc"
+    gaps: bool = False
+    jumps: int = Field(default=0, ge=0, le=20)
+    step_cv_percent: float | None = Field(default=None, ge=0, le=10)
+    speed_m_s: float | None = Field(default=None, gt=0, le=8)
+    slope_percent: float | None = Field(default=None, ge=-20, le=20)
+    mass_kg: float | None = Field(default=None, gt=10, le=250)
+    duration_s: float | None = Field(default=None, ge=5, le=8000)
+    insole_rate_hz: float | None = Field(default=None, gt=10, le=2000)
+    imu_rate_hz: float | None = Field(default=None, gt=10, le=2000)
+    insole_bits: int | None = Field(default=None, ge=6, le=16)
+    hits: int | None = Field(default=None, ge=0)
+    split_belt: bool = False
+    swap_sides: bool = False
+    inverted: bool = False
+    index_stamps: bool = False
+    silent_loss: int | tuple[tuple[float, float], ...] = 0
+    own_clocks: bool = False
+    one_foot: Literal["left", "right"] | None = None
+    no_overlap: bool = False
+    standing: bool = False
+    metronome: bool = False
+    start_stop: bool = False
+    overlap_s: float | None = Field(default=None, gt=1)
+    drift_ppm: float | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Condition:
+        if self.surface == "overground" and self.split_belt:
+            raise ValueError("split_belt needs surface 'treadmill'")
+        if self.surface == "treadmill" and self.hits is not None:
+            raise ValueError("hits needs surface 'overground'")
+        if not self.wearables or len(set(self.wearables)) != len(self.wearables):
+            raise ValueError("wearables names each wearable once, and at least one")
+        if self.no_overlap and self.overlap_s is not None:
+            raise ValueError("no_overlap and overlap_s exclude each other")
+        return self
+
+
+def load_family(name: Literal["A", "B", "draw"], rng: np.random.Generator, settings: Settings) -> Family:
+    """Return a contact-shape family; ``draw`` takes A or B with equal chance.
+
+    Raises
+    ------
+    BadInputError
+        If family B is asked for and not installed.
+    """
+    chosen = ("A", "B")[int(rng.integers(2))] if name == "draw" else name
+    return family_a(settings) if chosen == "A" else _family_b()
+
+
+def _family_b() -> Family:
+    try:
+        family: Family = importlib.import_module("grfkit.simulate.family_b").FAMILY
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise BadInputError(f"family 'B' cannot be loaded ({error}); ask for family 'A'") from error
+    return family
+
+
+def draw_situation(
+    rng: np.random.Generator, condition: Condition, settings: Settings, *, duration_s: float
+) -> Situation:
+    """Return who moves and how, drawn where the condition leaves it open."""
+    who, run = settings.person, condition.gait == "run"
+    speed = draw(rng, who.run_speed_m_s if run else who.walk_speed_m_s)
+    slope = draw(rng, who.slope_percent) * (rng.random() >= who.level_share)
+    cv = settings.steps.metronome_cv_percent if condition.metronome else draw(rng, settings.steps.cv_percent)
+    mass = draw(rng, who.mass_kg)
+    if condition.surface == "overground" or condition.standing:
+        slope = 0.0
+    return Situation(
+        gait=condition.gait,
+        speed_m_s=round(_first(condition.speed_m_s, speed), 2),
+        slope_percent=round(_first(condition.slope_percent, float(slope)), 1),
+        mass_kg=round(_first(condition.mass_kg, mass), 1),
+        step_cv_percent=_first(condition.step_cv_percent, cv),
+        duration_s=duration_s,
+    )
+
+
+def _first(given: float | None, drawn: float) -> float:
+    return drawn if given is None else given

@@ -1,0 +1,93 @@
+"""Shoe IMUs: an ideal motion, mounted askew, with bias, noise, rounding and a limited range."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..records import Channel
+from ..units import G
+from .family import Floats
+from .rest import Rest
+from .sampling import Sampling
+from .settings import ImuRanges, draw
+from .world import World
+
+
+def imu_channels(
+    rng: np.random.Generator, ranges: ImuRanges, world: World, sampling: Sampling, *, left: bool
+) -> list[Channel]:
+    """Return ``acc_*`` (m/s^2) and ``gyro_*`` (rad/s) in the sensor's frame."""
+    force, turn = _ideal(rng, ranges, world, sampling.world_s, left=left)
+    mount = _mount(rng, ranges)
+    handed = float(np.sign(np.linalg.det(mount)))
+    force, turn = _turned(force, mount), handed * _turned(turn, mount)
+    noise = rng.standard_normal((force.shape[0], 6), dtype=np.float32)
+    force = force + rng.normal(0, ranges.acc_bias_m_s2, 3) + noise[:, :3] * ranges.acc_noise_m_s2
+    turn = turn + rng.normal(0, ranges.gyro_bias_rad_s, 3) + noise[:, 3:] * ranges.gyro_noise_rad_s
+    force = _digitise(force, ranges.range_g * G)
+    turn = _digitise(turn, float(np.deg2rad(ranges.gyro_range_deg_s)))
+    kept = sampling.received
+    axes = "xyz"
+    return [Channel(f"acc_{axes[k]}", force[kept, k], "m/s^2", "sensor") for k in range(3)] + [
+        Channel(f"gyro_{axes[k]}", turn[kept, k], "rad/s", "sensor") for k in range(3)
+    ]
+
+
+def _ideal(
+    rng: np.random.Generator, ranges: ImuRanges, world: World, time_s: Floats, *, left: bool
+) -> tuple[Floats, Floats]:
+    steps = world.steps
+    jitter = rng.normal(0, draw(rng, ranges.onset_jitter_ms) * 1e-3, steps.onset_s.size)
+    moved = replace(steps, onset_s=steps.onset_s + np.clip(jitter, -0.006, 0.006))
+    if steps.onset_s.size:
+        force, turn = world.person.shoe_motion(moved, left, time_s)
+        force, turn = np.array(force), np.array(turn)
+    else:
+        force, turn = np.tile([0.0, 0.0, G], (time_s.size, 1)), np.zeros((time_s.size, 3))
+    for rest in world.rests:
+        _add_rest(rng, rest, time_s, force, turn)
+    return force, turn
+
+
+def _add_rest(rng: np.random.Generator, rest: Rest, time_s: Floats, force: Floats, turn: Floats) -> None:
+    """Put a still foot into a rest, weightless in flight, with a shock at each landing."""
+    at = slice(*np.searchsorted(time_s, [rest.start_s, rest.end_s]))
+    time = time_s[at]
+    force[at] = [0.0, 0.0, G]
+    turn[at] = 0.0
+    for jump in rest.jumps:
+        air = (time >= jump.take_off_s) & (time < jump.landing_s)
+        force[at][air] = [0.0, 0.0, 0.3]
+        turn[at][air, 1] = 3.0 * np.cos(
+            np.pi * (time[air] - jump.take_off_s) / (jump.landing_s - jump.take_off_s)
+        )
+        since = time - jump.landing_s
+        near = (since >= 0) & (since < 0.2)
+        hz, decay, shock = rng.uniform(22, 40), rng.uniform(0.012, 0.03), rng.uniform(60, 140)
+        wave = shock * np.exp(-since[near] / decay) * np.sin(2 * np.pi * hz * since[near])
+        force[at][near] += wave[:, None] * np.asarray([-0.4, 0.15, 1.0])
+
+
+def _mount(rng: np.random.Generator, ranges: ImuRanges) -> Floats:
+    """Return a rotation by small random angles with the sign of each axis at random (maybe left-handed)."""
+    from scipy.spatial.transform import Rotation
+
+    tilt = Rotation.from_rotvec(np.deg2rad(rng.normal(0, ranges.mount_tilt_deg, 3))).as_matrix()
+    return np.asarray(np.diag(rng.choice([-1.0, 1.0], 3)) @ tilt)
+
+
+def _turned(values: Floats, mount: Floats) -> Floats:
+    """Return ``values @ mount.T``, column by column: a matrix library's threads cost more than they save."""
+    turned = np.empty_like(values)
+    for axis in range(3):
+        turned[:, axis] = values[:, 0] * mount[axis, 0]
+        turned[:, axis] += values[:, 1] * mount[axis, 1]
+        turned[:, axis] += values[:, 2] * mount[axis, 2]
+    return turned
+
+
+def _digitise(values: Floats, limit: float) -> Floats:
+    step = limit / 2**15
+    return np.asarray(np.clip(np.round(values / step), -(2**15), 2**15 - 1) * step)

@@ -1,0 +1,139 @@
+"""Insoles: load per cell, edges that jitter, and the sensor between a newton and a count."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..records import Channel
+from .conditions import Condition
+from .family import CELL_X_MM, CELL_Y_MM, Floats
+from .family_a import ar1
+from .sampling import Sampling
+from .settings import InsoleRanges, LoadsolRanges, Settings, draw
+from .world import World, in_contact
+
+_HEEL_END_MM = 100.0
+
+
+def cell_loads(
+    rng: np.random.Generator, ranges: InsoleRanges, world: World, time_s: Floats, *, left: bool
+) -> Floats:
+    """Return the load (N) on each of 16 cells of one foot, (samples, 16), its edges off by a few ms."""
+    own = np.flatnonzero(world.steps.left == left)
+    on = _edge_jitter(rng, ranges, own.size, draw(rng, ranges.on_jitter_ms))
+    off = _edge_jitter(rng, ranges, own.size, draw(rng, ranges.off_jitter_ms))
+    onset, contact = world.steps.onset_s.copy(), world.steps.contact_s.copy()
+    onset[own] += on
+    contact[own] = np.maximum(contact[own] + off - on, 0.4 * contact[own])
+    loads = np.zeros((time_s.size, 16))
+    for k, at, phase in in_contact(time_s, onset, contact, own):
+        up = world.force_n(k, phase)[:, 2]
+        loads[at] += up[:, None] * world.person.load_share(world.steps, k, phase)
+    if world.example.onset_s.size:
+        standing = world.person.load_share(world.example, 0, np.asarray([0.4]))[0]
+        for rest in world.rests:
+            loads += np.outer(rest.share(time_s, left=left) * world.weight_n, standing)
+    return loads
+
+
+def _edge_jitter(rng: np.random.Generator, ranges: InsoleRanges, count: int, sd_ms: float) -> Floats:
+    """Return per-contact deviations (s) of an edge; part of their variance is AR(1)."""
+    white = rng.normal(0, np.sqrt(1 - ranges.jitter_ar_share), count)
+    slow = ar1(rng, count, ranges.jitter_ar) * np.sqrt(ranges.jitter_ar_share)
+    return np.asarray(np.clip(white + slow, -3.5, 3.5) * sd_ms * 1e-3)
+
+
+def swing_bump(world: World, time_s: Floats, *, left: bool) -> Floats:
+    """Return a bump in [0, 1] in mid-swing, where the foot moves within the shoe."""
+    own = np.flatnonzero(world.steps.left == left)
+    if own.size < 2:
+        return np.zeros(time_s.size)
+    off = (world.steps.onset_s + world.steps.contact_s)[own[:-1]]
+    length = np.maximum(world.steps.onset_s[own[1:]] - off, 1e-3)
+    at = np.clip(np.searchsorted(off, time_s, side="right") - 1, 0, off.size - 1)
+    share = np.clip((time_s - off[at]) / length[at], 0, 1)
+    return np.asarray(np.where(length[at] < 1.5, np.sin(np.pi * share) ** 4, 0.0))
+
+
+def adc_channels(
+    rng: np.random.Generator,
+    condition: Condition,
+    settings: Settings,
+    world: World,
+    sampling: Sampling,
+    *,
+    left: bool,
+) -> list[Channel]:
+    """Return 16 FSR cells in counts, and a summed ``force`` where the condition asks for it."""
+    ranges = settings.insole
+    loads = cell_loads(rng, ranges, world, sampling.world_s, left=left)
+    total = loads.sum(axis=1)
+    bump = swing_bump(world, sampling.world_s, left=left) * draw(rng, ranges.swing_bump_bw) * world.weight_n
+    place = rng.dirichlet(np.ones(16))
+    loads += np.outer(bump, place) + draw(rng, ranges.preload_bw) * world.weight_n * rng.dirichlet(
+        np.ones(16)
+    )
+    bits = condition.insole_bits or int(rng.choice(ranges.bits))
+    counts = _fsr(rng, ranges, loads, sampling.rate_hz, bits, world.weight_n)
+    channels = [
+        Channel(f"cell_{cell + 1:02d}", _kept(counts[:, cell], sampling), "count") for cell in range(16)
+    ]
+    if condition.insole == "adc+force":
+        summed = lowpass(total + bump, sampling.rate_hz, 0.003) * rng.normal(1, 0.05)
+        channels.append(Channel("force", _kept(np.round(summed, 1), sampling), "N"))
+    return channels
+
+
+def _fsr(
+    rng: np.random.Generator, ranges: InsoleRanges, loads: Floats, rate_hz: float, bits: int, weight_n: float
+) -> Floats:
+    """Return counts: gain per cell, rise and fall, hysteresis, creep, power law, saturation, rounding."""
+    felt = loads * np.exp(rng.normal(0, ranges.cell_gain_sd, 16))
+    felt[:, rng.random(16) < ranges.dead_cell_share] = 0.0
+    fast = lowpass(felt, rate_hz, draw(rng, ranges.rise_ms) * 1e-3)
+    slow = lowpass(felt, rate_hz, draw(rng, ranges.fall_ms) * 1e-3)
+    felt = np.maximum(fast, slow)
+    felt += draw(rng, ranges.hysteresis) * (lowpass(felt, rate_hz, 0.05) - felt)
+    felt += draw(rng, ranges.creep) * lowpass(felt, rate_hz, draw(rng, ranges.creep_s))
+    half = draw(rng, ranges.half_scale_bw) * weight_n / 4
+    bent = np.power(np.maximum(felt, 0) / half, draw(rng, ranges.exponent))
+    out = bent / (1 + bent)
+    if rng.random() < ranges.hard_clip_share:
+        out = np.minimum(out, draw(rng, ranges.hard_clip_level) * float(out.max(initial=0.0)))
+    top = 2**bits - 1
+    noise = rng.standard_normal(out.shape, dtype=np.float32) * ranges.noise_lsb
+    return np.asarray(np.clip(np.round(0.97 * top * out + 0.01 * top + noise), 0, top))
+
+
+def loadsol_channels(
+    rng: np.random.Generator, settings: Settings, world: World, sampling: Sampling, *, left: bool
+) -> list[Channel]:
+    """Return a loadsol's zones and total (N), rounded to its step."""
+    own: LoadsolRanges = settings.loadsol
+    loads = cell_loads(rng, settings.insole, world, sampling.world_s, left=left)
+    bump = swing_bump(world, sampling.world_s, left=left) * draw(rng, own.swing_bump_n)
+    heel = np.asarray(CELL_Y_MM) < _HEEL_END_MM
+    medial = ~heel & (np.asarray(CELL_X_MM) < 0)
+    gain = rng.normal(1, own.gain_sd)
+    zones = {}
+    for name, cells in (("heel", heel), ("medial", medial), ("lateral", ~heel & ~medial)):
+        force = loads[:, cells].sum(axis=1) + bump / 3
+        fast = lowpass(force, sampling.rate_hz, draw(rng, own.rise_ms) * 1e-3)
+        force = np.maximum(fast, lowpass(force, sampling.rate_hz, draw(rng, own.fall_ms) * 1e-3))
+        force = np.minimum(force * gain * rng.normal(1, own.zone_gain_sd), own.saturation_n)
+        zones[name] = np.round(np.maximum(force, 0) / own.force_step_n) * own.force_step_n
+    channels = [Channel(f"zone_{name}", _kept(force, sampling), "N") for name, force in zones.items()]
+    total = np.sum(list(zones.values()), axis=0)
+    return [*channels, Channel("force", _kept(total, sampling), "N")]
+
+
+def lowpass(values: Floats, rate_hz: float, time_constant_s: float) -> Floats:
+    """Return a causal first-order low-pass along the first axis."""
+    from scipy.signal import lfilter
+
+    a = float(np.exp(-1 / (rate_hz * time_constant_s)))
+    return np.asarray(lfilter([1 - a], [1.0, -a], values, axis=0))
+
+
+def _kept(values: Floats, sampling: Sampling) -> Floats:
+    return np.asarray(values[sampling.received])

@@ -1,0 +1,321 @@
+"""The virtual laboratory: one trial with a reference, wearables on clocks of their own, and the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from ..provenance import Provenance
+from ..records import Channel, Recording, make_landmarks, make_recording, make_stream
+from .body import LANDMARKS, body_positions, recorded_landmarks
+from .clocks import DeviceClock, draw_clock
+from .conditions import Condition, draw_situation, load_family
+from .imu import imu_channels
+from .insole import adc_channels, loadsol_channels
+from .passes import Ground, overground_ground, treadmill_ground
+from .plates import record_reference
+from .sampling import Sampling, draw_lag, draw_losses, draw_sampling
+from .settings import Settings, default_settings, draw
+from .truth import StreamTruth, Truth, contact_table
+from .world import World, make_world
+
+_SIDES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class LabTrial:
+    """A simulated trial: what a reader would give, and the truth beside it.
+
+    Attributes
+    ----------
+    wearables
+        By wearable: ``insole`` (``insole_left``, ``insole_right``; with a loadsol also ``imu_left``,
+        ``imu_right``), ``imu`` and ``landmarks``.
+    """
+
+    reference: Recording
+    wearables: dict[str, Recording]
+    truth: Truth
+
+
+@dataclass(frozen=True)
+class Window:
+    """When a wearable records: its start on the reference clock and its length (s)."""
+
+    offset_s: float
+    length_s: float
+
+
+@dataclass(frozen=True)
+class _Plan:
+    reference_s: float
+    windows: dict[str, Window]
+    overlap: tuple[float, float]
+    span: tuple[float, float]
+
+
+def simulate_trial(condition: Condition, seed: int, settings: Settings | None = None) -> LabTrial:
+    """Return a trial; the same condition, seed and settings give the same values.
+
+    Raises
+    ------
+    BadInputError
+        If a family is asked for that is not installed.
+    """
+    ranges = settings or default_settings()
+    streams = np.random.SeedSequence(seed).spawn(8)
+    rngs = [np.random.default_rng(one) for one in streams]
+    family = load_family(condition.family, rngs[0], ranges)
+    plan = draw_plan(rngs[1], condition, ranges)
+    situation = draw_situation(rngs[2], condition, ranges, duration_s=plan.span[1] - plan.span[0])
+    height = draw(rngs[2], ranges.person.height_m)
+    world = make_world(rngs[3], condition, ranges, family, situation, span=plan.span, overlap=plan.overlap)
+    place = treadmill_ground if condition.surface == "treadmill" else overground_ground
+    ground = place(rngs[4], condition, ranges, world)
+    reference = record_reference(rngs[5], condition, ranges, world, ground, duration_s=plan.reference_s)
+    bench = _Bench(condition, ranges, world, ground, plan, height)
+    wearables: dict[str, Recording] = {}
+    truths: dict[tuple[str, str], StreamTruth] = {}
+    for name, rng in zip(
+        ("insole", "imu", "landmarks"), [np.random.default_rng(one) for one in streams[6].spawn(3)]
+    ):
+        if name in condition.wearables:
+            wearables[name], known = _record(rng, bench, name)
+            truths.update(known)
+    contacts = contact_table(world, ground, start_s=0.0, end_s=plan.reference_s)
+    truth = Truth(condition, seed, world, ground, contacts, truths, (0.0, plan.reference_s), height)
+    return LabTrial(reference, wearables, truth)
+
+
+def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings) -> _Plan:
+    """Return who records when: wearables start within seconds of each other, minutes off the reference."""
+    reference, length, least = _lengths(rng, condition, settings)
+    least = min(least, 0.6 * reference, 0.6 * length)
+    low, high = settings.clock.offset_s
+    offset = float(rng.uniform(max(low, least - length), min(high, reference - least)))
+    apart = 8.0
+    early = rng.random() < 0.5
+    if condition.overlap_s is not None:
+        shared = min(condition.overlap_s, reference, length)
+        offset, apart = (shared - length if early else reference - shared), 0.0
+    if condition.no_overlap:
+        away = float(rng.uniform(20, 60))
+        offset, apart = (-(length * 1.02 + away) if early else reference + away), 0.0
+    windows = {}
+    for name in ("insole", "imu", "landmarks"):
+        late = float(rng.uniform(-apart, apart))
+        late = min(max(late, least - length - offset), reference - least - offset) if apart else 0.0
+        windows[name] = Window(offset + late, length)
+    chosen = [windows[name] for name in condition.wearables]
+    overlap = (
+        max(0.0, *(w.offset_s for w in chosen)),
+        min([reference, *(w.offset_s + length for w in chosen)]),
+    )
+    start = min(0.0, *(w.offset_s for w in chosen)) - 4.0
+    end = max(reference, *(w.offset_s + 1.02 * length for w in chosen)) + 4.0
+    return _Plan(reference, windows, overlap, (start, end))
+
+
+def _lengths(
+    rng: np.random.Generator, condition: Condition, settings: Settings
+) -> tuple[float, float, float]:
+    """Return the reference's length, a wearable's, and the least overlap (s)."""
+    if condition.surface == "treadmill":
+        belt = settings.treadmill
+        low, high = belt.duration_s
+        both = low + (high - low) * rng.random(2) ** belt.duration_skew
+        reference, length, least = float(both[0]), float(both[1]), belt.least_overlap_s
+        scale = float(rng.uniform(0.9, 1.2))
+    else:
+        floor = settings.overground
+        reference, length = draw(rng, floor.bout_s), draw(rng, floor.wearable_s)
+        least, scale = floor.least_overlap_s, float(rng.uniform(0.9, 1.5))
+    if condition.duration_s is not None:
+        reference, length = condition.duration_s, condition.duration_s * scale
+    if condition.overlap_s is not None:
+        length = max(length, condition.overlap_s)
+    return round(reference, 3), round(length, 3), least
+
+
+@dataclass(frozen=True)
+class _Bench:
+    condition: Condition
+    settings: Settings
+    world: World
+    ground: Ground
+    plan: _Plan
+    height_m: float
+
+
+def _record(
+    rng: np.random.Generator, bench: _Bench, name: str
+) -> tuple[Recording, dict[tuple[str, str], StreamTruth]]:
+    """Return one wearable's recording and the truth about each of its streams."""
+    window = bench.plan.windows[name]
+    clocks = _clocks(rng, bench, window)
+    taken = _landmark_streams if name == "landmarks" else _foot_streams
+    streams, samplings, worn = taken(rng, bench, name, clocks, window)
+    device = {"imu": "virtual imu", "landmarks": "virtual cameras"}.get(name, "virtual insole")
+    if name == "insole" and bench.condition.insole == "loadsol":
+        device = "loadsol"
+    recording = make_recording(streams, device=device, reader="simulate", provenance=Provenance())
+    first = float(recording.tree.attrs["first_stamp_s"])
+    truths = {
+        (name, stream): _truth(bench, name, stream, clocks, samplings[stream], worn[stream], first, data)
+        for stream, data in recording.streams.items()
+    }
+    return recording, truths
+
+
+def _clocks(rng: np.random.Generator, bench: _Bench, window: Window) -> dict[str, DeviceClock]:
+    """Return the clock of each side, the same unless each foot runs on its own."""
+    condition, ranges = bench.condition, bench.settings.clock
+    found: dict[str, DeviceClock] = {}
+    for side in (*_SIDES, "both"):
+        apart = float(rng.uniform(-2, 2)) if condition.own_clocks and side == "right" else 0.0
+        drawn = draw_clock(rng, ranges, offset_s=window.offset_s + apart, index_stamps=condition.index_stamps)
+        if condition.drift_ppm is not None:
+            drawn = replace(drawn, drift_ppm=condition.drift_ppm)
+        found[side] = drawn if condition.own_clocks or side == "left" else found["left"]
+    return found
+
+
+Taken = tuple[dict[str, xr.Dataset], dict[str, Sampling], dict[str, str]]
+
+
+def _foot_streams(
+    rng: np.random.Generator, bench: _Bench, name: str, clocks: dict[str, DeviceClock], window: Window
+) -> Taken:
+    condition = bench.condition
+    loadsol = name == "insole" and condition.insole == "loadsol"
+    lag, rate = _device(rng, bench, name, loadsol)
+    losses = draw_losses(rng, condition, bench.settings, duration_s=window.length_s)
+    streams: dict[str, xr.Dataset] = {}
+    samplings: dict[str, Sampling] = {}
+    worn: dict[str, str] = {}
+    seeds = rng.integers(0, 2**63, 2)
+    for side, own in zip(_SIDES, [np.random.default_rng(int(one)) for one in seeds]):
+        foot = _SIDES[1 - _SIDES.index(side)] if condition.swap_sides else side
+        if condition.one_foot not in (None, foot):
+            continue
+        section = bench.settings.imu if name == "imu" else bench.settings.insole
+        sampling = draw_sampling(
+            own,
+            condition,
+            bench.settings,
+            clocks[side],
+            rate_hz=rate,
+            duration_s=window.length_s,
+            lag_s=lag,
+            jitter_ms=section.stamp_jitter_ms,
+            jitter_share=0.0 if loadsol else section.stamp_jitter_share,
+            losses=losses,
+        )
+        for stream, channels in _channels(own, bench, name, sampling, loadsol, left=foot == "left").items():
+            label = f"{stream}_{side}"
+            streams[label] = _foot_stream(channels, sampling, stream, side, condition)
+            samplings[label], worn[label] = sampling, foot
+    return streams, samplings, worn
+
+
+def _device(rng: np.random.Generator, bench: _Bench, name: str, loadsol: bool) -> tuple[float, float]:
+    """Return a device's own delay (s) and its rate (Hz)."""
+    section = bench.settings.imu if name == "imu" else bench.settings.insole
+    lag = draw_lag(rng, mean_ms=section.lag_ms, sd_ms=section.lag_sd_ms)
+    asked = bench.condition.imu_rate_hz if name == "imu" else bench.condition.insole_rate_hz
+    drawn = float(rng.choice(section.rates_hz))
+    return lag, bench.settings.loadsol.rate_hz if loadsol else (asked or drawn)
+
+
+def _channels(
+    rng: np.random.Generator, bench: _Bench, name: str, sampling: Sampling, loadsol: bool, *, left: bool
+) -> dict[str, list[Channel]]:
+    if name == "imu":
+        return {"imu": imu_channels(rng, bench.settings.imu, bench.world, sampling, left=left)}
+    if not loadsol:
+        return {
+            "insole": adc_channels(rng, bench.condition, bench.settings, bench.world, sampling, left=left)
+        }
+    return {
+        "insole": loadsol_channels(rng, bench.settings, bench.world, sampling, left=left),
+        "imu": imu_channels(rng, bench.settings.imu, bench.world, sampling, left=left),
+    }
+
+
+def _foot_stream(
+    channels: list[Channel], sampling: Sampling, stream: str, side: str, condition: Condition
+) -> xr.Dataset:
+    return make_stream(
+        channels,
+        sampling.stamp_s[sampling.received],
+        kind="imu" if stream == "imu" else "insole",
+        side="left" if side == "left" else "right",
+        rate_hz=sampling.rate_hz,
+        stamp_source="index" if condition.index_stamps else "host" if sampling.jittered else "crystal",
+        clock=side if condition.own_clocks else "device",
+    )
+
+
+def _landmark_streams(
+    rng: np.random.Generator, bench: _Bench, _name: str, clocks: dict[str, DeviceClock], window: Window
+) -> Taken:
+    ranges = bench.settings.landmarks
+    lag = draw_lag(rng, mean_ms=ranges.lag_ms, sd_ms=ranges.lag_sd_ms)
+    steady = bench.condition.model_copy(update={"gaps": False})
+    sampling = draw_sampling(
+        rng,
+        steady,
+        bench.settings,
+        clocks["both"],
+        rate_hz=ranges.rate_hz,
+        duration_s=window.length_s,
+        lag_s=lag,
+        jitter_ms=(0.0, 0.0),
+        jitter_share=0.0,
+    )
+    body = body_positions(bench.world, bench.ground, sampling.world_s, height_m=bench.height_m)
+    data = make_landmarks(
+        recorded_landmarks(rng, ranges, body, rate_hz=ranges.rate_hz),
+        LANDMARKS,
+        sampling.stamp_s,
+        unit="m",
+        rate_hz=ranges.rate_hz,
+        stamp_source="index" if steady.index_stamps else "crystal",
+    )
+    return {"landmarks": data}, {"landmarks": sampling}, {"landmarks": "both"}
+
+
+def _truth(
+    bench: _Bench,
+    name: str,
+    stream: str,
+    clocks: dict[str, DeviceClock],
+    sampling: Sampling,
+    worn: str,
+    first_s: float,
+    data: xr.Dataset,
+) -> StreamTruth:
+    side = "left" if stream.endswith("left") else "right" if stream.endswith("right") else "both"
+    losses = tuple((at - first_s, lost) for at, lost in sampling.losses)
+    clock = clocks[side].started(first_s, losses)
+    time = np.asarray(data["time"].values, dtype=np.float64)
+    mapped = clock.t_reference(time)
+    shared = time[(mapped >= 0) & (mapped <= bench.plan.reference_s)]
+    overlap = (float(shared[0]), float(shared[-1])) if shared.size else (0.0, 0.0)
+    stretch = overlap if shared.size > 1 else (float(time[0]), float(time[-1]))
+    offset, drift = clock.affine(*stretch)
+    return StreamTruth(
+        wearable=name,
+        stream=stream,
+        clock=clock,
+        device_lag_s=sampling.lag_s,
+        stamp_source=str(data.attrs["stamp_source"]),
+        rate_hz=sampling.rate_hz,
+        lost_samples=int(np.count_nonzero(~sampling.received)),
+        worn=worn,
+        overlap_s=overlap,
+        offset_s=offset,
+        drift_ppm=drift,
+    )

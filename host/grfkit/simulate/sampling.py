@@ -1,0 +1,95 @@
+"""When a device takes its samples, what it stamps them with, and which of them arrive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .clocks import DeviceClock, draw_received
+from .conditions import Condition
+from .family import Floats
+from .settings import Pair, Settings, draw
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """One stream's samples.
+
+    Attributes
+    ----------
+    world_s
+        Reference time of what each sample shows: its true instant less the device's own delay.
+    stamp_s
+        The device's stamp, increasing; shape (samples,) like ``world_s`` and ``received``.
+    received
+        False where the sample never arrived, and the stamps show it.
+    losses
+        ``(stamp_s, lost_s)`` of samples lost without a trace, which are in none of the arrays.
+    """
+
+    rate_hz: float
+    world_s: Floats
+    stamp_s: Floats
+    received: NDArray[np.bool_]
+    losses: tuple[tuple[float, float], ...]
+    lag_s: float
+    jittered: bool
+
+
+def draw_sampling(
+    rng: np.random.Generator,
+    condition: Condition,
+    settings: Settings,
+    clock: DeviceClock,
+    *,
+    rate_hz: float,
+    duration_s: float,
+    lag_s: float,
+    jitter_ms: Pair,
+    jitter_share: float,
+    losses: tuple[tuple[float, float], ...] = (),
+) -> Sampling:
+    """Return when a stream is sampled and what arrives; ``losses`` are silent, in device running time."""
+    running = np.arange(int(duration_s * rate_hz)) / rate_hz
+    kept, found = _silent(running, losses, rate_hz)
+    world = clock.running(running[kept]) - lag_s
+    stamp = np.arange(kept.size) / rate_hz
+    jittered = not condition.index_stamps and bool(rng.random() < jitter_share)
+    if jittered:
+        stamp = np.sort(stamp + rng.normal(0, draw(rng, jitter_ms) * 1e-3, stamp.size))
+    received = np.ones(kept.size, dtype=bool)
+    if condition.gaps:
+        received = draw_received(rng, settings.gaps, samples=kept.size, rate_hz=rate_hz)
+    return Sampling(rate_hz, world, np.round(stamp, 5), received, found, lag_s, jittered)
+
+
+def draw_losses(
+    rng: np.random.Generator, condition: Condition, settings: Settings, *, duration_s: float
+) -> tuple[tuple[float, float], ...]:
+    """Return silent losses ``(running time, lost_s)`` as the condition asks for them."""
+    asked = condition.silent_loss
+    if isinstance(asked, tuple):
+        return tuple(sorted(asked))
+    places = np.sort(rng.uniform(0.15, 0.85, asked)) * duration_s
+    return tuple((float(at), draw(rng, settings.gaps.silent_loss_s)) for at in places)
+
+
+def _silent(
+    running: Floats, losses: tuple[tuple[float, float], ...], rate_hz: float
+) -> tuple[NDArray[np.int64], tuple[tuple[float, float], ...]]:
+    """Return the samples kept, and per loss the stamp just before the first sample after it."""
+    keep = np.ones(running.size, dtype=bool)
+    for at, lost in losses:
+        first = int(np.searchsorted(running, at))
+        keep[first : first + max(1, round(lost * rate_hz))] = False
+    kept = np.flatnonzero(keep)
+    jumps = np.flatnonzero(np.diff(kept) > 1)
+    found = [((int(j) + 0.5) / rate_hz, (int(kept[j + 1] - kept[j]) - 1) / rate_hz) for j in jumps]
+    return kept, tuple(found)
+
+
+def draw_lag(rng: np.random.Generator, *, mean_ms: float, sd_ms: Pair) -> float:
+    """Return one device's own delay (s): the mean of its class and a spread between devices."""
+    return 1e-3 * (mean_ms + float(rng.normal(0, draw(rng, sd_ms))))

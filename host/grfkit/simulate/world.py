@@ -1,0 +1,158 @@
+"""The world of one trial: a person's contacts on the reference clock, balanced forces, and rests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..units import G
+from .balance import Balance, Bout, balance
+from .conditions import Condition
+from .family import CELL_X_MM, CELL_Y_MM, Family, Floats, Person, Situation, Steps
+from .rest import Rest, make_rest
+from .settings import Settings
+
+FOOT_M = 0.27
+_COP_NODES = 25
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that is true in one trial; all times are reference time (s).
+
+    Attributes
+    ----------
+    steps
+        All contacts in ``[start_s, end_s)``, in order of onset.
+    example
+        Contacts of the same person where ``steps`` may be empty (standing); only for load shares at rest.
+    """
+
+    family: str
+    situation: Situation
+    person: Person
+    steps: Steps
+    example: Steps
+    balance: Balance
+    bouts: tuple[Bout, ...]
+    rests: tuple[Rest, ...]
+    start_s: float
+    end_s: float
+
+    @property
+    def weight_n(self) -> float:
+        """Return body weight (N)."""
+        return self.situation.mass_kg * G
+
+    def force_n(self, index: int, phase: Floats) -> Floats:
+        """Return the balanced force (N) of one contact at phases in [0, 1], shape (phases, 3)."""
+        raw = self.person.force_bw(self.steps, index, phase)
+        return self.balance.apply(raw, index) * self.weight_n
+
+    def cop_m(self, index: int) -> tuple[Floats, Floats]:
+        """Return phases and centre of pressure within the foot (m; forward from the heel, to the left)."""
+        phase = np.linspace(0, 1, _COP_NODES)
+        share = self.person.load_share(self.steps, index, phase)
+        lateral = 1.0 if self.steps.left[index] else -1.0
+        x = share @ (np.asarray(CELL_Y_MM) * 1e-3)
+        y = share @ (np.asarray(CELL_X_MM) * 1e-3) * lateral
+        return phase, np.stack([x, y], axis=1)
+
+
+def in_contact(
+    time_s: Floats, onset_s: Floats, contact_s: Floats, which: Sequence[int] | NDArray[np.int64]
+) -> Iterator[tuple[int, slice, Floats]]:
+    """Give contact index, slice of samples and their phase, for contacts that hold a sample of ``time_s``."""
+    begin = np.searchsorted(time_s, onset_s[which], side="left")
+    end = np.searchsorted(time_s, onset_s[which] + contact_s[which], side="right")
+    for k, i, j in zip(which, begin, end):
+        if j > i:
+            yield int(k), slice(int(i), int(j)), (time_s[i:j] - onset_s[k]) / contact_s[k]
+
+
+def make_world(
+    rng: np.random.Generator,
+    condition: Condition,
+    settings: Settings,
+    family: Family,
+    situation: Situation,
+    *,
+    span: tuple[float, float],
+    overlap: tuple[float, float],
+) -> World:
+    """Return the world of a trial over ``span``; rests lie in the ``overlap`` of reference and wearables."""
+    situation = replace(situation, duration_s=span[1] - span[0])
+    person = family.person(rng, situation)
+    drawn = person.steps(rng)
+    steps = replace(drawn, onset_s=drawn.onset_s + span[0])
+    rests = _rests(rng, condition, settings, span, overlap)
+    kept = _without(steps, rests)
+    bouts = tuple(_bouts(kept, rests))
+    rests = tuple(_joined(rests, bouts))
+    held = balance(person, kept, bouts, slope_percent=situation.slope_percent)
+    return World(
+        family.name, situation, person, kept, steps, held, bouts, rests, float(span[0]), float(span[1])
+    )
+
+
+def _rests(
+    rng: np.random.Generator,
+    condition: Condition,
+    settings: Settings,
+    span: tuple[float, float],
+    overlap: tuple[float, float],
+) -> tuple[Rest, ...]:
+    low, high = overlap
+    ranges = settings.jumps
+    if condition.standing:
+        return (make_rest(rng, ranges, start_s=span[0], end_s=span[1], jumps=0),)
+    rests = []
+    if condition.start_stop:
+        first = make_rest(rng, ranges, start_s=span[0], end_s=low + float(rng.uniform(4, 9)), jumps=0)
+        last = make_rest(rng, ranges, start_s=high - float(rng.uniform(4, 9)), end_s=span[1], jumps=0)
+        rests = [first, last]
+    if condition.jumps:
+        begin = max([low, *(r.end_s for r in rests[:1])]) + float(rng.uniform(2, 5))
+        rests.insert(
+            min(1, len(rests)), make_rest(rng, ranges, start_s=begin, end_s=None, jumps=condition.jumps)
+        )
+    return tuple(rests)
+
+
+def _without(steps: Steps, rests: Sequence[Rest]) -> Steps:
+    """Return the steps whose contact lies in no rest."""
+    keep = np.ones(steps.onset_s.size, dtype=bool)
+    off = steps.onset_s + steps.contact_s
+    for rest in rests:
+        keep &= (off < rest.start_s) | (steps.onset_s >= rest.end_s)
+    return Steps(steps.onset_s[keep], steps.contact_s[keep], steps.left[keep], steps.variation[keep])
+
+
+def _bouts(steps: Steps, rests: Sequence[Rest]) -> Iterator[Bout]:
+    edges = [0, *(int(np.searchsorted(steps.onset_s, rest.start_s)) for rest in rests), steps.onset_s.size]
+    for number, (first, end) in enumerate(pairwise(edges)):
+        if end <= first:
+            continue
+        before = float(steps.onset_s[first]) if number else None
+        off = float(np.max(steps.onset_s[first:end] + steps.contact_s[first:end]))
+        yield Bout(first, end, before, off if number < len(rests) else None)
+
+
+def _joined(rests: Sequence[Rest], bouts: Sequence[Bout]) -> Iterator[Rest]:
+    """Give the rests stretched to the last toe-off before and the first contact after them."""
+    for rest in rests:
+        ends = [
+            b.stands_from_s for b in bouts if b.stands_from_s is not None and b.stands_from_s <= rest.start_s
+        ]
+        starts = [
+            b.stood_until_s for b in bouts if b.stood_until_s is not None and b.stood_until_s >= rest.end_s
+        ]
+        begin, end = max(ends, default=rest.start_s), min(starts, default=rest.end_s)
+        lead, tail = round((rest.start_s - begin) * 1000), round((end - rest.end_s) * 1000)
+        force = np.concatenate([np.ones(lead), rest.force_bw, np.ones(tail)])
+        share = np.pad(rest.left_share, (lead, tail), mode="edge")
+        yield Rest(rest.start_s - lead / 1000, end, force, share, rest.jumps)
