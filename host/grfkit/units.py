@@ -82,7 +82,8 @@ _TABLE: dict[str, Unit] = {
 }
 
 _ALIASES: dict[str, str] = {
-    "newton": "N", "newtons": "N", "nt": "N", "ntmm": "N mm", "n": "N", "lb": "lbf", "lbs": "lbf",
+    "newton": "N", "newtons": "N", "nt": "N", "n": "N", "lb": "lbf", "lbs": "lbf",
+    "ntmm": "N mm", "n-m": "N m", "n-mm": "N mm",
     "nm": "N m", "n.m": "N m", "n*m": "N m", "n·m": "N m", "newton-meters": "N m",
     "nmm": "N mm", "n.mm": "N mm", "n*mm": "N mm", "n·mm": "N mm", "ncm": "N cm", "n.cm": "N cm",
     "meter": "m", "meters": "m", "metre": "m", "metres": "m", "millimeter": "mm", "millimeters": "mm",

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
+from .c3d_layout import Layout, find_layout, frame_counts, frame_field, frame_rate_hz
 from .c3d_params import BLOCK, Header, Parameters, floats, integers, parse_header, parse_parameters
 
 Floats = NDArray[np.float64]
 
 LARGEST_BYTES = 4 * 2**30
-_CAPPED_FRAME = 65535
 _ROTATION_FLOATS = 17
 _SANE = 1e15
 """Numbers beyond this in the data section are no measurement."""
@@ -73,24 +73,6 @@ class C3dFile:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Layout:
-    frames: int
-    points: int
-    channels: int
-    per_frame: int
-    start: int
-    word: int
-
-    @property
-    def frame_words(self) -> int:
-        return 4 * self.points + self.channels * self.per_frame
-
-    @property
-    def size(self) -> int:
-        return self.frames * self.frame_words * self.word
-
-
 def parse_c3d(data: bytes, *, rate_hz: float | None = None) -> C3dFile:
     """Return what the bytes of a C3D file hold.
 
@@ -106,23 +88,10 @@ def parse_c3d(data: bytes, *, rate_hz: float | None = None) -> C3dFile:
     """
     header = parse_header(data)
     parameters = parse_parameters(data, header)
-    notes: list[str] = []
-    layout = _layout(data, header, parameters, notes)
-    rate = _rate(header, parameters, rate_hz)
+    layout, notes = find_layout(len(data), header, parameters)
+    rate, remarks = frame_rate_hz(header, parameters, layout, rate_hz)
     points, analog = _frames(data, header, parameters, layout)
     rotations, rotation_rate = _rotations(data, header, parameters, rate)
-    analog_rate = rate * layout.per_frame
-    stated = parameters.numbers("ANALOG", "RATE")
-    if (
-        layout.channels
-        and stated.size
-        and stated[0] > 0
-        and abs(stated[0] - analog_rate) > 1e-3 * analog_rate
-    ):
-        notes.append(
-            f"ANALOG:RATE is {stated[0]:g} Hz, but {layout.per_frame} samples per frame"
-            f" at {rate:g} Hz make {analog_rate:g} Hz: the latter is used"
-        )
     start_s = (_first_frame(header, parameters) - 1) / rate
     return C3dFile(
         header=header,
@@ -136,115 +105,21 @@ def parse_c3d(data: bytes, *, rate_hz: float | None = None) -> C3dFile:
         rotations=rotations,
         rotation_labels=_labels(parameters, "ROTATION", rotations.shape[1], "segment"),
         point_rate_hz=rate,
-        analog_rate_hz=analog_rate,
+        analog_rate_hz=rate * layout.per_frame,
         rotation_rate_hz=rotation_rate,
         start_s=start_s,
         events=_events(header, parameters, start_s),
-        notes=tuple(notes),
+        notes=tuple(notes + remarks),
     )
-
-
-def _layout(data: bytes, header: Header, parameters: Parameters, notes: list[str]) -> _Layout:
-    block = header.data_block or parameters.count("POINT", "DATA_START") or 0
-    start = (block - 1) * BLOCK
-    if start < BLOCK or start > len(data):
-        raise BadInputError(
-            f"is broken or cut: its data should start at byte {start}, the file has {len(data)} bytes"
-        )
-    word = 4 if _is_float(header, parameters) else 2
-    per_frame = header.analog_per_frame
-    used = parameters.count("ANALOG", "USED") or 0
-    if header.analog_words and (not per_frame or header.analog_words % per_frame):
-        raise BadInputError(
-            f"is broken: {header.analog_words} analog values per frame cannot be"
-            f" {per_frame} samples per frame of whole channels (ANALOG:USED is {used})"
-        )
-    channels = header.analog_words // per_frame if per_frame else 0
-    if channels != used and parameters.has("ANALOG", "USED"):
-        notes.append(
-            f"the header counts {channels} analog channels, ANALOG:USED {used}: the header's are read"
-        )
-    stated = parameters.count("POINT", "USED")
-    if stated is not None and stated != header.points:
-        notes.append(f"the header counts {header.points} points, POINT:USED {stated}: the header's are read")
-    empty = _Layout(0, header.points, channels, max(per_frame, 1), start, word)
-    return _with_frames(empty, data, header, parameters, notes)
-
-
-def _with_frames(
-    empty: _Layout, data: bytes, header: Header, parameters: Parameters, notes: list[str]
-) -> _Layout:
-    counts = _frame_counts(header, parameters)
-    layouts = [_Layout(n, *_tail(empty)) for n in counts]
-    if not layouts:
-        raise BadInputError(
-            f"holds no frame (first {header.first_frame}, last {header.last_frame}); export it again"
-        )
-    fitting = [one for one in layouts if one.start + one.size <= len(data)]
-    if not fitting:
-        least = min(layouts, key=lambda one: one.frames)
-        room = max(0, len(data) - least.start) // max(1, least.frame_words * least.word)
-        raise BadInputError(
-            f"is cut or broken: {least.frames} frames of {least.points} points and {least.channels} analog"
-            f" channels need {least.start + least.size} bytes, the file has {len(data)}"
-            f" ({room} whole frames); copy or export it again"
-        )
-    if fitting[0].frames != counts[0]:
-        notes.append(
-            f"the header counts {counts[0]} frames, the file holds {fitting[0].frames}: these are read"
-        )
-    return fitting[0]
-
-
-def _tail(layout: _Layout) -> tuple[int, int, int, int, int]:
-    return layout.points, layout.channels, layout.per_frame, layout.start, layout.word
-
-
-def _frame_counts(header: Header, parameters: Parameters) -> list[int]:
-    """Return the frame counts a file states, most trustworthy first: the header stops at 65535."""
-    stated = [header.last_frame - header.first_frame + 1] if header.last_frame >= header.first_frame else []
-    first, last = _field(parameters, "ACTUAL_START_FIELD"), _field(parameters, "ACTUAL_END_FIELD")
-    long = [last - first + 1] if last >= first > 0 else []
-    long += [n for key in ("LONG_FRAMES", "FRAMES") if (n := parameters.count("POINT", key) or 0)]
-    if header.last_frame >= _CAPPED_FRAME:
-        return [n for n in dict.fromkeys(long + stated) if n > 0]
-    return [n for n in dict.fromkeys(stated + long) if n > 0]
-
-
-def _field(parameters: Parameters, name: str) -> int:
-    """Return a 32-bit frame number kept as two 16-bit words, 0 where there is none."""
-    words = parameters.numbers("TRIAL", name)
-    if words.size < 2 or not np.isfinite(words[:2]).all() or np.abs(words[:2]).max() > _CAPPED_FRAME:
-        return 0
-    low, high = int(words[0]) & 0xFFFF, int(words[1]) & 0xFFFF
-    return low + 65536 * high
 
 
 def _first_frame(header: Header, parameters: Parameters) -> int:
-    return header.first_frame or _field(parameters, "ACTUAL_START_FIELD") or 1
+    return header.first_frame or frame_field(parameters, "ACTUAL_START_FIELD") or 1
 
 
-def _is_float(header: Header, parameters: Parameters) -> bool:
-    scale = header.scale
-    if not np.isfinite(scale) or scale == 0:
-        stated = parameters.numbers("POINT", "SCALE")
-        scale = float(stated[0]) if stated.size else -1.0
-    return scale < 0
-
-
-def _rate(header: Header, parameters: Parameters, given_hz: float | None) -> float:
-    stated = parameters.numbers("POINT", "RATE")
-    for rate in (float(stated[0]) if stated.size else 0.0, header.rate_hz, given_hz or 0.0):
-        if np.isfinite(rate) and 0.001 < rate < 1e6:
-            return rate
-    raise BadInputError(
-        f"states no usable frame rate ({header.rate_hz:g} Hz in the header); give the rate when reading it"
-    )
-
-
-def _frames(data: bytes, header: Header, parameters: Parameters, layout: _Layout) -> tuple[Floats, Floats]:
+def _frames(data: bytes, header: Header, parameters: Parameters, layout: Layout) -> tuple[Floats, Floats]:
     """Return points (frames, points, 3) and scaled analog (samples, channels)."""
-    block = data[layout.start : layout.start + layout.size]
+    block = data[layout.start : layout.end]
     raw: NDArray[Any]
     raw = floats(block, header.processor) if layout.word == 4 else integers(block, header.processor)
     table = raw.reshape(layout.frames, layout.frame_words)
@@ -255,7 +130,8 @@ def _frames(data: bytes, header: Header, parameters: Parameters, layout: _Layout
 
 
 def _points(quads: NDArray[Any], header: Header, parameters: Parameters) -> Floats:
-    points = quads[:, :, :3].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        points = quads[:, :, :3].astype(np.float64)
     if quads.dtype.kind == "i":
         stated = parameters.numbers("POINT", "SCALE")
         points *= abs(float(stated[0])) if stated.size and stated[0] else abs(header.scale)
@@ -268,7 +144,8 @@ def _points(quads: NDArray[Any], header: Header, parameters: Parameters) -> Floa
 def _scaled_analog(raw: NDArray[Any], parameters: Parameters) -> Floats:
     """Return ``(raw - OFFSET) * SCALE * GEN_SCALE``, unsigned where ANALOG:FORMAT says so."""
     unsigned = parameters.text("ANALOG", "FORMAT").upper() == "UNSIGNED"
-    values = raw.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        values = raw.astype(np.float64)
     offset = _per_channel(parameters, "OFFSET", raw.shape[1], 0.0)
     if unsigned and raw.dtype.kind == "i":
         values[values < 0] += 65536.0
@@ -296,7 +173,7 @@ def _rotations(
     stated = parameters.numbers("ROTATION", "RATE")
     ratio = parameters.count("ROTATION", "RATIO") or 1
     rate = float(stated[0]) if stated.size and 0 < stated[0] < 1e6 else point_rate * ratio
-    frames = parameters.count("ROTATION", "FRAMES") or (_frame_counts(header, parameters)[0] * ratio)
+    frames = parameters.count("ROTATION", "FRAMES") or (frame_counts(header, parameters)[0] * ratio)
     start = ((parameters.count("ROTATION", "DATA_START") or 0) - 1) * BLOCK
     size = frames * used * _ROTATION_FLOATS * 4
     if start < BLOCK or start + size > len(data):
@@ -304,9 +181,9 @@ def _rotations(
             f"is cut or broken: {frames} frames of {used} rotations from byte {start} need"
             f" {start + size} bytes, the file has {len(data)}"
         )
-    raw = floats(data[start : start + size], header.processor).astype(np.float64)
-    table = raw.reshape(frames, used, _ROTATION_FLOATS)
+    raw = floats(data[start : start + size], header.processor)
     with np.errstate(invalid="ignore"):
+        table = raw.astype(np.float64).reshape(frames, used, _ROTATION_FLOATS)
         bad = (table[:, :, 16] < 0) | ~(np.abs(table) < _SANE).all(axis=2)
     table[bad] = np.nan
     return table[:, :, :16].reshape(frames, used, 4, 4).transpose(0, 1, 3, 2), rate

@@ -18,6 +18,8 @@ Processor = Literal["intel", "dec", "mips"]
 BLOCK = 512
 _PROCESSORS: dict[int, Processor] = {84: "intel", 85: "dec", 86: "mips"}
 _KEY = 0x50
+_NEEDED_GROUPS = ("POINT", "ANALOG", "FORCE_PLATFORM", "ROTATION", "TRIAL")
+_PROSE = ("DESCRIPTIONS", "DESCRIPTION")
 _TYPE_BYTES = {-1: 1, 1: 1, 2: 2, 4: 4}
 
 
@@ -73,11 +75,12 @@ class Parameters:
 
     def numbers(self, group: str, name: str) -> NDArray[np.float64]:
         """Return a number parameter, flat and continued over ``NAME2``..., empty where there is none."""
-        parts = [
-            np.asarray(v, dtype=np.float64).ravel(order="F")
-            for v in self._continued(group, name)
-            if isinstance(v, np.ndarray)
-        ]
+        with np.errstate(invalid="ignore"):
+            parts = [
+                np.asarray(v, dtype=np.float64).ravel(order="F")
+                for v in self._continued(group, name)
+                if isinstance(v, np.ndarray)
+            ]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def array(self, group: str, name: str) -> NDArray[np.float64]:
@@ -85,7 +88,8 @@ class Parameters:
         value = self.groups.get(group, {}).get(name)
         if not isinstance(value, np.ndarray):
             return np.empty(0)
-        return np.asarray(value, dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(value, dtype=np.float64)
 
     def count(self, group: str, name: str) -> int | None:
         """Return a count (whole and never negative: 16-bit values are read without sign), or None."""
@@ -165,15 +169,16 @@ def parse_parameters(data: bytes, header: Header) -> Parameters:
     if blocks and header.data_block > data[0]:
         limit = min(limit, max(start + blocks * BLOCK, (header.data_block - 1) * BLOCK))
     names: dict[int, str] = {}
-    raw: dict[int, dict[str, Any]] = {}
+    raw: dict[int, dict[str, bytes]] = {}
     for number, name, body in _records(data, start + 4, limit):
         if number < 0:
             names.setdefault(-number, name)
         else:
-            raw.setdefault(number, {}).setdefault(name, _value(body, header.processor, name))
+            raw.setdefault(number, {}).setdefault(name, body)
     groups: dict[str, dict[str, Any]] = {}
-    for number, values in raw.items():
-        groups.setdefault(names.get(number, f"GROUP_{number}"), {}).update(values)
+    for number, bodies in raw.items():
+        group = names.get(number, f"GROUP_{number}")
+        groups.setdefault(group, {}).update(_values(bodies, header.processor, group))
     for name in names.values():
         groups.setdefault(name, {})
     return Parameters(groups)
@@ -188,7 +193,8 @@ def floats(data: bytes, processor: Processor) -> NDArray[np.float32]:
         return np.frombuffer(data, dtype="<f4" if processor == "intel" else ">f4").astype(np.float32)
     words = np.frombuffer(data, dtype="<u2").reshape(-1, 2)
     bits = (words[:, 0].astype(np.uint32) << 16) | words[:, 1]
-    quarter = bits.view(np.float32).astype(np.float64) / 4.0
+    with np.errstate(invalid="ignore"):
+        quarter = bits.view(np.float32).astype(np.float64) / 4.0
     return np.where(bits & 0x7F800000, quarter, 0.0).astype(np.float32)
 
 
@@ -238,7 +244,7 @@ def _records(data: bytes, at: int, limit: int) -> list[tuple[int, str, bytes]]:
             raise BadInputError(
                 f"is broken: the parameter record at byte {at} does not fit its section (ends at {limit})"
             )
-        name = decode_text(data[at + 2 : name_end]).upper()
+        name = decode_text(data[at + 2 : name_end]).upper()[:40]
         offset = struct.unpack_from(order, data, name_end)[0]
         if name_end + offset > limit:  # some MIPS writers leave single offsets in the other byte order
             offset = struct.unpack_from("<H" if order == ">H" else ">H", data, name_end)[0]
@@ -251,6 +257,18 @@ def _records(data: bytes, at: int, limit: int) -> list[tuple[int, str, bytes]]:
         at = after
     if not found:
         raise BadInputError("is broken: its parameter section is empty; export the file again")
+    return found
+
+
+def _values(bodies: dict[str, bytes], processor: Processor, group: str) -> dict[str, Any]:
+    """Return the values of one group; a broken one is passed over where nothing depends on it."""
+    found: dict[str, Any] = {}
+    for name, body in bodies.items():
+        try:
+            found[name] = _value(body, processor, f"{group}:{name}")
+        except BadInputError:
+            if group in _NEEDED_GROUPS and name not in _PROSE:
+                raise
     return found
 
 

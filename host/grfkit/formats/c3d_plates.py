@@ -14,8 +14,8 @@ from .c3d_params import Parameters
 
 Floats = NDArray[np.float64]
 
-_CHANNELS = {1: 6, 2: 6, 3: 8, 4: 6, 5: 8, 6: 12, 7: 8}
-_CALIBRATED = (4, 5, 6, 7)
+CHANNELS_BY_TYPE = {1: 6, 2: 6, 3: 8, 4: 6, 5: 8, 6: 12, 7: 8}
+CALIBRATED_TYPES = (4, 5, 6, 7)
 _REFUSED = {11: "Kistler split-belt treadmill", 12: "Kistler split-belt treadmill", 21: "AMTI stairs"}
 _MOST_PLATES = 64
 
@@ -100,7 +100,7 @@ def plate_units(file: C3dFile, channels: tuple[int, ...], plate_type: int) -> tu
 
 
 def _through(plate_type: int) -> str:
-    return " after the calibration matrix" if plate_type in _CALIBRATED else ""
+    return " after the calibration matrix" if plate_type in CALIBRATED_TYPES else ""
 
 
 def _common(names: list[str], quantity: str) -> str | None:
@@ -151,7 +151,7 @@ def _spec(file: C3dFile, index: int, length: str) -> tuple[PlateSpec, list[str]]
         channels=channels,
         corners_m=corners,
         origin_m=origin + 0.0,
-        calibration=_calibration(parameters, index, kind),
+        calibration=_calibration(parameters, index, kind, in_newton=not said),
         polynomial=_polynomial(parameters, index) if kind in (3, 7) else None,
         length_unit=length,
         force_unit=force,
@@ -167,7 +167,7 @@ def _type(parameters: Parameters, index: int) -> int:
     kind = int(types[index])
     if kind in _REFUSED:
         raise BadInputError(f"is of type {kind} ({_REFUSED[kind]}), which grfkit does not decode")
-    if kind not in _CHANNELS:
+    if kind not in CHANNELS_BY_TYPE:
         raise BadInputError(f"is of type {kind}, expected 1 to 7")
     return kind
 
@@ -176,7 +176,7 @@ def _channels(file: C3dFile, index: int, kind: int) -> tuple[int, ...]:
     table = file.parameters.array("FORCE_PLATFORM", "CHANNEL")
     if table.ndim == 1:
         table = table.reshape(-1, 1, order="F")
-    wanted = _CHANNELS[kind]
+    wanted = CHANNELS_BY_TYPE[kind]
     if table.ndim != 2 or table.shape[0] < wanted or table.shape[1] <= index:
         raise BadInputError(
             f"of type {kind} needs {wanted} channels, FORCE_PLATFORM:CHANNEL has {table.shape}"
@@ -196,11 +196,13 @@ def _slice(parameters: Parameters, name: str, index: int, count: int) -> Floats:
     return part
 
 
-def _calibration(parameters: Parameters, index: int, kind: int) -> Floats | None:
-    if kind not in _CALIBRATED:
+def _calibration(parameters: Parameters, index: int, kind: int, *, in_newton: bool) -> Floats | None:
+    if kind not in CALIBRATED_TYPES:
         return None
     table = parameters.array("FORCE_PLATFORM", "CAL_MATRIX")
-    wanted = _CHANNELS[kind]
+    if kind == 4 and not table.size and in_newton:
+        return np.eye(6)
+    wanted = CHANNELS_BY_TYPE[kind]
     if table.ndim == 2:
         table = table[:, :, None]
     if table.ndim != 3 or table.shape[2] <= index or max(table.shape[:2]) < wanted:

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,22 +15,15 @@ from ... import units
 from ...errors import BadInputError
 from ...formats.c3d import LARGEST_BYTES, C3dFile, parse_c3d
 from ...formats.c3d_params import looks_like_c3d
-from ...formats.c3d_plates import PlateSpec, plate_specs, zero_frames
+from ...formats.c3d_plates import PlateSpec, plate_specs
+from ...formats.c3d_plates_toml import plates_by_hand, specs_by_hand
 from ...provenance import Provenance
 from ...records import Channel, Floats, Recording, make_landmarks, make_recording, make_stream
-from ...signals import plates
 from ..base import Head, Match, Reader, ReadOptions
+from ._c3d_plates import ZERO_CHOICES, analog_time, plate_stream
 
 _EXTRA = ("plates", "zero")
-_ZERO_CHOICES = ("auto", "always", "never")
 _NOT_POSITIONS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS")
-_UNLOADED_N = 50.0
-_STEADY_N = 10.0
-_UNVERIFIED = {
-    5: "type 5 is decoded from the specification; no real file of it was at hand",
-    6: "type 6 is decoded from the specification (channels Fx1 Fy1 Fz1 Fx2...); no real file was at hand",
-    7: "type 7 is decoded from the specification; no real file of it was at hand",
-}
 
 
 def sniff(head: Head) -> Match:
@@ -63,9 +55,10 @@ def read(path: Path, options: ReadOptions) -> Recording:
     specs, remarks = _specs(file, options)
     notes += remarks
     streams: dict[str, xr.Dataset] = {}
+    heights = _marker_heights(file)
     for spec in specs:
         try:
-            streams[f"plate_{spec.number}"] = _plate(file, spec, options, notes)
+            streams[f"plate_{spec.number}"] = plate_stream(file, spec, options, heights, notes)
         except BadInputError as error:
             notes.append(f"plate {spec.number} is not read: it {error}")
     used = {channel for spec in specs if f"plate_{spec.number}" in streams for channel in spec.channels}
@@ -75,7 +68,7 @@ def read(path: Path, options: ReadOptions) -> Recording:
             "holds no point, rotation or analog channel" + "".join(f"; {n}" for n in notes[:2])
         )
     recording = make_recording(
-        streams, device=_device(file), reader=READER.name, provenance=Provenance(), notes=notes
+        streams, device=_device(file), reader=READER.name, provenance=Provenance(), notes=_together(notes)
     )
     recording.tree.attrs["events"] = json.dumps([dataclasses.asdict(event) for event in file.events])
     return recording
@@ -87,13 +80,15 @@ def _check_options(options: ReadOptions) -> None:
         raise BadInputError(
             f"option '{unknown[0]}' is not known to the C3D reader; it knows {', '.join(_EXTRA)}"
         )
-    if options.extra.get("zero", "auto") not in _ZERO_CHOICES:
+    if options.extra.get("zero", "auto") not in ZERO_CHOICES:
         raise BadInputError(
-            f"option zero is '{options.extra['zero']}', expected one of {', '.join(_ZERO_CHOICES)}"
+            f"option zero is '{options.extra['zero']}', expected one of {', '.join(ZERO_CHOICES)}"
         )
 
 
 def _specs(file: C3dFile, options: ReadOptions) -> tuple[list[PlateSpec], list[str]]:
+    if "plates" in options.extra:
+        return specs_by_hand(plates_by_hand(options.extra["plates"]), file)
     specs, notes = plate_specs(file)
     if not specs and not notes and file.analog.shape[1]:
         notes.append(
@@ -103,118 +98,26 @@ def _specs(file: C3dFile, options: ReadOptions) -> tuple[list[PlateSpec], list[s
     return specs, notes
 
 
-def _plate(file: C3dFile, spec: PlateSpec, options: ReadOptions, notes: list[str]) -> xr.Dataset:
-    frame = plates.plate_frame(spec.corners_m)
-    wrench = _wrench(file, spec, options, notes)
-    turned = plates.to_global(wrench, frame)
-    vertical = plates.vertical_axis(frame, _marker_heights(file), _screen_up(file))
-    cutoff = _cutoff(options, file, notes)
-    pressure = plates.center_of_pressure(
-        turned.force,
-        turned.moment,
-        corners_m=spec.corners_m,
-        threshold_n=options.cop_threshold_n,
-        rate_hz=file.analog_rate_hz,
-        cutoff_hz=cutoff,
-        vertical=vertical,
-    )
-    cop = _corrected(pressure.cop, spec, frame)
-    attrs: dict[str, Any] = {
-        "corners_m": [float(v) for v in spec.corners_m],
-        "origin_m": [float(v) for v in spec.origin_m],
-        "plate_type": spec.plate_type,
-        "vertical": vertical,
-        "knows_feet": "",
-        "cop_threshold_n": float(options.cop_threshold_n),
-        "cop_filter_hz": float(cutoff or 0.0),
-        "unverified": _UNVERIFIED.get(spec.plate_type, ""),
-    }
-    return _plate_stream(file, spec, turned, cop, pressure.free_moment, attrs)
-
-
-def _plate_stream(
-    file: C3dFile, spec: PlateSpec, wrench: plates.Wrench, cop: Floats, free: Floats, attrs: dict[str, Any]
-) -> xr.Dataset:
-    columns = [(f"f{a}", wrench.force[:, i], "N") for i, a in enumerate("xyz")]
-    columns += [(f"m{a}", wrench.moment[:, i], "N m") for i, a in enumerate("xyz")]
-    columns += [(f"cop_{a}", cop[:, i], "m") for i, a in enumerate("xyz")] + [("free_moment", free, "N m")]
-    raw = [file.analog_labels[c] for c in spec.channels]
-    names = raw[:6] if len(raw) == 6 and spec.plate_type == 2 else []
-    channels = [
-        Channel(name, values, unit, "global", names[i] if i < len(names) else "")
-        for i, (name, values, unit) in enumerate(columns)
-    ]
-    return make_stream(
-        channels, _analog_time(file), kind="force_plate", rate_hz=file.analog_rate_hz, stamp_source="index",
-        attrs=attrs,
-    )  # fmt: skip
-
-
-def _wrench(file: C3dFile, spec: PlateSpec, options: ReadOptions, notes: list[str]) -> plates.Wrench:
-    raw = file.analog[:, spec.channels]
-    wrench = _si_wrench(_zeroed(file, spec, raw, options, notes), spec)
-    peak = float(np.nanmax(np.abs(wrench.force))) if np.isfinite(wrench.force).any() else float("nan")
-    if not np.isfinite(peak):
-        raise BadInputError("has no finite force")
-    return wrench
-
-
-def _si_wrench(raw: Floats, spec: PlateSpec) -> plates.Wrench:
-    """Return force (N) and moment (N m) in plate axes; lengths are brought to m where they enter."""
-    force_factor = units.parse_unit(spec.force_unit).factor
-    moment_factor = units.parse_unit(spec.moment_unit).factor
-    if spec.plate_type == 1:
-        scale = [force_factor] * 3 + [units.parse_unit(spec.length_unit).factor] * 2 + [moment_factor]
-        return plates.plate_wrench(raw * np.asarray(scale), plate_type=1, origin_m=spec.origin_m)
-    scale = [force_factor] * 3 + [moment_factor] * 3
-    if spec.calibration is None:
-        values = raw * (np.asarray(scale) if raw.shape[1] == 6 else force_factor)
-        return plates.plate_wrench(values, plate_type=spec.plate_type, origin_m=spec.origin_m)
-    rows = spec.calibration.shape[0]
-    matrix = spec.calibration * (np.asarray(scale)[:, None] if rows == 6 else force_factor)
-    return plates.plate_wrench(raw, plate_type=spec.plate_type, origin_m=spec.origin_m, calibration=matrix)
-
-
-def _zeroed(file: C3dFile, spec: PlateSpec, raw: Floats, options: ReadOptions, notes: list[str]) -> Floats:
-    """Return the channels less their mean over FORCE_PLATFORM:ZERO, where that was an unloaded plate."""
-    frames, choice = zero_frames(file.parameters), options.extra.get("zero", "auto")
-    if frames is None or choice == "never":
-        return raw
-    per_frame = max(1, file.header.analog_per_frame)
-    part = raw[frames[0] * per_frame : frames[1] * per_frame]
-    if not np.isfinite(part).all() or not part.size:
-        notes.append(f"plate {spec.number}: ZERO names frames {frames[0] + 1}-{frames[1]}, which it has not")
-        return raw
-    load = _si_wrench(part, spec).force[:, 2]
-    what = f"plate {spec.number}: ZERO frames {frames[0] + 1}-{frames[1]} (mean Fz {load.mean():.1f} N)"
-    if choice == "auto" and (abs(load.mean()) > _UNLOADED_N or load.std() > _STEADY_N):
-        notes.append(f"{what} look loaded and are not subtracted (option zero = 'always' subtracts them)")
-        return raw
-    if np.abs(load.mean()) > 0.05:
-        notes.append(f"{what} are subtracted, as the file says")
-    return np.asarray(raw - part.mean(axis=0), dtype=np.float64)
-
-
-def _corrected(cop: Floats, spec: PlateSpec, frame: plates.PlateFrame) -> Floats:
-    if spec.polynomial is None:
-        return cop
-    factor = units.parse_unit(spec.length_unit).factor
-    local = (cop - frame.centre_m) @ frame.axes / factor
-    moved = plates.kistler_cop_correction(local, spec.polynomial) * factor
-    return np.asarray(moved @ frame.axes.T + frame.centre_m, dtype=np.float64)
-
-
-def _cutoff(options: ReadOptions, file: C3dFile, notes: list[str]) -> float | None:
-    if not options.cop_filter_hz:
+def _marker_heights(file: C3dFile) -> Floats | None:
+    """Return up to 50 frames of all positions (m), to tell which way is up at a plate."""
+    kept = _positions(file)
+    if not kept or not _is_unit(file.point_unit):
         return None
-    if options.cop_filter_hz < 0.45 * file.analog_rate_hz:
-        return options.cop_filter_hz
-    note = (
-        f"force is not filtered before the centre of pressure: {options.cop_filter_hz:g} Hz is too high"
-        f" for {file.analog_rate_hz:g} Hz"
-    )
-    notes += [note] if note not in notes else []
-    return None
+    step = max(1, file.points.shape[0] // 50)
+    some = file.points[::step][:, kept].reshape(-1, 3)
+    return np.asarray(some * units.parse_unit(file.point_unit).factor, dtype=np.float64)
+
+
+def _together(notes: Sequence[str]) -> list[str]:
+    """Return the notes with those that say the same of several plates made one."""
+    found: dict[str, list[str]] = {}
+    for note in notes:
+        match = re.match(r"plate (\d+): (.*)", note)
+        found.setdefault(match[2] if match else f"={note}", []).append(match[1] if match else "")
+    return [
+        text[1:] if text.startswith("=") else f"plate{'s' if len(who) > 1 else ''} {', '.join(who)}: {text}"
+        for text, who in found.items()
+    ]
 
 
 def _landmarks(file: C3dFile, notes: list[str]) -> dict[str, xr.Dataset]:
@@ -282,7 +185,7 @@ def _analog(file: C3dFile, used: set[int], notes: list[str]) -> dict[str, xr.Dat
         for name, c in zip(names, kept)
     ]
     stream = make_stream(
-        channels, _analog_time(file), kind="analog", rate_hz=file.analog_rate_hz, stamp_source="index"
+        channels, analog_time(file), kind="analog", rate_hz=file.analog_rate_hz, stamp_source="index"
     )
     return {"analog": stream}
 
@@ -330,23 +233,6 @@ def _length(file: C3dFile, notes: list[str]) -> str:
         f"POINT:UNITS is '{file.point_unit}', no length: positions are taken as {unit} by their size"
     )
     return unit
-
-
-def _marker_heights(file: C3dFile) -> Floats | None:
-    kept = _positions(file)
-    if not kept or not _is_unit(file.point_unit):
-        return None
-    step = max(1, file.points.shape[0] // 50)
-    some = file.points[::step][:, kept].reshape(-1, 3)
-    return np.asarray(some * units.parse_unit(file.point_unit).factor, dtype=np.float64)
-
-
-def _screen_up(file: C3dFile) -> str:
-    return file.parameters.text("POINT", "Y_SCREEN").lower()
-
-
-def _analog_time(file: C3dFile) -> Floats:
-    return np.asarray(file.start_s + np.arange(file.analog.shape[0]) / file.analog_rate_hz, dtype=np.float64)
 
 
 def _device(file: C3dFile) -> str:

@@ -1,0 +1,190 @@
+"""How the data section of a C3D file is laid out: counts from header and parameters, held against its size.
+
+Header and parameters state most numbers twice. Where they contradict each other, the statement that fills the
+file to its last block is taken; where none does, the file is refused rather than read askew.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import BadInputError
+from .c3d_params import BLOCK, Header, Parameters
+
+_CAPPED_FRAME = 65535
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the frames lie: each of ``points`` quads and ``channels`` times ``per_frame`` analog values.
+
+    Attributes
+    ----------
+    start
+        Byte of the first frame.
+    word
+        Bytes per value: 4 for floats, 2 for integers.
+    """
+
+    frames: int
+    points: int
+    channels: int
+    per_frame: int
+    start: int
+    word: int
+
+    @property
+    def frame_words(self) -> int:
+        """Return the values per frame."""
+        return 4 * self.points + self.channels * self.per_frame
+
+    @property
+    def end(self) -> int:
+        """Return the byte after the last frame."""
+        return self.start + self.frames * self.frame_words * self.word
+
+
+def find_layout(size: int, header: Header, parameters: Parameters) -> tuple[Layout, list[str]]:
+    """Return the layout that header and parameters state, and what they contradict each other in.
+
+    Parameters
+    ----------
+    size
+        Of the file in bytes.
+
+    Raises
+    ------
+    BadInputError
+        If the file is cut, holds no frame, or no statement fits it.
+    """
+    starts = _distinct(
+        (block - 1) * BLOCK
+        for block in (header.data_block, parameters.count("POINT", "DATA_START") or 0)
+        if block > 1
+    )
+    if not starts or min(starts) > size:
+        shown = starts[0] if starts else 0
+        raise BadInputError(f"is broken or cut: its data should start at byte {shown}, it has {size} bytes")
+    points = _distinct([header.points, _or(parameters.count("POINT", "USED"), header.points)])
+    channels = _channel_counts(header, parameters)
+    frames = frame_counts(header, parameters)
+    if not frames:
+        raise BadInputError(
+            f"holds no frame (first {header.first_frame}, last {header.last_frame}); export it again"
+        )
+    per_frame = max(1, header.analog_per_frame)
+    layouts = [
+        Layout(n, p, c, per_frame, start, word)
+        for start, word, p, c, n in itertools.product(
+            starts, _word_sizes(header, parameters), points, channels, frames
+        )
+    ]
+    return _choose(layouts, size)
+
+
+def frame_counts(header: Header, parameters: Parameters) -> list[int]:
+    """Return the frame counts a file states, most trustworthy first: the header's stop at 65535."""
+    stated = [header.last_frame - header.first_frame + 1]
+    first, last = frame_field(parameters, "ACTUAL_START_FIELD"), frame_field(parameters, "ACTUAL_END_FIELD")
+    long = [last - first + 1] if last >= first > 0 else []
+    long += [n for key in ("LONG_FRAMES", "FRAMES") if (n := parameters.count("POINT", key) or 0)]
+    ordered = long + stated if header.last_frame >= _CAPPED_FRAME else stated + long
+    return _distinct(n for n in ordered if n > 0)
+
+
+def frame_field(parameters: Parameters, name: str) -> int:
+    """Return a 32-bit frame number kept as two 16-bit words in TRIAL, 0 where there is none."""
+    words = parameters.numbers("TRIAL", name)
+    if words.size < 2 or not np.isfinite(words[:2]).all() or np.abs(words[:2]).max() > _CAPPED_FRAME:
+        return 0
+    return (int(words[0]) & 0xFFFF) + 65536 * (int(words[1]) & 0xFFFF)
+
+
+def frame_rate_hz(
+    header: Header, parameters: Parameters, layout: Layout, given_hz: float | None
+) -> tuple[float, list[str]]:
+    """Return the frame rate on which most of header, POINT:RATE and ANALOG:RATE agree, and remarks.
+
+    Raises
+    ------
+    BadInputError
+        If none states a rate and none is given.
+    """
+    point = _first(parameters, "POINT", "RATE")
+    analog = _first(parameters, "ANALOG", "RATE") / layout.per_frame if layout.channels else 0.0
+    stated = [r for r in (point, header.rate_hz, analog) if np.isfinite(r) and 0.001 < r < 1e6]
+    if not stated and given_hz:
+        return given_hz, []
+    if not stated:
+        raise BadInputError(f"states no frame rate (header {header.rate_hz:g} Hz); state one when reading it")
+    votes = [sum(abs(a - b) <= 1e-3 * a for b in stated) for a in stated]
+    rate = stated[int(np.argmax(votes))]
+    if min(votes) == len(stated):
+        return rate, []
+    shown = ", ".join(f"{r:g}" for r in stated)
+    return rate, [f"header and parameters state different frame rates ({shown} Hz): {rate:g} Hz is taken"]
+
+
+def _choose(layouts: list[Layout], size: int) -> tuple[Layout, list[str]]:
+    fitting = [one for one in layouts if one.end <= size]
+    exact = [one for one in fitting if size - one.end < BLOCK]
+    first = layouts[0]
+    if not fitting:
+        least = min(layouts, key=lambda one: one.end)
+        room = max(0, size - least.start) // max(1, least.frame_words * least.word)
+        raise BadInputError(
+            f"is cut or broken: {_words(least)} need {least.end} bytes, the file has {size}"
+            f" ({room} whole frames); copy or export it again"
+        )
+    other = next((one for one in layouts if _kind(one) != _kind(first)), None)
+    if other and not exact:
+        raise BadInputError(
+            f"contradicts itself: {_words(first)} from byte {first.start} in its header, {_words(other)} from"
+            f" byte {other.start} in its parameters, and neither fills its {size} bytes; export it again"
+        )
+    chosen = (exact or fitting)[0]
+    if chosen == first:
+        return chosen, []
+    return chosen, [f"the header states {_words(first)}, but the file holds {_words(chosen)}: these are read"]
+
+
+def _kind(layout: Layout) -> tuple[int, int, int, int]:
+    return layout.start, layout.word, layout.points, layout.channels
+
+
+def _words(layout: Layout) -> str:
+    kind = "float" if layout.word == 4 else "integer"
+    return f"{layout.frames} {kind} frames of {layout.points} points and {layout.channels} analog channels"
+
+
+def _channel_counts(header: Header, parameters: Parameters) -> list[int]:
+    words, per_frame, used = header.analog_words, header.analog_per_frame, parameters.count("ANALOG", "USED")
+    if words and (not per_frame or words % per_frame):
+        raise BadInputError(
+            f"is broken: {words} analog values per frame cannot be {per_frame} samples per frame"
+            f" of whole channels (ANALOG:USED is {used or 0})"
+        )
+    counted = words // per_frame if per_frame else 0
+    return _distinct([counted, _or(used, counted)])
+
+
+def _word_sizes(header: Header, parameters: Parameters) -> list[int]:
+    scales = [s for s in (header.scale, _first(parameters, "POINT", "SCALE")) if np.isfinite(s) and s != 0]
+    return _distinct(4 if scale < 0 else 2 for scale in scales) or [4, 2]
+
+
+def _first(parameters: Parameters, group: str, name: str) -> float:
+    stated = parameters.numbers(group, name)
+    return float(stated[0]) if stated.size else 0.0
+
+
+def _or(value: int | None, otherwise: int) -> int:
+    return otherwise if value is None else value
+
+
+def _distinct(values: Iterable[int]) -> list[int]:
+    return list(dict.fromkeys(values))
