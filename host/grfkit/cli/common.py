@@ -22,20 +22,16 @@ EXIT_BROKEN_PIPE = 141
 EXIT_CODES = "Exit codes: 0 done, 2 input that cannot be used, 3 refused as unsafe, 1 internal error."
 
 
-def make_app(summary: str) -> typer.Typer:
-    """Return a Typer app with one command, plain help text and no shell-completion options.
+def make_app() -> typer.Typer:
+    """Return a Typer app with plain help text and no shell-completion options.
 
-    Parameters
-    ----------
-    summary
-        What the command does, shown at the end of ``--help`` together with the exit codes.
+    Give each command ``epilog=EXIT_CODES``, and start it with :func:`run`.
     """
     return typer.Typer(
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog=f"{summary} {EXIT_CODES}".strip(),
     )
 
 

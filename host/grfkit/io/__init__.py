@@ -22,7 +22,7 @@ def read(path: str | Path, options: ReadOptions | None = None) -> Recording:
     Parameters
     ----------
     options
-        What the file itself does not say: a column map, a rate, the foot it was worn on.
+        What the file itself does not say: a column map, a rate, the foot (``extra["side"]``).
 
     Raises
     ------
@@ -41,9 +41,13 @@ def read_with(reader: Reader, path: str | Path, options: ReadOptions | None = No
     BadInputError
         As :func:`read`. What a reader did not foresee (a broken file can surprise) is told the same way.
     """
-    path = Path(path)
+    path, options = Path(path), options or ReadOptions()
+    extra = dict(options.extra)
+    side = extra.pop("side", None)
     try:
-        recording = reader.read(path, options or ReadOptions())
+        recording = reader.read(path, replace(options, extra=extra))
+        if side is not None:
+            recording = _with_side(recording, str(side))
     except BadInputError as error:
         text = str(error)
         raise BadInputError(text if text.startswith(f"{path}:") else f"{path}: {text}") from error
@@ -52,7 +56,7 @@ def read_with(reader: Reader, path: str | Path, options: ReadOptions | None = No
     except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         raise BadInputError(
-            f"{path}: is broken in a way its reader ({reader.name}) did not expect ({what})"
+            f"{path}: is broken in a way that the {reader.name} reader did not expect ({what})"
         ) from error
     return _with_input(recording, path)
 
@@ -65,3 +69,28 @@ def _with_input(recording: Recording, path: Path) -> Recording:
     tree = recording.tree.copy()
     tree.attrs["provenance"] = kept.model_dump_json()
     return replace(recording, tree=tree)
+
+
+def _with_side(recording: Recording, side: str) -> Recording:
+    """Return the recording with the foot stated by the user in every insole and IMU stream that names none.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such stream, or its name with the foot is taken.
+    """
+    if side not in ("left", "right"):
+        raise BadInputError(f"side is '{side}', expected left or right")
+    streams, changed = {}, False
+    for name, data in recording.streams.items():
+        open_side = data.attrs["kind"] in ("insole", "imu") and data.attrs["side"] == "unknown"
+        if open_side:
+            data.attrs["side"] = side
+            name = f"{name}_{side}"
+            changed = True
+        if name in streams:
+            raise BadInputError(f"has two streams that would be '{name}'; leave the side out")
+        streams[name] = data
+    if not changed:
+        raise BadInputError("holds no insole or IMU stream of unknown foot; leave the side out")
+    return recording.replaced(streams, findings=[f"worn on the {side} foot, as stated by the user"])

@@ -1,0 +1,74 @@
+"""``grf-inspect``: what a file holds, and which reader took it and why."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .common import EXIT_CODES, make_app, run
+
+if TYPE_CHECKING:
+    from ..io import ReadOptions
+
+app = make_app()
+
+
+class Foot(str, Enum):
+    """The foot that a recording was worn on."""
+
+    left = "left"
+    right = "right"
+
+
+@app.command(epilog=EXIT_CODES)
+def inspect(
+    file: Annotated[Path, typer.Argument(help="The recording.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    column_map: Annotated[
+        Path | None, typer.Option(help="TOML file: which column of a CSV file is what.", show_default=False)
+    ] = None,
+    rate_hz: Annotated[
+        float | None, typer.Option(help="Sampling rate of a file that states none.", show_default=False)
+    ] = None,
+    side: Annotated[
+        Foot | None, typer.Option(help="Foot of a recording that does not say it.", show_default=False)
+    ] = None,
+) -> None:
+    """Tell what a recording holds, and which reader took it and why.
+
+    Streams, channels, units, rates, duration, gaps and plates; nothing is written.
+    """
+    from ..io.inspect import inspect as describe
+
+    report = describe(file, _options(column_map, rate_hz, side))
+    if as_json:
+        import json
+
+        print(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    from .tables import show_report
+
+    show_report(report)
+
+
+def _options(column_map: Path | None, rate_hz: float | None, side: Foot | None) -> ReadOptions:
+    from ..errors import BadInputError
+    from ..io import ReadOptions
+    from ..io.columns import load_column_map
+
+    if rate_hz is not None and not 0 < rate_hz < 1e6:
+        raise BadInputError(f"--rate-hz is {rate_hz:g}, expected a rate above 0")
+    options = ReadOptions(rate_hz=rate_hz, extra={"side": side.value} if side else {})
+    return load_column_map(column_map).options(options) if column_map else options
+
+
+def main() -> None:
+    """Run ``grf-inspect``."""
+    run(app, name="grf-inspect")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Column maps: a TOML document that says which column of a CSV file is what.
+
+.. code-block:: toml
+
+    time = "Zeit (ms)"        # the column with the time stamps ...
+    time_unit = "ms"          # ... and its unit: s, ms, us or min
+    # rate_hz = 100           # instead of both, where the file has no time column
+    # side = "left"           # foot of every name without left_ or right_
+
+    [columns]                 # column of the file = "house name [unit]"
+    "Kraft L" = "left_force [N]"
+    "ACC1" = "left_acc_x [g]"
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .. import units
+from ..errors import BadInputError
+from ..formats.csv_generic import parse_column
+from .base import ReadOptions
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class ColumnMap(BaseModel):
+    """Which column of a CSV file is what; unknown keys are refused.
+
+    Attributes
+    ----------
+    time, time_unit
+        The column with the time stamps and its unit; both or none.
+    rate_hz
+        Sampling rate of a file without time column.
+    side
+        Foot of the names that state none.
+    columns
+        Column of the file -> ``"name [unit]"``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    time: str | None = None
+    time_unit: str | None = None
+    rate_hz: float | None = Field(default=None, gt=0)
+    side: Literal["left", "right"] | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> ColumnMap:
+        if (self.time is None) != (self.time_unit is None):
+            raise ValueError("'time' and 'time_unit' belong together: state both or none")
+        if self.time is not None and self.rate_hz is not None:
+            raise ValueError("states both a time column and 'rate_hz'; keep one")
+        if self.time is not None and self.time in self.columns:
+            raise ValueError(f"names column '{self.time}' twice")
+        if self.time_unit is not None and units.parse_unit(self.time_unit).canonical != "s":
+            raise ValueError(f"'time_unit' is '{self.time_unit}', expected s, ms, us or min")
+        taken: dict[str, str] = {} if self.time is None else {"time": self.time}
+        for raw, text in self.columns.items():
+            name = parse_column(text).name
+            if name in taken:
+                raise ValueError(f"names both '{taken[name]}' and '{raw}' as '{name}'")
+            taken[name] = raw
+        return self
+
+    def options(self, base: ReadOptions | None = None) -> ReadOptions:
+        """Return read options with this map in them; a rate or side already in ``base`` stays."""
+        base = base or ReadOptions()
+        columns = dict(self.columns)
+        if self.time is not None:
+            columns[self.time] = f"time [{self.time_unit}]"
+        extra = dict(base.extra)
+        if self.side is not None:
+            extra.setdefault("side", self.side)
+        return replace(base, column_map=columns, rate_hz=base.rate_hz or self.rate_hz, extra=extra)
+
+
+def load_column_map(path: Path) -> ColumnMap:
+    """Return the column map in a TOML file.
+
+    Raises
+    ------
+    BadInputError
+        If the file cannot be read, is no TOML, or says what :class:`ColumnMap` does not know.
+    """
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return ColumnMap.model_validate(document)
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        known = f"; known keys are {', '.join(ColumnMap.model_fields)}" if "extra" in first["type"] else ""
+        raise BadInputError(f"{path}: {where + ': ' if where else ''}{message}{known}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, BadInputError) as error:
+        raise BadInputError(f"{path}: is no column map ({error})") from error
