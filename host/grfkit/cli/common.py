@@ -22,15 +22,21 @@ EXIT_BROKEN_PIPE = 141
 EXIT_CODES = "Exit codes: 0 done, 2 input that cannot be used, 3 refused as unsafe, 1 internal error."
 
 
-def make_app() -> typer.Typer:
+def make_app(summary: str = "") -> typer.Typer:
     """Return a Typer app with plain help text and no shell-completion options.
 
-    Give each command ``epilog=EXIT_CODES``, and start it with :func:`run`.
+    Give its command ``epilog=EXIT_CODES``, and start it with :func:`run`.
+
+    Parameters
+    ----------
+    summary
+        What an app of several commands does, shown at the end of its ``--help``.
     """
     return typer.Typer(
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
+        epilog=f"{summary} {EXIT_CODES}".strip(),
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
