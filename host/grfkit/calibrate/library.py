@@ -24,11 +24,12 @@ D = TypeVar("D", bound=BaseModel)
 
 
 class Loaded(NamedTuple, Generic[D]):
-    """A document, the SHA-256 of its file's bytes, and the file's name."""
+    """A document, the SHA-256 of its file's bytes, and the file's name and size."""
 
     document: D
     sha256: str
     file_name: str
+    size_bytes: int
 
 
 def calibration_root() -> Path:
@@ -78,21 +79,21 @@ def load(name_or_path: str | Path, *, kind: str | None = None) -> Loaded[AnyDocu
     document = _parsed(data, path)
     if kind is not None and not isinstance(document, KINDS[kind]):
         raise BadInputError(f"{path}: is a {document.kind} document, expected one of '{kind}'")
-    return Loaded(document, hashlib.sha256(data).hexdigest(), path.name)
+    return Loaded(document, hashlib.sha256(data).hexdigest(), path.name, len(data))
 
 
 def load_lag_table(name_or_path: str | Path = "default") -> Loaded[LagTable]:
     """Return a lag table (the built-in one if not told otherwise); errors as :func:`load`."""
     loaded = load(name_or_path, kind="lags")
     assert isinstance(loaded.document, LagTable)
-    return Loaded(loaded.document, loaded.sha256, loaded.file_name)
+    return Loaded(loaded.document, *loaded[1:])
 
 
 def load_insole(name_or_path: str | Path) -> Loaded[InsoleGeometry]:
     """Return an insole geometry by name or path; errors as :func:`load`."""
     loaded = load(name_or_path, kind="insoles")
     assert isinstance(loaded.document, InsoleGeometry)
-    return Loaded(loaded.document, loaded.sha256, loaded.file_name)
+    return Loaded(loaded.document, *loaded[1:])
 
 
 def schema_files() -> dict[str, str]:

@@ -1,0 +1,222 @@
+"""Where a plate is unloaded, how far that level is from zero, and whether there can be doubt about it.
+
+Two views. A treadmill runner leaves the belt in every step: the level is that of the flight phases. Any
+other plate is seen through short windows: the unloaded level is quiet, often visited, and nothing lies
+beyond it. A person standing still is quiet too, so a level that could be a load is never called certain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records import Floats
+from ..signals.treadmill_drift import Flights, drift_curve, find_flights
+
+IDLE_RANGE_BW = 0.12
+"""A plate whose force ranges over less than this was not stepped on."""
+NEAR_ZERO_BW = 0.05
+_MIN_FLIGHTS = 5
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The unloaded level of one vertical force channel.
+
+    Attributes
+    ----------
+    state
+        ``flights``, ``quiet`` (an unloaded level was seen), ``idle`` (never stepped on), ``none``.
+    direction
+        +1 where load makes the channel rise, -1 where it makes it fall, 0 unknown.
+    level_n, noise_n
+        Median and robust SD of the unloaded samples.
+    wander_n
+        SD of the level over windows, beyond what noise explains.
+    unloaded
+        Shape (samples,): the samples the level was taken from.
+    certain
+        Whether the level can be nothing but the plate's zero.
+    """
+
+    state: str
+    direction: int
+    level_n: float
+    noise_n: float
+    wander_n: float
+    unloaded: NDArray[np.bool_]
+    certain: bool
+    flights: Flights | None = None
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Medians and SDs of 20-ms windows; ``length`` samples each, ``first`` their first samples."""
+
+    median: Floats
+    sd: Floats
+    first: NDArray[np.int64]
+    length: int
+
+
+@dataclass(frozen=True)
+class _Edge:
+    level: float
+    quiet: NDArray[np.bool_]
+    time_s: float
+    stretches: tuple[tuple[int, int], ...]
+    wander: float
+
+
+def find_baseline(values: Floats, *, rate_hz: float, weight_n: float, flights_expected: bool) -> Baseline:
+    """Return the unloaded level of a vertical force channel as recorded.
+
+    Parameters
+    ----------
+    values
+        Shape (samples,), N, any sign and offset; missing samples NaN.
+    weight_n
+        Body weight: every threshold is a share of it.
+    flights_expected
+        True for a treadmill: look for flight phases first.
+    """
+    windows = _windows(values, rate_hz)
+    if windows.median.size < 3:
+        return _nothing(values, "none")
+    if float(np.ptp(windows.median)) < IDLE_RANGE_BW * weight_n:
+        return _idle(values, windows, weight_n)
+    if flights_expected:
+        seen = [_in_flight(values, d, rate_hz, weight_n) for d in (1, -1)]
+        found = [b for b in seen if b is not None]
+        if found:
+            return min(found, key=lambda b: abs(b.level_n))
+    return _quiet(values, windows, rate_hz, weight_n)
+
+
+def noise_sd(values: Floats) -> float:
+    """Return the robust SD (1.4826 MAD) of samples; 0 where there are none or most are equal."""
+    known = values[np.isfinite(values)]
+    return float(1.4826 * np.median(np.abs(known - np.median(known)))) if known.size else 0.0
+
+
+def _nothing(values: Floats, state: str) -> Baseline:
+    return Baseline(state, 0, 0.0, 0.0, 0.0, np.zeros(values.size, dtype=bool), False)
+
+
+def _windows(values: Floats, rate_hz: float) -> _Windows:
+    length = max(4, round(0.02 * rate_hz))
+    rows = values[: values.size // length * length].reshape(-1, length)
+    known = np.isfinite(rows).all(axis=1)
+    first = np.arange(rows.shape[0], dtype=np.int64)[known] * length
+    rows = rows[known]
+    if not rows.size:
+        return _Windows(np.zeros(0), np.zeros(0), first, length)
+    return _Windows(np.median(rows, axis=1), rows.std(axis=1), first, length)
+
+
+def _slow_sd(median: Floats, sd: Floats, length: int) -> float:
+    """Return the SD of window medians beyond what white noise of the windows' own SD makes."""
+    if median.size < 2:
+        return 0.0
+    white = 1.2533 * float(np.median(sd)) / np.sqrt(length)
+    low, high = np.percentile(median, [5.0, 95.0])
+    return float(np.sqrt(max(0.0, ((high - low) / 3.29) ** 2 - white**2)))
+
+
+def _idle(values: Floats, windows: _Windows, weight_n: float) -> Baseline:
+    level = float(np.median(values[np.isfinite(values)]))
+    wander = _slow_sd(windows.median, windows.sd, windows.length)
+    noise = float(np.median(windows.sd))
+    certain = abs(level) <= NEAR_ZERO_BW * weight_n and wander <= 0.01 * weight_n
+    return Baseline("idle", 0, level, noise, wander, np.isfinite(values), certain)
+
+
+def _in_flight(values: Floats, direction: int, rate_hz: float, weight_n: float) -> Baseline | None:
+    """Return the level in flight if load points this way, None where there are no flights to be sure of."""
+    load = direction * values
+    flights = find_flights(load, rate_hz=rate_hz, threshold_n=0.1 * weight_n)
+    if not _rhythmic(flights, rate_hz):
+        return None
+    at = flights.values(load)
+    level = float(np.median(at))
+    above = float(np.nanpercentile(load, 95.0)) - level
+    scatter = noise_sd(np.diff(at)) / np.sqrt(2.0)
+    beyond = float(np.mean(load < level - 0.15 * weight_n))
+    if abs(level) > 0.5 * above or above < 0.3 * weight_n or scatter > 0.05 * weight_n or beyond > 0.01:
+        return None
+    unloaded = flights.mask(values.size)
+    noise = noise_sd((load - drift_curve(load, flights, rate_hz=rate_hz))[unloaded])
+    certain = level <= 0.2 * above
+    return Baseline("flights", direction, direction * level, noise, noise_sd(at), unloaded, certain, flights)
+
+
+def _rhythmic(flights: Flights, rate_hz: float) -> bool:
+    """Return whether the flights come as regularly as steps do: most within 30 % of their median interval."""
+    if flights.size < _MIN_FLIGHTS:
+        return False
+    step = np.diff(flights.middle()) / rate_hz
+    usual = float(np.median(step))
+    return 0.2 <= usual <= 1.6 and float(np.mean(np.abs(step - usual) < 0.3 * usual)) >= 0.6
+
+
+def _quiet(values: Floats, windows: _Windows, rate_hz: float, weight_n: float) -> Baseline:
+    edges = {d: _edge(windows, d, rate_hz, weight_n) for d in (1, -1)}
+    valid = {d: e for d, e in edges.items() if e is not None}
+    if not valid:
+        return _nothing(values, "none")
+    direction, edge = min(valid.items(), key=lambda item: abs(item[1].level))
+    unloaded = np.zeros(values.size, dtype=bool)
+    for start in windows.first[edge.quiet]:
+        unloaded[start : start + windows.length] = True
+    level = float(np.median(values[unloaded]))
+    noise = float(np.median(windows.sd[edge.quiet]))
+    contested = len(valid) == 2 and abs(level) > 0.1 * weight_n
+    certain = not contested and _is_zero(edge, windows, direction * level, rate_hz, weight_n)
+    return Baseline("quiet", direction, level, noise, edge.wander, unloaded, certain)
+
+
+def _edge(windows: _Windows, direction: int, rate_hz: float, weight_n: float) -> _Edge | None:
+    """Return the level the channel leaves when loaded this way, None where there is no such level."""
+    height = direction * windows.median
+    quiet = windows.sd <= max(0.01 * weight_n, 1.5 * float(np.percentile(windows.sd, 20.0)))
+    low = quiet & (height <= height.min() + 0.3 * float(np.ptp(height)))
+    if not low.any():
+        return None
+    level = _densest(height[low], 0.01 * weight_n)
+    blur = 1.2533 * float(np.median(windows.sd[low])) / np.sqrt(windows.length)
+    near = quiet & (np.abs(height - level) <= 0.025 * weight_n + 3.0 * blur)
+    beyond = float(np.mean(height < level - 0.06 * weight_n - 3.0 * blur))
+    seconds = float(near.sum()) * windows.length / rate_hz
+    crowded = near.sum() >= 0.5 * np.count_nonzero(height <= level + 0.3 * float(np.ptp(height)))
+    if seconds < 0.2 or beyond > 0.005 or not crowded:
+        return None
+    wander = _slow_sd(windows.median[near], windows.sd[near], windows.length)
+    return _Edge(direction * level, near, seconds, _stretches(near), wander)
+
+
+def _densest(values: Floats, width: float) -> float:
+    """Return the middle of the most visited stretch of ``2 * width``."""
+    ordered = np.sort(values)
+    last = np.searchsorted(ordered, ordered + 2.0 * width, side="right")
+    best = int(np.argmax(last - np.arange(ordered.size)))
+    return float(np.median(ordered[best : last[best]]))
+
+
+def _stretches(near: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], near, [False]]).astype(np.int8)))
+    return tuple((int(a), int(b)) for a, b in zip(edges[::2], edges[1::2]))
+
+
+def _is_zero(edge: _Edge, windows: _Windows, height_n: float, rate_hz: float, weight_n: float) -> bool:
+    """Return whether the level can be nothing but zero: near it, on its far side, or returned to exactly."""
+    if abs(height_n) <= NEAR_ZERO_BW * weight_n:
+        return True
+    window_s = windows.length / rate_hz
+    long = [(a, b) for a, b in edge.stretches if (b - a) * window_s >= 0.2]
+    if height_n < 0:
+        return bool(long)
+    levels = [float(np.median(windows.median[a:b])) for a, b in long]
+    returned = len(levels) >= 2 and max(levels) - min(levels) <= 0.015 * weight_n
+    return returned and edge.wander <= 0.005 * weight_n and height_n <= 0.5 * weight_n

@@ -1,0 +1,120 @@
+"""Applying what the doctor found: vertical axis, sign, zero or drift, then the centre of pressure anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from ..records import Floats, Recording
+from ..signals.plates import center_of_pressure
+from ..signals.treadmill_drift import drift_curve, find_flights
+from .findings import CorrectionRequest, PlateFindings, decided
+from .vertical import FORCES, MOMENTS, vertical_force
+
+
+def correct(
+    recording: Recording, findings: list[PlateFindings], *, ask: CorrectionRequest | None = None
+) -> Recording:
+    """Return the recording with what was asked for, and what is unambiguous, corrected.
+
+    Order: vertical axis, sign, then the drift or the constant zero of every force and moment channel; the
+    centre of pressure is computed again where the plate's corners and moments are known. Every finding goes
+    to the provenance, with a note of whether it was corrected; the streams' attributes ``vertical``,
+    ``sign``, ``zero_offset_n`` (vertical force as recorded) and ``drift_range_n`` hold the numbers.
+
+    Parameters
+    ----------
+    findings
+        From :func:`grfkit.calibrate.examine` on this recording.
+    ask
+        What to correct; by default the unambiguous.
+    """
+    streams, sentences = recording.streams, []
+    for plate in decided(findings, ask):
+        for finding in plate.findings:
+            done = "corrected" if finding.corrected else "not corrected"
+            sentences.append(f"{plate.plate}: {finding.text} [{finding.code}, {done}]")
+        if plate.plate in streams:
+            streams[plate.plate] = _treated(streams[plate.plate], plate)
+    return recording.replaced(streams, findings=sentences)
+
+
+def _treated(stream: xr.Dataset, plate: PlateFindings) -> xr.Dataset:
+    done = {f.code for f in plate.findings if f.corrected}
+    if not done:
+        return stream
+    treated = stream.copy()
+    treated.attrs = dict(stream.attrs)
+    if "vertical_axis" in done:
+        treated.attrs["vertical"] = plate.vertical
+    if "sign" in done:
+        _turn_round(treated)
+    if "drift" in done:
+        _detrend(treated, plate)
+    elif done & {"zero_offset", "constant_load", "wandering_zero"}:
+        _zero(treated, plate.zero, -1.0 if "sign" in done else 1.0)
+    return with_pressure(treated)
+
+
+def _set(stream: xr.Dataset, name: str, values: Floats) -> None:
+    stream[name] = (stream[name].dims, values, dict(stream[name].attrs))
+
+
+def _load_channels(stream: xr.Dataset) -> list[str]:
+    return [name for name in (*FORCES, *MOMENTS) if name in stream]
+
+
+def _turn_round(stream: xr.Dataset) -> None:
+    for name in [*_load_channels(stream), *(["free_moment"] if "free_moment" in stream else [])]:
+        _set(stream, name, -np.asarray(stream[name].values, dtype=np.float64))
+    stream.attrs["sign"] = -int(stream.attrs.get("sign", 1))
+
+
+def _zero(stream: xr.Dataset, zero: Mapping[str, float], turned: float) -> None:
+    before = vertical_force(stream)
+    for name in _load_channels(stream):
+        if name in zero:
+            _set(stream, name, np.asarray(stream[name].values, dtype=np.float64) - turned * zero[name])
+    moved = before - vertical_force(stream)
+    known = moved[np.isfinite(moved)]
+    offset = float(known[0]) if known.size else 0.0
+    stream.attrs["zero_offset_n"] = float(stream.attrs.get("zero_offset_n", 0.0)) + turned * offset
+
+
+def _detrend(stream: xr.Dataset, plate: PlateFindings) -> None:
+    load, rate = vertical_force(stream), float(stream.attrs["rate_hz"])
+    flights = find_flights(load, rate_hz=rate, threshold_n=0.1 * plate.body_weight_n)
+    curve = drift_curve(load, flights, rate_hz=rate)
+    for name in _load_channels(stream):
+        values = np.asarray(stream[name].values, dtype=np.float64)
+        _set(stream, name, values - drift_curve(values, flights, rate_hz=rate))
+    stream.attrs["drift_range_n"] = float(np.ptp(curve))
+    turned = float(stream.attrs.get("sign", 1))
+    stream.attrs["zero_offset_n"] = float(stream.attrs.get("zero_offset_n", 0.0)) + turned * float(
+        np.median(curve)
+    )
+
+
+def with_pressure(stream: xr.Dataset) -> xr.Dataset:
+    """Return the stream with CoP and free moment from its corrected channels, where these are all there."""
+    corners = stream.attrs.get("corners_m")
+    if corners is None or any(name not in stream for name in (*FORCES, *MOMENTS)):
+        return stream
+    force = np.stack([np.asarray(stream[n].values, dtype=np.float64) for n in FORCES], axis=1)
+    moment = np.stack([np.asarray(stream[n].values, dtype=np.float64) for n in MOMENTS], axis=1)
+    pressure = center_of_pressure(
+        force,
+        moment,
+        corners_m=np.asarray(corners, dtype=np.float64),
+        threshold_n=float(stream.attrs.get("cop_threshold_n", 20.0)),
+        rate_hz=float(stream.attrs["rate_hz"]),
+        cutoff_hz=float(stream.attrs.get("cop_filter_hz", 0.0)) or None,
+        vertical=str(stream.attrs.get("vertical", "")),
+    )
+    new = {f"cop_{axis}": pressure.cop[:, k] for k, axis in enumerate("xyz")}
+    for name, values in (new | {"free_moment": pressure.free_moment}).items():
+        if name in stream:
+            _set(stream, name, values)
+    return stream

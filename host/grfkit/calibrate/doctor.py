@@ -1,0 +1,323 @@
+"""The force doctor: what is wrong with each plate of a recording, in numbers and one sentence each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..records import Floats, Recording, Surface
+from ..signals.treadmill_drift import wander_n
+from ..units import G, require
+from .baseline import Baseline, find_baseline
+from .findings import Finding, PlateFindings
+from .mass import mass_finding, mean_running_load
+from .vertical import FORCES, MOMENTS, force_channels, force_range, load_axis
+
+_SMALLEST_WEIGHT_N = 250.0
+_PEAK_BW = 1.3
+_REPORTED_OFFSET_BW = 0.002
+
+
+@dataclass(frozen=True)
+class _Plate:
+    """One plate as the checks see it: the vertical channel as recorded, and which way is up."""
+
+    name: str
+    stream: xr.Dataset
+    axis: str
+    up: int
+    values: Floats
+    base: Baseline
+    weight_n: float
+    known: bool
+
+    def share(self, newtons: float) -> str:
+        """Return ``"12.3 N (1.8 % BW)"``, saying so where the body weight is assumed."""
+        of = "BW" if self.known else f"an assumed body weight of {self.weight_n:.0f} N"
+        return f"{newtons:.1f} N ({100.0 * newtons / self.weight_n:.1f} % of {of})".replace("% of BW", "% BW")
+
+
+def examine(
+    recording: Recording, *, surface: Surface | None = None, mass_kg: float | None = None
+) -> list[PlateFindings]:
+    """Return what is wrong, or worth knowing, about each force plate of a recording.
+
+    Checked per plate: vertical axis, sign, zero offset, drift, noise, saturation; and over all plates of a
+    running trial the mean vertical force of whole strides against body weight. Thresholds are shares of
+    body weight (of the largest load / 1.3, at least 250 N, where ``mass_kg`` is not given).
+
+    Parameters
+    ----------
+    surface
+        ``"treadmill"``, ``"overground"``, or None where unknown: flight phases then decide.
+    mass_kg
+        Body mass; without it the mass check reports what mass the force speaks of.
+
+    Raises
+    ------
+    UnitError
+        If a plate's force is not in N.
+    """
+    weight = mass_kg * G if mass_kg else _weight_of(recording.of_kind("force_plate"))
+    found = _plates(recording, weight, surface, known=bool(mass_kg))
+    mean = None if surface == "overground" else mean_running_load(recording, found, weight_n=weight)
+    if mean is not None and not mass_kg:
+        weight = mean[0]
+        found = _plates(recording, weight, surface, known=False)
+        mean = mean_running_load(recording, found, weight_n=weight)
+    if mean is not None:
+        overall = mass_finding(*mean, mass_kg=mass_kg)
+        found.append(PlateFindings(plate="all", findings=[overall], body_weight_n=weight))
+    return found
+
+
+def _plates(
+    recording: Recording, weight_n: float, surface: Surface | None, *, known: bool
+) -> list[PlateFindings]:
+    plates = recording.of_kind("force_plate")
+    seen = {name: _look(name, data, weight_n, surface, known) for name, data in plates.items()}
+    signs = {p.base.direction * p.up for p in seen.values() if p is not None and p.base.direction}
+    sign = signs.pop() if len(signs) == 1 else 0
+    return [_no_force(n, weight_n) if p is None else _examined(p, sign) for n, p in seen.items()]
+
+
+def _weight_of(plates: dict[str, xr.Dataset]) -> float:
+    spans = [
+        force_range(np.asarray(data[name].values, dtype=np.float64))
+        for data in plates.values()
+        for name in force_channels(data)
+    ]
+    return max(_SMALLEST_WEIGHT_N, max(spans, default=0.0) / _PEAK_BW)
+
+
+def _look(
+    name: str, stream: xr.Dataset, weight_n: float, surface: Surface | None, known: bool
+) -> _Plate | None:
+    here = force_channels(stream)
+    for channel in here:
+        require(str(stream[channel].attrs.get("units", "unknown")), "N", what=f"{name} channel '{channel}'")
+    if not any(np.isfinite(stream[channel].values).any() for channel in here):
+        return None
+    stated = str(stream.attrs.get("vertical", ""))
+    spans = {n[1]: force_range(np.asarray(stream[n].values, dtype=np.float64)) for n in here}
+    loaded = max(spans.values()) > 0.3 * weight_n
+    axis = (load_axis(stream) if loaded else "") or stated[1:] or max(spans, key=lambda a: spans[a])
+    if f"f{axis}" not in here:
+        axis = here[0][1]
+    values = np.asarray(stream[f"f{axis}"].values, dtype=np.float64)
+    rate = float(stream.attrs["rate_hz"])
+    base = find_baseline(values, rate_hz=rate, weight_n=weight_n, flights_expected=surface != "overground")
+    return _Plate(name, stream, axis, -1 if stated == f"-{axis}" else 1, values, base, weight_n, known)
+
+
+def _no_force(name: str, weight_n: float) -> PlateFindings:
+    text = "holds no force sample; expected fx, fy, fz in N; leave the plate out or read the file again"
+    return PlateFindings(
+        plate=name, findings=[Finding(code="no_force", severity="error", text=text)], body_weight_n=weight_n
+    )
+
+
+def _examined(plate: _Plate, sign: int) -> PlateFindings:
+    """Return the findings of one plate; ``sign`` is that of load on the other plates, 0 unknown."""
+    checks = (
+        _axis(plate),
+        _sign(plate),
+        _zero(plate, sign),
+        _drift(plate),
+        _noise(plate),
+        _saturation(plate),
+    )
+    direction = plate.base.direction * plate.up or _stance_sign(plate)
+    mark = "-" if plate.up < 0 else "+"
+    return PlateFindings(
+        plate=plate.name,
+        findings=[f for f in checks if f is not None],
+        vertical=f"{mark}{plate.axis}",
+        sign=-1 if direction < 0 else 1,
+        zero=_zeros(plate),
+        body_weight_n=plate.weight_n,
+    )
+
+
+def _axis(plate: _Plate) -> Finding | None:
+    stated = str(plate.stream.attrs.get("vertical", ""))
+    if len(force_channels(plate.stream)) < 2 or stated[1:] == plate.axis or plate.base.state == "idle":
+        return None
+    span = force_range(plate.values)
+    told = f"the file says '{stated}'" if stated else "the file names none"
+    text = (
+        f"the load is along {plate.axis} (its force ranges over {plate.share(span)}) but {told} as vertical;"
+        f" take {plate.axis} as vertical"
+    )
+    return Finding(
+        code="vertical_axis", severity="error" if stated else "warning", text=text, value=span,
+        certain=load_axis(plate.stream) == plate.axis,
+    )  # fmt: skip
+
+
+def _stance_sign(plate: _Plate) -> int:
+    """Return -1 or 1 where nearly all samples are a load of one sign, 0 otherwise."""
+    known = plate.values[np.isfinite(plate.values)]
+    low, high = np.percentile(known, [5.0, 95.0]) * plate.up
+    if plate.base.state == "none" and low > 0.3 * plate.weight_n:
+        return 1
+    return -1 if plate.base.state == "none" and high < -0.3 * plate.weight_n else 0
+
+
+def _sign(plate: _Plate) -> Finding | None:
+    direction = plate.base.direction * plate.up or _stance_sign(plate)
+    if direction >= 0:
+        return None
+    known = plate.values[np.isfinite(plate.values)] * plate.up
+    stance = float(np.percentile(known, 5.0)) - plate.base.level_n * plate.up
+    text = (
+        f"the vertical force is {plate.share(stance)} in stance, expected positive (up, on the foot): the file"
+        " holds the force applied to the plate; turn forces and moments round"
+    )
+    return Finding(
+        code="sign", severity="warning", text=text, value=stance,
+        certain=(plate.base.certain or plate.base.direction == 0) and stance < -0.3 * plate.weight_n,
+    )  # fmt: skip
+
+
+def _zero(plate: _Plate, sign: int) -> Finding | None:
+    base, level = plate.base, plate.base.level_n * plate.up
+    if base.state == "none":
+        text = (
+            "no unloaded stretch was seen, so the zero cannot be checked; expected some seconds (or the flight"
+            " phases of running) with nothing on the plate; record one"
+        )
+        return Finding(code="no_baseline", severity="info", text=text)
+    if base.state == "idle":
+        return _idle(plate, level, sign)
+    if abs(level) < _REPORTED_OFFSET_BW * plate.weight_n:
+        return None
+    where = f"in {base.flights.size} flight phases" if base.flights else "over the quiet unloaded stretches"
+    doubt = (
+        "subtract it" if base.certain else "it may be a load: check, then ask for the zero to be corrected"
+    )
+    text = f"the vertical force is {plate.share(level)} {where}, expected 0; {doubt}"
+    severe = abs(level) > 0.02 * plate.weight_n
+    return Finding(
+        code="zero_offset", severity="warning" if severe else "info", text=text, value=level,
+        certain=base.certain,
+    )  # fmt: skip
+
+
+def _idle(plate: _Plate, level: float, sign: int) -> Finding:
+    base = plate.base
+    away = sign != 0 and level * sign < 0
+    if abs(level) > 0.05 * plate.weight_n:
+        doubt = (
+            "which no load on it can be, as the other plates show the sign; subtract it"
+            if away
+            else "which may be a load that stays or an offset; if nothing stood on it, ask for the zero"
+        )
+        text = f"the plate shows {plate.share(level)} without a change during the recording, {doubt}"
+        certain = away and base.wander_n <= 0.01 * plate.weight_n
+        return Finding(code="constant_load", severity="warning", text=text, value=level, certain=certain)
+    if base.wander_n > 0.01 * plate.weight_n:
+        text = (
+            f"the plate was not stepped on, yet its level wanders by {plate.share(base.wander_n)} (SD) around"
+            f" {level:.1f} N, expected a constant; leave it out or warm it up"
+        )
+        return Finding(code="wandering_zero", severity="warning", text=text, value=base.wander_n)
+    if abs(level) >= _REPORTED_OFFSET_BW * plate.weight_n:
+        text = f"the plate was not stepped on and shows {plate.share(level)}, expected 0; subtract it"
+        return Finding(code="zero_offset", severity="info", text=text, value=level, certain=base.certain)
+    text = f"the plate was not stepped on (level {plate.share(level)})"
+    return Finding(code="unloaded", severity="info", text=text, value=level)
+
+
+def _drift(plate: _Plate) -> Finding | None:
+    base = plate.base
+    if base.flights is None:
+        return None
+    values = base.flights.values(plate.values)
+    wander = wander_n(values)
+    limit = max(3.0 * base.noise_n, 0.01 * plate.weight_n)
+    if wander <= limit / 2.0:
+        return None
+    clear = wander > limit
+    advice = "subtract the spline through it" if clear else "leave it or ask for the drift to be corrected"
+    text = (
+        f"the baseline of {values.size} flight phases wanders over {plate.share(wander)}, expected within"
+        f" {limit:.1f} N (3 times its noise, at least 1 % BW); {advice}"
+    )
+    return Finding(
+        code="drift", severity="warning" if clear else "info", text=text, value=wander,
+        certain=clear and base.certain,
+    )  # fmt: skip
+
+
+def _noise(plate: _Plate) -> Finding | None:
+    base = plate.base
+    if not base.unloaded.any():
+        return None
+    loud = base.noise_n > 0.02 * plate.weight_n
+    if base.noise_n == 0.0 and not loud:
+        text = (
+            "the unloaded force is constant: small forces were set to one value before the file was written"
+        )
+    else:
+        text = f"the unloaded noise is {plate.share(base.noise_n)} (SD), expected at most 2 % BW"
+        text += "; look for vibration or a loose cable" if loud else ""
+    return Finding(code="noise", severity="warning" if loud else "info", text=text, value=base.noise_n)
+
+
+def _saturation(plate: _Plate) -> Finding | None:
+    """Report forces that stay at one extreme value where they should pass through a peak."""
+    worst: tuple[int, str, float] = (0, "", 0.0)
+    for name in force_channels(plate.stream):
+        values = np.asarray(plate.stream[name].values, dtype=np.float64)
+        for side in (1.0, -1.0):
+            count, at = flat_top(side * values, smallest_n=0.1 * plate.weight_n)
+            worst = max(worst, (count, name, side * at))
+    count, name, at = worst
+    if not count:
+        return None
+    text = (
+        f"{name} stays at {at:.1f} N for {count} samples where a peak is cut off, expected a rounded peak;"
+        " the amplifier's range was too small: leave those contacts out"
+    )
+    return Finding(code="saturation", severity="error", text=text, value=float(count), unit="1")
+
+
+def flat_top(values: Floats, *, smallest_n: float) -> tuple[int, float]:
+    """Return how many samples lie in cut-off peaks at the maximum, and the maximum.
+
+    A cut-off peak: at least three equal samples at the maximum entered by more than three of the smallest
+    steps the channel makes (a coarse converter's rounded peak is entered by one). None where the maximum is
+    below ``smallest_n`` or the channel's resting value.
+    """
+    known = values[np.isfinite(values)]
+    if known.size < 8:
+        return 0, 0.0
+    top, rest = float(known.max()), float(np.median(known))
+    if top < smallest_n or top - rest < smallest_n:
+        return 0, top
+    steps = np.abs(np.diff(known))
+    resolution = float(steps[steps > 1e-9].min(initial=np.inf))
+    at_top: NDArray[np.bool_] = known >= top - 1e-9 * abs(top)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], at_top, [False]]).astype(np.int8)))
+    runs = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2]) if b - a >= 3 and a > 0]
+    cut = [(a, b) for a, b in runs if top - known[a - 1] > 3.0 * resolution]
+    return sum(b - a for a, b in cut), top
+
+
+def _zeros(plate: _Plate) -> dict[str, float]:
+    """Return the unloaded median of every force and moment channel."""
+    mask = plate.base.unloaded
+    if not mask.any():
+        return {}
+    zeros = {}
+    for name in (*FORCES, *MOMENTS):
+        if name in plate.stream:
+            values = np.asarray(plate.stream[name].values, dtype=np.float64)[mask]
+            zeros[name] = float(np.nanmedian(values)) if np.isfinite(values).any() else 0.0
+    if plate.base.flights is not None:
+        zeros[f"f{plate.axis}"] = plate.base.level_n
+    return zeros

@@ -1,0 +1,128 @@
+"""What the force doctor says: findings per plate, and what a user asks to have corrected."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Severity = Literal["info", "warning", "error"]
+Choice = Literal["auto", "always", "never"]
+Code = Literal[
+    "vertical_axis",
+    "sign",
+    "zero_offset",
+    "constant_load",
+    "wandering_zero",
+    "no_baseline",
+    "unloaded",
+    "noise",
+    "saturation",
+    "drift",
+    "mass",
+    "no_force",
+]
+
+CORRECTABLE: dict[str, str] = {
+    "vertical_axis": "vertical",
+    "sign": "sign",
+    "zero_offset": "zero",
+    "constant_load": "zero",
+    "wandering_zero": "zero",
+    "drift": "drift",
+}
+"""The field of :class:`CorrectionRequest` that decides about each correctable finding."""
+
+
+class CorrectionRequest(BaseModel):
+    """What to correct: ``auto`` only where unambiguous, ``always`` where found, ``never``.
+
+    Attributes
+    ----------
+    zero
+        Subtract the unloaded level of every force and moment channel.
+    sign
+        Turn forces and moments round where the file holds the force applied to the plate.
+    vertical
+        Take the axis that carries the load as vertical.
+    drift
+        Subtract the baseline through the flight phases (in place of one constant zero).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    zero: Choice = "auto"
+    sign: Choice = "auto"
+    vertical: Choice = "auto"
+    drift: Choice = "auto"
+
+
+class Finding(BaseModel):
+    """One thing noticed.
+
+    Attributes
+    ----------
+    text
+        One sentence with numbers: what it is, what was expected, what to do.
+    value, unit
+        The number behind it.
+    certain
+        Unambiguous: corrected unless the user says never.
+    corrected
+        Whether it was (or, before :func:`grfkit.calibrate.decided`, is going to be) corrected.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    code: Code
+    severity: Severity
+    text: str
+    value: float | None = None
+    unit: str = "N"
+    certain: bool = False
+    corrected: bool = False
+
+
+class PlateFindings(BaseModel):
+    """What the doctor found at one plate (``plate`` is ``"all"`` for the sum of the plates).
+
+    Attributes
+    ----------
+    vertical
+        The axis found to be up, as the attribute of the stream.
+    sign
+        -1 where the file holds the force applied to the plate.
+    zero
+        Unloaded level of each force and moment channel as recorded, empty where none was seen.
+    body_weight_n
+        The body weight that thresholds were scaled by.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    plate: str
+    findings: list[Finding] = Field(default_factory=list)
+    vertical: str = ""
+    sign: Literal[1, -1] = 1
+    zero: dict[str, float] = Field(default_factory=dict)
+    body_weight_n: float = 0.0
+
+    def get(self, code: str) -> Finding | None:
+        """Return the finding with this code, None where there is none."""
+        return next((finding for finding in self.findings if finding.code == code), None)
+
+
+def decided(findings: list[PlateFindings], ask: CorrectionRequest | None = None) -> list[PlateFindings]:
+    """Return the findings with ``corrected`` set as :func:`grfkit.calibrate.correct` treats them."""
+    wanted = ask or CorrectionRequest()
+    return [
+        plate.model_copy(update={"findings": [_decide(f, wanted) for f in plate.findings]})
+        for plate in findings
+    ]
+
+
+def _decide(finding: Finding, ask: CorrectionRequest) -> Finding:
+    field = CORRECTABLE.get(finding.code)
+    if field is None:
+        return finding
+    choice: Choice = getattr(ask, field)
+    return finding.model_copy(
+        update={"corrected": choice == "always" or (choice == "auto" and finding.certain)}
+    )

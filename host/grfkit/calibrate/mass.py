@@ -1,0 +1,91 @@
+"""Body weight against the force: over whole strides of running the mean vertical force is body weight."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..records import Floats, Recording
+from ..signals.treadmill_drift import Flights, find_flights
+from ..units import G
+from .correct import correct
+from .findings import Finding, PlateFindings
+from .vertical import vertical_force
+
+TOLERANCE = 0.05
+"""Allowed deviation of the mean vertical force from body weight, as a share."""
+_SERIOUS = 0.15
+_FEWEST_STRIDES = 4
+
+
+def mean_running_load(
+    recording: Recording, findings: list[PlateFindings], *, weight_n: float
+) -> tuple[float, int] | None:
+    """Return the mean vertical force (N) over whole running strides, and how many.
+
+    The force is that after the unambiguous corrections, summed over the plates. None where there are fewer
+    than four whole running strides.
+    """
+    total = total_load(correct(recording, findings))
+    return None if total is None else mean_over_strides(total[0], rate_hz=total[1], weight_n=weight_n)
+
+
+def mass_finding(newtons: float, strides: int, *, mass_kg: float | None) -> Finding:
+    """Return how the mean vertical force of whole running strides compares with body weight."""
+    seen = f"the mean vertical force over {strides} whole running strides is {newtons:.0f} N ({newtons / G:.1f} kg)"
+    if not mass_kg:
+        text = f"{seen}; give the body mass to check it"
+        return Finding(code="mass", severity="info", text=text, value=newtons / G, unit="kg")
+    off = newtons / (mass_kg * G) - 1.0
+    if abs(off) <= TOLERANCE:
+        text = (
+            f"{seen}, {100 * off:+.1f} % from {mass_kg:g} kg; within the tolerance of {100 * TOLERANCE:.0f} %"
+        )
+        return Finding(code="mass", severity="info", text=text, value=newtons / G, unit="kg")
+    text = (
+        f"{seen}, {100 * off:+.1f} % from {mass_kg:g} kg, expected within {100 * TOLERANCE:.0f} %;"
+        " check the body mass, the plate's gain, and whether a plate is missing"
+    )
+    severity = "error" if abs(off) > _SERIOUS else "warning"
+    return Finding(code="mass", severity=severity, text=text, value=newtons / G, unit="kg")
+
+
+def total_load(recording: Recording) -> tuple[Floats, float] | None:
+    """Return the sum of the plates' vertical forces and its rate; None where the plates differ in length."""
+    plates = list(recording.of_kind("force_plate").values())
+    plates = [p for p in plates if any(np.isfinite(p[c].values).any() for c in ("fx", "fy", "fz") if c in p)]
+    if not plates or len({p.sizes["time"] for p in plates}) != 1:
+        return None
+    total = np.sum([vertical_force(p) for p in plates], axis=0)
+    return np.asarray(total, dtype=np.float64), float(plates[0].attrs["rate_hz"])
+
+
+def mean_over_strides(load_n: Floats, *, rate_hz: float, weight_n: float) -> tuple[float, int] | None:
+    """Return the mean load (N) over the longest run of whole strides, and how many; None if under four.
+
+    A stride is two steps, a step runs from mid-flight to mid-flight; a step that lasts more than 1.4 or
+    less than 0.6 of the median, or misses samples, ends a run.
+    """
+    flights = find_flights(load_n, rate_hz=rate_hz, threshold_n=0.1 * weight_n)
+    first, last = _longest_run(flights, load_n)
+    last -= (last - first) % 2
+    strides = (last - first) // 2
+    if strides < _FEWEST_STRIDES:
+        return None
+    middle = flights.middle()
+    a, b = round(float(middle[first])), round(float(middle[last]))
+    running = bool(np.percentile(load_n[a:b], 95.0) > 1.4 * np.mean(load_n[a:b]))
+    return (float(np.mean(load_n[a:b])), strides) if running else None
+
+
+def _longest_run(flights: Flights, load_n: Floats) -> tuple[int, int]:
+    """Return the first and last flight of the longest run of regular, complete steps."""
+    if flights.size < 2:
+        return 0, 0
+    middle = flights.middle()
+    step = np.diff(middle)
+    lost = np.cumsum(~np.isfinite(load_n))
+    whole = lost[middle[1:].astype(int)] == lost[middle[:-1].astype(int)]
+    good = whole & (step > 0.6 * np.median(step)) & (step < 1.4 * np.median(step))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
+    runs = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]
+    return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))

@@ -1,0 +1,164 @@
+"""Drift of a treadmill's force: the baseline seen in each flight phase, joined by a cubic spline.
+
+The idea is that of dryft (Alcantara, J Open Source Softw 4(44):1910, 2019): while both feet are in the air the
+force is the baseline. Here the baseline of a flight is the median over its middle third, which single-sample
+noise and the filter's ringing at touch-down do not reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_BLOCK_S = 1.0
+_LONGEST_SPLINE_GAP_S = 3.0
+
+
+@dataclass(frozen=True)
+class Flights:
+    """Unloaded phases between two contacts, in order; those cut by the ends or by a gap are left out.
+
+    Attributes
+    ----------
+    start, end
+        Shape (flights,): sample ranges ``[start, end)``.
+    """
+
+    start: Ints
+    end: Ints
+
+    @property
+    def size(self) -> int:
+        """Return the number of flights."""
+        return int(self.start.size)
+
+    @property
+    def inner(self) -> tuple[Ints, Ints]:
+        """Return the sample range of each flight's middle third, at least one sample."""
+        third = (self.end - self.start) // 3
+        return self.start + third, np.maximum(self.end - third, self.start + third + 1)
+
+    def mask(self, samples: int) -> NDArray[np.bool_]:
+        """Return which samples lie in the middle third of a flight."""
+        first, last = self.inner
+        edges = np.zeros(samples + 1, dtype=np.int64)
+        np.add.at(edges, first, 1)
+        np.add.at(edges, last, -1)
+        return np.asarray(np.cumsum(edges)[:samples] > 0)
+
+    def values(self, channel: Floats) -> Floats:
+        """Return the median of a channel over each flight's middle third, shape (flights,)."""
+        first, last = self.inner
+        return np.asarray([np.nanmedian(channel[a:b]) for a, b in zip(first, last)], dtype=np.float64)
+
+    def middle(self) -> Floats:
+        """Return the middle of each flight in samples, shape (flights,)."""
+        first, last = self.inner
+        return (first + last - 1) / 2.0
+
+
+def find_flights(
+    load_n: Floats, *, rate_hz: float, threshold_n: float, shortest_s: float = 0.03, longest_s: float = 2.0
+) -> Flights:
+    """Return the flight phases of a running trial.
+
+    The threshold stands on a floor that follows the drift: the 5th percentile of each second, taken over the
+    seconds that hold both load and flight.
+
+    Parameters
+    ----------
+    load_n
+        Shape (samples,), N, up positive; any offset or drift; missing samples NaN.
+    threshold_n
+        Load above the floor that ends a flight; scale it by body weight.
+    shortest_s, longest_s
+        Unloaded phases outside this are no flights.
+    """
+    above = load_n - _floor(load_n, rate_hz)
+    below = above < threshold_n  # NaN is not below
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], below, [False]]).astype(np.int8)))
+    start, end = edges[::2], edges[1::2]
+    inside = (start > 0) & (end < load_n.size)
+    known = np.isfinite(load_n)
+    inside[inside] &= known[start[inside] - 1] & known[end[inside]]
+    length = (end - start) / rate_hz
+    keep = inside & (length >= shortest_s) & (length <= longest_s) & (end - start >= 2)
+    return Flights(start[keep].astype(np.int64), end[keep].astype(np.int64))
+
+
+def drift_curve(channel: Floats, flights: Flights, *, rate_hz: float) -> Floats:
+    """Return the baseline of a channel at every sample, shape (samples,).
+
+    A cubic spline through the flights' values at their middles. Before the first and after the last flight
+    the baseline is held, not extrapolated; across more than 3 s without a flight it is a straight line, as a
+    cubic may swing there. Values further than 5 robust SD from the median of their nine neighbours are left
+    out. Zeros where there is no flight.
+    """
+    index = np.arange(channel.size, dtype=np.float64)
+    at, value = flights.middle(), flights.values(channel)
+    keep = np.isfinite(value)
+    keep[keep] = _not_outlying(value[keep])
+    at, value = at[keep], value[keep]
+    if at.size < 4:
+        return np.interp(index, at, value) if at.size else np.zeros(channel.size)
+    curve = np.interp(index, at, value)
+    breaks = np.flatnonzero(np.diff(at) > _LONGEST_SPLINE_GAP_S * rate_hz) + 1
+    for part in np.split(np.arange(at.size), breaks):
+        if part.size >= 4:
+            _join(curve, at[part], value[part])
+    return np.asarray(curve, dtype=np.float64)
+
+
+def _join(curve: Floats, at: Floats, value: Floats) -> None:
+    from scipy.interpolate import CubicSpline
+
+    first, last = int(np.ceil(at[0])), int(np.floor(at[-1])) + 1
+    curve[first:last] = CubicSpline(at, value, bc_type="natural")(np.arange(first, last, dtype=np.float64))
+
+
+def wander_n(values: Floats) -> float:
+    """Return how far the baseline wanders: range of the flights' values smoothed over nine flights.
+
+    Zero for fewer than nine flights: single values hold noise that smoothing must remove first.
+    """
+    if values.size < 9:
+        return 0.0
+    smooth = _running_median(values)
+    return float(smooth.max() - smooth.min())
+
+
+def _running_median(values: Floats) -> Floats:
+    width = min(9, values.size if values.size % 2 else values.size - 1)
+    padded = np.pad(values, width // 2, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)
+    return np.asarray(np.median(windows, axis=1), dtype=np.float64)
+
+
+def _not_outlying(values: Floats) -> NDArray[np.bool_]:
+    if values.size < 9:
+        return np.ones(values.size, dtype=bool)
+    off = np.abs(values - _running_median(values))
+    return np.asarray(off <= np.maximum(5.0 * 1.4826 * np.median(off), 1e-9))
+
+
+def _floor(load_n: Floats, rate_hz: float) -> Floats:
+    """Return the low level of each second, over seconds with both load and flight, at every sample."""
+    count = max(1, int(load_n.size / (_BLOCK_S * rate_hz)))
+    parts = np.array_split(np.arange(load_n.size), count)
+    middle = np.asarray([part.mean() for part in parts])
+    low, high = np.full(count, np.nan), np.full(count, np.nan)
+    for k, part in enumerate(parts):
+        block = load_n[part][np.isfinite(load_n[part])]
+        if block.size >= 4:
+            low[k], high[k] = np.percentile(block, [5.0, 95.0])
+    spans = high - low
+    both = np.isfinite(spans)
+    if not both.any():
+        return np.zeros(load_n.size)
+    both &= spans >= 0.3 * np.nanmax(spans)
+    return np.interp(np.arange(load_n.size), middle[both], low[both])
