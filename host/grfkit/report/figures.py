@@ -1,0 +1,224 @@
+"""The score against lag, and the residual of every anchor."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from ..records import Floats
+from ..records.evidence import StreamEvidence
+from .decimate import envelope
+from .numbers import count, fixed, known, milliseconds, seconds
+from .panel import Axis, Key, Panel, axis, legend
+from .shown import edges_of, to_reference
+
+_COLUMNS = 500
+_MOST_DOTS = 2500
+_MOST_RINGS = 600
+
+
+class Score(NamedTuple):
+    """Candidate offsets in order (s) and how many nats each is below the best (0 or less)."""
+
+    lag_s: Floats
+    nats: Floats
+
+    def at(self, lag_s: float | None) -> float | None:
+        """Return the score at a candidate (its nearest evaluated neighbour), None if there is none."""
+        if lag_s is None or not known(lag_s) or not self.lag_s.size:
+            return None
+        return float(self.nats[np.argmin(np.abs(self.lag_s - lag_s))])
+
+
+def scored(evidence: StreamEvidence) -> Score:
+    """Return the evaluated candidates, in order, relative to the best."""
+    lag, score = evidence.lag_s, evidence.log_likelihood
+    good = np.isfinite(lag) & np.isfinite(score)
+    order = np.argsort(lag[good], kind="stable")
+    lag, score = lag[good][order], score[good][order]
+    return Score(lag, score - score.max() if score.size else score)
+
+
+def likelihood(evidence: StreamEvidence) -> Markup:
+    """Return the score against lag, whole and around the winner, with winner and runner-up marked."""
+    score = scored(evidence)
+    if not score.lag_s.size:
+        return Markup('<p class="none">No candidate offset was scored.</p>')
+    rival = score.at(evidence.runner_up_lag_s)
+    floor = _floor(score, rival)
+    whole = (float(score.lag_s[0]), float(score.lag_s[-1]))
+    panels = [_score_panel(evidence, score, whole, floor, "All candidates")]
+    close = _close(evidence, whole)
+    if close is not None:
+        panels.append(_score_panel(evidence, score, close, floor, "Around the winner"))
+    keys = [Key("win", "line", f"chosen: {seconds(evidence.chosen_lag_s)}")]
+    if rival is not None:
+        how = f"runner-up: {seconds(evidence.runner_up_lag_s)}, {fixed(-rival, 1, 'nats')} worse"
+        keys.append(Key("run", "line", how))
+    else:
+        keys.append(Key("run", "line", "no runner-up"))
+    pair = Markup('<div class="pair n{}">{}</div>').format(len(panels), Markup("").join(panels))
+    if score.nats.min() < floor:
+        note = f"Scores more than {fixed(-floor, 0, 'nats')} below the best are drawn at the lower edge."
+        pair += Markup('<p class="note">{}</p>').format(note)
+    return legend(keys) + pair
+
+
+def _floor(score: Score, rival: float | None) -> float:
+    """Return where the axis ends: deep enough for the runner-up, not so deep that its distance vanishes."""
+    deepest = float(score.nats.min())
+    return max(deepest, -max(5.0 * -(rival or 0.0), 50.0)) * 1.04 or -1.0
+
+
+def _close(evidence: StreamEvidence, whole: tuple[float, float]) -> tuple[float, float] | None:
+    if evidence.chosen_lag_s is None or not known(evidence.chosen_lag_s):
+        return None
+    centre, half = evidence.chosen_lag_s, 1.5
+    if evidence.runner_up_lag_s is not None and known(evidence.runner_up_lag_s):
+        distance = 1.5 * abs(evidence.runner_up_lag_s - centre)
+        half = distance if 0.3 < distance < 5.0 else half
+    start, end = max(whole[0], centre - half), min(whole[1], centre + half)
+    worth = end > start and (end - start) < 0.6 * (whole[1] - whole[0])
+    return (start, end) if worth else None
+
+
+def _score_panel(
+    evidence: StreamEvidence, score: Score, span: tuple[float, float], floor: float, title: str
+) -> Markup:
+    room = (span[1] - span[0]) * 0.02
+    across = axis(span[0] - room, span[1] + room, "offset (s)", ticks=4)
+    down = axis(floor, -floor * 0.12, "nats below the best", ticks=4)
+    down = Axis(down.low, down.high, down.label, tuple(t for t in down.ticks if t[0] <= 0))
+    panel = Panel(across, down, 170)
+    inside = (score.lag_s >= across.low) & (score.lag_s <= across.high)
+    lag, nats = score.lag_s[inside], np.maximum(score.nats[inside], floor)
+    if lag.size > 2 * _COLUMNS:
+        seen = envelope(lag, nats, start=across.low, end=across.high, columns=_COLUMNS)
+        good = np.isfinite(seen.high)
+        lag = np.repeat(seen.at[good], 2)
+        nats = np.column_stack([seen.low[good], seen.high[good]]).ravel()
+    panel.line(lag, nats, "score")
+    panel.upright(evidence.runner_up_lag_s, "run")
+    panel.upright(evidence.chosen_lag_s, "win")
+    for place, mark in ((evidence.runner_up_lag_s, "run"), (evidence.chosen_lag_s, "win")):
+        height = score.at(place)
+        if place is not None and height is not None:
+            at = (np.asarray([place]), np.asarray([max(height, floor)]))
+            (panel.rings if mark == "run" else panel.dots)(*at, mark + "dot")
+    rival = score.at(evidence.runner_up_lag_s)
+    alt = f"{title}: log-likelihood against offset, highest at {seconds(evidence.chosen_lag_s)}"
+    if rival is not None:
+        alt += f"; the runner-up at {seconds(evidence.runner_up_lag_s)} is {fixed(-rival, 1, 'nats')} lower"
+    return panel.finish(alt, title=title)
+
+
+class _Residuals(NamedTuple):
+    at_s: Floats
+    ms: Floats
+    kept: NDArray[np.bool_]
+
+    def of(self, kept: bool) -> tuple[Floats, Floats]:
+        chosen = self.kept if kept else ~self.kept
+        return self.at_s[chosen], self.ms[chosen]
+
+
+def residuals(evidence: StreamEvidence) -> Markup:
+    """Return the residual of every anchor over time with the map's uncertainty, and their histogram."""
+    anchors = evidence.anchors
+    good = np.isfinite(anchors.residual_s) & np.isfinite(anchors.t_reference_s)
+    data = _Residuals(anchors.t_reference_s[good], anchors.residual_s[good] * 1e3, anchors.kept[good])
+    if not data.ms.size:
+        return Markup('<p class="none">No {} were matched, there is no residual to show.</p>').format(
+            evidence.anchor_kind
+        )
+    reach = _reach(evidence, data)
+    panels = [_residual_panel(evidence, data, reach), _histogram(evidence, data, reach)]
+    keys = [
+        Key("devdot", "dot", f"used ({int(data.kept.sum()):,})"),
+        Key("runring", "ring", f"excluded ({int((~data.kept).sum()):,})"),
+    ]
+    if known(evidence.clock_map.uncertainty_ms):
+        bound = milliseconds(evidence.clock_map.uncertainty_ms)
+        keys.append(Key("band", "area", f"±{bound}: 95 % of the map (of the mean, not of one anchor)"))
+    if evidence.clock_map.segments[1:]:
+        keys.append(Key("cut", "line", "samples lost: a new piece"))
+    beyond = int((np.abs(data.ms) > reach).sum())
+    note = (
+        f"{count(beyond, 'anchor lies', 'anchors lie')} beyond the axis, drawn at its edge." if beyond else ""
+    )
+    both = Markup('<div class="pair side">{}</div>').format(Markup("").join(panels))
+    return legend(keys) + both + Markup('<p class="note">{}</p>').format(note)
+
+
+def _reach(evidence: StreamEvidence, data: _Residuals) -> float:
+    """Return the half-width of the axis (ms): what is kept, the band, and no further."""
+    kept = np.abs(data.of(True)[1])
+    widest = float(np.percentile(kept, 99.5)) if kept.size else float(np.percentile(np.abs(data.ms), 80))
+    bound = evidence.clock_map.uncertainty_ms
+    return 1.25 * max(widest, bound if bound is not None and known(bound) else 0.0, 0.5)
+
+
+def _residual_panel(evidence: StreamEvidence, data: _Residuals, reach: float) -> Markup:
+    start, end = float(data.at_s.min()), float(data.at_s.max())
+    unit, per = (60.0, "min") if end - start > 300 else (1.0, "s")
+    room = max((end - start) * 0.02, 0.1)
+    across = axis((start - room) / unit, (end + room) / unit, f"reference time ({per})")
+    panel = Panel(across, axis(-reach, reach, "residual (ms)"), 190)
+    bound = evidence.clock_map.uncertainty_ms
+    if bound is not None and known(bound):
+        panel.box(across.low, across.high, -bound, bound, "band")
+    panel.level(0.0, "zero")
+    edges = to_reference(evidence, np.asarray(edges_of(evidence.clock_map.segments)))
+    for edge in edges if edges is not None else []:
+        panel.upright(float(edge) / unit, "cut")
+    edge = 0.96 * reach
+    at, ms = data.of(True)
+    if at.size > _MOST_DOTS:
+        _many(panel, at / unit, ms)
+    else:
+        panel.dots(at / unit, np.clip(ms, -edge, edge), "devdot")
+    at, ms = data.of(False)
+    step = max(1, -(-at.size // _MOST_RINGS))
+    panel.rings(at[::step] / unit, np.clip(ms[::step], -edge, edge), "runring")
+    return panel.finish(_residual_words(evidence, data))
+
+
+def _many(panel: Panel, at: Floats, ms: Floats) -> None:
+    """Draw more anchors than can be told apart as the range and the mean of each column."""
+    order = np.argsort(at, kind="stable")
+    at, ms = at[order], ms[order]
+    low, high = panel.x.low, panel.x.high
+    seen = envelope(at, ms, start=low, end=high, columns=300)
+    column = np.clip(((at - low) / (high - low) * 300).astype(int), 0, 299)
+    number = np.bincount(column, minlength=300)
+    mean = np.bincount(column, weights=ms, minlength=300) / np.maximum(number, 1)
+    x = np.repeat(seen.at, 3)
+    panel.line(x, np.column_stack([seen.low, seen.high, np.full(300, np.nan)]).ravel(), "range")
+    panel.dots(seen.at[number > 0], mean[number > 0], "devdot")
+
+
+def _residual_words(evidence: StreamEvidence, data: _Residuals) -> str:
+    kept = data.of(True)[1]
+    text = f"Residuals of {kept.size:,} {evidence.anchor_kind} over time"
+    if kept.size:
+        mean, spread = fixed(float(kept.mean()), 1, "ms"), fixed(float(kept.std()), 1, "ms")
+        text += f": mean {mean}, standard deviation {spread}"
+    return f"{text}; {data.ms.size - kept.size:,} excluded"
+
+
+def _histogram(evidence: StreamEvidence, data: _Residuals, reach: float) -> Markup:
+    kept = data.of(True)[1]
+    edges = np.linspace(-reach, reach, 26)
+    number, _ = np.histogram(kept, bins=edges)
+    most = max(int(number.max()), 1)
+    across = Axis(0.0, most * 1.05, "anchors", ((0.0, "0"), (float(most), f"{most:,}")))
+    panel = Panel(across, axis(-reach, reach, "residual (ms)"), 190)
+    for height, low, high in zip(number, edges[:-1], edges[1:]):
+        if height:
+            panel.box(0.0, float(height), float(low), float(high), "bar")
+    panel.level(0.0, "zero")
+    words = f", half of them within ±{milliseconds(float(np.median(np.abs(kept))))}" if kept.size else ""
+    return panel.finish(f"Histogram of the residuals of {kept.size:,} {evidence.anchor_kind}{words}")

@@ -1,0 +1,42 @@
+"""Templates, and pages written whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..provenance import tool_version, written_whole
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def page(template: str, **content: Any) -> str:
+    """Return a template filled in; every value is escaped, a name that is not given is an error."""
+    text = _environment().get_template(template).render(version=tool_version(), **content)
+    # a lone surrogate (from a file name that is no UTF-8) cannot be written
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def write_page(path: Path, text: str, *, force: bool) -> None:
+    """Write a page as UTF-8 with ``\\n`` line ends, whole or not at all.
+
+    Raises
+    ------
+    BadInputError
+        If ``path`` exists and ``force`` is false, or cannot be written.
+    """
+    with written_whole(path, force=force) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,83 @@
+"""Numbers as a person reads them: fixed digits, units, a true minus, and a dash for what is not known."""
+
+from __future__ import annotations
+
+import math
+
+DASH = "—"
+_MINUS = "−"
+_THIN = "\u202f"
+
+
+def known(value: float | None) -> bool:
+    """Return whether there is a finite number to show."""
+    return value is not None and math.isfinite(value)
+
+
+def fixed(value: float | None, digits: int, unit: str = "") -> str:
+    """Return the number with a fixed number of decimals and its unit, a dash for None, NaN or infinity."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    rounded = round(value, digits) + 0.0
+    text = f"{abs(rounded):,.{digits}f}"
+    return (_MINUS if rounded < 0 else "") + text + (f" {unit}" if unit else "")
+
+
+def seconds(value: float | None) -> str:
+    """Return seconds to the millisecond."""
+    return fixed(value, 3, "s")
+
+
+def milliseconds(value: float | None, *, from_s: bool = False) -> str:
+    """Return milliseconds, with a decimal below 10; ``from_s`` if the value is in seconds."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    scaled = value * 1e3 if from_s else value
+    return fixed(scaled, 1 if abs(scaled) < 9.95 else 0, "ms")
+
+
+def percent(share: float | None) -> str:
+    """Return a share in whole percent; rounding never makes 100 % of less than all."""
+    if share is None or not math.isfinite(share):
+        return DASH
+    whole = round(share * 100)
+    return f"{99 if whole == 100 and share < 1 else whole}{_THIN}%"
+
+
+def chance(probability: float | None) -> str:
+    """Return a probability as odds: ``1 in 4,000``, to two figures; in percent above one in five."""
+    if probability is None or not math.isfinite(probability):
+        return DASH
+    if probability > 0.2:
+        return f"{min(round(probability * 100), 100)}{_THIN}%"
+    if probability < 1e-6:
+        return "below 1 in 1,000,000"
+    odds = 1.0 / probability
+    step = 10 ** max(math.floor(math.log10(odds)) - 1, 0)
+    return f"1 in {round(odds / step) * step:,}"
+
+
+def duration(span_s: float | None) -> str:
+    """Return a stretch of time: ``8.4 s``, ``5 min 02 s`` or ``2 h 03 min``."""
+    if span_s is None or not math.isfinite(span_s):
+        return DASH
+    if span_s < 119.95:
+        return fixed(span_s, 1, "s")
+    minutes, rest = divmod(round(span_s), 60)
+    if minutes < 120:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(round(span_s / 60), 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def count(number: int, thing: str, things: str | None = None) -> str:
+    """Return ``1 gap``, ``3 gaps`` or ``no gaps``."""
+    many = things or f"{thing}s"
+    return f"no {many}" if number == 0 else f"{number:,} {thing if number == 1 else many}"
+
+
+def size(size_bytes: int) -> str:
+    """Return a file's size in kB or MB (powers of ten)."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    return f"{size_bytes / 1e3:,.1f} kB" if size_bytes < 1e6 else f"{size_bytes / 1e6:,.1f} MB"

@@ -1,0 +1,145 @@
+"""Both signals over each other, before and after, and the whole trial with its gaps and losses."""
+
+from __future__ import annotations
+
+import numpy as np
+from markupsafe import Markup
+
+from ..records import Floats
+from ..records.evidence import StreamEvidence
+from .decimate import curve, envelope
+from .numbers import DASH, count, duration, seconds
+from .panel import Axis, Key, Panel, axis, legend
+from .shown import Shown, edges_of, to_reference
+
+Signal = tuple[Floats, Floats]
+_LANES = 5
+_COLUMNS = 500
+
+
+def overlay(evidence: StreamEvidence, shown: Shown) -> Markup:
+    """Return the signals as recorded and as aligned, at the start and at the end of the overlap.
+
+    A refused stream shows the best candidate and the runner-up instead.
+    """
+    name = evidence.stream
+    rows: list[tuple[str, Signal]] = [("Before: as recorded, both from zero", shown.recorded)]
+    if shown.trusted:
+        rows.append(("After: aligned", shown.aligned))
+    elif shown.aligned[0].size:
+        rows.append((f"If the offset were {seconds(evidence.chosen_lag_s)} (best candidate)", shown.aligned))
+    if shown.rival[0].size:
+        rows.append((f"If the offset were {seconds(evidence.runner_up_lag_s)} (runner-up)", shown.rival))
+    places = ["start", "end"] if len(shown.windows) == 2 else ["whole"]
+    parts = []
+    for text, signal in rows:
+        panels = [
+            _window(shown.reference, signal, window, f"{text}, {place}", name)
+            for place, window in zip(places, shown.windows)
+        ]
+        parts.append(
+            Markup('<h4>{}</h4><div class="pair n{}">{}</div>').format(
+                text, len(panels), Markup("").join(panels)
+            )
+        )
+    keys = legend([Key("ref", "area", evidence.clock_map.target), Key("dev", "line", name)])
+    return Markup("{}{}").format(keys, Markup("").join(parts))
+
+
+def _window(reference: Signal, device: Signal, window: tuple[float, float], text: str, name: str) -> Markup:
+    start, end = window
+    panel = Panel(axis(start, end, "reference time (s)", ticks=4), Axis(-0.25, 1.35), 110, gutter="none")
+    x, y = curve(*reference, start=start, end=end)
+    panel.area(x, y, 0.0, "ref")
+    panel.line(x, y, "refline")
+    x, y = curve(*device, start=start, end=end)
+    inside = np.isfinite(y) & (x >= start) & (x <= end)
+    panel.line(x, y, "dev")
+    nothing = "" if inside.any() else f": {name} has no sample here"
+    alt = f"{text}: reference and {name} from {seconds(start)} to {seconds(end)} of reference time{nothing}"
+    drawn = panel.finish(alt)
+    if nothing:
+        drawn += Markup('<p class="none">{} has no sample in this window</p>').format(name)
+    return drawn
+
+
+def coverage(evidence: StreamEvidence, shown: Shown) -> Markup:
+    """Return the whole trial in lanes: reference, device before and after, gaps and losses."""
+    span = _span(shown)
+    if span is None:
+        return Markup('<p class="none">No signal to show.</p>')
+    start, end = span
+    words = ["lost", "gaps", "after" if shown.trusted else "candidate", "before", "reference"]
+    lanes = Axis(0.0, _LANES, "", tuple((lane + 0.5, word) for lane, word in enumerate(words)))
+    unit, per = (60.0, "min") if end - start > 300 else (1.0, "s")
+    panel = Panel(axis(start / unit, end / unit, f"reference time ({per})"), lanes, 170, gutter="wide")
+    for lane, signal, kind in (
+        (4, shown.reference, "ref"),
+        (3, shown.recorded, "old"),
+        (2, shown.aligned, "dev"),
+    ):
+        _lane(panel, signal, span, lane, kind, unit)
+    _losses(panel, evidence, unit)
+    alt = f"Whole trial, {seconds(start)} to {seconds(end)}: {losses_in_words(evidence)}"
+    return panel.finish(alt)
+
+
+def _lane(panel: Panel, signal: Signal, span: tuple[float, float], lane: int, kind: str, unit: float) -> None:
+    if not signal[0].size:
+        return
+    seen = envelope(*signal, start=span[0], end=span[1], columns=_COLUMNS)
+    high = np.clip(seen.high, 0.04, 1.1) * 0.8
+    panel.area(seen.at / unit, lane + 0.08 + high, lane + 0.08, kind)
+
+
+def _losses(panel: Panel, evidence: StreamEvidence, unit: float) -> None:
+    thin = (panel.x.high - panel.x.low) * 0.002
+    for start, end in _mapped_gaps(evidence):
+        middle, half = (start + end) / 2 / unit, max((end - start) / 2 / unit, thin)
+        panel.box(middle - half, middle + half, 1.15, 1.85, "gap")
+    edges = [at for at, _ in evidence.lost] or edges_of(evidence.clock_map.segments)
+    places = _on_reference(evidence, np.asarray(edges, dtype=np.float64)) / unit
+    for at in places[np.isfinite(places)]:
+        panel.box(at - thin, at + thin, 0.15, 0.85, "lost")
+
+
+def _mapped_gaps(evidence: StreamEvidence) -> list[tuple[float, float]]:
+    ends = np.asarray(evidence.gaps, dtype=np.float64).reshape(-1, 2)
+    mapped = _on_reference(evidence, ends.ravel()).reshape(-1, 2)
+    return [(float(a), float(b)) for a, b in mapped if np.isfinite(a) and np.isfinite(b)]
+
+
+def _on_reference(evidence: StreamEvidence, times: Floats) -> Floats:
+    mapped = to_reference(evidence, times)
+    return times if mapped is None else mapped
+
+
+def _span(shown: Shown) -> tuple[float, float] | None:
+    """Return the reference's time and as much of the device's as half of it on either side."""
+    known = [s[0] for s in (shown.reference, shown.aligned, shown.recorded) if s[0].size]
+    if not known:
+        return None
+    first, last = float(known[0][0]), float(known[0][-1])
+    room = (last - first) / 2 if shown.reference[0].size else 0.0
+    start = max(min(float(t[0]) for t in known), first - room)
+    end = min(max(float(t[-1]) for t in known), last + room)
+    return (start, end) if end > start else (first, first + 1.0)
+
+
+def losses_in_words(evidence: StreamEvidence) -> str:
+    """Return how many gaps and lost samples there are, how long, and where the worst is."""
+    gaps = [(end - start, start) for start, end in evidence.gaps]
+    text = count(len(gaps), "gap")
+    if gaps:
+        longest, at = max(gaps)
+        text += f", {duration(sum(g for g, _ in gaps))} in all"
+        text += (
+            f", the longest {duration(longest)} at {seconds(at)} of its own clock" if len(gaps) > 1 else ""
+        )
+    samples = sum(n for _, n in evidence.lost) or evidence.clock_map.lost_samples
+    text += "; " + count(samples, "sample") + " lost without a trace in the stamps"
+    places = [f"{n:,} at {seconds(at)}" for at, n in evidence.lost[:5]]
+    if places:
+        more = len(evidence.lost) - 5
+        text += f" ({', '.join(places)}{f' and at {more} more places' if more > 0 else ''})"
+    return text if evidence.device_time_s.size else DASH

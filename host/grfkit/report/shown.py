@@ -1,0 +1,116 @@
+"""One stream made ready to draw: signals to scale, times mapped, and the windows worth looking at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..records import Floats, Segment
+from ..records.evidence import StreamEvidence
+from .decimate import ordered
+from .numbers import known
+
+WINDOW_S = 4.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The signals of one stream on the clocks they are drawn on.
+
+    Attributes
+    ----------
+    reference, recorded, aligned, rival
+        Pairs of time (s, never decreasing) and signal: the reference; the device as recorded; the device as
+        the map has it (of a refused stream: as the best candidate would); as the runner-up would. Empty
+        where there is nothing.
+    trusted
+        Whether ``aligned`` is the map's, and not a candidate's.
+    overlap
+        Start and end of what both recorded, on the reference clock; None if they do not meet.
+    windows
+        The stretches shown closely.
+    """
+
+    reference: tuple[Floats, Floats]
+    recorded: tuple[Floats, Floats]
+    aligned: tuple[Floats, Floats]
+    rival: tuple[Floats, Floats]
+    trusted: bool
+    overlap: tuple[float, float] | None
+    windows: tuple[tuple[float, float], ...]
+
+
+def prepare(evidence: StreamEvidence) -> Shown:
+    """Return the stream's signals ready to draw."""
+    reference = ordered(evidence.reference_time_s, scaled(evidence.reference_signal))
+    device = scaled(evidence.device_signal)
+    nothing = (np.empty(0), np.empty(0))
+    mapped = to_reference(evidence, evidence.device_time_s)
+    aligned = nothing if mapped is None else ordered(mapped, device)
+    rival = nothing
+    if not evidence.clock_map.segments and known(evidence.runner_up_lag_s):
+        rival = ordered(evidence.device_time_s + float(evidence.runner_up_lag_s or 0.0), device)
+    overlap = _common(reference, aligned)
+    return Shown(
+        reference=reference,
+        recorded=ordered(evidence.device_time_s, device),
+        aligned=aligned,
+        rival=rival,
+        trusted=bool(evidence.clock_map.segments),
+        overlap=overlap,
+        windows=_windows(evidence, overlap),
+    )
+
+
+def to_reference(evidence: StreamEvidence, t_device_s: Floats) -> Floats | None:
+    """Return reference times (s): by the map, else by the best candidate's offset, else None.
+
+    Times in a stretch that no segment covers come back NaN.
+    """
+    times = np.asarray(t_device_s, dtype=np.float64)
+    if evidence.clock_map.segments:
+        return evidence.clock_map.apply(times)
+    if evidence.chosen_lag_s is None or not known(evidence.chosen_lag_s):
+        return None
+    return times + evidence.chosen_lag_s
+
+
+def scaled(signal: Floats) -> Floats:
+    """Return the signal over its usual peak: the 95th percentile of what is above a tenth of the largest."""
+    size = np.abs(signal)
+    top = np.fmax.reduce(size, initial=0.0)
+    if not (np.isfinite(top) and top > 0):
+        return signal
+    return np.asarray(signal / np.percentile(size[size > 0.1 * top], 95))
+
+
+def edges_of(segments: list[Segment]) -> list[float]:
+    """Return the device times (s) where one segment gives way to the next."""
+    return [segment.start_s for segment in segments[1:]]
+
+
+def _common(a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> tuple[float, float] | None:
+    if not a[0].size or not b[0].size:
+        return None
+    start, end = max(float(a[0][0]), float(b[0][0])), min(float(a[0][-1]), float(b[0][-1]))
+    return (start, end) if end > start else None
+
+
+def _windows(
+    evidence: StreamEvidence, overlap: tuple[float, float] | None
+) -> tuple[tuple[float, float], ...]:
+    """Return a window around the first and the last anchor, else at the ends of the overlap."""
+    anchors = evidence.anchors.t_reference_s[evidence.anchors.kept]
+    anchors = anchors[np.isfinite(anchors)]
+    if anchors.size:
+        first, last = float(anchors.min()) - 0.3, float(anchors.max()) + 0.7
+    elif overlap is not None:
+        first, last = overlap
+    elif evidence.reference_time_s.size:
+        first, last = float(evidence.reference_time_s[0]), float(evidence.reference_time_s[-1])
+    else:
+        return ()
+    if last - first < 1.5 * WINDOW_S:
+        return ((first, max(last, first + 1.0)),)
+    return ((first, first + WINDOW_S), (last - WINDOW_S, last))

@@ -1,0 +1,121 @@
+"""The alignment report: one page that says whether a trial can be trusted, and shows why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from ..records.evidence import StreamEvidence, TrialEvidence
+from . import words
+from .figures import likelihood, residuals
+from .html import page, write_page
+from .numbers import DASH, fixed, size
+from .overlay import coverage, losses_in_words, overlay
+from .shown import prepare
+
+
+def render_sync_report(evidence: TrialEvidence) -> str:
+    """Return the alignment report as one HTML page that needs nothing else.
+
+    The page holds its styles and figures, runs no script and fetches nothing; it follows the reader's light
+    or dark scheme. The same evidence gives the same text. None, NaN and infinity show as a dash.
+    """
+    found = words.groups(evidence.streams)
+    return page(
+        "sync.html",
+        trial=evidence,
+        facts=_facts(evidence),
+        headline=words.headline(evidence),
+        sentences=[_spoken(group) for group in found],
+        advice=words.advice(evidence),
+        doctor_words=words.doctor_in_words(evidence.doctor),
+        names=[words.name_of(group) for group in found],
+        states=[words.state_of(group[0].clock_map) for group in found],
+        rows=words.table_rows(found),
+        sections=[_section(group) for group in found],
+        doctor=_doctor(evidence),
+        inputs=[(i.name, i.role, size(i.size_bytes), i.sha256) for i in evidence.inputs],
+        inspections=[_pairs(i) for i in evidence.inspections],
+        configuration=json.dumps(dict(evidence.configuration), indent=2, sort_keys=True, default=str),
+    )
+
+
+def write_sync_report(path: Path, evidence: TrialEvidence, force: bool = False) -> None:
+    """Write the alignment report, whole or not at all.
+
+    Raises
+    ------
+    BadInputError
+        If ``path`` exists and ``force`` is false, or cannot be written.
+    """
+    write_page(path, render_sync_report(evidence), force=force)
+
+
+def _facts(evidence: TrialEvidence) -> list[tuple[str, str]]:
+    return [
+        ("participant", evidence.participant or DASH),
+        ("mass", fixed(evidence.mass_kg, 1, "kg")),
+        ("surface", evidence.surface),
+        ("speed", fixed(evidence.speed_m_s, 2, "m/s")),
+    ]
+
+
+def _spoken(group: words.Group) -> dict[str, Any]:
+    clock_map = group[0].clock_map
+    return {
+        "name": words.name_of(group),
+        "state": words.state_of(clock_map),
+        "text": words.sentence(group),
+        "reasons": clock_map.reasons,
+    }
+
+
+def _section(group: words.Group) -> dict[str, Any]:
+    first = group[0]
+    return {
+        "name": words.name_of(group),
+        "state": words.state_of(first.clock_map),
+        "kind": first.anchor_kind,
+        "remarks": words.remarks(first.clock_map),
+        "streams": [_figures(stream) for stream in group],
+        "likelihood": likelihood(first),
+        "residuals": residuals(first),
+    }
+
+
+def _figures(stream: StreamEvidence) -> dict[str, Any]:
+    shown = prepare(stream)
+    drawn: dict[str, Any] = {"name": stream.stream, "losses": losses_in_words(stream)}
+    drawn["overlay"] = overlay(stream, shown) if shown.windows else Markup('<p class="none">No signal.</p>')
+    return drawn | {"coverage": coverage(stream, shown)}
+
+
+def _doctor(evidence: TrialEvidence) -> list[dict[str, str]]:
+    rank = {severity: place for place, severity in enumerate(words.SEVERITIES)}
+    ordered = sorted(evidence.doctor, key=lambda f: rank.get(words.severity_of(f), len(rank)))
+    return [_finding(finding) for finding in ordered]
+
+
+def _finding(finding: Mapping[str, Any]) -> dict[str, str]:
+    corrected = finding.get("corrected")
+    shown = {key: str(finding.get(key) or DASH) for key in ("plate", "code", "text")}
+    shown["corrected"] = DASH if corrected is None else "yes" if corrected else "no"
+    return shown | {"severity": words.severity_of(finding)}
+
+
+def _pairs(inspection: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(str(key), _plain(value)) for key, value in inspection.items()]
+
+
+def _plain(value: Any) -> str:
+    if value is None or value == "":
+        return DASH
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_plain(v)}" for key, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(v) for v in value) or DASH
+    return DASH if isinstance(value, float) and value != value else str(value)

@@ -1,0 +1,243 @@
+"""The verdict in plain words: what was found, how surely, what failed, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..records import ClockMap
+from ..records.evidence import StreamEvidence, TrialEvidence
+from .figures import scored
+from .numbers import chance, count, duration, fixed, known, milliseconds, percent, seconds
+
+Group = list[StreamEvidence]
+
+SEVERITIES = ("error", "warning", "info")
+
+
+def groups(streams: Sequence[StreamEvidence]) -> list[Group]:
+    """Return the streams by clock: those that were aligned together stand together."""
+    found: list[Group] = []
+    for stream in streams:
+        home = next((g for g in found if _one_clock(g[0], stream)), None)
+        if home is None:
+            found.append([stream])
+        else:
+            home.append(stream)
+    return found
+
+
+def _one_clock(a: StreamEvidence, b: StreamEvidence) -> bool:
+    same = a.clock_map == b.clock_map and np.array_equal(a.anchors.t_device_s, b.anchors.t_device_s)
+    return same and np.array_equal(a.log_likelihood, b.log_likelihood, equal_nan=True)
+
+
+def name_of(group: Group) -> str:
+    """Return the names of streams on one clock: ``insole_left and insole_right``."""
+    names = [stream.stream for stream in group]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def target_of(clock_map: ClockMap) -> str:
+    """Return what the map leads to, as it stands in a sentence."""
+    return "the reference" if clock_map.target in ("", "reference") else clock_map.target
+
+
+def offset_of(clock_map: ClockMap) -> float | None:
+    """Return the offset (s), of a map in pieces the first one's."""
+    if clock_map.offset_s is None and clock_map.segments:
+        return clock_map.segments[0].offset_s
+    return clock_map.offset_s
+
+
+def drift_of(clock_map: ClockMap) -> float | None:
+    """Return the drift (ppm), of a map in pieces the first one's."""
+    if clock_map.drift_ppm is None and clock_map.segments:
+        return clock_map.segments[0].drift_ppm
+    return clock_map.drift_ppm
+
+
+def state_of(clock_map: ClockMap) -> str:
+    """Return ``aligned``, ``refused``, or ``accepted`` for a refused map the user took all the same."""
+    if clock_map.verdict == "refused" and clock_map.segments:
+        return "accepted"
+    return clock_map.verdict
+
+
+def headline(evidence: TrialEvidence) -> str:
+    """Return the trial's verdict as one sentence."""
+    states = [state_of(stream.clock_map) for stream in evidence.streams]
+    done, total = states.count("aligned"), len(states)
+    if not total:
+        return "No stream was given to align."
+    if evidence.verdict == "aligned":
+        which = {1: "The stream is", 2: "Both streams are"}.get(total, f"All {total} streams are")
+        return f"{which} on the reference clock."
+    if evidence.verdict == "partial":
+        be, it = ("is", "it") if done == 1 else ("are", "them")
+        return f"{done} of {total} streams {be} on the reference clock; trust only {it}."
+    return "The recordings do not say safely enough which alignment is right, so none is given."
+
+
+def sentence(group: Group) -> str:
+    """Return what was found for the streams of one clock."""
+    clock_map = group[0].clock_map
+    state = state_of(clock_map)
+    if state == "refused":
+        return _refused(group)
+    text = f"{_placed(group)}. {_rivalled(group[0])}"
+    if state == "accepted":
+        text = f"refused, and taken at the user's word all the same: {text}"
+    return text
+
+
+def _placed(group: Group) -> str:
+    clock_map = group[0].clock_map
+    offset, target = offset_of(clock_map), target_of(clock_map)
+    verb = "start" if len(group) > 1 else "starts"
+    if offset is None or not known(offset):
+        text = f"{verb} at an unknown time"
+    elif abs(offset) < 5e-4:
+        text = f"{verb} with {target}"
+    else:
+        text = f"{verb} {seconds(abs(offset))} {'after' if offset > 0 else 'before'} {target}"
+    if known(clock_map.uncertainty_ms):
+        text += f", ±{milliseconds(clock_map.uncertainty_ms)} (95\u202f%)"
+    if len(clock_map.segments) > 1:
+        lost = count(clock_map.lost_samples, "sample") + " lost between them"
+        text += f", in {len(clock_map.segments)} pieces with {lost}"
+    return text
+
+
+def _rivalled(stream: StreamEvidence) -> str:
+    clock_map = stream.clock_map
+    margin, risk = clock_map.margin, clock_map.p_wrong
+    parts = []
+    if margin is not None and known(margin):
+        rival = stream.runner_up_lag_s
+        where = f" ({seconds(rival)})" if known(rival) else ""
+        parts.append(
+            f"the next best alignment{where} is {fixed(margin, 0 if margin >= 10 else 1, 'nats')} worse"
+        )
+    if known(risk):
+        parts.append(f"chance of being a step or more off: {chance(risk)}")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _refused(group: Group) -> str:
+    stream = group[0]
+    best, rival = stream.chosen_lag_s, stream.runner_up_lag_s
+    if best is None or not known(best):
+        return "no candidate alignment was found."
+    text = f"the best candidate is an offset of {seconds(best)}"
+    if rival is None or not known(rival):
+        return text + "; there is no second one to tell it from."
+    text += f", the runner-up {seconds(rival)}, {seconds(abs(rival - best))} away"
+    margin = stream.clock_map.margin
+    if margin is None or not known(margin):
+        score = scored(stream)
+        height = score.at(rival)
+        margin = None if height is None else -height
+    return text + (f" and only {fixed(margin, 1, 'nats')} worse." if margin is not None else ".")
+
+
+def advice(evidence: TrialEvidence) -> list[str]:
+    """Return what to do about refused streams, the surest remedy first; nothing where all is well."""
+    refused = [s for s in evidence.streams if state_of(s.clock_map) != "aligned"]
+    if not refused:
+        return []
+    hits = (
+        "More hits: more contacts on the plates, spread over the whole trial, leave less room for chance."
+        if evidence.surface == "overground"
+        else "More hits: a longer stretch that both recorded, with a start, a stop or a change of pace in it."
+    )
+    rivals = [s for s in refused if known(s.chosen_lag_s) and known(s.runner_up_lag_s)]
+    prior = (
+        "A prior: where the offset is known to a fraction of a step from elsewhere, state it with its doubt."
+    )
+    if rivals:
+        both = f"{seconds(rivals[0].chosen_lag_s)} and {seconds(rivals[0].runner_up_lag_s)}"
+        prior += f" To tell {both} apart it has to be surer than their distance; the overlays below may help."
+    return [
+        "Jumps: record three jumps or stomps on the plate at the start, and again at the end."
+        " Running repeats itself, jumps do not.",
+        hits,
+        prior,
+        "Check that both files are of this trial and of this person, and that the surface is"
+        f" {evidence.surface}.",
+    ]
+
+
+def rate_in_words(drift_ppm: float | None) -> str:
+    """Return how the device's clock goes, beside its drift in ppm."""
+    if drift_ppm is None or not known(drift_ppm) or abs(drift_ppm) < 0.05:
+        return ""
+    per_hour = abs(drift_ppm) * 3.6
+    text = milliseconds(per_hour) if per_hour < 1e3 else fixed(per_hour / 1e3, 1, "s")
+    return f"{text} an hour {'slow' if drift_ppm > 0 else 'fast'}"
+
+
+def table_rows(found: Sequence[Group]) -> list[tuple[str, str, list[str]]]:
+    """Return (label, explanation, value of each group) for the table of all streams."""
+    maps = [group[0].clock_map for group in found]
+    lags = [f"{milliseconds(m.lag_s, from_s=True)} ± {milliseconds(m.lag_sd_s, from_s=True)}" for m in maps]
+    rows = [
+        ("Offset", "added to the device's time", [seconds(offset_of(m)) for m in maps]),
+        ("Drift", "of its clock", [_drift(m) for m in maps]),
+        ("Uncertainty", "95\u202f%, worst instant", [_half_width(m) for m in maps]),
+        ("Margin", "to the runner-up", [fixed(m.margin, 1, "nats") for m in maps]),
+        ("Margin without prior", "", [fixed(m.margin_without_prior, 1, "nats") for m in maps]),
+        ("Chance of being wrong", "by a step or more", [chance(m.p_wrong) for m in maps]),
+        ("Inliers", "matched of what could be", [percent(m.inliers) for m in maps]),
+        ("Matched", "", [f"{m.matched_anchors:,} {g[0].anchor_kind}" for m, g in zip(maps, found)]),
+        ("Residual", "scatter of the matched", [milliseconds(m.residual_ms) for m in maps]),
+        ("Overlap", "", [duration(m.overlap_s) for m in maps]),
+        ("Lost samples", "without a trace", [f"{m.lost_samples:,}" for m in maps]),
+        ("Pieces", "", [f"{len(m.segments):,}" for m in maps]),
+        ("Sensor lag", "taken off, with its SD", lags),
+    ]
+    same = all(m.margin == m.margin_without_prior or m.margin_without_prior is None for m in maps)
+    return [row for row in rows if not (same and row[0] == "Margin without prior")]
+
+
+def _drift(clock_map: ClockMap) -> str:
+    drift = drift_of(clock_map)
+    words = rate_in_words(drift)
+    return fixed(drift, 1, "ppm") + (f" ({words})" if words else "")
+
+
+def _half_width(clock_map: ClockMap) -> str:
+    return f"±{milliseconds(clock_map.uncertainty_ms)}" if known(clock_map.uncertainty_ms) else "—"
+
+
+def severity_of(finding: Mapping[str, Any]) -> str:
+    """Return the finding's severity in lower case, a dash where it states none."""
+    return str(finding.get("severity") or "—").lower()
+
+
+def doctor_in_words(findings: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many of the doctor's errors and warnings still stand, and how many were corrected."""
+    standing = [severity_of(f) for f in findings if not f.get("corrected")]
+    told = [f"{count(standing.count(s), s)} not corrected" for s in ("error", "warning") if s in standing]
+    mended = sum(bool(f.get("corrected")) for f in findings)
+    if mended:
+        told.append(f"{count(mended, 'finding')} corrected")
+    return ", ".join(told)
+
+
+def remarks(clock_map: ClockMap) -> list[str]:
+    """Return the map's own remarks: swapped feet, a turned sign, findings, where the lag came from."""
+    told = []
+    if clock_map.swapped_sides:
+        told.append(
+            "The contacts fit better with left and right exchanged: check which device was worn where."
+        )
+    if clock_map.inverted:
+        told.append("The signal's sign was turned to fit.")
+    told += clock_map.findings
+    if clock_map.lag_source:
+        told.append(f"Sensor lag: {clock_map.lag_source}")
+    return told
