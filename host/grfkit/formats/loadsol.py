@@ -1,0 +1,283 @@
+"""loadsol text exports (novel loadapp): columns by name, per foot its own time, zones, total and IMU.
+
+Layout seen in real files: line 1 the recording's name, which is its start time; line 2 a comment; then a
+row of sensor names (``PGV247-L::heel``, blank above a time column) and a row of units (``Time[secs]``,
+``Force[N]``, ``[g]``, ``[rad/s]``). Every time column opens a block that reaches to the next one. The right
+foot's zones stand in reversed order, so nothing is taken by position. A sample that was lost on the air has
+every zone at -1, the total at 0, and ``-`` for the IMU. The app writes a fixed rate: a sensor that is slower
+(by 1 to 3 %) has a sample repeated now and then, both copies with the stamp of the later one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .text import checked_unit, decimal_sign, name_and_unit, parse_table
+
+LOST = -1.0
+_END = "End measurement"
+_HEADER_LINES = 40
+_STARTED = re.compile(r"(\d{4})_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d{1,3})")
+_SENSOR = re.compile(r"(?P<id>.+?)(?:::(?P<part>.+))?")
+_IMU_PART = re.compile(r"([xyz])(acc|gyro|mag)", re.IGNORECASE)
+_QUANTITY = {"force": ("N", "count", "V"), "acc": ("m/s^2", "count", "V")}
+_QUANTITY |= {"gyro": ("rad/s", "count", "V"), "mag": ("T", "count", "V")}
+
+
+@dataclass(frozen=True)
+class LoadsolColumn:
+    """One column: its index, grfkit's channel name, unit as stated, and the file's own name."""
+
+    index: int
+    channel: str
+    unit: str
+    raw: str
+
+
+@dataclass
+class LoadsolBlock:
+    """The columns of one time column and one sensor: the load (``insole``) or the motion (``imu``).
+
+    Attributes
+    ----------
+    side
+        ``left``, ``right``, or ``unknown`` where the sensor's name does not say.
+    time, table
+        Shapes (samples,) and (samples, columns); NaN where missing.
+    repeated
+        Rows that hold a sample for the second time.
+    """
+
+    sensor: str
+    side: str
+    kind: str
+    time_index: int
+    time_unit: str
+    columns: list[LoadsolColumn]
+    time: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    time_raw: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    table: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    repeated: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class LoadsolFile:
+    """What a file holds; ``started`` is the phone's local time, "" if unknown."""
+
+    blocks: list[LoadsolBlock]
+    started: str
+    notes: list[str]
+
+
+def find_header(lines: Sequence[str]) -> int:
+    """Return the index of the row of units, -1 if there is none.
+
+    It is the first row with a ``Time[...]`` cell and another bracketed one, below a row of names.
+    """
+    for index, line in enumerate(lines[:_HEADER_LINES]):
+        cells = [cell.strip() for cell in line.split("\t")]
+        if index > 0 and any(cell.startswith("Time[") for cell in cells) and sum("[" in c for c in cells) > 1:
+            return index
+    return -1
+
+
+def parse_loadsol(text: str) -> LoadsolFile:
+    """Return the blocks of a loadsol text, lost samples NaN.
+
+    Raises
+    ------
+    BadInputError
+        If the two header rows are missing or disagree, a unit is unknown, or a row is damaged.
+    """
+    lines = text.splitlines()
+    at = find_header(lines)
+    if at < 0:
+        raise BadInputError(
+            "is no loadsol text: expected a row of units with 'Time[secs]' and 'Force[N]' below sensor names"
+        )
+    blocks = _blocks(lines[at - 1].split("\t"), lines[at].split("\t"), at + 1)
+    width = 1 + max(column.index for block in blocks for column in block.columns)
+    rows, notes = _data_rows(lines[at + 1 :], width, at + 2)
+    table = parse_table(
+        rows,
+        columns=_names(blocks, width),
+        separator="\t",
+        first_line=at + 2,
+        missing=frozenset({"-"}),
+        decimal=decimal_sign(rows, "\t"),
+        line_ended=text.endswith(("\n", "\r")),
+    )
+    for block in blocks:
+        _fill(block, table.values)
+    return LoadsolFile(blocks, _started(lines[: at - 1]), notes + table.notes)
+
+
+def _started(lines: Sequence[str]) -> str:
+    for line in lines[:3]:
+        found = _STARTED.search(line)
+        if found:
+            year, month, day, hour, minute, second, ms = found.groups()
+            return f"{year}-{month}-{day} {hour}:{minute}:{second}.{ms:0>3}"
+    return ""
+
+
+def _data_rows(lines: Sequence[str], width: int, first_line: int) -> tuple[list[str], list[str]]:
+    """Return rows without remarks: what stands beyond the named columns, and "End measurement: ...".
+
+    The app writes that remark behind the row at which the recording was stopped, and some rows after it.
+    """
+    rows, remarks = list(lines), []
+    for index, row in enumerate(rows):
+        if not row.rstrip()[-1:].isalpha() and _END not in row:
+            continue
+        ended = row.find(_END)
+        kept = row[:ended] if ended >= 0 else "\t".join(row.split("\t")[:width])
+        if kept != row:
+            remarks.append(first_line + index)
+            rows[index] = kept if kept.strip() else ""
+    if not remarks:
+        return rows, []
+    where = ", ".join(str(number) for number in remarks[:5]) + (", ..." if len(remarks) > 5 else "")
+    return rows, [f"a remark such as '{_END}' stands behind line {where}; the rows after it are kept"]
+
+
+def _blocks(names: list[str], units: list[str], line: int) -> list[LoadsolBlock]:
+    names = [name.strip() for name in names]
+    units = [unit.strip() for unit in units]
+    names += [""] * (len(units) - len(names))
+    blocks: dict[tuple[int, str, str], LoadsolBlock] = {}
+    time_index, time_unit = -1, ""
+    for index, (name, cell) in enumerate(zip(names, units)):
+        quantity, unit = name_and_unit(cell)
+        if quantity.lower() == "time":
+            if name:
+                raise BadInputError(f"line {line}, column {index + 1}: time column is named '{name}'")
+            time_index, time_unit = index, checked_unit(unit, ("s",), what=f"column {index + 1} (time)")
+            continue
+        if not name and not cell:
+            continue
+        if not name or not unit:
+            raise BadInputError(
+                f"line {line}, column {index + 1}: '{name}' with unit '{cell}', expected both"
+            )
+        if time_index < 0:
+            raise BadInputError(f"column '{name}' stands before any 'Time[secs]' column")
+        _add(blocks, index, name, quantity, unit, (time_index, time_unit))
+    if any(names[len(units) :]):
+        raise BadInputError(f"line {line} states {len(units)} units, line {line - 1} names more columns")
+    if not blocks:
+        raise BadInputError("names no sensor; expected columns such as 'PGV247-L::heel'")
+    _check_blocks(list(blocks.values()))
+    return list(blocks.values())
+
+
+def _add(
+    blocks: dict[tuple[int, str, str], LoadsolBlock],
+    index: int,
+    name: str,
+    quantity: str,
+    unit: str,
+    time: tuple[int, str],
+) -> None:
+    found = _SENSOR.fullmatch(name)
+    sensor, part = (found["id"].strip(), (found["part"] or "").strip()) if found else (name, "")
+    kind, channel, measured = _channel(part, quantity, name)
+    checked_unit(unit, _QUANTITY[measured], what=f"column '{name}'")
+    key = (time[0], sensor, kind)
+    if key not in blocks:
+        blocks[key] = LoadsolBlock(sensor, _side(sensor), kind, time[0], time[1], [])
+    if any(column.channel == channel for column in blocks[key].columns):
+        raise BadInputError(f"column '{name}' stands twice in one block")
+    blocks[key].columns.append(LoadsolColumn(index, channel, unit, name))
+
+
+def _channel(part: str, quantity: str, name: str) -> tuple[str, str, str]:
+    """Return kind of stream, channel name and measured quantity of a column."""
+    imu = _IMU_PART.fullmatch(part)
+    if imu and not quantity:
+        return "imu", f"{imu[2].lower()}_{imu[1].lower()}", imu[2].lower()
+    if imu or quantity.lower() != "force":
+        raise BadInputError(
+            f"column '{name}' has the quantity '{quantity}'; expected 'Force[...]' for a zone or the total,"
+            " and '[...]' for xAcc to zGyro"
+        )
+    if not part:
+        return "insole", "force", "force"
+    zone = re.sub(r"\W+", "_", part.lower()).strip("_")
+    return "insole", f"zone_{zone}", "force"
+
+
+def _side(sensor: str) -> str:
+    words = re.split(r"[\s_\-]+", sensor.lower())
+    left, right = {"l", "left"} & set(words), {"r", "right"} & set(words)
+    if bool(left) == bool(right):
+        return "unknown"
+    return "left" if left else "right"
+
+
+def _check_blocks(blocks: list[LoadsolBlock]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for block in blocks:
+        key = (block.side, block.kind)
+        if key in seen:
+            raise BadInputError(
+                f"sensors '{seen[key]}' and '{block.sensor}' both give the {block.side} {block.kind};"
+                " expected one per foot"
+            )
+        seen[key] = block.sensor
+    sensors: dict[str, str] = {}
+    for block in blocks:
+        if sensors.setdefault(block.side, block.sensor) != block.sensor:
+            raise BadInputError(
+                f"the {block.side} foot has two sensors, '{sensors[block.side]}' and '{block.sensor}'"
+            )
+
+
+def _names(blocks: list[LoadsolBlock], width: int) -> list[str]:
+    names = [f"column {index + 1}" for index in range(width)]
+    for block in blocks:
+        names[block.time_index] = f"time of {block.sensor}"
+        for column in block.columns:
+            names[column.index] = column.raw
+    return names
+
+
+def _fill(block: LoadsolBlock, values: NDArray[np.float64]) -> None:
+    table = values[:, [column.index for column in block.columns]]
+    stamps = values[:, block.time_index]
+    if block.kind == "insole":
+        zones = [i for i, c in enumerate(block.columns) if c.channel != "force"]
+        looked_at = table[:, zones] if zones else table
+        lost = (looked_at == LOST).any(axis=1)
+        table[lost] = np.nan
+        block.lost = int(lost.sum())
+    present = np.isfinite(stamps)
+    without = ~present & np.isfinite(table).any(axis=1)
+    if without.any():
+        raise BadInputError(
+            f"sensor '{block.sensor}' has values but no time in data row {without.argmax() + 1}"
+        )
+    if not present.any():
+        raise BadInputError(f"sensor '{block.sensor}' has no sample")
+    block.table, block.time_raw = table[present], stamps[present]
+    block.time, block.repeated = _unrepeated(block.time_raw)
+
+
+def _unrepeated(stamps: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Return stamps with each "two periods, then none" made "one, then one", and how many there were."""
+    steps = np.diff(stamps)
+    moving = steps[steps > 0]
+    if moving.size < 2:
+        return stamps.copy(), 0
+    period = float(np.median(moving))
+    first = np.flatnonzero((np.abs(steps[:-1] - 2 * period) < 0.1 * period) & (steps[1:] == 0)) + 1
+    time = stamps.copy()
+    time[first] -= period
+    return time, int(first.size)

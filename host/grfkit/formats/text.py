@@ -1,0 +1,224 @@
+"""Tables of numbers in text files of any length: fast, with missing tokens, and no row lost in silence."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..units import canonical_name, parse_unit
+from .rows import LARGEST, is_missing, numbers, row_cells
+
+_CHUNK_ROWS = 20000
+_TWO_IN_ONE_CELL = re.compile(rb"[0-9.] +[0-9.+\-]")
+_BRACKET = re.compile(r"\s*(?P<name>[^\[\]()]*?)\s*[\[(](?P<unit>[^\[\]()]+)[\])]\s*")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers (rows, columns), NaN where missing, and what a user should know of the rows."""
+
+    values: NDArray[np.float64]
+    notes: list[str]
+
+
+def parse_table(
+    lines: Sequence[str],
+    *,
+    columns: Sequence[str],
+    separator: str,
+    first_line: int,
+    missing: frozenset[str] = frozenset(),
+    decimal: str = ".",
+    line_ended: bool = True,
+) -> Table:
+    """Return the numbers of ``lines``; a last row that is cut off is left out, and a note says so.
+
+    A row may have blank cells beyond the last column. Blank lines at the end are ignored. Always missing are
+    empty cells, ``NaN`` and the like (see :func:`grfkit.formats.rows.is_missing`).
+
+    Parameters
+    ----------
+    columns
+        Their names, for messages.
+    separator
+        One character.
+    first_line
+        Line number of the first row in its file, for messages.
+    missing
+        Further cells that stand for a missing value, e.g. ``"-"``.
+    line_ended
+        Whether the text ends with a line end; without one the last number may be cut off.
+
+    Raises
+    ------
+    BadInputError
+        If there is no row, a row has too few or too many cells, or a cell is no number or beyond 1e30.
+    """
+    rows = list(lines)
+    while rows and not rows[-1].strip():
+        rows.pop()
+    if not rows:
+        raise BadInputError("holds a header but no data")
+    form = _Form(tuple(columns), separator, missing, decimal)
+    rows, notes = _without_cut_row(rows, form, first_line, line_ended)
+    parts = [
+        _chunk(rows[start : start + _CHUNK_ROWS], form, first_line + start)
+        for start in range(0, len(rows), _CHUNK_ROWS)
+    ]
+    return Table(np.concatenate(parts), notes)
+
+
+def decimal_sign(lines: Sequence[str], separator: str) -> str:
+    """Return the decimal sign of the numbers in ``lines``: ``","`` or ``"."``.
+
+    Raises
+    ------
+    BadInputError
+        If both stand in them.
+    """
+    if separator == "," or not any("," in line for line in lines):
+        return "."
+    if any("." in line for line in lines):
+        raise BadInputError("writes numbers with both ',' and '.'; export it with one decimal sign")
+    return ","
+
+
+def name_and_unit(cell: str) -> tuple[str, str]:
+    """Return name and unit of a header cell such as ``Force[N]``; the unit is "" where none stands."""
+    found = _BRACKET.fullmatch(cell)
+    if found:
+        return found["name"], found["unit"].strip()
+    return cell.strip(), ""
+
+
+def checked_unit(unit: str, expected: Sequence[str], *, what: str) -> str:
+    """Return the unit's own name, if it is of one of the quantities ``expected`` (canonical units).
+
+    Raises
+    ------
+    BadInputError
+        If it is unknown or of another quantity.
+    """
+    found = parse_unit(unit).canonical
+    if found not in expected:
+        raise BadInputError(f"{what} is stated in '{unit}', expected a unit like {' or '.join(expected)}")
+    return canonical_name(unit)
+
+
+@dataclass(frozen=True)
+class _Form:
+    columns: tuple[str, ...]
+    separator: str
+    missing: frozenset[str]
+    decimal: str
+
+
+def _without_cut_row(
+    rows: list[str], form: _Form, first_line: int, line_ended: bool
+) -> tuple[list[str], list[str]]:
+    number = first_line + len(rows) - 1
+    try:
+        _slow(rows[-1:], form, number)
+    except BadInputError:
+        if len(rows) == 1 or len(rows[-1].split(form.separator)) > len(rows[-2].split(form.separator)):
+            raise
+        return rows[:-1], [f"the last row (line {number}) is cut off; it is left out"]
+    if line_ended or len(rows) == 1:
+        return rows, []
+    if _shorter(rows[-1], rows[-2], form):
+        return rows[:-1], [f"the last row (line {number}) is cut off; it is left out"]
+    return rows, []
+
+
+def _shorter(row: str, before: str, form: _Form) -> bool:
+    """Return whether a row without line end has fewer cells or decimals than the row before it."""
+    cells, others = row.split(form.separator), before.split(form.separator)
+    if len(cells) != len(others):
+        return len(cells) < len(others)
+    return len(cells[-1].partition(form.decimal)[2]) < len(others[-1].partition(form.decimal)[2])
+
+
+def _chunk(rows: list[str], form: _Form, first_line: int) -> NDArray[np.float64]:
+    values = _fast(rows, form)
+    if values is None:
+        return _slow(rows, form, first_line)
+    return values
+
+
+def _slow(rows: list[str], form: _Form, first_line: int) -> NDArray[np.float64]:
+    width = len(form.columns)
+    cells = [
+        ["" if cell.strip() in form.missing else cell for cell in _cells(row, form, width, first_line + i)]
+        for i, row in enumerate(rows)
+    ]
+    return numbers(cells, columns=form.columns, first_line=first_line, decimal=form.decimal)
+
+
+def _cells(row: str, form: _Form, width: int, line: int) -> list[str]:
+    if not row.strip():
+        raise BadInputError(f"line {line} is blank in the middle of the data; the file is damaged there")
+    cells = row.split(form.separator)
+    while len(cells) > width and (is_missing(cells[-1]) or cells[-1].strip() in form.missing):
+        cells.pop()
+    return row_cells(form.separator.join(cells), form.separator, width, line)
+
+
+def _fast(rows: list[str], form: _Form) -> NDArray[np.float64] | None:
+    """Return the numbers where every row has as many cells and every cell is plain or missing, else None."""
+    counts = {row.count(form.separator) for row in rows}
+    width = len(form.columns)
+    if len(counts) != 1 or (found := counts.pop() + 1) < width:
+        return None
+    body = _plain_bytes(rows, form)
+    if body is None:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            flat = np.fromstring(body, dtype=np.float64, sep=" ")
+        except (DeprecationWarning, ValueError):
+            return None
+    if flat.size != len(rows) * found:
+        return None
+    table = flat.reshape(len(rows), found)
+    with np.errstate(invalid="ignore"):
+        if not np.isnan(table[:, width:]).all() or (np.abs(table) > LARGEST).any():
+            return None
+    return np.ascontiguousarray(table[:, :width])
+
+
+def _plain_bytes(rows: list[str], form: _Form) -> str | None:
+    """Return rows as blank-separated numbers with ``nan`` for missing cells; None if another sign stands."""
+    text = "\n" + "\n".join(rows) + "\n"
+    if not text.isascii():
+        return None
+    body = text.encode("ascii")
+    if form.separator != "\t":
+        if b"\t" in body:
+            return None
+        body = body.replace(form.separator.encode("ascii"), b"\t")
+    for token in form.missing:
+        body = _replaced(body, token.encode("ascii", "replace"), b"")
+    if form.decimal != ".":
+        body = body.replace(form.decimal.encode("ascii"), b".")
+    if b" " in body:
+        if _TWO_IN_ONE_CELL.search(body):
+            return None
+        body = body.replace(b" ", b"")
+    if body.translate(None, b"0123456789+-.eE\t\n"):
+        return None
+    return _replaced(body, b"", b"nan").decode("ascii")
+
+
+def _replaced(body: bytes, token: bytes, by: bytes) -> bytes:
+    """Return ``body`` with every cell that is ``token`` replaced; rows start and end with a line end."""
+    for before, after in ((b"\t", b"\t"), (b"\n", b"\t"), (b"\t", b"\n")):
+        for _ in range(2):  # neighbours overlap: the second pass takes every other one
+            body = body.replace(before + token + after, before + by + after)
+    return body
