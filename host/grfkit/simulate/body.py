@@ -24,6 +24,7 @@ LANDMARKS = (
 _GRID_HZ = 1000.0
 _FOOT_M = 0.22
 _VISIBLE_M = 3.5
+_BLIND = 25
 
 
 def total_force_n(world: World, time_s: Floats) -> Floats:
@@ -105,6 +106,9 @@ def _advance(world: World, ground: Ground, time_s: Floats) -> tuple[Floats, NDAr
         resting = (time_s >= rest.start_s) & (time_s < rest.end_s)
         x[resting] = (sum(ground.plates[ground.rest_plate].x) / 2) if ground.rest_plate >= 0 else 0.0
         seen |= resting & (ground.rest_plate >= 0)
+    leap = np.flatnonzero(np.abs(np.diff(x, prepend=x[:1])) > 0.5)
+    for at in leap:
+        seen[max(0, at - _BLIND) : at + _BLIND] = False
     return x, seen
 
 

@@ -167,7 +167,7 @@ def _draw_person(rng: np.random.Generator, now: Situation, ranges: StepRanges) -
         contact_s=float(contact),
         asymmetry=draw(rng, ranges.asymmetry_percent) / 100,
         strike=strike,
-        impact_bw=float((0.25 + 0.75 * strike) * (0.25 + 0.22 * (v - 1)) * np.exp(rng.normal(0, 0.15))),
+        impact_bw=float((0.25 + 0.75 * strike) * (0.35 + 0.26 * (v - 1)) * np.exp(rng.normal(0, 0.15))),
         impact_s=float(0.030 - 0.008 * strike + rng.normal(0, 0.002)),
         skew=float(rng.uniform(0.92, 1.08)),
         braking_bw=float(brake),
@@ -183,7 +183,7 @@ def _draw_person(rng: np.random.Generator, now: Situation, ranges: StepRanges) -
         toe_off_rad=float(rng.uniform(0.9, 1.25)),
         ring_hz=float(rng.uniform(22, 40)),
         ring_s=float(rng.uniform(0.012, 0.03)),
-        shock_m_s2=float((rng.uniform(55, 130) if run else rng.uniform(18, 45)) * (0.6 + 0.4 * strike)),
+        shock_m_s2=float((rng.uniform(90, 260) if run else rng.uniform(30, 80)) * (0.6 + 0.4 * strike)),
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..records import Channel
-from .conditions import Condition
 from .family import CELL_X_MM, CELL_Y_MM, Floats
 from .family_a import ar1
 from .sampling import Sampling
@@ -20,8 +21,8 @@ def cell_loads(
 ) -> Floats:
     """Return the load (N) on each of 16 cells of one foot, (samples, 16), its edges off by a few ms."""
     own = np.flatnonzero(world.steps.left == left)
-    on = _edge_jitter(rng, ranges, own.size, draw(rng, ranges.on_jitter_ms))
-    off = _edge_jitter(rng, ranges, own.size, draw(rng, ranges.off_jitter_ms))
+    on = edge_jitter(rng, ranges, own.size, draw(rng, ranges.on_jitter_ms))
+    off = edge_jitter(rng, ranges, own.size, draw(rng, ranges.off_jitter_ms))
     onset, contact = world.steps.onset_s.copy(), world.steps.contact_s.copy()
     onset[own] += on
     contact[own] = np.maximum(contact[own] + off - on, 0.4 * contact[own])
@@ -36,7 +37,7 @@ def cell_loads(
     return loads
 
 
-def _edge_jitter(rng: np.random.Generator, ranges: InsoleRanges, count: int, sd_ms: float) -> Floats:
+def edge_jitter(rng: np.random.Generator, ranges: InsoleRanges, count: int, sd_ms: float) -> Floats:
     """Return per-contact deviations (s) of an edge; part of their variance is AR(1)."""
     white = rng.normal(0, np.sqrt(1 - ranges.jitter_ar_share), count)
     slow = ar1(rng, count, ranges.jitter_ar) * np.sqrt(ranges.jitter_ar_share)
@@ -55,52 +56,81 @@ def swing_bump(world: World, time_s: Floats, *, left: bool) -> Floats:
     return np.asarray(np.where(length[at] < 1.5, np.sin(np.pi * share) ** 4, 0.0))
 
 
+@dataclass(frozen=True)
+class Fsr:
+    """One device's force sensors, the same model in both shoes; see ``settings.toml`` for the quantities."""
+
+    bits: int
+    rise_s: float
+    fall_s: float
+    hysteresis: float
+    creep: float
+    creep_s: float
+    half_scale_bw: float
+    exponent: float
+    clip_level: float
+    swing_bump_bw: float
+    preload_bw: float
+
+
+def draw_fsr(rng: np.random.Generator, ranges: InsoleRanges, *, bits: int | None) -> Fsr:
+    """Return the sensors of one device; ``bits`` in place of a drawn resolution."""
+    return Fsr(
+        bits=bits or int(rng.choice(ranges.bits)),
+        rise_s=draw(rng, ranges.rise_ms) * 1e-3,
+        fall_s=draw(rng, ranges.fall_ms) * 1e-3,
+        hysteresis=draw(rng, ranges.hysteresis),
+        creep=draw(rng, ranges.creep),
+        creep_s=draw(rng, ranges.creep_s),
+        half_scale_bw=draw(rng, ranges.half_scale_bw),
+        exponent=draw(rng, ranges.exponent),
+        clip_level=draw(rng, ranges.hard_clip_level) if rng.random() < ranges.hard_clip_share else 1.0,
+        swing_bump_bw=draw(rng, ranges.swing_bump_bw),
+        preload_bw=draw(rng, ranges.preload_bw),
+    )
+
+
 def adc_channels(
     rng: np.random.Generator,
-    condition: Condition,
     settings: Settings,
     world: World,
     sampling: Sampling,
+    fsr: Fsr,
     *,
     left: bool,
+    with_force: bool,
 ) -> list[Channel]:
-    """Return 16 FSR cells in counts, and a summed ``force`` where the condition asks for it."""
+    """Return 16 FSR cells in counts, and a summed ``force`` (N) where asked for."""
     ranges = settings.insole
     loads = cell_loads(rng, ranges, world, sampling.world_s, left=left)
     total = loads.sum(axis=1)
-    bump = swing_bump(world, sampling.world_s, left=left) * draw(rng, ranges.swing_bump_bw) * world.weight_n
-    place = rng.dirichlet(np.ones(16))
-    loads += np.outer(bump, place) + draw(rng, ranges.preload_bw) * world.weight_n * rng.dirichlet(
-        np.ones(16)
-    )
-    bits = condition.insole_bits or int(rng.choice(ranges.bits))
-    counts = _fsr(rng, ranges, loads, sampling.rate_hz, bits, world.weight_n)
+    bump = swing_bump(world, sampling.world_s, left=left) * fsr.swing_bump_bw * world.weight_n
+    loads += bump[:, None] * rng.dirichlet(np.ones(16))
+    loads += fsr.preload_bw * world.weight_n * rng.dirichlet(np.ones(16))
+    counts = _counts(rng, ranges, fsr, loads, sampling.rate_hz, world.weight_n)
     channels = [
         Channel(f"cell_{cell + 1:02d}", _kept(counts[:, cell], sampling), "count") for cell in range(16)
     ]
-    if condition.insole == "adc+force":
-        summed = lowpass(total + bump, sampling.rate_hz, 0.003) * rng.normal(1, 0.05)
+    if with_force:
+        summed = lowpass(total + bump, sampling.rate_hz, fsr.rise_s) * rng.normal(1, 0.05)
         channels.append(Channel("force", _kept(np.round(summed, 1), sampling), "N"))
     return channels
 
 
-def _fsr(
-    rng: np.random.Generator, ranges: InsoleRanges, loads: Floats, rate_hz: float, bits: int, weight_n: float
+def _counts(
+    rng: np.random.Generator, ranges: InsoleRanges, fsr: Fsr, loads: Floats, rate_hz: float, weight_n: float
 ) -> Floats:
     """Return counts: gain per cell, rise and fall, hysteresis, creep, power law, saturation, rounding."""
     felt = loads * np.exp(rng.normal(0, ranges.cell_gain_sd, 16))
     felt[:, rng.random(16) < ranges.dead_cell_share] = 0.0
-    fast = lowpass(felt, rate_hz, draw(rng, ranges.rise_ms) * 1e-3)
-    slow = lowpass(felt, rate_hz, draw(rng, ranges.fall_ms) * 1e-3)
-    felt = np.maximum(fast, slow)
-    felt += draw(rng, ranges.hysteresis) * (lowpass(felt, rate_hz, 0.05) - felt)
-    felt += draw(rng, ranges.creep) * lowpass(felt, rate_hz, draw(rng, ranges.creep_s))
-    half = draw(rng, ranges.half_scale_bw) * weight_n / 4
-    bent = np.power(np.maximum(felt, 0) / half, draw(rng, ranges.exponent))
+    felt = np.maximum(lowpass(felt, rate_hz, fsr.rise_s), lowpass(felt, rate_hz, fsr.fall_s))
+    felt += fsr.hysteresis * (lowpass(felt, rate_hz, 0.05) - felt)
+    felt += fsr.creep * lowpass(felt, rate_hz, fsr.creep_s)
+    half = fsr.half_scale_bw * weight_n / 4
+    bent = np.power(np.maximum(felt, 0) / half, fsr.exponent)
     out = bent / (1 + bent)
-    if rng.random() < ranges.hard_clip_share:
-        out = np.minimum(out, draw(rng, ranges.hard_clip_level) * float(out.max(initial=0.0)))
-    top = 2**bits - 1
+    out = np.minimum(out, fsr.clip_level * float(out.max(initial=0.0)))
+    top = 2**fsr.bits - 1
     noise = rng.standard_normal(out.shape, dtype=np.float32) * ranges.noise_lsb
     return np.asarray(np.clip(np.round(0.97 * top * out + 0.01 * top + noise), 0, top))
 

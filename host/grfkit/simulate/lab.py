@@ -13,7 +13,7 @@ from .body import LANDMARKS, body_positions, recorded_landmarks
 from .clocks import DeviceClock, draw_clock
 from .conditions import Condition, draw_situation, load_family
 from .imu import imu_channels
-from .insole import adc_channels, loadsol_channels
+from .insole import Fsr, adc_channels, draw_fsr, loadsol_channels
 from .passes import Ground, overground_ground, treadmill_ground
 from .plates import record_reference
 from .sampling import Sampling, draw_lag, draw_losses, draw_sampling
@@ -49,7 +49,9 @@ class Window:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
+    """Who records when: lengths, windows, shared time and the world's span (s, reference time)."""
+
     reference_s: float
     windows: dict[str, Window]
     overlap: tuple[float, float]
@@ -89,7 +91,7 @@ def simulate_trial(condition: Condition, seed: int, settings: Settings | None = 
     return LabTrial(reference, wearables, truth)
 
 
-def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings) -> _Plan:
+def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings) -> Plan:
     """Return who records when: wearables start within seconds of each other, minutes off the reference."""
     reference, length, least = _lengths(rng, condition, settings)
     least = min(least, 0.6 * reference, 0.6 * length)
@@ -115,7 +117,7 @@ def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings
     )
     start = min(0.0, *(w.offset_s for w in chosen)) - 4.0
     end = max(reference, *(w.offset_s + 1.02 * length for w in chosen)) + 4.0
-    return _Plan(reference, windows, overlap, (start, end))
+    return Plan(reference, windows, overlap, (start, end))
 
 
 def _lengths(
@@ -145,7 +147,7 @@ class _Bench:
     settings: Settings
     world: World
     ground: Ground
-    plan: _Plan
+    plan: Plan
     height_m: float
 
 
@@ -191,6 +193,7 @@ def _foot_streams(
     condition = bench.condition
     loadsol = name == "insole" and condition.insole == "loadsol"
     lag, rate = _device(rng, bench, name, loadsol)
+    fsr = draw_fsr(rng, bench.settings.insole, bits=condition.insole_bits)
     losses = draw_losses(rng, condition, bench.settings, duration_s=window.length_s)
     streams: dict[str, xr.Dataset] = {}
     samplings: dict[str, Sampling] = {}
@@ -213,7 +216,9 @@ def _foot_streams(
             jitter_share=0.0 if loadsol else section.stamp_jitter_share,
             losses=losses,
         )
-        for stream, channels in _channels(own, bench, name, sampling, loadsol, left=foot == "left").items():
+        for stream, channels in _channels(
+            own, bench, name, sampling, None if loadsol else fsr, left=foot == "left"
+        ).items():
             label = f"{stream}_{side}"
             streams[label] = _foot_stream(channels, sampling, stream, side, condition)
             samplings[label], worn[label] = sampling, foot
@@ -230,13 +235,16 @@ def _device(rng: np.random.Generator, bench: _Bench, name: str, loadsol: bool) -
 
 
 def _channels(
-    rng: np.random.Generator, bench: _Bench, name: str, sampling: Sampling, loadsol: bool, *, left: bool
+    rng: np.random.Generator, bench: _Bench, name: str, sampling: Sampling, fsr: Fsr | None, *, left: bool
 ) -> dict[str, list[Channel]]:
     if name == "imu":
         return {"imu": imu_channels(rng, bench.settings.imu, bench.world, sampling, left=left)}
-    if not loadsol:
+    if fsr is not None:
+        force = bench.condition.insole == "adc+force"
         return {
-            "insole": adc_channels(rng, bench.condition, bench.settings, bench.world, sampling, left=left)
+            "insole": adc_channels(
+                rng, bench.settings, bench.world, sampling, fsr, left=left, with_force=force
+            )
         }
     return {
         "insole": loadsol_channels(rng, bench.settings, bench.world, sampling, left=left),

@@ -100,7 +100,7 @@ def overground_ground(
     near = np.flatnonzero(np.abs(x + FOOT_M / 2) < plates[-1].x[1])
     for number in np.unique(lap[near]):
         own = near[lap[near] == number]
-        most = int(rng.integers(ranges.stances_per_pass[0], ranges.stances_per_pass[1] + 1))
+        most = int(rng.integers(ranges.stances_per_pass[0], ranges.stances_per_pass[1] + 1, size=2).max())
         start = int(rng.integers(0, max(1, own.size - most + 1)))
         for k in own[start : start + most]:
             hits += _strike(rng, ranges, plates, heel, int(k), int(number))

@@ -1,0 +1,123 @@
+"""C3D files with type-2 force platforms, written through ezc3d."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+
+Floats = NDArray[np.float64]
+SENSOR_DEPTH_M = 0.04
+"""How far below its surface a written plate measures its moments."""
+
+
+@dataclass(frozen=True)
+class C3dPlate:
+    """One plate as the laboratory sees it.
+
+    Attributes
+    ----------
+    corners_m
+        Shape (4, 3), in C3D's order: the first to the second runs against the plate's X, the first to the
+        fourth against its Y.
+    wrench
+        Shape (samples, 6): fx fy fz (N) and mx my mz (N m) about the middle of the surface, in the
+        laboratory's axes.
+    """
+
+    corners_m: Floats
+    wrench: Floats
+
+
+def write_c3d(
+    path: Path,
+    plates: Sequence[C3dPlate],
+    points_mm: Floats,
+    point_names: Sequence[str],
+    *,
+    point_rate_hz: float,
+    analog_rate_hz: float,
+) -> None:
+    """Write plates and points; channels in N and N mm, forces in each plate's own axes (Z down), as is usual.
+
+    Parameters
+    ----------
+    points_mm
+        Shape (frames, points, 3), missing points NaN; at least one point.
+
+    Raises
+    ------
+    BadInputError
+        If the plates' samples are no whole multiple of the frames.
+    """
+    import ezc3d
+
+    frames, per_frame = points_mm.shape[0], round(analog_rate_hz / point_rate_hz)
+    samples = frames * per_frame
+    if any(plate.wrench.shape[0] != samples for plate in plates) or per_frame < 1:
+        counts = sorted({plate.wrench.shape[0] for plate in plates})
+        raise BadInputError(f"plates have {counts} samples, expected {samples} ({per_frame} for each frame)")
+    file = ezc3d.c3d()
+    file["parameters"]["POINT"]["RATE"]["value"] = [point_rate_hz]
+    file["parameters"]["POINT"]["LABELS"]["value"] = tuple(point_names)
+    file["parameters"]["POINT"]["UNITS"]["value"] = ("mm",)
+    homogeneous = np.ones((4, points_mm.shape[1], frames))
+    homogeneous[:3] = np.transpose(points_mm, (2, 1, 0))
+    file["data"]["points"] = homogeneous
+    file["parameters"]["ANALOG"]["RATE"]["value"] = [analog_rate_hz]
+    names, unit = _channel_names(len(plates)), ("N", "N", "N", "Nmm", "Nmm", "Nmm") * len(plates)
+    file["parameters"]["ANALOG"]["LABELS"]["value"] = names
+    file["parameters"]["ANALOG"]["UNITS"]["value"] = unit
+    file["data"]["analogs"] = np.concatenate([_channels(plate) for plate in plates])[None]
+    _describe(file, plates)
+    file.write(str(path))
+
+
+def _channel_names(count: int) -> tuple[str, ...]:
+    kinds = ("Force.Fx", "Force.Fy", "Force.Fz", "Moment.Mx", "Moment.My", "Moment.Mz")
+    return tuple(f"{kind}{number + 1}" for number in range(count) for kind in kinds)
+
+
+def _channels(plate: C3dPlate) -> Floats:
+    """Return six channels (N, N mm) in the plate's axes and about its sensor, shape (6, samples)."""
+    axes = _axes(plate.corners_m)
+    force, moment = plate.wrench[:, :3] @ axes, plate.wrench[:, 3:] @ axes
+    arm = np.asarray([0.0, 0.0, -SENSOR_DEPTH_M])
+    moment = moment + np.cross(arm, force)
+    return np.asarray(np.concatenate([force, moment * 1e3], axis=1).T)
+
+
+def _axes(corners_m: Floats) -> Floats:
+    """Return the plate's axes as columns, in laboratory axes."""
+    x, y = corners_m[0] - corners_m[1], corners_m[0] - corners_m[3]
+    x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
+    return np.stack([x, y, np.cross(x, y)], axis=1)
+
+
+def _describe(file: Any, plates: Sequence[C3dPlate]) -> None:
+    import ezc3d.ezc3d as ezc3d
+
+    count = len(plates)
+    corners = np.stack([plate.corners_m.T * 1e3 for plate in plates], axis=2)
+    origin = np.tile([[0.0], [0.0], [-SENSOR_DEPTH_M * 1e3]], (1, count))
+    channel = np.arange(1, 6 * count + 1).reshape(count, 6).T
+    group: dict[str, NDArray[Any]] = {
+        "USED": np.asarray([count]),
+        "TYPE": np.full(count, 2),
+        "ZERO": np.asarray([1, 0]),
+        "CORNERS": corners,
+        "ORIGIN": origin,
+        "CHANNEL": channel,
+    }
+    for name, value in group.items():
+        # add_parameter stores every number as a float; readers expect integers where these are
+        file.add_parameter("FORCE_PLATFORM", name, value.astype(np.float64))
+        if value.dtype.kind == "i":
+            stored = file["parameters"]["FORCE_PLATFORM"][name]
+            stored["type"], stored["value"] = ezc3d.INT, value
