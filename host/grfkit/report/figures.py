@@ -100,9 +100,9 @@ def _score_panel(
         good = np.isfinite(seen.high)
         lag = np.repeat(seen.at[good], 2)
         nats = np.column_stack([seen.low[good], seen.high[good]]).ravel()
-    panel.line(lag, nats, "score")
     panel.upright(evidence.runner_up_lag_s, "run")
     panel.upright(evidence.chosen_lag_s, "win")
+    panel.line(lag, nats, "score")
     for place, mark in ((evidence.runner_up_lag_s, "run"), (evidence.chosen_lag_s, "win")):
         height = score.at(place)
         if place is not None and height is not None:
@@ -174,15 +174,15 @@ def _residual_panel(evidence: StreamEvidence, data: _Residuals, reach: float) ->
     edges = to_reference(evidence, np.asarray(edges_of(evidence.clock_map.segments)))
     for edge in edges if edges is not None else []:
         panel.upright(float(edge) / unit, "cut")
-    edge = 0.96 * reach
+    rim = 0.96 * reach
     at, ms = data.of(True)
     if at.size > _MOST_DOTS:
         _many(panel, at / unit, ms)
     else:
-        panel.dots(at / unit, np.clip(ms, -edge, edge), "devdot")
+        panel.dots(at / unit, np.clip(ms, -rim, rim), "devdot")
     at, ms = data.of(False)
     step = max(1, -(-at.size // _MOST_RINGS))
-    panel.rings(at[::step] / unit, np.clip(ms[::step], -edge, edge), "runring")
+    panel.rings(at[::step] / unit, np.clip(ms[::step], -rim, rim), "runring")
     return panel.finish(_residual_words(evidence, data))
 
 

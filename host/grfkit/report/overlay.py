@@ -32,9 +32,10 @@ def overlay(evidence: StreamEvidence, shown: Shown) -> Markup:
         rows.append((f"If the offset were {seconds(evidence.runner_up_lag_s)} (runner-up)", shown.rival))
     places = ["start", "end"] if len(shown.windows) == 2 else ["whole"]
     parts = []
-    for text, signal in rows:
+    for number, (text, signal) in enumerate(rows, start=1):
+        label = "reference time (s)" if number == len(rows) else ""
         panels = [
-            _window(shown.reference, signal, window, f"{text}, {place}", name)
+            _window(shown.reference, signal, window, f"{text}, {place}", name, label)
             for place, window in zip(places, shown.windows)
         ]
         parts.append(
@@ -46,9 +47,11 @@ def overlay(evidence: StreamEvidence, shown: Shown) -> Markup:
     return Markup("{}{}").format(keys, Markup("").join(parts))
 
 
-def _window(reference: Signal, device: Signal, window: tuple[float, float], text: str, name: str) -> Markup:
+def _window(
+    reference: Signal, device: Signal, window: tuple[float, float], text: str, name: str, label: str
+) -> Markup:
     start, end = window
-    panel = Panel(axis(start, end, "reference time (s)", ticks=4), Axis(-0.25, 1.35), 110, gutter="none")
+    panel = Panel(axis(start, end, label, ticks=4), Axis(-0.25, 1.35), 110, gutter="none")
     x, y = curve(*reference, start=start, end=end)
     panel.area(x, y, 0.0, "ref")
     panel.line(x, y, "refline")

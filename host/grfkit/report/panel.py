@@ -131,6 +131,7 @@ class Panel:
         rows = _tick_row([(1 - self.y.share(at), text) for at, text in self.y.ticks], "top", "yticks")
         columns = _tick_row([(self.x.share(at), text) for at, text in self.x.ticks], "left", "xticks")
         below = Markup('<p class="xname" aria-hidden="true">{}</p>').format(self.x.label)
+        below = below if self.x.label else Markup("")
         return Markup(
             '<div class="plot {}" style="--h:{}px">{}{}<div class="frame">{}{}{}</div>{}</div>'
         ).format(self.gutter, height, head, name if self.y.label else Markup(""), rows, svg, columns, below)
@@ -177,7 +178,7 @@ def _tick_row(places: Sequence[tuple[float, str]], side: str, kind: str) -> Mark
 
 @dataclass(frozen=True)
 class Key:
-    """One entry of a legend: class and form (``line``, ``area``, ``dot``, ``ring``) of its sample, its text."""
+    """One entry of a legend: class and form (``line area dot ring``) of its sample, and its text."""
 
     kind: str
     form: str

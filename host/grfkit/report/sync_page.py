@@ -32,6 +32,8 @@ def render_sync_report(evidence: TrialEvidence) -> str:
         headline=words.headline(evidence),
         sentences=[_spoken(group) for group in found],
         advice=words.advice(evidence),
+        doubtful=_doubtful(found),
+        doctor_mark=_worst(evidence),
         doctor_words=words.doctor_in_words(evidence.doctor),
         names=[words.name_of(group) for group in found],
         states=[words.state_of(group[0].clock_map) for group in found],
@@ -62,6 +64,16 @@ def _facts(evidence: TrialEvidence) -> list[tuple[str, str]]:
         ("surface", evidence.surface),
         ("speed", fixed(evidence.speed_m_s, 2, "m/s")),
     ]
+
+
+def _doubtful(found: list[words.Group]) -> str:
+    doubted = [s for group in found for s in group if words.state_of(s.clock_map) != "aligned"]
+    return words.name_of(doubted) if doubted else ""
+
+
+def _worst(evidence: TrialEvidence) -> str:
+    standing = {words.severity_of(f) for f in evidence.doctor if not f.get("corrected")}
+    return next((s for s in words.SEVERITIES if s in standing), "info")
 
 
 def _spoken(group: words.Group) -> dict[str, Any]:

@@ -76,8 +76,8 @@ def headline(evidence: TrialEvidence) -> str:
         which = {1: "The stream is", 2: "Both streams are"}.get(total, f"All {total} streams are")
         return f"{which} on the reference clock."
     if evidence.verdict == "partial":
-        be, it = ("is", "it") if done == 1 else ("are", "them")
-        return f"{done} of {total} streams {be} on the reference clock; trust only {it}."
+        be = "is" if done == 1 else "are"
+        return f"{done} of {total} streams {be} on the reference clock; do not use the rest."
     return "The recordings do not say safely enough which alignment is right, so none is given."
 
 
@@ -89,7 +89,7 @@ def sentence(group: Group) -> str:
         return _refused(group)
     text = f"{_placed(group)}. {_rivalled(group[0])}"
     if state == "accepted":
-        text = f"refused, and taken at the user's word all the same: {text}"
+        text = f"{_be(group, past=True)} refused and taken all the same, at the user's word: {text}"
     return text
 
 
@@ -131,8 +131,8 @@ def _refused(group: Group) -> str:
     stream = group[0]
     best, rival = stream.chosen_lag_s, stream.runner_up_lag_s
     if best is None or not known(best):
-        return "no candidate alignment was found."
-    text = f"the best candidate is an offset of {seconds(best)}"
+        return f"{_be(group)} refused: no candidate alignment was found."
+    text = f"{_be(group)} refused: the best candidate is an offset of {seconds(best)}"
     if rival is None or not known(rival):
         return text + "; there is no second one to tell it from."
     text += f", the runner-up {seconds(rival)}, {seconds(abs(rival - best))} away"
@@ -142,6 +142,11 @@ def _refused(group: Group) -> str:
         height = score.at(rival)
         margin = None if height is None else -height
     return text + (f" and only {fixed(margin, 1, 'nats')} worse." if margin is not None else ".")
+
+
+def _be(group: Group, *, past: bool = False) -> str:
+    one, many = ("was", "were") if past else ("is", "are")
+    return one if len(group) == 1 else many
 
 
 def advice(evidence: TrialEvidence) -> list[str]:
@@ -200,7 +205,9 @@ def table_rows(found: Sequence[Group]) -> list[tuple[str, str, list[str]]]:
         ("Sensor lag", "taken off, with its SD", lags),
     ]
     same = all(m.margin == m.margin_without_prior or m.margin_without_prior is None for m in maps)
-    return [row for row in rows if not (same and row[0] == "Margin without prior")]
+    whole = all(len(m.segments) < 2 for m in maps)
+    idle = {"Margin without prior": same, "Pieces": whole}
+    return [row for row in rows if not idle.get(row[0], False)]
 
 
 def _drift(clock_map: ClockMap) -> str:

@@ -1,0 +1,119 @@
+"""One page over many trials: how many are safe, which are not, and where each report lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from ..records.evidence import TrialEvidence
+from . import words
+from .html import page, write_page
+from .numbers import chance, fixed, known, milliseconds
+
+BatchVerdict = Literal["aligned", "partial", "refused", "failed"]
+_VERDICTS: tuple[BatchVerdict, ...] = ("failed", "refused", "partial", "aligned")
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """One trial of a batch.
+
+    Attributes
+    ----------
+    verdict
+        As the trial's own, or ``failed`` where a file could not be used.
+    report
+        Path of its report relative to the batch page; empty if there is none.
+    aligned, streams
+        How many of its streams were aligned, and how many there are.
+    uncertainty_ms, margin, p_wrong
+        The worst of its aligned streams; None where nothing was aligned.
+    note
+        Why it was refused or failed, in one sentence.
+    """
+
+    trial: str
+    verdict: BatchVerdict
+    report: str = ""
+    aligned: int = 0
+    streams: int = 0
+    uncertainty_ms: float | None = None
+    margin: float | None = None
+    p_wrong: float | None = None
+    note: str = ""
+
+
+def batch_row(evidence: TrialEvidence, *, report: str = "") -> BatchRow:
+    """Return the trial's row: its verdict, the worst figures of its aligned streams, the first reason."""
+    maps = [s.clock_map for s in evidence.streams]
+    good = [m for m in maps if words.state_of(m) == "aligned"]
+    reasons = [f"{s.stream}: {r}" for s in evidence.streams for r in s.clock_map.reasons]
+    return BatchRow(
+        trial=evidence.trial,
+        verdict=evidence.verdict,
+        report=report,
+        aligned=len(good),
+        streams=len(maps),
+        uncertainty_ms=_worst(max, [m.uncertainty_ms for m in good]),
+        margin=_worst(min, [m.margin for m in good]),
+        p_wrong=_worst(max, [m.p_wrong for m in good]),
+        note=reasons[0] if reasons else "",
+    )
+
+
+def render_batch_report(rows: Sequence[BatchRow], *, title: str = "Alignment of a batch") -> str:
+    """Return one HTML page over many trials, its table in four orders to choose from without a script."""
+    orders: list[tuple[str, str, Callable[[BatchRow], Any]]] = [
+        ("verdict", "doubtful first", lambda r: (_VERDICTS.index(r.verdict), -_number(r.p_wrong), r.trial)),
+        ("name", "name", lambda r: r.trial),
+        ("uncertainty", "uncertainty", lambda r: (-_number(r.uncertainty_ms), r.trial)),
+        ("wrong", "chance of being wrong", lambda r: (-_number(r.p_wrong), r.trial)),
+    ]
+    return page(
+        "batch.html",
+        title=title,
+        total=len(rows),
+        counts=[(v, sum(r.verdict == v for r in rows)) for v in reversed(_VERDICTS)],
+        orders=[(key, label, [_cells(r) for r in sorted(rows, key=by)]) for key, label, by in orders],
+    )
+
+
+def write_batch_report(
+    path: Path, rows: Sequence[BatchRow], force: bool = False, *, title: str = "Alignment of a batch"
+) -> None:
+    """Write the page over many trials, whole or not at all.
+
+    Raises
+    ------
+    BadInputError
+        If ``path`` exists and ``force`` is false, or cannot be written.
+    """
+    write_page(path, render_batch_report(rows, title=title), force=force)
+
+
+def _worst(pick: Callable[[list[float]], float], values: list[float | None]) -> float | None:
+    found = [v for v in values if v is not None and known(v)]
+    return pick(found) if found else None
+
+
+def _number(value: float | None) -> float:
+    """Return the value to sort by: what is not known is the worst."""
+    return value if value is not None and known(value) else float("inf")
+
+
+def _cells(row: BatchRow) -> dict[str, str]:
+    half = f"±{milliseconds(row.uncertainty_ms)}" if known(row.uncertainty_ms) else milliseconds(None)
+    return {
+        "trial": row.trial,
+        # quoted, so that a name with a colon is a file and never a scheme; backslashes are Windows folders
+        "link": quote(row.report.replace("\\", "/"), safe="/", errors="replace"),
+        "verdict": row.verdict,
+        "streams": f"{row.aligned} of {row.streams}",
+        "uncertainty": half,
+        "margin": fixed(row.margin, 1, "nats"),
+        "wrong": chance(row.p_wrong),
+        "note": row.note,
+    }
