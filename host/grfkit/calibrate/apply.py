@@ -25,7 +25,7 @@ def apply(recording: Recording, documents: Sequence[Loaded[AnyDocument]]) -> Rec
     A ``PressureCalibration`` turns channels into N, a ``PlateCorrection`` zeroes, mixes and signs a plate,
     an ``InsoleGeometry`` adds the cells' places to every insole stream that has them. Name and SHA-256 of
     each document go to the provenance (inputs of role ``calibration``) and to the stream's attribute
-    ``calibrations``.
+    ``calibrations`` (digests with a space between).
 
     Raises
     ------
@@ -40,8 +40,8 @@ def apply(recording: Recording, documents: Sequence[Loaded[AnyDocument]]) -> Rec
         document = loaded.document
         if isinstance(document, LagTable):
             raise BadInputError(
-                f"calibration '{document.name}' is a lag table, which is not applied to a recording; give it to"
-                " the alignment"
+                f"calibration '{document.name}' is a lag table, which is not applied to a recording;"
+                " give it to the alignment"
             )
         targets = _targets(streams, document)
         for name in targets:
@@ -91,7 +91,7 @@ def _targets(streams: dict[str, xr.Dataset], document: AnyDocument) -> list[str]
 
 
 def _refuse_twice(stream: xr.Dataset, name: str, loaded: Loaded[AnyDocument]) -> None:
-    if loaded.sha256 in list(np.atleast_1d(stream.attrs.get("calibrations", []))):
+    if loaded.sha256 in str(stream.attrs.get("calibrations", "")).split():
         raise BadInputError(
             f"calibration '{loaded.document.name}' was applied to '{name}' already; apply it once"
         )
@@ -107,7 +107,8 @@ def _applied(stream: xr.Dataset, name: str, document: AnyDocument) -> xr.Dataset
 
 
 def _marked(stream: xr.Dataset, loaded: Loaded[AnyDocument]) -> xr.Dataset:
-    stream.attrs["calibrations"] = [*np.atleast_1d(stream.attrs.get("calibrations", [])), loaded.sha256]
+    before = str(stream.attrs.get("calibrations", "")).split()
+    stream.attrs["calibrations"] = " ".join([*before, loaded.sha256])
     return stream
 
 
@@ -118,7 +119,7 @@ def _as_input(loaded: Loaded[AnyDocument]) -> InputFile:
 
 
 def _copy(stream: xr.Dataset) -> xr.Dataset:
-    copied = stream.copy()
+    copied: xr.Dataset = stream.copy()
     copied.attrs = dict(stream.attrs)
     return copied
 

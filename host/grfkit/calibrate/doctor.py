@@ -36,7 +36,7 @@ class _Plate:
 
     def share(self, newtons: float) -> str:
         """Return ``"12.3 N (1.8 % BW)"``, saying so where the body weight is assumed."""
-        of = "BW" if self.known else f"an assumed body weight of {self.weight_n:.0f} N"
+        of = "BW" if self.known else f"an assumed {self.weight_n:.0f} N"
         return f"{newtons:.1f} N ({100.0 * newtons / self.weight_n:.1f} % of {of})".replace("% of BW", "% BW")
 
 
@@ -174,8 +174,8 @@ def _sign(plate: _Plate) -> Finding | None:
     known = plate.values[np.isfinite(plate.values)] * plate.up
     stance = float(np.percentile(known, 5.0)) - plate.base.level_n * plate.up
     text = (
-        f"the vertical force is {plate.share(stance)} in stance, expected positive (up, on the foot): the file"
-        " holds the force applied to the plate; turn forces and moments round"
+        f"the vertical force is {plate.share(stance)} in stance, expected positive (up, on the foot): the"
+        " file holds the force applied to the plate; turn forces and moments round"
     )
     return Finding(
         code="sign", severity="warning", text=text, value=stance,
@@ -187,8 +187,8 @@ def _zero(plate: _Plate, sign: int) -> Finding | None:
     base, level = plate.base, plate.base.level_n * plate.up
     if base.state == "none":
         text = (
-            "no unloaded stretch was seen, so the zero cannot be checked; expected some seconds (or the flight"
-            " phases of running) with nothing on the plate; record one"
+            "no unloaded stretch was seen, so the zero cannot be checked; expected some seconds (or the"
+            " flight phases of running) with nothing on the plate; record one"
         )
         return Finding(code="no_baseline", severity="info", text=text)
     if base.state == "idle":

@@ -159,7 +159,7 @@ class PlateCorrection(_Document):
 
 
 class PressureCalibration(_Document):
-    """How a channel's value becomes force: ``linear``: gain * (v - zero); ``power``: gain * (v - zero)^exponent.
+    """How a value v becomes force: ``linear`` gain * (v - zero), ``power`` gain * (v - zero)^exponent.
 
     Attributes
     ----------

@@ -8,7 +8,7 @@ from ..records import Floats, Recording
 from ..signals.treadmill_drift import Flights, find_flights
 from ..units import G
 from .correct import correct
-from .findings import Finding, PlateFindings
+from .findings import Finding, PlateFindings, Severity
 from .vertical import vertical_force
 
 TOLERANCE = 0.05
@@ -31,7 +31,7 @@ def mean_running_load(
 
 def mass_finding(newtons: float, strides: int, *, mass_kg: float | None) -> Finding:
     """Return how the mean vertical force of whole running strides compares with body weight."""
-    seen = f"the mean vertical force over {strides} whole running strides is {newtons:.0f} N ({newtons / G:.1f} kg)"
+    seen = f"the mean vertical force of {strides} running strides is {newtons:.0f} N ({newtons / G:.1f} kg)"
     if not mass_kg:
         text = f"{seen}; give the body mass to check it"
         return Finding(code="mass", severity="info", text=text, value=newtons / G, unit="kg")
@@ -45,7 +45,7 @@ def mass_finding(newtons: float, strides: int, *, mass_kg: float | None) -> Find
         f"{seen}, {100 * off:+.1f} % from {mass_kg:g} kg, expected within {100 * TOLERANCE:.0f} %;"
         " check the body mass, the plate's gain, and whether a plate is missing"
     )
-    severity = "error" if abs(off) > _SERIOUS else "warning"
+    severity: Severity = "error" if abs(off) > _SERIOUS else "warning"
     return Finding(code="mass", severity=severity, text=text, value=newtons / G, unit="kg")
 
 

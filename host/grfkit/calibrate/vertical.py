@@ -68,7 +68,7 @@ def load_axis(stream: xr.Dataset) -> str:
 
 
 def force_range(values: Floats, width: int = 5) -> float:
-    """Return max - min of the medians of ``width`` samples, so that single samples do not count; 0 if empty."""
+    """Return max - min of the medians of every ``width`` samples: single samples do not count; 0 if empty."""
     known = values[np.isfinite(values)]
     if known.size < width:
         return 0.0

@@ -1,8 +1,8 @@
 """Drift of a treadmill's force: the baseline seen in each flight phase, joined by a cubic spline.
 
-The idea is that of dryft (Alcantara, J Open Source Softw 4(44):1910, 2019): while both feet are in the air the
-force is the baseline. Here the baseline of a flight is the median over its middle third, which single-sample
-noise and the filter's ringing at touch-down do not reach.
+The idea is that of dryft (Alcantara, J Open Source Softw 4(44):1910, 2019): while both feet are in the air
+the force is the baseline. Here the baseline of a flight is the median over its middle third, which
+single-sample noise and the filter's ringing at touch-down do not reach.
 """
 
 from __future__ import annotations
@@ -161,4 +161,4 @@ def _floor(load_n: Floats, rate_hz: float) -> Floats:
     if not both.any():
         return np.zeros(load_n.size)
     both &= spans >= 0.3 * np.nanmax(spans)
-    return np.interp(np.arange(load_n.size), middle[both], low[both])
+    return np.asarray(np.interp(np.arange(load_n.size), middle[both], low[both]), dtype=np.float64)
