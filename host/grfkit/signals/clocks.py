@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,8 +14,8 @@ def dejittered(time_s: Floats) -> Floats:
     """Return stamps without arrival jitter: one common period, breaks kept.
 
     Stamps that are already regular (all but one in a hundred within a tenth of the period of the line through
-    them) come back as they are. Otherwise the samples are taken as equally spaced between breaks (a step of more
-    than five periods and 15 ms in the *trend*), with one period for the whole record and the median offset of
+    them) come back as they are. Otherwise the samples are taken as equally spaced between breaks (lost
+    samples: a lasting step of the stamps against the sample count), with one period for the whole record and the median offset of
     each stretch. Bursts of equal stamps are jitter, not breaks.
 
     Parameters
@@ -33,8 +35,9 @@ def dejittered(time_s: Floats) -> Floats:
         return time_s
     index = np.arange(count)
     breaks = _breaks(time_s, period)
+    period = _common_period(time_s, breaks, period)
     fixed = np.empty(count)
-    for start, end in zip(breaks[:-1], breaks[1:]):
+    for start, end in itertools.pairwise(breaks):
         line = period * (index[start:end] - start)
         fixed[start:end] = line + np.median(time_s[start:end] - line)
     return np.maximum.accumulate(fixed)
@@ -47,25 +50,41 @@ def _robust_period(time_s: Floats) -> float:
     return float(np.median(spans))
 
 
+def _common_period(time_s: Floats, breaks: list[int], period: float) -> float:
+    """Return the least-squares slope of stamps over count that all stretches share."""
+    over = under = 0.0
+    for start, end in itertools.pairwise(breaks):
+        count = np.arange(end - start) - (end - start - 1) / 2.0
+        over += float(count @ (time_s[start:end] - time_s[start]))
+        under += float(count @ count)
+    return over / under if under > 0 else period
+
+
 def _breaks(time_s: Floats, period: float) -> list[int]:
-    """Return where stretches start (and the end): lasting jumps of the stamps against the sample count."""
+    """Return where stretches start (and the end): lasting jumps of the stamps against the sample count.
+
+    Means over windows on both sides of every sample are compared; the windows are long enough to see the loss of one
+    sample through the jitter, if 200 samples are.
+    """
     trend = time_s - period * np.arange(time_s.size)
-    width = 25
-    limit = max(5 * period, 0.015)
+    steps = np.diff(trend)
+    jitter = 1.4826 * float(np.median(np.abs(steps - np.median(steps)))) / np.sqrt(2.0)
+    jitter = max(jitter, float(np.std(np.clip(steps, *np.percentile(steps, [2, 98])))) / np.sqrt(2.0))
+    width = int(np.clip(140.0 * (jitter / period) ** 2, 12, 200))
     if time_s.size < 4 * width:
         return [0, time_s.size]
-    windows = np.lib.stride_tricks.sliding_window_view(trend, width)
-    level = np.median(windows, axis=1)
-    jump = level[width:] - level[:-width]
+    limit = max(0.6 * period, 4.5 * jitter * np.sqrt(2.0 / width))
+    sums = np.concatenate([[0.0], np.cumsum(trend)])
+    level = (sums[width:] - sums[:-width]) / width
+    jump = level[width:] - level[:-width]  # jump[k]: mean of the samples from k + width on less that before it
     found = [0]
     candidates = np.flatnonzero(np.abs(jump) > limit)
     while candidates.size:
-        group_end = candidates[0] + 2 * width
-        group = candidates[candidates <= group_end]
+        group = candidates[candidates <= candidates[0] + 2 * width]
         middle = int(group[np.argmax(np.abs(jump[group]))]) + width
-        around = np.arange(max(middle - width, 1), min(middle + width, time_s.size))
-        at = int(around[np.argmax(np.diff(time_s)[around - 1])])
-        if at - found[-1] > width:
+        around = np.arange(max(middle - width // 4, 1), min(middle + width // 4 + 1, time_s.size))
+        at = int(around[np.argmax(steps[around - 1])])
+        if at - found[-1] >= 8:
             found.append(at)
-        candidates = candidates[candidates > group_end]
+        candidates = candidates[candidates > middle]
     return [*found, time_s.size]

@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 
 SHORTEST_CONTACT_S = 0.08
 _SHORTEST_FLIGHT_S = 0.03
+_BLOCK_S = 60.0
+_NEW_RHYTHM = 3.0
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,8 @@ def impact_contacts(time_s: Floats, acceleration: Floats, *, foot: int = -1) -> 
     """Return the contacts a shoe IMU shows, from the envelope of the jerk's magnitude.
 
     Axis signs, axis order and gravity do not matter. One contact per stride; the stride period is taken from the
-    envelope's own autocorrelation. The onset is where the envelope rises through two fifths of its peak.
+    envelope's own autocorrelation, and the path of peaks that keeps it best is taken. The contact is stamped at the
+    envelope's peak: its delay after initial contact varies least from contact to contact and between shoes.
 
     Parameters
     ----------
@@ -200,7 +203,7 @@ def impact_contacts(time_s: Floats, acceleration: Floats, *, foot: int = -1) -> 
     peaks = _peaks(envelope, rate_hz, period)
     if not peaks.size:
         return Contacts(*([np.zeros(0)] * 3), np.zeros(0, dtype=np.int64), covered)
-    onset = _rise(time_s, envelope, peaks, rate_hz)
+    onset = _tops(time_s, envelope, peaks)
     keep = np.isfinite(onset)
     keep &= _edges_seen(time_s, missing, np.where(keep, onset, time_s[0]), rate_hz)
     feet = np.full(int(keep.sum()), foot, dtype=np.int64)
@@ -231,31 +234,39 @@ def _thresholds(
     time_s: Floats, smooth: Floats, missing: NDArray[np.bool_], level: float
 ) -> tuple[Floats, float]:
     """Return the threshold per sample, and the typical distance from unloaded to loaded."""
-    block_s = 60.0
-    blocks = max(1, round((time_s[-1] - time_s[0]) / block_s))
+    blocks = max(1, round((time_s[-1] - time_s[0]) / _BLOCK_S))
     edges = np.linspace(0, time_s.size, blocks + 1).astype(int)
-    middle, low, high = np.zeros(blocks), np.zeros(blocks), np.zeros(blocks)
+    _, span = _levels(smooth[~missing], 0.0)
+    middle, low, high = np.zeros(blocks), np.full(blocks, np.nan), np.full(blocks, np.nan)
     for k in range(blocks):
         part = smooth[edges[k] : edges[k + 1]][~missing[edges[k] : edges[k + 1]]]
         middle[k] = time_s[(edges[k] + edges[k + 1] - 1) // 2]
-        low[k], high[k] = _levels(part) if part.size > 16 else (np.nan, np.nan)
+        if part.size > 16:
+            low[k], high[k] = _levels(part, span)
     known = np.isfinite(low)
-    scale = float(np.median((high - low)[known]))
-    thin = known & (high - low < 0.3 * scale)  # a minute of standing or of nothing has no level of its own
+    ranges = (high - low)[known]
+    scale = float(np.median(ranges[ranges >= 0.5 * span])) if (ranges >= 0.5 * span).any() else span
+    thin = known & (high - low < 0.5 * scale)  # a minute without load, or of standing, has no level of its own
     high[thin] = low[thin] + scale
     threshold = low + level * (high - low)
     return np.interp(time_s, middle[known], threshold[known]), scale
 
 
-def _levels(part: Floats) -> tuple[float, float]:
-    """Return the unloaded level (the densest low value) and the loaded level of a stretch of signal."""
-    if part.size > 20000:
-        part = part[:: part.size // 10000]
-    low, high = np.percentile(part, [2.0, 95.0])
-    quiet = part[part <= low + 0.15 * (high - low)]
-    unloaded = float(np.median(quiet)) if quiet.size else float(low)
-    loaded = part[part > unloaded + 0.3 * (high - unloaded)]
-    return unloaded, float(np.percentile(loaded, 90.0)) if loaded.size else float(high)
+def _levels(part: Floats, span: float) -> tuple[float, float]:
+    """Return the unloaded level, and the loaded level (with ``span`` 0: the distance between the two).
+
+    Loads may fill nine tenths of the time (walking insoles) or a hundredth of it (plates): the unloaded level is the
+    median of the lowest values, the loaded one the 90th percentile of whatever rises well above it.
+    """
+    if part.size > 40000:
+        part = part[:: part.size // 20000]
+    bottom, top = np.percentile(part, [2.0, 99.8])
+    reach = max(float(top - bottom), span)
+    quiet = part[part <= bottom + 0.15 * reach]
+    unloaded = float(np.median(quiet))
+    loaded = part[part > unloaded + 0.35 * max(float(top) - unloaded, 0.5 * span)]
+    high = float(np.percentile(loaded, 90.0)) if loaded.size else unloaded
+    return (unloaded, high - unloaded) if span == 0.0 else (unloaded, high)
 
 
 def _crossings(time_s: Floats, above: Floats) -> tuple[Floats, Floats]:
@@ -350,27 +361,47 @@ def _period(values: Floats, rate_hz: float) -> float:
 
 
 def _peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[np.int64]:
-    apart = 0.6 * period if np.isfinite(period) else 0.42
-    height = 0.25 * float(np.percentile(envelope, 99.0))
-    found, _ = signal.find_peaks(envelope, height=height, distance=max(1, int(apart * rate_hz)))
-    if not found.size:
+    """Return one peak per stride: the path of high peaks whose spacing is most even (dynamic programming)."""
+    if not np.isfinite(period):
+        period = 0.75
+    height = 0.08 * float(np.percentile(envelope, 99.0))
+    found, _ = signal.find_peaks(envelope, height=height, distance=max(1, int(0.06 * rate_hz)))
+    if found.size < 2:
         return found.astype(np.int64)
-    typical = float(np.median(envelope[found]))
-    return found[envelope[found] > 0.35 * typical].astype(np.int64)
+    at = found / rate_hz
+    gain = np.log(envelope[found] / height)
+    best, before = gain.copy(), np.full(found.size, -1)
+    first = np.searchsorted(at, at - 1.5 * period)
+    last = np.searchsorted(at, at - 0.6 * period)
+    record, owner = 0.0, -1  # the best path that ended long ago: after a gap the rhythm starts anew
+    done = 0
+    for k in range(found.size):
+        while done < first[k]:
+            if best[done] > record:
+                record, owner = float(best[done]), done
+            done += 1
+        total, link = record - _NEW_RHYTHM, owner
+        if last[k] > first[k]:
+            uneven = (at[k] - at[first[k] : last[k]]) / period - 1.0
+            scores = best[first[k] : last[k]] - 0.5 * (uneven / 0.08) ** 2
+            top = int(np.argmax(scores))
+            if scores[top] > total:
+                total, link = float(scores[top]), int(first[k]) + top
+        if total > 0:
+            best[k] += total
+            before[k] = link
+    path = [int(np.argmax(best))]
+    while before[path[-1]] >= 0:
+        path.append(int(before[path[-1]]))
+    chosen = found[path[::-1]]
+    return chosen[envelope[chosen] > 0.25 * float(np.median(envelope[chosen]))].astype(np.int64)
 
 
-def _rise(time_s: Floats, envelope: Floats, peaks: NDArray[np.int64], rate_hz: float) -> Floats:
-    """Return when the envelope rises through two fifths of each peak, within 80 ms before it; NaN if not."""
-    back = max(2, int(0.08 * rate_hz))
-    index = peaks[:, None] - np.arange(back + 1)[None, :]
-    safe = np.clip(index, 0, None)
-    below = envelope[safe] < 0.4 * envelope[peaks][:, None]
-    below &= index >= 0
-    has = below.any(axis=1)
-    steps = np.argmax(below, axis=1)
-    low = np.clip(peaks - steps, 0, None)
-    high = np.minimum(low + 1, envelope.size - 1)
-    target = 0.4 * envelope[peaks]
-    share = (target - envelope[low]) / np.maximum(envelope[high] - envelope[low], 1e-30)
-    at = time_s[low] + np.clip(share, 0.0, 1.0) * (time_s[high] - time_s[low])
-    return np.where(has, at, np.nan)
+def _tops(time_s: Floats, envelope: Floats, peaks: NDArray[np.int64]) -> Floats:
+    """Return the time of each peak, to a fraction of a sample by a parabola; NaN at the record's ends."""
+    inner = (peaks > 0) & (peaks < envelope.size - 1)
+    safe = np.clip(peaks, 1, envelope.size - 2)
+    before, at, after = envelope[safe - 1], envelope[safe], envelope[safe + 1]
+    shift = 0.5 * (before - after) / np.minimum(before - 2.0 * at + after, -1e-30)
+    step = 0.5 * (time_s[safe + 1] - time_s[safe - 1])
+    return np.where(inner, time_s[safe] + np.clip(shift, -0.5, 0.5) * step, np.nan)

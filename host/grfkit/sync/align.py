@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..calibrate.lags import LagTable, default_lags, lookup
+from ..calibrate.documents import LagTable
+from ..calibrate.lags import Lag, lookup
 from ..errors import BadInputError
 from ..records import Anchors, ClockMap, Knot, Prior, Recording, Segment, Surface
 from ..signals.contacts import Contacts
@@ -18,7 +20,7 @@ from .fit import ClockFit, fit_clock
 from .search import Found, search
 from .settings import AlignSettings
 from .track import Piece, Tracked, scan_rates, track
-from .trains import DeviceTrain, Load, device_train, reference_train
+from .trains import EARLY_LEVEL, LEVEL, DeviceTrain, Load, device_train, reference_train
 from .waveform import WaveformFound, is_standing, search_waveform
 
 Floats = NDArray[np.float64]
@@ -124,20 +126,31 @@ def align_in_detail(
     if mass_kg is not None and not 2.0 <= mass_kg <= 400.0:
         raise BadInputError(f"mass is {mass_kg} kg, expected 2 to 400 kg")
     plates = surface == "overground"
-    contacts, loads = reference_train(_streams(reference), plates=plates)
     train = device_train(_streams(wearable))
-    table = lags if lags is not None else default_lags()
+    level = LEVEL if train.loads else EARLY_LEVEL
+    contacts, loads = reference_train(_streams(reference), plates=plates, level=level)
+    table = lags if lags is not None else _default_lags()
     lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz)
     if plates and train.loads and is_standing(loads):
         result = _by_waveform(loads, train, prior, chosen, lag)
     else:
         result = _by_contacts(contacts, train, plates, prior, chosen, lag)
     named = result.clock_map.model_copy(
-        update={"source": "+".join(train.streams), "target": "reference", "lag_source": lag[2]}
+        update={"source": "+".join(train.streams), "target": "reference", "lag_source": lag.source}
     )
     if named.verdict == "refused" and not accept_refused:
         named = _without_map(named)
     return replace(result, clock_map=named, reference_loads=tuple(loads), device_loads=train.loads)
+
+
+@lru_cache(maxsize=1)
+def _default_lags() -> LagTable:
+    from ..calibrate.library import load
+
+    document = load("default", kind="lags").document
+    if not isinstance(document, LagTable):
+        raise BadInputError("the packaged lag table is no lag table; reinstall grfkit")
+    return document
 
 
 def by_clock(recording: Recording, *, together: bool | None = None) -> list[dict[str, xr.Dataset]]:
@@ -176,7 +189,7 @@ def _by_contacts(
     plates: bool,
     prior: Prior | None,
     settings: AlignSettings,
-    lag: tuple[float, float, str],
+    lag: Lag,
 ) -> Alignment:
     device = train.contacts
     if reference.size < 3 or device.size < 3:
@@ -184,7 +197,8 @@ def _by_contacts(
         count = min(reference.size, device.size)
         return _nothing(f"the {who} shows {count} contacts only; there is nothing to match")
     shortest = settings.shortest_overlap_s * 0.5 if not plates else 5.0
-    start_rate, findings = 1.0, []
+    start_rate = 1.0
+    findings: list[str] = []
     if train.stamp_source == "index" and not plates:
         scanned = scan_rates(
             reference, device, half_width=settings.rate_scan, shortest_overlap_s=shortest, prior=prior
@@ -262,7 +276,7 @@ def _whole(
     plates: bool,
     prior: Prior | None,
     settings: AlignSettings,
-    lag: tuple[float, float, str],
+    lag: Lag,
     findings: Sequence[str],
 ) -> Alignment:
     start, end, overlap = _overlap(reference, train.start_s, train.end_s, found)
@@ -271,7 +285,7 @@ def _whole(
     if fit is None:
         return _nothing("too few contacts match to fit a clock")
     segment = _segment(fit, train.start_s, train.end_s)
-    uncertainty = 1e3 * 1.96 * float(np.hypot(fit.worst_sd_s, lag[1]))
+    uncertainty = 1e3 * 1.96 * float(np.hypot(fit.worst_sd_s, lag.sd_s))
     made = ClockMap(
         source="",
         target="",
@@ -290,8 +304,8 @@ def _whole(
         matched_anchors=found.matched,
         overlap_s=overlap,
         runner_up_offset_s=_finite(found.runner_up_s),
-        lag_s=lag[0],
-        lag_sd_s=lag[1],
+        lag_s=lag.lag_s,
+        lag_sd_s=lag.sd_s,
         findings=list(findings),
     )
     return Alignment(made, anchors, found.lags_s, found.log_likelihood)
@@ -307,11 +321,11 @@ def _fitted(
     found: Found,
     start: float,
     end: float,
-    lag: tuple[float, float, str],
+    lag: Lag,
 ) -> tuple[Anchors, ClockFit | None]:
     pairs = np.flatnonzero(found.partner >= 0)
     partner = found.partner[pairs]
-    t_device = device.onset_s[partner] - lag[0]
+    t_device = device.onset_s[partner] - lag.lag_s
     t_reference = reference.onset_s[pairs]
     kept = found.kept[pairs]
     empty = Anchors(t_device, t_reference, np.zeros(pairs.size), kept)
@@ -348,7 +362,7 @@ def _pieced(
     tracked: Tracked,
     prior: Prior | None,
     settings: AlignSettings,
-    lag: tuple[float, float, str],
+    lag: Lag,
     findings: Sequence[str],
 ) -> Alignment:
     """Return the alignment of a record cut into pieces, each fitted on its own."""
@@ -398,7 +412,7 @@ def _pieced(
         drift_ppm=one.drift_ppm if one else None,
         knots=one.knots if one else [],
         segments=segments,
-        uncertainty_ms=1e3 * 1.96 * float(np.hypot(worst, lag[1])),
+        uncertainty_ms=1e3 * 1.96 * float(np.hypot(worst, lag.sd_s)),
         residual_ms=1e3 * residual,
         margin=found.margin,
         margin_without_prior=found.margin_without_prior,
@@ -408,8 +422,8 @@ def _pieced(
         overlap_s=overlap,
         runner_up_offset_s=_finite(found.runner_up_s),
         lost_samples=sum(n for _, n in lost),
-        lag_s=lag[0],
-        lag_sd_s=lag[1],
+        lag_s=lag.lag_s,
+        lag_sd_s=lag.sd_s,
         findings=list(findings),
     )
     return Alignment(made, joined, found.lags_s, found.log_likelihood, lost=tuple(lost))
@@ -423,7 +437,7 @@ def _piece(
     train: DeviceTrain,
     tracked: Tracked,
     piece: Piece,
-    lag: tuple[float, float, str],
+    lag: Lag,
 ) -> tuple[Anchors, ClockFit, int] | None:
     from .matching import match
 
@@ -443,7 +457,7 @@ def _piece(
     pairs = np.flatnonzero(matches.partner[0] >= 0)
     partner = matches.partner[0][pairs]
     kept = matches.kept[0][pairs]
-    t_device, t_reference = part.onset_s[partner] - lag[0], reference.onset_s[pairs]
+    t_device, t_reference = part.onset_s[partner] - lag.lag_s, reference.onset_s[pairs]
     if kept.sum() < 6:
         return None
     fit = fit_clock(
@@ -463,7 +477,7 @@ def _by_waveform(
     train: DeviceTrain,
     prior: Prior | None,
     settings: AlignSettings,
-    lag: tuple[float, float, str],
+    lag: Lag,
 ) -> Alignment:
     found = search_waveform(loads, list(train.loads), prior=prior)
     if found is None:
@@ -471,8 +485,7 @@ def _by_waveform(
             "nobody steps on or off a plate while both devices record; record three jumps or stomps on the plate"
         )
     reasons = _waveform_reasons(found, settings)
-    gate = settings.waveform
-    sd = float(np.hypot(np.hypot(found.sd_s, 0.010), max(lag[1], 0.002)))
+    sd = float(np.hypot(np.hypot(found.sd_s, 0.010), max(lag.sd_s, 0.002)))
     segment = Segment(start_s=train.start_s, end_s=train.end_s, offset_s=found.offset_s, drift_ppm=0.0)
     residual = found.anchor_reference_s - found.anchor_device_s - found.offset_s
     made = ClockMap(
@@ -493,14 +506,13 @@ def _by_waveform(
         overlap_s=found.overlap_s,
         runner_up_offset_s=_finite(found.runner_up_s),
         lag_s=0.0,
-        lag_sd_s=lag[1],
+        lag_sd_s=lag.sd_s,
         findings=[
             "aligned by the course of the load, not by steps: "
             + ", ".join(f"{a} on {b}" for a, b in found.pairs)
             + f" (correlation {found.correlation:.2f}); drift was taken as zero"
         ],
     )
-    del gate
     anchors = Anchors(
         found.anchor_device_s, found.anchor_reference_s, residual, np.ones(residual.size, dtype=bool)
     )

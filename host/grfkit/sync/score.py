@@ -128,8 +128,8 @@ def _inliers(matches: Matches, beat: Rhythm, plates: bool) -> Floats:
     kept = matches.kept.sum(axis=1)
     if plates:
         possible = matches.possible.sum(axis=1) / (2.0 if beat.feet == 1 else 1.0)
-        return np.minimum(kept / np.maximum(possible, 1.0), 1.0)
-    return kept / np.maximum(matches.seen, 1.0)
+        return np.asarray(np.minimum(kept / np.maximum(possible, 1.0), 1.0))
+    return np.asarray(kept / np.maximum(matches.seen, 1.0))
 
 
 def _treadmill_times(matches: Matches, beat: Rhythm) -> Floats:
@@ -142,7 +142,7 @@ def _treadmill_times(matches: Matches, beat: Rhythm) -> Floats:
     if beat.feet == 2:
         missed = np.maximum(missed, (matches.possible & (matches.partner < 0)).sum(axis=1))
     lost = np.log(MISS / beat.period_s) + 0.5 * np.log(2 * np.pi * np.e * beat.innovation_s**2)
-    return gain + np.minimum(lost, -1.0) * (outliers + missed)
+    return np.asarray(gain + np.minimum(lost, -1.0) * (outliers + missed))
 
 
 def _plates_times(reference: Contacts, matches: Matches, beat: Rhythm) -> Floats:
@@ -170,13 +170,13 @@ def _plates_times(reference: Contacts, matches: Matches, beat: Rhythm) -> Floats
     unmatched = np.maximum(possible - matched, 0)
     miss = np.log(0.5) if beat.feet == 1 else np.log(MISS)
     hit = np.log(0.5) if beat.feet == 1 else np.log(1 - MISS)
-    return density + matched * hit + unmatched * miss
+    return np.asarray(density + matched * hit + unmatched * miss)
 
 
 def _packed(values: Floats) -> Floats:
     """Return rows with their known values first, NaN after."""
     order = np.argsort(np.isnan(values), axis=1, kind="stable")
-    return np.take_along_axis(values, order, axis=1)
+    return np.asarray(np.take_along_axis(values, order, axis=1))
 
 
 def _innovation_variance(packed: Floats, count: NDArray[np.int64]) -> Floats:
@@ -190,7 +190,7 @@ def _innovation_variance(packed: Floats, count: NDArray[np.int64]) -> Floats:
     )
     variance = covariance[:, 0].copy()
     if order == 0:
-        return variance
+        return np.asarray(variance)
     index = np.abs(np.arange(order)[:, None] - np.arange(order)[None, :])
     normal = covariance[:, index] + (1e-6 * covariance[:, 0] + 1e-12)[:, None, None] * np.eye(order)
     weights = np.linalg.solve(normal, covariance[:, 1:, None])[..., 0]
@@ -201,7 +201,7 @@ def _innovation_variance(packed: Floats, count: NDArray[np.int64]) -> Floats:
 
 
 def _interval_variance(onset_s: Floats, period: float) -> float:
-    """Return the innovation variance of the intervals near a whole number of periods... (robust)."""
+    """Return the innovation variance of the ordinary intervals, robustly."""
     intervals = np.diff(onset_s)
     if intervals.size < 4:
         return (0.1 * period) ** 2
@@ -278,4 +278,4 @@ def _feet(reference: Contacts, device: Contacts, matches: Matches) -> Floats:
     known = matches.kept & (reference.foot >= 0) & (device.foot[safe] >= 0)
     same = known & (device.foot[safe] == reference.foot)
     wrong = known & ~same
-    return same.sum(axis=1) * np.log(2 * 0.98) + wrong.sum(axis=1) * np.log(2 * 0.02)
+    return np.asarray(same.sum(axis=1) * np.log(2 * 0.98) + wrong.sum(axis=1) * np.log(2 * 0.02))

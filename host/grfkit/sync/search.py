@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,10 +143,12 @@ def _pivot(reference: Contacts, device: Contacts, matches: Matches, best: int) -
     return float((start + end) / 2.0)
 
 
-def _joined(first: object, second: object) -> object:
-    kind = type(first)
-    names = first.__dataclass_fields__  # type: ignore[attr-defined]
-    return kind(**{n: np.concatenate([getattr(first, n), getattr(second, n)]) for n in names})
+_T = TypeVar("_T", Matches, Scores)
+
+
+def _joined(first: _T, second: _T) -> _T:
+    both = {f.name: np.concatenate([getattr(first, f.name), getattr(second, f.name)]) for f in fields(first)}
+    return type(first)(**both)
 
 
 def _found(

@@ -71,13 +71,19 @@ def track(
     beat = rhythm(reference, device)
     rate = anchor.rate
     edges = _chunk_edges(device, start, end)
-    middle = anchor.pivot_s
-    lag = anchor.offset_s + (anchor.rate - rate) * middle
-    path = _followed(reference, device, beat, rate, lag, edges, start)
-    if not path:
+    path: list[_Step] = []
+    supported: list[_Step] = []
+    for _ in range(3):  # the rate of an anchor that straddles a loss is wrong; the path shows the right one
+        lag = anchor.offset_s + (anchor.rate - rate) * anchor.pivot_s
+        path = _followed(reference, device, beat, rate, lag, edges)
+        supported = [p for p in path if p[3]]
+        correction = _trend(supported)
+        rate += correction
+        if abs(correction) < 20e-6:
+            break
+    if not supported:
         return None
-    supported = [p for p in path if p[3]]
-    pieces = _pieces(reference, device, beat, rate, supported)
+    pieces = _pieces(reference, device, rate, supported)
     return Tracked(anchor, rate, pieces, len(supported) / len(path)) if pieces else None
 
 
@@ -149,11 +155,16 @@ def _anchor(
         )
         if found is None or found.inliers < 0.6 or found.log_likelihood_ratio <= 0:
             continue
-        if best is None or found.margin > best.margin:
+        if best is None or _quality(found) > _quality(best):
             best, where = found, (start, end)
-        if best.margin > 60.0:
+        if _quality(best) > 60.0:
             break
     return best, where[0], where[1]
+
+
+def _quality(found: Found) -> float:
+    """Return the margin, much less of it where the residuals say that the window holds a jump."""
+    return found.margin if found.residual_sd_s < 0.012 else 0.1 * found.margin
 
 
 def _chunk_edges(device: Contacts, start: float, end: float) -> tuple[Floats, Floats]:
@@ -175,13 +186,21 @@ def _followed(
     rate: float,
     lag: float,
     edges: tuple[Floats, Floats],
-    start: float,
 ) -> list[_Step]:
     """Return (chunk start, chunk end, lag, supported) along the best path in both directions."""
-    del start
     forward = _beam(reference, device, beat, rate, lag, edges[0], 1)
     backward = _beam(reference, device, beat, rate, lag, edges[1], -1)
     return backward[::-1] + forward
+
+
+def _trend(path: list[_Step]) -> float:
+    """Return the typical slope of the lag along the path, jumps left out."""
+    if len(path) < 4:
+        return 0.0
+    middle = np.asarray([(p[0] + p[1]) / 2.0 for p in path])
+    slopes = np.diff([p[2] for p in path]) / np.diff(middle)
+    near = slopes[np.abs(slopes - np.median(slopes)) < 150e-6]
+    return float(np.mean(near)) if near.size else 0.0
 
 
 def _beam(
@@ -246,7 +265,7 @@ def _chunk_scores(
 
 
 def _pieces(
-    reference: Contacts, device: Contacts, beat: Rhythm, rate: float, path: list[_Step]
+    reference: Contacts, device: Contacts, rate: float, path: list[_Step]
 ) -> list[Piece]:
     """Return the stretches between jumps of the path, borders placed where the contacts change allegiance."""
     if not path:

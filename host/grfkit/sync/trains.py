@@ -25,6 +25,8 @@ _FOOT = {"left": 0, "right": 1}
 LEVEL = 0.2
 """Share of the loaded level at which a contact begins: the same for force and insole, or the lag would depend on
 how steeply a person loads."""
+EARLY_LEVEL = 0.05
+"""The same of the force where the device (an IMU, landmarks) shows the moment of touch-down, not a load."""
 
 
 @dataclass(frozen=True)

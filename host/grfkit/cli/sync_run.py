@@ -1,0 +1,158 @@
+"""What ``grf-sync`` does once its options are read: run, write, and put the result into words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..errors import BadInputError
+from ..sync.batch import Row, read_table, run_batch, run_row
+from ..sync.job import SyncRequest, SyncResult, run_job
+
+Outcome = tuple[dict[str, Any], str, int]
+
+EXIT_REFUSED = 3
+
+
+def run_one(given: dict[str, Any], *, out: Path | None, report: Path | None, force: bool) -> Outcome:
+    """Return the JSON summary, the words and the exit code of one trial; trial and report are written."""
+    request = _request(given)
+    if out is None:
+        raise BadInputError("--out is missing: name the trial to write, e.g. --out trial.nc")
+    for path in (out, report):
+        _writable(path, force)
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"aligning {', '.join(p.name for p in request.wearables)} ..."):
+        result = run_job(request)
+        if report is not None:
+            from ..report import write_sync_report
+
+            write_sync_report(report, result.evidence, force=force)
+        if result.trial is not None:
+            result.trial.to_netcdf(out, force=force)
+    return result.to_json(out), words(result, out, report), exit_code(result.verdict)
+
+
+def exit_code(verdict: str) -> int:
+    """Return the exit code of a verdict."""
+    return {"aligned": 0, "bad input": 2}.get(verdict, EXIT_REFUSED)
+
+
+def _request(given: dict[str, Any]) -> SyncRequest:
+    needed = {
+        "reference": "--reference FILE",
+        "wearables": "--wearable FILE",
+        "surface": "--surface treadmill|overground",
+    }
+    for field, option in needed.items():
+        if not given[field]:
+            raise BadInputError(f"{option} is missing (see --help)")
+    try:
+        return SyncRequest.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "--" + ".".join(str(p) for p in first["loc"]).replace("_", "-")
+        raise BadInputError(f"{name}: {first['msg']} (given: {first['input']})") from error
+
+
+def _writable(path: Path | None, force: bool) -> None:
+    """Refuse before the work rather than after it."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise BadInputError(f"{path}: is a folder; name a file to write")
+    if path.exists() and not force:
+        raise BadInputError(f"{path}: exists; use --force to overwrite it")
+    if not path.parent.is_dir():
+        raise BadInputError(f"{path}: its folder does not exist")
+
+
+def words(result: SyncResult, out: Path, report: Path | None) -> str:
+    """Return the result as a person reads it."""
+    lines = [f"verdict: {result.verdict}"]
+    for name, clock_map in result.maps.items():
+        if clock_map.verdict == "aligned":
+            where = _where(clock_map.offset_s, clock_map.drift_ppm, len(clock_map.segments))
+            lines.append(
+                f"  {name}: {where}, +-{clock_map.uncertainty_ms:.1f} ms (95 %), margin {clock_map.margin:.0f} nats,"
+                f" chance of a wrong step {clock_map.p_wrong:.1g}"
+            )
+        else:
+            lines.append(f"  {name}: REFUSED")
+            lines += [f"    - {reason}" for reason in clock_map.reasons]
+    if result.trial is not None:
+        lines.append(f"trial: {out}")
+    else:
+        lines.append("no trial was written")
+    if report is not None:
+        lines.append(f"report: {report}")
+    return "\n".join(lines)
+
+
+def _where(offset_s: float | None, drift_ppm: float | None, segments: int) -> str:
+    if offset_s is None or drift_ppm is None:
+        return f"{segments} segments (samples were lost in between)"
+    return f"offset {offset_s:+.4f} s, drift {drift_ppm:+.1f} ppm"
+
+
+def run_row_with_report(row: Row) -> dict[str, Any]:
+    """Run one row of a table and write its report; importable by other processes."""
+    summary = run_row(row)
+    evidence = summary.pop("_evidence", None)
+    if evidence is not None and row.report is not None:
+        from ..report import write_sync_report
+
+        write_sync_report(row.report, evidence, force=True)
+    return summary
+
+
+def run_table(
+    table: Path, *, scheduler: str | None, processes: int | None, reports: bool, force: bool
+) -> Outcome:
+    """Return summary, words and exit code of a whole table, with a progress bar on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    rows = read_table(table, {})
+    if reports:
+        rows = [r if r.report else r.model_copy(update={"report": r.out.with_suffix(".html")}) for r in rows]
+    journal = table.with_name(f"{table.name}.journal.jsonl")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("aligning", total=len(rows))
+        done = run_batch(
+            rows,
+            journal=journal,
+            worker=run_row_with_report,
+            scheduler=scheduler,
+            processes=processes,
+            force=force,
+            on_done=lambda _: progress.advance(task),
+        )
+    if reports:
+        _write_index(table, done)
+    verdicts = [str(d["verdict"]) for d in done]
+    counts = {v: verdicts.count(v) for v in ("aligned", "refused", "bad input")}
+    lines = [f"{n} {v}" for v, n in counts.items() if n]
+    for entry in done:
+        if entry["verdict"] != "aligned":
+            why = entry["error"] or "; ".join(_reasons(entry)) or "refused"
+            lines.append(f"  row {entry['row']} ({entry['out']}): {why}")
+    code = 2 if counts["bad input"] else EXIT_REFUSED if counts["refused"] else 0
+    return {"counts": counts, "trials": done}, "\n".join(lines), code
+
+
+def _reasons(entry: dict[str, Any]) -> list[str]:
+    return [f"{m['stream']}: {m['reasons'][0]}" for m in entry["maps"] if m["reasons"]]
+
+
+def _write_index(table: Path, done: list[dict[str, Any]]) -> None:
+    from ..report import render_batch_report
+
+    from ..provenance import written_whole
+
+    with written_whole(table.with_suffix(".html"), force=True) as temporary:
+        temporary.write_text(render_batch_report(done), encoding="utf-8")

@@ -1,0 +1,230 @@
+"""Many alignments from one table: resumable, on local processes or a dask cluster, the same results either way."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import BadInputError, GrfError
+from ..provenance import written_whole
+from .job import SyncRequest
+
+_COLUMNS = {
+    "trial": "trial",
+    "reference": "reference",
+    "wearable": "wearables",
+    "surface": "surface",
+    "mass_kg": "mass_kg",
+    "participant": "participant",
+    "speed_m_s": "speed_m_s",
+    "slope_percent": "slope_percent",
+    "forward": "forward",
+    "out": "out",
+    "report": "report",
+    "prior_offset": "prior_offset_s",
+    "prior_sd": "prior_sd_s",
+    "column_map": "column_map",
+    "rate_hz": "rate_hz",
+}
+
+
+class Row(BaseModel):
+    """One row of the table: a request, where its trial goes, and where its report goes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    number: int
+    request: SyncRequest
+    out: Path
+    report: Path | None = None
+
+    def key(self) -> str:
+        """Return what tells this job from any other: its request, and the size and time of its files."""
+        stamps = [
+            (str(p), p.stat().st_size, p.stat().st_mtime_ns)
+            for p in (self.request.reference, *self.request.wearables)
+            if p.exists()
+        ]
+        text = self.model_dump_json(exclude={"number"}) + repr(stamps)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_table(path: Path, defaults: dict[str, Any]) -> list[Row]:
+    """Return the rows of a table; relative paths are relative to the table.
+
+    Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
+    ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd column_map rate_hz trial``.
+
+    Parameters
+    ----------
+    defaults
+        Request fields that hold for every row whose own cell is empty.
+
+    Raises
+    ------
+    BadInputError
+        If the table cannot be read, a column is unknown or missing, a cell is wrong, or two rows write one file.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as handle:
+            lines = list(csv.DictReader(handle))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInputError(f"{path}: cannot be read as a table ({error})") from error
+    if not lines:
+        raise BadInputError(f"{path}: holds no row")
+    unknown = sorted({str(k) for k in lines[0] if k not in _COLUMNS})
+    if unknown:
+        raise BadInputError(f"{path}: unknown column {', '.join(unknown)}; known are {', '.join(_COLUMNS)}")
+    missing = [c for c in ("reference", "wearable", "out") if c not in lines[0]]
+    if missing:
+        raise BadInputError(f"{path}: column {', '.join(missing)} is missing")
+    rows = [_row(path, n, line, defaults) for n, line in enumerate(lines, start=1)]
+    outs = [row.out for row in rows]
+    twice = sorted({str(o) for o in outs if outs.count(o) > 1})
+    if twice:
+        raise BadInputError(f"{path}: several rows write {twice[0]}; every row needs its own 'out'")
+    return rows
+
+
+def _row(path: Path, number: int, line: dict[str, str | None], defaults: dict[str, Any]) -> Row:
+    cells = {_COLUMNS[k]: (v or "").strip() for k, v in line.items() if k in _COLUMNS}
+    filled: dict[str, Any] = dict(defaults) | {k: v for k, v in cells.items() if v}
+    base = path.parent
+    out, report = filled.pop("out", ""), filled.pop("report", None)
+    filled.pop("trial", None)
+    if not out:
+        raise BadInputError(f"{path}: row {number} has no 'out'")
+    filled["reference"] = base / str(filled.get("reference", ""))
+    filled["wearables"] = tuple(
+        base / w.strip() for w in str(filled.get("wearables", "")).split(";") if w.strip()
+    )
+    if "column_map" in filled:
+        filled["column_map"] = base / str(filled["column_map"])
+    try:
+        request = SyncRequest.model_validate(filled)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(p) for p in first["loc"])
+        raise BadInputError(f"{path}: row {number}, {field}: {first['msg']}") from error
+    return Row(number=number, request=request, out=base / str(out), report=base / report if report else None)
+
+
+def run_row(row: Row, force: bool = True) -> dict[str, Any]:
+    """Return the summary of one row, its trial and report written; an error of the row is its own, not the batch's.
+
+    The summary is the JSON of ``grf-sync`` plus ``row``, ``out`` and, for bad input, ``error``.
+    """
+    from .job import run_job
+
+    summary: dict[str, Any] = {"row": row.number, "out": row.out.name, "key": row.key()}
+    try:
+        result = run_job(row.request)
+        row.out.parent.mkdir(parents=True, exist_ok=True)
+        if result.trial is not None:
+            result.trial.to_netcdf(row.out, force=force)
+        summary |= result.to_json(Path(row.out.name)) | {"error": None}
+        if row.report is not None:
+            summary["report"] = row.report.name
+            summary["_evidence"] = result.evidence
+    except GrfError as error:
+        summary |= {"verdict": "bad input", "trial": None, "maps": [], "error": str(error)}
+    return summary
+
+
+def run_batch(
+    rows: Sequence[Row],
+    *,
+    journal: Path,
+    worker: Callable[[Row], dict[str, Any]],
+    scheduler: str | None = None,
+    processes: int | None = None,
+    force: bool = False,
+    on_done: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Return the summary of every row in the table's order; rows already in the journal are not run again.
+
+    Parameters
+    ----------
+    journal
+        JSON-lines file beside the table; a row counts as done if its key (request and input files) stands there
+        and its trial still exists (or was refused).
+    worker
+        What runs a row; importable, so that another process can.
+    scheduler
+        Address of a running dask.distributed scheduler; local processes if None.
+    """
+    done = {} if force else _finished(rows, journal)
+    for row in rows:
+        if row.number not in done and row.out.exists() and not force:
+            raise BadInputError(
+                f"{row.out}: exists and was not made by this table; use --force to overwrite it"
+            )
+    todo = [row for row in rows if row.number not in done]
+    for summary in done.values():
+        on_done(summary)
+    run = _on_dask(todo, worker, scheduler) if scheduler else _locally(todo, worker, processes)
+    for summary in run:
+        done[summary["row"]] = summary
+        _journal(journal, list(done.values()))
+        on_done(summary)
+    return [done[row.number] for row in rows]
+
+
+def _finished(rows: Sequence[Row], journal: Path) -> dict[int, dict[str, Any]]:
+    if not journal.exists():
+        return {}
+    known: dict[str, dict[str, Any]] = {}
+    for line in journal.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # a line cut short by a kill: that row runs again
+        if isinstance(entry, dict) and "key" in entry:
+            known[str(entry["key"])] = entry
+    found = {}
+    for row in rows:
+        entry = known.get(row.key())
+        if entry and not entry.get("error") and (entry.get("trial") is None or row.out.exists()):
+            found[row.number] = entry | {"row": row.number}
+    return found
+
+
+def _journal(path: Path, entries: list[dict[str, Any]]) -> None:
+    text = "".join(json.dumps(e, sort_keys=True) + "\n" for e in sorted(entries, key=lambda e: int(e["row"])))
+    with written_whole(path, force=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _locally(
+    rows: Sequence[Row], worker: Callable[[Row], dict[str, Any]], processes: int | None
+) -> Iterator[dict[str, Any]]:
+    count = min(processes or os.cpu_count() or 1, max(len(rows), 1))
+    if count == 1:
+        for row in rows:
+            yield worker(row)
+        return
+    with ProcessPoolExecutor(count) as pool:
+        for future in as_completed([pool.submit(worker, row) for row in rows]):
+            yield future.result()
+
+
+def _on_dask(
+    rows: Sequence[Row], worker: Callable[[Row], dict[str, Any]], scheduler: str
+) -> Iterator[dict[str, Any]]:
+    from distributed import Client
+    from distributed import as_completed as as_they_come
+
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise BadInputError(f"no dask scheduler answers at {scheduler} ({error})") from error
+    with client:
+        for future in as_they_come(client.map(worker, list(rows), pure=False)):
+            yield future.result()
