@@ -17,7 +17,7 @@ from .shown import edges_of, to_reference
 
 _COLUMNS = 500
 _MOST_DOTS = 2500
-_MOST_RINGS = 600
+_MOST_RINGS = 150
 
 
 class Score(NamedTuple):
@@ -145,12 +145,28 @@ def residuals(evidence: StreamEvidence) -> Markup:
         keys.append(Key("band", "area", f"±{bound}: 95 % of the map (of the mean, not of one anchor)"))
     if evidence.clock_map.segments[1:]:
         keys.append(Key("cut", "line", "samples lost: a new piece"))
-    beyond = int((np.abs(data.ms) > reach).sum())
-    note = (
-        f"{count(beyond, 'anchor lies', 'anchors lie')} beyond the axis, drawn at its edge." if beyond else ""
-    )
+    note = _residual_note(data, reach)
     both = Markup('<div class="pair side">{}</div>').format(Markup("").join(panels))
     return legend(keys) + both + Markup('<p class="note">{}</p>').format(note)
+
+
+def _every(excluded: int) -> int:
+    """Return that every n-th excluded anchor is drawn, so that rings do not melt into one."""
+    return max(1, -(-excluded // _MOST_RINGS))
+
+
+def _residual_note(data: _Residuals, reach: float) -> str:
+    beyond, step = int((np.abs(data.ms) > reach).sum()), _every(int((~data.kept).sum()))
+    told = (
+        [f"{count(beyond, 'anchor lies', 'anchors lie')} beyond the axis, drawn at its edge."]
+        if beyond
+        else []
+    )
+    if data.of(True)[1].size > _MOST_DOTS:
+        told.append("Dots are means and bars the range of what is used in each column.")
+    if step > 1:
+        told.append(f"One in {step} of the excluded is drawn.")
+    return " ".join(told)
 
 
 def _reach(evidence: StreamEvidence, data: _Residuals) -> float:
@@ -181,7 +197,7 @@ def _residual_panel(evidence: StreamEvidence, data: _Residuals, reach: float) ->
     else:
         panel.dots(at / unit, np.clip(ms, -rim, rim), "devdot")
     at, ms = data.of(False)
-    step = max(1, -(-at.size // _MOST_RINGS))
+    step = _every(at.size)
     panel.rings(at[::step] / unit, np.clip(ms[::step], -rim, rim), "runring")
     return panel.finish(_residual_words(evidence, data))
 

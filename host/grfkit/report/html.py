@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,14 @@ from ..provenance import tool_version, written_whole
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+# control characters, and halves of a surrogate pair (from a file name that is no UTF-8): HTML holds neither
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
 
 def page(template: str, **content: Any) -> str:
     """Return a template filled in; every value is escaped, a name that is not given is an error."""
     text = _environment().get_template(template).render(version=tool_version(), **content)
-    # a lone surrogate (from a file name that is no UTF-8) cannot be written
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def write_page(path: Path, text: str, *, force: bool) -> None:

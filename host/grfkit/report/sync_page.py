@@ -42,7 +42,9 @@ def render_sync_report(evidence: TrialEvidence) -> str:
         doctor=_doctor(evidence),
         inputs=[(i.name, i.role, size(i.size_bytes), i.sha256) for i in evidence.inputs],
         inspections=[_pairs(i) for i in evidence.inspections],
-        configuration=json.dumps(dict(evidence.configuration), indent=2, sort_keys=True, default=str),
+        configuration=json.dumps(
+            dict(evidence.configuration), indent=2, sort_keys=True, default=str, ensure_ascii=False
+        ),
     )
 
 
