@@ -149,7 +149,10 @@ def _choose(layouts: list[Layout], size: int) -> tuple[Layout, list[str]]:
     chosen = (exact or fitting)[0]
     if chosen == first:
         return chosen, []
-    return chosen, [f"the header states {_words(first)}, but the file holds {_words(chosen)}: these are read"]
+    return chosen, [
+        f"the header states {_words(first)} from byte {first.start}, but {_words(chosen)} from byte"
+        f" {chosen.start} fill the file: these are read"
+    ]
 
 
 def _kind(layout: Layout) -> tuple[int, int, int, int]:

@@ -183,6 +183,8 @@ def _channels(file: C3dFile, index: int, kind: int) -> tuple[int, ...]:
         )
     column = table[:wanted, index]
     count = file.analog.shape[1]
+    if not count:
+        raise BadInputError("has no channels: the file holds no analog channel at all")
     if not np.isfinite(column).all() or column.min() < 1 or column.max() > count:
         raise BadInputError(f"uses channels {column.tolist()}, the file has 1 to {count}")
     return tuple(int(c) - 1 for c in column)
