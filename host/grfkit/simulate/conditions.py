@@ -60,6 +60,8 @@ class Condition(BaseModel):
         The overlap begins and ends with the person standing.
     overlap_s, drift_ppm
         In place of drawn values.
+    person_seed
+        Trials with the same one (and family ``A`` or ``B``) are of the same person.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -92,6 +94,7 @@ class Condition(BaseModel):
     start_stop: bool = False
     overlap_s: float | None = Field(default=None, gt=1)
     drift_ppm: float | None = None
+    person_seed: int | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _consistent(self) -> Condition:
@@ -127,14 +130,19 @@ def _family_b() -> Family:
 
 
 def draw_situation(
-    rng: np.random.Generator, condition: Condition, settings: Settings, *, duration_s: float
+    rng: np.random.Generator,
+    who_rng: np.random.Generator,
+    condition: Condition,
+    settings: Settings,
+    *,
+    duration_s: float,
 ) -> Situation:
-    """Return who moves and how, drawn where the condition leaves it open."""
+    """Return who moves and how, drawn where the condition leaves it open; the mass from ``who_rng``."""
     who, run = settings.person, condition.gait == "run"
     speed = draw(rng, who.run_speed_m_s if run else who.walk_speed_m_s)
     slope = draw(rng, who.slope_percent) * (rng.random() >= who.level_share)
     cv = settings.steps.metronome_cv_percent if condition.metronome else draw(rng, settings.steps.cv_percent)
-    mass = draw(rng, who.mass_kg)
+    mass = draw(who_rng, who.mass_kg)
     if condition.surface == "overground" or condition.standing:
         slope = 0.0
     return Situation(

@@ -94,7 +94,7 @@ def simulate_events(condition: Condition, seed: int, settings: Settings | None =
     rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
     family = load_family(condition.family, rng, ranges)
     plan = draw_plan(rng, condition, ranges)
-    now = draw_situation(rng, condition, ranges, duration_s=plan.span[1] - plan.span[0])
+    now = draw_situation(rng, rng, condition, ranges, duration_s=plan.span[1] - plan.span[0])
     drawn = family.person(rng, now).steps(rng)
     steps = replace(drawn, onset_s=drawn.onset_s + plan.span[0])
     steps, jumped = _with_jumps(rng, condition, ranges, steps, plan)

@@ -69,11 +69,15 @@ def simulate_trial(condition: Condition, seed: int, settings: Settings | None = 
     ranges = settings or default_settings()
     streams = np.random.SeedSequence(seed).spawn(8)
     rngs = [np.random.default_rng(one) for one in streams]
-    family = load_family(condition.family, rngs[0], ranges)
+    own = seed if condition.person_seed is None else condition.person_seed
+    who = np.random.default_rng(np.random.SeedSequence(own, spawn_key=(99,)))
+    family = load_family(condition.family, who, ranges)
     plan = draw_plan(rngs[1], condition, ranges)
-    situation = draw_situation(rngs[2], condition, ranges, duration_s=plan.span[1] - plan.span[0])
-    height = draw(rngs[2], ranges.person.height_m)
-    world = make_world(rngs[3], condition, ranges, family, situation, span=plan.span, overlap=plan.overlap)
+    situation = draw_situation(rngs[2], who, condition, ranges, duration_s=plan.span[1] - plan.span[0])
+    height = draw(who, ranges.person.height_m)
+    world = make_world(
+        rngs[3], who, condition, ranges, family, situation, span=plan.span, overlap=plan.overlap
+    )
     place = treadmill_ground if condition.surface == "treadmill" else overground_ground
     ground = place(rngs[4], condition, ranges, world)
     reference = record_reference(rngs[5], condition, ranges, world, ground, duration_s=plan.reference_s)

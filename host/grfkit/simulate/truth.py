@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -112,13 +113,14 @@ class Truth:
         """Return when jumps landed."""
         return [jump.landing_s for rest in self.world.rests for jump in rest.jumps]
 
-    def to_json(self) -> str:
-        """Return the truth as JSON text; the same trial gives the same text."""
+    def to_json(self, *, files: Mapping[str, str] | None = None) -> str:
+        """Return the truth as JSON text; ``files`` says which file holds the reference and each wearable."""
         now = self.world.situation
         document: dict[str, Any] = {
             "artefact": "grfkit virtual-lab truth",
             "seed": self.seed,
             "family": self.world.family,
+            "files": dict(files or {}),
             "condition": self.condition.model_dump(mode="json"),
             "situation": asdict(now),
             "height_m": round(self.height_m, 4),

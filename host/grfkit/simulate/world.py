@@ -76,6 +76,7 @@ def in_contact(
 
 def make_world(
     rng: np.random.Generator,
+    who_rng: np.random.Generator,
     condition: Condition,
     settings: Settings,
     family: Family,
@@ -84,9 +85,12 @@ def make_world(
     span: tuple[float, float],
     overlap: tuple[float, float],
 ) -> World:
-    """Return the world of a trial over ``span``; rests lie in the ``overlap`` of reference and wearables."""
+    """Return the world of a trial over ``span``; rests lie in the ``overlap`` of reference and wearables.
+
+    The person is drawn from ``who_rng``, what they do from ``rng``.
+    """
     situation = replace(situation, duration_s=span[1] - span[0])
-    person = family.person(rng, situation)
+    person = family.person(who_rng, situation)
     drawn = person.steps(rng)
     steps = replace(drawn, onset_s=drawn.onset_s + span[0])
     rests = _rests(rng, condition, settings, span, overlap)

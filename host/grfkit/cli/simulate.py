@@ -1,0 +1,103 @@
+"""``grf-simulate``: a virtual laboratory's recordings, with the truth beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from click import Choice
+
+from .common import EXIT_CODES, make_app, run
+
+if TYPE_CHECKING:
+    from ..simulate.folder import LabRequest, PlannedTrial
+
+app = make_app()
+
+
+_SURFACES = Choice(["treadmill", "overground", "both"])
+_INSOLES = Choice(["adc", "loadsol", "both"])
+
+
+@app.callback()
+def simulate() -> None:
+    """Simulate recordings whose truth is known."""
+
+
+@app.command(epilog=EXIT_CODES)
+def lab(
+    out_dir: Annotated[Path, typer.Argument(help="Folder to write.", show_default=False)],
+    surface: Annotated[str, typer.Option(click_type=_SURFACES, help="Belt, plates, or both.")] = "both",
+    gait: Annotated[
+        str, typer.Option(click_type=Choice(["run", "walk"]), help="Walkers have a belt per foot.")
+    ] = "run",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    family: Annotated[
+        str, typer.Option(click_type=Choice(["A", "B", "draw"]), help="Family of contact shapes.")
+    ] = "draw",
+    insole: Annotated[
+        str, typer.Option(click_type=_INSOLES, help="CSV of counts, loadsol, or person by person in turn.")
+    ] = "both",
+    people: Annotated[int, typer.Option(help="How many people.")] = 1,
+    trials: Annotated[int, typer.Option(help="Trials per person and surface.")] = 1,
+    duration_s: Annotated[
+        float | None, typer.Option(help="Length of the reference; drawn if absent.", show_default=False)
+    ] = None,
+    jumps: Annotated[int, typer.Option(help="Jumps on a plate early in each trial.")] = 0,
+    gaps: Annotated[bool, typer.Option("--gaps/--no-gaps", help="Lose packets.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Write a laboratory's folder: C3D, insoles, IMUs and landmarks of every trial, TABLE.csv and truth/.
+
+    The table is ready for `grf-sync batch`; no reader opens what lies in truth/.
+    """
+    request = _request(dict(locals()))
+    done = _write(out_dir, request, force=force)
+    if as_json:
+        import json
+
+        print(json.dumps({"folder": str(out_dir), "table": "TABLE.csv", "trials": [t.name for t in done]}))
+        return
+    print(f"{out_dir}: {len(done)} trials, listed in TABLE.csv")
+
+
+def _request(given: dict[str, Any]) -> LabRequest:
+    from pydantic import ValidationError
+
+    from ..errors import BadInputError
+    from ..simulate.folder import LabRequest
+
+    wanted = {name: given[name] for name in LabRequest.model_fields}
+    try:
+        return LabRequest.model_validate(
+            {k: v.value if isinstance(v, Enum) else v for k, v in wanted.items()}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise BadInputError(f"{option} is {first['input']}: {first['msg'].lower()}") from error
+
+
+def _write(out_dir: Path, request: LabRequest, *, force: bool) -> list[PlannedTrial]:
+    from ..simulate.folder import planned_trials, write_lab
+
+    total = len(planned_trials(request))
+    if total == 1:
+        return list(write_lab(out_dir, request, force=force))
+    from rich.console import Console
+    from rich.progress import track
+
+    trials = write_lab(out_dir, request, force=force)
+    console = Console(stderr=True)
+    return list(track(trials, "trials", total=total, console=console, transient=True))
+
+
+def main() -> None:
+    """Run ``grf-simulate``."""
+    run(app, name="grf-simulate")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""A laboratory's folder: trials in real file formats, a table of them, and the truth apart."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import BadInputError
+from ..formats.write_c3d import C3dPlate, write_c3d
+from ..formats.write_csv import CsvColumn, csv_text
+from ..formats.write_loadsol import LoadsolFoot, loadsol_text
+from ..formats.write_trc import trc_text
+from ..records import Recording
+from ..units import G
+from .conditions import Condition
+from .family import Floats
+from .lab import LabTrial, simulate_trial
+from .settings import Settings, default_settings
+
+_POINT_HZ = 100.0
+_COLUMNS = (
+    "trial", "reference", "wearable", "surface", "mass_kg", "participant", "speed_m_s", "slope_percent",
+    "forward", "out",
+)  # fmt: skip
+
+
+class LabRequest(BaseModel):
+    """What to put into a lab folder: so many trials per person on each surface.
+
+    ``insole`` ``both`` gives people loadsol and generic CSV in turn.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    surface: Literal["treadmill", "overground", "both"] = "both"
+    gait: Literal["run", "walk"] = "run"
+    family: Literal["A", "B", "draw"] = "draw"
+    insole: Literal["adc", "loadsol", "both"] = "both"
+    seed: int = Field(default=1, ge=0)
+    people: int = Field(default=1, ge=1, le=500)
+    trials: int = Field(default=1, ge=1, le=500)
+    duration_s: float | None = Field(default=None, ge=20, le=600)
+    jumps: int = Field(default=0, ge=0, le=20)
+    gaps: bool = True
+
+
+class PlannedTrial(BaseModel):
+    """One trial of a lab: its name, person, seed and condition."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    participant: str
+    seed: int
+    condition: Condition
+
+
+def planned_trials(request: LabRequest) -> list[PlannedTrial]:
+    """Return the trials a request asks for, in order."""
+    surfaces = ("treadmill", "overground") if request.surface == "both" else (request.surface,)
+    found = []
+    for person in range(request.people):
+        for surface in surfaces:
+            for number in range(request.trials):
+                found.append(_planned(request, person, surface, number))
+    return found
+
+
+def _planned(request: LabRequest, person: int, surface: str, number: int) -> PlannedTrial:
+    loadsol = request.insole == "loadsol" or (request.insole == "both" and person % 2 == 0)
+    condition = Condition(
+        family=request.family,
+        surface="treadmill" if surface == "treadmill" else "overground",
+        gait=request.gait,
+        wearables=("insole", "imu", "landmarks"),
+        insole="loadsol" if loadsol else "adc",
+        gaps=request.gaps,
+        jumps=request.jumps,
+        duration_s=request.duration_s,
+        split_belt=surface == "treadmill" and request.gait == "walk",
+        person_seed=request.seed * 1000 + person,
+    )
+    participant = f"P{person + 1:02d}"
+    seed = int(np.random.SeedSequence([request.seed, person, number, len(surface)]).generate_state(1)[0])
+    name = f"{participant}_{surface}_{number + 1}"
+    return PlannedTrial(name=name, participant=participant, seed=seed, condition=condition)
+
+
+def write_lab(
+    out_dir: Path, request: LabRequest, *, force: bool = False, settings: Settings | None = None
+) -> Iterator[PlannedTrial]:
+    """Write a lab folder, giving each trial as it is done; the folder appears when the last one is.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds something and ``force`` is false, or cannot be written.
+    """
+    if out_dir.exists() and not out_dir.is_dir():
+        raise BadInputError(f"{out_dir}: is a file; name a folder to write")
+    if out_dir.is_dir() and any(out_dir.iterdir()) and not force:
+        raise BadInputError(f"{out_dir}: is not empty; use --force to write into it")
+    try:
+        out_dir.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=out_dir.parent, prefix=f".{out_dir.name}."))
+    except OSError as error:
+        raise BadInputError(f"{out_dir}: cannot be written ({error.strerror or error})") from error
+    try:
+        rows = []
+        for folder in ("truth", "aligned"):
+            (beside / folder).mkdir()
+        for planned in planned_trials(request):
+            rows.append(_write_trial(beside, planned, _shared_stamps(settings or default_settings())))
+            yield planned
+        (beside / "TABLE.csv").write_text(_table(rows), encoding="utf-8", newline="")
+        _move(beside, out_dir)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _shared_stamps(settings: Settings) -> Settings:
+    """Return settings under which both feet of a device share their stamps, as one table needs."""
+    insole = settings.insole.model_copy(update={"stamp_jitter_share": 0.0})
+    return settings.model_copy(
+        update={"insole": insole, "imu": settings.imu.model_copy(update={"stamp_jitter_share": 0.0})}
+    )
+
+
+def _write_trial(folder: Path, planned: PlannedTrial, settings: Settings) -> dict[str, Any]:
+    trial = simulate_trial(planned.condition, planned.seed, settings)
+    loadsol = planned.condition.insole == "loadsol"
+    files = {
+        "reference": f"{planned.name}.c3d",
+        "insole": f"{planned.name}_insole.{'txt' if loadsol else 'csv'}",
+        "imu": f"{planned.name}_imu.csv",
+        "landmarks": f"{planned.name}_landmarks.trc",
+    }
+    write_reference(folder / files["reference"], trial)
+    texts = {
+        "insole": loadsol_file(trial.wearables["insole"], comment=planned.name)
+        if loadsol
+        else csv_file(trial.wearables["insole"]),
+        "imu": csv_file(trial.wearables["imu"]),
+        "landmarks": trc_file(trial.wearables["landmarks"]),
+    }
+    for name, text in texts.items():
+        (folder / files[name]).write_text(text, encoding="utf-8", newline="")
+    truth = folder / "truth" / f"{planned.name}.truth.json"
+    truth.write_text(trial.truth.to_json(files=files), encoding="utf-8", newline="")
+    now = trial.truth.world.situation
+    return {
+        "trial": planned.name,
+        "reference": files["reference"],
+        "wearable": ";".join(files[name] for name in ("insole", "imu", "landmarks")),
+        "surface": planned.condition.surface,
+        "mass_kg": now.mass_kg,
+        "participant": planned.participant,
+        "speed_m_s": now.speed_m_s,
+        "slope_percent": now.slope_percent,
+        "forward": "+x",
+        "out": f"aligned/{planned.name}.nc",
+    }
+
+
+def write_reference(path: Path, trial: LabTrial) -> None:
+    """Write the reference as C3D: plates at 1000 Hz and a waist marker at 100 Hz."""
+    streams = trial.reference.streams
+    rate = float(next(iter(streams.values())).attrs["rate_hz"])
+    per_frame = round(rate / _POINT_HZ)
+    frames = min(data.sizes["time"] for data in streams.values()) // per_frame
+    names = ("fx", "fy", "fz", "mx", "my", "mz")
+    plates = [
+        C3dPlate(
+            np.asarray(data.attrs["corners_m"], dtype=np.float64).reshape(4, 3),
+            np.stack([data[name].values[: frames * per_frame] for name in names], axis=1),
+        )
+        for data in streams.values()
+    ]
+    body = trial.truth.body(np.arange(frames) / _POINT_HZ)
+    waist = np.where(body.seen[:, None], body.centre + np.asarray([-0.1, 0.0, 0.02]), np.nan)
+    write_c3d(path, plates, waist[:, None] * 1e3, ["WAIST"], point_rate_hz=_POINT_HZ, analog_rate_hz=rate)
+
+
+def csv_file(recording: Recording) -> str:
+    """Return a wearable as generic CSV: one time column, both feet's channels named after the side."""
+    streams = recording.streams
+    rate = float(next(iter(streams.values())).attrs["rate_hz"])
+    rows = {name: np.rint(data["time"].values * rate).astype(np.int64) for name, data in streams.items()}
+    count = max(int(row[-1]) for row in rows.values()) + 1
+    columns: list[tuple[str, str, Floats, int]] = []
+    for name, data in streams.items():
+        side = "left" if name.endswith("left") else "right"
+        for channel in data.data_vars:
+            if channel == "time_raw":
+                continue
+            values = np.full(count, np.nan)
+            values[rows[name]] = data[channel].values
+            unit = str(data[channel].attrs["units"])
+            columns.append((f"{side}_{channel}", "adc" if unit == "count" else unit, values, _decimals(unit)))
+    kept = ~np.all([np.isnan(values) for _, _, values, _ in columns], axis=0)
+    time = CsvColumn("time", "s", np.arange(count)[kept] / rate, 5)
+    return csv_text([time, *(CsvColumn(name, unit, values[kept], n) for name, unit, values, n in columns)])
+
+
+def _decimals(unit: str) -> int:
+    return {"count": 0, "N": 1, "m/s^2": 3}.get(unit, 5)
+
+
+def loadsol_file(recording: Recording, *, comment: str) -> str:
+    """Return a loadsol recording as its text export."""
+    streams = recording.streams
+    rate = float(next(iter(streams.values())).attrs["rate_hz"])
+    count = max(int(np.rint(data["time"].values[-1] * rate)) for data in streams.values()) + 1
+    feet = []
+    for side, sensor in (("left", "IPGV901-L"), ("right", "IPGV902-R")):
+        if f"insole_{side}" not in streams:
+            continue
+        load, motion = streams[f"insole_{side}"], streams[f"imu_{side}"]
+        zones = _spread(load, ("zone_heel", "zone_medial", "zone_lateral"), rate, count)
+        acc = _spread(motion, ("acc_x", "acc_y", "acc_z"), rate, count) / G
+        gyro = _spread(motion, ("gyro_x", "gyro_y", "gyro_z"), rate, count)
+        feet.append(LoadsolFoot(sensor, side == "right", zones, acc, gyro))
+    name = "loadapp_2024_01_01_12_00_00_000.loadflux"
+    return loadsol_text(feet, np.arange(count) / rate, file_name=name, comment=comment)
+
+
+def _spread(data: xr.Dataset, names: tuple[str, ...], rate_hz: float, count: int) -> Floats:
+    values = np.full((count, len(names)), np.nan)
+    rows = np.rint(data["time"].values * rate_hz).astype(np.int64)
+    for column, name in enumerate(names):
+        values[rows, column] = data[name].values
+    return values
+
+
+def trc_file(recording: Recording) -> str:
+    """Return landmarks as TRC text."""
+    data = recording.streams["landmarks"]
+    names = [str(name) for name in data["landmark"].values]
+    return trc_text(
+        data["position"].values * 1e3, names, data["time"].values, rate_hz=float(data.attrs["rate_hz"])
+    )
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a finished folder into place; where one stands, file by file."""
+    umask = os.umask(0)
+    os.umask(umask)
+    source.chmod(0o777 & ~umask)
+    if not target.exists():
+        source.rename(target)
+        return
+    for path in sorted(source.rglob("*")):
+        aim = target / path.relative_to(source)
+        if path.is_dir():
+            aim.mkdir(exist_ok=True)
+        else:
+            path.replace(aim)
