@@ -146,6 +146,24 @@ def test_types_5_to_7_are_decoded_and_marked_unverified(tmp_path: Path, kind: in
     assert f"type {kind}" in plate.attrs["unverified"]
 
 
+def test_kistler_cop_polynomial_is_applied_in_the_unit_of_the_points(tmp_path: Path) -> None:
+    sums = np.zeros((600, 8))
+    sums[200:400, 4:] = [250.0, 150.0, 150.0, 150.0]
+    group = platform(kind=3, width=8, ORIGIN=np.asarray([[210.0], [260.0], [-41.0]]))
+    plain = read_bytes(tmp_path, build(sums, groups={"FORCE_PLATFORM": group}, analog_units=["N"] * 8))
+    factors = np.zeros(12)
+    factors[[4, 5, 11]] = 1e-5, 0.1, -0.2  # dx = (1e-5 y^2 + 0.1) x, dy = -0.2 y in mm
+    group["FPCOPPOLY"] = factors
+    moved = read_bytes(tmp_path, build(sums, groups={"FORCE_PLATFORM": group}, analog_units=["N"] * 8))
+    # plate x is global y, plate y global x, centre at (0.3, 0.2)
+    y, x = (plain.streams["plate_1"][c].values[300] - at for c, at in (("cop_x", 0.3), ("cop_y", 0.2)))
+    assert abs(x) > 0.01
+    plate = moved.streams["plate_1"]
+    assert plate.cop_y.values[300] - 0.2 == pytest.approx(x - (1e-5 * (1e3 * y) ** 2 + 0.1) * x, rel=1e-5)
+    assert plate.cop_x.values[300] - 0.3 == pytest.approx(1.2 * y, rel=1e-5)
+    assert len(plate.attrs["cop_polynomial"]) == 12
+
+
 def test_verified_types_carry_no_warning(tmp_path: Path) -> None:
     assert read_bytes(tmp_path, build()).streams["plate_1"].attrs["unverified"] == ""
 

@@ -34,7 +34,7 @@ class PlateSpec:
     calibration
         Matrix from channels to forces and moments, None for types 1 to 3.
     polynomial
-        Kistler's twelve CoP correction factors, None where the file has none.
+        Kistler's twelve CoP correction factors for lengths in m, None where the file has none.
     length_unit, force_unit, moment_unit
         Of what comes out of channels (and matrix).
     """
@@ -152,7 +152,7 @@ def _spec(file: C3dFile, index: int, length: str) -> tuple[PlateSpec, list[str]]
         corners_m=corners,
         origin_m=origin + 0.0,
         calibration=_calibration(parameters, index, kind, in_newton=not said),
-        polynomial=_polynomial(parameters, index) if kind in (3, 7) else None,
+        polynomial=_polynomial(parameters, index, factor) if kind in (3, 7) else None,
         length_unit=length,
         force_unit=force,
         moment_unit=moment,
@@ -219,6 +219,9 @@ def _calibration(parameters: Parameters, index: int, kind: int, *, in_newton: bo
     return matrix
 
 
-def _polynomial(parameters: Parameters, index: int) -> Floats | None:
+def _polynomial(parameters: Parameters, index: int, factor: float) -> Floats | None:
+    """Return FPCOPPOLY brought to metres: each factor has the unit of a power of a length."""
     values = parameters.numbers("FORCE_PLATFORM", "FPCOPPOLY")[index * 12 : (index + 1) * 12]
-    return values if values.size == 12 and np.isfinite(values).all() and values.any() else None
+    if values.size != 12 or not np.isfinite(values).all() or not values.any():
+        return None
+    return np.asarray(values / factor ** np.tile([6.0, 4.0, 2.0, 4.0, 2.0, 0.0], 2), dtype=np.float64)

@@ -155,6 +155,7 @@ def center_of_pressure(
     rate_hz: float | None = None,
     cutoff_hz: float | None = None,
     vertical: str = "",
+    polynomial: Floats | None = None,
 ) -> Pressure:
     """Return where the force acts on the surface, and the moment left about the surface's normal.
 
@@ -172,6 +173,8 @@ def center_of_pressure(
         Where both are given, force and moment are low-passed (zero lag, corrected) *before* the division.
     vertical
         ``"+z"``, ``"-y"``...: n points that way; otherwise along the larger positive axis.
+    polynomial
+        Shape (12,), for lengths in m: see :func:`kistler_cop_correction`.
 
     Raises
     ------
@@ -189,6 +192,8 @@ def center_of_pressure(
     loaded = np.abs(load) >= max(threshold_n, 1e-9)
     safe = np.where(loaded, load, np.nan)
     arm = np.cross(normal, moment) / safe[:, None]
+    if polynomial is not None:
+        arm = kistler_cop_correction(arm @ frame.axes, polynomial) @ frame.axes.T
     free = (moment - np.cross(arm, force)) @ normal
     return Pressure(arm + frame.centre_m, np.where(loaded, free, np.nan))
 

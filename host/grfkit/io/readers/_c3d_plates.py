@@ -52,6 +52,7 @@ def plate_stream(
         rate_hz=file.analog_rate_hz,
         cutoff_hz=cutoff,
         vertical=vertical,
+        polynomial=spec.polynomial,
     )
     attrs: dict[str, Any] = {
         "corners_m": [float(v) for v in spec.corners_m],
@@ -63,9 +64,10 @@ def plate_stream(
         "cop_filter_hz": float(cutoff or 0.0),
         "unverified": _UNVERIFIED.get(spec.plate_type, ""),
     }
-    cop = _corrected(pressure.cop, spec, frame)
-    notes += _outside(cop, spec, frame)
-    return _stream(file, spec, turned, cop, pressure.free_moment, attrs)
+    if spec.polynomial is not None:
+        attrs["cop_polynomial"] = [float(v) for v in spec.polynomial]
+    notes += _outside(pressure.cop, spec, frame)
+    return _stream(file, spec, turned, pressure, attrs)
 
 
 def analog_time(file: C3dFile) -> Floats:
@@ -89,11 +91,13 @@ def _outside(cop: Floats, spec: PlateSpec, frame: plates.PlateFrame) -> list[str
 
 
 def _stream(
-    file: C3dFile, spec: PlateSpec, wrench: plates.Wrench, cop: Floats, free: Floats, attrs: dict[str, Any]
+    file: C3dFile, spec: PlateSpec, wrench: plates.Wrench, pressure: plates.Pressure, attrs: dict[str, Any]
 ) -> xr.Dataset:
     columns = [(f"f{a}", wrench.force[:, i], "N") for i, a in enumerate("xyz")]
     columns += [(f"m{a}", wrench.moment[:, i], "N m") for i, a in enumerate("xyz")]
-    columns += [(f"cop_{a}", cop[:, i], "m") for i, a in enumerate("xyz")] + [("free_moment", free, "N m")]
+    columns += [(f"cop_{a}", pressure.cop[:, i], "m") for i, a in enumerate("xyz")] + [
+        ("free_moment", pressure.free_moment, "N m")
+    ]
     raw = [file.analog_labels[c] for c in spec.channels]
     names = raw[:6] if len(raw) == 6 and spec.plate_type == 2 else []
     channels = [
@@ -149,15 +153,6 @@ def _zeroed(file: C3dFile, spec: PlateSpec, raw: Floats, options: ReadOptions, n
     if np.abs(load.mean()) > 0.05:
         notes.append(f"{what} are subtracted, as the file says")
     return np.asarray(raw - part.mean(axis=0), dtype=np.float64)
-
-
-def _corrected(cop: Floats, spec: PlateSpec, frame: plates.PlateFrame) -> Floats:
-    if spec.polynomial is None:
-        return cop
-    factor = units.parse_unit(spec.length_unit).factor
-    local = (cop - frame.centre_m) @ frame.axes / factor
-    moved = plates.kistler_cop_correction(local, spec.polynomial) * factor
-    return np.asarray(moved @ frame.axes.T + frame.centre_m, dtype=np.float64)
 
 
 def _cutoff(options: ReadOptions, file: C3dFile, notes: list[str]) -> float | None:
