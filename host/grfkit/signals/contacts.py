@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 SHORTEST_CONTACT_S = 0.08
 _SHORTEST_FLIGHT_S = 0.03
 _BLOCK_S = 60.0
-_NEW_RHYTHM = 3.0
+_NEW_RHYTHM = 0.5
 
 
 @dataclass(frozen=True)

@@ -126,15 +126,14 @@ def align_in_detail(
     if mass_kg is not None and not 2.0 <= mass_kg <= 400.0:
         raise BadInputError(f"mass is {mass_kg} kg, expected 2 to 400 kg")
     plates = surface == "overground"
-    train = device_train(_streams(wearable))
+    train = device_train(_streams(wearable), plates=plates)
     level = LEVEL if train.loads else EARLY_LEVEL
     contacts, loads = reference_train(_streams(reference), plates=plates, level=level)
     table = lags if lags is not None else _default_lags()
     lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz)
-    if plates and train.loads and is_standing(loads):
+    result = _by_contacts(contacts, train, plates, prior, chosen, lag)
+    if plates and result.clock_map.verdict == "refused" and train.loads and is_standing(loads):
         result = _by_waveform(loads, train, prior, chosen, lag)
-    else:
-        result = _by_contacts(contacts, train, plates, prior, chosen, lag)
     named = result.clock_map.model_copy(
         update={"source": "+".join(train.streams), "target": "reference", "lag_source": lag.source}
     )

@@ -27,6 +27,7 @@ MISS = 0.03
 _FLOOR_S = 0.0015
 _ORDER = 4
 _PASS_GAP_S = 2.5
+_LONGEST_STANCE_S = 1.2
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def score(
     times = _plates_times(reference, matches, beat) if plates else _treadmill_times(matches, beat)
     times = times - 0.5 * ((matches.rate - start_rate) / (rate_prior_ppm * 1e-6)) ** 2
     detrend = not plates
-    durations = 0.7 * _covariation(reference.duration_s, device.duration_s, device, matches, detrend)
+    durations = 0.7 * _covariation(_stances(reference), _stances(device), device, matches, detrend)
     strengths = 0.5 * _covariation(reference.strength, device.strength, device, matches, detrend)
     feet = _feet(reference, device, matches)
     count = np.maximum(matches.kept.sum(axis=1), 1)
@@ -245,6 +246,11 @@ def _covariation(
     dof = np.maximum(n - 2.0, 0.0)
     factor = 0.5 * dof * np.log1p(n) - 0.5 * (dof + 1.0) * np.log1p(n * (1.0 - r**2))
     return np.where(n >= 6, factor, 0.0)
+
+
+def _stances(train: Contacts) -> Floats:
+    """Return contact times, NaN for those too long to be a stance of gait."""
+    return np.where(train.duration_s <= _LONGEST_STANCE_S, train.duration_s, np.nan)
 
 
 def _local(values: Floats) -> Floats:

@@ -22,6 +22,7 @@ from ..signals.landmarks import landmark_contacts
 
 Floats = NDArray[np.float64]
 _FOOT = {"left": 0, "right": 1}
+LONGEST_STANCE_S = 1.2
 LEVEL = 0.2
 """Share of the loaded level at which a contact begins: the same for force and insole, or the lag would depend on
 how steeply a person loads."""
@@ -158,8 +159,12 @@ def reference_train(
         loads = [load for load in device_loads(streams) if load.value.size]
         if not loads:
             raise BadInputError("the reference holds no force plate (nor an insole); nothing to align to")
+    longest = np.inf if plates else LONGEST_STANCE_S
     if plates or any(load.foot >= 0 for load in loads):
-        return merge_any([load_contacts(p.time_s, p.value, foot=p.foot, level=level) for p in loads]), loads
+        found = [
+            load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads
+        ]
+        return merge_any(found), loads
     if len(loads) > 1 and all(p.time_s.size == loads[0].time_s.size for p in loads):
         total = np.sum([p.value for p in loads], axis=0)
         if has_flight(total):
@@ -199,10 +204,11 @@ def device_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
     return loads
 
 
-def device_train(streams: Mapping[str, xr.Dataset]) -> DeviceTrain:
+def device_train(streams: Mapping[str, xr.Dataset], *, plates: bool = False) -> DeviceTrain:
     """Return the contacts of the streams of one clock, from the best feature they hold.
 
-    Insoles first, then landmarks, then IMUs.
+    Insoles first, then landmarks, then IMUs. Where the reference is separate ``plates`` contacts of any length are
+    kept: the landing of a jump begins a long one.
 
     Raises
     ------
@@ -216,7 +222,10 @@ def device_train(streams: Mapping[str, xr.Dataset]) -> DeviceTrain:
     start = min(float(s["time"].values[0]) for s in streams.values())
     end = max(float(s["time"].values[-1]) for s in streams.values())
     if loads:
-        trains = [load_contacts(p.time_s, p.value, foot=p.foot, level=LEVEL) for p in loads]
+        longest = np.inf if plates else LONGEST_STANCE_S
+        trains = [
+            load_contacts(p.time_s, p.value, foot=p.foot, level=LEVEL, longest_s=longest) for p in loads
+        ]
         rate = loads[0].rate_hz
         return DeviceTrain(merge(trains), "insole", "onset", rate, tuple(loads), names, stamps, start, end)
     for kind, find, feature in (("landmarks", _landmarks, "kinematic"), ("imu", _imu, "jerk")):
