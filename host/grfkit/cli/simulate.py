@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click import Choice
 
 from .common import EXIT_CODES, make_app, run
 
@@ -14,10 +13,6 @@ if TYPE_CHECKING:
     from ..simulate.folder import LabRequest, PlannedTrial
 
 app = make_app()
-
-
-_SURFACES = Choice(["treadmill", "overground", "both"])
-_INSOLES = Choice(["adc", "loadsol", "both"])
 
 
 @app.callback()
@@ -28,17 +23,11 @@ def simulate() -> None:
 @app.command(epilog=EXIT_CODES)
 def lab(
     out_dir: Annotated[Path, typer.Argument(help="Folder to write.", show_default=False)],
-    surface: Annotated[str, typer.Option(click_type=_SURFACES, help="Belt, plates, or both.")] = "both",
-    gait: Annotated[
-        str, typer.Option(click_type=Choice(["run", "walk"]), help="Walkers have a belt per foot.")
-    ] = "run",
+    surface: Annotated[str, typer.Option(help="treadmill, overground, or both.")] = "both",
+    gait: Annotated[str, typer.Option(help="run, or walk (on a treadmill with a belt per foot).")] = "run",
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
-    family: Annotated[
-        str, typer.Option(click_type=Choice(["A", "B", "draw"]), help="Family of contact shapes.")
-    ] = "draw",
-    insole: Annotated[
-        str, typer.Option(click_type=_INSOLES, help="CSV of counts, loadsol, or person by person in turn.")
-    ] = "both",
+    family: Annotated[str, typer.Option(help="Family of contact shapes: A, B, or draw.")] = "draw",
+    insole: Annotated[str, typer.Option(help="adc (CSV of counts), loadsol, or both in turn.")] = "both",
     people: Annotated[int, typer.Option(help="How many people.")] = 1,
     trials: Annotated[int, typer.Option(help="Trials per person and surface.")] = 1,
     duration_s: Annotated[
@@ -71,9 +60,7 @@ def _request(given: dict[str, Any]) -> LabRequest:
 
     wanted = {name: given[name] for name in LabRequest.model_fields}
     try:
-        return LabRequest.model_validate(
-            {k: v.value if isinstance(v, Enum) else v for k, v in wanted.items()}
-        )
+        return LabRequest.model_validate(wanted)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
