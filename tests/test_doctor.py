@@ -334,6 +334,18 @@ def test_split_belt_force_is_summed_for_the_mass():
     found = examine(recording(plate(left), plate(force - left)), surface="treadmill", mass_kg=MASS)
     assert found[-1].plate == "all"
     assert found[-1].findings[0].value == pytest.approx(MASS, rel=0.02)
+    one_belt = examine(recording(plate(left)), surface="treadmill", mass_kg=MASS)
+    assert [p.plate for p in one_belt] == ["plate_1"]  # half the steps say nothing about the mass
+
+
+def test_a_squat_on_two_quiet_levels_is_not_turned_round():
+    rng = np.random.default_rng(6)
+    time = np.arange(int(10 * RATE)) / RATE
+    dip = np.exp(-(((time - 5.0) / 0.5) ** 2))
+    force = np.stack([0 * time, 0 * time, 0.5 * WEIGHT * (1 - 0.9 * dip)], axis=1)
+    for sign in (1, -1):
+        found = examine(recording(plate(sign * force + rng.standard_normal(force.shape))), mass_kg=MASS)
+        assert not any(codes(found).values())
 
 
 def test_a_single_channel_without_axis_is_vertical():

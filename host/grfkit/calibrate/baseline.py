@@ -210,13 +210,18 @@ def _stretches(near: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
 
 
 def _is_zero(edge: _Edge, windows: _Windows, height_n: float, rate_hz: float, weight_n: float) -> bool:
-    """Return whether the level can be nothing but zero: near it, on its far side, or returned to exactly."""
+    """Return whether the level can be nothing but the zero.
+
+    It is near zero; or it lies on the far side of zero from the load (were all values of one sign, they
+    could be someone standing who dips down); or the channel came back to exactly that low level.
+    """
     if abs(height_n) <= NEAR_ZERO_BW * weight_n:
         return True
     window_s = windows.length / rate_hz
     long = [(a, b) for a, b in edge.stretches if (b - a) * window_s >= 0.2]
     if height_n < 0:
-        return bool(long)
+        low, high = float(windows.median.min()), float(windows.median.max())
+        return bool(long) and min(-low, high) > NEAR_ZERO_BW * weight_n
     levels = [float(np.median(windows.median[a:b])) for a, b in long]
     returned = len(levels) >= 2 and max(levels) - min(levels) <= 0.015 * weight_n
     return returned and edge.wander <= 0.005 * weight_n and height_n <= 0.5 * weight_n

@@ -37,25 +37,26 @@ def correct(
             done = "corrected" if finding.corrected else "not corrected"
             sentences.append(f"{plate.plate}: {finding.text} [{finding.code}, {done}]")
         if plate.plate in streams:
-            streams[plate.plate] = _treated(streams[plate.plate], plate)
+            streams[plate.plate] = treated(streams[plate.plate], plate)
     return recording.replaced(streams, findings=sentences)
 
 
-def _treated(stream: xr.Dataset, plate: PlateFindings) -> xr.Dataset:
+def treated(stream: xr.Dataset, plate: PlateFindings) -> xr.Dataset:
+    """Return one plate with the findings marked ``corrected`` corrected."""
     done = {f.code for f in plate.findings if f.corrected}
     if not done:
         return stream
-    treated = stream.copy()
-    treated.attrs = dict(stream.attrs)
+    changed = stream.copy()
+    changed.attrs = dict(stream.attrs)
     if "vertical_axis" in done:
-        treated.attrs["vertical"] = plate.vertical
+        changed.attrs["vertical"] = plate.vertical
     if "sign" in done:
-        _turn_round(treated)
+        _turn_round(changed)
     if "drift" in done:
-        _detrend(treated, plate)
+        _detrend(changed, plate)
     elif done & {"zero_offset", "constant_load", "wandering_zero"}:
-        _zero(treated, plate.zero, -1.0 if "sign" in done else 1.0)
-    return with_pressure(treated)
+        _zero(changed, plate.zero, -1.0 if "sign" in done else 1.0)
+    return with_pressure(changed)
 
 
 def _set(stream: xr.Dataset, name: str, values: Floats) -> None:

@@ -79,7 +79,11 @@ def _plates(
 ) -> list[PlateFindings]:
     plates = recording.of_kind("force_plate")
     seen = {name: _look(name, data, weight_n, surface, known) for name, data in plates.items()}
-    signs = {p.base.direction * p.up for p in seen.values() if p is not None and p.base.direction}
+    signs = {
+        p.base.direction * p.up
+        for p in seen.values()
+        if p is not None and p.base.certain and p.base.direction
+    }
     sign = signs.pop() if len(signs) == 1 else 0
     return [_no_force(n, weight_n) if p is None else _examined(p, sign) for n, p in seen.items()]
 
@@ -173,14 +177,16 @@ def _sign(plate: _Plate) -> Finding | None:
         return None
     known = plate.values[np.isfinite(plate.values)] * plate.up
     stance = float(np.percentile(known, 5.0)) - plate.base.level_n * plate.up
+    certain = (plate.base.certain or plate.base.state == "none") and stance < -0.3 * plate.weight_n
+    told = "the file holds the force applied to the plate; turn forces and moments round"
+    doubt = "the file may hold the force applied to the plate, or the level may be a load; check"
     text = (
-        f"the vertical force is {plate.share(stance)} in stance, expected positive (up, on the foot): the"
-        " file holds the force applied to the plate; turn forces and moments round"
+        f"the vertical force is {plate.share(stance)} in stance against its quiet level, expected positive"
+        f" (up, on the foot): {told if certain else doubt}"
     )
     return Finding(
-        code="sign", severity="warning", text=text, value=stance,
-        certain=(plate.base.certain or plate.base.direction == 0) and stance < -0.3 * plate.weight_n,
-    )  # fmt: skip
+        code="sign", severity="warning" if certain else "info", text=text, value=stance, certain=certain
+    )
 
 
 def _zero(plate: _Plate, sign: int) -> Finding | None:

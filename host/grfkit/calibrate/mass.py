@@ -7,14 +7,16 @@ import numpy as np
 from ..records import Floats, Recording
 from ..signals.treadmill_drift import Flights, find_flights
 from ..units import G
-from .correct import correct
-from .findings import Finding, PlateFindings, Severity
+from .correct import treated
+from .findings import Finding, PlateFindings, Severity, decided
 from .vertical import vertical_force
 
 TOLERANCE = 0.05
 """Allowed deviation of the mean vertical force from body weight, as a share."""
 _SERIOUS = 0.15
-_FEWEST_STRIDES = 4
+_FEWEST_STRIDES = 2
+_LONGEST_STEP_S = 0.5
+"""Flights of both feet come at most this far apart; those of one foot alone, once a stride, further."""
 
 
 def mean_running_load(
@@ -23,9 +25,9 @@ def mean_running_load(
     """Return the mean vertical force (N) over whole running strides, and how many.
 
     The force is that after the unambiguous corrections, summed over the plates. None where there are fewer
-    than four whole running strides.
+    than two whole running strides.
     """
-    total = total_load(correct(recording, findings))
+    total = total_load(recording, findings)
     return None if total is None else mean_over_strides(total[0], rate_hz=total[1], weight_n=weight_n)
 
 
@@ -49,29 +51,34 @@ def mass_finding(newtons: float, strides: int, *, mass_kg: float | None) -> Find
     return Finding(code="mass", severity=severity, text=text, value=newtons / G, unit="kg")
 
 
-def total_load(recording: Recording) -> tuple[Floats, float] | None:
-    """Return the sum of the plates' vertical forces and its rate; None where the plates differ in length."""
-    plates = list(recording.of_kind("force_plate").values())
-    plates = [p for p in plates if any(np.isfinite(p[c].values).any() for c in ("fx", "fy", "fz") if c in p)]
-    if not plates or len({p.sizes["time"] for p in plates}) != 1:
+def total_load(recording: Recording, findings: list[PlateFindings]) -> tuple[Floats, float] | None:
+    """Return the sum of the plates' corrected vertical forces and its rate; None where lengths differ."""
+    streams = recording.of_kind("force_plate")
+    loads, rates = [], set()
+    for plate in decided(findings):
+        if plate.plate in streams and plate.vertical:
+            vertical_only = streams[plate.plate][[f"f{plate.vertical[1:]}"]]
+            loads.append(vertical_force(treated(vertical_only, plate)))
+            rates.add(float(vertical_only.attrs["rate_hz"]))
+    if not loads or len({load.size for load in loads}) != 1 or len(rates) != 1:
         return None
-    total = np.sum([vertical_force(p) for p in plates], axis=0)
-    return np.asarray(total, dtype=np.float64), float(plates[0].attrs["rate_hz"])
+    return np.asarray(np.sum(loads, axis=0), dtype=np.float64), rates.pop()
 
 
 def mean_over_strides(load_n: Floats, *, rate_hz: float, weight_n: float) -> tuple[float, int] | None:
-    """Return the mean load (N) over the longest run of whole strides, and how many; None if under four.
+    """Return the mean load (N) over the longest run of whole strides, and how many; None if under two.
 
     A stride is two steps, a step runs from mid-flight to mid-flight; a step that lasts more than 1.4 or
-    less than 0.6 of the median, or misses samples, ends a run.
+    less than 0.6 of the median, or misses samples, ends a run. None too where the load is that of one foot
+    (flights more than half a second apart).
     """
     flights = find_flights(load_n, rate_hz=rate_hz, threshold_n=0.1 * weight_n)
     first, last = _longest_run(flights, load_n)
     last -= (last - first) % 2
     strides = (last - first) // 2
-    if strides < _FEWEST_STRIDES:
-        return None
     middle = flights.middle()
+    if strides < _FEWEST_STRIDES or np.median(np.diff(middle[first : last + 1])) > _LONGEST_STEP_S * rate_hz:
+        return None
     a, b = round(float(middle[first])), round(float(middle[last]))
     running = bool(np.percentile(load_n[a:b], 95.0) > 1.4 * np.mean(load_n[a:b]))
     return (float(np.mean(load_n[a:b])), strides) if running else None
