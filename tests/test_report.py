@@ -228,6 +228,7 @@ def test_refused_page_names_the_runner_up_and_the_advice(refused: str) -> None:
     assert "is only 3.1 nats worse (20 needed)" in text
     for remedy in ("three jumps", "More hits", "A prior"):
         assert remedy in text
+    assert "--prior-offset" in text
     assert "If the offset were 6.550 s (runner-up)" in text
     assert "After: aligned" not in text
 
@@ -322,7 +323,8 @@ def test_all_missing_signals_are_drawn_as_nothing() -> None:
 
 def test_streams_of_one_clock_stand_together() -> None:
     left = stream()
-    page = render_sync_report(trial(left, replace(left, stream="insole_right")))
+    renamed = left.clock_map.model_copy(update={"source": "insole_right"})
+    page = render_sync_report(trial(left, replace(left, stream="insole_right", clock_map=renamed)))
     assert "insole_left and insole_right start 5.830 s after the reference" in text_of(page)
     assert page.count("<h3>Likelihood against offset</h3>") == 1
     assert page.count("Before and after: insole_right") == 1
@@ -415,6 +417,39 @@ def test_batch_counts_orders_and_links() -> None:
     assert "S04.c3d: is truncated" in text
     assert "1 of 2" in text
     assert render_batch_report(rows_of_a_batch()) == page
+
+
+def test_entries_of_a_journal_are_rows() -> None:
+    good = {
+        "stream": "insole_left",
+        "verdict": "aligned",
+        "uncertainty_ms": 4.0,
+        "margin": 38.0,
+        "p_wrong": 0.01,
+    }
+    bad = {"stream": "imu", "verdict": "refused", "uncertainty_ms": None, "reasons": ["too few contacts"]}
+    entries: list[dict[str, Any]] = [
+        {"row": 1, "out": "a.nc", "verdict": "aligned", "maps": [good], "error": None, "report": "a.html"},
+        {"row": 2, "out": "b.nc", "verdict": "refused", "maps": [good, bad], "error": None},
+        {"row": 3, "out": "c.nc", "verdict": "refused", "maps": [bad], "error": None},
+        {"row": 4, "out": "d.nc", "verdict": "bad input", "maps": [], "error": "d.c3d: holds no plate"},
+    ]
+    page = render_batch_report(entries)
+    shown = next(b for b in tree(page).iter("tbody") if b.get("class") == "by-name")
+    cells = [["".join(c.itertext()).strip() for c in row] for row in shown]
+    assert [c[:3] for c in cells] == [
+        ["a", "aligned", "1 of 1"],
+        ["b", "partly aligned", "1 of 2"],
+        ["c", "refused", "0 of 1"],
+        ["d", "failed", "0 of 0"],
+    ]
+    assert cells[0][3:6] == ["±4.0 ms", "38.0 nats", "1 in 100"]
+    assert [c[6] for c in cells[1:]] == [
+        "imu: too few contacts",
+        "imu: too few contacts",
+        "d.c3d: holds no plate",
+    ]
+    assert next(shown.iter("a")).get("href") == "a.html"
 
 
 def test_batch_of_nothing() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -64,8 +64,50 @@ def batch_row(evidence: TrialEvidence, *, report: str = "") -> BatchRow:
     )
 
 
-def render_batch_report(rows: Sequence[BatchRow], *, title: str = "Alignment of a batch") -> str:
-    """Return one HTML page over many trials, its table in four orders to choose from without a script."""
+def summary_row(summary: Mapping[str, Any]) -> BatchRow:
+    """Return the row of one entry of a batch's journal, as :func:`grfkit.sync.batch.run_batch` returns it.
+
+    Parameters
+    ----------
+    summary
+        ``out``, ``verdict`` (``aligned``, ``refused``, ``bad input``), ``maps`` (one mapping per stream),
+        ``error`` and, where a report was written, ``report``.
+    """
+    maps = summary.get("maps") or []
+    good = [m for m in maps if m.get("verdict") == "aligned"]
+    reasons = [f"{m.get('stream')}: {reason}" for m in maps for reason in m.get("reasons") or []]
+    verdict: BatchVerdict = "aligned" if good else "refused"
+    if summary.get("error") or not maps:
+        verdict = "failed"
+    elif 0 < len(good) < len(maps):
+        verdict = "partial"
+    return BatchRow(
+        trial=PurePath(str(summary.get("out") or "")).stem,
+        verdict=verdict,
+        report=str(summary.get("report") or ""),
+        aligned=len(good),
+        streams=len(maps),
+        uncertainty_ms=_worst(max, [m.get("uncertainty_ms") for m in good]),
+        margin=_worst(min, [m.get("margin") for m in good]),
+        p_wrong=_worst(max, [m.get("p_wrong") for m in good]),
+        note=str(summary.get("error") or (reasons[0] if reasons else "")),
+    )
+
+
+def render_batch_report(
+    rows: Sequence[BatchRow | Mapping[str, Any]], *, title: str = "Alignment of a batch"
+) -> str:
+    """Return one HTML page over many trials, its table in four orders to choose from without a script.
+
+    Parameters
+    ----------
+    rows
+        In any order; entries of a batch's journal are taken as they are (:func:`summary_row`).
+    """
+    return _rendered([r if isinstance(r, BatchRow) else summary_row(r) for r in rows], title)
+
+
+def _rendered(rows: list[BatchRow], title: str) -> str:
     orders: list[tuple[str, str, Callable[[BatchRow], Any]]] = [
         ("verdict", "doubtful first", lambda r: (_VERDICTS.index(r.verdict), -_number(r.p_wrong), r.trial)),
         ("name", "name", lambda r: r.trial),
@@ -82,7 +124,11 @@ def render_batch_report(rows: Sequence[BatchRow], *, title: str = "Alignment of 
 
 
 def write_batch_report(
-    path: Path, rows: Sequence[BatchRow], force: bool = False, *, title: str = "Alignment of a batch"
+    path: Path,
+    rows: Sequence[BatchRow | Mapping[str, Any]],
+    force: bool = False,
+    *,
+    title: str = "Alignment of a batch",
 ) -> None:
     """Write the page over many trials, whole or not at all.
 

@@ -30,7 +30,10 @@ def groups(streams: Sequence[StreamEvidence]) -> list[Group]:
 
 
 def _one_clock(a: StreamEvidence, b: StreamEvidence) -> bool:
-    same = a.clock_map == b.clock_map and np.array_equal(a.anchors.t_device_s, b.anchors.t_device_s)
+    if not (a.lag_s.size or a.anchors.t_device_s.size):
+        return False
+    same = a.clock_map.model_copy(update={"source": b.clock_map.source}) == b.clock_map
+    same = same and np.array_equal(a.anchors.t_device_s, b.anchors.t_device_s)
     return same and np.array_equal(a.log_likelihood, b.log_likelihood, equal_nan=True)
 
 
@@ -78,7 +81,10 @@ def headline(evidence: TrialEvidence) -> str:
     if evidence.verdict == "partial":
         be = "is" if done == 1 else "are"
         return f"{done} of {total} streams {be} on the reference clock; do not use the rest."
-    return "The recordings do not say safely enough which alignment is right, so none is given."
+    text = "The recordings do not say safely enough which alignment is right"
+    if "accepted" in states:
+        return f"{text}; the user accepted the best candidate all the same."
+    return f"{text}, so none is given."
 
 
 def sentence(group: Group) -> str:
@@ -161,7 +167,8 @@ def advice(evidence: TrialEvidence) -> list[str]:
     )
     rivals = [s for s in refused if known(s.chosen_lag_s) and known(s.runner_up_lag_s)]
     prior = (
-        "A prior: where the offset is known to a fraction of a step from elsewhere, state it with its doubt."
+        "A prior: where the offset is known from elsewhere to a fraction of a step, state it and its SD"
+        " (--prior-offset, --prior-sd)."
     )
     if rivals:
         both = f"{seconds(rivals[0].chosen_lag_s)} and {seconds(rivals[0].runner_up_lag_s)}"
