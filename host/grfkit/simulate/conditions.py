@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Literal
 
 import numpy as np
@@ -118,6 +119,8 @@ def load_family(name: Literal["A", "B", "draw"], rng: np.random.Generator, setti
         If family B is asked for and not installed.
     """
     chosen = ("A", "B")[int(rng.integers(2))] if name == "draw" else name
+    if name == "draw" and importlib.util.find_spec("grfkit.simulate.family_b") is None:
+        chosen = "A"
     return family_a(settings) if chosen == "A" else _family_b()
 
 
