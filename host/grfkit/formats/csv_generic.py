@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from .. import units
 from ..errors import BadInputError, UnitError
-from .rows import is_missing, is_number, numbers, row_cells, unquoted
+from .rows import is_missing, is_number, number_table, numbers, row_cells, unquoted
+from .text import decimal_sign
 
 _BRACKETS = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))\s*$")
 
@@ -83,13 +84,17 @@ def split_header(text: str) -> tuple[int, str, list[str]]:
     raise BadInputError("holds no header row of named columns, e.g. 'time [s],left_force [N]'")
 
 
-def parse_csv(text: str, column_map: Mapping[str, str] | None = None) -> CsvFile:
+def parse_csv(
+    text: str, column_map: Mapping[str, str] | None = None, *, needs: Sequence[str] = ()
+) -> CsvFile:
     """Return the columns of a CSV text and their numbers.
 
     Parameters
     ----------
     column_map
         Header cell -> ``"name [unit]"``. With a map, columns outside it that state no unit are left out.
+    needs
+        Names of columns without which the file is refused.
 
     Raises
     ------
@@ -99,25 +104,44 @@ def parse_csv(text: str, column_map: Mapping[str, str] | None = None) -> CsvFile
     index, separator, header = split_header(text)
     notes: list[str] = []
     chosen = _choose(header, dict(column_map or {}), notes)
-    _check_once([column for _, column in chosen])
+    _check_names([column for _, column in chosen], needs)
     lines = text.splitlines()[index + 1 :]
     while lines and not lines[-1].strip(" \t;,"):
         lines.pop()
     if not lines:
         raise BadInputError("holds a header row but no data")
-    decimal = _decimal(lines, separator)
-    picked = [[row[i] for i, _ in chosen] for row in _rows(lines, separator, len(header), index + 2)]
-    raw_names = [column.raw for _, column in chosen]
-    table = numbers(picked, columns=raw_names, first_line=index + 2, decimal=decimal)
+    decimal = decimal_sign(lines, separator)
+    picked = [i for i, _ in chosen]
+    if any('"' in line for line in lines):
+        cells = _quoted_rows(lines, separator, len(header), index + 2)
+        named = [header[i] for i in picked]
+        kept = [[row[i] for i in picked] for row in cells]
+        table = numbers(kept, columns=named, first_line=index + 2, decimal=decimal)
+    else:
+        table = number_table(
+            lines, columns=header, separator=separator, first_line=index + 2, decimal=decimal, pick=picked
+        )
     return CsvFile([column for _, column in chosen], table, notes)
 
 
-def write_csv(columns: list[str], table: NDArray[np.float64]) -> str:
-    """Return a generic CSV text: the header row ``columns``, then numbers; NaN as an empty cell."""
-    rows = [",".join(columns)]
-    for row in np.asarray(table, dtype=np.float64):
-        rows.append(",".join("" if np.isnan(value) else repr(float(value)) for value in row))
-    return "\n".join(rows) + "\n"
+def looks_like_table(text: str) -> tuple[str, list[str]]:
+    """Return the header cells of a text that is a table, and otherwise why it is none (then no cells).
+
+    A table has a header row, and the next row has as many cells, at least half of them numbers or missing.
+    """
+    try:
+        index, separator, header = split_header(text)
+        following = next((line for line in text.splitlines()[index + 1 :] if line.strip()), "")
+        if not following:
+            return "", header
+        cells = unquoted(row_cells(following, separator, len(header), index + 2))
+    except BadInputError as error:
+        return str(error), []
+    decimal = "." if separator == "," else ","
+    good = sum(is_missing(cell) or is_number(cell) or is_number(cell, decimal) for cell in cells)
+    if 2 * good < len(cells):
+        return f"line {index + 2} holds words where a table holds numbers", []
+    return "", header
 
 
 def _choose(header: list[str], column_map: dict[str, str], notes: list[str]) -> list[tuple[int, Column]]:
@@ -144,7 +168,13 @@ def _choose(header: list[str], column_map: dict[str, str], notes: list[str]) -> 
     return chosen
 
 
-def _check_once(columns: list[Column]) -> None:
+def _check_names(columns: list[Column], needs: Sequence[str]) -> None:
+    absent = [name for name in needs if name not in {column.name for column in columns}]
+    if absent:
+        have = ", ".join(f"'{column.raw}'" for column in columns[:8]) + (", ..." if len(columns) > 8 else "")
+        raise BadInputError(
+            f"has no column '{absent[0]}' (columns: {have}); name it in a column map, or state the rate"
+        )
     seen: dict[str, Column] = {}
     for column in columns:
         if column.name in seen:
@@ -155,17 +185,7 @@ def _check_once(columns: list[Column]) -> None:
         seen[column.name] = column
 
 
-def _decimal(lines: list[str], separator: str) -> str:
-    if separator == "," or not any("," in line for line in lines):
-        return "."
-    if any("." in line for line in lines):
-        raise BadInputError("writes numbers with both ',' and '.'; export it with one decimal sign")
-    return ","
-
-
-def _rows(lines: list[str], separator: str, width: int, first_line: int) -> list[list[str]]:
-    if not any('"' in line for line in lines):
-        return [row_cells(line, separator, width, first_line + i) for i, line in enumerate(lines)]
+def _quoted_rows(lines: list[str], separator: str, width: int, first_line: int) -> list[list[str]]:
     rows = []
     for index, cells in enumerate(csv.reader(lines, delimiter=separator)):
         while len(cells) > width and is_missing(cells[-1]):

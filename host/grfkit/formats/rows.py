@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 
+_CHUNK_ROWS = 20000
 LARGEST = 1e30
 """A number beyond this is no measurement: the file is broken or not what it seems."""
 
@@ -28,6 +29,7 @@ def number_table(
     separator: str | None,
     first_line: int,
     decimal: str = ".",
+    pick: Sequence[int] | None = None,
 ) -> NDArray[np.float64]:
     """Return the numbers of ``rows``, shape (rows, columns), missing ones NaN.
 
@@ -43,6 +45,8 @@ def number_table(
         One character, or None for any run of blanks (then no cell can be empty).
     first_line
         Line number of the first row in its file, for messages.
+    pick
+        Which columns to return; the others may hold anything. All if None.
 
     Raises
     ------
@@ -54,8 +58,17 @@ def number_table(
         rows.pop()
     if not rows:
         raise BadInputError("holds a header but no data")
-    cells = [row_cells(row, separator, len(columns), first_line + i) for i, row in enumerate(rows)]
-    return numbers(cells, columns=columns, first_line=first_line, decimal=decimal)
+    width = len(columns)
+    named = [columns[i] for i in pick] if pick is not None else columns
+    parts = []
+    for start in range(0, len(rows), _CHUNK_ROWS):
+        line = first_line + start
+        chunk = rows[start : start + _CHUNK_ROWS]
+        cells = [row_cells(row, separator, width, line + i) for i, row in enumerate(chunk)]
+        if pick is not None:
+            cells = [[row[i] for i in pick] for row in cells]
+        parts.append(numbers(cells, columns=named, first_line=line, decimal=decimal))
+    return np.concatenate(parts)
 
 
 def numbers(

@@ -123,15 +123,19 @@ def _first_row(lines: list[str]) -> int:
 
 
 def _rows(lines: list[str], width: int, first_line: int) -> tuple[list[list[str]], int]:
-    """Return the cells of each frame, cut to the named markers, and the number of points beyond them."""
+    """Return the cells of each frame, cut to the named markers, and the number of points beyond them.
+
+    Some programs end each row with a tab; whether they do is read off the first row and must not change.
+    """
     while lines and not lines[-1].strip():
-        lines = lines[:-1]
+        lines.pop()
+    tail = (lines[0].count("\t") - 1) % 3
     rows, beyond = [], 0
     for index, line in enumerate(lines):
         cells = line.split("\t")
-        if (len(cells) - 2) % 3 == 1 and not cells[-1].strip():
+        if tail and not cells[-1].strip():
             cells.pop()
-        if len(cells) < width or (len(cells) - 2) % 3:
+        if len(cells) < width or (len(cells) - 2) % 3 or tail > 1:
             raise BadInputError(
                 f"line {first_line + index} has {len(cells)} cells, expected {width}"
                 " (frame, time and three per marker); the file is cut off or damaged there"

@@ -36,6 +36,12 @@ class Place:
     frame: Frame
 
 
+def is_house_name(cell: str) -> bool:
+    """Return whether a header cell is a house name with its unit, e.g. ``left_force [N]``."""
+    found = re.fullmatch(r"([a-z0-9_]+) ?\[[^\[\]]+\]", cell)
+    return found is not None and any(p.fullmatch(found[1]) for p in (_INSOLE, _IMU, _PLATE))
+
+
 def place_of(name: str, names: set[str]) -> Place:
     """Return where a column of this name goes; ``names`` are all names of the file."""
     if found := _IMU.fullmatch(name):

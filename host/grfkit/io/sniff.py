@@ -28,7 +28,10 @@ READER_MODULES = (
     "netcdf",
     "csv_generic",
 )
-"""Modules of :mod:`grfkit.io.readers`, each with one ``READER``; of equal matches the first one wins."""
+"""Modules of :mod:`grfkit.io.readers`, each with one ``READER``; of equal matches the first one wins.
+
+The last one is the generic table, whose reason is told where no reader takes a file.
+"""
 
 
 @dataclass(frozen=True)
@@ -125,13 +128,10 @@ def _why_not(match: Match, winner: Match, reader: Reader) -> str:
 def _unknown(head: Head, matches: list[tuple[Reader, Match]]) -> str:
     what = f"first bytes {head.data[:8].hex(' ')}" if b"\0" in head.data[:512] else _first_line(head)
     named = [(r, m) for r, m in matches if head.path.suffix.lower() in r.suffixes]
-    if named:
-        reader, match = named[-1]
-        return (
-            f"is no file that grfkit can read: {head.path.suffix} is {reader.title}, but {match.why} ({what})"
-        )
-    titles = ", ".join(reader.title for reader, _ in matches)
-    return f"is of no format that grfkit reads ({what}); it reads {titles}"
+    if len(named) == 1:
+        reader, match = named[0]
+        return f"is damaged or wrongly named: {head.path.suffix} is {reader.title}, but {match.why} ({what})"
+    return f"is of no format that grfkit reads ({what}); as a table it fails too: {matches[-1][1].why}"
 
 
 def _first_line(head: Head) -> str:

@@ -10,30 +10,37 @@ import xarray as xr
 
 from ... import units
 from ...errors import BadInputError
-from ...formats.csv_generic import CsvFile, parse_csv, split_header
+from ...formats.csv_generic import CsvFile, looks_like_table, parse_csv
 from ...provenance import Provenance, describe_input
 from ...records import Channel, Floats, Recording, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, plate_attrs, read_text, refuse_extra, with_pressure_sum
-from ..naming import Place, channel_of, foot_of, place_of
+from ..naming import Place, channel_of, foot_of, is_house_name, place_of
 
+_SUFFIXES = (".csv", ".tsv", ".txt")
 _SLOW_HZ, _FAST_HZ = 5.0, 50000.0
 
 
 def _sniff(head: Head) -> Match:
-    try:
-        _, _, cells = split_header(head.text)
-    except BadInputError as error:
-        return Match(0.0, str(error))
+    if b"\0" in head.data and head.data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        return Match(0.0, "holds binary zeros")
+    why, cells = looks_like_table(head.text)
+    if not cells:
+        return Match(0.0, why)
     timed = [cell for cell in cells if re.match(r"time\s*[\[(]", cell, re.IGNORECASE)]
+    ours = [cell for cell in cells if is_house_name(cell)]
+    if timed and ours:
+        return Match(0.97, f"has a header row with '{timed[0]}' and '{ours[0]}'")
     if timed:
         return Match(0.5, f"has a header row with '{timed[0]}'")
-    return Match(0.1, f"has a header row of {len(cells)} named columns, but no 'time [s]'")
+    if head.path.suffix.lower() in _SUFFIXES:
+        return Match(0.1, f"has a header row of {len(cells)} named columns, but no 'time [s]'")
+    return Match(0.0, "has a header row, but no column 'time [s]'")
 
 
 def _read(path: Path, options: ReadOptions) -> Recording:
     refuse_extra(options, "csv")
-    parsed = parse_csv(read_text(path), options.column_map)
+    parsed = parse_csv(read_text(path), options.column_map, needs=() if options.rate_hz else ("time",))
     time, time_unit, notes = _time(parsed, options)
     streams = _streams(parsed, time, time_unit, options.rate_hz if not _time_columns(parsed) else None, notes)
     first_s = float(units.to_si(time[:1], time_unit)[0])
@@ -58,11 +65,7 @@ def _time(parsed: CsvFile, options: ReadOptions) -> tuple[Floats, str, list[str]
     """Return the time column and its unit; counted from a rate the user states where there is none."""
     found = _time_columns(parsed)
     if not found:
-        if not options.rate_hz:
-            have = ", ".join(f"'{column.raw}'" for column in parsed.columns[:8])
-            raise BadInputError(
-                f"has no column 'time [s]' (columns: {have}); name it in a column map, or state --rate-hz"
-            )
+        assert options.rate_hz  # else parse_csv refused
         note = f"the file has no time column; time is counted at {options.rate_hz:g} Hz, as stated"
         return np.arange(len(parsed.table)) / options.rate_hz, "s", [note]
     column = parsed.columns[found[0]]
@@ -113,4 +116,4 @@ def _note_rate(streams: dict[str, xr.Dataset], notes: list[str]) -> None:
         notes.append(f"samples come at {rate:.3g} Hz: check the unit of the time column")
 
 
-READER = Reader("csv", "generic CSV (time [s], name [unit], ...)", (".csv", ".tsv", ".txt"), _sniff, _read)
+READER = Reader("csv", "generic CSV (time [s], name [unit], ...)", _SUFFIXES, _sniff, _read)

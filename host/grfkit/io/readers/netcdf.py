@@ -20,10 +20,8 @@ def _sniff(head: Head) -> Match:
 
 def _read(path: Path, options: ReadOptions) -> Recording:
     refuse_extra(options, "grfkit")
+    _check_root(path)
     tree = read_tree(path)
-    artefact = tree.attrs.get("artefact")
-    if artefact != "recording":
-        raise BadInputError(f"is a grfkit {artefact}, not a recording")
     recording = Recording(tree)
     missing = {"device", "reader", "provenance"} - set(tree.attrs)
     if missing or not recording.streams:
@@ -31,6 +29,21 @@ def _read(path: Path, options: ReadOptions) -> Recording:
             f"is a damaged grfkit recording (without {', '.join(sorted(missing)) or 'streams'})"
         )
     return Recording(tree, tuple(recording.provenance.findings))
+
+
+def _check_root(path: Path) -> None:
+    """Refuse an HDF5 file that is no recording of ours before anything tries to make sense of it."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            artefact = str(file.attrs.get("artefact", ""))
+    except Exception as error:
+        raise BadInputError(f"is damaged: HDF5 cannot open it ({type(error).__name__})") from error
+    if not artefact:
+        raise BadInputError("is HDF5 but was not written by grfkit")
+    if artefact != "recording":
+        raise BadInputError(f"is a grfkit {artefact}, not a recording")
 
 
 READER = Reader("grfkit", "grfkit recording (netCDF4)", (".nc", ".nc4", ".h5"), _sniff, _read)

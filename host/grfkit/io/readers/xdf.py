@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import xarray as xr
@@ -19,11 +21,14 @@ from ..files import check_time, plate_attrs, refuse_extra, snake, with_pressure_
 from ..naming import Place, channel_of, foot_of, place_of
 
 _MAGIC = b"XDF:"
+_GZIP = b"\x1f\x8b"
 
 
 def _sniff(head: Head) -> Match:
     if head.data.startswith(_MAGIC):
         return Match(1.0, "starts with 'XDF:'")
+    if head.data.startswith(_GZIP) and head.path.name.lower().endswith((".xdfz", ".xdf.gz")):
+        return Match(0.8, "is packed with gzip and named as XDF files are")
     return Match(0.0, "does not start with 'XDF:'")
 
 
@@ -45,25 +50,66 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     )
 
 
+class _Complaints(logging.Handler):
+    """Keeps what pyxdf says of damage: it reads on behind it, grfkit does not take the rest for the whole."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage().strip())
+
+
 def _load(path: Path) -> list[dict[str, Any]]:
     """Return pyxdf's streams, stamps neither dejittered nor moved to another clock."""
-    import logging
-
     import pyxdf
 
-    log = logging.getLogger("pyxdf")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+    log, complaints = logging.getLogger("pyxdf"), _Complaints()
+    before = log.propagate, log.level
+    log.addHandler(complaints)
+    log.propagate = False
     try:
-        loaded, _ = pyxdf.load_xdf(
-            str(path), synchronize_clocks=False, dejitter_timestamps=False, verbose=None
-        )
+        with open(path, "rb") as raw, gzip.open(raw) if _is_gzip(path) else raw as file:
+            _check_chunks(cast(BinaryIO, file))
+            file.seek(0)
+            loaded, _ = pyxdf.load_xdf(file, synchronize_clocks=False, dejitter_timestamps=False)
+    except BadInputError:
+        raise
     except Exception as error:
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise BadInputError(f"is broken or cut off; pyxdf cannot read it ({what})") from error
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BadInputError(f"is broken or cut off; pyxdf cannot read it ({what[:200]})") from error
     finally:
-        log.setLevel(level)
+        log.removeHandler(complaints)
+        log.propagate = before[0]
+        log.setLevel(before[1])
+    if complaints.said:
+        raise BadInputError(
+            f"is damaged or cut off; pyxdf says: {' '.join(complaints.said[0].split())[:200]}"
+        )
     return list(loaded)
+
+
+def _check_chunks(file: BinaryIO) -> None:
+    """Refuse a file whose chunks do not fill it to the end: pyxdf would return the part before in silence."""
+    size = file.seek(0, 2)
+    at = file.seek(len(_MAGIC))
+    while at < size:
+        width = (file.read(1) or b"\0")[0]
+        if width not in (1, 4, 8):
+            raise BadInputError(f"is damaged: no chunk starts at byte {at}")
+        length = int.from_bytes(file.read(width), "little")
+        end = at + 1 + width + length
+        if length < 2 or end > size:
+            raise BadInputError(
+                f"is cut off or damaged: the chunk at byte {at} should end at byte {end} of {size}"
+            )
+        at = file.seek(end)
+
+
+def _is_gzip(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) == _GZIP
 
 
 def _streams(source: Mapping[str, Any], notes: list[str]) -> dict[str, xr.Dataset]:
@@ -73,6 +119,8 @@ def _streams(source: Mapping[str, Any], notes: list[str]) -> dict[str, xr.Datase
     if not stamps.size:
         notes.append(f"stream '{title}' holds no sample and is left out")
         return {}
+    if "footer" not in source:
+        notes.append(f"stream '{title}' has no footer: the recorder did not close the file")
     check_time(stamps)
     shift = _clock_offset(source)
     about = {"clock_offset_s": shift, "xdf_name": title, "xdf_type": _first(source["info"], "type")}

@@ -1,0 +1,216 @@
+"""A damaged file: no exception but BadInputError, no hang, and nothing infinite or absurd in what is read."""
+
+from __future__ import annotations
+
+import random
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grfkit.errors import BadInputError
+from grfkit.io import ReadOptions
+from grfkit.io.base import Reader
+from grfkit.io.sniff import read_head, readers
+from grfkit.records import Recording
+from test_io_text import MT, TRC, xdf_bytes
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+TRIES = 12
+SECONDS_PER_FILE = 10.0
+
+CSV = "time [s],left_force [N],left_cell_01 [adc],right_acc_x [g],fz [N],what [V]\n" + "".join(
+    f"{i / 100:.2f},{i * 7 % 900},{i % 255},{i % 5 - 2},{i * 3},0.5\n" for i in range(60)
+)
+COMMA = CSV.replace(".", ";").replace(",", "\t").replace(";", ",")
+MOT = (
+    "grf\nversion=1\nnRows=40\nnColumns=7\ninDegrees=no\nendheader\ntime\tground_force_vx\tground_force_vy\t"
+    + (
+        "ground_force_px\tground_torque_y\t1_ground_force_vy\tknee\n"
+        + "".join(f"{i / 100}\t{i}\t{700 + i}\t0.{i:02d}\t0.1\t0\t{i}\n" for i in range(40))
+    )
+)
+FORCES = (
+    "[Force Data]\nNumberOfForcePlates=1\nSampleRate=450.0\nNumberOfSamples=30\n"
+    "#Sample\tFX1\tFY1\tFZ1\tX1\tY1\tZ1\tMZ1\n"
+    + ("".join(f"{i + 1}\t1.0\t{i}\t2\t100.5\t0.0\t{i}\t5.0\n" for i in range(30)))
+)
+RBDS = "Time\tFx\tFy\tFz\tCOPx\tCOPy\tCOPz\tTy\n" + "".join(
+    f"{i + 1}\t1\t{i}\t3\t2500.5\t0\t1134\t-15\n" for i in range(30)
+)
+XSENS = MT + "".join(f"{100 + i:05d}\t\t{i}.5\t0.1\t0.2\t3\n" for i in range(30))
+APDM = (
+    "Test Name:,a\nSample Rate:,128,Hz\nTime,Foot/Acceleration/X,Foot/Angular Velocity/Y\ns,m/s^2,rad/s\n"
+    + ("".join(f"{i / 128},{i},{-i}\n" for i in range(30)))
+)
+APDM7 = "Format=7,5718,,,Left Foot,,\nTime,Accelerometer,,,Gyroscope,,\n,X,Y,Z,X,Y,Z\n" + "".join(
+    f"{1550879504438281 + 7812 * i},1,2,3,4,5,6\n" for i in range(30)
+)
+
+SEEDS: dict[str, tuple[str, bytes]] = {
+    "csv": ("csv", CSV.encode()),
+    "csv with decimal comma": ("csv", COMMA.encode()),
+    "trc": ("trc", TRC.encode()),
+    "opensim": ("opensim", MOT.encode()),
+    "cortex": ("cortex", FORCES.encode()),
+    "rbds": ("rbds", RBDS.encode()),
+    "xsens": ("xsens", XSENS.encode()),
+    "apdm": ("apdm", APDM.encode()),
+    "apdm format 7": ("apdm", APDM7.encode()),
+    "xdf": ("xdf", xdf_bytes()),
+}
+REAL = {
+    "bmclab_bmc/data/walk2.trc": "trc",
+    "btkdata/Input/TRCSamples/UpperLimbStatic.trc": "trc",
+    "bmclab_bmc/data/opensim/grf_run.mot": "opensim",
+    "nimblephysics/data/osim/HamnerMultipleTrials/run200_ik.mot": "opensim",
+    "opensim_core/OpenSim/Common/Test/std_cop_walking2_grfs.sto": "opensim",
+    "bmclab_bmc/data/walk2.forces": "cortex",
+    "opensim_core/OpenSim/Tests/shared/IMUData/Xsens/MT46_01-000_00B42D4D.txt": "xsens",
+    "opensim_core/OpenSim/Tests/shared/IMUData/Xsens/MT_012005D6-000_sit_to_stand-000_00B421ED.txt": "xsens",
+    "opensim_core/OpenSim/Tests/shared/IMUData/APDM/apdm_format7.csv": "apdm",
+}
+
+
+def flip(data: bytearray, chance: random.Random) -> None:
+    for _ in range(chance.choice((1, 3, 30))):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+
+
+def cut(data: bytearray, chance: random.Random) -> None:
+    del data[chance.randrange(len(data)) :]
+
+
+def drop(data: bytearray, chance: random.Random) -> None:
+    start = chance.randrange(len(data))
+    del data[start : start + chance.choice((1, 7, 200))]
+
+
+def repeat(data: bytearray, chance: random.Random) -> None:
+    start = chance.randrange(len(data))
+    data[start:start] = data[start : start + chance.choice((1, 40, 400))]
+
+
+def huge(data: bytearray, chance: random.Random) -> None:
+    """Put an absurd number where a number stands."""
+    text = chance.choice(
+        (b"1e308", b"-1e29", b"99999999999999999999", b"inf", b"nan", b"1e-320", b"0x10", b"--5", b"")
+    )
+    digits = [i for i, byte in enumerate(data) if 48 <= byte <= 57]
+    at = chance.choice(digits) if digits else 0
+    end = at
+    while end < len(data) and data[end] in b"0123456789.":
+        end += 1
+    data[at:end] = text
+
+
+def lose_column(data: bytearray, chance: random.Random) -> None:
+    """Delete one cell of one line, or the same cell of every line."""
+    lines = bytes(data).split(b"\n")
+    separator = max((b"\t", b",", b";"), key=bytes(data).count)
+    column = chance.randrange(1 + lines[len(lines) // 2].count(separator))
+    chosen = range(len(lines)) if chance.random() < 0.5 else [chance.randrange(len(lines))]
+    for i in chosen:
+        cells = lines[i].split(separator)
+        if column < len(cells):
+            del cells[column]
+            lines[i] = separator.join(cells)
+    data[:] = b"\n".join(lines)
+
+
+MUTATIONS: tuple[Callable[[bytearray, random.Random], None], ...] = (
+    flip,
+    cut,
+    drop,
+    repeat,
+    huge,
+    lose_column,
+)
+
+
+def mutated(data: bytes, seed: int) -> bytes:
+    chance = random.Random(seed)
+    changed = bytearray(data)
+    for _ in range(chance.choice((1, 1, 2))):
+        if changed:
+            chance.choice(MUTATIONS)(changed, chance)
+    return bytes(changed)
+
+
+def check(recording: Recording) -> None:
+    """What a reader hands over must be finite or missing, in order, and of sane length."""
+    for name, data in recording.streams.items():
+        stamps = data["time"].values
+        assert np.isfinite(stamps).all(), name
+        assert (np.diff(stamps) >= 0).all(), name
+        assert stamps.size < 1_000_000, name
+        assert 0 <= data.attrs["rate_hz"] < 1e9, name
+        for channel, item in data.data_vars.items():
+            assert not np.isinf(item.values).any(), (name, channel)
+
+
+def attempt(reader: Reader, path: Path, options: ReadOptions) -> bool:
+    """Read with no safety net around the reader; return whether the file was taken."""
+    start = time.perf_counter()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            recording = reader.read(path, options)
+    except BadInputError as error:
+        text = str(error)
+        if not text or "\n" in text:
+            pytest.fail(f"the refusal is not one line: {text!r}")
+        return False
+    finally:
+        assert time.perf_counter() - start < SECONDS_PER_FILE
+    check(recording)
+    return True
+
+
+def fuzz(tmp_path: Path, name: str, data: bytes, seeds: range) -> None:
+    reader = next(r for r in readers() if r.name == name)
+    path = tmp_path / f"mutated{reader.suffixes[0]}"
+    options = ReadOptions(rate_hz=100) if name == "xsens" else ReadOptions()
+    path.write_bytes(data)
+    assert attempt(reader, path, options), "the file as it is must be read"
+    for seed in seeds:
+        path.write_bytes(mutated(data, seed))
+        try:
+            attempt(reader, path, options)
+            if path.stat().st_size:
+                head = read_head(path)
+                assert all(0 <= r.sniff(head).score <= 1 for r in readers())
+        except Exception as error:
+            pytest.fail(f"seed {seed}: {type(error).__name__}: {error}")
+
+
+@pytest.mark.parametrize("title", SEEDS)
+def test_mutated_small_files(tmp_path: Path, title: str) -> None:
+    name, data = SEEDS[title]
+    fuzz(tmp_path, name, data, range(8 * TRIES))
+
+
+@pytest.mark.recordings
+@pytest.mark.parametrize("relative", REAL)
+def test_mutated_real_files(tmp_path: Path, relative: str) -> None:
+    path = DATA / relative
+    if not path.exists():
+        pytest.skip(f"{relative} of ../shared/data is not here")
+    fuzz(tmp_path, REAL[relative], path.read_bytes(), range(1000, 1000 + TRIES))
+
+
+@pytest.mark.parametrize("title", [t for t in SEEDS if t != "xdf"])
+def test_every_cut_inside_the_header_is_refused(tmp_path: Path, title: str) -> None:
+    """A file that ends before its first complete row of numbers holds nothing."""
+    name, data = SEEDS[title]
+    reader = next(r for r in readers() if r.name == name)
+    rows = data.split(b"\n")
+    first = next(i for i, row in enumerate(rows) if row[:1].isdigit() and b"[" not in row)
+    header = sum(len(row) + 1 for row in rows[:first])
+    path = tmp_path / "cut.txt"
+    for length in range(0, header + 1, 3):
+        path.write_bytes(data[:length])
+        assert not attempt(reader, path, ReadOptions()), length
