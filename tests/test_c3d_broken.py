@@ -94,8 +94,9 @@ def test_a_c3d_under_another_name_is_found(tmp_path: Path) -> None:
 
 
 def test_sniffing_needs_the_key() -> None:
-    assert READER.sniff(Head(Path("a.c3d"), 4, b"\x02\x50\x00\x00", "")).score > 0.9
+    assert READER.sniff(Head(Path("a.c3d"), 4, b"\x02\x50\x00\x00", "")).score > 0.8
     assert READER.sniff(Head(Path("a.c3d"), 4, b"PK\x03\x04", "")).score == 0
+    assert READER.sniff(Head(Path("a.txt"), 3000, b"XPOS\t" * 600, "XPOS\t" * 600)).score == 0
 
 
 def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:

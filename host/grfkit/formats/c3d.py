@@ -152,8 +152,8 @@ def _scaled_analog(raw: NDArray[Any], parameters: Parameters) -> Floats:
         offset = np.where(offset < 0, offset + 65536.0, offset)
     general = parameters.numbers("ANALOG", "GEN_SCALE")
     scale = _per_channel(parameters, "SCALE", raw.shape[1], 1.0)
-    values = (values - offset) * scale * (float(general[0]) if general.size and general[0] else 1.0)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        values = (values - offset) * scale * (float(general[0]) if general.size and general[0] else 1.0)
         values[~(np.abs(values) < _SANE)] = np.nan
     return values
 

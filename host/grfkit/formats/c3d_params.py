@@ -96,7 +96,7 @@ class Parameters:
         value = self.groups.get(group, {}).get(name)
         if not isinstance(value, np.ndarray) or not value.size:
             return None
-        first = value.ravel(order="F")[0]
+        first = float(value.ravel(order="F")[0])
         if not np.isfinite(first) or abs(first) > 2**31:
             return None
         bits = {1: 256, 2: 65536}.get(value.dtype.itemsize, 0) if value.dtype.kind in "iu" else 0
@@ -120,6 +120,12 @@ class Parameters:
 def looks_like_c3d(head: bytes) -> bool:
     """Return whether the first bytes can be a C3D header: its key 0x50 after a block number."""
     return len(head) >= 2 and head[1] == _KEY and 0 < head[0] < 128
+
+
+def has_processor(head: bytes) -> bool:
+    """Return whether the parameter header that the first byte points at names a processor C3D knows."""
+    at = (head[0] - 1) * BLOCK + 3 if head else 0
+    return BLOCK < at < len(head) and head[at] in _PROCESSORS
 
 
 def parse_header(data: bytes) -> Header:

@@ -14,7 +14,7 @@ import xarray as xr
 from ... import units
 from ...errors import BadInputError
 from ...formats.c3d import LARGEST_BYTES, C3dFile, parse_c3d
-from ...formats.c3d_params import looks_like_c3d
+from ...formats.c3d_params import has_processor, looks_like_c3d
 from ...formats.c3d_plates import PlateSpec, plate_specs
 from ...formats.c3d_plates_toml import plates_by_hand, specs_by_hand
 from ...provenance import Provenance
@@ -28,8 +28,12 @@ _NOT_POSITIONS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS
 
 def sniff(head: Head) -> Match:
     """Return whether the head is a C3D header."""
+    if looks_like_c3d(head.data) and has_processor(head.data):
+        return Match(0.95, "byte 2 is the C3D key 0x50 and its parameters name a processor")
+    if looks_like_c3d(head.data) and head.path.suffix.lower() == ".c3d":
+        return Match(0.9, "byte 2 is the C3D key 0x50")
     if looks_like_c3d(head.data):
-        return Match(0.95 if head.path.suffix.lower() == ".c3d" else 0.8, "byte 2 is the C3D key 0x50")
+        return Match(0.0, "byte 2 is the C3D key 0x50, but no C3D parameters follow")
     return Match(0.0, "byte 2 is not the C3D key 0x50")
 
 
