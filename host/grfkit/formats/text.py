@@ -222,3 +222,38 @@ def _replaced(body: bytes, token: bytes, by: bytes) -> bytes:
         for _ in range(2):  # neighbours overlap: the second pass takes every other one
             body = body.replace(before + token + after, before + by + after)
     return body
+
+
+def matrix_rows(
+    rows: Sequence[str],
+    numbers_of_lines: Sequence[int],
+    *,
+    width: int,
+    separator: str = ",",
+    missing: frozenset[str] = frozenset(),
+    decimal: str = ".",
+) -> NDArray[np.float64]:
+    """Return rows of numbers that do not stand in one stretch of the file, shape (rows, width).
+
+    Parameters
+    ----------
+    numbers_of_lines
+        Each row's line number, for messages.
+
+    Raises
+    ------
+    BadInputError
+        If there is no row, a row has not ``width`` cells, or a cell is no number or beyond 1e30.
+    """
+    form = _Form(tuple(f"column {i + 1}" for i in range(width)), separator, missing, decimal)
+    parts = []
+    for start in range(0, len(rows), _CHUNK_ROWS):
+        part = list(rows[start : start + _CHUNK_ROWS])
+        values = _fast(part, form)
+        if values is None:
+            lines = numbers_of_lines[start : start + _CHUNK_ROWS]
+            values = np.concatenate([_slow([row], form, line) for row, line in zip(part, lines)])
+        parts.append(values)
+    if not parts:
+        raise BadInputError("holds a header but no data")
+    return np.concatenate(parts)
