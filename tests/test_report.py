@@ -292,7 +292,15 @@ def test_unknown_values_are_dashes() -> None:
         )
     )
     rows = {(row[0].text or "").strip(): row[1].text for row in tree(page).iter("tr")}
-    for label in ("Offset", "Drift", "Uncertainty", "Margin", "Chance of being wrong", "Residual", "Overlap"):
+    for label in (
+        "Offset",
+        "Drift",
+        "Uncertainty",
+        "Margin",
+        "Chance of a wrong step",
+        "Residual",
+        "Overlap",
+    ):
         assert rows[label] == "—", label
     text = text_of(page)
     assert "no candidate alignment was found" in text
@@ -345,6 +353,21 @@ def test_excluded_anchors_are_hollow_and_counted() -> None:
     rings = [e for e in tree(page).iter("path") if e.get("class") == "runring"]
     assert rings[-1].get("d", "").count("h0") == given.anchors.kept.size - kept
     assert f"used ({kept})" in page
+
+
+def test_sparse_candidates_are_stems_and_not_a_curve() -> None:
+    given = stream()
+    few = np.asarray([-20.0, 5.83, 6.19, 6.55, 18.0])
+    score = np.asarray([-90.0, 0.0, -60.0, -38.0, -70.0])
+    sparse = tree(render_sync_report(trial(replace(given, lag_s=few, log_likelihood=score))))
+    dense = tree(render_sync_report(trial(given)))
+
+    def drawn(root: ElementTree.Element) -> list[str]:
+        return [e.get("d", "") for e in root.iter("path") if e.get("class") == "score"]
+
+    assert [d.count("M") for d in drawn(sparse)] == [5, 3]
+    assert not any("L" in d for d in drawn(sparse))
+    assert all(d.count("M") == 1 and d.count("L") > 100 for d in drawn(dense))
 
 
 def test_overlay_after_lies_on_the_reference() -> None:

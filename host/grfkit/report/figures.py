@@ -32,6 +32,14 @@ class Score(NamedTuple):
             return None
         return float(self.nats[np.argmin(np.abs(self.lag_s - lag_s))])
 
+    def apart(self) -> bool:
+        """Return whether the candidates are chosen ones, and not an even scan finer than a contact's flank."""
+        steps = np.diff(self.lag_s)
+        if not steps.size:
+            return True
+        usual = float(np.median(steps))
+        return usual > 0.1 or float(np.percentile(steps, 95)) > 4.0 * usual
+
 
 def scored(evidence: StreamEvidence) -> Score:
     """Return the evaluated candidates, in order, relative to the best."""
@@ -54,7 +62,7 @@ def likelihood(evidence: StreamEvidence) -> Markup:
     close = _close(evidence, whole)
     if close is not None:
         panels.append(_score_panel(evidence, score, close, floor, "Around the winner"))
-    keys = [Key("win", "line", f"chosen: {seconds(evidence.chosen_lag_s)}")]
+    keys = [Key("win", "line", f"{_winner(evidence)}: {seconds(evidence.chosen_lag_s)}")]
     if rival is not None:
         how = f"runner-up: {seconds(evidence.runner_up_lag_s)}, {fixed(-rival, 1, 'nats')} worse"
         keys.append(Key("run", "line", how))
@@ -65,6 +73,15 @@ def likelihood(evidence: StreamEvidence) -> Markup:
         note = f"Scores more than {fixed(-floor, 0, 'nats')} below the best are drawn at the lower edge."
         pair += Markup('<p class="note">{}</p>').format(note)
     return legend(keys) + pair
+
+
+def _winner(evidence: StreamEvidence) -> str:
+    """Return what the best candidate is called, with the offset fitted from it where that differs."""
+    if not evidence.clock_map.segments:
+        return "best candidate"
+    fitted, chosen = evidence.clock_map.offset_s, evidence.chosen_lag_s
+    differs = fitted is not None and chosen is not None and abs(fitted - chosen) >= 5e-4
+    return f"chosen (fitted to {seconds(fitted)})" if differs else "chosen"
 
 
 def _floor(score: Score, rival: float | None) -> float:
@@ -95,14 +112,9 @@ def _score_panel(
     panel = Panel(across, down, 170)
     inside = (score.lag_s >= across.low) & (score.lag_s <= across.high)
     lag, nats = score.lag_s[inside], np.maximum(score.nats[inside], floor)
-    if lag.size > 2 * _COLUMNS:
-        seen = envelope(lag, nats, start=across.low, end=across.high, columns=_COLUMNS)
-        good = np.isfinite(seen.high)
-        lag = np.repeat(seen.at[good], 2)
-        nats = np.column_stack([seen.low[good], seen.high[good]]).ravel()
     panel.upright(evidence.runner_up_lag_s, "run")
     panel.upright(evidence.chosen_lag_s, "win")
-    panel.line(lag, nats, "score")
+    _draw_scores(panel, lag, nats, apart=score.apart())
     for place, mark in ((evidence.runner_up_lag_s, "run"), (evidence.chosen_lag_s, "win")):
         height = score.at(place)
         if place is not None and height is not None:
@@ -113,6 +125,21 @@ def _score_panel(
     if rival is not None:
         alt += f"; the runner-up at {seconds(evidence.runner_up_lag_s)} is {fixed(-rival, 1, 'nats')} lower"
     return panel.finish(alt, title=title)
+
+
+def _draw_scores(panel: Panel, lag: Floats, nats: Floats, *, apart: bool) -> None:
+    """Draw a curve, or stems where candidates stand apart: nothing is known between those."""
+    if lag.size > 2 * _COLUMNS:
+        seen = envelope(lag, nats, start=panel.x.low, end=panel.x.high, columns=_COLUMNS)
+        good = np.isfinite(seen.high)
+        lag, low, high = seen.at[good], seen.low[good], seen.high[good]
+        both = np.repeat(lag, 2), np.column_stack([low, high]).ravel()
+    else:
+        high, both = nats, (lag, nats)
+    if apart:
+        panel.stems(lag, high, "score")
+    else:
+        panel.line(*both, "score")
 
 
 class _Residuals(NamedTuple):

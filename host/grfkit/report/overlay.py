@@ -96,7 +96,7 @@ def _lane(panel: Panel, signal: Signal, span: tuple[float, float], lane: int, ki
 
 
 def _losses(panel: Panel, evidence: StreamEvidence, unit: float) -> None:
-    thin = (panel.x.high - panel.x.low) * 0.002
+    thin = (panel.x.high - panel.x.low) * 0.001
     for start, end in _mapped_gaps(evidence):
         middle, half = (start + end) / 2 / unit, max((end - start) / 2 / unit, thin)
         panel.box(middle - half, middle + half, 1.15, 1.85, "gap")

@@ -89,6 +89,12 @@ class Panel:
             ends.append(f"M{xs[0]:.1f} {bottom}L{points}L{xs[-1]:.1f} {bottom}Z")
         self._path("".join(ends), kind)
 
+    def stems(self, x: Floats, y: Floats, kind: str) -> None:
+        """Draw an upright line from the lower border to each value."""
+        pairs = zip(self._columns(x), self._rows(y))
+        foot = f"{self.height}V"
+        self._path("".join(f"M{a:.1f} {foot}{b:.1f}" for a, b in pairs if a == a and b == b), kind)
+
     def dots(self, x: Floats, y: Floats, kind: str) -> None:
         """Draw round dots: lines without length and with round ends, which no scaling can distort."""
         pairs = zip(self._columns(x), self._rows(y))

@@ -104,7 +104,7 @@ def _windows(
     anchors = evidence.anchors.t_reference_s[evidence.anchors.kept]
     anchors = anchors[np.isfinite(anchors)]
     if anchors.size:
-        first, last = float(anchors.min()) - 0.3, float(anchors.max()) + 0.7
+        first, last = float(anchors.min()) - 1.0, float(anchors.max()) + 1.0
     elif overlap is not None:
         first, last = overlap
     elif evidence.reference_time_s.size:

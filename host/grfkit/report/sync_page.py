@@ -70,7 +70,8 @@ def _facts(evidence: TrialEvidence) -> list[tuple[str, str]]:
 
 def _doubtful(found: list[words.Group]) -> str:
     doubted = [s for group in found for s in group if words.state_of(s.clock_map) != "aligned"]
-    return words.name_of(doubted) if doubted else ""
+    total = sum(len(group) for group in found)
+    return words.name_of(doubted) if 0 < len(doubted) < total else ""
 
 
 def _worst(evidence: TrialEvidence) -> str:

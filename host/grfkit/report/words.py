@@ -189,7 +189,7 @@ def rate_in_words(drift_ppm: float | None) -> str:
         return ""
     per_hour = abs(drift_ppm) * 3.6
     text = milliseconds(per_hour) if per_hour < 1e3 else fixed(per_hour / 1e3, 1, "s")
-    return f"{text} an hour {'slow' if drift_ppm > 0 else 'fast'}"
+    return f"{text}/h {'slow' if drift_ppm > 0 else 'fast'}"
 
 
 def table_rows(found: Sequence[Group]) -> list[tuple[str, str, list[str]]]:
@@ -202,7 +202,7 @@ def table_rows(found: Sequence[Group]) -> list[tuple[str, str, list[str]]]:
         ("Uncertainty", "95\u202f%, worst instant", [_half_width(m) for m in maps]),
         ("Margin", "to the runner-up", [fixed(m.margin, 1, "nats") for m in maps]),
         ("Margin without prior", "", [fixed(m.margin_without_prior, 1, "nats") for m in maps]),
-        ("Chance of being wrong", "by a step or more", [chance(m.p_wrong) for m in maps]),
+        ("Chance of a wrong step", "", [chance(m.p_wrong) for m in maps]),
         ("Inliers", "matched of what could be", [percent(m.inliers) for m in maps]),
         ("Matched", "", [f"{m.matched_anchors:,} {g[0].anchor_kind}" for m, g in zip(maps, found)]),
         ("Residual", "scatter of the matched", [milliseconds(m.residual_ms) for m in maps]),
