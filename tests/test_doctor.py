@@ -338,6 +338,34 @@ def test_split_belt_force_is_summed_for_the_mass():
     assert [p.plate for p in one_belt] == ["plate_1"]  # half the steps say nothing about the mass
 
 
+def test_the_sign_is_seen_in_two_steps_of_a_minute():
+    force = hits(60.0) + np.asarray([0.0, 0.0, 45.0])
+    found = examine(recording(plate(-force)), surface="overground", mass_kg=MASS)
+    assert codes(found)["sign"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_shuffling_before_a_run_is_not_taken_for_drift(seed):
+    rng = np.random.default_rng(seed)
+    before = int(12 * RATE)
+    time = np.arange(before) / RATE
+    force = running(30.0, seed=seed)
+    shuffle = 1.0 + np.interp(time, np.arange(0, 13, 0.25), 0.6 * rng.uniform(-1, 1, 52))
+    standing = np.stack([0 * time, 0 * time, WEIGHT * shuffle], axis=1)
+    whole = np.concatenate([standing, force, standing])
+    found = examine(recording(plate(whole)), surface="treadmill", mass_kg=MASS)
+    assert not any(codes(found).values())
+    assert found[-1].findings[0].value == pytest.approx(MASS, rel=0.02)
+
+
+def test_a_request_is_made_from_names():
+    assert CorrectionRequest.of(["drift"], never=["sign"]) == CorrectionRequest(drift="always", sign="never")
+    with pytest.raises(BadInputError, match="correction 'mass' is not known; expected one of zero, sign"):
+        CorrectionRequest.of(["mass"])
+    with pytest.raises(BadInputError, match="correction 'zero' is asked for and forbidden"):
+        CorrectionRequest.of(["zero"], never=["zero"])
+
+
 def test_a_squat_on_two_quiet_levels_is_not_turned_round():
     rng = np.random.default_rng(6)
     time = np.arange(int(10 * RATE)) / RATE
@@ -451,3 +479,24 @@ def test_bach_negative_load_is_turned_up():
         troughs.append(np.nanpercentile(load, 5.0))
     assert signs == [True] * len(trials)
     assert max(np.abs(troughs)) < 30.0
+
+
+@pytest.mark.recordings
+@pytest.mark.parametrize("speed", ["200", "300"])
+def test_hamner_mean_load_is_that_of_its_source(speed):
+    """SOURCE.md of the nimblephysics folder: mean vertical force 712 to 716 N, Hamner's subject 01."""
+    from grfkit.io.readers.opensim import READER
+
+    folder = "nimblephysics/data/osim/HamnerMultipleTrials"
+    given = READER.read(needs(f"{folder}/run{speed}_grf.mot"), ReadOptions())
+    found = examine(given, surface="treadmill")[-1].findings[0]
+    assert found.value * G == pytest.approx(714.0, abs=8.0)
+
+
+@pytest.mark.recordings
+def test_a_kistler_file_that_holds_the_force_on_the_plate_is_turned_round():
+    given = read_c3d("ezc3d_testfiles/Kistler.c3d")
+    findings = examine(given)
+    assert [codes(findings, name)["sign"] for name in ("plate_1", "plate_2")] == [True, True]
+    for stream in correct(given, findings).of_kind("force_plate").values():
+        assert np.nanmax(vertical_force(stream)) > 800.0

@@ -176,8 +176,11 @@ def _sign(plate: _Plate) -> Finding | None:
     if direction >= 0:
         return None
     known = plate.values[np.isfinite(plate.values)] * plate.up
-    stance = float(np.percentile(known, 5.0)) - plate.base.level_n * plate.up
-    certain = (plate.base.certain or plate.base.state == "none") and stance < -0.3 * plate.weight_n
+    below = known - plate.base.level_n * plate.up
+    loaded = below[below < -0.1 * plate.weight_n]
+    stance = float(np.percentile(loaded, 10.0)) if loaded.size else float(below.min())
+    negative = stance + plate.base.level_n * plate.up < -0.3 * plate.weight_n
+    certain = (plate.base.certain or negative) and stance < -0.3 * plate.weight_n
     told = "the file holds the force applied to the plate; turn forces and moments round"
     doubt = "the file may hold the force applied to the plate, or the level may be a load; check"
     text = (

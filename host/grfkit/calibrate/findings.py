@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import BadInputError
 
 Severity = Literal["info", "warning", "error"]
 Choice = Literal["auto", "always", "never"]
@@ -54,6 +57,25 @@ class CorrectionRequest(BaseModel):
     sign: Choice = "auto"
     vertical: Choice = "auto"
     drift: Choice = "auto"
+
+    @classmethod
+    def of(cls, always: Iterable[str] = (), *, never: Iterable[str] = ()) -> CorrectionRequest:
+        """Return a request by field names, e.g. ``of(["zero", "drift"])``; the rest stays ``auto``.
+
+        Raises
+        ------
+        BadInputError
+            If a name is no field, or stands under both.
+        """
+        wanted: dict[str, str] = {}
+        for choice, names in (("always", always), ("never", never)):
+            for name in names:
+                if name not in cls.model_fields:
+                    known = ", ".join(cls.model_fields)
+                    raise BadInputError(f"correction '{name}' is not known; expected one of {known}")
+                if wanted.setdefault(name, choice) != choice:
+                    raise BadInputError(f"correction '{name}' is asked for and forbidden; say one of the two")
+        return cls.model_validate(wanted)
 
 
 class Finding(BaseModel):

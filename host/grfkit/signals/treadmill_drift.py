@@ -77,7 +77,7 @@ def find_flights(
     threshold_n
         Load above the floor that ends a flight; scale it by body weight.
     shortest_s, longest_s
-        Unloaded phases outside this are no flights.
+        Unloaded phases outside this are no flights, nor are those out of the step rhythm on both sides.
     """
     above = load_n - _floor(load_n, rate_hz)
     below = above < threshold_n  # NaN is not below
@@ -88,7 +88,17 @@ def find_flights(
     inside[inside] &= known[start[inside] - 1] & known[end[inside]]
     length = (end - start) / rate_hz
     keep = inside & (length >= shortest_s) & (length <= longest_s) & (end - start >= 2)
+    keep[keep] = _in_rhythm((start[keep] + end[keep]) / 2.0)
     return Flights(start[keep].astype(np.int64), end[keep].astype(np.int64))
+
+
+def _in_rhythm(middle: Floats) -> NDArray[np.bool_]:
+    """Return which flights lie a usual step (within 30 % of the median interval) from a neighbour."""
+    if middle.size < 4:
+        return np.ones(middle.size, dtype=bool)
+    step = np.diff(middle)
+    usual = np.abs(step - np.median(step)) <= 0.3 * np.median(step)
+    return np.asarray(np.concatenate([[False], usual]) | np.concatenate([usual, [False]]))
 
 
 def drift_curve(channel: Floats, flights: Flights, *, rate_hz: float) -> Floats:
@@ -147,7 +157,7 @@ def _not_outlying(values: Floats) -> NDArray[np.bool_]:
 
 
 def _floor(load_n: Floats, rate_hz: float) -> Floats:
-    """Return the low level of each second, over seconds with both load and flight, at every sample."""
+    """Return the low level of each second with both load and flight, at every sample."""
     count = max(1, int(load_n.size / (_BLOCK_S * rate_hz)))
     parts = np.array_split(np.arange(load_n.size), count)
     middle = np.asarray([part.mean() for part in parts])
@@ -161,4 +171,8 @@ def _floor(load_n: Floats, rate_hz: float) -> Floats:
     if not both.any():
         return np.zeros(load_n.size)
     both &= spans >= 0.3 * np.nanmax(spans)
+    usual = float(np.median(low[both]))
+    both &= np.abs(low - usual) <= 0.1 * float(np.median(spans[both]))  # a second of shuffling has no flight
+    if not both.any():
+        return np.full(load_n.size, usual)
     return np.asarray(np.interp(np.arange(load_n.size), middle[both], low[both]), dtype=np.float64)
