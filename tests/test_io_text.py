@@ -803,3 +803,28 @@ def test_provenance_names_the_file_once(tmp_path: Path) -> None:
     path = write(tmp_path, "time [s],force [N]\n0,1\n1,2\n")
     inputs = read(path).provenance.inputs
     assert [(i.name, i.size_bytes) for i in inputs] == [("file.csv", path.stat().st_size)]
+
+
+@pytest.mark.recordings
+def test_real_csv_through_a_column_map(tmp_path: Path) -> None:
+    file = real(DATA / "alcantara2022_example/data/Sample_test_data.csv")
+    toml = write(
+        tmp_path,
+        'time = "System_Timestamp_Plot_Zeroed"\ntime_unit = "ms"\n[columns]\nAccel_LN_X = "acc_x [m/s^2]"\n',
+        "map.toml",
+    )
+    stream = read(file, load_column_map(toml).options()).streams["imu"]
+    raw = [float(v) for v in fields(file, 102, ",")]
+    assert float(stream["acc_x"][100]) == pytest.approx(raw[0])
+    assert float(stream["time"][100]) == pytest.approx((raw[3] - 1.953125) / 1000)
+    assert stream.attrs["rate_hz"] == pytest.approx(512, rel=1e-3)
+
+
+@pytest.mark.recordings
+def test_real_csv_with_units_in_its_header() -> None:
+    file = real(DATA / "bmclab_bmc/data/jump1.txt")
+    stream = read(file).streams["analog"]
+    raw = [float(v) for v in fields(file, 1502)]
+    assert float(stream["grf"][1500]) == pytest.approx(raw[1])
+    assert stream["grf"].attrs["units"] == "N"
+    assert stream.attrs["rate_hz"] == pytest.approx(450)

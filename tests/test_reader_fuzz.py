@@ -214,3 +214,19 @@ def test_every_cut_inside_the_header_is_refused(tmp_path: Path, title: str) -> N
     for length in range(0, header + 1, 3):
         path.write_bytes(data[:length])
         assert not attempt(reader, path, ReadOptions()), length
+
+
+@pytest.mark.parametrize("title", [t for t in SEEDS if t not in ("xdf", "csv with decimal comma")])
+def test_a_cell_lost_from_one_row_is_refused(tmp_path: Path, title: str) -> None:
+    """Values that slide into a neighbour's column are worse than a refusal."""
+    name, data = SEEDS[title]
+    reader = next(r for r in readers() if r.name == name)
+    separator = b"\t" if data.count(b"\t") > data.count(b",") else b","
+    lines = data.rstrip(b"\n").split(b"\n")
+    path = tmp_path / "lost.txt"
+    for line in (len(lines) - 1, len(lines) - 2):
+        cells = lines[line].split(separator)
+        for column in range(len(cells)):
+            changed = separator.join(cells[:column] + cells[column + 1 :])
+            path.write_bytes(b"\n".join([*lines[:line], changed, *lines[line + 1 :]]) + b"\n")
+            assert not attempt(reader, path, ReadOptions()), (line, column)

@@ -44,6 +44,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 def test_every_reader_has_its_own_name_and_sniffs_anything() -> None:
     names = [reader.name for reader in readers()]
     assert len(set(names)) == len(names)
+    assert len(names) == len(READER_MODULES)
     assert READER_MODULES[-1] == "csv_generic"
 
 
@@ -95,6 +96,12 @@ def test_content_decides_not_the_name(tmp_path: Path) -> None:
     ("path", "reader"),
     [
         ("ezc3d_testfiles/Vicon.c3d", "c3d"),
+        ("pomarat_loadsol/test_poussee_4_ls.txt", "loadsol"),
+        ("gaitpdb_insole/GaCo01_01.txt", "gaitpdb"),
+        ("pressuRe_samples/inst/extdata/pedar_example.asc", "pedar"),
+        ("pressuRe_samples/inst/extdata/xsensor_data.csv", "xsensor"),
+        ("pressuRe_samples/inst/extdata/fscan_testL.asf", "fscan"),
+        ("pressuRe_samples/inst/extdata/stappone_example.csv", "stappone"),
         ("bmclab_bmc/data/walk1.trc", "trc"),
         ("bmclab_bmc/data/walk1.forces", "cortex"),
         ("bmclab_bmc/data/opensim/grf_run.mot", "opensim"),

@@ -55,10 +55,7 @@ class Sniffed:
 
 def readers() -> list[Reader]:
     """Return every reader grfkit has, imported when first asked for."""
-    import importlib.util
-
-    here = [n for n in READER_MODULES if importlib.util.find_spec(f".readers.{n}", __package__)]  # TEMPORARY
-    return [_load(name) for name in here]
+    return [_load(name) for name in READER_MODULES]
 
 
 def read_head(path: Path) -> Head:
