@@ -23,7 +23,7 @@ class LoadsolFoot:
     Attributes
     ----------
     sensor
-        Name of the insole, e.g. ``IPGV247-L``.
+        Name of the insole, e.g. ``PGV247-L``.
     right
         Writes the zones as lateral, medial, heel instead of heel, medial, lateral.
     zones_n

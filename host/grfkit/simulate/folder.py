@@ -220,7 +220,7 @@ def loadsol_file(recording: Recording, *, comment: str) -> str:
     rate = float(next(iter(streams.values())).attrs["rate_hz"])
     count = max(int(np.rint(data["time"].values[-1] * rate)) for data in streams.values()) + 1
     feet = []
-    for side, sensor in (("left", "IPGV901-L"), ("right", "IPGV902-R")):
+    for side, sensor in (("left", "PGV901-L"), ("right", "PGV902-R")):
         if f"insole_{side}" not in streams:
             continue
         load, motion = streams[f"insole_{side}"], streams[f"imu_{side}"]
