@@ -33,7 +33,7 @@ class Score(NamedTuple):
         return float(self.nats[np.argmin(np.abs(self.lag_s - lag_s))])
 
     def apart(self) -> bool:
-        """Return whether the candidates are chosen ones, and not an even scan finer than a contact's flank."""
+        """Return whether candidates stand singly, and are no even scan finer than a contact's flank."""
         steps = np.diff(self.lag_s)
         if not steps.size:
             return True
