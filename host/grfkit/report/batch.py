@@ -112,7 +112,7 @@ def _rendered(rows: list[BatchRow], title: str) -> str:
         ("verdict", "doubtful first", lambda r: (_VERDICTS.index(r.verdict), -_number(r.p_wrong), r.trial)),
         ("name", "name", lambda r: r.trial),
         ("uncertainty", "uncertainty", lambda r: (-_number(r.uncertainty_ms), r.trial)),
-        ("wrong", "chance of being wrong", lambda r: (-_number(r.p_wrong), r.trial)),
+        ("wrong", "chance of a wrong step", lambda r: (-_number(r.p_wrong), r.trial)),
     ]
     return page(
         "batch.html",
