@@ -52,7 +52,7 @@ def loadsol_text(feet: Sequence[LoadsolFoot], time_s: Floats, *, file_name: str,
     tail = "\t\t" if len(feet) == 2 else "\t"
     names = "\t".join(_sensor_names(foot) for foot in feet) + tail
     unit = "\t".join(["Time[secs]", *["Force[N]"] * 4, "Time[secs]", *["[g]"] * 3, *["[rad/s]"] * 3])
-    head = [file_name, f"comment {comment}", names, "\t".join([unit] * len(feet)) + tail]
+    head = [file_name, f"comment {comment}", names, "\t".join([unit] * len(feet)) + "\t"]
     stamps = [f"{t:.3f}" for t in time_s.tolist()]
     columns = [_rows(foot, stamps) for foot in feet]
     rows = ["\t".join(row) + tail for row in zip(*columns)]
