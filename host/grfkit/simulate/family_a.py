@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .family import CELL_X_MM, CELL_Y_MM, Family, Floats, Person, Situation, Steps
+from .noise import ar1
 from .settings import Settings, StepRanges, default_settings, draw
 from .shoe_a import shoe_motion
 
@@ -193,16 +194,6 @@ def _variability(rng: np.random.Generator, count: int, cv: float, ranges: StepRa
     slow = ar1(rng, count, ranges.ar_coefficient) * np.sqrt(1 - ranges.white_share)
     drift = rng.normal(0, ranges.drift_percent_per_min / 100) * np.arange(count) / 150
     return np.asarray(cv * (white + slow) + drift * (cv > 0.003))
-
-
-def ar1(rng: np.random.Generator, count: int, coefficient: float, columns: int | None = None) -> Floats:
-    """Return a stationary AR(1) series of SD 1."""
-    from scipy.signal import lfilter
-
-    shape = (count,) if columns is None else (count, columns)
-    noise = rng.normal(0, 1, shape)
-    noise[1:] *= np.sqrt(1 - coefficient**2)
-    return np.asarray(lfilter([1.0], [1.0, -coefficient], noise, axis=0))
 
 
 def _vary(rng: np.random.Generator, count: int, peak_cv: float) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..records import Channel
 from .family import CELL_X_MM, CELL_Y_MM, Floats
-from .family_a import ar1
+from .noise import ar1, lowpass
 from .sampling import Sampling
 from .settings import InsoleRanges, LoadsolRanges, Settings, draw
 from .world import World, in_contact
@@ -155,14 +155,6 @@ def loadsol_channels(
     channels = [Channel(f"zone_{name}", _kept(force, sampling), "N") for name, force in zones.items()]
     total = np.sum(list(zones.values()), axis=0)
     return [*channels, Channel("force", _kept(total, sampling), "N")]
-
-
-def lowpass(values: Floats, rate_hz: float, time_constant_s: float) -> Floats:
-    """Return a causal first-order low-pass along the first axis."""
-    from scipy.signal import lfilter
-
-    a = float(np.exp(-1 / (rate_hz * time_constant_s)))
-    return np.asarray(lfilter([1 - a], [1.0, -a], values, axis=0))
 
 
 def _kept(values: Floats, sampling: Sampling) -> Floats:

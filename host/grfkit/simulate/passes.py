@@ -97,7 +97,7 @@ def overground_ground(
     x = speed * (world.steps.onset_s - crossing[lap] + 0.5 * world.steps.contact_s) - 0.12
     heel = np.stack([x, _across(rng, world)], axis=1)
     hits: list[Hit] = []
-    near = np.flatnonzero(np.abs(x + FOOT_M / 2) < plates[-1].x[1])
+    near = np.flatnonzero([any(p.x[0] <= m <= p.x[1] for p in plates) for m in x + FOOT_M / 2])
     for number in np.unique(lap[near]):
         own = near[lap[near] == number]
         most = int(rng.integers(ranges.stances_per_pass[0], ranges.stances_per_pass[1] + 1, size=2).max())
