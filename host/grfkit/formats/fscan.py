@@ -170,6 +170,9 @@ def _frames(lines: Sequence[str], begin: int, rows: int, notes: list[str]) -> li
     heads = [(i, found) for i, line in enumerate(lines[begin:], begin) if (found := _FRAME.fullmatch(line))]
     if not heads:
         raise BadInputError("holds a header but no 'Frame 1'")
+    stray = next((i for i in range(begin, heads[0][0]) if lines[i]), -1)
+    if stray >= 0:
+        raise BadInputError(f"line {stray + 1} stands before the first frame; the file is damaged there")
     ends = [i for i, _ in heads[1:]] + [_end_of_data(lines)]
     starts = []
     for (at, found), end in zip(heads, ends):
@@ -198,6 +201,9 @@ def _check_order(starts: list[tuple[int, int]]) -> None:
 
 
 def _check_end(header: dict[str, str], number: NDArray[np.float64], notes: list[str]) -> None:
+    text = header.get("START_FRAME", "")
+    if text.isdigit() and int(text) != number[0]:
+        notes.append(f"the header states frames from {text}, the first one here is {number[0]:.0f}")
     text = header.get("END_FRAME", "")
     if text.isdigit() and int(text) != number[-1]:
         notes.append(f"the header states frames up to {text}, the last one here is {number[-1]:.0f}")

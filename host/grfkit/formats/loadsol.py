@@ -23,6 +23,8 @@ from .text import checked_unit, decimal_sign, name_and_unit, parse_table
 LOST = -1.0
 _END = "End measurement"
 _HEADER_LINES = 40
+_ZONES = frozenset({"heel", "medial", "lateral", "forefoot", "midfoot", "rearfoot", "toe", "toes", "hallux"})
+_ROUNDING, _FEW = 0.05, 0.01
 _STARTED = re.compile(r"(\d{4})_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d{1,3})")
 _SENSOR = re.compile(r"(?P<id>.+?)(?:::(?P<part>.+))?")
 _IMU_PART = re.compile(r"([xyz])(acc|gyro|mag)", re.IGNORECASE)
@@ -114,9 +116,11 @@ def parse_loadsol(text: str) -> LoadsolFile:
         decimal=decimal_sign(rows, "\t"),
         line_ended=text.endswith(("\n", "\r")),
     )
+    notes += table.notes + _unusual_zones(blocks)
     for block in blocks:
         _fill(block, table.values)
-    return LoadsolFile(blocks, _started(lines[: at - 1]), notes + table.notes)
+        _check_total(block, at + 2, notes)
+    return LoadsolFile(blocks, _started(lines[: at - 1]), notes)
 
 
 def _started(lines: Sequence[str]) -> str:
@@ -165,7 +169,8 @@ def _blocks(names: list[str], units: list[str], line: int) -> list[LoadsolBlock]
             continue
         if not name or not unit:
             raise BadInputError(
-                f"line {line}, column {index + 1}: '{name}' with unit '{cell}', expected both"
+                f"line {line}, column {index + 1}: name '{name}' with unit '{cell}'; expected both,"
+                " or 'Time[secs]' below a blank"
             )
         if time_index < 0:
             raise BadInputError(f"column '{name}' stands before any 'Time[secs]' column")
@@ -223,6 +228,15 @@ def _side(sensor: str) -> str:
 
 
 def _check_blocks(blocks: list[LoadsolBlock]) -> None:
+    for time_index in {block.time_index for block in blocks}:
+        together = {b.sensor: b.side for b in blocks if b.time_index == time_index}
+        if len(together) > 1 and (
+            len(set(together.values())) < len(together) or "unknown" in together.values()
+        ):
+            names = ", ".join(f"'{sensor}'" for sensor in together)
+            raise BadInputError(
+                f"sensors {names} share the time of column {time_index + 1}; expected one sensor per foot"
+            )
     seen: dict[tuple[str, str], str] = {}
     for block in blocks:
         key = (block.side, block.kind)
@@ -268,6 +282,34 @@ def _fill(block: LoadsolBlock, values: NDArray[np.float64]) -> None:
         raise BadInputError(f"sensor '{block.sensor}' has no sample")
     block.table, block.time_raw = table[present], stamps[present]
     block.time, block.repeated = _unrepeated(block.time_raw)
+
+
+def _unusual_zones(blocks: Sequence[LoadsolBlock]) -> list[str]:
+    """Return a note for each zone name that no loadsol is known to write: a misspelt or damaged header."""
+    return [
+        f"zone '{column.raw}' is none of {', '.join(sorted(_ZONES))}; it is kept as '{column.channel}'"
+        for block in blocks
+        for column in block.columns
+        if column.channel.startswith("zone_") and column.channel[len("zone_") :] not in _ZONES
+    ]
+
+
+def _check_total(block: LoadsolBlock, first_line: int, notes: list[str]) -> None:
+    """Refuse rows whose total is not the sum of the zones, in a file where it is so otherwise."""
+    total = next((i for i, c in enumerate(block.columns) if c.channel == "force"), -1)
+    zones = [i for i, c in enumerate(block.columns) if c.channel.startswith("zone_")]
+    if block.kind != "insole" or total < 0 or not zones:
+        return
+    off = np.abs(block.table[:, zones].sum(axis=1) - block.table[:, total])
+    wrong = off > _ROUNDING
+    if wrong.mean() > _FEW:
+        notes.append(f"{block.sensor}: the total is not the sum of the zones ({wrong.sum()} rows)")
+    elif wrong.any():
+        row = int(wrong.argmax())
+        raise BadInputError(
+            f"{block.sensor}: the total in data row {row + 1} (about line {row + first_line}) is"
+            f" {block.table[row, total]:g}, its zones sum to {block.table[row, zones].sum():g}; it is damaged"
+        )
 
 
 def _unrepeated(stamps: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:

@@ -69,7 +69,11 @@ def parse_stappone(text: str) -> StapponeFile:
         line_ended=text.endswith(("\n", "\r")),
     )
     soles = _soles(table.values, names, channels)
-    return StapponeFile(soles, {channel: names[i] for channel, i in channels.items()}, table.notes)
+    cells = sorted(int(channel[len("cell_") :]) for channel in channels if channel.startswith("cell_"))
+    notes = table.notes
+    if cells != list(range(1, len(cells) + 1)):
+        notes.append(f"the file holds pressure cells {', '.join(map(str, cells))}; some numbers are left out")
+    return StapponeFile(soles, {channel: names[i] for channel, i in channels.items()}, notes)
 
 
 def _separator(line: str) -> str:

@@ -12,7 +12,7 @@ from ...records import Channel, Recording, make_recording, make_stream
 from ...units import parse_unit, to_si
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, read_text, refuse_extra
-from ._sides import named, stated_side
+from ._insoles import named, stated_side
 
 
 def _sniff(head: Head) -> Match:

@@ -12,7 +12,7 @@ from ...provenance import Provenance, describe_input
 from ...records import Channel, Frame, Recording, Side, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, read_text, refuse_extra
-from ._sides import named, stated_side
+from ._insoles import named, stated_side, tell_gaps
 
 
 def _sniff(head: Head) -> Match:
@@ -37,6 +37,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         name = named("imu" if block.kind == "imu" else "insole", side)
         streams[name] = _stream(block, side, _clock(block, side, parsed))
         _tell(block, notes)
+    tell_gaps(streams, notes)
     return make_recording(
         streams,
         device="loadsol",

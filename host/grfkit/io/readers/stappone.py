@@ -11,6 +11,7 @@ from ...provenance import Provenance, describe_input
 from ...records import Channel, Recording, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, read_text, refuse_extra, with_pressure_sum
+from ._insoles import tell_gaps
 
 _UNIT_OPTIONS = {
     "accel_unit": ("acc", ("m/s^2", "count")),
@@ -66,6 +67,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
                     time_unit="ms",
                     clock=f"sole {sole.sole}",
                 )
+    tell_gaps(streams, notes)
     return make_recording(
         streams,
         device="stAPPone",

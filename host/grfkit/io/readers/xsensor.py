@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ...errors import BadInputError
 from ...formats.xsensor import XsensorFoot, looks_like_xsensor, parse_xsensor
 from ...provenance import Provenance, describe_input
 from ...records import Channel, Floats, Recording, make_recording, make_stream
 from ...units import parse_unit, to_si
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import read_text, refuse_extra
-from ._sides import named, stated_side
+from ._insoles import named, stated_side, tell_gaps
 
-_LARGEST_DISAGREEMENT = 0.1
+_LARGEST_DISAGREEMENT = 0.03
 
 
 def _sniff(head: Head) -> Match:
@@ -41,6 +42,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         load = stream["force" if "force" in stream else "pressure_sum"].values
         stream.attrs["missing_samples"] = int(np.isnan(load).sum())
         streams[named("insole", side)] = stream
+    tell_gaps(streams, notes)
     return make_recording(
         streams,
         device="XSENSOR",
@@ -91,6 +93,14 @@ def _compare(foot: XsensorFoot, from_cells: Floats, notes: list[str]) -> None:
     if abs(ratio - 1.0) > _LARGEST_DISAGREEMENT:
         notes.append(
             f"{foot.sensor}: the cells give {ratio:.2f} times the stated load; check the unit ({foot.unit})"
+        )
+        return
+    off = np.abs(from_cells - load) > _LARGEST_DISAGREEMENT * np.nanmax(load)
+    if off.any():
+        at = int(off.argmax())
+        raise BadInputError(
+            f"{foot.sensor}: frame {at + 1} of the file states {load[at]:.4g} N, its cells give"
+            f" {from_cells[at]:.4g} N; it is damaged"
         )
 
 

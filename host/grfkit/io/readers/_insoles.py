@@ -1,0 +1,40 @@
+"""What the insole readers share: which foot (from the file's content, never its name), and gaps told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+import xarray as xr
+
+from ...records import Side
+
+_LONG_GAP_S = 1.0
+
+
+def stated_side(found: str, notes: list[str], *, what: str) -> Side:
+    """Return the side the file states, ``unknown`` (with a note) where it states none."""
+    if found in ("left", "right"):
+        return cast(Side, found)
+    note = f"{what} states no foot; tell it with the option side (left or right)"
+    if note not in notes:
+        notes.append(note)
+    return "unknown"
+
+
+def named(stem: str, side: Side) -> str:
+    """Return the stream's name: ``insole_left``, or ``insole`` where the side is unknown."""
+    return stem if side == "unknown" else f"{stem}_{side}"
+
+
+def tell_gaps(streams: Mapping[str, xr.Dataset], notes: list[str]) -> None:
+    """Add a note for each stream whose stamps leave out more than a second."""
+    for name, stream in streams.items():
+        raw = stream["time_raw"].values
+        steps = np.diff(stream["time"].values[np.isfinite(raw)])
+        long = steps[steps > _LONG_GAP_S]
+        if long.size:
+            notes.append(
+                f"{name}: {long.size} gaps of more than {_LONG_GAP_S:g} s, the longest {long.max():.6g} s"
+            )
