@@ -13,7 +13,7 @@ from ..units import canonical_name
 DOCUMENT_SCHEMA_VERSION = "1"
 
 DeviceClass = Literal["insole", "imu", "landmarks", "plate"]
-Feature = Literal["onset", "jerk", "waveform"]
+Feature = Literal["onset", "jerk", "waveform", "kinematic"]
 SideName = Literal["left", "right"]
 
 

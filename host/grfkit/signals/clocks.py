@@ -79,12 +79,14 @@ def _breaks(time_s: Floats, period: float) -> list[int]:
     jump = level[width:] - level[:-width]  # jump[k]: mean of the samples from k + width on less that before it
     found = [0]
     candidates = np.flatnonzero(np.abs(jump) > limit)
-    while candidates.size:
-        group = candidates[candidates <= candidates[0] + 2 * width]
+    next_one = 0
+    while next_one < candidates.size:
+        last = int(np.searchsorted(candidates, candidates[next_one] + 2 * width, side="right"))
+        group = candidates[next_one:last]
         middle = int(group[np.argmax(np.abs(jump[group]))]) + width
-        around = np.arange(max(middle - width // 4, 1), min(middle + width // 4 + 1, time_s.size))
-        at = int(around[np.argmax(steps[around - 1])])
+        first = max(middle - width // 4, 1)
+        at = first + int(np.argmax(steps[first - 1 : min(middle + width // 4, time_s.size - 1)]))
         if at - found[-1] >= 8:
             found.append(at)
-        candidates = candidates[candidates > middle]
+        next_one = int(np.searchsorted(candidates, middle, side="right"))
     return [*found, time_s.size]

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 SHORTEST_CONTACT_S = 0.08
 _SHORTEST_FLIGHT_S = 0.03
 _BLOCK_S = 60.0
+_FILTER_S = 300.0
 _NEW_RHYTHM = 0.5
 
 
@@ -152,28 +153,31 @@ def load_contacts(
     if time_s.size < 16:
         return empty_contacts()
     rate_hz = 1.0 / float(np.median(np.diff(time_s)))
-    missing = ~np.isfinite(load)
+    missing = np.asarray(~np.isfinite(load), dtype=bool)
     if missing.mean() > 0.9:
         return empty_contacts()
-    filled = _bridged(time_s, load, missing)
-    smooth = _smoothed(filled, rate_hz, lowpass_hz)
-    threshold, scale = _thresholds(time_s, smooth, missing, level)
-    above = smooth - threshold
-    up, down = _crossings(time_s, above)
+    smooth = _smoothed(_bridged(time_s, load, missing), rate_hz, lowpass_hz)
+    at, level_at, scale = _thresholds(time_s, smooth, missing, level)
+    up, down = _crossings(time_s, smooth - np.interp(time_s, at, level_at))
     onset, offset, first, last = _pairs(up, down)
+    covered = _covered(time_s, missing, bridge_s)
     if not onset.size:
-        return Contacts(
-            *([np.zeros(0)] * 3), np.zeros(0, dtype=np.int64), _covered(time_s, missing, bridge_s)
-        )
+        none = np.zeros(0)
+        return Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered)
     keep = (offset - onset >= SHORTEST_CONTACT_S) & (offset - onset <= longest_s)
     keep &= _edges_seen(time_s, missing, onset, rate_hz) & _edges_seen(time_s, missing, offset, rate_hz)
     keep &= _longest_missing(time_s, missing, onset, offset) <= bridge_s
-    sums = np.concatenate([[0.0], np.cumsum(np.where(missing, 0.0, smooth))])
-    strength = (sums[last + 1] - sums[first]) / np.maximum(last + 1 - first, 1)
-    strong = strength > (threshold[first] + 0.1 * scale)
-    keep &= strong
+    strength = _means(smooth, first, last)
+    keep &= strength > np.interp(onset, at, level_at) + 0.1 * scale
     feet = np.full(int(keep.sum()), foot, dtype=np.int64)
-    return Contacts(onset[keep], offset[keep], strength[keep], feet, _covered(time_s, missing, bridge_s))
+    return Contacts(onset[keep], offset[keep], strength[keep], feet, covered)
+
+
+def _means(values: Floats, first: NDArray[np.int64], last: NDArray[np.int64]) -> Floats:
+    """Return the mean of ``values[first:last + 1]`` of each contact (contacts are disjoint and in order)."""
+    borders = np.stack([first, np.minimum(last + 1, values.size - 1)], axis=1).ravel()
+    sums = np.add.reduceat(values, borders)[::2]
+    return np.asarray(sums / np.maximum(last + 1 - first, 1))
 
 
 def impact_contacts(time_s: Floats, acceleration: Floats, *, foot: int = -1) -> Contacts:
@@ -191,7 +195,7 @@ def impact_contacts(time_s: Floats, acceleration: Floats, *, foot: int = -1) -> 
     if time_s.size < 64:
         return empty_contacts()
     rate_hz = 1.0 / float(np.median(np.diff(time_s)))
-    missing = ~np.isfinite(acceleration).all(axis=1)
+    missing = np.asarray(~np.isfinite(acceleration).all(axis=1), dtype=bool)
     if missing.mean() > 0.9:
         return empty_contacts()
     columns = [_bridged(time_s, acceleration[:, k], missing) for k in range(acceleration.shape[1])]
@@ -202,7 +206,8 @@ def impact_contacts(time_s: Floats, acceleration: Floats, *, foot: int = -1) -> 
     period = _period(envelope, rate_hz)
     peaks = _peaks(envelope, rate_hz, period)
     if not peaks.size:
-        return Contacts(*([np.zeros(0)] * 3), np.zeros(0, dtype=np.int64), covered)
+        none = np.zeros(0)
+        return Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered)
     onset = _tops(time_s, envelope, peaks)
     keep = np.isfinite(onset)
     keep &= _edges_seen(time_s, missing, np.where(keep, onset, time_s[0]), rate_hz)
@@ -227,13 +232,24 @@ def _smoothed(values: Floats, rate_hz: float, lowpass_hz: float) -> Floats:
     if rate_hz < 3.0 * lowpass_hz:
         return values
     sections = signal.butter(2, lowpass_hz, fs=rate_hz, output="sos")
-    return np.asarray(signal.sosfiltfilt(sections, values), dtype=np.float64)
+    step, margin = int(_FILTER_S * rate_hz), int(rate_hz)
+    smooth = np.empty(values.shape)
+    for start in range(0, values.size, step):  # piecewise: a two-hour record is filtered in little memory
+        low, high = max(start - margin, 0), min(start + step + margin, values.size)
+        if values.size - start - step < margin:
+            high = values.size
+        part = signal.sosfiltfilt(sections, values[low:high], padlen=min(int(rate_hz), high - low - 1))
+        end = high if high == values.size else start + step
+        smooth[start:end] = part[start - low : end - low]
+        if end == values.size:
+            break
+    return smooth
 
 
 def _thresholds(
     time_s: Floats, smooth: Floats, missing: NDArray[np.bool_], level: float
-) -> tuple[Floats, float]:
-    """Return the threshold per sample, and the typical distance from unloaded to loaded."""
+) -> tuple[Floats, Floats, float]:
+    """Return the threshold at the middle of each minute, and the typical distance from unloaded to loaded."""
     blocks = max(1, round((time_s[-1] - time_s[0]) / _BLOCK_S))
     edges = np.linspace(0, time_s.size, blocks + 1).astype(int)
     _, span = _levels(smooth[~missing], 0.0)
@@ -246,10 +262,12 @@ def _thresholds(
     known = np.isfinite(low)
     ranges = (high - low)[known]
     scale = float(np.median(ranges[ranges >= 0.5 * span])) if (ranges >= 0.5 * span).any() else span
-    thin = known & (high - low < 0.5 * scale)  # a minute without load, or of standing, has no level of its own
+    thin = known & (
+        high - low < 0.5 * scale
+    )  # a minute without load, or of standing, has no level of its own
     high[thin] = low[thin] + scale
     threshold = low + level * (high - low)
-    return np.interp(time_s, middle[known], threshold[known]), scale
+    return middle[known], threshold[known], scale
 
 
 def _levels(part: Floats, span: float) -> tuple[float, float]:
@@ -367,7 +385,7 @@ def _peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[np.int64]
     height = 0.08 * float(np.percentile(envelope, 99.0))
     found, _ = signal.find_peaks(envelope, height=height, distance=max(1, int(0.06 * rate_hz)))
     if found.size < 2:
-        return found.astype(np.int64)
+        return np.asarray(found, dtype=np.int64)
     at = found / rate_hz
     gain = np.log(envelope[found] / height)
     best, before = gain.copy(), np.full(found.size, -1)
@@ -394,7 +412,8 @@ def _peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[np.int64]
     while before[path[-1]] >= 0:
         path.append(int(before[path[-1]]))
     chosen = found[path[::-1]]
-    return chosen[envelope[chosen] > 0.25 * float(np.median(envelope[chosen]))].astype(np.int64)
+    high = envelope[chosen] > 0.25 * float(np.median(envelope[chosen]))
+    return np.asarray(chosen[high], dtype=np.int64)
 
 
 def _tops(time_s: Floats, envelope: Floats, peaks: NDArray[np.int64]) -> Floats:

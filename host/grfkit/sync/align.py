@@ -20,11 +20,14 @@ from .fit import ClockFit, fit_clock
 from .search import Found, search
 from .settings import AlignSettings
 from .track import Piece, Tracked, scan_rates, track
-from .trains import EARLY_LEVEL, LEVEL, DeviceTrain, Load, device_train, reference_train
+from .trains import TWIN_LEVEL, DeviceTrain, Load, device_train, follows_force, reference_train
 from .waveform import WaveformFound, is_standing, search_waveform
 
 Floats = NDArray[np.float64]
 Streams = Mapping[str, xr.Dataset]
+
+TWIN_SD_S = 0.0005
+"""SD (s) of what remains of a lag between two force plates: filters and sampling."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +130,18 @@ def align_in_detail(
         raise BadInputError(f"mass is {mass_kg} kg, expected 2 to 400 kg")
     plates = surface == "overground"
     train = device_train(_streams(wearable), plates=plates)
-    level = LEVEL if train.loads else EARLY_LEVEL
-    contacts, loads = reference_train(_streams(reference), plates=plates, level=level)
+    contacts, loads = reference_train(_streams(reference), plates=plates)
     table = lags if lags is not None else _default_lags()
     lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz)
-    result = _by_contacts(contacts, train, plates, prior, chosen, lag)
+    result = align_contacts(contacts, train, plates, prior, chosen, lag)
     if plates and result.clock_map.verdict == "refused" and train.loads and is_standing(loads):
         result = _by_waveform(loads, train, prior, chosen, lag)
+    found = result.clock_map
+    if found.segments and train.loads and not plates and follows_force(loads, train.loads, found.apply):
+        train = device_train(_streams(wearable), level=TWIN_LEVEL)
+        contacts, loads = reference_train(_streams(reference), plates=False, level=TWIN_LEVEL)
+        lag = Lag(0.0, TWIN_SD_S, "the device's load is the reference's own force: no sensor lag")
+        result = align_contacts(contacts, train, plates, prior, chosen, lag)
     named = result.clock_map.model_copy(
         update={"source": "+".join(train.streams), "target": "reference", "lag_source": lag.source}
     )
@@ -178,11 +186,17 @@ def _streams(source: Recording | Streams) -> dict[str, xr.Dataset]:
 
 
 def _without_map(refused: ClockMap) -> ClockMap:
-    nothing = {"offset_s": None, "drift_ppm": None, "knots": [], "segments": [], "uncertainty_ms": None}
+    nothing: dict[str, object] = {
+        "offset_s": None,
+        "drift_ppm": None,
+        "knots": [],
+        "segments": [],
+        "uncertainty_ms": None,
+    }
     return refused.model_copy(update=nothing)
 
 
-def _by_contacts(
+def align_contacts(
     reference: Contacts,
     train: DeviceTrain,
     plates: bool,
@@ -190,6 +204,17 @@ def _by_contacts(
     settings: AlignSettings,
     lag: Lag,
 ) -> Alignment:
+    """Return the alignment of contact trains: :func:`align` past the detectors.
+
+    Parameters
+    ----------
+    reference
+        Contacts on the reference clock.
+    train
+        Contacts on the device clock.
+    plates
+        True where the reference sees only some contacts.
+    """
     device = train.contacts
     if reference.size < 3 or device.size < 3:
         who = "reference" if reference.size < 3 else "device"
@@ -199,14 +224,10 @@ def _by_contacts(
     start_rate = 1.0
     findings: list[str] = []
     if train.stamp_source == "index" and not plates:
-        scanned = scan_rates(
-            reference, device, half_width=settings.rate_scan, shortest_overlap_s=shortest, prior=prior
-        )
+        scanned = scan_rates(reference, device, half_width=settings.rate_scan, shortest_overlap_s=shortest, prior=prior)
         if scanned is not None:
             start_rate = scanned
-            findings.append(
-                f"stamps are sample counts; true rate is {1e6 * (1 / scanned - 1):+.0f} ppm off nominal"
-            )
+            findings.append(f"stamps are sample counts; true rate is {1e6 * (1 / scanned - 1):+.0f} ppm off nominal")
     found = None
     long = device.onset_s[-1] - device.onset_s[0] > settings.long_record_s
     if not long:
@@ -395,9 +416,7 @@ def _pieced(
     decision = decide(found, plates=False, overlap_s=overlap, prior=prior, settings=settings)
     reasons += decision.reasons
     if tracked.share < 0.7:
-        reasons.append(
-            f"only {100 * tracked.share:.0f} % of the record's half-minutes follow the clock found"
-        )
+        reasons.append(f"only {100 * tracked.share:.0f} % of the record's half-minutes follow the clock found")
     if len(segments) > 1:
         findings = [*findings, *(f"{n} samples lost at {t:.2f} s" for t, n in lost)]
     one = segments[0] if len(segments) == 1 else None
@@ -512,9 +531,7 @@ def _by_waveform(
             + f" (correlation {found.correlation:.2f}); drift was taken as zero"
         ],
     )
-    anchors = Anchors(
-        found.anchor_device_s, found.anchor_reference_s, residual, np.ones(residual.size, dtype=bool)
-    )
+    anchors = Anchors(found.anchor_device_s, found.anchor_reference_s, residual, np.ones(residual.size, dtype=bool))
     return Alignment(made, anchors, found.lags_s, found.log_likelihood, anchor_kind="loadings")
 
 
@@ -532,7 +549,5 @@ def _waveform_reasons(found: WaveformFound, settings: AlignSettings) -> list[str
             " record three jumps or stomps on the plate"
         )
     if found.correlation < 0.5:
-        reasons.append(
-            f"the loads agree poorly at the best lag (correlation {found.correlation:.2f}, 0.5 needed)"
-        )
+        reasons.append(f"the loads agree poorly at the best lag (correlation {found.correlation:.2f}, 0.5 needed)")
     return reasons

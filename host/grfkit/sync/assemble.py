@@ -46,9 +46,7 @@ def assemble(
     verdicts = [m.verdict for m in maps.values()]
     verdict = "aligned" if set(verdicts) == {"aligned"} else "partial" if "aligned" in verdicts else "refused"
     tree.attrs.update(schema_version=SCHEMA_VERSION, artefact="trial", verdict=verdict, **attrs)
-    tree.attrs["clock_maps"] = json.dumps(
-        {n: m.model_dump(mode="json") for n, m in maps.items()}, sort_keys=True
-    )
+    tree.attrs["clock_maps"] = json.dumps({n: m.model_dump(mode="json") for n, m in maps.items()}, sort_keys=True)
     tree.attrs["provenance"] = provenance.model_dump_json()
     return Trial(tree)
 
@@ -61,11 +59,10 @@ def on_reference_clock(stream: xr.Dataset, clock_map: ClockMap) -> xr.Dataset:
     """
     device = np.asarray(stream["time"].values, dtype=np.float64)
     mapped = clock_map.apply(device)
-    moved = stream.assign_coords(time=("time", mapped, {"units": "s", "long_name": "reference clock"}))
+    moved: xr.Dataset = stream.assign_coords(time=("time", mapped, {"units": "s", "long_name": "reference clock"}))
     moved["time_device"] = ("time", device, {"units": "s", "long_name": "device clock"})
-    return moved.assign_attrs(
-        verdict=clock_map.verdict, uncertainty_ms=clock_map.uncertainty_ms or float("nan")
-    )
+    moved.attrs.update(verdict=clock_map.verdict, uncertainty_ms=clock_map.uncertainty_ms or float("nan"))
+    return moved
 
 
 def _anchor_table(anchors: Anchors) -> xr.Dataset:

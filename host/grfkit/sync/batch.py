@@ -102,9 +102,7 @@ def _row(path: Path, number: int, line: dict[str, str | None], defaults: dict[st
     if not out:
         raise BadInputError(f"{path}: row {number} has no 'out'")
     filled["reference"] = base / str(filled.get("reference", ""))
-    filled["wearables"] = tuple(
-        base / w.strip() for w in str(filled.get("wearables", "")).split(";") if w.strip()
-    )
+    filled["wearables"] = tuple(base / w.strip() for w in str(filled.get("wearables", "")).split(";") if w.strip())
     if "column_map" in filled:
         filled["column_map"] = base / str(filled["column_map"])
     try:
@@ -163,9 +161,7 @@ def run_batch(
     done = {} if force else _finished(rows, journal)
     for row in rows:
         if row.number not in done and row.out.exists() and not force:
-            raise BadInputError(
-                f"{row.out}: exists and was not made by this table; use --force to overwrite it"
-            )
+            raise BadInputError(f"{row.out}: exists and was not made by this table; use --force to overwrite it")
     todo = [row for row in rows if row.number not in done]
     for summary in done.values():
         on_done(summary)
@@ -215,9 +211,7 @@ def _locally(
             yield future.result()
 
 
-def _on_dask(
-    rows: Sequence[Row], worker: Callable[[Row], dict[str, Any]], scheduler: str
-) -> Iterator[dict[str, Any]]:
+def _on_dask(rows: Sequence[Row], worker: Callable[[Row], dict[str, Any]], scheduler: str) -> Iterator[dict[str, Any]]:
     from distributed import Client
     from distributed import as_completed as as_they_come
 

@@ -61,13 +61,10 @@ def decide(
         )
     if found.residual_sd_s > gate.residual_s:
         reasons.append(
-            f"matched contacts scatter by {1e3 * found.residual_sd_s:.1f} ms"
-            f" ({1e3 * gate.residual_s:.0f} ms allowed)"
+            f"matched contacts scatter by {1e3 * found.residual_sd_s:.1f} ms ({1e3 * gate.residual_s:.0f} ms allowed)"
         )
     if found.matched < (max(3, gate.contacts // 3) if tight else gate.contacts):
         reasons.append(f"only {found.matched} contacts match ({gate.contacts} needed): {ADVICE}")
     if not plates and overlap_s < settings.shortest_overlap_s and not tight:
-        reasons.append(
-            f"the records overlap by {overlap_s:.1f} s only ({settings.shortest_overlap_s:.0f} s needed)"
-        )
+        reasons.append(f"the records overlap by {overlap_s:.1f} s only ({settings.shortest_overlap_s:.0f} s needed)")
     return Decision(tuple(reasons), law(found.margin))

@@ -40,15 +40,13 @@ def lab_rotation(forward: str, up: str) -> Floats:
     """
     x, z = axis_vector(forward), axis_vector(up)
     if abs(float(x @ z)) > 0.5:
-        raise BadInputError(
-            f"forward axis '{forward}' is the vertical axis '{up}'; name the direction of travel"
-        )
+        raise BadInputError(f"forward axis '{forward}' is the vertical axis '{up}'; name the direction of travel")
     return np.stack([x, np.cross(z, x), z])
 
 
 def into_lab(stream: xr.Dataset, rotation: Floats) -> xr.Dataset:
     """Return a plate or landmarks stream with forces, moments, points and corners in the lab frame."""
-    turned = stream.copy()
+    turned: xr.Dataset = stream.copy()
     for names in _TRIPLES:
         if not all(n in stream for n in names):
             continue

@@ -154,26 +154,44 @@ def _verdict(maps: Mapping[str, ClockMap]) -> str:
     return "aligned" if verdicts == {"aligned"} else "partial" if "aligned" in verdicts else "refused"
 
 
+def _calibrated(recording: Recording, request: SyncRequest) -> Recording:
+    from ..calibrate import apply, load
+
+    documents = [load(path) for path in request.calibrations]
+    return apply(recording, documents) if documents else recording
+
+
 def _read(path: Path, request: SyncRequest) -> Recording:
     from ..io import ReadOptions, read
-    from ..io.csv_map import load_column_map
+    from ..io.columns import load_column_map
 
-    columns = load_column_map(request.column_map) if request.column_map else {}
-    return read(path, ReadOptions(column_map=columns, rate_hz=request.rate_hz))
+    options = ReadOptions(rate_hz=request.rate_hz)
+    if request.column_map and path.suffix.lower() in (".csv", ".txt", ".tsv"):
+        options = load_column_map(request.column_map).options(options)
+    return read(path, options)
 
 
 def _reference(request: SyncRequest) -> tuple[Recording, list[dict[str, Any]]]:
     """Return the reference as read, examined, corrected where that is unambiguous, and turned where asked."""
-    from ..calibrate import correct, examine
-    from ..calibrate.doctor import CorrectionRequest
+    from ..calibrate import CorrectionRequest, correct, decided, examine
 
     recording = _read(request.reference, request)
+    ask = CorrectionRequest.of(request.correct)
     findings = examine(recording, surface=request.surface, mass_kg=request.mass_kg)
-    recording, findings = correct(recording, findings, ask=CorrectionRequest.of(request.correct))
-    rows = [{"plate": p.plate, **f.model_dump()} for p in findings for f in p.findings]
+    recording = _examined(correct(recording, findings, ask=ask))
+    rows = [{"plate": p.plate, **f.model_dump()} for p in decided(findings, ask) for f in p.findings]
     if request.forward:
         recording = _turned(recording, request.forward)
     return recording, rows
+
+
+def _examined(recording: Recording) -> Recording:
+    """Mark the plates as seen by the doctor: their sign is taken as it now is."""
+    marked = {
+        name: s.assign_attrs(doctor="examined") if s.attrs["kind"] == "force_plate" else s
+        for name, s in recording.streams.items()
+    }
+    return recording.replaced(marked)
 
 
 def _turned(recording: Recording, forward: str) -> Recording:
@@ -198,14 +216,12 @@ def _wearables(
     recordings: list[Recording] = []
     notes: list[str] = []
     for path in request.wearables:
-        recording = _read(path, request)
+        recording = _calibrated(_read(path, request), request)
         recordings.append(recording)
         found = by_clock(recording, together=request.together)
         if not found:
             held = ", ".join(recording.streams)
-            raise BadInputError(
-                f"{path}: holds no insole, IMU or landmarks stream to align (it holds {held})"
-            )
+            raise BadInputError(f"{path}: holds no insole, IMU or landmarks stream to align (it holds {held})")
         for group in found:
             renamed = {}
             for name, stream in group.items():
@@ -312,7 +328,7 @@ def _scaled(values: Floats) -> Floats:
     if not finite.size:
         return values
     low, high = np.percentile(finite, [5, 97])
-    return (values - low) / (high - low if high > low else 1.0)
+    return np.asarray((values - low) / (high - low if high > low else 1.0))
 
 
 def _shown_reference(detail: Alignment) -> tuple[Floats, Floats]:
@@ -349,9 +365,7 @@ def gaps_of(stream: xr.Dataset, *, shortest_s: float = 0.015) -> list[tuple[floa
     for name in names:
         values = stream[name].values.reshape(time_s.size, -1)
         missing &= ~np.isfinite(values).any(axis=1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(np.int8))).reshape(
-        -1, 2
-    )
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(np.int8))).reshape(-1, 2)
     spans = [(float(time_s[max(a - 1, 0)]), float(time_s[min(b, time_s.size - 1)])) for a, b in edges]
     spans = [s for s in spans if s[1] - s[0] >= shortest_s]
     return sorted(sorted(spans, key=lambda s: s[0] - s[1])[:2000])

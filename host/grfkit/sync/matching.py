@@ -91,9 +91,7 @@ def match(
     return Matches(offset, slope, partner, residual, kept, possible, foot, idle, seen)
 
 
-def _nearest(
-    reference: Floats, device: Floats, offset: Floats, slope: Floats, window: float
-) -> NDArray[np.int64]:
+def _nearest(reference: Floats, device: Floats, offset: Floats, slope: Floats, window: float) -> NDArray[np.int64]:
     """Return the mutual nearest device contact of each reference contact, -1 if none within the window."""
     at = (reference[None, :] - offset[:, None]) / slope[:, None]
     after = np.searchsorted(device, at)
@@ -103,9 +101,7 @@ def _nearest(
     partner = np.where(nearer, after, before)
     distance = np.abs(device[partner] - at)
     lost = distance > window
-    same = (
-        partner[:, 1:] == partner[:, :-1]
-    )  # two reference contacts on one device contact: the nearer has it
+    same = partner[:, 1:] == partner[:, :-1]  # two reference contacts on one device contact: the nearer has it
     lost[:, 1:] |= same & (distance[:, 1:] > distance[:, :-1])
     lost[:, :-1] |= same & (distance[:, :-1] >= distance[:, 1:])
     return np.where(lost, -1, partner).astype(np.int64)

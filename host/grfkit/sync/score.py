@@ -198,7 +198,7 @@ def _innovation_variance(packed: Floats, count: NDArray[np.int64]) -> Floats:
     innovation = variance - (weights * covariance[:, 1:]).sum(axis=1)
     enough = count > 4 * order
     innovation = innovation * size / np.maximum(size - order - 1.0, 1.0)
-    return np.where(enough, np.clip(innovation, 0.05 * variance, variance), variance)
+    return np.asarray(np.where(enough, np.clip(innovation, 0.05 * variance, variance), variance))
 
 
 def _interval_variance(onset_s: Floats, period: float) -> float:
@@ -223,9 +223,7 @@ def _smooth_level(values: Floats, width: int = 21) -> Floats:
     return np.asarray(np.convolve(values, kernel, "same") / np.convolve(np.ones(values.size), kernel, "same"))
 
 
-def _covariation(
-    reference: Floats, device: Floats, train: Contacts, matches: Matches, detrend: bool
-) -> Floats:
+def _covariation(reference: Floats, device: Floats, train: Contacts, matches: Matches, detrend: bool) -> Floats:
     """Return the log Bayes factor of a positive slope between what the two devices measured at each contact."""
     if not np.isfinite(device).any() or not np.isfinite(reference).any():
         return np.zeros(matches.offset_s.shape)

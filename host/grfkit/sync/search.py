@@ -100,9 +100,7 @@ def search(
     limits = (prior.offset_s, prior.sd_s) if prior else None
     if around is not None:
         limits = (around[0], around[1] / 6.0)
-    starts = candidate_offsets(
-        reference, shifted, spread_s=spread, shortest_overlap_s=shortest_overlap_s, prior=limits
-    )
+    starts = candidate_offsets(reference, shifted, spread_s=spread, shortest_overlap_s=shortest_overlap_s, prior=limits)
     if not starts.size:
         return None
     matches = match(reference, device, starts, rate=start_rate, rate_prior_ppm=rate_prior_ppm)

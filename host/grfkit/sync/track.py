@@ -264,9 +264,7 @@ def _chunk_scores(
     return matches.offset_s + (matches.rate - rate) * middle, scores.times + scores.durations
 
 
-def _pieces(
-    reference: Contacts, device: Contacts, rate: float, path: list[_Step]
-) -> list[Piece]:
+def _pieces(reference: Contacts, device: Contacts, rate: float, path: list[_Step]) -> list[Piece]:
     """Return the stretches between jumps of the path, borders placed where the contacts change allegiance."""
     if not path:
         return []
@@ -296,13 +294,9 @@ def _border(reference: Contacts, device: Contacts, rate: float, before: _Step, a
     for lag in (before[2], after[2]):
         mapped = lag + rate * onset
         index = np.clip(np.searchsorted(reference.onset_s, mapped), 1, reference.size - 1)
-        distance = np.minimum(
-            np.abs(reference.onset_s[index] - mapped), np.abs(reference.onset_s[index - 1] - mapped)
-        )
+        distance = np.minimum(np.abs(reference.onset_s[index] - mapped), np.abs(reference.onset_s[index - 1] - mapped))
         cost.append(np.minimum(distance, 0.03) ** 2)
-    total = np.concatenate([[0.0], np.cumsum(cost[0])]) + np.concatenate(
-        [np.cumsum(cost[1][::-1])[::-1], [0.0]]
-    )
+    total = np.concatenate([[0.0], np.cumsum(cost[0])]) + np.concatenate([np.cumsum(cost[1][::-1])[::-1], [0.0]])
     at = int(np.argmin(total))
     if at == 0:
         return float(onset[0])

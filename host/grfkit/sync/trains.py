@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +23,14 @@ from ..signals.landmarks import landmark_contacts
 Floats = NDArray[np.float64]
 _FOOT = {"left": 0, "right": 1}
 LONGEST_STANCE_S = 1.2
-LEVEL = 0.2
-"""Share of the loaded level at which a contact begins: the same for force and insole, or the lag would depend on
-how steeply a person loads."""
 EARLY_LEVEL = 0.05
-"""The same of the force where the device (an IMU, landmarks) shows the moment of touch-down, not a load."""
+"""Share of the loaded level at which the reference's contact begins: low, so that the onset depends least on how
+steeply a person loads."""
+INSOLE_LEVEL = 0.1
+"""The same of an insole, whose swing is never quite empty."""
+_TWIN_CORRELATION = 0.998
+TWIN_LEVEL = 0.2
+"""The same of both where the device is a force plate's twin: equal, so that equal signals have no lag."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ class DeviceTrain:
 def vertical(stream: xr.Dataset) -> Floats:
     """Return the vertical force of a plate stream, upward load positive, any zero.
 
-    The axis is the stream's ``vertical`` attribute if it has one, else the axis that carries the load; the sign
-    is the one that makes the loaded level positive.
+    The axis is the stream's ``vertical`` attribute if it has one, else the axis that carries the load. Where the
+    force doctor has seen the plate its sign stands; otherwise it is the one that makes the loaded level positive.
     """
     axis = str(stream.attrs.get("vertical", ""))
     names = [n for n in ("fx", "fy", "fz") if n in stream]
@@ -77,10 +80,11 @@ def vertical(stream: xr.Dataset) -> Floats:
     if axis and f"f{axis[-1]}" in names:
         name = f"f{axis[-1]}"
     else:
-        name = max(
-            names, key=lambda n: float(np.nanstd(stream[n].values[:: max(1, stream.sizes["time"] // 20000)]))
-        )
-    return upright(stream[name].values)
+        name = max(names, key=lambda n: float(np.nanstd(stream[n].values[:: max(1, stream.sizes["time"] // 20000)])))
+    values = np.asarray(stream[name].values, dtype=np.float64)
+    if axis and stream.attrs.get("doctor") == "examined":
+        return -values if axis.startswith("-") else values
+    return upright(values)
 
 
 def upright(values: Floats) -> Floats:
@@ -142,7 +146,7 @@ def _dead_or_alive(values: Floats) -> Floats:
 
 
 def reference_train(
-    streams: Mapping[str, xr.Dataset], *, plates: bool, level: float = LEVEL
+    streams: Mapping[str, xr.Dataset], *, plates: bool, level: float = EARLY_LEVEL
 ) -> tuple[Contacts, list[Load]]:
     """Return the reference's contacts and its loads.
 
@@ -161,9 +165,7 @@ def reference_train(
             raise BadInputError("the reference holds no force plate (nor an insole); nothing to align to")
     longest = np.inf if plates else LONGEST_STANCE_S
     if plates or any(load.foot >= 0 for load in loads):
-        found = [
-            load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads
-        ]
+        found = [load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads]
         return merge_any(found), loads
     if len(loads) > 1 and all(p.time_s.size == loads[0].time_s.size for p in loads):
         total = np.sum([p.value for p in loads], axis=0)
@@ -204,7 +206,9 @@ def device_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
     return loads
 
 
-def device_train(streams: Mapping[str, xr.Dataset], *, plates: bool = False) -> DeviceTrain:
+def device_train(
+    streams: Mapping[str, xr.Dataset], *, plates: bool = False, level: float = INSOLE_LEVEL
+) -> DeviceTrain:
     """Return the contacts of the streams of one clock, from the best feature they hold.
 
     Insoles first, then landmarks, then IMUs. Where the reference is separate ``plates`` contacts of any length are
@@ -223,9 +227,7 @@ def device_train(streams: Mapping[str, xr.Dataset], *, plates: bool = False) -> 
     end = max(float(s["time"].values[-1]) for s in streams.values())
     if loads:
         longest = np.inf if plates else LONGEST_STANCE_S
-        trains = [
-            load_contacts(p.time_s, p.value, foot=p.foot, level=LEVEL, longest_s=longest) for p in loads
-        ]
+        trains = [load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads]
         rate = loads[0].rate_hz
         return DeviceTrain(merge(trains), "insole", "onset", rate, tuple(loads), names, stamps, start, end)
     for kind, find, feature in (("landmarks", _landmarks, "kinematic"), ("imu", _imu, "jerk")):
@@ -254,3 +256,36 @@ def _landmarks(stream: xr.Dataset) -> list[Contacts]:
     time_s = np.asarray(stream["time"].values, dtype=np.float64)
     trains = landmark_contacts(time_s, np.asarray(position.values), names)
     return [t for t in trains if t.size] or [empty_contacts()][:0]
+
+
+def follows_force(plates: list[Load], device: Sequence[Load], mapped_s: Callable[[Floats], Floats]) -> bool:
+    """Return whether a device's total load is the reference's own force: correlation above 0.998 for 20 s.
+
+    No insole reaches that; another force plate, or the same one recorded by another system, does. Such a twin has no
+    sensor lag worth a table.
+
+    Parameters
+    ----------
+    mapped_s
+        Reference time of device time.
+    """
+    device_s = np.asarray(device[0].time_s)
+    at = mapped_s(device_s)
+    start, end = max(at[0], plates[0].time_s[0]), min(at[-1], plates[0].time_s[-1])
+    grid = np.arange((start + end) / 2 - 10.0, (start + end) / 2 + 10.0, 0.005)
+    grid = grid[(grid > start) & (grid < end)]
+    if grid.size < 1000:
+        return False
+    total, good = np.zeros(grid.size), np.ones(grid.size, dtype=bool)
+    for load in device:
+        mapped = mapped_s(load.time_s)
+        index = np.clip(np.searchsorted(mapped, grid), 1, load.time_s.size - 1)
+        good &= np.isfinite(load.value[index]) & np.isfinite(load.value[index - 1])
+        total += np.interp(grid, mapped, np.nan_to_num(load.value))
+    if good.sum() < 1000:
+        return False
+    best = 0.0
+    for shift in np.arange(-0.006, 0.0061, 0.001):  # the lag that the table assumed may be wrong for a twin
+        force = np.sum([np.interp(grid + shift, p.time_s, np.nan_to_num(p.value)) for p in plates], axis=0)
+        best = max(best, float(np.corrcoef(force[good], total[good])[0, 1]))
+    return best > _TWIN_CORRELATION

@@ -64,9 +64,7 @@ def is_standing(plates: list[Load]) -> bool:
 
 def whole_contacts(load: Load) -> Contacts:
     """Return the contacts of any length."""
-    return load_contacts(
-        load.time_s, load.value, foot=load.foot, level=0.15, lowpass_hz=20.0, longest_s=np.inf
-    )
+    return load_contacts(load.time_s, load.value, foot=load.foot, level=0.15, lowpass_hz=20.0, longest_s=np.inf)
 
 
 def search_waveform(

@@ -1,0 +1,157 @@
+"""The alignment benchmark: ``make bench-sync`` (or ``python tools/bench_sync.py --help``).
+
+Prints a table and writes benchmarks/sync.json and sync.md. Every runner is simulated from the seeds listed in
+``SEEDS``; the estimator and its gates were frozen by the commit named there before these seeds were first run.
+Baselines run on the same trials in the same process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import sync_real
+import sync_speed
+from sync_events import nightly
+from sync_tables import markdown, summary
+from sync_trials import run_trial
+
+from grfkit.simulate.conditions import Condition
+
+ROOT = Path(__file__).resolve().parents[1]
+SEEDS = {"standard": 1_000_000, "decoys": 2_000_000, "nightly": 3_000_000}
+
+Job = tuple[str, dict[str, Any], int, dict[str, Any]]
+
+RUN = {"wearables": ("insole", "imu")}
+CONDITIONS: dict[str, dict[str, Any]] = {
+    "treadmill, clean": RUN | {"surface": "treadmill"},
+    "treadmill, gaps": RUN | {"surface": "treadmill", "gaps": True},
+    "overground, clean": RUN | {"surface": "overground"},
+    "overground, gaps": RUN | {"surface": "overground", "gaps": True},
+    "overground, 3 jumps, clean": RUN | {"surface": "overground", "jumps": 3},
+    "overground, 3 jumps, gaps": RUN | {"surface": "overground", "jumps": 3, "gaps": True},
+    "treadmill, landmarks": {"surface": "treadmill", "wearables": ("landmarks",)},
+    "walking, per-foot reference": RUN | {"surface": "treadmill", "gait": "walk", "split_belt": True},
+    "index stamps": RUN | {"surface": "treadmill", "index_stamps": True},
+    "silent loss": RUN | {"surface": "treadmill", "silent_loss": 2},
+    "sides swapped, force inverted": RUN | {"surface": "treadmill", "swap_sides": True, "inverted": True},
+}
+SHARE = {
+    "treadmill, landmarks": 0.5,
+    "walking, per-foot reference": 0.5,
+    "index stamps": 0.15,
+    "silent loss": 0.25,
+    "sides swapped, force inverted": 0.25,
+}
+BASELINES = {"treadmill, clean", "treadmill, gaps", "overground, clean", "overground, gaps"}
+DECOYS: dict[str, dict[str, Any]] = {
+    "no overlap, treadmill": RUN | {"surface": "treadmill", "no_overlap": True},
+    "no overlap, overground": RUN | {"surface": "overground", "no_overlap": True},
+    "metronome, treadmill": RUN | {"surface": "treadmill", "metronome": True},
+    "standing, overground": RUN | {"surface": "overground", "standing": True},
+    "standing, treadmill": RUN | {"surface": "treadmill", "standing": True},
+    "three running hits": RUN | {"surface": "overground", "hits": 3},
+    "other person, treadmill": RUN | {"surface": "treadmill"},
+    "other person, overground": RUN | {"surface": "overground"},
+}
+
+
+def work(job: Job) -> tuple[str, list[dict[str, Any]]]:
+    """Run one trial; an exception is a row of its own, never a lost one."""
+    name, condition, seed, options = job
+    try:
+        return name, run_trial(Condition(**condition), seed, **options)
+    except Exception as error:
+        return name, [{"seed": seed, "error": f"{type(error).__name__}: {error}"}]
+
+
+def jobs(trials: int, decoys: int) -> list[Job]:
+    """Return all simulated trials; a runner's seed is its number, the same in every condition of a surface."""
+    made: list[Job] = []
+    for name, condition in CONDITIONS.items():
+        for k in range(max(4, round(trials * SHARE.get(name, 1.0)))):
+            options = {"baselines": name in BASELINES, "nearest": name in BASELINES and k < 25}
+            made.append((name, condition, SEEDS["standard"] + k, options))
+    for name, condition in DECOYS.items():
+        for k in range(decoys):
+            seed = SEEDS["decoys"] + k
+            options = {"other_seed": seed + 500_000} if name.startswith("other") else {}
+            made.append((f"decoy: {name}", condition, seed, options))
+    return made
+
+
+def run_all(todo: list[Job], count: int) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows by condition, with progress on stderr."""
+    from rich.console import Console
+    from rich.progress import track
+
+    rows: dict[str, list[dict[str, Any]]] = {}
+    with ProcessPoolExecutor(count) as pool:
+        run = pool.map(work, todo, chunksize=2)
+        for name, found in track(run, total=len(todo), description="trials", console=Console(stderr=True)):
+            rows.setdefault(name, []).extend(found)
+    return rows
+
+
+def machine() -> dict[str, Any]:
+    """Return what ran this."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+    return {
+        "commit": git("rev-parse", "HEAD"),
+        "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        "python": platform.python_version(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+    }
+
+
+def main() -> None:
+    """Run the benchmark and write its figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=200, help="per condition (default 200)")
+    parser.add_argument("--decoys", type=int, default=60, help="per kind of decoy (default 60)")
+    parser.add_argument("--nightly", type=int, default=0, help="distinct event-level trials per surface (3000+)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--skip", nargs="*", default=[], choices=["trials", "speed", "real"], help="parts to leave out")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "sync")
+    chosen = parser.parse_args()
+    begun = time.perf_counter()
+    figures: dict[str, Any] = {
+        "machine": machine(),
+        "seeds": SEEDS,
+        "settings": vars(chosen) | {"out": chosen.out.name},
+    }
+    parts: dict[str, Callable[[], Any]] = {
+        "trials": lambda: summary(run_all(jobs(chosen.trials, chosen.decoys), chosen.jobs)),
+        "speed": sync_speed.measure,
+        "real": sync_real.measure,
+    }
+    for name, part in parts.items():
+        if name not in chosen.skip:
+            print(f"{name} ...", file=sys.stderr)
+            figures[name] = part()
+    if chosen.nightly:
+        figures["nightly"] = nightly(chosen.nightly, SEEDS["nightly"], chosen.jobs)
+    figures["wall_s"] = round(time.perf_counter() - begun, 1)
+    text = markdown(figures)
+    print(text)
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.out.with_suffix(".json").write_text(json.dumps(figures, indent=1, default=float) + "\n", encoding="utf-8")
+    chosen.out.with_suffix(".md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
