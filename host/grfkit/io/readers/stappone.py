@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
+
+import xarray as xr
 
 from ...errors import BadInputError
 from ...formats.stappone import StapponeSole, is_header, parse_stappone
 from ...formats.text import checked_unit
 from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, make_recording, make_stream
+from ...records import Channel, Frame, Recording, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, read_text, refuse_extra, with_pressure_sum
 from ._insoles import tell_gaps
@@ -36,37 +39,17 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     notes = [*parsed.notes]
     left = [o for o, (short, _) in _UNIT_OPTIONS.items() if units[short] == "count"]
     if left:
-        notes.append(
-            f"the file states no units; values are kept as counts (tell them with {', '.join(left)})"
-        )
-    notes.append(
-        "the file numbers its soles and states no foot; tell it with the option side (left or right)"
-    )
+        notes.append(f"the file states no units; values are kept as counts (tell them with {', '.join(left)})")
+    notes.append("the file numbers its soles and states no foot; tell it with the option side (left or right)")
     streams = {}
     for sole in parsed.soles:
         _check_stamps(sole)
         ending = f"_{sole.sole}" if len(parsed.soles) > 1 else ""
         if sole.corrupt:
             notes.append(f"sole {sole.sole}: {sole.corrupt} of {sole.time_ms.size} rows are marked corrupt")
-        for kind, held in (("insole", sole.pressure), ("imu", sole.motion)):
-            channels = [
-                Channel(
-                    name,
-                    values,
-                    units[name.partition("_")[0]],
-                    "foot" if kind == "insole" else "sensor",
-                    parsed.raw_names[name],
-                )
-                for name, values in held.items()
-            ]
-            if channels:
-                streams[f"{kind}{ending}"] = make_stream(
-                    with_pressure_sum(channels),
-                    sole.time_ms,
-                    kind="insole" if kind == "insole" else "imu",
-                    time_unit="ms",
-                    clock=f"sole {sole.sole}",
-                )
+        streams[f"insole{ending}"] = _stream(sole, "insole", units, parsed.raw_names)
+        if sole.motion:
+            streams[f"imu{ending}"] = _stream(sole, "imu", units, parsed.raw_names)
     tell_gaps(streams, notes)
     return make_recording(
         streams,
@@ -75,6 +58,23 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         provenance=Provenance(inputs=[describe_input(path)]),
         t0_unix_s=0.0,
         notes=notes,
+    )
+
+
+def _stream(
+    sole: StapponeSole, kind: Literal["insole", "imu"], units: dict[str, str], raw_names: dict[str, str]
+) -> xr.Dataset:
+    held = sole.pressure if kind == "insole" else sole.motion
+    frame: Frame = "foot" if kind == "insole" else "sensor"
+    channels = [
+        Channel(name, values, units[name.partition("_")[0]], frame, raw_names[name]) for name, values in held.items()
+    ]
+    return make_stream(
+        with_pressure_sum(channels) if kind == "insole" else channels,
+        sole.time_ms,
+        kind=kind,
+        time_unit="ms",
+        clock=f"sole {sole.sole}",
     )
 
 
@@ -91,9 +91,7 @@ def _check_stamps(sole: StapponeSole) -> None:
     wrong = ~((sole.time_ms * 1e-3 > _EARLIEST_S) & (sole.time_ms * 1e-3 < _LATEST_S))
     if wrong.any():
         row = int(wrong.argmax())
-        raise BadInputError(
-            f"sole {sole.sole}, row {row + 1}: stamp {sole.time_ms[row]:g} is not in ms since 1970"
-        )
+        raise BadInputError(f"sole {sole.sole}, row {row + 1}: stamp {sole.time_ms[row]:g} is not in ms since 1970")
 
 
 READER = Reader("stappone", "stAPPone CSV", (".csv",), _sniff, _read)
