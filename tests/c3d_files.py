@@ -66,9 +66,7 @@ def build(
     width = analog.shape[1]
     known: dict[str, Any] = {"point_rate_hz": 100.0, "analog_per_frame": 10, "point_labels": ["HIP", "HEEL"]}
     known |= {"analog_labels": (LABELS * width)[:width], "analog_units": (UNITS * width)[:width]}
-    return c3d_bytes(
-        points, analog, groups={"FORCE_PLATFORM": platform(), **(groups or {})}, **(known | settings)
-    )
+    return c3d_bytes(points, analog, groups={"FORCE_PLATFORM": platform(), **(groups or {})}, **(known | settings))
 
 
 def read_bytes(folder: Path, data: bytes, **options: Any) -> Recording:

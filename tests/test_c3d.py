@@ -116,9 +116,7 @@ def test_zero_frames_are_honoured_where_the_plate_was_unloaded(
     group = platform(ZERO=np.asarray(zero, np.int16))
     recording = read_bytes(tmp_path, build(analog, groups={"FORCE_PLATFORM": group}))
     assert recording.streams["plate_1"].fz.values[:100] == pytest.approx(-expected_n, abs=1e-3)
-    assert (
-        any(words in n for n in recording.notes) if words else not any("ZERO" in n for n in recording.notes)
-    )
+    assert any(words in n for n in recording.notes) if words else not any("ZERO" in n for n in recording.notes)
 
 
 def test_zero_can_be_forced_and_switched_off(tmp_path: Path) -> None:
@@ -136,9 +134,7 @@ def test_types_5_to_7_are_decoded_and_marked_unverified(tmp_path: Path, kind: in
     sensors[200:400, [2, 5, 8, 11] if kind == 6 else [4, 5, 6, 7]] = 175.0
     group = platform(kind=kind, width=width, CAL_MATRIX=matrix[:, :, None])
     group["ORIGIN"] = np.asarray([[210.0], [260.0], [-41.0]])
-    data = build(
-        sensors @ np.linalg.inv(matrix).T, groups={"FORCE_PLATFORM": group}, analog_units=["V"] * width
-    )
+    data = build(sensors @ np.linalg.inv(matrix).T, groups={"FORCE_PLATFORM": group}, analog_units=["V"] * width)
     plate = read_bytes(tmp_path, data).streams["plate_1"]
     assert plate.fz.values[LOADED] == pytest.approx(-700.0, rel=1e-4)
     assert plate.cop_x.values[300] == pytest.approx(0.3, abs=1e-4)
@@ -286,14 +282,10 @@ def test_more_than_255_channels_continue_in_second_parameters(tmp_path: Path) ->
 def test_trials_longer_than_65535_frames(tmp_path: Path) -> None:
     frames = 70000
     long = {"LONG_FRAMES": np.asarray([float(frames)])}
-    data = c3d_bytes(
-        np.ones((frames, 1, 3)), np.empty((frames, 0)), point_rate_hz=100.0, groups={"POINT": long}
-    )
+    data = c3d_bytes(np.ones((frames, 1, 3)), np.empty((frames, 0)), point_rate_hz=100.0, groups={"POINT": long})
     assert parse_c3d(data).points.shape[0] == frames
     fields = {"ACTUAL_START_FIELD": np.asarray([1, 0]), "ACTUAL_END_FIELD": np.asarray([frames - 65536, 1])}
-    data = c3d_bytes(
-        np.ones((frames, 1, 3)), np.empty((frames, 0)), point_rate_hz=100.0, groups={"TRIAL": fields}
-    )
+    data = c3d_bytes(np.ones((frames, 1, 3)), np.empty((frames, 0)), point_rate_hz=100.0, groups={"TRIAL": fields})
     assert parse_c3d(data).points.shape[0] == frames
 
 

@@ -56,9 +56,7 @@ def test_the_same_trial_in_six_encodings(kind: str) -> None:
     assert intel.tree.attrs["events"] == other.tree.attrs["events"]
 
 
-@pytest.mark.parametrize(
-    "name", ["DEC_INT.C3D", "Dec_real.c3d", "pc_real.c3d", "sgi_int.c3d", "sgi_real.c3d"]
-)
+@pytest.mark.parametrize("name", ["DEC_INT.C3D", "Dec_real.c3d", "pc_real.c3d", "sgi_int.c3d", "sgi_real.c3d"])
 def test_another_trial_in_six_encodings(name: str) -> None:
     intel, other = _parse(SAMPLE02.format("pc_int.c3d")), _parse(SAMPLE02.format(name))
     # the makers rounded 59 coordinates of the real-number files to the next integer step
@@ -99,9 +97,7 @@ def test_equal_to_ezc3d(name: str) -> None:
         _compare_plate(recording, f"plate_{number}", plate, lengths_are_mm="Kistler" in name)
 
 
-def _compare_plate(
-    recording: Recording, name: str, plate: dict[str, object], *, lengths_are_mm: bool
-) -> None:
+def _compare_plate(recording: Recording, name: str, plate: dict[str, object], *, lengths_are_mm: bool) -> None:
     data = recording.streams[name]
     length = {"m": 1.0, "mm": 1e-3}[str(plate["unit_position"])] * (1e-3 if lengths_are_mm else 1.0)
     force, moment, cop = (
@@ -146,9 +142,7 @@ def test_theia_segments_become_landmarks() -> None:
     assert landmarks.sizes["landmark"] == 21
     assert landmarks.attrs["rate_hz"] == 85.0
     assert {"pelvis", "l_foot", "r_foot"} <= set(landmarks.landmark.values)
-    heights = np.nanmedian(
-        landmarks.position.sel(landmark=["l_foot", "pelvis", "head"]).values[:, :, 2], axis=0
-    )
+    heights = np.nanmedian(landmarks.position.sel(landmark=["l_foot", "pelvis", "head"]).values[:, :, 2], axis=0)
     assert heights == pytest.approx([0.11, 0.92, 1.62], abs=0.02)
     assert any("ROTATION data (Theia3D)" in note for note in recording.notes)
 
@@ -165,9 +159,7 @@ def test_922_analog_channels() -> None:
     recording = _read("kineticstoolkit/data/c3d_test_suite/others/many_analogs.c3d")
     names = [name for name in recording.streams["analog"].data_vars if name != "time_raw"]
     assert len(names) == len(set(names)) == 922
-    assert any(
-        "922 analog channels but FORCE_PLATFORM describes no plate" in note for note in recording.notes
-    )
+    assert any("922 analog channels but FORCE_PLATFORM describes no plate" in note for note in recording.notes)
 
 
 def test_duplicate_labels_are_kept_and_numbered() -> None:

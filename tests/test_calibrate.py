@@ -25,9 +25,7 @@ SIZES = {"xs": 200, "s": 220, "m": 231, "l": 248, "xl": 264, "xxl": 281}
 def insole(unit: str = "count", side: str = "left") -> Recording:
     time = np.arange(50) / 100.0
     values = np.linspace(0.0, 900.0, 50)
-    channels = [Channel(f"cell_{k:02d}", values, unit) for k in range(1, 17)] + [
-        Channel("acc_x", values, "g")
-    ]
+    channels = [Channel(f"cell_{k:02d}", values, unit) for k in range(1, 17)] + [Channel("acc_x", values, "g")]
     stream = make_stream(channels, time, kind="insole", side=side, rate_hz=100.0)
     return make_recording({f"insole_{side}": stream}, device="t", reader="t", provenance=Provenance())
 
@@ -75,9 +73,7 @@ def test_every_document_that_comes_with_grfkit_fits_its_schema_and_says_its_sour
 def test_schema_files_are_current():
     for name, text in schema_files().items():
         path = calibration_root() / "schemas" / name
-        assert path.read_text(encoding="utf-8") == text, (
-            f"{name} is old; run write_schemas on calibration/schemas"
-        )
+        assert path.read_text(encoding="utf-8") == text, f"{name} is old; run write_schemas on calibration/schemas"
 
 
 @pytest.mark.parametrize(("size", "extent"), SIZES.items())
@@ -112,9 +108,7 @@ def test_a_later_lag_entry_wins_and_its_rate_range_is_half_open():
     first = LagEntry(rate_hz_min=50, rate_hz_max=500, lag_s=0.001, **common)
     second = LagEntry(rate_hz_min=100, rate_hz_max=200, lag_s=0.002, **common)
     table = LagTable(name="t", source="made up for a test", entries=(first, second))
-    answers = [
-        lookup(table, device_class="imu", feature="jerk", rate_hz=r).lag_s for r in (99, 100, 200, 500)
-    ]
+    answers = [lookup(table, device_class="imu", feature="jerk", rate_hz=r).lag_s for r in (99, 100, 200, 500)]
     assert answers == [0.001, 0.002, 0.001, 0.0]
 
 
@@ -169,9 +163,7 @@ def test_pressure_is_never_negative_and_never_falls_with_load(gain, zero, expone
 def test_a_plate_correction_zeroes_mixes_and_signs(tmp_path):
     matrix = np.diag([1.0, 1.0, 1.1, 1.0, 1.0, 1.0]).tolist()
     zero = [10.0, -5.0, -200.0, 0.0, 0.0, 0.0]
-    path = written(
-        tmp_path, kind="plate_correction", name="p1", plate="plate_1", zero=zero, matrix=matrix, sign=1
-    )
+    path = written(tmp_path, kind="plate_correction", name="p1", plate="plate_1", zero=zero, matrix=matrix, sign=1)
     stream = apply(walkway(), [load(path)]).streams["plate_1"]
     np.testing.assert_allclose(stream["fz"].values, 990.0)
     np.testing.assert_allclose(stream["fx"].values, 0.0, atol=1e-12)
@@ -204,9 +196,7 @@ def test_documents_that_do_not_fit_are_refused_in_one_line(tmp_path):
         "has plate_1|the recording has plate_1": lambda: apply(walkway(), [load(pressure(tmp_path))]),
         "fits no stream": lambda: apply(walkway(), [load("insoles/fsr16_m")]),
         "give it to the alignment": lambda: apply(walkway(), [load("lags/default")]),
-        "names channel 'cell_99'": lambda: apply(
-            insole(), [load(pressure(tmp_path, name="c", channels=["cell_99"]))]
-        ),
+        "names channel 'cell_99'": lambda: apply(insole(), [load(pressure(tmp_path, name="c", channels=["cell_99"]))]),
         "'insoles/m' is not known; expected a path or one of: insoles/fsr16_l": lambda: load_insole("m"),
         "has no kind": lambda: load("shoes/default"),
         "kind 'shoes' is not known": lambda: names("shoes"),

@@ -192,9 +192,7 @@ def test_quiet_standing_is_not_taken_for_an_offset():
     rng = np.random.default_rng(3)
     time = np.arange(int(20 * RATE)) / RATE
     sway = 8.0 * np.sin(2 * np.pi * 0.7 * time)
-    standing = np.stack([0 * time, 0 * time, 0.5 * WEIGHT + sway], axis=1) + rng.standard_normal(
-        (time.size, 3)
-    )
+    standing = np.stack([0 * time, 0 * time, 0.5 * WEIGHT + sway], axis=1) + rng.standard_normal((time.size, 3))
     given = recording(plate(standing))
     assert not any(codes(examine(given, mass_kg=MASS)).values())
     stepping_on = standing.copy()
@@ -211,9 +209,7 @@ def test_sitting_with_the_feet_on_the_plate_is_reported_and_left():
     time = np.arange(int(16 * RATE)) / RATE
     up = np.clip((time - 3.0) / 0.8, 0, 1) - np.clip((time - 9.0) / 0.8, 0, 1)
     seated = 0.2 * WEIGHT + 12.0 * np.clip(time - 9.8, 0, 1)
-    force = np.stack([0 * time, 0 * time, seated + 0.8 * WEIGHT * up], axis=1) + rng.standard_normal(
-        (time.size, 3)
-    )
+    force = np.stack([0 * time, 0 * time, seated + 0.8 * WEIGHT * up], axis=1) + rng.standard_normal((time.size, 3))
     found = examine(recording(plate(force)), surface="overground", mass_kg=MASS)
     assert codes(found)["zero_offset"] is False
     asked = correct(recording(plate(force)), found, ask=CorrectionRequest(zero="always")).streams["plate_1"]
@@ -300,9 +296,7 @@ def test_clipping_is_told_from_a_coarse_converter():
 
 def test_mass_is_checked_against_the_running_load():
     given = recording(plate(running(30.0)))
-    told = {
-        m: examine(given, surface="treadmill", mass_kg=m)[-1].get("mass") for m in (70.0, 61.6, 50.0, None)
-    }
+    told = {m: examine(given, surface="treadmill", mass_kg=m)[-1].get("mass") for m in (70.0, 61.6, 50.0, None)}
     assert [told[m].severity for m in (70.0, 61.6, 50.0, None)] == ["info", "warning", "error", "info"]
     assert told[61.6].value == pytest.approx(70.0, rel=0.02)
     assert "+1" in told[61.6].text
@@ -313,12 +307,7 @@ def test_mass_is_checked_against_the_running_load():
 def test_the_running_mean_takes_whole_strides_of_an_asymmetric_runner():
     time = np.arange(int(12.5 * RATE)) / RATE
     phase = time % 0.7
-    load = (
-        np.where(phase < 0.24, 1.2, np.where((phase >= 0.35) & (phase < 0.59), 0.8, 0.0))
-        * WEIGHT
-        / 0.48
-        * 0.7
-    )
+    load = np.where(phase < 0.24, 1.2, np.where((phase >= 0.35) & (phase < 0.59), 0.8, 0.0)) * WEIGHT / 0.48 * 0.7
     newtons, strides = mean_over_strides(load, rate_hz=RATE, weight_n=WEIGHT)
     assert newtons == pytest.approx(WEIGHT, rel=0.01)
     assert strides >= 16
@@ -424,9 +413,7 @@ def test_pomarat_plates_that_stand_at_minus_230_newtons_are_zeroed(surface, mass
     fixed = correct(given, findings)
     total = sum(vertical_force(s) for s in fixed.of_kind("force_plate").values())
     assert np.median(total[:2000]) == pytest.approx(0.0, abs=6.0)  # nobody there yet
-    assert np.median(total[8000:20000]) == pytest.approx(
-        560.0, abs=40.0
-    )  # the person test_poids shows at 560 N
+    assert np.median(total[8000:20000]) == pytest.approx(560.0, abs=40.0)  # the person test_poids shows at 560 N
     assert np.isfinite(fixed.streams["plate_2"]["cop_x"].values[5232])
 
 

@@ -44,9 +44,7 @@ def test_plain_filtfilt_would_be_6_db_down() -> None:
     wave = np.sin(2 * np.pi * 20.0 * t)
     plain = sosfiltfilt(butter(2, 20.0, fs=1000.0, output="sos"), wave)
     middle = slice(1000, 3000)
-    assert np.dot(plain[middle], wave[middle]) / np.dot(wave[middle], wave[middle]) == pytest.approx(
-        0.5, abs=0.01
-    )
+    assert np.dot(plain[middle], wave[middle]) / np.dot(wave[middle], wave[middle]) == pytest.approx(0.5, abs=0.01)
 
 
 @settings(max_examples=25, deadline=None)

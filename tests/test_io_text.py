@@ -91,9 +91,7 @@ def test_csv_separators(tmp_path: Path, separator: str) -> None:
 
 def test_csv_decimal_comma_bom_comment_and_quotes(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_bytes(
-        '\ufeff# made here\nsep=;\n"time [s]";"left_force [N]"\n0;1,5\n0,01;\n0,02;-3,5e1\n\n'.encode()
-    )
+    path.write_bytes('\ufeff# made here\nsep=;\n"time [s]";"left_force [N]"\n0;1,5\n0,01;\n0,02;-3,5e1\n\n'.encode())
     got = read(path).streams["insole_left"]
     np.testing.assert_allclose(got["force"], [1.5, np.nan, -35])
     np.testing.assert_allclose(got["time"], [0, 0.01, 0.02])
@@ -134,9 +132,7 @@ def test_csv_sum_of_cells_stands_in_for_force(tmp_path: Path) -> None:
 
 
 def test_csv_centre_of_pressure_goes_to_its_own_device(tmp_path: Path) -> None:
-    got = read(
-        write(tmp_path, "time [s],fz [N],cop_x [mm],left_force [N],left_cop_x [mm]\n0,1,2,3,4\n1,1,2,3,4\n")
-    )
+    got = read(write(tmp_path, "time [s],fz [N],cop_x [mm],left_force [N],left_cop_x [mm]\n0,1,2,3,4\n1,1,2,3,4\n"))
     assert "cop_x" in got.streams["plate_1"]
     assert "cop_x" in got.streams["insole_left"]
     bare = read(write(tmp_path, "time [s],force [N],cop_x [mm]\n0,1,2\n1,1,2\n"))
@@ -276,24 +272,15 @@ reals = st.one_of(st.just(float("nan")), st.floats(-1e6, 1e6))
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(columns=st.lists(names, min_size=1, max_size=6, unique=True), rows=st.integers(2, 12), data=st.data())
-def test_csv_and_netcdf_round_trip(
-    tmp_path: Path, columns: list[str], rows: int, data: st.DataObject
-) -> None:
+def test_csv_and_netcdf_round_trip(tmp_path: Path, columns: list[str], rows: int, data: st.DataObject) -> None:
     values = np.array(
-        data.draw(
-            st.lists(
-                st.lists(reals, min_size=rows, max_size=rows), min_size=len(columns), max_size=len(columns)
-            )
-        )
+        data.draw(st.lists(st.lists(reals, min_size=rows, max_size=rows), min_size=len(columns), max_size=len(columns)))
     )
     table = np.column_stack([np.arange(rows) / 100.0, values.T])
     path = write(tmp_path, csv_text(["time [s]", *columns], table))
     got = read(path)
     by_raw = {
-        v.attrs["raw_name"]: v
-        for s in got.streams.values()
-        for v in s.data_vars.values()
-        if "raw_name" in v.attrs
+        v.attrs["raw_name"]: v for s in got.streams.values() for v in s.data_vars.values() if "raw_name" in v.attrs
     }
     factors = {"N": 1, "kN": 1e3, "adc": 1, "g": G, "deg/s": np.pi / 180, "mm": 1e-3, "V": 1, "uT": 1e-6}
     for index, column in enumerate(columns):
@@ -358,10 +345,7 @@ def test_trc_wrong_unit_is_noticed(tmp_path: Path) -> None:
         f"Frame#\tTime\t{header}\n\t\t{axes}\n\n1\t0\t{row}\n2\t0.01\t{row}\n"
     )
     assert "span 1.5e+03 m if their unit is m" in refused(write(tmp_path, text, "a.trc"))
-    assert (
-        read(write(tmp_path, text.replace("\tm\n", "\tmm\n"), "a.trc")).streams["landmarks"].sizes["landmark"]
-        == 6
-    )
+    assert read(write(tmp_path, text.replace("\tm\n", "\tmm\n"), "a.trc")).streams["landmarks"].sizes["landmark"] == 6
 
 
 @pytest.mark.recordings
@@ -429,8 +413,7 @@ _SCHEME_PARTS = [
     ("force_r_v{}", "force_l_v{}", "torque_r_y", "torque_l_y", ("right", "left")),
 ]
 SCHEMES = [
-    ([a.format("x"), b.format("x"), a.format("y"), b.format("y"), c, d], feet)
-    for a, b, c, d, feet in _SCHEME_PARTS
+    ([a.format("x"), b.format("x"), a.format("y"), b.format("y"), c, d], feet) for a, b, c, d, feet in _SCHEME_PARTS
 ]
 
 
@@ -450,27 +433,21 @@ def test_opensim_naming_schemes(tmp_path: Path, labels: list[str], feet: tuple[s
 def test_opensim_old_header_stray_lines_and_blanks(tmp_path: Path) -> None:
     header = "name a b\ndatacolumns 4\ndatarows {n}\nrange 0 1\n\nsome remark\nendheader \n\nstray line"
     labels = "         time\t     ground_force_vx\tground_force_px\tknee angle\t"
-    got = read(
-        write(tmp_path, mot(labels, " 0\t 1\t 2 \t3\t", " 1\t 4\t5\t6\t", header=header), "a.mot")
-    ).streams
+    got = read(write(tmp_path, mot(labels, " 0\t 1\t 2 \t3\t", " 1\t 4\t5\t6\t", header=header), "a.mot")).streams
     np.testing.assert_allclose(got["plate_1"]["cop_x"], [2, 5])
     np.testing.assert_allclose(got["analog"]["knee_angle"], [3, 6])
     assert got["analog"]["knee_angle"].attrs["units"] == "unknown"
 
 
 def test_opensim_coordinates_have_units(tmp_path: Path) -> None:
-    text = mot("time\tpelvis_tilt\tpelvis_tx", "0\t180\t2", "1\t90\t3").replace(
-        "inDegrees=no", "inDegrees=yes"
-    )
+    text = mot("time\tpelvis_tilt\tpelvis_tx", "0\t180\t2", "1\t90\t3").replace("inDegrees=no", "inDegrees=yes")
     got = read(write(tmp_path, text, "a.mot")).streams["analog"]
     np.testing.assert_allclose(got["pelvis_tilt"], [np.pi, np.pi / 2])
     np.testing.assert_allclose(got["pelvis_tx"], [2, 3])
 
 
 def test_opensim_point_in_mm_is_said(tmp_path: Path) -> None:
-    text = mot(
-        "time\tground_force_vy\tground_force_px\tground_torque_y", "0\t700\t300\t5000", "1\t700\t301\t5000"
-    )
+    text = mot("time\tground_force_vy\tground_force_px\tground_torque_y", "0\t700\t300\t5000", "1\t700\t301\t5000")
     got = read(write(tmp_path, text, "a.mot"))
     np.testing.assert_allclose(got.streams["plate_1"]["cop_x"], [0.3, 0.301])
     np.testing.assert_allclose(got.streams["plate_1"]["free_moment"], 5)
@@ -639,9 +616,7 @@ def test_xsens_refusals(tmp_path: Path) -> None:
 def test_real_xsens(name: str, line: int, separator: str, column: int, channel: str, scale: float) -> None:
     file = real(XSENS / name)
     stream = read(file, ReadOptions(rate_hz=100)).streams["imu"]
-    first = next(
-        i for i, text in enumerate(file.read_text().splitlines(), 1) if text.startswith("PacketCounter")
-    )
+    first = next(i for i, text in enumerate(file.read_text().splitlines(), 1) if text.startswith("PacketCounter"))
     expected = float(fields(file, line, separator)[column]) * scale
     assert float(stream[channel][line - first - 1]) == pytest.approx(expected)
 
@@ -721,17 +696,11 @@ def xdf_bytes() -> bytes:
     ]
     for number, xml in heads:
         out += _chunk(2, struct.pack("<I", number) + xml)
-    out += _chunk(4, struct.pack("<Idd", 2, 1000.0, -500.0)) + _chunk(
-        4, struct.pack("<Idd", 2, 1005.0, -500.2)
-    )
+    out += _chunk(4, struct.pack("<Idd", 2, 1000.0, -500.0)) + _chunk(4, struct.pack("<Idd", 2, 1005.0, -500.2))
     rows1 = [(1000 + i / 100, [float(i), 2.0 * i, -1.0]) for i in range(20)]
     rows2 = [(1500 + i / 50, [1.0, float(i)]) for i in range(10)]
-    out += _chunk(3, struct.pack("<I", 1) + _samples(rows1)) + _chunk(
-        3, struct.pack("<I", 2) + _samples(rows2)
-    )
-    out += _chunk(
-        3, struct.pack("<I", 3) + _samples([(1000.05, "start"), (1000.1, "stop"), (1000.15, "start")])
-    )
+    out += _chunk(3, struct.pack("<I", 1) + _samples(rows1)) + _chunk(3, struct.pack("<I", 2) + _samples(rows2))
+    out += _chunk(3, struct.pack("<I", 3) + _samples([(1000.05, "start"), (1000.1, "stop"), (1000.15, "start")]))
     for number in (1, 2, 3, 4):
         out += _chunk(
             6, struct.pack("<I", number) + b"<?xml version='1.0'?><info><sample_count>1</sample_count></info>"

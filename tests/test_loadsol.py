@@ -301,9 +301,7 @@ def test_unknown_foot_is_told_and_may_be_stated(tmp_path: Path) -> None:
         (9, 0, "0.000", "goes back"),
     ],
 )
-def test_damaged_cells_are_refused_by_name(
-    tmp_path: Path, line: int, column: int, cell: str, message: str
-) -> None:
+def test_damaged_cells_are_refused_by_name(tmp_path: Path, line: int, column: int, cell: str, message: str) -> None:
     text = edited(loadsol_text(rows=300), line, column, cell)
     path = tmp_path / "damaged.txt"
     path.write_text(text, encoding="utf-8")

@@ -164,9 +164,7 @@ def test_force_and_moment_are_filtered_before_the_division() -> None:
     random = np.random.default_rng(3)
     t = np.arange(1500) / 1000.0
     load = 700.0 * np.clip(np.sin(np.pi * t / 1.5), 0, None)
-    force = np.column_stack([np.zeros_like(t), np.zeros_like(t), load]) + random.normal(
-        scale=8, size=(1500, 3)
-    )
+    force = np.column_stack([np.zeros_like(t), np.zeros_like(t), load]) + random.normal(scale=8, size=(1500, 3))
     moment = np.column_stack([0.05 * load, -0.10 * load, 0 * t]) + random.normal(scale=2, size=(1500, 3))
     found = plates.center_of_pressure(force, moment, corners_m=FLAT, rate_hz=1000.0, cutoff_hz=50.0)
     smooth = [lowpass(x, rate_hz=1000.0, cutoff_hz=50.0) for x in (force, moment)]

@@ -26,12 +26,9 @@ CSV = "time [s],left_force [N],left_cell_01 [adc],right_acc_x [g],fz [N],what [V
     f"{i / 100:.2f},{i * 7 % 900},{i % 255},{i % 5 - 2},{i * 3},0.5\n" for i in range(60)
 )
 COMMA = CSV.replace(".", ";").replace(",", "\t").replace(";", ",")
-MOT = (
-    "grf\nversion=1\nnRows=40\nnColumns=7\ninDegrees=no\nendheader\ntime\tground_force_vx\tground_force_vy\t"
-    + (
-        "ground_force_px\tground_torque_y\t1_ground_force_vy\tknee\n"
-        + "".join(f"{i / 100}\t{i}\t{700 + i}\t0.{i:02d}\t0.1\t0\t{i}\n" for i in range(40))
-    )
+MOT = "grf\nversion=1\nnRows=40\nnColumns=7\ninDegrees=no\nendheader\ntime\tground_force_vx\tground_force_vy\t" + (
+    "ground_force_px\tground_torque_y\t1_ground_force_vy\tknee\n"
+    + "".join(f"{i / 100}\t{i}\t{700 + i}\t0.{i:02d}\t0.1\t0\t{i}\n" for i in range(40))
 )
 FORCES = (
     "[Force Data]\nNumberOfForcePlates=1\nSampleRate=450.0\nNumberOfSamples=30\n"
@@ -42,9 +39,8 @@ RBDS = "Time\tFx\tFy\tFz\tCOPx\tCOPy\tCOPz\tTy\n" + "".join(
     f"{i + 1}\t1\t{i}\t3\t2500.5\t0\t1134\t-15\n" for i in range(30)
 )
 XSENS = MT + "".join(f"{100 + i:05d}\t\t{i}.5\t0.1\t0.2\t3\n" for i in range(30))
-APDM = (
-    "Test Name:,a\nSample Rate:,128,Hz\nTime,Foot/Acceleration/X,Foot/Angular Velocity/Y\ns,m/s^2,rad/s\n"
-    + ("".join(f"{i / 128},{i},{-i}\n" for i in range(30)))
+APDM = "Test Name:,a\nSample Rate:,128,Hz\nTime,Foot/Acceleration/X,Foot/Angular Velocity/Y\ns,m/s^2,rad/s\n" + (
+    "".join(f"{i / 128},{i},{-i}\n" for i in range(30))
 )
 APDM7 = "Format=7,5718,,,Left Foot,,\nTime,Accelerometer,,,Gyroscope,,\n,X,Y,Z,X,Y,Z\n" + "".join(
     f"{1550879504438281 + 7812 * i},1,2,3,4,5,6\n" for i in range(30)
@@ -96,9 +92,7 @@ def repeat(data: bytearray, chance: random.Random) -> None:
 
 def huge(data: bytearray, chance: random.Random) -> None:
     """Put an absurd number where a number stands."""
-    text = chance.choice(
-        (b"1e308", b"-1e29", b"99999999999999999999", b"inf", b"nan", b"1e-320", b"0x10", b"--5", b"")
-    )
+    text = chance.choice((b"1e308", b"-1e29", b"99999999999999999999", b"inf", b"nan", b"1e-320", b"0x10", b"--5", b""))
     digits = [i for i, byte in enumerate(data) if 48 <= byte <= 57]
     at = chance.choice(digits) if digits else 0
     end = at

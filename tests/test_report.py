@@ -287,9 +287,7 @@ def test_unknown_values_are_dashes() -> None:
         log_likelihood=nothing,
     )
     page = render_sync_report(
-        TrialEvidence(
-            trial="t", surface="overground", verdict="refused", streams=[empty], mass_kg=float("nan")
-        )
+        TrialEvidence(trial="t", surface="overground", verdict="refused", streams=[empty], mass_kg=float("nan"))
     )
     rows = {(row[0].text or "").strip(): row[1].text for row in tree(page).iter("tr")}
     for label in (
@@ -481,9 +479,7 @@ def test_batch_of_nothing() -> None:
 
 def test_batch_row_tells_the_worst_of_the_aligned() -> None:
     loose = stream("b", seed=5)
-    loose = replace(
-        loose, clock_map=loose.clock_map.model_copy(update={"uncertainty_ms": 9.0, "p_wrong": None})
-    )
+    loose = replace(loose, clock_map=loose.clock_map.model_copy(update={"uncertainty_ms": 9.0, "p_wrong": None}))
     row = batch_row(trial(stream(), loose))
     assert (row.uncertainty_ms, row.p_wrong, row.aligned) == (9.0, 0.00025, 2)
 
@@ -527,11 +523,7 @@ def test_envelope_keeps_every_peak(values: list[float], columns: int) -> None:
     for low, high, a, b in zip(seen.low, seen.high, edges[:-1], edges[1:]):
         inside = y[(x >= a) & (x < b)]
         inside = inside[np.isfinite(inside)]
-        assert (
-            (np.isnan(low) and np.isnan(high))
-            if not inside.size
-            else (low, high) == (inside.min(), inside.max())
-        )
+        assert (np.isnan(low) and np.isnan(high)) if not inside.size else (low, high) == (inside.min(), inside.max())
 
 
 def test_curve_keeps_gaps_and_few_samples_as_they_are() -> None:

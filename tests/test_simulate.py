@@ -73,9 +73,7 @@ def test_forces_of_a_family_look_like_gait(name: str, gait: str) -> None:
         assert force[:, 2].min() >= 0
         low, high = (1.9, 3.3) if gait == "run" else (0.95, 1.5)
         assert low < force[:, 2].max() < high
-        assert (
-            force[inside, 0][: inside.sum() // 3].mean() < 0 < force[inside, 0][-inside.sum() // 3 :].mean()
-        )
+        assert force[inside, 0][: inside.sum() // 3].mean() < 0 < force[inside, 0][-inside.sum() // 3 :].mean()
         share = person.load_share(steps, 5, phase[inside])
         assert np.all(share >= 0)
         np.testing.assert_allclose(share.sum(axis=1), 1.0, atol=1e-9)
@@ -228,9 +226,7 @@ def test_impacts_of_the_imu_lie_at_the_contacts() -> None:
 def test_overground_hits_are_few_and_stay_on_their_plates() -> None:
     counts, partial = [], []
     for seed in range(6):
-        trial = simulate_trial(
-            Condition(family="A", surface="overground", wearables=("landmarks",), jumps=0), seed
-        )
+        trial = simulate_trial(Condition(family="A", surface="overground", wearables=("landmarks",), jumps=0), seed)
         table = trial.truth.contacts
         counts.append(int(np.count_nonzero(table.plate)))
         partial.append(np.mean(~table.whole[table.plate > 0]))
@@ -341,9 +337,7 @@ def test_events_are_the_true_contacts_seen_late_and_jittered(surface: str) -> No
 
 
 def test_silent_losses_shift_later_events() -> None:
-    condition = Condition(
-        family="A", index_stamps=True, silent_loss=((60.0, 0.2), (80.0, 0.1)), duration_s=200.0
-    )
+    condition = Condition(family="A", index_stamps=True, silent_loss=((60.0, 0.2), (80.0, 0.1)), duration_s=200.0)
     stream = simulate_events(condition, 3).wearables["insole"]
     steps = simulate_events(condition, 3).steps
     real = stream.events.source >= 0

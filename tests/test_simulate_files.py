@@ -95,9 +95,7 @@ def test_loadsol_text_has_the_layout_of_a_real_export(trial: LabTrial) -> None:
 def test_csv_holds_both_feet_and_leaves_gaps_empty(trial: LabTrial) -> None:
     recording = trial.wearables["imu"]
     if any(stream.attrs["stamp_source"] != "crystal" for stream in recording.streams.values()):
-        recording = simulate_trial(
-            trial.truth.condition.model_copy(update={"index_stamps": True}), 21
-        ).wearables["imu"]
+        recording = simulate_trial(trial.truth.condition.model_copy(update={"index_stamps": True}), 21).wearables["imu"]
     rows = list(csv.reader(csv_file(recording).splitlines()))
     assert rows[0][:2] == ["time [s]", "left_acc_x [m/s^2]"]
     assert len(rows[0]) == 13

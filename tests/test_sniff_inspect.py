@@ -300,9 +300,7 @@ def test_errors_become_one_line(
     assert err.count("\n") <= 1
 
 
-def test_debug_shows_the_traceback(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRFKIT_DEBUG", "1")
     with pytest.raises(SystemExit):
         common.run(_app_that(ValueError("odd")), [], name="tool")
@@ -335,9 +333,7 @@ def test_help_waits_for_no_heavy_import() -> None:
         "print('HEAVY', sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
     )
     environment = os.environ | {"COLUMNS": "80"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert "HEAVY []" in done.stderr
     assert "--column-map" in done.stdout
     assert "Exit codes" in done.stdout

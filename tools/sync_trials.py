@@ -84,7 +84,7 @@ def _row(
     return {
         "seed": seed,
         "wearable": wearable,
-        "family": trial.truth.family,
+        "family": trial.truth.world.family,
         "surface": condition.surface,
         "step_cv_percent": step_cv_percent(trial),
         "accepted": clock_map.verdict == "aligned",

@@ -92,9 +92,7 @@ def _targets(streams: dict[str, xr.Dataset], document: AnyDocument) -> list[str]
 
 def _refuse_twice(stream: xr.Dataset, name: str, loaded: Loaded[AnyDocument]) -> None:
     if loaded.sha256 in str(stream.attrs.get("calibrations", "")).split():
-        raise BadInputError(
-            f"calibration '{loaded.document.name}' was applied to '{name}' already; apply it once"
-        )
+        raise BadInputError(f"calibration '{loaded.document.name}' was applied to '{name}' already; apply it once")
 
 
 def _applied(stream: xr.Dataset, name: str, document: AnyDocument) -> xr.Dataset:
@@ -113,9 +111,7 @@ def _marked(stream: xr.Dataset, loaded: Loaded[AnyDocument]) -> xr.Dataset:
 
 
 def _as_input(loaded: Loaded[AnyDocument]) -> InputFile:
-    return InputFile(
-        name=loaded.file_name, sha256=loaded.sha256, size_bytes=loaded.size_bytes, role="calibration"
-    )
+    return InputFile(name=loaded.file_name, sha256=loaded.sha256, size_bytes=loaded.size_bytes, role="calibration")
 
 
 def _copy(stream: xr.Dataset) -> xr.Dataset:
@@ -131,9 +127,7 @@ def _pressure(stream: xr.Dataset, name: str, document: PressureCalibration) -> x
     changed = _copy(stream)
     for channel in wanted:
         if channel not in stream:
-            raise BadInputError(
-                f"calibration '{document.name}' names channel '{channel}', '{name}' has it not"
-            )
+            raise BadInputError(f"calibration '{document.name}' names channel '{channel}', '{name}' has it not")
         values = _in_unit(stream[channel], f"{name} channel '{channel}'", document.unit_in)
         attrs = dict(stream[channel].attrs) | {"units": document.unit_out, "residual_n": document.residual_n}
         changed[channel] = (stream[channel].dims, pressure_to_force(values, document), attrs)

@@ -14,9 +14,7 @@ from .findings import CorrectionRequest, PlateFindings, decided
 from .vertical import FORCES, MOMENTS, vertical_force
 
 
-def correct(
-    recording: Recording, findings: list[PlateFindings], *, ask: CorrectionRequest | None = None
-) -> Recording:
+def correct(recording: Recording, findings: list[PlateFindings], *, ask: CorrectionRequest | None = None) -> Recording:
     """Return the recording with what was asked for, and what is unambiguous, corrected.
 
     Order: vertical axis, sign, then the drift or the constant zero of every force and moment channel; the
@@ -93,9 +91,7 @@ def _detrend(stream: xr.Dataset, plate: PlateFindings) -> None:
         _set(stream, name, values - drift_curve(values, flights, rate_hz=rate))
     stream.attrs["drift_range_n"] = float(np.ptp(curve))
     turned = float(stream.attrs.get("sign", 1))
-    stream.attrs["zero_offset_n"] = float(stream.attrs.get("zero_offset_n", 0.0)) + turned * float(
-        np.median(curve)
-    )
+    stream.attrs["zero_offset_n"] = float(stream.attrs.get("zero_offset_n", 0.0)) + turned * float(np.median(curve))
 
 
 def with_pressure(stream: xr.Dataset) -> xr.Dataset:

@@ -74,16 +74,10 @@ def examine(
     return found
 
 
-def _plates(
-    recording: Recording, weight_n: float, surface: Surface | None, *, known: bool
-) -> list[PlateFindings]:
+def _plates(recording: Recording, weight_n: float, surface: Surface | None, *, known: bool) -> list[PlateFindings]:
     plates = recording.of_kind("force_plate")
     seen = {name: _look(name, data, weight_n, surface, known) for name, data in plates.items()}
-    signs = {
-        p.base.direction * p.up
-        for p in seen.values()
-        if p is not None and p.base.certain and p.base.direction
-    }
+    signs = {p.base.direction * p.up for p in seen.values() if p is not None and p.base.certain and p.base.direction}
     sign = signs.pop() if len(signs) == 1 else 0
     return [_no_force(n, weight_n) if p is None else _examined(p, sign) for n, p in seen.items()]
 
@@ -97,9 +91,7 @@ def _weight_of(plates: dict[str, xr.Dataset]) -> float:
     return max(_SMALLEST_WEIGHT_N, max(spans, default=0.0) / _PEAK_BW)
 
 
-def _look(
-    name: str, stream: xr.Dataset, weight_n: float, surface: Surface | None, known: bool
-) -> _Plate | None:
+def _look(name: str, stream: xr.Dataset, weight_n: float, surface: Surface | None, known: bool) -> _Plate | None:
     here = force_channels(stream)
     for channel in here:
         require(str(stream[channel].attrs.get("units", "unknown")), "N", what=f"{name} channel '{channel}'")
@@ -187,9 +179,7 @@ def _sign(plate: _Plate) -> Finding | None:
         f"the vertical force is {plate.share(stance)} in stance against its quiet level, expected positive"
         f" (up, on the foot): {told if certain else doubt}"
     )
-    return Finding(
-        code="sign", severity="warning" if certain else "info", text=text, value=stance, certain=certain
-    )
+    return Finding(code="sign", severity="warning" if certain else "info", text=text, value=stance, certain=certain)
 
 
 def _zero(plate: _Plate, sign: int) -> Finding | None:
@@ -205,9 +195,7 @@ def _zero(plate: _Plate, sign: int) -> Finding | None:
     if abs(level) < _REPORTED_OFFSET_BW * plate.weight_n:
         return None
     where = f"in {base.flights.size} flight phases" if base.flights else "over the quiet unloaded stretches"
-    doubt = (
-        "subtract it" if base.certain else "it may be a load: check, then ask for the zero to be corrected"
-    )
+    doubt = "subtract it" if base.certain else "it may be a load: check, then ask for the zero to be corrected"
     text = f"the vertical force is {plate.share(level)} {where}, expected 0; {doubt}"
     severe = abs(level) > 0.02 * plate.weight_n
     return Finding(
@@ -268,9 +256,7 @@ def _noise(plate: _Plate) -> Finding | None:
         return None
     loud = base.noise_n > 0.02 * plate.weight_n
     if base.noise_n == 0.0 and not loud:
-        text = (
-            "the unloaded force is constant: small forces were set to one value before the file was written"
-        )
+        text = "the unloaded force is constant: small forces were set to one value before the file was written"
     else:
         text = f"the unloaded noise is {plate.share(base.noise_n)} (SD), expected at most 2 % BW"
         text += "; look for vibration or a loose cable" if loud else ""

@@ -105,9 +105,7 @@ class LagEntry(BaseModel):
     @model_validator(mode="after")
     def _ordered(self) -> LagEntry:
         if self.rate_hz_max <= self.rate_hz_min:
-            raise ValueError(
-                f"rate_hz_max {self.rate_hz_max:g} is not above rate_hz_min {self.rate_hz_min:g}"
-            )
+            raise ValueError(f"rate_hz_max {self.rate_hz_max:g} is not above rate_hz_min {self.rate_hz_min:g}")
         return self
 
     def holds(self, device_class: str, feature: str, rate_hz: float) -> bool:

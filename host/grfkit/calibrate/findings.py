@@ -134,10 +134,7 @@ class PlateFindings(BaseModel):
 def decided(findings: list[PlateFindings], ask: CorrectionRequest | None = None) -> list[PlateFindings]:
     """Return the findings with ``corrected`` set as :func:`grfkit.calibrate.correct` treats them."""
     wanted = ask or CorrectionRequest()
-    return [
-        plate.model_copy(update={"findings": [_decide(f, wanted) for f in plate.findings]})
-        for plate in findings
-    ]
+    return [plate.model_copy(update={"findings": [_decide(f, wanted) for f in plate.findings]}) for plate in findings]
 
 
 def _decide(finding: Finding, ask: CorrectionRequest) -> Finding:
@@ -145,6 +142,4 @@ def _decide(finding: Finding, ask: CorrectionRequest) -> Finding:
     if field is None:
         return finding
     choice: Choice = getattr(ask, field)
-    return finding.model_copy(
-        update={"corrected": choice == "always" or (choice == "auto" and finding.certain)}
-    )
+    return finding.model_copy(update={"corrected": choice == "always" or (choice == "auto" and finding.certain)})

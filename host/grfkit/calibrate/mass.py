@@ -39,9 +39,7 @@ def mass_finding(newtons: float, strides: int, *, mass_kg: float | None) -> Find
         return Finding(code="mass", severity="info", text=text, value=newtons / G, unit="kg")
     off = newtons / (mass_kg * G) - 1.0
     if abs(off) <= TOLERANCE:
-        text = (
-            f"{seen}, {100 * off:+.1f} % from {mass_kg:g} kg; within the tolerance of {100 * TOLERANCE:.0f} %"
-        )
+        text = f"{seen}, {100 * off:+.1f} % from {mass_kg:g} kg; within the tolerance of {100 * TOLERANCE:.0f} %"
         return Finding(code="mass", severity="info", text=text, value=newtons / G, unit="kg")
     text = (
         f"{seen}, {100 * off:+.1f} % from {mass_kg:g} kg, expected within {100 * TOLERANCE:.0f} %;"

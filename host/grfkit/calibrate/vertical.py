@@ -38,9 +38,7 @@ def vertical_force(stream: xr.Dataset) -> Floats:
     elif not vertical:
         axis = load_axis(stream)
         if not axis:
-            raise BadInputError(
-                "the vertical axis of the force plate is unknown; set its attribute 'vertical'"
-            )
+            raise BadInputError("the vertical axis of the force plate is unknown; set its attribute 'vertical'")
         name = f"f{axis}"
     if name not in here:
         raise BadInputError(f"the force plate's vertical is '{vertical}', but it has no channel {name}")

@@ -64,9 +64,7 @@ def _request(given: dict[str, Any]) -> LabRequest:
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise BadInputError(
-            f"{option} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}"
-        ) from error
+        raise BadInputError(f"{option} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
 
 
 def _write(out_dir: Path, request: LabRequest, *, force: bool) -> list[PlannedTrial]:

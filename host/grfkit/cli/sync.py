@@ -10,17 +10,13 @@ import typer
 
 from . import common
 
-app = common.make_app(
-    "Aligns insoles, IMUs and landmarks with a force plate or treadmill, from the signals alone."
-)
+app = common.make_app("Aligns insoles, IMUs and landmarks with a force plate or treadmill, from the signals alone.")
 
 _Reference = Annotated[Path | None, typer.Option("--reference", help="C3D, MOT, text: the force plates.")]
 _Wearables = Annotated[
     list[Path] | None, typer.Option("--wearable", help="Insole, IMU or landmarks file; repeat for more.")
 ]
-_Surface = Annotated[
-    str | None, typer.Option("--surface", help="'treadmill', or 'overground' for separate plates.")
-]
+_Surface = Annotated[str | None, typer.Option("--surface", help="'treadmill', or 'overground' for separate plates.")]
 _Mass = Annotated[float | None, typer.Option("--mass-kg", help="Body mass; checked against the force.")]
 _Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
 _Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
@@ -60,13 +56,9 @@ def sync(
     ] = False,
     correct: Annotated[
         list[str] | None,
-        typer.Option(
-            "--correct", help="Doctor's findings to correct besides the unambiguous: zero, sign, drift."
-        ),
+        typer.Option("--correct", help="Doctor's findings to correct besides the unambiguous: zero, sign, drift."),
     ] = None,
-    column_map: Annotated[
-        Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")
-    ] = None,
+    column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
     min_overlap_s: Annotated[float, typer.Option("--min-overlap-s", help="Treadmill overlap needed.")] = 30.0,
     force: _Force = False,
@@ -115,9 +107,7 @@ def batch(
     """Align every row of a table; stopped, it goes on where it was. Exit 0 if all rows aligned, else 3 or 2."""
     from .sync_run import run_table
 
-    summary, text, code = run_table(
-        table, scheduler=scheduler, processes=processes, reports=reports, force=force
-    )
+    summary, text, code = run_table(table, scheduler=scheduler, processes=processes, reports=reports, force=force)
     print(json.dumps(summary, indent=2) if as_json else text)
     raise typer.Exit(code)
 

@@ -109,9 +109,7 @@ def run_row_with_report(row: Row) -> dict[str, Any]:
     return summary
 
 
-def run_table(
-    table: Path, *, scheduler: str | None, processes: int | None, reports: bool, force: bool
-) -> Outcome:
+def run_table(table: Path, *, scheduler: str | None, processes: int | None, reports: bool, force: bool) -> Outcome:
     """Return summary, words and exit code of a whole table, with a progress bar on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -76,9 +76,7 @@ def _channels(stream: dict[str, Any]) -> Table:
         cells = [c["name"], raw, c["unit"], c["frame"], _short(c["min"]), _short(c["max"]), str(c["missing"])]
         table.add_row(*(Text(cell) for cell in cells))
     if len(stream["channels"]) > len(shown):
-        table.add_row(
-            Text(f"... {len(stream['channels']) - len(shown)} more (--json lists all)", style="dim")
-        )
+        table.add_row(Text(f"... {len(stream['channels']) - len(shown)} more (--json lists all)", style="dim"))
     return table
 
 

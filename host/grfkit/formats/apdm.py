@@ -50,9 +50,7 @@ def looks_like_apdm(lines: list[str]) -> str:
     """Return what makes these first lines an APDM export, "" if nothing does."""
     if lines and lines[0].startswith("Format=7,"):
         return "starts with 'Format=7'"
-    if any(line.startswith("Sample Rate:,") for line in lines[:8]) and any(
-        "/Acceleration/" in x for x in lines[:12]
-    ):
+    if any(line.startswith("Sample Rate:,") for line in lines[:8]) and any("/Acceleration/" in x for x in lines[:12]):
         return "states a 'Sample Rate:' and columns such as '<sensor>/Acceleration/X'"
     return ""
 
@@ -74,9 +72,7 @@ def parse_apdm(text: str) -> ApdmFile:
 def _table(lines: list[str]) -> ApdmFile:
     start = next((i for i, line in enumerate(lines[:12]) if line.startswith("Time,")), -1)
     if start < 0 or start + 2 >= len(lines):
-        raise BadInputError(
-            "is cut off inside its header: expected a row 'Time,...', a row of units, and data"
-        )
+        raise BadInputError("is cut off inside its header: expected a row 'Time,...', a row of units, and data")
     names, stated = _cells(lines[start]), _cells(lines[start + 1])
     stated += [""] * (len(names) - len(stated))
     rate = next((_cells(line)[1] for line in lines[:start] if line.startswith("Sample Rate:,")), "")
@@ -113,13 +109,9 @@ def _format7(lines: list[str]) -> ApdmFile:
             sensor = sensors[i + 3].strip() if i + 3 < width else ""
         quantity = quantities[i].strip() or quantity
         if not sensor or quantity not in _QUANTITIES:
-            raise BadInputError(
-                f"header column {i + 1} ('{quantity}') belongs to no known sensor or quantity"
-            )
+            raise BadInputError(f"header column {i + 1} ('{quantity}') belongs to no known sensor or quantity")
         unit = _FORMAT7_UNITS.get(_QUANTITIES[quantity], "unknown")
-        columns.append(
-            ApdmColumn(sensor, _channel(quantity, axes[i].strip()), unit, f"{sensor}/{quantity}/{axes[i]}")
-        )
+        columns.append(ApdmColumn(sensor, _channel(quantity, axes[i].strip()), unit, f"{sensor}/{quantity}/{axes[i]}"))
     names = ["Time", *(column.raw for column in columns)]
     table = number_table(lines[3:], columns=names, separator=",", first_line=4)
     return ApdmFile(columns, table[:, 0], "us", 0.0, table[:, 1:])

@@ -163,9 +163,7 @@ def _per_channel(parameters: Parameters, name: str, channels: int, missing: floa
     return np.concatenate([stated, np.full(channels - stated.size, missing)])
 
 
-def _rotations(
-    data: bytes, header: Header, parameters: Parameters, point_rate: float
-) -> tuple[Floats, float]:
+def _rotations(data: bytes, header: Header, parameters: Parameters, point_rate: float) -> tuple[Floats, float]:
     """Return Theia's segment matrices (frames, segments, 4, 4) and their rate (Hz)."""
     used = parameters.count("ROTATION", "USED") or 0
     if not used:

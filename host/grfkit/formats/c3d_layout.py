@@ -62,9 +62,7 @@ def find_layout(size: int, header: Header, parameters: Parameters) -> tuple[Layo
         If the file is cut, holds no frame, or no statement fits it.
     """
     starts = _distinct(
-        (block - 1) * BLOCK
-        for block in (header.data_block, parameters.count("POINT", "DATA_START") or 0)
-        if block > 1
+        (block - 1) * BLOCK for block in (header.data_block, parameters.count("POINT", "DATA_START") or 0) if block > 1
     )
     if not starts or min(starts) > size:
         shown = starts[0] if starts else 0
@@ -73,15 +71,11 @@ def find_layout(size: int, header: Header, parameters: Parameters) -> tuple[Layo
     channels = _channel_counts(header, parameters)
     frames = frame_counts(header, parameters)
     if not frames:
-        raise BadInputError(
-            f"holds no frame (first {header.first_frame}, last {header.last_frame}); export it again"
-        )
+        raise BadInputError(f"holds no frame (first {header.first_frame}, last {header.last_frame}); export it again")
     per_frame = max(1, header.analog_per_frame)
     layouts = [
         Layout(n, p, c, per_frame, start, word)
-        for start, word, p, c, n in itertools.product(
-            starts, _word_sizes(header, parameters), points, channels, frames
-        )
+        for start, word, p, c, n in itertools.product(starts, _word_sizes(header, parameters), points, channels, frames)
     ]
     return _choose(layouts, size)
 

@@ -228,9 +228,7 @@ def _processor(data: bytes) -> Processor:
     return processor
 
 
-def _header_events(
-    data: bytes, words: NDArray[np.int64], processor: Processor
-) -> tuple[tuple[str, float], ...]:
+def _header_events(data: bytes, words: NDArray[np.int64], processor: Processor) -> tuple[tuple[str, float], ...]:
     count = int(words[150])
     if words[149] != 12345 or not 0 < count <= 18:
         return ()
@@ -292,9 +290,7 @@ def _value(body: bytes, processor: Processor, name: str) -> Any:
     count = int(np.prod(np.asarray(shape, dtype=np.float64))) if shape else 1
     block = body[2 + dimensions : 2 + dimensions + count * size]
     if len(block) < count * size:
-        raise BadInputError(
-            f"is broken: parameter '{name}' needs {count * size} bytes, its record holds {len(block)}"
-        )
+        raise BadInputError(f"is broken: parameter '{name}' needs {count * size} bytes, its record holds {len(block)}")
     if kind == -1:
         return _strings(block, shape)
     if kind == 1:

@@ -178,9 +178,7 @@ def _channels(file: C3dFile, index: int, kind: int) -> tuple[int, ...]:
         table = table.reshape(-1, 1, order="F")
     wanted = CHANNELS_BY_TYPE[kind]
     if table.ndim != 2 or table.shape[0] < wanted or table.shape[1] <= index:
-        raise BadInputError(
-            f"of type {kind} needs {wanted} channels, FORCE_PLATFORM:CHANNEL has {table.shape}"
-        )
+        raise BadInputError(f"of type {kind} needs {wanted} channels, FORCE_PLATFORM:CHANNEL has {table.shape}")
     column = table[:wanted, index]
     count = file.analog.shape[1]
     if not count:

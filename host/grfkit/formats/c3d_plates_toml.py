@@ -97,9 +97,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return dict(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise BadInputError(
-            f"plates file '{path.name}' cannot be read ({error.strerror or error})"
-        ) from error
+        raise BadInputError(f"plates file '{path.name}' cannot be read ({error.strerror or error})") from error
     except ValueError as error:
         what = str(error).splitlines()[0]
         raise BadInputError(f"plates file '{path.name}' is no TOML ({what})") from error
@@ -150,7 +148,5 @@ def _matrix(plate: PlateByHand, wanted: int) -> np.ndarray[Any, np.dtype[np.floa
         return None
     rows = plate.calibration or []
     if len({len(row) for row in rows}) != 1 or len(rows[0]) != wanted or len(rows) not in (6, wanted):
-        raise BadInputError(
-            f"of type {plate.type} needs a calibration of 6 or {wanted} rows of {wanted} numbers"
-        )
+        raise BadInputError(f"of type {plate.type} needs a calibration of 6 or {wanted} rows of {wanted} numbers")
     return np.asarray(rows, dtype=np.float64)

@@ -84,9 +84,7 @@ def split_header(text: str) -> tuple[int, str, list[str]]:
     raise BadInputError("holds no header row of named columns, e.g. 'time [s],left_force [N]'")
 
 
-def parse_csv(
-    text: str, column_map: Mapping[str, str] | None = None, *, needs: Sequence[str] = ()
-) -> CsvFile:
+def parse_csv(text: str, column_map: Mapping[str, str] | None = None, *, needs: Sequence[str] = ()) -> CsvFile:
     """Return the columns of a CSV text and their numbers.
 
     Parameters
@@ -151,9 +149,7 @@ def _choose(header: list[str], column_map: dict[str, str], notes: list[str]) -> 
         raise BadInputError(f"the column map names '{absent[0]}', but the file's columns are {known}")
     twice = [name for name in column_map if header.count(name) > 1]
     if twice:
-        raise BadInputError(
-            f"column '{twice[0]}' of the column map stands {header.count(twice[0])} times in the file"
-        )
+        raise BadInputError(f"column '{twice[0]}' of the column map stands {header.count(twice[0])} times in the file")
     chosen, left_out = [], []
     for index, cell in enumerate(header):
         if cell in column_map:

@@ -83,19 +83,14 @@ def parse_fscan(text: str) -> FscanFile:
     _check_order(starts)
     _check_end(header, number, notes)
     sums = joined(
-        [
-            sensel_sums(_grids(lines, starts[i : i + _CHUNK_FRAMES], shape))
-            for i in range(0, len(starts), _CHUNK_FRAMES)
-        ]
+        [sensel_sums(_grids(lines, starts[i : i + _CHUNK_FRAMES], shape)) for i in range(0, len(starts), _CHUNK_FRAMES)]
     )
     if (sums.loaded == 0).all():
         notes.append("no cell of any frame is loaded")
     row, column = _length(header, "ROW_SPACING"), _length(header, "COL_SPACING")
     area = _area(header, row, column, notes)
     period = _seconds(header)
-    return FscanFile(
-        number, sums, unit, period, row, column, area, _side(header), header.get("TIME", ""), notes
-    )
+    return FscanFile(number, sums, unit, period, row, column, area, _side(header), header.get("TIME", ""), notes)
 
 
 def _header(lines: Sequence[str]) -> dict[str, str]:
@@ -151,8 +146,7 @@ def _area(header: dict[str, str], row: float, column: float, notes: list[str]) -
         return product
     if abs(stated / product - 1.0) > 0.02:
         notes.append(
-            f"SENSEL_AREA is {stated * 1e6:.4g} mm^2, the spacings give {product * 1e6:.4g};"
-            " the first is used"
+            f"SENSEL_AREA is {stated * 1e6:.4g} mm^2, the spacings give {product * 1e6:.4g}; the first is used"
         )
     return stated
 
@@ -209,15 +203,11 @@ def _check_end(header: dict[str, str], number: NDArray[np.float64], notes: list[
         notes.append(f"the header states frames up to {text}, the last one here is {number[-1]:.0f}")
 
 
-def _grids(
-    lines: Sequence[str], starts: Sequence[tuple[int, int]], shape: tuple[int, int]
-) -> NDArray[np.float64]:
+def _grids(lines: Sequence[str], starts: Sequence[tuple[int, int]], shape: tuple[int, int]) -> NDArray[np.float64]:
     rows = [lines[i] for at, _ in starts for i in range(at, at + shape[0])]
     line_numbers = [i + 1 for at, _ in starts for i in range(at, at + shape[0])]
     cells = matrix_rows(rows, line_numbers, width=shape[1], missing=frozenset({"B"}))
     negative = np.flatnonzero((cells < 0).any(axis=1))
     if negative.size:
-        raise BadInputError(
-            f"line {line_numbers[negative[0]]} holds a negative pressure; the file is damaged"
-        )
+        raise BadInputError(f"line {line_numbers[negative[0]]} holds a negative pressure; the file is damaged")
     return cells.reshape(len(starts), *shape)

@@ -69,9 +69,7 @@ def parse_gaitpdb(text: str) -> GaitpdbFile:
         values, notes = values[:-1], [*notes, "the last row is cut off; it is left out"]
     wrong = _wrong_total(values)
     if wrong >= 0:
-        raise BadInputError(
-            f"line {wrong + 1}: a foot's total is not the sum of its eight cells; the row is damaged"
-        )
+        raise BadInputError(f"line {wrong + 1}: a foot's total is not the sum of its eight cells; the row is damaged")
     cells = {"left": values[:, 1 : 1 + CELLS], "right": values[:, 1 + CELLS : 1 + 2 * CELLS]}
     return GaitpdbFile(values[:, 0], cells, {"left": values[:, -2], "right": values[:, -1]}, notes)
 

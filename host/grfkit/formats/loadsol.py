@@ -230,9 +230,7 @@ def _side(sensor: str) -> str:
 def _check_blocks(blocks: list[LoadsolBlock]) -> None:
     for time_index in {block.time_index for block in blocks}:
         together = {b.sensor: b.side for b in blocks if b.time_index == time_index}
-        if len(together) > 1 and (
-            len(set(together.values())) < len(together) or "unknown" in together.values()
-        ):
+        if len(together) > 1 and (len(set(together.values())) < len(together) or "unknown" in together.values()):
             names = ", ".join(f"'{sensor}'" for sensor in together)
             raise BadInputError(
                 f"sensors {names} share the time of column {time_index + 1}; expected one sensor per foot"
@@ -249,9 +247,7 @@ def _check_blocks(blocks: list[LoadsolBlock]) -> None:
     sensors: dict[str, str] = {}
     for block in blocks:
         if sensors.setdefault(block.side, block.sensor) != block.sensor:
-            raise BadInputError(
-                f"the {block.side} foot has two sensors, '{sensors[block.side]}' and '{block.sensor}'"
-            )
+            raise BadInputError(f"the {block.side} foot has two sensors, '{sensors[block.side]}' and '{block.sensor}'")
 
 
 def _names(blocks: list[LoadsolBlock], width: int) -> list[str]:
@@ -275,9 +271,7 @@ def _fill(block: LoadsolBlock, values: NDArray[np.float64]) -> None:
     present = np.isfinite(stamps)
     without = ~present & np.isfinite(table).any(axis=1)
     if without.any():
-        raise BadInputError(
-            f"sensor '{block.sensor}' has values but no time in data row {without.argmax() + 1}"
-        )
+        raise BadInputError(f"sensor '{block.sensor}' has values but no time in data row {without.argmax() + 1}")
     if not present.any():
         raise BadInputError(f"sensor '{block.sensor}' has no sample")
     block.table, block.time_raw = table[present], stamps[present]

@@ -158,7 +158,5 @@ def _check_rows(time: NDArray[np.float64], header: dict[str, str], notes: list[s
     start = header.get("range", "").split()
     trimmed = bool(start) and is_number(start[0]) and time[0] > float(start[0]) + 1e-9
     if time.size < int(stated) and not trimmed:
-        raise BadInputError(
-            f"is cut off: its header states {stated} rows, it holds {time.size}; export it again"
-        )
+        raise BadInputError(f"is cut off: its header states {stated} rows, it holds {time.size}; export it again")
     notes.append(f"the header states {stated} rows, the file holds {time.size} (from {time[0]:g} s)")

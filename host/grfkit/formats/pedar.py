@@ -64,9 +64,7 @@ def parse_pedar(text: str) -> PedarFile:
     lines = text.splitlines()
     at = find_header(lines)
     if at < 0:
-        raise BadInputError(
-            "is no pedar export: expected 'pressure values in kPa' and a row 'time[secs] 1 2 ...'"
-        )
+        raise BadInputError("is no pedar export: expected 'pressure values in kPa' and a row 'time[secs] 1 2 ...'")
     names = [cell.strip() for cell in lines[at].split("\t")]
     while names and not names[-1]:
         names.pop()

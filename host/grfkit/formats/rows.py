@@ -15,9 +15,7 @@ _CHUNK_ROWS = 20000
 LARGEST = 1e30
 """A number beyond this is no measurement: the file is broken or not what it seems."""
 
-_MISSING = frozenset(
-    {"", "nan", "-nan", "nan(ind)", "-nan(ind)", "1.#qnan", "-1.#ind", "n/a", "na", "null", "none"}
-)
+_MISSING = frozenset({"", "nan", "-nan", "nan(ind)", "-nan(ind)", "1.#qnan", "-1.#ind", "n/a", "na", "null", "none"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d{1,3})?")
 _UNUSUAL = re.compile(r"[^0-9+\-.eE \t\r]")
 
@@ -133,9 +131,7 @@ def _careful(flat: list[str], columns: Sequence[str], first_line: int) -> NDArra
         elif tidy.lower() not in _MISSING:
             line, column = divmod(index, len(columns))
             shown = tidy if len(tidy) <= 30 else tidy[:27] + "..."
-            raise BadInputError(
-                f"line {first_line + line}, column '{columns[column]}': {shown!r} is no number"
-            )
+            raise BadInputError(f"line {first_line + line}, column '{columns[column]}': {shown!r} is no number")
     return values
 
 

@@ -97,9 +97,7 @@ def _channels(names: Sequence[str]) -> dict[str, int]:
         elif cell:
             channels[f"cell_{int(cell[1]):02d}"] = index
         else:
-            raise BadInputError(
-                f"column '{name}' is not known; expected accel_x, gyro_x, pressure_01, corrupt"
-            )
+            raise BadInputError(f"column '{name}' is not known; expected accel_x, gyro_x, pressure_01, corrupt")
     return channels
 
 

@@ -119,9 +119,7 @@ class _Form:
     decimal: str
 
 
-def _without_cut_row(
-    rows: list[str], form: _Form, first_line: int, line_ended: bool
-) -> tuple[list[str], list[str]]:
+def _without_cut_row(rows: list[str], form: _Form, first_line: int, line_ended: bool) -> tuple[list[str], list[str]]:
     number = first_line + len(rows) - 1
     try:
         _slow(rows[-1:], form, number)

@@ -36,14 +36,10 @@ def unwrapped(counter: NDArray[np.float64], modulus: int) -> NDArray[np.float64]
     bad = ~((counter >= 0) & (counter < modulus) & (counter == np.floor(counter)))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
-        raise BadInputError(
-            f"sample counter is {counter[row]:g} in row {row + 1}, expected 0 to {modulus - 1}"
-        )
+        raise BadInputError(f"sample counter is {counter[row]:g} in row {row + 1}, expected 0 to {modulus - 1}")
     steps = np.diff(counter)
     back = np.flatnonzero((steps < 0) & (steps > -modulus / 2))
     if back.size:
         row = int(back[0])
-        raise BadInputError(
-            f"sample counter goes back from {counter[row]:g} to {counter[row + 1]:g} at row {row + 2}"
-        )
+        raise BadInputError(f"sample counter goes back from {counter[row]:g} to {counter[row + 1]:g} at row {row + 2}")
     return np.concatenate([counter[:1], counter[0] + np.cumsum(np.where(steps < 0, steps + modulus, steps))])

@@ -79,9 +79,7 @@ def _header(lines: list[str]) -> dict[str, str]:
         raise BadInputError(f"ends after {len(lines)} lines, inside its TRC header; it was cut off")
     header = dict(zip(lines[1].split(), lines[2].split()))
     if "Units" not in header:
-        raise BadInputError(
-            "line 2 and 3 of its TRC header name no 'Units'; add the unit of the positions, e.g. mm"
-        )
+        raise BadInputError("line 2 and 3 of its TRC header name no 'Units'; add the unit of the positions, e.g. mm")
     return header
 
 
@@ -151,12 +149,8 @@ def _check_frames(frames: NDArray[np.float64], header: dict[str, str], notes: li
         return
     begins = frames[0] <= 1
     if begins and frames.size < int(stated):
-        raise BadInputError(
-            f"is cut off: its header states {stated} frames, it holds {frames.size}; export it again"
-        )
-    notes.append(
-        f"the header states {stated} frames, the file holds {frames.size} (from frame {frames[0]:.0f})"
-    )
+        raise BadInputError(f"is cut off: its header states {stated} frames, it holds {frames.size}; export it again")
+    notes.append(f"the header states {stated} frames, the file holds {frames.size} (from frame {frames[0]:.0f})")
 
 
 def _unseen(positions: NDArray[np.float64], notes: list[str]) -> NDArray[np.float64]:

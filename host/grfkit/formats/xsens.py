@@ -48,9 +48,7 @@ def parse_xsens(text: str) -> XsensFile:
             columns = [cell.strip() for cell in line.strip().split(separator)]
             if len(columns) < 2 or len(set(columns)) < len(columns):
                 raise BadInputError(f"line {index + 1} names no column but {COUNTER}, or one twice")
-            table = number_table(
-                lines[index + 1 :], columns=columns, separator=separator, first_line=index + 2
-            )
+            table = number_table(lines[index + 1 :], columns=columns, separator=separator, first_line=index + 2)
             return XsensFile(header, columns, table)
         elif line.strip():
             break

@@ -232,10 +232,7 @@ def _foot(name: str, frames: Sequence[_Frame], unit: str, separator: str) -> Xse
     if not unit or parse_unit(unit).canonical not in ("Pa", "count"):
         raise BadInputError(f"line 'Units:' states '{unit}', expected the cells' unit, e.g. 'Units:,mmHg'")
     foot.sums = joined(
-        [
-            _sums(parts[start : start + _CHUNK_FRAMES], shape, separator)
-            for start in range(0, len(parts), _CHUNK_FRAMES)
-        ]
+        [_sums(parts[start : start + _CHUNK_FRAMES], shape, separator) for start in range(0, len(parts), _CHUNK_FRAMES)]
     )
     foot.cell_m = _cell_size(parts[0])
     return foot
@@ -359,9 +356,7 @@ def _figures(
     return figures
 
 
-def _numbers(
-    cells: Sequence[Sequence[str]], lines: Sequence[int], columns: Sequence[str]
-) -> NDArray[np.float64]:
+def _numbers(cells: Sequence[Sequence[str]], lines: Sequence[int], columns: Sequence[str]) -> NDArray[np.float64]:
     """Return figures as numbers, with either decimal sign (a figure has no thousands sign)."""
     rows = ["\t".join(row).replace(",", ".") for row in cells]
     try:

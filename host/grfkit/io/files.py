@@ -43,9 +43,7 @@ def decode(data: bytes) -> str:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     if b"\0" in data:
-        raise BadInputError(
-            f"holds binary zeros (byte {data.index(0)}); it is no text file, or a damaged one"
-        )
+        raise BadInputError(f"holds binary zeros (byte {data.index(0)}); it is no text file, or a damaged one")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -125,6 +123,4 @@ def check_extent(positions: Floats, unit: str) -> None:
         return
     extent = float(np.median(spread))
     if not _SMALLEST_M < extent < _LARGEST_M:
-        raise BadInputError(
-            f"its markers span {extent:.3g} m if their unit is {unit} as stated; correct the unit"
-        )
+        raise BadInputError(f"its markers span {extent:.3g} m if their unit is {unit} as stated; correct the unit")

@@ -89,18 +89,13 @@ def _longest_gap(data: xr.Dataset) -> float:
 
 
 def _channels(data: xr.Dataset) -> list[Report]:
-    return [
-        _channel(str(name), item.values, item.attrs)
-        for name, item in data.data_vars.items()
-        if name != "time_raw"
-    ]
+    return [_channel(str(name), item.values, item.attrs) for name, item in data.data_vars.items() if name != "time_raw"]
 
 
 def _landmarks(data: xr.Dataset) -> list[Report]:
     position = data["position"]
     return [
-        _channel(str(name), position.values[:, i, :], position.attrs)
-        for i, name in enumerate(data["landmark"].values)
+        _channel(str(name), position.values[:, i, :], position.attrs) for i, name in enumerate(data["landmark"].values)
     ]
 
 

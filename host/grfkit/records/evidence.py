@@ -82,9 +82,7 @@ class StreamEvidence:
         }
         for name, (along, values) in pairs.items():
             if np.ndim(values) != 1 or np.shape(along) != np.shape(values):
-                raise BadInputError(
-                    f"{self.stream}: {name} has shape {np.shape(values)}, expected {np.shape(along)}"
-                )
+                raise BadInputError(f"{self.stream}: {name} has shape {np.shape(values)}, expected {np.shape(along)}")
 
 
 @dataclass(frozen=True)

@@ -144,9 +144,7 @@ def make_landmarks(
     units.require(unit, "m", what="landmark position")
     stamps = np.asarray(time, dtype=np.float64)
     if values.ndim != 3 or values.shape[2] != 3 or values.shape[1] != len(names) or not len(names):
-        raise BadInputError(
-            f"landmark positions have shape {values.shape}, expected (samples, {len(names)}, 3)"
-        )
+        raise BadInputError(f"landmark positions have shape {values.shape}, expected (samples, {len(names)}, 3)")
     if len(set(names)) != len(names):
         twice = sorted({n for n in names if list(names).count(n) > 1})
         raise BadInputError(f"landmark names stand twice: {', '.join(twice)}")

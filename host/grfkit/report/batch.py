@@ -94,9 +94,7 @@ def summary_row(summary: Mapping[str, Any]) -> BatchRow:
     )
 
 
-def render_batch_report(
-    rows: Sequence[BatchRow | Mapping[str, Any]], *, title: str = "Alignment of a batch"
-) -> str:
+def render_batch_report(rows: Sequence[BatchRow | Mapping[str, Any]], *, title: str = "Alignment of a batch") -> str:
     """Return one HTML page over many trials, its table in four orders to choose from without a script.
 
     Parameters

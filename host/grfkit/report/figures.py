@@ -102,9 +102,7 @@ def _close(evidence: StreamEvidence, whole: tuple[float, float]) -> tuple[float,
     return (start, end) if worth else None
 
 
-def _score_panel(
-    evidence: StreamEvidence, score: Score, span: tuple[float, float], floor: float, title: str
-) -> Markup:
+def _score_panel(evidence: StreamEvidence, score: Score, span: tuple[float, float], floor: float, title: str) -> Markup:
     room = (span[1] - span[0]) * 0.02
     across = axis(span[0] - room, span[1] + room, "offset (s)", ticks=4)
     down = axis(floor, -floor * 0.12, "nats below the best", ticks=4)
@@ -184,11 +182,7 @@ def _every(excluded: int) -> int:
 
 def _residual_note(data: _Residuals, reach: float) -> str:
     beyond, step = int((np.abs(data.ms) > reach).sum()), _every(int((~data.kept).sum()))
-    told = (
-        [f"{count(beyond, 'anchor lies', 'anchors lie')} beyond the axis, drawn at its edge."]
-        if beyond
-        else []
-    )
+    told = [f"{count(beyond, 'anchor lies', 'anchors lie')} beyond the axis, drawn at its edge."] if beyond else []
     if data.of(True)[1].size > _MOST_DOTS:
         told.append("Dots are means and bars the range of what is used in each column.")
     if step > 1:

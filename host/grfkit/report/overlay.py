@@ -39,17 +39,13 @@ def overlay(evidence: StreamEvidence, shown: Shown) -> Markup:
             for place, window in zip(places, shown.windows)
         ]
         parts.append(
-            Markup('<h4>{}</h4><div class="pair n{}">{}</div>').format(
-                text, len(panels), Markup("").join(panels)
-            )
+            Markup('<h4>{}</h4><div class="pair n{}">{}</div>').format(text, len(panels), Markup("").join(panels))
         )
     keys = legend([Key("ref", "area", evidence.clock_map.target), Key("dev", "line", name)])
     return Markup("{}{}").format(keys, Markup("").join(parts))
 
 
-def _window(
-    reference: Signal, device: Signal, window: tuple[float, float], text: str, name: str, label: str
-) -> Markup:
+def _window(reference: Signal, device: Signal, window: tuple[float, float], text: str, name: str, label: str) -> Markup:
     start, end = window
     panel = Panel(axis(start, end, label, ticks=4), Axis(-0.25, 1.35), 110, gutter="none")
     x, y = curve(*reference, start=start, end=end)
@@ -136,9 +132,7 @@ def losses_in_words(evidence: StreamEvidence) -> str:
     if gaps:
         longest, at = max(gaps)
         text += f", {duration(sum(g for g, _ in gaps))} in all"
-        text += (
-            f", the longest {duration(longest)} at {seconds(at)} of its own clock" if len(gaps) > 1 else ""
-        )
+        text += f", the longest {duration(longest)} at {seconds(at)} of its own clock" if len(gaps) > 1 else ""
     samples = sum(n for _, n in evidence.lost) or evidence.clock_map.lost_samples
     text += "; " + count(samples, "sample") + " lost without a trace in the stamps"
     places = [f"{n:,} at {seconds(at)}" for at, n in evidence.lost[:5]]

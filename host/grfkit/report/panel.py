@@ -138,9 +138,9 @@ class Panel:
         columns = _tick_row([(self.x.share(at), text) for at, text in self.x.ticks], "left", "xticks")
         below = Markup('<p class="xname" aria-hidden="true">{}</p>').format(self.x.label)
         below = below if self.x.label else Markup("")
-        return Markup(
-            '<div class="plot {}" style="--h:{}px">{}{}<div class="frame">{}{}{}</div>{}</div>'
-        ).format(self.gutter, height, head, name if self.y.label else Markup(""), rows, svg, columns, below)
+        return Markup('<div class="plot {}" style="--h:{}px">{}{}<div class="frame">{}{}{}</div>{}</div>').format(
+            self.gutter, height, head, name if self.y.label else Markup(""), rows, svg, columns, below
+        )
 
     def _columns(self, x: Floats) -> Floats:
         return _within((x - self.x.low) / (self.x.high - self.x.low) * WIDTH, WIDTH)
@@ -176,8 +176,7 @@ def _pieces(known: np.ndarray) -> list[slice]:
 
 def _tick_row(places: Sequence[tuple[float, str]], side: str, kind: str) -> Markup:
     spans = Markup("").join(
-        Markup('<span style="{}:{}%">{}</span>').format(side, f"{share * 100:.2f}", text)
-        for share, text in places
+        Markup('<span style="{}:{}%">{}</span>').format(side, f"{share * 100:.2f}", text) for share, text in places
     )
     return Markup('<div class="{}" aria-hidden="true">{}</div>').format(kind, spans)
 
@@ -200,8 +199,8 @@ def legend(keys: Sequence[Key]) -> Markup:
         if key.form == "ring":
             sample += Markup('<path class="hole" d="{}"/>').format(samples["ring"])
         items.append(
-            Markup(
-                '<li><svg viewBox="0 0 26 14" width="26" height="14" aria-hidden="true">{}</svg>{}</li>'
-            ).format(sample, key.text)
+            Markup('<li><svg viewBox="0 0 26 14" width="26" height="14" aria-hidden="true">{}</svg>{}</li>').format(
+                sample, key.text
+            )
         )
     return Markup('<ul class="legend">{}</ul>').format(Markup("").join(items))

@@ -97,9 +97,7 @@ def _common(a: tuple[Floats, Floats], b: tuple[Floats, Floats]) -> tuple[float, 
     return (start, end) if end > start else None
 
 
-def _windows(
-    evidence: StreamEvidence, overlap: tuple[float, float] | None
-) -> tuple[tuple[float, float], ...]:
+def _windows(evidence: StreamEvidence, overlap: tuple[float, float] | None) -> tuple[tuple[float, float], ...]:
     """Return a window around the first and the last anchor, else at the ends of the overlap."""
     anchors = evidence.anchors.t_reference_s[evidence.anchors.kept]
     anchors = anchors[np.isfinite(anchors)]

@@ -124,9 +124,7 @@ def _rivalled(stream: StreamEvidence) -> str:
     if margin is not None and known(margin):
         rival = stream.runner_up_lag_s
         where = f" ({seconds(rival)})" if known(rival) else ""
-        parts.append(
-            f"the next best alignment{where} is {fixed(margin, 0 if margin >= 10 else 1, 'nats')} worse"
-        )
+        parts.append(f"the next best alignment{where} is {fixed(margin, 0 if margin >= 10 else 1, 'nats')} worse")
     if known(risk):
         parts.append(f"chance of being a step or more off: {chance(risk)}")
     text = "; ".join(parts)
@@ -178,8 +176,7 @@ def advice(evidence: TrialEvidence) -> list[str]:
         " Running repeats itself, jumps do not.",
         hits,
         prior,
-        "Check that both files are of this trial and of this person, and that the surface is"
-        f" {evidence.surface}.",
+        f"Check that both files are of this trial and of this person, and that the surface is {evidence.surface}.",
     ]
 
 
@@ -246,9 +243,7 @@ def remarks(clock_map: ClockMap) -> list[str]:
     """Return the map's own remarks: swapped feet, a turned sign, findings, where the lag came from."""
     told = []
     if clock_map.swapped_sides:
-        told.append(
-            "The contacts fit better with left and right exchanged: check which device was worn where."
-        )
+        told.append("The contacts fit better with left and right exchanged: check which device was worn where.")
     if clock_map.inverted:
         told.append("The signal's sign was turned to fit.")
     told += clock_map.findings

@@ -204,11 +204,11 @@ def impact_contacts(time_s: Floats, acceleration: Floats, *, foot: int = -1) -> 
     envelope = ndimage.uniform_filter1d(jerk, max(1, round(0.012 * rate_hz)), mode="nearest")
     covered = _covered(time_s, missing, 0.02)
     period = _period(envelope, rate_hz)
-    peaks = _peaks(envelope, rate_hz, period)
+    peaks = rhythmic_peaks(envelope, rate_hz, period)
     if not peaks.size:
         none = np.zeros(0)
         return Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered)
-    onset = _tops(time_s, envelope, peaks)
+    onset = peak_times(time_s, envelope, peaks)
     keep = np.isfinite(onset)
     keep &= _edges_seen(time_s, missing, np.where(keep, onset, time_s[0]), rate_hz)
     feet = np.full(int(keep.sum()), foot, dtype=np.int64)
@@ -262,9 +262,7 @@ def _thresholds(
     known = np.isfinite(low)
     ranges = (high - low)[known]
     scale = float(np.median(ranges[ranges >= 0.5 * span])) if (ranges >= 0.5 * span).any() else span
-    thin = known & (
-        high - low < 0.5 * scale
-    )  # a minute without load, or of standing, has no level of its own
+    thin = known & (high - low < 0.5 * scale)  # a minute without load, or of standing, has no level of its own
     high[thin] = low[thin] + scale
     threshold = low + level * (high - low)
     return middle[known], threshold[known], scale
@@ -378,7 +376,7 @@ def _period(values: Floats, rate_hz: float) -> float:
     return float(strong[0] / rate) if best > 0.1 else float("nan")
 
 
-def _peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[np.int64]:
+def rhythmic_peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[np.int64]:
     """Return one peak per stride: the path of high peaks whose spacing is most even (dynamic programming)."""
     if not np.isfinite(period):
         period = 0.75
@@ -416,7 +414,7 @@ def _peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[np.int64]
     return np.asarray(chosen[high], dtype=np.int64)
 
 
-def _tops(time_s: Floats, envelope: Floats, peaks: NDArray[np.int64]) -> Floats:
+def peak_times(time_s: Floats, envelope: Floats, peaks: NDArray[np.int64]) -> Floats:
     """Return the time of each peak, to a fraction of a sample by a parabola; NaN at the record's ends."""
     inner = (peaks > 0) & (peaks < envelope.size - 1)
     safe = np.clip(peaks, 1, envelope.size - 2)

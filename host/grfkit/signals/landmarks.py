@@ -8,16 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from .contacts import Contacts, stride_period
+from .contacts import Contacts, peak_times, rhythmic_peaks, stride_period
 
 Floats = NDArray[np.float64]
 
 _HEEL = re.compile(r"heel|calc|hee$|\.?cal$", re.IGNORECASE)
 _TOE = re.compile(r"toe|hallux|mt[125]|meta|bigtoe", re.IGNORECASE)
 _LEFT = re.compile(r"^(l|left)([^a-z]|(?=[A-Z])|heel|toe|foot|hee|cal|big|mt)|_l$|[ ._-]left", re.IGNORECASE)
-_RIGHT = re.compile(
-    r"^(r|right)([^a-z]|(?=[A-Z])|heel|toe|foot|hee|cal|big|mt)|_r$|[ ._-]right", re.IGNORECASE
-)
+_RIGHT = re.compile(r"^(r|right)([^a-z]|(?=[A-Z])|heel|toe|foot|hee|cal|big|mt)|_r$|[ ._-]right", re.IGNORECASE)
 
 
 def foot_landmarks(names: list[str]) -> dict[str, dict[str, list[int]]]:
@@ -77,14 +75,10 @@ def _contacts(time_s: Floats, columns: list[Floats], foot: int, axis: int) -> Co
     if rate_hz > 60:
         filled = signal.sosfiltfilt(signal.butter(2, 20.0, fs=rate_hz, output="sos"), filled)
     stop = np.gradient(np.gradient(filled)) * rate_hz**2
-    period = stride_period(time_s, filled)
-    apart = max(1, int(0.6 * (period if np.isfinite(period) else 0.7) * rate_hz))
-    peaks, _ = signal.find_peaks(np.where(filled < 0.5 * filled.max(), stop, 0.0), distance=apart)
-    peaks = peaks[stop[peaks] > 0.3 * float(np.median(stop[peaks]))] if peaks.size else peaks
+    envelope = np.clip(np.where(filled < 0.6 * float(np.percentile(filled, 99)), stop, 0.0), 0.0, None)
+    peaks = rhythmic_peaks(envelope, rate_hz, stride_period(time_s, filled))
     peaks = peaks[(peaks > 1) & (peaks < time_s.size - 2)]
     peaks = peaks[~missing[peaks] & ~missing[peaks - 1] & ~missing[peaks + 1]]
-    before, at, after = stop[peaks - 1], stop[peaks], stop[peaks + 1]
-    shift = 0.5 * (before - after) / np.minimum(before - 2 * at + after, -1e-12)
-    onset = time_s[peaks] + np.clip(shift, -0.5, 0.5) / rate_hz
+    onset = peak_times(time_s, envelope, peaks)
     feet = np.full(peaks.size, foot, dtype=np.int64)
-    return Contacts(onset, np.full(peaks.size, np.nan), stop[peaks], feet, whole)
+    return Contacts(onset, np.full(peaks.size, np.nan), envelope[peaks], feet, whole)

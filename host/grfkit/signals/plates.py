@@ -72,9 +72,7 @@ def plate_frame(corners_m: Floats) -> PlateFrame:
     return PlateFrame(axes, at.mean(axis=0))
 
 
-def plate_wrench(
-    channels: Floats, *, plate_type: int, origin_m: Floats, calibration: Floats | None = None
-) -> Wrench:
+def plate_wrench(channels: Floats, *, plate_type: int, origin_m: Floats, calibration: Floats | None = None) -> Wrench:
     """Return force and moment in plate axes of one plate's channels.
 
     Types 1 to 4 as the C3D user guide defines them; 5 is type 3 with an 8 by 8 or 6 by 8 matrix, 6 has 12
@@ -99,15 +97,11 @@ def plate_wrench(
     if wanted is None:
         raise BadInputError(f"is of type {plate_type}; grfkit reads types 1 to 7")
     if channels.ndim != 2 or channels.shape[1] != wanted:
-        raise BadInputError(
-            f"of type {plate_type} has channels {channels.shape}, expected (samples, {wanted})"
-        )
+        raise BadInputError(f"of type {plate_type} has channels {channels.shape}, expected (samples, {wanted})")
     if plate_type in CALIBRATED_TYPES:
         if calibration is None or calibration.ndim != 2 or calibration.shape[1] != wanted:
             shape = "none" if calibration is None else f"shape {calibration.shape}"
-            raise BadInputError(
-                f"of type {plate_type} has {shape} as calibration matrix, expected {wanted} columns"
-            )
+            raise BadInputError(f"of type {plate_type} has {shape} as calibration matrix, expected {wanted} columns")
         channels = channels @ calibration.T
     if channels.shape[1] == 8:
         return _kistler(channels, origin_m)
@@ -244,9 +238,7 @@ def _kistler(channels: Floats, origin_m: Floats) -> Wrench:
     x12, x34, y14, y23, z1, z2, z3, z4 = channels.T
     a, b, depth = abs(float(origin_m[0])), abs(float(origin_m[1])), float(origin_m[2])
     force = np.column_stack([x12 + x34, y14 + y23, z1 + z2 + z3 + z4])
-    moment = np.column_stack(
-        [b * (z1 + z2 - z3 - z4), a * (-z1 + z2 + z3 - z4), b * (-x12 + x34) + a * (y14 - y23)]
-    )
+    moment = np.column_stack([b * (z1 + z2 - z3 - z4), a * (-z1 + z2 + z3 - z4), b * (-x12 + x34) + a * (y14 - y23)])
     return Wrench(force, moment + np.cross(force, np.asarray([0.0, 0.0, depth])))
 
 

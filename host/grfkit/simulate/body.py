@@ -122,9 +122,7 @@ def _advance(world: World, ground: Ground, time_s: Floats) -> tuple[Floats, NDAr
     return x, seen
 
 
-def _toe(
-    world: World, ground: Ground, time_s: Floats, advance: Floats, *, left: bool
-) -> tuple[Floats, Floats]:
+def _toe(world: World, ground: Ground, time_s: Floats, advance: Floats, *, left: bool) -> tuple[Floats, Floats]:
     """Return one foot's toe (m, (n, 3)) and pitch (rad, heel up positive): fixed to the ground in stance."""
     own = np.flatnonzero(world.steps.left == left)
     across = 0.06 if left else -0.06
@@ -149,9 +147,7 @@ def _lift(jumps: tuple[Jump, ...], time_s: Floats) -> Floats:
     return height
 
 
-def _walk(
-    world: World, ground: Ground, time_s: Floats, own: NDArray[np.int64], toe: Floats, pitch: Floats
-) -> None:
+def _walk(world: World, ground: Ground, time_s: Floats, own: NDArray[np.int64], toe: Floats, pitch: Floats) -> None:
     """Fill in stance (the toe stays where it is on ground or belt) and swing (a smooth path to the next)."""
     onset, held = world.steps.onset_s[own], world.steps.contact_s[own]
     place = ground.heel_m[own] + np.asarray([_FOOT_M + 0.02, 0.0])
@@ -189,9 +185,7 @@ def _knee(hip: Floats, ankle: Floats, thigh_m: float, shank_m: float) -> Floats:
     return np.asarray(hip + unit * (along * span / reach)[:, None] + forward * bend[:, None])
 
 
-def recorded_landmarks(
-    rng: np.random.Generator, ranges: LandmarkRanges, body: Body, *, rate_hz: float
-) -> Floats:
+def recorded_landmarks(rng: np.random.Generator, ranges: LandmarkRanges, body: Body, *, rate_hz: float) -> Floats:
     """Return landmarks as a markerless system gives them: smoothed, noisy, now and then missing."""
     from scipy.signal import butter, sosfiltfilt
 

@@ -75,9 +75,7 @@ class DeviceClock:
         return float(level), float(slope) * 1e6
 
 
-def draw_clock(
-    rng: np.random.Generator, ranges: ClockRanges, *, offset_s: float, index_stamps: bool
-) -> DeviceClock:
+def draw_clock(rng: np.random.Generator, ranges: ClockRanges, *, offset_s: float, index_stamps: bool) -> DeviceClock:
     """Return a clock drawn from ``ranges``; with ``index_stamps`` its rate is off by percents."""
     drift = draw(rng, ranges.drift_ppm)
     if index_stamps:
@@ -93,9 +91,7 @@ def draw_clock(
     )
 
 
-def draw_received(
-    rng: np.random.Generator, ranges: GapRanges, *, samples: int, rate_hz: float
-) -> NDArray[np.bool_]:
+def draw_received(rng: np.random.Generator, ranges: GapRanges, *, samples: int, rate_hz: float) -> NDArray[np.bool_]:
     """Return which samples arrived: about 1 % of packets are lost, and now and then seconds at once."""
     received = np.ones(samples, dtype=bool)
     packet = max(1, round(draw(rng, ranges.packet_s) * rate_hz))

@@ -99,9 +99,7 @@ def simulate_events(condition: Condition, seed: int, settings: Settings | None =
     steps = replace(drawn, onset_s=drawn.onset_s + plan.span[0])
     steps, jumped = _with_jumps(rng, condition, ranges, steps, plan)
     impulse = _impulses(rng, steps, now.mass_kg)
-    reference = _reference(
-        rng, condition, ranges, steps, impulse, jumped, plan, now_world=_world(steps, now, plan)
-    )
+    reference = _reference(rng, condition, ranges, steps, impulse, jumped, plan, now_world=_world(steps, now, plan))
     wearables: dict[str, EventStream] = {
         name: _wearable(rng, condition, ranges, name, steps, impulse, plan)
         for name in condition.wearables
@@ -119,9 +117,7 @@ def _with_jumps(
     if condition.standing:
         keep[:] = False
     if condition.start_stop:
-        keep &= (steps.onset_s > low + float(rng.uniform(4, 9))) & (
-            steps.onset_s < high - float(rng.uniform(4, 9))
-        )
+        keep &= (steps.onset_s > low + float(rng.uniform(4, 9))) & (steps.onset_s < high - float(rng.uniform(4, 9)))
     start = low + float(rng.uniform(4, 8))
     ranges, landing, held = settings.jumps, [], []
     now = start
@@ -178,9 +174,7 @@ def _reference(
         ground = overground_ground(rng, condition, settings, now_world)
         table = _hits(rng, settings, steps, impulse, jumped, ground)
     else:
-        shown = (
-            np.arange(count) if condition.gait == "run" or condition.split_belt else np.flatnonzero(jumped)
-        )
+        shown = np.arange(count) if condition.gait == "run" or condition.split_belt else np.flatnonzero(jumped)
         side = np.where(steps.left, 1, 0) if condition.split_belt else np.full(count, -1)
         plate = np.where(steps.left | (not condition.split_belt), 1, 2)
         table = _table(steps, impulse, side, plate, np.zeros(count, dtype=np.int64), shown)
@@ -265,14 +259,10 @@ def _lag(rng: np.random.Generator, settings: Settings, insole: bool) -> float:
     return draw_lag(rng, mean_ms=middle, sd_ms=settings.imu.lag_sd_ms)
 
 
-def _seen(
-    rng: np.random.Generator, settings: Settings, steps: Steps, impulse: Floats, insole: bool
-) -> EventTable:
+def _seen(rng: np.random.Generator, settings: Settings, steps: Steps, impulse: Floats, insole: bool) -> EventTable:
     """Return the contacts a detector finds, on the reference clock, its jitter and misses included."""
     ranges, count = settings.events, steps.onset_s.size
-    table = _table(
-        steps, impulse, np.where(steps.left, 1, 0), np.zeros(count, dtype=np.int64), None, np.arange(count)
-    )
+    table = _table(steps, impulse, np.where(steps.left, 1, 0), np.zeros(count, dtype=np.int64), None, np.arange(count))
     missed = rng.random(count) < draw(rng, ranges.insole_miss if insole else ranges.imu_miss)
     if insole:
         on = edge_jitter(rng, settings.insole, count, draw(rng, settings.insole.on_jitter_ms))

@@ -84,9 +84,7 @@ class PersonA:
         p = np.clip(np.asarray(phase, dtype=np.float64), 0.0, 1.0)
         one = _ForceShape(float(steps.contact_s[index]), steps.variation[index])
         force = np.empty((p.size, 3))
-        force[:, 2] = (
-            self._run_vertical(p, one) if self.situation.gait == "run" else self._walk_vertical(p, one)
-        )
+        force[:, 2] = self._run_vertical(p, one) if self.situation.gait == "run" else self._walk_vertical(p, one)
         force[:, 0] = self._forward(p, one)
         outward = 1.0 if steps.left[index] else -1.0
         force[:, 1] = -outward * self._medial(p, one)
@@ -123,9 +121,7 @@ class PersonA:
         first, second, third, fifth = self.walk
         uneven = second * (1 + 10 * one.variation[1])
         shape = first * np.sin(np.pi * p) + uneven * np.sin(2 * np.pi * p)
-        shape = (
-            shape + third * (1 + 2 * one.variation[2]) * np.sin(3 * np.pi * p) + fifth * np.sin(5 * np.pi * p)
-        )
+        shape = shape + third * (1 + 2 * one.variation[2]) * np.sin(3 * np.pi * p) + fifth * np.sin(5 * np.pi * p)
         knock = self.impact_bw * np.exp(-(((p - 0.05) / 0.018) ** 2)) * p * 20
         return np.asarray(np.maximum((shape + 0.25 * knock * self.strike) * (1 + one.variation[0]), 0.0))
 

@@ -244,9 +244,7 @@ def trc_file(recording: Recording) -> str:
     """Return landmarks as TRC text."""
     data = recording.streams["landmarks"]
     names = [str(name) for name in data["landmark"].values]
-    return trc_text(
-        data["position"].values * 1e3, names, data["time"].values, rate_hz=float(data.attrs["rate_hz"])
-    )
+    return trc_text(data["position"].values * 1e3, names, data["time"].values, rate_hz=float(data.attrs["rate_hz"]))
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

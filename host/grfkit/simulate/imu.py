@@ -60,9 +60,7 @@ def _add_rest(rng: np.random.Generator, rest: Rest, time_s: Floats, force: Float
     for jump in rest.jumps:
         air = (time >= jump.take_off_s) & (time < jump.landing_s)
         force[at][air] = [0.0, 0.0, 0.3]
-        turn[at][air, 1] = 3.0 * np.cos(
-            np.pi * (time[air] - jump.take_off_s) / (jump.landing_s - jump.take_off_s)
-        )
+        turn[at][air, 1] = 3.0 * np.cos(np.pi * (time[air] - jump.take_off_s) / (jump.landing_s - jump.take_off_s))
         since = time - jump.landing_s
         near = (since >= 0) & (since < 0.2)
         hz, decay, shock = rng.uniform(22, 40), rng.uniform(0.012, 0.03), rng.uniform(60, 140)

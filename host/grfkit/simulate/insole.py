@@ -16,9 +16,7 @@ from .world import World, in_contact
 _HEEL_END_MM = 100.0
 
 
-def cell_loads(
-    rng: np.random.Generator, ranges: InsoleRanges, world: World, time_s: Floats, *, left: bool
-) -> Floats:
+def cell_loads(rng: np.random.Generator, ranges: InsoleRanges, world: World, time_s: Floats, *, left: bool) -> Floats:
     """Return the load (N) on each of 16 cells of one foot, (samples, 16), its edges off by a few ms."""
     own = np.flatnonzero(world.steps.left == left)
     on = edge_jitter(rng, ranges, own.size, draw(rng, ranges.on_jitter_ms))
@@ -108,9 +106,7 @@ def adc_channels(
     loads += bump[:, None] * rng.dirichlet(np.ones(16))
     loads += fsr.preload_bw * world.weight_n * rng.dirichlet(np.ones(16))
     counts = _counts(rng, ranges, fsr, loads, sampling.rate_hz, world.weight_n)
-    channels = [
-        Channel(f"cell_{cell + 1:02d}", _kept(counts[:, cell], sampling), "count") for cell in range(16)
-    ]
+    channels = [Channel(f"cell_{cell + 1:02d}", _kept(counts[:, cell], sampling), "count") for cell in range(16)]
     if with_force:
         summed = lowpass(total + bump, sampling.rate_hz, fsr.rise_s) * rng.normal(1, 0.05)
         channels.append(Channel("force", _kept(np.round(summed, 1), sampling), "N"))

@@ -75,18 +75,14 @@ def simulate_trial(condition: Condition, seed: int, settings: Settings | None = 
     plan = draw_plan(rngs[1], condition, ranges)
     situation = draw_situation(rngs[2], who, condition, ranges, duration_s=plan.span[1] - plan.span[0])
     height = draw(who, ranges.person.height_m)
-    world = make_world(
-        rngs[3], who, condition, ranges, family, situation, span=plan.span, overlap=plan.overlap
-    )
+    world = make_world(rngs[3], who, condition, ranges, family, situation, span=plan.span, overlap=plan.overlap)
     place = treadmill_ground if condition.surface == "treadmill" else overground_ground
     ground = place(rngs[4], condition, ranges, world)
     reference = record_reference(rngs[5], condition, ranges, world, ground, duration_s=plan.reference_s)
     bench = _Bench(condition, ranges, world, ground, plan, height)
     wearables: dict[str, Recording] = {}
     truths: dict[tuple[str, str], StreamTruth] = {}
-    for name, rng in zip(
-        ("insole", "imu", "landmarks"), [np.random.default_rng(one) for one in streams[6].spawn(3)]
-    ):
+    for name, rng in zip(("insole", "imu", "landmarks"), [np.random.default_rng(one) for one in streams[6].spawn(3)]):
         if name in condition.wearables:
             wearables[name], known = _record(rng, bench, name)
             truths.update(known)
@@ -124,9 +120,7 @@ def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings
     return Plan(reference, windows, overlap, (start, end))
 
 
-def _lengths(
-    rng: np.random.Generator, condition: Condition, settings: Settings
-) -> tuple[float, float, float]:
+def _lengths(rng: np.random.Generator, condition: Condition, settings: Settings) -> tuple[float, float, float]:
     """Return the reference's length, a wearable's, and the least overlap (s)."""
     if condition.surface == "treadmill":
         belt = settings.treadmill
@@ -155,9 +149,7 @@ class _Bench:
     height_m: float
 
 
-def _record(
-    rng: np.random.Generator, bench: _Bench, name: str
-) -> tuple[Recording, dict[tuple[str, str], StreamTruth]]:
+def _record(rng: np.random.Generator, bench: _Bench, name: str) -> tuple[Recording, dict[tuple[str, str], StreamTruth]]:
     """Return one wearable's recording and the truth about each of its streams."""
     window = bench.plan.windows[name]
     clocks = _clocks(rng, bench, window)
@@ -245,11 +237,7 @@ def _channels(
         return {"imu": imu_channels(rng, bench.settings.imu, bench.world, sampling, left=left)}
     if fsr is not None:
         force = bench.condition.insole == "adc+force"
-        return {
-            "insole": adc_channels(
-                rng, bench.settings, bench.world, sampling, fsr, left=left, with_force=force
-            )
-        }
+        return {"insole": adc_channels(rng, bench.settings, bench.world, sampling, fsr, left=left, with_force=force)}
     return {
         "insole": loadsol_channels(rng, bench.settings, bench.world, sampling, left=left),
         "imu": imu_channels(rng, bench.settings.imu, bench.world, sampling, left=left),

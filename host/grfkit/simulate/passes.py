@@ -65,9 +65,7 @@ class Ground:
     rest_plate: int
 
 
-def treadmill_ground(
-    rng: np.random.Generator, condition: Condition, settings: Settings, world: World
-) -> Ground:
+def treadmill_ground(rng: np.random.Generator, condition: Condition, settings: Settings, world: World) -> Ground:
     """Return feet on one belt, or one belt per foot."""
     length, width = settings.treadmill.belt_m
     x = (-length / 2, length / 2)
@@ -85,9 +83,7 @@ def treadmill_ground(
     return Ground(plates, heel, hits, world.situation.speed_m_s, np.zeros(0), 0)
 
 
-def overground_ground(
-    rng: np.random.Generator, condition: Condition, settings: Settings, world: World
-) -> Ground:
+def overground_ground(rng: np.random.Generator, condition: Condition, settings: Settings, world: World) -> Ground:
     """Return feet on a row of plates crossed once a lap; a few land partly beside their plate."""
     ranges = settings.overground
     plates = _row(rng, ranges)
@@ -125,9 +121,7 @@ def _row(rng: np.random.Generator, ranges: OvergroundRanges) -> tuple[PlateBox, 
     length, width = ranges.plate_m
     pitch = draw(rng, ranges.pitch_m)
     middle = (np.arange(ranges.plates) - (ranges.plates - 1) / 2) * pitch
-    return tuple(
-        PlateBox((float(m) - length / 2, float(m) + length / 2), (-width / 2, width / 2)) for m in middle
-    )
+    return tuple(PlateBox((float(m) - length / 2, float(m) + length / 2), (-width / 2, width / 2)) for m in middle)
 
 
 def _crossings(rng: np.random.Generator, ranges: OvergroundRanges, world: World) -> NDArray[np.float64]:

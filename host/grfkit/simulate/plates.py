@@ -40,15 +40,11 @@ def plate_forces(world: World, ground: Ground, time_s: Floats) -> Floats:
     return wrench
 
 
-def _on_plate(
-    world: World, k: int, phase: Floats, low_m: float, high_m: float, whole: bool
-) -> tuple[Floats, Floats]:
+def _on_plate(world: World, k: int, phase: Floats, low_m: float, high_m: float, whole: bool) -> tuple[Floats, Floats]:
     """Return the share of the load that lies between two places along the foot, and its centre (m)."""
     if whole:
         node, cop = world.cop_m(k)
-        return np.ones(phase.size), np.stack(
-            [np.interp(phase, node, cop[:, axis]) for axis in (0, 1)], axis=1
-        )
+        return np.ones(phase.size), np.stack([np.interp(phase, node, cop[:, axis]) for axis in (0, 1)], axis=1)
     along, across = np.asarray(CELL_Y_MM) * 1e-3, np.asarray(CELL_X_MM) * 1e-3
     load = world.person.load_share(world.steps, k, phase)
     edge = np.clip((along - low_m) / 0.02, 0, 1) * np.clip((high_m - along) / 0.02, 0, 1)
@@ -79,9 +75,7 @@ def _add_rests(world: World, ground: Ground, time_s: Floats, wrench: Floats) -> 
             force = np.stack([np.zeros_like(up), np.zeros_like(up), up], axis=1)
             across = (0.1 if left else -0.1) if len(ground.plates) != 2 else 0.0
             arm = np.full(up.size, across)
-            wrench[number, at] += _wrench(
-                force, np.full(up.size, 0.5 * FOOT_M - 0.12), arm, np.zeros_like(up)
-            )
+            wrench[number, at] += _wrench(force, np.full(up.size, 0.5 * FOOT_M - 0.12), arm, np.zeros_like(up))
 
 
 def record_reference(
@@ -108,9 +102,7 @@ def record_reference(
     return make_recording(streams, device=device, reader="simulate", provenance=Provenance())
 
 
-def _disturbance(
-    rng: np.random.Generator, condition: Condition, settings: Settings, time_s: Floats
-) -> Floats:
+def _disturbance(rng: np.random.Generator, condition: Condition, settings: Settings, time_s: Floats) -> Floats:
     """Return one plate's noise, belt tone and zero (drifting overground), shape (samples, 6)."""
     belt, floor = settings.treadmill, settings.overground
     treadmill = condition.surface == "treadmill"
@@ -130,13 +122,9 @@ def _disturbance(
     return wobble
 
 
-def _plate_stream(
-    measured: Floats, time_s: Floats, plate: PlateBox, knows: str, rate_hz: float
-) -> xr.Dataset:
+def _plate_stream(measured: Floats, time_s: Floats, plate: PlateBox, knows: str, rate_hz: float) -> xr.Dataset:
     names = ("fx", "fy", "fz", "mx", "my", "mz")
-    channels = [
-        Channel(name, measured[:, k], "N" if k < 3 else "N m", "global") for k, name in enumerate(names)
-    ]
+    channels = [Channel(name, measured[:, k], "N" if k < 3 else "N m", "global") for k, name in enumerate(names)]
     channels += _cop_channels(measured, plate)
     return make_stream(
         channels,

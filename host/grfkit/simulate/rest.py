@@ -46,9 +46,7 @@ class Rest:
         return np.asarray(np.where(inside, np.interp(time_s, at, values), 0.0))
 
 
-def make_rest(
-    rng: np.random.Generator, ranges: JumpRanges, *, start_s: float, end_s: float | None, jumps: int
-) -> Rest:
+def make_rest(rng: np.random.Generator, ranges: JumpRanges, *, start_s: float, end_s: float | None, jumps: int) -> Rest:
     """Return a rest with ``jumps`` jumps; without ``end_s`` it ends a while after the last one."""
     pieces = [_stand(draw(rng, ranges.stand_s))]
     done: list[Jump] = []

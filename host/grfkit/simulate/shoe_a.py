@@ -48,9 +48,7 @@ def shoe_motion(person: PersonA, steps: Steps, left: bool, time_s: Floats) -> tu
     outward = 1.0 if left else -1.0
     force[:, 1] = outward * 4.0 * np.sin(2 * np.pi * cycle.swing) * sway
     force += _ringing(person, cycle, outward)
-    turn = np.stack(
-        [0.18 * outward * rate * sway + 0.1 * outward * rate, rate, 0.12 * outward * rate], axis=1
-    )
+    turn = np.stack([0.18 * outward * rate * sway + 0.1 * outward * rate, rate, 0.12 * outward * rate], axis=1)
     return force, turn
 
 

@@ -105,9 +105,7 @@ class Truth:
 
     def body(self, time_s: Floats) -> Body:
         """Return noise-free landmarks and centre of mass at increasing times."""
-        return body_positions(
-            self.world, self.ground, np.asarray(time_s, dtype=np.float64), height_m=self.height_m
-        )
+        return body_positions(self.world, self.ground, np.asarray(time_s, dtype=np.float64), height_m=self.height_m)
 
     def landings_s(self) -> list[float]:
         """Return when jumps landed."""

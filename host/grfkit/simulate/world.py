@@ -98,9 +98,7 @@ def make_world(
     bouts = tuple(_bouts(kept, rests))
     rests = tuple(_joined(rests, bouts))
     held = balance(person, kept, bouts, slope_percent=situation.slope_percent)
-    return World(
-        family.name, situation, person, kept, steps, held, bouts, rests, float(span[0]), float(span[1])
-    )
+    return World(family.name, situation, person, kept, steps, held, bouts, rests, float(span[0]), float(span[1]))
 
 
 def _rests(
@@ -121,9 +119,7 @@ def _rests(
         rests = [first, last]
     if condition.jumps:
         begin = max([low, *(r.end_s for r in rests[:1])]) + float(rng.uniform(2, 5))
-        rests.insert(
-            min(1, len(rests)), make_rest(rng, ranges, start_s=begin, end_s=None, jumps=condition.jumps)
-        )
+        rests.insert(min(1, len(rests)), make_rest(rng, ranges, start_s=begin, end_s=None, jumps=condition.jumps))
     return tuple(rests)
 
 
@@ -149,12 +145,8 @@ def _bouts(steps: Steps, rests: Sequence[Rest]) -> Iterator[Bout]:
 def _joined(rests: Sequence[Rest], bouts: Sequence[Bout]) -> Iterator[Rest]:
     """Give the rests stretched to the last toe-off before and the first contact after them."""
     for rest in rests:
-        ends = [
-            b.stands_from_s for b in bouts if b.stands_from_s is not None and b.stands_from_s <= rest.start_s
-        ]
-        starts = [
-            b.stood_until_s for b in bouts if b.stood_until_s is not None and b.stood_until_s >= rest.end_s
-        ]
+        ends = [b.stands_from_s for b in bouts if b.stands_from_s is not None and b.stands_from_s <= rest.start_s]
+        starts = [b.stood_until_s for b in bouts if b.stood_until_s is not None and b.stood_until_s >= rest.end_s]
         begin, end = max(ends, default=rest.start_s), min(starts, default=rest.end_s)
         lead, tail = round((rest.start_s - begin) * 1000), round((end - rest.end_s) * 1000)
         force = np.concatenate([np.ones(lead), rest.force_bw, np.ones(tail)])

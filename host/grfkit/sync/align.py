@@ -14,11 +14,12 @@ from ..calibrate.documents import LagTable
 from ..calibrate.lags import Lag, lookup
 from ..errors import BadInputError
 from ..records import Anchors, ClockMap, Knot, Prior, Recording, Segment, Surface
-from ..signals.contacts import Contacts
+from ..signals.contacts import Contacts, inside
 from .decide import decide
 from .fit import ClockFit, fit_clock
 from .search import Found, search
 from .settings import AlignSettings
+from .slips import slips_within
 from .track import Piece, Tracked, scan_rates, track
 from .trains import TWIN_LEVEL, DeviceTrain, Load, device_train, follows_force, reference_train
 from .waveform import WaveformFound, is_standing, search_waveform
@@ -261,10 +262,45 @@ def align_contacts(
 
 def _suspicious(reference: Contacts, device: Contacts, found: Found) -> bool:
     """Return whether part of the record does not follow the one clock found: samples may have been lost."""
-    if found.inliers >= 0.93 and found.residual_sd_s < 0.012:
-        blocks = _blocks(reference, found)
-        return bool(np.any(np.abs(blocks) > 0.02))
-    return True
+    if found.inliers < 0.93 or found.residual_sd_s > 0.012 or np.any(np.abs(_blocks(reference, found)) > 0.02):
+        return True
+    return _slip(reference, device, found.offset_s, found.rate, found.beat.step_s) != []
+
+
+def _strays(reference: Contacts, train: DeviceTrain, segments: Sequence[Segment]) -> list[str]:
+    """Return a reason for every stretch of device time whose contacts do not follow the map (treadmill only).
+
+    Blocks of ten seconds with at least eight contacts of which fewer than half lie within 30 ms of a reference
+    contact: by chance about one in six does.
+    """
+    device = train.contacts.onset_s
+    mapped = ClockMap(source="", target="", verdict="aligned", segments=list(segments)).apply(device)
+    mapped = np.nan_to_num(mapped, nan=-1e9)
+    seen = inside(reference.covered_s, mapped)
+    index = np.clip(np.searchsorted(reference.onset_s, mapped), 1, reference.size - 1)
+    distance = np.minimum(np.abs(reference.onset_s[index] - mapped), np.abs(reference.onset_s[index - 1] - mapped))
+    block = (device / 10.0).astype(int)
+    reasons = []
+    for k in np.unique(block[seen]):
+        here = seen & (block == k)
+        if here.sum() >= 8 and float(np.mean(distance[here] < 0.03)) < 0.5:
+            reasons.append(10 * int(k))
+    if not reasons:
+        return []
+    where = ", ".join(f"{t} to {t + 10} s" for t in reasons[:4]) + (" and more" if len(reasons) > 4 else "")
+    return [f"the device's contacts do not follow this clock at {where} of its record: were samples lost there?"]
+
+
+def _slip(reference: Contacts, device: Contacts, offset_s: float, rate: float, step_s: float) -> list[str]:
+    """Return a reason where a stretch of the record speaks for another step than the rest."""
+    slip = slips_within(reference, device, offset_s=offset_s, rate=rate, step_s=step_s)
+    if slip is None:
+        return []
+    start, end, steps = slip
+    return [
+        f"between {start:.0f} and {end:.0f} s of the reference the contacts fit better {steps:+d} steps away:"
+        " were samples lost there?"
+    ]
 
 
 def _blocks(reference: Contacts, found: Found) -> Floats:
@@ -305,12 +341,16 @@ def _whole(
     if fit is None:
         return _nothing("too few contacts match to fit a clock")
     segment = _segment(fit, train.start_s, train.end_s)
+    reasons = list(decision.reasons)
+    if not plates:
+        reasons += _strays(reference, train, [segment])
+        reasons += _slip(reference, train.contacts, found.offset_s, found.rate, found.beat.step_s)
     uncertainty = 1e3 * 1.96 * float(np.hypot(fit.worst_sd_s, lag.sd_s))
     made = ClockMap(
         source="",
         target="",
-        verdict="aligned" if decision.aligned else "refused",
-        reasons=list(decision.reasons),
+        verdict="refused" if reasons else "aligned",
+        reasons=reasons,
         offset_s=segment.offset_s,
         drift_ppm=segment.drift_ppm,
         knots=segment.knots,
@@ -398,6 +438,7 @@ def _pieced(
             reasons.append(f"the stretch {piece.start_s:.0f} to {piece.end_s:.0f} s matches too few contacts")
             continue
         anchors, fit, seen = outcome
+        reasons += _slip(reference, _part(train.contacts, piece), piece.lag_s, tracked.rate, tracked.anchor.beat.step_s)
         first = train.start_s if number == 0 else piece.start_s
         last = train.end_s if number == len(tracked.pieces) - 1 else piece.end_s
         segment = _segment(fit, first, last)
@@ -412,9 +453,15 @@ def _pieced(
         overlap += piece.end_s - piece.start_s
     if not segments:
         return _nothing("no stretch of the record could be fitted")
-    found = replace(tracked.anchor, inliers=min(1.0, matched / max(possible, 1)), residual_sd_s=residual)
+    found = replace(
+        tracked.anchor,
+        inliers=min(1.0, matched / max(possible, 1)),
+        residual_sd_s=residual,
+        margin=tracked.margin,
+        margin_without_prior=min(tracked.margin, tracked.anchor.margin_without_prior),
+    )
     decision = decide(found, plates=False, overlap_s=overlap, prior=prior, settings=settings)
-    reasons += decision.reasons
+    reasons += [*decision.reasons, *_strays(reference, train, segments)]
     if tracked.share < 0.7:
         reasons.append(f"only {100 * tracked.share:.0f} % of the record's half-minutes follow the clock found")
     if len(segments) > 1:
@@ -447,6 +494,10 @@ def _pieced(
     return Alignment(made, joined, found.lags_s, found.log_likelihood, lost=tuple(lost))
 
 
+def _part(device: Contacts, piece: Piece) -> Contacts:
+    return device.taken((device.onset_s >= piece.start_s) & (device.onset_s < piece.end_s))
+
+
 _ANCHOR_FIELDS = ("t_device_s", "t_reference_s", "residual_s", "kept")
 
 
@@ -459,9 +510,7 @@ def _piece(
 ) -> tuple[Anchors, ClockFit, int] | None:
     from .matching import match
 
-    device = train.contacts
-    inside = (device.onset_s >= piece.start_s) & (device.onset_s < piece.end_s)
-    part = device.taken(inside)
+    part = _part(train.contacts, piece)
     if part.size < 6:
         return None
     matches = match(

@@ -44,7 +44,9 @@ def decide(
     gate, law = gate_for(found, settings, plates=plates)
     tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * found.beat.step_s
     reasons = []
-    if found.margin < gate.margin:
+    if found.margin <= 0:
+        reasons.append(f"no alignment explains the contacts better than chance does: {ADVICE}")
+    elif found.margin < gate.margin:
         reasons.append(
             f"the next best alignment, offset {found.runner_up_s:+.3f} s, is only {found.margin:.1f} nats worse"
             f" ({gate.margin:.0f} needed): {ADVICE}"

@@ -16,8 +16,8 @@ from .search import Found, search
 
 Floats = NDArray[np.float64]
 
-CHUNK_S = 30.0
-ANCHOR_S = 150.0
+CHUNK_S = 15.0
+ANCHORS_S = (150.0, 75.0, 40.0)
 _JUMP_COST = 18.0
 _BEAM = 12
 _WALK_S = 0.004
@@ -47,12 +47,15 @@ class Tracked:
         In order of device time.
     share
         Share of the chunks whose contacts support the path.
+    margin
+        Nats by which the path beats the same path any number of steps away.
     """
 
     anchor: Found
     rate: float
     pieces: list[Piece]
     share: float
+    margin: float
 
 
 def track(
@@ -84,7 +87,30 @@ def track(
     if not supported:
         return None
     pieces = _pieces(reference, device, rate, supported)
-    return Tracked(anchor, rate, pieces, len(supported) / len(path)) if pieces else None
+    if not pieces:
+        return None
+    margin = _path_margin(reference, device, beat, rate, pieces, anchor)
+    return Tracked(anchor, rate, pieces, len(supported) / len(path), margin)
+
+
+def _path_margin(
+    reference: Contacts, device: Contacts, beat: Rhythm, rate: float, pieces: list[Piece], anchor: Found
+) -> float:
+    """Return the margin of a whole path: near lags over all pieces together, far ones from the anchor."""
+    shifts = np.arange(-3.0, 4.0)
+    total = np.zeros(shifts.size)
+    for piece in pieces:
+        part = _between(device, piece.start_s, piece.end_s)
+        if part.size < 8:
+            continue
+        matches = match(reference, part, piece.lag_s + beat.step_s * shifts, rate=rate, rate_prior_ppm=30.0)
+        scores = score(reference, part, matches, beat, plates=False, rate_prior_ppm=30.0, start_rate=rate)
+        total += scores.total
+    near = float(total[3] - np.delete(total, 3).max())
+    distance = np.abs(anchor.lags_s - anchor.offset_s)
+    far = distance > 3.5 * beat.step_s
+    rival = float(anchor.log_likelihood[far].max()) if far.any() else 0.0
+    return min(near, float(anchor.log_likelihood.max()) - max(rival, 0.0))
 
 
 def scan_rates(
@@ -137,29 +163,37 @@ def _anchor(
     shortest_overlap_s: float,
 ) -> tuple[Found | None, float, float]:
     first, last = float(device.onset_s[0]), float(device.onset_s[-1])
-    count = int(np.clip((last - first) / ANCHOR_S, 1, 7))
-    centres = np.linspace(first, last, 2 * count + 1)[1::2]
     best: Found | None = None
     where = (first, last)
-    for centre in sorted(centres, key=lambda c: abs(c - (first + last) / 2)):
-        start, end = max(first, centre - ANCHOR_S / 2), min(last, centre + ANCHOR_S / 2)
-        part = _between(device, start, end)
-        found = search(
-            reference,
-            part,
-            plates=False,
-            prior=prior,
-            start_rate=start_rate,
-            rate_prior_ppm=rate_prior_ppm,
-            shortest_overlap_s=min(shortest_overlap_s, 0.5 * (end - start)),
-        )
-        if found is None or found.inliers < 0.6 or found.log_likelihood_ratio <= 0:
-            continue
-        if best is None or _quality(found) > _quality(best):
-            best, where = found, (start, end)
-        if _quality(best) > 60.0:
+    for length in ANCHORS_S:  # shorter ones find a stretch between two losses
+        for start, end in _windows(first, last, length):
+            part = _between(device, start, end)
+            found = search(
+                reference,
+                part,
+                plates=False,
+                prior=prior,
+                start_rate=start_rate,
+                rate_prior_ppm=rate_prior_ppm,
+                shortest_overlap_s=min(shortest_overlap_s, 0.5 * (end - start)),
+            )
+            if found is None or found.inliers < 0.6 or found.log_likelihood_ratio <= 0:
+                continue
+            if best is None or _quality(found) > _quality(best):
+                best, where = found, (start, end)
+            if _quality(best) > 60.0:
+                return best, where[0], where[1]
+        if best is not None and _quality(best) > 25.0:
             break
     return best, where[0], where[1]
+
+
+def _windows(first: float, last: float, length: float) -> list[tuple[float, float]]:
+    """Return up to eight windows of a length, the middle one first."""
+    count = int(np.clip((last - first) / length, 1, 8))
+    centres = np.linspace(first, last, 2 * count + 1)[1::2]
+    ordered = sorted(centres, key=lambda c: abs(c - (first + last) / 2))
+    return [(max(first, float(c) - length / 2), min(last, float(c) + length / 2)) for c in ordered]
 
 
 def _quality(found: Found) -> float:

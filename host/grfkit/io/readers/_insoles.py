@@ -35,6 +35,4 @@ def tell_gaps(streams: Mapping[str, xr.Dataset], notes: list[str]) -> None:
         steps = np.diff(stream["time"].values[np.isfinite(raw)])
         long = steps[steps > _LONG_GAP_S]
         if long.size:
-            notes.append(
-                f"{name}: {long.size} gaps of more than {_LONG_GAP_S:g} s, the longest {long.max():.6g} s"
-            )
+            notes.append(f"{name}: {long.size} gaps of more than {_LONG_GAP_S:g} s, the longest {long.max():.6g} s")

@@ -31,9 +31,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     units.require(parsed.time_unit, "s", what="column 'Time'")
     time = units.to_si(parsed.time, parsed.time_unit)
     check_time(time)
-    notes: list[str] = (
-        [] if parsed.rate_hz else ["units as APDM documents them: m/s^2, rad/s, uT; time in us"]
-    )
+    notes: list[str] = [] if parsed.rate_hz else ["units as APDM documents them: m/s^2, rad/s, uT; time in us"]
     streams = {}
     for sensor in dict.fromkeys(column.sensor for column in parsed.columns):
         name = f"imu_{snake(sensor)}"

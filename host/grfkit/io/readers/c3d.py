@@ -68,9 +68,7 @@ def read(path: Path, options: ReadOptions) -> Recording:
     used = {channel for spec in specs if f"plate_{spec.number}" in streams for channel in spec.channels}
     streams |= _landmarks(file, notes) | _segments(file, notes) | _analog(file, used, notes)
     if not streams:
-        raise BadInputError(
-            "holds no point, rotation or analog channel" + "".join(f"; {n}" for n in notes[:2])
-        )
+        raise BadInputError("holds no point, rotation or analog channel" + "".join(f"; {n}" for n in notes[:2]))
     recording = make_recording(
         streams, device=_device(file), reader=READER.name, provenance=Provenance(), notes=_together(notes)
     )
@@ -81,13 +79,9 @@ def read(path: Path, options: ReadOptions) -> Recording:
 def _check_options(options: ReadOptions) -> None:
     unknown = sorted(set(options.extra) - set(_EXTRA))
     if unknown:
-        raise BadInputError(
-            f"option '{unknown[0]}' is not known to the C3D reader; it knows {', '.join(_EXTRA)}"
-        )
+        raise BadInputError(f"option '{unknown[0]}' is not known to the C3D reader; it knows {', '.join(_EXTRA)}")
     if options.extra.get("zero", "auto") not in ZERO_CHOICES:
-        raise BadInputError(
-            f"option zero is '{options.extra['zero']}', expected one of {', '.join(ZERO_CHOICES)}"
-        )
+        raise BadInputError(f"option zero is '{options.extra['zero']}', expected one of {', '.join(ZERO_CHOICES)}")
 
 
 def _specs(file: C3dFile, options: ReadOptions) -> tuple[list[PlateSpec], list[str]]:
@@ -134,9 +128,7 @@ def _landmarks(file: C3dFile, notes: list[str]) -> dict[str, xr.Dataset]:
     labels = _unique([file.point_labels[i] for i in kept], "point", notes)
     unit = _length(file, notes)
     time = file.start_s + np.arange(file.points.shape[0]) / file.point_rate_hz
-    return {
-        "landmarks": make_landmarks(file.points[:, kept], labels, time, unit=unit, rate_hz=file.point_rate_hz)
-    }
+    return {"landmarks": make_landmarks(file.points[:, kept], labels, time, unit=unit, rate_hz=file.point_rate_hz)}
 
 
 def _positions(file: C3dFile) -> list[int]:
@@ -175,9 +167,7 @@ def _analog(file: C3dFile, used: set[int], notes: list[str]) -> dict[str, xr.Dat
     if strange:
         shown = ", ".join(f"{file.analog_labels[c]} ('{file.analog_units[c]}')" for c in strange[:4])
         more = f" and {len(strange) - 4} more" if len(strange) > 4 else ""
-        notes.append(
-            f"the unit of {len(strange)} analog channels is not known and kept as 'unknown': {shown}{more}"
-        )
+        notes.append(f"the unit of {len(strange)} analog channels is not known and kept as 'unknown': {shown}{more}")
     channels = [
         Channel(
             name,
@@ -188,9 +178,7 @@ def _analog(file: C3dFile, used: set[int], notes: list[str]) -> dict[str, xr.Dat
         )
         for name, c in zip(names, kept)
     ]
-    stream = make_stream(
-        channels, analog_time(file), kind="analog", rate_hz=file.analog_rate_hz, stamp_source="index"
-    )
+    stream = make_stream(channels, analog_time(file), kind="analog", rate_hz=file.analog_rate_hz, stamp_source="index")
     return {"analog": stream}
 
 
@@ -233,9 +221,7 @@ def _length(file: C3dFile, notes: list[str]) -> str:
     finite = np.abs(np.concatenate([file.points.ravel(), file.rotations[..., :3, 3].ravel()]))
     finite = finite[np.isfinite(finite)]
     unit = "m" if finite.size and np.percentile(finite, 99) < 20.0 else "mm"
-    notes.append(
-        f"POINT:UNITS is '{file.point_unit}', no length: positions are taken as {unit} by their size"
-    )
+    notes.append(f"POINT:UNITS is '{file.point_unit}', no length: positions are taken as {unit} by their size")
     return unit
 
 

@@ -70,9 +70,7 @@ def _time(parsed: CsvFile, options: ReadOptions) -> tuple[Floats, str, list[str]
         return np.arange(len(parsed.table)) / options.rate_hz, "s", [note]
     column = parsed.columns[found[0]]
     if not column.unit:
-        raise BadInputError(
-            f"column '{column.raw}' states no unit; write 'time [s]', 'time [ms]' or use a column map"
-        )
+        raise BadInputError(f"column '{column.raw}' states no unit; write 'time [s]', 'time [ms]' or use a column map")
     units.require(column.unit, "s", what=f"column '{column.raw}'")
     time = parsed.table[:, found[0]]
     check_time(units.to_si(time, column.unit))

@@ -64,9 +64,7 @@ def _channels(parsed: FscanFile, notes: list[str]) -> list[Channel]:
         notes.append("no force can be told (no calibration or no cell area): 'pressure_sum' stands for it")
     channels.append(Channel("peak_pressure", sums.peak, parsed.unit, "foot", "largest cell"))
     if np.isfinite(parsed.row_m) and np.isfinite(parsed.column_m):
-        channels.append(
-            Channel("cop_x", sums.column * parsed.column_m, "m", "sensor", "centre, along columns")
-        )
+        channels.append(Channel("cop_x", sums.column * parsed.column_m, "m", "sensor", "centre, along columns"))
         channels.append(Channel("cop_y", sums.row * parsed.row_m, "m", "sensor", "centre, along rows"))
     return channels
 

@@ -51,9 +51,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     )
 
 
-def _stream(
-    parsed: MoticonFile, kind: StreamKind, frame: Frame, side: str, notes: list[str]
-) -> xr.Dataset | None:
+def _stream(parsed: MoticonFile, kind: StreamKind, frame: Frame, side: str, notes: list[str]) -> xr.Dataset | None:
     """Return the stream of one kind and foot, None if the file has no such column or no value in them."""
     chosen = [i for i, c in enumerate(parsed.columns) if c.kind == kind and c.side == side]
     if not chosen:

@@ -25,9 +25,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     recording = Recording(tree)
     missing = {"device", "reader", "provenance"} - set(tree.attrs)
     if missing or not recording.streams:
-        raise BadInputError(
-            f"is a damaged grfkit recording (without {', '.join(sorted(missing)) or 'streams'})"
-        )
+        raise BadInputError(f"is a damaged grfkit recording (without {', '.join(sorted(missing)) or 'streams'})")
     return Recording(tree, tuple(recording.provenance.findings))
 
 

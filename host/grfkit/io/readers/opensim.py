@@ -22,9 +22,7 @@ def _sniff(head: Head) -> Match:
     lines = [line.strip().lower() for line in head.lines(200)]
     if "endheader" not in lines:
         return Match(0.0, "has no line 'endheader'")
-    return Match(
-        0.95, f"line {lines.index('endheader') + 1} is 'endheader', as in every OpenSim storage file"
-    )
+    return Match(0.95, f"line {lines.index('endheader') + 1} is 'endheader', as in every OpenSim storage file")
 
 
 def _read(path: Path, options: ReadOptions) -> Recording:

@@ -21,9 +21,7 @@ def _sniff(head: Head) -> Match:
     names = marker_names(header)
     if names:
         return Match(0.8, f"its columns are Time and X, Y, Z of {len(names)} markers")
-    return Match(
-        0.0, "its first line is neither 'Time Fx Fy Fz COPx COPy COPz Ty' nor Time and marker columns"
-    )
+    return Match(0.0, "its first line is neither 'Time Fx Fy Fz COPx COPy COPz Ty' nor Time and marker columns")
 
 
 def _read(path: Path, options: ReadOptions) -> Recording:

@@ -84,9 +84,7 @@ def _load(path: Path) -> list[dict[str, Any]]:
         log.propagate = before[0]
         log.setLevel(before[1])
     if complaints.said:
-        raise BadInputError(
-            f"is damaged or cut off; pyxdf says: {' '.join(complaints.said[0].split())[:200]}"
-        )
+        raise BadInputError(f"is damaged or cut off; pyxdf says: {' '.join(complaints.said[0].split())[:200]}")
     return list(loaded)
 
 
@@ -101,9 +99,7 @@ def _check_chunks(file: BinaryIO) -> None:
         length = int.from_bytes(file.read(width), "little")
         end = at + 1 + width + length
         if length < 2 or end > size:
-            raise BadInputError(
-                f"is cut off or damaged: the chunk at byte {at} should end at byte {end} of {size}"
-            )
+            raise BadInputError(f"is cut off or damaged: the chunk at byte {at} should end at byte {end} of {size}")
         at = file.seek(end)
 
 
@@ -206,9 +202,7 @@ def _columns(source: Mapping[str, Any], count: int, notes: list[str], title: str
             units.parse_unit(unit)
         except UnitError:
             if unit:
-                notes.append(
-                    f"stream '{title}', channel '{label}': unit '{unit}' is not known; kept as it is"
-                )
+                notes.append(f"stream '{title}', channel '{label}': unit '{unit}' is not known; kept as it is")
             unit = ""
         named = parse_column(label)
         columns.append(Column(label, named.name, unit or named.unit))

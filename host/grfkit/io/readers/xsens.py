@@ -55,9 +55,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         device="Xsens MT",
         reader="xsens",
         provenance=Provenance(inputs=[describe_input(path)]),
-        notes=[
-            "units as MT Manager writes them: m/s^2, rad/s, deg; magnetometer relative to the local field"
-        ],
+        notes=["units as MT Manager writes them: m/s^2, rad/s, deg; magnetometer relative to the local field"],
     )
 
 

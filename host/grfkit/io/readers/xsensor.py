@@ -29,9 +29,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     refuse_extra(options, "xsensor")
     parsed = parse_xsensor(read_text(path))
     notes = [*parsed.notes]
-    notes.append(
-        f"the file states its start as '{parsed.date}', {parsed.time[0]:.3f} s of that day (no time zone)"
-    )
+    notes.append(f"the file states its start as '{parsed.date}', {parsed.time[0]:.3f} s of that day (no time zone)")
     streams = {}
     for foot in parsed.feet:
         side = stated_side(foot.side, notes, what=f"sensor '{foot.sensor}'")
@@ -91,9 +89,7 @@ def _compare(foot: XsensorFoot, from_cells: Floats, notes: list[str]) -> None:
         return
     ratio = float(np.nanmedian(from_cells[loaded] / load[loaded]))
     if abs(ratio - 1.0) > _LARGEST_DISAGREEMENT:
-        notes.append(
-            f"{foot.sensor}: the cells give {ratio:.2f} times the stated load; check the unit ({foot.unit})"
-        )
+        notes.append(f"{foot.sensor}: the cells give {ratio:.2f} times the stated load; check the unit ({foot.unit})")
         return
     off = np.abs(from_cells - load) > _LARGEST_DISAGREEMENT * np.nanmax(load)
     if off.any():
