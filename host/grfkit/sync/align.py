@@ -135,6 +135,11 @@ def align_in_detail(
     table = lags if lags is not None else _default_lags()
     lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz)
     result = align_contacts(contacts, train, plates, prior, chosen, lag)
+    if result.clock_map.verdict == "refused" and train.loads:
+        turned = device_train(_streams(wearable), plates=plates, inverted=True)
+        again = align_contacts(contacts, turned, plates, prior, chosen, lag)
+        if again.clock_map.verdict == "aligned":
+            result, train = again, turned
     if plates and result.clock_map.verdict == "refused" and train.loads and is_standing(loads):
         result = _by_waveform(loads, train, prior, chosen, lag)
     found = result.clock_map
@@ -143,8 +148,18 @@ def align_in_detail(
         contacts, loads = reference_train(_streams(reference), plates=False, level=TWIN_LEVEL)
         lag = Lag(0.0, TWIN_SD_S, "the device's load is the reference's own force: no sensor lag")
         result = align_contacts(contacts, train, plates, prior, chosen, lag)
+    upside = [load.name for load in (*loads, *train.loads) if load.inverted]
+    findings = list(result.clock_map.findings)
+    if upside:
+        findings.append(f"the load of {', '.join(upside)} points down in the file; its sign was turned to align")
     named = result.clock_map.model_copy(
-        update={"source": "+".join(train.streams), "target": "reference", "lag_source": lag.source}
+        update={
+            "source": "+".join(train.streams),
+            "target": "reference",
+            "lag_source": lag.source,
+            "inverted": bool(upside),
+            "findings": findings,
+        }
     )
     if named.verdict == "refused" and not accept_refused:
         named = _without_map(named)
@@ -366,9 +381,16 @@ def _whole(
         runner_up_offset_s=_finite(found.runner_up_s),
         lag_s=lag.lag_s,
         lag_sd_s=lag.sd_s,
-        findings=list(findings),
+        swapped_sides=found.swapped,
+        findings=[*findings, *_swap_finding(found)],
     )
     return Alignment(made, anchors, found.lags_s, found.log_likelihood)
+
+
+def _swap_finding(found: Found) -> list[str]:
+    if not found.swapped:
+        return []
+    return ["left and right of the device are exchanged against the reference; the streams keep their names"]
 
 
 def _finite(value: float) -> float | None:
@@ -489,7 +511,8 @@ def _pieced(
         lost_samples=sum(n for _, n in lost),
         lag_s=lag.lag_s,
         lag_sd_s=lag.sd_s,
-        findings=list(findings),
+        swapped_sides=found.swapped,
+        findings=[*findings, *_swap_finding(found)],
     )
     return Alignment(made, joined, found.lags_s, found.log_likelihood, lost=tuple(lost))
 

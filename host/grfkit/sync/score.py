@@ -79,7 +79,9 @@ class Scores:
     inliers
         Shape (K,): share of contacts that could match and did.
     residual_s
-        Shape (K,): robust SD of the kept residuals.
+        Shape (K,): SD of the kept residuals.
+    swapped
+        Shape (K,): the feet fit better with the device's left and right exchanged.
     """
 
     total: Floats
@@ -90,6 +92,7 @@ class Scores:
     per_contact: Floats
     inliers: Floats
     residual_s: Floats
+    swapped: NDArray[np.bool_]
 
 
 def score(
@@ -109,7 +112,8 @@ def score(
     detrend = not plates
     durations = 0.7 * _covariation(_stances(reference), _stances(device), device, matches, detrend)
     strengths = 0.5 * _covariation(reference.strength, device.strength, device, matches, detrend)
-    feet = _feet(reference, device, matches)
+    labelled, swapped = feet_evidence(reference, device, matches)
+    feet = np.maximum(labelled, swapped)
     count = np.maximum(matches.kept.sum(axis=1), 1)
     spread = np.sqrt(np.where(matches.kept, np.nan_to_num(residual) ** 2, 0.0).sum(axis=1) / count)
     spread = np.where(matches.kept.any(axis=1), spread, 1.0)
@@ -122,6 +126,7 @@ def score(
         times / count,
         _inliers(matches, beat, plates),
         spread,
+        swapped > labelled,
     )
 
 
@@ -276,10 +281,15 @@ def _ranked(values: Floats, good: NDArray[np.bool_]) -> Floats:
     return np.where(good, np.clip(values, -limit[:, None], limit[:, None]), 0.0)
 
 
-def _feet(reference: Contacts, device: Contacts, matches: Matches) -> Floats:
-    """Return the evidence of matching feet; nothing where either side does not know them."""
+def feet_evidence(reference: Contacts, device: Contacts, matches: Matches) -> tuple[Floats, Floats]:
+    """Return the evidence (nats) of matching feet as labelled, and with the device's left and right exchanged.
+
+    Nothing where either side does not know them. Swapped labels are a mistake one in a thousand makes.
+    """
     safe = np.clip(matches.partner, 0, None)
     known = matches.kept & (reference.foot >= 0) & (device.foot[safe] >= 0)
-    same = known & (device.foot[safe] == reference.foot)
-    wrong = known & ~same
-    return np.asarray(same.sum(axis=1) * np.log(2 * 0.98) + wrong.sum(axis=1) * np.log(2 * 0.02))
+    same = (known & (device.foot[safe] == reference.foot)).sum(axis=1)
+    other = known.sum(axis=1) - same
+    right, wrong = np.log(2 * 0.98), np.log(2 * 0.02)
+    swapped = other * right + same * wrong + np.where(known.any(axis=1), np.log(1e-3), 0.0)
+    return np.asarray(same * right + other * wrong), np.asarray(swapped)

@@ -37,6 +37,8 @@ class Found:
         Offset of that other lag, NaN if there was none.
     partner, residual_s, kept
         Of the winner, per reference contact, as in :class:`~grfkit.sync.matching.Matches`.
+    swapped
+        Whether left and right are exchanged; None where the reference does not know feet.
     lags_s, log_likelihood
         All candidates at the pivot, for the report, by lag.
     """
@@ -58,6 +60,7 @@ class Found:
     lags_s: Floats
     log_likelihood: Floats
     beat: Rhythm
+    swapped: bool | None
 
     @property
     def matched(self) -> int:
@@ -171,6 +174,7 @@ def _found(
     rival_plain = float(plain[other].max()) if other.any() else -np.inf
     runner = float(lag[np.flatnonzero(other)[np.argmax(total[other])]]) if other.any() else float("nan")
     order = np.argsort(lag, kind="stable")
+    knows_feet = bool((reference.foot >= 0).any() and (device.foot >= 0).any())
     return Found(
         offset_s=float(matches.offset_s[best]),
         rate=float(matches.rate[best]),
@@ -189,4 +193,5 @@ def _found(
         lags_s=lag[order],
         log_likelihood=total[order],
         beat=beat,
+        swapped=bool(scores.swapped[best]) if knows_feet else None,
     )

@@ -35,13 +35,17 @@ TWIN_LEVEL = 0.2
 
 @dataclass(frozen=True)
 class Load:
-    """A load-like signal of one foot or plate for alignment: its own time (s), value (any unit), side."""
+    """A load-like signal of one foot or plate for alignment: its own time (s), value (any unit), side.
+
+    ``inverted`` says that the sign was turned.
+    """
 
     name: str
     time_s: Floats
     value: Floats
     foot: int
     rate_hz: float
+    inverted: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ class DeviceTrain:
     end_s: float
 
 
-def vertical(stream: xr.Dataset) -> Floats:
-    """Return the vertical force of a plate stream, upward load positive, any zero.
+def vertical(stream: xr.Dataset) -> tuple[Floats, bool]:
+    """Return the vertical force of a plate stream, upward load positive, any zero; and whether it was turned.
 
     The axis is the stream's ``vertical`` attribute if it has one, else the axis that carries the load. Where the
     force doctor has seen the plate its sign stands; otherwise it is the one that makes the loaded level positive.
@@ -83,19 +87,24 @@ def vertical(stream: xr.Dataset) -> Floats:
         name = max(names, key=lambda n: float(np.nanstd(stream[n].values[:: max(1, stream.sizes["time"] // 20000)])))
     values = np.asarray(stream[name].values, dtype=np.float64)
     if axis and stream.attrs.get("doctor") == "examined":
-        return -values if axis.startswith("-") else values
-    return upright(values)
+        return (-values if axis.startswith("-") else values), False
+    return upright(values), points_down(values)
 
 
 def upright(values: Floats) -> Floats:
-    """Return the values, sign turned if the load points down: load is the tail farther from the resting level."""
+    """Return the values, sign turned if the load points down."""
+    return -values if points_down(values) else values
+
+
+def points_down(values: Floats) -> bool:
+    """Return whether load is negative: whether the lower tail is the one farther from the resting level."""
     sample = values[:: max(1, values.size // 20000)]
     sample = sample[np.isfinite(sample)]
     if not sample.size:
-        return values
+        return False
     low, high = np.percentile(sample, [0.5, 99.5])
     rest = resting_level(sample)
-    return -values if rest - low > 1.2 * (high - rest) else values
+    return bool(rest - low > 1.2 * (high - rest))
 
 
 def resting_level(sample: Floats) -> float:
@@ -115,7 +124,8 @@ def plate_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
             continue
         foot = _FOOT.get(str(stream.attrs.get("knows_feet", "")), -1)
         time_s = np.asarray(stream["time"].values, dtype=np.float64)
-        loads.append(Load(name, time_s, vertical(stream), foot, float(stream.attrs["rate_hz"])))
+        value, turned = vertical(stream)
+        loads.append(Load(name, time_s, value, foot, float(stream.attrs["rate_hz"]), turned))
     return _loaded(loads)
 
 
@@ -191,8 +201,8 @@ def has_flight(total: Floats) -> bool:
     return bool(np.nanmean(part < low + 0.08 * (high - low)) > 0.1)
 
 
-def device_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
-    """Return the load of every insole stream, stamps de-jittered."""
+def device_loads(streams: Mapping[str, xr.Dataset], *, inverted: bool = False) -> list[Load]:
+    """Return the load of every insole stream, stamps de-jittered; ``inverted`` takes less as more load."""
     loads = []
     for name, stream in streams.items():
         if stream.attrs.get("kind") != "insole":
@@ -202,12 +212,17 @@ def device_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
             continue
         foot = _FOOT.get(str(stream.attrs.get("side", "")), -1)
         time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
-        loads.append(Load(name, time_s, upright(value), foot, float(stream.attrs["rate_hz"])))
+        rate = float(stream.attrs["rate_hz"])
+        loads.append(Load(name, time_s, -value if inverted else value, foot, rate, inverted))
     return loads
 
 
 def device_train(
-    streams: Mapping[str, xr.Dataset], *, plates: bool = False, level: float = INSOLE_LEVEL
+    streams: Mapping[str, xr.Dataset],
+    *,
+    plates: bool = False,
+    level: float = INSOLE_LEVEL,
+    inverted: bool = False,
 ) -> DeviceTrain:
     """Return the contacts of the streams of one clock, from the best feature they hold.
 
@@ -219,7 +234,7 @@ def device_train(
     BadInputError
         If none of the streams can show a contact.
     """
-    loads = device_loads(streams)
+    loads = device_loads(streams, inverted=inverted)
     names = tuple(streams)
     first = next(iter(streams.values()))
     stamps = str(first.attrs.get("stamp_source", "unknown"))
