@@ -141,10 +141,12 @@ def align_in_detail(
         if again.clock_map.verdict == "aligned":
             result, train = again, turned
     if plates and result.clock_map.verdict == "refused" and train.loads and is_standing(loads):
-        result = _by_waveform(loads, train, prior, chosen, lag)
+        course = _by_waveform(loads, train, prior, chosen, lag)
+        if course.clock_map.verdict == "aligned" or result.clock_map.margin is None or result.clock_map.margin < 5.0:
+            result = course
     found = result.clock_map
     if found.segments and train.loads and not plates and follows_force(loads, train.loads, found.apply):
-        train = device_train(_streams(wearable), level=TWIN_LEVEL)
+        train = device_train(_streams(wearable), level=TWIN_LEVEL, inverted=train.loads[0].inverted)
         contacts, loads = reference_train(_streams(reference), plates=False, level=TWIN_LEVEL)
         lag = Lag(0.0, TWIN_SD_S, "the device's load is the reference's own force: no sensor lag")
         result = align_contacts(contacts, train, plates, prior, chosen, lag)

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 MISS = 0.03
 """Chance that a contact one device saw was missed by the other, or was found at a wrong place."""
+_USUAL_MISSES = 0.05
 _FLOOR_S = 0.0015
 _ORDER = 4
 _PASS_GAP_S = 2.5
@@ -111,6 +112,8 @@ def score(
     times = times - 0.5 * ((matches.rate - start_rate) / (rate_prior_ppm * 1e-6)) ** 2
     detrend = not plates
     durations = 0.7 * _covariation(_stances(reference), _stances(device), device, matches, detrend)
+    if plates:
+        durations = durations + _odd_durations(reference, device, matches)
     strengths = 0.5 * _covariation(reference.strength, device.strength, device, matches, detrend)
     labelled, swapped = feet_evidence(reference, device, matches)
     feet = np.maximum(labelled, swapped)
@@ -148,7 +151,9 @@ def _treadmill_times(matches: Matches, beat: Rhythm) -> Floats:
     if beat.feet == 2:
         missed = np.maximum(missed, (matches.possible & (matches.partner < 0)).sum(axis=1))
     lost = np.log(MISS / beat.period_s) + 0.5 * np.log(2 * np.pi * np.e * beat.innovation_s**2)
-    return np.asarray(gain + np.minimum(lost, -1.0) * (outliers + missed))
+    # unrelated trains would have their misses too: those that any detector has cost nothing
+    astray = np.maximum(outliers + missed - _USUAL_MISSES * matches.seen, 0.0)
+    return np.asarray(gain + np.minimum(lost, -1.0) * astray)
 
 
 def _plates_times(reference: Contacts, matches: Matches, beat: Rhythm) -> Floats:
@@ -254,6 +259,32 @@ def _covariation(reference: Floats, device: Floats, train: Contacts, matches: Ma
 def _stances(train: Contacts) -> Floats:
     """Return contact times, NaN for those too long to be a stance of gait."""
     return np.where(train.duration_s <= _LONGEST_STANCE_S, train.duration_s, np.nan)
+
+
+def _odd_durations(reference: Contacts, device: Contacts, matches: Matches) -> Floats:
+    """Return the evidence of contacts that are no strides: a jump's landing lasts as long on both devices or on none.
+
+    Contacts 1.6 times as long as the usual one, or longer. Where the durations agree (SD 40 ms about the usual
+    difference between the devices) each speaks for the match as a coincidence within 0.8 s would against it.
+    """
+    usual = float(np.nanmedian(reference.duration_s)) if np.isfinite(reference.duration_s).any() else np.nan
+    if not np.isfinite(usual) or not np.isfinite(device.duration_s).any():
+        return np.zeros(matches.offset_s.shape)
+    safe = np.clip(matches.partner, 0, None)
+    difference = device.duration_s[safe] - reference.duration_s[None, :]
+    known = matches.kept & np.isfinite(difference)
+    odd = known & (reference.duration_s > 1.6 * usual)[None, :]
+    bias = _row_median(difference, known & ~odd)
+    z = (difference - bias[:, None]) / 0.04
+    gain = np.maximum(np.log(0.8 / (0.04 * np.sqrt(2 * np.pi))) - 0.5 * z**2, -4.0)
+    return np.asarray(np.where(odd, gain, 0.0).sum(axis=1))
+
+
+def _row_median(values: Floats, mask: NDArray[np.bool_]) -> Floats:
+    ordered = np.sort(np.where(mask, values, np.inf), axis=1)
+    middle = np.maximum(mask.sum(axis=1) - 1, 0) // 2
+    median = ordered[np.arange(values.shape[0]), middle]
+    return np.asarray(np.where(np.isfinite(median), median, 0.0))
 
 
 def _local(values: Floats) -> Floats:
