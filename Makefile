@@ -1,0 +1,52 @@
+# `make demo` and `make test` are all a fresh machine needs; `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SERIES := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+CONSTRAINTS := $(wildcard constraints-$(SERIES).txt)
+
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup venv demo test lint bench-sync clean
+
+help: ## show this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(STAMP) ## make .venv and install grfkit and its test tools into it (done by the others where needed)
+
+venv: setup
+
+$(STAMP): pyproject.toml constraints-3.11.txt
+	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 12); sys.exit(0 if ok else \
+	  "python is %d.%d, expected 3.10 to 3.12; try: make PYTHON=python3.11 ..." % sys.version_info[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq </dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv </dev/null; \
+	  else echo "the Debian package python3-venv is missing; install it: sudo apt-get install python3-venv" >&2; exit 1; fi; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test]'
+	@touch $@
+
+demo: $(STAMP) ## simulate a small lab, align its files, refuse a wrong pair, compare with the truth (about a minute)
+	$(BIN)/python tools/demo.py demo
+
+test: lint ## everything: formatting, lint, types, import layers, tests
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+lint: $(STAMP) ## formatting, lint, types and import layers alone
+	$(BIN)/ruff format --check host tests tools
+	$(BIN)/ruff check host tests tools
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench-sync: $(STAMP) ## the alignment benchmark; writes benchmarks/sync.md (long)
+	$(BIN)/python tools/bench_sync.py
+
+clean: ## remove what make made: .venv, demo, caches
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find host tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
