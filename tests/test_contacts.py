@@ -1,0 +1,302 @@
+"""Contacts: are known half-sines found where they are, through gaps, drift, any unit and either sign?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from grfkit.signals.contacts import (
+    Contacts,
+    empty_contacts,
+    impact_contacts,
+    inside,
+    intersect,
+    load_contacts,
+    merge,
+    stride_period,
+)
+from grfkit.signals.landmarks import foot_landmarks, landmark_contacts
+from grfkit.sync.trains import points_down, resting_level, upright
+
+CONTACT_S = 0.25
+LEVEL = 0.1
+RISE_S = CONTACT_S * np.arcsin(LEVEL) / np.pi
+"""How long after its start a half-sine passes the threshold."""
+
+
+def onsets(seed: int, count: int = 60, stride_s: float = 0.7) -> np.ndarray:
+    """Return onsets of one running foot, strides 2 % uneven."""
+    rng = np.random.default_rng(seed)
+    return 1.0 + np.cumsum(stride_s * (1 + 0.02 * rng.standard_normal(count)))
+
+
+def half_sines(time_s: np.ndarray, start_s: np.ndarray, height: float | np.ndarray = 1500.0) -> np.ndarray:
+    """Return half-sines of ``CONTACT_S`` at the onsets, zero between."""
+    last = np.searchsorted(start_s, time_s, side="right") - 1
+    since = np.where(last >= 0, time_s - start_s[np.maximum(last, 0)], np.inf)
+    heights = np.broadcast_to(height, start_s.shape)[np.maximum(last, 0)]
+    return np.where(since < CONTACT_S, heights * np.sin(np.pi * np.minimum(since, CONTACT_S) / CONTACT_S), 0.0)
+
+
+def _time(start_s: np.ndarray, rate_hz: float) -> np.ndarray:
+    return np.arange(int((start_s[-1] + 2.0) * rate_hz)) / rate_hz
+
+
+# --- load
+
+
+@pytest.mark.parametrize("rate_hz", [50.0, 100.0, 200.0, 1000.0])
+def test_half_sines_are_found_where_they_are(rate_hz: float) -> None:
+    start = onsets(1)
+    time = _time(start, rate_hz)
+    found = load_contacts(time, half_sines(time, start), foot=1, level=LEVEL)
+    assert found.size == start.size
+    error = found.onset_s - (start + RISE_S)
+    np.testing.assert_allclose(error, np.median(error), atol=0.5 / rate_hz)
+    assert abs(np.median(error)) < 0.006
+    np.testing.assert_allclose(found.duration_s, CONTACT_S - 2 * RISE_S, atol=0.012)
+    assert set(found.foot) == {1}
+    np.testing.assert_allclose(found.covered_s, [[time[0], time[-1]]])
+
+
+@given(st.floats(1e-3, 1e6), st.floats(-1e3, 1e3), st.floats(-1e4, 1e4))
+@hypothesis_settings(max_examples=20)
+def test_gain_zero_and_time_shift_do_not_matter(gain: float, zero: float, shift_s: float) -> None:
+    start = onsets(2)
+    time = _time(start, 200.0)
+    load = half_sines(time, start)
+    plain = load_contacts(time, load)
+    moved = load_contacts(time + shift_s, gain * (load + zero))
+    assert moved.size == plain.size == start.size
+    np.testing.assert_allclose(moved.onset_s - shift_s, plain.onset_s, atol=1e-6)
+    np.testing.assert_allclose(moved.offset_s - shift_s, plain.offset_s, atol=1e-6)
+
+
+def test_a_drifting_baseline_moves_no_contact_by_much() -> None:
+    start = onsets(3, count=400)
+    time = _time(start, 200.0)
+    load = half_sines(time, start, 1000.0)
+    drift = 300.0 * time / time[-1] + 50.0 * np.sin(2 * np.pi * time / 200.0)
+    found = load_contacts(time, load + drift)
+    plain = load_contacts(time, load)
+    assert found.size == plain.size == start.size
+    assert np.abs(found.onset_s - plain.onset_s).max() < 0.006
+
+
+def test_contacts_that_a_gap_touches_at_an_edge_are_dropped_and_no_other() -> None:
+    start = onsets(4)
+    time = _time(start, 200.0)
+    load = half_sines(time, start)
+    for k, at in ((10, RISE_S), (20, CONTACT_S - RISE_S)):  # over an onset, over an offset
+        load[np.abs(time - start[k] - at) < 0.012] = np.nan
+    load[np.abs(time - start[30] - CONTACT_S / 2) < 0.02] = np.nan  # 40 ms in the middle: bridged
+    load[np.abs(time - start[40] - CONTACT_S / 2) < 0.05] = np.nan  # 100 ms: too long
+    found = load_contacts(time, load)
+    nearest = np.abs(found.onset_s[:, None] - start - RISE_S).argmin(axis=1)
+    assert set(range(60)) - set(nearest.tolist()) == {10, 20, 40}
+    assert found.size == 57
+
+
+def test_what_was_not_recorded_is_not_covered() -> None:
+    start = onsets(5)
+    time = _time(start, 100.0)
+    load = half_sines(time, start)
+    load[(time >= 10.0) & (time < 14.0)] = np.nan
+    found = load_contacts(time, load)
+    np.testing.assert_allclose(found.covered_s, [[0.0, 9.99], [14.0, time[-1]]], atol=1e-9)
+    assert not ((found.onset_s > 9.9) & (found.onset_s < 14.0)).any()
+    assert np.isfinite(found.onset_s).all()
+
+
+def test_long_standing_is_dropped_unless_asked_for() -> None:
+    start = onsets(6)
+    time = _time(start, 100.0)
+    load = half_sines(time, start)
+    load[(time > start[-1] + 0.5) & (time < start[-1] + 1.9)] = 700.0
+    assert load_contacts(time, load, longest_s=1.2).size == 60
+    assert load_contacts(time, load, longest_s=np.inf).size == 61
+
+
+@pytest.mark.parametrize("load", [np.zeros(2000), np.full(2000, 700.0), np.full(2000, np.nan), np.zeros(5)])
+def test_nothing_to_see_gives_no_contact(load: np.ndarray) -> None:
+    found = load_contacts(np.arange(load.size) / 100.0, load)
+    assert found.size == 0
+    assert found.offset_s.shape == found.strength.shape == found.foot.shape == (0,)
+
+
+@given(st.integers(0, 1000))
+@hypothesis_settings(max_examples=20)
+def test_contacts_are_in_order_and_disjoint_whatever_the_noise(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    start = onsets(seed, count=30)
+    time = _time(start, 100.0)
+    load = half_sines(time, start) + rng.normal(0, rng.uniform(0, 400), time.size)
+    load[rng.random(time.size) < 0.05] = np.nan
+    found = load_contacts(time, load)
+    assert np.all(found.offset_s > found.onset_s)
+    assert np.all(found.onset_s[1:] > found.offset_s[:-1])
+    assert inside(found.covered_s, found.onset_s).all()
+
+
+# --- sign
+
+
+@pytest.mark.parametrize("zero", [0.0, -250.0, 400.0])
+def test_a_load_that_points_down_is_turned_and_one_that_does_not_is_not(zero: float) -> None:
+    start = onsets(7)
+    time = _time(start, 200.0)
+    load = half_sines(time, start)
+    assert not points_down(load + zero)
+    assert points_down(-load + zero)
+    np.testing.assert_array_equal(upright(load + zero), load + zero)
+    np.testing.assert_array_equal(upright(-load + zero), load - zero)
+    assert resting_level(load + zero) == pytest.approx(zero, abs=20.0)
+    turned = load_contacts(time, upright(-load + zero))
+    np.testing.assert_allclose(turned.onset_s, load_contacts(time, load).onset_s, atol=1e-6)
+
+
+def test_sign_needs_a_sample() -> None:
+    assert not points_down(np.full(100, np.nan))
+
+
+# --- impact
+
+
+def _shocks(time_s: np.ndarray, start_s: np.ndarray) -> np.ndarray:
+    """Return acceleration (m/s^2), shape (samples, 3): gravity, swing at the stride's pace, a shock per contact."""
+    stride = np.interp(time_s, start_s, np.arange(start_s.size))
+    swing = 15.0 * np.sin(2 * np.pi * stride)
+    last = np.clip(np.searchsorted(start_s, time_s, side="right") - 1, 0, None)
+    since = np.clip(time_s - start_s[last], 0.0, None)
+    shock = 60.0 * np.exp(-(((since - 0.02) / 0.008) ** 2))
+    return np.stack([swing + 0.4 * shock, 0.3 * swing, 9.81 + shock], axis=1)
+
+
+@pytest.mark.parametrize("rate_hz", [200.0, 500.0])
+def test_shocks_are_found_once_a_stride_at_one_delay(rate_hz: float) -> None:
+    start = onsets(8)
+    time = np.arange(int(start[-1] * rate_hz)) / rate_hz
+    found = impact_contacts(time, _shocks(time, start), foot=0)
+    nearest = start[np.abs(found.onset_s[:, None] - start).argmin(axis=1)]
+    delay = found.onset_s - nearest
+    assert abs(found.size - start.size) <= 2
+    assert np.unique(nearest).size == found.size
+    assert np.abs(delay - np.median(delay))[1:-1].max() < 0.004  # the ends of the record cut the filter
+    assert np.isnan(found.offset_s).all()
+    assert set(found.foot) == {0}
+
+
+@given(st.permutations([0, 1, 2]), st.lists(st.sampled_from([-1.0, 1.0]), min_size=3, max_size=3), st.floats(0.01, 100))
+@hypothesis_settings(max_examples=15)
+def test_axes_signs_units_and_gravity_do_not_matter(order: list[int], signs: list[float], gain: float) -> None:
+    start = onsets(9, count=30)
+    time = _time(start, 200.0)
+    plain = _shocks(time, start)
+    turned = gain * (plain[:, order] * np.asarray(signs) + 3.0)
+    a, b = impact_contacts(time, plain), impact_contacts(time, turned)
+    assert a.size == b.size > 25
+    np.testing.assert_allclose(a.onset_s, b.onset_s, atol=1e-6)
+
+
+def test_an_imu_gap_hides_its_contacts_alone() -> None:
+    start = onsets(10)
+    time = _time(start, 200.0)
+    acceleration = _shocks(time, start)
+    whole = impact_contacts(time, acceleration)
+    hole = (time > 20.0) & (time < 23.0)
+    acceleration[hole] = np.nan
+    found = impact_contacts(time, acceleration)
+    assert not ((found.onset_s > 20.0) & (found.onset_s < 23.0)).any()
+    expected = whole.onset_s[(whole.onset_s < 19.9) | (whole.onset_s > 23.1)]
+    assert np.mean(np.abs(expected[:, None] - found.onset_s).min(axis=1) < 0.002) > 0.95
+
+
+def test_stride_period_is_that_of_the_signal() -> None:
+    start = onsets(11, stride_s=0.74)
+    time = _time(start, 200.0)
+    assert stride_period(time, half_sines(time, start)) == pytest.approx(0.74, rel=0.03)
+
+
+def test_noise_has_no_stride_period() -> None:
+    noise = np.random.default_rng(1).normal(size=8000)
+    assert np.isnan(stride_period(np.arange(8000) / 200.0, noise))
+
+
+# --- landmarks
+
+
+def _feet(time_s: np.ndarray, left_s: np.ndarray, up: int = 2) -> tuple[np.ndarray, list[str]]:
+    """Return heel, toe and head positions (m) of feet that stop at the ground at the onsets."""
+    names = ["LHEE", "LTOE", "RHEE", "RTOE", "HEAD"]
+    position = np.zeros((time_s.size, 5, 3))
+    for column, shift in ((0, 0.0), (1, 0.05), (2, 0.35), (3, 0.40)):
+        start = left_s + shift
+        last = np.clip(np.searchsorted(start, time_s, side="right") - 1, 0, start.size - 2)
+        since = np.clip(time_s - start[last], 0, None)
+        swing = np.clip((since - 0.3) / (start[last + 1] - start[last] - 0.3), 0, 1)
+        position[:, column, up] = 0.05 + 1.6 * swing**2 * (1 - swing)  # leaves the ground gently, meets it at speed
+        position[:, column, (up + 1) % 3] = 0.3 * np.cos(2 * np.pi * since / 0.7)
+    position[:, 4, up] = 1.7
+    return position, names
+
+
+@pytest.mark.parametrize("up", [1, 2])
+def test_landmark_contacts_keep_one_delay_whichever_axis_is_up(up: int) -> None:
+    start = onsets(12)
+    time = _time(start, 200.0)
+    position, names = _feet(time, start, up)
+    left, right = landmark_contacts(time, position, names)
+    for train, shift, foot in ((left, 0.0, 0), (right, 0.35, 1)):
+        true = start[:-1] + shift
+        delay = train.onset_s - true[np.abs(train.onset_s[:, None] - true).argmin(axis=1)]
+        middle = np.median(delay)
+        assert abs(middle) < 0.05
+        assert np.mean(np.abs(delay - middle) < 0.01) > 0.95
+        assert abs(train.size - start.size) <= 3
+        assert set(train.foot) == {foot}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["L_heel", "R_heel", "L_toe", "R_toe"], {"left": {"heel": [0], "toe": [2]}, "right": {"heel": [1], "toe": [3]}}),
+        (["LeftHeel", "RightBigToe"], {"left": {"heel": [0]}, "right": {"toe": [1]}}),
+        (["heel_l", "toe_r"], {"left": {"heel": [0]}, "right": {"toe": [1]}}),
+        (["pelvis", "head", "lumbar"], {}),
+    ],
+)  # fmt: skip
+def test_feet_are_known_by_name(names: list[str], expected: dict[str, dict[str, list[int]]]) -> None:
+    assert foot_landmarks(names) == expected
+
+
+# --- sets of stretches
+
+stretches = st.lists(st.floats(0, 100), min_size=0, max_size=12, unique=True).map(
+    lambda v: np.asarray(sorted(v)[: len(v) // 2 * 2]).reshape(-1, 2)
+)
+
+
+@given(stretches, stretches, st.lists(st.floats(-1, 101), min_size=1, max_size=30))
+def test_intersection_holds_what_both_hold(a: np.ndarray, b: np.ndarray, times: list[float]) -> None:
+    t = np.asarray(times)
+    np.testing.assert_array_equal(inside(intersect(a, b), t), inside(a, t) & inside(b, t))
+    np.testing.assert_array_equal(intersect(a, b), intersect(b, a))
+
+
+def test_merged_feet_are_in_order_and_covered_where_both_are() -> None:
+    one = Contacts(
+        np.asarray([1.0, 3.0]), np.asarray([1.2, 3.2]), np.ones(2), np.zeros(2, int), np.asarray([[0.0, 9.0]])
+    )
+    two = Contacts(np.asarray([2.0]), np.asarray([2.2]), np.ones(1), np.ones(1, int), np.asarray([[1.5, 12.0]]))
+    both = merge([one, empty_contacts(), two])
+    np.testing.assert_array_equal(both.onset_s, [1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(both.foot, [0, 1, 0])
+    np.testing.assert_array_equal(both.covered_s, [[1.5, 9.0]])
+    moved = both.warped(5.0, 2.0)
+    np.testing.assert_array_equal(moved.onset_s, [7.0, 9.0, 11.0])
+    np.testing.assert_allclose(moved.duration_s, 0.4)
+    np.testing.assert_array_equal(moved.covered_s, [[8.0, 23.0]])
+    assert merge([]).size == 0
