@@ -114,6 +114,17 @@ def intersect(a: Floats, b: Floats) -> Floats:
     return np.asarray(found, dtype=np.float64).reshape(-1, 2)
 
 
+def without(stretches: Floats, holes: Floats) -> Floats:
+    """Return what is left of sorted half-open stretches, shape (n, 2), once the sorted ``holes`` are cut out."""
+    left = stretches
+    if not len(holes) or not len(stretches):
+        return left
+    start = np.concatenate([[-np.inf], np.maximum.accumulate(holes[:, 1])])
+    end = np.concatenate([holes[:, 0], [np.inf]])
+    open_ = end > start
+    return intersect(left, np.stack([start[open_], end[open_]], axis=1))
+
+
 def inside(stretches: Floats, t: Floats) -> NDArray[np.bool_]:
     """Return which of the times ``t`` lie in one of the sorted half-open ``stretches``."""
     if not len(stretches):
@@ -165,8 +176,10 @@ def load_contacts(
         none = np.zeros(0)
         return Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered)
     keep = (offset - onset >= SHORTEST_CONTACT_S) & (offset - onset <= longest_s)
-    keep &= _edges_seen(time_s, missing, onset, rate_hz) & _edges_seen(time_s, missing, offset, rate_hz)
-    keep &= _longest_missing(time_s, missing, onset, offset) <= bridge_s
+    seen = _edges_seen(time_s, missing, onset, rate_hz) & _edges_seen(time_s, missing, offset, rate_hz)
+    seen &= _longest_missing(time_s, missing, onset, offset) <= bridge_s
+    covered = without(covered, np.stack([onset[~seen] - 0.05, offset[~seen] + 0.05], axis=1))
+    keep &= seen
     strength = _means(smooth, first, last)
     keep &= strength > np.interp(onset, at, level_at) + 0.1 * scale
     feet = np.full(int(keep.sum()), foot, dtype=np.int64)

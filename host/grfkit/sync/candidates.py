@@ -62,18 +62,17 @@ def _score(
     onsets_r = fft.rfft(ndimage.gaussian_filter1d(_binned(reference, start_r, size_r), smooth), size)
     onsets_d = np.conj(fft.rfft(_binned(device, start_d, size_d), size))
     together = fft.irfft(onsets_r * onsets_d, size)
-    covered_r, covered_d = _cover(reference, start_r, size_r), _cover(device, start_d, size_d)
-    spectrum_r = fft.rfft(covered_r, size)
-    seen = fft.irfft(spectrum_r * onsets_d, size)
-    overlap = fft.irfft(spectrum_r * np.conj(fft.rfft(covered_d, size)), size) * BIN_S
+    seen = fft.irfft(fft.rfft(_cover(reference, start_r, size_r), size) * onsets_d, size)
     rate = reference.size / max(float(np.diff(reference.covered_s, axis=1).sum()), 1e-9) * BIN_S
     expected = np.maximum(seen, 0.0) * rate
     # the smoothed histogram of independent trains has variance expected * (share of the kernel's energy)
     energy = 1.0 / (2.0 * np.sqrt(np.pi) * smooth)
     score = (together - expected) / np.sqrt(np.maximum(expected * energy, 1e-3))
-    score = np.where(overlap >= shortest_overlap_s, score, -np.inf).astype(np.float32)
     # lag index m: device bin 0 lies on reference bin m; negative lags are at the end
     ordered = np.concatenate([score[size - size_d :], score[:size_r]])
+    shift = BIN_S * (np.arange(ordered.size) - size_d)
+    overlap = np.minimum(span_r, span_d + shift) - np.maximum(0.0, shift)
+    ordered = np.where(overlap >= shortest_overlap_s, ordered, -np.inf).astype(np.float32)
     return ordered, float(start_r - start_d - size_d * BIN_S)
 
 

@@ -53,16 +53,30 @@ class Rhythm:
     feet: int
 
 
-def rhythm(reference: Contacts, device: Contacts) -> Rhythm:
-    """Return the rhythm of a reference and a device train (any rates and sizes; wide where unknown)."""
-    feet = max(1, len(set(device.foot[device.foot >= 0].tolist())))
-    steps = np.diff(device.onset_s)
-    period = float(np.median(steps)) if steps.size else 0.5
+def rhythm(reference: Contacts, device: Contacts, *, plates: bool = False) -> Rhythm:
+    """Return the rhythm of a reference and a device train.
+
+    A device whose feet are unknown is one foot's if its contacts come half as often as the treadmill's.
+    """
+    period = fundamental(device.onset_s)
+    feet = len(set(device.foot[device.foot >= 0].tolist()))
+    if feet < 1:
+        feet = 1 if plates or period > 1.5 * fundamental(reference.onset_s) else 2
     stretch = 2 if feet == 1 else 1
     v_device = _interval_variance(device.onset_s, period)
     v_reference = _interval_variance(reference.onset_s[::stretch], period)
     innovation = np.sqrt(max(v_device + v_reference, _FLOOR_S**2))
     return Rhythm(period, period / stretch, float(innovation), feet)
+
+
+def fundamental(onset_s: Floats) -> float:
+    """Return the interval between neighbouring contacts of a train some of whose contacts were missed (s)."""
+    intervals = np.diff(onset_s)
+    if intervals.size < 4:
+        return 0.5
+    short = float(np.percentile(intervals, 20.0))
+    near = intervals[np.abs(intervals - short) < 0.25 * short]
+    return float(np.median(near)) if near.size else short
 
 
 @dataclass(frozen=True)
@@ -214,13 +228,10 @@ def _innovation_variance(packed: Floats, count: NDArray[np.int64]) -> Floats:
 def _interval_variance(onset_s: Floats, period: float) -> float:
     """Return the innovation variance of the ordinary intervals, robustly."""
     intervals = np.diff(onset_s)
+    intervals = intervals[np.abs(intervals - period) < 0.3 * period]
     if intervals.size < 4:
         return (0.1 * period) ** 2
-    middle = float(np.median(intervals))
-    near = np.abs(intervals - middle) < 0.3 * middle
-    series = intervals[near] - _smooth_level(intervals[near])
-    if series.size < 4:
-        return (0.1 * period) ** 2
+    series = intervals - _smooth_level(intervals)
     limit = 4.0 * 1.4826 * float(np.median(np.abs(series))) + 1e-6
     series = np.clip(series, -limit, limit)
     return float(_innovation_variance(series[None, :], np.asarray([series.size]))[0])

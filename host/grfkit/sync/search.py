@@ -96,7 +96,7 @@ def search(
     """
     if reference.size < 3 or device.size < 3:
         return None
-    beat = rhythm(reference, device)
+    beat = rhythm(reference, device, plates=plates)
     shifted = device.warped(0.0, start_rate)
     overlap = min(_span(reference), _span(device))
     spread = float(np.hypot(0.015, rate_prior_ppm * 1e-6 * 0.3 * overlap))

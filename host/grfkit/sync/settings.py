@@ -54,7 +54,7 @@ class AlignSettings(BaseModel):
     """Settings of :func:`grfkit.sync.align`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    treadmill: Gate = Gate(margin=20.0, per_contact=0.03, inliers=0.6, residual_s=0.015, contacts=25)
+    treadmill: Gate = Gate(margin=20.0, per_contact=0.03, inliers=0.6, residual_s=0.015, contacts=18)
     overground: Gate = Gate(margin=20.0, per_contact=1.3, inliers=0.65, residual_s=0.015, contacts=6)
     overground_one_foot: Gate = Gate(margin=20.0, per_contact=0.8, inliers=0.6, residual_s=0.015, contacts=6)
     waveform: Gate = Gate(margin=25.0, per_contact=0.0, inliers=0.0, residual_s=0.06, contacts=3)

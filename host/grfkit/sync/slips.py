@@ -35,7 +35,9 @@ def slips_within(
     shifts = step_s * np.arange(-_REACH, _REACH + 1).astype(np.float64)
     matches = match(reference, device, offset_s + shifts, rate=rate, rate_prior_ppm=1.0, windows_s=(0.08,))
     residual = np.where(matches.partner >= 0, matches.residual_s, np.nan)
-    usable = np.flatnonzero(np.isfinite(residual).sum(axis=0) >= _REACH)
+    usable = np.flatnonzero(np.isfinite(residual[_REACH]))
+    if usable.size < 2 * _BLOCK:
+        return None
     blocks = np.array_split(usable, max(1, usable.size // _BLOCK))
     scatter = np.stack([_scatter(residual[:, b]) for b in blocks], axis=1)
     gain = 0.5 * _BLOCK * np.log(scatter[_REACH] / scatter)
