@@ -27,10 +27,7 @@ def make_app(summary: str = "") -> typer.Typer:
 
     Give its command ``epilog=EXIT_CODES``, and start it with :func:`run`.
 
-    Parameters
-    ----------
-    summary
-        What an app of several commands does, shown at the end of its ``--help``.
+    ``summary`` says what an app of several commands does, at the end of its ``--help``.
     """
     return typer.Typer(
         add_completion=False,

@@ -38,9 +38,9 @@ def lab(
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Write a laboratory's folder: C3D, insoles, IMUs and landmarks of every trial, TABLE.csv and truth/.
+    """Write a folder of recordings, a table and the truth.
 
-    The table is ready for `grf-sync batch`; no reader opens what lies in truth/.
+    C3D, insoles, IMUs and landmarks of every trial; TABLE.csv for `grf-sync batch`; truth/, which no reader opens.
     """
     request = _request(dict(locals()))
     done = _write(out_dir, request, force=force)

@@ -12,17 +12,19 @@ from . import common
 
 app = common.make_app("Aligns insoles, IMUs and landmarks with a force plate or treadmill, from the signals alone.")
 
-_Reference = Annotated[Path | None, typer.Option("--reference", help="C3D, MOT, text: the force plates.")]
-_Wearables = Annotated[
-    list[Path] | None, typer.Option("--wearable", help="Insole, IMU or landmarks file; repeat for more.")
+_Reference = Annotated[
+    Path | None, typer.Option("--reference", help="Needed: force plates or treadmill (C3D, MOT, text).")
 ]
-_Surface = Annotated[str | None, typer.Option("--surface", help="'treadmill', or 'overground' for separate plates.")]
+_Wearables = Annotated[
+    list[Path] | None, typer.Option("--wearable", help="Needed: insole, IMU or landmarks; repeatable.")
+]
+_Surface = Annotated[str | None, typer.Option("--surface", help="Needed: treadmill, or overground (separate plates).")]
 _Mass = Annotated[float | None, typer.Option("--mass-kg", help="Body mass; checked against the force.")]
 _Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
 _Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
 _Together = Annotated[
     bool | None,
-    typer.Option("--together/--apart", help="All streams of a file on one clock / each foot apart."),
+    typer.Option("--together/--apart", help="One clock per file / one per foot; as the file says by default."),
 ]
 
 
@@ -32,12 +34,12 @@ def sync(
     reference: _Reference = None,
     wearable: _Wearables = None,
     surface: _Surface = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Trial to write (netCDF4).")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Needed: trial to write (netCDF4).")] = None,
     report: Annotated[Path | None, typer.Option("--report", help="HTML report to write.")] = None,
     mass_kg: _Mass = None,
     participant: Annotated[str, typer.Option("--participant", help="Code of the person, not a name.")] = "",
-    speed_m_s: Annotated[float | None, typer.Option("--speed-m-s")] = None,
-    slope_percent: Annotated[float | None, typer.Option("--slope-percent")] = None,
+    speed_m_s: Annotated[float | None, typer.Option("--speed-m-s", help="Kept with the trial.")] = None,
+    slope_percent: Annotated[float | None, typer.Option("--slope-percent", help="Kept with the trial.")] = None,
     forward: Annotated[
         str,
         typer.Option("--forward", help="File axis that points forward: +x, -y ... Turns plates to the lab."),
@@ -60,11 +62,11 @@ def sync(
     ] = None,
     column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
-    min_overlap_s: Annotated[float, typer.Option("--min-overlap-s", help="Treadmill overlap needed.")] = 30.0,
+    min_overlap_s: Annotated[float, typer.Option("--min-overlap-s", help="Overlap needed on a treadmill.")] = 30.0,
     force: _Force = False,
     as_json: _Json = False,
 ) -> None:
-    """Align one trial. Exit code 0 aligned, 3 refused (nothing written), 2 bad input. 'batch' aligns a table."""
+    """Align one trial: --reference, --wearable, --surface and --out are needed; or a table of them: batch TABLE.csv."""
     if context.invoked_subcommand is not None:
         return
     from .sync_run import run_one
@@ -95,7 +97,7 @@ def sync(
 
 @app.command()
 def batch(
-    table: Annotated[Path, typer.Argument(help="CSV: one row a trial, columns named as the options.")],
+    table: Annotated[Path, typer.Argument(help="CSV, one row a trial.")],
     scheduler: Annotated[
         str | None, typer.Option("--scheduler", help="Address of a running dask.distributed scheduler.")
     ] = None,
@@ -104,7 +106,11 @@ def batch(
     force: _Force = False,
     as_json: _Json = False,
 ) -> None:
-    """Align every row of a table; stopped, it goes on where it was. Exit 0 if all rows aligned, else 3 or 2."""
+    """Align every row of a table; stopped, it goes on where it was. Exit code 0 if all rows are aligned, else 3 or 2.
+
+    Columns: reference, wearable (several: a;b), surface, out; where wanted trial, mass_kg, participant, speed_m_s,
+    slope_percent, forward, report, prior_offset, prior_sd, column_map, rate_hz. Paths are relative to the table.
+    """
     from .sync_run import run_table
 
     summary, text, code = run_table(table, scheduler=scheduler, processes=processes, reports=reports, force=force)

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from ..errors import BadInputError
 from ..sync.batch import Row, read_table, run_batch, run_row
-from ..sync.job import SyncRequest, SyncResult, run_job
+from ..sync.job import SyncRequest, run_job
+from .common import EXIT_REFUSED
+from .sync_words import exit_code, table_words, words
 
 Outcome = tuple[dict[str, Any], str, int]
-
-EXIT_REFUSED = 3
 
 
 def run_one(given: dict[str, Any], *, out: Path | None, report: Path | None, force: bool) -> Outcome:
@@ -34,11 +34,6 @@ def run_one(given: dict[str, Any], *, out: Path | None, report: Path | None, for
         if result.trial is not None:
             result.trial.to_netcdf(out, force=force)
     return result.to_json(out), words(result, out, report), exit_code(result.verdict)
-
-
-def exit_code(verdict: str) -> int:
-    """Return the exit code of a verdict."""
-    return {"aligned": 0, "bad input": 2}.get(verdict, EXIT_REFUSED)
 
 
 def _request(given: dict[str, Any]) -> SyncRequest:
@@ -68,34 +63,6 @@ def _writable(path: Path | None, force: bool) -> None:
         raise BadInputError(f"{path}: exists; use --force to overwrite it")
     if not path.parent.is_dir():
         raise BadInputError(f"{path}: its folder does not exist")
-
-
-def words(result: SyncResult, out: Path, report: Path | None) -> str:
-    """Return the result as a person reads it."""
-    lines = [f"verdict: {result.verdict}"]
-    for name, clock_map in result.maps.items():
-        if clock_map.verdict == "aligned":
-            where = _where(clock_map.offset_s, clock_map.drift_ppm, len(clock_map.segments))
-            lines.append(
-                f"  {name}: {where}, +-{clock_map.uncertainty_ms:.1f} ms (95 %), margin {clock_map.margin:.0f} nats,"
-                f" chance of a wrong step {clock_map.p_wrong:.1g}"
-            )
-        else:
-            lines.append(f"  {name}: REFUSED")
-            lines += [f"    - {reason}" for reason in clock_map.reasons]
-    if result.trial is not None:
-        lines.append(f"trial: {out}")
-    else:
-        lines.append("no trial was written")
-    if report is not None:
-        lines.append(f"report: {report}")
-    return "\n".join(lines)
-
-
-def _where(offset_s: float | None, drift_ppm: float | None, segments: int) -> str:
-    if offset_s is None or drift_ppm is None:
-        return f"{segments} segments (samples were lost in between)"
-    return f"offset {offset_s:+.4f} s, drift {drift_ppm:+.1f} ppm"
 
 
 def run_row_with_report(row: Row) -> dict[str, Any]:
@@ -134,23 +101,13 @@ def run_table(table: Path, *, scheduler: str | None, processes: int | None, repo
         _write_index(table, done)
     verdicts = [str(d["verdict"]) for d in done]
     counts = {v: verdicts.count(v) for v in ("aligned", "refused", "bad input")}
-    lines = [f"{n} {v}" for v, n in counts.items() if n]
-    for entry in done:
-        if entry["verdict"] != "aligned":
-            why = entry["error"] or "; ".join(_reasons(entry)) or "refused"
-            lines.append(f"  row {entry['row']} ({entry['out']}): {why}")
     code = 2 if counts["bad input"] else EXIT_REFUSED if counts["refused"] else 0
-    return {"counts": counts, "trials": done}, "\n".join(lines), code
-
-
-def _reasons(entry: dict[str, Any]) -> list[str]:
-    return [f"{m['stream']}: {m['reasons'][0]}" for m in entry["maps"] if m["reasons"]]
+    return {"counts": counts, "trials": done}, table_words(counts, done), code
 
 
 def _write_index(table: Path, done: list[dict[str, Any]]) -> None:
-    from ..report import render_batch_report
-
     from ..provenance import written_whole
+    from ..report import render_batch_report
 
     with written_whole(table.with_suffix(".html"), force=True) as temporary:
         temporary.write_text(render_batch_report(done), encoding="utf-8")

@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 Streams = Mapping[str, xr.Dataset]
 
 TWIN_SD_S = 0.0005
+_CLEARLY_ODD = 0.4
 """SD (s) of what remains of a lag between two force plates: filters and sampling."""
 
 
@@ -130,16 +131,13 @@ def align_in_detail(
     if mass_kg is not None and not 2.0 <= mass_kg <= 400.0:
         raise BadInputError(f"mass is {mass_kg} kg, expected 2 to 400 kg")
     plates = surface == "overground"
-    train = device_train(_streams(wearable), plates=plates)
     contacts, loads = reference_train(_streams(reference), plates=plates)
     table = lags if lags is not None else _default_lags()
-    lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz)
-    result = align_contacts(contacts, train, plates, prior, chosen, lag)
-    if result.clock_map.verdict == "refused" and train.loads:
-        turned = device_train(_streams(wearable), plates=plates, inverted=True)
-        again = align_contacts(contacts, turned, plates, prior, chosen, lag)
-        if again.clock_map.verdict == "aligned":
-            result, train = again, turned
+    readings = []
+    for train in _trains(_streams(wearable), contacts, plates):
+        lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz)
+        readings.append((align_contacts(contacts, train, plates, prior, chosen, lag), train, lag))
+    result, train, lag = max(readings, key=lambda r: float(r[0].log_likelihood.max(initial=-np.inf)))
     if plates and result.clock_map.verdict == "refused" and train.loads and is_standing(loads):
         course = _by_waveform(loads, train, prior, chosen, lag)
         if course.clock_map.verdict == "aligned" or result.clock_map.margin is None or result.clock_map.margin < 5.0:
@@ -166,6 +164,31 @@ def align_in_detail(
     if named.verdict == "refused" and not accept_refused:
         named = _without_map(named)
     return replace(result, clock_map=named, reference_loads=tuple(loads), device_loads=train.loads)
+
+
+def _trains(streams: Streams, reference: Contacts, plates: bool) -> list[DeviceTrain]:
+    """Return the device's contacts, and a second reading with its load turned round where that is as plausible.
+
+    An insole whose counts fall under load shows its swings as contacts; those would match contacts too, a stance late.
+    In running a swing lasts twice a stance and only one reading remains; in walking, or with a saturated insole, both
+    do, and the likelihood decides.
+    """
+    train = device_train(streams, plates=plates)
+    if not train.loads:
+        return [train]
+    turned = device_train(streams, plates=plates, inverted=True)
+    odd, odd_turned = _oddity(train, reference), _oddity(turned, reference)
+    if not np.isfinite(odd_turned) or odd < odd_turned - _CLEARLY_ODD:
+        return [train]
+    return [turned] if odd_turned < odd - _CLEARLY_ODD else [train, turned]
+
+
+def _oddity(train: DeviceTrain, reference: Contacts) -> float:
+    """Return how far (log ratio) the device's usual contact time is from the reference's, NaN if unknown."""
+    known = train.contacts.duration_s[np.isfinite(train.contacts.duration_s)]
+    if not known.size or not reference.size:
+        return float("nan")
+    return float(abs(np.log(np.median(known) / np.median(reference.duration_s))))
 
 
 @lru_cache(maxsize=1)
