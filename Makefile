@@ -12,7 +12,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo test lint bench-sync clean
+.PHONY: help setup venv demo picture test lint bench-sync clean
 
 help: ## show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -43,6 +43,9 @@ lint: $(STAMP) ## formatting, lint, types and import layers alone
 	$(BIN)/ruff check host tests tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+picture: demo ## draw docs/aligned.svg anew, from the demo's overground trial
+	$(BIN)/python tools/demo_picture.py demo docs/aligned.svg
 
 bench-sync: $(STAMP) ## the alignment benchmark; writes benchmarks/sync.md (long)
 	$(BIN)/python tools/bench_sync.py

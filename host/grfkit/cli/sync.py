@@ -22,10 +22,7 @@ _Surface = Annotated[str | None, typer.Option("--surface", help="Needed: treadmi
 _Mass = Annotated[float | None, typer.Option("--mass-kg", help="Body mass; checked against the force.")]
 _Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
 _Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
-_Together = Annotated[
-    bool | None,
-    typer.Option("--together/--apart", help="One clock per file / one per foot; as the file says by default."),
-]
+_Together = Annotated[bool | None, typer.Option("--together/--apart", help="One clock per file / one per foot.")]
 
 
 @app.callback(invoke_without_command=True)
