@@ -12,7 +12,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo picture test lint bench-sync clean
+.PHONY: help setup venv demo picture test lint format style types layers bench-sync clean
 
 help: ## show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,13 +35,24 @@ $(STAMP): pyproject.toml constraints-3.11.txt
 demo: $(STAMP) ## simulate a small lab, align its files, refuse a wrong pair, compare with the truth (about a minute)
 	$(BIN)/python tools/demo.py demo
 
-test: lint ## everything: formatting, lint, types, import layers, tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+test: $(STAMP) ## everything: formatting, lint, types, import layers, tests (the tests also run where lint fails)
+	@status=0; \
+	$(MAKE) --no-print-directory --keep-going lint || status=1; \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS) || status=1; \
+	exit $$status
 
-lint: $(STAMP) ## formatting, lint, types and import layers alone
+lint: format style types layers ## formatting, lint, types and import layers alone
+
+format: $(STAMP)
 	$(BIN)/ruff format --check host tests tools
-	$(BIN)/ruff check host tests tools
+
+style: $(STAMP)
+	$(BIN)/ruff check --output-format concise host tests tools
+
+types: $(STAMP)
 	$(BIN)/mypy
+
+layers: $(STAMP)
 	$(BIN)/lint-imports
 
 picture: demo ## draw docs/aligned.svg anew, from the demo's overground trial
