@@ -25,7 +25,8 @@ EXIT_CODES = "Exit codes: 0 done, 2 input that cannot be used, 3 refused as unsa
 def make_app(summary: str = "") -> typer.Typer:
     """Return a Typer app with plain help text and no shell-completion options.
 
-    Give its command ``epilog=EXIT_CODES``, and start it with :func:`run`. ``summary`` says what an app of several commands does, at the end of its ``--help``.
+    Give its command ``epilog=EXIT_CODES``, and start it with :func:`run`. ``summary`` says what an app of several
+    commands does, at the end of its ``--help``.
     """
     return typer.Typer(
         add_completion=False,
