@@ -47,11 +47,13 @@ CONDITIONS: dict[str, dict[str, Any]] = {
     "sides swapped, force inverted": RUN | {"surface": "treadmill", "swap_sides": True, "inverted": True},
 }
 SHARE = {
-    "treadmill, landmarks": 0.5,
-    "walking, per-foot reference": 0.5,
-    "index stamps": 0.15,
-    "silent loss": 0.25,
-    "sides swapped, force inverted": 0.25,
+    "overground, 3 jumps, clean": 0.5,
+    "overground, 3 jumps, gaps": 0.5,
+    "treadmill, landmarks": 0.25,
+    "walking, per-foot reference": 0.25,
+    "index stamps": 0.1,
+    "silent loss": 0.15,
+    "sides swapped, force inverted": 0.1,
 }
 BASELINES = {"treadmill, clean", "treadmill, gaps", "overground, clean", "overground, gaps"}
 DECOYS: dict[str, dict[str, Any]] = {

@@ -28,7 +28,7 @@ BANDS = {
     "landmarks": [(50.0, 300.0)],
 }
 FEATURE = {"insole": "onset", "imu": "jerk", "landmarks": "kinematic"}
-NO_LAG = LagTable(name="none", source="none", unknown_sd_s=0.002, entries=[])
+NO_LAG = LagTable(name="none", source="no lag at all, to fit one", unknown_sd_s=0.002, entries=[])
 
 
 def one(seed: int) -> list[dict[str, Any]]:

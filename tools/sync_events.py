@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -68,13 +69,10 @@ def nightly(wanted: int, first_seed: int, jobs: int) -> dict[str, Any]:
     from sync_tables import reliability, upper_bound
 
     figures = {}
-    for surface, wearable in (
-        ("treadmill", "insole"),
-        ("treadmill", "imu"),
-        ("overground", "insole"),
-        ("overground", "imu"),
-    ):
-        condition = {"surface": surface, "gaps": True, "wearables": (wearable,)}
+    for surface, wearable in itertools.product(("treadmill", "overground"), ("insole", "imu")):
+        condition: dict[str, Any] = {"surface": surface, "gaps": True, "wearables": (wearable,)}
+        if surface == "overground":
+            condition["jumps"] = 3
         found: list[dict[str, Any]] = []
         seed = first_seed if wearable == "insole" else first_seed + 500_000
         while sum(r["accepted"] for r in found) < wanted and len(found) < 20 * wanted:

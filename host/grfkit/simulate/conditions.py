@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..errors import BadInputError
 from .family import Family, Situation
 from .family_a import family_a
+from .family_b import FAMILY
 from .settings import Settings, draw
 
 Wearable = Literal["insole", "imu", "landmarks"]
@@ -111,25 +109,9 @@ class Condition(BaseModel):
 
 
 def load_family(name: Literal["A", "B", "draw"], rng: np.random.Generator, settings: Settings) -> Family:
-    """Return a contact-shape family; ``draw`` takes A or B with equal chance.
-
-    Raises
-    ------
-    BadInputError
-        If family B is asked for and not installed.
-    """
+    """Return a contact-shape family; ``draw`` takes A or B with equal chance."""
     chosen = ("A", "B")[int(rng.integers(2))] if name == "draw" else name
-    if name == "draw" and importlib.util.find_spec("grfkit.simulate.family_b") is None:
-        chosen = "A"
-    return family_a(settings) if chosen == "A" else _family_b()
-
-
-def _family_b() -> Family:
-    try:
-        family: Family = importlib.import_module("grfkit.simulate.family_b").FAMILY
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise BadInputError(f"family 'B' cannot be loaded ({error}); ask for family 'A'") from error
-    return family
+    return family_a(settings) if chosen == "A" else FAMILY
 
 
 def draw_situation(
