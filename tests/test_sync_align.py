@@ -59,16 +59,6 @@ def test_overground_trials_with_jumps_are_never_wrong(wearable: str) -> None:
     assert accepted >= len(OVERGROUND_SEEDS) // 2
 
 
-def test_landmarks_are_aligned_to_plates() -> None:
-    condition = TREADMILL.model_copy(update={"wearables": ("landmarks",), "speed_m_s": 3.0})
-    trial = made(condition, 90_101)
-    stream = trial.wearables["landmarks"].streams["landmarks"]
-    seen = stream.assign(position=stream["position"].interpolate_na("time", fill_value="extrapolate"))
-    found = align(trial.reference, {"landmarks": seen}, surface="treadmill")
-    assert found.verdict == "aligned", found.reasons
-    assert worst_s(found, truth_of(trial, "landmarks")) < 0.03
-
-
 # --- what an answer says of itself
 
 
