@@ -14,7 +14,7 @@ import pytest
 from grfkit.errors import BadInputError
 from grfkit.io import ReadOptions
 from grfkit.io.base import Reader
-from grfkit.io.sniff import read_head, readers
+from grfkit.io.sniff import all_readers, read_head
 from grfkit.records import Recording
 from test_io_text import MT, TRC, xdf_bytes
 
@@ -165,7 +165,7 @@ def attempt(reader: Reader, path: Path, options: ReadOptions) -> bool:
 
 
 def fuzz(tmp_path: Path, name: str, data: bytes, seeds: range) -> None:
-    reader = next(r for r in readers() if r.name == name)
+    reader = next(r for r in all_readers() if r.name == name)
     path = tmp_path / f"mutated{reader.suffixes[0]}"
     options = ReadOptions(rate_hz=100) if name == "xsens" else ReadOptions()
     path.write_bytes(data)
@@ -176,7 +176,7 @@ def fuzz(tmp_path: Path, name: str, data: bytes, seeds: range) -> None:
             attempt(reader, path, options)
             if path.stat().st_size:
                 head = read_head(path)
-                assert all(0 <= r.sniff(head).score <= 1 for r in readers())
+                assert all(0 <= r.sniff(head).score <= 1 for r in all_readers())
         except Exception as error:
             pytest.fail(f"seed {seed}: {type(error).__name__}: {error}")
 
@@ -200,7 +200,7 @@ def test_mutated_real_files(tmp_path: Path, relative: str) -> None:
 def test_every_cut_inside_the_header_is_refused(tmp_path: Path, title: str) -> None:
     """A file that ends before its first complete row of numbers holds nothing."""
     name, data = SEEDS[title]
-    reader = next(r for r in readers() if r.name == name)
+    reader = next(r for r in all_readers() if r.name == name)
     rows = data.split(b"\n")
     first = next(i for i, row in enumerate(rows) if row[:1].isdigit() and b"[" not in row)
     header = sum(len(row) + 1 for row in rows[:first])
@@ -214,7 +214,7 @@ def test_every_cut_inside_the_header_is_refused(tmp_path: Path, title: str) -> N
 def test_a_cell_lost_from_one_row_is_refused(tmp_path: Path, title: str) -> None:
     """Values that slide into a neighbour's column are worse than a refusal."""
     name, data = SEEDS[title]
-    reader = next(r for r in readers() if r.name == name)
+    reader = next(r for r in all_readers() if r.name == name)
     separator = b"\t" if data.count(b"\t") > data.count(b",") else b","
     lines = data.rstrip(b"\n").split(b"\n")
     path = tmp_path / "lost.txt"

@@ -14,7 +14,7 @@ import typer
 from grfkit.cli import common
 from grfkit.cli.inspect import app
 from grfkit.errors import BadInputError, RefusedError
-from grfkit.io import readers, sniff
+from grfkit.io import all_readers, sniff
 from grfkit.io.inspect import inspect
 from grfkit.io.sniff import READER_MODULES
 
@@ -42,7 +42,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 
 def test_every_reader_has_its_own_name_and_sniffs_anything() -> None:
-    names = [reader.name for reader in readers()]
+    names = [reader.name for reader in all_readers()]
     assert len(set(names)) == len(names)
     assert len(names) == len(READER_MODULES)
     assert READER_MODULES[-1] == "csv_generic"
@@ -53,7 +53,7 @@ def test_sniff_says_why_and_why_not(recording: Path) -> None:
     assert found.reader.name == "csv"
     assert found.why == "has a header row with 'time [s]' and 'left_force [N]'"
     assert "PathFileType" in found.others["trc"]
-    assert set(found.others) == {reader.name for reader in readers()} - {"csv"}
+    assert set(found.others) == {reader.name for reader in all_readers()} - {"csv"}
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,10 @@ from typing import Any
 
 import sync_real
 import sync_speed
+from grfkit.simulate.conditions import Condition
 from sync_events import nightly
 from sync_tables import markdown, summary
 from sync_trials import run_trial
-
-from grfkit.simulate.conditions import Condition
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = {"standard": 1_000_000, "decoys": 2_000_000, "nightly": 3_000_000}

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sync_trials import judge
 
 from grfkit.calibrate.documents import LagTable
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import simulate_trial
 from grfkit.sync import align_in_detail
+from sync_trials import judge
 
 TRAINING = range(500_000, 500_240)
 BANDS = {

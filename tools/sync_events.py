@@ -7,7 +7,6 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
-from sync_trials import WRONG_S
 
 from grfkit.calibrate.lags import Lag
 from grfkit.signals.contacts import Contacts
@@ -16,6 +15,7 @@ from grfkit.simulate.events import EventTable, simulate_events
 from grfkit.sync.align import align_contacts
 from grfkit.sync.settings import AlignSettings
 from grfkit.sync.trains import DeviceTrain
+from sync_trials import WRONG_S
 
 _FOOT = np.asarray([1, 0, -1])  # the lab's 0 right, 1 left, -1 unknown
 _SETTINGS = AlignSettings()

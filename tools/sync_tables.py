@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def reliability(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     edges = [0.0, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.01]
     known = [r for r in rows if r.get("p_wrong") is not None and r.get("wrong") is not None]
     table = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         part = [r for r in known if low <= r["p_wrong"] < high]
         if part:
             wrong = sum(bool(r["wrong"]) for r in part)
@@ -161,7 +162,8 @@ def markdown(figures: dict[str, Any]) -> str:
 def _trials(found: dict[str, Any]) -> list[str]:
     lines = ["## Simulated trials", ""]
     lines += [
-        "| condition | trials | accepted | wrong / accepted (95 % upper) | drift-type 95 % ms | absolute 95 % ms | covered |"
+        "| condition | trials | accepted | wrong / accepted (95 % upper) | drift-type 95 % ms | absolute 95 % ms |"
+        " covered |"
         " xcorr slips | PHAT slips | nearest advocate slips |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
@@ -181,9 +183,9 @@ def _trials(found: dict[str, Any]) -> list[str]:
     lines += [f"| {n} | {d['trials']} | {d['accepted']} |" for n, d in found["decoys"].items()]
     lines += ["", "| stratum | trials | accepted | wrong |", "|---|---|---|---|"]
     lines += [f"| {n} | {s['trials']} | {s['accepted']} | {s['wrong']} |" for n, s in found["strata"].items()]
-    lines += ["", "Coverage of `uncertainty_ms`: " + ", ".join(
-        f"{n} {100 * c['covered']:.1f} % of {c['trials']}" for n, c in found["coverage"].items() if c["covered"] is not None
-    ) + ".", ""]  # fmt: skip
+    known = {n: c for n, c in found["coverage"].items() if c["covered"] is not None}
+    held = ", ".join(f"{n} {100 * c['covered']:.1f} % of {c['trials']}" for n, c in known.items())
+    lines += ["", f"Coverage of `uncertainty_ms`: {held}.", ""]
     return [*lines, *_reliability("all simulated trials", found["reliability"])]
 
 

@@ -9,9 +9,9 @@ from ..errors import BadInputError
 from ..provenance import Provenance, describe_input
 from ..records import Recording
 from .base import Reader, ReadOptions
-from .sniff import Sniffed, readers, sniff
+from .sniff import Sniffed, all_readers, sniff
 
-__all__ = ["ReadOptions", "Reader", "Sniffed", "read", "read_with", "readers", "sniff"]
+__all__ = ["ReadOptions", "Reader", "Sniffed", "all_readers", "read", "read_with", "sniff"]
 
 
 def read(path: str | Path, options: ReadOptions | None = None) -> Recording:

@@ -53,7 +53,7 @@ class Sniffed:
     others: dict[str, str]
 
 
-def readers() -> list[Reader]:
+def all_readers() -> list[Reader]:
     """Return every reader grfkit has, imported when first asked for."""
     return [_load(name) for name in READER_MODULES]
 
@@ -90,7 +90,7 @@ def sniff(path: Path) -> Sniffed:
         If the file cannot be read, is empty, or no reader knows it.
     """
     head = read_head(Path(path))
-    matches = [(reader, reader.sniff(head)) for reader in readers()]
+    matches = [(reader, reader.sniff(head)) for reader in all_readers()]
     best, match = max(matches, key=lambda pair: pair[1].score)
     if match.score <= 0:
         raise BadInputError(f"{head.path}: {_unknown(head, matches)}")

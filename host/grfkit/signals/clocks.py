@@ -14,9 +14,9 @@ def dejittered(time_s: Floats) -> Floats:
     """Return stamps without arrival jitter: one common period, breaks kept.
 
     Stamps that are already regular (all but one in a hundred within a tenth of the period of the line through
-    them) come back as they are. Otherwise the samples are taken as equally spaced between breaks (lost
-    samples: a lasting step of the stamps against the sample count), with one period for the whole record and the median offset of
-    each stretch. Bursts of equal stamps are jitter, not breaks.
+    them) come back as they are. Otherwise the samples are taken as equally spaced between breaks (lost samples: a
+    lasting step of the stamps against the sample count), with one period for the whole record and the median offset
+    of each stretch. Bursts of equal stamps are jitter, not breaks.
 
     Parameters
     ----------

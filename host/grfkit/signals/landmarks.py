@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from .contacts import Contacts, peak_times, rhythmic_peaks, stride_period
+from .contacts import Contacts, empty_contacts, peak_times, rhythmic_peaks, stride_period
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def landmark_contacts(time_s: Floats, position: Floats, names: list[str]) -> lis
     trains = []
     for foot, side in enumerate(("left", "right")):
         parts = feet.get(side, {})
-        columns = [np.nanmean(position[:, parts[p], :], axis=1) for p in ("heel", "toe") if p in parts]
+        columns = [_middle(position, parts[p]) for p in ("heel", "toe") if p in parts]
         if columns:
             trains.append(_contacts(time_s, columns, foot, _vertical_axis(position, feet)))
     return trains
@@ -57,20 +57,28 @@ def _vertical_axis(position: Floats, feet: dict[str, dict[str, list[int]]]) -> i
     others = [i for i in range(position.shape[1]) if i not in lowest]
     if not others:
         return 2
-    above = np.nanmedian(
-        np.nanmean(position[:, others, :], axis=1) - np.nanmean(position[:, lowest, :], axis=1), axis=0
-    )
-    return int(np.argmax(np.abs(np.nan_to_num(above))))
+    difference = _middle(position, others) - _middle(position, lowest)
+    seen = difference[np.isfinite(difference).all(axis=1)]
+    return int(np.argmax(np.abs(np.median(seen, axis=0)))) if len(seen) else 2
+
+
+def _middle(position: Floats, indices: list[int]) -> Floats:
+    """Return the mean of the landmarks that are seen, shape (samples, 3), NaN where none is."""
+    chosen = position[:, indices, :]
+    known = np.isfinite(chosen)
+    count = known.sum(axis=1)
+    total = np.where(known, chosen, 0.0).sum(axis=1)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
 def _contacts(time_s: Floats, columns: list[Floats], foot: int, axis: int) -> Contacts:
     rate_hz = 1.0 / float(np.median(np.diff(time_s)))
+    columns = [c for c in columns if np.isfinite(c[:, axis]).mean() > 0.5]
+    if not columns or time_s.size < 64:
+        return empty_contacts()
     height = np.fmin.reduce([c[:, axis] - np.nanpercentile(c[:, axis], 5) for c in columns])
     missing = ~np.isfinite(height)
-    none = np.zeros(0)
     whole = np.asarray([[time_s[0], time_s[-1]]])
-    if missing.mean() > 0.5 or time_s.size < 64:
-        return Contacts(none, none, none, np.zeros(0, dtype=np.int64), np.zeros((0, 2)))
     filled = np.interp(time_s, time_s[~missing], height[~missing])
     if rate_hz > 60:
         filled = signal.sosfiltfilt(signal.butter(2, 20.0, fs=rate_hz, output="sos"), filled)

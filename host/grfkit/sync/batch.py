@@ -33,6 +33,8 @@ _COLUMNS = {
     "prior_sd": "prior_sd_s",
     "column_map": "column_map",
     "rate_hz": "rate_hz",
+    "together": "together",
+    "allow_partial": "allow_partial",
 }
 
 
@@ -60,7 +62,8 @@ def read_table(path: Path, defaults: dict[str, Any]) -> list[Row]:
     """Return the rows of a table; relative paths are relative to the table.
 
     Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
-    ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd column_map rate_hz trial``.
+    ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd column_map rate_hz together
+    allow_partial trial``.
 
     Parameters
     ----------

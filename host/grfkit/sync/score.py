@@ -206,7 +206,7 @@ def _packed(values: Floats) -> Floats:
 
 def _innovation_variance(packed: Floats, count: NDArray[np.int64]) -> Floats:
     """Return the one-step prediction error variance of each row by Yule-Walker of order 4 (mean known: zero)."""
-    rows, width = packed.shape
+    width = packed.shape[1]
     order = min(_ORDER, max(width - 1, 0))
     filled = np.nan_to_num(packed)
     size = np.maximum(count, 1)

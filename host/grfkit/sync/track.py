@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -247,7 +248,7 @@ def _beam(
     direction: int,
 ) -> list[_Step]:
     beam: list[tuple[float, float, list[_Step]]] = [(0.0, lag, [])]
-    for a, b in zip(edges[:-1], edges[1:]):
+    for a, b in itertools.pairwise(edges):
         low, high = min(a, b), max(a, b)
         part = _between(device, low, high)
         lags, gains = _chunk_scores(reference, part, beat, rate, [x[1] for x in beam], direction)

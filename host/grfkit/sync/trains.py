@@ -13,7 +13,6 @@ from ..errors import BadInputError
 from ..signals.clocks import dejittered
 from ..signals.contacts import (
     Contacts,
-    empty_contacts,
     impact_contacts,
     load_contacts,
     merge,
@@ -269,8 +268,7 @@ def _landmarks(stream: xr.Dataset) -> list[Contacts]:
     position = stream["position"]
     names = [str(n) for n in position["landmark"].values]
     time_s = np.asarray(stream["time"].values, dtype=np.float64)
-    trains = landmark_contacts(time_s, np.asarray(position.values), names)
-    return [t for t in trains if t.size] or [empty_contacts()][:0]
+    return landmark_contacts(time_s, np.asarray(position.values), names)
 
 
 def follows_force(plates: list[Load], device: Sequence[Load], mapped_s: Callable[[Floats], Floats]) -> bool:
