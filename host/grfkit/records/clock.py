@@ -106,8 +106,7 @@ class ClockMap(BaseModel):
         BadInputError
             If the map was refused and not accepted by the user.
         """
-        if not self.segments:
-            raise BadInputError(f"{self.source}: alignment was refused, there is no map to apply")
+        self._check()
         t = np.asarray(t_source_s, dtype=np.float64)
         if len(self.segments) == 1:
             return self.segments[0].apply(t)
@@ -119,8 +118,19 @@ class ClockMap(BaseModel):
             mapped[inside] = segment.apply(t[inside])
         return mapped
 
+    def _check(self) -> None:
+        if not self.segments:
+            raise BadInputError(f"{self.source}: alignment was refused, there is no map to apply")
+
     def inverse(self, t_target_s: Floats) -> Floats:
-        """Return device time (s) of reference times (s); NaN inside a stretch of lost samples."""
+        """Return device time (s) of reference times (s); NaN inside a stretch of lost samples.
+
+        Raises
+        ------
+        BadInputError
+            If the map was refused and not accepted by the user.
+        """
+        self._check()
         t = np.asarray(t_target_s, dtype=np.float64)
         device = np.full(t.shape, np.nan)
         for segment in self.segments:

@@ -13,8 +13,8 @@ Floats = NDArray[np.float64]
 def dejittered(time_s: Floats) -> Floats:
     """Return stamps without arrival jitter: one common period, breaks kept.
 
-    Stamps that are already regular (all but one in a hundred within a tenth of the period of the line through
-    them) come back as they are. Otherwise the samples are taken as equally spaced between breaks (lost samples: a
+    Stamps that are already regular (all but one step in fifty within a tenth of a whole number of periods) come back
+    as they are. Otherwise the samples are taken as equally spaced between breaks (lost samples: a
     lasting step of the stamps against the sample count), with one period for the whole record and the median offset
     of each stretch. Bursts of equal stamps are jitter, not breaks.
 
@@ -28,8 +28,10 @@ def dejittered(time_s: Floats) -> Floats:
         return time_s
     steps = np.diff(time_s)
     typical = float(np.median(steps))
-    if typical > 0 and np.mean(np.abs(steps - typical) <= 0.1 * typical + 1e-9) >= 0.98:
-        return time_s
+    if typical > 0:
+        whole = np.maximum(np.rint(steps / typical), 1.0) * typical  # samples may be missing; that is no jitter
+        if np.mean(np.abs(steps - whole) <= 0.1 * typical + 1e-9) >= 0.98:
+            return time_s
     period = _robust_period(time_s)
     if period <= 0:
         return time_s

@@ -307,14 +307,14 @@ def _suspicious(reference: Contacts, device: Contacts, found: Found) -> bool:
     return _slip(reference, device, found.offset_s, found.rate, found.beat.step_s) != []
 
 
-def _strays(reference: Contacts, train: DeviceTrain, segments: Sequence[Segment]) -> list[str]:
+def _strays(reference: Contacts, train: DeviceTrain, segments: Sequence[Segment], lag_s: float) -> list[str]:
     """Return a reason for every stretch of device time whose contacts do not follow the map (treadmill only).
 
     Blocks of ten seconds with at least eight contacts of which fewer than half lie within 30 ms of a reference
     contact: by chance about one in six does.
     """
     device = train.contacts.onset_s
-    mapped = ClockMap(source="", target="", verdict="aligned", segments=list(segments)).apply(device)
+    mapped = ClockMap(source="", target="", verdict="aligned", segments=list(segments)).apply(device - lag_s)
     mapped = np.nan_to_num(mapped, nan=-1e9)
     seen = inside(reference.covered_s, mapped)
     index = np.clip(np.searchsorted(reference.onset_s, mapped), 1, reference.size - 1)
@@ -383,7 +383,7 @@ def _whole(
     segment = _segment(fit, train.start_s, train.end_s)
     reasons = list(decision.reasons)
     if not plates:
-        reasons += _strays(reference, train, [segment])
+        reasons += _strays(reference, train, [segment], lag.lag_s)
         reasons += _slip(reference, train.contacts, found.offset_s, found.rate, found.beat.step_s)
     uncertainty = 1e3 * 1.96 * float(np.hypot(fit.worst_sd_s, lag.sd_s))
     made = ClockMap(
@@ -508,7 +508,7 @@ def _pieced(
         margin_without_prior=min(tracked.margin, tracked.anchor.margin_without_prior),
     )
     decision = decide(found, plates=False, overlap_s=overlap, prior=prior, settings=settings)
-    reasons += [*decision.reasons, *_strays(reference, train, segments)]
+    reasons += [*decision.reasons, *_strays(reference, train, segments, lag.lag_s)]
     if tracked.share < 0.7:
         reasons.append(f"only {100 * tracked.share:.0f} % of the record's half-minutes follow the clock found")
     if len(segments) > 1:
