@@ -138,6 +138,8 @@ def run_job(request: SyncRequest) -> SyncResult:
         for name in group:
             done[name] = detail
     maps = {name: done[name].clock_map.model_copy(update={"source": name}) for name in streams}
+    if request.together is None:
+        maps = {name: _with_hint(m, len(groups) > 1, streams[name]) for name, m in maps.items()}
     verdict = _verdict(maps)
     evidence = _evidence(request, verdict, reference, streams, done, maps, doctor, inputs, notes)
     keep = verdict == "aligned" or request.accept_refused or (verdict == "partial" and request.allow_partial)
@@ -147,6 +149,17 @@ def run_job(request: SyncRequest) -> SyncResult:
     if verdict == "partial":
         verdict = "aligned"
     return SyncResult(verdict, trial, maps, evidence)
+
+
+def _with_hint(clock_map: ClockMap, several: bool, stream: xr.Dataset) -> ClockMap:
+    """Return a refusal with the advice to align both feet together, where the file gave each a clock of its own."""
+    apart = several and str(stream.attrs.get("clock", "")) in ("left", "right")
+    if clock_map.verdict == "aligned" or not apart:
+        return clock_map
+    hint = (
+        "each foot was aligned apart, as its file has a time column a foot; if one clock stamped both, use --together"
+    )
+    return clock_map.model_copy(update={"reasons": [*clock_map.reasons, hint]})
 
 
 def _verdict(maps: Mapping[str, ClockMap]) -> str:
