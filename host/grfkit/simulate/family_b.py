@@ -1,317 +1,219 @@
-"""Family B: people whose forces are sums of skewed beta kernels and whose steps have long-range memory.
+"""Family B of contact shapes: cubic B-splines through control forces, an impact kernel, momentum kept.
 
-A kernel rises to 1 at its mode and is zero at both ends of contact, so every curve is smooth and its impulse is
-known in closed form. The vertical impulse of each step comes first, from the fall before and after it; the shape
-is scaled to it, so peaks follow from contact and step times. Forces are in the world's axes (Z against gravity,
-X horizontal), on a slope too: at a steady speed braking and propulsion cancel. Ranges: ``family_b.toml``.
+Vertical force is a clamped cubic B-spline whose control forces sit at physiological moments of contact,
+plus a gamma-shaped impact kernel that lives in milliseconds, not in phase. The spline's scale follows from
+the step's vertical impulse; braking from speed, propulsion from the forward impulse; the sideways
+force from the body's sway. Axes are the world's: X forward and level, Z along gravity, on slopes too (the
+push of a slope then shows only once the force is turned into the ground's own axes).
 """
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, fields
-from functools import cache
-from importlib.resources import files
-from typing import Any
+from dataclasses import dataclass
+from math import exp, factorial
 
 import numpy as np
-from scipy.special import betaln
+from scipy.interpolate import BSpline
 
-from grfkit.simulate.family import CELL_X_MM, CELL_Y_MM, Floats, Situation, Steps
-from grfkit.simulate.family_b_shoe import GRAVITY, FootSteps, ShoeTraits, shoe_signals
+from grfkit.simulate import family_b_rhythm as rhythm
+from grfkit.simulate.family import Family, Floats, Situation, Steps
+from grfkit.simulate.family_b_load import cell_plan, shares
+from grfkit.simulate.family_b_settings import CONTROL_POINTS, Draw, settings
+from grfkit.simulate.family_b_shoe import Foot, motion
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-REFERENCE_M_S = {"run": 3.0, "walk": 1.4}
-# Per gait, contact over step time stays in these bounds: running flies, walking overlaps (chosen).
-SUPPORT = {"run": (0.35, 0.92), "walk": (1.06, 1.55)}
-# Columns of Steps.variation. The impulse is in body weights times s; strike is an offset; the others are factors.
-IMPULSE, IMPACT, IMPACT_TIME, BRAKE, PUSH, MEDIAL, STRIKE, SHOCK, LATE = range(9)
-SHARED = 0.35  # correlation of each column's noise with the step times' (chosen)
-CELLS_X = np.array(CELL_X_MM) / 30.0
-CELLS_Y = np.array(CELL_Y_MM) / 235.0
+_KNOTS = np.concatenate([np.zeros(3), np.linspace(0, 1, CONTROL_POINTS - 2), np.ones(3)])
+_BASIS = BSpline(_KNOTS, np.eye(CONTROL_POINTS), 3)
+_AREA = (_KNOTS[4:] - _KNOTS[:-4]) / 4
+_SITE = (_KNOTS[1:-3] + _KNOTS[2:-2] + _KNOTS[3:-1]) / 3
+_KERNEL_POWER = 3
+_LARGEST_IMPACT_SHARE = 0.3  # of a contact's vertical impulse; chosen
 
 
 @dataclass(frozen=True)
-class Traits:
-    """What a person is drawn with; units and sources are beside each range in ``family_b.toml``."""
+class Side:
+    """One foot of a person: control forces, impact and roll-over plan.
 
-    strike: float
-    step_hz: float
-    step_exponent: float
-    step_per_slope: float
-    contact_s: float
-    contact_exponent: float
-    contact_noise: float
-    contact_follows: float
-    impact_bw: float
-    impact_exponent: float
-    impact_s: float
-    impact_width_s: float
-    impact_noise: float
-    early_weight: float
-    early_mode: float
-    late_weight: float
-    late_mode: float
-    hump_concentration: float
-    mid_mode: float
-    mid_concentration: float
-    brake_bw: float
-    brake_mode: float
-    push_mode: float
-    medial: float
-    lateral_bw: float
-    asymmetry: float
-    hurst: float
-    alternation: float
-    irregular_rate: float
-    land_rad: float
-    land_fore_rad: float
-    heel_off: float
-    toe_off_rad: float
-    toe_off_rad_s: float
-    swing_rad: float
-    clearance_m: float
-    shock_g: float
-    ring_hz: float
-    ring_decay_s: float
-
-
-NAMES = tuple(field.name for field in fields(Traits))
-
-
-def checked(table: dict[str, Any]) -> dict[str, dict[str, tuple[float, float]]]:
-    """Return the ranges per gait; raise ValueError where a key is missing, unknown or not [low, high]."""
-    if set(table) != set(REFERENCE_M_S):
-        raise ValueError(f"family B needs the tables {sorted(REFERENCE_M_S)}, found {sorted(table)}")
-    ranges: dict[str, dict[str, tuple[float, float]]] = {}
-    for gait, rows in table.items():
-        if set(rows) != set(NAMES):
-            raise ValueError(f"family B, [{gait}]: missing or unknown {sorted(set(rows) ^ set(NAMES))}")
-        for name, pair in rows.items():
-            if not (isinstance(pair, list) and len(pair) == 2 and np.isfinite(pair).all() and pair[0] <= pair[1]):
-                raise ValueError(f"family B, [{gait}] {name}: {pair!r} is not [low, high]")
-        ranges[gait] = {name: (float(rows[name][0]), float(rows[name][1])) for name in NAMES}
-    return ranges
-
-
-@cache
-def load_ranges() -> dict[str, dict[str, tuple[float, float]]]:
-    """Return the ranges of the package's ``family_b.toml``, per gait and trait."""
-    text = files("grfkit.simulate").joinpath("family_b.toml").read_text(encoding="utf-8")
-    return checked(tomllib.loads(text))
-
-
-def long_memory(rng: np.random.Generator, count: int, hurst: float) -> Floats:
-    """Return ``count`` values of fractional Gaussian noise of unit variance (Davies & Harte 1987, exact)."""
-    if count < 1:
-        return np.zeros(0)
-    lag = np.arange(count + 1, dtype=np.float64)
-    power = 2 * hurst
-    half = 0.5 * ((lag + 1) ** power - 2 * lag**power + np.abs(lag - 1) ** power)
-    spectrum = np.clip(np.fft.fft(np.concatenate([half, half[-2:0:-1]])).real, 0, None)
-    size = spectrum.size
-    noise = rng.standard_normal(size) + 1j * rng.standard_normal(size)
-    return np.asarray(np.fft.fft(np.sqrt(spectrum / size) * noise).real[:count], dtype=np.float64)
-
-
-def standardised(values: Floats) -> Floats:
-    """Return the values with mean 0 and SD 1; zeros where there is nothing to scale."""
-    centred = values - values.mean() if values.size else values
-    spread = float(centred.std()) if values.size else 0.0
-    return centred / spread if spread > 1e-12 else np.zeros_like(values)
-
-
-def kernels(phase: Floats, mode: Floats, concentration: Floats) -> tuple[Floats, Floats]:
-    """Return beta kernels of height 1, shape (kernels, phases), and their means over phase, shape (kernels,)."""
-    rise, fall = concentration * mode, concentration * (1 - mode)
-    height = rise * np.log(mode) + fall * np.log1p(-mode)
-    inside = (phase > 0) & (phase < 1)
-    safe = np.where(inside, phase, 0.5)
-    shape = np.exp(np.outer(rise, np.log(safe)) + np.outer(fall, np.log1p(-safe)) - height[:, None]) * inside
-    return shape, np.exp(betaln(rise + 1, fall + 1) - height)
-
-
-class PersonB:
-    """One person of family B in one situation.
-
-    Parameters
+    Attributes
     ----------
-    traits
-        What they were drawn with.
-    situation
-        Gait, speed, slope, step-time CV and duration.
-    bias
-        Shape (9,): left minus right over two, relative, per column of ``Steps.variation`` (strike absolute).
-    cell_gain
-        Shape (2, 16): how much of the load each cell of the right and the left foot takes, about 1.
+    vertical, brake
+        Control forces, shape (12,): relative, and BW (negative not yet applied).
+    impact_bw, impact_s
+        Height of the impact kernel and its time to peak.
+    cells
+        Onset, release and gain of the 16 cells, shape (3, 16).
+    foot
+        What the shoe does.
     """
 
-    def __init__(self, traits: Traits, situation: Situation, bias: Floats, cell_gain: Floats) -> None:
-        self.traits, self.situation, self.bias, self.cell_gain = traits, situation, bias, cell_gain
-        self.pace = situation.speed_m_s / REFERENCE_M_S[situation.gait]
-        slower = 1 + traits.step_per_slope * situation.slope_percent
-        self.step_s = 1 / (traits.step_hz * self.pace**traits.step_exponent * slower)
-        contact = traits.contact_s * self.pace**traits.contact_exponent
-        if situation.gait == "walk":  # a slow stepper stands longer: keep the stance fraction at the reference
-            contact *= 1.85 / traits.step_hz
-        low, high = SUPPORT[situation.gait]
-        self.contact_s = float(np.clip(contact, low * self.step_s, high * self.step_s))
-
-    def steps(self, rng: np.random.Generator) -> Steps:
-        """Return contacts whose onsets lie in [0, duration); the last may end after it."""
-        start = float(rng.uniform(0, self.step_s))
-        count = max(int((self.situation.duration_s - start) / self.step_s - 1e-9), 0)
-        left = (np.arange(count + 1) + int(rng.integers(2))) % 2 == 0
-        wave = self._timing(rng, left[:-1])
-        interval = self.step_s * np.maximum(1 + self.situation.step_cv_percent / 100 * wave, 0.3)
-        onset = start + np.concatenate([[0.0], np.cumsum(interval)])
-        side = np.where(left, 1.0, -1.0)
-        contact = self._contacts(rng, np.append(interval, self.step_s), side)
-        gap = np.append(interval, self.step_s) - contact
-        impulse = contact + (np.concatenate([gap[:1], gap[:-1]]) + gap) / 2
-        variation = self._variation(rng, np.append(wave, 0.0), side)
-        variation[:, IMPULSE] = impulse
-        return Steps(onset, contact, left, variation)
-
-    def _timing(self, rng: np.random.Generator, left: np.typing.NDArray[np.bool_]) -> Floats:
-        """Return step times' deviations, mean 0 and SD 1: memory, settling, left/right and irregular steps."""
-        traits, count = self.traits, left.size
-        alternating = np.where(left, 1.0, -1.0) * (1 if self.bias[IMPULSE] >= 0 else -1)
-        wave = np.sqrt(1 - traits.alternation**2) * standardised(long_memory(rng, count, traits.hurst))
-        wave += traits.alternation * alternating
-        settling = rng.normal(0, 0.6) * np.exp(-np.arange(count) * self.step_s / 45.0)  # to the belt; chosen
-        size = np.where(rng.random(count) < traits.irregular_rate, rng.uniform(2, 4, count), 0.0)
-        size *= rng.choice([-1.0, 1.0], count)
-        wave += settling + size
-        wave[1:] -= 0.6 * size[:-1]  # the next step makes up for part of it; chosen
-        return standardised(wave)
-
-    def _contacts(self, rng: np.random.Generator, interval: Floats, side: Floats) -> Floats:
-        """Return contact times that follow their steps partly, within the gait's bounds."""
-        traits = self.traits
-        noise = 1 + traits.contact_noise * long_memory(rng, interval.size, 0.7) + 0.5 * self.bias[IMPACT_TIME] * side
-        follow = (interval / self.step_s) ** traits.contact_follows
-        low, high = SUPPORT[self.situation.gait]
-        if self.situation.gait == "run":
-            return np.clip(self.contact_s * follow * noise, low * interval, high * interval)
-        overlap = (self.contact_s - self.step_s) * follow * (1 + 3 * (noise - 1))
-        return interval + np.clip(overlap, 0.3 * (low - 1) * interval, (high - 1) * self.step_s)
-
-    def _variation(self, rng: np.random.Generator, wave: Floats, side: Floats) -> Floats:
-        """Return the variation's columns: 1 plus asymmetry plus noise that shares a part with the step times."""
-        traits = self.traits
-        spread = np.array([0.0, traits.impact_noise, 0.06, 0.06, 0.06, 0.25, 0.04, 1.2 * traits.impact_noise, 0.05])
-        own = np.stack([long_memory(rng, wave.size, 0.65) for _ in spread], axis=1)
-        noise = SHARED * wave[:, None] * np.sign(self.bias + 1e-12) + np.sqrt(1 - SHARED**2) * own
-        relative = np.clip(spread * noise + side[:, None] * self.bias, -0.8, 2.0)
-        columns = 1 + relative
-        columns[:, STRIKE] = relative[:, STRIKE]
-        return columns
-
-    def _strike(self, steps: Steps, index: int) -> float:
-        return float(np.clip(self.traits.strike + steps.variation[index, STRIKE], 0, 1))
-
-    def _kernels(self, steps: Steps, index: int, phase: Floats) -> tuple[Floats, Floats]:
-        """Return impact, early, mid, late, brake, push and lateral kernels with their means."""
-        traits, contact = self.traits, float(steps.contact_s[index])
-        strike = self._strike(steps, index)
-        mode = np.clip(traits.impact_s * steps.variation[index, IMPACT_TIME] / contact, 0.01, 0.25)
-        sharp = mode * (1 - mode) / (traits.impact_width_s / contact) ** 2
-        hump, run = traits.hump_concentration, self.situation.gait == "run"
-        middle = traits.mid_mode - 0.03 * strike
-        modes = (mode, traits.early_mode, middle, traits.late_mode, traits.brake_mode, traits.push_mode, 1.3 * mode)
-        tight = (sharp, hump, traits.mid_concentration, hump, 7.0 if run else 9.0, 9.0 if run else 14.0, 0.6 * sharp)
-        return kernels(phase, np.array(modes), np.array(tight))
-
-    def force_bw(self, steps: Steps, index: int, phase: Floats) -> Floats:
-        """Return force on the person in body weights, (phases, 3): X forward, Y left, Z up (world axes)."""
-        traits, row = self.traits, steps.variation[index]
-        shape, mean = self._kernels(steps, index, np.asarray(phase, dtype=np.float64))
-        slope, rear = self.situation.slope_percent, 1 - 0.9 * self._strike(steps, index)
-        # Gottschall & Kram 2005: impact +54 % at -9 deg, -39 % at +9 deg, so about 2.9 % per % of slope.
-        impact = traits.impact_bw * rear * self.pace**traits.impact_exponent * np.exp(-0.029 * slope) * row[IMPACT]
-        target = row[IMPULSE] / steps.contact_s[index]
-        impact = min(impact, 0.4 * target / mean[0])
-        brisk = self.pace**0.7  # faster walkers have higher humps and a deeper trough (Nilsson 1989); exponent chosen
-        lean = np.exp(0.012 * slope)  # downhill loads early, uphill late; chosen
-        weights = np.array([traits.early_weight * brisk / lean, 1.0, traits.late_weight * brisk * lean * row[LATE]])
-        weights *= (target - impact * mean[0]) / float(weights @ mean[1:4])
-        vertical = impact * shape[0] + weights @ shape[1:4]
-        brake = traits.brake_bw * self.pace * np.exp(-0.01 * slope)
-        spike = 0.12 * impact
-        push = (brake * mean[4] + spike * mean[0]) / mean[5]
-        forward = push * row[PUSH] * shape[5] - brake * row[BRAKE] * shape[4] - spike * shape[0]
-        outward = traits.lateral_bw * rear * row[IMPACT] * shape[6] - traits.medial * row[MEDIAL] * vertical
-        return np.stack([forward, outward if steps.left[index] else -outward, vertical], axis=1)
-
-    def load_share(self, steps: Steps, index: int, phase: Floats) -> Floats:
-        """Return each of 16 cells' share of the vertical force, (phases, 16), rows sum to 1.
-
-        Each cell takes load when the foot reaches it and gives it up when the foot leaves it: from heel to toe for
-        a rearfoot striker; a forefoot striker lands in front, lowers the heel a little, and rolls on. The load
-        comes in on the lateral side and leaves under the big toe. Times are chosen.
-        """
-        strike, run = self._strike(steps, index), self.situation.gait == "run"
-        p = np.clip(np.asarray(phase, dtype=np.float64), 0, 1)[:, None]
-        rear_on = (0.42 if run else 0.36) * CELLS_Y**1.3 - 0.07
-        fore_on = 0.3 * np.maximum(0.75 - CELLS_Y, 0) - 0.07
-        arrive = (1 - strike) * rear_on + strike * fore_on
-        leave = (0.36 if run else 0.42) + (1.15 - (0.36 if run else 0.42)) * np.clip(CELLS_Y, 0.1, 1) ** 1.4
-        gate = 1 / ((1 + np.exp((arrive - p) / 0.035)) * (1 + np.exp((p - leave) / 0.055)))
-        medial = 0.5 - 1.3 * p  # positive while the load is lateral
-        gain = self.cell_gain[int(steps.left[index])] * np.where(CELLS_Y < 0.3, 1.6 - 1.2 * strike, 1.0)
-        arch = np.where((np.abs(CELLS_Y - 0.4) < 0.17) & (CELLS_X < 0), 0.3, 1.0)  # the arch hardly touches
-        weight = gain * arch * gate * np.exp(medial * CELLS_X) + 1e-5
-        return np.asarray(weight / weight.sum(axis=1, keepdims=True), dtype=np.float64)
-
-    def shoe_motion(self, steps: Steps, left: bool, time_s: Floats) -> tuple[Floats, Floats]:
-        """Return an ideal shoe IMU's specific force (m/s^2) and angular rate (rad/s), (n, 3) each."""
-        traits, own = self.traits, np.flatnonzero(steps.left == left)
-        situation, time = self.situation, np.asarray(time_s, dtype=np.float64)
-        slope = float(np.arctan(situation.slope_percent / 100))
-        if own.size == 0:
-            rest = GRAVITY * np.array([np.sin(slope), 0.0, np.cos(slope)])
-            return np.tile(rest, (time.size, 1)), np.zeros((time.size, 3))
-        strike = np.clip(traits.strike + steps.variation[own, STRIKE], 0, 1)
-        shock = traits.shock_g * GRAVITY * (1 - 0.5 * strike) * self.pace**traits.impact_exponent
-        onset, contact = steps.onset_s[own], steps.contact_s[own]
-        feet = FootSteps(
-            onset,
-            onset + contact,
-            traits.land_fore_rad * strike - traits.land_rad * (1 - strike),
-            shock * np.exp(-0.02 * situation.slope_percent) * steps.variation[own, SHOCK],
-        )
-        shoe = ShoeTraits(
-            situation.speed_m_s, slope, traits.heel_off, traits.toe_off_rad, traits.toe_off_rad_s,
-            max(traits.swing_rad * self.pace**0.25, traits.toe_off_rad + 0.1), traits.clearance_m,
-            traits.ring_hz, traits.ring_decay_s,
-        )  # fmt: skip
-        return shoe_signals(shoe, feet, side=1.0 if left else -1.0, time_s=time)
+    vertical: Floats
+    brake: Floats
+    impact_bw: float
+    impact_s: float
+    cells: Floats
+    foot: Foot
 
 
 @dataclass(frozen=True)
+class BPerson:
+    """A person of family B; see :class:`grfkit.simulate.family.Person`."""
+
+    situation: Situation
+    draw: Draw
+    strike: float
+    right: Side
+    left: Side
+
+    def steps(self, rng: np.random.Generator) -> Steps:
+        """Return whole contacts from the first step time of the trial up to its end."""
+        mean = rhythm.mean_times(self.draw, self.situation, self.strike)
+        start = float(rng.uniform(0, mean[0]))
+        count = max(int((self.situation.duration_s - start - 1.3 * mean[1]) / mean[0]), 1)
+        cv = self.situation.step_cv_percent / 100
+        step_s = rhythm.step_times(rng, self.draw, mean[0], cv, count)
+        onset = start + np.concatenate([[0.0], np.cumsum(step_s[:-1])])
+        first = int(rng.integers(2))
+        left = (np.arange(count + 1) + first) % 2 == 0
+        contact = rhythm.contact_times(rng, self.draw, step_s, mean, left)
+        varied = rhythm.variation(rng, self.draw, self.situation, onset, contact, first)
+        return Steps(onset, contact, left, varied)
+
+    def force_bw(self, steps: Steps, index: int, phase: Floats) -> Floats:
+        """Return force on the person in body weights, shape (phases, 3); zero outside [0, 1]."""
+        side = self.left if steps.left[index] else self.right
+        contact, varied = float(steps.contact_s[index]), steps.variation[index]
+        inside = (phase >= 0) & (phase <= 1)
+        p = np.where(inside, phase, 0.0)
+        impact, area = _impact_kernel(p * contact, side.impact_s, contact)
+        height = side.impact_bw * varied[rhythm.IMPACT]
+        height = min(height, _LARGEST_IMPACT_SHARE * varied[rhythm.IMPULSE_Z] / area)
+        control = self._control(side, varied, contact, height * area)
+        force: Floats = _BASIS(p) @ control
+        shear = self.draw.value["impact_shear"]
+        force[:, 2] += height * impact
+        force[:, 0] -= shear * height * impact
+        force[~inside] = 0
+        return force
+
+    def _control(self, side: Side, varied: Floats, contact: float, impact: float) -> Floats:
+        """Return control forces in BW, shape (12, 3), that leave the step the impulses it must have.
+
+        ``impact`` is the impact kernel's impulse in BW s. The skew mode moves the load later in contact,
+        the depth mode adds the gait's depth pattern.
+        """
+        table = self.draw.table
+        vertical = side.vertical * (1 + 3 * varied[rhythm.SKEW] * (2 * _SITE - 1))
+        vertical = np.maximum(vertical + varied[rhythm.DEPTH] * table["vertical_depth"], 0)
+        vertical *= (varied[rhythm.IMPULSE_Z] - impact) / (contact * (_AREA @ vertical))
+        brake = side.brake * varied[rhythm.BRAKE]
+        braked = contact * (_AREA @ brake) + self.draw.value["impact_shear"] * impact
+        push = max(varied[rhythm.IMPULSE_X] + braked, 0) / (contact * (_AREA @ table["propel"]))
+        across = varied[rhythm.IMPULSE_Y] / (contact * (_AREA @ table["medial"]))
+        return np.stack([push * table["propel"] - brake, across * table["medial"], vertical], axis=1)
+
+    def load_share(self, steps: Steps, index: int, phase: Floats) -> Floats:
+        """Return each of 16 cells' share of the vertical force, shape (phases, 16)."""
+        side = self.left if steps.left[index] else self.right
+        roll = float(steps.variation[index, rhythm.ROLL])
+        return shares(side.cells, phase, roll, self.draw.value["roll_sharpness"])
+
+    def shoe_motion(self, steps: Steps, left: bool, time_s: Floats) -> tuple[Floats, Floats]:
+        """Return specific force (m/s^2) and angular rate (rad/s) of an ideal shoe IMU, (n, 3) each."""
+        own = steps.left == left
+        varied = steps.variation[own]
+        foot = (self.left if left else self.right).foot
+        return motion(
+            foot, steps.onset_s[own], steps.contact_s[own], varied[:, rhythm.SPEED],
+            varied[:, rhythm.SWING], varied[:, rhythm.IMPACT], time_s,
+        )  # fmt: skip
+
+
+@dataclass
 class FamilyB:
-    """The family of people drawn from ``family_b.toml``."""
+    """People of family B."""
 
     name: str = "B"
 
-    def person(self, rng: np.random.Generator, situation: Situation) -> PersonB:
-        """Return a person drawn from the gait's ranges; raise ValueError for a situation nobody can be in."""
-        if situation.gait not in REFERENCE_M_S:
-            raise ValueError(f"family B has no gait {situation.gait!r}")
-        if not (situation.speed_m_s > 0 and situation.duration_s > 0 and situation.step_cv_percent >= 0):
-            raise ValueError("family B needs a positive speed and duration and a CV of at least 0")
-        ranges = load_ranges()[situation.gait]
-        draw = dict(zip(NAMES, rng.random(len(NAMES)), strict=True))
-        draw["strike"] **= 3  # most land on the heel
-        traits = Traits(**{name: low + (high - low) * float(draw[name]) for name, (low, high) in ranges.items()})
-        bias = traits.asymmetry * rng.standard_normal(9)
-        cell_gain = np.exp(0.2 * rng.standard_normal(16) + 0.08 * rng.standard_normal((2, 16)))
-        return PersonB(traits, situation, bias, cell_gain)
+    def person(self, rng: np.random.Generator, situation: Situation) -> BPerson:
+        """Return a person drawn from the packaged ranges for the situation's gait."""
+        draw = settings()[situation.gait].draw(rng)
+        kind = int(rng.choice(3, p=draw.table["strike_probability"]))
+        strike = float(rng.uniform(*((0.0, 0.2), (0.4, 0.6), (0.8, 1.0))[kind]))
+        right, left = (_side(rng, draw, situation, strike, sign) for sign in (-1.0, 1.0))
+        return BPerson(situation, draw, strike, right, left)
 
 
-FAMILY = FamilyB()
+def _side(rng: np.random.Generator, draw: Draw, situation: Situation, strike: float, sign: float) -> Side:
+    """Return one foot: ``sign`` is +1 for the left, which carries plus half of every asymmetry.
+
+    A forefoot lander keeps a tenth of the impact kernel, half as late again (chosen).
+    """
+    value, table = draw.value, draw.table
+    speed, slope = situation.speed_m_s, situation.slope_percent
+    pivot = 3.0 if situation.gait == "run" else 1.35
+    depth = value["depth"] + value["depth_speed"] * (speed - pivot) + sign * value["shape_asymmetry"]
+    vertical = (1 - strike) * table["vertical"] + strike * table["vertical_fore"]
+    vertical = vertical + float(np.clip(depth, -0.15, 0.55)) * table["vertical_depth"]
+    vertical *= 1 + sign * value["shape_asymmetry"] * (2 * _SITE - 1)
+    impact = value["impact_bw"] * speed * (1 + sign * value["impact_asymmetry"]) * (1 - 0.9 * strike)
+    impact *= float(np.clip(np.exp(-value["slope_impact"] * slope), 0.2, 2.5))
+    brake = value["brake_bw"] * speed**0.85 * (1 + sign * value["brake_asymmetry"])
+    brake *= float(np.clip(1 + value["slope_brake"] * slope, 0.6, 1.5))
+    bias = float(rng.uniform(*_span("medial_bias", situation)))
+    return Side(
+        vertical=np.maximum(vertical, 0),
+        brake=brake * table["brake"],
+        impact_bw=impact,
+        impact_s=value["impact_ms"] / 1000 * (1 + 0.5 * strike),
+        cells=cell_plan(rng, draw, strike, bias),
+        foot=_foot(rng, draw, situation, strike, sign),
+    )
+
+
+def _foot(rng: np.random.Generator, draw: Draw, situation: Situation, strike: float, sign: float) -> Foot:
+    """Return the shoe's habits; quantities marked "per foot" in the settings are drawn again for each."""
+    value, table = draw.value, draw.table
+    own = {
+        name: float(rng.uniform(*_span(name, situation)))
+        for name in ("toe_out_deg", "eversion_deg", "ring_hz", "ring_decay_ms")
+    }
+    quick = 3.0 if situation.gait == "run" else 1.35
+    reach = float(np.clip((situation.speed_m_s / quick) ** 0.4, 0.6, 1.35))  # livelier swing when fast; chosen
+    return Foot(
+        side=sign,
+        landing_deg=(1 - strike) * value["landing_pitch_deg"] + 8 * strike,
+        eversion_deg=own["eversion_deg"],
+        toe_out_deg=own["toe_out_deg"],
+        pitch_stance_deg=table["pitch_stance_deg"],
+        pitch_swing_deg=np.where(table["pitch_swing_deg"] > 0, reach, 1.0) * table["pitch_swing_deg"],
+        swing_shape=table["swing_shape"],
+        swing_height_m=value["swing_height_m"] * reach,
+        behind_m=value["sensor_behind_ball_m"],
+        height_m=value["sensor_height_m"],
+        heel_m=value["foot_length_m"],
+        ring_m_s2=value["ring_m_s2"] * situation.speed_m_s * (1 - 0.5 * strike),
+        ring_hz=own["ring_hz"],
+        ring_decay_s=own["ring_decay_ms"] / 1000,
+        slope_rad=float(np.arctan(situation.slope_percent / 100)),
+    )
+
+
+def _span(name: str, situation: Situation) -> tuple[float, float]:
+    return settings()[situation.gait].span[name]
+
+
+def _impact_kernel(time_s: Floats, peak_s: float, contact_s: float) -> tuple[Floats, float]:
+    """Return the unit impact kernel at ``time_s`` and its integral over the contact, seconds.
+
+    ``u^p exp(p (1 - u))`` with ``u`` time over time to peak, faded linearly to zero at toe-off; the
+    integral is the complete gamma one, which a contact of four peak times meets within 1e-4 of the peak.
+    """
+    p = _KERNEL_POWER
+    peak = min(peak_s, contact_s / 5)
+    u = time_s / peak
+    kernel = u**p * np.exp(p * (1 - u)) * (1 - time_s / contact_s)
+    full = peak * exp(p) * factorial(p) / p ** (p + 1)
+    first = peak**2 * exp(p) * factorial(p + 1) / p ** (p + 2)
+    return kernel, full - first / contact_s
+
+
+FAMILY: Family = FamilyB()

@@ -1,183 +1,180 @@
-"""How family B's shoe moves: quintic pieces through a stride's events, the lever about toe and heel, and ringing."""
+"""Family B's shoe: splines through key postures of every stride, differentiated into an ideal IMU."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import PPoly
+from scipy.interpolate import CubicSpline
 
 from grfkit.simulate.family import Floats
+from grfkit.simulate.family_b_rhythm import GRAVITY_M_S2
 
-GRAVITY = 9.80665
-TOE_LEVER_M = 0.13  # the sensor behind the joint the foot rolls over at push-off; chosen
-HEEL_LEVER_M = 0.14  # the sensor ahead of the heel's edge, the pivot of the slap; chosen
-SLAP_S = 0.075  # from heel contact to foot flat; chosen between 0.05 (fast run) and 0.1 s (walk)
-RISE_S = 0.0025  # onset of the transient, so that it has no corner; chosen
+STANCE = np.array([0.0, 0.12, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0])
+SWING = np.array([0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.92])
+LANDING_WEIGHT = np.array([0.0, 0, 0, 0.05, 0.25, 0.7, 0.95])  # of the landing posture, in swing; chosen
+EVERSION_STANCE = np.array([-0.5, 0.1, 0.45, 0.5, 0.3, -0.1, -0.5, -0.8])
+EVERSION_SWING = np.array([-0.9, -0.8, -0.5, -0.3, -0.3, -0.4, -0.5])
+YAW_DEG = np.array([0.0, 0, 0, 0, 0, 1, 3, 5, 6, 4, 0, -3, -4, -2, 0])  # abduction about toe-off; chosen
+RING_SPAN_S = 0.2
+SOFT_S = 0.015  # the path's acceleration is averaged over a triangle this wide each way; chosen
 
 
 @dataclass(frozen=True)
-class ShoeTraits:
-    """A person's shoe: lengths m, angles rad (heel up positive), rates rad/s, decay s, ``slope_rad`` of the ground."""
+class Foot:
+    """One shoe's habits.
 
-    speed_m_s: float
-    slope_rad: float
-    heel_off: float
-    toe_off_rad: float
-    toe_off_rad_s: float
-    swing_rad: float
-    clearance_m: float
+    Attributes
+    ----------
+    side
+        +1 left, -1 right.
+    landing_deg, eversion_deg, toe_out_deg
+        Pitch at contact (toes up negative), excursion of eversion in stance, and heading.
+    pitch_stance_deg, pitch_swing_deg
+        Pitch at the key postures :data:`STANCE` and :data:`SWING`, for the first table's own landing pitch.
+    swing_shape, swing_height_m
+        Height of the ball of the foot in swing, and its scale.
+    behind_m, height_m, heel_m
+        Sensor behind and above the ball, and heel to ball.
+    ring_m_s2, ring_hz, ring_decay_s
+        Ringing at impact.
+    slope_rad
+        Of the ground, uphill positive.
+    """
+
+    side: float
+    landing_deg: float
+    eversion_deg: float
+    toe_out_deg: float
+    pitch_stance_deg: Floats
+    pitch_swing_deg: Floats
+    swing_shape: Floats
+    swing_height_m: float
+    behind_m: float
+    height_m: float
+    heel_m: float
+    ring_m_s2: float
     ring_hz: float
     ring_decay_s: float
+    slope_rad: float
 
 
-@dataclass(frozen=True)
-class FootSteps:
-    """One foot's contacts: onset and toe-off (s), pitch at contact (rad, heel up positive), transient (m/s^2)."""
+def motion(
+    foot: Foot, onset_s: Floats, contact_s: Floats, speed_m_s: Floats, swing: Floats, impact: Floats,
+    time_s: Floats,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Return specific force (m/s^2) and angular rate (rad/s), (n, 3) each, of one foot's contacts.
 
-    onset_s: Floats
-    off_s: Floats
-    land_rad: Floats
-    shock_m_s2: Floats
-
-
-def hermite(knots: Floats, value: Floats, rate: Floats) -> PPoly:
-    """Return the C2 piecewise quintic through ``value`` with slopes ``rate`` and no curvature at the knots."""
-    span = np.diff(knots)
-    rise, start, end = np.diff(value), rate[:-1] * span, rate[1:] * span
-    cubic = 10 * rise - 6 * start - 4 * end
-    quartic = -15 * rise + 8 * start + 7 * end
-    fifth = 6 * rise - 3 * (start + end)
-    zero = np.zeros_like(rise)
-    scaled = [fifth / span**5, quartic / span**4, cubic / span**3, zero, rate[:-1], value[:-1]]
-    return PPoly(np.array(scaled), knots)
-
-
-def padded(feet: FootSteps) -> FootSteps:
-    """Return the contacts with two more strides before and after, so that every sample lies between two."""
-    stride = float(np.median(np.diff(feet.onset_s))) if feet.onset_s.size > 1 else 2.5 * float(np.ptp(_span(feet)))
-    on, off = feet.onset_s, feet.off_s
-    before, after = stride * np.array([-2.0, -1.0]), stride * np.array([1.0, 2.0])
-    return FootSteps(
-        np.concatenate([on[0] + before, on, on[-1] + after]),
-        np.concatenate([off[0] + before, off, off[-1] + after]),
-        np.pad(feet.land_rad, 2, mode="edge"),
-        np.pad(feet.shock_m_s2, 2, mode="edge"),
-    )
-
-
-def _span(feet: FootSteps) -> Floats:
-    return np.array([feet.onset_s[0], feet.off_s[0]])
-
-
-def _woven(*columns: Floats) -> Floats:
-    """Return the columns' rows one after another: knot 0..k of stride 0, then of stride 1."""
-    return np.stack(np.broadcast_arrays(*columns), axis=1).ravel()
-
-
-def pitch_path(traits: ShoeTraits, feet: FootSteps) -> PPoly:
-    """Return pitch against the ground: contact, flat, heel-off, toe-off, highest, next contact."""
-    on, off = feet.onset_s[:-1], feet.off_s[:-1]
-    contact, swing = off - on, feet.onset_s[1:] - off
-    further = traits.swing_rad - traits.toe_off_rad
-    peak = np.minimum(2 * further / traits.toe_off_rad_s, 0.4 * swing)
-    flat, lift = on + np.minimum(SLAP_S, 0.35 * contact), on + traits.heel_off * contact
-    zero = np.zeros_like(on)
-    knots = _woven(on, flat, lift, off, off + peak)
-    value = _woven(feet.land_rad[:-1], zero, zero, zero + traits.toe_off_rad, zero + traits.swing_rad)
-    rate = _woven(zero, zero, zero, zero + traits.toe_off_rad_s, zero)
-    return hermite(np.append(knots, feet.onset_s[-1]), np.append(value, feet.land_rad[-1]), np.append(rate, 0.0))
-
-
-def swing_path(feet: FootSteps, middle: Floats, end: Floats, *, at: float) -> PPoly:
-    """Return a path at rest in contact that passes ``middle`` at fraction ``at`` of swing and stops at ``end``.
-
-    Where ``end`` is not zero the path goes on from there: each stride adds it, and ``middle`` is not a halt.
+    ``swing`` scales each stride's swing posture, ``impact`` its ringing. Before the first and after the
+    last contact the foot rests in the posture of that moment.
     """
-    on, off = feet.onset_s[:-1], feet.off_s[:-1]
-    swing = feet.onset_s[1:] - off
-    base = np.concatenate([[0.0], np.cumsum(end)])
-    knots = np.append(_woven(on, off, off + at * swing), feet.onset_s[-1])
-    value = np.append(_woven(base[:-1], base[:-1], base[:-1] + middle), base[-1])
-    zero = np.zeros_like(on)
-    rate = np.append(_woven(zero, zero, 1.875 * end / swing), 0.0)
-    return hermite(knots, value, rate)
+    if onset_s.size == 0:
+        rest = np.zeros((time_s.size, 3))
+        rest[:, 2] = GRAVITY_M_S2
+        return rest, np.zeros((time_s.size, 3))
+    knots, angles, place = _postures(foot, onset_s, contact_s, speed_m_s, swing)
+    inside = (time_s >= knots[0]) & (time_s <= knots[-1])
+    t = np.clip(time_s, knots[0], knots[-1])
+    turn = CubicSpline(knots, angles, bc_type="clamped")
+    angle, rate = turn(t), turn(t, 1) * inside[:, None]
+    path = CubicSpline(knots, place, bc_type="clamped")
+    around = [path(np.clip(t + shift, knots[0], knots[-1])) for shift in (-SOFT_S, 0.0, SOFT_S)]
+    accel = (around[0] - 2 * around[1] + around[2]) / SOFT_S**2 * inside[:, None]
+    return _sensed(foot, onset_s, impact, time_s, angle, rate, accel)
 
 
-def ringing(traits: ShoeTraits, feet: FootSteps, side: float, time_s: Floats, index: Floats) -> tuple[Floats, Floats]:
-    """Return the transient's specific force (n, 3) and pitch-rate ripple (n,) of the latest contact."""
-    which = index.astype(np.intp)
-    since = time_s - feet.onset_s[which]
-    near = np.flatnonzero(since < 12 * traits.ring_decay_s)
-    age, size = since[near], feet.shock_m_s2[which[near]]
-    fade = size * np.exp(-age / traits.ring_decay_s) * -np.expm1(-age / RISE_S)
-    turn = 2 * np.pi * traits.ring_hz * age
-    force, ripple = np.zeros((time_s.size, 3)), np.zeros(time_s.size)
-    force[near, 0] = -0.45 * fade * np.sin(0.7 * turn)
-    force[near, 1] = -0.18 * side * fade * np.sin(1.3 * turn)
-    force[near, 2] = 1.5 * fade * np.sin(turn)
-    ripple[near] = 0.03 * fade * np.sin(0.85 * turn)
-    return force, ripple
+def _sensed(
+    foot: Foot, onset_s: Floats, impact: Floats, time_s: Floats, angle: Floats, rate: Floats, accel: Floats
+) -> tuple[Floats, Floats]:
+    """Return what the sensor measures: turned into its axes (heading, pitch, roll), with ringing."""
+    (sp, cp), (sr, cr), (sy, cy) = ((np.sin(angle[:, i]), np.cos(angle[:, i])) for i in range(3))
+    ax = cy * accel[:, 0] + sy * accel[:, 1]
+    ay = cy * accel[:, 1] - sy * accel[:, 0]
+    az = accel[:, 2] + GRAVITY_M_S2
+    down = sp * ax + cp * az
+    force = np.stack([cp * ax - sp * az, cr * ay + sr * down, cr * down - sr * ay], axis=1)
+    gyro = np.stack(
+        [rate[:, 1] - rate[:, 2] * sp, rate[:, 0] * cr + rate[:, 2] * cp * sr,
+         rate[:, 2] * cp * cr - rate[:, 0] * sr], axis=1,
+    )  # fmt: skip
+    _add_ringing(foot, onset_s, impact, time_s, force, gyro)
+    return force, gyro
 
 
-def shoe_signals(traits: ShoeTraits, feet: FootSteps, *, side: float, time_s: Floats) -> tuple[Floats, Floats]:
-    """Return the ideal IMU's specific force (m/s^2) and angular rate (rad/s), each (n, 3).
+def _add_ringing(foot: Foot, onset_s: Floats, impact: Floats, time_s: Floats, force: Floats, gyro: Floats) -> None:
+    """Add, in place, the transient of each contact: two damped modes up, weaker ones across and in turn.
 
-    ``side`` is +1 for the left foot, whose lateral side is +Y. Angles are intrinsic yaw, pitch, roll from the
-    ground's own axes; the ground leans by the slope, so gravity has a part along X. A belt moves at a constant
-    speed, so a shoe on it feels what a shoe on the road feels.
+    The second mode is 2.3 times higher and dies twice as fast (chosen); the rate's amplitude corresponds to
+    the shoe rocking over a 0.2 m lever (chosen).
     """
-    feet = padded(feet)
-    swing = np.diff(feet.onset_s)
-    still = np.zeros_like(swing)
-    pitch = pitch_path(traits, feet)
-    stride = traits.speed_m_s * swing
-    forward = swing_path(feet, 0.5 * stride, stride, at=0.5).derivative(2)(time_s)
-    upward = swing_path(feet, still + traits.clearance_m, still, at=0.4).derivative(2)(time_s)
-    sideways = swing_path(feet, still + 0.02 * side, still, at=0.5).derivative(2)(time_s)
-    roll, yaw = _tilt(feet, -0.09 * side), _tilt(feet, 0.06 * side)
-    index = np.clip(np.searchsorted(feet.onset_s, time_s, side="right") - 1, 0, feet.onset_s.size - 1)
-    turn = pitch.derivative()(time_s)
-    slap = (time_s - feet.onset_s[index]) < np.minimum(SLAP_S, 0.35 * (feet.off_s - feet.onset_s))[index]
-    lever = np.where(slap & (feet.land_rad[index] < 0), -HEEL_LEVER_M, TOE_LEVER_M)
-    world = (
-        forward + GRAVITY * np.sin(traits.slope_rad),
-        sideways,
-        upward + GRAVITY * np.cos(traits.slope_rad),
-    )
-    angles = (yaw(time_s), pitch(time_s), roll(time_s))
-    rates = (yaw.derivative()(time_s), turn, roll.derivative()(time_s))
-    force = _into_shoe(world, angles)
-    force[:, 0] += lever * turn**2
-    force[:, 2] += lever * pitch.derivative(2)(time_s)
-    shake, ripple = ringing(traits, feet, side, time_s, index.astype(np.float64))
-    rate = _body_rate(rates, angles)
-    rate[:, 1] += ripple
-    return force + shake, rate
+    step = np.searchsorted(onset_s, time_s, side="right") - 1
+    since = time_s - onset_s[np.maximum(step, 0)]
+    hit = np.flatnonzero((step >= 0) & (since < RING_SPAN_S))
+    t, size = since[hit], foot.ring_m_s2 * impact[step[hit]]
+    w = 2 * np.pi * foot.ring_hz
+    slow, fast, late = (_ring(t, w * k, foot.ring_decay_s / d) for k, d in ((1, 1), (2.3, 2), (0.8, 1)))
+    force[hit, 2] += size * (slow + 0.45 * fast)
+    force[hit, 0] -= size * (0.4 * late + 0.25 * fast)
+    force[hit, 1] += size * foot.side * 0.2 * late
+    gyro[hit, 1] += size / w / 0.2 * 2 * late
+    gyro[hit, 0] += size / w / 0.2 * foot.side * 0.6 * fast
 
 
-def _tilt(feet: FootSteps, amount: float) -> PPoly:
-    """Return roll or yaw: ``amount`` at contact, gone by foot flat, reversed a little at push-off."""
-    on, off = feet.onset_s[:-1], feet.off_s[:-1]
-    contact, zero = off - on, np.zeros_like(on)
-    knots = _woven(on, on + np.minimum(SLAP_S, 0.35 * contact), on + 0.55 * contact, off)
-    value = _woven(zero + amount, zero, zero, zero - 0.6 * amount)
-    knots, value = np.append(knots, feet.onset_s[-1]), np.append(value, amount)
-    return hermite(knots, value, np.zeros_like(knots))
+def _ring(time_s: Floats, omega: float, decay_s: float) -> Floats:
+    """Return a damped sine of unit amplitude whose integral is zero: it rings and leaves nothing moving.
+
+    The derivative of ``exp(-t / decay) (1 - cos(omega t)) / omega``.
+    """
+    fading = (1 - np.cos(omega * time_s)) / (omega * decay_s)
+    ring: Floats = np.exp(-time_s / decay_s) * (np.sin(omega * time_s) - fading)
+    return ring
 
 
-def _into_shoe(world: tuple[Floats, Floats, Floats], angles: tuple[Floats, Floats, Floats]) -> Floats:
-    """Return the vector in the shoe's axes: turn by yaw about Z, pitch about Y, roll about X."""
-    x, y, z = world
-    (cy, cp, cr), (sy, sp, sr) = (tuple(f(angle) for angle in angles) for f in (np.cos, np.sin))
-    x, y = cy * x + sy * y, cy * y - sy * x
-    x, z = cp * x - sp * z, sp * x + cp * z
-    y, z = cr * y + sr * z, cr * z - sr * y
-    return np.stack([x, y, z], axis=1)
+def _postures(
+    foot: Foot, onset_s: Floats, contact_s: Floats, speed_m_s: Floats, swing: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return knot times, angles (pitch, roll, yaw; rad) and sensor places (m) at the key postures."""
+    n = onset_s.size
+    off = onset_s + contact_s
+    air = np.append(onset_s[1:] - off[:-1], 0.0)
+    times = np.concatenate([onset_s[:, None] + contact_s[:, None] * STANCE, off[:, None] + air[:, None] * SWING], 1)
+    stride = speed_m_s * np.append(np.diff(onset_s), 0.0)
+    pitch = np.radians(_pitch_deg(foot, swing))
+    x, z = _ball(foot, stride, swing)
+    roll = np.radians(foot.side * foot.eversion_deg * np.concatenate([EVERSION_STANCE, EVERSION_SWING]))
+    yaw = np.radians(foot.side * (foot.toe_out_deg + YAW_DEG))
+    x = x - foot.behind_m * np.cos(pitch) + foot.height_m * np.sin(pitch)
+    z = z + foot.behind_m * np.sin(pitch) + foot.height_m * np.cos(pitch)
+    c, s = np.cos(foot.slope_rad), np.sin(foot.slope_rad)
+    y = np.broadcast_to(foot.side * 0.02 * np.sin(np.pi * np.append(np.zeros(8), SWING)), x.shape)
+    place = np.stack([c * x - s * z, y, c * z + s * x], axis=2).reshape(n * 15, 3)
+    angles = np.stack([pitch - foot.slope_rad, *np.broadcast_arrays(roll, yaw, pitch)[:2]], axis=2)
+    last = n * 15 - SWING.size
+    return times.reshape(-1)[:last], angles.reshape(n * 15, 3)[:last], place[:last]
 
 
-def _body_rate(rates: tuple[Floats, Floats, Floats], angles: tuple[Floats, Floats, Floats]) -> Floats:
-    """Return the angular rate in the shoe's axes from yaw, pitch and roll rates."""
-    yaw, pitch, roll = rates
-    cp, cr, sp, sr = np.cos(angles[1]), np.cos(angles[2]), np.sin(angles[1]), np.sin(angles[2])
-    return np.stack([roll - sp * yaw, cr * pitch + sr * cp * yaw, cr * cp * yaw - sr * pitch], axis=1)
+def _pitch_deg(foot: Foot, swing: Floats) -> Floats:
+    """Return pitch at the key postures, shape (strides, 15): the landing's own pitch blended in."""
+    change = foot.landing_deg - foot.pitch_stance_deg[0]
+    stance = foot.pitch_stance_deg + change * np.array([1.0, 0.25, 0, 0, 0, 0, 0, 0])
+    air = foot.pitch_swing_deg + change * LANDING_WEIGHT
+    scale = np.concatenate([np.ones((swing.size, 5)), np.repeat(swing[:, None], 10, axis=1)], axis=1)
+    scale[:, 13:] = 1.0
+    pitch: Floats = np.concatenate([stance, air]) * scale
+    return pitch
+
+
+def _ball(foot: Foot, stride_m: Floats, swing: Floats) -> tuple[Floats, Floats]:
+    """Return forward and upward place of the ball of the foot at the key postures, (strides, 15) each.
+
+    Forward travel in swing follows the minimum-jerk curve (Hogan 1984); the ball lands at the height that
+    the landing pitch leaves it over a heel that touches (a forefoot lander's touches at once).
+    """
+    jerk = SWING**3 * (10 - 15 * SWING + 6 * SWING**2)
+    start = np.concatenate([[0.0], np.cumsum(stride_m)[:-1]])
+    x = start[:, None] + stride_m[:, None] * np.concatenate([np.zeros(8), jerk])
+    landing = foot.heel_m * np.sin(np.radians(max(-foot.landing_deg, 0.0)))
+    stance_z = landing * np.array([1.0, 0.15, 0, 0, 0, 0, 0, 0])
+    swing_z = foot.swing_height_m * foot.swing_shape
+    z = np.concatenate([stance_z, swing_z + landing * LANDING_WEIGHT])
+    return x, z * np.concatenate([np.ones((swing.size, 8)), np.repeat(swing[:, None], 7, axis=1)], axis=1)
