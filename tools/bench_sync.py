@@ -27,7 +27,7 @@ from sync_tables import markdown, summary
 from sync_trials import run_trial
 
 ROOT = Path(__file__).resolve().parents[1]
-SEEDS = {"standard": 1_000_000, "decoys": 2_000_000, "nightly": 3_000_000}
+SEEDS = {"standard": 5_000_000, "decoys": 6_000_000, "nightly": 7_000_000}
 
 Job = tuple[str, dict[str, Any], int, dict[str, Any]]
 

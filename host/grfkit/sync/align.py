@@ -21,7 +21,7 @@ from .search import Found, search
 from .settings import AlignSettings
 from .slips import slips_within
 from .track import Piece, Tracked, scan_rates, track
-from .trains import TWIN_LEVEL, DeviceTrain, Load, device_train, follows_force, reference_train
+from .trains import LONGEST_STANCE_S, TWIN_LEVEL, DeviceTrain, Load, device_train, follows_force, reference_train
 from .waveform import WaveformFound, is_standing, search_waveform
 
 Floats = NDArray[np.float64]
@@ -29,6 +29,7 @@ Streams = Mapping[str, xr.Dataset]
 
 TWIN_SD_S = 0.0005
 _CLEARLY_ODD = 0.4
+_WALKING_STANCE_S = 0.42
 """SD (s) of what remains of a lag between two force plates: filters and sampling."""
 
 
@@ -307,6 +308,19 @@ def _suspicious(reference: Contacts, device: Contacts, found: Found) -> bool:
     return _slip(reference, device, found.offset_s, found.rate, found.beat.step_s) != []
 
 
+def _push_off(reference: Contacts, train: DeviceTrain, prior: Prior | None, settings: AlignSettings) -> list[str]:
+    """Return a reason where only a shoe IMU saw a walk: its push-off jerks like its heel strike, once a stride too."""
+    known = reference.duration_s[np.isfinite(reference.duration_s) & (reference.duration_s < LONGEST_STANCE_S)]
+    walking = known.size > 0 and float(np.median(known)) > _WALKING_STANCE_S
+    told = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * 0.5
+    if train.feature != "jerk" or not walking or told:
+        return []
+    return [
+        "in walking a shoe IMU shows push-off as well as heel strike and either would fit: align an insole, or give a"
+        " prior better than +-0.15 s"
+    ]
+
+
 def _strays(reference: Contacts, train: DeviceTrain, segments: Sequence[Segment], lag_s: float) -> list[str]:
     """Return a reason for every stretch of device time whose contacts do not follow the map (treadmill only).
 
@@ -381,7 +395,7 @@ def _whole(
     if fit is None:
         return _nothing("too few contacts match to fit a clock")
     segment = _segment(fit, train.start_s, train.end_s)
-    reasons = list(decision.reasons)
+    reasons = [*decision.reasons, *_push_off(reference, train, prior, settings)]
     if not plates:
         reasons += _strays(reference, train, [segment], lag.lag_s)
         reasons += _slip(reference, train.contacts, found.offset_s, found.rate, found.beat.step_s)
@@ -508,7 +522,11 @@ def _pieced(
         margin_without_prior=min(tracked.margin, tracked.anchor.margin_without_prior),
     )
     decision = decide(found, plates=False, overlap_s=overlap, prior=prior, settings=settings)
-    reasons += [*decision.reasons, *_strays(reference, train, segments, lag.lag_s)]
+    reasons += [
+        *decision.reasons,
+        *_push_off(reference, train, prior, settings),
+        *_strays(reference, train, segments, lag.lag_s),
+    ]
     if tracked.share < 0.7:
         reasons.append(f"only {100 * tracked.share:.0f} % of the record's half-minutes follow the clock found")
     if len(segments) > 1:

@@ -8,6 +8,7 @@ from ..records import Prior
 from .search import Found
 from .settings import AlignSettings, Gate, WrongLaw
 
+_METRONOME_S = 0.0012
 ADVICE = "record three jumps or stomps on the plate, more hits, or give a prior better than +-0.15 s"
 
 
@@ -50,6 +51,11 @@ def decide(
         reasons.append(
             f"the next best alignment, offset {found.runner_up_s:+.3f} s, is only {found.margin:.1f} nats worse"
             f" ({gate.margin:.0f} needed): {ADVICE}"
+        )
+    if not plates and found.beat.reference_s < _METRONOME_S and not tight:
+        reasons.append(
+            f"the steps are as even as a metronome's (they vary by {1e3 * found.beat.reference_s:.1f} ms): every step"
+            f" fits as well as the next; {ADVICE}"
         )
     if found.log_likelihood_ratio <= 0 or found.per_contact < gate.per_contact:
         reasons.append(

@@ -45,12 +45,15 @@ class Rhythm:
         SD (s) of what remains of the difference of two unrelated interval series after prediction.
     feet
         How many feet the device sees.
+    reference_s
+        SD (s) of what remains of the reference's own intervals after prediction.
     """
 
     period_s: float
     step_s: float
     innovation_s: float
     feet: int
+    reference_s: float
 
 
 def rhythm(reference: Contacts, device: Contacts, *, plates: bool = False) -> Rhythm:
@@ -66,7 +69,7 @@ def rhythm(reference: Contacts, device: Contacts, *, plates: bool = False) -> Rh
     v_device = _interval_variance(device.onset_s, period)
     v_reference = _interval_variance(reference.onset_s[::stretch], period)
     innovation = np.sqrt(max(v_device + v_reference, _FLOOR_S**2))
-    return Rhythm(period, period / stretch, float(innovation), feet)
+    return Rhythm(period, period / stretch, float(innovation), feet, float(np.sqrt(v_reference)))
 
 
 def fundamental(onset_s: Floats) -> float:
