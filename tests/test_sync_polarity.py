@@ -1,0 +1,50 @@
+"""Signs that once were misread, on the seeds where they were, and kinds of record that must be refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grfkit.records import Channel, make_stream
+from grfkit.simulate.conditions import Condition
+from grfkit.simulate.lab import simulate_trial
+from grfkit.sync import align
+
+UPSIDE_DOWN_SEEDS = (1_000_011, 1_000_038)
+"""Runners of family B whose treadmill force was read as swing: the map was a contact time (0.17-0.20 s) off."""
+
+
+@pytest.mark.parametrize("seed", UPSIDE_DOWN_SEEDS)
+@pytest.mark.parametrize("wearable", ["insole", "imu"])
+def test_a_treadmill_force_is_not_read_upside_down(seed: int, wearable: str) -> None:
+    trial = simulate_trial(Condition(surface="treadmill", wearables=("insole", "imu")), seed)
+    found = align(trial.reference, trial.wearables[wearable], surface="treadmill")
+    assert found.verdict == "aligned"
+    assert not found.inverted
+    truth = next(t for (w, _), t in trial.truth.streams.items() if w == wearable)
+    at = np.linspace(*truth.overlap_s, 50)
+    assert np.abs(found.apply(at) - truth.t_reference(at)).max() < 0.02
+
+
+def test_a_walk_seen_by_a_shoe_imu_alone_is_refused() -> None:
+    condition = Condition(surface="treadmill", gait="walk", split_belt=True, wearables=("imu",), duration_s=120.0)
+    trial = simulate_trial(condition, 3)
+    found = align(trial.reference, trial.wearables["imu"], surface="treadmill")
+    assert found.verdict == "refused"
+    assert found.segments == []
+    assert any("push-off" in reason for reason in found.reasons)
+
+
+def test_steps_as_even_as_a_metronome_are_refused() -> None:
+    rng = np.random.default_rng(4)
+    time_s = np.arange(0.0, 120.0, 1e-3)
+    onset = 0.35 * np.arange(340) + 2e-4 * rng.normal(size=340)
+    index = np.clip(np.searchsorted(onset, time_s, side="right") - 1, 0, None)
+    contact = 0.22 * (1 + 0.05 * rng.normal(size=340))
+    phase = (time_s - onset[index]) / contact[index]
+    load = np.where((phase >= 0) & (phase < 1), np.sin(np.pi * np.clip(phase, 0, 1)), 0.0)
+    reference = {"plate_1": make_stream([Channel("fz", 1600.0 * load, "N")], time_s, kind="force_plate")}
+    device = {"insole": make_stream([Channel("force", 900.0 * load, "count")], time_s, kind="insole")}
+    found = align(reference, device, surface="treadmill")
+    assert found.verdict == "refused"
+    assert any("metronome" in reason for reason in found.reasons)
