@@ -233,6 +233,18 @@ def test_nothing_is_overwritten_without_force(lab: Lab, tmp_path: Path) -> None:
     assert Trial.from_netcdf(out).verdict == "aligned"
 
 
+def test_trial_and_report_in_one_file_and_a_prior_of_nan_are_refused_before_anything_is_written(
+    lab: Lab, tmp_path: Path
+) -> None:
+    ran = sync(lab, tmp_path / "one.nc", "--report", tmp_path / "one.nc")
+    assert ran.code == 2
+    assert "name the same file" in ran.err
+    ran = sync(lab, tmp_path / "two.nc", "--prior-offset", "nan", "--prior-sd", "1")
+    assert ran.code == 2
+    assert "finite" in ran.err
+    assert names(tmp_path) == []
+
+
 def test_a_refusal_does_not_touch_what_stands_there_even_with_force(lab: Lab, tmp_path: Path) -> None:
     out = tmp_path / "trial.nc"
     out.write_text("precious")

@@ -23,6 +23,8 @@ def run_one(given: dict[str, Any], *, out: Path | None, report: Path | None, for
         raise BadInputError("--out is missing: name the trial to write, e.g. --out trial.nc")
     for path in (out, report):
         _writable(path, force)
+    if report is not None and out.resolve() == report.resolve():
+        raise BadInputError(f"--out and --report name the same file, {out}; give the report a name of its own")
     from rich.console import Console
 
     with Console(stderr=True).status(f"aligning {', '.join(p.name for p in request.wearables)} ..."):

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 class SyncRequest(BaseModel):
     """Everything ``grf-sync`` is told about one trial; stored whole in the trial. Unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     reference: Path
     wearables: tuple[Path, ...] = Field(min_length=1)
     surface: Surface
