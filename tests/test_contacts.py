@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from grfkit.signals.contacts import (
     Contacts,
     empty_contacts,
-    impact_contacts,
     inside,
     intersect,
     load_contacts,
     merge,
-    stride_period,
 )
+from grfkit.signals.impacts import impact_contacts, impacts, stride_period
 from grfkit.signals.landmarks import foot_landmarks, landmark_contacts
 from grfkit.sync.trains import points_down, resting_level, upright
 
@@ -212,6 +211,30 @@ def test_an_imu_gap_hides_its_contacts_alone() -> None:
     assert not ((found.onset_s > 20.0) & (found.onset_s < 23.0)).any()
     expected = whole.onset_s[(whole.onset_s < 19.9) | (whole.onset_s > 23.1)]
     assert np.mean(np.abs(expected[:, None] - found.onset_s).min(axis=1) < 0.002) > 0.95
+
+
+def _walk(push_off: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return time, acceleration with a shock of 1 at each landing and of ``push_off`` 0.2 s later, and landings."""
+    start = onsets(12)
+    time = _time(start, 200.0)
+    leaving = start + 0.2
+    return time, _shocks(time, start) + push_off * _shocks(time, leaving) * [1.0, 0.0, 1.0], start
+
+
+@pytest.mark.parametrize("push_off", [0.3, 0.5, 2.0, 3.0])
+def test_landings_are_told_from_push_offs_by_the_contact_time(push_off: float) -> None:
+    time, acceleration, start = _walk(push_off)
+    found = impacts(time, acceleration, stance_s=0.2)
+    delay = found.contacts.onset_s[2:-2, None] - start
+    nearest = np.take_along_axis(delay, np.abs(delay).argmin(axis=1)[:, None], axis=1)
+    assert found.contacts.size > 0.9 * start.size
+    assert np.all((nearest > -0.005) & (nearest < 0.04))
+    assert (found.landing_evidence > 0) == (push_off < 1)
+
+
+def test_without_a_contact_time_there_is_no_evidence() -> None:
+    time, acceleration, _ = _walk(0.3)
+    assert np.isnan(impacts(time, acceleration).landing_evidence)
 
 
 def test_stride_period_is_that_of_the_signal() -> None:

@@ -44,7 +44,8 @@ def one(job: tuple[dict[str, Any], int, str]) -> dict[str, Any]:
     last = float(stream.events.onset_s.max()) if stream.events.onset_s.size else 0.0
     device = contacts(stream.events, last)
     kind = ("insole", "onset") if wearable == "insole" else ("imu", "jerk")
-    train = DeviceTrain(device, *kind, 200.0, (), (wearable,), "crystal", 0.0, last)
+    told = 1.0 if wearable == "imu" else float("nan")  # events are landings: there is no push-off to take them for
+    train = DeviceTrain(device, *kind, 200.0, (), (wearable,), "crystal", 0.0, last, told)
     plates = condition["surface"] == "overground"
     made = align_contacts(reference, train, plates, None, _SETTINGS, Lag(0.0, 0.002, "")).clock_map
     start, end = stream.overlap_s

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import signal
 
 Floats = NDArray[np.float64]
 
@@ -18,7 +18,6 @@ SHORTEST_CONTACT_S = 0.08
 _SHORTEST_FLIGHT_S = 0.03
 _BLOCK_S = 60.0
 _FILTER_S = 300.0
-_NEW_RHYTHM = 0.5
 
 
 @dataclass(frozen=True)
@@ -167,16 +166,16 @@ def load_contacts(
     missing = np.asarray(~np.isfinite(load), dtype=bool)
     if missing.mean() > 0.9:
         return empty_contacts()
-    smooth = _smoothed(_bridged(time_s, load, missing), rate_hz, lowpass_hz)
+    smooth = smoothed(bridged(time_s, load, missing), rate_hz, lowpass_hz)
     at, level_at, scale = _thresholds(time_s, smooth, missing, level)
     up, down = _crossings(time_s, smooth - np.interp(time_s, at, level_at))
     onset, offset, first, last = _pairs(up, down)
-    covered = _covered(time_s, missing, bridge_s)
+    covered = covered_stretches(time_s, missing, bridge_s)
     if not onset.size:
         none = np.zeros(0)
         return Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered)
     keep = (offset - onset >= SHORTEST_CONTACT_S) & (offset - onset <= longest_s)
-    seen = _edges_seen(time_s, missing, onset, rate_hz) & _edges_seen(time_s, missing, offset, rate_hz)
+    seen = edges_seen(time_s, missing, onset, rate_hz) & edges_seen(time_s, missing, offset, rate_hz)
     seen &= _longest_missing(time_s, missing, onset, offset) <= bridge_s
     covered = without(covered, np.stack([onset[~seen] - 0.05, offset[~seen] + 0.05], axis=1))
     keep &= seen
@@ -193,55 +192,15 @@ def _means(values: Floats, first: NDArray[np.int64], last: NDArray[np.int64]) ->
     return np.asarray(sums / np.maximum(last + 1 - first, 1))
 
 
-def impact_contacts(time_s: Floats, acceleration: Floats, *, foot: int = -1) -> Contacts:
-    """Return the contacts a shoe IMU shows, from the envelope of the jerk's magnitude.
-
-    Axis signs, axis order and gravity do not matter. One contact per stride; the stride period is taken from the
-    envelope's own autocorrelation, and the path of peaks that keeps it best is taken. The contact is stamped at the
-    envelope's peak: its delay after initial contact varies least from contact to contact and between shoes.
-
-    Parameters
-    ----------
-    acceleration
-        Shape (samples, axes), any unit, NaN where missing.
-    """
-    if time_s.size < 64:
-        return empty_contacts()
-    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
-    missing = np.asarray(~np.isfinite(acceleration).all(axis=1), dtype=bool)
-    if missing.mean() > 0.9:
-        return empty_contacts()
-    columns = [_bridged(time_s, acceleration[:, k], missing) for k in range(acceleration.shape[1])]
-    smooth = np.stack([_smoothed(c, rate_hz, 60.0) for c in columns], axis=1)
-    jerk = np.sqrt(np.sum(np.gradient(smooth, axis=0) ** 2, axis=1)) * rate_hz
-    envelope = ndimage.uniform_filter1d(jerk, max(1, round(0.012 * rate_hz)), mode="nearest")
-    covered = _covered(time_s, missing, 0.02)
-    period = _period(envelope, rate_hz)
-    peaks = rhythmic_peaks(envelope, rate_hz, period)
-    if not peaks.size:
-        none = np.zeros(0)
-        return Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered)
-    onset = peak_times(time_s, envelope, peaks)
-    keep = np.isfinite(onset)
-    keep &= _edges_seen(time_s, missing, np.where(keep, onset, time_s[0]), rate_hz)
-    feet = np.full(int(keep.sum()), foot, dtype=np.int64)
-    nothing = np.full(int(keep.sum()), np.nan)
-    return Contacts(onset[keep], nothing, envelope[peaks][keep], feet, covered)
-
-
-def stride_period(time_s: Floats, load: Floats) -> float:
-    """Return the period (s) of a near-periodic signal from its autocorrelation, NaN if it has none."""
-    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
-    return _period(np.nan_to_num(load - np.nanmean(load)), rate_hz)
-
-
-def _bridged(time_s: Floats, values: Floats, missing: NDArray[np.bool_]) -> Floats:
+def bridged(time_s: Floats, values: Floats, missing: NDArray[np.bool_]) -> Floats:
+    """Return the values with missing ones on straight lines between their neighbours."""
     if not missing.any():
         return values
     return np.interp(time_s, time_s[~missing], values[~missing])
 
 
-def _smoothed(values: Floats, rate_hz: float, lowpass_hz: float) -> Floats:
+def smoothed(values: Floats, rate_hz: float, lowpass_hz: float) -> Floats:
+    """Return the values low-passed without delay (Butterworth, order 2, both ways); slow records stay as they are."""
     if rate_hz < 3.0 * lowpass_hz:
         return values
     sections = signal.butter(2, lowpass_hz, fs=rate_hz, output="sos")
@@ -325,7 +284,7 @@ def _pairs(up: Floats, down: Floats) -> tuple[Floats, Floats, NDArray[np.int64],
     return up[:, 0], down[:, 0], first, last
 
 
-def _edges_seen(time_s: Floats, missing: NDArray[np.bool_], at: Floats, rate_hz: float) -> NDArray[np.bool_]:
+def edges_seen(time_s: Floats, missing: NDArray[np.bool_], at: Floats, rate_hz: float) -> NDArray[np.bool_]:
     """Return which instants have measured samples on both sides within one and a half periods."""
     index = np.clip(np.searchsorted(time_s, at), 2, time_s.size - 2)
     around = np.stack([missing[index + k] for k in (-2, -1, 0, 1)])
@@ -351,7 +310,7 @@ def _runs(flag: NDArray[np.bool_]) -> NDArray[np.int64]:
     return edges.reshape(-1, 2)
 
 
-def _covered(time_s: Floats, missing: NDArray[np.bool_], bridge_s: float) -> Floats:
+def covered_stretches(time_s: Floats, missing: NDArray[np.bool_], bridge_s: float) -> Floats:
     """Return the stretches with data, holes up to ``bridge_s`` closed, at least 0.2 s long."""
     good = _runs(~missing)
     if not len(good):
@@ -362,76 +321,3 @@ def _covered(time_s: Floats, missing: NDArray[np.bool_], bridge_s: float) -> Flo
     end = stretches[np.concatenate([apart, [True]]), 1]
     keep = end - start > 0.2
     return np.stack([start[keep], end[keep]], axis=1)
-
-
-def _period(values: Floats, rate_hz: float) -> float:
-    """Return the stride period: the first strong peak of the autocorrelation between 0.4 and 1.8 s."""
-    step = max(1, int(rate_hz // 100))
-    size = min(values.size, int(120 * rate_hz))
-    start = (values.size - size) // 2
-    part = values[start : start + size]
-    part = part[: part.size // step * step].reshape(-1, step).mean(axis=1)
-    part = np.sqrt(np.abs(part)) * np.sign(part)
-    part = part - part.mean()
-    rate = rate_hz / step
-    spectrum = np.fft.rfft(part, 2 * part.size)
-    correlation = np.fft.irfft(np.abs(spectrum) ** 2)[: int(1.8 * rate) + 2]
-    first = int(0.4 * rate)
-    if correlation.size <= first + 3 or correlation[0] <= 0:
-        return float("nan")
-    correlation = correlation / correlation[0]
-    tops, _ = signal.find_peaks(correlation[first:])
-    if not tops.size:
-        return float("nan")
-    tops = tops + first
-    best = float(correlation[tops].max())
-    strong = tops[correlation[tops] > 0.7 * best]
-    return float(strong[0] / rate) if best > 0.1 else float("nan")
-
-
-def rhythmic_peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[np.int64]:
-    """Return one peak per stride: the path of high peaks whose spacing is most even (dynamic programming)."""
-    if not np.isfinite(period):
-        period = 0.75
-    height = 0.08 * float(np.percentile(envelope, 99.0))
-    found, _ = signal.find_peaks(envelope, height=height, distance=max(1, int(0.06 * rate_hz)))
-    if found.size < 2:
-        return np.asarray(found, dtype=np.int64)
-    at = found / rate_hz
-    gain = np.log(envelope[found] / height)
-    best, before = gain.copy(), np.full(found.size, -1)
-    first = np.searchsorted(at, at - 1.5 * period)
-    last = np.searchsorted(at, at - 0.6 * period)
-    record, owner = 0.0, -1  # the best path that ended long ago: after a gap the rhythm starts anew
-    done = 0
-    for k in range(found.size):
-        while done < first[k]:
-            if best[done] > record:
-                record, owner = float(best[done]), done
-            done += 1
-        total, link = record - _NEW_RHYTHM, owner
-        if last[k] > first[k]:
-            uneven = (at[k] - at[first[k] : last[k]]) / period - 1.0
-            scores = best[first[k] : last[k]] - 0.5 * (uneven / 0.08) ** 2
-            top = int(np.argmax(scores))
-            if scores[top] > total:
-                total, link = float(scores[top]), int(first[k]) + top
-        if total > 0:
-            best[k] += total
-            before[k] = link
-    path = [int(np.argmax(best))]
-    while before[path[-1]] >= 0:
-        path.append(int(before[path[-1]]))
-    chosen = found[path[::-1]]
-    high = envelope[chosen] > 0.25 * float(np.median(envelope[chosen]))
-    return np.asarray(chosen[high], dtype=np.int64)
-
-
-def peak_times(time_s: Floats, envelope: Floats, peaks: NDArray[np.int64]) -> Floats:
-    """Return the time of each peak, to a fraction of a sample by a parabola; NaN at the record's ends."""
-    inner = (peaks > 0) & (peaks < envelope.size - 1)
-    safe = np.clip(peaks, 1, envelope.size - 2)
-    before, at, after = envelope[safe - 1], envelope[safe], envelope[safe + 1]
-    shift = 0.5 * (before - after) / np.minimum(before - 2.0 * at + after, -1e-30)
-    step = 0.5 * (time_s[safe + 1] - time_s[safe - 1])
-    return np.where(inner, time_s[safe] + np.clip(shift, -0.5, 0.5) * step, np.nan)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from .contacts import Contacts, empty_contacts, peak_times, rhythmic_peaks, stride_period
+from .contacts import Contacts, empty_contacts
+from .impacts import peak_times, rhythmic_peaks, stride_period
 
 Floats = NDArray[np.float64]
 

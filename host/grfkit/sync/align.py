@@ -27,9 +27,9 @@ from .waveform import WaveformFound, is_standing, search_waveform
 Floats = NDArray[np.float64]
 Streams = Mapping[str, xr.Dataset]
 
-TWIN_SD_S = 0.0005
 _CLEARLY_ODD = 0.4
-_WALKING_STANCE_S = 0.42
+_LANDINGS_TOLD = 0.2
+TWIN_SD_S = 0.0005
 """SD (s) of what remains of a lag between two force plates: filters and sampling."""
 
 
@@ -174,7 +174,7 @@ def _trains(streams: Streams, reference: Contacts, plates: bool) -> list[DeviceT
     In running a swing lasts twice a stance and only one reading remains; in walking, or with a saturated insole, both
     do, and the likelihood decides.
     """
-    train = device_train(streams, plates=plates)
+    train = device_train(streams, plates=plates, stance_s=_usual_stance(reference))
     if not train.loads:
         return [train]
     turned = device_train(streams, plates=plates, inverted=True)
@@ -308,17 +308,22 @@ def _suspicious(reference: Contacts, device: Contacts, found: Found) -> bool:
     return _slip(reference, device, found.offset_s, found.rate, found.beat.step_s) != []
 
 
-def _push_off(reference: Contacts, train: DeviceTrain, prior: Prior | None, settings: AlignSettings) -> list[str]:
-    """Return a reason where only a shoe IMU saw a walk: its push-off jerks like its heel strike, once a stride too."""
-    known = reference.duration_s[np.isfinite(reference.duration_s) & (reference.duration_s < LONGEST_STANCE_S)]
-    walking = known.size > 0 and float(np.median(known)) > _WALKING_STANCE_S
-    told = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * 0.5
-    if train.feature != "jerk" or not walking or told:
+def _push_off(train: DeviceTrain, prior: Prior | None, settings: AlignSettings) -> list[str]:
+    """Return a reason where an IMU's landings cannot be told from its push-offs: both jerk once a stride."""
+    if train.feature != "jerk" or train.landing_evidence > _LANDINGS_TOLD:
+        return []
+    if prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * 0.5:
         return []
     return [
-        "in walking a shoe IMU shows push-off as well as heel strike and either would fit: align an insole, or give a"
-        " prior better than +-0.15 s"
+        "this IMU shows push-off as strongly as landing and either would fit: align an insole, or give a prior better"
+        " than +-0.15 s"
     ]
+
+
+def _usual_stance(reference: Contacts) -> float:
+    """Return the reference's usual contact time (s), standing and jumps left out; NaN where it has none."""
+    known = reference.duration_s[np.isfinite(reference.duration_s) & (reference.duration_s < LONGEST_STANCE_S)]
+    return float(np.median(known)) if known.size >= 3 else float("nan")
 
 
 def _strays(reference: Contacts, train: DeviceTrain, segments: Sequence[Segment], lag_s: float) -> list[str]:
@@ -395,7 +400,7 @@ def _whole(
     if fit is None:
         return _nothing("too few contacts match to fit a clock")
     segment = _segment(fit, train.start_s, train.end_s)
-    reasons = [*decision.reasons, *_push_off(reference, train, prior, settings)]
+    reasons = [*decision.reasons, *_push_off(train, prior, settings)]
     if not plates:
         reasons += _strays(reference, train, [segment], lag.lag_s)
         reasons += _slip(reference, train.contacts, found.offset_s, found.rate, found.beat.step_s)
@@ -524,7 +529,7 @@ def _pieced(
     decision = decide(found, plates=False, overlap_s=overlap, prior=prior, settings=settings)
     reasons += [
         *decision.reasons,
-        *_push_off(reference, train, prior, settings),
+        *_push_off(train, prior, settings),
         *_strays(reference, train, segments, lag.lag_s),
     ]
     if tracked.share < 0.7:

@@ -326,7 +326,7 @@ def _lands_on_both(device: Contacts) -> NDArray[np.bool_]:
     """Return which contacts have one of the other foot within 80 ms."""
     close = (np.diff(device.onset_s) < _TWO_FOOTED_S) & (device.foot[1:] != device.foot[:-1])
     close &= (device.foot[1:] >= 0) & (device.foot[:-1] >= 0)
-    return np.concatenate([close, [False]]) | np.concatenate([[False], close])
+    return np.asarray(np.concatenate([close, [False]]) | np.concatenate([[False], close]), dtype=bool)
 
 
 def _row_median(values: Floats, mask: NDArray[np.bool_]) -> Floats:

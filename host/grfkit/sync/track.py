@@ -23,6 +23,7 @@ _JUMP_COST = 18.0
 _BEAM = 12
 _WALK_S = 0.004
 _LONGEST_LOSS_S = 6.0
+_Step = tuple[float, float, float, bool]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Tracked:
     pieces
         In order of device time.
     share
-        Share of the chunks whose contacts support the path.
+        Share of the chunks within the reference's record whose contacts support the path.
     margin
         Nats by which the path beats the same path any number of steps away.
     """
@@ -91,7 +92,14 @@ def track(
     if not pieces:
         return None
     margin = _path_margin(reference, device, beat, rate, pieces, anchor)
-    return Tracked(anchor, rate, pieces, len(supported) / len(path), margin)
+    shared = [p for p in path if _is_shared(reference, p, rate)]
+    return Tracked(anchor, rate, pieces, len([p for p in shared if p[3]]) / max(len(shared), 1), margin)
+
+
+def _is_shared(reference: Contacts, step: _Step, rate: float) -> bool:
+    """Return whether a chunk lies within what the reference recorded."""
+    start, end = step[2] + rate * step[0], step[2] + rate * step[1]
+    return bool(start >= reference.onset_s[0] - 0.2 * CHUNK_S and end <= reference.onset_s[-1] + 0.2 * CHUNK_S)
 
 
 def _path_margin(
@@ -211,9 +219,6 @@ def _chunk_edges(device: Contacts, start: float, end: float) -> tuple[Floats, Fl
     return after, before
 
 
-_Step = tuple[float, float, float, bool]
-
-
 def _followed(
     reference: Contacts,
     device: Contacts,
@@ -310,7 +315,8 @@ def _pieces(reference: Contacts, device: Contacts, rate: float, path: list[_Step
         if abs(step[2] - last[2]) > allowed:
             groups.append([])
         groups[-1].append(step)
-    groups = [g for g in groups if len(g) > 1 or len(groups) <= 2 or len(path) < 6]
+    ends = (groups[0], groups[-1])
+    groups = [g for g in groups if len(g) > 1 or g in ends]
     pieces: list[Piece] = []
     for k, group in enumerate(groups):
         start = group[0][0] if k == 0 else pieces[-1].end_s

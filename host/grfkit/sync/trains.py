@@ -13,10 +13,10 @@ from ..errors import BadInputError
 from ..signals.clocks import dejittered
 from ..signals.contacts import (
     Contacts,
-    impact_contacts,
     load_contacts,
     merge,
 )
+from ..signals.impacts import Impacts, impacts
 from ..signals.landmarks import landmark_contacts
 
 Floats = NDArray[np.float64]
@@ -57,6 +57,10 @@ class DeviceTrain:
         ``insole``, ``imu`` or ``landmarks``: what the lag table is asked for.
     feature
         ``onset``, ``jerk`` or ``kinematic``.
+    landing_evidence
+        How surely landings were told from push-offs: the magnitude of that of
+        :class:`~grfkit.signals.impacts.Impacts`, of the foot where it is least; NaN for other features or where it is
+        unknown.
     """
 
     contacts: Contacts
@@ -68,6 +72,7 @@ class DeviceTrain:
     stamp_source: str
     start_s: float
     end_s: float
+    landing_evidence: float = float("nan")
 
 
 def vertical(stream: xr.Dataset) -> tuple[Floats, bool]:
@@ -237,11 +242,13 @@ def device_train(
     plates: bool = False,
     level: float = INSOLE_LEVEL,
     inverted: bool = False,
+    stance_s: float = float("nan"),
 ) -> DeviceTrain:
     """Return the contacts of the streams of one clock, from the best feature they hold.
 
     Insoles first, then landmarks, then IMUs. Where the reference is separate ``plates`` contacts of any length are
-    kept: the landing of a jump begins a long one.
+    kept: the landing of a jump begins a long one. ``stance_s`` is the usual contact time where it is known from
+    the reference: an IMU's landings are told from its push-offs by it.
 
     Raises
     ------
@@ -259,24 +266,30 @@ def device_train(
         trains = [load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads]
         rate = loads[0].rate_hz
         return DeviceTrain(merge(trains), "insole", "onset", rate, tuple(loads), names, stamps, start, end)
-    for kind, find, feature in (("landmarks", _landmarks, "kinematic"), ("imu", _imu, "jerk")):
-        found = {n: s for n, s in streams.items() if s.attrs.get("kind") == kind}
-        trains = [train for s in found.values() for train in find(s)]
-        if trains:
-            rate = float(next(iter(found.values())).attrs["rate_hz"])
-            return DeviceTrain(merge(trains), kind, feature, rate, (), names, stamps, start, end)
+    marked = [s for s in streams.values() if s.attrs.get("kind") == "landmarks"]
+    trains = [train for s in marked for train in _landmarks(s)]
+    if trains:
+        rate = float(marked[0].attrs["rate_hz"])
+        return DeviceTrain(merge(trains), "landmarks", "kinematic", rate, (), names, stamps, start, end)
+    shoes = [s for s in streams.values() if s.attrs.get("kind") == "imu"]
+    shaken = [found for s in shoes for found in _imu(s, stance_s)]
+    if shaken:
+        rate = float(shoes[0].attrs["rate_hz"])
+        evidence = float(np.min(np.abs([found.landing_evidence for found in shaken])))
+        feet = merge([found.contacts for found in shaken])
+        return DeviceTrain(feet, "imu", "jerk", rate, (), names, stamps, start, end, evidence)
     held = ", ".join(f"{n} ({s.attrs.get('kind')})" for n, s in streams.items())
     raise BadInputError(f"no insole load, acceleration or heel and toe landmarks to align by in: {held}")
 
 
-def _imu(stream: xr.Dataset) -> list[Contacts]:
+def _imu(stream: xr.Dataset, stance_s: float) -> list[Impacts]:
     names = [n for n in ("acc_x", "acc_y", "acc_z") if n in stream and np.isfinite(stream[n].values).any()]
     if not names:
         return []
     time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
     foot = _FOOT.get(str(stream.attrs.get("side", "")), -1)
     values = np.stack([stream[n].values for n in names], axis=1)
-    return [impact_contacts(time_s, values, foot=foot)]
+    return [impacts(time_s, values, foot=foot, stance_s=stance_s)]
 
 
 def _landmarks(stream: xr.Dataset) -> list[Contacts]:
