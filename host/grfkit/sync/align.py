@@ -279,7 +279,7 @@ def align_contacts(
             plates=plates,
             prior=prior,
             start_rate=start_rate,
-            rate_prior_ppm=settings.rate_prior_ppm,
+            rate_prior_ppm=settings.rate_prior_ppm if start_rate == 1.0 else 150.0,
             shortest_overlap_s=shortest,
         )
         if found is not None and (plates or not _suspicious(reference, device, found)):
@@ -463,6 +463,7 @@ def _fitted(
         device.foot[partner][kept],
         start_s=start,
         end_s=end,
+        rate=found.rate,
         foot_s=found.foot_s,
     )
     segment = _segment(fit, start, end)
@@ -604,6 +605,7 @@ def _piece(
         part.foot[partner][kept],
         start_s=piece.start_s,
         end_s=piece.end_s,
+        rate=tracked.rate,
         foot_s=float(matches.foot_s[0]),
     )
     residual = t_reference - _segment(fit, piece.start_s, piece.end_s).apply(t_device)

@@ -51,6 +51,7 @@ def fit_clock(
     *,
     start_s: float,
     end_s: float,
+    rate: float = 1.0,
     rate_sd_ppm: float = 200.0,
     foot_s: float = 0.0,
 ) -> ClockFit:
@@ -66,12 +67,14 @@ def fit_clock(
         Shape (pairs,): matched onsets, sensor lag already removed.
     foot
         Shape (pairs,): 0, 1 or -1; a constant right-left difference about ``foot_s`` is removed.
+    rate, rate_sd_ppm
+        Mean and SD of the prior on the clock's rate.
     """
     count = int(np.clip(np.ceil((end_s - start_s) / _KNOT_S), 2, _MOST_KNOTS)) + 1
     knots = np.linspace(start_s, end_s, count)
-    centre, slope = float(np.median(device_s)), 1.0
-    base = float(np.median(reference_s - device_s))
-    y = reference_s - device_s - base
+    centre = float(np.median(device_s))
+    base = float(np.median(reference_s - rate * device_s))
+    y = reference_s - rate * device_s - base
     side = np.where(foot == 1, 0.5, np.where(foot == 0, -0.5, 0.0))
     hats, prior = _hats(device_s, knots), _penalty(knots, rate_sd_ppm)
     design = np.concatenate([hats, side[:, None]], axis=1)
@@ -92,9 +95,8 @@ def fit_clock(
     covariance = np.linalg.inv(normal)[:count, :count]
     line = np.polynomial.polynomial.polyfit(knots - centre, beta[:count], 1)
     extra = beta[:count] - line[0] - line[1] * (knots - centre)
-    slope += float(line[1])
     offset = base + float(line[0]) - float(line[1]) * centre
-    return ClockFit(offset, slope, knots, extra, np.sqrt(np.diag(covariance)), residual)
+    return ClockFit(offset, rate + float(line[1]), knots, extra, np.sqrt(np.diag(covariance)), residual)
 
 
 def _hats(at: Floats, knots: Floats) -> Floats:

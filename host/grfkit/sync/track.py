@@ -18,6 +18,7 @@ from .search import Found, search
 Floats = NDArray[np.float64]
 
 CHUNK_S = 15.0
+SCAN_S = 90.0
 ANCHORS_S = (150.0, 75.0, 40.0)
 _JUMP_COST = 18.0
 _BEAM = 12
@@ -132,18 +133,29 @@ def scan_rates(
 ) -> float | None:
     """Return the device's true rate over its nominal one, from a scan of ``1 +- half_width``; None if unclear.
 
-    For stamps rebuilt from the sample index: a nominal 476 Hz may be 470. The middle 90 s of the device are searched
-    at 500-ppm steps; the best is refined and has to beat every other rate's other lags by ten nats.
+    For stamps rebuilt from the sample index: a nominal 476 Hz may be 470. Stretches of 90 s of the device are searched
+    at 500-ppm steps, the middle first; the best is refined and has to beat every other rate's other lags by ten nats.
     """
-    middle = float(np.median(device.onset_s))
-    part = _between(device, middle - 45.0, middle + 45.0)
+    first, last = float(device.onset_s[0]), float(device.onset_s[-1])
+    for start, end in _windows(first, last, SCAN_S):
+        part = _between(device, start, end)
+        rate = _scanned(reference, part, half_width, shortest_overlap_s, prior)
+        if rate is not None:
+            return rate
+    return None
+
+
+def _scanned(
+    reference: Contacts, part: Contacts, half_width: float, shortest_overlap_s: float, prior: Prior | None
+) -> float | None:
+    """Return the rate at which a stretch of the device fits the reference best, None where none fits clearly."""
     best: tuple[float, float] | None = None
     for step in np.arange(-half_width, half_width + 1e-9, 5e-4):
         found = search(
             reference,
             part,
             plates=False,
-            prior=None if prior is None else prior,
+            prior=prior,
             start_rate=1.0 + float(step),
             rate_prior_ppm=400.0,
             shortest_overlap_s=min(shortest_overlap_s, 30.0),
