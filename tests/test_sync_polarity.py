@@ -26,13 +26,41 @@ def test_a_treadmill_force_is_not_read_upside_down(seed: int, wearable: str) -> 
     assert np.abs(found.apply(at) - truth.t_reference(at)).max() < 0.02
 
 
-def test_a_walk_seen_by_a_shoe_imu_alone_is_refused() -> None:
-    condition = Condition(surface="treadmill", gait="walk", split_belt=True, wearables=("imu",), duration_s=120.0)
+@pytest.mark.parametrize("family", ["A", "B"])
+def test_a_walk_seen_by_a_shoe_imu_alone_is_never_aligned_by_push_off(family: str) -> None:
+    condition = Condition(
+        surface="treadmill", gait="walk", split_belt=True, wearables=("imu",), duration_s=120.0, family=family
+    )
+    accepted = 0
+    for seed in (3, 4, 5):
+        trial = simulate_trial(condition, seed)
+        found = align(trial.reference, trial.wearables["imu"], surface="treadmill")
+        truth = next(iter(trial.truth.streams.values()))
+        if found.verdict == "aligned":
+            accepted += 1
+            at = np.linspace(*truth.overlap_s, 50)
+            assert np.abs(found.apply(at) - truth.t_reference(at)).max() < 0.06  # stance is 0.6 s, push-off that far
+    assert accepted >= 2
+
+
+def test_an_imu_whose_landings_cannot_be_told_is_refused() -> None:
+    condition = Condition(surface="treadmill", wearables=("imu",), duration_s=120.0)
     trial = simulate_trial(condition, 3)
-    found = align(trial.reference, trial.wearables["imu"], surface="treadmill")
+    streams = trial.wearables["imu"].streams
+    stance = float(np.median(trial.truth.contacts.contact_s))
+    thrice = {}
+    for name, stream in streams.items():
+        time_s = stream["time"].values
+        shaken = {}
+        for axis in ("acc_x", "acc_y", "acc_z"):
+            values = np.nan_to_num(stream[axis].values)
+            echo = np.interp(time_s - stance, time_s, values) + np.interp(time_s + stance, time_s, values)
+            shaken[axis] = stream[axis].copy(data=values + 0.7 * echo)
+        thrice[name] = stream.assign(shaken)
+    found = align(trial.reference, thrice, surface="treadmill")
     assert found.verdict == "refused"
-    assert found.segments == []
     assert any("push-off" in reason for reason in found.reasons)
+    assert found.segments == []
 
 
 def test_steps_as_even_as_a_metronome_are_refused() -> None:

@@ -86,6 +86,8 @@ class LagEntry(BaseModel):
     ----------
     rate_hz_min, rate_hz_max
         Sampling rates the entry holds for: ``[rate_hz_min, rate_hz_max)``.
+    gait
+        Which gait the entry holds for; a heel that rolls down slowly is seen later.
     sd_s
         Standard deviation of the lag between devices of the class.
     n
@@ -101,6 +103,7 @@ class LagEntry(BaseModel):
     sd_s: float = Field(gt=0, lt=1)
     n: int = Field(ge=0)
     source: str = Field(min_length=5)
+    gait: Literal["any", "running", "walking"] = "any"
 
     @model_validator(mode="after")
     def _ordered(self) -> LagEntry:
@@ -108,9 +111,9 @@ class LagEntry(BaseModel):
             raise ValueError(f"rate_hz_max {self.rate_hz_max:g} is not above rate_hz_min {self.rate_hz_min:g}")
         return self
 
-    def holds(self, device_class: str, feature: str, rate_hz: float) -> bool:
-        """Return whether the entry is about this class, feature and sampling rate."""
-        same = self.device_class == device_class and self.feature == feature
+    def holds(self, device_class: str, feature: str, rate_hz: float, gait: str) -> bool:
+        """Return whether the entry is about this class, feature, sampling rate and gait."""
+        same = self.device_class == device_class and self.feature == feature and self.gait in ("any", gait)
         return same and self.rate_hz_min <= rate_hz < self.rate_hz_max
 
 

@@ -15,7 +15,7 @@ class Lag(NamedTuple):
     source: str
 
 
-def lookup(table: LagTable, *, device_class: str, feature: str, rate_hz: float) -> Lag:
+def lookup(table: LagTable, *, device_class: str, feature: str, rate_hz: float, gait: str = "running") -> Lag:
     """Return the lag to subtract from a device's feature times.
 
     The last entry of the table that holds wins, so a laboratory's own entries stand after the general ones.
@@ -29,9 +29,11 @@ def lookup(table: LagTable, *, device_class: str, feature: str, rate_hz: float) 
         ``onset``, ``jerk`` or ``waveform``.
     rate_hz
         The device's sampling rate.
+    gait
+        ``running`` or ``walking``.
     """
     for entry in reversed(table.entries):
-        if entry.holds(device_class, feature, rate_hz):
+        if entry.holds(device_class, feature, rate_hz, gait):
             return Lag(entry.lag_s, entry.sd_s, f"{table.name}: {entry.source} (n {entry.n})")
     why = (
         f"{table.name}: no entry for {device_class} {feature} at {rate_hz:g} Hz;"

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from ..calibrate.documents import LagTable
 from ..calibrate.lags import Lag, lookup
@@ -29,6 +30,7 @@ Streams = Mapping[str, xr.Dataset]
 
 _CLEARLY_ODD = 0.4
 _LANDINGS_TOLD = 0.2
+_WALKING_STANCE_S = 0.42
 TWIN_SD_S = 0.0005
 """SD (s) of what remains of a lag between two force plates: filters and sampling."""
 
@@ -134,9 +136,10 @@ def align_in_detail(
     plates = surface == "overground"
     contacts, loads = reference_train(_streams(reference), plates=plates)
     table = lags if lags is not None else _default_lags()
+    gait = "walking" if _usual_stance(contacts) > _WALKING_STANCE_S else "running"
     readings = []
     for train in _trains(_streams(wearable), contacts, plates):
-        lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz)
+        lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz, gait=gait)
         readings.append((align_contacts(contacts, train, plates, prior, chosen, lag), train, lag))
     result, train, lag = max(readings, key=lambda r: float(r[0].log_likelihood.max(initial=-np.inf)))
     if plates and result.clock_map.verdict == "refused" and train.loads and is_standing(loads):
@@ -315,8 +318,8 @@ def _push_off(train: DeviceTrain, prior: Prior | None, settings: AlignSettings) 
     if prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * 0.5:
         return []
     return [
-        "this IMU shows push-off as strongly as landing and either would fit: align an insole, or give a prior better"
-        " than +-0.15 s"
+        "this IMU's landings cannot be told from its push-offs and either would fit: align an insole, or give a prior"
+        " better than +-0.15 s"
     ]
 
 
@@ -404,7 +407,8 @@ def _whole(
     if not plates:
         reasons += _strays(reference, train, [segment], lag.lag_s)
         reasons += _slip(reference, train.contacts, found.offset_s, found.rate, found.beat.step_s)
-    uncertainty = 1e3 * 1.96 * float(np.hypot(fit.worst_sd_s, lag.sd_s))
+    spread = float(stdtrit(max(int(anchors.kept.sum()) - 3, 1), 0.975)) * fit.worst_sd_s
+    uncertainty = 1e3 * float(np.hypot(spread, 1.96 * lag.sd_s))
     made = ClockMap(
         source="",
         target="",

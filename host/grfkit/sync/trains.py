@@ -105,7 +105,7 @@ def _holds_down(force: Floats) -> bool:
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         return False
-    low, high = np.percentile(sample, [0.5, 99.5])
+    low, high = _tails(sample)
     mean = float(sample.mean())
     return mean < 0 if abs(mean) > 0.2 * (high - low) else points_down(force)
 
@@ -121,9 +121,17 @@ def points_down(values: Floats) -> bool:
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         return False
-    low, high = np.percentile(sample, [0.5, 99.5])
+    low, high = _tails(sample)
     rest = resting_level(sample)
     return bool(rest - low > 1.2 * (high - rest))
+
+
+def _tails(sample: Floats) -> tuple[float, float]:
+    """Return a sample's lowest and highest half per cent; of a plate that is hit once or twice, its extremes."""
+    low, high = np.percentile(sample, [0.5, 99.5])
+    lowest, highest = np.percentile(sample, [0.02, 99.98])
+    rare = highest - lowest > 5.0 * (high - low)
+    return (float(lowest), float(highest)) if rare else (float(low), float(high))
 
 
 def resting_level(sample: Floats) -> float:
@@ -149,10 +157,19 @@ def plate_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
 
 
 def _loaded(loads: list[Load]) -> list[Load]:
-    """Return the plates whose signal moves at least a tenth as much as the most loaded one's."""
-    spread = [float(np.nanpercentile(p.value, 99.9) - np.nanpercentile(p.value, 2)) for p in loads]
+    """Return the plates that for 50 ms in all bear at least a tenth of what the most loaded one does."""
+    spread = [_reach(p) for p in loads]
     top = max(spread, default=0.0)
     return [p for p, s in zip(loads, spread) if s > 0.1 * top and s > 0]
+
+
+def _reach(load: Load) -> float:
+    """Return how far a load rises above its lowest fiftieth for 50 ms, however long the record is."""
+    value = load.value[np.isfinite(load.value)]
+    count = max(1, round(0.05 * load.rate_hz))
+    if value.size <= count:
+        return 0.0
+    return float(np.partition(value, value.size - count)[value.size - count] - np.percentile(value, 2))
 
 
 def insole_load(stream: xr.Dataset) -> Floats | None:
