@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from grfkit.calibrate import CorrectionRequest, correct, decided, examine, vertical_force
 from grfkit.calibrate.doctor import flat_top
 from grfkit.calibrate.mass import mean_over_strides
-from grfkit.errors import BadInputError, UnitError
+from grfkit.errors import BadInputError
 from grfkit.io.base import ReadOptions
 from grfkit.provenance import Provenance
 from grfkit.records import Channel, Recording, make_recording, make_stream
@@ -375,14 +375,25 @@ def test_a_single_channel_without_axis_is_vertical():
     np.testing.assert_allclose(vertical_force(fixed.streams["plate_1"]), running()[:6000, 2], atol=3.0)
 
 
-def test_a_plate_in_another_unit_or_without_force_is_refused_or_named():
-    with pytest.raises(UnitError, match="plate_1 channel 'fx' is in count, expected N"):
-        examine(recording(plate(running(), unit="count")))
+def test_a_plate_in_another_unit_or_without_force_is_named():
+    counts = recording(plate(running(), unit="count"))
+    named = examine(counts, mass_kg=MASS)
+    assert [f.code for p in named for f in p.findings] == ["not_newtons"]
+    assert "count" in named[0].get("not_newtons").text
+    untouched = correct(counts, named).streams["plate_1"]
+    np.testing.assert_array_equal(untouched["fz"].values, counts.streams["plate_1"]["fz"].values)
+    assert untouched["fz"].attrs["units"] == "count"
     empty = examine(recording(plate(np.full((600, 3), np.nan))))
     assert empty[0].get("no_force").severity == "error"
     still = plate(np.ones((600, 3)), vertical="")
     with pytest.raises(BadInputError, match="vertical axis of the force plate is unknown"):
         vertical_force(still)
+
+
+@pytest.mark.parametrize("stated", [5.0, 10.0, 30.0, 250.0])
+def test_a_mistyped_mass_is_told_however_wrong(stated: float):
+    found = [f for p in examine(recording(plate(running())), surface="treadmill", mass_kg=stated) for f in p.findings]
+    assert [f.severity for f in found if f.code == "mass"] == ["error"]
 
 
 def test_missing_samples_stay_missing():

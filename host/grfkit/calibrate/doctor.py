@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..records import Floats, Recording, Surface
 from ..signals.treadmill_drift import wander_n
-from ..units import G, require
+from ..units import G
 from .baseline import Baseline, find_baseline
 from .findings import Finding, PlateFindings
 from .mass import mass_finding, mean_running_load
@@ -56,18 +56,18 @@ def examine(
     mass_kg
         Body mass; without it the mass check reports what mass the force speaks of.
 
-    Raises
-    ------
-    UnitError
-        If a plate's force is not in N.
+    A plate that is not in N (counts, volts) is named and not examined: it can be aligned, for that takes shape alone.
     """
-    weight = mass_kg * G if mass_kg else _weight_of(recording.of_kind("force_plate"))
-    found = _plates(recording, weight, surface, known=bool(mass_kg))
+    weight = _weight_of(recording.of_kind("force_plate"))  # the force's own: a mistyped mass must not hide itself
+    found = _plates(recording, weight, surface, known=False)
     mean = None if surface == "overground" else mean_running_load(recording, found, weight_n=weight)
-    if mean is not None and not mass_kg:
+    if mean is not None:
         weight = mean[0]
         found = _plates(recording, weight, surface, known=False)
         mean = mean_running_load(recording, found, weight_n=weight)
+    if mass_kg:
+        weight = mass_kg * G
+        found = _plates(recording, weight, surface, known=True)
     if mean is not None:
         overall = mass_finding(*mean, mass_kg=mass_kg)
         found.append(PlateFindings(plate="all", findings=[overall], body_weight_n=weight))
@@ -75,17 +75,31 @@ def examine(
 
 
 def _plates(recording: Recording, weight_n: float, surface: Surface | None, *, known: bool) -> list[PlateFindings]:
-    plates = recording.of_kind("force_plate")
+    every = recording.of_kind("force_plate")
+    plates = {name: data for name, data in every.items() if _in_newtons(data)}
+    unlike = [_not_newtons(name, data, weight_n) for name, data in every.items() if name not in plates]
     seen = {name: _look(name, data, weight_n, surface, known) for name, data in plates.items()}
     signs = {p.base.direction * p.up for p in seen.values() if p is not None and p.base.certain and p.base.direction}
     sign = signs.pop() if len(signs) == 1 else 0
-    return [_no_force(n, weight_n) if p is None else _examined(p, sign) for n, p in seen.items()]
+    return [_no_force(n, weight_n) if p is None else _examined(p, sign) for n, p in seen.items()] + unlike
+
+
+def _in_newtons(data: xr.Dataset) -> bool:
+    return all(str(data[name].attrs.get("units", "unknown")) == "N" for name in force_channels(data))
+
+
+def _not_newtons(name: str, data: xr.Dataset, weight_n: float) -> PlateFindings:
+    units = ", ".join(sorted({str(data[n].attrs.get("units", "unknown")) for n in force_channels(data)}))
+    text = f"force channels are in {units}, not in N: aligned by shape, not examined; calibrate before using as a force"
+    finding = Finding(code="not_newtons", severity="warning", text=text)
+    return PlateFindings(plate=name, findings=[finding], body_weight_n=weight_n)
 
 
 def _weight_of(plates: dict[str, xr.Dataset]) -> float:
     spans = [
         force_range(np.asarray(data[name].values, dtype=np.float64))
         for data in plates.values()
+        if _in_newtons(data)
         for name in force_channels(data)
     ]
     return max(_SMALLEST_WEIGHT_N, max(spans, default=0.0) / _PEAK_BW)
@@ -93,8 +107,6 @@ def _weight_of(plates: dict[str, xr.Dataset]) -> float:
 
 def _look(name: str, stream: xr.Dataset, weight_n: float, surface: Surface | None, known: bool) -> _Plate | None:
     here = force_channels(stream)
-    for channel in here:
-        require(str(stream[channel].attrs.get("units", "unknown")), "N", what=f"{name} channel '{channel}'")
     if not any(np.isfinite(stream[channel].values).any() for channel in here):
         return None
     stated = str(stream.attrs.get("vertical", ""))

@@ -24,6 +24,7 @@ Code = Literal[
     "drift",
     "mass",
     "no_force",
+    "not_newtons",
 ]
 
 CORRECTABLE: dict[str, str] = {

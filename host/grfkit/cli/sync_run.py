@@ -47,11 +47,15 @@ def _request(given: dict[str, Any]) -> SyncRequest:
     for field, option in needed.items():
         if not given[field]:
             raise BadInputError(f"{option} is missing (see --help)")
+    once = {path.resolve() for path in given["wearables"]}
+    if len(once) < len(given["wearables"]):
+        raise BadInputError("--wearable names the same file twice; name each file once")
     try:
         return SyncRequest.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         name = "--" + ".".join(str(p) for p in first["loc"]).replace("_", "-")
+        name = name.removesuffix("-s") if name.startswith("--prior") else name
         raise BadInputError(f"{name}: {first['msg']} (given: {first['input']})") from error
 
 

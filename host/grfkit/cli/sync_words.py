@@ -21,6 +21,7 @@ def words(result: SyncResult, out: Path, report: Path | None) -> str:
     lines = [f"verdict: {result.verdict}"]
     for answer, names in _answers(result.maps).items():
         lines.append(f"  {', '.join(names)}: {answer}")
+    lines += [f"  warning: {text}" for text in result.warnings()]
     if result.trial is not None:
         lines.append(f"trial: {out}")
     else:

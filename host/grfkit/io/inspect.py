@@ -81,10 +81,18 @@ def _stream(name: str, data: xr.Dataset) -> Report:
 
 
 def _longest_gap(data: xr.Dataset) -> float:
-    """Return the longest time (s) between two recorded samples where samples lack, 0 without a gap."""
+    """Return the longest time (s) between two complete samples where samples lack, 0 without a gap."""
     if not int(data.attrs["gaps"]):
         return 0.0
-    recorded = data["time"].values[np.isfinite(data["time_raw"].values)]
+    there = np.isfinite(data["time_raw"].values)
+    for name, item in data.data_vars.items():
+        values = np.asarray(item.values, dtype=np.float64)
+        if name == "time_raw" or str(name).startswith("cop_"):
+            continue
+        known = np.isfinite(values if values.ndim == 1 else values.sum(axis=2))
+        known = known if known.ndim == 1 else known[:, known.any(axis=0)].all(axis=1)
+        there &= known if known.any() else True
+    recorded = data["time"].values[there]
     return float(np.diff(recorded).max()) if recorded.size > 1 else 0.0
 
 

@@ -93,10 +93,12 @@ def make_stream(
     filled, source = _fill_gaps(stamps)
     lost = _lost_samples(stamps)
     data: dict[str, tuple[str, Floats, dict[str, Any]]] = {}
-    missing = 0
+    absent = np.zeros(filled.size, dtype=bool)
     for channel in channels:
         values = _spread(units.to_si(np.asarray(channel.values, dtype=np.float64), channel.unit), source)
-        missing = max(missing, int(np.isnan(values).sum()) - int((source < 0).sum()))
+        nothing = np.isnan(values)
+        if not channel.name.startswith("cop_") and not nothing.all():  # CoP is masked on purpose, a dead cell is no gap
+            absent |= nothing
         meta = {"units": units.parse_unit(channel.unit).canonical, "frame": channel.frame}
         meta |= {"raw_units": channel.unit, "raw_name": channel.raw_name or channel.name}
         if channel.name in data:
@@ -112,7 +114,8 @@ def make_stream(
         "stamp_source": stamp_source,
         "clock": clock,
     }
-    about |= {"missing_samples": int(lost + missing), "gaps": int(_gap_count(stamps))} | dict(attrs or {})
+    missing = int(absent.sum()) - int((source < 0).sum() if absent.any() else 0)
+    about |= {"missing_samples": int(lost + max(missing, 0)), "gaps": _runs(absent | (source < 0))} | dict(attrs or {})
     return xr.Dataset(data, coords={"time": ("time", filled, {"units": "s"})}, attrs=about)
 
 
@@ -152,7 +155,9 @@ def make_landmarks(
     missing = int(np.isnan(values).any(axis=2).sum())
     meta: dict[str, Any] = {"kind": "landmarks", "side": "both", "clock": clock, "stamp_source": stamp_source}
     meta |= {"rate_hz": float(rate_hz or _median_rate(stamps)), "missing_samples": missing}
-    meta |= {"gaps": int(_gap_count(stamps))} | dict(attrs or {})
+    hidden = np.asarray(np.isnan(values).any(axis=2), dtype=bool)
+    hidden = hidden[:, ~hidden.all(axis=0)]
+    meta |= {"gaps": _gap_count(stamps) + _runs(np.asarray(hidden.any(axis=1), dtype=bool))} | dict(attrs or {})
     position = (("time", "landmark", "axis"), values, {"units": "m", "raw_units": unit, "frame": frame})
     return xr.Dataset(
         {"position": position, "time_raw": ("time", stamps.copy(), {"units": "s"})},
@@ -217,6 +222,11 @@ def _missing_per_step(stamps: Floats) -> NDArray[np.int64]:
 
 def _gap_count(stamps: Floats) -> int:
     return int(np.count_nonzero(_missing_per_step(stamps)))
+
+
+def _runs(flag: NDArray[np.bool_]) -> int:
+    """Return how many unbroken runs of True there are."""
+    return int(np.count_nonzero(np.diff(flag.astype(np.int8), prepend=0) == 1))
 
 
 def _lost_samples(stamps: Floats) -> int:

@@ -86,8 +86,13 @@ class SyncResult:
         return {
             "verdict": self.verdict,
             "trial": written,
-            "maps": [_map_row(name, m) for name, m in self.maps.items()],
+            "maps": [_map_row(name, m, self.warnings()) for name, m in self.maps.items()],
         }
+
+    def warnings(self) -> list[str]:
+        """Return what the force doctor warns of, a sentence each; every finding stands in report and provenance."""
+        rows = [row for row in self.evidence.doctor if row["severity"] != "info"]
+        return [f"{'all plates' if row['plate'] == 'all' else row['plate']}: {row['text']}" for row in rows]
 
 
 _ROW = (
@@ -108,8 +113,9 @@ _ROW = (
 )
 
 
-def _map_row(name: str, clock_map: ClockMap) -> dict[str, Any]:
+def _map_row(name: str, clock_map: ClockMap, reference: list[str]) -> dict[str, Any]:
     plain = clock_map.model_dump(mode="json")
+    plain["findings"] += [f"reference: {text}" for text in reference]
     return {"stream": name, **{key: plain[key] for key in _ROW}, "segments": plain["segments"]}
 
 
@@ -189,6 +195,9 @@ def _reference(request: SyncRequest) -> tuple[Recording, list[dict[str, Any]]]:
     from ..calibrate import CorrectionRequest, correct, decided, examine
 
     recording = _read(request.reference, request)
+    if not recording.of_kind("force_plate") and not recording.of_kind("insole"):
+        why = "; ".join([f"it holds {', '.join(recording.streams)}", *recording.notes])
+        raise BadInputError(f"{request.reference}: holds no force plate (nor an insole) to align to: {why}")
     ask = CorrectionRequest.of(request.correct)
     findings = examine(recording, surface=request.surface, mass_kg=request.mass_kg)
     recording = _examined(correct(recording, findings, ask=ask))
