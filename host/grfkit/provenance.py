@@ -64,14 +64,29 @@ class Provenance(BaseModel):
         return self.model_copy(update={"inputs": inputs, "findings": findings})
 
 
+def require_regular(path: Path) -> None:
+    """Refuse what exists but is no regular file once links are followed: a read of a pipe may never end.
+
+    Raises
+    ------
+    BadInputError
+        If it is a folder, a pipe, a socket or a device.
+    """
+    if path.is_dir():
+        raise BadInputError(f"{path}: is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        raise BadInputError(f"{path}: is no regular file (a pipe, socket or device); save its content to a file first")
+
+
 def describe_input(path: Path, *, role: str = "input") -> InputFile:
     """Return the name, size and SHA-256 of a file.
 
     Raises
     ------
     BadInputError
-        If the file is missing, a folder or unreadable.
+        If the file is missing, no regular file or unreadable.
     """
+    require_regular(path)
     digest, size = hashlib.sha256(), 0
     try:
         with open(path, "rb") as handle:

@@ -18,6 +18,8 @@ CHANNELS_BY_TYPE = {1: 6, 2: 6, 3: 8, 4: 6, 5: 8, 6: 12, 7: 8}
 CALIBRATED_TYPES = (4, 5, 6, 7)
 _REFUSED = {11: "Kistler split-belt treadmill", 12: "Kistler split-belt treadmill", 21: "AMTI stairs"}
 _MOST_PLATES = 64
+_NO_UNIT = ("unknown", "none", "-")
+STATE_UNIT = "from Python: read(path, ReadOptions(extra={'force_unit': 'N', 'moment_unit': 'N mm'}))"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class PlateSpec:
     polynomial
         Kistler's twelve CoP correction factors for lengths in m, None where the file has none.
     length_unit, force_unit, moment_unit
-        Of what comes out of channels (and matrix).
+        Of what comes out of channels (and matrix); a force unit other than a force's is of values that must not be
+        taken for one, a moment unit of "" says that there are no moments to use.
     """
 
     number: int
@@ -51,17 +54,28 @@ class PlateSpec:
     moment_unit: str
 
 
-def plate_specs(file: C3dFile) -> tuple[list[PlateSpec], list[str]]:
-    """Return the plates that can be read, and a sentence for each that cannot and each assumption made."""
-    parameters, specs, notes = file.parameters, [], []
+def plate_specs(
+    file: C3dFile, *, force_unit: str | None = None, moment_unit: str | None = None
+) -> tuple[list[PlateSpec], list[str]]:
+    """Return the plates that can be read, and a sentence for each that cannot and each assumption made.
+
+    Parameters
+    ----------
+    force_unit, moment_unit
+        What the user states in place of ANALOG:UNITS.
+    """
+    parameters, specs = file.parameters, []
+    stated = parameters.numbers("FORCE_PLATFORM", "USED")[:1]
     used = parameters.count("FORCE_PLATFORM", "USED") or 0
+    if (stated < 0).any():
+        return [], [f"FORCE_PLATFORM:USED is {stated[0]:g}, expected a count: no plate is read"]
     if used > _MOST_PLATES:
         return [], [f"FORCE_PLATFORM:USED is {used}, more than {_MOST_PLATES}: no plate is read"]
     length, note = _length_unit(file) if used else ("mm", "")
-    notes += [note] if note else []
+    notes = [n for n in (note, zero_note(file) if used else "") if n]
     for index in range(used):
         try:
-            spec, remarks = _spec(file, index, length)
+            spec, remarks = _spec(file, index, length, (force_unit, moment_unit))
         except BadInputError as error:
             notes.append(f"plate {index + 1} is not read: it {error}")
             continue
@@ -70,41 +84,114 @@ def plate_specs(file: C3dFile) -> tuple[list[PlateSpec], list[str]]:
     return specs, notes
 
 
-def zero_frames(parameters: Parameters) -> tuple[int, int] | None:
-    """Return FORCE_PLATFORM:ZERO as a half-open range of frames from 0, None where it means no baseline."""
-    stated = parameters.numbers("FORCE_PLATFORM", "ZERO")
+def zero_frames(file: C3dFile) -> tuple[int, int] | None:
+    """Return FORCE_PLATFORM:ZERO as a half-open range of frames from 0, None where it names no baseline."""
+    stated = file.parameters.numbers("FORCE_PLATFORM", "ZERO")
     if stated.size < 2 or not np.isfinite(stated[:2]).all():
         return None
     first, last = int(stated[0]), int(stated[1])
-    return (first - 1, last) if 1 <= first <= last else None
+    return (first - 1, last) if 1 <= first <= last <= _frame_count(file) else None
 
 
-def plate_units(file: C3dFile, channels: tuple[int, ...], plate_type: int) -> tuple[str, str, list[str]]:
-    """Return force and moment unit of a plate, and what had to be assumed.
+def zero_note(file: C3dFile) -> str:
+    """Return what is wrong with FORCE_PLATFORM:ZERO, "" where it is usable, absent or says "no baseline".
 
-    The channels' own units are taken where they are forces and moments; what a calibration matrix makes of
-    volts, and what has no unit, is in N and N times the unit of the points, as C3D defines it.
+    ``0 0`` and ``1 0`` are how files say that there is none.
     """
+    stated = file.parameters.numbers("FORCE_PLATFORM", "ZERO")[:2]
+    if not stated.size or zero_frames(file) is not None or [float(v) for v in stated] in ([0.0, 0.0], [1.0, 0.0]):
+        return ""
+    shown = " ".join(f"{v:g}" for v in stated)
+    return f"FORCE_PLATFORM:ZERO is {shown}, expected first and last of frames 1 to {_frame_count(file)}: it is ignored"
+
+
+def _frame_count(file: C3dFile) -> int:
+    return file.analog.shape[0] // max(1, file.header.analog_per_frame)
+
+
+def plate_units(
+    file: C3dFile, channels: tuple[int, ...], plate_type: int, stated: tuple[str | None, str | None] = (None, None)
+) -> tuple[str, str, list[str]]:
+    """Return force and moment unit of a plate, and what a user should know about them.
+
+    The channels' own units are taken. Forces in counts, volts or without a unit keep that (``unknown`` for none) and
+    are never taken for newtons; moments of no moment's unit are ``""``: there are none to use. What a calibration
+    matrix makes of channels in other units is in N and N times the unit of the points, as C3D defines it.
+
+    Parameters
+    ----------
+    stated
+        Force and moment unit as the user states them, None where the file is to be believed.
+
+    Raises
+    ------
+    BadInputError
+        If a force channel's unit is unknown or of another quantity, or the three differ.
+    """
+    held = [file.analog_units[c] for c in channels]
+    summed = plate_type in (3, 5, 6, 7)
+    forces = held if summed else held[:3]
+    moments = [] if summed else (held[5:6] if plate_type == 1 else held[3:6])
     length = file.point_unit if _known(file.point_unit, "m") else "mm"
     default = {"m": "N m", "cm": "N cm"}.get(units.canonical_name(length), "N mm")
-    held = [file.analog_units[c] for c in channels]
-    forces = held if plate_type in (3, 5, 6, 7) else held[:3]
-    moments = [] if plate_type in (3, 5, 6, 7) else (held[5:6] if plate_type == 1 else held[3:6])
-    force, moment = _common(forces, "N"), _common(moments, "N m")
+    for unit, quantity, what in zip(stated, ("N", "N m"), ("force_unit", "moment_unit")):
+        if unit is not None:
+            units.require(unit, quantity, what=what)
+    if plate_type in CALIBRATED_TYPES:
+        return _calibrated_units(forces, moments, default, stated)
+    force, said = (stated[0], []) if stated[0] else _force_unit(forces)
+    if not _known(force, "N"):
+        return force, "", said
+    moment = stated[1] or (_common(moments, "N m") if moments else "N m")
+    if moment is None:
+        said.append(f"moment channels are in {_shown(moments)}, no moment: moments and centre of pressure are left out")
+    return force, moment or "", said
+
+
+def _calibrated_units(
+    forces: list[str], moments: list[str], default: str, stated: tuple[str | None, str | None]
+) -> tuple[str, str, list[str]]:
+    force, moment = stated[0] or _common(forces, "N"), stated[1] or _common(moments, "N m")
     said: list[str] = []
     if force is None:
-        said.append(f"force channels are in {_shown(forces)}, taken as N" + _through(plate_type))
+        said.append(f"force channels are in {_shown(forces)}, taken as N after the calibration matrix")
     if moment is None and moments:
-        said.append(f"moment channels are in {_shown(moments)}, taken as {default}" + _through(plate_type))
+        said.append(f"moment channels are in {_shown(moments)}, taken as {default} after the calibration matrix")
     return force or "N", moment or default, said
 
 
-def _through(plate_type: int) -> str:
-    return " after the calibration matrix" if plate_type in CALIBRATED_TYPES else ""
+def _force_unit(names: list[str]) -> tuple[str, list[str]]:
+    """Return the unit of force channels, and a note where it is no force's."""
+    force = _common(names, "N")
+    if force is not None:
+        return force, []
+    found = {_raw_unit(name) for name in names}
+    if "" in found or len(found) > 1:
+        raise BadInputError(
+            f"has force channels in {_shown(names)}, expected one unit of force (N, kN, lbf), counts or V;"
+            f" correct ANALOG:UNITS or state the unit {STATE_UNIT}"
+        )
+    unit = found.pop()
+    what = "state no unit" if unit == "unknown" else f"are in {unit}, not in N"
+    return unit, [
+        f"force channels {what}: kept as {unit}, without moments and centre of pressure; fit for alignment by shape;"
+        f" calibrate them, or state the unit {STATE_UNIT}"
+    ]
+
+
+def _raw_unit(name: str) -> str:
+    """Return the unit of uncalibrated values, ``unknown`` where none is stated, "" for any other unit."""
+    if not name.strip() or name.strip().lower() in _NO_UNIT:
+        return "unknown"
+    return units.canonical_name(name) if _known(name, "count") or _known(name, "V") else ""
 
 
 def _common(names: list[str], quantity: str) -> str | None:
-    return names[0] if names and len(set(names)) == 1 and _known(names[0], quantity) else None
+    """Return the one unit of this quantity that all names spell, None otherwise."""
+    if not names or not all(_known(name, quantity) for name in names):
+        return None
+    found = {units.canonical_name(name) for name in names}
+    return found.pop() if len(found) == 1 else None
 
 
 def _shown(names: list[str]) -> str:
@@ -127,7 +214,7 @@ def _length_unit(file: C3dFile) -> tuple[str, str]:
     return unit, f"POINT:UNITS is '{file.point_unit}': corners up to {largest:.4g} are taken as {unit}"
 
 
-def _spec(file: C3dFile, index: int, length: str) -> tuple[PlateSpec, list[str]]:
+def _spec(file: C3dFile, index: int, length: str, stated: tuple[str | None, str | None]) -> tuple[PlateSpec, list[str]]:
     parameters = file.parameters
     kind = _type(parameters, index)
     channels = _channels(file, index, kind)
@@ -144,14 +231,14 @@ def _spec(file: C3dFile, index: int, length: str) -> tuple[PlateSpec, list[str]]
         remarks.append("ORIGIN is given from surface to sensor (z above 0) and is turned round")
     if kind == 1:
         origin = np.asarray([0.0, 0.0, origin[2]])
-    force, moment, said = plate_units(file, channels, kind)
+    force, moment, said = plate_units(file, channels, kind, stated)
     spec = PlateSpec(
         number=index + 1,
         plate_type=kind,
         channels=channels,
         corners_m=corners,
         origin_m=origin + 0.0,
-        calibration=_calibration(parameters, index, kind, in_newton=not said),
+        calibration=_calibration(parameters, index, kind),
         polynomial=_polynomial(parameters, index, factor) if kind in (3, 7) else None,
         length_unit=length,
         force_unit=force,
@@ -185,6 +272,8 @@ def _channels(file: C3dFile, index: int, kind: int) -> tuple[int, ...]:
         raise BadInputError("has no channels: the file holds no analog channel at all")
     if not np.isfinite(column).all() or column.min() < 1 or column.max() > count:
         raise BadInputError(f"uses channels {column.tolist()}, the file has 1 to {count}")
+    if len(set(column.tolist())) < wanted:
+        raise BadInputError(f"uses a channel twice ({column.astype(int).tolist()})")
     return tuple(int(c) - 1 for c in column)
 
 
@@ -196,12 +285,10 @@ def _slice(parameters: Parameters, name: str, index: int, count: int) -> Floats:
     return part
 
 
-def _calibration(parameters: Parameters, index: int, kind: int, *, in_newton: bool) -> Floats | None:
+def _calibration(parameters: Parameters, index: int, kind: int) -> Floats | None:
     if kind not in CALIBRATED_TYPES:
         return None
     table = parameters.array("FORCE_PLATFORM", "CAL_MATRIX")
-    if kind == 4 and not table.size and in_newton:
-        return np.eye(6)
     wanted = CHANNELS_BY_TYPE[kind]
     if table.ndim == 2:
         table = table[:, :, None]

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import units
 from ..errors import BadInputError
+from ..provenance import require_regular
 from .c3d import C3dFile
 from .c3d_plates import CALIBRATED_TYPES, CHANNELS_BY_TYPE, PlateSpec, plate_units
 
@@ -59,7 +60,7 @@ def plates_by_hand(source: str | Path | Mapping[str, Any]) -> PlatesByHand:
         If the file cannot be read, is no TOML, or a key is unknown, missing or of the wrong kind.
     """
     if isinstance(source, Mapping):
-        tables, name = dict(source), "option 'plates'"
+        tables, name = dict(source), "extra['plates']"
     else:
         tables, name = _read_toml(Path(source)), f"plates file '{Path(source).name}'"
     try:
@@ -94,6 +95,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
+    require_regular(path)
     try:
         return dict(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -109,11 +111,7 @@ def _spec(plate: PlateByHand, number: int, file: C3dFile) -> tuple[PlateSpec, li
         raise BadInputError(f"has {len(plate.channels)} channels, type {plate.type} has {wanted}")
     channels = tuple(_column(name, file) for name in plate.channels)
     units.require(plate.length_unit, "m", what="length_unit")
-    force, moment, remarks = plate_units(file, channels, plate.type)
-    if plate.force_unit:
-        units.require(plate.force_unit, "N", what="force_unit")
-    if plate.moment_unit:
-        units.require(plate.moment_unit, "N m", what="moment_unit")
+    force, moment, remarks = plate_units(file, channels, plate.type, (plate.force_unit, plate.moment_unit))
     factor = units.parse_unit(plate.length_unit).factor
     spec = PlateSpec(
         number=number,
@@ -124,10 +122,10 @@ def _spec(plate: PlateByHand, number: int, file: C3dFile) -> tuple[PlateSpec, li
         calibration=_matrix(plate, wanted),
         polynomial=None,
         length_unit=plate.length_unit,
-        force_unit=plate.force_unit or force,
-        moment_unit=plate.moment_unit or moment,
+        force_unit=force,
+        moment_unit=moment,
     )
-    return spec, [] if plate.force_unit and plate.moment_unit else remarks
+    return spec, remarks
 
 
 def _column(name: int | str, file: C3dFile) -> int:

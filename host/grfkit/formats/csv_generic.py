@@ -182,14 +182,23 @@ def _check_names(columns: list[Column], needs: Sequence[str]) -> None:
 
 
 def _quoted_rows(lines: list[str], separator: str, width: int, first_line: int) -> list[list[str]]:
-    rows = []
-    for index, cells in enumerate(csv.reader(lines, delimiter=separator)):
+    rows: list[list[str]] = []
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    while True:
+        index = len(rows)
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return rows
+        except csv.Error as error:
+            raise BadInputError(
+                f"line {first_line + index} has a stray quote ({error}); mend the file there"
+            ) from error
         while len(cells) > width and is_missing(cells[-1]):
             cells.pop()
         if len(cells) != width:
             raise BadInputError(f"line {first_line + index} has {len(cells)} cells, expected {width}")
         rows.append(cells)
-    return rows
 
 
 def _unit(text: str, column: str) -> str:

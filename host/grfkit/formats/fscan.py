@@ -62,13 +62,13 @@ def looks_like_fscan(lines: Sequence[str]) -> str:
 
 
 def parse_fscan(text: str) -> FscanFile:
-    """Return what a movie holds; a last frame that is cut off is left out, and a note says so.
+    """Return what a movie holds.
 
     Raises
     ------
     BadInputError
-        If the header lacks rows, columns, unit or time per frame, a frame is incomplete, or a cell is no
-        number.
+        If the header lacks rows, columns, unit or time per frame, a frame is incomplete or lacks at the end, or
+        a cell is no number.
     """
     lines = [line.rstrip() for line in text.splitlines()]
     end = next((i for i, line in enumerate(lines[:_HEADER_LINES]) if line.startswith("ASCII_DATA")), -1)
@@ -78,7 +78,7 @@ def parse_fscan(text: str) -> FscanFile:
     shape = _side_of_grid(header, "ROWS"), _side_of_grid(header, "COLS")
     unit = _unit(header)
     notes: list[str] = []
-    starts = _frames(lines, end + 1, shape[0], notes)
+    starts = _frames(lines, end + 1, shape[0])
     number = np.array([n for _, n in starts], dtype=np.float64)
     _check_order(starts)
     _check_end(header, number, notes)
@@ -159,7 +159,7 @@ def _side(header: dict[str, str]) -> str:
     return "unknown"
 
 
-def _frames(lines: Sequence[str], begin: int, rows: int, notes: list[str]) -> list[tuple[int, int]]:
+def _frames(lines: Sequence[str], begin: int, rows: int) -> list[tuple[int, int]]:
     """Return (index of the first row, frame number) of each whole frame."""
     heads = [(i, found) for i, line in enumerate(lines[begin:], begin) if (found := _FRAME.fullmatch(line))]
     if not heads:
@@ -177,8 +177,8 @@ def _frames(lines: Sequence[str], begin: int, rows: int, notes: list[str]) -> li
             whole = lines[filled[-1]].count(",") == lines[filled[0]].count(",")
         if whole:
             starts.append((filled[0], int(found[1])))
-        elif last and len(filled) <= rows and starts:
-            notes.append(f"the last frame ({found[1]}) is cut off; it is left out")
+        elif last and len(filled) <= rows:
+            raise BadInputError(f"is cut off inside its last frame ({found[1]}, line {at + 1}); export it again")
         else:
             raise BadInputError(f"frame {found[1]} (line {at + 1}) has {len(filled)} rows, expected {rows}")
     return starts
@@ -199,6 +199,10 @@ def _check_end(header: dict[str, str], number: NDArray[np.float64], notes: list[
     if text.isdigit() and int(text) != number[0]:
         notes.append(f"the header states frames from {text}, the first one here is {number[0]:.0f}")
     text = header.get("END_FRAME", "")
+    if text.isdigit() and int(text) > number[-1]:
+        raise BadInputError(
+            f"is cut off: its header states frames up to {text}, its last one is {number[-1]:.0f}; export it again"
+        )
     if text.isdigit() and int(text) != number[-1]:
         notes.append(f"the header states frames up to {text}, the last one here is {number[-1]:.0f}")
 

@@ -86,7 +86,7 @@ def parse_storage(text: str) -> StorageFile:
         raise BadInputError(f"line {first + 1} names no column but time")
     table = number_table(lines[first + 1 :], columns=labels, separator=separator, first_line=first + 2)
     notes: list[str] = []
-    _check_rows(table[:, 0], header, notes)
+    _check_rows(table[:, 0], header, notes, line_ended=text.endswith(("\n", "\r")))
     return StorageFile(header, labels[1:], table[:, 0], table[:, 1:], notes)
 
 
@@ -150,13 +150,29 @@ def _label_line(lines: list[str], end: int) -> int:
     raise BadInputError("has no row of labels that starts with 'time' after 'endheader'")
 
 
-def _check_rows(time: NDArray[np.float64], header: dict[str, str], notes: list[str]) -> None:
-    """Refuse a file with fewer rows than stated, unless it begins later than stated: then it was trimmed."""
+def _check_rows(time: NDArray[np.float64], header: dict[str, str], notes: list[str], *, line_ended: bool) -> None:
+    """Refuse a file with fewer rows than stated, unless it begins later than stated: then it was trimmed.
+
+    A trimmed file may end earlier too (published ones do), but at the end of a line.
+    """
     stated = header.get("nrows", "")
     if not stated.isdigit() or int(stated) == time.size:
         return
-    start = header.get("range", "").split()
-    trimmed = bool(start) and is_number(start[0]) and time[0] > float(start[0]) + 1e-9
+    begin, end = _range(header)
+    trimmed = begin is not None and time[0] > begin + 1e-9
     if time.size < int(stated) and not trimmed:
         raise BadInputError(f"is cut off: its header states {stated} rows, it holds {time.size}; export it again")
-    notes.append(f"the header states {stated} rows, the file holds {time.size} (from {time[0]:g} s)")
+    early = trimmed and end is not None and time[-1] < end - 1e-9
+    if early and not line_ended:
+        raise BadInputError(
+            f"is cut off: its header states rows up to {end:g} s, it ends at {time[-1]:g} s inside a line;"
+            " export it again"
+        )
+    note = f"the header states {stated} rows, the file holds {time.size} (from {time[0]:g} s)"
+    notes.append(note + (f"; it ends at {time[-1]:g} s of {end:g} s: trimmed, or cut off" if early else ""))
+
+
+def _range(header: dict[str, str]) -> tuple[float | None, float | None]:
+    cells = header.get("range", "").split()
+    values = [float(cell) if is_number(cell) else None for cell in cells[:2]]
+    return (values + [None, None])[0], (values + [None, None])[1]

@@ -59,7 +59,7 @@ def parse_pedar(text: str) -> PedarFile:
     ------
     BadInputError
         If the header lacks its unit, its insoles or its row of cell numbers, these disagree, the stamps are
-        not of the stated rate, or a row is damaged.
+        not of the stated rate, it is cut off, or a row is damaged.
     """
     lines = text.splitlines()
     at = find_header(lines)
@@ -87,7 +87,7 @@ def parse_pedar(text: str) -> PedarFile:
         cells[side] = table.values[:, start : start + len(listed)]
         start += len(listed)
     rate = _rate(head, time)
-    _check_length(head, time, notes)
+    _check_length(head, time)
     found = _DATE.search(head)
     return PedarFile(time, rate, _unit(head), numbers, cells, found[1].strip() if found else "", notes)
 
@@ -140,10 +140,12 @@ def _rate(head: str, time: NDArray[np.float64]) -> float | None:
     return rate
 
 
-def _check_length(head: str, time: NDArray[np.float64], notes: list[str]) -> None:
+def _check_length(head: str, time: NDArray[np.float64]) -> None:
     found = _TOTAL.search(head)
     if found is None or not is_number(found[1]) or len(time) < 2:
         return
     stated, held = float(found[1]), float(time[-1])
     if held < stated - 1.5 * float(np.median(np.diff(time))):
-        notes.append(f"the file states {stated:g} s but its last row is at {held:g} s: it is cut off")
+        raise BadInputError(
+            f"is cut off: its header states {stated:g} s, its last row is at {held:g} s; export it again"
+        )

@@ -125,7 +125,7 @@ def _fast(flat: list[str]) -> NDArray[np.float64] | None:
 def _careful(flat: list[str], columns: Sequence[str], first_line: int) -> NDArray[np.float64]:
     values = np.full(len(flat), np.nan)
     for index, cell in enumerate(flat):
-        tidy = cell.strip().strip('"').strip()
+        tidy = _unquoted(cell)
         if _NUMBER.fullmatch(tidy):
             values[index] = float(tidy.replace("d", "e").replace("D", "e"))
         elif tidy.lower() not in _MISSING:
@@ -147,4 +147,11 @@ def _check_size(table: NDArray[np.float64], columns: Sequence[str], first_line: 
 
 def unquoted(cells: Iterable[str]) -> list[str]:
     """Return cells without surrounding blanks and quotes."""
-    return [cell.strip().strip('"').strip() for cell in cells]
+    return [_unquoted(cell) for cell in cells]
+
+
+def _unquoted(cell: str) -> str:
+    """Return a cell without the pair of quotes around it; a single quote belongs to the cell."""
+    tidy = cell.strip()
+    paired = len(tidy) > 1 and tidy[0] == tidy[-1] == '"'
+    return tidy[1:-1].strip() if paired else tidy

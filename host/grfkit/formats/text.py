@@ -15,6 +15,7 @@ from ..units import canonical_name, parse_unit
 from .rows import LARGEST, is_missing, numbers, row_cells
 
 _CHUNK_ROWS = 20000
+_LOOKED_BACK = 50
 _TWO_IN_ONE_CELL = re.compile(rb"[0-9.] +[0-9.+\-]")
 _BRACKET = re.compile(r"\s*(?P<name>[^\[\]()]*?)\s*[\[(](?P<unit>[^\[\]()]+)[\])]\s*")
 
@@ -37,7 +38,7 @@ def parse_table(
     decimal: str = ".",
     line_ended: bool = True,
 ) -> Table:
-    """Return the numbers of ``lines``; a last row that is cut off is left out, and a note says so.
+    """Return the numbers of ``lines``.
 
     A row may have blank cells beyond the last column. Blank lines at the end are ignored. Always missing are
     empty cells, ``NaN`` and the like (see :func:`grfkit.formats.rows.is_missing`).
@@ -53,12 +54,15 @@ def parse_table(
     missing
         Further cells that stand for a missing value, e.g. ``"-"``.
     line_ended
-        Whether the text ends with a line end; without one the last number may be cut off.
+        Whether the text ends with a line end; without one the last number may be cut off: a last row whose last
+        number has fewer decimals than all before is refused, and where the decimals vary anyway it is left out, and
+        a note says so.
 
     Raises
     ------
     BadInputError
-        If there is no row, a row has too few or too many cells, or a cell is no number or beyond 1e30.
+        If there is no row, the last row is cut off, a row has too few or too many cells, or a cell is no number
+        or beyond 1e30.
     """
     rows = list(lines)
     while rows and not rows[-1].strip():
@@ -121,25 +125,34 @@ class _Form:
 
 def _without_cut_row(rows: list[str], form: _Form, first_line: int, line_ended: bool) -> tuple[list[str], list[str]]:
     number = first_line + len(rows) - 1
+    cut = f"is cut off inside its last row (line {number}); export it again"
     try:
         _slow(rows[-1:], form, number)
-    except BadInputError:
-        if len(rows) == 1 or len(rows[-1].split(form.separator)) > len(rows[-2].split(form.separator)):
+    except BadInputError as error:
+        if len(rows) == 1 or _width(rows[-1], form) > _width(rows[-2], form):
             raise
-        return rows[:-1], [f"the last row (line {number}) is cut off; it is left out"]
+        raise BadInputError(cut) from error
     if line_ended or len(rows) == 1:
         return rows, []
-    if _shorter(rows[-1], rows[-2], form):
-        return rows[:-1], [f"the last row (line {number}) is cut off; it is left out"]
+    if _width(rows[-1], form) < _width(rows[-2], form):
+        raise BadInputError(cut)
+    here, before = _decimals(rows[-1], form), {_decimals(row, form) for row in rows[-1 - _LOOKED_BACK : -1]}
+    if here < min(before):
+        raise BadInputError(cut)
+    if here < max(before):
+        return rows[:-1], [
+            f"the last row (line {number}) has no line end and its last number may be cut off; it is left out"
+        ]
     return rows, []
 
 
-def _shorter(row: str, before: str, form: _Form) -> bool:
-    """Return whether a row without line end has fewer cells or decimals than the row before it."""
-    cells, others = row.split(form.separator), before.split(form.separator)
-    if len(cells) != len(others):
-        return len(cells) < len(others)
-    return len(cells[-1].partition(form.decimal)[2]) < len(others[-1].partition(form.decimal)[2])
+def _width(row: str, form: _Form) -> int:
+    return len(row.split(form.separator))
+
+
+def _decimals(row: str, form: _Form) -> int:
+    """Return how many decimals the last number of a row has."""
+    return len(row.rstrip().rpartition(form.separator)[2].partition(form.decimal)[2])
 
 
 def _chunk(rows: list[str], form: _Form, first_line: int) -> NDArray[np.float64]:

@@ -93,12 +93,12 @@ def looks_like_xsensor(lines: Sequence[str]) -> str:
 
 
 def parse_xsensor(text: str) -> XsensorFile:
-    """Return what an export holds; a last frame that is cut off is left out, and a note says so.
+    """Return what an export holds.
 
     Raises
     ------
     BadInputError
-        If it is neither kind of export, a frame is incomplete, or a figure or unit is damaged.
+        If it is neither kind of export, a frame is incomplete or cut off, or a figure or unit is damaged.
     """
     lines = text.splitlines()
     if why := looks_like_xsensor(lines):
@@ -130,7 +130,7 @@ def _parse_blocks(lines: Sequence[str], ended: bool) -> XsensorFile:
     sensors = list(dict.fromkeys(name for frame in frames for name in frame.parts))
     if not sensors:
         raise BadInputError("holds frames but no sensor")
-    frames = _whole_frames(frames, sensors, ended, notes)
+    _check_frames(frames, sensors, ended)
     time = _seconds([frame.time for frame in frames], [frame.line for frame in frames])
     feet = [_foot(name, frames, unit, separator) for name in sensors]
     _check_feet(feet)
@@ -183,19 +183,17 @@ def _new_part(frame: _Frame, sensor: str, line: int) -> _Part:
     return frame.parts[sensor]
 
 
-def _whole_frames(frames: list[_Frame], sensors: list[str], ended: bool, notes: list[str]) -> list[_Frame]:
-    """Return the frames that hold every sensor with its grid; only the last one may be incomplete."""
+def _check_frames(frames: list[_Frame], sensors: list[str], ended: bool) -> None:
+    """Refuse a file in which a frame lacks a sensor or a part of its grid."""
     first = frames[0]
     for frame in frames:
         lacking = _lacking(frame, first, sensors)
         if not lacking and frame is frames[-1] and not ended and frame is not first:
             lacking = _cut(frame, first)
         if lacking and frame is frames[-1] and len(frames) > 1:
-            notes.append(f"the last frame ({frame.number}) is cut off ({lacking}); it is left out")
-            return frames[:-1]
+            raise BadInputError(f"is cut off: its last frame ({frame.number}) {lacking}; export it again")
         if lacking:
             raise BadInputError(f"frame {frame.number} (line {frame.line}) {lacking}")
-    return frames
 
 
 def _lacking(frame: _Frame, first: _Frame, sensors: list[str]) -> str:
@@ -217,7 +215,7 @@ def _cut(frame: _Frame, first: _Frame) -> str:
     """Return why a frame that ends the file without a line end may be cut in its last row of cells."""
     last, whole = list(frame.parts.values())[-1], list(first.parts.values())[-1]
     if last.rows and last.rows[-1].count(",") < whole.rows[-1].count(","):
-        return "its last row is short"
+        return "ends in a short row"
     return ""
 
 
@@ -279,10 +277,9 @@ def _parse_rows(lines: Sequence[str], at: int, ended: bool) -> XsensorFile:
     header = [cell.strip() for cell in next(csv.reader([lines[at]], delimiter=separator))]
     kept = [(i, line) for i, line in enumerate(lines[at + 1 :], at + 2) if line.strip(separator + " \r")]
     rows = [next(csv.reader([line], delimiter=separator)) for _, line in kept]
-    numbers, notes = [number for number, _ in kept], []
+    numbers = [number for number, _ in kept]
     if len(rows) > 1 and (len(rows[-1]) < len(rows[-2]) or not (ended or rows[-1][-1])):
-        notes.append(f"the last row (line {numbers[-1]}) is cut off; it is left out")
-        rows, numbers = rows[:-1], numbers[:-1]
+        raise BadInputError(f"is cut off inside its last row (line {numbers[-1]}); export it again")
     if not rows:
         raise BadInputError("holds a header but no data")
     for number, row in zip(numbers, rows):
@@ -296,7 +293,7 @@ def _parse_rows(lines: Sequence[str], at: int, ended: bool) -> XsensorFile:
     feet = [_row_foot(header, rows, numbers, block, unit) for block in _row_blocks(header)]
     _check_feet(feet)
     date = rows[0][places["date"]].strip() if "date" in places else ""
-    return XsensorFile(time, feet, date, notes)
+    return XsensorFile(time, feet, date, [])
 
 
 def _row_blocks(header: Sequence[str]) -> list[range]:

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from .. import units
 from ..errors import BadInputError
 from ..formats.csv_generic import parse_column
+from ..provenance import require_regular
 from .base import ReadOptions
 
 if sys.version_info >= (3, 11):
@@ -90,8 +91,9 @@ def load_column_map(path: Path) -> ColumnMap:
     Raises
     ------
     BadInputError
-        If the file cannot be read, is no TOML, or says what :class:`ColumnMap` does not know.
+        If the file is no regular one or cannot be read, is no TOML, or says what :class:`ColumnMap` does not know.
     """
+    require_regular(Path(path))
     try:
         document = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         return ColumnMap.model_validate(document)

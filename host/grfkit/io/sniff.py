@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BadInputError
+from ..provenance import require_regular
 from .base import HEAD_BYTES, Head, Match, Reader
 
 READER_MODULES = (
@@ -64,11 +65,10 @@ def read_head(path: Path) -> Head:
     Raises
     ------
     BadInputError
-        If the file is missing, a folder, unreadable or empty.
+        If the file is missing, no regular file, unreadable or empty.
     """
-    if path.is_dir():
-        raise BadInputError(f"{path}: is a folder; name one recording in it")
     try:
+        require_regular(path)
         with open(path, "rb") as handle:
             data = handle.read(HEAD_BYTES)
         size = path.stat().st_size

@@ -22,6 +22,8 @@ Frame = Literal["raw", "sensor", "foot", "plate", "global", "lab", "landing"]
 Surface = Literal["treadmill", "overground"]
 
 _LONGEST_FILLED_GAP_S = 10.0
+_LONGEST_JUMP_S = 86400.0
+_MOST_PER_STAMP = 50
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def make_stream(
     Raises
     ------
     BadInputError
-        If there is no sample, lengths differ, a stamp is missing or time goes backwards.
+        If there is no sample, lengths differ, a stamp is missing, or time goes backwards, stands or leaps by
+        more than a day.
     """
     stamps = units.to_si(np.asarray(time, dtype=np.float64), time_unit)
     _check_stamps(stamps, channels, kind)
@@ -141,7 +144,7 @@ def make_landmarks(
     Raises
     ------
     BadInputError
-        If there is no landmark or sample, names repeat, or time goes backwards.
+        If there is no landmark or sample, names repeat, or time goes backwards, stands or leaps.
     """
     values = units.to_si(np.asarray(positions, dtype=np.float64), unit)
     units.require(unit, "m", what="landmark position")
@@ -189,6 +192,25 @@ def _check_stamps(stamps: Floats, channels: Sequence[Channel], kind: str) -> Non
         raise BadInputError(
             f"time of the {kind} stream goes back by {-step:.6g} s at row {at + 2}"
             f" ({back.size} such rows); cut the file there or repair its clock first"
+        )
+    _check_moving(stamps, kind)
+
+
+def _check_moving(stamps: Floats, kind: str) -> None:
+    """Refuse a clock that stands (bursts of up to 50 samples with one stamp are none) or leaps by over a day."""
+    steps = np.diff(stamps)
+    moves = int(np.count_nonzero(steps))
+    if steps.size and (not moves or stamps.size > _MOST_PER_STAMP * (moves + 1)):
+        raise BadInputError(
+            f"time of the {kind} stream stands: {moves + 1} different stamps in {stamps.size} rows, the first"
+            f" {stamps[0]:g} s; export it with a time stamp per sample, or without its time column and state the rate"
+        )
+    far = np.flatnonzero(steps > _LONGEST_JUMP_S)
+    if far.size:
+        at = int(far[0])
+        raise BadInputError(
+            f"time of the {kind} stream jumps by {steps[at]:.6g} s at row {at + 2} (from {stamps[at]:.10g} s to"
+            f" {stamps[at + 1]:.10g} s), more than a day; cut the file there or repair its clock first"
         )
 
 

@@ -15,6 +15,9 @@ from ...records import Channel, Floats, make_stream
 from ...signals import plates
 from ..base import ReadOptions
 
+_Column = tuple[str, Floats, str, str]
+"""Name, values, their unit, and the unit of the file's own channels."""
+
 ZERO_CHOICES = ("auto", "always", "never")
 _UNLOADED_N = 50.0
 _STEADY_N = 10.0
@@ -43,6 +46,16 @@ def plate_stream(
     frame = plates.plate_frame(spec.corners_m)
     turned = plates.to_global(_wrench(file, spec, options, notes), frame)
     vertical = plates.vertical_axis(frame, heights_m, file.parameters.text("POINT", "Y_SCREEN"))
+    attrs: dict[str, Any] = {
+        "corners_m": [float(v) for v in spec.corners_m],
+        "origin_m": [float(v) for v in spec.origin_m],
+        "plate_type": spec.plate_type,
+        "vertical": vertical,
+        "knows_feet": "",
+        "unverified": _UNVERIFIED.get(spec.plate_type, ""),
+    }
+    if not spec.moment_unit:
+        return _stream(file, spec, _force_columns(turned, spec), attrs)
     cutoff = _cutoff(options, file, notes)
     pressure = plates.center_of_pressure(
         turned.force,
@@ -54,20 +67,11 @@ def plate_stream(
         vertical=vertical,
         polynomial=spec.polynomial,
     )
-    attrs: dict[str, Any] = {
-        "corners_m": [float(v) for v in spec.corners_m],
-        "origin_m": [float(v) for v in spec.origin_m],
-        "plate_type": spec.plate_type,
-        "vertical": vertical,
-        "knows_feet": "",
-        "cop_threshold_n": float(options.cop_threshold_n),
-        "cop_filter_hz": float(cutoff or 0.0),
-        "unverified": _UNVERIFIED.get(spec.plate_type, ""),
-    }
+    attrs |= {"cop_threshold_n": float(options.cop_threshold_n), "cop_filter_hz": float(cutoff or 0.0)}
     if spec.polynomial is not None:
         attrs["cop_polynomial"] = [float(v) for v in spec.polynomial]
     notes += _outside(pressure.cop, spec, frame)
-    return _stream(file, spec, turned, pressure, attrs)
+    return _stream(file, spec, _force_columns(turned, spec) + _other_columns(turned, pressure, spec), attrs)
 
 
 def analog_time(file: C3dFile) -> Floats:
@@ -90,24 +94,32 @@ def _outside(cop: Floats, spec: PlateSpec, frame: plates.PlateFrame) -> list[str
     ]
 
 
-def _stream(
-    file: C3dFile, spec: PlateSpec, wrench: plates.Wrench, pressure: plates.Pressure, attrs: dict[str, Any]
-) -> xr.Dataset:
-    columns = [(f"f{a}", wrench.force[:, i], "N") for i, a in enumerate("xyz")]
-    columns += [(f"m{a}", wrench.moment[:, i], "N m") for i, a in enumerate("xyz")]
-    columns += [(f"cop_{a}", pressure.cop[:, i], "m") for i, a in enumerate("xyz")] + [
-        ("free_moment", pressure.free_moment, "N m")
-    ]
+def _force_columns(wrench: plates.Wrench, spec: PlateSpec) -> list[_Column]:
+    """Return the forces in SI units, or in the unit of the raw values where that is no force's."""
+    unit = units.parse_unit(spec.force_unit).canonical
+    return [(f"f{a}", wrench.force[:, i], unit, spec.force_unit) for i, a in enumerate("xyz")]
+
+
+def _other_columns(wrench: plates.Wrench, pressure: plates.Pressure, spec: PlateSpec) -> list[_Column]:
+    columns = [(f"m{a}", wrench.moment[:, i], "N m", spec.moment_unit) for i, a in enumerate("xyz")]
+    columns += [(f"cop_{a}", pressure.cop[:, i], "m", "m") for i, a in enumerate("xyz")]
+    return [*columns, ("free_moment", pressure.free_moment, "N m", "N m")]
+
+
+def _stream(file: C3dFile, spec: PlateSpec, columns: list[_Column], attrs: dict[str, Any]) -> xr.Dataset:
     raw = [file.analog_labels[c] for c in spec.channels]
     names = raw[:6] if len(raw) == 6 and spec.plate_type == 2 else []
     channels = [
         Channel(name, values, unit, "global", names[i] if i < len(names) else "")
-        for i, (name, values, unit) in enumerate(columns)
+        for i, (name, values, unit, _) in enumerate(columns)
     ]
-    return make_stream(
+    stream = make_stream(
         channels, analog_time(file), kind="force_plate", rate_hz=file.analog_rate_hz, stamp_source="index",
         attrs=attrs,
     )  # fmt: skip
+    for name, _, _, stated in columns:
+        stream[name].attrs["raw_units"] = stated
+    return stream
 
 
 def _wrench(file: C3dFile, spec: PlateSpec, options: ReadOptions, notes: list[str]) -> plates.Wrench:
@@ -120,9 +132,12 @@ def _wrench(file: C3dFile, spec: PlateSpec, options: ReadOptions, notes: list[st
 
 
 def _si_wrench(raw: Floats, spec: PlateSpec) -> plates.Wrench:
-    """Return force (N) and moment (N m) in plate axes; lengths are brought to m where they enter."""
+    """Return force (N) and moment (N m) in plate axes; lengths are brought to m where they enter.
+
+    Forces that are counts, volts or of unknown unit stay that; without a moment unit the moments mean nothing.
+    """
     force_factor = units.parse_unit(spec.force_unit).factor
-    moment_factor = units.parse_unit(spec.moment_unit).factor
+    moment_factor = units.parse_unit(spec.moment_unit).factor if spec.moment_unit else 0.0
     if spec.plate_type == 1:
         scale = [force_factor] * 3 + [units.parse_unit(spec.length_unit).factor] * 2 + [moment_factor]
         return plates.plate_wrench(raw * np.asarray(scale), plate_type=1, origin_m=spec.origin_m)
@@ -137,18 +152,23 @@ def _si_wrench(raw: Floats, spec: PlateSpec) -> plates.Wrench:
 
 def _zeroed(file: C3dFile, spec: PlateSpec, raw: Floats, options: ReadOptions, notes: list[str]) -> Floats:
     """Return the channels less their mean over FORCE_PLATFORM:ZERO, where that was an unloaded plate."""
-    frames, choice = zero_frames(file.parameters), options.extra.get("zero", "auto")
+    frames, choice = zero_frames(file), options.extra.get("zero", "auto")
     if frames is None or choice == "never":
         return raw
     per_frame = max(1, file.header.analog_per_frame)
     part = raw[frames[0] * per_frame : frames[1] * per_frame]
+    where = f"plate {spec.number}: ZERO frames {frames[0] + 1}-{frames[1]}"
+    always = "(from Python: read(path, ReadOptions(extra={'zero': 'always'})) subtracts them)"
     if not np.isfinite(part).all() or not part.size:
-        notes.append(f"plate {spec.number}: ZERO names frames {frames[0] + 1}-{frames[1]}, which it has not")
+        notes.append(f"{where} hold missing samples and are not subtracted")
         return raw
-    load = _si_wrench(part, spec).force[:, 2]
-    what = f"plate {spec.number}: ZERO frames {frames[0] + 1}-{frames[1]} (mean Fz {load.mean():.1f} N)"
+    load, unit = _si_wrench(part, spec).force[:, 2], units.parse_unit(spec.force_unit).canonical
+    what = f"{where} (mean Fz {load.mean():.1f} {unit})"
+    if choice == "auto" and unit != "N":
+        notes.append(f"{what} may be loaded or not and are not subtracted {always}")
+        return raw
     if choice == "auto" and (abs(load.mean()) > _UNLOADED_N or load.std() > _STEADY_N):
-        notes.append(f"{what} look loaded and are not subtracted (option zero = 'always' subtracts them)")
+        notes.append(f"{what} look loaded and are not subtracted {always}")
         return raw
     if np.abs(load.mean()) > 0.05:
         notes.append(f"{what} are subtracted, as the file says")

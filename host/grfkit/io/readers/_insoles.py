@@ -11,13 +11,14 @@ import xarray as xr
 from ...records import Side
 
 _LONG_GAP_S = 1.0
+TELL_SIDE = "state it from Python: read(path, ReadOptions(extra={'side': 'left'})), for grf-inspect with --side"
 
 
 def stated_side(found: str, notes: list[str], *, what: str) -> Side:
     """Return the side the file states, ``unknown`` (with a note) where it states none."""
     if found in ("left", "right"):
         return cast(Side, found)
-    note = f"{what} states no foot; tell it with the option side (left or right)"
+    note = f"{what} states no foot; {TELL_SIDE}"
     if note not in notes:
         notes.append(note)
     return "unknown"

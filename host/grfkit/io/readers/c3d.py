@@ -22,7 +22,7 @@ from ...records import Channel, Floats, Recording, make_landmarks, make_recordin
 from ..base import Head, Match, Reader, ReadOptions
 from ._c3d_plates import ZERO_CHOICES, analog_time, plate_stream
 
-_EXTRA = ("plates", "zero")
+_EXTRA = ("plates", "zero", "force_unit", "moment_unit")
 _NOT_POSITIONS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS")
 
 
@@ -43,7 +43,9 @@ def read(path: Path, options: ReadOptions) -> Recording:
     Forces and moments are in the file's global axes with the file's own sign (on the plate or on the foot:
     the file decides); moments are about the centre of each plate's surface. ``options.extra``: ``plates`` (a
     TOML file or parsed tables that describe the plates in place of the file's) and ``zero`` (``"auto"``:
-    FORCE_PLATFORM:ZERO is subtracted where the plate was unloaded and steady; ``"always"``, ``"never"``).
+    FORCE_PLATFORM:ZERO is subtracted where the plate was unloaded and steady; ``"always"``, ``"never"``);
+    ``force_unit`` and ``moment_unit`` of plate channels, where ANALOG:UNITS does not say them, or wrongly. A plate
+    whose channels are in counts, volts or no unit holds its forces as such, and nothing else.
 
     Raises
     ------
@@ -81,17 +83,18 @@ def _check_options(options: ReadOptions) -> None:
     if unknown:
         raise BadInputError(f"option '{unknown[0]}' is not known to the C3D reader; it knows {', '.join(_EXTRA)}")
     if options.extra.get("zero", "auto") not in ZERO_CHOICES:
-        raise BadInputError(f"option zero is '{options.extra['zero']}', expected one of {', '.join(ZERO_CHOICES)}")
+        raise BadInputError(f"extra 'zero' is '{options.extra['zero']}', expected one of {', '.join(ZERO_CHOICES)}")
 
 
 def _specs(file: C3dFile, options: ReadOptions) -> tuple[list[PlateSpec], list[str]]:
     if "plates" in options.extra:
         return specs_by_hand(plates_by_hand(options.extra["plates"]), file)
-    specs, notes = plate_specs(file)
+    stated = {key: str(options.extra[key]) for key in ("force_unit", "moment_unit") if key in options.extra}
+    specs, notes = plate_specs(file, **stated)
     if not specs and not notes and file.analog.shape[1]:
         notes.append(
             f"{file.analog.shape[1]} analog channels but FORCE_PLATFORM describes no plate:"
-            " describe the plates in a TOML file and pass it as option 'plates'"
+            " describe the plates in a TOML file, from Python: read(path, ReadOptions(extra={'plates': FILE}))"
         )
     return specs, notes
 

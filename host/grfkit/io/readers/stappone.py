@@ -14,7 +14,7 @@ from ...provenance import Provenance, describe_input
 from ...records import Channel, Frame, Recording, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, read_text, refuse_extra, with_pressure_sum
-from ._insoles import tell_gaps
+from ._insoles import TELL_SIDE, tell_gaps
 
 _UNIT_OPTIONS = {
     "accel_unit": ("acc", ("m/s^2", "count")),
@@ -39,8 +39,11 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     notes = [*parsed.notes]
     left = [o for o, (short, _) in _UNIT_OPTIONS.items() if units[short] == "count"]
     if left:
-        notes.append(f"the file states no units; values are kept as counts (tell them with {', '.join(left)})")
-    notes.append("the file numbers its soles and states no foot; tell it with the option side (left or right)")
+        notes.append(
+            "the file states no units; values are kept as counts (state them from Python: read(path,"
+            f" ReadOptions(extra={{'{left[0]}': UNIT}}); known are {', '.join(left)})"
+        )
+    notes.append(f"the file numbers its soles and states no foot; {TELL_SIDE}")
     streams = {}
     for sole in parsed.soles:
         _check_stamps(sole)
@@ -81,7 +84,7 @@ def _stream(
 def _units(options: ReadOptions) -> dict[str, str]:
     """Return the unit of each kind of channel: as the user states it, else ``count``."""
     return {
-        short: checked_unit(str(options.extra.get(option, "count")), expected, what=f"option {option}")
+        short: checked_unit(str(options.extra.get(option, "count")), expected, what=f"extra '{option}'")
         for option, (short, expected) in _UNIT_OPTIONS.items()
     }
 

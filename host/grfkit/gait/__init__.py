@@ -1,0 +1,1 @@
+"""Gait: contacts, stances and what is read off a force curve."""

@@ -1,0 +1,1 @@
+"""Learning ground reaction forces from wearables or landmarks."""

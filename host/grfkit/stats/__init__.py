@@ -1,0 +1,1 @@
+"""Statistics of agreement: participants are the unit."""
