@@ -7,8 +7,8 @@ digest differs is refused and not kept; one that is already there with the right
 Licences are those of the repositories: several forbid passing the files on, so read them first. Not in the table,
 because no commit of their original files is known or they were derived from them: rbds_runners,
 schreiber2019_walk_overground, gaitpdb_insole, verheul_decel, spm1d_grf, and parts of nimblephysics, opensim_core,
-pomarat_loadsol and rbds_fukuchi. Tests that need those skip with a reason. The download itself is untested: the
-checks were tested on copies of the files, on a machine without a network.
+pomarat_loadsol and rbds_fukuchi. Tests that need those skip with a reason. The tests
+check digests and refusals on local copies; no test downloads.
 """
 
 from __future__ import annotations
