@@ -18,6 +18,7 @@ import pytest
 from grfkit.cli.sync_run import run_row_with_report
 from grfkit.errors import BadInputError
 from grfkit.records import Trial
+from grfkit.report import render_batch_report
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.folder import csv_file, write_reference
 from grfkit.simulate.lab import simulate_trial
@@ -223,3 +224,17 @@ def test_table_paths_are_relative_to_the_table_and_cells_beat_defaults(tmp_path:
     assert one.request.wearables == (tmp_path / "b.txt", tmp_path / "c.csv")
     assert (one.request.surface, one.request.mass_kg) == ("treadmill", 60)
     assert (two.request.surface, two.request.mass_kg, two.out) == ("overground", 80, tmp_path / "g.nc")
+
+
+def test_reports_in_a_folder_of_their_own_are_linked_from_the_index(files: Path, tmp_path: Path) -> None:
+    for name in ("force_0.c3d", "insole_0.csv"):
+        os.link(files / name, tmp_path / name)
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "reference,wearable,surface,out,report\nforce_0.c3d,insole_0.csv,treadmill,out/t.nc,pages/deep/t.html\n"
+    )
+    (row,) = read_table(table, {})
+    summary = run_row_with_report(row)
+    assert (summary["out"], summary["report"]) == ("out/t.nc", "pages/deep/t.html")
+    assert (tmp_path / summary["report"]).is_file()
+    assert 'href="pages/deep/t.html"' in render_batch_report([summary])

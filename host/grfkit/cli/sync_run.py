@@ -78,6 +78,7 @@ def run_row_with_report(row: Row) -> dict[str, Any]:
     if evidence is not None and row.report is not None:
         from ..report import write_sync_report
 
+        row.report.parent.mkdir(parents=True, exist_ok=True)
         write_sync_report(row.report, evidence, force=True)
     return summary
 

@@ -39,13 +39,18 @@ _COLUMNS = {
 
 
 class Row(BaseModel):
-    """One row of the table: a request, where its trial goes, and where its report goes."""
+    """One row of the table in ``folder``: a request, where its trial goes, and where its report goes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     number: int
     request: SyncRequest
     out: Path
     report: Path | None = None
+    folder: Path = Path()
+
+    def named(self, path: Path) -> str:
+        """Return a path as the table names it: relative to the table's folder, with forward slashes."""
+        return Path(os.path.relpath(path, self.folder)).as_posix()
 
     def key(self) -> str:
         """Return what tells this job from any other: its request, and the size and time of its files."""
@@ -114,7 +119,8 @@ def _row(path: Path, number: int, line: dict[str, str | None], defaults: dict[st
         first = error.errors()[0]
         field = ".".join(str(p) for p in first["loc"])
         raise BadInputError(f"{path}: row {number}, {field}: {first['msg']}") from error
-    return Row(number=number, request=request, out=base / str(out), report=base / report if report else None)
+    there = base / report if report else None
+    return Row(number=number, request=request, out=base / str(out), report=there, folder=base)
 
 
 def run_row(row: Row, force: bool = True) -> dict[str, Any]:
@@ -124,15 +130,15 @@ def run_row(row: Row, force: bool = True) -> dict[str, Any]:
     """
     from .job import run_job
 
-    summary: dict[str, Any] = {"row": row.number, "out": row.out.name, "key": row.key()}
+    summary: dict[str, Any] = {"row": row.number, "out": row.named(row.out), "key": row.key()}
     try:
         result = run_job(row.request)
         row.out.parent.mkdir(parents=True, exist_ok=True)
         if result.trial is not None:
             result.trial.to_netcdf(row.out, force=force)
-        summary |= result.to_json(Path(row.out.name)) | {"error": None}
+        summary |= result.to_json(Path(row.named(row.out))) | {"error": None}
         if row.report is not None:
-            summary["report"] = row.report.name
+            summary["report"] = row.named(row.report)
             summary["_evidence"] = result.evidence
     except GrfError as error:
         summary |= {"verdict": "bad input", "trial": None, "maps": [], "error": str(error)}
