@@ -91,11 +91,13 @@ def test_newton_metres_are_not_newton_millimetres(tmp_path: Path) -> None:
     assert plate.mx.attrs["units"] == "N m"
 
 
-def test_missing_units_of_a_plate_are_taken_as_c3d_defines_them_and_said(tmp_path: Path) -> None:
-    recording = read_bytes(tmp_path, build(analog_units=["V"] * 6))
+def test_units_of_a_plate_that_the_user_states_stand_for_those_of_the_file(tmp_path: Path) -> None:
+    stated = {"force_unit": "N", "moment_unit": "N mm"}
+    recording = read_bytes(tmp_path, build(analog_units=[""] * 6), extra=stated)
     assert recording.streams["plate_1"].cop_y.values[300] == pytest.approx(0.25, abs=1e-6)
-    assert any("force channels are in 'V', taken as N" in note for note in recording.notes)
-    assert any("moment channels are in 'V', taken as N mm" in note for note in recording.notes)
+    assert not recording.notes
+    with pytest.raises(BadInputError, match="extra 'force_unit' is in m, expected N"):
+        read_bytes(tmp_path, build(analog_units=[""] * 6), extra={"force_unit": "mm"})
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_missing_units_of_a_plate_are_taken_as_c3d_defines_them_and_said(tmp_pat
         ([0, 0], 12.0, 12.0, None),
         ([1, 10], 600.0, 600.0, "look loaded and are not subtracted"),
         ([15, 30], 12.0, 12.0, "look loaded and are not subtracted"),
-        ([900, 910], 12.0, 12.0, "which it has not"),
+        ([900, 910], 12.0, 12.0, "ZERO is 900 910, expected first and last of frames 1 to 60: it is ignored"),
     ],
 )
 def test_zero_frames_are_honoured_where_the_plate_was_unloaded(

@@ -71,10 +71,11 @@ def test_two_wrongs_in_one_row_do_not_make_it_right() -> None:
         table(["1\t2\t3", "4 5\t \t6", "7\t8\t9"])
 
 
-def test_cut_rows_are_left_out_only_at_the_end() -> None:
-    kept = parse_table(["1\t2\t3", "4\t5"], columns=["a", "b", "c"], separator="\t", first_line=7)
-    assert kept.values.shape == (1, 3)
-    assert "line 8" in kept.notes[0]
+def test_a_cut_row_is_refused() -> None:
+    with pytest.raises(BadInputError, match=r"is cut off inside its last row \(line 8\)"):
+        table(["1\t2\t3", "4\t5"], first_line=7)
+    with pytest.raises(BadInputError, match="is cut off"):
+        table(["1\t2\t3.25", "4\t5\t6.2"], line_ended=False)
     with pytest.raises(BadInputError, match="line 2"):
         table(["1\t2\t3", "4\t5", "7\t8\t9"])
 
@@ -149,11 +150,11 @@ def test_pedar_headers_that_contradict_are_refused(tmp_path: Path, old: str, new
         read_as("pedar", tmp_path / "a.asc", pedar_text().replace(old, new, 1))
 
 
-def test_pedar_cut_file_is_told(tmp_path: Path) -> None:
-    text = pedar_text(rows=12)
-    notes = " ".join(read_as("pedar", tmp_path / "a.asc", text[:-30]).notes)
-    assert "cut off" in notes
-    assert "0.2 s" in notes
+def test_pedar_cut_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"is cut off: its header states 0\.2 s, its last row is at 0\.12 s"):
+        read_as("pedar", tmp_path / "a.asc", pedar_text(rows=12))
+    with pytest.raises(BadInputError, match="is cut off inside its last row"):
+        read_as("pedar", tmp_path / "a.asc", pedar_text()[:-10])
 
 
 # --- XSENSOR ----------------------------------------------------------------------------------------------
@@ -224,9 +225,8 @@ def test_xsensor_load_in_another_unit(tmp_path: Path) -> None:
 
 def test_xsensor_cut_in_its_last_frame(tmp_path: Path) -> None:
     text = xsensor_text()
-    recording = read_as("xsensor", tmp_path / "a.csv", text[: text.rindex("SENSOR,HX-RF") + 60])
-    assert recording.streams["insole_left"].sizes["time"] == 11
-    assert any("cut off" in note for note in recording.notes)
+    with pytest.raises(BadInputError, match=r"is cut off: its last frame \(12\)"):
+        read_as("xsensor", tmp_path / "a.csv", text[: text.rindex("SENSOR,HX-RF") + 60])
 
 
 @pytest.mark.parametrize(
@@ -325,10 +325,11 @@ def test_fscan_skipped_frames_are_missing_rows(tmp_path: Path) -> None:
     assert data.attrs["missing_samples"] == 1
 
 
-def test_fscan_cut_frame_is_left_out_and_told(tmp_path: Path) -> None:
-    recording = read_as("fscan", tmp_path / "a.asf", fscan_text()[:-12])
-    assert recording.streams["insole"].sizes["time"] == 4
-    assert any("cut off" in note for note in recording.notes)
+def test_fscan_cut_movie_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"is cut off inside its last frame \(5, line"):
+        read_as("fscan", tmp_path / "a.asf", fscan_text()[:-12])
+    with pytest.raises(BadInputError, match="states frames up to 9, its last one is 5"):
+        read_as("fscan", tmp_path / "a.asf", fscan_text(more="END_FRAME 9"))
 
 
 @pytest.mark.parametrize(

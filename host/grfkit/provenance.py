@@ -70,11 +70,15 @@ def require_regular(path: Path) -> None:
     Raises
     ------
     BadInputError
-        If it is a folder, a pipe, a socket or a device.
+        If it is a folder, a pipe, a socket or a device, or its folder cannot be looked into.
     """
-    if path.is_dir():
-        raise BadInputError(f"{path}: is a folder; name a file in it")
-    if path.exists() and not path.is_file():
+    try:
+        folder, special = path.is_dir(), path.exists() and not path.is_file()
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if folder:
+        raise BadInputError(f"{path}: is a folder; name one file in it")
+    if special:
         raise BadInputError(f"{path}: is no regular file (a pipe, socket or device); save its content to a file first")
 
 

@@ -106,7 +106,7 @@ def zero_note(file: C3dFile) -> str:
 
 
 def _frame_count(file: C3dFile) -> int:
-    return file.analog.shape[0] // max(1, file.header.analog_per_frame)
+    return int(file.analog.shape[0]) // max(1, file.header.analog_per_frame)
 
 
 def plate_units(
@@ -173,7 +173,7 @@ def _force_unit(names: list[str]) -> tuple[str, list[str]]:
         )
     unit = found.pop()
     what = "state no unit" if unit == "unknown" else f"are in {unit}, not in N"
-    return unit, [
+    return unit if unit == "unknown" else names[0], [
         f"force channels {what}: kept as {unit}, without moments and centre of pressure; fit for alignment by shape;"
         f" calibrate them, or state the unit {STATE_UNIT}"
     ]
@@ -187,11 +187,10 @@ def _raw_unit(name: str) -> str:
 
 
 def _common(names: list[str], quantity: str) -> str | None:
-    """Return the one unit of this quantity that all names spell, None otherwise."""
+    """Return the unit (as the first spells it) where all name one and the same of this quantity, None otherwise."""
     if not names or not all(_known(name, quantity) for name in names):
         return None
-    found = {units.canonical_name(name) for name in names}
-    return found.pop() if len(found) == 1 else None
+    return names[0] if len({units.canonical_name(name) for name in names}) == 1 else None
 
 
 def _shown(names: list[str]) -> str:
@@ -265,7 +264,7 @@ def _channels(file: C3dFile, index: int, kind: int) -> tuple[int, ...]:
         table = table.reshape(-1, 1, order="F")
     wanted = CHANNELS_BY_TYPE[kind]
     if table.ndim != 2 or table.shape[0] < wanted or table.shape[1] <= index:
-        raise BadInputError(f"of type {kind} needs {wanted} channels, FORCE_PLATFORM:CHANNEL has {table.shape}")
+        raise BadInputError(f"is of type {kind} and needs {wanted} channels, FORCE_PLATFORM:CHANNEL has {table.shape}")
     column = table[:wanted, index]
     count = file.analog.shape[1]
     if not count:
@@ -294,7 +293,7 @@ def _calibration(parameters: Parameters, index: int, kind: int) -> Floats | None
         table = table[:, :, None]
     if table.ndim != 3 or table.shape[2] <= index or max(table.shape[:2]) < wanted:
         shape = table.shape if table.size else "none"
-        raise BadInputError(f"of type {kind} needs a matrix with {wanted} columns, CAL_MATRIX is {shape}")
+        raise BadInputError(f"is of type {kind} and needs a matrix with {wanted} columns, CAL_MATRIX is {shape}")
     matrix = table[:, :, index] if table.shape[1] >= wanted else table[:, :, index].T
     matrix = matrix[: min(wanted, matrix.shape[0]), :wanted]
     while matrix.shape[0] > 6 and not matrix[-1].any():

@@ -173,6 +173,7 @@ def _check_rows(time: NDArray[np.float64], header: dict[str, str], notes: list[s
 
 
 def _range(header: dict[str, str]) -> tuple[float | None, float | None]:
-    cells = header.get("range", "").split()
-    values = [float(cell) if is_number(cell) else None for cell in cells[:2]]
-    return (values + [None, None])[0], (values + [None, None])[1]
+    """Return the first and last time (s) that a header states, None where it states none."""
+    cells = [*header.get("range", "").split(), "", ""]
+    begin, end = (float(cell) if is_number(cell) else None for cell in cells[:2])
+    return begin, end

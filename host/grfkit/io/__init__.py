@@ -9,9 +9,10 @@ from ..errors import BadInputError
 from ..provenance import Provenance, describe_input
 from ..records import Recording
 from .base import Reader, ReadOptions
+from .doubts import doubts
 from .sniff import Sniffed, all_readers, sniff
 
-__all__ = ["ReadOptions", "Reader", "Sniffed", "all_readers", "read", "read_with", "sniff"]
+__all__ = ["ReadOptions", "Reader", "Sniffed", "all_readers", "read", "read_with", "refuse_unused", "sniff"]
 
 
 def read(path: str | Path, options: ReadOptions | None = None) -> Recording:
@@ -58,7 +59,46 @@ def read_with(reader: Reader, path: str | Path, options: ReadOptions | None = No
         raise BadInputError(
             f"{path}: is broken in a way that the {reader.name} reader did not expect ({what})"
         ) from error
-    return _with_input(recording, path)
+    notes = _unused(reader, options) + _named_otherwise(reader, path) + doubts(recording)
+    return _with_input(_with_notes(recording, notes), path)
+
+
+def refuse_unused(reader: Reader, options: ReadOptions) -> None:
+    """Refuse a rate or a column map given for one file of a format that has no use for it.
+
+    Raises
+    ------
+    BadInputError
+        With the option's name.
+    """
+    if unused := _unused(reader, options):
+        raise BadInputError(f"{unused[0]}; leave it out")
+
+
+def _unused(reader: Reader, options: ReadOptions) -> list[str]:
+    given = {"rate_hz": options.rate_hz is not None, "column_map": bool(options.column_map)}
+    return [
+        f"the option {name} (--{name.replace('_', '-')}) is of no use: {reader.title} files state this themselves"
+        for name, is_given in given.items()
+        if is_given and name not in reader.uses
+    ]
+
+
+def _named_otherwise(reader: Reader, path: Path) -> list[str]:
+    """Return a note where the file's ending is that of other formats and not of the one that it holds."""
+    ending = path.suffix.lower()
+    others = [other.title for other in all_readers() if ending and ending in other.suffixes]
+    if not others or ending in reader.suffixes:
+        return []
+    usual = others[0] if len(others) == 1 else f"{len(others)} other formats"
+    return [f"the file's name ends in {ending}, as of {usual}, but it holds {reader.title}: read as that"]
+
+
+def _with_notes(recording: Recording, notes: list[str]) -> Recording:
+    if not notes:
+        return recording
+    told = recording.replaced(recording.streams, findings=notes)
+    return replace(told, notes=(*recording.notes, *notes))
 
 
 def _with_input(recording: Recording, path: Path) -> Recording:

@@ -58,7 +58,8 @@ class Reader:
     """A file format: ``sniff`` looks at the head, ``read`` returns the whole recording.
 
     ``read`` raises ``BadInputError`` with one line (without the path: :func:`grfkit.io.read`
-    puts it in front) for whatever is wrong with the file, and never another exception.
+    puts it in front) for whatever is wrong with the file, and never another exception. ``uses`` names the
+    options of :class:`ReadOptions` that are any use to it: ``rate_hz``, ``column_map``.
     """
 
     name: str
@@ -66,3 +67,4 @@ class Reader:
     suffixes: tuple[str, ...]
     sniff: Callable[[Head], Match]
     read: Callable[[Path, ReadOptions], Recording]
+    uses: tuple[str, ...] = ()

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..errors import BadInputError
 from ..provenance import describe_input
 from ..records import Recording
-from . import read_with, sniff
+from . import read_with, refuse_unused, sniff
 from .base import ReadOptions
 
 Report = dict[str, Any]
@@ -32,10 +33,14 @@ def inspect(path: str | Path, options: ReadOptions | None = None) -> Report:
     Raises
     ------
     BadInputError
-        As :func:`grfkit.io.read`.
+        As :func:`grfkit.io.read`, and for a rate or column map that this format has no use for.
     """
     path = Path(path)
     found = sniff(path)
+    try:
+        refuse_unused(found.reader, options or ReadOptions())
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
     recording = read_with(found.reader, path, options)
     about = describe_input(path)
     return {

@@ -84,6 +84,9 @@ def _check_options(options: ReadOptions) -> None:
         raise BadInputError(f"option '{unknown[0]}' is not known to the C3D reader; it knows {', '.join(_EXTRA)}")
     if options.extra.get("zero", "auto") not in ZERO_CHOICES:
         raise BadInputError(f"extra 'zero' is '{options.extra['zero']}', expected one of {', '.join(ZERO_CHOICES)}")
+    for key, quantity in (("force_unit", "N"), ("moment_unit", "N m")):
+        if key in options.extra:
+            units.require(str(options.extra[key]), quantity, what=f"extra '{key}'")
 
 
 def _specs(file: C3dFile, options: ReadOptions) -> tuple[list[PlateSpec], list[str]]:
@@ -233,4 +236,4 @@ def _device(file: C3dFile) -> str:
     return " ".join(dict.fromkeys(part for part in parts if part)) or "motion capture (C3D)"
 
 
-READER = Reader(name="c3d", title="C3D", suffixes=(".c3d",), sniff=sniff, read=read)
+READER = Reader(name="c3d", title="C3D", suffixes=(".c3d",), sniff=sniff, read=read, uses=("rate_hz",))

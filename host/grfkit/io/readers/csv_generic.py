@@ -74,7 +74,8 @@ def _time(parsed: CsvFile, options: ReadOptions) -> tuple[Floats, str, list[str]
     units.require(column.unit, "s", what=f"column '{column.raw}'")
     time = parsed.table[:, found[0]]
     check_time(units.to_si(time, column.unit))
-    return time, column.unit, []
+    unused = f"the stated rate of {options.rate_hz:g} Hz is not used" if options.rate_hz else ""
+    return time, column.unit, [f"{unused}: column '{column.raw}' tells the time"] if unused else []
 
 
 def _streams(
@@ -114,4 +115,4 @@ def _note_rate(streams: dict[str, xr.Dataset], notes: list[str]) -> None:
         notes.append(f"samples come at {rate:.3g} Hz: check the unit of the time column")
 
 
-READER = Reader("csv", "generic CSV (time [s], name [unit], ...)", _SUFFIXES, _sniff, _read)
+READER = Reader("csv", "generic CSV (time [s], name [unit], ...)", _SUFFIXES, _sniff, _read, ("rate_hz", "column_map"))

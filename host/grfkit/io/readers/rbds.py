@@ -57,4 +57,4 @@ def _plate(parsed: RbdsFile) -> xr.Dataset:
     )
 
 
-READER = Reader("rbds", "RBDS running text", (".txt",), _sniff, _read)
+READER = Reader("rbds", "RBDS running text", (".txt",), _sniff, _read, ("rate_hz",))

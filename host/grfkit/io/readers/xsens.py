@@ -81,4 +81,4 @@ def _name(column: str) -> tuple[str, str]:
     return snake(column), "deg" if column in _ANGLES else "unknown"
 
 
-READER = Reader("xsens", "Xsens MT Manager text", (".txt", ".csv"), _sniff, _read)
+READER = Reader("xsens", "Xsens MT Manager text", (".txt", ".csv"), _sniff, _read, ("rate_hz",))
