@@ -1,0 +1,136 @@
+"""Presets: a paper's whole protocol, frozen, as it was (``faithful``) and with its leaks repaired (``fixed``)."""
+
+from __future__ import annotations
+
+import sys
+from importlib.resources import files
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import BadInputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Cut = Literal["force", "causal", "imu", "landmarks"]
+Kind = Literal["faithful", "fixed"]
+
+
+class NetworkChoice(BaseModel):
+    """Which network, and its size.
+
+    Attributes
+    ----------
+    head
+        Widths of the dense layers between the recurrent or convolutional part and the output.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    hidden: int = Field(ge=1)
+    layers: int = Field(ge=1)
+    head: tuple[int, ...] = ()
+    dropout_in: float = Field(ge=0, lt=1)
+    dropout: float = Field(ge=0, lt=1)
+
+
+class TrainChoice(BaseModel):
+    """How it is trained; ``patience`` 0 trains all epochs, ``clip`` 0 clips nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    epochs: int = Field(ge=1)
+    lr: float = Field(gt=0)
+    batch: int = Field(ge=1)
+    clip: float = Field(ge=0)
+    patience: int = Field(ge=0)
+    seed: int
+    weight_decay: float = Field(ge=0)
+    schedule: Literal["constant", "one-cycle", "cosine"]
+    unique_statics: bool
+
+
+class Preset(BaseModel):
+    """A protocol from the raw signals to the printed figure.
+
+    Attributes
+    ----------
+    points
+        Samples of a time-normalised stance.
+    force_lowpass_hz, imu_lowpass_hz
+        0 filters nothing; ``lowpass_corrected`` says whether the cut-off allows for the second pass.
+    cut
+        The detector that cuts the windows.
+    contact_time_from
+        Where the contact time among the inputs comes from.
+    channels, statics
+        Patterns of channel names; names of scalars.
+    leaks
+        What the protocol has seen of those it is tested on; rows of a leaking preset are no headline.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    kind: Kind
+    source: str
+    points: int = Field(ge=10, le=2000)
+    force_lowpass_hz: float = Field(ge=0)
+    imu_lowpass_hz: float = Field(ge=0)
+    lowpass_corrected: bool
+    threshold_n: float = Field(gt=0)
+    cut: Cut
+    contact_time_from: Literal["force", "insole", "none"]
+    channels: tuple[str, ...]
+    statics: tuple[str, ...]
+    statics_by: Literal["tile", "concat", "film"]
+    target: Literal["newton", "bw"]
+    axes: tuple[Literal["vgrf", "apgrf", "mlgrf"], ...]
+    split: Literal["loso", "grouped_kfold"]
+    metric: Literal["rrmse_percent", "rrmse_mean_range_percent"]
+    leaks: tuple[str, ...]
+    network: NetworkChoice
+    train: TrainChoice
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the shipped presets."""
+    folder = files("grfkit.learn").joinpath("presets")
+    return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")))
+
+
+def load_preset(name: str, kind: str = "fixed") -> Preset:
+    """Return a shipped preset.
+
+    Parameters
+    ----------
+    name
+        One of :func:`preset_names`.
+    kind
+        ``faithful`` or ``fixed``.
+
+    Raises
+    ------
+    BadInputError
+        If there is no such preset or kind.
+    """
+    if name not in preset_names():
+        raise BadInputError(f"there is no preset '{name}'; there are {', '.join(preset_names())}")
+    if kind not in ("faithful", "fixed"):
+        raise BadInputError(f"preset kind is '{kind}', expected 'faithful' or 'fixed'")
+    text = files("grfkit.learn").joinpath("presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return parse_preset(tomllib.loads(text), kind)
+
+
+def parse_preset(document: dict[str, Any], kind: str) -> Preset:
+    """Return one kind of a preset document; unknown keys are refused by name."""
+    try:
+        about = {"name": document["name"], "source": document["source"], "kind": kind}
+        return Preset.model_validate(about | document[kind])
+    except KeyError as error:
+        raise BadInputError(f"a preset document lacks {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise BadInputError(f"preset {document.get('name')}, {where}: {first['msg']}") from error

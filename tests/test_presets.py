@@ -1,0 +1,55 @@
+"""Presets: do they say what the papers and systems.md say, and is every value marked with where it is from?"""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import pytest
+
+from grfkit.errors import BadInputError
+from grfkit.learn.preset import load_preset, parse_preset, preset_names
+
+
+def test_the_three_papers_are_there_in_both_kinds() -> None:
+    assert preset_names() == ("carter2024", "carter2025", "zhou2025")
+    for name in preset_names():
+        assert load_preset(name, "faithful").leaks
+        assert load_preset(name, "fixed").leaks == ()
+
+
+def test_carter_2024_is_trained_as_its_code_does() -> None:
+    preset = load_preset("carter2024", "faithful")
+    assert (preset.points, preset.force_lowpass_hz, preset.imu_lowpass_hz) == (400, 15.0, 10.0)
+    assert (preset.network.hidden, preset.network.head, preset.network.dropout) == (512, (64, 32), 0.2)
+    assert (preset.train.epochs, preset.train.lr, preset.train.batch, preset.train.seed) == (1, 5e-4, 8, 1966)
+    assert preset.target == "newton"
+    assert preset.contact_time_from == "force"
+
+
+def test_carter_2025_and_zhou_differ_where_their_abstracts_do() -> None:
+    carter, zhou = load_preset("carter2025", "faithful"), load_preset("zhou2025", "faithful")
+    assert (carter.points, carter.force_lowpass_hz, carter.threshold_n) == (101, 20.0, 20.0)
+    assert (zhou.threshold_n, zhou.network.name, zhou.target) == (10.0, "lstm", "bw")
+
+
+@pytest.mark.parametrize("name", ["carter2024", "carter2025", "zhou2025"])
+def test_every_value_of_a_faithful_preset_says_where_it_is_from_or_is_listed_as_ours(name: str) -> None:
+    text = files("grfkit.learn").joinpath("presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    faithful = text.split("[fixed]")[0].split("[faithful]")[1]
+    values = [line for line in faithful.splitlines() if re.match(r"\w+ *=", line)]
+    unmarked = [v.split("=")[0].strip() for v in values if not re.search(r"# *(S|C|D|inferred)\b", v)]
+    allowed = {"leaks", "seed", "statics_by", "contact_time_from", "imu_lowpass_hz", "lowpass_corrected", "head",
+               "dropout_in", "clip", "patience", "weight_decay", "schedule", "unique_statics"}  # fmt: skip
+    assert set(unmarked) <= (allowed if name == "zhou2025" else {"leaks"}), unmarked
+
+
+def test_an_unknown_key_or_kind_is_refused() -> None:
+    with pytest.raises(BadInputError, match="no preset 'x'"):
+        load_preset("x")
+    with pytest.raises(BadInputError, match="expected 'faithful' or 'fixed'"):
+        load_preset("zhou2025", "odd")
+    with pytest.raises(BadInputError, match="lacks 'source'"):
+        parse_preset({"name": "x", "fixed": {}}, "fixed")
+    with pytest.raises(BadInputError, match="points"):
+        parse_preset({"name": "x", "source": "y", "fixed": {"points": 3}}, "fixed")
