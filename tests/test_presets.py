@@ -36,7 +36,7 @@ def test_carter_2025_and_zhou_differ_where_their_abstracts_do() -> None:
 @pytest.mark.parametrize("name", ["carter2024", "carter2025", "zhou2025"])
 def test_every_value_of_a_faithful_preset_says_where_it_is_from(name: str) -> None:
     text = files("grfkit.learn").joinpath("presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    faithful = text.split("[fixed]")[0].split("[faithful]")[1]
+    faithful = text.split("\n[fixed]\n")[0].split("\n[faithful]\n")[1]
     values = [line for line in faithful.splitlines() if re.match(r"\w+ *=", line)]
     unmarked = [v.split("=")[0].strip() for v in values if not re.search(r"# *(S|C|D|I)\b", v)]
     assert len(values) > 25
