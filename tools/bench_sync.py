@@ -9,6 +9,7 @@ Baselines run on the same trials in the same process.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -69,6 +70,7 @@ DECOYS: dict[str, dict[str, Any]] = {
 def work(job: Job) -> tuple[str, list[dict[str, Any]]]:
     """Run one trial; an exception is a row of its own, never a lost one."""
     name, condition, seed, options = job
+    gc.collect()  # trees of the trial before refer to themselves
     try:
         return name, run_trial(Condition(**condition), seed, **options)
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import hashlib
 import json
 import os
@@ -142,6 +143,7 @@ def run_row(row: Row, force: bool = True) -> dict[str, Any]:
             summary["_evidence"] = result.evidence
     except GrfError as error:
         summary |= {"verdict": "bad input", "trial": None, "maps": [], "error": str(error)}
+    gc.collect()  # trees refer to themselves: without this a worker keeps gigabytes of rows long done
     return summary
 
 
