@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import BadInputError, GrfError
-from ..provenance import written_whole
+from ..provenance import require_regular, written_whole
 from .job import SyncRequest
 
 _COLUMNS = {
@@ -82,6 +82,7 @@ def read_table(path: Path, defaults: dict[str, Any]) -> list[Row]:
         If the table cannot be read, a column is unknown or missing, a cell is wrong, or two rows write one file.
     """
     try:
+        require_regular(path)
         with open(path, newline="", encoding="utf-8-sig") as handle:
             lines = list(csv.DictReader(handle))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -128,6 +128,7 @@ def run_job(request: SyncRequest) -> SyncResult:
         If a file cannot be read, holds nothing to align, or an option makes no sense.
     """
     prior = request.prior()
+    _refuse_idle(request)
     reference, doctor = _reference(request)
     streams, groups, inputs, notes = _wearables(request)
     done: dict[str, Alignment] = {}
@@ -181,13 +182,28 @@ def _calibrated(recording: Recording, request: SyncRequest) -> Recording:
 
 
 def _read(path: Path, request: SyncRequest) -> Recording:
-    from ..io import ReadOptions, read
+    """Return a file's recording; of rate and column map it is given what its format has a use for."""
+    from ..io import ReadOptions, read_with, sniff
     from ..io.columns import load_column_map
 
-    options = ReadOptions(rate_hz=request.rate_hz)
-    if request.column_map and path.suffix.lower() in (".csv", ".txt", ".tsv"):
+    reader = sniff(path).reader
+    options = ReadOptions(rate_hz=request.rate_hz if "rate_hz" in reader.uses else None)
+    if request.column_map and "column_map" in reader.uses:
         options = load_column_map(request.column_map).options(options)
-    return read(path, options)
+    return read_with(reader, path, options)
+
+
+def _refuse_idle(request: SyncRequest) -> None:
+    """Refuse a rate or a column map that none of the files has a use for."""
+    from ..io import sniff
+
+    given = {"rate_hz": request.rate_hz is not None, "column_map": request.column_map is not None}
+    if not any(given.values()):
+        return
+    used = {name for path in (request.reference, *request.wearables) for name in sniff(path).reader.uses}
+    for name, is_given in given.items():
+        if is_given and name not in used:
+            raise BadInputError(f"--{name.replace('_', '-')} is of no use: none of these files needs it; leave it out")
 
 
 def _reference(request: SyncRequest) -> tuple[Recording, list[dict[str, Any]]]:
