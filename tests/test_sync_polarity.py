@@ -76,3 +76,32 @@ def test_steps_as_even_as_a_metronome_are_refused() -> None:
     found = align(reference, device, surface="treadmill")
     assert found.verdict == "refused"
     assert any("metronome" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("wearable", ["insole", "imu"])
+def test_a_loss_of_one_step_is_found_or_refused(wearable: str) -> None:
+    """The contacts after it fall on contacts again, the wrong ones: only the runner's own irregularity tells."""
+    aligned = 0
+    for seed in (560_002, 560_003, 560_004):
+        trial = simulate_trial(Condition(surface="treadmill", wearables=(wearable,)), seed)
+        streams = trial.wearables[wearable].streams
+        truth = trial.truth.streams[(wearable, next(iter(streams)))]
+        step_s = float(np.median(np.diff(trial.truth.contacts.onset_s)))
+        start, end = truth.overlap_s
+        lost_at = start + 0.4 * (end - start)
+        cut = {}
+        for name, stream in streams.items():
+            time_s = stream["time"].values
+            kept = np.flatnonzero((time_s < lost_at) | (time_s >= lost_at + step_s))
+            closed = time_s[kept] - np.where(time_s[kept] >= lost_at, step_s, 0.0)
+            cut[name] = stream.isel(time=kept).assign_coords(time=("time", closed, stream["time"].attrs))
+        found = align(trial.reference, cut, surface="treadmill")
+        if found.verdict == "aligned":
+            aligned += 1
+            true = np.linspace(start + 1, end - 1, 200)
+            true = true[(true < lost_at - 1) | (true > lost_at + 2)]
+            mapped = found.apply(true - np.where(true > lost_at, step_s, 0.0))
+            assert np.nanmax(np.abs(mapped - truth.t_reference(true))) < 0.05
+            assert len(found.segments) == 2
+            assert found.lost_samples == pytest.approx(step_s * truth.rate_hz, rel=0.1)
+    assert aligned >= 1

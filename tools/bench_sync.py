@@ -29,7 +29,7 @@ from sync_tables import markdown, summary
 from sync_trials import run_trial
 
 ROOT = Path(__file__).resolve().parents[1]
-SEEDS = {"standard": 8_000_000, "decoys": 9_000_000, "nightly": 10_000_000}
+SEEDS = {"standard": 11_000_000, "decoys": 12_000_000, "nightly": 13_000_000}
 
 Job = tuple[str, dict[str, Any], int, dict[str, Any]]
 
@@ -100,8 +100,11 @@ def run_all(todo: list[Job], count: int) -> dict[str, list[dict[str, Any]]]:
     rows: dict[str, list[dict[str, Any]]] = {}
     with ProcessPoolExecutor(count) as pool:
         run = pool.map(work, todo, chunksize=2)
-        for name, found in track(run, total=len(todo), description="trials", console=Console(stderr=True)):
+        shown = track(run, total=len(todo), description="trials", console=Console(stderr=True))
+        for number, (name, found) in enumerate(shown):
             rows.setdefault(name, []).extend(found)
+            if not sys.stderr.isatty() and number % 200 == 199:
+                print(f"{number + 1} of {len(todo)} trials", file=sys.stderr, flush=True)
     return rows
 
 

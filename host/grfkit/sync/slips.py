@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from ..signals.contacts import Contacts
 from .matching import match
+from .score import rhythm, score
 
 Floats = NDArray[np.float64]
 
-_BLOCK = 16
 _REACH = 3
-_LEAST = 15.0
-_PER_ROOT_BLOCK = 12.0
+_PARTS = 10
+_FEWEST = 16
+_LEAST_NATS = 5.0
 
 
 def slips_within(
@@ -21,9 +22,8 @@ def slips_within(
 ) -> tuple[float, float, int] | None:
     """Return the stretch of reference time that speaks for another step: (start, end, steps); None if none does.
 
-    For blocks of 16 matched contacts the scatter at the chosen lag is compared with that at one to three steps either
-    side. A loss shifts all that follows it, so it is the record's beginning or end that is asked whether it favours
-    another lag by more than chance would.
+    A loss shifts all that follows it, so beginnings and ends of the record of every length are asked, by the same
+    likelihood that chose the lag, whether they favour one of one to three steps either side by more than five nats.
 
     Parameters
     ----------
@@ -32,49 +32,40 @@ def slips_within(
     step_s
         The step time.
     """
-    shifts = step_s * np.arange(-_REACH, _REACH + 1).astype(np.float64)
-    matches = match(reference, device, offset_s + shifts, rate=rate, rate_prior_ppm=1.0, windows_s=(0.08,))
-    residual = np.where(matches.partner >= 0, matches.residual_s, np.nan)
-    usable = np.flatnonzero(np.isfinite(residual[_REACH]))
-    if usable.size < 2 * _BLOCK:
+    beat = rhythm(reference, device)
+    mapped = offset_s + rate * device.onset_s
+    inner = np.flatnonzero((mapped > reference.onset_s[0] - 0.1) & (mapped < reference.onset_s[-1] + 0.1))
+    if inner.size < 2 * _FEWEST:
         return None
-    blocks = np.array_split(usable, max(1, usable.size // _BLOCK))
-    scatter = np.stack([_scatter(residual[:, b]) for b in blocks], axis=1)
-    gain = 0.5 * _BLOCK * np.log(scatter[_REACH] / scatter)
+    shifts = step_s * np.arange(-_REACH, _REACH + 1).astype(np.float64)
+    parts = min(_PARTS, inner.size // _FEWEST)
+    borders = np.linspace(0, inner.size, parts + 1).astype(int)
     best: tuple[float, float, float, int] | None = None
-    for k in range(2 * _REACH + 1):
-        if k == _REACH:
+    for first, last in [(0, b) for b in borders[1:-1]] + [(b, inner.size) for b in borders[1:-1]]:
+        chosen = inner[first:last]
+        part = _part(device, chosen)
+        near = _part(reference, _around(reference, mapped[chosen], (_REACH + 1) * step_s))
+        if near.size < _FEWEST:
             continue
-        total, first, last = _best_end(gain[k])
-        if total > 0.0 and (best is None or total > best[0]):
-            start = float(reference.onset_s[blocks[first][0]])
-            best = (total, start, float(reference.onset_s[blocks[last][-1]]), k - _REACH)
+        found = match(near, part, offset_s + shifts, rate=rate, rate_prior_ppm=5.0, windows_s=(0.08, 0.06))
+        total = score(near, part, found, beat, plates=False, rate_prior_ppm=5.0, start_rate=rate).total
+        gain = total - total[_REACH]
+        k = int(np.argmax(gain))
+        if gain[k] > _LEAST_NATS and (best is None or gain[k] > best[0]):
+            best = (float(gain[k]), float(mapped[chosen[0]]), float(mapped[chosen[-1]]), k - _REACH)
     return None if best is None else best[1:]
 
 
-def _scatter(residual: Floats) -> Floats:
-    """Return the winsorised variance of each row about its middle; wide where less than half is matched."""
-    known = np.isfinite(residual)
-    count = known.sum(axis=1)
-    ordered = np.sort(np.where(known, residual, np.inf), axis=1)
-    rows = np.arange(residual.shape[0])
-    middle = np.where(count > 0, ordered[rows, np.maximum(count - 1, 0) // 2], 0.0)
-    away = np.where(known, np.abs(residual - middle[:, None]), np.inf)
-    spread = np.maximum(1.4826 * np.sort(away, axis=1)[rows, np.maximum(count - 1, 0) // 2], 0.001)
-    clipped = np.where(known, np.minimum(away, 2.5 * spread[:, None]), 0.0)
-    variance = (clipped**2).sum(axis=1) / np.maximum(count, 1)
-    return np.where(2 * count >= residual.shape[1], np.maximum(variance, 1e-6), 0.03**2)
+def _part(train: Contacts, chosen: NDArray[np.int64]) -> Contacts:
+    """Return consecutive contacts of a train, covered only as far as they reach."""
+    part = train.taken(chosen)
+    if not part.size:
+        return part
+    low, high = part.onset_s[0] - 0.05, part.onset_s[-1] + 0.05
+    covered = np.clip(train.covered_s, low, high)
+    covered = covered[covered[:, 1] > covered[:, 0]]
+    return Contacts(part.onset_s, part.offset_s, part.strength, part.foot, covered)
 
 
-def _best_end(gain: Floats) -> tuple[float, int, int]:
-    """Return the beginning or end of the record that speaks most for another lag: (excess, first, last).
-
-    Excess: the sum of the blocks' nats less what chance would give so many blocks in one trial of hundreds.
-    """
-    count = np.arange(1, gain.size + 1)
-    needed = np.maximum(_LEAST, _PER_ROOT_BLOCK * np.sqrt(count))
-    head = np.cumsum(gain) - needed
-    tail = np.cumsum(gain[::-1]) - needed
-    if head.max() >= tail.max():
-        return float(head.max()), 0, int(np.argmax(head))
-    return float(tail.max()), gain.size - 1 - int(np.argmax(tail)), gain.size - 1
+def _around(train: Contacts, at_s: Floats, reach_s: float) -> NDArray[np.int64]:
+    return np.flatnonzero((train.onset_s > at_s[0] - reach_s) & (train.onset_s < at_s[-1] + reach_s))
