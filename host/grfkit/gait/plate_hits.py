@@ -1,0 +1,195 @@
+"""Contacts on plates: one plate or the sum of several, feet across two made one, bad hits turned down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .contacts import TOO_LONG, TWO_FEET, ContactRule, Rejection, contacts_from_force
+from .cop import combined_cop, stood
+
+Floats = NDArray[np.float64]
+Side = Literal["left", "right", "unknown"]
+_SAME_FOOT = 0.5
+"""Two plates loaded together for half the shorter contact bear one foot; double support is a quarter at most."""
+
+
+@dataclass(frozen=True)
+class PlateForce:
+    """A plate as contacts are cut from it.
+
+    Attributes
+    ----------
+    time_s, up_n
+        Shape (samples,): the vertical force on the foot, up positive.
+    cop_m
+        Shape (samples, 3), or None where the stream has no centre of pressure.
+    corners_m
+        Shape (4, 3), or None.
+    """
+
+    name: str
+    time_s: Floats
+    up_n: Floats
+    cop_m: Floats | None
+    corners_m: Floats | None
+    side: Side
+
+    @classmethod
+    def of(cls, name: str, stream: xr.Dataset) -> PlateForce:
+        """Return a trial's plate.
+
+        Raises
+        ------
+        BadInputError
+            If the stream holds no force.
+        """
+        time = np.asarray(stream["time"].values, dtype=np.float64)
+        cop = [f"cop_{a}" for a in "xyz"]
+        place = np.stack([stream[c].values for c in cop], axis=1) if all(c in stream for c in cop) else None
+        corners = np.asarray(stream.attrs.get("corners_m", ()), dtype=np.float64).reshape(-1)
+        usable = corners.size == 12 and bool(np.isfinite(corners).all())
+        knows = str(stream.attrs.get("knows_feet", ""))
+        side: Side = "left" if knows == "left" else "right" if knows == "right" else "unknown"
+        return cls(name, time, upward_n(stream, name), place, corners.reshape(4, 3) if usable else None, side)
+
+
+@dataclass(frozen=True)
+class PlateContact:
+    """One contact on one plate, or across two (``across``)."""
+
+    ic_s: float
+    to_s: float
+    side: Side
+    plates: tuple[str, ...]
+    across: bool = False
+
+
+def upward_n(stream: xr.Dataset, name: str = "a plate") -> Floats:
+    """Return a plate's vertical force, up positive: along ``vertical`` where known, else along the loaded axis.
+
+    A force that loads downward (the force on the plate, not on the foot) is turned.
+
+    Raises
+    ------
+    BadInputError
+        If the stream holds no force channel.
+    """
+    axes = [f"f{a}" for a in "xyz" if f"f{a}" in stream]
+    if not axes:
+        raise BadInputError(f"{name} holds no force channel (fx, fy, fz); contacts cannot be cut from it")
+    hint = str(stream.attrs.get("vertical", ""))
+    chosen = f"f{hint[-1]}" if hint and f"f{hint[-1]}" in axes else ""
+    values = {a: np.asarray(stream[a].values, dtype=np.float64) for a in axes}
+    force = values[chosen or max(axes, key=lambda a: float(np.nan_to_num(np.nanmax(np.abs(values[a])))))]
+    known = force[np.isfinite(force)]
+    if not known.size:
+        return force
+    low, high = float(known.min()), float(known.max())
+    rest = float(np.median(known[np.abs(known) <= np.percentile(np.abs(known), 30.0)]))
+    return -force if rest - low > high - rest else force
+
+
+def plate_contacts(
+    plates: list[PlateForce], rule: ContactRule, *, mass_kg: float, treadmill: bool
+) -> tuple[list[PlateContact], list[Rejection]]:
+    """Return the contacts of all plates in order, and what was turned down.
+
+    On a treadmill whose plates know no feet all plates are one surface. Elsewhere each plate is cut on its own;
+    contacts of two plates that overlap by half of the shorter one are a foot across both, from the first contact to
+    the last toe-off of their sum. With corners and centre of pressure known, partial hits and two feet on one plate
+    are turned down (on a treadmill the belt's edges do not count); without, a contact that is too long on a plate may
+    be two feet and stays "too long".
+    """
+    shared = treadmill and all(p.side == "unknown" for p in plates)
+    if shared and len(plates) > 1 and all(_same_clock(p, plates[0]) for p in plates):
+        plates = [_summed(plates)]
+    found: list[PlateContact] = []
+    turned: list[Rejection] = []
+    for plate in plates:
+        times = contacts_from_force(plate.time_s, plate.up_n, rule=rule, mass_kg=mass_kg)
+        names = tuple(plate.name.split(" + "))
+        found += [PlateContact(float(a), float(b), plate.side, names) for a, b in zip(times.ic_s, times.to_s)]
+        turned += [_two_feet(plate, one) for one in times.rejections]
+    by_name = {p.name: p for p in plates}
+    merged = sorted(found, key=lambda c: c.ic_s)
+    if not treadmill:
+        merged, bad = _judged(_across(merged, by_name, rule, mass_kg), by_name)
+        turned += bad
+    return merged, sorted(turned, key=lambda r: r.start_s)
+
+
+def _same_clock(a: PlateForce, b: PlateForce) -> bool:
+    return a.time_s.shape == b.time_s.shape and bool(np.array_equal(a.time_s, b.time_s, equal_nan=True))
+
+
+def _summed(plates: list[PlateForce]) -> PlateForce:
+    """Return several plates as one surface; its centre of pressure where every plate has one."""
+    total = np.sum([p.up_n for p in plates], axis=0)
+    cops = [p.cop_m for p in plates if p.cop_m is not None]
+    cop = combined_cop([p.up_n for p in plates], cops) if len(cops) == len(plates) else None
+    corners = [p.corners_m for p in plates if p.corners_m is not None]
+    whole = np.stack(corners) if len(corners) == len(plates) else None
+    return PlateForce(" + ".join(p.name for p in plates), plates[0].time_s, total, cop, whole, "unknown")
+
+
+def _two_feet(plate: PlateForce, one: Rejection) -> Rejection:
+    """Return the rejection of a contact that is too long as two feet, where the centre of pressure says so."""
+    if one.reason != TOO_LONG:
+        return one
+    return replace(one, reason=TWO_FEET) if _stood(plate, one.start_s, one.end_s) == TWO_FEET else one
+
+
+def _stood(plate: PlateForce, ic_s: float, to_s: float) -> str:
+    if plate.cop_m is None or plate.corners_m is None:
+        return ""
+    within = (plate.time_s >= ic_s) & (plate.time_s <= to_s)
+    return stood(plate.up_n[within], plate.cop_m[within], plate.corners_m)
+
+
+def _across(
+    contacts: list[PlateContact], plates: dict[str, PlateForce], rule: ContactRule, mass_kg: float
+) -> list[PlateContact]:
+    """Return the contacts with those of two plates that bear one foot made one, cut from the plates' sum."""
+    made: list[PlateContact] = []
+    for contact in contacts:
+        before = made[-1] if made else None
+        if before is None or not _one_foot(before, contact):
+            made.append(contact)
+            continue
+        names = tuple(dict.fromkeys((*before.plates, *contact.plates)))
+        ic, to = min(before.ic_s, contact.ic_s), max(before.to_s, contact.to_s)
+        own = [plates[n] for n in names]
+        if all(_same_clock(p, own[0]) for p in own):
+            times = contacts_from_force(own[0].time_s, _summed(own).up_n, rule=rule, mass_kg=mass_kg)
+            fits = np.flatnonzero((times.ic_s <= ic + 0.02) & (times.to_s >= to - 0.02) & (times.ic_s > ic - 0.05))
+            if fits.size:
+                ic, to = float(times.ic_s[fits[0]]), float(times.to_s[fits[0]])
+        side = before.side if before.side == contact.side else "unknown"
+        made[-1] = PlateContact(ic, to, side, names, across=True)
+    return made
+
+
+def _one_foot(a: PlateContact, b: PlateContact) -> bool:
+    if set(a.plates) & set(b.plates) or ("unknown" not in (a.side, b.side) and a.side != b.side):
+        return False
+    shared = min(a.to_s, b.to_s) - max(a.ic_s, b.ic_s)
+    return shared >= _SAME_FOOT * min(a.to_s - a.ic_s, b.to_s - b.ic_s)
+
+
+def _judged(contacts: list[PlateContact], plates: dict[str, PlateForce]) -> tuple[list[PlateContact], list[Rejection]]:
+    good: list[PlateContact] = []
+    bad: list[Rejection] = []
+    for contact in contacts:
+        own = [plates[n] for n in contact.plates]
+        reason = _stood(own[0] if len(own) == 1 else _summed(own), contact.ic_s, contact.to_s)
+        if reason:
+            bad.append(Rejection(contact.ic_s, contact.to_s, reason))
+        else:
+            good.append(contact)
+    return good, bad

@@ -1,0 +1,261 @@
+"""The stances of a trial: when a foot stood, which one, who saw it, and which contacts were turned down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..records import Trial
+from ..signals.clocks import dejittered
+from ..signals.contacts import Contacts, load_contacts
+from ..signals.impacts import impacts
+from ..signals.landmarks import landmark_contacts
+from .causal import as_counts, causal_settings, contact_times, contacts_causal
+from .contacts import ContactRule, ContactTimes, Rejection, counted, rule_of
+from .plate_hits import PlateContact, PlateForce, plate_contacts
+
+Floats = NDArray[np.float64]
+Source = Literal["force", "insole", "insole_causal", "imu", "landmarks"]
+SOURCES: tuple[Source, ...] = ("force", "insole", "insole_causal", "imu", "landmarks")
+_SIDES = ("left", "right")
+_NEAR_S = 0.12
+
+
+@dataclass(frozen=True)
+class Stance:
+    """One stance: ``to_s`` is NaN where the source cannot see toe-off; ``plates`` are those that bore the foot."""
+
+    ic_s: float
+    to_s: float
+    side: Literal["left", "right", "unknown"]
+    source: str
+    detector: str
+    plates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stances:
+    """The stances of a trial in order of contact, and what was turned down.
+
+    Attributes
+    ----------
+    merged
+        How many stances were feet across two plates, made one.
+    """
+
+    stances: tuple[Stance, ...]
+    rejections: tuple[Rejection, ...]
+    merged: int = 0
+
+    @property
+    def rejected(self) -> dict[str, int]:
+        """Return how many contacts were turned down, by reason."""
+        return counted(self.rejections)
+
+    @property
+    def times(self) -> ContactTimes:
+        """Return the stances' times."""
+        ic, to = np.asarray([s.ic_s for s in self.stances]), np.asarray([s.to_s for s in self.stances])
+        name = self.stances[0].detector if self.stances else ""
+        return ContactTimes(ic, to, name, self.rejections)
+
+    @property
+    def feet(self) -> NDArray[np.int64]:
+        """Return the sides: 0 left, 1 right, -1 unknown."""
+        return np.asarray([_SIDES.index(s.side) if s.side in _SIDES else -1 for s in self.stances], dtype=np.int64)
+
+
+def stances(trial: Trial, *, source: Source = "force", rule: ContactRule | str = "20N") -> Stances:
+    """Return the stances of a trial as one kind of its streams shows them.
+
+    ``force`` takes the reference's plates by ``rule``: on a treadmill whose feet share the plates the sum of them,
+    else plate by plate, with partial hits and two feet on one plate turned down and feet across two plates made one.
+    ``insole`` is the detector that sees the whole record, ``insole_causal`` the one a device can run; ``imu`` and
+    ``landmarks`` see contacts without toe-off.
+
+    The side is that of the plate or of the wearable; where plates know no feet it is that of the insole that was
+    loaded, or of the landmarks or shoe that landed, at the time.
+
+    Raises
+    ------
+    BadInputError
+        If the trial has no stream of this kind, the source or rule is unknown, or the rule needs a mass that the
+        trial does not state.
+    """
+    chosen = rule_of(rule) if isinstance(rule, str) else rule
+    if source not in SOURCES:
+        raise BadInputError(f"source of stances '{source}' is unknown; expected one of {', '.join(SOURCES)}")
+    if source == "force":
+        return _force_stances(trial, chosen)
+    kind = "insole" if source.startswith("insole") else source
+    streams = _wearables(trial, kind)
+    if not streams:
+        held = ", ".join(name for name, _ in trial.streams()) or "nothing"
+        raise BadInputError(f"the trial holds no {kind} stream to take stances from; it holds {held}")
+    found: list[Stance] = []
+    turned: list[Rejection] = []
+    for name, stream in streams.items():
+        made, rejected = _wearable_stances(name, stream, source, chosen)
+        found += made
+        turned += rejected
+    return Stances(tuple(sorted(found, key=lambda s: s.ic_s)), tuple(sorted(turned, key=lambda r: r.start_s)))
+
+
+def insole_total(stream: xr.Dataset) -> tuple[Floats, str]:
+    """Return an insole's total load and its unit: its force, else pressure sum, else the sum of zones or cells.
+
+    A cell that never reports counts as unloaded; a sample that any other cell misses is NaN.
+
+    Raises
+    ------
+    BadInputError
+        If the stream holds none of these.
+    """
+    for name in ("force", "pressure_sum"):
+        if name in stream and np.isfinite(stream[name].values).any():
+            return np.asarray(stream[name].values, dtype=np.float64), str(stream[name].attrs.get("units", ""))
+    for start in ("zone_", "cell_"):
+        cells = [stream[n] for n in stream.data_vars if str(n).startswith(start)]
+        alive = [np.asarray(c.values, dtype=np.float64) for c in cells if np.isfinite(c.values).any()]
+        if alive:
+            return np.sum(alive, axis=0), str(cells[0].attrs.get("units", ""))
+    raise BadInputError("an insole stream holds neither force nor pressure sum, zones or cells; nothing to cut by")
+
+
+def _wearables(trial: Trial, kind: str) -> dict[str, xr.Dataset]:
+    streams = {name: stream for name, stream in trial.streams() if stream.attrs.get("kind") == kind}
+    return {n: s for n, s in streams.items() if kind == "landmarks" or not n.startswith("reference/")}
+
+
+def _clock(stream: xr.Dataset) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return a stream's times without jitter and which rows have one."""
+    time = np.asarray(stream["time"].values, dtype=np.float64)
+    known = np.isfinite(time)
+    return dejittered(time[known]), known
+
+
+def _wearable_stances(
+    name: str, stream: xr.Dataset, source: Source, rule: ContactRule
+) -> tuple[list[Stance], list[Rejection]]:
+    if source == "insole_causal":
+        times = causal_insole(stream, rule)
+        side = _side(stream)
+        made = [Stance(float(a), float(b), side, name, times.detector) for a, b in zip(times.ic_s, times.to_s)]
+        return made, list(times.rejections)
+    detector = {"insole": "load_contacts", "imu": "impacts", "landmarks": "landmark_contacts"}[source]
+    made = []
+    for train in _trains(stream, source):
+        for ic, to, foot in zip(train.onset_s, train.offset_s, train.foot):
+            made.append(Stance(float(ic), float(to), _name(int(foot)), name, detector))
+    return made, []
+
+
+def causal_insole(stream: xr.Dataset, rule: ContactRule) -> ContactTimes:
+    """Return the contacts that :func:`~grfkit.gait.causal.contacts_causal` finds in an insole stream.
+
+    Loads in newtons are taken at 1/8 N, in pascal at 1/16 of the scale that fits, counts as they are.
+    """
+    time, known = _clock(stream)
+    load, unit = insole_total(stream)
+    per_unit = 1.0 if unit == "count" else 8.0 if unit == "N" else 1e5 / max(float(np.nanmax(np.abs(load))), 1e-9)
+    rate = float(stream.attrs["rate_hz"])
+    span = 64 if unit == "count" else round(100.0 * per_unit) if unit == "N" else 1000
+    settings = causal_settings(rate, source="insole", least_span=span)
+    events = contacts_causal(as_counts(load[known], per_unit=per_unit), rate, settings)
+    return contact_times(events, time, settings, shortest_s=rule.shortest_s, longest_s=rule.longest_s)
+
+
+def _trains(stream: xr.Dataset, source: str) -> list[Contacts]:
+    """Return the contacts of each foot that a wearable's stream shows."""
+    time, known = _clock(stream)
+    if source == "insole":
+        return [load_contacts(time, insole_total(stream)[0][known], foot=_foot(stream))]
+    if source == "imu":
+        names = [n for n in ("acc_x", "acc_y", "acc_z") if n in stream and np.isfinite(stream[n].values).any()]
+        if not names:
+            return []
+        return [impacts(time, np.stack([stream[n].values[known] for n in names], axis=1), foot=_foot(stream)).contacts]
+    marks = [str(n) for n in stream["position"]["landmark"].values]
+    return landmark_contacts(time, np.asarray(stream["position"].values)[known], marks)
+
+
+def _force_stances(trial: Trial, rule: ContactRule) -> Stances:
+    plates = [PlateForce.of(n, s) for n, s in trial.streams() if s.attrs.get("kind") == "force_plate"]
+    if not plates:
+        raise BadInputError("the trial holds no force plate; take stances from 'insole', 'imu' or 'landmarks'")
+    mass = float(trial.tree.attrs.get("mass_kg", float("nan")))
+    belt = str(trial.tree.attrs.get("surface", "")) == "treadmill"
+    found, turned = plate_contacts(plates, rule, mass_kg=mass, treadmill=belt)
+    sides = _sides_of(trial, found)
+    made = [
+        Stance(c.ic_s, c.to_s, c.side if c.side != "unknown" else s, c.plates[0], rule.name, c.plates)
+        for c, s in zip(found, sides)
+    ]
+    return Stances(tuple(made), tuple(turned), sum(c.across for c in found))
+
+
+def _sides_of(trial: Trial, contacts: list[PlateContact]) -> list[Literal["left", "right", "unknown"]]:
+    """Return which foot each contact was, by the first of insoles, landmarks and shoes that tells."""
+    known: list[Literal["left", "right", "unknown"]] = ["unknown"] * len(contacts)
+    for kind in ("insole", "landmarks", "imu"):
+        if all(c.side != "unknown" or s != "unknown" for c, s in zip(contacts, known)):
+            break
+        trains = [t for s in _wearables(trial, kind).values() for t in _trains(s, kind)]
+        feet = [_joined(trains, foot) for foot in (0, 1)]
+        for k, contact in enumerate(contacts):
+            if known[k] == "unknown":
+                known[k] = _name(_heard(contact, *feet, overlap=kind == "insole"))
+    return known
+
+
+def _joined(trains: Iterable[Contacts], foot: int) -> tuple[Floats, Floats]:
+    own = [(t.onset_s[t.foot == foot], t.offset_s[t.foot == foot]) for t in trains]
+    if not own:
+        return np.zeros(0), np.zeros(0)
+    onset, offset = (np.concatenate(parts) for parts in zip(*own))
+    order = np.argsort(onset)
+    return onset[order], offset[order]
+
+
+def _heard(contact: PlateContact, left: tuple[Floats, Floats], right: tuple[Floats, Floats], *, overlap: bool) -> int:
+    """Return the foot that stood during a contact, -1 where neither or both did."""
+    shares = [_overlap(contact, *foot) if overlap else _nearness(contact, foot[0]) for foot in (left, right)]
+    best = int(np.argmax(shares))
+    return best if shares[best] >= 0.5 and shares[1 - best] < 0.8 * shares[best] else -1
+
+
+def _overlap(contact: PlateContact, onset: Floats, offset: Floats) -> float:
+    """Return the share of a contact in which a foot's insole was loaded."""
+    shared = np.minimum(offset, contact.to_s) - np.maximum(onset, contact.ic_s)
+    return float(np.clip(shared, 0.0, None).sum() / (contact.to_s - contact.ic_s)) if shared.size else 0.0
+
+
+def _nearness(contact: PlateContact, onset: Floats) -> float:
+    """Return 1 for a landing at the contact, 0.5 for one 0.06 s off, 0 beyond 0.12 s."""
+    if not onset.size:
+        return 0.0
+    return max(0.0, 1.0 - float(np.abs(onset - contact.ic_s).min()) / _NEAR_S)
+
+
+def _foot(stream: xr.Dataset) -> int:
+    side = str(stream.attrs.get("side", ""))
+    return _SIDES.index(side) if side in _SIDES else -1
+
+
+def _side(stream: xr.Dataset) -> Literal["left", "right", "unknown"]:
+    return _name(_foot(stream))
+
+
+def _name(foot: int) -> Literal["left", "right", "unknown"]:
+    return "left" if foot == 0 else "right" if foot == 1 else "unknown"
+
+
+def with_sides(found: Stances, sides: Iterable[Literal["left", "right", "unknown"]]) -> Stances:
+    """Return the stances with these sides, in their order."""
+    return replace(found, stances=tuple(replace(s, side=side) for s, side in zip(found.stances, sides)))

@@ -1,0 +1,91 @@
+"""Times of gait: contact, flight, swing, step and stride, duty factor and cadence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+
+Floats = NDArray[np.float64]
+
+LONGEST_STEP_S = 1.5
+"""Two contacts further apart are not one step: something between them was not seen, or the person stood."""
+
+
+@dataclass(frozen=True)
+class Temporal:
+    """Per contact, shape (contacts,), NaN where the next contact was not seen.
+
+    Attributes
+    ----------
+    contact_s
+        Toe-off minus initial contact.
+    flight_s
+        Next contact of the other foot minus toe-off; negative is double support.
+    step_s, stride_s
+        To the next contact of the other and of the same foot.
+    duty_factor
+        Contact time over stride time (Patoz 2022, doi 10.1038/s41598-022-17274-0).
+    """
+
+    contact_s: Floats
+    flight_s: Floats
+    step_s: Floats
+    stride_s: Floats
+    duty_factor: Floats
+
+    @property
+    def cadence_steps_min(self) -> float:
+        """Return steps per minute, 60 over the mean step time; NaN without a step."""
+        known = self.step_s[np.isfinite(self.step_s)]
+        return float(60.0 / known.mean()) if known.size else float("nan")
+
+
+def temporal(
+    ic_s: Floats, to_s: Floats, side: NDArray[np.int64] | None = None, *, longest_step_s: float = LONGEST_STEP_S
+) -> Temporal:
+    """Return the times of a train of contacts.
+
+    Where both contacts' sides are known the next one has to be of the other foot, else the step is unknown; without
+    sides feet are taken to alternate. The stride ends at the next contact of the same foot within two longest steps.
+
+    Parameters
+    ----------
+    ic_s, to_s
+        Shape (contacts,), ``ic_s`` increasing; ``to_s`` NaN where unknown.
+    side
+        0 left, 1 right, -1 unknown.
+
+    Raises
+    ------
+    BadInputError
+        If shapes differ or contacts are not in order.
+    """
+    feet = np.full(ic_s.shape, -1) if side is None else side
+    if not ic_s.shape == to_s.shape == feet.shape:
+        raise BadInputError(f"contacts {ic_s.shape}, toe-offs {to_s.shape} and sides {feet.shape} differ in number")
+    if (np.diff(ic_s) <= 0).any():
+        raise BadInputError("contacts are not in order of time; sort them first")
+    step, stride = np.full(ic_s.shape, np.nan), np.full(ic_s.shape, np.nan)
+    if ic_s.size > 1:
+        apart = np.diff(ic_s)
+        usable = (apart <= longest_step_s) & ~((feet[1:] == feet[:-1]) & (feet[1:] >= 0))
+        step[:-1] = np.where(usable, apart, np.nan)
+    for k in range(ic_s.size):
+        stride[k] = _stride(ic_s, feet, step, k, 2.0 * longest_step_s)
+    contact = to_s - ic_s
+    return Temporal(contact, step - contact, step, stride, contact / stride)
+
+
+def _stride(ic_s: Floats, feet: NDArray[np.int64], step: Floats, k: int, longest_s: float) -> float:
+    """Return the time from contact ``k`` to the next one of the same foot, NaN where that is not known."""
+    if feet[k] < 0:
+        return float(step[k] + step[k + 1]) if k + 2 < ic_s.size else float("nan")
+    later = np.flatnonzero(feet[k + 1 : k + 3] == feet[k])
+    if not later.size:
+        return float("nan")
+    apart = float(ic_s[k + 1 + int(later[0])] - ic_s[k])
+    return apart if apart <= longest_s else float("nan")
