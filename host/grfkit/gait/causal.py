@@ -81,8 +81,9 @@ def causal_settings(
 ) -> CausalSettings:
     """Return the settings for a rate: 4 ms of smoothing at most, blocks of about 1/8 s, flights of 30 ms or more.
 
-    The high level falls by a time constant of 4 s, the low one rises by 16 s. An insole's threshold is 26/256 of the
-    span between them (its swing is never quite empty), a force plate's 8/256.
+    The high level falls by a time constant of 4 s, the low one rises by 16 s. An insole's threshold is 38/256 of the
+    span between them, for its swing is never quite empty and its cells empty slowly (8 to 10 % finds swings to be
+    contacts and toe-off 0.1 s late in simulated insoles); a force plate's is 8/256, and 6/256 for toe-off.
 
     Parameters
     ----------
@@ -96,7 +97,7 @@ def causal_settings(
     """
     if not 20 <= rate_hz <= 10000:
         raise BadInputError(f"a contact detector at {rate_hz:g} Hz is not foreseen; expected 20 to 10000 Hz")
-    on, off = (26, 20) if source == "insole" else (8, 6)
+    on, off = (38, 38) if source == "insole" else (8, 6)
     return CausalSettings(
         smooth_shift=min(3, max(0, int(np.floor(np.log2(0.004 * rate_hz))))),
         block_shift=max(1, round(np.log2(rate_hz / 8.0))),
