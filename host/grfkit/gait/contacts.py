@@ -191,7 +191,10 @@ def contacts_from_force(
 
 
 def unloaded_level_n(vgrf_n: Floats) -> float:
-    """Return the level (N) a force rests at in flight: the median of its lowest tenth of the loaded range."""
+    """Return the level (N) a force rests at in flight: the median of the samples in the lowest tenth of its range.
+
+    For a record with flights; of a plate that is always loaded it is no zero.
+    """
     known = vgrf_n[np.isfinite(vgrf_n)]
     low, high = np.percentile(known, [1.0, 99.0])
     return float(np.median(known[known <= low + 0.1 * (high - low)]))

@@ -194,7 +194,7 @@ def _force_stances(trial: Trial, rule: ContactRule) -> Stances:
     found, turned = plate_contacts(plates, rule, mass_kg=mass, treadmill=belt)
     sides = _sides_of(trial, found)
     made = [
-        Stance(c.ic_s, c.to_s, c.side if c.side != "unknown" else s, c.plates[0], rule.name, c.plates)
+        Stance(c.ic_s, c.to_s, c.side if c.side != "unknown" else s, " + ".join(c.plates), rule.name, c.plates)
         for c, s in zip(found, sides)
     ]
     return Stances(tuple(made), tuple(turned), sum(c.across for c in found))

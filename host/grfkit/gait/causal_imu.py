@@ -1,0 +1,150 @@
+"""Landings of a shoe or shank IMU as a device can find them: causal, integers and shifts alone.
+
+The jerk is the sum over axes of ``|a[t] - a[t-1]|``, smoothed over ``2^smooth_shift`` samples by a ring sum. A burst
+begins where it exceeds ``(high >> 8) * on_q8`` and its highest sample is the landing, known ``search`` samples after the
+burst began. No other landing within ``refractory`` samples. ``high`` is the largest jerk, falling by
+``high >> high_shift`` at the end of each block of ``2^block_shift`` samples. Missing samples repeat the last one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .causal import MISSING
+
+Integers = NDArray[np.int64]
+LARGEST = 2**18
+"""Largest magnitude of a sample per axis, so that the smoothed jerk of three axes fits 32 bits."""
+
+
+@dataclass(frozen=True)
+class ImpactSettings:
+    """The detector's whole numbers: shifts, a share in 1/256, and samples."""
+
+    smooth_shift: int
+    block_shift: int
+    high_shift: int
+    on_q8: int
+    search: int
+    refractory: int
+    warmup: int
+    least: int
+
+    @property
+    def delay_samples(self) -> float:
+        """Return the constant delay of the jerk (samples): half a difference and the smoothing's."""
+        return 0.5 + ((1 << self.smooth_shift) - 1) / 2.0
+
+
+def impact_settings(rate_hz: float, *, refractory_s: float = 0.4, least: int = 64) -> ImpactSettings:
+    """Return the settings for a rate: 8 ms of smoothing at most, a landing above 0.4 of the usual jerk, 40 ms of search.
+
+    Parameters
+    ----------
+    refractory_s
+        Longer than a stance and shorter than a stride: 0.4 s for runners, 0.75 s for walkers.
+    least
+        Smoothed jerk (counts per sample) below which nothing is a landing.
+
+    Raises
+    ------
+    BadInputError
+        If the rate is not between 50 and 5000 Hz.
+    """
+    if not 50 <= rate_hz <= 5000:
+        raise BadInputError(f"an impact detector at {rate_hz:g} Hz is not foreseen; expected 50 to 5000 Hz")
+    return ImpactSettings(
+        smooth_shift=min(4, max(0, int(np.floor(np.log2(0.008 * rate_hz))))),
+        block_shift=max(1, round(np.log2(rate_hz / 8.0))),
+        high_shift=4,
+        on_q8=102,
+        search=max(1, round(0.040 * rate_hz)),
+        refractory=round(refractory_s * rate_hz),
+        warmup=round(1.5 * rate_hz),
+        least=least,
+    )
+
+
+class CausalImpacts:
+    """The detector, sample by sample: ``push`` returns the index of the landing that became known, or None."""
+
+    def __init__(self, settings: ImpactSettings) -> None:
+        self.settings = settings
+        self._ring = [0] * (1 << settings.smooth_shift)
+        self._before: tuple[int, ...] = ()
+        self._count = self._sum = self._high = self._block_high = self._on = 0
+        self._top = self._top_at = self._burst_at = 0
+        self._searching = False
+        self._free_at = settings.warmup
+
+    def push(self, sample: tuple[int, ...]) -> int | None:
+        """Return the sample index of a landing known now, given the next sample's axes.
+
+        Raises
+        ------
+        BadInputError
+            If an axis is beyond +-2^18.
+        """
+        now = self._count
+        self._count += 1
+        if MISSING in sample:
+            sample = self._before
+        if any(abs(v) > LARGEST for v in sample):
+            raise BadInputError(
+                f"acceleration {max(sample, key=abs)} does not fit the detector's +-2^18; scale it down"
+            )
+        jerk = sum(abs(a - b) for a, b in zip(sample, self._before)) if self._before else 0
+        self._before = sample
+        slot = now & (len(self._ring) - 1)
+        self._sum += jerk - self._ring[slot]
+        self._ring[slot] = jerk
+        found = self._judge(now)
+        self._track()
+        return found
+
+    def _judge(self, now: int) -> int | None:
+        loud = self._sum > max(self._on, self.settings.least << self.settings.smooth_shift)
+        if not self._searching and loud and now >= self._free_at:
+            self._searching, self._burst_at, self._top = True, now, 0
+        if not self._searching:
+            return None
+        if self._sum > self._top:
+            self._top, self._top_at = self._sum, now
+        if now - self._burst_at < self.settings.search:
+            return None
+        self._searching = False
+        self._free_at = self._top_at + self.settings.refractory
+        return self._top_at
+
+    def _track(self) -> None:
+        self._block_high = max(self._block_high, self._sum)
+        if self._count & ((1 << self.settings.block_shift) - 1) == 0:
+            self._high = max(self._block_high, self._high - (self._high >> self.settings.high_shift))
+            self._block_high = 0
+            self._on = (self._high >> 8) * self.settings.on_q8
+
+
+def impacts_causal(acceleration: Integers, settings: ImpactSettings) -> Integers:
+    """Return the sample indices of the landings in a whole record, shape (landings,).
+
+    Parameters
+    ----------
+    acceleration
+        Shape (samples, axes), integers within +-2^18; ``MISSING`` in an axis marks a missing sample.
+
+    Raises
+    ------
+    BadInputError
+        If it is not of integers, or of another shape.
+    """
+    if acceleration.ndim != 2 or acceleration.dtype.kind not in "iu":
+        raise BadInputError(
+            f"the detector takes integers of shape (samples, axes), got {acceleration.dtype} {acceleration.shape}"
+        )
+    detector = CausalImpacts(settings)
+    found = (detector.push(tuple(row)) for row in acceleration.tolist())
+    return np.asarray([k for k in found if k is not None], dtype=np.int64)
