@@ -1,9 +1,13 @@
 """Landings of a shoe or shank IMU as a device can find them: causal, integers and shifts alone.
 
 The jerk is the sum over axes of ``|a[t] - a[t-1]|``, smoothed over ``2^smooth_shift`` samples by a ring sum. A burst
-begins where it exceeds ``(high >> 8) * on_q8`` and its highest sample is the landing, known ``search`` samples after the
+begins where it exceeds ``(high >> 8) * on_q8``; its highest sample is the landing, known ``search`` samples after the
 burst began. No other landing within ``refractory`` samples. ``high`` is the largest jerk, falling by
 ``high >> high_shift`` at the end of each block of ``2^block_shift`` samples. Missing samples repeat the last one.
+
+For runners. A runner's push-off falls within the refractory time and the swing is longer than it, so the detector ends
+up on the landings. In a walker's stride stance is the longer part: the rhythm of push-offs is as stable as that of
+landings, and no refractory time tells them apart.
 """
 
 from __future__ import annotations
@@ -41,12 +45,12 @@ class ImpactSettings:
 
 
 def impact_settings(rate_hz: float, *, refractory_s: float = 0.4, least: int = 64) -> ImpactSettings:
-    """Return the settings for a rate: 8 ms of smoothing at most, a landing above 0.4 of the usual jerk, 40 ms of search.
+    """Return the settings for a rate: 8 ms of smoothing at most, landings above 0.4 of the high jerk.
 
     Parameters
     ----------
     refractory_s
-        Longer than a stance and shorter than a stride: 0.4 s for runners, 0.75 s for walkers.
+        Longer than a stance and shorter than a swing: 0.4 s suits runners.
     least
         Smoothed jerk (counts per sample) below which nothing is a landing.
 
