@@ -18,6 +18,7 @@ from grfkit.gait.causal import (
     TO,
     CausalContacts,
     CausalSettings,
+    _fraction,
     as_counts,
     causal_settings,
     contact_times,
@@ -166,6 +167,14 @@ def test_first_and_last_contacts_that_are_cut_are_none() -> None:
     events = contacts_causal(as_counts(load[100:3000]), 200.0, one)
     assert events["kind"][0] == IC
     assert TO in events["kind"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "level", "share"),
+    [(0, 2, 1, 128), (10, 0, 5, 128), (0, 4, 3, 192), (0, 1000, 999, 255), (0, 3, 1, 85), (5, 9, 5, 0), (6, 9, 5, 0)],
+)
+def test_the_crossing_between_two_samples_in_256ths(before: int, now: int, level: int, share: int) -> None:
+    assert _fraction(before, now, level) == share
 
 
 def test_offsets_by_hand() -> None:

@@ -83,6 +83,16 @@ def test_a_gap_next_to_an_edge_rejects_for_the_edge_is_not_known() -> None:
     assert found.size == 1
 
 
+def test_a_missing_neighbour_that_looks_empty_and_a_hole_of_five_samples_reject_too() -> None:
+    time, force = trapezoids([0.5007, 1.0])
+    beside = force.copy()
+    beside[500] = np.nan  # a straight line puts 15 N here, below the level, but nobody measured it
+    assert contacts_from_force(time, beside).rejected == {GAP: 1}
+    kept = np.ones(time.size, dtype=bool)
+    kept[600:605] = False
+    assert contacts_from_force(time[kept], force[kept]).rejected == {GAP: 1}
+
+
 def test_noise_about_the_level_makes_no_contact_and_short_dips_split_none() -> None:
     time, force = trapezoids([1.0])
     force[300:310] = 25.0  # above 20 N, never above 30 N

@@ -122,6 +122,17 @@ def test_sides_come_from_the_plate_then_from_the_insole() -> None:
     assert found.feet.tolist() == [0, 1, 0]
 
 
+def test_a_contact_during_which_both_insoles_are_loaded_has_no_side() -> None:
+    place = np.full(TIME.size, 0.2)
+    both = pulse(TIME, 1.0, 1.25) + pulse(TIME, 2.0, 2.25) + pulse(TIME, 3.0, 3.25)
+    worn = {
+        "reference/plate_1": plate(TIME, pulse(TIME, 1.0, 1.25), place, place),
+        "insole_left": insole(TIME, both, "left"),
+        "insole_right": insole(TIME, both, "right"),
+    }
+    assert [s.side for s in stances(trial(worn, surface="treadmill")).stances] == ["unknown"]
+
+
 def test_two_belts_that_know_no_feet_are_one_surface() -> None:
     place = np.full(TIME.size, 0.2)
     half = pulse(TIME, 1.0, 1.25, 400.0) + pulse(TIME, 1.5, 1.75, 18.0)
