@@ -157,12 +157,12 @@ def test_a_killed_batch_goes_on_where_it_was_and_ends_with_the_same_bytes(table:
     go(whole / table.name)
     command = [str(Path(sys.executable).parent / "grf-sync"), "batch", str(table), "--processes", "1"]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    journal, end = journal_of(table), time.monotonic() + 60
-    while not journal.exists() and running.poll() is None and time.monotonic() < end:
+    first, end = tmp_path / "out" / "t0.nc", time.monotonic() + 60
+    while not first.exists() and running.poll() is None and time.monotonic() < end:
         time.sleep(0.005)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert journal.exists()
+    assert journal_of(table).exists()
     before = (tmp_path / "out" / "t0.nc").stat().st_mtime_ns
     for trial in digests(tmp_path / "out"):
         assert Trial.from_netcdf(tmp_path / "out" / trial).verdict == "aligned"
@@ -234,7 +234,69 @@ def test_reports_in_a_folder_of_their_own_are_linked_from_the_index(files: Path,
         "reference,wearable,surface,out,report\nforce_0.c3d,insole_0.csv,treadmill,out/t.nc,pages/deep/t.html\n"
     )
     (row,) = read_table(table, {})
-    summary = run_row_with_report(row)
+    (summary,) = go(table)
+    assert row.report == tmp_path / "pages/deep/t.html"
     assert (summary["out"], summary["report"]) == ("out/t.nc", "pages/deep/t.html")
     assert (tmp_path / summary["report"]).is_file()
     assert 'href="pages/deep/t.html"' in render_batch_report([summary])
+
+
+def _one_row(files: Path, folder: Path, out: str, report: str = "") -> Path:
+    for name in ("force_0.c3d", "insole_0.csv"):
+        if not (folder / name).exists():
+            os.link(files / name, folder / name)
+    table = folder / "table.csv"
+    line = f"force_0.c3d,insole_0.csv,treadmill,{out},{report}"
+    table.write_text(f"reference,wearable,surface,out,report\n{line}\n")
+    return table
+
+
+@pytest.mark.parametrize(("out", "report"), [("t.nc", "insole_0.csv"), ("force_0.c3d", ""), ("t.nc", "a/../t.nc")])
+def test_a_batch_never_writes_over_an_input_or_one_file_twice(
+    files: Path, tmp_path: Path, out: str, report: str
+) -> None:
+    table = _one_row(files, tmp_path, out, report)
+    before = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in tmp_path.iterdir()}
+    for force in (False, True):
+        with pytest.raises(BadInputError, match=r"input|both write"):
+            go(table, force=force)
+    assert before == {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in tmp_path.iterdir()}
+
+
+def test_a_damaged_trial_is_made_again_and_a_whole_one_is_not(files: Path, tmp_path: Path) -> None:
+    table = _one_row(files, tmp_path, "t.nc", "t.html")
+    go(table)
+    whole = (tmp_path / "t.nc").read_bytes()
+    stamp = (tmp_path / "t.nc").stat().st_mtime_ns
+    go(table)
+    assert (tmp_path / "t.nc").stat().st_mtime_ns == stamp
+    (tmp_path / "t.nc").write_bytes(b"junk")
+    go(table)
+    assert (tmp_path / "t.nc").read_bytes() == whole
+    (tmp_path / "t.html").unlink()
+    go(table)
+    assert (tmp_path / "t.html").is_file()
+
+
+def test_a_row_that_breaks_does_not_end_the_others(files: Path, tmp_path: Path) -> None:
+    table = _one_row(files, tmp_path, "/proc/none/t.nc")
+    (summary,) = go(table)
+    assert summary["verdict"] == "bad input"
+    assert summary["error"]
+
+
+def test_a_stop_between_row_and_journal_leaves_a_table_that_goes_on(files: Path, tmp_path: Path) -> None:
+    table = _one_row(files, tmp_path, "t.nc")
+    (row,) = read_table(table, {})
+    run_row(row)  # the worker is done, the batch was stopped before it heard of it
+    assert not (tmp_path / "t.nc").exists()
+    (summary,) = go(table)
+    assert summary["verdict"] == "aligned"
+    assert (tmp_path / "t.nc").is_file()
+    assert not list(tmp_path.glob(".*waiting"))
+
+
+def test_a_row_with_too_many_cells_is_named(files: Path, tmp_path: Path) -> None:
+    table = _one_row(files, tmp_path, "t.nc", "t.html,more")
+    with pytest.raises(BadInputError, match="row 1 has more cells"):
+        read_table(table, {})

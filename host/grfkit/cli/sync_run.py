@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import BadInputError
-from ..sync.batch import Row, read_table, run_batch, run_row
+from ..sync.batch import Row, read_table, run_batch, run_row, waiting
 from ..sync.job import SyncRequest, run_job
 from .common import EXIT_REFUSED
 from .sync_words import exit_code, table_words, words
@@ -25,6 +25,10 @@ def run_one(given: dict[str, Any], *, out: Path | None, report: Path | None, for
         _writable(path, force)
     if report is not None and out.resolve() == report.resolve():
         raise BadInputError(f"--out and --report name the same file, {out}; give the report a name of its own")
+    inputs = {p.resolve() for p in (request.reference, *request.wearables)}
+    for path in (out, report):
+        if path is not None and path.resolve() in inputs:
+            raise BadInputError(f"{path}: is an input of this trial; name another file to write")
     from rich.console import Console
 
     with Console(stderr=True).status(f"aligning {', '.join(p.name for p in request.wearables)} ..."):
@@ -79,7 +83,7 @@ def run_row_with_report(row: Row) -> dict[str, Any]:
         from ..report import write_sync_report
 
         row.report.parent.mkdir(parents=True, exist_ok=True)
-        write_sync_report(row.report, evidence, force=True)
+        write_sync_report(waiting(row.report), evidence, force=True)
     return summary
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -29,8 +30,14 @@ Floats = NDArray[np.float64]
 Streams = Mapping[str, xr.Dataset]
 
 _CLEARLY_ODD = 0.4
+_MUCH_TOO_ODD = 0.6
+_UNSTEADY_S = 0.008
+_STEEPEST_PPM = 250.0
 _LANDINGS_TOLD = 0.2
 _WALKING_STANCE_S = 0.42
+_SAME_ANSWER_S = 0.03
+_STRETCH = 16
+_USUAL_STEP_S = 0.5
 TWIN_SD_S = 0.0005
 """SD (s) of what remains of a lag between two force plates: filters and sampling."""
 
@@ -141,7 +148,8 @@ def align_in_detail(
     for train in _trains(_streams(wearable), contacts, plates):
         lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz, gait=gait)
         readings.append((align_contacts(contacts, train, plates, prior, chosen, lag), train, lag))
-    result, train, lag = max(readings, key=lambda r: float(r[0].log_likelihood.max(initial=-np.inf)))
+    result, train, lag = max(readings, key=_evidence)
+    result = _against_other_readings(result, [r[0] for r in readings], plates, chosen)
     if plates and result.clock_map.verdict == "refused" and train.loads and is_standing(loads):
         course = _by_waveform(loads, train, prior, chosen, lag)
         if course.clock_map.verdict == "aligned" or result.clock_map.margin is None or result.clock_map.margin < 5.0:
@@ -170,6 +178,42 @@ def align_in_detail(
     return replace(result, clock_map=named, reference_loads=tuple(loads), device_loads=train.loads)
 
 
+_Reading = tuple[Alignment, DeviceTrain, Lag]
+
+
+def _evidence(reading: _Reading) -> float:
+    return float(reading[0].log_likelihood.max(initial=-np.inf))
+
+
+def _against_other_readings(
+    best: Alignment, readings: Sequence[Alignment], plates: bool, settings: AlignSettings
+) -> Alignment:
+    """Return the best reading, refused where the load turned round says another thing and says it nearly as well."""
+    offset = best.clock_map.offset_s
+    rivals = [r for r in readings if r is not best and r.log_likelihood.size]
+    if offset is None or not rivals:
+        return best
+    rival = max(rivals, key=lambda r: float(r.log_likelihood.max()))
+    lead = float(best.log_likelihood.max() - rival.log_likelihood.max())
+    same = rival.clock_map.offset_s is not None and abs(rival.clock_map.offset_s - offset) < _SAME_ANSWER_S
+    gate = settings.overground if plates else settings.treadmill
+    if same or lead >= gate.margin:
+        return best
+    law = settings.overground_wrong if plates else settings.treadmill_wrong
+    reason = (
+        f"its load fits nearly as well turned upside down ({lead:.1f} nats worse, {gate.margin:.0f} needed): say which"
+        " sign is load, or calibrate the insole first"
+    )
+    told = best.clock_map
+    update = {
+        "verdict": "refused",
+        "reasons": [*told.reasons, reason],
+        "p_wrong": max(told.p_wrong or 0.0, law(lead)),
+        "margin": min(told.margin if told.margin is not None else lead, lead),
+    }
+    return replace(best, clock_map=told.model_copy(update=update))
+
+
 def _trains(streams: Streams, reference: Contacts, plates: bool) -> list[DeviceTrain]:
     """Return the device's contacts, and a second reading with its load turned round where that is as plausible.
 
@@ -182,7 +226,8 @@ def _trains(streams: Streams, reference: Contacts, plates: bool) -> list[DeviceT
         return [train]
     turned = device_train(streams, plates=plates, inverted=True)
     odd, odd_turned = _oddity(train, reference), _oddity(turned, reference)
-    if not np.isfinite(odd_turned) or odd < odd_turned - _CLEARLY_ODD:
+    plausible = np.isfinite(odd_turned) and odd_turned < _MUCH_TOO_ODD
+    if not plausible or odd < odd_turned - _CLEARLY_ODD:
         return [train]
     return [turned] if odd_turned < odd - _CLEARLY_ODD else [train, turned]
 
@@ -306,7 +351,7 @@ def align_contacts(
 
 def _suspicious(reference: Contacts, device: Contacts, found: Found) -> bool:
     """Return whether part of the record does not follow the one clock found: samples may have been lost."""
-    if found.inliers < 0.93 or found.residual_sd_s > 0.012 or np.any(np.abs(_blocks(reference, found)) > 0.02):
+    if found.inliers < 0.93 or found.residual_sd_s > 0.012 or np.any(np.abs(_blocks(reference, found)) > _UNSTEADY_S):
         return True
     return _slip(reference, device, found.offset_s, found.rate, found.beat.step_s) != []
 
@@ -404,11 +449,16 @@ def _whole(
         return _nothing("too few contacts match to fit a clock")
     segment = _segment(fit, train.start_s, train.end_s)
     reasons = [*decision.reasons, *_push_off(train, prior, settings)]
+    if train.stamp_source != "index" and abs(segment.drift_ppm) > _STEEPEST_PPM:
+        reasons.append(
+            f"the clock would have to run {segment.drift_ppm:+.0f} ppm off, more than a crystal's {_STEEPEST_PPM:.0f}:"
+            " were samples lost, or is the rate another than the file says?"
+        )
     if not plates:
         reasons += _strays(reference, train, [segment], lag.lag_s)
         reasons += _slip(reference, train.contacts, found.offset_s, found.rate, found.beat.step_s)
     spread = float(stdtrit(max(int(anchors.kept.sum()) - 3, 1), 0.975)) * fit.worst_sd_s
-    uncertainty = 1e3 * float(np.hypot(spread, 1.96 * lag.sd_s))
+    uncertainty = 1e3 * float(np.hypot(spread + _unsteadiness(anchors), 1.96 * lag.sd_s))
     made = ClockMap(
         source="",
         target="",
@@ -474,6 +524,21 @@ def _fitted(
     return Anchors(t_device, t_reference, t_reference - segment.apply(t_device), kept), fit
 
 
+def _unsteadiness(anchors: Anchors) -> float:
+    """Return how far (s) the residuals of some six seconds stand off together, beyond what their scatter explains.
+
+    A clock that jumped by less than can be found, or wandered faster than a crystal, leaves this behind.
+    """
+    residual = anchors.residual_s[anchors.kept]
+    if residual.size < 2 * _STRETCH:
+        return 0.0
+    parts = np.array_split(residual, residual.size // _STRETCH)
+    middle = np.asarray([np.median(p) for p in parts])
+    scatter = 1.4826 * np.asarray([np.median(np.abs(p - m)) for p, m in zip(parts, middle)])
+    chance = 3.5 * 1.25 * np.median(scatter) * np.sqrt(2.0 / _STRETCH)  # jitter is correlated: half the number counts
+    return float(max(np.abs(middle).max() - chance, 0.0))
+
+
 def _segment(fit: ClockFit, start_s: float, end_s: float) -> Segment:
     knots: list[Knot] = []
     if np.abs(fit.extra_s).max() > 1e-4:
@@ -501,7 +566,7 @@ def _pieced(
     parts: list[Anchors] = []
     reasons: list[str] = []
     lost: list[tuple[float, int]] = []
-    worst = residual = overlap = 0.0
+    worst = residual = overlap = unsteady = 0.0
     matched = possible = 0
     for number, piece in enumerate(tracked.pieces):
         outcome = _piece(reference, train, tracked, piece, lag)
@@ -519,9 +584,10 @@ def _pieced(
         segments.append(segment)
         parts.append(anchors)
         worst = max(worst, fit.worst_sd_s)
+        unsteady = max(unsteady, _unsteadiness(anchors))
         residual = max(residual, float(np.std(fit.residual_s)))
         matched, possible = matched + int(anchors.kept.sum()), possible + seen
-        overlap += piece.end_s - piece.start_s
+        overlap += _shared(reference, segment, piece)
     if not segments:
         return _nothing("no stretch of the record could be fitted")
     found = replace(
@@ -540,7 +606,7 @@ def _pieced(
     if tracked.share < 0.7:
         reasons.append(f"only {100 * tracked.share:.0f} % of the record's half-minutes follow the clock found")
     if len(segments) > 1:
-        findings = [*findings, *(f"{n} samples lost at {t:.2f} s" for t, n in lost)]
+        findings = [*findings, *_losses(lost, segments)]
     one = segments[0] if len(segments) == 1 else None
     joined = Anchors(*(np.concatenate([getattr(p, n) for p in parts]) for n in _ANCHOR_FIELDS))
     made = ClockMap(
@@ -552,7 +618,7 @@ def _pieced(
         drift_ppm=one.drift_ppm if one else None,
         knots=one.knots if one else [],
         segments=segments,
-        uncertainty_ms=1e3 * 1.96 * float(np.hypot(worst, lag.sd_s)),
+        uncertainty_ms=1e3 * float(np.hypot(1.96 * worst + unsteady, 1.96 * lag.sd_s)),
         residual_ms=1e3 * residual,
         margin=found.margin,
         margin_without_prior=found.margin_without_prior,
@@ -561,13 +627,28 @@ def _pieced(
         matched_anchors=matched,
         overlap_s=overlap,
         runner_up_offset_s=_finite(found.runner_up_s),
-        lost_samples=sum(n for _, n in lost),
+        lost_samples=sum(max(n, 0) for _, n in lost),
         lag_s=lag.lag_s,
         lag_sd_s=lag.sd_s,
         swapped_sides=found.swapped,
         findings=[*findings, *_swap_finding(found)],
     )
     return Alignment(made, joined, found.lags_s, found.log_likelihood, lost=tuple(lost))
+
+
+def _losses(lost: Sequence[tuple[float, int]], segments: Sequence[Segment]) -> list[str]:
+    """Return a sentence for each loss (or surplus): how many samples, and between which device times."""
+    found = []
+    for (_, count), (before, after) in zip(lost, itertools.pairwise(segments)):
+        what = f"{count} samples lost" if count >= 0 else f"{-count} samples too many"
+        found.append(f"{what} between {before.end_s:.2f} and {after.start_s:.2f} s; what lies between is not placed")
+    return found
+
+
+def _shared(reference: Contacts, segment: Segment, piece: Piece) -> float:
+    """Return how much (s) of a piece the reference recorded too."""
+    start, end = segment.apply(np.asarray([piece.start_s, piece.end_s]))
+    return float(max(min(end, reference.covered_s[-1, 1]) - max(start, reference.covered_s[0, 0]), 0.0))
 
 
 def _part(device: Contacts, piece: Piece) -> Contacts:
@@ -628,7 +709,7 @@ def _by_waveform(
         return _nothing(
             "nobody steps on or off a plate while both devices record; record three jumps or stomps on the plate"
         )
-    reasons = _waveform_reasons(found, settings)
+    reasons = _waveform_reasons(found, settings, prior)
     sd = float(np.hypot(np.hypot(found.sd_s, 0.010), max(lag.sd_s, 0.002)))
     segment = Segment(start_s=train.start_s, end_s=train.end_s, offset_s=found.offset_s, drift_ppm=0.0)
     residual = found.anchor_reference_s - found.anchor_device_s - found.offset_s
@@ -661,12 +742,15 @@ def _by_waveform(
     return Alignment(made, anchors, found.lags_s, found.log_likelihood, anchor_kind="loadings")
 
 
-def _waveform_reasons(found: WaveformFound, settings: AlignSettings) -> list[str]:
+def _waveform_reasons(found: WaveformFound, settings: AlignSettings, prior: Prior | None) -> list[str]:
     gate = settings.waveform
+    tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * _USUAL_STEP_S
+    margin = found.margin if tight else min(found.margin, found.margin_without_prior)
     reasons = []
-    if found.margin < gate.margin:
+    if margin < gate.margin:
+        other = f", offset {found.runner_up_s:+.3f} s," if np.isfinite(found.runner_up_s) else ""
         reasons.append(
-            f"the next best lag, offset {found.runner_up_s:+.3f} s, is only {found.margin:.1f} nats worse"
+            f"the next best lag{other} is only {margin:.1f} nats worse"
             f" ({gate.margin:.0f} needed): record three jumps or stomps on the plate, or give a prior"
         )
     if found.edges < gate.contacts:

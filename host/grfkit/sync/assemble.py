@@ -54,14 +54,21 @@ def assemble(
 def on_reference_clock(stream: xr.Dataset, clock_map: ClockMap) -> xr.Dataset:
     """Return the stream with ``time`` on the reference clock and its own time in ``time_device``.
 
-    Only the clock is mapped. The lag that alignment subtracts is that of a feature (where an envelope rises), most
+    Samples between two segments, where some were lost and nobody can say where, have no time on the reference clock:
+    they are left out and counted in ``unplaced_samples``. Only the clock is mapped. The lag that alignment subtracts is that of a feature (where an envelope rises), most
     of it not a delay of the signal, so no sample is moved by it; it stands in the clock map.
     """
     device = np.asarray(stream["time"].values, dtype=np.float64)
     mapped = clock_map.apply(device)
+    placed = np.isfinite(mapped)
+    unplaced = int(np.count_nonzero(~placed))
+    if unplaced:
+        stream, device, mapped = stream.isel(time=np.flatnonzero(placed)), device[placed], mapped[placed]
     moved: xr.Dataset = stream.assign_coords(time=("time", mapped, {"units": "s", "long_name": "reference clock"}))
     moved["time_device"] = ("time", device, {"units": "s", "long_name": "device clock"})
     moved.attrs.update(verdict=clock_map.verdict, uncertainty_ms=clock_map.uncertainty_ms or float("nan"))
+    if unplaced:
+        moved.attrs["unplaced_samples"] = unplaced
     return moved
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import BadInputError, GrfError
-from ..provenance import require_regular, written_whole
+from ..provenance import describe_input, require_regular, written_whole
 from .job import SyncRequest
 
 _COLUMNS = {
@@ -89,6 +89,11 @@ def read_table(path: Path, defaults: dict[str, Any]) -> list[Row]:
         raise BadInputError(f"{path}: cannot be read as a table ({error})") from error
     if not lines:
         raise BadInputError(f"{path}: holds no row")
+    for number, line in enumerate(lines, start=1):
+        if None in line:
+            raise BadInputError(
+                f"{path}: row {number} has more cells than the table has columns; quote cells with commas"
+            )
     unknown = sorted({str(k) for k in lines[0] if k not in _COLUMNS})
     if unknown:
         raise BadInputError(f"{path}: unknown column {', '.join(unknown)}; known are {', '.join(_COLUMNS)}")
@@ -125,10 +130,12 @@ def _row(path: Path, number: int, line: dict[str, str | None], defaults: dict[st
     return Row(number=number, request=request, out=base / str(out), report=there, folder=base)
 
 
-def run_row(row: Row, force: bool = True) -> dict[str, Any]:
-    """Return the summary of one row, its trial and report written; an error of the row is its own, not the batch's.
+def run_row(row: Row) -> dict[str, Any]:
+    """Return the summary of one row, its trial written beside its place; an error of the row is its own.
 
-    The summary is the JSON of ``grf-sync`` plus ``row``, ``out`` and, for bad input, ``error``.
+    The summary is the JSON of ``grf-sync`` plus ``row``, ``out`` and, for bad input, ``error``. The trial waits as
+    :func:`waiting` names it until the batch has it in its journal: a batch that is stopped leaves no trial that it
+    does not know of.
     """
     from .job import run_job
 
@@ -137,15 +144,26 @@ def run_row(row: Row, force: bool = True) -> dict[str, Any]:
         result = run_job(row.request)
         row.out.parent.mkdir(parents=True, exist_ok=True)
         if result.trial is not None:
-            result.trial.to_netcdf(row.out, force=force)
+            result.trial.to_netcdf(waiting(row.out), force=True)
         summary |= result.to_json(Path(row.named(row.out))) | {"error": None}
         if row.report is not None:
             summary["report"] = row.named(row.report)
             summary["_evidence"] = result.evidence
-    except GrfError as error:
-        summary |= {"verdict": "bad input", "trial": None, "maps": [], "error": str(error)}
+    except (GrfError, OSError) as error:
+        summary |= _failed(str(error))
+    except Exception as error:  # one row must not end the others
+        summary |= _failed(f"internal error, {type(error).__name__}: {error}")
     gc.collect()  # trees refer to themselves: without this a worker keeps gigabytes of rows long done
     return summary
+
+
+def _failed(why: str) -> dict[str, Any]:
+    return {"verdict": "bad input", "trial": None, "maps": [], "error": why}
+
+
+def waiting(path: Path) -> Path:
+    """Return where a row's file waits for its journal line."""
+    return path.with_name(f".{path.name}.waiting")
 
 
 def run_batch(
@@ -170,17 +188,26 @@ def run_batch(
     scheduler
         Address of a running dask.distributed scheduler; local processes if None.
     """
+    _refuse_collisions(rows)
     done = {} if force else _finished(rows, journal)
     for row in rows:
-        if row.number not in done and row.out.exists() and not force:
+        if row.number not in done and row.out.exists() and not force and not _made_here(row, journal):
             raise BadInputError(f"{row.out}: exists and was not made by this table; use --force to overwrite it")
     todo = [row for row in rows if row.number not in done]
     for summary in done.values():
         on_done(summary)
     run = _on_dask(todo, worker, scheduler) if scheduler else _locally(todo, worker, processes)
+    by_number = {row.number: row for row in rows}
     for summary in run:
+        row = by_number[summary["row"]]
+        files = [row.out] if summary["trial"] else []
+        files += [row.report] if row.report is not None and summary.get("report") else []
+        summary["digests"] = {row.named(f): describe_input(waiting(f)).sha256 for f in files if waiting(f).exists()}
         done[summary["row"]] = summary
         _journal(journal, list(done.values()))
+        for path in files:
+            if waiting(path).exists():
+                os.replace(waiting(path), path)
         on_done(summary)
     return [done[row.number] for row in rows]
 
@@ -199,9 +226,46 @@ def _finished(rows: Sequence[Row], journal: Path) -> dict[int, dict[str, Any]]:
     found = {}
     for row in rows:
         entry = known.get(row.key())
-        if entry and not entry.get("error") and (entry.get("trial") is None or row.out.exists()):
+        if entry and not entry.get("error") and _still_there(row, entry.get("digests", {})):
             found[row.number] = entry | {"row": row.number}
     return found
+
+
+def _still_there(row: Row, digests: dict[str, str]) -> bool:
+    """Return whether a row's files are what they were made as; one that still waits for its place is put there."""
+    files = {row.named(path): path for path in (row.out, row.report) if path is not None}
+    for name, digest in digests.items():
+        path = files.get(name)
+        if path is None:
+            return False
+        if waiting(path).is_file() and describe_input(waiting(path)).sha256 == digest:
+            os.replace(waiting(path), path)
+        if not path.is_file() or describe_input(path).sha256 != digest:
+            return False
+    return True
+
+
+def _made_here(row: Row, journal: Path) -> bool:
+    """Return whether this very job, same request and inputs, made the row's trial, whatever became of it since."""
+    return journal.exists() and row.key() in journal.read_text(encoding="utf-8")
+
+
+def _refuse_collisions(rows: Sequence[Row]) -> None:
+    """Refuse rows that write one file twice or over an input; links and dots are followed."""
+    inputs = {p.resolve(): p for r in rows for p in (r.request.reference, *r.request.wearables)}
+    written: dict[Path, int] = {}
+    for row in rows:
+        for path in (row.out, row.report):
+            if path is None:
+                continue
+            real = path.resolve()
+            if real in inputs:
+                raise BadInputError(f"row {row.number} would write over {inputs[real]}, which is an input; rename it")
+            if real in written:
+                raise BadInputError(
+                    f"rows {written[real]} and {row.number} both write {path}; give each a file of its own"
+                )
+            written[real] = row.number
 
 
 def _journal(path: Path, entries: list[dict[str, Any]]) -> None:

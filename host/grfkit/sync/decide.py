@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..records import Prior
@@ -9,6 +10,7 @@ from .search import Found
 from .settings import AlignSettings, Gate, WrongLaw
 
 _METRONOME_S = 0.0012
+_CONTRADICTED = 3.0
 ADVICE = "record three jumps or stomps on the plate, more hits, or give a prior better than +-0.15 s"
 
 
@@ -33,6 +35,10 @@ def gate_for(found: Found, settings: AlignSettings, *, plates: bool) -> tuple[Ga
     return gate, settings.overground_wrong
 
 
+def _where(offset_s: float) -> str:
+    return f", offset {offset_s:+.3f} s," if math.isfinite(offset_s) else ""
+
+
 def decide(
     found: Found,
     *,
@@ -44,12 +50,18 @@ def decide(
     """Return the decision on a search by contacts."""
     gate, law = gate_for(found, settings, plates=plates)
     tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * found.beat.step_s
+    margin = found.margin if tight else min(found.margin, found.margin_without_prior)
     reasons = []
-    if found.margin <= 0:
-        reasons.append(f"no alignment explains the contacts better than chance does: {ADVICE}")
-    elif found.margin < gate.margin:
+    if tight and found.margin_without_prior < -_CONTRADICTED:
         reasons.append(
-            f"the next best alignment, offset {found.runner_up_s:+.3f} s, is only {found.margin:.1f} nats worse"
+            f"the contacts contradict the prior: without it another alignment is {-found.margin_without_prior:.1f} nats"
+            " better; check the prior, or leave it out"
+        )
+    if margin <= 0:
+        reasons.append(f"no alignment explains the contacts better than chance does: {ADVICE}")
+    elif margin < gate.margin:
+        reasons.append(
+            f"the next best alignment{_where(found.runner_up_s)} is only {margin:.1f} nats worse"
             f" ({gate.margin:.0f} needed): {ADVICE}"
         )
     if not plates and found.beat.reference_s < _METRONOME_S and not tight:
@@ -75,4 +87,4 @@ def decide(
         reasons.append(f"only {found.matched} contacts match ({gate.contacts} needed): {ADVICE}")
     if not plates and overlap_s < settings.shortest_overlap_s and not tight:
         reasons.append(f"the records overlap by {overlap_s:.1f} s only ({settings.shortest_overlap_s:.0f} s needed)")
-    return Decision(tuple(reasons), law(found.margin))
+    return Decision(tuple(reasons), law(margin))

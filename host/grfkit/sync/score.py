@@ -79,6 +79,7 @@ def rhythm(reference: Contacts, device: Contacts, *, plates: bool = False) -> Rh
 def fundamental(onset_s: Floats) -> float:
     """Return the interval between neighbouring contacts of a train some of whose contacts were missed (s)."""
     intervals = np.diff(onset_s)
+    intervals = intervals[intervals > _TWO_FOOTED_S]
     if intervals.size < 4:
         return 0.5
     short = float(np.percentile(intervals, 20.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Gate(BaseModel):
@@ -60,7 +60,7 @@ class AlignSettings(BaseModel):
     waveform: Gate = Gate(margin=25.0, per_contact=0.0, inliers=0.0, residual_s=0.06, contacts=3)
     treadmill_wrong: WrongLaw = WrongLaw(scale=1.1, nats=2.9, floor=1e-4)
     overground_wrong: WrongLaw = WrongLaw(scale=1.1, nats=2.9, floor=1e-4)
-    shortest_overlap_s: float = 30.0
+    shortest_overlap_s: float = Field(default=30.0, ge=5.0, lt=1e5)
     rate_prior_ppm: float = 60.0
     rate_scan: float = 0.015
     long_record_s: float = 900.0

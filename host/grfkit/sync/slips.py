@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ Floats = NDArray[np.float64]
 _REACH = 3
 _PARTS = 10
 _FEWEST = 16
-_LEAST_NATS = 5.0
+_LEAST_NATS = 8.0
 
 
 def slips_within(
@@ -22,8 +24,9 @@ def slips_within(
 ) -> tuple[float, float, int] | None:
     """Return the stretch of reference time that speaks for another step: (start, end, steps); None if none does.
 
-    A loss shifts all that follows it, so beginnings and ends of the record of every length are asked, by the same
-    likelihood that chose the lag, whether they favour one of one to three steps either side by more than five nats.
+    A loss shifts all that follows it, and a later one may shift it back. So beginnings, ends and stretches within are
+    asked, by the same likelihood that chose the lag, whether they favour one of one to three steps either side by more
+    than eight nats. Fewer than sixteen contacts cannot tell.
 
     Parameters
     ----------
@@ -38,22 +41,52 @@ def slips_within(
     if inner.size < 2 * _FEWEST:
         return None
     shifts = step_s * np.arange(-_REACH, _REACH + 1).astype(np.float64)
-    parts = min(_PARTS, inner.size // _FEWEST)
-    borders = np.linspace(0, inner.size, parts + 1).astype(int)
-    best: tuple[float, float, float, int] | None = None
-    for first, last in [(0, b) for b in borders[1:-1]] + [(b, inner.size) for b in borders[1:-1]]:
+
+    def gains(first: int, last: int) -> Floats:
+        """Return the nats of contacts ``first`` to ``last`` at each shift over those at none."""
         chosen = inner[first:last]
         part = _part(device, chosen)
         near = _part(reference, _around(reference, mapped[chosen], (_REACH + 1) * step_s))
-        if near.size < _FEWEST:
-            continue
+        if near.size < _FEWEST or part.size < _FEWEST:
+            return np.zeros(shifts.size)
         found = match(near, part, offset_s + shifts, rate=rate, rate_prior_ppm=5.0, windows_s=(0.08, 0.06))
         total = score(near, part, found, beat, plates=False, rate_prior_ppm=5.0, start_rate=rate).total
-        gain = total - total[_REACH]
+        return np.asarray(total - total[_REACH])
+
+    borders = np.linspace(0, inner.size, min(_PARTS, inner.size // _FEWEST) + 1).astype(int)
+    single = np.stack([gains(a, b) for a, b in itertools.pairwise(borders)], axis=1)
+    best: tuple[float, int, int, int] | None = None
+    for first, last in _stretches(single, borders, inner.size):
+        gain = gains(first, last)
         k = int(np.argmax(gain))
         if gain[k] > _LEAST_NATS and (best is None or gain[k] > best[0]):
-            best = (float(gain[k]), float(mapped[chosen[0]]), float(mapped[chosen[-1]]), k - _REACH)
-    return None if best is None else best[1:]
+            best = (float(gain[k]), first, last, k - _REACH)
+    if best is None:
+        return None
+    return float(mapped[inner[best[1]]]), float(mapped[inner[best[2] - 1]]), best[3]
+
+
+def _stretches(single: Floats, borders: NDArray[np.int64], size: int) -> list[tuple[int, int]]:
+    """Return the stretches worth asking: beginnings, ends, and for each shift the run of parts that favours it most."""
+    found = {(0, int(b)) for b in borders[1:-1]} | {(int(b), size) for b in borders[1:-1]}
+    for ends in (_FEWEST, 2 * _FEWEST):
+        if ends < size:
+            found |= {(0, ends), (size - ends, size)}
+    for k in range(single.shape[0]):
+        if k != _REACH:
+            first, last = _best_run(single[k])
+            if single[k, first:last].sum() > 0.0 and (first, last) != (0, single.shape[1]):
+                found.add((int(borders[first]), int(borders[last])))
+    return sorted(found)
+
+
+def _best_run(gain: Floats) -> tuple[int, int]:
+    """Return the half-open run of neighbours with the largest sum."""
+    sums = np.concatenate([[0.0], np.cumsum(gain)])
+    total = sums[None, :] - sums[:, None]
+    total[np.tril_indices(sums.size)] = -np.inf
+    first, last = np.unravel_index(int(np.argmax(total)), total.shape)
+    return int(first), int(last)
 
 
 def _part(train: Contacts, chosen: NDArray[np.int64]) -> Contacts:

@@ -24,6 +24,8 @@ _JUMP_COST = 18.0
 _BEAM = 12
 _WALK_S = 0.004
 _LONGEST_LOSS_S = 6.0
+_BORDER_SD_S = 0.006
+_BORDER_NATS = 5.0
 _Step = tuple[float, float, float, bool]
 
 
@@ -330,17 +332,22 @@ def _pieces(reference: Contacts, device: Contacts, rate: float, path: list[_Step
     ends = (groups[0], groups[-1])
     groups = [g for g in groups if len(g) > 1 or g in ends]
     pieces: list[Piece] = []
+    start = groups[0][0][0]
     for k, group in enumerate(groups):
-        start = group[0][0] if k == 0 else pieces[-1].end_s
-        end = group[-1][1]
+        end, following = group[-1][1], group[-1][1]
         if k + 1 < len(groups):
-            end = _border(reference, device, rate, group[-1], groups[k + 1][0])
+            end, following = _border(reference, device, rate, group[-1], groups[k + 1][0])
         pieces.append(Piece(start, end, float(np.median([s[2] for s in group]))))
+        start = following
     return pieces
 
 
-def _border(reference: Contacts, device: Contacts, rate: float, before: _Step, after: _Step) -> float:
-    """Return the device time at which the contacts leave one lag for another."""
+def _border(reference: Contacts, device: Contacts, rate: float, before: _Step, after: _Step) -> tuple[float, float]:
+    """Return between which device times the contacts leave one lag for another.
+
+    The loss lies between two contacts; where several pairs of neighbours would do nearly as well, between the first
+    and the last of them. Nothing in between can be placed.
+    """
     low, high = before[0], after[1]
     onset = device.onset_s[(device.onset_s >= low) & (device.onset_s < high)]
     cost = []
@@ -348,11 +355,10 @@ def _border(reference: Contacts, device: Contacts, rate: float, before: _Step, a
         mapped = lag + rate * onset
         index = np.clip(np.searchsorted(reference.onset_s, mapped), 1, reference.size - 1)
         distance = np.minimum(np.abs(reference.onset_s[index] - mapped), np.abs(reference.onset_s[index - 1] - mapped))
-        cost.append(np.minimum(distance, 0.03) ** 2)
+        cost.append(np.minimum(distance, 0.03) ** 2 / (2.0 * _BORDER_SD_S**2))
     total = np.concatenate([[0.0], np.cumsum(cost[0])]) + np.concatenate([np.cumsum(cost[1][::-1])[::-1], [0.0]])
-    at = int(np.argmin(total))
-    if at == 0:
-        return float(onset[0])
-    if at >= onset.size:
-        return float(onset[-1])
-    return float((onset[at - 1] + onset[at]) / 2.0)
+    likely = np.flatnonzero(total < total.min() + _BORDER_NATS)
+    first, last = int(likely[0]), int(likely[-1])  # the loss follows contact number first - 1 and precedes number last
+    start = onset[first - 1] + 0.02 if first > 0 else low
+    end = onset[last] - 0.02 if last < onset.size else high
+    return float(start), float(max(end, start))
