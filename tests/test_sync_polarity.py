@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grfkit.records import Channel, make_stream
+from grfkit.records import Channel, Prior, make_stream
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import simulate_trial
 from grfkit.sync import align
@@ -105,3 +105,81 @@ def test_a_loss_of_one_step_is_found_or_refused(wearable: str) -> None:
             assert len(found.segments) == 2
             assert found.lost_samples == pytest.approx(step_s * truth.rate_hz, rel=0.1)
     assert aligned >= 1
+
+
+@pytest.mark.parametrize("wearable", ["insole", "imu", "landmarks"])
+def test_a_walk_on_one_belt_is_refused(wearable: str) -> None:
+    trial = simulate_trial(Condition(gait="walk", duration_s=120.0, wearables=(wearable,)), 3_000_003)
+    found = align(trial.reference, trial.wearables[wearable], surface="treadmill", accept_refused=True)
+    assert found.verdict == "refused"
+    assert any("walking on one belt" in reason for reason in found.reasons)
+
+
+def test_an_imu_too_slow_to_time_a_landing_is_refused() -> None:
+    trial = simulate_trial(Condition(duration_s=90.0, wearables=("imu",), imu_rate_hz=50.0), 6_000_201)
+    found = align(trial.reference, trial.wearables["imu"], surface="treadmill")
+    assert found.verdict == "refused"
+    assert any("too slow to time a landing" in reason for reason in found.reasons)
+
+
+def test_a_confident_prior_that_the_contacts_contradict_is_refused() -> None:
+    trial = simulate_trial(Condition(surface="overground", jumps=3, wearables=("insole",)), 31)
+    truth = next(iter(trial.truth.streams.values()))
+    step_s = float(np.median(np.diff(trial.truth.contacts.onset_s)))
+    prior = Prior(offset_s=truth.offset_s + step_s, sd_s=0.02)
+    found = align(trial.reference, trial.wearables["insole"], surface="overground", prior=prior)
+    assert found.verdict == "refused"
+
+
+def test_a_wide_prior_never_accepts_what_the_contacts_alone_would_not() -> None:
+    seen = 0
+    for seed in range(100, 112):
+        trial = simulate_trial(Condition(surface="overground", wearables=("insole",)), seed)
+        alone = align(trial.reference, trial.wearables["insole"], surface="overground")
+        if alone.verdict == "aligned":
+            continue
+        truth = next(iter(trial.truth.streams.values()))
+        prior = Prior(offset_s=truth.offset_s, sd_s=0.31 * 0.4)
+        told = align(trial.reference, trial.wearables["insole"], surface="overground", prior=prior)
+        seen += 1
+        assert told.verdict == "refused"
+        assert told.margin_without_prior < 20.0
+    assert seen >= 6
+
+
+def test_an_upright_insole_whose_contacts_look_odd_either_way_is_not_turned() -> None:
+    trial = simulate_trial(Condition(surface="treadmill", wearables=("insole", "imu")), 501)
+    found = align(trial.reference, trial.wearables["insole"], surface="treadmill")
+    truth = trial.truth.streams[("insole", "insole_left")]
+    if found.verdict == "aligned":
+        at = np.linspace(*truth.overlap_s, 50)
+        assert np.abs(found.apply(at) - truth.t_reference(at)).max() < 0.03
+    assert not found.inverted
+
+
+def test_both_feet_holding_one_signal_is_no_crash() -> None:
+    trial = simulate_trial(Condition(surface="treadmill", wearables=("insole",), duration_s=90.0), 7)
+    left, right = trial.wearables["insole"].streams.values()
+    same = {"insole_left": left, "insole_right": left.assign_attrs(side="right")}
+    assert right.sizes["time"]
+    assert align(trial.reference, same, surface="treadmill").verdict in ("aligned", "refused")
+
+
+def test_a_slip_there_and_back_within_a_record_is_found_or_refused() -> None:
+    trial = simulate_trial(Condition(surface="treadmill", wearables=("insole",)), 22)
+    streams = trial.wearables["insole"].streams
+    truth = trial.truth.streams[("insole", "insole_left")]
+    step_s = float(np.median(np.diff(trial.truth.contacts.onset_s)))
+    start, end = truth.overlap_s
+    there, back = start + (end - start) / 3, start + 2 * (end - start) / 3
+    changed = {}
+    for name, stream in streams.items():
+        time_s = stream["time"].values
+        first = np.flatnonzero(time_s < there + step_s)
+        again = np.flatnonzero((time_s >= there) & (time_s < back))
+        after = np.flatnonzero(time_s >= back + step_s)
+        stamps = np.concatenate([time_s[first], time_s[again] + step_s, time_s[after]])
+        rows = stream.isel(time=np.concatenate([first, again, after]))
+        changed[name] = rows.assign_coords(time=("time", stamps, stream["time"].attrs))
+    found = align(trial.reference, changed, surface="treadmill")
+    assert found.verdict == "refused" or len(found.segments) == 3

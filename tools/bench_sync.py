@@ -29,7 +29,7 @@ from sync_tables import markdown, summary
 from sync_trials import run_trial
 
 ROOT = Path(__file__).resolve().parents[1]
-SEEDS = {"standard": 11_000_000, "decoys": 12_000_000, "nightly": 13_000_000}
+SEEDS = {"standard": 14_000_000, "decoys": 15_000_000, "nightly": 16_000_000}
 
 Job = tuple[str, dict[str, Any], int, dict[str, Any]]
 

@@ -23,7 +23,16 @@ from .search import Found, search
 from .settings import AlignSettings
 from .slips import slips_within
 from .track import Piece, Tracked, scan_rates, track
-from .trains import LONGEST_STANCE_S, TWIN_LEVEL, DeviceTrain, Load, device_train, follows_force, reference_train
+from .trains import (
+    LONGEST_STANCE_S,
+    TWIN_LEVEL,
+    DeviceTrain,
+    Load,
+    device_train,
+    follows_force,
+    hides_feet,
+    reference_train,
+)
 from .waveform import WaveformFound, is_standing, search_waveform
 
 Floats = NDArray[np.float64]
@@ -40,6 +49,13 @@ _STRETCH = 16
 _USUAL_STEP_S = 0.5
 TWIN_SD_S = 0.0005
 """SD (s) of what remains of a lag between two force plates: filters and sampling."""
+
+
+_ONE_BELT = (
+    "the reference is one force that is never at rest, as of walking on one belt: while both feet stand on it nobody"
+    " sees which one lands; use a belt or plate for each foot, or align a run"
+)
+_SLOWEST_IMU_HZ = 90.0
 
 
 @dataclass(frozen=True)
@@ -142,6 +158,8 @@ def align_in_detail(
         raise BadInputError(f"mass is {mass_kg} kg, expected 2 to 400 kg")
     plates = surface == "overground"
     contacts, loads = reference_train(_streams(reference), plates=plates)
+    if not plates and hides_feet(loads):
+        return replace(_nothing(_ONE_BELT), reference_loads=tuple(loads))
     table = lags if lags is not None else _default_lags()
     gait = "walking" if _usual_stance(contacts) > _WALKING_STANCE_S else "running"
     readings = []
@@ -356,16 +374,18 @@ def _suspicious(reference: Contacts, device: Contacts, found: Found) -> bool:
     return _slip(reference, device, found.offset_s, found.rate, found.beat.step_s) != []
 
 
-def _push_off(train: DeviceTrain, prior: Prior | None, settings: AlignSettings) -> list[str]:
-    """Return a reason where an IMU's landings cannot be told from its push-offs: both jerk once a stride."""
-    if train.feature != "jerk" or train.landing_evidence > _LANDINGS_TOLD:
+def _shoe_reasons(train: DeviceTrain) -> list[str]:
+    """Return why a shoe IMU's shocks cannot be taken for landings; no prior helps, for it cannot say which they are."""
+    if train.feature != "jerk":
         return []
-    if prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * 0.5:
+    if train.rate_hz < _SLOWEST_IMU_HZ:
+        return [
+            f"an IMU at {train.rate_hz:.0f} Hz is too slow to time a landing ({_SLOWEST_IMU_HZ:.0f} Hz needed):"
+            " align an insole, or record faster"
+        ]
+    if train.landing_evidence > _LANDINGS_TOLD:
         return []
-    return [
-        "this IMU's landings cannot be told from its push-offs and either would fit: align an insole, or give a prior"
-        " better than +-0.15 s"
-    ]
+    return ["this IMU's landings cannot be told from its push-offs and either would fit: align an insole"]
 
 
 def _usual_stance(reference: Contacts) -> float:
@@ -398,14 +418,16 @@ def _strays(reference: Contacts, train: DeviceTrain, segments: Sequence[Segment]
     return [f"the device's contacts do not follow this clock at {where} of its record: were samples lost there?"]
 
 
-def _slip(reference: Contacts, device: Contacts, offset_s: float, rate: float, step_s: float) -> list[str]:
+def _slip(
+    reference: Contacts, device: Contacts, offset_s: float, rate: float, step_s: float, *, plates: bool = False
+) -> list[str]:
     """Return a reason where a stretch of the record speaks for another step than the rest."""
-    slip = slips_within(reference, device, offset_s=offset_s, rate=rate, step_s=step_s)
+    slip = slips_within(reference, device, offset_s=offset_s, rate=rate, step_s=step_s, plates=plates)
     if slip is None:
         return []
     start, end, steps = slip
     return [
-        f"between {start:.0f} and {end:.0f} s of the reference the contacts fit better {steps:+d} steps away:"
+        f"between {start:.0f} and {end:.0f} s of the reference the contacts fit better {steps:+.1f} steps away:"
         " were samples lost there?"
     ]
 
@@ -448,7 +470,7 @@ def _whole(
     if fit is None:
         return _nothing("too few contacts match to fit a clock")
     segment = _segment(fit, train.start_s, train.end_s)
-    reasons = [*decision.reasons, *_push_off(train, prior, settings)]
+    reasons = [*decision.reasons, *_shoe_reasons(train)]
     if train.stamp_source != "index" and abs(segment.drift_ppm) > _STEEPEST_PPM:
         reasons.append(
             f"the clock would have to run {segment.drift_ppm:+.0f} ppm off, more than a crystal's {_STEEPEST_PPM:.0f}:"
@@ -457,6 +479,8 @@ def _whole(
     if not plates:
         reasons += _strays(reference, train, [segment], lag.lag_s)
         reasons += _slip(reference, train.contacts, found.offset_s, found.rate, found.beat.step_s)
+    else:
+        reasons += _slip(reference, train.contacts, found.offset_s, found.rate, found.beat.step_s, plates=True)
     spread = float(stdtrit(max(int(anchors.kept.sum()) - 3, 1), 0.975)) * fit.worst_sd_s
     uncertainty = 1e3 * float(np.hypot(spread + _unsteadiness(anchors), 1.96 * lag.sd_s))
     made = ClockMap(
@@ -480,9 +504,18 @@ def _whole(
         lag_s=lag.lag_s,
         lag_sd_s=lag.sd_s,
         swapped_sides=found.swapped,
-        findings=[*findings, *_swap_finding(found)],
+        findings=[*findings, *_swap_finding(found), *_unseen(train, plates)],
     )
     return Alignment(made, anchors, found.lags_s, found.log_likelihood)
+
+
+def _unseen(train: DeviceTrain, plates: bool) -> list[str]:
+    if not plates or train.stamp_source == "crystal":
+        return []
+    return [
+        "samples lost between passes over the plates would go unseen, as these stamps are not the device's own clock:"
+        " jumps at the beginning and at the end would show a loss"
+    ]
 
 
 def _swap_finding(found: Found) -> list[str]:
@@ -600,7 +633,7 @@ def _pieced(
     decision = decide(found, plates=False, overlap_s=overlap, prior=prior, settings=settings)
     reasons += [
         *decision.reasons,
-        *_push_off(train, prior, settings),
+        *_shoe_reasons(train),
         *_strays(reference, train, segments, lag.lag_s),
     ]
     if tracked.share < 0.7:

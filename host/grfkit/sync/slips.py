@@ -17,11 +17,14 @@ _REACH = 3
 _PARTS = 10
 _FEWEST = 16
 _LEAST_NATS = 8.0
+_LEAST_NATS_ON_PLATES = 12.0
+_FEWEST_HITS = 4
+_PASS_GAP_S = 2.5
 
 
 def slips_within(
-    reference: Contacts, device: Contacts, *, offset_s: float, rate: float, step_s: float
-) -> tuple[float, float, int] | None:
+    reference: Contacts, device: Contacts, *, offset_s: float, rate: float, step_s: float, plates: bool = False
+) -> tuple[float, float, float] | None:
     """Return the stretch of reference time that speaks for another step: (start, end, steps); None if none does.
 
     A loss shifts all that follows it, and a later one may shift it back. So beginnings, ends and stretches within are
@@ -34,7 +37,12 @@ def slips_within(
         The clock found.
     step_s
         The step time.
+    plates
+        The reference sees some contacts only: beginnings and ends are those of its passes, and any shift of up to three
+        steps that brings contacts together is asked about.
     """
+    if plates:
+        return _slips_on_plates(reference, device, offset_s, rate, step_s)
     beat = rhythm(reference, device)
     mapped = offset_s + rate * device.onset_s
     inner = np.flatnonzero((mapped > reference.onset_s[0] - 0.1) & (mapped < reference.onset_s[-1] + 0.1))
@@ -55,15 +63,43 @@ def slips_within(
 
     borders = np.linspace(0, inner.size, min(_PARTS, inner.size // _FEWEST) + 1).astype(int)
     single = np.stack([gains(a, b) for a, b in itertools.pairwise(borders)], axis=1)
-    best: tuple[float, int, int, int] | None = None
+    best: tuple[float, int, int, float] | None = None
     for first, last in _stretches(single, borders, inner.size):
         gain = gains(first, last)
         k = int(np.argmax(gain))
         if gain[k] > _LEAST_NATS and (best is None or gain[k] > best[0]):
-            best = (float(gain[k]), first, last, k - _REACH)
+            best = (float(gain[k]), first, last, float(k - _REACH))
     if best is None:
         return None
     return float(mapped[inner[best[1]]]), float(mapped[inner[best[2] - 1]]), best[3]
+
+
+def _slips_on_plates(
+    reference: Contacts, device: Contacts, offset_s: float, rate: float, step_s: float
+) -> tuple[float, float, float] | None:
+    """Return as :func:`slips_within` for separate plates; four contacts or more can tell there, with luck."""
+    beat = rhythm(reference, device, plates=True)
+    passes = np.flatnonzero(np.diff(reference.onset_s, prepend=-np.inf) > _PASS_GAP_S)
+    size = reference.size
+    best: tuple[float, int, int, float] | None = None
+    for first, last in sorted({(0, int(b)) for b in passes[1:]} | {(int(b), size) for b in passes[1:]}):
+        if last - first < _FEWEST_HITS:
+            continue
+        part = reference.taken(np.arange(first, last))
+        apart = (part.onset_s[:, None] - offset_s - rate * device.onset_s[None, :]).ravel()
+        apart = apart[np.abs(apart) < (_REACH + 0.5) * step_s]
+        shifts = np.unique(np.concatenate([[0.0], np.round(apart / 0.01) * 0.01]))
+        found = match(part, device, offset_s + shifts, rate=rate, rate_prior_ppm=5.0, windows_s=(0.08, 0.06))
+        total = score(part, device, found, beat, plates=True, rate_prior_ppm=5.0, start_rate=rate).total
+        own = float(total[np.abs(shifts) < 0.05].max())
+        other = np.where(np.abs(found.offset_s - offset_s) > 0.1, total, -np.inf)
+        k = int(np.argmax(other))
+        gain = float(other[k]) - own
+        if gain > _LEAST_NATS_ON_PLATES and (best is None or gain > best[0]):
+            best = (gain, first, last, float(found.offset_s[k] - offset_s) / step_s)
+    if best is None:
+        return None
+    return float(reference.onset_s[best[1]]), float(reference.onset_s[best[2] - 1]), best[3]
 
 
 def _stretches(single: Floats, borders: NDArray[np.int64], size: int) -> list[tuple[int, int]]:
