@@ -1,0 +1,135 @@
+"""Landing frame: landmarks and forces turned to the heading, with the floor under the pelvis as origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .landmarks import LANDMARKS, Points
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Travel:
+    """How a body moves over its ground.
+
+    Attributes
+    ----------
+    heading_rad
+        From lab X to the direction of travel over the ground, positive to the left.
+    speed_m_s
+        Over the ground; of a treadmill over the belt.
+    ground_m_s
+        Velocity of the ground in the lab, shape (3,): of a belt backwards, of a floor 0.
+    body_m_s
+        Velocity of the pelvis in the lab, shape (3,), vertical 0.
+    """
+
+    heading_rad: float
+    speed_m_s: float
+    ground_m_s: Floats
+    body_m_s: Floats
+
+
+def travel(points: Points, *, overground: bool = False) -> Travel:
+    """Return heading and speed of a trial: the pelvis's velocity with respect to the foot that stands.
+
+    Holds on floors and belts and in any direction. A foot stands in the frames in which the middle of its heel and
+    toe is in the lowest quarter of what it reaches; a standing foot's velocity is the median there.
+
+    Parameters
+    ----------
+    points
+        The eleven landmarks, Z up, m.
+    overground
+        The ground is known not to move.
+
+    Raises
+    ------
+    BadInputError
+        If there are fewer than eight frames, or the body does not travel over its ground.
+    """
+    if points.time_s.size < 8:
+        raise BadInputError(f"{points.time_s.size} frames are too few to find a heading; expected 8 or more")
+    feet = [(points.one(f"heel_{s}") + points.one(f"toe_{s}")) / 2.0 for s in ("left", "right")]
+    standing = np.concatenate([_standing_velocity(points.time_s, foot) for foot in feet])
+    ground = np.zeros(3) if overground or not len(standing) else np.median(standing, axis=0)
+    body = _mean_velocity(points.time_s, points.one("pelvis"))
+    ground[2] = body[2] = 0.0
+    over = body - ground
+    speed = float(np.hypot(over[0], over[1]))
+    if not np.isfinite(speed) or speed < 0.2:
+        raise BadInputError(f"the body travels at {speed:.2f} m/s over its ground; a heading needs 0.2 m/s or more")
+    return Travel(float(np.arctan2(over[1], over[0])), speed, ground, body)
+
+
+def _standing_velocity(time_s: Floats, foot: Floats) -> Floats:
+    velocity = np.gradient(foot, time_s, axis=0)
+    known = np.isfinite(velocity).all(axis=1)
+    if not known.any():
+        return np.zeros((0, 3))
+    low, high = np.nanpercentile(foot[:, 2], [1.0, 99.0])
+    known &= foot[:, 2] < low + 0.1 * (high - low)
+    return np.asarray(velocity[known])
+
+
+def _mean_velocity(time_s: Floats, path: Floats) -> Floats:
+    """Return the slope of a straight line through a path, shape (3,)."""
+    known = np.isfinite(path).all(axis=1)
+    t = time_s[known] - time_s[known].mean()
+    return np.asarray(t @ path[known] / (t @ t))
+
+
+def aligned(vectors: Floats, heading_rad: float) -> Floats:
+    """Return vectors, shape (..., 3), turned about Z such that the heading becomes X."""
+    c, s = np.cos(heading_rad), np.sin(heading_rad)
+    return np.asarray(vectors @ np.asarray([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]]).T)
+
+
+def heading_aligned(points: Points, moved: Travel) -> tuple[Points, Travel]:
+    """Return landmarks and travel with the heading along X."""
+    turn = moved.heading_rad
+    ground, body = aligned(moved.ground_m_s, turn), aligned(moved.body_m_s, turn)
+    turned = replace(points, position=aligned(points.position, turn))
+    return turned, Travel(0.0, moved.speed_m_s, ground, body)
+
+
+def landing_frame(
+    position: Floats,
+    time_s: Floats,
+    *,
+    origin_m: Floats,
+    at_s: float,
+    drift_m_s: Floats,
+    floor_m: float = 0.0,
+) -> Floats:
+    """Return positions from the floor under ``origin_m``, shape (frames, points, 3).
+
+    Parameters
+    ----------
+    position
+        Shape (frames, points, 3), heading along X.
+    origin_m
+        The pelvis centre at contact, shape (3,).
+    drift_m_s
+        Velocity of the frame in the lab from ``at_s`` on, shape (3,): of the ground (a belt becomes a floor), or of
+        the body (a floor becomes a belt).
+    """
+    base = np.asarray([origin_m[0], origin_m[1], floor_m])
+    moved = (time_s - at_s)[:, None] * drift_m_s
+    return np.asarray(position - (base + moved)[:, None])
+
+
+def mirrored(position: Floats) -> Floats:
+    """Return landmarks, shape (frames, 11, 3), of the body seen in a mirror: left becomes right, Y turns."""
+    swap = [LANDMARKS.index(_other(name)) for name in LANDMARKS]
+    return np.asarray(position[:, swap] * np.asarray([1.0, -1.0, 1.0]))
+
+
+def _other(name: str) -> str:
+    part, _, side = name.partition("_")
+    return f"{part}_{'right' if side == 'left' else 'left'}" if side else name
