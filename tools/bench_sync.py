@@ -92,19 +92,36 @@ def jobs(trials: int, decoys: int) -> list[Job]:
     return made
 
 
-def run_all(todo: list[Job], count: int) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows by condition, with progress on stderr."""
+def run_all(todo: list[Job], count: int, log: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows by condition, with progress on stderr; rows in ``log`` are not run again.
+
+    The log is of one commit: a first line that names another empties it. Trials go round the conditions, so that a run
+    that is stopped has asked each of them.
+    """
     from rich.console import Console
     from rich.progress import track
 
     rows: dict[str, list[dict[str, Any]]] = {}
-    with ProcessPoolExecutor(count) as pool:
-        run = pool.map(work, todo, chunksize=2)
-        shown = track(run, total=len(todo), description="trials", console=Console(stderr=True))
-        for number, (name, found) in enumerate(shown):
+    head = json.dumps({"commit": machine()["commit"], "seeds": SEEDS})
+    known = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    lines = [json.loads(line) for line in known[1:]] if known and known[0] == head else []
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if not lines:
+        log.write_text(head + "\n", encoding="utf-8")
+    for line in lines:
+        rows.setdefault(line["name"], []).extend(line["rows"])
+    done = {(line["name"], line["seed"]) for line in lines}
+    left = sorted((job for job in todo if (job[0], job[2]) not in done), key=lambda job: job[2] % 500_000)
+    with ProcessPoolExecutor(count) as pool, log.open("a", encoding="utf-8") as handle:
+        shown = track(
+            pool.map(work, left, chunksize=2), total=len(left), description="trials", console=Console(stderr=True)
+        )
+        for number, (job, (name, found)) in enumerate(zip(left, shown)):
             rows.setdefault(name, []).extend(found)
+            handle.write(json.dumps({"name": name, "seed": job[2], "rows": found}, default=float) + "\n")
+            handle.flush()
             if not sys.stderr.isatty() and number % 200 == 199:
-                print(f"{number + 1} of {len(todo)} trials", file=sys.stderr, flush=True)
+                print(f"{number + 1} of {len(left)} trials", file=sys.stderr, flush=True)
     return rows
 
 
@@ -140,7 +157,9 @@ def main() -> None:
         "settings": vars(chosen) | {"out": chosen.out.name},
     }
     parts: dict[str, Callable[[], Any]] = {
-        "trials": lambda: summary(run_all(jobs(chosen.trials, chosen.decoys), chosen.jobs)),
+        "trials": lambda: summary(
+            run_all(jobs(chosen.trials, chosen.decoys), chosen.jobs, chosen.out.with_suffix(".rows.jsonl"))
+        ),
         "speed": sync_speed.measure,
         "real": sync_real.measure,
     }
