@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
@@ -23,7 +24,8 @@ AnyDocument = InsoleGeometry | LagTable | PlateCorrection | PressureCalibration
 D = TypeVar("D", bound=BaseModel)
 
 
-class Loaded(NamedTuple, Generic[D]):
+@dataclass(frozen=True)
+class Loaded(Generic[D]):
     """A document, the SHA-256 of its file's bytes, and the file's name and size."""
 
     document: D
@@ -86,14 +88,14 @@ def load_lag_table(name_or_path: str | Path = "default") -> Loaded[LagTable]:
     """Return a lag table (the built-in one if not told otherwise); errors as :func:`load`."""
     loaded = load(name_or_path, kind="lags")
     assert isinstance(loaded.document, LagTable)
-    return Loaded(loaded.document, *loaded[1:])
+    return Loaded(loaded.document, loaded.sha256, loaded.file_name, loaded.size_bytes)
 
 
 def load_insole(name_or_path: str | Path) -> Loaded[InsoleGeometry]:
     """Return an insole geometry by name or path; errors as :func:`load`."""
     loaded = load(name_or_path, kind="insoles")
     assert isinstance(loaded.document, InsoleGeometry)
-    return Loaded(loaded.document, *loaded[1:])
+    return Loaded(loaded.document, loaded.sha256, loaded.file_name, loaded.size_bytes)
 
 
 def schema_files() -> dict[str, str]:
