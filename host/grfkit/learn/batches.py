@@ -1,0 +1,155 @@
+"""Windows of a set in batches, read in contiguous runs, so that a set larger than memory can be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .stance_set import StanceSet
+
+Singles = NDArray[np.float32]
+Indices = NDArray[np.int64]
+BLOCK = 64
+BUFFER = 2048
+
+
+class Batch(NamedTuple):
+    """Raw windows: inputs (n, time, channels; NaN missing), statics (n, statics), targets (BW), weight (n, time)."""
+
+    inputs: Singles
+    statics: Singles
+    targets: Singles
+    weight: Singles
+    mass_kg: Singles
+
+
+@dataclass
+class Windows:
+    """A set seen as batches of chosen channels, statics and axes.
+
+    Parameters
+    ----------
+    data
+        May lie on disk.
+    channels, statics, axes
+        Names, in the order the network takes them.
+    memory_mb
+        A set whose arrays are smaller than this is read once and kept.
+    """
+
+    data: StanceSet
+    channels: Sequence[str]
+    statics: Sequence[str]
+    axes: Sequence[str]
+    memory_mb: float = 2000.0
+
+    def __post_init__(self) -> None:
+        require(self.data.channels, self.channels, "channel")
+        require([str(s) for s in self.data.data["scalar"].values], self.statics, "static feature")
+        require(self.data.axes, self.axes, "axis")
+        self._chosen = self.data.data.sel(channel=list(self.channels), axis=list(self.axes))
+        table = self._chosen["scalars"].sel(scalar=list(self.statics))
+        self._statics = np.asarray(table.values, dtype=np.float32).reshape(self.size, len(self.statics))
+        self._mass = np.asarray(self.data.scalar("mass_kg"), dtype=np.float32)
+        per_window = self._chosen["inputs"][0].size + self._chosen["targets"][0].size + self._chosen["weight"][0].size
+        self._held: Batch | None = None
+        if per_window * self.size * 4 / 1e6 <= memory_mb_or_zero(self.memory_mb):
+            self._held = self._from_disk(slice(0, self.size))
+
+    @property
+    def size(self) -> int:
+        """Return the number of windows."""
+        return self.data.size
+
+    def _from_disk(self, rows: slice) -> Batch:
+        part = self._chosen.isel(stance=rows)
+        x, y, w = (np.asarray(part[n].values, dtype=np.float32) for n in ("inputs", "targets", "weight"))
+        weight = np.where(np.isfinite(y).all(axis=2), w, 0.0).astype(np.float32)
+        return Batch(x, self._statics[rows], np.nan_to_num(y, nan=0.0), weight, self._mass[rows])
+
+    def read(self, indices: Indices) -> Batch:
+        """Return these windows in this order (repeats allowed), read as contiguous runs in rising order."""
+        if self._held is not None:
+            return Batch(*(part[indices] for part in self._held))
+        rows, back = np.unique(indices, return_inverse=True)
+        runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+        parts = [self._from_disk(slice(int(r[0]), int(r[-1]) + 1)) for r in runs]
+        return Batch(*(np.concatenate(p)[back] for p in zip(*parts)))
+
+    def in_order(self, size: int = 512) -> Iterator[Batch]:
+        """Yield all windows as they come, ``size`` at a time."""
+        for start in range(0, self.size, size):
+            rows = slice(start, min(start + size, self.size))
+            held = self._held
+            yield self._from_disk(rows) if held is None else Batch(*(part[rows] for part in held))
+
+    def shuffled(self, size: int, seed: int, groups: Sequence[str] | None = None) -> Iterator[Batch]:
+        """Yield one epoch in batches of ``size``, in an order that depends on the seed alone."""
+        order = epoch_order(self.size, seed, groups)
+        for start in range(0, len(order), BUFFER):
+            chunk = order[start : start + BUFFER]
+            held = self.read(chunk) if self._held is None else None
+            for low in range(0, len(chunk), size):
+                rows = np.arange(low, min(low + size, len(chunk)))
+                yield self.read(chunk[rows]) if held is None else Batch(*(part[rows] for part in held))
+
+    def batches(self, size: int, groups: Sequence[str] | None = None) -> int:
+        """Return how many batches an epoch has."""
+        length = len(epoch_order(self.size, 0, groups))
+        whole, rest = divmod(length, BUFFER)
+        return whole * -(-BUFFER // size) + -(-rest // size)
+
+
+def memory_mb_or_zero(value: float) -> float:
+    """Return the limit in MB, or refuse a negative one."""
+    if value < 0:
+        raise BadInputError(f"memory_mb is {value}; expected 0 (always from disk) or more")
+    return value if value > 0 else -1.0
+
+
+def require(have: Sequence[str], wanted: Sequence[str], what: str) -> None:
+    """Refuse by name what is wanted and not there.
+
+    Raises
+    ------
+    BadInputError
+        If anything is missing.
+    """
+    missing = [name for name in wanted if name not in have]
+    if missing:
+        raise BadInputError(
+            f"{what} {', '.join(missing)} is wanted but not in the set, which has {', '.join(have) or 'none'}; give"
+            " signals with the same names as in training, or train without it"
+        )
+
+
+def epoch_order(size: int, seed: int, groups: Sequence[str] | None = None) -> Indices:
+    """Return the order of one epoch: blocks of windows permuted, then windows within a buffer of blocks.
+
+    With ``groups`` (one label per window) the groups take turns, so that each batch holds equally many of each; a
+    small group is gone through again, in a new order each time. The epoch stays about as long.
+    """
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        return _blocks(np.arange(size), rng)
+    labels = np.asarray(list(groups))
+    names = np.unique(labels)
+    each = -(-size // len(names))
+    streams = []
+    for name in names:
+        rows = np.flatnonzero(labels == name)
+        times = -(-each // len(rows))
+        streams.append(np.concatenate([_blocks(rows, rng) for _ in range(times)])[:each])
+    return np.stack(streams, axis=1).reshape(-1)
+
+
+def _blocks(rows: Indices, rng: np.random.Generator) -> Indices:
+    blocks = np.split(rows, np.arange(BLOCK, len(rows), BLOCK))
+    mixed = np.concatenate([blocks[i] for i in rng.permutation(len(blocks))])
+    parts = [rng.permutation(mixed[i : i + BUFFER]) for i in range(0, len(mixed), BUFFER)]
+    return np.concatenate(parts).astype(np.int64)

@@ -1,0 +1,26 @@
+"""Networks behind one registry: each maps (batch, time, channels) and statics to (batch, time, axes)."""
+
+from .convolutional import Cnn1dConfig, Cnn2dConfig, TcnConfig
+from .hybrid import Cnn1dLstmConfig, Cnn2dLstmConfig, MlpConfig
+from .recurrent import BilstmConfig, GruConfig, LstmConfig
+from .registry import Body, ForceNetwork, NetworkConfig, Shape, build, network_config, network_names, parameter_count
+
+__all__ = [
+    "BilstmConfig",
+    "Body",
+    "Cnn1dConfig",
+    "Cnn1dLstmConfig",
+    "Cnn2dConfig",
+    "Cnn2dLstmConfig",
+    "ForceNetwork",
+    "GruConfig",
+    "LstmConfig",
+    "MlpConfig",
+    "NetworkConfig",
+    "Shape",
+    "TcnConfig",
+    "build",
+    "network_config",
+    "network_names",
+    "parameter_count",
+]

@@ -1,0 +1,212 @@
+"""Scaling of inputs, statics and targets, from training participants only, and who these were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from ..errors import BadInputError
+from ..units import G
+from .batches import Batch, Windows
+
+Floats = NDArray[np.float64]
+Kind = Literal["zscore", "minmax", "none"]
+Target = Literal["bw", "newton", "zscore", "minmax"]
+TINY = 1e-10
+
+
+class Scaler(BaseModel):
+    """Offset and size of every channel, static and axis; ``(value - centre) / size`` enters the network.
+
+    Attributes
+    ----------
+    participants
+        Whose windows these numbers come from; nobody else may be tested without a named leak.
+    missing_masks
+        Whether a channel of 0 and 1 (1: missing) is added for every input channel.
+    target
+        What the network gives: ``bw``, ``newton`` (BW x mass x G, Carter), or BW scaled like the inputs.
+    target_range, target_ms, target_step_ms
+        Per axis, BW: mean over windows of the range; mean square about the mean; mean square of the step from one
+        sample to the next. They weigh axes and derivatives in the loss.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Kind
+    target: Target
+    missing_masks: bool
+    unique_statics: bool
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    statics: tuple[str, ...]
+    axes: tuple[str, ...]
+    participants: tuple[str, ...]
+    centre: tuple[float, ...]
+    size: tuple[float, ...]
+    static_centre: tuple[float, ...]
+    static_size: tuple[float, ...]
+    target_centre: tuple[float, ...]
+    target_size: tuple[float, ...]
+    target_range: tuple[float, ...]
+    target_ms: tuple[float, ...]
+    target_step_ms: tuple[float, ...]
+
+    @property
+    def width(self) -> int:
+        """Return how many channels enter the network."""
+        return len(self.channels) * (2 if self.missing_masks else 1)
+
+    def inputs(self, raw: Tensor) -> Tensor:
+        """Return scaled inputs (n, time, width) of raw ones (n, time, channels); what is missing becomes 0."""
+        scaled = (raw - raw.new_tensor(self.centre)) / raw.new_tensor(self.size)
+        missing = torch.isnan(scaled)
+        scaled = torch.where(missing, torch.zeros_like(scaled), scaled)
+        return torch.cat([scaled, missing.to(scaled.dtype)], dim=2) if self.missing_masks else scaled
+
+    def scaled_statics(self, raw: Tensor) -> Tensor:
+        """Return scaled statics (n, statics); what is missing becomes 0, the training mean."""
+        scaled = (raw - raw.new_tensor(self.static_centre)) / raw.new_tensor(self.static_size)
+        return torch.where(torch.isnan(scaled), torch.zeros_like(scaled), scaled)
+
+    def output(self, raw: Tensor) -> Tensor:
+        """Return forces of what the network gave, shape (n, time, axes): BW, or N where the target is newton."""
+        return raw * raw.new_tensor(self.target_size) + raw.new_tensor(self.target_centre)
+
+    def expected(self, targets: Tensor, mass_kg: Tensor) -> Tensor:
+        """Return targets (BW) in the unit of :meth:`output`."""
+        return targets * (mass_kg * G)[:, None, None] if self.target == "newton" else targets
+
+    def to_bw(self, forces: Tensor, mass_kg: Tensor) -> Tensor:
+        """Return forces in BW of forces in the unit of :meth:`output`."""
+        return forces / (mass_kg * G)[:, None, None] if self.target == "newton" else forces
+
+
+class _Moments:
+    """Count, mean, sum of squares about it, least and greatest of columns, block by block (Chan et al. 1979)."""
+
+    def __init__(self, columns: int) -> None:
+        self.n, self.mean, self.m2 = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+        self.low, self.high = np.full(columns, np.inf), np.full(columns, -np.inf)
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Take in values (rows, columns); NaN counts nothing."""
+        v = np.asarray(values, dtype=np.float64)
+        known = np.isfinite(v)
+        n = known.sum(axis=0)
+        safe = np.maximum(n, 1)
+        mean = np.where(known, v, 0.0).sum(axis=0) / safe
+        m2 = np.where(known, (v - mean) ** 2, 0.0).sum(axis=0)
+        total = np.maximum(self.n + n, 1)
+        delta = mean - self.mean
+        self.m2 += np.where(n > 0, m2 + delta**2 * self.n * n / total, 0.0)
+        self.mean += np.where(n > 0, delta * n / total, 0.0)
+        self.n += n
+        self.low = np.minimum(self.low, np.where(known, v, np.inf).min(axis=0, initial=np.inf))
+        self.high = np.maximum(self.high, np.where(known, v, -np.inf).max(axis=0, initial=-np.inf))
+
+    def scale(self, kind: Kind) -> tuple[Floats, Floats]:
+        """Return centre and size; a column never known, or that never changes, has size 1."""
+        sizes = np.sqrt(self.m2 / np.maximum(self.n, 1)) if kind == "zscore" else self.high - self.low
+        centre = self.mean if kind == "zscore" else self.low
+        if kind == "none":
+            return np.zeros_like(centre), np.ones_like(centre)
+        known = self.n > 0
+        # rounding leaves a constant column a tiny spread: told by its size beside the mean, not by zero
+        moves = known & (np.where(known, sizes, 0.0) > 1e-7 * np.abs(np.where(known, centre, 0.0)) + TINY)
+        return np.where(known, centre, 0.0), np.where(moves, sizes, 1.0)
+
+
+def fit_scaler(
+    windows: Windows,
+    *,
+    kind: Kind = "zscore",
+    target: Target = "bw",
+    missing_masks: bool = False,
+    unique_statics: bool = False,
+) -> Scaler:
+    """Return the scaler of these windows, whose participants must all be training participants.
+
+    Samples of weight 0 count nothing. Statics: over windows, or with ``unique_statics`` over the unique values
+    (Carter 2024, doi 10.7717/peerj.17896; there the contact time stays over windows). Min-max brings to 0..1 (Zhou
+    2025, doi 10.16156/j.1004-7220.2025.05.028).
+
+    Raises
+    ------
+    BadInputError
+        If a mass is missing where the target is in newtons, or no sample counts.
+    """
+    inputs, targets = _Moments(len(windows.channels)), _Moments(len(windows.axes))
+    steps, ranges = np.zeros((2, len(windows.axes))), []
+    for batch in windows.in_order():
+        counts = batch.weight > 0
+        inputs.add(batch.inputs[counts])
+        targets.add(batch.targets[counts])
+        pairs = counts[:, 1:] & counts[:, :-1]
+        steps[0] += (np.diff(batch.targets, axis=1)[pairs].astype(np.float64) ** 2).sum(axis=0)
+        steps[1] += pairs.sum()
+        ranges.append(_ranges(batch))
+    if not targets.n.any():
+        raise BadInputError("no sample of the training windows counts: all weights are 0")
+    if target == "newton" and not np.isfinite(windows.data.scalar("mass_kg")).all():
+        raise BadInputError("the target is in newtons, but some windows have no mass_kg; give it, or train in BW")
+    centre, size = inputs.scale(kind)
+    static_centre, static_size = _static_scale(windows, kind, unique=unique_statics)
+    t_centre, t_size = targets.scale(target if target in ("zscore", "minmax") else "none")  # type: ignore[arg-type]
+    return Scaler(
+        kind=kind,
+        target=target,
+        missing_masks=missing_masks,
+        unique_statics=unique_statics,
+        channels=tuple(windows.channels),
+        units=units_of(windows),
+        statics=tuple(windows.statics),
+        axes=tuple(windows.axes),
+        participants=windows.data.participants,
+        centre=_plain(centre),
+        size=_plain(size),
+        static_centre=_plain(static_centre),
+        static_size=_plain(static_size),
+        target_centre=_plain(t_centre),
+        target_size=_plain(t_size),
+        target_range=_plain(np.nanmean(np.concatenate(ranges), axis=0)),
+        target_ms=_plain(targets.m2 / np.maximum(targets.n, 1)),
+        target_step_ms=_plain(steps[0] / np.maximum(steps[1], 1)),
+    )
+
+
+def units_of(windows: Windows) -> tuple[str, ...]:
+    """Return the unit of each chosen channel."""
+    known = dict(zip(windows.data.channels, (str(u) for u in windows.data.data["unit"].values)))
+    return tuple(known[c] for c in windows.channels)
+
+
+def _ranges(batch: Batch) -> Floats:
+    """Return the range of each axis in each window that counts anywhere, shape (windows, axes)."""
+    counts = (batch.weight > 0)[:, :, None]
+    high = np.where(counts, batch.targets, -np.inf).max(axis=1)
+    low = np.where(counts, batch.targets, np.inf).min(axis=1)
+    chosen = counts[:, :, 0].any(axis=1)
+    return np.asarray(high[chosen] - low[chosen], dtype=np.float64)
+
+
+def _static_scale(windows: Windows, kind: Kind, *, unique: bool) -> tuple[Floats, Floats]:
+    centres, sizes = [], []
+    for name in windows.statics:
+        values = windows.data.scalar(name)
+        values = values[np.isfinite(values)]
+        moments = _Moments(1)
+        moments.add((np.unique(values) if unique and name != "contact_s" else values)[:, None])
+        centre, size = moments.scale(kind)
+        centres.append(centre[0])
+        sizes.append(size[0])
+    return np.asarray(centres), np.asarray(sizes)
+
+
+def _plain(values: Sequence[float] | Floats) -> tuple[float, ...]:
+    return tuple(float(v) for v in values)
