@@ -39,7 +39,7 @@ def rigid_fit(template: Floats, seen: Floats) -> tuple[Floats, Floats]:
     """
     if len(template) < _LEAST_MARKERS or np.linalg.svd(template - template.mean(axis=0))[1][1] < 1e-3:
         raise BadInputError(f"a cluster of {len(template)} markers, or markers on a line, cannot be followed in space")
-    known = np.isfinite(seen).all(axis=2)
+    known = np.asarray(np.isfinite(seen).all(axis=2))
     count = known.sum(axis=1)
     share = known / np.maximum(count, 1)[:, None]
     centre = np.einsum("fm,mi->fi", share, template)

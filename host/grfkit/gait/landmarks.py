@@ -268,11 +268,11 @@ def _cooked(
     if len(cluster) < 3 or not still.has(asked):
         return None, [*asked, *_named(recipe.by, side, mapping)]
     shape = template_of(still.of([*cluster, *asked]))
-    point = _hip(shape[len(cluster) :], side, mapping) if recipe.harrington else shape[len(cluster) :].mean(axis=0)
+    point = _hip(shape[len(cluster) :], side) if recipe.harrington else shape[len(cluster) :].mean(axis=0)
     return carried(point[None], shape[: len(cluster)], moving.of(cluster))[:, 0], []
 
 
-def _hip(pelvis: Floats, side: str, mapping: Mapping) -> Floats:
+def _hip(pelvis: Floats, side: str) -> Floats:
     hips = harrington_hips(pelvis[0], pelvis[1], pelvis[2:].mean(axis=0))
     return np.asarray(hips[SIDES.index("left" if side == "left" else "right")])
 

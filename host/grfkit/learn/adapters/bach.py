@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of, unloaded_level_n
 from ...provenance import Provenance, describe_input
+from ...signals.filters import lowpass
 from ...units import G
 from ..stance_set import StanceSet, make_stance_set
 from ..windows import check_window, continuous_starts, linear, resampled, stance_times
@@ -25,13 +26,13 @@ from .tables import table
 
 Floats = NDArray[np.float64]
 
-CHANNELS = ("acc_up", "acc_left", "acc_forward")
+CHANNELS = ("acc_up", "acc_side", "acc_forward")
 Orient = Literal["gravity", "nearest"]
 
 
 @dataclass(frozen=True)
 class ShankTrial:
-    """One trial: ``acc_m_s2`` (samples, 3) up, left, forward; ``vgrf_n`` (samples,) up positive."""
+    """One trial: ``acc_m_s2`` (samples, 3) up, to the side, forward; ``vgrf_n`` (samples,) up positive."""
 
     participant: str
     name: str
@@ -48,12 +49,14 @@ class ShankTrial:
         return np.arange(len(self.vgrf_n)) / self.rate_hz
 
 
-def oriented(acc: Floats, *, orient: Orient = "gravity") -> Floats:
-    """Return an acceleration along up, left and forward, from the signal alone.
+def oriented(acc: Floats, *, rate_hz: float, orient: Orient = "gravity") -> Floats:
+    """Return an acceleration along up, to the side and forward, from the signal alone.
 
     Up is the direction of the mean acceleration: over whole strides the rest averages out, gravity does not, and an
     accelerometer at rest shows it upward. Forward is the sensor's third axis made square to it. ``nearest`` turns
-    by right angles only: up is the sensor's axis nearest to the mean.
+    by right angles only: up is the sensor's axis nearest to the mean. Which leg wore the sensor is not stated, so
+    that left and right cannot be told; the side is signed such that, below 10 Hz, it falls when forward rises: so it
+    does in every trial of Bach 2022 where the sensor was not turned round.
 
     Parameters
     ----------
@@ -78,7 +81,11 @@ def oriented(acc: Floats, *, orient: Orient = "gravity") -> Floats:
     if np.linalg.norm(forward) < 0.3:
         raise BadInputError("gravity is along the sensor's forward axis; which way the shank faces cannot be told")
     forward /= np.linalg.norm(forward)
-    return np.asarray(acc @ np.stack([up, np.cross(up, forward), forward], axis=1))
+    turned = acc @ np.stack([up, np.cross(up, forward), forward], axis=1)
+    slow = lowpass(turned, rate_hz=rate_hz, cutoff_hz=10.0)
+    slow = slow - np.nanmean(slow, axis=0)
+    turned[:, 1] *= -1.0 if float(np.nanmean(slow[:, 1] * slow[:, 2])) > 0.0 else 1.0
+    return np.asarray(turned)
 
 
 def trials(folder: Path, *, orient: Orient = "gravity") -> list[ShankTrial]:
@@ -120,17 +127,18 @@ def _info(path: Path) -> dict[int, tuple[float, float]]:
     return rows
 
 
-def _trial(number: int, person: str, one: object, mass: float, speed: float, orient: Orient) -> ShankTrial:
-    acc = np.asarray(getattr(one, "Accelerometer"), dtype=np.float64) * G  # noqa: B009
-    force = -np.asarray(getattr(one, "GroundReactionForce"), dtype=np.float64)  # noqa: B009
+def _trial(number: int, person: str, one: Any, mass: float, speed: float, orient: Orient) -> ShankTrial:
+    acc = np.asarray(one.Accelerometer, dtype=np.float64) * G
+    force = -np.asarray(one.GroundReactionForce, dtype=np.float64)
+    rate = float(one.SamplingRate)
     return ShankTrial(
         participant=person,
         name=f"trial_{number:02d}",
-        condition=str(getattr(one, "Condition")),  # noqa: B009
+        condition=str(one.Condition),
         mass_kg=mass,
         speed_m_s=speed,
-        rate_hz=float(getattr(one, "SamplingRate")),  # noqa: B009
-        acc_m_s2=oriented(acc, orient=orient),
+        rate_hz=rate,
+        acc_m_s2=oriented(acc, rate_hz=rate, orient=orient),
         vgrf_n=force - unloaded_level_n(force),
     )
 

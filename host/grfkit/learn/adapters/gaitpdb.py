@@ -133,7 +133,7 @@ def _gathered(
     if not parts:
         raise BadInputError(f"{folder}: no window was found; left out: {left_out}")
     x = np.stack([p[3] for p in parts])
-    weight = np.isfinite(x).all(axis=2)
+    weight = np.asarray(np.isfinite(x).all(axis=2))
     masses = np.asarray([p[0].mass_kg for p in parts])
     total = np.where(weight, x.sum(axis=2), 0.0) / (masses[:, None] * G)
     files = [describe_input(p) for p in [*sorted(folder.glob("gaitpdb_*_firstwalk.npz")), folder / "trials.csv"]]

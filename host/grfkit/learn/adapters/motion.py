@@ -248,7 +248,6 @@ def _add(
     side: Side,
     values: tuple[Floats, Floats, Floats],
     times: tuple[float, float],
-    settings: MotionSettings,
 ) -> None:
     rows.inputs.append(values[0])
     rows.targets.append(values[1])
@@ -278,7 +277,7 @@ def _stances(
         if not (np.isfinite(inputs).all() and np.isfinite(targets).all()):
             left_out[MISSING] += 1
             continue
-        _add(rows, trial, side, (inputs, targets, np.ones(points)), (float(ic), float(to - ic)), settings)
+        _add(rows, trial, side, (inputs, targets, np.ones(points)), (float(ic), float(to - ic)))
 
 
 def _continuous(
@@ -292,7 +291,8 @@ def _continuous(
         middle = float(begin + min(span, end - begin) / 2.0)
         inputs = _inputs(trial, side, paths, at, middle, settings)
         targets = _targets(trial, side, foot, at, settings)
-        weight = (np.isfinite(targets).all(axis=1) & np.isfinite(inputs).all(axis=1)).astype(np.float64)
+        known = np.isfinite(targets).all(axis=1) & np.isfinite(inputs).all(axis=1)
+        weight = np.asarray(known, dtype=np.float64)
         if weight.any():
             values = (inputs, np.where(weight[:, None] > 0, targets, 0.0), weight)
-            _add(rows, trial, side, values, (float(begin), float("nan")), settings)
+            _add(rows, trial, side, values, (float(begin), float("nan")))

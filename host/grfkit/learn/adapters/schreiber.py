@@ -120,14 +120,14 @@ def _feet(
         for reason, count in found.rejected.items():
             rejected[reason] = rejected.get(reason, 0) + count
         for ic, to in zip(found.ic_s, found.to_s):
-            side = nearest_foot(points, time, cop, float(ic), float(to))
-            if side is None:
+            whose = nearest_foot(points, time, cop, float(ic), float(to))
+            if whose is None:
                 rejected[FAR] = rejected.get(FAR, 0) + 1
                 continue
             step = 1.5 * float(np.median(np.diff(time)))
             inside = (time >= ic - step) & (time <= to + step)
-            own[side][inside] = aligned(force[inside], heading_rad)
-            spans[side].append((float(ic), float(to)))
+            own[whose][inside] = aligned(force[inside], heading_rad)
+            spans[whose].append((float(ic), float(to)))
     feet: dict[Side, FootForce] = {}
     for side in ("left", "right"):
         if spans[side]:
