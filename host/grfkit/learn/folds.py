@@ -18,6 +18,10 @@ LEAK_TRIAL = "other trials of the tested participant are in training"
 LEAK_WINDOW = "other parts of the tested trial are in training"
 
 
+class LeakError(BadInputError):
+    """A participant would be both in what a model knows and in what it is tested on."""
+
+
 @dataclass(frozen=True)
 class Fold:
     """Names of the units in training, in early stopping (``inner``) and in the test; no unit is in two of them.
@@ -53,9 +57,39 @@ class Fold:
             raise BadInputError(f"fold '{self.name}': the set holds no window of its {' or '.join(parts)} part")
         return data.where(chosen)
 
+    def keys(self, data: StanceSet) -> NDArray[np.str_]:
+        """Return the name of the unit each window belongs to, shape (stances,)."""
+        return unit_keys(data, self.unit)
+
     def seed(self, base: int) -> int:
         """Return the seed of this fold: of the base seed and the names of those tested, the same on every machine."""
         return stable_seed(base, self.unit, *sorted(self.test))
+
+    def check(self, data: StanceSet) -> None:
+        """Refuse data that holds anything of the test part, or anyone the fold does not name.
+
+        Raises
+        ------
+        LeakError
+            If a tested unit is in the data.
+        BadInputError
+            If a unit is in no part of the fold, or none of the training part is in the data.
+        """
+        held = set(unit_keys(data, self.unit).tolist())
+        leaked = sorted(held & set(self.test))
+        if leaked:
+            raise LeakError(
+                f"fold '{self.name}': {self.unit} {', '.join(leaked[:3])} is to be tested, but is in the set to train"
+                " on; take it out of the set first (StanceSet.without, or Fold.of with train and inner)"
+            )
+        strangers = sorted(held - set(self.train) - set(self.inner))
+        if strangers:
+            raise BadInputError(
+                f"fold '{self.name}': {self.unit} {', '.join(strangers[:3])} is in the set but in no part of the fold;"
+                " make the folds from the whole set, or take these windows out"
+            )
+        if not held & set(self.train):
+            raise BadInputError(f"fold '{self.name}': the set holds nothing of its training part")
 
 
 def stable_seed(*parts: object) -> int:

@@ -157,7 +157,7 @@ def fit_scaler(
         raise BadInputError("the target is in newtons, but some windows have no mass_kg; give it, or train in BW")
     centre, size = inputs.scale(kind)
     static_centre, static_size = _static_scale(windows, kind, unique=unique_statics)
-    t_centre, t_size = targets.scale(target if target in ("zscore", "minmax") else "none")  # type: ignore[arg-type]
+    t_centre, t_size = targets.scale(target if target in ("zscore", "minmax") else "none")
     return Scaler(
         kind=kind,
         target=target,

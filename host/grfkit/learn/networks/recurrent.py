@@ -65,7 +65,8 @@ class Recurrent(Body):
 
     def step(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Return the features of the next samples and the state after them; one direction only."""
-        return self.cell(inputs, state)
+        features, after = self.cell(inputs, state)
+        return features, after
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Return the parameters by layer, the last layer first."""
