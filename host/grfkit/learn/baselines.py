@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ def mean_curve(data: StanceSet) -> Floats:
         curves.append(np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan))
     counted = np.isfinite(curves)
     mean = np.where(counted, curves, 0.0).sum(axis=0) / np.maximum(counted.sum(axis=0), 1)
-    return np.broadcast_to(mean, (int(data.data.sizes["time"]), y.shape[2])).copy()
+    return np.array(np.broadcast_to(mean, (int(data.data.sizes["time"]), y.shape[2])), dtype=np.float64)
 
 
 @dataclass
@@ -325,7 +325,7 @@ class LaggedRidge(_Baseline):
         self.alpha = self._choose(parts)
         self._weights = _solve_normal(parts, self.alpha)
 
-    def _features(self, inputs: Floats) -> Floats:
+    def _features(self, inputs: NDArray[np.floating[Any]]) -> Floats:
         """Return (windows, time, channels x lags + 1): lagged z-scores, then a one."""
         z = np.nan_to_num((inputs.astype(np.float64) - self._centre) / self._size, nan=0.0)
         at = np.clip(np.arange(z.shape[1])[:, None] + np.asarray(self.lags), 0, z.shape[1] - 1)

@@ -139,7 +139,8 @@ def fit_scaler(
     Raises
     ------
     BadInputError
-        If a mass is missing where the target is in newtons, or no sample counts.
+        If a mass is missing where the target is in newtons, no sample counts, or a channel is missing
+        throughout.
     """
     inputs, targets = _Moments(len(windows.channels)), _Moments(len(windows.axes))
     steps, ranges = np.zeros((2, len(windows.axes))), []
@@ -153,6 +154,9 @@ def fit_scaler(
         ranges.append(_ranges(batch))
     if not targets.n.any():
         raise BadInputError("no sample of the training windows counts: all weights are 0")
+    dead = [c for c, n in zip(windows.channels, inputs.n) if n == 0]
+    if dead:
+        raise BadInputError(f"channel {', '.join(dead)} is missing in every training window; leave it out")
     if target == "newton" and not np.isfinite(windows.data.scalar("mass_kg")).all():
         raise BadInputError("the target is in newtons, but some windows have no mass_kg; give it, or train in BW")
     centre, size = inputs.scale(kind)

@@ -1,0 +1,49 @@
+"""Made-up sets of known truth for the tests of learning."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grfkit.learn.stance_set import StanceSet, make_stance_set
+
+
+def made_up(
+    people: str = "abcde",
+    *,
+    each: int = 12,
+    points: int = 21,
+    window: str = "stance",
+    seed: int = 0,
+    mass_kg: float = 70.0,
+    trials: int = 2,
+    channels: tuple[str, ...] = ("acc_x", "acc_y", "acc_z", "cell_1", "cell_2"),
+) -> StanceSet:
+    """Return windows whose vgrf is a fixed mix of the channels, and whose apgrf a small one of the first."""
+    rng = np.random.default_rng(seed)
+    n = len(people) * each
+    phase = np.linspace(0, np.pi, points)[None, :, None]
+    x = np.sin(phase) * rng.uniform(0.5, 1.5, (n, 1, len(channels))) + 0.1 * rng.normal(size=(n, points, len(channels)))
+    x = 5.0 + 3.0 * x
+    vertical = (x[:, :, :3].sum(axis=2) - 15.0) / 4.0
+    y = np.stack([vertical, 0.05 * (x[:, :, 0] - 5.0)], axis=2)
+    participants = [p for p in people for _ in range(each)]
+    return make_stance_set(
+        x,
+        y,
+        channels=channels,
+        units=["m/s^2" if c.startswith("acc") else "N" for c in channels],
+        labels={
+            "participant": participants,
+            "trial": [f"t{i % each * trials // each}" for i in range(n)],
+            "surface": ["treadmill" if i % 4 else "overground" for i in range(n)],
+            "condition": ["fast" if i % 2 else "slow" for i in range(n)],
+        },
+        scalars={"mass_kg": [mass_kg] * n, "speed_m_s": [3.0 + i % 2 for i in range(n)], "contact_s": [0.25] * n},
+        window=window,
+        cut="force" if window == "stance" else "none",
+        source="made up",
+        axes=("vgrf", "apgrf"),
+        start_s=[float(i % each) for i in range(n)],
+        rate_hz=100.0 if window == "continuous" else float("nan"),
+        excluded={"too short": 3},
+    )
