@@ -1,0 +1,344 @@
+"""Answers: what every method said of every held-out window, once, beside what was measured."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..provenance import SCHEMA_VERSION, Provenance, written_whole
+from .baselines import Predictor, baselines
+from .folds import Fold, stable_seed
+from .model import GrfModel, predict
+from .networks import NetworkConfig
+from .stance_set import PER_STANCE, StanceSet
+from .train import TrainConfig, fit
+
+Floats = NDArray[np.float64]
+
+
+class Method(Protocol):
+    """A way to answer that can be sent to another process: it makes a Predictor for each fold."""
+
+    @property
+    def name(self) -> str:
+        """Return the name under which results are listed; unique among the methods of an evaluation."""
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return an untrained predictor for the fold; ``data`` holds its training part only."""
+
+
+@dataclass(frozen=True)
+class BaselineMethod:
+    """One of :func:`~grfkit.learn.baselines.baselines`, by name."""
+
+    name: str
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return the baseline."""
+        for one in baselines(data, leaks=fold.leaks):
+            if one.name == self.name:
+                return one
+        raise BadInputError(f"baseline '{self.name}' cannot answer for this set")
+
+
+@dataclass(frozen=True)
+class NetworkMethod:
+    """A network; the answers of ``seeds`` trainings from different starts are averaged."""
+
+    name: str
+    network: NetworkConfig
+    config: TrainConfig
+    seeds: int = 1
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return the untrained network, or an ensemble of it."""
+        del data
+        members = tuple(FoldNetwork(self.name, self.network, self._config(i), fold) for i in range(self.seeds))
+        return members[0] if self.seeds == 1 else Ensemble(self.name, members)
+
+    def _config(self, index: int) -> TrainConfig:
+        seed = self.config.seed if index == 0 else stable_seed(self.config.seed, "member", index)
+        return self.config.model_copy(update={"seed": seed})
+
+
+@dataclass
+class FoldNetwork:
+    """A network trained on one fold of whatever unit."""
+
+    name: str
+    network: NetworkConfig
+    config: TrainConfig
+    fold: Fold
+    model: GrfModel | None = None
+
+    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
+        """Train on the fold's training part; its inner part decides when to stop."""
+        del inner
+        self.model = fit(self.network, self.config, data, self.fold)
+
+    def predict(self, data: StanceSet) -> Floats:
+        """Return forces in BW, shape (stances, time, axes)."""
+        if self.model is None:
+            raise BadInputError(f"{self.name} has not been trained; call fit first")
+        return predict(self.model, data, leaks=self.fold.leaks)
+
+
+@dataclass
+class Ensemble:
+    """The mean answer of several predictors."""
+
+    name: str
+    members: tuple[Predictor, ...]
+
+    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
+        """Fit each of them on the same set."""
+        for one in self.members:
+            one.fit(data, inner)
+
+    def predict(self, data: StanceSet) -> Floats:
+        """Return the mean answer in BW, shape (stances, time, axes)."""
+        return np.asarray(np.mean([one.predict(data) for one in self.members], axis=0))
+
+
+def baseline_methods(data: StanceSet, *, but: Sequence[str] = ()) -> tuple[BaselineMethod, ...]:
+    """Return every baseline that can answer for a set, except those named."""
+    return tuple(BaselineMethod(one.name) for one in baselines(data) if one.name not in but)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the methods said, as an :class:`xarray.Dataset`.
+
+    Variables: ``predicted`` (method, stance, time, axis; BW), ``measured`` (stance, time, axis; BW), ``weight``
+    (stance, time), ``scalars`` (stance, scalar), ``seconds`` (method, fold). Coordinates per stance: those of a
+    :class:`StanceSet` and ``fold``. Attributes: ``split``, ``leaks`` (JSON: what the split and its methods knew of the
+    tested by design; empty for an honest one), ``window``, ``cut``, ``source``, ``excluded``, ``provenance``.
+    """
+
+    data: xr.Dataset
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the names of the methods in order."""
+        return tuple(str(n) for n in self.data["method"].values)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Return the axes in order."""
+        return tuple(str(n) for n in self.data["axis"].values)
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """Return the tested participants, sorted."""
+        return tuple(sorted({str(p) for p in self.data["participant"].values}))
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """Return what was known of the tested by design of the split; rows that leak are no headline."""
+        return tuple(str(v) for v in json.loads(self.data.attrs["leaks"]))
+
+    def per_stance(self, name: str) -> NDArray[np.str_]:
+        """Return one of the per-stance labels as an array of text, shape (stances,)."""
+        return np.asarray([str(v) for v in self.data[name].values])
+
+    def predicted(self, method: str) -> Floats:
+        """Return one method's answers in BW, shape (stances, time, axes)."""
+        if method not in self.methods:
+            raise BadInputError(f"there is no method '{method}' among {', '.join(self.methods)}")
+        return np.asarray(self.data["predicted"].values[self.methods.index(method)], dtype=np.float64)
+
+    @property
+    def measured(self) -> Floats:
+        """Return the measured force in BW, shape (stances, time, axes); NaN where it does not count."""
+        values = np.asarray(self.data["measured"].values, dtype=np.float64)
+        return np.where((self.data["weight"].values > 0)[:, :, None], values, np.nan)
+
+    def scalar(self, name: str) -> Floats:
+        """Return one scalar of every window, shape (stances,)."""
+        return np.asarray(self.data["scalars"].sel(scalar=name).values, dtype=np.float64)
+
+    def to_netcdf(self, path: Path, *, force: bool = False) -> None:
+        """Write netCDF4, whole or not at all."""
+        encoding = {n: {"zlib": True, "complevel": 4} for n in ("predicted", "measured", "weight")}
+        with written_whole(path, force=force) as temporary:
+            temporary.unlink()
+            self.data.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+
+    @classmethod
+    def open(cls, path: Path) -> Answers:
+        """Return the answers in a file.
+
+        Raises
+        ------
+        BadInputError
+            If the file holds none.
+        """
+        try:
+            data = xr.load_dataset(path, engine="h5netcdf", decode_times=False)
+        except Exception as error:
+            raise BadInputError(f"{path}: cannot be read as netCDF4 ({type(error).__name__}: {error})") from error
+        if data.attrs.get("artefact") != "answers":
+            raise BadInputError(f"{path}: holds no answers of an evaluation (artefact '{data.attrs.get('artefact')}')")
+        return cls(data)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One method on one fold; answers are ``predicted`` (tested stances, time, axes), in the set's order."""
+
+    fold: Fold
+    method: Method
+
+    @property
+    def key(self) -> str:
+        """Return what tells this job from the others of a run."""
+        return f"{self.fold.name} | {self.method.name}"
+
+
+def answer(data: StanceSet, job: Job) -> tuple[Floats, float]:
+    """Return what a method, trained on a fold's training part, says of its test part, and the seconds it took.
+
+    The tested are taken out of the set before the method sees it.
+
+    Returns
+    -------
+    array, float
+        Shape (tested stances, time, axes) in BW; seconds.
+    """
+    known = job.fold.of(data, "train", "inner") if job.fold.inner else job.fold.of(data, "train")
+    began = time.perf_counter()
+    predictor = job.method.predictor(known, job.fold)
+    predictor.fit(known, job.fold.inner)
+    predicted = predictor.predict(job.fold.of(data, "test"))
+    return np.asarray(predicted, dtype=np.float64), time.perf_counter() - began
+
+
+@dataclass
+class Gathered:
+    """Answers of the jobs done so far."""
+
+    data: StanceSet
+    folds: Sequence[Fold]
+    methods: Sequence[Method]
+    predicted: Floats = field(init=False)
+    seconds: Floats = field(init=False)
+    fold_of: NDArray[np.object_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = [m.name for m in self.methods]
+        if len(set(names)) < len(names):
+            raise BadInputError(f"two methods have one name among {', '.join(names)}")
+        shape = (len(names), self.data.size, int(self.data.data.sizes["time"]), len(self.data.axes))
+        self.predicted = np.full(shape, np.nan, dtype=np.float32)
+        self.seconds = np.full((len(names), len(self.folds)), np.nan)
+        self.fold_of = np.full(self.data.size, "", dtype=object)
+        for fold in self.folds:
+            rows = self.rows(fold)
+            if (self.fold_of[rows] != "").any():
+                raise BadInputError(f"fold '{fold.name}' tests windows that another fold tests, too")
+            self.fold_of[rows] = fold.name
+
+    def rows(self, fold: Fold) -> NDArray[np.intp]:
+        """Return which windows a fold tests."""
+        return np.flatnonzero(np.isin(fold.keys(self.data), fold.test))
+
+    def take(self, job: Job, predicted: Floats, seconds: float) -> None:
+        """Put one job's answers in their place."""
+        i = next(k for k, m in enumerate(self.methods) if m.name == job.method.name)
+        j = next(k for k, f in enumerate(self.folds) if f.name == job.fold.name)
+        self.predicted[i, self.rows(job.fold)] = predicted
+        self.seconds[i, j] = seconds
+
+    def answers(self, *, split: str, configuration: dict[str, Any]) -> Answers:
+        """Return the answers of the windows that a fold tested."""
+        tested = np.flatnonzero(self.fold_of != "")
+        if not tested.size:
+            raise BadInputError("no window of the set is in the test part of a fold")
+        source = self.data.data.isel(stance=tested)
+        leaks = list(dict.fromkeys(leak for f in self.folds for leak in f.leaks))
+        return _dataset(self, source, tested, split, leaks, configuration)
+
+
+def _dataset(
+    done: Gathered,
+    source: xr.Dataset,
+    tested: NDArray[np.intp],
+    split: str,
+    leaks: list[str],
+    configuration: dict[str, Any],
+) -> Answers:
+    attrs = source.attrs
+    provenance = Provenance.model_validate_json(str(attrs["provenance"]))
+    provenance.configuration = configuration
+    coords: dict[str, Any] = {
+        n: ("stance", np.asarray([str(v) for v in source[n].values], dtype=object)) for n in PER_STANCE
+    }
+    coords |= {
+        "fold": ("stance", done.fold_of[tested]),
+        "start_s": ("stance", np.asarray(source["start_s"].values, dtype=np.float64)),
+        "method": ("method", np.asarray([m.name for m in done.methods], dtype=object)),
+        "axis": ("axis", np.asarray(done.data.axes, dtype=object)),
+        "scalar": ("scalar", np.asarray([str(v) for v in source["scalar"].values], dtype=object)),
+        "fold_name": ("fold_name", np.asarray([f.name for f in done.folds], dtype=object)),
+    }
+    variables = {
+        "predicted": (("method", "stance", "time", "axis"), done.predicted[:, tested], {"units": "BW"}),
+        "measured": (("stance", "time", "axis"), np.asarray(source["targets"].values), {"units": "BW"}),
+        "weight": (("stance", "time"), np.asarray(source["weight"].values)),
+        "scalars": (("stance", "scalar"), np.asarray(source["scalars"].values)),
+        "seconds": (("method", "fold_name"), done.seconds, {"units": "s"}),
+    }
+    kept = {n: attrs[n] for n in ("window", "points", "rate_hz", "cut", "source", "mirrored", "excluded")}
+    return Answers(
+        xr.Dataset(
+            variables,
+            coords=coords,
+            attrs=kept
+            | {
+                "schema_version": SCHEMA_VERSION,
+                "artefact": "answers",
+                "split": split,
+                "leaks": json.dumps(leaks),
+                "provenance": provenance.model_dump_json(),
+            },
+        )
+    )
+
+
+Told = Callable[[int, int, str], None]
+
+
+def answers_of(
+    data: StanceSet,
+    folds: Sequence[Fold],
+    methods: Sequence[Method],
+    *,
+    split: str,
+    configuration: dict[str, Any] | None = None,
+    progress: Told | None = None,
+) -> Answers:
+    """Return the answers of every method on every fold, one after the other in this process.
+
+    Parameters
+    ----------
+    split
+        Name of the split, for the record.
+    progress
+        Told (done, of how many, what) after each.
+    """
+    gathered = Gathered(data, folds, methods)
+    jobs = [Job(f, m) for f in folds for m in methods]
+    for number, job in enumerate(jobs, 1):
+        gathered.take(job, *answer(data, job))
+        if progress is not None:
+            progress(number, len(jobs), job.key)
+    return gathered.answers(split=split, configuration=configuration or {})
