@@ -38,16 +38,30 @@ def same(one: GrfModel, other: GrfModel) -> bool:
 
 @pytest.mark.parametrize("name", network_names())
 def test_every_network_learns_a_mix_of_channels_for_a_person_never_seen(name: str) -> None:
-    data = made_up("abcd", each=24)
+    data = made_up("abcd", each=40)
     fold = loso(data)[0]
-    config = TrainConfig(epochs=12, batch=16, patience=0, lr=5e-3)
+    config = TrainConfig(epochs=20, batch=16, patience=0, lr=1e-2)
     size = {"hidden": 24} | ({"maps": (8, 8)} if name.startswith("cnn2d") else {})
     model = fit(network_config(name, dropout=0.0, **size), config, data.without(fold.test), fold)
     test = data.of(fold.test)
     truth = test.arrays()[1]
     error = np.sqrt(((predict(model, test) - truth) ** 2).mean(axis=(0, 1)))
     blind = truth.std(axis=(0, 1))
-    assert error[0] < 0.35 * blind[0], (error, blind)
+    assert (error < 0.35 * blind).all(), (error, blind)
+
+
+def test_windows_of_a_lazy_set_are_those_in_memory_with_and_without_statics_and_axes(tmp_path: Path) -> None:
+    from grfkit.learn.batches import Windows
+
+    data = made_up()
+    data.to_netcdf(tmp_path / "set.nc")
+    for statics, axes in (((), ()), (("mass_kg", "speed_m_s"), ("apgrf",))):
+        held = next(Windows(data, ("cell_2", "acc_x"), statics, axes).in_order(7))
+        lazy = Windows(StanceSet.open(tmp_path / "set.nc"), ("cell_2", "acc_x"), statics, axes, memory_mb=0)
+        for one, other in zip(held, next(lazy.in_order(7))):
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(held.inputs, data.arrays()[0][:7][:, :, [4, 0]])
+        assert held.targets.shape == (7, 21, len(axes))
 
 
 def test_two_runs_give_the_same_weights_and_another_seed_others() -> None:
@@ -153,7 +167,8 @@ def test_the_loss_is_the_formula() -> None:
     spans = np.ptp(y.numpy(), axis=1).mean(axis=0)
     for balance, sizes in (("none", np.ones(2)), ("range", spans), ("sd", y.numpy().std(axis=(0, 1)))):
         config = TrainConfig(balance=balance, derivative=0.0)
-        total, weight = batch_loss(scaler, config, network, batch, x)
+        with torch.no_grad():
+            total, weight = batch_loss(scaler, config, network, batch, x)
         expected = (w.numpy()[:, :, None] * (error / sizes) ** 2).mean(axis=2).sum()
         assert float(total) == pytest.approx(expected, rel=1e-4)
         assert float(weight) == pytest.approx(w.numpy().sum(), rel=1e-6)
@@ -162,7 +177,9 @@ def test_the_loss_is_the_formula() -> None:
     both = (w[:, 1:] * w[:, :-1]).numpy()[:, :, None]
     plain = (w.numpy()[:, :, None] * error**2).mean(axis=2).sum()
     expected = plain + 2.0 * (both * step).mean(axis=2).sum()
-    assert float(batch_loss(scaler, config, network, batch, x)[0]) == pytest.approx(expected, rel=1e-3)
+    with torch.no_grad():
+        total, _ = batch_loss(scaler, config, network, batch, x)
+    assert float(total) == pytest.approx(expected, rel=1e-3)
 
 
 def _step_ms(y: np.ndarray) -> np.ndarray:

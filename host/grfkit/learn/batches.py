@@ -52,11 +52,14 @@ class Windows:
         require(self.data.channels, self.channels, "channel")
         require([str(s) for s in self.data.data["scalar"].values], self.statics, "static feature")
         require(self.data.axes, self.axes, "axis")
-        self._chosen = self.data.data.sel(channel=list(self.channels), axis=list(self.axes))
-        table = self._chosen["scalars"].sel(scalar=list(self.statics))
-        self._statics = np.asarray(table.values, dtype=np.float32).reshape(self.size, len(self.statics))
-        self._mass = np.asarray(self.data.scalar("mass_kg"), dtype=np.float32)
-        per_window = self._chosen["inputs"][0].size + self._chosen["targets"][0].size + self._chosen["weight"][0].size
+        # columns are chosen in memory: the file reader cannot select none of them
+        self._columns = [self.data.channels.index(c) for c in self.channels]
+        self._targets = [self.data.axes.index(a) for a in self.axes]
+        scalars = [str(s) for s in self.data.data["scalar"].values]
+        table = np.asarray(self.data.data["scalars"].values, dtype=np.float64)
+        self._statics = table[:, [scalars.index(s) for s in self.statics]].astype(np.float32)
+        self._mass = table[:, scalars.index("mass_kg")].astype(np.float32)
+        per_window = (len(self.channels) + len(self.axes) + 1) * int(self.data.data.sizes["time"])
         self._held: Batch | None = None
         if per_window * self.size * 4 / 1e6 <= memory_mb_or_zero(self.memory_mb):
             self._held = self._from_disk(slice(0, self.size))
@@ -67,8 +70,12 @@ class Windows:
         return self.data.size
 
     def _from_disk(self, rows: slice) -> Batch:
-        part = self._chosen.isel(stance=rows)
-        x, y, w = (np.asarray(part[n].values, dtype=np.float32) for n in ("inputs", "targets", "weight"))
+        part = self.data.data.isel(stance=rows)
+        x, w = (np.asarray(part[n].values, dtype=np.float32) for n in ("inputs", "weight"))
+        y = np.zeros((*w.shape, 0), dtype=np.float32)
+        if self._targets:
+            y = np.asarray(part["targets"].values, dtype=np.float32)[:, :, self._targets]
+        x = x[:, :, self._columns]
         weight = np.where(np.isfinite(y).all(axis=2), w, 0.0).astype(np.float32)
         return Batch(x, self._statics[rows], np.nan_to_num(y, nan=0.0), weight, self._mass[rows])
 
