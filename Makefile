@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SERIES := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 CONSTRAINTS := $(wildcard constraints-$(SERIES).txt)
+# First and by itself, so that an index that offers a CPU build is asked before anything pulls in a GPU's.
+TORCH ?= torch==2.13.0
 
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
@@ -29,7 +31,8 @@ $(STAMP): pyproject.toml constraints-3.11.txt
 	    apt-get update -qq </dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv </dev/null; \
 	  else echo "the Debian package python3-venv is missing; install it: sudo apt-get install python3-venv" >&2; exit 1; fi; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) '$(TORCH)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,train,stats]'
 	@touch $@
 
 demo: $(STAMP) ## simulate a small lab, align its files, refuse a wrong pair, compare with the truth (about a minute)
