@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import time
+from typing import Any
+
 import numpy as np
 
+from grfkit.errors import BadInputError
+from grfkit.learn.folds import Fold
+from grfkit.learn.model import predict
+from grfkit.learn.networks import network_config
 from grfkit.learn.stance_set import StanceSet, make_stance_set
+from grfkit.learn.train import TrainConfig, fit
 
 
 def made_up(
@@ -47,3 +56,36 @@ def made_up(
         rate_hz=100.0 if window == "continuous" else float("nan"),
         excluded={"too short": 3},
     )
+
+
+def on_surface(data: StanceSet, surface: str, *, offset: float = 0.0) -> StanceSet:
+    """Return the set on one surface, where the vertical force is larger by ``offset`` (BW)."""
+    labels = ("stance", np.asarray([surface] * data.size, dtype=object))
+    targets = data.data["targets"].copy()
+    targets[:, :, 0] += offset
+    return StanceSet(data.data.assign_coords(surface=labels).assign(targets=targets))
+
+
+def trained_forces(data: StanceSet, fold: Fold) -> dict[str, Any]:
+    """Train a small network with everything random on, and return what it says of the tested: a job of one fold."""
+    config = TrainConfig(epochs=3, batch=16, patience=1)
+    model = fit(network_config("bilstm", hidden=8, head=(8,), dropout=0.3), config, data.without(fold.test), fold)
+    forces = predict(model, data.of(fold.test))
+    return {"test": fold.test, "forces": forces, "loss": model.spec.history[-1][0], "best": model.spec.best_epoch}
+
+
+def logged_square(number: int, log: str, wait_s: float = 0.0) -> dict[str, Any]:
+    """Return a square, and leave a line in a log of who was run."""
+    time.sleep(wait_s)
+    if number < 0:
+        raise BadInputError(f"number is {number}; expected 0 or more")
+    with open(log, "a") as handle:
+        handle.write(f"{number}\n")
+    return {"square": number**2, "values": np.arange(number, dtype=np.float32), "nothing": None}
+
+
+def own_process(number: int) -> dict[str, Any]:
+    """Return who runs this job and with how many threads."""
+    import torch
+
+    return {"pid": os.getpid(), "threads": torch.get_num_threads(), "omp": os.environ.get("OMP_NUM_THREADS")}

@@ -41,6 +41,10 @@ Floats = NDArray[np.float64]
 Mode = Literal["all", "head", "gradual"]
 
 
+class DivergedError(BadInputError):
+    """Training ended in infinite or undefined numbers: these settings cannot be used."""
+
+
 class TrainConfig(BaseModel):
     """How a network is trained.
 
@@ -70,6 +74,8 @@ class TrainConfig(BaseModel):
         Threads of torch, 0 leaves them; sums in another number of threads may round differently.
     memory_mb
         Sets larger than this are read from disk batch by batch.
+    chosen_on
+        Participants on whom these settings were chosen, by a search: nobody of them may be tested.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -97,6 +103,7 @@ class TrainConfig(BaseModel):
     threads: int = Field(default=0, ge=0)
     memory_mb: float = Field(default=2000.0, ge=0)
     device: str = "cpu"
+    chosen_on: tuple[str, ...] = ()
 
 
 class EpochReport(NamedTuple):
@@ -166,6 +173,7 @@ def fit(
     data: StanceSet,
     fold: Fold,
     *,
+    scaler: Scaler | None = None,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
 ) -> GrfModel:
@@ -175,6 +183,8 @@ def fit(
     ----------
     data
         Windows of the training and inner parts; the tested must have been taken out (``StanceSet.without``).
+    scaler
+        Of :func:`training_scaler`, perhaps of more windows than these; None: of the training part.
     checkpoint
         A file that holds the state after every epoch. If it exists, training goes on from it and ends with the same
         weights, bit for bit, as a run that was never stopped; one of another run is refused.
@@ -182,27 +192,57 @@ def fit(
     Raises
     ------
     LeakError
-        If anything of the test part is in the data.
+        If anything of the test part is in the data, or one of the tested is in the scaler or in the search that chose
+        the settings.
     BadInputError
         If channels, statics, axes or masses are missing, or a channel is missing in all training windows.
     """
     fold.check(data)
+    check_blind(fold, config.chosen_on, "the search that chose these settings")
     check_mass(data, config.statics, config.target)
+    train = _training_windows(config, fold.of(data, "train"))
+    scaler = scaler or _scaler_of(config, train)
+    check_blind(fold, scaler.participants, "the scaler")
+    seed = fold.seed(config.seed) if config.seed_from_fold else config.seed
+    task = _task(config, scaler, data, fold, seed=seed, mode="all", lr=config.lr, train=train)
+    untrained = new_network(network.model_dump(), scaler, seed=seed)
+    state = _run(task, untrained, fold, progress, checkpoint)
+    return _finished(state, task, data, fold, earlier=None)
+
+
+def _training_windows(config: TrainConfig, data: StanceSet) -> Windows:
     channels = chosen_channels(data.channels, config.channels)
-    axes = config.axes or data.axes
-    train = Windows(fold.of(data, "train"), channels, config.statics, axes, config.memory_mb)
-    scaler = fit_scaler(
+    return Windows(data, channels, config.statics, config.axes or data.axes, config.memory_mb)
+
+
+def _scaler_of(config: TrainConfig, train: Windows) -> Scaler:
+    return fit_scaler(
         train,
         kind=config.scaling,
         target=config.target,
         missing_masks=config.missing_masks,
         unique_statics=config.unique_statics,
     )
-    seed = fold.seed(config.seed) if config.seed_from_fold else config.seed
-    task = _task(config, scaler, data, fold, seed=seed, mode="all", lr=config.lr, train=train)
-    untrained = new_network(network.model_dump(), scaler, seed=seed)
-    state = _run(task, untrained, fold, progress, checkpoint)
-    return _finished(state, task, data, fold, earlier=None)
+
+
+def training_scaler(config: TrainConfig, data: StanceSet) -> Scaler:
+    """Return the scaler that these settings take from these windows, all of them training windows."""
+    return _scaler_of(config, _training_windows(config, data))
+
+
+def check_blind(fold: Fold, seen: Sequence[str], by: str) -> None:
+    """Refuse if one of the tested participants was seen by what the name says.
+
+    Raises
+    ------
+    LeakError
+        If so, and the fold names no leak.
+    """
+    known = sorted(set(seen) & set(fold.test)) if fold.unit == "participant" else []
+    if known and not fold.leaks:
+        raise LeakError(
+            f"fold '{fold.name}': {by} has seen {', '.join(known)}, who is to be tested; take one made without"
+        )
 
 
 def fine_tune(
@@ -236,12 +276,8 @@ def fine_tune(
         If the data do not fit the model.
     """
     fold.check(data)
-    seen = sorted(set(model.participants) & set(fold.test)) if fold.unit == "participant" else []
-    if seen and not fold.leaks:
-        raise LeakError(
-            f"fold '{fold.name}': the model to fine-tune has seen {', '.join(seen)}, who is to be tested; take one"
-            " trained without"
-        )
+    check_blind(fold, model.participants, "the model to fine-tune")
+    check_blind(fold, config.chosen_on, "the search that chose these settings")
     check_compatible(model.spec, data)
     seed = stable_seed(fold.seed(config.seed) if config.seed_from_fold else config.seed, "fine-tune", mode)
     lr = config.lr * lr_factor
@@ -321,7 +357,7 @@ def _remember(state: _State, config: TrainConfig, loss: float, inner: float | No
     if inner is not None and config.patience and state.epoch - state.best_epoch >= config.patience:
         state.done = True
     if not math.isfinite(loss) or not state.best:
-        raise BadInputError(
+        raise DivergedError(
             f"training left the numbers in epoch {state.epoch} (loss {loss}); lower lr (now {config.lr:g}), or look for"
             " wild values in the inputs"
         )
@@ -429,7 +465,7 @@ def _finished(state: _State, task: _Task, data: StanceSet, fold: Fold, earlier: 
     provenance = Provenance.model_validate_json(str(attrs["provenance"]))
     provenance.findings += findings
     provenance.seed = task.seed
-    seen = set(data.participants)
+    seen = {*data.participants, *task.scaler.participants, *task.config.chosen_on}
     training = task.config.model_dump(mode="json") | {"mode": task.mode, "lr_used": task.lr}
     leaks = fold.leaks
     if earlier is not None:

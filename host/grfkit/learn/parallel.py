@@ -1,0 +1,237 @@
+"""Folds and trials over local processes or a dask cluster: the same results in any number, kept across a kill."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from ..errors import BadInputError, GrfError
+from .ledger import Ledger, fingerprint_of, plain
+
+THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call: its name in reports, and the keyword arguments of the function."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+class JobReport(NamedTuple):
+    """What is told after every job; ``eta_s`` is None until one has been run here, ``reused`` says it was not run."""
+
+    name: str
+    done: int
+    total: int
+    seconds: float
+    eta_s: float | None
+    reused: bool
+
+
+class _Answer(NamedTuple):
+    value: Any
+    seconds: float
+    refused: str = ""
+
+
+def map_folds(
+    function: Callable[..., Any],
+    jobs: Sequence[Job],
+    *,
+    workers: int | Executor = 1,
+    cluster: Any = None,
+    results: Path | None = None,
+    progress: Callable[[JobReport], None] | None = None,
+) -> list[Any]:
+    """Return what ``function(**job.arguments)`` gives for every job, in the order of the jobs.
+
+    Every job runs with one torch thread in a process where no other job runs, so that neither the number of workers
+    nor the kind of cluster changes a bit of the results. A job's own random numbers must come from its arguments.
+
+    Parameters
+    ----------
+    function
+        Defined in a module that another process can import; gives JSON values and numpy arrays, nested in mappings
+        and lists (tuples come back as lists).
+    workers
+        Local processes, started anew (spawn); 0 runs the jobs here, one after another, where numpy keeps the threads
+        it was loaded with; or an open :func:`local_processes`.
+    cluster
+        Address of a running dask scheduler, or a ``Client`` or ``LocalCluster`` of ``distributed``; instead of local
+        processes.
+    results
+        Folder that keeps each result under the fingerprint of function and arguments (and of the tool's version).
+        Jobs found there are not run again; a run that was killed goes on where it stopped. Empty it after changing
+        the code of ``function``.
+
+    Raises
+    ------
+    BadInputError
+        If two jobs share a name, a result is neither JSON nor array, a file in ``results`` is not what was written,
+        or jobs refuse their input: the others are run first and kept.
+    """
+    names = [job.name for job in jobs]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise BadInputError(f"two jobs are named '{twice[0]}'; give every job a name of its own")
+    ledger = None if results is None else Ledger(results)
+    told = _Told(len(jobs), progress)
+    values: dict[int, Any] = {}
+    digests: dict[int, str] = {}
+    keys = ["" if ledger is None else fingerprint_of(function, job.arguments, digests) for job in jobs]
+    for i, job in enumerate(jobs):
+        if ledger is not None and keys[i] in ledger:
+            values[i] = ledger.read(keys[i])
+            told.of(job.name, 0.0, reused=True)
+    refused: dict[int, str] = {}
+    todo = [i for i in range(len(jobs)) if i not in values]
+    for i, answer in _run(function, [(i, jobs[i].arguments) for i in todo], workers, cluster):
+        if answer.refused:
+            refused[i] = answer.refused
+            continue
+        values[i] = plain(answer.value, where=f"job '{names[i]}'")
+        if ledger is not None:
+            ledger.write(keys[i], values[i], name=names[i], seconds=answer.seconds)
+        told.of(names[i], answer.seconds, reused=False)
+    if refused:
+        first = min(refused)
+        kept = "; the others are kept" if results is not None else ""
+        raise BadInputError(f"{len(refused)} of {len(jobs)} jobs refused{kept}; '{names[first]}': {refused[first]}")
+    return [values[i] for i in range(len(jobs))]
+
+
+class _Told:
+    """Counts what is done and guesses what is left from the pace so far."""
+
+    def __init__(self, total: int, progress: Callable[[JobReport], None] | None) -> None:
+        self.total, self.progress = total, progress
+        self.done, self.run, self.began = 0, 0, time.perf_counter()
+
+    def of(self, name: str, seconds: float, *, reused: bool) -> None:
+        """Count one job and tell it."""
+        self.done += 1
+        self.run += 0 if reused else 1
+        pace = (time.perf_counter() - self.began) / self.run if self.run else None
+        eta = None if pace is None else pace * (self.total - self.done)
+        if self.progress is not None:
+            self.progress(JobReport(name, self.done, self.total, seconds, eta, reused))
+
+
+_Todo = Sequence[tuple[int, Mapping[str, Any]]]
+
+
+def _run(
+    function: Callable[..., Any], todo: _Todo, workers: int | Executor, cluster: Any
+) -> Iterator[tuple[int, _Answer]]:
+    if not todo:
+        return
+    if cluster is not None:
+        yield from _on_dask(function, todo, cluster)
+    elif isinstance(workers, Executor):
+        yield from _submitted(workers, function, todo)
+    elif workers == 0:
+        for i, arguments in todo:
+            yield i, _called(function, arguments)
+    else:
+        with local_processes(min(workers, len(todo))) as pool:
+            yield from _submitted(pool, function, todo)
+
+
+def _submitted(pool: Executor, function: Callable[..., Any], todo: _Todo) -> Iterator[tuple[int, _Answer]]:
+    futures: dict[Future[_Answer], int] = {pool.submit(_called, function, dict(a)): i for i, a in todo}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+@contextmanager
+def local_processes(workers: int) -> Iterator[Executor]:
+    """Give processes for :func:`map_folds`, to be used by several calls; they end with the block or with this process.
+
+    Raises
+    ------
+    BadInputError
+        If fewer than one is asked for.
+    """
+    if workers < 1:
+        raise BadInputError(f"workers is {workers}; expected 1 or more, or 0 to run the jobs here")
+    before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
+    os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    try:
+        pool.submit(os.getpid).result()  # all are started now, under these settings
+        _restore(before)
+        yield pool
+    finally:
+        _restore(before)
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _restore(settings: Mapping[str, str | None]) -> None:
+    for name, value in settings.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it has been killed."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> _Answer:
+    """Return a job's answer or its refusal; one job at a time, with one torch thread."""
+    with _ONE_AT_A_TIME:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        began = time.perf_counter()
+        try:
+            value = function(**arguments)
+        except GrfError as error:
+            return _Answer(None, time.perf_counter() - began, str(error))
+        finally:
+            torch.set_num_threads(threads)
+        return _Answer(value, time.perf_counter() - began)
+
+
+def _on_dask(function: Callable[..., Any], todo: _Todo, cluster: Any) -> Iterator[tuple[int, _Answer]]:
+    distributed = importlib.import_module("distributed")
+    own = not isinstance(cluster, distributed.Client)
+    try:
+        client = distributed.Client(cluster, timeout=10) if own else cluster
+    except (OSError, TimeoutError, ValueError) as error:
+        raise BadInputError(f"no dask scheduler answers at {cluster} ({error})") from error
+    try:
+        futures = {client.submit(_called, function, dict(a), pure=False): i for i, a in todo}
+        for future in distributed.as_completed(list(futures)):
+            yield futures[future], future.result()
+    finally:
+        if own:
+            client.close()
