@@ -12,7 +12,7 @@ from grfkit.errors import BadInputError
 from grfkit.learn.folds import Fold, LeakError
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.stance_set import StanceSet
+from grfkit.learn.stance_set import StanceSet, join
 from grfkit.learn.train import EpochReport, TrainConfig, fit, training_scaler
 from grfkit.learn.transfer import (
     MEANING,
@@ -20,6 +20,7 @@ from grfkit.learn.transfer import (
     Regime,
     Tuning,
     answer_regime,
+    by_surface,
     limited,
     train_regime,
     transfer_folds,
@@ -199,6 +200,18 @@ def test_fewer_target_people_are_nested_and_never_the_tested() -> None:
         limited(target, fold, 5)
     model = train_regime("D", SMALL, QUICK, surfaces()[0], limited(target, fold, 2), fold)
     assert set(model.participants) == set("abcdef") | sets[1]
+
+
+def test_a_set_is_parted_by_surface_and_one_with_another_surface_is_refused() -> None:
+    source, target = surfaces()
+    back = by_surface(join([target, source]))
+    for one, other in zip(back, (source, target)):
+        assert one.participants == other.participants
+        np.testing.assert_array_equal(one.arrays()[1], other.arrays()[1])
+    with pytest.raises(BadInputError, match="treadmill and overground; the set has treadmill"):
+        by_surface(source)
+    with pytest.raises(BadInputError, match="the set has overground, sand, treadmill"):
+        by_surface(join([source, target, on_surface(made_up("x"), "sand")]))
 
 
 def test_sets_that_differ_are_refused_in_words() -> None:

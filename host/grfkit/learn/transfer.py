@@ -52,6 +52,26 @@ class Tuning:
     patience: int | None = 5
 
 
+def by_surface(
+    data: StanceSet, *, source: str = "treadmill", target: str = "overground"
+) -> tuple[StanceSet, StanceSet]:
+    """Return the windows of the source surface and those of the target.
+
+    Raises
+    ------
+    BadInputError
+        If either has none, or a window is of neither.
+    """
+    surfaces = data.per_stance("surface")
+    found = sorted(set(surfaces.tolist()))
+    if found != sorted((source, target)):
+        raise BadInputError(
+            f"transfer needs windows of the surfaces {source} and {target}; the set has"
+            f" {', '.join(found).strip(', ') or 'none that is named'}"
+        )
+    return data.where(surfaces == source), data.where(surfaces == target)
+
+
 def transfer_folds(source: StanceSet, target: StanceSet, *, inner: int = 1) -> tuple[Fold, ...]:
     """Return one fold per target participant, tested on that one, over the participants of both surfaces.
 
