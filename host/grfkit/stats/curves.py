@@ -1,0 +1,156 @@
+"""Errors of force curves: contact by contact, then condition, participant and group, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+FLAT_BW = 1e-9
+MEASURES = ("rmse_bw", "mae_bw", "bias_bw", "r", "rrmse_percent", "rrmse_mean_range_percent")
+
+
+def curve_errors(measured: Floats, predicted: Floats) -> dict[str, Floats]:
+    """Return the errors of every contact.
+
+    Parameters
+    ----------
+    measured, predicted
+        Shape (contacts, time), BW. A sample where either is NaN does not count.
+
+    Returns
+    -------
+    dict
+        Arrays of shape (contacts,); NaN where a contact has no sample, or the measure does not exist:
+
+        ``rmse_bw``, ``mae_bw``, ``bias_bw`` (predicted minus measured);
+        ``r``, Pearson's over the samples of the contact (NaN where either curve is flat);
+        ``rrmse_percent``, RMSE over the range of the measured curve (Carter 2025; Zhou 2025, inferred);
+        ``rrmse_mean_range_percent``, RMSE over the mean of both ranges (Alcantara 2022, doi
+        10.7717/peerj.12752, eq. 1).
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    if measured.shape != predicted.shape or measured.ndim != 2:
+        raise ValueError(f"measured has shape {measured.shape}, predicted {predicted.shape}; expected (contacts, time)")
+    known = np.isfinite(measured) & np.isfinite(predicted)
+    y, p = np.where(known, measured, 0.0), np.where(known, predicted, 0.0)
+    count = known.sum(axis=1).astype(np.float64)
+    count[count == 0] = np.nan
+    off = p - y
+    rmse = np.sqrt((off**2).sum(axis=1) / count)
+    span = _range(y, known)
+    mean_span = 0.5 * (span + _range(p, known))
+    return {
+        "rmse_bw": rmse,
+        "mae_bw": np.abs(off).sum(axis=1) / count,
+        "bias_bw": off.sum(axis=1) / count,
+        "r": _pearson(y, p, known, count),
+        "rrmse_percent": 100.0 * rmse / np.where(span > FLAT_BW, span, np.nan),
+        "rrmse_mean_range_percent": 100.0 * rmse / np.where(mean_span > FLAT_BW, mean_span, np.nan),
+    }
+
+
+def _range(values: Floats, known: NDArray[np.bool_]) -> Floats:
+    high = np.where(known, values, -np.inf).max(axis=1, initial=-np.inf)
+    low = np.where(known, values, np.inf).min(axis=1, initial=np.inf)
+    return np.asarray(np.where(known.any(axis=1), high - low, np.nan))
+
+
+def _pearson(y: Floats, p: Floats, known: NDArray[np.bool_], count: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        a = np.where(known, y - (y.sum(axis=1) / count)[:, None], 0.0)
+        b = np.where(known, p - (p.sum(axis=1) / count)[:, None], 0.0)
+        size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+        flat = (np.sqrt((a**2).sum(axis=1)) < FLAT_BW) | (np.sqrt((b**2).sum(axis=1)) < FLAT_BW)
+        r = np.clip((a * b).sum(axis=1) / np.where(flat, np.nan, size), -1.0, 1.0)
+    return np.asarray(r, dtype=np.float64)
+
+
+def by_participant(
+    values: Floats, participants: Sequence[str], conditions: Sequence[str] | None = None
+) -> dict[str, float]:
+    """Return one value per participant: the mean over its conditions of the mean over their contacts.
+
+    NaN contacts do not count; a participant without any is NaN. Conditions weigh alike, however many contacts each has.
+    """
+    people = np.asarray([str(p) for p in participants])
+    labels = np.asarray([""] * len(people) if conditions is None else [str(c) for c in conditions])
+    result = {}
+    for person in sorted(set(people.tolist())):
+        own = people == person
+        means = [_mean(values[own & (labels == c)]) for c in sorted(set(labels[own].tolist()))]
+        result[person] = _mean(np.asarray(means))
+    return result
+
+
+def _mean(values: Floats) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+@dataclass(frozen=True)
+class Group:
+    """A measure over participants.
+
+    Attributes
+    ----------
+    mean, sd, low, high
+        Mean and SD (n - 1) over participants, and the interval of the mean at ``level`` (Student's t); the interval is
+        NaN with fewer than two.
+    least, most, worst
+        Smallest and largest participant's value, and who has the largest (the smallest where more is better).
+    """
+
+    n: int
+    mean: float
+    sd: float
+    low: float
+    high: float
+    least: float
+    most: float
+    worst: str
+    level: float = 0.95
+
+
+def group(values: dict[str, float], *, level: float = 0.95, more_is_better: bool = False) -> Group:
+    """Return mean, interval, extremes and the worst participant of one value per participant; NaN ones do not count."""
+    from scipy.stats import t
+
+    known = {k: v for k, v in values.items() if np.isfinite(v)}
+    nan = float("nan")
+    if not known:
+        return Group(0, nan, nan, nan, nan, nan, nan, "", level)
+    v = np.asarray(list(known.values()))
+    n, mean = v.size, float(v.mean())
+    sd = float(v.std(ddof=1)) if n > 1 else nan
+    half = float(t.ppf(0.5 + level / 2, n - 1)) * sd / np.sqrt(n) if n > 1 else nan
+    pick = min if more_is_better else max
+    worst = pick(sorted(known), key=lambda k: known[k])
+    return Group(n, mean, sd, mean - half, mean + half, float(v.min()), float(v.max()), worst, level)
+
+
+def mean_r(values: Floats) -> float:
+    """Return the mean correlation through Fisher's z (atanh, mean, tanh); |r| above 1 - 1e-12 is cut there."""
+    known = np.clip(values[np.isfinite(values)], -1 + 1e-12, 1 - 1e-12)
+    return float(np.tanh(np.arctanh(known).mean())) if known.size else float("nan")
+
+
+def participant_curves(curves: Floats, participants: Sequence[str]) -> tuple[tuple[str, ...], Floats]:
+    """Return the participants in order and the mean curve of each, shape (participants, ...); NaN does not count."""
+    people = np.asarray([str(p) for p in participants])
+    names = tuple(sorted(set(people.tolist())))
+    means = []
+    for name in names:
+        own = curves[people == name]
+        known = np.isfinite(own)
+        count = known.sum(axis=0)
+        total = np.where(known, own, 0.0).sum(axis=0)
+        means.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+    return names, np.stack(means)
