@@ -93,7 +93,7 @@ def from_trial(trial: Trial, request: CutRequest | None = None, *, name: str = "
     streams = dict(trial.streams())
     plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
     axes = _axes(plates)
-    channels, units = _channels(streams, chosen.kinds)
+    channels, units = channels_of(streams, chosen.kinds)
     weight_n = float(attrs["mass_kg"]) * G
     rows: list[tuple[Stance, Floats, Floats]] = []
     for stance in found.stances:
@@ -105,7 +105,7 @@ def from_trial(trial: Trial, request: CutRequest | None = None, *, name: str = "
             continue
         at = stance_times(stance.ic_s, stance.to_s, chosen.points)
         target = _force(plates, stance, at, axes) / weight_n
-        inputs = _inputs(streams, stance, at, channels, chosen)
+        inputs = inputs_at(streams, stance, at, channels, chosen)
         if not np.isfinite(target).all():
             excluded["force missing"] += 1
         elif not np.isfinite(inputs).any(axis=0).any():
@@ -168,7 +168,7 @@ def _axes(plates: dict[str, xr.Dataset]) -> tuple[str, ...]:
     return ("vgrf", "apgrf", "mlgrf") if plates and all(lab) and all(whole) else ("vgrf",)
 
 
-def _channels(streams: dict[str, xr.Dataset], kinds: Sequence[str]) -> tuple[list[str], list[str]]:
+def channels_of(streams: dict[str, xr.Dataset], kinds: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return names and units of the inputs: those that any foot's stream of these kinds holds."""
     found: dict[str, str] = {}
     for kind in kinds:
@@ -185,7 +185,7 @@ def _channels(streams: dict[str, xr.Dataset], kinds: Sequence[str]) -> tuple[lis
     return names, [found[n] for n in names]
 
 
-def _inputs(
+def inputs_at(
     streams: dict[str, xr.Dataset], stance: Stance, at: Floats, channels: Sequence[str], request: CutRequest
 ) -> Floats:
     """Return the foot's own signals at the window's instants, shape (points, channels); NaN where it has none."""
