@@ -1,0 +1,206 @@
+"""Recipe: everything training and evaluation are told, from a preset, a TOML file, or the model that was trained."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import BadInputError
+from .folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
+from .networks import NetworkConfig, network_config
+from .preset import Preset
+from .stance_set import StanceSet
+from .train import TrainConfig
+from .trials import CutRequest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Split = Literal["loso", "grouped_kfold", "leave_one_trial_out", "within_trial"]
+Regime = Literal["", "A", "B", "C1", "C2", "C3", "D", "D2", "D3"]
+_SOURCES = {"force": "force", "causal": "insole_causal", "imu": "imu", "landmarks": "landmarks"}
+
+
+class Recipe(BaseModel):
+    """Network, training, cutting and proof, in one document.
+
+    Attributes
+    ----------
+    preset
+        Name and kind of the preset it came from, for the record.
+    network
+        ``name`` and settings of a network of the registry.
+    cut
+        How windows are cut from trials; not used where a stance set is given.
+    split, k, inner
+        Of the evaluation: participants apart unless the name says it leaks; how many folds (``grouped_kfold``); how
+        many participants decide when to stop.
+    regime
+        How treadmill and overground are joined; empty trains on whatever there is.
+    seeds
+        Trainings whose answers are averaged.
+    leaks
+        What the protocol itself knows of the tested, such as contact limits from the plate; its rows are no headline.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    preset: str = ""
+    network: dict[str, Any] = Field(default_factory=lambda: {"name": "bilstm"})
+    train: TrainConfig = TrainConfig()
+    cut: CutRequest = CutRequest()
+    split: Split = "loso"
+    k: int = Field(default=5, ge=2)
+    inner: int = Field(default=1, ge=0)
+    regime: Regime = ""
+    seeds: int = Field(default=1, ge=1, le=20)
+    leaks: tuple[str, ...] = ()
+
+    def network_config(self) -> NetworkConfig:
+        """Return the network's settings, checked."""
+        return network_config(**self.network)
+
+    def folds(self, data: StanceSet) -> tuple[Fold, ...]:
+        """Return the folds of the split."""
+        if self.split == "loso":
+            return loso(data, inner=self.inner)
+        if self.split == "grouped_kfold":
+            return grouped_kfold(data, k=min(self.k, len(data.participants)), inner=self.inner)
+        if self.split == "leave_one_trial_out":
+            return leave_one_trial_out(data, inner=self.inner)
+        return (within_trial(data),)
+
+
+def from_preset(preset: Preset) -> Recipe:
+    """Return the recipe of a preset."""
+    train = preset.train
+    config = TrainConfig(
+        channels=preset.channels,
+        statics=tuple("contact_s" if s == "contact_s" else s for s in preset.statics),
+        axes=preset.axes,
+        epochs=train.epochs,
+        patience=train.patience,
+        batch=train.batch,
+        lr=train.lr,
+        weight_decay=train.weight_decay,
+        optimizer="adam" if preset.kind == "faithful" else "adamw",
+        schedule=train.schedule,
+        clip=train.clip,
+        seed=train.seed,
+        seed_from_fold=preset.kind == "fixed",
+        target=preset.target,
+        scaling="minmax" if preset.name == "zhou2025" and preset.kind == "faithful" else "zscore",
+        unique_statics=train.unique_statics,
+        balance="none" if preset.kind == "faithful" else "range",
+    )
+    network = preset.network.model_dump() | {"statics_by": preset.statics_by}
+    return Recipe(
+        preset=f"{preset.name} {preset.kind}",
+        network=network,
+        train=config,
+        cut=CutRequest(points=preset.points, source=_SOURCES[preset.cut]),  # type: ignore[arg-type]
+        split=preset.split,
+        inner=1 if train.patience else 0,
+        leaks=preset.leaks,
+    )
+
+
+def recipe_from_toml(path: Path, base: Recipe | None = None) -> Recipe:
+    """Return the recipe of a TOML file; what it leaves out is that of ``base`` or the default.
+
+    Raises
+    ------
+    BadInputError
+        If the file cannot be read, or a key is unknown or holds what it cannot.
+    """
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInputError(f"{path}: cannot be read as TOML ({error})") from error
+    return parse_recipe(told, base, where=str(path))
+
+
+def parse_recipe(told: dict[str, Any], base: Recipe | None = None, *, where: str = "recipe") -> Recipe:
+    """Return a recipe from a document laid over another one, table by table; a network's name starts it anew."""
+    whole = (base or Recipe()).model_dump()
+    for key, value in told.items():
+        fresh = key == "network" and isinstance(value, dict) and "name" in value
+        known = whole.get(key)
+        whole[key] = known | value if isinstance(known, dict) and isinstance(value, dict) and not fresh else value
+    try:
+        made = Recipe.model_validate(whole)
+        made.network_config()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadInputError(f"{where}: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from error
+    except TypeError as error:
+        raise BadInputError(f"{where}: network: {error}") from error
+    return made
+
+
+def load_sets(paths: Sequence[Path], recipe: Recipe) -> StanceSet:
+    """Return the windows of trial files, stance sets and folders of them, as one set.
+
+    Raises
+    ------
+    BadInputError
+        If there is no file, one is neither a trial nor a stance set, or they differ in kind.
+    """
+    from .stance_set import join
+    from .trials import from_trials
+
+    files = _files(paths)
+    kinds = {path: artefact_of(path) for path in files}
+    strange = [p for p, kind in kinds.items() if kind not in ("trial", "stance_set")]
+    if strange:
+        raise BadInputError(
+            f"{strange[0]}: is neither a trial of grf-sync nor a stance set (artefact '{kinds[strange[0]]}')"
+        )
+    trials = [p for p, kind in kinds.items() if kind == "trial"]
+    sets = [StanceSet.open(p) for p, kind in kinds.items() if kind == "stance_set"]
+    if trials:
+        sets.append(from_trials(trials, recipe.cut))
+    return sets[0] if len(sets) == 1 else join(sets)
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.glob("*.nc"))
+            if not inside:
+                raise BadInputError(f"{path}: holds no .nc file; name the folder grf-sync wrote its trials to")
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise BadInputError(f"{path}: does not exist")
+    if not found:
+        raise BadInputError("no trial was given; name the files that grf-sync wrote, or their folder")
+    twice = len(found) - len({p.resolve() for p in found})
+    if twice:
+        raise BadInputError(f"{twice} of the files were given twice; name each once")
+    return found
+
+
+def artefact_of(path: Path) -> str:
+    """Return what kind of artefact a netCDF file holds, empty if it says nothing.
+
+    Raises
+    ------
+    BadInputError
+        If it is no netCDF4 file.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as handle:
+            value = handle.attrs.get("artefact", "trial" if "participant" in handle.attrs else "")
+    except OSError as error:
+        raise BadInputError(f"{path}: is no netCDF4 file ({error})") from error
+    return value.decode() if isinstance(value, bytes) else str(value)
