@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,8 +20,10 @@ from .baselines import Predictor, baselines
 from .folds import Fold, stable_seed
 from .model import GrfModel, predict
 from .networks import NetworkConfig
+from .parallel import Job, JobReport, map_folds
 from .stance_set import PER_STANCE, StanceSet
 from .train import TrainConfig, fit
+from .transfer import Regime, Tuning, by_surface, limited, train_regime
 
 Floats = NDArray[np.float64]
 
@@ -109,6 +112,53 @@ class Ensemble:
         return np.asarray(np.mean([one.predict(data) for one in self.members], axis=0))
 
 
+@dataclass(frozen=True)
+class TransferMethod:
+    """A network trained by one regime from one surface to the other; the tested are out of both."""
+
+    name: str
+    regime: Regime
+    network: NetworkConfig
+    config: TrainConfig
+    tuning: Tuning | None = None
+    target_people: int | None = None
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return the untrained regime."""
+        del data
+        return RegimePredictor(self, fold)
+
+
+@dataclass
+class RegimePredictor:
+    """One regime on one fold."""
+
+    method: TransferMethod
+    fold: Fold
+    model: GrfModel | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the method's name."""
+        return self.method.name
+
+    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
+        """Train as the regime says; the set holds windows of both surfaces."""
+        del inner
+        asked, (source, target) = self.method, by_surface(data)
+        if asked.target_people is not None:
+            target = limited(target, self.fold, asked.target_people)
+        self.model = train_regime(
+            asked.regime, asked.network, asked.config, source, target, self.fold, tuning=asked.tuning
+        )
+
+    def predict(self, data: StanceSet) -> Floats:
+        """Return forces in BW, shape (stances, time, axes)."""
+        if self.model is None:
+            raise BadInputError(f"{self.name} has not been trained; call fit first")
+        return predict(self.model, data)
+
+
 def baseline_methods(data: StanceSet, *, but: Sequence[str] = ()) -> tuple[BaselineMethod, ...]:
     """Return every baseline that can answer for a set, except those named."""
     return tuple(BaselineMethod(one.name) for one in baselines(data) if one.name not in but)
@@ -191,20 +241,7 @@ class Answers:
         return cls(data)
 
 
-@dataclass(frozen=True)
-class Job:
-    """One method on one fold; answers are ``predicted`` (tested stances, time, axes), in the set's order."""
-
-    fold: Fold
-    method: Method
-
-    @property
-    def key(self) -> str:
-        """Return what tells this job from the others of a run."""
-        return f"{self.fold.name} | {self.method.name}"
-
-
-def answer(data: StanceSet, job: Job) -> tuple[Floats, float]:
+def answer(data: StanceSet, fold: Fold, method: Method) -> tuple[Floats, float]:
     """Return what a method, trained on a fold's training part, says of its test part, and the seconds it took.
 
     The tested are taken out of the set before the method sees it.
@@ -214,11 +251,11 @@ def answer(data: StanceSet, job: Job) -> tuple[Floats, float]:
     array, float
         Shape (tested stances, time, axes) in BW; seconds.
     """
-    known = job.fold.of(data, "train", "inner") if job.fold.inner else job.fold.of(data, "train")
+    known = fold.of(data, "train", "inner") if fold.inner else fold.of(data, "train")
     began = time.perf_counter()
-    predictor = job.method.predictor(known, job.fold)
-    predictor.fit(known, job.fold.inner)
-    predicted = predictor.predict(job.fold.of(data, "test"))
+    predictor = method.predictor(known, fold)
+    predictor.fit(known, fold.inner)
+    predicted = predictor.predict(fold.of(data, "test"))
     return np.asarray(predicted, dtype=np.float64), time.perf_counter() - began
 
 
@@ -251,21 +288,21 @@ class Gathered:
         """Return which windows a fold tests."""
         return np.flatnonzero(np.isin(fold.keys(self.data), fold.test))
 
-    def take(self, job: Job, predicted: Floats, seconds: float) -> None:
+    def take(self, fold: Fold, method: Method, predicted: Floats, seconds: float) -> None:
         """Put one job's answers in their place."""
-        i = next(k for k, m in enumerate(self.methods) if m.name == job.method.name)
-        j = next(k for k, f in enumerate(self.folds) if f.name == job.fold.name)
-        self.predicted[i, self.rows(job.fold)] = predicted
+        i = next(k for k, m in enumerate(self.methods) if m.name == method.name)
+        j = next(k for k, f in enumerate(self.folds) if f.name == fold.name)
+        self.predicted[i, self.rows(fold)] = predicted
         self.seconds[i, j] = seconds
 
-    def answers(self, *, split: str, configuration: dict[str, Any]) -> Answers:
+    def answers(self, *, split: str, leaks: Sequence[str] = (), configuration: dict[str, Any]) -> Answers:
         """Return the answers of the windows that a fold tested."""
         tested = np.flatnonzero(self.fold_of != "")
         if not tested.size:
             raise BadInputError("no window of the set is in the test part of a fold")
         source = self.data.data.isel(stance=tested)
-        leaks = list(dict.fromkeys(leak for f in self.folds for leak in f.leaks))
-        return _dataset(self, source, tested, split, leaks, configuration)
+        known = list(dict.fromkeys([*leaks, *(leak for f in self.folds for leak in f.leaks)]))
+        return _dataset(self, source, tested, split, known, configuration)
 
 
 def _dataset(
@@ -314,31 +351,50 @@ def _dataset(
     )
 
 
-Told = Callable[[int, int, str], None]
-
-
 def answers_of(
-    data: StanceSet,
+    data: StanceSet | Path,
     folds: Sequence[Fold],
     methods: Sequence[Method],
     *,
     split: str,
+    leaks: Sequence[str] = (),
     configuration: dict[str, Any] | None = None,
-    progress: Told | None = None,
+    workers: int | Executor = 0,
+    cluster: Any = None,
+    results: Path | None = None,
+    progress: Callable[[JobReport], None] | None = None,
 ) -> Answers:
-    """Return the answers of every method on every fold, one after the other in this process.
+    """Return the answers of every method on every fold.
 
     Parameters
     ----------
-    split
-        Name of the split, for the record.
-    progress
-        Told (done, of how many, what) after each.
+    data
+        A set, or the file it lies in; a file that all workers can read is needed for a cluster.
+    split, leaks
+        Name of the split; what the protocol knows of the tested besides what the folds say.
+    workers, cluster, results, progress
+        Of :func:`~grfkit.learn.parallel.map_folds`: the same bits in any number of processes; kept where ``results``
+        is given, so that a run that was stopped goes on.
+
+    Raises
+    ------
+    BadInputError
+        If methods share a name, two folds test one window, or a method cannot answer.
     """
-    gathered = Gathered(data, folds, methods)
-    jobs = [Job(f, m) for f in folds for m in methods]
-    for number, job in enumerate(jobs, 1):
-        gathered.take(job, *answer(data, job))
-        if progress is not None:
-            progress(number, len(jobs), job.key)
-    return gathered.answers(split=split, configuration=configuration or {})
+    whole = StanceSet.open(data) if isinstance(data, Path) else data
+    gathered = Gathered(whole, folds, methods)
+    jobs = [(fold, method) for fold in folds for method in methods]
+    named = [
+        Job(f"{fold.name} | {method.name}", {"data": data, "fold": fold, "method": method}) for fold, method in jobs
+    ]
+    found = map_folds(run_job, named, workers=workers, cluster=cluster, results=results, progress=progress)
+    for (fold, method), value in zip(jobs, found):
+        gathered.take(fold, method, value["predicted"], value["seconds"])
+    return gathered.answers(split=split, leaks=leaks, configuration=configuration or {})
+
+
+def run_job(data: StanceSet | Path, fold: Fold, method: Method) -> dict[str, Any]:
+    """Return the answer of one job as a value that can be kept."""
+    whole = StanceSet.open(data) if isinstance(data, Path) else data
+    predicted, seconds = answer(whole, fold, method)
+    return {"predicted": predicted.astype(np.float32), "seconds": seconds}

@@ -1,0 +1,147 @@
+"""The card of a model: data, exclusions, error per participant, use and misuse; generated, never edited."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError
+from ..provenance import written_whole
+from .model import ModelSpec
+from .scores import table_text
+
+CARD, EVALUATION = "CARD.md", "evaluation.json"
+
+
+def write_card(folder: Path) -> str:
+    """Write ``CARD.md`` of the model in a folder, with the evaluation that lies beside it, and return its text."""
+    spec = ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
+    nearby = folder / EVALUATION
+    evaluation = json.loads(nearby.read_text(encoding="utf-8")) if nearby.exists() else None
+    text = card(spec, evaluation)
+    with written_whole(folder / CARD, force=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return text
+
+
+def add_evaluation(folder: Path, found: dict[str, Any]) -> None:
+    """Put an evaluation beside a model, if it is of the same recipe and people, and write the card anew.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds no model, or the evaluation leaks or is of other settings or other participants.
+    """
+    try:
+        spec = ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInputError(f"{folder}: is no grfkit model ({error})") from error
+    if found["leaks"]:
+        raise BadInputError(f"an evaluation that leaks ({'; '.join(found['leaks'])}) is no figure for a model's card")
+    if found["recipe"] != spec.provenance.configuration.get("recipe"):
+        raise BadInputError(f"{folder}: was trained by another recipe than this evaluation; give the same settings")
+    if sorted(found["windows"]) != sorted(spec.participants):
+        raise BadInputError(f"{folder}: was trained on other participants than this evaluation tested")
+    with written_whole(folder / EVALUATION, force=True) as temporary:
+        temporary.write_text(json.dumps(found, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+    write_card(folder)
+
+
+def card(spec: ModelSpec, evaluation: dict[str, Any] | None) -> str:
+    """Return the card as Markdown."""
+    parts = [
+        f"# Model card: {spec.network['name']}",
+        "Generated from `model.json`" + (f" and `{EVALUATION}`." if evaluation else ". No evaluation lies beside it."),
+        _what(spec),
+        _data(spec),
+        _error(evaluation),
+        _use(spec),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _what(spec: ModelSpec) -> str:
+    scaler = spec.scaler
+    settings = ", ".join(f"{k} {v}" for k, v in spec.network.items() if k != "name")
+    rate = f" at {spec.rate_hz:g} Hz" if spec.rate_hz else ""
+    return "\n".join(
+        [
+            "## What it is",
+            "",
+            f"* Network: {spec.network['name']} ({settings}); seed {spec.provenance.seed}.",
+            f"* From {', '.join(f'{c} [{u}]' for c, u in zip(scaler.channels, scaler.units))}",
+            f"  and {', '.join(scaler.statics) or 'no scalars'}",
+            f"* to {', '.join(scaler.axes)} in body weights, {spec.window} windows of {spec.points} samples{rate},"
+            f" cut by `{spec.cut}`" + (", left mirrored onto right." if spec.mirrored else "."),
+        ]
+    )
+
+
+def _data(spec: ModelSpec) -> str:
+    lines = [
+        "## Data",
+        "",
+        f"* {len(spec.participants)} participants: {', '.join(spec.participants)}.",
+        f"* Source: {spec.source}.",
+        f"* Of these, {', '.join(spec.fold.get('inner', [])) or 'nobody'} decided when to stop.",
+        *[f"* Left out: {count} x {reason}." for reason, count in sorted(spec.excluded.items())],
+        *[f"* {text}." for text in spec.provenance.findings],
+    ]
+    return "\n".join(lines)
+
+
+def _error(evaluation: dict[str, Any] | None) -> str:
+    if evaluation is None:
+        return "## Error\n\nNot known: nobody has proven this model yet. `grf-evaluate --model` fills this in."
+    chosen = evaluation["headline"]
+    axes = evaluation["axes"]
+    lines = [
+        "## Error",
+        "",
+        f"`{evaluation['split']}`, every participant tested by a network that had not seen them, beside every baseline;"
+        " mean over participants and its 95 % interval.",
+        "",
+        table_text(evaluation),
+        "",
+        _verdict(evaluation),
+        "",
+        "| participant | windows | " + " | ".join(f"{a} RMSE BW" for a in axes) + " |",
+        "|---" * (len(axes) + 2) + "|",
+    ]
+    by_axis = [evaluation["methods"][chosen][a]["participants"]["rmse_bw"] for a in axes]
+    for person, count in evaluation["windows"].items():
+        cells = [f"{v[person]:.4f}" if v.get(person) is not None else "-" for v in by_axis]
+        lines.append(f"| {person} | {count} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _verdict(evaluation: dict[str, Any]) -> str:
+    """Return in words whether the network beats the baselines."""
+    return " ".join(beaten(evaluation, axis) for axis in evaluation["axes"])
+
+
+def beaten(evaluation: dict[str, Any], axis: str) -> str:
+    """Return one sentence: which baselines the headline method beats on an axis, and which not."""
+    chosen, found = evaluation["headline"], evaluation["comparisons"].get(axis, {})
+    if "note" in found:
+        return f"{axis}: {found['note']}."
+    better = [m for m, one in found.items() if one["high"] is not None and one["high"] < 0]
+    rest = [m for m in found if m not in better]
+    text = f"{axis}: {chosen} is better than {', '.join(better)}" if better else f"{axis}: {chosen} beats no baseline"
+    if rest and better:
+        text += f"; not shown to be better than {', '.join(rest)}"
+    return text + " (95 % interval of the paired difference)."
+
+
+def _use(spec: ModelSpec) -> str:
+    leaks = "".join(f"\n* Leaks: {leak}; its figures are no headline." for leak in spec.leaks)
+    return (
+        "## Use and misuse\n\n"
+        "* For people, shoes, speeds and slopes like those above, the same kind of sensor in the same place, and"
+        f" windows cut by `{spec.cut}`.\n"
+        "* Not for diagnosis, not for a single contact, not for loading rates beyond the filter of the force it was"
+        " trained on, not for another sensor, gait or surface without a new evaluation.\n"
+        "* The people named under Data were in training: their own error is better than anybody else's will be."
+        f"{leaks}"
+    )

@@ -1,0 +1,151 @@
+"""What ``grf-evaluate`` does: folds, every baseline and the recipe's network, scores; stopped, it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError
+from .answers import Answers, Method, NetworkMethod, TransferMethod, answers_of, baseline_methods
+from .folds import Fold
+from .jobs import usable
+from .model import ModelSpec
+from .parallel import JobReport
+from .recipe import Recipe, load_sets
+from .scores import scores
+from .stance_set import StanceSet
+from .transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
+
+Told = Callable[[JobReport], None]
+
+
+def recipe_of_model(folder: Path) -> Recipe:
+    """Return the recipe a model was trained by.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds no model, or one that names no recipe.
+    """
+    try:
+        spec = ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"{folder}: is no grfkit model ({error})") from error
+    told = spec.provenance.configuration.get("recipe")
+    if told is None:
+        raise BadInputError(f"{folder}: names no recipe; give the settings it was trained by (--preset, --config)")
+    return Recipe.model_validate(told)
+
+
+def methods_of(data: StanceSet, recipe: Recipe, *, regimes: Sequence[Regime] = ()) -> tuple[Method, ...]:
+    """Return every baseline that can answer, then the recipe's network, or one of it for each regime."""
+    network, found = recipe.network_config(), list[Method](baseline_methods(data))
+    chosen = regimes or ((recipe.regime,) if recipe.regime else ())
+    for regime in chosen:
+        if regime not in REGIMES:
+            raise BadInputError(f"there is no regime '{regime}'; there are {', '.join(REGIMES)}")
+        found.append(TransferMethod(f"{network.name}, {regime}: {MEANING[regime]}", regime, network, recipe.train))
+    if not chosen:
+        found.append(NetworkMethod(network.name, network, recipe.train, recipe.seeds))
+    return tuple(found)
+
+
+def folds_of(data: StanceSet, recipe: Recipe, *, transfer: bool) -> tuple[Fold, ...]:
+    """Return the folds: with a regime, one per participant of the target surface, out of both surfaces."""
+    if not transfer:
+        return recipe.folds(data)
+    if recipe.split != "loso":
+        raise BadInputError(f"split is {recipe.split}; transfer between surfaces is proven by loso only")
+    return transfer_folds(*by_surface(data), inner=recipe.inner)
+
+
+def evaluate(
+    data: StanceSet,
+    recipe: Recipe,
+    *,
+    regimes: Sequence[Regime] = (),
+    workers: int = 0,
+    cluster: Any = None,
+    results: Path | None = None,
+    progress: Told | None = None,
+) -> tuple[Answers, dict[str, Any]]:
+    """Return answers and scores of the recipe's network beside every baseline, on the recipe's folds.
+
+    Raises
+    ------
+    BadInputError
+        If the set cannot be split, or a method cannot answer.
+    """
+    asked = recipe
+    recipe, findings = usable(data, recipe)
+    transfer = bool(regimes or recipe.regime)
+    folds, methods = folds_of(data, recipe, transfer=transfer), methods_of(data, recipe, regimes=regimes)
+    configuration = {"recipe": recipe.model_dump(mode="json"), "regimes": list(regimes)}
+    with tempfile.TemporaryDirectory(prefix="grfkit-") as folder:
+        shared: StanceSet | Path = data
+        if workers or cluster is not None:
+            shared = Path(folder) / "set.nc"
+            data.to_netcdf(shared)
+        answers = answers_of(
+            shared, folds, methods, split=recipe.split, leaks=recipe.leaks, configuration=configuration,
+            workers=workers, cluster=cluster, results=results, progress=progress,
+        )  # fmt: skip
+    if transfer:
+        answers = of_surface(answers, "overground")
+    found = scores(answers)
+    found["recipe"] = recipe.model_dump(mode="json")
+    found["asked"] = asked.model_dump(mode="json")
+    found["excluded"] = data.excluded
+    found["findings"] = list(findings)
+    return answers, found
+
+
+def of_surface(answers: Answers, surface: str) -> Answers:
+    """Return the answers of one surface: where a tested person walked on both, only the target counts."""
+    own = answers.per_stance("surface") == surface
+    return Answers(answers.data.isel(stance=own.nonzero()[0]))
+
+
+def evaluate_job(
+    paths: Sequence[Path],
+    recipe: Recipe,
+    *,
+    out: Path | None = None,
+    force: bool = False,
+    **how: Any,
+) -> dict[str, Any]:
+    """Return the scores of a folder of trials; with ``out``, write ``answers.nc`` and ``evaluation.json`` there.
+
+    Results of folds lie in ``OUT/folds`` while it runs, so that a stopped run goes on.
+
+    Raises
+    ------
+    BadInputError
+        If the output exists and ``force`` is false, or the trials cannot be evaluated; nothing is written then.
+    """
+    if out is not None and out.exists() and (out / "evaluation.json").exists() and not force:
+        raise BadInputError(f"{out}: holds an evaluation; use --force to overwrite it")
+    if out is not None and out.exists() and not out.is_dir():
+        raise BadInputError(f"{out}: is a file; name a folder")
+    data = load_sets(paths, recipe)
+    answers, found = evaluate(data, recipe, results=None if out is None else out / "folds", **how)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        answers.to_netcdf(out / "answers.nc", force=True)
+        (out / "evaluation.json").write_text(as_text(found), encoding="utf-8")
+    return found
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """Return scores as JSON text."""
+    return json.dumps(found, indent=1, sort_keys=True, allow_nan=False, default=_default) + "\n"
+
+
+def _default(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    raise TypeError(type(value).__name__)
