@@ -140,6 +140,10 @@ def _check_table(table: Floats) -> None:
         raise BadInputError(
             f"an ICC takes a whole table of 3 or more targets by 2 or more methods; this one has shape {table.shape}"
         )
+    if np.ptp(table) == 0:
+        raise BadInputError(
+            f"all {table.size} values of the table are {table.flat[0]:g}; an ICC needs targets that differ"
+        )
 
 
 def icc_2_1(table: Floats) -> Icc:
@@ -156,7 +160,7 @@ def icc_2_1(table: Floats) -> Icc:
     Raises
     ------
     BadInputError
-        If there are fewer than three targets or two methods, or a value is missing.
+        If there are fewer than three targets or two methods, a value is missing, or all values are equal.
     """
     from scipy.stats import f
 
@@ -164,6 +168,8 @@ def icc_2_1(table: Floats) -> Icc:
     n, k = table.shape
     msr, msc, mse = _mean_squares(table)
     value = (msr - mse) / (msr + (k - 1) * mse + k * (msc - mse) / n)
+    if value == 1.0:
+        return Icc(1.0, 1.0, 1.0, n, k, "ICC(2,1)")
     a, b = k * value / (n * (1 - value)), 1 + k * value * (n - 1) / (n * (1 - value))
     v = (a * msc + b * mse) ** 2 / ((a * msc) ** 2 / (k - 1) + (b * mse) ** 2 / ((n - 1) * (k - 1)))
     upper, lower = f.ppf(0.975, n - 1, v), f.ppf(0.975, v, n - 1)
