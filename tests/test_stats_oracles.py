@@ -240,3 +240,11 @@ def test_a_paired_difference_does_not_feel_what_both_share(values: list[float], 
     other = paired({k: v + shift for k, v in a.items()}, {k: v + shift for k, v in b.items()})
     assert one.mean == pytest.approx(other.mean, abs=1e-9)
     assert paired(b, a).mean == pytest.approx(-one.mean, abs=1e-12)
+
+
+def test_leaving_samples_out_makes_no_method_better() -> None:
+    y, p = np.ones((1, 4)) * [0.0, 1.0, 2.0, 1.0], np.asarray([[0.0, 1.0, 9.0, np.nan]])
+    assert all(np.isnan(v).all() for v in curve_errors(y, p).values())
+    jitter = np.full((1, 50), 0.8) + 1e-7 * np.arange(50)
+    assert np.isnan(curve_errors(jitter, jitter + 0.1)["rrmse_percent"]).all()
+    assert group({"a": -0.2, "b": 0.01}, signed=True).worst == "a"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def add_evaluation(folder: Path, found: dict[str, Any]) -> None:
     if sorted(found["windows"]) != sorted(spec.participants):
         raise BadInputError(f"{folder}: was trained on other participants than this evaluation tested")
     with written_whole(folder / EVALUATION, force=True) as temporary:
-        temporary.write_text(json.dumps(found, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     write_card(folder)
 
 
@@ -70,12 +71,26 @@ def _what(spec: ModelSpec) -> str:
             "## What it is",
             "",
             f"* Network: {spec.network['name']} ({settings}); seed {spec.provenance.seed}.",
-            f"* From {', '.join(f'{c} [{u}]' for c, u in zip(scaler.channels, scaler.units))}",
-            f"  and {', '.join(scaler.statics) or 'no scalars'}",
+            f"* From {len(scaler.channels)} channels: {_short(scaler.channels, scaler.units)};"
+            f" {_scalars(scaler.statics)}",
             f"* to {', '.join(scaler.axes)} in body weights, {spec.window} windows of {spec.points} samples{rate},"
             f" cut by `{spec.cut}`" + (", left mirrored onto right." if spec.mirrored else "."),
         ]
     )
+
+
+def _short(channels: Sequence[str], units: Sequence[str]) -> str:
+    """Return channels in words, those of one unit together, the first and last of many."""
+    parts = []
+    for unit in dict.fromkeys(units):
+        own = [c for c, u in zip(channels, units) if u == unit]
+        shown = own if len(own) <= 6 else [*own[:3], "...", own[-1]]
+        parts.append(f"{len(own)} in {unit} ({', '.join(shown)})")
+    return ", ".join(parts)
+
+
+def _scalars(names: Sequence[str]) -> str:
+    return f"and {', '.join(names)}" if names else "no scalars"
 
 
 def _data(spec: ModelSpec) -> str:

@@ -142,7 +142,7 @@ def evaluate_job(
 
 def as_text(found: dict[str, Any]) -> str:
     """Return scores as JSON text."""
-    return json.dumps(found, indent=1, sort_keys=True, allow_nan=False, default=_default) + "\n"
+    return json.dumps(found, indent=1, allow_nan=False, default=_default) + "\n"
 
 
 def _default(value: Any) -> Any:

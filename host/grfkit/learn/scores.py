@@ -73,6 +73,7 @@ def scores(answers: Answers, *, headline: str = "", level: float = 0.9) -> dict[
         "comparisons": comparisons(table, answers, chosen),
         "spm": {m: spm(answers, m) for m in answers.methods} if attrs["window"] == "stance" else {},
         "features": {m: features(answers, m) for m in answers.methods} if attrs["window"] == "stance" else {},
+        "curves": curves(answers) if attrs["window"] == "stance" else {},
         "bands": {a: _band(answers, chosen, i, level) for i, a in enumerate(answers.axes)},
     }
 
@@ -88,11 +89,11 @@ def method_scores(answers: Answers, method: str) -> dict[str, Any]:
         errors["rmse_n"] = errors["rmse_bw"] * mass * 9.80665
         per_person = {k: by_participant(v, people, conditions) for k, v in errors.items()}
         result[axis] = {
-            "group": {k: _group(k, v, errors[k], len(people)) for k, v in per_person.items()},
+            "group": {k: _group(k, v, len(people)) for k, v in per_person.items()},
             "participants": {k: _clean(v) for k, v in per_person.items()},
             "strata": _strata(answers, errors["rmse_bw"]),
             "pooled_rmse_bw": _number(np.nanmean(errors["rmse_bw"])),
-            "unanswered": int((~np.isfinite(predicted[:, :, i]).any(axis=1)).sum()),
+            "unanswered": int((~np.isfinite(errors["rmse_bw"])).sum()),
         }
     return result
 
@@ -106,11 +107,11 @@ def _conditions(answers: Answers) -> list[str]:
     return [f"{a:.1f} m/s {b:+.0f} %" for a, b in zip(np.nan_to_num(speed), np.nan_to_num(slope))]
 
 
-def _group(name: str, values: dict[str, float], contacts: Floats, n: int) -> dict[str, Any]:
-    found = asdict(group(values, more_is_better=name == "r"))
+def _group(name: str, values: dict[str, float], n: int) -> dict[str, Any]:
+    found = asdict(group(values, more_is_better=name == "r", signed=name == "bias_bw"))
     result = {k: _number(v) if isinstance(v, float) else v for k, v in found.items()} | {"contacts": n}
     if name == "r":
-        result["fisher_mean"] = _number(mean_r(contacts))
+        result["fisher_mean"] = _number(mean_r(np.asarray(list(values.values()))))
     return result
 
 
@@ -259,6 +260,30 @@ def feature_agreement(said: Floats, true: Floats, people: Sequence[str], margin:
     return result
 
 
+def curves(answers: Answers) -> dict[str, Any]:
+    """Return by axis the mean over participants of measured and predicted mean curves, and the SD of the measured."""
+    people = answers.per_stance("participant").tolist()
+    found: dict[str, Any] = {}
+    for i, axis in enumerate(answers.axes):
+        _, true = participant_curves(answers.measured[:, :, i], people)
+        found[axis] = {"measured": _mean_curve(true), "measured_sd": _sd_curve(true), "methods": {}}
+        for method in answers.methods:
+            _, said = participant_curves(answers.predicted(method)[:, :, i], people)
+            found[axis]["methods"][method] = _mean_curve(said)
+    return found
+
+
+def _mean_curve(curves: Floats) -> list[float | None]:
+    known = np.isfinite(curves)
+    count = known.sum(axis=0)
+    mean = np.where(known, curves, 0.0).sum(axis=0) / np.maximum(count, 1)
+    return [_number(v) if n else None for v, n in zip(mean, count)]
+
+
+def _sd_curve(curves: Floats) -> list[float | None]:
+    return [_number(c[np.isfinite(c)].std(ddof=1)) if np.isfinite(c).sum() > 1 else None for c in curves.T]
+
+
 def _band(answers: Answers, method: str, axis: int, level: float) -> dict[str, Any]:
     people = answers.per_stance("participant").tolist()
     n = len(answers.participants)
@@ -302,10 +327,13 @@ def table_text(found: dict[str, Any], *, measures: Sequence[str] = ("rmse_bw", "
     if unknown:
         raise BadInputError(f"there is no measure '{unknown[0]}'; there are {', '.join((*MEASURES, 'rmse_n'))}")
     heads = [f"{axis} {_HEAD.get(m, m)}" for axis in found["axes"] for m in measures]
-    lines = ["| method | " + " | ".join(heads) + " | worst (vertical) | s |", "|---" * (len(heads) + 3) + "|"]
+    first = found["axes"][0]
+    lines = ["| method | " + " | ".join(heads) + f" | worst ({first}) | s |", "|---" * (len(heads) + 3) + "|"]
     for name, axes in found["methods"].items():
         cells = [_cell(axes[axis]["group"][m], m) for axis in found["axes"] for m in measures]
-        worst = axes[found["axes"][0]]["group"]["rmse_bw"]["worst"]
+        worst = axes[first]["group"]["rmse_bw"]["worst"]
+        lost = max(axes[axis]["unanswered"] for axis in found["axes"])
+        name = f"{name} ({lost} windows not answered)" if lost else name
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {worst} | {found['seconds'][name]:g} |")
     return "\n".join(lines)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-FLAT_BW = 1e-9
+FLAT_BW = 1e-3
 MEASURES = ("rmse_bw", "mae_bw", "bias_bw", "r", "rrmse_percent", "rrmse_mean_range_percent")
 
 
@@ -19,12 +19,14 @@ def curve_errors(measured: Floats, predicted: Floats) -> dict[str, Floats]:
     Parameters
     ----------
     measured, predicted
-        Shape (contacts, time), BW. A sample where either is NaN does not count.
+        Shape (contacts, time), BW. A sample that was not measured (NaN) does not count. A contact in which a measured
+        sample was not answered (NaN predicted) has no errors at all: leaving samples out must not make a method better.
 
     Returns
     -------
     dict
-        Arrays of shape (contacts,); NaN where a contact has no sample, or the measure does not exist:
+        Arrays of shape (contacts,); NaN where a contact has no sample or was not answered, or the measure does not
+        exist (a range below 0.001 BW is none):
 
         ``rmse_bw``, ``mae_bw``, ``bias_bw`` (predicted minus measured);
         ``r``, Pearson's over the samples of the contact (NaN where either curve is flat);
@@ -39,7 +41,9 @@ def curve_errors(measured: Floats, predicted: Floats) -> dict[str, Floats]:
     """
     if measured.shape != predicted.shape or measured.ndim != 2:
         raise ValueError(f"measured has shape {measured.shape}, predicted {predicted.shape}; expected (contacts, time)")
-    known = np.isfinite(measured) & np.isfinite(predicted)
+    known = np.isfinite(measured)
+    answered = np.asarray((np.isfinite(predicted) | ~known).all(axis=1))
+    known = known & answered[:, None]
     y, p = np.where(known, measured, 0.0), np.where(known, predicted, 0.0)
     count = known.sum(axis=1).astype(np.float64)
     count[count == 0] = np.nan
@@ -119,8 +123,13 @@ class Group:
     level: float = 0.95
 
 
-def group(values: dict[str, float], *, level: float = 0.95, more_is_better: bool = False) -> Group:
-    """Return mean, interval, extremes and the worst participant of one value per participant; NaN ones do not count."""
+def group(
+    values: dict[str, float], *, level: float = 0.95, more_is_better: bool = False, signed: bool = False
+) -> Group:
+    """Return mean, interval, extremes and the worst participant of one value per participant; NaN ones do not count.
+
+    With ``signed`` (a bias) the worst is the one farthest from 0.
+    """
     from scipy.stats import t
 
     known = {k: v for k, v in values.items() if np.isfinite(v)}
@@ -132,7 +141,7 @@ def group(values: dict[str, float], *, level: float = 0.95, more_is_better: bool
     sd = float(v.std(ddof=1)) if n > 1 else nan
     half = float(t.ppf(0.5 + level / 2, n - 1)) * sd / np.sqrt(n) if n > 1 else nan
     pick = min if more_is_better else max
-    worst = pick(sorted(known), key=lambda k: known[k])
+    worst = pick(sorted(known), key=lambda k: abs(known[k]) if signed else known[k])
     return Group(n, mean, sd, mean - half, mean + half, float(v.min()), float(v.max()), worst, level)
 
 

@@ -31,14 +31,13 @@ def paired_t(differences: Floats) -> Floats:
     Returns
     -------
     array
-        Shape (samples,), ``n - 1`` degrees of freedom; 0 where all differences are equal and 0, infinite where they
-        are equal and not 0.
+        Shape (samples,), ``n - 1`` degrees of freedom; 0 where the differences have no spread beyond rounding (a
+        billionth of the largest difference): nothing can be tested there.
     """
     n = len(differences)
     mean, sd = differences.mean(axis=0), differences.std(axis=0, ddof=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = mean / (sd / np.sqrt(n))
-    return np.asarray(np.where((sd == 0) & (mean == 0), 0.0, t))
+    still = sd <= 1e-9 * np.abs(differences).max(initial=0.0)
+    return np.asarray(np.where(still, 0.0, mean / (np.where(still, 1.0, sd) / np.sqrt(n))))
 
 
 def smoothness_fwhm(residuals: Floats) -> float:

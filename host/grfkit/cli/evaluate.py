@@ -1,0 +1,57 @@
+"""``grf-evaluate``: what a network is worth for people it has not seen, beside every baseline."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import common
+from .train import Config, Device, Epochs, Force, Json, Kind, Network, Preset, Trials
+
+app = common.make_app()
+
+
+@app.command(epilog=common.EXIT_CODES)
+def evaluate(
+    trials: Trials,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Take this model's recipe, and put the result on its card.")
+    ] = None,
+    preset: Preset = "",
+    kind: Kind = "fixed",
+    config: Config = None,
+    network: Network = "",
+    split: Annotated[
+        str, typer.Option("--split", help="loso, grouped_kfold; leave_one_trial_out and within_trial leak, and say so.")
+    ] = "",
+    regimes: Annotated[str, typer.Option("--regimes", help="Several side by side: A,B,C1,D2; or all.")] = "",
+    epochs: Epochs = None,
+    device: Device = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for answers.nc and evaluation.json; a stopped run goes on.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write.")] = None,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 runs all in this one.")] = 0,
+    scheduler: Annotated[str | None, typer.Option("--scheduler", help="Address of a dask scheduler instead.")] = None,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Prove a network participant by participant: trained without each, tested on them, beside every baseline."""
+    from .learn_run import recipe_of, run_evaluation
+
+    recipe = recipe_of(
+        preset, kind, config, network=network, split=split, epochs=epochs, device=device, model=model
+    )  # fmt: skip
+    found, text = run_evaluation(
+        trials, recipe, model=model, regimes=regimes, out=out, report=report, workers=workers, scheduler=scheduler,
+        force=force,
+    )  # fmt: skip
+    print(json.dumps(found, indent=2) if as_json else text)
+
+
+def main() -> None:
+    """Run the command."""
+    common.run(app, name="grf-evaluate")

@@ -1,0 +1,54 @@
+"""``grf-train``: a folder of aligned trials to a model with its card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import common
+
+app = common.make_app()
+
+Trials = Annotated[list[Path], typer.Argument(help="Trials of grf-sync, stance sets, or folders of them.")]
+Preset = Annotated[str, typer.Option("--preset", help="carter2024, carter2025 or zhou2025: a paper's whole protocol.")]
+Kind = Annotated[str, typer.Option("--kind", help="The preset faithful to the paper, or fixed (its leaks repaired).")]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML laid over the preset or the defaults.")]
+Network = Annotated[str, typer.Option("--network", help="bilstm, lstm, gru, tcn, cnn1d, cnn2d, cnn1d_lstm ...")]
+Regime = Annotated[str, typer.Option("--regime", help="Treadmill to overground: A B C1 C2 C3 D D2 D3.")]
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many.")]
+Device = Annotated[str, typer.Option("--device", help="cpu, or cuda where there is one.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite what exists.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
+
+
+@app.command(epilog=common.EXIT_CODES)
+def train(
+    trials: Trials,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the model to write.")],
+    preset: Preset = "",
+    kind: Kind = "fixed",
+    config: Config = None,
+    network: Network = "",
+    regime: Regime = "",
+    epochs: Epochs = None,
+    device: Device = "",
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model of all participants in TRIALS; stopped, the same command goes on where it was.
+
+    What it is worth for somebody new, grf-evaluate --model OUT tells.
+    """
+    from .learn_run import recipe_of, run_training
+
+    recipe = recipe_of(preset, kind, config, network=network, regime=regime, epochs=epochs, device=device)
+    summary, text = run_training(trials, recipe, out=out, force=force)
+    print(json.dumps(summary, indent=2) if as_json else text)
+
+
+def main() -> None:
+    """Run the command."""
+    common.run(app, name="grf-train")
