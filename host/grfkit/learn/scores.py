@@ -122,7 +122,7 @@ def _strata(answers: Answers, rmse: Floats) -> dict[str, dict[str, Any]]:
     for name in STRATA:
         labels = _labels(answers, name)
         kinds = sorted({label for label in labels.tolist() if label})
-        if len(kinds) < 2 or len(kinds) > 40:
+        if len(kinds) < 2 or len(kinds) > (40 if name == "condition" else 10):
             continue
         found[name] = {}
         for kind in kinds:

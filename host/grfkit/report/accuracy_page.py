@@ -40,6 +40,7 @@ def render_accuracy_report(found: Found) -> str:
         excluded=sorted(found.get("excluded", {}).items()),
         findings=found.get("findings", []),
         few=found["participants"] < 6,
+        verdict=_verdict(found),
         n=found["participants"],
     )
 
@@ -53,6 +54,17 @@ def write_accuracy_report(path: Path, found: Found, *, force: bool = False) -> N
         If ``path`` exists and ``force`` is false, or cannot be written.
     """
     write_page(path, render_accuracy_report(found), force=force)
+
+
+def _verdict(found: Found) -> str:
+    """Return the colour of the summary: good only where every baseline is beaten on every axis, and nothing leaks."""
+    if found["leaks"]:
+        return "refused"
+    highs = [
+        one.get("high") for axes in found["comparisons"].values() for one in axes.values() if isinstance(one, dict)
+    ]
+    beaten = [high is not None and high < 0 for high in highs]
+    return "aligned" if beaten and all(beaten) else "partial" if any(beaten) else "refused"
 
 
 def _facts(found: Found) -> list[tuple[str, str]]:
@@ -117,8 +129,8 @@ def _method_figure(found: Found, name: str) -> Markup:
     people = [found["methods"][m][name]["participants"]["rmse_bw"] for m in methods]
     top = max([v for one in people for v in one.values() if v is not None] or [1.0])
     n = len(methods)
-    ticks = tuple((n - 1 - i, m[:26]) for i, m in enumerate(methods))
-    panel = Panel(axis(0.0, 1.05 * top, "RMSE, BW"), _words_axis(n, ticks), height=34 * n, gutter="wide")
+    ticks = tuple((n - 1 - i, m[:40]) for i, m in enumerate(methods))
+    panel = Panel(axis(0.0, 1.05 * top, "RMSE, BW"), _words_axis(n, ticks), height=34 * n, gutter="names")
     for i, (one, each) in enumerate(zip(groups, people)):
         row = float(n - 1 - i)
         values = np.asarray([v for v in each.values() if v is not None], dtype=np.float64)
@@ -163,7 +175,7 @@ def _people_figure(found: Found, name: str) -> Markup:
     tops = [mine[k] for k in order]
     drawn = {m: _array([found["methods"][m][name]["participants"]["rmse_bw"].get(k) for k in order]) for m in others}
     top = max([*tops, *[float(np.nanmax(v)) for v in drawn.values() if v.size]], default=1.0)
-    step = max(1, len(order) // 8)
+    step = max(1, -(-len(order) // 6))
     places = tuple((float(i), order[i][:10]) for i in range(0, len(order), step))
     from .panel import Axis
 

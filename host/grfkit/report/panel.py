@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from ..records import Floats
 
-Gutter = Literal["narrow", "wide", "none"]
+Gutter = Literal["narrow", "wide", "names", "none"]
 WIDTH = 1000
 
 
