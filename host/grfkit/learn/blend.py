@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
-from .answers import Method
+from .answers import Ensemble, FoldNetwork, Method
 from .baselines import Predictor
 from .folds import Fold
+from .model import predict
 from .stance_set import StanceSet
+from .wrapped import Narrowed, on_channels
 
 Floats = NDArray[np.float64]
 STEPS = 4
@@ -26,14 +28,12 @@ class BlendMethod:
     Attributes
     ----------
     members
-        Methods; a network among them stops early on the same inner participants, which favours it a little there.
-    refit
-        Names of members that are fitted again on training and inner participants once the weights are chosen.
+        Methods. A network stops early on the same inner participants, which favours it a little there; any other is
+        fitted without them, and again with them once the weights are chosen.
     """
 
     name: str
     members: tuple[Method, ...]
-    refit: tuple[str, ...] = ("ridge",)
 
     def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
         """Return the untrained blend."""
@@ -66,17 +66,16 @@ class Blend:
         if self.fold.unit != "participant" or not inner:
             raise BadInputError(f"{self.name} chooses its weights on inner participants; the fold has none")
         rest, near = data.without(inner), data.of(inner)
-        self.fitted = []
-        said = []
+        self.fitted, said = [], []
         for member in self.method.members:
             one = member.predictor(data, self.fold)
-            refitted = member.name in self.method.refit
-            one.fit(rest if refitted else data, () if refitted else inner)
+            known = data if has_network(one) else rest
+            one.fit(known, inner if has_network(one) else ())
             said.append(_inner_answers(one, near))
             self.fitted.append(one)
         self.weights = chosen_weights(np.stack(said), near)
         for i, member in enumerate(self.method.members):
-            if member.name in self.method.refit:
+            if not has_network(self.fitted[i]):
                 self.fitted[i] = member.predictor(data, self.fold)
                 self.fitted[i].fit(data, ())
 
@@ -88,11 +87,18 @@ class Blend:
         return np.asarray(np.einsum("ka,knta->nta", self.weights, said))
 
 
+def has_network(one: Predictor) -> bool:
+    """Return whether a predictor trains a network, which needs inner participants to stop."""
+    inside = [one.inside] if isinstance(one, Narrowed) else one.members if isinstance(one, Ensemble) else ()
+    return isinstance(one, FoldNetwork) or any(has_network(i) for i in inside)
+
+
 def _inner_answers(one: Predictor, near: StanceSet) -> Floats:
     """Return answers for inner participants; a network remembers them as seen, which is what they are."""
-    from .answers import FoldNetwork
-    from .model import predict
-
+    if isinstance(one, Narrowed):
+        return _inner_answers(one.inside, on_channels(near, one.patterns))
+    if isinstance(one, Ensemble):
+        return np.asarray(np.mean([_inner_answers(i, near) for i in one.members], axis=0))
     if isinstance(one, FoldNetwork) and one.model is not None:
         return predict(one.model, near, leaks=("inner participants choose the weights",))
     return one.predict(near)

@@ -1,0 +1,156 @@
+"""Kernel ridge regression of whole stances: a smooth function of the flattened stance, no network."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .baselines import Predictor
+from .batches import require
+from .folds import Fold, LeakError, grouped_kfold
+from .stance_set import StanceSet
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class KernelMethod:
+    """Kernel ridge with a Gaussian kernel, its width and penalty chosen over training participants, axis by axis.
+
+    Attributes
+    ----------
+    every
+        Every how many-th point of the inputs is a feature.
+    most
+        At most so many training stances, evenly spread over each participant's.
+    widths, penalties
+        Tried: kernel width as a multiple of the median squared distance, and the penalty.
+    """
+
+    name: str = "kernel ridge"
+    every: int = 4
+    statics: tuple[str, ...] = ()
+    most: int = 2500
+    widths: tuple[float, ...] = (3.0, 10.0)
+    penalties: tuple[float, ...] = (1e-3, 1e-2)
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return the unfitted predictor."""
+        del data
+        return KernelRidge(self, leaks=fold.leaks)
+
+
+@dataclass
+class _Solved:
+    """Dual weights (n, outputs) and the means taken off."""
+
+    weights: Floats
+    mean: Floats
+
+
+@dataclass
+class KernelRidge:
+    """Kernel ridge on one fold; ``chosen`` is (width, penalty) of each axis."""
+
+    method: KernelMethod
+    leaks: tuple[str, ...] = ()
+    chosen: list[tuple[float, float]] = field(default_factory=list)
+    seen: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the method's name."""
+        return self.method.name
+
+    def fit(self, data: StanceSet, inner: Sequence[str] = ()) -> None:
+        """Choose the settings over groups of participants, then fit everyone; ``inner`` counts as training.
+
+        Raises
+        ------
+        BadInputError
+            If windows are continuous.
+        """
+        del inner
+        if data.data.attrs["window"] != "stance":
+            raise BadInputError(f"{self.name} takes time-normalised stances, not continuous windows")
+        self.seen, self._channels = data.participants, data.channels
+        kept = spread(data, self.method.most)
+        x, y = self._flat(kept), np.nan_to_num(kept.arrays()[1].astype(np.float64))
+        self._centre, self._size = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
+        self._size[~(self._size > 1e-9 * (1 + np.abs(self._centre)))] = np.inf
+        self._z = self._scaled(x)
+        apart = _apart(self._z, self._z)
+        self._median = float(np.median(apart))
+        self.chosen = self._choose(kept, apart, y)
+        self._solved = [_solve(apart, y[:, :, i], w * self._median, p) for i, (w, p) in enumerate(self.chosen)]
+
+    def predict(self, data: StanceSet) -> Floats:
+        """Return forces in BW, shape (stances, time, axes)."""
+        if not self.seen:
+            raise BadInputError(f"{self.name} has not been fitted; call fit first")
+        known = sorted(set(self.seen) & set(data.participants))
+        if known and not self.leaks:
+            raise LeakError(f"participant {', '.join(known)} was in the fit of {self.name}; test others")
+        apart = _apart(self._scaled(self._flat(data)), self._z)
+        parts = [
+            np.exp(-apart / (w * self._median)) @ s.weights + s.mean for (w, _), s in zip(self.chosen, self._solved)
+        ]
+        return np.stack(parts, axis=2)
+
+    def _flat(self, data: StanceSet) -> Floats:
+        require(data.channels, self._channels, "channel")
+        x = np.asarray(data.data["inputs"].sel(channel=list(self._channels)).values, dtype=np.float64)
+        scalars = [data.scalar(s)[:, None] for s in self.method.statics]
+        return np.concatenate([x[:, :: self.method.every].reshape(data.size, -1), *scalars], axis=1)
+
+    def _scaled(self, flat: Floats) -> Floats:
+        return np.asarray(np.nan_to_num((flat - self._centre) / self._size, nan=0.0))
+
+    def _choose(self, data: StanceSet, apart: Floats, y: Floats) -> list[tuple[float, float]]:
+        """Return the settings of least error of participants left out, axis by axis."""
+        settings = list(itertools.product(self.method.widths, self.method.penalties))
+        axes = y.shape[2]
+        if len(settings) == 1 or len(data.participants) < 3:
+            return [settings[0]] * axes
+        errors = np.zeros((len(settings), axes))
+        people = data.per_stance("participant")
+        for fold in grouped_kfold(data, k=3, inner=0):
+            out = np.isin(people, fold.test)
+            near, far = apart[np.ix_(~out, ~out)], apart[np.ix_(out, ~out)]
+            for i, (width, penalty) in enumerate(settings):
+                solved = _solve(near, y[~out].reshape((~out).sum(), -1), width * self._median, penalty)
+                said = np.exp(-far / (width * self._median)) @ solved.weights + solved.mean
+                errors[i] += ((said.reshape(-1, *y.shape[1:]) - y[out]) ** 2).sum(axis=(0, 1))
+        return [settings[int(k)] for k in errors.argmin(axis=0)]
+
+
+def spread(data: StanceSet, most: int) -> StanceSet:
+    """Return at most ``most`` windows, as many of each participant, evenly spread over theirs."""
+    if data.size <= most:
+        return data
+    people = data.per_stance("participant")
+    each = max(1, most // len(data.participants))
+    rows: list[int] = []
+    for person in data.participants:
+        own = np.flatnonzero(people == person)
+        rows += own[np.unique(np.linspace(0, len(own) - 1, min(each, len(own))).round().astype(int))].tolist()
+    return StanceSet(data.data.isel(stance=sorted(rows)))
+
+
+def _apart(a: Floats, b: Floats) -> Floats:
+    """Return squared distances between rows."""
+    return np.asarray(np.maximum((a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T, 0.0))
+
+
+def _solve(apart: Floats, y: Floats, width: float, penalty: float) -> _Solved:
+    from scipy.linalg import cho_factor, cho_solve
+
+    mean = y.mean(axis=0)
+    kernel = np.exp(-apart / width)
+    kernel[np.diag_indices_from(kernel)] += penalty
+    return _Solved(np.asarray(cho_solve(cho_factor(kernel, overwrite_a=True), y - mean)), mean)

@@ -1,0 +1,94 @@
+"""Blends, kernel ridge and wrapped methods: do they answer, choose inside, and stay blind to the tested?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grfkit.errors import BadInputError
+from grfkit.learn.answers import BaselineMethod, answers_of
+from grfkit.learn.blend import BlendMethod, chosen_weights
+from grfkit.learn.folds import LeakError, leave_one_trial_out, loso
+from grfkit.learn.kernel import KernelMethod, spread
+from grfkit.learn.stance_set import StanceSet
+from grfkit.learn.wrapped import Balanced, OnChannels, on_channels
+from learn_sets import made_up
+
+RIDGE, MEAN = BaselineMethod("ridge"), BaselineMethod("mean curve")
+
+
+def test_weights_are_those_of_the_best_member() -> None:
+    data = made_up("ab")
+    truth = data.arrays()[1].astype(np.float64)
+    rng = np.random.default_rng(0)
+    found = chosen_weights(np.stack([truth, truth + rng.normal(size=truth.shape)]), data)
+    assert found.tolist() == [[1.0, 1.0], [0.0, 0.0]]
+    half = chosen_weights(np.stack([truth + 1, truth - 1]), data)
+    assert half.tolist() == [[0.5, 0.5], [0.5, 0.5]]
+
+
+def test_a_blend_is_its_best_member_where_the_other_knows_nothing() -> None:
+    data = made_up("abcdef", each=40)
+    blend = BlendMethod("blend", (RIDGE, MEAN))
+    answers = answers_of(data, loso(data, inner=2), [RIDGE, MEAN, blend], split="loso")
+    errors = [np.sqrt(np.mean((answers.predicted(m) - answers.measured) ** 2)) for m in answers.methods]
+    assert errors[2] == pytest.approx(errors[0], rel=0.05)
+    assert errors[1] > 5 * errors[0]
+
+
+def test_a_blend_does_not_feel_what_the_tested_did() -> None:
+    data = made_up("abcde")
+    fold = loso(data, inner=2)[0]
+    blend = BlendMethod("blend", (RIDGE, KernelMethod()))
+    one = blend.predictor(data.without(fold.test), fold)
+    one.fit(data.without(fold.test), fold.inner)
+    with pytest.raises(LeakError):
+        one.predict(data.of(fold.train))
+    with pytest.raises(BadInputError, match="inner"):
+        blend.predictor(data, fold).fit(data.without(fold.test), ())
+    leaky = leave_one_trial_out(data)[0]
+    with pytest.raises(BadInputError, match="participants"):
+        blend.predictor(data, leaky).fit(data.of("abcd"), ("a",))
+
+
+def test_kernel_ridge_bends_where_ridge_cannot() -> None:
+    data = made_up("abcdef", each=40)
+    bent = data.data.copy(deep=True)
+    bent["targets"].values[:] = np.cos(2.5 * bent["targets"].values)
+    data = StanceSet(bent)
+    answers = answers_of(data, loso(data)[:2], [RIDGE, KernelMethod(every=1, widths=(1.0, 3.0)), MEAN], split="loso")
+    ridge, kernel, mean = (
+        np.sqrt(np.mean((answers.predicted(m) - answers.measured)[..., 0] ** 2)) for m in answers.methods
+    )
+    assert kernel < 0.9 * ridge
+    assert ridge < mean
+    assert spread(data, 60).size == 60
+
+
+def test_a_method_sees_the_channels_it_is_shown() -> None:
+    data = made_up("abcdef", each=40)
+    assert on_channels(data, ("acc_*",)).channels == ("acc_x", "acc_y", "acc_z")
+    with pytest.raises(BadInputError, match="no channel"):
+        on_channels(data, ("gyro_*",))
+    poor = OnChannels("cells only", RIDGE, ("cell_*",))
+    answers = answers_of(data, loso(data), [RIDGE, poor], split="loso")
+    errors = [np.sqrt(np.mean((answers.predicted(m) - answers.measured)[..., 0] ** 2)) for m in answers.methods]
+    assert errors[1] > 3 * errors[0]
+
+
+def test_balance_takes_the_load_of_the_others_and_no_force_of_the_tested() -> None:
+    data = made_up("abcd", window="continuous")
+    lags = BaselineMethod("ridge with lags")
+    fold = loso(data)[0]
+    one = Balanced("balanced", lags).predictor(data.without(fold.test), fold)
+    one.fit(data.without(fold.test), fold.inner)
+    test = data.of(fold.test)
+    said = one.predict(test)
+    changed = test.data.copy(deep=True)
+    changed["targets"].values[:] = 9.0
+    assert np.array_equal(said, one.predict(StanceSet(changed)))
+    others = data.without(fold.test).arrays()[1][..., 0].mean()
+    for trial in np.unique(test.per_stance("trial")):
+        assert said[test.per_stance("trial") == trial][..., 0].mean() == pytest.approx(others, rel=0.02)
+    with pytest.raises(BadInputError, match="continuous"):
+        Balanced("b", RIDGE).predictor(made_up("ab"), fold).fit(made_up("ab"), ())
