@@ -1,0 +1,83 @@
+"""``grf-estimate``: the ground reaction force of a recording, by a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import common
+from .inspect import Foot, _options
+
+app = common.make_app()
+
+_Map = Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")]
+_Person = Annotated[str, typer.Option("--participant", help="Code of the person, if RECORDING names none.")]
+_Leak = Annotated[
+    str, typer.Option("--allow-leak", help="Name of the leak by which one of the training is answered all the same.")
+]
+_Insole = Annotated[
+    str, typer.Option("--insole", help="Where the insole's cells lie (fsr16_m ... or a JSON file), for .mot.")
+]
+_Heel = Annotated[
+    float, typer.Option("--heel-m", help="Insole's heel end in front of the origin of calcn, m, for .mot.")
+]
+_Cut = Annotated[
+    str, typer.Option("--cut", help="Detector of stances in place of the model's: insole_causal, insole, force.")
+]
+
+
+@app.command(epilog=common.EXIT_CODES)
+def estimate(
+    model: Annotated[Path, typer.Argument(help="Folder that grf-train wrote.", show_default=False)],
+    recording: Annotated[Path, typer.Argument(help="Trial of grf-sync, or a wearable's own file.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option("--out", help="File to write: .nc, .csv, or .mot (ExternalLoads beside).", show_default=False),
+    ],
+    participant: _Person = "",
+    mass_kg: Annotated[float | None, typer.Option("--mass-kg", help="Body mass: gives newtons.")] = None,
+    speed_m_s: Annotated[float | None, typer.Option("--speed-m-s", help="If the model takes it.")] = None,
+    slope_percent: Annotated[float | None, typer.Option("--slope-percent", help="If the model takes it.")] = None,
+    cut: _Cut = "",
+    allow_leak: _Leak = "",
+    insole: _Insole = "",
+    heel_m: _Heel = 0.0,
+    column_map: _Map = None,
+    rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
+    side: Annotated[Foot | None, typer.Option("--side", help="Foot of a recording that does not say it.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+) -> None:
+    """Estimate the ground reaction force in RECORDING with MODEL.
+
+    0 in swing, empty where nobody knows: before the first and after the last stance, in gaps, in what was turned down.
+    """
+    from .estimate_run import run_estimate
+
+    asked = {
+        "participant": participant,
+        "mass_kg": mass_kg,
+        "speed_m_s": speed_m_s,
+        "slope_percent": slope_percent,
+        "cut": cut,
+        "allow_leak": allow_leak,
+    }
+    options = _options(column_map, rate_hz, side)
+    summary, text = run_estimate(model, recording, options, asked, out=out, insole=insole, heel_m=heel_m, force=force)
+    if as_json:
+        import json
+
+        print(json.dumps(summary, indent=2, allow_nan=False))
+        return
+    print(text)
+
+
+def main() -> None:
+    """Run ``grf-estimate``."""
+    common.run(app, name="grf-estimate")
+
+
+if __name__ == "__main__":
+    main()
