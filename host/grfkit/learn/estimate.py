@@ -29,6 +29,8 @@ Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
 OVERLAP = 0.5
 """Share that a continuous window has in common with the one before."""
+NOT_STATED = "not stated"
+"""Participant of a device's own recording, which names nobody, where the user names nobody either."""
 _PEAK_BW = (0.3, 5.0)
 _PREFIX = {"insole": ("cell_", "zone_", "force", "cop_"), "imu": ("acc_", "gyro_")}
 
@@ -39,7 +41,8 @@ class EstimateRequest(BaseModel):
     Attributes
     ----------
     participant
-        Code of the person; tells whether the model has seen them. That of the trial if empty.
+        Code of the person; tells whether the model has seen them. That of the trial if empty; a recording of a device
+        names nobody, and its estimate then says that nobody can tell.
     mass_kg
         Turns body weights into newtons; that of the trial if None.
     speed_m_s, slope_percent
@@ -150,9 +153,13 @@ def estimate(model: GrfModel, folder: Path, source: Source, request: EstimateReq
 
     Inputs are cut, and left feet mirrored, as in training. Where the model answers stances, a foot's force is 0
     between two of its stances (they are at most 1 s apart, nothing was turned down between them and no sample is
-    missing), and NaN wherever nobody knows: before the first and after the last stance, in gaps, in contacts that
-    were turned down and in stances that were not answered. A model of continuous windows answers all of a recording;
-    windows overlap by half, and where they do their answers are averaged.
+    missing), and NaN wherever nobody knows: before the first and after the last stance, in gaps between stances, in
+    contacts that were turned down and in stances that were not answered. A stance of which samples or channels are
+    missing is answered with the training's mean in their place, and its row is flagged. A model of continuous windows
+    answers all of a recording; windows overlap by half, and where they do their answers are averaged.
+
+    A left foot's lateral inputs are turned as in training, so that one network serves both feet; its third axis is
+    medial of the foot in question.
 
     Parameters
     ----------
@@ -164,7 +171,7 @@ def estimate(model: GrfModel, folder: Path, source: Source, request: EstimateReq
     LeakError
         If the participant was in the training of the model, and no leak is allowed.
     BadInputError
-        If the participant is not stated, the recording lacks channels of the model or has them in other units, the
+        If a trial names no participant, the recording lacks channels of the model or has them in other units, the
         detector cannot be run on it, no stance is found, or none can be answered.
     """
     wanted = request or EstimateRequest()
@@ -175,8 +182,8 @@ def estimate(model: GrfModel, folder: Path, source: Source, request: EstimateReq
     cut = _cutting(spec, wanted, streams, findings)
     asked = _cut_request(spec, cut)
     feet = [_foot(side, own, source, asked, cut) for side, own in worn.items()]
-    rejected = Counter(r.reason for foot in feet for r in foot.rejections)
-    leaks = _leaks(spec, about["participant"], wanted.allow_leak)
+    rejected = Counter(r.reason for r in {r for foot in feet for r in foot.rejections})
+    allowed = _allowed(spec, about["participant"], wanted.allow_leak)
     curves: dict[Side, FootCurve] = {}
     rows: list[StanceRow] = []
     by_stance = spec.window == "stance"
@@ -185,7 +192,7 @@ def estimate(model: GrfModel, folder: Path, source: Source, request: EstimateReq
         raise BadInputError(f"{source.name}: no stance was found by {cut} ({counts}); is a person walking in it?")
     for foot in feet:
         answer = _answer_stances if by_stance else _answer_windows
-        curve, own_rows = answer(model, foot, asked, about, leaks, source.name)
+        curve, own_rows = answer(model, foot, asked, about, allowed, source.name)
         curves[foot.side] = curve
         rows += own_rows
     _check_answered(curves, rows, source.name)
@@ -199,7 +206,7 @@ def estimate(model: GrfModel, folder: Path, source: Source, request: EstimateReq
         cut=cut,
         cut_of_training=spec.cut,
         network=model.name,
-        leaks=leaks,
+        leaks=(*spec.leaks, *allowed),
         rejected=dict(rejected),
         findings=tuple(findings),
         provenance=_provenance(folder, source, wanted, findings),
@@ -213,13 +220,15 @@ def _about(source: Source, wanted: EstimateRequest, spec: ModelSpec) -> tuple[di
     known, said = str(attrs.get("participant", "")).strip(), wanted.participant.strip()
     if known and said and known != said:
         raise BadInputError(f"the trial is of participant '{known}', not '{said}'; leave --participant out")
-    if not (known or said):
+    if source.aligned and not (known or said):
         raise BadInputError(
-            f"{source.name} names no participant, so that nobody can tell whether they were in training; state"
-            " --participant CODE"
+            f"trial '{source.name}' names no participant, so that nobody can tell whether they were in training;"
+            " state --participant CODE"
         )
-    about: dict[str, Any] = {"participant": known or said}
+    about: dict[str, Any] = {"participant": known or said or NOT_STATED}
     findings: list[str] = []
+    if not (known or said):
+        findings.append("no participant was stated: nobody can tell whether they were in the model's training")
     for name in ("mass_kg", "speed_m_s", "slope_percent"):
         told, own = getattr(wanted, name), float(attrs.get(name, np.nan))
         if told is not None and np.isfinite(own) and abs(told - own) > 1e-6:
@@ -232,10 +241,10 @@ def _about(source: Source, wanted: EstimateRequest, spec: ModelSpec) -> tuple[di
     return about, findings
 
 
-def _leaks(spec: ModelSpec, participant: str, allowed: str) -> tuple[str, ...]:
+def _allowed(spec: ModelSpec, participant: str, leak: str) -> tuple[str, ...]:
+    """Return the leak under which a participant of the training is answered; empty for anybody else."""
     known = participant in spec.participants
-    named = (f"{allowed.strip()}: {participant} was in training",) if known and allowed.strip() else ()
-    return (*spec.leaks, *named)
+    return (f"{leak.strip()}: {participant} was in training",) if known and leak.strip() else ()
 
 
 def _kinds(spec: ModelSpec) -> tuple[str, ...]:

@@ -235,8 +235,18 @@ def as_mot(found: Estimate, name: str, *, geometry: InsoleGeometry | None, heel_
             said.append(f"{side} foot: {unknown.mean() * 100:.1f} % of the samples are not known and written as 0")
         force = np.where(unknown[:, None], 0.0, force) * found.mass_kg * G
         feet.append(FootLoad(side, _ground(force, found.axes, side), _body_points(when, cop_m, time, heel_m)))
-    notes = ["estimated, not measured; free moments are 0", *said, *(f"LEAKS: {leak}" for leak in found.leaks)]
+    notes = [
+        "estimated, not measured; free moments are 0",
+        _made_of(found),
+        *said,
+        *(f"LEAKS: {leak}" for leak in found.leaks),
+    ]
     return mot_text(time, feet, name=name, notes=notes), said
+
+
+def _made_of(found: Estimate) -> str:
+    files = ", ".join(f"{f.role} {f.name} SHA-256 {f.sha256}" for f in found.provenance.inputs)
+    return f"grfkit {found.provenance.version}: {files}"
 
 
 def _span(found: Estimate) -> Floats:
