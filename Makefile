@@ -14,7 +14,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo picture test lint format style types layers bench-sync clean
+.PHONY: help setup venv demo picture test lint format style types layers bench-sync bench-accuracy bench-accuracy-quick clean
 
 help: ## show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -63,6 +63,12 @@ picture: demo ## draw docs/aligned.svg anew, from the demo's overground trial
 
 bench-sync: $(STAMP) ## the alignment benchmark; writes benchmarks/sync.md (long)
 	$(BIN)/python tools/bench_sync.py
+
+bench-accuracy: $(STAMP) ## the accuracy benchmark; writes benchmarks/accuracy.md (hours; goes on where it was stopped)
+	$(BIN)/python tools/bench_accuracy.py $(ARGS)
+
+bench-accuracy-quick: $(STAMP) ## its subset for every day (ten minutes)
+	$(BIN)/python tools/bench_accuracy.py --quick
 
 clean: ## remove what make made: .venv, demo, caches
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
