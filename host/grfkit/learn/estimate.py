@@ -18,7 +18,7 @@ from ..gait.contacts import Rejection
 from ..gait.stances import SOURCES, Stance, Stances, stances
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import Recording, Trial
-from .estimate_curves import FootCurve, from_stances, from_windows
+from .estimate_curves import FootCurve, between, from_stances, from_windows
 from .model import DOCUMENT, WEIGHTS, GrfModel, ModelSpec, predict
 from .stance_set import StanceSet, make_stance_set
 from .trials import KINDS, CutRequest, inputs_at
@@ -32,6 +32,7 @@ OVERLAP = 0.5
 NOT_STATED = "not stated"
 """Participant of a device's own recording, which names nobody, where the user names nobody either."""
 _PEAK_BW = (0.3, 5.0)
+_AROUND_S = 0.5
 _PREFIX = {"insole": ("cell_", "zone_", "force", "cop_"), "imu": ("acc_", "gyro_")}
 
 
@@ -367,6 +368,12 @@ def _found(source: Source, own: dict[str, xr.Dataset], asked: CutRequest, cut: s
     return stances(Trial(tree), source=asked.source, rule=asked.rule)
 
 
+def _nearby(streams: Mapping[str, xr.Dataset], at: Floats) -> dict[str, xr.Dataset]:
+    """Return the streams' samples around a window: a long recording is not gone through for every one of them."""
+    limits = (at[0] - _AROUND_S, at[-1] + _AROUND_S)
+    return {n: s.isel(time=slice(*np.searchsorted(s["time"].values, limits))) for n, s in streams.items()}
+
+
 def _set_of(
     foot: _Foot, inputs: list[Floats], at: list[Floats], model: GrfModel, about: Mapping[str, Any], name: str, cut: str
 ) -> StanceSet:
@@ -399,7 +406,7 @@ def _answer_stances(
     for stance in foot.found:
         if np.isfinite(stance.to_s):
             at = stance_times(stance.ic_s, stance.to_s, asked.points)
-            made.append((stance, at, inputs_at(foot.streams, stance, at, channels, asked)))
+            made.append((stance, at, inputs_at(_nearby(foot.streams, at), stance, at, channels, asked)))
     usable = [i for i, (_, _, x) in enumerate(made) if np.isfinite(x).any()]
     answers: dict[int, Floats] = {}
     if usable:
@@ -446,14 +453,14 @@ def _answer_windows(
     first = np.rint(begins).astype(np.int64)
     at = [time[0] + (k + np.arange(points)) / rate for k in first]
     whole = Stance(float(time[0]), float(time[-1]), foot.side, name, "none")
-    inputs = [inputs_at(foot.streams, whole, t, spec.scaler.channels, asked) for t in at]
+    inputs = [inputs_at(_nearby(foot.streams, t), whole, t, spec.scaler.channels, asked) for t in at]
     answers = predict(model, _set_of(foot, inputs, at, model, about, name, "none"), leaks=leaks)
     known = [np.asarray(np.isfinite(x).any(axis=1), dtype=bool) for x in inputs]
     curve = from_windows(foot.base, first, answers, known, rate_hz=rate, axes=spec.scaler.axes)
     rows = []
     for stance in foot.found:
-        inside = (curve.time_s >= stance.ic_s) & (curve.time_s <= stance.to_s)
-        if inside.any() and np.isfinite(stance.to_s):
+        inside = between(curve.time_s, stance.ic_s, stance.to_s)
+        if np.isfinite(stance.to_s) and inside.stop > inside.start:
             t, y = np.asarray([stance.ic_s, stance.to_s]), curve.force_bw[inside]
             rows.append(_row(foot.side, t, y, np.zeros((1, 1)), spec.scaler.channels[:1]))
     return curve, rows

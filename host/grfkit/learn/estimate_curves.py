@@ -51,6 +51,11 @@ def sample_times(base: xr.Dataset) -> tuple[Floats, NDArray[np.bool_]]:
     return time[keep], received[keep]
 
 
+def between(time_s: Floats, start_s: float, end_s: float) -> slice:
+    """Return which of increasing times lie from start to end, both included."""
+    return slice(int(np.searchsorted(time_s, start_s, "left")), int(np.searchsorted(time_s, end_s, "right")))
+
+
 def from_stances(
     base: xr.Dataset,
     answers: Sequence[tuple[Floats, Floats]],
@@ -72,12 +77,12 @@ def from_stances(
     force = np.full((time.size, len(axes)), np.nan)
     for (before, _), (after, _) in pairwise(answers):
         start, end = float(before[-1]), float(after[0])
-        inside = (time > start) & (time < end)
         disturbed = any(a < end and b > start for a, b in turned_down)
         if 0 < end - start <= LONGEST_SWING_S and not disturbed:
-            force[inside & received] = 0.0
+            swing = between(time, start, end)
+            force[swing] = np.where(received[swing, None], 0.0, np.nan)
     for at, values in answers:
-        inside = (time >= at[0]) & (time <= at[-1])
+        inside = between(time, at[0], at[-1])
         force[inside] = linear(at, values, time[inside])
     return FootCurve(time, force, float(base.attrs["rate_hz"]), axes)
 
