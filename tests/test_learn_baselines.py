@@ -20,6 +20,7 @@ from grfkit.learn.baselines import (
     ridge_answer,
 )
 from grfkit.learn.folds import LeakError
+from grfkit.learn.ridge import ridge_answers
 from grfkit.learn.stance_set import StanceSet
 from grfkit.units import G
 from learn_sets import made_up
@@ -88,6 +89,28 @@ def test_ridge_is_least_squares_with_rows_of_penalty(rows: int, columns: int) ->
     np.testing.assert_allclose(ridge_answer(x, y, 7.0, at), (at - x0) @ weights + y0, rtol=1e-9)
     far = ridge_answer(x, y, 1e12, at)
     np.testing.assert_allclose(far, np.tile(y0, (4, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(40, 12), (12, 40)])
+def test_all_penalties_at_once_are_each_of_them_alone(rows: int, columns: int) -> None:
+    """The reference solves each penalty's own augmented least squares; columns that repeat leave the Gram singular."""
+    rng = np.random.default_rng(columns)
+    x, y, at = rng.normal(3, 2, (rows, columns)), rng.normal(-1, 1, (rows, 2)), rng.normal(3, 2, (5, columns))
+    x[:, 1], at[:, 1] = x[:, 0], at[:, 0]
+    x0, y0 = x.mean(axis=0), y.mean(axis=0)
+    alphas = (1e-2, 1.0, 30.0, 1e4)
+    for alpha, said in zip(alphas, ridge_answers(x, y, alphas, at), strict=True):
+        taller = np.vstack([x - x0, np.sqrt(alpha) * np.eye(columns)])
+        weights = np.linalg.lstsq(taller, np.vstack([y - y0, np.zeros((columns, 2))]), rcond=None)[0]
+        np.testing.assert_allclose(said, (at - x0) @ weights + y0, rtol=1e-7, atol=1e-9)
+
+
+def test_ridge_thins_long_windows_and_keeps_short_ones_whole() -> None:
+    for points, kept in ((11, 11), (21, 21), (61, 21), (101, 26)):
+        data = made_up("ab", each=3, points=points)
+        model = Ridge()
+        model.fit(data, ())
+        assert model.learn_flat(data, "ridge").shape == (6, kept * 5)
 
 
 def test_ridge_finds_a_linear_law_for_a_person_never_seen_and_chooses_little_penalty() -> None:

@@ -1,0 +1,150 @@
+"""What baselines share: whom they were fitted on, flattened stances, mean curves, settings chosen over participants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .batches import require
+from .folds import LeakError, grouped_kfold
+from .stance_set import StanceSet
+
+Floats = NDArray[np.float64]
+
+
+class Predictor(Protocol):
+    """What answers for a window: a network or a baseline."""
+
+    @property
+    def name(self) -> str:
+        """Return the name under which results are listed."""
+
+    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
+        """Learn from a set without anyone to be tested; ``inner`` are those of it who may choose settings."""
+
+    def predict(self, data: StanceSet) -> Floats:
+        """Return forces in BW, shape (stances, time, axes)."""
+
+
+@dataclass
+class Baseline:
+    """What baselines share: they learn from training and inner participants alike, and remember them.
+
+    Attributes
+    ----------
+    leaks
+        Names of what a split leaks by design; without one, participants seen in fitting are refused.
+    """
+
+    leaks: tuple[str, ...] = ()
+    seen: tuple[str, ...] = field(default=(), init=False)
+    axes: tuple[str, ...] = field(default=(), init=False)
+    points: int = field(default=0, init=False)
+
+    def learn(self, data: StanceSet) -> None:
+        self.seen, self.axes, self.points = data.participants, data.axes, int(data.data.sizes["time"])
+
+    def check(self, data: StanceSet, name: str) -> None:
+        if not self.seen:
+            raise BadInputError(f"{name} has not been fitted; call fit first")
+        known = sorted(set(self.seen) & set(data.participants))
+        if known and not any(leak.strip() for leak in self.leaks):
+            raise LeakError(
+                f"participant {', '.join(known)} was in the fit of {name}; test others, or name the split that leaks"
+                " by design (leaks=...)"
+            )
+        if int(data.data.sizes["time"]) != self.points:
+            raise BadInputError(
+                f"windows have {int(data.data.sizes['time'])} points, but {name} was fitted on {self.points}"
+            )
+
+
+def mean_curve(data: StanceSet) -> Floats:
+    """Return the mean over participants of each one's mean curve, shape (time, axes); weight 0 counts nothing."""
+    _, y, w = data.arrays()
+    w = np.where(np.isfinite(y).all(axis=2), w, 0.0)[:, :, None]
+    if data.data.attrs["window"] == "continuous":
+        w, y = w.reshape(-1, 1, 1), y.reshape(-1, 1, y.shape[2])
+    people = np.repeat(data.per_stance("participant"), len(y) // data.size)
+    curves = []
+    for person in data.participants:
+        own = people == person
+        weight = w[own].sum(axis=0, dtype=np.float64)
+        total = (w[own] * np.nan_to_num(y[own])).sum(axis=0, dtype=np.float64)
+        curves.append(np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan))
+    counted = np.isfinite(curves)
+    mean = np.where(counted, curves, 0.0).sum(axis=0) / np.maximum(counted.sum(axis=0), 1)
+    return np.array(np.broadcast_to(mean, (int(data.data.sizes["time"]), y.shape[2])), dtype=np.float64)
+
+
+@dataclass
+class FlatBaseline(Baseline):
+    """A baseline on flattened, z-scored stances: of every ``every``-th point, but of no fewer than ``least``."""
+
+    every: int = 1
+    least: int = 1
+    statics: tuple[str, ...] = ()
+    channels: tuple[str, ...] = field(default=(), init=False)
+    _centre: Floats = field(default_factory=lambda: np.zeros(0), init=False)
+    _size: Floats = field(default_factory=lambda: np.ones(0), init=False)
+
+    def flat(self, data: StanceSet, name: str) -> Floats:
+        if data.data.attrs["window"] != "stance":
+            raise BadInputError(f"{name} takes time-normalised stances, not continuous windows")
+        require(data.channels, self.channels, "channel")
+        x = np.asarray(data.data["inputs"].sel(channel=list(self.channels)).values, dtype=np.float64)
+        step = max(1, min(self.every, (x.shape[1] - 1) // max(self.least - 1, 1)))
+        parts = [x[:, ::step].reshape(data.size, -1), *(data.scalar(s)[:, None] for s in self.statics)]
+        return np.concatenate(parts, axis=1)
+
+    def learn_flat(self, data: StanceSet, name: str) -> Floats:
+        self.learn(data)
+        self.channels = data.channels
+        flat = self.flat(data, name)
+        known = np.isfinite(flat)
+        count = np.maximum(known.sum(axis=0), 1)
+        self._centre = np.where(known, flat, 0.0).sum(axis=0) / count
+        spread = np.sqrt(np.where(known, (flat - self._centre) ** 2, 0.0).sum(axis=0) / count)
+        self._size = np.where(spread > 1e-9 * (1 + np.abs(self._centre)), spread, np.inf)
+        return self.scaled(flat)
+
+    def scaled(self, flat: Floats) -> Floats:
+        """Return z-scores; what is missing, and what never changed in training, is 0."""
+        return np.nan_to_num((flat - self._centre) / self._size, nan=0.0)
+
+
+def flat_targets(data: StanceSet) -> Floats:
+    """Return curves (stances, time x axes); a sample that does not count takes the mean curve's value."""
+    _, y, w = data.arrays()
+    counts = (w > 0)[:, :, None] & np.isfinite(y)
+    return np.asarray(np.where(counts, y, mean_curve(data)), dtype=np.float64).reshape(data.size, -1)
+
+
+def best_setting(
+    data: StanceSet,
+    x: Floats,
+    y: Floats,
+    settings: Sequence[float],
+    answers: Callable[[Floats, Floats, Sequence[float], Floats], Iterator[Floats]],
+) -> float:
+    """Return the setting of least squared error over held-out participants; the middle one where there is only one.
+
+    Parameters
+    ----------
+    answers
+        Gives, of ``x`` (n, p) and ``y`` (n, q), what each setting in turn says at others (m, p), shape (m, q).
+    """
+    if len(data.participants) < 2:
+        return settings[len(settings) // 2]
+    people = data.per_stance("participant")
+    errors = np.zeros(len(settings))
+    for fold in grouped_kfold(data, k=min(5, len(data.participants)), inner=0):
+        out = np.isin(people, fold.test)
+        for i, said in enumerate(answers(x[~out], y[~out], settings, x[out])):
+            errors[i] += ((said - y[out]) ** 2).sum()
+    return settings[int(np.argmin(errors))]
