@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 Kind = Literal["zscore", "minmax", "none"]
 Target = Literal["bw", "newton", "zscore", "minmax"]
 TINY = 1e-10
+STILL = 1e12
+"""Size of a column that never moved in training: whatever it does later, nothing was learnt from it, so it counts 0."""
 
 
 class Scaler(BaseModel):
@@ -111,7 +113,7 @@ class _Moments:
         self.high = np.maximum(self.high, np.where(known, v, -np.inf).max(axis=0, initial=-np.inf))
 
     def scale(self, kind: Kind) -> tuple[Floats, Floats]:
-        """Return centre and size; a column never known, or that never changes, has size 1."""
+        """Return centre and size; one that was never known or never changed is so large that the column stays 0."""
         sizes = np.sqrt(self.m2 / np.maximum(self.n, 1)) if kind == "zscore" else self.high - self.low
         centre = self.mean if kind == "zscore" else self.low
         if kind == "none":
@@ -119,7 +121,7 @@ class _Moments:
         known = self.n > 0
         # rounding leaves a constant column a tiny spread: told by its size beside the mean, not by zero
         moves = known & (np.where(known, sizes, 0.0) > 1e-7 * np.abs(np.where(known, centre, 0.0)) + TINY)
-        return np.where(known, centre, 0.0), np.where(moves, sizes, 1.0)
+        return np.where(known, centre, 0.0), np.where(moves, sizes, STILL)
 
 
 def fit_scaler(
@@ -162,6 +164,7 @@ def fit_scaler(
     centre, size = inputs.scale(kind)
     static_centre, static_size = _static_scale(windows, kind, unique=unique_statics)
     t_centre, t_size = targets.scale(target if target in ("zscore", "minmax") else "none")
+    t_size = np.where(t_size == STILL, 1.0, t_size)
     return Scaler(
         kind=kind,
         target=target,
