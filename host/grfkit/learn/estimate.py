@@ -18,7 +18,7 @@ from ..gait.contacts import Rejection
 from ..gait.stances import SOURCES, Stance, Stances, stances
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import Recording, Trial
-from .estimate_curves import FootCurve, between, from_stances, from_windows
+from .estimate_curves import FootCurve, between, from_stances, from_windows, increasing
 from .model import DOCUMENT, WEIGHTS, GrfModel, ModelSpec, predict
 from .stance_set import StanceSet, make_stance_set
 from .trials import KINDS, CutRequest, inputs_at
@@ -252,6 +252,12 @@ def _kinds(spec: ModelSpec) -> tuple[str, ...]:
     return tuple(k for k in KINDS if any(c.startswith(_PREFIX[k]) for c in spec.scaler.channels))
 
 
+def _in_order(stream: xr.Dataset) -> xr.Dataset:
+    """Return the samples whose times are known and increase: windows are looked up by time."""
+    kept = increasing(np.asarray(stream["time"].values, dtype=np.float64))
+    return stream if kept.all() else stream.isel(time=np.flatnonzero(kept))
+
+
 def _worn(streams: Mapping[str, xr.Dataset], spec: ModelSpec) -> dict[Side, dict[str, xr.Dataset]]:
     """Return the wearable streams of each foot that holds every channel of the model, in the model's units.
 
@@ -265,7 +271,7 @@ def _worn(streams: Mapping[str, xr.Dataset], spec: ModelSpec) -> dict[Side, dict
     feet: dict[Side, dict[str, xr.Dataset]] = {}
     lacking: dict[Side, list[str]] = {}
     for side in SIDES:
-        own = {n: s for n, s in worn.items() if s.attrs.get("side") == side}
+        own = {n: _in_order(s) for n, s in worn.items() if s.attrs.get("side") == side}
         if not own:
             continue
         usable = [s for s in own.values() if s.attrs.get("kind") in kinds]

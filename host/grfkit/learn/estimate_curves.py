@@ -39,11 +39,16 @@ class FootCurve:
         return linear(self.time_s, self.force_bw, time_s)
 
 
+def increasing(time_s: Floats) -> NDArray[np.bool_]:
+    """Return which times are known and later than all before them: where a clock was set back, the first ones stay."""
+    latest = np.maximum.accumulate(np.where(np.isfinite(time_s), time_s, -np.inf))
+    return np.asarray(np.isfinite(time_s) & (time_s > np.concatenate([[-np.inf], latest[:-1]])), dtype=bool)
+
+
 def sample_times(base: xr.Dataset) -> tuple[Floats, NDArray[np.bool_]]:
     """Return a stream's times that increase, and in which of them a signal was received."""
     time = np.asarray(base["time"].values, dtype=np.float64)
-    rows = np.flatnonzero(np.isfinite(time))
-    keep = rows[np.diff(time[rows], prepend=-np.inf) > 0]
+    keep = increasing(time)
     signals = [
         np.asarray(v.values, dtype=np.float64) for n, v in base.data_vars.items() if not str(n).startswith("time")
     ]
