@@ -1,4 +1,4 @@
-"""What a network has to beat, asked the same question: mean curves, ridge, nearest neighbours, scaled pressure."""
+"""What a network has to beat, asked the same question: mean curves, ridge, nearest neighbours, pressure, physics."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from ..units import G
+from .batches import require
 from .predictor import Baseline, FlatBaseline, Predictor, best_setting, flat_targets, mean_curve
 from .ridge import LaggedRidge, Ridge, ridge_answer
 from .stance_set import StanceSet
@@ -20,6 +21,7 @@ __all__ = [
     "LaggedRidge",
     "MeanCurve",
     "NearestNeighbours",
+    "PhysicsPrior",
     "Predictor",
     "Ridge",
     "ScaledPressure",
@@ -182,6 +184,65 @@ class ScaledPressure(Baseline):
         return curves
 
 
+@dataclass
+class PhysicsPrior(Baseline):
+    """The force on the body that its trunk's acceleration tells, where the windows hold it; other axes: mean curve.
+
+    From the channels ``physics_v``, ``physics_ap`` and ``physics_ml``
+    (:func:`~grfkit.learn.adapters.motion.physics_bw`). The force is that on both feet: in double support it is an upper
+    bound of the vertical force on one foot, and in continuous windows it is the other foot's while this one swings.
+    A sample whose channel is missing gets the mean curve's.
+
+    Parameters
+    ----------
+    fit_gain
+        Scale each axis by the least-squares gain over training participants; without, nothing is learnt.
+    """
+
+    name: str = "physics prior"
+    fit_gain: bool = False
+    gains: dict[str, float] = field(default_factory=dict, init=False)
+    _curve: Floats = field(default_factory=lambda: np.zeros((0, 0)), init=False)
+
+    def fit(self, data: StanceSet, inner: Sequence[str] = ()) -> None:
+        """Keep the mean curve and fit the gains, if any; ``inner`` counts as training."""
+        del inner
+        used = [a for a in data.axes if physics_channel(a) in data.channels]
+        if not used:
+            wanted = " or ".join(physics_channel(a) for a in data.axes)
+            raise BadInputError(f"{self.name} needs channels {wanted}; the set has {', '.join(data.channels)}")
+        self.learn(data)
+        self._curve = mean_curve(data)
+        self.gains = {a: self._gain(data, a) if self.fit_gain else 1.0 for a in used}
+
+    def _gain(self, data: StanceSet, axis: str) -> float:
+        _, y, w = data.arrays()
+        told, truth = _channel(data, axis), y[:, :, self.axes.index(axis)].astype(np.float64)
+        known = (w > 0) & np.isfinite(told) & np.isfinite(truth)
+        power = float((w[known] * told[known] ** 2).sum())
+        return float((w[known] * told[known] * truth[known]).sum()) / power if power > 0 else 1.0
+
+    def predict(self, data: StanceSet) -> Floats:
+        """Return what the channels tell, and the mean curve of axes without one."""
+        self.check(data, self.name)
+        require(data.channels, tuple(physics_channel(a) for a in self.gains), "channel")
+        said = np.repeat(self._curve[None], data.size, axis=0)
+        for axis, gain in self.gains.items():
+            told = gain * _channel(data, axis)
+            column = self.axes.index(axis)
+            said[:, :, column] = np.where(np.isfinite(told), told, said[:, :, column])
+        return said
+
+
+def physics_channel(axis: str) -> str:
+    """Return the input channel that tells an axis: ``physics_v`` of ``vgrf``."""
+    return f"physics_{axis.removesuffix('grf')}"
+
+
+def _channel(data: StanceSet, axis: str) -> Floats:
+    return np.asarray(data.data["inputs"].sel(channel=physics_channel(axis)).values, dtype=np.float64)
+
+
 def baselines(data: StanceSet, *, leaks: tuple[str, ...] = ()) -> tuple[Predictor, ...]:
     """Return every baseline that can answer for this set, not fitted."""
     found: list[Predictor] = [MeanCurve(leaks), KnownSpeedMeanCurve(leaks)]
@@ -192,4 +253,6 @@ def baselines(data: StanceSet, *, leaks: tuple[str, ...] = ()) -> tuple[Predicto
     cells = any(fnmatchcase(c, p) for c in data.channels for p in ScaledPressure(leaks).patterns)
     if cells and "vgrf" in data.axes:
         found.append(ScaledPressure(leaks))
+    if any(physics_channel(a) in data.channels for a in data.axes):
+        found.append(PhysicsPrior(leaks))
     return tuple(found)

@@ -103,7 +103,13 @@ def from_preset(preset: Preset) -> Recipe:
         preset=f"{preset.name} {preset.kind}",
         network=network,
         train=config,
-        cut=CutRequest(points=preset.points, source=_SOURCES[preset.cut]),  # type: ignore[arg-type]
+        cut=CutRequest(
+            points=preset.points,
+            source=_SOURCES[preset.cut],  # type: ignore[arg-type]
+            force_lowpass_hz=preset.force_lowpass_hz,
+            imu_lowpass_hz=preset.imu_lowpass_hz,
+            lowpass_corrected=preset.lowpass_corrected,
+        ),
         split=preset.split,
         inner=1 if train.patience else 0,
         leaks=preset.leaks,

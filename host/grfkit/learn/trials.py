@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
-from ..gait.plate_hits import upward_n
-from ..gait.stances import Source, Stance, stances
+from ..gait.stances import Source, Stance, insole_total, stances
 from ..records import Trial
 from ..units import G
+from .foot_force import PlateColumns, alone, filtered, foot_force, plate_columns, stance_force
+from .set_writer import write_sets
 from .stance_set import StanceSet, join, make_stance_set
-from .windows import linear, stance_times
+from .trial_scalars import insole_scalars
+from .windows import check_window, continuous_starts, linear, stance_times
 
 Floats = NDArray[np.float64]
 
 KINDS = ("insole", "imu")
+PARTIAL = "no whole contact of this foot alone on a plate"
+_NEAR_S = 0.1
+_LEAST_SHARE = 0.75
 _SIGNALS = {"insole": ("cell_", "zone_", "force", "cop_"), "imu": ("acc_", "gyro_")}
 _LATERAL = ("acc_y", "gyro_x", "gyro_z", "cop_y")
 """Channels whose sign turns where a left foot is mirrored onto a right one: y of vectors, x and z of rotations."""
@@ -38,11 +43,24 @@ class CutRequest:
         Samples of a time-normalised stance.
     source
         The detector: ``insole_causal`` is what a device can run; ``force`` knows the answer and is named in results.
+        ``imu`` and ``landmarks`` see no toe-off and cut no stances.
     kinds
-        Wearables whose channels become inputs.
+        Wearables whose channels become inputs; or ``landmarks`` alone, which ``mapping`` names.
     mirror
         Left turned into right, so that one network serves both feet. Assumes sensors mounted alike on both shoes with
         y to the left; turn it off where they are not.
+    force_lowpass_hz, imu_lowpass_hz
+        Zero-lag Butterworth (second order each way) on the whole record before anything is cut; 0 filters nothing,
+        and neither does a cut-off at or above half a stream's rate.
+    lowpass_corrected
+        Whether a cut-off is that of both passes together, or of each.
+    window
+        ``stance``, or ``continuous``: windows of ``window_s`` at ``rate_hz``, one foot each, sharing ``overlap`` (0 to
+        1), that count where that foot's force is known (:func:`~grfkit.learn.foot_force.foot_force`).
+    mapping
+        Of landmarks: name of a shipped mapping, or the path of one.
+    landmark_inputs, frame, physics
+        Of landmarks: see :class:`~grfkit.learn.adapters.motion.MotionSettings`.
     """
 
     points: int = 101
@@ -50,6 +68,17 @@ class CutRequest:
     rule: str = "20N"
     kinds: tuple[str, ...] = KINDS
     mirror: bool = True
+    force_lowpass_hz: float = 0.0
+    imu_lowpass_hz: float = 0.0
+    lowpass_corrected: bool = True
+    window: Literal["stance", "continuous"] = "stance"
+    window_s: float = 2.0
+    overlap: float = 0.0
+    rate_hz: float = 100.0
+    mapping: str = ""
+    landmark_inputs: tuple[Literal["position", "velocity", "acceleration"], ...] = ("position",)
+    frame: Literal["landing", "travelling", "lab"] = "landing"
+    physics: bool = False
 
 
 def from_trials(paths: Iterable[Path], request: CutRequest | None = None) -> StanceSet:
@@ -60,90 +89,277 @@ def from_trials(paths: Iterable[Path], request: CutRequest | None = None) -> Sta
     BadInputError
         If a trial names no participant or mass, was refused, or no stance is left; or if trials differ in channels.
     """
-    chosen = request or CutRequest()
-    sets = []
-    for path in paths:
-        try:
-            sets.append(from_trial(Trial.from_netcdf(path), chosen, name=path.stem))
-        except BadInputError as error:
-            text = str(error)
-            raise BadInputError(text if text.startswith(str(path)) else f"{path}: {text}") from error
-    if not sets:
-        raise BadInputError("no trial was given; name the files that grf-sync wrote")
-    return join(sets)
+    return join(list(sets_of(paths, request)))
 
 
-def from_trial(trial: Trial, request: CutRequest | None = None, *, name: str = "trial") -> StanceSet:
-    """Return the stances of one trial.
-
-    The force is the sum of the plates that bore the foot, in body weights, at the instants of the window. Vertical
-    always; forward and medial where the plates are in the lab frame. Stances whose force or inputs are missing, and
-    those whose foot is unknown, are counted and left out.
+def from_trials_to(paths: Iterable[Path], request: CutRequest | None, out: Path, *, force: bool = False) -> StanceSet:
+    """Return the set of :func:`from_trials`, written to a netCDF4 file trial by trial and opened there, lazily.
 
     Raises
     ------
     BadInputError
-        If the trial names no participant or mass, was refused, or no stance is left.
+        As :func:`from_trials`; or if the file exists and ``force`` is false. Nothing is written then.
+    """
+    return write_sets(sets_of(paths, request), out, force=force)
+
+
+def sets_of(paths: Iterable[Path], request: CutRequest | None = None) -> Iterator[StanceSet]:
+    """Give the windows of one trial file after the other.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`from_trials`, naming the file.
+    """
+    none = True
+    for path in paths:
+        none = False
+        try:
+            yield from_trial(Trial.from_netcdf(path), request, name=path.stem)
+        except BadInputError as error:
+            text = str(error)
+            raise BadInputError(text if text.startswith(str(path)) else f"{path}: {text}") from error
+    if none:
+        raise BadInputError("no trial was given; name the files that grf-sync wrote")
+
+
+@dataclass
+class _Rows:
+    """The windows that were cut, and those that were not."""
+
+    sides: list[str] = field(default_factory=list)
+    times: list[tuple[float, float]] = field(default_factory=list)
+    inputs: list[Floats] = field(default_factory=list)
+    targets: list[Floats] = field(default_factory=list)
+    weight: list[Floats] = field(default_factory=list)
+    excluded: Counter[str] = field(default_factory=Counter)
+
+    def add(self, side: str, span: tuple[float, float], values: tuple[Floats, Floats, Floats]) -> None:
+        self.sides.append(side)
+        self.times.append(span)
+        for kept, value in zip((self.inputs, self.targets, self.weight), values):
+            kept.append(value)
+
+
+def from_trial(trial: Trial, request: CutRequest | None = None, *, name: str = "trial") -> StanceSet:
+    """Return the windows of one trial.
+
+    The force is the sum of the plates that bore the foot, in body weights, at the instants of the window. Vertical
+    always; forward and medial where the plates are in the lab frame. Stances whose force or inputs are missing, and
+    those whose foot is unknown, are counted and left out. Scalars ``insole_length_m`` and ``insole_size`` (a number,
+    or XS to XXL as 1 to 6) are those that the trial or its insoles state.
+
+    Raises
+    ------
+    BadInputError
+        If the trial names no participant or mass, was refused, or no stance is left; or the detector sees no stances.
     """
     chosen = request or CutRequest()
-    attrs = trial.tree.attrs
     _check(trial, chosen, name)
-    found = stances(trial, source=chosen.source, rule=chosen.rule)
-    excluded: Counter[str] = Counter(found.rejected)
-    streams = dict(trial.streams())
+    if chosen.kinds == ("landmarks",):
+        from .landmark_trials import from_landmark_trial
+
+        return from_landmark_trial(trial, chosen, name=name)
+    streams = low_passed(dict(trial.streams()), chosen)
     plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
     axes = _axes(plates)
     channels, units = channels_of(streams, chosen.kinds)
-    weight_n = float(attrs["mass_kg"]) * G
-    rows: list[tuple[Stance, Floats, Floats]] = []
+    columns = plate_columns(plates, three=len(axes) > 1)
+    cut = _stances if chosen.window == "stance" else _continuous
+    rows = cut(trial, streams, columns, channels, chosen)
+    if not rows.inputs:
+        counts = ", ".join(f"{n} {reason}" for reason, n in rows.excluded.items()) or "none was found"
+        raise BadInputError(f"no {'stance' if chosen.window == 'stance' else 'window'} is left ({counts})")
+    return _made(trial, rows, chosen, name, axes, (channels, units), insole_scalars(trial, streams))
+
+
+def _stances(
+    trial: Trial,
+    streams: dict[str, xr.Dataset],
+    plates: Sequence[PlateColumns],
+    channels: Sequence[str],
+    request: CutRequest,
+) -> _Rows:
+    """Return the stances that the request's detector finds; what both feet bear together on a plate counts nothing."""
+    found = stances(trial, source=request.source, rule=request.rule)
+    rows = _Rows(excluded=Counter(found.rejected))
+    weight_n = float(trial.tree.attrs["mass_kg"]) * G
+    by_force = request.source == "force"
+    whole = found.stances if by_force else stances(trial, source="force", rule=request.rule).stances
     for stance in found.stances:
         if stance.side not in ("left", "right"):
-            excluded["foot unknown"] += 1
+            rows.excluded["foot unknown"] += 1
             continue
         if not np.isfinite(stance.to_s):
-            excluded["no toe-off"] += 1
+            rows.excluded["no toe-off"] += 1
             continue
-        at = stance_times(stance.ic_s, stance.to_s, chosen.points)
-        target = _force(plates, stance, at, axes) / weight_n
-        inputs = inputs_at(streams, stance, at, channels, chosen)
+        known = stance if by_force else _whole_contact(stance, whole)
+        if known is None:
+            rows.excluded[PARTIAL] += 1
+            continue
+        stance = replace(stance, plates=known.plates)
+        at = stance_times(stance.ic_s, stance.to_s, request.points)
+        counts = alone(plates, stance, (*whole, *found.stances), at)
+        target = _of_foot(stance_force(plates, stance, at), stance.side) / weight_n
+        inputs = inputs_at(streams, stance, at, channels, request)
         if not np.isfinite(target).all():
-            excluded["force missing"] += 1
+            rows.excluded["force missing"] += 1
         elif not np.isfinite(inputs).any(axis=0).any():
-            excluded["all inputs missing"] += 1
+            rows.excluded["all inputs missing"] += 1
+        elif not counts.any():
+            rows.excluded["both feet on one plate throughout"] += 1
         elif target[:, 0].max() < 0.3:
-            excluded["beside the plates"] += 1
+            rows.excluded["beside the plates"] += 1
         else:
-            rows.append((stance, inputs, target))
-    if not rows:
-        counts = ", ".join(f"{n} {reason}" for reason, n in excluded.items()) or "none was found"
-        raise BadInputError(f"no stance is left ({counts})")
-    made = [r[0] for r in rows]
-    size = len(rows)
+            span = (stance.ic_s, stance.to_s - stance.ic_s)
+            rows.add(stance.side, span, (inputs, target, counts.astype(np.float64)))
+    _drop_partial(rows, streams)
+    return rows
+
+
+def _drop_partial(rows: _Rows, streams: dict[str, xr.Dataset]) -> None:
+    """Leave out stances in which the plate bore far less, or more, than the insole says, as the foot's others go.
+
+    The ratio of the plates' impulse to the insole's is compared with the median of the same foot: a foot a little
+    beside a plate shows in no centre of pressure that is far enough from the edge. Needs five stances of a foot.
+    """
+    keep = np.ones(len(rows.sides), dtype=bool)
+    for side in ("left", "right"):
+        own = [i for i, s in enumerate(rows.sides) if s == side]
+        worn = [s for s in streams.values() if s.attrs.get("kind") == "insole" and s.attrs.get("side") == side]
+        if len(own) < 5 or not worn:
+            continue
+        load, time = insole_total(worn[0])[0], np.asarray(worn[0]["time"].values, dtype=np.float64)
+        ratio = []
+        for i in own:
+            start, span = rows.times[i]
+            at = np.linspace(start, start + span, len(rows.targets[i]))
+            ratio.append(rows.targets[i][:, 0].sum() / max(float(np.nansum(np.interp(at, time, load))), 1e-9))
+        share = np.asarray(ratio) / np.median(ratio)
+        keep[[i for i, r in zip(own, share) if not _LEAST_SHARE <= r <= 1 / _LEAST_SHARE]] = False
+    if not keep.all():
+        rows.excluded[PARTIAL] += int((~keep).sum())
+    for name in ("sides", "times", "inputs", "targets", "weight"):
+        setattr(rows, name, [v for v, k in zip(getattr(rows, name), keep) if k])
+
+
+def _whole_contact(stance: Stance, whole: Sequence[Stance]) -> Stance | None:
+    """Return the plates' own contact that a wearable's stance is, None where they saw none, or only a part of it.
+
+    A foot half beside a plate, or two feet on one, give a force that is not this foot's.
+    """
+    for one in whole:
+        near = abs(one.ic_s - stance.ic_s) < _NEAR_S and abs(one.to_s - stance.to_s) < _NEAR_S
+        if near and one.side in (stance.side, "unknown"):
+            return one
+    return None
+
+
+def _continuous(
+    trial: Trial,
+    streams: dict[str, xr.Dataset],
+    plates: Sequence[PlateColumns],
+    channels: Sequence[str],
+    request: CutRequest,
+) -> _Rows:
+    """Return windows of equal length of each foot, over the time that its wearables and the plates share."""
+    found = stances(trial, source="force", rule=request.rule)
+    rows = _Rows(excluded=Counter({f"contact {k}": n for k, n in found.rejected.items()}))
+    weight_n = float(trial.tree.attrs["mass_kg"]) * G
+    belt = str(trial.tree.attrs.get("surface", "")) == "treadmill"
+    samples = round(request.window_s * request.rate_hz)
+    span = (samples - 1) / request.rate_hz
+    sides: tuple[Literal["left", "right"], ...] = ("left", "right")
+    for side in sides:
+        start, end = _shared_span(streams, plates, side, request.kinds)
+        if not end - start > 0:
+            continue
+        for begin in continuous_starts(start, end, window_s=span, overlap=request.overlap):
+            at = begin + np.arange(samples) / request.rate_hz
+            force, known = foot_force(plates, found.stances, side, at, weight_n=weight_n, treadmill=belt)
+            whole = Stance(float(at[0]), float(at[-1]), side, "window", "none")
+            inputs = inputs_at(streams, whole, at, channels, request)
+            known &= np.isfinite(inputs).any(axis=1)
+            if not np.isfinite(inputs).any():
+                rows.excluded["all inputs missing"] += 1
+            elif not known.any():
+                rows.excluded["force unknown throughout"] += 1
+            else:
+                target = np.where(known[:, None], _of_foot(force, side) / weight_n, 0.0)
+                rows.add(side, (float(begin), float("nan")), (inputs, target, known.astype(np.float64)))
+    return rows
+
+
+def _shared_span(
+    streams: Mapping[str, xr.Dataset], plates: Sequence[PlateColumns], side: str, kinds: Sequence[str]
+) -> tuple[float, float]:
+    """Return from when to when plates and any of the foot's wearables recorded; (0, 0) without wearables."""
+    worn = [s["time"].values for s in streams.values() if s.attrs.get("side") == side and s.attrs.get("kind") in kinds]
+    if not worn or not plates:
+        return 0.0, 0.0
+    start = max(max(float(p.time_s[0]) for p in plates), min(float(np.nanmin(t)) for t in worn))
+    return start, min(min(float(p.time_s[-1]) for p in plates), max(float(np.nanmax(t)) for t in worn))
+
+
+def _of_foot(force_n: Floats, side: str) -> Floats:
+    """Return vertical, forward and medial force of vertical, X (forward) and Y (left)."""
+    signs = np.asarray([1.0, 1.0, 1.0 if side == "right" else -1.0])
+    return np.asarray(force_n * signs[: force_n.shape[1]])
+
+
+def _made(
+    trial: Trial,
+    rows: _Rows,
+    request: CutRequest,
+    name: str,
+    axes: tuple[str, ...],
+    channels: tuple[list[str], list[str]],
+    sizes: dict[str, dict[str, float]],
+) -> StanceSet:
+    attrs, size = trial.tree.attrs, len(rows.inputs)
+    continuous = request.window == "continuous"
     return make_stance_set(
-        np.stack([r[1] for r in rows]),
-        np.stack([r[2] for r in rows]),
-        channels=channels,
-        units=units,
+        np.stack(rows.inputs),
+        np.stack(rows.targets),
+        weight=np.stack(rows.weight),
+        channels=channels[0],
+        units=channels[1],
         axes=axes,
         labels={
             "participant": [str(attrs["participant"])] * size,
             "trial": [name] * size,
             "surface": [str(attrs.get("surface", ""))] * size,
-            "side": [s.side for s in made],
+            "side": rows.sides,
         },
         scalars={
             "mass_kg": [float(attrs["mass_kg"])] * size,
             "speed_m_s": [float(attrs.get("speed_m_s", np.nan))] * size,
             "slope_percent": [float(attrs.get("slope_percent", np.nan))] * size,
-            "contact_s": [s.to_s - s.ic_s for s in made],
-        },
-        start_s=[s.ic_s for s in made],
-        window="stance",
-        cut=chosen.source,
+            "contact_s": [t[1] for t in rows.times],
+        }
+        | {what: [of[s] for s in rows.sides] for what, of in sizes.items()},
+        start_s=[t[0] for t in rows.times],
+        window=request.window,
+        cut="none" if continuous else request.source,
         source=name,
-        mirrored=chosen.mirror,
-        excluded=dict(excluded),
+        rate_hz=request.rate_hz if continuous else float("nan"),
+        mirrored=request.mirror,
+        excluded=dict(rows.excluded),
     )
+
+
+def low_passed(streams: dict[str, xr.Dataset], request: CutRequest) -> dict[str, xr.Dataset]:
+    """Return the streams as the request filters them: forces of plates and channels of IMUs, whole records."""
+    wanted = {
+        "force_plate": (("fx", "fy", "fz"), request.force_lowpass_hz),
+        "imu": (_SIGNALS["imu"], request.imu_lowpass_hz),
+    }
+    made = dict(streams)
+    for name, stream in streams.items():
+        begins, cutoff = wanted.get(str(stream.attrs.get("kind")), ((), 0.0))
+        names = [str(n) for n in stream.data_vars if str(n).startswith(begins)] if begins else []
+        made[name] = filtered(stream, names, cutoff_hz=cutoff, corrected=request.lowpass_corrected)
+    return made
 
 
 def _check(trial: Trial, request: CutRequest, name: str) -> None:
@@ -158,8 +374,20 @@ def _check(trial: Trial, request: CutRequest, name: str) -> None:
     if trial.verdict == "refused":
         raise BadInputError(f"trial '{name}' was refused by alignment; nothing is learnt from it")
     unknown = [k for k in request.kinds if k not in KINDS]
-    if unknown or not request.kinds:
-        raise BadInputError(f"kinds are {', '.join(request.kinds) or 'none'}; expected some of {', '.join(KINDS)}")
+    if (unknown or not request.kinds) and request.kinds != ("landmarks",):
+        raise BadInputError(
+            f"kinds are {', '.join(request.kinds) or 'none'}; expected some of {', '.join(KINDS)}, or landmarks alone"
+        )
+    check_window(request.window, "", ("",))
+    if not request.rate_hz > 0 or round(request.window_s * request.rate_hz) < 2:
+        raise BadInputError(
+            f"window_s is {request.window_s:g} and rate_hz {request.rate_hz:g}; expected two samples a window or more"
+        )
+    if request.window == "stance" and request.source in ("imu", "landmarks"):
+        raise BadInputError(
+            f"source '{request.source}' sees contacts without toe-off, so that it cuts no stances; take"
+            " window='continuous', or stances cut by an insole or by 'force' (which is named in every result)"
+        )
 
 
 def _axes(plates: dict[str, xr.Dataset]) -> tuple[str, ...]:
@@ -188,49 +416,24 @@ def channels_of(streams: dict[str, xr.Dataset], kinds: Sequence[str]) -> tuple[l
 def inputs_at(
     streams: dict[str, xr.Dataset], stance: Stance, at: Floats, channels: Sequence[str], request: CutRequest
 ) -> Floats:
-    """Return the foot's own signals at the window's instants, shape (points, channels); NaN where it has none."""
+    """Return the foot's own signals at the window's instants, shape (points, channels); NaN where it has none.
+
+    Filters are no part of it: see :func:`low_passed`.
+    """
     values = np.full((at.size, len(channels)), np.nan)
     for kind in request.kinds:
         for stream in streams.values():
             if stream.attrs.get("kind") != kind or stream.attrs.get("side") != stance.side:
                 continue
             here = [i for i, n in enumerate(channels) if n in stream and n.startswith(_SIGNALS[kind])]
-            columns = np.stack([np.asarray(stream[channels[i]].values, dtype=np.float64) for i in here], axis=1)
-            part = _near(np.asarray(stream["time"].values, dtype=np.float64), columns, at)
-            values[:, here] = part
+            time = np.asarray(stream["time"].values, dtype=np.float64)
+            low, high = np.searchsorted(time, [at[0] - 0.1, at[-1] + 0.1])
+            if not here or high - low < 2:
+                continue
+            columns = np.stack([stream[channels[i]].values[low:high] for i in here], axis=1)
+            values[:, here] = linear(time[low:high], np.asarray(columns, dtype=np.float64), at)
     if request.mirror and stance.side == "left":
         for index, channel in enumerate(channels):
             if channel in _LATERAL:
                 values[:, index] *= -1.0
     return values
-
-
-def _near(time_s: Floats, columns: Floats, at: Floats) -> Floats:
-    low, high = np.searchsorted(time_s, [at[0] - 0.1, at[-1] + 0.1])
-    if high - low < 2:
-        return np.full((at.size, columns.shape[1]), np.nan)
-    return linear(time_s[low:high], columns[low:high], at)
-
-
-def _force(plates: dict[str, xr.Dataset], stance: Stance, at: Floats, axes: Sequence[str]) -> Floats:
-    """Return the force on the foot (N) at the window's instants, shape (points, axes), medial of that foot positive."""
-    total = np.zeros((at.size, len(axes)))
-    bore = [n for n in plates if not stance.plates or n in stance.plates or n.split("/")[-1] in stance.plates]
-    for name in bore:
-        stream = plates[name]
-        up = upward_n(stream, name)
-        turned = -1.0 if _turned(stream, up) else 1.0
-        columns = [up]
-        if len(axes) > 1:
-            medial = 1.0 if stance.side == "right" else -1.0
-            columns += [turned * stream["fx"].values, turned * medial * stream["fy"].values]
-        values: NDArray[Any] = np.stack([np.asarray(c, dtype=np.float64) for c in columns], axis=1)
-        total += _near(np.asarray(stream["time"].values, dtype=np.float64), values, at)
-    return total
-
-
-def _turned(stream: xr.Dataset, up: Floats) -> bool:
-    """Return whether the vertical force was turned round, so that the other axes are turned with it."""
-    axis = str(stream.attrs.get("vertical", "+z"))[-1]
-    raw = np.asarray(stream[f"f{axis}"].values, dtype=np.float64)
-    return bool(np.nansum(raw * up) < 0)

@@ -27,6 +27,9 @@ Input = Literal["position", "velocity", "acceleration"]
 
 _UNITS = {"position": "m", "velocity": "m/s", "acceleration": "m/s^2"}
 _ORDER = {"position": 0, "velocity": 1, "acceleration": 2}
+PHYSICS = ("physics_v", "physics_ap", "physics_ml")
+"""Force on the whole body by Newton's second law, BW: up, along the heading, and medial of the window's foot."""
+_TRUNK = ("pelvis", "hip_left", "hip_right")
 MISSING = "landmark missing"
 OUTSIDE = "landmarks end within the stance"
 
@@ -47,6 +50,8 @@ class MotionSettings:
         Turn left stances into right ones.
     derivative_lowpass_hz, position_lowpass_hz, force_lowpass_hz
         Corrected zero-lag cut-offs; None filters nothing.
+    physics
+        Add the physics prior's channels (:data:`PHYSICS`) behind the others.
     window_s, overlap, rate_hz
         Of continuous windows; their origin is taken at the window's middle.
     """
@@ -57,6 +62,7 @@ class MotionSettings:
     position_lowpass_hz: float | None = None
     derivative_lowpass_hz: float | None = 20.0
     force_lowpass_hz: float | None = None
+    physics: bool = False
     window_s: float = 2.0
     overlap: float = 0.0
     rate_hz: float = 150.0
@@ -120,10 +126,32 @@ def static_points(path: Path) -> Points:
 def channel_names(settings: MotionSettings) -> list[str]:
     """Return the input channels in order, such as ``heel_right_z`` and ``heel_right_z_velocity``."""
     ends = ["" if kind == "position" else f"_{kind}" for kind in settings.inputs]
-    return [f"{name}_{axis}{end}" for end in ends for name in LANDMARKS for axis in "xyz"]
+    made = [f"{name}_{axis}{end}" for end in ends for name in LANDMARKS for axis in "xyz"]
+    return [*made, *PHYSICS] if settings.physics else made
 
 
-def check_request(window: str, cut: str, settings: MotionSettings) -> None:
+def physics_bw(time_s: Floats, position: Floats, *, lowpass_hz: float | None) -> Floats:
+    """Return the force on the body (BW; X forward, Y left, Z up) that its trunk's motion tells, shape (frames, 3).
+
+    ``F / (m g) = (a + g) / g`` with ``a`` the acceleration of the centre of mass, here of the mean of pelvis centre and
+    hips: vertical ``1 + a_z / g``, horizontal ``a_x / g`` and ``a_y / g`` (Newton; with all segments, of runners:
+    Bobbert et al., J Biomech 24, 1991, 1095-1105). It is the force on *both* feet together: in double
+    support the vertical is an upper bound of each foot's, in swing of one foot it is the other's, and in flight it is
+    0 up to what arms and legs do. A belt of constant speed changes nothing; a slope is not taken out.
+
+    Parameters
+    ----------
+    position
+        Shape (frames, 11, 3), heading along X, Z up, m.
+    lowpass_hz
+        Corrected zero-lag cut-off before differentiation; None filters nothing.
+    """
+    trunk = position[:, [LANDMARKS.index(n) for n in _TRUNK]].mean(axis=1)
+    found = derivatives(time_s, trunk, order=2, lowpass_hz=lowpass_hz) / G
+    return np.asarray(found + np.asarray([0.0, 0.0, 1.0]))
+
+
+def check_request(window: str, cut: str, settings: MotionSettings, *, allowed: Sequence[str] = ("force",)) -> None:
     """Refuse windows, cuts and inputs that cannot be had, before any file is read.
 
     Raises
@@ -131,7 +159,7 @@ def check_request(window: str, cut: str, settings: MotionSettings) -> None:
     BadInputError
         Naming what was asked and what there is.
     """
-    check_window(window, cut)
+    check_window(window, cut, allowed)
     bad = [k for k in settings.inputs if k not in _UNITS]
     if bad or not settings.inputs:
         raise BadInputError(f"inputs are {list(settings.inputs)}, expected some of {', '.join(_UNITS)}")
@@ -178,7 +206,7 @@ def motion_set(
         np.stack(rows.targets),
         weight=np.stack(rows.weight),
         channels=channel_names(settings),
-        units=[_UNITS[k] for k in settings.inputs for _ in range(3 * len(LANDMARKS))],
+        units=_channel_units(settings),
         labels={n: [row[i] for row in rows.labels] for i, n in enumerate(names)},
         scalars={n: [row[i] for row in rows.scalars] for i, n in enumerate(scalars)},
         window=window,
@@ -192,8 +220,16 @@ def motion_set(
     )
 
 
+def _channel_units(settings: MotionSettings) -> list[str]:
+    made = [_UNITS[k] for k in settings.inputs for _ in range(3 * len(LANDMARKS))]
+    return [*made, *["BW"] * len(PHYSICS)] if settings.physics else made
+
+
 def _paths(trial: MotionTrial, settings: MotionSettings) -> dict[str, Floats]:
-    """Return the inputs over the whole trial (filters act before anything is cut), each (frames, 11, 3)."""
+    """Return the inputs over the whole trial (filters act before anything is cut), each (frames, 11, 3).
+
+    With ``physics`` so does the force that the motion tells, (frames, 3).
+    """
     time, position = trial.points.time_s, trial.points.position
     rate = 1.0 / float(np.median(np.diff(time)))
     if settings.position_lowpass_hz is not None:
@@ -203,6 +239,8 @@ def _paths(trial: MotionTrial, settings: MotionSettings) -> dict[str, Floats]:
     for kind in settings.inputs:
         if _ORDER[kind]:
             made[kind] = derivatives(time, position, order=_ORDER[kind], lowpass_hz=settings.derivative_lowpass_hz)
+    if settings.physics:
+        made["physics"] = physics_bw(time, position, lowpass_hz=settings.derivative_lowpass_hz)
     return made
 
 
@@ -222,6 +260,9 @@ def _inputs(
             values = values - drift
         turned = mirrored(values) if settings.mirror and side == "left" else values
         parts.append(turned.reshape(len(at_s), -1))
+    if settings.physics:
+        x, y, z = resampled(time, paths["physics"], at_s).T
+        parts.append(np.stack([z, x, y if side == "right" else -y], axis=1))
     return np.concatenate(parts, axis=1)
 
 
