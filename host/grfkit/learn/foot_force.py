@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -16,9 +16,14 @@ from ..gait.stances import Stance
 from ..signals.filters import corrected_cutoff_hz, lowpass
 from .windows import linear
 
+if TYPE_CHECKING:
+    from .trials import CutRequest
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+_NEAR_S = 0.1
+_EDGE_S = 0.02
 _HOLE_S = 0.5
 """A filter does not run across a longer time without samples."""
 _NOTHING_BW, _NOTHING_N = 0.05, 30.0
@@ -69,10 +74,28 @@ def stance_force(plates: Sequence[PlateColumns], stance: Stance, at_s: Floats) -
     return np.asarray(sum((p.at(at_s) for p in plates if p.bore(stance)), np.zeros((at_s.size, 1))))
 
 
+def whole_contact(stance: Stance, whole: Sequence[Stance]) -> Stance | None:
+    """Return the plates' own contact that a wearable's stance is, None where they saw none, or only a part of it.
+
+    A foot half beside a plate, or two feet on one, give a force that is not this foot's.
+    """
+    for one in whole:
+        near = abs(one.ic_s - stance.ic_s) < _NEAR_S and abs(one.to_s - stance.to_s) < _NEAR_S
+        if near and one.side in (stance.side, "unknown"):
+            return one
+    return None
+
+
 def alone(plates: Sequence[PlateColumns], stance: Stance, others: Sequence[Stance], at_s: Floats) -> Flags:
     """Return where, within a stance, no other foot stands on its plates, shape (times,)."""
     rivals = [s for s in others if s.side != stance.side and np.isfinite(s.to_s) and _shared(plates, s, stance)]
     return ~_within(at_s, rivals)
+
+
+def of_foot(force_n: Floats, side: str) -> Floats:
+    """Return vertical, forward and medial force of vertical, X (forward) and Y (left)."""
+    signs = np.asarray([1.0, 1.0, 1.0 if side == "right" else -1.0])
+    return np.asarray(force_n * signs[: force_n.shape[1]])
 
 
 def foot_force(
@@ -91,7 +114,7 @@ def foot_force(
     nobody can part the two. Outside its contacts it is 0 only where the foot is known to be in swing: while the other
     foot alone stands, and while nobody does (all plates below 5 % of body weight or 30 N). Elsewhere, as within
     contacts that were turned down, it is unknown. Over a floor with plates a foot may stand beside them: it is known
-    within its contacts alone.
+    within its contacts (and 20 ms around them, where its plates carry less than the contact's threshold) alone.
 
     Parameters
     ----------
@@ -119,17 +142,17 @@ def foot_force(
     near = [s for s in stances if s.to_s > at_s[0] and s.ic_s < at_s[-1]]
     for stance in near:
         if stance.side == side:
-            inside = _within(at_s, [stance])
+            inside = _within(at_s, [stance], margin_s=_EDGE_S)
             force[inside] = stance_force(plates, stance, at_s[inside]) if inside.any() else 0.0
             force[inside & ~alone(plates, stance, near, at_s)] = np.nan
     return force, np.asarray(np.isfinite(force).all(axis=1), dtype=bool)
 
 
-def _within(at_s: Floats, stances: Sequence[Stance]) -> Flags:
+def _within(at_s: Floats, stances: Sequence[Stance], *, margin_s: float = 0.0) -> Flags:
     inside = np.zeros(at_s.size, dtype=bool)
     for stance in stances:
-        low, high = np.searchsorted(at_s, [stance.ic_s, stance.to_s])
-        inside[low : high + 1] |= (at_s[low : high + 1] >= stance.ic_s) & (at_s[low : high + 1] <= stance.to_s)
+        low = np.searchsorted(at_s, stance.ic_s - margin_s)
+        inside[low : np.searchsorted(at_s, stance.to_s + margin_s, side="right")] = True
     return inside
 
 
@@ -164,6 +187,20 @@ def filtered(
         for low, high in itertools.pairwise(ends):
             values[low:high] = lowpass(values[low:high], rate_hz=rate, cutoff_hz=both, order=order)
         made[name] = (stream[name].dims, values, stream[name].attrs)
+    return made
+
+
+def low_passed(streams: dict[str, xr.Dataset], request: CutRequest) -> dict[str, xr.Dataset]:
+    """Return the streams as the request filters them: forces of plates and channels of IMUs, whole records."""
+    wanted = {
+        "force_plate": (("fx", "fy", "fz"), request.force_lowpass_hz),
+        "imu": (("acc_", "gyro_"), request.imu_lowpass_hz),
+    }
+    made = dict(streams)
+    for name, stream in streams.items():
+        begins, cutoff = wanted.get(str(stream.attrs.get("kind")), ((), 0.0))
+        names = [str(n) for n in stream.data_vars if str(n).startswith(begins)] if begins else []
+        made[name] = filtered(stream, names, cutoff_hz=cutoff, corrected=request.lowpass_corrected)
     return made
 
 

@@ -16,11 +16,11 @@ from ..gait.landing import Travel, aligned, heading_aligned, travel
 from ..gait.landmarks import Mapping as LandmarkMapping
 from ..gait.landmarks import Points, landmarks, load_mapping, turned
 from ..gait.plate_hits import upward_n
-from ..gait.stances import Stance, stances
+from ..gait.stances import Stance, Stances, stances
 from ..records import Trial
 from ..units import G
-from .adapters.motion import FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set
-from .foot_force import PlateColumns, foot_force
+from .adapters.motion import OUTSIDE, FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set
+from .foot_force import PlateColumns, foot_force, low_passed
 from .stance_set import StanceSet
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 SHARED_FRAMES = ("global", "lab")
+NO_HEADING = "pass without a heading"
 
 
 def from_landmark_trial(trial: Trial, request: CutRequest, *, name: str = "trial") -> StanceSet:
@@ -48,7 +49,7 @@ def from_landmark_trial(trial: Trial, request: CutRequest, *, name: str = "trial
     settings = motion_settings(request)
     check_request(request.window, request.source, settings, allowed=(request.source,))
     return motion_set(
-        [motion_trial(trial, request, mapping, name=name)],
+        motion_trials(trial, request, mapping, name=name),
         window=request.window,
         points=request.points,
         cut_name=request.source,
@@ -71,41 +72,81 @@ def motion_settings(request: CutRequest) -> MotionSettings:
     )
 
 
-def motion_trial(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *, name: str) -> MotionTrial:
-    """Return a trial as landmarks and forces of each foot, heading along X; forces filtered as the request says."""
-    from .trials import low_passed
+def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *, name: str) -> list[MotionTrial]:
+    """Return a trial as landmarks and forces of each foot, heading along X; forces filtered as the request says.
 
-    attrs = trial.tree.attrs
+    A treadmill trial is one; an overground one is as many as there are passes (:func:`passes`), each of which may go
+    another way. Passes without a heading are left out and counted.
+    """
+    surface = str(trial.tree.attrs.get("surface", ""))
     streams = low_passed(dict(trial.streams()), request)
     marks = _landmark_stream(streams)
     plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
     _check_frames(marks, plates)
     found = stances(trial, source=request.source, rule=request.rule)
     seen = found if request.source == "force" else stances(trial, source="force", rule=request.rule)
-    surface = str(attrs.get("surface", ""))
     made = landmarks(_points(marks), mapping)
-    moved = travel(made, overground=surface == "overground")
-    ahead, straight = heading_aligned(made, moved)
-    columns = _columns(plates, mapping, moved)
-    speed = float(attrs.get("speed_m_s", np.nan))
+    parts = passes(made) if surface == "overground" else [made]
     rejected = Counter(found.rejected)
     rejected["foot unknown"] += sum(s.side == "unknown" for s in found.stances)
+    rejected[OUTSIDE] += sum(not any(_during(s, p) for p in parts) for s in found.stances if s.side != "unknown")
+    trials = []
+    for part in parts:
+        try:
+            moved = travel(part, overground=surface == "overground")
+        except BadInputError:
+            if len(parts) == 1:
+                raise
+            rejected[NO_HEADING] += 1
+            continue
+        trials.append(_pass(part, moved, _columns(plates, mapping, moved), (found, seen), trial, name))
+    if not trials:
+        raise BadInputError(f"none of the {len(parts)} passes has a heading; landmarks are seen too shortly")
+    trials[0].rejected.update({reason: count for reason, count in rejected.items() if count})
+    return trials
+
+
+def passes(points: Points, *, gap_s: float = 0.5, least_frames: int = 8) -> list[Points]:
+    """Return the stretches in which the pelvis is seen without a gap longer than ``gap_s``; short ones are dropped."""
+    seen = np.flatnonzero(np.isfinite(points.one("pelvis")).all(axis=1))
+    if not seen.size:
+        return []
+    borders = np.flatnonzero(np.diff(points.time_s[seen]) > gap_s)
+    firsts, lasts = seen[np.r_[0, borders + 1]], seen[np.r_[borders, seen.size - 1]]
+    long = [slice(a, b + 1) for a, b in zip(firsts, lasts) if b + 1 - a >= least_frames]
+    return [Points(points.time_s[k], points.names, points.position[k]) for k in long]
+
+
+def _during(stance: Stance, points: Points) -> bool:
+    return bool(stance.ic_s < points.time_s[-1] and not stance.to_s < points.time_s[0])
+
+
+def _pass(
+    points: Points,
+    moved: Travel,
+    columns: list[PlateColumns],
+    found: tuple[Stances, Stances],
+    trial: Trial,
+    name: str,
+) -> MotionTrial:
+    attrs = trial.tree.attrs
+    ahead, straight = heading_aligned(points, moved)
+    speed = float(attrs.get("speed_m_s", np.nan))
     feet: dict[Side, FootForce] = {}
     sides: tuple[Side, ...] = ("left", "right")
     for side in sides:
-        own = [s for s in found.stances if s.side == side]
-        feet[side] = _foot(columns, own, seen.stances, side, trial)
+        own = [s for s in found[0].stances if s.side == side and _during(s, points)]
+        feet[side] = _foot(columns, own, found[1].stances, side, trial)
     return MotionTrial(
         participant=str(attrs["participant"]),
         name=name,
-        surface="overground" if surface == "overground" else "treadmill",
+        surface="overground" if str(attrs.get("surface", "")) == "overground" else "treadmill",
         condition="",
         mass_kg=float(attrs["mass_kg"]),
         speed_m_s=speed if np.isfinite(speed) else moved.speed_m_s,
         points=ahead,
         travel=straight,
         feet=feet,
-        rejected={reason: count for reason, count in rejected.items() if count},
     )
 
 

@@ -16,7 +16,7 @@ from ..errors import BadInputError
 from ..gait.stances import Source, Stance, insole_total, stances
 from ..records import Trial
 from ..units import G
-from .foot_force import PlateColumns, alone, filtered, foot_force, plate_columns, stance_force
+from .foot_force import PlateColumns, alone, foot_force, low_passed, of_foot, plate_columns, stance_force, whole_contact
 from .set_writer import write_sets
 from .stance_set import StanceSet, join, make_stance_set
 from .trial_scalars import insole_scalars
@@ -26,7 +26,6 @@ Floats = NDArray[np.float64]
 
 KINDS = ("insole", "imu")
 PARTIAL = "no whole contact of this foot alone on a plate"
-_NEAR_S = 0.1
 _LEAST_SHARE = 0.75
 _SIGNALS = {"insole": ("cell_", "zone_", "force", "cop_"), "imu": ("acc_", "gyro_")}
 _LATERAL = ("acc_y", "gyro_x", "gyro_z", "cop_y")
@@ -193,14 +192,14 @@ def _stances(
         if not np.isfinite(stance.to_s):
             rows.excluded["no toe-off"] += 1
             continue
-        known = stance if by_force else _whole_contact(stance, whole)
+        known = stance if by_force else whole_contact(stance, whole)
         if known is None:
             rows.excluded[PARTIAL] += 1
             continue
         stance = replace(stance, plates=known.plates)
         at = stance_times(stance.ic_s, stance.to_s, request.points)
         counts = alone(plates, stance, (*whole, *found.stances), at)
-        target = _of_foot(stance_force(plates, stance, at), stance.side) / weight_n
+        target = of_foot(stance_force(plates, stance, at), stance.side) / weight_n
         inputs = inputs_at(streams, stance, at, channels, request)
         if not np.isfinite(target).all():
             rows.excluded["force missing"] += 1
@@ -221,13 +220,13 @@ def _drop_partial(rows: _Rows, streams: dict[str, xr.Dataset]) -> None:
     """Leave out stances in which the plate bore far less, or more, than the insole says, as the foot's others go.
 
     The ratio of the plates' impulse to the insole's is compared with the median of the same foot: a foot a little
-    beside a plate shows in no centre of pressure that is far enough from the edge. Needs five stances of a foot.
+    beside a plate shows in no centre of pressure that is far enough from the edge. Needs three stances of a foot.
     """
     keep = np.ones(len(rows.sides), dtype=bool)
     for side in ("left", "right"):
         own = [i for i, s in enumerate(rows.sides) if s == side]
         worn = [s for s in streams.values() if s.attrs.get("kind") == "insole" and s.attrs.get("side") == side]
-        if len(own) < 5 or not worn:
+        if len(own) < 3 or not worn:
             continue
         load, time = insole_total(worn[0])[0], np.asarray(worn[0]["time"].values, dtype=np.float64)
         ratio = []
@@ -241,18 +240,6 @@ def _drop_partial(rows: _Rows, streams: dict[str, xr.Dataset]) -> None:
         rows.excluded[PARTIAL] += int((~keep).sum())
     for name in ("sides", "times", "inputs", "targets", "weight"):
         setattr(rows, name, [v for v, k in zip(getattr(rows, name), keep) if k])
-
-
-def _whole_contact(stance: Stance, whole: Sequence[Stance]) -> Stance | None:
-    """Return the plates' own contact that a wearable's stance is, None where they saw none, or only a part of it.
-
-    A foot half beside a plate, or two feet on one, give a force that is not this foot's.
-    """
-    for one in whole:
-        near = abs(one.ic_s - stance.ic_s) < _NEAR_S and abs(one.to_s - stance.to_s) < _NEAR_S
-        if near and one.side in (stance.side, "unknown"):
-            return one
-    return None
 
 
 def _continuous(
@@ -285,7 +272,7 @@ def _continuous(
             elif not known.any():
                 rows.excluded["force unknown throughout"] += 1
             else:
-                target = np.where(known[:, None], _of_foot(force, side) / weight_n, 0.0)
+                target = np.where(known[:, None], of_foot(force, side) / weight_n, 0.0)
                 rows.add(side, (float(begin), float("nan")), (inputs, target, known.astype(np.float64)))
     return rows
 
@@ -299,12 +286,6 @@ def _shared_span(
         return 0.0, 0.0
     start = max(max(float(p.time_s[0]) for p in plates), min(float(np.nanmin(t)) for t in worn))
     return start, min(min(float(p.time_s[-1]) for p in plates), max(float(np.nanmax(t)) for t in worn))
-
-
-def _of_foot(force_n: Floats, side: str) -> Floats:
-    """Return vertical, forward and medial force of vertical, X (forward) and Y (left)."""
-    signs = np.asarray([1.0, 1.0, 1.0 if side == "right" else -1.0])
-    return np.asarray(force_n * signs[: force_n.shape[1]])
 
 
 def _made(
@@ -346,20 +327,6 @@ def _made(
         mirrored=request.mirror,
         excluded=dict(rows.excluded),
     )
-
-
-def low_passed(streams: dict[str, xr.Dataset], request: CutRequest) -> dict[str, xr.Dataset]:
-    """Return the streams as the request filters them: forces of plates and channels of IMUs, whole records."""
-    wanted = {
-        "force_plate": (("fx", "fy", "fz"), request.force_lowpass_hz),
-        "imu": (_SIGNALS["imu"], request.imu_lowpass_hz),
-    }
-    made = dict(streams)
-    for name, stream in streams.items():
-        begins, cutoff = wanted.get(str(stream.attrs.get("kind")), ((), 0.0))
-        names = [str(n) for n in stream.data_vars if str(n).startswith(begins)] if begins else []
-        made[name] = filtered(stream, names, cutoff_hz=cutoff, corrected=request.lowpass_corrected)
-    return made
 
 
 def _check(trial: Trial, request: CutRequest, name: str) -> None:
