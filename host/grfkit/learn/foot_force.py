@@ -142,7 +142,7 @@ def foot_force(
     near = [s for s in stances if s.to_s > at_s[0] and s.ic_s < at_s[-1]]
     for stance in near:
         if stance.side == side:
-            inside = _within(at_s, [stance], margin_s=_EDGE_S)
+            inside = _within(at_s, [stance], margin_s=0.0 if treadmill else _EDGE_S)
             force[inside] = stance_force(plates, stance, at_s[inside]) if inside.any() else 0.0
             force[inside & ~alone(plates, stance, near, at_s)] = np.nan
     return force, np.asarray(np.isfinite(force).all(axis=1), dtype=bool)

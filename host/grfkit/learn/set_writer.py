@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -42,6 +43,8 @@ def write_sets(sets: Iterable[StanceSet], out: Path, *, force: bool = False) -> 
             for reason, count in part.excluded.items():
                 excluded[reason] = excluded.get(reason, 0) + count
             sources.append(str(part.data.attrs["source"]))
+            del part
+            gc.collect()  # trees of trials and open files refer to themselves, and would stay a while
         if first is None:
             raise BadInputError("no stance set to write")
         _finish(temporary, excluded, sources)
