@@ -19,6 +19,7 @@ import xarray as xr
 from grfkit.cli.estimate import main
 from grfkit.errors import BadInputError
 from grfkit.io import read
+from grfkit.learn.estimate import Source, estimate
 from grfkit.learn.folds import Fold
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
@@ -534,3 +535,26 @@ def test_a_broken_model_is_refused(world: World, tmp_path: Path, capsys: pytest.
     assert names(tmp_path) == ["model"]
     with pytest.raises(BadInputError):
         GrfModel.load(broken)
+
+
+def test_a_model_of_filtered_imus_sees_filtered_imus(tmp_path: Path) -> None:
+    asked = CutRequest(points=51, kinds=("insole", "imu"), imu_lowpass_hz=15.0)
+    worn: dict[str, object] = {"wearables": ("insole", "imu")}
+    data = join([from_trial(as_trial(simulated(s, **worn), f"P{s}"), asked, name=f"P{s}") for s in (1, 2)])
+    fold = Fold("everyone", ("P1", "P2"), (), ())
+    config = TrainConfig(epochs=2, patience=0, batch=16, channels=("acc_*", "gyro_*"))
+    model = fit(network_config("mlp", hidden=8), config, data, fold)
+    third = as_trial(simulated(9, **worn), "P9")
+    third.to_netcdf(tmp_path / "third.nc")
+    expected = from_trial(third, asked, name="third")
+    peaks = predict(model, expected)[:, :, 0].max(axis=1)
+    off = {}
+    for hz in (15.0, 0.0):
+        cut = {"imu_lowpass_hz": hz, "lowpass_corrected": True, "rule": "20N"}
+        model.spec.provenance.configuration = {"recipe": {"cut": cut}}
+        model.save(tmp_path / "model", force=True)
+        found = estimate(model, tmp_path / "model", Source.of_trial(tmp_path / "third.nc"))
+        starts = np.asarray([row.start_s for row in found.rows])
+        rows = [found.rows[int(np.argmin(np.abs(starts - s)))] for s in expected.data["start_s"].values]
+        off[hz] = np.abs(np.asarray([row.peak_bw for row in rows]) - peaks)
+    assert np.quantile(off[15.0], 0.9) < 1e-3 < np.quantile(off[0.0], 0.5)

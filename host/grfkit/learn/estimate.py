@@ -19,6 +19,7 @@ from ..gait.stances import SOURCES, Stance, Stances, stances
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import Recording, Trial
 from .estimate_curves import FootCurve, between, from_stances, from_windows, increasing
+from .foot_force import low_passed
 from .model import DOCUMENT, WEIGHTS, GrfModel, ModelSpec, predict
 from .stance_set import StanceSet, make_stance_set
 from .trials import KINDS, CutRequest, inputs_at
@@ -182,7 +183,8 @@ def estimate(model: GrfModel, folder: Path, source: Source, request: EstimateReq
     worn = _worn(streams, spec)
     cut = _cutting(spec, wanted, streams, findings)
     asked = _cut_request(spec, cut)
-    feet = [_foot(side, own, source, asked, cut) for side, own in worn.items()]
+    filtered = {side: low_passed(own, asked) for side, own in worn.items()}
+    feet = [_foot(side, own, source, asked, cut) for side, own in filtered.items()]
     rejected = Counter(r.reason for r in {r for foot in feet for r in foot.rejections})
     allowed = _allowed(spec, about["participant"], wanted.allow_leak)
     curves: dict[Side, FootCurve] = {}
@@ -351,6 +353,8 @@ def _cut_request(spec: ModelSpec, cut: str) -> CutRequest:
         rule=str(told.get("rule", CutRequest.rule)),
         kinds=_kinds(spec),
         mirror=spec.mirrored,
+        imu_lowpass_hz=float(told.get("imu_lowpass_hz", 0.0)),
+        lowpass_corrected=bool(told.get("lowpass_corrected", CutRequest.lowpass_corrected)),
     )
 
 
