@@ -35,7 +35,7 @@ $(STAMP): pyproject.toml constraints-3.11.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,train,stats]'
 	@touch $@
 
-demo: $(STAMP) ## simulate a small lab, align its files, refuse a wrong pair, compare with the truth (about a minute)
+demo: $(STAMP) ## simulate a small lab, align it, compare with the truth; train on it, prove it, estimate (minutes)
 	$(BIN)/python tools/demo.py demo
 
 test: $(STAMP) ## everything: formatting, lint, types, import layers, tests (the tests also run where lint fails)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from grfkit.learn.adapters import bach, gaitpdb, hamner, rbds, schreiber
 from grfkit.learn.adapters.motion import MotionSettings
+from grfkit.learn.folds import Fold
 from grfkit.learn.recipe import Recipe, load_sets
+from grfkit.learn.ridge import Ridge
 from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.trials import CutRequest
 
@@ -105,3 +108,15 @@ def _without_landmarks(table: Path) -> None:
 def _no_trc(line: str) -> str:
     cells = line.split(",")
     return ",".join(";".join(p for p in cell.split(";") if not p.endswith(".trc")) for cell in cells)
+
+
+@dataclass(frozen=True)
+class EveryPoint:
+    """Ridge regression on every point of the window, not on a quarter of them: whether the quarter costs anything."""
+
+    name: str = "ridge, every point"
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Ridge:
+        """Return the unfitted ridge."""
+        del data, fold
+        return Ridge(self.name, every=1)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+import demo_learn
 from grfkit.records import ClockMap
 from grfkit.simulate.clocks import DeviceClock
 
@@ -35,13 +36,17 @@ class UnexpectedEndError(Exception):
 
 def main() -> int:
     """Run the demo and return its exit code."""
-    parser = argparse.ArgumentParser(description="Simulate a small lab, align it, and compare with the truth.")
+    about = "Simulate a small lab, align it, compare with the truth; train on it, and prove what was learnt."
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("folder", type=Path, help="folder to write; one that the demo made before is overwritten")
     folder = parser.parse_args().folder.resolve()
     try:
         start_afresh(folder)
         run_steps(folder)
         wrong = compare(folder)
+        demo_learn.learn(folder, grf, tell)
+        tell("Vertical force of people not trained on (root mean square error)")
+        print("\n".join(demo_learn.conclusion(folder)))
     except UnexpectedEndError as error:
         print(f"\ndemo: {error}", file=sys.stderr)
         return 1
@@ -188,7 +193,8 @@ def print_reports(folder: Path) -> None:
     """Say where the reports are."""
     tell("Reports to open in a browser")
     first = ["treadmill.html", "overground.html", "decoy.html", "TABLE.html"]
-    for path in [folder / n for n in first] + sorted((folder / "aligned").glob("*.html")):
+    learnt = [folder / "learn" / "proof.html"]
+    for path in [folder / n for n in first] + sorted((folder / "aligned").glob("*.html")) + learnt:
         print(f"  {path.relative_to(folder.parent)}")
 
 
