@@ -21,6 +21,7 @@ from ..records import Recording, Trial
 from .estimate_curves import FootCurve, between, from_stances, from_windows, increasing
 from .foot_force import low_passed
 from .model import DOCUMENT, WEIGHTS, GrfModel, ModelSpec, predict
+from .relative import UNIT, is_cell, relative_cells
 from .stance_set import StanceSet, make_stance_set
 from .trials import KINDS, CutRequest, inputs_at
 from .windows import continuous_starts, stance_times
@@ -303,7 +304,7 @@ _CLOCKS = {"time_raw", "time_device"}
 def _check_units(side: Side, streams: list[xr.Dataset], spec: ModelSpec) -> None:
     for channel, unit in zip(spec.scaler.channels, spec.scaler.units):
         for stream in streams:
-            if channel not in stream:
+            if channel not in stream or (unit == UNIT and is_cell(channel)):
                 continue
             have = str(stream[channel].attrs.get("units", ""))
             if have != unit:
@@ -352,6 +353,7 @@ def _cut_request(spec: ModelSpec, cut: str) -> CutRequest:
         source=source,
         rule=str(told.get("rule", CutRequest.rule)),
         kinds=_kinds(spec),
+        cells="relative" if UNIT in spec.scaler.units else "as recorded",
         mirror=spec.mirrored,
         imu_lowpass_hz=float(told.get("imu_lowpass_hz", 0.0)),
         lowpass_corrected=bool(told.get("lowpass_corrected", CutRequest.lowpass_corrected)),
@@ -367,15 +369,22 @@ def _foot(side: Side, own: dict[str, xr.Dataset], source: Source, asked: CutRequ
             raise BadInputError(f"the {side} foot has no insole to cut stances by; only IMU signals are in it")
         return _Foot(side, own, base, (), ())
     found = _found(source, own, asked, cut)
+    if asked.cells == "relative":
+        own = relative_cells(own, _trial_of(own, source))
     return _Foot(side, own, base, tuple(s for s in found.stances if s.side == side), found.rejections)
 
 
 def _found(source: Source, own: dict[str, xr.Dataset], asked: CutRequest, cut: str) -> Stances:
     if cut == "force":
         return stances(source.trial, source="force", rule=asked.rule)
+    return stances(_trial_of(own, source), source=asked.source, rule=asked.rule)
+
+
+def _trial_of(own: dict[str, xr.Dataset], source: Source) -> Trial:
+    """Return one foot's streams as a trial."""
     tree = xr.DataTree.from_dict({f"/{name}": stream for name, stream in own.items()})
     tree.attrs.update(source.trial.tree.attrs)
-    return stances(Trial(tree), source=asked.source, rule=asked.rule)
+    return Trial(tree)
 
 
 def _nearby(streams: Mapping[str, xr.Dataset], at: Floats) -> dict[str, xr.Dataset]:

@@ -17,6 +17,7 @@ from ..gait.stances import Source, Stance, insole_total, stances
 from ..records import Trial
 from ..units import G
 from .foot_force import PlateColumns, alone, foot_force, low_passed, of_foot, plate_columns, stance_force, whole_contact
+from .relative import relative_cells
 from .set_writer import write_sets
 from .stance_set import StanceSet, join, make_stance_set
 from .trial_scalars import insole_scalars
@@ -45,6 +46,9 @@ class CutRequest:
         ``imu`` and ``landmarks`` see no toe-off and cut no stances.
     kinds
         Wearables whose channels become inputs; or ``landmarks`` alone, which ``mapping`` names.
+    cells
+        ``as recorded``, or ``relative``: against the foot's own steps, for counts that are no newtons
+        (:func:`~grfkit.learn.relative.relative_cells`).
     mirror
         Left turned into right, so that one network serves both feet. Assumes sensors mounted alike on both shoes with
         y to the left; turn it off where they are not.
@@ -66,6 +70,7 @@ class CutRequest:
     source: Source = "insole_causal"
     rule: str = "20N"
     kinds: tuple[str, ...] = KINDS
+    cells: Literal["as recorded", "relative"] = "as recorded"
     mirror: bool = True
     force_lowpass_hz: float = 0.0
     imu_lowpass_hz: float = 0.0
@@ -160,6 +165,8 @@ def from_trial(trial: Trial, request: CutRequest | None = None, *, name: str = "
 
         return from_landmark_trial(trial, chosen, name=name)
     streams = low_passed(dict(trial.streams()), chosen)
+    if chosen.cells == "relative":
+        streams = relative_cells(streams, trial)
     plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
     axes = _axes(plates)
     channels, units = channels_of(streams, chosen.kinds)
