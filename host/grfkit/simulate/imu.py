@@ -19,7 +19,7 @@ def imu_channels(
     rng: np.random.Generator, ranges: ImuRanges, world: World, sampling: Sampling, *, left: bool
 ) -> list[Channel]:
     """Return ``acc_*`` (m/s^2) and ``gyro_*`` (rad/s) in the sensor's frame."""
-    force, turn = _ideal(rng, ranges, world, sampling.world_s, left=left)
+    force, turn = shoe_motion(rng, ranges, world, sampling.world_s, left=left)
     mount = _mount(rng, ranges)
     handed = float(np.sign(np.linalg.det(mount)))
     force, turn = _turned(force, mount), handed * _turned(turn, mount)
@@ -35,9 +35,13 @@ def imu_channels(
     ]
 
 
-def _ideal(
+def shoe_motion(
     rng: np.random.Generator, ranges: ImuRanges, world: World, time_s: Floats, *, left: bool
 ) -> tuple[Floats, Floats]:
+    """Return what a shoe feels, along the shoe, before any sensor: specific force (m/s^2) and rate (rad/s), (n, 3).
+
+    Its impacts come early or late by the range's onset jitter.
+    """
     steps = world.steps
     jitter = rng.normal(0, draw(rng, ranges.onset_jitter_ms) * 1e-3, steps.onset_s.size)
     moved = replace(steps, onset_s=steps.onset_s + np.clip(jitter, -0.006, 0.006))

@@ -66,7 +66,34 @@ def simulate_trial(condition: Condition, seed: int, settings: Settings | None = 
     BadInputError
         If a family is asked for that is not installed.
     """
-    ranges = settings or default_settings()
+    bench, streams = _bench(condition, seed, settings or default_settings())
+    ranges, world, ground, plan = bench.settings, bench.world, bench.ground, bench.plan
+    reference_rng = np.random.default_rng(streams[5])
+    reference = record_reference(reference_rng, condition, ranges, world, ground, duration_s=plan.reference_s)
+    wearables: dict[str, Recording] = {}
+    truths: dict[tuple[str, str], StreamTruth] = {}
+    for name, rng in zip(("insole", "imu", "landmarks"), [np.random.default_rng(one) for one in streams[6].spawn(3)]):
+        if name in condition.wearables:
+            wearables[name], known = _record(rng, bench, name)
+            truths.update(known)
+    contacts = contact_table(world, ground, start_s=0.0, end_s=plan.reference_s)
+    truth = Truth(condition, seed, world, ground, contacts, truths, (0.0, plan.reference_s), bench.height_m)
+    return LabTrial(reference, wearables, truth)
+
+
+def simulate_world(condition: Condition, seed: int, settings: Settings | None = None) -> World:
+    """Return the world of :func:`simulate_trial` without recording it: the same arguments give the same world.
+
+    Raises
+    ------
+    BadInputError
+        If a family is asked for that is not installed.
+    """
+    return _bench(condition, seed, settings or default_settings())[0].world
+
+
+def _bench(condition: Condition, seed: int, ranges: Settings) -> tuple[_Bench, list[np.random.SeedSequence]]:
+    """Return who does what where, and the seeds of everything random in the trial."""
     streams = np.random.SeedSequence(seed).spawn(8)
     rngs = [np.random.default_rng(one) for one in streams]
     own = seed if condition.person_seed is None else condition.person_seed
@@ -78,17 +105,7 @@ def simulate_trial(condition: Condition, seed: int, settings: Settings | None = 
     world = make_world(rngs[3], who, condition, ranges, family, situation, span=plan.span, overlap=plan.overlap)
     place = treadmill_ground if condition.surface == "treadmill" else overground_ground
     ground = place(rngs[4], condition, ranges, world)
-    reference = record_reference(rngs[5], condition, ranges, world, ground, duration_s=plan.reference_s)
-    bench = _Bench(condition, ranges, world, ground, plan, height)
-    wearables: dict[str, Recording] = {}
-    truths: dict[tuple[str, str], StreamTruth] = {}
-    for name, rng in zip(("insole", "imu", "landmarks"), [np.random.default_rng(one) for one in streams[6].spawn(3)]):
-        if name in condition.wearables:
-            wearables[name], known = _record(rng, bench, name)
-            truths.update(known)
-    contacts = contact_table(world, ground, start_s=0.0, end_s=plan.reference_s)
-    truth = Truth(condition, seed, world, ground, contacts, truths, (0.0, plan.reference_s), height)
-    return LabTrial(reference, wearables, truth)
+    return _Bench(condition, ranges, world, ground, plan, height), streams
 
 
 def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings) -> Plan:
