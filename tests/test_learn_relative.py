@@ -65,7 +65,7 @@ def test_gain_and_offset_of_an_insole_vanish() -> None:
 
 
 def test_an_ordinary_step_peaks_at_one_and_dead_cells_stay_unknown() -> None:
-    known = trial(lab(6))
+    known = trial(lab(7))
     for name, stream in list(known.streams()):
         if stream.attrs.get("kind") == "insole":
             dead = stream["cell_03"].copy(data=np.full(stream.sizes["time"], np.nan))

@@ -311,3 +311,19 @@ def test_parts_that_differ_are_not_written_together(tmp_path: Path) -> None:
         with pytest.raises(BadInputError, match="sets differ in"):
             write_sets([made_up("a"), other], tmp_path / "set.nc")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_walk_is_cut_by_a_walkers_limits_and_the_refusal_says_so() -> None:
+    plates = Condition(family="A", gait="walk", surface="overground", duration_s=40.0, wearables=("insole",))
+    walk = trial(simulate_trial(plates, 12))
+    walk.tree.attrs["surface"] = "overground"
+    with pytest.raises(BadInputError, match="is it walking\\? rule '20N walking'"):
+        from_trial(walk, CutRequest(kinds=("insole",)))
+    made = from_trial(walk, CutRequest(kinds=("insole",), rule="20N walking"))
+    assert made.size >= 6
+    assert 0.5 < np.median(made.scalar("contact_s")) < 1.0
+
+
+def test_an_unknown_limit_is_refused() -> None:
+    with pytest.raises(BadInputError, match="'20N strolling' is unknown"):
+        from_trial(trial(), CutRequest(rule="20N strolling"))

@@ -133,16 +133,19 @@ def counted(rejections: Iterable[Rejection]) -> dict[str, int]:
 
 
 def rule_of(name: str) -> ContactRule:
-    """Return the rule of this name.
+    """Return the rule of this name; with the word walking after it, such as ``20N walking``, with a walker's limits.
 
     Raises
     ------
     BadInputError
         If there is none.
     """
-    if name not in RULES:
-        raise BadInputError(f"contact rule '{name}' is unknown; expected one of {', '.join(RULES)}")
-    return RULES[name]
+    level, _, gait = name.partition(" ")
+    if level not in RULES or gait not in ("", "walking"):
+        known = ", ".join(RULES)
+        raise BadInputError(f"contact rule '{name}' is unknown; expected one of {known}, or one of them and 'walking'")
+    rule = RULES[level]
+    return replace(rule.walking(), name=name) if gait else rule
 
 
 def contacts_from_force(

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
+from ..gait.contacts import TOO_LONG, rule_of
 from ..gait.stances import Source, Stance, insole_total, stances
 from ..records import Trial
 from ..units import G
@@ -41,6 +42,9 @@ class CutRequest:
     ----------
     points
         Samples of a time-normalised stance.
+    rule
+        Of contacts in the force, and the limits of every detector's: ``20N``, ``10N`` or ``5%BW`` with a runner's
+        (contacts up to 0.5 s), or one of them with the word ``walking`` after it (0.2 to 2 s).
     source
         The detector: ``insole_causal`` is what a device can run; ``force`` knows the answer and is named in results.
         ``imu`` and ``landmarks`` see no toe-off and cut no stances.
@@ -175,8 +179,17 @@ def from_trial(trial: Trial, request: CutRequest | None = None, *, name: str = "
     rows = cut(trial, streams, columns, channels, chosen)
     if not rows.inputs:
         counts = ", ".join(f"{n} {reason}" for reason, n in rows.excluded.items()) or "none was found"
-        raise BadInputError(f"no {'stance' if chosen.window == 'stance' else 'window'} is left ({counts})")
+        what = "stance" if chosen.window == "stance" else "window"
+        raise BadInputError(f"no {what} is left ({counts}){_hint(rows.excluded, chosen)}")
     return _made(trial, rows, chosen, name, axes, (channels, units), insole_scalars(trial, streams))
+
+
+def _hint(excluded: Mapping[str, int], request: CutRequest) -> str:
+    """Return what to do where contacts were as long as a walker's."""
+    long = sum(n for reason, n in excluded.items() if reason.endswith(TOO_LONG))
+    if 2 * long <= sum(excluded.values()) or "walking" in request.rule:
+        return ""
+    return f"; contacts over {rule_of(request.rule).longest_s:g} s are no runner's: is it walking? rule '20N walking'"
 
 
 def _stances(
