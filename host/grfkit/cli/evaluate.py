@@ -30,6 +30,23 @@ def evaluate(
     regimes: Annotated[str, typer.Option("--regimes", help="Several side by side: A,B,C1,D2; or all.")] = "",
     epochs: Epochs = None,
     device: Device = "",
+    search: Annotated[
+        int | None,
+        typer.Option(
+            "--search",
+            min=1,
+            help="Also the network with the best of so many settings, searched anew in every fold without those it"
+            " tests.",
+        ),
+    ] = None,
+    personalise: Annotated[
+        str,
+        typer.Option(
+            "--personalise",
+            help="Also the error after calibration on so many first strides of the tested person: 0,2,4,8,16. Shown"
+            " apart: it is no error for somebody new.",
+        ),
+    ] = "",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for answers.nc and evaluation.json; a stopped run goes on.")
     ] = None,
@@ -40,14 +57,14 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Prove a network participant by participant: trained without each, tested on them, beside every baseline."""
-    from .learn_run import recipe_of, run_evaluation
+    from .learn_run import plan_of_search, recipe_of, run_evaluation
 
     recipe = recipe_of(
         preset, kind, config, network=network, split=split, epochs=epochs, device=device, model=model
     )  # fmt: skip
     found, text = run_evaluation(
-        trials, recipe, model=model, regimes=regimes, out=out, report=report, workers=workers, scheduler=scheduler,
-        force=force,
+        trials, recipe, model=model, regimes=regimes, plan=plan_of_search(recipe, search, model=model),
+        personalise=personalise, out=out, report=report, workers=workers, scheduler=scheduler, force=force,
     )  # fmt: skip
     print(json.dumps(found, indent=2) if as_json else text)
 

@@ -12,6 +12,8 @@ from ..errors import BadInputError
 if TYPE_CHECKING:
     from ..learn.parallel import JobReport
     from ..learn.recipe import Recipe
+    from ..learn.search import TrialRow
+    from ..learn.searched import SearchPlan
     from ..learn.train import EpochReport
 
 
@@ -66,16 +68,46 @@ def recipe_of(
     return parse_recipe(told, recipe, where="options")
 
 
-def run_training(trials: Sequence[Path], recipe: Recipe, *, out: Path, force: bool) -> tuple[dict[str, Any], str]:
+def plan_of_search(recipe: Recipe, trials: int | None, *, model: Path | None = None) -> SearchPlan | None:
+    """Return the search that is asked for, or the one a model's settings were found by; None without.
+
+    Raises
+    ------
+    BadInputError
+        If a model is given and a search is asked for, or the recipe cannot be searched.
+    """
+    from ..learn.evaluation import search_of_model
+    from ..learn.searched import plan_of
+
+    if model is not None:
+        if trials is not None:
+            raise BadInputError("--model is proven by the search its settings came from, if any; leave out --search")
+        return search_of_model(model)
+    return None if trials is None else plan_of(recipe, trials)
+
+
+def run_training(
+    trials: Sequence[Path],
+    recipe: Recipe,
+    *,
+    out: Path,
+    force: bool,
+    plan: SearchPlan | None = None,
+    study: Path | None = None,
+) -> tuple[dict[str, Any], str]:
     """Return the summary of a training and its words; the model is written."""
     from ..learn.jobs import train_job
 
     with _bar("training") as told:
-        summary = train_job(trials, recipe, out=out, force=force, progress=lambda r: _epoch(told, r))
+        summary = train_job(
+            trials, recipe, out=out, force=force, progress=lambda r: _epoch(told, r), plan=plan, study=study,
+            tried=lambda r: _trial(told, r, 0 if plan is None else plan.trials),
+        )  # fmt: skip
     inner = "" if summary["inner_loss"] is None else f", inner loss {summary['inner_loss']:.4g}"
     lines = [
         f"{out}: {summary['network']['name']}, {summary['parameters']} parameters, {len(summary['participants'])}"
         f" participants, {summary['windows']} windows cut by {summary['cut']}",
+        *_search_lines(summary.get("search")),
         f"  best of {summary['epochs']} epochs: {summary['best_epoch']}{inner}",
         *[f"  left out: {n} x {reason}" for reason, n in summary["excluded"].items()],
         *[f"  note: {text}" for text in summary["findings"]],
@@ -84,12 +116,31 @@ def run_training(trials: Sequence[Path], recipe: Recipe, *, out: Path, force: bo
     return summary, "\n".join(lines)
 
 
+def _search_lines(found: dict[str, Any] | None) -> list[str]:
+    """Return the table of a search, the best trials first, and what was chosen."""
+    if not found:
+        return []
+    rows = sorted(found["trials"], key=lambda r: (r["score"] is None, r["score"] or 0.0, r["number"]))
+    best = ", ".join(f"{k} {_short(v)}" for k, v in found["settings"].items())
+    lines = [f"  search: best of {len(rows)} trials, error {found['score']:.4f} of the mean range: {best}"]
+    for row in rows[1:5]:
+        said = "diverged" if row["score"] is None else f"{row['score']:.4f}"
+        lines.append(f"    {said}: {', '.join(f'{k} {_short(v)}' for k, v in row['settings'].items())}")
+    return lines
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def run_evaluation(
     trials: Sequence[Path],
     recipe: Recipe,
     *,
     model: Path | None,
     regimes: str,
+    plan: SearchPlan | None = None,
+    personalise: str = "",
     out: Path | None,
     report: Path | None,
     workers: int,
@@ -99,15 +150,17 @@ def run_evaluation(
     """Return the scores of an evaluation and their words; report, answers and card are written."""
     from ..learn.card import add_evaluation
     from ..learn.evaluation import evaluate_job
+    from ..learn.personal_folds import plan_of_counts
     from ..learn.transfer import REGIMES
 
     if report is not None and report.exists() and not force:
         raise BadInputError(f"{report}: exists; use --force to overwrite it")
     chosen = tuple(REGIMES) if regimes == "all" else tuple(r for r in regimes.replace(" ", "").split(",") if r)
+    personal = plan_of_counts(personalise) if personalise else None
     with _bar("evaluating") as told:
         found = evaluate_job(
-            trials, recipe, out=out, force=force, regimes=chosen, workers=workers, cluster=scheduler,
-            progress=lambda r: _job(told, r),
+            trials, recipe, out=out, force=force, regimes=chosen, search=plan, personal=personal, workers=workers,
+            cluster=scheduler, progress=lambda r: _job(told, r),
         )  # fmt: skip
     if model is not None:
         add_evaluation(model, found)
@@ -121,7 +174,9 @@ def run_evaluation(
 def words(found: dict[str, Any]) -> str:
     """Return the table of an evaluation and what it says."""
     from ..learn.card import beaten
+    from ..learn.personal_folds import personal_words
     from ..learn.scores import table_text
+    from ..learn.searched import search_words
 
     leaks = [f"LEAKS: {leak}; these figures are no headline" for leak in found["leaks"]]
     cut = f"windows cut by {found['cut']}" if found["window"] == "stance" else "continuous windows"
@@ -133,6 +188,10 @@ def words(found: dict[str, Any]) -> str:
                 f"{axis}: +-{band['half_width_bw']:.3f} BW holds {100 * band['within']:.0f} % of a new participant's"
                 f" samples for {100 * band['level']:.0f} % of participants (observed {100 * band['held']:.0f} %)"
             )
+    if "search" in found:
+        lines += ["", *search_words(found["search"])]
+    if "personalisation" in found:
+        lines += ["", *personal_words(found["personalisation"])]
     return "\n".join([*lines, *(f"note: {text}" for text in found["findings"])])
 
 
@@ -148,8 +207,13 @@ def _bar(title: str) -> Iterator[Bar]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
+        before = 0
 
         def told(done: int, total: int, text: str) -> None:
+            nonlocal before
+            if done < before:  # another part has begun, with a pace of its own
+                bar.reset(task)
+            before = done
             bar.update(task, completed=done, total=total, description=text)
 
         yield told
@@ -158,6 +222,10 @@ def _bar(title: str) -> Iterator[Bar]:
 def _epoch(told: Bar, report: EpochReport) -> None:
     inner = "" if report.inner_loss is None else f", inner {report.inner_loss:.4g}"
     told(report.epoch, report.epochs, f"loss {report.loss:.4g}{inner}")
+
+
+def _trial(told: Bar, row: TrialRow, trials: int) -> None:
+    told(row.number + 1, trials, "search, diverged" if row.score is None else f"search, error {row.score:.4g}")
 
 
 def _job(told: Bar, report: JobReport) -> None:

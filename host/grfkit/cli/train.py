@@ -20,6 +20,9 @@ Network = Annotated[str, typer.Option("--network", help="bilstm, lstm, gru, tcn,
 Regime = Annotated[str, typer.Option("--regime", help="Treadmill to overground: A B C1 C2 C3 D D2 D3.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, or cuda where there is one.")]
+Study = Annotated[
+    Path | None, typer.Option("--study", help="Keep the search's state in this file; else OUT.search.db while it runs.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
 
@@ -35,17 +38,28 @@ def train(
     regime: Regime = "",
     epochs: Epochs = None,
     device: Device = "",
+    search: Annotated[
+        int | None,
+        typer.Option(
+            "--search",
+            min=1,
+            help="Try so many settings first, each on people left out in turn, and train with the best. What you set"
+            " yourself stays; learning rate, batch, width, depth, dropout ... are searched.",
+        ),
+    ] = None,
+    study: Study = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Train a model of all participants in TRIALS; stopped, the same command goes on where it was.
 
-    What it is worth for somebody new, grf-evaluate --model OUT tells.
+    What it is worth for somebody new, grf-evaluate --model OUT tells; after --search it searches anew for everyone
+    it leaves out.
     """
-    from .learn_run import recipe_of, run_training
+    from .learn_run import plan_of_search, recipe_of, run_training
 
     recipe = recipe_of(preset, kind, config, network=network, regime=regime, epochs=epochs, device=device)
-    summary, text = run_training(trials, recipe, out=out, force=force)
+    summary, text = run_training(trials, recipe, out=out, force=force, plan=plan_of_search(recipe, search), study=study)
     print(json.dumps(summary, indent=2) if as_json else text)
 
 

@@ -12,7 +12,7 @@ from ..provenance import written_whole
 from .model import ModelSpec
 from .scores import table_text
 
-CARD, EVALUATION = "CARD.md", "evaluation.json"
+CARD, EVALUATION, SEARCH = "CARD.md", "evaluation.json", "search.json"
 
 
 def write_card(folder: Path) -> str:
@@ -44,6 +44,12 @@ def add_evaluation(folder: Path, found: dict[str, Any]) -> None:
         raise BadInputError(f"{folder}: was trained by another recipe than this evaluation; give the same settings")
     if sorted(found["windows"]) != sorted(spec.participants):
         raise BadInputError(f"{folder}: was trained on other participants than this evaluation tested")
+    plans = [one.get("search", {}).get("plan") for one in (found, spec.provenance.configuration)]
+    if plans[0] != plans[1]:
+        raise BadInputError(
+            f"{folder}: its settings were not found by the search of this evaluation; take --model alone"
+        )
+    found = {k: v for k, v in found.items() if k != "personalisation"}  # leaks by design: no figure of a card
     with written_whole(folder / EVALUATION, force=True) as temporary:
         temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     write_card(folder)
@@ -55,6 +61,7 @@ def card(spec: ModelSpec, evaluation: dict[str, Any] | None) -> str:
         f"# Model card: {spec.network['name']}",
         "Generated from `model.json`" + (f" and `{EVALUATION}`." if evaluation else ". No evaluation lies beside it."),
         _what(spec),
+        *_settings(spec),
         _data(spec),
         _error(evaluation),
         _use(spec),
@@ -91,6 +98,31 @@ def _short(channels: Sequence[str], units: Sequence[str]) -> str:
 
 def _scalars(names: Sequence[str]) -> str:
     return f"and {', '.join(names)}" if names else "no scalars"
+
+
+def _settings(spec: ModelSpec) -> list[str]:
+    """Return the part on the search that chose the settings, if there was one."""
+    found = spec.provenance.configuration.get("search")
+    if not found:
+        return []
+    plan, rows = found["plan"], found["trials"]
+    lost = sum(row["score"] is None for row in rows)
+    best = ", ".join(f"{k} {_value(v)}" for k, v in found["settings"].items())
+    lines = [
+        "## Settings",
+        "",
+        f"* Chosen by a search of {len(rows)} trials (seed {plan['seed']}), each scored on participants left out in"
+        f" {min(plan['folds'], len(found['participants']))} inner folds; `{SEARCH}` has them all.",
+        f"* Best: {best}; its error {found['score']:.4f} of the mean range (over participants and axes). As the best of"
+        " many it is too good: no figure for anybody new.",
+        f"* The search saw {', '.join(found['participants'])}: nobody of them can test this model or these settings.",
+    ]
+    lines += [f"* {lost} of the trials diverged."] if lost else []
+    return ["\n".join(lines)]
+
+
+def _value(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _data(spec: ModelSpec) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from .folds import Fold
 from .jobs import usable
 from .model import ModelSpec
 from .parallel import JobReport
+from .personal_folds import PersonalPlan, check_personal, personalise_folds
 from .recipe import Recipe, load_sets
 from .scores import scores
+from .searched import SearchedMethod, SearchPlan, search_document, search_folds, searched_name
 from .stance_set import StanceSet
 from .transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
 
@@ -31,14 +34,27 @@ def recipe_of_model(folder: Path) -> Recipe:
     BadInputError
         If the folder holds no model, or one that names no recipe.
     """
+    told = _configuration(folder).get("recipe")
+    if told is None:
+        raise BadInputError(f"{folder}: names no recipe; give the settings it was trained by (--preset, --config)")
+    return Recipe.model_validate(told)
+
+
+def search_of_model(folder: Path) -> SearchPlan | None:
+    """Return the search that a model's settings were found by, None where there was none.
+
+    Such a model is proven by the same search nested in every fold: its settings have been chosen on everybody.
+    """
+    told = _configuration(folder).get("search")
+    return None if told is None else SearchPlan.model_validate(told["plan"])
+
+
+def _configuration(folder: Path) -> dict[str, Any]:
     try:
         spec = ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInputError(f"{folder}: is no grfkit model ({error})") from error
-    told = spec.provenance.configuration.get("recipe")
-    if told is None:
-        raise BadInputError(f"{folder}: names no recipe; give the settings it was trained by (--preset, --config)")
-    return Recipe.model_validate(told)
+    return spec.provenance.configuration
 
 
 def methods_of(data: StanceSet, recipe: Recipe, *, regimes: Sequence[Regime] = ()) -> tuple[Method, ...]:
@@ -68,6 +84,8 @@ def evaluate(
     recipe: Recipe,
     *,
     regimes: Sequence[Regime] = (),
+    search: SearchPlan | None = None,
+    personal: PersonalPlan | None = None,
     workers: int = 0,
     cluster: Any = None,
     results: Path | None = None,
@@ -75,33 +93,69 @@ def evaluate(
 ) -> tuple[Answers, dict[str, Any]]:
     """Return answers and scores of the recipe's network beside every baseline, on the recipe's folds.
 
+    Parameters
+    ----------
+    search
+        Also the network with settings searched anew in every fold, nested; it becomes the headline.
+    personal
+        Also the headline's error against calibration strides of the tested, under ``personalisation``.
+
     Raises
     ------
     BadInputError
-        If the set cannot be split, or a method cannot answer.
+        If the set cannot be split, a method cannot answer, or a search or personalisation does not go with the split.
     """
     asked = recipe
     recipe, findings = usable(data, recipe)
     transfer = bool(regimes or recipe.regime)
+    if search is not None and transfer:
+        raise BadInputError("a search is of a network alone, not of a regime; leave out one of them")
     folds, methods = folds_of(data, recipe, transfer=transfer), methods_of(data, recipe, regimes=regimes)
+    surface = "overground" if transfer else ""
+    if personal is not None:
+        check_personal(data, folds, personal, surface)
     configuration = {"recipe": recipe.model_dump(mode="json"), "regimes": list(regimes)}
-    with tempfile.TemporaryDirectory(prefix="grfkit-") as folder:
-        shared: StanceSet | Path = data
-        if workers or cluster is not None:
-            shared = Path(folder) / "set.nc"
-            data.to_netcdf(shared)
+    how: dict[str, Any] = {"workers": workers, "cluster": cluster, "results": results, "progress": progress}
+    more: dict[str, Any] = {}
+    with _shared(data, apart=bool(workers) or cluster is not None) as file:
+        if search is not None:
+            searched, more["search"] = _searched(data, folds, recipe, search, shared=file, **how)
+            methods = (*methods, searched)
+            configuration["search"] = search.model_dump(mode="json")
         answers = answers_of(
-            shared, folds, methods, split=recipe.split, leaks=recipe.leaks, configuration=configuration,
-            workers=workers, cluster=cluster, results=results, progress=progress,
-        )  # fmt: skip
+            file or data, folds, methods, split=recipe.split, leaks=recipe.leaks, configuration=configuration, **how
+        )
+        if personal is not None:
+            more["personalisation"] = personalise_folds(
+                data, folds, methods[-1], personal, surface=surface, leaks=recipe.leaks, shared=file, **how
+            )
     if transfer:
-        answers = of_surface(answers, "overground")
-    found = scores(answers)
-    found["recipe"] = recipe.model_dump(mode="json")
-    found["asked"] = asked.model_dump(mode="json")
-    found["excluded"] = data.excluded
-    found["findings"] = list(findings)
-    return answers, found
+        answers = of_surface(answers, surface)
+    made = {"recipe": recipe.model_dump(mode="json"), "asked": asked.model_dump(mode="json")}
+    return answers, scores(answers) | more | made | {"excluded": data.excluded, "findings": list(findings)}
+
+
+@contextmanager
+def _shared(data: StanceSet, *, apart: bool) -> Iterator[Path | None]:
+    """Give a file of the set that other processes can read, for as long as the block lasts; None if not ``apart``."""
+    if not apart:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="grfkit-") as folder:
+        path = Path(folder) / "set.nc"
+        data.to_netcdf(path)
+        yield path
+
+
+def _searched(
+    data: StanceSet, folds: Sequence[Fold], recipe: Recipe, plan: SearchPlan, **how: Any
+) -> tuple[SearchedMethod, dict[str, Any]]:
+    """Return the method of the settings chosen in every fold, and what was chosen, for the record."""
+    network, config = recipe.network_config(), recipe.train
+    name = searched_name(network, plan)
+    chosen = search_folds(data, folds, network, config, plan, **how)
+    method = SearchedMethod(name, network, config, chosen, recipe.seeds)
+    return method, search_document(name, plan, folds, chosen)
 
 
 def of_surface(answers: Answers, surface: str) -> Answers:

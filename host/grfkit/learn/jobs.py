@@ -15,10 +15,13 @@ from ..provenance import Provenance, describe_input
 from .folds import Fold, stable_seed
 from .model import GrfModel
 from .recipe import Recipe, load_sets
+from .search import SearchResult, TrialRow, search
+from .searched import Choice, SearchPlan
 from .stance_set import StanceSet
 from .train import EpochReport, fit
 
 Told = Callable[[EpochReport], None]
+Tried = Callable[[TrialRow], None]
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Trained:
 
     model: GrfModel
     findings: tuple[str, ...]
+    choice: Choice | None = None
 
 
 def whole_fold(data: StanceSet, inner: int) -> Fold:
@@ -69,9 +73,23 @@ def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
 
 
 def train_model(
-    data: StanceSet, recipe: Recipe, *, progress: Told | None = None, checkpoint: Path | None = None
+    data: StanceSet,
+    recipe: Recipe,
+    *,
+    progress: Told | None = None,
+    checkpoint: Path | None = None,
+    plan: SearchPlan | None = None,
+    study: Path | None = None,
+    tried: Tried | None = None,
 ) -> Trained:
-    """Return a model of everyone in a set.
+    """Return a model of everyone in a set; with a plan, of the settings that a search among them found.
+
+    Parameters
+    ----------
+    progress, checkpoint
+        Of :func:`~grfkit.learn.train.fit`.
+    study, tried
+        File that keeps the state of the search; what is told after every trial.
 
     Raises
     ------
@@ -86,11 +104,25 @@ def train_model(
     fold = whole_fold(data, recipe.inner)
     if recipe.leaks:
         fold = replace(fold, leaks=recipe.leaks)
-    model = _by_regime(data, recipe, fold, progress, checkpoint)
+    configuration: dict[str, Any] = {"recipe": recipe.model_dump(mode="json")}
+    found = None if plan is None else _searched(data, recipe, fold, plan, study, tried)
+    used = recipe
+    if found is not None and plan is not None:
+        used = recipe.model_copy(update={"network": found.network.model_dump(), "train": found.config})
+        configuration["search"] = {"plan": plan.model_dump(mode="json")} | Choice.of(found).document()
+    model = _by_regime(data, used, fold, progress, checkpoint)
     spec = model.spec
-    spec.provenance.configuration = {"recipe": recipe.model_dump(mode="json")}
+    spec.provenance.configuration = configuration
     spec.provenance.findings += [f for f in findings if f not in spec.provenance.findings]
-    return Trained(model, findings)
+    return Trained(model, findings, None if found is None else Choice.of(found))
+
+
+def _searched(
+    data: StanceSet, recipe: Recipe, fold: Fold, plan: SearchPlan, study: Path | None, tried: Tried | None
+) -> SearchResult:
+    network = recipe.network_config()
+    how: dict[str, Any] = {"trials": plan.trials, "folds": plan.folds, "seed": plan.seed}
+    return search(plan.space, network, recipe.train, data, fold, storage=study, progress=tried, **how)
 
 
 def _by_regime(data: StanceSet, recipe: Recipe, fold: Fold, progress: Told | None, checkpoint: Path | None) -> GrfModel:
@@ -109,33 +141,58 @@ def train_job(
     out: Path,
     force: bool = False,
     progress: Told | None = None,
+    plan: SearchPlan | None = None,
+    study: Path | None = None,
+    tried: Tried | None = None,
 ) -> dict[str, Any]:
     """Write the model of a folder of trials with its card; return a summary.
 
     The state of training lies in ``OUT.training.safetensors`` until the model is written, so that the same command
-    goes on where a stopped one was.
+    goes on where a stopped one was; that of a search (``plan``) lies in ``study``, which stays, or in ``OUT.search.db``
+    until the model is written. The table of the search is ``search.json`` in the model's folder.
 
     Raises
     ------
     BadInputError
         If the output exists and ``force`` is false, or the trials cannot be trained on; nothing is written then.
     """
-    from .card import write_card
+    from .card import SEARCH, write_card
     from .model import _check_replaceable
 
     _check_replaceable(out, force=force)
+    _check_study(study, plan, out)
     data = load_sets(paths, recipe)
     state = out.with_name(f"{out.name}.training.safetensors")
-    trained = train_model(data, recipe, progress=progress, checkpoint=state)
+    own_study = out.with_name(f"{out.name}.search.db")
+    trained = train_model(
+        data, recipe, progress=progress, checkpoint=state, plan=plan, study=study or own_study, tried=tried
+    )
     spec = trained.model.spec
     if not spec.provenance.inputs:
         spec.provenance = Provenance(
             **(spec.provenance.model_dump() | {"inputs": [describe_input(p) for p in paths if p.is_file()]})
         )
     trained.model.save(out, force=force)
+    told = summary(trained.model, data, trained.findings) | {"model": str(out)}
+    if trained.choice is not None:
+        told["search"] = spec.provenance.configuration["search"]
+        (out / SEARCH).write_text(as_json(told["search"]) + "\n", encoding="utf-8")
+        own_study.unlink(missing_ok=True)
     write_card(out)
     state.unlink(missing_ok=True)
-    return summary(trained.model, data, trained.findings) | {"model": str(out)}
+    return told
+
+
+def _check_study(study: Path | None, plan: SearchPlan | None, out: Path) -> None:
+    """Refuse a file for the state of a search that is not asked for, has no folder, or would go with the model's."""
+    if study is None:
+        return
+    if plan is None:
+        raise BadInputError(f"--study {study} keeps the state of a search; ask for one with --search N")
+    folder = study.resolve().parent
+    if folder == out.resolve() or not folder.is_dir():
+        what = "is the folder of the model" if folder == out.resolve() else "does not exist"
+        raise BadInputError(f"{study}: its folder {what}; name a file in another one")
 
 
 def summary(model: GrfModel, data: StanceSet, findings: Sequence[str]) -> dict[str, Any]:

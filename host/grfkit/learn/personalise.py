@@ -18,6 +18,7 @@ from .train import Floats, Mode, TrainConfig, fine_tune
 COUNTS = (0, 2, 4, 8, 16)
 LEAK_PERSONAL = "personalisation: earlier windows of the tested participant were used to calibrate"
 Method = Literal["affine", "fine-tune"]
+WAYS: dict[Method, str] = {"affine": "gain and offset of the answer", "fine-tune": "network trained further"}
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ def in_time(data: StanceSet) -> StanceSet:
 def parts_for(data: StanceSet, counts: Sequence[int]) -> tuple[StanceSet, StanceSet]:
     """Return the windows that may calibrate, as many as the largest count, and those after them, which are tested.
 
-    A trial that begins within the calibration is tested from where it ends. Windows that overlap a calibration window
-    (continuous ones do) should not be given.
+    A trial that begins within the calibration is tested from where it ends; of continuous windows, those that overlap
+    one of the calibration are neither.
 
     Raises
     ------
@@ -128,7 +129,26 @@ def parts_for(data: StanceSet, counts: Sequence[int]) -> tuple[StanceSet, Stance
         )
     ordered = in_time(data)
     index = np.arange(data.size)
-    return ordered.where(index < most), ordered.where(index >= most)
+    early, late = ordered.where(index < most), ordered.where(index >= most)
+    if not most or str(data.data.attrs["window"]) == "stance":
+        return early, late
+    apart = _apart(early, late)
+    if not apart.any():
+        raise BadInputError(
+            f"participant {data.participants[0]}: no window begins after the {most} of calibration have ended; ask for"
+            " fewer, or record longer"
+        )
+    return early, late.where(apart)
+
+
+def _apart(early: StanceSet, late: StanceSet) -> NDArray[np.bool_]:
+    """Return which late continuous windows begin when the last early one of their trial has ended."""
+    duration_s = float(early.data.sizes["time"]) / float(early.data.attrs["rate_hz"])
+    ends: dict[str, float] = {}
+    for trial, start_s in zip(early.per_stance("trial"), early.data["start_s"].values):
+        ends[str(trial)] = max(ends.get(str(trial), -np.inf), float(start_s) + duration_s)
+    limits = np.asarray([ends.get(str(t), -np.inf) for t in late.per_stance("trial")])
+    return np.asarray(late.data["start_s"].values >= limits - 1e-9)
 
 
 def personalise(

@@ -21,7 +21,7 @@ from .model import predict
 from .networks import NetworkConfig, network_config
 from .parallel import Job, map_folds
 from .stance_set import StanceSet
-from .train import DivergedError, TrainConfig, check_blind, fit
+from .train import DivergedError, TrainConfig, check_blind, deterministic, fit
 
 Value = str | int | float | bool
 
@@ -132,6 +132,11 @@ class SearchResult:
     score: float
     trials: tuple[TrialRow, ...]
     participants: tuple[str, ...]
+
+    @property
+    def settings(self) -> dict[str, Value]:
+        """Return the best settings by name, the earliest of equally good ones."""
+        return dict(min((r for r in self.trials if r.score is not None), key=lambda r: (r.score, r.number)).settings)
 
 
 def search(
@@ -264,8 +269,12 @@ def _score(
     cluster: Any,
 ) -> float | None:
     """Return the mean error over the participants, each left out once; None where a training diverged."""
-    jobs = [Job(f.name, {"network": network, "config": config, "data": data, "fold": f}) for f in inner]
-    answers = map_folds(fold_errors, jobs, workers=workers, cluster=cluster)
+    if cluster is None and workers == 0:
+        with deterministic(1):  # one thread, as in every job: a search may itself be a job, which takes none in
+            answers = [fold_errors(network, config, data, f) for f in inner]
+    else:
+        jobs = [Job(f.name, {"network": network, "config": config, "data": data, "fold": f}) for f in inner]
+        answers = map_folds(fold_errors, jobs, workers=workers, cluster=cluster)
     errors: dict[str, float] = {}
     for answer in answers:
         if answer is None:
