@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,11 @@ from grfkit.learn.folds import Fold
 from grfkit.learn.recipe import Recipe, load_sets
 from grfkit.learn.ridge import Ridge
 from grfkit.learn.stance_set import StanceSet
-from grfkit.learn.trials import CutRequest
+from grfkit.learn.trials import _LATERAL, CutRequest
+from grfkit.learn.windows import stance_times
+from grfkit.simulate.folder import LabRequest, PlannedTrial, planned_trials, write_lab
+from grfkit.simulate.ideal import CELLS, CHANNELS, UNITS, ideal_signals
+from grfkit.simulate.lab import simulate_world
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -52,6 +57,31 @@ def runners() -> StanceSet:
     return kept("B", lambda: rbds.load(DATA / "rbds_runners", settings=LANDMARKS))
 
 
+def runners_continuous() -> StanceSet:
+    """Return benchmark B in windows of 2 s of one foot each, 100 Hz, every third of them."""
+    settings = replace(LANDMARKS, window_s=2.0, rate_hz=100.0)
+
+    def make() -> StanceSet:
+        whole = rbds.load(DATA / "rbds_runners", window="continuous", cut="none", settings=settings)
+        return StanceSet(whole.data.isel(stance=slice(None, None, 3)))
+
+    return kept("B_continuous", make)
+
+
+def runners_physics() -> StanceSet:
+    """Return benchmark B with the physics prior's channels beside the others."""
+    settings = replace(LANDMARKS, physics=True)
+    return kept("B_physics", lambda: thinned(rbds.load(DATA / "rbds_runners", settings=settings), 120))
+
+
+def phantom_file() -> Path:
+    """Return the file of the phantom's stances, made like benchmark B: 24 simulated runners on a treadmill."""
+    from accuracy_phantom import phantom_runners
+
+    kept("phantom", lambda: phantom_runners(24, replace(LANDMARKS, physics=True)))
+    return BUILD / "sets" / "phantom.nc"
+
+
 def walkers() -> StanceSet:
     """Return benchmark C."""
     return kept("C", lambda: schreiber.load(DATA / "schreiber2019_walk_overground", settings=LANDMARKS))
@@ -67,12 +97,70 @@ def insoles(each: int) -> StanceSet:
     return kept(f"D_{each}", lambda: gaitpdb.load(DATA / "gaitpdb_insole", most_windows=each))
 
 
-def lab(each: int) -> StanceSet:
+def lab(each: int, *, quick: bool = False) -> StanceSet:
     """Return the simulated lab: simulated, aligned by grf-sync, cut by the insole; so many stances of each person."""
-    return kept(f"lab_{each}", lambda: _thinned(_lab(), each))
+    return kept(f"{_place(quick)}_{each}", lambda: thinned(_lab(CutRequest(), quick=quick), each))
 
 
-def _thinned(whole: StanceSet, each: int) -> StanceSet:
+def lab_relative(each: int, *, quick: bool = False) -> StanceSet:
+    """Return the simulated lab with cells against the foot's own steps."""
+    request = CutRequest(cells="relative")
+    return kept(f"{_place(quick)}_relative_{each}", lambda: thinned(_lab(request, quick=quick), each))
+
+
+def lab_oracle(each: int, *, quick: bool = False) -> StanceSet:
+    """Return the windows of :func:`lab_relative` with inputs of sensors without faults."""
+    name = f"{_place(quick)}_oracle_{each}"
+    return kept(name, lambda: ideal_inputs(lab_relative(each, quick=quick), _worlds(quick=quick)))
+
+
+def ideal_inputs(data: StanceSet, worlds: Mapping[str, PlannedTrial]) -> StanceSet:
+    """Return the same windows, instant by instant, with what sensors without faults show there.
+
+    Cells are over body weight, so that the mass need not be learnt; left is mirrored as in the set.
+    """
+    inputs = np.zeros((data.size, int(data.data.sizes["time"]), len(CHANNELS)), dtype=np.float32)
+    trials, sides = data.per_stance("trial"), data.per_stance("side")
+    start, span = np.asarray(data.data["start_s"].values, dtype=np.float64), data.scalar("contact_s")
+    flipped = np.where(np.isin(CHANNELS, _LATERAL), -1.0, 1.0)
+    for trial in np.unique(trials):
+        world = simulate_world(worlds[trial].condition, worlds[trial].seed)
+        scale = np.where(np.isin(CHANNELS, CELLS), 1.0 / world.weight_n, 1.0)
+        for row in np.flatnonzero(trials == trial):
+            at = stance_times(float(start[row]), float(start[row] + span[row]), inputs.shape[1])
+            left = bool(sides[row] == "left")
+            sign = flipped if left and data.data.attrs["mirrored"] else 1.0
+            inputs[row] = ideal_signals(world, at, left=left) * scale * sign
+    made = data.data.drop_vars(["inputs", "channel", "unit"])
+    made = made.assign_coords(channel=np.asarray(CHANNELS, dtype=object))
+    units = ["BW" if c in CELLS else u for c, u in zip(CHANNELS, UNITS)]
+    made = made.assign_coords(unit=("channel", np.asarray(units, dtype=object)))
+    made["inputs"] = (("stance", "time", "channel"), inputs)
+    return StanceSet(made)
+
+
+def _place(quick: bool) -> str:
+    return "lab_small" if quick else "lab"
+
+
+def _requests(*, quick: bool) -> dict[str, LabRequest]:
+    """Return what the lab consists of, by surface."""
+    small = {"treadmill": 5, "overground": 5}
+    people = small if quick else LAB_PEOPLE
+    common: dict[str, Any] = {"insole": "adc", "seed": LAB_SEED}
+    belt = LabRequest(surface="treadmill", people=people["treadmill"], duration_s=60 if quick else 120, **common)
+    floor = LabRequest(
+        surface="overground", people=people["overground"], trials=1 if quick else 3, jumps=3, **common
+    )  # fmt: skip
+    return {"treadmill": belt, "overground": floor}
+
+
+def _worlds(*, quick: bool) -> dict[str, PlannedTrial]:
+    """Return condition and seed of every trial of the lab, by name."""
+    return {p.name: p for request in _requests(quick=quick).values() for p in planned_trials(request)}
+
+
+def thinned(whole: StanceSet, each: int) -> StanceSet:
     """Return at most so many stances of each person and surface."""
     rows: list[int] = []
     keys = np.asarray([f"{p}/{s}" for p, s in zip(whole.per_stance("participant"), whole.per_stance("surface"))])
@@ -82,21 +170,25 @@ def _thinned(whole: StanceSet, each: int) -> StanceSet:
     return StanceSet(whole.data.isel(stance=sorted(rows)))
 
 
-def _lab() -> StanceSet:
-    folder = BUILD / "lab"
-    programs = Path(sys.executable).parent
-    for surface, people in LAB_PEOPLE.items():
+def _lab(cut: CutRequest, *, quick: bool) -> StanceSet:
+    folder = BUILD / _place(quick)
+    for surface, request in _requests(quick=quick).items():
         place = folder / surface
         if not (place / "TABLE.csv").exists():
-            extra = ["--jumps", "3", "--trials", "3"] if surface == "overground" else ["--duration-s", "120"]
-            words = ["lab", str(place), "--surface", surface, "--people", str(people), "--insole", "adc"]
-            subprocess.run([programs / "grf-simulate", *words, "--seed", str(LAB_SEED), *extra], check=True)
+            list(write_lab(place, request))
         _without_landmarks(place / "TABLE.csv")
-        done = subprocess.run([programs / "grf-sync", "batch", place / "TABLE.csv", "--processes", "2"], check=False)
-        if done.returncode not in (0, 3):
-            raise SystemExit(f"grf-sync ended with {done.returncode}")
-    aligned = [place / surface / "aligned" for surface in LAB_PEOPLE for place in [folder]]
-    return load_sets([p for p in aligned if any(p.glob("*.nc"))], Recipe(cut=CutRequest()))
+        if not any((place / "aligned").glob("*.nc")):
+            _align(place / "TABLE.csv")
+    aligned = [folder / surface / "aligned" for surface in LAB_PEOPLE]
+    return load_sets([p for p in aligned if any(p.glob("*.nc"))], Recipe(cut=cut))
+
+
+def _align(table: Path) -> None:
+    """Align the trials of a table; what is not certain is refused and stays out."""
+    program = Path(sys.executable).parent / "grf-sync"
+    done = subprocess.run([program, "batch", table, "--processes", "2"], check=False)
+    if done.returncode not in (0, 3):
+        raise SystemExit(f"grf-sync ended with {done.returncode}")
 
 
 def _without_landmarks(table: Path) -> None:
