@@ -174,9 +174,7 @@ def run_evaluation(
 def words(found: dict[str, Any]) -> str:
     """Return the table of an evaluation and what it says."""
     from ..learn.card import beaten
-    from ..learn.personal_folds import personal_words
     from ..learn.scores import table_text
-    from ..learn.searched import search_words
 
     leaks = [f"LEAKS: {leak}; these figures are no headline" for leak in found["leaks"]]
     cut = f"windows cut by {found['cut']}" if found["window"] == "stance" else "continuous windows"
@@ -188,10 +186,9 @@ def words(found: dict[str, Any]) -> str:
                 f"{axis}: +-{band['half_width_bw']:.3f} BW holds {100 * band['within']:.0f} % of a new participant's"
                 f" samples for {100 * band['level']:.0f} % of participants (observed {100 * band['held']:.0f} %)"
             )
-    if "search" in found:
-        lines += ["", *search_words(found["search"])]
-    if "personalisation" in found:
-        lines += ["", *personal_words(found["personalisation"])]
+    for part in ("search", "personalisation"):
+        if part in found:
+            lines += ["", *found[part]["words"]]
     return "\n".join([*lines, *(f"note: {text}" for text in found["findings"])])
 
 

@@ -182,7 +182,7 @@ def personalise_folds(
     rows = [row for value in map_folds(personalise_job, jobs, **how) for row in value["rows"]]
     for row in rows:
         row["leaks"] = list(dict.fromkeys([*leaks, *row["leaks"]]))
-    return {
+    found = {
         "method": method.name,
         "plan": plan.model_dump(mode="json"),
         "unit": "strides" if str(data.data.attrs["window"]) == "stance" else "windows",
@@ -192,6 +192,7 @@ def personalise_folds(
         "means": means(rows, plan.counts),
         "rows": rows,
     }
+    return found | {"words": personal_words(found)}
 
 
 def means(rows: Sequence[dict[str, Any]], counts: Sequence[int]) -> dict[str, Any]:
@@ -236,9 +237,10 @@ def personal_words(found: dict[str, Any]) -> list[str]:
     people = len({row["participant"] for row in found["rows"]})
     late = sorted({row["test_windows"] for row in found["rows"]})
     span = f"{late[0]}" if len(late) == 1 else f"{late[0]} to {late[-1]}"
+    stride = " (a stride: a window of each measured foot)" if unit == "strides" else ""
     lines = [
         f"Personalisation of {found['method']}, {people} participants, each tested on the same {span} later windows"
-        f" whatever the number of calibration {unit}. Their own force was seen: no headline."
+        f" after any number of calibration {unit}{stride}. Their own force was seen: no headline."
     ]
     for way, axes in found["means"].items():
         for axis, by_count in axes.items():

@@ -249,11 +249,12 @@ class _Counted:
 
 def search_document(name: str, plan: SearchPlan, folds: Sequence[Fold], chosen: Mapping[str, Choice]) -> dict[str, Any]:
     """Return what was searched and chosen, fold by fold, as JSON values."""
-    return {
+    found = {
         "method": name,
         "plan": plan.model_dump(mode="json"),
         "folds": {f.name: {"tested": list(f.test)} | chosen[f.name].document() for f in folds},
     }
+    return found | {"words": search_words(found)}
 
 
 def search_words(found: Mapping[str, Any]) -> list[str]:
@@ -262,13 +263,11 @@ def search_words(found: Mapping[str, Any]) -> list[str]:
     lost = sum(row["score"] is None for one in folds.values() for row in one["trials"])
     lines = [
         f"{found['method']}: in each of {len(folds)} folds {plan['trials']} settings were tried on its training"
-        f" participants alone, left out in {plan['folds']} inner folds at most"
-        + (f"; {lost} of the trainings diverged" if lost else "")
+        " participants alone, scored on those of them left out in turn"
+        + (f"; {lost} of the trials diverged." if lost else ".")
     ]
-    for name in plan["space"]:
-        values = [one["settings"][name] for one in folds.values()]
-        lines.append(f"  {name}: {spread(values)}")
-    return lines
+    chosen = [f"{n} {spread([one['settings'][n] for one in folds.values()])}" for n in plan["space"]]
+    return [*lines, f"Chosen over the folds: {'; '.join(chosen)}."]
 
 
 def spread(values: Sequence[Value]) -> str:

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from .html import page, write_page
 from .numbers import DASH, fixed
-from .panel import Panel, axis
+from .panel import Axis, Key, Panel, axis, legend
 
 Found = Mapping[str, Any]
 NAMES = {"vgrf": "vertical", "apgrf": "antero-posterior", "mlgrf": "medio-lateral"}
+_WAYS = {"affine": "gain and offset of the answer", "fine-tune": "network trained further"}
+_SHORT = {"affine": "gain and offset", "fine-tune": "trained further"}
 _MEASURES = (
     ("rmse_bw", "RMSE, BW", 4),
     ("rmse_n", "RMSE, N", 1),
@@ -42,6 +44,8 @@ def render_accuracy_report(found: Found) -> str:
         few=found["participants"] < 6,
         verdict=_verdict(found),
         n=found["participants"],
+        search=_search(found),
+        personal=_personal(found),
     )
 
 
@@ -143,8 +147,6 @@ def _method_figure(found: Found, name: str) -> Markup:
 
 
 def _words_axis(n: int, ticks: tuple[tuple[float, str], ...]) -> Any:
-    from .panel import Axis
-
     return Axis(-0.6, n - 0.4, "", ticks)
 
 
@@ -177,8 +179,6 @@ def _people_figure(found: Found, name: str) -> Markup:
     top = max([*tops, *[float(np.nanmax(v)) for v in drawn.values() if v.size]], default=1.0)
     step = max(1, -(-len(order) // 6))
     places = tuple((float(i), order[i][:10]) for i in range(0, len(order), step))
-    from .panel import Axis
-
     panel = Panel(Axis(-0.5, len(order) - 0.5, "", places), axis(0, top * 1.05, "RMSE, BW"), height=180)
     for values in drawn.values():
         panel.dots(x, values, "refdot")
@@ -265,6 +265,89 @@ def _features(found: Found, chosen: str) -> list[tuple[str, list[str]]]:
         ]
         rows.append((name, cells))
     return rows
+
+
+def _search(found: Found) -> dict[str, Any]:
+    """Return what a nested search chose in every fold, empty where there was none."""
+    one = found.get("search")
+    if not one:
+        return {}
+    names = list(one["plan"]["space"])
+    rows = [
+        (
+            ", ".join(fold["tested"]),
+            [*[_setting(fold["settings"][n]) for n in names], fixed(fold["score"], 4), str(len(fold["participants"]))],
+        )
+        for fold in one["folds"].values()
+    ]
+    heads = [n.replace("network.", "").replace("train.", "") for n in names]
+    return {"words": one["words"], "heads": [*heads, "inner error", "people searched on"], "rows": rows}
+
+
+def _setting(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _personal(found: Found) -> dict[str, Any]:
+    """Return error against strides of calibration as words, figures and a table, empty where it was not asked for."""
+    one = found.get("personalisation")
+    if not one:
+        return {}
+    counts = one["plan"]["counts"]
+    axes = list(next(iter(one["means"].values())))
+    rows = [
+        (f"{name}, {_SHORT[way]}", _personal_cells(one["means"][way][name], counts))
+        for name in axes
+        for way in one["means"]
+    ]
+    return {
+        "leaks": one["leaks"],
+        "lead": one["words"][0],
+        "words": [text for text in one["words"] if text.startswith("left out")],
+        "legend": legend([Key("devdot", "dot", _WAYS["fine-tune"]), Key("refdot", "dot", _WAYS["affine"])]),
+        "figures": [_personal_figure(one, name) for name in axes],
+        "heads": [*[f"{n} {one['unit']}" for n in counts], f"change with {max(counts)}", "better in"],
+        "rows": rows,
+    }
+
+
+def _personal_cells(by_count: Mapping[str, Any], counts: Sequence[int]) -> list[str]:
+    cells = []
+    for n in counts:
+        one = by_count[str(n)]
+        interval = "" if one["low"] is None else f" ({fixed(one['low'], 3)} to {fixed(one['high'], 3)})"
+        cells.append(fixed(one["mean"], 4) + interval)
+    change = by_count[str(max(counts))]["change"]
+    if change is None:
+        return [*cells, DASH, DASH]
+    text = f"{fixed(change['mean'], 4)} ({fixed(change['low'], 4)} to {fixed(change['high'], 4)})"
+    return [*cells, text, f"{change['better']} of {change['n']}"]
+
+
+def _personal_figure(one: Found, name: str) -> Markup:
+    """Draw the mean over participants by number of strides for both ways, and its interval."""
+    counts, means = one["plan"]["counts"], one["means"]
+    ends = [v[k] for way in means.values() for v in way[name].values() for k in ("mean", "high") if v[k] is not None]
+    top = max(ends, default=1.0)
+    places = tuple((float(i), str(n)) for i, n in enumerate(counts))
+    panel = Panel(
+        Axis(-0.4, len(counts) - 0.6, f"{one['unit']} of calibration", places),
+        axis(0.0, 1.05 * top, "RMSE, BW"),
+        height=200,
+    )
+    for shift, way, line, dot in ((-0.07, "affine", "refbold", "refdot"), (0.07, "fine-tune", "dev", "devdot")):
+        values = [means[way][name][str(n)] for n in counts]
+        x = np.arange(len(counts), dtype=np.float64) + shift
+        mean = _array([v["mean"] for v in values])
+        low, high = _array([v["low"] for v in values]), _array([v["high"] for v in values])
+        for at, a, b in zip(x, low, high):
+            panel.line(np.asarray([at, at]), np.asarray([a, b]), "refline" if way == "affine" else "range")
+        panel.line(x, mean, line)
+        panel.dots(x, mean, dot)
+    return panel.finish(
+        f"Error of the {NAMES.get(name, name)} force by {one['unit']} of calibration; the table below has the figures",
+        title=f"{NAMES.get(name, name)} ({name})",
+    )
 
 
 def _array(values: Sequence[float | None]) -> NDArray[np.float64]:
