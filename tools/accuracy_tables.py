@@ -146,13 +146,19 @@ def band_rows(one: Rows) -> list[Rows]:
     ]
 
 
-def with_tables(one: Rows, goals: Sequence[Rows], methods: Sequence[str] = ()) -> Rows:
-    """Return a part with its goals; of stances also features, curves and intervals of some methods."""
+def with_tables(one: Rows, goals: Sequence[Rows], methods: Sequence[str] = (), *, force_filter: str = "") -> Rows:
+    """Return a part with its goals; of stances also features, curves and intervals of some methods.
+
+    Parameters
+    ----------
+    force_filter
+        What the measured force went through, told beside loading rates.
+    """
     tables: dict[str, list[Rows]] = {"Goals": list(goals)} if goals else {}
     if methods:
         tables |= {
-            "Loading features, measured against estimated (participants; limits of agreement of contacts)":
-                feature_rows(one, methods),
+            "Loading features, measured against estimated (participants; limits of agreement of contacts), rates of"
+            f" force {force_filter}": feature_rows(one, methods),
             "Estimated against measured mean curves: SPM{t}, Bonferroni over axes": spm_rows(one, methods),
             "Conformal bands, calibrated on the others": band_rows(one),
         }  # fmt: skip
