@@ -1,0 +1,109 @@
+"""The process that converts: plan and windows in a folder -> .tflite files in it; the only place of TensorFlow.
+
+Run as ``python -m grfkit.deploy.convert_worker FOLDER``; what it does is told on stdout, a line ``done: NAME`` a step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .layers import Add, Conv, Dense, Join, Layer, Lstm, Pool, Reshape
+from .plan import INPUT, Plan
+
+FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
+
+
+def main(folder: Path) -> None:
+    """Write the files that ``request.json`` in a folder asks for."""
+    os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
+    kinds = json.loads((folder / "request.json").read_text(encoding="utf-8"))["kinds"]
+    plan = Plan.load(folder)
+    windows = np.load(folder / "windows.npy", allow_pickle=False)
+    _told("reading")
+    network = keras_model(plan)
+    expected = plan.run(windows[:1])
+    worst = float(np.abs(np.asarray(network(windows[:1], training=False)) - expected).max())
+    if not worst < 1e-4:
+        raise SystemExit(f"the Keras model differs from the plan by {worst:g}; this is a fault of the conversion")
+    _told("keras")
+    for kind in kinds:
+        (folder / f"{kind}.tflite").write_bytes(converted(network, kind, windows))
+        _told(kind)
+
+
+def converted(network: Any, kind: str, windows: Any) -> bytes:
+    """Return the file of one kind: float32, float16, or int8 with int8 input and output."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    if kind != FLOAT32:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == FLOAT16:
+        converter.target_spec.supported_types = [tf.float16]
+    if kind == INT8:
+        converter.representative_dataset = lambda: ([w[None].astype(np.float32)] for w in windows)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    return bytes(converter.convert())
+
+
+def keras_model(plan: Plan) -> Any:
+    """Return the same graph in Keras 2, of one window at a time."""
+    import tf_keras
+
+    values = {INPUT: tf_keras.Input(batch_shape=(1, plan.points, plan.width), name=INPUT)}
+    for layer in plan.layers:
+        values[layer.name] = _keras_layer(layer, [values[n] for n in layer.inputs])
+    network = tf_keras.Model(values[INPUT], values[plan.layers[-1].name], name="grf")
+    for layer in plan.layers:
+        if layer.arrays():
+            network.get_layer(layer.name).set_weights(_weights(layer))
+    return network
+
+
+def _weights(layer: Layer) -> list[Any]:
+    arrays = layer.arrays()
+    return [arrays[n] for n in ("kernel", "recurrent", "bias") if n in arrays]
+
+
+def _keras_layer(layer: Layer, values: list[Any]) -> Any:
+    import tensorflow as tf
+    from tf_keras import layers
+
+    relu = "relu" if getattr(layer, "relu", False) else None
+    if isinstance(layer, Lstm):
+        back = layer.reverse
+        cell = layers.LSTM(layer.recurrent.shape[0], return_sequences=True, go_backwards=back, name=layer.name)
+        return tf.reverse(cell(values[0]), [1]) if back else cell(values[0])
+    if isinstance(layer, Dense):
+        return layers.Dense(layer.bias.shape[0], activation=relu, name=layer.name)(values[0])
+    if isinstance(layer, Conv):
+        rows = [layer.pad_rows, layer.pad_rows]
+        padded = any(layer.pad) or layer.pad_rows
+        value = tf.pad(values[0], [[0, 0], list(layer.pad), rows, [0, 0]]) if padded else values[0]
+        taps, across, _, maps = layer.kernel.shape
+        made = layers.Conv2D(maps, (taps, across), dilation_rate=(layer.dilation, 1), activation=relu, name=layer.name)
+        return made(value)
+    if isinstance(layer, Add):
+        return tf.nn.relu(values[0] + values[1])
+    if isinstance(layer, Join):
+        return tf.concat(values, axis=-1)
+    if isinstance(layer, Pool):
+        return layers.MaxPooling2D((1, layer.size), name=layer.name)(values[0])
+    if isinstance(layer, Reshape):
+        return tf.reshape(values[0], (1, *layer.shape))
+    raise SystemExit(f"layer '{layer.name}' is of kind '{layer.kind}', which the converter does not know")
+
+
+def _told(step: str) -> None:
+    print(f"done: {step}", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,193 @@
+"""The few kinds of layer a plan consists of, each with its answer in numpy; channels last, one window at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Singles = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A named value, computed from the values named in ``inputs``."""
+
+    name: str
+    inputs: tuple[str, ...]
+
+    kind: ClassVar[str] = ""
+
+    def run(self, values: Sequence[Doubles]) -> Doubles:
+        """Return the answer to values of shape (n, time, ...), in double precision."""
+        raise NotImplementedError
+
+    def settings(self) -> dict[str, Any]:
+        """Return what is neither a name nor an array, for JSON."""
+        return {}
+
+    def arrays(self) -> dict[str, Singles]:
+        """Return weights and biases by name."""
+        return {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+
+
+@dataclass(frozen=True)
+class Lstm(Layer):
+    """An LSTM of one direction; with ``reverse`` it starts at the last sample, its answers in the order of time.
+
+    Gates in the order input, forget, cell, output (Hochreiter and Schmidhuber 1997, doi 10.1162/neco.1997.9.8.1735;
+    forget gate: Gers et al. 2000): ``kernel`` (inputs, 4 x hidden), ``recurrent`` (hidden, 4 x hidden), ``bias``.
+    """
+
+    kernel: Singles
+    recurrent: Singles
+    bias: Singles
+    reverse: bool = False
+
+    kind: ClassVar[str] = "lstm"
+
+    def run(self, values: Sequence[Doubles]) -> Doubles:
+        """Return (n, time, hidden) of (n, time, inputs)."""
+        x = values[0][:, ::-1] if self.reverse else values[0]
+        into = x @ self.kernel.astype(np.float64) + self.bias
+        hidden = self.recurrent.shape[0]
+        h = np.zeros((x.shape[0], hidden))
+        c = np.zeros_like(h)
+        out = np.empty((*x.shape[:2], hidden))
+        for t in range(x.shape[1]):
+            i, f, g, o = np.split(into[:, t] + h @ self.recurrent.astype(np.float64), 4, axis=1)
+            c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
+            h = _sigmoid(o) * np.tanh(c)
+            out[:, t] = h
+        return out[:, ::-1] if self.reverse else out
+
+    def settings(self) -> dict[str, Any]:
+        """Return the direction."""
+        return {"reverse": self.reverse}
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """``x @ kernel + bias`` at every instant, perhaps with ReLU; ``kernel`` (inputs, outputs)."""
+
+    kernel: Singles
+    bias: Singles
+    relu: bool = False
+
+    kind: ClassVar[str] = "dense"
+
+    def run(self, values: Sequence[Doubles]) -> Doubles:
+        """Return (n, time, outputs) of (n, time, inputs)."""
+        return _rectified(values[0] @ self.kernel.astype(np.float64) + self.bias, relu=self.relu)
+
+    def settings(self) -> dict[str, Any]:
+        """Return whether negative answers become 0."""
+        return {"relu": self.relu}
+
+
+@dataclass(frozen=True)
+class Conv(Layer):
+    """A convolution over time and rows: ``kernel`` (time, rows, inputs, outputs), zeros around, perhaps with ReLU.
+
+    ``pad`` is (before, after) in time; ``pad_rows`` is the same on both sides.
+    """
+
+    kernel: Singles
+    bias: Singles
+    dilation: int = 1
+    pad: tuple[int, int] = (0, 0)
+    pad_rows: int = 0
+    relu: bool = False
+
+    kind: ClassVar[str] = "conv"
+
+    def run(self, values: Sequence[Doubles]) -> Doubles:
+        """Return (n, time, rows, outputs) of (n, time, rows, inputs)."""
+        rows = (self.pad_rows, self.pad_rows)
+        x = np.pad(values[0], ((0, 0), self.pad, rows, (0, 0)))
+        taps, across = self.kernel.shape[:2]
+        points, height = x.shape[1] - (taps - 1) * self.dilation, x.shape[2] - across + 1
+        y = np.zeros((x.shape[0], points, height, self.kernel.shape[3])) + self.bias
+        for t in range(taps):
+            for r in range(across):
+                at = t * self.dilation
+                y += x[:, at : at + points, r : r + height] @ self.kernel[t, r].astype(np.float64)
+        return _rectified(y, relu=self.relu)
+
+    def settings(self) -> dict[str, Any]:
+        """Return dilation, padding, and whether negative answers become 0."""
+        return {"dilation": self.dilation, "pad": list(self.pad), "pad_rows": self.pad_rows, "relu": self.relu}
+
+
+@dataclass(frozen=True)
+class Add(Layer):
+    """The sum of two values, then ReLU."""
+
+    kind: ClassVar[str] = "add"
+
+    def run(self, values: Sequence[Doubles]) -> Doubles:
+        """Return the rectified sum, of the shape of both."""
+        return _rectified(values[0] + values[1], relu=True)
+
+
+@dataclass(frozen=True)
+class Join(Layer):
+    """Values beside each other, along the last axis."""
+
+    kind: ClassVar[str] = "join"
+
+    def run(self, values: Sequence[Doubles]) -> Doubles:
+        """Return (n, time, sum of the widths)."""
+        return np.concatenate(values, axis=-1)
+
+
+@dataclass(frozen=True)
+class Pool(Layer):
+    """The greatest of every ``size`` neighbouring rows; rows that are left over are dropped."""
+
+    size: int = 1
+
+    kind: ClassVar[str] = "pool"
+
+    def run(self, values: Sequence[Doubles]) -> Doubles:
+        """Return (n, time, rows // size, maps) of (n, time, rows, maps)."""
+        n, points, rows, maps = values[0].shape
+        kept = rows // self.size
+        whole = values[0][:, :, : kept * self.size]
+        return np.asarray(whole.reshape(n, points, kept, self.size, maps).max(axis=3))
+
+    def settings(self) -> dict[str, Any]:
+        """Return how many rows become one."""
+        return {"size": self.size}
+
+
+@dataclass(frozen=True)
+class Reshape(Layer):
+    """The same numbers in the same order, in another shape of one window."""
+
+    shape: tuple[int, ...] = ()
+
+    kind: ClassVar[str] = "reshape"
+
+    def run(self, values: Sequence[Doubles]) -> Doubles:
+        """Return (n, *shape)."""
+        return values[0].reshape(values[0].shape[0], *self.shape)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the shape."""
+        return {"shape": list(self.shape)}
+
+
+KINDS: dict[str, type[Layer]] = {k.kind: k for k in (Lstm, Dense, Conv, Add, Join, Pool, Reshape)}
+
+
+def _sigmoid(x: Doubles) -> Doubles:
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
+
+
+def _rectified(x: Doubles, *, relu: bool) -> Doubles:
+    return np.maximum(x, 0.0) if relu else x

@@ -1,0 +1,143 @@
+"""Plan: a trained network as one graph of few layers in numpy, which torch and the converted files are compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .layers import KINDS, Dense, Doubles, Join, Layer, Singles
+
+INPUT = "input"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network from its scaled inputs to its standardised outputs.
+
+    Attributes
+    ----------
+    network
+        Its name in the registry.
+    points, width, statics
+        Of the input (points, width): ``width - statics`` channels (with missing masks), then the statics, each
+        repeated over time. All are scaled as in training.
+    layers
+        In the order in which they run; the last one is the output.
+    axes, centre, size, unit
+        ``output * size + centre`` is the force of each axis, in ``BW``, or in ``N`` where the network gives newtons.
+    """
+
+    network: str
+    points: int
+    width: int
+    statics: int
+    layers: tuple[Layer, ...]
+    axes: tuple[str, ...]
+    centre: tuple[float, ...]
+    size: tuple[float, ...]
+    unit: str
+
+    def values(self, inputs: NDArray[Any]) -> dict[str, Doubles]:
+        """Return every layer's answer to inputs (n, points, width), by name.
+
+        Raises
+        ------
+        BadInputError
+            If the inputs have another shape.
+        """
+        if inputs.ndim != 3 or inputs.shape[1:] != (self.points, self.width):
+            raise BadInputError(f"inputs have shape {inputs.shape}, the plan takes (n, {self.points}, {self.width})")
+        known: dict[str, Doubles] = {INPUT: np.asarray(inputs, dtype=np.float64)}
+        for layer in self.layers:
+            known[layer.name] = layer.run([known[n] for n in layer.inputs])
+        return known
+
+    def run(self, inputs: NDArray[Any]) -> Doubles:
+        """Return standardised outputs (n, points, axes) of scaled inputs (n, points, width), in double precision."""
+        return self.values(inputs)[self.layers[-1].name]
+
+    def forces(self, outputs: NDArray[Any]) -> Doubles:
+        """Return forces (n, points, axes) in :attr:`unit` of standardised outputs."""
+        return np.asarray(outputs, dtype=np.float64) * np.asarray(self.size) + np.asarray(self.centre)
+
+    def save(self, folder: Path) -> None:
+        """Write ``plan.json`` and ``plan.npz`` into a folder that exists."""
+        arrays = {f"{layer.name}/{k}": v for layer in self.layers for k, v in layer.arrays().items()}
+        np.savez(Path(folder) / "plan.npz", **arrays)
+        document = {k: v for k, v in vars(self).items() if k != "layers"}
+        document["layers"] = [
+            {"kind": n.kind, "name": n.name, "inputs": list(n.inputs), "settings": n.settings()} for n in self.layers
+        ]
+        (Path(folder) / "plan.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Plan:
+        """Return the plan that :meth:`save` wrote into a folder."""
+        document = json.loads((Path(folder) / "plan.json").read_text(encoding="utf-8"))
+        with np.load(Path(folder) / "plan.npz", allow_pickle=False) as stored:
+            arrays = dict(stored)
+        document["layers"] = tuple(_layer(entry, arrays) for entry in document["layers"])
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in document.items()})
+
+
+def _layer(entry: dict[str, Any], arrays: dict[str, Singles]) -> Layer:
+    own = {k.rsplit("/", 1)[1]: v for k, v in arrays.items() if k.rsplit("/", 1)[0] == entry["name"]}
+    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["settings"].items()}
+    return KINDS[entry["kind"]](entry["name"], tuple(entry["inputs"]), **own, **settings)
+
+
+def calibrated(plan: Plan, inputs: NDArray[Any]) -> Plan:
+    """Return the plan with statics and outputs brought to the ranges that eight bits hold best.
+
+    Joined tensors share one scale, so statics that enter before the head are made to span what the features span;
+    each axis of the output is brought to -1..1, so that one tensor costs every axis the same share of its own range.
+    Nothing of what the network says changes: the dense layers take up the factors.
+
+    Parameters
+    ----------
+    inputs
+        Scaled inputs (n, points, width) of training windows.
+    """
+    values = plan.values(inputs)
+    layers = {layer.name: layer for layer in plan.layers}
+    for layer in plan.layers:
+        if isinstance(layer, Join) and layer.inputs[-1] == "statics":
+            _span(layers, layer, values)
+    last = plan.layers[-1]
+    high, low = (getattr(np, f)(values[last.name], axis=(0, 1)) for f in ("max", "min"))
+    middle, half = (high + low) / 2, np.maximum((high - low) / 2, 1e-6)
+    head = layers[last.name]
+    if not isinstance(head, Dense) or head.relu:
+        raise BadInputError(f"plan of '{plan.network}' ends with {last.kind} '{last.name}', expected a dense layer")
+    layers[last.name] = replace(head, kernel=_single(head.kernel / half), bias=_single((head.bias - middle) / half))
+    size = np.asarray(plan.size)
+    return replace(
+        plan,
+        layers=tuple(layers[n.name] for n in plan.layers),
+        centre=tuple((np.asarray(plan.centre) + middle * size).tolist()),
+        size=tuple((half * size).tolist()),
+    )
+
+
+def _span(layers: dict[str, Layer], join: Join, values: dict[str, Doubles]) -> None:
+    """Let the statics of a join span what its features span, and the dense layer after it undo that."""
+    features = max(float(np.abs(values[n]).max()) for n in join.inputs[:-1])
+    factor = features / np.maximum(np.abs(values["statics"]).max(axis=(0, 1)), 1e-3)
+    picks, after = layers["statics"], next(x for x in layers.values() if join.name in x.inputs)
+    if not isinstance(picks, Dense) or not isinstance(after, Dense):
+        raise BadInputError(f"statics of a plan go through dense layers, not through {picks.kind} and {after.kind}")
+    layers["statics"] = replace(picks, kernel=_single(picks.kernel * factor))
+    kernel = after.kernel.astype(np.float64)
+    kernel[-len(factor) :] /= factor[:, None]
+    layers[after.name] = replace(after, kernel=_single(kernel))
+
+
+def _single(values: Sequence[float] | NDArray[Any]) -> Singles:
+    return np.asarray(values, dtype=np.float32)

@@ -1,0 +1,167 @@
+"""An int8 file whose scales disagree -> one whose kernels mean the same numbers, and a list of what was changed.
+
+The converter calibrates every tensor by itself, though some kernels copy bytes from one to the next without looking at
+scales: the file then means different forces to different interpreters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .layers import Lstm
+from .plan import Plan
+from .scales import TOLERANCE, Bias, biases, differ, groups
+from .tflite_file import TensorInfo, TfliteFile
+
+OUTPUT_MARGIN = 1.1
+"""Range of the output beside the range in training: people who were not there may press harder."""
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ScaleChange:
+    """A tensor whose scale or zero point was changed."""
+
+    tensor: int
+    name: str
+    scale_before: float
+    zero_point_before: int
+    scale_after: float
+    zero_point_after: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class BiasChange:
+    """A bias that was quantised again, from the plan's numbers; scales: the first of each."""
+
+    tensor: int
+    name: str
+    operator: str
+    scale_before: float
+    scale_after: float
+    worst_step: int
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What a repair changed.
+
+    Attributes
+    ----------
+    worst_scale_percent, worst_zero_point
+        How far apart scales (greatest over least) and zero points of one group were before.
+    """
+
+    groups: int
+    worst_scale_percent: float
+    worst_zero_point: int
+    scales: tuple[ScaleChange, ...]
+    biases: tuple[BiasChange, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
+        return asdict(self)
+
+
+def repaired(file: TfliteFile, plan: Plan, *, output_margin: float = OUTPUT_MARGIN) -> tuple[TfliteFile, RepairReport]:
+    """Return the file with equal scales where bytes are copied and biases that fit them, and what was changed.
+
+    A group takes the scale of the tensor that feeds an operator with an int32 bias, since that bias was quantised with
+    it. Where several such tensors disagree the widest range wins, and the others' biases are quantised again from the
+    plan's numbers. The output, which no operator reads, is given a margin.
+
+    Raises
+    ------
+    BadInputError
+        If a bias is none of the plan's: the file was not made from it.
+    """
+    before = groups(file)
+    changes = [c for group in before for c in _equalised(file, group)]
+    changes += _widened(file, output_margin, before)
+    made = file.with_scales({c.tensor: (c.scale_after, c.zero_point_after) for c in changes})
+    redone = []
+    for bias in list(biases(made)):
+        values = _of_plan(bias, plan)
+        if bias.wrong() > TOLERANCE:
+            made, change = _requantised(made, bias, values)
+            redone.append(change)
+    spread = [_spread(g) for g in before] or [(0.0, 0)]
+    report = RepairReport(
+        groups=len(before),
+        worst_scale_percent=max(s for s, _ in spread),
+        worst_zero_point=max(z for _, z in spread),
+        scales=tuple(changes),
+        biases=tuple(redone),
+    )
+    return made, report
+
+
+def _spread(group: tuple[TensorInfo, ...]) -> tuple[float, int]:
+    scales, points = [t.scale for t in group], [t.zero_point for t in group]
+    return 100.0 * (max(scales) / min(scales) - 1.0), max(points) - min(points)
+
+
+def _equalised(file: TfliteFile, group: tuple[TensorInfo, ...]) -> Iterator[ScaleChange]:
+    """Yield what has to change so that a group agrees with the consumer that its scale was made for."""
+    if not differ(group):
+        return
+    fed = {b.source.index for b in biases(file)}
+    chosen = max([t for t in group if t.index in fed] or group, key=lambda t: t.scale)
+    for tensor in group:
+        if (tensor.scale, tensor.zero_point) != (chosen.scale, chosen.zero_point):
+            reason = f"bytes are copied to or from tensor {chosen.index} '{chosen.name}'"
+            yield _change(tensor, chosen.scale, chosen.zero_point, reason)
+
+
+def _widened(file: TfliteFile, margin: float, before: list[tuple[TensorInfo, ...]]) -> list[ScaleChange]:
+    """Return the change that gives the output its margin; none where its scale is not its own."""
+    output = file.output
+    if margin == 1.0 or any(output in g for g in before):
+        return []
+    point = round(np.clip(output.zero_point / margin, -128, 127))
+    return [_change(output, float(np.float32(output.scale * margin)), int(point), f"margin of {margin:g}")]
+
+
+def _change(tensor: TensorInfo, scale: float, point: int, reason: str) -> ScaleChange:
+    return ScaleChange(tensor.index, tensor.name, tensor.scale, tensor.zero_point, scale, point, reason)
+
+
+def _requantised(file: TfliteFile, bias: Bias, values: Doubles) -> tuple[TfliteFile, BiasChange]:
+    due = bias.due()
+    steps = np.rint(values / due)
+    if np.abs(steps).max() >= 2**31:
+        raise BadInputError(f"{bias.operator}: bias '{bias.bias.name}' does not fit 32 bits with scale {due.min():g}")
+    whole = steps.astype(np.int32)
+    worst = int(np.abs(whole.astype(np.int64) - np.asarray(bias.bias.data, dtype=np.int64)).max())
+    change = BiasChange(
+        bias.bias.index, bias.bias.name, str(bias.operator), bias.bias.scales[0], float(due.flat[0]), worst
+    )
+    return file.with_bias(bias.bias.index, whole, due.tolist()), change
+
+
+def _of_plan(bias: Bias, plan: Plan) -> Doubles:
+    """Return the plan's numbers for a bias: those that its stored ones were rounded from."""
+    stored = bias.bias.real()
+    step = np.asarray(bias.bias.scales)
+    fits = [v for v in _plan_biases(plan) if v.shape == stored.shape and (np.abs(v - stored) <= 0.51 * step).all()]
+    if not fits:
+        raise BadInputError(
+            f"{bias.operator}: bias {bias.bias.index} '{bias.bias.name}' is none of the plan's; the file was made from"
+            " another model, or is broken: convert it again"
+        )
+    return min(fits, key=lambda v: float(np.abs(v - stored).max()))
+
+
+def _plan_biases(plan: Plan) -> Iterator[Doubles]:
+    for layer in plan.layers:
+        bias = layer.arrays().get("bias")
+        if bias is not None:
+            whole = bias.astype(np.float64)
+            yield from np.split(whole, 4) if isinstance(layer, Lstm) else (whole,)
