@@ -136,10 +136,15 @@ def _cost_row(name: str, seconds: float, rmse: float) -> dict[str, object]:
 
 def test_a_faster_training_with_a_larger_error_does_not_meet_the_goal() -> None:
     cost = tool("cost")
-    for seconds, rmse, verdict in ((60.0, 0.2, "met"), (60.0, 0.05, "not met"), (40.0, 0.2, "not met")):
+    for seconds, rmse, verdict in (
+        (60.0, 0.2, "met"),
+        (60.0, 0.05, "not met"),
+        (40.0, 0.2, "open"),
+        (40.0, 0.05, "not met"),
+    ):
         rows = [_cost_row(cost.OURS, 10.0, 0.1), _cost_row("theirs", seconds, rmse)]
         (found,) = cost.ratio_rows(rows)
-        assert found["verdict"] == verdict
+        assert found["verdict"].startswith(verdict)
         assert found["per participant-fold"] == pytest.approx(seconds / 10)
 
 

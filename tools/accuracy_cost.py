@@ -160,7 +160,8 @@ def budget_epochs(s_per_epoch: float, ours_s: float) -> int:
 def ratio_rows(rows: list[Rows]) -> list[Rows]:
     """Return theirs over ours at the same number of stances: per epoch, per fold, memory; and whether the goal is met.
 
-    The goal is met by a row whose fold took :data:`GOAL` times as long as ours or more, and whose error is no lower.
+    The goal is met by a row whose fold took :data:`GOAL` times as long as ours or more and whose error is no lower; a
+    shorter one with a larger error leaves it open how long theirs would need to come as far.
     """
     found = []
     ours = {r["stances"]: r for r in rows if r["name"] == OURS}
@@ -170,12 +171,13 @@ def ratio_rows(rows: list[Rows]) -> list[Rows]:
         mine = ours[row["stances"]]
         fold = row["s_per_fold"] / mine["s_per_fold"]
         lower = mine["rmse_bw_vertical"] <= row["rmse_bw_vertical"]
+        verdict = "not met" if not lower else "met" if fold >= GOAL else "open: theirs ended early, at a larger error"
         found.append({
             "theirs": row["name"], "stances": row["stances"], "epochs": row["epochs"],
             "per epoch": row["s_per_epoch"] / mine["s_per_epoch"], "per participant-fold": fold,
             "peak memory": row["peak_mb"] / mine["peak_mb"], "their RMSE": row["rmse_bw_vertical"],
             "our RMSE": mine["rmse_bw_vertical"], "goal": f">= {GOAL:g} x at the same or lower error",
-            "verdict": "met" if fold >= GOAL and lower else "not met",
+            "verdict": verdict,
         })  # fmt: skip
     return found
 
