@@ -63,7 +63,7 @@ def paper_figures(answers: Answers, method: str) -> Rows:
 
 def _of(answers: Answers, key: str) -> NDArray[np.bool_]:
     keys = [f"{a}/{b}" for a, b in zip(answers.per_stance("participant"), answers.per_stance("trial"))]
-    return np.asarray(keys) == key
+    return np.asarray([k == key for k in keys])
 
 
 def _mean(values: list[float]) -> float:
