@@ -1,0 +1,478 @@
+"""A .tflite as the layers the C runtime knows: integer settings alone, every zero point folded into a bias.
+
+The factors are those of TensorFlow Lite for Microcontrollers: scales multiplied in double precision, a multiplier of
+31 bits and a power of two (Jacob et al. 2018, doi:10.1109/CVPR.2018.00286).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .tflite_file import OperatorInfo, TensorInfo, TfliteFile
+
+ROW_LIMIT = 1 << 23
+"""A row's sum of products must stay below this for the runtime's paired rows (grf_mac.h)."""
+_GATE_SCALE, _GATE_INPUT_SCALE = 2.0**-15, 2.0**-12
+_CLAMPS = {"NONE": (-np.inf, np.inf), "RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
+
+
+class NoC(BadInputError):
+    """What the C runtime cannot run, by the name of the operator or tensor."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A real factor as the runtime has it: ``multiplier / 2**31 * 2**(up - 1) / 2**right``."""
+
+    multiplier: int
+    up: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """Channels ``[start, start + width)`` of a buffer."""
+
+    buffer: int
+    start: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Lstm:
+    """One direction; weights ``(units, 4, inputs)`` and biases ``(units, 4)`` by unit, gates i, f, c, o."""
+
+    input_weights: NDArray[np.int64]
+    recurrent_weights: NDArray[np.int64]
+    input_bias: NDArray[np.int64]
+    recurrent_bias: NDArray[np.int64]
+    input_scale: tuple[Factor, ...]
+    recurrent_scale: tuple[Factor, ...]
+    forget: Factor
+    update: Factor
+    output: Factor
+    cell_power: int
+    clip: int
+    zero: int
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution over time, weights ``(outputs, taps * channels)``; a dense layer has one tap.
+
+    ``partial`` is 1 where int32 sums are left behind, 2 where they are taken up.
+    """
+
+    weights: NDArray[np.int64]
+    bias: NDArray[np.int64]
+    scale: tuple[Factor, ...]
+    taps: int
+    dilation: int
+    before: int
+    after: int
+    pad: int
+    zero: int
+    low: int
+    high: int
+    partial: int = 0
+
+
+@dataclass(frozen=True)
+class Add:
+    """Two tensors added."""
+
+    first_zero: int
+    second_zero: int
+    zero: int
+    low: int
+    high: int
+    first: Factor
+    second: Factor
+    sum: Factor
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Rows moved as they are."""
+
+
+Settings = Lstm | Conv | Add | Copy
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: what it reads side by side, the buffer it fills, its settings and direction (None: either)."""
+
+    name: str
+    sources: tuple[Part, ...]
+    target: int
+    settings: Settings
+    reversed: bool | None = None
+
+    @property
+    def back(self) -> int:
+        """Return how many rows it looks back."""
+        return self.settings.before if isinstance(self.settings, Conv) else 0
+
+    @property
+    def causal(self) -> bool:
+        """Whether it sees no row after its own."""
+        return not isinstance(self.settings, Conv) or self.settings.after == 0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Layers in the order of the file; buffer 0 is the input, ``widths`` its and the others' channels."""
+
+    points: int
+    widths: tuple[int, ...]
+    layers: tuple[Layer, ...]
+    output: int
+
+
+@dataclass(frozen=True)
+class _Value:
+    parts: tuple[Part, ...]
+    scale: float
+    zero: int
+    reversed: bool = False
+    pad: tuple[int, int] = (0, 0)
+
+
+def factor(real: float) -> Factor:
+    """Return a factor of the runtime's kind.
+
+    Raises
+    ------
+    NoC
+        If it is not positive and finite, or too large.
+    """
+    if not math.isfinite(real) or real <= 0:
+        raise NoC(f"a scale of {real:g} has no factor; expected a positive number")
+    share, power = math.frexp(real)
+    multiplier = math.floor(share * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier, power = multiplier // 2, power + 1
+    if power < -31:
+        return Factor(0, 1, 0)
+    if power > 8:
+        raise NoC(f"a factor of {real:g} between two layers is too large for 32 bits")
+    return Factor(multiplier, 1 + max(power, 0), max(-power, 0))
+
+
+def read_graph(file: TfliteFile) -> Graph:
+    """Return a file's layers.
+
+    Raises
+    ------
+    NoC
+        If the runtime lacks an operator or form of it; the operator and tensor are named.
+    """
+    reader = _Reader(file)
+    for operator in file.operators:
+        handle = _HANDLERS.get(operator.name)
+        if handle is None:
+            raise NoC(f"{operator} is not in the C runtime; it has {', '.join(sorted(_HANDLERS))}")
+        handle(reader, operator)
+    return reader.graph()
+
+
+class _Reader:
+    def __init__(self, file: TfliteFile) -> None:
+        self.file = file
+        first = file.input
+        self.points = self._rows(first)
+        self.widths = [first.shape[-1]]
+        self.layers: list[Layer] = []
+        self.values = {first.index: _Value((Part(0, 0, first.shape[-1]),), first.scale, first.zero_point)}
+
+    def graph(self) -> Graph:
+        out = self.values.get(self.file.output.index)
+        if out is None or out.reversed or len(out.parts) != 1 or out.parts[0].buffer == 0 or out.pad != (0, 0):
+            raise NoC(f"output tensor '{self.file.output.name}' is not one layer's answer in the order of time")
+        if out.parts[0] != Part(out.parts[0].buffer, 0, self.widths[out.parts[0].buffer]):
+            raise NoC(f"output tensor '{self.file.output.name}' is only some channels of a layer")
+        return Graph(self.points, tuple(self.widths), tuple(self.layers), out.parts[0].buffer)
+
+    def _rows(self, tensor: TensorInfo) -> int:
+        if tensor.dtype != "int8" or len(tensor.shape) < 2:
+            raise NoC(f"tensor '{tensor.name}' is {tensor.dtype} {tensor.shape}; the C runtime takes int8 rows")
+        return math.prod(tensor.shape[:-1])
+
+    def of(self, operator: OperatorInfo, place: int = 0) -> _Value:
+        tensor = self.file.tensor(operator, place)
+        if tensor is None or tensor.index not in self.values:
+            raise NoC(f"{operator} reads '{tensor.name if tensor else 'nothing'}', which no layer made")
+        return self.values[tensor.index]
+
+    def in_order(self, operator: OperatorInfo, place: int = 0) -> _Value:
+        value = self.of(operator, place)
+        if value.reversed:
+            raise NoC(f"{operator} reads rows in reverse; only LSTM layers do so in the C runtime")
+        return value
+
+    def constant(self, operator: OperatorInfo, place: int) -> tuple[TensorInfo, NDArray[np.int64]]:
+        tensor = self.file.tensor(operator, place)
+        if tensor is None or tensor.data is None:
+            raise NoC(f"{operator}: its input {place} is not constant")
+        return tensor, tensor.data.astype(np.int64)
+
+    def out(self, operator: OperatorInfo) -> TensorInfo:
+        tensor = self.file.tensors[operator.outputs[0]]
+        if tensor.dtype != "int8" or self._rows(tensor) != self.points:
+            raise NoC(
+                f"{operator} makes '{tensor.name}', {tensor.dtype} {tensor.shape}; expected int8, {self.points} rows"
+            )
+        return tensor
+
+    def alias(self, operator: OperatorInfo, value: _Value) -> None:
+        """Give the output another name for bytes that exist; they must mean the same."""
+        tensor = self.file.tensors[operator.outputs[0]]
+        if (tensor.scale, tensor.zero_point) != (value.scale, value.zero):
+            raise NoC(
+                f"{operator} copies bytes of scale {value.scale:.9g} ({value.zero}) to '{tensor.name}' of"
+                f" {tensor.scale:.9g} ({tensor.zero_point}); repair the file first"
+            )
+        self.values[tensor.index] = value
+
+    def add(self, operator: OperatorInfo, sources: tuple[Part, ...], settings: Settings, **more: Any) -> None:
+        tensor = self.out(operator)
+        if len(sources) > 4:
+            raise NoC(f"{operator} reads {len(sources)} tensors side by side; the C runtime takes 4")
+        self.widths.append(tensor.shape[-1])
+        target = len(self.widths) - 1
+        self.layers.append(Layer(f"{operator} '{tensor.name}'", sources, target, settings, **more))
+        whole = Part(target, 0, tensor.shape[-1])
+        self.values[tensor.index] = _Value((whole,), tensor.scale, tensor.zero_point, bool(more.get("reversed")))
+
+
+def _reverse(reader: _Reader, operator: OperatorInfo) -> None:
+    _, axis = reader.constant(operator, 1)
+    value = reader.of(operator)
+    shape = reader.file.tensors[operator.inputs[0]].shape
+    if axis.tolist() not in ([1], [1 - len(shape)]) or math.prod(shape[:-1]) != shape[1]:
+        raise NoC(f"{operator} reverses axis {axis.tolist()} of {shape}; only time is reversed")
+    reader.alias(operator, replace(value, reversed=not value.reversed))
+
+
+def _reshape(reader: _Reader, operator: OperatorInfo) -> None:
+    value = reader.of(operator)
+    shape = reader.file.tensors[operator.outputs[0]].shape
+    width, rows = sum(p.width for p in value.parts), reader.points + sum(value.pad)
+    if shape[-1] != width or math.prod(shape) != width * rows:
+        raise NoC(f"{operator} makes {shape}; the C runtime keeps rows of {width} channels")
+    reader.alias(operator, value)
+
+
+def _pad(reader: _Reader, operator: OperatorInfo) -> None:
+    value = reader.in_order(operator)
+    shape = reader.file.tensors[operator.inputs[0]].shape
+    _, sizes = reader.constant(operator, 1)
+    time = [k for k, n in enumerate(shape) if n == reader.points and k < len(shape) - 1]
+    others = [k for k in range(len(shape)) if k != (time[0] if time else -1) and sizes[k].any()]
+    if not time or others:
+        raise NoC(f"{operator} pads {sizes.tolist()} of {shape}; only time is padded")
+    before, after = (int(v) for v in sizes[time[0]])
+    reader.alias(operator, replace(value, pad=(value.pad[0] + before, value.pad[1] + after)))
+
+
+def _slice(reader: _Reader, operator: OperatorInfo) -> None:
+    value = reader.of(operator)
+    source, made = (reader.file.tensors[k] for k in (operator.inputs[0], operator.outputs[0]))
+    begin, stride = reader.constant(operator, 1)[1], reader.constant(operator, 3)[1]
+    masked = int(operator.options.get("begin_mask", 0)) >> (len(source.shape) - 1) & 1
+    if source.shape[:-1] != made.shape[:-1] or stride[-1] != 1 or len(value.parts) != 1 or value.pad != (0, 0):
+        raise NoC(f"{operator} cuts {source.shape} to {made.shape}; only neighbouring channels are cut out")
+    part, start = value.parts[0], 0 if masked else int(begin[-1]) % source.shape[-1]
+    reader.alias(operator, replace(value, parts=(Part(part.buffer, part.start + start, made.shape[-1]),)))
+
+
+def _join(reader: _Reader, operator: OperatorInfo) -> None:
+    values = [reader.of(operator, k) for k in range(len(operator.inputs))]
+    rank = len(reader.file.tensors[operator.outputs[0]].shape)
+    first = values[0]
+    if int(operator.options["axis"]) not in (rank - 1, -1) or any(v.pad != (0, 0) for v in values):
+        raise NoC(f"{operator} joins along axis {operator.options['axis']}; only channels are joined")
+    for value in values:
+        if (value.scale, value.zero, value.reversed) != (first.scale, first.zero, first.reversed):
+            raise NoC(f"{operator} joins tensors of scales {first.scale:.9g} and {value.scale:.9g}; repair the file")
+    reader.alias(operator, replace(first, parts=tuple(p for v in values for p in v.parts)))
+
+
+def _lstm(reader: _Reader, operator: OperatorInfo) -> None:
+    value = reader.of(operator)
+    left_out = [k for k in (*range(9, 12), *range(16, 18), *range(20, 24)) if reader.file.tensor(operator, k)]
+    gates = [reader.constant(operator, k) for k in range(1, 5)]
+    hidden, cell = reader.file.tensor(operator, 18), reader.file.tensor(operator, 19)
+    options = operator.options
+    if left_out or value.pad != (0, 0) or options.get("time_major") or options.get("proj_clip"):
+        raise NoC(f"{operator} has peepholes, a projection or a norm (inputs {left_out}), time major or padding")
+    if hidden is None or cell is None or gates[0][0].dtype != "int8" or cell.dtype != "int16":
+        raise NoC(f"{operator} is not of int8 weights and an int16 cell")
+    reader.add(
+        operator,
+        value.parts,
+        _lstm_settings(reader, operator, value, hidden, cell),
+        reversed=value.reversed,
+    )
+
+
+def _lstm_settings(
+    reader: _Reader, operator: OperatorInfo, value: _Value, hidden: TensorInfo, cell: TensorInfo
+) -> Lstm:
+    inputs = [reader.constant(operator, k) for k in range(1, 5)]
+    recurrent = [reader.constant(operator, k) for k in range(5, 9)]
+    biases = np.stack([reader.constant(operator, k)[1] for k in range(12, 16)], axis=1)
+    w, u = (np.stack([g[1] for g in gates], axis=1) for gates in (inputs, recurrent))
+    power = round(math.log2(cell.scale))
+    if 2.0**power != cell.scale or not -31 <= power <= 0:
+        raise NoC(f"{operator}: cell state '{cell.name}' has the scale {cell.scale:.9g}, expected a power of two")
+    out = reader.file.tensors[operator.outputs[0]]
+    if (out.scale, out.zero_point) != (hidden.scale, hidden.zero_point):
+        raise NoC(f"{operator}: hidden state '{hidden.name}' and output '{out.name}' differ in scale; repair the file")
+    clip = float(operator.options.get("cell_clip") or 0.0)
+    one = Lstm(
+        input_weights=w,
+        recurrent_weights=u,
+        input_bias=biases - value.zero * w.sum(axis=2),
+        recurrent_bias=-hidden.zero_point * u.sum(axis=2),
+        input_scale=tuple(factor(value.scale * g[0].scale / _GATE_INPUT_SCALE) for g in inputs),
+        recurrent_scale=tuple(factor(hidden.scale * g[0].scale / _GATE_INPUT_SCALE) for g in recurrent),
+        forget=factor(_GATE_SCALE * cell.scale / cell.scale),
+        update=factor(_GATE_SCALE * _GATE_SCALE / cell.scale),
+        output=factor(_GATE_SCALE * _GATE_SCALE / hidden.scale),
+        cell_power=power,
+        clip=int(min(clip / cell.scale, 32767.0)) if clip > 0 else 0,
+        zero=hidden.zero_point,
+    )
+    for scale in (one.forget, one.update, one.output):
+        _check_up(operator, 2**30, scale)
+    _check_rows(operator, w, one.input_bias, one.input_scale)
+    _check_rows(operator, u, one.recurrent_bias, one.recurrent_scale)
+    return one
+
+
+def _check_rows(
+    operator: OperatorInfo, weights: NDArray[np.int64], bias: NDArray[np.int64], scales: tuple[Factor, ...]
+) -> None:
+    """Refuse rows whose sums the runtime would not hold; scales are by the last axis of ``bias``."""
+    sums = np.abs(weights).sum(axis=-1) * 128
+    if np.abs(weights).max(initial=0) > 127:
+        raise NoC(f"{operator} has a weight of -128; expected -127 to 127")
+    if sums.max(initial=0) >= ROW_LIMIT or np.abs(bias).max(initial=0) >= 2**31:
+        raise NoC(f"{operator} has a row of weights or a bias too large for the C runtime's sums")
+    largest = sums + np.abs(bias)
+    for k, scale in enumerate(scales):
+        _check_up(operator, int((largest if len(scales) == 1 else largest[..., k]).max(initial=0)), scale)
+
+
+def _check_up(operator: OperatorInfo, largest: int, scale: Factor) -> None:
+    if largest << scale.up > 2**31:
+        raise NoC(f"{operator}: {largest} times 2^{scale.up} does not fit 32 bits")
+
+
+def _clamps(operator: OperatorInfo, out: TensorInfo) -> tuple[int, int]:
+    name = str(operator.options.get("fused_activation_function", "NONE"))
+    if name not in _CLAMPS:
+        raise NoC(f"{operator} ends in {name}; the C runtime has {', '.join(_CLAMPS)}")
+    low, high = (v if math.isinf(v) else out.zero_point + round(v / out.scale) for v in _CLAMPS[name])
+    return int(max(low, -128)), int(min(high, 127))
+
+
+def _products(weights: TensorInfo, value: _Value, out: TensorInfo, *, single: bool) -> tuple[Factor, ...]:
+    """Return the factors of the outputs; a tensor of one scale multiplies in single precision, as TFLM does."""
+    if single and len(weights.scales) == 1:
+        product = float(np.float32(value.scale) * np.float32(weights.scale))
+        return (factor(product / out.scale),)
+    return tuple(factor(value.scale * s / out.scale) for s in weights.scales)
+
+
+def _rows_of(
+    reader: _Reader, operator: OperatorInfo, value: _Value, weights: TensorInfo, rows: NDArray[np.int64], **more: Any
+) -> None:
+    """Add a convolution of weights ``(outputs, taps, channels)``."""
+    out = reader.out(operator)
+    bias = np.zeros(len(rows), dtype=np.int64)
+    if reader.file.tensor(operator, 2) is not None:
+        bias = reader.constant(operator, 2)[1]
+    flat = rows.reshape(len(rows), -1)
+    low, high = _clamps(operator, out)
+    scale = _products(weights, value, out, single=operator.name == "FULLY_CONNECTED")
+    if rows.shape[2] != sum(p.width for p in value.parts) or (weights.scales and weights.zero_point):
+        raise NoC(f"{operator}: weights '{weights.name}' {weights.shape} do not fit its input, or have a zero point")
+    folded = bias - value.zero * flat.sum(axis=1)
+    _check_rows(operator, flat, folded, scale)
+    common = {"pad": value.zero, "zero": out.zero_point, "low": low, "high": high}
+    reader.add(operator, value.parts, Conv(flat, folded, scale, rows.shape[1], **more, **common))
+
+
+def _dense(reader: _Reader, operator: OperatorInfo) -> None:
+    value = reader.in_order(operator)
+    weights, values = reader.constant(operator, 1)
+    if value.pad != (0, 0) or weights.dtype != "int8":
+        raise NoC(f"{operator} reads padded rows or weights of {weights.dtype}")
+    _rows_of(reader, operator, value, weights, values[:, None, :], dilation=1, before=0, after=0)
+
+
+def _conv(reader: _Reader, operator: OperatorInfo) -> None:
+    value = reader.in_order(operator)
+    weights, values = reader.constant(operator, 1)
+    shape = reader.file.tensors[operator.inputs[0]].shape
+    tall = shape[1] != 1
+    across, along = ("w", "h") if tall else ("h", "w")
+    taps, other = (values.shape[1], values.shape[2]) if tall else (values.shape[2], values.shape[1])
+    if other != 1 or shape[2 if tall else 1] != 1 or {operator.options[f"stride_{a}"] for a in "hw"} != {1}:
+        raise NoC(f"{operator} filters {weights.shape} over {shape} along {along} and {across}; only time is filtered")
+    dilation = int(operator.options.get(f"dilation_{along}_factor", 1))
+    span = (taps - 1) * dilation
+    before, after = value.pad
+    if operator.options["padding"] == "SAME":
+        before, after = before + span // 2, after + span - span // 2
+    if before + after != span:
+        raise NoC(f"{operator} pads {before} + {after} rows for a filter that spans {span}: the window would change")
+    more = {"dilation": dilation, "before": before, "after": after}
+    _rows_of(reader, operator, value, weights, values.reshape(len(values), taps, -1), **more)
+
+
+def _add(reader: _Reader, operator: OperatorInfo) -> None:
+    first, second = reader.in_order(operator, 0), reader.in_order(operator, 1)
+    out = reader.out(operator)
+    parts = (*first.parts, *second.parts)
+    if len(parts) != 2 or {p.width for p in parts} != {out.shape[-1]} or (first.pad, second.pad) != ((0, 0),) * 2:
+        raise NoC(f"{operator} adds tensors of {[p.width for p in parts]} channels, expected two of {out.shape[-1]}")
+    twice = 2.0 * max(first.scale, second.scale)
+    low, high = _clamps(operator, out)
+    settings = Add(
+        first_zero=first.zero,
+        second_zero=second.zero,
+        zero=out.zero_point,
+        low=low,
+        high=high,
+        first=factor(first.scale / twice),
+        second=factor(second.scale / twice),
+        sum=factor(twice / (2.0**20 * out.scale)),
+    )
+    _check_up(operator, 2**29, settings.sum)
+    reader.add(operator, parts, settings)
+
+
+_HANDLERS: dict[str, Callable[[_Reader, OperatorInfo], None]] = {
+    "REVERSE_V2": _reverse,
+    "RESHAPE": _reshape,
+    "EXPAND_DIMS": _reshape,
+    "SQUEEZE": _reshape,
+    "PAD": _pad,
+    "STRIDED_SLICE": _slice,
+    "CONCATENATION": _join,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
+    "FULLY_CONNECTED": _dense,
+    "CONV_2D": _conv,
+    "ADD": _add,
+}

@@ -1,0 +1,221 @@
+"""When each layer runs and where its rows lie: groups of layers that hand rows on, buffers that share memory.
+
+Layers of one group take a row one after the other, so that what passes between them needs one row, or as many as a
+convolution looks back. A model that is one group from the first row to the last may run row by row as they come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .c_graph import Conv, Copy, Graph, Layer, Lstm, Part
+
+HEADER_BYTES = 4
+"""The row number that opens the scratch memory."""
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Rows of some bytes: in the scratch memory at ``offset``, or the caller's input or output."""
+
+    place: str
+    width: int
+    rows: int
+    offset: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the runtime walks.
+
+    Attributes
+    ----------
+    groups
+        Layer indices of each group, and whether it runs backwards.
+    states
+        Offsets of an LSTM's hidden and cell state, or of a partial convolution's sums, by layer index.
+    """
+
+    points: int
+    layers: tuple[Layer, ...]
+    groups: tuple[tuple[tuple[int, ...], bool], ...]
+    buffers: tuple[Buffer, ...]
+    states: dict[int, tuple[int, int]]
+    scratch_bytes: int
+    stream: bool
+
+
+def lay_out(graph: Graph) -> Layout:
+    """Return the groups, buffers and memory of a graph."""
+    groups, graph = _split_heads(_grouped(graph), graph)
+    stream = len(groups) == 1 and not groups[0][1] and all(graph.layers[k].causal for k in groups[0][0])
+    if stream:
+        groups, graph = _with_input_ring(groups, graph)
+    return _placed(groups, graph, stream)
+
+
+Groups = tuple[tuple[tuple[int, ...], bool], ...]
+
+
+def _grouped(graph: Graph) -> Groups:
+    """Put each layer into the last group if rows can be handed on there, else open another."""
+    groups: list[tuple[list[int], bool | None]] = []
+    maker = {layer.target: k for k, layer in enumerate(graph.layers)}
+    for k, layer in enumerate(graph.layers):
+        if groups and _joins(layer, *groups[-1], maker):
+            members, way = groups[-1]
+            groups[-1] = ([*members, k], _way(layer, members, way, maker))
+        else:
+            groups.append(([k], layer.reversed))
+    return tuple((tuple(members), bool(way)) for members, way in groups)
+
+
+def _way(layer: Layer, members: list[int], way: bool | None, maker: dict[int, int]) -> bool | None:
+    """Return the group's direction once the layer is in it."""
+    inside = any(maker.get(p.buffer) in members for p in layer.sources)
+    if layer.reversed is not None:
+        return layer.reversed
+    return False if way is None and inside and layer.back else way
+
+
+def _joins(layer: Layer, members: list[int], way: bool | None, maker: dict[int, int]) -> bool:
+    inside = any(maker.get(p.buffer) in members for p in layer.sources)
+    wanted = False if layer.reversed is None and inside and layer.back else layer.reversed
+    if wanted is not None and way is not None and wanted != way:
+        return False
+    return layer.causal or not inside
+
+
+def _split_heads(groups: Groups, graph: Graph) -> tuple[Groups, Graph]:
+    """Let a dense layer's share of an earlier group's rows be summed there, where sums are smaller than rows."""
+    for g, (members, _) in enumerate(groups):
+        for k in members:
+            for part in graph.layers[k].sources:
+                owner = _owner(groups, graph, part.buffer)
+                if owner is not None and owner < g and _saves(graph, k, part):
+                    return _split_heads(*_split(groups, graph, k, part, owner))
+    return groups, graph
+
+
+def _owner(groups: Groups, graph: Graph, buffer: int) -> int | None:
+    """Return the group that completes a buffer."""
+    for g, (members, _) in enumerate(groups):
+        made = (graph.layers[k] for k in members)
+        if any(one.target == buffer and getattr(one.settings, "partial", 0) != 1 for one in made):
+            return g
+    return None
+
+
+def _saves(graph: Graph, k: int, part: Part) -> bool:
+    layer = graph.layers[k]
+    if not isinstance(layer.settings, Conv) or layer.settings.taps != 1 or layer.settings.partial:
+        return False
+    readers = [p for other in graph.layers for p in other.sources if p.buffer == part.buffer]
+    sums = 4 * _fours(len(layer.settings.weights))
+    return len(readers) == 1 and len(layer.sources) > 1 and part.buffer != graph.output and sums < part.width
+
+
+def _split(groups: Groups, graph: Graph, k: int, part: Part, owner: int) -> tuple[Groups, Graph]:
+    """Put the part's share of layer ``k`` at the end of the group that makes it."""
+    layer = graph.layers[k]
+    conv = layer.settings
+    assert isinstance(conv, Conv)
+    ends = np.cumsum([p.width for p in layer.sources])
+    at = layer.sources.index(part)
+    mine = np.zeros(conv.weights.shape[1], dtype=bool)
+    mine[ends[at] - part.width : ends[at]] = True
+    first = replace(conv, weights=conv.weights[:, mine], partial=1)
+    second = replace(conv, weights=conv.weights[:, ~mine], bias=np.zeros_like(conv.bias), partial=2)
+    rest = tuple(p for p in layer.sources if p is not part)
+    layers = [*graph.layers, replace(layer, sources=(part,), settings=first)]
+    layers[k] = replace(layer, sources=rest, settings=second)
+    moved = list(groups)
+    moved[owner] = ((*groups[owner][0], len(layers) - 1), groups[owner][1])
+    return tuple(moved), replace(graph, layers=tuple(layers))
+
+
+def _with_input_ring(groups: Groups, graph: Graph) -> tuple[Groups, Graph]:
+    """Keep the last rows of the input where a convolution looks back at them: a stream hands over one row."""
+    if not any(layer.back and any(p.buffer == 0 for p in layer.sources) for layer in graph.layers):
+        return groups, graph
+    ring = len(graph.widths)
+    renamed = [
+        replace(one, sources=tuple(replace(p, buffer=ring) if p.buffer == 0 else p for p in one.sources))
+        for one in graph.layers
+    ]
+    copy = Layer("the input's last rows", (Part(0, 0, graph.widths[0]),), ring, Copy())
+    layers = (*renamed, copy)
+    members = (len(layers) - 1, *groups[0][0])
+    return ((members, False),), replace(graph, widths=(*graph.widths, graph.widths[0]), layers=layers)
+
+
+def _placed(groups: Groups, graph: Graph, stream: bool) -> Layout:
+    memory = _Memory(HEADER_BYTES + _even(max(_gathered(one) for one in graph.layers)), len(groups))
+    of_layer = {k: g for g, (members, _) in enumerate(groups) for k in members}
+    buffers: dict[int, Buffer] = {0: Buffer("input", graph.widths[0], 1 if stream else graph.points)}
+    states: dict[int, tuple[int, int]] = {}
+    for index, layer in enumerate(graph.layers):
+        g, settings = of_layer[index], layer.settings
+        if isinstance(settings, Lstm):
+            units = len(settings.input_bias)
+            states[index] = (memory.take(2 * _fours(units), g, g), memory.take(2 * units, g, g))
+        if isinstance(settings, Conv) and settings.partial == 1:
+            taker = next(k for k, o in enumerate(graph.layers) if o.target == layer.target and k != index)
+            place = memory.take(4 * _fours(len(settings.weights)) * graph.points, g, of_layer[taker])
+            states[index] = states[taker] = (place, 0)
+            continue
+        buffers[layer.target] = _buffer(graph, layer, groups, of_layer, g, memory, stream)
+    ordered = tuple(buffers[k] for k in range(len(graph.widths)))
+    return Layout(graph.points, graph.layers, groups, ordered, states, memory.size, stream)
+
+
+def _buffer(
+    graph: Graph, layer: Layer, groups: Groups, of_layer: dict[int, int], g: int, memory: _Memory, stream: bool
+) -> Buffer:
+    width = graph.widths[layer.target]
+    if layer.target == graph.output:
+        return Buffer("output", width, 1 if stream else graph.points)
+    readers = [k for k, o in enumerate(graph.layers) if any(p.buffer == layer.target for p in o.sources)]
+    last = max([of_layer[k] for k in readers], default=g)
+    rows = graph.points
+    if last == g:
+        rows = min(rows, 1 + max([graph.layers[k].back for k in readers], default=0))
+    return Buffer("scratch", width, rows, memory.take(width * rows, g, last))
+
+
+class _Memory:
+    """First fit, by the groups during which bytes are needed; what is taken is aligned to 4 bytes."""
+
+    def __init__(self, start: int, groups: int) -> None:
+        self.size = self.start = start
+        self.groups = groups
+        self.taken: list[tuple[int, int, int, int]] = []
+
+    def take(self, size: int, first: int, last: int) -> int:
+        size = _even(size)
+        busy = sorted((a, b) for a, b, f, e in self.taken if f <= last and first <= e)
+        place = self.start
+        for a, b in busy:
+            if place + size <= a:
+                break
+            place = max(place, b)
+        self.taken.append((place, place + size, first, last))
+        self.size = max(self.size, place + size)
+        return place
+
+
+def _gathered(layer: Layer) -> int:
+    """Return the bytes of a row of int16 as the layer gathers it."""
+    width = sum(p.width for p in layer.sources)
+    taps = layer.settings.taps if isinstance(layer.settings, Conv) else 1
+    return 2 * _fours(width * taps)
+
+
+def _even(size: int) -> int:
+    return (size + 3) // 4 * 4
+
+
+def _fours(count: int) -> int:
+    return (count + 3) // 4 * 4

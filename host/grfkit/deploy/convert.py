@@ -1,0 +1,172 @@
+"""Plan and training windows -> .tflite files, converted in a process of its own that is ended at a time limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..learn.model import GrfModel
+from ..learn.stance_set import StanceSet
+from .from_torch import plan_inputs, plan_of
+from .plan import Plan, calibrated
+from .repair import RepairReport, repaired
+from .tflite_file import TfliteFile
+
+KINDS = ("float32", "float16", "int8")
+LIMIT_S = 1200.0
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A model's files, and what they were made from.
+
+    Attributes
+    ----------
+    files
+        By kind: ``float32``, ``float16``, ``int8`` (repaired), ``int8_as_converted``.
+    calibrated_on
+        The participants of the windows whose ranges the 8-bit numbers span.
+    """
+
+    plan: Plan
+    files: Mapping[str, TfliteFile]
+    repair: RepairReport | None
+    calibrated_on: tuple[str, ...]
+
+
+def convert_model(
+    model: GrfModel,
+    windows: StanceSet | None = None,
+    *,
+    kinds: Sequence[str] = KINDS,
+    limit_s: float = LIMIT_S,
+    told: Told | None = None,
+) -> Converted:
+    """Return the converted files of a model, the int8 one repaired.
+
+    Parameters
+    ----------
+    windows
+        Whose ranges the 8-bit numbers shall span; None: the model's own calibration windows.
+    kinds
+        Of :data:`KINDS`.
+    told
+        Is given the name of each step that is done.
+
+    Raises
+    ------
+    BadInputError
+        If the network cannot be quantised, a window is of somebody the model was not trained on, or the conversion
+        fails or takes longer than ``limit_s``.
+    """
+    chosen = representative(model, windows)
+    inputs = plan_inputs(model, chosen)
+    plan = calibrated(plan_of(model, inputs.shape[1]), inputs)
+    files = convert(plan, inputs, kinds=kinds, limit_s=limit_s, told=told)
+    report = None
+    if "int8" in files:
+        files["int8_as_converted"] = files["int8"]
+        files["int8"], report = repaired(files["int8"], plan)
+    return Converted(plan, files, report, chosen.participants)
+
+
+def representative(model: GrfModel, windows: StanceSet | None = None) -> StanceSet:
+    """Return the windows that calibrate, all of people the model has seen.
+
+    Raises
+    ------
+    BadInputError
+        If there are none, or one is of somebody else.
+    """
+    chosen = model.calibration if windows is None else windows
+    if chosen is None or not chosen.size:
+        raise BadInputError(
+            "the model has no calibration windows (calibration.nc); name a stance set of its training participants"
+        )
+    strangers = sorted(set(chosen.participants) - set(model.participants))
+    if strangers:
+        raise BadInputError(
+            f"participant {', '.join(strangers)} of the calibration windows was not in training; calibrate with"
+            f" training participants ({', '.join(model.participants)}), or the figures of parity would know the tested"
+        )
+    return chosen
+
+
+def convert(
+    plan: Plan,
+    windows: NDArray[Any],
+    *,
+    kinds: Sequence[str] = KINDS,
+    limit_s: float = LIMIT_S,
+    told: Told | None = None,
+) -> dict[str, TfliteFile]:
+    """Return the files of a plan as converted, by kind, LSTM cells without a limit.
+
+    Parameters
+    ----------
+    windows
+        Scaled inputs (n, points, width) of training participants.
+
+    Raises
+    ------
+    BadInputError
+        If a kind is unknown, TensorFlow is not installed, or the conversion fails or takes too long.
+    """
+    unknown = [k for k in kinds if k not in KINDS]
+    if unknown or not kinds:
+        raise BadInputError(f"there is no kind '{', '.join(unknown)}' of file; there are {', '.join(KINDS)}")
+    missing = [m for m in ("tensorflow", "tf_keras") if find_spec(m) is None]
+    if missing:
+        raise BadInputError(f"conversion needs {' and '.join(missing)}; pip install 'grfkit[quantize]'")
+    with tempfile.TemporaryDirectory(prefix="grfkit-convert-") as name:
+        folder = Path(name)
+        plan.save(folder)
+        np.save(folder / "windows.npy", np.asarray(windows, dtype=np.float32))
+        (folder / "request.json").write_text(json.dumps({"kinds": list(kinds)}), encoding="utf-8")
+        _work(folder, limit_s, told or (lambda step: None))
+        return {k: TfliteFile.read(folder / f"{k}.tflite").without_cell_clip() for k in kinds}
+
+
+def _work(folder: Path, limit_s: float, told: Told) -> None:
+    """Run the worker on a folder to its end, or to the time limit."""
+    command = [sys.executable, "-m", "grfkit.deploy.convert_worker", str(folder)]
+    with (folder / "log.txt").open("w+", encoding="utf-8", errors="replace") as log:
+        worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(os.environ))
+        late = threading.Event()
+        timer = threading.Timer(limit_s, lambda: (late.set(), worker.kill()))
+        timer.start()
+        try:
+            _tell(worker.stdout, told)
+            status = worker.wait()
+        finally:
+            timer.cancel()
+            worker.kill()
+            worker.wait()
+            if worker.stdout is not None:
+                worker.stdout.close()
+        if late.is_set():
+            raise BadInputError(f"the conversion took longer than {limit_s:g} s and was ended; give it more time")
+        if status:
+            log.seek(0)
+            lines = [line.strip() for line in log if line.strip()]
+            raise BadInputError(f"the conversion failed ({lines[-1] if lines else f'exit status {status}'})")
+
+
+def _tell(output: IO[str] | None, told: Told) -> None:
+    for line in output or ():
+        if line.startswith("done: "):
+            told(line.removeprefix("done: ").strip())

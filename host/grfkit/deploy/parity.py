@@ -1,0 +1,257 @@
+"""How far the files of a model are from it, in body weights and steps of the last bit, on people it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..learn.folds import LeakError
+from ..learn.model import GrfModel, calibration_windows, predict
+from ..learn.stance_set import StanceSet
+from ..runtime import Interpreter, available, from_int8, load, to_int8
+from ..runtime.interpreters import Resolver
+from ..stats.curves import by_participant, curve_errors, group
+from ..units import G
+from .from_torch import plan_inputs
+from .plan import Plan
+from .tflite_file import TfliteFile
+
+Floats = NDArray[np.float64]
+WINDOWS, ORDER_WINDOWS = 400, 40
+ENGINES: tuple[tuple[str, Resolver], ...] = (("litert", "xnnpack"), ("litert", "reference"), ("tflm", "xnnpack"))
+VERTICAL = "vgrf"
+
+
+class Bounds(NamedTuple):
+    """What a bundle has to keep.
+
+    Attributes
+    ----------
+    float_bw
+        Greatest difference of the float file from torch, BW.
+    rrmse_points
+        What eight bits may add to the rRMSE of any axis, percentage points.
+    rms_bw, p999_bw
+        RMS and 99.9th percentile of the difference from torch, vertical, BW.
+    micro_lsb
+        Greatest difference of LiteRT from TFLite Micro, steps of the last bit.
+    """
+
+    float_bw: float = 1e-5
+    rrmse_points: float = 0.1
+    rms_bw: float = 0.02
+    p999_bw: float = 0.06
+    micro_lsb: int = 2
+
+
+BOUNDS = Bounds()
+
+
+@dataclass(frozen=True)
+class Check:
+    """One figure, with the bound it has to keep; a bound of None is reported only."""
+
+    name: str
+    value: float
+    unit: str
+    bound: float | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Return whether the bound is kept; a figure that is no number keeps none."""
+        return self.bound is None or bool(self.value <= self.bound)
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """All figures of one model's files.
+
+    Attributes
+    ----------
+    interpreters
+        Which ones ran the files, with version and kernels.
+    axes
+        Per axis: the rRMSE of torch and of each interpreter, and saturated answers.
+    """
+
+    participants: tuple[str, ...]
+    windows: int
+    interpreters: tuple[str, ...]
+    checks: tuple[Check, ...]
+    axes: Mapping[str, Mapping[str, float]]
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Return the figures beyond their bounds, as sentences."""
+        return tuple(f"{c.name} is {c.value:.4g} {c.unit}, bound {c.bound:g}" for c in self.checks if not c.kept)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report for JSON."""
+        made = asdict(self)
+        for entry, check in zip(made["checks"], self.checks):
+            entry["kept"] = check.kept
+        return made
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What every figure is computed from: inputs, torch's answer and the measured force, in BW."""
+
+    plan: Plan
+    inputs: NDArray[np.float32]
+    torch_bw: Floats
+    measured_bw: Floats
+    mass_kg: Floats
+    participants: NDArray[np.str_]
+
+    def to_bw(self, outputs: NDArray[Any]) -> Floats:
+        """Return forces in BW of standardised outputs."""
+        forces = self.plan.forces(outputs)
+        return forces / (self.mass_kg * G)[:, None, None] if self.plan.unit == "N" else forces
+
+
+class _Answered(NamedTuple):
+    label: str
+    stored: NDArray[np.int8]
+    bw: Floats
+    saturated_inputs: int
+    same_in_reverse: bool
+
+
+def parity(
+    model: GrfModel,
+    plan: Plan,
+    files: Mapping[str, TfliteFile],
+    held_out: StanceSet,
+    *,
+    windows: int = WINDOWS,
+    bounds: Bounds = BOUNDS,
+) -> ParityReport:
+    """Return how far a model's files are from it.
+
+    Parameters
+    ----------
+    files
+        ``int8``, and ``float32`` or ``float16`` where they exist.
+    held_out
+        Windows with measured forces, of people the model has not seen; so many of them, evenly spread, are used.
+
+    Raises
+    ------
+    LeakError
+        If the model has seen one of these people.
+    BadInputError
+        If there is no int8 file or no interpreter for it.
+    """
+    seen = sorted(set(held_out.participants) & set(model.participants))
+    if seen:
+        raise LeakError(
+            f"participant {', '.join(seen)} was in training; measure parity on people the model has not seen"
+        )
+    case = _case(model, plan, calibration_windows(held_out, windows))
+    checks = [c for kind in ("float32", "float16") if kind in files for c in _float_checks(kind, files[kind], case)]
+    if "int8" not in files:
+        raise BadInputError("parity needs the int8 file; convert it")
+    answers = [_answered(files["int8"], case, name, r) for name, r in ENGINES if name in available()]
+    if not answers:
+        raise BadInputError("no interpreter of int8 files is installed; pip install 'grfkit[quantize]'")
+    axes = _axes(case, answers)
+    for answer in answers:
+        checks += _int8_checks(case, answer, axes, bounds)
+    checks += _between(answers, bounds)
+    return ParityReport(
+        participants=tuple(sorted(set(case.participants))),
+        windows=len(case.inputs),
+        interpreters=tuple(a.label for a in answers),
+        checks=tuple(checks),
+        axes=axes,
+    )
+
+
+def _case(model: GrfModel, plan: Plan, data: StanceSet) -> _Case:
+    _, targets, weight = data.arrays()
+    chosen = [data.axes.index(a) for a in plan.axes]
+    measured = np.where(weight[:, :, None] > 0, targets[:, :, chosen].astype(np.float64), np.nan)
+    forces = predict(model, data)
+    inputs = plan_inputs(model, data)
+    return _Case(plan, inputs, forces, measured, data.scalar("mass_kg"), data.per_stance("participant"))
+
+
+def _float_checks(kind: str, file: TfliteFile, case: _Case) -> list[Check]:
+    """Return how far a float file is from torch; only float32 is bound."""
+    made = case.to_bw(load(file.content, "litert", resolver="xnnpack").run(case.inputs))
+    worst = float(np.max(np.abs(made - case.torch_bw)))
+    return [Check(f"torch to {kind} TFLite, greatest", worst, "BW", BOUNDS.float_bw if kind == "float32" else None)]
+
+
+def _answered(file: TfliteFile, case: _Case, name: str, resolver: Resolver) -> _Answered:
+    engine = load(file.content, name, resolver=resolver)
+    into = to_int8(case.inputs, scale=engine.input.scale, zero_point=engine.input.zero_point)
+    stored = engine.run(into.values)
+    few = into.values[:ORDER_WINDOWS]
+    same = bool((engine.run(few[::-1])[::-1] == stored[: len(few)]).all())
+    real = from_int8(stored, scale=engine.output.scale, zero_point=engine.output.zero_point)
+    return _Answered(_label(engine), stored, case.to_bw(real), into.count, same)
+
+
+def _label(engine: Interpreter) -> str:
+    return f"{engine.backend} {engine.version}, {engine.resolver}"
+
+
+def _rrmse(case: _Case, forces: Floats, axis: int) -> float:
+    """Return the mean over participants of the mean rRMSE of their contacts, percent of the measured range."""
+    errors = curve_errors(case.measured_bw[:, :, axis], forces[:, :, axis])["rrmse_percent"]
+    return group(by_participant(errors, case.participants.tolist())).mean
+
+
+def _axes(case: _Case, answers: Sequence[_Answered]) -> dict[str, dict[str, float]]:
+    table: dict[str, dict[str, float]] = {}
+    for i, axis in enumerate(case.plan.axes):
+        row = {"rrmse_percent torch": _rrmse(case, case.torch_bw, i)}
+        for a in answers:
+            row[f"rrmse_percent {a.label}"] = _rrmse(case, a.bw, i)
+            row[f"saturated {a.label}"] = float(np.isin(a.stored[:, :, i], (-128, 127)).sum())
+        table[axis] = row
+    return table
+
+
+def _int8_checks(case: _Case, a: _Answered, axes: Mapping[str, Mapping[str, float]], bounds: Bounds) -> list[Check]:
+    """Return what eight bits cost in one interpreter."""
+    checks = []
+    for i, (axis, row) in enumerate(axes.items()):
+        off = np.abs(a.bw[:, :, i] - case.torch_bw[:, :, i])
+        added = row[f"rrmse_percent {a.label}"] - row["rrmse_percent torch"]
+        vertical = axis == VERTICAL
+        rms, tail = float(np.sqrt(np.mean(off**2))), float(np.quantile(off, 0.999))
+        checks += [
+            Check(f"{a.label}: rRMSE added, {axis}", added, "points", bounds.rrmse_points),
+            Check(f"{a.label}: error added, RMS, {axis}", rms, "BW", bounds.rms_bw if vertical else None),
+            Check(f"{a.label}: error added, p99.9, {axis}", tail, "BW", bounds.p999_bw if vertical else None),
+            Check(f"{a.label}: error added, greatest, {axis}", float(off.max()), "BW"),
+        ]
+    share = 100.0 * a.saturated_inputs / case.inputs.size
+    return [
+        *checks,
+        Check(f"{a.label}: inputs beyond the range", share, "percent"),
+        Check(f"{a.label}: windows that differ in another order", float(not a.same_in_reverse), "(0 or 1)", 0.0),
+    ]
+
+
+def _between(answers: Sequence[_Answered], bounds: Bounds) -> list[Check]:
+    """Return how far the others are from TFLite Micro."""
+    micro = next((a for a in answers if a.label.startswith("tflite-micro")), None)
+    checks = []
+    for a in answers if micro is not None else ():
+        if a is not micro:
+            steps = np.abs(a.stored.astype(np.int16) - micro.stored.astype(np.int16))
+            share = 100.0 * float((steps > 0).mean())
+            checks += [
+                Check(f"{a.label} to TFLite Micro, greatest", float(steps.max()), "LSB", bounds.micro_lsb),
+                Check(f"{a.label} to TFLite Micro, outputs that differ", share, "percent"),
+            ]
+    return checks
