@@ -1,0 +1,85 @@
+/* Four rows of weights times one row of values: the inner loop of every layer.
+ *
+ * Weights lie in pairs of rows: the number of 16 bits for input k is 256 * (second row) + (first row). For four inputs
+ * come four such numbers of the first pair, then four of the second. Multiplying the whole number gives 256 * second +
+ * first, multiplying its lower byte gives first: two rows for three instructions per two inputs, where unpacking each
+ * weight costs four. It is exact while a row's sum stays within 2^23 (the exporter checks that) and wraps around in
+ * between. */
+#ifndef GRF_MAC_H
+#define GRF_MAC_H
+
+#include "grf_math.h"
+
+#if GRF_DSP
+
+static inline void grf_mac4(const int16_t *weights, const int16_t *values, uint32_t fours, const int32_t *bias,
+                            int32_t *sums)
+{
+    int32_t a = 0, ab = 0, c = 0, cd = 0;
+    int32_t w, v, x, y;
+    __asm__ volatile("1:\n\t"
+                     "ldrd %[x], %[y], [%[values]], #8\n\t"
+                     "ldrd %[w], %[v], [%[weights]], #8\n\t"
+                     "smlad %[ab], %[w], %[x], %[ab]\n\t"
+                     "smlad %[ab], %[v], %[y], %[ab]\n\t"
+                     "sxtb16 %[w], %[w]\n\t"
+                     "sxtb16 %[v], %[v]\n\t"
+                     "smlad %[a], %[w], %[x], %[a]\n\t"
+                     "smlad %[a], %[v], %[y], %[a]\n\t"
+                     "ldrd %[w], %[v], [%[weights]], #8\n\t"
+                     "smlad %[cd], %[w], %[x], %[cd]\n\t"
+                     "smlad %[cd], %[v], %[y], %[cd]\n\t"
+                     "sxtb16 %[w], %[w]\n\t"
+                     "sxtb16 %[v], %[v]\n\t"
+                     "smlad %[c], %[w], %[x], %[c]\n\t"
+                     "smlad %[c], %[v], %[y], %[c]\n\t"
+                     "subs %[fours], #1\n\t"
+                     "bne 1b"
+                     : [a] "+r"(a), [ab] "+r"(ab), [c] "+r"(c), [cd] "+r"(cd), [w] "=&r"(w), [v] "=&r"(v),
+                       [x] "=&r"(x), [y] "=&r"(y), [weights] "+r"(weights), [values] "+r"(values), [fours] "+r"(fours)
+                     :
+                     : "cc", "memory");
+    sums[0] = bias[0] + a;
+    sums[1] = bias[1] + ((int32_t)((uint32_t)ab - (uint32_t)a) >> 8);
+    sums[2] = bias[2] + c;
+    sums[3] = bias[3] + ((int32_t)((uint32_t)cd - (uint32_t)c) >> 8);
+}
+
+#else
+
+/* Two rows; wrapping is wanted, so that the sums are unsigned. */
+static inline void grf_mac2(const int16_t *weights, const int16_t *values, uint32_t fours, const int32_t *bias,
+                            int32_t *sums)
+{
+    uint32_t low = 0, both = 0;
+    for (uint32_t k = 0; k < fours; ++k) {
+        for (uint32_t j = 0; j < 4; ++j) {
+            int32_t weight = weights[8 * k + j], value = values[4 * k + j];
+            int32_t first = (int32_t)((uint32_t)weight & 0xFFu);
+            first = first > 127 ? first - 256 : first;
+            both += (uint32_t)(weight * value);
+            low += (uint32_t)(first * value);
+        }
+    }
+    sums[0] = bias[0] + (int32_t)low;
+    sums[1] = bias[1] + ((int32_t)(both - low) >> 8);
+}
+
+static inline void grf_mac4(const int16_t *weights, const int16_t *values, uint32_t fours, const int32_t *bias,
+                            int32_t *sums)
+{
+    grf_mac2(weights, values, fours, bias, sums);
+    grf_mac2(weights + 4, values, fours, bias + 2, sums + 2);
+}
+
+#endif
+
+/* Bytes as numbers of 16 bits. */
+static inline void grf_widen(const int8_t *from, int16_t *to, uint32_t count)
+{
+    for (uint32_t k = 0; k < count; ++k) {
+        to[k] = from[k];
+    }
+}
+
+#endif
