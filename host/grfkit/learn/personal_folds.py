@@ -158,6 +158,7 @@ def personalise_folds(
     surface: str = "",
     leaks: Sequence[str] = (),
     shared: Path | None = None,
+    workers: int = 0,
     **how: Any,
 ) -> dict[str, Any]:
     """Return the error of those tested by number of calibration strides, as JSON values.
@@ -168,8 +169,8 @@ def personalise_folds(
         Of the protocol, for every row.
     shared
         A file of the same set, for other processes.
-    how
-        ``workers``, ``cluster``, ``results``, ``progress`` of :func:`~grfkit.learn.parallel.map_folds`.
+    workers, how
+        Of :func:`~grfkit.learn.parallel.map_folds`; how: ``cluster``, ``results``, ``progress``.
 
     Raises
     ------
@@ -179,7 +180,7 @@ def personalise_folds(
     lost = check_personal(data, folds, plan, surface)
     same = {"data": shared or data, "method": method, "plan": plan, "surface": surface}
     jobs = [Job(f"{f.name} | personalisation", same | {"fold": f}) for f in folds if not set(f.test) <= set(lost)]
-    rows = [row for value in map_folds(personalise_job, jobs, **how) for row in value["rows"]]
+    rows = [row for value in map_folds(personalise_job, jobs, workers=workers, **how) for row in value["rows"]]
     for row in rows:
         row["leaks"] = list(dict.fromkeys([*leaks, *row["leaks"]]))
     found = {
