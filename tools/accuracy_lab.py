@@ -25,7 +25,7 @@ from grfkit.learn.transfer import MEANING, REGIMES, Regime, transfer_folds
 
 Floats = NDArray[np.float64]
 GOAL = 0.8
-EACH = 20
+EACH = 18
 STATICS = ("contact_s", "mass_kg")
 HEADLINE = f"D2: {MEANING['D2']}"
 CONVOLUTION = "1D-CNN, D2"
