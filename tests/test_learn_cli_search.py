@@ -130,10 +130,3 @@ def test_what_cannot_be_searched_or_personalised_is_refused_before_anything_is_t
         with pytest.raises(BadInputError, match=says):
             run_evaluation([place / "set.nc"], options(place, split=split), regimes="", personalise=counts, **rest)
     assert not list(tmp_path.iterdir())
-
-
-def test_the_commands_refuse_in_one_line(place: Path) -> None:
-    done = run("grf-train", "set.nc", "--out", "x", "--study", "s.db", folder=place)
-    assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].endswith("ask for one with --search N")
-    assert not (place / "x").exists()
