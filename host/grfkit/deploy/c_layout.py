@@ -166,14 +166,12 @@ def _placed(groups: Groups, graph: Graph, stream: bool) -> Layout:
             place = memory.take(4 * _fours(len(settings.weights)) * graph.points, g, of_layer[taker])
             states[index] = states[taker] = (place, 0)
             continue
-        buffers[layer.target] = _buffer(graph, layer, groups, of_layer, g, memory, stream)
+        buffers[layer.target] = _buffer(graph, layer, of_layer, g, memory, stream)
     ordered = tuple(buffers[k] for k in range(len(graph.widths)))
     return Layout(graph.points, graph.layers, groups, ordered, states, memory.size, stream)
 
 
-def _buffer(
-    graph: Graph, layer: Layer, groups: Groups, of_layer: dict[int, int], g: int, memory: _Memory, stream: bool
-) -> Buffer:
+def _buffer(graph: Graph, layer: Layer, of_layer: dict[int, int], g: int, memory: _Memory, stream: bool) -> Buffer:
     width = graph.widths[layer.target]
     if layer.target == graph.output:
         return Buffer("output", width, 1 if stream else graph.points)

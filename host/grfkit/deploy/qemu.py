@@ -1,0 +1,186 @@
+"""A model on emulated Cortex-M boards: instructions per window, flash, RAM, and the bytes it answers.
+
+What is counted are instructions (QEMU), not cycles: milliseconds made of them are estimates.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BadInputError
+from .clib import FLAGS, RUNTIME, Int8s, run_tool, runtime_sources, write_model
+from .emit_c import CModel
+
+COMPILER, EMULATOR, SIZER, SYMBOLS = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size", "arm-none-eabi-nm"
+_ICOUNT_NS = 64
+_LINE = re.compile(r"^window (\d+) ticks (\d+) stack (\d+) bytes ([0-9a-f]+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Board:
+    """One emulated board: QEMU's machine, the core's compiler flags, where memory lies, SysTick's clock."""
+
+    machine: str
+    core: str
+    cpu: tuple[str, ...]
+    flash: int
+    ram: int
+    mhz: int
+    flash_bytes: int = 4 << 20
+
+
+_HARD = ("-mthumb", "-mfloat-abi=hard")
+BOARDS = {
+    "m4f": Board("mps2-an386", "M4F", ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", *_HARD), 0, 0x20000000, 25),
+    "m7": Board("mps2-an500", "M7", ("-mcpu=cortex-m7", "-mfpu=fpv5-d16", *_HARD), 0, 0x20000000, 25),
+    "m33": Board("mps2-an505", "M33", ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", *_HARD), 0x10000000, 0x38000000, 20),
+    "m55": Board("mps3-an547", "M55", ("-mcpu=cortex-m55", *_HARD), 0x10000000, 0x31000000, 32, 512 << 10),
+}
+
+
+@dataclass(frozen=True)
+class BoardRun:
+    """What a board did.
+
+    Attributes
+    ----------
+    instructions
+        Per window (QEMU), the most of all windows.
+    weights_bytes, code_bytes
+        Flash of the model's const arrays and tables, and of the runtime's code with its sigmoid table.
+    scratch_bytes, stack_bytes
+        RAM of a window without its input and answer; the stack by painting, high water.
+    answers
+        Shape (n, T, outputs).
+    """
+
+    board: str
+    instructions: int
+    weights_bytes: int
+    code_bytes: int
+    scratch_bytes: int
+    stack_bytes: int
+    answers: Int8s
+
+    @property
+    def ram_bytes(self) -> int:
+        """Return scratch and stack together."""
+        return self.scratch_bytes + self.stack_bytes
+
+
+def missing() -> str | None:
+    """Return what is lacking on this machine to run a board, or None."""
+    lacking = [name for name in (COMPILER, EMULATOR, SIZER) if shutil.which(name) is None]
+    if lacking:
+        return f"{', '.join(lacking)} missing (Debian: gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm)"
+    return None
+
+
+def run_on_board(
+    model: CModel,
+    windows: Int8s,
+    board: str = "m4f",
+    *,
+    flags: Sequence[str] = ("-O3",),
+    runtime: Path = RUNTIME,
+    timeout_s: float = 120.0,
+) -> BoardRun:
+    """Return what a board did with some windows.
+
+    Parameters
+    ----------
+    windows
+        Shape (n, T, inputs), int8; a handful, they are compiled in.
+    board
+        One of ``BOARDS``.
+    flags
+        For the compiler, of the model and runtime; ``-DGRF_PORTABLE`` leaves the DSP instructions unused.
+
+    Raises
+    ------
+    BadInputError
+        If a tool is missing or fails, or the board's output is not what was expected.
+    """
+    lacking = missing()
+    if lacking or board not in BOARDS:
+        raise BadInputError(lacking or f"board '{board}' is unknown; expected one of {', '.join(BOARDS)}")
+    one = BOARDS[board]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        elf = _build(model, windows, one, folder, flags, runtime)
+        sizes = _sizes(folder)
+        printed = run_tool(_emulator(one, elf), timeout_s=timeout_s)
+    found = _LINE.findall(printed.stdout + printed.stderr)
+    if len(found) != len(windows):
+        raise BadInputError(f"board '{board}' answered {len(found)} of {len(windows)} windows")
+    shape = (len(windows), model.points, model.outputs)
+    answers = np.frombuffer(b"".join(bytes.fromhex(f[3]) for f in found), dtype=np.int8).reshape(shape)
+    ticks = max(int(f[1]) for f in found)
+    return BoardRun(
+        board=board,
+        instructions=ticks * 1000 // (one.mhz * _ICOUNT_NS),
+        weights_bytes=sizes[0],
+        code_bytes=sizes[1],
+        scratch_bytes=model.scratch_bytes,
+        stack_bytes=max(int(f[2]) for f in found),
+        answers=answers,
+    )
+
+
+def _build(model: CModel, windows: Int8s, board: Board, folder: Path, flags: Sequence[str], runtime: Path) -> Path:
+    source = write_model(model, folder)
+    (folder / "windows.h").write_text(_windows(windows, model), encoding="utf-8")
+    common = [*board.cpu, *flags, "-ffunction-sections", "-fdata-sections", "--specs=picolibc.specs"]
+    include = [f"-I{runtime}", f"-I{folder}"]
+    objects = []
+    for path in (source, *(p for p in runtime_sources(runtime) if p.stem in CORE)):
+        warned = [f for f in FLAGS if f != "-O2"]
+        objects.append(str(folder / f"{path.stem}.o"))
+        run_tool([COMPILER, *common, *warned, *include, "-c", str(path), "-o", objects[-1]], timeout_s=60.0)
+    main = runtime.parent / "tests" / "board.c"
+    defines = [f'-DGRF_HEADER="{model.name}.h"', f"-DGRF_MODEL=grf_{model.name}"]
+    memory = {"flash": board.flash, "flash_size": board.flash_bytes, "ram": board.ram, "ram_size": 512 << 10}
+    linked = ["--oslib=semihost", "-Wl,--gc-sections", *(f"-Wl,--defsym=__{k}={v:#x}" for k, v in memory.items())]
+    elf = folder / "board.elf"
+    run_tool([COMPILER, *common, *defines, *include, str(main), *objects, *linked, "-o", str(elf)], timeout_s=60.0)
+    return elf
+
+
+CORE = ("grf_math", "grf_model", "grf_lstm", "grf_conv", "grf_add")
+"""The runtime's files that a model needs."""
+
+
+def _windows(windows: Int8s, model: CModel) -> str:
+    rows = ",\n".join("{" + ",".join(str(v) for v in w.reshape(-1).tolist()) + "}" for w in windows)
+    return (
+        f"#define GRF_WINDOWS {len(windows)}u\n#define GRF_ANSWER {model.points * model.outputs}u\n"
+        f"#define GRF_SCRATCH_NEEDED {model.scratch_bytes}u\n"
+        f"static const int8_t windows[{len(windows)}][{model.points * model.inputs}] = {{\n{rows}}};\n"
+    )
+
+
+def _sizes(folder: Path) -> tuple[int, int]:
+    """Return the flash of the model's object (text + data) and of the runtime's."""
+    model = runtime = 0
+    for path in sorted(folder.glob("*.o")):
+        printed = run_tool([SIZER, str(path)], timeout_s=20.0).stdout.splitlines()[1].split()
+        size = int(printed[0]) + int(printed[1])
+        if path.stem in CORE:
+            runtime += size
+        else:
+            model += size
+    return model, runtime
+
+
+def _emulator(board: Board, elf: Path) -> list[str]:
+    return [
+        *(EMULATOR, "-M", board.machine, "-nographic", "-monitor", "none", "-serial", "none"),
+        *("-semihosting-config", "enable=on,target=native", "-icount", "shift=6", "-kernel", str(elf)),
+    ]
