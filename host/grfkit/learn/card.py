@@ -71,7 +71,7 @@ def card(spec: ModelSpec, evaluation: dict[str, Any] | None) -> str:
 
 def _what(spec: ModelSpec) -> str:
     scaler = spec.scaler
-    settings = ", ".join(f"{k} {v}" for k, v in spec.network.items() if k != "name")
+    settings = ", ".join(f"{k} {_value(v)}" for k, v in spec.network.items() if k != "name")
     rate = f" at {spec.rate_hz:g} Hz" if spec.rate_hz else ""
     return "\n".join(
         [
