@@ -23,6 +23,7 @@ from ..learn.stance_set import StanceSet
 from .from_torch import plan_inputs, plan_of
 from .plan import Plan, calibrated
 from .repair import RepairReport, repaired
+from .smooth import centred, equalised
 from .tflite_file import TfliteFile
 
 KINDS = ("float32", "float16", "int8")
@@ -38,6 +39,8 @@ class Converted:
     ----------
     files
         By kind: ``float32``, ``float16``, ``int8`` (repaired), ``int8_as_converted``.
+    taken_back
+        Mean error of the int8 file on these windows before it was taken back, of each standardised axis.
     calibrated_on
         The participants of the windows whose ranges the 8-bit numbers span.
     """
@@ -45,6 +48,7 @@ class Converted:
     plan: Plan
     files: Mapping[str, TfliteFile]
     repair: RepairReport | None
+    taken_back: tuple[float, ...]
     calibrated_on: tuple[str, ...]
 
 
@@ -75,13 +79,15 @@ def convert_model(
     """
     chosen = representative(model, windows)
     inputs = plan_inputs(model, chosen)
-    plan = calibrated(plan_of(model, inputs.shape[1]), inputs)
+    plan = calibrated(equalised(plan_of(model, inputs.shape[1]), inputs), inputs)
     files = convert(plan, inputs, kinds=kinds, limit_s=limit_s, told=told)
-    report = None
+    report: RepairReport | None = None
+    taken_back: tuple[float, ...] = ()
     if "int8" in files:
         files["int8_as_converted"] = files["int8"]
         files["int8"], report = repaired(files["int8"], plan)
-    return Converted(plan, files, report, chosen.participants)
+        files["int8"], taken_back = centred(files["int8"], plan, inputs)
+    return Converted(plan, files, report, taken_back, chosen.participants)
 
 
 def representative(model: GrfModel, windows: StanceSet | None = None) -> StanceSet:
@@ -137,7 +143,7 @@ def convert(
         plan.save(folder)
         np.save(folder / "windows.npy", np.asarray(windows, dtype=np.float32))
         (folder / "request.json").write_text(json.dumps({"kinds": list(kinds)}), encoding="utf-8")
-        _work(folder, limit_s, told or (lambda step: None))
+        _work(folder, limit_s, told or _silent)
         return {k: TfliteFile.read(folder / f"{k}.tflite").without_cell_clip() for k in kinds}
 
 
@@ -147,7 +153,12 @@ def _work(folder: Path, limit_s: float, told: Told) -> None:
     with (folder / "log.txt").open("w+", encoding="utf-8", errors="replace") as log:
         worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(os.environ))
         late = threading.Event()
-        timer = threading.Timer(limit_s, lambda: (late.set(), worker.kill()))
+
+        def end() -> None:
+            late.set()
+            worker.kill()
+
+        timer = threading.Timer(limit_s, end)
         timer.start()
         try:
             _tell(worker.stdout, told)
@@ -164,6 +175,10 @@ def _work(folder: Path, limit_s: float, told: Told) -> None:
             log.seek(0)
             lines = [line.strip() for line in log if line.strip()]
             raise BadInputError(f"the conversion failed ({lines[-1] if lines else f'exit status {status}'})")
+
+
+def _silent(step: str) -> None:
+    del step
 
 
 def _tell(output: IO[str] | None, told: Told) -> None:

@@ -14,7 +14,7 @@ from ..learn.batches import Windows
 from ..learn.model import GrfModel
 from ..learn.stance_set import StanceSet
 from .layers import Add, Conv, Dense, Join, Layer, Lstm, Pool, Reshape, Singles
-from .plan import INPUT, Plan
+from .plan import INPUT, STATICS, Plan
 
 
 def plan_of(model: GrfModel, points: int | None = None) -> Plan:
@@ -61,8 +61,8 @@ def network_plan(network: Any, points: int) -> Plan:
     if shape.statics and not tiled:
         picks = np.zeros((draft.width, shape.statics), dtype=np.float32)
         picks[shape.channels :] = np.eye(shape.statics, dtype=np.float32)
-        draft.add(Dense("statics", (INPUT,), picks, np.zeros(shape.statics, dtype=np.float32)))
-        features = draft.add(Join("features", (*draft.unjoined(features), "statics")))
+        draft.add(Dense(STATICS, (INPUT,), picks, np.zeros(shape.statics, dtype=np.float32)))
+        features = draft.add(Join("features", (*draft.unjoined(features), STATICS)))
     _head(draft, network.head, features)
     axes = tuple(f"axis_{i}" for i in range(shape.axes))
     zeros, ones = (0.0,) * shape.axes, (1.0,) * shape.axes
@@ -104,7 +104,7 @@ class _Draft:
         return layer.inputs
 
     def rows(self, kernel: Singles, source: str) -> Singles:
-        """Return a kernel (inputs, ...) that takes all of its source, whose statics count nothing where they are new."""
+        """Return a kernel (inputs, ...) that takes all of its source; statics that are new to it count nothing."""
         if self.order is not None:
             kernel, self.order = kernel[self.order], None
         if source == INPUT and kernel.shape[0] < self.width:

@@ -133,7 +133,7 @@ def _biases(file: TfliteFile) -> Iterator[str]:
 
 
 def _floats(file: TfliteFile) -> Iterator[str]:
-    """Yield what is wrong with a float file: 8-bit weights under float activations give NaN in TFLite Micro, silently."""
+    """Yield what is wrong with a float file: with 8-bit weights TFLite Micro answers NaN, without an error."""
     for tensor in (file.tensors[i] for i in (*file.inputs, *file.outputs)):
         if tensor.dtype != "float32":
             yield f"{_named(tensor)} is {tensor.dtype}, expected float32"

@@ -116,7 +116,7 @@ class Conv(Layer):
             for r in range(across):
                 at = t * self.dilation
                 y += x[:, at : at + points, r : r + height] @ self.kernel[t, r].astype(np.float64)
-        return _rectified(y, relu=self.relu)
+        return _rectified(np.asarray(y, dtype=np.float64), relu=self.relu)
 
     def settings(self) -> dict[str, Any]:
         """Return dilation, padding, and whether negative answers become 0."""

@@ -14,7 +14,7 @@ from ..learn.folds import LeakError
 from ..learn.model import GrfModel, calibration_windows, predict
 from ..learn.stance_set import StanceSet
 from ..runtime import Interpreter, available, from_int8, load, to_int8
-from ..runtime.interpreters import Resolver
+from ..runtime.interpreters import RESOLVERS, Resolver
 from ..stats.curves import by_participant, curve_errors, group
 from ..units import G
 from .from_torch import plan_inputs
@@ -39,7 +39,9 @@ class Bounds(NamedTuple):
     rms_bw, p999_bw
         RMS and 99.9th percentile of the difference from torch, vertical, BW.
     micro_lsb
-        Greatest difference of LiteRT from TFLite Micro, steps of the last bit.
+        Greatest difference of LiteRT's reference kernels from TFLite Micro, steps of the last bit. XNNPACK rounds in
+        its own way in every layer, so that a deep network is 3 steps off; its difference is reported, and its forces
+        keep the bounds in BW.
     """
 
     float_bw: float = 1e-5
@@ -154,7 +156,7 @@ def parity(
             f"participant {', '.join(seen)} was in training; measure parity on people the model has not seen"
         )
     case = _case(model, plan, calibration_windows(held_out, windows))
-    checks = [c for kind in ("float32", "float16") if kind in files for c in _float_checks(kind, files[kind], case)]
+    checks = [_float_check(k, files[k], case, bounds) for k in ("float32", "float16") if k in files]
     if "int8" not in files:
         raise BadInputError("parity needs the int8 file; convert it")
     answers = [_answered(files["int8"], case, name, r) for name, r in ENGINES if name in available()]
@@ -165,7 +167,7 @@ def parity(
         checks += _int8_checks(case, answer, axes, bounds)
     checks += _between(answers, bounds)
     return ParityReport(
-        participants=tuple(sorted(set(case.participants))),
+        participants=tuple(sorted({str(p) for p in case.participants})),
         windows=len(case.inputs),
         interpreters=tuple(a.label for a in answers),
         checks=tuple(checks),
@@ -182,11 +184,11 @@ def _case(model: GrfModel, plan: Plan, data: StanceSet) -> _Case:
     return _Case(plan, inputs, forces, measured, data.scalar("mass_kg"), data.per_stance("participant"))
 
 
-def _float_checks(kind: str, file: TfliteFile, case: _Case) -> list[Check]:
+def _float_check(kind: str, file: TfliteFile, case: _Case, bounds: Bounds) -> Check:
     """Return how far a float file is from torch; only float32 is bound."""
     made = case.to_bw(load(file.content, "litert", resolver="xnnpack").run(case.inputs))
     worst = float(np.max(np.abs(made - case.torch_bw)))
-    return [Check(f"torch to {kind} TFLite, greatest", worst, "BW", BOUNDS.float_bw if kind == "float32" else None)]
+    return Check(f"torch to {kind} TFLite, greatest", worst, "BW", bounds.float_bw if kind == "float32" else None)
 
 
 def _answered(file: TfliteFile, case: _Case, name: str, resolver: Resolver) -> _Answered:
@@ -196,7 +198,7 @@ def _answered(file: TfliteFile, case: _Case, name: str, resolver: Resolver) -> _
     few = into.values[:ORDER_WINDOWS]
     same = bool((engine.run(few[::-1])[::-1] == stored[: len(few)]).all())
     real = from_int8(stored, scale=engine.output.scale, zero_point=engine.output.zero_point)
-    return _Answered(_label(engine), stored, case.to_bw(real), into.count, same)
+    return _Answered(_label(engine), stored, case.to_bw(real), into.beyond, same)
 
 
 def _label(engine: Interpreter) -> str:
@@ -244,14 +246,14 @@ def _int8_checks(case: _Case, a: _Answered, axes: Mapping[str, Mapping[str, floa
 
 def _between(answers: Sequence[_Answered], bounds: Bounds) -> list[Check]:
     """Return how far the others are from TFLite Micro."""
-    micro = next((a for a in answers if a.label.startswith("tflite-micro")), None)
+    micro = [a for a in answers if a.label.startswith("tflite-micro")]
     checks = []
-    for a in answers if micro is not None else ():
-        if a is not micro:
-            steps = np.abs(a.stored.astype(np.int16) - micro.stored.astype(np.int16))
-            share = 100.0 * float((steps > 0).mean())
-            checks += [
-                Check(f"{a.label} to TFLite Micro, greatest", float(steps.max()), "LSB", bounds.micro_lsb),
-                Check(f"{a.label} to TFLite Micro, outputs that differ", share, "percent"),
-            ]
+    for a in [a for a in answers if micro and a is not micro[0]]:
+        steps = np.abs(a.stored.astype(np.int16) - micro[0].stored.astype(np.int16))
+        share = 100.0 * float((steps > 0).mean())
+        bound = bounds.micro_lsb if RESOLVERS["reference"] in a.label else None
+        checks += [
+            Check(f"{a.label} to TFLite Micro, greatest", float(steps.max()), "LSB", bound),
+            Check(f"{a.label} to TFLite Micro, outputs that differ", share, "percent"),
+        ]
     return checks

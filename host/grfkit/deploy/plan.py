@@ -1,4 +1,4 @@
-"""Plan: a trained network as one graph of few layers in numpy, which torch and the converted files are compared with."""
+"""Plan: a trained network as one graph of few layers in numpy; torch and the converted files are compared with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import BadInputError
 from .layers import KINDS, Dense, Doubles, Join, Layer, Singles
 
-INPUT = "input"
+INPUT, STATICS = "input", "statics"
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,16 @@ class Plan:
 
     def run(self, inputs: NDArray[Any]) -> Doubles:
         """Return standardised outputs (n, points, axes) of scaled inputs (n, points, width), in double precision."""
-        return self.values(inputs)[self.layers[-1].name]
+        return np.asarray(self.values(inputs)[self.layers[-1].name])
 
     def forces(self, outputs: NDArray[Any]) -> Doubles:
         """Return forces (n, points, axes) in :attr:`unit` of standardised outputs."""
-        return np.asarray(outputs, dtype=np.float64) * np.asarray(self.size) + np.asarray(self.centre)
+        made = np.asarray(outputs, dtype=np.float64) * np.asarray(self.size) + np.asarray(self.centre)
+        return np.asarray(made, dtype=np.float64)
 
     def save(self, folder: Path) -> None:
         """Write ``plan.json`` and ``plan.npz`` into a folder that exists."""
-        arrays = {f"{layer.name}/{k}": v for layer in self.layers for k, v in layer.arrays().items()}
+        arrays: dict[str, Any] = {f"{layer.name}/{k}": v for layer in self.layers for k, v in layer.arrays().items()}
         np.savez(Path(folder) / "plan.npz", **arrays)
         document = {k: v for k, v in vars(self).items() if k != "layers"}
         document["layers"] = [
@@ -84,7 +85,8 @@ class Plan:
         with np.load(Path(folder) / "plan.npz", allow_pickle=False) as stored:
             arrays = dict(stored)
         document["layers"] = tuple(_layer(entry, arrays) for entry in document["layers"])
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in document.items()})
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items()}
+        return cls(**settings)
 
 
 def _layer(entry: dict[str, Any], arrays: dict[str, Singles]) -> Layer:
@@ -108,7 +110,7 @@ def calibrated(plan: Plan, inputs: NDArray[Any]) -> Plan:
     values = plan.values(inputs)
     layers = {layer.name: layer for layer in plan.layers}
     for layer in plan.layers:
-        if isinstance(layer, Join) and layer.inputs[-1] == "statics":
+        if isinstance(layer, Join) and layer.inputs[-1] == STATICS:
             _span(layers, layer, values)
     last = plan.layers[-1]
     high, low = (getattr(np, f)(values[last.name], axis=(0, 1)) for f in ("max", "min"))
@@ -129,11 +131,11 @@ def calibrated(plan: Plan, inputs: NDArray[Any]) -> Plan:
 def _span(layers: dict[str, Layer], join: Join, values: dict[str, Doubles]) -> None:
     """Let the statics of a join span what its features span, and the dense layer after it undo that."""
     features = max(float(np.abs(values[n]).max()) for n in join.inputs[:-1])
-    factor = features / np.maximum(np.abs(values["statics"]).max(axis=(0, 1)), 1e-3)
-    picks, after = layers["statics"], next(x for x in layers.values() if join.name in x.inputs)
+    factor = features / np.maximum(np.abs(values[STATICS]).max(axis=(0, 1)), 1e-3)
+    picks, after = layers[STATICS], next(x for x in layers.values() if join.name in x.inputs)
     if not isinstance(picks, Dense) or not isinstance(after, Dense):
         raise BadInputError(f"statics of a plan go through dense layers, not through {picks.kind} and {after.kind}")
-    layers["statics"] = replace(picks, kernel=_single(picks.kernel * factor))
+    layers[STATICS] = replace(picks, kernel=_single(picks.kernel * factor))
     kernel = after.kernel.astype(np.float64)
     kernel[-len(factor) :] /= factor[:, None]
     layers[after.name] = replace(after, kernel=_single(kernel))

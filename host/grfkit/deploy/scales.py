@@ -28,6 +28,13 @@ COPIES = (
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 LSTM_STATE, LSTM_HIDDEN = 18, 4
 """Place of the hidden state among an LSTM's inputs, and of the hidden scale among its intermediates."""
+_BIASED: dict[str, tuple[tuple[int, int], ...]] = {
+    "CONV_2D": ((1, 2),),
+    "DEPTHWISE_CONV_2D": ((1, 2),),
+    "FULLY_CONNECTED": ((1, 2),),
+    LSTM: ((1, 12), (2, 13), (3, 14), (4, 15)),
+}
+"""Places of weights and biases among the inputs."""
 TOLERANCE = 1e-6
 """Relative; scales are stored as float32."""
 
@@ -88,9 +95,7 @@ def _copied(operator: OperatorInfo) -> tuple[int, ...]:
 def biases(file: TfliteFile) -> Iterator[Bias]:
     """Yield every int32 bias of a file."""
     for operator in file.operators:
-        places = {"CONV_2D": ((1, 2),), "DEPTHWISE_CONV_2D": ((1, 2),), "FULLY_CONNECTED": ((1, 2),)}
-        places[LSTM] = ((1, 12), (2, 13), (3, 14), (4, 15))
-        for weight_at, bias_at in places.get(operator.name, ()):
+        for weight_at, bias_at in _BIASED.get(operator.name, ()):
             weight, bias = file.tensor(operator, weight_at), file.tensor(operator, bias_at)
             if weight is not None and bias is not None and bias.dtype == "int32":
                 yield Bias(operator, file.tensors[operator.inputs[0]], weight, bias)

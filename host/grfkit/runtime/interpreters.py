@@ -69,7 +69,7 @@ class LiteRt:
     """LiteRT, or its older name tflite-runtime: the same interface in another package."""
 
     def __init__(self, module: ModuleType, package: str, content: bytes, resolver: Resolver) -> None:
-        self.backend, self.version, self.resolver = package, _version(package), f"{RESOLVERS[resolver]}"
+        self.backend, self.version, self.resolver = package, _version(package), RESOLVERS[resolver]
         if resolver == "xnnpack":
             self.resolver += " with XNNPACK"
         kind = getattr(module.OpResolverType, RESOLVERS[resolver])
@@ -80,10 +80,7 @@ class LiteRt:
             raise BadInputError(f"{package} {self.version} does not take the file ({_line(error)})") from error
         (takes,), (gives,) = self._engine.get_input_details(), self._engine.get_output_details()
         self._in, self._out = takes["index"], gives["index"]
-        self.input, self.output = (
-            Port(tuple(int(s) for s in d["shape"]), np.dtype(d["dtype"]).name, float(d["quantization"][0]), int(d["quantization"][1]))
-            for d in (takes, gives)
-        )  # fmt: skip
+        self.input, self.output = _port(takes), _port(gives)
 
     def run(self, windows: NDArray[Any]) -> NDArray[Any]:
         """Return the answers (n, time, axes) to windows (n, time, width), each from a state of zeros."""
@@ -198,6 +195,11 @@ def _room(engine: Interpreter, windows: NDArray[Any]) -> NDArray[Any]:
             f" (n, {', '.join(str(s) for s in expected.shape[1:])})"
         )
     return np.empty((len(windows), *engine.output.shape[1:]), dtype=engine.output.dtype)
+
+
+def _port(details: dict[str, Any]) -> Port:
+    scale, point = details["quantization"]
+    return Port(tuple(int(s) for s in details["shape"]), np.dtype(details["dtype"]).name, float(scale), int(point))
 
 
 def _micro_port(details: dict[str, Any]) -> Port:

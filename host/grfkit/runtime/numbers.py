@@ -15,7 +15,7 @@ class Saturated(NamedTuple):
     """8-bit numbers, and how many of them stand for a number beyond their range."""
 
     values: Bytes
-    count: int
+    beyond: int
 
 
 def to_int8(real: NDArray[Any], *, scale: float, zero_point: int) -> Saturated:
@@ -29,8 +29,8 @@ def to_int8(real: NDArray[Any], *, scale: float, zero_point: int) -> Saturated:
     steps = np.floor(np.asarray(real, dtype=np.float64) / scale + 0.5) + zero_point
     if not np.isfinite(steps).all():
         raise ValueError(f"{int((~np.isfinite(steps)).sum())} of {steps.size} numbers are not finite; fill them first")
-    beyond = int(((steps < LOW) | (steps > HIGH)).sum())
-    return Saturated(np.clip(steps, LOW, HIGH).astype(np.int8), beyond)
+    out = int(((steps < LOW) | (steps > HIGH)).sum())
+    return Saturated(np.clip(steps, LOW, HIGH).astype(np.int8), beyond=out)
 
 
 def from_int8(stored: Bytes, *, scale: float, zero_point: int) -> NDArray[np.float64]:

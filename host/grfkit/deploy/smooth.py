@@ -1,0 +1,128 @@
+"""A plan whose channels fill their ranges alike, and an int8 file whose answers are off by nothing on average.
+
+Neither changes what the network says: a factor on a channel is taken back by whatever reads it, since ReLU lets
+positive factors through (Nagel et al. 2019, doi 10.1109/ICCV.2019.00141; the balance of activations and weights is that
+of Xiao et al. 2023, arXiv:2211.10438), and the mean error of the answers on training windows goes into the last bias.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..runtime import available, from_int8, load, to_int8
+from .layers import Add, Conv, Dense, Doubles, Layer, Lstm, Pool, Reshape
+from .plan import INPUT, STATICS, Plan
+from .scales import biases
+from .tflite_file import TfliteFile
+
+MOST = 16.0
+"""Greatest factor on a channel: one that hardly moves needs no finer steps."""
+
+
+def equalised(plan: Plan, inputs: NDArray[Any]) -> Plan:
+    """Return the plan with the channels of convolutions and hidden dense layers scaled against each other.
+
+    Parameters
+    ----------
+    inputs
+        Scaled inputs (n, points, width) of training windows.
+    """
+    values = plan.values(inputs)
+    kin = _kin(plan)
+    factors: dict[str, Doubles] = {}
+    for name in dict.fromkeys(kin.values()):
+        members = [n for n, k in kin.items() if k == name]
+        factors |= dict.fromkeys(members, _factor(plan, members, values))
+    across = {INPUT: np.ones(plan.width)}
+    layers: list[Layer] = []
+    for layer in plan.layers:
+        layers.append(_scaled(layer, across, factors.get(layer.name)))
+        across[layer.name] = _after(layer, across, factors.get(layer.name), values[layer.name].shape[-1])
+    return replace(plan, layers=tuple(layers))
+
+
+def _kin(plan: Plan) -> dict[str, str]:
+    """Return the layers whose channels must have one factor, name -> name of their family; the others have none."""
+    family: dict[str, str] = {}
+    for layer in plan.layers[:-1]:
+        if isinstance(layer, (Conv, Dense)) and layer.name != STATICS:
+            family[layer.name] = layer.name
+        elif isinstance(layer, Add):
+            old = {family[n] for n in layer.inputs if n in family}
+            fixed = any(n not in family for n in layer.inputs)
+            family |= {n: layer.name for n, k in family.items() if k in old}
+            family[layer.name] = layer.name
+            if fixed:  # a residual around a layer that keeps its channels as they are
+                family = {n: k for n, k in family.items() if k != layer.name}
+        elif isinstance(layer, Pool) and layer.inputs[0] in family:
+            family[layer.name] = family[layer.inputs[0]]
+        elif isinstance(layer, Reshape) and layer.shape[-1] == 1:  # channels become rows, which share their weights
+            family.pop(layer.inputs[0], None)
+    return family
+
+
+def _factor(plan: Plan, members: list[str], values: dict[str, Doubles]) -> Doubles:
+    """Return the factor of each channel of a family: the root of its readers' weights over its own range."""
+    moves = np.max([np.abs(values[n]).max(axis=tuple(range(values[n].ndim - 1))) for n in members], axis=0)
+    weights = np.zeros_like(moves)
+    readers = [n for n in plan.layers if isinstance(n, (Conv, Dense, Lstm)) and n.inputs[0] in members]
+    for reader in readers:
+        kernel = np.abs(reader.kernel.astype(np.float64))
+        weights = np.maximum(weights, kernel.max(axis=tuple(i for i in range(kernel.ndim) if i != kernel.ndim - 2)))
+    if not readers or not moves.max() or not weights.max():
+        weights, moves = np.ones_like(moves), np.maximum(moves, 1e-3 * moves.max() + 1e-12)
+    factor = np.sqrt(np.maximum(weights, 1e-6) / np.maximum(moves, 1e-6))
+    factor /= np.exp(np.mean(np.log(factor)))
+    return np.asarray(np.clip(factor, 1.0 / MOST, MOST))
+
+
+def _scaled(layer: Layer, across: dict[str, Doubles], own: Doubles | None) -> Layer:
+    """Return a layer that takes back the factors of what it reads and gives its own to what it says."""
+    if not isinstance(layer, (Conv, Dense, Lstm)):
+        return layer
+    kernel = layer.kernel / across[layer.inputs[0]][:, None]
+    if own is None or isinstance(layer, Lstm):
+        return replace(layer, kernel=kernel.astype(np.float32))
+    return replace(layer, kernel=(kernel * own).astype(np.float32), bias=(layer.bias * own).astype(np.float32))
+
+
+def _after(layer: Layer, across: dict[str, Doubles], own: Doubles | None, width: int) -> Doubles:
+    """Return the factors of the channels that a layer gives."""
+    if own is not None:
+        return own
+    if isinstance(layer, (Conv, Dense, Lstm)):
+        return np.ones(width)
+    if isinstance(layer, Reshape):
+        before = across[layer.inputs[0]]
+        return np.ones(width) if width < before.size else np.tile(before, width // before.size)
+    return np.concatenate([across[n] for n in layer.inputs]) if layer.kind == "join" else across[layer.inputs[0]]
+
+
+def centred(file: TfliteFile, plan: Plan, inputs: NDArray[Any]) -> tuple[TfliteFile, tuple[float, ...]]:
+    """Return an int8 file whose mean error on training windows is taken back, and that error in standardised units.
+
+    Parameters
+    ----------
+    inputs
+        Scaled inputs (n, points, width) of training windows.
+
+    Raises
+    ------
+    BadInputError
+        If the last operator has no bias, or no interpreter is installed.
+    """
+    last = [b for b in biases(file) if b.operator.outputs[0] == file.outputs[0]]
+    if not last:
+        raise BadInputError(f"{file.operators[-1]} has no bias that could take back a mean error")
+    engine = load(file.content, "tflm" if "tflm" in available() else "auto", resolver="reference")
+    into = to_int8(inputs, scale=engine.input.scale, zero_point=engine.input.zero_point).values
+    said = from_int8(engine.run(into), scale=engine.output.scale, zero_point=engine.output.zero_point)
+    off = (said - plan.run(inputs)).mean(axis=(0, 1))
+    bias = last[0]
+    steps = np.rint(plan.layers[-1].arrays()["bias"].astype(np.float64) / bias.due() - off / bias.due())
+    return file.with_bias(bias.bias.index, steps.astype(np.int32), bias.due().tolist()), tuple(off.tolist())
