@@ -171,7 +171,6 @@ def _flat(draft: _Draft, source: str, width: int) -> str:
 
 
 def _tcn(draft: _Draft, body: Any, channels: int) -> str:
-    del channels
     source = INPUT
     for k, block in enumerate(body.blocks):
         pad = (block.pad, 0)
@@ -180,6 +179,9 @@ def _tcn(draft: _Draft, body: Any, channels: int) -> str:
         around = "rows" if source == INPUT else source
         if hasattr(block.around, "weight"):
             around = _conv1d(draft, f"around_{k}", source, block.around, None, pad=(0, 0), relu=False)
+        elif source == INPUT and channels < draft.width:
+            picks = np.eye(draft.width, channels, dtype=np.float32)[None, None]
+            around = draft.add(Conv(f"around_{k}", ("rows",), picks, np.zeros(channels, dtype=np.float32)))
         source = draft.add(Add(f"block_{k}", (second, around)))
     return _flat(draft, source, body.features)
 
