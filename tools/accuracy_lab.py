@@ -25,22 +25,22 @@ from grfkit.learn.transfer import MEANING, REGIMES, Regime, transfer_folds
 
 Floats = NDArray[np.float64]
 GOAL = 0.8
-EACH = 18
+EACH = 20
 STATICS = ("contact_s", "mass_kg")
 HEADLINE = f"D2: {MEANING['D2']}"
 CONVOLUTION = "1D-CNN, D2"
 
 
-def regimes(run: Run, names: Sequence[Regime]) -> list[Method]:
+def regimes(names: Sequence[Regime]) -> list[Method]:
     """Return the default network in these regimes."""
-    config = TrainConfig(epochs=6 if run.quick else 12, lr=5e-3, patience=0, batch=32, statics=STATICS)
+    config = TrainConfig(epochs=20, lr=5e-3, patience=0, batch=8, statics=STATICS)
     network = network_config("bilstm", hidden=32)
     return [TransferMethod(f"{r}: {MEANING[r]}", r, network, config) for r in names]
 
 
-def convolution(run: Run) -> TransferMethod:
+def convolution() -> TransferMethod:
     """Return a convolutional network on both surfaces."""
-    config = TrainConfig(epochs=8 if run.quick else 30, lr=3e-3, patience=0, batch=32, statics=STATICS)
+    config = TrainConfig(epochs=30, lr=3e-3, patience=0, batch=16, statics=STATICS)
     return TransferMethod(CONVOLUTION, "D2", network_config("cnn1d", hidden=32), config)
 
 
@@ -58,14 +58,14 @@ def bench_lab(run: Run) -> Rows:
     folds = lab_folds(relative, quick=run.quick)
     kernel = KernelMethod(statics=STATICS)
     chosen: Sequence[Regime] = ("A", "B", "D2") if run.quick else REGIMES
-    both = [*regimes(run, ["D2"]), convolution(run)]
+    both = [*regimes(["D2"]), convolution()]
     wanted: dict[str, tuple[StanceSet, list[Method]]] = {
         "relative cells": (
             relative,
-            [*baseline_methods(relative), kernel, *regimes(run, chosen), convolution(run)],
+            [*baseline_methods(relative), kernel, *regimes(chosen), convolution()],
         ),
         "oracle": (ideal, [MEAN, RIDGE, kernel, *both]),
-        "cells as recorded": (raw, [*baseline_methods(raw), kernel, *regimes(run, ["A", "B", "D2"])]),
+        "cells as recorded": (raw, [*baseline_methods(raw), kernel, *regimes(["A", "B", "D2"])]),
     }
     found: Rows = {}
     for name, (data, methods) in wanted.items():
@@ -197,7 +197,7 @@ def bench_lab_carter(run: Run) -> Rows:
     drawn = lab_folds(data, quick=run.quick)
     drawn = drawn[:1] if run.quick else drawn[2::5]
     theirs = [carter(1, "C1")] if run.quick else [carter(1, "C1"), carter(1, "D"), carter(10, "C1")]
-    methods = [MEAN, RIDGE, *regimes(run, ["C1", "D2"]), convolution(run), *theirs]
+    methods = [MEAN, RIDGE, *regimes(["C1", "D2"]), convolution(), *theirs]
     answers = of_surface(run.answers(data, drawn, methods, split="loso"), "overground")
     found = scores(Answers(answers.data.sel(axis=["vgrf"])), headline=HEADLINE)
     found["note"] = (
