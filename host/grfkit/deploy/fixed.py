@@ -1,0 +1,157 @@
+"""What a device does to its samples in integers, in Python: counts to int8, stances cut out and resampled.
+
+The twin of grf_input.c and grf_stance.c in firmware_models/runtime, number for number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..gait.causal import IC, TO, Event
+
+Rows = NDArray[np.int16]
+NONE, READY, SHORT, LONG, MISSED, LOST = range(6)
+"""What an event meant for the stance buffer (``grf_stance_result_t``)."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """How counts become int8: ``zero + round_half_up((raw - offset) * multiplier / 2**shift)``, saturated."""
+
+    offset: int
+    multiplier: int
+    shift: int
+    zero: int
+
+
+def channel(*, centre: float, size: float, scale: float, zero: int) -> Channel:
+    """Return the integers of a z-score and an int8 tensor's scale.
+
+    Parameters
+    ----------
+    centre, size
+        Of the z-score, in counts; a negative size turns the channel round.
+    scale, zero
+        Of the input tensor.
+
+    Raises
+    ------
+    BadInputError
+        If a number is not finite, the size or scale is zero, or the factor does not fit 31 bits.
+    """
+    step = size * scale
+    if not all(map(math.isfinite, (centre, step))) or step == 0 or scale <= 0:
+        raise BadInputError(f"a channel of centre {centre:g}, size {size:g} and scale {scale:g} has no factor")
+    _, power = math.frexp(abs(1.0 / step))
+    shift = min(max(30 - power, 1), 46)
+    multiplier = round((2**shift) / step)
+    if not 0 < abs(multiplier) < 2**31 or abs(round(centre)) >= 2**31:
+        raise BadInputError(f"a channel of centre {centre:g} and {1.0 / step:g} steps per count does not fit 32 bits")
+    return Channel(round(centre), multiplier, shift, zero)
+
+
+def to_int8(raw: NDArray[np.integer], channels: Sequence[Channel]) -> NDArray[np.int8]:
+    """Return counts (..., channels) as the model's int8."""
+    offset, multiplier, shift, zero = (
+        np.asarray([getattr(c, name) for c in channels], dtype=np.int64)
+        for name in ("offset", "multiplier", "shift", "zero")
+    )
+    value = ((raw.astype(np.int64) - offset) * multiplier + (np.int64(1) << (shift - 1))) >> shift
+    return np.asarray(np.clip(value + zero, -128, 127), dtype=np.int8)
+
+
+@dataclass(frozen=True)
+class StanceSettings:
+    """The stance buffer's whole numbers; see ``grf_stance_settings_t``."""
+
+    channels: int
+    capacity: int
+    points: int
+    shortest: int
+    longest: int
+    most_missed: int
+    smooth_shift: int
+
+    def __post_init__(self) -> None:
+        """Refuse what the C twin refuses."""
+        if self.channels < 1 or not 4 <= self.capacity <= 4096 or self.points < 2 or not 0 <= self.smooth_shift <= 3:
+            raise BadInputError(
+                f"a stance buffer of {self.channels} channels, {self.capacity} samples, {self.points} points and"
+                f" smooth_shift {self.smooth_shift} cannot be; expected 1 or more, 4 to 4096, 2 or more, 0 to 3"
+            )
+
+
+@dataclass(frozen=True)
+class Stance:
+    """What an event meant, and the window (points, channels) and facts of a stance that was long enough to tell."""
+
+    result: int
+    contact_q8: int = 0
+    first_sample: int = 0
+    missed: int = 0
+    window: Rows | None = None
+
+
+class StanceBuffer:
+    """The last samples of all channels; ``take`` cuts a stance out at its toe-off."""
+
+    def __init__(self, settings: StanceSettings) -> None:
+        self.settings = settings
+        self._rows: list[Rows] = []
+        self._gone: list[bool] = []
+        self._dropped = 0
+        self._contact: Event | None = None
+
+    def push(self, row: Rows | None) -> None:
+        """Take a row of counts, or None where the sample was missed: it repeats the one before."""
+        if row is not None:
+            now = row
+        else:
+            now = self._rows[-1] if self._rows else np.zeros(self.settings.channels, dtype=np.int16)
+        self._rows.append(now)
+        self._gone.append(row is None)
+        if len(self._rows) > self.settings.capacity:
+            del self._rows[0], self._gone[0]
+            self._dropped += 1
+
+    def take(self, event: Event) -> Stance:
+        """Return what an event of the detector means."""
+        contact, self._contact = self._contact, event if event[0] == IC else None
+        if event[0] == IC or contact is None:
+            return Stance(NONE)
+        return self._cut(contact, event) if event[0] == TO else Stance(LOST)
+
+    def _at_q8(self, event: Event) -> int:
+        """Return where an event lies after the oldest held sample, in 1/256 samples."""
+        delay = ((1 << self.settings.smooth_shift) - 1) * 128
+        return (event[2] - 1 - self._dropped) * 256 + event[1] - delay
+
+    def _cut(self, contact: Event, end: Event) -> Stance:
+        one = self.settings
+        start, stop = self._at_q8(contact), self._at_q8(end)
+        if start < 0 or stop < start or stop - start > one.longest * 256:
+            return Stance(LONG)
+        first, last = start // 256, -(-stop // 256)
+        missed = sum(self._gone[first : last + 1])
+        facts = (stop - start, first + self._dropped, missed)
+        if stop - start < one.shortest * 256:
+            return Stance(SHORT, *facts)
+        if missed > one.most_missed:
+            return Stance(MISSED, *facts)
+        return Stance(READY, *facts, window=self._window(start, stop))
+
+    def _window(self, start: int, stop: int) -> Rows:
+        steps = self.settings.points - 1
+        window = np.empty((self.settings.points, self.settings.channels), dtype=np.int16)
+        for k in range(steps + 1):
+            place = start * 256 + ((stop - start) * 256 * k + steps // 2) // steps
+            whole, share = place >> 16, place & 0xFFFF
+            a, b = self._rows[whole].astype(np.int64), self._rows[min(whole + 1, len(self._rows) - 1)].astype(np.int64)
+            window[k] = a + (((b - a) * share + 0x8000) >> 16)
+        return window
