@@ -194,7 +194,7 @@ void grf_report_features(grf_report_t *report)
 {
     uint8_t count = grf_axes_count(report->axes);
     report->peak_point = 0;
-    report->peak_mbw = report->impulse_ubw_s = report->braking_mbw = report->propulsion_mbw = 0;
+    report->peak_mbw = report->impulse_100ubw_s = report->braking_mbw = report->propulsion_mbw = 0;
     if (report->points < 2) {
         return;
     }
@@ -210,7 +210,7 @@ void grf_report_features(grf_report_t *report)
         float mean = offset + scale * (float)found.sum / (2.0f * (float)(report->points - 1));
         report->peak_point = found.where;
         report->peak_mbw = whole16(1000.0f * (offset + scale * (float)found.most));
-        report->impulse_ubw_s = whole16(mean * (float)report->contact_100us);
+        report->impulse_100ubw_s = whole16(mean * (float)report->contact_100us);
     }
 }
 
@@ -228,7 +228,7 @@ size_t grf_report_encode(const grf_report_t *report, uint8_t *to, size_t room)
     to[8] = report->missed;
     to[9] = report->peak_point;
     put16(to + 10, (uint16_t)report->peak_mbw);
-    put16(to + 12, (uint16_t)report->impulse_ubw_s);
+    put16(to + 12, (uint16_t)report->impulse_100ubw_s);
     put16(to + 14, (uint16_t)report->braking_mbw);
     put16(to + 16, (uint16_t)report->propulsion_mbw);
     put16(to + 18, 0);
@@ -258,7 +258,7 @@ int grf_report_decode(const uint8_t *from, size_t size, grf_report_t *report)
     report->missed = from[8];
     report->peak_point = from[9];
     report->peak_mbw = get_signed(from + 10);
-    report->impulse_ubw_s = get_signed(from + 12);
+    report->impulse_100ubw_s = get_signed(from + 12);
     report->braking_mbw = get_signed(from + 14);
     report->propulsion_mbw = get_signed(from + 16);
     for (uint32_t k = 0; k < axes; ++k) {

@@ -59,7 +59,7 @@ typedef struct {
     uint8_t missed;        /* samples of the stance that were repeated, 255: or more */
     uint8_t peak_point;    /* where the vertical force is largest */
     int16_t peak_mbw;      /* vertical peak, 0.001 BW */
-    int16_t impulse_ubw_s; /* vertical impulse, 0.0001 BW s */
+    int16_t impulse_100ubw_s; /* vertical impulse, 0.0001 BW s */
     int16_t braking_mbw;   /* least forward force, 0.001 BW */
     int16_t propulsion_mbw; /* largest forward force, 0.001 BW */
     float offset_bw[GRF_AXES], scale_bw[GRF_AXES];

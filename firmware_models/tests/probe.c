@@ -1,0 +1,194 @@
+#include "probe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "grf_detect.h"
+#include "grf_input.h"
+#include "grf_math.h"
+#include "grf_packet.h"
+#include "grf_stance.h"
+
+void probe_sigmoid(const int16_t *x, int16_t *y, uint32_t count)
+{
+    for (uint32_t k = 0; k < count; ++k) {
+        y[k] = (int16_t)grf_sigmoid(x[k]);
+    }
+}
+
+void probe_tanh(const int16_t *x, int16_t *y, uint32_t count, int32_t power)
+{
+    int32_t shift = 12 + power;
+    grf_tanh_scale_t scale = {3, 0, 0};
+    if (shift >= 0) {
+        scale.multiplier = 3 << shift;
+    } else {
+        scale.right = (uint8_t)-shift;
+        scale.half = 1 << (-shift - 1);
+    }
+    for (uint32_t k = 0; k < count; ++k) {
+        y[k] = (int16_t)grf_tanh_scaled(x[k], scale);
+    }
+}
+
+void probe_rescale(const int32_t *x, int32_t *y, uint32_t count, int32_t multiplier, int32_t up, int32_t right)
+{
+    grf_scale_t scale = {multiplier, (uint8_t)up, (uint8_t)right};
+    for (uint32_t k = 0; k < count; ++k) {
+        y[k] = grf_rescale(x[k], scale);
+    }
+}
+
+static grf_detect_settings_t detector(const int32_t *s)
+{
+    grf_detect_settings_t one = {(uint8_t)s[0],  (uint8_t)s[1],  (uint8_t)s[2],  (uint8_t)s[3],
+                                 (uint8_t)s[4],  (uint8_t)s[5],  (uint16_t)s[6], (uint16_t)s[7],
+                                 (uint32_t)s[8], (uint32_t)s[9], s[10]};
+    return one;
+}
+
+int32_t probe_detect(const int32_t *settings, const int32_t *samples, uint32_t count, uint32_t *events,
+                     uint32_t room)
+{
+    grf_detect_settings_t one = detector(settings);
+    grf_detect_t detect;
+    grf_event_t event;
+    uint32_t found = 0;
+    grf_detect_start(&detect);
+    for (uint32_t k = 0; k < count; ++k) {
+        int told = grf_detect_push(&one, &detect, samples[k], &event);
+        if (told > 0 && found < room) {
+            uint32_t *to = events + 4u * found++;
+            to[0] = event.kind;
+            to[1] = event.fraction_q8;
+            to[2] = event.sample;
+            to[3] = event.emitted;
+        }
+    }
+    return (int32_t)found;
+}
+
+static uint32_t take(const grf_stance_settings_t *set, grf_stance_t *stance, const grf_event_t *event,
+                     uint32_t *answer, int16_t *window)
+{
+    grf_stance_info_t info = {0, 0, 0};
+    answer[0] = (uint32_t)grf_stance_take(set, stance, event, window, &info);
+    answer[1] = info.contact_q8;
+    answer[2] = info.first_sample;
+    answer[3] = info.missed;
+    answer[4] = 0;
+    return 1;
+}
+
+int32_t probe_stance(const int32_t *settings, const int32_t *s, const int16_t *rows, const int32_t *loads,
+                     const uint8_t *missing, uint32_t count, uint32_t *answers, int16_t *windows, uint32_t room)
+{
+    grf_detect_settings_t one = detector(settings);
+    grf_stance_settings_t set = {(uint16_t)s[0], (uint16_t)s[1], (uint16_t)s[2], (uint16_t)s[3],
+                                 (uint16_t)s[4], (uint16_t)s[5], (uint8_t)s[6]};
+    grf_detect_t detect;
+    grf_stance_t stance;
+    grf_event_t event;
+    uint32_t found = 0, size = (uint32_t)set.points * set.channels;
+    int16_t *ring = (int16_t *)malloc(GRF_STANCE_RING_BYTES(set.channels, set.capacity) + 1u);
+    grf_detect_start(&detect);
+    if (!grf_stance_start(&set, &stance, ring)) {
+        free(ring);
+        return -1;
+    }
+    for (uint32_t k = 0; k < count && found < room; ++k) {
+        grf_stance_push(&set, &stance, missing[k] ? 0 : rows + k * set.channels);
+        if (grf_detect_push(&one, &detect, missing[k] ? GRF_MISSING : loads[k], &event) > 0) {
+            found += take(&set, &stance, &event, answers + 5u * found, windows + found * size);
+        }
+    }
+    free(ring);
+    return (int32_t)found;
+}
+
+static void channels_of(const int32_t *from, uint32_t count, grf_channel_t *to)
+{
+    for (uint32_t k = 0; k < count; ++k, from += 4) {
+        grf_channel_t one = {from[0], from[1], (uint8_t)from[2], (int8_t)from[3]};
+        to[k] = one;
+    }
+}
+
+void probe_input(const int32_t *channels, uint32_t count, const int16_t *raw, uint32_t rows, int8_t *to)
+{
+    grf_channel_t all[64];
+    channels_of(channels, count, all);
+    grf_input_signed(raw, all, count, rows, to);
+}
+
+void probe_input_unsigned(const int32_t *channels, uint32_t count, const uint16_t *raw, uint32_t rows, int8_t *to)
+{
+    grf_channel_t all[64];
+    channels_of(channels, count, all);
+    grf_input_unsigned(raw, all, count, rows, to);
+}
+
+static size_t again(const grf_header_t *header, const uint8_t *from, size_t size, uint8_t *to, size_t room)
+{
+    grf_sensor_t sensors[255];
+    grf_sample_t samples[255];
+    grf_fragment_t piece;
+    if (header->type == GRF_TYPE_STANCE && grf_fragment_decode(from, size, &piece)) {
+        uint8_t *rest = to + grf_header_encode(header, to);
+        rest[0] = (uint8_t)(piece.stance_id & 0xFFu);
+        rest[1] = (uint8_t)(piece.stance_id >> 8);
+        rest[2] = piece.fragment;
+        rest[3] = piece.fragments;
+        memcpy(rest + GRF_FRAGMENT_BYTES, piece.bytes, header->count);
+        return size;
+    }
+    for (uint32_t k = 0; k < header->count; ++k) {
+        if (!grf_sensor_decode(from, size, (uint8_t)k, &sensors[k]) &&
+            !grf_samples_decode(from, size, (uint8_t)k, &samples[k])) {
+            return 0;
+        }
+    }
+    if (header->type == GRF_TYPE_SENSOR) {
+        return grf_sensor_encode(header, sensors, to, room);
+    }
+    return grf_samples_encode(header, samples, to, room);
+}
+
+int32_t probe_packet(const uint8_t *from, size_t size, uint8_t *to, size_t room)
+{
+    grf_header_t header;
+    if (size > room || !grf_header_decode(from, size, &header)) {
+        return 0;
+    }
+    size_t made = again(&header, from, size, to, room);
+    if (made == 0) {
+        return 0;
+    }
+    return made == size && memcmp(from, to, size) == 0 ? 1 : -1;
+}
+
+int32_t probe_report(uint32_t model_id, uint32_t contact_100us, uint32_t points, uint32_t axes, uint32_t missed,
+                     const float *offset_bw, const float *scale_bw, const int8_t *curve, uint32_t room, uint8_t *to)
+{
+    uint8_t bytes[GRF_STANCE_BYTES(GRF_MAX_POINTS, GRF_AXES)];
+    grf_report_t report, back;
+    grf_header_t header = {GRF_TYPE_STANCE, GRF_FLAG_RIGHT, 65535, 0x01020304u, 0x0506, 0, 9};
+    memset(&report, 0, sizeof report);
+    report.model_id = model_id;
+    report.contact_100us = (uint16_t)contact_100us;
+    report.points = (uint8_t)points;
+    report.axes = (uint8_t)axes;
+    report.missed = (uint8_t)missed;
+    memcpy(report.offset_bw, offset_bw, sizeof report.offset_bw);
+    memcpy(report.scale_bw, scale_bw, sizeof report.scale_bw);
+    report.curve = curve;
+    grf_report_features(&report);
+    size_t size = grf_report_encode(&report, bytes, sizeof bytes), total = 0;
+    if (size == 0 || !grf_report_decode(bytes, size, &back)) {
+        return -1;
+    }
+    for (uint8_t k = 0; k < grf_fragments(size, room); ++k, ++header.sequence) {
+        total += grf_fragment_encode(&header, 0x0708, k, bytes, size, to + total, room);
+    }
+    return (int32_t)total;
+}
