@@ -28,6 +28,9 @@ from grfkit.gait.landmarks import (
     segment_points,
     turned,
 )
+from grfkit.simulate.body import LANDMARKS as SIMULATED
+from grfkit.simulate.conditions import Condition
+from grfkit.simulate.lab import simulate_trial
 
 Floats = NDArray[np.float64]
 
@@ -204,6 +207,26 @@ def test_heading_and_speed_are_found_on_floor_and_belt_in_any_direction(degrees:
     assert ahead.ground_m_s[0] == pytest.approx(-belt, abs=0.03)
     left = straight.one("hip_left") - straight.one("hip_right")
     assert (left[:, 1] > 0).all()
+
+
+def test_a_foot_that_swings_low_before_it_lands_is_not_taken_for_the_belt() -> None:
+    condition = Condition(
+        surface="treadmill", wearables=("landmarks",), duration_s=12.0, speed_m_s=3.5, slope_percent=0.0
+    )
+    body = simulate_trial(condition, 3).truth.body
+    time = np.arange(2.0, 10.0, 0.005)
+    columns = [SIMULATED.index("_".join(reversed(n.split("_")))) for n in LANDMARKS]
+    found = travel(Points(time, LANDMARKS, body(time).landmarks[:, columns]))
+    assert found.speed_m_s == pytest.approx(3.5, abs=0.05)
+    assert found.heading_rad == pytest.approx(0.0, abs=0.02)
+
+
+def test_toes_that_point_back_are_refused() -> None:
+    points = walker(0.3, belt_m_s=0.0)
+    names = [n.replace("heel", "x").replace("toe", "heel").replace("x", "toe") for n in LANDMARKS]
+    swapped = Points(points.time_s, LANDMARKS, points.position[:, [LANDMARKS.index(n) for n in names]])
+    with pytest.raises(BadInputError, match="toes point against"):
+        travel(swapped)
 
 
 def test_a_body_that_stands_has_no_heading() -> None:

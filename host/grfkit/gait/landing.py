@@ -38,8 +38,9 @@ class Travel:
 def travel(points: Points, *, overground: bool = False) -> Travel:
     """Return heading and speed of a trial: the pelvis's velocity with respect to the foot that stands.
 
-    Holds on floors and belts and in any direction. A foot stands in the frames in which the middle of its heel and
-    toe is in the lowest quarter of what it reaches; a standing foot's velocity is the median there.
+    Holds on floors and belts and in any direction. A foot stands in the calmer half (by horizontal acceleration) of the
+    frames in which the middle of its heel and toe is in the lowest quarter of what it reaches; a standing foot's
+    velocity is the median there. Toes point ahead on the whole.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def travel(points: Points, *, overground: bool = False) -> Travel:
     Raises
     ------
     BadInputError
-        If there are fewer than eight frames, or the body does not travel over its ground.
+        If there are fewer than eight frames, the body does not travel over its ground, or its toes point back.
     """
     if points.time_s.size < 8:
         raise BadInputError(f"{points.time_s.size} frames are too few to find a heading; expected 8 or more")
@@ -64,6 +65,12 @@ def travel(points: Points, *, overground: bool = False) -> Travel:
     speed = float(np.hypot(over[0], over[1]))
     if not np.isfinite(speed) or speed < 0.2:
         raise BadInputError(f"the body travels at {speed:.2f} m/s over its ground; a heading needs 0.2 m/s or more")
+    ahead = np.nanmean([points.one(f"toe_{s}") - points.one(f"heel_{s}") for s in ("left", "right")], axis=(0, 1))
+    if float(ahead[:2] @ over[:2]) < 0.0:
+        raise BadInputError(
+            "the toes point against the direction of travel: are heel and toe exchanged, is Z not up, or does the"
+            " person walk backwards?"
+        )
     return Travel(float(np.arctan2(over[1], over[0])), speed, ground, body)
 
 
@@ -73,8 +80,13 @@ def _standing_velocity(time_s: Floats, foot: Floats) -> Floats:
     if not known.any():
         return np.zeros((0, 3))
     low, high = np.nanpercentile(foot[:, 2], [1.0, 99.0])
-    known &= foot[:, 2] < low + 0.1 * (high - low)
-    return np.asarray(velocity[known])
+    known &= foot[:, 2] < low + 0.25 * (high - low)
+    change = np.gradient(velocity, time_s, axis=0)
+    change_m_s2 = np.hypot(change[:, 0], change[:, 1])
+    calm = np.isfinite(change_m_s2) & known
+    if not calm.any():
+        return np.asarray(velocity[known])
+    return np.asarray(velocity[calm & (change_m_s2 <= np.median(change_m_s2[calm]))])
 
 
 def _mean_velocity(time_s: Floats, path: Floats) -> Floats:
