@@ -37,7 +37,19 @@ def kept(name: str, make: Callable[[], StanceSet]) -> StanceSet:
         print(f"making {name} ...", file=sys.stderr)
         path.parent.mkdir(parents=True, exist_ok=True)
         make().to_netcdf(path)
+        path.with_suffix(".commit").write_text(commit(), encoding="utf-8")
     return StanceSet(StanceSet.open(path).data.load())
+
+
+def commit() -> str:
+    """Return the commit that is checked out."""
+    words = ["git", "rev-parse", "--short=12", "HEAD"]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def cut_at() -> dict[str, str]:
+    """Return for every set in the cache the commit it was cut at."""
+    return {p.stem: p.read_text(encoding="utf-8") for p in sorted((BUILD / "sets").glob("*.commit"))}
 
 
 def bach_set(condition: str, window: str) -> StanceSet:

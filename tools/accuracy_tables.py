@@ -19,7 +19,8 @@ def markdown(figures: Rows) -> str:
         f"`make bench-accuracy{'-quick` (the subset for every day)' if figures['quick'] else '`'}, last written at"
         f" commit {about['commit'][:12]}{dirty}, Python {about['python']}, {about['cores']} cores; every part names the"
         " commit it was run at. Mean over participants and its 95 % interval; every participant tested by a method that"
-        " had not seen them unless the row says it leaks.",
+        " had not seen them unless the row says it leaks. Folds that were finished before are taken from the disk. Sets"
+        f" were cut at commits: {', '.join(f'{n} {c}' for n, c in figures.get('sets', {}).items()) or 'not known'}.",
     ]
     for name, one in figures["benchmarks"].items():
         lines += ["", f"## {name}", "", f"Run at commit {one['commit'][:12]}.", ""]

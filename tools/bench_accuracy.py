@@ -285,6 +285,7 @@ def main() -> None:
             made = {name: {"error": f"{type(error).__name__}: {error}"}}
             print(f"  {made[name]['error']}", file=sys.stderr)
         figures["benchmarks"] |= {n: one | {"commit": figures["machine"]["commit"]} for n, one in made.items()}
+        figures["sets"] = sets.cut_at()
         figures.setdefault("wall_s", {})[name] = round(time.perf_counter() - began, 1)
         out.with_suffix(".json").write_text(json.dumps(figures, indent=1, default=float) + "\n", encoding="utf-8")
         out.with_suffix(".md").write_text(markdown(figures), encoding="utf-8")
