@@ -103,7 +103,15 @@ class ModelWriter:
         return out
 
     def lstm(
-        self, source: int, units: int, *, scale: float, zero: int, power: int = -11, clip: float = 0.0, gain: float = 1.0
+        self,
+        source: int,
+        units: int,
+        *,
+        scale: float,
+        zero: int,
+        power: int = -11,
+        clip: float = 0.0,
+        gain: float = 1.0,
     ) -> int:
         width = self.widths[source]
         w_scales = [gain * float(s) for s in self.rng.uniform(0.3, 1.2, 8) / 127]
@@ -139,7 +147,16 @@ class ModelWriter:
         return out
 
     def conv(
-        self, source: int, width: int, *, taps: int, dilation: int, before: int, scale: float, zero: int, relu: bool = True
+        self,
+        source: int,
+        width: int,
+        *,
+        taps: int,
+        dilation: int,
+        before: int,
+        scale: float,
+        zero: int,
+        relu: bool = True,
     ) -> int:
         inner, after = self.widths[source], (taps - 1) * dilation - before
         own = self.scales[source]
@@ -203,7 +220,9 @@ def lstm(points: int, inputs: int, units: int, seed: int, *, layers: int = 1, **
     return w.content(x, w.dense(y, 3, scale=0.02, zero=7, many=False))
 
 
-def tcn(points: int, inputs: int, units: int, seed: int, *, levels: int = 2, taps: int = 3, causal: bool = True) -> bytes:
+def tcn(
+    points: int, inputs: int, units: int, seed: int, *, levels: int = 2, taps: int = 3, causal: bool = True
+) -> bytes:
     """A residual convolutional network with dilation, and three outputs."""
     w = ModelWriter(points, seed)
     x = w.rows(inputs, 0.04, 5)

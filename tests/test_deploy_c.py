@@ -1,0 +1,309 @@
+"""The C runtime against TFLite Micro, byte for byte: activations exhaustively, models window by window."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tflite_models as made
+from firmware_c import need, need_compiler, pointer, probes, tflm
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grfkit.deploy.c_graph import NoC, factor
+from grfkit.deploy.clib import CLibrary
+from grfkit.deploy.emit_c import c_model, emit_c, pack_rows
+from grfkit.deploy.tflite_file import TfliteFile
+from grfkit.errors import BadInputError
+
+ALL = np.arange(-32768, 32768).astype(np.int16)
+MODELS = {
+    "bilstm": lambda: made.bilstm(41, 12, 16, 1),
+    "bilstm_head": lambda: made.bilstm(17, 5, 7, 2, head=9),
+    "bilstm_clip": lambda: made.bilstm(15, 12, 8, 3, clip=2.0, power=-12),
+    "lstm": lambda: made.lstm(20, 3, 5, 4),
+    "lstm_stack": lambda: made.lstm(20, 3, 5, 5, layers=2, power=-9),
+    "lstm_fine_cell": lambda: made.lstm(20, 12, 10, 5, power=-14, gain=3.0),
+    "lstm_steep": lambda: made.lstm(20, 8, 9, 6, power=-10, gain=9.0),
+    "tcn": lambda: made.tcn(30, 6, 10, 6),
+    "tcn_deep": lambda: made.tcn(40, 3, 5, 8, levels=4, taps=5),
+    "cnn_centred": lambda: made.tcn(30, 6, 10, 7, causal=False, taps=5),
+    "statics": lambda: made.with_statics(12, 7, 5, 8),
+}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    return probes(tmp_path_factory.mktemp("probes"))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory):
+    """A model of ``MODELS`` with its library, built once."""
+    need("ai_edge_litert", "flatbuffers")
+    need_compiler()
+    known: dict[str, tuple[bytes, CLibrary]] = {}
+
+    def build(name: str) -> tuple[bytes, CLibrary]:
+        if name not in known:
+            content = MODELS[name]()
+            model = c_model(TfliteFile.of(content), name)
+            known[name] = content, CLibrary.build(model, tmp_path_factory.mktemp(name))
+        return known[name]
+
+    return build
+
+
+def _sigmoid_c(library: ctypes.CDLL) -> np.ndarray:
+    y = np.empty_like(ALL)
+    library.probe_sigmoid(pointer(ALL), pointer(y), ctypes.c_uint32(ALL.size))
+    return y
+
+
+def _tanh_c(library: ctypes.CDLL, power: int) -> np.ndarray:
+    y = np.empty_like(ALL)
+    library.probe_tanh(pointer(ALL), pointer(y), ctypes.c_uint32(ALL.size), ctypes.c_int32(power))
+    return y
+
+
+def test_the_sigmoid_of_all_65536_inputs_is_tflms(library):
+    need("tflite_micro", "ai_edge_litert", "flatbuffers")
+    np.testing.assert_array_equal(_sigmoid_c(library), tflm(made.activation("LOGISTIC", -12), ALL[None])[0])
+
+
+@pytest.mark.parametrize("power", [-12, -11])
+def test_the_tanh_of_all_65536_inputs_is_tflms(library, power):
+    need("tflite_micro", "ai_edge_litert", "flatbuffers")
+    np.testing.assert_array_equal(_tanh_c(library, power), tflm(made.activation("TANH", power), ALL[None])[0])
+
+
+@pytest.mark.parametrize("power", [-16, -15, -13, -12, -10, -8, -3])
+def test_every_tanh_is_close_to_tanh_and_odd_up_to_rounding(library, power):
+    found = _tanh_c(library, power).astype(float)
+    due = 32768 * np.tanh(ALL.astype(float) * 2.0**power)
+    # below 2^-12 the input is first rounded, halves up, to thirds of 2^-12: one step there is 2.7 of the output's
+    assert np.abs(found - np.clip(due, -32768, 32767)).max() <= 2.5
+    assert np.abs(found[1:] + found[1:][::-1]).max() <= (1 if power >= -12 else 3)
+    assert (np.diff(found) >= 0).all()
+
+
+def test_the_sigmoid_is_close_to_the_sigmoid(library):
+    due = 32768 / (1 + np.exp(ALL.astype(float) / -4096.0))
+    assert np.abs(_sigmoid_c(library) - due).max() <= 1.0
+
+
+def test_the_table_follows_its_rule():
+    from grfkit.deploy.clib import RUNTIME
+
+    text = (RUNTIME / "grf_math.c").read_text().split("{", 1)[1]
+    words = np.asarray([int(w.strip().rstrip("u}; \n"), 16) for w in text.replace("}", "").split(",")], dtype=np.int64)
+    i = np.arange(256)
+    f, middle = (65536 / (1 + np.exp(-(i + s) / 24)) for s in (0.0, 0.5))
+    error = (f + 65536 / (1 + np.exp(-(i + 1) / 24))) / 2 - middle
+    due = np.floor(f - error / 2 + 0.5).astype(np.int64)
+    due[-1] = 65535
+    np.testing.assert_array_equal(words & 0xFFFF, due)
+    np.testing.assert_array_equal((words >> 16)[:-1], np.diff(due))
+    assert words[-1] >> 16 == 0
+
+
+def _gemmlowp(x: int, multiplier: int, left: int, right: int) -> int:
+    """SaturatingRoundingDoublingHighMul, then RoundingDivideByPOT, with numbers of any size."""
+    product = x * 2**left * multiplier
+    nudge = 2**30 if product >= 0 else 1 - 2**30
+    high = abs(product + nudge) // 2**31 * (1 if product + nudge >= 0 else -1)
+    mask = 2**right - 1
+    rest = high & mask
+    return (high >> right) + (1 if rest > (mask >> 1) + (1 if high < 0 else 0) else 0)
+
+
+@given(
+    st.lists(st.integers(-(2**22), 2**22), min_size=1, max_size=50),
+    st.integers(2**30, 2**31 - 1),
+    st.integers(-20, 8),
+)
+def test_rescaling_is_gemmlowps(library, values, multiplier, power):
+    left, right = max(power, 0), max(-power, 0)
+    x = np.asarray(values, dtype=np.int32)
+    y = np.empty_like(x)
+    scale = (ctypes.c_int32(multiplier), ctypes.c_int32(left + 1), ctypes.c_int32(right))
+    library.probe_rescale(pointer(x), pointer(y), ctypes.c_uint32(x.size), *scale)
+    assert y.tolist() == [_gemmlowp(v, multiplier, left, right) for v in values]
+
+
+@given(st.integers(-31, 7), st.integers(1, 31))
+def test_halves_round_away_from_zero_at_the_second_rounding(library, value, right):
+    x = np.asarray([2 * value * 2 ** max(right - 1, 0)], dtype=np.int64)
+    if abs(int(x[0])) >= 2**30:
+        return
+    x32, y = x.astype(np.int32), np.empty(1, dtype=np.int32)
+    library.probe_rescale(
+        pointer(x32), pointer(y), ctypes.c_uint32(1), ctypes.c_int32(2**30), ctypes.c_int32(1), ctypes.c_int32(right)
+    )
+    exact = value / 2
+    assert y[0] == math.copysign(math.floor(abs(exact) + 0.5), exact)
+
+
+@given(st.floats(1e-9, 200.0))
+def test_factors_are_the_number_to_31_bits(real):
+    one = factor(real)
+    value = one.multiplier / 2**31 * 2.0 ** (one.up - 1) / 2.0**one.right
+    assert abs(value / real - 1) <= 2**-31
+    assert 2**30 <= one.multiplier < 2**31
+    assert one.up >= 1
+    assert one.right == 0 or one.up == 1
+
+
+@given(st.integers(1, 9), st.integers(1, 11), st.integers(0, 2**31))
+def test_packed_rows_hold_every_weight_once(rows, width, seed):
+    weights = np.random.default_rng(seed).integers(-127, 128, (rows, width))
+    packed = pack_rows(weights).astype(np.int64)
+    low = (packed.astype(np.int64) + 128) % 256 - 128
+    high = (packed - low) >> 8
+    fours = -(-width // 4)
+    unpacked = np.stack([low, high], axis=1).reshape(-1, fours, 2, 4, 2).transpose(0, 2, 4, 1, 3).reshape(-1, 4 * fours)
+    np.testing.assert_array_equal(unpacked[:rows, :width], weights)
+    assert not unpacked[rows:].any()
+    assert not unpacked[:, width:].any()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_byte_is_tflms_in_two_orders(built, name):
+    need("tflite_micro")
+    content, c = built(name)
+    x = made.windows(1002 if name == "bilstm" else 48, c.model.points, c.model.inputs, seed=11)
+    due = tflm(content, x)
+    assert np.unique(due).size > 20  # a model that answers one value proves nothing
+    order = np.random.default_rng(3).permutation(len(x))
+    np.testing.assert_array_equal(c.run(x), due)
+    np.testing.assert_array_equal(c.run(x[order]), due[order])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_was_in_the_scratch_memory_does_not_matter(built, name):
+    _, c = built(name)
+    x = made.windows(3, c.model.points, c.model.inputs, seed=12)
+    first = c.run(x)
+    ctypes.memset(c._scratch, 0xA7, ctypes.sizeof(c._scratch))
+    np.testing.assert_array_equal(c.run(x), first)
+
+
+@pytest.mark.parametrize("name", ["lstm", "lstm_stack", "tcn", "tcn_deep"])
+@pytest.mark.parametrize("rows", [1, 10])
+def test_row_by_row_gives_the_bytes_of_the_whole_window(built, name, rows):
+    _, c = built(name)
+    assert c.model.stream
+    x = made.windows(4, c.model.points, c.model.inputs, seed=13)
+    due = c.run(x)
+    for window, answer in zip(x, due):
+        c.start()
+        found = [c.step(window[k : k + rows]) for k in range(0, len(window), rows)]
+        np.testing.assert_array_equal(np.concatenate(found), answer)
+
+
+def test_a_model_of_both_directions_refuses_single_rows(built):
+    _, c = built("bilstm")
+    assert not c.model.stream
+    with pytest.raises(BadInputError, match="grf_model_start of 'bilstm' answered 3"):
+        c.start()
+    with pytest.raises(BadInputError, match="answered 3"):
+        c.step(np.zeros((1, 12), dtype=np.int8))
+
+
+def test_two_scratch_memories_run_at_once(built):
+    _, c = built("tcn")
+    x = made.windows(2, c.model.points, c.model.inputs, seed=14)
+    due = c.run(x)
+    mine = [(ctypes.c_uint32 * (c.model.scratch_bytes // 4))() for _ in range(2)]
+    found = np.empty_like(due)
+    for s in mine:
+        assert c._library.grf_model_start(c._table, s) == 0
+    for row in range(c.model.points):
+        for k, s in enumerate(mine):
+            into, out = np.ascontiguousarray(x[k, row]), np.empty(3, dtype=np.int8)
+            assert c._library.grf_model_step(c._table, pointer(into), pointer(out), ctypes.c_uint32(1), s) == 0
+            found[k, row] = out
+    np.testing.assert_array_equal(found, due)
+
+
+def test_no_memory_and_bad_alignment_are_told(built):
+    _, c = built("lstm")
+    buffer = np.zeros(4096, dtype=np.int8)
+    assert c._library.grf_model_run(c._table, pointer(buffer), pointer(buffer), None) == 1
+    odd = ctypes.c_void_p(buffer.ctypes.data // 4 * 4 + 6)
+    assert c._library.grf_model_run(c._table, pointer(buffer), pointer(buffer), odd) == 2
+
+
+def test_wrong_windows_are_refused(built):
+    _, c = built("lstm")
+    with pytest.raises(BadInputError, match=r"expected int8 \(n, 20, 3\)"):
+        c.run(np.zeros((1, 20, 4), dtype=np.int8))
+    with pytest.raises(BadInputError, match=r"expected int8 \(rows, 3\)"):
+        c.step(np.zeros((1, 3), dtype=np.int16))
+
+
+def test_one_direction_is_kept_and_nothing_twice(built):
+    """RAM: sums of three outputs or the rows of one direction, whichever is smaller; a stream needs no window."""
+    _, both = built("bilstm")
+    assert both.model.scratch_bytes < 41 * 16 + 41 * 4 * 4
+    _, head = built("bilstm_head")
+    assert head.model.scratch_bytes < 17 * 7 + 150
+    _, one = built("lstm")
+    assert one.model.scratch_bytes < 100
+
+
+def _file(name: str = "bilstm_head") -> TfliteFile:
+    need("ai_edge_litert", "flatbuffers")
+    return TfliteFile.of(MODELS[name]())
+
+
+def test_scales_that_disagree_are_refused_by_name():
+    file = _file()
+    reverse = [o for o in file.operators if o.name == "REVERSE_V2"][1]
+    broken = file.with_scales({reverse.outputs[0]: (0.01, 0)})
+    with pytest.raises(NoC, match=r"operator 2 REVERSE_V2 copies bytes of scale 0\.0078125 .* repair the file"):
+        c_model(broken, "broken")
+
+
+def test_a_hidden_state_of_another_scale_is_refused_by_name():
+    file = _file("lstm")
+    with pytest.raises(NoC, match="hidden state 'tensor_.*' and output 'tensor_.*' differ in scale"):
+        c_model(file.with_scales({file.operators[0].inputs[18]: (0.011, 0)}), "broken")
+
+
+def test_an_operator_without_c_is_named_and_gives_none(caplog):
+    need("ai_edge_litert", "flatbuffers")
+    file = TfliteFile.of(made.activation("LOGISTIC", -12))
+    writer = made.ModelWriter(4, 0)
+    x = writer.rows(2, 0.1, 0)
+    y = writer.rows(2, 1 / 256, -128)
+    writer.operator("LOGISTIC", [x], [y])
+    with caplog.at_level(logging.WARNING):
+        assert emit_c(TfliteFile.of(writer.content(x, y)), "soft") is None
+    assert "operator 0 LOGISTIC is not in the C runtime" in caplog.text
+    with pytest.raises(NoC, match=r"tensor 'tensor_0' is int16"):
+        c_model(file, "wide")
+
+
+@pytest.mark.parametrize("name", ["", "9x", "A", "a-b", "../x"])
+def test_names_that_are_no_c_are_refused(name):
+    with pytest.raises(BadInputError, match="is no name for C files"):
+        c_model(_file("lstm"), name)
+
+
+def test_the_same_file_gives_the_same_c():
+    one, two = (c_model(_file("tcn"), "same") for _ in range(2))
+    assert (one.source, one.header) == (two.source, two.header)
+
+
+def test_a_compiler_that_refuses_is_told(tmp_path: Path):
+    from grfkit.deploy.clib import build_shared
+
+    need_compiler()
+    (tmp_path / "bad.c").write_text("int f(void) { return missing; }\n")
+    with pytest.raises(BadInputError, match=r"ended with 1: .*bad\.c.*error.*missing"):
+        build_shared([tmp_path / "bad.c"], tmp_path / "bad.so")
