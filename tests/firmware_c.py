@@ -27,7 +27,7 @@ def need(*modules: str) -> None:
 
 def pointer(values: np.ndarray) -> ctypes.c_void_p:
     assert values.flags.c_contiguous
-    return ctypes.c_void_p(values.ctypes.data)
+    return values.ctypes.data_as(ctypes.c_void_p)  # holds the array as well
 
 
 def probes(folder: Path) -> ctypes.CDLL:

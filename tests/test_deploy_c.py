@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tflite_models as made
-from firmware_c import need, need_compiler, pointer, probes, tflm
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tflite_models as made
+from firmware_c import need, need_compiler, pointer, probes, tflm
 from grfkit.deploy.c_graph import NoC, factor
 from grfkit.deploy.clib import CLibrary
 from grfkit.deploy.emit_c import c_model, emit_c, pack_rows
@@ -271,7 +271,7 @@ def test_scales_that_disagree_are_refused_by_name():
 
 def test_a_hidden_state_of_another_scale_is_refused_by_name():
     file = _file("lstm")
-    with pytest.raises(NoC, match="hidden state 'tensor_.*' and output 'tensor_.*' differ in scale"):
+    with pytest.raises(NoC, match=r"hidden state 'tensor_.*' and output 'tensor_.*' differ in scale"):
         c_model(file.with_scales({file.operators[0].inputs[18]: (0.011, 0)}), "broken")
 
 

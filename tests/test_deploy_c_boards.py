@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 import tflite_models as made
 from firmware_c import need, need_compiler
-
 from grfkit.deploy import qemu
 from grfkit.deploy.clib import CLibrary
 from grfkit.deploy.emit_c import CModel, c_model

@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 import tflite_models as made
 from firmware_c import PROBES, need
-
 from grfkit.deploy.clib import RUNTIME, runtime_sources, write_model
 from grfkit.deploy.emit_c import CModel, c_model
 from grfkit.deploy.tflite_file import TfliteFile

@@ -115,7 +115,7 @@ int main(int count, char **arguments)
         if (k % 2u && size > 12u) {
             data[1] = (uint8_t)(0x10u | (1u + draw() % 3u)); /* a packet's first byte, so that some are packets */
             data[11] = (uint8_t)(1u + draw() % 4u);
-            size = 1u + 12u + (data[1] == 0x11 ? 44u : (data[1] == 0x12 ? 10u : 1u)) * data[11] + (data[1] == 0x13) * 4u;
+            size = 13u + (data[1] == 0x11 ? 44u : (data[1] == 0x12 ? 10u : 1u)) * data[11] + (data[1] == 0x13) * 4u;
         }
         data[0] = (uint8_t)k;
         (void)LLVMFuzzerTestOneInput(data, size);

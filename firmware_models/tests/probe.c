@@ -167,6 +167,31 @@ int32_t probe_packet(const uint8_t *from, size_t size, uint8_t *to, size_t room)
     return made == size && memcmp(from, to, size) == 0 ? 1 : -1;
 }
 
+int32_t probe_samples(const uint32_t *head, const int32_t *rows, uint8_t *to, size_t room)
+{
+    grf_header_t header = {(uint8_t)head[0],  (uint8_t)head[1], (uint16_t)head[2], head[3],
+                           (uint16_t)head[4], (uint8_t)head[5], (uint8_t)head[6]};
+    grf_sensor_t sensors[255];
+    grf_sample_t samples[255];
+    for (uint32_t k = 0; k < header.count; ++k) {
+        if (header.type == GRF_TYPE_SENSOR) {
+            for (uint32_t c = 0; c < GRF_CELLS; ++c) {
+                sensors[k].cells[c] = (uint16_t)*rows++;
+            }
+            for (uint32_t c = 0; c < GRF_IMU; ++c) {
+                sensors[k].imu[c] = (int16_t)*rows++;
+            }
+        } else {
+            grf_sample_t one = {(int16_t)rows[0], (int16_t)rows[1], (int16_t)rows[2], (int16_t)rows[3],
+                                (int16_t)rows[4]};
+            samples[k] = one;
+            rows += 5;
+        }
+    }
+    return (int32_t)(header.type == GRF_TYPE_SENSOR ? grf_sensor_encode(&header, sensors, to, room)
+                                                    : grf_samples_encode(&header, samples, to, room));
+}
+
 int32_t probe_report(uint32_t model_id, uint32_t contact_100us, uint32_t points, uint32_t axes, uint32_t missed,
                      const float *offset_bw, const float *scale_bw, const int8_t *curve, uint32_t room, uint8_t *to)
 {

@@ -28,6 +28,10 @@ void probe_input_unsigned(const int32_t *channels, uint32_t count, const uint16_
  * other bytes. */
 int32_t probe_packet(const uint8_t *from, size_t size, uint8_t *to, size_t room);
 
+/* A packet of samples as rows of int32: 16 cells and 6 IMU channels, or five numbers. head: type, flags, sequence, time,
+ * counter, count, cfg_id. */
+int32_t probe_samples(const uint32_t *head, const int32_t *rows, uint8_t *to, size_t room);
+
 /* The report of curves, cut into packets of `room` bytes, one after the other in `to`; answers their bytes. */
 int32_t probe_report(uint32_t model_id, uint32_t contact_100us, uint32_t points, uint32_t axes, uint32_t missed,
                      const float *offset_bw, const float *scale_bw, const int8_t *curve, uint32_t room, uint8_t *to);
