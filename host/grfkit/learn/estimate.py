@@ -21,6 +21,7 @@ from ..records import Recording, Trial
 from .estimate_curves import FootCurve, between, from_stances, from_windows, increasing
 from .foot_force import low_passed
 from .model import DOCUMENT, WEIGHTS, GrfModel, ModelSpec, predict
+from .people import seen_among
 from .relative import UNIT, is_cell, relative_cells
 from .stance_set import StanceSet, make_stance_set
 from .trials import KINDS, CutRequest, inputs_at
@@ -247,7 +248,7 @@ def _about(source: Source, wanted: EstimateRequest, spec: ModelSpec) -> tuple[di
 
 def _allowed(spec: ModelSpec, participant: str, leak: str) -> tuple[str, ...]:
     """Return the leak under which a participant of the training is answered; empty for anybody else."""
-    known = participant in spec.participants
+    known = bool(seen_among([participant], spec.participants))
     return (f"{leak.strip()}: {participant} was in training",) if known and leak.strip() else ()
 
 

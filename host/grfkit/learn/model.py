@@ -24,6 +24,7 @@ from ..provenance import SCHEMA_VERSION, Provenance
 from .batches import Windows, require
 from .folds import LeakError
 from .networks import ForceNetwork, Shape, build, network_config
+from .people import seen_among
 from .scaler import Scaler, units_of
 from .stance_set import StanceSet
 
@@ -244,11 +245,11 @@ def predict(model: GrfModel, data: StanceSet, *, leaks: Sequence[str] = (), batc
     BadInputError
         If channels, units, window or mass do not fit the model.
     """
-    known = sorted(set(data.participants) & set(model.participants))
+    known = seen_among(data.participants, model.participants)
     if known and not [name for name in leaks if name.strip()]:
         raise LeakError(
             f"participant {', '.join(known)} was in the training of this model; estimate others, or name the split"
-            " that leaks by design (leaks=...)"
+            " that leaks by design (leaks=..., --allow-leak)"
         )
     check_compatible(model.spec, data)
     scaler = model.spec.scaler

@@ -13,6 +13,7 @@ import xarray as xr
 
 from ..errors import BadInputError
 from ..provenance import written_whole
+from .people import check_names
 from .stance_set import StanceSet, join
 
 _CHUNK = 64
@@ -27,14 +28,18 @@ def write_sets(sets: Iterable[StanceSet], out: Path, *, force: bool = False) -> 
     Raises
     ------
     BadInputError
-        If there is no set, they differ in kind or scalars, or the file exists and ``force`` is false.
+        If there is no set, they differ in kind, units or scalars or spell a participant in two ways, or the file
+        exists and ``force`` is false.
     """
     with written_whole(out, force=force) as temporary:
         temporary.unlink()
         first: StanceSet | None = None
         excluded: dict[str, int] = {}
         sources: list[str] = []
+        people: set[str] = set()
         for part in sets:
+            people.update(part.participants)
+            check_names(people)
             if first is None:
                 _begin(part, temporary)
                 first = StanceSet(part.data.isel(stance=slice(0, 1)).copy(deep=True))

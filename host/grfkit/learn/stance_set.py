@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance, written_whole
+from .people import check_names
 
 Floats = NDArray[np.float64]
 AXES = ("vgrf", "apgrf", "mlgrf")
@@ -104,7 +105,7 @@ class StanceSet:
         Raises
         ------
         BadInputError
-            If the file is no stance set.
+            If the file is no stance set, or spells a participant in two ways.
         """
         try:
             data = xr.open_dataset(path, engine="h5netcdf", decode_times=False)
@@ -113,7 +114,13 @@ class StanceSet:
         if data.attrs.get("artefact") != "stance_set":
             data.close()
             raise BadInputError(f"{path}: is not a grfkit stance set (artefact '{data.attrs.get('artefact')}')")
-        return cls(data)
+        found = cls(data)
+        try:
+            check_names(found.participants)
+        except BadInputError as error:
+            data.close()
+            raise BadInputError(f"{path}: {error}") from error
+        return found
 
 
 def make_stance_set(
@@ -157,7 +164,8 @@ def make_stance_set(
     Raises
     ------
     BadInputError
-        If there is no window, lengths differ, a participant is missing, or a weighted target is not finite.
+        If there is no window, lengths differ, a participant is missing or spelt in two ways, or a weighted target is
+        not finite.
     """
     x, y = np.asarray(inputs, dtype=np.float32), np.asarray(targets, dtype=np.float32)
     if x.ndim != 3 or not x.shape[0]:
@@ -217,15 +225,16 @@ def _check_labels(text: Mapping[str, list[str]], size: int) -> None:
             f"trial '{trial}' names no participant; without one nobody can tell whether a person is in training and"
             " test: align it again with --participant CODE"
         )
+    check_names(text["participant"])
 
 
 def join(sets: Sequence[StanceSet]) -> StanceSet:
-    """Return all windows of several sets of equal channels, axes, points and cut.
+    """Return all windows of several sets of equal channels, units, axes, points, rate and cut.
 
     Raises
     ------
     BadInputError
-        If they differ.
+        If they differ, or spell a participant in two ways.
     """
     if not sets:
         raise BadInputError("no stance set to join")
@@ -242,6 +251,8 @@ def join(sets: Sequence[StanceSet]) -> StanceSet:
                 f"sets differ in channels or axes: {', '.join(first.channels)} -> {', '.join(first.axes)} and"
                 f" {', '.join(other.channels)} -> {', '.join(other.axes)}"
             )
+        _check_scales(first, other)
+    check_names(name for one in sets for name in one.participants)
     data = xr.concat([s.data for s in sets], dim="stance", data_vars="all", coords="minimal", compat="override")
     counts: dict[str, int] = {}
     for one in sets:
@@ -249,3 +260,20 @@ def join(sets: Sequence[StanceSet]) -> StanceSet:
             counts[reason] = counts.get(reason, 0) + number
     sources = "+".join(dict.fromkeys(str(s.data.attrs["source"]) for s in sets))
     return StanceSet(data.assign_attrs(excluded=json.dumps(counts, sort_keys=True), source=sources))
+
+
+def _check_scales(first: StanceSet, other: StanceSet) -> None:
+    """Refuse two sets whose channels are in different units, or whose windows are at different rates."""
+    sources = [str(one.data.attrs["source"]) for one in (first, other)]
+    units = [[str(u) for u in one.data["unit"].values] for one in (first, other)]
+    for channel, a, b in zip(first.channels, *units):
+        if a != b:
+            raise BadInputError(
+                f"channel '{channel}' is in {a or 'no unit'} ({sources[0]}) and in {b or 'no unit'} ({sources[1]});"
+                " convert or calibrate one of them first, or take cells = 'relative' for insoles"
+            )
+    rates = [float(one.data.attrs["rate_hz"]) for one in (first, other)]
+    if np.isfinite(rates).any() and not abs(rates[0] - rates[1]) <= 1e-6 * rates[0]:
+        raise BadInputError(
+            f"windows are at {rates[0]:g} Hz ({sources[0]}) and at {rates[1]:g} Hz ({sources[1]}); cut them at one rate"
+        )

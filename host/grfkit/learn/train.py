@@ -35,6 +35,7 @@ from .model import (
     rate_of,
 )
 from .networks import ForceNetwork, NetworkConfig
+from .people import seen_among
 from .scaler import Kind, Scaler, Target, fit_scaler
 from .stance_set import StanceSet
 
@@ -239,7 +240,7 @@ def check_blind(fold: Fold, seen: Sequence[str], by: str) -> None:
     LeakError
         If so, and the fold names no leak.
     """
-    known = sorted(set(seen) & set(fold.test)) if fold.unit == "participant" else []
+    known = seen_among(fold.test, seen) if fold.unit == "participant" else []
     if known and not fold.leaks:
         raise LeakError(
             f"fold '{fold.name}': {by} has seen {', '.join(known)}, who is to be tested; take one made without"

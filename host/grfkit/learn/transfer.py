@@ -13,6 +13,7 @@ from ..errors import BadInputError
 from .folds import Fold, stable_seed
 from .model import GrfModel, predict
 from .networks import NetworkConfig
+from .people import check_names
 from .scaler import Scaler
 from .stance_set import StanceSet, join
 from .train import Floats, Mode, Progress, TrainConfig, fine_tune, fit, training_scaler
@@ -81,9 +82,10 @@ def transfer_folds(source: StanceSet, target: StanceSet, *, inner: int = 1) -> t
     Raises
     ------
     BadInputError
-        If nobody is left to train on.
+        If nobody is left to train on, or the sets spell a participant in two ways.
     """
     people = sorted({*source.participants, *target.participants})
+    check_names(people)
     folds = []
     for person in target.participants:
         others = [p for p in people if p != person]

@@ -1,0 +1,39 @@
+"""Names of participants: one name is one person, and two spellings of one name are refused."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from ..errors import BadInputError
+
+
+def person_key(name: str) -> str:
+    """Return a name without what people spell differently: case, spaces, and how Unicode composes its letters."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse names that differ in nothing but case, spaces or composition of letters.
+
+    Kept apart, one person would be in training under the one name and in the test under the other.
+
+    Raises
+    ------
+    BadInputError
+        Naming the two.
+    """
+    spelt: dict[str, str] = {}
+    for name in sorted(set(names)):
+        other = spelt.setdefault(person_key(name), name)
+        if other != name:
+            raise BadInputError(
+                f"participants '{other}' and '{name}' differ only in case or spaces, and one person must not be in"
+                " training and in test; name them alike if they are one, or apart if they are two"
+            )
+
+
+def seen_among(names: Iterable[str], seen: Iterable[str]) -> list[str]:
+    """Return those of the names that are among the seen, however they are spelt, sorted."""
+    keys = {person_key(one) for one in seen}
+    return sorted({name for name in names if person_key(name) in keys})
