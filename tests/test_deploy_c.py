@@ -93,7 +93,8 @@ def test_every_tanh_is_close_to_tanh_and_odd_up_to_rounding(library, power):
 
 def test_the_sigmoid_is_close_to_the_sigmoid(library):
     due = 32768 / (1 + np.exp(ALL.astype(float) / -4096.0))
-    assert np.abs(_sigmoid_c(library) - due).max() <= 1.0
+    # half of the straight line's error (0.34), half a unit of the table (0.25), half of the output's (0.5)
+    assert np.abs(_sigmoid_c(library) - due).max() <= 1.1
 
 
 def test_the_table_follows_its_rule():
@@ -106,9 +107,10 @@ def test_the_table_follows_its_rule():
     error = (f + 65536 / (1 + np.exp(-(i + 1) / 24))) / 2 - middle
     due = np.floor(f - error / 2 + 0.5).astype(np.int64)
     due[-1] = 65535
-    np.testing.assert_array_equal(words & 0xFFFF, due)
-    np.testing.assert_array_equal((words >> 16)[:-1], np.diff(due))
-    assert words[-1] >> 16 == 0
+    ends = np.append(due, 65535)
+    np.testing.assert_array_equal(words[256:] >> 16, due)
+    np.testing.assert_array_equal(words[:256] >> 16, 65536 - ends[:0:-1])
+    np.testing.assert_array_equal(words & 0xFFFF, np.concatenate([np.diff(ends)[::-1], np.diff(ends)]))
 
 
 def _gemmlowp(x: int, multiplier: int, left: int, right: int) -> int:

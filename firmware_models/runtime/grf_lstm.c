@@ -17,14 +17,14 @@ void grf_lstm_start(const grf_lstm_t *lstm, uint8_t *scratch)
 /* The hidden state of one unit from its four gates, and its cell. */
 static inline int8_t step_unit(const grf_lstm_t *lstm, const int32_t *gate, int16_t *cell)
 {
-    int32_t kept = grf_rescale(grf_sigmoid(gate[1]) * *cell, lstm->forget);
-    int32_t added = grf_rescale(grf_sigmoid(gate[0]) * grf_tanh(3 * gate[2]), lstm->update);
+    int32_t kept = grf_rescale(2 * grf_sigmoid(gate[1]) * *cell, lstm->forget);
+    int32_t added = grf_rescale(2 * grf_sigmoid(gate[0]) * grf_tanh(3 * gate[2]), lstm->update);
     int32_t now = grf_sat16(grf_sat16(kept) + grf_sat16(added));
     if (lstm->clip > 0) {
         now = grf_clamp(now, -lstm->clip, lstm->clip);
     }
     *cell = (int16_t)now;
-    int32_t seen = grf_tanh_scaled(now, lstm->cell_tanh) * grf_sigmoid(gate[3]);
+    int32_t seen = 2 * grf_sigmoid(gate[3]) * grf_tanh_scaled(now, lstm->cell_tanh);
     return (int8_t)grf_clamp(grf_rescale(seen, lstm->output) + lstm->zero, -128, 127);
 }
 

@@ -4,7 +4,7 @@
  * come four such numbers of the first pair, then four of the second. Multiplying the whole number gives 256 * second +
  * first, multiplying its lower byte gives first: two rows for three instructions per two inputs, where unpacking each
  * weight costs four. It is exact while a row's sum stays within 2^23 (the exporter checks that) and wraps around in
- * between. */
+ * between. Sums come doubled, as grf_rescale takes them, and so does the bias. */
 #ifndef GRF_MAC_H
 #define GRF_MAC_H
 
@@ -16,33 +16,32 @@ static inline void grf_mac4(const int16_t *weights, const int16_t *values, uint3
                             int32_t *sums)
 {
     int32_t a = 0, ab = 0, c = 0, cd = 0;
-    int32_t w, v, x, y;
-    __asm__ volatile("1:\n\t"
-                     "ldrd %[x], %[y], [%[values]], #8\n\t"
-                     "ldrd %[w], %[v], [%[weights]], #8\n\t"
-                     "smlad %[ab], %[w], %[x], %[ab]\n\t"
-                     "smlad %[ab], %[v], %[y], %[ab]\n\t"
-                     "sxtb16 %[w], %[w]\n\t"
-                     "sxtb16 %[v], %[v]\n\t"
-                     "smlad %[a], %[w], %[x], %[a]\n\t"
-                     "smlad %[a], %[v], %[y], %[a]\n\t"
-                     "ldrd %[w], %[v], [%[weights]], #8\n\t"
-                     "smlad %[cd], %[w], %[x], %[cd]\n\t"
-                     "smlad %[cd], %[v], %[y], %[cd]\n\t"
-                     "sxtb16 %[w], %[w]\n\t"
-                     "sxtb16 %[v], %[v]\n\t"
-                     "smlad %[c], %[w], %[x], %[c]\n\t"
-                     "smlad %[c], %[v], %[y], %[c]\n\t"
-                     "subs %[fours], #1\n\t"
-                     "bne 1b"
-                     : [a] "+r"(a), [ab] "+r"(ab), [c] "+r"(c), [cd] "+r"(cd), [w] "=&r"(w), [v] "=&r"(v),
-                       [x] "=&r"(x), [y] "=&r"(y), [weights] "+r"(weights), [values] "+r"(values), [fours] "+r"(fours)
-                     :
-                     : "cc", "memory");
-    sums[0] = bias[0] + a;
-    sums[1] = bias[1] + ((int32_t)((uint32_t)ab - (uint32_t)a) >> 8);
-    sums[2] = bias[2] + c;
-    sums[3] = bias[3] + ((int32_t)((uint32_t)cd - (uint32_t)c) >> 8);
+    int32_t x, y;
+    __asm__("1:\n\t"
+            "ldrd %[x], %[y], [%[values]], #8\n\t"
+            "ldmia %[weights]!, {r4, r5, r6, r8}\n\t"
+            "smlad %[ab], r4, %[x], %[ab]\n\t"
+            "smlad %[ab], r5, %[y], %[ab]\n\t"
+            "sxtb16 r4, r4\n\t"
+            "sxtb16 r5, r5\n\t"
+            "smlad %[a], r4, %[x], %[a]\n\t"
+            "smlad %[a], r5, %[y], %[a]\n\t"
+            "smlad %[cd], r6, %[x], %[cd]\n\t"
+            "smlad %[cd], r8, %[y], %[cd]\n\t"
+            "sxtb16 r6, r6\n\t"
+            "sxtb16 r8, r8\n\t"
+            "smlad %[c], r6, %[x], %[c]\n\t"
+            "smlad %[c], r8, %[y], %[c]\n\t"
+            "subs %[fours], #1\n\t"
+            "bne 1b"
+            : [a] "+r"(a), [ab] "+r"(ab), [c] "+r"(c), [cd] "+r"(cd), [x] "=&r"(x), [y] "=&r"(y),
+              [weights] "+r"(weights), [values] "+r"(values), [fours] "+r"(fours)
+            :
+            : "cc", "memory", "r4", "r5", "r6", "r8");
+    sums[0] = bias[0] + 2 * a;
+    sums[1] = bias[1] + ((int32_t)((uint32_t)ab - (uint32_t)a) >> 7);
+    sums[2] = bias[2] + 2 * c;
+    sums[3] = bias[3] + ((int32_t)((uint32_t)cd - (uint32_t)c) >> 7);
 }
 
 #else
@@ -61,8 +60,8 @@ static inline void grf_mac2(const int16_t *weights, const int16_t *values, uint3
             low += (uint32_t)(first * value);
         }
     }
-    sums[0] = bias[0] + (int32_t)low;
-    sums[1] = bias[1] + ((int32_t)(both - low) >> 8);
+    sums[0] = bias[0] + 2 * (int32_t)low;
+    sums[1] = bias[1] + ((int32_t)(both - low) >> 7);
 }
 
 static inline void grf_mac4(const int16_t *weights, const int16_t *values, uint32_t fours, const int32_t *bias,

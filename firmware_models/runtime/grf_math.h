@@ -24,7 +24,7 @@ typedef struct {
     uint8_t right;      /* 0 unless up is 1 */
 } grf_scale_t;
 
-extern const uint32_t grf_sigmoid_table[256];
+extern const uint32_t grf_sigmoid_table[512];
 
 static inline int32_t grf_sat16(int32_t x)
 {
@@ -34,6 +34,17 @@ static inline int32_t grf_sat16(int32_t x)
     return y;
 #else
     return x > 32767 ? 32767 : (x < -32768 ? -32768 : x);
+#endif
+}
+
+static inline int32_t grf_sat17(int32_t x)
+{
+#if GRF_DSP
+    int32_t y;
+    __asm__("ssat %0, #17, %1" : "=r"(y) : "r"(x));
+    return y;
+#else
+    return x > 65535 ? 65535 : (x < -65536 ? -65536 : x);
 #endif
 }
 
@@ -54,39 +65,32 @@ static inline int32_t grf_high(int32_t a, int32_t b)
 #endif
 }
 
-/* x times a factor, rounded twice: halves upward, then halves away from zero. */
-static inline int32_t grf_rescale(int32_t x, grf_scale_t scale)
+/* x times a factor, rounded twice: halves upward, then halves away from zero. Takes 2 x. */
+static inline int32_t grf_rescale(int32_t twice, grf_scale_t scale)
 {
-    int32_t y = grf_high((int32_t)((uint32_t)x << scale.up), scale.multiplier);
     if (scale.right == 0) {
-        return y;
+        return grf_high((int32_t)((uint32_t)twice << (scale.up - 1)), scale.multiplier);
     }
+    int32_t y = grf_high(twice, scale.multiplier);
     return (((y + (y >> 31)) >> (scale.right - 1)) + 1) >> 1;
 }
 
-static inline uint32_t grf_size(int32_t x)
-{
-    return x < 0 ? 0u - (uint32_t)x : (uint32_t)x;
-}
-
-/* 2^15 * sigmoid(x / 2^12) of a number of 16 bits. */
+/* 2^15 * sigmoid(x / 2^12) of a number of 16 bits, which never leaves the table. */
 static inline int32_t grf_sigmoid(int32_t x)
 {
-    uint32_t size = grf_size(3 * x); /* below 255 * 2^9, so that the table never ends */
-    uint32_t entry = grf_sigmoid_table[size >> 9];
-    uint32_t value = ((entry & 0xFFFFu) << 9) + (size & 0x1FFu) * (entry >> 16);
-    value = x < 0 ? (1u << 25) + (1u << 9) - 1u - value : value + (1u << 9);
-    return (int32_t)(value >> 10);
+    int32_t thrice = 3 * x;
+    uint32_t entry = grf_sigmoid_table[256 + (thrice >> 9)];
+    int32_t value = (int32_t)(((entry >> 16) << 9) + ((uint32_t)thrice & 0x1FFu) * (entry & 0xFFFFu));
+    return (value + 512 + (thrice >> 31)) >> 10;
 }
 
 /* 2^15 * tanh(x), x in 1/2^12, multiplied by three as the table has it. */
 static inline int32_t grf_tanh(int32_t thrice)
 {
-    uint32_t size = grf_size(thrice);
-    size = size > 0xFFFFu ? 0xFFFFu : size; /* the last entry leads nowhere: saturation */
-    uint32_t entry = grf_sigmoid_table[size >> 8];
-    int32_t value = (int32_t)(((entry & 0xFFFFu) << 8) + (size & 0xFFu) * (entry >> 16)) - (1 << 23);
-    return thrice < 0 ? (127 - value) >> 8 : (value + 128) >> 8;
+    thrice = grf_sat17(thrice);
+    uint32_t entry = grf_sigmoid_table[256 + (thrice >> 8)];
+    int32_t value = (int32_t)(((entry >> 16) << 8) + ((uint32_t)thrice & 0xFFu) * (entry & 0xFFFFu));
+    return (value - (1 << 23) + 128 + (thrice >> 31)) >> 8;
 }
 
 /* The same for a state whose last bit is worth 2^power; power from -31 to 0. */

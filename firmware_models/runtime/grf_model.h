@@ -42,7 +42,7 @@ typedef struct {
     int8_t zero;              /* of the hidden state */
     uint32_t hidden, cell;    /* in scratch: units as int16, padded to fours; units as int16 */
     const int16_t *input_weights, *recurrent_weights; /* by unit, packed as grf_mac4 wants them */
-    const int32_t *input_bias, *recurrent_bias;       /* by unit and gate, zero points folded in */
+    const int32_t *input_bias, *recurrent_bias;       /* by unit and gate, doubled, zero points folded in */
     grf_scale_t input_scale[4], recurrent_scale[4];
     grf_scale_t forget, update, output;
     grf_tanh_scale_t cell_tanh;
@@ -57,7 +57,7 @@ typedef struct {
     uint8_t partial;                          /* 1: leave int32 sums in scratch, 2: start from them */
     uint32_t sums;                            /* where, by row and output, outputs padded to fours */
     const int16_t *weights;
-    const int32_t *bias;
+    const int32_t *bias; /* doubled */
     const grf_scale_t *scale;
 } grf_conv_t;
 

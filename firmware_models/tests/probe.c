@@ -35,7 +35,7 @@ void probe_rescale(const int32_t *x, int32_t *y, uint32_t count, int32_t multipl
 {
     grf_scale_t scale = {multiplier, (uint8_t)up, (uint8_t)right};
     for (uint32_t k = 0; k < count; ++k) {
-        y[k] = grf_rescale(x[k], scale);
+        y[k] = grf_rescale(2 * x[k], scale);
     }
 }
 

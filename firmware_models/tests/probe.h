@@ -28,8 +28,8 @@ void probe_input_unsigned(const int32_t *channels, uint32_t count, const uint16_
  * other bytes. */
 int32_t probe_packet(const uint8_t *from, size_t size, uint8_t *to, size_t room);
 
-/* A packet of samples as rows of int32: 16 cells and 6 IMU channels, or five numbers. head: type, flags, sequence, time,
- * counter, count, cfg_id. */
+/* A packet of samples as rows of int32: 16 cells and 6 IMU channels, or five numbers. head: type, flags, sequence,
+ * time, counter, count, cfg_id. */
 int32_t probe_samples(const uint32_t *head, const int32_t *rows, uint8_t *to, size_t room);
 
 /* The report of curves, cut into packets of `room` bytes, one after the other in `to`; answers their bytes. */

@@ -157,8 +157,8 @@ def _lstm(text: _Text, k: int, one: Lstm, state: tuple[int, int]) -> None:
     units, _, width = one.input_weights.shape
     text.array("int16_t", f"input_weights_{k}", pack_rows(one.input_weights.reshape(4 * units, width)), 2)
     text.array("int16_t", f"recurrent_weights_{k}", pack_rows(one.recurrent_weights.reshape(4 * units, units)), 2)
-    text.array("int32_t", f"input_bias_{k}", one.input_bias.reshape(-1), 4)
-    text.array("int32_t", f"recurrent_bias_{k}", one.recurrent_bias.reshape(-1), 4)
+    text.array("int32_t", f"input_bias_{k}", 2 * one.input_bias.reshape(-1), 4)
+    text.array("int32_t", f"recurrent_bias_{k}", 2 * one.recurrent_bias.reshape(-1), 4)
     shift = 12 + one.cell_power
     tanh = f"{{{3 << shift}, 0, 0}}" if shift >= 0 else f"{{3, {1 << (-shift - 1)}, {-shift}}}"
     text.line(f"static const grf_lstm_t layer_{k} = {{")
@@ -173,7 +173,7 @@ def _conv(text: _Text, k: int, one: Conv, sums: int) -> None:
     text.array("int16_t", f"weights_{k}", pack_rows(one.weights), 2)
     if one.partial != 2:
         padded = np.zeros(-(-len(one.bias) // 4) * 4, dtype=np.int64)
-        padded[: len(one.bias)] = one.bias
+        padded[: len(one.bias)] = 2 * one.bias
         text.array("int32_t", f"bias_{k}", padded, 4)
     if one.partial != 1:
         text.array("grf_scale_t", f"scale_{k}", map(_scale, one.scale), 8)
