@@ -155,15 +155,17 @@ def _layer(text: _Text, k: int, layer: Layer, layout: Layout) -> str:
 
 def _lstm(text: _Text, k: int, one: Lstm, state: tuple[int, int]) -> None:
     units, _, width = one.input_weights.shape
-    text.array("int16_t", f"input_weights_{k}", pack_rows(one.input_weights.reshape(4 * units, width)), 2)
-    text.array("int16_t", f"recurrent_weights_{k}", pack_rows(one.recurrent_weights.reshape(4 * units, units)), 2)
-    text.array("int32_t", f"input_bias_{k}", 2 * one.input_bias.reshape(-1), 4)
-    text.array("int32_t", f"recurrent_bias_{k}", 2 * one.recurrent_bias.reshape(-1), 4)
+    rows = [pack_rows(w.reshape(4 * units, -1)).reshape(units, -1) for w in (one.input_weights, one.recurrent_weights)]
+    text.array("int16_t", f"weights_{k}", np.concatenate(rows, axis=1).reshape(-1), 2)
+    bias = np.concatenate([one.input_bias, one.recurrent_bias], axis=1)
+    text.array("int32_t", f"bias_{k}", 2 * bias.reshape(-1), 4)
     shift = 12 + one.cell_power
     tanh = f"{{{3 << shift}, 0, 0}}" if shift >= 0 else f"{{3, {1 << (-shift - 1)}, {-shift}}}"
     text.line(f"static const grf_lstm_t layer_{k} = {{")
-    text.line(f"    {units}, {-(-width // 4)}, {-(-units // 4)}, {one.clip}, {one.zero}, {state[0]}, {state[1]},")
-    text.line(f"    input_weights_{k}, recurrent_weights_{k}, input_bias_{k}, recurrent_bias_{k},")
+    text.line(
+        f"    {units}, {-(-width // 4)}, {-(-units // 4)}, {one.clip or 32768}, {one.zero}, {state[0]}, {state[1]},"
+    )
+    text.line(f"    weights_{k}, bias_{k},")
     for scales in (one.input_scale, one.recurrent_scale):
         text.line(f"    {{{', '.join(_scale(s) for s in scales)}}},")
     text.line(f"    {_scale(one.forget)}, {_scale(one.update)}, {_scale(one.output)}, {tanh}}};\n")

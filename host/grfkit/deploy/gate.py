@@ -103,7 +103,7 @@ def _eight_bits(file: TfliteFile) -> Iterator[str]:
         if any(len(t.scales) != 1 for t in group):
             yield f"{_named(group[0])} is copied byte for byte, but has a scale for each slice"
         elif differ(group):
-            low, high = min(group, key=lambda t: t.scale), max(group, key=lambda t: t.scale)
+            low, *_, high = sorted(group, key=lambda t: (t.scale, t.zero_point))
             yield (
                 f"{_named(low)} (scale {low.scale:.9g}, zero point {low.zero_point}) and {_named(high)} (scale"
                 f" {high.scale:.9g}, zero point {high.zero_point}) hold the same bytes by {_between(file, low, high)}"

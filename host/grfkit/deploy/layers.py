@@ -41,33 +41,39 @@ class Lstm(Layer):
 
     Gates in the order input, forget, cell, output (Hochreiter and Schmidhuber 1997, doi 10.1162/neco.1997.9.8.1735;
     forget gate: Gers et al. 2000): ``kernel`` (inputs, 4 x hidden), ``recurrent`` (hidden, 4 x hidden), ``bias``.
+    ``largest_cell`` is how far a cell went from 0 in the training windows, 0 where that is not known.
     """
 
     kernel: Singles
     recurrent: Singles
     bias: Singles
     reverse: bool = False
+    largest_cell: float = 0.0
 
     kind: ClassVar[str] = "lstm"
 
     def run(self, values: Sequence[Doubles]) -> Doubles:
         """Return (n, time, hidden) of (n, time, inputs)."""
+        return self.states(values)[0]
+
+    def states(self, values: Sequence[Doubles]) -> tuple[Doubles, Doubles]:
+        """Return outputs and cells, both (n, time, hidden), of (n, time, inputs)."""
         x = values[0][:, ::-1] if self.reverse else values[0]
         into = x @ self.kernel.astype(np.float64) + self.bias
         hidden = self.recurrent.shape[0]
         h = np.zeros((x.shape[0], hidden))
         c = np.zeros_like(h)
-        out = np.empty((*x.shape[:2], hidden))
+        out, cells = np.empty((2, *x.shape[:2], hidden))
         for t in range(x.shape[1]):
             i, f, g, o = np.split(into[:, t] + h @ self.recurrent.astype(np.float64), 4, axis=1)
             c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
             h = _sigmoid(o) * np.tanh(c)
-            out[:, t] = h
-        return out[:, ::-1] if self.reverse else out
+            out[:, t], cells[:, t] = h, c
+        return (out[:, ::-1], cells[:, ::-1]) if self.reverse else (out, cells)
 
     def settings(self) -> dict[str, Any]:
-        """Return the direction."""
-        return {"reverse": self.reverse}
+        """Return the direction, and how far a cell went."""
+        return {"reverse": self.reverse, "largest_cell": self.largest_cell}
 
 
 @dataclass(frozen=True)

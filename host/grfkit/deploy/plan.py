@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
-from .layers import KINDS, Dense, Doubles, Join, Layer, Singles
+from .layers import KINDS, Dense, Doubles, Join, Layer, Lstm, Singles
 
 INPUT, STATICS = "input", "statics"
 
@@ -100,7 +100,7 @@ def calibrated(plan: Plan, inputs: NDArray[Any]) -> Plan:
 
     Joined tensors share one scale, so statics that enter before the head are made to span what the features span;
     each axis of the output is brought to -1..1, so that one tensor costs every axis the same share of its own range.
-    Nothing of what the network says changes: the dense layers take up the factors.
+    How far the cells of LSTMs go is noted. Nothing of what the network says changes: the dense layers take up the factors.
 
     Parameters
     ----------
@@ -112,6 +112,9 @@ def calibrated(plan: Plan, inputs: NDArray[Any]) -> Plan:
     for layer in plan.layers:
         if isinstance(layer, Join) and layer.inputs[-1] == STATICS:
             _span(layers, layer, values)
+        if isinstance(layer, Lstm):
+            _, cells = layer.states([values[n] for n in layer.inputs])
+            layers[layer.name] = replace(layer, largest_cell=float(np.abs(cells).max()))
     last = plan.layers[-1]
     high, low = (getattr(np, f)(values[last.name], axis=(0, 1)) for f in ("max", "min"))
     middle, half = (high + low) / 2, np.maximum((high - low) / 2, 1e-6)

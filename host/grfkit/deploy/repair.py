@@ -14,13 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
-from .layers import Lstm
+from .layers import Layer, Lstm
 from .plan import Plan
-from .scales import TOLERANCE, Bias, biases, differ, groups
+from .scales import LSTM, TOLERANCE, Bias, biases, differ, groups
 from .tflite_file import TensorInfo, TfliteFile
 
 OUTPUT_MARGIN = 1.1
 """Range of the output beside the range in training: people who were not there may press harder."""
+CELL_MARGIN = 1.25
+"""The same for the cells of LSTMs, whose range is then rounded up to a power of two."""
+CELL, LARGEST_POWER = 19, -9
+"""Place of the cell among an LSTM's inputs, and the power of two of the largest scale that kernels take."""
 Doubles = NDArray[np.float64]
 
 
@@ -77,6 +81,9 @@ def repaired(file: TfliteFile, plan: Plan, *, output_margin: float = OUTPUT_MARG
     it. Where several such tensors disagree the widest range wins, and the others' biases are quantised again from the
     plan's numbers. The output, which no operator reads, is given a margin.
 
+    The converter has seen the cells of an LSTM only as they are after the last sample, so that cells which go further
+    within a window would stick at the border; they take the power of two that holds what they reach in the plan.
+
     Raises
     ------
     BadInputError
@@ -84,7 +91,7 @@ def repaired(file: TfliteFile, plan: Plan, *, output_margin: float = OUTPUT_MARG
     """
     before = groups(file)
     changes = [c for group in before for c in _equalised(file, group)]
-    changes += _widened(file, output_margin, before)
+    changes += [*_widened(file, output_margin, before), *_cells(file, plan)]
     made = file.with_scales({c.tensor: (c.scale_after, c.zero_point_after) for c in changes})
     redone = []
     for bias in list(biases(made)):
@@ -120,6 +127,20 @@ def _equalised(file: TfliteFile, group: tuple[TensorInfo, ...]) -> Iterator[Scal
             yield _change(tensor, chosen.scale, chosen.zero_point, reason)
 
 
+def _cells(file: TfliteFile, plan: Plan) -> Iterator[ScaleChange]:
+    """Yield the scales of LSTM cells that do not hold what the cells reach."""
+    for bias in biases(file):
+        if bias.operator.name != LSTM or bias.bias.index != bias.operator.inputs[12]:
+            continue
+        layer = _plan_layer(bias, plan)
+        cell = file.tensors[bias.operator.inputs[CELL]]
+        if isinstance(layer, Lstm) and layer.largest_cell:
+            power = int(np.ceil(np.log2(layer.largest_cell * CELL_MARGIN / 2**15)))
+            scale = 2.0 ** min(power, LARGEST_POWER)
+            if scale != cell.scale:
+                yield _change(cell, scale, 0, f"cells of {bias.operator} reach {layer.largest_cell:.3g}")
+
+
 def _widened(file: TfliteFile, margin: float, before: list[tuple[TensorInfo, ...]]) -> list[ScaleChange]:
     """Return the change that gives the output its margin; none where its scale is not its own."""
     output = file.output
@@ -146,22 +167,35 @@ def _requantised(file: TfliteFile, bias: Bias, values: Doubles) -> tuple[TfliteF
     return file.with_bias(bias.bias.index, whole, due.tolist()), change
 
 
+def _plan_layer(bias: Bias, plan: Plan) -> Layer:
+    """Return the plan's layer that a bias belongs to."""
+    return min(_fits(bias, plan), key=lambda f: f[2])[0]
+
+
 def _of_plan(bias: Bias, plan: Plan) -> Doubles:
     """Return the plan's numbers for a bias: those that its stored ones were rounded from."""
-    stored = bias.bias.real()
-    step = np.asarray(bias.bias.scales)
-    fits = [v for v in _plan_biases(plan) if v.shape == stored.shape and (np.abs(v - stored) <= 0.51 * step).all()]
-    if not fits:
+    return min(_fits(bias, plan), key=lambda f: f[2])[1]
+
+
+def _fits(bias: Bias, plan: Plan) -> list[tuple[Layer, Doubles, float]]:
+    """Return the layers and numbers that a bias may have been rounded from, with the greatest difference."""
+    stored, step = bias.bias.real(), np.asarray(bias.bias.scales)
+    found = []
+    for layer, values in _plan_biases(plan):
+        if values.shape == stored.shape and (np.abs(values - stored) <= 0.51 * step).all():
+            found.append((layer, values, float(np.abs(values - stored).max())))
+    if not found:
         raise BadInputError(
             f"{bias.operator}: bias {bias.bias.index} '{bias.bias.name}' is none of the plan's; the file was made from"
             " another model, or is broken: convert it again"
         )
-    return min(fits, key=lambda v: float(np.abs(v - stored).max()))
+    return found
 
 
-def _plan_biases(plan: Plan) -> Iterator[Doubles]:
+def _plan_biases(plan: Plan) -> Iterator[tuple[Layer, Doubles]]:
     for layer in plan.layers:
         bias = layer.arrays().get("bias")
         if bias is not None:
             whole = bias.astype(np.float64)
-            yield from np.split(whole, 4) if isinstance(layer, Lstm) else (whole,)
+            for part in np.split(whole, 4) if isinstance(layer, Lstm) else (whole,):
+                yield layer, part

@@ -1,0 +1,162 @@
+"""A bundle as something that answers windows: numbers in units in, forces in body weights out."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from ..errors import BadInputError, RefusedError
+from ..units import G
+from .interpreters import Interpreter, Resolver, load
+from .manifest import MANIFEST, Manifest
+from .numbers import Bytes, Saturated, from_int8, to_int8
+from .sums import check_digest, read_sums
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BundleModel:
+    """A bundle's int8 file in an interpreter, and what its numbers mean."""
+
+    folder: Path
+    manifest: Manifest
+    engine: Interpreter
+
+    def scaled(self, inputs: NDArray[Any], statics: NDArray[Any]) -> NDArray[np.float32]:
+        """Return what the network takes: scaled channels, missing masks, then statics repeated over time.
+
+        Parameters
+        ----------
+        inputs
+            Shape (n, T, channels), in the units of the manifest's columns, NaN where missing.
+        statics
+            Shape (n, statics), NaN where unknown.
+
+        Returns
+        -------
+        array
+            Shape (n, T, width), single precision as in training.
+
+        Raises
+        ------
+        BadInputError
+            If the shapes are not those of the manifest.
+        """
+        return scaled(self.manifest, inputs, statics)
+
+    def stored(self, inputs: NDArray[Any], statics: NDArray[Any]) -> Saturated:
+        """Return the 8-bit input tensor (n, T, width), and how many numbers were beyond its range."""
+        ends = self.manifest.input
+        return to_int8(self.scaled(inputs, statics), scale=ends.scale, zero_point=ends.zero_point)
+
+    def forces_bw(self, stored: Bytes, mass_kg: NDArray[Any]) -> Floats:
+        """Return forces in BW (n, T, axes) of what the int8 file answered; masses (n,) in kg."""
+        return forces_bw(self.manifest, stored, mass_kg)
+
+    def predict(self, inputs: NDArray[Any], statics: NDArray[Any], mass_kg: NDArray[Any]) -> Floats:
+        """Return the forces of every window in BW, shape (n, T, axes).
+
+        A window without one known sample gives NaN; masses (n,) in kg matter where the network gives newtons.
+
+        Raises
+        ------
+        BadInputError
+            If the shapes are not those of the manifest.
+        """
+        made = self.forces_bw(self.engine.run(self.stored(inputs, statics).values), mass_kg)
+        made[np.isnan(inputs).all(axis=(1, 2))] = np.nan
+        return made
+
+
+def scaled(manifest: Manifest, inputs: NDArray[Any], statics: NDArray[Any]) -> NDArray[np.float32]:
+    """Return what the network takes of inputs and statics in their units; see :meth:`BundleModel.scaled`."""
+    channels, kept = manifest.of_role("channel"), manifest.of_role("static")
+    if inputs.ndim != 3 or inputs.shape[1:] != (manifest.points, len(channels)):
+        raise BadInputError(f"inputs have shape {inputs.shape}, expected (n, {manifest.points}, {len(channels)})")
+    if statics.shape != (len(inputs), len(kept)):
+        raise BadInputError(f"statics have shape {statics.shape}, expected {(len(inputs), len(kept))}")
+    x, missing = _standard(inputs, channels)
+    masks = [c.name for c in manifest.of_role("missing")]
+    picked = [i for i, c in enumerate(channels) if c.name in masks]
+    s, _ = _standard(statics, kept)
+    over_time = np.repeat(s[:, None, :], manifest.points, axis=1)
+    return np.concatenate([x, missing[:, :, picked].astype(np.float32), over_time], axis=2)
+
+
+def _standard(values: NDArray[Any], columns: tuple[Any, ...]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return z-scores in single precision, 0 where a value is missing, and where that is."""
+    centre, size = (np.asarray([getattr(c, n) for c in columns], dtype=np.float32) for n in ("centre", "size"))
+    made = (np.asarray(values, dtype=np.float32) - centre) / size
+    missing = np.isnan(made)
+    return np.where(missing, np.float32(0.0), made), missing
+
+
+def forces_bw(manifest: Manifest, stored: Bytes, mass_kg: NDArray[Any]) -> Floats:
+    """Return forces in BW of int8 answers (n, T, axes); see :meth:`BundleModel.forces_bw`."""
+    real = from_int8(stored, scale=manifest.output.scale, zero_point=manifest.output.zero_point)
+    centre, size = (np.asarray([getattr(a, n) for a in manifest.axes]) for n in ("centre", "size"))
+    made = np.asarray(real * size + centre, dtype=np.float64)
+    if manifest.force_unit == "N":
+        made /= (np.asarray(mass_kg, dtype=np.float64) * G)[:, None, None]
+    return made
+
+
+def is_bundle(folder: Path) -> bool:
+    """Return whether a folder holds a bundle rather than a trained model."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return a bundle's manifest, if it is the one its ``SHA256SUMS`` names.
+
+    Raises
+    ------
+    BadInputError
+        If the folder is no bundle.
+    RefusedError
+        If the manifest was changed, or is none by its schema.
+    """
+    folder = Path(folder)
+    check_digest(folder, MANIFEST, read_sums(folder))
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise RefusedError(f"{folder / MANIFEST}: {where}: {first['msg']}") from error
+
+
+def load_bundle(folder: Path, backend: str = "auto", *, resolver: Resolver = "xnnpack") -> BundleModel:
+    """Return a bundle, ready to answer.
+
+    Parameters
+    ----------
+    backend, resolver
+        Of :func:`grfkit.runtime.load`.
+
+    Raises
+    ------
+    BadInputError
+        If the folder is no bundle, or no interpreter is installed.
+    RefusedError
+        If the manifest or the int8 file was changed, or they do not belong together.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    check_digest(folder, manifest.model, read_sums(folder))
+    content = (folder / manifest.model).read_bytes()
+    if zlib.crc32(content) != manifest.model_id:
+        raise RefusedError(f"{folder / manifest.model}: its CRC-32 is not the manifest's model_id")
+    engine = load(content, backend, resolver=resolver)
+    for what, port, told in (("input", engine.input, manifest.input), ("output", engine.output, manifest.output)):
+        same = np.float32(port.scale) == np.float32(told.scale) and port.zero_point == told.zero_point
+        if not same or port.shape != told.shape or port.dtype != told.dtype:
+            raise RefusedError(f"{folder / manifest.model}: its {what} is {port}, the manifest says {told}")
+    return BundleModel(folder, manifest, engine)

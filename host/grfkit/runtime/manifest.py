@@ -1,0 +1,217 @@
+"""What a bundle says of itself: ``manifest.json``, as a document with a schema."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FORMAT_VERSION = "1"
+MANIFEST, SUMS, DOCUMENT = "manifest.json", "SHA256SUMS", "model.json"
+Role = Literal["channel", "missing", "static"]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(_Document):
+    """One column of the input tensor.
+
+    ``(value - centre) / size`` is what the network takes, and what is missing is 0. In a device the same is
+    ``zero + round_half_up((raw - offset) * multiplier / 2**shift)``, saturated, of counts of ``unit_per_count``; a
+    missing count is ``offset``.
+
+    Attributes
+    ----------
+    role
+        ``channel``: one value per sample; ``missing``: 1 where the channel of this name is missing, else 0;
+        ``static``: one value per window, repeated over time.
+    centre, size
+        In the column's unit.
+    unit_per_count
+        What one count of an int16 stands for; a device with other counts makes its own multipliers of it.
+    turned_on_left
+        Whether the sign turns on a left foot before anything else.
+    """
+
+    role: Role
+    name: str
+    unit: str
+    centre: float
+    size: float
+    unit_per_count: float = Field(gt=0)
+    turned_on_left: bool
+    offset: int
+    multiplier: int
+    shift: int = Field(ge=1, le=46)
+    zero: int = Field(ge=-128, le=127)
+
+
+class Axis(_Document):
+    """One column of the output: ``centre + size * real`` is the force, ``real = scale * (stored - zero point)``."""
+
+    name: str
+    centre: float
+    size: float
+
+
+class Tensor(_Document):
+    """The input or output of the int8 file."""
+
+    shape: tuple[int, ...]
+    dtype: Literal["int8"]
+    scale: float = Field(gt=0)
+    zero_point: int = Field(ge=-128, le=127)
+
+
+class Detector(_Document):
+    """The contact detector and the stance buffer at the device's rate; see grf_detect.h and grf_stance.h."""
+
+    rate_hz: float = Field(gt=0)
+    source: str
+    contacts: dict[str, int]
+    buffer: dict[str, int]
+
+
+class Figure(_Document):
+    """One measured figure and the bound it keeps; None: reported only."""
+
+    name: str
+    value: float
+    unit: str
+    bound: float | None
+    kept: bool
+
+
+class Parity(_Document):
+    """How far the files are from the trained model, and C from TFLite Micro.
+
+    Attributes
+    ----------
+    on
+        ``held-out people``, or ``training people`` where nobody else was at hand: then the figures say that the files
+        are the model, and nothing of how the model does on somebody new.
+    windows, c_windows
+        How many were compared in body weights; how many byte for byte between TFLite Micro and C (0: no C).
+    """
+
+    on: Literal["held-out people", "training people"]
+    participants: tuple[str, ...]
+    windows: int = Field(ge=1)
+    c_windows: int = Field(ge=0)
+    figures: tuple[Figure, ...]
+    axes: dict[str, dict[str, float]]
+
+
+class BoardSize(_Document):
+    """What an emulated board counted; instructions (QEMU), not cycles. ``None`` in the report: see the reason."""
+
+    core: str
+    instructions: int
+    flash_model_bytes: int
+    flash_runtime_bytes: int
+    scratch_bytes: int
+    stack_bytes: int
+    same_bytes_as_host: bool
+
+
+class Sizes(_Document):
+    """Bytes of the model; boards by QEMU's name, or why there is none."""
+
+    tflite_bytes: int
+    const_bytes: int | None
+    scratch_bytes: int | None
+    boards: dict[str, BoardSize] | None
+    boards_reason: str
+
+
+class CFiles(_Document):
+    """The model in C: its symbol, and whether rows may come one by one."""
+
+    symbol: str
+    source: str
+    header: str
+    stream: bool
+
+
+class File(_Document):
+    """A file of the bundle by its path in it."""
+
+    path: str
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    bytes: int = Field(ge=0)
+
+
+class Trained(_Document):
+    """The trained model that this is the bundle of."""
+
+    weights_sha256: str
+    network: dict[str, Any]
+    seed: int | None
+    grfkit: str
+
+
+class Manifest(_Document):
+    """All that a program or person needs to run a bundle and to judge it.
+
+    Attributes
+    ----------
+    model_id
+        CRC-32 of the int8 file, as devices send it.
+    window, points, rate_hz, cut, mirrored, cells
+        Of the windows the network takes; ``cells`` is ``relative`` where insole cells are held against the foot's own
+        steps.
+    force_unit
+        ``BW``, or ``N`` where the mass turns it into body weights.
+    c
+        None where the runtime cannot run this network: ``c_reason`` says why.
+    leaks
+        What the training knew of the tested by design.
+    """
+
+    format_version: Literal["1"] = "1"
+    artefact: Literal["grf_bundle"] = "grf_bundle"
+    name: str
+    model_id: int = Field(ge=0, lt=2**32)
+    model: Literal["model.tflite"] = "model.tflite"
+    window: str
+    points: int = Field(ge=1)
+    rate_hz: float | None
+    cut: str
+    mirrored: bool
+    cells: Literal["as recorded", "relative"]
+    input: Tensor
+    output: Tensor
+    columns: tuple[Column, ...]
+    axes: tuple[Axis, ...]
+    force_unit: Literal["BW", "N"]
+    detector: Detector | None
+    operators: dict[str, int]
+    interpreters: tuple[str, ...]
+    parity: Parity
+    sizes: Sizes
+    c: CFiles | None
+    c_reason: str
+    trained_on: tuple[str, ...]
+    calibrated_on: tuple[str, ...]
+    leaks: tuple[str, ...]
+    licence: str
+    trained: Trained
+    grfkit: str
+    findings: tuple[str, ...]
+    files: tuple[File, ...]
+
+    def of_role(self, role: Role) -> tuple[Column, ...]:
+        """Return the columns of one role, in order."""
+        return tuple(c for c in self.columns if c.role == role)
+
+    def text(self) -> str:
+        """Return what ``manifest.json`` holds."""
+        return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def schema_text() -> str:
+    """Return the JSON Schema of a manifest, as ``firmware_models/manifest.schema.json`` holds it."""
+    return json.dumps(Manifest.model_json_schema(), indent=1, sort_keys=True) + "\n"
