@@ -30,7 +30,7 @@ _Cut = Annotated[
 
 @app.command(epilog=common.EXIT_CODES)
 def estimate(
-    model: Annotated[Path, typer.Argument(help="Folder that grf-train wrote.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="Folder that grf-train or grf-quantize wrote.", show_default=False)],
     recording: Annotated[Path, typer.Argument(help="Trial of grf-sync, or a wearable's own file.", show_default=False)],
     out: Annotated[
         Path,

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from ..errors import BadInputError
 from ..io import ReadOptions, read
+from ..learn.bundled import open_model
 from ..learn.estimate import EstimateRequest, Source, estimate
 from ..learn.estimate_files import check_outputs, summary, write_estimate
-from ..learn.model import GrfModel
 from .common import say
 
 
@@ -74,7 +74,7 @@ def run_estimate(
     request = _request(asked)
     geometry = _geometry(insole, out)
     with Console(stderr=True).status("estimating ..."):
-        loaded = GrfModel.load(model)
+        loaded = open_model(model)
         found = estimate(loaded, model, open_source(recording, options), request)
         written, said = write_estimate(found, out, geometry=geometry, heel_m=heel_m, force=force)
     told = summary(found)

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..errors import BadInputError
 from ..provenance import written_whole
-from .model import ModelSpec
 from .scores import table_text
+from .spec import ModelSpec
 
 CARD, EVALUATION, SEARCH = "CARD.md", "evaluation.json", "search.json"
 
@@ -40,10 +40,14 @@ def add_evaluation(folder: Path, found: dict[str, Any]) -> None:
         raise BadInputError(f"{folder}: is no grfkit model ({error})") from error
     if found["leaks"]:
         raise BadInputError(f"an evaluation that leaks ({'; '.join(found['leaks'])}) is no figure for a model's card")
-    if found["recipe"] != spec.provenance.configuration.get("recipe"):
+    if _settings_of(found["recipe"]) != _settings_of(spec.provenance.configuration.get("recipe")):
         raise BadInputError(f"{folder}: was trained by another recipe than this evaluation; give the same settings")
-    if sorted(found["windows"]) != sorted(spec.participants):
-        raise BadInputError(f"{folder}: was trained on other participants than this evaluation tested")
+    if found["headline_regime"] != found["recipe"]["regime"]:
+        raise BadInputError(
+            f"{folder}: was trained by regime '{found['recipe']['regime'] or 'none'}', but the headline of this"
+            f" evaluation is '{found['headline_regime']}'; name the model's own one last, or none"
+        )
+    check_people(folder, spec.participants, found["people"])
     plans = [one.get("search", {}).get("plan") for one in (found, spec.provenance.configuration)]
     if plans[0] != plans[1]:
         raise BadInputError(
@@ -53,6 +57,30 @@ def add_evaluation(folder: Path, found: dict[str, Any]) -> None:
     with written_whole(folder / EVALUATION, force=True) as temporary:
         temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     write_card(folder)
+
+
+def check_people(folder: Path, trained: Sequence[str], people: Sequence[str]) -> None:
+    """Refuse to prove a model on a set of other people than those it was trained on.
+
+    Raises
+    ------
+    BadInputError
+        Naming whom one has and the other has not.
+    """
+    apart = sorted(set(trained) ^ set(people))
+    if apart:
+        raise BadInputError(
+            f"{folder}: was trained on other participants than these trials have ({', '.join(apart[:5])}); give the"
+            " trials it was trained on, or leave out --model"
+        )
+
+
+def _settings_of(recipe: Any) -> Any:
+    """Return a recipe without what only says where it runs."""
+    if not isinstance(recipe, dict):
+        return recipe
+    where = ("device", "threads", "memory_mb")
+    return recipe | {"train": {k: v for k, v in recipe["train"].items() if k not in where}}
 
 
 def card(spec: ModelSpec, evaluation: dict[str, Any] | None) -> str:

@@ -20,9 +20,9 @@ from ..provenance import InputFile, Provenance, describe_input
 from ..records import Recording, Trial
 from .estimate_curves import FootCurve, between, from_stances, from_windows, increasing
 from .foot_force import low_passed
-from .model import DOCUMENT, WEIGHTS, GrfModel, ModelSpec, predict
 from .people import seen_among
 from .relative import UNIT, is_cell, relative_cells
+from .spec import Estimator, ModelSpec
 from .stance_set import StanceSet, make_stance_set
 from .trials import KINDS, CutRequest, inputs_at
 from .windows import continuous_starts, stance_times
@@ -152,7 +152,7 @@ class _Foot:
     rejections: tuple[Rejection, ...]
 
 
-def estimate(model: GrfModel, folder: Path, source: Source, request: EstimateRequest | None = None) -> Estimate:
+def estimate(model: Estimator, folder: Path, source: Source, request: EstimateRequest | None = None) -> Estimate:
     """Return the force of each foot by a model, on the recording's own clock.
 
     Inputs are cut, and left feet mirrored, as in training. Where the model answers stances, a foot's force is 0
@@ -214,7 +214,7 @@ def estimate(model: GrfModel, folder: Path, source: Source, request: EstimateReq
         leaks=(*spec.leaks, *allowed),
         rejected=dict(rejected),
         findings=tuple(findings),
-        provenance=_provenance(folder, source, wanted, findings),
+        provenance=_provenance(model, folder, source, wanted, findings),
         streams={foot.side: foot.base for foot in feet},
     )
 
@@ -395,7 +395,7 @@ def _nearby(streams: Mapping[str, xr.Dataset], at: Floats) -> dict[str, xr.Datas
 
 
 def _set_of(
-    foot: _Foot, inputs: list[Floats], at: list[Floats], model: GrfModel, about: Mapping[str, Any], name: str, cut: str
+    foot: _Foot, inputs: list[Floats], at: list[Floats], model: Estimator, about: Mapping[str, Any], name: str, cut: str
 ) -> StanceSet:
     """Return windows without a force, as the model takes them."""
     spec, size = model.spec, len(inputs)
@@ -419,7 +419,7 @@ def _set_of(
 
 
 def _answer_stances(
-    model: GrfModel, foot: _Foot, asked: CutRequest, about: Mapping[str, Any], leaks: tuple[str, ...], name: str
+    model: Estimator, foot: _Foot, asked: CutRequest, about: Mapping[str, Any], leaks: tuple[str, ...], name: str
 ) -> tuple[FootCurve, list[StanceRow]]:
     channels = model.spec.scaler.channels
     made: list[tuple[Stance, Floats, Floats]] = []
@@ -433,7 +433,7 @@ def _answer_stances(
         data = _set_of(
             foot, [made[i][2] for i in usable], [made[i][1] for i in usable], model, about, name, asked.source
         )
-        answers = dict(zip(usable, predict(model, data, leaks=leaks)))
+        answers = dict(zip(usable, model.predict(data, leaks=leaks)))
     nothing = np.full((asked.points, len(model.spec.scaler.axes)), np.nan)
     parts = [(at, answers.get(i, nothing)) for i, (_, at, _) in enumerate(made)]
     rows = [_row(foot.side, at, y, made[i][2], channels) for i, (at, y) in enumerate(parts)]
@@ -461,7 +461,7 @@ def _row(side: Side, at: Floats, force_bw: Floats, inputs: Floats, channels: tup
 
 
 def _answer_windows(
-    model: GrfModel, foot: _Foot, asked: CutRequest, about: Mapping[str, Any], leaks: tuple[str, ...], name: str
+    model: Estimator, foot: _Foot, asked: CutRequest, about: Mapping[str, Any], leaks: tuple[str, ...], name: str
 ) -> tuple[FootCurve, list[StanceRow]]:
     """Return the foot's force by a model of continuous windows; stances are those of its insole, if it has one."""
     spec = model.spec
@@ -474,7 +474,7 @@ def _answer_windows(
     at = [time[0] + (k + np.arange(points)) / rate for k in first]
     whole = Stance(float(time[0]), float(time[-1]), foot.side, name, "none")
     inputs = [inputs_at(_nearby(foot.streams, t), whole, t, spec.scaler.channels, asked) for t in at]
-    answers = predict(model, _set_of(foot, inputs, at, model, about, name, "none"), leaks=leaks)
+    answers = model.predict(_set_of(foot, inputs, at, model, about, name, "none"), leaks=leaks)
     known = [np.asarray(np.isfinite(x).any(axis=1), dtype=bool) for x in inputs]
     curve = from_windows(foot.base, first, answers, known, rate_hz=rate, axes=spec.scaler.axes)
     rows = []
@@ -502,7 +502,9 @@ def _said(curves: Mapping[Side, FootCurve], rows: list[StanceRow], spec: ModelSp
     return said
 
 
-def _provenance(folder: Path, source: Source, wanted: EstimateRequest, findings: list[str]) -> Provenance:
-    files = [source.file, *(describe_input(folder / name, role="model") for name in (DOCUMENT, WEIGHTS))]
+def _provenance(
+    model: Estimator, folder: Path, source: Source, wanted: EstimateRequest, findings: list[str]
+) -> Provenance:
+    files = [source.file, *(describe_input(folder / name, role="model") for name in model.files)]
     configuration = wanted.model_dump(mode="json")
     return Provenance(command="grf-estimate", configuration=configuration, inputs=files, findings=list(findings))

@@ -12,14 +12,15 @@ from typing import Any
 
 from ..errors import BadInputError
 from .answers import Answers, Method, NetworkMethod, TransferMethod, answers_of, baseline_methods
+from .card import check_people
 from .folds import Fold
 from .jobs import usable
-from .model import ModelSpec
 from .parallel import JobReport
 from .personal_folds import PersonalPlan, check_personal, personalise_folds
 from .recipe import Recipe, load_sets
 from .scores import scores
 from .searched import SearchedMethod, SearchPlan, search_document, search_folds, searched_name
+from .spec import ModelSpec
 from .stance_set import StanceSet
 from .transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
 
@@ -50,11 +51,31 @@ def search_of_model(folder: Path) -> SearchPlan | None:
 
 
 def _configuration(folder: Path) -> dict[str, Any]:
+    return _spec_of(folder).provenance.configuration
+
+
+def _spec_of(folder: Path) -> ModelSpec:
     try:
-        spec = ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
+    except OSError as error:
         raise BadInputError(f"{folder}: is no grfkit model ({error})") from error
-    return spec.provenance.configuration
+    except ValueError as error:
+        raise BadInputError(f"{folder}: is no grfkit model (its model.json is broken or of another version)") from error
+
+
+def _check_for_card(folder: Path, recipe: Recipe, regimes: Sequence[str]) -> None:
+    """Refuse an evaluation whose headline could not stand on the model's card."""
+    if recipe.leaks or recipe.split in ("leave_one_trial_out", "within_trial"):
+        why = "; ".join(recipe.leaks) or recipe.split
+        raise BadInputError(
+            f"{folder}: its recipe leaks ({why}), and what leaks is no figure for a model's card; evaluate its recipe"
+            " without the model (--preset, --config)"
+        )
+    if regimes and regimes[-1] != recipe.regime:
+        raise BadInputError(
+            f"{folder}: was trained by regime '{recipe.regime or 'none'}', and the last of --regimes, '{regimes[-1]}',"
+            " would be the headline on its card; name the model's own one last, or leave out --model"
+        )
 
 
 def methods_of(data: StanceSet, recipe: Recipe, *, regimes: Sequence[Regime] = ()) -> tuple[Method, ...]:
@@ -131,7 +152,12 @@ def evaluate(
             )
     if transfer:
         answers = of_surface(answers, surface)
-    made = {"recipe": recipe.model_dump(mode="json"), "asked": asked.model_dump(mode="json")}
+    made = {
+        "recipe": recipe.model_dump(mode="json"),
+        "asked": asked.model_dump(mode="json"),
+        "people": list(data.participants),
+        "headline_regime": regimes[-1] if regimes else recipe.regime,
+    }
     return answers, scores(answers) | more | made | {"excluded": data.excluded, "findings": list(findings)}
 
 
@@ -170,11 +196,17 @@ def evaluate_job(
     *,
     out: Path | None = None,
     force: bool = False,
+    model: Path | None = None,
     **how: Any,
 ) -> dict[str, Any]:
     """Return the scores of a folder of trials; with ``out``, write ``answers.nc`` and ``evaluation.json`` there.
 
     Results of folds lie in ``OUT/folds`` while it runs, so that a stopped run goes on.
+
+    Parameters
+    ----------
+    model
+        Whose card the result is for: what could not stand on it is refused before anything is trained.
 
     Raises
     ------
@@ -185,7 +217,11 @@ def evaluate_job(
         raise BadInputError(f"{out}: holds an evaluation; use --force to overwrite it")
     if out is not None and out.exists() and not out.is_dir():
         raise BadInputError(f"{out}: is a file; name a folder")
+    if model is not None:
+        _check_for_card(model, recipe, how.get("regimes", ()))
     data = load_sets(paths, recipe)
+    if model is not None:
+        check_people(model, _spec_of(model).participants, data.participants)
     answers, found = evaluate(data, recipe, results=None if out is None else out / "folds", **how)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

@@ -9,67 +9,25 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from ..errors import BadInputError
-from ..provenance import SCHEMA_VERSION, Provenance
-from .batches import Windows, require
-from .folds import LeakError
+from .batches import Windows
 from .networks import ForceNetwork, Shape, build, network_config
-from .people import seen_among
-from .scaler import Scaler, units_of
+from .scaler import Scaler
+from .spec import CALIBRATION, DOCUMENT, WEIGHTS, ModelSpec, check_compatible, check_unseen
 from .stance_set import StanceSet
 
 Floats = NDArray[np.float64]
-WEIGHTS, DOCUMENT, CALIBRATION = "model.safetensors", "model.json", "calibration.nc"
 CALIBRATION_WINDOWS = 256
-
-
-class ModelSpec(BaseModel):
-    """All of a model but its weights.
-
-    Attributes
-    ----------
-    participants
-        Everyone whose windows were in training, early stopping, or an earlier training of the same weights.
-    window, points, rate_hz, cut, mirrored
-        Of the windows it was trained on; predictions take windows of the same kind.
-    leaks
-        What training knew of those to be tested, by design of the split; empty for an honest one.
-    history
-        Loss and inner loss (None without inner participants) after every epoch.
-    excluded
-        What was left out of the training set, reason -> count.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-    artefact: Literal["grf_model"] = "grf_model"
-    schema_version: str = SCHEMA_VERSION
-    network: dict[str, Any]
-    scaler: Scaler
-    training: dict[str, Any]
-    fold: dict[str, Any]
-    participants: tuple[str, ...]
-    leaks: tuple[str, ...] = ()
-    window: str
-    points: int
-    rate_hz: float | None
-    cut: str
-    source: str
-    mirrored: bool
-    history: tuple[tuple[float, float | None], ...] = ()
-    best_epoch: int = 0
-    excluded: dict[str, int] = Field(default_factory=dict)
-    provenance: Provenance = Field(default_factory=Provenance)
-    weights_sha256: str = ""
 
 
 @dataclass
@@ -89,6 +47,15 @@ class GrfModel:
     def participants(self) -> tuple[str, ...]:
         """Return everyone the model has seen."""
         return self.spec.participants
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the names of the files that make the model, in its folder."""
+        return (DOCUMENT, WEIGHTS)
+
+    def predict(self, data: StanceSet, *, leaks: Sequence[str] = ()) -> Floats:
+        """Return the forces of every window in BW; see :func:`predict`."""
+        return predict(self, data, leaks=leaks)
 
     def save(self, folder: Path, *, force: bool = False) -> None:
         """Write the folder ``model.safetensors``, ``model.json`` and ``calibration.nc``, whole or not at all.
@@ -177,57 +144,6 @@ def calibration_windows(data: StanceSet, most: int = CALIBRATION_WINDOWS) -> Sta
     return StanceSet(data.data.isel(stance=sorted(rows)[:most]).load())
 
 
-def check_mass(data: StanceSet, scaler_statics: Sequence[str], target: str) -> None:
-    """Refuse windows without mass where the mass is an input or turns newtons to body weights."""
-    if target != "newton" and "mass_kg" not in scaler_statics:
-        return
-    unknown = ~np.isfinite(data.scalar("mass_kg"))
-    if unknown.any():
-        trial = data.per_stance("trial")[int(np.flatnonzero(unknown)[0])]
-        raise BadInputError(
-            f"trial '{trial}' has no mass_kg, and {int(unknown.sum())} windows lack it; state the participant's mass,"
-            " or train a model that does not take it"
-        )
-
-
-def check_compatible(spec: ModelSpec, data: StanceSet) -> None:
-    """Refuse a set whose channels, units or kind of window are not those of training.
-
-    Raises
-    ------
-    BadInputError
-        Naming what differs.
-    """
-    scaler = spec.scaler
-    missing = [c for c in scaler.channels if c not in data.channels]
-    if missing:
-        raise BadInputError(
-            f"the model asks for channels {', '.join(missing)}, which the set does not have; the set has"
-            f" {', '.join(data.channels)}, and the model was not trained on others: train one on these channels"
-        )
-    require([str(s) for s in data.data["scalar"].values], scaler.statics, "static feature")
-    windows = Windows(data.where(np.arange(data.size) < 1), scaler.channels, scaler.statics, ())
-    for name, have, want in zip(scaler.channels, units_of(windows), scaler.units):
-        if have != want:
-            raise BadInputError(f"channel '{name}' is in {have}, but the model was trained on {want}; convert it first")
-    kind, points = str(data.data.attrs["window"]), int(data.data.sizes["time"])
-    if kind != spec.window or (kind == "stance" and points != spec.points):
-        raise BadInputError(
-            f"windows are {kind} of {points} points, but the model was trained on {spec.window} of {spec.points};"
-            " cut them alike"
-        )
-    rate = rate_of(data)
-    if spec.rate_hz is not None and rate is not None and abs(rate - spec.rate_hz) > 1e-6 * spec.rate_hz:
-        raise BadInputError(f"windows are at {rate:g} Hz, but the model was trained at {spec.rate_hz:g} Hz; resample")
-    check_mass(data, scaler.statics, scaler.target)
-
-
-def rate_of(data: StanceSet) -> float | None:
-    """Return the rate of a continuous set in Hz, None where there is none (time-normalised stances)."""
-    rate = float(data.data.attrs["rate_hz"])
-    return rate if np.isfinite(rate) else None
-
-
 def predict(model: GrfModel, data: StanceSet, *, leaks: Sequence[str] = (), batch: int = 512) -> Floats:
     """Return the forces of every window in BW, shape (stances, time, axes of the model).
 
@@ -245,12 +161,7 @@ def predict(model: GrfModel, data: StanceSet, *, leaks: Sequence[str] = (), batc
     BadInputError
         If channels, units, window or mass do not fit the model.
     """
-    known = seen_among(data.participants, model.participants)
-    if known and not [name for name in leaks if name.strip()]:
-        raise LeakError(
-            f"participant {', '.join(known)} was in the training of this model; estimate others, or name the split"
-            " that leaks by design (leaks=..., --allow-leak)"
-        )
+    check_unseen(model.spec, data, leaks)
     check_compatible(model.spec, data)
     scaler = model.spec.scaler
     windows = Windows(data, scaler.channels, scaler.statics, (), memory_mb=0)

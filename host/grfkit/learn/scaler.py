@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor
 
 from ..errors import BadInputError
 from ..units import G
 from .batches import Batch, Windows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Floats = NDArray[np.float64]
 Kind = Literal["zscore", "minmax", "none"]
@@ -67,14 +68,18 @@ class Scaler(BaseModel):
     def inputs(self, raw: Tensor) -> Tensor:
         """Return scaled inputs (n, time, width) of raw ones (n, time, channels); what is missing becomes 0."""
         scaled = (raw - raw.new_tensor(self.centre)) / raw.new_tensor(self.size)
-        missing = torch.isnan(scaled)
-        scaled = torch.where(missing, torch.zeros_like(scaled), scaled)
-        return torch.cat([scaled, missing.to(scaled.dtype)], dim=2) if self.missing_masks else scaled
+        missing = scaled.isnan()
+        scaled = scaled.masked_fill(missing, 0.0)
+        if not self.missing_masks:
+            return scaled
+        import torch
+
+        return torch.cat([scaled, missing.to(scaled.dtype)], dim=2)
 
     def scaled_statics(self, raw: Tensor) -> Tensor:
         """Return scaled statics (n, statics); what is missing becomes 0, the training mean."""
         scaled = (raw - raw.new_tensor(self.static_centre)) / raw.new_tensor(self.static_size)
-        return torch.where(torch.isnan(scaled), torch.zeros_like(scaled), scaled)
+        return scaled.masked_fill(scaled.isnan(), 0.0)
 
     def output(self, raw: Tensor) -> Tensor:
         """Return forces of what the network gave, shape (n, time, axes): BW, or N where the target is newton."""

@@ -26,17 +26,14 @@ from .folds import Fold, LeakError, stable_seed
 from .loss import batch_loss, evaluate_loss, lr_share
 from .model import (
     GrfModel,
-    ModelSpec,
     calibration_windows,
-    check_compatible,
-    check_mass,
     new_network,
     predict,
-    rate_of,
 )
 from .networks import ForceNetwork, NetworkConfig
 from .people import seen_among
 from .scaler import Kind, Scaler, Target, fit_scaler
+from .spec import ModelSpec, check_compatible, check_mass, rate_of
 from .stance_set import StanceSet
 
 Floats = NDArray[np.float64]
