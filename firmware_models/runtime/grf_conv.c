@@ -47,10 +47,9 @@ void grf_conv_row(const grf_run_t *run, const grf_layer_t *layer, uint32_t row)
     int8_t *out = conv->partial == 1 ? 0 : grf_row_out(run, layer->target, row);
     for (uint32_t k = 0; k < conv->outputs; k += 4) {
         int32_t sums[4];
-        grf_mac4(weights, values, conv->fours, bias + k, conv->partial == 1 ? kept + k : sums);
+        weights = grf_mac4(weights, values, conv->fours, bias + k, conv->partial == 1 ? kept + k : sums);
         if (conv->partial != 1) {
             finish(conv, sums, k, out);
         }
-        weights += 8u * conv->fours;
     }
 }

@@ -4,16 +4,19 @@
  * come four such numbers of the first pair, then four of the second. Multiplying the whole number gives 256 * second +
  * first, multiplying its lower byte gives first: two rows for three instructions per two inputs, where unpacking each
  * weight costs four. It is exact while a row's sum stays within 2^23 (the exporter checks that) and wraps around in
- * between. Sums come doubled, as grf_rescale takes them, and so does the bias. */
+ * between. Sums come doubled, as grf_rescale takes them, and so does the bias. Answers where the next
+ * rows begin. */
 #ifndef GRF_MAC_H
 #define GRF_MAC_H
+
+#include <string.h>
 
 #include "grf_math.h"
 
 #if GRF_DSP
 
-static inline void grf_mac4(const int16_t *weights, const int16_t *values, uint32_t fours, const int32_t *bias,
-                            int32_t *sums)
+static inline const int16_t *grf_mac4(const int16_t *weights, const int16_t *values, uint32_t fours,
+                                      const int32_t *bias, int32_t *sums)
 {
     int32_t a = 0, ab = 0, c = 0, cd = 0;
     int32_t x, y;
@@ -42,6 +45,7 @@ static inline void grf_mac4(const int16_t *weights, const int16_t *values, uint3
     sums[1] = bias[1] + ((int32_t)((uint32_t)ab - (uint32_t)a) >> 7);
     sums[2] = bias[2] + 2 * c;
     sums[3] = bias[3] + ((int32_t)((uint32_t)cd - (uint32_t)c) >> 7);
+    return weights;
 }
 
 #else
@@ -64,11 +68,12 @@ static inline void grf_mac2(const int16_t *weights, const int16_t *values, uint3
     sums[1] = bias[1] + ((int32_t)(both - low) >> 7);
 }
 
-static inline void grf_mac4(const int16_t *weights, const int16_t *values, uint32_t fours, const int32_t *bias,
-                            int32_t *sums)
+static inline const int16_t *grf_mac4(const int16_t *weights, const int16_t *values, uint32_t fours,
+                                      const int32_t *bias, int32_t *sums)
 {
     grf_mac2(weights, values, fours, bias, sums);
     grf_mac2(weights + 4, values, fours, bias + 2, sums + 2);
+    return weights + 8u * fours;
 }
 
 #endif
@@ -76,6 +81,17 @@ static inline void grf_mac4(const int16_t *weights, const int16_t *values, uint3
 /* Bytes as numbers of 16 bits. */
 static inline void grf_widen(const int8_t *from, int16_t *to, uint32_t count)
 {
+#if GRF_DSP
+    for (; count >= 4; count -= 4, from += 4, to += 4) { /* neither pointer need be aligned to a word */
+        uint32_t word, even, odd, pairs[2];
+        memcpy(&word, from, sizeof word);
+        __asm__("sxtb16 %0, %1" : "=r"(even) : "r"(word));
+        __asm__("sxtb16 %0, %1, ror #8" : "=r"(odd) : "r"(word));
+        __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pairs[0]) : "r"(even), "r"(odd));
+        __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pairs[1]) : "r"(odd), "r"(even));
+        memcpy(to, pairs, sizeof pairs);
+    }
+#endif
     for (uint32_t k = 0; k < count; ++k) {
         to[k] = from[k];
     }

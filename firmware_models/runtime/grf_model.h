@@ -38,11 +38,11 @@ typedef struct {
     uint16_t units;
     uint16_t input_fours;     /* inputs, in fours */
     uint16_t recurrent_fours; /* units, in fours */
-    int16_t clip;             /* of the cell, 0: none */
+    int32_t clip;             /* of the cell, 32768: none */
     int8_t zero;              /* of the hidden state */
     uint32_t hidden, cell;    /* in scratch: units as int16, padded to fours; units as int16 */
-    const int16_t *input_weights, *recurrent_weights; /* by unit, packed as grf_mac4 wants them */
-    const int32_t *input_bias, *recurrent_bias;       /* by unit and gate, doubled, zero points folded in */
+    const int16_t *weights; /* by unit, its gates of the inputs, then of the hidden state, packed for grf_mac4 */
+    const int32_t *bias;    /* in the same order, doubled, zero points folded in */
     grf_scale_t input_scale[4], recurrent_scale[4];
     grf_scale_t forget, update, output;
     grf_tanh_scale_t cell_tanh;
