@@ -100,7 +100,7 @@ def calibrated(plan: Plan, inputs: NDArray[Any]) -> Plan:
 
     Joined tensors share one scale, so statics that enter before the head are made to span what the features span;
     each axis of the output is brought to -1..1, so that one tensor costs every axis the same share of its own range.
-    How far the cells of LSTMs go is noted. Nothing of what the network says changes: the dense layers take up the factors.
+    How far the cells of LSTMs go is noted. Nothing that the network says changes: dense layers take up the factors.
 
     Parameters
     ----------
