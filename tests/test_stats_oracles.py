@@ -99,6 +99,18 @@ def test_exceedance_of_one_sample_is_that_of_t() -> None:
     assert t_exceedance(3.0, nu=20, resels=0.0) == pytest.approx(1 - np.exp(-t.sf(3.0, 20)))
 
 
+def test_icc_of_raters_who_disagree_has_an_interval_where_an_f_quantile_is_infinite() -> None:
+    """Satterthwaite's degrees of freedom near 0: F(0.975; n - 1, v) overflows, its inverse is 0."""
+    table = np.array([[0.12502151, 1.35412856], [1.32818452, 0.13341459], [0.0701439, 1.51374892]])
+    found = icc_2_1(table)
+    n, k = table.shape
+    rows, columns, whole = table.mean(axis=1), table.mean(axis=0), table.mean()
+    between = n * ((columns - whole) ** 2).sum() / (k - 1)
+    rest = ((table - rows[:, None] - columns + whole) ** 2).sum() / ((n - 1) * (k - 1))
+    assert found.low == pytest.approx(-n * rest / (k * between + (k * n - k - n) * rest), rel=1e-9)
+    assert found.low <= found.value
+
+
 def test_icc_is_the_published_example() -> None:
     two, three = icc_2_1(RATINGS), icc_3_1(RATINGS)
     assert round(two.value, 2) == 0.29

@@ -172,9 +172,10 @@ def icc_2_1(table: Floats) -> Icc:
         return Icc(1.0, 1.0, 1.0, n, k, "ICC(2,1)")
     a, b = k * value / (n * (1 - value)), 1 + k * value * (n - 1) / (n * (1 - value))
     v = (a * msc + b * mse) ** 2 / ((a * msc) ** 2 / (k - 1) + (b * mse) ** 2 / ((n - 1) * (k - 1)))
-    upper, lower = f.ppf(0.975, n - 1, v), f.ppf(0.975, v, n - 1)
+    # 1 / F(0.975; n - 1, v) as a quantile of the other tail: where v is near 0 it is 0, and F itself infinite
+    upper_inverse, lower = f.ppf(0.025, v, n - 1), f.ppf(0.975, v, n - 1)
     rest = k * msc + (k * n - k - n) * mse
-    low = n * (msr - upper * mse) / (upper * rest + n * msr)
+    low = n * (upper_inverse * msr - mse) / (rest + upper_inverse * n * msr)
     high = n * (lower * msr - mse) / (rest + n * lower * msr)
     return Icc(float(value), float(low), float(high), n, k, "ICC(2,1)")
 
