@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,6 +99,8 @@ def run_training(
     """Return the summary of a training and its words; the model is written."""
     from ..learn.jobs import train_job
 
+    check_folder(out)
+    check_device(recipe.train.device)
     with _bar("training") as told:
         summary = train_job(
             trials, recipe, out=out, force=force, progress=lambda r: _epoch(told, r), plan=plan, study=study,
@@ -153,14 +156,15 @@ def run_evaluation(
     from ..learn.personal_folds import plan_of_counts
     from ..learn.transfer import REGIMES
 
-    if report is not None and report.exists() and not force:
-        raise BadInputError(f"{report}: exists; use --force to overwrite it")
+    if report is not None:
+        check_can_write(report, force=force)
+    check_device(recipe.train.device)
     chosen = tuple(REGIMES) if regimes == "all" else tuple(r for r in regimes.replace(" ", "").split(",") if r)
     personal = plan_of_counts(personalise) if personalise else None
     with _bar("evaluating") as told:
         found = evaluate_job(
-            trials, recipe, out=out, force=force, regimes=chosen, search=plan, personal=personal, workers=workers,
-            cluster=scheduler, progress=lambda r: _job(told, r),
+            trials, recipe, out=out, force=force, model=model, regimes=chosen, search=plan, personal=personal,
+            workers=workers, cluster=scheduler, progress=lambda r: _job(told, r),
         )  # fmt: skip
     if model is not None:
         add_evaluation(model, found)
@@ -169,6 +173,43 @@ def run_evaluation(
 
         write_accuracy_report(report, found, force=force)
     return found, words(found)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a path to write whose folder does not exist or cannot be written to."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise BadInputError(f"{path}: its folder does not exist; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BadInputError(f"{path}: its folder cannot be written to")
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that torch does not know or cannot reach here."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).splitlines()[0]
+        raise BadInputError(
+            f"device '{device}' cannot be used here ({first}); take cpu, or cuda where one is"
+        ) from error
+
+
+def check_can_write(path: Path, *, force: bool) -> None:
+    """Refuse a file that cannot be written, before anything is trained for it.
+
+    Raises
+    ------
+    BadInputError
+        If it exists and ``force`` is false, is a folder, or its folder does not exist or cannot be written to.
+    """
+    if path.is_dir():
+        raise BadInputError(f"{path}: is a folder; name a file to write")
+    if path.exists() and not force:
+        raise BadInputError(f"{path}: exists; use --force to overwrite it")
+    check_folder(path)
 
 
 def words(found: dict[str, Any]) -> str:
