@@ -29,9 +29,11 @@ static void gather_taps(const grf_run_t *run, const grf_layer_t *layer, uint32_t
 static void finish(const grf_conv_t *conv, const int32_t *sums, uint32_t first, int8_t *out)
 {
     uint32_t end = first + 4u < conv->outputs ? first + 4u : conv->outputs;
-    for (uint32_t k = first; k < end; ++k) {
-        int32_t value = grf_rescale(*sums++, conv->scale[conv->per_channel ? k : 0]) + conv->zero;
-        out[k] = (int8_t)grf_clamp(value, conv->low, conv->high);
+    int32_t zero = conv->zero, low = conv->low, high = conv->high; /* `out` might be anything to the compiler */
+    uint32_t step = conv->per_channel;
+    const grf_scale_t *scale = conv->scale + step * first;
+    for (uint32_t k = first; k < end; ++k, scale += step) {
+        out[k] = (int8_t)grf_clamp(grf_rescale(*sums++, *scale) + zero, low, high);
     }
 }
 

@@ -83,13 +83,14 @@ static inline void grf_widen(const int8_t *from, int16_t *to, uint32_t count)
 {
 #if GRF_DSP
     for (; count >= 4; count -= 4, from += 4, to += 4) { /* neither pointer need be aligned to a word */
-        uint32_t word, even, odd, pairs[2];
+        uint32_t word, even, odd, first, second;
         memcpy(&word, from, sizeof word);
         __asm__("sxtb16 %0, %1" : "=r"(even) : "r"(word));
         __asm__("sxtb16 %0, %1, ror #8" : "=r"(odd) : "r"(word));
-        __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pairs[0]) : "r"(even), "r"(odd));
-        __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(pairs[1]) : "r"(odd), "r"(even));
-        memcpy(to, pairs, sizeof pairs);
+        __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(first) : "r"(even), "r"(odd));
+        __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(second) : "r"(odd), "r"(even));
+        memcpy(to, &first, sizeof first);
+        memcpy(to + 2, &second, sizeof second);
     }
 #endif
     for (uint32_t k = 0; k < count; ++k) {

@@ -1,6 +1,6 @@
 /* The sigmoid's table, from -256 to 255: in the upper half word 65536 * sigmoid(k / 24), each entry of the upper side
- * lowered by half of what the straight line between two entries lies above the curve in their middle, the lower side its
- * mirror image; in the lower half word the way to the next entry.
+ * lowered by half of what the straight line between two entries lies above the curve in their middle, the lower side
+ * its mirror image; in the lower half word the way to the next entry.
  *
  * The rule, and the arithmetic in grf_math.h, follow TensorFlow Lite for Microcontrollers and gemmlowp
  * (Apache License 2.0, Copyright The TensorFlow Authors and The Gemmlowp Authors). */
