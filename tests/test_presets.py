@@ -8,7 +8,9 @@ from importlib.resources import files
 import pytest
 
 from grfkit.errors import BadInputError
+from grfkit.gait.contacts import rule_of
 from grfkit.learn.preset import load_preset, parse_preset, preset_names
+from grfkit.learn.recipe import from_preset
 
 
 def test_the_three_papers_are_there_in_both_kinds() -> None:
@@ -31,6 +33,16 @@ def test_carter_2025_and_zhou_differ_where_their_abstracts_do() -> None:
     carter, zhou = load_preset("carter2025", "faithful"), load_preset("zhou2025", "faithful")
     assert (carter.points, carter.force_lowpass_hz, carter.threshold_n) == (101, 20.0, 20.0)
     assert (zhou.threshold_n, zhou.network.name, zhou.target) == (10.0, "lstm", "bw")
+
+
+@pytest.mark.parametrize("kind", ["faithful", "fixed"])
+@pytest.mark.parametrize("name", ["carter2024", "carter2025", "zhou2025"])
+def test_trials_are_cut_by_the_level_and_the_sensors_of_the_preset(name: str, kind: str) -> None:
+    """A landmark protocol must not turn to whatever wearable channels end in _x, nor 10 N into 20 N."""
+    preset = load_preset(name, kind)
+    cut = from_preset(preset).cut
+    assert rule_of(cut.rule).level_n == preset.threshold_n
+    assert cut.kinds == (("landmarks",) if name == "zhou2025" else ("insole", "imu"))
 
 
 @pytest.mark.parametrize("name", ["carter2024", "carter2025", "zhou2025"])

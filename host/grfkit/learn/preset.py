@@ -65,6 +65,10 @@ class Preset(BaseModel):
         The detector that cuts the windows.
     contact_time_from
         Where the contact time among the inputs comes from.
+    threshold_n
+        Level of vertical force that makes a contact (the rule of that name, such as ``20N``).
+    kinds
+        Sensors whose channels are the inputs: wearables, or landmarks alone.
     channels, statics
         Patterns of channel names; names of scalars.
     leaks
@@ -80,6 +84,7 @@ class Preset(BaseModel):
     imu_lowpass_hz: float = Field(ge=0)
     lowpass_corrected: bool
     threshold_n: float = Field(gt=0)
+    kinds: tuple[str, ...] = ("insole", "imu")
     cut: Cut
     contact_time_from: Literal["force", "insole", "none"]
     channels: tuple[str, ...]

@@ -106,6 +106,8 @@ def from_preset(preset: Preset) -> Recipe:
         cut=CutRequest(
             points=preset.points,
             source=_SOURCES[preset.cut],  # type: ignore[arg-type]
+            rule=f"{preset.threshold_n:g}N",
+            kinds=preset.kinds,
             force_lowpass_hz=preset.force_lowpass_hz,
             imu_lowpass_hz=preset.imu_lowpass_hz,
             lowpass_corrected=preset.lowpass_corrected,
