@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import tflite_models as made
 from firmware_c import need, need_compiler, pointer, probes, tflm
-from grfkit.deploy.c_graph import NoC, factor
+from grfkit.deploy.c_layers import NoC, factor
 from grfkit.deploy.clib import CLibrary
 from grfkit.deploy.emit_c import c_model, emit_c, pack_rows
 from grfkit.deploy.tflite_file import TfliteFile

@@ -54,6 +54,11 @@ def test_portable_code_gives_the_bytes_of_the_dsp_instructions(b32):
     assert fast.instructions < 0.8 * portable.instructions
 
 
+def test_a_core_without_dsp_instructions_answers_the_hosts_bytes(b32):
+    model, x, due = b32
+    np.testing.assert_array_equal(qemu.run_on_board(model, x[:2], "m3").answers, due[:2])
+
+
 @pytest.mark.parametrize("flags", [("-Os",), ("-O3",)])
 def test_convolutions_on_a_board_answer_the_hosts_bytes(tmp_path, flags):
     model = _model(made.tcn(30, 6, 10, 6), "tcn")
@@ -72,5 +77,5 @@ def test_counts_repeat_and_grow_with_the_window():
 
 
 def test_an_unknown_board_is_refused(b32):
-    with pytest.raises(BadInputError, match=r"board 'm0' is unknown; expected one of m4f, m7, m33, m55"):
+    with pytest.raises(BadInputError, match=r"board 'm0' is unknown; expected one of m4f, m7, m33, m55, m3"):
         qemu.run_on_board(b32[0], b32[1], "m0")

@@ -58,8 +58,7 @@ static inline void grf_mac2(const int16_t *weights, const int16_t *values, uint3
     for (uint32_t k = 0; k < fours; ++k) {
         for (uint32_t j = 0; j < 4; ++j) {
             int32_t weight = weights[8 * k + j], value = values[4 * k + j];
-            int32_t first = (int32_t)((uint32_t)weight & 0xFFu);
-            first = first > 127 ? first - 256 : first;
+            int32_t first = (int32_t)(((uint32_t)weight & 0xFFu) ^ 0x80u) - 0x80; /* the lower byte with its sign */
             both += (uint32_t)(weight * value);
             low += (uint32_t)(first * value);
         }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .c_graph import Conv, Copy, Graph, Layer, Lstm, Part
+from .c_layers import Conv, Copy, Graph, Layer, Lstm, Part
 
 HEADER_BYTES = 4
 """The row number that opens the scratch memory."""

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
-from .c_graph import Add, Conv, Copy, Factor, Layer, Lstm, NoC, Part, read_graph
+from .c_graph import read_graph
+from .c_layers import Add, Conv, Copy, Factor, Layer, Lstm, NoC, Part
 from .c_layout import Layout, lay_out
 from .tflite_file import TfliteFile
 

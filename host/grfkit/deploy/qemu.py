@@ -43,6 +43,8 @@ BOARDS = {
     "m33": Board("mps2-an505", "M33", ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", *_HARD), 0x10000000, 0x38000000, 20),
     "m55": Board("mps3-an547", "M55", ("-mcpu=cortex-m55", *_HARD), 0x10000000, 0x31000000, 32, 512 << 10),
 }
+PLAIN_BOARDS = {"m3": Board("mps2-an385", "M3", ("-mcpu=cortex-m3", "-mthumb"), 0, 0x20000000, 25)}
+"""Without DSP instructions: the portable code as such a core runs it."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def run_on_board(
     windows
         Shape (n, T, inputs), int8; a handful, they are compiled in.
     board
-        One of ``BOARDS``.
+        One of ``BOARDS`` or ``PLAIN_BOARDS``.
     flags
         For the compiler, of the model and runtime; ``-DGRF_PORTABLE`` leaves the DSP instructions unused.
 
@@ -108,10 +110,10 @@ def run_on_board(
     BadInputError
         If a tool is missing or fails, or the board's output is not what was expected.
     """
-    lacking = missing()
-    if lacking or board not in BOARDS:
-        raise BadInputError(lacking or f"board '{board}' is unknown; expected one of {', '.join(BOARDS)}")
-    one = BOARDS[board]
+    lacking, known = missing(), BOARDS | PLAIN_BOARDS
+    if lacking or board not in known:
+        raise BadInputError(lacking or f"board '{board}' is unknown; expected one of {', '.join(known)}")
+    one = known[board]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         elf = _build(model, windows, one, folder, flags, runtime)

@@ -1,0 +1,146 @@
+"""The layers the C runtime knows, and what a model made of them is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+
+
+class NoC(BadInputError):
+    """What the C runtime cannot run, by the name of the operator or tensor."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A real factor as the runtime has it: ``multiplier / 2**31 * 2**(up - 1) / 2**right``."""
+
+    multiplier: int
+    up: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """Channels ``[start, start + width)`` of a buffer."""
+
+    buffer: int
+    start: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Lstm:
+    """One direction; weights ``(units, 4, inputs)`` and biases ``(units, 4)`` by unit, gates i, f, c, o."""
+
+    input_weights: NDArray[np.int64]
+    recurrent_weights: NDArray[np.int64]
+    input_bias: NDArray[np.int64]
+    recurrent_bias: NDArray[np.int64]
+    input_scale: tuple[Factor, ...]
+    recurrent_scale: tuple[Factor, ...]
+    forget: Factor
+    update: Factor
+    output: Factor
+    cell_power: int
+    clip: int
+    zero: int
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution over time, weights ``(outputs, taps * channels)``; a dense layer has one tap.
+
+    ``partial`` is 1 where int32 sums are left behind, 2 where they are taken up.
+    """
+
+    weights: NDArray[np.int64]
+    bias: NDArray[np.int64]
+    scale: tuple[Factor, ...]
+    taps: int
+    dilation: int
+    before: int
+    after: int
+    pad: int
+    zero: int
+    low: int
+    high: int
+    partial: int = 0
+
+
+@dataclass(frozen=True)
+class Add:
+    """Two tensors added."""
+
+    first_zero: int
+    second_zero: int
+    zero: int
+    low: int
+    high: int
+    first: Factor
+    second: Factor
+    sum: Factor
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Rows moved as they are."""
+
+
+Settings = Lstm | Conv | Add | Copy
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer: what it reads side by side, the buffer it fills, its settings and direction (None: either)."""
+
+    name: str
+    sources: tuple[Part, ...]
+    target: int
+    settings: Settings
+    reversed: bool | None = None
+
+    @property
+    def back(self) -> int:
+        """Return how many rows it looks back."""
+        return self.settings.before if isinstance(self.settings, Conv) else 0
+
+    @property
+    def causal(self) -> bool:
+        """Whether it sees no row after its own."""
+        return not isinstance(self.settings, Conv) or self.settings.after == 0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Layers in the order of the file; buffer 0 is the input, ``widths`` its and the others' channels."""
+
+    points: int
+    widths: tuple[int, ...]
+    layers: tuple[Layer, ...]
+    output: int
+
+
+def factor(real: float) -> Factor:
+    """Return a factor of the runtime's kind.
+
+    Raises
+    ------
+    NoC
+        If it is not positive and finite, or too large.
+    """
+    if not math.isfinite(real) or real <= 0:
+        raise NoC(f"a scale of {real:g} has no factor; expected a positive number")
+    share, power = math.frexp(real)
+    multiplier = math.floor(share * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier, power = multiplier // 2, power + 1
+    if power < -31:
+        return Factor(0, 1, 0)
+    if power > 8:
+        raise NoC(f"a factor of {real:g} between two layers is too large for 32 bits")
+    return Factor(multiplier, 1 + max(power, 0), max(-power, 0))
