@@ -25,7 +25,7 @@ static inline int8_t step_unit(const grf_lstm_t *lstm, const int32_t *gate, int1
     }
     *cell = (int16_t)now;
     int32_t seen = 2 * grf_sigmoid(gate[3]) * grf_tanh_scaled(now, lstm->cell_tanh);
-    return (int8_t)grf_clamp(grf_rescale(seen, lstm->output) + lstm->zero, -128, 127);
+    return (int8_t)grf_sat8(grf_rescale(seen, lstm->output) + lstm->zero);
 }
 
 void grf_lstm_row(const grf_run_t *run, const grf_layer_t *layer, uint32_t row)

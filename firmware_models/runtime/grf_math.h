@@ -26,32 +26,31 @@ typedef struct {
 
 extern const uint32_t grf_sigmoid_table[512];
 
-static inline int32_t grf_sat16(int32_t x)
-{
-#if GRF_DSP
-    int32_t y;
-    __asm__("ssat %0, #16, %1" : "=r"(y) : "r"(x));
-    return y;
-#else
-    return x > 32767 ? 32767 : (x < -32768 ? -32768 : x);
-#endif
-}
-
-static inline int32_t grf_sat17(int32_t x)
-{
-#if GRF_DSP
-    int32_t y;
-    __asm__("ssat %0, #17, %1" : "=r"(y) : "r"(x));
-    return y;
-#else
-    return x > 65535 ? 65535 : (x < -65536 ? -65536 : x);
-#endif
-}
-
 static inline int32_t grf_clamp(int32_t x, int32_t low, int32_t high)
 {
     return x < low ? low : (x > high ? high : x);
 }
+
+/* A number that fits so many bits, sign included. */
+#if GRF_DSP
+#define GRF_SATURATE(bits)                                            \
+    static inline int32_t grf_sat##bits(int32_t x)                    \
+    {                                                                 \
+        int32_t y;                                                    \
+        __asm__("ssat %0, #" #bits ", %1" : "=r"(y) : "r"(x));        \
+        return y;                                                     \
+    }
+#else
+#define GRF_SATURATE(bits)                                            \
+    static inline int32_t grf_sat##bits(int32_t x)                    \
+    {                                                                 \
+        return grf_clamp(x, -(1 << (bits - 1)), (1 << (bits - 1)) - 1); \
+    }
+#endif
+
+GRF_SATURATE(8)
+GRF_SATURATE(16)
+GRF_SATURATE(17)
 
 /* The upper half of the product, rounded to the nearest, halves upward. */
 static inline int32_t grf_high(int32_t a, int32_t b)
