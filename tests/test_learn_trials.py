@@ -106,6 +106,25 @@ def test_what_cannot_be_learnt_from_is_refused(given: dict[str, object], what: s
         from_trials([path])
 
 
+@pytest.mark.parametrize(("mass", "said"), [
+    (0.0, "expected kilograms"), (-70.0, "expected kilograms"), (70000.0, "expected kilograms"),
+    ("70 kg", "no number"), (float("nan"), "no body mass"),
+])  # fmt: skip
+def test_a_mass_that_is_nobodys_is_refused_by_its_value(mass: object, said: str) -> None:
+    made = trial()
+    made.tree.attrs["mass_kg"] = mass
+    with pytest.raises(BadInputError, match=said):
+        from_trial(made)
+
+
+def test_plates_in_another_unit_than_newtons_are_refused() -> None:
+    made = trial()
+    plate = next(n for n, s in made.streams() if s.attrs.get("kind") == "force_plate")
+    made.tree[plate]["fz"].attrs["units"] = "kN"
+    with pytest.raises(BadInputError, match="is in kN, expected N"):
+        from_trial(made)
+
+
 def test_no_trial_and_no_stance_are_refused() -> None:
     with pytest.raises(BadInputError, match="no trial was given"):
         from_trials([])

@@ -21,6 +21,7 @@ from .foot_force import PlateColumns, alone, foot_force, low_passed, of_foot, pl
 from .relative import relative_cells
 from .set_writer import write_sets
 from .stance_set import StanceSet, join, make_stance_set
+from .trial_checks import check_mass_kg, check_newtons
 from .trial_scalars import insole_scalars
 from .windows import check_window, continuous_starts, linear, stance_times
 
@@ -30,7 +31,7 @@ KINDS = ("insole", "imu")
 PARTIAL = "no whole contact of this foot alone on a plate"
 _LEAST_SHARE = 0.75
 _SIGNALS = {"insole": ("cell_", "zone_", "force", "cop_"), "imu": ("acc_", "gyro_")}
-_LATERAL = ("acc_y", "gyro_x", "gyro_z", "cop_y")
+LATERAL = ("acc_y", "gyro_x", "gyro_z", "cop_y")
 """Channels whose sign turns where a left foot is mirrored onto a right one: y of vectors, x and z of rotations."""
 
 
@@ -356,8 +357,8 @@ def _check(trial: Trial, request: CutRequest, name: str) -> None:
             f"trial '{name}' names no participant; without one nobody can tell whether a person is in training and in"
             " test: align it again with --participant CODE"
         )
-    if not np.isfinite(float(attrs.get("mass_kg", np.nan))):
-        raise BadInputError(f"trial '{name}' states no body mass; align it again with --mass-kg M")
+    check_mass_kg(attrs.get("mass_kg"), name)
+    check_newtons(trial, name)
     if trial.verdict == "refused":
         raise BadInputError(f"trial '{name}' was refused by alignment; nothing is learnt from it")
     unknown = [k for k in request.kinds if k not in KINDS]
@@ -421,6 +422,6 @@ def inputs_at(
             values[:, here] = linear(time[low:high], np.asarray(columns, dtype=np.float64), at)
     if request.mirror and stance.side == "left":
         for index, channel in enumerate(channels):
-            if channel in _LATERAL:
+            if channel in LATERAL:
                 values[:, index] *= -1.0
     return values
