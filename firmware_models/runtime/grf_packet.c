@@ -162,8 +162,12 @@ uint8_t grf_axes_count(uint8_t axes)
     return (uint8_t)((axes & 1u) + (axes >> 1 & 1u) + (axes >> 2 & 1u));
 }
 
+/* Rounded and saturated; 0 for what is no number. */
 static int16_t whole16(float value)
 {
+    if (!(value > -1e30f && value < 1e30f)) {
+        return 0;
+    }
     value += value < 0.0f ? -0.5f : 0.5f;
     return (int16_t)(value > 32767.0f ? 32767.0f : (value < -32768.0f ? -32768.0f : value));
 }
