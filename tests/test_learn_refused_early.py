@@ -128,3 +128,31 @@ def test_where_it_is_computed_is_no_other_recipe(tmp_path: Path) -> None:
     beside = json.loads((tmp_path / "model" / "evaluation.json").read_text(encoding="utf-8"))
     assert beside["people"] == list("abc")
     assert StanceSet.open(tmp_path / "set.nc").participants == ("a", "b", "c")
+
+
+def test_windows_without_an_answer_are_counted_in_table_report_and_band(tmp_path: Path) -> None:
+    """Dead sensors in half of one person's windows end no evaluation, and are no better score either."""
+    data = made_up("abcd", each=8)
+    rows = np.flatnonzero(data.per_stance("participant") == "d")
+    data.data["inputs"][rows[:4]] = np.nan
+    data.to_netcdf(tmp_path / "half.nc")
+    found, text = run_evaluation(
+        [tmp_path / "half.nc"], parse_recipe(TINY), model=None, regimes="", out=None, report=tmp_path / "r.html",
+        workers=0, scheduler=None, force=False,
+    )  # fmt: skip
+    assert found["methods"]["cnn1d"]["vgrf"]["unanswered"] == 4
+    assert "cnn1d (4 windows not answered)" in text
+    assert "cnn1d (4 windows not answered)" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    data.data["inputs"][rows] = np.nan
+    data.to_netcdf(tmp_path / "none.nc")
+    found = evaluated([tmp_path / "none.nc"], parse_recipe(TINY))
+    assert "d has no window with a force and an answer" in found["bands"]["vgrf"]["note"]
+    assert found["methods"]["cnn1d"]["vgrf"]["group"]["rmse_bw"]["n"] == 3
+
+
+def test_a_set_whose_targets_are_newtons_is_refused(tmp_path: Path) -> None:
+    data = made_up("abc")
+    data.data["targets"][:] *= 70.0 * 9.80665
+    data.to_netcdf(tmp_path / "newton.nc")
+    with pytest.raises(BadInputError, match="look like newtons"):
+        evaluated([tmp_path / "newton.nc"], parse_recipe(TINY))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import BadInputError
@@ -173,7 +174,29 @@ def load_sets(paths: Sequence[Path], recipe: Recipe) -> StanceSet:
     sets = [StanceSet.open(p) for p, kind in kinds.items() if kind == "stance_set"]
     if trials:
         sets.append(from_trials(trials, recipe.cut))
+    for one in sets:
+        _check_body_weights(one)
     return sets[0] if len(sets) == 1 else join(sets)
+
+
+_HIGHEST_BW = 15.0
+
+
+def _check_body_weights(data: StanceSet) -> None:
+    """Refuse a set whose forces cannot be body weights: the peaks of a few windows of everyone are looked at."""
+    if "vgrf" not in data.axes:
+        return
+    people = data.per_stance("participant")
+    for person in data.participants:
+        rows = np.flatnonzero(people == person)[:8]
+        part = data.data.isel(stance=rows)
+        counted = np.where(part["weight"].values > 0, part["targets"].values[:, :, data.axes.index("vgrf")], 0.0)
+        peak = float(np.median(counted.max(axis=1)))
+        if peak > _HIGHEST_BW:
+            raise BadInputError(
+                f"{data.data.attrs['source']}: the vertical force of participant {person} peaks at {peak:.0f} BW; the"
+                " targets of a stance set are body weights, and these look like newtons: divide them by the weight"
+            )
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

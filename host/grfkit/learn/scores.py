@@ -292,6 +292,10 @@ def _band(answers: Answers, method: str, axis: int, level: float) -> dict[str, A
     most = highest_level(n - 1)
     used = min(level, most)
     residuals = answers.predicted(method)[:, :, axis] - answers.measured[:, :, axis]
+    answered = np.isfinite(residuals).any(axis=1)
+    lost = sorted(set(people) - set(answers.per_stance("participant")[answered].tolist()))
+    if lost:
+        return {"note": f"{', '.join(lost)} has no window with a force and an answer: no interval for a next one"}
     found: dict[str, Any] = _plain(asdict(leave_one_out_coverage(residuals, people, level=used)))
     if used < level:
         found["note"] = f"{n - 1} people to calibrate on promise {most:.3f} at most, not {level:g}"
@@ -333,8 +337,8 @@ def table_text(found: dict[str, Any], *, measures: Sequence[str] = ("rmse_bw", "
         cells = [_cell(axes[axis]["group"][m], m) for axis in found["axes"] for m in measures]
         worst = axes[first]["group"]["rmse_bw"]["worst"]
         lost = max(axes[axis]["unanswered"] for axis in found["axes"])
-        name = f"{name} ({lost} windows not answered)" if lost else name
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {worst} | {found['seconds'][name]:g} |")
+        label = f"{name} ({lost} windows not answered)" if lost else name
+        lines.append(f"| {label} | " + " | ".join(cells) + f" | {worst} | {found['seconds'][name]:g} |")
     return "\n".join(lines)
 
 

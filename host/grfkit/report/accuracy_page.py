@@ -123,7 +123,8 @@ def _row(found: Found, method: str, name: str) -> tuple[str, list[str]]:
         if one["low"] is not None and measure != "r":
             text += f" ({fixed(one['low'], digits)} to {fixed(one['high'], digits)})"
         cells.append(text)
-    return method, cells
+    lost = found["methods"][method][name]["unanswered"]
+    return f"{method} ({lost} windows not answered)" if lost else method, cells
 
 
 def _method_figure(found: Found, name: str) -> Markup:
