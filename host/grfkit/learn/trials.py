@@ -33,6 +33,7 @@ _LEAST_SHARE = 0.75
 _SIGNALS = {"insole": ("cell_", "zone_", "force", "cop_"), "imu": ("acc_", "gyro_")}
 LATERAL = ("acc_y", "gyro_x", "gyro_z", "cop_y")
 """Channels whose sign turns where a left foot is mirrored onto a right one: y of vectors, x and z of rotations."""
+_LATERAL = LATERAL
 
 
 @dataclass(frozen=True)
