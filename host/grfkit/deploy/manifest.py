@@ -1,0 +1,193 @@
+"""What a manifest says, from the files it is about: ``export`` writes it, and ``verify`` makes it again to compare."""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError
+from ..gait.causal import causal_settings
+from ..gait.contacts import rule_of
+from ..learn.relative import UNIT
+from ..learn.scaler import STILL, Scaler
+from ..learn.spec import ModelSpec
+from ..learn.trials import LATERAL
+from ..runtime.manifest import Column, Detector, Manifest, Role, Tensor, schema_text
+from .fixed import Channel, StanceSettings, channel
+from .plan import Plan
+from .tflite_file import TensorInfo, TfliteFile
+
+__all__ = ["COUNTS", "Manifest", "derived", "differences", "name_of", "schema_text"]
+
+RATE_HZ = 100.0
+"""Of a device, where nobody says another: the insole's own default."""
+COUNTS: Mapping[str, float] = {
+    "m/s^2": 16 * 9.80665 / 32768,
+    "rad/s": math.radians(2000.0) / 32768,
+    "count": 1.0,
+    "N": 0.1,
+    "kPa": 0.1,
+    "m": 1e-4,
+    "s": 1e-4,
+    "kg": 0.01,
+    "m/s": 0.001,
+    "%": 0.01,
+    UNIT: 1e-4,
+}
+"""Unit -> what one count of an int16 stands for: inertial sensors of 16 g and 2000 deg/s; scalars as on the wire."""
+_STATIC_UNITS = {"contact_s": "s", "mass_kg": "kg", "speed_m_s": "m/s", "slope_percent": "%"}
+_LONGEST_SAMPLES = 4096
+
+
+def name_of(folder: Path) -> str:
+    """Return the C identifier of a bundle's folder: small letters, digits, underscores."""
+    tidy = re.sub(r"[^a-z0-9]+", "_", Path(folder).name.lower()).strip("_")
+    return (tidy if tidy[:1].isalpha() else f"m_{tidy}").rstrip("_")[:40]
+
+
+def derived(file: TfliteFile, spec: ModelSpec, plan_unit: str, *, rate_hz: float) -> dict[str, Any]:
+    """Return the fields of a manifest that follow from the int8 file, the model's document and the device's rate.
+
+    Raises
+    ------
+    BadInputError
+        If the file and the document are not of one model.
+    """
+    relative = UNIT in spec.scaler.units
+    return {
+        "model_id": zlib.crc32(file.content),
+        "window": spec.window,
+        "points": file.input.shape[1],
+        "rate_hz": spec.rate_hz,
+        "cut": spec.cut,
+        "mirrored": spec.mirrored,
+        "cells": "relative" if relative else "as recorded",
+        "input": _tensor(file.input),
+        "output": _tensor(file.output),
+        "columns": columns(file, spec),
+        "force_unit": plan_unit,
+        "detector": detector(spec, file.input.shape[1], rate_hz),
+        "operators": dict(sorted(Counter(o.name for o in file.operators).items())),
+        "trained_on": spec.participants,
+        "leaks": spec.leaks,
+    }
+
+
+def differences(manifest: Manifest, file: TfliteFile, spec: ModelSpec) -> list[str]:
+    """Return the fields of a manifest that are not what the int8 file and the model's document say."""
+    rate_hz = manifest.detector.rate_hz if manifest.detector else RATE_HZ
+    unit = "N" if spec.scaler.target == "newton" else "BW"
+    due = derived(file, spec, unit, rate_hz=rate_hz)
+    wrong = [k for k, v in due.items() if getattr(manifest, k) != v]
+    if tuple(a.name for a in manifest.axes) != spec.scaler.axes:
+        wrong.append("axes")
+    if (manifest.trained.weights_sha256, manifest.trained.network) != (spec.weights_sha256, spec.network):
+        wrong.append("trained")
+    if manifest.sizes.tflite_bytes != len(file.content):
+        wrong.append("sizes.tflite_bytes")
+    return wrong
+
+
+def _tensor(tensor: TensorInfo) -> Tensor:
+    return Tensor(shape=tensor.shape, dtype="int8", scale=tensor.scale, zero_point=tensor.zero_point)
+
+
+def columns(file: TfliteFile, spec: ModelSpec) -> tuple[Column, ...]:
+    """Return the columns of the input tensor in order.
+
+    Raises
+    ------
+    BadInputError
+        If the tensor has another width.
+    """
+    scaler, ends = spec.scaler, file.input
+    told: list[tuple[Role, str, str, float, float]] = [
+        ("channel", n, u, c, s) for n, u, c, s in zip(scaler.channels, scaler.units, scaler.centre, scaler.size)
+    ]
+    if scaler.missing_masks:
+        told += [("missing", n, "1", 0.0, 1.0) for n in scaler.channels]
+    told += [("static", n, _STATIC_UNITS.get(n, ""), c, s) for n, c, s in _statics(scaler)]
+    if len(told) != ends.shape[-1]:
+        raise BadInputError(f"the file takes {ends.shape[-1]} columns, the model's document has {len(told)}")
+    return tuple(_column(*one, ends=ends, mirrored=spec.mirrored) for one in told)
+
+
+def _statics(scaler: Scaler) -> list[tuple[str, float, float]]:
+    return list(zip(scaler.statics, scaler.static_centre, scaler.static_size))
+
+
+def _column(
+    role: Role, name: str, unit: str, centre: float, size: float, *, ends: TensorInfo, mirrored: bool
+) -> Column:
+    step = 1.0 if role == "missing" else _unit_per_count(unit, centre, size)
+    if size >= STILL:
+        fixed = Channel(0, 0, 1, ends.zero_point)
+    else:
+        fixed = channel(centre=centre / step, size=size / step, scale=ends.scale, zero=ends.zero_point)
+    turned = role == "channel" and mirrored and name in LATERAL
+    return Column(
+        role=role, name=name, unit=unit, centre=centre, size=size, unit_per_count=step, turned_on_left=turned,
+        **asdict(fixed),
+    )  # fmt: skip
+
+
+def _unit_per_count(unit: str, centre: float, size: float) -> float:
+    """Return a unit's count; for a unit without one the power of two that takes eight sizes about the centre."""
+    if unit in COUNTS:
+        return COUNTS[unit]
+    reach = abs(centre) + 8.0 * (size if size < STILL else 1.0)
+    return float(2.0 ** math.ceil(math.log2(max(reach, 1e-9) / 32767.0)))
+
+
+def detector(spec: ModelSpec, points: int, rate_hz: float) -> Detector | None:
+    """Return the detector and the stance buffer of a device of this rate; None for continuous windows.
+
+    Raises
+    ------
+    BadInputError
+        If the rate is none a detector works at, or the longest contact does not fit the buffer.
+    """
+    if spec.window != "stance":
+        return None
+    recipe = spec.provenance.configuration.get("recipe")
+    told = recipe.get("cut", {}) if isinstance(recipe, dict) else {}
+    rule = rule_of(str(told.get("rule", "20N")))
+    contacts = causal_settings(rate_hz)
+    longest = math.floor(rule.longest_s * rate_hz)
+    capacity = longest + contacts.confirm_on + contacts.confirm_off + (1 << contacts.smooth_shift) + 8
+    if capacity > _LONGEST_SAMPLES:
+        raise BadInputError(
+            f"contacts of {rule.longest_s:g} s at {rate_hz:g} Hz need {capacity} samples; lower the rate"
+        )
+    buffer = StanceSettings(
+        channels=len(spec.scaler.channels),
+        capacity=capacity,
+        points=points,
+        shortest=math.ceil(rule.shortest_s * rate_hz),
+        longest=longest,
+        most_missed=contacts.bridge,
+        smooth_shift=contacts.smooth_shift,
+    )
+    return Detector(rate_hz=rate_hz, source="insole", contacts=asdict(contacts), buffer=asdict(buffer))
+
+
+def axes_of(plan: Plan) -> list[dict[str, Any]]:
+    """Return name, centre and size of each axis of a plan."""
+    return [{"name": n, "centre": c, "size": s} for n, c, s in zip(plan.axes, plan.centre, plan.size)]
+
+
+def write_schema(path: Path) -> None:
+    """Write the JSON Schema of a manifest."""
+    path.write_text(schema_text(), encoding="utf-8")
+
+
+def unknown_units(spec: ModelSpec) -> Sequence[str]:
+    """Return the units whose counts were chosen by range, since no device has said them."""
+    named = (*spec.scaler.units, *(_STATIC_UNITS.get(n, "") for n in spec.scaler.statics))
+    return sorted({u for u in named if u not in COUNTS})

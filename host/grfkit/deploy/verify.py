@@ -1,0 +1,288 @@
+"""Whether a bundle is the one that was exported, and still does what it says; needs neither torch nor TensorFlow."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RefusedError
+from ..learn.bundled import read_spec
+from ..learn.spec import ModelSpec
+from ..runtime import Interpreter, available, load
+from ..runtime.bundle import forces_bw, read_manifest, scaled
+from ..runtime.manifest import DOCUMENT, MANIFEST, SUMS, Manifest
+from ..runtime.numbers import to_int8
+from ..runtime.sums import check_digest, read_sums
+from .bundle_c import int8_forces
+from .clib import CLibrary, compiler, run_tool
+from .emit_c import CModel, c_model
+from .fixed import to_int8 as counts_to_int8
+from .gate import passed
+from .golden import Golden, fixed_columns, read_npz
+from .manifest import differences
+from .parity import BOUNDS
+from .tflite_file import TfliteFile
+
+_ARRAY = re.compile(r"static const (\w+) (\w+)\[\d+\](?: GRF_ALIGNED)? = \{(.*?)\n?\};", re.DOTALL)
+_SCRATCH = re.compile(r"#define \w+_SCRATCH_BYTES (\d+)u")
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One thing that was proven, or why it could not be here (then ``proven`` is false; what is wrong is refused)."""
+
+    name: str
+    said: str
+    proven: bool = True
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was proven of a bundle."""
+
+    name: str
+    model_id: int
+    files: int
+    proofs: tuple[Proof, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return what could not be proven on this machine."""
+        return tuple(f"{p.name}: {p.said}" for p in self.proofs if not p.proven)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Bundle:
+    folder: Path
+    manifest: Manifest
+    spec: ModelSpec
+    file: TfliteFile
+    golden: Golden
+
+
+def verify(bundle: Path, *, progress: Told | None = None) -> Verified:
+    """Return what was proven of a bundle; whatever is wrong refuses it.
+
+    Its C is compiled and run on this machine, in the tests' own process: verify what comes from people you know.
+
+    Raises
+    ------
+    BadInputError
+        If the folder is no bundle, or reading .tflite files is not installed.
+    RefusedError
+        If a file was changed, is missing or unknown, or a claim does not hold; file or claim are named.
+    """
+    told = progress or _silent
+    folder = Path(bundle)
+    count = check_files(folder)
+    told("files")
+    opened = _open(folder)
+    proofs = [Proof("files", f"{count} of {count} as SHA256SUMS and manifest.json name them")]
+    for name, prove in _PROOFS:
+        proofs.append(prove(opened))
+        told(name)
+    return Verified(opened.manifest.name, opened.manifest.model_id, count, tuple(proofs))
+
+
+def _silent(step: str) -> None:
+    del step
+
+
+def check_files(folder: Path) -> int:
+    """Return how many files a bundle has, if they are those it was written with and nothing else is there.
+
+    Raises
+    ------
+    BadInputError
+        If the folder is no bundle.
+    RefusedError
+        Naming the file that was changed, is missing or unknown.
+    """
+    digests = read_sums(folder)
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
+    missing, unknown = sorted(set(digests) - present), sorted(present - set(digests) - {SUMS})
+    if missing:
+        raise RefusedError(f"{folder / missing[0]}: is missing; {SUMS} names it")
+    if unknown:
+        raise RefusedError(
+            f"{folder / unknown[0]}: is no file of the bundle; take it out (a build folder goes elsewhere)"
+        )
+    for path in digests:
+        check_digest(folder, path, digests)
+    manifest = read_manifest(folder)
+    named = {f.path: f.sha256 for f in manifest.files}
+    if named != {p: d for p, d in digests.items() if p != MANIFEST}:
+        raise RefusedError(f"{folder / MANIFEST}: names other files or digests than {SUMS}")
+    for one in manifest.files:
+        if (folder / one.path).stat().st_size != one.bytes:
+            raise RefusedError(f"{folder / MANIFEST}: says {one.path} has {one.bytes} bytes")
+    return len(digests)
+
+
+def _open(folder: Path) -> _Bundle:
+    manifest = read_manifest(folder)
+    spec = read_spec(folder / DOCUMENT)
+    file = TfliteFile.read(folder / manifest.model)
+    try:
+        golden = read_npz((folder / "golden.npz").read_bytes())
+    except (OSError, ValueError, KeyError) as error:
+        raise RefusedError(f"{folder / 'golden.npz'}: cannot be read ({error})") from error
+    return _Bundle(folder, manifest, spec, file, golden)
+
+
+def _numbers(one: _Bundle) -> Proof:
+    """Prove that the manifest's numbers are those of the int8 file and the model's document."""
+    wrong = differences(one.manifest, one.file, one.spec)
+    if wrong:
+        raise RefusedError(
+            f"{one.folder / MANIFEST}: {', '.join(wrong)} differ from what {one.manifest.model} and {DOCUMENT} say"
+        )
+    broken = [f.name for f in one.manifest.parity.figures if f.kept != (f.bound is None or f.value <= f.bound)]
+    beyond = [f.name for f in one.manifest.parity.figures if not f.kept]
+    if broken or beyond:
+        raise RefusedError(f"{one.folder / MANIFEST}: figure '{(broken + beyond)[0]}' is beyond its bound")
+    return Proof("manifest", f"model_id 0x{one.manifest.model_id:08x}, scales, columns, detector, operators, figures")
+
+
+def _gate(one: _Bundle) -> Proof:
+    done = passed(one.file)
+    for kind in ("float32", "float16"):
+        passed(TfliteFile.read(one.folder / f"model_{kind}.tflite"), "float")
+    return Proof(
+        "gate", f"{sum(done.operators.values())} operators, {done.groups} groups of scales, {done.biases} biases"
+    )
+
+
+def _fixed(one: _Bundle) -> Proof:
+    """Prove the integers that make int8 of counts, and the forces of the int8 answers."""
+    if not np.array_equal(counts_to_int8(one.golden["raw"], fixed_columns(one.manifest)), one.golden["input_int8"]):
+        raise RefusedError(f"{one.folder / 'golden.npz'}: input_int8 is not what the manifest's columns make of raw")
+    forces = int8_forces(one.manifest, one.golden["output_int8"])
+    if not np.allclose(forces, one.golden["force"], rtol=0, atol=1e-12):
+        raise RefusedError(f"{one.folder / 'golden.npz'}: force is not what the manifest's axes make of output_int8")
+    return Proof("counts and forces", f"{len(one.golden['raw'])} golden windows")
+
+
+def _tflm(one: _Bundle) -> Proof:
+    if "tflm" not in available():
+        return Proof("TFLite Micro", "tflite-micro is not installed; pip install 'grfkit[quantize]'", proven=False)
+    engine = load(one.file.content, "tflm")
+    _check_steps(one, engine, 0)
+    return Proof("TFLite Micro", f"{_label(engine)}: every byte of {len(one.golden['raw'])} golden windows")
+
+
+def _litert(one: _Bundle) -> Proof:
+    engine = load(one.file.content, "litert", resolver="reference")
+    worst = _check_steps(one, engine, BOUNDS.micro_lsb)
+    return Proof("LiteRT", f"{_label(engine)}: at most {worst} LSB from the golden windows")
+
+
+def _label(engine: Interpreter) -> str:
+    return f"{engine.backend} {engine.version}, {engine.resolver}"
+
+
+def _check_steps(one: _Bundle, engine: Interpreter, most: int) -> int:
+    answers = engine.run(one.golden["input_int8"])
+    worst = int(np.abs(answers.astype(np.int16) - one.golden["output_int8"].astype(np.int16)).max())
+    if worst > most:
+        raise RefusedError(
+            f"{one.folder / one.manifest.model}: {_label(engine)} is {worst} LSB from the golden windows"
+        )
+    return worst
+
+
+def _torch(one: _Bundle) -> Proof:
+    """Prove the float file and the int8 file against what torch said of the golden windows."""
+    golden, manifest = one.golden, one.manifest
+    inputs = scaled(manifest, golden["inputs"], golden["statics"])
+    answers = load(one.folder / "model_float32.tflite", "litert").run(inputs)
+    real = _bw(one, answers)
+    worst = float(np.abs(real - golden["torch_bw"]).max())
+    if not worst <= BOUNDS.float_bw:
+        raise RefusedError(f"{one.folder / 'model_float32.tflite'}: is {worst:.3g} BW from torch on the golden windows")
+    stored = to_int8(inputs, scale=manifest.input.scale, zero_point=manifest.input.zero_point).values
+    engine = load(one.file.content, "litert", resolver="reference")
+    off = np.abs(forces_bw(manifest, engine.run(stored), golden["mass_kg"]) - golden["torch_bw"])
+    for k, axis in enumerate(manifest.axes):
+        told = [f.value for f in manifest.parity.figures if _is_greatest(f.name, axis.name)]
+        if told and off[:, :, k].max() > max(told) + 1e-6:
+            raise RefusedError(
+                f"{one.folder / one.manifest.model}: {axis.name} is {off[:, :, k].max():.3g} BW from torch on the"
+                f" golden windows; the manifest says {max(told):.3g} at most"
+            )
+    return Proof("trained model", f"float32 within {worst:.2g} BW of torch, int8 within what the manifest says")
+
+
+def _is_greatest(name: str, axis: str) -> bool:
+    return "BUILTIN_REF" in name and name.endswith(f"error added, greatest, {axis}")
+
+
+def _bw(one: _Bundle, standard: NDArray[Any]) -> NDArray[np.float64]:
+    """Return BW of standardised answers in float."""
+    unit = one.manifest.output.model_copy(update={"scale": 1.0, "zero_point": 0})
+    return forces_bw(one.manifest.model_copy(update={"output": unit}), standard, one.golden["mass_kg"])
+
+
+def _c(one: _Bundle) -> Proof:
+    """Prove the C: its arrays are the .tflite's, and it answers the golden windows byte for byte."""
+    told = one.manifest.c
+    if told is None:
+        return Proof("C", f"the bundle has none: {one.manifest.c_reason}")
+    emitted = c_model(one.file, one.manifest.name)
+    source = (one.folder / told.source).read_text(encoding="utf-8")
+    header = (one.folder / told.header).read_text(encoding="utf-8")
+    wrong = arrays_that_differ(source, emitted.source)
+    if wrong:
+        raise RefusedError(f"{one.folder / told.source}: {wrong[0]} is not what {one.manifest.model} holds")
+    scratch = _SCRATCH.search(header)
+    if scratch is None:
+        raise RefusedError(f"{one.folder / told.header}: states no SCRATCH_BYTES")
+    model = replace(emitted, source=source, header=header, scratch_bytes=int(scratch[1]))
+    if compiler() is None:
+        return Proof("C", "arrays are those of the .tflite; no C compiler was found to run it", proven=False)
+    _run_c(one, model)
+    return Proof("C", f"arrays are those of the .tflite; every byte of {len(one.golden['raw'])} golden windows")
+
+
+def _run_c(one: _Bundle, model: CModel) -> None:
+    with tempfile.TemporaryDirectory(prefix="grfkit-verify-") as name:
+        folder = Path(name)
+        library = CLibrary.build(model, folder, runtime=one.folder / "runtime")
+        if not np.array_equal(library.run(one.golden["input_int8"]), one.golden["output_int8"]):
+            raise RefusedError(f"{one.folder / 'c'}: the compiled C does not answer the golden windows")
+        own = run_tool(["make", "-s", "-C", str(one.folder), f"BUILD={folder / 'build'}", "test"], timeout_s=300.0)
+        if "every byte equal" not in own.stdout:
+            raise RefusedError(f"{one.folder / 'Makefile'}: its test says '{own.stdout.strip()[:80]}'")
+
+
+def arrays_that_differ(source: str, other: str) -> list[str]:
+    """Return the names of the const arrays that are not the same in two C files, or only in one."""
+    first, second = _arrays(source), _arrays(other)
+    return sorted(n for n in {*first, *second} if first.get(n) != second.get(n))
+
+
+def _arrays(source: str) -> dict[str, tuple[str, str]]:
+    return {name: (kind, re.sub(r"\s+", "", body)) for kind, name, body in _ARRAY.findall(source)}
+
+
+_PROOFS: tuple[tuple[str, Callable[[_Bundle], Proof]], ...] = (
+    ("manifest", _numbers),
+    ("gate", _gate),
+    ("counts", _fixed),
+    ("TFLite Micro", _tflm),
+    ("LiteRT", _litert),
+    ("trained model", _torch),
+    ("C", _c),
+)
