@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SERIES := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 CONSTRAINTS := $(wildcard constraints-$(SERIES).txt)
+PACKAGES := clang cmake gcc gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm
 # First and by itself, so that an index that offers a CPU build is asked before anything pulls in a GPU's.
 TORCH ?= torch==2.13.0
 
@@ -32,13 +33,23 @@ $(STAMP): pyproject.toml constraints-3.11.txt
 	  else echo "the Debian package python3-venv is missing; install it: sudo apt-get install python3-venv" >&2; exit 1; fi; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) '$(TORCH)'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,train,stats]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,train,stats,quantize]'
 	@touch $@
+
+# Debian's packages, where this may install them; else what is missing is said, and tests that need it are skipped.
+$(VENV)/.packages: | $(STAMP)
+	@if ! command -v dpkg-query >/dev/null; then echo "no Debian here: for all tests have $(PACKAGES)" >&2; exit 0; fi; \
+	missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q '^install ok' || echo $$p; done); \
+	if [ -z "$$missing" ]; then touch $@; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } \
+	    </dev/null >/dev/null && touch $@ || { echo "cannot install" $$missing >&2; test -z "$$CI"; }; \
+	else echo "missing, so that some tests are skipped:" $$missing "(sudo apt-get install ...)" >&2; fi
 
 demo: $(STAMP) ## simulate a small lab, align it, compare with the truth; train on it, prove it, estimate (minutes)
 	$(BIN)/python tools/demo.py demo
 
-test: $(STAMP) ## everything: formatting, lint, types, import layers, tests (the tests also run where lint fails)
+test: $(STAMP) $(VENV)/.packages ## everything: formatting, lint, types, import layers, tests (the tests also run where lint fails)
 	@status=0; \
 	$(MAKE) --no-print-directory --keep-going lint || status=1; \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS) || status=1; \

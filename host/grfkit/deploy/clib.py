@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from ..errors import BadInputError
 from .emit_c import CModel
 
-RUNTIME = Path(__file__).resolve().parents[3] / "firmware_models" / "runtime"
+_PACKAGE = Path(__file__).resolve().parents[1]
+_INSTALLED, _SOURCE = _PACKAGE / "_firmware" / "runtime", _PACKAGE.parents[1] / "firmware_models" / "runtime"
+RUNTIME = _INSTALLED if _INSTALLED.is_dir() else _SOURCE
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-pedantic", "-O2")
 Int8s = NDArray[np.int8]
 
