@@ -280,14 +280,14 @@ def _check_people(fold: Fold, data: StanceSet) -> None:
 
 def _check_alike(source: StanceSet, target: StanceSet) -> None:
     """Refuse what :func:`~grfkit.learn.stance_set.join` does, and units or rates that differ."""
-    join([source.where(np.arange(source.size) < 1), target.where(np.arange(target.size) < 1)])
     one, other = ([str(u) for u in s.data["unit"].values] for s in (source, target))
     for channel, a, b in zip(source.channels, one, other):
-        if a != b:
+        if a != b and source.channels == target.channels:
             raise BadInputError(f"channel '{channel}' is in {a} in the source and in {b} in the target; convert one")
     rates = [float(s.data.attrs["rate_hz"]) for s in (source, target)]
     if np.isfinite(rates).all() and abs(rates[0] - rates[1]) > 1e-6 * rates[0]:
         raise BadInputError(f"the source is at {rates[0]:g} Hz and the target at {rates[1]:g} Hz; resample one")
+    join([source.where(np.arange(source.size) < 1), target.where(np.arange(target.size) < 1)])
 
 
 def _check_surfaces(source: StanceSet, target: StanceSet) -> None:
