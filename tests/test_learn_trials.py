@@ -15,7 +15,7 @@ from grfkit.errors import BadInputError
 from grfkit.gait.stances import Stance
 from grfkit.learn.foot_force import PlateColumns, filtered, foot_force
 from grfkit.learn.preset import load_preset
-from grfkit.learn.recipe import from_preset
+from grfkit.learn.recipe import Recipe, from_preset, load_sets
 from grfkit.learn.set_writer import write_sets
 from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.trials import CutRequest, from_trial, from_trials, from_trials_to, sets_of
@@ -346,3 +346,34 @@ def test_a_walk_is_cut_by_a_walkers_limits_and_the_refusal_says_so() -> None:
 def test_an_unknown_limit_is_refused() -> None:
     with pytest.raises(BadInputError, match="'20N strolling' is unknown"):
         from_trial(trial(), CutRequest(rule="20N strolling"))
+
+
+@pytest.mark.parametrize(("wearable", "channel", "dead"), [("imu", "acc_x", True), ("insole", "cell_03", False)])
+def test_a_signal_without_a_value_is_refused_and_a_dead_cell_is_not(wearable: str, channel: str, dead: bool) -> None:
+    known = trial()
+    name, stream = next((n, s) for n, s in known.streams() if s.attrs.get("kind") == wearable)
+    empty = stream[channel].copy(data=np.full(stream.sizes["time"], np.nan))
+    known.tree[name] = xr.DataTree(stream.assign({channel: empty}))
+    if dead:
+        with pytest.raises(BadInputError, match=f"'{name}' holds no value of {channel} in the whole trial"):
+            from_trial(known, CutRequest(source="force"))
+    else:
+        made = from_trial(known, CutRequest(source="force"))
+        assert np.isnan(made.arrays()[0][:, :, made.channels.index(channel)]).any()
+
+
+def test_an_insole_without_any_cell_is_refused() -> None:
+    known = trial()
+    name, stream = next((n, s) for n, s in known.streams() if s.attrs.get("kind") == "insole")
+    cells = [str(c) for c in stream.data_vars if str(c).startswith("cell_")]
+    empty = {c: stream[c].copy(data=np.full(stream.sizes["time"], np.nan)) for c in cells}
+    known.tree[name] = xr.DataTree(stream.assign(empty))
+    with pytest.raises(BadInputError, match=r"holds no value of cell_01, cell_02, cell_03, cell_04 \.\.\."):
+        from_trial(known, CutRequest(source="force"))
+
+
+def test_a_copy_of_a_trial_is_refused(tmp_path: Path) -> None:
+    trial().to_netcdf(tmp_path / "a.nc")
+    (tmp_path / "b.nc").write_bytes((tmp_path / "a.nc").read_bytes())
+    with pytest.raises(BadInputError, match=r"b\.nc: is a copy of .*a\.nc"):
+        load_sets([tmp_path], Recipe())

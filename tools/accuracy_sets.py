@@ -17,7 +17,7 @@ from grfkit.learn.folds import Fold
 from grfkit.learn.recipe import Recipe, load_sets
 from grfkit.learn.ridge import Ridge
 from grfkit.learn.stance_set import StanceSet
-from grfkit.learn.trials import _LATERAL, CutRequest
+from grfkit.learn.trials import LATERAL, CutRequest
 from grfkit.learn.windows import stance_times
 from grfkit.simulate.folder import LabRequest, PlannedTrial, planned_trials, write_lab
 from grfkit.simulate.ideal import CELLS, CHANNELS, UNITS, ideal_signals
@@ -134,7 +134,7 @@ def ideal_inputs(data: StanceSet, worlds: Mapping[str, PlannedTrial]) -> StanceS
     inputs = np.zeros((data.size, int(data.data.sizes["time"]), len(CHANNELS)), dtype=np.float32)
     trials, sides = data.per_stance("trial"), data.per_stance("side")
     start, span = np.asarray(data.data["start_s"].values, dtype=np.float64), data.scalar("contact_s")
-    flipped = np.where(np.isin(CHANNELS, _LATERAL), -1.0, 1.0)
+    flipped = np.where(np.isin(CHANNELS, LATERAL), -1.0, 1.0)
     for trial in np.unique(trials):
         world = simulate_world(worlds[trial].condition, worlds[trial].seed)
         scale = np.where(np.isin(CHANNELS, CELLS), 1.0 / world.weight_n, 1.0)

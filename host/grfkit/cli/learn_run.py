@@ -97,6 +97,7 @@ def run_training(
     study: Path | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Return the summary of a training and its words; the model is written."""
+    from ..learn.device import check_device
     from ..learn.jobs import train_job
 
     check_folder(out)
@@ -109,7 +110,7 @@ def run_training(
     inner = "" if summary["inner_loss"] is None else f", inner loss {summary['inner_loss']:.4g}"
     lines = [
         f"{out}: {summary['network']['name']}, {summary['parameters']} parameters, {len(summary['participants'])}"
-        f" participants, {summary['windows']} windows cut by {summary['cut']}",
+        f" participants, {summary['windows']} {_windows(summary['cut'])}",
         *_search_lines(summary.get("search")),
         f"  best of {summary['epochs']} epochs: {summary['best_epoch']}{inner}",
         *[f"  left out: {n} x {reason}" for reason, n in summary["excluded"].items()],
@@ -152,6 +153,7 @@ def run_evaluation(
 ) -> tuple[dict[str, Any], str]:
     """Return the scores of an evaluation and their words; report, answers and card are written."""
     from ..learn.card import add_evaluation
+    from ..learn.device import check_device
     from ..learn.evaluation import evaluate_job
     from ..learn.personal_folds import plan_of_counts
     from ..learn.transfer import REGIMES
@@ -175,6 +177,10 @@ def run_evaluation(
     return found, words(found)
 
 
+def _windows(cut: str) -> str:
+    return "continuous windows" if cut == "none" else f"windows cut by {cut}"
+
+
 def check_folder(path: Path) -> None:
     """Refuse a path to write whose folder does not exist or cannot be written to."""
     folder = path.absolute().parent
@@ -182,19 +188,6 @@ def check_folder(path: Path) -> None:
         raise BadInputError(f"{path}: its folder does not exist; make it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise BadInputError(f"{path}: its folder cannot be written to")
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that torch does not know or cannot reach here."""
-    import torch
-
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        first = str(error).splitlines()[0]
-        raise BadInputError(
-            f"device '{device}' cannot be used here ({first}); take cpu, or cuda where one is"
-        ) from error
 
 
 def check_can_write(path: Path, *, force: bool) -> None:

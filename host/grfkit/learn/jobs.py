@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -131,7 +132,9 @@ def _by_regime(data: StanceSet, recipe: Recipe, fold: Fold, progress: Told | Non
         return fit(network, recipe.train, data, fold, progress=progress, checkpoint=checkpoint)
     from .transfer import by_surface, train_regime
 
-    return train_regime(recipe.regime, network, recipe.train, *by_surface(data), fold, progress=progress)
+    states = None if checkpoint is None else checkpoint.with_suffix("")
+    surfaces = by_surface(data)
+    return train_regime(recipe.regime, network, recipe.train, *surfaces, fold, progress=progress, checkpoints=states)
 
 
 def train_job(
@@ -147,9 +150,10 @@ def train_job(
 ) -> dict[str, Any]:
     """Write the model of a folder of trials with its card; return a summary.
 
-    The state of training lies in ``OUT.training.safetensors`` until the model is written, so that the same command
-    goes on where a stopped one was; that of a search (``plan``) lies in ``study``, which stays, or in ``OUT.search.db``
-    until the model is written. The table of the search is ``search.json`` in the model's folder.
+    The state of training lies in ``OUT.training.safetensors``, of a regime in the folder ``OUT.training``, until the
+    model is written, so that the same command goes on where a stopped one was; that of a search (``plan``) lies in
+    ``study``, which stays, or in ``OUT.search.db`` until the model is written. The table of the search is
+    ``search.json`` in the model's folder.
 
     Raises
     ------
@@ -180,6 +184,7 @@ def train_job(
         own_study.unlink(missing_ok=True)
     write_card(out)
     state.unlink(missing_ok=True)
+    shutil.rmtree(state.with_suffix(""), ignore_errors=True)
     return told
 
 

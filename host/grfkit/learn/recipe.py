@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import BadInputError
+from ..provenance import describe_input
 from .folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
 from .networks import NetworkConfig, network_config
 from .preset import Preset
@@ -216,7 +217,21 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     twice = len(found) - len({p.resolve() for p in found})
     if twice:
         raise BadInputError(f"{twice} of the files were given twice; name each once")
+    _check_copies(found)
     return found
+
+
+def _check_copies(files: Sequence[Path]) -> None:
+    """Refuse a file that is a copy of another one: its windows would count twice."""
+    by_size: dict[int, list[Path]] = {}
+    for path in files:
+        by_size.setdefault(path.stat().st_size, []).append(path)
+    seen: dict[str, Path] = {}
+    for path in [p for alike in by_size.values() if len(alike) > 1 for p in alike]:
+        digest = describe_input(path).sha256
+        if digest in seen:
+            raise BadInputError(f"{path}: is a copy of {seen[digest]}; its windows would count twice")
+        seen[digest] = path
 
 
 def artefact_of(path: Path) -> str:

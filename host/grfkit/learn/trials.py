@@ -18,7 +18,7 @@ from ..gait.stances import Source, Stance, insole_total, stances
 from ..records import Trial
 from ..units import G
 from .foot_force import PlateColumns, alone, foot_force, low_passed, of_foot, plate_columns, stance_force, whole_contact
-from .relative import relative_cells
+from .relative import is_cell, relative_cells
 from .set_writer import write_sets
 from .stance_set import StanceSet, join, make_stance_set
 from .trial_checks import check_mass_kg, check_newtons
@@ -33,7 +33,6 @@ _LEAST_SHARE = 0.75
 _SIGNALS = {"insole": ("cell_", "zone_", "force", "cop_"), "imu": ("acc_", "gyro_")}
 LATERAL = ("acc_y", "gyro_x", "gyro_z", "cop_y")
 """Channels whose sign turns where a left foot is mirrored onto a right one: y of vectors, x and z of rotations."""
-_LATERAL = LATERAL
 
 
 @dataclass(frozen=True)
@@ -171,6 +170,7 @@ def from_trial(trial: Trial, request: CutRequest | None = None, *, name: str = "
 
         return from_landmark_trial(trial, chosen, name=name)
     streams = low_passed(dict(trial.streams()), chosen)
+    _check_values(streams, chosen.kinds)
     if chosen.cells == "relative":
         streams = relative_cells(streams, trial)
     plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
@@ -377,6 +377,23 @@ def _check(trial: Trial, request: CutRequest, name: str) -> None:
             f"source '{request.source}' sees contacts without toe-off, so that it cuts no stances; take"
             " window='continuous', or stances cut by an insole or by 'force' (which is named in every result)"
         )
+
+
+def _check_values(streams: Mapping[str, xr.Dataset], kinds: Sequence[str]) -> None:
+    """Refuse a wearable of which a signal holds no value at all; of an insole's cells some may be dead."""
+    for name, stream in streams.items():
+        kind = str(stream.attrs.get("kind"))
+        if kind not in kinds or stream.attrs.get("side") not in ("left", "right"):
+            continue
+        own = [str(n) for n in stream.data_vars if str(n).startswith(_SIGNALS[kind]) and str(n) != "cop_z"]
+        empty = [n for n in own if not np.isfinite(stream[n].values).any()]
+        cells = [n for n in own if is_cell(n)]
+        lost = [n for n in empty if n not in cells or set(cells) <= set(empty)]
+        if lost:
+            raise BadInputError(
+                f"stream '{name}' holds no value of {', '.join(lost[:4])}{' ...' if len(lost) > 4 else ''} in the whole"
+                " trial; leave the trial out, or its stream when aligning (single dead cells are masked)"
+            )
 
 
 def _axes(plates: dict[str, xr.Dataset]) -> tuple[str, ...]:
