@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -15,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
+from .streaming import Port, Raw, Streaming
+from .streaming_c import CRuntime
 
 Resolver = Literal["xnnpack", "builtin", "reference"]
 RESOLVERS: Mapping[str, str] = {
@@ -25,16 +26,6 @@ RESOLVERS: Mapping[str, str] = {
 """Ours -> the interpreters' name: optimised kernels with and without the XNNPACK delegate, and reference kernels."""
 ARENA = 1 << 20
 """Least memory given to TFLite Micro on the host, bytes."""
-
-
-@dataclass(frozen=True)
-class Port:
-    """Shape, type, scale and zero point of the input or the output; scale 0 where it is not quantised."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    scale: float
-    zero_point: int
 
 
 class Interpreter(Protocol):
@@ -64,23 +55,52 @@ class Interpreter(Protocol):
         """
         ...
 
+    def start(self, points: int = 1) -> None:
+        """Begin a stream at any sample, with nothing before it; so many samples are answered at once.
 
-class LiteRt:
+        Raises
+        ------
+        BadInputError
+            If the network needs its whole window.
+        """
+        ...
+
+    def step(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return the answers (rows, axes) to the next rows (rows, width): the bytes of the whole window.
+
+        Raises
+        ------
+        BadInputError
+            Before ``start``, or if the rows do not fit.
+        """
+        ...
+
+
+class LiteRt(Streaming):
     """LiteRT, or its older name tflite-runtime: the same interface in another package."""
 
     def __init__(self, module: ModuleType, package: str, content: bytes, resolver: Resolver) -> None:
         self.backend, self.version, self.resolver = package, _version(package), RESOLVERS[resolver]
         if resolver == "xnnpack":
             self.resolver += " with XNNPACK"
-        kind = getattr(module.OpResolverType, RESOLVERS[resolver])
-        try:
-            self._engine = module.Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=kind)
-            self._engine.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise BadInputError(f"{package} {self.version} does not take the file ({_line(error)})") from error
+        self._content, self._module, self._kernels = content, module, RESOLVERS[resolver]
+        self._engine = self._engine_of(content)
         (takes,), (gives,) = self._engine.get_input_details(), self._engine.get_output_details()
         self._in, self._out = takes["index"], gives["index"]
         self.input, self.output = _port(takes), _port(gives)
+
+    def _engine_of(self, content: bytes) -> Any:
+        kind = getattr(self._module.OpResolverType, self._kernels)
+        try:
+            made = self._module.Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=kind)
+            made.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise BadInputError(f"{self.backend} {self.version} does not take the file ({_line(error)})") from error
+        return made
+
+    def _raw(self, content: bytes, inputs: int) -> Raw:
+        del inputs
+        return _LiteRtRaw(self._engine_of(content))
 
     def run(self, windows: NDArray[Any]) -> NDArray[Any]:
         """Return the answers (n, time, axes) to windows (n, time, width), each from a state of zeros."""
@@ -93,18 +113,25 @@ class LiteRt:
         return made
 
 
-class Micro:
+class Micro(Streaming):
     """TFLite Micro's own interpreter, on the host."""
 
     def __init__(self, content: bytes) -> None:
-        runtime = import_module("tflite_micro.python.tflite_micro.runtime")
         self.backend, self.version, self.resolver = "tflite-micro", _version("tflite-micro"), "TFLM reference kernels"
+        self._content = content
+        self._engine = self._engine_of(content)
+        takes, gives = self._engine.get_input_details(0), self._engine.get_output_details(0)
+        self.input, self.output = _micro_port(takes), _micro_port(gives)
+
+    def _engine_of(self, content: bytes) -> Any:
+        runtime = import_module("tflite_micro.python.tflite_micro.runtime")
         try:
-            self._engine = runtime.Interpreter.from_bytes(content, arena_size=max(ARENA, 10 * len(content)))
-            takes, gives = self._engine.get_input_details(0), self._engine.get_output_details(0)
+            return runtime.Interpreter.from_bytes(content, arena_size=max(ARENA, 10 * len(content)))
         except (ValueError, RuntimeError) as error:
             raise BadInputError(f"tflite-micro {self.version} does not take the file ({_line(error)})") from error
-        self.input, self.output = _micro_port(takes), _micro_port(gives)
+
+    def _raw(self, content: bytes, inputs: int) -> Raw:
+        return _MicroRaw(self._engine_of(content), inputs)
 
     def run(self, windows: NDArray[Any]) -> NDArray[Any]:
         """Return the answers (n, time, axes) to windows (n, time, width), each from a state of zeros."""
@@ -115,6 +142,45 @@ class Micro:
             self._engine.invoke()
             made[i] = self._engine.get_output(0)[0]
         return made
+
+
+class _LiteRtRaw:
+    """All inputs and outputs of a file in LiteRT or tflite-runtime."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine, self._inputs, self._outputs = engine, engine.get_input_details(), engine.get_output_details()
+
+    def reset(self) -> None:
+        self._engine.reset_all_variables()
+
+    def types(self) -> list[tuple[tuple[int, ...], str]]:
+        return [(p.shape, p.dtype) for p in map(_port, self._inputs)]
+
+    def run(self, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        for place, value in zip(self._inputs, inputs):
+            self._engine.set_tensor(place["index"], value)
+        self._engine.invoke()
+        return [self._engine.get_tensor(place["index"]) for place in self._outputs]
+
+
+class _MicroRaw:
+    """All inputs and outputs of a file in TFLite Micro; there are as many of both."""
+
+    def __init__(self, engine: Any, count: int) -> None:
+        self._engine, self._count = engine, count
+
+    def reset(self) -> None:
+        self._engine.reset()
+
+    def types(self) -> list[tuple[tuple[int, ...], str]]:
+        ports = [_micro_port(self._engine.get_input_details(i)) for i in range(self._count)]
+        return [(p.shape, p.dtype) for p in ports]
+
+    def run(self, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        for i, value in enumerate(inputs):
+            self._engine.set_input(np.ascontiguousarray(value), i)
+        self._engine.invoke()
+        return [self._engine.get_output(i) for i in range(self._count)]
 
 
 def _litert(content: bytes, resolver: Resolver) -> Interpreter:
@@ -150,9 +216,10 @@ def load(file: Path | bytes, backend: str = "auto", *, resolver: Resolver = "xnn
     Parameters
     ----------
     file
-        A path, or what the file holds.
+        A path, or what the file holds; for ``c`` the path of a shared library, or of a bundle with one in it.
     backend
-        One of :data:`BACKENDS`, or ``auto``: LiteRT, else tflite-runtime.
+        One of :data:`BACKENDS`; ``auto``: LiteRT, else tflite-runtime; or ``c``: a model compiled before
+        (:class:`~grfkit.runtime.streaming_c.CRuntime`).
     resolver
         Which kernels LiteRT and tflite-runtime run; answers differ by steps of the last bit between them.
 
@@ -161,8 +228,12 @@ def load(file: Path | bytes, backend: str = "auto", *, resolver: Resolver = "xnn
     BadInputError
         If the backend is unknown or not installed, or does not take the file.
     """
+    if backend == "c":
+        if isinstance(file, bytes):
+            raise BadInputError("backend c takes the path of a shared library or bundle, not what a file holds")
+        return CRuntime(file)
     if backend != "auto" and backend not in BACKENDS:
-        raise BadInputError(f"there is no backend '{backend}'; there are auto, {', '.join(BACKENDS)}")
+        raise BadInputError(f"there is no backend '{backend}'; there are auto, {', '.join(BACKENDS)}, c")
     if resolver not in RESOLVERS:
         raise BadInputError(f"there is no resolver '{resolver}'; there are {', '.join(RESOLVERS)}")
     installed = [n for n in (AUTO if backend == "auto" else (backend,)) if n in available()]
