@@ -53,6 +53,14 @@ Told = Callable[[str], None]
 Sets = StanceSet | Sequence[Path] | None
 
 
+class Refusal(RefusedError):
+    """A bundle that was not written: ``broken`` holds every bound and rule it breaks."""
+
+    def __init__(self, out: Path, broken: Sequence[str]) -> None:
+        super().__init__(f"{out}: was not written, {len(broken)} broken: {'; '.join(broken)}")
+        self.broken = tuple(broken)
+
+
 @dataclass
 class _Made:
     """What there is so far: files by path, and what broke its bound."""
@@ -122,7 +130,7 @@ def export(
         If the model cannot be quantised, inputs cannot be used, or ``out`` exists and ``force`` is false.
     LeakError
         If everyone in ``held_out`` was in training.
-    RefusedError
+    Refusal
         If the int8 file is not fit or a bound is broken: everything that is, and nothing is written.
     """
     told = progress or _silent
@@ -141,7 +149,7 @@ def export(
     manifest = _make(made, model, model_folder, name_of(out), converted, tested, boards, rate_hz, licence, told, bounds)
     if made.failed or manifest is None:
         _keep(made, keep_failed)
-        raise RefusedError(f"{out}: was not written: {'; '.join(made.failed)}")
+        raise Refusal(out, made.failed)
     _write_whole(out, made.files, force=force)
     told("written")
     return manifest

@@ -1,0 +1,81 @@
+"""``grf-quantize``: a trained model to a proven int8 bundle, and the proof of a bundle again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import common
+
+app = common.make_app(
+    "A bundle holds the int8 model, its C, golden windows and a card; every claim in it was measured."
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
+
+
+@app.command(epilog=common.EXIT_CODES)
+def export(
+    model: Annotated[Path, typer.Argument(help="Folder that grf-train wrote.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the bundle to write.", show_default=False)],
+    calibrate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--calibrate",
+            help="Trials or sets of training participants for the ranges of 8 bits; else the model's own.",
+        ),
+    ] = None,
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--held-out",
+            help="Trials or sets of people the model has not seen: parity is measured on them. Without any it is"
+            " measured on training people, and manifest and card say so.",
+        ),
+    ] = None,
+    boards: Annotated[
+        str, typer.Option("--boards", help="Emulated boards: QEMU's names with commas between, all, or none.")
+    ] = "mps2-an386",
+    rate_hz: Annotated[float, typer.Option("--rate-hz", help="The device's rate, for detector and buffer.")] = 100.0,
+    licence: Annotated[str, typer.Option("--licence", help="Of the weights, for the card.")] = "",
+    keep_failed: Annotated[
+        Path | None, typer.Option("--keep-failed", help="New folder to look at a refused bundle in.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a bundle that exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Quantise MODEL and write its bundle, if every bound is kept; a minute or two."""
+    from .quantize_run import run_export
+
+    summary, text = run_export(
+        model, out, calibrate=calibrate, held_out=held_out, boards=boards, rate_hz=rate_hz, licence=licence,
+        force=force, keep_failed=keep_failed,
+    )  # fmt: skip
+    print(json.dumps(summary, indent=2, allow_nan=False) if as_json else text)
+
+
+@app.command(epilog=common.EXIT_CODES)
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="Folder that grf-quantize export wrote.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Prove BUNDLE again: every file's digest, the manifest's numbers, golden windows in LiteRT, TFLite Micro and C.
+
+    Its C is compiled and run here: verify bundles of people you know.
+    """
+    from .quantize_run import run_verify
+
+    summary, text = run_verify(bundle)
+    print(json.dumps(summary, indent=2, allow_nan=False) if as_json else text)
+
+
+def main() -> None:
+    """Run ``grf-quantize``."""
+    common.run(app, name="grf-quantize")
+
+
+if __name__ == "__main__":
+    main()
