@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from grfkit.errors import BadInputError
+from grfkit.learn.set_writer import write_sets
 from grfkit.learn.stance_set import StanceSet, join, make_stance_set
 
 
@@ -89,3 +90,16 @@ def test_a_missing_target_that_counts_is_refused() -> None:
         make_stance_set(x, y, **common)
     w[0, 3] = 0
     assert make_stance_set(x, y, weight=w, **common).size == 5
+
+
+def test_longer_names_that_join_names_from_a_file_are_kept_whole(tmp_path: Path) -> None:
+    for people, name in (("ab", "a.nc"), ("cd", "b.nc")):
+        made = small(people)
+        longer = [f"{p}{'x' if people == 'ab' else 'xxxxx'}" for p in made.per_stance("participant")]
+        made.data["participant"] = ("stance", np.asarray([f"{n}{i}" for i, n in enumerate(longer)], dtype=object))
+        made.to_netcdf(tmp_path / name)
+    both = join([StanceSet.open(tmp_path / "a.nc"), StanceSet.open(tmp_path / "b.nc")])
+    both.to_netcdf(tmp_path / "both.nc")
+    assert StanceSet.open(tmp_path / "both.nc").participants == ("ax0", "bx1", "cxxxxx0", "dxxxxx1")
+    write_sets([StanceSet.open(tmp_path / "a.nc"), StanceSet.open(tmp_path / "b.nc")], tmp_path / "lazy.nc")
+    assert StanceSet.open(tmp_path / "lazy.nc").participants == ("ax0", "bx1", "cxxxxx0", "dxxxxx1")

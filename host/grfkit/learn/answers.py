@@ -221,7 +221,7 @@ class Answers:
         encoding = {n: {"zlib": True, "complevel": 4} for n in ("predicted", "measured", "weight")}
         with written_whole(path, force=force) as temporary:
             temporary.unlink()
-            self.data.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+            self.data.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
 
     @classmethod
     def open(cls, path: Path) -> Answers:

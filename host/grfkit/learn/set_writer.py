@@ -64,7 +64,7 @@ def _begin(part: StanceSet, path: Path) -> None:
             encoding[str(name)] = {"chunksizes": (rows, *item.shape[1:])}
             if item.ndim == 3:
                 encoding[str(name)] |= {"zlib": True, "complevel": 4}
-    part.data.to_netcdf(path, engine="h5netcdf", encoding=encoding, unlimited_dims=["stance"])
+    part.data.drop_encoding().to_netcdf(path, engine="h5netcdf", encoding=encoding, unlimited_dims=["stance"])
 
 
 def _append(part: StanceSet, first: StanceSet, path: Path) -> None:

@@ -96,7 +96,8 @@ class StanceSet:
         }
         with written_whole(path, force=force) as temporary:
             temporary.unlink()
-            self.data.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+            # labels read from a file would else be cut to the length they had there
+            self.data.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
 
     @classmethod
     def open(cls, path: Path) -> StanceSet:

@@ -168,7 +168,9 @@ def write_tree(tree: xr.DataTree, path: Path, *, force: bool = False) -> None:
     }
     with written_whole(path, force=force) as temporary:
         temporary.unlink()
-        tree.to_netcdf(temporary, engine="h5netcdf", encoding={k: v for k, v in encoding.items() if v})
+        # what a file said of lengths and chunks does not hold for what has been added since
+        fresh = tree.map_over_datasets(lambda data: data.drop_encoding())
+        fresh.to_netcdf(temporary, engine="h5netcdf", encoding={k: v for k, v in encoding.items() if v})
 
 
 def read_tree(path: Path) -> xr.DataTree:
