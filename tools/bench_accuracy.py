@@ -57,7 +57,7 @@ def bench_a(run: Run) -> Rows:
         methods: list[Method] = [*baseline_methods(data), KernelMethod(), bilstm(epochs=epochs, batch=16)]
         found[f"A {condition}, stances"] = run.scored(data, loso(data, inner=0), methods, headline="BiLSTM")
         data = sets.bach_set(condition, "continuous")
-        methods = [*baseline_methods(data), sets.EveryPoint(), *shank_methods(run, epochs)]
+        methods = [*baseline_methods(data), *shank_methods(run, epochs)]
         one = run.scored(data, loso(data, inner=0), methods, headline=methods[-1].name)
         goals = [limit(one, "vgrf", "rmse_bw", 0.15), below(one, "vgrf", "ridge with lags", 1.0)]
         found[f"A {condition}, continuous"] = with_tables(one, goals)
