@@ -1,0 +1,266 @@
+"""Distillation: a small network of the past taught by a large one, on training windows only.
+
+The loss is ``share * truth + (1 - share) * teacher`` (the weighted sum of Hinton et al. 2015, arXiv:1503.02531, with
+squared errors in both parts). With ``w`` the weight of a sample, ``y`` the truth and ``t`` the teacher's answer it is, up
+to what no weight of the student moves, ``W (f - z)^2`` with ``W = share * w + (1 - share)`` and
+``z = (share * w * y + (1 - share) * t) / W``. So a student is trained like any network, on the windows of
+:func:`taught`; where the truth does not count the teacher's answer does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from .baselines import Predictor
+from .folds import Fold
+from .model import GrfModel, calibration_windows, predict
+from .networks import NetworkConfig, network_config, parameter_count
+from .stance_set import StanceSet
+from .train import TrainConfig, check_blind, fit
+
+Floats = NDArray[np.float64]
+STUDENTS: tuple[NetworkConfig, ...] = (
+    network_config("tcn", hidden=12, layers=3, kernel=5, head=(16,), dropout=0.0),
+    network_config("tcn", hidden=16, layers=4, kernel=3, head=(16,), dropout=0.0),
+    network_config("lstm", hidden=16, head=(16,), dropout=0.0),
+)
+SHARES = (0.5, 0.1)
+_OWN = ("the teacher answers the windows it was trained on",)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One network and share, and how well it did on the inner participants (least loss over epochs)."""
+
+    network: NetworkConfig
+    share: float
+    weights: int
+    inner_loss: float | None
+
+
+@dataclass(frozen=True)
+class Student:
+    """A student, and everything that was tried."""
+
+    model: GrfModel
+    chosen: Tried
+    tried: tuple[Tried, ...]
+
+
+def taught(data: StanceSet, said: Floats, *, share: float) -> StanceSet:
+    """Return windows whose targets and weights are those of the mixed loss.
+
+    Parameters
+    ----------
+    data
+        Training windows.
+    said
+        What the teacher says of them in BW, shape (stances, time, axes), NaN where it says nothing.
+    share
+        Of the truth, 0 (the teacher alone) to 1 (the truth alone).
+
+    Raises
+    ------
+    BadInputError
+        If the share is none, or the answers have another shape than the targets.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise BadInputError(f"share of the truth is {share:g}; expected 0 (the teacher alone) to 1 (the truth alone)")
+    _, truth, weight = data.arrays()
+    if said.shape != truth.shape:
+        raise BadInputError(f"the teacher's answers have shape {said.shape}, the targets {truth.shape}")
+    known = np.isfinite(truth).all(axis=2) & (weight > 0)
+    answered = np.isfinite(said).all(axis=2)
+    of_truth, of_teacher = share * np.where(known, weight, 0.0), (1.0 - share) * answered
+    whole = of_truth + of_teacher
+    mixed = np.where(known[:, :, None], truth, 0.0) * of_truth[:, :, None]
+    mixed += np.where(answered[:, :, None], said, 0.0) * of_teacher[:, :, None]
+    mixed /= np.where(whole > 0, whole, 1.0)[:, :, None]
+    return _with_answers(data, np.ones(data.size, dtype=bool), mixed, whole)
+
+
+def _with_answers(data: StanceSet, rows: NDArray[np.bool_], targets: Floats, weight: Floats) -> StanceSet:
+    """Return the set with other targets and weights in some rows."""
+    made = data.data.copy()
+    for name, new in (("targets", targets), ("weight", weight)):
+        values = np.array(made[name].values, dtype=np.float32)
+        values[rows] = new
+        made[name] = (made[name].dims, values, made[name].attrs)
+    return StanceSet(made)
+
+
+def teacher_answers(teacher: GrfModel, data: StanceSet) -> Floats:
+    """Return what a teacher says of its own training windows, in BW on the axes of the set.
+
+    Raises
+    ------
+    BadInputError
+        If the teacher lacks an axis, or does not take these windows.
+    """
+    axes = teacher.spec.scaler.axes
+    missing = [a for a in data.axes if a not in axes]
+    if missing:
+        raise BadInputError(f"the teacher says nothing of {', '.join(missing)} (its axes: {', '.join(axes)})")
+    return predict(teacher, data, leaks=_OWN)[:, :, [axes.index(a) for a in data.axes]]
+
+
+def distil(
+    teacher: GrfModel,
+    data: StanceSet,
+    fold: Fold,
+    config: TrainConfig,
+    *,
+    students: Sequence[NetworkConfig] = STUDENTS,
+    shares: Sequence[float] = SHARES,
+    slack: float = 0.0,
+) -> Student:
+    """Return the student of a teacher that does best on the inner participants.
+
+    Parameters
+    ----------
+    data
+        Windows of the training and inner parts; the tested must have been taken out.
+    config
+        Of the students' training; augmentation moves the inputs, not what the teacher said of them as they were.
+    students, shares
+        Networks and shares of the truth that are tried, every one with every other.
+    slack
+        The smallest network is taken whose inner loss is at most so much (0.02: two percent) above the least.
+
+    Raises
+    ------
+    LeakError
+        If somebody to be tested is in the data, or was seen by the teacher, without a named leak.
+    BadInputError
+        If there is a choice and no inner participant to make it on, or nothing to choose from.
+    """
+    fold.check(data)
+    check_blind(fold, teacher.participants, "the teacher")
+    pairs = [(network, share) for network in students for share in shares]
+    if not pairs or (len(pairs) > 1 and not fold.inner):
+        raise BadInputError(
+            f"{len(pairs)} students to choose from and {len(fold.inner)} inner participants; name one network and one"
+            " share, or leave participants for the choice (inner)"
+        )
+    rows = np.isin(fold.keys(data), fold.train)
+    truth = data.where(rows)
+    said = teacher_answers(teacher, truth)
+    lessons = {share: _lesson(data, rows, taught(truth, said, share=share)) for share in dict.fromkeys(shares)}
+    done = [_trained(lessons[share], fold, config, network, share) for network, share in pairs]
+    tried = tuple(entry for _, entry in done)
+    i = _best(tried, slack)
+    return Student(_finished(done[i][0], teacher, truth, tried[i].share), tried[i], tried)
+
+
+def _lesson(data: StanceSet, rows: NDArray[np.bool_], part: StanceSet) -> StanceSet:
+    """Return the whole set with its training rows as they are taught; the inner ones stay true."""
+    return _with_answers(data, rows, *(np.asarray(part.data[n].values) for n in ("targets", "weight")))
+
+
+def _trained(
+    lesson: StanceSet, fold: Fold, config: TrainConfig, network: NetworkConfig, share: float
+) -> tuple[GrfModel, Tried]:
+    """Return one student, stopped by what is true of the inner participants."""
+    model = fit(network, config, lesson, fold)
+    inner = [v for _, v in model.spec.history if v is not None]
+    return model, Tried(network, share, parameter_count(model.network), min(inner) if inner else None)
+
+
+def _best(tried: Sequence[Tried], slack: float) -> int:
+    """Return which one is chosen: of those within the slack, the smallest, then the best."""
+    losses = [t.inner_loss for t in tried]
+    known = [v for v in losses if v is not None]
+    if not known:
+        return 0
+    limit = min(known) * (1.0 + slack)
+    within = [i for i, v in enumerate(losses) if v is not None and v <= limit]
+    return min(within, key=lambda i: (tried[i].weights if slack else 0, losses[i]))
+
+
+def _finished(model: GrfModel, teacher: GrfModel, truth: StanceSet, share: float) -> GrfModel:
+    """Return the student with what it owes its teacher, and with true forces beside its calibration windows."""
+    spec = model.spec
+    told = {
+        "network": teacher.spec.network,
+        "share_of_truth": share,
+        "weights_sha256": _digest(teacher),
+        "participants": list(teacher.participants),
+    }
+    spec = spec.model_copy(
+        update={
+            "training": spec.training | {"teacher": told},
+            "participants": tuple(sorted({*spec.participants, *teacher.participants})),
+            "leaks": tuple(dict.fromkeys([*teacher.spec.leaks, *spec.leaks])),
+        }
+    )
+    return GrfModel(spec, model.network, calibration_windows(truth))
+
+
+def _digest(model: GrfModel) -> str:
+    """Return the SHA-256 of a model's weights, in the order of their names."""
+    state = model.network.state_dict()
+    content = b"".join(k.encode() + v.detach().cpu().contiguous().numpy().tobytes() for k, v in sorted(state.items()))
+    return hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """A student of a teacher that is trained on the same fold: a method to stand beside it.
+
+    Attributes
+    ----------
+    teacher, teaching
+        The large network and its training.
+    config, students, shares, slack
+        Of :func:`distil`.
+    """
+
+    name: str
+    teacher: NetworkConfig
+    teaching: TrainConfig
+    config: TrainConfig
+    students: tuple[NetworkConfig, ...] = STUDENTS
+    shares: tuple[float, ...] = SHARES
+    slack: float = 0.0
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return the untrained student."""
+        del data
+        return DistilledPredictor(self, fold)
+
+
+@dataclass
+class DistilledPredictor:
+    """Teacher and student on one fold."""
+
+    method: Distilled
+    fold: Fold
+    taught_by: GrfModel | None = None
+    student: Student | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the method's name."""
+        return self.method.name
+
+    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
+        """Train the teacher, then the students; the fold's inner part stops and chooses."""
+        del inner
+        asked = self.method
+        self.taught_by = fit(asked.teacher, asked.teaching, data, self.fold)
+        self.student = distil(
+            self.taught_by, data, self.fold, asked.config,
+            students=asked.students, shares=asked.shares, slack=asked.slack,
+        )  # fmt: skip
+
+    def predict(self, data: StanceSet) -> Floats:
+        """Return the student's forces in BW, shape (stances, time, axes)."""
+        if self.student is None:
+            raise BadInputError(f"{self.name} has not been trained; call fit first")
+        return predict(self.student.model, data, leaks=self.fold.leaks)
