@@ -27,6 +27,7 @@ from ..runtime import available, from_int8, load, to_int8
 from ..runtime.manifest import MANIFEST, SUMS, Axis, CFiles, Figure, File, Manifest, Parity, Sizes, Trained
 from ..runtime.sums import sums_text
 from ..units import G
+from .bounds import BOUNDS, Bounds
 from .bundle_c import c_files
 from .bundle_card import bundle_card, readme
 from .c_layers import NoC
@@ -37,7 +38,7 @@ from .from_torch import plan_inputs
 from .gate import passed
 from .golden import IN_C, WINDOWS, Golden, fixed_to_float_lsb, golden_of, npz_bytes, physical
 from .manifest import RATE_HZ, axes_of, derived, name_of, unknown_units
-from .parity import BOUNDS, Bounds, ParityReport, parity
+from .parity import ParityReport, parity
 from .plan import Plan
 from .same_bytes import Compared, compare_c, compile_c, on_boards
 from .tflite_file import TfliteFile
@@ -428,10 +429,25 @@ def _write_whole(out: Path, files: Mapping[str, bytes], *, force: bool) -> None:
             (beside / path).parent.mkdir(parents=True, exist_ok=True)
             (beside / path).write_bytes(content)
         beside.chmod(0o755)
-        if out.exists() and force:
-            shutil.rmtree(out)
-        beside.rename(out)
+        _put(beside, out, force=force)
     except OSError as error:
         raise BadInputError(f"{out}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _put(beside: Path, out: Path, *, force: bool) -> None:
+    """Give a folder its place; what is there stays until the new one is, and comes back if that fails."""
+    if not (out.exists() and force):
+        beside.rename(out)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent)) / out.name
+    try:
+        out.rename(old)
+        try:
+            beside.rename(out)
+        except OSError:
+            old.rename(out)
+            raise
+    finally:
+        shutil.rmtree(old.parent, ignore_errors=True)

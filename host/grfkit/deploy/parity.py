@@ -17,6 +17,7 @@ from ..runtime import Interpreter, available, from_int8, load, to_int8
 from ..runtime.interpreters import RESOLVERS, Resolver
 from ..stats.curves import by_participant, curve_errors, group
 from ..units import G
+from .bounds import BOUNDS, Bounds
 from .from_torch import plan_inputs
 from .plan import Plan
 from .tflite_file import TfliteFile
@@ -25,33 +26,6 @@ Floats = NDArray[np.float64]
 WINDOWS, ORDER_WINDOWS = 400, 40
 ENGINES: tuple[tuple[str, Resolver], ...] = (("litert", "xnnpack"), ("litert", "reference"), ("tflm", "xnnpack"))
 VERTICAL = "vgrf"
-
-
-class Bounds(NamedTuple):
-    """What a bundle has to keep.
-
-    Attributes
-    ----------
-    float_bw
-        Greatest difference of the float file from torch, BW.
-    rrmse_points
-        What eight bits may add to the rRMSE of any axis, percentage points.
-    rms_bw, p999_bw
-        RMS and 99.9th percentile of the difference from torch, vertical, BW.
-    micro_lsb
-        Greatest difference of LiteRT's reference kernels from TFLite Micro, steps of the last bit. XNNPACK rounds in
-        its own way in every layer, so that a deep network is 3 steps off; its difference is reported, and its forces
-        keep the bounds in BW.
-    """
-
-    float_bw: float = 1e-5
-    rrmse_points: float = 0.1
-    rms_bw: float = 0.02
-    p999_bw: float = 0.06
-    micro_lsb: int = 2
-
-
-BOUNDS = Bounds()
 
 
 @dataclass(frozen=True)

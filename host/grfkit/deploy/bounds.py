@@ -1,0 +1,48 @@
+"""What a bundle has to keep, imported without torch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Bounds(NamedTuple):
+    """What a bundle has to keep.
+
+    Attributes
+    ----------
+    float_bw
+        Greatest difference of the float file from torch, BW.
+    rrmse_points
+        What eight bits may add to the rRMSE of any axis, percentage points.
+    rms_bw, p999_bw
+        RMS and 99.9th percentile of the difference from torch, vertical, BW.
+    micro_lsb
+        Greatest difference of LiteRT's reference kernels from TFLite Micro, steps of the last bit. XNNPACK rounds in
+        its own way in every layer, so that a deep network is 3 steps off; its difference is reported, and its forces
+        keep the bounds in BW.
+    """
+
+    float_bw: float = 1e-5
+    rrmse_points: float = 0.1
+    rms_bw: float = 0.02
+    p999_bw: float = 0.06
+    micro_lsb: int = 2
+
+
+BOUNDS = Bounds()
+
+
+def bound_of(figure: str) -> float | None:
+    """Return the bound of a figure by its name; None for one that is reported only, or is not of parity."""
+    for text, bound in (
+        ("torch to float32 TFLite, greatest", BOUNDS.float_bw),
+        (": rRMSE added, ", BOUNDS.rrmse_points),
+        (": error added, RMS, vgrf", BOUNDS.rms_bw),
+        (": error added, p99.9, vgrf", BOUNDS.p999_bw),
+        ("BUILTIN_REF to TFLite Micro, greatest", float(BOUNDS.micro_lsb)),
+        ("differ in another order", 0.0),
+        ("windows that differ", 0.0),
+    ):
+        if text in figure:
+            return bound
+    return None

@@ -1,0 +1,91 @@
+"""One small trained model, converted once, for the tests of bundles: simulated insoles, three in training, one not."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from grfkit.deploy.clib import compiler
+from test_estimate import as_trial, simulated
+
+TRAINED, STRANGER = ("P1", "P2", "P3"), "P9"
+
+
+def need_tensorflow() -> None:
+    """Skip where no model can be converted and proven."""
+    for name in ("tensorflow", "tf_keras", "ai_edge_litert", "tflite_micro"):
+        if find_spec(name) is None:
+            pytest.skip(f"{name} is not installed; bundles are made with grfkit[quantize]")
+
+
+def need_compiler() -> None:
+    """Skip where no C can be compiled."""
+    if compiler() is None:
+        pytest.skip("no C compiler (cc, gcc, clang)")
+
+
+@dataclass(frozen=True)
+class Small:
+    """A model's folder, trials of a trained person and of a stranger, and its conversion."""
+
+    folder: Path
+    converted: object
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def stranger(self) -> Path:
+        return self.folder / f"{STRANGER}.nc"
+
+    @property
+    def known(self) -> Path:
+        return self.folder / f"{TRAINED[0]}.nc"
+
+    @property
+    def bundle(self) -> Path:
+        return self.folder / "small_net"
+
+    def export(self, out: Path, **asked: object):
+        """Export with the conversion that was made once."""
+        from grfkit.deploy import bundle
+
+        with patch.object(bundle, "convert_model", lambda *_, **__: self.converted):
+            return bundle.export(self.model, out, **{"held_out": [self.stranger], "boards": (), **asked})
+
+
+@functools.lru_cache(maxsize=1)
+def small() -> Small:
+    """Return the model, its conversion, and a bundle of it; about a minute, once in a process."""
+    from grfkit.deploy.convert import convert_model
+    from grfkit.learn.jobs import train_job
+    from grfkit.learn.model import GrfModel
+    from grfkit.learn.recipe import parse_recipe
+
+    folder = Path(tempfile.mkdtemp(prefix="grfkit-bundle-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in (*TRAINED, STRANGER):
+        as_trial(simulated(int(name[1:])), name).to_netcdf(folder / f"{name}.nc")
+    recipe = parse_recipe(
+        {
+            "network": {"name": "bilstm", "hidden": 16, "head": [16], "dropout": 0.0},
+            "train": {
+                "statics": ["contact_s"], "epochs": 4, "patience": 0, "batch": 16, "lr": 3e-3, "missing_masks": True,
+            },
+            "cut": {"points": 51, "kinds": ["insole"]},
+            "inner": 0,
+        }
+    )  # fmt: skip
+    train_job([folder / f"{name}.nc" for name in TRAINED], recipe, out=folder / "model", force=False)
+    made = Small(folder, convert_model(GrfModel.load(folder / "model")))
+    made.export(made.bundle)
+    return made

@@ -1,0 +1,270 @@
+"""A bundle that was changed in any way is refused, and the refusal names what was changed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bundle_models import Small, need_compiler, need_tensorflow, small
+from grfkit.deploy.verify import arrays_that_differ, check_files, verify
+from grfkit.errors import BadInputError, RefusedError
+from grfkit.runtime.bundle import load_bundle
+from grfkit.runtime.sums import read_sums, sums_text
+
+
+@pytest.fixture(scope="module")
+def made() -> Small:
+    need_tensorflow()
+    return small()
+
+
+@pytest.fixture
+def copy(made: Small, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made.bundle, tmp_path / "small_net"))
+
+
+def flip(path: Path, rng: np.random.Generator) -> None:
+    content = bytearray(path.read_bytes())
+    content[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+    path.write_bytes(bytes(content))
+
+
+def sign_again(folder: Path, change: Callable[[dict], None] | None = None) -> None:
+    """Write manifest and SHA256SUMS for files that were changed, as somebody would who wants to be believed."""
+    path = folder / "manifest.json"
+    told = json.loads(path.read_text())
+    if change is not None:
+        change(told)
+    for entry in told["files"]:
+        content = (folder / entry["path"]).read_bytes()
+        entry["sha256"], entry["bytes"] = hashlib.sha256(content).hexdigest(), len(content)
+    path.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+    digests = {
+        p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != "SHA256SUMS"
+    }
+    (folder / "SHA256SUMS").write_text(sums_text(digests))
+
+
+def test_a_bundle_as_written_is_proven_throughout(made: Small) -> None:
+    found = verify(made.bundle)
+    need_compiler()
+    assert found.missing == ()
+    assert [p.name for p in found.proofs] == [
+        "files", "manifest", "gate", "counts and forces", "TFLite Micro", "LiteRT", "trained model", "C",
+    ]  # fmt: skip
+    assert found.files == len([p for p in made.bundle.rglob("*") if p.is_file()]) - 1
+
+
+def test_one_flipped_bit_in_any_file_is_refused_by_that_file_s_name(made: Small, copy: Path) -> None:
+    rng = np.random.default_rng(20261121)
+    files = sorted(p.relative_to(made.bundle) for p in made.bundle.rglob("*") if p.is_file())
+    assert {"manifest.json", "SHA256SUMS", "CARD.md", "README.md", "golden.npz", "model.tflite"} <= {
+        str(f) for f in files
+    }
+    for name in files:
+        for _ in range(8):
+            flip(copy / name, rng)
+            with pytest.raises(RefusedError, match=f"{re.escape(str(copy / name))}: "):
+                verify(copy)
+            shutil.copyfile(made.bundle / name, copy / name)
+    check_files(copy)
+
+
+def test_a_changed_digest_file_is_told_from_a_changed_manifest(made: Small, copy: Path) -> None:
+    sums = copy / "SHA256SUMS"
+    text = sums.read_text()
+    line = next(one for one in text.splitlines() if one.endswith("  manifest.json"))
+    wrong = ("0" if line[0] != "0" else "1") + line[1:]
+    for changed in (text.replace(line, wrong), text.replace(line + "\n", ""), text + "\n", text[:-1], "", "\n" + text):
+        sums.write_text(changed)
+        with pytest.raises(RefusedError, match="SHA256SUMS: is not as it was written"):
+            verify(copy)
+    sums.write_bytes(text.encode()[:-3] + b"\xff\xfe\n")
+    with pytest.raises(RefusedError, match="SHA256SUMS: has bytes that are no text"):
+        verify(copy)
+
+
+def test_files_too_many_too_few_or_links_are_refused_by_name(made: Small, copy: Path) -> None:
+    (copy / "c" / "extra.c").write_text("int x;")
+    with pytest.raises(RefusedError, match=r"c/extra\.c: is no file of the bundle"):
+        verify(copy)
+    (copy / "c" / "extra.c").unlink()
+    (copy / "CARD.md").rename(copy.parent / "CARD.md")
+    with pytest.raises(RefusedError, match=r"CARD\.md: is missing"):
+        verify(copy)
+    (copy / "CARD.md").symlink_to(copy.parent / "CARD.md")
+    with pytest.raises(RefusedError, match=r"CARD\.md: is missing, a link"):
+        verify(copy)
+    with pytest.raises(BadInputError, match="is no bundle"):
+        verify(copy.parent)
+    with pytest.raises(BadInputError, match="is no bundle"):
+        verify(made.model)
+
+
+def change_scale(told: dict) -> None:
+    told["output"]["scale"] *= 1.01
+
+
+def change_column(told: dict) -> None:
+    told["columns"][3]["multiplier"] += 1
+
+
+def change_axis(told: dict) -> None:
+    told["axes"][0]["name"] = "apgrf"
+
+
+def change_bound(told: dict) -> None:
+    figure = next(f for f in told["parity"]["figures"] if "RMS, vgrf" in f["name"])
+    figure["bound"] = 0.5
+
+
+def change_participants(told: dict) -> None:
+    told["trained_on"] = ["P1"]
+
+
+def change_figure(told: dict) -> None:
+    told["parity"]["figures"][0]["bound"] = 0.0
+
+
+def change_centre(told: dict) -> None:
+    told["axes"][0]["centre"] += 0.01
+
+
+def change_greatest(told: dict) -> None:
+    for figure in told["parity"]["figures"]:
+        if "greatest, vgrf" in figure["name"]:
+            figure["value"] = 1e-5
+
+
+def change_detector(told: dict) -> None:
+    told["detector"]["contacts"]["on_q8"] = 30
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (change_scale, "output differ"),
+        (change_column, "columns differ"),
+        (change_axis, "axes differ"),
+        (change_bound, "has to keep 0.02, not 0.5"),
+        (change_participants, "trained_on differ"),
+        (change_figure, "figure '.*' is beyond its bound"),
+        (change_centre, "force is not what the manifest's axes make"),
+        (change_greatest, "vgrf is .* BW from torch"),
+        (change_detector, "detector differ"),
+    ],
+)
+def test_a_manifest_that_lies_is_refused_though_every_digest_fits(
+    copy: Path, change: Callable[[dict], None], said: str
+) -> None:
+    sign_again(copy, change)
+    check_files(copy)
+    with pytest.raises(RefusedError, match=said):
+        verify(copy)
+
+
+def test_unknown_fields_and_other_versions_are_refused_by_the_schema(copy: Path) -> None:
+    for change in ({"colour": "red"}, {"format_version": "2"}, {"model": "other.tflite"}):
+        manifest = (copy / "manifest.json").read_bytes()
+        sign_again(copy, lambda told, change=change: told.update(change))
+        with pytest.raises(RefusedError, match=f"manifest.json: {next(iter(change))}"):
+            verify(copy)
+        (copy / "manifest.json").write_bytes(manifest)
+
+
+def test_weights_that_are_not_the_tflite_s_are_refused_though_every_digest_fits(made: Small, copy: Path) -> None:
+    source = copy / "c" / "small_net.c"
+    text = source.read_text()
+    source.write_text(re.sub(r"(static const int16_t \w+\[\d+\] GRF_ALIGNED = \{\s*)-?\d+", r"\g<1>77", text, count=1))
+    assert source.read_text() != text
+    sign_again(copy)
+    with pytest.raises(RefusedError, match=r"small_net\.c: \w*weights_\d is not what model\.tflite holds"):
+        verify(copy)
+
+
+def test_another_runtime_is_refused_by_what_it_answers(copy: Path) -> None:
+    need_compiler()
+    source = copy / "runtime" / "grf_lstm.c"
+    text = source.read_text()
+    assert "+=" in text or "->zero" in text
+    source.write_text(text.replace("->zero", "->zero + 1", 1) if "->zero" in text else text.replace("+=", "-=", 1))
+    sign_again(copy)
+    with pytest.raises((RefusedError, BadInputError)):
+        verify(copy)
+
+
+def test_golden_answers_that_are_not_the_model_s_are_refused(copy: Path) -> None:
+    with np.load(copy / "golden.npz") as stored:
+        golden = dict(stored)
+    golden["output_int8"][0, 5, 0] ^= 1
+    told = json.loads((copy / "manifest.json").read_text())
+    real = (golden["output_int8"].astype(float) - told["output"]["zero_point"]) * told["output"]["scale"]
+    golden["force"] = real * [a["size"] for a in told["axes"]] + [a["centre"] for a in told["axes"]]
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **golden)
+    (copy / "golden.npz").write_bytes(buffer.getvalue())
+    sign_again(copy)
+    with pytest.raises(RefusedError, match="1 LSB from the golden windows"):
+        verify(copy)
+
+
+def test_a_tflite_of_another_model_is_refused(made: Small, copy: Path) -> None:
+    shutil.copyfile(copy / "model_float32.tflite", copy / "model.tflite")
+    with pytest.raises(RefusedError, match=r"model\.tflite: was changed"):
+        load_bundle(copy)
+    sign_again(copy)
+    with pytest.raises(RefusedError, match="CRC-32"):
+        load_bundle(copy)
+    with pytest.raises((RefusedError, BadInputError)):
+        verify(copy)
+
+
+def test_running_a_bundle_refuses_a_changed_manifest_and_tflite(made: Small, copy: Path) -> None:
+    rng = np.random.default_rng(5)
+    for name in ("manifest.json", "model.tflite", "SHA256SUMS"):
+        flip(copy / name, rng)
+        with pytest.raises(RefusedError, match=f"{name}: "):
+            load_bundle(copy)
+        shutil.copyfile(made.bundle / name, copy / name)
+    load_bundle(copy)
+
+
+def test_verify_needs_neither_torch_nor_tensorflow(made: Small) -> None:
+    code = (
+        "import sys; from pathlib import Path; from grfkit.deploy.verify import verify; "
+        f"verify(Path({str(made.bundle)!r})); "
+        "print([m for m in ('torch', 'tensorflow', 'tf_keras') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("[]")
+
+
+def test_sums_are_read_back_and_arrays_compared_by_name_and_value() -> None:
+    one = "static const int16_t a[2] GRF_ALIGNED = {\n    1, 2,\n};\n"
+    assert arrays_that_differ(one, one.replace("\n    1, 2,", " 1,\n 2,")) == []
+    assert arrays_that_differ(one, one.replace("2,", "3,")) == ["a"]
+    assert arrays_that_differ(one, one.replace(" a[", " b[")) == ["a", "b"]
+    assert arrays_that_differ(one, one.replace("int16_t", "int32_t")) == ["a"]
+
+
+def test_digest_lines_take_plain_paths_only(tmp_path: Path) -> None:
+    digest = "0" * 64
+    (tmp_path / "SHA256SUMS").write_text(sums_text({"a/b.c": digest, "c.md": digest}))
+    assert read_sums(tmp_path) == {"a/b.c": digest, "c.md": digest}
+    for path in ("/etc/passwd", "a b", "../x\n"):
+        (tmp_path / "SHA256SUMS").write_text(sums_text({path: digest}))
+        with pytest.raises(RefusedError):
+            read_sums(tmp_path)

@@ -1,0 +1,131 @@
+"""grf-quantize as installed: exit codes, what goes where, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from bundle_models import STRANGER, Small, need_tensorflow, small
+from grfkit.cli.quantize import main
+from grfkit.cli.quantize_run import boards_of
+from grfkit.errors import BadInputError
+
+SCRIPT = Path(sys.executable).parent / "grf-quantize"
+
+
+@pytest.fixture(scope="module")
+def made() -> Small:
+    need_tensorflow()
+    return small()
+
+
+def here(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with patch.object(sys, "argv", ["grf-quantize", *map(str, arguments)]), pytest.raises(SystemExit) as stop:
+        main()
+    said = capsys.readouterr()
+    return int(stop.value.code or 0), said.out, said.err
+
+
+def converted_once(made: Small):
+    from grfkit.deploy import bundle
+
+    return patch.object(bundle, "convert_model", lambda *_, **__: made.converted)
+
+
+def test_help_answers_at_once_and_without_heavy_imports() -> None:
+    if not SCRIPT.exists():
+        pytest.skip("grf-quantize is not installed as a script here")
+    for arguments in (["--help"], ["export", "--help"], ["verify", "--help"]):
+        best = 9.0
+        for _ in range(5):
+            start = time.perf_counter()
+            done = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, check=False)
+            best = min(best, time.perf_counter() - start)
+        assert done.returncode == 0
+        assert "Exit codes: 0 done, 2 input" in " ".join(done.stdout.split())
+        assert best < 0.5
+    code = "import sys, grfkit.cli.quantize; print([m for m in ('numpy', 'torch', 'xarray') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_export_and_verify_from_the_command_line(
+    made: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "edge"
+    with converted_once(made):
+        code, said, err = here(
+            capsys, "export", made.model, "--out", out, "--held-out", made.stranger, "--boards", "none", "--json"
+        )
+        assert code == 0, err
+        told = json.loads(said)
+        assert told["parity"]["participants"] == [STRANGER]
+        assert told["folder"] == str(out)
+        code, said, err = here(capsys, "export", made.model, "--out", out, "--boards", "none")
+        assert (code, said) == (2, "")
+        assert "use --force" in err
+        code, said, err = here(capsys, "export", made.model, "--out", out, "--boards", "none", "--force")
+        assert code == 0, err
+    assert "training people" in said
+    assert "note: no held-out people were at hand" in said
+    code, said, err = here(capsys, "verify", out, "--json")
+    assert code == 0, err
+    assert all(p["proven"] for p in json.loads(said)["proofs"] if p["name"] != "C")
+    code, said, _ = here(capsys, "verify", out)
+    assert code == 0
+    assert "proven: LiteRT" in said
+
+
+def test_refusals_end_with_3_and_bad_input_with_2(
+    made: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(made.bundle, tmp_path / "b"))
+    (copy / "CARD.md").write_text("The best model there is.")
+    code, said, err = here(capsys, "verify", copy)
+    assert (code, said) == (3, "")
+    assert "CARD.md: was changed" in err
+    assert "Traceback" not in err
+    assert here(capsys, "verify", tmp_path / "nothing")[0] == 2
+    assert here(capsys, "export", tmp_path / "nothing", "--out", tmp_path / "x")[0] == 2
+    assert here(capsys, "export", made.model, "--out", tmp_path / "x", "--boards", "uno")[0] == 2
+    assert here(capsys, "export", made.model)[0] == 2
+    assert here(capsys, "export", made.model, "--out", tmp_path / "x", "--held-out", made.known)[0] == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["b"]
+
+
+def test_every_broken_bound_is_said_and_the_failed_bundle_can_be_looked_at(
+    made: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from grfkit.deploy import bundle
+    from grfkit.deploy.bounds import BOUNDS
+
+    strict = BOUNDS._replace(rms_bw=0.0, float_bw=0.0)
+    honest = bundle.export
+    with (
+        converted_once(made),
+        patch.object(bundle, "export", lambda *a, **k: honest(*a, **k, bounds=strict)),
+    ):
+        code, said, err = here(
+            capsys, "export", made.model, "--out", tmp_path / "b", "--held-out", made.stranger, "--boards", "none",
+            "--keep-failed", tmp_path / "look",
+        )  # fmt: skip
+    assert (code, said) == (3, "")
+    assert "torch to float32 TFLite" in err
+    assert err.count("error added, RMS, vgrf") >= 3
+    assert [p.name for p in tmp_path.iterdir()] == ["look"]
+
+
+def test_boards_are_named_once_each() -> None:
+    assert boards_of("all") == ("mps2-an386", "mps2-an500", "mps2-an505", "mps3-an547")
+    assert boards_of("none") == ()
+    assert boards_of("mps2-an505, mps2-an386") == ("mps2-an505", "mps2-an386")
+    for wrong in ("m4f", "mps2-an386,", "mps2-an386,mps2-an386"):
+        with pytest.raises(BadInputError, match="--boards names"):
+            boards_of(wrong)
