@@ -1,8 +1,8 @@
 """Distillation: a small network of the past taught by a large one, on training windows only.
 
 The loss is ``share * truth + (1 - share) * teacher`` (the weighted sum of Hinton et al. 2015, arXiv:1503.02531, with
-squared errors in both parts). With ``w`` the weight of a sample, ``y`` the truth and ``t`` the teacher's answer it is, up
-to what no weight of the student moves, ``W (f - z)^2`` with ``W = share * w + (1 - share)`` and
+squared errors in both parts). With ``w`` the weight of a sample, ``y`` the truth and ``t`` the teacher's answer it is,
+up to what no weight of the student moves, ``W (f - z)^2`` with ``W = share * w + (1 - share)`` and
 ``z = (share * w * y + (1 - share) * t) / W``. So a student is trained like any network, on the windows of
 :func:`taught`; where the truth does not count the teacher's answer does.
 """
@@ -77,11 +77,12 @@ def taught(data: StanceSet, said: Floats, *, share: float) -> StanceSet:
         raise BadInputError(f"the teacher's answers have shape {said.shape}, the targets {truth.shape}")
     known = np.isfinite(truth).all(axis=2) & (weight > 0)
     answered = np.isfinite(said).all(axis=2)
-    of_truth, of_teacher = share * np.where(known, weight, 0.0), (1.0 - share) * answered
+    of_truth = np.asarray(share * np.where(known, weight, 0.0), dtype=np.float64)
+    of_teacher = np.asarray((1.0 - share) * answered, dtype=np.float64)
     whole = of_truth + of_teacher
-    mixed = np.where(known[:, :, None], truth, 0.0) * of_truth[:, :, None]
+    mixed = np.where(known[:, :, None], truth, 0.0).astype(np.float64) * of_truth[:, :, None]
     mixed += np.where(answered[:, :, None], said, 0.0) * of_teacher[:, :, None]
-    mixed /= np.where(whole > 0, whole, 1.0)[:, :, None]
+    mixed /= np.asarray(np.where(whole > 0, whole, 1.0))[:, :, None]
     return _with_answers(data, np.ones(data.size, dtype=bool), mixed, whole)
 
 
