@@ -75,8 +75,8 @@ def taught(data: StanceSet, said: Floats, *, share: float) -> StanceSet:
     _, truth, weight = data.arrays()
     if said.shape != truth.shape:
         raise BadInputError(f"the teacher's answers have shape {said.shape}, the targets {truth.shape}")
-    known = np.isfinite(truth).all(axis=2) & (weight > 0)
-    answered = np.isfinite(said).all(axis=2)
+    known = np.asarray(np.isfinite(truth).all(axis=2) & (weight > 0))
+    answered = np.asarray(np.isfinite(said).all(axis=2))
     of_truth = np.asarray(share * np.where(known, weight, 0.0), dtype=np.float64)
     of_teacher = np.asarray((1.0 - share) * answered, dtype=np.float64)
     whole = of_truth + of_teacher
