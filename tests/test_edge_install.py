@@ -1,0 +1,107 @@
+"""The edge install: a wheel in an empty environment answers by a bundle, by either interpreter, without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from bundle_models import Small, need_tensorflow, small
+
+ROOT = Path(__file__).resolve().parents[1]
+LITERT = ("[edge]", (), "ai-edge-litert")
+OLD = ("", ("tflite-runtime==2.14.0", "numpy<2"), "tflite-runtime")
+UNWANTED = ("torch", "tensorflow", "tf_keras", "safetensors")
+
+
+def pip(*arguments: str | Path, python: str | Path = sys.executable) -> None:
+    """Run pip; where the package index cannot be reached the test is skipped, any other failure fails it."""
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    offline = ("Temporary failure in name resolution", "Network is unreachable", "ConnectTimeoutError")
+    if done.returncode and any(text in done.stderr for text in offline):
+        pytest.skip("the package index cannot be reached from here")
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def made() -> Small:
+    need_tensorflow()
+    return small()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", ROOT, "--no-deps", "-w", folder)
+    (path,) = folder.glob("grfkit-*.whl")
+    return path
+
+
+def here(made: Small, out: Path) -> xr.DataTree:
+    """The same estimate by this environment."""
+    from grfkit.cli.estimate_run import run_estimate
+    from grfkit.io import ReadOptions
+
+    run_estimate(made.bundle, made.stranger, ReadOptions(), {}, out=out, insole="", heel_m=0.0, force=False)
+    return xr.open_datatree(out, engine="h5netcdf", decode_times=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("extra", "more", "package"), [LITERT, OLD], ids=["litert", "tflite-runtime"])
+def test_a_clean_environment_estimates_by_a_bundle(
+    made: Small, wheel: Path, tmp_path: Path, extra: str, more: tuple[str, ...], package: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    if package == "tflite-runtime" and sys.version_info >= (3, 12):
+        pytest.skip("tflite-runtime 2.14.0 has no wheel past Python 3.11")
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=120)
+    python = venv / "bin" / "python"
+    pip("install", f"{wheel}{extra}", *more, python=python)
+    found = [m for m in UNWANTED if _ran(python, "-c", f"import {m}").returncode == 0]
+    assert found == []
+    out = tmp_path / "edge.nc"
+    done = _ran(venv / "bin" / "grf-estimate", made.bundle, made.stranger, "--out", out, "--json")
+    assert done.returncode == 0, done.stderr
+    network = xr.open_datatree(out, engine="h5netcdf", decode_times=False).attrs
+    told = json.loads(done.stdout)
+    assert package in json.dumps(told) or package in str(network)
+    edge, own = xr.open_datatree(out, engine="h5netcdf", decode_times=False), here(made, tmp_path / "own.nc")
+    for foot in ("force_left", "force_right"):
+        off = np.abs(edge[foot]["vgrf_bw"].values - own[foot]["vgrf_bw"].values)
+        assert np.array_equal(np.isnan(edge[foot]["vgrf_bw"].values), np.isnan(own[foot]["vgrf_bw"].values))
+        assert np.nanquantile(off, 0.999) <= 0.06
+    with capsys.disabled():
+        print(
+            f"\n{package}: {_size_mb(venv):.0f} MB installed, of it {_own_mb(venv, package):.1f} MB {package};", end=" "
+        )
+        print(f"import {_import_s(python):.2f} s, interpreter alone {_import_s(python, 'grfkit.runtime.bundle'):.2f} s")
+
+
+def _ran(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300, check=False)
+
+
+def _size_mb(folder: Path) -> float:
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file() and not p.is_symlink()) / 1e6
+
+
+def _own_mb(venv: Path, package: str) -> float:
+    (site,) = venv.glob("lib/python*/site-packages")
+    return _size_mb(site / package.replace("-", "_"))
+
+
+def _import_s(python: Path, module: str = "grfkit.cli.estimate_run") -> float:
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        assert _ran(python, "-c", f"import {module}").returncode == 0
+        best = min(best, time.perf_counter() - start)
+    return best
