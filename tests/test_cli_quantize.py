@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -43,14 +43,13 @@ def test_help_answers_at_once_and_without_heavy_imports() -> None:
     if not SCRIPT.exists():
         pytest.skip("grf-quantize is not installed as a script here")
     for arguments in (["--help"], ["export", "--help"], ["verify", "--help"]):
-        best = 9.0
-        for _ in range(5):
-            start = time.perf_counter()
-            done = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, check=False)
-            best = min(best, time.perf_counter() - start)
+        before = os.times()
+        done = subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, check=False)
+        after = os.times()
         assert done.returncode == 0
         assert "Exit codes: 0 done, 2 input" in " ".join(done.stdout.split())
-        assert best < 0.5
+        spent = after.children_user + after.children_system - before.children_user - before.children_system
+        assert spent < 0.5, "of one core; the wall clock tells how busy the machine is"
     code = "import sys, grfkit.cli.quantize; print([m for m in ('numpy', 'torch', 'xarray') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
