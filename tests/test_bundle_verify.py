@@ -148,6 +148,10 @@ def change_greatest(told: dict) -> None:
             figure["value"] = 1e-5
 
 
+def change_filter(told: dict) -> None:
+    told["imu_lowpass_hz"] = 20.0
+
+
 def change_detector(told: dict) -> None:
     told["detector"]["contacts"]["on_q8"] = 30
 
@@ -164,6 +168,7 @@ def change_detector(told: dict) -> None:
         (change_centre, "force is not what the manifest's axes make"),
         (change_greatest, "vgrf is .* BW from torch"),
         (change_detector, "detector differ"),
+        (change_filter, "imu_lowpass_hz differ"),
     ],
 )
 def test_a_manifest_that_lies_is_refused_though_every_digest_fits(
@@ -192,6 +197,17 @@ def test_weights_that_are_not_the_tflite_s_are_refused_though_every_digest_fits(
     sign_again(copy)
     with pytest.raises(RefusedError, match=r"small_net\.c: \w*weights_\d is not what model\.tflite holds"):
         verify(copy)
+
+
+def test_a_bundle_of_an_older_runtime_is_held_to_what_it_answers(copy: Path) -> None:
+    need_compiler()
+    source, runtime = copy / "c" / "small_net.c", copy / "runtime" / "grf_math.c"
+    source.write_text(source.read_text().replace("weights_0", "old_weights_0"))
+    runtime.write_text("/* as it was a year ago */\n" + runtime.read_text())
+    sign_again(copy)
+    (proof,) = [p for p in verify(copy).proofs if p.name == "C"]
+    assert "of another grfkit" in proof.said
+    assert proof.proven
 
 
 def test_another_runtime_is_refused_by_what_it_answers(copy: Path) -> None:

@@ -125,6 +125,11 @@ def _placement(manifest: Manifest) -> str:
     ]
     if turned:
         lines.append(f"* On a left foot the signs of {', '.join(turned)} turn before anything else.")
+    if manifest.imu_lowpass_hz:
+        lines.append(
+            f"* Inertial signals went through a zero-lag Butterworth of {manifest.imu_lowpass_hz:g} Hz; a device that"
+            " filters otherwise gives other windows."
+        )
     if manifest.cells == "relative":
         lines.append(
             "* Insole cells are relative: their unloaded level is taken off, and 1 is the load of all cells at the"

@@ -120,7 +120,7 @@ def check_files(folder: Path) -> int:
         raise RefusedError(f"{folder / missing[0]}: is missing; {SUMS} names it")
     if unknown:
         raise RefusedError(
-            f"{folder / unknown[0]}: is no file of the bundle; take it out (a build folder goes elsewhere)"
+            f"{folder / unknown[0]}: is no file of the bundle; take it out (make clean, if make built it)"
         )
     for path in digests:
         check_digest(folder, path, digests)

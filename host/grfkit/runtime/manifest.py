@@ -163,6 +163,8 @@ class Manifest(_Document):
     window, points, rate_hz, cut, mirrored, cells
         Of the windows the network takes; ``cells`` is ``relative`` where insole cells are held against the foot's own
         steps.
+    imu_lowpass_hz
+        Of the zero-lag Butterworth (second order each way) that inertial signals went through first; 0: none.
     force_unit
         ``BW``, or ``N`` where the mass turns it into body weights.
     c
@@ -182,6 +184,7 @@ class Manifest(_Document):
     cut: str
     mirrored: bool
     cells: Literal["as recorded", "relative"]
+    imu_lowpass_hz: float = Field(ge=0)
     input: Tensor
     output: Tensor
     columns: tuple[Column, ...]
