@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -205,3 +206,26 @@ def test_what_cannot_be_taught_is_refused(data: StanceSet, teacher: GrfModel) ->
         teacher_answers(vertical, own)
     with pytest.raises(BadInputError, match="student has not been trained"):
         Distilled("student", TEACHER, CONFIG, CONFIG).predictor(own, FOLD).predict(own)
+
+
+def test_grf_train_takes_a_teacher(data: StanceSet, teacher: GrfModel, tmp_path: Any) -> None:
+    from typer.testing import CliRunner
+
+    from grfkit.cli.train import app
+
+    data.of("abcd").to_netcdf(tmp_path / "set.nc")
+    teacher.save(tmp_path / "teacher")
+    words = [str(tmp_path / "set.nc"), "--out", str(tmp_path / "m"), "--teacher", str(tmp_path / "teacher"), "--json"]
+    done = CliRunner().invoke(app, [*words, "--network", "tcn", "--epochs", "2"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["network"]["name"], len(told["tried"])) == ("tcn", len(distill.SHARES))
+    made = GrfModel.load(tmp_path / "m")
+    assert made.spec.scaler.channels == teacher.spec.scaler.channels
+    assert made.spec.training["teacher"]["participants"] == list(teacher.participants)
+    assert (tmp_path / "m" / "CARD.md").exists()
+    again = CliRunner().invoke(app, words)
+    assert isinstance(again.exception, BadInputError)
+    assert "exists; use --force" in str(again.exception)
+    both = CliRunner().invoke(app, [*words, "--search", "2", "--force"])
+    assert "leave out --search, --study and --regime" in str(both.exception)

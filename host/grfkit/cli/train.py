@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..errors import BadInputError
 from . import common
 
 app = common.make_app()
@@ -22,6 +23,10 @@ Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="At most so 
 Device = Annotated[str, typer.Option("--device", help="cpu, or cuda where there is one.")]
 Study = Annotated[
     Path | None, typer.Option("--study", help="Keep the search's state in this file; else OUT.search.db while it runs.")
+]
+Teacher = Annotated[
+    Path | None,
+    typer.Option("--teacher", help="A trained model: teach a small network of the past what it says, and the truth."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
@@ -48,6 +53,7 @@ def train(
         ),
     ] = None,
     study: Study = None,
+    teacher: Teacher = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -59,8 +65,25 @@ def train(
     from .learn_run import plan_of_search, recipe_of, run_training
 
     recipe = recipe_of(preset, kind, config, network=network, regime=regime, epochs=epochs, device=device)
+    if teacher is not None:
+        if search is not None or regime or study is not None:
+            raise BadInputError("--teacher chooses among its own students; leave out --search, --study and --regime")
+        from ..learn.distill import student_job
+
+        made = student_job(trials, recipe, teacher, named=bool(network), out=out, force=force)
+        print(json.dumps(made, indent=2) if as_json else _student_text(made))
+        return
     summary, text = run_training(trials, recipe, out=out, force=force, plan=plan_of_search(recipe, search), study=study)
     print(json.dumps(summary, indent=2) if as_json else text)
+
+
+def _student_text(made: dict[str, Any]) -> str:
+    """Return the words of a student."""
+    tried = ", ".join(f"{t['network']['name']} {t['network']['hidden']} {t['inner_loss']:.4g}" for t in made["tried"])
+    return (
+        f"{made['model']}: {made['network']['name']}, {made['parameters']} parameters, taught"
+        f" {1 - made['share_of_truth']:.0%} by the teacher\n  inner loss of what was tried: {tried}"
+    )
 
 
 def main() -> None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,9 @@ from ..errors import BadInputError
 from .baselines import Predictor
 from .folds import Fold
 from .model import GrfModel, calibration_windows, predict
+from .model import _check_replaceable as check_replaceable
 from .networks import NetworkConfig, network_config, parameter_count
+from .recipe import Recipe, load_sets
 from .stance_set import StanceSet
 from .train import TrainConfig, check_blind, fit
 
@@ -208,6 +212,46 @@ def _digest(model: GrfModel) -> str:
     state = model.network.state_dict()
     content = b"".join(k.encode() + v.detach().cpu().contiguous().numpy().tobytes() for k, v in sorted(state.items()))
     return hashlib.sha256(content).hexdigest()
+
+
+def student_job(
+    paths: Sequence[Path], recipe: Recipe, teacher: Path, *, named: bool, out: Path, force: bool = False
+) -> dict[str, Any]:
+    """Write the student of a trained model, taught on trials, with its card; return a summary.
+
+    Parameters
+    ----------
+    recipe
+        Of the student; channels and statics are the teacher's where it names none.
+    named
+        Whether the recipe's network is asked for; else one of :data:`STUDENTS` is chosen on the inner participants.
+
+    Raises
+    ------
+    BadInputError
+        If the output exists and ``force`` is false, or the trials do not fit the teacher; nothing is written then.
+    """
+    from .card import write_card
+    from .jobs import summary, usable, whole_fold
+
+    model = GrfModel.load(teacher)
+    check_replaceable(out, force=force)
+    data = load_sets(paths, recipe)
+    recipe, findings = usable(data, recipe)
+    plain, own, scaler = TrainConfig(), recipe.train, model.spec.scaler
+    unsaid = {n: getattr(scaler, n) for n in ("channels", "statics") if getattr(own, n) == getattr(plain, n)}
+    made = distil(
+        model, data, whole_fold(data, max(1, recipe.inner)), own.model_copy(update=unsaid),
+        students=(recipe.network_config(),) if named else STUDENTS,
+    )  # fmt: skip
+    made.model.save(out, force=force)
+    write_card(out)
+    tried = [asdict(t) | {"network": t.network.model_dump(mode="json")} for t in made.tried]
+    return summary(made.model, data, findings) | {
+        "model": str(out),
+        "share_of_truth": made.chosen.share,
+        "tried": tried,
+    }
 
 
 @dataclass(frozen=True)
