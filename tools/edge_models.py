@@ -1,0 +1,252 @@
+"""The trained models of the edge benchmark and their files; kept under build/edge, so that a stopped run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import accuracy_sets as sets
+from accuracy_run import MOTION
+from grfkit.deploy.convert import Converted, convert_model
+from grfkit.deploy.from_torch import plan_inputs
+from grfkit.deploy.plan import Plan
+from grfkit.deploy.tflite_file import TfliteFile
+from grfkit.learn.answers import FoldNetwork
+from grfkit.learn.baselines import Predictor
+from grfkit.learn.distill import Distilled, DistilledPredictor
+from grfkit.learn.folds import Fold, grouped_kfold
+from grfkit.learn.model import GrfModel, predict
+from grfkit.learn.networks import NetworkConfig, network_config, parameter_count
+from grfkit.learn.stance_set import StanceSet
+from grfkit.learn.train import TrainConfig
+from grfkit.runtime import from_int8, load, to_int8
+from grfkit.units import G
+
+BUILD = sets.ROOT / "build" / "edge"
+Rows = dict[str, Any]
+BILSTM, BILSTM_64, LSTM, TCN, CNN, STUDENT = "BiLSTM-32", "BiLSTM-64", "LSTM-32", "TCN", "1D-CNN (centred)", "student"
+FOOT = tuple(f"{p}_{s}_{a}_acceleration" for p in ("ankle", "heel") for s in ("left", "right") for a in "xyz")
+"""Twelve of B's channels, for the prototype's shape of 101 x 12 -> 3."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One set with what is trained on it.
+
+    Attributes
+    ----------
+    each
+        Stances of each person and surface, 0: all.
+    heads
+        Whether networks have the dense layer of the prototype only (none but the output).
+    """
+
+    name: str
+    source: str
+    each: int
+    channels: tuple[str, ...]
+    statics: tuple[str, ...]
+    epochs: int
+    folds: int
+    batch: int = 64
+    bare: bool = False
+    note: str = ""
+
+
+def benches(*, quick: bool) -> dict[str, Bench]:
+    """Return the sets of a run."""
+    few, epochs = (30, 8) if quick else (120, 40)
+    b = Bench(
+        "B", "B", few, MOTION, ("contact_s",), epochs, 4, note="20 runners on a treadmill, 66 signals of landmarks"
+    )
+    shape = replace(b, name="B, 12 signals", channels=FOOT, statics=(), bare=True, note="12 accelerations of the feet")
+    a = Bench(
+        "A", "A", 0, ("acc_*",), ("contact_s",), 20 if quick else 100, 4, 16, note="4 runners, shank acceleration"
+    )
+    chosen = {"B": b, "B12": shape, "A": a}
+    if not quick:
+        note = "SIMULATED: 5 on a treadmill, 5 overground, insole and IMU"
+        chosen["lab"] = Bench("lab", "lab", 20, ("*",), ("contact_s", "mass_kg"), 60, 5, 16, note=note)
+    return chosen
+
+
+@cache
+def stances(bench: Bench) -> StanceSet:
+    """Return the windows of a bench."""
+    make = {"B": sets.runners, "A": lambda: sets.bach_set("running", "stance")}
+    whole = sets.lab_relative(20, quick=True) if bench.source == "lab" else make[bench.source]()
+    return sets.thinned(whole, bench.each) if bench.each else whole
+
+
+def folds(bench: Bench) -> tuple[Fold, ...]:
+    """Return groups of people, each tested once."""
+    data = stances(bench)
+    people = len(data.participants)
+    return grouped_kfold(data, k=min(bench.folds, people), inner=3 if people > 9 else 1)
+
+
+def networks(bench: Bench) -> dict[str, NetworkConfig]:
+    """Return the networks by name."""
+    head = () if bench.bare else (32,)
+    plain: Rows = {"head": head, "dropout": 0.0}
+    return {
+        BILSTM: network_config("bilstm", hidden=32, **plain),
+        BILSTM_64: network_config("bilstm", hidden=64, **plain),
+        LSTM: network_config("lstm", hidden=32, **plain),
+        TCN: network_config("tcn", hidden=24, layers=3, kernel=5, **plain),
+        CNN: network_config("cnn1d", hidden=24, layers=4, kernel=5, **plain),
+    }
+
+
+def students(bench: Bench) -> tuple[NetworkConfig, ...]:
+    """Return what a student may be: smaller than the TCN, of the past only."""
+    plain: Rows = {"head": () if bench.bare else (16,), "dropout": 0.0}
+    return (
+        network_config("tcn", hidden=8, layers=3, kernel=5, **plain),
+        network_config("tcn", hidden=12, layers=3, kernel=5, **plain),
+        network_config("lstm", hidden=12, **plain),
+    )
+
+
+def training(bench: Bench) -> TrainConfig:
+    """Return how networks are trained on a bench."""
+    return TrainConfig(
+        epochs=bench.epochs, lr=5e-3, batch=bench.batch, patience=0, channels=bench.channels, statics=bench.statics,
+        threads=1,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A network as a method whose trained model is kept in a folder of each fold; in torch, or its int8 file.
+
+    Attributes
+    ----------
+    member
+        Name of the network, or :data:`STUDENT`.
+    """
+
+    name: str
+    bench: Bench
+    member: str
+    eight: bool = False
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return the untrained predictor."""
+        del data
+        return _Kept(self, fold)
+
+
+@dataclass
+class _Kept:
+    method: Kept
+    fold: Fold
+    model: GrfModel | None = None
+
+    @property
+    def name(self) -> str:
+        return self.method.name
+
+    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
+        del inner
+        self.model = _model(self.method.bench, self.method.member, self.fold, data)
+
+    def predict(self, data: StanceSet) -> NDArray[np.float64]:
+        if self.model is None:
+            raise RuntimeError(f"{self.name} has not been trained")
+        return eight_bit_answers(self.model, data) if self.method.eight else predict(self.model, data)
+
+
+def trained(bench: Bench, member: str, fold: Fold) -> GrfModel:
+    """Return the model of a fold, trained where it is not yet on the disk."""
+    return _model(bench, member, fold, fold.of(stances(bench), "train", "inner"))
+
+
+def _model(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
+    folder = BUILD / "models" / _key(bench, member, fold)
+    if not folder.exists():
+        began = time.perf_counter()
+        model = _fit(bench, member, fold, known)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        model.save(folder)
+        print(f"  {bench.name}, {fold.name}: {member} trained, {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    return GrfModel.load(folder)
+
+
+def _fit(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
+    config = training(bench)
+    if member != STUDENT:
+        one = FoldNetwork(member, networks(bench)[member], config, fold)
+        one.fit(known, fold.inner)
+        assert one.model is not None
+        return one.model
+    method = Distilled(STUDENT, networks(bench)[BILSTM], config, config, students=students(bench), slack=0.05)
+    taught = DistilledPredictor(method, fold)
+    taught.fit(known, fold.inner)
+    assert taught.student is not None
+    tried = [asdict(t) | {"network": t.network.model_dump()} for t in taught.student.tried]
+    made = taught.student.model
+    spec = made.spec.model_copy(update={"training": made.spec.training | {"tried": json.loads(json.dumps(tried))}})
+    return GrfModel(spec, made.network, made.calibration)
+
+
+def _key(bench: Bench, member: str, fold: Fold) -> str:
+    """Return a folder's name: of everything the weights depend on but the code."""
+    of = networks(bench).get(member) or networks(bench)[BILSTM]
+    chosen = [n.model_dump() for n in students(bench)] if member == STUDENT else []
+    parts = [asdict(bench), member, of.model_dump(), chosen, training(bench).model_dump(), asdict(fold)]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return f"{''.join(c for c in f'{bench.name}_{member}' if c.isalnum() or c == '_')}_{digest}"
+
+
+def converted(model: GrfModel) -> Converted:
+    """Return a model's files, converted where they are not yet on the disk."""
+    folder = BUILD / "files" / model.spec.weights_sha256[:16]
+    kinds = ("float32", "int8", "int8_as_converted")
+    if not (folder / "plan.json").exists():
+        began = time.perf_counter()
+        made = convert_model(model, kinds=("float32", "int8"))
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind in kinds:
+            (folder / f"{kind}.tflite").write_bytes(made.files[kind].content)
+        made.plan.save(folder)
+        print(f"  {model.name} converted, {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    files = {k: TfliteFile.read(folder / f"{k}.tflite") for k in kinds}
+    return Converted(Plan.load(folder), files, None, (), model.participants)
+
+
+def file_of(model: GrfModel, kind: str) -> Path:
+    """Return where one of a model's files lies."""
+    converted(model)
+    return BUILD / "files" / model.spec.weights_sha256[:16] / f"{kind}.tflite"
+
+
+def eight_bit_answers(model: GrfModel, data: StanceSet) -> NDArray[np.float64]:
+    """Return what a model's int8 file says of windows in LiteRT, in BW."""
+    made = converted(model)
+    engine = load(made.files["int8"].content, "litert")
+    into = to_int8(plan_inputs(model, data), scale=engine.input.scale, zero_point=engine.input.zero_point)
+    real = from_int8(engine.run(into.values), scale=engine.output.scale, zero_point=engine.output.zero_point)
+    forces = made.plan.forces(real)
+    return forces / (data.scalar("mass_kg") * G)[:, None, None] if made.plan.unit == "N" else forces
+
+
+def about(model: GrfModel) -> Rows:
+    """Return what a model is, in a row."""
+    network = model.spec.network
+    size = {k: network[k] for k in ("hidden", "layers", "kernel", "head") if k in network}
+    return {
+        "network": f"{network['name']} {size}".replace("'", ""), "weights": parameter_count(model.network),
+        "shape": f"{model.spec.points} x {model.spec.scaler.width + len(model.spec.scaler.statics)} -> "
+        f"{len(model.spec.scaler.axes)}",
+    }  # fmt: skip

@@ -1,0 +1,141 @@
+"""Markdown of the edge benchmark."""
+
+from __future__ import annotations
+
+from accuracy_tables import table
+from edge_boards import CHIPS, CYCLES
+from edge_models import BILSTM, TCN, Rows
+from edge_parity import BOUND_TEXT
+from grfkit.learn.scores import table_text
+
+
+def markdown(figures: Rows) -> str:
+    """Return all tables."""
+    about = figures["machine"]
+    versions = ", ".join(f"{k} {about[k]}" for k in about if k not in ("commit", "cores"))
+    lines = [
+        "# Edge benchmark",
+        "",
+        f"`make bench-edge{' ARGS=--quick' * figures['quick']}`, commit {about['commit']}, {versions}, {about['cores']}"
+        f" cores.{' QUICK: few stances, epochs and folds, no figure here is final.' * figures['quick']} All models are"
+        " trained; whoever is tested was in no training, calibration or choice.",
+        "",
+        *table([{"set": k} | v for k, v in figures["benches"].items()]),
+        "",
+        "## Goals",
+        "",
+        *_goals(figures["parts"]),
+    ]
+    for name, write in _WRITERS.items():
+        one = figures["parts"].get(name)
+        if one is not None:
+            lines += [
+                "",
+                f"## {name.capitalize()}",
+                "",
+                f"Run at commit {one['commit']}, {figures['wall_s'][name]:.0f} s.",
+                "",
+            ]
+            lines += [f"Not run: {one['error']}"] if "error" in one else write(one)
+    return "\n".join(lines) + "\n"
+
+
+def _goals(parts: Rows) -> list[str]:
+    """Return every goal of the benchmark in one table."""
+    rows: list[Rows] = []
+    for row in parts.get("latency", {}).get("ratios", []):
+        if row.get("goal"):
+            rows.append({"goal": f"{row['ratio']} {row['goal']}", "measured": f"{row['median']:.1f} x"} | _verdict(row))
+    for row in parts.get("accuracy", {}).get("B", {}).get("tables", {}).get("Goals", []):
+        if TCN in row["goal"] and BILSTM in row["goal"]:
+            rows.append(
+                {"goal": f"B, {row['axis']}: {row['goal']}", "measured": f"{row['points']:+.2f} points"} | _verdict(row)
+            )
+    for row in parts.get("boards", {}).get("prototype", []):
+        if "goal" in row:
+            text = f"{row['M']:.2f} M, {row['RAM KB']:.1f} KB"
+            rows.append(
+                {"goal": f"{row['model']} on M4F, 101 x 12 -> 3: {row['goal']}", "measured": text} | _verdict(row)
+            )
+    repaired = [r for r in parts.get("parity", {}).get("rows", []) if r["file"].startswith("int8 (")]
+    if repaired:
+        broken = [f"{r['bench']} {r['model']}: {r['bounds']}" for r in repaired if r["bounds"] != "kept"]
+        verdict = {"verdict": "NOT MET" if broken else "met"}
+        rows.append(
+            {
+                "goal": "every repaired file keeps the bounds of parity",
+                "measured": "; ".join(broken) or f"{len(repaired)} files",
+            }
+            | verdict
+        )
+    return table(rows)
+
+
+def _verdict(row: Rows) -> Rows:
+    return {"verdict": row["verdict"]}
+
+
+def _latency(one: Rows) -> list[str]:
+    loop = one["loop_ms"]
+    return [
+        f"One window of B at a time, one thread, all resident, {one['rounds']} rounds in turn; a block of calls each"
+        " of about 30 ms. Median, 10th and 90th percentile and least of the blocks. Ratios are taken round by"
+        " round. `loop` is a fixed loop of Python that each block is put between: where it is slower than its least"
+        f" ({loop['least']:.2f} ms; median {loop['median']:.2f}, 10-90 % {loop['p10']:.2f}-{loop['p90']:.2f}) the"
+        " machine was busy, and milliseconds are to be read as ratios. State is reset for each window; scaling of inputs is not"
+        " counted; int8 files take and give int8. The C runtime is written for Cortex-M.",
+        "",
+        *table(one["ratios"]),
+        "",
+        *table(one["rows"]),
+    ]
+
+
+def _accuracy(one: Rows) -> list[str]:
+    lines: list[str] = []
+    for name, found in one.items():
+        if name == "commit":
+            continue
+        lines += [f"### {name}: {found['note']}", "",
+                  f"{found['participants']} participants tested, {sum(found['windows'].values())} windows.", "",
+                  table_text(found)]  # fmt: skip
+        for title, rows in found["tables"].items():
+            lines += ["", f"**{title}**", "", *_split(rows)]
+        lines.append("")
+    return lines
+
+
+def _split(rows: list[Rows]) -> list[str]:
+    """Return rows of different columns as tables of their own."""
+    lines: list[str] = []
+    kinds: dict[tuple[str, ...], list[Rows]] = {}
+    for row in rows:
+        kinds.setdefault(tuple(row), []).append(row)
+    for some in kinds.values():
+        lines += [*table(some), ""]
+    return lines[:-1]
+
+
+def _parity(one: Rows) -> list[str]:
+    return [
+        "On people the model has not seen (the first fold's). " + BOUND_TEXT + " An rRMSE that falls is an error that"
+        " happens to point the other way.",
+        "",
+        *table(one["rows"]),
+    ]
+
+
+def _boards(one: Rows) -> list[str]:
+    chips = ", ".join(f"{chip} at {mhz:g} MHz" for chip, mhz in CHIPS.values())
+    return [
+        "Instructions (QEMU, SysTick under -icount), not cycles. gcc -O3. RAM is scratch and stack (high water); input"
+        " and answer of a window are the caller's. `estimated ms` is an ESTIMATE, measured on no chip: instructions x"
+        f" {CYCLES[0]:g} to {CYCLES[1]:g} assumed cycles each, {chips}.",
+        "",
+        *table(one["prototype"]),
+        "",
+        *table(one["rows"]),
+    ]
+
+
+_WRITERS = {"latency": _latency, "accuracy": _accuracy, "parity": _parity, "boards": _boards}
