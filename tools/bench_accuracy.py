@@ -284,6 +284,7 @@ def main() -> None:
         except Exception as error:
             made = {name: {"error": f"{type(error).__name__}: {error}"}}
             print(f"  {made[name]['error']}", file=sys.stderr)
+        figures["benchmarks"].pop(name, None)  # of an earlier run that ended early
         figures["benchmarks"] |= {n: one | {"commit": figures["machine"]["commit"]} for n, one in made.items()}
         figures["sets"] = sets.cut_at()
         figures.setdefault("wall_s", {})[name] = round(time.perf_counter() - began, 1)
