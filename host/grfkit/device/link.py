@@ -1,0 +1,265 @@
+"""A way to one insole, whatever carries it: Bluetooth, a serial line, a recording played again.
+
+What is above a link does not know which it is. A link hands on bytes and when they came, nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol, runtime_checkable
+
+from ..errors import BadInputError, GrfError
+from .profile import Answer, Info, Key, Op, Request, Running, Status, Stream
+
+__all__ = [
+    "Arrived",
+    "Characteristic",
+    "Conversation",
+    "Exchange",
+    "Inbox",
+    "Link",
+    "LinkClosed",
+    "LinkRefused",
+    "LinkTimeout",
+    "Running",
+]
+
+
+class LinkClosed(GrfError):
+    """The link is gone (or was not there); connecting again may help.
+
+    Attributes
+    ----------
+    reason
+        One clause: ``"link loss"``, ``"closed by the host"``.
+    """
+
+    def __init__(self, reason: str, *, address: str = "") -> None:
+        super().__init__(f"the link to {address or 'the insole'} is closed: {reason}")
+        self.reason, self.address = reason, address
+
+
+class LinkTimeout(LinkClosed):
+    """The insole did not answer in time."""
+
+
+class LinkRefused(GrfError):
+    """The insole's control point answered another status than OK; the link itself goes on.
+
+    Attributes
+    ----------
+    op, status
+        What was asked, and the answer.
+    """
+
+    _WHY = {  # noqa: RUF012
+        Status.UNKNOWN_OP: "it does not know that request",
+        Status.BAD_PARAMETER: "a parameter is out of its range",
+        Status.MTU_TOO_SMALL: "packets of the link are too small for one sample; an MTU of 59 or more is needed",
+        Status.BUSY: "it is busy; stop it or try again",
+    }
+
+    def __init__(self, op: int, status: Status) -> None:
+        name = Op(op).name if op in list(Op) else f"request {op}"
+        super().__init__(f"the insole refused {name}: {self._WHY.get(status, status.name)}")
+        self.op, self.status = op, status
+
+
+class Characteristic(IntEnum):
+    """Where bytes came from: the last digit of the UUID, and the first byte of a serial frame."""
+
+    INFO = 2
+    CONTROL_POINT = 3
+    SENSOR_DATA = 4
+    GRF_DATA = 5
+    TIME_SYNC = 6
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """One notification, verbatim.
+
+    Attributes
+    ----------
+    arrival_ns
+        ``time.monotonic_ns()`` when the host had it.
+    connection
+        Which connection of the link it belongs to; see :attr:`Link.connection`.
+    """
+
+    content: bytes
+    characteristic: Characteristic
+    arrival_ns: int
+    connection: int = 0
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One time sync: sent (host), received and answered (device, wrapping at 2^32), back again (host)."""
+
+    t1_ns: int
+    t2_us: int
+    t3_us: int
+    t4_ns: int
+
+
+@runtime_checkable
+class Link(Protocol):
+    """One insole, connected again and again; every ``connect`` is a new connection with a number of its own."""
+
+    @property
+    def address(self) -> str:
+        """Return what names the device on this kind of link."""
+
+    @property
+    def connection(self) -> int:
+        """Return the number of the present connection: one more with every :meth:`connect`, from 1."""
+
+    @property
+    def closed(self) -> bool:
+        """Return whether there is no connection."""
+
+    async def connect(self) -> Info:
+        """Connect, subscribe, and return Info; packets do not flow before :meth:`start`.
+
+        Raises
+        ------
+        LinkClosed
+            If it cannot be reached.
+        BadInputError
+            If what answers is no insole of this profile.
+        """
+
+    async def start(self, streams: Stream, rate_hz: int) -> Running:
+        """Have it stream and return the configuration; LinkRefused with the insole's status, LinkClosed."""
+
+    async def stop(self) -> None:
+        """Have it stop streaming."""
+
+    async def tare(self) -> None:
+        """Have it tare, and return once it has: 100 quiet samples."""
+
+    async def set(self, key: Key, amount: float) -> None:
+        """Tell it mass (kg), speed (m/s) or slope (%)."""
+
+    async def state(self) -> tuple[Info, Running | None]:
+        """Return what GET answers."""
+
+    async def time_sync(self) -> Exchange:
+        """Return one exchange of time stamps; LinkTimeout if no answer came."""
+
+    async def battery_percent(self) -> int | None:
+        """Return the battery's level, None where the link cannot tell."""
+
+    def packets(self) -> AsyncIterator[Arrived]:
+        """Give packets of the present connection as they arrive.
+
+        Ends after :meth:`close`; raises LinkClosed when the connection is lost.
+        """
+
+    async def close(self) -> None:
+        """Stop, disconnect and free the device so that it can be found again; may be called twice."""
+
+
+class Inbox:
+    """Packets between a callback and who awaits them; what came before the end is still handed out."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Arrived] = deque()
+        self._news = asyncio.Event()
+        self._ended = False
+        self._error: LinkClosed | None = None
+
+    def __len__(self) -> int:
+        """Return how many packets nobody has taken yet."""
+        return len(self._waiting)
+
+    def put(self, arrived: Arrived) -> None:
+        """Take a packet; one that comes after the end is dropped."""
+        if not self._ended:
+            self._waiting.append(arrived)
+            self._news.set()
+
+    def end(self, error: LinkClosed | None = None) -> None:
+        """End the stream: quietly, or with an error; the first end counts."""
+        if not self._ended:
+            self._ended, self._error = True, error
+            self._news.set()
+
+    async def __aiter__(self) -> AsyncIterator[Arrived]:
+        """Give packets until the end."""
+        while True:
+            while self._waiting:
+                yield self._waiting.popleft()
+            if self._ended:
+                break
+            self._news.clear()
+            await self._news.wait()
+        if self._error:
+            raise self._error
+
+
+class Conversation:
+    """The control point's requests, one at a time, each with its answer.
+
+    Parameters
+    ----------
+    write
+        Sends a request's bytes.
+    """
+
+    def __init__(self, write: Callable[[bytes], Awaitable[None]], *, address: str = "") -> None:
+        self._write, self._address = write, address
+        self._lock = asyncio.Lock()
+        self._waiting: asyncio.Future[Answer] | None = None
+        self._op = 0
+        self.unasked = 0
+        """Answers that nobody waited for, or that were none."""
+
+    async def ask(self, request: Request, *, timeout_s: float = 5.0) -> bytes:
+        """Return the payload of the answer.
+
+        Raises
+        ------
+        LinkRefused
+            If its status is not OK.
+        LinkTimeout
+            If none came in time.
+        LinkClosed
+            If the link closed meanwhile.
+        """
+        async with self._lock:
+            content = request.to_bytes()
+            self._op, self._waiting = content[0], asyncio.get_running_loop().create_future()
+            try:
+                await self._write(content)
+                answer = await asyncio.wait_for(self._waiting, timeout_s)
+            except asyncio.TimeoutError:
+                reason = f"{Op(self._op).name} was not answered in {timeout_s:g} s"
+                raise LinkTimeout(reason, address=self._address) from None
+            finally:
+                self._waiting = None
+        if answer.status != Status.OK:
+            raise LinkRefused(answer.op, answer.status)
+        return answer.payload
+
+    def answered(self, content: bytes) -> None:
+        """Take what the control point indicated."""
+        try:
+            answer = Answer.from_bytes(content)
+        except BadInputError:
+            self.unasked += 1
+            return
+        if self._waiting is None or self._waiting.done() or answer.op != self._op:
+            self.unasked += 1
+            return
+        self._waiting.set_result(answer)
+
+    def end(self, error: LinkClosed) -> None:
+        """Tell who waits that no answer will come."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_exception(error)
