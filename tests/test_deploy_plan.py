@@ -98,7 +98,9 @@ def test_factors_for_eight_bits_change_nothing_that_is_said(name: str) -> None:
     values = scaled.values(inputs)
     joined = next(n for n in scaled.layers if n.kind == "join" and n.inputs[-1] == "statics")
     features = max(np.abs(values[n]).max() for n in joined.inputs[:-1])
-    np.testing.assert_allclose(np.abs(values["statics"]).max(axis=(0, 1)), features, rtol=1e-4)
+    raw = np.abs(inputs[:, :, -plan.statics :]).max(axis=(0, 1))
+    room = np.maximum(2.0 * raw, 5.0) / raw  # somebody new is beyond those trained on
+    np.testing.assert_allclose(np.abs(values["statics"]).max(axis=(0, 1)) * room, features, rtol=1e-4)
 
 
 def test_equalising_brings_the_channels_of_a_convolution_nearer_to_each_other() -> None:

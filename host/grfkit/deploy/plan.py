@@ -15,6 +15,7 @@ from ..errors import BadInputError
 from .layers import KINDS, Dense, Doubles, Join, Layer, Lstm, Singles
 
 INPUT, STATICS = "input", "statics"
+STATICS_ROOM, STATICS_LEAST = 2.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,13 @@ def calibrated(plan: Plan, inputs: NDArray[Any]) -> Plan:
 
 
 def _span(layers: dict[str, Layer], join: Join, values: dict[str, Doubles]) -> None:
-    """Let the statics of a join span what its features span, and the dense layer after it undo that."""
+    """Let the statics of a join span what its features span, and the dense layer after it undo that.
+
+    Somebody new is beyond those trained on in mass or contact time more often than in a signal: twice what the
+    windows hold, and five standard deviations at least, have room.
+    """
     features = max(float(np.abs(values[n]).max()) for n in join.inputs[:-1])
-    factor = features / np.maximum(np.abs(values[STATICS]).max(axis=(0, 1)), 1e-3)
+    factor = features / np.maximum(STATICS_ROOM * np.abs(values[STATICS]).max(axis=(0, 1)), STATICS_LEAST)
     picks, after = layers[STATICS], next(x for x in layers.values() if join.name in x.inputs)
     if not isinstance(picks, Dense) or not isinstance(after, Dense):
         raise BadInputError(f"statics of a plan go through dense layers, not through {picks.kind} and {after.kind}")
