@@ -46,7 +46,7 @@ $(VENV)/.packages: | $(STAMP)
 	    </dev/null >/dev/null && touch $@ || { echo "cannot install" $$missing >&2; test -z "$$CI"; }; \
 	else echo "missing, so that some tests are skipped:" $$missing "(sudo apt-get install ...)" >&2; fi
 
-demo: $(STAMP) ## simulate a small lab, align it, compare with the truth; train on it, prove it, estimate (minutes)
+demo: $(STAMP) ## simulate a small lab, align it, compare with the truth; train, prove, estimate, quantise (minutes)
 	$(BIN)/python tools/demo.py demo
 
 test: $(STAMP) $(VENV)/.packages ## everything: formatting, lint, types, import layers, tests (the tests also run where lint fails)

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+import demo_edge
 import demo_learn
 from grfkit.records import ClockMap
 from grfkit.simulate.clocks import DeviceClock
@@ -36,7 +37,7 @@ class UnexpectedEndError(Exception):
 
 def main() -> int:
     """Run the demo and return its exit code."""
-    about = "Simulate a small lab, align it, compare with the truth; train on it, and prove what was learnt."
+    about = "Simulate a small lab, align it, compare with the truth; train on it, prove what was learnt, quantise it."
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("folder", type=Path, help="folder to write; one that the demo made before is overwritten")
     folder = parser.parse_args().folder.resolve()
@@ -47,6 +48,9 @@ def main() -> int:
         demo_learn.learn(folder, grf, tell)
         tell("Vertical force of people not trained on (root mean square error)")
         print("\n".join(demo_learn.conclusion(folder)))
+        demo_edge.quantise(folder, grf, tell)
+        tell("What eight bits cost")
+        print("\n".join(demo_edge.conclusion(folder)))
     except UnexpectedEndError as error:
         print(f"\ndemo: {error}", file=sys.stderr)
         return 1
