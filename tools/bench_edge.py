@@ -48,7 +48,7 @@ def part_parity(chosen: dict[str, Bench], *, quick: bool) -> Rows:
     for bench in chosen.values():
         names = (BILSTM, TCN, STUDENT) if quick else (*SMALL, CNN)
         held_out = models.stances(bench).of(models.folds(bench)[0].test)
-        rows += rows_of(bench.name, first_fold(bench, names), held_out, windows=60 if quick else 300)
+        rows += rows_of(bench.name, first_fold(bench, names), held_out, windows=60 if quick else 200)
     return {"rows": rows}
 
 

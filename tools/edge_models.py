@@ -23,7 +23,7 @@ from grfkit.deploy.plan import Plan
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.learn.answers import FoldNetwork
 from grfkit.learn.baselines import Predictor
-from grfkit.learn.distill import Distilled, DistilledPredictor
+from grfkit.learn.distill import distil
 from grfkit.learn.folds import Fold, grouped_kfold
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import NetworkConfig, network_config, parameter_count
@@ -65,7 +65,7 @@ class Bench:
 
 def benches(*, quick: bool) -> dict[str, Bench]:
     """Return the sets of a run."""
-    few, epochs = (30, 8) if quick else (120, 40)
+    few, epochs = (30, 8) if quick else (80, 40)
     b = Bench(
         "B", "B", few, MOTION, ("contact_s",), epochs, 4, note="20 runners on a treadmill, 66 signals of landmarks"
     )
@@ -103,7 +103,7 @@ def networks(bench: Bench) -> dict[str, NetworkConfig]:
         BILSTM: network_config("bilstm", hidden=32, **plain),
         BILSTM_64: network_config("bilstm", hidden=64, **plain),
         LSTM: network_config("lstm", hidden=32, **plain),
-        TCN: network_config("tcn", hidden=24, layers=3, kernel=5, **plain),
+        TCN: network_config("tcn", hidden=16, layers=3, kernel=5, **plain),
         CNN: network_config("cnn1d", hidden=24, layers=4, kernel=5, **plain),
     }
 
@@ -190,12 +190,10 @@ def _fit(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
         one.fit(known, fold.inner)
         assert one.model is not None
         return one.model
-    method = Distilled(STUDENT, networks(bench)[BILSTM], config, config, students=students(bench), slack=0.05)
-    taught = DistilledPredictor(method, fold)
-    taught.fit(known, fold.inner)
-    assert taught.student is not None
-    tried = [asdict(t) | {"network": t.network.model_dump()} for t in taught.student.tried]
-    made = taught.student.model
+    teacher = _model(bench, BILSTM, fold, known)
+    student = distil(teacher, known, fold, config, students=students(bench), slack=0.05)
+    tried = [asdict(t) | {"network": t.network.model_dump()} for t in student.tried]
+    made = student.model
     spec = made.spec.model_copy(update={"training": made.spec.training | {"tried": json.loads(json.dumps(tried))}})
     return GrfModel(spec, made.network, made.calibration)
 

@@ -71,7 +71,7 @@ def _in_c(model: GrfModel, held_out: StanceSet, windows: int) -> str:
     if compiler() is None:
         return "not run: no C compiler"
     try:
-        library = CLibrary.build(c_model(file, "model"), BUILD / "c" / model.spec.weights_sha256[:16])
+        library = CLibrary.build(c_model(file, "edge"), BUILD / "c" / model.spec.weights_sha256[:16])
     except NoC as reason:
         return f"no C: {reason}"
     ends = load(file.content, "litert").input

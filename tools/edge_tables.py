@@ -76,13 +76,15 @@ def _verdict(row: Rows) -> Rows:
 
 
 def _latency(one: Rows) -> list[str]:
-    loop = one["loop_ms"]
+    clock, own = (one["loop_ms"][k] for k in ("clock", "processor"))
     return [
-        f"One window of B at a time, one thread, all resident, {one['rounds']} rounds in turn; a block of calls each"
-        " of about 30 ms. Median, 10th and 90th percentile and least of the blocks. Ratios are taken round by"
-        " round. `loop` is a fixed loop of Python that each block is put between: where it is slower than its least"
-        f" ({loop['least']:.2f} ms; median {loop['median']:.2f}, 10-90 % {loop['p10']:.2f}-{loop['p90']:.2f}) the"
-        " machine was busy, and milliseconds are to be read as ratios. State is reset for each window; scaling of inputs is not"
+        f"One window of B at a time, one thread, all resident, {one['rounds']} rounds in turn, a block of calls of"
+        " about 30 ms each. Median, 10th and 90th percentile, least of the blocks: on the clock, and as processor time of the"
+        " process (CPU), which others on the machine do not lengthen. Ratios are of processor time, round by round;"
+        " those of the clock stand beside them. `loop` is a fixed loop of Python before each block: on the clock"
+        f" {clock['median']:.2f} ms (10-90 % {clock['p10']:.2f}-{clock['p90']:.2f}), of the processor"
+        f" {own['median']:.2f} ms ({own['p10']:.2f}-{own['p90']:.2f}). Where the two differ the machine was busy, and"
+        " milliseconds on the clock are not to be quoted. State is reset for each window; scaling of inputs is not"
         " counted; int8 files take and give int8. The C runtime is written for Cortex-M.",
         "",
         *table(one["ratios"]),
