@@ -7,7 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from accuracy_run import MEAN, MOTION, RIDGE, SPEED, told
-from edge_models import BILSTM, BILSTM_64, BUILD, CNN, LSTM, STUDENT, TCN, Bench, Kept, Rows, folds, stances, trained
+from edge_models import (
+    BILSTM,
+    BILSTM_64,
+    BUILD,
+    CNN,
+    LSTM,
+    STUDENT,
+    TCN,
+    Bench,
+    Kept,
+    Rows,
+    folds,
+    settings,
+    stances,
+    trained,
+)
 from grfkit.learn.answers import Method, answers_of, baseline_methods
 from grfkit.learn.scores import scores
 from grfkit.learn.wrapped import OnChannels
@@ -24,9 +39,10 @@ def methods(bench: Bench, *, quick: bool) -> list[Method]:
     found.append(OnChannels("ridge", RIDGE, MOTION) if bench.source == "B" else RIDGE)
     members = [BILSTM, TCN, STUDENT] if quick else [BILSTM, BILSTM_64, LSTM, TCN, CNN, STUDENT]
     for member in members:
-        found.append(Kept(member, bench, member))
+        key = settings(bench, member)
+        found.append(Kept(member, bench, member, key))
         if member in (BILSTM, TCN, STUDENT):
-            found.append(Kept(member + EIGHT, bench, member, eight=True))
+            found.append(Kept(member + EIGHT, bench, member, key, eight=True))
     return found
 
 

@@ -65,14 +65,12 @@ class Bench:
 
 def benches(*, quick: bool) -> dict[str, Bench]:
     """Return the sets of a run."""
-    few, epochs = (30, 8) if quick else (80, 40)
+    few, epochs = (30, 20) if quick else (80, 40)
     b = Bench(
         "B", "B", few, MOTION, ("contact_s",), epochs, 4, note="20 runners on a treadmill, 66 signals of landmarks"
     )
     shape = replace(b, name="B, 12 signals", channels=FOOT, statics=(), bare=True, note="12 accelerations of the feet")
-    a = Bench(
-        "A", "A", 0, ("acc_*",), ("contact_s",), 20 if quick else 100, 4, 16, note="4 runners, shank acceleration"
-    )
+    a = Bench("A", "A", 0, ("acc_*",), ("contact_s",), 20 if quick else 60, 4, 16, note="4 runners, shank acceleration")
     chosen = {"B": b, "B12": shape, "A": a}
     if not quick:
         note = "SIMULATED: 5 on a treadmill, 5 overground, insole and IMU"
@@ -134,11 +132,14 @@ class Kept:
     ----------
     member
         Name of the network, or :data:`STUDENT`.
+    settings
+        Of :func:`settings`: answers kept on the disk are those of these.
     """
 
     name: str
     bench: Bench
     member: str
+    settings: str
     eight: bool = False
 
     def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
@@ -198,13 +199,19 @@ def _fit(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
     return GrfModel(spec, made.network, made.calibration)
 
 
-def _key(bench: Bench, member: str, fold: Fold) -> str:
-    """Return a folder's name: of everything the weights depend on but the code."""
+def settings(bench: Bench, member: str) -> str:
+    """Return a digest of everything the weights depend on but fold and code."""
     of = networks(bench).get(member) or networks(bench)[BILSTM]
     chosen = [n.model_dump() for n in students(bench)] if member == STUDENT else []
-    parts = [asdict(bench), member, of.model_dump(), chosen, training(bench).model_dump(), asdict(fold)]
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    return f"{''.join(c for c in f'{bench.name}_{member}' if c.isalnum() or c == '_')}_{digest}"
+    parts = [asdict(bench), member, of.model_dump(), chosen, training(bench).model_dump()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _key(bench: Bench, member: str, fold: Fold) -> str:
+    """Return a folder's name: of the settings and the fold."""
+    whole = settings(bench, member) + json.dumps(asdict(fold), sort_keys=True)
+    name = "".join(c for c in f"{bench.name}_{member}" if c.isalnum() or c == "_")
+    return f"{name}_{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
 
 
 def converted(model: GrfModel) -> Converted:
