@@ -36,6 +36,7 @@ MTU = 247
 """Asked for: a notification then fills one link-layer PDU of 251 bytes."""
 INTERVAL_MS, SUPERVISION_MS = 15.0, 4000.0
 _OCTETS, _TIME_US = 251, 2120
+_OPTIONAL_S = 0.5
 _CCCD = 0x2902
 _LOG = logging.getLogger(__name__)
 _OWN_ADDRESS = "F6:47:52:46:00:01"
@@ -69,6 +70,7 @@ class BumbleRadio:
         self.device = device
         self._transport = transport
         self._scanners = 0
+        self._to_tell: set[Callable[[], None]] = set()
         self._lock, self._connecting = asyncio.Lock(), asyncio.Lock()
         self._layouts: dict[str, _Layout] = {}
 
@@ -94,6 +96,7 @@ class BumbleRadio:
             await opened.close()
             raise
         radio._transport = opened
+        opened.source.terminated.add_done_callback(lambda _: radio._tell())
         return radio
 
     @classmethod
@@ -113,6 +116,16 @@ class BumbleRadio:
     def lost(self) -> bool:
         """Return whether the transport to the controller is gone."""
         return self._transport is not None and self._transport.source.terminated.done()
+
+    def _tell(self) -> None:
+        """Tell clients that the controller is gone, and their connections with it."""
+        for call in list(self._to_tell):
+            call()
+
+    def when_lost(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Have ``call`` called when the transport breaks; return what takes that back."""
+        self._to_tell.add(call)
+        return lambda: self._to_tell.discard(call)
 
     async def scan(self) -> None:
         """Have the controller scan; scanners are counted."""
@@ -286,6 +299,7 @@ class BumbleClient(BaseBleakClient):
         self._connection: Connection | None = None
         self._gone: asyncio.Future[None] | None = None
         self._heard: dict[int, Callable[[bytes], None]] = {}
+        self._forget: Callable[[], None] = lambda: None
 
     @property
     def name(self) -> str:
@@ -322,6 +336,7 @@ class BumbleClient(BaseBleakClient):
             raise BleakError(f"could not connect to {self.address}: {error!r}") from error
         self._connection, self._gone = connection, asyncio.get_running_loop().create_future()
         connection.on(connection.EVENT_DISCONNECTION, lambda _reason: self._lost(connection))
+        self._forget = self._radio.when_lost(lambda: self._lost(connection))
         try:
             await self._do("set up the connection", self._set_up(connection))
         except BaseException:
@@ -330,14 +345,12 @@ class BumbleClient(BaseBleakClient):
             raise
 
     async def _set_up(self, connection: Connection) -> None:
-        for ask in (
-            connection.set_data_length(_OCTETS, _TIME_US),
-            connection.set_phy([hci.Phy.LE_2M], [hci.Phy.LE_2M]),
-        ):
+        phys = [hci.Phy.LE_2M]
+        for ask in (connection.set_data_length(_OCTETS, _TIME_US), connection.set_phy(phys, phys)):
             try:
-                await ask
-            except hci.HCI_Error as error:
-                _LOG.debug("%s: %s", self.address, error)
+                await asyncio.wait_for(ask, _OPTIONAL_S)
+            except (core.BaseBumbleError, asyncio.TimeoutError) as error:
+                _LOG.debug("%s: %r", self.address, error)
         await connection.gatt_client.request_mtu(self._mtu)
         layout = self._radio.known(self.address)
         if layout is None:
@@ -362,6 +375,7 @@ class BumbleClient(BaseBleakClient):
         if self._connection is not connection:
             return
         self._connection, self.services, self._heard = None, None, {}
+        self._forget()
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
         if self._disconnected_callback is not None:
@@ -387,23 +401,11 @@ class BumbleClient(BaseBleakClient):
     async def unpair(self) -> None:
         """Do nothing: nothing is ever paired."""
 
-    async def read_gatt_char(
-        self,
-        characteristic: BleakGATTCharacteristic,
-        *,
-        use_cached: bool = False,
-        **_kwargs: Any,  # noqa: ARG002
-    ) -> bytearray:
+    async def read_gatt_char(self, characteristic: BleakGATTCharacteristic, **_kwargs: Any) -> bytearray:
         """Return a characteristic's value, always read."""
         return await self._read(characteristic.handle)
 
-    async def read_gatt_descriptor(
-        self,
-        descriptor: BleakGATTDescriptor,
-        *,
-        use_cached: bool = False,
-        **_kwargs: Any,  # noqa: ARG002
-    ) -> bytearray:
+    async def read_gatt_descriptor(self, descriptor: BleakGATTDescriptor, **_kwargs: Any) -> bytearray:
         """Return a descriptor's value, always read."""
         return await self._read(descriptor.handle)
 

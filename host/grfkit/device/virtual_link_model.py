@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bumble import hci, ll
@@ -22,10 +22,11 @@ from bumble.link import LocalLink
 
 from ..errors import BadInputError
 
-__all__ = ["LinkSettings", "ModelController", "ModelLink", "TransmitRing"]
+__all__ = ["LinkSettings", "ModelController", "ModelLink", "Queued", "TransmitRing"]
 
 _L2CAP_HEADER = 4
 _NOTIFICATION = 0x1B
+_HOPS = 3
 _ON_TIME_S = 2e-3
 """A sleep that ends this late still belongs to its event; later ones are counted as the host's own delay."""
 
@@ -64,6 +65,17 @@ class LinkSettings:
         return max(1, -(-content_bytes // self.pdu_bytes))
 
 
+@dataclass(frozen=True)
+class Queued:
+    """A packet that waits: of which characteristic, its number there, and its first sample and their count."""
+
+    characteristic: int
+    content: bytes
+    sequence: int
+    sample: int
+    count: int
+
+
 class TransmitRing:
     """Packets that wait for the air: where one too many comes, the oldest goes, and the next one sent tells so.
 
@@ -77,38 +89,37 @@ class TransmitRing:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._held: deque[bytes] = deque()
-        self._flag = False
-        self.dropped = 0
+        self._held: deque[Queued] = deque()
+        self._told: set[int] = set()
 
     def __len__(self) -> int:
         """Return how many packets wait."""
         return len(self._held)
 
-    def push(self, packet: bytes) -> bytes | None:
+    def push(self, packet: Queued) -> Queued | None:
         """Take a packet; return the one that was dropped for it."""
         self._held.append(packet)
         if len(self._held) <= self.capacity:
             return None
-        self._flag = True
-        self.dropped += 1
-        return self._held.popleft()
+        dropped = self._held.popleft()
+        self._told.add(dropped.characteristic)
+        return dropped
 
-    def pop(self) -> bytes:
-        """Return the oldest packet, with the flag where others were dropped before it."""
+    def pop(self) -> Queued:
+        """Return the oldest packet, with the flag where others of its characteristic were dropped before it."""
         packet = self._held.popleft()
-        if self._flag:
-            self._flag = False
-            changed = bytearray(packet)
+        if packet.characteristic in self._told:
+            self._told.discard(packet.characteristic)
+            changed = bytearray(packet.content)
             changed[self.FLAGS] |= self.DROPPED
-            packet = bytes(changed)
+            packet = replace(packet, content=bytes(changed))
         return packet
 
-    def clear(self) -> list[bytes]:
+    def clear(self) -> list[Queued]:
         """Return what waited, and hold nothing."""
         held = list(self._held)
         self._held.clear()
-        self._flag = False
+        self._told.clear()
         return held
 
 
@@ -119,7 +130,6 @@ class _Pipe:
     deliver: Callable[[bytes], None]
     waiting: deque[bytes] = field(default_factory=deque)
     credit: int = 0
-    notified: int = 0
 
 
 @dataclass
@@ -140,15 +150,26 @@ class ModelLink(LocalLink):
         super().__init__()  # type: ignore[no-untyped-call]
         self.settings = settings
         self._air: dict[frozenset[hci.Address], _Air] = {}
-        self._after: dict[hci.Address, Callable[[], None]] = {}
+        self._notified: Counter[hci.Address] = Counter()
+        self._before: dict[hci.Address, Callable[[float], None]] = {}
 
-    def after_event(self, sender: hci.Address, call: Callable[[], None]) -> None:
-        """Have ``call`` called after each event in which ``sender`` could send."""
-        self._after[sender] = call
+    def before_events(self, sender: hci.Address, call: Callable[[float], None] | None) -> None:
+        """Have ``call`` called just before each event of ``sender``, with the event's time; None ends that.
+
+        What ``sender`` hands to its stack then leaves in this event. An event that this process is late for still has
+        its own time.
+        """
+        if call is None:
+            self._before.pop(sender, None)
+            return
+        self._before[sender] = call
+        for pair, air in self._air.items():
+            if sender in pair and air.timer is None:
+                self._wait(air, pair)
 
     def notified(self, sender: hci.Address) -> int:
-        """Return how many notifications of ``sender`` have left in its present connection."""
-        return sum(p.notified for air in self._air.values() for a, p in air.pipes.items() if a == sender)
+        """Return how many notifications of ``sender`` have left so far, over all its connections."""
+        return self._notified[sender]
 
     def leaves_at(self, sender: hci.Address) -> float:
         """Return when (``time.monotonic``) what ``sender`` hands over now will leave, if nothing stalls."""
@@ -228,25 +249,39 @@ class ModelLink(LocalLink):
             self._wait(air, pair)
             return
         air.late += now - due_s > _ON_TIME_S
-        for pipe in air.pipes.values():
-            self._send(pipe)
         for sender in pair:
-            if sender in self._after:
-                self._after[sender]()
-        if air.timer is None and any(pipe.waiting for pipe in air.pipes.values()) and pair in self._air:
+            if sender in self._before:
+                self._before[sender](due_s)
+        self._settle(air, pair, _HOPS)
+
+    def _settle(self, air: _Air, pair: frozenset[hci.Address], hops: int) -> None:
+        """Let what was just handed over come down through the sender's stack, then carry the event out."""
+        if hops:
+            asyncio.get_running_loop().call_soon(self._settle, air, pair, hops - 1)
+            return
+        if self._air.get(pair) is not air:
+            return
+        for sender, pipe in list(air.pipes.items()):
+            self._notified[sender] += self._send(pipe)
+        if air.timer is None and (any(p.waiting for p in air.pipes.values()) or any(a in self._before for a in pair)):
             self._wait(air, pair)
 
-    def _send(self, pipe: _Pipe) -> None:
-        """Deliver what fits an event; a frame of several PDUs arrives with its last one."""
+    def _send(self, pipe: _Pipe) -> int:
+        """Deliver what fits an event; a frame of several PDUs arrives with its last one.
+
+        Returns how many of them were notifications.
+        """
+        notified = 0
         free = not self.settings.interval_ms
         room = pipe.credit + self.settings.pdus_per_event
         while pipe.waiting and (free or self.settings.pdus(len(pipe.waiting[0])) <= room):
             data = pipe.waiting.popleft()
             room -= self.settings.pdus(len(data))
             if len(data) > _L2CAP_HEADER and data[_L2CAP_HEADER] == _NOTIFICATION:
-                pipe.notified += 1
+                notified += 1
             pipe.deliver(data)
         pipe.credit = room if pipe.waiting and not free else 0
+        return notified
 
 
 def _own_address(controller: Controller, peer: hci.Address) -> hci.Address | None:
@@ -277,6 +312,36 @@ class ModelController(Controller):
                     report.data = self._response_of(report.address)
             packet = hci.HCI_LE_Advertising_Report_Event(packet.reports)
         super().send_hci_packet(packet)
+
+    def on_hci_le_set_data_length_command(
+        self, command: hci.HCI_LE_Set_Data_Length_Command
+    ) -> hci.HCI_StatusAndConnectionHandleReturnParameters:
+        """Agree; how long a PDU is, is the link's setting."""
+        return hci.HCI_StatusAndConnectionHandleReturnParameters(hci.HCI_ErrorCode.SUCCESS, command.connection_handle)
+
+    def on_hci_le_set_phy_command(self, command: hci.HCI_LE_Set_PHY_Command) -> None:
+        """Agree; time on the air is not modelled."""
+        self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+        done = hci.HCI_LE_PHY_Update_Complete_Event(
+            status=hci.HCI_ErrorCode.SUCCESS,
+            connection_handle=command.connection_handle,
+            tx_phy=hci.Phy.LE_2M,
+            rx_phy=hci.Phy.LE_2M,
+        )
+        self.send_hci_packet(done)
+
+    def on_hci_reset_command(self, command: hci.HCI_Reset_Command) -> hci.HCI_StatusReturnParameters:
+        """Reset: connections end, scanning and connecting stop."""
+        self.drop_host()
+        return super().on_hci_reset_command(command)
+
+    def drop_host(self) -> None:
+        """End what a host that is gone or was reset had under way."""
+        self.le_scan_enable, self.pending_le_connection = False, None
+        self.le_legacy_advertiser.stop()
+        for connection in list(self.le_connections.values()):
+            connection.send_ll_control_pdu(ll.TerminateInd(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR))
+            self.on_le_disconnected(connection, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
 
     def _response_of(self, address: hci.Address) -> bytes:
         heard = self.link.find_le_controller(address)

@@ -1,0 +1,407 @@
+"""Insoles over Bluetooth, through bleak's public interface: with its own backends or Bumble's (``bumble:...``)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bleak import BleakClient, BleakScanner
+from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+from bleak.exc import BleakError
+
+from ..errors import BadInputError
+from . import profile
+from .link import Arrived, Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkRefused, LinkTimeout
+from .profile import Get, Info, Key, Running, Set, Start, Stop, Stream, Tare
+
+__all__ = ["Adapter", "BleLink", "Found"]
+
+_BACK_OFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_CONNECT_S, _SYNC_S, _TARE_S, _RESCAN_S = 10.0, 1.0, 60.0, 3.0
+_SPREAD_S = 0.05
+"""Time requests start at random within so long; sent as the last answer came, all would wait a whole interval."""
+_SUBSCRIBED = {
+    profile.CONTROL_POINT: Characteristic.CONTROL_POINT,
+    profile.SENSOR_DATA: Characteristic.SENSOR_DATA,
+    profile.GRF_DATA: Characteristic.GRF_DATA,
+    profile.TIME_SYNC: Characteristic.TIME_SYNC,
+}
+_FAILURES = (BleakError, asyncio.TimeoutError, OSError, EOFError)
+_LOG = logging.getLogger(__name__)
+
+
+class _Closes(Protocol):
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Found:
+    """An insole that advertises; its side is told by Info, after connecting.
+
+    Attributes
+    ----------
+    address
+        On macOS a UUID of the computer's own.
+    """
+
+    address: str
+    name: str
+    rssi: int
+    device: BLEDevice
+
+
+class Adapter:
+    """How bleak reaches the radio; one for all links of a program, closed at its end.
+
+    Attributes
+    ----------
+    connecting
+        Held while a link connects: stacks take one connection at a time.
+    """
+
+    def __init__(self, scanner: dict[str, Any] | None = None, client: dict[str, Any] | None = None) -> None:
+        self.scanner_options, self.client_options = scanner or {}, client or {}
+        self.connecting = asyncio.Lock()
+        self._radio: _Closes | None = None
+
+    @classmethod
+    async def open(cls, spec: str | None = None) -> Adapter:
+        """Return the system's adapter (None), or ``bumble:TRANSPORT``: a controller that Bumble reaches.
+
+        Raises
+        ------
+        BadInputError
+            If the name is none of these, or no controller answers.
+        """
+        if not spec:
+            return cls()
+        kind, _, transport = spec.partition(":")
+        if kind != "bumble" or not transport:
+            raise BadInputError(
+                f"adapter '{spec}' is unknown; expected bumble:TRANSPORT, for example bumble:tcp-client:127.0.0.1:7011,"
+                " or none for the system's own"
+            )
+        try:
+            from .bumble_backend import BumbleRadio
+        except ImportError as error:
+            raise BadInputError(f"adapter '{spec}' needs Bumble ({error}); pip install 'grfkit[ble]'") from error
+        return cls.on(await BumbleRadio.open(transport))
+
+    @classmethod
+    def on(cls, radio: Any, **client: Any) -> Adapter:
+        """Return an adapter on a :class:`~grfkit.device.bumble_backend.BumbleRadio`, which it closes at its end."""
+        from .bumble_backend import BumbleClient, BumbleScanner
+
+        made = cls({"backend": BumbleScanner, "radio": radio}, {"backend": BumbleClient, "radio": radio, **client})
+        made._radio = radio
+        return made
+
+    async def find(self, count: int = 2, *, timeout_s: float = 10.0, address: str | None = None) -> list[Found]:
+        """Return insoles that advertise the service: ``count`` of them, or fewer after the time.
+
+        Parameters
+        ----------
+        address
+            Only this one.
+
+        Raises
+        ------
+        BadInputError
+            If the computer has no Bluetooth that can be used.
+        """
+        found: dict[str, Found] = {}
+        enough = asyncio.Event()
+
+        def seen(device: BLEDevice, told: AdvertisementData) -> None:
+            if profile.SERVICE in told.service_uuids and address in (None, device.address):
+                name = told.local_name or device.name or found.get(device.address, _NOBODY).name
+                found[device.address] = Found(device.address, name, told.rssi, device)
+                if len(found) >= count:
+                    enough.set()
+
+        try:
+            async with BleakScanner(seen, [profile.SERVICE], **self.scanner_options):
+                await asyncio.wait_for(enough.wait(), timeout_s)
+        except asyncio.TimeoutError:
+            pass
+        except (BleakError, OSError, EOFError, ImportError) as error:
+            raise BadInputError(
+                f"Bluetooth cannot be used here ({error}); switch it on, or name a controller: --adapter bumble:usb:0"
+            ) from error
+        return sorted(found.values(), key=lambda one: one.address)
+
+    async def close(self) -> None:
+        """Free the radio."""
+        if self._radio is not None:
+            await self._radio.close()
+
+
+_NOBODY = Found("", "", 0, BLEDevice("", "", None))
+
+
+class BleLink:
+    """One insole over Bluetooth; see :class:`~grfkit.device.link.Link`.
+
+    Parameters
+    ----------
+    patience_s
+        How long :meth:`connect` tries, waiting longer after each failure (0.05 s to 5 s).
+
+    Attributes
+    ----------
+    early, stale
+        Notifications that came before START was answered, and of connections that had ended.
+    """
+
+    def __init__(self, adapter: Adapter, found: Found, *, patience_s: float = 20.0) -> None:
+        self._adapter, self._found, self._patience_s = adapter, found, patience_s
+        self._client: BleakClient | None = None
+        self._conversation: Conversation | None = None
+        self._inbox = Inbox()
+        self._inbox.end()
+        self._number = self._sync_id = 0
+        self._streaming = False
+        self._syncs: dict[int, asyncio.Future[tuple[profile.TimeTold, int]]] = {}
+        self.early = self.stale = 0
+
+    @property
+    def address(self) -> str:
+        """Return the insole's address."""
+        return self._found.address
+
+    @property
+    def name(self) -> str:
+        """Return the advertised name, empty where none was heard."""
+        return self._found.name
+
+    @property
+    def connection(self) -> int:
+        """Return the number of the present connection."""
+        return self._number
+
+    @property
+    def closed(self) -> bool:
+        """Return whether there is no connection."""
+        return self._client is None
+
+    @property
+    def mtu(self) -> int:
+        """Return the MTU, as what can be written to an attribute tells it (BlueZ's own figure is always 23)."""
+        one = self._attribute(profile.TIME_SYNC)
+        return one.max_write_without_response_size + profile.ATT_HEADER
+
+    async def connect(self) -> Info:
+        """Connect, subscribe and return Info; tries again with growing pauses for ``patience_s``.
+
+        Raises
+        ------
+        LinkClosed
+            If it cannot be reached.
+        BadInputError
+            If what answers is no insole of this profile.
+        """
+        if self._client is not None:
+            raise LinkClosed("connected already; close it first", address=self.address)
+        give_up, tries = time.monotonic() + self._patience_s, 0
+        while True:
+            try:
+                return await self._connect()
+            except _FAILURES as error:
+                pause = _BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)] * random.uniform(0.8, 1.2)
+                tries += 1
+                if time.monotonic() + pause > give_up:
+                    reason = f"could not connect in {tries} tries ({error})"
+                    raise LinkClosed(reason, address=self.address) from error
+                _LOG.info("%s: %s; again in %.2f s", self.address, error, pause)
+                await asyncio.sleep(pause)
+                if tries > 2:
+                    await self._look_again()
+
+    async def _look_again(self) -> None:
+        """Scan for it: some stacks forget a device that went away."""
+        for one in await self._adapter.find(1, timeout_s=_RESCAN_S, address=self.address):
+            self._found = one
+
+    async def _connect(self) -> Info:
+        self._number += 1
+        number = self._number
+        client = BleakClient(
+            self._found.device, lambda _: self._lost(number), timeout=_CONNECT_S, **self._adapter.client_options
+        )
+        try:
+            async with self._adapter.connecting:
+                await client.connect()
+            self._client, self._inbox, self._streaming = client, Inbox(), False
+            self._conversation = Conversation(self._write, address=self.address)
+            return await self._set_up(client, number)
+        except BaseException:
+            self._client = None
+            self._inbox.end()
+            await _disconnect(client)
+            raise
+
+    async def _set_up(self, client: BleakClient, number: int) -> Info:
+        if client.services.get_service(profile.SERVICE) is None:
+            raise BadInputError(f"{self.address} has no GRF insole service; is it an insole of another kind?")
+        info = Info.from_bytes(bytes(await client.read_gatt_char(self._attribute(profile.INFO))))
+        for uuid, characteristic in _SUBSCRIBED.items():
+            await client.start_notify(self._attribute(uuid), self._receiver(characteristic, number))
+        return info
+
+    def _attribute(self, uuid: str) -> BleakGATTCharacteristic:
+        found = None if self._client is None else self._client.services.get_characteristic(uuid)
+        if self._client is None:
+            raise LinkClosed("not connected", address=self.address)
+        if found is None:
+            raise BadInputError(f"{self.address} lacks characteristic {uuid}; expected GRF Insole Service v1")
+        return found
+
+    def _receiver(
+        self, characteristic: Characteristic, number: int
+    ) -> Callable[[BleakGATTCharacteristic, bytearray], None]:
+        """Return the callback of one characteristic and connection; of an ended one it only counts."""
+
+        def received(_: BleakGATTCharacteristic, value: bytearray) -> None:
+            now = time.monotonic_ns()
+            if number != self._number or self._client is None:
+                self.stale += 1
+            elif characteristic is Characteristic.CONTROL_POINT:
+                self._answered(bytes(value))
+            elif characteristic is Characteristic.TIME_SYNC:
+                self._told(bytes(value), now)
+            elif self._streaming:
+                self._inbox.put(Arrived(bytes(value), characteristic, now, number))
+            else:
+                self.early += 1
+
+        return received
+
+    def _answered(self, content: bytes) -> None:
+        if content[:2] == bytes([0x80 | profile.Op.START, profile.Status.OK]):
+            self._streaming = True
+        if self._conversation is not None:
+            self._conversation.answered(content)
+
+    def _told(self, content: bytes, now_ns: int) -> None:
+        try:
+            told = profile.TimeTold.from_bytes(content)
+        except BadInputError:
+            return
+        waiting = self._syncs.pop(told.id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result((told, now_ns))
+
+    def _lost(self, number: int) -> None:
+        if number == self._number and self._client is not None:
+            self._end(LinkClosed("link loss", address=self.address))
+
+    def _end(self, error: LinkClosed | None) -> None:
+        self._client, self._streaming = None, False
+        self._inbox.end(error)
+        why = error or LinkClosed("closed by the host", address=self.address)
+        if self._conversation is not None:
+            self._conversation.end(why)
+        for waiting in self._syncs.values():
+            if not waiting.done():
+                waiting.set_exception(why)
+        self._syncs.clear()
+
+    async def _write(self, content: bytes, uuid: str = profile.CONTROL_POINT, *, response: bool = True) -> None:
+        attribute, client = self._attribute(uuid), self._client
+        if client is None:
+            raise LinkClosed("not connected", address=self.address)
+        try:
+            await client.write_gatt_char(attribute, content, response=response)
+        except _FAILURES as error:
+            raise LinkClosed(str(error), address=self.address) from error
+
+    async def _ask(self, request: profile.Request, *, timeout_s: float = 5.0) -> bytes:
+        if self._conversation is None or self._client is None:
+            raise LinkClosed("not connected", address=self.address)
+        return await self._conversation.ask(request, timeout_s=timeout_s)
+
+    async def start(self, streams: Stream, rate_hz: int) -> Running:
+        """Have it stream; one that still streams is stopped first."""
+        try:
+            return Running.from_bytes(await self._ask(Start(streams, rate_hz)))
+        except LinkRefused as error:
+            if error.status != profile.Status.BUSY:
+                raise
+        await self.stop()
+        return Running.from_bytes(await self._ask(Start(streams, rate_hz)))
+
+    async def stop(self) -> None:
+        """Have it stop streaming."""
+        await self._ask(Stop())
+        self._streaming = False
+
+    async def tare(self) -> None:
+        """Have it tare, and return once it has averaged 100 quiet samples (within a minute)."""
+        await self._ask(Tare(), timeout_s=_TARE_S)
+
+    async def set(self, key: Key, amount: float) -> None:
+        """Tell it mass (kg), speed (m/s) or slope (%)."""
+        await self._ask(Set.of(key, amount))
+
+    async def state(self) -> tuple[Info, Running | None]:
+        """Return what GET answers."""
+        return profile.state_from_bytes(await self._ask(Get()))
+
+    async def time_sync(self) -> Exchange:
+        """Return one exchange of time stamps; LinkTimeout after a second without an answer."""
+        await asyncio.sleep(random.uniform(0.0, _SPREAD_S))
+        self._sync_id = number = (self._sync_id + 1) & 0xFF
+        waiting = self._syncs[number] = asyncio.get_running_loop().create_future()
+        sent_ns = time.monotonic_ns()
+        try:
+            asked = profile.TimeAsked(number, sent_ns // 1000)
+            await self._write(asked.to_bytes(), profile.TIME_SYNC, response=False)
+            told, back_ns = await asyncio.wait_for(waiting, _SYNC_S)
+        except asyncio.TimeoutError:
+            raise LinkTimeout("time sync was not answered", address=self.address) from None
+        finally:
+            self._syncs.pop(number, None)
+        return Exchange(sent_ns, told.t2_us, told.t3_us, back_ns)
+
+    async def battery_percent(self) -> int | None:
+        """Return the battery's level, None where it has none or is not connected."""
+        client = self._client
+        level = None if client is None else client.services.get_characteristic(profile.BATTERY_LEVEL)
+        if client is None or level is None:
+            return None
+        try:
+            content = await client.read_gatt_char(level)
+        except _FAILURES:
+            return None
+        return content[0] if content else None
+
+    def packets(self) -> AsyncIterator[Arrived]:
+        """Give packets of the present connection as they arrive; LinkClosed when it is lost."""
+        return self._inbox.__aiter__()
+
+    async def close(self) -> None:
+        """Stop, disconnect and free the insole so that it can be found again; may be called twice."""
+        client = self._client
+        if client is None:
+            return
+        if self._streaming:
+            try:
+                await asyncio.wait_for(self.stop(), 2.0)
+            except (LinkClosed, LinkRefused, asyncio.TimeoutError) as error:
+                _LOG.debug("%s: stop: %s", self.address, error)
+        self._end(None)
+        await _disconnect(client)
+
+
+async def _disconnect(client: BleakClient) -> None:
+    try:
+        await client.disconnect()
+    except _FAILURES as error:
+        _LOG.debug("%s: disconnect: %s", client.address, error)
