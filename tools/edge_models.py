@@ -73,7 +73,7 @@ def benches(*, quick: bool) -> dict[str, Bench]:
     a = Bench("A", "A", 0, ("acc_*",), ("contact_s",), 20 if quick else 60, 4, 16, note="4 runners, shank acceleration")
     chosen = {"B": b, "B12": shape, "A": a}
     if not quick:
-        note = "SIMULATED: 5 on a treadmill, 5 overground, insole and IMU"
+        note = "SIMULATED: insole and IMU, treadmill and overground (the small lab)"
         chosen["lab"] = Bench("lab", "lab", 20, ("*",), ("contact_s", "mass_kg"), 60, 5, 16, note=note)
     return chosen
 
