@@ -20,7 +20,7 @@ from bleak.backends.descriptor import BleakGATTDescriptor
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, AdvertisementDataCallback, BaseBleakScanner
 from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
-from bleak.exc import BleakDeviceNotFoundError, BleakError
+from bleak.exc import BleakDeviceNotFoundError, BleakError, BleakGATTProtocolError
 from bumble import att, core, hci
 from bumble.device import Advertisement, Connection, ConnectionParametersPreferences, Device, DeviceConfiguration
 from bumble.gatt_client import Client as GattClient
@@ -468,6 +468,7 @@ class BumbleClient(BaseBleakClient):
         error = task.exception()
         if isinstance(error, att.ATT_Error):
             self._radio.learn(self.address, None)
+            raise BleakGATTProtocolError(error.error_code) from error
         if isinstance(error, _FAILURES):
             raise BleakError(f"could not {what}: {error!r}") from error
         return task.result()

@@ -178,7 +178,8 @@ class VirtualInsole:
         write: Callable[[Connection, bytes], None] | None = None,
         permissions: Attribute.Permissions = Attribute.READABLE,
     ) -> Attribute[bytes]:
-        return Attribute(uuid, properties, permissions, CharacteristicValue(read=read, write=write))
+        value = CharacteristicValue(read=read or _not_permitted(0x02), write=write or _not_permitted(0x03))
+        return Attribute(uuid, properties, permissions, value)
 
     async def begin(self) -> None:
         """Switch it on: it advertises the service, its name in the scan response."""
@@ -461,3 +462,12 @@ class VirtualInsole:
             if self.battery_percent() != told:
                 told = self.battery_percent()
                 self._notify(0, self._battery, bytes([told]))
+
+
+def _not_permitted(code: int) -> Callable[..., Any]:
+    """Return what refuses reads (0x02) or writes (0x03) of an attribute."""
+
+    def refuse(*_: Any) -> None:
+        raise att.ATT_Error(att.ErrorCode(code))
+
+    return refuse
