@@ -379,20 +379,25 @@ class VirtualInsole:
             raise refuse(Status.BUSY)
         if not _LOWEST_RATE_HZ <= request.rate_hz <= base or base % request.rate_hz:
             raise refuse(Status.BAD_PARAMETER)
-        if Stream.SAMPLES in request.streams or (Stream.STANCE in request.streams and self._make_model is None):
+        if Stream.SAMPLES in request.streams:
             raise refuse(Status.BAD_PARAMETER)
+        model: OnDevice | None = None
+        if Stream.STANCE in request.streams:
+            try:
+                model = self._make_model(self.source, request.rate_hz, self.told) if self._make_model else None
+            except BadInputError:
+                model = None
+            if model is None:
+                raise refuse(Status.BAD_PARAMETER)
         per_packet = profile.samples_per_packet(mtu)
         if not per_packet:
             raise refuse(Status.MTU_TOO_SMALL)
         self._cfg_id = self._cfg_id % 255 + 1
         period_us = round(1e6 / request.rate_hz)
         configured = Running(self._cfg_id, per_packet, request.rate_hz, period_us)
-        return configured.to_bytes(), lambda: self._run(configured, request.streams, mtu)
+        return configured.to_bytes(), lambda: self._run(configured, request.streams, mtu, model)
 
-    def _run(self, configured: Running, streams: Stream, mtu: int) -> None:
-        model = None
-        if self._make_model is not None and Stream.STANCE in streams:
-            model = self._make_model(self.source, configured.rate_hz, self.told)
+    def _run(self, configured: Running, streams: Stream, mtu: int, model: OnDevice | None) -> None:
         self._started_s = self._started_s or time.monotonic()
         paced = bool(self._link.settings.interval_ms)
         run = Streaming(

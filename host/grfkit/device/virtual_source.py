@@ -17,7 +17,7 @@ from ..records import Recording
 from ..simulate.clocks import DeviceClock
 from ..simulate.conditions import Condition
 from ..simulate.folder import write_reference
-from ..simulate.imu import imu_channels
+from ..simulate.imu import shoe_motion
 from ..simulate.insole import adc_channels, draw_fsr
 from ..simulate.lab import LabTrial, simulate_world
 from ..simulate.passes import treadmill_ground
@@ -114,6 +114,8 @@ def phantom(
 ) -> Phantom:
     """Return a runner on a treadmill with an insole (12 bits) and an IMU (16 g, 2000 deg/s) in both shoes.
 
+    The IMU is part of the insole and lies along the foot, as a device's own model needs it.
+
     Parameters
     ----------
     clocks
@@ -165,9 +167,12 @@ def _foot(
         rate_hz, clock.running(running) - lag_s, running, np.ones(running.size, dtype=bool), (), lag_s, False
     )
     cells = adc_channels(rng, settings, world, sampling, fsr, left=left, with_force=False)
-    motion = imu_channels(rng, settings.imu, world, sampling, left=left)
     counts = np.stack([one.values for one in cells], axis=1).astype(np.uint16)
-    moved = np.stack([one.values for one in motion], axis=1)
+    force, turn = shoe_motion(rng, settings.imu, world, sampling.world_s, left=left)
+    moved = np.concatenate([force, turn], axis=1)
+    ranges = settings.imu
+    moved += rng.normal(0, [ranges.acc_bias_m_s2] * 3 + [ranges.gyro_bias_rad_s] * 3, 6)
+    moved += rng.normal(0, [ranges.acc_noise_m_s2] * 3 + [ranges.gyro_noise_rad_s] * 3, moved.shape)
     return Source(side, rate_hz, counts, imu_counts(moved), loops=loops)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,8 +33,8 @@ class OnDevice(Protocol):
     def model_id(self) -> int:
         """Return the CRC-32 of the .tflite."""
 
-    def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[tuple[int, wire.StanceReport]]:
-        """Take samples; return stances that became known, each with its first sample counted from the first pushed."""
+    def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[tuple[float, wire.StanceReport]]:
+        """Take samples; return the stances that became known, each with its initial contact in pushed samples."""
 
 
 @dataclass(frozen=True)
@@ -281,8 +281,10 @@ class Streaming:
             for sample, report in self._model.push(cells, imu):
                 self._stance(self._first + sample, report)
 
-    def _stance(self, sample: int, report: wire.StanceReport) -> None:
+    def _stance(self, contact: float, report: wire.StanceReport) -> None:
+        sample = math.floor(contact)
         header = self._header(wire.STANCE, _GRF, sample, 1, None, None)
+        header = replace(header, time_us=self._ticks.stamp_us(contact / self.running.rate_hz))
         pieces = wire.fragments(report.to_bytes(), header, self._stances, room=self._mtu - 3)
         self._stances = (self._stances + 1) & 0xFFFF
         self._sequences[_GRF] = (header.sequence + len(pieces)) & 0xFFFF
