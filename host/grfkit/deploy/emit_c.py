@@ -242,8 +242,8 @@ def _header(name: str, layout: Layout, file: TfliteFile) -> str:
     }
     lines = [
         f"/* The model {name}: give grf_model_run an array uint32_t scratch[{prefix}SCRATCH_WORDS]. */",
-        f"#ifndef {prefix}H",
-        f"#define {prefix}H",
+        f"#ifndef GRF_DATA_{name.upper()}_H",
+        f"#define GRF_DATA_{name.upper()}_H",
         "",
         '#include "grf_model.h"',
         "",
