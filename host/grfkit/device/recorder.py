@@ -1,0 +1,195 @@
+"""The recorder: everything that came, verbatim, on disk within half a second, whatever happens next."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from types import TracebackType
+
+from ..errors import BadInputError
+from ..formats import grfrec
+from ..formats.grfrec import Begin, Kind, Record
+from .link import Arrived, Exchange
+from .profile import Info, Running
+
+FLUSH_EVERY_S = 0.5
+MOST_WAITING_BYTES = 8 << 20
+"""What is kept in memory while the disk is full: minutes of two insoles; the oldest goes first."""
+
+
+class Recorder:
+    """An append-only recording; a thread of its own writes and syncs it, twice a second.
+
+    A disk that is full (or gone) is told in :attr:`problem` and stops nothing: records wait in memory, and are written
+    once there is room; those that had to be dropped are counted in :attr:`lost` and in the file.
+
+    Parameters
+    ----------
+    path
+        Must not exist, but with ``force``.
+
+    Attributes
+    ----------
+    problem
+        Why nothing can be written at present, None while all is well.
+    lost
+        Records dropped for good.
+
+    Raises
+    ------
+    BadInputError
+        If the file exists or cannot be made.
+    """
+
+    def __init__(self, path: str | Path, *, force: bool = False, flush_every_s: float = FLUSH_EVERY_S) -> None:
+        self.path, self.lost = Path(path), 0
+        self.problem: str | None = None
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL) | getattr(os, "O_BINARY", 0)
+        try:
+            self._file = os.open(self.path, flags, 0o644)
+        except FileExistsError:
+            raise BadInputError(f"{self.path}: exists; name another file, or say --force") from None
+        except OSError as error:
+            raise BadInputError(f"{self.path}: cannot be written ({error.strerror or error})") from error
+        self._waiting: deque[bytes] = deque([grfrec.opening()])
+        self._waiting_bytes, self._good, self._dropped = 8, 0, 0
+        self._lock, self._writing, self._done = threading.Lock(), threading.Lock(), threading.Event()
+        self.clock_pair()
+        self.flush()
+        self._thread = threading.Thread(target=self._run, args=(flush_every_s,), name="recorder", daemon=True)
+        self._thread.start()
+
+    def packet(self, device: int, arrived: Arrived) -> None:
+        """Record a packet as it came."""
+        self._add(Kind.PACKET, device, grfrec.packet_body(arrived.characteristic, arrived.content), arrived.arrival_ns)
+
+    def begin(
+        self, device: int, *, connection: int, address: str, info: Info, running: Running, started_ns: int
+    ) -> None:
+        """Record that a connection streams; packets and time syncs of ``device`` belong to it from now on."""
+        begin = Begin(
+            connection=connection,
+            address=address,
+            started_ns=started_ns,
+            side=info.side,
+            adc_bits=info.adc_bits,
+            accel_range_g=info.accel_range_g,
+            gyro_range_dps=info.gyro_range_dps,
+            model_id=info.model_id,
+            cfg_id=running.cfg_id,
+            samples_per_packet=running.samples_per_packet,
+            rate_hz=running.rate_hz,
+            period_us=running.period_us,
+        )
+        self._add(Kind.BEGIN, device, begin.to_bytes())
+
+    def end(self, device: int, reason: str) -> None:
+        """Record that a connection ended."""
+        self._add(Kind.END, device, reason.encode())
+
+    def mark(self, label: str = "") -> None:
+        """Record a moment."""
+        self._add(Kind.MARK, 0, label.encode())
+
+    def note(self, text: str) -> None:
+        """Record a note."""
+        self._add(Kind.NOTE, 0, text.encode())
+
+    def tare(self, device: int) -> None:
+        """Record that an insole has tared."""
+        self._add(Kind.TARE, device, b"")
+
+    def synced(self, device: int, exchange: Exchange) -> None:
+        """Record a time sync; one made before START belongs after :meth:`begin`."""
+        body = grfrec.sync_body(exchange.t1_ns, exchange.t2_us, exchange.t3_us, exchange.t4_ns)
+        self._add(Kind.TIME_SYNC, device, body, exchange.t4_ns)
+
+    def clock_pair(self) -> None:
+        """Record the wall clock beside the monotonic one, for a person."""
+        self._add(Kind.CLOCK_PAIR, 0, grfrec.pair_body(time.time_ns()))
+
+    def flush(self) -> None:
+        """Write and sync what waits; a failure is told in :attr:`problem`, not raised."""
+        with self._writing:
+            with self._lock:
+                self._tell_lost()
+                chunk, records = b"".join(self._waiting), len(self._waiting)
+            if not chunk:
+                return
+            try:
+                self._write(chunk)
+            except OSError as error:
+                self.problem = f"{self.path}: cannot be written ({error.strerror or error}); the stream goes on"
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file, self._good)
+                    os.lseek(self._file, self._good, os.SEEK_SET)
+                self._drop_oldest()
+                return
+            self.problem = None
+            self._good += len(chunk)
+            with self._lock:
+                for _ in range(records):
+                    self._waiting_bytes -= len(self._waiting.popleft())
+
+    def close(self) -> None:
+        """Write what waits and close the file; may be called twice."""
+        if self._done.is_set():
+            return
+        self._done.set()
+        self._thread.join()
+        self.clock_pair()
+        self.flush()
+        os.close(self._file)
+
+    def __enter__(self) -> Recorder:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+    def _add(self, kind: Kind, device: int, body: bytes, arrival_ns: int | None = None) -> None:
+        at = time.monotonic_ns() if arrival_ns is None else arrival_ns
+        content = Record(kind, at, device, body[: grfrec.LARGEST_BODY]).to_bytes()
+        with self._lock:
+            self._waiting.append(content)
+            self._waiting_bytes += len(content)
+
+    def _write(self, chunk: bytes) -> None:
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(self._file, view) :]
+        os.fsync(self._file)
+
+    def _drop_oldest(self) -> None:
+        """Keep to the memory allowed; never the file's opening."""
+        with self._lock:
+            opening = self._waiting.popleft() if self._good == 0 else None
+            while self._waiting_bytes > MOST_WAITING_BYTES and len(self._waiting) > 1:
+                self._waiting_bytes -= len(self._waiting.popleft())
+                self._dropped += 1
+                self.lost += 1
+            if opening is not None:
+                self._waiting.appendleft(opening)
+
+    def _tell_lost(self) -> None:
+        """Put in front of what waits how much is missing there."""
+        if not self._dropped:
+            return
+        body = json.dumps({"records": self._dropped, "why": self.problem or "disk full"}).encode()
+        content = Record(Kind.LOST, time.monotonic_ns(), 0, body).to_bytes()
+        self._waiting.insert(1 if self._good == 0 else 0, content)
+        self._waiting_bytes += len(content)
+        self._dropped = 0
+
+    def _run(self, every_s: float) -> None:
+        while not self._done.wait(every_s):
+            self.flush()

@@ -1,0 +1,177 @@
+"""One insole from START to the end of its connection: packets in, samples on the host's time out, losses counted."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..formats.packet_stream import Counts, GrfSamples, Item, PacketStream, Samples, Stance, WrappedClock
+from .clock import DeviceClock
+from .link import Arrived, Exchange, Link, LinkTimeout
+from .profile import Info, Running
+
+SYNC_BURST, SYNC_EVERY_S = 8, 10.0
+"""Time syncs: so many at once, and how often."""
+FIRST_SYNCS = 24
+"""Time syncs after connecting, before START."""
+
+__all__ = [
+    "FIRST_SYNCS",
+    "SYNC_BURST",
+    "SYNC_EVERY_S",
+    "Counts",
+    "GrfSamples",
+    "Placed",
+    "Samples",
+    "Session",
+    "Stance",
+    "samples_between",
+    "sync_burst",
+]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a packet held, and when that was.
+
+    Attributes
+    ----------
+    host_s
+        Host time (``time.monotonic``) of every sample, rising; of a stance its initial contact and toe off.
+    uncertainty_ms
+        Half-width around these times.
+    """
+
+    item: Item
+    host_s: NDArray[np.float64]
+    uncertainty_ms: float
+
+
+class Session:
+    """One device from START to disconnection.
+
+    Parameters
+    ----------
+    number
+        The link's connection; packets of any other are ignored and counted in :attr:`stale`.
+    started_ns
+        Host time when START was sent.
+    exchanges
+        Time syncs made on this connection before START, so that the first samples are well placed.
+    """
+
+    def __init__(
+        self,
+        *,
+        number: int,
+        info: Info,
+        running: Running,
+        started_ns: int,
+        exchanges: tuple[Exchange, ...] = (),
+    ) -> None:
+        self.number, self.info, self.running, self.started_ns = number, info, running, started_ns
+        self.stale = 0
+        self.first: Samples | GrfSamples | None = None
+        self.last: Samples | GrfSamples | None = None
+        self._wrapped = WrappedClock()
+        self._stream = PacketStream(
+            cfg_id=running.cfg_id,
+            samples_per_packet=running.samples_per_packet,
+            period_us=running.period_us,
+            right=info.right,
+            started_ns=started_ns,
+            clock=self._wrapped,
+        )
+        self._epoch = 0
+        self.clock = DeviceClock()
+        for exchange in exchanges:
+            self.synced(exchange)
+
+    @property
+    def counts(self) -> Counts:
+        """Return what came and what did not."""
+        return self._stream.counts
+
+    @property
+    def side(self) -> str:
+        """Return ``left`` or ``right``."""
+        return "right" if self.info.right else "left"
+
+    def take(self, arrived: Arrived) -> Placed | None:
+        """Return what a packet held and when; None for one refused, repeated, stale, or of a stance not yet whole."""
+        if arrived.connection != self.number:
+            self.stale += 1
+            return None
+        item = self._stream.take(arrived.content, int(arrived.characteristic), arrived.arrival_ns)
+        if item is None:
+            return None
+        if isinstance(item, Stance):
+            return self._stance(item)
+        self._restart_at_jump(item)
+        count = len(item.cells) if isinstance(item, Samples) else len(item.force_n)
+        sent_us = item.device_us + (count - 1) * self.running.period_us
+        if item.epoch == self._epoch:
+            self.clock.arrived(sent_us, arrived.arrival_ns)
+        self.first, self.last = self.first or item, item
+        at_us = item.device_us + self.running.period_us * np.arange(count, dtype=np.float64)
+        return Placed(item, self.clock.host_s(at_us), self.clock.uncertainty_ms)
+
+    def synced(self, exchange: Exchange) -> None:
+        """Take an exchange of time stamps of this connection."""
+        t2 = self._wrapped.unwrapped(exchange.t2_us, exchange.t4_ns)
+        if self._wrapped.device_us is None:
+            self._wrapped.keep(t2, exchange.t4_ns)
+        t3 = t2 + ((exchange.t3_us - exchange.t2_us) & 0xFFFFFFFF)
+        self.clock.exchanged(exchange.t1_ns, t2, t3, exchange.t4_ns)
+
+    def _restart_at_jump(self, item: Samples | GrfSamples) -> None:
+        if item.epoch > self._epoch:
+            self._epoch = item.epoch
+            self.clock = DeviceClock(not_before_s=self.clock.latest_s)
+
+    def _stance(self, item: Stance) -> Placed:
+        ends_us = item.device_us + np.asarray([0.0, item.report.contact_s * 1e6])
+        return Placed(item, self.clock.host_s(ends_us, advance=False), self.clock.uncertainty_ms)
+
+
+async def sync_burst(link: Link, count: int = SYNC_BURST) -> list[Exchange]:
+    """Return time syncs at moments that do not keep step with the link's events; those not answered are left out.
+
+    Raises
+    ------
+    LinkClosed
+        If the link closes meanwhile.
+    """
+    exchanges = []
+    for _ in range(count):
+        await asyncio.sleep(random.uniform(0.0, 0.05))
+        try:
+            exchanges.append(await link.time_sync())
+        except LinkTimeout:
+            continue
+    return exchanges
+
+
+def samples_between(before: Samples | GrfSamples, after: Samples | GrfSamples, *, period_us: int) -> int:
+    """Return how many samples are missing between two pieces of one device over a reconnection.
+
+    By the device's own clock, which runs on while nobody listens; where it restarted (it parts from arrival by more
+    than a second), by arrival time. Samples missing since the new START are counted there, and not here.
+
+    Parameters
+    ----------
+    before, after
+        Last piece of the earlier connection, first of the later one.
+    period_us
+        Nominal time between samples.
+    """
+    count = len(before.cells) if isinstance(before, Samples) else len(before.force_n)
+    elapsed_us = (after.arrival_ns - before.arrival_ns) / 1e3
+    told_us = (after.device_us - before.device_us - round(elapsed_us) + (1 << 31)) % (1 << 32) - (1 << 31) + elapsed_us
+    if abs(told_us - elapsed_us) < 1e6:
+        elapsed_us = told_us
+    return max(0, round(elapsed_us / period_us) - count - after.missing)

@@ -1,0 +1,365 @@
+"""What a run of packets holds: counters and clock unwrapped, what is missing counted exactly, what is broken refused.
+
+One :class:`PacketStream` follows one insole from START to the end of the connection, live or in a recording. START sets
+both sequences and the sample counter to 0, so that what is missing before the first packet is known too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import wire
+from ..errors import BadInputError
+
+SENSOR_DATA, GRF_DATA = 4, 5
+"""The characteristics that carry packets (last digit of their UUID)."""
+_OF = {SENSOR_DATA: (wire.SENSOR,), GRF_DATA: (wire.SAMPLES, wire.STANCE)}
+_CLOCK_BITS, _COUNTER_BITS = 32, 16
+_TRUSTED_US = 60_000_000
+"""A device's clock that parts from arrival times by more than this does not tell how far a counter wrapped."""
+_SLACK_US, _SLACK_RATE = 20_000, 1e-3
+"""How far time may differ from counter x period without a jump: 20 ms and a thousandth."""
+_LATE_START_US = 2_000_000
+_OPEN_STANCES = 4
+
+
+def nearest(value: int, expected: int, *, bits: int) -> int:
+    """Return the number nearest to ``expected`` whose last ``bits`` bits are ``value``'s; of two as near, the later."""
+    size = 1 << bits
+    return expected + ((value - expected + size // 2 - 1) % size) - (size // 2 - 1)
+
+
+@dataclass
+class Counts:
+    """What came and what did not, exactly.
+
+    A packet that came and was refused is missing in the sequence, and so is among the lost as well.
+
+    Attributes
+    ----------
+    packets, samples
+        Taken: packets of every type; sensor samples.
+    packets_lost, samples_lost
+        Missing before a packet that came, by its sequence and its sample counter.
+    packets_lost_device, samples_lost_device
+        The part of these that the device says it dropped itself (flag bit 1); the rest the link lost.
+    grf_samples, grf_samples_lost
+        The same of GRF samples (type 2).
+    stances, stances_lost
+        Whole reports (type 3), and ids of which no whole report came.
+    refused
+        Packets by why: ``broken cfg_id side characteristic implausible``.
+    repeated
+        Packets that had come already.
+    time_jumps
+        Times the device's clock jumped, announced or not.
+    """
+
+    packets: int = 0
+    packets_lost: int = 0
+    packets_lost_device: int = 0
+    samples: int = 0
+    samples_lost: int = 0
+    samples_lost_device: int = 0
+    grf_samples: int = 0
+    grf_samples_lost: int = 0
+    stances: int = 0
+    stances_lost: int = 0
+    repeated: int = 0
+    time_jumps: int = 0
+    saturated: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: Counts) -> Counts:
+        """Return the sum, as over several connections."""
+        return Counts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What all packets tell of their place.
+
+    Attributes
+    ----------
+    first
+        Number of the first sample since START, unwrapped.
+    device_us
+        The device's time of it, unwrapped; it may step where ``epoch`` does.
+    epoch
+        One more with every jump of the device's clock.
+    missing
+        Samples missing just before it; ``dropped`` if the device says that it dropped them.
+    """
+
+    first: int
+    device_us: int
+    arrival_ns: int
+    epoch: int
+    missing: int
+    dropped: bool
+    saturated: bool
+    tared: bool
+
+
+@dataclass(frozen=True)
+class Samples(Piece):
+    """Raw samples: cells (n, 16) and imu (n, 6), counts."""
+
+    cells: NDArray[np.uint16]
+    imu: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class GrfSamples(Piece):
+    """The device's GRF: force (n, 3) in N, forward, medial and up; centre of pressure (n, 2) in mm."""
+
+    force_n: NDArray[np.float64]
+    cop_mm: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stance(Piece):
+    """The device's report of one contact; ``first`` and ``device_us`` are those of initial contact."""
+
+    stance_id: int
+    report: wire.StanceReport
+
+
+Item: TypeAlias = Samples | GrfSamples | Stance
+
+
+@dataclass
+class WrappedClock:
+    """The device's 32-bit clock, unwrapped by when its stamps arrive; right while these are less than 35 min off."""
+
+    device_us: int | None = None
+    arrival_ns: int = 0
+
+    def unwrapped(self, time_us: int, arrival_ns: int) -> int:
+        """Return the time without wraps; the first one stays as it is."""
+        if self.device_us is None:
+            return time_us
+        return nearest(time_us, self.device_us + (arrival_ns - self.arrival_ns) // 1000, bits=_CLOCK_BITS)
+
+    def keep(self, device_us: int, arrival_ns: int) -> None:
+        """Take an unwrapped time as the one to go on from."""
+        self.device_us, self.arrival_ns = device_us, arrival_ns
+
+
+@dataclass(frozen=True)
+class _Track:
+    """Where one type's samples stand: the last packet's first sample, its length, its time and its arrival."""
+
+    first: int
+    count: int
+    device_us: int
+    arrival_ns: int
+    epoch: int = 0
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a packet lies: steps of the sequence since the last one, its first sample, its time."""
+
+    step: int
+    first: int
+    device_us: int
+    in_time: bool
+
+
+class PacketStream:
+    """Packets in, samples out.
+
+    Parameters
+    ----------
+    cfg_id, samples_per_packet, period_us
+        As START answered.
+    right
+        The foot that Info told.
+    started_ns
+        Host time when START was sent: no more can be missing before the first packet than was taken since then.
+    clock
+        The device's clock, shared with time sync; one of its own if none is given.
+    """
+
+    def __init__(
+        self,
+        *,
+        cfg_id: int,
+        samples_per_packet: int,
+        period_us: int,
+        right: bool,
+        started_ns: int,
+        clock: WrappedClock | None = None,
+    ) -> None:
+        self.counts = Counts()
+        self.clock = clock or WrappedClock()
+        self._cfg_id, self._most, self._period_us, self._right = cfg_id, samples_per_packet, period_us, right
+        self._started_ns = started_ns
+        self._sequence: dict[int, int] = {}
+        self._tracks: dict[int, _Track] = {}
+        self._doubted: wire.Header | None = None
+        self._stances = _Stances()
+
+    def take(self, content: bytes, characteristic: int, arrival_ns: int) -> Item | None:
+        """Return what a packet holds; None where it is refused, came before, or completes no stance."""
+        packet = self._parsed(content, characteristic)
+        if packet is None:
+            return None
+        header = packet.header
+        place = self._placed(header, characteristic, arrival_ns)
+        if place.step <= 0:
+            self.counts.repeated += 1
+            return None
+        if self._implausible(header, place):
+            self.counts.refused["implausible"] += 1
+            return None
+        self._count_packet(header, place.step)
+        self._sequence[characteristic] = self._sequence.get(characteristic, header.sequence - place.step) + place.step
+        if isinstance(packet, wire.Fragment):
+            return self._stance(packet, place, arrival_ns)
+        return self._samples(packet, place, arrival_ns)
+
+    def _parsed(self, content: bytes, characteristic: int) -> _Packet | None:
+        """Return a packet that belongs here; counts and drops any other."""
+        try:
+            header = wire.Header.from_bytes(content)
+            packet = _PARSERS[header.type].from_bytes(content)
+        except BadInputError:
+            self.counts.refused["broken"] += 1
+            return None
+        reasons = {
+            "characteristic": header.type not in _OF.get(characteristic, ()),
+            "side": header.right != self._right,
+            "cfg_id": header.cfg_id != self._cfg_id,
+            "implausible": header.type == wire.SENSOR and header.count > self._most,
+        }
+        why = next((name for name, wrong in reasons.items() if wrong), None)
+        if why is not None:
+            self.counts.refused[why] += 1
+            return None
+        return packet
+
+    def _placed(self, header: wire.Header, characteristic: int, arrival_ns: int) -> _Place:
+        """Return where a packet lies by its own counters, unwrapped by the clocks."""
+        device_us = self.clock.unwrapped(header.time_us, arrival_ns)
+        track = self._tracks.get(wire.SENSOR if header.type == wire.STANCE else header.type)
+        first, in_time, ahead = header.counter, True, 1
+        if track is not None:
+            elapsed_us = (arrival_ns - track.arrival_ns) // 1000
+            told_us = device_us - track.device_us
+            if abs(told_us - elapsed_us) < _TRUSTED_US and not header.time_jump:
+                elapsed_us = told_us
+            first = nearest(header.counter, track.first + round(elapsed_us / self._period_us), bits=_COUNTER_BITS)
+            in_time = self._in_time(told_us, first - track.first)
+            ahead = (first - track.first) // self._most if header.type == wire.SENSOR else 1
+        last = self._sequence.get(characteristic)
+        if last is not None:
+            return _Place(nearest(header.sequence, last + ahead, bits=_COUNTER_BITS) - last, first, device_us, in_time)
+        before = header.sequence if self._could_miss(header.sequence, arrival_ns) else 0
+        return _Place(1 + before, first, device_us, in_time)
+
+    def _could_miss(self, value: int, arrival_ns: int) -> bool:
+        """Return whether so many can be missing before the first packet; a device may not have started at 0."""
+        return value * self._period_us <= (arrival_ns - self._started_ns) / 1e3 + _LATE_START_US
+
+    def _in_time(self, elapsed_us: int, samples: int) -> bool:
+        due = samples * self._period_us
+        return abs(elapsed_us - due) <= _SLACK_US + _SLACK_RATE * abs(due)
+
+    def _implausible(self, header: wire.Header, place: _Place) -> bool:
+        """Return whether a header is at odds with the last one, and the next one has not borne it out."""
+        track = self._tracks.get(wire.SENSOR)
+        if header.type != wire.SENSOR or track is None:
+            return False
+        doubted, self._doubted = self._doubted, None
+        went = place.first - track.first - track.count
+        fits = place.step - 1 <= went <= (place.step - 1) * self._most or (header.dropped and went >= 0)
+        if (fits and (place.in_time or header.time_jump)) or (doubted is not None and self._follows(doubted, header)):
+            return False
+        self._doubted = header
+        return True
+
+    def _follows(self, before: wire.Header, header: wire.Header) -> bool:
+        steps = (header.sequence - before.sequence) & 0xFFFF
+        went = (header.counter - before.counter) & 0xFFFF
+        elapsed_us = (header.time_us - before.time_us) & 0xFFFFFFFF
+        return 0 < steps < 64 and steps <= went <= steps * self._most and self._in_time(elapsed_us, went)
+
+    def _count_packet(self, header: wire.Header, step: int) -> None:
+        self.counts.packets += 1
+        self.counts.packets_lost += step - 1
+        self.counts.packets_lost_device += (step - 1) * header.dropped
+        self.counts.saturated += header.saturated
+
+    def _samples(self, packet: wire.SensorPacket | wire.SamplesPacket, place: _Place, arrival_ns: int) -> Item:
+        header, track = packet.header, self._tracks.get(packet.header.type)
+        epoch, missing = 0, place.first if self._could_miss(place.first, arrival_ns) else 0
+        if track is not None:
+            missing = max(0, place.first - track.first - track.count)
+            epoch = track.epoch + (header.time_jump or not place.in_time)
+            self.counts.time_jumps = max(self.counts.time_jumps, epoch)
+        self.clock.keep(place.device_us, arrival_ns)
+        self._tracks[header.type] = _Track(place.first, header.count, place.device_us, arrival_ns, epoch)
+        about = (place.first, place.device_us, arrival_ns, epoch, missing, header.dropped, header.saturated)
+        if isinstance(packet, wire.SamplesPacket):
+            self.counts.grf_samples += header.count
+            self.counts.grf_samples_lost += missing
+            return GrfSamples(*about, header.tared, packet.force_n, packet.cop_mm)
+        self.counts.samples += header.count
+        self.counts.samples_lost += missing
+        self.counts.samples_lost_device += missing * header.dropped
+        return Samples(*about, header.tared, packet.cells, packet.imu)
+
+    def _stance(self, piece: wire.Fragment, place: _Place, arrival_ns: int) -> Stance | None:
+        try:
+            report = self._stances.add(piece)
+        except BadInputError:
+            self.counts.refused["broken"] += 1
+            return None
+        if report is None:
+            return None
+        header, track = piece.header, self._tracks.get(wire.SENSOR)
+        self.counts.stances += 1
+        self.counts.stances_lost = self._stances.lost
+        about = (place.first, place.device_us, arrival_ns, track.epoch if track else 0, 0, header.dropped)
+        return Stance(*about, header.saturated, header.tared, piece.stance_id, report)
+
+
+class _Stances:
+    """Fragments put together; a stance that is not whole when the fourth after it begins is given up."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, list[wire.Fragment]] = {}
+        self._last: int | None = None
+        self.lost = 0
+
+    def add(self, piece: wire.Fragment) -> wire.StanceReport | None:
+        """Return the report that a fragment completes."""
+        self._open.setdefault(piece.stance_id, []).append(piece)
+        if len(self._open) > _OPEN_STANCES:
+            del self._open[next(iter(self._open))]
+        try:
+            report = wire.joined(self._open[piece.stance_id])
+        except BadInputError:
+            del self._open[piece.stance_id]
+            raise
+        if report is not None:
+            del self._open[piece.stance_id]
+            if self._last is not None:
+                self.lost += (piece.stance_id - self._last - 1) & 0xFFFF
+            self._last = piece.stance_id
+        return report
+
+
+_Packet: TypeAlias = wire.SensorPacket | wire.SamplesPacket | wire.Fragment
+_PARSERS: dict[int, type[wire.SensorPacket] | type[wire.SamplesPacket] | type[wire.Fragment]] = {
+    wire.SENSOR: wire.SensorPacket,
+    wire.SAMPLES: wire.SamplesPacket,
+    wire.STANCE: wire.Fragment,
+}

@@ -1,0 +1,179 @@
+"""Lines under (or over) a cloud of points: what is left of a clock's offset once every delay is taken off.
+
+A delay is never negative, so ``arrival - device time`` of packets lies above the clocks' true offset and touches it
+where nothing was in the way; ``host sent - device received`` of time requests lies below. A supporting line of the
+cloud (Moon, Skelly, Towsley 1999, doi 10.1109/INFCOM.1999.749287) is offset and drift at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def lower_hull(x: Floats, y: Floats) -> NDArray[np.int64]:
+    """Return the indices of the lower convex hull of points whose ``x`` rise (equal ones are allowed)."""
+    kept: list[int] = []
+    xs, ys = x.tolist(), y.tolist()
+    for k, (at, value) in enumerate(zip(xs, ys)):
+        while len(kept) > 1:
+            a, b = kept[-2], kept[-1]
+            if (ys[b] - ys[a]) * (at - xs[a]) < (value - ys[a]) * (xs[b] - xs[a]):
+                break
+            kept.pop()
+        if len(kept) == 1 and xs[kept[0]] == at:
+            kept = [kept[0] if ys[kept[0]] <= value else k]
+            continue
+        kept.append(k)
+    return np.asarray(kept, dtype=np.int64)
+
+
+def line_below(x: Floats, y: Floats, *, most_slope: float) -> tuple[float, float]:
+    """Return ``(level, slope)`` of the line below all points that is least far from them on average.
+
+    ``y >= level + slope * (x - x[-1])`` for every point. The optimum is the hull's edge over the mean of ``x``; a slope
+    beyond ``most_slope`` is clipped and the level lowered until the line is below again.
+
+    Parameters
+    ----------
+    x, y
+        Shape (points,), at least one; ``x`` rises.
+    """
+    hull = lower_hull(x, y)
+    slope = 0.0
+    if hull.size > 1:
+        edge = int(np.clip(np.searchsorted(x[hull], x.mean()), 1, hull.size - 1))
+        a, b = hull[edge - 1], hull[edge]
+        slope = float((y[b] - y[a]) / (x[b] - x[a])) if x[b] > x[a] else 0.0
+    slope = float(np.clip(slope, -most_slope, most_slope))
+    return float(np.min(y[hull] - slope * (x[hull] - x[-1]))), slope
+
+
+def line_above(x: Floats, y: Floats, *, most_slope: float) -> tuple[float, float]:
+    """Return the same above all points."""
+    level, slope = line_below(x, -y, most_slope=most_slope)
+    return -level, -slope
+
+
+MOST_DRIFT = 100e-6
+_ONE_WAY_BIAS_S = 4e-3
+
+
+@dataclass(frozen=True)
+class Band:
+    """A clock's offset near a time: ``level_s + slope * (t - at_s)``, surely within ``half_s`` of it.
+
+    Attributes
+    ----------
+    two_way
+        Whether time requests held it from below; otherwise delay and offset cannot be told apart.
+    sloped
+        Whether the slope was fitted, or is held at 0.
+    """
+
+    at_s: float
+    level_s: float
+    slope: float
+    half_s: float
+    two_way: bool
+    sloped: bool
+
+    def offset_s(self, device_s: Floats | float) -> Floats:
+        """Return host time less device time."""
+        return np.asarray(self.level_s + self.slope * (np.asarray(device_s) - self.at_s), dtype=np.float64)
+
+
+def two_way_band(device_s: Floats, low_s: Floats, up_s: Floats, *, at_s: float, slope_from_s: float) -> Band:
+    """Return the band that time requests leave: above every ``low_s``, below every ``up_s``, the offset in the middle.
+
+    Slopes of both edges are weighed by how tightly their points lie on them. With all delays the same both ways the
+    middle is the offset; it is off by half their difference, and never by more than half the band.
+
+    Parameters
+    ----------
+    device_s
+        Device time at the request's arrival, shape (exchanges,), rising, at least one.
+    low_s, up_s
+        Host's sending less device's receiving; host's receiving less device's answering.
+    slope_from_s
+        The slope is held at 0 while the exchanges span less, and only those of the last 21 s are taken then.
+    """
+    sloped = bool(device_s[-1] - device_s[0] >= slope_from_s)
+    slope = 0.0
+    if sloped:
+        ends = device_s - device_s[-1]
+        low, low_slope = line_above(device_s, low_s, most_slope=MOST_DRIFT)
+        up, up_slope = line_below(device_s, up_s, most_slope=MOST_DRIFT)
+        low_w = 1 / max(float(np.median(low + low_slope * ends - low_s)), 1e-5) ** 2
+        up_w = 1 / max(float(np.median(up_s - up - up_slope * ends)), 1e-5) ** 2
+        slope = (low_w * low_slope + up_w * up_slope) / (low_w + up_w)
+    near = slice(None) if sloped else device_s >= device_s[-1] - 21.0
+    turned = slope * (at_s - device_s[near])
+    lower, upper = float(np.max(low_s[near] + turned)), float(np.min(up_s[near] + turned))
+    return Band(at_s, (lower + upper) / 2, slope, abs(upper - lower) / 2, True, sloped)
+
+
+def one_way_band(device_s: Floats, up_s: Floats, *, at_s: float, slope_from_s: float) -> Band:
+    """Return what arrivals alone tell: the least delay is taken as 4 ms, as such links show.
+
+    Parameters
+    ----------
+    device_s, up_s
+        Device time, and host's arrival less device time, shape (points,), rising, at least one.
+    """
+    sloped = bool(device_s[-1] - device_s[0] >= slope_from_s)
+    if sloped:
+        level, slope = line_below(device_s, up_s, most_slope=MOST_DRIFT)
+        level += slope * (at_s - device_s[-1])
+        spread = float(np.median(up_s - level - slope * (device_s - at_s)))
+    else:
+        slope, near = 0.0, up_s[device_s >= device_s[-1] - 21.0]
+        level, spread = float(near.min()), float(np.median(near) - near.min())
+    return Band(at_s, level - _ONE_WAY_BIAS_S, slope, _ONE_WAY_BIAS_S + max(spread, 1e-3), False, sloped)
+
+
+def offset_over_time(
+    sent_s: Floats, arrival_s: Floats, exchanges: Floats, *, window_s: float = 300.0
+) -> tuple[Floats, Floats, float]:
+    """Return ``(knots_s, offset_s, uncertainty_s)`` of a whole recording, seen from its end.
+
+    Every minute the band of the half window before and after; straight between.
+
+    Parameters
+    ----------
+    sent_s, arrival_s
+        Device time when packets were ready, and the host's when they came; shape (packets,), at least one, rising.
+    exchanges
+        Shape (n, 4): t1, t2, t3, t4 in s, t2 and t3 of the device unwrapped; n may be 0.
+    """
+    first, last = float(sent_s[0]), float(sent_s[-1])
+    span = last - first
+    count = max(2, int(span // 60) + 1) if span > window_s else 1
+    knots = np.linspace(first, last, count) if count > 1 else np.asarray([(first + last) / 2])
+    bands = []
+    for knot in knots:
+        begin = np.clip(knot - window_s / 2, first, max(first, last - window_s))
+        bands.append(_band_within(sent_s, arrival_s, exchanges, begin, begin + window_s, float(knot)))
+    if count == 1:
+        knots = np.asarray([first, last]) if last > first else np.asarray([first])
+        offsets = bands[0].offset_s(knots)
+    else:
+        offsets = np.asarray([band.level_s for band in bands])
+    return knots, offsets, max(band.half_s for band in bands)
+
+
+def _band_within(
+    sent_s: Floats, arrival_s: Floats, exchanges: Floats, begin_s: float, end_s: float, at_s: float
+) -> Band:
+    inside = (exchanges[:, 1] >= begin_s - 10.0) & (exchanges[:, 1] <= end_s + 10.0)
+    if inside.any():
+        t1, t2, t3, t4 = exchanges[inside].T
+        return two_way_band(t2, t1 - t2, t4 - t3, at_s=at_s, slope_from_s=40.0)
+    within = (sent_s >= begin_s) & (sent_s <= end_s)
+    if not within.any():
+        within = np.ones(sent_s.size, dtype=bool)
+    return one_way_band(sent_s[within], arrival_s[within] - sent_s[within], at_s=at_s, slope_from_s=120.0)
