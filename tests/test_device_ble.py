@@ -389,7 +389,6 @@ def test_a_link_that_nobody_answers_gives_up_in_words_and_frees_the_radio() -> N
         link = await host.add("left")
         host.links["left"] = gone = BleLink(host.adapter, link._found, patience_s=0.3)
         await host.insoles["left"].end()
-        host.room.insoles.clear()
         with pytest.raises(LinkClosed, match=r"could not connect in \d tries"):
             await gone.connect()
         other = await host.room.add(counting("right"))

@@ -1,4 +1,4 @@
-"""``grf-simulate``: a virtual laboratory's recordings, with the truth beside them."""
+"""``grf-simulate``: a virtual laboratory's recordings, and insoles to connect to, with the truth beside them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import EXIT_CODES, make_app, run
+from .simulate_insole import insole as _insole
 
 if TYPE_CHECKING:
     from ..simulate.folder import LabRequest, PlannedTrial
@@ -50,6 +51,9 @@ def lab(
         print(json.dumps({"folder": str(out_dir), "table": "TABLE.csv", "trials": [t.name for t in done]}))
         return
     print(f"{out_dir}: {len(done)} trials, listed in TABLE.csv")
+
+
+app.command(name="insole", epilog=EXIT_CODES)(_insole)
 
 
 def _request(given: dict[str, Any]) -> LabRequest:

@@ -90,6 +90,8 @@ class VirtualInsole:
 
     Attributes
     ----------
+    on
+        Whether it is switched on.
     runs
         What was sent, START by START; see :class:`~grfkit.device.virtual_stream.RunTruth`.
     """
@@ -124,6 +126,7 @@ class VirtualInsole:
         self._tasks: set[asyncio.Task[None]] = set()
         self._started_s: float | None = None
         self._on_s = time.monotonic()
+        self.on = False
         self._build()
 
     def _build(self) -> None:
@@ -183,12 +186,14 @@ class VirtualInsole:
 
     async def begin(self) -> None:
         """Switch it on: it advertises the service, its name in the scan response."""
+        self.on = True
         await self.device.power_on()
         await self._advertise()
         self._spawn(self._trouble())
 
     async def end(self) -> None:
         """Switch it off."""
+        self.on = False
         await self._end_run("switched off")
         for task in list(self._tasks):
             task.cancel()

@@ -137,7 +137,8 @@ class Room:
             await asyncio.wait({self._watch})
             self._watch = None
         for insole in self.insoles:
-            await insole.end()
+            if insole.on:
+                await insole.end()
         for transport, _ in self._offered:
             server = getattr(transport, "server", None)
             if server is not None:
