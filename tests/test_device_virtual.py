@@ -301,8 +301,6 @@ def test_a_report_holds_the_networks_bytes_in_body_weights() -> None:
     assert report.peak_bw == pytest.approx(up.max())
     area = ((up[1:] + up[:-1]) / 2).sum() * 0.0025
     assert report.impulse_bw_s == pytest.approx(area, abs=1e-6)
-        np.trapezoid(up, dx=0.0025) if hasattr(np, "trapezoid") else 0, abs=1e-9
-    )
     assert (report.braking_bw, report.propulsion_bw) == (pytest.approx(forward.min()), pytest.approx(forward.max()))
     again = wire.StanceReport.from_bytes(report.to_bytes())
     assert (again.curve == report.curve).all()
