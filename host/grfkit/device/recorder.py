@@ -49,17 +49,12 @@ class Recorder:
     def __init__(self, path: str | Path, *, force: bool = False, flush_every_s: float = FLUSH_EVERY_S) -> None:
         self.path, self.lost = Path(path), 0
         self.problem: str | None = None
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL) | getattr(os, "O_BINARY", 0)
-        try:
-            self._file = os.open(self.path, flags, 0o644)
-        except FileExistsError:
-            raise BadInputError(f"{self.path}: exists; name another file, or say --force") from None
-        except OSError as error:
-            raise BadInputError(f"{self.path}: cannot be written ({error.strerror or error})") from error
-        self._waiting: deque[bytes] = deque([grfrec.opening()])
-        self._waiting_bytes, self._good, self._dropped = 8, 0, 0
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes, self._dropped = 0, 0
         self._lock, self._writing, self._done = threading.Lock(), threading.Lock(), threading.Event()
         self.clock_pair()
+        self._file = _made(self.path, grfrec.opening(), force=force)
+        self._good = len(grfrec.opening())
         self.flush()
         self._thread = threading.Thread(target=self._run, args=(flush_every_s,), name="recorder", daemon=True)
         self._thread.start()
@@ -117,8 +112,8 @@ class Recorder:
         """Write and sync what waits; a failure is told in :attr:`problem`, not raised."""
         with self._writing:
             with self._lock:
-                self._tell_lost()
-                chunk, records = b"".join(self._waiting), len(self._waiting)
+                dropped, records = self._dropped, len(self._waiting)
+                chunk = self._told_lost(dropped) + b"".join(self._waiting)
             if not chunk:
                 return
             try:
@@ -133,6 +128,7 @@ class Recorder:
             self.problem = None
             self._good += len(chunk)
             with self._lock:
+                self._dropped -= dropped
                 for _ in range(records):
                     self._waiting_bytes -= len(self._waiting.popleft())
 
@@ -170,26 +166,35 @@ class Recorder:
         os.fsync(self._file)
 
     def _drop_oldest(self) -> None:
-        """Keep to the memory allowed; never the file's opening."""
+        """Keep to the memory allowed."""
         with self._lock:
-            opening = self._waiting.popleft() if self._good == 0 else None
             while self._waiting_bytes > MOST_WAITING_BYTES and len(self._waiting) > 1:
                 self._waiting_bytes -= len(self._waiting.popleft())
                 self._dropped += 1
                 self.lost += 1
-            if opening is not None:
-                self._waiting.appendleft(opening)
 
-    def _tell_lost(self) -> None:
-        """Put in front of what waits how much is missing there."""
-        if not self._dropped:
-            return
-        body = json.dumps({"records": self._dropped, "why": self.problem or "disk full"}).encode()
-        content = Record(Kind.LOST, time.monotonic_ns(), 0, body).to_bytes()
-        self._waiting.insert(1 if self._good == 0 else 0, content)
-        self._waiting_bytes += len(content)
-        self._dropped = 0
+    def _told_lost(self, dropped: int) -> bytes:
+        """Return the record that stands in front of what waits where something before it was dropped."""
+        if not dropped:
+            return b""
+        body = json.dumps({"records": dropped, "why": self.problem or "disk full"}).encode()
+        return Record(Kind.LOST, time.monotonic_ns(), 0, body).to_bytes()
 
     def _run(self, every_s: float) -> None:
         while not self._done.wait(every_s):
             self.flush()
+
+
+def _made(path: Path, opening: bytes, *, force: bool) -> int:
+    """Return a file open for appending that starts with ``opening``; it is never there without."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if path.exists() and not force:
+        raise BadInputError(f"{path}: exists; name another file, or say --force")
+    try:
+        part.write_bytes(opening)
+        os.replace(part, path)
+        return os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise BadInputError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -26,6 +26,7 @@ READER_MODULES = (
     "xsens",
     "apdm",
     "xdf",
+    "grfrec",
     "netcdf",
     "csv_generic",
 )

@@ -1,0 +1,159 @@
+"""A live recording's packets as rows: missing samples as NaN rows, the device's time on the host's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...formats import grfrec
+from ...formats.grfrec import Begin, Record
+from ...formats.packet_stream import GrfSamples, Item, PacketStream, Samples, Stance, WrappedClock
+from ...records import Floats
+from ...signals.clock_bounds import offset_over_time
+
+_LONGEST_FILLED_S = 10.0
+
+
+@dataclass
+class LiveSession:
+    """One connection of one device, its packets as samples."""
+
+    device: int
+    begin: Begin
+    stream: PacketStream
+    clock: WrappedClock
+    items: list[Item] = field(default_factory=list)
+    exchanges: list[tuple[int, int, int, int]] = field(default_factory=list)
+    reason: str = "still open at the end of the file"
+
+    @classmethod
+    def of(cls, device: int, begin: Begin) -> LiveSession:
+        """Return a session that has just begun."""
+        clock = WrappedClock()
+        stream = PacketStream(
+            cfg_id=begin.cfg_id,
+            samples_per_packet=begin.samples_per_packet,
+            period_us=begin.period_us,
+            right=begin.side == 1,
+            started_ns=begin.started_ns,
+            clock=clock,
+        )
+        return cls(device, begin, stream, clock)
+
+    def synced(self, record: Record) -> None:
+        """Take a time sync, the device's clock unwrapped."""
+        t1, t2, t3, t4 = grfrec.sync_of(record)
+        later = (t3 - t2) & 0xFFFFFFFF
+        t2 = self.clock.unwrapped(t2, t4)
+        if self.clock.device_us is None:
+            self.clock.keep(t2, t4)
+        self.exchanges.append((t1, t2, t2 + later, t4))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Rows of one kind on one stretch of the device's clock.
+
+    Attributes
+    ----------
+    host_s
+        Shape (rows,), since the recording's zero; rows of missing samples included.
+    device_s
+        The device's time, unwrapped; NaN where a sample is missing, as ``values`` (rows, columns) is.
+    half_s
+        How far ``host_s`` may be off.
+    """
+
+    kind: type[Item]
+    host_s: Floats
+    device_s: Floats
+    values: Floats
+    half_s: float
+
+
+def runs_of(session: LiveSession, zero_ns: int) -> list[Run]:
+    """Return a session's pieces by kind and stretch of its clock, placed on the host's time."""
+    runs = []
+    for epoch in sorted({item.epoch for item in session.items}):
+        items = [item for item in session.items if item.epoch == epoch]
+        sent, arrival = _sent(items, session.begin.period_us, zero_ns)
+        exchanges = _exchanges(session, epoch, items, zero_ns)
+        knots, offsets, half = offset_over_time(sent, arrival, exchanges)
+        for kind in (Samples, GrfSamples, Stance):
+            pieces = [item for item in items if isinstance(item, kind)]
+            if pieces:
+                at, device_s, values = _rows(pieces, session.begin.period_us * 1e-6)
+                runs.append(Run(kind, at + _along(at, knots, offsets), device_s, values, half))
+    return runs
+
+
+def joined(runs: Sequence[Run]) -> tuple[Floats, Floats, Floats]:
+    """Return host time (never going back), device time and values of runs one after the other."""
+    host = np.maximum.accumulate(np.concatenate([run.host_s for run in runs]))
+    return host, np.concatenate([run.device_s for run in runs]), np.concatenate([run.values for run in runs])
+
+
+def _sent(items: Sequence[Item], period_us: int, zero_ns: int) -> tuple[Floats, Floats]:
+    """Return when packets were ready (device) and when they came (host), in order of the first."""
+    moving = [item for item in items if not isinstance(item, Stance)] or items
+    sent = np.asarray([(item.device_us + (_count(item) - 1) * period_us) * 1e-6 for item in moving])
+    arrival = np.asarray([(item.arrival_ns - zero_ns) * 1e-9 for item in moving])
+    order = np.argsort(sent, kind="stable")
+    return sent[order], arrival[order]
+
+
+def _exchanges(session: LiveSession, epoch: int, items: Sequence[Item], zero_ns: int) -> Floats:
+    """Return the time syncs of a stretch, (n, 4) in s; those before the first packet belong to the first."""
+    begin, end = items[0].arrival_ns if epoch else 0, items[-1].arrival_ns + 10**10
+    if epoch < session.items[-1].epoch:
+        end = items[-1].arrival_ns
+    own = [x for x in session.exchanges if begin <= x[3] <= end]
+    rows = [((t1 - zero_ns) * 1e-9, t2 * 1e-6, t3 * 1e-6, (t4 - zero_ns) * 1e-9) for t1, t2, t3, t4 in own]
+    return np.asarray(sorted(rows, key=lambda row: row[1]), dtype=np.float64).reshape(-1, 4)
+
+
+def _along(at_s: Floats, knots: Floats, offsets: Floats) -> Floats:
+    """Return the offset at device times; straight on beyond the outer knots."""
+    if knots.size < 2:
+        return np.full(at_s.size, offsets[0])
+    inside = np.interp(at_s, knots, offsets)
+    first, last = np.diff(offsets[:2])[0] / np.diff(knots[:2])[0], np.diff(offsets[-2:])[0] / np.diff(knots[-2:])[0]
+    inside += first * np.minimum(at_s - knots[0], 0.0) + last * np.maximum(at_s - knots[-1], 0.0)
+    return np.asarray(inside)
+
+
+def _count(item: Item) -> int:
+    return len(_values(item))
+
+
+def _values(item: Item) -> Floats:
+    if isinstance(item, Samples):
+        return np.concatenate([item.cells, item.imu], axis=1).astype(np.float64)
+    if isinstance(item, GrfSamples):
+        return np.concatenate([item.force_n, item.cop_mm], axis=1)
+    told = item.report
+    return np.asarray([[told.contact_s, told.peak_bw, told.braking_bw, told.propulsion_bw, item.stance_id]])
+
+
+def _rows(pieces: Sequence[Item], period_s: float) -> tuple[Floats, Floats, Floats]:
+    """Return ``(complete device time, device time or NaN, values or NaN)``, a row per sample up to 10 s of them.
+
+    A longer hole is left to :func:`grfkit.records.make_stream`, as all longer holes are.
+    """
+    times: list[Floats] = []
+    recorded: list[Floats] = []
+    values: list[Floats] = []
+    for piece in pieces:
+        now = piece.device_us * 1e-6
+        count = _count(piece)
+        if times and 0 < piece.missing * period_s <= _LONGEST_FILLED_S:
+            gap = np.asarray(np.linspace(times[-1][-1], now, piece.missing + 2)[1:-1], dtype=np.float64)
+            times.append(gap)
+            recorded.append(np.full(gap.size, np.nan))
+            values.append(np.full((gap.size, values[-1].shape[1]), np.nan))
+        times.append(now + period_s * np.arange(count, dtype=np.float64))
+        recorded.append(times[-1])
+        values.append(_values(piece))
+    return np.concatenate(times), np.concatenate(recorded), np.concatenate(values)

@@ -1,0 +1,205 @@
+"""Live recordings: packets to samples, on the host's clock as the whole recording tells it, gaps as NaN."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from ...errors import BadInputError
+from ...formats import grfrec
+from ...formats.grfrec import Begin, Kind, Record, RecordFile
+from ...formats.packet_stream import GrfSamples, Samples, Stance
+from ...provenance import Provenance, describe_input
+from ...records import Channel, Floats, Recording, make_recording, make_stream
+from ..base import Head, Match, Reader, ReadOptions
+from ..files import refuse_extra, with_pressure_sum
+from ._live_rows import LiveSession, Run, joined, runs_of
+
+_SIDES = ("left", "right")
+_FULL_RANGE = 32768.0
+_IMU = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
+
+
+@dataclass
+class _Content:
+    """A recording's records, sorted out."""
+
+    sessions: list[LiveSession] = field(default_factory=list)
+    marks: list[dict[str, Any]] = field(default_factory=list)
+    pairs: list[tuple[int, int]] = field(default_factory=list)
+    orphans: int = 0
+    lost: int = 0
+    unknown: int = 0
+
+
+def _sniff(head: Head) -> Match:
+    if head.data.startswith(grfrec.MAGIC):
+        return Match(1.0, f"starts with '{grfrec.MAGIC.decode()}'")
+    return Match(0.0, f"does not start with '{grfrec.MAGIC.decode()}'")
+
+
+def _read(path: Path, options: ReadOptions) -> Recording:
+    refuse_extra(options, "grfrec")
+    file = RecordFile(path)
+    content = _sorted_out(file)
+    zero_ns = content.pairs[0][0] if content.pairs else min((s.begin.started_ns for s in content.sessions), default=0)
+    streams = _streams(content, zero_ns)
+    if not streams:
+        raise BadInputError(
+            f"holds no sample of an insole ({len(content.sessions)} sessions, {file.unread} bytes unread)"
+        )
+    recording = make_recording(
+        streams,
+        device="GRF insole",
+        reader="grfrec",
+        provenance=Provenance(inputs=[describe_input(path)]),
+        t0_unix_s=content.pairs[0][1] * 1e-9 if content.pairs else None,
+        notes=_notes(content, file.unread),
+    )
+    first_s = float(recording.tree.attrs["first_stamp_s"])
+    marks = [{**m, "time_s": (m.pop("at_ns") - zero_ns) * 1e-9 - first_s} for m in content.marks]
+    recording.tree.attrs.update(sessions=json.dumps([_told(s) for s in content.sessions]), marks=json.dumps(marks))
+    return recording
+
+
+def _sorted_out(file: RecordFile) -> _Content:
+    content = _Content()
+    running: dict[int, LiveSession] = {}
+    for record in file:
+        session = running.get(record.device)
+        if record.kind == Kind.BEGIN:
+            running[record.device] = LiveSession.of(record.device, Begin.from_bytes(record.body))
+            content.sessions.append(running[record.device])
+        elif record.kind == Kind.CLOCK_PAIR:
+            content.pairs.append((record.arrival_ns, grfrec.unix_ns_of(record)))
+        elif record.kind in (Kind.MARK, Kind.NOTE, Kind.TARE):
+            about = {"kind": Kind(record.kind).name.lower(), "at_ns": record.arrival_ns, "text": record.text}
+            content.marks.append(about | ({"device": record.device} if record.kind == Kind.TARE else {}))
+        elif record.kind == Kind.LOST:
+            lost = _json(record).get("records", 0)
+            content.lost += lost if isinstance(lost, int) else 0
+        elif record.kind not in list(Kind):
+            content.unknown += 1
+        elif session is None:
+            content.orphans += 1
+        else:
+            _take(session, record)
+            if record.kind == Kind.END:
+                del running[record.device]
+    return content
+
+
+def _take(session: LiveSession, record: Record) -> None:
+    if record.kind == Kind.TIME_SYNC:
+        session.synced(record)
+    elif record.kind == Kind.END:
+        session.reason = record.text
+    elif record.body:
+        item = session.stream.take(record.body[1:], record.body[0], record.arrival_ns)
+        if item is not None:
+            session.items.append(item)
+
+
+def _streams(content: _Content, zero_ns: int) -> dict[str, xr.Dataset]:
+    """Return the streams of every device; feet share a clock where time sync placed all of them."""
+    devices: dict[int, list[LiveSession]] = {}
+    for session in content.sessions:
+        devices.setdefault(session.device, []).append(session)
+    synced = all(session.exchanges for session in content.sessions if session.items)
+    streams: dict[str, xr.Dataset] = {}
+    for device, sessions in devices.items():
+        side = _SIDES[sessions[-1].begin.side]
+        clock = "host" if synced else f"insole_{side}_{device}"
+        runs = [run for session in sessions for run in runs_of(session, zero_ns)]
+        for name, data in _of_device(runs, sessions[-1].begin, side, clock).items():
+            streams[name if name not in streams else f"{name}_{device}"] = data
+    return streams
+
+
+def _of_device(runs: list[Run], begin: Begin, side: str, clock: str) -> dict[str, xr.Dataset]:
+    streams = {}
+    raw = [run for run in runs if run.kind is Samples]
+    about: dict[str, Any] = {"side": side, "rate_hz": 1e6 / begin.period_us, "stamp_source": "crystal", "clock": clock}
+    if raw:
+        host_s, device_s, values = joined(raw)
+        cells = [Channel(f"cell_{k + 1:02d}", values[:, k], "count") for k in range(16)]
+        scales = [(begin.accel_range_g, "g")] * 3 + [(begin.gyro_range_dps, "deg/s")] * 3
+        imu = [
+            Channel(name, values[:, 16 + k] * (full / _FULL_RANGE), unit, "sensor")
+            for k, (name, (full, unit)) in enumerate(zip(_IMU, scales))
+        ]
+        extra = {"adc_bits": begin.adc_bits, "uncertainty_ms": max(1e3 * run.half_s for run in raw)}
+        streams[f"insole_{side}"] = _made(with_pressure_sum(cells), host_s, device_s, "insole", about, extra)
+        streams[f"imu_{side}"] = _made(imu, host_s, device_s, "imu", about, extra)
+    grf = [run for run in runs if run.kind is GrfSamples]
+    if grf:
+        host_s, device_s, values = joined(grf)
+        names = (("fx", "N"), ("fy", "N"), ("fz", "N"), ("cop_x", "mm"), ("cop_y", "mm"))
+        channels = [Channel(name, values[:, k], unit, "foot") for k, (name, unit) in enumerate(names)]
+        streams[f"grf_{side}"] = _made(channels, host_s, device_s, "analog", about, {"model_id": begin.model_id})
+    stances = [run for run in runs if run.kind is Stance]
+    if stances:
+        host_s, device_s, values = joined(stances)
+        names = (("contact_s", "s"), ("peak_up", "BW"), ("braking", "BW"), ("propulsion", "BW"), ("stance_id", "1"))
+        channels = [Channel(name, values[:, k], unit, "foot") for k, (name, unit) in enumerate(names)]
+        extra = {"model_id": begin.model_id}
+        streams[f"stances_{side}"] = _made(channels, host_s, device_s, "events", about | {"rate_hz": None}, extra)
+    return streams
+
+
+def _made(
+    channels: list[Channel], host_s: Floats, device_s: Floats, kind: Any, about: dict[str, Any], extra: dict[str, Any]
+) -> xr.Dataset:
+    """Return a stream whose ``time_raw`` is the device's own clock, unwrapped."""
+    data = make_stream([*channels, Channel("device_time", device_s, "s")], host_s, kind=kind, attrs=extra, **about)
+    raw = data["device_time"].values
+    about_raw = {"units": "s", "long_name": "the device's clock as recorded"}
+    placed: xr.Dataset = data.drop_vars("device_time").assign(time_raw=("time", raw, about_raw))
+    return placed
+
+
+def _told(session: LiveSession) -> dict[str, Any]:
+    """Return what a session was, as a plain document."""
+    counts = asdict(session.stream.counts)
+    counts["refused"] = dict(counts["refused"])
+    about = {"device": session.device, "reason": session.reason, "time_syncs": len(session.exchanges), "counts": counts}
+    return asdict(session.begin) | about
+
+
+def _notes(content: _Content, unread: int) -> list[str]:
+    notes = ["cells are counts; calibrate them before they are taken for a force"]
+    counts = [session.stream.counts for session in content.sessions]
+    lost, samples = sum(c.packets_lost for c in counts), sum(c.samples_lost for c in counts)
+    own = sum(c.packets_lost_device for c in counts)
+    if lost or samples:
+        notes.append(f"{lost} packets ({samples} samples) are missing, {own} of these dropped by the insole itself")
+    refused: Counter[str] = sum((c.refused for c in counts), Counter())
+    if refused:
+        notes.append("packets refused: " + ", ".join(f"{n} {why}" for why, n in sorted(refused.items())))
+    if len(content.sessions) > len({session.device for session in content.sessions}):
+        notes.append(f"recorded over {len(content.sessions)} connections")
+    if content.lost:
+        notes.append(f"{content.lost} records could not be written while the disk was full")
+    if content.orphans or content.unknown:
+        notes.append(
+            f"{content.orphans} records outside of a session and {content.unknown} of unknown kind are left out"
+        )
+    if unread:
+        notes.append(f"the last {unread} bytes hold no whole record and are left out: the recorder was cut off")
+    return notes
+
+
+def _json(record: Record) -> dict[str, Any]:
+    try:
+        told = json.loads(record.body)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+READER = Reader("grfrec", "live recording", (".grfrec",), _sniff, _read)
