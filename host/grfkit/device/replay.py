@@ -1,0 +1,222 @@
+"""A recording played again as if live: the same packets at the same spacing, or faster, over the same connections."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import BadInputError
+from ..formats import grfrec
+from ..formats.grfrec import Begin, Kind, Record, RecordFile
+from .link import Arrived, Characteristic, Exchange, Inbox, LinkClosed, LinkTimeout
+from .profile import Info, Key, Running, Stream
+
+__all__ = ["ReplayLink", "devices_in"]
+
+
+@dataclass
+class _Connection:
+    """One connection of the recording: what it told first, its packets and time syncs in order, why it ended."""
+
+    begin: Begin
+    packets: list[Record] = field(default_factory=list)
+    syncs: list[Record] = field(default_factory=list)
+    reason: str | None = None
+
+
+def devices_in(path: str | Path) -> list[int]:
+    """Return the numbers of the devices in a recording, first come first.
+
+    Raises
+    ------
+    BadInputError
+        If the file is no recording.
+    """
+    return list(dict.fromkeys(record.device for record in RecordFile(path) if record.kind == Kind.BEGIN))
+
+
+class ReplayLink:
+    """One device of a recording as a :class:`~grfkit.device.link.Link`.
+
+    Arrival times are those recorded, moved as a whole so that the first record comes now; ``speed`` changes when
+    packets are handed out, not what they say. Each ``connect`` takes the recording's next connection; after the last
+    one it raises :class:`LinkClosed`. What is not recorded (tare, set) is answered and does nothing.
+
+    Parameters
+    ----------
+    device
+        Number of the device in the recording; see :func:`devices_in`.
+    speed
+        1 for true rate; ``float("inf")`` as fast as packets are taken.
+    origin_ns
+        Host time that the recording's first record moves to, the same for all devices of it; now if not given.
+
+    Raises
+    ------
+    BadInputError
+        If the file is no recording, or holds no such device.
+    """
+
+    def __init__(self, path: str | Path, *, device: int = 0, speed: float = 1.0, origin_ns: int | None = None) -> None:
+        if not speed > 0:
+            raise BadInputError(f"a recording is to be played {speed:g} times as fast, expected a number above 0")
+        self._path, self._device, self._speed = Path(path), device, speed
+        self._connections, first_ns = _connections(self._path, device)
+        self._origin_ns = time.monotonic_ns() if origin_ns is None else origin_ns
+        self._shift_ns = self._origin_ns - first_ns
+        self._number = 0
+        self._inbox = Inbox()
+        self._closed = True
+        self._player: asyncio.Task[None] | None = None
+        self._syncs: list[Record] = []
+
+    @property
+    def address(self) -> str:
+        """Return the file and the device's number in it."""
+        return f"{self._path.name}#{self._device}"
+
+    @property
+    def connection(self) -> int:
+        """Return the number of the present connection."""
+        return self._number
+
+    @property
+    def closed(self) -> bool:
+        """Return whether there is no connection."""
+        return self._closed
+
+    @property
+    def started_ns(self) -> int:
+        """Return when the recorded START was, on the times that packets have now."""
+        return self._now.begin.started_ns + self._shift_ns
+
+    @property
+    def _now(self) -> _Connection:
+        return self._connections[max(self._number, 1) - 1]
+
+    async def connect(self) -> Info:
+        """Take the next connection of the recording; LinkClosed after the last."""
+        if self._number >= len(self._connections):
+            raise LinkClosed("the recording is over", address=self.address)
+        self._number += 1
+        self._closed, self._inbox = False, Inbox()
+        self._syncs = list(self._now.syncs)
+        return self._info()
+
+    async def start(self, streams: Stream, rate_hz: int) -> Running:
+        """Start playing; what was recorded is what comes, whatever is asked for."""
+        del streams, rate_hz
+        self._require_open()
+        if self._player is None or self._player.done():
+            self._player = asyncio.get_running_loop().create_task(self._play(self._now, self._inbox, self._number))
+        return self._running()
+
+    async def stop(self) -> None:
+        """Stop playing."""
+        if self._player is not None:
+            self._player.cancel()
+            await asyncio.gather(self._player, return_exceptions=True)
+            self._player = None
+
+    async def tare(self) -> None:
+        """Do nothing."""
+        self._require_open()
+
+    async def set(self, key: Key, amount: float) -> None:
+        """Do nothing."""
+        del key, amount
+        self._require_open()
+
+    async def state(self) -> tuple[Info, Running | None]:
+        """Return what the recording tells of this connection."""
+        self._require_open()
+        return self._info(), self._running()
+
+    async def time_sync(self) -> Exchange:
+        """Return the next recorded time sync of this connection; LinkTimeout where there is none (left)."""
+        self._require_open()
+        if not self._syncs:
+            raise LinkTimeout("no time sync is left in the recording", address=self.address)
+        t1, t2, t3, t4 = grfrec.sync_of(self._syncs.pop(0))
+        return Exchange(t1 + self._shift_ns, t2, t3, t4 + self._shift_ns)
+
+    async def battery_percent(self) -> int | None:
+        """Return None: it is not recorded."""
+        return None
+
+    def packets(self) -> AsyncIterator[Arrived]:
+        """Give this connection's packets when they are due; LinkClosed where the recorded link was lost."""
+        return aiter_of(self._inbox)
+
+    async def close(self) -> None:
+        """Stop playing."""
+        await self.stop()
+        self._inbox.end()
+        self._closed = True
+
+    async def _play(self, recorded: _Connection, inbox: Inbox, number: int) -> None:
+        for record in recorded.packets:
+            arrival_ns = record.arrival_ns + self._shift_ns
+            due_s = (arrival_ns - self._origin_ns) / self._speed * 1e-9
+            wait_s = due_s - (time.monotonic_ns() - self._origin_ns) * 1e-9
+            if wait_s > 0 or len(inbox) > _AHEAD:
+                await asyncio.sleep(max(wait_s, 0.0))
+            while len(inbox) > _AHEAD:
+                await asyncio.sleep(0.001)
+            inbox.put(Arrived(record.body[1:], Characteristic(record.body[0]), arrival_ns, number))
+        self._closed = True
+        over = self._number == len(self._connections)
+        reason = recorded.reason or "the recording ends here"
+        inbox.end(None if over else LinkClosed(reason, address=self.address))
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise LinkClosed("it is not connected", address=self.address)
+
+    def _info(self) -> Info:
+        begin = self._now.begin
+        return Info(
+            side=begin.side,
+            adc_bits=begin.adc_bits,
+            accel_range_g=begin.accel_range_g,
+            gyro_range_dps=begin.gyro_range_dps,
+            model_id=begin.model_id,
+        )
+
+    def _running(self) -> Running:
+        begin = self._now.begin
+        return Running(begin.cfg_id, begin.samples_per_packet, begin.rate_hz, begin.period_us)
+
+
+_AHEAD = 1000
+
+
+async def aiter_of(inbox: Inbox) -> AsyncIterator[Arrived]:
+    """Give the packets of an inbox."""
+    async for arrived in inbox:
+        yield arrived
+
+
+def _connections(path: Path, device: int) -> tuple[list[_Connection], int]:
+    found: list[_Connection] = []
+    first_ns: int | None = None
+    for record in RecordFile(path):
+        first_ns = record.arrival_ns if first_ns is None else first_ns
+        if record.device != device:
+            continue
+        if record.kind == Kind.BEGIN:
+            found.append(_Connection(Begin.from_bytes(record.body)))
+        elif not found:
+            continue
+        elif record.kind == Kind.PACKET and record.body and record.body[0] in list(Characteristic):
+            found[-1].packets.append(record)
+        elif record.kind == Kind.TIME_SYNC:
+            found[-1].syncs.append(record)
+        elif record.kind == Kind.END:
+            found[-1].reason = record.text
+    if not found or first_ns is None:
+        raise BadInputError(f"{path}: holds no device {device}")
+    return found, first_ns

@@ -1,0 +1,337 @@
+"""An insole on a serial line: the packets of the radio in COBS frames with a CRC; real ports, ptys, sockets, RFC 2217.
+
+A frame is ``COBS(content, CRC-16/CCITT-FALSE of it, little endian) 0x00``. Sensor and GRF packets are their own
+content. All else is one byte for the characteristic, the last digit of its UUID, and then its value: 2 Info, 3 control
+point, 6 time sync. A packet opens with its version in the high nibble, so the two cannot be mixed up. To the device go
+2 (no value: Info is asked for), 3 (a request) and 6 (a time request); it answers with the same byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from ..errors import BadInputError
+from ..wire import SENSOR, VERSION
+from .link import Arrived, Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkTimeout
+from .profile import (
+    Get,
+    Info,
+    Key,
+    Running,
+    Set,
+    Start,
+    Stop,
+    Stream,
+    Tare,
+    TimeAsked,
+    TimeTold,
+    state_from_bytes,
+)
+
+BAUD = 460_800
+LONGEST_FRAME = 600
+"""Bytes between two zeros that can still be a frame; more is garbage, and is dropped as it comes."""
+_ANSWER_S = 2.0
+_INFO_TRIES, _INFO_S = 6, 0.5
+_SOCKET, _SOCKET_WAIT_S, _WAIT_S = "socket://", 0.004, 0.05
+"""A socket does not tell how much waits: it is read until 4 ms are over."""
+_NAMED = (Characteristic.INFO, Characteristic.CONTROL_POINT, Characteristic.TIME_SYNC)
+
+
+def framed(content: bytes, characteristic: Characteristic | None = None) -> bytes:
+    """Return the bytes on the line for a packet, or for a value of ``characteristic``, the closing zero included."""
+    from cobs import cobs
+
+    inner = content if characteristic is None else bytes([characteristic]) + content
+    return bytes(cobs.encode(inner + binascii.crc_hqx(inner, 0xFFFF).to_bytes(2, "little"))) + b"\0"
+
+
+class Deframer:
+    """Bytes in, values of characteristics out; finds its way again at the next zero after anything else.
+
+    Attributes
+    ----------
+    broken
+        Frames that were none: of a wrong CRC, not COBS, too long, of no known characteristic.
+    """
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._overlong = False
+        self.broken = 0
+
+    def feed(self, content: bytes) -> list[tuple[Characteristic, bytes]]:
+        """Return what is whole now, in order."""
+        found = []
+        *ends, rest = content.split(b"\0")
+        for end in ends:
+            self._hold(end)
+            value = self._taken()
+            if value is not None:
+                found.append(value)
+        self._hold(rest)
+        return found
+
+    def _hold(self, part: bytes) -> None:
+        self._held += part
+        if len(self._held) > LONGEST_FRAME:
+            self._held.clear()
+            self._overlong = True
+
+    def _taken(self) -> tuple[Characteristic, bytes] | None:
+        frame, overlong = bytes(self._held), self._overlong
+        self._held.clear()
+        self._overlong = False
+        if not frame and not overlong:
+            return None
+        value = None if overlong else _value(frame)
+        self.broken += value is None
+        return value
+
+
+def _value(frame: bytes) -> tuple[Characteristic, bytes] | None:
+    from cobs import cobs
+
+    try:
+        inner = bytes(cobs.decode(frame))
+    except cobs.DecodeError:
+        return None
+    if len(inner) < 3 or binascii.crc_hqx(inner[:-2], 0xFFFF) != int.from_bytes(inner[-2:], "little"):
+        return None
+    first, body = inner[0], inner[:-2]
+    if first >> 4 == VERSION:
+        return (Characteristic.SENSOR_DATA if first & 15 == SENSOR else Characteristic.GRF_DATA), body
+    if first not in _NAMED:
+        return None
+    return Characteristic(first), body[1:]
+
+
+class SerialLink:
+    """One insole on a serial line, as a :class:`~grfkit.device.link.Link`.
+
+    Parameters
+    ----------
+    url
+        Anything that ``serial.serial_for_url`` takes: ``/dev/ttyACM0``, ``COM3``, a pty, ``socket://host:port``,
+        ``rfc2217://host:port``.
+    """
+
+    def __init__(self, url: str, *, baud: int = BAUD) -> None:
+        self._url, self._baud, self._number = url, baud, 0
+        self._port: Any = None
+        self._reader: threading.Thread | None = None
+        self._inbox, self._deframer = Inbox(), Deframer()
+        self._conversation = Conversation(self._ask, address=url)
+        self._told: dict[int, asyncio.Future[tuple[TimeTold, int]]] = {}
+        self._info: asyncio.Future[Info] | None = None
+        self._next_id = 0
+        self._streaming = False
+        self.early = 0
+        """Packets that came before START was answered, and were dropped."""
+
+    @property
+    def address(self) -> str:
+        """Return the port."""
+        return self._url
+
+    @property
+    def connection(self) -> int:
+        """Return the number of the present connection."""
+        return self._number
+
+    @property
+    def closed(self) -> bool:
+        """Return whether the port is closed."""
+        return self._port is None
+
+    @property
+    def broken(self) -> int:
+        """Return how many frames were broken."""
+        return self._deframer.broken
+
+    async def connect(self) -> Info:
+        """Open the port, stop what may still run, and return Info."""
+        await self.close()
+        self._port = await asyncio.to_thread(_opened, self._url, self._baud)
+        self._number += 1
+        self._inbox, self._deframer, self._streaming = Inbox(), Deframer(), False
+        loop = asyncio.get_running_loop()
+        take = _once_in(loop, self._take, self._number)
+        lost = _once_in(loop, self._lost, self._number)
+        self._reader = threading.Thread(
+            target=_read, args=(self._port, self._url, take, lost), name="serial", daemon=True
+        )
+        self._reader.start()
+        try:
+            return await self._read_info()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def start(self, streams: Stream, rate_hz: int) -> Running:
+        """Have it stream and return the configuration."""
+        running = Running.from_bytes(await self._conversation.ask(Start(streams, rate_hz)))
+        self._streaming = True
+        return running
+
+    async def stop(self) -> None:
+        """Have it stop streaming."""
+        await self._conversation.ask(Stop(), timeout_s=_ANSWER_S)
+        self._streaming = False
+
+    async def tare(self) -> None:
+        """Have it tare."""
+        await self._conversation.ask(Tare(), timeout_s=30.0)
+
+    async def set(self, key: Key, amount: float) -> None:
+        """Tell it mass (kg), speed (m/s) or slope (%)."""
+        await self._conversation.ask(Set.of(key, amount))
+
+    async def state(self) -> tuple[Info, Running | None]:
+        """Return what GET answers."""
+        return state_from_bytes(await self._conversation.ask(Get()))
+
+    async def time_sync(self) -> Exchange:
+        """Return one exchange of time stamps."""
+        self._next_id = (self._next_id + 1) & 0xFF
+        number, waiting = self._next_id, asyncio.get_running_loop().create_future()
+        self._told[number] = waiting
+        t1_us = time.monotonic_ns() // 1000
+        try:
+            await self._send(Characteristic.TIME_SYNC, TimeAsked(number, t1_us).to_bytes())
+            told, arrival_ns = await asyncio.wait_for(waiting, _ANSWER_S)
+        except asyncio.TimeoutError:
+            raise LinkTimeout("time sync was not answered", address=self._url) from None
+        finally:
+            self._told.pop(number, None)
+        return Exchange(t1_us * 1000, told.t2_us, told.t3_us, arrival_ns)
+
+    async def battery_percent(self) -> int | None:
+        """Return None: a serial line does not tell."""
+        return None
+
+    async def packets(self) -> AsyncIterator[Arrived]:
+        """Give packets of the present connection as they arrive."""
+        async for arrived in self._inbox:
+            yield arrived
+
+    async def close(self) -> None:
+        """Stop the insole, close the port; may be called twice."""
+        if self._port is None:
+            return
+        if self._streaming:
+            with contextlib.suppress(LinkClosed):
+                await self.stop()
+        self._end(None, "closed by the host")
+        if self._reader is not None:
+            await asyncio.to_thread(self._reader.join, _ANSWER_S)
+
+    async def _read_info(self) -> Info:
+        """Ask for Info, again if need be: the first answer may meet the end of garbage."""
+        for _ in range(_INFO_TRIES):
+            self._info = asyncio.get_running_loop().create_future()
+            await self._send(Characteristic.INFO, b"")
+            with contextlib.suppress(asyncio.TimeoutError):
+                return await asyncio.wait_for(self._info, _INFO_S)
+        raise LinkTimeout(
+            f"nothing answered in {_INFO_TRIES * _INFO_S:g} s; is an insole there, at this baud rate?",
+            address=self._url,
+        )
+
+    async def _ask(self, content: bytes) -> None:
+        await self._send(Characteristic.CONTROL_POINT, content)
+
+    async def _send(self, characteristic: Characteristic, content: bytes) -> None:
+        port = self._port
+        if port is None:
+            raise LinkClosed("it is not connected", address=self._url)
+        try:
+            await asyncio.to_thread(port.write, b"\0" + framed(content, characteristic))
+        except (OSError, TypeError) as error:
+            self._end(LinkClosed(str(error), address=self._url), str(error))
+            raise LinkClosed(str(error), address=self._url) from error
+
+    def _take(self, number: int, content: bytes, arrival_ns: int) -> None:
+        if number != self._number or self._port is None:
+            return
+        for characteristic, value in self._deframer.feed(content):
+            self._hand_on(characteristic, value, arrival_ns)
+
+    def _hand_on(self, characteristic: Characteristic, value: bytes, arrival_ns: int) -> None:
+        if characteristic in (Characteristic.SENSOR_DATA, Characteristic.GRF_DATA):
+            if self._streaming:
+                self._inbox.put(Arrived(value, characteristic, arrival_ns, self._number))
+            else:
+                self.early += 1
+        elif characteristic == Characteristic.CONTROL_POINT:
+            self._conversation.answered(value)
+            self._streaming = self._streaming or value[:2] == b"\x81\x00"
+        elif characteristic == Characteristic.TIME_SYNC:
+            with contextlib.suppress(BadInputError):
+                told = TimeTold.from_bytes(value)
+                waiting = self._told.get(told.id)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result((told, arrival_ns))
+        elif self._info is not None and not self._info.done():
+            try:
+                self._info.set_result(Info.from_bytes(value))
+            except BadInputError as error:
+                self._info.set_exception(error)
+
+    def _lost(self, number: int, why: str, _: int) -> None:
+        if number == self._number and self._port is not None:
+            self._end(LinkClosed(why, address=self._url), why)
+
+    def _end(self, error: LinkClosed | None, why: str) -> None:
+        port, self._port = self._port, None
+        self._streaming = False
+        self._inbox.end(error)
+        gone = error or LinkClosed(why, address=self._url)
+        self._conversation.end(gone)
+        futures: list[asyncio.Future[Any]] = [*self._told.values(), *([self._info] if self._info else [])]
+        for waiting in futures:
+            if not waiting.done():
+                waiting.set_exception(gone)
+                waiting.exception()  # seen, also where nobody awaits it any more
+        if port is not None:
+            with contextlib.suppress(Exception):
+                port.close()
+
+
+def _opened(url: str, baud: int) -> Any:
+    import serial
+
+    wait_s = _SOCKET_WAIT_S if url.startswith(_SOCKET) else _WAIT_S
+    try:
+        return serial.serial_for_url(url, baudrate=baud, timeout=wait_s, write_timeout=_ANSWER_S)
+    except (serial.SerialException, OSError, ValueError) as error:
+        raise LinkClosed(f"the port cannot be opened ({error})", address=url) from error
+
+
+def _once_in(loop: asyncio.AbstractEventLoop, call: Callable[..., None], number: int) -> Callable[..., None]:
+    """Return a call that a thread may make: it runs in the loop, with the connection's number."""
+
+    def later(what: object, arrival_ns: int) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            loop.call_soon_threadsafe(call, number, what, arrival_ns)
+
+    return later
+
+
+def _read(port: Any, url: str, take: Callable[[bytes, int], None], lost: Callable[[str, int], None]) -> None:
+    """Read until the port is closed or gone; bytes are stamped as soon as they are here."""
+    socket = url.startswith(_SOCKET)
+    while True:
+        try:
+            content = port.read(256 if socket else max(1, min(4096, port.in_waiting)))
+        except Exception as error:  # pyserial raises whatever the platform does when a port is closed under it
+            lost(str(error) or type(error).__name__, time.monotonic_ns())
+            return
+        if content:
+            take(content, time.monotonic_ns())
