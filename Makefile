@@ -10,6 +10,7 @@ CONSTRAINTS := $(wildcard constraints-$(SERIES).txt)
 PACKAGES := clang cmake gcc gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm
 # First and by itself, so that an index that offers a CPU build is asked before anything pulls in a GPU's.
 TORCH ?= torch==2.13.0
+H5PY := h5py==3.16.0
 
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
@@ -34,6 +35,8 @@ $(STAMP): pyproject.toml constraints-3.11.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,train,stats,quantize]'
+	# the same trial gives the same bytes from h5py 3.15 on; TensorFlow asks for an older one, and does not use it here
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(H5PY)'
 	@touch $@
 
 # Debian's packages, where this may install them; else what is missing is said, and tests that need it are skipped.

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from grfkit.cli.estimate import main
 from grfkit.formats.write_csv import CsvColumn, csv_text
 from grfkit.io import read
-from grfkit.learn import estimate as estimating
 from grfkit.learn.estimate import Source, estimate
 from grfkit.learn.estimate_curves import LONGEST_SWING_S, from_stances, increasing
 from grfkit.learn.estimate_files import lab_y
@@ -116,7 +115,7 @@ def test_a_model_that_repeats_a_cell_gives_that_cell_at_every_instant_of_stance(
 ) -> None:
     model, folder = both_model
     acc_y = model.spec.scaler.channels.index("acc_y")
-    monkeypatch.setattr(estimating, "predict", lambda _m, data, **_: data.arrays()[0][:, :, [acc_y] * 3])
+    monkeypatch.setattr(GrfModel, "predict", lambda _m, data, **_: data.arrays()[0][:, :, [acc_y] * 3])
     someone = trial(NEW, participant="P3")
     found = estimate(model, folder, of(someone))
     streams = dict(someone.streams())
@@ -193,7 +192,7 @@ def test_a_model_of_continuous_windows_answers_every_sample(
 ) -> None:
     model, folder = insole_model
     spec = model.spec.model_copy(update={"window": "continuous", "points": 80, "rate_hz": 200.0, "cut": "none"})
-    monkeypatch.setattr(estimating, "predict", lambda _m, data, **_: data.arrays()[0][:, :, [0, 0, 0]])
+    monkeypatch.setattr(GrfModel, "predict", lambda _m, data, **_: data.arrays()[0][:, :, [0, 0, 0]])
     someone = trial(NEW, participant="P3")
     found = estimate(GrfModel(spec, model.network), folder, of(someone))
     left = dict(someone.streams())["insole_left"]

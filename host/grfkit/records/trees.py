@@ -166,11 +166,12 @@ def write_tree(tree: xr.DataTree, path: Path, *, force: bool = False) -> None:
         }
         for node in tree.subtree
     }
+    for node in tree.subtree:
+        for item in node.to_dataset(inherit=False).variables.values():
+            item.encoding = {}  # lengths and chunks of the file it came from do not hold for what was added since
     with written_whole(path, force=force) as temporary:
         temporary.unlink()
-        # what a file said of lengths and chunks does not hold for what has been added since
-        fresh = tree.map_over_datasets(lambda data: data.drop_encoding())
-        fresh.to_netcdf(temporary, engine="h5netcdf", encoding={k: v for k, v in encoding.items() if v})
+        tree.to_netcdf(temporary, engine="h5netcdf", encoding={k: v for k, v in encoding.items() if v})
 
 
 def read_tree(path: Path) -> xr.DataTree:
