@@ -7,16 +7,12 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from ..signals.clock_bounds import Band, one_way_band, two_way_band
+from ..signals.clock_bounds import ONE_WAY_SLOPE_FROM_S, TWO_WAY_SLOPE_FROM_S, Band, one_way_band, two_way_band
 
 Floats = NDArray[np.float64]
 
 _WINDOW_S = 300.0
 _BUCKET_S = 1.0
-_SLOPE_FROM_S = 40.0
-"""Time syncs tell the drift from 40 s on ..."""
-_ONE_WAY_SLOPE_FROM_S = 120.0
-"""... and arrivals alone, whose least delay wanders with the link's phase, from 120 s on."""
 _GENTLE, _FAST, _FAR_S = 1e-3, 5e-2, 5e-3
 """A correction is taken up at 1 ms a second, at 50 ms a second while it is more than 5 ms."""
 _CATCH_UP_S = 1.0
@@ -130,10 +126,10 @@ class DeviceClock:
         at = self._evidence_s
         if self._syncs:
             device, low, up = np.asarray(self._syncs).T
-            self._band = two_way_band(device, low, up, at_s=at, slope_from_s=_SLOPE_FROM_S)
+            self._band = two_way_band(device, low, up, at_s=at, slope_from_s=TWO_WAY_SLOPE_FROM_S)
         else:
             device, up = np.asarray(self._least).T
-            self._band = one_way_band(device, up, at_s=at, slope_from_s=_ONE_WAY_SLOPE_FROM_S)
+            self._band = one_way_band(device, up, at_s=at, slope_from_s=ONE_WAY_SLOPE_FROM_S)
         self._approach(self._band)
 
     def _approach(self, band: Band) -> None:

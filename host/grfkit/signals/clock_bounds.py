@@ -59,8 +59,11 @@ def line_above(x: Floats, y: Floats, *, most_slope: float) -> tuple[float, float
     return -level, -slope
 
 
-MOST_DRIFT = 100e-6
-_ONE_WAY_BIAS_S = 4e-3
+MOST_DRIFT, UNKNOWN_DRIFT = 100e-6, 50e-6
+"""Of two crystals at their worst, and of two as they mostly are."""
+TWO_WAY_SLOPE_FROM_S, ONE_WAY_SLOPE_FROM_S = 25.0, 120.0
+"""Time syncs tell the drift from 25 s on; arrivals alone, whose least delay wanders with the link, from 120 s."""
+_ONE_WAY_BIAS_S, _FEW_S = 4e-3, 0.1
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def two_way_band(device_s: Floats, low_s: Floats, up_s: Floats, *, at_s: float, 
     low_s, up_s
         Host's sending less device's receiving; host's receiving less device's answering.
     slope_from_s
-        The slope is held at 0 while the exchanges span less, and only those of the last 21 s are taken then.
+        The slope is held at 0 while the exchanges span less, and the edges give way by 50 ppm with age.
     """
     sloped = bool(device_s[-1] - device_s[0] >= slope_from_s)
     slope = 0.0
@@ -111,9 +114,9 @@ def two_way_band(device_s: Floats, low_s: Floats, up_s: Floats, *, at_s: float, 
         low_w = 1 / max(float(np.median(low + low_slope * ends - low_s)), 1e-5) ** 2
         up_w = 1 / max(float(np.median(up_s - up - up_slope * ends)), 1e-5) ** 2
         slope = (low_w * low_slope + up_w * up_slope) / (low_w + up_w)
-    near = slice(None) if sloped else device_s >= device_s[-1] - 21.0
-    turned = slope * (at_s - device_s[near])
-    lower, upper = float(np.max(low_s[near] + turned)), float(np.min(up_s[near] + turned))
+    age = at_s - device_s
+    slack = 0.0 if sloped else UNKNOWN_DRIFT * np.abs(age)
+    lower, upper = float(np.max(low_s + slope * age - slack)), float(np.min(up_s + slope * age + slack))
     return Band(at_s, (lower + upper) / 2, slope, abs(upper - lower) / 2, True, sloped)
 
 
@@ -133,7 +136,9 @@ def one_way_band(device_s: Floats, up_s: Floats, *, at_s: float, slope_from_s: f
     else:
         slope, near = 0.0, up_s[device_s >= device_s[-1] - 21.0]
         level, spread = float(near.min()), float(np.median(near) - near.min())
-    return Band(at_s, level - _ONE_WAY_BIAS_S, slope, _ONE_WAY_BIAS_S + max(spread, 1e-3), False, sloped)
+    return Band(
+        at_s, level - _ONE_WAY_BIAS_S, slope, _ONE_WAY_BIAS_S + max(spread, 1e-3, _FEW_S / up_s.size), False, sloped
+    )
 
 
 def offset_over_time(
@@ -172,8 +177,10 @@ def _band_within(
     inside = (exchanges[:, 1] >= begin_s - 10.0) & (exchanges[:, 1] <= end_s + 10.0)
     if inside.any():
         t1, t2, t3, t4 = exchanges[inside].T
-        return two_way_band(t2, t1 - t2, t4 - t3, at_s=at_s, slope_from_s=40.0)
+        return two_way_band(t2, t1 - t2, t4 - t3, at_s=at_s, slope_from_s=TWO_WAY_SLOPE_FROM_S)
     within = (sent_s >= begin_s) & (sent_s <= end_s)
     if not within.any():
         within = np.ones(sent_s.size, dtype=bool)
-    return one_way_band(sent_s[within], arrival_s[within] - sent_s[within], at_s=at_s, slope_from_s=120.0)
+    return one_way_band(
+        sent_s[within], arrival_s[within] - sent_s[within], at_s=at_s, slope_from_s=ONE_WAY_SLOPE_FROM_S
+    )
