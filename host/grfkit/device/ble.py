@@ -167,7 +167,7 @@ class BleLink:
         self._inbox = Inbox()
         self._inbox.end()
         self._number = self._sync_id = 0
-        self._streaming = False
+        self._streaming = self._closing = False
         self._syncs: dict[int, asyncio.Future[tuple[profile.TimeTold, int]]] = {}
         self.early = self.stale = 0
 
@@ -270,7 +270,7 @@ class BleLink:
 
         def received(_: BleakGATTCharacteristic, value: bytearray) -> None:
             now = time.monotonic_ns()
-            if number != self._number or self._client is None:
+            if number != self._number or self._client is None or (self._closing and not self._streaming):
                 self.stale += 1
             elif characteristic is Characteristic.CONTROL_POINT:
                 self._answered(bytes(value))
@@ -300,7 +300,7 @@ class BleLink:
 
     def _lost(self, number: int) -> None:
         if number == self._number and self._client is not None:
-            self._end(LinkClosed("link loss", address=self.address))
+            self._end(None if self._closing else LinkClosed("link loss", address=self.address))
 
     def _end(self, error: LinkClosed | None) -> None:
         self._client, self._streaming = None, False
@@ -389,15 +389,19 @@ class BleLink:
     async def close(self) -> None:
         """Stop, disconnect and free the insole so that it can be found again; may be called twice."""
         client = self._client
-        if client is None:
+        if client is None or self._closing:
             return
-        if self._streaming:
-            try:
+        self._closing = True
+        try:
+            if self._streaming:
                 await asyncio.wait_for(self.stop(), 2.0)
-            except (LinkClosed, LinkRefused, asyncio.TimeoutError) as error:
-                _LOG.debug("%s: stop: %s", self.address, error)
-        self._end(None)
-        await _disconnect(client)
+        except (LinkClosed, LinkRefused, asyncio.TimeoutError) as error:
+            _LOG.debug("%s: stop: %s", self.address, error)
+        finally:
+            self._streaming = False
+            await _disconnect(client)
+            self._end(None)
+            self._closing = False
 
 
 async def _disconnect(client: BleakClient) -> None:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from bleak.args import SizedBuffer
@@ -37,7 +40,13 @@ MTU = 247
 INTERVAL_MS, SUPERVISION_MS = 15.0, 4000.0
 _OCTETS, _TIME_US = 251, 2120
 _OPTIONAL_S = 0.5
+_SOCKET_BYTES = 32768
+"""What a socket may hold: one that falls behind is told so by the insole's ring, not by minutes of old data."""
 _CCCD = 0x2902
+_ACL, _FIRST_OF_FRAME = 2, (0, 2)
+_NOTIFICATION = struct.Struct("<HHHHBH")
+"""After the packet's type: connection and flags, length; L2CAP length and channel; ATT opcode and handle."""
+_FRAME_AT, _VALUE_AT = 9, 12
 _LOG = logging.getLogger(__name__)
 _OWN_ADDRESS = "F6:47:52:46:00:01"
 _FAILURES = (core.BaseBumbleError, OSError)
@@ -96,6 +105,10 @@ class BumbleRadio:
             await opened.close()
             raise
         radio._transport = opened
+        line = getattr(opened.sink, "transport", None)
+        wire = line.get_extra_info("socket") if line is not None else None
+        if wire is not None:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BYTES)
         opened.source.terminated.add_done_callback(lambda _: radio._tell())
         return radio
 
@@ -105,7 +118,9 @@ class BumbleRadio:
     ) -> BumbleRadio:
         """Return the radio of an HCI source and sink; BadInputError if no controller answers."""
         config = DeviceConfiguration(name="grfkit", address=hci.Address(address), gatt_service_enabled=False)
-        device = Device(config=config, host=Host(source, sink))
+        host = _Host(source, sink)
+        device = Device(config=config, host=host)
+        host.notified = partial(_notify, device)
         try:
             await asyncio.wait_for(device.power_on(), timeout_s)
         except (*_FAILURES, asyncio.TimeoutError) as error:
@@ -189,11 +204,30 @@ class BumbleRadio:
         """Disconnect everything and free the controller."""
         if not self.lost:
             for connection in list(self.device.connections.values()):
-                with_reason = hci.HCI_REMOTE_USER_TERMINATED_CONNECTION_ERROR
-                await asyncio.wait_for(self.device.disconnect(connection, with_reason), 2.0)
+                with suppress(*_FAILURES, asyncio.TimeoutError):
+                    await asyncio.wait_for(connection.disconnect(), 2.0)
             await self.device.power_off()
         if self._transport is not None:
             await self._transport.close()
+
+
+class _Host(Host):
+    """Bumble's host with a short way for notifications: bytes to their subscribers, past objects made for each layer.
+
+    Whatever is not a whole notification in one packet goes Bumble's way.
+    """
+
+    notified: Callable[[int, int, bytes], bool] = staticmethod(lambda *_: False)
+
+    def on_packet(self, packet: bytes) -> None:
+        """Take a packet of the controller."""
+        if packet[0] == _ACL and len(packet) > _VALUE_AT and self.ready and not self.snooper:
+            handle, _, frame_bytes, channel, opcode, attribute = _NOTIFICATION.unpack_from(packet, 1)
+            whole = handle >> 12 in _FIRST_OF_FRAME and frame_bytes + _FRAME_AT == len(packet)
+            notification = channel == att.ATT_CID and opcode == att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION
+            if whole and notification and self.notified(handle & 0xFFF, attribute, packet[_VALUE_AT:]):
+                return
+        super().on_packet(packet)
 
 
 class BumbleScanner(BaseBleakScanner):
@@ -472,6 +506,17 @@ class BumbleClient(BaseBleakClient):
         if isinstance(error, _FAILURES):
             raise BleakError(f"could not {what}: {error!r}") from error
         return task.result()
+
+
+def _notify(device: Device, connection: int, attribute: int, value: bytes) -> bool:
+    """Hand a notification to its subscribers; return whether there are any."""
+    known = device.connections.get(connection)
+    found = known.gatt_client.notification_subscribers.get(attribute) if known is not None else None
+    if not found:
+        return False
+    for call in found:
+        cast(Callable[[bytes], None], call)(value)
+    return True
 
 
 async def _discovered(gatt: GattClient, wanted: set[str] | None) -> _Layout:

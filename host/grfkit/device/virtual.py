@@ -17,7 +17,6 @@ from bumble.core import UUID, AdvertisingData
 from bumble.device import Connection, Device, DeviceConfiguration
 from bumble.gatt import Characteristic as Attribute
 from bumble.gatt import CharacteristicValue, Service
-from bumble.host import Host
 from bumble.transport.common import AsyncPipeSink
 
 from .. import wire
@@ -25,7 +24,7 @@ from ..errors import BadInputError
 from . import profile
 from .link import Characteristic
 from .profile import Answer, ControlError, Info, Key, Op, Running, Set, Start, Status, Stream
-from .virtual_link_model import ModelController, ModelLink
+from .virtual_link_model import ModelController, ModelLink, QuietHost
 from .virtual_source import Source
 from .virtual_stream import Faults, OnDevice, Streaming, Ticks
 
@@ -135,7 +134,7 @@ class VirtualInsole:
             name=self.name, address=self.address, advertising_interval_min=self._advertising_ms
         )
         config.advertising_interval_max = self._advertising_ms
-        self.device = Device(config=config, host=Host(self._controller, AsyncPipeSink(self._controller)))
+        self.device = Device(config=config, host=QuietHost(self._controller, AsyncPipeSink(self._controller)))
         self.device.gatt_server.max_mtu = self.settings.mtu
         read, write, notify = Attribute.Properties.READ, Attribute.Properties.WRITE, Attribute.Properties.NOTIFY
         self._control = self._attribute(

@@ -9,6 +9,7 @@ what they cost on the air. Not modelled: retransmissions (a stall stands for a b
 from __future__ import annotations
 
 import asyncio
+import struct
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -18,15 +19,20 @@ from typing import Any
 from bumble import hci, ll
 from bumble.controller import Controller
 from bumble.core import PhysicalTransport
+from bumble.host import Host
 from bumble.link import LocalLink
 
 from ..errors import BadInputError
 
-__all__ = ["LinkSettings", "ModelController", "ModelLink", "Queued", "TransmitRing"]
+__all__ = ["LinkSettings", "ModelController", "ModelLink", "Queued", "QuietHost", "TransmitRing"]
 
 _L2CAP_HEADER = 4
 _NOTIFICATION = 0x1B
 _HOPS = 3
+_CONGESTED_BYTES, _BUSY_S = 2048, 1e-3
+_ACL = 2
+_DATA_HEAD, _DATA, _COMPLETED = struct.Struct("<BHH"), struct.Struct("<BHHHH"), struct.Struct("<BBBBHH")
+"""An HCI data packet's head, with its L2CAP header, and the event of completed packets."""
 _ON_TIME_S = 2e-3
 """A sleep that ends this late still belongs to its event; later ones are counted as the host's own delay."""
 
@@ -128,6 +134,7 @@ class _Pipe:
     """One direction of one connection."""
 
     deliver: Callable[[bytes], None]
+    congested: Callable[[], bool]
     waiting: deque[bytes] = field(default_factory=deque)
     credit: int = 0
 
@@ -140,7 +147,6 @@ class _Air:
     pipes: dict[hci.Address, _Pipe] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
     stalled_until_s: float = 0.0
-    late: int = 0
 
 
 class ModelLink(LocalLink):
@@ -150,6 +156,7 @@ class ModelLink(LocalLink):
         super().__init__()  # type: ignore[no-untyped-call]
         self.settings = settings
         self._air: dict[frozenset[hci.Address], _Air] = {}
+        self._late = 0
         self._notified: Counter[hci.Address] = Counter()
         self._before: dict[hci.Address, Callable[[float], None]] = {}
 
@@ -190,7 +197,7 @@ class ModelLink(LocalLink):
 
     def late_events(self) -> int:
         """Return how many events came more than 2 ms late because this process was busy."""
-        return sum(air.late for air in self._air.values())
+        return self._late
 
     def send_acl_data(
         self,
@@ -212,7 +219,10 @@ class ModelLink(LocalLink):
             air = self._air[pair] = _Air(time.monotonic())
         pipe = air.pipes.get(sender)
         if pipe is None:
-            pipe = air.pipes[sender] = _Pipe(lambda content: target.on_link_acl_data(sender, transport, content))
+            pipe = air.pipes[sender] = _Pipe(
+                lambda content: target.on_link_acl_data(sender, transport, content),
+                lambda: isinstance(target, ModelController) and target.congested,
+            )
         pipe.waiting.append(data)
         if air.timer is None:
             self._wait(air, pair)
@@ -236,7 +246,9 @@ class ModelLink(LocalLink):
         now = time.monotonic()
         interval = self.settings.interval_ms * 1e-3
         if not interval:
-            air.timer = loop.call_later(max(0.0, air.stalled_until_s - now), self._event, air, pair, now)
+            busy = any(pipe.waiting and pipe.congested() for pipe in air.pipes.values())
+            wait = max(_BUSY_S if busy else 0.0, air.stalled_until_s - now)
+            air.timer = loop.call_later(wait, self._event, air, pair, now)
             return
         from_s = max(now, air.stalled_until_s)
         due = air.anchor_s + (int((from_s - air.anchor_s) / interval) + 1) * interval
@@ -248,7 +260,7 @@ class ModelLink(LocalLink):
         if air.stalled_until_s > now:
             self._wait(air, pair)
             return
-        air.late += now - due_s > _ON_TIME_S
+        self._late += now - due_s > _ON_TIME_S
         for sender in pair:
             if sender in self._before:
                 self._before[sender](due_s)
@@ -272,21 +284,37 @@ class ModelLink(LocalLink):
         Returns how many of them were notifications.
         """
         notified = 0
+        if pipe.waiting and _is_notification(pipe.waiting[0]) and pipe.congested():
+            return 0
         free = not self.settings.interval_ms
         room = pipe.credit + self.settings.pdus_per_event
         while pipe.waiting and (free or self.settings.pdus(len(pipe.waiting[0])) <= room):
             data = pipe.waiting.popleft()
             room -= self.settings.pdus(len(data))
-            if len(data) > _L2CAP_HEADER and data[_L2CAP_HEADER] == _NOTIFICATION:
-                notified += 1
+            notified += _is_notification(data)
             pipe.deliver(data)
         pipe.credit = room if pipe.waiting and not free else 0
         return notified
 
 
+def _is_notification(frame: bytes) -> bool:
+    return len(frame) > _L2CAP_HEADER and frame[_L2CAP_HEADER] == _NOTIFICATION
+
+
 def _own_address(controller: Controller, peer: hci.Address) -> hci.Address | None:
     connection = controller.le_connections.get(peer)
     return None if connection is None else connection.self_address
+
+
+class QuietHost(Host):
+    """Bumble's host without a line of text made for every packet."""
+
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        """Hand a packet to the controller."""
+        if self.snooper or self.hci_sink is None:
+            super().send_hci_packet(packet)
+        else:
+            self.hci_sink.on_packet(bytes(packet))
 
 
 class ModelController(Controller):
@@ -297,12 +325,40 @@ class ModelController(Controller):
 
     def __init__(self, name: str, link: ModelLink, *, host: Any = None) -> None:
         super().__init__(name, host_source=host.source if host else None, link=link)
+        self._sink = host.sink if host is not None else None
         if host is not None:
             self.host = host.sink
         self.le_features = Controller.le_features & ~(
             hci.LeFeatureMask.LL_PRIVACY | hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
         )
         self.le_acl_data_packet_length = self.acl_data_packet_length = 251
+
+    @property
+    def congested(self) -> bool:
+        """Return whether the host does not take what it is sent; a link holds back then, as its flow control does."""
+        out = getattr(self._sink, "transport", None)
+        return out is not None and out.get_write_buffer_size() > _CONGESTED_BYTES
+
+    def on_packet(self, packet: bytes) -> None:
+        """Take a packet of the host; whole data frames go to the link without being taken apart."""
+        if packet[0] == _ACL and len(packet) >= _DATA.size:
+            _, handle, _, frame_bytes, _ = _DATA.unpack_from(packet)
+            connection = self.find_le_connection_by_handle(handle & 0xFFF)
+            if connection is not None and handle >> 12 in (0, 2) and frame_bytes + _DATA.size == len(packet):
+                self.link.send_acl_data(self, connection.peer_address, PhysicalTransport.LE, packet[5:])
+                self._to_host(_COMPLETED.pack(4, 0x13, 5, 1, handle & 0xFFF, 1))
+                return
+        super().on_packet(packet)
+
+    def on_link_acl_data(self, sender_address: hci.Address, transport: PhysicalTransport, data: bytes) -> None:  # noqa: ARG002
+        """Hand a data frame from the link to the host."""
+        connection = self.le_connections.get(sender_address)
+        if connection is not None:
+            self._to_host(_DATA_HEAD.pack(_ACL, connection.handle | 2 << 12, len(data)) + data)
+
+    def _to_host(self, packet: bytes) -> None:
+        if self.host:
+            asyncio.get_running_loop().call_soon(self.host.on_packet, packet)
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         """Hand a packet to the host; a scan response gets the advertiser's own data."""

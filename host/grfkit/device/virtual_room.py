@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +26,7 @@ from .virtual_stream import OnDevice, Ticks
 
 __all__ = ["Room"]
 
-_WATCH_S = 0.1
+_WATCH_S, _SOCKET_BYTES = 0.1, 16384
 ModelMaker = Callable[[Source, int, "dict[Key, float]"], OnDevice]
 
 
@@ -102,7 +103,10 @@ class Room:
             await asyncio.sleep(_WATCH_S)
             there += [False] * (len(self._offered) - len(there))
             for k, (transport, controller) in enumerate(self._offered):
-                now = getattr(transport.sink, "transport", self) is not None
+                peer: Any = getattr(transport.sink, "transport", self)
+                now = peer is not None
+                if now and not there[k] and peer is not self:
+                    _short_buffer(peer.get_extra_info("socket"))
                 if there[k] and not now:
                     controller.drop_host()
                 there[k] = now
@@ -148,3 +152,9 @@ class Room:
             if sink is not None:
                 sink.close()
         self._offered.clear()
+
+
+def _short_buffer(one: Any) -> None:
+    """Have a socket hold little, so that a host that falls behind is noticed at once and not seconds later."""
+    if one is not None:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
