@@ -127,8 +127,11 @@ def test_both_feet_stream_and_nothing_sent_is_lost() -> None:
             assert len(came) == truth.sensor.sent
             assert [h.sequence for h in came] == list(range(len(came)))
             assert [h.counter for h in came] == [5 * k for k in range(len(came))]
-            lasted_s = (truth.ended_ns - truth.started_ns) / 1e9
-            assert 5 * len(came) == pytest.approx(200.0 * lasted_s, abs=20.0), "the true rate, to four packets"
+            ticks = host.insoles[side].ticks
+            taken_s = [ticks.monotonic_s((truth.first_sample + h.counter + h.count - 1) / 200.0) for h in came]
+            late_s = np.asarray([one.arrival_ns / 1e9 for one in host.arrived[side]]) - taken_s
+            assert late_s.min() > 0, "no packet comes before its last sample was taken"
+            assert np.median(late_s) < 0.1, "and none much later: the rate is the source's"
             assert {h.right for h in came} == {side == "right"}
             for one in host.arrived[side]:
                 sessions[side].take(one)
@@ -182,11 +185,12 @@ def test_a_ring_that_overruns_drops_the_oldest_and_says_so() -> None:
         truth = host.insoles["right"].runs[0].truth
         for one in host.arrived["right"]:
             session.take(one)
-        assert 12 <= len(truth.sensor.dropped) <= 24, "a ring of 0.5 s (20 packets) in a stall of 1 s"
+        dropped = {one[0] for one in truth.sensor.dropped}
+        assert 15 <= len(dropped), "a ring of 0.5 s (20 packets) in a stall of 1 s (40)"
         assert session.counts.packets_lost == len(truth.sensor.dropped) == session.counts.packets_lost_device
         assert session.counts.samples_lost_device == 5 * len(truth.sensor.dropped)
         flagged = [h.sequence for h in headers(host.arrived["right"]) if h.dropped]
-        assert flagged == [max(one[0] for one in truth.sensor.dropped) + 1]
+        assert flagged == sorted(one + 1 for one in dropped if one + 1 not in dropped)
 
     hosted(work)
 
