@@ -186,7 +186,7 @@ def test_a_ring_that_overruns_drops_the_oldest_and_says_so() -> None:
         for one in host.arrived["right"]:
             session.take(one)
         dropped = {one[0] for one in truth.sensor.dropped}
-        assert 15 <= len(dropped), "a ring of 0.5 s (20 packets) in a stall of 1 s (40)"
+        assert len(dropped) >= 15, "a ring of 0.5 s (20 packets) in a stall of 1 s (40)"
         assert session.counts.packets_lost == len(truth.sensor.dropped) == session.counts.packets_lost_device
         assert session.counts.samples_lost_device == 5 * len(truth.sensor.dropped)
         flagged = [h.sequence for h in headers(host.arrived["right"]) if h.dropped]
