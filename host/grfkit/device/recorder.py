@@ -1,4 +1,4 @@
-"""The recorder: everything that came, verbatim, on disk within half a second, whatever happens next."""
+"""The recorder: everything that came, verbatim, on disk within a second, whatever happens next."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from ..formats.grfrec import Begin, Kind, Record
 from .link import Arrived, Exchange
 from .profile import Info, Running
 
-FLUSH_EVERY_S = 0.5
+WRITE_EVERY_S, SYNC_EVERY_S = 0.1, 1.0
+"""Written: safe from a kill of the process; synced: safe from a loss of power too."""
 MOST_WAITING_BYTES = 8 << 20
 """What is kept in memory while the disk is full: minutes of two insoles; the oldest goes first."""
 
 
 class Recorder:
-    """An append-only recording; a thread of its own writes and syncs it, twice a second.
+    """An append-only recording; threads of its own write it ten times a second, and sync it every second.
 
     A disk that is full (or gone) is told in :attr:`problem` and stops nothing: records wait in memory, and are written
     once there is room; those that had to be dropped are counted in :attr:`lost` and in the file.
@@ -46,18 +47,21 @@ class Recorder:
         If the file exists or cannot be made.
     """
 
-    def __init__(self, path: str | Path, *, force: bool = False, flush_every_s: float = FLUSH_EVERY_S) -> None:
+    def __init__(self, path: str | Path, *, force: bool = False, write_every_s: float = WRITE_EVERY_S) -> None:
         self.path, self.lost = Path(path), 0
         self.problem: str | None = None
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes, self._dropped = 0, 0
         self._lock, self._writing, self._done = threading.Lock(), threading.Lock(), threading.Event()
-        self.clock_pair()
-        self._file = _made(self.path, grfrec.opening(), force=force)
-        self._good = len(grfrec.opening())
-        self.flush()
-        self._thread = threading.Thread(target=self._run, args=(flush_every_s,), name="recorder", daemon=True)
-        self._thread.start()
+        opening = grfrec.opening() + _clock_pair().to_bytes()
+        self._file, self._good = _made(self.path, opening, force=force), len(opening)
+        self._unsynced = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._keep_writing, args=(write_every_s,), name="recorder", daemon=True),
+            threading.Thread(target=self._keep_syncing, name="recorder sync", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def packet(self, device: int, arrived: Arrived) -> None:
         """Record a packet as it came."""
@@ -106,10 +110,11 @@ class Recorder:
 
     def clock_pair(self) -> None:
         """Record the wall clock beside the monotonic one, for a person."""
-        self._add(Kind.CLOCK_PAIR, 0, grfrec.pair_body(time.time_ns()))
+        pair = _clock_pair()
+        self._add(Kind.CLOCK_PAIR, 0, pair.body, pair.arrival_ns)
 
     def flush(self) -> None:
-        """Write and sync what waits; a failure is told in :attr:`problem`, not raised."""
+        """Write what waits; a failure is told in :attr:`problem`, not raised."""
         with self._writing:
             with self._lock:
                 dropped, records = self._dropped, len(self._waiting)
@@ -126,6 +131,7 @@ class Recorder:
                 self._drop_oldest()
                 return
             self.problem = None
+            self._unsynced.set()
             self._good += len(chunk)
             with self._lock:
                 self._dropped -= dropped
@@ -137,9 +143,11 @@ class Recorder:
         if self._done.is_set():
             return
         self._done.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self.clock_pair()
         self.flush()
+        self._sync()
         os.close(self._file)
 
     def __enter__(self) -> Recorder:
@@ -163,7 +171,15 @@ class Recorder:
         view = memoryview(chunk)
         while view:
             view = view[os.write(self._file, view) :]
-        os.fsync(self._file)
+
+    def _sync(self) -> None:
+        """Have the disk take what was written; it may take its time, writing goes on meanwhile."""
+        if self._unsynced.is_set():
+            self._unsynced.clear()
+            try:
+                os.fsync(self._file)
+            except OSError as error:
+                self.problem = f"{self.path}: cannot be synced ({error.strerror or error}); the stream goes on"
 
     def _drop_oldest(self) -> None:
         """Keep to the memory allowed."""
@@ -180,9 +196,17 @@ class Recorder:
         body = json.dumps({"records": dropped, "why": self.problem or "disk full"}).encode()
         return Record(Kind.LOST, time.monotonic_ns(), 0, body).to_bytes()
 
-    def _run(self, every_s: float) -> None:
+    def _keep_writing(self, every_s: float) -> None:
         while not self._done.wait(every_s):
             self.flush()
+
+    def _keep_syncing(self) -> None:
+        while not self._done.wait(SYNC_EVERY_S):
+            self._sync()
+
+
+def _clock_pair() -> Record:
+    return Record(Kind.CLOCK_PAIR, time.monotonic_ns(), 0, grfrec.pair_body(time.time_ns()))
 
 
 def _made(path: Path, opening: bytes, *, force: bool) -> int:
