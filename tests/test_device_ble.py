@@ -542,3 +542,40 @@ def test_bleaks_own_backend_on_a_virtual_controller() -> None:
 
 def test_names_are_what_others_import() -> None:
     assert BumbleClient.__module__ == BumbleScanner.__module__ == BumbleRadio.__module__
+
+
+def test_a_computer_without_bluetooth_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Nothing:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        async def __aenter__(self) -> None:
+            raise BleakError("no powered Bluetooth adapters found")
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+    async def work() -> None:
+        with pytest.raises(BadInputError, match=r"no powered.*--adapter bumble:usb:0"):
+            await (await Adapter.open(None)).find()
+
+    monkeypatch.setattr("grfkit.device.ble.BleakScanner", Nothing)
+    run(work())
+
+
+def test_a_host_that_falls_behind_learns_it_from_the_ring_and_not_from_old_data() -> None:
+    """While the host does nothing for a second the socketless link goes on; data never arrive twice or out of order."""
+
+    async def work(host: Host) -> None:
+        await host.add("left")
+        await host.start("left")
+        await asyncio.sleep(0.3)
+        time.sleep(0.8)
+        await asyncio.sleep(0.3)
+        await host.links["left"].stop()
+        numbers = [h.sequence for h in headers(host.arrived["left"])]
+        truth = host.insoles["left"].runs[0].truth
+        gone = {one[0] for one in truth.sensor.dropped}
+        assert numbers == [k for k in range(numbers[-1] + 1) if k not in gone]
+
+    hosted(work)
