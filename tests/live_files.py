@@ -64,9 +64,14 @@ class Insole:
         return records
 
 
-def write_recording(path: Path, records: list[Record]) -> bytes:
-    """Write records in order of arrival, after the file's opening and its clock pair, and return the bytes."""
+def recording_bytes(records: list[Record]) -> bytes:
+    """Return a file of records in order of arrival, after its opening and its clock pair."""
     pair = Record(Kind.CLOCK_PAIR, ZERO_NS, 0, grfrec.pair_body(UNIX_NS))
-    content = grfrec.opening() + b"".join(r.to_bytes() for r in [pair, *sorted(records, key=lambda r: r.arrival_ns)])
+    return grfrec.opening() + b"".join(r.to_bytes() for r in [pair, *sorted(records, key=lambda r: r.arrival_ns)])
+
+
+def write_recording(path: Path, records: list[Record]) -> bytes:
+    """Write a file of records and return its bytes."""
+    content = recording_bytes(records)
     path.write_bytes(content)
     return content

@@ -21,7 +21,7 @@ from grfkit.device.profile import Info, Running
 from grfkit.device.recorder import Recorder
 from grfkit.errors import BadInputError
 from grfkit.formats import grfrec
-from grfkit.formats.grfrec import Kind, RecordFile
+from grfkit.formats.grfrec import Kind, Record, RecordFile
 from grfkit.io import read
 from grfkit.io.inspect import inspect
 from live_files import PERIOD_US, UNIX_NS, Insole, write_recording
@@ -173,6 +173,32 @@ def test_what_is_no_recording_or_empty_is_refused(content: bytes, why: str, tmp_
     path.write_bytes(content)
     with pytest.raises(BadInputError, match=why):
         read(path)
+
+
+@given(st.data())
+def test_no_body_ends_in_another_error(
+    whole: bytes, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Bodies, kinds and times are changed under CRCs that fit: a file of another program, or a hostile one."""
+    path = tmp_path_factory.getbasetemp() / "odd.grfrec"
+    path.write_bytes(whole)
+    records = list(RecordFile(path))
+    for _ in range(data.draw(st.integers(1, 3))):
+        k = data.draw(st.integers(0, len(records) - 1))
+        body = bytearray(records[k].body)
+        if body:
+            body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+        kind = data.draw(st.sampled_from([records[k].kind, records[k].kind, *range(11)]))
+        at_ns = data.draw(st.sampled_from([records[k].arrival_ns] * 3 + [0, 2**63, 2**64 - 1]))
+        records[k] = Record(kind, at_ns, records[k].device, bytes(body))
+    path.write_bytes(grfrec.opening() + b"".join(record.to_bytes() for record in records))
+    try:
+        streams = read(path).streams
+    except BadInputError:
+        return
+    for name, stream in streams.items():
+        assert np.isfinite(stream["time"].values).all(), name
+        assert stream.sizes["time"] < 3000
 
 
 def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from grfkit.io import ReadOptions
 from grfkit.io.base import Reader
 from grfkit.io.sniff import all_readers, read_head
 from grfkit.records import Recording
+from live_files import Insole, recording_bytes
 from test_io_text import MT, TRC, xdf_bytes
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -46,6 +47,10 @@ APDM7 = "Format=7,5718,,,Left Foot,,\nTime,Accelerometer,,,Gyroscope,,\n,X,Y,Z,X
     f"{1550879504438281 + 7812 * i},1,2,3,4,5,6\n" for i in range(30)
 )
 
+_INSOLE = Insole(0, 20.0, 5, 0)
+_CELLS, _IMU = np.full((100, 16), 300), np.zeros((100, 6), np.int64)
+LIVE = recording_bytes([_INSOLE.begin(), *_INSOLE.packets(_CELLS, _IMU, frozenset({3})), *_INSOLE.syncs(1)])
+
 SEEDS: dict[str, tuple[str, bytes]] = {
     "csv": ("csv", CSV.encode()),
     "csv with decimal comma": ("csv", COMMA.encode()),
@@ -57,6 +62,7 @@ SEEDS: dict[str, tuple[str, bytes]] = {
     "apdm": ("apdm", APDM.encode()),
     "apdm format 7": ("apdm", APDM7.encode()),
     "xdf": ("xdf", xdf_bytes()),
+    "grfrec": ("grfrec", LIVE),
 }
 REAL = {
     "bmclab_bmc/data/walk2.trc": "trc",
@@ -196,7 +202,10 @@ def test_mutated_real_files(tmp_path: Path, relative: str) -> None:
     fuzz(tmp_path, REAL[relative], path.read_bytes(), range(1000, 1000 + TRIES))
 
 
-@pytest.mark.parametrize("title", [t for t in SEEDS if t != "xdf"])
+BINARY = ("xdf", "grfrec")
+
+
+@pytest.mark.parametrize("title", [t for t in SEEDS if t not in BINARY])
 def test_every_cut_inside_the_header_is_refused(tmp_path: Path, title: str) -> None:
     """A file that ends before its first complete row of numbers holds nothing."""
     name, data = SEEDS[title]
@@ -210,7 +219,7 @@ def test_every_cut_inside_the_header_is_refused(tmp_path: Path, title: str) -> N
         assert not attempt(reader, path, ReadOptions()), length
 
 
-@pytest.mark.parametrize("title", [t for t in SEEDS if t not in ("xdf", "csv with decimal comma")])
+@pytest.mark.parametrize("title", [t for t in SEEDS if t not in (*BINARY, "csv with decimal comma")])
 def test_a_cell_lost_from_one_row_is_refused(tmp_path: Path, title: str) -> None:
     """Values that slide into a neighbour's column are worse than a refusal."""
     name, data = SEEDS[title]

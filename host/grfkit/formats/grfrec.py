@@ -26,6 +26,19 @@ _CRC = struct.Struct("<I")
 _SYNC = struct.Struct("<QIIQ")
 _PAIR = struct.Struct("<q")
 LARGEST_BODY = 1 << 16
+_RANGES = {
+    "connection": (0, (1 << 32) - 1),
+    "started_ns": (0, (1 << 63) - 1),
+    "side": (0, 1),
+    "adc_bits": (1, 16),
+    "accel_range_g": (1, 0xFFFF),
+    "gyro_range_dps": (1, 0xFFFF),
+    "model_id": (0, (1 << 32) - 1),
+    "cfg_id": (0, 255),
+    "samples_per_packet": (1, 255),
+    "rate_hz": (1, 0xFFFF),
+    "period_us": (100, (1 << 32) - 1),
+}
 
 
 class Kind(IntEnum):
@@ -118,17 +131,12 @@ class Begin:
             begin = cls(**{name: told[name] for name in cls.__dataclass_fields__})
         except (ValueError, KeyError, TypeError) as error:
             raise BadInputError(f"a session's beginning cannot be read ({type(error).__name__}: {error})") from error
-        numbers = {name: value for name, value in asdict(begin).items() if name != "address"}
-        wrong = [name for name, value in numbers.items() if type(value) is not int or value < 0]
-        small = [
-            n
-            for n in ("samples_per_packet", "rate_hz", "period_us", "accel_range_g", "gyro_range_dps")
-            if not numbers[n]
-        ]
-        if wrong or small or begin.side > 1:
-            raise BadInputError(
-                f"a session's beginning tells {body[:200]!r}; expected numbers, none of them 0 or below"
-            )
+        if not isinstance(begin.address, str):
+            raise BadInputError(f"a session's address is {begin.address!r}, expected text")
+        for name, (least, most) in _RANGES.items():
+            value = getattr(begin, name)
+            if type(value) is not int or not least <= value <= most:
+                raise BadInputError(f"a session's {name} is {value!r}, expected {least} to {most}")
         return begin
 
 

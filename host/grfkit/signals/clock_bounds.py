@@ -63,7 +63,7 @@ MOST_DRIFT, UNKNOWN_DRIFT = 100e-6, 50e-6
 """Of two crystals at their worst, and of two as they mostly are."""
 TWO_WAY_SLOPE_FROM_S, ONE_WAY_SLOPE_FROM_S = 25.0, 120.0
 """Time syncs tell the drift from 25 s on; arrivals alone, whose least delay wanders with the link, from 120 s."""
-_ONE_WAY_BIAS_S, _FEW_S = 4e-3, 0.1
+_ONE_WAY_BIAS_S, _FEW_S, _MOST_KNOTS = 4e-3, 0.1, 1500
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def offset_over_time(
 ) -> tuple[Floats, Floats, float]:
     """Return ``(knots_s, offset_s, uncertainty_s)`` of a whole recording, seen from its end.
 
-    Every minute the band of the half window before and after; straight between.
+    Every minute (in more than a day, at 1500 places) the band of the half window before and after; straight between.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def offset_over_time(
     """
     first, last = float(sent_s[0]), float(sent_s[-1])
     span = last - first
-    count = max(2, int(span // 60) + 1) if span > window_s else 1
+    count = min(_MOST_KNOTS, max(2, int(span // 60) + 1)) if span > window_s else 1
     knots = np.linspace(first, last, count) if count > 1 else np.asarray([(first + last) / 2])
     bands = []
     for knot in knots:
