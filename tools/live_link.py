@@ -68,7 +68,7 @@ def insoles(*options: str) -> Iterator[Program]:
             yield program
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(90)
             if process.stdout is not None:
                 process.stdout.close()
             if truth.exists():
