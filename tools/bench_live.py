@@ -39,14 +39,15 @@ def markdown(done: dict[str, Any]) -> str:
     if link:
         lines += ["", "## Link", "", f"Model: {link['link_model']}.", ""]
         lines += [
-            "| interval ms | feet | packets/s | p50 ms | p99 ms | CPU % | no Bumble % | sent | came | counted lost |"
+            "| interval ms | PDUs | feet | packets/s | p50 ms | p99 ms | CPU % | own % | sent | came | counted lost |"
         ]
-        lines += ["|---|---|---|---|---|---|---|---|---|---|"]
+        lines += ["|---|---|---|---|---|---|---|---|---|---|---|"]
         for row in [*link["intervals"], link["four_feet"], link["faults"]]:
             figures = (row["notifications_s"], row["p50_ms"], row["p99_ms"], row["cpu_percent"])
             own, lost = row["cpu_percent_without_bumble"], f"{row['counted']} of {row['injected']}"
             shown = " | ".join(f"{one:.1f}" for one in (*figures, own))
-            lines += [f"| {row['interval_ms']:g} | {row['feet']} | {shown} | {row['sent']} | {row['came']} | {lost} |"]
+            where = f"{row['interval_ms']:g} | {row['pdus_per_event']} | {row['feet']}"
+            lines += [f"| {where} | {shown} | {row['sent']} | {row['came']} | {lost} |"]
     return "\n".join(lines) + "\n"
 
 
