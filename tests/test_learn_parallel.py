@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from distributed import default_client
 
 from grfkit.errors import BadInputError
 from grfkit.learn.folds import loso
@@ -208,3 +209,5 @@ def test_a_result_comes_back_as_it_went_in(tmp_path: Path) -> None:
 def test_a_cluster_that_does_not_answer_is_refused_in_words() -> None:
     with pytest.raises(BadInputError, match="no dask scheduler answers at nowhere"):
         map_folds(own_process, [Job("x", {"number": 1})], cluster="nowhere://1")
+    with pytest.raises(ValueError, match="No clients found"):  # else xarray would write its files by it
+        default_client()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from distributed import default_client
 
 from grfkit.cli.sync_run import run_row_with_report
 from grfkit.errors import BadInputError
@@ -191,6 +192,8 @@ def test_no_scheduler_is_bad_input(table: Path) -> None:
     with pytest.raises(BadInputError, match="no dask scheduler answers at nowhere"):
         go(table, scheduler="nowhere://1")
     assert not (table.parent / "out").exists()
+    with pytest.raises(ValueError, match="No clients found"):  # else xarray would write its files by it
+        default_client()
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,8 @@ def _on_dask(function: Callable[..., Any], todo: _Todo, cluster: Any) -> Iterato
     distributed = importlib.import_module("distributed")
     own = not isinstance(cluster, distributed.Client)
     try:
+        if own:  # asked first by a client nobody sees: one that fails as the default stays it, for xarray too
+            distributed.Client(cluster, timeout=10, set_as_default=False).close()
         client = distributed.Client(cluster, timeout=10) if own else cluster
     except (OSError, TimeoutError, ValueError) as error:
         raise BadInputError(f"no dask scheduler answers at {cluster} ({error})") from error

@@ -292,6 +292,8 @@ def _on_dask(rows: Sequence[Row], worker: Callable[[Row], dict[str, Any]], sched
     from distributed import as_completed as as_they_come
 
     try:
+        # asked first by a client nobody sees: one that fails as the default stays it, and xarray writes files by it
+        Client(scheduler, timeout=10, set_as_default=False).close()
         client = Client(scheduler, timeout=10)
     except (OSError, TimeoutError, ValueError) as error:
         raise BadInputError(f"no dask scheduler answers at {scheduler} ({error})") from error
