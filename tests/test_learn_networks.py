@@ -33,9 +33,12 @@ def test_every_network_keeps_the_length_and_takes_its_statics(name: str, statics
     assert len(staged) == len(list(network.parameters()))
 
 
-@pytest.mark.parametrize("name", network_names())
-def test_causal_networks_do_not_see_the_future_and_say_so(name: str) -> None:
-    config = network_config(name)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [*((name, {}) for name in network_names()), ("tcn", {"centred": True}), ("gru", {"both": True})],
+)
+def test_causal_networks_do_not_see_the_future_and_say_so(name: str, options: dict[str, bool]) -> None:
+    config = network_config(name, **options)
     network = build(config, Shape(4, 0, 1), seed=1).eval()
     x = torch.randn(1, 40, 4, generator=torch.Generator().manual_seed(0))
     changed = x.clone()
@@ -43,8 +46,10 @@ def test_causal_networks_do_not_see_the_future_and_say_so(name: str) -> None:
     with torch.no_grad():
         differs = (network(x) - network(changed)).abs()[0, :25].max() > 1e-7
     assert not (config.causal and differs)
-    if name in ("bilstm", "cnn1d", "cnn2d", "mlp", "cnn1d_lstm"):
+    if name in ("bilstm", "cnn1d", "cnn2d", "mlp", "cnn1d_lstm") or options:
         assert differs
+    if name in ("lstm", "tcn", "gru") and not options:
+        assert config.causal
 
 
 def test_the_lstm_sample_by_sample_is_the_lstm_over_the_window() -> None:

@@ -173,7 +173,7 @@ def _flat(draft: _Draft, source: str, width: int) -> str:
 def _tcn(draft: _Draft, body: Any, channels: int) -> str:
     source = INPUT
     for k, block in enumerate(body.blocks):
-        pad = (block.pad, 0)
+        pad = block.pad
         first = _conv1d(draft, f"first_{k}", source, block.first, block.norm_first, pad=pad, relu=True)
         second = _conv1d(draft, f"second_{k}", first, block.second, block.norm_second, pad=pad, relu=True)
         around = "rows" if source == INPUT else source

@@ -1,9 +1,9 @@
-"""Convolutional networks: causal TCN, 1D-CNN over time, 2D-CNN over channels and time."""
+"""Convolutional networks: TCN, 1D-CNN over time, 2D-CNN over channels and time."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 from torch import Tensor, nn
@@ -25,14 +25,20 @@ class _ConvConfig(NetworkConfig):
 
 
 class TcnConfig(_ConvConfig):
-    """Dilated causal convolutions with residuals (Bai et al. 2018, arXiv:1803.01271); sees the past only.
+    """Dilated convolutions with residuals (Bai et al. 2018, arXiv:1803.01271).
 
-    Level k looks ``2 * (kernel - 1) * 2**k`` samples further back.
+    Level k looks ``2 * (kernel - 1) * 2**k`` samples further: into the past only, or ``centred`` half of it either way,
+    for windows that are whole when they are answered.
     """
 
-    causal: ClassVar[bool] = True
     name: Literal["tcn"] = "tcn"
     layers: int = Field(default=4, ge=1, le=12)
+    centred: bool = False
+
+    @property
+    def causal(self) -> bool:
+        """Return whether it sees the past only."""
+        return not self.centred
 
     def body(self, channels: int) -> Body:
         """Return the convolutional part."""
@@ -68,12 +74,15 @@ class Cnn2dConfig(_ConvConfig):
         return Cnn2d(channels, self.maps, self.rows, self.kernel, self.hidden)
 
 
-class CausalBlock(nn.Module):  # type: ignore[misc]
-    """Two causal convolutions of one dilation, with a residual around them."""
+class TcnBlock(nn.Module):  # type: ignore[misc]
+    """Two convolutions of one dilation, causal or centred, with a residual around them."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, dilation: int, dropout: float) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, dilation: int, dropout: float, *, centred: bool = False
+    ) -> None:
         super().__init__()
-        self.pad = (kernel - 1) * dilation
+        reach = (kernel - 1) * dilation
+        self.pad = (reach // 2, reach // 2) if centred else (reach, 0)
         self.first = nn.Conv1d(inputs, outputs, kernel, dilation=dilation)
         self.second = nn.Conv1d(outputs, outputs, kernel, dilation=dilation)
         self.norm_first, self.norm_second = nn.BatchNorm1d(outputs), nn.BatchNorm1d(outputs)
@@ -82,8 +91,8 @@ class CausalBlock(nn.Module):  # type: ignore[misc]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (batch, outputs, time) of (batch, inputs, time)."""
-        y = functional.relu(self.norm_first(self.first(functional.pad(x, (self.pad, 0)))))
-        y = functional.relu(self.norm_second(self.second(functional.pad(self.dropout(y), (self.pad, 0)))))
+        y = functional.relu(self.norm_first(self.first(functional.pad(x, self.pad))))
+        y = functional.relu(self.norm_second(self.second(functional.pad(self.dropout(y), self.pad))))
         return functional.relu(self.dropout(y) + self.around(x))
 
 
@@ -103,14 +112,15 @@ class _Blocks(Body):
 
 
 class Tcn(_Blocks):
-    """Causal blocks whose dilation doubles."""
+    """Blocks whose dilation doubles."""
 
     def __init__(self, channels: int, config: TcnConfig) -> None:
         super().__init__()
         self.features = config.hidden
         widths = [channels] + [config.hidden] * config.layers
         self.blocks = nn.ModuleList(
-            CausalBlock(a, b, config.kernel, 2**k, config.dropout) for k, (a, b) in enumerate(pairwise(widths))
+            TcnBlock(a, b, config.kernel, 2**k, config.dropout, centred=config.centred)
+            for k, (a, b) in enumerate(pairwise(widths))
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -31,8 +31,12 @@ class BilstmConfig(_RecurrentConfig):
 class LstmConfig(_RecurrentConfig):
     """LSTM that sees the past only, so that a device can run it sample by sample."""
 
-    causal: ClassVar[bool] = True
     name: Literal["lstm"] = "lstm"
+
+    @property
+    def causal(self) -> bool:
+        """Return that it sees the past only."""
+        return True
 
     def body(self, channels: int) -> Body:
         """Return the recurrent part."""
@@ -44,6 +48,11 @@ class GruConfig(_RecurrentConfig):
 
     name: Literal["gru"] = "gru"
     both: bool = False
+
+    @property
+    def causal(self) -> bool:
+        """Return whether it sees the past only."""
+        return not self.both
 
     def body(self, channels: int) -> Body:
         """Return the recurrent part."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -29,12 +29,16 @@ class NetworkConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    causal: ClassVar[bool] = False
     name: str
     head: tuple[int, ...] = (64,)
     dropout_in: float = Field(default=0.0, ge=0, lt=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     statics_by: Statics = "concat"
+
+    @property
+    def causal(self) -> bool:
+        """Return whether an answer hangs on the past alone, so that the network can answer sample by sample."""
+        return False
 
     def body(self, channels: int) -> Body:
         """Return the part between inputs and head, untrained."""
