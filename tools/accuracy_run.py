@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import accuracy_sets as sets
@@ -29,11 +31,13 @@ class Run:
 
     def answers(self, data: StanceSet, folds: Sequence[Fold], methods: Sequence[Method], *, split: str) -> Answers:
         """Return answers, folds that are done taken from the disk."""
-        path = sets.BUILD / "now.nc"
-        data.to_netcdf(path, force=True)
-        return answers_of(
-            path, folds, methods, split=split, workers=self.jobs, results=sets.BUILD / "folds", progress=told
-        )
+        sets.BUILD.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=sets.BUILD) as folder:  # of its own: two runs may share the build folder
+            path = Path(folder) / "now.nc"
+            data.to_netcdf(path)
+            return answers_of(
+                path, folds, methods, split=split, workers=self.jobs, results=sets.BUILD / "folds", progress=told
+            )
 
     def scored(
         self,
