@@ -19,9 +19,9 @@ VERSION = 1
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
 State = Literal["scanning", "connecting", "streaming", "stopped", "reconnecting", "lost", "ended"]
-ACTIONS = ("start", "stop", "tare", "mark", "note", "target", "clear")
+ACTIONS = ("start", "stop", "tare", "mark", "note", "target", "clear", "set")
 """What a page may ask: stream, stop streaming, tare one foot or both, mark a moment, write a note, set the biofeedback
-target, and forget the stances drawn so far."""
+target, forget the stances drawn so far, and tell the insoles mass, speed and slope."""
 
 _HEAD = struct.Struct("<BBHHHdd")
 _GAP = 1
@@ -114,6 +114,13 @@ class DeviceState:
     """Mean of the last stances; peak in ``stance_unit``, loading rate in it per second."""
     stance_unit: str = "count"
     problem: str | None = None
+    loading_method: str = "VALR E"
+    """Of the loading rate, as grfkit.gait names it: the mean slope from 3 to 12 % of the contact."""
+    runner: int = 0
+    """Which pair of feet it belongs to."""
+    samples_lost_between: int = 0
+    """The part of ``samples_lost`` that lies between connections."""
+    refused_why: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,9 +131,10 @@ class Snapshot:
     ----------
     asymmetry_percent
         ``100 (left - right) / mean of both`` of the last stances, per feature: ``contact_s``, ``peak``,
-        ``loading_rate``; a runner's pair is named by its first device.
+        ``loading_rate``; of another runner's pair ``2:contact_s`` and so on, by its first device.
     target
-        Biofeedback: ``{"feature", "low", "high", "side"}``; ``within`` per device, None before a stance.
+        Biofeedback: ``{"feature", "low", "high", "side", "within"}``; ``low`` or ``high`` may be None, ``within`` is by
+        device (as text), None before a stance.
     """
 
     now_s: float
@@ -156,6 +164,9 @@ class StanceShown:
         Of the vertical curve, the calibrated interval; None where the model has none.
     source
         ``device``, ``host`` or ``cells`` (no model: the sum of the cells).
+    features
+        ``contact_s``, ``peak`` and ``impulse`` in ``unit`` (and s), ``loading_rate`` (``VALR E``), ``vilr``; where known
+        ``flight_s`` before it, ``impact_peak``, ``braking``, ``propulsion``.
     latency_ms
         From the arrival of the stance's last packet to this.
     """
@@ -181,7 +192,7 @@ class StanceShown:
 
 @dataclass(frozen=True)
 class Happening:
-    """A moment worth a line: ``mark note tare connected disconnected reconnected problem alert``."""
+    """A moment worth a line: ``mark note tare connected disconnected reconnected problem alert clear set target``."""
 
     kind: str
     time_s: float
@@ -205,7 +216,8 @@ class Command:
     device
         For tare; None for all.
     arguments
-        ``{"text"}`` for mark and note; ``{"feature", "low", "high"}`` for target, empty to take it away.
+        ``{"text"}`` for mark and note; ``{"feature", "low", "high"}`` (and ``"side"``) for target, empty to take it
+        away; ``{"mass_kg", "speed_m_s", "slope_percent"}``, any of them, for set.
     """
 
     id: int
