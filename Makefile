@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SERIES := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 CONSTRAINTS := $(wildcard constraints-$(SERIES).txt)
-PACKAGES := clang cmake gcc gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm
+WHEELS := $(wildcard wheels-$(SERIES)-$(shell uname -s)-$(shell uname -m).txt)
+PACKAGES := chromium clang cmake gcc gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm
 # First and by itself, so that an index that offers a CPU build is asked before anything pulls in a GPU's.
 TORCH ?= torch==2.13.0
 H5PY := h5py==3.16.0
@@ -25,7 +26,7 @@ setup: $(STAMP) ## make .venv and install grfkit and its test tools into it (don
 
 venv: setup
 
-$(STAMP): pyproject.toml constraints-3.11.txt
+$(STAMP): pyproject.toml $(CONSTRAINTS) $(WHEELS)
 	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 12); sys.exit(0 if ok else \
 	  "python is %d.%d, expected 3.10 to 3.12; try: make PYTHON=python3.11 ..." % sys.version_info[:2])'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -34,6 +35,7 @@ $(STAMP): pyproject.toml constraints-3.11.txt
 	  else echo "the Debian package python3-venv is missing; install it: sudo apt-get install python3-venv" >&2; exit 1; fi; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) '$(TORCH)'
+	test -z "$(WHEELS)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(WHEELS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,train,stats,quantize]'
 	# the same trial gives the same bytes from h5py 3.15 on; TensorFlow asks for an older one, and does not use it here
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(H5PY)'
