@@ -1,0 +1,151 @@
+"""Who may open the page: the address asked for, the page that asks, and a token beyond this machine."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import secrets
+import socket
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+class Guard:
+    """ASGI middleware that lets nothing through that does not come from a page of this server.
+
+    Parameters
+    ----------
+    host, port
+        What the server is bound to.
+    token
+        None where none is asked for.
+    """
+
+    def __init__(self, app: ASGIApp, *, host: str, port: int, token: str | None) -> None:
+        self._app, self._host, self._port, self._token = app, host, port, token
+        self._cookie = f"grf_monitor_{port}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a refusal, or pass on with the security headers added."""
+        if scope["type"] not in ("http", "websocket"):
+            return
+        answer = self._refusal(scope)
+        if answer is None and scope["type"] == "http":
+            answer = self._welcome(scope)
+        if answer is not None and scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
+            return
+        with_headers = functools.partial(self._send, send, Headers(scope=scope).get("host", ""))
+        await (answer or self._app)(scope, receive, with_headers)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if not host_allowed(host, bound=self._host, port=self._port):
+            return PlainTextResponse(f"this monitor does not answer for host '{host[:100]}'\n", 421)
+        if scope["type"] == "websocket" and not origin_allowed(headers.get("origin"), host=host):
+            return PlainTextResponse("refused: the page that asks is not this monitor's\n", 403)
+        if self._token is not None and not (self._asked_with(scope) or self._remembered(headers)):
+            return PlainTextResponse("refused: open the address with the token that the monitor printed\n", 401)
+        return None
+
+    def _welcome(self, scope: Scope) -> Response | None:
+        """Return a redirect that moves the token from the address into a cookie."""
+        if self._token is None or scope["path"] != "/" or not self._asked_with(scope):
+            return None
+        answer = RedirectResponse("/", 303)
+        answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict", path="/")
+        return answer
+
+    def _asked_with(self, scope: Scope) -> bool:
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [])
+        return len(asked) == 1 and self._same(asked[0])
+
+    def _remembered(self, headers: Headers) -> bool:
+        try:
+            cookies = SimpleCookie(headers.get("cookie", ""))
+        except CookieError:
+            return False
+        return self._cookie in cookies and self._same(cookies[self._cookie].value)
+
+    def _same(self, told: str) -> bool:
+        return secrets.compare_digest(told.encode(), (self._token or "").encode())
+
+    @staticmethod
+    async def _send(send: Send, host: str, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *_security(host)]
+        await send(message)
+
+
+def host_allowed(header: str, *, bound: str, port: int) -> bool:
+    """Return whether a ``Host`` header names this server.
+
+    Bound to loopback, only loopback's names do. Bound elsewhere, a literal address or this machine's own name: DNS
+    rebinding needs a name of the attacker's.
+    """
+    name, number = _split(header)
+    if number != port:
+        return False
+    if is_loopback(bound):
+        return name in (*_LOCAL, bound.lower())
+    own = socket.gethostname().lower()
+    return _is_address(name) or name in ("localhost", bound.lower(), own, f"{own}.local")
+
+
+def origin_allowed(origin: str | None, *, host: str) -> bool:
+    """Return whether a WebSocket comes from a page of the very host and port that it speaks to."""
+    if not origin:
+        return False
+    parts = urlsplit(origin)
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether nobody but this machine reaches an address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(header: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{header}")
+        return (parts.hostname or "").lower(), parts.port or 80
+    except ValueError:
+        return "", 0
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _security(host: str) -> list[tuple[bytes, bytes]]:
+    policy = (
+        f"default-src 'self'; connect-src 'self' ws://{host}; img-src 'self' data:; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+    )
+    named = {
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "cache-control": "no-store",
+    }
+    return [(name.encode(), value.encode("latin-1")) for name, value in named.items()]

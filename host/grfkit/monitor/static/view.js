@@ -1,0 +1,197 @@
+// What is written on the page: numbers with their units, states that say what is known, and nothing that pretends.
+
+const NONE = "–";
+const STATES = {
+  scanning: "searching for the insole…",
+  connecting: "connecting…",
+  streaming: "streaming",
+  stopped: "stopped",
+  reconnecting: "connection lost, reconnecting…",
+  lost: "lost: the insole does not answer",
+  ended: "ended",
+};
+const UNITS = { count: "counts", counts: "counts", N: "N", BW: "BW" };
+export const OLD_S = 0.5;
+
+export const unitName = (unit) => UNITS[unit] ?? unit ?? "";
+export const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
+
+/** A number with as many digits as say something. */
+export function figure(value, digits = 3) {
+  if (!known(value)) return NONE;
+  const size = Math.abs(value);
+  if (size >= 1000) return Math.round(value).toLocaleString("en").replaceAll(",", "\u202f");
+  return size === 0 ? "0" : value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size))));
+}
+
+export function clockTime(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60].map((n) => String(n).padStart(2, "0"));
+  return h === "00" ? `${m}:${s}` : `${h}:${m}:${s}`;
+}
+
+function size(bytes) {
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(0)} kB`;
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** Set a text only where it changed: the browser lays out less, and readers hear less. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") element.className = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** Where the force of a curve comes from, in words. */
+export function forceOrigin(device) {
+  if (!device) return "";
+  if (device.force_unit === "count") return "sum of cells, uncalibrated";
+  if (device.estimate?.startsWith("device")) return "estimated on the device";
+  return device.estimate ? "estimated on the host" : "sum of cells";
+}
+
+export const STANCE_ORIGIN = { device: "estimated on the device", host: "estimated on the host", cells: "sum of cells" };
+
+/** What to say in big letters over a curve, or nothing where the data is fresh. */
+export function overlayText(device, ageS, connected, page) {
+  if (!connected) return known(page) ? `page not connected for ${page.toFixed(1)} s` : "page not connected";
+  if (!device) return "no insole on this foot yet";
+  if (device.state === "streaming") {
+    if (!known(ageS)) return "waiting for data…";
+    return ageS > OLD_S ? `no data for ${ageS.toFixed(1)} s` : "";
+  }
+  const since = known(ageS) && device.state !== "stopped" && device.state !== "ended" ? `\nno data for ${ageS.toFixed(1)} s` : "";
+  return `${STATES[device.state] ?? device.state}${since}`;
+}
+
+const FEATURES = [
+  ["contact_s", "Contact time", (d) => [known(d.contact_s) ? d.contact_s * 1000 : null, "ms"]],
+  ["peak", "Peak force", (d) => [d.peak, unitName(d.stance_unit)]],
+  ["loading_rate", "Loading rate", (d) => [d.loading_rate, `${unitName(d.stance_unit)}/s`]],
+];
+
+function valueCell(value, unit) {
+  const cell = make("td", {}, make("span", { class: "value" }, figure(value)));
+  if (known(value)) cell.append(" ", make("span", { class: "unit" }, unit));
+  return cell;
+}
+
+function asymmetryRow(percent) {
+  const cell = make("td", { colspan: "2", class: "asymmetry" });
+  const bar = make("span", { class: "balance", "aria-hidden": "true" }, make("i"));
+  const known_ = known(percent);
+  const share = Math.max(-1, Math.min(1, known_ ? percent / 20 : 0));
+  bar.firstChild.style.transform = `translateX(${share < 0 ? 0 : -100}%) scaleX(${Math.abs(share)})`;
+  bar.firstChild.style.transformOrigin = share < 0 ? "left" : "right";
+  const higher = !known_ || Math.abs(percent) < 0.05 ? "" : percent > 0 ? "left higher" : "right higher";
+  cell.append(bar, make("span", { class: "words" }, known_ ? `${Math.abs(percent).toFixed(1)} % ${higher}` : NONE));
+  return make("tr", { class: "between" }, make("th", { scope: "row" }, "asymmetry"), cell);
+}
+
+/** The table of the last stances of one runner; `pair` holds the two feet's devices or null. */
+export function drawNumbers(body, pair, asymmetry) {
+  const rows = [];
+  const cadences = pair.map((d) => d?.cadence_per_min).filter(known);
+  const cadence = cadences.length ? cadences.reduce((a, b) => a + b, 0) / cadences.length : null;
+  const both = make("td", { colspan: "2" }, make("span", { class: "value big" }, known(cadence) ? cadence.toFixed(0) : NONE), " ",
+    make("span", { class: "unit" }, "steps/min, both feet"));
+  rows.push(make("tr", {}, make("th", { scope: "row" }, "Cadence"), both));
+  for (const [key, label, read] of FEATURES) {
+    const cells = pair.map((d) => (d ? valueCell(...read(d)) : valueCell(null)));
+    rows.push(make("tr", {}, make("th", { scope: "row" }, label), ...cells));
+    rows.push(asymmetryRow(asymmetry[key]));
+  }
+  body.replaceChildren(...rows);
+}
+
+const HEALTH = [
+  ["State", (d) => (d.problem ? `${d.state} – ${d.problem}` : d.state)],
+  ["Data age at drawing", (d, ages) => (known(ages.get(d.device)) ? `${(ages.get(d.device) * 1000).toFixed(0)} ms` : NONE)],
+  ["Latency p50 / p99", (d) => {
+    const { p50, p99 } = d.latency_ms ?? {};
+    return known(p50) ? `${p50.toFixed(1)} / ${known(p99) ? p99.toFixed(1) : NONE} ms` : NONE;
+  }],
+  ["Packets lost", (d) => lost(d.packets_lost, d.packets)],
+  ["Samples lost", (d) => lost(d.samples_lost, d.samples)],
+  ["Packets refused", (d) => figure(d.refused)],
+  ["Reconnects", (d) => figure(d.reconnects)],
+  ["Clock uncertainty", (d) => (known(d.clock_uncertainty_ms) ? `± ${d.clock_uncertainty_ms.toFixed(2)} ms` : NONE)],
+  ["Battery", (d) => (known(d.battery_percent) ? `${d.battery_percent} %${d.battery_percent <= 15 ? " – low" : ""}` : NONE)],
+  ["Sampling", (d) => (known(d.rate_hz) ? `${figure(d.rate_hz)} Hz${known(d.mtu) ? `, MTU ${d.mtu}` : ""}` : NONE)],
+  ["Stances", (d) => figure(d.stances)],
+  ["Estimate by", (d) => d.estimate ?? "nobody: sum of cells"],
+];
+
+function lost(missing, arrived) {
+  const all = missing + arrived;
+  return all ? `${figure(missing)} (${((100 * missing) / all).toFixed(2)} %)` : NONE;
+}
+
+/** Signal health: a row for each quantity, a column for each insole. Cells are kept, so that nothing jumps. */
+export function drawHealth(table, devices, ages) {
+  const columns = devices.map((d) => `${d.device}${d.side}${d.name}`).join("|");
+  if (table.dataset.columns !== columns) {
+    table.dataset.columns = columns;
+    const heads = devices.map((d) => make("th", { scope: "col", title: d.address },
+      make("span", { class: `badge ${d.side}` }, d.side === "left" ? "L" : "R"), ` ${d.name || d.side}`));
+    table.tHead.replaceChildren(make("tr", {}, make("th", { scope: "col" }, "Insole"), ...heads));
+    table.tBodies[0].replaceChildren(...HEALTH.map(([label]) =>
+      make("tr", {}, make("th", { scope: "row" }, label), ...devices.map(() => make("td")))));
+  }
+  HEALTH.forEach(([, read], row) => devices.forEach((device, column) => {
+    write(table.tBodies[0].rows[row].cells[column + 1], String(read(device, ages)));
+  }));
+}
+
+/** The recording in one line, a problem first. */
+export function recordingText(recording) {
+  if (!recording) return { text: "not recording", bad: false };
+  const name = String(recording.path ?? "").split(/[\\/]/).pop();
+  const facts = [known(recording.seconds) ? clockTime(recording.seconds) : null,
+    known(recording.bytes) ? size(recording.bytes) : null, name].filter(Boolean).join(" · ");
+  const missing = recording.lost ? `, ${figure(recording.lost)} packets not written` : "";
+  if (recording.problem) return { text: `recording in trouble: ${recording.problem}${missing} · ${facts}`, bad: true };
+  return { text: `● recording ${facts}${missing}`, bad: Boolean(recording.lost) };
+}
+
+/** Where the data comes from, in words that nobody takes for the other. */
+export function sourceText(snapshot) {
+  if (snapshot.replay) return ["REPLAY", `replay of ${String(snapshot.replay).split(/[\\/]/).pop()}`];
+  if (snapshot.demo) return ["DEMO", "virtual insoles, simulated data"];
+  return ["LIVE", "real insoles"];
+}
+
+/** The state of all insoles in two or three words. */
+export function stateText(snapshot) {
+  const states = snapshot.devices.map((d) => d.state);
+  if (!states.length) return "▲ searching for insoles";
+  const streaming = states.filter((one) => one === "streaming").length;
+  if (streaming === states.length) return "● streaming";
+  if (streaming) return `▲ ${streaming} of ${states.length} streaming`;
+  if (states.every((one) => one === "stopped")) return "■ stopped";
+  if (states.every((one) => one === "ended")) return "■ ended";
+  return `▲ ${states.find((one) => one !== "stopped") ?? states[0]}`;
+}
+
+const HAPPENED = {
+  mark: "Mark", note: "Note", tare: "Tare", connected: "Connected", disconnected: "Disconnected",
+  reconnected: "Reconnected", problem: "Problem", alert: "Alert",
+};
+
+/** One line of the log. */
+export function logLine(event, devices) {
+  const device = devices.find((one) => one.device === event.device);
+  const line = make("li", { class: event.kind }, make("time", {}, clockTime(event.time_s)), " ",
+    make("b", {}, HAPPENED[event.kind] ?? event.kind));
+  if (device) line.append(` ${device.side}`);
+  if (event.text) line.append(`: ${event.text}`);
+  return line;
+}
