@@ -39,7 +39,7 @@ from grfkit.learn.recipe import from_preset
 from grfkit.learn.scores import scores
 from grfkit.learn.stance_set import StanceSet, join
 from grfkit.learn.train import TrainConfig
-from grfkit.learn.transfer import MEANING, REGIMES, transfer_folds
+from grfkit.learn.transfer import MEANING, REGIMES, Regime, Tuning, transfer_folds
 from grfkit.learn.wrapped import Balanced, OnChannels
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -185,6 +185,18 @@ def bench_c(run: Run) -> Rows:
     return {"C": with_tables(one, goals, ["blend"], force_filter=FORCE_FILTER)}
 
 
+def walking(name: str, regime: Regime, people: int | None = None) -> TransferMethod:
+    """Return a regime from the runners to so many walkers.
+
+    There are ten times fewer windows of walkers: what trains on them alone, or goes on with them, takes more epochs, so
+    that it takes as many steps or half as many, and does not lose for want of training.
+    """
+    config = TrainConfig(epochs=10, lr=3e-3, patience=0, batch=16, channels=MOTION, statics=("contact_s",))
+    config = config.model_copy(update={"epochs": 120}) if regime == "B" else config
+    network = network_config("cnn1d", hidden=32)
+    return TransferMethod(name, regime, network, config, tuning=Tuning(epochs=60), target_people=people)
+
+
 def bench_transfer(run: Run) -> Rows:
     """B to C: treadmill running to overground walking in every regime, and how few walkers are enough."""
     source = sets.thinned(sets.runners(), 12)
@@ -193,14 +205,8 @@ def bench_transfer(run: Run) -> Rows:
     source = data.where(data.per_stance("surface") == "treadmill")
     folds = transfer_folds(source, target, inner=0)
     folds = folds[::4] if run.quick else folds
-    config = TrainConfig(epochs=10, lr=3e-3, patience=0, batch=32, channels=MOTION, statics=("contact_s",))
-    network = network_config("cnn1d", hidden=32)
-    regimes: list[Method] = [TransferMethod(f"{r}: {MEANING[r]}", r, network, config) for r in REGIMES]
-    few: list[Method] = [
-        TransferMethod(f"{r}, {n} walkers", r, network, config, target_people=n)
-        for n in (2, 4, 8)
-        for r in ("B", "C1", "D2")
-    ]
+    regimes: list[Method] = [walking(f"{r}: {MEANING[r]}", r) for r in REGIMES]
+    few: list[Method] = [walking(f"{r}, {n} walkers", r, n) for n in (2, 4, 8) for r in ("B", "C1", "D2")]
     methods = [MEAN, SPEED, RIDGE, *regimes, *([] if run.quick else few)]
     answers = run.answers(data, folds, methods, split="loso")
     return {"B to C": scores(of_surface(answers, "overground"), headline=f"D2: {MEANING['D2']}")}
