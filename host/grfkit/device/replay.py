@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +12,11 @@ from pathlib import Path
 from ..errors import BadInputError
 from ..formats import grfrec
 from ..formats.grfrec import Begin, Kind, Record, RecordFile
+from ..wire import STANCE
 from .link import Arrived, Characteristic, Exchange, Inbox, LinkClosed, LinkTimeout
 from .profile import Info, Key, Running, Stream
 
-__all__ = ["ReplayLink", "devices_in"]
+__all__ = ["Moment", "ReplayLink", "devices_in", "moments_in"]
 
 
 @dataclass
@@ -36,6 +38,34 @@ def devices_in(path: str | Path) -> list[int]:
         If the file is no recording.
     """
     return list(dict.fromkeys(record.device for record in RecordFile(path) if record.kind == Kind.BEGIN))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What somebody did while it was recorded: ``mark``, ``note`` or ``tare``, ``after_ns`` the first record."""
+
+    after_ns: int
+    kind: str
+    device: int
+    text: str
+
+
+def moments_in(path: str | Path) -> list[Moment]:
+    """Return the marks, notes and tares of a recording in order.
+
+    Raises
+    ------
+    BadInputError
+        If the file is no recording.
+    """
+    kinds = {Kind.MARK: "mark", Kind.NOTE: "note", Kind.TARE: "tare"}
+    first_ns: int | None = None
+    found = []
+    for record in RecordFile(path):
+        first_ns = record.arrival_ns if first_ns is None else first_ns
+        if record.kind in kinds:
+            found.append(Moment(record.arrival_ns - first_ns, kinds[Kind(record.kind)], record.device, record.text))
+    return found
 
 
 class ReplayLink:
@@ -71,7 +101,7 @@ class ReplayLink:
         self._inbox = Inbox()
         self._closed = True
         self._player: asyncio.Task[None] | None = None
-        self._syncs: list[Record] = []
+        self._syncs: deque[Record] = deque()
 
     @property
     def address(self) -> str:
@@ -94,6 +124,30 @@ class ReplayLink:
         return self._now.begin.started_ns + self._shift_ns
 
     @property
+    def over(self) -> bool:
+        """Return whether no connection is left."""
+        return self._number >= len(self._connections)
+
+    @property
+    def stances(self) -> bool:
+        """Return whether the recording holds stances of the device (type 3)."""
+        kinds = {r.body[1] & 15 for one in self._connections for r in one.packets if len(r.body) > 1}
+        return STANCE in kinds
+
+    def due_syncs(self, until_ns: int) -> list[Exchange]:
+        """Return the present connection's time syncs that had come by then and were not given before, in order.
+
+        Parameters
+        ----------
+        until_ns
+            On the times that packets have now.
+        """
+        due = []
+        while self._syncs and self._syncs[0].arrival_ns + self._shift_ns <= until_ns:
+            due.append(self._exchange(self._syncs.popleft()))
+        return due
+
+    @property
     def _now(self) -> _Connection:
         return self._connections[max(self._number, 1) - 1]
 
@@ -103,7 +157,7 @@ class ReplayLink:
             raise LinkClosed("the recording is over", address=self.address)
         self._number += 1
         self._closed, self._inbox = False, Inbox()
-        self._syncs = list(self._now.syncs)
+        self._syncs = deque(self._now.syncs)
         return self._info()
 
     async def start(self, streams: Stream, rate_hz: int) -> Running:
@@ -140,7 +194,10 @@ class ReplayLink:
         self._require_open()
         if not self._syncs:
             raise LinkTimeout("no time sync is left in the recording", address=self.address)
-        t1, t2, t3, t4 = grfrec.sync_of(self._syncs.pop(0))
+        return self._exchange(self._syncs.popleft())
+
+    def _exchange(self, record: Record) -> Exchange:
+        t1, t2, t3, t4 = grfrec.sync_of(record)
         return Exchange(t1 + self._shift_ns, t2, t3, t4 + self._shift_ns)
 
     async def battery_percent(self) -> int | None:

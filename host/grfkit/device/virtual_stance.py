@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import wire
-from ..deploy.fixed import READY, Rows, Stance, StanceBuffer, StanceSettings
+from ..deploy.fixed import READY, Rows, StanceBuffer, StanceSettings
 from ..errors import BadInputError
-from ..gait.causal import IC, TO, CausalContacts, CausalSettings, Event
+from ..gait.causal import IC, MISSING, TO, CausalContacts, CausalSettings, Event
 from ..runtime.bundle import BundleModel, load_bundle
-from ..runtime.manifest import Detector, Manifest
+from ..runtime.manifest import Column, Detector, Manifest
 from ..signals.filters import lowpass
 from ..units import G
 from .profile import Key
 from .virtual_source import Source
 
-__all__ = ["DeviceModel", "StanceMaker", "report_of"]
+__all__ = ["Cut", "DeviceModel", "StanceCutter", "StanceMaker", "check_inputs", "report_of"]
 
 Floats = NDArray[np.float64]
 CELLS = tuple(f"cell_{k + 1:02d}" for k in range(wire.CELLS))
@@ -53,16 +54,8 @@ class StanceMaker:
         if manifest.window != "stance" or manifest.detector is None:
             raise BadInputError(f"{folder}: takes windows of '{manifest.window}'; an insole cuts stances")
         self.detector: Detector = manifest.detector
-        units = {"relative" if manifest.cells == "relative" else "count", "m/s^2", "rad/s"}
-        for column in manifest.of_role("channel"):
-            if column.name not in (*CELLS, *IMU) or column.unit not in units:
-                raise BadInputError(
-                    f"{folder}: takes '{column.name}' in {column.unit}; an insole has cell_01 to cell_16 in counts or"
-                    " relative, acc in m/s^2 and gyro in rad/s"
-                )
-        unknown = [c.name for c in manifest.of_role("static") if c.name not in (*_TOLD, "contact_s")]
-        if unknown or not {a.name for a in manifest.axes} <= set(_AXES):
-            raise BadInputError(f"{folder}: takes {unknown or manifest.axes}, which an insole does not know")
+        axes = [a.name for a in manifest.axes]
+        check_inputs(folder, manifest.columns, axes, relative=manifest.cells == "relative")
 
     @property
     def model_id(self) -> int:
@@ -74,7 +67,156 @@ class StanceMaker:
         return DeviceModel(self, source, rate_hz, told)
 
 
-class DeviceModel:
+def check_inputs(folder: Path, columns: Sequence[Column], axes: Sequence[str], *, relative: bool) -> None:
+    """Refuse a model that wants what an insole does not measure and nobody tells it.
+
+    Raises
+    ------
+    BadInputError
+        Naming it.
+    """
+    units = {"relative" if relative else "count", "m/s^2", "rad/s"}
+    for column in columns:
+        if column.role == "channel" and (column.name not in (*CELLS, *IMU) or column.unit not in units):
+            raise BadInputError(
+                f"{folder}: takes '{column.name}' in {column.unit}; an insole has cell_01 to cell_16 in counts or"
+                " relative, acc in m/s^2 and gyro in rad/s"
+            )
+    unknown = [c.name for c in columns if c.role == "static" and c.name not in (*_TOLD, "contact_s")]
+    if unknown or not set(axes) <= set(_AXES):
+        raise BadInputError(f"{folder}: takes {unknown or list(axes)}, which an insole does not know")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A stance as a network of windows takes it.
+
+    Attributes
+    ----------
+    start
+        Initial contact, in pushed samples.
+    missed
+        Samples of it that were missed and repeated.
+    window
+        Shape (points, channels), in the units of the bundle's columns, a left foot turned as in training.
+    statics
+        In the order of the bundle's; NaN where nobody told them.
+    """
+
+    start: float
+    contact_s: float
+    missed: int
+    window: Floats
+    statics: tuple[float, ...]
+
+
+class StanceCutter:
+    """A contact detector and a stance buffer between START and STOP: samples in, windows out.
+
+    Parameters
+    ----------
+    rate_hz
+        Of the samples that are pushed; a multiple of the detector's.
+    told
+        What SET told, read at each stance.
+
+    Raises
+    ------
+    BadInputError
+        If the detector's rate does not divide the samples'.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        columns: Sequence[Column],
+        source: Source,
+        rate_hz: int,
+        told: Mapping[Key, float],
+        *,
+        relative: bool,
+        imu_lowpass_hz: float,
+    ) -> None:
+        self._told, self._left, self._relative = told, source.side == "left", relative
+        rate = detector.rate_hz
+        self._every = round(rate_hz / rate)
+        if self._every < 1 or self._every * rate != rate_hz:
+            raise BadInputError(f"the model's contacts are found at {rate:g} Hz, which {rate_hz} Hz is no multiple of")
+        self._rate_hz = rate
+        self._detector = CausalContacts(CausalSettings(**detector.contacts))
+        channels = [c for c in columns if c.role == "channel"]
+        self._statics = [c.name for c in columns if c.role == "static"]
+        names = [c.name for c in channels]
+        self._picked = [(*CELLS, *IMU).index(name) for name in names]
+        self._cells = [k for k, name in enumerate(names) if name in CELLS]
+        moved = [k for k, name in enumerate(names) if name in IMU]
+        self._buffer = _Buffer(StanceSettings(**detector.buffer), moved, rate, imu_lowpass_hz)
+        self._unit = _units(source, names)
+        self._sign = np.asarray([-1.0 if self._left and c.turned_on_left else 1.0 for c in channels])
+        self._levels = _Levels(rate)
+        self._pushed = 0
+        self._contact: Event | None = None
+
+    def cuts(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[Cut]:
+        """Take samples; return the stances that became known."""
+        found = []
+        for row, moved in zip(cells, imu):
+            self._pushed += 1
+            if (self._pushed - 1) % self._every == 0:
+                made = self._one(row, moved)
+                if made is not None:
+                    found.append(made)
+        return found
+
+    def miss(self, count: int) -> None:
+        """Take note that samples are missing: the stance under way is lost where they are many."""
+        for _ in range(count):
+            self._pushed += 1
+            if (self._pushed - 1) % self._every == 0:
+                self._buffer.push(None)
+                self._heard(self._detector.push(MISSING))
+
+    def _one(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> Cut | None:
+        raw = np.concatenate([np.minimum(cells, 32767).astype(np.int16), imu])
+        self._levels.push(cells, loaded=self._contact is not None)
+        self._buffer.push(raw[self._picked])
+        return self._heard(self._detector.push(int(cells.sum(dtype=np.int64))))
+
+    def _heard(self, event: Event | None) -> Cut | None:
+        if event is None:
+            return None
+        before, self._contact = self._contact, event if event[0] == IC else None
+        stance = self._buffer.take(event)
+        if event[0] == TO and before is not None:
+            self._levels.step()
+        if stance.result != READY or stance.window is None or before is None:
+            return None
+        window = self._in_units(stance.window)
+        if window is None:
+            return None
+        contact_s = stance.contact_q8 / 256 / self._rate_hz
+        start = (before[2] - 1 + before[1] / 256 - self._detector.settings.delay_samples) * self._every
+        return Cut(start, contact_s, stance.missed, window, tuple(self._static(n, contact_s) for n in self._statics))
+
+    def _in_units(self, rows: Rows) -> Floats | None:
+        """Return a window in the columns' units; None while the foot's own steps are not known and needed."""
+        window = np.asarray(rows.astype(np.float64) * self._unit * self._sign)
+        if self._relative:
+            known = self._levels.known()
+            if known is None:
+                return None
+            level, peak = known
+            window[:, self._cells] = (window[:, self._cells] - level[self._cell_numbers()]) / peak
+        return window
+
+    def _cell_numbers(self) -> list[int]:
+        return [self._picked[k] for k in self._cells]
+
+    def _static(self, name: str, contact_s: float) -> float:
+        return contact_s if name == "contact_s" else self._told.get(_TOLD[name], math.nan)
+
+
+class DeviceModel(StanceCutter):
     """What runs between START and STOP: a contact detector, a stance buffer and the network.
 
     Parameters
@@ -88,25 +230,15 @@ class DeviceModel:
     def __init__(self, maker: StanceMaker, source: Source, rate_hz: int, told: Mapping[Key, float]) -> None:
         self._bundle: BundleModel = maker.bundle
         self._manifest: Manifest = maker.bundle.manifest
-        self._told, self._left = told, source.side == "left"
-        rate = maker.detector.rate_hz
-        self._every = round(rate_hz / rate)
-        if self._every < 1 or self._every * rate != rate_hz:
-            raise BadInputError(f"the model's contacts are found at {rate:g} Hz, which {rate_hz} Hz is no multiple of")
-        self._rate_hz = rate
-        self._detector = CausalContacts(CausalSettings(**maker.detector.contacts))
-        channels = self._manifest.of_role("channel")
-        names = [c.name for c in channels]
-        self._picked = [(*CELLS, *IMU).index(name) for name in names]
-        self._cells = [k for k, name in enumerate(names) if name in CELLS]
-        moved = [k for k, name in enumerate(names) if name in IMU]
-        settings = StanceSettings(**maker.detector.buffer)
-        self._buffer = _Buffer(settings, moved, rate, self._manifest.imu_lowpass_hz)
-        self._unit = _units(source, names)
-        self._sign = np.asarray([-1.0 if self._left and c.turned_on_left else 1.0 for c in channels])
-        self._levels = _Levels(rate)
-        self._pushed = 0
-        self._contact: Event | None = None
+        super().__init__(
+            maker.detector,
+            self._manifest.columns,
+            source,
+            rate_hz,
+            told,
+            relative=self._manifest.cells == "relative",
+            imu_lowpass_hz=self._manifest.imu_lowpass_hz,
+        )
 
     @property
     def model_id(self) -> int:
@@ -115,55 +247,17 @@ class DeviceModel:
 
     def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[tuple[float, wire.StanceReport]]:
         """Take samples; return the stances that became known, each with its initial contact in pushed samples."""
-        found = []
-        for row, moved in zip(cells, imu):
-            self._pushed += 1
-            if (self._pushed - 1) % self._every == 0:
-                made = self._one(row, moved)
-                if made is not None:
-                    found.append((made[0] * self._every, made[1]))
-        return found
+        answers = [(cut.start, self._answer(cut)) for cut in self.cuts(cells, imu)]
+        return [(start, report) for start, report in answers if report is not None]
 
-    def _one(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> tuple[float, wire.StanceReport] | None:
-        raw = np.concatenate([np.minimum(cells, 32767).astype(np.int16), imu])
-        self._levels.push(cells, loaded=self._contact is not None)
-        self._buffer.push(raw[self._picked])
-        event = self._detector.push(int(cells.sum(dtype=np.int64)))
-        if event is None:
-            return None
-        before, self._contact = self._contact, event if event[0] == IC else None
-        stance = self._buffer.take(event)
-        if event[0] == TO and before is not None:
-            self._levels.step()
-        if stance.result != READY or stance.window is None or before is None:
-            return None
-        report = self._answer(stance)
-        delay = self._detector.settings.delay_samples
-        return None if report is None else (before[2] - 1 + before[1] / 256 - delay, report)
-
-    def _answer(self, stance: Stance) -> wire.StanceReport | None:
+    def _answer(self, cut: Cut) -> wire.StanceReport | None:
         """Return a stance's report; None while the device does not know what the network needs."""
-        contact_s = stance.contact_q8 / 256 / self._rate_hz
         mass_kg = self._told.get(Key.MASS, math.nan)
-        if stance.window is None or (self._manifest.force_unit == "N" and not mass_kg > 0):
+        if self._manifest.force_unit == "N" and not mass_kg > 0:
             return None
-        window = stance.window.astype(np.float64) * self._unit * self._sign
-        if self._manifest.cells == "relative":
-            known = self._levels.known()
-            if known is None:
-                return None
-            level, peak = known
-            window[:, self._cells] = (window[:, self._cells] - level[self._cell_numbers()]) / peak
-        statics = [self._static(c.name, contact_s) for c in self._manifest.of_role("static")]
-        stored = self._bundle.stored(window[None], np.asarray([statics], dtype=np.float64))
+        stored = self._bundle.stored(cut.window[None], np.asarray([cut.statics], dtype=np.float64))
         said = self._bundle.engine.run(stored.values)[0]
-        return report_of(self._manifest, said, contact_s=contact_s, missed=stance.missed, mass_kg=mass_kg)
-
-    def _cell_numbers(self) -> list[int]:
-        return [self._picked[k] for k in self._cells]
-
-    def _static(self, name: str, contact_s: float) -> float:
-        return contact_s if name == "contact_s" else self._told.get(_TOLD[name], math.nan)
+        return report_of(self._manifest, said, contact_s=cut.contact_s, missed=cut.missed, mass_kg=mass_kg)
 
 
 class _Levels:

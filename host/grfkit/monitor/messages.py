@@ -165,8 +165,8 @@ class StanceShown:
     source
         ``device``, ``host`` or ``cells`` (no model: the sum of the cells).
     features
-        ``contact_s``, ``peak`` and ``impulse`` in ``unit`` (and s), ``loading_rate`` (``VALR E``), ``vilr``; where known
-        ``flight_s`` before it, ``impact_peak``, ``braking``, ``propulsion``.
+        ``contact_s``, ``peak`` in ``unit``, ``impulse`` in it times s, ``loading_rate`` (``VALR E``) and ``vilr`` in it
+        per s; where known ``flight_s`` before it, ``impact_peak``, ``braking``, ``propulsion``.
     latency_ms
         From the arrival of the stance's last packet to this.
     """

@@ -1,0 +1,112 @@
+"""What ``grf-monitor`` does once its options are read."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadInputError
+from .common import say
+
+if TYPE_CHECKING:
+    from ..monitor.hub import Hub
+
+__all__ = ["Showing", "run_monitor"]
+
+
+@dataclass(frozen=True)
+class Showing:
+    """Who is to see it."""
+
+    headless: bool
+    as_json: bool
+    tui: bool
+    lsl: bool
+    host: str
+    port: int
+    token: str | None
+    browser: bool
+
+
+def run_monitor(given: dict[str, Any], showing: Showing, *, no_record: bool) -> None:
+    """Monitor, or play a recording, and print what came of it.
+
+    Raises
+    ------
+    BadInputError, RefusedError
+        For whatever cannot be used.
+    """
+    if showing.headless and showing.tui:
+        raise BadInputError("--headless shows nothing and --tui shows it in the terminal; name one of them")
+    if no_record and given.get("record") is not None:
+        raise BadInputError(f"--record {given['record']} and --no-record; name one of them")
+    try:
+        from ..monitor import headless as monitor
+    except ImportError as error:
+        raise BadInputError(f"insoles need bleak ({error}); pip install 'grfkit[ble]'") from error
+    if given.get("record") is None and not no_record:
+        given["record"] = monitor.recording_name()
+        say(f"recording to {given['record']}")
+    request = monitor.request_of(given)
+    _refuse(request)
+    told = asyncio.run(monitor.headless(request, _shown(showing)))
+    print(monitor.as_json(told) if showing.as_json else monitor.words(told))
+
+
+def _refuse(request: Any) -> None:
+    """Refuse what would only be noticed once insoles are connected."""
+    if request.record is not None:
+        if request.record.exists() and not request.force:
+            raise BadInputError(f"{request.record}: exists; name another file, or say --force")
+        if not request.record.parent.is_dir():
+            raise BadInputError(f"{request.record}: its folder does not exist; make it first")
+    named = [name for name, on in _sources(request).items() if on]
+    if len(named) > 1:
+        raise BadInputError(f"{' and '.join(named)} are different places to find insoles; name one of them")
+
+
+def _sources(request: Any) -> dict[str, bool]:
+    return {"--demo": request.demo, "--serial": bool(request.serial), "--adapter": bool(request.adapter)}
+
+
+def _shown(showing: Showing) -> list[Any]:
+    """Return what shows the hub."""
+    shown: list[Any] = []
+    if showing.lsl:
+        from ..monitor.lsl import check, outlet
+
+        check()
+        shown.append(outlet)
+    if showing.tui:
+        try:
+            from ..monitor.tui import run as in_terminal
+        except ImportError as error:
+            raise BadInputError(f"--tui needs Textual ({error}); pip install 'grfkit[tui]'") from error
+        shown.append(in_terminal)
+    elif not showing.headless:
+        try:
+            from ..monitor.server import serve
+        except ImportError as error:
+            raise BadInputError(
+                f"the page needs starlette and uvicorn ({error}); pip install 'grfkit[ble]', or say --tui, --headless"
+            ) from error
+
+        async def page(hub: Hub) -> None:
+            ready = _open if showing.browser else _say_page
+            await serve(hub, host=showing.host, port=showing.port, token=showing.token, ready=ready)
+
+        shown.append(page)
+    return shown
+
+
+def _say_page(url: str) -> None:
+    say(f"the page is at {url}")
+
+
+def _open(url: str) -> None:
+    import threading
+    import webbrowser
+
+    _say_page(url)
+    threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

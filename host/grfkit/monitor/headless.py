@@ -1,0 +1,289 @@
+"""What grf-monitor does: open what was asked for, run a hub on it, show it, and say at the end what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..device.link import Link
+from ..device.profile import Key
+from ..device.replay import ReplayLink, devices_in, moments_in
+from ..errors import BadInputError
+from .hub import Hub, HubSettings, Replayed
+
+__all__ = ["MonitorRequest", "headless", "monitored", "recording_name", "request_of", "summary"]
+
+Shown = Callable[[Hub], Any]
+_DEMO_SECONDS_READY = 60.0
+
+
+class MonitorRequest(BaseModel):
+    """What to monitor.
+
+    Attributes
+    ----------
+    adapter
+        None for the system's Bluetooth, or ``bumble:TRANSPORT``.
+    serial
+        Ports in place of Bluetooth (any pyserial URL).
+    record
+        File to record into; None: none.
+    seconds
+        How long, from the moment the insoles are connected; None until stopped.
+    replay, speed
+        A recording to play in place of insoles, and how fast.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    adapter: str | None = None
+    serial: tuple[str, ...] = ()
+    address: tuple[str, ...] = ()
+    feet: int = Field(default=2, ge=1, le=4)
+    rate_hz: int = Field(default=200, ge=1, le=1000)
+    find_s: float = Field(default=10.0, gt=0, le=600)
+    model: Path | None = None
+    mass_kg: float | None = Field(default=None, ge=10, le=300)
+    speed_m_s: float | None = Field(default=None, ge=0, le=15)
+    slope_percent: float | None = Field(default=None, ge=-100, le=100)
+    record: Path | None = None
+    force: bool = False
+    seconds: float | None = Field(default=None, gt=0)
+    demo: bool = False
+    demo_options: tuple[str, ...] = ()
+    replay: Path | None = None
+    speed: float = Field(default=1.0, gt=0)
+
+    @property
+    def told(self) -> dict[Key, float]:
+        """Return what the insoles are told."""
+        known = {Key.MASS: self.mass_kg, Key.SPEED: self.speed_m_s, Key.SLOPE: self.slope_percent}
+        return {key: amount for key, amount in known.items() if amount is not None}
+
+
+def request_of(given: dict[str, Any]) -> MonitorRequest:
+    """Return the request of a command's options.
+
+    Raises
+    ------
+    BadInputError
+        Naming the option that cannot be.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return MonitorRequest.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise BadInputError(f"{option} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+
+
+def recording_name(folder: Path | None = None) -> Path:
+    """Return a dated name for a recording that is not there yet."""
+    base = (folder or Path()) / f"grf-monitor-{datetime.now():%Y%m%d-%H%M%S}"
+    names = [base.with_suffix(".grfrec"), *(base.with_name(f"{base.name}-{k}.grfrec") for k in range(2, 100))]
+    return next(name for name in names if not name.exists())
+
+
+@asynccontextmanager
+async def monitored(request: MonitorRequest) -> AsyncIterator[Hub]:
+    """Give a hub that runs on what was asked for; all is closed afterwards.
+
+    Raises
+    ------
+    BadInputError, RefusedError
+        If model, adapter or recording cannot be used, or no insole is found.
+    """
+    host = None
+    if request.model is not None:
+        from .live_model import open_host_model
+
+        host = await asyncio.to_thread(open_host_model, request.model)
+    base = HubSettings(request.rate_hz, host, request.told, request.record, request.force, request.demo)
+    if request.replay is not None:
+        async with Hub(*_replaying(request, base)) as hub:
+            yield hub
+    elif request.serial:
+        from ..device.serial_port import SerialLink
+
+        async def ports(_: int) -> Sequence[Link]:
+            return [SerialLink(port) for port in request.serial]
+
+        async with Hub(ports, base) as hub:
+            yield hub
+    else:
+        async with _adapted(request) as find, Hub(find, base) as hub:
+            yield hub
+
+
+def _replaying(request: MonitorRequest, base: HubSettings) -> tuple[Any, HubSettings]:
+    path = request.replay
+    if path is None:
+        raise BadInputError("no recording was named")
+    numbers = devices_in(path)
+    if not numbers:
+        raise BadInputError(f"{path}: holds no insole; it ends before one was connected")
+    moments = tuple(moments_in(path))
+
+    async def links(origin_ns: int) -> Sequence[Link]:
+        return [ReplayLink(path, device=n, speed=request.speed, origin_ns=origin_ns) for n in numbers]
+
+    return links, replace(base, record=None, replayed=Replayed(path.name, request.speed, moments))
+
+
+@asynccontextmanager
+async def _adapted(request: MonitorRequest) -> AsyncIterator[Any]:
+    """Give what finds insoles over Bluetooth, the demo's among them."""
+    from ..device.ble import Adapter, BleLink
+
+    async with _demo(request) as adapter_name:
+        adapter = await Adapter.open(adapter_name or request.adapter)
+
+        async def find(_: int) -> Sequence[Link]:
+            found = []
+            if request.address:
+                for address in request.address:
+                    found += await adapter.find(1, timeout_s=request.find_s, address=address)
+            else:
+                found = await adapter.find(request.feet, timeout_s=request.find_s)
+            return [BleLink(adapter, one) for one in found]
+
+        try:
+            yield find
+        finally:
+            await adapter.close()
+
+
+@asynccontextmanager
+async def _demo(request: MonitorRequest) -> AsyncIterator[str | None]:
+    """Give the adapter of virtual insoles in another process, None where none were asked for."""
+    if not request.demo:
+        yield None
+        return
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    command = [sys.executable, "-m", "grfkit.cli.simulate", "insole", "--json", "--hci", f"tcp-server:127.0.0.1:{port}"]
+    if request.model is not None and _runs_on_device(request.model):
+        command += ["--on-device", str(request.model)]
+    process = await asyncio.create_subprocess_exec(
+        *command, *request.demo_options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        if process.stdout is None or process.stderr is None:
+            raise BadInputError("the virtual insoles could not be started")
+        ready = await asyncio.wait_for(process.stdout.readline(), _DEMO_SECONDS_READY)
+        if not ready:
+            said = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
+            raise BadInputError(f"the virtual insoles could not be started: {said[-1] if said else 'no word'}")
+        yield f"bumble:tcp-client:127.0.0.1:{port}"
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(process.communicate(), 10.0)
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _runs_on_device(folder: Path) -> bool:
+    from ..runtime.bundle import is_bundle
+
+    return is_bundle(folder)
+
+
+async def headless(request: MonitorRequest, shown: Sequence[Shown] = ()) -> dict[str, Any]:
+    """Run until the time is over, a signal, a recording's end, or whatever shows it ends; return the summary.
+
+    Parameters
+    ----------
+    shown
+        What shows the hub meanwhile, each a coroutine function of it; the first that returns ends the run.
+    """
+    async with monitored(request) as hub:
+        await hub.ready()
+        with _interrupted() as enough:
+            waiting = [asyncio.ensure_future(one(hub)) for one in shown]
+            waiting += [asyncio.ensure_future(one) for one in (enough.wait(), hub.over())]
+            done, left = await asyncio.wait(waiting, timeout=request.seconds, return_when=asyncio.FIRST_COMPLETED)
+            await hub.stop()
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            for task in done:
+                task.result()
+    return summary(hub)
+
+
+class _interrupted:
+    """SIGINT and SIGTERM set an event in place of ending the program."""
+
+    def __enter__(self) -> asyncio.Event:
+        enough = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._signals: list[signal.Signals] = []
+        if sys.platform != "win32":
+            for one in (signal.SIGINT, signal.SIGTERM):
+                with suppress(RuntimeError, ValueError):
+                    self._loop.add_signal_handler(one, enough.set)
+                    self._signals.append(one)
+        return enough
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._signals:
+            self._loop.remove_signal_handler(one)
+
+
+def summary(hub: Hub) -> dict[str, Any]:
+    """Return what came of a run, as ``--headless --json`` prints it."""
+    state = hub.snapshot()
+    devices = []
+    for device, station in zip(state.devices, hub.stations):
+        devices.append(
+            {
+                "side": device.side,
+                "packets": device.packets,
+                "packets_lost": device.packets_lost,
+                "samples": device.samples,
+                "samples_lost": device.samples_lost,
+                "samples_lost_between": device.samples_lost_between,
+                "reconnects": device.reconnects,
+                "latency_ms": station.latency.all_ms(),
+                "stances": device.stances,
+                "refused": device.refused_why,
+                "estimate": device.estimate,
+            }
+        )
+    recording = str(hub.recorder.path) if hub.recorder else None
+    return {"recording": recording, "devices": devices}
+
+
+def words(told: dict[str, Any]) -> str:
+    """Return a summary for people."""
+    lines = [f"recording: {told['recording'] or 'none'}"]
+    for one in told["devices"]:
+        late = one["latency_ms"]
+        lines.append(
+            f"  {one['side']}: {one['packets']} packets ({one['packets_lost']} lost), {one['samples']} samples"
+            f" ({one['samples_lost']} lost, {one['samples_lost_between']} of them between connections),"
+            f" {one['reconnects']} reconnects, {one['stances']} stances"
+            + ("" if late["p50"] is None else f", latency {late['p50']:.1f} / {late['p99']:.1f} ms (p50 / p99)")
+        )
+    return "\n".join(lines)
+
+
+def as_json(told: dict[str, Any]) -> str:
+    """Return a summary for machines, in one line."""
+    return json.dumps(told, allow_nan=False)

@@ -1,0 +1,224 @@
+"""Who answers stances on the host: a bundle or a trained model, on the windows that an insole itself would cut."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..device.profile import Info, Key
+from ..device.virtual_source import Source
+from ..device.virtual_stance import Cut, StanceCutter, StanceMaker, check_inputs
+from ..errors import BadInputError
+from ..runtime.bundle import is_bundle
+from ..runtime.manifest import Column
+
+if TYPE_CHECKING:
+    from ..learn.spec import Estimator, ModelSpec
+
+__all__ = ["BundleOnHost", "HostModel", "TrainedOnHost", "half_widths", "open_host_model"]
+
+Floats = NDArray[np.float64]
+AXES = {"vgrf": "v", "apgrf": "ap", "mlgrf": "ml"}
+_EVALUATION = "evaluation.json"
+
+
+class HostModel(Protocol):
+    """A model on the host."""
+
+    @property
+    def name(self) -> str:
+        """Return what is shown beside its answers."""
+
+    @property
+    def model_id(self) -> int | None:
+        """Return that of the bundle, which an insole has to run too if it answers itself; None for a trained model."""
+
+    @property
+    def half_width_bw(self) -> Mapping[str, float]:
+        """Return by axis (``v ap ml``) the conformal half-width; empty where nobody has evaluated it."""
+
+    @property
+    def needs_mass(self) -> bool:
+        """Return whether it gives newtons, or takes the mass."""
+
+    def cutter(self, info: Info, rate_hz: int, told: Mapping[Key, float]) -> StanceCutter:
+        """Return what cuts one insole's stances from a START on; BadInputError if its rate does not fit."""
+
+    def answer(self, cut: Cut, side: str, told: Mapping[Key, float]) -> dict[str, Floats]:
+        """Return the force in BW by axis (``v ap ml``), shape (points,) each."""
+
+
+@dataclass(frozen=True)
+class BundleOnHost:
+    """A bundle, run as the insole would."""
+
+    maker: StanceMaker
+    name: str
+    half_width_bw: Mapping[str, float]
+
+    @property
+    def model_id(self) -> int | None:
+        """Return the CRC-32 of the .tflite."""
+        return self.maker.model_id
+
+    @property
+    def needs_mass(self) -> bool:
+        """Return whether it gives newtons."""
+        return self.maker.bundle.manifest.force_unit == "N"
+
+    def cutter(self, info: Info, rate_hz: int, told: Mapping[Key, float]) -> StanceCutter:
+        """Return what cuts one insole's stances; see :class:`HostModel`."""
+        manifest = self.maker.bundle.manifest
+        return StanceCutter(
+            self.maker.detector,
+            manifest.columns,
+            _source(info),
+            rate_hz,
+            told,
+            relative=manifest.cells == "relative",
+            imu_lowpass_hz=manifest.imu_lowpass_hz,
+        )
+
+    def answer(self, cut: Cut, side: str, told: Mapping[Key, float]) -> dict[str, Floats]:
+        """Return the force in BW by axis."""
+        del side
+        mass = np.asarray([told.get(Key.MASS, math.nan)])
+        statics = np.asarray([cut.statics], dtype=np.float64)
+        made = self.maker.bundle.predict(cut.window[None], statics, mass)[0]
+        return {AXES[axis.name]: made[:, k] for k, axis in enumerate(self.maker.bundle.manifest.axes)}
+
+
+@dataclass(frozen=True)
+class TrainedOnHost:
+    """A trained model, in floating point, on the same windows."""
+
+    model: Estimator
+    columns: tuple[Column, ...]
+    name: str
+    half_width_bw: Mapping[str, float]
+    model_id: int | None = None
+
+    @property
+    def needs_mass(self) -> bool:
+        """Return whether it gives newtons or takes the mass."""
+        scaler = self.model.spec.scaler
+        return scaler.target == "newton" or "mass_kg" in scaler.statics
+
+    def cutter(self, info: Info, rate_hz: int, told: Mapping[Key, float]) -> StanceCutter:
+        """Return what cuts one insole's stances; see :class:`HostModel`."""
+        from ..deploy.manifest import detector
+
+        spec = self.model.spec
+        found = detector(spec, spec.points, float(rate_hz))
+        if found is None:
+            raise BadInputError(f"{self.name}: takes windows of '{spec.window}'; live stances are wanted")
+        return StanceCutter(
+            found,
+            self.columns,
+            _source(info),
+            rate_hz,
+            told,
+            relative="relative" in spec.scaler.units,
+            imu_lowpass_hz=float(_cut(spec).get("imu_lowpass_hz", 0.0)),
+        )
+
+    def answer(self, cut: Cut, side: str, told: Mapping[Key, float]) -> dict[str, Floats]:
+        """Return the force in BW by axis."""
+        from ..learn.estimate import NOT_STATED
+        from ..learn.stance_set import make_stance_set
+
+        spec = self.model.spec
+        scaler = spec.scaler
+        keys = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLOPE}
+        data = make_stance_set(
+            cut.window[None],
+            np.full((1, spec.points, len(scaler.axes)), np.nan),
+            weight=np.zeros((1, spec.points)),
+            channels=scaler.channels,
+            units=scaler.units,
+            axes=scaler.axes,
+            labels={"participant": [NOT_STATED], "trial": ["live"], "side": [side]},
+            scalars={n: [told.get(k, math.nan)] for n, k in keys.items()} | {"contact_s": [cut.contact_s]},
+            window=spec.window,
+            cut=spec.cut,
+            source="live",
+            mirrored=spec.mirrored,
+        )
+        made = self.model.predict(data)[0]
+        return {AXES[axis]: np.asarray(made[:, k], dtype=np.float64) for k, axis in enumerate(scaler.axes)}
+
+
+def open_host_model(folder: Path) -> HostModel:
+    """Return the bundle or trained model in a folder, if an insole's own samples are all it needs.
+
+    Raises
+    ------
+    BadInputError
+        If it is neither, or wants windows, channels or units that an insole has not.
+    RefusedError
+        If a file of it was changed.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise BadInputError(f"{folder}: is no folder; name one of grf-train or grf-quantize with --model")
+    if is_bundle(folder):
+        maker = StanceMaker(folder)
+        return BundleOnHost(maker, maker.bundle.manifest.name, half_widths(folder))
+    from ..learn.bundled import open_model
+    from ..learn.trials import LATERAL
+
+    model = open_model(folder)
+    spec = model.spec
+    if spec.window != "stance":
+        raise BadInputError(f"{folder}: takes windows of '{spec.window}'; live stances are wanted")
+    scaler = spec.scaler
+    columns = [_column("channel", n, u, spec.mirrored and n in LATERAL) for n, u in zip(scaler.channels, scaler.units)]
+    columns += [_column("static", n, "", False) for n in scaler.statics]
+    check_inputs(folder, columns, scaler.axes, relative="relative" in scaler.units)
+    return TrainedOnHost(model, tuple(columns), f"{folder.name} ({model.name})", half_widths(folder))
+
+
+def half_widths(folder: Path) -> dict[str, float]:
+    """Return by axis (``v ap ml``) the half-width (BW) of the conformal interval that an evaluation found.
+
+    The evaluation lies beside the model as ``evaluation.json`` (:func:`grfkit.learn.card.add_evaluation`); bands are
+    those of :func:`grfkit.stats.conformal.leave_one_out_coverage`. Without it, or with too few people, there is none.
+    """
+    try:
+        bands = json.loads((folder / _EVALUATION).read_text(encoding="utf-8"))["bands"]
+        found = {AXES[a]: one.get("half_width_bw") for a, one in bands.items() if a in AXES}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return {}
+    return {a: float(w) for a, w in found.items() if isinstance(w, int | float) and math.isfinite(w) and w > 0}
+
+
+def _source(info: Info) -> Source:
+    """Return what an insole's Info tells of its samples, as the cutter takes it."""
+    return Source(
+        "right" if info.right else "left",
+        1.0,
+        np.zeros((1, 16), np.uint16),
+        np.zeros((1, 6), np.int16),
+        adc_bits=info.adc_bits,
+        accel_range_g=info.accel_range_g,
+        gyro_range_dps=info.gyro_range_dps,
+    )
+
+
+def _column(role: Any, name: str, unit: str, turned: bool) -> Column:
+    return Column(
+        role=role, name=name, unit=unit, centre=0.0, size=1.0, unit_per_count=1.0, turned_on_left=turned,
+        offset=0, multiplier=0, shift=1, zero=0,
+    )  # fmt: skip
+
+
+def _cut(spec: ModelSpec) -> dict[str, Any]:
+    recipe = spec.provenance.configuration.get("recipe")
+    return dict(recipe.get("cut", {})) if isinstance(recipe, dict) else {}
