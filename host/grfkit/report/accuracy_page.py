@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,7 @@ def _method_figure(found: Found, name: str) -> Markup:
     people = [found["methods"][m][name]["participants"]["rmse_bw"] for m in methods]
     top = max([v for one in people for v in one.values() if v is not None] or [1.0])
     n = len(methods)
-    ticks = tuple((n - 1 - i, m[:40]) for i, m in enumerate(methods))
+    ticks = tuple((n - 1 - i, shorten(m, 44, placeholder=" …")) for i, m in enumerate(methods))
     panel = Panel(axis(0.0, 1.05 * top, "RMSE, BW"), _words_axis(n, ticks), height=34 * n, gutter="names")
     for i, (one, each) in enumerate(zip(groups, people)):
         row = float(n - 1 - i)
