@@ -101,7 +101,7 @@ def networks(bench: Bench) -> dict[str, NetworkConfig]:
         BILSTM: network_config("bilstm", hidden=32, **plain),
         BILSTM_64: network_config("bilstm", hidden=64, **plain),
         LSTM: network_config("lstm", hidden=32, **plain),
-        TCN: network_config("tcn", hidden=16, layers=3, kernel=5, **plain),
+        TCN: network_config("tcn", hidden=16, layers=4, kernel=5, centred=True, **plain),
         CNN: network_config("cnn1d", hidden=24, layers=4, kernel=5, **plain),
     }
 

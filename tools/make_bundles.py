@@ -1,0 +1,88 @@
+"""The bundles that ship in firmware_models: ``make bundles`` (or ``python tools/make_bundles.py --help``).
+
+A BiLSTM and a TCN for an insole of 16 cells with an IMU, trained on the SIMULATED lab of the accuracy benchmark (20
+people on a treadmill, 15 of them over plates), by the commands that it prints. Four people are held out of both
+surfaces: what eight bits cost is measured on them, and so is the accuracy in ``firmware_models/README.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import accuracy_sets as sets
+from grfkit.learn.stance_set import StanceSet
+
+EACH, HELD_OUT = 60, ("P02", "P07", "P11", "P15")
+"""Stances of each person and surface; who is held out: taken before anything was trained, not chosen."""
+NETWORKS = {
+    "bilstm_simulated": 'name = "bilstm"\nhidden = 32\nhead = [32]\ndropout = 0.0',
+    "tcn_simulated": 'name = "tcn"\nhidden = 16\nlayers = 4\nkernel = 5\ncentred = true\nhead = [32]\ndropout = 0.0',
+}
+CONFIG = """\
+inner = 0
+
+[cut]
+cells = "relative"
+
+[network]
+{network}
+
+[train]
+channels = ["*"]
+statics = ["contact_s"]
+epochs = 40
+lr = 5e-3
+batch = 16
+patience = 0
+"""
+LICENCE = "weights: CC0-1.0, trained on simulated recordings alone"
+
+
+def make(name: str, folder: Path, *, force: bool) -> None:
+    """Train a network, quantise it, and write its bundle."""
+    place = sets.BUILD.parent / "bundles" / name
+    place.mkdir(parents=True, exist_ok=True)
+    train, held_out = _split()
+    (place / "network.toml").write_text(CONFIG.format(network=NETWORKS[name]), encoding="utf-8")
+    grf("grf-train", train, "--config", place / "network.toml", "--regime", "D2", "--out", place / "model", "--force")
+    words = ["grf-quantize", "export", place / "model", "--out", folder / name, "--held-out", held_out]
+    grf(*words, "--boards", "all", "--licence", LICENCE, *(["--force"] if force else []))
+    grf("grf-quantize", "verify", folder / name)
+
+
+def grf(*words: str | Path) -> None:
+    """Type a command."""
+    print("$ " + " ".join(str(word) for word in words), flush=True)
+    program = Path(sys.executable).with_name(str(words[0]))
+    subprocess.run([program, *map(str, words[1:])], check=True)
+
+
+def _split() -> tuple[Path, Path]:
+    """Return the sets of those trained on and those held out."""
+    data = sets.lab_relative(EACH)
+    found = sets.BUILD.parent / "bundles" / "train.nc", sets.BUILD.parent / "bundles" / "held_out.nc"
+    found[0].parent.mkdir(parents=True, exist_ok=True)
+    for path, part in zip(found, (data.without(HELD_OUT), data.of(HELD_OUT))):
+        StanceSet(part.data).to_netcdf(path, force=True)
+    return found
+
+
+def main() -> None:
+    """Make the bundles asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=list(NETWORKS), help=f"of {', '.join(NETWORKS)}; all if none")
+    parser.add_argument("--out", type=Path, default=sets.ROOT / "firmware_models")
+    parser.add_argument("--force", action="store_true", help="overwrite")
+    asked = parser.parse_args()
+    unknown = [name for name in asked.names if name not in NETWORKS]
+    if unknown:
+        parser.error(f"{unknown[0]} is none of {', '.join(NETWORKS)}")
+    for name in asked.names:
+        make(name, asked.out, force=asked.force)
+
+
+if __name__ == "__main__":
+    main()
