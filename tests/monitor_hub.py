@@ -62,6 +62,7 @@ class FakeHub:
     tare_s: float = 0.05
 
     def __post_init__(self) -> None:
+        self.peak = PEAK if self.unit == "count" else 2.4
         self.began = time.monotonic()
         self.sent = {0: 0, 1: 0}
         self.stances = {0: 0, 1: 0}
@@ -105,14 +106,16 @@ class FakeHub:
                 packets_lost=2 * device, samples=self.sent[device], samples_lost=10 * device,
                 stances=self.stances[device], latency_ms={"p50": 11.2, "p99": 23.1 + device}, data_age_ms=40.0,
                 clock_uncertainty_ms=0.42, battery_percent=87 - 74 * device, rate_hz=RATE_HZ, mtu=247,
-                force_unit=self.unit, cadence_per_min=166.7, contact_s=0.240 + 0.011 * device, peak=PEAK * (1 - 0.04 * device),
-                loading_rate=412000.0 * (1 + 0.03 * device), stance_unit=self.unit,
+                force_unit=self.unit, cadence_per_min=166.7, contact_s=0.240 + 0.011 * device,
+                peak=self.peak * (1 - 0.04 * device),
+                loading_rate=20 * self.peak * (1 + 0.03 * device), stance_unit=self.unit,
             )  # fmt: skip
             devices.append(replace(state, **self.changed.get(device, {})))
         size = {"path": "/home/coach/runs/2026-11-21_intervals.grfrec", "bytes": int(18560 * now), "seconds": now}
         return Snapshot(
             now, devices, self.running, recording=self.recording or {**size, "problem": None, "lost": 0},
-            asymmetry_percent={"contact_s": -4.5, "peak": 4.1, "loading_rate": -3.0}, target=self.target, demo=self.demo,
+            asymmetry_percent={"contact_s": -4.5, "peak": 4.1, "loading_rate": -3.0}, target=self.target,
+            demo=self.demo,
         )  # fmt: skip
 
     # what happens by itself
@@ -131,7 +134,7 @@ class FakeHub:
                 now = self.now()
                 for device in (0, 1):
                     if self.running and device not in self.silent:
-                        self.tell(batch(device, last, now - 0.02, sent_s=now))
+                        self.tell(batch(device, last, now - 0.02, sent_s=now, peak=self.peak))
                         self.sent[device] += max(0, len(sample_times(last, now - 0.02)))
                         for stance in self.stances_between(device, last - 0.02, now - 0.02):
                             self.tell(stance)
@@ -162,19 +165,19 @@ def sample_times(start: float, end: float) -> np.ndarray:
     return np.arange(np.floor(start * RATE_HZ) + 1, np.floor(end * RATE_HZ) + 1) / RATE_HZ
 
 
-def force(device: int, time_s: np.ndarray) -> np.ndarray:
-    """Return the force in counts: a contact each stride, with an impact, each a little different."""
+def force(device: int, time_s: np.ndarray, peak: float = PEAK) -> np.ndarray:
+    """Return the force: a contact each stride, with an impact, each a little different."""
     shifted = time_s - device * STRIDE_S / 2
     share = (shifted % STRIDE_S) / CONTACT_S
     vary = 1 + 0.04 * np.sin(7.3 * np.floor(shifted / STRIDE_S))
     curve = np.sin(np.pi * np.clip(share, 0, 1)) + 0.35 * np.exp(-(((share - 0.14) / 0.07) ** 2))
-    return np.where(share < 1, np.maximum(curve, 0), 0.0) * PEAK * vary * (1 - 0.04 * device)
+    return np.where(share < 1, np.maximum(curve, 0), 0.0) * peak * vary * (1 - 0.04 * device)
 
 
-def batch(device: int, start: float, end: float, *, sent_s: float, gap: bool = False) -> Batch:
+def batch(device: int, start: float, end: float, *, sent_s: float, gap: bool = False, peak: float = PEAK) -> Batch:
     """Return the samples of a stretch of time; the load rolls from heel to toe."""
     times = sample_times(start, end)
-    total = force(device, times)
+    total = force(device, times, peak)
     share = ((times - device * STRIDE_S / 2) % STRIDE_S) / CONTACT_S
     along = np.array([20, 20, 55, 94, 129, 174, 216, 185, 231, 222, 183, 207, 171, 129, 94, 55]) / 240
     weight = np.exp(-(((along[:, None] - np.clip(share, 0, 1)) / 0.28) ** 2))
@@ -185,11 +188,10 @@ def batch(device: int, start: float, end: float, *, sent_s: float, gap: bool = F
 def stance(device: int, number: int, start_s: float, *, unit: str = "count", source: Any = "cells") -> StanceShown:
     """Return one contact; with a model there are three axes and an interval."""
     x = np.linspace(0, 1, 101)
-    curve = force(device, start_s + 1e-9 + x * CONTACT_S * 0.9999)
+    curve = force(device, start_s + 1e-9 + x * CONTACT_S * 0.9999, PEAK if source == "cells" else 2.4)
     axes = {"v": curve.tolist()}
     low = high = None
     if source != "cells":
-        curve = curve / PEAK * 2.4
         axes = {
             "v": curve.tolist(),
             "ap": (-0.3 * np.sin(2 * np.pi * x)).tolist(),

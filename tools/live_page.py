@@ -1,4 +1,4 @@
-"""Open a monitor's page in headless Chromium, watch it for a while, and take pictures: ``live_page.py URL --shots DIR``.
+"""Open a monitor's page in headless Chromium, watch it, and take pictures: ``live_page.py URL --shots DIR``.
 
 Says how often the page drew, how old the newest sample was when it was drawn, and whether plotted time only ever rose.
 Chromium is driven over its DevTools protocol, so nothing but the browser and ``websockets`` is needed.
@@ -180,7 +180,8 @@ class Page:
     async def click(self, selector: str) -> None:
         """Click the middle of an element with the mouse."""
         place = await self.value(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            " e.scrollIntoView({block: 'center'});"
             " const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
@@ -263,9 +264,9 @@ async def watch(page: Page, seconds: float) -> dict[str, Any]:
 
     Returns
     -------
-    ``seconds``, ``frames_per_s`` (redraws), ``fresh_per_s`` (redraws with new samples), ``age_ms`` with ``p50``, ``p95``
-    and ``max`` (from the moment of the newest sample to its drawing, on the server's clock), ``monotone`` (no plotted
-    time was at or before the one left of it), ``broken`` messages, ``dropped`` batches and ``samples``.
+    ``seconds``, ``frames_per_s`` (redraws), ``fresh_per_s`` (redraws with new samples), ``age_ms`` with ``p50``,
+    ``p95`` and ``max`` (from the moment of the newest sample to its drawing, on the server's clock), ``monotone`` (no
+    plotted time was at or before the one left of it), ``broken`` messages, ``dropped`` batches and ``samples``.
     """
     read = (
         "(() => { const g = window.grfMonitor; return {at: performance.now(), frames: g.frames, fresh: g.fresh,"

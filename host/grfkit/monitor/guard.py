@@ -35,14 +35,16 @@ class Guard:
         """Answer with a refusal, or pass on with the security headers added."""
         if scope["type"] not in ("http", "websocket"):
             return
-        answer = self._refusal(scope)
+        refused = self._refusal(scope)
+        answer = refused
         if answer is None and scope["type"] == "http":
             answer = self._welcome(scope)
         if answer is not None and scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
             return
-        with_headers = functools.partial(self._send, send, Headers(scope=scope).get("host", ""))
+        host = Headers(scope=scope).get("host", "") if refused is None else ""
+        with_headers = functools.partial(self._send, send, host)
         await (answer or self._app)(scope, receive, with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
@@ -135,8 +137,9 @@ def _is_address(name: str) -> bool:
 
 
 def _security(host: str) -> list[tuple[bytes, bytes]]:
+    socket_too = f" ws://{host}" if host else ""
     policy = (
-        f"default-src 'self'; connect-src 'self' ws://{host}; img-src 'self' data:; base-uri 'none'; "
+        f"default-src 'self'; connect-src 'self'{socket_too}; img-src 'self' data:; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'; object-src 'none'"
     )
     named = {

@@ -10,8 +10,10 @@ from typing import Any
 
 from .messages import Batch, Message, Snapshot
 
-_WAITING = 48
-"""Messages kept: about 1.5 s of two feet at 15 batches a second."""
+_WAITING = 24
+"""Messages kept: about 0.8 s of two feet at 15 batches a second."""
+_ON_THE_WAY = 32
+"""Batches sent and not yet seen by the page, at most: what lies in sockets on the way there only grows old."""
 
 
 class Outbox:
@@ -33,6 +35,8 @@ class Outbox:
         self._torn: set[int] = set()
         self._filled = asyncio.Event()
         self._ended = False
+        self._sent = 0
+        self._seen: int | None = None
         self.dropped = 0
 
     def put(self, message: Message) -> None:
@@ -53,6 +57,11 @@ class Outbox:
         self._texts.append(json.dumps(content, allow_nan=False, default=float))
         self._filled.set()
 
+    def seen(self, batches: int) -> None:
+        """Take note of how many batches the page has taken; from then on it is not sent many more than that."""
+        self._seen = max(self._seen or 0, batches)
+        self._filled.set()
+
     def end(self) -> None:
         """Let :meth:`get` return None once empty."""
         self._ended = True
@@ -66,7 +75,7 @@ class Outbox:
             if self._state is not None:
                 state, self._state = self._state, None
                 return state.to_json()
-            if self._batches:
+            if self._batches and (self._seen is None or self._ended or self._sent - self._seen < _ON_THE_WAY):
                 return self._next_batch()
             if self._ended:
                 return None
@@ -75,6 +84,7 @@ class Outbox:
 
     def _next_batch(self) -> bytes:
         batch = self._batches.popleft()
+        self._sent += 1
         if batch.device in self._torn:
             self._torn.discard(batch.device)
             batch = replace(batch, gap=True)

@@ -178,6 +178,8 @@ class _Page:
                 asked = _parsed(text)
                 if asked.get("type") == "ping":
                     outbox.tell(self._pong(asked))
+                elif asked.get("type") == "seen":
+                    outbox.seen(_whole(asked.get("batches")))
                 elif len(doing) >= _AT_ONCE:
                     outbox.tell(_answer(asked, error=f"busy with {len(doing)} earlier commands; try again"))
                 else:
@@ -306,6 +308,10 @@ def _parsed(text: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return asked if isinstance(asked, dict) else {}
+
+
+def _whole(number: object) -> int:
+    return number if isinstance(number, int) else 0
 
 
 def _answer(asked: dict[str, Any], *, error: str) -> dict[str, Any]:

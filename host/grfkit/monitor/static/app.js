@@ -1,6 +1,6 @@
 // Puts it together: what comes in is kept, and drawn at a steady pace whatever comes.
 
-import { ForceChart, SharedRange, StanceChart } from "./charts.js";
+import { ForceChart, SharedRange, StanceChart, stanceRange } from "./charts.js";
 import { Controls } from "./controls.js";
 import { HeatMap } from "./heatmap.js";
 import { Socket } from "./socket.js";
@@ -26,6 +26,7 @@ let layout = null;
 let snapshot = null;
 let closedMs = performance.now();
 let ended = false;
+let seenBefore = 0;
 
 class Foot {
   constructor(runner, side) {
@@ -37,7 +38,8 @@ class Foot {
     this.chart = new ForceChart(this.lane.querySelector(".plot"), side);
     this.stances = new StanceChart(this.over.querySelector(".plot"), side);
     this.heat = new HeatMap(this.figure.querySelector("canvas"), side);
-    this.figure.querySelector("figcaption").append(badge(side), side === "left" ? " Left" : " Right");
+    this.signal = view.make("span", { class: "hint signal" });
+    this.figure.querySelector("figcaption").append(badge(side), side === "left" ? " Left" : " Right", this.signal);
   }
 
   get state() { return snapshot?.devices.find((one) => one.device === this.device) ?? null; }
@@ -58,7 +60,7 @@ class Foot {
     this.stances.clear();
     this.heat.clear();
     this.newest = this.drawnUpTo = null;
-    this.drawStances();
+    this.runner.drawStances();
   }
 
   age(nowS) { return this.chart.last === null || nowS === null ? null : nowS - this.chart.last; }
@@ -84,15 +86,16 @@ class Foot {
     view.write(this.lane.querySelector(".value"), live ? view.figure(this.newest) : "–");
     view.write(this.lane.querySelector(".unit"), device ? view.unitName(device.force_unit) : "");
     view.write(this.lane.querySelector(".origin"), view.forceOrigin(device));
-    view.write(this.lane.querySelector(".age"), view.known(age) ? `age ${age < 10 ? `${(age * 1000).toFixed(0)} ms` : `${age.toFixed(0)} s`}` : "age –");
+    view.write(this.lane.querySelector(".age"), view.known(age) ? `age ${age < 1 ? `${(age * 1000).toFixed(0)} ms` : `${age.toFixed(1)} s`}` : "age –");
+    view.write(this.signal, view.signalText(device));
     const told = `Force, ${this.side} foot: ${live ? `${view.figure(this.newest)} ${view.unitName(device?.force_unit)}` : text}`;
     this.lane.querySelector(".plot").setAttribute("aria-label", told);
     this.figure.querySelector("canvas").setAttribute("aria-label", `Load on the cells of the ${this.side} insole`);
     this.figure.classList.toggle("old", !live);
   }
 
-  drawStances() {
-    const { drawn, interval } = this.stances.draw(this.runner.axis);
+  drawStances(range) {
+    const { drawn, interval } = this.stances.draw(this.runner.axis, range);
     const newest = this.stances.stances[this.stances.stances.length - 1];
     const unit = newest ? view.unitName(newest.unit) : "";
     view.write(this.over.querySelector(".origin"), newest ? `${view.STANCE_ORIGIN[newest.source]}, ${unit}` : "");
@@ -115,15 +118,20 @@ class Runner {
     const select = this.element.querySelector(".axis");
     select.addEventListener("change", () => {
       this.axis = select.value;
-      for (const foot of this.feet) foot.drawStances();
+      this.drawStances();
     });
-    for (const foot of this.feet) foot.drawStances();
+    this.drawStances();
     view.drawNumbers(this.body, [null, null], {});
   }
 
   get feet() { return SIDES.map((side) => this.sides[side]); }
 
   get body() { return this.element.querySelector(".numbers tbody"); }
+
+  drawStances() {
+    const range = stanceRange(this.feet.map((foot) => foot.stances), this.axis);
+    for (const foot of this.feet) foot.drawStances(range);
+  }
 
   /** Draw both feet; returns how many had something new. */
   draw(nowS) {
@@ -183,6 +191,7 @@ const on = {
     }
     Object.assign(counters, { hub: hello.hub, connected: true, opened: counters.opened + 1 });
     ended = false;
+    seenBefore = counters.batches;
     layout = hello.layout?.cells ?? null;
     $("link-banner").hidden = true;
   },
@@ -202,6 +211,7 @@ const on = {
 
   batch(batch) {
     counters.batches++;
+    socket.seen(counters.batches - seenBefore);
     foot(batch.device)?.take(batch);
   },
 
@@ -209,7 +219,7 @@ const on = {
     if (content.type === "state") state(content);
     else if (content.type === "stance") stance(content);
     else if (content.type === "event") happened(content);
-    else if (content.type === "dropped") counters.dropped = content.batches;
+    else if (content.type === "dropped") skipped(content.batches);
     else if (content.type === "ended") ended = true;
   },
 };
@@ -238,7 +248,7 @@ function stance(content) {
   const one = foot(content.device);
   if (!one) return;
   one.stances.add(content);
-  one.drawStances();
+  one.runner.drawStances();
   controls.judge(content, one.state);
 }
 
@@ -249,16 +259,24 @@ function happened(content) {
   while ($("log").children.length > 60) $("log").lastElementChild.remove();
 }
 
+function skipped(batches) {
+  counters.dropped = batches;
+  view.write($("skipped"), `This page could not keep up and skipped ${batches} batches of samples. The recording has them.`);
+}
+
 const socket = new Socket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`, on);
 runner(0);
 const controls = new Controls(socket, {
   theme() {
-    for (const one of runners.values()) for (const foot_ of one.feet) {
-      foot_.heat.dirty = true;
-      foot_.drawStances();
+    for (const one of runners.values()) {
+      for (const foot_ of one.feet) foot_.heat.dirty = true;
+      one.drawStances();
     }
   },
-  cleared() { for (const one of feet.values()) { one.stances.clear(); one.drawStances(); } },
+  cleared() {
+    for (const one of feet.values()) one.stances.clear();
+    for (const one of runners.values()) one.drawStances();
+  },
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => controls.on.theme());
 
@@ -276,7 +294,7 @@ function frame(atMs) {
   }
   counters.messages = socket.messages;
   counters.drawMs = performance.now() - began;
-  nextDraw = atMs + Math.max(FRAME_MS, 2 * counters.drawMs);
+  nextDraw = atMs + Math.min(200, Math.max(FRAME_MS, 2 * counters.drawMs));
 }
 
 function draw(nowS) {

@@ -36,13 +36,13 @@ export class ForceChart {
   constructor(element, side) {
     this.times = [];
     this.force = [];
-    this.top = 1;
+    this.last = null;
     this.refused = 0;
     this.plot = fitted(element, (width, height) => new uPlot({
       width, height,
       legend: { show: false },
       cursor: { show: false },
-      padding: [8, 10, 0, 0],
+      padding: [8, 22, 0, 0],
       scales: { x: { time: false, auto: false, range: (u, a, b) => [a ?? 0, b ?? 1] },
         y: { auto: false, range: (u, a, b) => [a ?? 0, b ?? 1] } },
       axes: [
@@ -60,21 +60,19 @@ export class ForceChart {
   /** Take a batch's samples; what is not newer than the last sample is refused and counted. */
   add(times, force, gap, periodS) {
     for (let i = 0; i < times.length; i++) {
-      const last = this.times.length ? this.times[this.times.length - 1] : -Infinity;
-      const at = times[i];
-      if (!(at > last)) { this.refused++; continue; }
-      if ((gap && i === 0 || at - last > 4 * periodS) && last > -Infinity) {
+      const [last, at] = [this.last, times[i]];
+      if (last !== null && !(at > last)) { this.refused++; continue; }
+      if (last !== null && (gap && i === 0 || at - last > 4 * periodS)) {
         this.times.push((last + at) / 2);
         this.force.push(null);
       }
+      this.last = at;
       this.times.push(at);
       this.force.push(Number.isNaN(force[i]) ? null : force[i]);
     }
   }
 
-  clear() { this.times = []; this.force = []; this.top = 1; }
-
-  get last() { return this.times.length ? this.times[this.times.length - 1] : null; }
+  clear() { this.times = []; this.force = []; this.last = null; }
 
   /** Draw up to a moment of the server's clock. */
   draw(nowS, top) {
@@ -148,9 +146,9 @@ export class StanceChart {
       width, height, series,
       legend: { show: false },
       cursor: { show: false },
-      padding: [8, 12, 0, 0],
+      padding: [8, 22, 0, 0],
       bands: [{ series: [SHOWN + 2, SHOWN + 1], fill: () => css(`--${side}-band`) }],
-      scales: { x: { time: false, auto: false, range: [0, 100] }, y: {} },
+      scales: { x: { time: false, auto: false, range: [0, 100] }, y: { auto: false, range: (u, a, b) => [a ?? 0, b ?? 1] } },
       axes: [
         axis({ size: 24, space: 30, values: (u, splits) => splits.map((at) => `${at} %`) }),
         axis({ size: 48, space: 28, values: (u, splits) => splits.map(short) }),
@@ -161,6 +159,7 @@ export class StanceChart {
   /** Lay one more stance over the last; another unit or source begins anew, for the two are not to be mixed. */
   add(stance) {
     const newest = this.stances[this.stances.length - 1];
+    if (this.stances.some((one) => one.number === stance.number && one.start_s === stance.start_s)) return;
     if (newest && (newest.unit !== stance.unit || newest.source !== stance.source)) this.stances = [];
     this.stances.push(stance);
     if (this.stances.length > SHOWN) this.stances.shift();
@@ -168,8 +167,13 @@ export class StanceChart {
 
   clear() { this.stances = []; }
 
-  draw(axisName) {
-    const curves = this.stances.map((one) => one.axes[axisName]).filter((curve) => curve?.length === POINTS);
+  curves(axisName) {
+    return this.stances.map((one) => one.axes[axisName]).filter((curve) => curve?.length === POINTS);
+  }
+
+  /** Draw on the range of both feet, `[low, high]`. */
+  draw(axisName, range) {
+    const curves = this.curves(axisName);
     const { mean, low, high } = meanAndBand(curves);
     const newest = this.stances[this.stances.length - 1];
     const blank = new Array(POINTS).fill(null);
@@ -178,7 +182,27 @@ export class StanceChart {
     [low, high, mean, own ? newest.low : blank, own ? newest.high : blank].forEach((curve, i) => {
       this.data[SHOWN + 1 + i] = curve;
     });
-    this.plot.setData(this.data);
+    this.plot.batch(() => {
+      this.plot.setData(this.data, false);
+      this.plot.setScale("x", { min: 0, max: 100 });
+      this.plot.setScale("y", { min: range[0], max: range[1] });
+    });
     return { drawn: curves.length, interval: own };
   }
+}
+
+/** The range that all stances of both feet fit in, model's intervals included. */
+export function stanceRange(charts, axisName) {
+  let [low, high] = [0, 0];
+  for (const chart of charts) {
+    const newest = chart.stances[chart.stances.length - 1];
+    const edges = axisName === "v" ? [newest?.low, newest?.high] : [];
+    for (const curve of [...chart.curves(axisName), ...edges]) {
+      for (const value of curve ?? []) {
+        if (value > high) high = value;
+        else if (value < low) low = value;
+      }
+    }
+  }
+  return high > low ? [low * 1.06, high * 1.06] : [0, 1];
 }

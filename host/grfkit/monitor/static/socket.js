@@ -115,6 +115,11 @@ export class Socket {
     if (this.connected) this.socket.send(JSON.stringify({ type: "ping", id: ++this.asked, t: performance.now() }));
   }
 
+  /** Tell how many batches of this connection were taken, now and then: what is not taken is not sent after. */
+  seen(batches) {
+    if (batches % 4 === 1 && this.connected) this.socket.send(JSON.stringify({ type: "seen", batches }));
+  }
+
   /** Ask the hub; resolves to its answer, never rejects. */
   command(action, { device = null, ...given } = {}) {
     if (!this.connected) return Promise.resolve({ ok: false, error: "not connected to the monitor" });

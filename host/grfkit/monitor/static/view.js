@@ -78,10 +78,16 @@ const FEATURES = [
   ["loading_rate", "Loading rate", (d) => [d.loading_rate, `${unitName(d.stance_unit)}/s`]],
 ];
 
-function valueCell(value, unit) {
-  const cell = make("td", {}, make("span", { class: "value" }, figure(value)));
-  if (known(value)) cell.append(" ", make("span", { class: "unit" }, unit));
-  return cell;
+function featureRow(label, read, pair) {
+  const told = pair.map((device) => (device ? read(device) : [null, null]));
+  const units = [...new Set(told.map(([, unit]) => unit).filter(Boolean))];
+  const head = make("th", { scope: "row" }, label, make("span", { class: "unit" }, units.length === 1 ? units[0] : ""));
+  const cells = told.map(([value, unit]) => {
+    const cell = make("td", {}, make("span", { class: "value" }, figure(value)));
+    if (units.length > 1 && known(value)) cell.append(" ", make("span", { class: "unit" }, unit));
+    return cell;
+  });
+  return make("tr", {}, head, ...cells);
 }
 
 function asymmetryRow(percent) {
@@ -101,12 +107,10 @@ export function drawNumbers(body, pair, asymmetry) {
   const rows = [];
   const cadences = pair.map((d) => d?.cadence_per_min).filter(known);
   const cadence = cadences.length ? cadences.reduce((a, b) => a + b, 0) / cadences.length : null;
-  const both = make("td", { colspan: "2" }, make("span", { class: "value big" }, known(cadence) ? cadence.toFixed(0) : NONE), " ",
-    make("span", { class: "unit" }, "steps/min, both feet"));
-  rows.push(make("tr", {}, make("th", { scope: "row" }, "Cadence"), both));
+  const both = make("td", { colspan: "2" }, make("span", { class: "value big" }, known(cadence) ? cadence.toFixed(0) : NONE));
+  rows.push(make("tr", {}, make("th", { scope: "row" }, "Cadence", make("span", { class: "unit" }, "steps/min, both feet")), both));
   for (const [key, label, read] of FEATURES) {
-    const cells = pair.map((d) => (d ? valueCell(...read(d)) : valueCell(null)));
-    rows.push(make("tr", {}, make("th", { scope: "row" }, label), ...cells));
+    rows.push(featureRow(label, read, pair));
     rows.push(asymmetryRow(asymmetry[key]));
   }
   body.replaceChildren(...rows);
@@ -151,6 +155,14 @@ export function drawHealth(table, devices, ages) {
   }));
 }
 
+/** Battery and loss of one insole, below its picture. */
+export function signalText(device) {
+  if (!device) return "";
+  const battery = known(device.battery_percent) ? `battery ${device.battery_percent} %${device.battery_percent <= 15 ? ", low" : ""}` : "battery –";
+  const all = device.packets + device.packets_lost;
+  return `${battery}\n${all ? `lost ${((100 * device.packets_lost) / all).toFixed(2)} %` : "lost –"}`;
+}
+
 /** The recording in one line, a problem first. */
 export function recordingText(recording) {
   if (!recording) return { text: "not recording", bad: false };
@@ -183,7 +195,8 @@ export function stateText(snapshot) {
 
 const HAPPENED = {
   mark: "Mark", note: "Note", tare: "Tare", connected: "Connected", disconnected: "Disconnected",
-  reconnected: "Reconnected", problem: "Problem", alert: "Alert",
+  reconnected: "Reconnected", problem: "Problem", alert: "Alert", target: "Target", clear: "Stances forgotten", set: "Set",
+  start: "Start", stop: "Stop",
 };
 
 /** One line of the log. */

@@ -1,0 +1,316 @@
+"""The monitor in a terminal: each foot's force as a line of blocks, numbers, states, single keys; no browser needed."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from typing import Any, ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import Footer, Input, Sparkline, Static
+
+from ..errors import GrfError
+from .messages import Batch, Command, DeviceState, Happening, Message, Snapshot, StanceShown
+from .server import HubLike
+
+SHOWN_S = 10.0
+OLD_S = 0.5
+_POINTS = 200
+_REDRAW_S = 0.1
+_UNITS = {"count": "counts"}
+_KEPT_LINES = 4
+
+
+async def run(hub: HubLike) -> None:
+    """Show a hub in the terminal until ``q`` or until the hub ends."""
+    await MonitorApp(hub).run_async()
+
+
+class Trace:
+    """Force of one foot over the last ten seconds, as the highest value in each twentieth of a second.
+
+    Attributes
+    ----------
+    newest_s
+        Time of the newest sample on the hub's clock, None before one.
+    """
+
+    def __init__(self) -> None:
+        self._bins: deque[tuple[int, float]] = deque(maxlen=_POINTS)
+        self.newest_s: float | None = None
+        self.newest = math.nan
+
+    def add(self, batch: Batch) -> None:
+        """Take samples; what is not newer than the last is left out."""
+        for at, force in zip(batch.time_s.tolist(), batch.columns[0].tolist()):
+            if self.newest_s is not None and at <= self.newest_s:
+                continue
+            self.newest_s, self.newest = at, force
+            place = math.floor(at * _POINTS / SHOWN_S)
+            if self._bins and self._bins[-1][0] == place:
+                if not force <= self._bins[-1][1]:
+                    self._bins[-1] = (place, force)
+            else:
+                self._bins.append((place, force))
+
+    def line(self, now_s: float) -> list[float]:
+        """Return the last ten seconds up to now, ``(200,)``; 0 where nothing is known."""
+        last = math.floor(now_s * _POINTS / SHOWN_S)
+        values = [0.0] * _POINTS
+        for place, force in self._bins:
+            if 0 <= (where := place - last + _POINTS - 1) < _POINTS and math.isfinite(force):
+                values[where] = max(0.0, force)
+        return values
+
+
+class FootPanel(Vertical):
+    """One insole: state, force, line, numbers, health."""
+
+    def __init__(self, device: int) -> None:
+        super().__init__(id=f"foot-{device}")
+        self.trace = Trace()
+        self.state: DeviceState | None = None
+        self.source = ""
+
+    def compose(self) -> ComposeResult:
+        """Make the four rows."""
+        yield Static(classes="head", markup=False)
+        yield Sparkline([0.0] * _POINTS, summary_function=max)
+        yield Static(classes="numbers", markup=False)
+        yield Static(classes="health", markup=False)
+
+    def draw(self, now_s: float) -> None:
+        """Write everything anew."""
+        self.query_one(Sparkline).data = self.trace.line(now_s)
+        if self.state is None:
+            return
+        age_s = None if self.trace.newest_s is None else max(0.0, now_s - self.trace.newest_s)
+        head = self.query_one(".head", Static)
+        head.update(head_text(self.state, self.trace.newest, age_s))
+        head.set_class(told_old(self.state, age_s), "old")
+        self.query_one(".numbers", Static).update(numbers_text(self.state, self.source))
+        self.query_one(".health", Static).update(health_text(self.state))
+
+
+class MonitorApp(App[None]):
+    """The terminal's monitor.
+
+    Parameters
+    ----------
+    hub
+        Anything that can be served as a page can be shown here.
+    """
+
+    TITLE = "GRF monitor"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    #top { height: 2; padding: 0 1; }
+    FootPanel { height: 8; border: round $primary; padding: 0 1; }
+    FootPanel .head { text-style: bold; }
+    FootPanel .head.old { color: $error; }
+    FootPanel Sparkline { height: 2; }
+    #log { height: 4; padding: 0 1; }
+    #note { display: none; }
+    #note.open { display: block; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "ask('start')", "Start"),
+        Binding("x", "ask('stop')", "Stop"),
+        Binding("t", "ask('tare')", "Tare"),
+        Binding("m", "ask('mark')", "Mark"),
+        Binding("n", "note", "Note"),
+        Binding("q", "quit", "Quit"),
+        Binding("escape", "leave", "Leave note", show=False),
+    ]
+
+    def __init__(self, hub: HubLike) -> None:
+        super().__init__()
+        self._hub = hub
+        self._asked = 0
+        self._offset_s = 0.0
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+
+    def compose(self) -> ComposeResult:
+        """Make the screen; insoles come with the first state."""
+        yield Static(id="top", markup=False)
+        yield VerticalScroll(id="feet", can_focus=False)
+        yield Static("Nothing has happened yet.", id="log", markup=False)
+        yield Input(placeholder="Note; Enter writes it down, Escape leaves", id="note")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Listen, and draw at a steady pace."""
+        self.run_worker(self._listen(), name="listen")
+        self.set_interval(_REDRAW_S, self._draw)
+
+    async def _listen(self) -> None:
+        subscription = self._hub.subscribe()
+        try:
+            await self._take(self._hub.snapshot())
+            async for message in subscription:
+                await self._take(message)
+        finally:
+            closing = subscription.close()
+            if asyncio.iscoroutine(closing):
+                await closing
+        self.exit()
+
+    async def _take(self, message: Message) -> None:
+        if isinstance(message, Snapshot):
+            self._offset_s = message.now_s - time.monotonic()
+            self.query_one("#top", Static).update(top_text(message))
+            for state in message.devices:
+                (await self._panel(state.device)).state = state
+        elif isinstance(message, Batch):
+            (await self._panel(message.device)).trace.add(message)
+        elif isinstance(message, StanceShown):
+            (await self._panel(message.device)).source = _SOURCES[message.source]
+        elif isinstance(message, Happening):
+            self._say(f"{_clock(message.time_s)} {message.kind}{_of(message.device)}: {message.text}".rstrip(": "))
+
+    async def _panel(self, device: int) -> FootPanel:
+        found = self.query(f"#foot-{device}")
+        if found:
+            return found.only_one(FootPanel)
+        panel = FootPanel(device)
+        await self.query_one("#feet").mount(panel)
+        return panel
+
+    def _draw(self) -> None:
+        for panel in self.query(FootPanel):
+            panel.draw(time.monotonic() + self._offset_s)
+
+    def _say(self, line: str) -> None:
+        self._lines.append(line)
+        self.query_one("#log", Static).update("\n".join(self._lines))
+
+    def action_ask(self, action: str) -> None:
+        """Ask the hub, without waiting: a tare takes a while."""
+        self.run_worker(self._ask(action), group=action)
+
+    async def _ask(self, action: str, **given: Any) -> None:
+        self._asked += 1
+        try:
+            answer = await self._hub.command(Command(self._asked, action, None, given))
+            self._say(f"{action}: {'done' if answer.get('ok', True) else answer.get('error')}")
+        except GrfError as error:
+            self._say(f"{action}: {error}")
+
+    def action_note(self) -> None:
+        """Open the line for a note."""
+        line = self.query_one("#note", Input)
+        line.add_class("open")
+        line.focus()
+
+    def action_leave(self) -> None:
+        """Close it, nothing written."""
+        line = self.query_one("#note", Input)
+        line.value = ""
+        line.remove_class("open")
+        self.set_focus(None)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Write the note down."""
+        text = event.value.strip()
+        self.action_leave()
+        if text:
+            self.run_worker(self._ask("note", text=text), group="note")
+
+
+_SOURCES = {
+    "device": "estimated on the device",
+    "host": "estimated on the host",
+    "cells": "sum of cells",
+}
+
+
+def told_old(state: DeviceState, age_s: float | None) -> bool:
+    """Return whether what is seen must not be taken for now."""
+    return state.state != "streaming" or age_s is None or age_s > OLD_S
+
+
+def head_text(state: DeviceState, newest: float, age_s: float | None) -> str:
+    """Return the first row: foot, force with unit, or since when there is none."""
+    name = f"{'L' if state.side == 'left' else 'R'} {state.side.upper()}  {state.name}"
+    if state.state != "streaming":
+        since = "" if age_s is None or state.state in ("stopped", "ended") else f", no data for {age_s:.1f} s"
+        return f"{name}  ! {state.state}{since}{f' ({state.problem})' if state.problem else ''}"
+    if age_s is None:
+        return f"{name}  ! waiting for data"
+    if age_s > OLD_S:
+        return f"{name}  ! NO DATA FOR {age_s:.1f} s"
+    return f"{name}  {_figure(newest)} {_unit(state.force_unit)}, {_force_source(state)}, age {age_s * 1000:.0f} ms"
+
+
+def numbers_text(state: DeviceState, source: str) -> str:
+    """Return the row of the last stances' means, each with its unit."""
+    unit = _unit(state.stance_unit)
+    contact = None if state.contact_s is None else state.contact_s * 1000
+    told = f"  ({source})" if source else ""
+    return (
+        f"cadence {_figure(state.cadence_per_min)}/min  contact {_figure(contact)} ms  peak {_figure(state.peak)} {unit}"
+        f"  loading {_figure(state.loading_rate)} {unit}/s{told}"
+    )
+
+
+def health_text(state: DeviceState) -> str:
+    """Return the row of the signal's health."""
+    latency = state.latency_ms
+    parts = [
+        f"lost {state.packets_lost} of {state.packets + state.packets_lost} packets, {state.samples_lost} samples",
+        f"latency {_figure(latency.get('p50'))}/{_figure(latency.get('p99'))} ms",
+        f"clock ±{_figure(state.clock_uncertainty_ms)} ms",
+        f"battery {'–' if state.battery_percent is None else state.battery_percent} %",
+        f"reconnects {state.reconnects}",
+    ]
+    return "  ".join(parts)
+
+
+def top_text(snapshot: Snapshot) -> str:
+    """Return the two rows on top: where the data comes from, and what becomes of it."""
+    if snapshot.replay:
+        source = f"REPLAY of {snapshot.replay}"
+    else:
+        source = "DEMO: virtual insoles, simulated data" if snapshot.demo else "LIVE"
+    asymmetry = "  ".join(
+        f"{name} {value:+.1f} %" for name, value in snapshot.asymmetry_percent.items() if value is not None
+    )
+    return f"{source}{f'   left against right: {asymmetry}' if asymmetry else ''}\n{_recording(snapshot.recording)}"
+
+
+def _recording(told: dict[str, Any] | None) -> str:
+    if told is None:
+        return "not recording"
+    seconds, megabytes = float(told.get("seconds") or 0.0), float(told.get("bytes") or 0) / 1e6
+    facts = f"{_clock(seconds)}, {megabytes:.1f} MB, {told.get('path')}"
+    if told.get("problem"):
+        return f"! RECORDING IN TROUBLE: {told['problem']} ({told.get('lost') or 0} packets not written): {facts}"
+    return f"recording {facts}"
+
+
+def _force_source(state: DeviceState) -> str:
+    if state.force_unit == "count" or not state.estimate:
+        return "sum of cells"
+    return f"estimated on the {'device' if state.estimate.startswith('device') else 'host'}"
+
+
+def _unit(unit: str) -> str:
+    return _UNITS.get(unit, unit)
+
+
+def _figure(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
+
+
+def _of(device: int | None) -> str:
+    return "" if device is None else f" (insole {device})"
