@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -73,7 +74,9 @@ class Adapter:
 
     @classmethod
     async def open(cls, spec: str | None = None) -> Adapter:
-        """Return the system's adapter (None), or ``bumble:TRANSPORT``: a controller that Bumble reaches.
+        """Return the system's adapter (None), one of BlueZ's by name (``hci1``), or ``bumble:TRANSPORT``.
+
+        The last is a controller that Bumble reaches.
 
         Raises
         ------
@@ -82,11 +85,13 @@ class Adapter:
         """
         if not spec:
             return cls()
+        if re.fullmatch(r"hci\d+", spec):
+            return cls({"bluez": {"adapter": spec}}, {"bluez": {"adapter": spec}})
         kind, _, transport = spec.partition(":")
         if kind != "bumble" or not transport:
             raise BadInputError(
                 f"adapter '{spec}' is unknown; expected bumble:TRANSPORT, for example bumble:tcp-client:127.0.0.1:7011,"
-                " or none for the system's own"
+                " hci0 and so on (Linux), or none for the system's own"
             )
         try:
             from .bumble_backend import BumbleRadio

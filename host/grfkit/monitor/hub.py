@@ -6,7 +6,6 @@ import asyncio
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,7 +21,7 @@ from ..device.replay import Moment
 from ..device.session import Placed, Session
 from ..errors import BadInputError, GrfError
 from .live import Asked, Foot
-from .live_contact import Contact, features, interval, on_points
+from .live_contact import Contact, features, interval, on_points, warm_up
 from .live_model import HostModel
 from .messages import Command, DeviceState, Happening, Message, Side, Snapshot, StanceShown
 from .stance_log import StanceLog, Target
@@ -95,7 +94,7 @@ class Hub:
         self._aim: Target | None = None
         self._within: dict[int, bool | None] = {}
         self._listeners: list[Subscription] = []
-        self._moments = deque(self.settings.replayed.moments if self.settings.replayed else ())
+        self._moments = list(self.settings.replayed.moments if self.settings.replayed else ())
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="grf model")
         self._answering: set[asyncio.Future[None]] = set()
         self._latest_ns = self.origin_ns
@@ -186,6 +185,9 @@ class Hub:
                 raise
 
     async def _live(self) -> None:
+        await asyncio.to_thread(warm_up)
+        if self.settings.replayed is not None:
+            self.origin_ns = time.monotonic_ns()
         links = await self._find(self.origin_ns)
         if not links:
             raise BadInputError("no insole was found; switch it on, bring it near, or name it with --address")
@@ -274,8 +276,8 @@ class Hub:
     def placed(self, device: int, arrived: Arrived, placed: Placed) -> None:
         """Take what a packet held."""
         self._latest_ns = max(self._latest_ns, arrived.arrival_ns)
-        while self._moments and self._moments[0].after_ns + self.origin_ns <= arrived.arrival_ns:
-            self._replay_moment(self._moments.popleft())
+        if self._moments:
+            self._replay_moments(device, arrived.arrival_ns - self.origin_ns)
         self.feet[device].took(placed, arrived.arrival_ns)
 
     def happened(self, device: int, kind: str, text: str) -> None:
@@ -284,11 +286,16 @@ class Hub:
             self._tare_now(device)
         self._happen(Happening(kind, self.now_s, text, device))
 
-    def _replay_moment(self, moment: Moment) -> None:
-        device = moment.device if moment.kind == "tare" else None
-        if device is not None and device < len(self.feet):
-            self._tare_now(device)
-        self._happen(Happening(moment.kind, moment.after_ns * 1e-9, moment.text, device))
+    def _replay_moments(self, device: int, now_ns: int) -> None:
+        """Show what somebody did by then; a tare belongs to its own foot's samples."""
+        recorded = self.stations[device].device
+        due = [m for m in self._moments if m.after_ns <= now_ns and (m.kind != "tare" or m.device == recorded)]
+        for moment in due:
+            self._moments.remove(moment)
+            if moment.kind == "tare":
+                self._tare_now(device)
+            about = device if moment.kind == "tare" else None
+            self._happen(Happening(moment.kind, moment.after_ns * 1e-9, moment.text, about))
 
     def _tare_now(self, device: int) -> None:
         tare = self.feet[device].tare

@@ -127,7 +127,7 @@ class Foot:
         self._sends = sends
         running, self._info = session.running, session.info
         rate = running.rate_hz
-        self.tare = self.tare or Tare(rate)
+        self.tare = self.tare or Tare(rate, session.info.adc_bits)
         self._times = Times(round(_KEPT_S * rate), running.period_us * 1e-6)
         self._load = self._cutter = None
         self._pending_gap = bool(gap)

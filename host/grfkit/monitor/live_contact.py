@@ -14,7 +14,7 @@ from ..gait.loading import Curve, Peak, ValrMethod, horizontal, impact_peak, imp
 from ..wire import AXES as WIRE_AXES
 from ..wire import StanceReport
 
-__all__ = ["METHOD", "NAMES", "Contact", "features", "interval", "of_report", "on_points"]
+__all__ = ["METHOD", "NAMES", "Contact", "features", "interval", "of_report", "on_points", "warm_up"]
 
 Floats = NDArray[np.float64]
 METHOD: ValrMethod = "E"
@@ -105,6 +105,12 @@ def features(contact: Contact) -> dict[str, float]:
         forward = horizontal(_curve(contact, "ap"))
         found["braking"], found["propulsion"] = forward.braking_peak_bw, forward.propulsive_peak_bw
     return {name: float(value) for name, value in found.items() if math.isfinite(value)}
+
+
+def warm_up() -> None:
+    """Load what the first stance would have to wait for."""
+    flat = np.ones(POINTS)
+    features(Contact(0.0, 0.25, {"v": flat, "ap": flat}, "BW", "cells"))
 
 
 def _curve(contact: Contact, axis: str) -> Curve:

@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.uint16]
 TARE_SAMPLES = 100
 _UNLOADED_PERCENT, _REMEMBERED_S, _EVERY = 2.0, 30.0, 4
+_QUIET_SHARE = 0.005
 _SHORTEST_S, _LONGEST_S, _MOST_MISSED_S = 0.08, 2.0, 0.02
 
 
@@ -24,19 +25,24 @@ class Tare:
     """The unloaded level of each cell.
 
     Until somebody tares: the 2nd percentile of the last 30 s, taken anew every second, as an insole's own model has it.
-    Then: the mean of the last 100 samples at that moment.
+    Then: the median of the last 100 quiet samples at that moment (no cell moved by more than 0.5 % of its range), those
+    that the insole waited for.
     """
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, rate_hz: float, adc_bits: int = 12) -> None:
         self._rows: deque[Counts] = deque(maxlen=round(_REMEMBERED_S * rate_hz / _EVERY))
         self._last: deque[Counts] = deque(maxlen=TARE_SAMPLES)
         self._seen, self._due, self._each = 0, 0, round(rate_hz)
+        self._quiet, self._before = max(2.0, _QUIET_SHARE * (1 << adc_bits)), np.zeros((0, CELLS), np.uint16)
         self.level: Floats = np.zeros(CELLS)
         self.tared = False
 
     def push(self, cells: Counts) -> None:
         """Take samples (n, 16)."""
-        self._last.extend(cells)
+        rows = np.concatenate([self._before, cells])
+        moved = np.abs(np.diff(rows.astype(np.int64), axis=0)).max(axis=1, initial=0)
+        self._last.extend(rows[1:][moved <= self._quiet])
+        self._before = rows[-1:]
         if not self.tared:
             self._rows.extend(cells[-self._seen % _EVERY :: _EVERY])
         self._seen += len(cells)
@@ -45,9 +51,9 @@ class Tare:
             self.level = np.asarray(np.percentile(np.stack(self._rows), _UNLOADED_PERCENT, axis=0), dtype=np.float64)
 
     def now(self) -> None:
-        """Take the last samples as unloaded."""
+        """Take the last quiet samples as unloaded."""
         if self._last:
-            self.level, self.tared = np.mean(np.stack(self._last), axis=0), True
+            self.level, self.tared = np.asarray(np.median(np.stack(self._last), axis=0), dtype=np.float64), True
             self._rows.clear()
 
 

@@ -74,14 +74,14 @@ class StanceLog:
     def __init__(self) -> None:
         self._last: dict[int, deque[StanceShown]] = {}
         self._starts: dict[int, deque[float]] = {}
-        self._off: dict[int, float] = {}
+        self._offs: dict[int, deque[float]] = {}
         self.counts: dict[int, int] = {}
 
     def add(self, stance: StanceShown) -> None:
         """Keep a stance."""
         self._last.setdefault(stance.device, deque(maxlen=LAST)).append(stance)
         self._starts.setdefault(stance.device, deque(maxlen=64)).append(stance.start_s)
-        self._off[stance.device] = stance.start_s + stance.contact_s
+        self._offs.setdefault(stance.device, deque(maxlen=8)).append(stance.start_s + stance.contact_s)
         self.counts[stance.device] = self.counts.get(stance.device, 0) + 1
 
     def clear(self) -> None:
@@ -94,8 +94,8 @@ class StanceLog:
 
     def flight_s(self, start_s: float, others: list[int]) -> float | None:
         """Return how long both feet were off the ground before a contact; None while nobody knows, or when walking."""
-        offs = [self._off[d] for d in others if self._off.get(d, math.inf) <= start_s]
-        gone = start_s - max(offs) if offs else math.inf
+        offs = [off for d in others for off in self._offs.get(d, ()) if off <= start_s]
+        gone = start_s - max(offs, default=-math.inf)
         return gone if 0 < gone <= _LONGEST_FLIGHT_S else None
 
     def cadence_per_min(self, device: int, now_s: float) -> float | None:
