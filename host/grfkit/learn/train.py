@@ -323,7 +323,8 @@ def _run(task: _Task, network: ForceNetwork, fold: Fold, progress: Progress | No
     state = _State(network, kind(network.parameters(), lr=task.lr, weight_decay=config.weight_decay))
     run = saved.fingerprint(
         network=network.config.model_dump(mode="json"), config=config.model_dump(mode="json"), fold=asdict(fold),
-        scaler=task.scaler.model_dump(mode="json"), windows=task.train.size, mode=task.mode, lr=task.lr,
+        scaler=task.scaler.model_dump(mode="json"), mode=task.mode, lr=task.lr,
+        train=_which(task.train.data), inner=None if task.inner is None else _which(task.inner.data),
         start=saved.digest(network.state_dict()),
     )  # fmt: skip
     with deterministic(config.threads, config.device):
@@ -343,6 +344,12 @@ def _run(task: _Task, network: ForceNetwork, fold: Fold, progress: Progress | No
         parameter.requires_grad_(True)
     network.eval()
     return state
+
+
+def _which(data: StanceSet) -> str:
+    """Return a digest of which windows a set holds: trial, side and instant of each."""
+    labels = [data.per_stance("trial"), data.per_stance("side"), data.data["start_s"].values.astype(str)]
+    return saved.fingerprint(windows=[list(map(str, label)) for label in labels])
 
 
 def _remember(state: _State, config: TrainConfig, loss: float, inner: float | None) -> None:
