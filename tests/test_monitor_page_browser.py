@@ -197,6 +197,11 @@ async def aims(page: Any, hub: FakeHub) -> None:
     await page.click("#target-clear")
     await until(lambda: len(asked(hub, "target")) == 2, "target taken away")
     assert asked(hub, "target")[1].arguments == {}
+    await page.value("document.querySelector('#told-form [name=speed_m_s]').focus()")
+    await page.type("3.5")
+    await page.key("Enter")
+    await until(lambda: asked(hub, "set"), "what is told to the insoles")
+    assert asked(hub, "set")[0].arguments == {"speed_m_s": 3.5}
 
 
 async def stops_and_starts(page: Any, hub: FakeHub) -> None:

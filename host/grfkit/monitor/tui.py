@@ -84,10 +84,10 @@ class FootPanel(Vertical):
         yield Static(classes="health", markup=False)
 
     def draw(self, now_s: float) -> None:
-        """Write everything anew."""
-        self.query_one(Sparkline).data = self.trace.line(now_s)
-        if self.state is None:
+        """Write everything anew; nothing before the rows are there and a state is known."""
+        if self.state is None or not self.query(".health"):
             return
+        self.query_one(Sparkline).data = self.trace.line(now_s)
         age_s = None if self.trace.newest_s is None else max(0.0, now_s - self.trace.newest_s)
         head = self.query_one(".head", Static)
         head.update(head_text(self.state, self.trace.newest, age_s))
@@ -252,7 +252,8 @@ def numbers_text(state: DeviceState, source: str) -> str:
     contact = None if state.contact_s is None else state.contact_s * 1000
     told = f"  ({source})" if source else ""
     return (
-        f"cadence {_figure(state.cadence_per_min)}/min  contact {_figure(contact)} ms  peak {_figure(state.peak)} {unit}"
+        f"cadence {_figure(state.cadence_per_min)}/min  contact {_figure(contact)} ms"
+        f"  peak {_figure(state.peak)} {unit}"
         f"  loading {_figure(state.loading_rate)} {unit}/s{told}"
     )
 

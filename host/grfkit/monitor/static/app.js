@@ -172,7 +172,7 @@ function foot(device) {
   if (!feet.has(device)) {
     const state = snapshot?.devices.find((one) => one.device === device);
     if (!state) return null;
-    const pair = runner(Math.floor(device / 2));
+    const pair = runner(state.runner ?? Math.floor(device / 2));
     const free = [state.side, ...SIDES].map((side) => pair.sides[side]).find((one) => one.device === null);
     if (!free) return null;
     free.device = device;
@@ -227,9 +227,10 @@ const on = {
 function state(content) {
   snapshot = counters.snapshot = content;
   for (const device of content.devices) foot(device.device);
-  for (const [number, one] of runners) {
+  for (const one of runners.values()) {
     const pair = one.feet.map((foot_) => foot_.state);
-    const key = (name) => (number ? `${2 * number}:${name}` : name);
+    const first = Math.min(...pair.filter(Boolean).map((device) => device.device));
+    const key = (name) => (first > 0 && first < Infinity ? `${first}:${name}` : name);
     const asymmetry = Object.fromEntries(["contact_s", "peak", "loading_rate"].map((name) => [name, content.asymmetry_percent[key(name)]]));
     view.drawNumbers(one.body, pair, asymmetry);
   }

@@ -23,6 +23,7 @@ export class Controls {
     this.keys();
     this.dialogs();
     this.targetForm();
+    this.toldForm();
   }
 
   async ask(words, action, given) {
@@ -103,6 +104,14 @@ export class Controls {
       this.ask("Target", "target", { feature: form.elements.feature.value, low, high, side: form.elements.side.value || null });
     });
     $("target-clear").addEventListener("click", () => this.ask("Take target away", "target"));
+  }
+
+  toldForm() {
+    $("told-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const filled = [...event.target.querySelectorAll("input")].filter((field) => field.value !== "");
+      if (filled.length) this.ask("Tell", "set", Object.fromEntries(filled.map((field) => [field.name, Number(field.value)])));
+    });
   }
 
   targetUnit() {

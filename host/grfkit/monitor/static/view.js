@@ -110,7 +110,8 @@ export function drawNumbers(body, pair, asymmetry) {
   const both = make("td", { colspan: "2" }, make("span", { class: "value big" }, known(cadence) ? cadence.toFixed(0) : NONE));
   rows.push(make("tr", {}, make("th", { scope: "row" }, "Cadence", make("span", { class: "unit" }, "steps/min, both feet")), both));
   for (const [key, label, read] of FEATURES) {
-    rows.push(featureRow(label, read, pair));
+    const method = key === "loading_rate" ? pair.find(Boolean)?.loading_method : null;
+    rows.push(featureRow(method ? `${label} (${method})` : label, read, pair));
     rows.push(asymmetryRow(asymmetry[key]));
   }
   body.replaceChildren(...rows);
@@ -125,7 +126,8 @@ const HEALTH = [
   }],
   ["Packets lost", (d) => lost(d.packets_lost, d.packets)],
   ["Samples lost", (d) => lost(d.samples_lost, d.samples)],
-  ["Packets refused", (d) => figure(d.refused)],
+  ["of them between connections", (d) => figure(d.samples_lost_between)],
+  ["Packets refused", (d) => [figure(d.refused), ...Object.entries(d.refused_why ?? {}).map(([why, n]) => `${why}: ${n}`)].join(", ")],
   ["Reconnects", (d) => figure(d.reconnects)],
   ["Clock uncertainty", (d) => (known(d.clock_uncertainty_ms) ? `± ${d.clock_uncertainty_ms.toFixed(2)} ms` : NONE)],
   ["Battery", (d) => (known(d.battery_percent) ? `${d.battery_percent} %${d.battery_percent <= 15 ? " – low" : ""}` : NONE)],
