@@ -152,9 +152,10 @@ def test_stances_are_those_of_the_source_whoever_counts(lived: Lived) -> None:
     assert np.median(flights) == pytest.approx(
         STRIDE_S / 2 - np.median([s.contact_s for s in lived.told.stances]), abs=0.02
     )
-    last = lived.told.states[-1]
-    assert [d.cadence_per_min for d in last.devices] == pytest.approx([240.0, 240.0], rel=0.35)
-    assert abs(last.asymmetry_percent["peak"] or 0.0) < 2.0
+    known = [s for s in lived.told.states if s.devices and None not in [d.cadence_per_min for d in s.devices]]
+    cadence = np.median([[d.cadence_per_min for d in s.devices] for s in known], axis=0)
+    assert cadence == pytest.approx([240.0, 240.0], rel=0.35)
+    assert abs(known[-1].asymmetry_percent["peak"] or 0.0) < 2.0
 
 
 def test_commands_are_done_recorded_and_told(lived: Lived) -> None:

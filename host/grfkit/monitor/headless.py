@@ -131,10 +131,12 @@ def _replaying(request: MonitorRequest, base: HubSettings) -> tuple[Any, HubSett
     path = request.replay
     if path is None:
         raise BadInputError("no recording was named")
-    numbers = devices_in(path)
+    try:
+        numbers, moments = devices_in(path), tuple(moments_in(path))
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
     if not numbers:
         raise BadInputError(f"{path}: holds no insole; it ends before one was connected")
-    moments = tuple(moments_in(path))
 
     async def links(origin_ns: int) -> Sequence[Link]:
         return [ReplayLink(path, device=n, speed=request.speed, origin_ns=origin_ns) for n in numbers]
