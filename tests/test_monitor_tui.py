@@ -159,10 +159,9 @@ def test_words_say_what_is_known_and_nothing_more() -> None:
     assert not told_old(state, 0.1)
     assert told_old(replace(state, state="stopped"), 0.1)
     assert head_text(replace(state, state="stopped"), 3.0, 9.0).endswith("! stopped")
-    assert "2.4 BW, estimated on the device, age 80 ms" in head_text(
-        replace(state, force_unit="BW", estimate="device 1a2b3c4d"), 2.4, 0.08
-    )
-    assert "0.5 N, sum of cells" in head_text(replace(state, force_unit="N"), 0.5, 0.08)
+    samples_of_force = replace(state, force_unit="N", estimate="a model on the host, for stances")
+    assert "1.5 N, estimated on the device, age 80 ms" in head_text(samples_of_force, 1.5, 0.08)
+    assert "3 counts, sum of cells, age 80 ms" in head_text(replace(state, estimate="device 1a2b3c4d"), 3.0, 0.08)
     assert "–/– ms" in health_text(bare)
     assert "clock ±– ms" in health_text(bare)
     assert "battery – %" in health_text(bare)

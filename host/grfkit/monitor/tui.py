@@ -294,9 +294,7 @@ def _recording(told: dict[str, Any] | None) -> str:
 
 
 def _force_source(state: DeviceState) -> str:
-    if state.force_unit == "count" or not state.estimate:
-        return "sum of cells"
-    return f"estimated on the {'device' if state.estimate.startswith('device') else 'host'}"
+    return "sum of cells" if state.force_unit == "count" else "estimated on the device"
 
 
 def _unit(unit: str) -> str:

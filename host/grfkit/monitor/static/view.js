@@ -50,12 +50,10 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Where the force of a curve comes from, in words. */
+/** Where the force of a curve comes from, in words: in a unit of force it is the insole's own samples (type 2). */
 export function forceOrigin(device) {
   if (!device) return "";
-  if (device.force_unit === "count") return "sum of cells, uncalibrated";
-  if (device.estimate?.startsWith("device")) return "estimated on the device";
-  return device.estimate ? "estimated on the host" : "sum of cells";
+  return device.force_unit === "count" ? "sum of cells, uncalibrated" : "estimated on the device";
 }
 
 export const STANCE_ORIGIN = { device: "estimated on the device", host: "estimated on the host", cells: "sum of cells" };
