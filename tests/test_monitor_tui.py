@@ -35,7 +35,7 @@ def shown(work: Callable[[FakeHub, MonitorApp, Any], Awaitable[None]]) -> FakeHu
             living.cancel()
             await living
 
-    asyncio.run(asyncio.wait_for(all_of_it(), 120))
+    asyncio.run(asyncio.wait_for(all_of_it(), 400))
     return hub
 
 
