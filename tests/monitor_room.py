@@ -83,7 +83,7 @@ class Lab:
         return self.insoles[side]
 
     async def find(self, _: int) -> Sequence[Link]:
-        found = await self.adapter.find(len(self.insoles), timeout_s=20.0)
+        found = await self.adapter.find(len(self.insoles), timeout_s=60.0)
         return [BleLink(self.adapter, one) for one in found]
 
     def hub(self, settings: HubSettings | None = None) -> Hub:
@@ -100,7 +100,7 @@ class Lab:
         return told
 
     async def close(self) -> None:
-        await asyncio.wait_for(asyncio.gather(*self._tasks), 5.0)
+        await asyncio.wait_for(asyncio.gather(*self._tasks), 60.0)
 
 
 @asynccontextmanager
@@ -116,7 +116,7 @@ async def lab(link: LinkSettings = FAST) -> Any:
             await adapter.close()
 
 
-async def until(true: Any, *, seconds: float = 30.0) -> None:
+async def until(true: Any, *, seconds: float = 150.0) -> None:
     """Wait until something is so."""
     for _ in range(math.ceil(seconds / 0.02)):
         if true():

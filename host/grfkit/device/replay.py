@@ -94,7 +94,7 @@ class ReplayLink:
         if not speed > 0:
             raise BadInputError(f"a recording is to be played {speed:g} times as fast, expected a number above 0")
         self._path, self._device, self._speed = Path(path), device, speed
-        self._connections, first_ns = _connections(self._path, device)
+        self._connections, first_ns, self._stances = _connections(self._path, device)
         self._origin_ns = time.monotonic_ns() if origin_ns is None else origin_ns
         self._shift_ns = self._origin_ns - first_ns
         self._number = 0
@@ -130,9 +130,8 @@ class ReplayLink:
 
     @property
     def stances(self) -> bool:
-        """Return whether the recording holds stances of the device (type 3)."""
-        kinds = {r.body[1] & 15 for one in self._connections for r in one.packets if len(r.body) > 1}
-        return STANCE in kinds
+        """Return whether the recording holds stances of any device (type 3)."""
+        return self._stances
 
     def due_syncs(self, until_ns: int) -> list[Exchange]:
         """Return the present connection's time syncs that had come by then and were not given before, in order.
@@ -257,11 +256,13 @@ async def aiter_of(inbox: Inbox) -> AsyncIterator[Arrived]:
         yield arrived
 
 
-def _connections(path: Path, device: int) -> tuple[list[_Connection], int]:
+def _connections(path: Path, device: int) -> tuple[list[_Connection], int, bool]:
     found: list[_Connection] = []
     first_ns: int | None = None
+    stances = False
     for record in RecordFile(path):
         first_ns = record.arrival_ns if first_ns is None else first_ns
+        stances |= record.kind == Kind.PACKET and len(record.body) > 1 and record.body[1] & 15 == STANCE
         if record.device != device:
             continue
         if record.kind == Kind.BEGIN:
@@ -276,4 +277,4 @@ def _connections(path: Path, device: int) -> tuple[list[_Connection], int]:
             found[-1].reason = record.text
     if not found or first_ns is None:
         raise BadInputError(f"{path}: holds no device {device}")
-    return found, first_ns
+    return found, first_ns, stances

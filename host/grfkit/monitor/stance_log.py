@@ -6,6 +6,8 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from ..errors import BadInputError
@@ -99,11 +101,11 @@ class StanceLog:
         return gone if 0 < gone <= _LONGEST_FLIGHT_S else None
 
     def cadence_per_min(self, device: int, now_s: float) -> float | None:
-        """Return twice a foot's stances per minute over the last ten seconds."""
+        """Return twice a foot's stances per minute: the median stride of the last ten seconds, whatever was lost."""
         starts = [s for s in self._starts.get(device, ()) if s > now_s - _CADENCE_S]
         if len(starts) < 2 or starts[-1] <= starts[0]:
             return None
-        return 120.0 * (len(starts) - 1) / (starts[-1] - starts[0])
+        return 120.0 / median(b - a for a, b in pairwise(starts))
 
     def mean(self, device: int, feature: str) -> float | None:
         """Return the mean of a feature over a foot's last stances of one unit."""

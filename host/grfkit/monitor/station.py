@@ -18,6 +18,7 @@ from ..device.recorder import Recorder
 from ..device.replay import ReplayLink
 from ..device.session import (
     FIRST_SYNCS,
+    SYNC_BURST,
     SYNC_EVERY_S,
     Counts,
     Placed,
@@ -35,6 +36,7 @@ _AGAIN_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 _BATTERY_EVERY_S = 60.0
 _KEPT_SYNCS = 3 * FIRST_SYNCS
 _SAME_CLOCK_S = 2.0
+_EVER_NS = 1 << 63
 _MORE = (Stream.SENSOR | Stream.SAMPLES | Stream.STANCE, Stream.SENSOR | Stream.STANCE)
 _LOG = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -384,8 +386,9 @@ class Station:
                 await self._burst()
 
     async def _burst(self) -> None:
-        for exchange in await sync_burst(self.link):
-            self._synced(exchange)
+        for _ in range(SYNC_BURST):
+            for exchange in await sync_burst(self.link, 1):
+                self._synced(exchange)
 
     def _synced(self, exchange: Exchange) -> None:
         kept = self._syncs[1 - _KEPT_SYNCS :] if self._goes_on(exchange.t2_us, exchange.t4_ns) else []
@@ -406,6 +409,9 @@ class Station:
     def _lost(self, error: LinkClosed) -> bool:
         """Note that the link is gone; return whether that is the end."""
         self._end(error.reason)
+        if self._replay is not None:
+            for exchange in self._replay.due_syncs(_EVER_NS):
+                self._synced(exchange)
         if self._ending.is_set():
             return True
         if self._replay is not None and self._replay.over:
