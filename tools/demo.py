@@ -21,6 +21,7 @@ import numpy as np
 
 import demo_edge
 import demo_learn
+import demo_live
 from grfkit.records import ClockMap
 from grfkit.simulate.clocks import DeviceClock
 
@@ -37,7 +38,7 @@ class UnexpectedEndError(Exception):
 
 def main() -> int:
     """Run the demo and return its exit code."""
-    about = "Simulate a small lab, align it, compare with the truth; train on it, prove what was learnt, quantise it."
+    about = "Simulate a small lab, align it, compare with the truth; train, prove, quantise, and watch it live."
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("folder", type=Path, help="folder to write; one that the demo made before is overwritten")
     folder = parser.parse_args().folder.resolve()
@@ -51,6 +52,9 @@ def main() -> int:
         demo_edge.quantise(folder, grf, tell)
         tell("What eight bits cost")
         print("\n".join(demo_edge.conclusion(folder)))
+        failed = demo_live.monitored(folder, grf, tell)
+        if failed:
+            raise UnexpectedEndError(failed[0])
     except UnexpectedEndError as error:
         print(f"\ndemo: {error}", file=sys.stderr)
         return 1
@@ -195,10 +199,11 @@ def worst_error_ms(found: ClockMap, truth: Entry) -> float:
 
 def print_reports(folder: Path) -> None:
     """Say where the reports are."""
-    tell("Reports to open in a browser")
+    tell("Reports and pictures to open in a browser")
     first = ["treadmill.html", "overground.html", "decoy.html", "TABLE.html"]
     learnt = [folder / "learn" / "proof.html"]
-    for path in [folder / n for n in first] + sorted((folder / "aligned").glob("*.html")) + learnt:
+    live = demo_live.pictures(folder)
+    for path in [folder / n for n in first] + sorted((folder / "aligned").glob("*.html")) + learnt + live:
         print(f"  {path.relative_to(folder.parent)}")
 
 
