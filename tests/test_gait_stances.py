@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from grfkit.errors import BadInputError
 from grfkit.gait.causal import detector_offset
-from grfkit.gait.contacts import PARTIAL, RULES, TOO_LONG, TWO_FEET, ContactTimes
+from grfkit.gait.contacts import FAINT, PARTIAL, RULES, TOO_LONG, TWO_FEET, ContactTimes, counted, rule_of
 from grfkit.gait.cop import combined_cop, cop_in_plate, edge_distance_m, insole_cop
-from grfkit.gait.stances import Stances, insole_total, stances
+from grfkit.gait.stances import Stances, causal_insole, insole_total, stances
 from grfkit.records import Channel, Trial, make_stream
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial
@@ -303,6 +303,27 @@ def test_the_causal_detector_sees_every_stance_of_a_simulated_insole(gait: str, 
         assert offset.missed <= 1
         assert offset.extra <= 1
         assert -5 < offset.ic_median_ms < 25
+
+
+@pytest.mark.parametrize("pressed", [0.3, 0.6])
+def test_a_shoe_that_presses_in_the_air_makes_no_steps(pressed: float) -> None:
+    """A bump in every swing, of a share of a step's load: taken for a step only where it is as good as one."""
+    rate = 100.0
+    time = np.arange(0.0, 40.0, 1 / rate)
+    phase = time % 0.75
+    step = np.where(phase < 0.25, np.sin(np.pi * phase / 0.25), 0.0)
+    bump = np.where((phase > 0.4) & (phase < 0.6), np.sin(np.pi * (phase - 0.4) / 0.2), 0.0)
+    load = 1600.0 + 4000.0 * (step + pressed * bump)
+    load[[500, 501, 1700]] = 0.0  # samples that were lost and came as nothing
+    stream = xr.Dataset({"force": ("time", load, {"units": "count"})}, {"time": time}, {"rate_hz": rate})
+    found = causal_insole(stream, rule_of("20N"))
+    steps = (found.ic_s + 0.1) % 0.75 < 0.25
+    assert steps.sum() > 35
+    if pressed < 0.4:
+        assert steps.all()
+        assert counted(found.rejections)[FAINT] > 30
+    else:
+        assert (~steps).sum() > 30
 
 
 @pytest.mark.parametrize("seed", [31, 32])

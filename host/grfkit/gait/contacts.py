@@ -23,7 +23,8 @@ GAP = "touches a gap"
 BORDER = "cut at the border"
 PARTIAL = "partial hit"
 TWO_FEET = "two feet on one plate"
-REASONS = (TOO_SHORT, TOO_LONG, GAP, BORDER, PARTIAL, TWO_FEET)
+FAINT = "far less load than the foot's steps"
+REASONS = (TOO_SHORT, TOO_LONG, GAP, BORDER, PARTIAL, TWO_FEET, FAINT)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ..signals.contacts import Contacts, load_contacts
 from ..signals.impacts import impacts
 from ..signals.landmarks import landmark_contacts
 from .causal import as_counts, causal_settings, contact_times, contacts_causal
-from .contacts import ContactRule, ContactTimes, Rejection, counted, rule_of
+from .contacts import FAINT, ContactRule, ContactTimes, Rejection, counted, rule_of
 from .plate_hits import PlateContact, PlateForce, plate_contacts
 
 Floats = NDArray[np.float64]
@@ -25,6 +25,9 @@ Source = Literal["force", "insole", "insole_causal", "imu", "landmarks"]
 SOURCES: tuple[Source, ...] = ("force", "insole", "insole_causal", "imu", "landmarks")
 _SIDES = ("left", "right")
 _NEAR_S = 0.12
+
+_UNLOADED_PERCENT, _GREATER_PERCENT, _FAINT_SHARE = 5.0, 90.0, 0.4
+"""Percentile of a load that is its level in the air, of the peaks that is a step's, and the least share of that."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,9 @@ def _wearable_stances(
 def causal_insole(stream: xr.Dataset, rule: ContactRule) -> ContactTimes:
     """Return the contacts that :func:`~grfkit.gait.causal.contacts_causal` finds in an insole stream.
 
-    Loads in newtons are taken at 1/8 N, in pascal at 1/16 of the scale that fits, counts as they are.
+    Loads in newtons are taken at 1/8 N, in pascal at 1/16 of the scale that fits, counts as they are. A shoe that
+    presses on the foot in the air can be taken for steps; such contacts are turned down (:data:`FAINT`) where the
+    record shows steps of more than twice their load.
     """
     time, known = _clock(stream)
     load, unit = insole_total(stream)
@@ -168,7 +173,21 @@ def causal_insole(stream: xr.Dataset, rule: ContactRule) -> ContactTimes:
     span = 64 if unit == "count" else round(100.0 * per_unit) if unit == "N" else 1000
     settings = causal_settings(rate, source="insole", least_span=span)
     events = contacts_causal(as_counts(load[known], per_unit=per_unit), rate, settings)
-    return contact_times(events, time, settings, shortest_s=rule.shortest_s, longest_s=rule.longest_s)
+    found = contact_times(events, time, settings, shortest_s=rule.shortest_s, longest_s=rule.longest_s)
+    return _without_faint(found, time, load[known])
+
+
+def _without_faint(found: ContactTimes, time: Floats, load: Floats) -> ContactTimes:
+    """Turn down contacts whose peak above the unloaded level is below a share of the foot's greater ones."""
+    if found.ic_s.size == 0:
+        return found
+    bounds = np.searchsorted(time, np.stack([found.ic_s, found.to_s]))
+    peaks = np.asarray([np.nanmax(load[a : max(b, a + 1)], initial=-np.inf) for a, b in bounds.T])
+    above = peaks - np.nanpercentile(load, _UNLOADED_PERCENT)
+    kept = above >= _FAINT_SHARE * np.percentile(above, _GREATER_PERCENT)
+    turned = [Rejection(float(a), float(b), FAINT) for a, b in zip(found.ic_s[~kept], found.to_s[~kept])]
+    rejections = tuple(sorted((*found.rejections, *turned), key=lambda r: r.start_s))
+    return replace(found, ic_s=found.ic_s[kept], to_s=found.to_s[kept], rejections=rejections)
 
 
 def _trains(stream: xr.Dataset, source: str) -> list[Contacts]:
