@@ -19,6 +19,7 @@ from .. import wire
 from ..deploy.fixed import READY, Rows, StanceBuffer, StanceSettings
 from ..errors import BadInputError
 from ..gait.causal import IC, MISSING, TO, CausalContacts, CausalSettings, Event
+from ..gait.contacts import faint
 from ..runtime.bundle import BundleModel, load_bundle
 from ..runtime.manifest import Column, Detector, Manifest
 from ..signals.filters import lowpass
@@ -187,8 +188,8 @@ class StanceCutter:
             return None
         before, self._contact = self._contact, event if event[0] == IC else None
         stance = self._buffer.take(event)
-        if event[0] == TO and before is not None:
-            self._levels.step()
+        if event[0] == TO and before is not None and not self._levels.step():
+            return None
         if stance.result != READY or stance.window is None or before is None:
             return None
         window = self._in_units(stance.window)
@@ -278,16 +279,18 @@ class _Levels:
         if loaded:
             self._now.append(cells)
 
-    def step(self) -> None:
-        """End a step: its peak joins the others."""
+    def step(self) -> bool:
+        """End a contact: its peak joins the others; return whether it bore as much as a step does."""
         self._level = np.asarray(np.percentile(np.stack(self._rows), _UNLOADED_PERCENT, axis=0), dtype=np.float64)
         if self._now:
             self._peaks.append(float((np.stack(self._now) - self._level).sum(axis=1).max()))
         self._now = []
+        return not (self._peaks and faint(np.asarray(self._peaks))[-1])
 
     def known(self) -> tuple[Floats, float] | None:
         """Return the unloaded level of each cell and the median peak; None before three steps."""
-        middle = float(np.median(self._peaks)) if len(self._peaks) >= _LEAST_STEPS else 0.0
+        peaks = np.asarray(self._peaks)
+        middle = float(np.median(peaks[~faint(peaks)])) if peaks.size >= _LEAST_STEPS else 0.0
         return (self._level, middle) if middle > 0 else None
 
 

@@ -26,6 +26,17 @@ TWO_FEET = "two feet on one plate"
 FAINT = "far less load than the foot's steps"
 REASONS = (TOO_SHORT, TOO_LONG, GAP, BORDER, PARTIAL, TWO_FEET, FAINT)
 
+_GREATER_PERCENT, _FAINT_SHARE = 90.0, 0.4
+
+
+def faint(peaks: Floats) -> NDArray[np.bool_]:
+    """Return which contacts of a foot bear far less than its steps do, of their peaks above the unloaded level.
+
+    Below two fifths of the 90th percentile: a shoe that presses on the foot in the air reaches a quarter; a slow step
+    does not come so low beside a fast one.
+    """
+    return np.asarray(peaks < _FAINT_SHARE * np.percentile(peaks, _GREATER_PERCENT))
+
 
 @dataclass(frozen=True)
 class ContactRule:

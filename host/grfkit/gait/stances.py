@@ -17,7 +17,7 @@ from ..signals.contacts import Contacts, load_contacts
 from ..signals.impacts import impacts
 from ..signals.landmarks import landmark_contacts
 from .causal import as_counts, causal_settings, contact_times, contacts_causal
-from .contacts import FAINT, ContactRule, ContactTimes, Rejection, counted, rule_of
+from .contacts import FAINT, ContactRule, ContactTimes, Rejection, counted, faint, rule_of
 from .plate_hits import PlateContact, PlateForce, plate_contacts
 
 Floats = NDArray[np.float64]
@@ -26,8 +26,8 @@ SOURCES: tuple[Source, ...] = ("force", "insole", "insole_causal", "imu", "landm
 _SIDES = ("left", "right")
 _NEAR_S = 0.12
 
-_UNLOADED_PERCENT, _GREATER_PERCENT, _FAINT_SHARE = 5.0, 90.0, 0.4
-"""Percentile of a load that is its level in the air, of the peaks that is a step's, and the least share of that."""
+_UNLOADED_PERCENT = 5.0
+"""Percentile of a load that is its level in the air."""
 
 
 @dataclass(frozen=True)
@@ -178,13 +178,13 @@ def causal_insole(stream: xr.Dataset, rule: ContactRule) -> ContactTimes:
 
 
 def _without_faint(found: ContactTimes, time: Floats, load: Floats) -> ContactTimes:
-    """Turn down contacts whose peak above the unloaded level is below a share of the foot's greater ones."""
+    """Turn down contacts that bear far less than the foot's steps."""
     if found.ic_s.size == 0:
         return found
     bounds = np.searchsorted(time, np.stack([found.ic_s, found.to_s]))
     peaks = np.asarray([np.nanmax(load[a : max(b, a + 1)], initial=-np.inf) for a, b in bounds.T])
     above = peaks - np.nanpercentile(load, _UNLOADED_PERCENT)
-    kept = above >= _FAINT_SHARE * np.percentile(above, _GREATER_PERCENT)
+    kept = ~faint(above)
     turned = [Rejection(float(a), float(b), FAINT) for a, b in zip(found.ic_s[~kept], found.to_s[~kept])]
     rejections = tuple(sorted((*found.rejections, *turned), key=lambda r: r.start_s))
     return replace(found, ic_s=found.ic_s[kept], to_s=found.to_s[kept], rejections=rejections)
