@@ -65,7 +65,7 @@ class Bench:
 
 def benches(*, quick: bool) -> dict[str, Bench]:
     """Return the sets of a run."""
-    few, epochs = (30, 20) if quick else (80, 40)
+    few, epochs = (30, 20) if quick else (40, 40)
     b = Bench(
         "B", "B", few, MOTION, ("contact_s",), epochs, 4, note="20 runners on a treadmill, 66 signals of landmarks"
     )
