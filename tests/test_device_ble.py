@@ -501,7 +501,7 @@ def test_the_backend_is_bleaks(tmp_path: Path) -> None:
     hosted(work)
 
 
-@pytest.mark.parametrize("spec", ["hci0", "bumble", "bumble:"])
+@pytest.mark.parametrize("spec", ["usb0", "hci", "bumble", "bumble:"])
 def test_an_unknown_adapter_is_refused(spec: str) -> None:
     async def work() -> None:
         with pytest.raises(BadInputError, match="expected bumble:TRANSPORT"):

@@ -107,6 +107,8 @@ class MonitorApp(App[None]):
 
     TITLE = "GRF monitor"
     ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = ""
+    """Nothing: keys are for the monitor until a note is opened."""
     CSS = """
     #top { height: 2; padding: 0 1; }
     FootPanel { height: 8; border: round $primary; padding: 0 1; }

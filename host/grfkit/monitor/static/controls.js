@@ -28,7 +28,10 @@ export class Controls {
 
   async ask(words, action, given) {
     write($("answer"), `${words}…`);
+    const place = this.asked = (this.asked ?? 0) + 1;
     const answer = await this.socket.command(action, given);
+    if (answer.ok && place < (this.answered ?? 0)) return answer; // a slow one's "done" does not hide a later answer
+    this.answered = place;
     $("answer").classList.toggle("bad", !answer.ok);
     write($("answer"), answer.ok ? `${words}: done` : `${words}: ${answer.error}`);
     if (answer.ok && action === "clear") this.on.cleared();

@@ -24,6 +24,11 @@ export function figure(value, digits = 3) {
   return size === 0 ? "0" : value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size))));
 }
 
+/** A number of things: no decimals. */
+export function count(value) {
+  return known(value) ? Math.round(value).toLocaleString("en").replaceAll(",", "\u202f") : NONE;
+}
+
 export function clockTime(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60].map((n) => String(n).padStart(2, "0"));
@@ -124,19 +129,19 @@ const HEALTH = [
   }],
   ["Packets lost", (d) => lost(d.packets_lost, d.packets)],
   ["Samples lost", (d) => lost(d.samples_lost, d.samples)],
-  ["of them between connections", (d) => figure(d.samples_lost_between)],
-  ["Packets refused", (d) => [figure(d.refused), ...Object.entries(d.refused_why ?? {}).map(([why, n]) => `${why}: ${n}`)].join(", ")],
-  ["Reconnects", (d) => figure(d.reconnects)],
+  ["of them between connections", (d) => count(d.samples_lost_between)],
+  ["Packets refused", (d) => [count(d.refused), ...Object.entries(d.refused_why ?? {}).map(([why, n]) => `${why}: ${n}`)].join(", ")],
+  ["Reconnects", (d) => count(d.reconnects)],
   ["Clock uncertainty", (d) => (known(d.clock_uncertainty_ms) ? `± ${d.clock_uncertainty_ms.toFixed(2)} ms` : NONE)],
   ["Battery", (d) => (known(d.battery_percent) ? `${d.battery_percent} %${d.battery_percent <= 15 ? " – low" : ""}` : NONE)],
   ["Sampling", (d) => (known(d.rate_hz) ? `${figure(d.rate_hz)} Hz${known(d.mtu) ? `, MTU ${d.mtu}` : ""}` : NONE)],
-  ["Stances", (d) => figure(d.stances)],
+  ["Stances", (d) => count(d.stances)],
   ["Estimate by", (d) => d.estimate ?? "nobody: sum of cells"],
 ];
 
 function lost(missing, arrived) {
   const all = missing + arrived;
-  return all ? `${figure(missing)} (${((100 * missing) / all).toFixed(2)} %)` : NONE;
+  return all ? `${count(missing)} (${((100 * missing) / all).toFixed(2)} %)` : NONE;
 }
 
 /** Signal health: a row for each quantity, a column for each insole. Cells are kept, so that nothing jumps. */
@@ -169,7 +174,7 @@ export function recordingText(recording) {
   const name = String(recording.path ?? "").split(/[\\/]/).pop();
   const facts = [known(recording.seconds) ? clockTime(recording.seconds) : null,
     known(recording.bytes) ? size(recording.bytes) : null, name].filter(Boolean).join(" · ");
-  const missing = recording.lost ? `, ${figure(recording.lost)} packets not written` : "";
+  const missing = recording.lost ? `, ${count(recording.lost)} packets not written` : "";
   if (recording.problem) return { text: `recording in trouble: ${recording.problem}${missing} · ${facts}`, bad: true };
   return { text: `● recording ${facts}${missing}`, bad: Boolean(recording.lost) };
 }
