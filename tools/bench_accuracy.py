@@ -149,14 +149,15 @@ def bench_b_preset(run: Run) -> Rows:
     data = sets.runners()
     drawn = loso(data, inner=3)[2::5]
     epochs = 3 if run.quick else 20
-    zhou = []
+    zhou, guessed = [], []
     for kind, channels in (("faithful", POSITIONS), ("fixed", ("*",))):
         preset = from_preset(load_preset("zhou2025", kind))
         train = preset.train.model_copy(update={"epochs": min(epochs, preset.train.epochs), "channels": channels})
         zhou.append(NetworkMethod(f"zhou2025 {kind}, {train.epochs} epochs", preset.network_config(), train))
+        guessed.append(str(preset.train.epochs))
     ours = landmark_methods(run, networks=True)
     found = run.scored(data, drawn, [MEAN, SPEED, ours[2], *zhou, ours[-1]], headline="blend")
-    found["note"] = f"four drawn folds of 20; at most {epochs} epochs, where the presets guess 60 and 40"
+    found["note"] = f"four drawn folds of 20; at most {epochs} epochs, where the presets guess {' and '.join(guessed)}"
     return {"B, zhou2025": found}
 
 

@@ -52,9 +52,8 @@ def main() -> int:
         demo_edge.quantise(folder, grf, tell)
         tell("What eight bits cost")
         print("\n".join(demo_edge.conclusion(folder)))
-        failed = demo_live.monitored(folder, grf, tell)
-        if failed:
-            raise UnexpectedEndError(failed[0])
+        if not demo_live.monitored(folder, grf, tell):
+            raise UnexpectedEndError("grf-monitor did not end with 0")
     except UnexpectedEndError as error:
         print(f"\ndemo: {error}", file=sys.stderr)
         return 1

@@ -21,8 +21,8 @@ WORDS = (
 _ADDRESS = re.compile(r"http://\S+")
 
 
-def monitored(folder: Path, grf: Callable[..., None], tell: Callable[[str], None]) -> list[str]:
-    """Run the monitor, have a browser look at it, read the recording; return what went wrong."""
+def monitored(folder: Path, grf: Callable[..., None], tell: Callable[[str], None]) -> bool:
+    """Run the monitor, have a browser look at it, read the recording; return whether the monitor ended well."""
     tell("Live: virtual insoles run the bundle and send over Bluetooth's own protocol stack; ten seconds of the page")
     print(f"\n$ {shlex.join(WORDS)}", flush=True)
     with subprocess.Popen(
@@ -37,10 +37,10 @@ def monitored(folder: Path, grf: Callable[..., None], tell: Callable[[str], None
         print("\n".join([*said, *rest]))
         print(f"(exit code {running.wait()})", flush=True)
     if running.returncode:
-        return [f"grf-monitor ended with {running.returncode}"]
+        return False
     print(f"the page in headless Chromium: {looked}")
     grf(folder, "grf-inspect", "live.grfrec", shown=12)
-    return []
+    return True
 
 
 def pictures(folder: Path) -> list[Path]:

@@ -1,8 +1,8 @@
-"""The bundles that ship in firmware_models: ``make bundles`` (or ``python tools/make_bundles.py --help``).
+"""Bundles for an insole, into firmware_models: ``python tools/make_bundles.py --help``.
 
 A BiLSTM and a TCN for an insole of 16 cells with an IMU, trained on the SIMULATED lab of the accuracy benchmark (20
 people on a treadmill, 15 of them over plates), by the commands that it prints. Four people are held out of both
-surfaces: what eight bits cost is measured on them, and so is the accuracy in ``firmware_models/README.md``.
+surfaces: what eight bits cost is measured on them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import accuracy_sets as sets
-from grfkit.learn.stance_set import StanceSet
 
 EACH, HELD_OUT = 60, ("P02", "P07", "P11", "P15")
 """Stances of each person and surface; who is held out: taken before anything was trained, not chosen."""
@@ -41,11 +40,10 @@ patience = 0
 LICENCE = "weights: CC0-1.0, trained on simulated recordings alone"
 
 
-def make(name: str, folder: Path, *, force: bool) -> None:
+def make(name: str, folder: Path, train: Path, held_out: Path, *, force: bool) -> None:
     """Train a network, quantise it, and write its bundle."""
     place = sets.BUILD.parent / "bundles" / name
     place.mkdir(parents=True, exist_ok=True)
-    train, held_out = _split()
     (place / "network.toml").write_text(CONFIG.format(network=NETWORKS[name]), encoding="utf-8")
     grf("grf-train", train, "--config", place / "network.toml", "--regime", "D2", "--out", place / "model", "--force")
     words = ["grf-quantize", "export", place / "model", "--out", folder / name, "--held-out", held_out]
@@ -62,11 +60,11 @@ def grf(*words: str | Path) -> None:
 
 def _split() -> tuple[Path, Path]:
     """Return the sets of those trained on and those held out."""
-    data = sets.lab_relative(EACH)
-    found = sets.BUILD.parent / "bundles" / "train.nc", sets.BUILD.parent / "bundles" / "held_out.nc"
-    found[0].parent.mkdir(parents=True, exist_ok=True)
+    data, place = sets.lab_relative(EACH), sets.BUILD.parent / "bundles"
+    place.mkdir(parents=True, exist_ok=True)
+    found = place / "train.nc", place / "held_out.nc"
     for path, part in zip(found, (data.without(HELD_OUT), data.of(HELD_OUT))):
-        StanceSet(part.data).to_netcdf(path, force=True)
+        part.to_netcdf(path, force=True)
     return found
 
 
@@ -80,8 +78,9 @@ def main() -> None:
     unknown = [name for name in asked.names if name not in NETWORKS]
     if unknown:
         parser.error(f"{unknown[0]} is none of {', '.join(NETWORKS)}")
+    train, held_out = _split()
     for name in asked.names:
-        make(name, asked.out, force=asked.force)
+        make(name, asked.out, train, held_out, force=asked.force)
 
 
 if __name__ == "__main__":

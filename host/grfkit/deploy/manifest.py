@@ -68,7 +68,7 @@ def derived(file: TfliteFile, spec: ModelSpec, plan_unit: str, *, rate_hz: float
         "cut": spec.cut,
         "mirrored": spec.mirrored,
         "cells": "relative" if relative else "as recorded",
-        "imu_lowpass_hz": float(_cut(spec).get("imu_lowpass_hz", 0.0)),
+        "imu_lowpass_hz": float(spec.cut_told.get("imu_lowpass_hz", 0.0)),
         "input": _tensor(file.input),
         "output": _tensor(file.output),
         "columns": columns(file, spec),
@@ -93,13 +93,6 @@ def differences(manifest: Manifest, file: TfliteFile, spec: ModelSpec) -> list[s
     if manifest.sizes.tflite_bytes != len(file.content):
         wrong.append("sizes.tflite_bytes")
     return wrong
-
-
-def _cut(spec: ModelSpec) -> dict[str, Any]:
-    """Return how windows were cut, as far as the model's recipe says."""
-    recipe = spec.provenance.configuration.get("recipe")
-    told = recipe.get("cut", {}) if isinstance(recipe, dict) else {}
-    return dict(told)
 
 
 def _tensor(tensor: TensorInfo) -> Tensor:
@@ -163,7 +156,7 @@ def detector(spec: ModelSpec, points: int, rate_hz: float) -> Detector | None:
     """
     if spec.window != "stance":
         return None
-    rule = rule_of(str(_cut(spec).get("rule", "20N")))
+    rule = rule_of(str(spec.cut_told.get("rule", "20N")))
     contacts = causal_settings(rate_hz)
     longest = math.floor(rule.longest_s * rate_hz)
     capacity = longest + contacts.confirm_on + contacts.confirm_off + (1 << contacts.smooth_shift) + 8

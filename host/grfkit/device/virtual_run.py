@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import BadInputError
 from ..simulate.clocks import DeviceClock
+from .interrupted import interrupted
 from .virtual import InsoleSettings
 from .virtual_link_model import LinkSettings
 from .virtual_room import Room
@@ -141,14 +140,5 @@ def _sources(request: InsoleRequest, clocks: dict[Side, DeviceClock]) -> tuple[d
 
 async def _stay(seconds: float | None) -> None:
     """Wait, or until SIGINT or SIGTERM."""
-    enough = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM) if sys.platform != "win32" else ()
-    for one in signals:
-        loop.add_signal_handler(one, enough.set)
-    try:
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(enough.wait(), seconds)
-    finally:
-        for one in signals:
-            loop.remove_signal_handler(one)
+    with interrupted() as enough, suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(enough.wait(), seconds)

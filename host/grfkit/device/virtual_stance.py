@@ -27,7 +27,7 @@ from ..units import G
 from .profile import Key
 from .virtual_source import Source
 
-__all__ = ["Cut", "DeviceModel", "StanceCutter", "StanceMaker", "check_inputs", "report_of"]
+__all__ = ["SCALARS", "Cut", "DeviceModel", "StanceCutter", "StanceMaker", "check_inputs", "report_of"]
 
 Floats = NDArray[np.float64]
 CELLS = tuple(f"cell_{k + 1:02d}" for k in range(wire.CELLS))
@@ -35,7 +35,8 @@ IMU = tuple(f"{kind}_{axis}" for kind in ("acc", "gyro") for axis in "xyz")
 _AXES = ("apgrf", "mlgrf", "vgrf")
 """A bundle's names of the wire's axes, bit 0 first."""
 _UNLOADED_PERCENT, _REMEMBERED_S, _STEPS, _LEAST_STEPS = 2.0, 30.0, 25, 3
-_TOLD = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLOPE}
+SCALARS = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLOPE}
+"""What SET tells, by the names of the scalars that models take."""
 
 
 class StanceMaker:
@@ -83,7 +84,7 @@ def check_inputs(folder: Path, columns: Sequence[Column], axes: Sequence[str], *
                 f"{folder}: takes '{column.name}' in {column.unit}; an insole has cell_01 to cell_16 in counts or"
                 " relative, acc in m/s^2 and gyro in rad/s"
             )
-    unknown = [c.name for c in columns if c.role == "static" and c.name not in (*_TOLD, "contact_s")]
+    unknown = [c.name for c in columns if c.role == "static" and c.name not in (*SCALARS, "contact_s")]
     if unknown or not set(axes) <= set(_AXES):
         raise BadInputError(f"{folder}: takes {unknown or list(axes)}, which an insole does not know")
 
@@ -214,7 +215,7 @@ class StanceCutter:
         return [self._picked[k] for k in self._cells]
 
     def _static(self, name: str, contact_s: float) -> float:
-        return contact_s if name == "contact_s" else self._told.get(_TOLD[name], math.nan)
+        return contact_s if name == "contact_s" else self._told.get(SCALARS[name], math.nan)
 
 
 class DeviceModel(StanceCutter):

@@ -29,6 +29,13 @@ REASONS = (TOO_SHORT, TOO_LONG, GAP, BORDER, PARTIAL, TWO_FEET, FAINT)
 _GREATER_PERCENT, _FAINT_SHARE = 90.0, 0.4
 
 
+def peak_loads(load: Floats, time_s: Floats, ic_s: Floats, to_s: Floats) -> Floats:
+    """Return the greatest known load in each contact, shape (contacts,); -inf where none is known."""
+    first, last = np.searchsorted(time_s, ic_s), np.searchsorted(time_s, to_s)
+    peaks = [np.nanmax(load[a : max(b, a + 1)], initial=-np.inf) for a, b in zip(first, last)]
+    return np.asarray(peaks, dtype=np.float64)
+
+
 def faint(peaks: Floats) -> NDArray[np.bool_]:
     """Return which contacts of a foot bear far less than its steps do, of their peaks above the unloaded level.
 

@@ -17,7 +17,7 @@ from ..signals.contacts import Contacts, load_contacts
 from ..signals.impacts import impacts
 from ..signals.landmarks import landmark_contacts
 from .causal import as_counts, causal_settings, contact_times, contacts_causal
-from .contacts import FAINT, ContactRule, ContactTimes, Rejection, counted, faint, rule_of
+from .contacts import FAINT, ContactRule, ContactTimes, Rejection, counted, faint, peak_loads, rule_of
 from .plate_hits import PlateContact, PlateForce, plate_contacts
 
 Floats = NDArray[np.float64]
@@ -181,9 +181,7 @@ def _without_faint(found: ContactTimes, time: Floats, load: Floats) -> ContactTi
     """Turn down contacts that bear far less than the foot's steps."""
     if found.ic_s.size == 0:
         return found
-    bounds = np.searchsorted(time, np.stack([found.ic_s, found.to_s]))
-    peaks = np.asarray([np.nanmax(load[a : max(b, a + 1)], initial=-np.inf) for a, b in bounds.T])
-    above = peaks - np.nanpercentile(load, _UNLOADED_PERCENT)
+    above = peak_loads(load, time, found.ic_s, found.to_s) - np.nanpercentile(load, _UNLOADED_PERCENT)
     kept = ~faint(above)
     turned = [Rejection(float(a), float(b), FAINT) for a, b in zip(found.ic_s[~kept], found.to_s[~kept])]
     rejections = tuple(sorted((*found.rejections, *turned), key=lambda r: r.start_s))

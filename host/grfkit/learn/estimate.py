@@ -346,8 +346,7 @@ def _cutting(spec: ModelSpec, wanted: EstimateRequest, streams: Mapping[str, xr.
 
 def _cut_request(spec: ModelSpec, cut: str) -> CutRequest:
     """Return how windows are cut: as the recipe of the model says, where it holds one."""
-    recipe = spec.provenance.configuration.get("recipe")
-    told = recipe.get("cut", {}) if isinstance(recipe, dict) else {}
+    told = spec.cut_told
     source = cut if cut in SOURCES else "insole_causal"
     return CutRequest(
         points=spec.points,

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..errors import BadInputError, GrfError
+from ..sync.scheduler import connected
 from .ledger import Ledger, fingerprint_of, plain
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -224,12 +225,7 @@ def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> _Answ
 def _on_dask(function: Callable[..., Any], todo: _Todo, cluster: Any) -> Iterator[tuple[int, _Answer]]:
     distributed = importlib.import_module("distributed")
     own = not isinstance(cluster, distributed.Client)
-    try:
-        if own:  # asked first by a client nobody sees: one that fails as the default stays it, for xarray too
-            distributed.Client(cluster, timeout=10, set_as_default=False).close()
-        client = distributed.Client(cluster, timeout=10) if own else cluster
-    except (OSError, TimeoutError, ValueError) as error:
-        raise BadInputError(f"no dask scheduler answers at {cluster} ({error})") from error
+    client = connected(cluster) if own else cluster
     try:
         futures = {client.submit(_called, function, dict(a), pure=False): i for i, a in todo}
         for future in distributed.as_completed(list(futures)):

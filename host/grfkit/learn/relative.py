@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
+from ..gait.contacts import peak_loads
 from ..gait.stances import stances
 from ..records import Trial
 
@@ -88,9 +89,9 @@ def _median_peak(load: Floats, time: Floats, steps: list[tuple[float, float]], n
             f"insole '{name}' shows {len(steps)} steps; expected {LEAST_STEPS} or more to set its cells against its"
             " own steps (cells = 'relative'); take a longer recording, or cells in newtons as recorded"
         )
-    spans = [np.searchsorted(time, span) for span in steps]
-    peaks = [float(load[a : max(b, a + 1)].max()) for a, b in spans if a < load.size]
-    middle = float(np.median(peaks)) if peaks else 0.0
+    peaks = peak_loads(load, time, *np.asarray(steps).T)
+    peaks = peaks[np.isfinite(peaks)]
+    middle = float(np.median(peaks)) if peaks.size else 0.0
     if not middle > 0:
         raise BadInputError(f"insole '{name}' shows no load in its steps; are its cells connected?")
     return middle

@@ -59,6 +59,12 @@ class ModelSpec(BaseModel):
     provenance: Provenance = Field(default_factory=Provenance)
     weights_sha256: str = ""
 
+    @property
+    def cut_told(self) -> dict[str, Any]:
+        """Return how windows were cut, as far as the model's recipe says."""
+        recipe = self.provenance.configuration.get("recipe")
+        return dict(recipe.get("cut", {})) if isinstance(recipe, dict) else {}
+
 
 class Estimator(Protocol):
     """What answers windows: a trained model, or a bundle of one.

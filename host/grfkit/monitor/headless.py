@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..device.interrupted import interrupted
 from ..device.link import Link
 from ..device.profile import Key
 from ..device.replay import ReplayLink, devices_in, moments_in
@@ -216,7 +216,7 @@ async def headless(request: MonitorRequest, shown: Sequence[Shown] = ()) -> dict
     """
     async with monitored(request) as hub:
         await hub.ready()
-        with _interrupted() as enough:
+        with interrupted() as enough:
             waiting = [asyncio.ensure_future(one(hub)) for one in shown]
             waiting += [asyncio.ensure_future(one) for one in (enough.wait(), hub.over())]
             done, left = await asyncio.wait(waiting, timeout=request.seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -227,25 +227,6 @@ async def headless(request: MonitorRequest, shown: Sequence[Shown] = ()) -> dict
             for task in done:
                 task.result()
     return summary(hub)
-
-
-class _interrupted:
-    """SIGINT and SIGTERM set an event in place of ending the program."""
-
-    def __enter__(self) -> asyncio.Event:
-        enough = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._signals: list[signal.Signals] = []
-        if sys.platform != "win32":
-            for one in (signal.SIGINT, signal.SIGTERM):
-                with suppress(RuntimeError, ValueError):
-                    self._loop.add_signal_handler(one, enough.set)
-                    self._signals.append(one)
-        return enough
-
-    def __exit__(self, *_: object) -> None:
-        for one in self._signals:
-            self._loop.remove_signal_handler(one)
 
 
 def summary(hub: Hub) -> dict[str, Any]:

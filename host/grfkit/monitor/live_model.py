@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from ..device.profile import Info, Key
 from ..device.virtual_source import Source
-from ..device.virtual_stance import Cut, StanceCutter, StanceMaker, check_inputs
+from ..device.virtual_stance import SCALARS, Cut, StanceCutter, StanceMaker, check_inputs
 from ..errors import BadInputError
 from ..runtime.bundle import is_bundle
 from ..runtime.manifest import Column
 
 if TYPE_CHECKING:
-    from ..learn.spec import Estimator, ModelSpec
+    from ..learn.spec import Estimator
 
 __all__ = ["BundleOnHost", "HostModel", "TrainedOnHost", "half_widths", "open_host_model"]
 
@@ -126,7 +126,7 @@ class TrainedOnHost:
             rate_hz,
             told,
             relative="relative" in spec.scaler.units,
-            imu_lowpass_hz=float(_cut(spec).get("imu_lowpass_hz", 0.0)),
+            imu_lowpass_hz=float(spec.cut_told.get("imu_lowpass_hz", 0.0)),
         )
 
     def answer(self, cut: Cut, side: str, told: Mapping[Key, float]) -> dict[str, Floats]:
@@ -136,7 +136,6 @@ class TrainedOnHost:
 
         spec = self.model.spec
         scaler = spec.scaler
-        keys = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLOPE}
         data = make_stance_set(
             cut.window[None],
             np.full((1, spec.points, len(scaler.axes)), np.nan),
@@ -145,7 +144,7 @@ class TrainedOnHost:
             units=scaler.units,
             axes=scaler.axes,
             labels={"participant": [NOT_STATED], "trial": ["live"], "side": [side]},
-            scalars={n: [told.get(k, math.nan)] for n, k in keys.items()} | {"contact_s": [cut.contact_s]},
+            scalars={n: [told.get(k, math.nan)] for n, k in SCALARS.items()} | {"contact_s": [cut.contact_s]},
             window=spec.window,
             cut=spec.cut,
             source="live",
@@ -221,8 +220,3 @@ def _column(role: Any, name: str, unit: str, turned: bool) -> Column:
         role=role, name=name, unit=unit, centre=0.0, size=1.0, unit_per_count=1.0, turned_on_left=turned,
         offset=0, multiplier=0, shift=1, zero=0,
     )  # fmt: skip
-
-
-def _cut(spec: ModelSpec) -> dict[str, Any]:
-    recipe = spec.provenance.configuration.get("recipe")
-    return dict(recipe.get("cut", {})) if isinstance(recipe, dict) else {}

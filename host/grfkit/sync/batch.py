@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..errors import BadInputError, GrfError
 from ..provenance import describe_input, require_regular, written_whole
 from .job import SyncRequest
+from .scheduler import connected
 
 _COLUMNS = {
     "trial": "trial",
@@ -288,15 +289,8 @@ def _locally(
 
 
 def _on_dask(rows: Sequence[Row], worker: Callable[[Row], dict[str, Any]], scheduler: str) -> Iterator[dict[str, Any]]:
-    from distributed import Client
     from distributed import as_completed as as_they_come
 
-    try:
-        # asked first by a client nobody sees: one that fails as the default stays it, and xarray writes files by it
-        Client(scheduler, timeout=10, set_as_default=False).close()
-        client = Client(scheduler, timeout=10)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise BadInputError(f"no dask scheduler answers at {scheduler} ({error})") from error
-    with client:
+    with connected(scheduler) as client:
         for future in as_they_come(client.map(worker, list(rows), pure=False)):
             yield future.result()

@@ -1,0 +1,26 @@
+"""SIGINT and SIGTERM as an event, so that a program that streams ends by itself and closes what it opened."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+
+@contextmanager
+def interrupted() -> Iterator[asyncio.Event]:
+    """Give an event that the signals set in place of ending the program; where no handler can be set, they end it."""
+    enough, loop = asyncio.Event(), asyncio.get_running_loop()
+    handled: list[signal.Signals] = []
+    if sys.platform != "win32":
+        for one in (signal.SIGINT, signal.SIGTERM):
+            with suppress(RuntimeError, ValueError):
+                loop.add_signal_handler(one, enough.set)
+                handled.append(one)
+    try:
+        yield enough
+    finally:
+        for one in handled:
+            loop.remove_signal_handler(one)
