@@ -25,15 +25,17 @@ def export(
         list[Path] | None,
         typer.Option(
             "--calibrate",
-            help="Trials or sets of training participants for the ranges of 8 bits; else the model's own.",
+            metavar="<path>",
+            help="Trials or sets of training participants for the ranges of 8 bits; else the model's own; repeatable.",
         ),
     ] = None,
     held_out: Annotated[
         list[Path] | None,
         typer.Option(
             "--held-out",
-            help="Trials or sets of people the model has not seen: parity is measured on them. Without any it is"
-            " measured on training people, and manifest and card say so.",
+            metavar="<path>",
+            help="Trials or sets of people the model has not seen, repeatable: parity is measured on them. Without any it"
+            " is measured on training people, and manifest and card say so.",
         ),
     ] = None,
     boards: Annotated[

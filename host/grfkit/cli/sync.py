@@ -16,7 +16,8 @@ _Reference = Annotated[
     Path | None, typer.Option("--reference", help="Needed: force plates or treadmill (C3D, MOT, text).")
 ]
 _Wearables = Annotated[
-    list[Path] | None, typer.Option("--wearable", help="Needed: insole, IMU or landmarks; repeatable.")
+    list[Path] | None,
+    typer.Option("--wearable", metavar="<path>", help="Needed: insole, IMU or landmarks; repeatable."),
 ]
 _Surface = Annotated[str | None, typer.Option("--surface", help="Needed: treadmill, or overground (separate plates).")]
 _Mass = Annotated[float | None, typer.Option("--mass-kg", help="Body mass; checked against the force.")]
@@ -55,7 +56,11 @@ def sync(
     ] = False,
     correct: Annotated[
         list[str] | None,
-        typer.Option("--correct", help="Doctor's findings to correct besides the unambiguous: zero, sign, drift."),
+        typer.Option(
+            "--correct",
+            metavar="<str>",
+            help="Doctor's findings to correct besides the unambiguous: zero, sign, drift.",
+        ),
     ] = None,
     column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
