@@ -34,8 +34,8 @@ def export(
         typer.Option(
             "--held-out",
             metavar="<path>",
-            help="Trials or sets of people the model has not seen, repeatable: parity is measured on them. Without any it"
-            " is measured on training people, and manifest and card say so.",
+            help="Trials or sets of people the model has not seen, repeatable: parity is measured on them. Without any"
+            " it is measured on training people, and manifest and card say so.",
         ),
     ] = None,
     boards: Annotated[
