@@ -130,6 +130,7 @@ def _stances_c(library, settings, stance, rows, loads, missing):
     count = library.probe_stance(
         pointer(_numbers(settings)),
         pointer(numbers),
+        pointer(np.zeros(4, dtype=np.int32)),
         pointer(np.ascontiguousarray(rows)),
         pointer(loads.astype(np.int32)),
         pointer(missing.astype(np.uint8)),
@@ -138,7 +139,7 @@ def _stances_c(library, settings, stance, rows, loads, missing):
         pointer(windows),
         ctypes.c_uint32(room),
     )
-    return [(answers[k, :4].tolist(), windows[k]) for k in range(count)]
+    return [(answers[k].tolist(), windows[k]) for k in range(count)]
 
 
 def _stances_python(settings, stance, rows, loads, missing):
@@ -176,7 +177,7 @@ def test_stances_are_the_twins(library, seed, smooth, capacity, points, most_mis
     for (numbers, window), one in zip(found, due):
         assert numbers[0] == one.result
         if one.result in (fixed.READY, fixed.SHORT, fixed.MISSED):
-            assert numbers[1:] == [one.contact_q8, one.first_sample, one.missed]
+            assert numbers[1:] == [one.contact_q8, one.first_sample, one.missed, one.age_q8]
         if one.window is not None:
             np.testing.assert_array_equal(window, one.window)
 
@@ -217,6 +218,7 @@ def test_settings_that_cannot_be_are_refused_by_both(library):
         status = library.probe_stance(
             pointer(_numbers(QUICK)),
             pointer(raw),
+            pointer(np.zeros(4, dtype=np.int32)),
             pointer(rows),
             pointer(loads.astype(np.int32)),
             pointer(missing.astype(np.uint8)),

@@ -7,6 +7,7 @@
 #define GRF_STANCE_H
 
 #include "grf_detect.h"
+#include "grf_lowpass.h"
 
 typedef enum {
     GRF_STANCE_NONE = 0,      /* no stance ended with this event */
@@ -40,6 +41,7 @@ typedef struct {
 typedef struct {
     uint32_t contact_q8;   /* contact time, samples in 1/256 */
     uint32_t first_sample; /* at or before initial contact */
+    uint32_t age_q8;       /* from initial contact to the end of the newest sample, samples in 1/256 */
     uint16_t missed;       /* repeated samples within the stance */
 } grf_stance_info_t;
 
@@ -52,5 +54,11 @@ void grf_stance_push(const grf_stance_settings_t *settings, grf_stance_t *stance
 /* What an event means; `window` takes points x channels counts when a stance is ready. */
 grf_stance_result_t grf_stance_take(const grf_stance_settings_t *settings, grf_stance_t *stance,
                                     const grf_event_t *event, int16_t *window, grf_stance_info_t *info);
+
+/* Writes the low-passed channels of a window that was ready just now again, from all samples that are held; `work`
+ * takes GRF_LOWPASS_WORDS(capacity, pad). */
+void grf_stance_lowpass(const grf_stance_settings_t *settings, const grf_stance_t *stance,
+                        const grf_stance_info_t *info, const grf_lowpass_settings_t *lowpass, int32_t *work,
+                        int16_t *window);
 
 #endif

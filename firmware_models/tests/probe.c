@@ -5,6 +5,7 @@
 
 #include "grf_detect.h"
 #include "grf_input.h"
+#include "grf_levels.h"
 #include "grf_math.h"
 #include "grf_packet.h"
 #include "grf_stance.h"
@@ -69,20 +70,25 @@ int32_t probe_detect(const int32_t *settings, const int32_t *samples, uint32_t c
 }
 
 static uint32_t take(const grf_stance_settings_t *set, grf_stance_t *stance, const grf_event_t *event,
-                     uint32_t *answer, int16_t *window)
+                     const grf_lowpass_settings_t *lowpass, int32_t *work, uint32_t *answer, int16_t *window)
 {
-    grf_stance_info_t info = {0, 0, 0};
+    grf_stance_info_t info = {0, 0, 0, 0};
     answer[0] = (uint32_t)grf_stance_take(set, stance, event, window, &info);
+    if (answer[0] == GRF_STANCE_READY && lowpass->channels != 0) {
+        grf_stance_lowpass(set, stance, &info, lowpass, work, window);
+    }
     answer[1] = info.contact_q8;
     answer[2] = info.first_sample;
     answer[3] = info.missed;
-    answer[4] = 0;
+    answer[4] = info.age_q8;
     return 1;
 }
 
-int32_t probe_stance(const int32_t *settings, const int32_t *s, const int16_t *rows, const int32_t *loads,
-                     const uint8_t *missing, uint32_t count, uint32_t *answers, int16_t *windows, uint32_t room)
+int32_t probe_stance(const int32_t *settings, const int32_t *s, const int32_t *filter, const int16_t *rows,
+                     const int32_t *loads, const uint8_t *missing, uint32_t count, uint32_t *answers,
+                     int16_t *windows, uint32_t room)
 {
+    grf_lowpass_settings_t lowpass = {filter[0], filter[1], (uint16_t)filter[2], (uint32_t)filter[3]};
     grf_detect_settings_t one = detector(settings);
     grf_stance_settings_t set = {(uint16_t)s[0], (uint16_t)s[1], (uint16_t)s[2], (uint16_t)s[3],
                                  (uint16_t)s[4], (uint16_t)s[5], (uint8_t)s[6]};
@@ -91,18 +97,79 @@ int32_t probe_stance(const int32_t *settings, const int32_t *s, const int16_t *r
     grf_event_t event;
     uint32_t found = 0, size = (uint32_t)set.points * set.channels;
     int16_t *ring = (int16_t *)malloc(GRF_STANCE_RING_BYTES(set.channels, set.capacity) + 1u);
+    int32_t *work = (int32_t *)malloc(4u * GRF_LOWPASS_WORDS(set.capacity, lowpass.pad) + 1u);
     grf_detect_start(&detect);
     if (!grf_stance_start(&set, &stance, ring)) {
         free(ring);
+        free(work);
         return -1;
     }
     for (uint32_t k = 0; k < count && found < room; ++k) {
         grf_stance_push(&set, &stance, missing[k] ? 0 : rows + k * set.channels);
         if (grf_detect_push(&one, &detect, missing[k] ? GRF_MISSING : loads[k], &event) > 0) {
-            found += take(&set, &stance, &event, answers + 5u * found, windows + found * size);
+            found += take(&set, &stance, &event, &lowpass, work, answers + 5u * found, windows + found * size);
         }
     }
     free(ring);
+    free(work);
+    return (int32_t)found;
+}
+
+void probe_lowpass(const int32_t *filter, int32_t *samples, uint32_t count)
+{
+    grf_lowpass_settings_t lowpass = {filter[0], filter[1], (uint16_t)filter[2], (uint32_t)filter[3]};
+    int32_t *work = (int32_t *)malloc(4u * GRF_LOWPASS_WORDS(count, lowpass.pad) + 1u);
+    memcpy(work, samples, 4u * count);
+    grf_lowpass(&lowpass, work, count);
+    memcpy(samples, work, 4u * count);
+    free(work);
+}
+
+static void levels_of(const int32_t *s, grf_levels_settings_t *to)
+{
+    grf_levels_settings_t one = {(uint8_t)s[0], (uint8_t)s[1], (uint8_t)s[2], (uint8_t)s[3],
+                                 (uint8_t)s[4], (uint8_t)s[5], (uint8_t)s[6], (uint8_t)s[7],
+                                 (uint16_t)s[8], (uint16_t)s[9], (uint16_t)s[10]};
+    *to = one;
+}
+
+/* What is known after an event: whether it ended a step, whether the levels are known, their integers, and what a few
+ * counts become in each cell. */
+static void levels_answer(const grf_levels_settings_t *set, const grf_levels_t *levels, int stepped, int64_t *to)
+{
+    grf_relative_t relative = {levels->level_q8, 0, 1};
+    int known = grf_levels_relative(set, levels, &relative);
+    to[0] = stepped;
+    to[1] = known;
+    to[2] = known ? relative.multiplier : 0;
+    to[3] = known ? relative.shift : 0;
+    for (uint32_t c = 0; c < set->cells; ++c) {
+        to[4u + c] = levels->level_q8[c];
+        to[20u + c] = known ? grf_relative(&relative, c, (int32_t)(c * 2000u)) : 0;
+    }
+}
+
+int32_t probe_levels(const int32_t *settings, const uint16_t *cells, const uint8_t *events, uint32_t count,
+                     int64_t *answers)
+{
+    grf_levels_settings_t set;
+    grf_levels_t levels;
+    uint32_t found = 0;
+    levels_of(settings, &set);
+    uint16_t *lowest = (uint16_t *)malloc(2u * GRF_LEVELS_NUMBERS(set.cells, set.blocks, set.lowest) + 1u);
+    if (!grf_levels_start(&set, &levels, lowest)) {
+        free(lowest);
+        return -1;
+    }
+    for (uint32_t k = 0; k < count; ++k) {
+        grf_levels_push(&set, &levels, cells + (size_t)k * set.cells);
+        if (events[k] != 0) {
+            grf_event_t event = {(uint8_t)(events[k] & 3u), 0, k, k};
+            int stepped = grf_levels_event(&set, &levels, &event, (grf_stance_result_t)(events[k] >> 2 & 7u));
+            levels_answer(&set, &levels, stepped, answers + 36u * found++);
+        }
+    }
+    free(lowest);
     return (int32_t)found;
 }
 

@@ -15,10 +15,21 @@ void probe_rescale(const int32_t *x, int32_t *y, uint32_t count, int32_t multipl
 int32_t probe_detect(const int32_t *settings, const int32_t *samples, uint32_t count, uint32_t *events,
                      uint32_t room);
 
-/* stance: seven settings in the order of grf_stance_settings_t. Each event answers five numbers (result, contact_q8,
- * first_sample, missed, 0) and a window. Rows with missing[k] != 0 were missed, as were their loads. */
-int32_t probe_stance(const int32_t *settings, const int32_t *stance, const int16_t *rows, const int32_t *loads,
-                     const uint8_t *missing, uint32_t count, uint32_t *answers, int16_t *windows, uint32_t room);
+/* stance: seven settings in the order of grf_stance_settings_t; filter: four of grf_lowpass_settings_t, channels 0 for
+ * none. Each event answers five numbers (result, contact_q8, first_sample, missed, age_q8) and a window. Rows with
+ * missing[k] != 0 were missed, as were their loads. */
+int32_t probe_stance(const int32_t *settings, const int32_t *stance, const int32_t *filter, const int16_t *rows,
+                     const int32_t *loads, const uint8_t *missing, uint32_t count, uint32_t *answers,
+                     int16_t *windows, uint32_t room);
+
+/* Samples in 1/4096 counts, in place. */
+void probe_lowpass(const int32_t *filter, int32_t *samples, uint32_t count);
+
+/* settings: eleven in the order of grf_levels_settings_t; cells: count x settings->cells; events: 0 or kind + 4 result
+ * after each row. Each event answers 36 numbers: step, known, multiplier, shift, 16 levels, 16 relative counts. -1 for
+ * settings that cannot be. */
+int32_t probe_levels(const int32_t *settings, const uint16_t *cells, const uint8_t *events, uint32_t count,
+                     int64_t *answers);
 
 /* channels: offset, multiplier, shift, zero each. */
 void probe_input(const int32_t *channels, uint32_t count, const int16_t *raw, uint32_t rows, int8_t *to);

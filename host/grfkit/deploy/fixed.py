@@ -1,6 +1,7 @@
 """What a device does to its samples in integers, in Python: counts to int8, stances cut out and resampled.
 
-The twin of grf_input.c and grf_stance.c in firmware_models/runtime, number for number.
+The twin of grf_input.c and grf_stance.c in firmware_models/runtime, number for number; levels of cells and the low-pass
+have their own modules.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from ..gait.causal import IC, TO, Event
+from .lowpass import FRACTION, LowpassSettings, low_passed
 
 Rows = NDArray[np.int16]
 NONE, READY, SHORT, LONG, MISSED, LOST = range(6)
@@ -89,20 +91,31 @@ class StanceSettings:
 
 @dataclass(frozen=True)
 class Stance:
-    """What an event meant, and the window (points, channels) and facts of a stance that was long enough to tell."""
+    """What an event meant, and the window (points, channels) and facts of a stance that was long enough to tell.
+
+    ``contact_q8``: its length; ``age_q8``: from initial contact to the end of the newest sample, both in 1/256 samples.
+    """
 
     result: int
     contact_q8: int = 0
     first_sample: int = 0
     missed: int = 0
+    age_q8: int = 0
     window: Rows | None = None
 
 
 class StanceBuffer:
-    """The last samples of all channels; ``take`` cuts a stance out at its toe-off."""
+    """The last samples of all channels; ``take`` cuts a stance out at its toe-off.
 
-    def __init__(self, settings: StanceSettings) -> None:
+    Parameters
+    ----------
+    lowpass
+        Of the channels that go through one before they are cut out; None: none does.
+    """
+
+    def __init__(self, settings: StanceSettings, lowpass: LowpassSettings | None = None) -> None:
         self.settings = settings
+        self._lowpass = lowpass
         self._rows: list[Rows] = []
         self._gone: list[bool] = []
         self._dropped = 0
@@ -139,7 +152,7 @@ class StanceBuffer:
             return Stance(LONG)
         first, last = start // 256, -(-stop // 256)
         missed = sum(self._gone[first : last + 1])
-        facts = (stop - start, first + self._dropped, missed)
+        facts = (stop - start, first + self._dropped, missed, len(self._rows) * 256 - start)
         if stop - start < one.shortest * 256:
             return Stance(SHORT, *facts)
         if missed > one.most_missed:
@@ -147,11 +160,19 @@ class StanceBuffer:
         return Stance(READY, *facts, window=self._window(start, stop))
 
     def _window(self, start: int, stop: int) -> Rows:
-        steps = self.settings.points - 1
-        window = np.empty((self.settings.points, self.settings.channels), dtype=np.int16)
-        for k in range(steps + 1):
-            place = start * 256 + ((stop - start) * 256 * k + steps // 2) // steps
-            whole, share = place >> 16, place & 0xFFFF
-            a, b = self._rows[whole].astype(np.int64), self._rows[min(whole + 1, len(self._rows) - 1)].astype(np.int64)
-            window[k] = a + (((b - a) * share + 0x8000) >> 16)
+        held = np.stack(self._rows)
+        window = self._resampled(held.astype(np.int64), start, stop, 0)
+        if self._lowpass is not None and self._lowpass.picked:
+            picked = [k for k in self._lowpass.picked if k < self.settings.channels]
+            window[:, picked] = self._resampled(low_passed(held[:, picked], self._lowpass), start, stop, FRACTION)
         return window
+
+    def _resampled(self, rows: NDArray[np.int64], start: int, stop: int, fraction: int) -> Rows:
+        """Return the window of rows in 1/2^fraction counts, linear between two, rounded half up."""
+        steps = self.settings.points - 1
+        k = np.arange(steps + 1, dtype=np.int64)
+        place = start * 256 + ((stop - start) * 256 * k + steps // 2) // steps
+        whole, share = place >> 16, (place & 0xFFFF)[:, None]
+        a, b = rows[whole], rows[np.minimum(whole + 1, len(rows) - 1)]
+        value = (a * 65536 + (b - a) * share + (1 << (15 + fraction))) >> (16 + fraction)
+        return np.asarray(np.clip(value, -32768, 32767), dtype=np.int16)
