@@ -52,6 +52,8 @@ async def _live(path: Path) -> Lived:
             await until(lambda: hub.stations[0].reconnects == 1)
             answers["target"] = await ask(hub, "target", feature="contact_s", low=0.3, side="left")
             await until(lambda: {s.device for s in told.stances if s.number >= 2} == {0, 1})
+            await until(lambda: hub.snapshot().asymmetry_percent["peak"] is not None)
+            await asyncio.sleep(0.6)
             answers["note"] = await ask(hub, "note", text="a note")
             answers["set"] = await ask(hub, "set", speed_m_s=3.5)
             answers["tare"] = await ask(hub, "tare", 1)
@@ -144,18 +146,22 @@ def test_stances_are_those_of_the_source_whoever_counts(lived: Lived) -> None:
             assert stance.features["peak"] == pytest.approx(16 * PEAK, rel=0.02)
             assert len(stance.axes["v"]) == 101
             assert (stance.low, stance.high) == (None, None)
-        strides = np.diff([s.start_s for s in own if s.start_s > own[1].start_s])
+        strides = np.diff([s.start_s for s in own if s.start_s > own[1].start_s and not s.missed])
         whole = strides / STRIDE_S
         assert np.abs(whole - np.rint(whole)).max(initial=0.0) * STRIDE_S < 0.02
     flights = [s.features["flight_s"] for s in lived.told.stances if "flight_s" in s.features]
     assert flights
     assert np.median(flights) == pytest.approx(
-        STRIDE_S / 2 - np.median([s.contact_s for s in lived.told.stances]), abs=0.02
+        STRIDE_S / 2 - np.median([s.contact_s for s in lived.told.stances if not s.missed]), abs=0.02
     )
-    known = [s for s in lived.told.states if s.devices and None not in [d.cadence_per_min for d in s.devices]]
-    cadence = np.max([[d.cadence_per_min for d in s.devices] for s in known], axis=0)
-    assert cadence == pytest.approx([240.0, 240.0], rel=0.35)
-    assert abs(known[-1].asymmetry_percent["peak"] or 0.0) < 2.0
+    states = [d for s in lived.told.states for d in s.devices]
+    known = [d.cadence_per_min for d in states if d.cadence_per_min is not None]
+    assert known
+    assert known == pytest.approx([240.0] * len(known), rel=0.1), "whatever was lost between, never a stride too many"
+    assert all((d.cadence_per_min is None) == bool(d.cadence_why) for d in states if d.stances)
+    asymmetry = [s.asymmetry_percent["peak"] for s in lived.told.states if s.asymmetry_percent.get("peak") is not None]
+    assert asymmetry
+    assert np.abs(asymmetry).max() < 2.0
 
 
 def test_commands_are_done_recorded_and_told(lived: Lived) -> None:
@@ -170,8 +176,10 @@ def test_commands_are_done_recorded_and_told(lived: Lived) -> None:
 
 def test_leaving_the_target_alerts_once_and_only_the_foot_it_is_about(lived: Lived) -> None:
     assert [h.device for h in lived.told.happened("alert")] == [0]
-    judged = {(s.device, s.within) for s in lived.told.stances if s.start_s > lived.told.happened("target")[0].time_s}
-    assert judged == {(0, False), (1, None)}
+    since = lived.told.happened("target")[0].time_s
+    later = [s for s in lived.told.stances if s.start_s > since]
+    assert {(s.device, s.within) for s in later if not s.missed} == {(0, False), (1, None)}
+    assert {s.within for s in later if s.missed} <= {None}, "nobody judges what is not known"
     assert lived.told.states[-1].target == {
         "feature": "contact_s", "low": 0.3, "high": None, "side": "left", "within": {"0": False, "1": None},
     }  # fmt: skip

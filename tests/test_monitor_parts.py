@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import types
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +104,17 @@ def test_the_log_compares_feet_in_one_unit_and_counts_on_after_clear() -> None:
         log.add(shown(0, k, 0.7 * k, peak=2.2))
         log.add(shown(1, k, 0.7 * k + 0.35, peak=1.8))
     assert log.asymmetry_percent(0, 1)["peak"] == pytest.approx(20.0)
-    assert log.cadence_per_min(0, 4.0) == pytest.approx(120 / 0.7)
-    assert log.cadence_per_min(0, 60.0) is None
-    assert log.flight_s(4.2, [1]) == pytest.approx(4.2 - (0.7 * 5 + 0.35 + 0.25))
-    assert log.flight_s(0.4, [1]) is None, "nobody had left the ground before"
-    assert log.flight_s(90.0, [1]) is None, "a pause is no flight"
+    log.add(replace(shown(0, 6, 4.2, peak=9.9), missed=5))
+    assert log.asymmetry_percent(0, 1)["peak"] == pytest.approx(20.0), "a stance with a gap is in no mean"
+    for k in range(7, 20):
+        log.add(shown(1, k, 0.7 * k + 0.35 + 60.0, peak=1.2))
+    assert log.asymmetry_percent(0, 1)["peak"] is None, "an hour ago is no comparison with now"
+    log.add(replace(shown(1, 20, 90.0, peak=3.0), era=1))
+    assert log.mean(1, "peak") == pytest.approx(3.0), "nothing from before the tare"
     log.clear()
     assert log.mean(0, "peak") is None
-    assert log.counts == {0: 6, 1: 6}
+    assert log.counts == {0: 7, 1: 20}
+    assert log.bridged == {0: 1, 1: 0}
     assert log.asymmetry_percent(0, 1) == {"contact_s": None, "peak": None, "loading_rate": None}
 
 

@@ -245,6 +245,8 @@ def summary(hub: Hub) -> dict[str, Any]:
                 "reconnects": device.reconnects,
                 "latency_ms": station.latency.all_ms(),
                 "stances": device.stances,
+                "stances_bridged": device.stances_bridged,
+                "stances_refused": device.stances_refused,
                 "refused": device.refused_why,
                 "estimate": device.estimate,
             }
@@ -261,7 +263,8 @@ def words(told: dict[str, Any]) -> str:
         lines.append(
             f"  {one['side']}: {one['packets']} packets ({one['packets_lost']} lost), {one['samples']} samples"
             f" ({one['samples_lost']} lost, {one['samples_lost_between']} of them between connections),"
-            f" {one['reconnects']} reconnects, {one['stances']} stances"
+            f" {one['reconnects']} reconnects, {one['stances']} stances ({one['stances_bridged']} with missing samples,"
+            f" {sum(one['stances_refused'].values())} refused)"
             + ("" if late["p50"] is None else f", latency {late['p50']:.1f} / {late['p99']:.1f} ms (p50 / p99)")
         )
     return "\n".join(lines)

@@ -33,6 +33,7 @@ __all__ = ["Hub", "HubSettings", "Replayed"]
 BATCH_S, STATE_S = 0.066, 0.5
 _SET = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLOPE}
 _LATENCY_OF_S = 60.0
+_LONGEST_FLIGHT_S, _FLIGHT_UNSURE_MS = 0.6, 10.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -298,9 +299,7 @@ class Hub:
             self._happen(Happening(moment.kind, moment.after_ns * 1e-9, moment.text, about))
 
     def _tare_now(self, device: int) -> None:
-        tare = self.feet[device].tare
-        if tare is not None:
-            tare.now()
+        self.feet[device].tared()
 
     def _problem(self, device: int, text: str) -> None:
         if self.stations[device].problem != text:
@@ -338,11 +337,10 @@ class Hub:
         side = _side(self.stations[device])
         told = features(contact)
         start_s = contact.start_s - self.origin_ns * 1e-9
-        others = [k for k, runner in enumerate(self._runner) if runner == self._runner[device] and k != device]
-        flight_s = self._log.flight_s(start_s, others)
+        flight_s = self._flight_s(device, contact.start_s)
         if flight_s is not None:
             told["flight_s"] = flight_s
-        within = self._aim.holds(side, told) if self._aim else None
+        within = self._aim.holds(side, told) if self._aim and not contact.missed else None
         low, high = interval(contact)
         stance = StanceShown(
             device=device,
@@ -358,10 +356,26 @@ class Hub:
             missed=contact.missed,
             latency_ms=self._late_ms(contact.arrival_ns),
             within=within,
+            era=self.feet[device].era,
         )
         self._log.add(stance)
         self._tell(stance)
-        self._judge(device, side, within, told)
+        if not contact.missed:
+            self._judge(device, side, within, told)
+
+    def _flight_s(self, device: int, start_s: float) -> float | None:
+        """Return how long both feet were in the air before a contact, by the cells of both.
+
+        None in walking, where a contact may be missing between, and while the clocks are too uncertain.
+        """
+        other = [k for k, runner in enumerate(self._runner) if runner == self._runner[device] and k != device]
+        unsure = [self.feet[k].uncertainty_ms for k in (device, *other)]
+        start = self.feet[device].track.start_near(start_s)
+        if len(other) != 1 or start is None or any(u is None or u > _FLIGHT_UNSURE_MS for u in unsure):
+            return None
+        since = self.feet[other[0]].track.in_air_since(start)
+        gone = math.inf if since is None else start - since
+        return gone if 0 < gone <= _LONGEST_FLIGHT_S else None
 
     def _late_ms(self, arrival_ns: int) -> float | None:
         replayed = self.settings.replayed
@@ -460,6 +474,8 @@ class Hub:
         refused = {**counts.refused, **foot.refused}
         per_s = running.rate_hz / running.samples_per_packet if running else 40.0
         last_s = foot.last_sample_s
+        cadence, why = foot.track.cadence_per_min(now_s + self.origin_ns * 1e-9), foot.track.broken
+        turned_down = {**foot.track.refused, **({"report lost": counts.stances_lost} if counts.stances_lost else {})}
         return replace(
             state,
             refused=sum(refused.values()),
@@ -470,12 +486,15 @@ class Hub:
             clock_uncertainty_ms=foot.uncertainty_ms,
             force_unit=foot.force_unit,
             estimate=foot.estimate,
-            cadence_per_min=log.cadence_per_min(device, now_s),
+            cadence_per_min=cadence,
+            cadence_why=None if cadence is not None else why or "no stride in the last 10 s",
             contact_s=log.mean(device, "contact_s"),
             peak=log.mean(device, "peak"),
             loading_rate=log.mean(device, "loading_rate"),
             stance_unit=log.unit(device),
             runner=self._runner[device],
+            stances_bridged=log.bridged.get(device, 0),
+            stances_refused=turned_down,
         )
 
     def _recording(self, now_s: float) -> dict[str, Any] | None:
@@ -581,6 +600,8 @@ class Hub:
         for name, amount in amounts.items():
             await _each(station.set(_SET[name], float(amount)) for station in self.stations)
             self._told[_SET[name]] = float(amount)
+        for foot in self.feet:
+            foot.era += 1
         self._happen(Happening("set", self.now_s, ", ".join(f"{k} {v:g}" for k, v in amounts.items())))
 
     def _live_only(self, command: Command) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +16,20 @@ from ..errors import BadInputError
 from .live_contact import Contact, of_report
 from .live_load import Load, Tare, Times
 from .live_model import HostModel
+from .live_track import Track
 from .messages import Batch
 
 __all__ = ["Asked", "Batches", "Foot"]
 
 Floats = NDArray[np.float64]
+Rows = tuple[NDArray[np.uint16], NDArray[np.int16]]
 _KEPT_S = 4.0
 _MOST_MISSING = 200
 """More missing samples than these change nothing: the contact under way is lost."""
 _MOST_IN_BATCH = 4096
 _GRF_LATE_S = 0.5
+_BRIDGED_S = 0.03
+"""So much missing is bridged by a straight line on the host: one packet at 200 Hz, not at 100 Hz."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,10 @@ class Foot:
     ----------
     told
         What SET told; read at each stance.
+    track
+        Contacts of the cells in their order, whoever answers them.
+    era
+        One more whenever what was shown before is not to be averaged with what comes: a tare, another mass.
     shown, asked
         Called with each contact that is known, and with each that a model on the host has to answer.
     refused
@@ -106,11 +114,14 @@ class Foot:
         self.uncertainty_ms: float | None = None
         self.last_sample_s: float | None = None
         self.tare: Tare | None = None
+        self.track, self.era = Track(), 0
         self._info: Info | None = None
         self._times: Times | None = None
         self._load: Load | None = None
         self._cutter: StanceCutter | None = None
-        self._cutter_first = 0
+        self._cells_shown = False
+        self._before: Samples | None = None
+        self._epoch = 0
         self._grf: deque[tuple[float, float]] = deque(maxlen=2000)
         self._waiting: deque[tuple[Floats, Floats, bool]] = deque()
         self._pending_gap = self._sends = False
@@ -129,8 +140,11 @@ class Foot:
         rate = running.rate_hz
         self.tare = self.tare or Tare(rate, session.info.adc_bits)
         self._times = Times(round(_KEPT_S * rate), running.period_us * 1e-6)
-        self._load = self._cutter = None
-        self._pending_gap = bool(gap)
+        if self._load is not None:
+            self._load.forget("the insole was started anew")
+        self._load, self._cutter, self._before = Load(rate, self._times, self.track), None, None
+        self._pending_gap, self._epoch = bool(gap), 0
+        self._cells_shown = False
         host, told = self._host, self._info.model_id
         if self.by_device:
             self.estimate = f"device {told:08x}"
@@ -140,16 +154,24 @@ class Foot:
                 f"the insole runs model {told:08x}, the bundle '{host.name}' is {host.model_id:08x}: its stances are"
                 " refused and the host answers; put one bundle on both"
             )
+        self._cells_shown = host is None
         if host is None:
-            self._load = Load(rate, self._times)
+            self.estimate = None
             return
         self.estimate = host.name
         try:
             self._cutter = host.cutter(self._info, rate, self._told)
         except BadInputError as error:
-            self.estimate = None
+            self.estimate, self._cells_shown = None, True
             self._refused(f"{error}; contacts are of the cells alone")
-            self._load = Load(rate, self._times)
+
+    def tared(self) -> None:
+        """Take the last quiet samples as unloaded."""
+        self.era += 1
+        if self.tare is not None:
+            self.tare.now()
+        if self._load is not None:
+            self._load.forget("the insole was tared")
 
     def took(self, placed: Placed, arrival_ns: int) -> None:
         """Take what a packet held."""
@@ -175,29 +197,53 @@ class Foot:
         self._shown(of_report(item.report, float(placed.host_s[0]), arrival_ns, half))
 
     def _samples(self, item: Samples, placed: Placed, arrival_ns: int) -> None:
-        times, tare = self._times, self.tare
-        if times is None or tare is None:
+        times, tare, load = self._times, self.tare, self._load
+        if times is None or tare is None or load is None:
             return
+        if item.epoch != self._epoch:
+            self._epoch, self._before = item.epoch, None
+            load.forget("the insole's clock jumped")
         missing = min(item.missing, _MOST_MISSING) if times.count else 0
+        line = self._line(missing, item)
         if missing:
             times.miss(missing)
         times.push(placed.host_s)
         tare.push(item.cells)
         self.last_sample_s = float(placed.host_s[-1])
-        if self._cutter is not None:
-            if missing:
+        if line is not None:
+            self._judge(line, arrival_ns, bridged=True)
+        elif missing:
+            load.miss(missing)
+            if self._cutter is not None:
                 self._cutter.miss(missing)
-            for cut in self._cutter.cuts(item.cells, item.imu):
-                self._asked(Asked(cut, times.at(cut.start), arrival_ns))
-        elif self._load is not None:
-            if missing:
-                self._load.miss(missing)
-            for contact in self._load.push(item.cells, tare.level, arrival_ns):
-                self._shown(contact)
+        self._judge((item.cells, item.imu), arrival_ns)
+        self._before = item
         gap = self._pending_gap or item.missing > 0
         self._pending_gap = False
         self._waiting.append((placed.host_s, (item.cells - tare.level).T, gap))
         self._release()
+
+    def _line(self, missing: int, item: Samples) -> Rows | None:
+        """Return a straight line over a short gap; None where there is no gap, or one too long."""
+        before, running = self._before, self._times
+        if not missing or before is None or running is None or missing * running.period_s > _BRIDGED_S:
+            return None
+        share = np.arange(1, missing + 1)[:, None] / (missing + 1)
+        ends = [(one.cells, one.imu) for one in (before, item)]
+        cells, imu = (a[-1] + share * (b[0].astype(np.float64) - a[-1]) for a, b in zip(*ends))
+        return np.rint(cells).astype(np.uint16), np.rint(imu).astype(np.int16)
+
+    def _judge(self, rows: Rows, arrival_ns: int, *, bridged: bool = False) -> None:
+        """Find contacts, and have them answered."""
+        load, times = self._load, self._times
+        if load is None or times is None:
+            return
+        contacts = load.push(rows[0], self.tare.level if self.tare else np.zeros(0), arrival_ns, bridged=bridged)
+        for contact in contacts if self._cells_shown else ():
+            self._shown(contact)
+        for cut in self._cutter.cuts(*rows) if self._cutter is not None else ():
+            missed = cut.missed + load.bridged(cut.start, cut.start + cut.contact_s / times.period_s)
+            self._asked(Asked(replace(cut, missed=missed), times.at(cut.start), arrival_ns))
 
     def _release(self) -> None:
         """Put samples into the batch: at once, or with the insole's own force once that has come for them."""

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..gait.causal import IC, MISSING, TO, CausalContacts, Event, causal_settings
+from ..gait.contacts import faint
 from ..wire import CELLS
 from .live_contact import Contact
+from .live_track import Track
 
 __all__ = ["Load", "Tare", "Times"]
 
@@ -18,7 +20,7 @@ Counts = NDArray[np.uint16]
 TARE_SAMPLES = 100
 _UNLOADED_PERCENT, _REMEMBERED_S, _EVERY = 2.0, 30.0, 4
 _QUIET_SHARE = 0.005
-_SHORTEST_S, _LONGEST_S, _MOST_MISSED_S = 0.08, 2.0, 0.02
+_SHORTEST_S, _LONGEST_S, _STEPS = 0.08, 2.0, 25
 
 
 class Tare:
@@ -62,7 +64,7 @@ class Times:
 
     def __init__(self, keep: int, period_s: float) -> None:
         self._held = np.full(keep, np.nan)
-        self._period_s = period_s
+        self.period_s = period_s
         self.count = 0
 
     def push(self, host_s: Floats) -> None:
@@ -74,7 +76,7 @@ class Times:
     def miss(self, count: int) -> None:
         """Take note of missing samples."""
         last = self.at(self.count - 1.0) if self.count else np.nan
-        self.push(np.asarray(last + self._period_s * np.arange(1, count + 1), dtype=np.float64))
+        self.push(np.asarray(last + self.period_s * np.arange(1, count + 1), dtype=np.float64))
 
     def at(self, number: float) -> float:
         """Return the time at a place between samples; NaN where it is forgotten."""
@@ -82,61 +84,115 @@ class Times:
         if not self.count - len(self._held) <= low < self.count:
             return float("nan")
         begin = float(self._held[low % len(self._held)])
-        end = float(self._held[(low + 1) % len(self._held)]) if low + 1 < self.count else begin + self._period_s
+        end = float(self._held[(low + 1) % len(self._held)]) if low + 1 < self.count else begin + self.period_s
         return begin + (number - low) * (end - begin)
 
 
 class Load:
-    """The contacts that the sum of the cells shows, each with its tared sum as the curve."""
+    """The contacts that the sum of the cells shows, each with its tared sum as the curve.
 
-    def __init__(self, rate_hz: float, times: Times) -> None:
-        self._rate_hz, self._times = rate_hz, times
+    What is turned down is counted in the track: contacts too short or too long, those of which samples were lost, and
+    those that bear far less than the foot's steps (:func:`grfkit.gait.contacts.faint`; a shoe pressed in the air).
+    """
+
+    def __init__(self, rate_hz: float, times: Times, track: Track | None = None) -> None:
+        self._times, self._track = times, track or Track()
         self._detector = CausalContacts(causal_settings(rate_hz))
-        self._sums = np.full(round((_LONGEST_S + 0.5) * rate_hz), np.nan)
-        self._pushed = times.count
+        size = round((_LONGEST_S + 0.5) * rate_hz)
+        self._sums, self._lines = np.full(size, np.nan), np.zeros(size, dtype=bool)
+        self._peaks: deque[float] = deque(maxlen=_STEPS)
+        self._pushed = self._first = times.count
+        self._level = 0.0
         self._contact: Event | None = None
-        self._first = times.count
 
-    def push(self, cells: Counts, level: Floats, arrival_ns: int) -> list[Contact]:
-        """Take samples (n, 16), after their times; return the contacts that became known."""
-        raw = cells.sum(axis=1, dtype=np.int64)
-        tared = raw - level.sum()
+    def push(self, cells: Counts, level: Floats, arrival_ns: int, *, bridged: bool = False) -> list[Contact]:
+        """Take samples (n, 16), after their times; return the contacts that became known.
+
+        Parameters
+        ----------
+        level
+            Unloaded level of each cell; that of a contact's end holds for all of it.
+        bridged
+            Whether they lie on a straight line over a gap.
+        """
+        self._level = float(level.sum())
         found = []
-        for value, above in zip(raw, tared):
-            self._sums[self._pushed % len(self._sums)] = above
-            self._pushed += 1
-            contact = self._heard(self._detector.push(int(value)), arrival_ns)
+        for value in cells.sum(axis=1, dtype=np.int64).tolist():
+            contact = self._heard(self._take(value, value, bridged), arrival_ns)
             if contact is not None:
                 found.append(contact)
+        self._track.heard(self._times.at(self._pushed - 1.0))
         return found
 
     def miss(self, count: int) -> None:
-        """Take note of missing samples."""
+        """Take note of missing samples that nobody bridges."""
+        self._track.broke("samples were lost", self._times.at(self._pushed - 1.0))
         for _ in range(count):
-            self._sums[self._pushed % len(self._sums)] = np.nan
-            self._pushed += 1
-            self._heard(self._detector.push(MISSING), 0)
+            self._heard(self._take(np.nan, MISSING, True), 0)
+
+    def forget(self, why: str) -> None:
+        """Lose the contact under way, and do not compare with the steps before."""
+        self._track.broke(why, self._times.at(self._pushed - 1.0))
+        self._contact = None
+        self._peaks.clear()
+
+    def bridged(self, start: float, end: float) -> int:
+        """Return how many samples between two places are not measured."""
+        return int(self._lines[_numbers(start, end) % len(self._lines)].sum())
+
+    def _take(self, value: float, sample: int, bridged: bool) -> Event | None:
+        slot = self._pushed % len(self._sums)
+        self._sums[slot], self._lines[slot] = value, bridged
+        self._pushed += 1
+        return self._detector.push(sample)
 
     def _heard(self, event: Event | None, arrival_ns: int) -> Contact | None:
         if event is None:
             return None
         before, self._contact = self._contact, event if event[0] == IC else None
-        if event[0] != TO or before is None:
+        if event[0] == IC:
+            self._track.began(self._times.at(self._place(event)))
+        if event[0] == IC or before is None:
             return None
         start, end = self._place(before), self._place(event)
-        start_s, end_s = self._times.at(start), self._times.at(end)
-        if not _SHORTEST_S <= end_s - start_s <= _LONGEST_S:
+        end_s = self._times.at(min(end, self._pushed - 1.0))
+        if event[0] != TO:
+            self._track.refuse("samples lost", end_s)
             return None
-        at = np.linspace(start, end, 101)
-        numbers = np.arange(int(np.floor(start)), int(np.ceil(end)) + 1)
-        held = self._sums[numbers % len(self._sums)]
+        contact = self._cut(start, end, arrival_ns)
+        why = self._wrong(contact)
+        if contact is None or why is not None:
+            self._track.refuse(why or "too long", end_s)
+            return None
+        self._track.ended(contact.start_s, end_s, counted_s=start * self._times.period_s)
+        return contact
+
+    def _cut(self, start: float, end: float, arrival_ns: int) -> Contact | None:
+        """Return the contact between two places; None where it is too long to be held."""
+        contact_s = (end - start) * self._times.period_s
+        if contact_s > _LONGEST_S:
+            return None
+        numbers = _numbers(start, end)
+        held = self._sums[numbers % len(self._sums)] - self._level
         known = np.isfinite(held)
-        missed = int((~known).sum())
-        if missed > _MOST_MISSED_S * self._rate_hz:
-            return None
-        curve = np.interp(at, numbers[known], held[known])
-        return Contact(start_s, end_s - start_s, {"v": curve}, "count", "cells", missed, arrival_ns)
+        curve = np.interp(np.linspace(start, end, 101), numbers[known], held[known])
+        missed = self.bridged(start, end)
+        return Contact(self._times.at(start), contact_s, {"v": curve}, "count", "cells", missed, arrival_ns)
+
+    def _wrong(self, contact: Contact | None) -> str | None:
+        """Return why a contact is no step; None where it is one."""
+        if contact is None:
+            return "too long"
+        if contact.contact_s < _SHORTEST_S:
+            return "too short"
+        self._peaks.append(float(contact.axes["v"].max()))
+        return "faint" if faint(np.asarray(self._peaks))[-1] else None
 
     def _place(self, event: Event) -> float:
         """Return where an event lies, in samples as the times count them."""
         return self._first + event[2] - 1 + event[1] / 256 - self._detector.settings.delay_samples
+
+
+def _numbers(start: float, end: float) -> NDArray[np.int64]:
+    """Return the samples from the one at or before a place to the one at or after another."""
+    return np.arange(int(np.floor(start)), int(np.ceil(end)) + 1)

@@ -107,11 +107,14 @@ class DeviceState:
     estimate: str | None = None
     """Who estimates: ``device 1a2b3c4d``, a model's or bundle's name; None while nobody does."""
     cadence_per_min: float | None = None
-    """Steps of both feet: twice this foot's stances per minute, over the last ten seconds."""
+    """Steps of both feet: twice this foot's strides per minute, the median of those of the last ten seconds of which
+    nothing is missing between their contacts."""
+    cadence_why: str | None = None
+    """Why there is no cadence; None where there is one."""
     contact_s: float | None = None
     peak: float | None = None
     loading_rate: float | None = None
-    """Mean of the last stances; peak in ``stance_unit``, loading rate in it per second."""
+    """Mean of the last whole stances; peak in ``stance_unit``, loading rate in it per second."""
     stance_unit: str = "count"
     problem: str | None = None
     loading_method: str = "VALR E"
@@ -121,6 +124,11 @@ class DeviceState:
     samples_lost_between: int = 0
     """The part of ``samples_lost`` that lies between connections."""
     refused_why: dict[str, int] = field(default_factory=dict)
+    stances_bridged: int = 0
+    """Stances of which samples are missing: drawn as such, in no mean, judged by no target."""
+    stances_refused: dict[str, int] = field(default_factory=dict)
+    """Contacts that were found and not taken, by why: ``faint``, ``samples lost``, ``too short``, ``too long``; and
+    ``report lost`` for those that the insole told and that never came whole."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +138,8 @@ class Snapshot:
     Attributes
     ----------
     asymmetry_percent
-        ``100 (left - right) / mean of both`` of the last stances, per feature: ``contact_s``, ``peak``,
-        ``loading_rate``; of another runner's pair ``2:contact_s`` and so on, by its first device.
+        ``100 (left - right) / mean of both`` of the last whole stances of one time, per feature: ``contact_s``,
+        ``peak``, ``loading_rate``; of another runner's pair ``2:contact_s`` and so on, by its first device.
     target
         Biofeedback: ``{"feature", "low", "high", "side", "within"}``; ``low`` or ``high`` may be None, ``within`` is by
         device (as text), None before a stance.
@@ -167,8 +175,12 @@ class StanceShown:
     features
         ``contact_s``, ``peak`` in ``unit``, ``impulse`` in it times s, ``loading_rate`` (``VALR E``) and ``vilr`` in it
         per s; where known ``flight_s`` before it, ``impact_peak``, ``braking``, ``propulsion``.
+    missed
+        Samples that are missing and bridged by a straight line (or repeated on the insole); not 0: no mean, no target.
     latency_ms
         From the arrival of the stance's last packet to this.
+    era
+        Stances of different ones are not averaged: there was a tare between them, or another mass was set.
     """
 
     device: int
@@ -184,6 +196,7 @@ class StanceShown:
     missed: int = 0
     latency_ms: float | None = None
     within: bool | None = None
+    era: int = 0
 
     def to_json(self) -> str:
         """Return the message."""

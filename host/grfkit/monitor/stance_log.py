@@ -1,4 +1,4 @@
-"""The last stances of every foot, and what follows from several: means, cadence, flight, asymmetry, the target."""
+"""The last stances of every foot, and what follows from several: means, asymmetry, the target."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
 from typing import Any
 
 from ..errors import BadInputError
@@ -17,7 +15,7 @@ from .messages import SIDES, StanceShown
 __all__ = ["StanceLog", "Target"]
 
 LAST = 12
-_MEAN_OF, _CADENCE_S, _LONGEST_FLIGHT_S = 10, 10.0, 0.6
+_MEAN_OF, _STEP_S = 10, 1.5
 COMPARED = ("contact_s", "peak", "loading_rate")
 
 
@@ -71,20 +69,22 @@ class Target:
 
 
 class StanceLog:
-    """What was shown of each foot."""
+    """What was shown of each foot.
+
+    Averaged are stances that are whole (no sample of them missing) and of one kind with the foot's newest: unit,
+    source, and nothing changed between (a tare, another mass).
+    """
 
     def __init__(self) -> None:
         self._last: dict[int, deque[StanceShown]] = {}
-        self._starts: dict[int, deque[float]] = {}
-        self._offs: dict[int, deque[float]] = {}
         self.counts: dict[int, int] = {}
+        self.bridged: dict[int, int] = {}
 
     def add(self, stance: StanceShown) -> None:
         """Keep a stance."""
         self._last.setdefault(stance.device, deque(maxlen=LAST)).append(stance)
-        self._starts.setdefault(stance.device, deque(maxlen=64)).append(stance.start_s)
-        self._offs.setdefault(stance.device, deque(maxlen=8)).append(stance.start_s + stance.contact_s)
         self.counts[stance.device] = self.counts.get(stance.device, 0) + 1
+        self.bridged[stance.device] = self.bridged.get(stance.device, 0) + (stance.missed > 0)
 
     def clear(self) -> None:
         """Forget the stances, not how many there were."""
@@ -94,24 +94,15 @@ class StanceLog:
         """Return the last stances of every foot in order."""
         return sorted((s for held in self._last.values() for s in held), key=lambda s: s.start_s)
 
-    def flight_s(self, start_s: float, others: list[int]) -> float | None:
-        """Return how long both feet were off the ground before a contact; None while nobody knows, or when walking."""
-        offs = [off for d in others for off in self._offs.get(d, ()) if off <= start_s]
-        gone = start_s - max(offs, default=-math.inf)
-        return gone if 0 < gone <= _LONGEST_FLIGHT_S else None
-
-    def cadence_per_min(self, device: int, now_s: float) -> float | None:
-        """Return twice a foot's stances per minute: the median stride of the last ten seconds, whatever was lost."""
-        starts = [s for s in self._starts.get(device, ()) if s > now_s - _CADENCE_S]
-        if len(starts) < 2 or starts[-1] <= starts[0]:
-            return None
-        return 120.0 / median(b - a for a, b in pairwise(starts))
+    def averaged(self, device: int) -> list[StanceShown]:
+        """Return the stances that means are of: whole, of one kind, the last ten."""
+        held = list(self._last.get(device, ()))
+        kind = _kind(held[-1]) if held else None
+        return [s for s in held if not s.missed and _kind(s) == kind][-_MEAN_OF:]
 
     def mean(self, device: int, feature: str) -> float | None:
-        """Return the mean of a feature over a foot's last stances of one unit."""
-        held = list(self._last.get(device, ()))[-_MEAN_OF:]
-        values = [s.features[feature] for s in held if feature in s.features and s.unit == held[-1].unit]
-        return sum(values) / len(values) if values else None
+        """Return the mean of a feature over a foot's last whole stances."""
+        return _mean(self.averaged(device), feature)
 
     def unit(self, device: int) -> str:
         """Return the unit of a foot's last stance."""
@@ -119,13 +110,38 @@ class StanceLog:
         return held[-1].unit if held else "count"
 
     def asymmetry_percent(self, left: int, right: int) -> dict[str, float | None]:
-        """Return ``100 (left - right) / mean of both`` by feature; None where a foot or a common unit lacks."""
-        found: dict[str, float | None] = {}
-        for name in COMPARED:
-            one, other = self.mean(left, name), self.mean(right, name)
-            same = name == "contact_s" or self.unit(left) == self.unit(right)
-            known = one is not None and other is not None and same and one + other > 0
-            found[name] = (
-                200.0 * (one - other) / (one + other) if known and one is not None and other is not None else None
-            )
-        return found
+        """Return ``100 (left - right) / mean of both`` by feature, of the stances that both feet made in one time.
+
+        None where a foot, a common unit and source, or a common time lacks.
+        """
+        one, other = _together(self.averaged(left), self.averaged(right))
+        same = bool(one and other) and _made(one[-1]) == _made(other[-1])
+        return {name: _apart(_mean(one, name), _mean(other, name)) if same else None for name in COMPARED}
+
+
+def _kind(stance: StanceShown) -> tuple[str, str, int]:
+    return stance.unit, stance.source, stance.era
+
+
+def _made(stance: StanceShown) -> tuple[str, str]:
+    return stance.unit, stance.source
+
+
+def _mean(stances: list[StanceShown], feature: str) -> float | None:
+    values = [s.features[feature] for s in stances if feature in s.features]
+    return sum(values) / len(values) if values else None
+
+
+def _together(one: list[StanceShown], other: list[StanceShown]) -> tuple[list[StanceShown], list[StanceShown]]:
+    """Return the stances of the time in which both feet are known; a foot that lags by a step belongs to it."""
+    if not one or not other:
+        return [], []
+    first = max(one[0].start_s, other[0].start_s) - _STEP_S
+    last = min(one[-1].start_s, other[-1].start_s) + _STEP_S
+    kept, against = ([s for s in held if first <= s.start_s <= last] for held in (one, other))
+    return kept, against
+
+
+def _apart(one: float | None, other: float | None) -> float | None:
+    known = one is not None and other is not None and one + other > 0
+    return 200.0 * (one - other) / (one + other) if known and one is not None and other is not None else None

@@ -253,8 +253,9 @@ def numbers_text(state: DeviceState, source: str) -> str:
     unit = _unit(state.stance_unit)
     contact = None if state.contact_s is None else state.contact_s * 1000
     told = f"  ({source})" if source else ""
+    why = f" ({state.cadence_why})" if state.cadence_per_min is None and state.cadence_why and state.stances else ""
     return (
-        f"cadence {_figure(state.cadence_per_min)}/min  contact {_figure(contact)} ms"
+        f"cadence {_figure(state.cadence_per_min)}/min{why}  contact {_figure(contact)} ms"
         f"  peak {_figure(state.peak)} {unit}"
         f"  loading {_figure(state.loading_rate)} {unit}/s{told}"
     )
@@ -269,6 +270,8 @@ def health_text(state: DeviceState) -> str:
         f"clock ±{_figure(state.clock_uncertainty_ms)} ms",
         f"battery {'–' if state.battery_percent is None else state.battery_percent} %",
         f"reconnects {state.reconnects}",
+        f"stances {state.stances} ({state.stances_bridged} with samples missing)",
+        *(f"{why}: {count}" for why, count in state.stances_refused.items()),
     ]
     return "  ".join(parts)
 

@@ -95,12 +95,13 @@ class Foot {
   }
 
   drawStances(range) {
-    const { drawn, interval } = this.stances.draw(this.runner.axis, range);
+    const { drawn, broken, interval } = this.stances.draw(this.runner.axis, range);
     const newest = this.stances.stances[this.stances.stances.length - 1];
     const unit = newest ? view.unitName(newest.unit) : "";
     view.write(this.over.querySelector(".origin"), newest ? `${view.STANCE_ORIGIN[newest.source]}, ${unit}` : "");
     view.write(this.over.querySelector(".overlay"), drawn ? "" : newest ? "no such axis from this source" : "no stances yet");
-    const words = drawn ? `${drawn} stances, thick: mean, band: ± 1 SD${interval ? ", dotted: interval of the newest" : ""}` : "";
+    const dashed = broken ? `, dashed: samples missing (${broken}), in no mean` : "";
+    const words = drawn ? `${drawn} stances${dashed}, thick: mean, band: ± 1 SD${interval ? ", dotted: interval of the newest" : ""}` : "";
     view.write(this.over.querySelector(".legend"), words || "\u00a0");
     this.over.querySelector(".plot").setAttribute("aria-label", `${drawn} stances of the ${this.side} foot overlaid, ${unit}`);
   }

@@ -138,6 +138,7 @@ export class StanceChart {
     const data = [Array.from({ length: POINTS }, (_, i) => i)];
     const series = [{}];
     for (let i = 0; i < SHOWN; i++) series.push(thin);
+    for (let i = 0; i < SHOWN; i++) series.push({ ...thin, dash: [3, 5] });
     series.push(edge, edge, { stroke: colour, width: 3, points: { show: false } }, interval, interval);
     for (let i = 1; i < series.length; i++) data.push(new Array(POINTS).fill(null));
     this.data = data;
@@ -147,7 +148,7 @@ export class StanceChart {
       legend: { show: false },
       cursor: { show: false },
       padding: [8, 22, 0, 0],
-      bands: [{ series: [SHOWN + 2, SHOWN + 1], fill: () => css(`--${side}-band`) }],
+      bands: [{ series: [2 * SHOWN + 2, 2 * SHOWN + 1], fill: () => css(`--${side}-band`) }],
       scales: { x: { time: false, auto: false, range: [0, 100] }, y: { auto: false, range: (u, a, b) => [a ?? 0, b ?? 1] } },
       axes: [
         axis({ size: 24, space: 30, values: (u, splits) => splits.map((at) => `${at} %`) }),
@@ -156,38 +157,42 @@ export class StanceChart {
     }, data, element));
   }
 
-  /** Lay one more stance over the last; another unit or source begins anew, for the two are not to be mixed. */
+  /** Lay one more stance over the last; another unit, source or tare begins anew, for the two are not to be mixed. */
   add(stance) {
     const newest = this.stances[this.stances.length - 1];
     if (this.stances.some((one) => one.number === stance.number && one.start_s === stance.start_s)) return;
-    if (newest && (newest.unit !== stance.unit || newest.source !== stance.source)) this.stances = [];
+    if (newest && ["unit", "source", "era"].some((key) => newest[key] !== stance[key])) this.stances = [];
     this.stances.push(stance);
     if (this.stances.length > SHOWN) this.stances.shift();
   }
 
   clear() { this.stances = []; }
 
-  curves(axisName) {
-    return this.stances.map((one) => one.axes[axisName]).filter((curve) => curve?.length === POINTS);
+  curves(axisName, chosen = () => true) {
+    return this.stances.filter(chosen).map((one) => one.axes[axisName]).filter((curve) => curve?.length === POINTS);
   }
 
-  /** Draw on the range of both feet, `[low, high]`. */
+  /** Draw on the range of both feet, `[low, high]`; stances with missing samples dashed, and in no mean. */
   draw(axisName, range) {
-    const curves = this.curves(axisName);
-    const { mean, low, high } = meanAndBand(curves);
+    const whole = this.curves(axisName, (one) => !one.missed);
+    const broken = this.curves(axisName, (one) => one.missed);
+    const { mean, low, high } = meanAndBand(whole);
     const newest = this.stances[this.stances.length - 1];
     const blank = new Array(POINTS).fill(null);
     const own = axisName === "v" && newest?.low?.length === POINTS && newest?.high?.length === POINTS;
-    for (let i = 0; i < SHOWN; i++) this.data[i + 1] = curves[i] ?? blank;
+    for (let i = 0; i < SHOWN; i++) {
+      this.data[i + 1] = whole[i] ?? blank;
+      this.data[SHOWN + 1 + i] = broken[i] ?? blank;
+    }
     [low, high, mean, own ? newest.low : blank, own ? newest.high : blank].forEach((curve, i) => {
-      this.data[SHOWN + 1 + i] = curve;
+      this.data[2 * SHOWN + 1 + i] = curve;
     });
     this.plot.batch(() => {
       this.plot.setData(this.data, false);
       this.plot.setScale("x", { min: 0, max: 100 });
       this.plot.setScale("y", { min: range[0], max: range[1] });
     });
-    return { drawn: curves.length, interval: own };
+    return { drawn: whole.length + broken.length, broken: broken.length, interval: own };
   }
 }
 

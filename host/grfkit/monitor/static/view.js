@@ -111,6 +111,8 @@ export function drawNumbers(body, pair, asymmetry) {
   const cadences = pair.map((d) => d?.cadence_per_min).filter(known);
   const cadence = cadences.length ? cadences.reduce((a, b) => a + b, 0) / cadences.length : null;
   const both = make("td", { colspan: "2" }, make("span", { class: "value big" }, known(cadence) ? cadence.toFixed(0) : NONE));
+  const why = pair.map((d) => d?.cadence_why).find(Boolean);
+  if (!known(cadence) && why) both.append(" ", make("span", { class: "unit why" }, why));
   rows.push(make("tr", {}, make("th", { scope: "row" }, "Cadence", make("span", { class: "unit" }, "steps/min, both feet")), both));
   for (const [key, label, read] of FEATURES) {
     const method = key === "loading_rate" ? pair.find(Boolean)?.loading_method : null;
@@ -136,6 +138,11 @@ const HEALTH = [
   ["Battery", (d) => (known(d.battery_percent) ? `${d.battery_percent} %${d.battery_percent <= 15 ? " – low" : ""}` : NONE)],
   ["Sampling", (d) => (known(d.rate_hz) ? `${figure(d.rate_hz)} Hz${known(d.mtu) ? `, MTU ${d.mtu}` : ""}` : NONE)],
   ["Stances", (d) => count(d.stances)],
+  ["of them with missing samples", (d) => `${count(d.stances_bridged ?? 0)}${d.stances_bridged ? ", dashed, in no mean" : ""}`],
+  ["Contacts refused", (d) => {
+    const why = Object.entries(d.stances_refused ?? {});
+    return [count(why.reduce((sum, [, n]) => sum + n, 0)), ...why.map(([name, n]) => `${name}: ${n}`)].join(", ");
+  }],
   ["Estimate by", (d) => d.estimate ?? "nobody: sum of cells"],
 ];
 
