@@ -18,6 +18,8 @@ pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
 from grfkit import wire
+from grfkit.deploy.fixed import channel
+from grfkit.deploy.manifest import COUNTS
 from grfkit.device import virtual_stance
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Characteristic, LinkRefused
@@ -237,10 +239,12 @@ def manifest(**other: Any) -> SimpleNamespace:
     return made
 
 
-def _column(role: Any, name: str, unit: str, turned: bool) -> Column:
+def _column(role: Any, name: str, unit: str, turned: bool, size: float = 10.0) -> Column:
+    step = COUNTS.get(unit, 1.0)
+    integers = channel(centre=0.0, size=size / step, scale=0.5, zero=-3)
     return Column(
-        role=role, name=name, unit=unit, centre=0.0, size=10.0, unit_per_count=1.0, turned_on_left=turned,
-        offset=0, multiplier=1, shift=1, zero=0,
+        role=role, name=name, unit=unit, centre=0.0, size=size, unit_per_count=step, turned_on_left=turned,
+        **vars(integers),
     )  # fmt: skip
 
 
@@ -322,7 +326,7 @@ def test_relative_cells_wait_for_three_steps_and_do_not_know_the_insoles_gain(ma
     """Counts times two and a constant more on each cell give the same answers."""
     source = runner.sources["right"]
     columns = tuple(
-        c.model_copy(update={"unit": "relative", "size": 0.05}) if c.unit == "count" else c for c in manifest().columns
+        _column("channel", c.name, "relative", False, 0.005) if c.unit == "count" else c for c in manifest().columns
     )
     answers = []
     for gain, offset in ((1, 0), (2, 100)):
@@ -335,6 +339,7 @@ def test_relative_cells_wait_for_three_steps_and_do_not_know_the_insoles_gain(ma
     assert [s for s, _ in answers[0]] == pytest.approx([s for s, _ in answers[1]], abs=1.0)
     apart = [np.abs(a[1].curve.astype(int) - b[1].curve.astype(int)).max() for a, b in zip(*answers)]
     assert np.median(apart) <= 2
+    assert max(np.ptp(report.curve) for _, report in answers[0]) > 20, "the cells are seen at all"
 
 
 @pytest.mark.parametrize(

@@ -89,12 +89,17 @@ def _recordings(draw, cells: int) -> tuple[np.ndarray, np.ndarray]:
     size = rng.choice([1.0, 0.2, 3.0], count // period + 1, p=[0.7, 0.2, 0.1]).repeat(period)[:count]
     gain = rng.choice([0.0, 20.0, 900.0, 70000.0], cells)
     level = rng.choice([0.0, 30.0, 5000.0, 65535.0], cells, p=[0.3, 0.4, 0.2, 0.1])
-    load = level + gain * (wave * size)[:, None] + draw(st.sampled_from([0.0, 4.0])) * rng.standard_normal((count, cells))
+    load = (
+        level + gain * (wave * size)[:, None] + draw(st.sampled_from([0.0, 4.0])) * rng.standard_normal((count, cells))
+    )
     events = np.zeros(count, dtype=np.uint8)
     if draw(st.booleans()):
         up = np.flatnonzero(np.diff((wave > 0.1).astype(int)) > 0)
         down = np.flatnonzero(np.diff((wave > 0.1).astype(int)) < 0)
-        events[up], events[down] = IC, TO + 4 * rng.choice([fixed.READY, fixed.MISSED, fixed.SHORT, fixed.LONG], down.size)
+        events[up], events[down] = (
+            IC,
+            TO + 4 * rng.choice([fixed.READY, fixed.MISSED, fixed.SHORT, fixed.LONG], down.size),
+        )
     else:
         some = rng.random(count) < 0.2
         events[some] = rng.choice(NEW, some.sum()) + 4 * rng.integers(0, 6, some.sum())

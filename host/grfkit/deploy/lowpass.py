@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import BadInputError
 from ..signals.filters import corrected_cutoff_hz
 
-__all__ = ["FRACTION", "LowpassSettings", "lowpass_settings", "low_passed"]
+__all__ = ["FRACTION", "LowpassSettings", "low_passed", "lowpass_settings"]
 
 FRACTION = 12
 """Bits of a count that the filter works with."""
@@ -28,8 +28,15 @@ class LowpassSettings:
 
     def __post_init__(self) -> None:
         """Refuse what could leave 64 bits."""
-        if abs(self.a1) > 2 * _ONE or abs(self.a2) > _ONE or not 0 <= self.pad < 65536 or not 0 <= self.channels < 2**32:
-            raise BadInputError(f"a low-pass with {self} cannot be; expected |a1| <= 2^29, |a2| <= 2^28, 16 bits of pad")
+        if (
+            abs(self.a1) > 2 * _ONE
+            or abs(self.a2) > _ONE
+            or not 0 <= self.pad < 65536
+            or not 0 <= self.channels < 2**32
+        ):
+            raise BadInputError(
+                f"a low-pass with {self} cannot be; expected |a1| <= 2^29, |a2| <= 2^28, 16 bits of pad"
+            )
 
     @property
     def picked(self) -> list[int]:

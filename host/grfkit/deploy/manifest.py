@@ -20,6 +20,8 @@ from ..learn.spec import ModelSpec
 from ..learn.trials import LATERAL
 from ..runtime.manifest import Column, Detector, Manifest, Role, Tensor, schema_text
 from .fixed import Channel, StanceSettings, channel
+from .levels import levels_settings
+from .lowpass import LowpassSettings, lowpass_settings
 from .plan import Plan
 from .tflite_file import TensorInfo, TfliteFile
 
@@ -85,6 +87,7 @@ def differences(manifest: Manifest, file: TfliteFile, spec: ModelSpec) -> list[s
     rate_hz = manifest.detector.rate_hz if manifest.detector else RATE_HZ
     unit = "N" if spec.scaler.target == "newton" else "BW"
     due = derived(file, spec, unit, rate_hz=rate_hz)
+    due["detector"] = _as_written(due["detector"], manifest.detector)
     wrong = [k for k, v in due.items() if getattr(manifest, k) != v]
     if tuple(a.name for a in manifest.axes) != spec.scaler.axes:
         wrong.append("axes")
@@ -93,6 +96,14 @@ def differences(manifest: Manifest, file: TfliteFile, spec: ModelSpec) -> list[s
     if manifest.sizes.tflite_bytes != len(file.content):
         wrong.append("sizes.tflite_bytes")
     return wrong
+
+
+def _as_written(due: Detector | None, told: Detector | None) -> Detector | None:
+    """Return a detector without what earlier bundles do not state."""
+    if due is None or told is None:
+        return due
+    unstated = {name: None for name in ("levels", "lowpass") if getattr(told, name) is None}
+    return due.model_copy(update=unstated)
 
 
 def _tensor(tensor: TensorInfo) -> Tensor:
@@ -173,7 +184,26 @@ def detector(spec: ModelSpec, points: int, rate_hz: float) -> Detector | None:
         most_missed=contacts.bridge,
         smooth_shift=contacts.smooth_shift,
     )
-    return Detector(rate_hz=rate_hz, source="insole", contacts=asdict(contacts), buffer=asdict(buffer))
+    levels = levels_settings(rate_hz, unit_per_count=COUNTS[UNIT]) if UNIT in spec.scaler.units else None
+    lowpass = _lowpass(spec, rate_hz)
+    return Detector(
+        rate_hz=rate_hz,
+        source="insole",
+        contacts=asdict(contacts),
+        buffer=asdict(buffer),
+        levels=asdict(levels) if levels else None,
+        lowpass=asdict(lowpass) if lowpass else None,
+    )
+
+
+def _lowpass(spec: ModelSpec, rate_hz: float) -> LowpassSettings | None:
+    """Return what the inertial channels go through, as in training: nothing from half the rate on."""
+    cutoff = float(spec.cut_told.get("imu_lowpass_hz", 0.0))
+    moved = [k for k, name in enumerate(spec.scaler.channels) if name.startswith(("acc_", "gyro_"))]
+    if not 0 < cutoff < rate_hz / 2 or not moved:
+        return None
+    corrected = bool(spec.cut_told.get("lowpass_corrected", True))
+    return lowpass_settings(cutoff, rate_hz=rate_hz, channels=moved, corrected=corrected)
 
 
 def axes_of(plan: Plan) -> list[dict[str, Any]]:

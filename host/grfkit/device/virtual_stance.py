@@ -1,13 +1,12 @@
 """The model on a virtual insole: an exported bundle's int8 file, asked at each toe-off, answered as a stance report.
 
-Contacts and windows are those of the C runtime's Python twins (:mod:`grfkit.gait.causal`,
-:mod:`grfkit.deploy.fixed`). The device has nothing but its own counts and what SET told it.
+Everything from counts to int8 is done by the C runtime's Python twins (:mod:`grfkit.deploy.insole`),
+byte for byte. The device has nothing but its own counts and what SET told it.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,25 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import wire
-from ..deploy.fixed import READY, Rows, StanceBuffer, StanceSettings
+from ..deploy.fixed import Channel, channel
+from ..deploy.insole import CELLS, CONTACT_S, IMU, Insole, Window, int8_window
 from ..errors import BadInputError
-from ..gait.causal import IC, MISSING, TO, CausalContacts, CausalSettings, Event
-from ..gait.contacts import faint
 from ..runtime.bundle import BundleModel, load_bundle
 from ..runtime.manifest import Column, Detector, Manifest
-from ..signals.filters import lowpass
 from ..units import G
 from .profile import Key
 from .virtual_source import Source
 
-__all__ = ["SCALARS", "Cut", "DeviceModel", "StanceCutter", "StanceMaker", "check_inputs", "report_of"]
+__all__ = ["CELLS", "IMU", "SCALARS", "Cut", "DeviceModel", "StanceCutter", "StanceMaker", "check_inputs", "report_of"]
 
 Floats = NDArray[np.float64]
-CELLS = tuple(f"cell_{k + 1:02d}" for k in range(wire.CELLS))
-IMU = tuple(f"{kind}_{axis}" for kind in ("acc", "gyro") for axis in "xyz")
 _AXES = ("apgrf", "mlgrf", "vgrf")
 """A bundle's names of the wire's axes, bit 0 first."""
-_UNLOADED_PERCENT, _REMEMBERED_S, _STEPS, _LEAST_STEPS = 2.0, 30.0, 25, 3
 SCALARS = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLOPE}
 """What SET tells, by the names of the scalars that models take."""
 
@@ -103,6 +97,8 @@ class Cut:
         Shape (points, channels), in the units of the bundle's columns, a left foot turned as in training.
     statics
         In the order of the bundle's; NaN where nobody told them.
+    device
+        The same in a device's whole numbers.
     """
 
     start: float
@@ -110,6 +106,7 @@ class Cut:
     missed: int
     window: Floats
     statics: tuple[float, ...]
+    device: Window | None = None
 
 
 class StanceCutter:
@@ -139,25 +136,19 @@ class StanceCutter:
         relative: bool,
         imu_lowpass_hz: float,
     ) -> None:
-        self._told, self._left, self._relative = told, source.side == "left", relative
+        self._told, self._left = told, source.side == "left"
         rate = detector.rate_hz
         self._every = round(rate_hz / rate)
         if self._every < 1 or self._every * rate != rate_hz:
             raise BadInputError(f"the model's contacts are found at {rate:g} Hz, which {rate_hz} Hz is no multiple of")
-        self._rate_hz = rate
-        self._detector = CausalContacts(CausalSettings(**detector.contacts))
         channels = [c for c in columns if c.role == "channel"]
         self._statics = [c.name for c in columns if c.role == "static"]
-        names = [c.name for c in channels]
-        self._picked = [(*CELLS, *IMU).index(name) for name in names]
-        self._cells = [k for k, name in enumerate(names) if name in CELLS]
-        moved = [k for k, name in enumerate(names) if name in IMU]
-        self._buffer = _Buffer(StanceSettings(**detector.buffer), moved, rate, imu_lowpass_hz)
-        self._unit = _units(source, names)
+        self._insole = Insole(detector, channels, relative=relative, imu_lowpass_hz=imu_lowpass_hz)
+        self._unit = _units(source, [c.name for c in channels])
+        if self._insole.levels is not None:
+            self._unit[self._insole.cells] = 1.0 / self._insole.levels.settings.units
         self._sign = np.asarray([-1.0 if self._left and c.turned_on_left else 1.0 for c in channels])
-        self._levels = _Levels(rate)
         self._pushed = 0
-        self._contact: Event | None = None
 
     def cuts(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[Cut]:
         """Take samples; return the stances that became known."""
@@ -165,9 +156,9 @@ class StanceCutter:
         for row, moved in zip(cells, imu):
             self._pushed += 1
             if (self._pushed - 1) % self._every == 0:
-                made = self._one(row, moved)
-                if made is not None:
-                    found.append(made)
+                window = self._insole.push(row, moved)
+                if window is not None:
+                    found.append(self._cut(window))
         return found
 
     def miss(self, count: int) -> None:
@@ -175,44 +166,15 @@ class StanceCutter:
         for _ in range(count):
             self._pushed += 1
             if (self._pushed - 1) % self._every == 0:
-                self._buffer.push(None)
-                self._heard(self._detector.push(MISSING))
+                self._insole.miss()
 
-    def _one(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> Cut | None:
-        raw = np.concatenate([np.minimum(cells, 32767).astype(np.int16), imu])
-        self._levels.push(cells, loaded=self._contact is not None)
-        self._buffer.push(raw[self._picked])
-        return self._heard(self._detector.push(int(cells.sum(dtype=np.int64))))
-
-    def _heard(self, event: Event | None) -> Cut | None:
-        if event is None:
-            return None
-        before, self._contact = self._contact, event if event[0] == IC else None
-        stance = self._buffer.take(event)
-        if event[0] == TO and before is not None and not self._levels.step():
-            return None
-        if stance.result != READY or stance.window is None or before is None:
-            return None
-        window = self._in_units(stance.window)
-        if window is None:
-            return None
-        contact_s = stance.contact_q8 / 256 / self._rate_hz
-        start = (before[2] - 1 + before[1] / 256 - self._detector.settings.delay_samples) * self._every
-        return Cut(start, contact_s, stance.missed, window, tuple(self._static(n, contact_s) for n in self._statics))
-
-    def _in_units(self, rows: Rows) -> Floats | None:
-        """Return a window in the columns' units; None while the foot's own steps are not known and needed."""
-        window = np.asarray(rows.astype(np.float64) * self._unit * self._sign)
-        if self._relative:
-            known = self._levels.known()
-            if known is None:
-                return None
-            level, peak = known
-            window[:, self._cells] = (window[:, self._cells] - level[self._cell_numbers()]) / peak
-        return window
-
-    def _cell_numbers(self) -> list[int]:
-        return [self._picked[k] for k in self._cells]
+    def _cut(self, window: Window) -> Cut:
+        _, fraction_q8, sample, _ = window.contact
+        start = (sample - 1 + fraction_q8 / 256 - self._insole.delay_samples) * self._every
+        contact_s = window.contact_100us * CONTACT_S
+        values = np.asarray(window.counts.astype(np.float64) * self._unit * self._sign)
+        statics = tuple(self._static(n, contact_s) for n in self._statics)
+        return Cut(start, contact_s, window.missed, values, statics, window)
 
     def _static(self, name: str, contact_s: float) -> float:
         return contact_s if name == "contact_s" else self._told.get(SCALARS[name], math.nan)
@@ -241,6 +203,7 @@ class DeviceModel(StanceCutter):
             relative=self._manifest.cells == "relative",
             imu_lowpass_hz=self._manifest.imu_lowpass_hz,
         )
+        self._integers = _device_integers(self._manifest, self._unit)
 
     @property
     def model_id(self) -> int:
@@ -255,65 +218,31 @@ class DeviceModel(StanceCutter):
     def _answer(self, cut: Cut) -> wire.StanceReport | None:
         """Return a stance's report; None while the device does not know what the network needs."""
         mass_kg = self._told.get(Key.MASS, math.nan)
-        if self._manifest.force_unit == "N" and not mass_kg > 0:
+        if (self._manifest.force_unit == "N" and not mass_kg > 0) or cut.device is None:
             return None
-        stored = self._bundle.stored(cut.window[None], np.asarray([cut.statics], dtype=np.float64))
-        said = self._bundle.engine.run(stored.values)[0]
+        columns = self._manifest.columns
+        told = [_count(c, v) for c, v in zip(self._manifest.of_role("static"), cut.statics) if c.name != "contact_s"]
+        stored = int8_window(columns, self._integers, cut.device, told, left=self._left)
+        said = self._bundle.engine.run(stored[None])[0]
         return report_of(self._manifest, said, contact_s=cut.contact_s, missed=cut.missed, mass_kg=mass_kg)
 
 
-class _Levels:
-    """A foot's unloaded cells and the size of its steps, from what the device has seen.
-
-    :mod:`grfkit.learn.relative` takes both over a whole recording; here the unloaded level is the 2nd percentile of
-    the last 30 s, the size of a step the median peak of the last 25, and no stance is answered before the third.
-    """
-
-    def __init__(self, rate_hz: float) -> None:
-        self._rows: deque[NDArray[np.uint16]] = deque(maxlen=round(_REMEMBERED_S * rate_hz))
-        self._now: list[NDArray[np.uint16]] = []
-        self._peaks: deque[float] = deque(maxlen=_STEPS)
-        self._level: Floats = np.zeros(wire.CELLS)
-
-    def push(self, cells: NDArray[np.uint16], *, loaded: bool) -> None:
-        self._rows.append(cells)
-        if loaded:
-            self._now.append(cells)
-
-    def step(self) -> bool:
-        """End a contact: its peak joins the others; return whether it bore as much as a step does."""
-        self._level = np.asarray(np.percentile(np.stack(self._rows), _UNLOADED_PERCENT, axis=0), dtype=np.float64)
-        if self._now:
-            self._peaks.append(float((np.stack(self._now) - self._level).sum(axis=1).max()))
-        self._now = []
-        return not (self._peaks and faint(np.asarray(self._peaks))[-1])
-
-    def known(self) -> tuple[Floats, float] | None:
-        """Return the unloaded level of each cell and the median peak; None before three steps."""
-        peaks = np.asarray(self._peaks)
-        middle = float(np.median(peaks[~faint(peaks)])) if peaks.size >= _LEAST_STEPS else 0.0
-        return (self._level, middle) if middle > 0 else None
+def _count(column: Column, value: float) -> int:
+    """Return what was told as a count; what was not is the column's centre."""
+    return column.offset if math.isnan(value) else round(value / column.unit_per_count)
 
 
-class _Buffer(StanceBuffer):
-    """A stance buffer whose inertial channels are low-passed before a stance is cut out, where that is wanted."""
-
-    def __init__(self, settings: StanceSettings, moved: list[int], rate_hz: float, cutoff_hz: float) -> None:
-        super().__init__(settings)
-        self._moved, self._of = moved, (rate_hz, cutoff_hz)
-
-    def _window(self, start: int, stop: int) -> Rows:
-        rate_hz, cutoff_hz = self._of
-        if not cutoff_hz or not self._moved:
-            return super()._window(start, stop)
-        kept = self._rows
-        rows = np.stack(kept).astype(np.float64)
-        rows[:, self._moved] = lowpass(rows[:, self._moved], rate_hz=rate_hz, cutoff_hz=cutoff_hz)
-        self._rows = list(np.clip(np.rint(rows), -32768, 32767).astype(np.int16))
-        try:
-            return super()._window(start, stop)
-        finally:
-            self._rows = kept
+def _device_integers(manifest: Manifest, unit: Floats) -> list[Channel]:
+    """Return the integers of every column, of a device whose counts may stand for more or less than the bundle's."""
+    units, made = iter(unit.tolist()), []
+    for c in manifest.columns:
+        one = Channel(c.offset, c.multiplier, c.shift, c.zero)
+        per_count = next(units) if c.role == "channel" else c.unit_per_count
+        if c.multiplier and not math.isclose(per_count, c.unit_per_count, rel_tol=1e-9):
+            scale = manifest.input.scale
+            one = channel(centre=c.centre / per_count, size=c.size / per_count, scale=scale, zero=c.zero)
+        made.append(one)
+    return made
 
 
 def _units(source: Source, names: list[str]) -> Floats:

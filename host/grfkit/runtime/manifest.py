@@ -67,12 +67,24 @@ class Tensor(_Document):
 
 
 class Detector(_Document):
-    """The contact detector and the stance buffer at the device's rate; see grf_detect.h and grf_stance.h."""
+    """What finds contacts and cuts stances at the device's rate, in whole numbers: the settings of grf_detect.h,
+    grf_stance.h, grf_levels.h and grf_lowpass.h.
+
+    Attributes
+    ----------
+    levels
+        How relative cells are made of counts; None where cells are taken as recorded, and in bundles that were written
+        before devices could do it.
+    lowpass
+        What inertial channels go through before a stance is cut out; None where nothing does, and as above.
+    """
 
     rate_hz: float = Field(gt=0)
     source: str
     contacts: dict[str, int]
     buffer: dict[str, int]
+    levels: dict[str, int] | None = None
+    lowpass: dict[str, int] | None = None
 
 
 class Figure(_Document):
