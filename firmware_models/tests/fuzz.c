@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grf_frame.h"
 #include "grf_model.h"
 #include "grf_packet.h"
 #include "probe.h"
@@ -27,6 +28,30 @@ static void fuzz_packet(const uint8_t *data, size_t size)
     }
 }
 
+/* Bytes as a line may bring them; and the same bytes as a content, which has to come back. */
+static void fuzz_frame(const uint8_t *data, size_t size)
+{
+    size_t room = size > 0 ? 1u + data[0] : 1u;
+    uint8_t *held = (uint8_t *)malloc(room); /* of its exact size: sanitizers see the ends */
+    uint8_t *line = (uint8_t *)malloc(GRF_FRAME_BYTES(size));
+    uint8_t *back = (uint8_t *)malloc(GRF_FRAME_BYTES(size));
+    grf_deframer_t state;
+    grf_deframer_start(&state, held, room);
+    for (size_t k = 0; k < size; ++k) {
+        if (grf_deframer_push(&state, data[k]) > room) {
+            abort();
+        }
+    }
+    size_t sent = grf_frame_encode(data, size, line, GRF_FRAME_BYTES(size));
+    if (size > 0 && (sent < size + 4u || line[sent - 1u] != 0u || memchr(line, 0, sent - 1u) != 0 ||
+                     grf_frame_decode(line, sent - 1u, back, sent - 1u) != size || memcmp(back, data, size) != 0)) {
+        abort();
+    }
+    free(held);
+    free(line);
+    free(back);
+}
+
 /* The first bytes are settings within their ranges, the rest samples. */
 static void fuzz_stance(const uint8_t *data, size_t size)
 {
@@ -37,6 +62,7 @@ static void fuzz_stance(const uint8_t *data, size_t size)
                             1 + (data[5] & 7), 1 + (data[6] & 7), data[7], data[8] & 31, 1 + data[9]};
     int32_t stance[7] = {2, 4 + data[10], 2 + data[11], data[12], data[13], data[14], settings[0]};
     uint32_t count = (uint32_t)(size - 24) / 5;
+    static const int32_t unfiltered[4] = {0, 0, 0, 0};
     settings[5] = settings[4];
     int16_t *rows = (int16_t *)calloc(2u * count + 1u, sizeof *rows);
     int32_t *loads = (int32_t *)calloc(count + 1u, sizeof *loads);
@@ -49,7 +75,7 @@ static void fuzz_stance(const uint8_t *data, size_t size)
         loads[k] = (int32_t)((one[0] | one[1] << 8 | (one[2] & 0x3F) << 16)) - 0x200000;
         missing[k] = one[4] > 230;
     }
-    (void)probe_stance(settings, stance, rows, loads, missing, count, answers, windows, count);
+    (void)probe_stance(settings, stance, unfiltered, rows, loads, missing, count, answers, windows, count);
     free(rows);
     free(loads);
     free(missing);
@@ -79,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
+    fuzz_frame(data + 1, size - 1);
     switch (data[0] % 3) {
     case 0:
         fuzz_packet(data + 1, size - 1);
