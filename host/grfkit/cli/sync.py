@@ -17,7 +17,7 @@ _Reference = Annotated[
 ]
 _Wearables = Annotated[
     list[Path] | None,
-    typer.Option("--wearable", metavar="<path>", help="Needed: insole, IMU or landmarks; repeatable."),
+    typer.Option("--wearable", metavar="<path>", help="Needed: insole (.grfrec too), IMU or landmarks; repeatable."),
 ]
 _Surface = Annotated[str | None, typer.Option("--surface", help="Needed: treadmill, or overground (separate plates).")]
 _Mass = Annotated[float | None, typer.Option("--mass-kg", help="Body mass; checked against the force.")]

@@ -186,7 +186,8 @@ def estimate(model: Estimator, folder: Path, source: Source, request: EstimateRe
     cut = _cutting(spec, wanted, streams, findings)
     asked = _cut_request(spec, cut)
     filtered = {side: low_passed(own, asked) for side, own in worn.items()}
-    feet = [_foot(side, own, source, asked, cut) for side, own in filtered.items()]
+    feet, lost = _feet(filtered, source, asked, cut)
+    findings += [f"the {side} foot is left out: {why}" for side, why in lost.items()]
     rejected = Counter(r.reason for r in {r for foot in feet for r in foot.rejections})
     allowed = _allowed(spec, about["participant"], wanted.allow_leak)
     curves: dict[Side, FootCurve] = {}
@@ -201,7 +202,7 @@ def estimate(model: Estimator, folder: Path, source: Source, request: EstimateRe
         curves[foot.side] = curve
         rows += own_rows
     _check_answered(curves, rows, source.name)
-    findings += _said(curves, rows, spec)
+    findings += _said({**curves, **lost}, rows, spec)
     return Estimate(
         feet=curves,
         rows=tuple(sorted(rows, key=lambda r: r.start_s)),
@@ -289,8 +290,9 @@ def _worn(streams: Mapping[str, xr.Dataset], spec: ModelSpec) -> dict[Side, dict
         return feet
     if not lacking:
         sides = sorted({str(s.attrs.get("side")) for s in worn.values()})
-        hint = "state the foot with --side" if sides else "give an insole or IMU recording"
-        raise BadInputError(f"the recording holds no wearable of a known foot ({len(worn)} of unknown foot); {hint}")
+        held = f"{len(worn)} of unknown foot" if sides else f"it holds {', '.join(streams) or 'nothing'}"
+        hint = "state the foot with --side" if sides else "give a recording with samples of an insole or IMU"
+        raise BadInputError(f"the recording holds no wearable of a known foot ({held}); {hint}")
     side, missing = next(iter(lacking.items()))
     have = sorted({str(v) for s in worn.values() if s.attrs.get("side") == side for v in s.data_vars} - _CLOCKS)
     raise BadInputError(
@@ -358,6 +360,22 @@ def _cut_request(spec: ModelSpec, cut: str) -> CutRequest:
         imu_lowpass_hz=float(told.get("imu_lowpass_hz", 0.0)),
         lowpass_corrected=bool(told.get("lowpass_corrected", CutRequest.lowpass_corrected)),
     )
+
+
+def _feet(
+    worn: Mapping[Side, dict[str, xr.Dataset]], source: Source, asked: CutRequest, cut: str
+) -> tuple[list[_Foot], dict[Side, str]]:
+    """Return the feet, and why one was left out; BadInputError if none can be used."""
+    feet: list[_Foot] = []
+    lost: dict[Side, BadInputError] = {}
+    for side, own in worn.items():
+        try:
+            feet.append(_foot(side, own, source, asked, cut))
+        except BadInputError as error:
+            lost[side] = error
+    if not feet:
+        raise next(iter(lost.values()))
+    return feet, {side: str(error) for side, error in lost.items()}
 
 
 def _foot(side: Side, own: dict[str, xr.Dataset], source: Source, asked: CutRequest, cut: str) -> _Foot:
@@ -492,7 +510,7 @@ def _check_answered(curves: Mapping[Side, FootCurve], rows: list[StanceRow], nam
         raise BadInputError(f"{name}: none of {len(rows)} stances can be answered ({counts})")
 
 
-def _said(curves: Mapping[Side, FootCurve], rows: list[StanceRow], spec: ModelSpec) -> list[str]:
+def _said(curves: Mapping[Side, object], rows: list[StanceRow], spec: ModelSpec) -> list[str]:
     said = [f"no {side} foot is in the recording with the model's channels" for side in SIDES if side not in curves]
     flags = Counter(flag for row in rows for flag in row.flags)
     said += [f"{n} of {len(rows)} stances: {flag}" for flag, n in flags.items()]

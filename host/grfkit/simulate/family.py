@@ -60,8 +60,8 @@ class Person(Protocol):
     def load_share(self, steps: Steps, index: int, phase: Floats) -> Floats:
         """Return each of 16 cells' share of the vertical force, shape (phases, 16), rows sum to 1.
 
-        Cell positions (size M, left, mm; x lateral positive, y from the heel) are in
-        :data:`CELL_X_MM`, :data:`CELL_Y_MM`.
+        Cell positions (size M, mm; x lateral positive on either foot, y from the heel) are in :data:`CELL_X_MM`,
+        :data:`CELL_Y_MM`.
         """
 
     def shoe_motion(self, steps: Steps, left: bool, time_s: Floats) -> tuple[Floats, Floats]:
@@ -83,3 +83,11 @@ class Family(Protocol):
 
 CELL_X_MM = (-12.0, 12, 12, 12, 12, 29.5, 24, 11.5, 11.5, -2.5, -6.5, -12.5, -24.5, -12, -12, -12)
 CELL_Y_MM = (20.0, 20, 55, 94, 129, 174, 216, 185, 231, 222, 183, 207, 171, 129, 94, 55)
+CELL_RIGHT_MM = tuple(-x for x in CELL_X_MM)
+"""Where the simulated cells lie on a left insole, to the right seen from above: as insole documents state places.
+
+On the published insole (``fsr16_m``) the numbers of ``CELL_X_MM`` run to the right, medial on a left foot: its toe row
+reaches farthest forward there. Families take them as lateral, so that a simulated foot loads the mirror image, about
+the foot's axis, of the published cell of the same number, on both feet. Loads, plates and truth agree among
+themselves; only a place looked up in the document of the published insole is on the wrong side.
+"""

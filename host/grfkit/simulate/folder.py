@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import shutil
 import tempfile
@@ -22,8 +23,9 @@ from ..formats.write_loadsol import LoadsolFoot, loadsol_text
 from ..formats.write_trc import trc_text
 from ..records import Recording
 from ..units import G
+from .clocks import DeviceClock
 from .conditions import Condition
-from .family import Floats
+from .family import CELL_RIGHT_MM, CELL_Y_MM, Floats
 from .lab import LabTrial, simulate_trial
 from .settings import Settings, default_settings
 
@@ -121,6 +123,8 @@ def write_lab(
             rows.append(_write_trial(beside, planned, _shared_stamps(settings or default_settings())))
             yield planned
         (beside / "TABLE.csv").write_text(_table(rows), encoding="utf-8", newline="")
+        if request.insole != "loadsol":
+            (beside / "insole.json").write_text(insole_document(), encoding="utf-8", newline="")
         _move(beside, out_dir)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -175,8 +179,11 @@ def _write_trial(folder: Path, planned: PlannedTrial, settings: Settings) -> dic
     }
 
 
-def write_reference(path: Path, trial: LabTrial) -> None:
-    """Write the reference as C3D: plates at 1000 Hz and a waist marker at 100 Hz."""
+def write_reference(path: Path, trial: LabTrial, *, clock: DeviceClock | None = None) -> None:
+    """Write the reference as C3D: plates at 1000 Hz and a waist marker at 100 Hz.
+
+    ``clock`` maps the reference's running time to the world's, where it has one of its own.
+    """
     streams = trial.reference.streams
     rate = float(next(iter(streams.values())).attrs["rate_hz"])
     per_frame = round(rate / _POINT_HZ)
@@ -189,9 +196,25 @@ def write_reference(path: Path, trial: LabTrial) -> None:
         )
         for data in streams.values()
     ]
-    body = trial.truth.body(np.arange(frames) / _POINT_HZ)
+    at = np.arange(frames) / _POINT_HZ
+    body = trial.truth.body(at if clock is None else clock.running(at))
     waist = np.where(body.seen[:, None], body.centre + np.asarray([-0.1, 0.0, 0.02]), np.nan)
     write_c3d(path, plates, waist[:, None] * 1e3, ["WAIST"], point_rate_hz=_POINT_HZ, analog_rate_hz=rate)
+
+
+def insole_document() -> str:
+    """Return where the simulated cells lie, as an insole document that grf-estimate takes (``--insole``)."""
+    places = enumerate(zip(CELL_RIGHT_MM, CELL_Y_MM), start=1)
+    document = {
+        "kind": "insole_geometry",
+        "schema_version": "1",
+        "name": "simulated16_m",
+        "source": "grfkit's virtual lab: the cells of fsr16_m, mirrored about the foot's axis (grfkit.simulate.family)",
+        "size": "M",
+        "extent_mm": max(CELL_Y_MM),
+        "cells": [{"number": number, "x_mm": x, "y_mm": float(y)} for number, (x, y) in places],
+    }
+    return json.dumps(document, indent=2) + "\n"
 
 
 def csv_file(recording: Recording) -> str:

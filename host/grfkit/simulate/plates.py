@@ -7,6 +7,7 @@ import xarray as xr
 
 from ..provenance import Provenance
 from ..records import Channel, Recording, make_recording, make_stream
+from .clocks import DeviceClock
 from .conditions import Condition
 from .family import CELL_X_MM, CELL_Y_MM, Floats
 from .passes import Ground, PlateBox
@@ -86,11 +87,20 @@ def record_reference(
     ground: Ground,
     *,
     duration_s: float,
+    clock: DeviceClock | None = None,
 ) -> Recording:
-    """Return the reference recording: ``plate_1``... with noise, belt tone and zero offsets."""
+    """Return the reference recording: ``plate_1``... with noise, belt tone and zero offsets.
+
+    Parameters
+    ----------
+    duration_s
+        By the plates' own clock.
+    clock
+        From the plates' running time to the world's; none: the world's time is the plates'.
+    """
     rate = settings.treadmill.rate_hz
     time = np.arange(round(duration_s * rate)) / rate
-    wrench = plate_forces(world, ground, time)
+    wrench = plate_forces(world, ground, time if clock is None else clock.running(time))
     streams = {}
     for number, plate in enumerate(ground.plates):
         measured = wrench[number] + _disturbance(rng, condition, settings, time)

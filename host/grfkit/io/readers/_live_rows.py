@@ -12,6 +12,7 @@ from ...formats.grfrec import Begin, Record
 from ...formats.packet_stream import GrfSamples, Item, PacketStream, Samples, Stance, WrappedClock
 from ...records import Floats
 from ...signals.clock_bounds import offset_over_time
+from ...wire import StanceReport
 
 _LONGEST_FILLED_S = 10.0
 
@@ -64,6 +65,8 @@ class Run:
         The device's time, unwrapped; NaN where a sample is missing, as ``values`` (rows, columns) is.
     half_s
         How far ``host_s`` may be off.
+    reports
+        Of stances: one for each row that is known, in their order.
     """
 
     kind: type[Item]
@@ -71,6 +74,7 @@ class Run:
     device_s: Floats
     values: Floats
     half_s: float
+    reports: tuple[StanceReport, ...] = ()
 
 
 def runs_of(session: LiveSession, zero_ns: int) -> list[Run]:
@@ -85,7 +89,8 @@ def runs_of(session: LiveSession, zero_ns: int) -> list[Run]:
             pieces = [item for item in items if isinstance(item, kind)]
             if pieces:
                 at, device_s, values = _rows(pieces, session.begin.period_us * 1e-6)
-                runs.append(Run(kind, at + _along(at, knots, offsets), device_s, values, half))
+                reports = tuple(piece.report for piece in pieces if isinstance(piece, Stance))
+                runs.append(Run(kind, at + _along(at, knots, offsets), device_s, values, half, reports))
     return runs
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ...errors import BadInputError
@@ -16,12 +17,15 @@ from ...formats.grfrec import Begin, Kind, Record, RecordFile
 from ...formats.packet_stream import GrfSamples, Samples, Stance
 from ...provenance import Provenance, describe_input
 from ...records import Channel, Floats, Recording, make_recording, make_stream
+from ...wire import StanceReport
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import refuse_extra, with_pressure_sum
 from ._live_rows import LiveSession, Run, joined, runs_of
 
 _SIDES = ("left", "right")
 _FULL_RANGE = 32768.0
+_AXES = ("apgrf", "mlgrf", "vgrf")
+"""A stance's curves by the wire's bits: forward, medial of the foot in question, up."""
 _IMU = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 
 
@@ -148,8 +152,27 @@ def _of_device(runs: list[Run], begin: Begin, side: str, clock: str) -> dict[str
         names = (("contact_s", "s"), ("peak_up", "BW"), ("braking", "BW"), ("propulsion", "BW"), ("stance_id", "1"))
         channels = [Channel(name, values[:, k], unit, "foot") for k, (name, unit) in enumerate(names)]
         extra = {"model_id": begin.model_id}
-        streams[f"stances_{side}"] = _made(channels, host_s, device_s, "events", about | {"rate_hz": None}, extra)
+        made = _made(channels, host_s, device_s, "events", about | {"rate_hz": None}, extra)
+        streams[f"stances_{side}"] = _with_curves(made, [report for run in stances for report in run.reports])
     return streams
+
+
+def _with_curves(told: xr.Dataset, reports: list[StanceReport]) -> xr.Dataset:
+    """Return the stances that came, and no row between them, with ``apgrf mlgrf vgrf`` (time, point) in BW.
+
+    Point k of P is ``contact_s * k / (P - 1)`` after initial contact, which is ``time``. An axis that an insole did not
+    send is NaN, and so are curves of another number of points than the last one.
+    """
+    came = told.isel(time=np.flatnonzero(np.isfinite(told["time_raw"].values)))
+    points = len(reports[-1].curve)
+    curves = np.full((len(_AXES), len(reports), points), np.nan)
+    for row, report in enumerate(reports):
+        if len(report.curve) == points:
+            curves[[bit for bit in range(len(_AXES)) if report.axes >> bit & 1], row] = report.force_bw.T
+    about = {"units": "BW", "raw_units": "BW", "frame": "foot"}
+    data = {name: (("time", "point"), curves[k], {**about, "raw_name": name}) for k, name in enumerate(_AXES)}
+    made: xr.Dataset = came.assign(data).assign_attrs(missing_samples=0, gaps=0)
+    return made
 
 
 def _made(

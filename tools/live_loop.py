@@ -1,0 +1,469 @@
+"""The live loop closed: ``python tools/live_loop.py --bundle DIR --seconds 90``.
+
+A person whom no training has seen is simulated on a treadmill. Virtual insoles in another process replay what that
+person's feet did, by crystals of their own, and run a bundle; grf-monitor records them over Bluetooth's protocol stack;
+grf-sync puts the recording onto the treadmill's C3D, which has a clock of its own as well; and the curves that the
+insoles sent are held against the plate, stance by stance, beside the training's mean curve, the sum of the cells and
+the same bundle on the host. SIMULATED people, devices and link.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import live_loop_score as score
+from grfkit.deploy.clib import build_shared, compiler
+from grfkit.device.profile import Key
+from grfkit.device.virtual_run import InsoleRequest, clocks_of
+from grfkit.device.virtual_source import Phantom, phantom
+from grfkit.device.virtual_stance import DeviceModel, StanceMaker
+from grfkit.errors import GrfError
+from grfkit.formats.grfrec import Kind, RecordFile
+from grfkit.io import read
+from grfkit.records import ClockMap, Recording, Trial
+from grfkit.runtime.interpreters import Interpreter, load
+from grfkit.runtime.manifest import Manifest
+from grfkit.simulate.clocks import DeviceClock
+from grfkit.simulate.folder import write_reference
+from grfkit.simulate.plates import record_reference
+from grfkit.simulate.settings import default_settings
+from grfkit.wire import StanceReport
+from live_insoles import insoles
+
+Floats = NDArray[np.float64]
+ROOT = Path(__file__).resolve().parents[1]
+SEEDS = (7_301, 7_302, 7_303)
+"""Of the people: no training of a bundle has drawn from these (``tools/make_bundles.py`` draws from 2,600,000 on)."""
+TRAINED_ON = ROOT / "build" / "bundles" / "train.nc"
+RATE_HZ, LEAD_S, LEAST_OVERLAP_S = 200, 14.0, 12.0
+"""The insoles' rate; how much longer than the recording the person runs (finding, connecting, stopping)."""
+METHODS = {
+    "device": "on the device, over the air",
+    "mean": "mean curve",
+    "cells": "sum of the cells, scaled",
+    "host": "same bundle on the host (grf-estimate)",
+}
+
+
+@dataclass(frozen=True)
+class Runner:
+    """One person and all that is true of them.
+
+    Attributes
+    ----------
+    plate_clock
+        From the plate's running time to the replay's.
+    """
+
+    seed: int
+    duration_s: float
+    person: Phantom
+    plate_clock: DeviceClock
+
+    @property
+    def told(self) -> dict[Key, float]:
+        """Return what the insoles are told by SET."""
+        now = self.person.trial.truth.world.situation
+        return {Key.MASS: now.mass_kg, Key.SPEED: now.speed_m_s, Key.SLOPE: now.slope_percent}
+
+    def contacts(self) -> dict[str, NDArray[Any]]:
+        """Return the true contacts on the plate's clock."""
+        steps = self.person.trial.truth.world.steps
+        ic = self.plate_clock.t_running(steps.onset_s)
+        return {"ic_s": ic, "to_s": self.plate_clock.t_running(steps.onset_s + steps.contact_s), "left": steps.left}
+
+    def write_plate(self, path: Path) -> None:
+        """Write the treadmill's C3D by its own clock."""
+        truth, rng = self.person.trial.truth, np.random.default_rng([self.seed, 11])
+        seconds = self.duration_s - self.plate_clock.offset_s - 0.5
+        reference = record_reference(
+            rng, truth.condition, default_settings(), truth.world, truth.ground, duration_s=seconds,
+            clock=self.plate_clock,
+        )  # fmt: skip
+        write_reference(path, replace(self.person.trial, reference=reference), clock=self.plate_clock)
+
+
+def runner_of(seed: int, seconds: float) -> Runner:
+    """Return the person that ``grf-simulate insole --seed SEED`` replays, with a treadmill on a clock of its own."""
+    duration = float(np.ceil(seconds + LEAD_S))
+    clocks = clocks_of(InsoleRequest(seed=seed))
+    rng = np.random.default_rng([seed, 12])
+    clock = DeviceClock(
+        float(rng.uniform(1.0, 4.0)), float(rng.uniform(-40, 40)), sinusoid_ppm=2.0, sinusoid_s=300.0,
+        sinusoid_phase=float(rng.uniform(0, 6.3)),
+    )  # fmt: skip
+    return Runner(seed, duration, phantom(seed=seed, duration_s=duration, clocks=clocks, loops=False), clock)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One person's loop, once it has run: the files, and what is true of the insoles' clocks."""
+
+    runner: Runner
+    folder: Path
+    said: dict[str, Any]
+    truth: dict[str, Any]
+
+    @property
+    def live(self) -> Path:
+        """Return the recording."""
+        return self.folder / "live.grfrec"
+
+    def true_s(self, recording: Recording, side: str) -> tuple[Floats, Floats, Floats]:
+        """Return the samples' times in the recording, their true ones there, and their true ones on the plate's clock.
+
+        The first is what was told by time sync and arrivals, the others follow from the insole's own clock.
+        """
+        stream = recording.streams[f"insole_{side}"]
+        time, raw = (np.asarray(stream[name].values, dtype=np.float64) for name in ("time", "time_raw"))
+        known = np.isfinite(raw)
+        told = next(one for one in self.truth["insoles"] if one["side"] == side)["clock"]
+        clock = DeviceClock(**{n: told[n] for n in _CLOCK})
+        world = clock.running((raw[known] * 1e6 - told["first_us"]) * 1e-6)
+        pair = next(r for r in RecordFile(self.live) if r.kind == Kind.CLOCK_PAIR)
+        zero_s = pair.arrival_ns * 1e-9 + float(recording.tree.attrs["first_stamp_s"])
+        return time[known], told["epoch_s"] + world - zero_s, self.runner.plate_clock.t_running(world)
+
+
+_CLOCK = ("offset_s", "drift_ppm", "sinusoid_ppm", "sinusoid_s", "sinusoid_phase")
+
+
+def ran(runner: Runner, folder: Path, bundle: Path, seconds: float) -> Loop:
+    """Run insoles and monitor, write the plate; what grf-monitor said comes back with the truth."""
+    runner.write_plate(folder / "plate.c3d")
+    options = ("--seed", str(runner.seed), "--once", "--duration-s", f"{runner.duration_s:g}")
+    with insoles(*options, "--on-device", str(bundle)) as program:
+        told = runner.told
+        words = ["--headless", "--json", "--adapter", program.adapter, "--seconds", f"{seconds:g}"]
+        words += ["--model", str(bundle), "--rate-hz", str(RATE_HZ), "--record", "live.grfrec"]
+        words += ["--mass", f"{told[Key.MASS]:g}", "--speed", f"{told[Key.SPEED]:g}"]
+        said = grf(folder, "grf-monitor", *words, "--slope", f"{told[Key.SLOPE]:g}")
+    (folder / "truth.json").write_text(json.dumps(program.truth, indent=1) + "\n", encoding="utf-8")
+    return Loop(runner, folder, json.loads(said), program.truth)
+
+
+def grf(folder: Path, name: str, *words: str, allowed: tuple[int, ...] = (0,)) -> str:
+    """Type a command; return what it printed."""
+    command = [str(Path(sys.executable).with_name(name)), *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode not in allowed:
+        raise SystemExit(f"{name} ended with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def aligned(loop: Loop, *more: str) -> tuple[dict[str, Any], Trial | None]:
+    """Type grf-sync; return what it said and the trial, None where it refused."""
+    words = ["--reference", "plate.c3d", "--wearable", "live.grfrec", "--surface", "treadmill", "--forward", "+x"]
+    words += ["--mass-kg", f"{loop.runner.told[Key.MASS]:g}", "--min-overlap-s", f"{LEAST_OVERLAP_S:g}"]
+    words += ["--out", "trial.nc", "--force", "--json", *more]
+    said = json.loads(grf(loop.folder, "grf-sync", *words, allowed=(0, 3)))
+    return said, Trial.from_netcdf(loop.folder / "trial.nc") if said["verdict"] == "aligned" else None
+
+
+def one_person(loop: Loop, bundle: Path, mean_bw: Floats, *sync: str) -> dict[str, Any]:
+    """Return the figures of one person; ``sync`` are further options of grf-sync."""
+    recording, runner = read(loop.live), loop.runner
+    now = runner.person.trial.truth.world
+    told: dict[str, Any] = {"seed": runner.seed, "family": now.family, "mass_kg": runner.told[Key.MASS]}
+    told |= {"speed_m_s": runner.told[Key.SPEED], "monitor": loop.said["devices"]}
+    told["over_the_air"] = over_the_air(loop, recording, bundle)
+    said, trial = aligned(loop, *sync)
+    told["sync"] = {n: said["maps"][0][n] for n in ("verdict", "offset_s", "drift_ppm", "uncertainty_ms", "reasons")}
+    if trial is None:
+        return told
+    maps = trial.clock_maps
+    told["alignment"] = {side: alignment(loop, recording, maps, side) for side in score.SIDES}
+    plate = score.Plate.of(trial, runner.told[Key.MASS])
+    device = score.on_device(recording.streams, maps)
+    host, told["turned_down"] = on_host(loop, bundle, maps, len(mean_bw))
+    told["stances"] = score.matches(device, plate, runner.contacts())
+    told["methods"] = {
+        "device": score.errors(device, plate),
+        "mean": score.errors(score.with_mean_curve(device, mean_bw), plate),
+        "cells": score.errors(score.with_cells(device, recording.streams, maps), plate),
+        "host": score.errors(answered_too(host, device, plate), plate),
+    }
+    told["host_stances"] = score.matches(host, plate, runner.contacts())
+    told["sides"] = {side: score.errors([one for one in device if one.side == side], plate) for side in score.SIDES}
+    return told
+
+
+def answered_too(host: Sequence[score.Answer], device: Sequence[score.Answer], plate: score.Plate) -> list[Any]:
+    """Return the host's stances of the contacts that the device answered as well."""
+    known = {(c.ic_s, one.side) for one in device if (c := plate.contact_of(one)) is not None}
+    return [one for one in host if (c := plate.contact_of(one)) is not None and (c.ic_s, one.side) in known]
+
+
+def alignment(loop: Loop, recording: Recording, maps: dict[str, ClockMap], side: str) -> dict[str, float]:
+    """Return how far the recording's times and the alignment are off (ms), over what plate and recording share."""
+    told_s, true_s, plate_s = loop.true_s(recording, side)
+    found = maps[f"insole_{side}"]
+    shared = (plate_s > 0) & (plate_s < loop.runner.duration_s - loop.runner.plate_clock.offset_s - 0.5)
+    off = 1e3 * (score.mapped(found, told_s) - plate_s)[shared]
+    off = off[np.isfinite(off)]
+    return {
+        "error_ms": float(off.mean()),
+        "worst_ms": float(np.abs(off).max()),
+        "stated_ms": float(found.uncertainty_ms or np.nan),
+        "placed_ms": float(np.abs(1e3 * (told_s - true_s)).max()),
+    }
+
+
+def on_host(loop: Loop, bundle: Path, maps: dict[str, ClockMap], points: int) -> tuple[list[score.Answer], list[str]]:
+    """Type grf-estimate on the recording; return its stances and what it says of the others."""
+    told = loop.runner.told
+    words = [
+        str(bundle),
+        "live.grfrec",
+        "--out",
+        "host.nc",
+        "--force",
+        "--participant",
+        f"seed {loop.runner.seed}",
+        "--json",
+    ]
+    words += ["--mass-kg", f"{told[Key.MASS]:g}", "--speed-m-s", f"{told[Key.SPEED]:g}"]
+    said = grf(loop.folder, "grf-estimate", *words, "--slope-percent", f"{told[Key.SLOPE]:g}", allowed=(0, 2))
+    if not said:
+        return [], ["grf-estimate refused the recording"]
+    turned = [f"{n} x {why}" for why, n in json.loads(said)["rejected"].items()]
+    return score.on_host(loop.folder / "host.nc", maps, points), turned
+
+
+def over_the_air(loop: Loop, recording: Recording, bundle: Path) -> dict[str, Any]:
+    """Return whether what arrived is what the insoles said: the reports made again here, and with the C runtime."""
+    maker = StanceMaker(bundle)
+    told: dict[str, Any] = {"arrived": 0}
+    for name, engine in ({"LiteRT": maker.bundle.engine} | in_c(maker.bundle.manifest, bundle, loop.folder)).items():
+        maker.bundle = replace(maker.bundle, engine=engine)
+        due, off = 0, []
+        for side in score.SIDES:
+            said = said_again(loop, recording, maker, side)
+            due += len(said)
+            off += _steps_off(said, recording.streams.get(f"stances_{side}"))
+        same = sum(one == 0 for one in off)
+        told[name] = {"due": due, "came": len(off), "same_bytes": same, "most_lsb": max(off, default=0)}
+    told["arrived"] = sum(s.sizes["time"] for n, s in recording.streams.items() if n.startswith("stances_"))
+    return told
+
+
+def said_again(loop: Loop, recording: Recording, maker: StanceMaker, side: str) -> list[StanceReport]:
+    """Return what an insole says of the samples between START and the last that was recorded."""
+    source = loop.runner.person.sources[side]  # type: ignore[index]
+    foot = next(one for one in loop.truth["insoles"] if one["side"] == side)
+    rows = source.rows(int(foot["runs"][0]["first_sample"]), recording.streams[f"insole_{side}"].sizes["time"])
+    return [report for _, report in DeviceModel(maker, source, RATE_HZ, loop.runner.told).push(*rows)]
+
+
+def _steps_off(said: Sequence[StanceReport], came: Any) -> list[int]:
+    """Return by how many steps of the last bit, at most, each report that came is off; they are numbered from 0."""
+    off = []
+    for number, report in enumerate(said):
+        row = np.flatnonzero(came["stance_id"].values == number % 65536) if came is not None else np.empty(0)
+        if row.size:
+            names = [axis for bit, axis in enumerate(("apgrf", "mlgrf", "vgrf")) if report.axes >> bit & 1]
+            curve = np.stack([came[axis].values[int(row[0])] for axis in names], axis=1)
+            off.append(int(np.abs(np.rint((curve - report.force_bw) / np.asarray(report.scale_bw))).max()))
+    return off
+
+
+def in_c(manifest: Manifest, bundle: Path, folder: Path) -> dict[str, Interpreter]:
+    """Return the bundle's C, compiled; nothing where there is no compiler."""
+    if compiler() is None:
+        return {}
+    source = bundle / "c" / f"{manifest.name}.c"
+    return {"C runtime": load(build_shared([source], folder / f"{manifest.name}.so"), "c")}
+
+
+def mean_curve_of(bundle: Path, train: Path | None) -> tuple[Floats, str]:
+    """Return the mean curve, and of what it is the mean."""
+    path = train or (TRAINED_ON if TRAINED_ON.is_file() and "simulated" in bundle.name else None)
+    if path is None:
+        return score.mean_of_answers(bundle), "the bundle's golden answers; name the training set with --train"
+    return score.mean_of(path), f"{path.name}, the training's people"
+
+
+def loop_part(
+    seconds: float, *, bundle: Path | None, train: Path | None = None, seeds: Sequence[int] = SEEDS,
+    folder: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return all figures of the loop part.
+
+    Parameters
+    ----------
+    bundle
+        What the insoles run; None: ``firmware_models/bilstm_simulated``.
+    train
+        Stance set of the bundle's training, for the mean curve.
+    folder
+        Where recordings, plates and trials are left; None: nowhere.
+    """
+    chosen = (bundle or ROOT / "firmware_models" / "bilstm_simulated").resolve()
+    if not (chosen / "manifest.json").is_file():
+        return {"skipped": f"{chosen.name} is no bundle; make one with tools/make_bundles.py"}
+    mean_bw, of_what = mean_curve_of(chosen, train)
+    told: dict[str, Any] = {"seconds": seconds, "bundle": chosen.name, "mean_curve_of": of_what, "people": []}
+    with tempfile.TemporaryDirectory() as temporary:
+        for seed in seeds:
+            place = (folder or Path(temporary)) / f"seed_{seed}"
+            place.mkdir(parents=True, exist_ok=True)
+            loop = ran(runner_of(seed, seconds), place, chosen, seconds)
+            told["people"].append(one_person(loop, chosen, mean_bw))
+    return told | {"mean": averaged(told["people"])}
+
+
+def averaged(people: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the mean over people of each method's RMS by axis (BW), and in how many of them the network is better."""
+    whole = [one["methods"] for one in people if "methods" in one]
+    told: dict[str, Any] = {"people": len(whole), "of": len(people)}
+    for method in METHODS:
+        rms = {a: [one[method]["rms_bw"][a] for one in whole if one[method]["stances"]] for a in score.AXES}
+        told[method] = {a: float(np.mean(v)) if v and None not in v else None for a, v in rms.items()}
+    told["better_than_mean"] = {a: sum(_less(one, a) for one in whole) for a in score.AXES}
+    return told
+
+
+def _less(methods: dict[str, Any], axis: str) -> bool:
+    mine, mean = (methods[name].get("rms_bw", {}).get(axis) for name in ("device", "mean"))
+    return mine is not None and mean is not None and mine < mean
+
+
+def loop_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Return each goal: what, the figure, whether it is met."""
+    if "skipped" in part:
+        return [("the loop closed", part["skipped"], False)]
+    people, mean = part["people"], part["mean"]
+    sides = [one for person in people for one in person.get("alignment", {}).values()]
+    inside = all(one["worst_ms"] <= one["stated_ms"] for one in sides) and mean["people"] == mean["of"]
+    worst = max((one["worst_ms"] for one in sides), default=float("nan"))
+    stances = [person["stances"] for person in people if "stances" in person]
+    answers, matched = sum(s["answers"] for s in stances), sum(s["matched"] - s["wrong_foot"] for s in stances)
+    sent = [person["over_the_air"] for person in people]
+    same, due = (sum(one["LiteRT"][name] for one in sent) for name in ("same_bytes", "due"))
+    goals = [
+        ("loop: alignment within its stated interval of the truth", f"{worst:.1f} ms off at most", inside),
+        ("loop: recorded stances are plate contacts of that foot", f"{matched} of {answers}", matched == answers > 0),
+        ("loop: stances arrive with the insole's bytes", f"{same} of {due}", same == due > 0),
+    ]
+    for axis in score.AXES:
+        mine, curve = mean["device"][axis], mean["mean"][axis]
+        if mine is not None and curve is not None:
+            goals.append((f"loop: {axis} better than the mean curve", f"{mine:.3f} / {curve:.3f} BW", mine < curve))
+    return goals
+
+
+def loop_table(part: dict[str, Any]) -> list[str]:
+    """Return the figures as lines of Markdown."""
+    if "skipped" in part:
+        return [f"Not run: {part['skipped']}."]
+    mean = part["mean"]
+    lines = [
+        f"SIMULATED. {mean['of']} people of no training, {part['seconds']:g} s each, {part['bundle']} in the insoles;"
+        f" {mean['people']} aligned. Mean curve of {part['mean_curve_of']}. RMS over all points of all stances that the"
+        " plate saw, mean over people; a stance is where the insole says, on the plate's clock by grf-sync, so that"
+        " timing counts.",
+        "",
+        "| method | vertical BW | forward BW | medial BW |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {METHODS[m]} | " + " | ".join(_bw(mean[m][a]) for a in score.AXES) + " |" for m in METHODS]
+    lines += ["", _verdict(mean), ""]
+    return [*lines, *_people_table(part["people"]), "", *_link_table(part["people"])]
+
+
+def _verdict(mean: dict[str, Any]) -> str:
+    words = {"vgrf": "vertical", "apgrf": "forward", "mlgrf": "medial"}
+    said = []
+    for axis, word in words.items():
+        mine, curve = mean["device"][axis], mean["mean"][axis]
+        if mine is not None and curve is not None:
+            how = "better than" if mine < curve else "NOT better than"
+            count = f"{mean['better_than_mean'][axis]} of {mean['people']} people"
+            said.append(f"{word}: the network is {how} the mean curve ({count})")
+    return "; ".join(said) + "."
+
+
+_HEADS = (
+    "person", "aligned off ms (worst / stated)", "stances matched", "unmatched", "contacts unanswered",
+    "IC ms (plate)", "TO ms (plate)", "IC ms (truth)", "TO ms (truth)", "v / ap / ml BW", "mean curve v / ap / ml BW",
+    "peak BW (mean abs, bias)",
+)  # fmt: skip
+
+
+def _people_table(people: Sequence[dict[str, Any]]) -> list[str]:
+    lines = [f"| {' | '.join(_HEADS)} |", "|" + "---|" * len(_HEADS)]
+    for one in people:
+        who = f"{one['seed']} (family {one['family']}, {one['mass_kg']:g} kg, {one['speed_m_s']:g} m/s)"
+        if "stances" not in one:
+            reasons = "; ".join(one["sync"]["reasons"])
+            lines.append(f"| {who} | REFUSED: {reasons} |" + " |" * (len(_HEADS) - 2))
+            continue
+        sides = list(one["alignment"].values())
+        worst, stated = max(s["worst_ms"] for s in sides), max(s["stated_ms"] for s in sides)
+        met, methods = one["stances"], one["methods"]
+        cells = [who, f"{worst:.1f} / {stated:.1f}", str(met["matched"] - met["wrong_foot"])]
+        cells += [str(met["answers_unmatched"] + met["wrong_foot"]), str(met["contacts_unanswered"])]
+        cells += [_ms(met[f"{name}_ms"]) for name in ("ic_plate", "to_plate", "ic_truth", "to_truth")]
+        cells += [" / ".join(_bw(methods[m]["rms_bw"][a]) for a in score.AXES) for m in ("device", "mean")]
+        cells.append(f"{_bw(methods['device']['peak_bw'])}, {methods['device']['peak_bias_bw']:+.3f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, "", "IC and TO: median (SD) of the insole's less the plate's (20 N) or the truth's."]
+
+
+def _link_table(people: Sequence[dict[str, Any]]) -> list[str]:
+    lines = ["| person | packets lost | stances due | arrived | LiteRT: same bytes | C runtime: same bytes, most LSB |"]
+    lines.append("|---|---|---|---|---|---|")
+    for one in people:
+        air = one["over_the_air"]
+        lost = sum(device["packets_lost"] for device in one["monitor"])
+        in_c, lite = air.get("C runtime"), air["LiteRT"]
+        told = f"{in_c['same_bytes']} of {in_c['came']}, {in_c['most_lsb']}" if in_c else "no compiler"
+        figures = f"{lost} | {lite['due']} | {air['arrived']} | {lite['same_bytes']} of {lite['came']} | {told}"
+        lines.append(f"| {one['seed']} | {figures} |")
+    return lines
+
+
+def _bw(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
+
+
+def _ms(told: dict[str, float]) -> str:
+    return f"{told['median']:+.1f} ({told['sd']:.1f})"
+
+
+def main() -> None:
+    """Run the loop and print it; exit code 1 where a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bundle", type=Path, help="what the insoles run; firmware_models/bilstm_simulated if none")
+    parser.add_argument("--train", type=Path, help="stance set of its training, for the mean curve")
+    parser.add_argument("--seconds", type=float, default=90.0, help="of each recording")
+    parser.add_argument("--people", type=int, default=len(SEEDS))
+    parser.add_argument("--keep", type=Path, help="folder for recordings, plates and trials")
+    parser.add_argument("--json", type=Path, help="file for all figures")
+    asked = parser.parse_args()
+    seeds = [SEEDS[0] + k for k in range(asked.people)]
+    try:
+        done = loop_part(asked.seconds, bundle=asked.bundle, train=asked.train, seeds=seeds, folder=asked.keep)
+    except GrfError as error:
+        raise SystemExit(str(error)) from error
+    if asked.json:
+        asked.json.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
+    print("\n".join(loop_table(done)))
+    goals = loop_goals(done)
+    print("\n" + "\n".join(f"{'met ' if met else 'MISSED'}  {what}: {figure}" for what, figure, met in goals))
+    raise SystemExit(0 if all(met for _, _, met in goals) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""What the closed loop is judged by: curves of stances held against the plate that saw the same contacts.
+
+All times are of the plate's clock. A stance counts where the plate saw the same contact, whole; an answer without one
+and a contact without an answer are told beside the errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from grfkit.gait.stances import Stance, stances
+from grfkit.learn.foot_force import of_foot, plate_columns, stance_force, whole_contact
+from grfkit.learn.predictor import mean_curve
+from grfkit.learn.stance_set import StanceSet
+from grfkit.learn.windows import linear, stance_times
+from grfkit.records import ClockMap, Trial
+from grfkit.units import G
+
+Floats = NDArray[np.float64]
+AXES = ("vgrf", "apgrf", "mlgrf")
+SIDES = ("left", "right")
+_UNLOADED_PERCENT = 2.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One stance as somebody estimates it: its contact (s, plate's clock) and ``force_bw`` (points, AXES)."""
+
+    side: str
+    start_s: float
+    end_s: float
+    force_bw: Floats
+
+
+@dataclass(frozen=True)
+class Plate:
+    """The plate's side of a trial of grf-sync: contacts with the foot that the insoles tell, and the force."""
+
+    contacts: tuple[Stance, ...]
+    columns: list[Any]
+    weight_n: float
+
+    @classmethod
+    def of(cls, trial: Trial, mass_kg: float) -> Plate:
+        """Return the plate of a trial whose axes are the lab's."""
+        plates = {n: s for n, s in trial.streams() if s.attrs.get("kind") == "force_plate"}
+        return cls(stances(trial, source="force").stances, plate_columns(plates, three=True), mass_kg * G)
+
+    def contact_of(self, one: Answer) -> Stance | None:
+        """Return the plate's own contact that a stance is, None where it saw none."""
+        worn: Any = one.side
+        return whole_contact(Stance(one.start_s, one.end_s, worn, "device", "device"), self.contacts)
+
+    def force_bw(self, contact: Stance, side: str, at_s: Floats) -> Floats:
+        """Return what the plate measured (BW), shape (times, AXES)."""
+        return of_foot(stance_force(self.columns, contact, at_s), side) / self.weight_n
+
+
+def mapped(one: ClockMap, time_s: Floats) -> Floats:
+    """Return times of a recording on the plate's clock."""
+    return np.asarray(one.apply(np.atleast_1d(np.asarray(time_s, dtype=np.float64))))
+
+
+def on_device(recording: Mapping[str, xr.Dataset], maps: Mapping[str, ClockMap]) -> list[Answer]:
+    """Return the stances that the insoles sent (type 3), placed by the alignment of their own foot."""
+    found = []
+    for side in SIDES:
+        if f"stances_{side}" not in recording:
+            continue
+        told, clock = recording[f"stances_{side}"], maps[f"insole_{side}"]
+        start = np.asarray(told["time"].values, dtype=np.float64)
+        ends = mapped(clock, start + told["contact_s"].values)
+        curves = np.stack([told[axis].values for axis in AXES], axis=2)
+        found += [Answer(side, *row) for row in zip(mapped(clock, start), ends, curves)]
+    return [one for one in found if np.isfinite([one.start_s, one.end_s]).all()]
+
+
+def on_host(path: Path, maps: Mapping[str, ClockMap], points: int) -> list[Answer]:
+    """Return the stances of a file that grf-estimate wrote."""
+    tree, found = xr.open_datatree(path, engine="h5netcdf"), []
+    table = tree["/stances"].to_dataset().load()
+    for side in SIDES:
+        if f"/force_{side}" not in tree.groups:
+            continue
+        foot, clock = tree[f"/force_{side}"].to_dataset().load(), maps[f"insole_{side}"]
+        columns = [foot[f"{a}_bw"].values if f"{a}_bw" in foot else np.full(foot.sizes["time"], np.nan) for a in AXES]
+        force = np.stack(columns, axis=1)
+        own = (table["side"].values == side) & (table["answered"].values == 1)
+        for start, end in zip(table["start"].values[own], table["end"].values[own]):
+            curve = _within(foot["time"].values, force, stance_times(start, end, points))
+            found.append(Answer(side, *map(float, mapped(clock, np.asarray([start, end]))), curve))
+    tree.close()
+    return [one for one in found if np.isfinite([one.start_s, one.end_s]).all()]
+
+
+def _within(time_s: Floats, force_bw: Floats, at_s: Floats) -> Floats:
+    """Return the force at times from contact to toe-off, of the samples between them alone."""
+    inside = slice(*np.searchsorted(time_s, [at_s[0], at_s[-1]]))
+    if inside.stop - inside.start < 2:
+        return np.full((at_s.size, force_bw.shape[1]), np.nan)
+    time, force = time_s[inside], force_bw[inside]
+    return linear(time, force, np.clip(at_s, time[0], time[-1]))
+
+
+def with_mean_curve(answers: Sequence[Answer], curve_bw: Floats) -> list[Answer]:
+    """Return the same stances with one curve (points, AXES) for all."""
+    made = []
+    for one in answers:
+        at, own = np.linspace(0, 1, len(one.force_bw)), np.linspace(0, 1, len(curve_bw))
+        made.append(Answer(one.side, one.start_s, one.end_s, linear(own, curve_bw, at)))
+    return made
+
+
+def with_cells(
+    answers: Sequence[Answer], recording: Mapping[str, xr.Dataset], maps: Mapping[str, ClockMap]
+) -> list[Answer]:
+    """Return the same stances with the sum of the cells, scaled so that both feet bear body weight on average.
+
+    That is what a runner's feet do over many steps, so that neither a plate nor training is needed for the scale.
+    """
+    sums = {}
+    for side in SIDES:
+        stream = recording[f"insole_{side}"]
+        cells = np.stack([stream[f"cell_{k:02d}"].values for k in range(1, 17)], axis=1)
+        total = (cells - np.nanpercentile(cells, _UNLOADED_PERCENT, axis=0)).sum(axis=1)
+        sums[side] = mapped(maps[f"insole_{side}"], stream["time"].values), total
+    scale = 1.0 / sum(float(np.nanmean(total)) for _, total in sums.values())
+    made = []
+    for one in answers:
+        time, total = sums[one.side]
+        at = stance_times(one.start_s, one.end_s, len(one.force_bw))
+        curve = np.full((len(at), len(AXES)), np.nan)
+        curve[:, 0] = scale * linear(time, total, at)[:, 0]
+        made.append(Answer(one.side, one.start_s, one.end_s, curve))
+    return made
+
+
+def mean_of(path: Path) -> Floats:
+    """Return the mean curve (points, AXES) of a stance set's people, each of whom counts alike."""
+    data = StanceSet(StanceSet.open(path).data.load())
+    curve, names = mean_curve(data), [str(a) for a in data.data["axis"].values]
+    return np.stack([curve[:, names.index(a)] if a in names else np.full(len(curve), np.nan) for a in AXES], axis=1)
+
+
+def mean_of_answers(bundle: Path) -> Floats:
+    """Return the mean of the answers to a bundle's golden windows: what is at hand without the training's own set."""
+    from grfkit.runtime.bundle import read_manifest
+
+    names = [axis.name for axis in read_manifest(bundle).axes]
+    with np.load(bundle / "golden.npz") as golden:
+        curve = golden["force_bw"].mean(axis=0)
+    return np.stack([curve[:, names.index(a)] if a in names else np.full(len(curve), np.nan) for a in AXES], axis=1)
+
+
+def errors(answers: Sequence[Answer], plate: Plate) -> dict[str, Any]:
+    """Return how far curves are from the plate: RMS and peaks in BW, and how many stances that is.
+
+    ``turned_rms_bw`` is the RMS with the sign turned: where it is the lesser one, somebody has the axis wrong.
+    """
+    off, turned, peaks = [], [], []
+    for one in answers:
+        contact = plate.contact_of(one)
+        if contact is None:
+            continue
+        at = stance_times(one.start_s, one.end_s, len(one.force_bw))
+        measured = plate.force_bw(contact, one.side, at)
+        off.append(one.force_bw - measured)
+        turned.append(-one.force_bw - measured)
+        peaks.append(_ends(one.force_bw) - _ends(measured))
+    if not off:
+        return {"stances": 0}
+    told: dict[str, Any] = {"stances": len(off)}
+    told["rms_bw"] = dict(zip(AXES, map(_rms, np.moveaxis(np.stack(off), 2, 0))))
+    told["turned_rms_bw"] = dict(zip(AXES, map(_rms, np.moveaxis(np.stack(turned), 2, 0))))
+    ends = np.stack(peaks)
+    for k, name in enumerate(("peak", "braking", "propulsion")):
+        told[f"{name}_bw"] = _figure(np.abs(ends[:, k]).mean())
+    told["peak_bias_bw"] = _figure(ends[:, 0].mean())
+    return told
+
+
+def _ends(curve: Floats) -> Floats:
+    return np.asarray([curve[:, 0].max(), curve[:, 1].min(), curve[:, 1].max()])
+
+
+def _rms(values: Floats) -> float | None:
+    return _figure(np.sqrt(np.mean(values**2)))
+
+
+def _figure(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def matches(answers: Sequence[Answer], plate: Plate, truth: Mapping[str, Floats]) -> dict[str, Any]:
+    """Return how answers and contacts meet, and how far initial contact and toe-off are off (ms, median and p95).
+
+    Parameters
+    ----------
+    truth
+        ``ic_s``, ``to_s`` and ``left`` of the contacts that were simulated.
+    """
+    found = [(one, contact) for one in answers if (contact := plate.contact_of(one)) is not None]
+    used = {contact.ic_s for _, contact in found}
+    span = (min(one.start_s for one in answers), max(one.start_s for one in answers)) if answers else (0.0, 0.0)
+    due = [c for c in plate.contacts if span[0] - 0.1 <= c.ic_s <= span[1] + 0.1]
+    told: dict[str, Any] = {
+        "answers": len(answers),
+        "matched": len(found),
+        "answers_unmatched": len(answers) - len(found),
+        "contacts_unanswered": sum(c.ic_s not in used for c in due),
+        "matched_twice": len(found) - len(used),
+    }
+    rows: dict[str, list[float]] = {"ic_plate": [], "to_plate": [], "ic_truth": [], "to_truth": []}
+    wrong_foot = 0
+    for one, contact in found:
+        k = int(np.argmin(np.abs(truth["ic_s"] - contact.ic_s)))
+        wrong_foot += bool(truth["left"][k]) != (one.side == "left")
+        rows["ic_plate"].append(one.start_s - contact.ic_s)
+        rows["to_plate"].append(one.end_s - contact.to_s)
+        rows["ic_truth"].append(one.start_s - float(truth["ic_s"][k]))
+        rows["to_truth"].append(one.end_s - float(truth["to_s"][k]))
+    told["wrong_foot"] = wrong_foot
+    for name, values in rows.items():
+        ms = 1e3 * np.asarray(values)
+        told[f"{name}_ms"] = _spread(ms) if ms.size else None
+    return told
+
+
+def _spread(ms: Floats) -> dict[str, float]:
+    middle = float(np.median(ms))
+    return {"median": middle, "sd": float(ms.std()), "p95": float(np.percentile(np.abs(ms), 95))}
