@@ -7,7 +7,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,6 +26,9 @@ __all__ = ["Adapter", "BleLink", "Found"]
 
 _BACK_OFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _CONNECT_S, _SYNC_S, _TARE_S, _RESCAN_S = 10.0, 1.0, 60.0, 3.0
+_TURN_S, _TURN_ALONE_S = 4.0, 1.0
+"""So long a first try may take while another link waits for its turn, each later one twice as long: an insole that is
+switched off holds up no other. The second on a radio of our own, which nobody else uses."""
 _SPREAD_S = 0.05
 """Time requests start at random within so long; sent as the last answer came, all would wait a whole interval."""
 _SUBSCRIBED = {
@@ -63,13 +66,14 @@ class Adapter:
 
     Attributes
     ----------
-    connecting
-        Held while a link connects: stacks take one connection at a time.
+    turn_s
+        So long a connection may take while another waits for its turn.
     """
 
     def __init__(self, scanner: dict[str, Any] | None = None, client: dict[str, Any] | None = None) -> None:
         self.scanner_options, self.client_options = scanner or {}, client or {}
-        self.connecting = asyncio.Lock()
+        self.turn_s = _TURN_S
+        self._connecting, self._queue, self._asked = asyncio.Lock(), 0, asyncio.Event()
         self._radio: _Closes | None = None
 
     @classmethod
@@ -105,7 +109,7 @@ class Adapter:
         from .bumble_backend import BumbleClient, BumbleScanner
 
         made = cls({"backend": BumbleScanner, "radio": radio}, {"backend": BumbleClient, "radio": radio, **client})
-        made._radio = radio
+        made._radio, made.turn_s = radio, _TURN_ALONE_S
         return made
 
     async def find(self, count: int = 2, *, timeout_s: float = 10.0, address: str | None = None) -> list[Found]:
@@ -141,6 +145,45 @@ class Adapter:
                 f"Bluetooth cannot be used here ({error}); switch it on, or name a controller: --adapter bumble:usb:0"
             ) from error
         return sorted(found.values(), key=lambda one: one.address)
+
+    async def in_turn(self, connect: Callable[[], Awaitable[None]], *, turns: float = 1.0) -> None:
+        """Connect while nobody else does: stacks take one connection at a time.
+
+        Raises
+        ------
+        TimeoutError
+            If it took longer than ``turns`` of :attr:`turn_s` and another waits.
+        """
+        self._queue += 1
+        self._asked.set()
+        try:
+            await self._connecting.acquire()
+        finally:
+            self._queue -= 1
+        try:
+            await self._unless_asked(connect, time.monotonic() + turns * self.turn_s)
+        finally:
+            self._connecting.release()
+
+    async def _unless_asked(self, connect: Callable[[], Awaitable[None]], turn_ends: float) -> None:
+        doing = asyncio.ensure_future(connect())
+        try:
+            while not doing.done():
+                if self._queue:
+                    await asyncio.wait({doing}, timeout=max(0.0, turn_ends - time.monotonic()))
+                    break
+                self._asked.clear()
+                asked = asyncio.ensure_future(self._asked.wait())
+                await asyncio.wait({doing, asked}, return_when=asyncio.FIRST_COMPLETED)
+                asked.cancel()
+        finally:
+            late = not doing.done()
+            if late:
+                doing.cancel()
+                await asyncio.wait({doing})
+        if late and doing.cancelled():
+            raise asyncio.TimeoutError("another insole waits for the radio")
+        doing.result()
 
     async def close(self) -> None:
         """Free the radio."""
@@ -217,7 +260,7 @@ class BleLink:
         give_up, tries = time.monotonic() + self._patience_s, 0
         while True:
             try:
-                return await self._connect()
+                return await self._connect(tries)
             except _FAILURES as error:
                 pause = _BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)] * random.uniform(0.8, 1.2)
                 tries += 1
@@ -234,15 +277,14 @@ class BleLink:
         for one in await self._adapter.find(1, timeout_s=_RESCAN_S, address=self.address):
             self._found = one
 
-    async def _connect(self) -> Info:
+    async def _connect(self, tries: int) -> Info:
         self._number += 1
         number = self._number
         client = BleakClient(
             self._found.device, lambda _: self._lost(number), timeout=_CONNECT_S, **self._adapter.client_options
         )
         try:
-            async with self._adapter.connecting:
-                await client.connect()
+            await self._adapter.in_turn(client.connect, turns=2.0**tries)
             self._client, self._inbox, self._streaming = client, Inbox(), False
             self._conversation = Conversation(self._write, address=self.address)
             return await self._set_up(client, number)

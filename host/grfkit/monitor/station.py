@@ -81,7 +81,7 @@ class Station:
     stances
         Whether type 2 and 3 are asked of an insole that has a model.
     told
-        What SET tells an insole before each START.
+        What SET tells an insole before the first START, and after each later one.
 
     Attributes
     ----------
@@ -268,12 +268,13 @@ class Station:
                 task.cancel()
 
     async def _start(self, *, first: bool) -> None:
-        """Ask for the most that the insole gives; time syncs come first where nobody waits for samples."""
+        """Ask for the most that the insole gives; SET and time syncs come first where nobody waits for samples."""
         info = self.info
         if info is None:
             raise LinkClosed("not connected", address=self.link.address)
-        for key, amount in self.told.items():
-            await self.link.set(key, amount)
+        if first:
+            for key, amount in self.told.items():
+                await self.link.set(key, amount)
         exchanges = await sync_burst(self.link, FIRST_SYNCS) if first and self._replay is None else []
         started_ns = time.monotonic_ns()
         running = await self._granted(info)
@@ -285,6 +286,17 @@ class Station:
         self._record_begin(self._starting)
         self.state, self.problem = "streaming", None
         self.tried.set()
+        if not first and self._replay is None:
+            self._spawn(self._tell_again())
+
+    async def _tell_again(self) -> None:
+        """SET what it may have forgotten meanwhile; its samples flow already."""
+        with suppress(LinkClosed):
+            try:
+                for key, amount in dict(self.told).items():
+                    await self.link.set(key, amount)
+            except LinkRefused as error:
+                self._tell_problem(str(error))
 
     async def _granted(self, info: Info) -> Running:
         """START with what the profile knows, then with less, as long as the insole finds fault with it."""
