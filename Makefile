@@ -17,7 +17,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo picture test lint format style types layers bench-sync bench-accuracy bench-accuracy-quick bench-edge clean
+.PHONY: help setup venv demo picture test lint format style types layers bench-sync bench-accuracy bench-accuracy-quick bench-edge bench-live clean
 
 help: ## show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -88,6 +88,9 @@ bench-accuracy-quick: $(STAMP) ## its subset for every day (ten minutes)
 
 bench-edge: $(STAMP) $(VENV)/.packages ## the edge benchmark; writes benchmarks/edge.md (an hour; ARGS=--quick: ten minutes)
 	$(BIN)/python tools/bench_edge.py $(ARGS)
+
+bench-live: $(STAMP) $(VENV)/.packages ## the live benchmark; writes benchmarks/live.md (an hour; ARGS=--quick: some minutes)
+	$(BIN)/python tools/bench_live.py $(ARGS)
 
 clean: ## remove what make made: .venv, demo, caches
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,161 @@
+"""Insoles in another process for the live benchmark, and what their truth says of a recording."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grfkit import wire
+from grfkit.device.link import Characteristic
+from grfkit.formats.grfrec import Begin, Kind, RecordFile
+from grfkit.simulate.clocks import DeviceClock
+
+RATE_HZ = 200
+_SEQUENCES = 1 << 16
+
+
+@dataclass
+class Program:
+    """A running ``grf-simulate insole``; ``truth`` is there once it ended."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    truth_file: Path
+    truth: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def adapter(self) -> str:
+        """Return the adapter by which the insoles are reached."""
+        return f"bumble:tcp-client:127.0.0.1:{self.port}"
+
+    def foot(self, side: str) -> dict[str, Any]:
+        """Return one insole's truth."""
+        found: dict[str, Any] = next(one for one in self.truth["insoles"] if one["side"] == side)
+        return found
+
+
+@contextmanager
+def insoles(*options: str) -> Iterator[Program]:
+    """Give both feet in another process; its truth is read when it has ended."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = int(one.getsockname()[1])
+    with tempfile.TemporaryDirectory() as folder:
+        truth = Path(folder) / "truth.json"
+        command = [sys.executable, "-m", "grfkit.cli.simulate", "insole", "--json", "--duration-s", "20"]
+        command += ["--hci", f"tcp-server:127.0.0.1:{port}", "--truth", str(truth), *options]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+        program = Program(process, port, truth)
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            yield program
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(90)
+            if process.stdout is not None:
+                process.stdout.close()
+            if truth.exists():
+                program.truth = json.loads(truth.read_text(encoding="utf-8"))
+
+
+@dataclass
+class Run:
+    """One connection as it was recorded: sensor packets as ``(arrival_ns, header)``, and the insole's truth of it.
+
+    ``contents`` are the same packets, ``(arrival_ns, content)``.
+    """
+
+    begin: Begin
+    packets: list[tuple[int, wire.Header]] = field(default_factory=list)
+    contents: list[tuple[int, bytes]] = field(default_factory=list)
+    truth: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Return the first sample of every packet, counted since the insole was switched on."""
+        counters = np.asarray([header.counter for _, header in self.packets], dtype=np.float64)
+        return np.asarray(np.unwrap(counters, period=_SEQUENCES), dtype=np.int64) + int(self.truth["first_sample"])
+
+    @property
+    def after(self) -> int:
+        """Return the number after the last sample that came."""
+        return int(self.numbers[-1]) + self.packets[-1][1].count
+
+
+def runs_in(path: Path) -> dict[int, list[Run]]:
+    """Return what a recording holds, connection by connection, by device."""
+    runs: dict[int, list[Run]] = {}
+    for record in RecordFile(path):
+        held = runs.setdefault(record.device, [])
+        if record.kind == Kind.BEGIN:
+            held.append(Run(Begin.from_bytes(record.body)))
+        elif record.kind == Kind.PACKET and record.body[0] == Characteristic.SENSOR_DATA:
+            held[-1].contents.append((record.arrival_ns, record.body[1:]))
+            held[-1].packets.append((record.arrival_ns, wire.Header.from_bytes(record.body[1:])))
+    return {device: held for device, held in runs.items() if held}
+
+
+def with_truth(runs: list[Run], foot: dict[str, Any]) -> list[Run]:
+    """Return the runs in which anything came, each with the insole's truth of the same START."""
+    told = iter(foot["runs"])
+    for run in runs:
+        run.truth = next(one for one in told if one["cfg_id"] == run.begin.cfg_id)
+    return [run for run in runs if run.packets]
+
+
+def latencies_ms(runs: list[Run], foot: dict[str, Any]) -> NDArray[np.float64]:
+    """Return the latency of every packet (ms): from its last sample, by the insole's true clock, to its arrival."""
+    told = foot["clock"]
+    clock = DeviceClock(
+        told["offset_s"], told["drift_ppm"], sinusoid_ppm=told["sinusoid_ppm"], sinusoid_s=told["sinusoid_s"],
+        sinusoid_phase=told["sinusoid_phase"],
+    )  # fmt: skip
+    every = [one for run in runs for one in run.packets]
+    stamps = np.unwrap(np.asarray([h.time_us for _, h in every], dtype=np.float64), period=1 << 32)
+    taken = (stamps - told["first_us"]) / 1e6 + (np.asarray([h.count for _, h in every]) - 1) / RATE_HZ
+    came = np.asarray([arrival_ns for arrival_ns, _ in every]) / 1e9
+    return np.asarray((came - told["epoch_s"] - clock.running(taken)) * 1e3)
+
+
+def injected(runs: list[Run], foot: dict[str, Any]) -> dict[str, int]:
+    """Return what one insole sent, what came, and what went missing on purpose before a packet that came.
+
+    What is missing after a connection's last packet belongs to the gap between connections, in samples.
+
+    Raises
+    ------
+    ValueError
+        If a connection sent more packets than a sequence number tells apart.
+    """
+    done = {"sent": sum(run["sensor"]["sent"] for run in foot["runs"]), "came": 0, "injected": 0, "injected_samples": 0}
+    for run in runs:
+        sensor = run.truth["sensor"]
+        if sensor["attempted"] > _SEQUENCES:
+            raise ValueError(f"a connection of {sensor['attempted']} packets; losses are listed by 16-bit sequence")
+        last = run.packets[-1][1].sequence
+        lost = [one for one in (*sensor["lost"], *sensor["dropped"]) if one[0] < last]
+        done["came"] += len(run.packets)
+        done["injected"] += len(lost)
+        done["injected_samples"] += sum(one[2] for one in lost)
+    return done
+
+
+def true_gaps(runs: list[Run]) -> list[int]:
+    """Return how many samples truly lie between the last of each connection and the first of the next."""
+    return [int(after.numbers[0]) - before.after for before, after in pairwise(runs)]
