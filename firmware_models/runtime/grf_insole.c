@@ -37,20 +37,33 @@ int grf_insole_start(const grf_insole_settings_t *settings, grf_insole_t *insole
     return settings->levels->cells == GRF_CELLS && grf_levels_start(settings->levels, &insole->levels, memory->lowest);
 }
 
-/* A sample's row for the stance buffer, and its load for the detector. */
-static int32_t row_of(const grf_insole_settings_t *settings, const grf_sensor_t *sample, int16_t *row)
+/* A sample's row for the stance buffer. */
+static void row_of(const grf_insole_settings_t *settings, const uint16_t *cells, const int16_t *imu, int16_t *row)
 {
-    int32_t load = 0;
     for (uint32_t k = 0; k < settings->buffer->channels; ++k) {
         uint32_t place = settings->from[k] & PLACE;
         if (place < GRF_FROM_IMU) {
-            row[k] = (int16_t)(sample->cells[place] < 32767u ? sample->cells[place] : 32767u);
+            row[k] = (int16_t)cells[place];
         } else {
-            row[k] = place < GRF_FROM_IMU + GRF_IMU ? sample->imu[place - GRF_FROM_IMU] : (int16_t)0;
+            row[k] = place < GRF_FROM_IMU + GRF_IMU ? imu[place - GRF_FROM_IMU] : (int16_t)0;
         }
     }
+}
+
+/* Takes a sample, cells as far as 15 bits hold them; returns its load for the detector. */
+static int32_t take(const grf_insole_settings_t *settings, grf_insole_t *insole, const grf_sensor_t *sample)
+{
+    uint16_t cells[GRF_CELLS];
+    int16_t row[GRF_CELLS + GRF_IMU];
+    int32_t load = 0;
     for (uint32_t c = 0; c < GRF_CELLS; ++c) {
-        load += sample->cells[c];
+        cells[c] = sample->cells[c] < 32767u ? sample->cells[c] : 32767u;
+        load += cells[c];
+    }
+    row_of(settings, cells, sample->imu, row);
+    grf_stance_push(settings->buffer, &insole->stance, row);
+    if (settings->levels != 0) {
+        grf_levels_push(settings->levels, &insole->levels, cells);
     }
     return load;
 }
@@ -138,13 +151,13 @@ static int answer(const grf_insole_settings_t *settings, grf_insole_t *insole, c
 int grf_insole_push(const grf_insole_settings_t *settings, grf_insole_t *insole, const grf_sensor_t *sample,
                     grf_report_t *report)
 {
-    int16_t row[GRF_CELLS + GRF_IMU];
     grf_event_t event;
     grf_relative_t relative;
-    int32_t load = sample != 0 ? row_of(settings, sample, row) : GRF_MISSING;
-    grf_stance_push(settings->buffer, &insole->stance, sample != 0 ? row : 0);
-    if (settings->levels != 0 && sample != 0) {
-        grf_levels_push(settings->levels, &insole->levels, sample->cells);
+    int32_t load = GRF_MISSING;
+    if (sample != 0) {
+        load = take(settings, insole, sample);
+    } else {
+        grf_stance_push(settings->buffer, &insole->stance, 0);
     }
     if (grf_detect_push(settings->contacts, &insole->detect, load, &event) <= 0) {
         return 0;

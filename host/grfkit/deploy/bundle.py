@@ -34,6 +34,7 @@ from .c_layers import NoC
 from .clib import RUNTIME, CLibrary, compiler, runtime_sources
 from .convert import Converted, convert_model, representative
 from .emit_c import CModel, c_model
+from .foot import foot_of
 from .from_torch import plan_inputs
 from .gate import passed
 from .golden import IN_C, WINDOWS, Golden, fixed_to_float_lsb, golden_of, npz_bytes, physical
@@ -316,7 +317,8 @@ def _finite(row: Mapping[str, float]) -> dict[str, float]:
 def _golden(draft: Manifest, model: GrfModel, data: StanceSet, file: TfliteFile) -> Golden:
     chosen = calibration_windows(data, WINDOWS)
     known = physical(model.spec, chosen)
-    return golden_of(draft, known, predict(model, chosen), load(file.content, "tflm"))
+    engine = load(file.content, "tflm")
+    return golden_of(draft, known, predict(model, chosen), engine) | foot_of(draft, engine)
 
 
 def _sizes(
@@ -385,6 +387,7 @@ def _with_files(made: _Made, manifest: Manifest, model: GrfModel, golden: Golden
         for path in (*runtime, *sorted(RUNTIME.glob("grf_*.h"))):
             made.files[f"runtime/{path.name}"] = path.read_bytes()
         few = {k: golden[k][:IN_C] for k in ("raw", "input_int8", "output_int8", "force")}
+        few |= {k: v for k, v in golden.items() if k.startswith("foot_")}
         for path_, text in c_files(manifest, few, [p.name for p in runtime]).items():
             made.text(path_, text)
         licence = RUNTIME.parents[1] / "LICENSE"

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.manifest import Column, Detector, Manifest
-
-CORE = ("grf_math", "grf_model", "grf_lstm", "grf_conv", "grf_add", "grf_input")
-UNTESTED = "Untested: nobody has built this yet; what is tested is `make test` and the boards of sizes.json."
+from .bundle_insole import UNTESTED, examples, fits, foot_header, foot_test, header_lines, source_lines
+from .bundle_insole import c_float as _float
 
 
 def c_files(manifest: Manifest, golden: Mapping[str, NDArray[Any]], runtime: Sequence[str]) -> dict[str, str]:
@@ -20,17 +19,21 @@ def c_files(manifest: Manifest, golden: Mapping[str, NDArray[Any]], runtime: Seq
     Parameters
     ----------
     golden
-        ``raw`` (n, T, width) int16, ``input_int8``, ``output_int8`` and ``force`` (n, T, axes) in the manifest's unit.
+        ``raw`` (n, T, width) int16, ``input_int8``, ``output_int8`` and ``force`` (n, T, axes) in the manifest's unit;
+        ``foot_...`` of the made-up foot where an insole can run the bundle.
     runtime
         Names of the runtime's C files.
     """
     name = manifest.name
     sources = [f"c/{name}.c", f"c/{name}_config.c", *(f"runtime/{n}" for n in runtime)]
+    foot = "foot_input" in golden
     return {
         f"c/{name}_config.h": config_header(manifest),
         f"c/{name}_config.c": config_source(manifest),
         "c/golden.h": golden_header(golden),
-        "c/test_golden.c": test_main(name),
+        "c/test_golden.c": test_main(name, foot=foot),
+        **({"c/golden_foot.h": foot_header(manifest, golden)} if foot else {}),
+        **examples(manifest),
         "Makefile": makefile(name),
         "CMakeLists.txt": cmake(name, sources),
         **_zephyr(name, sources),
@@ -46,8 +49,7 @@ def config_header(manifest: Manifest) -> str:
         f"#ifndef GRF_{upper}_CONFIG_H",
         f"#define GRF_{upper}_CONFIG_H",
         "",
-        '#include "grf_input.h"',
-        '#include "grf_stance.h"',
+        *(f'#include "{header}"' for header in _headers(manifest)),
         "",
         f"#define GRF_{upper}_MODEL_ID 0x{manifest.model_id:08x}u /* CRC-32 of model.tflite */",
         f"#define GRF_{upper}_COLUMNS {len(manifest.columns)}",
@@ -61,14 +63,19 @@ def config_header(manifest: Manifest) -> str:
         "",
         f"/* Force of an axis, {manifest.force_unit}: centre + size * scale * (stored - zero). */",
         f"extern const float grf_{name}_centre[GRF_{upper}_AXES], grf_{name}_size[GRF_{upper}_AXES];",
+        *header_lines(manifest),
         "",
         "#endif",
     ]
     return "\n".join(lines) + "\n"
 
 
+def _headers(manifest: Manifest) -> tuple[str, ...]:
+    return (f"{manifest.name}.h", "grf_insole.h") if fits(manifest) else ("grf_input.h", "grf_stance.h")
+
+
 def _rates(upper: str, detector: Detector | None) -> list[str]:
-    return [] if detector is None else [f"#define GRF_{upper}_RATE_HZ {detector.rate_hz:g}f"]
+    return [] if detector is None else [f"#define GRF_{upper}_RATE_HZ {_float(detector.rate_hz)}"]
 
 
 def _settings(line: str, detector: Detector | None) -> list[str]:
@@ -94,18 +101,13 @@ def config_source(manifest: Manifest) -> str:
     for what in ("centre", "size"):
         values = ", ".join(_float(getattr(a, what)) for a in manifest.axes)
         lines.append(f"const float grf_{name}_{what}[GRF_{upper}_AXES] = {{{values}}};")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *source_lines(manifest)]) + "\n"
 
 
 def _words(column: Column) -> str:
     turned = ", sign turned on a left foot" if column.turned_on_left else ""
     kind = "" if column.role == "channel" else f"{column.role} "
     return f"{kind}{column.name}, {column.unit_per_count:.6g} {column.unit or '?'} per count{turned}".replace("*/", "")
-
-
-def _float(value: float) -> str:
-    text = f"{value:.9g}"
-    return f"{text if any(c in text for c in '.e') else text + '.0'}f"
 
 
 def golden_header(golden: Mapping[str, NDArray[Any]]) -> str:
@@ -147,16 +149,35 @@ def _wrapped(items: Iterable[str]) -> list[str]:
     return [*lines, line]
 
 
-def test_main(name: str) -> str:
-    """Return ``test_golden.c``: every golden window through counts, model and force; exit status 0 if all are equal."""
+def test_main(name: str, *, foot: bool) -> str:
+    """Return ``test_golden.c``: every golden window through counts, model and force; exit status 0 if all are equal.
+
+    Parameters
+    ----------
+    foot
+        Whether the made-up foot is walked as well, from samples to answers.
+    """
     upper = name.upper()
+    include = '\n#include "golden_foot.h"' if foot else ""
+    walk = foot_test(name) if foot else ""
+    walked = (
+        f"""    const char *off = wrong_foot();
+    if (off != NULL) {{
+        printf("{name}: the made-up foot: %s differs\\n", off);
+        return 1;
+    }}
+    printf("{name}: %lu stances of the made-up foot, every byte equal\\n", (unsigned long)GRF_FOOT_STANCES);
+"""
+        if foot
+        else ""
+    )
     return f"""/* Golden windows through the runtime: counts to int8, the model, and the force of each axis. */
 #include <stdio.h>
 #include <string.h>
 
 #include "{name}.h"
 #include "{name}_config.h"
-#include "golden.h"
+#include "golden.h"{include}
 
 #define INPUTS (GRF_GOLDEN_POINTS * GRF_GOLDEN_COLUMNS)
 #define OUTPUTS (GRF_GOLDEN_POINTS * GRF_GOLDEN_AXES)
@@ -192,7 +213,7 @@ static const char *wrong(uint32_t k)
     }}
     return forces_differ(golden_force[k]) ? "force" : NULL;
 }}
-
+{walk}
 int main(void)
 {{
     for (uint32_t k = 0; k < GRF_GOLDEN_WINDOWS; ++k) {{
@@ -202,7 +223,7 @@ int main(void)
             return 1;
         }}
     }}
-    printf("{name}: %lu golden windows, every byte equal\\n", (unsigned long)GRF_GOLDEN_WINDOWS);
+{walked}    printf("{name}: %lu golden windows, every byte equal\\n", (unsigned long)GRF_GOLDEN_WINDOWS);
     return 0;
 }}
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..learn.spec import ModelSpec
 from ..runtime.manifest import Manifest
-from .bundle_c import UNTESTED
+from .bundle_insole import UNTESTED
 
 
 def bundle_card(manifest: Manifest, spec: ModelSpec) -> str:

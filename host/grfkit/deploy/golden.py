@@ -17,8 +17,8 @@ from ..runtime.bundle import forces_bw, scaled
 from ..runtime.manifest import Column, Manifest
 from ..runtime.numbers import to_int8
 from .bundle_c import int8_forces
-from .fixed import Channel
 from .fixed import to_int8 as counts_to_int8
+from .insole import fixed_columns
 
 WINDOWS, IN_C = 32, 8
 Golden = dict[str, NDArray[Any]]
@@ -58,11 +58,6 @@ def _values(column: Column, windows: Physical, channels: list[str], statics: lis
         return windows.statics[:, [statics.index(column.name)]]
     values = windows.inputs[:, :, channels.index(column.name)]
     return np.isnan(values) if column.role == "missing" else values
-
-
-def fixed_columns(manifest: Manifest) -> list[Channel]:
-    """Return the integers of every column."""
-    return [Channel(c.offset, c.multiplier, c.shift, c.zero) for c in manifest.columns]
 
 
 def golden_of(manifest: Manifest, windows: Physical, torch_bw: NDArray[Any], engine: Interpreter) -> Golden:

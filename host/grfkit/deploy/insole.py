@@ -11,12 +11,24 @@ from numpy.typing import NDArray
 from .. import wire
 from ..errors import BadInputError
 from ..gait.causal import IC, MISSING, CausalContacts, CausalSettings, Event
-from ..runtime.manifest import Column, Detector
+from ..runtime.manifest import Column, Detector, Manifest
 from .fixed import READY, Channel, Rows, StanceBuffer, StanceSettings, to_int8
 from .levels import Levels, LevelsSettings, levels_settings
 from .lowpass import LowpassSettings, lowpass_settings
 
-__all__ = ["CELLS", "CONTACT_S", "IMU", "Insole", "Window", "int8_window", "origins", "tick_q16"]
+__all__ = [
+    "AXES",
+    "CELLS",
+    "CONTACT_S",
+    "IMU",
+    "Insole",
+    "Window",
+    "insole_reason",
+    "int8_window",
+    "origins",
+    "tick_q16",
+    "unfit",
+]
 
 CELLS = tuple(f"cell_{k + 1:02d}" for k in range(wire.CELLS))
 IMU = tuple(f"{kind}_{axis}" for kind in ("acc", "gyro") for axis in "xyz")
@@ -46,6 +58,45 @@ class Window:
     contact_100us: int
     missed: int
     counts: Rows
+
+
+_UNITS = ("m/s^2", "rad/s")
+_TOLD = ("mass_kg", "speed_m_s", "slope_percent", "contact_s")
+"""Statics that somebody tells an insole, and the one that it knows."""
+AXES = ("apgrf", "mlgrf", "vgrf")
+"""A bundle's names of the wire's axes, bit 0 first."""
+
+
+def unfit(columns: Sequence[Column], axes: Sequence[str], *, relative: bool) -> str | None:
+    """Return why no insole can run a model of these inputs and outputs; None where it can.
+
+    Parameters
+    ----------
+    relative
+        Whether its cells are set against the foot's own steps.
+    """
+    units = {"relative" if relative else "count", *_UNITS}
+    for column in columns:
+        if column.role == "channel" and (column.name not in (*CELLS, *IMU) or column.unit not in units):
+            return (
+                f"takes '{column.name}' in {column.unit}; an insole has cell_01 to cell_16 in counts or"
+                " relative, acc in m/s^2 and gyro in rad/s"
+            )
+    unknown = [c.name for c in columns if c.role == "static" and c.name not in _TOLD]
+    if unknown or not set(axes) <= set(AXES):
+        return f"takes {unknown or list(axes)}, which an insole does not know"
+    return None
+
+
+def insole_reason(manifest: Manifest) -> str | None:
+    """Return why no insole can run a bundle's C from its samples to packets; None where one can."""
+    if manifest.window != "stance" or manifest.detector is None:
+        return f"takes windows of '{manifest.window}'; an insole cuts stances"
+    if manifest.points > 255:
+        return f"answers {manifest.points} points; a report holds 255 at most"
+    if sum(c.role == "static" and c.name != "contact_s" for c in manifest.columns) > MOST_TOLD:
+        return f"is told more than the {MOST_TOLD} numbers that a device keeps"
+    return unfit(manifest.columns, [a.name for a in manifest.axes], relative=manifest.cells == "relative")
 
 
 def tick_q16(rate_hz: float) -> int:
@@ -111,17 +162,17 @@ class Insole:
         return self._contacts.settings.delay_samples
 
     def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> Window | None:
-        """Take a sample's counts; return the window of the stance that became known with it and is to be answered."""
-        row = np.concatenate([np.minimum(cells, 32767).astype(np.int16), imu])
-        self._buffer.push(row[self._picked])
+        """Take a sample's counts, cells as far as 15 bits hold them; return the window to be answered now, if any."""
+        held = np.minimum(cells, 32767)
+        self._buffer.push(np.concatenate([held.astype(np.int16), imu])[self._picked])
         if self.levels is not None:
-            self.levels.push(cells)
-        return self._heard(self._contacts.push(int(cells.sum(dtype=np.int64))))
+            self.levels.push(held)
+        return self._heard(self._contacts.push(int(held.sum(dtype=np.int64))))
 
-    def miss(self) -> None:
-        """Take note that a sample is missing: the stance under way is lost where many are."""
+    def miss(self) -> Window | None:
+        """Take note that a sample is missing; return as :meth:`push`. Many in a row lose the stance under way."""
         self._buffer.push(None)
-        self._heard(self._contacts.push(MISSING))
+        return self._heard(self._contacts.push(MISSING))
 
     def _heard(self, event: Event | None) -> Window | None:
         if event is None:
@@ -170,6 +221,11 @@ def int8_window(
         elif place >= FROM_TOLD:
             table[:, k] = min(max(told[place - FROM_TOLD], -32768), 32767)
     return to_int8(table, integers)
+
+
+def fixed_columns(manifest: Manifest) -> list[Channel]:
+    """Return the integers of every column."""
+    return [Channel(c.offset, c.multiplier, c.shift, c.zero) for c in manifest.columns]
 
 
 def _levels(detector: Detector) -> LevelsSettings:

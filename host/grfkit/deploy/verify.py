@@ -26,8 +26,10 @@ from .bundle_c import int8_forces
 from .clib import CLibrary, compiler, run_tool, runtime_sources
 from .emit_c import CModel, c_model
 from .fixed import to_int8 as counts_to_int8
+from .foot import foot_of
 from .gate import passed
-from .golden import Golden, fixed_columns, read_npz
+from .golden import Golden, read_npz
+from .insole import fixed_columns
 from .manifest import differences
 from .same_bytes import made_up
 from .tflite_file import TfliteFile
@@ -179,7 +181,22 @@ def _fixed(one: _Bundle) -> Proof:
     forces = int8_forces(one.manifest, one.golden["output_int8"])
     if not np.allclose(forces, one.golden["force"], rtol=0, atol=1e-12):
         raise RefusedError(f"{one.folder / 'golden.npz'}: force is not what the manifest's axes make of output_int8")
-    return Proof("counts and forces", f"{len(one.golden['raw'])} golden windows")
+    walked = _foot(one)
+    return Proof("counts and forces", f"{len(one.golden['raw'])} golden windows{walked}")
+
+
+def _foot(one: _Bundle) -> str:
+    """Prove the way from samples to int8, where an insole can go it; older bundles do not tell it."""
+    if "foot_input" not in one.golden:
+        return ""
+    due = foot_of(one.manifest, None)
+    keys = ("foot_input", "foot_contact_100us")
+    if not due or any(not np.array_equal(due[key], one.golden[key]) for key in keys):
+        raise RefusedError(
+            f"{one.folder / 'golden.npz'}: foot_input is not what the manifest's detector, levels and columns make of"
+            " the made-up foot's samples"
+        )
+    return f", {len(due['foot_input'])} stances of the made-up foot from its samples on"
 
 
 def _tflm(one: _Bundle) -> Proof:
@@ -201,8 +218,13 @@ def _label(engine: Interpreter) -> str:
 
 
 def _check_steps(one: _Bundle, engine: Interpreter, most: int) -> int:
-    answers = engine.run(one.golden["input_int8"])
-    worst = int(np.abs(answers.astype(np.int16) - one.golden["output_int8"].astype(np.int16)).max())
+    golden = one.golden
+    pairs = [
+        (golden[f"{k}input{e}"], golden[f"{k}output{e}"])
+        for k, e in (("", "_int8"), ("foot_", ""))
+        if f"{k}input{e}" in golden
+    ]
+    worst = max(int(np.abs(engine.run(a).astype(np.int16) - b.astype(np.int16)).max()) for a, b in pairs)
     if worst > most:
         raise RefusedError(
             f"{one.folder / one.manifest.model}: {_label(engine)} is {worst} LSB from the golden windows"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .. import wire
 from ..deploy.fixed import Channel, channel
-from ..deploy.insole import CELLS, CONTACT_S, IMU, Insole, Window, int8_window
+from ..deploy.insole import AXES, CELLS, CONTACT_S, IMU, Insole, Window, int8_window, unfit
 from ..errors import BadInputError
 from ..runtime.bundle import BundleModel, load_bundle
 from ..runtime.manifest import Column, Detector, Manifest
@@ -27,8 +27,6 @@ from .virtual_source import Source
 __all__ = ["CELLS", "IMU", "SCALARS", "Cut", "DeviceModel", "StanceCutter", "StanceMaker", "check_inputs", "report_of"]
 
 Floats = NDArray[np.float64]
-_AXES = ("apgrf", "mlgrf", "vgrf")
-"""A bundle's names of the wire's axes, bit 0 first."""
 SCALARS = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLOPE}
 """What SET tells, by the names of the scalars that models take."""
 
@@ -71,16 +69,9 @@ def check_inputs(folder: Path, columns: Sequence[Column], axes: Sequence[str], *
     BadInputError
         Naming it.
     """
-    units = {"relative" if relative else "count", "m/s^2", "rad/s"}
-    for column in columns:
-        if column.role == "channel" and (column.name not in (*CELLS, *IMU) or column.unit not in units):
-            raise BadInputError(
-                f"{folder}: takes '{column.name}' in {column.unit}; an insole has cell_01 to cell_16 in counts or"
-                " relative, acc in m/s^2 and gyro in rad/s"
-            )
-    unknown = [c.name for c in columns if c.role == "static" and c.name not in (*SCALARS, "contact_s")]
-    if unknown or not set(axes) <= set(_AXES):
-        raise BadInputError(f"{folder}: takes {unknown or list(axes)}, which an insole does not know")
+    reason = unfit(columns, axes, relative=relative)
+    if reason is not None:
+        raise BadInputError(f"{folder}: {reason}")
 
 
 @dataclass(frozen=True)
@@ -166,7 +157,7 @@ class StanceCutter:
         for _ in range(count):
             self._pushed += 1
             if (self._pushed - 1) % self._every == 0:
-                self._insole.miss()
+                self._insole.miss()  # a toe-off that became known in a gap is not answered
 
     def _cut(self, window: Window) -> Cut:
         _, fraction_q8, sample, _ = window.contact
@@ -266,18 +257,18 @@ def report_of(
     per = 1.0 / (mass_kg * G) if manifest.force_unit == "N" else 1.0
     ends = manifest.output
     names = [axis.name for axis in manifest.axes]
-    order = [names.index(name) for name in _AXES if name in names]
+    order = [names.index(name) for name in AXES if name in names]
     chosen = [manifest.axes[k] for k in order]
     scale = tuple(float(np.float32(ends.scale * axis.size * per)) for axis in chosen)
     offset = tuple(float(np.float32((axis.centre - ends.scale * ends.zero_point * axis.size) * per)) for axis in chosen)
     curve = np.asarray(stored[:, order], dtype=np.int8)
     force = np.asarray(offset) + np.asarray(scale) * curve
-    by_name = {name: force[:, k] for k, name in enumerate(n for n in _AXES if n in names)}
+    by_name = {name: force[:, k] for k, name in enumerate(n for n in AXES if n in names)}
     up, forward = by_name.get("vgrf"), by_name.get("apgrf")
     return wire.StanceReport(
         model_id=manifest.model_id,
         contact_s=contact_s,
-        axes=sum(1 << k for k, name in enumerate(_AXES) if name in names),
+        axes=sum(1 << k for k, name in enumerate(AXES) if name in names),
         missed=missed,
         peak_point=0 if up is None else int(np.argmax(up)),
         peak_bw=0.0 if up is None else float(up.max()),

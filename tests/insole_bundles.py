@@ -1,0 +1,130 @@
+"""The C side of a bundle around made-up weights, from an insole's samples to packets: no conversion, no training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+import tflite_models as made
+from firmware_c import need, need_compiler
+from grfkit.deploy.bundle_c import c_files, int8_forces
+from grfkit.deploy.clib import RUNTIME, CLibrary, runtime_sources
+from grfkit.deploy.emit_c import CModel, c_model
+from grfkit.deploy.fixed import StanceSettings, channel, to_int8
+from grfkit.deploy.foot import foot_of
+from grfkit.deploy.insole import CELLS, IMU, fixed_columns
+from grfkit.deploy.levels import levels_settings
+from grfkit.deploy.lowpass import lowpass_settings
+from grfkit.deploy.manifest import COUNTS
+from grfkit.deploy.tflite_file import TfliteFile
+from grfkit.gait.causal import causal_settings
+from grfkit.runtime.manifest import Axis, Column, Detector, Tensor
+
+POINTS = 51
+
+
+@dataclass(frozen=True)
+class Made:
+    """A manifest's numbers, the model, and the folder with all files of the C side."""
+
+    manifest: Any
+    model: CModel
+    library: CLibrary
+    folder: Path
+
+
+def detector(rate_hz: float, channels: list[str], *, relative: bool, lowpass_hz: float) -> Detector:
+    contacts = causal_settings(rate_hz)
+    buffer = StanceSettings(
+        channels=len(channels),
+        capacity=round(0.5 * rate_hz) + contacts.confirm_on + contacts.confirm_off + 16,
+        points=POINTS,
+        shortest=round(0.08 * rate_hz),
+        longest=round(0.5 * rate_hz),
+        most_missed=contacts.bridge,
+        smooth_shift=contacts.smooth_shift,
+    )
+    moved = [k for k, name in enumerate(channels) if name in IMU]
+    return Detector(
+        rate_hz=rate_hz,
+        source="insole",
+        contacts=asdict(contacts),
+        buffer=asdict(buffer),
+        levels=asdict(levels_settings(rate_hz)) if relative else None,
+        lowpass=asdict(lowpass_settings(lowpass_hz, rate_hz=rate_hz, channels=moved)) if lowpass_hz else None,
+    )
+
+
+def column(role: Any, name: str, unit: str, centre: float, size: float, file: TfliteFile) -> Column:
+    step = 1.0 if role == "missing" else COUNTS[unit]
+    ends = file.input
+    integers = channel(centre=centre / step, size=size / step, scale=ends.scale, zero=ends.zero_point)
+    turned = role == "channel" and name in ("acc_y", "gyro_x", "gyro_z")
+    return Column(
+        role=role, name=name, unit=unit, centre=centre, size=size, unit_per_count=step, turned_on_left=turned,
+        **asdict(integers),
+    )  # fmt: skip
+
+
+def manifest(
+    file: TfliteFile, rate_hz: float, *, relative: bool, lowpass_hz: float, masks: bool, unit: str, name: str
+) -> Any:
+    """Columns in no order that a device would have: a lateral channel first, cells backwards, two statics."""
+    channels = ["acc_y", *reversed(CELLS), "gyro_x", "acc_z"]
+    cells = ("relative", 0.05, 0.06) if relative else ("count", 400.0, 500.0)
+    rows = []
+    for one in channels:
+        kind, centre, size = cells if one in CELLS else ("m/s^2", 1.0, 9.0) if "acc" in one else ("rad/s", 0.1, 3.0)
+        rows.append(column("channel", one, kind, centre, size, file))
+    rows += [column("missing", one, "1", 0.0, 1.0, file) for one in channels if masks]
+    rows += [
+        column("static", n, u, c, s, file)
+        for n, u, c, s in (("contact_s", "s", 0.3, 0.05), ("mass_kg", "kg", 70.0, 9.0))
+    ]
+    ends = [
+        Tensor(shape=t.shape, dtype="int8", scale=t.scale, zero_point=t.zero_point) for t in (file.input, file.output)
+    ]
+    told = SimpleNamespace(
+        name=name, model_id=0x1234ABCD, window="stance", points=POINTS, columns=tuple(rows), force_unit=unit,
+        cells="relative" if relative else "as recorded", imu_lowpass_hz=lowpass_hz, input=ends[0], output=ends[1],
+        detector=detector(rate_hz, channels, relative=relative, lowpass_hz=lowpass_hz),
+        axes=(Axis(name="vgrf", centre=1.2, size=0.7), Axis(name="apgrf", centre=0.01, size=0.2),
+              Axis(name="mlgrf", centre=0.0, size=0.05)),
+    )  # fmt: skip
+    told.of_role = lambda role: tuple(c for c in told.columns if c.role == role)
+    return told
+
+
+def write(
+    folder: Path,
+    *,
+    rate_hz: float = 100.0,
+    relative: bool = True,
+    lowpass_hz: float = 20.0,
+    masks: bool = False,
+    unit: str = "BW",
+    name: str = "foot_net",
+) -> Made:
+    """Write the C side of a bundle and its runtime, with a BiLSTM of 8 units in it."""
+    need("ai_edge_litert", "flatbuffers")
+    need_compiler()
+    width = 19 * (1 + masks) + 2
+    file = TfliteFile.of(made.bilstm(POINTS, width, 8, 3))
+    model = c_model(file, name)
+    library = CLibrary.build(model, folder / "library")
+    told = manifest(file, rate_hz, relative=relative, lowpass_hz=lowpass_hz, masks=masks, unit=unit, name=name)
+    raw = np.random.default_rng(1).integers(-3000, 3000, (2, POINTS, width)).astype(np.int16)
+    stored = to_int8(raw, fixed_columns(told))
+    answers = library.run(stored)
+    golden = {"raw": raw, "input_int8": stored, "output_int8": answers, "force": int8_forces(told, answers)}
+    files = c_files(told, golden | foot_of(told, library), [p.name for p in runtime_sources()])
+    files |= {f"c/{name}.c": model.source, f"c/{name}.h": model.header}
+    files |= {f"runtime/{p.name}": p.read_text() for p in (*runtime_sources(), *RUNTIME.glob("grf_*.h"))}
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return Made(told, model, library, folder)
