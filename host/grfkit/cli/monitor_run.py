@@ -45,6 +45,9 @@ def run_monitor(given: dict[str, Any], showing: Showing, *, no_record: bool) -> 
         from ..monitor import headless as monitor
     except ImportError as error:
         raise BadInputError(f"insoles need bleak ({error}); pip install 'grfkit[ble]'") from error
+    from ..device.quiet import quiet_logs
+
+    quiet_logs()
     if given.get("record") is None and not no_record:
         given["record"] = monitor.recording_name()
         say(f"recording to {given['record']}")

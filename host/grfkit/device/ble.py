@@ -19,7 +19,7 @@ from bleak.exc import BleakError
 
 from ..errors import BadInputError
 from . import profile
-from .link import Arrived, Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkRefused, LinkTimeout
+from .link import Arrived, Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkRefused, LinkTimeout, fail
 from .profile import Get, Info, Key, Running, Set, Start, Stop, Stream, Tare
 
 __all__ = ["Adapter", "BleLink", "Found"]
@@ -356,8 +356,7 @@ class BleLink:
         if self._conversation is not None:
             self._conversation.end(why)
         for waiting in self._syncs.values():
-            if not waiting.done():
-                waiting.set_exception(why)
+            fail(waiting, why)
         self._syncs.clear()
 
     async def _write(self, content: bytes, uuid: str = profile.CONTROL_POINT, *, response: bool = True) -> None:

@@ -11,13 +11,22 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def interrupted() -> Iterator[asyncio.Event]:
-    """Give an event that the signals set in place of ending the program; where no handler can be set, they end it."""
+    """Give an event that the signals set in place of ending the program; where no handler can be set, they end it.
+
+    A second signal ends it at once, whatever is still being closed.
+    """
     enough, loop = asyncio.Event(), asyncio.get_running_loop()
     handled: list[signal.Signals] = []
+
+    def asked() -> None:
+        if enough.is_set():
+            raise KeyboardInterrupt
+        enough.set()
+
     if sys.platform != "win32":
         for one in (signal.SIGINT, signal.SIGTERM):
             with suppress(RuntimeError, ValueError):
-                loop.add_signal_handler(one, enough.set)
+                loop.add_signal_handler(one, asked)
                 handled.append(one)
     try:
         yield enough

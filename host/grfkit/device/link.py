@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ..errors import BadInputError, GrfError
 from .profile import Answer, Info, Key, Op, Request, Running, Status, Stream
@@ -26,6 +26,7 @@ __all__ = [
     "LinkRefused",
     "LinkTimeout",
     "Running",
+    "fail",
 ]
 
 
@@ -261,5 +262,12 @@ class Conversation:
 
     def end(self, error: LinkClosed) -> None:
         """Tell who waits that no answer will come."""
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(error)
+        if self._waiting is not None:
+            fail(self._waiting, error)
+
+
+def fail(waiting: asyncio.Future[Any], error: Exception) -> None:
+    """Tell a future that nothing will come; where nobody awaits it any more nobody is told."""
+    if not waiting.done():
+        waiting.set_exception(error)
+        waiting.exception()

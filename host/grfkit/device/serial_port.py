@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import BadInputError
 from ..wire import SENSOR, VERSION
-from .link import Arrived, Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkTimeout
+from .link import Arrived, Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkTimeout, fail
 from .profile import (
     Get,
     Info,
@@ -296,9 +296,7 @@ class SerialLink:
         self._conversation.end(gone)
         futures: list[asyncio.Future[Any]] = [*self._told.values(), *([self._info] if self._info else [])]
         for waiting in futures:
-            if not waiting.done():
-                waiting.set_exception(gone)
-                waiting.exception()  # seen, also where nobody awaits it any more
+            fail(waiting, gone)
         if port is not None:
             with contextlib.suppress(Exception):
                 port.close()

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import BadInputError
 from ..simulate.clocks import DeviceClock
 from .interrupted import interrupted
+from .quiet import quiet_logs, quiet_native
 from .virtual import InsoleSettings
 from .virtual_link_model import LinkSettings
 from .virtual_room import Room
@@ -87,13 +88,15 @@ async def run_insoles(request: InsoleRequest, ready: Callable[[Room], None]) -> 
     BadInputError
         If a file, the bundle, the transport or an output cannot be used.
     """
+    quiet_logs()
     link = LinkSettings(request.interval_ms, request.pdus_per_event)
     clocks = clocks_of(request)
     maker = None
     if request.on_device is not None:
         from .virtual_stance import StanceMaker
 
-        maker = StanceMaker(request.on_device)
+        with quiet_native():
+            maker = StanceMaker(request.on_device)
     sources, runner = _sources(request, clocks)
     if request.plate is not None and runner is not None:
         runner.write_plate(request.plate)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..device.interrupted import interrupted
 from ..device.link import Link
 from ..device.profile import Key
+from ..device.quiet import quiet_native
 from ..device.replay import ReplayLink, devices_in, moments_in
 from ..errors import BadInputError
 from .hub import Hub, HubSettings, Replayed
@@ -26,6 +28,8 @@ __all__ = ["MonitorRequest", "headless", "monitored", "recording_name", "request
 
 Shown = Callable[[Hub], Any]
 _DEMO_SECONDS_READY = 60.0
+_APART: dict[str, Any] = {"process_group": 0} if sys.platform != "win32" and sys.version_info >= (3, 11) else {}
+"""Ctrl-C is then the monitor's alone: it disconnects before the virtual insoles end."""
 
 
 class MonitorRequest(BaseModel):
@@ -109,7 +113,8 @@ async def monitored(request: MonitorRequest) -> AsyncIterator[Hub]:
     if request.model is not None:
         from .live_model import open_host_model
 
-        host = await asyncio.to_thread(open_host_model, request.model)
+        with quiet_native():
+            host = await asyncio.to_thread(open_host_model, request.model)
     base = HubSettings(request.rate_hz, host, request.told, request.record, request.force, request.demo)
     if request.replay is not None:
         async with Hub(*_replaying(request, base)) as hub:
@@ -179,25 +184,38 @@ async def _demo(request: MonitorRequest) -> AsyncIterator[str | None]:
     command = [sys.executable, "-m", "grfkit.cli.simulate", "insole", "--json", "--hci", f"tcp-server:127.0.0.1:{port}"]
     if request.model is not None and _runs_on_device(request.model):
         command += ["--on-device", str(request.model)]
-    process = await asyncio.create_subprocess_exec(
-        *command, *request.demo_options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        if process.stdout is None or process.stderr is None:
-            raise BadInputError("the virtual insoles could not be started")
-        ready = await asyncio.wait_for(process.stdout.readline(), _DEMO_SECONDS_READY)
-        if not ready:
-            said = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
-            raise BadInputError(f"the virtual insoles could not be started: {said[-1] if said else 'no word'}")
-        yield f"bumble:tcp-client:127.0.0.1:{port}"
-    finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(process.communicate(), 10.0)
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would hold the insoles up once it is full
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            *request.demo_options,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=said,
+            **_APART,
+        )
+        try:
+            ready = await _first_line(process)
+            if not ready:
+                said.seek(0)
+                lines = said.read().decode(errors="replace").strip().splitlines()
+                raise BadInputError(f"the virtual insoles could not be started: {lines[-1] if lines else 'no word'}")
+            yield f"bumble:tcp-client:127.0.0.1:{port}"
+        finally:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(process.communicate(), 10.0)
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def _first_line(process: asyncio.subprocess.Process) -> bytes:
+    """Return what it says when it is ready; nothing where it ends or takes too long."""
+    if process.stdout is None:
+        return b""
+    with suppress(asyncio.TimeoutError):
+        return await asyncio.wait_for(process.stdout.readline(), _DEMO_SECONDS_READY)
+    return b""
 
 
 def _runs_on_device(folder: Path) -> bool:
