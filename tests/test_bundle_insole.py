@@ -90,8 +90,13 @@ def test_a_changed_setting_fails_a_bundles_own_test(tmp_path: Path) -> None:
     made = write(tmp_path)
     source = tmp_path / "c" / f"{made.manifest.name}_config.c"
     text = source.read_text()
-    changes = {"faint_percent = 40": "faint_percent = 5", "least_steps = 3": "least_steps = 4", "pad = 15": "pad = 14",
-               "unloaded_percent = 2": "unloaded_percent = 1", ".steps = 25": ".steps = 2"}  # fmt: skip
+    changes = {
+        "faint_percent = 40": "faint_percent = 5",
+        "least_steps = 3": "least_steps = 4",
+        "pad = 15, .channels = ": "pad = 15, .channels = 1 + ",
+        "unloaded_percent = 2": "unloaded_percent = 1",
+        ".steps = 25": ".steps = 2",
+    }
     for field, said in changes.items():
         assert field in text
         source.write_text(text.replace(field, said))

@@ -1,9 +1,9 @@
 /* A zero-lag low-pass over samples that are held, in integers: the twin of grfkit.deploy.lowpass, number for number.
  *
- * A Butterworth section of second order runs forward and backward. Before the first and after the last sample the signal
- * goes on as its own mirror image through that sample, `pad` samples far, and either way begins in the steady state of
- * the first of them. Values are in 1/4096 counts with coefficients of 28 bits, products in 64 bits: no floating point,
- * so that a core without it gives the same bytes. */
+ * A Butterworth section of second order runs forward and backward. Before the first and after the last sample the
+ * signal goes on as its own mirror image through that sample, `pad` samples far, and either way begins in the steady
+ * state of the first of them. Values are in 1/4096 counts with coefficients of 28 bits, products in 64 bits: no
+ * floating point, so that a core without it gives the same bytes. */
 #ifndef GRF_LOWPASS_H
 #define GRF_LOWPASS_H
 

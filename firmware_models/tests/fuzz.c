@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "grf_frame.h"
+#include "grf_insole.h"
 #include "grf_model.h"
 #include "grf_packet.h"
 #include "probe.h"
@@ -52,6 +53,34 @@ static void fuzz_frame(const uint8_t *data, size_t size)
     free(back);
 }
 
+/* A low-pass of any coefficients that its settings may have. */
+static void any_lowpass(const uint8_t *data, int32_t *filter)
+{
+    filter[0] = (int32_t)(data[0] | data[1] << 8 | data[2] << 16 | (data[3] & 0x3F) << 24) - (1 << 29);
+    filter[1] = (int32_t)(data[4] | data[5] << 8 | data[6] << 16 | (data[7] & 0x1F) << 24) - (1 << 28);
+    filter[2] = data[8];
+    filter[3] = data[3] >> 6;
+}
+
+/* Settings of any kind, most of them possible; the rest are cells and events. */
+static void fuzz_levels(const uint8_t *data, size_t size)
+{
+    static int64_t answers[36 * 1024];
+    if (size < 16) {
+        return;
+    }
+    int32_t settings[11] = {data[0] % 18, data[1] % 18, data[2],          data[3] % 104, data[4] % 34,
+                            data[5] % 5,  data[6] % 104, data[7] % 104,   data[8] % 9,   data[9] % 33,
+                            data[10] << 8 | data[11]};
+    uint32_t cells = settings[0] > 0 ? (uint32_t)settings[0] : 1u;
+    uint32_t count = (uint32_t)(size - 16) / (2u * cells + 1u);
+    count = count < 1024u ? count : 1024u;
+    uint16_t *rows = (uint16_t *)malloc(2u * cells * count + 1u);
+    memcpy(rows, data + 16, 2u * (size_t)cells * count);
+    (void)probe_levels(settings, rows, data + 16 + 2u * (size_t)cells * count, count, answers);
+    free(rows);
+}
+
 /* The first bytes are settings within their ranges, the rest samples. */
 static void fuzz_stance(const uint8_t *data, size_t size)
 {
@@ -61,6 +90,8 @@ static void fuzz_stance(const uint8_t *data, size_t size)
     int32_t settings[11] = {data[0] & 3, 1 + (data[1] & 7), data[2] & 15,     data[3] & 15, 1 + (data[4] & 31), 0,
                             1 + (data[5] & 7), 1 + (data[6] & 7), data[7], data[8] & 31, 1 + data[9]};
     int32_t stance[7] = {2, 4 + data[10], 2 + data[11], data[12], data[13], data[14], settings[0]};
+    int32_t filter[4];
+    any_lowpass(data + 15, filter);
     uint32_t count = (uint32_t)(size - 24) / 5;
     static const int32_t unfiltered[4] = {0, 0, 0, 0};
     settings[5] = settings[4];
@@ -100,18 +131,116 @@ static void fuzz_model(const uint8_t *data, size_t size)
 #endif
 }
 
+#ifdef GRF_HEADER
+#define COLUMNS 64u
+
+typedef struct {
+    grf_channel_t columns[COLUMNS];
+    uint8_t from[COLUMNS];
+    grf_detect_settings_t contacts;
+    grf_stance_settings_t buffer;
+    grf_levels_settings_t levels;
+    grf_lowpass_settings_t lowpass;
+    grf_insole_settings_t insole;
+} any_t;
+
+/* Settings of an insole around the model: channels from anywhere, levels and a low-pass or none. */
+static void any_insole(const uint8_t *data, any_t *any)
+{
+    uint32_t inputs = GRF_MODEL.inputs < COLUMNS ? GRF_MODEL.inputs : COLUMNS;
+    int32_t filter[4];
+    any_lowpass(data, filter);
+    grf_detect_settings_t contacts = {(uint8_t)(data[9] & 3), 2, 5, 7, 38, 38, 1, 2, 4, 2, 64};
+    grf_stance_settings_t buffer = {(uint16_t)(1u + data[19] % (inputs < 22u ? inputs : 22u)), (uint16_t)(8 + data[10]),
+                                    GRF_MODEL.points, 1, 200, 3, contacts.smooth_shift};
+    grf_levels_settings_t levels = {16, 3, 4, 2, 5, 1, 90, 40, (uint16_t)(1 + (data[11] & 3)), 8, 10000};
+    grf_lowpass_settings_t lowpass = {filter[0], filter[1], (uint16_t)filter[2], data[12]};
+    grf_insole_settings_t insole = {&GRF_MODEL, any->columns, any->from, &any->contacts, &any->buffer,
+                                    data[13] & 1 ? &any->levels : 0, data[13] & 2 ? &any->lowpass : 0, 1, 25600, 7,
+                                    data[13] >> 2 & 1, {2, 1, 0}, {0, 0, 0}, {1, 1, 1}};
+    for (uint32_t k = 0; k < inputs; ++k) {
+        grf_channel_t one = {data[14] - 128, (int32_t)(data[15] << 16) - (1 << 23), 18, (int8_t)data[16]};
+        any->columns[k] = one;
+        any->from[k] = (uint8_t)(data[17] * (k + 1u) + k);
+    }
+    any->contacts = contacts;
+    any->buffer = buffer;
+    any->levels = levels;
+    any->lowpass = lowpass;
+    any->insole = insole;
+}
+
+static grf_insole_memory_t any_memory(const any_t *any)
+{
+    uint32_t points = GRF_MODEL.points; /* of their exact sizes: sanitizers see the ends */
+    grf_insole_memory_t made = {0, 0, 0, 0, 0, 0, 0, 0};
+    made.ring = (int16_t *)malloc(GRF_STANCE_RING_BYTES(any->buffer.channels, any->buffer.capacity));
+    made.window = (int16_t *)malloc(2u * points * any->buffer.channels);
+    made.input = (int8_t *)malloc(points * GRF_MODEL.inputs);
+    made.answer = (int8_t *)malloc(points * GRF_MODEL.outputs);
+    made.curve = (int8_t *)malloc(points * 3u);
+    made.scratch = (uint32_t *)malloc(GRF_MODEL.scratch_bytes);
+    made.lowest = (uint16_t *)malloc(2u * GRF_LEVELS_NUMBERS(16, any->levels.blocks, any->levels.lowest));
+    made.work = (int32_t *)malloc(4u * GRF_LOWPASS_WORDS(any->buffer.capacity, any->lowpass.pad));
+    return made;
+}
+
+static void fuzz_insole(const uint8_t *data, size_t size)
+{
+    any_t any;
+    grf_insole_t insole;
+    grf_sensor_t sample;
+    grf_report_t report;
+    if (size < 64) {
+        return;
+    }
+    any_insole(data, &any);
+    grf_insole_memory_t memory = any_memory(&any);
+    int ready = grf_insole_start(&any.insole, &insole, &memory, data[18] & 1);
+    insole.bw_per_n = data[18] & 2 ? 0.001f : 0.0f;
+    for (uint32_t k = 0; ready && k < 300u; ++k) {
+        const uint8_t *from = data + 20 + k * 7u % (size - 64u + 1u);
+        memcpy(&sample, from, sizeof sample);
+        for (uint32_t c = 0; k / 12u % 2u == 0 && c < GRF_CELLS; ++c) {
+            sample.cells[c] = (uint16_t)(sample.cells[c] >> 9); /* flights among the loads */
+        }
+        (void)grf_insole_push(&any.insole, &insole, from[0] > 250 ? 0 : &sample, &report);
+    }
+    free(memory.ring);
+    free(memory.window);
+    free(memory.input);
+    free(memory.answer);
+    free(memory.curve);
+    free(memory.scratch);
+    free(memory.lowest);
+    free(memory.work);
+}
+#else
+static void fuzz_insole(const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+}
+#endif
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) {
         return 0;
     }
     fuzz_frame(data + 1, size - 1);
-    switch (data[0] % 3) {
+    switch (data[0] % 5) {
     case 0:
         fuzz_packet(data + 1, size - 1);
         break;
     case 1:
         fuzz_stance(data + 1, size - 1);
+        break;
+    case 2:
+        fuzz_levels(data + 1, size - 1);
+        break;
+    case 3:
+        fuzz_insole(data + 1, size - 1);
         break;
     default:
         fuzz_model(data + 1, size - 1);
