@@ -13,6 +13,7 @@ import pytest
 
 from firmware_c import need_compiler
 from grfkit import wire
+from grfkit.deploy import qemu
 from grfkit.deploy.bundle_c import c_files
 from grfkit.deploy.clib import compiler
 from grfkit.deploy.foot import made_up_foot
@@ -232,3 +233,26 @@ def test_the_made_up_foot_is_a_foot() -> None:
     assert (strength[[4, 9]] < 0.4 * np.median(strength)).all()
     assert missed.sum() == 16
     assert np.abs(imu).max() < 4096
+
+
+@pytest.mark.parametrize("board", ["m4f", "m3"])
+def test_a_board_walks_from_samples_to_reports_as_this_machine_does(tmp_path: Path, board: str) -> None:
+    lacking = qemu.missing()
+    if lacking:
+        pytest.skip(lacking)
+    made = write(tmp_path)
+    found = qemu.walk_on_board(tmp_path, made.manifest.name, board)
+    assert found.wrong == 0
+    assert found.answered == len(re.findall("0x", _foot_hashes(tmp_path)))
+    assert found.answered >= 5
+    assert found.sample_instructions < 30_000
+    assert found.window_instructions < 250_000
+    assert found.stack_bytes < 800
+    source = tmp_path / "c" / f"{made.manifest.name}_config.c"
+    source.write_text(source.read_text().replace("faint_percent = 40", "faint_percent = 5"))
+    assert qemu.walk_on_board(tmp_path, made.manifest.name, board).wrong > 0
+
+
+def _foot_hashes(folder: Path) -> str:
+    (line,) = re.findall(r"golden_foot_input\[.*", (folder / "c" / "golden_foot.h").read_text())
+    return str(line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,11 @@ from .emit_c import CModel
 COMPILER, EMULATOR, SIZER, SYMBOLS = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size", "arm-none-eabi-nm"
 _ICOUNT_NS = 64
 _LINE = re.compile(r"^window (\d+) ticks (\d+) stack (\d+) bytes ([0-9a-f]+)$", re.MULTILINE)
+_FOOT = re.compile(
+    r"^foot answered (?P<answered>\d+) wrong (?P<wrong>\d+) sample (?P<sample>\d+) stance (?P<stance>\d+)"
+    r" model (?P<model>\d+) stack (?P<stack>\d+) state (?P<state>\d+) memory (?P<memory>\d+)$",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -110,10 +115,7 @@ def run_on_board(
     BadInputError
         If a tool is missing or fails, or the board's output is not what was expected.
     """
-    lacking, known = missing(), BOARDS | PLAIN_BOARDS
-    if lacking or board not in known:
-        raise BadInputError(lacking or f"board '{board}' is unknown; expected one of {', '.join(known)}")
-    one = known[board]
+    one = _board(board)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         elf = _build(model, windows, one, folder, flags, runtime)
@@ -136,22 +138,113 @@ def run_on_board(
     )
 
 
+@dataclass(frozen=True)
+class FootRun:
+    """What a board did with a bundle's made-up foot, from samples to reports.
+
+    Attributes
+    ----------
+    answered, wrong
+        Stances, and those of them whose input, answer or contact time is not the golden one.
+    sample_instructions
+        The most of a sample that ends no stance (QEMU).
+    window_instructions
+        The most of a stance from its samples to int8, without the model.
+    state_bytes, memory_bytes
+        RAM that stays: the insole's state, and its arrays with the model's scratch in them.
+    stack_bytes
+        High water, by painting.
+    """
+
+    answered: int
+    wrong: int
+    sample_instructions: int
+    window_instructions: int
+    model_instructions: int
+    state_bytes: int
+    memory_bytes: int
+    stack_bytes: int
+
+
+def walk_on_board(
+    bundle: Path, name: str, board: str = "m4f", *, flags: Sequence[str] = ("-O3",), timeout_s: float = 120.0
+) -> FootRun:
+    """Return what a board did with the made-up foot of a bundle, by the bundle's own C.
+
+    Parameters
+    ----------
+    bundle
+        A folder with ``c``, whose ``golden_foot.h`` says what has to come out, and ``runtime``.
+    name
+        Of the model in it.
+
+    Raises
+    ------
+    BadInputError
+        If a tool is missing or fails, or the board's output is not what was expected.
+    """
+    one = _board(board)
+    main = RUNTIME.parent / "tests" / "board_insole.c"
+    defines = {
+        "GRF_HEADER": f'"{name}_config.h"', "GRF_FOOT": '"golden_foot.h"', "GRF_NAME": f"grf_{name}_insole",
+        "GRF_MEMORY": f"grf_{name}_memory", "GRF_MEMORY_T": f"grf_{name}_memory_t",
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as made:
+        sources = [bundle / "c" / f"{name}.c", bundle / "c" / f"{name}_config.c"]
+        sources += runtime_sources(bundle / "runtime")
+        include = [bundle / "runtime", bundle / "c"]
+        elf = _linked(one, Path(made), sources, main, include, defines, flags)
+        printed = run_tool(_emulator(one, elf), timeout_s=timeout_s)
+    found = _FOOT.search(printed.stdout + printed.stderr)
+    if found is None:
+        raise BadInputError(f"board '{board}' did not walk the made-up foot to its end")
+    told = {key: int(value) for key, value in found.groupdict().items()}
+    per = 1000.0 / (one.mhz * _ICOUNT_NS)
+    return FootRun(
+        answered=told["answered"],
+        wrong=told["wrong"],
+        sample_instructions=round(told["sample"] * per),
+        window_instructions=round((told["stance"] - told["model"]) * per),
+        model_instructions=round(told["model"] * per),
+        state_bytes=told["state"],
+        memory_bytes=told["memory"],
+        stack_bytes=told["stack"],
+    )
+
+
+def _board(board: str) -> Board:
+    lacking, known = missing(), BOARDS | PLAIN_BOARDS
+    if lacking or board not in known:
+        raise BadInputError(lacking or f"board '{board}' is unknown; expected one of {', '.join(known)}")
+    return known[board]
+
+
 def _build(model: CModel, windows: Int8s, board: Board, folder: Path, flags: Sequence[str], runtime: Path) -> Path:
     source = write_model(model, folder)
     (folder / "windows.h").write_text(_windows(windows, model), encoding="utf-8")
+    sources = [source, *(p for p in runtime_sources(runtime) if p.stem in CORE)]
+    defines = {"GRF_HEADER": f'"{model.name}.h"', "GRF_MODEL": f"grf_{model.name}"}
+    main = runtime.parent / "tests" / "board.c"
+    return _linked(board, folder, sources, main, [runtime, folder], defines, flags)
+
+
+def _linked(
+    board: Board, folder: Path, sources: Sequence[Path], main: Path, include: Sequence[Path],
+    defines: Mapping[str, str], flags: Sequence[str],
+) -> Path:  # fmt: skip
+    """Return a program of compiled sources and a main; objects stay beside it."""
     common = [*board.cpu, *flags, "-ffunction-sections", "-fdata-sections", "--specs=picolibc.specs"]
-    include = [f"-I{runtime}", f"-I{folder}"]
+    found = [f"-I{path}" for path in include]
     objects = []
-    for path in (source, *(p for p in runtime_sources(runtime) if p.stem in CORE)):
+    for path in sources:
         warned = [f for f in FLAGS if f != "-O2"]
         objects.append(str(folder / f"{path.stem}.o"))
-        run_tool([COMPILER, *common, *warned, *include, "-c", str(path), "-o", objects[-1]], timeout_s=60.0)
-    main = runtime.parent / "tests" / "board.c"
-    defines = [f'-DGRF_HEADER="{model.name}.h"', f"-DGRF_MODEL=grf_{model.name}"]
+        run_tool([COMPILER, *common, *warned, *found, "-c", str(path), "-o", objects[-1]], timeout_s=60.0)
     memory = {"flash": board.flash, "flash_size": board.flash_bytes, "ram": board.ram, "ram_size": 512 << 10}
     linked = ["--oslib=semihost", "-Wl,--gc-sections", *(f"-Wl,--defsym=__{k}={v:#x}" for k, v in memory.items())]
+    told = [f"-D{key}={value}" for key, value in defines.items()]
     elf = folder / "board.elf"
-    run_tool([COMPILER, *common, *defines, *include, str(main), *objects, *linked, "-o", str(elf)], timeout_s=60.0)
+    run_tool([COMPILER, *common, *told, *found, str(main), *objects, *linked, "-o", str(elf)], timeout_s=60.0)
     return elf
 
 
