@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +75,26 @@ def accelerated(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 @dataclass
 class Insole:
-    """What an insole sends in a day, and the truth of it; samples are counted since it was switched on."""
+    """What an insole sends in a day, and the truth of it; samples are counted since it was switched on.
+
+    Attributes
+    ----------
+    break_every_s
+        How long a connection lasts.
+    on_ns
+        When it was switched on; then its clock showed ``first_us``.
+    number_0
+        First sample of the present connection.
+    before
+        Of the last packet that came on it: its 32-bit stamp, sample counter and sequence.
+    """
 
     source: Source
     rate_hz: int
     seed: int
-    breaks: bool
+    break_every_s: float
     first_us: int = _CLOCK - 5_000_000
     on_ns: int = 0
-    sent: int = 0
     came: int = 0
     lost: int = 0
     clock_wraps: int = 0
@@ -93,6 +104,7 @@ class Insole:
     after: int = 0
     cfg_id: int = 1
     number_0: int = 0
+    before: tuple[int, int, int] = (0, 0, 0)
 
     def __post_init__(self) -> None:
         self.period_us = round(1e6 / self.rate_hz)
@@ -119,31 +131,32 @@ class Insole:
         return self.on_ns + round(number * self.period_us * 1e3 / self.rate)
 
     async def feed(self, link: FedLink) -> None:
-        """Send from START on, for ever or to the next lost link."""
-        until_ns = time.monotonic_ns() + (round(BREAK_EVERY_S * 1e9) if self.breaks else 1 << 62)
-        elapsed_us = (time.monotonic_ns() - self.on_ns) / 1e3 * self.rate
-        self.number_0 = start = math.ceil(elapsed_us / self.period_us)
-        self.first = start if self.first is None else self.first
-        k, lost, before = 0, 0, (0, 0, 0)
-        while True:
-            number = start + PACKED * k
+        """Send from START on, until the link is lost."""
+        now_ns = time.monotonic_ns()
+        until_ns = now_ns + round(self.break_every_s * 1e9)
+        self.number_0 = math.ceil((now_ns - self.on_ns) / 1e3 * self.rate / self.period_us)
+        self.first = self.number_0 if self.first is None else self.first
+        lost, self.before = 0, (0, 0, 0)
+        for k in count():
+            number = self.number_0 + PACKED * k
             due_ns = self.host_ns(number + PACKED - 1) + round(self.rng.uniform(1e6, 14e6))
             if due_ns > until_ns:
                 break
             await asyncio.sleep((due_ns - time.monotonic_ns()) * 1e-9)
             if k and self.rng.random() < LOSS:
                 lost += 1
-            else:
-                self.lost, lost = self.lost + lost, 0
-                self.came, self.after = self.came + 1, number + PACKED
-                content = self._packet(k, number)
-                sequence, stamp, counter = _HEAD.unpack_from(content, 2)
-                self.clock_wraps += stamp < before[0]
-                self.counter_wraps += counter < before[1]
-                self.sequence_wraps += sequence < before[2]
-                before = stamp, counter, sequence
-                link.put(content, time.monotonic_ns())
-            k, self.sent = k + 1, self.sent + 1
+                continue
+            self.lost, lost, self.came, self.after = self.lost + lost, 0, self.came + 1, number + PACKED
+            content = self._packet(k, number)
+            self._count_wraps(content)
+            link.put(content, time.monotonic_ns())
+
+    def _count_wraps(self, content: bytes) -> None:
+        sequence, stamp, counter = _HEAD.unpack_from(content, 2)
+        self.clock_wraps += stamp < self.before[0]
+        self.counter_wraps += counter < self.before[1]
+        self.sequence_wraps += sequence < self.before[2]
+        self.before = stamp, counter, sequence
 
     def _packet(self, k: int, number: int) -> bytes:
         content = bytearray(self.bodies[number // PACKED % len(self.bodies)])
@@ -227,7 +240,7 @@ def rss_mb() -> float:
     return pages * 4096 / 1e6
 
 
-async def _lived(hub: DayHub, day: Day, hours: int) -> None:
+async def _lived(hub: DayHub, day: Day, hours: int, hour_s: float) -> None:
     async def listen() -> None:
         async for _ in hub.subscribe():
             pass
@@ -237,22 +250,25 @@ async def _lived(hub: DayHub, day: Day, hours: int) -> None:
         listening = asyncio.ensure_future(listen())
         begun = time.monotonic()
         for hour in range(1, hours + 1):
-            await asyncio.sleep(begun + hour * HOUR_S - time.monotonic())
+            await asyncio.sleep(begun + hour * hour_s - time.monotonic())
             day.look(hour, hub)
             print(f"  hour {hour}: {day.hours[-1]['rss_mb']:.1f} MB", file=sys.stderr)
     await listening
 
 
-def lived(hours: int, rate_hz: int, *, seed: int = 1) -> dict[str, Any]:
-    """Return the figures of so many hours."""
+def lived(
+    hours: int, rate_hz: int, *, seed: int = 1, hour_s: float = HOUR_S, break_every_s: float = BREAK_EVERY_S
+) -> dict[str, Any]:
+    """Return the figures of so many hours; the right link is lost every ``break_every_s``."""
     hub_module.BATCH_S, hub_module.STATE_S = BATCH_S, STATE_S
     sources: dict[Side, Source] = phantom(seed=seed, duration_s=60.0).sources
-    insoles = [Insole(sources[side], rate_hz, seed, side == "right") for side in SIDES]
+    lasting_s = {"left": 1e9, "right": break_every_s}
+    insoles = [Insole(sources[side], rate_hz, seed, lasting_s[side]) for side in SIDES]
     day, begun, cpu = Day(), time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "day.grfrec"
         hub = DayHub(insoles, HubSettings(rate_hz=rate_hz, record=record))
-        accelerated(lambda: _lived(hub, day, hours))
+        accelerated(lambda: _lived(hub, day, hours, hour_s))
         done = {"wall_s": time.perf_counter() - begun, "cpu_s": time.process_time() - cpu}
         recorded, unread = _recorded(record)
         size_mb = record.stat().st_size / 1e6
@@ -333,10 +349,11 @@ def day_table(part: dict[str, Any]) -> list[str]:
     """Return the part's text and tables."""
     lines = [
         f"{part['hours']} h in {part['wall_s']:.0f} s ({part['cpu_s']:.0f} s of processor time). The insoles sample at"
-        f" {part['rate_hz']} Hz, not 200, so that a day takes minutes: the clock wraps as often, the 16-bit counters an"
-        f" eighth as often. Batches every {BATCH_S:g} s and states every {STATE_S:g} s, for no page looks. A thousandth"
-        f" of the packets is lost, and the right link every {BREAK_EVERY_S / 3600:g} h for {BREAK_S:g} s. Contacts are"
-        f" those of the cells. The recording has {part['recording_mb']:.0f} MB, {part['unread_bytes']} bytes of it unread.",
+        f" {part['rate_hz']} Hz, not 200, so that a day takes minutes: the clock wraps as often, the 16-bit counters"
+        f" {part['rate_hz'] / 200:.3g} times as often. Batches every {BATCH_S:g} s and states every {STATE_S:g} s, for"
+        f" no page looks. A thousandth of the packets is lost, and the right link every {BREAK_EVERY_S / 3600:g} h for"
+        f" {BREAK_S:g} s. Contacts are of the cells. The recording has {part['recording_mb']:.0f} MB,"
+        f" {part['unread_bytes']} bytes of it unread.",
         "",
         "| foot | " + " | ".join(f"{name.replace('_', ' ')} (true)" for name in _TOLD) + " | sequence wraps (true)"
         " | recorded | reconnections | stances/h | worst time error ms |",

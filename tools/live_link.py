@@ -23,8 +23,8 @@ __all__ = ["flat_out", "insoles", "link_goals", "link_part", "link_table", "tria
 
 P50_MS, P99_MS, CPU_PERCENT, NOTIFICATIONS_S = 11.6, 23.8, 10.0, 785.0
 RATE_HZ, FLAT_OUT_S = 200, 10.0
-INTERVALS = ((7.5, 1), (15.0, 1), (30.0, 1), (30.0, 2), (45.0, 1), (45.0, 3))
-"""Connection intervals (ms) and PDUs per event."""
+INTERVALS = ((7.5, 1), (30.0, 1), (30.0, 2), (45.0, 1), (45.0, 3))
+"""Connection intervals (ms) and PDUs per event, beside the 15 ms of the long trials."""
 FAULTS = ("--loss", "0.02", "--stall-every-s", "10", "--disconnect-every-s", "30")
 MODEL = (
     "connection events at the interval, so many PDUs of 251 bytes per event and direction, no retransmissions; stalls"
@@ -149,7 +149,7 @@ def _rows(part: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def link_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Return each goal: what, the figure, whether it is met."""
-    main, faults, rows = part["headline"], part["faults"], [part["headline"], *_rows(part).values()]
+    main, faults, rows = part["headline"], part["faults"], list(_rows(part).values())
     lost = sum(one["sent"] - one["came"] for one in rows)
     exact = all(
         one["counted"] == one["injected"]
@@ -161,16 +161,17 @@ def link_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
     told += f" {faults['injected_samples']} samples, {faults['missing_counted']} of {faults['missing']} over all gaps"
     length = f"two feet, 15 ms, {main['seconds']:.0f} s"
     own, rate = main["cpu_percent_without_bumble"], part["flat_out"]["notifications_s"]
+    cpu = f"{main['cpu_percent']:.1f} % with Bumble, {own:.1f} % without"
     return [
-        (f"{length}: 0 packets lost that were sent", f"{main['sent'] - main['came']} of {main['sent']}", lost == 0),
+        (
+            f"{length}: 0 packets lost that were sent",
+            f"{main['sent'] - main['came']} of {main['sent']}; {lost} in all trials",
+            lost == 0,
+        ),
         ("every injected loss counted exactly", told, exact),
         ("latency p50 at 15 ms <= 11.6 ms", f"{main['p50_ms']:.1f} ms", main["p50_ms"] <= P50_MS),
         ("latency p99 at 15 ms <= 23.8 ms", f"{main['p99_ms']:.1f} ms", main["p99_ms"] <= P99_MS),
-        (
-            "CPU of the host process <= 10 % of one core",
-            f"{main['cpu_percent']:.1f} % with Bumble, {own:.1f} % without",
-            main["cpu_percent"] <= CPU_PERCENT,
-        ),
+        ("CPU of the host process <= 10 % of one core", cpu, main["cpu_percent"] <= CPU_PERCENT),
         ("flat out >= 785 notifications/s", f"{rate:.0f}", rate >= NOTIFICATIONS_S),
     ]
 
@@ -182,10 +183,10 @@ def link_table(part: dict[str, Any]) -> list[str]:
     lines = [
         f"Model: {part['link_model']}.",
         "",
-        "`CPU` is the host process (hub, recorder, a listener; no page), per cent of one core; `without Bumble`: the"
-        " same packets at the same moments from memory, no radio's stack below the hub. `sent` is what the insole handed to"
-        " the link after losses on purpose; `lost` is lost on purpose or dropped by the insole's ring, beside what the"
-        " host counted.",
+        "`CPU` is the host process (hub, recorder, a listener; no page), per cent of one core; `without Bumble` is of"
+        " the same packets at the same moments from memory: no radio's stack below the hub, timers in its place. `sent`"
+        " is what the insole handed to the link after losses on purpose; lost: on purpose, or dropped by the insole's"
+        " ring, beside what the host counted.",
         "",
         f"| {heads} |",
         "|---" * (heads.count("|") + 1) + "|",
