@@ -93,7 +93,6 @@ static void fuzz_stance(const uint8_t *data, size_t size)
     int32_t filter[4];
     any_lowpass(data + 15, filter);
     uint32_t count = (uint32_t)(size - 24) / 5;
-    static const int32_t unfiltered[4] = {0, 0, 0, 0};
     settings[5] = settings[4];
     int16_t *rows = (int16_t *)calloc(2u * count + 1u, sizeof *rows);
     int32_t *loads = (int32_t *)calloc(count + 1u, sizeof *loads);
@@ -106,7 +105,7 @@ static void fuzz_stance(const uint8_t *data, size_t size)
         loads[k] = (int32_t)((one[0] | one[1] << 8 | (one[2] & 0x3F) << 16)) - 0x200000;
         missing[k] = one[4] > 230;
     }
-    (void)probe_stance(settings, stance, unfiltered, rows, loads, missing, count, answers, windows, count);
+    (void)probe_stance(settings, stance, filter, rows, loads, missing, count, answers, windows, count);
     free(rows);
     free(loads);
     free(missing);
