@@ -10,7 +10,6 @@ import typer
 from . import common
 
 app = common.make_app("Shows insoles live, records them, and plays recordings again.")
-
 _HIDDEN = {"show_default": False}
 _Model = Annotated[
     Path | None, typer.Option("--model", "--bundle", help="Folder of grf-train or grf-quantize.", **_HIDDEN)
@@ -64,9 +63,11 @@ def monitor(
 
     Without --record the recording gets a dated name in the present folder.
     """
+    from .monitor_run import Showing, refuse_before, run_monitor
+
     if context.invoked_subcommand is not None:
+        refuse_before(context)
         return
-    from .monitor_run import Showing, run_monitor
 
     given = {
         "adapter": adapter,

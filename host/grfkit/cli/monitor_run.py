@@ -12,7 +12,7 @@ from .common import say
 if TYPE_CHECKING:
     from ..monitor.hub import Hub
 
-__all__ = ["Showing", "run_monitor"]
+__all__ = ["Showing", "refuse_before", "run_monitor"]
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,20 @@ def run_monitor(given: dict[str, Any], showing: Showing, *, no_record: bool) -> 
     quiet_logs()
     if given.get("record") is None and not no_record:
         given["record"] = monitor.recording_name()
-        say(f"recording to {given['record']}")
     request = monitor.request_of(given)
     _refuse(request)
-    told = asyncio.run(monitor.headless(request, _shown(showing)))
+    told = asyncio.run(monitor.headless(request, _shown(showing), say=say))
     print(monitor.as_json(told) if showing.as_json else monitor.words(told))
+
+
+def refuse_before(context: Any) -> None:
+    """Refuse options in front of a subcommand, which would do nothing there."""
+    given = [name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"]
+    if given:
+        option, command = "--" + given[0].removeprefix("as_").replace("_", "-"), context.invoked_subcommand
+        raise BadInputError(
+            f"{option} in front of '{command}' would do nothing; write it after: {command} ... {option}"
+        )
 
 
 def _refuse(request: Any) -> None:
@@ -62,6 +71,8 @@ def _refuse(request: Any) -> None:
     if request.record is not None:
         if request.record.exists() and not request.force:
             raise BadInputError(f"{request.record}: exists; name another file, or say --force")
+        if request.record.exists() and not request.record.is_file():
+            raise BadInputError(f"{request.record}: is no ordinary file, and nothing is written over it; name another")
         if not request.record.parent.is_dir():
             raise BadInputError(f"{request.record}: its folder does not exist; make it first")
     named = [name for name, on in _sources(request).items() if on]
@@ -89,15 +100,17 @@ def _shown(showing: Showing) -> list[Any]:
         shown.append(in_terminal)
     elif not showing.headless:
         try:
-            from ..monitor.server import serve
+            from ..monitor.server import bound, serve
         except ImportError as error:
             raise BadInputError(
                 f"the page needs starlette and uvicorn ({error}); pip install 'grfkit[ble]', or say --tui, --headless"
             ) from error
 
+        ready = _open if showing.browser else _say_page
+        listener = bound(showing.host, showing.port, showing.token)
+
         async def page(hub: Hub) -> None:
-            ready = _open if showing.browser else _say_page
-            await serve(hub, host=showing.host, port=showing.port, token=showing.token, ready=ready)
+            await serve(hub, host=showing.host, token=showing.token, ready=ready, listener=listener)
 
         shown.append(page)
     return shown

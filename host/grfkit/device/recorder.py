@@ -148,6 +148,7 @@ class Recorder:
         self.clock_pair()
         self.flush()
         self._sync()
+        self.lost += len(self._waiting)
         os.close(self._file)
 
     def __enter__(self) -> Recorder:
@@ -214,6 +215,8 @@ def _made(path: Path, opening: bytes, *, force: bool) -> int:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     if path.exists() and not force:
         raise BadInputError(f"{path}: exists; name another file, or say --force")
+    if path.exists() and not path.is_file():
+        raise BadInputError(f"{path}: is no ordinary file, and nothing is written over it; name another")
     try:
         part.write_bytes(opening)
         os.replace(part, path)

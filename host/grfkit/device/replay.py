@@ -16,7 +16,7 @@ from ..wire import STANCE
 from .link import Arrived, Characteristic, Exchange, Inbox, LinkClosed, LinkTimeout
 from .profile import Info, Key, Running, Stream
 
-__all__ = ["Moment", "ReplayLink", "devices_in", "moments_in"]
+__all__ = ["Moment", "ReplayLink", "devices_in", "moments_in", "unread_in"]
 
 
 @dataclass
@@ -38,6 +38,13 @@ def devices_in(path: str | Path) -> list[int]:
         If the file is no recording.
     """
     return list(dict.fromkeys(record.device for record in RecordFile(path) if record.kind == Kind.BEGIN))
+
+
+def unread_in(path: str | Path) -> int:
+    """Return how many bytes at the end of a recording are no whole record; BadInputError if it is none."""
+    file = RecordFile(path)
+    deque(file, maxlen=0)
+    return file.unread
 
 
 @dataclass(frozen=True)

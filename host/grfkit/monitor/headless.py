@@ -20,14 +20,16 @@ from ..device.interrupted import interrupted
 from ..device.link import Link
 from ..device.profile import Key
 from ..device.quiet import quiet_native
-from ..device.replay import ReplayLink, devices_in, moments_in
+from ..device.replay import ReplayLink, devices_in, moments_in, unread_in
 from ..errors import BadInputError
 from .hub import Hub, HubSettings, Replayed
+from .messages import Happening
 
 __all__ = ["MonitorRequest", "headless", "monitored", "recording_name", "request_of", "summary"]
 
 Shown = Callable[[Hub], Any]
 _DEMO_SECONDS_READY = 60.0
+_TOLD = ("problem", "disconnected", "reconnected")
 _APART: dict[str, Any] = {"process_group": 0} if sys.platform != "win32" and sys.version_info >= (3, 11) else {}
 """Ctrl-C is then the monitor's alone: it disconnects before the virtual insoles end."""
 
@@ -224,16 +226,31 @@ def _runs_on_device(folder: Path) -> bool:
     return is_bundle(folder)
 
 
-async def headless(request: MonitorRequest, shown: Sequence[Shown] = ()) -> dict[str, Any]:
+async def headless(
+    request: MonitorRequest, shown: Sequence[Shown] = (), *, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """Run until the time is over, a signal, a recording's end, or whatever shows it ends; return the summary.
 
     Parameters
     ----------
     shown
         What shows the hub meanwhile, each a coroutine function of it; the first that returns ends the run.
+    say
+        Is told where it is recorded to and, where nothing shows the hub, what goes wrong and what comes back.
+
+    Raises
+    ------
+    BadInputError
+        If nothing can be monitored, and if no insole was reached in the time given.
     """
+    troubles: list[str] = []
     async with monitored(request) as hub:
+        if request.replay is not None and (unread := await asyncio.to_thread(unread_in, request.replay)):
+            say(f"{request.replay}: its last {unread} bytes are torn, and left out")
+        telling = asyncio.ensure_future(_tell(hub, troubles, say if not shown else lambda _: None))
         await hub.ready()
+        if hub.recorder is not None:
+            say(f"recording to {hub.recorder.path}")
         with interrupted() as enough:
             waiting = [asyncio.ensure_future(one(hub)) for one in shown]
             waiting += [asyncio.ensure_future(one) for one in (enough.wait(), hub.over())]
@@ -241,10 +258,29 @@ async def headless(request: MonitorRequest, shown: Sequence[Shown] = ()) -> dict
             await hub.stop()
             for task in left:
                 task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            await asyncio.gather(*left, telling, return_exceptions=True)
             for task in done:
                 task.result()
+    if request.replay is None and not any(station.ever for station in hub.stations):
+        if hub.recorder is not None:
+            hub.recorder.path.unlink(missing_ok=True)
+        raise BadInputError(f"no insole was reached: {troubles[0] if troubles else 'none answered in the time given'}")
     return summary(hub)
+
+
+async def _tell(hub: Hub, troubles: list[str], say: Callable[[str], None]) -> None:
+    """Note what goes wrong, and say it."""
+    async for message in hub.subscribe():
+        if isinstance(message, Happening) and message.kind in _TOLD:
+            if message.kind == "problem":
+                troubles.append(message.text)
+            where = "" if message.device is None else f"{_foot(hub, message.device)}: "
+            say(f"{where}{message.kind}: {message.text}")
+
+
+def _foot(hub: Hub, device: int) -> str:
+    states = hub.snapshot().devices
+    return states[device].side if device < len(states) else f"insole {device}"
 
 
 def summary(hub: Hub) -> dict[str, Any]:
@@ -269,13 +305,18 @@ def summary(hub: Hub) -> dict[str, Any]:
                 "estimate": device.estimate,
             }
         )
-    recording = str(hub.recorder.path) if hub.recorder else None
-    return {"recording": recording, "devices": devices}
+    one = hub.recorder
+    trouble = {"problem": one.problem, "records_lost": one.lost} if one and (one.problem or one.lost) else None
+    return {"recording": str(one.path) if one else None, "recording_trouble": trouble, "devices": devices}
 
 
 def words(told: dict[str, Any]) -> str:
     """Return a summary for people."""
-    lines = [f"recording: {told['recording'] or 'none'}"]
+    trouble = told["recording_trouble"]
+    lacks = (
+        f", {trouble['records_lost']} records lacking: {trouble['problem'] or 'written again later'}" if trouble else ""
+    )
+    lines = [f"recording: {told['recording'] or 'none'}{lacks}"]
     for one in told["devices"]:
         late = one["latency_ms"]
         lines.append(

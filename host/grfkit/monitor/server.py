@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import re
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Generator
@@ -77,6 +78,7 @@ async def serve(
     port: int = 0,
     token: str | None = None,
     ready: Callable[[str], object] | None = None,
+    listener: socket.socket | None = None,
 ) -> None:
     """Serve the page until the hub ends or the task is cancelled.
 
@@ -88,13 +90,15 @@ async def serve(
         What a page has to know; comes in the URL once and stays as a cookie.
     ready
         Called with the URL to open, token included, once it answers.
+    listener
+        What :func:`bound` gave for the same host, port and token; it is closed at the end.
 
     Raises
     ------
     BadInputError
-        If the address cannot be bound.
+        See :func:`bound`.
     """
-    listener = _bound(host, port)
+    listener = listener or bound(host, port, token)
     local = is_loopback(host)
     if token is None and not local:
         token = secrets.token_urlsafe(24)
@@ -263,7 +267,18 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int, token: str | None) -> socket.socket:
+    """Return a socket bound for :func:`serve`, so that what cannot be served is refused before anything begins.
+
+    Raises
+    ------
+    BadInputError
+        If the address cannot be bound, or the token protects nothing.
+    """
+    if token is not None and not re.fullmatch(r"[A-Za-z0-9_-]{8,200}", token):
+        raise BadInputError(f"a token of {len(token)} characters cannot be used; 8 or more of A-Z a-z 0-9 _ -")
+    if not 0 <= port <= 65535:
+        raise BadInputError(f"there is no port {port}; expected 0 (a free one) to 65535")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)

@@ -128,6 +128,11 @@ class Station:
         return self._before + self.session.counts if self.session else self._before
 
     @property
+    def ever(self) -> bool:
+        """Return whether it ever streamed."""
+        return self._begun
+
+    @property
     def samples_lost(self) -> int:
         """Return the samples that are missing between the first and the last: on the link, and between connections."""
         return self.counts.samples_lost + self.samples_between

@@ -111,7 +111,7 @@ class MonitorApp(App[None]):
     """Nothing: keys are for the monitor until a note is opened."""
     CSS = """
     #top { height: 2; padding: 0 1; }
-    FootPanel { height: 8; border: round $primary; padding: 0 1; }
+    FootPanel { height: auto; min-height: 8; border: round $primary; padding: 0 1; }
     FootPanel .head { text-style: bold; }
     FootPanel .head.old { color: $error; }
     FootPanel Sparkline { height: 2; }
