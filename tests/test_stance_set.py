@@ -24,7 +24,7 @@ def small(people: str = "aabbb", *, channels: int = 2, cut: str = "force") -> St
         scalars={"mass_kg": [70.0] * n},
         window="stance",
         cut=cut,
-        source="made up",
+        source=f"made up {people}",
         excluded={"too short": 1},
     )
 
@@ -55,6 +55,17 @@ def test_joined_sets_keep_everyone_and_all_exclusions() -> None:
     both = join([small("aab"), small("cc")])
     assert both.participants == ("a", "b", "c")
     assert both.excluded == {"too short": 2}
+
+
+def test_parts_of_one_set_joined_again_leave_out_no_more_than_it_did() -> None:
+    whole = small()
+    assert join([whole.of("a"), whole.of("b")]).excluded == whole.excluded
+
+
+def test_a_part_names_the_trials_that_are_in_it() -> None:
+    of_trials = StanceSet(small().data.assign_attrs(source="ta+tb"))
+    assert of_trials.of("a").source == "ta"
+    assert small().of("a").source == "made up aabbb"
 
 
 @pytest.mark.parametrize(

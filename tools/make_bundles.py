@@ -2,7 +2,8 @@
 
 A BiLSTM and a TCN for an insole of 16 cells with an IMU, trained on the SIMULATED lab of the accuracy benchmark (20
 people on a treadmill, 15 of them over plates), by the commands that it prints. Four people are held out of both
-surfaces: what eight bits cost is measured on them.
+surfaces: what eight bits cost is measured on them. With a tenth of dropout: without any, the BiLSTM answers windows
+unlike its training's so steeply that eight bits broke a bound (p99.9 .076 BW of .06) and its export was refused.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import accuracy_sets as sets
 EACH, HELD_OUT = 60, ("P02", "P07", "P11", "P15")
 """Stances of each person and surface; who is held out: taken before anything was trained, not chosen."""
 NETWORKS = {
-    "bilstm_simulated": 'name = "bilstm"\nhidden = 32\nhead = [32]\ndropout = 0.0',
-    "tcn_simulated": 'name = "tcn"\nhidden = 16\nlayers = 4\nkernel = 5\ncentred = true\nhead = [32]\ndropout = 0.0',
+    "bilstm_simulated": 'name = "bilstm"\nhidden = 32\nhead = [32]\ndropout = 0.1',
+    "tcn_simulated": 'name = "tcn"\nhidden = 16\nlayers = 4\nkernel = 5\ncentred = true\nhead = [32]\ndropout = 0.1',
 }
 CONFIG = """\
 inner = 0
@@ -37,7 +38,7 @@ lr = 5e-3
 batch = 16
 patience = 0
 """
-LICENCE = "weights: CC0-1.0, trained on simulated recordings alone"
+LICENCE = "CC0-1.0; trained on simulated recordings alone"
 
 
 def make(name: str, folder: Path, train: Path, held_out: Path, *, force: bool) -> None:
@@ -78,6 +79,7 @@ def main() -> None:
     unknown = [name for name in asked.names if name not in NETWORKS]
     if unknown:
         parser.error(f"{unknown[0]} is none of {', '.join(NETWORKS)}")
+    asked.out.mkdir(parents=True, exist_ok=True)
     train, held_out = _split()
     for name in asked.names:
         make(name, asked.out, train, held_out, force=asked.force)

@@ -69,6 +69,13 @@ class StanceSet:
         """Return one scalar of every window, shape (stances,), NaN where unknown."""
         return np.asarray(self.data["scalars"].sel(scalar=name).values, dtype=np.float64)
 
+    @property
+    def source(self) -> str:
+        """Return where the windows come from; of trials joined by ``+``, those that are in the set."""
+        told = str(self.data.attrs["source"])
+        own = set(self.per_stance("trial"))
+        return "+".join(name for name in told.split("+") if name in own) or told
+
     def where(self, chosen: NDArray[np.bool_]) -> StanceSet:
         """Return the windows where ``chosen``, shape (stances,), is true."""
         return StanceSet(self.data.isel(stance=np.flatnonzero(chosen)))
@@ -256,9 +263,9 @@ def join(sets: Sequence[StanceSet]) -> StanceSet:
     check_names(name for one in sets for name in one.participants)
     data = xr.concat([s.data for s in sets], dim="stance", data_vars="all", coords="minimal", compat="override")
     counts: dict[str, int] = {}
-    for one in sets:
-        for reason, number in one.excluded.items():
-            counts[reason] = counts.get(reason, 0) + number
+    for _, excluded in dict.fromkeys((str(s.data.attrs["source"]), str(s.data.attrs["excluded"])) for s in sets):
+        for reason, number in json.loads(excluded).items():  # parts of one set tell of the same windows
+            counts[reason] = counts.get(reason, 0) + int(number)
     sources = "+".join(dict.fromkeys(str(s.data.attrs["source"]) for s in sets))
     return StanceSet(data.assign_attrs(excluded=json.dumps(counts, sort_keys=True), source=sources))
 

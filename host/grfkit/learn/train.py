@@ -437,7 +437,7 @@ def _finished(state: _State, task: _Task, data: StanceSet, fold: Fold, earlier: 
         points=int(data.data.sizes["time"]),
         rate_hz=rate_of(data),
         cut=str(attrs["cut"]),
-        source=str(attrs["source"]),
+        source=data.source,
         mirrored=bool(attrs["mirrored"]),
         history=tuple(state.history),
         best_epoch=state.best_epoch,
