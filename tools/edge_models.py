@@ -96,7 +96,7 @@ def folds(bench: Bench) -> tuple[Fold, ...]:
 def networks(bench: Bench) -> dict[str, NetworkConfig]:
     """Return the networks by name."""
     head = () if bench.bare else (32,)
-    plain: Rows = {"head": head, "dropout": 0.0}
+    plain: Rows = {"head": head, "dropout": 0.1 if bench.source == "lab" else 0.0}  # see make_bundles
     return {
         BILSTM: network_config("bilstm", hidden=32, **plain),
         BILSTM_64: network_config("bilstm", hidden=64, **plain),
@@ -108,7 +108,7 @@ def networks(bench: Bench) -> dict[str, NetworkConfig]:
 
 def students(bench: Bench) -> tuple[NetworkConfig, ...]:
     """Return what a student may be: smaller than the TCN, of the past only."""
-    plain: Rows = {"head": () if bench.bare else (16,), "dropout": 0.0}
+    plain: Rows = {"head": () if bench.bare else (16,), "dropout": 0.1 if bench.source == "lab" else 0.0}
     return (
         network_config("tcn", hidden=8, layers=3, kernel=5, **plain),
         network_config("tcn", hidden=12, layers=3, kernel=5, **plain),
