@@ -136,7 +136,7 @@ def trial(**changed: Any) -> dict[str, Any]:
         "interval_ms": 15.0, "pdus_per_event": 1, "feet": 2, "seconds": 600.0, "sent": 48000, "came": 48000,
         "injected": 0, "counted": 0, "injected_samples": 0, "counted_samples": 0, "missing": 0, "missing_counted": 0,
         "notifications_s": 80.0, "p50_ms": 11.0, "p99_ms": 20.0, "worst_ms": 40.0, "cpu_percent": 9.0,
-        "cpu_percent_without_bumble": 7.0, "reconnects": 0,
+        "cpu_percent_without_bumble": 7.0, "reconnects": 0, "left_right_ms": 0.3,
     }  # fmt: skip
     return good | changed
 
@@ -160,6 +160,7 @@ def test_the_link_is_judged_by_every_figure_that_the_issue_names() -> None:
     goals = tool("live_link").link_goals
     assert missed(goals(link())) == set()
     assert missed(goals(link(came=47999))) == {0}
+    assert missed(goals(link(seconds=599.0))) == {0}, "ten minutes are asked for"
     assert missed(goals(link(injected=1))) == {1}
     assert missed(goals(link(counted_samples=5))) == {1}
     assert missed(goals(link(missing=1))) == {1}
@@ -167,6 +168,7 @@ def test_the_link_is_judged_by_every_figure_that_the_issue_names() -> None:
     assert missed(goals(link(p99_ms=23.81))) == {3}
     assert missed(goals(link(cpu_percent=10.1))) == {4}
     assert missed(goals(link(rate=784.9))) == {5}
+    assert missed(goals(link(left_right_ms=1.0))) == {6}
     other = link()
     other["intervals"][0]["came"] -= 1
     assert missed(goals(other)) == {0}, "nothing may be lost in any trial"
@@ -208,6 +210,17 @@ def test_numbers_go_on_over_wraps_of_the_counter() -> None:
     run = tools.Run(None, packets=headers, truth={"first_sample": 100})
     assert run.numbers.tolist() == [65630, 65635, 65640, 65645]
     assert run.after == 65650
+
+
+def test_feet_are_apart_by_the_difference_of_their_errors() -> None:
+    """Left 3 ms late and right 1 ms: 2 ms apart, whatever the first seconds were; both alike are not apart."""
+    taken = np.arange(100.0, 160.0, 0.025)
+    right = np.arange(101.0, 158.0, 0.031)
+    early = np.where(taken < 105.0, 0.5, 0.003)
+    apart_ms = tool("live_insoles").apart_ms
+    assert apart_ms([(taken, taken + early), (right, right + 0.001)]) == pytest.approx(2.0)
+    assert apart_ms([(taken, taken + 0.3), (right, right + 0.3)]) == pytest.approx(0.0, abs=1e-9)
+    assert np.isnan(apart_ms([(taken[:50], taken[:50]), (right, right)]))
 
 
 def lost_and_found(**changed: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any
 
 from grfkit import wire
 from grfkit.device.ble import Adapter, BleLink
-from grfkit.device.link import Link
+from grfkit.device.link import Arrived, Link
 from grfkit.device.profile import Info, Running
-from grfkit.device.session import Session
+from grfkit.device.session import Placed, Samples, Session
 from grfkit.monitor.hub import Hub, HubSettings
 from live_fed import FedLink
 from live_insoles import RATE_HZ, Program
@@ -37,29 +38,46 @@ class Processor:
 
 @dataclass
 class Noted:
-    """What happened to one device: host times (ns) of lost links, and for each later session its connection and gap."""
+    """What happened to one device.
+
+    Attributes
+    ----------
+    lost_ns
+        Host times of lost links.
+    gaps
+        Samples missing before each later session.
+    placed_s
+        Host time of every packet's last sample, as the session told it.
+    """
 
     lost_ns: list[int] = field(default_factory=list)
     gaps: list[int] = field(default_factory=list)
+    placed_s: list[float] = field(default_factory=list)
 
 
 class WatchedHub(Hub):
-    """The monitor's hub, which also notes when links went and what gaps it counted."""
+    """The monitor's hub, which also notes when links went, what gaps it counted, when it says samples were taken."""
 
     def __init__(self, find: Any, settings: HubSettings) -> None:
         super().__init__(find, settings)
-        self.noted: dict[int, Noted] = {}
+        self.noted: defaultdict[int, Noted] = defaultdict(Noted)
 
     def began(self, device: int, session: Session, gap: int | None, *, sends: bool) -> None:
         """Note the gap: between connections, and missing before the first packet of the new one."""
         if gap is not None and session.first is not None:
-            self.noted.setdefault(device, Noted()).gaps.append(gap + session.first.missing)
+            self.noted[device].gaps.append(gap + session.first.missing)
         super().began(device, session, gap, sends=sends)
+
+    def placed(self, device: int, arrived: Arrived, placed: Placed) -> None:
+        """Note when the last sample was taken."""
+        if isinstance(placed.item, Samples):
+            self.noted[device].placed_s.append(float(placed.host_s[-1]))
+        super().placed(device, arrived, placed)
 
     def happened(self, device: int, kind: str, text: str) -> None:
         """Note a link that went."""
         if kind == "disconnected":
-            self.noted.setdefault(device, Noted()).lost_ns.append(time.monotonic_ns())
+            self.noted[device].lost_ns.append(time.monotonic_ns())
         super().happened(device, kind, text)
 
 
@@ -118,8 +136,7 @@ def _feet(hub: WatchedHub) -> dict[int, Foot]:
             "samples_between": station.samples_between,
             "refused": state.refused,
         }
-        noted = hub.noted.get(state.device, Noted())
-        feet[state.device] = Foot(state.runner, state.side, counts, state.reconnects, noted)
+        feet[state.device] = Foot(state.runner, state.side, counts, state.reconnects, hub.noted[state.device])
     return feet
 
 

@@ -119,18 +119,37 @@ def with_truth(runs: list[Run], foot: dict[str, Any]) -> list[Run]:
     return [run for run in runs if run.packets]
 
 
-def latencies_ms(runs: list[Run], foot: dict[str, Any]) -> NDArray[np.float64]:
-    """Return the latency of every packet (ms): from its last sample, by the insole's true clock, to its arrival."""
+def taken_s(runs: list[Run], foot: dict[str, Any]) -> NDArray[np.float64]:
+    """Return when the last sample of every packet was taken (s, host's monotonic clock), by the insole's true clock."""
     told = foot["clock"]
     clock = DeviceClock(
         told["offset_s"], told["drift_ppm"], sinusoid_ppm=told["sinusoid_ppm"], sinusoid_s=told["sinusoid_s"],
         sinusoid_phase=told["sinusoid_phase"],
     )  # fmt: skip
-    every = [one for run in runs for one in run.packets]
-    stamps = np.unwrap(np.asarray([h.time_us for _, h in every], dtype=np.float64), period=1 << 32)
-    taken = (stamps - told["first_us"]) / 1e6 + (np.asarray([h.count for _, h in every]) - 1) / RATE_HZ
-    came = np.asarray([arrival_ns for arrival_ns, _ in every]) / 1e9
-    return np.asarray((came - told["epoch_s"] - clock.running(taken)) * 1e3)
+    every = [header for run in runs for _, header in run.packets]
+    stamps = np.unwrap(np.asarray([h.time_us for h in every], dtype=np.float64), period=1 << 32)
+    running = (stamps - told["first_us"]) / 1e6 + (np.asarray([h.count for h in every]) - 1) / RATE_HZ
+    return np.asarray(told["epoch_s"] + clock.running(running))
+
+
+def latencies_ms(runs: list[Run], foot: dict[str, Any]) -> NDArray[np.float64]:
+    """Return the latency of every packet (ms): from its last sample, by the insole's true clock, to its arrival."""
+    came = np.asarray([arrival_ns for run in runs for arrival_ns, _ in run.packets]) / 1e9
+    return np.asarray((came - taken_s(runs, foot)) * 1e3)
+
+
+def apart_ms(feet: list[tuple[NDArray[np.float64], NDArray[np.float64]]], *, from_s: float = 5.0) -> float:
+    """Return how far a left and a right foot are apart in time, rms in ms, ``from_s`` after the later one began.
+
+    Parameters
+    ----------
+    feet
+        Of each: when samples were truly taken, and when the host says so (s).
+    """
+    (left, told_left), (right, told_right) = feet
+    grid = np.arange(max(left[0], right[0]) + from_s, min(left[-1], right[-1]), 0.1)
+    error = np.interp(grid, left, told_left - left) - np.interp(grid, right, told_right - right)
+    return float(1e3 * np.sqrt(np.mean(error**2))) if grid.size else float("nan")
 
 
 def injected(runs: list[Run], foot: dict[str, Any]) -> dict[str, int]:
