@@ -184,8 +184,8 @@ def link_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
 
 def link_table(part: dict[str, Any]) -> list[str]:
     """Return the part's text and table."""
-    heads = "trial | feet | s | packets/s | p50 ms | p99 ms | worst ms | left-right ms | CPU % | without Bumble % | sent | came"
-    heads += " | packets lost, counted | samples lost, counted | reconnections"
+    heads = "trial | feet | s | packets/s | p50 ms | p99 ms | worst ms | left-right ms | CPU % | without Bumble %"
+    heads += " | sent | came | packets lost, counted | samples lost, counted | reconnections"
     lines = [
         f"Model: {part['link_model']}.",
         "",
