@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,14 +14,17 @@ import pytest
 
 from firmware_c import need_compiler
 from grfkit import wire
-from grfkit.deploy import qemu
+from grfkit.deploy import bundle_card, qemu, verify
 from grfkit.deploy.bundle_c import c_files
 from grfkit.deploy.clib import compiler
-from grfkit.deploy.foot import made_up_foot
+from grfkit.deploy.foot import foot_of, made_up_foot
 from grfkit.deploy.insole import insole_reason
+from grfkit.deploy.manifest import _as_written
 from grfkit.device.profile import Key
 from grfkit.device.virtual_source import Source
 from grfkit.device.virtual_stance import DeviceModel
+from grfkit.errors import RefusedError
+from grfkit.runtime.manifest import Detector
 from insole_bundles import Made, write
 
 STRICT = [
@@ -245,7 +249,8 @@ def test_a_board_walks_from_samples_to_reports_as_this_machine_does(tmp_path: Pa
     assert found.wrong == 0
     assert found.answered == len(re.findall("0x", _foot_hashes(tmp_path)))
     assert found.answered >= 5
-    assert found.sample_instructions < 30_000
+    assert found.sample_instructions < 3_000
+    assert found.event_instructions < 30_000
     assert found.window_instructions < 250_000
     assert found.stack_bytes < 800
     source = tmp_path / "c" / f"{made.manifest.name}_config.c"
@@ -256,3 +261,30 @@ def test_a_board_walks_from_samples_to_reports_as_this_machine_does(tmp_path: Pa
 def _foot_hashes(folder: Path) -> str:
     (line,) = re.findall(r"golden_foot_input\[.*", (folder / "c" / "golden_foot.h").read_text())
     return str(line)
+
+
+def test_verify_walks_the_foot_and_takes_older_bundles_as_they_were_written(tmp_path: Path) -> None:
+    made = write(tmp_path)
+    golden = foot_of(made.manifest, made.library)
+    told = verify._Bundle(tmp_path, made.manifest, None, None, golden)  # type: ignore[arg-type]
+    assert "8 stances of the made-up foot" in verify._foot(told)
+    golden["foot_input"][3, 7, 2] ^= 1
+    with pytest.raises(RefusedError, match="foot_input is not what"):
+        verify._foot(told)
+    assert verify._foot(replace(told, golden={})) == ""
+    whole = made.manifest.detector
+    before = whole.model_copy(update={"levels": None, "lowpass": None})
+    assert before == Detector.model_validate(whole.model_dump(exclude={"levels", "lowpass"}))
+    assert _as_written(whole, before) == before
+    assert _as_written(whole, whole) == whole
+    wrong = whole.model_copy(update={"levels": {**whole.levels, "steps": 9}})
+    assert _as_written(whole, wrong) != wrong
+
+
+def test_card_and_readme_say_what_a_device_takes_for_steps(tmp_path: Path) -> None:
+    made = write(tmp_path)
+    card = "\n".join(bundle_card._levels(made.manifest))
+    assert "median peak of the last 25 contacts, answers nothing before 3" in card
+    assert "examples/insole/insole.c" in "\n".join(bundle_card._insole(made.manifest))
+    made.manifest.window = "continuous"
+    assert "windows of 'continuous'" in "\n".join(bundle_card._insole(made.manifest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..learn.spec import ModelSpec
 from ..runtime.manifest import Manifest
 from .bundle_insole import UNTESTED
+from .insole import insole_reason
 
 
 def bundle_card(manifest: Manifest, spec: ModelSpec) -> str:
@@ -133,9 +134,24 @@ def _placement(manifest: Manifest) -> str:
     if manifest.cells == "relative":
         lines.append(
             "* Insole cells are relative: their unloaded level is taken off, and 1 is the load of all cells at the"
-            " median step's peak."
+            " median step's peak. In training both are those of the whole recording."
         )
+        lines += _levels(manifest)
     return "\n".join(lines)
+
+
+def _levels(manifest: Manifest) -> list[str]:
+    """Return what a device takes for the wearer's levels and steps."""
+    one = manifest.detector
+    if one is None or one.levels is None:
+        return []
+    told = one.levels
+    lasts = told["blocks"] * told["block_rows"] * told["every"] / one.rate_hz
+    return [
+        f"* A device takes percentile {told['unloaded_percent']} of the last {lasts:.0f} s and the median peak of the"
+        f" last {told['steps']} contacts, answers nothing before {told['least_steps']} of them, and takes a contact below"
+        f" {told['faint_percent']} % of percentile {told['greater_percent']} of these peaks for no step."
+    ]
 
 
 def _limits(manifest: Manifest, spec: ModelSpec) -> str:
@@ -150,6 +166,18 @@ def _limits(manifest: Manifest, spec: ModelSpec) -> str:
         " loses accuracy first.\n"
         f"* Trained by grfkit {spec.provenance.version}, seed {spec.provenance.seed}."
     )
+
+
+def _insole(manifest: Manifest) -> list[str]:
+    """Return what there is from an insole's samples to packets."""
+    reason = insole_reason(manifest)
+    if reason is not None:
+        return ["", f"An insole does not run it from its samples to packets: it {reason}."]
+    return [
+        "",
+        "From an insole's samples to packets: `examples/insole/insole.c` (`runtime/grf_insole.h`). `make test` walks a"
+        " made-up foot that way (`c/golden_foot.h`); a board's own walk has to give the same bytes.",
+    ]
 
 
 def readme(manifest: Manifest) -> str:
@@ -172,6 +200,7 @@ def readme(manifest: Manifest) -> str:
             " `runtime/` (nothing else is needed). Scratch: `uint32_t scratch[GRF_" + upper + "_SCRATCH_WORDS]`.",
             "",
             f"`zephyr/` makes this folder a Zephyr module, `examples/` has programs for Zephyr and Arduino. {UNTESTED}",
+            *_insole(manifest),
         ]
     else:
         lines += ["", f"No C: {manifest.c_reason}."]

@@ -22,8 +22,8 @@ COMPILER, EMULATOR, SIZER, SYMBOLS = "arm-none-eabi-gcc", "qemu-system-arm", "ar
 _ICOUNT_NS = 64
 _LINE = re.compile(r"^window (\d+) ticks (\d+) stack (\d+) bytes ([0-9a-f]+)$", re.MULTILINE)
 _FOOT = re.compile(
-    r"^foot answered (?P<answered>\d+) wrong (?P<wrong>\d+) sample (?P<sample>\d+) stance (?P<stance>\d+)"
-    r" model (?P<model>\d+) stack (?P<stack>\d+) state (?P<state>\d+) memory (?P<memory>\d+)$",
+    r"^foot answered (?P<answered>\d+) wrong (?P<wrong>\d+) sample (?P<sample>\d+) event (?P<event>\d+)"
+    r" stance (?P<stance>\d+) model (?P<model>\d+) stack (?P<stack>\d+) state (?P<state>\d+) memory (?P<memory>\d+)$",
     re.MULTILINE,
 )
 
@@ -146,8 +146,8 @@ class FootRun:
     ----------
     answered, wrong
         Stances, and those of them whose input, answer or contact time is not the golden one.
-    sample_instructions
-        The most of a sample that ends no stance (QEMU).
+    sample_instructions, event_instructions
+        The most of a sample without an event, and of one that begins a contact or ends one unanswered (QEMU).
     window_instructions
         The most of a stance from its samples to int8, without the model.
     state_bytes, memory_bytes
@@ -159,6 +159,7 @@ class FootRun:
     answered: int
     wrong: int
     sample_instructions: int
+    event_instructions: int
     window_instructions: int
     model_instructions: int
     state_bytes: int
@@ -204,6 +205,7 @@ def walk_on_board(
         answered=told["answered"],
         wrong=told["wrong"],
         sample_instructions=round(told["sample"] * per),
+        event_instructions=round(told["event"] * per),
         window_instructions=round((told["stance"] - told["model"]) * per),
         model_instructions=round(told["model"] * per),
         state_bytes=told["state"],
