@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grfkit.calibrate.library import load_insole
 from grfkit.cli.simulate import main
 from grfkit.errors import BadInputError
 from grfkit.formats.write_c3d import C3dPlate, write_c3d
@@ -17,8 +18,16 @@ from grfkit.formats.write_csv import CsvColumn, csv_text
 from grfkit.formats.write_loadsol import LoadsolFoot, loadsol_text
 from grfkit.formats.write_trc import trc_text
 from grfkit.simulate.conditions import Condition
-from grfkit.simulate.folder import LabRequest, csv_file, loadsol_file, trc_file, write_lab, write_reference
-from grfkit.simulate.lab import LabTrial, simulate_trial
+from grfkit.simulate.folder import (
+    LabRequest,
+    csv_file,
+    insole_document,
+    loadsol_file,
+    trc_file,
+    write_lab,
+    write_reference,
+)
+from grfkit.simulate.lab import LabTrial, simulate_trial, simulate_world
 from grfkit.units import G
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -178,6 +187,32 @@ def test_command_writes_a_lab_and_refuses_in_one_line(
         assert word in err
         assert len(err.splitlines()) == 1
     assert not (tmp_path / "lab2").exists()
+
+
+@pytest.mark.parametrize("family", ["A", "B"])
+def test_the_labs_own_insole_document_puts_the_cells_under_the_plates_centre_of_pressure(
+    family: str, tmp_path: Path
+) -> None:
+    """Where the load lies by the cells is where the plate has it, on both feet; the published insole mirrors it."""
+    (tmp_path / "insole.json").write_text(insole_document())
+    world = simulate_world(Condition.model_validate({"family": family, "duration_s": 20.0}), 31)
+    documents = {name: load_insole(name).document for name in (str(tmp_path / "insole.json"), "fsr16_m")}
+    for k in (10, 11):
+        side = "left" if world.steps.left[k] else "right"
+        phase, cop = world.cop_m(k)
+        share = world.person.load_share(world.steps, k, phase)
+        for name, turned in zip(documents, (1.0, -1.0)):
+            places = np.asarray(list(documents[name].positions_m(side).values()))
+            right, forward = (share @ places).T
+            np.testing.assert_allclose(forward, cop[:, 0], atol=1e-9)
+            np.testing.assert_allclose(-right, turned * cop[:, 1], atol=1e-9)
+
+
+def test_the_toes_reach_farthest_forward_on_the_medial_side() -> None:
+    """What the published places say of themselves: on a left insole medial is to the right, by the toe row."""
+    cells = {c.number: c for c in load_insole("fsr16_m").document.cells}
+    toes = sorted((cells[k] for k in (7, 9, 10, 12, 13)), key=lambda c: c.x_mm)
+    assert np.polyfit([c.x_mm for c in toes], [c.y_mm for c in toes], 1)[0] > 0.5
 
 
 def test_writers_refuse_what_does_not_fit(tmp_path: Path) -> None:

@@ -40,20 +40,15 @@ from grfkit.simulate.plates import record_reference
 from grfkit.simulate.settings import default_settings
 from grfkit.wire import StanceReport
 from live_insoles import insoles
+from live_loop_table import averaged, loop_goals, loop_table
 
 Floats = NDArray[np.float64]
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = (7_301, 7_302, 7_303)
 """Of the people: no training of a bundle has drawn from these (``tools/make_bundles.py`` draws from 2,600,000 on)."""
 TRAINED_ON = ROOT / "build" / "bundles" / "train.nc"
-RATE_HZ, LEAD_S, LEAST_OVERLAP_S = 200, 14.0, 12.0
+RATE_HZ, LEAD_S, LEAST_OVERLAP_S = 200, 40.0, 12.0
 """The insoles' rate; how much longer than the recording the person runs (finding, connecting, stopping)."""
-METHODS = {
-    "device": "on the device, over the air",
-    "mean": "mean curve",
-    "cells": "sum of the cells, scaled",
-    "host": "same bundle on the host (grf-estimate)",
-}
 
 
 @dataclass(frozen=True)
@@ -82,6 +77,17 @@ class Runner:
         steps = self.person.trial.truth.world.steps
         ic = self.plate_clock.t_running(steps.onset_s)
         return {"ic_s": ic, "to_s": self.plate_clock.t_running(steps.onset_s + steps.contact_s), "left": steps.left}
+
+    def true_answers(self) -> list[score.Answer]:
+        """Return the true contacts with the true force on the foot."""
+        world, steps, found = self.person.trial.truth.world, self.contacts(), []
+        for k, left in enumerate(steps["left"]):
+            forward, leftward, up = world.force_n(k, np.linspace(0, 1, 101)).T / world.weight_n
+            curve = np.stack([up, forward, -leftward if left else leftward], axis=1)
+            found.append(
+                score.Answer("left" if left else "right", float(steps["ic_s"][k]), float(steps["to_s"][k]), curve)
+            )
+        return found
 
     def write_plate(self, path: Path) -> None:
         """Write the treadmill's C3D by its own clock."""
@@ -193,16 +199,39 @@ def one_person(loop: Loop, bundle: Path, mean_bw: Floats, *sync: str) -> dict[st
         "mean": score.errors(score.with_mean_curve(device, mean_bw), plate),
         "cells": score.errors(score.with_cells(device, recording.streams, maps), plate),
         "host": score.errors(answered_too(host, device, plate), plate),
+        "true_clock": score.errors(score.on_device(recording.streams, true_maps(loop, recording)), plate),
+        "truth": score.errors(answered_too(runner.true_answers(), device, plate), plate),
     }
     told["host_stances"] = score.matches(host, plate, runner.contacts())
     told["sides"] = {side: score.errors([one for one in device if one.side == side], plate) for side in score.SIDES}
     return told
 
 
-def answered_too(host: Sequence[score.Answer], device: Sequence[score.Answer], plate: score.Plate) -> list[Any]:
-    """Return the host's stances of the contacts that the device answered as well."""
+def answered_too(others: Sequence[score.Answer], device: Sequence[score.Answer], plate: score.Plate) -> list[Any]:
+    """Return somebody else's stances of the contacts that the device answered as well."""
     known = {(c.ic_s, one.side) for one in device if (c := plate.contact_of(one)) is not None}
-    return [one for one in host if (c := plate.contact_of(one)) is not None and (c.ic_s, one.side) in known]
+    return [one for one in others if (c := plate.contact_of(one)) is not None and (c.ic_s, one.side) in known]
+
+
+@dataclass(frozen=True)
+class TrueMap:
+    """The true map from a recording's time to the plate's, in the place of an alignment."""
+
+    told_s: Floats
+    plate_s: Floats
+
+    def apply(self, time_s: Floats) -> Floats:
+        """Return the plate's time."""
+        return np.asarray(time_s + np.interp(time_s, self.told_s, self.plate_s - self.told_s))
+
+
+def true_maps(loop: Loop, recording: Recording) -> dict[str, Any]:
+    """Return the true map of each insole's samples."""
+    made = {}
+    for side in score.SIDES:
+        told_s, _, plate_s = loop.true_s(recording, side)
+        made[f"insole_{side}"] = TrueMap(told_s, plate_s)
+    return made
 
 
 def alignment(loop: Loop, recording: Recording, maps: dict[str, ClockMap], side: str) -> dict[str, float]:
@@ -321,125 +350,6 @@ def loop_part(
             loop = ran(runner_of(seed, seconds), place, chosen, seconds)
             told["people"].append(one_person(loop, chosen, mean_bw))
     return told | {"mean": averaged(told["people"])}
-
-
-def averaged(people: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the mean over people of each method's RMS by axis (BW), and in how many of them the network is better."""
-    whole = [one["methods"] for one in people if "methods" in one]
-    told: dict[str, Any] = {"people": len(whole), "of": len(people)}
-    for method in METHODS:
-        rms = {a: [one[method]["rms_bw"][a] for one in whole if one[method]["stances"]] for a in score.AXES}
-        told[method] = {a: float(np.mean(v)) if v and None not in v else None for a, v in rms.items()}
-    told["better_than_mean"] = {a: sum(_less(one, a) for one in whole) for a in score.AXES}
-    return told
-
-
-def _less(methods: dict[str, Any], axis: str) -> bool:
-    mine, mean = (methods[name].get("rms_bw", {}).get(axis) for name in ("device", "mean"))
-    return mine is not None and mean is not None and mine < mean
-
-
-def loop_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """Return each goal: what, the figure, whether it is met."""
-    if "skipped" in part:
-        return [("the loop closed", part["skipped"], False)]
-    people, mean = part["people"], part["mean"]
-    sides = [one for person in people for one in person.get("alignment", {}).values()]
-    inside = all(one["worst_ms"] <= one["stated_ms"] for one in sides) and mean["people"] == mean["of"]
-    worst = max((one["worst_ms"] for one in sides), default=float("nan"))
-    stances = [person["stances"] for person in people if "stances" in person]
-    answers, matched = sum(s["answers"] for s in stances), sum(s["matched"] - s["wrong_foot"] for s in stances)
-    sent = [person["over_the_air"] for person in people]
-    same, due = (sum(one["LiteRT"][name] for one in sent) for name in ("same_bytes", "due"))
-    goals = [
-        ("loop: alignment within its stated interval of the truth", f"{worst:.1f} ms off at most", inside),
-        ("loop: recorded stances are plate contacts of that foot", f"{matched} of {answers}", matched == answers > 0),
-        ("loop: stances arrive with the insole's bytes", f"{same} of {due}", same == due > 0),
-    ]
-    for axis in score.AXES:
-        mine, curve = mean["device"][axis], mean["mean"][axis]
-        if mine is not None and curve is not None:
-            goals.append((f"loop: {axis} better than the mean curve", f"{mine:.3f} / {curve:.3f} BW", mine < curve))
-    return goals
-
-
-def loop_table(part: dict[str, Any]) -> list[str]:
-    """Return the figures as lines of Markdown."""
-    if "skipped" in part:
-        return [f"Not run: {part['skipped']}."]
-    mean = part["mean"]
-    lines = [
-        f"SIMULATED. {mean['of']} people of no training, {part['seconds']:g} s each, {part['bundle']} in the insoles;"
-        f" {mean['people']} aligned. Mean curve of {part['mean_curve_of']}. RMS over all points of all stances that the"
-        " plate saw, mean over people; a stance is where the insole says, on the plate's clock by grf-sync, so that"
-        " timing counts.",
-        "",
-        "| method | vertical BW | forward BW | medial BW |",
-        "|---|---|---|---|",
-    ]
-    lines += [f"| {METHODS[m]} | " + " | ".join(_bw(mean[m][a]) for a in score.AXES) + " |" for m in METHODS]
-    lines += ["", _verdict(mean), ""]
-    return [*lines, *_people_table(part["people"]), "", *_link_table(part["people"])]
-
-
-def _verdict(mean: dict[str, Any]) -> str:
-    words = {"vgrf": "vertical", "apgrf": "forward", "mlgrf": "medial"}
-    said = []
-    for axis, word in words.items():
-        mine, curve = mean["device"][axis], mean["mean"][axis]
-        if mine is not None and curve is not None:
-            how = "better than" if mine < curve else "NOT better than"
-            count = f"{mean['better_than_mean'][axis]} of {mean['people']} people"
-            said.append(f"{word}: the network is {how} the mean curve ({count})")
-    return "; ".join(said) + "."
-
-
-_HEADS = (
-    "person", "aligned off ms (worst / stated)", "stances matched", "unmatched", "contacts unanswered",
-    "IC ms (plate)", "TO ms (plate)", "IC ms (truth)", "TO ms (truth)", "v / ap / ml BW", "mean curve v / ap / ml BW",
-    "peak BW (mean abs, bias)",
-)  # fmt: skip
-
-
-def _people_table(people: Sequence[dict[str, Any]]) -> list[str]:
-    lines = [f"| {' | '.join(_HEADS)} |", "|" + "---|" * len(_HEADS)]
-    for one in people:
-        who = f"{one['seed']} (family {one['family']}, {one['mass_kg']:g} kg, {one['speed_m_s']:g} m/s)"
-        if "stances" not in one:
-            reasons = "; ".join(one["sync"]["reasons"])
-            lines.append(f"| {who} | REFUSED: {reasons} |" + " |" * (len(_HEADS) - 2))
-            continue
-        sides = list(one["alignment"].values())
-        worst, stated = max(s["worst_ms"] for s in sides), max(s["stated_ms"] for s in sides)
-        met, methods = one["stances"], one["methods"]
-        cells = [who, f"{worst:.1f} / {stated:.1f}", str(met["matched"] - met["wrong_foot"])]
-        cells += [str(met["answers_unmatched"] + met["wrong_foot"]), str(met["contacts_unanswered"])]
-        cells += [_ms(met[f"{name}_ms"]) for name in ("ic_plate", "to_plate", "ic_truth", "to_truth")]
-        cells += [" / ".join(_bw(methods[m]["rms_bw"][a]) for a in score.AXES) for m in ("device", "mean")]
-        cells.append(f"{_bw(methods['device']['peak_bw'])}, {methods['device']['peak_bias_bw']:+.3f}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, "", "IC and TO: median (SD) of the insole's less the plate's (20 N) or the truth's."]
-
-
-def _link_table(people: Sequence[dict[str, Any]]) -> list[str]:
-    lines = ["| person | packets lost | stances due | arrived | LiteRT: same bytes | C runtime: same bytes, most LSB |"]
-    lines.append("|---|---|---|---|---|---|")
-    for one in people:
-        air = one["over_the_air"]
-        lost = sum(device["packets_lost"] for device in one["monitor"])
-        in_c, lite = air.get("C runtime"), air["LiteRT"]
-        told = f"{in_c['same_bytes']} of {in_c['came']}, {in_c['most_lsb']}" if in_c else "no compiler"
-        figures = f"{lost} | {lite['due']} | {air['arrived']} | {lite['same_bytes']} of {lite['came']} | {told}"
-        lines.append(f"| {one['seed']} | {figures} |")
-    return lines
-
-
-def _bw(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}"
-
-
-def _ms(told: dict[str, float]) -> str:
-    return f"{told['median']:+.1f} ({told['sd']:.1f})"
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
@@ -20,7 +20,7 @@ from grfkit.learn.foot_force import of_foot, plate_columns, stance_force, whole_
 from grfkit.learn.predictor import mean_curve
 from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.windows import linear, stance_times
-from grfkit.records import ClockMap, Trial
+from grfkit.records import Trial
 from grfkit.units import G
 
 Floats = NDArray[np.float64]
@@ -63,12 +63,20 @@ class Plate:
         return of_foot(stance_force(self.columns, contact, at_s), side) / self.weight_n
 
 
-def mapped(one: ClockMap, time_s: Floats) -> Floats:
+class Map(Protocol):
+    """What puts times onto the plate's clock."""
+
+    def apply(self, time_s: Floats, /) -> Floats:
+        """Return the plate's times."""
+        ...
+
+
+def mapped(one: Map, time_s: Floats) -> Floats:
     """Return times of a recording on the plate's clock."""
     return np.asarray(one.apply(np.atleast_1d(np.asarray(time_s, dtype=np.float64))))
 
 
-def on_device(recording: Mapping[str, xr.Dataset], maps: Mapping[str, ClockMap]) -> list[Answer]:
+def on_device(recording: Mapping[str, xr.Dataset], maps: Mapping[str, Map]) -> list[Answer]:
     """Return the stances that the insoles sent (type 3), placed by the alignment of their own foot."""
     found = []
     for side in SIDES:
@@ -82,7 +90,7 @@ def on_device(recording: Mapping[str, xr.Dataset], maps: Mapping[str, ClockMap])
     return [one for one in found if np.isfinite([one.start_s, one.end_s]).all()]
 
 
-def on_host(path: Path, maps: Mapping[str, ClockMap], points: int) -> list[Answer]:
+def on_host(path: Path, maps: Mapping[str, Map], points: int) -> list[Answer]:
     """Return the stances of a file that grf-estimate wrote."""
     tree, found = xr.open_datatree(path, engine="h5netcdf"), []
     table = tree["/stances"].to_dataset().load()
@@ -118,9 +126,7 @@ def with_mean_curve(answers: Sequence[Answer], curve_bw: Floats) -> list[Answer]
     return made
 
 
-def with_cells(
-    answers: Sequence[Answer], recording: Mapping[str, xr.Dataset], maps: Mapping[str, ClockMap]
-) -> list[Answer]:
+def with_cells(answers: Sequence[Answer], recording: Mapping[str, xr.Dataset], maps: Mapping[str, Map]) -> list[Answer]:
     """Return the same stances with the sum of the cells, scaled so that both feet bear body weight on average.
 
     That is what a runner's feet do over many steps, so that neither a plate nor training is needed for the scale.
