@@ -13,7 +13,7 @@ pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
 from grfkit.device.profile import Info, Running
-from grfkit.device.session import Placed, Samples, Session
+from grfkit.device.session import GrfSamples, Placed, Samples, Session
 from grfkit.device.virtual_source import Source
 from grfkit.monitor.live import Foot
 from grfkit.monitor.live_contact import Contact
@@ -182,3 +182,25 @@ def test_a_foot_is_known_to_be_in_the_air_only_between_a_toe_off_and_what_comes_
     assert one.in_air_since(12.95) is None
     assert one.cadence_per_min(13.0) == pytest.approx(120.0)
     assert one.cadence_per_min(30.0) is None
+
+
+def test_no_force_is_drawn_where_the_insoles_own_samples_are_missing() -> None:
+    """Type 2 of packets 3 and 4 lost, cells whole: the force is unknown there, and what came elsewhere."""
+    fed = Fed()
+    source = steps("left", seconds=1.0)
+    for k in range(0, 60, 5):
+        times = 10.0 + np.arange(k, k + 5) * PERIOD_S
+        item = Samples(k, k * 5000, 0, 0, 0, False, False, False, source.cells[k : k + 5], source.imu[k : k + 5])
+        fed.foot.took(Placed(item, times, 1.0), 7)
+        if k // 5 not in (3, 4):
+            force = np.zeros((5, 3))
+            force[:, 2] = np.arange(k, k + 5)
+            told = GrfSamples(k, k * 5000, 0, 0, 10 * (k == 25), False, False, False, force, np.zeros((5, 2)))
+            fed.foot.took(Placed(told, times, 1.0), 7)
+        if not k:
+            assert fed.foot.force_unit == "N"
+    taken = fed.foot.batches.taken(11.0, 0.0)
+    shown = np.concatenate([b.columns[0] for b in taken])[5:]
+    assert np.isnan(shown[10:20]).all()
+    known = np.r_[5:15, 25:60]
+    assert shown[known - 5] == pytest.approx(known)

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import BadInputError
 from ..formats import grfrec
 from ..formats.grfrec import Begin, Kind, Record, RecordFile
-from ..wire import STANCE
+from ..wire import SAMPLES, STANCE
 from .link import Arrived, Characteristic, Exchange, Inbox, LinkClosed, LinkTimeout
 from .profile import Info, Key, Running, Stream
 
@@ -101,7 +101,7 @@ class ReplayLink:
         if not speed > 0:
             raise BadInputError(f"a recording is to be played {speed:g} times as fast, expected a number above 0")
         self._path, self._device, self._speed = Path(path), device, speed
-        self._connections, first_ns, self._stances = _connections(self._path, device)
+        self._connections, first_ns, self._types = _connections(self._path, device)
         self._origin_ns = time.monotonic_ns() if origin_ns is None else origin_ns
         self._shift_ns = self._origin_ns - first_ns
         self._number = 0
@@ -138,7 +138,12 @@ class ReplayLink:
     @property
     def stances(self) -> bool:
         """Return whether the recording holds stances of any device (type 3)."""
-        return self._stances
+        return STANCE in self._types
+
+    @property
+    def forces(self) -> bool:
+        """Return whether the recording holds GRF samples of any device (type 2)."""
+        return SAMPLES in self._types
 
     def due_syncs(self, until_ns: int) -> list[Exchange]:
         """Return the present connection's time syncs that had come by then and were not given before, in order.
@@ -263,13 +268,14 @@ async def aiter_of(inbox: Inbox) -> AsyncIterator[Arrived]:
         yield arrived
 
 
-def _connections(path: Path, device: int) -> tuple[list[_Connection], int, bool]:
+def _connections(path: Path, device: int) -> tuple[list[_Connection], int, set[int]]:
     found: list[_Connection] = []
     first_ns: int | None = None
-    stances = False
+    types: set[int] = set()
     for record in RecordFile(path):
         first_ns = record.arrival_ns if first_ns is None else first_ns
-        stances |= record.kind == Kind.PACKET and len(record.body) > 1 and record.body[1] & 15 == STANCE
+        if record.kind == Kind.PACKET and len(record.body) > 1:
+            types.add(record.body[1] & 15)
         if record.device != device:
             continue
         if record.kind == Kind.BEGIN:
@@ -284,4 +290,4 @@ def _connections(path: Path, device: int) -> tuple[list[_Connection], int, bool]
             found[-1].reason = record.text
     if not found or first_ns is None:
         raise BadInputError(f"{path}: holds no device {device}")
-    return found, first_ns, stances
+    return found, first_ns, types

@@ -41,6 +41,8 @@ _ANSWER_S = 2.0
 _INFO_TRIES, _INFO_S = 6, 0.5
 _SOCKET, _SOCKET_WAIT_S, _WAIT_S = "socket://", 0.004, 0.05
 """A socket does not tell how much waits: it is read until 4 ms are over."""
+_TELNET = "rfc2217://"
+"""pyserial cannot limit how long it writes there."""
 _NAMED = (Characteristic.INFO, Characteristic.CONTROL_POINT, Characteristic.TIME_SYNC)
 
 
@@ -306,8 +308,9 @@ def _opened(url: str, baud: int) -> Any:
     import serial
 
     wait_s = _SOCKET_WAIT_S if url.startswith(_SOCKET) else _WAIT_S
+    patience = {} if url.startswith(_TELNET) else {"write_timeout": _ANSWER_S}
     try:
-        return serial.serial_for_url(url, baudrate=baud, timeout=wait_s, write_timeout=_ANSWER_S)
+        return serial.serial_for_url(url, baudrate=baud, timeout=wait_s, **patience)
     except (serial.SerialException, OSError, ValueError) as error:
         raise LinkClosed(f"the port cannot be opened ({error})", address=url) from error
 

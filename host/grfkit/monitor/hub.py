@@ -272,6 +272,7 @@ class Hub:
     def began(self, device: int, session: Session, gap: int | None, *, sends: bool) -> None:
         """Take note of a session; see :class:`.station.Listener`."""
         self.feet[device].began(session, gap, sends=sends)
+        self.feet[device].forces_due = self.stations[device].sends_forces
         self._dirty = True
 
     def placed(self, device: int, arrived: Arrived, placed: Placed) -> None:

@@ -88,6 +88,8 @@ class Foot:
         What SET told; read at each stance.
     track
         Contacts of the cells in their order, whoever answers them.
+    forces_due
+        Whether GRF samples (type 2) are to come: the first samples wait for them, so that no curve has two units.
     era
         One more whenever what was shown before is not to be averaged with what comes: a tare, another mass.
     shown, asked
@@ -114,7 +116,7 @@ class Foot:
         self.uncertainty_ms: float | None = None
         self.last_sample_s: float | None = None
         self.tare: Tare | None = None
-        self.track, self.era = Track(), 0
+        self.track, self.era, self.forces_due = Track(), 0, False
         self._info: Info | None = None
         self._times: Times | None = None
         self._load: Load | None = None
@@ -124,7 +126,7 @@ class Foot:
         self._epoch = 0
         self._grf: deque[tuple[float, float]] = deque(maxlen=2000)
         self._waiting: deque[tuple[Floats, Floats, bool]] = deque()
-        self._pending_gap = self._sends = False
+        self._pending_gap = self._sends = self._grf_broken = False
 
     @property
     def by_device(self) -> bool:
@@ -143,7 +145,7 @@ class Foot:
         if self._load is not None:
             self._load.forget("the insole was started anew")
         self._load, self._cutter, self._before = Load(rate, self._times, self.track), None, None
-        self._pending_gap, self._epoch = bool(gap), 0
+        self._pending_gap, self._grf_broken, self._epoch = bool(gap), True, 0
         self._cells_shown = False
         host, told = self._host, self._info.model_id
         if self.by_device:
@@ -180,6 +182,9 @@ class Foot:
         if isinstance(item, Stance):
             self._stance(item, placed, arrival_ns)
         elif isinstance(item, GrfSamples):
+            if item.missing or self._grf_broken:
+                self._grf.append((float(placed.host_s[0]) - 1e-6, np.nan))  # no line is drawn over what is missing
+            self._grf_broken = False
             self._grf.extend(zip(placed.host_s.tolist(), item.force_n[:, 2].tolist()))
             self.force_unit = "N"
             self._release()
@@ -250,7 +255,8 @@ class Foot:
         newest = self.last_sample_s or 0.0
         while self._waiting:
             time_s, cells, gap = self._waiting[0]
-            if self._grf and self._grf[-1][0] < time_s[-1] and newest - time_s[-1] < _GRF_LATE_S:
+            due = self._grf[-1][0] < time_s[-1] if self._grf else self.forces_due
+            if due and newest - time_s[-1] < _GRF_LATE_S:
                 return
             self._waiting.popleft()
             self.batches.add(time_s, np.vstack([self._force(time_s, cells), cells]), gap=gap)

@@ -150,6 +150,13 @@ class Station:
         return self._streams is not None and Stream.STANCE in self._streams
 
     @property
+    def sends_forces(self) -> bool:
+        """Return whether the insole was asked for GRF samples, or a recording holds them."""
+        if self._replay is not None:
+            return self._replay.forces
+        return self._streams is not None and Stream.SAMPLES in self._streams
+
+    @property
     def running(self) -> Running | None:
         """Return the configuration that runs, None while nothing does."""
         waiting = self._starting

@@ -1,0 +1,171 @@
+"""grf-monitor on serial lines, as a program and through the hub: four feet, every kind of port and of packet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("bumble")
+pytest.importorskip("bleak")
+pytest.importorskip("serial")
+if not hasattr(os, "openpty"):
+    pytest.skip("a pseudo terminal is a Unix thing", allow_module_level=True)
+
+from grfkit.device.serial_port import SerialLink
+from grfkit.io import read
+from grfkit.monitor.hub import Hub, HubSettings
+from grfkit.monitor.messages import Batch, Snapshot
+from monitor_room import EMPTY, PEAK
+from monitor_serial import Faults, newtons, on_pty, on_rfc2217, on_socket
+
+PROGRAM = [sys.executable, "-m", "grfkit.cli.monitor"]
+
+
+def run(*arguments: Any, code: int = 0) -> tuple[dict[str, Any], str]:
+    command = [*PROGRAM, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return json.loads(done.stdout) if done.stdout else {}, done.stderr
+
+
+def test_four_feet_on_every_kind_of_line_are_two_runners(tmp_path: Path) -> None:
+    """A pseudo terminal, two sockets and a Telnet port server; every packet that was sent is counted or on its way."""
+    path = tmp_path / "four.grfrec"
+    with contextlib.ExitStack() as held:
+        lines = [
+            held.enter_context(kind(right=right))
+            for kind, right in ((on_pty, True), (on_socket, False), (on_rfc2217, False), (on_socket, True))
+        ]
+        ports = [part for url, _ in lines for part in ("--serial", url)]
+        told, said = run(*ports, "--headless", "--json", "--seconds", "4", "--record", path)
+        sent = [insole.sent for _, insole in lines]
+        stopped = [insole.requests[-1] for _, insole in lines]
+    assert said == f"recording to {path}\n"
+    assert [one["side"] for one in told["devices"]] == ["left", "right", "left", "right"]
+    for one, count in zip(told["devices"], (sent[1], sent[0], sent[2], sent[3])):
+        assert one["packets_lost"] == one["reconnects"] == 0
+        assert 0 <= count - one["packets"] <= 5, "what was sent while it was stopped is nobody's any more"
+        assert one["samples"] == 5 * one["packets"] > 300
+        assert one["stances"] >= 2
+    assert stopped == [2] * 4, "the insoles have been told to stop"
+    streams = read(path).streams
+    known = sum(int(np.isfinite(s["cell_01"].values).sum()) for k, s in streams.items() if k.startswith("insole"))
+    assert known == sum(one["samples"] for one in told["devices"])
+
+
+def test_a_stale_configuration_is_refused_and_counted_and_two_left_feet_are_two_runners() -> None:
+    with on_socket(faults=Faults(cfg_id=9)) as (stale, _), on_socket() as (good, _):
+        told, _ = run("--serial", stale, "--serial", good, "--headless", "--json", "--seconds", "2", "--no-record")
+    assert [one["side"] for one in told["devices"]] == ["left", "left"]
+    refused = sorted(sum(one["refused"].values()) for one in told["devices"])
+    assert refused[0] == 0
+    assert refused[1] > 10
+    assert {tuple(one["refused"]) for one in told["devices"]} == {(), ("cfg_id",)}
+    assert sorted(one["samples"] > 0 for one in told["devices"]) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("info", "said"),
+    [
+        (b"\x01", "Info"),
+        (bytes([9, *[0] * 13]), "profile 9.0"),
+        (bytes([1, 0, 7, 16, 12, 0, 16, 0, 208, 7, 0, 0, 0, 0]), "side"),
+        (bytes([1, 0, 0, 3, 12, 0, 16, 0, 208, 7, 0, 0, 0, 0]), "cells"),
+    ],
+)
+def test_what_is_no_insole_is_said_in_one_line(info: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.grfrec"
+    with on_socket(faults=Faults(info=info)) as (url, _):
+        told, words = run("--serial", url, "--headless", "--json", "--seconds", "2", "--record", path, code=2)
+    assert not told
+    assert said.lower() in words.lower()
+    assert words.startswith("grf-monitor: ") or "\ngrf-monitor: " in words
+    assert not path.exists()
+
+
+def test_a_port_that_is_not_there_ends_without_a_recording(tmp_path: Path) -> None:
+    path = tmp_path / "a.grfrec"
+    _, said = run("--serial", "/dev/nothing-here", "--headless", "--seconds", "1", "--record", path, code=2)
+    assert "no insole was reached: /dev/nothing-here" in said
+    assert not path.exists()
+
+
+def test_the_terminal_view_through_the_program() -> None:
+    """In a pseudo terminal of its own: the foot is shown, q ends it, and the summary is the last word."""
+    master, slave = os.openpty()
+    with on_socket() as (url, _):
+        command = [*PROGRAM, "--serial", url, "--tui", "--json", "--no-record"]
+        environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}
+        with subprocess.Popen(
+            command, stdin=slave, stderr=slave, stdout=subprocess.PIPE, text=True, env=environment
+        ) as program:
+            seen, deadline = b"", time.monotonic() + 150
+            asked = False
+            while program.poll() is None:
+                assert time.monotonic() < deadline, seen[-3000:]
+                if select.select([master], [], [], 0.1)[0]:
+                    seen += os.read(master, 65536)
+                if b"LEFT" in seen and b"sum of cells" in seen and not asked:
+                    asked = True
+                    os.write(master, b"q")
+            told = json.loads(program.stdout.read().splitlines()[-1]) if program.stdout else {}
+    os.close(slave)
+    os.close(master)
+    assert program.returncode == 0
+    assert told["devices"][0]["packets"] > 0
+    assert b"Traceback" not in seen
+
+
+def test_the_insoles_own_force_is_shown_in_newtons_and_a_hub_without_stances_still_knows_the_cadence() -> None:
+    """Type 2 beside type 1: each sample has the force that came for it, and the cells' contacts tell the cadence."""
+
+    async def work(url: str) -> tuple[list[Batch], Snapshot]:
+        async def find(_: int) -> list[SerialLink]:
+            return [SerialLink(url)]
+
+        batches: list[Batch] = []
+        async with Hub(find, HubSettings()) as hub:
+
+            async def listen() -> None:
+                async for message in hub.subscribe():
+                    if isinstance(message, Batch):
+                        batches.append(message)
+
+            listening = asyncio.ensure_future(listen())
+            await hub.ready()
+            for _ in range(4000):
+                await asyncio.sleep(0.02)
+                if hub.snapshot().devices[0].cadence_per_min is not None:
+                    break
+            last = hub.snapshot()
+        await listening
+        return batches, last
+
+    with on_socket(model_id=0xABCD) as (url, insole):
+        batches, last = asyncio.run(asyncio.wait_for(work(url), 150))
+        gc.collect()
+        assert insole.sent_grf > 0
+    state = last.devices[0]
+    assert state.force_unit == "N"
+    assert state.cadence_per_min == pytest.approx(240.0, rel=0.01)
+    assert state.estimate == "device 0000abcd"
+    columns = np.concatenate([b.columns for b in batches], axis=1)
+    known = np.isfinite(columns[0])
+    assert known.mean() > 0.9
+    assert columns[0, known].max() == pytest.approx(newtons(np.full((1, 16), PEAK + EMPTY))[0], rel=0.01)
+    later = known & (np.arange(known.size) > 400)
+    force, cells = columns[0, later], columns[1:, later].sum(axis=0)
+    assert np.allclose(force, (cells + 16 * EMPTY) / 10, atol=1.0), "sample by sample"
