@@ -1,0 +1,147 @@
+"""A trained model on the host, fed with an insole's raw packets: the windows, the hub, and what losses do to both."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("bumble")
+pytest.importorskip("bleak")
+pytest.importorskip("torch")
+
+from grfkit.device.profile import Info, Running
+from grfkit.device.session import Placed, Samples, Session
+from grfkit.device.virtual import InsoleSettings
+from grfkit.device.virtual_source import Source, phantom
+from grfkit.device.virtual_stream import Faults
+from grfkit.learn.jobs import train_model
+from grfkit.learn.recipe import Recipe
+from grfkit.learn.stance_set import join, make_stance_set
+from grfkit.learn.train import TrainConfig
+from grfkit.learn.trials import CutRequest, from_trial
+from grfkit.monitor.hub import HubSettings
+from grfkit.monitor.live import Asked, Foot
+from grfkit.monitor.live_model import TrainedOnHost, open_host_model
+from monitor_room import lab, until
+from test_learn_trials import LAB, trial
+
+POINTS = 41
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> TrainedOnHost:
+    """A hardly trained model of insole counts: it hears all, and what it says means nothing."""
+    cut = CutRequest(points=POINTS, kinds=("insole",))
+    sets = [from_trial(trial(LAB, participant=name), cut) for name in ("P1", "P2")]
+    recipe = Recipe(
+        network={"name": "bilstm", "hidden": 8, "head": (8,)},
+        train=TrainConfig(epochs=1, batch=16, lr=1e-2, threads=1),
+        cut=cut,
+        inner=0,
+    )
+    folder: Path = tmp_path_factory.mktemp("models") / "insole"
+    train_model(join(sets), recipe).model.save(folder)
+    found = open_host_model(folder)
+    assert isinstance(found, TrainedOnHost)
+    return found
+
+
+@pytest.fixture(scope="module")
+def source() -> Source:
+    return phantom(seed=3, duration_s=12.0).sources["left"]
+
+
+def asked(host: TrainedOnHost, source: Source, lost: set[int]) -> list[Asked]:
+    """What a foot has answered of a source's packets, some of them lost."""
+    found: list[Asked] = []
+    foot = Foot(0, host, {}, shown=lambda _: None, asked=found.append, refused=pytest.fail)
+    one = Session(number=1, info=Info(0, 16, 12, 16, 2000, 0), running=Running(1, 5, 200, 5000), started_ns=0)
+    foot.began(one, None, sends=False)
+    missing = 0
+    for k in range(0, len(source.cells) - 4, 5):
+        if k // 5 in lost:
+            missing += 5
+            continue
+        item = Samples(k, k * 5000, 0, 0, missing, False, False, False, source.cells[k : k + 5], source.imu[k : k + 5])
+        foot.took(Placed(item, 10.0 + np.arange(k, k + 5) / 200.0, 1.0), 7)
+        missing = 0
+    return found
+
+
+def expected(host: TrainedOnHost, source: Source, one: Asked) -> np.ndarray:
+    """The model on a window made here: every cell on straight lines between samples, from contact to toe-off."""
+    at = one.cut.start + one.cut.contact_s * 200.0 * np.arange(POINTS) / (POINTS - 1)
+    spec = host.model.spec
+    numbers = [int(name.split("_")[1]) - 1 for name in spec.scaler.channels]
+    rows = np.arange(len(source.cells))
+    window = np.stack([np.interp(at, rows, source.cells[:, n].astype(float)) for n in numbers], axis=1)
+    data = make_stance_set(
+        window[None],
+        np.full((1, POINTS, len(spec.scaler.axes)), np.nan),
+        weight=np.zeros((1, POINTS)),
+        channels=spec.scaler.channels,
+        units=spec.scaler.units,
+        axes=spec.scaler.axes,
+        labels={"participant": ["X"], "trial": ["live"], "side": ["left"]},
+        scalars={"contact_s": [one.cut.contact_s]},
+        window=spec.window,
+        cut=spec.cut,
+        source="live",
+        mirrored=spec.mirrored,
+    )
+    return np.asarray(host.model.predict(data)[0])
+
+
+def test_what_it_answers_is_the_model_on_the_insoles_own_samples(host: TrainedOnHost, source: Source) -> None:
+    assert set(host.model.spec.scaler.units) == {"count"}
+    found = asked(host, source, set())
+    assert len(found) >= 10
+    for one in found:
+        made = np.stack(list(host.answer(one.cut, "left", {}).values()), axis=1)
+        assert np.allclose(made, expected(host, source, one), atol=2e-3)
+        assert one.cut.missed == 0
+        assert one.start_s == pytest.approx(10.0 + one.cut.start / 200.0, abs=1e-6)
+
+
+def test_a_lost_packet_is_bridged_and_told_and_two_cost_the_stance(host: TrainedOnHost, source: Source) -> None:
+    whole = asked(host, source, set())
+    middle = int((whole[4].cut.start + 100.0 * whole[4].cut.contact_s) / 5)
+    bridged = asked(host, source, {middle})
+    assert len(bridged) == len(whole)
+    assert [one.cut.missed for one in bridged] == [5 * (k == 4) for k in range(len(whole))]
+    peak = {name: np.abs(curve).max() for name, curve in host.answer(whole[4].cut, "left", {}).items()}
+    for name, curve in host.answer(bridged[4].cut, "left", {}).items():
+        assert np.abs(curve - host.answer(whole[4].cut, "left", {})[name]).max() < 0.25 * peak[name]
+    lost = asked(host, source, {middle, middle + 1})
+    assert [round(one.cut.start) for one in lost] == [round(one.cut.start) for one in whole if one is not whole[4]]
+
+
+def test_the_hub_shows_what_the_host_answers(host: TrainedOnHost, source: Source) -> None:
+    """Over GATT, 4 % of packets lost: stances in BW from the host, those with a gap marked and in no mean."""
+
+    async def work() -> None:
+        async with lab() as one:
+            await one.add("left", InsoleSettings(faults=Faults(seed=5, loss=0.04)), source=source)
+            hub = one.hub(HubSettings(host=host))
+            async with hub:
+                told = one.listen(hub)
+                await hub.ready()
+                await until(
+                    lambda: sum(not s.missed for s in told.stances) >= 3 and any(s.missed for s in told.stances)
+                )
+                await until(lambda: hub.snapshot().devices[0].cadence_per_min is not None)
+                state = hub.snapshot().devices[0]
+            shown = told.stances
+        assert {(s.source, s.unit, len(s.axes["v"])) for s in shown} == {("host", "BW", 101)}
+        assert state.estimate == host.name
+        assert state.stances_bridged == sum(s.missed > 0 for s in shown[: state.stances])
+        kept = [s for s in shown[: state.stances][-12:] if not s.missed][-10:]
+        assert state.contact_s == pytest.approx(np.mean([s.contact_s for s in kept]))
+        assert state.peak == pytest.approx(np.mean([s.features["peak"] for s in kept]))
+
+    asyncio.run(asyncio.wait_for(work(), 200))
+    gc.collect()
