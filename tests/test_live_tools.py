@@ -182,18 +182,22 @@ def packet(sequence: int, counter: int, time_us: int, cfg_id: int) -> bytes:
 
 
 def test_losses_and_gaps_of_a_recording_are_those_put_in(tmp_path: Path) -> None:
-    """Two connections; in the first, packet 2 is lost and packet 5, its last, as well; 400 samples lie between."""
+    """Packet 2 of the first connection is lost, and 5, its last; 400 samples lie between it and the last one.
+
+    The connection between them was lost before the insole had begun, which knows nothing of it.
+    """
     path, now = tmp_path / "a.grfrec", time.monotonic_ns()
     told = []
     with Recorder(path) as recorder:
-        for cfg_id, first_sample, came in ((4, 1000, (0, 1, 3, 4)), (5, 1425, (0, 1, 2))):
+        for cfg_id, first_sample, came in ((4, 1000, (0, 1, 3, 4)), (5, 0, ()), (6, 1425, (0, 1, 2))):
             running = Running(cfg_id, 5, 200, 5000)
             recorder.begin(0, connection=cfg_id, address="x", info=Info(0), running=running, started_ns=now)
             for k in came:
                 content = packet(k, 5 * k, 5000 * (first_sample + 5 * k), cfg_id)
                 recorder.packet(0, Arrived(content, Characteristic.SENSOR_DATA, now + k, cfg_id))
             recorder.end(0, "link loss")
-            told.append({"cfg_id": cfg_id, "first_sample": first_sample})
+            if came:
+                told.append({"cfg_id": cfg_id, "first_sample": first_sample})
     told[0]["sensor"] = {"attempted": 6, "sent": 4, "lost": [[2, 1010, 5], [5, 1025, 5]], "dropped": []}
     told[1]["sensor"] = {"attempted": 3, "sent": 3, "lost": [], "dropped": []}
     tools, foot = tool("live_insoles"), {"runs": told}
@@ -201,6 +205,8 @@ def test_losses_and_gaps_of_a_recording_are_those_put_in(tmp_path: Path) -> None
     assert tools.injected(runs, foot) == {"sent": 7, "came": 7, "injected": 1, "injected_samples": 5}
     assert tools.true_gaps(runs) == [400]
     assert tool("live_reconnect").missing_in(path) == {"left": 405}
+    with pytest.raises(ValueError, match="configuration 6"):
+        tools.with_truth(tools.runs_in(path)[0], {"runs": told[:1]})
 
 
 def test_numbers_go_on_over_wraps_of_the_counter() -> None:

@@ -112,11 +112,22 @@ def runs_in(path: Path) -> dict[int, list[Run]]:
 
 
 def with_truth(runs: list[Run], foot: dict[str, Any]) -> list[Run]:
-    """Return the runs in which anything came, each with the insole's truth of the same START."""
-    told = iter(foot["runs"])
-    for run in runs:
-        run.truth = next(one for one in told if one["cfg_id"] == run.begin.cfg_id)
-    return [run for run in runs if run.packets]
+    """Return the runs in which anything came, each with the insole's truth of the same START.
+
+    A START whose link is lost before the insole has begun is in the recording alone.
+
+    Raises
+    ------
+    ValueError
+        If packets came of a START that the insole does not know.
+    """
+    told, held = iter(foot["runs"]), [run for run in runs if run.packets]
+    for run in held:
+        truth = next((one for one in told if one["cfg_id"] == run.begin.cfg_id), None)
+        if truth is None:
+            raise ValueError(f"packets of configuration {run.begin.cfg_id} came, of which the insole knows nothing")
+        run.truth = truth
+    return held
 
 
 def taken_s(runs: list[Run], foot: dict[str, Any]) -> NDArray[np.float64]:
