@@ -148,13 +148,13 @@ def machine() -> Rows:
 
 def measured(part: Part, asked: argparse.Namespace) -> Rows:
     """Return a part's figures, or what went wrong, with commit, time and the calibration loop around it."""
+    about: Rows = {"on": "simulated link", "untested": "Windows, macOS, boards", "commit": commit()}
     before, begun = calibration_loop_s(), time.perf_counter()
     try:
         done = part.measure(asked)
     except Exception as error:
         done = {"error": f"{type(error).__name__}: {error}"}
         print(f"  {done['error']}", file=sys.stderr)
-    about: Rows = {"on": "simulated link", "untested": "Windows, macOS, boards", "commit": commit()}
     about["wall_s"] = time.perf_counter() - begun
     return done | about | {"calibration_s": {"before": before, "after": calibration_loop_s()}}
 
