@@ -40,12 +40,16 @@ from grfkit.simulate.plates import record_reference
 from grfkit.simulate.settings import default_settings
 from grfkit.wire import StanceReport
 from live_insoles import insoles
+from live_loop_many import without_link
 from live_loop_table import averaged, loop_goals, loop_table
 
 Floats = NDArray[np.float64]
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = (7_301, 7_302, 7_303)
 """Of the people: no training of a bundle has drawn from these (``tools/make_bundles.py`` draws from 2,600,000 on)."""
+MORE = range(7_401, 7_421)
+"""More people, drawn the same way, whose insoles are asked without a link."""
+MORE_SECONDS = 40.0
 TRAINED_ON = ROOT / "build" / "bundles" / "train.nc"
 RATE_HZ, LEAD_S, LEAST_OVERLAP_S = 200, 40.0, 12.0
 """The insoles' rate; how much longer than the recording the person runs (finding, connecting, stopping)."""
@@ -325,7 +329,7 @@ def mean_curve_of(bundle: Path, train: Path | None) -> tuple[Floats, str]:
 
 def loop_part(
     seconds: float, *, bundle: Path | None, train: Path | None = None, seeds: Sequence[int] = SEEDS,
-    folder: Path | None = None,
+    more: Sequence[int] = MORE, folder: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return all figures of the loop part.
 
@@ -335,6 +339,8 @@ def loop_part(
         What the insoles run; None: ``firmware_models/bilstm_simulated``.
     train
         Stance set of the bundle's training, for the mean curve.
+    seeds, more
+        Of the people of the loop, and of those whose insoles are asked without a link.
     folder
         Where recordings, plates and trials are left; None: nowhere.
     """
@@ -349,7 +355,8 @@ def loop_part(
             place.mkdir(parents=True, exist_ok=True)
             loop = ran(runner_of(seed, seconds), place, chosen, seconds)
             told["people"].append(one_person(loop, chosen, mean_bw))
-    return told | {"mean": averaged(told["people"])}
+    others = without_link((runner_of(seed, MORE_SECONDS - LEAD_S) for seed in more), chosen, mean_bw)
+    return told | {"mean": averaged(told["people"]), "more": {"people": others, "mean": averaged(others)}}
 
 
 def main() -> None:

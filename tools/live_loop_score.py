@@ -165,7 +165,19 @@ def mean_of_answers(bundle: Path) -> Floats:
     return np.stack([curve[:, names.index(a)] if a in names else np.full(len(curve), np.nan) for a in AXES], axis=1)
 
 
-def errors(answers: Sequence[Answer], plate: Plate) -> dict[str, Any]:
+class Measure(Protocol):
+    """What curves are held against."""
+
+    def contact_of(self, one: Answer) -> Stance | None:
+        """Return the measure's own contact that a stance is."""
+        ...
+
+    def force_bw(self, contact: Stance, side: str, at_s: Floats) -> Floats:
+        """Return the force (BW), shape (times, AXES)."""
+        ...
+
+
+def errors(answers: Sequence[Answer], plate: Measure) -> dict[str, Any]:
     """Return how far curves are from the plate: RMS and peaks in BW, and how many stances that is.
 
     ``turned_rms_bw`` is the RMS with the sign turned: where it is the lesser one, somebody has the axis wrong.

@@ -24,7 +24,8 @@ def averaged(people: Sequence[dict[str, Any]]) -> dict[str, Any]:
     whole = [one["methods"] for one in people if "methods" in one]
     told: dict[str, Any] = {"people": len(whole), "of": len(people)}
     for method in METHODS:
-        rms = {a: [one[method]["rms_bw"][a] for one in whole if one[method]["stances"]] for a in score.AXES}
+        had = [one[method] for one in whole if one.get(method, {}).get("stances")]
+        rms = {a: [one["rms_bw"][a] for one in had] for a in score.AXES}
         told[method] = {a: float(np.mean(v)) if v and None not in v else None for a, v in rms.items()}
     told["better_than_mean"] = {a: sum(_less(one, a) for one in whole) for a in score.AXES}
     return told
@@ -75,7 +76,24 @@ def loop_table(part: dict[str, Any]) -> list[str]:
     ]
     lines += [f"| {METHODS[m]} | " + " | ".join(_bw(mean[m][a]) for a in score.AXES) + " |" for m in METHODS]
     lines += ["", _verdict(mean), ""]
-    return [*lines, *_people_table(part["people"]), "", *_link_table(part["people"])]
+    return [*lines, *_people_table(part["people"]), "", *_link_table(part["people"]), "", _more(part["more"])]
+
+
+def _more(more: dict[str, Any]) -> str:
+    """Return in words what more people come to, without a link."""
+    people, mean = more["people"], more["mean"]
+    if not people:
+        return "No more people were asked."
+    answered = sum(one["methods"]["device"]["stances"] for one in people)
+    due = sum(one["contacts"] for one in people)
+    figures = " / ".join(f"{_bw(mean['device'][a])} ({_bw(mean['mean'][a])})" for a in score.AXES)
+    better = " / ".join(str(mean["better_than_mean"][a]) for a in score.AXES)
+    none = sum(not one["methods"]["device"]["stances"] for one in people)
+    return (
+        f"{len(people)} more people without a link, on true clocks, against the true force: {answered} of {due}"
+        f" contacts answered, {none} people without any; vertical / forward / medial {figures} BW (mean curve), the"
+        f" network better in {better} people."
+    )
 
 
 def _verdict(mean: dict[str, Any]) -> str:
@@ -95,8 +113,8 @@ _HEADS = (
     "contacts unanswered", "IC ms (plate)", "TO ms (plate)", "IC ms (truth)", "TO ms (truth)", "v / ap / ml BW",
     "mean curve v / ap / ml BW", "peak BW (mean abs, bias)",
 )  # fmt: skip
-_BELOW = """IC and TO: median (SD) of the insole's less the plate's (20 N) or the truth's. Placed: how far the recording's
-times are off at most before any alignment, left / right; the stated interval is without it."""
+_BELOW = """IC and TO: median (SD) of the insole's less the plate's (20 N) or the truth's. Placed: how far the
+recording's times are off at most before any alignment, left / right; the stated interval is without it."""
 
 
 def _people_table(people: Sequence[dict[str, Any]]) -> list[str]:

@@ -1,0 +1,56 @@
+"""A foot that cannot be used is left out and named; the other one is answered all the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from grfkit.errors import BadInputError
+from grfkit.io import read
+from grfkit.learn import estimate as module
+from grfkit.learn.estimate import Source
+from grfkit.learn.trials import CutRequest
+from grfkit.simulate.conditions import Condition
+from grfkit.simulate.folder import csv_file
+from grfkit.simulate.lab import simulate_trial
+
+
+@pytest.fixture(scope="module")
+def feet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Source, dict]:
+    """A person whose right insole was never switched on: its cells all say the same."""
+    asked = Condition(family="A", duration_s=20.0, wearables=("insole",), gaps=False, insole_bits=12)
+    path = tmp_path_factory.mktemp("feet") / "insole.csv"
+    path.write_text(csv_file(simulate_trial(asked, 41).wearables["insole"]))
+    source = Source.of_recording(read(path), path)
+    streams = dict(source.trial.streams())
+    streams["insole_right"] = streams["insole_right"].map(lambda one: one * 0 + 40.0 if one.dims == ("time",) else one)
+    streams["insole_right"].attrs = streams["insole_left"].attrs | {"side": "right"}
+    return source, {side: {f"insole_{side}": streams[f"insole_{side}"]} for side in ("left", "right")}
+
+
+def test_the_foot_that_shows_no_steps_is_left_out_by_name(feet: tuple[Source, dict]) -> None:
+    source, worn = feet
+    asked = CutRequest(cells="relative", kinds=("insole",))
+    used, lost = module._feet(worn, source, asked, "insole_causal")
+    assert [foot.side for foot in used] == ["left"]
+    assert len(used[0].found) > 10
+    assert list(lost) == ["right"]
+    assert "0 steps" in lost["right"]
+
+
+def test_where_no_foot_is_left_the_first_reason_is_the_refusal(feet: tuple[Source, dict]) -> None:
+    source, worn = feet
+    with pytest.raises(BadInputError, match="insole_right' shows 0 steps"):
+        module._feet({"right": worn["right"]}, source, CutRequest(cells="relative", kinds=("insole",)), "insole_causal")
+
+
+def test_a_recording_without_samples_says_what_it_holds(feet: tuple[Source, dict]) -> None:
+    _, worn = feet
+    told = worn["left"]["insole_left"].assign_attrs(kind="events")
+
+    class Spec:
+        class scaler:
+            channels = ("cell_01",)
+            units = ("count",)
+
+    with pytest.raises(BadInputError, match="it holds stances_left"):
+        module._worn({"stances_left": told}, Spec)  # type: ignore[arg-type]
