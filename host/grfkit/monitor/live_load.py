@@ -41,10 +41,11 @@ class Tare:
 
     def push(self, cells: Counts) -> None:
         """Take samples (n, 16)."""
-        rows = np.concatenate([self._before, cells])
-        moved = np.abs(np.diff(rows.astype(np.int64), axis=0)).max(axis=1, initial=0)
-        self._last.extend(rows[1:][moved <= self._quiet])
-        self._before = rows[-1:]
+        rows = np.concatenate([self._before, cells]).astype(np.int32)
+        still = (np.abs(rows[1:] - rows[:-1]) <= self._quiet).all(axis=1)
+        if still.any():
+            self._last.extend(cells[-len(still) :][still])
+        self._before = cells[-1:]
         if not self.tared:
             self._rows.extend(cells[-self._seen % _EVERY :: _EVERY])
         self._seen += len(cells)
