@@ -342,6 +342,25 @@ def test_relative_cells_wait_for_three_steps_and_do_not_know_the_insoles_gain(ma
     assert max(np.ptp(report.curve) for _, report in answers[0]) > 20, "the cells are seen at all"
 
 
+def test_what_a_device_takes_for_levels_and_steps_is_near_the_whole_recordings(maker: Any, runner: Phantom) -> None:
+    """After 12 s, against percentile and median over all of them as a training takes them."""
+    columns = tuple(
+        _column("channel", c.name, "relative", False, 0.005) if c.unit == "count" else c for c in manifest().columns
+    )
+    for source in runner.sources.values():
+        model = maker(cells="relative", columns=columns)(source, 200, {})
+        cells, imu = source.rows(0, 2400)
+        cuts = model.cuts(cells, imu)
+        level = np.percentile(cells, 2, axis=0)
+        load = (cells - level).sum(axis=1)
+        peak = np.median([load[int(c.start) : int(c.start + 200 * c.contact_s)].max() for c in cuts])
+        last = cuts[-1]
+        at = last.start + np.linspace(0, 200 * last.contact_s, 101)
+        due = np.stack([np.interp(at, np.arange(2400), (cells[:, k] - level[k]) / peak) for k in range(16)], axis=1)
+        assert np.sqrt(((last.window[:, :16] - due) ** 2).mean()) < 0.01 * due.max()
+        assert due.max() > 0.05
+
+
 @pytest.mark.parametrize(
     ("other", "said"),
     [

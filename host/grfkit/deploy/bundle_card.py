@@ -149,8 +149,8 @@ def _levels(manifest: Manifest) -> list[str]:
     lasts = told["blocks"] * told["block_rows"] * told["every"] / one.rate_hz
     return [
         f"* A device takes percentile {told['unloaded_percent']} of the last {lasts:.0f} s and the median peak of the"
-        f" last {told['steps']} contacts, answers nothing before {told['least_steps']} of them, and takes a contact below"
-        f" {told['faint_percent']} % of percentile {told['greater_percent']} of these peaks for no step."
+        f" last {told['steps']} contacts, answers nothing before {told['least_steps']} of them, and takes a contact"
+        f" below {told['faint_percent']} % of percentile {told['greater_percent']} of these peaks for no step."
     ]
 
 
