@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,14 @@ pytest.importorskip("bleak")
 
 from grfkit.device.link import Conversation, LinkClosed
 from grfkit.device.profile import Get
+from grfkit.device.recorder import Recorder
+from grfkit.errors import BadInputError
+from grfkit.formats.grfrec import RecordFile
+from grfkit.monitor.server import bound
+from monitor_serial import Faults, on_socket
 
 PROGRAM = [sys.executable, "-m", "grfkit.cli.monitor"]
+unix = pytest.mark.skipif(sys.platform == "win32", reason="signals are a Unix thing")
 
 
 def test_remarks_of_libraries_are_left_out_and_errors_are_not() -> None:
@@ -61,3 +67,117 @@ def test_a_request_whose_link_ends_while_it_is_written_leaves_no_error_behind() 
 
     asyncio.run(work())
     assert not unheard
+
+
+def interrupted(arguments: list[Any], when: Any, again: Any = None) -> tuple[int, str, str]:
+    """Run the program, send SIGINT once ``when()`` is so, and again once ``again()`` is."""
+    command = [*PROGRAM, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        for due in (when, again):
+            deadline = time.monotonic() + 100
+            while due is not None and not due() and program.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            if due is not None:
+                program.send_signal(signal.SIGINT)
+        out, said = program.communicate(timeout=100)
+    return program.returncode, out, said
+
+
+@unix
+def test_ctrl_c_while_it_connects_ends_it_in_one_line(tmp_path: Path) -> None:
+    """The line is open, and nobody answers on it."""
+    path = tmp_path / "a.grfrec"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        lines: list[socket.socket] = []
+
+        def accepted() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                lines.append(server.accept()[0])
+            return bool(lines)
+
+        url = f"socket://127.0.0.1:{server.getsockname()[1]}"
+        code, out, said = interrupted(["--serial", url, "--headless", "--record", path], accepted)
+        for line in lines:
+            line.close()
+    assert (code, out) == (130, "")
+    assert said == "grf-monitor: interrupted\n"
+    assert not path.exists()
+
+
+@unix
+def test_ctrl_c_stops_the_insole_and_says_what_came(tmp_path: Path) -> None:
+    path = tmp_path / "a.grfrec"
+    with on_socket() as (url, insole):
+        code, out, said = interrupted(
+            ["--serial", url, "--headless", "--json", "--record", path], lambda: insole.sent > 40
+        )
+        assert insole.requests[-1] == 2
+    assert (code, said) == (0, f"recording to {path}\n")
+    assert '"packets"' in out
+    assert RecordFile(path).unread == 0
+
+
+@unix
+def test_a_second_ctrl_c_does_not_wait_for_an_insole_that_does_not_answer(tmp_path: Path) -> None:
+    path = tmp_path / "a.grfrec"
+    with on_socket(faults=Faults(deaf_to=frozenset({2}))) as (url, insole):
+        asked = lambda: 2 in insole.requests  # noqa: E731
+        code, out, said = interrupted(
+            ["--serial", url, "--headless", "--json", "--record", path], lambda: insole.sent > 40, asked
+        )
+    assert (code, out) == (130, "")
+    assert said.splitlines()[-1] == "grf-monitor: interrupted"
+    assert "Traceback" not in said
+    file = RecordFile(path)
+    assert sum(1 for _ in file) > 40
+    assert file.unread == 0
+
+
+@pytest.mark.parametrize(
+    ("port", "token", "said"),
+    [(99999, None, "no port 99999"), (-1, None, "no port -1"), (0, "", "token"), (0, "a b c d e f", "token")],
+)
+def test_a_page_that_cannot_be_or_protects_nothing_is_refused(port: int, token: str | None, said: str) -> None:
+    with pytest.raises(BadInputError, match=said):
+        bound("127.0.0.1", port, token)
+
+
+def test_nothing_but_a_file_is_written_over(tmp_path: Path) -> None:
+    """With --force a device or a folder of that name would have been replaced."""
+    (tmp_path / "folder").mkdir()
+    places = [tmp_path / "folder"]
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        places.append(tmp_path / "pipe")
+    for place in places:
+        with pytest.raises(BadInputError, match="no ordinary file"):
+            Recorder(place, force=True)
+        assert not place.is_file()
+
+
+def test_options_in_front_of_replay_are_refused_and_a_torn_end_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.grfrec"
+    with on_socket() as (url, _):
+        first = run("--serial", url, "--headless", "--seconds", "1", "--record", path)
+    assert first.returncode == 0, first.stderr
+    early = run("--headless", "replay", path)
+    assert early.returncode == 2
+    assert "--headless in front of 'replay' would do nothing" in early.stderr
+    content = path.read_bytes()
+    path.write_bytes(content[:-7])
+    torn = run("replay", path, "--speed", "inf", "--headless")
+    assert torn.returncode == 0
+    assert torn.stderr.startswith(f"{path}: its last ")
+    assert torn.stderr.endswith(" bytes are torn, and left out\n")
+    path.write_bytes(content[:9])
+    empty = run("replay", path, "--speed", "inf", "--headless")
+    assert empty.returncode == 2
+    assert "holds no insole" in empty.stderr
+    assert empty.stderr.count("\n") == 1
+
+
+def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    command = [*PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
