@@ -24,7 +24,7 @@ from live_tables import Goal, Part, Rows, goals_of, markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "tools"
-BUNDLES = ("firmware_models/tcn_simulated", "firmware_models/bilstm_simulated", "demo/learn/bundle")
+BUNDLES = ("firmware_models/bilstm_simulated", "firmware_models/tcn_simulated", "demo/learn/bundle")
 """Looked for in this order where none is named."""
 PACKAGES = ("bumble", "bleak", "numpy")
 
