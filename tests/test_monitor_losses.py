@@ -204,3 +204,22 @@ def test_no_force_is_drawn_where_the_insoles_own_samples_are_missing() -> None:
     assert np.isnan(shown[10:20]).all()
     known = np.r_[5:15, 25:60]
     assert shown[known - 5] == pytest.approx(known)
+
+
+def test_a_rate_too_low_for_contacts_still_shows_and_keeps_the_samples() -> None:
+    told: list[str] = []
+    foot = Foot(0, None, {}, shown=pytest.fail, asked=pytest.fail, refused=told.append)
+    one = Session(
+        number=1, info=Info(0, 16, 12, 16, 2000, 0), running=Running(1, 5, 10, 100_000), started_ns=0
+    )  # fmt: skip
+    foot.began(one, None, sends=False)
+    source = steps("left", seconds=1.0)
+    for k in range(0, 50, 5):
+        item = Samples(k, k * 100_000, 0, 0, 5 * (k == 20), False, False, False, source.cells[:5], source.imu[:5])
+        foot.took(Placed(item, 10.0 + np.arange(k, k + 5) / 10, 1.0), 7)
+    foot.tared()
+    assert sum(len(b.time_s) for b in foot.batches.taken(20.0, 0.0)) == 50
+    assert len(told) == 1
+    assert "10 Hz" in told[0]
+    assert foot.track.cadence_per_min(15.0) is None
+    assert "10 Hz" in (foot.track.broken or "")

@@ -144,7 +144,7 @@ class Foot:
         self._times = Times(round(_KEPT_S * rate), running.period_us * 1e-6)
         if self._load is not None:
             self._load.forget("the insole was started anew")
-        self._load, self._cutter, self._before = Load(rate, self._times, self.track), None, None
+        self._load, self._cutter, self._before = self._found_in(rate, self._times), None, None
         self._pending_gap, self._grf_broken, self._epoch = bool(gap), True, 0
         self._cells_shown = False
         host, told = self._host, self._info.model_id
@@ -166,6 +166,15 @@ class Foot:
         except BadInputError as error:
             self.estimate, self._cells_shown = None, True
             self._refused(f"{error}; contacts are of the cells alone")
+
+    def _found_in(self, rate_hz: int, times: Times) -> Load | None:
+        """Return what finds contacts in the cells; None, and told, at a rate that it cannot work at."""
+        try:
+            return Load(rate_hz, times, self.track)
+        except BadInputError as error:
+            self._refused(f"{error}: samples are shown and recorded, contacts are not looked for")
+            self.track.broke(f"no contacts are looked for at {rate_hz} Hz", -np.inf)
+            return None
 
     def tared(self) -> None:
         """Take the last quiet samples as unloaded."""
@@ -203,11 +212,12 @@ class Foot:
 
     def _samples(self, item: Samples, placed: Placed, arrival_ns: int) -> None:
         times, tare, load = self._times, self.tare, self._load
-        if times is None or tare is None or load is None:
+        if times is None or tare is None:
             return
         if item.epoch != self._epoch:
             self._epoch, self._before = item.epoch, None
-            load.forget("the insole's clock jumped")
+            if load is not None:
+                load.forget("the insole's clock jumped")
         missing = min(item.missing, _MOST_MISSING) if times.count else 0
         line = self._line(missing, item)
         if missing:
@@ -218,9 +228,9 @@ class Foot:
         if line is not None:
             self._judge(line, arrival_ns, bridged=True)
         elif missing:
-            load.miss(missing)
-            if self._cutter is not None:
-                self._cutter.miss(missing)
+            for one in (load, self._cutter):
+                if one is not None:
+                    one.miss(missing)
         self._judge((item.cells, item.imu), arrival_ns)
         self._before = item
         gap = self._pending_gap or item.missing > 0
@@ -240,12 +250,12 @@ class Foot:
 
     def _judge(self, rows: Rows, arrival_ns: int, *, bridged: bool = False) -> None:
         """Find contacts, and have them answered."""
-        load, times = self._load, self._times
-        if load is None or times is None:
+        load, times, tare = self._load, self._times, self.tare
+        if load is None or times is None or tare is None:
             return
-        contacts = load.push(rows[0], self.tare.level if self.tare else np.zeros(0), arrival_ns, bridged=bridged)
-        for contact in contacts if self._cells_shown else ():
-            self._shown(contact)
+        for contact in load.push(rows[0], tare.level, arrival_ns, bridged=bridged):
+            if self._cells_shown:
+                self._shown(contact)
         for cut in self._cutter.cuts(*rows) if self._cutter is not None else ():
             missed = cut.missed + load.bridged(cut.start, cut.start + cut.contact_s / times.period_s)
             self._asked(Asked(replace(cut, missed=missed), times.at(cut.start), arrival_ns))
