@@ -96,8 +96,8 @@ static uint32_t percentile_q8(const grf_levels_settings_t *settings, const grf_l
     return before * 256u + ((now - before) * (rank % 100u) * 256u + 50u) / 100u;
 }
 
-/* The level of each cell now; returns the sum of them. */
-static int32_t set_levels(const grf_levels_settings_t *settings, grf_levels_t *levels)
+/* The level of each cell now. */
+static void set_levels(const grf_levels_settings_t *settings, grf_levels_t *levels)
 {
     uint32_t rows = 0, sum = 0;
     for (uint32_t b = 0; b < settings->blocks; ++b) {
@@ -107,18 +107,19 @@ static int32_t set_levels(const grf_levels_settings_t *settings, grf_levels_t *l
         levels->level_q8[c] = rows > 0 ? percentile_q8(settings, levels, c, rows) : 0;
         sum += levels->level_q8[c];
     }
-    return (int32_t)sum;
+    levels->unloaded_q8 = (int32_t)sum;
 }
 
-/* The remembered peaks in order of size; returns how many there are. */
+/* The remembered peaks above the level now, 1/256 counts, in order of size; returns how many there are. */
 static uint32_t sorted_peaks(const grf_levels_t *levels, int32_t *sorted)
 {
     for (uint32_t n = 0; n < levels->held; ++n) {
+        int32_t peak = levels->highs[n] * 256 - levels->unloaded_q8;
         uint32_t k = n;
-        for (; k > 0 && sorted[k - 1u] > levels->peaks_q8[n]; --k) {
+        for (; k > 0 && sorted[k - 1u] > peak; --k) {
             sorted[k] = sorted[k - 1u];
         }
-        sorted[k] = levels->peaks_q8[n];
+        sorted[k] = peak;
     }
     return levels->held;
 }
@@ -135,11 +136,12 @@ static int faint(const grf_levels_settings_t *settings, const int32_t *sorted, u
 static int end_step(const grf_levels_settings_t *settings, grf_levels_t *levels)
 {
     int32_t sorted[GRF_LEVELS_STEPS];
-    int32_t peak = levels->high * 256 - set_levels(settings, levels);
-    levels->peaks_q8[levels->next] = peak;
+    set_levels(settings, levels);
+    levels->highs[levels->next] = levels->high;
     levels->next = (uint8_t)(levels->next + 1u < settings->steps ? levels->next + 1u : 0u);
     levels->held = (uint8_t)(levels->held + (levels->held < settings->steps));
-    return !faint(settings, sorted, sorted_peaks(levels, sorted), peak);
+    uint32_t count = sorted_peaks(levels, sorted);
+    return !faint(settings, sorted, count, levels->high * 256 - levels->unloaded_q8);
 }
 
 int grf_levels_event(const grf_levels_settings_t *settings, grf_levels_t *levels, const grf_event_t *event,

@@ -35,7 +35,8 @@ typedef struct {
     uint16_t *lowest;                    /* by block, cell and size; 65535 where there is none yet */
     uint16_t rows[GRF_LEVELS_BLOCKS];    /* looked at in each block */
     uint32_t level_q8[GRF_LEVELS_CELLS]; /* unloaded, 1/256 counts, at the last step */
-    int32_t peaks_q8[GRF_LEVELS_STEPS];  /* of the last contacts, above the unloaded level, 1/256 counts */
+    int32_t unloaded_q8;                 /* sum of these */
+    int32_t highs[GRF_LEVELS_STEPS];     /* greatest sums of cells in the last contacts, counts */
     int32_t high;                        /* greatest sum of cells in the contact under way, counts */
     uint16_t skipped;                    /* rows since one was looked at */
     uint8_t held, next;                  /* peaks, and where the next one goes */

@@ -129,7 +129,7 @@ class Levels:
         self._high: int | None = None
         self._inside = False
         self.level_q8 = np.zeros(settings.cells, dtype=np.int64)
-        self._peaks_q8: list[int] = []
+        self._highs: list[int] = []
 
     def _empty(self) -> list[list[int]]:
         return [[] for _ in range(self.settings.cells)]
@@ -173,9 +173,13 @@ class Levels:
         rows = sum(self._rows)
         if rows:
             self.level_q8 = np.asarray([self._percentile_q8(c, rows) for c in range(self.settings.cells)])
-        peak = high * 256 - int(self.level_q8.sum())
-        self._peaks_q8 = [*self._peaks_q8, peak][-self.settings.steps :]
-        return not self._faint(sorted(self._peaks_q8), peak)
+        self._highs = [*self._highs, high][-self.settings.steps :]
+        return not self._faint(self._peaks_q8(), high * 256 - int(self.level_q8.sum()))
+
+    def _peaks_q8(self) -> list[int]:
+        """Return the remembered peaks above the level now, in order of size."""
+        unloaded = int(self.level_q8.sum())
+        return sorted(high * 256 - unloaded for high in self._highs)
 
     def _percentile_q8(self, cell: int, rows: int) -> int:
         whole, part = divmod((rows - 1) * self.settings.unloaded_percent, 100)
@@ -191,7 +195,7 @@ class Levels:
 
     def relative(self) -> Relative | None:
         """Return the integers of the stance that just ended; None while too few steps are known, or none has a load."""
-        ordered = sorted(self._peaks_q8)
+        ordered = self._peaks_q8()
         if len(ordered) < self.settings.least_steps:
             return None
         steps = [p for p in ordered if not self._faint(ordered, p)] or ordered[-1:]
