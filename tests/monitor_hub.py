@@ -60,6 +60,7 @@ class FakeHub:
     target: dict[str, Any] | None = None
     recording: dict[str, Any] | None = None
     tare_s: float = 0.05
+    bridged_every: int = 0
 
     def __post_init__(self) -> None:
         self.peak = PEAK if self.unit == "count" else 2.4
@@ -156,7 +157,9 @@ class FakeHub:
         found = []
         for number in range(max(first, 0), last):
             self.stances[device] += 1
-            found.append(stance(device, number, shift + number * STRIDE_S, unit=self.unit, source=self.source))
+            one = stance(device, number, shift + number * STRIDE_S, unit=self.unit, source=self.source)
+            gone = self.bridged_every and number % self.bridged_every == 0
+            found.append(replace(one, missed=5, within=None) if gone else one)
         return found
 
 

@@ -339,3 +339,22 @@ def test_nothing_jumps_while_it_streams() -> None:
             assert (await page.value("window.shift ?? 0")) < 0.02
 
     in_browser(work, FakeHub())
+
+
+def test_what_is_not_known_is_said_and_drawn_as_such() -> None:
+    """Stances with missing samples are dashed and counted out of the mean; a cadence that is not known says why."""
+
+    async def work(page: Any, hub: FakeHub) -> None:
+        async with serving(hub) as url:
+            await page.open(url)
+            await page.until(
+                "/dashed: samples missing \\(\\d+\\), in no mean/.test(document.body.innerText)", timeout_s=PATIENT_S
+            )
+            await page.until("document.body.innerText.includes('samples were lost')", timeout_s=PATIENT_S)
+            words = await page.value("document.body.textContent")
+            assert "faint: 3" in words
+            assert "7, dashed, in no mean" in words
+
+    told = {"cadence_per_min": None, "cadence_why": "samples were lost", "stances_bridged": 7}
+    told["stances_refused"] = {"faint": 3}
+    in_browser(work, FakeHub(bridged_every=3, changed={0: told, 1: told}))
