@@ -62,7 +62,7 @@ class Host:
 
     async def add(self, side: Side, settings: InsoleSettings | None = None) -> BleLink:
         insole = self.insoles[side] = await self.room.add(counting(side), settings)
-        (found,) = await self.adapter.find(1, address=insole.settings.address)
+        (found,) = await self.adapter.find(1, address=insole.settings.address.lower())
         link = self.links[side] = BleLink(self.adapter, found, patience_s=5.0)
         assert isinstance(link, Link)
         return link

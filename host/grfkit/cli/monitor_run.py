@@ -75,6 +75,10 @@ def _refuse(request: Any) -> None:
             raise BadInputError(f"{request.record}: is no ordinary file, and nothing is written over it; name another")
         if not request.record.parent.is_dir():
             raise BadInputError(f"{request.record}: its folder does not exist; make it first")
+    for option, names in (("--serial", request.serial), ("--address", [one.upper() for one in request.address])):
+        twice = [name for k, name in enumerate(names) if name in names[:k]]
+        if twice:
+            raise BadInputError(f"{option} names '{twice[0]}' twice; name it once")
     named = [name for name, on in _sources(request).items() if on]
     if len(named) > 1:
         raise BadInputError(f"{' and '.join(named)} are different places to find insoles; name one of them")

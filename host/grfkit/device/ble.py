@@ -129,7 +129,8 @@ class Adapter:
         enough = asyncio.Event()
 
         def seen(device: BLEDevice, told: AdvertisementData) -> None:
-            if profile.SERVICE in told.service_uuids and address in (None, device.address):
+            wanted = address is None or device.address.upper() == address.upper()
+            if profile.SERVICE in told.service_uuids and wanted:
                 name = told.local_name or device.name or found.get(device.address, _NOBODY).name
                 found[device.address] = Found(device.address, name, told.rssi, device)
                 if len(found) >= count:
