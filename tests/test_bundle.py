@@ -65,6 +65,32 @@ def test_a_bundle_says_who_and_what_and_names_every_file(made: Small) -> None:
     assert not [p for p in made.folder.iterdir() if p.name.startswith(".")], "something was left beside the bundle"
 
 
+def test_the_mean_curve_stands_beside_the_model_and_a_model_that_loses_to_it_says_so(
+    made: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from grfkit.deploy import bundle
+    from grfkit.learn.evaluation import recipe_of_model
+    from grfkit.learn.recipe import load_sets
+    from grfkit.learn.stance_set import StanceSet
+
+    manifest = read_manifest(made.bundle)
+    known = StanceSet.open(made.model / "calibration.nc").data.load()
+    axes = [str(a) for a in known["axis"].values]
+    own = load_sets([made.stranger], recipe_of_model(made.model)).data
+    people = known["participant"].values
+    usual = np.mean([np.nanmean(known["targets"].values[people == p], axis=0) for p in np.unique(people)], axis=0)
+    for axis, row in manifest.parity.axes.items():
+        off = own["targets"].values[..., axes.index(axis)] - usual[:, axes.index(axis)]
+        assert row["rmse_bw mean curve"] == pytest.approx(np.sqrt(np.nanmean(off**2)), rel=1e-3)
+        assert row["rmse_bw int8"] < row["rmse_bw mean curve"]
+    assert not [f for f in manifest.findings if "mean curve" in f]
+    monkeypatch.setattr(bundle, "mean_curve", lambda _: np.nanmean(own["targets"].values, axis=0))
+    monkeypatch.setattr(bundle, "predict", lambda _, data: np.zeros(data.data["targets"].shape))
+    monkeypatch.setattr(bundle, "from_int8", lambda stored, **_: np.zeros(stored.shape))
+    lost = made.export(tmp_path / "b").findings
+    assert [f for f in lost if "vgrf" in f and "does not beat the mean curve" in f]
+
+
 def test_columns_are_channels_then_masks_then_statics_with_the_scaler_s_numbers(made: Small) -> None:
     manifest = read_manifest(made.bundle)
     scaler = json.loads((made.model / "model.json").read_text())["scaler"]

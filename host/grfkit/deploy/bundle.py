@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from ..learn.evaluation import recipe_of_model
 from ..learn.folds import LeakError
 from ..learn.model import GrfModel, calibration_windows, predict
 from ..learn.people import seen_among
+from ..learn.predictor import mean_curve
 from ..learn.recipe import load_sets
 from ..learn.spec import DOCUMENT
 from ..learn.stance_set import StanceSet
@@ -50,6 +52,7 @@ HELD_OUT = "held_out.nc"
 PARITY_WINDOWS = 400
 UNSTATED = "not stated; ask whoever owns the training data before passing it on"
 FAILED = "FAILED.txt"
+MEAN_CURVE = "mean curve"
 _SEEN = " (in training)"
 Told = Callable[[str], None]
 Sets = StanceSet | Sequence[Path] | None
@@ -91,6 +94,8 @@ class _Tested:
     data: StanceSet
     on: str
     findings: tuple[str, ...]
+    known: StanceSet
+    """The calibration windows: what a mean curve may know."""
 
 
 def export(
@@ -203,7 +208,7 @@ def _tested(model: GrfModel, folder: Path, held_out: Sets, calibration: StanceSe
             " --held-out away, and the bundle says that nobody else was at hand"
         )
     said = f"{', '.join(seen)} of the held-out windows were in training and were left out of parity"
-    return _Tested(data.of(strangers), "held-out people", (said,) if seen else ())
+    return _Tested(data.of(strangers), "held-out people", (said,) if seen else (), calibration)
 
 
 def _of_training(data: StanceSet) -> _Tested:
@@ -214,7 +219,7 @@ def _of_training(data: StanceSet) -> _Tested:
         "no held-out people were at hand: parity was measured on training people"
         f" ({', '.join(data.participants)}), and says nothing of somebody new"
     )
-    return _Tested(relabelled, "training people", (said,))
+    return _Tested(relabelled, "training people", (said,), data)
 
 
 def _make(
@@ -249,7 +254,8 @@ def _make(
     )
     figures += in_c.compared.figures if in_c.compared else ()
     made.failed += [f"{f.name} is {f.value:g} {f.unit}, bound {f.bound:g}" for f in figures if not f.kept]
-    manifest = _completed(draft, in_c, sizes, figures, _errors(model, converted.plan, chosen, file, inputs))
+    errors = _errors(model, converted.plan, chosen, file, inputs, tested.known)
+    manifest = _completed(draft, in_c, sizes, figures, errors)
     made.files[DOCUMENT] = (folder / DOCUMENT).read_bytes()
     return _with_files(made, manifest, model, golden, in_c)
 
@@ -342,15 +348,17 @@ def _size(file: TfliteFile, model: CModel | None, boards: Any, reason: str) -> S
 
 
 def _errors(
-    model: GrfModel, plan: Plan, data: StanceSet, file: TfliteFile, inputs: NDArray[np.int8]
+    model: GrfModel, plan: Plan, data: StanceSet, file: TfliteFile, inputs: NDArray[np.int8], known: StanceSet
 ) -> dict[str, dict[str, float]]:
-    """Return RMSE against the measured force of torch and of int8 by TFLite Micro, per axis, in BW and N."""
+    """Return RMSE against the measured force of torch, of int8 by TFLite Micro and of a mean curve; in BW and N."""
     _, targets, weight = data.arrays()
     measured = np.where(weight[:, :, None] > 0, targets[:, :, [data.axes.index(a) for a in plan.axes]], np.nan)
     newtons = (data.scalar("mass_kg") * G)[:, None, None]
     said = from_int8(load(file.content, "tflm").run(inputs), scale=file.output.scale, zero_point=file.output.zero_point)
     forces = plan.forces(said)
-    answers = {"torch": predict(model, data), "int8": forces / newtons if plan.unit == "N" else forces}
+    usual = mean_curve(known)[None, :, [known.axes.index(a) for a in plan.axes]]
+    in_bw = forces / newtons if plan.unit == "N" else forces
+    answers = {"torch": predict(model, data), "int8": in_bw, MEAN_CURVE: usual}
     table: dict[str, dict[str, float]] = {axis: {} for axis in plan.axes}
     for who, answer in answers.items():
         for unit, factor in (("bw", 1.0), ("n", newtons)):
@@ -368,6 +376,10 @@ def _completed(
     told = draft.parity
     axes = {a: {**row, **errors.get(a, {})} for a, row in told.axes.items()}
     windows = in_c.compared.windows if in_c.compared else 0
+    lost = [a for a, row in axes.items() if row.get("rmse_bw int8", 0.0) >= row.get(f"rmse_bw {MEAN_CURVE}", math.inf)]
+    if lost:
+        said = f"on {', '.join(lost)} the model does not beat the mean curve of its calibration windows"
+        draft = draft.model_copy(update={"findings": (*draft.findings, said)})
     whole = told.model_copy(update={"figures": (*told.figures, *figures), "axes": axes, "c_windows": windows})
     one = in_c.model
     c = None
