@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
+from bumble import hci
+from bumble.core import PhysicalTransport
+
 from grfkit import wire
 from grfkit.deploy.fixed import channel
 from grfkit.deploy.manifest import COUNTS
@@ -26,7 +29,7 @@ from grfkit.device.link import Characteristic, LinkRefused
 from grfkit.device.profile import Key, Running, Status, Stream
 from grfkit.device.session import Session
 from grfkit.device.virtual import InsoleSettings
-from grfkit.device.virtual_link_model import LinkSettings, Queued, TransmitRing
+from grfkit.device.virtual_link_model import LinkSettings, ModelLink, Queued, TransmitRing
 from grfkit.device.virtual_room import Room
 from grfkit.device.virtual_run import InsoleRequest, clocks_of
 from grfkit.device.virtual_source import Phantom, Source, imu_counts, phantom
@@ -89,6 +92,44 @@ def test_no_link_is_like_that(options: dict[str, Any]) -> None:
 def test_a_frame_takes_as_many_pdus_as_it_fills() -> None:
     assert [LinkSettings().pdus(n) for n in (1, 251, 252)] == [1, 1, 2]
     assert LinkSettings(pdu_bytes=27).pdus(239) == 9
+
+
+@pytest.mark.parametrize("within", [False, True], ids=["before the event", "in the event"])
+def test_no_packet_is_stamped_later_than_it_leaves(within: bool) -> None:
+    """A process that was busy past an event carries it out late, and what is handed over then leaves at once."""
+    own, peer = hci.Address("F6:47:52:46:01:01"), hci.Address("F6:47:52:46:00:01")
+    frame, left, told = bytes(20), [], []
+    sender: Any = SimpleNamespace(le_connections={peer: SimpleNamespace(self_address=own)})
+
+    async def late() -> None:
+        link = ModelLink(LinkSettings(45.0))
+        link.find_le_controller = lambda _: SimpleNamespace(  # type: ignore[method-assign,assignment,return-value]
+            on_link_acl_data=lambda *_: left.append(time.monotonic())
+        )
+
+        def hand_over() -> None:
+            told.append((time.monotonic(), link.leaves_at(own)))
+            link.send_acl_data(sender, peer, PhysicalTransport.LE, frame)
+
+        def event(_due_s: float) -> None:
+            if within and len(left) == 1 and not told:
+                hand_over()
+
+        link.send_acl_data(sender, peer, PhysicalTransport.LE, frame)
+        link.before_events(own, event)
+        while not left:
+            await asyncio.sleep(0.001)
+        time.sleep(0.06)
+        if not within:
+            hand_over()
+        while len(left) < 2:
+            await asyncio.sleep(0.001)
+        link.before_events(own, None)
+        link.forget(own, peer)
+
+    asyncio.run(asyncio.wait_for(late(), 20))
+    ((handed_s, said_s),) = told
+    assert handed_s <= said_s <= left[1]
 
 
 def test_faults_follow_the_seed_and_their_rate() -> None:

@@ -141,12 +141,26 @@ class _Pipe:
 
 @dataclass
 class _Air:
-    """One connection: its events, and what waits at either end."""
+    """One connection: its events, and what waits at either end.
+
+    Attributes
+    ----------
+    timer, due_s
+        The next event that is waited for, and its time.
+    under_way
+        Whether an event is being carried out: what is handed over meanwhile still leaves in it.
+    """
 
     anchor_s: float
     pipes: dict[hci.Address, _Pipe] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
+    due_s: float = 0.0
+    under_way: bool = False
     stalled_until_s: float = 0.0
+
+    def after(self, moment_s: float, interval_s: float) -> float:
+        """Return the time of the first event after a moment."""
+        return self.anchor_s + (int((moment_s - self.anchor_s) / interval_s) + 1) * interval_s
 
 
 class ModelLink(LocalLink):
@@ -179,13 +193,20 @@ class ModelLink(LocalLink):
         return self._notified[sender]
 
     def leaves_at(self, sender: hci.Address) -> float:
-        """Return when (``time.monotonic``) what ``sender`` hands over now will leave, if nothing stalls."""
+        """Return when (``time.monotonic``) what ``sender`` hands over now will leave, if nothing stalls.
+
+        In an event that this process is late for it leaves now, not in the one after.
+        """
         now, interval = time.monotonic(), self.settings.interval_ms * 1e-3
         for air in self._air.values():
             if sender in air.pipes and interval:
                 before = sum(self.settings.pdus(len(one)) for one in air.pipes[sender].waiting)
-                events = int((now - air.anchor_s) / interval) + 1 + before // self.settings.pdus_per_event
-                return max(air.anchor_s + events * interval, air.stalled_until_s)
+                first = air.after(now, interval)
+                if air.under_way or (air.timer is not None and air.due_s < now):
+                    first -= interval
+                elif air.timer is not None:
+                    first = air.due_s
+                return max(now, first + before // self.settings.pdus_per_event * interval, air.stalled_until_s)
         return now
 
     def stall(self, sender: hci.Address, seconds: float) -> None:
@@ -250,9 +271,8 @@ class ModelLink(LocalLink):
             wait = max(_BUSY_S if busy else 0.0, air.stalled_until_s - now)
             air.timer = loop.call_later(wait, self._event, air, pair, now)
             return
-        from_s = max(now, air.stalled_until_s)
-        due = air.anchor_s + (int((from_s - air.anchor_s) / interval) + 1) * interval
-        air.timer = loop.call_later(due - now, self._event, air, pair, due)
+        air.due_s = air.after(max(now, air.stalled_until_s), interval)
+        air.timer = loop.call_later(air.due_s - now, self._event, air, pair, air.due_s)
 
     def _event(self, air: _Air, pair: frozenset[hci.Address], due_s: float) -> None:
         air.timer = None
@@ -261,6 +281,7 @@ class ModelLink(LocalLink):
             self._wait(air, pair)
             return
         self._late += now - due_s > _ON_TIME_S
+        air.under_way = True
         for sender in pair:
             if sender in self._before:
                 self._before[sender](due_s)
@@ -273,6 +294,7 @@ class ModelLink(LocalLink):
             return
         if self._air.get(pair) is not air:
             return
+        air.under_way = False
         for sender, pipe in list(air.pipes.items()):
             self._notified[sender] += self._send(pipe)
         if air.timer is None and (any(p.waiting for p in air.pipes.values()) or any(a in self._before for a in pair)):
