@@ -37,6 +37,7 @@ def insole(
     on_device: Annotated[
         Path | None, typer.Option(help="Bundle of grf-quantize that the insole runs.", **_HIDDEN)
     ] = None,
+    backend: Annotated[str, typer.Option(help="What runs it: auto, litert, tflite-runtime, or c (its C).")] = "auto",
     truth: Annotated[Path | None, typer.Option(help="JSON file for what was sent and lost.", **_HIDDEN)] = None,
     plate: Annotated[Path | None, typer.Option(help="C3D file for the force plate's truth.", **_HIDDEN)] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop by itself after so long.", **_HIDDEN)] = None,

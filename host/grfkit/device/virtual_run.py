@@ -32,6 +32,8 @@ class InsoleRequest(BaseModel):
 
     Attributes
     ----------
+    on_device, backend
+        A bundle that the insoles run, and what runs it there (:class:`~grfkit.device.virtual_stance.StanceMaker`).
     duration_s
         Of the phantom's run; it begins again at the end unless ``loop`` is false.
     drift_ppm
@@ -57,6 +59,7 @@ class InsoleRequest(BaseModel):
     drift_ppm: float | None = Field(default=None, ge=-500, le=500)
     battery_percent: float = Field(default=100.0, ge=0, le=100)
     on_device: Path | None = None
+    backend: Literal["auto", "litert", "tflite-runtime", "c"] = "auto"
     truth: Path | None = None
     plate: Path | None = None
     seconds: float | None = Field(default=None, gt=0)
@@ -92,11 +95,13 @@ async def run_insoles(request: InsoleRequest, ready: Callable[[Room], None]) -> 
     link = LinkSettings(request.interval_ms, request.pdus_per_event)
     clocks = clocks_of(request)
     maker = None
+    if request.on_device is None and request.backend != "auto":
+        raise BadInputError(f"--backend {request.backend} runs a bundle; name one with --on-device")
     if request.on_device is not None:
         from .virtual_stance import StanceMaker
 
         with quiet_native():
-            maker = StanceMaker(request.on_device)
+            maker = StanceMaker(request.on_device, request.backend)
     sources, runner = _sources(request, clocks)
     if request.plate is not None and runner is not None:
         runner.write_plate(request.plate)

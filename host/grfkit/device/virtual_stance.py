@@ -7,6 +7,7 @@ byte for byte. The device has nothing but its own counts and what SET told it.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,9 @@ from .. import wire
 from ..deploy.fixed import Channel, channel
 from ..deploy.insole import AXES, CELLS, CONTACT_S, IMU, Insole, Window, int8_window, unfit
 from ..errors import BadInputError
-from ..runtime.bundle import BundleModel, load_bundle
+from ..runtime.bundle import BundleModel, load_bundle, read_manifest
 from ..runtime.manifest import Column, Detector, Manifest
+from ..runtime.sums import check_digest, read_sums
 from ..units import G
 from .profile import Key
 from .virtual_source import Source
@@ -34,16 +36,21 @@ SCALARS = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLO
 class StanceMaker:
     """A bundle, checked to be one that an insole can run; call it for a model that begins with a START.
 
+    Parameters
+    ----------
+    backend
+        Of :func:`grfkit.runtime.load`; ``c`` compiles the bundle's own C for this machine.
+
     Raises
     ------
     BadInputError
-        If it wants windows, channels or units that the device has not.
+        If it wants windows, channels or units that the device has not, or cannot be run by this backend.
     RefusedError
         If a file of it was changed.
     """
 
     def __init__(self, folder: Path, backend: str = "auto") -> None:
-        self.bundle = load_bundle(folder, backend)
+        self.bundle = _compiled(folder) if backend == "c" else load_bundle(folder, backend)
         manifest = self.bundle.manifest
         if manifest.window != "stance" or manifest.detector is None:
             raise BadInputError(f"{folder}: takes windows of '{manifest.window}'; an insole cuts stances")
@@ -59,6 +66,22 @@ class StanceMaker:
     def __call__(self, source: Source, rate_hz: int, told: Mapping[Key, float]) -> DeviceModel:
         """Return the model at the beginning of a START's samples; BadInputError if its rate does not divide theirs."""
         return DeviceModel(self, source, rate_hz, told)
+
+
+def _compiled(folder: Path) -> BundleModel:
+    """Return a bundle that answers by its own C, compiled into a shared library that is gone with the process."""
+    from ..deploy.clib import build_shared
+
+    manifest, digests = read_manifest(folder), read_sums(folder)
+    if manifest.c is None:
+        raise BadInputError(f"{folder}: holds no C ({manifest.c_reason}); leave --backend c away")
+    for path in digests:
+        if path.startswith(("c/", "runtime/")):
+            check_digest(folder, path, digests)
+    with tempfile.TemporaryDirectory(prefix="grfkit-", ignore_cleanup_errors=True) as place:
+        library = Path(place) / f"{manifest.name}.so"
+        build_shared([folder / manifest.c.source], library, runtime=folder / "runtime")
+        return load_bundle(folder, "c", library=library)
 
 
 def check_inputs(folder: Path, columns: Sequence[Column], axes: Sequence[str], *, relative: bool) -> None:

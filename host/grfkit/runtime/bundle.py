@@ -133,13 +133,17 @@ def read_manifest(folder: Path) -> Manifest:
         raise RefusedError(f"{folder / MANIFEST}: {where}: {first['msg']}") from error
 
 
-def load_bundle(folder: Path, backend: str = "auto", *, resolver: Resolver = "xnnpack") -> BundleModel:
+def load_bundle(
+    folder: Path, backend: str = "auto", *, resolver: Resolver = "xnnpack", library: Path | None = None
+) -> BundleModel:
     """Return a bundle, ready to answer.
 
     Parameters
     ----------
     backend, resolver
         Of :func:`grfkit.runtime.load`.
+    library
+        For backend ``c``: its C as a shared library, where that does not lie in the folder itself.
 
     Raises
     ------
@@ -154,9 +158,10 @@ def load_bundle(folder: Path, backend: str = "auto", *, resolver: Resolver = "xn
     content = (folder / manifest.model).read_bytes()
     if zlib.crc32(content) != manifest.model_id:
         raise RefusedError(f"{folder / manifest.model}: its CRC-32 is not the manifest's model_id")
-    engine = load(content, backend, resolver=resolver)
+    in_c = backend == "c"
+    engine = load(library or folder, backend) if in_c else load(content, backend, resolver=resolver)
     for what, port, told in (("input", engine.input, manifest.input), ("output", engine.output, manifest.output)):
         same = np.float32(port.scale) == np.float32(told.scale) and port.zero_point == told.zero_point
-        if not same or port.shape != told.shape or port.dtype != told.dtype:
+        if not (same or in_c) or port.shape != told.shape or port.dtype != told.dtype:
             raise RefusedError(f"{folder / manifest.model}: its {what} is {port}, the manifest says {told}")
     return BundleModel(folder, manifest, engine)
