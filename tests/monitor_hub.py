@@ -61,6 +61,7 @@ class FakeHub:
     recording: dict[str, Any] | None = None
     tare_s: float = 0.05
     bridged_every: int = 0
+    past: list[Message] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.peak = PEAK if self.unit == "count" else 2.4
@@ -74,6 +75,8 @@ class FakeHub:
     def subscribe(self) -> FakeSubscription:
         one = FakeSubscription(self)
         self.subscriptions.add(one)
+        for message in self.past:
+            one.queue.put_nowait(message)
         if self.ended:
             one.queue.put_nowait(None)
         return one

@@ -27,7 +27,7 @@ from grfkit.monitor.guard import Guard, host_allowed, is_loopback, origin_allowe
 from grfkit.monitor.messages import Batch, Happening
 from grfkit.monitor.outbox import Outbox
 from grfkit.monitor.server import serve
-from monitor_hub import FakeHub, batch
+from monitor_hub import FakeHub, batch, stance
 
 Work = Callable[[FakeHub, str], Awaitable[None]]
 
@@ -376,7 +376,7 @@ def test_a_page_that_does_not_read_holds_nobody_up() -> None:
 
 def test_outbox_keeps_the_newest_and_marks_the_gap() -> None:
     async def work() -> None:
-        outbox = Outbox(3)
+        outbox = Outbox(3, texts=3)
         for number in range(5):
             outbox.put(batch(number % 2, number, number + 0.05, sent_s=float(number)))
             outbox.put(Happening("mark", float(number)))
@@ -388,6 +388,34 @@ def test_outbox_keeps_the_newest_and_marks_the_gap() -> None:
         assert [one.sent_s for one in batches] == [2.0, 3.0, 4.0]
         assert [one.gap for one in batches] == [True, True, False], "the first of each foot after a loss"
         assert outbox.dropped == 2
+
+    asyncio.run(work())
+
+
+def test_a_page_that_opens_late_is_greeted_and_knows_the_feet_before_their_stances() -> None:
+    """The last dozen stances of four feet come at once: greeting and state are first, and none of all is lost."""
+
+    async def work(hub: FakeHub, url: str) -> None:
+        hub.past = [hub.snapshot(), *(stance(device, k, float(k)) for k in range(12) for device in range(4))]
+        async with opened(url) as socket:
+            texts = [json.loads(await socket.recv()) for _ in range(50)]
+        assert [one["type"] for one in texts] == ["hello", "state", *["stance"] * 48]
+        assert len({(one["device"], one["number"]) for one in texts[2:]}) == 48
+
+    served(work, live=False)
+
+
+def test_a_page_that_asks_and_never_reads_fills_no_memory() -> None:
+    async def work() -> None:
+        outbox = Outbox(3, texts=5)
+        outbox.tell({"type": "hello"})
+        for number in range(10_000):
+            outbox.tell({"type": "pong", "t": number})
+            outbox.put(Happening("mark", float(number)))
+        outbox.end()
+        kinds = [json.loads(one).get("type") async for one in _emptied(outbox)]
+        assert kinds[0] == "hello"
+        assert len(kinds) < 300
 
     asyncio.run(work())
 

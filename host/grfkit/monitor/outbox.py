@@ -11,7 +11,9 @@ from typing import Any
 from .messages import Batch, Message, Snapshot
 
 _WAITING = 24
-"""Messages kept: about 0.8 s of two feet at 15 batches a second."""
+"""Batches kept: about 0.8 s of two feet at 15 batches a second."""
+_TEXTS, _OWN = 256, 256
+"""Stances and events kept (a page that opens is given the last dozen of every foot), and texts of the server's own."""
 _ON_THE_WAY = 32
 """Batches sent and not yet seen by the page, at most: what lies in sockets on the way there only grows old."""
 
@@ -19,7 +21,8 @@ _ON_THE_WAY = 32
 class Outbox:
     """Messages to one page: beyond ``most``, the oldest batches go first, and of states only the newest is kept.
 
-    Stances and events wait apart from batches; of them, too, the newest ``most`` are kept.
+    Stances and events wait apart from batches; of them, too, the newest ``texts`` are kept. What the server itself has
+    to say and the first state are never pushed out by them, and come in order: a page knows no foot before its state.
 
     Attributes
     ----------
@@ -27,10 +30,11 @@ class Outbox:
         Batches thrown away so far; the page is told.
     """
 
-    def __init__(self, most: int = _WAITING) -> None:
-        self._most = most
+    def __init__(self, most: int = _WAITING, texts: int = _TEXTS) -> None:
+        self._most, self._most_texts = most, texts
         self._batches: deque[Batch] = deque()
-        self._texts: deque[str] = deque(maxlen=most)
+        self._texts: deque[tuple[bool, str]] = deque()
+        self._opened = False
         self._state: Snapshot | None = None
         self._torn: set[int] = set()
         self._filled = asyncio.Event()
@@ -46,16 +50,27 @@ class Outbox:
             if len(self._batches) > self._most:
                 self._torn.add(self._batches.popleft().device)
                 self.dropped += 1
-        elif isinstance(message, Snapshot):
+        elif isinstance(message, Snapshot) and self._opened:
             self._state = message
         else:
-            self._texts.append(message.to_json())
+            first = isinstance(message, Snapshot)
+            self._opened |= first
+            self._keep(message.to_json(), own=first)
         self._filled.set()
 
     def tell(self, content: dict[str, Any]) -> None:
         """Keep a text of the server's own."""
-        self._texts.append(json.dumps(content, allow_nan=False, default=float))
+        self._keep(json.dumps(content, allow_nan=False, default=float), own=True)
         self._filled.set()
+
+    def _keep(self, text: str, *, own: bool) -> None:
+        """Keep a text; of the hub's the oldest goes, and a page that asks on and on but never reads is not answered."""
+        waiting = sum(kept == own for kept, _ in self._texts)
+        if own and waiting >= _OWN:
+            return
+        if not own and waiting >= self._most_texts:
+            self._texts.remove(next(one for one in self._texts if not one[0]))
+        self._texts.append((own, text))
 
     def seen(self, batches: int) -> None:
         """Take note of how many batches the page has taken; from then on it is not sent many more than that."""
@@ -71,7 +86,7 @@ class Outbox:
         """Return what to send next: texts, then the newest state, then batches in order; None at the end."""
         while True:
             if self._texts:
-                return self._texts.popleft()
+                return self._texts.popleft()[1]
             if self._state is not None:
                 state, self._state = self._state, None
                 return state.to_json()
