@@ -37,8 +37,12 @@ def monitor(
             "--adapter", help="Radio: bumble:TRANSPORT, or hci0 (Linux); the system's own if none.", **_HIDDEN
         ),
     ] = None,
-    serial: Annotated[list[str] | None, typer.Option("--serial", help="Serial port or URL; repeatable.")] = None,
-    address: Annotated[list[str] | None, typer.Option("--address", help="Only this insole; repeatable.")] = None,
+    serial: Annotated[
+        list[str] | None, typer.Option("--serial", metavar="<str>", help="Serial port or URL; repeatable.")
+    ] = None,
+    address: Annotated[
+        list[str] | None, typer.Option("--address", metavar="<str>", help="Only this insole; repeatable.")
+    ] = None,
     feet: Annotated[int, typer.Option("--feet", help="Insoles to look for, 1 to 4.")] = 2,
     model: _Model = None,
     mass: _Mass = None,
