@@ -14,6 +14,8 @@ pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
 from grfkit.io import read
+from grfkit.monitor import demo
+from grfkit.runtime.bundle import read_manifest
 
 KEYS = {"side", "packets", "packets_lost", "samples", "samples_lost", "reconnects", "latency_ms"}
 
@@ -26,6 +28,17 @@ def run(*arguments: str | Path) -> dict:
     return json.loads(done.stdout)
 
 
+def test_a_demo_without_a_bundle_says_why_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(demo, "_FOLDERS", (tmp_path,))
+    assert demo._bundle(None, said.append) is None
+    assert demo._bundle(tmp_path, said.append) is None, "a trained model answers on the host"
+    (line,) = said
+    assert "cells only" in line
+    assert "--model" in line
+    assert "\n" not in line
+
+
 def test_the_demo_streams_records_and_is_played_again(tmp_path: Path) -> None:
     path = tmp_path / "demo.grfrec"
     told = run("--demo", "--headless", "--json", "--seconds", "3", "--record", path)
@@ -33,8 +46,11 @@ def test_the_demo_streams_records_and_is_played_again(tmp_path: Path) -> None:
     assert [one["side"] for one in told["devices"]] == ["left", "right"]
     for one in told["devices"]:
         assert set(one) >= KEYS
-        assert one["samples"] == 5 * one["packets"] > 0
+        assert 5 * one["packets"] >= one["samples"] > 0
+        assert one["samples"] % 5 == 0
         assert one["samples_lost"] >= 5 * one["packets_lost"]
+        if (shipped := demo.shipped_bundle()) is not None:
+            assert one["estimate"] == f"device {read_manifest(shipped).model_id:08x}"
         stream = read(path).streams[f"insole_{one['side']}"]
         assert int(np.isfinite(stream["cell_01"].values).sum()) == one["samples"]
     again = run("replay", path, "--speed", "inf", "--headless", "--json")

@@ -61,7 +61,7 @@ def monitor(
     no_browser: _NoBrowser = False,
     tui: _Tui = False,
     lsl: _Lsl = False,
-    demo: Annotated[bool, typer.Option("--demo", help="Virtual insoles in place of real ones.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Virtual insoles, which run a bundle.")] = False,
 ) -> None:
     """Monitor insoles until interrupted; or play a recording again: replay FILE.
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,16 +19,14 @@ from ..device.profile import Key
 from ..device.quiet import quiet_native
 from ..device.replay import ReplayLink, devices_in, moments_in, unread_in
 from ..errors import BadInputError
+from .demo import insoles
 from .hub import Hub, HubSettings, Replayed
 from .messages import Happening
 
 __all__ = ["MonitorRequest", "headless", "monitored", "recording_name", "request_of", "summary"]
 
 Shown = Callable[[Hub], Any]
-_DEMO_SECONDS_READY = 60.0
 _TOLD = ("problem", "disconnected", "reconnected")
-_APART: dict[str, Any] = {"process_group": 0} if sys.platform != "win32" and sys.version_info >= (3, 11) else {}
-"""Ctrl-C is then the monitor's alone: it disconnects before the virtual insoles end."""
 
 
 class MonitorRequest(BaseModel):
@@ -103,8 +98,13 @@ def recording_name(folder: Path | None = None) -> Path:
 
 
 @asynccontextmanager
-async def monitored(request: MonitorRequest) -> AsyncIterator[Hub]:
+async def monitored(request: MonitorRequest, say: Callable[[str], None] = lambda _: None) -> AsyncIterator[Hub]:
     """Give a hub that runs on what was asked for; all is closed afterwards.
+
+    Parameters
+    ----------
+    say
+        Is told what virtual insoles lack.
 
     Raises
     ------
@@ -130,7 +130,7 @@ async def monitored(request: MonitorRequest) -> AsyncIterator[Hub]:
         async with Hub(ports, base) as hub:
             yield hub
     else:
-        async with _adapted(request) as find, Hub(find, base) as hub:
+        async with _adapted(request, say) as find, Hub(find, base) as hub:
             yield hub
 
 
@@ -152,12 +152,15 @@ def _replaying(request: MonitorRequest, base: HubSettings) -> tuple[Any, HubSett
 
 
 @asynccontextmanager
-async def _adapted(request: MonitorRequest) -> AsyncIterator[Any]:
+async def _adapted(request: MonitorRequest, say: Callable[[str], None]) -> AsyncIterator[Any]:
     """Give what finds insoles over Bluetooth, the demo's among them."""
     from ..device.ble import Adapter, BleLink
 
-    async with _demo(request) as adapter_name:
-        adapter = await Adapter.open(adapter_name or request.adapter)
+    async with AsyncExitStack() as stack:
+        name = request.adapter
+        if request.demo:
+            name = await stack.enter_async_context(insoles(request.model, request.demo_options, say))
+        adapter = await Adapter.open(name)
 
         async def find(_: int) -> Sequence[Link]:
             found = []
@@ -172,58 +175,6 @@ async def _adapted(request: MonitorRequest) -> AsyncIterator[Any]:
             yield find
         finally:
             await adapter.close()
-
-
-@asynccontextmanager
-async def _demo(request: MonitorRequest) -> AsyncIterator[str | None]:
-    """Give the adapter of virtual insoles in another process, None where none were asked for."""
-    if not request.demo:
-        yield None
-        return
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    command = [sys.executable, "-m", "grfkit.cli.simulate", "insole", "--json", "--hci", f"tcp-server:127.0.0.1:{port}"]
-    if request.model is not None and _runs_on_device(request.model):
-        command += ["--on-device", str(request.model)]
-    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would hold the insoles up once it is full
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            *request.demo_options,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=said,
-            **_APART,
-        )
-        try:
-            ready = await _first_line(process)
-            if not ready:
-                said.seek(0)
-                lines = said.read().decode(errors="replace").strip().splitlines()
-                raise BadInputError(f"the virtual insoles could not be started: {lines[-1] if lines else 'no word'}")
-            yield f"bumble:tcp-client:127.0.0.1:{port}"
-        finally:
-            with suppress(ProcessLookupError):
-                process.terminate()
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(process.communicate(), 10.0)
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-
-
-async def _first_line(process: asyncio.subprocess.Process) -> bytes:
-    """Return what it says when it is ready; nothing where it ends or takes too long."""
-    if process.stdout is None:
-        return b""
-    with suppress(asyncio.TimeoutError):
-        return await asyncio.wait_for(process.stdout.readline(), _DEMO_SECONDS_READY)
-    return b""
-
-
-def _runs_on_device(folder: Path) -> bool:
-    from ..runtime.bundle import is_bundle
-
-    return is_bundle(folder)
 
 
 async def headless(
@@ -244,7 +195,7 @@ async def headless(
         If nothing can be monitored, and if no insole was reached in the time given.
     """
     troubles: list[str] = []
-    async with monitored(request) as hub:
+    async with monitored(request, say) as hub:
         if request.replay is not None and (unread := await asyncio.to_thread(unread_in, request.replay)):
             say(f"{request.replay}: its last {unread} bytes are torn, and left out")
         telling = asyncio.ensure_future(_tell(hub, troubles, say if not shown else lambda _: None))

@@ -1,0 +1,105 @@
+"""Insoles for who has none: virtual ones in another process, which run a bundle."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError
+from ..runtime.bundle import is_bundle
+from ..runtime.interpreters import AUTO, available
+
+__all__ = ["insoles", "shipped_bundle"]
+
+_READY_S = 60.0
+_SHIPPED = "bilstm_simulated"
+_PACKAGE = Path(__file__).resolve().parents[1]
+_FOLDERS = (_PACKAGE / "_firmware", _PACKAGE.parents[1] / "firmware_models")
+"""Where the bundles lie that come with grfkit: of an installed package, and of its repository."""
+_APART: dict[str, Any] = {"process_group": 0} if sys.platform != "win32" and sys.version_info >= (3, 11) else {}
+"""Ctrl-C is then the monitor's alone: it disconnects before the virtual insoles end."""
+
+
+def shipped_bundle() -> Path | None:
+    """Return the folder of the bundle that comes with grfkit, None where it is not there."""
+    return next((folder / _SHIPPED for folder in _FOLDERS if is_bundle(folder / _SHIPPED)), None)
+
+
+def _bundle(model: Path | None, say: Callable[[str], None]) -> Path | None:
+    """Return what the insoles run; where they run nothing although no model was named, the reason is said."""
+    if model is not None:
+        return model if is_bundle(model) else None
+    found, lacks = shipped_bundle(), ""
+    if found is None:
+        lacks = f"the bundle '{_SHIPPED}' did not come with this grfkit; name one with --model"
+    elif not set(AUTO) & set(available()):
+        lacks = f"nothing here runs .tflite files ({' or '.join(AUTO)}); pip install 'grfkit[edge]'"
+    if lacks:
+        say(f"the demo shows cells only: {lacks}")
+        return None
+    return found
+
+
+@asynccontextmanager
+async def insoles(model: Path | None, options: Sequence[str], say: Callable[[str], None]) -> AsyncIterator[str]:
+    """Give the adapter of virtual insoles in another process.
+
+    Parameters
+    ----------
+    model
+        If it is a bundle, the insoles run it; None: the one that comes with grfkit.
+    options
+        More words for ``grf-simulate insole``.
+    say
+        Is told why no bundle is run where none was named.
+
+    Raises
+    ------
+    BadInputError
+        If they do not start.
+    """
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    command = [sys.executable, "-m", "grfkit.cli.simulate", "insole", "--json", "--hci", f"tcp-server:127.0.0.1:{port}"]
+    bundle = _bundle(model, say)
+    if bundle is not None:
+        command += ["--on-device", str(bundle)]
+    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would hold the insoles up once it is full
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            *options,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=said,
+            **_APART,
+        )
+        try:
+            ready = await _first_line(process)
+            if not ready:
+                said.seek(0)
+                lines = said.read().decode(errors="replace").strip().splitlines()
+                raise BadInputError(f"the virtual insoles could not be started: {lines[-1] if lines else 'no word'}")
+            yield f"bumble:tcp-client:127.0.0.1:{port}"
+        finally:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(process.communicate(), 10.0)
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+
+async def _first_line(process: asyncio.subprocess.Process) -> bytes:
+    """Return what it says when it is ready; nothing where it ends or takes too long."""
+    if process.stdout is None:
+        return b""
+    with suppress(asyncio.TimeoutError):
+        return await asyncio.wait_for(process.stdout.readline(), _READY_S)
+    return b""
