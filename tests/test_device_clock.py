@@ -17,6 +17,22 @@ from grfkit.signals.clock_bounds import line_above, line_below, lower_hull, offs
 from grfkit.simulate.link import LinkModel
 
 
+def test_one_time_is_mapped_as_many_are() -> None:
+    """The uncertainty and the way to a better offset go by single times, samples by arrays."""
+    clock, rng = DeviceClock(), np.random.default_rng(4)
+    for k in range(400):
+        device = k * 25_000
+        clock.arrived(device, device * 1000 + 9_000_000 + int(rng.exponential(2e6)))
+        if k % 100 < 8:
+            sent = device * 1000 + int(1e6 * np.sin(k))
+            clock.exchanged(sent - 4_000_000, device, device, sent + 4_000_000)
+        clock.host_s(float(device))
+        times = np.linspace(-1.0, device * 1e-6 + 2.0, 50)
+        single = [clock._mapped_one(float(at)) for at in times]
+        np.testing.assert_allclose(single, clock._mapped(times), rtol=0, atol=1e-12)
+    assert len(clock._pieces) > 2
+
+
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
     path = Path(__file__).resolve().parents[1] / "tools" / "bench_live_clock.py"

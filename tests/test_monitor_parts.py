@@ -197,6 +197,26 @@ def test_the_unloaded_level_is_found_alone_and_taken_at_a_tare() -> None:
     assert (tare.level == 300).all(), "a tare stays"
 
 
+def test_the_level_does_not_depend_on_how_many_samples_come_at_a_time() -> None:
+    """Second by second, and at a tare, against every fourth sample of the last 30 s and the last 100 still ones."""
+    rng, rate = np.random.default_rng(8), 50.0
+    cells = rng.integers(0, 3000, (2000, 16)).astype(np.uint16)
+    cells[rng.integers(0, 2000, 900)] = 700
+    tare, at, due = Tare(rate), 0, 0
+    while at < len(cells):
+        n = int(rng.integers(1, 12))
+        tare.push(cells[at : at + n])
+        at = min(at + n, len(cells))
+        if at >= due:
+            due = at + 50
+            rows = cells[:at:4][-round(30 * rate / 4) :]
+            np.testing.assert_array_equal(tare.level, np.percentile(rows, 2.0, axis=0))
+    still = (np.abs(np.diff(cells.astype(int), axis=0)) <= 0.005 * 4096).all(axis=1)
+    tare.now()
+    assert still.sum() > 100
+    np.testing.assert_array_equal(tare.level, np.median(cells[1:][still][-100:], axis=0))
+
+
 def test_latency_over_all_time_agrees_with_the_percentiles() -> None:
     rng = np.random.default_rng(5)
     late = rng.gamma(3.0, 0.004, 5000)

@@ -49,7 +49,7 @@ class DeviceClock:
     @property
     def latest_s(self) -> float | None:
         """Return the latest host time answered, None before the first."""
-        return float(self._mapped(np.asarray(self._latest_device_s))) if self._latest_device_s > -np.inf else None
+        return self._mapped_one(self._latest_device_s) if self._latest_device_s > -np.inf else None
 
     @property
     def drift_ppm(self) -> float:
@@ -67,7 +67,7 @@ class DeviceClock:
         now = max(self._evidence_s, self._latest_device_s)
         since = now - (self._synced_s if self._band.two_way else self._evidence_s)
         drift = (_SURE_DRIFT if self._band.sloped else _UNSURE_DRIFT) * max(since, 0.0)
-        behind = abs(float(self._band.offset_s(now) - (self._mapped(np.asarray(now)) - now)))
+        behind = abs(float(self._band.offset_s(now)) - (self._mapped_one(now) - now))
         return 1e3 * (self._band.half_s + drift + behind)
 
     def arrived(self, sent_us: int, arrival_ns: int) -> None:
@@ -118,6 +118,11 @@ class DeviceClock:
         k = np.maximum(begins.searchsorted(at_s, side="right") - 1, 0)
         return np.asarray(at_s + levels[k] + rates[k] * (at_s - begins[k]))
 
+    def _mapped_one(self, at_s: float) -> float:
+        """Return :meth:`_mapped` of one time, without the arrays."""
+        begin, level, rate = next((one for one in reversed(self._pieces) if one[0] <= at_s), self._pieces[0])
+        return at_s + level + rate * (at_s - begin)
+
     def _refit(self) -> None:
         oldest = self._evidence_s - _WINDOW_S
         for queue in (self._syncs, self._least):
@@ -143,7 +148,7 @@ class DeviceClock:
                 level = max(level, self._not_before_s - band.at_s + 1e-6)
             self._pieces.append((band.at_s, level, band.slope))
             return
-        level = float(self._mapped(np.asarray(begin))) - begin
+        level = self._mapped_one(begin) - begin
         error = float(band.offset_s(begin)) - level
         limit = _FAST if abs(error) > _FAR_S else _GENTLE
         turn = float(np.clip(error / _CATCH_UP_S, -limit, limit))

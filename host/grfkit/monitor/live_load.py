@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.uint16]
 TARE_SAMPLES = 100
 _UNLOADED_PERCENT, _REMEMBERED_S, _EVERY = 2.0, 30.0, 4
-_QUIET_SHARE = 0.005
+_QUIET_SHARE, _AT_ONCE = 0.005, 40
 _SHORTEST_S, _LONGEST_S, _STEPS = 0.08, 2.0, 25
 
 
@@ -36,11 +36,22 @@ class Tare:
         self._last: deque[Counts] = deque(maxlen=TARE_SAMPLES)
         self._seen, self._due, self._each = 0, 0, round(rate_hz)
         self._quiet, self._before = max(2.0, _QUIET_SHARE * (1 << adc_bits)), np.zeros((0, CELLS), np.uint16)
+        self._gathered: list[Counts] = []
+        self._waiting = 0
         self.level: Floats = np.zeros(CELLS)
         self.tared = False
 
     def push(self, cells: Counts) -> None:
-        """Take samples (n, 16)."""
+        """Take samples (n, 16); they are looked at some at a time, which is cheaper, and before they are needed."""
+        self._gathered.append(cells)
+        self._waiting += len(cells)
+        if self._waiting >= _AT_ONCE or (not self.tared and self._seen + self._waiting >= self._due):
+            self._take()
+
+    def _take(self) -> None:
+        """Look at the samples gathered."""
+        cells = np.concatenate(self._gathered)
+        self._gathered, self._waiting = [], 0
         rows = np.concatenate([self._before, cells]).astype(np.int32)
         still = (np.abs(rows[1:] - rows[:-1]) <= self._quiet).all(axis=1)
         if still.any():
@@ -51,13 +62,20 @@ class Tare:
         self._seen += len(cells)
         if not self.tared and self._rows and self._seen >= self._due:
             self._due = self._seen + self._each
-            self.level = np.asarray(np.percentile(np.stack(self._rows), _UNLOADED_PERCENT, axis=0), dtype=np.float64)
+            self.level = np.asarray(np.percentile(_table(self._rows), _UNLOADED_PERCENT, axis=0), dtype=np.float64)
 
     def now(self) -> None:
         """Take the last quiet samples as unloaded."""
+        if self._gathered:
+            self._take()
         if self._last:
-            self.level, self.tared = np.asarray(np.median(np.stack(self._last), axis=0), dtype=np.float64), True
+            self.level, self.tared = np.asarray(np.median(_table(self._last), axis=0), dtype=np.float64), True
             self._rows.clear()
+
+
+def _table(rows: deque[Counts]) -> Counts:
+    """Return rows as one array: what ``np.stack`` gives of these, which looks at each by itself."""
+    return np.concatenate(rows).reshape(-1, CELLS)
 
 
 class Times:
