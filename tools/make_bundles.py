@@ -4,6 +4,8 @@ A BiLSTM and a TCN for an insole of 16 cells with an IMU, trained on the SIMULAT
 people on a treadmill, 15 of them over plates), by the commands that it prints. Four people are held out of both
 surfaces: what eight bits cost is measured on them. With a tenth of dropout: without any, the BiLSTM answers windows
 unlike its training's so steeply that eight bits broke a bound (p99.9 .076 BW of .06) and its export was refused.
+Noise, gain and shift were chosen on people of the training alone, each third of them left out in turn: without them the
+forward force of somebody new was hardly nearer than the mean curve's.
 """
 
 from __future__ import annotations
@@ -37,6 +39,11 @@ epochs = 40
 lr = 5e-3
 batch = 16
 patience = 0
+
+[train.augmentation]
+noise = 0.6
+gain = 0.3
+shift_samples = 2
 """
 LICENCE = "CC0-1.0; trained on simulated recordings alone"
 
