@@ -280,13 +280,15 @@ def by_clock(recording: Recording, *, together: bool | None = None) -> list[dict
     for name, stream in recording.streams.items():
         if stream.attrs.get("kind") not in ("insole", "imu", "landmarks"):
             continue
-        key = str(stream.attrs.get("clock", "device"))
-        if together is True:
-            key = "device"
-        elif together is False:
-            key = str(stream.attrs.get("side", "unknown"))
-        groups.setdefault(key, {})[name] = stream
+        groups.setdefault(clock_of(stream, together), {})[name] = stream
     return list(groups.values())
+
+
+def clock_of(stream: xr.Dataset, together: bool | None) -> str:
+    """Return the name of a stream's clock; streams of one name are aligned together (see :func:`by_clock`)."""
+    if together is None:
+        return str(stream.attrs.get("clock", "device"))
+    return "device" if together else str(stream.attrs.get("side", "unknown"))
 
 
 def _streams(source: Recording | Streams) -> dict[str, xr.Dataset]:

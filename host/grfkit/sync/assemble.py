@@ -21,6 +21,7 @@ def assemble(
     *,
     attrs: Mapping[str, Any],
     provenance: Provenance,
+    carried: Mapping[str, tuple[xr.Dataset, str]] | None = None,
 ) -> Trial:
     """Return the trial: every stream's own samples, its time mapped; streams without a map are left out.
 
@@ -32,6 +33,8 @@ def assemble(
         By the same names. A refused map that the user accepted carries segments and is used; its verdict stays.
     attrs
         ``participant mass_kg surface speed_m_s slope_percent``, NaN or "" where unknown.
+    carried
+        Streams that were not aligned themselves, each with the name of the wearable stream whose clock it is on.
     """
     nodes: dict[str, xr.Dataset] = {}
     for name, stream in reference.streams.items():
@@ -42,6 +45,9 @@ def assemble(
             continue
         nodes[f"/{name}"] = on_reference_clock(stream, clock_map)
         nodes[f"/sync/{name}"] = _anchor_table(anchors[name])
+    for name, (stream, leader) in (carried or {}).items():
+        if maps[leader].segments:
+            nodes[f"/{name}"] = on_reference_clock(stream, maps[leader]).assign_attrs(clock_map=leader)
     tree = xr.DataTree.from_dict(nodes)
     verdicts = [m.verdict for m in maps.values()]
     verdict = "aligned" if set(verdicts) == {"aligned"} else "partial" if "aligned" in verdicts else "refused"

@@ -16,7 +16,7 @@ from ..errors import BadInputError
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import ClockMap, Prior, Recording, Surface, Trial
 from ..records.evidence import StreamEvidence, TrialEvidence
-from .align import Alignment, align_in_detail, by_clock
+from .align import Alignment, align_in_detail, by_clock, clock_of
 from .assemble import assemble
 from .frames import into_lab, lab_rotation
 from .settings import AlignSettings
@@ -130,7 +130,7 @@ def run_job(request: SyncRequest) -> SyncResult:
     prior = request.prior()
     _refuse_idle(request)
     reference, doctor = _reference(request)
-    streams, groups, inputs, notes = _wearables(request)
+    streams, groups, inputs, notes, carried = _wearables(request)
     done: dict[str, Alignment] = {}
     for group in groups:
         detail = align_in_detail(
@@ -145,17 +145,31 @@ def run_job(request: SyncRequest) -> SyncResult:
         for name in group:
             done[name] = detail
     maps = {name: done[name].clock_map.model_copy(update={"source": name}) for name in streams}
+    maps = {name: _with_own_uncertainty(m, streams[name]) for name, m in maps.items()}
     if request.together is None:
         maps = {name: _with_hint(m, len(groups) > 1, streams[name]) for name, m in maps.items()}
     verdict = _verdict(maps)
     evidence = _evidence(request, verdict, reference, streams, done, maps, doctor, inputs, notes)
     keep = verdict == "aligned" or request.accept_refused or (verdict == "partial" and request.allow_partial)
-    trial = _trial(request, reference, streams, done, maps, inputs) if keep else None
+    trial = _trial(request, reference, streams, done, maps, inputs, carried) if keep else None
     if verdict == "partial" and not request.allow_partial:
         verdict = "refused"
     if verdict == "partial":
         verdict = "aligned"
     return SyncResult(verdict, trial, maps, evidence)
+
+
+def _with_own_uncertainty(clock_map: ClockMap, stream: xr.Dataset) -> ClockMap:
+    """Return the map with what the recording itself states of its times (``uncertainty_ms``), in quadrature.
+
+    The stream's own is a half-width around its times, independent of how well these were aligned.
+    """
+    own = float(stream.attrs.get("uncertainty_ms", 0.0))
+    if clock_map.uncertainty_ms is None or not 0.0 < own < np.inf:
+        return clock_map
+    said = f"the recording states its own times to {own:.2g} ms, which is part of the uncertainty"
+    total = float(np.hypot(clock_map.uncertainty_ms, own))
+    return clock_map.model_copy(update={"uncertainty_ms": total, "findings": [*clock_map.findings, said]})
 
 
 def _with_hint(clock_map: ClockMap, several: bool, stream: xr.Dataset) -> ClockMap:
@@ -245,14 +259,21 @@ def _turned(recording: Recording, forward: str) -> Recording:
     return recording.replaced(turned, findings=[f"axes turned to the lab frame, forward was {forward}"])
 
 
+_Carried = dict[str, tuple[xr.Dataset, str]]
+
+
 def _wearables(
     request: SyncRequest,
-) -> tuple[dict[str, xr.Dataset], list[dict[str, xr.Dataset]], list[Recording], list[str]]:
-    """Return all wearable streams by unique name, the groups that share a clock, the recordings, and notes."""
+) -> tuple[dict[str, xr.Dataset], list[dict[str, xr.Dataset]], list[Recording], list[str], _Carried]:
+    """Return all wearable streams by unique name, the groups that share a clock, the recordings, notes, and the events.
+
+    Events, such as the stances that an insole sent, are carried along with the streams on the same clock.
+    """
     streams: dict[str, xr.Dataset] = {}
     groups: list[dict[str, xr.Dataset]] = []
     recordings: list[Recording] = []
     notes: list[str] = []
+    carried: _Carried = {}
     for path in request.wearables:
         recording = _calibrated(_read(path, request), request)
         recordings.append(recording)
@@ -260,16 +281,23 @@ def _wearables(
         if not found:
             held = ", ".join(recording.streams)
             raise BadInputError(f"{path}: holds no insole, IMU or landmarks stream to align (it holds {held})")
+        events = {n: s for n, s in recording.streams.items() if s.attrs.get("kind") == "events"}
         for group in found:
-            renamed = {}
+            renamed: dict[str, xr.Dataset] = {}
             for name, stream in group.items():
                 renamed[_unique(name, streams)] = stream
                 streams[list(renamed)[-1]] = stream
             groups.append(renamed)
-        left_out = [n for n in recording.streams if not any(n in g for g in found)]
+            clock = clock_of(next(iter(group.values())), request.together)
+            for name in [n for n, s in events.items() if clock_of(s, request.together) == clock]:
+                carried[_unique(name, {**streams, **carried})] = events.pop(name), next(iter(renamed))
+        aligned = {n for group in found for n in group}
+        left_out = [
+            n for n, s in recording.streams.items() if n not in aligned and (n in events or s.attrs["kind"] != "events")
+        ]
         if left_out:
             notes.append(f"{path.name}: not aligned, no contact can be seen in: {', '.join(left_out)}")
-    return streams, groups, recordings, notes
+    return streams, groups, recordings, notes, carried
 
 
 def _unique(name: str, taken: Mapping[str, Any]) -> str:
@@ -293,6 +321,7 @@ def _trial(
     done: Mapping[str, Alignment],
     maps: Mapping[str, ClockMap],
     recordings: list[Recording],
+    carried: _Carried,
 ) -> Trial:
     made_by = Provenance(command="grf-sync", configuration=request.configuration(), inputs=_inputs(request))
     for recording in (reference, *recordings):
@@ -307,7 +336,7 @@ def _trial(
         "slope_percent": nan if request.slope_percent is None else request.slope_percent,
     }
     anchors = {name: done[name].anchors for name in streams}
-    return assemble(reference, streams, maps, anchors, attrs=attrs, provenance=made_by)
+    return assemble(reference, streams, maps, anchors, attrs=attrs, provenance=made_by, carried=carried)
 
 
 def _evidence(
