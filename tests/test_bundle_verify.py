@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from bundle_models import Small, need_compiler, need_tensorflow, small
+from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.deploy.verify import arrays_that_differ, check_files, verify
 from grfkit.errors import BadInputError, RefusedError
 from grfkit.runtime.bundle import load_bundle
@@ -80,6 +81,52 @@ def test_one_flipped_bit_in_any_file_is_refused_by_that_file_s_name(made: Small,
                 verify(copy)
             shutil.copyfile(made.bundle / name, copy / name)
     check_files(copy)
+
+
+CLAIMS = {
+    "figure '.*' is missing": lambda told: told["parity"].update(figures=[]),
+    "P1 was in training": lambda told: told["parity"].update(participants=["P1"]),
+    "calibrated_on names P9": lambda told: told.update(calibrated_on=["P9"]),
+    "c_windows is 999": lambda told: told["parity"].update(c_windows=999),
+    "c is null, though": lambda told: told.update(c=None),
+    "expected symbol='grf_small_net'": lambda told: told["c"].update(symbol="system"),
+    "names /etc/passwd": lambda told: told["c"].update(source="/etc/passwd"),
+    "not those of sizes.json": lambda told: told["sizes"].update(scratch_bytes=4),
+}
+
+
+@pytest.mark.parametrize("said", CLAIMS)
+def test_claims_that_cannot_be_so_are_refused_though_every_digest_fits(copy: Path, said: str) -> None:
+    sign_again(copy, CLAIMS[said])
+    with pytest.raises(RefusedError, match=said):
+        verify(copy)
+
+
+@pytest.mark.parametrize("name", ["raw", "statics", "mass_kg", "force_bw", "output_int8"])
+def test_golden_arrays_that_are_missing_cut_or_not_to_the_scale_are_refused(copy: Path, name: str) -> None:
+    with np.load(copy / "golden.npz") as stored:
+        golden = dict(stored)
+    for wrong in (None, golden[name][:-1], golden[name][..., None], golden["force_bw"] * 1.001):
+        kept = {key: value for key, value in golden.items() if key != name}
+        np.savez(copy / "golden.npz", **kept, **({} if wrong is None else {name: wrong}))
+        sign_again(copy)
+        with pytest.raises(RefusedError, match=r"golden\.npz: (has no|holds no|'|force_bw)"):
+            verify(copy)
+
+
+def test_a_float16_file_of_other_weights_is_refused(copy: Path) -> None:
+    path = copy / "model_float16.tflite"
+    content = np.frombuffer(path.read_bytes(), dtype=np.uint8).copy()
+    halves = [t.data for t in TfliteFile.read(path).tensors if t.dtype == "float16" and t.data is not None]
+    weights = max(halves, key=lambda data: data.size).tobytes()
+    at = content.tobytes().find(weights)
+    assert at > 0
+    nearly = (np.frombuffer(weights, dtype=np.float16) * np.float16(0.9)).tobytes()
+    content[at : at + len(weights)] = np.frombuffer(nearly, dtype=np.uint8)
+    path.write_bytes(content.tobytes())
+    sign_again(copy)
+    with pytest.raises(RefusedError, match=r"model_float16\.tflite: is .* BW from torch"):
+        verify(copy)
 
 
 def test_a_changed_digest_file_is_told_from_a_changed_manifest(made: Small, copy: Path) -> None:
@@ -227,7 +274,9 @@ def test_golden_answers_that_are_not_the_model_s_are_refused(copy: Path) -> None
     golden["output_int8"][0, 5, 0] ^= 1
     told = json.loads((copy / "manifest.json").read_text())
     real = (golden["output_int8"].astype(float) - told["output"]["zero_point"]) * told["output"]["scale"]
-    golden["force"] = real * [a["size"] for a in told["axes"]] + [a["centre"] for a in told["axes"]]
+    golden["force_bw"] = golden["force"] = real * [a["size"] for a in told["axes"]] + [
+        a["centre"] for a in told["axes"]
+    ]
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **golden)
     (copy / "golden.npz").write_bytes(buffer.getvalue())

@@ -74,12 +74,49 @@ def test_export_and_verify_from_the_command_line(
         assert code == 0, err
     assert "training people" in said
     assert "note: no held-out people were at hand" in said
-    code, said, err = here(capsys, "verify", out, "--json")
+    code, said, err = here(capsys, "verify", out, "--boards", "none", "--json")
     assert code == 0, err
     assert all(p["proven"] for p in json.loads(said)["proofs"] if p["name"] != "C")
-    code, said, _ = here(capsys, "verify", out)
+    code, said, _ = here(capsys, "verify", out, "--boards", "none")
     assert code == 0
     assert "proven: LiteRT" in said
+    assert "proven: boards: the bundle has no counts of them: no board was asked for" in said
+    assert here(capsys, "verify", out, "--boards", "uno")[0] == 2
+
+
+def test_verify_says_what_a_machine_without_the_tools_cannot_prove(
+    made: Small, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from grfkit.deploy import verify as verifying
+
+    monkeypatch.setattr(verifying, "compiler", lambda: None)
+    monkeypatch.setattr(verifying, "available", lambda: ("litert",))
+    monkeypatch.setattr(verifying, "missing", lambda: "qemu-system-arm missing")
+    code, said, err = here(capsys, "verify", made.bundle, "--boards", "mps2-an386")
+    assert code == 0, err
+    for name in ("TFLite Micro", "C", "boards"):
+        assert f"NOT PROVEN HERE: {name}:" in said
+    assert "nothing wrong was found, but 3 of 9 were not proven here" in said
+    code, said, err = here(capsys, "verify", made.bundle, "--json")
+    assert len(json.loads(said)["not_proven"]) >= 2
+
+
+def test_tensorflow_s_remarks_stay_off_the_terminal(made: Small, tmp_path: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from grfkit.cli.terminal import quiet_console\n"
+        "with quiet_console() as console, console.status('at work'):\n"
+        "    os.write(2, b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\nmine\\n')\n"
+        "    console.print('seen')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "mine"
+    assert "seen" in done.stderr
+    out = tmp_path / "e.nc"
+    code = f"import sys; from grfkit.cli import estimate; sys.argv = {['x', str(made.bundle), str(made.stranger)]!r}"
+    code += f" + ['--out', {str(out)!r}]; estimate.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "TensorFlow" not in done.stderr
 
 
 def test_refusals_end_with_3_and_bad_input_with_2(
@@ -117,7 +154,13 @@ def test_every_broken_bound_is_said_and_the_failed_bundle_can_be_looked_at(
         )  # fmt: skip
     assert (code, said) == (3, "")
     assert "torch to float32 TFLite" in err
-    assert err.count("error added, RMS, vgrf") >= 3
+    assert err.count("error added, RMS, vgrf") == 3, "in three interpreters, once each"
+    *broken, last = err.strip().splitlines()
+    assert len(set(broken)) == len(broken) >= 4
+    assert f"{len(broken)} broken (above); train with more dropout or weight decay" in last
+    assert str(tmp_path / "look") in last
+    assert max(map(len, broken)) < 200
+    assert len(last) - len(str(tmp_path)) * 2 < 200
     assert [p.name for p in tmp_path.iterdir()] == ["look"]
 
 

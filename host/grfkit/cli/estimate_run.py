@@ -13,6 +13,7 @@ from ..learn.bundled import open_model
 from ..learn.estimate import EstimateRequest, Source, estimate
 from ..learn.estimate_files import check_outputs, summary, write_estimate
 from .common import say
+from .terminal import quiet_console
 
 
 def open_source(path: Path, options: ReadOptions) -> Source:
@@ -66,14 +67,12 @@ def run_estimate(
     BadInputError
         For whatever cannot be used; nothing is written then.
     """
-    from rich.console import Console
-
     files = check_outputs(out, force=force)
     if {p.resolve() for p in files} & {recording.resolve()}:
         raise BadInputError(f"{out}: is an input; name another file to write")
     request = _request(asked)
     geometry = _geometry(insole, out)
-    with Console(stderr=True).status("estimating ..."):
+    with quiet_console() as console, console.status("estimating ..."):
         loaded = open_model(model)
         found = estimate(loaded, model, open_source(recording, options), request)
         written, said = write_estimate(found, out, geometry=geometry, heel_m=heel_m, force=force)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadInputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..learn.parallel import JobReport
     from ..learn.recipe import Recipe
     from ..learn.search import TrialRow
@@ -230,13 +232,13 @@ Bar = Callable[[int, int, str], None]
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Bar]:
-    """Give a function (done, of how many, words) that moves a bar on stderr."""
+def _bar(title: str, console: Console | None = None) -> Iterator[Bar]:
+    """Give a function (done, of how many, words) that moves a bar, on stderr where no console is given."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console or Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
         before = 0
 

@@ -62,15 +62,19 @@ def export(
 @app.command(epilog=common.EXIT_CODES)
 def verify(
     bundle: Annotated[Path, typer.Argument(help="Folder that grf-quantize export wrote.", show_default=False)],
+    boards: Annotated[
+        str, typer.Option("--boards", help="Emulated boards to run again: QEMU's names with commas between, all, none.")
+    ] = "mps2-an386",
     as_json: Json = False,
 ) -> None:
-    """Prove BUNDLE again: every file's digest, the manifest's numbers, golden windows in LiteRT, TFLite Micro and C.
+    """Prove BUNDLE again: digests, the manifest's numbers, golden windows in LiteRT, TFLite Micro, C and on boards.
 
-    Its C is compiled and run here: verify bundles of people you know.
+    What this machine cannot prove is named, and is no error. Its C is compiled and run here: verify bundles of people
+    you know.
     """
     from .quantize_run import run_verify
 
-    summary, text = run_verify(bundle)
+    summary, text = run_verify(bundle, boards)
     print(json.dumps(summary, indent=2, allow_nan=False) if as_json else text)
 
 

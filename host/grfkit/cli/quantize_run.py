@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadInputError
-from .common import say
+from ..errors import BadInputError, RefusedError
+from .common import one_line, say
 from .learn_run import _bar
+from .terminal import quiet_console
 
 if TYPE_CHECKING:
     from ..runtime.manifest import Manifest
 
-_EXPORT_STEPS, _VERIFY_STEPS = 9, 8
+_EXPORT_STEPS, _VERIFY_STEPS = 9, 9
 
 
 def run_export(
@@ -42,7 +43,7 @@ def run_export(
     check_replaceable(out, force=force)
     chosen = boards_of(boards)
     try:
-        with _bar("converting") as told:
+        with quiet_console() as console, _bar("converting", console) as told:
             manifest = export(
                 model, out, calibrate=calibrate, held_out=held_out, boards=chosen, rate_hz=rate_hz,
                 licence=licence or UNSTATED, force=force, keep_failed=keep_failed,
@@ -50,9 +51,17 @@ def run_export(
             )  # fmt: skip
     except Refusal as refused:
         for text in refused.broken:
-            say(f"grf-quantize: {text}")
-        raise
+            say(f"grf-quantize: {one_line(text)}")
+        raise RefusedError(
+            f"{out}: was not written, {len(refused.broken)} broken (above); {_advice(keep_failed)}"
+        ) from None
     return manifest.model_dump(mode="json") | {"folder": str(out)}, export_words(out, manifest)
+
+
+def _advice(kept: Path | None) -> str:
+    """Return what can be done where a bound is broken."""
+    look = f"what there is lies in {kept}" if kept else "or look at it with --keep-failed DIR"
+    return f"train with more dropout or weight decay, calibrate with more windows (--calibrate), {look}"
 
 
 def boards_of(text: str) -> tuple[str, ...]:
@@ -113,18 +122,23 @@ def export_words(out: Path, manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
-def run_verify(bundle: Path) -> tuple[dict[str, Any], str]:
+def run_verify(bundle: Path, boards: str) -> tuple[dict[str, Any], str]:
     """Return what was proven of a bundle, and its words.
 
     Raises
     ------
+    BadInputError
+        If it is no bundle, or a board is unknown.
     RefusedError
         If a file was changed or a claim does not hold.
     """
     from ..deploy.verify import verify
 
-    with _bar("verifying") as told:
-        found = verify(bundle, progress=_steps(told, _VERIFY_STEPS))
+    chosen = boards_of(boards)
+    with quiet_console() as console, _bar("verifying", console) as told:
+        found = verify(bundle, boards=chosen, progress=_steps(told, _VERIFY_STEPS))
     lines = [f"{bundle}: {found.name}, model_id 0x{found.model_id:08x}"]
     lines += [f"  {'proven' if p.proven else 'NOT PROVEN HERE'}: {p.name}: {p.said}" for p in found.proofs]
-    return found.to_dict() | {"folder": str(bundle)}, "\n".join(lines)
+    if found.missing:
+        lines.append(f"  nothing wrong was found, but {len(found.missing)} of {len(found.proofs)} were not proven here")
+    return found.to_dict() | {"folder": str(bundle), "not_proven": list(found.missing)}, "\n".join(lines)

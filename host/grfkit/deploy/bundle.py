@@ -26,7 +26,7 @@ from ..learn.spec import DOCUMENT
 from ..learn.stance_set import StanceSet
 from ..provenance import tool_version
 from ..runtime import available, from_int8, load, to_int8
-from ..runtime.manifest import MANIFEST, SUMS, Axis, CFiles, Figure, File, Manifest, Parity, Sizes, Trained
+from ..runtime.manifest import MANIFEST, SUMS, Axis, Figure, File, Manifest, Parity, Sizes, Trained
 from ..runtime.sums import sums_text
 from ..units import G
 from .bounds import BOUNDS, Bounds
@@ -40,9 +40,10 @@ from .foot import foot_of
 from .from_torch import plan_inputs
 from .gate import passed
 from .golden import IN_C, WINDOWS, Golden, fixed_to_float_lsb, golden_of, npz_bytes, physical
-from .manifest import RATE_HZ, axes_of, derived, name_of, unknown_units
+from .manifest import RATE_HZ, axes_of, derived, name_of, told_of_c, unknown_units
 from .parity import ParityReport, parity
 from .plan import Plan
+from .qemu import compiler_version
 from .same_bytes import Compared, compare_c, compile_c, on_boards
 from .tflite_file import TfliteFile
 
@@ -246,7 +247,7 @@ def _make(
     in_c = _in_c(file, name, inputs)
     told("C")
     draft = _draft(model, file, converted, tested, name, rate_hz, licence, report)
-    golden = _golden(draft, model, tested.data, file)
+    golden = _golden(draft, model, chosen, file)  # of the windows of parity, whose greatest errors hold for them
     sizes, figures = _sizes(in_c, file, golden, boards, told)
     lsb = fixed_to_float_lsb(draft, golden)
     figures += (
@@ -344,6 +345,7 @@ def _size(file: TfliteFile, model: CModel | None, boards: Any, reason: str) -> S
         scratch_bytes=model.scratch_bytes if model else None,
         boards=boards,
         boards_reason=reason,
+        boards_compiler=compiler_version() if boards else None,
     )
 
 
@@ -364,9 +366,9 @@ def _errors(
         for unit, factor in (("bw", 1.0), ("n", newtons)):
             square = ((answer - measured) * factor) ** 2
             for k, axis in enumerate(plan.axes):
-                known = square[:, :, k][np.isfinite(square[:, :, k])]
-                if known.size:
-                    table[axis][f"rmse_{unit} {who}"] = float(np.sqrt(known.mean()))
+                finite = square[:, :, k][np.isfinite(square[:, :, k])]
+                if finite.size:
+                    table[axis][f"rmse_{unit} {who}"] = float(np.sqrt(finite.mean()))
     return table
 
 
@@ -381,10 +383,7 @@ def _completed(
         said = f"on {', '.join(lost)} the model does not beat the mean curve of its calibration windows"
         draft = draft.model_copy(update={"findings": (*draft.findings, said)})
     whole = told.model_copy(update={"figures": (*told.figures, *figures), "axes": axes, "c_windows": windows})
-    one = in_c.model
-    c = None
-    if one is not None:
-        c = CFiles(symbol=f"grf_{one.name}", source=f"c/{one.name}.c", header=f"c/{one.name}.h", stream=one.stream)
+    c = told_of_c(in_c.model) if in_c.model else None
     return draft.model_copy(update={"parity": whole, "sizes": sizes, "c": c, "c_reason": in_c.reason})
 
 
@@ -459,10 +458,8 @@ def _put(beside: Path, out: Path, *, force: bool) -> None:
     old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent)) / out.name
     try:
         out.rename(old)
-        try:
-            beside.rename(out)
-        except OSError:
-            old.rename(out)
-            raise
+        beside.rename(out)
     finally:
+        if old.exists() and not out.exists():  # Ctrl-C comes between two lines too
+            old.rename(out)
         shutil.rmtree(old.parent, ignore_errors=True)

@@ -18,7 +18,9 @@ from ..learn.relative import UNIT
 from ..learn.scaler import STILL, Scaler
 from ..learn.spec import ModelSpec
 from ..learn.trials import LATERAL
-from ..runtime.manifest import Column, Detector, Manifest, Role, Tensor, schema_text
+from ..runtime.manifest import CFiles, Column, Detector, Manifest, Role, Tensor, schema_text
+from .clib import RUNTIME
+from .emit_c import CModel
 from .fixed import Channel, StanceSettings, channel
 from .levels import levels_settings
 from .lowpass import LowpassSettings, lowpass_settings
@@ -45,12 +47,25 @@ COUNTS: Mapping[str, float] = {
 """Unit -> what one count of an int16 stands for: inertial sensors of 16 g and 2000 deg/s; scalars as on the wire."""
 _STATIC_UNITS = {"contact_s": "s", "mass_kg": "kg", "speed_m_s": "m/s", "slope_percent": "%"}
 _LONGEST_SAMPLES = 4096
+_HEADERS = re.compile(
+    "assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|std(align|arg|atomic|bool|def"
+    "|int|io|lib|noreturn)|string|tgmath|threads|time|uchar|wchar|wctype"
+)
+_OWN = frozenset({"golden", "golden_foot", "test_golden"})
 
 
 def name_of(folder: Path) -> str:
-    """Return the C identifier of a bundle's folder: small letters, digits, underscores."""
-    tidy = re.sub(r"[^a-z0-9]+", "_", Path(folder).name.lower()).strip("_")
-    return (tidy if tidy[:1].isalpha() else f"m_{tidy}").rstrip("_")[:40]
+    """Return the C identifier of a bundle's folder: small letters, digits, underscores; ``m_`` before what is taken."""
+    tidy = re.sub(r"[^a-z0-9]+", "_", Path(folder).name.lower()).strip("_")[:40].rstrip("_")
+    return f"m_{tidy}"[:40].rstrip("_") if not tidy[:1].isalpha() or _taken(tidy) else tidy
+
+
+def _taken(name: str) -> bool:
+    """Return whether a name's files or symbols are those of the C library, of the runtime or of the bundle itself."""
+    if _HEADERS.fullmatch(name) or name in _OWN or name.startswith("grf_"):
+        return True
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(RUNTIME.glob("grf_*.h")))
+    return re.search(rf"\bgrf_{name}(?:_\w+)?\b", text, re.IGNORECASE) is not None
 
 
 def derived(file: TfliteFile, spec: ModelSpec, plan_unit: str, *, rate_hz: float) -> dict[str, Any]:
@@ -209,6 +224,12 @@ def _lowpass(spec: ModelSpec, rate_hz: float) -> LowpassSettings | None:
 def axes_of(plan: Plan) -> list[dict[str, Any]]:
     """Return name, centre and size of each axis of a plan."""
     return [{"name": n, "centre": c, "size": s} for n, c, s in zip(plan.axes, plan.centre, plan.size)]
+
+
+def told_of_c(model: CModel) -> CFiles:
+    """Return what a manifest says of a model in C."""
+    name = model.name
+    return CFiles(symbol=f"grf_{name}", source=f"c/{name}.c", header=f"c/{name}.h", stream=model.stream)
 
 
 def write_schema(path: Path) -> None:

@@ -17,7 +17,7 @@ from ..runtime import Interpreter, available, from_int8, load, to_int8
 from ..runtime.interpreters import RESOLVERS, Resolver
 from ..stats.curves import by_participant, curve_errors, group
 from ..units import G
-from .bounds import BOUNDS, Bounds
+from .bounds import BOUNDS, VERTICAL, Bounds
 from .from_torch import plan_inputs
 from .plan import Plan
 from .tflite_file import TfliteFile
@@ -25,7 +25,6 @@ from .tflite_file import TfliteFile
 Floats = NDArray[np.float64]
 WINDOWS, ORDER_WINDOWS = 400, 40
 ENGINES: tuple[tuple[str, Resolver], ...] = (("litert", "xnnpack"), ("litert", "reference"), ("tflm", "xnnpack"))
-VERTICAL = "vgrf"
 
 
 @dataclass(frozen=True)

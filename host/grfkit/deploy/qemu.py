@@ -90,6 +90,17 @@ def missing() -> str | None:
     return None
 
 
+def compiler_version() -> str:
+    """Return the boards' compiler with its version; instructions and flash hang on it.
+
+    Raises
+    ------
+    BadInputError
+        If it does not run.
+    """
+    return f"{COMPILER} {run_tool([COMPILER, '-dumpfullversion'], timeout_s=20.0).stdout.strip()}"
+
+
 def run_on_board(
     model: CModel,
     windows: Int8s,
@@ -226,7 +237,7 @@ def _build(model: CModel, windows: Int8s, board: Board, folder: Path, flags: Seq
     (folder / "windows.h").write_text(_windows(windows, model), encoding="utf-8")
     sources = [source, *(p for p in runtime_sources(runtime) if p.stem in CORE)]
     defines = {"GRF_HEADER": f'"{model.name}.h"', "GRF_MODEL": f"grf_{model.name}"}
-    main = runtime.parent / "tests" / "board.c"
+    main = RUNTIME.parent / "tests" / "board.c"
     return _linked(board, folder, sources, main, [runtime, folder], defines, flags)
 
 

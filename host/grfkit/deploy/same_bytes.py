@@ -11,10 +11,10 @@ import numpy as np
 
 from ..errors import BadInputError
 from ..runtime import load
-from ..runtime.manifest import BoardSize, Figure
-from .clib import CLibrary, Int8s
+from ..runtime.manifest import BoardSize, Figure, Sizes
+from .clib import RUNTIME, CLibrary, Int8s
 from .emit_c import CModel
-from .qemu import BOARDS, missing, run_on_board
+from .qemu import BOARDS, compiler_version, missing, run_on_board
 from .tflite_file import TfliteFile
 
 LEAST_WINDOWS = 1000
@@ -101,10 +101,7 @@ def on_boards(
     BadInputError
         If a board is unknown, or fails.
     """
-    known: Mapping[str, str] = {board.machine: key for key, board in BOARDS.items()}
-    unknown = [b for b in boards if b not in known]
-    if unknown:
-        raise BadInputError(f"board '{unknown[0]}' is unknown; expected one of {', '.join(known)}")
+    keys = _keys(boards)
     if not boards:
         return None, "no board was asked for", ()
     lacking = missing()
@@ -114,18 +111,82 @@ def on_boards(
     expected = library.run(few)
     sizes: dict[str, BoardSize] = {}
     figures = []
-    for machine in boards:
-        run = run_on_board(model, few, known[machine])
-        differ = int((run.answers != expected).any(axis=(1, 2)).sum())
+    for machine, key in zip(boards, keys):
+        sizes[machine], differ = run_machine(model, few, expected, key)
         figures.append(zero(f"{machine} (QEMU) to C on this machine, windows that differ", differ))
-        sizes[machine] = BoardSize(
-            core=BOARDS[known[machine]].core,
-            instructions=run.instructions,
-            flash_model_bytes=run.weights_bytes,
-            flash_runtime_bytes=run.code_bytes,
-            scratch_bytes=run.scratch_bytes,
-            stack_bytes=run.stack_bytes,
-            same_bytes_as_host=differ == 0,
-        )
         told(machine)
     return sizes, "", tuple(figures)
+
+
+def _keys(machines: Sequence[str]) -> list[str]:
+    known: Mapping[str, str] = {board.machine: key for key, board in BOARDS.items()}
+    unknown = [b for b in machines if b not in known]
+    if unknown:
+        raise BadInputError(f"board '{unknown[0]}' is unknown; expected one of {', '.join(known)}")
+    return [known[machine] for machine in machines]
+
+
+def run_machine(
+    model: CModel, windows: Int8s, expected: Int8s, key: str, runtime: Path = RUNTIME
+) -> tuple[BoardSize, int]:
+    """Return what a board counted, and how many windows it answered otherwise than expected."""
+    run = run_on_board(model, windows, key, runtime=runtime)
+    differ = int((run.answers != expected).any(axis=(1, 2)).sum())
+    size = BoardSize(
+        core=BOARDS[key].core,
+        instructions=run.instructions,
+        flash_model_bytes=run.weights_bytes,
+        flash_runtime_bytes=run.code_bytes,
+        scratch_bytes=run.scratch_bytes,
+        stack_bytes=run.stack_bytes,
+        same_bytes_as_host=differ == 0,
+    )
+    return size, differ
+
+
+def boards_again(
+    model: CModel, windows: Int8s, expected: Int8s, told: Sizes, machines: Sequence[str], runtime: Path
+) -> tuple[str, list[str]]:
+    """Return what boards say of the windows that an export ran on them, in words, and what is not as a bundle says.
+
+    Parameters
+    ----------
+    expected
+        What has to come out, (n, T, outputs).
+    told
+        What the bundle says; counts are held to it where the compiler is the same, and named where it is not.
+    runtime
+        The bundle's own.
+
+    Raises
+    ------
+    BadInputError
+        If a board is unknown, or a tool is missing or fails.
+    """
+    few, due = windows[:_ON_BOARD], expected[:_ON_BOARD]
+    version = compiler_version()
+    words, wrong = [], []
+    for machine, key in zip(machines, _keys(machines)):
+        size, differ = run_machine(model, few, due, key, runtime)
+        if differ:
+            wrong.append(f"{machine} answers {differ} of {len(few)} windows otherwise")
+        said = (told.boards or {}).get(machine)
+        off = [] if said is None else counts_that_differ(size, said)
+        if off and told.boards_compiler == version:
+            wrong += [f"{machine}, {text}, by the same {version}" for text in off]
+        words.append(f"{machine} {len(few)} windows byte for byte, {_compared(said, off, told, version)}")
+    return "; ".join(words), wrong
+
+
+def _compared(said: BoardSize | None, off: Sequence[str], told: Sizes, version: str) -> str:
+    if said is None:
+        return "the bundle has no counts of it"
+    if not off:
+        return f"{said.instructions} instructions, flash and RAM as it says"
+    return f"{version} here and {told.boards_compiler or 'a compiler it does not state'} there: {', '.join(off)}"
+
+
+def counts_that_differ(here: BoardSize, said: BoardSize) -> list[str]:
+    """Return the counts of a board that are not those a bundle states, each in words."""
+    pairs = [(n, getattr(here, n), getattr(said, n)) for n in BoardSize.model_fields if n != "same_bytes_as_host"]
+    return [f"{name} {a}, it says {b}" for name, a, b in pairs if a != b]

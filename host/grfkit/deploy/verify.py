@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,23 @@ from ..learn.bundled import read_spec
 from ..learn.spec import ModelSpec
 from ..runtime import Interpreter, available, load
 from ..runtime.bundle import forces_bw, read_manifest, scaled
-from ..runtime.manifest import DOCUMENT, MANIFEST, SUMS, Manifest
+from ..runtime.manifest import DOCUMENT, MANIFEST, SUMS, CFiles, Manifest
 from ..runtime.numbers import to_int8
 from ..runtime.sums import check_digest, read_sums
-from .bounds import BOUNDS, bound_of
+from .bounds import BOUNDS
 from .bundle_c import int8_forces
 from .clib import CLibrary, compiler, run_tool, runtime_sources
 from .emit_c import CModel, c_model
 from .fixed import to_int8 as counts_to_int8
 from .foot import foot_of
-from .gate import passed
+from .gate import Passed, Target, passed
 from .golden import Golden, read_npz
 from .insole import fixed_columns
-from .manifest import differences
-from .same_bytes import made_up
+from .manifest import differences, told_of_c
+from .qemu import missing
+from .same_bytes import boards_again, made_up
 from .tflite_file import TfliteFile
+from .verify_claims import wrong_claims, wrong_golden
 
 _ARRAY = re.compile(r"static const (\w+) (\w+)\[\d+\](?: GRF_ALIGNED)? = \{(.*?)\n?\};", re.DOTALL)
 _SCRATCH = re.compile(r"#define \w+_SCRATCH_BYTES (\d+)u")
@@ -77,15 +79,21 @@ class _Bundle:
     golden: Golden
 
 
-def verify(bundle: Path, *, progress: Told | None = None) -> Verified:
+def verify(bundle: Path, *, boards: Sequence[str] | None = None, progress: Told | None = None) -> Verified:
     """Return what was proven of a bundle; whatever is wrong refuses it.
 
     Its C is compiled and run on this machine, in the tests' own process: verify what comes from people you know.
 
+    Parameters
+    ----------
+    boards
+        QEMU's names of emulated boards that run golden windows again; those that the bundle counts and nobody named
+        are not proven then. None: boards are left alone and not told of.
+
     Raises
     ------
     BadInputError
-        If the folder is no bundle, or reading .tflite files is not installed.
+        If the folder is no bundle, a board is unknown, or reading .tflite files is not installed.
     RefusedError
         If a file was changed, is missing or unknown, or a claim does not hold; file or claim are named.
     """
@@ -98,6 +106,9 @@ def verify(bundle: Path, *, progress: Told | None = None) -> Verified:
     for name, prove in _PROOFS:
         proofs.append(prove(opened))
         told(name)
+    if boards is not None:
+        proofs += _boards(opened, boards)
+        told("boards")
     return Verified(opened.manifest.name, opened.manifest.model_id, count, tuple(proofs))
 
 
@@ -144,6 +155,9 @@ def _open(folder: Path) -> _Bundle:
         golden = read_npz((folder / "golden.npz").read_bytes())
     except (OSError, ValueError, KeyError) as error:
         raise RefusedError(f"{folder / 'golden.npz'}: cannot be read ({error})") from error
+    wrong = wrong_golden(manifest, golden)
+    if wrong:
+        raise RefusedError(f"{folder / 'golden.npz'}: {wrong}")
     return _Bundle(folder, manifest, spec, file, golden)
 
 
@@ -154,24 +168,26 @@ def _numbers(one: _Bundle) -> Proof:
         raise RefusedError(
             f"{one.folder / MANIFEST}: {', '.join(wrong)} differ from what {one.manifest.model} and {DOCUMENT} say"
         )
-    for figure in one.manifest.parity.figures:
-        due = bound_of(figure.name)
-        if due is not None and (figure.bound is None or figure.bound > due):
-            raise RefusedError(
-                f"{one.folder / MANIFEST}: figure '{figure.name}' has to keep {due:g}, not {figure.bound}"
-            )
-        if figure.bound is not None and not figure.value <= figure.bound:
-            raise RefusedError(f"{one.folder / MANIFEST}: figure '{figure.name}' is beyond its bound")
+    claim = next(wrong_claims(one.manifest, one.folder), None)
+    if claim is not None:
+        raise RefusedError(f"{one.folder / MANIFEST}: {claim}")
     return Proof("manifest", f"model_id 0x{one.manifest.model_id:08x}, scales, columns, detector, operators, figures")
 
 
 def _gate(one: _Bundle) -> Proof:
-    done = passed(one.file)
+    done = _passed(one.folder / one.manifest.model)
     for kind in ("float32", "float16"):
-        passed(TfliteFile.read(one.folder / f"model_{kind}.tflite"), "float")
+        _passed(one.folder / f"model_{kind}.tflite", "float")
     return Proof(
         "gate", f"{sum(done.operators.values())} operators, {done.groups} groups of scales, {done.biases} biases"
     )
+
+
+def _passed(path: Path, target: Target = "micro") -> Passed:
+    try:
+        return passed(TfliteFile.read(path), target)
+    except RefusedError as refused:
+        raise RefusedError(f"{path}: {refused}") from refused
 
 
 def _fixed(one: _Bundle) -> Proof:
@@ -181,6 +197,9 @@ def _fixed(one: _Bundle) -> Proof:
     forces = int8_forces(one.manifest, one.golden["output_int8"])
     if not np.allclose(forces, one.golden["force"], rtol=0, atol=1e-12):
         raise RefusedError(f"{one.folder / 'golden.npz'}: force is not what the manifest's axes make of output_int8")
+    made = forces_bw(one.manifest, one.golden["output_int8"], one.golden["mass_kg"])
+    if not np.allclose(made, one.golden["force_bw"], rtol=0, atol=1e-9, equal_nan=True):
+        raise RefusedError(f"{one.folder / 'golden.npz'}: force_bw is not what the manifest's axes make of output_int8")
     walked = _foot(one)
     return Proof("counts and forces", f"{len(one.golden['raw'])} golden windows{walked}")
 
@@ -236,11 +255,9 @@ def _torch(one: _Bundle) -> Proof:
     """Prove the float file and the int8 file against what torch said of the golden windows."""
     golden, manifest = one.golden, one.manifest
     inputs = scaled(manifest, golden["inputs"], golden["statics"])
-    answers = load(one.folder / "model_float32.tflite", "litert").run(inputs)
-    real = _bw(one, answers)
-    worst = float(np.abs(real - golden["torch_bw"]).max())
-    if not worst <= BOUNDS.float_bw:
-        raise RefusedError(f"{one.folder / 'model_float32.tflite'}: is {worst:.3g} BW from torch on the golden windows")
+    worst = _check_float(one, "float32", inputs, BOUNDS.float_bw)
+    half = [f.value for f in manifest.parity.figures if f.name == "torch to float16 TFLite, greatest"]
+    _check_float(one, "float16", inputs, 2.0 * max(half, default=0.0) + 1e-6)
     stored = to_int8(inputs, scale=manifest.input.scale, zero_point=manifest.input.zero_point).values
     engine = load(one.file.content, "litert", resolver="reference")
     off = np.abs(forces_bw(manifest, engine.run(stored), golden["mass_kg"]) - golden["torch_bw"])
@@ -252,6 +269,16 @@ def _torch(one: _Bundle) -> Proof:
                 f" golden windows; the manifest says {max(told):.3g} at most"
             )
     return Proof("trained model", f"float32 within {worst:.2g} BW of torch, int8 within what the manifest says")
+
+
+def _check_float(one: _Bundle, kind: str, inputs: NDArray[np.float32], most: float) -> float:
+    """Return how far a float file is from torch on the golden windows, BW; refuse more than ``most``."""
+    file = one.folder / f"model_{kind}.tflite"
+    answers = _bw(one, load(file, "litert").run(inputs))
+    worst = float(np.abs(answers - one.golden["torch_bw"]).max())
+    if not worst <= most:
+        raise RefusedError(f"{file}: is {worst:.3g} BW from torch on the golden windows, {most:.3g} at most are due")
+    return worst
 
 
 def _is_greatest(name: str, axis: str) -> bool:
@@ -269,21 +296,54 @@ def _c(one: _Bundle) -> Proof:
     told = one.manifest.c
     if told is None:
         return Proof("C", f"the bundle has none: {one.manifest.c_reason}")
+    model, today = _told_model(one, told)
+    arrays = "arrays are those of the .tflite" if today else "it is of another grfkit, arrays were not compared"
+    if compiler() is None:
+        return Proof("C", f"{arrays}; no C compiler was found to run it", proven=False)
+    return Proof("C", f"{arrays}; every byte of {_run_c(one, model)} windows, golden ones and made-up ones")
+
+
+def _told_model(one: _Bundle, told: CFiles) -> tuple[CModel, bool]:
+    """Return the bundle's own C, and whether it is of today's runtime; refuse what is not of its int8 file."""
     emitted = c_model(one.file, one.manifest.name)
+    if told != told_of_c(emitted):
+        raise RefusedError(f"{one.folder / MANIFEST}: c is {told}, expected {told_of_c(emitted)}")
     source = (one.folder / told.source).read_text(encoding="utf-8")
     header = (one.folder / told.header).read_text(encoding="utf-8")
     today = _same_runtime(one.folder / "runtime")
     wrong = arrays_that_differ(source, emitted.source) if today else []
     if wrong:
         raise RefusedError(f"{one.folder / told.source}: {wrong[0]} is not what {one.manifest.model} holds")
-    scratch = _SCRATCH.search(header)
+    scratch, sizes = _SCRATCH.search(header), one.manifest.sizes
     if scratch is None:
         raise RefusedError(f"{one.folder / told.header}: states no SCRATCH_BYTES")
-    model = replace(emitted, source=source, header=header, scratch_bytes=int(scratch[1]))
-    arrays = "arrays are those of the .tflite" if today else "it is of another grfkit, arrays were not compared"
-    if compiler() is None:
-        return Proof("C", f"{arrays}; no C compiler was found to run it", proven=False)
-    return Proof("C", f"{arrays}; every byte of {_run_c(one, model)} windows, golden ones and made-up ones")
+    if int(scratch[1]) != sizes.scratch_bytes or (today and emitted.const_bytes != sizes.const_bytes):
+        raise RefusedError(
+            f"{one.folder / MANIFEST}: sizes say {sizes.scratch_bytes} bytes of scratch and {sizes.const_bytes} of"
+            f" arrays, the C {scratch[1]} and {emitted.const_bytes}"
+        )
+    return replace(emitted, source=source, header=header, scratch_bytes=int(scratch[1])), today
+
+
+def _boards(one: _Bundle, boards: Sequence[str]) -> list[Proof]:
+    """Prove that emulated boards answer golden windows byte for byte, and count what the bundle says."""
+    told, sizes = one.manifest.c, one.manifest.sizes
+    if told is None or (sizes.boards is None and not boards):
+        return [Proof("boards", f"the bundle has no counts of them: {sizes.boards_reason}")]
+    left = [name for name in sizes.boards or {} if name not in boards]
+    unasked = [Proof("boards", f"{', '.join(left)} not run; --boards all runs them", proven=False)] if left else []
+    if not boards:
+        return unasked
+    lacking = missing()
+    if lacking:
+        return [Proof("boards", lacking, proven=False)]
+    golden = one.golden
+    said, wrong = boards_again(
+        _told_model(one, told)[0], golden["input_int8"], golden["output_int8"], sizes, boards, one.folder / "runtime"
+    )
+    if wrong:
+        raise RefusedError(f"{one.folder / 'sizes.json'}: {'; '.join(wrong)}")
+    return [Proof("boards", said), *unasked]
 
 
 def _same_runtime(folder: Path) -> bool:

@@ -130,13 +130,20 @@ class BoardSize(_Document):
 
 
 class Sizes(_Document):
-    """Bytes of the model; boards by QEMU's name, or why there is none."""
+    """Bytes of the model; boards by QEMU's name, or why there is none.
+
+    Attributes
+    ----------
+    boards_compiler
+        What compiled for the boards; None without boards, and in bundles that were written before it was stated.
+    """
 
     tflite_bytes: int
     const_bytes: int | None
     scratch_bytes: int | None
     boards: dict[str, BoardSize] | None
     boards_reason: str
+    boards_compiler: str | None = None
 
 
 class CFiles(_Document):

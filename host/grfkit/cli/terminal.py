@@ -1,0 +1,33 @@
+"""What a command shows on a terminal while it works: a console that other libraries do not talk into."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@contextmanager
+def quiet_console() -> Iterator[Console]:
+    """Give a console on stderr, and keep TensorFlow Lite's remarks off that stderr meanwhile.
+
+    The console writes to a stderr of its own, so that a bar still moves while what others write is held back
+    (:func:`grfkit.device.quiet.quiet_native`).
+    """
+    from rich.console import Console
+
+    from ..device.quiet import quiet_native
+
+    with ExitStack() as stack:
+        try:
+            own = stack.enter_context(os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace"))
+            stack.enter_context(quiet_native())
+        except (OSError, ValueError, AttributeError):  # stderr is closed or no file, or there is nowhere to hold it
+            yield Console(stderr=True)
+            return
+        yield Console(file=own)

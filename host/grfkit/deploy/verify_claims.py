@@ -1,0 +1,99 @@
+"""What a manifest claims of measurements that were made at export, held against itself and the files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from ..learn.people import seen_among
+from ..runtime.interpreters import RESOLVERS
+from ..runtime.manifest import Manifest, Sizes
+from .bounds import VERTICAL, bound_of
+from .golden import Golden
+from .same_bytes import LEAST_WINDOWS
+
+
+def wrong_claims(manifest: Manifest, folder: Path) -> Iterator[str]:
+    """Give what a manifest says that cannot be so, or does not say though it has to; each in words."""
+    yield from wrong_figures(manifest)
+    yield from _wrong_people(manifest)
+    paths = {f.path for f in manifest.files}
+    if manifest.c is None and any(path.startswith("c/") for path in paths):
+        yield "c is null, though there are files in c/"
+    if manifest.c is not None:
+        told = (manifest.c.source, manifest.c.header)
+        yield from (f"c names {path}, which is no file of it" for path in told if path not in paths)
+        if manifest.parity.c_windows < LEAST_WINDOWS:
+            yield f"parity.c_windows is {manifest.parity.c_windows}, expected {LEAST_WINDOWS} at least"
+    try:
+        same = Sizes.model_validate_json((folder / "sizes.json").read_bytes()) == manifest.sizes
+    except (OSError, ValidationError):
+        same = False
+    if not same:
+        yield "sizes are not those of sizes.json"
+
+
+def wrong_figures(manifest: Manifest) -> Iterator[str]:
+    """Give the figures that are missing, without the bound they have to keep, or beyond it."""
+    figures = {f.name: f for f in manifest.parity.figures}
+    yield from (f"figure '{name}' is missing" for name in due_figures(manifest) if name not in figures)
+    for name, figure in figures.items():
+        due = bound_of(name)
+        if due is not None and (figure.bound is None or figure.bound > due):
+            yield f"figure '{name}' has to keep {due:g}, not {figure.bound}"
+        if figure.bound is not None and not figure.value <= figure.bound:
+            yield f"figure '{name}' is beyond its bound"
+
+
+def due_figures(manifest: Manifest) -> list[str]:
+    """Return the names of the figures with a bound that an export measures."""
+    names = ["torch to float32 TFLite, greatest", "fixed-point inputs to floating ones, greatest"]
+    for label in manifest.interpreters:
+        names.append(f"{label}: windows that differ in another order")
+        names += [f"{label}: rRMSE added, {a.name}" for a in manifest.axes]
+        if VERTICAL in (a.name for a in manifest.axes):
+            names += [f"{label}: error added, {kind}, {VERTICAL}" for kind in ("RMS", "p99.9")]
+        if label.endswith(RESOLVERS["reference"]):
+            names.append(f"{label} to TFLite Micro, greatest")
+    if manifest.c is not None:
+        names += ["C to TFLite Micro, windows that differ", "C, windows that differ in another order"]
+    boards = manifest.sizes.boards or {}
+    return names + [f"{machine} (QEMU) to C on this machine, windows that differ" for machine in boards]
+
+
+def _wrong_people(manifest: Manifest) -> Iterator[str]:
+    trained, tested = manifest.trained_on, manifest.parity.participants
+    seen = seen_among(tested, trained)
+    if manifest.parity.on == "held-out people" and seen:
+        yield f"parity is of held-out people, though {', '.join(seen)} was in training"
+    strangers = [p for p in manifest.calibrated_on if p not in seen_among(manifest.calibrated_on, trained)]
+    if strangers:
+        yield f"calibrated_on names {', '.join(strangers)}, who was not in training"
+    if not any(label.startswith("tflite-micro") for label in manifest.interpreters):
+        yield "interpreters have no TFLite Micro"
+
+
+def wrong_golden(manifest: Manifest, golden: Golden) -> str | None:
+    """Return what is wrong with the golden windows' arrays, before anything is computed of them; None: nothing."""
+    n, points = len(np.atleast_1d(golden.get("raw", np.empty(0)))), manifest.points
+    width, axes = len(manifest.columns), len(manifest.axes)
+    channels, statics = len(manifest.of_role("channel")), len(manifest.of_role("static"))
+    due = {
+        "raw": ("int16", (n, points, width)), "input_int8": ("int8", (n, points, width)),
+        "output_int8": ("int8", (n, points, axes)), "force": ("float64", (n, points, axes)),
+        "force_bw": ("float64", (n, points, axes)), "torch_bw": ("float", (n, points, axes)),
+        "inputs": ("float32", (n, points, channels)), "statics": ("float32", (n, statics)),
+        "mass_kg": ("float32", (n,)),
+    }  # fmt: skip
+    if n == 0:
+        return "holds no window"
+    for name, (kind, shape) in due.items():
+        if name not in golden:
+            return f"has no '{name}'"
+        array = golden[name]
+        if not array.dtype.name.startswith(kind) or array.shape != shape:
+            return f"'{name}' is {array.dtype.name} {array.shape}, expected {kind} {shape}"
+    return None
