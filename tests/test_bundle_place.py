@@ -1,0 +1,57 @@
+"""Where a bundle goes: names that are safe in C, and what was there before while the new one takes its place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from grfkit.deploy.bundle import _put
+from grfkit.deploy.clib import RUNTIME
+from grfkit.deploy.manifest import name_of
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("b32", "b32"), ("My Model (2)", "my_model_2"), ("9 lives", "m_9_lives"), ("größe", "gr_e"), ("模型", "m"),
+        ("string", "m_string"), ("golden", "m_golden"), ("test_golden", "m_test_golden"), ("insole", "m_insole"),
+        ("grf_model", "m_grf_model"), ("model_run", "m_model_run"), ("lstm_32", "lstm_32"), ("x" * 80, "x" * 40),
+    ],
+)  # fmt: skip
+def test_a_folder_s_name_becomes_one_that_c_can_have(folder: str, name: str) -> None:
+    assert name_of(Path("a") / folder) == name
+
+
+def test_no_name_gives_a_header_or_symbol_that_is_there_already() -> None:
+    headers = sorted(RUNTIME.glob("grf_*.h"))
+    taken = {word.lower() for p in headers for word in re.findall(r"\bgrf_\w+", p.read_text(), re.IGNORECASE)}
+    included = {n for p in headers for n in re.findall(r"#include [<\"](\w+)\.h", p.read_text())}
+    assert {"stdint", "grf_model"} <= included
+    for one in {word.removeprefix("grf_") for word in taken} | included:
+        name = name_of(Path(one))
+        assert f"grf_{name}" not in taken
+        assert name not in included
+
+
+def test_what_was_there_comes_back_when_a_replacement_is_interrupted(tmp_path: Path) -> None:
+    out, beside = tmp_path / "b", tmp_path / ".b.new"
+    for folder, text in ((out, "old"), (beside, "new")):
+        folder.mkdir()
+        (folder / "manifest.json").write_text(text)
+    honest = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path == beside:
+            raise KeyboardInterrupt
+        return honest(path, target)
+
+    with patch.object(Path, "rename", interrupted), pytest.raises(KeyboardInterrupt):
+        _put(beside, out, force=True)
+    assert (out / "manifest.json").read_text() == "old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".b.new", "b"]
+    _put(beside, out, force=True)
+    assert (out / "manifest.json").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["b"]
