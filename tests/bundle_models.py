@@ -1,4 +1,4 @@
-"""One small trained model, converted once, for the tests of bundles: simulated insoles, three in training, one not."""
+"""Small trained models, converted once, for the tests of bundles: simulated insoles, three in training, one not."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from grfkit.deploy.clib import compiler
 from test_estimate import as_trial, simulated
 
 TRAINED, STRANGER = ("P1", "P2", "P3"), "P9"
+BILSTM = {"name": "bilstm", "hidden": 32, "head": [32], "dropout": 0.1}
+TCN = {"name": "tcn", "hidden": 16, "layers": 4, "kernel": 5, "centred": True, "head": [32], "dropout": 0.2}
 
 
 def need_tensorflow() -> None:
@@ -38,10 +40,11 @@ class Small:
 
     folder: Path
     converted: object
+    name: str = "model"
 
     @property
     def model(self) -> Path:
-        return self.folder / "model"
+        return self.folder / self.name
 
     @property
     def stranger(self) -> Path:
@@ -64,28 +67,41 @@ class Small:
 
 
 @functools.lru_cache(maxsize=1)
-def small() -> Small:
-    """Return the model, its conversion, and a bundle of it; about a minute, once in a process."""
+def trials() -> Path:
+    """Return a folder with a trial of each person, which lasts as long as the process."""
+    folder = Path(tempfile.mkdtemp(prefix="grfkit-bundle-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in (*TRAINED, STRANGER):
+        as_trial(simulated(int(name[1:])), name).to_netcdf(folder / f"{name}.nc")
+    return folder
+
+
+def trained(network: dict[str, object], name: str, epochs: int = 4) -> Small:
+    """Return a network trained on three people in the folder of their trials, and its conversion."""
     from grfkit.deploy.convert import convert_model
     from grfkit.learn.jobs import train_job
     from grfkit.learn.model import GrfModel
     from grfkit.learn.recipe import parse_recipe
 
-    folder = Path(tempfile.mkdtemp(prefix="grfkit-bundle-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for name in (*TRAINED, STRANGER):
-        as_trial(simulated(int(name[1:])), name).to_netcdf(folder / f"{name}.nc")
+    folder = trials()
     recipe = parse_recipe(
         {
-            "network": {"name": "bilstm", "hidden": 16, "head": [16], "dropout": 0.0},
+            "network": network,
             "train": {
-                "statics": ["contact_s"], "epochs": 4, "patience": 0, "batch": 16, "lr": 3e-3, "missing_masks": True,
+                "statics": ["contact_s"], "epochs": epochs, "patience": 0, "batch": 16, "lr": 3e-3,
+                "missing_masks": True,
             },
             "cut": {"points": 51, "kinds": ["insole"]},
             "inner": 0,
         }
     )  # fmt: skip
-    train_job([folder / f"{name}.nc" for name in TRAINED], recipe, out=folder / "model", force=False)
-    made = Small(folder, convert_model(GrfModel.load(folder / "model")))
+    train_job([folder / f"{one}.nc" for one in TRAINED], recipe, out=folder / name, force=False)
+    return Small(folder, convert_model(GrfModel.load(folder / name)), name)
+
+
+@functools.lru_cache(maxsize=1)
+def small() -> Small:
+    """Return a BiLSTM-32, its conversion, and a bundle of it; about a minute, once in a process."""
+    made = trained(BILSTM, "model")
     made.export(made.bundle)
     return made
