@@ -8,6 +8,7 @@ import gc
 import itertools
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ pytest.importorskip("websockets")
 
 from grfkit.monitor.messages import Happening
 from grfkit.monitor.server import serve
-from monitor_hub import FakeHub
+from monitor_hub import FakeHub, stance
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 PATIENT_S = 90.0
@@ -358,3 +359,28 @@ def test_what_is_not_known_is_said_and_drawn_as_such() -> None:
     told = {"cadence_per_min": None, "cadence_why": "samples were lost", "stances_bridged": 7}
     told["stances_refused"] = {"faint": 3}
     in_browser(work, FakeHub(bridged_every=3, changed={0: told, 1: told}))
+
+
+def test_a_page_that_opens_late_is_connected_and_is_not_alarmed_by_what_it_knows() -> None:
+    """Two feet's last dozen stances come with the greeting; given again, as after a reconnection, they do not beep."""
+
+    async def work(page: Any, hub: FakeHub) -> None:
+        hub.running, hub.target = False, {"feature": "contact_s", "low": 0.3, "high": None, "side": None}
+        old = [replace(stance(device, k, float(k)), within=False) for k in range(12) for device in range(2)]
+        hub.past = [hub.snapshot(), *old]
+        async with serving(hub) as url:
+            await page.open(url)
+            await page.until("window.grfMonitor && window.grfMonitor.stances >= 24", timeout_s=PATIENT_S)
+            assert await page.value("window.grfMonitor.connected")
+            await page.until("document.querySelector('#state').innerText.includes('stopped')", timeout_s=PATIENT_S)
+            assert "12 stances" in await text(page, ".overlaid[data-side=right] .legend")
+            await page.value("window.AudioContext = class { constructor() { throw new Error('beep'); } }; 0")
+            await page.click("#sound")
+            for one in old:
+                hub.tell(one)
+            await page.until("window.grfMonitor.stances >= 48", timeout_s=PATIENT_S)
+            assert await page.value("window.grfMonitor.broken") == 0, "known stances beep"
+            hub.tell(replace(stance(0, 12, 12.0), within=False))
+            await page.until("window.grfMonitor.broken === 1", timeout_s=PATIENT_S)
+
+    in_browser(work, FakeHub())

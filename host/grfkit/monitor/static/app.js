@@ -249,7 +249,7 @@ function stance(content) {
   counters.stances++;
   const one = foot(content.device);
   if (!one) return;
-  one.stances.add(content);
+  if (!one.stances.add(content)) return;
   one.runner.drawStances();
   controls.judge(content, one.state);
 }

@@ -101,7 +101,7 @@ export class SharedRange {
   constructor() { this.low = 0; this.high = 0; }
 
   fit(extents) {
-    const high = Math.max(1e-9, ...extents.map((one) => one.high)) * 1.08;
+    const high = (Math.max(0, ...extents.map((one) => one.high)) || 1) * 1.08;
     const low = Math.min(0, ...extents.map((one) => one.low)) * 1.08;
     this.high = high > this.high ? high : this.high + 0.02 * (high - this.high);
     this.low = low < this.low ? low : this.low + 0.02 * (low - this.low);
@@ -157,13 +157,17 @@ export class StanceChart {
     }, data, element));
   }
 
-  /** Lay one more stance over the last; another unit, source or tare begins anew, for the two are not to be mixed. */
+  /**
+   * Lay one more stance over the last; another unit, source or tare begins anew, for the two are not to be mixed.
+   * Returns whether it is a new one: a page that connects again is given the last ones again.
+   */
   add(stance) {
     const newest = this.stances[this.stances.length - 1];
-    if (this.stances.some((one) => one.number === stance.number && one.start_s === stance.start_s)) return;
+    if (this.stances.some((one) => one.number === stance.number && one.start_s === stance.start_s)) return false;
     if (newest && ["unit", "source", "era"].some((key) => newest[key] !== stance[key])) this.stances = [];
     this.stances.push(stance);
     if (this.stances.length > SHOWN) this.stances.shift();
+    return true;
   }
 
   clear() { this.stances = []; }
