@@ -215,6 +215,38 @@ def test_people_of_the_training_never_count_as_held_out(made: Small, tmp_path: P
     assert names(tmp_path) == ["c"]
 
 
+def test_held_out_windows_without_a_known_sample_are_left_out_and_told_and_none_is_refused(
+    made: Small, tmp_path: Path
+) -> None:
+    from grfkit.learn.evaluation import recipe_of_model
+    from grfkit.learn.recipe import load_sets
+    from grfkit.learn.stance_set import StanceSet
+
+    data = load_sets([made.stranger], recipe_of_model(made.model)).data.load()
+    gappy = data.copy(deep=True)
+    gappy["inputs"].values[3] = np.nan
+    manifest = made.export(tmp_path / "b", held_out=StanceSet(gappy))
+    assert manifest.parity.windows == data.sizes["stance"] - 1
+    assert f"1 of {data.sizes['stance']} windows have no known sample and were left out of parity" in manifest.findings
+    for name in ("inputs", "targets"):
+        empty = data.assign({name: data[name] * np.nan})
+        with pytest.raises(BadInputError, match="has a known sample and a measured force"):
+            made.export(tmp_path / "c", held_out=StanceSet(empty))
+    assert names(tmp_path) == ["b"]
+
+
+def test_a_rate_that_no_detector_works_at_is_refused_before_anything_is_converted(
+    made: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from grfkit.deploy import bundle
+
+    monkeypatch.setattr(bundle, "convert_model", lambda *_, **__: pytest.fail("was converted"))
+    for rate_hz in (7.0, -5.0, float("nan"), float("inf")):
+        with pytest.raises(BadInputError, match=r"expected 20 to 10000 Hz"):
+            bundle.export(made.model, tmp_path / "b", held_out=[made.stranger], boards=(), rate_hz=rate_hz)
+    assert names(tmp_path) == []
+
+
 def test_a_broken_bound_refuses_everything_and_writes_nothing(made: Small, tmp_path: Path) -> None:
     from grfkit.deploy.bounds import BOUNDS
     from grfkit.deploy.bundle import Refusal

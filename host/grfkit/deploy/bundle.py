@@ -40,7 +40,7 @@ from .foot import foot_of
 from .from_torch import plan_inputs
 from .gate import passed
 from .golden import IN_C, WINDOWS, Golden, fixed_to_float_lsb, golden_of, npz_bytes, physical
-from .manifest import RATE_HZ, axes_of, derived, name_of, told_of_c, unknown_units
+from .manifest import RATE_HZ, axes_of, derived, detector, name_of, told_of_c, unknown_units
 from .parity import ParityReport, parity
 from .plan import Plan
 from .qemu import compiler_version
@@ -152,6 +152,7 @@ def export(
     model = GrfModel.load(model_folder)
     chosen = representative(model, _windows(model_folder, calibrate))
     tested = _tested(model, model_folder, held_out, chosen)
+    detector(model.spec, model.spec.points, rate_hz)  # refused before minutes are spent
     converted = convert_model(model, chosen, told=told)
     made = _Made()
     manifest = _make(made, model, model_folder, name_of(out), converted, tested, boards, rate_hz, licence, told, bounds)
@@ -200,7 +201,7 @@ def _tested(model: GrfModel, folder: Path, held_out: Sets, calibration: StanceSe
     if data is None and (folder / HELD_OUT).is_file():
         data = StanceSet.open(folder / HELD_OUT)
     if data is None:
-        return _of_training(calibration)
+        return _of_training(_usable(model, calibration)[0])
     seen = seen_among(data.participants, model.participants)
     strangers = [p for p in data.participants if p not in seen]
     if not strangers:
@@ -209,7 +210,28 @@ def _tested(model: GrfModel, folder: Path, held_out: Sets, calibration: StanceSe
             " --held-out away, and the bundle says that nobody else was at hand"
         )
     said = f"{', '.join(seen)} of the held-out windows were in training and were left out of parity"
-    return _Tested(data.of(strangers), "held-out people", (said,) if seen else (), calibration)
+    chosen, dropped = _usable(model, data.of(strangers))
+    return _Tested(chosen, "held-out people", (*((said,) if seen else ()), *dropped), calibration)
+
+
+def _usable(model: GrfModel, data: StanceSet) -> tuple[StanceSet, tuple[str, ...]]:
+    """Return the windows of parity that have a known sample, and what is to be said of the others.
+
+    Raises
+    ------
+    BadInputError
+        If none is left, or no force was measured.
+    """
+    chosen = calibration_windows(data, PARITY_WINDOWS).data
+    names = [c for c in model.spec.scaler.channels if c in chosen["channel"].values]
+    known = np.isfinite(chosen["inputs"].sel(channel=names).values).any(axis=(1, 2))
+    if not known.any() or not np.isfinite(chosen["targets"].values[known]).any():
+        raise BadInputError(
+            f"none of {len(known)} windows of {', '.join(data.participants)} has a known sample and a measured force;"
+            " parity is measured on such"
+        )
+    said = f"{int((~known).sum())} of {len(known)} windows have no known sample and were left out of parity"
+    return StanceSet(chosen.isel(stance=np.flatnonzero(known))), () if known.all() else (said,)
 
 
 def _of_training(data: StanceSet) -> _Tested:
