@@ -157,6 +157,9 @@ static void any_insole(const uint8_t *data, any_t *any)
     grf_insole_settings_t insole = {&GRF_MODEL, any->columns, any->from, &any->contacts, &any->buffer,
                                     data[13] & 1 ? &any->levels : 0, data[13] & 2 ? &any->lowpass : 0, 1, 25600, 7,
                                     data[13] >> 2 & 1, {2, 1, 0}, {0, 0, 0}, {1, 1, 1}};
+    for (uint32_t k = 0; k < 3u; ++k) {
+        insole.column[k] = (uint8_t)(insole.column[k] % GRF_MODEL.outputs); /* models of one axis too */
+    }
     for (uint32_t k = 0; k < inputs; ++k) {
         grf_channel_t one = {data[14] - 128, (int32_t)(data[15] << 16) - (1 << 23), 18, (int8_t)data[16]};
         any->columns[k] = one;
