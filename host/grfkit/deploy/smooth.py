@@ -116,7 +116,11 @@ def centred(file: TfliteFile, plan: Plan, inputs: NDArray[Any]) -> tuple[TfliteF
     BadInputError
         If the last operator has no bias, or no interpreter is installed.
     """
-    last = [b for b in biases(file) if b.operator.outputs[0] == file.outputs[0]]
+    end = file.outputs[0]
+    for operator in reversed(file.operators):
+        if operator.name == "RESHAPE" and operator.outputs[0] == end:
+            end = operator.inputs[0]
+    last = [b for b in biases(file) if b.operator.outputs[0] == end]
     if not last:
         raise BadInputError(f"{file.operators[-1]} has no bias that could take back a mean error")
     engine = load(file.content, "tflm" if "tflm" in available() else "auto", resolver="reference")

@@ -1,0 +1,163 @@
+#include "grf_detect.h"
+
+#include <string.h>
+
+enum { SEEKING = 0, FLIGHT = 1, CONTACT = 2 };
+
+void grf_detect_start(grf_detect_t *detect)
+{
+    memset(detect, 0, sizeof *detect);
+    detect->on = INT32_MAX;
+    detect->off = -INT32_MAX;
+}
+
+/* Where between two values a level lies, in 1/256; 0 where it was passed before. */
+static uint8_t crossing(int32_t before, int32_t now, int32_t level)
+{
+    int32_t rest = now > before ? level - before : before - level;
+    int32_t whole = now > before ? now - before : before - now;
+    uint32_t share = 0;
+    if (rest <= 0) {
+        return 0;
+    }
+    if (rest >= whole) {
+        return 255;
+    }
+    for (uint32_t k = 0; k < 8; ++k) {
+        rest *= 2;
+        share <<= 1;
+        if (rest >= whole) {
+            rest -= whole;
+            share |= 1u;
+        }
+    }
+    return (uint8_t)share;
+}
+
+/* Takes a sample into the running sum; returns the sum before. */
+static int32_t smooth(const grf_detect_settings_t *settings, grf_detect_t *detect, int32_t value)
+{
+    uint32_t size = 1u << settings->smooth_shift;
+    if (!detect->started) {
+        for (uint32_t k = 0; k < size; ++k) {
+            detect->ring[k] = value;
+        }
+        detect->sum = value * (int32_t)size;
+        detect->block_low = detect->block_high = detect->sum;
+        detect->started = 1;
+    }
+    int32_t before = detect->sum;
+    int32_t *slot = &detect->ring[detect->count & (size - 1u)];
+    detect->sum += value - *slot;
+    *slot = value;
+    detect->last = value;
+    return before;
+}
+
+static int tell(grf_event_t *event, uint8_t kind, uint8_t fraction, uint32_t sample, uint32_t now)
+{
+    event->kind = kind;
+    event->fraction_q8 = fraction;
+    event->sample = sample;
+    event->emitted = now;
+    return 1;
+}
+
+static int lose(grf_detect_t *detect, uint32_t now, grf_event_t *event)
+{
+    uint8_t was = detect->state;
+    detect->above = detect->below = 0;
+    detect->state = SEEKING;
+    return was == CONTACT ? tell(event, GRF_LOST, 0, now, now) : 0;
+}
+
+static int judge(const grf_detect_settings_t *settings, grf_detect_t *detect, int32_t before, grf_event_t *event)
+{
+    uint32_t now = detect->pushed - 1u;
+    if (detect->missing > settings->bridge) {
+        return lose(detect, now, event);
+    }
+    detect->above = detect->sum > detect->on ? detect->above + 1u : 0u;
+    detect->below = detect->sum < detect->off ? detect->below + 1u : 0u;
+    if (detect->above == 1u) {
+        detect->on_fraction = crossing(before, detect->sum, detect->on);
+        detect->on_at = now;
+    }
+    if (detect->below == 1u) {
+        detect->off_fraction = crossing(before, detect->sum, detect->off);
+        detect->off_at = now;
+    }
+    if (detect->state == FLIGHT && detect->above == settings->confirm_on) {
+        detect->state = CONTACT;
+        return tell(event, GRF_IC, detect->on_fraction, detect->on_at, now);
+    }
+    if (detect->state != FLIGHT && detect->below == settings->confirm_off) {
+        uint8_t was = detect->state;
+        detect->state = FLIGHT;
+        return was == CONTACT ? tell(event, GRF_TO, detect->off_fraction, detect->off_at, now) : 0;
+    }
+    return 0;
+}
+
+static int32_t least(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+static int32_t most(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+static void set_levels(const grf_detect_settings_t *settings, grf_detect_t *detect)
+{
+    int32_t span = detect->high - detect->low;
+    if (detect->levelled) {
+        detect->low = least(detect->block_low, detect->low + (span >> settings->low_shift));
+        detect->high = most(detect->block_high, detect->high - (span >> settings->high_shift));
+    } else {
+        detect->low = detect->block_low;
+        detect->high = detect->block_high;
+        detect->levelled = 1;
+    }
+    span = detect->high - detect->low;
+    if ((span >> settings->smooth_shift) < settings->least_span || detect->count < settings->warmup) {
+        detect->on = INT32_MAX;
+        detect->off = -INT32_MAX;
+    } else {
+        detect->on = detect->low + ((span * settings->on_q8) >> 8);
+        detect->off = detect->low + ((span * settings->off_q8) >> 8);
+    }
+}
+
+static void track(const grf_detect_settings_t *settings, grf_detect_t *detect)
+{
+    detect->block_low = least(detect->block_low, detect->sum);
+    detect->block_high = most(detect->block_high, detect->sum);
+    if ((detect->count & ((1u << settings->block_shift) - 1u)) != 0) {
+        return;
+    }
+    set_levels(settings, detect);
+    detect->block_low = INT32_MAX;
+    detect->block_high = INT32_MIN;
+}
+
+int grf_detect_push(const grf_detect_settings_t *settings, grf_detect_t *detect, int32_t sample, grf_event_t *event)
+{
+    ++detect->pushed;
+    if (sample == GRF_MISSING) {
+        if (!detect->started) {
+            return 0;
+        }
+        detect->missing = detect->missing > settings->bridge ? detect->missing : detect->missing + 1u;
+        sample = detect->last;
+    } else if (sample > GRF_LARGEST || sample < -GRF_LARGEST) {
+        return -1;
+    } else {
+        detect->missing = 0;
+    }
+    int found = judge(settings, detect, smooth(settings, detect, sample), event);
+    ++detect->count;
+    track(settings, detect);
+    return found;
+}
