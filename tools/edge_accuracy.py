@@ -18,6 +18,7 @@ from edge_models import (
     Bench,
     Kept,
     Rows,
+    conversion,
     folds,
     settings,
     stances,
@@ -42,7 +43,7 @@ def methods(bench: Bench, *, quick: bool) -> list[Method]:
         key = settings(bench, member)
         found.append(Kept(member, bench, member, key))
         if member in (BILSTM, TCN, STUDENT):
-            found.append(Kept(member + EIGHT, bench, member, key, eight=True))
+            found.append(Kept(member + EIGHT, bench, member, f"{key} {conversion()}", eight=True))
     return found
 
 

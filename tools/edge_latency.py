@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_models import BILSTM, BUILD, TCN, Rows, converted, file_of
+from edge_models import BILSTM, BUILD, TCN, Rows, converted, file_of, files_of
 from grfkit.deploy.clib import CLibrary, compiler
 from grfkit.deploy.emit_c import c_model
 from grfkit.deploy.from_torch import plan_inputs
@@ -103,7 +103,7 @@ def side_python(side: str) -> tuple[str, str]:
 
 def onnx_of(model: GrfModel, spec: Rows) -> tuple[str, str]:
     """Return a model's ONNX file, or the reason why there is none."""
-    path = BUILD / "files" / model.spec.weights_sha256[:16] / "model.onnx"
+    path = BUILD / "files" / files_of(model) / "model.onnx"
     packages = BUILD / "onnx-packages"
     if not packages.exists():
         words = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(packages), "onnx"]
@@ -163,7 +163,7 @@ def _add_c(model: GrfModel, add: Any) -> None:
         add(MICRO_C, "litert", "no C compiler (cc, gcc, clang)")
         return
     file = converted(model).files["int8"]
-    folder = BUILD / "c" / model.spec.weights_sha256[:16]
+    folder = BUILD / "c" / files_of(model)
     CLibrary.build(c_model(file, "edge"), folder)
     ends = {"scale": file.input.scale, "zero": file.input.zero_point}
     add(MICRO_C, "litert", kind="c", path=str(folder / "edge.so"), **ends)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import accuracy_sets as sets
 from accuracy_run import MOTION
+from grfkit import deploy
 from grfkit.deploy.convert import Converted, convert_model
 from grfkit.deploy.from_torch import plan_inputs
 from grfkit.deploy.plan import Plan
@@ -214,9 +215,21 @@ def _key(bench: Bench, member: str, fold: Fold) -> str:
     return f"{name}_{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
 
 
+@cache
+def conversion() -> str:
+    """Return a digest of the code that converts and of the C runtime: files are kept by what made them."""
+    sources = [*Path(deploy.__file__).parent.glob("*.py"), *(sets.ROOT / "firmware_models" / "runtime").glob("*.[ch]")]
+    return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(sources))).hexdigest()[:8]
+
+
+def files_of(model: GrfModel) -> str:
+    """Return the name under which what is made of a model is kept: of its weights and of the code."""
+    return f"{model.spec.weights_sha256[:16]}_{conversion()}"
+
+
 def converted(model: GrfModel) -> Converted:
     """Return a model's files, converted where they are not yet on the disk."""
-    folder = BUILD / "files" / model.spec.weights_sha256[:16]
+    folder = BUILD / "files" / files_of(model)
     kinds = ("float32", "int8", "int8_as_converted")
     if not (folder / "plan.json").exists():
         began = time.perf_counter()
@@ -233,7 +246,7 @@ def converted(model: GrfModel) -> Converted:
 def file_of(model: GrfModel, kind: str) -> Path:
     """Return where one of a model's files lies."""
     converted(model)
-    return BUILD / "files" / model.spec.weights_sha256[:16] / f"{kind}.tflite"
+    return BUILD / "files" / files_of(model) / f"{kind}.tflite"
 
 
 def eight_bit_answers(model: GrfModel, data: StanceSet) -> NDArray[np.float64]:

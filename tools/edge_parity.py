@@ -7,7 +7,7 @@ import sys
 import zlib
 from collections.abc import Mapping
 
-from edge_models import BUILD, Rows, converted
+from edge_models import BUILD, Rows, converted, files_of
 from grfkit.deploy.c_layers import NoC
 from grfkit.deploy.clib import CLibrary, compiler
 from grfkit.deploy.emit_c import c_model
@@ -35,7 +35,7 @@ def rows_of(bench: str, models: Mapping[str, GrfModel], held_out: StanceSet, *, 
 
 def _kept(name: str, model: GrfModel, kind: str, held_out: StanceSet, windows: int) -> Rows:
     who = "".join(held_out.participants)
-    path = BUILD / "parity" / f"{model.spec.weights_sha256[:16]}_{kind}_{windows}_{zlib.crc32(who.encode())}.json"
+    path = BUILD / "parity" / f"{files_of(model)}_{kind}_{windows}_{zlib.crc32(who.encode())}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         print(f"  parity of {name}, {kind}", file=sys.stderr)
@@ -71,7 +71,7 @@ def _in_c(model: GrfModel, held_out: StanceSet, windows: int) -> str:
     if compiler() is None:
         return "not run: no C compiler"
     try:
-        library = CLibrary.build(c_model(file, "edge"), BUILD / "c" / model.spec.weights_sha256[:16])
+        library = CLibrary.build(c_model(file, "edge"), BUILD / "c" / files_of(model))
     except NoC as reason:
         return f"no C: {reason}"
     ends = load(file.content, "litert").input
