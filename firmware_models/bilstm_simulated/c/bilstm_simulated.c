@@ -585,11 +585,11 @@ static const int16_t weights_4[64] GRF_ALIGNED = {
 };
 
 static const int32_t bias_4[4] GRF_ALIGNED = {
-    262234, 8560, 8388, 0,
+    262240, 8562, 8390, 0,
 };
 
 static const grf_scale_t scale_4[3] GRF_ALIGNED = {
-    {1962942810, 1, 10}, {1957308342, 1, 9}, {1471134277, 1, 8},
+    {1660951541, 1, 10}, {1656183915, 1, 9}, {1244805876, 1, 8},
 };
 
 static const grf_conv_t layer_4 = {

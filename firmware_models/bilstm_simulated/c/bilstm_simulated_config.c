@@ -47,7 +47,7 @@ const grf_insole_settings_t grf_bilstm_simulated_insole = {
     &grf_bilstm_simulated, grf_bilstm_simulated_columns, from, &grf_bilstm_simulated_contacts, &grf_bilstm_simulated_buffer,
     &grf_bilstm_simulated_levels, 0,
     GRF_BILSTM_SIMULATED_MODEL_ID, 25600u, 7, 0,
-    {1, 2, 0}, {-0.00428525871f, 0.0320729166f, 1.505108f}, {0.0052082492f, 0.000642416708f, 0.0137096997f}};
+    {1, 2, 0}, {-0.00617916789f, 0.0318393111f, 1.50012267f}, {0.00615520356f, 0.000759219751f, 0.0162023734f}};
 
 grf_insole_memory_t grf_bilstm_simulated_memory(grf_bilstm_simulated_memory_t *memory)
 {

@@ -627,11 +627,11 @@ static const int16_t weights_15[64] GRF_ALIGNED = {
 };
 
 static const int32_t bias_15[4] GRF_ALIGNED = {
-    197228, -31136, 16810, 0,
+    197228, -31136, 16812, 0,
 };
 
 static const grf_scale_t scale_15[3] GRF_ALIGNED = {
-    {1357367627, 1, 9}, {1996290734, 1, 9}, {1798598294, 1, 8},
+    {1148541953, 1, 9}, {1689169251, 1, 9}, {1521891016, 1, 8},
 };
 
 static const grf_conv_t layer_15 = {

@@ -47,7 +47,7 @@ const grf_insole_settings_t grf_tcn_simulated_insole = {
     &grf_tcn_simulated, grf_tcn_simulated_columns, from, &grf_tcn_simulated_contacts, &grf_tcn_simulated_buffer,
     &grf_tcn_simulated_levels, 0,
     GRF_TCN_SIMULATED_MODEL_ID, 25600u, 7, 0,
-    {1, 2, 0}, {0.0267733093f, 0.0350891501f, 1.47691751f}, {0.00507261232f, 0.000670262787f, 0.0128873941f}};
+    {1, 2, 0}, {0.0276956018f, 0.0352110155f, 1.47926068f}, {0.00599490479f, 0.000792128674f, 0.0152305551f}};
 
 grf_insole_memory_t grf_tcn_simulated_memory(grf_tcn_simulated_memory_t *memory)
 {

@@ -16,6 +16,18 @@ static void forget_told(const grf_insole_settings_t *settings, grf_insole_t *ins
     }
 }
 
+/* Whether every axis that is sent is one of the model's. */
+static int sends_answers(const grf_insole_settings_t *settings)
+{
+    uint32_t axes = grf_axes_count(settings->axes);
+    for (uint32_t a = 0; a < axes; ++a) {
+        if (settings->column[a] >= settings->model->outputs) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 int grf_insole_start(const grf_insole_settings_t *settings, grf_insole_t *insole, const grf_insole_memory_t *memory,
                      int left)
 {
@@ -26,7 +38,7 @@ int grf_insole_start(const grf_insole_settings_t *settings, grf_insole_t *insole
         memory->scratch == 0 || (settings->lowpass != 0 && memory->work == 0) ||
         settings->buffer->points != settings->model->points || settings->buffer->channels > settings->model->inputs ||
         settings->buffer->channels > GRF_CELLS + GRF_IMU || settings->model->points > GRF_MAX_POINTS ||
-        !grf_stance_start(settings->buffer, &insole->stance, memory->ring)) {
+        !sends_answers(settings) || !grf_stance_start(settings->buffer, &insole->stance, memory->ring)) {
         return 0;
     }
     forget_told(settings, insole);
