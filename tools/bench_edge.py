@@ -20,7 +20,7 @@ from pathlib import Path
 import edge_models as models
 from accuracy_sets import ROOT, commit
 from edge_accuracy import tested
-from edge_boards import against_prototype, on_boards
+from edge_boards import against_prototype, builds, on_boards, walks
 from edge_latency import measured
 from edge_models import BILSTM, BILSTM_64, CNN, LSTM, STUDENT, TCN, Bench, Rows
 from edge_parity import rows_of
@@ -59,8 +59,11 @@ def part_boards(chosen: dict[str, Bench], *, quick: bool) -> Rows:
         all_boards = name == "B12" or not quick
         rows += on_boards(bench.name, first_fold(bench, SMALL if all_boards else (BILSTM, TCN, STUDENT)),
                           tuple(BOARDS) if all_boards else ("m4f",))  # fmt: skip
-    shape = [r for r in rows if r.get("bench") == chosen["B12"].name]
-    return {"rows": rows, "prototype": against_prototype(shape)}
+    b12 = chosen["B12"]
+    shape = [r for r in rows if r.get("bench") == b12.name]
+    shipped = sorted(p.parent for p in (ROOT / "firmware_models").glob("*/manifest.json"))
+    built = [row for k, v in first_fold(b12, (BILSTM,)).items() for row in builds(b12.name, k, v)]
+    return {"rows": rows, "prototype": against_prototype(shape), "builds": built, "walks": walks(shipped)}
 
 
 def part_latency(chosen: dict[str, Bench], *, quick: bool) -> Rows:

@@ -137,6 +137,15 @@ def _boards(one: Rows) -> list[str]:
         *table(one["prototype"]),
         "",
         *table(one["rows"]),
+        "",
+        "By how it is compiled, and on a core without the DSP instructions:",
+        "",
+        *table(one["builds"]),
+        "",
+        "The bundles that ship, on the M4F: from an insole's samples to int8 and through the model, the most of each"
+        " kind, on a made-up foot whose every byte is known:",
+        "",
+        *table(one["walks"]),
     ]
 
 
