@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from grfkit.deploy.convert import convert_model
 from grfkit.deploy.emit_c import c_model
 from grfkit.deploy.from_torch import plan_inputs
 from grfkit.deploy.gate import passed
 from grfkit.deploy.parity import parity
+from grfkit.deploy.repair import OUTPUT_MARGIN
 from grfkit.learn.folds import Fold
 from grfkit.learn.networks import network_config
 from grfkit.learn.train import TrainConfig, fit
@@ -22,6 +25,8 @@ def test_a_network_without_head_and_statics_is_converted_and_keeps_every_bound()
     model = fit(network_config("tcn", hidden=8, layers=2, kernel=3, head=(), dropout=0.0), config, data.of("abc"), fold)
     made = convert_model(model, kinds=("float32", "int8"))
     assert made.files["int8"].operators[-1].name == "RESHAPE"
+    wide = made.files["int8_as_converted"].output.scale * OUTPUT_MARGIN
+    assert made.files["int8"].output.scale == pytest.approx(wide, rel=1e-6), "somebody new presses harder"
     passed(made.files["int8"])
     assert not parity(model, made.plan, made.files, data.of("de")).failed
     assert len(made.taken_back) == 2

@@ -142,12 +142,14 @@ def _cells(file: TfliteFile, plan: Plan) -> Iterator[ScaleChange]:
 
 
 def _widened(file: TfliteFile, margin: float, before: list[tuple[TensorInfo, ...]]) -> list[ScaleChange]:
-    """Return the change that gives the output its margin; none where its scale is not its own."""
+    """Return what gives the output its margin, with whatever its bytes are copied from; none where others read that."""
     output = file.output
-    if margin == 1.0 or any(output in g for g in before):
+    own = next((g for g in before if output in g), (output,))
+    fed = {b.source.index for b in biases(file)}
+    if margin == 1.0 or any(t.index in fed for t in own):
         return []
-    point = round(np.clip(output.zero_point / margin, -128, 127))
-    return [_change(output, float(np.float32(output.scale * margin)), int(point), f"margin of {margin:g}")]
+    scale, point = float(np.float32(output.scale * margin)), round(np.clip(output.zero_point / margin, -128, 127))
+    return [_change(tensor, scale, point, f"margin of {margin:g}") for tensor in own]
 
 
 def _change(tensor: TensorInfo, scale: float, point: int, reason: str) -> ScaleChange:
