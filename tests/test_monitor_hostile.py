@@ -69,10 +69,16 @@ def test_a_request_whose_link_ends_while_it_is_written_leaves_no_error_behind() 
     assert not unheard
 
 
+def listening() -> None:
+    """Take SIGINT as a terminal's program does; what a shell starts in the background inherits that it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def interrupted(arguments: list[Any], when: Any, again: Any = None) -> tuple[int, str, str]:
     """Run the program, send SIGINT once ``when()`` is so, and again once ``again()`` is."""
     command = [*PROGRAM, *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, preexec_fn=listening, **pipes) as program:
         for due in (when, again):
             deadline = time.monotonic() + 100
             while due is not None and not due() and program.poll() is None:
