@@ -5,7 +5,7 @@ people on a treadmill, 15 of them over plates), by the commands that it prints. 
 surfaces: what eight bits cost is measured on them. With a tenth of dropout: without any, the BiLSTM answers windows
 unlike its training's so steeply that eight bits broke a bound (p99.9 .076 BW of .06) and its export was refused.
 Noise, gain and shift were chosen on people of the training alone, ten of them left out five at a time: without them
-the forward force of somebody new was hardly nearer than the mean curve's.
+the BiLSTM's card had .139 BW forward beside the mean curve's .136.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ VERSION = 1
 SENSOR, SAMPLES, STANCE = 1, 2, 3
 CELLS, IMU = 16, 6
 AXES = ("forward", "medial", "up")
+FORCES = ("apgrf", "mlgrf", "vgrf")
 """The axes of a stance's curves, bit 0 first."""
 _HEADER = struct.Struct("<BBHIHBB")
 _FRAGMENT = struct.Struct("<HBB")

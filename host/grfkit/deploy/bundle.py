@@ -264,7 +264,7 @@ def _make(
     report = parity(model, converted.plan, converted.files, tested.data, windows=PARITY_WINDOWS, bounds=bounds)
     made.failed += report.failed
     told("parity")
-    chosen = calibration_windows(tested.data, PARITY_WINDOWS)
+    chosen = tested.data
     inputs = to_int8(plan_inputs(model, chosen), scale=file.input.scale, zero_point=file.input.zero_point).values
     in_c = _in_c(file, name, inputs)
     told("C")

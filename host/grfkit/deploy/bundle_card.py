@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..learn.spec import ModelSpec
 from ..runtime.manifest import Manifest
-from .bundle_insole import UNTESTED
+from .bundle_insole import UNTESTED, remembered_s
 from .insole import insole_reason
 
 
@@ -148,8 +148,7 @@ def _levels(manifest: Manifest) -> list[str]:
     one = manifest.detector
     if one is None or one.levels is None:
         return []
-    told = one.levels
-    lasts = told["blocks"] * told["block_rows"] * told["every"] / one.rate_hz
+    told, lasts = one.levels, remembered_s(one, one.levels)
     return [
         f"* A device takes percentile {told['unloaded_percent']} of the last {lasts:.0f} s and the median peak of the"
         f" last {told['steps']} contacts, answers nothing before {told['least_steps']} of them, and takes a contact"

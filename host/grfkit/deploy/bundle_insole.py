@@ -52,15 +52,19 @@ def _plain(text: str) -> str:
     return text.replace("*/", "")
 
 
+def remembered_s(one: Detector, levels: Mapping[str, int]) -> float:
+    """Return how long a device looks back for the unloaded level, s."""
+    return levels["blocks"] * levels["block_rows"] * levels["every"] / one.rate_hz
+
+
 def _words(one: Detector) -> list[str]:
     """Return in words what levels and low-pass do."""
     lines = []
     if one.levels is not None:
         told = one.levels
-        lasts = told["blocks"] * told["block_rows"] * told["every"] / one.rate_hz
         lines += [
             f"/* Cells are relative, in 1/{told['units']}: minus percentile {told['unloaded_percent']} of the last"
-            f" {lasts:.0f} s (a row in",
+            f" {remembered_s(one, told):.0f} s (a row in",
             f" * {told['every']} is looked at), over the median of what all cells together say at the peaks of the"
             f" last {told['steps']} contacts.",
             f" * Nothing is answered before {told['least_steps']}; a contact below {told['faint_percent']} % of"
@@ -149,7 +153,7 @@ def hash_of(window: NDArray[np.int8]) -> int:
 
 
 def foot_header(manifest: Manifest, golden: Mapping[str, NDArray[Any]]) -> str:
-    """Return ``c/golden_foot.h``: the made-up foot of :func:`~grfkit.deploy.golden.made_up_foot`, and the answers."""
+    """Return ``c/golden_foot.h``: the made-up foot of :func:`~grfkit.deploy.foot.made_up_foot`, and the answers."""
     assert manifest.detector is not None
     step, contact = foot_samples(manifest.detector.rate_hz)
     stances = golden["foot_input"]

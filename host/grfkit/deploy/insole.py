@@ -63,7 +63,7 @@ class Window:
 _UNITS = ("m/s^2", "rad/s")
 _TOLD = ("mass_kg", "speed_m_s", "slope_percent", "contact_s")
 """Statics that somebody tells an insole, and the one that it knows."""
-AXES = ("apgrf", "mlgrf", "vgrf")
+AXES = wire.FORCES
 """A bundle's names of the wire's axes, bit 0 first."""
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from ..gait.causal import IC, TO, Event
+from ..gait.contacts import FAINT_SHARE, GREATER_PERCENT
 from ..learn.relative import LEAST_STEPS, UNLOADED_PERCENT
 from .fixed import MISSED, READY, Rows
 
@@ -22,8 +23,6 @@ __all__ = ["Levels", "LevelsSettings", "Relative", "levels_settings"]
 MOST_CELLS, MOST_BLOCKS, MOST_STEPS = 16, 16, 32
 HIGHEST = 65535
 _REMEMBERED_S, _LOOKED_AT_HZ, _BLOCKS, _STEPS = 30.0, 10.0, 6, 25
-_GREATER_PERCENT, _FAINT_PERCENT = 90, 40
-"""Those of :func:`grfkit.gait.contacts.faint`."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,8 @@ def levels_settings(rate_hz: float, *, cells: int = MOST_CELLS, unit_per_count: 
         unloaded_percent=percent,
         steps=_STEPS,
         least_steps=LEAST_STEPS,
-        greater_percent=_GREATER_PERCENT,
-        faint_percent=_FAINT_PERCENT,
+        greater_percent=round(GREATER_PERCENT),
+        faint_percent=round(100 * FAINT_SHARE),
         every=every,
         block_rows=block_rows,
         units=round(1.0 / unit_per_count),

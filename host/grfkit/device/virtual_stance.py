@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .. import wire
 from ..deploy.fixed import Channel, channel
-from ..deploy.insole import AXES, CELLS, CONTACT_S, IMU, Insole, Window, int8_window, unfit
+from ..deploy.insole import AXES, CELLS, CONTACT_S, IMU, Insole, Window, fixed_columns, int8_window, unfit
 from ..errors import BadInputError
 from ..runtime.bundle import BundleModel, load_bundle, read_manifest
 from ..runtime.manifest import Column, Detector, Manifest
@@ -249,8 +249,7 @@ def _count(column: Column, value: float) -> int:
 def _device_integers(manifest: Manifest, unit: Floats) -> list[Channel]:
     """Return the integers of every column, of a device whose counts may stand for more or less than the bundle's."""
     units, made = iter(unit.tolist()), []
-    for c in manifest.columns:
-        one = Channel(c.offset, c.multiplier, c.shift, c.zero)
+    for c, one in zip(manifest.columns, fixed_columns(manifest)):
         per_count = next(units) if c.role == "channel" else c.unit_per_count
         if c.multiplier and not math.isclose(per_count, c.unit_per_count, rel_tol=1e-9):
             scale = manifest.input.scale

@@ -26,7 +26,7 @@ TWO_FEET = "two feet on one plate"
 FAINT = "far less load than the foot's steps"
 REASONS = (TOO_SHORT, TOO_LONG, GAP, BORDER, PARTIAL, TWO_FEET, FAINT)
 
-_GREATER_PERCENT, _FAINT_SHARE = 90.0, 0.4
+GREATER_PERCENT, FAINT_SHARE = 90.0, 0.4
 
 
 def peak_loads(load: Floats, time_s: Floats, ic_s: Floats, to_s: Floats) -> Floats:
@@ -42,7 +42,7 @@ def faint(peaks: Floats) -> NDArray[np.bool_]:
     Below two fifths of the 90th percentile: a shoe that presses on the foot in the air reaches a quarter; a slow step
     does not come so low beside a fast one.
     """
-    return np.asarray(peaks < _FAINT_SHARE * np.percentile(peaks, _GREATER_PERCENT))
+    return np.asarray(peaks < FAINT_SHARE * np.percentile(peaks, GREATER_PERCENT))
 
 
 @dataclass(frozen=True)

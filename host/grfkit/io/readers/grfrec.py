@@ -17,15 +17,13 @@ from ...formats.grfrec import Begin, Kind, Record, RecordFile
 from ...formats.packet_stream import GrfSamples, Samples, Stance
 from ...provenance import Provenance, describe_input
 from ...records import Channel, Floats, Recording, make_recording, make_stream
-from ...wire import StanceReport
+from ...wire import FORCES, StanceReport
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import refuse_extra, with_pressure_sum
 from ._live_rows import LiveSession, Run, joined, runs_of
 
 _SIDES = ("left", "right")
 _FULL_RANGE = 32768.0
-_AXES = ("apgrf", "mlgrf", "vgrf")
-"""A stance's curves by the wire's bits: forward, medial of the foot in question, up."""
 _IMU = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 
 
@@ -165,12 +163,12 @@ def _with_curves(told: xr.Dataset, reports: list[StanceReport]) -> xr.Dataset:
     """
     came = told.isel(time=np.flatnonzero(np.isfinite(told["time_raw"].values)))
     points = len(reports[-1].curve)
-    curves = np.full((len(_AXES), len(reports), points), np.nan)
+    curves = np.full((len(FORCES), len(reports), points), np.nan)
     for row, report in enumerate(reports):
         if len(report.curve) == points:
-            curves[[bit for bit in range(len(_AXES)) if report.axes >> bit & 1], row] = report.force_bw.T
+            curves[[bit for bit in range(len(FORCES)) if report.axes >> bit & 1], row] = report.force_bw.T
     about = {"units": "BW", "raw_units": "BW", "frame": "foot"}
-    data = {name: (("time", "point"), curves[k], {**about, "raw_name": name}) for k, name in enumerate(_AXES)}
+    data = {name: (("time", "point"), curves[k], {**about, "raw_name": name}) for k, name in enumerate(FORCES)}
     made: xr.Dataset = came.assign(data).assign_attrs(missing_samples=0, gaps=0)
     return made
 
