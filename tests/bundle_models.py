@@ -18,7 +18,10 @@ from test_estimate import as_trial, simulated
 
 TRAINED, STRANGER = ("P1", "P2", "P3"), "P9"
 BILSTM = {"name": "bilstm", "hidden": 32, "head": [32], "dropout": 0.1}
-TCN = {"name": "tcn", "hidden": 16, "layers": 4, "kernel": 5, "centred": True, "head": [32], "dropout": 0.2}
+TCN = {
+    "name": "tcn", "hidden": 24, "layers": 3, "kernel": 5, "convolutions": 1, "dilation": 3, "centred": True,
+    "head": [], "dropout": 0.2,
+}  # fmt: skip
 
 
 def need_tensorflow() -> None:

@@ -22,7 +22,7 @@ def test_a_network_without_head_and_statics_is_converted_and_keeps_every_bound()
     data = smooth_stances(each=12)
     fold = Fold("f", ("a", "b", "c"), (), ("d", "e"))
     config = TrainConfig(epochs=40, lr=1e-2, batch=16, patience=0)
-    model = fit(network_config("tcn", hidden=8, layers=2, kernel=3, head=(), dropout=0.0), config, data.of("abc"), fold)
+    model = fit(network_config("tcn", hidden=8, layers=2, kernel=3, head=(), dropout=0.1), config, data.of("abc"), fold)
     made = convert_model(model, kinds=("float32", "int8"))
     assert made.files["int8"].operators[-1].name == "RESHAPE"
     wide = made.files["int8_as_converted"].output.scale * OUTPUT_MARGIN

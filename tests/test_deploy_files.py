@@ -161,6 +161,20 @@ def test_the_repair_changes_scales_and_biases_and_nothing_else(name: str, made: 
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+def test_somebody_who_goes_a_quarter_beyond_training_meets_no_border(
+    name: str, models: dict[str, GrfModel], made: dict[str, Converted]
+) -> None:
+    plan, file = made[name].plan, made[name].files["int8"]
+    assert models[name].calibration is not None
+    beyond = 1.25 * plan_inputs(models[name], models[name].calibration)
+    into = to_int8(beyond, scale=file.input.scale, zero_point=file.input.zero_point)
+    assert into.beyond == 0
+    said = from_int8(load(file.content).run(into.values), scale=file.output.scale, zero_point=file.output.zero_point)
+    errors = np.abs(said - plan.run(beyond))
+    assert np.quantile(errors, 0.999) < 0.1, "of half the range of an axis"
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_repaired_file_needs_no_further_repair(name: str, made: dict[str, Converted]) -> None:
     once, _ = repaired(made[name].files["int8_as_converted"], made[name].plan, output_margin=1.0)
     twice, report = repaired(once, made[name].plan, output_margin=1.0)

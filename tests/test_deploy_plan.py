@@ -69,6 +69,7 @@ def test_the_plan_of_every_network_says_what_torch_says(name: str, statics_by: s
         ("lstm", {"layers": 2, "head": (7, 4)}),
         ("tcn", {"hidden": CHANNELS, "layers": 1, "kernel": 3}),
         ("tcn", {"hidden": 6, "layers": 2, "centred": True}),
+        ("tcn", {"hidden": 6, "layers": 3, "convolutions": 1, "dilation": 3, "statics_by": "tile", "head": ()}),
         ("tcn", {"hidden": CHANNELS + STATICS, "layers": 2, "statics_by": "tile"}),
         ("cnn1d", {"dilation": 1, "kernel": 1}),
         ("cnn2d", {"rows": 1, "maps": (3, 2)}),

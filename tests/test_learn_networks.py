@@ -35,7 +35,12 @@ def test_every_network_keeps_the_length_and_takes_its_statics(name: str, statics
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [*((name, {}) for name in network_names()), ("tcn", {"centred": True}), ("gru", {"both": True})],
+    [
+        *((name, {}) for name in network_names()),
+        ("tcn", {"centred": True}),
+        ("tcn", {"convolutions": 1, "centred": True}),
+        ("gru", {"both": True}),
+    ],
 )
 def test_causal_networks_do_not_see_the_future_and_say_so(name: str, options: dict[str, bool]) -> None:
     config = network_config(name, **options)

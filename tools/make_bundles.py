@@ -21,7 +21,8 @@ EACH, HELD_OUT = 60, ("P02", "P07", "P11", "P15")
 """Stances of each person and surface; who is held out: taken before anything was trained, not chosen."""
 NETWORKS = {
     "bilstm_simulated": 'name = "bilstm"\nhidden = 32\nhead = [32]\ndropout = 0.1',
-    "tcn_simulated": 'name = "tcn"\nhidden = 16\nlayers = 4\nkernel = 5\ncentred = true\nhead = [32]\ndropout = 0.1',
+    "tcn_simulated": 'name = "tcn"\nhidden = 24\nlayers = 3\nkernel = 5\nconvolutions = 1\ndilation = 3\n'
+    "centred = true\nhead = []\ndropout = 0.1",
 }
 CONFIG = """\
 inner = 0

@@ -175,7 +175,9 @@ def _tcn(draft: _Draft, body: Any, channels: int) -> str:
     for k, block in enumerate(body.blocks):
         pad = block.pad
         first = _conv1d(draft, f"first_{k}", source, block.first, block.norm_first, pad=pad, relu=True)
-        second = _conv1d(draft, f"second_{k}", first, block.second, block.norm_second, pad=pad, relu=True)
+        second = first
+        if block.second is not None:
+            second = _conv1d(draft, f"second_{k}", first, block.second, block.norm_second, pad=pad, relu=True)
         around = "rows" if source == INPUT else source
         if hasattr(block.around, "weight"):
             around = _conv1d(draft, f"around_{k}", source, block.around, None, pad=(0, 0), relu=False)

@@ -19,8 +19,8 @@ from .plan import Plan
 from .scales import LSTM, TOLERANCE, Bias, biases, differ, groups
 from .tflite_file import TensorInfo, TfliteFile
 
-OUTPUT_MARGIN = 1.3
-"""Range of the output beside the range in training: people who were not there may press harder."""
+OUTPUT_MARGIN = 1.1
+"""Range of the output beside the range that the converter saw: people who were not there may press harder."""
 CELL_MARGIN = 1.25
 """The same for the cells of LSTMs, whose range is then rounded up to a power of two."""
 CELL, LARGEST_POWER = 19, -9
