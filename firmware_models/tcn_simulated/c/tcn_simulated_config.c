@@ -1,29 +1,29 @@
 #include "tcn_simulated_config.h"
 
 const grf_channel_t grf_tcn_simulated_columns[GRF_TCN_SIMULATED_COLUMNS] = {
-    {300, 670902464, 34, 28}, /* 0 cell_01, 0.0001 relative per count */
-    {318, 651372848, 34, 28}, /* 1 cell_02, 0.0001 relative per count */
-    {371, 640973669, 34, 28}, /* 2 cell_03, 0.0001 relative per count */
-    {417, 715222599, 34, 28}, /* 3 cell_04, 0.0001 relative per count */
-    {433, 699390758, 34, 28}, /* 4 cell_05, 0.0001 relative per count */
-    {490, 721668183, 34, 28}, /* 5 cell_06, 0.0001 relative per count */
-    {451, 713298590, 34, 28}, /* 6 cell_07, 0.0001 relative per count */
-    {581, 706764624, 34, 28}, /* 7 cell_08, 0.0001 relative per count */
-    {476, 678549975, 34, 28}, /* 8 cell_09, 0.0001 relative per count */
-    {499, 676256387, 34, 28}, /* 9 cell_10, 0.0001 relative per count */
-    {617, 734871807, 34, 28}, /* 10 cell_11, 0.0001 relative per count */
-    {504, 626121502, 34, 28}, /* 11 cell_12, 0.0001 relative per count */
-    {554, 660548019, 34, 28}, /* 12 cell_13, 0.0001 relative per count */
-    {383, 656647054, 34, 28}, /* 13 cell_14, 0.0001 relative per count */
-    {339, 690022775, 34, 28}, /* 14 cell_15, 0.0001 relative per count */
-    {359, 672044616, 34, 28}, /* 15 cell_16, 0.0001 relative per count */
-    {37, 975814127, 38, 28}, /* 16 acc_x, 0.0047884 m/s^2 per count */
-    {-31, 544120084, 36, 28}, /* 17 acc_y, 0.0047884 m/s^2 per count, sign turned on a left foot */
-    {453, 642801752, 38, 28}, /* 18 acc_z, 0.0047884 m/s^2 per count */
-    {-196, 646047311, 37, 28}, /* 19 gyro_x, 0.00106526 rad/s per count, sign turned on a left foot */
-    {-493, 867805270, 39, 28}, /* 20 gyro_y, 0.00106526 rad/s per count */
-    {29, 862080419, 37, 28}, /* 21 gyro_z, 0.00106526 rad/s per count, sign turned on a left foot */
-    {2660, 793322778, 35, 28}, /* 22 static contact_s, 0.0001 s per count */
+    {300, 1032157774, 35, 28}, /* 0 cell_01, 0.0001 relative per count */
+    {318, 1002112207, 35, 28}, /* 1 cell_02, 0.0001 relative per count */
+    {371, 986113468, 35, 28}, /* 2 cell_03, 0.0001 relative per count */
+    {417, 550171303, 34, 28}, /* 3 cell_04, 0.0001 relative per count */
+    {433, 537992962, 34, 28}, /* 4 cell_05, 0.0001 relative per count */
+    {490, 555129445, 34, 28}, /* 5 cell_06, 0.0001 relative per count */
+    {451, 548691296, 34, 28}, /* 6 cell_07, 0.0001 relative per count */
+    {581, 543665168, 34, 28}, /* 7 cell_08, 0.0001 relative per count */
+    {476, 1043923177, 35, 28}, /* 8 cell_09, 0.0001 relative per count */
+    {499, 1040394579, 35, 28}, /* 9 cell_10, 0.0001 relative per count */
+    {617, 565286081, 34, 28}, /* 10 cell_11, 0.0001 relative per count */
+    {504, 963263977, 35, 28}, /* 11 cell_12, 0.0001 relative per count */
+    {554, 1016227857, 35, 28}, /* 12 cell_13, 0.0001 relative per count */
+    {383, 1010226371, 35, 28}, /* 13 cell_14, 0.0001 relative per count */
+    {339, 1061573641, 35, 28}, /* 14 cell_15, 0.0001 relative per count */
+    {359, 1033914931, 35, 28}, /* 15 cell_16, 0.0001 relative per count */
+    {37, 750626351, 38, 28}, /* 16 acc_x, 0.0047884 m/s^2 per count */
+    {-31, 837107933, 37, 28}, /* 17 acc_y, 0.0047884 m/s^2 per count, sign turned on a left foot */
+    {453, 988925903, 39, 28}, /* 18 acc_z, 0.0047884 m/s^2 per count */
+    {-196, 993919071, 38, 28}, /* 19 gyro_x, 0.00106526 rad/s per count, sign turned on a left foot */
+    {-493, 667542604, 39, 28}, /* 20 gyro_y, 0.00106526 rad/s per count */
+    {29, 663138872, 37, 28}, /* 21 gyro_z, 0.00106526 rad/s per count, sign turned on a left foot */
+    {2660, 610248372, 35, 28}, /* 22 static contact_s, 0.0001 s per count */
 };
 
 const grf_detect_settings_t grf_tcn_simulated_contacts = {
@@ -34,8 +34,8 @@ const grf_stance_settings_t grf_tcn_simulated_buffer = {
     .channels = 22, .capacity = 63, .points = 101, .shortest = 8, .longest = 50, .most_missed = 2, .smooth_shift = 0
 };
 
-const float grf_tcn_simulated_centre[GRF_TCN_SIMULATED_AXES] = {1.46403015f, 0.021700697f, 0.0344188847f};
-const float grf_tcn_simulated_size[GRF_TCN_SIMULATED_AXES] = {1.49376595f, 0.587961793f, 0.0776895434f};
+const float grf_tcn_simulated_centre[GRF_TCN_SIMULATED_AXES] = {1.30687094f, 0.0157779455f, 0.036514312f};
+const float grf_tcn_simulated_size[GRF_TCN_SIMULATED_AXES] = {1.54849887f, 0.570682287f, 0.0773824453f};
 
 const grf_levels_settings_t grf_tcn_simulated_levels = {
     .cells = 16, .blocks = 6, .lowest = 7, .unloaded_percent = 2, .steps = 25, .least_steps = 3, .greater_percent = 90, .faint_percent = 40, .every = 10, .block_rows = 50, .units = 10000
@@ -47,7 +47,7 @@ const grf_insole_settings_t grf_tcn_simulated_insole = {
     &grf_tcn_simulated, grf_tcn_simulated_columns, from, &grf_tcn_simulated_contacts, &grf_tcn_simulated_buffer,
     &grf_tcn_simulated_levels, 0,
     GRF_TCN_SIMULATED_MODEL_ID, 25600u, 7, 0,
-    {1, 2, 0}, {0.0276956018f, 0.0352110155f, 1.47926068f}, {0.00599490479f, 0.000792128674f, 0.0152305551f}};
+    {1, 2, 0}, {0.0481146686f, 0.0408990569f, 1.39461398f}, {0.00646734471f, 0.00087694847f, 0.0175486021f}};
 
 grf_insole_memory_t grf_tcn_simulated_memory(grf_tcn_simulated_memory_t *memory)
 {
