@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 import accuracy_sets as sets
 from accuracy_run import MOTION
 from grfkit import deploy
-from grfkit.deploy.convert import Converted, convert_model
+from grfkit.deploy.convert import Converted, convert, convert_model, representative
 from grfkit.deploy.from_torch import plan_inputs
 from grfkit.deploy.plan import Plan
+from grfkit.deploy.repair import repaired
+from grfkit.deploy.smooth import centred
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.learn.answers import FoldNetwork
 from grfkit.learn.augment import Augmentation
@@ -37,6 +39,7 @@ from grfkit.units import G
 BUILD = sets.ROOT / "build" / "edge"
 Rows = dict[str, Any]
 BILSTM, BILSTM_64, LSTM, TCN, CNN, STUDENT = "BiLSTM-32", "BiLSTM-64", "LSTM-32", "TCN", "1D-CNN (centred)", "student"
+NO_ROOM = "int8_without_room"
 FOOT = tuple(f"{p}_{s}_{a}_acceleration" for p in ("ankle", "heel") for s in ("left", "right") for a in "xyz")
 """Twelve of B's channels, for the prototype's shape of 101 x 12 -> 3."""
 DROPOUT = 0.1
@@ -251,6 +254,18 @@ def converted(model: GrfModel) -> Converted:
         print(f"  {model.name} converted, {time.perf_counter() - began:.0f} s", file=sys.stderr)
     files = {k: TfliteFile.read(folder / f"{k}.tflite") for k in kinds}
     return Converted(Plan.load(folder), files, None, (), model.participants)
+
+
+def without_room(model: GrfModel) -> TfliteFile:
+    """Return a model's repaired int8 file whose ranges are those of the calibration windows alone: the baseline."""
+    path = BUILD / "files" / files_of(model) / f"{NO_ROOM}.tflite"
+    plan = converted(model).plan
+    if not path.exists():
+        inputs = plan_inputs(model, representative(model))
+        file, _ = repaired(convert(plan, inputs, kinds=("int8",))["int8"], plan)
+        file, _ = centred(file, plan, inputs)
+        path.write_bytes(file.content)
+    return TfliteFile.read(path)
 
 
 def file_of(model: GrfModel, kind: str) -> Path:
