@@ -25,7 +25,6 @@ INT8: dict[str, dict[str, Any]] = {
     "beyond_the_window": {"levels": 4, "taps": 5, "growth": 3},
 }
 """``just_the_window`` looks 48 samples back, to the first of 49, in its last level; ``beyond_the_window`` 108 of 40."""
-SHORT_RING = pytest.mark.xfail(strict=True, reason="a stream in C keeps no more rows than the window has")
 
 
 def random_tcn(**settings: Any) -> Any:
@@ -160,7 +159,7 @@ def test_a_stream_answers_the_bytes_of_the_whole_window(name: str, points: int, 
             np.testing.assert_array_equal(streamed(engine, window, points), answer)
 
 
-@pytest.mark.parametrize("name", [n if n != "beyond_the_window" else pytest.param(n, marks=SHORT_RING) for n in INT8])
+@pytest.mark.parametrize("name", INT8)
 def test_a_stream_in_c_goes_on_beyond_the_window_as_that_of_a_longer_window(name: str, built: Built) -> None:
     """Whatever a level looks back at is there, though it lies further back than a window is long."""
     _, library = built(name)

@@ -262,7 +262,7 @@ def without_room(model: GrfModel) -> TfliteFile:
     plan = converted(model).plan
     if not path.exists():
         inputs = plan_inputs(model, representative(model))
-        file, _ = repaired(convert(plan, inputs, kinds=("int8",))["int8"], plan)
+        file, _ = repaired(convert(plan, inputs, kinds=("int8",))["int8"], plan, output_margin=1.0)
         file, _ = centred(file, plan, inputs)
         path.write_bytes(file.content)
     return TfliteFile.read(path)

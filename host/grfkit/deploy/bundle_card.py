@@ -6,6 +6,7 @@ from ..learn.spec import ModelSpec
 from ..runtime.manifest import Manifest
 from .bundle_insole import UNTESTED, remembered_s
 from .insole import insole_reason
+from .plan import BEYOND
 
 
 def bundle_card(manifest: Manifest, spec: ModelSpec) -> str:
@@ -49,7 +50,8 @@ def _data(manifest: Manifest, spec: ModelSpec) -> str:
         "",
         f"* Source: {spec.source}.",
         f"* Trained on {len(manifest.trained_on)} participants: {', '.join(manifest.trained_on)}.",
-        f"* Ranges of 8 bits from windows of {', '.join(manifest.calibrated_on)}, who were in training.",
+        f"* Ranges of 8 bits from windows of {', '.join(manifest.calibrated_on)}, who were in training, and from the"
+        f" same windows {BEYOND:g} times as far from the mean.",
         f"* Compared with the trained model on {parity.windows} windows of {', '.join(parity.participants)}"
         f" ({parity.on}).",
     ]
@@ -164,8 +166,8 @@ def _limits(manifest: Manifest, spec: ModelSpec) -> str:
         "* For people, shoes, speeds and slopes like those of the data above; another sensor, gait or surface needs a"
         " new evaluation.\n"
         f"* Windows cut by anything but `{manifest.cut}` are others than those of training.\n"
-        "* Numbers beyond the ranges of the calibration windows saturate: a slower or heavier person than any of them"
-        " loses accuracy first.\n"
+        f"* Numbers more than {BEYOND:g} times as far from the mean as those of the calibration windows saturate: a"
+        " slower or heavier person than any of them loses accuracy first.\n"
         f"* Trained by grfkit {spec.provenance.version}, seed {spec.provenance.seed}."
     )
 

@@ -178,8 +178,9 @@ def _buffer(graph: Graph, layer: Layer, of_layer: dict[int, int], g: int, memory
     readers = [k for k, o in enumerate(graph.layers) if any(p.buffer == layer.target for p in o.sources)]
     last = max([of_layer[k] for k in readers], default=g)
     rows = graph.points
-    if last == g:
-        rows = min(rows, 1 + max([graph.layers[k].back for k in readers], default=0))
+    if last == g:  # a stream goes on after the window, and may look back further than it was long
+        reach = 1 + max([graph.layers[k].back for k in readers], default=0)
+        rows = reach if stream else min(rows, reach)
     return Buffer("scratch", width, rows, memory.take(width * rows, g, last))
 
 

@@ -21,16 +21,13 @@ from ..errors import BadInputError
 from ..learn.model import GrfModel
 from ..learn.stance_set import StanceSet
 from .from_torch import plan_inputs, plan_of
-from .plan import Plan, calibrated
+from .plan import BEYOND, Plan, calibrated
 from .repair import RepairReport, repaired
 from .smooth import centred, equalised
 from .tflite_file import TfliteFile
 
 KINDS = ("float32", "float16", "int8")
 LIMIT_S = 1200.0
-BEYOND = 1.3
-"""The converter is shown each window once more, so many times as far from the mean: somebody new goes further than all
-who were in training, and a signal or a layer that sticks at its border costs far more than the coarser steps."""
 Told = Callable[[str], None]
 
 
@@ -82,7 +79,7 @@ def convert_model(
     """
     chosen = representative(model, windows)
     inputs = plan_inputs(model, chosen)
-    plan = calibrated(equalised(plan_of(model, inputs.shape[1]), inputs), inputs)
+    plan = calibrated(equalised(plan_of(model, inputs.shape[1]), inputs), inputs, beyond=BEYOND)
     shown = np.concatenate([inputs, np.float32(BEYOND) * inputs])
     files = convert(plan, shown, kinds=kinds, limit_s=limit_s, told=told)
     report: RepairReport | None = None

@@ -41,7 +41,7 @@ class Lstm(Layer):
 
     Gates in the order input, forget, cell, output (Hochreiter and Schmidhuber 1997, doi 10.1162/neco.1997.9.8.1735;
     forget gate: Gers et al. 2000): ``kernel`` (inputs, 4 x hidden), ``recurrent`` (hidden, 4 x hidden), ``bias``.
-    ``largest_cell`` is how far a cell went from 0 in the training windows, 0 where that is not known.
+    ``largest_cell`` is how far a cell goes from 0 in the windows that calibrate, 0 where that is not known.
     """
 
     kernel: Singles

@@ -16,6 +16,9 @@ from .layers import KINDS, Dense, Doubles, Join, Layer, Lstm, Singles
 
 INPUT, STATICS = "input", "statics"
 STATICS_ROOM, STATICS_LEAST = 2.0, 5.0
+BEYOND = 1.3
+"""The converter is shown each window once more, so many times as far from the mean: somebody new goes further than all
+who were in training, and a signal or a layer that sticks at its border costs far more than the coarser steps."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def _layer(entry: dict[str, Any], arrays: dict[str, Singles]) -> Layer:
     return KINDS[entry["kind"]](entry["name"], tuple(entry["inputs"]), **own, **settings)
 
 
-def calibrated(plan: Plan, inputs: NDArray[Any]) -> Plan:
+def calibrated(plan: Plan, inputs: NDArray[Any], *, beyond: float = 1.0) -> Plan:
     """Return the plan with statics and outputs brought to the ranges that eight bits hold best.
 
     Joined tensors share one scale, so statics that enter before the head are made to span what the features span;
@@ -107,14 +110,17 @@ def calibrated(plan: Plan, inputs: NDArray[Any]) -> Plan:
     ----------
     inputs
         Scaled inputs (n, points, width) of training windows.
+    beyond
+        Cells are noted of inputs so many times as far from the mean as well.
     """
     values = plan.values(inputs)
+    further = plan.values(beyond * np.asarray(inputs, dtype=np.float64)) if beyond > 1.0 else values
     layers = {layer.name: layer for layer in plan.layers}
     for layer in plan.layers:
         if isinstance(layer, Join) and layer.inputs[-1] == STATICS:
             _span(layers, layer, values)
         if isinstance(layer, Lstm):
-            _, cells = layer.states([values[n] for n in layer.inputs])
+            cells = [layer.states([known[n] for n in layer.inputs])[1] for known in (values, further)]
             layers[layer.name] = replace(layer, largest_cell=float(np.abs(cells).max()))
     last = plan.layers[-1]
     high, low = (getattr(np, f)(values[last.name], axis=(0, 1)) for f in ("max", "min"))

@@ -21,7 +21,7 @@ from .tflite_file import TensorInfo, TfliteFile
 
 OUTPUT_MARGIN = 1.1
 """Range of the output beside the range that the converter saw: people who were not there may press harder."""
-CELL_MARGIN = 1.25
+CELL_MARGIN = 1.1
 """The same for the cells of LSTMs, whose range is then rounded up to a power of two."""
 CELL, LARGEST_POWER = 19, -9
 """Place of the cell among an LSTM's inputs, and the power of two of the largest scale that kernels take."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .registry import Body, NetworkConfig
+
+MOST_BACK = 65535
+"""Samples that the last level of dilated convolutions may reach: more than any window has, and what C counts with."""
 
 
 class _ConvConfig(NetworkConfig):
@@ -24,7 +27,22 @@ class _ConvConfig(NetworkConfig):
         return value
 
 
-class TcnConfig(_ConvConfig):
+class _DilatedConfig(_ConvConfig):
+    layers: int = Field(default=4, ge=1, le=12)
+    dilation: int = Field(default=2, ge=1, le=4)
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> _DilatedConfig:
+        reach = max(self.kernel - 1, 1) * self.dilation ** (self.layers - 1)
+        if reach > MOST_BACK:
+            raise ValueError(
+                f"layer {self.layers} of kernel {self.kernel} and dilation {self.dilation} reaches {reach} samples;"
+                f" expected at most {MOST_BACK}: take fewer layers"
+            )
+        return self
+
+
+class TcnConfig(_DilatedConfig):
     """Dilated convolutions with residuals (Bai et al. 2018, arXiv:1803.01271).
 
     Level k looks ``convolutions * (kernel - 1) * dilation**k`` samples further: into the past only, or ``centred`` half
@@ -33,9 +51,7 @@ class TcnConfig(_ConvConfig):
     """
 
     name: Literal["tcn"] = "tcn"
-    layers: int = Field(default=4, ge=1, le=12)
     convolutions: int = Field(default=2, ge=1, le=2)
-    dilation: int = Field(default=2, ge=1, le=4)
     centred: bool = False
 
     @property
@@ -48,12 +64,10 @@ class TcnConfig(_ConvConfig):
         return Tcn(channels, self)
 
 
-class Cnn1dConfig(_ConvConfig):
+class Cnn1dConfig(_DilatedConfig):
     """Centred convolutions over time, of growing dilation."""
 
     name: Literal["cnn1d"] = "cnn1d"
-    layers: int = Field(default=4, ge=1, le=12)
-    dilation: int = Field(default=2, ge=1, le=4)
 
     def body(self, channels: int) -> Body:
         """Return the convolutional part."""
