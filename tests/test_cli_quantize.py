@@ -171,3 +171,49 @@ def test_boards_are_named_once_each() -> None:
     for wrong in ("m4f", "mps2-an386,", "mps2-an386,mps2-an386"):
         with pytest.raises(BadInputError, match="--boards names"):
             boards_of(wrong)
+
+
+def test_a_model_without_a_recipe_takes_stance_sets_and_says_so_of_trials(
+    made: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from grfkit.learn.evaluation import recipe_of_model
+    from grfkit.learn.model import GrfModel
+    from grfkit.learn.recipe import load_sets
+
+    model, out = tmp_path / "saved", tmp_path / "b"
+    shutil.copytree(made.model, model)
+    document = model / "model.json"
+    told = json.loads(document.read_text())
+    del told["provenance"]["configuration"]["recipe"]
+    document.write_text(json.dumps(told))
+    GrfModel.load(model)
+    asked = ("export", model, "--out", out, "--boards", "none")
+    for option in ("--calibrate", "--held-out"):
+        status, _, said = here(capsys, *asked, option, tmp_path / "nowhere.nc")
+        assert (status, "nowhere.nc: does not exist" in said) == (2, True), said
+        status, _, said = here(capsys, *asked, option, made.known if option == "--calibrate" else made.stranger)
+        assert status == 2
+        assert "is a trial, and" in said
+        assert "--preset" not in said
+        assert "--config" not in said
+    recipe = recipe_of_model(made.model)
+    for name, path in (("known.nc", made.known), ("strangers.nc", made.stranger)):
+        load_sets([path], recipe).to_netcdf(tmp_path / name)
+    with converted_once(made):
+        status, _, said = here(
+            capsys, *asked, "--calibrate", tmp_path / "known.nc", "--held-out", tmp_path / "strangers.nc"
+        )
+    assert status == 0, said
+    assert json.loads((out / "manifest.json").read_text())["parity"]["participants"] == [STRANGER]
+
+
+def test_calibration_windows_that_are_lacking_are_asked_for_by_the_option(
+    made: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "saved"
+    shutil.copytree(made.model, model)
+    (model / "calibration.nc").unlink()
+    status, _, said = here(capsys, "export", model, "--out", tmp_path / "b")
+    assert status == 2
+    assert "no calibration windows" in said
+    assert "--calibrate" in said

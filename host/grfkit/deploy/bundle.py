@@ -21,7 +21,7 @@ from ..learn.folds import LeakError
 from ..learn.model import GrfModel, calibration_windows, predict
 from ..learn.people import seen_among
 from ..learn.predictor import mean_curve
-from ..learn.recipe import load_sets
+from ..learn.recipe import Recipe, _files, artefact_of, load_sets
 from ..learn.spec import DOCUMENT
 from ..learn.stance_set import StanceSet
 from ..provenance import tool_version
@@ -192,7 +192,27 @@ def _windows(folder: Path, told: Sets) -> StanceSet | None:
     """Return windows that were given as a set or as files; trials are cut as the model's recipe says."""
     if told is None or isinstance(told, StanceSet):
         return told
-    return load_sets(list(told), recipe_of_model(folder))
+    return load_sets(list(told), _recipe(folder, told))
+
+
+def _recipe(folder: Path, paths: Sequence[Path]) -> Recipe:
+    """Return how trials are cut: as in training; a model that was saved without a recipe can have stance sets only.
+
+    Raises
+    ------
+    BadInputError
+        If a path cannot be used, or there are trials and nothing says how to cut them.
+    """
+    trials = [path for path in _files(paths) if artefact_of(path) == "trial"]
+    if not trials:
+        return Recipe()
+    try:
+        return recipe_of_model(folder)
+    except BadInputError as error:
+        raise BadInputError(
+            f"{trials[0]}: is a trial, and {folder} names no recipe that says how its windows are cut; name stance sets"
+            " (.nc of StanceSet.save), or train with grf-train, which keeps the recipe"
+        ) from error
 
 
 def _tested(model: GrfModel, folder: Path, held_out: Sets, calibration: StanceSet) -> _Tested:

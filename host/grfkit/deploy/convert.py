@@ -102,7 +102,8 @@ def representative(model: GrfModel, windows: StanceSet | None = None) -> StanceS
     chosen = model.calibration if windows is None else windows
     if chosen is None or not chosen.size:
         raise BadInputError(
-            "the model has no calibration windows (calibration.nc); name a stance set of its training participants"
+            "the model has no calibration windows (calibration.nc); name a stance set of its training participants with"
+            " --calibrate"
         )
     strangers = sorted(set(chosen.participants) - set(model.participants))
     if strangers:
