@@ -243,7 +243,7 @@ OBJECTS = $(addprefix $(BUILD)/,$(notdir $(SOURCES:.c=.o)))
 vpath %.c c runtime
 
 test: $(BUILD)/test_golden
-	$(abspath $(BUILD))/test_golden
+	$(BUILD)/test_golden
 
 lib: $(BUILD)/lib{name}.a
 
