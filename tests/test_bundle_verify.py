@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -333,3 +334,35 @@ def test_digest_lines_take_plain_paths_only(tmp_path: Path) -> None:
         (tmp_path / "SHA256SUMS").write_text(sums_text({path: digest}))
         with pytest.raises(RefusedError):
             read_sums(tmp_path)
+
+
+def test_the_bundle_s_own_test_refuses_it_by_name(copy: Path) -> None:
+    need_compiler()
+    header = copy / "c" / "small_net.h"
+    text = header.read_text()
+    header.write_text(re.sub(r"(_OUTPUT_SCALE )([0-9.e-]+)", r"\g<1>1.5f * \g<2>", text))
+    assert header.read_text() != text
+    sign_again(copy)
+    with pytest.raises(RefusedError, match=r"small_net/Makefile: its test ended with 2 and says '.*force differs'"):
+        verify(copy)
+
+
+def test_a_path_with_spaces_hinders_neither_the_test_nor_verify(
+    made: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_compiler()
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    folder = Path(shutil.copytree(made.bundle, tmp_path / "it's b 2" / "small_net"))
+    room = tmp_path / "room for files"
+    room.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(room))
+    monkeypatch.setenv("TMPDIR", str(room))
+    assert verify(folder).missing == ()
+    assert list(room.iterdir()) == []
+    done = subprocess.run(["make", "-s", "-C", str(folder), "test"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "golden windows, every byte equal" in done.stdout
+    elsewhere = f"BUILD={tmp_path / 'elsewhere'}"
+    done = subprocess.run(["make", "-s", "-C", str(folder), elsewhere, "test"], capture_output=True, check=False)
+    assert (done.returncode, (tmp_path / "elsewhere" / "test_golden").is_file()) == (0, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +24,7 @@ from ..runtime.numbers import to_int8
 from ..runtime.sums import check_digest, read_sums
 from .bounds import BOUNDS
 from .bundle_c import int8_forces
-from .clib import CLibrary, compiler, run_tool, runtime_sources
+from .clib import CLibrary, compiler, runtime_sources
 from .emit_c import CModel, c_model
 from .fixed import to_int8 as counts_to_int8
 from .foot import foot_of
@@ -39,6 +40,7 @@ from .verify_claims import wrong_claims, wrong_golden
 _ARRAY = re.compile(r"static const (\w+) (\w+)\[\d+\](?: GRF_ALIGNED)? = \{(.*?)\n?\};", re.DOTALL)
 _SCRATCH = re.compile(r"#define \w+_SCRATCH_BYTES (\d+)u")
 _MADE_UP = 200
+_MAKE_S = 300.0
 Told = Callable[[str], None]
 
 
@@ -370,15 +372,26 @@ def _run_c(one: _Bundle, model: CModel) -> int:
                 f"{one.folder / 'c'}: the compiled C answers {differ} of {len(windows)} windows otherwise"
             )
         if shutil.which("make") is not None:
-            _make(one.folder, folder / "build")
+            _make(one.folder, folder / "own test")
     return len(windows)
 
 
-def _make(folder: Path, build: Path) -> None:
-    """Run the bundle's own test, in a build folder elsewhere."""
-    done = run_tool(["make", "-s", "-C", str(folder), f"BUILD={build}", "test"], timeout_s=300.0)
-    if "every byte equal" not in done.stdout:
-        raise RefusedError(f"{folder / 'Makefile'}: its test says '{done.stdout.strip()[:80]}'")
+def _make(folder: Path, elsewhere: Path) -> None:
+    """Run the bundle's own test in a folder elsewhere that links to what it is built of: nothing is written here."""
+    elsewhere.mkdir()
+    for name in ("Makefile", "c", "runtime"):
+        (elsewhere / name).symlink_to((folder / name).resolve())
+    command = ["make", "-s", "-C", str(elsewhere), "BUILD=build", "test"]  # make cannot build where a path has spaces
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_MAKE_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise RefusedError(f"{folder / 'Makefile'}: its test did not end within {_MAKE_S:g} s") from error
+    if done.returncode or "every byte equal" not in done.stdout:
+        lines = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+        raise RefusedError(
+            f"{folder / 'Makefile'}: its test ended with {done.returncode} and says"
+            f" '{(lines or ['nothing'])[0].strip()[:200]}', expected every byte equal"
+        )
 
 
 def arrays_that_differ(source: str, other: str) -> list[str]:
