@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from bundle_models import STRANGER, Small, need_tensorflow, small
 from grfkit.learn.bundled import load_bundled, open_model
@@ -97,3 +99,76 @@ def test_a_folder_that_is_neither_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(BadInputError, match="is no grfkit model"):
         open_model(tmp_path)
+
+
+def louder(path: Path, times: float) -> Source:
+    """Return a trial whose cells and inertial signals read so many times as much as they did."""
+    source = Source.of_trial(path)
+    for name, stream in list(source.trial.streams()):
+        if stream.attrs.get("kind") == "insole":
+            turned_up = {
+                v: stream[v] * times for v in stream.data_vars if str(v).startswith(("acc_", "gyro_", "cell_"))
+            }
+            for signal, array in turned_up.items():
+                array.attrs.update(stream[signal].attrs)
+            source.trial.tree[name] = xr.DataTree(stream.assign(turned_up))
+    return source
+
+
+def beyond_by_hand(bundle: Path, inputs: np.ndarray, statics: np.ndarray) -> np.ndarray:
+    """Count, window by window, the numbers that have no 8-bit number; straight from the manifest's JSON."""
+    told = json.loads((bundle / "manifest.json").read_text())
+    values = {"channel": inputs, "static": np.repeat(statics[:, None], inputs.shape[1], axis=1)}
+    counts = np.zeros(len(inputs), dtype=int)
+    for role, real in values.items():
+        for k, column in enumerate([c for c in told["columns"] if c["role"] == role]):
+            z = np.nan_to_num((real[:, :, k] - column["centre"]) / column["size"])
+            stored = np.floor(z / told["input"]["scale"] + 0.5) + told["input"]["zero_point"]
+            counts += ((stored < -128) | (stored > 127)).sum(axis=1)
+    return counts
+
+
+def test_numbers_beyond_the_range_are_counted_by_window(made: Small) -> None:
+    from grfkit.learn.evaluation import recipe_of_model
+    from grfkit.learn.recipe import load_sets
+    from grfkit.learn.stance_set import StanceSet
+
+    data = load_sets([made.stranger], recipe_of_model(made.model))
+    changed = data.data.copy(deep=True)
+    changed["inputs"].values[2, 5:9, 0] = 1e6
+    changed["inputs"].values[3] = np.nan  # is not answered, whatever its statics are
+    changed["scalars"].values[[3, 4], data.data["scalar"].values.tolist().index("contact_s")] = 1e3
+    bundle = load_bundled(made.bundle)
+    order = [data.channels.index(c.name) for c in bundle.bundle.manifest.of_role("channel")]
+    contact_s = StanceSet(changed).scalar("contact_s")[:, None]
+    due = beyond_by_hand(made.bundle, changed["inputs"].values[:, :, order], contact_s)
+    due[3] = 0
+    counts = bundle.beyond(StanceSet(changed))
+    np.testing.assert_array_equal(counts, due)
+    before = bundle.beyond(data)
+    assert counts[2] >= 4
+    assert counts[4] >= bundle.spec.points
+    np.testing.assert_array_equal(np.delete(counts, [2, 3, 4]), np.delete(before, [2, 3, 4]))
+
+
+def test_an_estimate_says_where_the_bundle_s_range_ends(made: Small) -> None:
+    from grfkit.cli.estimate_run import words
+    from grfkit.learn.estimate_files import summary
+
+    def told(folder: Path, source: Source) -> tuple[list[str], int]:
+        found = estimate(open_model(folder), folder, source)
+        said = [text for text in summary(found)["findings"] if "beyond the bundle's range" in text]
+        assert [f"note: {text}" in words(summary(found) | {"files": ["e.nc"]}) for text in said] == [True] * len(said)
+        assert [text for text in found.provenance.findings if text in said] == said
+        return said, sum(row.answered for row in found.rows)
+
+    assert told(made.bundle, Source.of_trial(made.stranger))[0] == []
+    assert told(made.model, louder(made.stranger, 6.0))[0] == [], "a network of floats has no border"
+    (text,), answered = told(made.bundle, louder(made.stranger, 6.0))
+    windows, of, numbers = (int(n) for n in re.findall(r"\d+", text))
+    assert text == (
+        f"{windows} of {of} windows have numbers beyond the bundle's range ({numbers} numbers); its answers for them"
+        " are held at the border"
+    )
+    assert 0 < windows <= of == answered
+    assert numbers > windows

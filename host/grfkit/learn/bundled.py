@@ -51,10 +51,23 @@ class BundledModel:
         """
         check_unseen(self.spec, data, leaks)
         check_compatible(self.spec, data)
-        scaler = self.spec.scaler
-        windows = Windows(data, scaler.channels, scaler.statics, (), memory_mb=0)
-        parts = [self.bundle.predict(one.inputs, one.statics, one.mass_kg) for one in windows.in_order()]
+        parts = [self.bundle.predict(one.inputs, one.statics, one.mass_kg) for one in self._windows(data).in_order()]
         return np.concatenate(parts)
+
+    def beyond(self, data: StanceSet) -> NDArray[np.int64]:
+        """Return how many numbers of each window (stances,) lie beyond the bundle's range and are held at its border.
+
+        Raises
+        ------
+        BadInputError
+            If channels, units, window or mass do not fit the model.
+        """
+        check_compatible(self.spec, data)
+        return np.concatenate([self.bundle.beyond(one.inputs, one.statics) for one in self._windows(data).in_order()])
+
+    def _windows(self, data: StanceSet) -> Windows:
+        scaler = self.spec.scaler
+        return Windows(data, scaler.channels, scaler.statics, (), memory_mb=0)
 
 
 def load_bundled(folder: Path, backend: str = "auto") -> BundledModel:

@@ -18,6 +18,7 @@ from ..gait.contacts import Rejection
 from ..gait.stances import SOURCES, Stance, Stances, stances
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import Recording, Trial
+from .bundled import BundledModel
 from .estimate_curves import FootCurve, between, from_stances, from_windows, increasing
 from .foot_force import low_passed
 from .people import seen_among
@@ -192,17 +193,19 @@ def estimate(model: Estimator, folder: Path, source: Source, request: EstimateRe
     allowed = _allowed(spec, about["participant"], wanted.allow_leak)
     curves: dict[Side, FootCurve] = {}
     rows: list[StanceRow] = []
+    beyond: list[int] = []
     by_stance = spec.window == "stance"
     if by_stance and not any(foot.found for foot in feet):
         counts = ", ".join(f"{n} turned down: {why}" for why, n in rejected.items()) or "nothing like a contact"
         raise BadInputError(f"{source.name}: no stance was found by {cut} ({counts}); is a person walking in it?")
     for foot in feet:
         answer = _answer_stances if by_stance else _answer_windows
-        curve, own_rows = answer(model, foot, asked, about, allowed, source.name)
+        curve, own_rows, own_beyond = answer(model, foot, asked, about, allowed, source.name)
         curves[foot.side] = curve
         rows += own_rows
+        beyond += own_beyond
     _check_answered(curves, rows, source.name)
-    findings += _said({**curves, **lost}, rows, spec)
+    findings += [*_said({**curves, **lost}, rows, spec), *_said_of_range(beyond)]
     return Estimate(
         feet=curves,
         rows=tuple(sorted(rows, key=lambda r: r.start_s)),
@@ -437,7 +440,8 @@ def _set_of(
 
 def _answer_stances(
     model: Estimator, foot: _Foot, asked: CutRequest, about: Mapping[str, Any], leaks: tuple[str, ...], name: str
-) -> tuple[FootCurve, list[StanceRow]]:
+) -> tuple[FootCurve, list[StanceRow], list[int]]:
+    """Return the foot's force by its stances, and of each answered window how many numbers are beyond the range."""
     channels = model.spec.scaler.channels
     made: list[tuple[Stance, Floats, Floats]] = []
     for stance in foot.found:
@@ -446,16 +450,23 @@ def _answer_stances(
             made.append((stance, at, inputs_at(_nearby(foot.streams, at), stance, at, channels, asked)))
     usable = [i for i, (_, _, x) in enumerate(made) if np.isfinite(x).any()]
     answers: dict[int, Floats] = {}
+    beyond: list[int] = []
     if usable:
         data = _set_of(
             foot, [made[i][2] for i in usable], [made[i][1] for i in usable], model, about, name, asked.source
         )
         answers = dict(zip(usable, model.predict(data, leaks=leaks)))
+        beyond = _beyond(model, data)
     nothing = np.full((asked.points, len(model.spec.scaler.axes)), np.nan)
     parts = [(at, answers.get(i, nothing)) for i, (_, at, _) in enumerate(made)]
     rows = [_row(foot.side, at, y, made[i][2], channels) for i, (at, y) in enumerate(parts)]
     curve = from_stances(foot.base, parts, [(r.start_s, r.end_s) for r in foot.rejections], model.spec.scaler.axes)
-    return curve, rows
+    return curve, rows, beyond
+
+
+def _beyond(model: Estimator, data: StanceSet) -> list[int]:
+    """Return how many numbers of each window are beyond a bundle's range; a trained model has none."""
+    return [int(n) for n in model.beyond(data)] if isinstance(model, BundledModel) else [0] * data.size
 
 
 def _row(side: Side, at: Floats, force_bw: Floats, inputs: Floats, channels: tuple[str, ...]) -> StanceRow:
@@ -479,8 +490,11 @@ def _row(side: Side, at: Floats, force_bw: Floats, inputs: Floats, channels: tup
 
 def _answer_windows(
     model: Estimator, foot: _Foot, asked: CutRequest, about: Mapping[str, Any], leaks: tuple[str, ...], name: str
-) -> tuple[FootCurve, list[StanceRow]]:
-    """Return the foot's force by a model of continuous windows; stances are those of its insole, if it has one."""
+) -> tuple[FootCurve, list[StanceRow], list[int]]:
+    """Return the foot's force by a model of continuous windows; stances are those of its insole, if it has one.
+
+    The numbers beyond a bundle's range are of the windows that hold a known sample.
+    """
     spec = model.spec
     rate, points = float(spec.rate_hz or np.nan), spec.points
     time = np.asarray(foot.base["time"].values, dtype=np.float64)
@@ -491,7 +505,8 @@ def _answer_windows(
     at = [time[0] + (k + np.arange(points)) / rate for k in first]
     whole = Stance(float(time[0]), float(time[-1]), foot.side, name, "none")
     inputs = [inputs_at(_nearby(foot.streams, t), whole, t, spec.scaler.channels, asked) for t in at]
-    answers = model.predict(_set_of(foot, inputs, at, model, about, name, "none"), leaks=leaks)
+    data = _set_of(foot, inputs, at, model, about, name, "none")
+    answers = model.predict(data, leaks=leaks)
     known = [np.asarray(np.isfinite(x).any(axis=1), dtype=bool) for x in inputs]
     curve = from_windows(foot.base, first, answers, known, rate_hz=rate, axes=spec.scaler.axes)
     rows = []
@@ -500,7 +515,7 @@ def _answer_windows(
         if np.isfinite(stance.to_s) and inside.stop > inside.start:
             t, y = np.asarray([stance.ic_s, stance.to_s]), curve.force_bw[inside]
             rows.append(_row(foot.side, t, y, np.zeros((1, 1)), spec.scaler.channels[:1]))
-    return curve, rows
+    return curve, rows, [n for n, some in zip(_beyond(model, data), known) if some.any()]
 
 
 def _check_answered(curves: Mapping[Side, FootCurve], rows: list[StanceRow], name: str) -> None:
@@ -517,6 +532,17 @@ def _said(curves: Mapping[Side, object], rows: list[StanceRow], spec: ModelSpec)
     if spec.window != "stance" and not rows:
         said.append("no insole tells when the foot stood; the table of stances is empty")
     return said
+
+
+def _said_of_range(beyond: list[int]) -> list[str]:
+    """Return what is to be known of numbers that a bundle cannot hold; nothing where it holds them all."""
+    windows = sum(n > 0 for n in beyond)
+    if not windows:
+        return []
+    return [
+        f"{windows} of {len(beyond)} windows have numbers beyond the bundle's range ({sum(beyond)} numbers); its"
+        " answers for them are held at the border"
+    ]
 
 
 def _provenance(

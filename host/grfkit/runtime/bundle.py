@@ -56,6 +56,21 @@ class BundleModel:
         ends = self.manifest.input
         return to_int8(self.scaled(inputs, statics), scale=ends.scale, zero_point=ends.zero_point)
 
+    def beyond(self, inputs: NDArray[Any], statics: NDArray[Any]) -> NDArray[np.int64]:
+        """Return how many numbers of each window (n,) lie beyond the range of 8 bits and are held at its border.
+
+        A window without one known sample is not answered, and has none.
+
+        Raises
+        ------
+        BadInputError
+            If the shapes are not those of the manifest.
+        """
+        ends = self.manifest.input
+        windows = self.scaled(inputs, statics)
+        counts = [to_int8(one, scale=ends.scale, zero_point=ends.zero_point).beyond for one in windows]
+        return np.where(np.isnan(inputs).all(axis=(1, 2)), 0, np.asarray(counts, dtype=np.int64))
+
     def forces_bw(self, stored: Bytes, mass_kg: NDArray[Any]) -> Floats:
         """Return forces in BW (n, T, axes) of what the int8 file answered; masses (n,) in kg."""
         return forces_bw(self.manifest, stored, mass_kg)
