@@ -64,7 +64,7 @@ def test_a_bundle_as_written_is_proven_throughout(made: Small) -> None:
     need_compiler()
     assert found.missing == ()
     assert [p.name for p in found.proofs] == [
-        "files", "manifest", "gate", "counts and forces", "TFLite Micro", "LiteRT", "trained model", "C",
+        "files", "manifest", "gate", "counts and forces", "TFLite Micro", "LiteRT", "trained model", "texts", "C",
     ]  # fmt: skip
     assert found.files == len([p for p in made.bundle.rglob("*") if p.is_file()]) - 1
 
@@ -366,3 +366,61 @@ def test_a_path_with_spaces_hinders_neither_the_test_nor_verify(
     elsewhere = f"BUILD={tmp_path / 'elsewhere'}"
     done = subprocess.run(["make", "-s", "-C", str(folder), elsewhere, "test"], capture_output=True, check=False)
     assert (done.returncode, (tmp_path / "elsewhere" / "test_golden").is_file()) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CARD.md", "README.md", "Makefile", "CMakeLists.txt", "c/test_golden.c", "c/golden.h", "c/small_net_config.c",
+        "c/small_net_config.h", "zephyr/Kconfig", "examples/arduino/small_net/small_net.ino",
+    ],
+)  # fmt: skip
+def test_texts_that_the_manifest_does_not_make_are_refused_by_name(copy: Path, name: str) -> None:
+    text = (copy / name).read_text()
+    (copy / name).write_text(text + "\n")
+    sign_again(copy)
+    with pytest.raises(RefusedError, match=f"{re.escape(name)}: is not what manifest.json"):
+        verify(copy)
+
+
+def test_texts_of_another_grfkit_are_told_not_to_be_proven(copy: Path) -> None:
+    (copy / "CARD.md").write_text("# As it was worded a year ago\n")
+    sign_again(copy, lambda told: told.update(grfkit="0.0.1"))
+    (said,) = verify(copy).missing
+    assert said.startswith("texts: are of grfkit 0.0.1")
+
+
+def change_kept(told: dict) -> None:
+    told["parity"]["figures"][0]["kept"] = False
+
+
+def change_kept_of_a_report(told: dict) -> None:
+    next(f for f in told["parity"]["figures"] if f["bound"] is None)["kept"] = False
+
+
+def change_added(told: dict) -> None:
+    next(f for f in told["parity"]["figures"] if f["name"].endswith("rRMSE added, vgrf"))["value"] -= 0.001
+
+
+def change_share_of_torch(told: dict) -> None:
+    told["parity"]["axes"]["vgrf"]["rrmse_percent torch"] += 0.5
+
+
+def leave_torch_out(told: dict) -> None:
+    del told["parity"]["axes"]["vgrf"]["rrmse_percent torch"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (change_kept, "figure 'torch to float32 TFLite, greatest' says kept: false"),
+        (change_kept_of_a_report, "figure '.*' says kept: false"),
+        (change_added, "rRMSE added, vgrf' is .*, though parity.axes make"),
+        (change_share_of_torch, "rRMSE added, vgrf' is .*, though parity.axes make"),
+        (leave_torch_out, "parity.axes of vgrf have no 'rrmse_percent torch'"),
+    ],
+)
+def test_figures_that_contradict_each_other_are_refused(copy: Path, change: Callable[[dict], None], said: str) -> None:
+    sign_again(copy, change)
+    with pytest.raises(RefusedError, match=said):
+        verify(copy)

@@ -14,7 +14,7 @@ from .terminal import quiet_console
 if TYPE_CHECKING:
     from ..runtime.manifest import Manifest
 
-_EXPORT_STEPS, _VERIFY_STEPS = 9, 9
+_EXPORT_STEPS, _VERIFY_STEPS = 9, 10
 
 
 def run_export(

@@ -30,8 +30,7 @@ from ..runtime.manifest import MANIFEST, SUMS, Axis, Figure, File, Manifest, Par
 from ..runtime.sums import sums_text
 from ..units import G
 from .bounds import BOUNDS, Bounds
-from .bundle_c import c_files
-from .bundle_card import bundle_card, readme
+from .bundle_texts import bundle_texts
 from .c_layers import NoC
 from .clib import RUNTIME, CLibrary, compiler, runtime_sources
 from .convert import Converted, convert_model, representative
@@ -39,7 +38,7 @@ from .emit_c import CModel, c_model
 from .foot import foot_of
 from .from_torch import plan_inputs
 from .gate import passed
-from .golden import IN_C, WINDOWS, Golden, fixed_to_float_lsb, golden_of, npz_bytes, physical
+from .golden import WINDOWS, Golden, fixed_to_float_lsb, golden_of, npz_bytes, physical
 from .manifest import RATE_HZ, axes_of, derived, detector, name_of, told_of_c, unknown_units
 from .parity import ParityReport, parity
 from .plan import Plan
@@ -433,21 +432,17 @@ def _with_files(made: _Made, manifest: Manifest, model: GrfModel, golden: Golden
     """Fill in all files, and return the manifest that names them."""
     made.files["golden.npz"] = npz_bytes(golden)
     made.text("sizes.json", json.dumps(manifest.sizes.model_dump(mode="json"), indent=1, sort_keys=True) + "\n")
+    runtime = [] if in_c.model is None else runtime_sources()
     if in_c.model is not None:
         made.text(f"c/{in_c.model.name}.c", in_c.model.source)
         made.text(f"c/{in_c.model.name}.h", in_c.model.header)
-        runtime = runtime_sources()
         for path in (*runtime, *sorted(RUNTIME.glob("grf_*.h"))):
             made.files[f"runtime/{path.name}"] = path.read_bytes()
-        few = {k: golden[k][:IN_C] for k in ("raw", "input_int8", "output_int8", "force")}
-        few |= {k: v for k, v in golden.items() if k.startswith("foot_")}
-        for path_, text in c_files(manifest, few, [p.name for p in runtime]).items():
-            made.text(path_, text)
         licence = RUNTIME.parents[1] / "LICENSE"
         if licence.is_file():
             made.files["LICENSE"] = licence.read_bytes()
-    made.text("README.md", readme(manifest))
-    made.text("CARD.md", bundle_card(manifest, model.spec))
+    for path_, text in bundle_texts(manifest, model.spec, golden, [p.name for p in runtime]).items():
+        made.text(path_, text)
     entries = tuple(
         File(path=path, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
         for path, content in sorted(made.files.items())

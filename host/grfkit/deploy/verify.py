@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import RefusedError
 from ..learn.bundled import read_spec
 from ..learn.spec import ModelSpec
+from ..provenance import tool_version
 from ..runtime import Interpreter, available, load
 from ..runtime.bundle import forces_bw, read_manifest, scaled
 from ..runtime.manifest import DOCUMENT, MANIFEST, SUMS, CFiles, Manifest
@@ -35,7 +36,7 @@ from .manifest import differences, told_of_c
 from .qemu import missing
 from .same_bytes import boards_again, made_up
 from .tflite_file import TfliteFile
-from .verify_claims import wrong_claims, wrong_golden
+from .verify_claims import wrong_claims, wrong_golden, wrong_texts
 
 _ARRAY = re.compile(r"static const (\w+) (\w+)\[\d+\](?: GRF_ALIGNED)? = \{(.*?)\n?\};", re.DOTALL)
 _SCRATCH = re.compile(r"#define \w+_SCRATCH_BYTES (\d+)u")
@@ -174,6 +175,20 @@ def _numbers(one: _Bundle) -> Proof:
     if claim is not None:
         raise RefusedError(f"{one.folder / MANIFEST}: {claim}")
     return Proof("manifest", f"model_id 0x{one.manifest.model_id:08x}, scales, columns, detector, operators, figures")
+
+
+def _texts(one: _Bundle) -> Proof:
+    """Prove that card, README and the C side's texts are those that the manifest makes."""
+    made_by = one.manifest.grfkit
+    if made_by != tool_version():
+        return Proof("texts", f"are of grfkit {made_by}, and were not made again with {tool_version()}", proven=False)
+    wrong = next(wrong_texts(one.manifest, one.spec, one.golden, one.folder), None)
+    if wrong is not None:
+        raise RefusedError(
+            f"{one.folder / wrong}: is not what {MANIFEST}, {DOCUMENT} and golden.npz make of it; take the bundle as it"
+            " was exported, or export it again"
+        )
+    return Proof("texts", "card, README, settings, tests and build files are those that the manifest makes")
 
 
 def _gate(one: _Bundle) -> Proof:
@@ -411,5 +426,6 @@ _PROOFS: tuple[tuple[str, Callable[[_Bundle], Proof]], ...] = (
     ("TFLite Micro", _tflm),
     ("LiteRT", _litert),
     ("trained model", _torch),
+    ("texts", _texts),
     ("C", _c),
 )

@@ -9,11 +9,15 @@ import numpy as np
 from pydantic import ValidationError
 
 from ..learn.people import seen_among
+from ..learn.spec import ModelSpec
 from ..runtime.interpreters import RESOLVERS
 from ..runtime.manifest import Manifest, Sizes
 from .bounds import VERTICAL, bound_of
+from .bundle_texts import bundle_texts
 from .golden import Golden
 from .same_bytes import LEAST_WINDOWS
+
+_ROUNDING = 1e-9
 
 
 def wrong_claims(manifest: Manifest, folder: Path) -> Iterator[str]:
@@ -44,8 +48,33 @@ def wrong_figures(manifest: Manifest) -> Iterator[str]:
         due = bound_of(name)
         if due is not None and (figure.bound is None or figure.bound > due):
             yield f"figure '{name}' has to keep {due:g}, not {figure.bound}"
-        if figure.bound is not None and not figure.value <= figure.bound:
+        kept = figure.bound is None or figure.value <= figure.bound
+        if not kept:
             yield f"figure '{name}' is beyond its bound"
+        elif figure.kept != kept:
+            yield f"figure '{name}' says kept: {str(figure.kept).lower()}, though {figure.value:g} is within its bound"
+    yield from _wrong_differences(manifest)
+
+
+def _wrong_differences(manifest: Manifest) -> Iterator[str]:
+    """Give the figures of added rRMSE that are not what parity.axes have for int8 less what they have for torch."""
+    told = {f.name: f.value for f in manifest.parity.figures}
+    for label, axis in ((label, a.name) for label in manifest.interpreters for a in manifest.axes):
+        row, added = manifest.parity.axes.get(axis, {}), told.get(f"{label}: rRMSE added, {axis}")
+        eight, torch = row.get(f"rrmse_percent {label}"), row.get("rrmse_percent torch")
+        if eight is None or torch is None:
+            yield f"parity.axes of {axis} have no 'rrmse_percent {label if eight is None else 'torch'}'"
+        elif added is not None and not abs(eight - torch - added) <= _ROUNDING:
+            yield f"figure '{label}: rRMSE added, {axis}' is {added:g}, though parity.axes make {eight - torch:g} of it"
+
+
+def wrong_texts(manifest: Manifest, spec: ModelSpec, golden: Golden, folder: Path) -> Iterator[str]:
+    """Give the paths of the texts that are not those which manifest, document and golden windows make."""
+    runtime = sorted(f.path for f in manifest.files if f.path.startswith("runtime/") and f.path.endswith(".c"))
+    due = bundle_texts(manifest, spec, golden, [path.removeprefix("runtime/") for path in runtime])
+    for path, text in sorted(due.items()):
+        if not (folder / path).is_file() or (folder / path).read_bytes() != text.encode("utf-8"):
+            yield path
 
 
 def due_figures(manifest: Manifest) -> list[str]:
