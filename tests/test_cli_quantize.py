@@ -217,3 +217,11 @@ def test_calibration_windows_that_are_lacking_are_asked_for_by_the_option(
     assert status == 2
     assert "no calibration windows" in said
     assert "--calibrate" in said
+
+
+def test_a_refusal_is_one_line_on_a_stderr_that_is_no_terminal(made: Small, tmp_path: Path) -> None:
+    code = "import sys; from grfkit.cli.quantize import main; sys.argv = ['grf-quantize', *sys.argv[1:]]; main()"
+    asked = ["export", str(made.model), "--out", str(tmp_path / "b"), "--calibrate", str(tmp_path / "nowhere.nc")]
+    done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"grf-quantize: {tmp_path / 'nowhere.nc'}: does not exist\n"

@@ -238,7 +238,11 @@ def _bar(title: str, console: Console | None = None) -> Iterator[Bar]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console or Console(stderr=True), transient=True) as bar:
+    shown = console or Console(stderr=True)
+    if not shown.is_interactive:  # a bar leaves an empty line behind in a file or pipe
+        yield lambda *_: None
+        return
+    with Progress(*columns, console=shown, transient=True) as bar:
         task = bar.add_task(title, total=None)
         before = 0
 
