@@ -21,7 +21,7 @@ import edge_models as models
 from accuracy_sets import ROOT, commit
 from edge_accuracy import tested
 from edge_boards import against_prototype, builds, on_boards, walks
-from edge_latency import measured
+from edge_latency import LAB, measured
 from edge_models import BILSTM, BILSTM_64, CNN, LSTM, STUDENT, TCN, Bench, Rows
 from edge_parity import rows_of
 from edge_tables import markdown
@@ -67,9 +67,12 @@ def part_boards(chosen: dict[str, Bench], *, quick: bool) -> Rows:
 
 
 def part_latency(chosen: dict[str, Bench], *, quick: bool) -> Rows:
-    """Milliseconds per stance on this machine, of B's first fold."""
+    """Milliseconds per stance on this machine, of B's first fold, and of the pair whose shapes ship."""
     names = (BILSTM, TCN, STUDENT) if quick else (BILSTM, BILSTM_64, LSTM, TCN, STUDENT)
-    return measured(first_fold(chosen["B"], names), rounds=15 if quick else 60, quick=quick)
+    timed = first_fold(chosen["B"], names)
+    if "lab" in chosen:
+        timed |= {f"{name}{LAB}": model for name, model in first_fold(chosen["lab"], (BILSTM, TCN)).items()}
+    return measured(timed, rounds=15 if quick else 60, quick=quick)
 
 
 PARTS: dict[str, Callable[..., Rows]] = {

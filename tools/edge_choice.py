@@ -11,12 +11,13 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 import edge_latency as latency
 import edge_models as models
-from edge_models import DROPOUT, SHIPPED, TCN_SETTINGS, VARIED, Bench, Rows
+from edge_models import DROPOUT, LAB_TCN, SHIPPED, TCN_SETTINGS, VARIED, Bench, Rows
 from grfkit.learn.augment import Augmentation
 from grfkit.learn.folds import Fold
 from grfkit.learn.model import GrfModel, predict
@@ -26,36 +27,45 @@ from grfkit.learn.train import fit
 from grfkit.stats.curves import by_participant, curve_errors, group
 
 PLAIN = Augmentation()
-BILSTM: Rows = {"name": "bilstm", "hidden": 32, "head": (32,)}
-DEEP: Rows = {"hidden": 16, "layers": 4, "kernel": 5, "centred": True, "head": (32,)}
-HEADLESS: Rows = TCN_SETTINGS | {"name": "tcn"}
+TAKEN = "TCN (taken)"
+OLD: Rows = {"hidden": 16, "layers": 4, "kernel": 5, "convolutions": 2, "dilation": 2, "head": (32,)}
 
 
-def candidates(bench: Bench) -> dict[str, tuple[NetworkConfig, Augmentation]]:
-    """Return the networks that were tried on a bench, with how their windows are varied."""
-    varied = SHIPPED if bench.source == "lab" else VARIED
+class Candidate(NamedTuple):
+    """A network, how its windows are varied, and for how long it is trained."""
+
+    network: NetworkConfig
+    varied: Augmentation
+    epochs: int
+
+
+def candidates(bench: Bench) -> dict[str, Candidate]:
+    """Return what was tried on a bench."""
+    varied, taken = (SHIPPED, LAB_TCN) if bench.source == "lab" else (VARIED, TCN_SETTINGS)
+    bilstm, tcn = {"name": "bilstm", "hidden": 32, "head": (32,), "dropout": DROPOUT}, {"name": "tcn"} | taken
     networks: dict[str, Rows] = {
-        "BiLSTM-32": BILSTM,
-        "TCN, 2 convolutions x 4 levels, 16 wide, head 32": DEEP | {"name": "tcn"},
-        "TCN, 1 x 4, 24 wide, dilation 2": HEADLESS | {"layers": 4, "dilation": 2},
-        "TCN, 1 x 4, statics in the input": HEADLESS | {"layers": 4, "dilation": 2, "statics_by": "tile"},
-        "TCN, 1 x 3, 32 wide, dilation 3": HEADLESS | {"hidden": 32},
-        "TCN, 1 x 3, 24 wide, dilation 3, head 16": HEADLESS | {"head": (16,)},
-        "TCN, 1 x 3, 24 wide, dilation 3 (taken)": HEADLESS,
+        "BiLSTM-32": bilstm,
+        "TCN of 4 levels of 2 convolutions, 16 wide, kernel 5, head 32": tcn | OLD,
+        "TCN of 4 levels, dilation 2": tcn | {"layers": 4, "dilation": 2},
+        "TCN, 32 wide": tcn | {"hidden": 32},
+        "TCN, statics in the input": tcn | {"statics_by": "tile"},
+        "TCN, head 32" if not tcn["head"] else "TCN, no head": tcn | {"head": () if tcn["head"] else (32,)},
+        "TCN, kernel 7" if tcn["kernel"] == 5 else "TCN, kernel 5": tcn | {"kernel": 12 - tcn["kernel"]},
+        TAKEN: tcn,
     }
-    found = {}
-    for name, settings in networks.items():
-        found[name] = (network_config(**{**settings, "dropout": DROPOUT}), varied)
-    for name in ("BiLSTM-32", "TCN, 1 x 3, 24 wide, dilation 3 (taken)"):
-        found[f"{name}, no noise"] = (found[name][0], PLAIN)
-        found[f"{name}, no noise, no dropout"] = (network_config(**{**networks[name], "dropout": 0.0}), PLAIN)
+    found = {name: Candidate(network_config(**one), varied, bench.epochs) for name, one in networks.items()}
+    for name in ("BiLSTM-32", TAKEN):
+        dry = network_config(**(networks[name] | {"dropout": 0.0}))
+        found[f"{name}, no noise, no dropout"] = Candidate(dry, PLAIN, bench.epochs)
+        if bench.source == "lab":
+            found[f"{name}, half the epochs"] = found[name]._replace(epochs=bench.epochs // 2)
     return found
 
 
-def trained(bench: Bench, fold: Fold, network: NetworkConfig, varied: Augmentation) -> GrfModel:
+def trained(bench: Bench, fold: Fold, one: Candidate) -> GrfModel:
     """Return a network trained on a fold's training people alone."""
-    config = models.training(bench).model_copy(update={"augmentation": varied})
-    return fit(network, config, fold.of(models.stances(bench), "train"), fold)
+    config = models.training(bench).model_copy(update={"augmentation": one.varied, "epochs": one.epochs})
+    return fit(one.network, config, fold.of(models.stances(bench), "train"), fold)
 
 
 def rrmse(model: GrfModel, data: StanceSet) -> list[float]:
@@ -74,8 +84,8 @@ def table(bench: Bench, *, folds: int, rounds: int) -> str:
     errors: dict[str, list[list[float]]] = {name: [] for name in tried}
     first: dict[str, GrfModel] = {}
     for fold in chosen:
-        for name, (network, varied) in tried.items():
-            model = trained(bench, fold, network, varied)
+        for name, one in tried.items():
+            model = trained(bench, fold, one)
             first.setdefault(name, model)
             errors[name].append(rrmse(model, fold.of(models.stances(bench), "test")))
             print(f"  {bench.name}, {fold.name}: {name}", file=sys.stderr)
@@ -94,7 +104,7 @@ def table(bench: Bench, *, folds: int, rounds: int) -> str:
 
 def _times(first: dict[str, GrfModel], rounds: int) -> dict[str, str]:
     """Return CPU us in torch and in LiteRT's int8, and how many times BiLSTM-32 in torch takes the latter."""
-    timed = {name: model for name, model in first.items() if "no noise" not in name}
+    timed = {name: model for name, model in first.items() if "no noise" not in name and "epochs" not in name}
     rows = latency.measured(timed, rounds=rounds, quick=True)["rows"]
     of = {(r["model"], r["engine"]): r.get("CPU ms median") for r in rows}
     found = {}
