@@ -86,7 +86,8 @@ def _latency(one: Rows) -> list[str]:
     clock, own = (one["loop_ms"][k] for k in ("clock", "processor"))
     return [
         "One window at a time, of B, or of the lab where it says so; one thread, all resident,"
-        f" {one['rounds']} rounds in turn, a block of calls of about 30 ms each. Median, 10th and 90th percentile, least of the blocks: on the clock, and as processor"
+        f" {one['rounds']} rounds in turn, a block of calls of about 30 ms each."
+        " Median, 10th and 90th percentile, least of the blocks: on the clock, and as processor"
         " time (CPU), which others on the machine hardly lengthen. Ratios are of processor time, round by round;"
         " those of the clock stand beside them. `loop` is a fixed loop of Python before each block: on the clock"
         f" {clock['median']:.2f} ms (10-90 % {clock['p10']:.2f}-{clock['p90']:.2f}), of the processor"
