@@ -12,11 +12,14 @@ import pytest
 from bundle_models import STRANGER, TCN, Small, need_compiler, need_tensorflow, small, trained
 from grfkit.deploy import qemu
 from grfkit.deploy.bounds import BOUNDS, bound_of
+from grfkit.deploy.bundle_texts import bundle_texts
 from grfkit.deploy.emit_c import c_model
 from grfkit.deploy.golden import read_npz
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.deploy.verify import Proof, verify
 from grfkit.errors import BadInputError, RefusedError
+from grfkit.learn.bundled import read_spec
+from grfkit.runtime.bundle import read_manifest
 from grfkit.runtime.manifest import Manifest
 from test_bundle_verify import sign_again
 
@@ -45,11 +48,16 @@ def boards_of(folder: Path, *asked: str) -> list[Proof]:
 
 
 def change_sizes(folder: Path, change: Callable[[dict], None]) -> None:
-    """Change what a bundle says its boards counted, with all digests made to fit."""
+    """Change what a bundle says its boards counted, with all texts and digests made to fit."""
     sizes = json.loads((folder / "sizes.json").read_text())
     change(sizes)
     (folder / "sizes.json").write_text(json.dumps(sizes))
     sign_again(folder, lambda told: told.update(sizes=sizes))
+    golden = read_npz((folder / "golden.npz").read_bytes())
+    runtime = [path.name for path in sorted((folder / "runtime").glob("*.c"))]
+    for path, text in bundle_texts(read_manifest(folder), read_spec(folder), golden, runtime).items():
+        (folder / path).write_text(text)
+    sign_again(folder)
 
 
 def test_every_bound_is_kept_on_somebody_new(manifest: Manifest) -> None:

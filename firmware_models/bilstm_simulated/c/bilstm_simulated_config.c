@@ -27,18 +27,18 @@ const grf_channel_t grf_bilstm_simulated_columns[GRF_BILSTM_SIMULATED_COLUMNS] =
 };
 
 const grf_detect_settings_t grf_bilstm_simulated_contacts = {
-    .smooth_shift = 0, .block_shift = 4, .high_shift = 5, .low_shift = 7, .on_q8 = 38, .off_q8 = 38, .confirm_on = 1, .confirm_off = 3, .warmup = 150, .bridge = 2, .least_span = 64
+    .block_shift = 4, .bridge = 2, .confirm_off = 3, .confirm_on = 1, .high_shift = 5, .least_span = 64, .low_shift = 7, .off_q8 = 38, .on_q8 = 38, .smooth_shift = 0, .warmup = 150
 };
 
 const grf_stance_settings_t grf_bilstm_simulated_buffer = {
-    .channels = 22, .capacity = 63, .points = 101, .shortest = 8, .longest = 50, .most_missed = 2, .smooth_shift = 0
+    .capacity = 63, .channels = 22, .longest = 50, .most_missed = 2, .points = 101, .shortest = 8, .smooth_shift = 0
 };
 
-const float grf_bilstm_simulated_centre[GRF_BILSTM_SIMULATED_AXES] = {1.53252745f, 0.00613123924f, 0.0333577506f};
-const float grf_bilstm_simulated_size[GRF_BILSTM_SIMULATED_AXES] = {1.56134522f, 0.593147516f, 0.0731623769f};
+const float grf_bilstm_simulated_centre[GRF_BILSTM_SIMULATED_AXES] = {1.49875677f, 0.012485059f, 0.0303932317f};
+const float grf_bilstm_simulated_size[GRF_BILSTM_SIMULATED_AXES] = {1.58437967f, 0.596277714f, 0.0781380013f};
 
 const grf_levels_settings_t grf_bilstm_simulated_levels = {
-    .cells = 16, .blocks = 6, .lowest = 7, .unloaded_percent = 2, .steps = 25, .least_steps = 3, .greater_percent = 90, .faint_percent = 40, .every = 10, .block_rows = 50, .units = 10000
+    .block_rows = 50, .blocks = 6, .cells = 16, .every = 10, .faint_percent = 40, .greater_percent = 90, .least_steps = 3, .lowest = 7, .steps = 25, .units = 10000, .unloaded_percent = 2
 };
 
 static const uint8_t from[GRF_BILSTM_SIMULATED_COLUMNS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 145, 18, 147, 20, 149, 32};
@@ -47,7 +47,7 @@ const grf_insole_settings_t grf_bilstm_simulated_insole = {
     &grf_bilstm_simulated, grf_bilstm_simulated_columns, from, &grf_bilstm_simulated_contacts, &grf_bilstm_simulated_buffer,
     &grf_bilstm_simulated_levels, 0,
     GRF_BILSTM_SIMULATED_MODEL_ID, 25600u, 7, 0,
-    {1, 2, 0}, {0.000543029513f, 0.0326684676f, 1.51781762f}, {0.00558820972f, 0.000689283363f, 0.0147098722f}};
+    {1, 2, 0}, {0.029296957f, 0.0325963125f, 1.54342794f}, {0.00560396584f, 0.000734360307f, 0.0148903923f}};
 
 grf_insole_memory_t grf_bilstm_simulated_memory(grf_bilstm_simulated_memory_t *memory)
 {

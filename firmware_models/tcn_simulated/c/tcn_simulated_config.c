@@ -27,18 +27,18 @@ const grf_channel_t grf_tcn_simulated_columns[GRF_TCN_SIMULATED_COLUMNS] = {
 };
 
 const grf_detect_settings_t grf_tcn_simulated_contacts = {
-    .smooth_shift = 0, .block_shift = 4, .high_shift = 5, .low_shift = 7, .on_q8 = 38, .off_q8 = 38, .confirm_on = 1, .confirm_off = 3, .warmup = 150, .bridge = 2, .least_span = 64
+    .block_shift = 4, .bridge = 2, .confirm_off = 3, .confirm_on = 1, .high_shift = 5, .least_span = 64, .low_shift = 7, .off_q8 = 38, .on_q8 = 38, .smooth_shift = 0, .warmup = 150
 };
 
 const grf_stance_settings_t grf_tcn_simulated_buffer = {
-    .channels = 22, .capacity = 63, .points = 101, .shortest = 8, .longest = 50, .most_missed = 2, .smooth_shift = 0
+    .capacity = 63, .channels = 22, .longest = 50, .most_missed = 2, .points = 101, .shortest = 8, .smooth_shift = 0
 };
 
-const float grf_tcn_simulated_centre[GRF_TCN_SIMULATED_AXES] = {1.30687094f, 0.0157779455f, 0.036514312f};
-const float grf_tcn_simulated_size[GRF_TCN_SIMULATED_AXES] = {1.54849887f, 0.570682287f, 0.0773824453f};
+const float grf_tcn_simulated_centre[GRF_TCN_SIMULATED_AXES] = {1.45388794f, 0.0349185728f, 0.0355380476f};
+const float grf_tcn_simulated_size[GRF_TCN_SIMULATED_AXES] = {1.49944997f, 0.566289604f, 0.0758121088f};
 
 const grf_levels_settings_t grf_tcn_simulated_levels = {
-    .cells = 16, .blocks = 6, .lowest = 7, .unloaded_percent = 2, .steps = 25, .least_steps = 3, .greater_percent = 90, .faint_percent = 40, .every = 10, .block_rows = 50, .units = 10000
+    .block_rows = 50, .blocks = 6, .cells = 16, .every = 10, .faint_percent = 40, .greater_percent = 90, .least_steps = 3, .lowest = 7, .steps = 25, .units = 10000, .unloaded_percent = 2
 };
 
 static const uint8_t from[GRF_TCN_SIMULATED_COLUMNS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 145, 18, 147, 20, 149, 32};
@@ -47,7 +47,7 @@ const grf_insole_settings_t grf_tcn_simulated_insole = {
     &grf_tcn_simulated, grf_tcn_simulated_columns, from, &grf_tcn_simulated_contacts, &grf_tcn_simulated_buffer,
     &grf_tcn_simulated_levels, 0,
     GRF_TCN_SIMULATED_MODEL_ID, 25600u, 7, 0,
-    {1, 2, 0}, {0.0481146686f, 0.0408990569f, 1.39461398f}, {0.00646734471f, 0.00087694847f, 0.0175486021f}};
+    {1, 2, 0}, {0.0291435365f, 0.034764912f, 1.43859661f}, {0.00577503676f, 0.000773133943f, 0.015291431f}};
 
 grf_insole_memory_t grf_tcn_simulated_memory(grf_tcn_simulated_memory_t *memory)
 {

@@ -21,7 +21,7 @@ from ..learn.folds import LeakError
 from ..learn.model import GrfModel, calibration_windows, predict
 from ..learn.people import seen_among
 from ..learn.predictor import mean_curve
-from ..learn.recipe import Recipe, _files, artefact_of, load_sets
+from ..learn.recipe import Recipe, artefact_files, artefact_of, load_sets
 from ..learn.spec import DOCUMENT
 from ..learn.stance_set import StanceSet
 from ..provenance import tool_version
@@ -202,7 +202,7 @@ def _recipe(folder: Path, paths: Sequence[Path]) -> Recipe:
     BadInputError
         If a path cannot be used, or there are trials and nothing says how to cut them.
     """
-    trials = [path for path in _files(paths) if artefact_of(path) == "trial"]
+    trials = [path for path in artefact_files(paths) if artefact_of(path) == "trial"]
     if not trials:
         return Recipe()
     try:

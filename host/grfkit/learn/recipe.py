@@ -164,7 +164,7 @@ def load_sets(paths: Sequence[Path], recipe: Recipe) -> StanceSet:
     from .stance_set import join
     from .trials import from_trials
 
-    files = _files(paths)
+    files = artefact_files(paths)
     kinds = {path: artefact_of(path) for path in files}
     strange = [p for p, kind in kinds.items() if kind not in ("trial", "stance_set")]
     if strange:
@@ -200,7 +200,14 @@ def _check_body_weights(data: StanceSet) -> None:
             )
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
+def artefact_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that paths mean, folders by the .nc files in them.
+
+    Raises
+    ------
+    BadInputError
+        If there is none, one does not exist, or one is given twice or is a copy of another.
+    """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
