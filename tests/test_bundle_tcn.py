@@ -20,7 +20,7 @@ from grfkit.deploy.verify import Proof, verify
 from grfkit.errors import BadInputError, RefusedError
 from grfkit.learn.bundled import read_spec
 from grfkit.runtime.bundle import read_manifest
-from grfkit.runtime.manifest import Manifest
+from grfkit.runtime.manifest import DOCUMENT, Manifest
 from test_bundle_verify import sign_again
 
 
@@ -55,7 +55,7 @@ def change_sizes(folder: Path, change: Callable[[dict], None]) -> None:
     sign_again(folder, lambda told: told.update(sizes=sizes))
     golden = read_npz((folder / "golden.npz").read_bytes())
     runtime = [path.name for path in sorted((folder / "runtime").glob("*.c"))]
-    for path, text in bundle_texts(read_manifest(folder), read_spec(folder), golden, runtime).items():
+    for path, text in bundle_texts(read_manifest(folder), read_spec(folder / DOCUMENT), golden, runtime).items():
         (folder / path).write_text(text)
     sign_again(folder)
 
