@@ -2,7 +2,8 @@
 
 Each candidate is trained on a fold's training people and scored on its inner people, never on those tested. One choice
 was made for all folds, by the mean over them; so somebody who is inner in one fold and tested in another took part in
-the choice, though in no training. Beside it, how long LiteRT takes for a candidate's int8 file and torch for it.
+the choice, though in no training. The four people on whom the cards of the shipped bundles are measured take no part.
+Beside it, how long LiteRT takes for a candidate's int8 file and torch for it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,12 +21,13 @@ import edge_latency as latency
 import edge_models as models
 from edge_models import DROPOUT, LAB_TCN, SHIPPED, TCN_SETTINGS, VARIED, Bench, Rows
 from grfkit.learn.augment import Augmentation
-from grfkit.learn.folds import Fold
+from grfkit.learn.folds import Fold, grouped_kfold
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import NetworkConfig, network_config
 from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.train import fit
 from grfkit.stats.curves import by_participant, curve_errors, group
+from make_bundles import HELD_OUT
 
 PLAIN = Augmentation()
 TAKEN = "TCN (taken)"
@@ -62,10 +65,17 @@ def candidates(bench: Bench) -> dict[str, Candidate]:
     return found
 
 
+@cache
+def stances(bench: Bench) -> StanceSet:
+    """Return the windows of a bench, without the people of the shipped bundles' cards."""
+    whole = models.stances(bench)
+    return whole.without(HELD_OUT) if bench.source == "lab" else whole
+
+
 def trained(bench: Bench, fold: Fold, one: Candidate) -> GrfModel:
     """Return a network trained on a fold's training people alone."""
     config = models.training(bench).model_copy(update={"augmentation": one.varied, "epochs": one.epochs})
-    return fit(one.network, config, fold.of(models.stances(bench), "train"), fold)
+    return fit(one.network, config, fold.of(stances(bench), "train"), fold)
 
 
 def rrmse(model: GrfModel, data: StanceSet) -> list[float]:
@@ -79,7 +89,8 @@ def rrmse(model: GrfModel, data: StanceSet) -> list[float]:
 
 def table(bench: Bench, *, folds: int, rounds: int) -> str:
     """Return the candidates of a bench with their errors, and how long a window takes."""
-    chosen = [replace(f, inner=(), test=f.inner) for f in models.folds(bench)[:folds]]
+    apart = grouped_kfold(stances(bench), k=bench.folds, inner=3 if len(stances(bench).participants) > 9 else 1)
+    chosen = [replace(f, inner=(), test=f.inner) for f in apart[:folds]]
     tried = candidates(bench)
     errors: dict[str, list[list[float]]] = {name: [] for name in tried}
     first: dict[str, GrfModel] = {}
@@ -87,7 +98,7 @@ def table(bench: Bench, *, folds: int, rounds: int) -> str:
         for name, one in tried.items():
             model = trained(bench, fold, one)
             first.setdefault(name, model)
-            errors[name].append(rrmse(model, fold.of(models.stances(bench), "test")))
+            errors[name].append(rrmse(model, fold.of(stances(bench), "test")))
             print(f"  {bench.name}, {fold.name}: {name}", file=sys.stderr)
     times = _times(first, rounds)
     axes = next(iter(first.values())).spec.scaler.axes

@@ -2,11 +2,8 @@
 
 A BiLSTM and a TCN for an insole of 16 cells with an IMU, trained on the SIMULATED lab of the accuracy benchmark (20
 people on a treadmill, 15 of them over plates), by the commands that it prints. Four people are held out of both
-surfaces: what eight bits cost is measured on them. With a tenth of dropout: without any, the BiLSTM answers windows
-unlike its training's so steeply that eight bits broke a bound (p99.9 .076 BW of .06) and its export was refused.
-Noise, gain and shift were chosen on people of the training alone, ten of them left out five at a time: without them
-the BiLSTM's card had .139 BW forward beside the mean curve's .136. The TCN's shape and the epochs are those of the edge
-benchmark's lab (``tools/edge_choice.py``), which is of the same simulated people.
+surfaces: what eight bits cost is measured on them. Dropout, noise, gain and shift, the TCN's shape and the epochs were
+chosen without these four: ``tools/edge_choice.py lab`` prints among what, and how each does.
 """
 
 from __future__ import annotations
