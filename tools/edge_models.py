@@ -123,8 +123,11 @@ def networks(bench: Bench) -> dict[str, NetworkConfig]:
 
 
 def students(bench: Bench) -> tuple[NetworkConfig, ...]:
-    """Return what a student may be: smaller than the TCN, of the past only."""
-    plain: Rows = {"head": () if bench.bare else (16,), "dropout": DROPOUT}
+    """Return what a student may be: smaller than the TCN, of the past only.
+
+    On measured sets neither noise nor dropout: so few weights lose more by them than they gain, on inner people.
+    """
+    plain: Rows = {"head": () if bench.bare else (16,), "dropout": DROPOUT if bench.source == "lab" else 0.0}
     return (
         network_config("tcn", hidden=8, layers=3, kernel=5, **plain),
         network_config("tcn", hidden=12, layers=3, kernel=5, **plain),
@@ -132,11 +135,12 @@ def students(bench: Bench) -> tuple[NetworkConfig, ...]:
     )
 
 
-def training(bench: Bench) -> TrainConfig:
-    """Return how networks are trained on a bench."""
+def training(bench: Bench, member: str = "") -> TrainConfig:
+    """Return how a network is trained on a bench."""
+    varied = SHIPPED if bench.source == "lab" else Augmentation() if member == STUDENT else VARIED
     return TrainConfig(
         epochs=bench.epochs, lr=5e-3, batch=bench.batch, patience=0, channels=bench.channels, statics=bench.statics,
-        augmentation=SHIPPED if bench.source == "lab" else VARIED, threads=1,
+        augmentation=varied, threads=1,
     )  # fmt: skip
 
 
@@ -201,7 +205,7 @@ def _model(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
 
 
 def _fit(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
-    config = training(bench)
+    config = training(bench, member)
     if member != STUDENT:
         one = FoldNetwork(member, networks(bench)[member], config, fold)
         one.fit(known, fold.inner)
@@ -219,7 +223,7 @@ def settings(bench: Bench, member: str) -> str:
     """Return a digest of everything the weights depend on but fold and code."""
     of = networks(bench).get(member) or networks(bench)[BILSTM]
     chosen = [n.model_dump() for n in students(bench)] if member == STUDENT else []
-    parts = [asdict(bench), member, of.model_dump(), chosen, training(bench).model_dump()]
+    parts = [asdict(bench), member, of.model_dump(), chosen, training(bench, member).model_dump()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
