@@ -31,12 +31,17 @@ def network(name: str, **settings: Any) -> Any:
     made = build(
         network_config(name, **{"hidden": 6, "head": (5,), **settings}), Shape(CHANNELS, STATICS, AXES), seed=3
     )
-    random = torch.Generator().manual_seed(4)
+    return far_from_start(made, by=0.2, seed=4)
+
+
+def far_from_start(made: Any, *, by: float, seed: int) -> Any:
+    """Return the network with weights and batch norms moved by so many SDs of noise."""
+    random = torch.Generator().manual_seed(seed)
     for key, value in made.state_dict().items():
         if key.endswith("running_var"):
             value.copy_(0.2 + torch.rand(value.shape, generator=random))
         elif value.is_floating_point():
-            value.add_(0.2 * torch.randn(value.shape, generator=random))
+            value.add_(by * torch.randn(value.shape, generator=random))
     return made.eval()
 
 

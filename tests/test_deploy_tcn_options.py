@@ -15,6 +15,7 @@ from firmware_c import need, need_compiler
 from grfkit.deploy.from_torch import network_plan, plan_inputs
 from grfkit.learn.networks import Shape, build, network_config
 from grfkit.runtime import Interpreter, load, to_int8
+from test_deploy_plan import far_from_start
 
 POINTS, CHANNELS, STATICS, AXES = 40, 4, 1, 2
 INT8: dict[str, dict[str, Any]] = {
@@ -30,14 +31,7 @@ INT8: dict[str, dict[str, Any]] = {
 def random_tcn(**settings: Any) -> Any:
     """Return a TCN in torch whose weights and norms are far from where they start."""
     config = network_config("tcn", **{"hidden": 6, "kernel": 3, "layers": 3, "head": (), **settings})
-    network = build(config, Shape(CHANNELS, STATICS, AXES), seed=2)
-    random = torch.Generator().manual_seed(5)
-    for key, value in network.state_dict().items():
-        if key.endswith("running_var"):
-            value.copy_(0.2 + torch.rand(value.shape, generator=random))
-        elif value.is_floating_point():
-            value.add_(0.3 * torch.randn(value.shape, generator=random))
-    return network.eval()
+    return far_from_start(build(config, Shape(CHANNELS, STATICS, AXES), seed=2), by=0.3, seed=5)
 
 
 @pytest.mark.parametrize("centred", [False, True])
