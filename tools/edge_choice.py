@@ -35,11 +35,12 @@ OLD: Rows = {"hidden": 16, "layers": 4, "kernel": 5, "convolutions": 2, "dilatio
 
 
 class Candidate(NamedTuple):
-    """A network, how its windows are varied, and for how long it is trained."""
+    """A network, how its windows are varied, for how long it is trained, and what else it is told."""
 
     network: NetworkConfig
     varied: Augmentation
     epochs: int
+    statics: tuple[str, ...]
 
 
 def candidates(bench: Bench) -> dict[str, Candidate]:
@@ -56,10 +57,13 @@ def candidates(bench: Bench) -> dict[str, Candidate]:
         "TCN, kernel 7" if tcn["kernel"] == 5 else "TCN, kernel 5": tcn | {"kernel": 12 - tcn["kernel"]},
         TAKEN: tcn,
     }
-    found = {name: Candidate(network_config(**one), varied, bench.epochs) for name, one in networks.items()}
+    told = {name: models.training(bench, models.BILSTM if name == "BiLSTM-32" else models.TCN) for name in networks}
+    found = {n: Candidate(network_config(**one), varied, bench.epochs, told[n].statics) for n, one in networks.items()}
+    if found[TAKEN].statics != bench.statics:
+        found["TCN, told the contact time"] = found[TAKEN]._replace(statics=bench.statics)
     for name in ("BiLSTM-32", TAKEN):
         dry = network_config(**(networks[name] | {"dropout": 0.0}))
-        found[f"{name}, no noise, no dropout"] = Candidate(dry, PLAIN, bench.epochs)
+        found[f"{name}, no noise, no dropout"] = found[name]._replace(network=dry, varied=PLAIN)
         if bench.source == "lab":
             found[f"{name}, half the epochs"] = found[name]._replace(epochs=bench.epochs // 2)
     return found
@@ -74,7 +78,8 @@ def stances(bench: Bench) -> StanceSet:
 
 def trained(bench: Bench, fold: Fold, one: Candidate) -> GrfModel:
     """Return a network trained on a fold's training people alone."""
-    config = models.training(bench).model_copy(update={"augmentation": one.varied, "epochs": one.epochs})
+    changed = {"augmentation": one.varied, "epochs": one.epochs, "statics": one.statics}
+    config = models.training(bench, models.TCN).model_copy(update=changed)
     return fit(one.network, config, fold.of(stances(bench), "train"), fold)
 
 

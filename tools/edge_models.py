@@ -136,11 +136,12 @@ def students(bench: Bench) -> tuple[NetworkConfig, ...]:
     )
 
 
-def training(bench: Bench) -> TrainConfig:
-    """Return how networks are trained on a bench."""
+def training(bench: Bench, member: str) -> TrainConfig:
+    """Return how a network is trained on a bench; the TCN is no better for the contact time of B's runners."""
     varied = SHIPPED if bench.source == "lab" else VARIED
+    statics = () if (bench.source, member) == ("B", TCN) else bench.statics
     return TrainConfig(
-        epochs=bench.epochs, lr=5e-3, batch=bench.batch, patience=0, channels=bench.channels, statics=bench.statics,
+        epochs=bench.epochs, lr=5e-3, batch=bench.batch, patience=0, channels=bench.channels, statics=statics,
         augmentation=varied, threads=1,
     )  # fmt: skip
 
@@ -206,7 +207,7 @@ def _model(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
 
 
 def _fit(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
-    config = training(bench)
+    config = training(bench, member)
     if member != STUDENT:
         one = FoldNetwork(member, networks(bench)[member], config, fold)
         one.fit(known, fold.inner)
@@ -224,7 +225,7 @@ def settings(bench: Bench, member: str) -> str:
     """Return a digest of everything the weights depend on but fold and code."""
     of = networks(bench).get(member) or networks(bench)[BILSTM]
     chosen = [n.model_dump() for n in students(bench)] if member == STUDENT else []
-    parts = [asdict(bench), member, of.model_dump(), chosen, training(bench).model_dump()]
+    parts = [asdict(bench), member, of.model_dump(), chosen, training(bench, member).model_dump()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
