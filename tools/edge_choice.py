@@ -59,8 +59,10 @@ def candidates(bench: Bench) -> dict[str, Candidate]:
     }
     told = {name: models.training(bench, models.BILSTM if name == "BiLSTM-32" else models.TCN) for name in networks}
     found = {n: Candidate(network_config(**one), varied, bench.epochs, told[n].statics) for n, one in networks.items()}
+    tiled = "TCN, statics in the input"
+    found[tiled] = found[tiled]._replace(statics=bench.statics)
     if found[TAKEN].statics != bench.statics:
-        found["TCN, told the contact time"] = found[TAKEN]._replace(statics=bench.statics)
+        found["TCN, statics before the head"] = found[TAKEN]._replace(statics=bench.statics)
     for name in ("BiLSTM-32", TAKEN):
         dry = network_config(**(networks[name] | {"dropout": 0.0}))
         found[f"{name}, no noise, no dropout"] = found[name]._replace(network=dry, varied=PLAIN)
