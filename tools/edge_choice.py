@@ -13,6 +13,7 @@ import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -82,7 +83,10 @@ def trained(bench: Bench, fold: Fold, one: Candidate) -> GrfModel:
     """Return a network trained on a fold's training people alone."""
     changed = {"augmentation": one.varied, "epochs": one.epochs, "statics": one.statics}
     config = models.training(bench, models.TCN).model_copy(update=changed)
-    return fit(one.network, config, fold.of(stances(bench), "train"), fold)
+    model = fit(one.network, config, fold.of(stances(bench), "train"), fold)
+    with TemporaryDirectory() as folder:  # files are kept by the digest of the weights, which a saved model has
+        model.save(Path(folder) / "model")
+        return GrfModel.load(Path(folder) / "model")
 
 
 def rrmse(model: GrfModel, data: StanceSet) -> list[float]:
