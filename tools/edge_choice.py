@@ -119,7 +119,7 @@ def table(bench: Bench, *, folds: int, rounds: int) -> str:
     rows.append("|---" * (len(axes) + 4) + "|")
     for name, found in errors.items():
         rows.append(
-            f"| {name} | {' | '.join(f'{v:.2f}' for v in np.mean(found, axis=0))} | {times.get(name, ' | | ')} |"
+            f"| {name} | {' | '.join(f'{v:.2f}' for v in np.mean(found, axis=0))} | {times.get(name, '- | - | -')} |"
         )
     return "\n".join(rows)
 
