@@ -22,7 +22,7 @@ import edge_latency as latency
 import edge_models as models
 from edge_models import DROPOUT, LAB_TCN, SHIPPED, TCN_SETTINGS, VARIED, Bench, Rows
 from grfkit.learn.augment import Augmentation
-from grfkit.learn.folds import Fold, grouped_kfold
+from grfkit.learn.folds import Fold
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import NetworkConfig, network_config
 from grfkit.learn.stance_set import StanceSet
@@ -100,8 +100,7 @@ def rrmse(model: GrfModel, data: StanceSet) -> list[float]:
 
 def table(bench: Bench, *, folds: int, rounds: int) -> str:
     """Return the candidates of a bench with their errors, and how long a window takes."""
-    apart = grouped_kfold(stances(bench), k=bench.folds, inner=3 if len(stances(bench).participants) > 9 else 1)
-    chosen = [replace(f, inner=(), test=f.inner) for f in apart[:folds]]
+    chosen = [replace(f, inner=(), test=f.inner) for f in models.folds(bench, stances(bench))[:folds]]
     tried = candidates(bench)
     errors: dict[str, list[list[float]]] = {name: [] for name in tried}
     first: dict[str, GrfModel] = {}

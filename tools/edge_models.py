@@ -53,7 +53,7 @@ TCN_SETTINGS: Rows = {
 }  # fmt: skip
 """Few operators, since LiteRT's time goes with their number and hardly with their width: see edge_choice."""
 LAB_TCN: Rows = TCN_SETTINGS | {"kernel": 7, "head": (32,)}
-"""Contact time and mass say more in the lab, and need a layer of their own to be heard."""
+"""Chosen on inner people of the whole lab; on those alone who are on no card it is one of several (edge_choice)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Bench:
     ----------
     each
         Stances of each person and surface, 0: all.
-    heads
+    bare
         Whether networks have the dense layer of the prototype only (none but the output).
     """
 
@@ -103,9 +103,9 @@ def stances(bench: Bench) -> StanceSet:
     return sets.thinned(whole, bench.each) if bench.each else whole
 
 
-def folds(bench: Bench) -> tuple[Fold, ...]:
-    """Return groups of people, each tested once."""
-    data = stances(bench)
+def folds(bench: Bench, data: StanceSet | None = None) -> tuple[Fold, ...]:
+    """Return groups of people, each tested once; of all of a bench, or of some of its windows."""
+    data = stances(bench) if data is None else data
     people = len(data.participants)
     return grouped_kfold(data, k=min(bench.folds, people), inner=3 if people > 9 else 1)
 
@@ -123,11 +123,7 @@ def networks(bench: Bench) -> dict[str, NetworkConfig]:
 
 
 def students(bench: Bench) -> tuple[NetworkConfig, ...]:
-    """Return what a student may be: smaller than the TCN, of the past only.
-
-    On measured sets without dropout: so few weights lose by it on inner people, and little by noise, which keeps them
-    from answering so steeply that eight bits show.
-    """
+    """Return what a student may be: smaller than the TCN, of the past only; on measured sets without dropout."""
     plain: Rows = {"head": () if bench.bare else (16,), "dropout": DROPOUT if bench.source == "lab" else 0.0}
     return (
         network_config("tcn", hidden=8, layers=3, kernel=5, **plain),
