@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
-from grfkit.deploy.clib import compiler
+from grfkit.embedded.compile import compiler
 from test_estimate import as_trial, simulated
 
 TRAINED, STRANGER = ("P1", "P2", "P3"), "P9"
@@ -82,9 +82,9 @@ def trials() -> Path:
 def trained(network: dict[str, object], name: str, epochs: int = 4) -> Small:
     """Return a network trained on three people in the folder of their trials, and its conversion."""
     from grfkit.deploy.convert import convert_model
-    from grfkit.learn.jobs import train_job
     from grfkit.learn.model import GrfModel
     from grfkit.learn.recipe import parse_recipe
+    from grfkit.learn.training_job import train_job
 
     folder = trials()
     recipe = parse_recipe(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grfkit.deploy.clib import RUNTIME, build_shared, compiler
+from grfkit.embedded.compile import RUNTIME, build_shared, compiler
 
 PROBES = RUNTIME.parent / "tests"
 

@@ -12,15 +12,16 @@ import numpy as np
 import tflite_models as made
 from firmware_c import need, need_compiler
 from grfkit.deploy.bundle_c import c_files, int8_forces
-from grfkit.deploy.clib import RUNTIME, CLibrary, runtime_sources
+from grfkit.deploy.clib import CLibrary
 from grfkit.deploy.emit_c import CModel, c_model
-from grfkit.deploy.fixed import StanceSettings, channel, to_int8
-from grfkit.deploy.foot import foot_of
-from grfkit.deploy.insole import CELLS, IMU, fixed_columns
-from grfkit.deploy.levels import levels_settings
-from grfkit.deploy.lowpass import lowpass_settings
-from grfkit.deploy.manifest import COUNTS
 from grfkit.deploy.tflite_file import TfliteFile
+from grfkit.embedded.compile import RUNTIME, runtime_sources
+from grfkit.embedded.fixed import StanceSettings, channel, to_int8
+from grfkit.embedded.insole import CELLS, IMU, fixed_columns
+from grfkit.embedded.levels import levels_settings
+from grfkit.embedded.lowpass import lowpass_settings
+from grfkit.embedded.made_up_foot import foot_of
+from grfkit.estimate.detector import COUNTS
 from grfkit.gait.causal import causal_settings
 from grfkit.runtime.manifest import Axis, Column, Detector, Tensor
 

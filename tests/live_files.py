@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grfkit import wire
 from grfkit.formats import grfrec
 from grfkit.formats.grfrec import Begin, Kind, Record
+from grfkit.wire import packets as wire
 
 PERIOD_US = 5000
 ZERO_NS = 5_000_000_000_000

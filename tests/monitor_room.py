@@ -16,17 +16,17 @@ import pytest
 pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
-from grfkit import wire
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Link
-from grfkit.device.virtual import InsoleSettings, VirtualInsole
-from grfkit.device.virtual_link_model import LinkSettings
-from grfkit.device.virtual_room import Room
-from grfkit.device.virtual_source import Side, Source
 from grfkit.formats import grfrec
 from grfkit.formats.grfrec import Begin, Kind, RecordFile
 from grfkit.monitor.hub import Hub, HubSettings
 from grfkit.monitor.messages import Batch, Command, Happening, Message, Snapshot, StanceShown
+from grfkit.virtual.insole import InsoleSettings, VirtualInsole
+from grfkit.virtual.link_model import LinkSettings
+from grfkit.virtual.source import Side, Source
+from grfkit.virtual.testbed import Room
+from grfkit.wire import packets as wire
 
 RATE_HZ, STRIDE_S, CONTACT_S, PEAK, EMPTY = 200.0, 0.5, 0.25, 1000.0, 40.0
 FAST = LinkSettings(interval_ms=7.5, pdus_per_event=4)

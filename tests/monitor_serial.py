@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from grfkit import wire
-from grfkit.device import profile
 from grfkit.device.link import Characteristic
-from grfkit.device.profile import Answer, Info, Op, Running, Status, Stream
 from grfkit.device.serial_port import Deframer, framed
+from grfkit.wire import packets as wire
+from grfkit.wire import profile
+from grfkit.wire.profile import Answer, Info, Op, Running, Status, Stream
 from monitor_room import RATE_HZ, steps
 
 EACH = 5

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grfkit.learn.adapters.gaitpdb import Walk
-from grfkit.learn.stance_set import StanceSet, make_stance_set
+from grfkit.dataset.public.gaitpdb import Walk
+from grfkit.records.stance_set import StanceSet, make_stance_set
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.folder import PlannedTrial
 from grfkit.simulate.lab import simulate_world

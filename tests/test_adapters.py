@@ -11,20 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from grfkit.dataset.motion import MotionSettings, channel_names, static_points
+from grfkit.dataset.public import ADAPTERS, adapter, bach, gaitpdb, hamner, rbds, schreiber
+from grfkit.dataset.resample import check_window, continuous_starts, derivatives, linear, resampled, stance_times
 from grfkit.errors import BadInputError
 from grfkit.gait.contacts import rule_of
 from grfkit.gait.landmarks import LANDMARKS, load_mapping
-from grfkit.learn.adapters import ADAPTERS, adapter, bach, gaitpdb, hamner, rbds, schreiber
-from grfkit.learn.adapters.motion import MotionSettings, channel_names, static_points
-from grfkit.learn.stance_set import StanceSet, join
-from grfkit.learn.windows import (
-    check_window,
-    continuous_starts,
-    derivatives,
-    linear,
-    resampled,
-    stance_times,
-)
+from grfkit.records.stance_set import StanceSet, join
 from grfkit.units import G
 
 RealFile = Callable[[str], Path]

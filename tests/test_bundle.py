@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from bundle_models import STRANGER, TRAINED, Small, need_compiler, need_tensorflow, small
-from grfkit.deploy.clib import RUNTIME
 from grfkit.deploy.tflite_file import TfliteFile
+from grfkit.embedded.compile import RUNTIME
 from grfkit.errors import BadInputError
-from grfkit.runtime.bundle import load_bundle, read_manifest
+from grfkit.runtime.bundle import load_bundle
+from grfkit.runtime.bundle_files import read_manifest
 from grfkit.runtime.manifest import schema_text
 
 SCHEMA = Path(__file__).resolve().parents[1] / "firmware_models" / "manifest.schema.json"
@@ -69,9 +70,8 @@ def test_the_mean_curve_stands_beside_the_model_and_a_model_that_loses_to_it_say
     made: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from grfkit.deploy import bundle
-    from grfkit.learn.evaluation import recipe_of_model
-    from grfkit.learn.recipe import load_sets
-    from grfkit.learn.stance_set import StanceSet
+    from grfkit.learn.recipe import load_sets, recipe_of_model
+    from grfkit.records.stance_set import StanceSet
 
     manifest = read_manifest(made.bundle)
     known = StanceSet.open(made.model / "calibration.nc").data.load()
@@ -115,7 +115,7 @@ def test_scaled_inputs_are_those_of_training_to_the_last_bit_gaps_too(made: Smal
     from grfkit.deploy.from_torch import plan_inputs
     from grfkit.deploy.golden import physical
     from grfkit.learn.model import GrfModel
-    from grfkit.learn.stance_set import StanceSet
+    from grfkit.records.stance_set import StanceSet
 
     model = GrfModel.load(made.model)
     data = StanceSet(model.calibration.data.load())
@@ -192,8 +192,7 @@ def test_without_strangers_manifest_and_card_say_that_training_people_were_measu
 
 
 def test_windows_beside_the_model_are_taken_for_held_out(made: Small, tmp_path: Path) -> None:
-    from grfkit.learn.evaluation import recipe_of_model
-    from grfkit.learn.recipe import load_sets
+    from grfkit.learn.recipe import load_sets, recipe_of_model
 
     model = tmp_path / "model"
     subprocess.run(["cp", "-r", str(made.model), str(model)], check=True)
@@ -218,9 +217,8 @@ def test_people_of_the_training_never_count_as_held_out(made: Small, tmp_path: P
 def test_held_out_windows_without_a_known_sample_are_left_out_and_told_and_none_is_refused(
     made: Small, tmp_path: Path
 ) -> None:
-    from grfkit.learn.evaluation import recipe_of_model
-    from grfkit.learn.recipe import load_sets
-    from grfkit.learn.stance_set import StanceSet
+    from grfkit.learn.recipe import load_sets, recipe_of_model
+    from grfkit.records.stance_set import StanceSet
 
     data = load_sets([made.stranger], recipe_of_model(made.model)).data.load()
     gappy = data.copy(deep=True)

@@ -13,8 +13,8 @@ import pytest
 import xarray as xr
 
 from bundle_models import STRANGER, Small, need_tensorflow, small
-from grfkit.learn.bundled import load_bundled, open_model
-from grfkit.learn.estimate import EstimateRequest, Source, estimate
+from grfkit.estimate.estimate import EstimateRequest, Source, estimate
+from grfkit.estimate.open_model import load_bundled, open_model
 from grfkit.learn.folds import LeakError
 
 
@@ -63,9 +63,8 @@ def test_people_of_the_training_are_refused_by_a_bundle_too(made: Small) -> None
 
 def test_windows_of_other_units_or_kinds_are_refused_by_a_bundle_too(made: Small) -> None:
     from grfkit.errors import BadInputError
-    from grfkit.learn.evaluation import recipe_of_model
-    from grfkit.learn.recipe import load_sets
-    from grfkit.learn.stance_set import StanceSet
+    from grfkit.learn.recipe import load_sets, recipe_of_model
+    from grfkit.records.stance_set import StanceSet
 
     data = load_sets([made.stranger], recipe_of_model(made.model))
     bundle = load_bundled(made.bundle)
@@ -129,9 +128,8 @@ def beyond_by_hand(bundle: Path, inputs: np.ndarray, statics: np.ndarray) -> np.
 
 
 def test_numbers_beyond_the_range_are_counted_by_window(made: Small) -> None:
-    from grfkit.learn.evaluation import recipe_of_model
-    from grfkit.learn.recipe import load_sets
-    from grfkit.learn.stance_set import StanceSet
+    from grfkit.learn.recipe import load_sets, recipe_of_model
+    from grfkit.records.stance_set import StanceSet
 
     data = load_sets([made.stranger], recipe_of_model(made.model))
     changed = data.data.copy(deep=True)
@@ -153,7 +151,7 @@ def test_numbers_beyond_the_range_are_counted_by_window(made: Small) -> None:
 
 def test_an_estimate_says_where_the_bundle_s_range_ends(made: Small) -> None:
     from grfkit.cli.estimate_run import words
-    from grfkit.learn.estimate_files import summary
+    from grfkit.estimate.files import summary
 
     def told(folder: Path, source: Source) -> tuple[list[str], int]:
         found = estimate(open_model(folder), folder, source)

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 from firmware_c import need_compiler
-from grfkit import wire
 from grfkit.deploy import bundle_card, qemu, verify
 from grfkit.deploy.bundle_c import c_files
-from grfkit.deploy.clib import compiler
-from grfkit.deploy.foot import foot_of, made_up_foot
-from grfkit.deploy.insole import insole_reason
 from grfkit.deploy.manifest import _as_written
-from grfkit.device.profile import Key
-from grfkit.device.virtual_source import Source
-from grfkit.device.virtual_stance import DeviceModel
+from grfkit.embedded.compile import compiler
+from grfkit.embedded.insole import insole_reason
+from grfkit.embedded.made_up_foot import foot_of, made_up_foot
 from grfkit.errors import RefusedError
 from grfkit.runtime.manifest import Detector
+from grfkit.virtual.source import Source
+from grfkit.virtual.stance import DeviceModel
+from grfkit.wire import packets as wire
+from grfkit.wire.profile import Key
 from insole_bundles import Made, write
 
 STRICT = [

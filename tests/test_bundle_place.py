@@ -9,8 +9,8 @@ from unittest.mock import patch
 import pytest
 
 from grfkit.deploy.bundle import _put
-from grfkit.deploy.clib import RUNTIME
 from grfkit.deploy.manifest import name_of
+from grfkit.embedded.compile import RUNTIME
 
 
 @pytest.mark.parametrize(

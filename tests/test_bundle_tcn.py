@@ -18,8 +18,8 @@ from grfkit.deploy.golden import read_npz
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.deploy.verify import Proof, verify
 from grfkit.errors import BadInputError, RefusedError
-from grfkit.learn.bundled import read_spec
-from grfkit.runtime.bundle import read_manifest
+from grfkit.estimate.open_model import read_spec
+from grfkit.runtime.bundle_files import read_manifest
 from grfkit.runtime.manifest import DOCUMENT, Manifest
 from test_bundle_verify import sign_again
 

@@ -21,7 +21,7 @@ from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.deploy.verify import arrays_that_differ, check_files, verify
 from grfkit.errors import BadInputError, RefusedError
 from grfkit.runtime.bundle import load_bundle
-from grfkit.runtime.sums import read_sums, sums_text
+from grfkit.runtime.bundle_files import read_sums, sums_text
 
 
 @pytest.fixture(scope="module")

@@ -176,9 +176,8 @@ def test_boards_are_named_once_each() -> None:
 def test_a_model_without_a_recipe_takes_stance_sets_and_says_so_of_trials(
     made: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from grfkit.learn.evaluation import recipe_of_model
     from grfkit.learn.model import GrfModel
-    from grfkit.learn.recipe import load_sets
+    from grfkit.learn.recipe import load_sets, recipe_of_model
 
     model, out = tmp_path / "saved", tmp_path / "b"
     shutil.copytree(made.model, model)

@@ -8,17 +8,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from grfkit.signals.contacts import (
-    Contacts,
-    empty_contacts,
-    inside,
-    intersect,
-    load_contacts,
-    merge,
-)
+from grfkit.signals.contacts import Contacts, empty_contacts, inside, intersect, load_contacts, merge
 from grfkit.signals.impacts import impact_contacts, impacts, stride_period
 from grfkit.signals.landmarks import foot_landmarks, landmark_contacts
-from grfkit.sync.trains import points_down, resting_level, upright
+from grfkit.sync.contact_events import points_down, resting_level, upright
 
 CONTACT_S = 0.25
 LEVEL = 0.1

@@ -98,7 +98,7 @@ def test_the_sigmoid_is_close_to_the_sigmoid(library):
 
 
 def test_the_table_follows_its_rule():
-    from grfkit.deploy.clib import RUNTIME
+    from grfkit.embedded.compile import RUNTIME
 
     text = (RUNTIME / "grf_math.c").read_text().split("{", 1)[1]
     words = np.asarray([int(w.strip().rstrip("u}; \n"), 16) for w in text.replace("}", "").split(",")], dtype=np.int64)
@@ -303,7 +303,7 @@ def test_the_same_file_gives_the_same_c():
 
 
 def test_a_compiler_that_refuses_is_told(tmp_path: Path):
-    from grfkit.deploy.clib import build_shared
+    from grfkit.embedded.compile import build_shared
 
     need_compiler()
     (tmp_path / "bad.c").write_text("int f(void) { return missing; }\n")

@@ -119,9 +119,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 def in_c(content: bytes, name: str, folder: Path) -> Path:
     """Return the compiled library of an int8 file."""
-    from grfkit.deploy.clib import build_shared, write_model
+    from grfkit.deploy.clib import write_model
     from grfkit.deploy.emit_c import c_model
     from grfkit.deploy.tflite_file import TfliteFile
+    from grfkit.embedded.compile import build_shared
 
     source = write_model(c_model(TfliteFile.of(content), name), folder)
     return build_shared([source], folder / f"{name}.so")

@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("bumble")
 
 from firmware_c import need, need_compiler
-from grfkit import wire
-from grfkit.device.profile import Key
-from grfkit.device.virtual_run import InsoleRequest, run_insoles
-from grfkit.device.virtual_source import Phantom, phantom
-from grfkit.device.virtual_stance import StanceMaker
 from grfkit.errors import BadInputError, RefusedError
+from grfkit.virtual.run import InsoleRequest, run_insoles
+from grfkit.virtual.source import Phantom, phantom
+from grfkit.virtual.stance import StanceMaker
+from grfkit.wire import packets as wire
+from grfkit.wire.profile import Key
 
 SHIPPED = Path(__file__).resolve().parents[1] / "firmware_models" / "bilstm_simulated"
 

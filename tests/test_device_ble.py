@@ -19,19 +19,19 @@ pytest.importorskip("bleak")
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakError
 
-from grfkit import wire
-from grfkit.device import profile
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.bumble_backend import BumbleClient, BumbleRadio, BumbleScanner
 from grfkit.device.link import Arrived, Characteristic, Link, LinkClosed, LinkRefused
-from grfkit.device.profile import Info, Key, Status, Stream
 from grfkit.device.session import Session
-from grfkit.device.virtual import InsoleSettings, VirtualInsole
-from grfkit.device.virtual_link_model import LinkSettings
-from grfkit.device.virtual_room import Room
-from grfkit.device.virtual_source import Side, Source
-from grfkit.device.virtual_stream import Faults
 from grfkit.errors import BadInputError
+from grfkit.virtual.insole import InsoleSettings, VirtualInsole
+from grfkit.virtual.link_model import LinkSettings
+from grfkit.virtual.source import Side, Source
+from grfkit.virtual.stream import Faults
+from grfkit.virtual.testbed import Room
+from grfkit.wire import packets as wire
+from grfkit.wire import profile
+from grfkit.wire.profile import Info, Key, Status, Stream
 
 FAST = LinkSettings(interval_ms=7.5, pdus_per_event=4)
 

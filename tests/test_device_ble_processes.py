@@ -21,14 +21,14 @@ pytest.importorskip("bleak")
 
 from typer.testing import CliRunner
 
-from grfkit import wire
 from grfkit.cli.simulate import app
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Arrived, LinkClosed
-from grfkit.device.profile import Stream
 from grfkit.device.session import Session
 from grfkit.errors import BadInputError
 from grfkit.simulate.clocks import DeviceClock
+from grfkit.wire import packets as wire
+from grfkit.wire.profile import Stream
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ends the program with a signal")
 

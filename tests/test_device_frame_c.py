@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip("cobs")
 
 from firmware_c import need_compiler
-from grfkit.deploy.clib import RUNTIME, compiler
 from grfkit.device.link import Characteristic
 from grfkit.device.serial_port import LONGEST_FRAME, Deframer, framed
+from grfkit.embedded.compile import RUNTIME, compiler
 
 ROOM = LONGEST_FRAME
 

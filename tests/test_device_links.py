@@ -18,14 +18,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grfkit import wire
-from grfkit.device import profile
 from grfkit.device.link import Arrived, Characteristic, Link, LinkClosed, LinkRefused, LinkTimeout
-from grfkit.device.profile import Answer, ControlError, Info, Key, Running, Status, Stream
 from grfkit.device.replay import ReplayLink, devices_in
 from grfkit.device.serial_port import Deframer, SerialLink, framed
 from grfkit.device.session import Samples, Session, sync_burst
 from grfkit.errors import BadInputError
+from grfkit.wire import packets as wire
+from grfkit.wire import profile
+from grfkit.wire.profile import Answer, ControlError, Info, Key, Running, Status, Stream
 from live_files import Insole, write_recording
 
 INFO = Info(1, model_id=99)

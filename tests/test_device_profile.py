@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grfkit.device import profile
-from grfkit.device.profile import (
+from grfkit.errors import BadInputError
+from grfkit.wire import profile
+from grfkit.wire.profile import (
     Answer,
     ControlError,
     Get,
@@ -28,7 +29,6 @@ from grfkit.device.profile import (
     parse_request,
     samples_per_packet,
 )
-from grfkit.errors import BadInputError
 
 TABLE: list[tuple[object, str]] = [
     (Info(1, 16, 12, 16, 2000, 0xDEADBEEF), "010001100c001000d007efbeadde"),

@@ -17,13 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grfkit.device.link import Arrived, Characteristic, Exchange
-from grfkit.device.profile import Info, Running
 from grfkit.device.recorder import Recorder
 from grfkit.errors import BadInputError
 from grfkit.formats import grfrec
 from grfkit.formats.grfrec import Kind, Record, RecordFile
 from grfkit.io import read
 from grfkit.io.inspect import inspect
+from grfkit.wire.profile import Info, Running
 from live_files import PERIOD_US, UNIX_NS, Insole, write_recording
 
 RNG = np.random.default_rng(11)

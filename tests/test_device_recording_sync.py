@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from grfkit import wire
 from grfkit.formats import grfrec
 from grfkit.formats.grfrec import Kind, Record
 from grfkit.io import read
@@ -19,6 +18,7 @@ from grfkit.simulate.conditions import Condition
 from grfkit.simulate.folder import write_reference
 from grfkit.simulate.lab import simulate_trial
 from grfkit.sync.job import _with_own_uncertainty
+from grfkit.wire import packets as wire
 from live_files import PERIOD_US, ZERO_NS, Insole, write_recording
 
 SCRIPTS = Path(sys.executable).parent

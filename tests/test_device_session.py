@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grfkit import wire
 from grfkit.device.link import Arrived, Characteristic, Exchange
-from grfkit.device.profile import Info, Running
 from grfkit.device.session import GrfSamples, Samples, Session, Stance, samples_between
+from grfkit.wire import packets as wire
+from grfkit.wire.profile import Info, Running
 
 PERIOD_US = 5000
 RUNNING = Running(cfg_id=7, samples_per_packet=5, rate_hz=200, period_us=PERIOD_US)

@@ -20,24 +20,24 @@ pytest.importorskip("bleak")
 from bumble import hci
 from bumble.core import PhysicalTransport
 
-from grfkit import wire
-from grfkit.deploy.fixed import channel
-from grfkit.deploy.manifest import COUNTS
-from grfkit.device import virtual_stance
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Characteristic, LinkRefused
-from grfkit.device.profile import Key, Running, Status, Stream
 from grfkit.device.session import Session
-from grfkit.device.virtual import InsoleSettings
-from grfkit.device.virtual_link_model import LinkSettings, ModelLink, Queued, TransmitRing
-from grfkit.device.virtual_room import Room
-from grfkit.device.virtual_run import InsoleRequest, clocks_of
-from grfkit.device.virtual_source import Phantom, Source, imu_counts, phantom
-from grfkit.device.virtual_stream import Faults, Streaming, Ticks
+from grfkit.embedded.fixed import channel
 from grfkit.errors import BadInputError
+from grfkit.estimate.detector import COUNTS
 from grfkit.runtime.manifest import Axis, Column, Detector, Tensor
 from grfkit.simulate.clocks import DeviceClock
 from grfkit.units import G
+from grfkit.virtual import stance as virtual_stance
+from grfkit.virtual.insole import InsoleSettings
+from grfkit.virtual.link_model import LinkSettings, ModelLink, Queued, TransmitRing
+from grfkit.virtual.run import InsoleRequest, clocks_of
+from grfkit.virtual.source import Phantom, Source, imu_counts, phantom
+from grfkit.virtual.stream import Faults, Streaming, Ticks
+from grfkit.virtual.testbed import Room
+from grfkit.wire import packets as wire
+from grfkit.wire.profile import Key, Running, Status, Stream
 
 SENSOR = int(Characteristic.SENSOR_DATA)
 

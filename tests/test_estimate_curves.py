@@ -15,19 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grfkit.cli.estimate import main
+from grfkit.dataset.cut import CutRequest
+from grfkit.dataset.from_trials import from_trial
+from grfkit.estimate.curves import LONGEST_SWING_S, from_stances, increasing
+from grfkit.estimate.estimate import Source, estimate
+from grfkit.estimate.files import lab_y
 from grfkit.formats.write_csv import CsvColumn, csv_text
 from grfkit.io import read
-from grfkit.learn.estimate import Source, estimate
-from grfkit.learn.estimate_curves import LONGEST_SWING_S, from_stances, increasing
-from grfkit.learn.estimate_files import lab_y
-from grfkit.learn.jobs import train_model
 from grfkit.learn.model import GrfModel
 from grfkit.learn.recipe import Recipe
-from grfkit.learn.stance_set import StanceSet, join, make_stance_set
 from grfkit.learn.train import TrainConfig
-from grfkit.learn.trials import CutRequest, from_trial
+from grfkit.learn.training_job import train_model
 from grfkit.provenance import InputFile
 from grfkit.records import Trial
+from grfkit.records.stance_set import StanceSet, join, make_stance_set
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import simulate_trial
 from test_learn_trials import LAB, trial

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from grfkit.dataset.cut import CutRequest
 from grfkit.errors import BadInputError
+from grfkit.estimate import estimate as module
+from grfkit.estimate.estimate import Source
 from grfkit.io import read
-from grfkit.learn import estimate as module
-from grfkit.learn.estimate import Source
-from grfkit.learn.trials import CutRequest
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.folder import csv_file
 from grfkit.simulate.lab import simulate_trial

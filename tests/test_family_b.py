@@ -12,9 +12,9 @@ import pytest
 from scipy.integrate import trapezoid
 
 from grfkit.simulate.family import CELL_Y_MM, Floats, Person, Situation, Steps
-from grfkit.simulate.family_b import FAMILY
-from grfkit.simulate.family_b_rhythm import fractal_noise
-from grfkit.simulate.family_b_settings import check_settings
+from grfkit.simulate.splines import FAMILY
+from grfkit.simulate.splines_rhythm import fractal_noise
+from grfkit.simulate.splines_settings import check_settings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -215,7 +215,7 @@ def test_long_memory_shows() -> None:
 
 
 def packaged() -> dict[str, Any]:
-    return tomllib.loads(files("grfkit.simulate").joinpath("family_b.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(files("grfkit.simulate").joinpath("splines.toml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(

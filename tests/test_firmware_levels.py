@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware_c import pointer, probes
-from grfkit.deploy import fixed
-from grfkit.deploy.levels import Levels, LevelsSettings, levels_settings
-from grfkit.deploy.lowpass import FRACTION, LowpassSettings, low_passed, lowpass_settings
+from grfkit.embedded import fixed
+from grfkit.embedded.levels import Levels, LevelsSettings, levels_settings
+from grfkit.embedded.lowpass import FRACTION, LowpassSettings, low_passed, lowpass_settings
 from grfkit.errors import BadInputError
 from grfkit.gait.causal import IC, LOST, MISSING, TO, CausalContacts, CausalSettings
 from grfkit.gait.contacts import faint

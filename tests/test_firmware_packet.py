@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 
 from firmware_c import pointer, probes
-from grfkit import wire
 from grfkit.errors import BadInputError
+from grfkit.wire import packets as wire
 
 CELLS = np.asarray([[k * 4096 + k for k in range(16)]], dtype=np.uint16)
 IMU = np.asarray([[-32768, 32767, -1, 1, 0, 256]], dtype=np.int16)

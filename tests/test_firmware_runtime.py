@@ -11,9 +11,10 @@ import pytest
 
 import tflite_models as made
 from firmware_c import PROBES, need
-from grfkit.deploy.clib import RUNTIME, runtime_sources, write_model
+from grfkit.deploy.clib import write_model
 from grfkit.deploy.emit_c import CModel, c_model
 from grfkit.deploy.tflite_file import TfliteFile
+from grfkit.embedded.compile import RUNTIME, runtime_sources
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-pedantic"]
 CHECKED = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]

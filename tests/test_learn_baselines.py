@@ -21,7 +21,7 @@ from grfkit.learn.baselines import (
 )
 from grfkit.learn.folds import LeakError
 from grfkit.learn.ridge import ridge_answers
-from grfkit.learn.stance_set import StanceSet
+from grfkit.records.stance_set import StanceSet
 from grfkit.units import G
 from learn_sets import made_up
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grfkit.learn.stance_set import StanceSet
+from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up
 
 BIN = Path(sys.executable).parent

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from grfkit.errors import BadInputError
-from grfkit.learn.answers import BaselineMethod, answers_of
-from grfkit.learn.blend import BlendMethod, chosen_weights
+from grfkit.evaluate.blend import BlendMethod, chosen_weights
+from grfkit.evaluate.predictions import BaselineMethod, answers_of
+from grfkit.evaluate.wrapped import Balanced, OnChannels, on_channels
 from grfkit.learn.folds import LeakError, leave_one_trial_out, loso
 from grfkit.learn.kernel import KernelMethod, spread
-from grfkit.learn.stance_set import StanceSet
-from grfkit.learn.wrapped import Balanced, OnChannels, on_channels
+from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up
 
 RIDGE, MEAN = BaselineMethod("ridge"), BaselineMethod("mean curve")

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grfkit.errors import BadInputError
+from grfkit.evaluate.predictions import BaselineMethod, NetworkMethod, answers_of
 from grfkit.learn import distill
-from grfkit.learn.answers import BaselineMethod, NetworkMethod, answers_of
 from grfkit.learn.augment import Augmentation
 from grfkit.learn.distill import Distilled, Tried, distil, taught, teacher_answers
 from grfkit.learn.folds import Fold, LeakError, loso
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.train import TrainConfig, fit
+from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up
 
 TEACHER = network_config("bilstm", hidden=16, head=(16,), dropout=0.0)

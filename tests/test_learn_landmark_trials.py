@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grfkit.dataset.cut import CutRequest
+from grfkit.dataset.from_landmarks import passes
+from grfkit.dataset.from_trials import from_trial, from_trials
+from grfkit.dataset.motion import PHYSICS, physics_bw
 from grfkit.errors import BadInputError
 from grfkit.gait.landmarks import LANDMARKS, Points
-from grfkit.learn.adapters.motion import PHYSICS, physics_bw
 from grfkit.learn.baselines import PhysicsPrior, baselines
 from grfkit.learn.folds import LeakError
-from grfkit.learn.landmark_trials import passes
-from grfkit.learn.stance_set import StanceSet, make_stance_set
-from grfkit.learn.trials import CutRequest, from_trial, from_trials
 from grfkit.provenance import Provenance
 from grfkit.records import Anchors, ClockMap, Segment, Trial
+from grfkit.records.stance_set import StanceSet, make_stance_set
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial
 from grfkit.sync.assemble import assemble

@@ -17,9 +17,9 @@ from distributed import default_client
 
 from grfkit.errors import BadInputError
 from grfkit.learn.folds import loso
-from grfkit.learn.ledger import JOURNAL, Ledger, digest_of, fingerprint_of, plain
 from grfkit.learn.parallel import Job, JobReport, local_processes, map_folds
-from grfkit.learn.stance_set import StanceSet
+from grfkit.learn.result_cache import JOURNAL, Ledger, digest_of, fingerprint_of, plain
+from grfkit.records.stance_set import StanceSet
 from learn_sets import logged_square, made_up, own_process, trained_forces
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grfkit.dataset.set_writer import write_sets
 from grfkit.errors import BadInputError
-from grfkit.learn.estimate import _allowed
+from grfkit.estimate.estimate import _allowed
 from grfkit.learn.folds import Fold, LeakError
 from grfkit.learn.model import predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.people import check_names, person_key, seen_among
-from grfkit.learn.set_writer import write_sets
-from grfkit.learn.stance_set import StanceSet, join
 from grfkit.learn.train import TrainConfig, check_blind, fit
 from grfkit.learn.transfer import transfer_folds
+from grfkit.records.participants import check_names, person_key, seen_among
+from grfkit.records.stance_set import StanceSet, join
 from learn_sets import made_up, on_surface
 
 SPELT = ["A", "a ", " a", "\uff41"]

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grfkit.errors import BadInputError
+from grfkit.evaluate.personalise import COUNTS, LEAK_PERSONAL, Method, fit_affine, in_time, parts_for, personalise
 from grfkit.learn.folds import LeakError, loso
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.personalise import COUNTS, LEAK_PERSONAL, Method, fit_affine, in_time, parts_for, personalise
-from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.train import TrainConfig, fit
+from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up, on_surface
 
 SMALL = network_config("mlp", hidden=24, head=(24,), context=1, layers=1, dropout=0.0)

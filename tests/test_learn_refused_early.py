@@ -12,10 +12,10 @@ import pytest
 
 from grfkit.cli.learn_run import recipe_of, run_evaluation, run_training
 from grfkit.errors import BadInputError
-from grfkit.learn import evaluation
-from grfkit.learn.jobs import train_job
+from grfkit.evaluate import evaluation
 from grfkit.learn.recipe import Recipe, parse_recipe
-from grfkit.learn.stance_set import StanceSet, join
+from grfkit.learn.training_job import train_job
+from grfkit.records.stance_set import StanceSet, join
 from learn_sets import made_up, on_surface
 
 TINY = {"network": {"name": "cnn1d", "hidden": 4}, "train": {"epochs": 1, "patience": 0, "batch": 64}}

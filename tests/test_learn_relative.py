@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from grfkit.dataset.cut import CutRequest
+from grfkit.dataset.from_trials import from_trial
 from grfkit.errors import BadInputError
-from grfkit.learn.estimate import Source, estimate
+from grfkit.estimate.estimate import Source, estimate
+from grfkit.gait.relative_cells import UNIT, relative_cells
 from grfkit.learn.folds import Fold
 from grfkit.learn.networks import network_config
-from grfkit.learn.relative import UNIT, relative_cells
-from grfkit.learn.stance_set import join
 from grfkit.learn.train import TrainConfig, fit
-from grfkit.learn.trials import CutRequest, from_trial
 from grfkit.records import Trial
+from grfkit.records.stance_set import join
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial
 from test_learn_trials import trial

@@ -15,7 +15,7 @@ from grfkit.errors import BadInputError
 from grfkit.learn.augment import Augmentation, augmented, triads
 from grfkit.learn.batches import Windows, epoch_order
 from grfkit.learn.scaler import STILL, fit_scaler
-from grfkit.learn.stance_set import StanceSet
+from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up
 
 

@@ -11,13 +11,9 @@ import pytest
 from scipy.stats import t as student
 
 from grfkit.errors import BadInputError
-from grfkit.learn import search as search_module
-from grfkit.learn.answers import NetworkMethod, answer
-from grfkit.learn.evaluation import evaluate
-from grfkit.learn.folds import Fold, LeakError, loso, within_trial
-from grfkit.learn.jobs import train_model
-from grfkit.learn.networks import network_config, network_names
-from grfkit.learn.personal_folds import (
+from grfkit.evaluate.evaluation import evaluate
+from grfkit.evaluate.nested_search import SearchedMethod, search_folds, spread
+from grfkit.evaluate.personal_folds import (
     PersonalPlan,
     means,
     personalise_folds,
@@ -25,13 +21,18 @@ from grfkit.learn.personal_folds import (
     plan_of_counts,
     tuning_config,
 )
-from grfkit.learn.personalise import LEAK_PERSONAL, parts_for, personalise
+from grfkit.evaluate.personalise import LEAK_PERSONAL, parts_for, personalise
+from grfkit.evaluate.predictions import NetworkMethod, answer
+from grfkit.learn import search as search_module
+from grfkit.learn.folds import Fold, LeakError, loso, within_trial
+from grfkit.learn.networks import network_config, network_names
 from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import Recipe, from_preset, parse_recipe
 from grfkit.learn.search import SPACES, Span, TrialRow, applied
-from grfkit.learn.searched import Choice, SearchedMethod, SearchPlan, default_space, plan_of, search_folds, spread
-from grfkit.learn.stance_set import StanceSet
+from grfkit.learn.search_plan import Choice, SearchPlan, default_space, plan_of
 from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.training_job import train_model
+from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up
 
 SMALL = network_config("mlp", hidden=6, head=(4,), context=1, layers=1)

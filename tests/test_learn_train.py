@@ -15,8 +15,8 @@ from grfkit.learn.loss import batch_loss, lr_share
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import Shape, build, network_config, network_names
 from grfkit.learn.scaler import fit_scaler
-from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.train import EpochReport, TrainConfig, chosen_channels, fine_tune, fit
+from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up
 
 SMALL = network_config("bilstm", hidden=8, head=(8,))

@@ -12,7 +12,6 @@ from grfkit.errors import BadInputError
 from grfkit.learn.folds import Fold, LeakError
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.stance_set import StanceSet, join
 from grfkit.learn.train import EpochReport, TrainConfig, fit, training_scaler
 from grfkit.learn.transfer import (
     MEANING,
@@ -25,6 +24,7 @@ from grfkit.learn.transfer import (
     train_regime,
     transfer_folds,
 )
+from grfkit.records.stance_set import StanceSet, join
 from learn_sets import made_up, on_surface
 
 SMALL = network_config("mlp", hidden=12, head=(8,), context=1, layers=1, dropout=0.0)

@@ -11,16 +11,17 @@ import pytest
 import xarray as xr
 from scipy.signal import butter, filtfilt
 
+from grfkit.dataset.cut import CutRequest
+from grfkit.dataset.foot_force import PlateColumns, filtered, foot_force
+from grfkit.dataset.from_trials import from_trial, from_trials, from_trials_to, sets_of
+from grfkit.dataset.set_writer import write_sets
 from grfkit.errors import BadInputError
 from grfkit.gait.stances import Stance
-from grfkit.learn.foot_force import PlateColumns, filtered, foot_force
 from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import Recipe, from_preset, load_sets
-from grfkit.learn.set_writer import write_sets
-from grfkit.learn.stance_set import StanceSet
-from grfkit.learn.trials import CutRequest, from_trial, from_trials, from_trials_to, sets_of
 from grfkit.provenance import Provenance
 from grfkit.records import Anchors, ClockMap, Segment, Trial
+from grfkit.records.stance_set import StanceSet
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial
 from grfkit.sync.assemble import assemble

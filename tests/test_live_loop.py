@@ -15,7 +15,6 @@ pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
 from bundle_models import need_tensorflow, small
-from grfkit import wire
 from grfkit.cli.sync import main as sync_main
 from grfkit.formats import grfrec
 from grfkit.formats.grfrec import Kind, Record, RecordFile
@@ -28,6 +27,7 @@ from grfkit.simulate.lab import simulate_world
 from grfkit.simulate.passes import treadmill_ground
 from grfkit.simulate.plates import record_reference
 from grfkit.simulate.settings import default_settings
+from grfkit.wire import packets as wire
 from live_files import ZERO_NS, Insole, write_recording
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -22,10 +22,10 @@ pytest.importorskip("bleak")
 pytest.importorskip("websockets")
 pytest.importorskip("uvicorn")
 
-from grfkit import wire
 from grfkit.device.link import Arrived, Characteristic
-from grfkit.device.profile import Info, Running
 from grfkit.device.recorder import Recorder
+from grfkit.wire import packets as wire
+from grfkit.wire.profile import Info, Running
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 LOOP_S = 0.0625

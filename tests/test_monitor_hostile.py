@@ -20,11 +20,11 @@ pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
 from grfkit.device.link import Conversation, LinkClosed
-from grfkit.device.profile import Get
 from grfkit.device.recorder import Recorder
 from grfkit.errors import BadInputError
 from grfkit.formats.grfrec import RecordFile
 from grfkit.monitor.server import bound
+from grfkit.wire.profile import Get
 from monitor_serial import Faults, on_socket
 
 PROGRAM = [sys.executable, "-m", "grfkit.cli.monitor"]

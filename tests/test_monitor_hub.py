@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grfkit.device.profile import Key
-from grfkit.device.virtual import InsoleSettings
-from grfkit.device.virtual_stream import Faults
 from grfkit.errors import BadInputError
 from grfkit.io import read
 from grfkit.monitor.headless import MonitorRequest, monitored, summary
 from grfkit.monitor.hub import Hub, HubSettings
 from grfkit.monitor.messages import Snapshot, StanceShown
+from grfkit.virtual.insole import InsoleSettings
+from grfkit.virtual.stream import Faults
+from grfkit.wire.profile import Key
 from monitor_room import CONTACT_S, EMPTY, PEAK, STRIDE_S, Recorded, Told, ask, connections, lab, until
 
 

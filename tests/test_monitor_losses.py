@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
-from grfkit.device.profile import Info, Running
 from grfkit.device.session import GrfSamples, Placed, Samples, Session
-from grfkit.device.virtual_source import Source
 from grfkit.monitor.live import Foot
 from grfkit.monitor.live_contact import Contact
 from grfkit.monitor.live_track import Track
+from grfkit.virtual.source import Source
+from grfkit.wire.profile import Info, Running
 from monitor_room import PEAK, RATE_HZ, STRIDE_S, steps
 
 PERIOD_S = 1 / RATE_HZ

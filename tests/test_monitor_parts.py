@@ -24,8 +24,6 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from grfkit.cli.monitor import app
-from grfkit.device import virtual_stance
-from grfkit.device.profile import Info, Key, Running
 from grfkit.device.session import Placed, Session, Stance
 from grfkit.errors import BadInputError
 from grfkit.gait.causal import causal_settings
@@ -39,7 +37,9 @@ from grfkit.monitor.live_model import BundleOnHost, half_widths, open_host_model
 from grfkit.monitor.messages import Batch, DeviceState, Happening, Snapshot, StanceShown
 from grfkit.monitor.stance_log import StanceLog, Target
 from grfkit.monitor.subscription import Subscription
-from grfkit.wire import StanceReport
+from grfkit.virtual import stance as virtual_stance
+from grfkit.wire.packets import StanceReport
+from grfkit.wire.profile import Info, Key, Running
 from monitor_room import CONTACT_S, EMPTY, PEAK, RATE_HZ, STRIDE_S, steps
 from test_device_virtual import Engine, manifest
 

@@ -15,7 +15,7 @@ pytest.importorskip("bleak")
 
 from grfkit.io import read
 from grfkit.monitor import demo
-from grfkit.runtime.bundle import read_manifest
+from grfkit.runtime.bundle_files import read_manifest
 
 KEYS = {"side", "packets", "packets_lost", "samples", "samples_lost", "reconnects", "latency_ms"}
 

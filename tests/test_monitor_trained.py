@@ -13,19 +13,20 @@ pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 pytest.importorskip("torch")
 
-from grfkit.device.profile import Info, Running
+from grfkit.dataset.cut import CutRequest
+from grfkit.dataset.from_trials import from_trial
 from grfkit.device.session import Placed, Samples, Session
-from grfkit.device.virtual import InsoleSettings
-from grfkit.device.virtual_source import Source, phantom
-from grfkit.device.virtual_stream import Faults
-from grfkit.learn.jobs import train_model
 from grfkit.learn.recipe import Recipe
-from grfkit.learn.stance_set import join, make_stance_set
 from grfkit.learn.train import TrainConfig
-from grfkit.learn.trials import CutRequest, from_trial
+from grfkit.learn.training_job import train_model
 from grfkit.monitor.hub import HubSettings
 from grfkit.monitor.live import Asked, Foot
 from grfkit.monitor.live_model import TrainedOnHost, open_host_model
+from grfkit.records.stance_set import join, make_stance_set
+from grfkit.virtual.insole import InsoleSettings
+from grfkit.virtual.source import Source, phantom
+from grfkit.virtual.stream import Faults
+from grfkit.wire.profile import Info, Running
 from monitor_room import lab, until
 from test_learn_trials import LAB, trial
 

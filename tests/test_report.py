@@ -17,13 +17,7 @@ from grfkit.errors import BadInputError
 from grfkit.provenance import InputFile
 from grfkit.records import Anchors, ClockMap, Segment
 from grfkit.records.evidence import StreamEvidence, TrialEvidence
-from grfkit.report import (
-    BatchRow,
-    batch_row,
-    render_batch_report,
-    render_sync_report,
-    write_sync_report,
-)
+from grfkit.report import BatchRow, batch_row, render_batch_report, render_sync_report, write_sync_report
 from grfkit.report.decimate import curve, envelope, ordered
 from grfkit.report.numbers import chance, duration, fixed, milliseconds, percent, seconds
 from grfkit.report.panel import axis

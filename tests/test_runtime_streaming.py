@@ -81,9 +81,10 @@ def test_a_stream_longer_than_the_window_is_that_of_a_longer_window() -> None:
 def library(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[bytes, Path]]:
     need("ai_edge_litert", "flatbuffers")
     need_compiler()
-    from grfkit.deploy.clib import build_shared, write_model
+    from grfkit.deploy.clib import write_model
     from grfkit.deploy.emit_c import c_model
     from grfkit.deploy.tflite_file import TfliteFile
+    from grfkit.embedded.compile import build_shared
 
     known: dict[str, tuple[bytes, Path]] = {}
 
@@ -171,9 +172,10 @@ def test_a_trained_network_streams_as_it_answers_windows(name: str, tmp_path: Pa
     need_compiler()
     import torch
 
-    from grfkit.deploy.clib import build_shared, write_model
+    from grfkit.deploy.clib import write_model
     from grfkit.deploy.convert import convert_model
     from grfkit.deploy.emit_c import c_model
+    from grfkit.embedded.compile import build_shared
     from grfkit.learn.folds import Fold
     from grfkit.learn.networks import network_config
     from grfkit.learn.train import TrainConfig, fit

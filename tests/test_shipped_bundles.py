@@ -18,7 +18,7 @@ from grfkit.deploy.emit_c import c_model
 from grfkit.deploy.golden import read_npz
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.deploy.verify import verify
-from grfkit.runtime.bundle import read_manifest
+from grfkit.runtime.bundle_files import read_manifest
 
 FOLDER = Path(__file__).resolve().parents[1] / "firmware_models"
 SHIPPED = sorted(p.parent for p in FOLDER.glob("*/manifest.json"))
@@ -72,6 +72,6 @@ def test_an_emulated_m4f_answers_the_golden_windows(folder: Path) -> None:
 @each
 def test_an_insole_takes_it(folder: Path) -> None:
     need("ai_edge_litert")
-    from grfkit.device.virtual_stance import StanceMaker
+    from grfkit.virtual.stance import StanceMaker
 
     assert StanceMaker(folder).model_id == read_manifest(folder).model_id

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grfkit.dataset.set_writer import write_sets
 from grfkit.errors import BadInputError
-from grfkit.learn.set_writer import write_sets
-from grfkit.learn.stance_set import StanceSet, join, make_stance_set
+from grfkit.records.stance_set import StanceSet, join, make_stance_set
 
 
 def small(people: str = "aabbb", *, channels: int = 2, cut: str = "force") -> StanceSet:

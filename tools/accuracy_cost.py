@@ -25,8 +25,8 @@ from grfkit.learn.model import predict
 from grfkit.learn.networks import NetworkConfig
 from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import from_preset
-from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.train import EpochReport, TrainConfig, fit
+from grfkit.records.stance_set import StanceSet
 
 OURS, THEIRS = "ours: 1D-CNN 64, batch 64, 101 points", "carter2024: BiLSTM 512, batch 8"
 EACH = (16, 32, 63)

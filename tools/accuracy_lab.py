@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 import accuracy_sets as sets
 from accuracy_run import MEAN, RIDGE, Rows, Run
-from grfkit.learn.answers import Answers, Method, TransferMethod, baseline_methods
+from grfkit.evaluate.evaluation import of_surface
+from grfkit.evaluate.predictions import Answers, Method, TransferMethod, baseline_methods
+from grfkit.evaluate.scores import scores
 from grfkit.learn.baselines import Predictor
-from grfkit.learn.evaluation import of_surface
 from grfkit.learn.folds import Fold
 from grfkit.learn.kernel import KernelMethod
 from grfkit.learn.networks import network_config
 from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import from_preset
-from grfkit.learn.scores import scores
-from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.train import TrainConfig
 from grfkit.learn.transfer import MEANING, REGIMES, Regime, transfer_folds
+from grfkit.records.stance_set import StanceSet
 
 Floats = NDArray[np.float64]
 GOAL = 0.8

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accuracy_run import Rows
+from grfkit.evaluate.predictions import Answers
 from grfkit.gait.contacts import ContactRule, contacts_from_force, rule_of
-from grfkit.learn.answers import Answers
 
 Floats = NDArray[np.float64]
 LEFT_OUT = 36

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from grfkit.dataset.motion import FootForce, MotionSettings, MotionTrial, Side, motion_set
 from grfkit.gait.landing import Travel
 from grfkit.gait.landmarks import LANDMARKS as NAMES
 from grfkit.gait.landmarks import Points
-from grfkit.learn.adapters.motion import FootForce, MotionSettings, MotionTrial, Side, motion_set
-from grfkit.learn.stance_set import StanceSet
+from grfkit.records.stance_set import StanceSet
 from grfkit.simulate.body import LANDMARKS
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial

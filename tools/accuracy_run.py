@@ -9,13 +9,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import accuracy_sets as sets
-from grfkit.learn.answers import Answers, BaselineMethod, Method, NetworkMethod, answers_of
+from grfkit.evaluate.predictions import Answers, BaselineMethod, Method, NetworkMethod, answers_of
+from grfkit.evaluate.scores import scores
 from grfkit.learn.folds import Fold
 from grfkit.learn.networks import network_config
 from grfkit.learn.parallel import JobReport
-from grfkit.learn.scores import scores
-from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.train import TrainConfig
+from grfkit.records.stance_set import StanceSet
 
 RIDGE, MEAN, SPEED = (BaselineMethod(n) for n in ("ridge", "mean curve", "mean curve of the known speed"))
 POSITIONS = ("*_x", "*_y", "*_z")

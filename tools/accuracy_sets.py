@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from grfkit.learn.adapters import bach, gaitpdb, hamner, rbds, schreiber
-from grfkit.learn.adapters.motion import MotionSettings
+from grfkit.dataset.cut import LATERAL, CutRequest
+from grfkit.dataset.motion import MotionSettings
+from grfkit.dataset.public import bach, gaitpdb, hamner, rbds, schreiber
+from grfkit.dataset.resample import stance_times
 from grfkit.learn.folds import Fold
 from grfkit.learn.recipe import Recipe, load_sets
 from grfkit.learn.ridge import Ridge
-from grfkit.learn.stance_set import StanceSet
-from grfkit.learn.trials import LATERAL, CutRequest
-from grfkit.learn.windows import stance_times
+from grfkit.records.stance_set import StanceSet
 from grfkit.simulate.folder import LabRequest, PlannedTrial, planned_trials, write_lab
 from grfkit.simulate.ideal import CELLS, CHANNELS, UNITS, ideal_signals
 from grfkit.simulate.lab import simulate_world

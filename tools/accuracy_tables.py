@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from accuracy_run import Rows
-from grfkit.learn.scores import table_text
+from grfkit.learn.card import table_text
 
 
 def markdown(figures: Rows) -> str:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 import accuracy_sets as sets
 from accuracy_run import MOTION, Rows, Run, cnn, shank_cnn
-from grfkit.learn.answers import Answers, Method, NetworkMethod
+from grfkit.evaluate.predictions import Answers, Method, NetworkMethod
+from grfkit.evaluate.wrapped import on_channels
 from grfkit.learn.augment import Augmentation
 from grfkit.learn.baselines import Predictor
 from grfkit.learn.folds import Fold, loso
 from grfkit.learn.model import GrfModel, predict
-from grfkit.learn.stance_set import StanceSet, join
 from grfkit.learn.train import fine_tune, fit, training_scaler
-from grfkit.learn.wrapped import on_channels
+from grfkit.records.stance_set import StanceSet, join
 from grfkit.stats.compare import paired
 from grfkit.stats.curves import by_participant, curve_errors
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 import accuracy_sets as sets
 from accuracy_run import Rows, Run
+from grfkit.dataset.public.gaitpdb import CELLS, RATE_HZ, Walk, walks
 from grfkit.gait.contacts import contacts_from_force, rule_of
-from grfkit.learn.adapters.gaitpdb import CELLS, RATE_HZ, Walk, walks
 from grfkit.stats.curves import group
 from grfkit.units import G
 

@@ -26,21 +26,21 @@ from accuracy_run import MEAN, MOTION, POSITIONS, RIDGE, SPEED, Rows, Run, bilst
 from accuracy_tables import apart, below, limit, markdown, with_tables
 from accuracy_tried import bench_tried
 from accuracy_weight import bench_weight
-from grfkit.learn.adapters.gaitpdb import mask_cells
-from grfkit.learn.answers import BaselineMethod, Method, NetworkMethod, TransferMethod, baseline_methods
+from grfkit.dataset.public.gaitpdb import mask_cells
+from grfkit.evaluate.blend import BlendMethod
+from grfkit.evaluate.evaluation import of_surface
+from grfkit.evaluate.predictions import BaselineMethod, Method, NetworkMethod, TransferMethod, baseline_methods
+from grfkit.evaluate.scores import scores
+from grfkit.evaluate.wrapped import Balanced, OnChannels
 from grfkit.learn.augment import Augmentation
-from grfkit.learn.blend import BlendMethod
-from grfkit.learn.evaluation import of_surface
 from grfkit.learn.folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
 from grfkit.learn.kernel import KernelMethod
 from grfkit.learn.networks import network_config
 from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import from_preset
-from grfkit.learn.scores import scores
-from grfkit.learn.stance_set import StanceSet, join
 from grfkit.learn.train import TrainConfig
 from grfkit.learn.transfer import MEANING, REGIMES, Regime, Tuning, transfer_folds
-from grfkit.learn.wrapped import Balanced, OnChannels
+from grfkit.records.stance_set import StanceSet, join
 
 ROOT = Path(__file__).resolve().parents[1]
 ZHOU = {"vgrf": (0.110, 0.993), "apgrf": (0.038, 0.992), "mlgrf": (0.022, None)}

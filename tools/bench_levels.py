@@ -1,9 +1,9 @@
 """What a device knows less than a training: ``python tools/bench_levels.py BUNDLE --seconds 60``.
 
 Training sets relative cells against the whole recording, in floating point; a device against what it has seen, in
-integers (``grf_levels.c`` and its twin :mod:`grfkit.deploy.levels`). SIMULATED people, whom no training has drawn, run
-on a treadmill; of every stance that the device cuts, both windows are answered by the bundle and held against each
-other and against the true force. The tables are those of firmware_models/README.md.
+integers (``grf_levels.c`` and its twin :mod:`grfkit.embedded.levels`). SIMULATED people, whom no training has drawn,
+run on a treadmill; of every stance that the device cuts, both windows are answered by the bundle and held against
+each other and against the true force. The tables are those of firmware_models/README.md.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grfkit.deploy.insole import AXES, CELLS, IMU, Insole, Window, fixed_columns, int8_window
-from grfkit.device.virtual_source import Phantom, Source, phantom
+from grfkit.embedded.insole import AXES, CELLS, IMU, Insole, Window, fixed_columns, int8_window
 from grfkit.errors import BadInputError
 from grfkit.gait.contacts import faint
-from grfkit.learn.relative import UNLOADED_PERCENT
+from grfkit.gait.relative_cells import UNLOADED_PERCENT
 from grfkit.runtime.bundle import BundleModel, load_bundle
 from grfkit.runtime.manifest import Detector, Manifest
 from grfkit.units import G
+from grfkit.virtual.source import Phantom, Source, phantom
 
 Floats = NDArray[np.float64]
 SEEDS = (7_301, 7_302, 7_303, 7_304)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grfkit.learn.adapters import bach, gaitpdb, hamner, rbds, schreiber
-from grfkit.learn.adapters.motion import MotionSettings
-from grfkit.learn.stance_set import StanceSet
+from grfkit.dataset.motion import MotionSettings
+from grfkit.dataset.public import bach, gaitpdb, hamner, rbds, schreiber
+from grfkit.records.stance_set import StanceSet
 
 Floats = NDArray[np.float64]
 Fit = Callable[[StanceSet, StanceSet], Floats]

@@ -24,9 +24,9 @@ from edge_models import (
     stances,
     trained,
 )
-from grfkit.learn.answers import Method, answers_of, baseline_methods
-from grfkit.learn.scores import scores
-from grfkit.learn.wrapped import OnChannels
+from grfkit.evaluate.predictions import Method, answers_of, baseline_methods
+from grfkit.evaluate.scores import scores
+from grfkit.evaluate.wrapped import OnChannels
 
 WITHIN = 0.3
 """Percentage points of rRMSE that the TCN may be behind the BiLSTM."""

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from edge_models import BILSTM, BILSTM_64, BUILD, LSTM, Rows, about, converted
-from grfkit.deploy.clib import runtime_sources
 from grfkit.deploy.emit_c import CModel, c_model
 from grfkit.deploy.from_torch import plan_inputs
 from grfkit.deploy.qemu import BOARDS, PLAIN_BOARDS, missing, run_on_board, walk_on_board
+from grfkit.embedded.compile import runtime_sources
 from grfkit.learn.model import GrfModel
 from grfkit.runtime import load, to_int8
 

@@ -25,8 +25,8 @@ from grfkit.learn.augment import Augmentation
 from grfkit.learn.folds import Fold
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import NetworkConfig, network_config
-from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.train import fit
+from grfkit.records.stance_set import StanceSet
 from grfkit.stats.curves import by_participant, curve_errors, group
 from make_bundles import HELD_OUT
 

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from edge_models import BILSTM, BUILD, TCN, Rows, converted, file_of, files_of
-from grfkit.deploy.clib import CLibrary, compiler
+from grfkit.deploy.clib import CLibrary
 from grfkit.deploy.emit_c import c_model
 from grfkit.deploy.from_torch import plan_inputs
+from grfkit.embedded.compile import compiler
 from grfkit.learn.model import GrfModel
 
 WORKER = Path(__file__).with_name("edge_worker.py")

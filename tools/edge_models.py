@@ -24,15 +24,15 @@ from grfkit.deploy.plan import Plan
 from grfkit.deploy.repair import repaired
 from grfkit.deploy.smooth import centred
 from grfkit.deploy.tflite_file import TfliteFile
-from grfkit.learn.answers import FoldNetwork
+from grfkit.evaluate.predictions import FoldNetwork
 from grfkit.learn.augment import Augmentation
 from grfkit.learn.baselines import Predictor
 from grfkit.learn.distill import distil
 from grfkit.learn.folds import Fold, grouped_kfold
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import NetworkConfig, network_config, parameter_count
-from grfkit.learn.stance_set import StanceSet
 from grfkit.learn.train import TrainConfig
+from grfkit.records.stance_set import StanceSet
 from grfkit.runtime import from_int8, load, to_int8
 from grfkit.units import G
 

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 
 from edge_models import BILSTM, BUILD, CNN, NO_ROOM, TCN, Rows, converted, files_of, without_room
 from grfkit.deploy.c_layers import NoC
-from grfkit.deploy.clib import CLibrary, compiler
+from grfkit.deploy.clib import CLibrary
 from grfkit.deploy.emit_c import c_model
 from grfkit.deploy.from_torch import plan_inputs
 from grfkit.deploy.parity import BOUNDS, parity
 from grfkit.deploy.same_bytes import compare_c
+from grfkit.embedded.compile import compiler
 from grfkit.learn.model import GrfModel, calibration_windows
-from grfkit.learn.stance_set import StanceSet
+from grfkit.records.stance_set import StanceSet
 from grfkit.runtime import load, to_int8
 
 MICRO = "tflite-micro"

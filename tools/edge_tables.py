@@ -6,7 +6,7 @@ from accuracy_tables import table
 from edge_boards import CHIPS, CYCLES
 from edge_models import BILSTM, TCN, Rows
 from edge_parity import BOUND_TEXT
-from grfkit.learn.scores import table_text
+from grfkit.learn.card import table_text
 
 
 def markdown(figures: Rows) -> str:

@@ -26,14 +26,14 @@ from typing import Any
 
 import numpy as np
 
-from grfkit import wire
 from grfkit.device.link import Arrived, Link
-from grfkit.device.profile import Info, Running
 from grfkit.device.session import Placed
-from grfkit.device.virtual_source import SIDES, Side, Source, phantom
 from grfkit.formats.grfrec import Kind, RecordFile
 from grfkit.monitor import hub as hub_module
 from grfkit.monitor.hub import Hub, HubSettings
+from grfkit.virtual.source import SIDES, Side, Source, phantom
+from grfkit.wire import packets as wire
+from grfkit.wire.profile import Info, Running
 from live_fed import FedLink
 
 PACKED, HOUR_S = 5, 3600.0

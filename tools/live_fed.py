@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from grfkit.device.link import Arrived, Characteristic, Exchange, Inbox, LinkClosed
-from grfkit.device.profile import Info, Key, Running, Stream
+from grfkit.wire.profile import Info, Key, Running, Stream
 
 __all__ = ["FedLink"]
 

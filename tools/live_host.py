@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grfkit import wire
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Arrived, Link
-from grfkit.device.profile import Info, Running
 from grfkit.device.session import Placed, Samples, Session
 from grfkit.monitor.hub import Hub, HubSettings
+from grfkit.wire import packets as wire
+from grfkit.wire.profile import Info, Running
 from live_fed import FedLink
 from live_insoles import RATE_HZ, Program
 

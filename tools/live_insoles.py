@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grfkit import wire
 from grfkit.device.link import Characteristic
 from grfkit.formats.grfrec import Begin, Kind, RecordFile
 from grfkit.simulate.clocks import DeviceClock
+from grfkit.wire import packets as wire
 
 RATE_HZ = 200
 _SEQUENCES = 1 << 16

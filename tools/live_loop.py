@@ -23,11 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import live_loop_score as score
-from grfkit.deploy.clib import build_shared, compiler
-from grfkit.device.profile import Key
-from grfkit.device.virtual_run import InsoleRequest, clocks_of
-from grfkit.device.virtual_source import Phantom, phantom
-from grfkit.device.virtual_stance import DeviceModel, StanceMaker
+from grfkit.embedded.compile import build_shared, compiler
 from grfkit.errors import GrfError
 from grfkit.formats.grfrec import Kind, RecordFile
 from grfkit.io import read
@@ -38,7 +34,11 @@ from grfkit.simulate.clocks import DeviceClock
 from grfkit.simulate.folder import write_reference
 from grfkit.simulate.plates import record_reference
 from grfkit.simulate.settings import default_settings
-from grfkit.wire import StanceReport
+from grfkit.virtual.run import InsoleRequest, clocks_of
+from grfkit.virtual.source import Phantom, phantom
+from grfkit.virtual.stance import DeviceModel, StanceMaker
+from grfkit.wire.packets import StanceReport
+from grfkit.wire.profile import Key
 from live_insoles import insoles
 from live_loop_many import without_link
 from live_loop_table import averaged, loop_goals, loop_table

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import live_loop_score as score
-from grfkit.device.virtual_stance import DeviceModel, StanceMaker
+from grfkit.dataset.foot_force import of_foot, whole_contact
 from grfkit.gait.stances import Stance
-from grfkit.learn.foot_force import of_foot, whole_contact
 from grfkit.simulate.world import World
+from grfkit.virtual.stance import DeviceModel, StanceMaker
 
 Floats = NDArray[np.float64]
 RATE_HZ = 200

@@ -15,12 +15,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from grfkit.dataset.foot_force import of_foot, plate_columns, stance_force, whole_contact
+from grfkit.dataset.resample import linear, stance_times
 from grfkit.gait.stances import Stance, stances
-from grfkit.learn.foot_force import of_foot, plate_columns, stance_force, whole_contact
 from grfkit.learn.predictor import mean_curve
-from grfkit.learn.stance_set import StanceSet
-from grfkit.learn.windows import linear, stance_times
 from grfkit.records import Trial
+from grfkit.records.stance_set import StanceSet
 from grfkit.units import G
 
 Floats = NDArray[np.float64]
@@ -157,7 +157,7 @@ def mean_of(path: Path) -> Floats:
 
 def mean_of_answers(bundle: Path) -> Floats:
     """Return the mean of the answers to a bundle's golden windows: what is at hand without the training's own set."""
-    from grfkit.runtime.bundle import read_manifest
+    from grfkit.runtime.bundle_files import read_manifest
 
     names = [axis.name for axis in read_manifest(bundle).axes]
     with np.load(bundle / "golden.npz") as golden:

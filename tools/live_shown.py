@@ -15,10 +15,10 @@ from typing import Any
 
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Link
-from grfkit.device.profile import Key
 from grfkit.monitor.hub import Hub, HubSettings
 from grfkit.monitor.messages import Message, StanceShown
 from grfkit.monitor.server import serve
+from grfkit.wire.profile import Key
 from live_host import Processor, WatchedHub
 from live_insoles import RATE_HZ, insoles
 from live_page import browser, quantile, shoot, watch

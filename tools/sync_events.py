@@ -13,8 +13,8 @@ from grfkit.signals.contacts import Contacts
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.events import EventTable, simulate_events
 from grfkit.sync.align import align_contacts
+from grfkit.sync.contact_events import DeviceTrain
 from grfkit.sync.settings import AlignSettings
-from grfkit.sync.trains import DeviceTrain
 from sync_trials import WRONG_S
 
 _FOOT = np.asarray([1, 0, -1])  # the lab's 0 right, 1 left, -1 unknown

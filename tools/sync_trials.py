@@ -12,7 +12,7 @@ from grfkit.records import ClockMap, Recording
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial
 from grfkit.sync import AlignSettings, align_in_detail
-from grfkit.sync.trains import device_loads, plate_loads
+from grfkit.sync.contact_events import device_loads, plate_loads
 
 WRONG_S = 0.12
 """A map that is off by more than this on average is a step (or worse) wrong."""
@@ -165,7 +165,7 @@ def _xcorr(x: np.ndarray, y: np.ndarray, *, phat: bool) -> float:
 def _nearest_advocate(trial: LabTrial, wearable: str, condition: Condition) -> float:
     import nearest_advocate
 
-    from grfkit.sync.trains import device_train, reference_train
+    from grfkit.sync.contact_events import device_train, reference_train
 
     plates = condition.surface == "overground"
     reference, _ = reference_train(trial.reference.streams, plates=plates)

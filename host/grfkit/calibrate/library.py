@@ -11,14 +11,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..errors import BadInputError
-from .documents import (
-    KINDS,
-    CalibrationDocument,
-    InsoleGeometry,
-    LagTable,
-    PlateCorrection,
-    PressureCalibration,
-)
+from .documents import KINDS, CalibrationDocument, InsoleGeometry, LagTable, PlateCorrection, PressureCalibration
 
 AnyDocument = InsoleGeometry | LagTable | PlateCorrection | PressureCalibration
 D = TypeVar("D", bound=BaseModel)

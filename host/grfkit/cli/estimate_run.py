@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import BadInputError
+from ..estimate.estimate import EstimateRequest, Source, estimate
+from ..estimate.files import check_outputs, summary, write_estimate
+from ..estimate.open_model import open_model
 from ..io import ReadOptions, read
-from ..learn.bundled import open_model
-from ..learn.estimate import EstimateRequest, Source, estimate
-from ..learn.estimate_files import check_outputs, summary, write_estimate
 from .common import say
 from .terminal import quiet_console
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..learn.parallel import JobReport
     from ..learn.recipe import Recipe
     from ..learn.search import TrialRow
-    from ..learn.searched import SearchPlan
+    from ..learn.search_plan import SearchPlan
     from ..learn.train import EpochReport
 
 
@@ -39,9 +39,8 @@ def recipe_of(
     BadInputError
         If an option does not exist, or options contradict each other.
     """
-    from ..learn.evaluation import recipe_of_model
     from ..learn.preset import load_preset
-    from ..learn.recipe import Recipe, from_preset, parse_recipe, recipe_from_toml
+    from ..learn.recipe import Recipe, from_preset, parse_recipe, recipe_from_toml, recipe_of_model
 
     if model is not None and (preset or config is not None or network or epochs or split):
         raise BadInputError("--model brings its own recipe; leave out --preset, --config, --network, --split, --epochs")
@@ -79,8 +78,7 @@ def plan_of_search(recipe: Recipe, trials: int | None, *, model: Path | None = N
     BadInputError
         If a model is given and a search is asked for, or the recipe cannot be searched.
     """
-    from ..learn.evaluation import search_of_model
-    from ..learn.searched import plan_of
+    from ..learn.search_plan import plan_of, search_of_model
 
     if model is not None:
         if trials is not None:
@@ -100,7 +98,7 @@ def run_training(
 ) -> tuple[dict[str, Any], str]:
     """Return the summary of a training and its words; the model is written."""
     from ..learn.device import check_device
-    from ..learn.jobs import train_job
+    from ..learn.training_job import train_job
 
     check_folder(out)
     check_device(recipe.train.device)
@@ -154,10 +152,10 @@ def run_evaluation(
     force: bool,
 ) -> tuple[dict[str, Any], str]:
     """Return the scores of an evaluation and their words; report, answers and card are written."""
+    from ..evaluate.evaluation import evaluate_job
+    from ..evaluate.personal_folds import plan_of_counts
     from ..learn.card import add_evaluation
     from ..learn.device import check_device
-    from ..learn.evaluation import evaluate_job
-    from ..learn.personal_folds import plan_of_counts
     from ..learn.transfer import REGIMES
 
     if report is not None:
@@ -209,8 +207,7 @@ def check_can_write(path: Path, *, force: bool) -> None:
 
 def words(found: dict[str, Any]) -> str:
     """Return the table of an evaluation and what it says."""
-    from ..learn.card import beaten
-    from ..learn.scores import table_text
+    from ..learn.card import beaten, table_text
 
     leaks = [f"LEAKS: {leak}; these figures are no headline" for leak in found["leaks"]]
     cut = f"windows cut by {found['cut']}" if found["window"] == "stance" else "continuous windows"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ..device.virtual_run import InsoleRequest
+    from ..virtual.run import InsoleRequest
 
 _HIDDEN = {"show_default": False}
 
@@ -55,7 +55,7 @@ def insole(
     _refuse_existing(request, force=force)
     import asyncio
 
-    from ..device.virtual_run import run_insoles
+    from ..virtual.run import run_insoles
 
     asyncio.run(run_insoles(request, lambda room: _ready(request, room, as_json=as_json)))
 
@@ -66,7 +66,7 @@ def _request(given: dict[str, Any]) -> InsoleRequest:
     from ..errors import BadInputError
 
     try:
-        from ..device.virtual_run import InsoleRequest
+        from ..virtual.run import InsoleRequest
     except ImportError as error:
         raise BadInputError(f"virtual insoles need Bumble ({error}); pip install 'grfkit[ble]'") from error
     try:

@@ -15,31 +15,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..embedded.compile import RUNTIME, compiler, runtime_sources
+from ..embedded.made_up_foot import foot_of
 from ..errors import BadInputError, RefusedError
-from ..learn.evaluation import recipe_of_model
+from ..estimate.detector import detector
 from ..learn.folds import LeakError
 from ..learn.model import GrfModel, calibration_windows, predict
-from ..learn.people import seen_among
 from ..learn.predictor import mean_curve
-from ..learn.recipe import Recipe, artefact_files, artefact_of, load_sets
+from ..learn.recipe import Recipe, artefact_files, artefact_of, load_sets, recipe_of_model
 from ..learn.spec import DOCUMENT
-from ..learn.stance_set import StanceSet
 from ..provenance import tool_version
+from ..records.participants import seen_among
+from ..records.stance_set import StanceSet
 from ..runtime import available, from_int8, load, to_int8
+from ..runtime.bundle_files import sums_text
 from ..runtime.manifest import MANIFEST, SUMS, Axis, Figure, File, Manifest, Parity, Sizes, Trained
-from ..runtime.sums import sums_text
 from ..units import G
 from .bounds import BOUNDS, Bounds
 from .bundle_texts import bundle_texts
 from .c_layers import NoC
-from .clib import RUNTIME, CLibrary, compiler, runtime_sources
+from .clib import CLibrary
 from .convert import Converted, convert_model, representative
 from .emit_c import CModel, c_model
-from .foot import foot_of
 from .from_torch import plan_inputs
 from .gate import passed
 from .golden import WINDOWS, Golden, fixed_to_float_lsb, golden_of, npz_bytes, physical
-from .manifest import RATE_HZ, axes_of, derived, detector, name_of, told_of_c, unknown_units
+from .manifest import RATE_HZ, axes_of, derived, name_of, told_of_c, unknown_units
 from .parity import ParityReport, parity
 from .plan import Plan
 from .qemu import compiler_version

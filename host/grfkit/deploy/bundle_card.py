@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..embedded.insole import insole_reason
 from ..learn.spec import ModelSpec
 from ..runtime.manifest import Manifest
 from .bundle_insole import UNTESTED, remembered_s
-from .insole import insole_reason
 from .plan import BEYOND
 
 

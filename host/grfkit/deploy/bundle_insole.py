@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..embedded.insole import AXES, insole_reason, origins, tick_q16
+from ..embedded.made_up_foot import FOOT_STEPS, foot_samples
 from ..runtime.manifest import Detector, Manifest
-from .foot import FOOT_STEPS, foot_samples
-from .insole import AXES, insole_reason, origins, tick_q16
 
 UNTESTED = "Untested: nobody has run this on a board yet; what is tested is `make test` and the boards of sizes.json."
 
@@ -153,7 +153,7 @@ def hash_of(window: NDArray[np.int8]) -> int:
 
 
 def foot_header(manifest: Manifest, golden: Mapping[str, NDArray[Any]]) -> str:
-    """Return ``c/golden_foot.h``: the made-up foot of :func:`~grfkit.deploy.foot.made_up_foot`, and the answers."""
+    """Return ``c/golden_foot.h``: the foot of :func:`~grfkit.embedded.made_up_foot.made_up_foot`, and the answers."""
     assert manifest.detector is not None
     step, contact = foot_samples(manifest.detector.rate_hz)
     stances = golden["foot_input"]

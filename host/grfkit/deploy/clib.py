@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..embedded.compile import RUNTIME, build_shared
 from ..errors import BadInputError
 from .emit_c import CModel
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-_INSTALLED, _SOURCE = _PACKAGE / "_firmware" / "runtime", _PACKAGE.parents[1] / "firmware_models" / "runtime"
-RUNTIME = _INSTALLED if _INSTALLED.is_dir() else _SOURCE
-FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-pedantic", "-O2")
 Int8s = NDArray[np.int8]
-
-
-def compiler() -> str | None:
-    """Return the C compiler of this machine (``CC``, cc, gcc or clang), or None."""
-    named = os.environ.get("CC")
-    return next((found for name in (named, "cc", "gcc", "clang") if name and (found := shutil.which(name))), None)
-
-
-def runtime_sources(runtime: Path = RUNTIME) -> list[Path]:
-    """Return the runtime's C files.
-
-    Raises
-    ------
-    BadInputError
-        If the folder holds none.
-    """
-    found = sorted(runtime.glob("grf_*.c"))
-    if not found:
-        raise BadInputError(f"{runtime} holds no grf_*.c; expected the C runtime of firmware_models")
-    return found
 
 
 def write_model(model: CModel, folder: Path) -> Path:
@@ -49,50 +23,6 @@ def write_model(model: CModel, folder: Path) -> Path:
     path = folder / f"{model.name}.c"
     path.write_text(model.source, encoding="utf-8")
     return path
-
-
-def build_shared(
-    sources: Sequence[Path],
-    output: Path,
-    *,
-    runtime: Path = RUNTIME,
-    flags: Sequence[str] = (),
-    timeout_s: float = 120.0,
-) -> Path:
-    """Compile C files and the runtime into a shared library; return its path.
-
-    Raises
-    ------
-    BadInputError
-        If there is no compiler, or it refuses; its first error is told.
-    """
-    cc = compiler()
-    if cc is None:
-        raise BadInputError("no C compiler was found (cc, gcc, clang); install one or name it in CC")
-    files = [str(p) for p in (*sources, *runtime_sources(runtime))]
-    run_tool(
-        [cc, *FLAGS, *flags, "-shared", "-fPIC", f"-I{runtime}", f"-I{sources[0].parent}", *files, "-o", str(output)],
-        timeout_s=timeout_s,
-    )
-    return output
-
-
-def run_tool(command: Sequence[str], *, timeout_s: float) -> subprocess.CompletedProcess[str]:
-    """Run a compiler or emulator; return what it printed.
-
-    Raises
-    ------
-    BadInputError
-        If it fails or takes too long.
-    """
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BadInputError(f"{command[0]} did not run to its end: {error}") from error
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line.lower()] or done.stderr.splitlines()
-        raise BadInputError(f"{command[0]} ended with {done.returncode}: {(lines or ['no message'])[0]}")
-    return done
 
 
 class CLibrary:

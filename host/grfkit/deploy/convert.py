@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from ..learn.model import GrfModel
-from ..learn.stance_set import StanceSet
+from ..records.stance_set import StanceSet
 from .from_torch import plan_inputs, plan_of
 from .plan import BEYOND, Plan, calibrated
 from .repair import RepairReport, repaired

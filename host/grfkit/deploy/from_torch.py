@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import BadInputError
 from ..learn.batches import Windows
 from ..learn.model import GrfModel
-from ..learn.stance_set import StanceSet
+from ..records.stance_set import StanceSet
 from .layers import Add, Conv, Dense, Join, Layer, Lstm, Pool, Reshape, Singles
 from .plan import INPUT, STATICS, Plan
 

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..embedded.fixed import to_int8 as counts_to_int8
+from ..embedded.insole import fixed_columns
 from ..learn.batches import Windows
 from ..learn.spec import ModelSpec
-from ..learn.stance_set import StanceSet
+from ..records.stance_set import StanceSet
 from ..runtime import Interpreter
 from ..runtime.bundle import forces_bw, scaled
 from ..runtime.manifest import Column, Manifest
 from ..runtime.numbers import to_int8
 from .bundle_c import int8_forces
-from .fixed import to_int8 as counts_to_int8
-from .insole import fixed_columns
 
 WINDOWS, IN_C = 32, 8
 Golden = dict[str, NDArray[Any]]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import BadInputError
 from ..learn.folds import LeakError
 from ..learn.model import GrfModel, calibration_windows, predict
-from ..learn.stance_set import StanceSet
+from ..records.stance_set import StanceSet
 from ..runtime import Interpreter, available, from_int8, load, to_int8
 from ..runtime.interpreters import RESOLVERS, Resolver
 from ..stats.curves import by_participant, curve_errors, group

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..embedded.compile import FLAGS, RUNTIME, run_tool, runtime_sources
 from ..errors import BadInputError
-from .clib import FLAGS, RUNTIME, Int8s, run_tool, runtime_sources, write_model
+from .clib import Int8s, write_model
 from .emit_c import CModel
 
 COMPILER, EMULATOR, SIZER, SYMBOLS = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size", "arm-none-eabi-nm"

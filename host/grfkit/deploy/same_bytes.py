@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..embedded.compile import RUNTIME
 from ..errors import BadInputError
 from ..runtime import load
 from ..runtime.manifest import BoardSize, Figure, Sizes
-from .clib import RUNTIME, CLibrary, Int8s
+from .clib import CLibrary, Int8s
 from .emit_c import CModel
 from .qemu import BOARDS, compiler_version, missing, run_on_board
 from .tflite_file import TfliteFile

@@ -14,24 +14,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..embedded.compile import compiler, runtime_sources
+from ..embedded.fixed import to_int8 as counts_to_int8
+from ..embedded.insole import fixed_columns
+from ..embedded.made_up_foot import foot_of
 from ..errors import RefusedError
-from ..learn.bundled import read_spec
+from ..estimate.open_model import read_spec
 from ..learn.spec import ModelSpec
 from ..provenance import tool_version
 from ..runtime import Interpreter, available, load
-from ..runtime.bundle import forces_bw, read_manifest, scaled
+from ..runtime.bundle import forces_bw, scaled
+from ..runtime.bundle_files import check_digest, read_manifest, read_sums
 from ..runtime.manifest import DOCUMENT, MANIFEST, SUMS, CFiles, Manifest
 from ..runtime.numbers import to_int8
-from ..runtime.sums import check_digest, read_sums
 from .bounds import BOUNDS
 from .bundle_c import int8_forces
-from .clib import CLibrary, compiler, runtime_sources
+from .clib import CLibrary
 from .emit_c import CModel, c_model
-from .fixed import to_int8 as counts_to_int8
-from .foot import foot_of
 from .gate import Passed, Target, passed
 from .golden import Golden, read_npz
-from .insole import fixed_columns
 from .manifest import differences, told_of_c
 from .qemu import missing
 from .same_bytes import boards_again, made_up

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from ..learn.people import seen_among
 from ..learn.spec import ModelSpec
+from ..records.participants import seen_among
 from ..runtime.interpreters import RESOLVERS
 from ..runtime.manifest import Manifest, Sizes
 from .bounds import VERTICAL, bound_of

@@ -18,9 +18,9 @@ from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 
 from ..errors import BadInputError
-from . import profile
+from ..wire import profile
+from ..wire.profile import Get, Info, Key, Running, Set, Start, Stop, Stream, Tare
 from .link import Arrived, Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkRefused, LinkTimeout, fail
-from .profile import Get, Info, Key, Running, Set, Start, Stop, Stream, Tare
 
 __all__ = ["Adapter", "BleLink", "Found"]
 

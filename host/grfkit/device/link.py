@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any, Protocol, runtime_checkable
 
 from ..errors import BadInputError, GrfError
-from .profile import Answer, Info, Key, Op, Request, Running, Status, Stream
+from ..wire.profile import Answer, Info, Key, Op, Request, Running, Status, Stream
 
 __all__ = [
     "Arrived",

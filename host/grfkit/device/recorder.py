@@ -14,8 +14,8 @@ from types import TracebackType
 from ..errors import BadInputError
 from ..formats import grfrec
 from ..formats.grfrec import Begin, Kind, Record
+from ..wire.profile import Info, Running
 from .link import Arrived, Exchange
-from .profile import Info, Running
 
 WRITE_EVERY_S, SYNC_EVERY_S = 0.1, 1.0
 """Written: safe from a kill of the process; synced: safe from a loss of power too."""

@@ -12,9 +12,9 @@ from pathlib import Path
 from ..errors import BadInputError
 from ..formats import grfrec
 from ..formats.grfrec import Begin, Kind, Record, RecordFile
-from ..wire import SAMPLES, STANCE
+from ..wire.packets import SAMPLES, STANCE
+from ..wire.profile import Info, Key, Running, Stream
 from .link import Arrived, Characteristic, Exchange, Inbox, LinkClosed, LinkTimeout
-from .profile import Info, Key, Running, Stream
 
 __all__ = ["Moment", "ReplayLink", "devices_in", "moments_in", "unread_in"]
 

@@ -17,9 +17,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ..errors import BadInputError
-from ..wire import SENSOR, VERSION
-from .link import Arrived, Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkTimeout, fail
-from .profile import (
+from ..wire.packets import SENSOR, VERSION
+from ..wire.profile import (
     Get,
     Info,
     Key,
@@ -33,6 +32,7 @@ from .profile import (
     TimeTold,
     state_from_bytes,
 )
+from .link import Arrived, Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkTimeout, fail
 
 BAUD = 460_800
 LONGEST_FRAME = 600

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats.packet_stream import Counts, GrfSamples, Item, PacketStream, Samples, Stance, WrappedClock
+from ..wire.profile import Info, Running
 from .clock import DeviceClock
 from .link import Arrived, Exchange, Link, LinkTimeout
-from .profile import Info, Running
 
 SYNC_BURST, SYNC_EVERY_S = 8, 10.0
 """Time syncs: so many at once, and how often."""

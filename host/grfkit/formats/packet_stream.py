@@ -13,8 +13,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import wire
 from ..errors import BadInputError
+from ..wire import packets as wire
 
 SENSOR_DATA, GRF_DATA = 4, 5
 """The characteristics that carry packets (last digit of their UUID)."""

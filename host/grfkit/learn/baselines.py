@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
+from ..records.stance_set import StanceSet
 from ..units import G
 from .batches import require
 from .predictor import Baseline, FlatBaseline, Predictor, best_setting, flat_targets, mean_curve
 from .ridge import LaggedRidge, Ridge, ridge_answer
-from .stance_set import StanceSet
 
 __all__ = [
     "KnownSpeedMeanCurve",
@@ -189,7 +189,7 @@ class PhysicsPrior(Baseline):
     """The force on the body that its trunk's acceleration tells, where the windows hold it; other axes: mean curve.
 
     From the channels ``physics_v``, ``physics_ap`` and ``physics_ml``
-    (:func:`~grfkit.learn.adapters.motion.physics_bw`). The force is that on both feet: in double support it is an upper
+    (:func:`~grfkit.dataset.motion.physics_bw`). The force is that on both feet: in double support it is an upper
     bound of the vertical force on one foot, and in continuous windows it is the other foot's while this one swings.
     A sample whose channel is missing gets the mean curve's.
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
-from .stance_set import StanceSet
+from ..records.stance_set import StanceSet
 
 Singles = NDArray[np.float32]
 Indices = NDArray[np.int64]

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import BadInputError
 from ..provenance import written_whole
-from .scores import table_text
+from ..stats.curves import MEASURES
 from .spec import ModelSpec
 
 CARD, EVALUATION, SEARCH = "CARD.md", "evaluation.json", "search.json"
@@ -220,3 +220,35 @@ def _use(spec: ModelSpec) -> str:
         "* The people named under Data were in training: their own error is better than anybody else's will be."
         f"{leaks}"
     )
+
+
+def table_text(found: dict[str, Any], *, measures: Sequence[str] = ("rmse_bw", "rrmse_percent", "r")) -> str:
+    """Return a Markdown table: a row per method, mean and 95 % interval over participants by axis."""
+    unknown = [m for m in measures if m not in (*MEASURES, "rmse_n")]
+    if unknown:
+        raise BadInputError(f"there is no measure '{unknown[0]}'; there are {', '.join((*MEASURES, 'rmse_n'))}")
+    heads = [f"{axis} {_HEAD.get(m, m)}" for axis in found["axes"] for m in measures]
+    first = found["axes"][0]
+    lines = ["| method | " + " | ".join(heads) + f" | worst ({first}) | s |", "|---" * (len(heads) + 3) + "|"]
+    for name, axes in found["methods"].items():
+        cells = [_cell(axes[axis]["group"][m], m) for axis in found["axes"] for m in measures]
+        worst = axes[first]["group"]["rmse_bw"]["worst"]
+        lost = max(axes[axis]["unanswered"] for axis in found["axes"])
+        label = f"{name} ({lost} windows not answered)" if lost else name
+        lines.append(f"| {label} | " + " | ".join(cells) + f" | {worst} | {found['seconds'][name]:g} |")
+    return "\n".join(lines)
+
+
+_HEAD = {"rmse_bw": "RMSE BW", "rrmse_percent": "rRMSE %", "r": "r", "rmse_n": "RMSE N", "bias_bw": "bias BW"}
+
+
+_DIGITS = {"rmse_bw": 4, "mae_bw": 4, "bias_bw": 4, "r": 4, "rmse_n": 1}
+
+
+def _cell(one: dict[str, Any], measure: str) -> str:
+    digits = _DIGITS.get(measure, 1)
+    if one["mean"] is None:
+        return "-"
+    if measure == "r" or one["low"] is None:
+        return f"{one['mean']:.{digits}f}"
+    return f"{one['mean']:.{digits}f} ({one['low']:.{digits}f}-{one['high']:.{digits}f})"

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
+from ..records.stance_set import StanceSet
 from .baselines import Predictor
 from .folds import Fold
 from .model import GrfModel, calibration_windows, predict
 from .model import _check_replaceable as check_replaceable
 from .networks import NetworkConfig, network_config, parameter_count
 from .recipe import Recipe, load_sets
-from .stance_set import StanceSet
 from .train import TrainConfig, check_blind, fit
 
 Floats = NDArray[np.float64]
@@ -232,7 +232,7 @@ def student_job(
         If the output exists and ``force`` is false, or the trials do not fit the teacher; nothing is written then.
     """
     from .card import write_card
-    from .jobs import summary, usable, whole_fold
+    from .training_job import summary, usable, whole_fold
 
     model = GrfModel.load(teacher)
     check_replaceable(out, force=force)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
-from .stance_set import StanceSet
+from ..records.stance_set import StanceSet
 
 Unit = Literal["participant", "trial", "window"]
 LEAK_TRIAL = "other trials of the tested participant are in training"

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
+from ..records.stance_set import StanceSet
 from .baselines import Predictor
 from .batches import require
 from .folds import Fold, LeakError, grouped_kfold
-from .stance_set import StanceSet
 
 Floats = NDArray[np.float64]
 

@@ -20,11 +20,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from ..errors import BadInputError
+from ..records.stance_set import StanceSet
 from .batches import Windows
 from .networks import ForceNetwork, Shape, build, network_config
 from .scaler import Scaler
 from .spec import CALIBRATION, DOCUMENT, WEIGHTS, ModelSpec, check_compatible, check_unseen
-from .stance_set import StanceSet
 
 Floats = NDArray[np.float64]
 CALIBRATION_WINDOWS = 256

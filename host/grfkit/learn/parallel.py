@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from ..cluster import connected
 from ..errors import BadInputError, GrfError
-from ..sync.scheduler import connected
-from .ledger import Ledger, fingerprint_of, plain
+from .result_cache import Ledger, fingerprint_of, plain
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _ONE_AT_A_TIME = threading.Lock()

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
+from ..records.stance_set import StanceSet
 from .batches import require
 from .folds import LeakError, grouped_kfold
-from .stance_set import StanceSet
 
 Floats = NDArray[np.float64]
 

@@ -10,14 +10,15 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..dataset.cut import CutRequest
 from ..errors import BadInputError
 from ..provenance import describe_input
+from ..records.stance_set import StanceSet
 from .folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
 from .networks import NetworkConfig, network_config
 from .preset import Preset
-from .stance_set import StanceSet
+from .spec import ModelSpec
 from .train import TrainConfig
-from .trials import CutRequest
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -161,8 +162,8 @@ def load_sets(paths: Sequence[Path], recipe: Recipe) -> StanceSet:
     BadInputError
         If there is no file, one is neither a trial nor a stance set, or they differ in kind.
     """
-    from .stance_set import join
-    from .trials import from_trials
+    from ..dataset.from_trials import from_trials
+    from ..records.stance_set import join
 
     files = artefact_files(paths)
     kinds = {path: artefact_of(path) for path in files}
@@ -257,3 +258,30 @@ def artefact_of(path: Path) -> str:
     except OSError as error:
         raise BadInputError(f"{path}: is no netCDF4 file ({error})") from error
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def recipe_of_model(folder: Path) -> Recipe:
+    """Return the recipe a model was trained by.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds no model, or one that names no recipe.
+    """
+    told = configuration_of(folder).get("recipe")
+    if told is None:
+        raise BadInputError(f"{folder}: names no recipe; give the settings it was trained by (--preset, --config)")
+    return Recipe.model_validate(told)
+
+
+def configuration_of(folder: Path) -> dict[str, Any]:
+    return spec_of(folder).provenance.configuration
+
+
+def spec_of(folder: Path) -> ModelSpec:
+    try:
+        return ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInputError(f"{folder}: is no grfkit model ({error})") from error
+    except ValueError as error:
+        raise BadInputError(f"{folder}: is no grfkit model (its model.json is broken or of another version)") from error

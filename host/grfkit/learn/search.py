@@ -14,13 +14,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ..errors import BadInputError
+from ..records.stance_set import StanceSet
 from .checkpoint import fingerprint
 from .folds import Fold, grouped_kfold, stable_seed
-from .ledger import digest_of
 from .model import predict
 from .networks import NetworkConfig, network_config
 from .parallel import Job, map_folds
-from .stance_set import StanceSet
+from .result_cache import digest_of
 from .train import DivergedError, TrainConfig, check_blind, deterministic, fit
 
 Value = str | int | float | bool

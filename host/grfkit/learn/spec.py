@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance
+from ..records.participants import seen_among
+from ..records.stance_set import StanceSet
 from .batches import Windows, require
 from .folds import LeakError
-from .people import seen_among
 from .scaler import Scaler, units_of
-from .stance_set import StanceSet
 
 Floats = NDArray[np.float64]
 WEIGHTS, DOCUMENT, CALIBRATION = "model.safetensors", "model.json", "calibration.nc"

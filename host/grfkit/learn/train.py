@@ -19,22 +19,17 @@ from torch import Tensor
 
 from ..errors import BadInputError
 from ..provenance import Provenance
+from ..records.participants import seen_among
+from ..records.stance_set import StanceSet
 from . import checkpoint as saved
 from .augment import Augmentation, augmented
 from .batches import Windows
 from .folds import Fold, LeakError, stable_seed
 from .loss import batch_loss, evaluate_loss, lr_share
-from .model import (
-    GrfModel,
-    calibration_windows,
-    new_network,
-    predict,
-)
+from .model import GrfModel, calibration_windows, new_network, predict
 from .networks import ForceNetwork, NetworkConfig
-from .people import seen_among
 from .scaler import Kind, Scaler, Target, fit_scaler
 from .spec import ModelSpec, check_compatible, check_mass, rate_of
-from .stance_set import StanceSet
 
 Floats = NDArray[np.float64]
 Mode = Literal["all", "head", "gradual"]

@@ -10,12 +10,12 @@ from typing import Literal, get_args
 import numpy as np
 
 from ..errors import BadInputError
+from ..records.participants import check_names
+from ..records.stance_set import StanceSet, join
 from .folds import Fold, stable_seed
 from .model import GrfModel, predict
 from .networks import NetworkConfig
-from .people import check_names
 from .scaler import Scaler
-from .stance_set import StanceSet, join
 from .train import Floats, Mode, Progress, TrainConfig, fine_tune, fit, training_scaler
 
 Regime = Literal["A", "B", "C1", "C2", "C3", "D", "D2", "D3"]
@@ -279,7 +279,7 @@ def _check_people(fold: Fold, data: StanceSet) -> None:
 
 
 def _check_alike(source: StanceSet, target: StanceSet) -> None:
-    """Refuse what :func:`~grfkit.learn.stance_set.join` does, and units or rates that differ."""
+    """Refuse what :func:`~grfkit.records.stance_set.join` does, and units or rates that differ."""
     one, other = ([str(u) for u in s.data["unit"].values] for s in (source, target))
     for channel, a, b in zip(source.channels, one, other):
         if a != b and source.channels == target.channels:

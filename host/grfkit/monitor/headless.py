@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..device.interrupted import interrupted
 from ..device.link import Link
-from ..device.profile import Key
 from ..device.quiet import quiet_native
 from ..device.replay import ReplayLink, devices_in, moments_in, unread_in
 from ..errors import BadInputError
+from ..wire.profile import Key
 from .demo import insoles
 from .hub import Hub, HubSettings, Replayed
 from .messages import Happening

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ..device.link import Arrived, Link
-from ..device.profile import Key
 from ..device.recorder import Recorder
 from ..device.replay import Moment
 from ..device.session import Placed, Session
 from ..errors import BadInputError, GrfError
+from ..wire.profile import Key
 from .live import Asked, Foot
 from .live_contact import Contact, features, interval, on_points, warm_up
 from .live_model import HostModel

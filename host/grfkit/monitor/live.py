@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..device.profile import Info, Key
 from ..device.session import GrfSamples, Placed, Samples, Session, Stance
-from ..device.virtual_stance import Cut, StanceCutter
+from ..embedded.cutter import Cut, StanceCutter
 from ..errors import BadInputError
+from ..wire.profile import Info, Key
 from .live_contact import Contact, of_report
 from .live_load import Load, Tare, Times
 from .live_model import HostModel

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..gait.causal import IC, MISSING, TO, CausalContacts, Event, causal_settings
 from ..gait.contacts import faint
-from ..wire import CELLS
+from ..wire.packets import CELLS
 from .live_contact import Contact
 from .live_track import Track
 

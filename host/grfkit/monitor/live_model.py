@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..device.profile import Info, Key
-from ..device.virtual_source import Source
-from ..device.virtual_stance import SCALARS, Cut, StanceCutter, StanceMaker, check_inputs
+from ..embedded.cutter import SCALARS, Cut, SampleFormat, StanceCutter, check_inputs
 from ..errors import BadInputError
 from ..runtime.bundle import is_bundle
 from ..runtime.manifest import Column
+from ..virtual.stance import StanceMaker
+from ..wire.profile import Info, Key
 
 if TYPE_CHECKING:
     from ..learn.spec import Estimator
@@ -79,7 +79,7 @@ class BundleOnHost:
         return StanceCutter(
             self.maker.detector,
             manifest.columns,
-            _source(info),
+            _form(info),
             rate_hz,
             told,
             relative=manifest.cells == "relative",
@@ -113,7 +113,7 @@ class TrainedOnHost:
 
     def cutter(self, info: Info, rate_hz: int, told: Mapping[Key, float]) -> StanceCutter:
         """Return what cuts one insole's stances; see :class:`HostModel`."""
-        from ..deploy.manifest import detector
+        from ..estimate.detector import detector
 
         spec = self.model.spec
         found = detector(spec, spec.points, float(rate_hz))
@@ -122,7 +122,7 @@ class TrainedOnHost:
         return StanceCutter(
             found,
             self.columns,
-            _source(info),
+            _form(info),
             rate_hz,
             told,
             relative="relative" in spec.scaler.units,
@@ -131,8 +131,8 @@ class TrainedOnHost:
 
     def answer(self, cut: Cut, side: str, told: Mapping[Key, float]) -> dict[str, Floats]:
         """Return the force in BW by axis."""
-        from ..learn.estimate import NOT_STATED
-        from ..learn.stance_set import make_stance_set
+        from ..estimate.estimate import NOT_STATED
+        from ..records.stance_set import make_stance_set
 
         spec = self.model.spec
         scaler = spec.scaler
@@ -171,8 +171,8 @@ def open_host_model(folder: Path) -> HostModel:
         maker = StanceMaker(folder)
         maker.bundle.engine.run(np.zeros(maker.bundle.manifest.input.shape, dtype=np.int8))  # the first takes longest
         return BundleOnHost(maker, maker.bundle.manifest.name, half_widths(folder))
-    from ..learn.bundled import open_model
-    from ..learn.trials import LATERAL
+    from ..dataset.cut import LATERAL
+    from ..estimate.open_model import open_model
 
     model = open_model(folder)
     spec = model.spec
@@ -202,17 +202,9 @@ def half_widths(folder: Path) -> dict[str, float]:
     return {a: float(w) for a, w in found.items() if isinstance(w, int | float) and math.isfinite(w) and w > 0}
 
 
-def _source(info: Info) -> Source:
-    """Return what an insole's Info tells of its samples, as the cutter takes it."""
-    return Source(
-        "right" if info.right else "left",
-        1.0,
-        np.zeros((1, 16), np.uint16),
-        np.zeros((1, 6), np.int16),
-        adc_bits=info.adc_bits,
-        accel_range_g=info.accel_range_g,
-        gyro_range_dps=info.gyro_range_dps,
-    )
+def _form(info: Info) -> SampleFormat:
+    """Return what an insole's Info says of its samples."""
+    return SampleFormat("right" if info.right else "left", info.accel_range_g, info.gyro_range_dps)
 
 
 def _column(role: Any, name: str, unit: str, turned: bool) -> Column:

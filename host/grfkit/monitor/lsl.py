@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError
-from ..wire import CELLS
+from ..wire.packets import CELLS
 from .messages import Batch, DeviceState, Snapshot
 
 if TYPE_CHECKING:

@@ -11,22 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from .. import wire
 from ..device.link import Arrived, Exchange, Link, LinkClosed, LinkRefused, LinkTimeout
-from ..device.profile import Info, Key, Running, Status, Stream
 from ..device.recorder import Recorder
 from ..device.replay import ReplayLink
-from ..device.session import (
-    FIRST_SYNCS,
-    SYNC_BURST,
-    SYNC_EVERY_S,
-    Counts,
-    Placed,
-    Session,
-    samples_between,
-    sync_burst,
-)
+from ..device.session import FIRST_SYNCS, SYNC_BURST, SYNC_EVERY_S, Counts, Placed, Session, samples_between, sync_burst
 from ..errors import BadInputError, GrfError
+from ..wire import packets as wire
+from ..wire.profile import Info, Key, Running, Status, Stream
 from .latency import Latency
 from .messages import State
 

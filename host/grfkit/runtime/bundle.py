@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from ..errors import BadInputError, RefusedError
 from ..units import G
+from .bundle_files import check_digest, read_manifest, read_sums
 from .interpreters import Interpreter, Resolver, load
 from .manifest import MANIFEST, Manifest
 from .numbers import Bytes, Saturated, from_int8, to_int8
-from .sums import check_digest, read_sums
 
 Floats = NDArray[np.float64]
 
@@ -126,26 +125,6 @@ def forces_bw(manifest: Manifest, stored: Bytes, mass_kg: NDArray[Any]) -> Float
 def is_bundle(folder: Path) -> bool:
     """Return whether a folder holds a bundle rather than a trained model."""
     return (Path(folder) / MANIFEST).is_file()
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Return a bundle's manifest, if it is the one its ``SHA256SUMS`` names.
-
-    Raises
-    ------
-    BadInputError
-        If the folder is no bundle.
-    RefusedError
-        If the manifest was changed, or is none by its schema.
-    """
-    folder = Path(folder)
-    check_digest(folder, MANIFEST, read_sums(folder))
-    try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
-        raise RefusedError(f"{folder / MANIFEST}: {where}: {first['msg']}") from error
 
 
 def load_bundle(

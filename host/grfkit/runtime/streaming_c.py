@@ -31,7 +31,7 @@ class _Head(ctypes.Structure):
 
 
 class CRuntime:
-    """A model's library, compiled for this machine (``grfkit.deploy.clib.build_shared``); nothing is compiled here.
+    """A model's library, compiled before for this machine (``grfkit.embedded.compile.build_shared``).
 
     Parameters
     ----------
@@ -101,9 +101,11 @@ def _found(path: Path) -> tuple[Path, tuple[tuple[float, int], tuple[float, int]
     """Return the library, and scale and zero point of input and output."""
     if not path.is_dir():
         if not path.is_file():
-            raise BadInputError(f"{path}: is no library and no bundle; compile one (grfkit.deploy.clib.build_shared)")
+            raise BadInputError(
+                f"{path}: is no library and no bundle; compile one (grfkit.embedded.compile.build_shared)"
+            )
         return path, ((0.0, 0), (0.0, 0))
-    from .bundle import read_manifest
+    from .bundle_files import read_manifest
 
     manifest = read_manifest(path)
     places = [path / folder / f"{manifest.name}{SUFFIX}" for folder in ("", "c", "build")]
@@ -111,7 +113,7 @@ def _found(path: Path) -> tuple[Path, tuple[tuple[float, int], tuple[float, int]
     if library is None:
         raise BadInputError(
             f"{path}: holds no {manifest.name}{SUFFIX}; compile c/{manifest.name}.c and runtime/*.c into one"
-            " (grfkit.deploy.clib.build_shared)"
+            " (grfkit.embedded.compile.build_shared)"
         )
     ends = [(p.scale, p.zero_point) for p in (manifest.input, manifest.output)]
     return library, (ends[0], ends[1])

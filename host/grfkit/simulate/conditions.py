@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .family import Family, Situation
-from .family_a import family_a
-from .family_b import FAMILY
+from .mass_spring import family_a
 from .settings import Settings, draw
+from .splines import FAMILY
 
 Wearable = Literal["insole", "imu", "landmarks"]
 

@@ -17,13 +17,7 @@ from ..calibrate.lags import Lag, lookup
 from ..errors import BadInputError
 from ..records import Anchors, ClockMap, Knot, Prior, Recording, Segment, Surface
 from ..signals.contacts import Contacts, inside
-from .decide import decide
-from .fit import ClockFit, fit_clock
-from .search import Found, search
-from .settings import AlignSettings
-from .slips import slips_within
-from .track import Piece, Tracked, scan_rates, track
-from .trains import (
+from .contact_events import (
     LONGEST_STANCE_S,
     TWIN_LEVEL,
     DeviceTrain,
@@ -33,6 +27,12 @@ from .trains import (
     hides_feet,
     reference_train,
 )
+from .decide import decide
+from .fit import ClockFit, fit_clock
+from .search import Found, search
+from .settings import AlignSettings
+from .slips import slips_within
+from .track import Piece, Tracked, scan_rates, track
 from .waveform import WaveformFound, is_standing, search_waveform
 
 Floats = NDArray[np.float64]

@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ..cluster import connected
 from ..errors import BadInputError, GrfError
 from ..provenance import describe_input, require_regular, written_whole
 from .job import SyncRequest
-from .scheduler import connected
 
 _COLUMNS = {
     "trial": "trial",

@@ -10,7 +10,7 @@ from scipy import fft, ndimage, signal
 
 from ..records import Prior
 from ..signals.contacts import Contacts, load_contacts
-from .trains import Load
+from .contact_events import Load
 
 Floats = NDArray[np.float64]
 

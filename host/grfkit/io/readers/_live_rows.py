@@ -12,7 +12,7 @@ from ...formats.grfrec import Begin, Record
 from ...formats.packet_stream import GrfSamples, Item, PacketStream, Samples, Stance, WrappedClock
 from ...records import Floats
 from ...signals.clock_bounds import offset_over_time
-from ...wire import StanceReport
+from ...wire.packets import StanceReport
 
 _LONGEST_FILLED_S = 10.0
 

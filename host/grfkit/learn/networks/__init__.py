@@ -1,9 +1,10 @@
 """Networks behind one registry: each maps (batch, time, channels) and statics to (batch, time, axes)."""
 
+from .base import Body, ForceNetwork, NetworkConfig, Shape
 from .convolutional import Cnn1dConfig, Cnn2dConfig, TcnConfig
 from .hybrid import Cnn1dLstmConfig, Cnn2dLstmConfig, MlpConfig
 from .recurrent import BilstmConfig, GruConfig, LstmConfig
-from .registry import Body, ForceNetwork, NetworkConfig, Shape, build, network_config, network_names, parameter_count
+from .registry import build, network_config, network_names, parameter_count
 
 __all__ = [
     "BilstmConfig",

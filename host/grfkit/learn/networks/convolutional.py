@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .registry import Body, NetworkConfig
+from .base import Body, NetworkConfig
 
 MOST_BACK = 65535
 """Samples that the last level of dilated convolutions may reach: more than any window has, and what C counts with."""

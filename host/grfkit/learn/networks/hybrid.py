@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .base import Body, NetworkConfig
 from .convolutional import Cnn1d, Cnn2d, _ConvConfig
-from .registry import Body, NetworkConfig
 
 
 class Cnn1dLstmConfig(_ConvConfig):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from .registry import Body, NetworkConfig
+from .base import Body, NetworkConfig
 
 
 class _RecurrentConfig(NetworkConfig):

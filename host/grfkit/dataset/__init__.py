@@ -1,0 +1,1 @@
+"""Trials, landmarks and public recordings, cut into stance sets."""

@@ -1,0 +1,69 @@
+"""What is cut out of trials, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..gait.stances import Source
+
+KINDS = ("insole", "imu")
+
+
+LATERAL = ("acc_y", "gyro_x", "gyro_z", "cop_y")
+"""Channels whose sign turns where a left foot is mirrored onto a right one: y of vectors, x and z of rotations."""
+
+
+@dataclass(frozen=True)
+class CutRequest:
+    """How windows are cut from trials.
+
+    Attributes
+    ----------
+    points
+        Samples of a time-normalised stance.
+    rule
+        Of contacts in the force, and the limits of every detector's: ``20N``, ``10N`` or ``5%BW`` with a runner's
+        (contacts up to 0.5 s), or one of them with the word ``walking`` after it (0.2 to 2 s).
+    source
+        The detector: ``insole_causal`` is what a device can run; ``force`` knows the answer and is named in results.
+        ``imu`` and ``landmarks`` see no toe-off and cut no stances.
+    kinds
+        Wearables whose channels become inputs; or ``landmarks`` alone, which ``mapping`` names.
+    cells
+        ``as recorded``, or ``relative``: against the foot's own steps, for counts that are no newtons
+        (:func:`~grfkit.gait.relative_cells.relative_cells`).
+    mirror
+        Left turned into right, so that one network serves both feet. Assumes sensors mounted alike on both shoes with
+        y to the left; turn it off where they are not.
+    force_lowpass_hz, imu_lowpass_hz
+        Zero-lag Butterworth (second order each way) on the whole record before anything is cut; 0 filters nothing,
+        and neither does a cut-off at or above half a stream's rate.
+    lowpass_corrected
+        Whether a cut-off is that of both passes together, or of each.
+    window
+        ``stance``, or ``continuous``: windows of ``window_s`` at ``rate_hz``, one foot each, sharing ``overlap`` (0 to
+        1), that count where that foot's force is known (:func:`~grfkit.dataset.foot_force.foot_force`).
+    mapping
+        Of landmarks: name of a shipped mapping, or the path of one.
+    landmark_inputs, frame, physics
+        Of landmarks: see :class:`~grfkit.dataset.motion.MotionSettings`.
+    """
+
+    points: int = 101
+    source: Source = "insole_causal"
+    rule: str = "20N"
+    kinds: tuple[str, ...] = KINDS
+    cells: Literal["as recorded", "relative"] = "as recorded"
+    mirror: bool = True
+    force_lowpass_hz: float = 0.0
+    imu_lowpass_hz: float = 0.0
+    lowpass_corrected: bool = True
+    window: Literal["stance", "continuous"] = "stance"
+    window_s: float = 2.0
+    overlap: float = 0.0
+    rate_hz: float = 100.0
+    mapping: str = ""
+    landmark_inputs: tuple[Literal["position", "velocity", "acceleration"], ...] = ("position",)
+    frame: Literal["landing", "travelling", "lab"] = "landing"
+    physics: bool = False

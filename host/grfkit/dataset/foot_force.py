@@ -1,0 +1,212 @@
+"""The force on one foot out of a trial's plates: where it is known, where it is 0 by knowledge, and filters on both."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..gait.plate_hits import upward_n
+from ..gait.stances import Stance
+from ..signals.filters import corrected_cutoff_hz, lowpass
+from .resample import linear
+
+if TYPE_CHECKING:
+    from .cut import CutRequest
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+_NEAR_S = 0.1
+_EDGE_S = 0.02
+_HOLE_S = 0.5
+"""A filter does not run across a longer time without samples."""
+_NOTHING_BW, _NOTHING_N = 0.05, 30.0
+"""Below the larger of the two on all plates nobody stands on a treadmill; contact rules go up to 5 % BW or 20 N."""
+
+
+@dataclass(frozen=True)
+class PlateColumns:
+    """A plate's force on the foot: ``force_n`` (samples, 1 or 3), vertical up first, then the plate's x and y."""
+
+    name: str
+    side: str
+    time_s: Floats
+    force_n: Floats
+
+    def bore(self, stance: Stance) -> bool:
+        """Return whether the stance was on this plate; where its plates are not known: whether it may have been."""
+        if self.side in ("left", "right") and stance.side in ("left", "right"):
+            return self.side == stance.side
+        return not stance.plates or self.name in stance.plates or self.name.split("/")[-1] in stance.plates
+
+    def at(self, at_s: Floats) -> Floats:
+        """Return the force at these times, shape (times, 1 or 3); NaN beyond the record."""
+        low, high = np.searchsorted(self.time_s, [at_s[0] - 0.1, at_s[-1] + 0.1])
+        if high - low < 2:
+            return np.full((at_s.size, self.force_n.shape[1]), np.nan)
+        return linear(self.time_s[low:high], self.force_n[low:high], at_s)
+
+
+def plate_columns(plates: Mapping[str, xr.Dataset], *, three: bool) -> list[PlateColumns]:
+    """Return each plate's force on the foot; where the vertical was turned round, the other axes turn with it."""
+    made = []
+    for name, stream in plates.items():
+        up = upward_n(stream, name)
+        columns = [up]
+        if three:
+            axis = str(stream.attrs.get("vertical", "+z"))[-1]
+            turned = -1.0 if np.nansum(np.asarray(stream[f"f{axis}"].values, dtype=np.float64) * up) < 0 else 1.0
+            columns += [turned * stream["fx"].values, turned * stream["fy"].values]
+        values: NDArray[Any] = np.stack([np.asarray(c, dtype=np.float64) for c in columns], axis=1)
+        knows = str(stream.attrs.get("knows_feet", ""))
+        made.append(PlateColumns(name, knows, np.asarray(stream["time"].values, dtype=np.float64), values))
+    return made
+
+
+def stance_force(plates: Sequence[PlateColumns], stance: Stance, at_s: Floats) -> Floats:
+    """Return the force (N) of the plates that bore a stance, shape (times, 1 or 3)."""
+    return np.asarray(sum((p.at(at_s) for p in plates if p.bore(stance)), np.zeros((at_s.size, 1))))
+
+
+def whole_contact(stance: Stance, whole: Sequence[Stance]) -> Stance | None:
+    """Return the plates' own contact that a wearable's stance is, None where they saw none, or only a part of it.
+
+    A foot half beside a plate, or two feet on one, give a force that is not this foot's.
+    """
+    for one in whole:
+        near = abs(one.ic_s - stance.ic_s) < _NEAR_S and abs(one.to_s - stance.to_s) < _NEAR_S
+        if near and one.side in (stance.side, "unknown"):
+            return one
+    return None
+
+
+def alone(plates: Sequence[PlateColumns], stance: Stance, others: Sequence[Stance], at_s: Floats) -> Flags:
+    """Return where, within a stance, no other foot stands on its plates, shape (times,)."""
+    rivals = [s for s in others if s.side != stance.side and np.isfinite(s.to_s) and _shared(plates, s, stance)]
+    return ~_within(at_s, rivals)
+
+
+def of_foot(force_n: Floats, side: str) -> Floats:
+    """Return vertical, forward and medial force of vertical, X (forward) and Y (left)."""
+    signs = np.asarray([1.0, 1.0, 1.0 if side == "right" else -1.0])
+    return np.asarray(force_n * signs[: force_n.shape[1]])
+
+
+def foot_force(
+    plates: Sequence[PlateColumns],
+    stances: Sequence[Stance],
+    side: str,
+    at_s: Floats,
+    *,
+    weight_n: float,
+    treadmill: bool,
+) -> tuple[Floats, Flags]:
+    """Return the force on one foot (N) at any times, and where it is known.
+
+    On a treadmill a plate that knows its foot says everything about it. Where feet share plates the force within a
+    contact of this foot is that of its plates, unless the other foot, or an unknown one, stands on one of them too:
+    nobody can part the two. Outside its contacts it is 0 only where the foot is known to be in swing: while the other
+    foot alone stands, and while nobody does (all plates below 5 % of body weight or 30 N). Elsewhere, as within
+    contacts that were turned down, it is unknown. Over a floor with plates a foot may stand beside them: it is known
+    within its contacts (and 20 ms around them, where its plates carry less than the contact's threshold) alone.
+
+    Parameters
+    ----------
+    stances
+        Of both feet, cut from the force, so that they know their plates.
+    at_s
+        Shape (times,), increasing.
+
+    Returns
+    -------
+    force, known
+        Shapes (times, 1 or 3) and (times,); the force is NaN where it is unknown.
+    """
+    width = plates[0].force_n.shape[1]
+    force = np.full((at_s.size, width), np.nan)
+    own_plates = [p for p in plates if p.side == side]
+    if treadmill and own_plates:
+        force = np.asarray(sum(p.at(at_s) for p in own_plates))
+        return force, np.asarray(np.isfinite(force).all(axis=1), dtype=bool)
+    if treadmill:
+        total = sum(p.at(at_s)[:, 0] for p in plates)
+        force[np.asarray(total < max(_NOTHING_BW * weight_n, _NOTHING_N))] = 0.0
+        force[_within(at_s, [s for s in stances if s.side not in (side, "unknown")])] = 0.0
+        force[_within(at_s, [s for s in stances if s.side == "unknown"])] = np.nan
+    near = [s for s in stances if s.to_s > at_s[0] and s.ic_s < at_s[-1]]
+    for stance in near:
+        if stance.side == side:
+            inside = _within(at_s, [stance], margin_s=0.0 if treadmill else _EDGE_S)
+            force[inside] = stance_force(plates, stance, at_s[inside]) if inside.any() else 0.0
+            force[inside & ~alone(plates, stance, near, at_s)] = np.nan
+    return force, np.asarray(np.isfinite(force).all(axis=1), dtype=bool)
+
+
+def _within(at_s: Floats, stances: Sequence[Stance], *, margin_s: float = 0.0) -> Flags:
+    inside = np.zeros(at_s.size, dtype=bool)
+    for stance in stances:
+        low = np.searchsorted(at_s, stance.ic_s - margin_s)
+        inside[low : np.searchsorted(at_s, stance.to_s + margin_s, side="right")] = True
+    return inside
+
+
+def _shared(plates: Sequence[PlateColumns], one: Stance, other: Stance) -> bool:
+    return any(p.bore(one) and p.bore(other) for p in plates)
+
+
+def filtered(
+    stream: xr.Dataset, names: Sequence[str], *, cutoff_hz: float, corrected: bool = True, order: int = 2
+) -> xr.Dataset:
+    """Return the stream with these channels low-passed forward and backward over the whole record; gaps stay NaN.
+
+    Parameters
+    ----------
+    cutoff_hz
+        0 filters nothing, and so does a cut-off at or above half the stream's rate: there is nothing to take away.
+    corrected
+        Whether the cut-off is that of both passes together (:func:`~grfkit.signals.filters.corrected_cutoff_hz`) or
+        of each pass, as published filters often are; two passes are then 3 dB down at a lower frequency.
+    order
+        Of one pass.
+    """
+    rate = float(stream.attrs["rate_hz"])
+    if not cutoff_hz or cutoff_hz >= rate / 2:
+        return stream
+    both = cutoff_hz if corrected else _both_passes_hz(cutoff_hz, rate_hz=rate, order=order)
+    time = np.asarray(stream["time"].values, dtype=np.float64)
+    ends = [0, *(np.flatnonzero(np.diff(time) > _HOLE_S) + 1), time.size]
+    made: xr.Dataset = stream.copy()
+    for name in names:
+        values = np.array(stream[name].values, dtype=np.float64)
+        for low, high in itertools.pairwise(ends):
+            values[low:high] = lowpass(values[low:high], rate_hz=rate, cutoff_hz=both, order=order)
+        made[name] = (stream[name].dims, values, stream[name].attrs)
+    return made
+
+
+def low_passed(streams: dict[str, xr.Dataset], request: CutRequest) -> dict[str, xr.Dataset]:
+    """Return the streams as the request filters them: forces of plates and channels of IMUs, whole records."""
+    wanted = {
+        "force_plate": (("fx", "fy", "fz"), request.force_lowpass_hz),
+        "imu": (("acc_", "gyro_"), request.imu_lowpass_hz),
+    }
+    made = dict(streams)
+    for name, stream in streams.items():
+        begins, cutoff = wanted.get(str(stream.attrs.get("kind")), ((), 0.0))
+        names = [str(n) for n in stream.data_vars if str(n).startswith(begins)] if begins else []
+        made[name] = filtered(stream, names, cutoff_hz=cutoff, corrected=request.lowpass_corrected)
+    return made
+
+
+def _both_passes_hz(cutoff_hz: float, *, rate_hz: float, order: int) -> float:
+    """Return where two passes, each 3 dB down at ``cutoff_hz``, are 3 dB down together."""
+    of_each = corrected_cutoff_hz(cutoff_hz, rate_hz=rate_hz, order=order)
+    warped = np.tan(np.pi * cutoff_hz / rate_hz)
+    share = warped / np.tan(np.pi * of_each / rate_hz)
+    return float(np.arctan(warped * share) * rate_hz / np.pi)

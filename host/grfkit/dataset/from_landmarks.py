@@ -1,0 +1,211 @@
+"""Landmarks of aligned trials as windows with the force of each foot, through a mapping file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..gait.landing import Travel, aligned, heading_aligned, travel
+from ..gait.landmarks import Mapping as LandmarkMapping
+from ..gait.landmarks import Points, landmarks, load_mapping, turned
+from ..gait.plate_hits import upward_n
+from ..gait.stances import Stance, Stances, stances
+from ..records import Trial
+from ..records.stance_set import StanceSet
+from ..units import G
+from .foot_force import PlateColumns, foot_force, low_passed
+from .motion import OUTSIDE, FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set
+
+if TYPE_CHECKING:
+    from .cut import CutRequest
+
+Floats = NDArray[np.float64]
+
+SHARED_FRAMES = ("global", "lab")
+NO_HEADING = "pass without a heading"
+
+
+def from_landmark_trial(trial: Trial, request: CutRequest, *, name: str = "trial") -> StanceSet:
+    """Return the windows of a trial's landmarks, with the force of each foot.
+
+    Stances are cut by the request's detector and mapped as :func:`~grfkit.dataset.motion.motion_set` says; the
+    force of a foot is that of :func:`~grfkit.dataset.foot_force.foot_force`. Landmarks and plates share axes (both in
+    the file's ``global`` frame or both in ``lab``), turned together by the mapping and then to the heading.
+
+    Raises
+    ------
+    BadInputError
+        If no mapping is named, there are no landmarks or no plate with three forces, their frames differ, a landmark
+        cannot be made, the body does not travel, or no window is left.
+    """
+    mapping = _mapping(request.mapping)
+    settings = motion_settings(request)
+    check_request(request.window, request.source, settings, allowed=(request.source,))
+    return motion_set(
+        motion_trials(trial, request, mapping, name=name),
+        window=request.window,
+        points=request.points,
+        cut_name=request.source,
+        source=name,
+        settings=settings,
+        provenance=trial.provenance if "provenance" in trial.tree.attrs else None,
+    )
+
+
+def motion_settings(request: CutRequest) -> MotionSettings:
+    """Return the settings of landmark windows in a request."""
+    return MotionSettings(
+        inputs=request.landmark_inputs,
+        frame=request.frame,
+        mirror=request.mirror,
+        physics=request.physics,
+        window_s=request.window_s,
+        overlap=request.overlap,
+        rate_hz=request.rate_hz,
+    )
+
+
+def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *, name: str) -> list[MotionTrial]:
+    """Return a trial as landmarks and forces of each foot, heading along X; forces filtered as the request says.
+
+    A treadmill trial is one; an overground one is as many as there are passes (:func:`passes`), each of which may go
+    another way. Passes without a heading are left out and counted.
+    """
+    surface = str(trial.tree.attrs.get("surface", ""))
+    streams = low_passed(dict(trial.streams()), request)
+    marks = _landmark_stream(streams)
+    plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
+    _check_frames(marks, plates)
+    found = stances(trial, source=request.source, rule=request.rule)
+    seen = found if request.source == "force" else stances(trial, source="force", rule=request.rule)
+    made = landmarks(_points(marks), mapping)
+    parts = passes(made) if surface == "overground" else [made]
+    rejected = Counter(found.rejected)
+    rejected["foot unknown"] += sum(s.side == "unknown" for s in found.stances)
+    rejected[OUTSIDE] += sum(not any(_during(s, p) for p in parts) for s in found.stances if s.side != "unknown")
+    trials = []
+    for part in parts:
+        try:
+            moved = travel(part, overground=surface == "overground")
+        except BadInputError:
+            if len(parts) == 1:
+                raise
+            rejected[NO_HEADING] += 1
+            continue
+        trials.append(_pass(part, moved, _columns(plates, mapping, moved), (found, seen), trial, name))
+    if not trials:
+        raise BadInputError(f"none of the {len(parts)} passes has a heading; landmarks are seen too shortly")
+    trials[0].rejected.update({reason: count for reason, count in rejected.items() if count})
+    return trials
+
+
+def passes(points: Points, *, gap_s: float = 0.5, least_frames: int = 8) -> list[Points]:
+    """Return the stretches in which the pelvis is seen without a gap longer than ``gap_s``; short ones are dropped."""
+    seen = np.flatnonzero(np.isfinite(points.one("pelvis")).all(axis=1))
+    if not seen.size:
+        return []
+    borders = np.flatnonzero(np.diff(points.time_s[seen]) > gap_s)
+    firsts, lasts = seen[np.r_[0, borders + 1]], seen[np.r_[borders, seen.size - 1]]
+    long = [slice(a, b + 1) for a, b in zip(firsts, lasts) if b + 1 - a >= least_frames]
+    return [Points(points.time_s[k], points.names, points.position[k]) for k in long]
+
+
+def _during(stance: Stance, points: Points) -> bool:
+    return bool(stance.ic_s < points.time_s[-1] and not stance.to_s < points.time_s[0])
+
+
+def _pass(
+    points: Points,
+    moved: Travel,
+    columns: list[PlateColumns],
+    found: tuple[Stances, Stances],
+    trial: Trial,
+    name: str,
+) -> MotionTrial:
+    attrs = trial.tree.attrs
+    ahead, straight = heading_aligned(points, moved)
+    speed = float(attrs.get("speed_m_s", np.nan))
+    feet: dict[Side, FootForce] = {}
+    sides: tuple[Side, ...] = ("left", "right")
+    for side in sides:
+        own = [s for s in found[0].stances if s.side == side and _during(s, points)]
+        feet[side] = _foot(columns, own, found[1].stances, side, trial)
+    return MotionTrial(
+        participant=str(attrs["participant"]),
+        name=name,
+        surface="overground" if str(attrs.get("surface", "")) == "overground" else "treadmill",
+        condition="",
+        mass_kg=float(attrs["mass_kg"]),
+        speed_m_s=speed if np.isfinite(speed) else moved.speed_m_s,
+        points=ahead,
+        travel=straight,
+        feet=feet,
+    )
+
+
+def _mapping(name: str) -> LandmarkMapping:
+    if not name:
+        raise BadInputError("landmarks need a mapping: name a shipped one, such as mapping='rbds', or a file")
+    return load_mapping(name if not name.endswith(".toml") else Path(name))
+
+
+def _landmark_stream(streams: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    found = {n: s for n, s in streams.items() if s.attrs.get("kind") == "landmarks"}
+    if len(found) != 1:
+        held = ", ".join(streams) or "nothing"
+        raise BadInputError(f"the trial holds {len(found)} landmark streams, expected one; it holds {held}")
+    return next(iter(found.values()))
+
+
+def _check_frames(marks: xr.Dataset, plates: Mapping[str, xr.Dataset]) -> None:
+    if not plates:
+        raise BadInputError("the trial holds no force plate; landmarks are learnt from with the force of each foot")
+    frame = str(marks["position"].attrs.get("frame", ""))
+    for name, plate in plates.items():
+        lacking = [a for a in ("fx", "fy", "fz") if a not in plate]
+        if lacking:
+            raise BadInputError(f"{name} holds no {', '.join(lacking)}; landmarks are learnt from with three forces")
+        other = str(plate["fz"].attrs.get("frame", ""))
+        if other != frame or frame not in SHARED_FRAMES:
+            raise BadInputError(
+                f"{name} is in the {other or 'unknown'} frame and the landmarks are in the {frame or 'unknown'} one;"
+                f" expected both in one of {', '.join(SHARED_FRAMES)}: give both from one file, or calibrate the plates"
+            )
+
+
+def _points(marks: xr.Dataset) -> Points:
+    time = np.asarray(marks["time"].values, dtype=np.float64)
+    known = np.isfinite(time)
+    names = tuple(str(n) for n in marks["landmark"].values)
+    return Points(time[known], names, np.asarray(marks["position"].values, dtype=np.float64)[known])
+
+
+def _columns(plates: Mapping[str, xr.Dataset], mapping: LandmarkMapping, moved: Travel) -> list[PlateColumns]:
+    """Return each plate's force on the foot: up, along the heading, and to its left."""
+    made = []
+    for name, plate in plates.items():
+        raw: NDArray[Any] = np.stack([np.asarray(plate[f"f{a}"].values, dtype=np.float64) for a in "xyz"], axis=1)
+        x, y, z = aligned(turned(raw, mapping.axes), moved.heading_rad).T
+        sign = -1.0 if np.nansum(z * upward_n(plate, name)) < 0 else 1.0
+        time = np.asarray(plate["time"].values, dtype=np.float64)
+        force = sign * np.stack([z, x, y], axis=1)
+        made.append(PlateColumns(name, str(plate.attrs.get("knows_feet", "")), time, force))
+    return made
+
+
+def _foot(
+    columns: list[PlateColumns], own: list[Stance], seen: tuple[Stance, ...], side: Side, trial: Trial
+) -> FootForce:
+    time = columns[0].time_s[np.isfinite(columns[0].time_s)]
+    weight_n = float(trial.tree.attrs["mass_kg"]) * G
+    belt = str(trial.tree.attrs.get("surface", "")) == "treadmill"
+    force, _ = foot_force(columns, seen, side, time, weight_n=weight_n, treadmill=belt)
+    contacts = [(s.ic_s, s.to_s) for s in own if np.isfinite(s.to_s)]
+    return FootForce(time, force[:, [1, 2, 0]], np.asarray(contacts, dtype=np.float64).reshape(-1, 2))

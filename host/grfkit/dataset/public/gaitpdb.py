@@ -1,0 +1,187 @@
+"""Benchmark D: eight cells of an insole to the total load of the foot, when cells are dead or missing.
+
+PhysioNet gaitpdb 1.0.0 (doi 10.13026/C24H3N; Yogev 2005, Hausdorff 2007). There is no force plate: the target is the
+sum of the eight cells over body weight, which is itself off by a factor of the person (median 1.27).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import BadInputError
+from ...gait.contacts import ContactRule, contacts_from_force, rule_of
+from ...provenance import Provenance, describe_input
+from ...records.stance_set import StanceSet, make_stance_set
+from ...units import G
+from ..resample import check_window, continuous_starts, linear, stance_times
+from .tables import table
+
+Floats = NDArray[np.float64]
+
+RATE_HZ = 100.0
+CELLS = 8
+STUDIES = ("Ga", "Ju", "Si")
+CHANNELS = tuple(f"cell_{n}" for n in range(1, CELLS + 1))
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One walk: ``cells_n`` (samples, 16), left 1 to 8 then right 1 to 8 (heel to toe), N."""
+
+    person: str
+    name: str
+    study: str
+    group: str
+    mass_kg: float
+    cells_n: Floats
+
+
+def walks(folder: Path, *, studies: Sequence[str] = STUDIES) -> tuple[list[Walk], dict[str, int]]:
+    """Return the first usable walk of each person, and how many were left out for which reason.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds none of the studies, or no table of masses.
+    """
+    folder = Path(folder)
+    paths = {s: folder / f"gaitpdb_{s}_firstwalk.npz" for s in studies}
+    held = {s: p for s, p in paths.items() if p.is_file()}
+    if not held or not (folder / "trials.csv").is_file():
+        raise BadInputError(f"{folder}: holds no gaitpdb_*_firstwalk.npz with trials.csv; fetch the recordings first")
+    with open(folder / "trials.csv", encoding="utf-8", newline="") as handle:
+        about = {row["trial"]: row for row in csv.DictReader(handle)}
+    excluded, left_out = table("gaitpdb")["excluded"], Counter[str]()
+    found = []
+    for study, path in held.items():
+        with np.load(path, allow_pickle=False) as data:
+            for name in sorted(data.files):
+                row = about.get(name, {})
+                mass = float(row.get("body_mass_kg") or "nan")
+                if name in excluded or not np.isfinite(mass):
+                    left_out["walk of unclear person" if name in excluded else "no body mass"] += 1
+                    continue
+                cells = data[name].astype(np.float64) * 0.01
+                found.append(Walk(row["person"], name, study, row["group"], mass, cells))
+    return found, dict(left_out)
+
+
+def load(
+    folder: Path,
+    *,
+    window: str = "stance",
+    points: int = 101,
+    cut: str = "force",
+    rule: ContactRule | str = "5%BW",
+    window_s: float = 4.0,
+    overlap: float = 0.0,
+    studies: Sequence[str] = STUDIES,
+    most_windows: int | None = None,
+) -> StanceSet:
+    """Return windows of one foot each: eight cells in N, and their sum in body weights as ``vgrf``.
+
+    Cells 1 to 8 lie alike in both feet (odd cells medial), so that left and right need no mirroring. ``condition`` is
+    the study and ``trial`` the walk. Stances are cut from the total of all eight cells.
+
+    Parameters
+    ----------
+    most_windows
+        Of each person and foot, evenly spread over the walk; None takes all.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`walks`, or if a window or cut cannot be had.
+    """
+    check_window(window, cut)
+    limits = (rule_of(rule) if isinstance(rule, str) else rule).walking()
+    taken, counts = walks(folder, studies=studies)
+    left_out = Counter(counts)
+    parts: list[tuple[Walk, str, Floats, Floats]] = []
+    for walk in taken:
+        for side, cells in (("left", walk.cells_n[:, :CELLS]), ("right", walk.cells_n[:, CELLS:])):
+            time = np.arange(len(cells)) / RATE_HZ
+            if window == "continuous":
+                size = round(window_s * RATE_HZ)
+                begins = continuous_starts(0, len(cells) - 1, window_s=size - 1, overlap=overlap)
+                spans = [(np.round(b) + np.arange(size)) / RATE_HZ for b in begins]
+            else:
+                found = contacts_from_force(time, cells.sum(axis=1), rule=limits, mass_kg=walk.mass_kg)
+                left_out.update(found.rejected)
+                spans = [stance_times(a, b, points) for a, b in zip(found.ic_s, found.to_s)]
+            for at in _spread(spans, most_windows):
+                parts.append((walk, side, at, linear(time, cells, at)))
+    return _gathered(parts, window, cut, dict(left_out), Path(folder))
+
+
+def _spread(spans: list[Floats], most: int | None) -> list[Floats]:
+    if most is None or len(spans) <= most:
+        return spans
+    return [spans[k] for k in np.linspace(0, len(spans) - 1, most).round().astype(int)]
+
+
+def _gathered(
+    parts: list[tuple[Walk, str, Floats, Floats]], window: str, cut: str, left_out: dict[str, int], folder: Path
+) -> StanceSet:
+    if not parts:
+        raise BadInputError(f"{folder}: no window was found; left out: {left_out}")
+    x = np.stack([p[3] for p in parts])
+    weight = np.asarray(np.isfinite(x).all(axis=2))
+    masses = np.asarray([p[0].mass_kg for p in parts])
+    total = np.where(weight, x.sum(axis=2), 0.0) / (masses[:, None] * G)
+    files = [describe_input(p) for p in [*sorted(folder.glob("gaitpdb_*_firstwalk.npz")), folder / "trials.csv"]]
+    return make_stance_set(
+        x,
+        total[:, :, None],
+        weight=weight.astype(np.float32),
+        channels=CHANNELS,
+        units=["N"] * CELLS,
+        labels={
+            "participant": [p[0].person for p in parts],
+            "trial": [p[0].name for p in parts],
+            "surface": ["overground"] * len(parts),
+            "side": [p[1] for p in parts],
+            "condition": [p[0].study for p in parts],
+        },
+        scalars={
+            "mass_kg": masses.tolist(),
+            "slope_percent": [0.0] * len(parts),
+            "contact_s": [float(p[2][-1] - p[2][0]) if window == "stance" else float("nan") for p in parts],
+        },
+        window=window,
+        cut=cut if window == "stance" else "none",
+        source="gaitpdb",
+        axes=("vgrf",),
+        start_s=[float(p[2][0]) for p in parts],
+        rate_hz=RATE_HZ if window == "continuous" else float("nan"),
+        mirrored=True,
+        excluded=left_out,
+        provenance=Provenance(
+            configuration={"mass_source": "stated", "target": "sum of the eight cells"}, inputs=files
+        ),
+    )
+
+
+def mask_cells(cells: StanceSet, keep: Iterable[int]) -> StanceSet:
+    """Return the set with all cells but those to ``keep`` (1 to 8) missing (NaN); targets stay.
+
+    Raises
+    ------
+    BadInputError
+        If no cell is kept, or one is not among the channels.
+    """
+    names = [f"cell_{n}" for n in keep]
+    unknown = [n for n in names if n not in cells.channels]
+    if unknown or not names:
+        raise BadInputError(f"cells to keep are {names}, expected one or more of {', '.join(cells.channels)}")
+    dead = np.asarray([c.startswith("cell_") and c not in names for c in cells.channels])
+    data = cells.data.copy()
+    data["inputs"] = data["inputs"].where(~dead)
+    return StanceSet(data)

@@ -1,0 +1,150 @@
+"""Stances cut as an insole cuts them: samples in, windows in the model's units out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..runtime.manifest import Column, Detector
+from ..units import G
+from ..wire.profile import Key
+from .insole import CONTACT_S, Insole, Window, unfit
+
+Floats = NDArray[np.float64]
+
+
+SCALARS = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLOPE}
+"""What SET tells, by the names of the scalars that models take."""
+
+
+def check_inputs(folder: Path, columns: Sequence[Column], axes: Sequence[str], *, relative: bool) -> None:
+    """Refuse a model that wants what an insole does not measure and nobody tells it.
+
+    Raises
+    ------
+    BadInputError
+        Naming it.
+    """
+    reason = unfit(columns, axes, relative=relative)
+    if reason is not None:
+        raise BadInputError(f"{folder}: {reason}")
+
+
+@dataclass(frozen=True)
+class SampleFormat:
+    """What an insole's counts stand for: its foot and the full scale of its inertial sensor."""
+
+    side: str
+    accel_range_g: float
+    gyro_range_dps: float
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A stance as a network of windows takes it.
+
+    Attributes
+    ----------
+    start
+        Initial contact, in pushed samples.
+    missed
+        Samples of it that were missed and repeated.
+    window
+        Shape (points, channels), in the units of the bundle's columns, a left foot turned as in training.
+    statics
+        In the order of the bundle's; NaN where nobody told them.
+    device
+        The same in a device's whole numbers.
+    """
+
+    start: float
+    contact_s: float
+    missed: int
+    window: Floats
+    statics: tuple[float, ...]
+    device: Window | None = None
+
+
+class StanceCutter:
+    """A contact detector and a stance buffer between START and STOP: samples in, windows out.
+
+    Parameters
+    ----------
+    form
+        Of the samples that are pushed.
+    rate_hz
+        Theirs; a multiple of the detector's.
+    told
+        What SET told, read at each stance.
+
+    Raises
+    ------
+    BadInputError
+        If the detector's rate does not divide the samples'.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        columns: Sequence[Column],
+        form: SampleFormat,
+        rate_hz: int,
+        told: Mapping[Key, float],
+        *,
+        relative: bool,
+        imu_lowpass_hz: float,
+    ) -> None:
+        self._told, self._left = told, form.side == "left"
+        rate = detector.rate_hz
+        self._every = round(rate_hz / rate)
+        if self._every < 1 or self._every * rate != rate_hz:
+            raise BadInputError(f"the model's contacts are found at {rate:g} Hz, which {rate_hz} Hz is no multiple of")
+        channels = [c for c in columns if c.role == "channel"]
+        self._statics = [c.name for c in columns if c.role == "static"]
+        self._insole = Insole(detector, channels, relative=relative, imu_lowpass_hz=imu_lowpass_hz)
+        self._unit = _units(form, [c.name for c in channels])
+        if self._insole.levels is not None:
+            self._unit[self._insole.cells] = 1.0 / self._insole.levels.settings.units
+        self._sign = np.asarray([-1.0 if self._left and c.turned_on_left else 1.0 for c in channels])
+        self._pushed = 0
+
+    def cuts(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[Cut]:
+        """Take samples; return the stances that became known."""
+        found = []
+        for row, moved in zip(cells, imu):
+            self._pushed += 1
+            if (self._pushed - 1) % self._every == 0:
+                window = self._insole.push(row, moved)
+                if window is not None:
+                    found.append(self._cut(window))
+        return found
+
+    def miss(self, count: int) -> None:
+        """Take note that samples are missing: the stance under way is lost where they are many."""
+        for _ in range(count):
+            self._pushed += 1
+            if (self._pushed - 1) % self._every == 0:
+                self._insole.miss()  # a toe-off that became known in a gap is not answered
+
+    def _cut(self, window: Window) -> Cut:
+        _, fraction_q8, sample, _ = window.contact
+        start = (sample - 1 + fraction_q8 / 256 - self._insole.delay_samples) * self._every
+        contact_s = window.contact_100us * CONTACT_S
+        values = np.asarray(window.counts.astype(np.float64) * self._unit * self._sign)
+        statics = tuple(self._static(n, contact_s) for n in self._statics)
+        return Cut(start, contact_s, window.missed, values, statics, window)
+
+    def _static(self, name: str, contact_s: float) -> float:
+        return contact_s if name == "contact_s" else self._told.get(SCALARS[name], math.nan)
+
+
+def _units(form: SampleFormat, names: list[str]) -> Floats:
+    """Return what one count stands for, channel by channel."""
+    full = {"cell": 1.0, "acc": form.accel_range_g * G / 32768, "gyro": math.radians(form.gyro_range_dps) / 32768}
+    return np.asarray([full[name.split("_")[0]] for name in names])

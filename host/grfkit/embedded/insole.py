@@ -1,0 +1,241 @@
+"""What a device does between its samples and a network's int8 input: the twin of grf_insole.c, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..gait.causal import IC, MISSING, CausalContacts, CausalSettings, Event
+from ..runtime.manifest import Column, Detector, Manifest
+from ..wire import packets as wire
+from .fixed import READY, Channel, Rows, StanceBuffer, StanceSettings, to_int8
+from .levels import Levels, LevelsSettings, levels_settings
+from .lowpass import LowpassSettings, lowpass_settings
+
+__all__ = [
+    "AXES",
+    "CELLS",
+    "CONTACT_S",
+    "IMU",
+    "Insole",
+    "Window",
+    "insole_reason",
+    "int8_window",
+    "origins",
+    "tick_q16",
+    "unfit",
+]
+
+CELLS = tuple(f"cell_{k + 1:02d}" for k in range(wire.CELLS))
+IMU = tuple(f"{kind}_{axis}" for kind in ("acc", "gyro") for axis in "xyz")
+CONTACT_S = 1e-4
+"""What a device's contact time counts in (s)."""
+FROM_CONTACT, FROM_MISSING, FROM_TOLD, TURNED, MOST_TOLD = 32, 33, 40, 128, 8
+"""Origins of columns, as grf_insole.h has them; below 22 a cell or an inertial channel."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stance as the device has it.
+
+    Attributes
+    ----------
+    contact
+        The detector's event of initial contact, in pushed samples.
+    contact_100us
+        Contact time, 0.1 ms.
+    missed
+        Samples of it that were missed and repeated.
+    counts
+        Shape (points, channels): counts, of relative cells relative counts; nothing turned yet.
+    """
+
+    contact: Event
+    contact_100us: int
+    missed: int
+    counts: Rows
+
+
+_UNITS = ("m/s^2", "rad/s")
+_TOLD = ("mass_kg", "speed_m_s", "slope_percent", "contact_s")
+"""Statics that somebody tells an insole, and the one that it knows."""
+AXES = wire.FORCES
+"""A bundle's names of the wire's axes, bit 0 first."""
+
+
+def unfit(columns: Sequence[Column], axes: Sequence[str], *, relative: bool) -> str | None:
+    """Return why no insole can run a model of these inputs and outputs; None where it can.
+
+    Parameters
+    ----------
+    relative
+        Whether its cells are set against the foot's own steps.
+    """
+    units = {"relative" if relative else "count", *_UNITS}
+    for column in columns:
+        if column.role == "channel" and (column.name not in (*CELLS, *IMU) or column.unit not in units):
+            return (
+                f"takes '{column.name}' in {column.unit}; an insole has cell_01 to cell_16 in counts or"
+                " relative, acc in m/s^2 and gyro in rad/s"
+            )
+    unknown = [c.name for c in columns if c.role == "static" and c.name not in _TOLD]
+    if unknown or not set(axes) <= set(AXES):
+        return f"takes {unknown or list(axes)}, which an insole does not know"
+    return None
+
+
+def insole_reason(manifest: Manifest) -> str | None:
+    """Return why no insole can run a bundle's C from its samples to packets; None where one can."""
+    if manifest.window != "stance" or manifest.detector is None:
+        return f"takes windows of '{manifest.window}'; an insole cuts stances"
+    if manifest.points > 255:
+        return f"answers {manifest.points} points; a report holds 255 at most"
+    if sum(c.role == "static" and c.name != "contact_s" for c in manifest.columns) > MOST_TOLD:
+        return f"is told more than the {MOST_TOLD} numbers that a device keeps"
+    return unfit(manifest.columns, [a.name for a in manifest.axes], relative=manifest.cells == "relative")
+
+
+def tick_q16(rate_hz: float) -> int:
+    """Return how many 0.1 ms 1/256 samples last, in 1/65536."""
+    return round(65536 / (CONTACT_S * 256 * rate_hz))
+
+
+def origins(columns: Sequence[Column]) -> list[int]:
+    """Return where a device takes each column of a network's input from, as grf_insole.h counts it.
+
+    Raises
+    ------
+    BadInputError
+        If an insole has no such column, or more is told than a device keeps.
+    """
+    made, told = [], 0
+    for column in columns:
+        if column.role == "missing":
+            place = FROM_MISSING
+        elif column.role == "static":
+            place = FROM_CONTACT if column.name == "contact_s" else FROM_TOLD + told
+            told += place != FROM_CONTACT
+        elif column.name in (*CELLS, *IMU):
+            place = (*CELLS, *IMU).index(column.name)
+        else:
+            raise BadInputError(f"an insole has no channel '{column.name}'; it has cell_01 to cell_16, acc and gyro")
+        made.append(place + (TURNED if column.turned_on_left else 0))
+    if told > MOST_TOLD:
+        raise BadInputError(f"a device keeps {MOST_TOLD} numbers that were told it; the network takes {told}")
+    return made
+
+
+class Insole:
+    """Samples in, windows out: levels of the cells, the contact detector and the stance buffer between them.
+
+    Parameters
+    ----------
+    detector
+        Of a manifest. What it does not state of levels and low-pass follows from its rate.
+    channels
+        The columns of role ``channel``, all of an insole.
+    relative
+        Whether cells are set against the foot's own steps.
+    imu_lowpass_hz
+        Of the inertial channels; 0: none.
+    """
+
+    def __init__(
+        self, detector: Detector, channels: Sequence[Column], *, relative: bool, imu_lowpass_hz: float
+    ) -> None:
+        self._picked = [place % TURNED for place in origins(channels)]
+        self.cells = [k for k, place in enumerate(self._picked) if place < wire.CELLS]
+        moved = [k for k, place in enumerate(self._picked) if place >= wire.CELLS]
+        self._tick_q16 = tick_q16(detector.rate_hz)
+        self._contacts = CausalContacts(CausalSettings(**detector.contacts))
+        self._buffer = StanceBuffer(StanceSettings(**detector.buffer), _lowpass(detector, moved, imu_lowpass_hz))
+        self.levels = Levels(_levels(detector)) if relative else None
+        self._contact: Event | None = None
+
+    @property
+    def delay_samples(self) -> float:
+        """Return the detector's delay."""
+        return self._contacts.settings.delay_samples
+
+    def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> Window | None:
+        """Take a sample's counts, cells as far as 15 bits hold them; return the window to be answered now, if any."""
+        held = np.minimum(cells, 32767)
+        self._buffer.push(np.concatenate([held.astype(np.int16), imu])[self._picked])
+        if self.levels is not None:
+            self.levels.push(held)
+        return self._heard(self._contacts.push(int(held.sum(dtype=np.int64))))
+
+    def miss(self) -> Window | None:
+        """Take note that a sample is missing; return as :meth:`push`. Many in a row lose the stance under way."""
+        self._buffer.push(None)
+        return self._heard(self._contacts.push(MISSING))
+
+    def _heard(self, event: Event | None) -> Window | None:
+        if event is None:
+            return None
+        before, self._contact = self._contact, event if event[0] == IC else None
+        stance = self._buffer.take(event)
+        step = self.levels is None or self.levels.event(event, stance.result)
+        if not step or stance.result != READY or stance.window is None or before is None:
+            return None
+        counts = self._relative(stance.window)
+        if counts is None:
+            return None
+        lasted = min((stance.contact_q8 * self._tick_q16 + 0x8000) >> 16, 65535)
+        return Window(before, lasted, stance.missed, counts)
+
+    def _relative(self, window: Rows) -> Rows | None:
+        """Return a window with relative cells; None while the foot's own steps are not known."""
+        if self.levels is None:
+            return window
+        known = self.levels.relative()
+        if known is None:
+            return None
+        made: Rows = window.copy()
+        made[:, self.cells] = known.of(window[:, self.cells], [self._picked[k] for k in self.cells])
+        return made
+
+
+def int8_window(
+    columns: Sequence[Column], integers: Sequence[Channel], window: Window, told: Sequence[int], *, left: bool
+) -> NDArray[np.int8]:
+    """Return the network's input (points, columns) of a window.
+
+    Parameters
+    ----------
+    integers
+        Of each column.
+    told
+        What statics but the contact time were told to be, in counts of their columns.
+    """
+    table = np.zeros((len(window.counts), len(columns)), dtype=np.int64)
+    for k, place in enumerate(origins(columns)):
+        if columns[k].role == "channel":
+            table[:, k] = window.counts[:, k] * np.int64(-1 if left and place & TURNED else 1)
+        elif place == FROM_CONTACT:
+            table[:, k] = min(window.contact_100us, 32767)
+        elif place >= FROM_TOLD:
+            table[:, k] = min(max(told[place - FROM_TOLD], -32768), 32767)
+    return to_int8(table, integers)
+
+
+def fixed_columns(manifest: Manifest) -> list[Channel]:
+    """Return the integers of every column."""
+    return [Channel(c.offset, c.multiplier, c.shift, c.zero) for c in manifest.columns]
+
+
+def _levels(detector: Detector) -> LevelsSettings:
+    told = detector.levels
+    return levels_settings(detector.rate_hz) if told is None else LevelsSettings(**told)
+
+
+def _lowpass(detector: Detector, moved: list[int], cutoff_hz: float) -> LowpassSettings | None:
+    if detector.lowpass is not None:
+        return LowpassSettings(**detector.lowpass)
+    if not moved or not 0 < cutoff_hz < detector.rate_hz / 2:
+        return None
+    return lowpass_settings(cutoff_hz, rate_hz=detector.rate_hz, channels=moved)

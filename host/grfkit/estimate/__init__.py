@@ -1,0 +1,1 @@
+"""A model or bundle on a new recording."""

@@ -1,0 +1,120 @@
+"""A bundle where a trained model is asked for: the same windows in, the same forces out, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from ..errors import BadInputError, RefusedError
+from ..learn.batches import Windows
+from ..learn.spec import Estimator, ModelSpec, check_compatible, check_unseen
+from ..records.stance_set import StanceSet
+from ..runtime.bundle import BundleModel, is_bundle, load_bundle
+from ..runtime.bundle_files import check_digest, read_sums
+from ..runtime.manifest import DOCUMENT, MANIFEST
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BundledModel:
+    """A bundle with the document of the model it was made of."""
+
+    spec: ModelSpec
+    bundle: BundleModel
+
+    @property
+    def name(self) -> str:
+        """Return the network's name, and what answers."""
+        engine = self.bundle.engine
+        return f"{self.spec.network['name']} in int8 ({engine.backend} {engine.version}, {engine.resolver})"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the names of the files that make it."""
+        return (MANIFEST, self.bundle.manifest.model, DOCUMENT)
+
+    def predict(self, data: StanceSet, *, leaks: Sequence[str] = ()) -> Floats:
+        """Return the forces of every window in BW, shape (stances, time, axes); NaN where no sample is known.
+
+        Raises
+        ------
+        LeakError
+            If a participant was seen in training and no leak is named.
+        BadInputError
+            If channels, units, window or mass do not fit the model.
+        """
+        check_unseen(self.spec, data, leaks)
+        check_compatible(self.spec, data)
+        parts = [self.bundle.predict(one.inputs, one.statics, one.mass_kg) for one in self._windows(data).in_order()]
+        return np.concatenate(parts)
+
+    def beyond(self, data: StanceSet) -> NDArray[np.int64]:
+        """Return how many numbers of each window (stances,) lie beyond the bundle's range and are held at its border.
+
+        Raises
+        ------
+        BadInputError
+            If channels, units, window or mass do not fit the model.
+        """
+        check_compatible(self.spec, data)
+        return np.concatenate([self.bundle.beyond(one.inputs, one.statics) for one in self._windows(data).in_order()])
+
+    def _windows(self, data: StanceSet) -> Windows:
+        scaler = self.spec.scaler
+        return Windows(data, scaler.channels, scaler.statics, (), memory_mb=0)
+
+
+def load_bundled(folder: Path, backend: str = "auto") -> BundledModel:
+    """Return the bundle in a folder.
+
+    Raises
+    ------
+    BadInputError
+        If the folder is no bundle, or no interpreter is installed.
+    RefusedError
+        If a file of it was changed.
+    """
+    folder = Path(folder)
+    bundle = load_bundle(folder, backend)
+    check_digest(folder, DOCUMENT, read_sums(folder))
+    return BundledModel(read_spec(folder / DOCUMENT), bundle)
+
+
+def read_spec(path: Path) -> ModelSpec:
+    """Return the document of a trained model.
+
+    Raises
+    ------
+    RefusedError
+        If it is none.
+    """
+    try:
+        return ModelSpec.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise RefusedError(f"{path}: is no document of a trained model ({str(error).splitlines()[0]})") from error
+
+
+def open_model(folder: Path) -> Estimator:
+    """Return the bundle or the trained model in a folder; a bundle needs no torch.
+
+    Raises
+    ------
+    BadInputError
+        If it is neither, or what it needs is not installed.
+    """
+    if is_bundle(folder):
+        return load_bundled(folder)
+    try:
+        from ..learn.model import GrfModel
+    except ImportError as error:
+        raise BadInputError(
+            f"{folder}: is no bundle, and a trained model needs torch ({error}); pip install 'grfkit[train]', or name a"
+            " bundle of grf-quantize"
+        ) from error
+    return GrfModel.load(folder)

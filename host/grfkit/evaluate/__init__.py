@@ -1,0 +1,1 @@
+"""Predictions for people left out, their scores, nested search, personalisation and comparison."""

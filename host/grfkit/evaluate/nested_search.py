@@ -1,0 +1,176 @@
+"""Nested search: in every fold of an evaluation settings are chosen anew, on its training participants alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInputError
+from ..learn.baselines import Predictor
+from ..learn.folds import Fold
+from ..learn.networks import NetworkConfig
+from ..learn.parallel import Job, JobReport, map_folds
+from ..learn.result_cache import digest_of, fingerprint_of
+from ..learn.search import TrialRow, Value, applied, search
+from ..learn.search_plan import Choice, SearchPlan
+from ..learn.train import TrainConfig
+from ..records.stance_set import StanceSet
+from .predictions import NetworkMethod
+
+_HEARD: ContextVar[Callable[[TrialRow], None] | None] = ContextVar("heard", default=None)
+
+
+@dataclass(frozen=True)
+class SearchedMethod:
+    """A network with the settings chosen for each fold; a fold without a choice is refused.
+
+    Attributes
+    ----------
+    chosen
+        By name of the fold. Who chose goes into ``TrainConfig.chosen_on``, so that training refuses to test any of
+        them.
+    """
+
+    name: str
+    network: NetworkConfig
+    config: TrainConfig
+    chosen: Mapping[str, Choice]
+    seeds: int = 1
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return the untrained network of the fold's own settings."""
+        if fold.name not in self.chosen:
+            raise BadInputError(f"{self.name}: no settings were chosen for fold '{fold.name}'; search it first")
+        one = self.chosen[fold.name]
+        network, config = applied(self.network, self.config, one.settings)
+        config = config.model_copy(update={"chosen_on": tuple(sorted({*config.chosen_on, *one.participants}))})
+        return NetworkMethod(self.name, network, config, self.seeds).predictor(data, fold)
+
+
+def searched_name(network: NetworkConfig, plan: SearchPlan) -> str:
+    """Return the name under which the results of a nested search are listed."""
+    return f"{network.name}, searched ({plan.trials} trials)"
+
+
+def search_job(
+    data: StanceSet | Path, fold: Fold, network: NetworkConfig, config: TrainConfig, plan: SearchPlan, study: str = ""
+) -> dict[str, Any]:
+    """Return what a search on the training part of a fold chose, as a value that can be kept.
+
+    The tested are taken out of the set before the search sees it.
+    """
+    whole = StanceSet.open(data) if isinstance(data, Path) else data
+    result = search(
+        plan.space,
+        network,
+        config,
+        fold.of(whole, "train", "inner") if fold.inner else fold.of(whole, "train"),
+        fold,
+        trials=plan.trials,
+        folds=plan.folds,
+        seed=plan.seed,
+        storage=Path(study) if study else None,
+        progress=_HEARD.get(),
+    )
+    return Choice.of(result).document()
+
+
+def search_folds(
+    data: StanceSet,
+    folds: Sequence[Fold],
+    network: NetworkConfig,
+    config: TrainConfig,
+    plan: SearchPlan,
+    *,
+    shared: Path | None = None,
+    workers: int = 0,
+    cluster: Any = None,
+    results: Path | None = None,
+    progress: Callable[[JobReport], None] | None = None,
+) -> dict[str, Choice]:
+    """Return by name of the fold what a search on its training participants chose.
+
+    Parameters
+    ----------
+    shared
+        A file of the same set, for other processes.
+    workers, cluster, results, progress
+        Of :func:`~grfkit.learn.parallel.map_folds`. With ``results`` each finished search is kept, and (without a
+        cluster) the state of one that was stopped, so that it goes on at its next trial. Progress counts trials.
+    """
+    same = {"network": network, "config": config, "plan": plan}
+    digest = digest_of(data) if results is not None and cluster is None else ""
+    jobs = []
+    for fold in folds:
+        study = ""
+        if results is not None and cluster is None:
+            results.mkdir(parents=True, exist_ok=True)
+            told = {"network": network, "config": config, "space": plan.space, "folds": plan.folds, "seed": plan.seed}
+            key = fingerprint_of(search_job, told | {"data": digest, "fold": fold})
+            study = str(results.resolve() / f"search-{key[:16]}.db")
+        jobs.append(Job(f"{fold.name} | search", {"data": shared or data, "fold": fold, "study": study} | same))
+    told_jobs = _Counted(plan.trials, len(jobs), progress)
+    token = _HEARD.set(told_jobs.trial)
+    try:
+        found = map_folds(search_job, jobs, workers=workers, cluster=cluster, results=results, progress=told_jobs.job)
+    finally:
+        _HEARD.reset(token)
+    return {fold.name: Choice.model_validate(_rows(value)) for fold, value in zip(folds, found)}
+
+
+def _rows(value: dict[str, Any]) -> dict[str, Any]:
+    return value | {"trials": [TrialRow(**row) for row in value["trials"]]}
+
+
+class _Counted:
+    """Tells progress in trials: one by one where the searches run here, search by search where they run elsewhere."""
+
+    def __init__(self, trials: int, jobs: int, progress: Callable[[JobReport], None] | None) -> None:
+        self.trials, self.total, self.done, self.progress = trials, trials * jobs, 0, progress
+
+    def trial(self, row: TrialRow) -> None:
+        """Tell one trial."""
+        self._tell(f"search, trial {row.number + 1} of {self.trials}", self.done + row.number + 1, 0.0, False)
+
+    def job(self, report: JobReport) -> None:
+        """Tell a whole search."""
+        self.done = report.done * self.trials
+        self._tell(report.name, self.done, report.seconds, report.reused)
+
+    def _tell(self, name: str, done: int, seconds: float, reused: bool) -> None:
+        if self.progress is not None:
+            self.progress(JobReport(name, done, self.total, seconds, None, reused))
+
+
+def search_document(name: str, plan: SearchPlan, folds: Sequence[Fold], chosen: Mapping[str, Choice]) -> dict[str, Any]:
+    """Return what was searched and chosen, fold by fold, as JSON values."""
+    found = {
+        "method": name,
+        "plan": plan.model_dump(mode="json"),
+        "folds": {f.name: {"tested": list(f.test)} | chosen[f.name].document() for f in folds},
+    }
+    return found | {"words": search_words(found)}
+
+
+def search_words(found: Mapping[str, Any]) -> list[str]:
+    """Return in words what a nested search did and how far its choices agree."""
+    folds, plan = found["folds"], found["plan"]
+    lost = sum(row["score"] is None for one in folds.values() for row in one["trials"])
+    lines = [
+        f"{found['method']}: in each of {len(folds)} folds {plan['trials']} settings were tried on its training"
+        " participants alone, scored on those of them left out in turn"
+        + (f"; {lost} of the trials diverged." if lost else ".")
+    ]
+    chosen = [f"{n} {spread([one['settings'][n] for one in folds.values()])}" for n in plan["space"]]
+    return [*lines, f"Chosen over the folds: {'; '.join(chosen)}."]
+
+
+def spread(values: Sequence[Value]) -> str:
+    """Return values in words: numbers from lowest to highest, names with how often."""
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        low, high = min(values), max(values)
+        return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    return ", ".join(f"{v} ({values.count(v)})" for v in dict.fromkeys(values))

@@ -1,0 +1,400 @@
+"""Answers: what every method said of every held-out window, once, beside what was measured."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..learn.baselines import Predictor, baselines
+from ..learn.folds import Fold, stable_seed
+from ..learn.model import GrfModel, predict
+from ..learn.networks import NetworkConfig
+from ..learn.parallel import Job, JobReport, map_folds
+from ..learn.train import TrainConfig, fit
+from ..learn.transfer import Regime, Tuning, by_surface, limited, train_regime
+from ..provenance import SCHEMA_VERSION, Provenance, written_whole
+from ..records.stance_set import PER_STANCE, StanceSet
+
+Floats = NDArray[np.float64]
+
+
+class Method(Protocol):
+    """A way to answer that can be sent to another process: it makes a Predictor for each fold."""
+
+    @property
+    def name(self) -> str:
+        """Return the name under which results are listed; unique among the methods of an evaluation."""
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return an untrained predictor for the fold; ``data`` holds its training part only."""
+
+
+@dataclass(frozen=True)
+class BaselineMethod:
+    """One of :func:`~grfkit.learn.baselines.baselines`, by name."""
+
+    name: str
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return the baseline."""
+        for one in baselines(data, leaks=fold.leaks):
+            if one.name == self.name:
+                return one
+        raise BadInputError(f"baseline '{self.name}' cannot answer for this set")
+
+
+@dataclass(frozen=True)
+class NetworkMethod:
+    """A network; the answers of ``seeds`` trainings from different starts are averaged."""
+
+    name: str
+    network: NetworkConfig
+    config: TrainConfig
+    seeds: int = 1
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return the untrained network, or an ensemble of it."""
+        del data
+        members = tuple(FoldNetwork(self.name, self.network, self._config(i), fold) for i in range(self.seeds))
+        return members[0] if self.seeds == 1 else Ensemble(self.name, members)
+
+    def _config(self, index: int) -> TrainConfig:
+        seed = self.config.seed if index == 0 else stable_seed(self.config.seed, "member", index)
+        return self.config.model_copy(update={"seed": seed})
+
+
+@dataclass
+class FoldNetwork:
+    """A network trained on one fold of whatever unit."""
+
+    name: str
+    network: NetworkConfig
+    config: TrainConfig
+    fold: Fold
+    model: GrfModel | None = None
+
+    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
+        """Train on the fold's training part; its inner part decides when to stop."""
+        del inner
+        self.model = fit(self.network, self.config, data, self.fold)
+
+    def predict(self, data: StanceSet) -> Floats:
+        """Return forces in BW, shape (stances, time, axes)."""
+        if self.model is None:
+            raise BadInputError(f"{self.name} has not been trained; call fit first")
+        return predict(self.model, data, leaks=self.fold.leaks)
+
+
+@dataclass
+class Ensemble:
+    """The mean answer of several predictors."""
+
+    name: str
+    members: tuple[Predictor, ...]
+
+    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
+        """Fit each of them on the same set."""
+        for one in self.members:
+            one.fit(data, inner)
+
+    def predict(self, data: StanceSet) -> Floats:
+        """Return the mean answer in BW, shape (stances, time, axes)."""
+        return np.asarray(np.mean([one.predict(data) for one in self.members], axis=0))
+
+
+@dataclass(frozen=True)
+class TransferMethod:
+    """A network trained by one regime from one surface to the other; the tested are out of both."""
+
+    name: str
+    regime: Regime
+    network: NetworkConfig
+    config: TrainConfig
+    tuning: Tuning | None = None
+    target_people: int | None = None
+
+    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
+        """Return the untrained regime."""
+        del data
+        return RegimePredictor(self, fold)
+
+
+@dataclass
+class RegimePredictor:
+    """One regime on one fold."""
+
+    method: TransferMethod
+    fold: Fold
+    model: GrfModel | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the method's name."""
+        return self.method.name
+
+    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
+        """Train as the regime says; the set holds windows of both surfaces."""
+        del inner
+        asked, (source, target) = self.method, by_surface(data)
+        if asked.target_people is not None:
+            target = limited(target, self.fold, asked.target_people)
+        self.model = train_regime(
+            asked.regime, asked.network, asked.config, source, target, self.fold, tuning=asked.tuning
+        )
+
+    def predict(self, data: StanceSet) -> Floats:
+        """Return forces in BW, shape (stances, time, axes)."""
+        if self.model is None:
+            raise BadInputError(f"{self.name} has not been trained; call fit first")
+        return predict(self.model, data)
+
+
+def baseline_methods(data: StanceSet, *, but: Sequence[str] = ()) -> tuple[BaselineMethod, ...]:
+    """Return every baseline that can answer for a set, except those named."""
+    return tuple(BaselineMethod(one.name) for one in baselines(data) if one.name not in but)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the methods said, as an :class:`xarray.Dataset`.
+
+    Variables: ``predicted`` (method, stance, time, axis; BW), ``measured`` (stance, time, axis; BW), ``weight``
+    (stance, time), ``scalars`` (stance, scalar), ``seconds`` (method, fold). Coordinates per stance: those of a
+    :class:`StanceSet` and ``fold``. Attributes: ``split``, ``leaks`` (JSON: what the split and its methods knew of the
+    tested by design; empty for an honest one), ``window``, ``cut``, ``source``, ``excluded``, ``provenance``.
+    """
+
+    data: xr.Dataset
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the names of the methods in order."""
+        return tuple(str(n) for n in self.data["method"].values)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Return the axes in order."""
+        return tuple(str(n) for n in self.data["axis"].values)
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """Return the tested participants, sorted."""
+        return tuple(sorted({str(p) for p in self.data["participant"].values}))
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """Return what was known of the tested by design of the split; rows that leak are no headline."""
+        return tuple(str(v) for v in json.loads(self.data.attrs["leaks"]))
+
+    def per_stance(self, name: str) -> NDArray[np.str_]:
+        """Return one of the per-stance labels as an array of text, shape (stances,)."""
+        return np.asarray([str(v) for v in self.data[name].values])
+
+    def predicted(self, method: str) -> Floats:
+        """Return one method's answers in BW, shape (stances, time, axes)."""
+        if method not in self.methods:
+            raise BadInputError(f"there is no method '{method}' among {', '.join(self.methods)}")
+        return np.asarray(self.data["predicted"].values[self.methods.index(method)], dtype=np.float64)
+
+    @property
+    def measured(self) -> Floats:
+        """Return the measured force in BW, shape (stances, time, axes); NaN where it does not count."""
+        values = np.asarray(self.data["measured"].values, dtype=np.float64)
+        return np.where((self.data["weight"].values > 0)[:, :, None], values, np.nan)
+
+    def scalar(self, name: str) -> Floats:
+        """Return one scalar of every window, shape (stances,)."""
+        return np.asarray(self.data["scalars"].sel(scalar=name).values, dtype=np.float64)
+
+    def to_netcdf(self, path: Path, *, force: bool = False) -> None:
+        """Write netCDF4, whole or not at all."""
+        encoding = {n: {"zlib": True, "complevel": 4} for n in ("predicted", "measured", "weight")}
+        with written_whole(path, force=force) as temporary:
+            temporary.unlink()
+            self.data.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+
+    @classmethod
+    def open(cls, path: Path) -> Answers:
+        """Return the answers in a file.
+
+        Raises
+        ------
+        BadInputError
+            If the file holds none.
+        """
+        try:
+            data = xr.load_dataset(path, engine="h5netcdf", decode_times=False)
+        except Exception as error:
+            raise BadInputError(f"{path}: cannot be read as netCDF4 ({type(error).__name__}: {error})") from error
+        if data.attrs.get("artefact") != "answers":
+            raise BadInputError(f"{path}: holds no answers of an evaluation (artefact '{data.attrs.get('artefact')}')")
+        return cls(data)
+
+
+def answer(data: StanceSet, fold: Fold, method: Method) -> tuple[Floats, float]:
+    """Return what a method, trained on a fold's training part, says of its test part, and the seconds it took.
+
+    The tested are taken out of the set before the method sees it.
+
+    Returns
+    -------
+    array, float
+        Shape (tested stances, time, axes) in BW; seconds.
+    """
+    known = fold.of(data, "train", "inner") if fold.inner else fold.of(data, "train")
+    began = time.perf_counter()
+    predictor = method.predictor(known, fold)
+    predictor.fit(known, fold.inner)
+    predicted = predictor.predict(fold.of(data, "test"))
+    return np.asarray(predicted, dtype=np.float64), time.perf_counter() - began
+
+
+@dataclass
+class Gathered:
+    """Answers of the jobs done so far."""
+
+    data: StanceSet
+    folds: Sequence[Fold]
+    methods: Sequence[Method]
+    predicted: Floats = field(init=False)
+    seconds: Floats = field(init=False)
+    fold_of: NDArray[np.object_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = [m.name for m in self.methods]
+        if len(set(names)) < len(names):
+            raise BadInputError(f"two methods have one name among {', '.join(names)}")
+        shape = (len(names), self.data.size, int(self.data.data.sizes["time"]), len(self.data.axes))
+        self.predicted = np.full(shape, np.nan, dtype=np.float32)
+        self.seconds = np.full((len(names), len(self.folds)), np.nan)
+        self.fold_of = np.full(self.data.size, "", dtype=object)
+        for fold in self.folds:
+            rows = self.rows(fold)
+            if (self.fold_of[rows] != "").any():
+                raise BadInputError(f"fold '{fold.name}' tests windows that another fold tests, too")
+            self.fold_of[rows] = fold.name
+
+    def rows(self, fold: Fold) -> NDArray[np.intp]:
+        """Return which windows a fold tests."""
+        return np.flatnonzero(np.isin(fold.keys(self.data), fold.test))
+
+    def take(self, fold: Fold, method: Method, predicted: Floats, seconds: float) -> None:
+        """Put one job's answers in their place."""
+        i = next(k for k, m in enumerate(self.methods) if m.name == method.name)
+        j = next(k for k, f in enumerate(self.folds) if f.name == fold.name)
+        self.predicted[i, self.rows(fold)] = predicted
+        self.seconds[i, j] = seconds
+
+    def answers(self, *, split: str, leaks: Sequence[str] = (), configuration: dict[str, Any]) -> Answers:
+        """Return the answers of the windows that a fold tested."""
+        tested = np.flatnonzero(self.fold_of != "")
+        if not tested.size:
+            raise BadInputError("no window of the set is in the test part of a fold")
+        source = self.data.data.isel(stance=tested)
+        known = list(dict.fromkeys([*leaks, *(leak for f in self.folds for leak in f.leaks)]))
+        return _dataset(self, source, tested, split, known, configuration)
+
+
+def _dataset(
+    done: Gathered,
+    source: xr.Dataset,
+    tested: NDArray[np.intp],
+    split: str,
+    leaks: list[str],
+    configuration: dict[str, Any],
+) -> Answers:
+    attrs = source.attrs
+    provenance = Provenance.model_validate_json(str(attrs["provenance"]))
+    provenance.configuration = configuration
+    coords: dict[str, Any] = {
+        n: ("stance", np.asarray([str(v) for v in source[n].values], dtype=object)) for n in PER_STANCE
+    }
+    coords |= {
+        "fold": ("stance", done.fold_of[tested]),
+        "start_s": ("stance", np.asarray(source["start_s"].values, dtype=np.float64)),
+        "method": ("method", np.asarray([m.name for m in done.methods], dtype=object)),
+        "axis": ("axis", np.asarray(done.data.axes, dtype=object)),
+        "scalar": ("scalar", np.asarray([str(v) for v in source["scalar"].values], dtype=object)),
+        "fold_name": ("fold_name", np.asarray([f.name for f in done.folds], dtype=object)),
+    }
+    variables = {
+        "predicted": (("method", "stance", "time", "axis"), done.predicted[:, tested], {"units": "BW"}),
+        "measured": (("stance", "time", "axis"), np.asarray(source["targets"].values), {"units": "BW"}),
+        "weight": (("stance", "time"), np.asarray(source["weight"].values)),
+        "scalars": (("stance", "scalar"), np.asarray(source["scalars"].values)),
+        "seconds": (("method", "fold_name"), done.seconds, {"units": "s"}),
+    }
+    kept = {n: attrs[n] for n in ("window", "points", "rate_hz", "cut", "source", "mirrored", "excluded")}
+    return Answers(
+        xr.Dataset(
+            variables,
+            coords=coords,
+            attrs=kept
+            | {
+                "schema_version": SCHEMA_VERSION,
+                "artefact": "answers",
+                "split": split,
+                "leaks": json.dumps(leaks),
+                "provenance": provenance.model_dump_json(),
+            },
+        )
+    )
+
+
+def answers_of(
+    data: StanceSet | Path,
+    folds: Sequence[Fold],
+    methods: Sequence[Method],
+    *,
+    split: str,
+    leaks: Sequence[str] = (),
+    configuration: dict[str, Any] | None = None,
+    workers: int | Executor = 0,
+    cluster: Any = None,
+    results: Path | None = None,
+    progress: Callable[[JobReport], None] | None = None,
+) -> Answers:
+    """Return the answers of every method on every fold.
+
+    Parameters
+    ----------
+    data
+        A set, or the file it lies in; a file that all workers can read is needed for a cluster.
+    split, leaks
+        Name of the split; what the protocol knows of the tested besides what the folds say.
+    workers, cluster, results, progress
+        Of :func:`~grfkit.learn.parallel.map_folds`: the same bits in any number of processes; kept where ``results``
+        is given, so that a run that was stopped goes on.
+
+    Raises
+    ------
+    BadInputError
+        If methods share a name, two folds test one window, or a method cannot answer.
+    """
+    whole = StanceSet.open(data) if isinstance(data, Path) else data
+    gathered = Gathered(whole, folds, methods)
+    jobs = [(fold, method) for fold in folds for method in methods]
+    named = [
+        Job(f"{fold.name} | {method.name}", {"data": data, "fold": fold, "method": method}) for fold, method in jobs
+    ]
+    found = map_folds(run_job, named, workers=workers, cluster=cluster, results=results, progress=progress)
+    for (fold, method), value in zip(jobs, found):
+        gathered.take(fold, method, value["predicted"], value["seconds"])
+    return gathered.answers(split=split, leaks=leaks, configuration=configuration or {})
+
+
+def run_job(data: StanceSet | Path, fold: Fold, method: Method) -> dict[str, Any]:
+    """Return the answer of one job as a value that can be kept."""
+    whole = StanceSet.open(data) if isinstance(data, Path) else data
+    predicted, seconds = answer(whole, fold, method)
+    return {"predicted": predicted.astype(np.float32), "seconds": seconds}

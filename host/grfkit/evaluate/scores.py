@@ -1,0 +1,325 @@
+"""Scores of answers: contact, condition, participant, group; strata, features, comparisons, bands; as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..gait.loading import Curve, active_peak, horizontal, impact_peak, impulse_bw_s, valr
+from ..stats.agreement import bland_altman, icc_2_1, tost
+from ..stats.compare import paired, with_holm
+from ..stats.conformal import highest_level, leave_one_out_coverage
+from ..stats.curves import by_participant, curve_errors, group, mean_r, participant_curves
+from ..stats.spm import permutation_max_t, spm_paired
+from .predictions import Answers
+
+Floats = NDArray[np.float64]
+STRATA = ("condition", "surface", "speed_m_s", "slope_percent", "side")
+MARGINS = {
+    "active peak BW": 0.05,
+    "impact peak BW": 0.05,
+    "VALR A BW/s": 0.10,
+    "VALR B_time BW/s": 0.10,
+    "vertical impulse BW s": 0.05,
+    "braking peak BW": 0.05,
+    "propulsive peak BW": 0.05,
+    "braking impulse BW s": 0.05,
+    "propulsive impulse BW s": 0.05,
+}
+"""Margins of equivalence as a share of the measured mean, stated before any result (systems.md 5.6)."""
+
+
+def scores(answers: Answers, *, headline: str = "", level: float = 0.9) -> dict[str, Any]:
+    """Return all scores of an evaluation.
+
+    Parameters
+    ----------
+    headline
+        The method that is compared with every other; the last one where empty.
+    level
+        Of the conformal bands; lowered to n/(n+1) of those calibrated on where there are too few, and said.
+
+    Returns
+    -------
+    dict
+        JSON values: ``methods`` (by name and axis: group, participants, strata), ``comparisons``, ``spm``,
+        ``features``, ``bands``; ``leaks``, and ``headline_allowed``, false where anything leaks.
+    """
+    chosen = headline or answers.methods[-1]
+    if chosen not in answers.methods:
+        raise BadInputError(f"there is no method '{chosen}' among {', '.join(answers.methods)}")
+    attrs = answers.data.attrs
+    table = {m: method_scores(answers, m) for m in answers.methods}
+    return {
+        "split": str(attrs["split"]),
+        "leaks": list(answers.leaks),
+        "headline_allowed": not answers.leaks,
+        "window": str(attrs["window"]),
+        "cut": str(attrs["cut"]),
+        "source": str(attrs["source"]),
+        "participants": len(answers.participants),
+        "windows": {p: int((answers.per_stance("participant") == p).sum()) for p in answers.participants},
+        "axes": list(answers.axes),
+        "headline": chosen,
+        "seconds": {
+            m: round(float(np.nansum(answers.data["seconds"].values[i])), 2) for i, m in enumerate(answers.methods)
+        },
+        "methods": table,
+        "comparisons": comparisons(table, answers, chosen),
+        "spm": {m: spm(answers, m) for m in answers.methods} if attrs["window"] == "stance" else {},
+        "features": {m: features(answers, m) for m in answers.methods} if attrs["window"] == "stance" else {},
+        "curves": curves(answers) if attrs["window"] == "stance" else {},
+        "bands": {a: _band(answers, chosen, i, level) for i, a in enumerate(answers.axes)},
+    }
+
+
+def method_scores(answers: Answers, method: str) -> dict[str, Any]:
+    """Return the scores of one method by axis: ``group`` and ``participants`` of each measure, and ``strata``."""
+    people, conditions = answers.per_stance("participant").tolist(), _conditions(answers)
+    measured, predicted = answers.measured, answers.predicted(method)
+    mass = answers.scalar("mass_kg")
+    result = {}
+    for i, axis in enumerate(answers.axes):
+        errors = curve_errors(measured[:, :, i], predicted[:, :, i])
+        errors["rmse_n"] = errors["rmse_bw"] * mass * 9.80665
+        per_person = {k: by_participant(v, people, conditions) for k, v in errors.items()}
+        result[axis] = {
+            "group": {k: _group(k, v, len(people)) for k, v in per_person.items()},
+            "participants": {k: _clean(v) for k, v in per_person.items()},
+            "strata": _strata(answers, errors["rmse_bw"]),
+            "pooled_rmse_bw": _number(np.nanmean(errors["rmse_bw"])),
+            "unanswered": int((~np.isfinite(errors["rmse_bw"])).sum()),
+        }
+    return result
+
+
+def _conditions(answers: Answers) -> list[str]:
+    """Return what a participant's contacts are grouped by: condition, or speed and slope where there is no label."""
+    labels = answers.per_stance("condition")
+    if any(labels):
+        return [str(v) for v in labels]
+    speed, slope = answers.scalar("speed_m_s"), answers.scalar("slope_percent")
+    return [f"{a:.1f} m/s {b:+.0f} %" for a, b in zip(np.nan_to_num(speed), np.nan_to_num(slope))]
+
+
+def _group(name: str, values: dict[str, float], n: int) -> dict[str, Any]:
+    found = asdict(group(values, more_is_better=name == "r", signed=name == "bias_bw"))
+    result = {k: _number(v) if isinstance(v, float) else v for k, v in found.items()} | {"contacts": n}
+    if name == "r":
+        result["fisher_mean"] = _number(mean_r(np.asarray(list(values.values()))))
+    return result
+
+
+def _strata(answers: Answers, rmse: Floats) -> dict[str, dict[str, Any]]:
+    """Return RMSE by condition, surface, speed, slope and side, over participants who have the stratum."""
+    people = answers.per_stance("participant")
+    found: dict[str, dict[str, Any]] = {}
+    for name in STRATA:
+        labels = _labels(answers, name)
+        kinds = sorted({label for label in labels.tolist() if label})
+        if len(kinds) < 2 or len(kinds) > (40 if name == "condition" else 10):
+            continue
+        found[name] = {}
+        for kind in kinds:
+            own = labels == kind
+            one = group(by_participant(rmse[own], people[own].tolist()))
+            found[name][kind] = {"n": one.n, "mean": _number(one.mean), "sd": _number(one.sd), "worst": one.worst}
+    return found
+
+
+def _labels(answers: Answers, name: str) -> NDArray[np.str_]:
+    if name in ("condition", "surface", "side"):
+        return answers.per_stance(name)
+    values = np.round(answers.scalar(name), 1)
+    return np.asarray([f"{v:g}" if np.isfinite(v) else "" for v in values])
+
+
+def comparisons(table: dict[str, Any], answers: Answers, chosen: str) -> dict[str, Any]:
+    """Return paired differences of RMSE (BW), the chosen method minus each other, Holm over all methods of an axis."""
+    found: dict[str, Any] = {}
+    for axis in answers.axes:
+        mine = _values(table[chosen][axis]["participants"]["rmse_bw"])
+        others = [m for m in answers.methods if m != chosen]
+        if len(mine) < 2:
+            found[axis] = {"note": "one participant: nothing to compare"}
+            continue
+        usable = {m: _values(table[m][axis]["participants"]["rmse_bw"]) for m in others}
+        family = {m: paired(mine, v) for m, v in usable.items() if set(v) == set(mine) and _both(mine, v) > 1}
+        found[axis] = {m: _plain(asdict(p)) | {"excludes_zero": p.excludes_zero} for m, p in with_holm(family).items()}
+    return found
+
+
+def _both(a: dict[str, float], b: dict[str, float]) -> int:
+    return sum(bool(np.isfinite(a[k]) and np.isfinite(b[k])) for k in a)
+
+
+def spm(answers: Answers, method: str) -> dict[str, Any]:
+    """Return predicted against measured mean curves of the participants, axis by axis: SPM{t} and permutation."""
+    people = answers.per_stance("participant").tolist()
+    found: dict[str, Any] = {}
+    for i, axis in enumerate(answers.axes):
+        _, a = participant_curves(answers.predicted(method)[:, :, i], people)
+        _, b = participant_curves(answers.measured[:, :, i], people)
+        whole = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+        if whole.sum() < 2:
+            found[axis] = {"note": f"{int(whole.sum())} participants have whole mean curves; no test"}
+            continue
+        one = spm_paired(a[whole], b[whole], family=len(answers.axes))
+        other = permutation_max_t(a[whole], b[whole], alpha=0.05 / len(answers.axes))
+        found[axis] = {
+            "n": one.n,
+            "t": [_number(v) for v in one.t],
+            "threshold": _number(one.threshold),
+            "share_above": _number(one.share_above),
+            "clusters": [_plain(asdict(c)) for c in one.clusters],
+            "note": one.note,
+            "permutation_threshold": _number(other.threshold),
+            "permutation_p": _number(other.p),
+            "alpha": one.alpha,
+        }
+    return found
+
+
+def contact_features(measured: Floats, contact_s: Floats, axes: Sequence[str]) -> dict[str, Floats]:
+    """Return loading features of time-normalised contacts, each of shape (contacts,); NaN where a curve is not whole.
+
+    Parameters
+    ----------
+    measured
+        Shape (contacts, time, axes), BW.
+    contact_s
+        Contact time of each, s; without it there are no rates and impulses.
+    """
+    names = [n for n in MARGINS if "apgrf" in axes or not n.startswith(("braking", "propulsive"))]
+    found = {n: np.full(len(measured), np.nan) for n in names}
+    for row, (curves, duration) in enumerate(zip(measured, contact_s)):
+        if np.isfinite(duration) and duration > 0 and np.isfinite(curves).all():
+            for name, value in _features(curves, float(duration), axes).items():
+                found[name][row] = value
+    return found
+
+
+def _features(curves: Floats, duration: float, axes: Sequence[str]) -> dict[str, float]:
+    t = np.linspace(0.0, duration, len(curves))
+    vertical = Curve(t, curves[:, list(axes).index("vgrf")])
+    impact = impact_peak(vertical)
+    found = {
+        "active peak BW": active_peak(vertical).value_bw,
+        "impact peak BW": impact.value_bw,
+        "VALR A BW/s": valr(vertical, method="A", cutoff_hz=None, impact=impact).value_bw_s,
+        "VALR B_time BW/s": valr(vertical, method="B_time", cutoff_hz=None, impact=impact).value_bw_s,
+        "vertical impulse BW s": impulse_bw_s(vertical),
+    }
+    if "apgrf" in axes:
+        forward = horizontal(Curve(t, curves[:, list(axes).index("apgrf")]))
+        found |= {
+            "braking peak BW": forward.braking_peak_bw,
+            "propulsive peak BW": forward.propulsive_peak_bw,
+            "braking impulse BW s": forward.braking_impulse_bw_s,
+            "propulsive impulse BW s": forward.propulsive_impulse_bw_s,
+        }
+    return found
+
+
+def features(answers: Answers, method: str) -> dict[str, Any]:
+    """Return agreement of loading features: errors, Bland-Altman of contacts, ICC(2,1) and TOST of participants."""
+    if "vgrf" not in answers.axes:
+        return {}
+    contact_s, people = answers.scalar("contact_s"), answers.per_stance("participant").tolist()
+    true = contact_features(answers.measured, contact_s, answers.axes)
+    said = contact_features(answers.predicted(method), contact_s, answers.axes)
+    return {name: feature_agreement(said[name], true[name], people, MARGINS[name]) for name in true}
+
+
+def feature_agreement(said: Floats, true: Floats, people: Sequence[str], margin: float) -> dict[str, Any]:
+    """Return how well one feature agrees, participants first; the margin is a share of the measured mean."""
+    a, b = by_participant(said, people), by_participant(true, people)
+    names = [k for k in b if np.isfinite(a[k]) and np.isfinite(b[k])]
+    if len(names) < 2:
+        return {"n": len(names), "note": "too few participants"}
+    x, y = np.asarray([a[k] for k in names]), np.asarray([b[k] for k in names])
+    whole = abs(float(y.mean()))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.where(np.abs(true) > 0.02 * whole, 100 * np.abs(said - true) / np.abs(true), np.nan)
+    result: dict[str, Any] = {
+        "n": len(names),
+        "measured": _number(y.mean()),
+        "predicted": _number(x.mean()),
+        "absolute_error": _number(group(by_participant(np.abs(said - true), people)).mean),
+        "relative_error_percent": _number(group(by_participant(relative, people)).mean),
+        "bland_altman": _plain(asdict(bland_altman(said, true, people))),
+        "tost": _plain(asdict(tost(x - y, margin=margin * whole))) | {"margin_percent": 100 * margin},
+    }
+    if len(names) >= 3 and np.ptp(np.concatenate([x, y])) > 0:
+        result["icc_2_1"] = _plain(asdict(icc_2_1(np.stack([x, y], axis=1))))
+    return result
+
+
+def curves(answers: Answers) -> dict[str, Any]:
+    """Return by axis the mean over participants of measured and predicted mean curves, and the SD of the measured."""
+    people = answers.per_stance("participant").tolist()
+    found: dict[str, Any] = {}
+    for i, axis in enumerate(answers.axes):
+        _, true = participant_curves(answers.measured[:, :, i], people)
+        found[axis] = {"measured": _mean_curve(true), "measured_sd": _sd_curve(true), "methods": {}}
+        for method in answers.methods:
+            _, said = participant_curves(answers.predicted(method)[:, :, i], people)
+            found[axis]["methods"][method] = _mean_curve(said)
+    return found
+
+
+def _mean_curve(curves: Floats) -> list[float | None]:
+    known = np.isfinite(curves)
+    count = known.sum(axis=0)
+    mean = np.where(known, curves, 0.0).sum(axis=0) / np.maximum(count, 1)
+    return [_number(v) if n else None for v, n in zip(mean, count)]
+
+
+def _sd_curve(curves: Floats) -> list[float | None]:
+    return [_number(c[np.isfinite(c)].std(ddof=1)) if np.isfinite(c).sum() > 1 else None for c in curves.T]
+
+
+def _band(answers: Answers, method: str, axis: int, level: float) -> dict[str, Any]:
+    people = answers.per_stance("participant").tolist()
+    n = len(answers.participants)
+    if n < 3:
+        return {"note": f"{n} participants: no interval for a next one"}
+    most = highest_level(n - 1)
+    used = min(level, most)
+    residuals = answers.predicted(method)[:, :, axis] - answers.measured[:, :, axis]
+    answered = np.isfinite(residuals).any(axis=1)
+    lost = sorted(set(people) - set(answers.per_stance("participant")[answered].tolist()))
+    if lost:
+        return {"note": f"{', '.join(lost)} has no window with a force and an answer: no interval for a next one"}
+    found: dict[str, Any] = _plain(asdict(leave_one_out_coverage(residuals, people, level=used)))
+    if used < level:
+        found["note"] = f"{n - 1} people to calibrate on promise {most:.3f} at most, not {level:g}"
+    return found
+
+
+def _values(plain: dict[str, float | None]) -> dict[str, float]:
+    return {k: float("nan") if v is None else v for k, v in plain.items()}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _clean(values: dict[str, float]) -> dict[str, float | None]:
+    return {k: _number(v) for k, v in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON values: NaN and infinities are None."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return _number(value)
+    return value.item() if isinstance(value, np.generic) else value

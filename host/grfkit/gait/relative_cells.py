@@ -1,0 +1,97 @@
+"""Insole cells against their own foot's steps: for insoles whose counts nobody has turned into newtons.
+
+A cell's count means another force on every insole, and another one after every night in a bag. What a device can do
+by itself is to subtract each cell's unloaded level and to divide by what the whole insole says at the peak of an
+ordinary step. Both come from the wearer's own recording; no force plate, scale or other participant is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..records import Trial
+from .contacts import peak_loads
+from .stances import stances
+
+Floats = NDArray[np.float64]
+
+UNIT = "relative"
+"""Unit of such cells: 1 is the load of all of them at the median step's peak."""
+LEAST_STEPS = 3
+UNLOADED_PERCENT = 2.0
+"""Which percentile of a cell's record is its unloaded level: a foot in gait is in the air for a third of the time."""
+_GROUPS = ("cell_", "zone_")
+
+
+def is_cell(channel: str) -> bool:
+    """Say whether a channel is a cell or zone of an insole."""
+    return channel.startswith(_GROUPS)
+
+
+def relative_cells(streams: Mapping[str, xr.Dataset], trial: Trial) -> dict[str, xr.Dataset]:
+    """Return the streams with cells and zones of insoles against their own foot's steps, unit ``relative``.
+
+    Of each cell its unloaded level is subtracted (2nd percentile of the whole record), and all cells are divided by
+    one number: the median, over the steps that the insole itself shows, of the greatest sum of cells in a step. Cells
+    that never report stay missing and take no part. Other channels and streams are as they were.
+
+    Parameters
+    ----------
+    trial
+        Whose steps are found by its insoles alone (``insole_causal``).
+
+    Raises
+    ------
+    BadInputError
+        If an insole shows fewer than three steps or no load in them.
+    """
+    worn = {n: s for n, s in streams.items() if s.attrs.get("kind") == "insole" and any(map(is_cell, map(str, s)))}
+    made = dict(streams)
+    if not worn:
+        return made
+    steps = stances(trial, source="insole_causal").stances
+    for name, stream in worn.items():
+        side = stream.attrs.get("side")
+        own = [(s.ic_s, s.to_s) for s in steps if s.side == side and np.isfinite(s.to_s)]
+        if side in ("left", "right"):
+            made[name] = _relative(stream, own, name)
+    return made
+
+
+def _relative(stream: xr.Dataset, steps: list[tuple[float, float]], name: str) -> xr.Dataset:
+    """Return one insole's stream with its cells, and its zones, each group against its own sum."""
+    made: xr.Dataset = stream.copy()
+    time = np.asarray(stream["time"].values, dtype=np.float64)
+    for group in _GROUPS:
+        names = [str(n) for n in stream.data_vars if str(n).startswith(group)]
+        alive = [n for n in names if np.isfinite(stream[n].values).any()]
+        if not alive:
+            continue
+        cells = np.stack([np.asarray(stream[n].values, dtype=np.float64) for n in alive], axis=1)
+        above = cells - np.nanpercentile(cells, UNLOADED_PERCENT, axis=0)
+        peak = _median_peak(np.nansum(above, axis=1), time, steps, name)
+        for index, cell in enumerate(alive):
+            made[cell] = (stream[cell].dims, above[:, index] / peak, {**stream[cell].attrs, "units": UNIT})
+        for cell in set(names) - set(alive):
+            made[cell].attrs["units"] = UNIT
+    return made
+
+
+def _median_peak(load: Floats, time: Floats, steps: list[tuple[float, float]], name: str) -> float:
+    """Return the median over steps of the greatest load in each."""
+    if len(steps) < LEAST_STEPS:
+        raise BadInputError(
+            f"insole '{name}' shows {len(steps)} steps; expected {LEAST_STEPS} or more to set its cells against its"
+            " own steps (cells = 'relative'); take a longer recording, or cells in newtons as recorded"
+        )
+    peaks = peak_loads(load, time, *np.asarray(steps).T)
+    peaks = peaks[np.isfinite(peaks)]
+    middle = float(np.median(peaks)) if peaks.size else 0.0
+    if not middle > 0:
+        raise BadInputError(f"insole '{name}' shows no load in its steps; are its cells connected?")
+    return middle

@@ -1,0 +1,287 @@
+"""StanceSet: windows of wearable signals with the force of each, by participant; lazy on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..provenance import SCHEMA_VERSION, Provenance, written_whole
+from .participants import check_names
+
+Floats = NDArray[np.float64]
+AXES = ("vgrf", "apgrf", "mlgrf")
+"""Vertical (up), antero-posterior (forward) and medio-lateral (medial of that foot) force, in this order, in BW."""
+PER_STANCE = ("participant", "trial", "surface", "side", "condition")
+SCALARS = ("mass_kg", "speed_m_s", "slope_percent", "contact_s")
+
+
+@dataclass(frozen=True)
+class StanceSet:
+    """Inputs and targets of many windows, as an :class:`xarray.Dataset`.
+
+    Variables: ``inputs`` (stance, time, channel; NaN where a sensor is missing), ``targets`` (stance, time, axis; BW),
+    ``weight`` (stance, time; 0 on padding and where the force is unknown), ``scalars`` (stance, scalar). Coordinates
+    per stance: ``participant trial surface side condition`` and ``start_s``. Attributes: ``window`` (``stance``, time
+    normalised, or ``continuous``), ``points`` or ``rate_hz``, ``cut`` (which detector cut the windows), ``source``,
+    ``mirrored`` (whether left was turned into right), ``excluded`` (JSON: reason -> count), ``provenance``.
+    """
+
+    data: xr.Dataset
+
+    @property
+    def size(self) -> int:
+        """Return the number of windows."""
+        return int(self.data.sizes["stance"])
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Return the input channels in order."""
+        return tuple(str(n) for n in self.data["channel"].values)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Return the target axes in order."""
+        return tuple(str(n) for n in self.data["axis"].values)
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """Return the participants, sorted."""
+        return tuple(sorted({str(p) for p in self.data["participant"].values}))
+
+    @property
+    def excluded(self) -> dict[str, int]:
+        """Return how many windows were left out, by reason."""
+        return {str(k): int(v) for k, v in json.loads(self.data.attrs["excluded"]).items()}
+
+    def per_stance(self, name: str) -> NDArray[np.str_]:
+        """Return one of the per-stance labels as an array of text, shape (stances,)."""
+        return np.asarray([str(v) for v in self.data[name].values])
+
+    def scalar(self, name: str) -> Floats:
+        """Return one scalar of every window, shape (stances,), NaN where unknown."""
+        return np.asarray(self.data["scalars"].sel(scalar=name).values, dtype=np.float64)
+
+    @property
+    def source(self) -> str:
+        """Return where the windows come from; of trials joined by ``+``, those that are in the set."""
+        told = str(self.data.attrs["source"])
+        own = set(self.per_stance("trial"))
+        return "+".join(name for name in told.split("+") if name in own) or told
+
+    def where(self, chosen: NDArray[np.bool_]) -> StanceSet:
+        """Return the windows where ``chosen``, shape (stances,), is true."""
+        return StanceSet(self.data.isel(stance=np.flatnonzero(chosen)))
+
+    def of(self, participants: Iterable[str]) -> StanceSet:
+        """Return the windows of these participants."""
+        return self.where(np.isin(self.per_stance("participant"), list(participants)))
+
+    def without(self, participants: Iterable[str]) -> StanceSet:
+        """Return the windows of everyone else."""
+        return self.where(~np.isin(self.per_stance("participant"), list(participants)))
+
+    def arrays(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Return inputs, targets and weight in memory as float32."""
+        values = (self.data[name].values for name in ("inputs", "targets", "weight"))
+        inputs, targets, weight = (np.asarray(v, dtype=np.float32) for v in values)
+        return inputs, targets, weight
+
+    def to_netcdf(self, path: Path, *, force: bool = False) -> None:
+        """Write netCDF4, whole or not at all; chunked by window so that it can be read lazily."""
+        encoding = {
+            name: {"zlib": True, "complevel": 4, "chunksizes": (min(64, max(self.size, 1)), *item.shape[1:])}
+            for name, item in self.data.data_vars.items()
+            if item.ndim == 3 and item.size
+        }
+        with written_whole(path, force=force) as temporary:
+            temporary.unlink()
+            # labels read from a file would else be cut to the length they had there
+            self.data.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+
+    @classmethod
+    def open(cls, path: Path) -> StanceSet:
+        """Return the set in a file; its arrays stay on disk until they are asked for.
+
+        Raises
+        ------
+        BadInputError
+            If the file is no stance set, or spells a participant in two ways.
+        """
+        try:
+            data = xr.open_dataset(path, engine="h5netcdf", decode_times=False)
+        except Exception as error:
+            raise BadInputError(f"{path}: cannot be read as netCDF4 ({type(error).__name__}: {error})") from error
+        if data.attrs.get("artefact") != "stance_set":
+            data.close()
+            raise BadInputError(f"{path}: is not a grfkit stance set (artefact '{data.attrs.get('artefact')}')")
+        found = cls(data)
+        try:
+            check_names(found.participants)
+        except BadInputError as error:
+            data.close()
+            raise BadInputError(f"{path}: {error}") from error
+        return found
+
+
+def make_stance_set(
+    inputs: NDArray[Any],
+    targets: NDArray[Any],
+    *,
+    channels: Sequence[str],
+    units: Sequence[str],
+    labels: Mapping[str, Sequence[str]],
+    scalars: Mapping[str, Sequence[float]],
+    window: str,
+    cut: str,
+    source: str,
+    weight: NDArray[Any] | None = None,
+    axes: Sequence[str] = AXES,
+    start_s: Sequence[float] | None = None,
+    rate_hz: float = float("nan"),
+    mirrored: bool = False,
+    excluded: Mapping[str, int] | None = None,
+    provenance: Provenance | None = None,
+) -> StanceSet:
+    """Return a stance set from arrays, checked.
+
+    Parameters
+    ----------
+    inputs
+        Shape (stances, time, channels).
+    targets
+        Shape (stances, time, axes), BW.
+    channels, units
+        Name and unit of each input channel.
+    labels
+        ``participant`` and ``trial`` needed; ``surface``, ``side``, ``condition`` empty where unknown.
+    scalars
+        Any of :data:`SCALARS` and further ones; NaN where unknown.
+    window
+        ``stance`` (time normalised) or ``continuous``.
+    cut
+        What cut the windows: ``causal``, ``force``, ``imu``, ``landmarks`` or ``none``.
+
+    Raises
+    ------
+    BadInputError
+        If there is no window, lengths differ, a participant is missing or spelt in two ways, or a weighted target is
+        not finite.
+    """
+    x, y = np.asarray(inputs, dtype=np.float32), np.asarray(targets, dtype=np.float32)
+    if x.ndim != 3 or not x.shape[0]:
+        raise BadInputError(
+            "a stance set needs at least one window; no stance was found (see the counts of exclusions)"
+        )
+    if x.shape[2] != len(channels) or len(units) != len(channels):
+        raise BadInputError(f"inputs have {x.shape[2]} channels, {len(channels)} names and {len(units)} units")
+    if y.shape != (*x.shape[:2], len(axes)):
+        raise BadInputError(f"targets have shape {y.shape}, expected {(*x.shape[:2], len(axes))}")
+    w = np.ones(x.shape[:2], dtype=np.float32) if weight is None else np.asarray(weight, dtype=np.float32)
+    text = {name: [str(v) for v in labels.get(name, [""] * x.shape[0])] for name in PER_STANCE}
+    _check_labels(text, x.shape[0])
+    if not np.isfinite(y[w > 0]).all():
+        raise BadInputError("a target is missing within a window that counts; set its weight to 0 or leave it out")
+    names = list(dict.fromkeys([*SCALARS, *scalars]))
+    unknown = np.full(x.shape[0], np.nan)
+    table = np.stack([np.asarray(scalars.get(n, unknown), dtype=np.float64) for n in names], axis=1)
+    starts = np.asarray(unknown if start_s is None else start_s, dtype=np.float64)
+    coords: dict[str, Any] = {n: ("stance", np.asarray(v, dtype=object)) for n, v in text.items()}
+    coords |= {
+        "channel": ("channel", np.asarray(list(channels), dtype=object)),
+        "unit": ("channel", np.asarray(list(units), dtype=object)),
+        "axis": ("axis", np.asarray(list(axes), dtype=object)),
+        "scalar": ("scalar", np.asarray(names, dtype=object)),
+        "start_s": ("stance", starts, {"units": "s"}),
+    }
+    attrs = {
+        "schema_version": SCHEMA_VERSION,
+        "artefact": "stance_set",
+        "window": window,
+        "points": int(x.shape[1]),
+        "rate_hz": float(rate_hz),
+        "cut": cut,
+        "source": source,
+        "mirrored": int(mirrored),
+        "excluded": json.dumps(dict(excluded or {}), sort_keys=True),
+        "provenance": (provenance or Provenance()).model_dump_json(),
+    }
+    variables = {
+        "inputs": (("stance", "time", "channel"), x),
+        "targets": (("stance", "time", "axis"), y, {"units": "BW"}),
+        "weight": (("stance", "time"), w),
+        "scalars": (("stance", "scalar"), table),
+    }
+    return StanceSet(xr.Dataset(variables, coords=coords, attrs=attrs))
+
+
+def _check_labels(text: Mapping[str, list[str]], size: int) -> None:
+    for name, values in text.items():
+        if len(values) != size:
+            raise BadInputError(f"{len(values)} labels '{name}' for {size} windows")
+    missing = [i for i, p in enumerate(text["participant"]) if not p.strip()]
+    if missing:
+        trial = text["trial"][missing[0]] or f"window {missing[0]}"
+        raise BadInputError(
+            f"trial '{trial}' names no participant; without one nobody can tell whether a person is in training and"
+            " test: align it again with --participant CODE"
+        )
+    check_names(text["participant"])
+
+
+def join(sets: Sequence[StanceSet]) -> StanceSet:
+    """Return all windows of several sets of equal channels, units, axes, points, rate and cut.
+
+    Raises
+    ------
+    BadInputError
+        If they differ, or spell a participant in two ways.
+    """
+    if not sets:
+        raise BadInputError("no stance set to join")
+    first = sets[0]
+    for other in sets[1:]:
+        for what in ("window", "points", "cut", "mirrored"):
+            if other.data.attrs[what] != first.data.attrs[what]:
+                raise BadInputError(
+                    f"sets differ in {what}: {first.data.attrs[what]} ({first.data.attrs['source']}) and"
+                    f" {other.data.attrs[what]} ({other.data.attrs['source']}); make them alike first"
+                )
+        if other.channels != first.channels or other.axes != first.axes:
+            raise BadInputError(
+                f"sets differ in channels or axes: {', '.join(first.channels)} -> {', '.join(first.axes)} and"
+                f" {', '.join(other.channels)} -> {', '.join(other.axes)}"
+            )
+        _check_scales(first, other)
+    check_names(name for one in sets for name in one.participants)
+    data = xr.concat([s.data for s in sets], dim="stance", data_vars="all", coords="minimal", compat="override")
+    counts: dict[str, int] = {}
+    for _, excluded in dict.fromkeys((str(s.data.attrs["source"]), str(s.data.attrs["excluded"])) for s in sets):
+        for reason, number in json.loads(excluded).items():  # parts of one set tell of the same windows
+            counts[reason] = counts.get(reason, 0) + int(number)
+    sources = "+".join(dict.fromkeys(str(s.data.attrs["source"]) for s in sets))
+    return StanceSet(data.assign_attrs(excluded=json.dumps(counts, sort_keys=True), source=sources))
+
+
+def _check_scales(first: StanceSet, other: StanceSet) -> None:
+    """Refuse two sets whose channels are in different units, or whose windows are at different rates."""
+    sources = [str(one.data.attrs["source"]) for one in (first, other)]
+    units = [[str(u) for u in one.data["unit"].values] for one in (first, other)]
+    for channel, a, b in zip(first.channels, *units):
+        if a != b:
+            raise BadInputError(
+                f"channel '{channel}' is in {a or 'no unit'} ({sources[0]}) and in {b or 'no unit'} ({sources[1]});"
+                " convert or calibrate one of them first, or take cells = 'relative' for insoles"
+            )
+    rates = [float(one.data.attrs["rate_hz"]) for one in (first, other)]
+    if np.isfinite(rates).any() and not abs(rates[0] - rates[1]) <= 1e-6 * rates[0]:
+        raise BadInputError(
+            f"windows are at {rates[0]:g} Hz ({sources[0]}) and at {rates[1]:g} Hz ({sources[1]}); cut them at one rate"
+        )

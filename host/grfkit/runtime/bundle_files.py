@@ -1,0 +1,99 @@
+"""``SHA256SUMS``: the digest of every file of a bundle, and of its own lines; ``sha256sum -c`` reads it too."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..errors import BadInputError, RefusedError
+from .manifest import MANIFEST, SUMS, Manifest
+
+_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_.][A-Za-z0-9_./-]*)")
+_OWN = re.compile(r"# SHA-256 of the lines above: ([0-9a-f]{64})")
+
+
+def sums_text(digests: Mapping[str, str]) -> str:
+    """Return the file's text from digests by path, sorted; the last line is the digest of those before it."""
+    lines = "".join(f"{digests[path]}  {path}\n" for path in sorted(digests))
+    return f"{lines}# SHA-256 of the lines above: {hashlib.sha256(lines.encode()).hexdigest()}\n"
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """Return the digests that a bundle's ``SHA256SUMS`` holds, by path.
+
+    Raises
+    ------
+    BadInputError
+        If the folder has none.
+    RefusedError
+        If the file is not as it was written.
+    """
+    path = Path(folder) / SUMS
+    try:
+        text = path.read_bytes().decode("ascii")
+    except OSError as error:
+        raise BadInputError(f"{folder}: is no bundle of grf-quantize ({SUMS}: {error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise RefusedError(f"{path}: has bytes that are no text; the bundle was changed") from error
+    *lines, last = text.removesuffix("\n").split("\n")
+    found = [_LINE.fullmatch(line) for line in lines]
+    own = _OWN.fullmatch(last)
+    digests = {m[2]: m[1] for m in found if m}
+    if not lines or own is None or len(digests) != len(lines) or sums_text(digests) != text:
+        raise RefusedError(f"{path}: is not as it was written (its lines or its own digest are wrong)")
+    return digests
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises
+    ------
+    RefusedError
+        If it is missing, a link or no regular file.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise RefusedError(f"{path}: is missing, a link or no regular file; {SUMS} names a file")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def check_digest(folder: Path, path: str, digests: Mapping[str, str]) -> None:
+    """Refuse a file that is not the one ``SHA256SUMS`` names.
+
+    Raises
+    ------
+    RefusedError
+        Naming the file.
+    """
+    if path not in digests:
+        raise RefusedError(f"{folder / path}: is not in {SUMS}")
+    have = digest_of(folder / path)
+    if have != digests[path]:
+        raise RefusedError(
+            f"{folder / path}: was changed (SHA-256 {have[:12]}..., {SUMS} says {digests[path][:12]}...); copy the"
+            " bundle again"
+        )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return a bundle's manifest, if it is the one its ``SHA256SUMS`` names.
+
+    Raises
+    ------
+    BadInputError
+        If the folder is no bundle.
+    RefusedError
+        If the manifest was changed, or is none by its schema.
+    """
+    folder = Path(folder)
+    check_digest(folder, MANIFEST, read_sums(folder))
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise RefusedError(f"{folder / MANIFEST}: {where}: {first['msg']}") from error

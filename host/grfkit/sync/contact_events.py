@@ -1,0 +1,353 @@
+"""From streams to contact trains: what each device says about when a foot met the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ..errors import BadInputError
+from ..signals.clocks import dejittered
+from ..signals.contacts import Contacts, load_contacts, merge
+from ..signals.impacts import Impacts, impacts
+from ..signals.landmarks import landmark_contacts
+
+Floats = NDArray[np.float64]
+_FOOT = {"left": 0, "right": 1}
+LONGEST_STANCE_S = 1.2
+EARLY_LEVEL = 0.05
+"""Share of the loaded level at which the reference's contact begins: low, so that the onset depends least on how
+steeply a person loads."""
+INSOLE_LEVEL = 0.1
+"""The same of an insole, whose swing is never quite empty."""
+_TWIN_CORRELATION = 0.998
+TWIN_LEVEL = 0.2
+"""The same of both where the device is a force plate's twin: equal, so that equal signals have no lag."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """A load-like signal of one foot or plate for alignment: its own time (s), value (any unit), side.
+
+    ``inverted`` says that the sign was turned.
+    """
+
+    name: str
+    time_s: Floats
+    value: Floats
+    foot: int
+    rate_hz: float
+    inverted: bool = False
+
+
+@dataclass(frozen=True)
+class DeviceTrain:
+    """The contacts of one clock, and by which feature they were found.
+
+    Attributes
+    ----------
+    device_class
+        ``insole``, ``imu`` or ``landmarks``: what the lag table is asked for.
+    feature
+        ``onset``, ``jerk`` or ``kinematic``.
+    landing_evidence
+        How surely landings were told from push-offs: the magnitude of that of
+        :class:`~grfkit.signals.impacts.Impacts`, of the foot where it is least; NaN for other features or where it is
+        unknown.
+    """
+
+    contacts: Contacts
+    device_class: str
+    feature: str
+    rate_hz: float
+    loads: tuple[Load, ...]
+    streams: tuple[str, ...]
+    stamp_source: str
+    start_s: float
+    end_s: float
+    landing_evidence: float = float("nan")
+
+
+def vertical(stream: xr.Dataset) -> tuple[Floats, bool]:
+    """Return the vertical force of a plate stream, upward load positive, any zero; and whether it was turned.
+
+    The axis is the stream's ``vertical`` attribute if it has one, else the axis that carries the load. Where the
+    force doctor has seen the plate its sign stands; otherwise it is the one that makes the loaded level positive.
+    """
+    axis = str(stream.attrs.get("vertical", ""))
+    names = [n for n in ("fx", "fy", "fz") if n in stream]
+    if not names:
+        raise BadInputError("a force plate stream without force channels cannot be aligned")
+    if axis and f"f{axis[-1]}" in names:
+        name = f"f{axis[-1]}"
+    else:
+        name = max(names, key=lambda n: float(np.nanstd(stream[n].values[:: max(1, stream.sizes["time"] // 20000)])))
+    values = np.asarray(stream[name].values, dtype=np.float64)
+    if axis and stream.attrs.get("doctor") == "examined":
+        return (-values if axis.startswith("-") else values), False
+    down = _holds_down(values)
+    return (-values if down else values), down
+
+
+def _holds_down(force: Floats) -> bool:
+    """Return whether a force carries the body downwards: its mean is a body weight and tells, where it is large.
+
+    Over plates that are empty most of the time the mean is near zero and the tails decide.
+    """
+    sample = force[:: max(1, force.size // 20000)]
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        return False
+    low, high = _tails(sample)
+    mean = float(sample.mean())
+    return mean < 0 if abs(mean) > 0.2 * (high - low) else points_down(force)
+
+
+def upright(values: Floats) -> Floats:
+    """Return the values, sign turned if the load points down."""
+    return -values if points_down(values) else values
+
+
+def points_down(values: Floats) -> bool:
+    """Return whether load is negative: whether the lower tail is the one farther from the resting level."""
+    sample = values[:: max(1, values.size // 20000)]
+    sample = sample[np.isfinite(sample)]
+    if not sample.size:
+        return False
+    low, high = _tails(sample)
+    rest = resting_level(sample)
+    return bool(rest - low > 1.2 * (high - rest))
+
+
+def _tails(sample: Floats) -> tuple[float, float]:
+    """Return a sample's lowest and highest half per cent; of a plate that is hit once or twice, its extremes."""
+    low, high = np.percentile(sample, [0.5, 99.5])
+    lowest, highest = np.percentile(sample, [0.02, 99.98])
+    rare = highest - lowest > 5.0 * (high - low)
+    return (float(lowest), float(highest)) if rare else (float(low), float(high))
+
+
+def resting_level(sample: Floats) -> float:
+    """Return the value a signal rests at: the middle of its shortest interval holding a fifth of the samples."""
+    ordered = np.sort(sample)
+    count = max(2, ordered.size // 5)
+    widths = ordered[count - 1 :] - ordered[: ordered.size - count + 1]
+    at = int(np.argmin(widths))
+    return float(ordered[at] + widths[at] / 2.0)
+
+
+def plate_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
+    """Return the vertical load of every plate that is ever loaded."""
+    loads = []
+    for name, stream in streams.items():
+        if stream.attrs.get("kind") != "force_plate":
+            continue
+        foot = _FOOT.get(str(stream.attrs.get("knows_feet", "")), -1)
+        time_s = np.asarray(stream["time"].values, dtype=np.float64)
+        value, turned = vertical(stream)
+        loads.append(Load(name, time_s, value, foot, float(stream.attrs["rate_hz"]), turned))
+    return _loaded(loads)
+
+
+def _loaded(loads: list[Load]) -> list[Load]:
+    """Return the plates that for 50 ms in all bear at least a tenth of what the most loaded one does."""
+    spread = [_reach(p) for p in loads]
+    top = max(spread, default=0.0)
+    return [p for p, s in zip(loads, spread) if s > 0.1 * top and s > 0]
+
+
+def _reach(load: Load) -> float:
+    """Return how far a load rises above its lowest fiftieth for 50 ms, however long the record is."""
+    value = load.value[np.isfinite(load.value)]
+    count = max(1, round(0.05 * load.rate_hz))
+    if value.size <= count:
+        return 0.0
+    return float(np.partition(value, value.size - count)[value.size - count] - np.percentile(value, 2))
+
+
+def insole_load(stream: xr.Dataset) -> Floats | None:
+    """Return an insole's total load: force, else pressure sum, else zones, else cells; None if it has none."""
+    for name in ("force", "pressure_sum"):
+        if name in stream and np.isfinite(stream[name].values).mean() > 0.05:
+            return np.asarray(stream[name].values, dtype=np.float64)
+    for start in ("zone_", "cell_"):
+        names = [str(n) for n in stream.data_vars if str(n).startswith(start)]
+        if names:
+            total = np.zeros(stream.sizes["time"])
+            for name in names:
+                total += _dead_or_alive(stream[name].values)
+            return total
+    return None
+
+
+def _dead_or_alive(values: Floats) -> Floats:
+    return np.zeros(values.shape) if not np.isfinite(values).any() else values
+
+
+def reference_train(
+    streams: Mapping[str, xr.Dataset], *, plates: bool, level: float = EARLY_LEVEL
+) -> tuple[Contacts, list[Load]]:
+    """Return the reference's contacts and its loads.
+
+    On a treadmill a total force with flight phases is cut as one signal (a runner's feet never overlap, and a foot
+    may land across two belts); without flight each belt is cut on its own. Separate plates are cut one by one.
+
+    Raises
+    ------
+    BadInputError
+        If no plate (nor an insole standing in for one) holds a load.
+    """
+    loads = plate_loads(streams)
+    if not loads:
+        loads = [load for load in device_loads(streams) if load.value.size]
+        if not loads:
+            raise BadInputError("the reference holds no force plate (nor an insole); nothing to align to")
+    longest = np.inf if plates else LONGEST_STANCE_S
+    if plates or any(load.foot >= 0 for load in loads):
+        found = [load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads]
+        return merge_any(found), loads
+    if len(loads) > 1 and all(p.time_s.size == loads[0].time_s.size for p in loads):
+        total = np.sum([p.value for p in loads], axis=0)
+        if has_flight(total):
+            return load_contacts(loads[0].time_s, total, level=level), loads
+    return merge_any([load_contacts(p.time_s, p.value, foot=p.foot, level=level) for p in loads]), loads
+
+
+def merge_any(trains: list[Contacts]) -> Contacts:
+    """Return all contacts of plates in one train; a landing seen by two plates within 60 ms counts once."""
+    joined = merge([t for t in trains if t.covered_s.size])
+    if joined.size < 2:
+        return joined
+    twice = np.concatenate([[False], np.diff(joined.onset_s) < 0.06])
+    unknown = joined.foot < 0
+    return joined.taken(~(twice & unknown))
+
+
+def hides_feet(loads: Sequence[Load]) -> bool:
+    """Return whether a treadmill's force is one signal without flight: nobody sees in it which foot lands, or when."""
+    return len(loads) == 1 and loads[0].foot < 0 and not has_flight(loads[0].value)
+
+
+def has_flight(total: Floats) -> bool:
+    """Return whether a total force lies flat on its floor for at least a twelfth of the time.
+
+    Runners' flights take a fifth of the time or more (RBDS: 0.19 to 0.49), a walker's dips 0.02 to 0.04.
+    """
+    part = total[:: max(1, total.size // 20000)]
+    low, high = np.nanpercentile(part, [1, 95])
+    return bool(np.nanmean(part < low + 0.03 * (high - low)) > 1.0 / 12.0)
+
+
+def device_loads(streams: Mapping[str, xr.Dataset], *, inverted: bool = False) -> list[Load]:
+    """Return the load of every insole stream, stamps de-jittered; ``inverted`` takes less as more load."""
+    loads = []
+    for name, stream in streams.items():
+        if stream.attrs.get("kind") != "insole":
+            continue
+        value = insole_load(stream)
+        if value is None or not np.isfinite(value).any():
+            continue
+        foot = _FOOT.get(str(stream.attrs.get("side", "")), -1)
+        time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
+        rate = float(stream.attrs["rate_hz"])
+        loads.append(Load(name, time_s, -value if inverted else value, foot, rate, inverted))
+    return loads
+
+
+def device_train(
+    streams: Mapping[str, xr.Dataset],
+    *,
+    plates: bool = False,
+    level: float = INSOLE_LEVEL,
+    inverted: bool = False,
+    stance_s: float = float("nan"),
+) -> DeviceTrain:
+    """Return the contacts of the streams of one clock, from the best feature they hold.
+
+    Insoles first, then landmarks, then IMUs. Where the reference is separate ``plates`` contacts of any length are
+    kept: the landing of a jump begins a long one. ``stance_s`` is the usual contact time where it is known from
+    the reference: an IMU's landings are told from its push-offs by it.
+
+    Raises
+    ------
+    BadInputError
+        If none of the streams can show a contact.
+    """
+    loads = device_loads(streams, inverted=inverted)
+    names = tuple(streams)
+    first = next(iter(streams.values()))
+    stamps = str(first.attrs.get("stamp_source", "unknown"))
+    start = min(float(s["time"].values[0]) for s in streams.values())
+    end = max(float(s["time"].values[-1]) for s in streams.values())
+    if loads:
+        longest = np.inf if plates else LONGEST_STANCE_S
+        trains = [load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads]
+        rate = loads[0].rate_hz
+        return DeviceTrain(merge(trains), "insole", "onset", rate, tuple(loads), names, stamps, start, end)
+    marked = [s for s in streams.values() if s.attrs.get("kind") == "landmarks"]
+    trains = [train for s in marked for train in _landmarks(s)]
+    if trains:
+        rate = float(marked[0].attrs["rate_hz"])
+        return DeviceTrain(merge(trains), "landmarks", "kinematic", rate, (), names, stamps, start, end)
+    shoes = [s for s in streams.values() if s.attrs.get("kind") == "imu"]
+    shaken = [found for s in shoes for found in _imu(s, stance_s)]
+    if shaken:
+        rate = float(shoes[0].attrs["rate_hz"])
+        evidence = float(np.min(np.abs([found.landing_evidence for found in shaken])))
+        feet = merge([found.contacts for found in shaken])
+        return DeviceTrain(feet, "imu", "jerk", rate, (), names, stamps, start, end, evidence)
+    held = ", ".join(f"{n} ({s.attrs.get('kind')})" for n, s in streams.items())
+    raise BadInputError(f"no insole load, acceleration or heel and toe landmarks to align by in: {held}")
+
+
+def _imu(stream: xr.Dataset, stance_s: float) -> list[Impacts]:
+    names = [n for n in ("acc_x", "acc_y", "acc_z") if n in stream and np.isfinite(stream[n].values).any()]
+    if not names:
+        return []
+    time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
+    foot = _FOOT.get(str(stream.attrs.get("side", "")), -1)
+    values = np.stack([stream[n].values for n in names], axis=1)
+    return [impacts(time_s, values, foot=foot, stance_s=stance_s)]
+
+
+def _landmarks(stream: xr.Dataset) -> list[Contacts]:
+    position = stream["position"]
+    names = [str(n) for n in position["landmark"].values]
+    time_s = np.asarray(stream["time"].values, dtype=np.float64)
+    return landmark_contacts(time_s, np.asarray(position.values), names)
+
+
+def follows_force(plates: list[Load], device: Sequence[Load], mapped_s: Callable[[Floats], Floats]) -> bool:
+    """Return whether a device's total load is the reference's own force: correlation above 0.998 for 20 s.
+
+    No insole reaches that; another force plate, or the same one recorded by another system, does. Such a twin has no
+    sensor lag worth a table.
+
+    Parameters
+    ----------
+    mapped_s
+        Reference time of device time.
+    """
+    device_s = np.asarray(device[0].time_s)
+    at = mapped_s(device_s)
+    start, end = max(at[0], plates[0].time_s[0]), min(at[-1], plates[0].time_s[-1])
+    grid = np.arange((start + end) / 2 - 10.0, (start + end) / 2 + 10.0, 0.005)
+    grid = grid[(grid > start) & (grid < end)]
+    if grid.size < 1000:
+        return False
+    total, good = np.zeros(grid.size), np.ones(grid.size, dtype=bool)
+    for load in device:
+        mapped = mapped_s(load.time_s)
+        index = np.clip(np.searchsorted(mapped, grid), 1, load.time_s.size - 1)
+        good &= np.isfinite(load.value[index]) & np.isfinite(load.value[index - 1])
+        total += np.interp(grid, mapped, np.nan_to_num(load.value))
+    if good.sum() < 1000:
+        return False
+    best = 0.0
+    for shift in np.arange(-0.006, 0.0061, 0.001):  # the lag that the table assumed may be wrong for a twin
+        force = np.sum([np.interp(grid + shift, p.time_s, np.nan_to_num(p.value)) for p in plates], axis=0)
+        best = max(best, float(np.corrcoef(force[good], total[good])[0, 1]))
+    return best > _TWIN_CORRELATION

@@ -1,0 +1,1 @@
+"""The virtual insole: what it measures, computes and sends, and its link."""

@@ -1,0 +1,482 @@
+"""A virtual insole: profile v1 as a Bumble GATT peripheral that replays a phantom or a recording at true rate."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from bumble import att, core, hci
+from bumble.core import UUID, AdvertisingData
+from bumble.device import Connection, Device, DeviceConfiguration
+from bumble.gatt import Characteristic as Attribute
+from bumble.gatt import CharacteristicValue, Service
+from bumble.transport.common import AsyncPipeSink
+
+from ..device.link import Characteristic
+from ..errors import BadInputError
+from ..wire import packets as wire
+from ..wire import profile
+from ..wire.profile import Answer, ControlError, Info, Key, Op, Running, Set, Start, Status, Stream
+from .link_model import ModelController, ModelLink, QuietHost
+from .source import Source
+from .stream import Faults, OnDevice, Streaming, Ticks
+
+__all__ = ["InsoleSettings", "VirtualInsole"]
+
+TARE_SAMPLES = 100
+_QUIET_SHARE = 0.005
+"""Of a cell's full range: a sample is quiet where no cell moved more since the one before."""
+_LOWEST_RATE_HZ, _SERIAL = 10, "virtual"
+_HORIZON_S = 24 * 3600.0
+_CCCD_MISSING = 0xFD
+_LIMITS = {Key.MASS: (10.0, 250.0), Key.SPEED: (0.0, 15.0), Key.SLOPE: (-45.0, 45.0)}
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class InsoleSettings:
+    """What a virtual insole is besides its source.
+
+    Attributes
+    ----------
+    mtu
+        The largest it agrees to, 23 to 517.
+    ring_s
+        Of packets, at least; what comes on top drops the oldest.
+    first_us, first_counter, first_sequence
+        What the device's clock shows when it is switched on, and counter and sequences at START (0 on a real one).
+    battery_percent, battery_percent_per_hour
+        Charge at the start and how fast it falls.
+    late_stamp
+        Stamp time sync answers with the connection event they leave in, as firmware with a radio interrupt does;
+        without, with the moment they are queued.
+    info
+        In place of the profile's Info (for tests of what a host refuses).
+    """
+
+    address: str = "F6:47:52:46:01:00"
+    mtu: int = 247
+    ring_s: float = 0.5
+    first_us: int = 0
+    first_counter: int = 0
+    first_sequence: int = 0
+    battery_percent: float = 100.0
+    battery_percent_per_hour: float = 6.0
+    advertising_ms: float = 25.0
+    late_stamp: bool = True
+    flat_out: bool = False
+    faults: Faults = field(default_factory=Faults)
+    info: bytes | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if not 23 <= self.mtu <= 517 or self.ring_s < 0.5 or not 0 <= self.battery_percent <= 100:
+            raise BadInputError(
+                f"an insole with an MTU of {self.mtu}, a ring of {self.ring_s:g} s and {self.battery_percent:g} %"
+                " battery; expected 23 to 517, 0.5 s or more, 0 to 100 %"
+            )
+
+
+class VirtualInsole:
+    """One insole on a modelled link; ``begin`` switches it on, ``end`` off.
+
+    Attributes
+    ----------
+    on
+        Whether it is switched on.
+    runs
+        What was sent, START by START; see :class:`~grfkit.virtual.stream.RunTruth`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        ticks: Ticks,
+        link: ModelLink,
+        settings: InsoleSettings | None = None,
+        model: Callable[[Source, int, dict[Key, float]], OnDevice] | None = None,
+        *,
+        model_id: int = 0,
+    ) -> None:
+        self.settings = settings or InsoleSettings()
+        self.source, self.ticks, self._link, self._make_model = source, ticks, link, model
+        self.address = hci.Address(self.settings.address)
+        side = int(source.side == "right")
+        self.info = Info(
+            side, wire.CELLS, source.adc_bits, source.accel_range_g, source.gyro_range_dps, model_id if model else 0
+        )
+        self.name = f"{profile.NAME} {'R' if side else 'L'}"
+        self.told: dict[Key, float] = {}
+        self.runs: list[Streaming] = []
+        self.disconnections: list[dict[str, Any]] = []
+        self.stalls: list[dict[str, Any]] = []
+        self._lose = self.settings.faults.lose(side) if self.settings.faults.loss else None
+        self._cfg_id, self._tared, self._taring = 0, False, False
+        self._connection: Connection | None = None
+        self._handed = 0
+        self._last: deque[tuple[int, bytes]] = deque(maxlen=256)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._started_s: float | None = None
+        self._on_s = time.monotonic()
+        self.on = False
+        self._build()
+
+    def _build(self) -> None:
+        self._controller = ModelController(self.name, self._link)
+        config = DeviceConfiguration(
+            name=self.name, address=self.address, advertising_interval_min=self._advertising_ms
+        )
+        config.advertising_interval_max = self._advertising_ms
+        self.device = Device(config=config, host=QuietHost(self._controller, AsyncPipeSink(self._controller)))
+        self.device.gatt_server.max_mtu = self.settings.mtu
+        read, write, notify = Attribute.Properties.READ, Attribute.Properties.WRITE, Attribute.Properties.NOTIFY
+        self._control = self._attribute(
+            profile.CONTROL_POINT,
+            write | Attribute.Properties.INDICATE,
+            write=self._asked,
+            permissions=Attribute.WRITEABLE,
+        )
+        self._data = {
+            int(Characteristic.SENSOR_DATA): self._attribute(profile.SENSOR_DATA, notify),
+            int(Characteristic.GRF_DATA): self._attribute(profile.GRF_DATA, notify),
+        }
+        self._time = self._attribute(
+            profile.TIME_SYNC,
+            Attribute.Properties.WRITE_WITHOUT_RESPONSE | notify,
+            write=self._time_asked,
+            permissions=Attribute.WRITEABLE,
+        )
+        info = self._attribute(profile.INFO, read, read=lambda _: self.settings.info or self.info.to_bytes())
+        service = Service(profile.SERVICE, [info, self._control, *self._data.values(), self._time])
+        level = self._attribute(profile.BATTERY_LEVEL, read | notify, read=lambda _: bytes([self.battery_percent()]))
+        self._battery = level
+        texts = {"00002a29": "grfkit", "00002a24": "virtual insole", "00002a25": _SERIAL, "00002a26": "1.0"}
+        told = [
+            self._attribute(f"{short}-0000-1000-8000-00805f9b34fb", read, read=lambda _, text=text: text.encode())
+            for short, text in texts.items()
+        ]
+        services = [service, Service(profile.BATTERY_SERVICE, [level]), Service(profile.DEVICE_INFORMATION, told)]
+        self.device.add_services(services)
+        self.device.on(Device.EVENT_CONNECTION, self._connected)
+
+    @property
+    def _advertising_ms(self) -> float:
+        """Return the interval to ask for: Bumble's controller takes units of 0.625 ms for milliseconds."""
+        return max(20.0, self.settings.advertising_ms * 0.625)
+
+    @staticmethod
+    def _attribute(
+        uuid: str,
+        properties: Attribute.Properties,
+        *,
+        read: Callable[..., bytes] | None = None,
+        write: Callable[[Connection, bytes], None] | None = None,
+        permissions: Attribute.Permissions = Attribute.READABLE,
+    ) -> Attribute[bytes]:
+        value = CharacteristicValue(read=read or _not_permitted(0x02), write=write or _not_permitted(0x03))
+        return Attribute(uuid, properties, permissions, value)
+
+    async def begin(self) -> None:
+        """Switch it on: it advertises the service, its name in the scan response."""
+        self.on = True
+        await self.device.power_on()
+        await self._advertise()
+        self._spawn(self._trouble())
+
+    async def end(self) -> None:
+        """Switch it off."""
+        self.on = False
+        await self._end_run("switched off")
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._controller.drop_host()
+        self._link.remove_controller(self._controller)
+
+    def battery_percent(self) -> int:
+        """Return the battery's charge now."""
+        hours = (time.monotonic() - self._on_s) / 3600.0
+        return max(0, round(self.settings.battery_percent - hours * self.settings.battery_percent_per_hour))
+
+    @property
+    def running(self) -> Streaming | None:
+        """Return what runs now."""
+        return self.runs[-1] if self.runs and not self.runs[-1].truth.ended_ns else None
+
+    async def disconnect(self) -> None:
+        """Break the link, as a supervision timeout does, but at once."""
+        connection = self._connection
+        if connection is not None:
+            with suppress(core.BaseBumbleError):
+                await self.device.disconnect(connection, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
+
+    def stall(self, seconds: float) -> None:
+        """Let no connection event succeed for a time."""
+        self.stalls.append({"at_ns": time.monotonic_ns(), "seconds": seconds})
+        self._link.stall(self.address, seconds)
+
+    def truth(self) -> dict[str, Any]:
+        """Return what a host can be held to, as a JSON document."""
+        clock = self.ticks.clock
+        return {
+            "side": self.source.side,
+            "address": self.settings.address,
+            "model_id": self.info.model_id,
+            "clock": {
+                "epoch_s": self.ticks.epoch_s,
+                "first_us": self.ticks.first_us,
+                "offset_s": clock.offset_s,
+                "drift_ppm": clock.drift_ppm,
+                "sinusoid_ppm": clock.sinusoid_ppm,
+                "sinusoid_s": clock.sinusoid_s,
+                "sinusoid_phase": clock.sinusoid_phase,
+            },
+            "first_counter": self.settings.first_counter,
+            "runs": [run.truth.document() for run in self.runs],
+            "disconnections": self.disconnections,
+            "stalls": self.stalls,
+            "late_events": self._link.late_events(),
+        }
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _LOG.error("%s: %r", self.name, task.exception())
+
+    async def _advertise(self) -> None:
+        kinds = AdvertisingData.Type
+        uuid = UUID(profile.SERVICE).to_bytes()
+        told = [(kinds.FLAGS, bytes([6])), (kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, uuid)]
+        named = [(kinds.COMPLETE_LOCAL_NAME, self.name.encode())]
+        await self.device.start_advertising(
+            advertising_data=bytes(AdvertisingData(told)), scan_response_data=bytes(AdvertisingData(named))
+        )
+
+    def _connected(self, connection: Connection) -> None:
+        self._connection = connection
+        self._handed = self._link.notified(self.address)
+        self._last.clear()
+        connection.on(connection.EVENT_DISCONNECTION, lambda reason: self._disconnected(connection, reason))
+
+    def _disconnected(self, connection: Connection, reason: int) -> None:
+        if self._connection is not connection:
+            return
+        self._connection, self._taring = None, False
+        self.disconnections.append({"at_ns": time.monotonic_ns(), "reason": int(reason)})
+        self._forget_undelivered()
+        self._spawn(self._again())
+
+    async def _again(self) -> None:
+        await self._end_run("disconnected")
+        await self._advertise()
+
+    def _forget_undelivered(self) -> None:
+        """Count packets that the stack had taken and the link never carried as unsent."""
+        undelivered = self._handed - self._link.notified(self.address)
+        run = self.running
+        if run is None or undelivered <= 0:
+            return
+        for characteristic, content in list(self._last)[-undelivered:]:
+            if characteristic in self._data:
+                run.undelivered(characteristic, content)
+
+    async def _end_run(self, reason: str) -> None:
+        run = self.running
+        self._link.before_events(self.address, None)
+        if run is not None:
+            await run.end(reason)
+
+    # What leaves
+
+    def _free(self) -> bool:
+        if self._connection is None:
+            return False
+        most = self._link.settings.pdus_per_event if self._link.settings.interval_ms else 32
+        return self._handed - self._link.notified(self.address) < most
+
+    def _send(self, characteristic: int, content: bytes) -> None:
+        self._notify(characteristic, self._data[characteristic], content)
+
+    def _notify(self, characteristic: int, attribute: Attribute[bytes], content: bytes) -> None:
+        """Notify at once, if it is subscribed to."""
+        connection, server = self._connection, self.device.gatt_server
+        if connection is None or not server.read_cccd(connection, attribute)[0] & 1:
+            return
+        self._handed += 1
+        self._last.append((characteristic, content))
+        told = att.ATT_Handle_Value_Notification(attribute_handle=attribute.handle, attribute_value=content)
+        server.send_gatt_pdu(connection, bytes(told))
+
+    # What is asked
+
+    def _time_asked(self, _connection: Connection, content: bytes) -> None:
+        came_s = time.monotonic()
+        try:
+            asked = profile.TimeAsked.from_bytes(bytes(content))
+        except BadInputError:
+            return
+        left_s = self._link.leaves_at(self.address) if self.settings.late_stamp else came_s
+        stamps = [self.ticks.stamp_us(self.ticks.running_s(at)) for at in (came_s, left_s)]
+        answer = profile.TimeTold(asked.id, asked.t1_us, *stamps).to_bytes()
+        self._notify(int(Characteristic.TIME_SYNC), self._time, answer)
+
+    def _asked(self, connection: Connection, content: bytes) -> None:
+        if not self.device.gatt_server.read_cccd(connection, self._control)[0] & 2:
+            raise att.ATT_Error(att.ErrorCode(_CCCD_MISSING))
+        self._spawn(self._answer(connection, bytes(content)))
+
+    async def _answer(self, connection: Connection, content: bytes) -> None:
+        then: Callable[[], None] | None = None
+        try:
+            request = profile.parse_request(content)
+            if self._taring and not isinstance(request, (profile.Stop, profile.Get)):
+                raise ControlError("taring", op=content[0], status=Status.BUSY)
+            payload, then = await self._does(connection, request)
+            answer = Answer(content[0], Status.OK, payload)
+        except ControlError as error:
+            answer = Answer(error.op & 0x7F, error.status)
+        if len(answer.to_bytes()) > connection.att_mtu - profile.ATT_HEADER:
+            answer = Answer(answer.op, Status.MTU_TOO_SMALL)
+        try:
+            await self.device.gatt_server.indicate_subscriber(connection, self._control, answer.to_bytes())
+        except (asyncio.TimeoutError, core.BaseBumbleError) as error:
+            _LOG.debug("%s: nobody took the answer: %r", self.name, error)
+            return
+        if then is not None and self._connection is connection:
+            then()
+
+    async def _does(self, connection: Connection, request: Any) -> tuple[bytes, Callable[[], None] | None]:
+        """Return an answer's payload, and what follows once the host has it."""
+        if isinstance(request, Start):
+            return self._start(request, connection.att_mtu)
+        if isinstance(request, profile.Stop):
+            await self._end_run("stopped")
+        elif isinstance(request, profile.Get):
+            run = self.running
+            return profile.state_to_bytes(self.info, run.running if run else None), None
+        elif isinstance(request, profile.Tare):
+            await self._tare()
+        elif isinstance(request, Set):
+            self._set(request)
+        return b"", None
+
+    def _start(self, request: Start, mtu: int) -> tuple[bytes, Callable[[], None]]:
+        base = round(self.source.rate_hz)
+
+        def refuse(status: Status) -> ControlError:
+            return ControlError(f"START {request}", op=int(Op.START), status=status)
+
+        if self.running is not None:
+            raise refuse(Status.BUSY)
+        if not _LOWEST_RATE_HZ <= request.rate_hz <= base or base % request.rate_hz:
+            raise refuse(Status.BAD_PARAMETER)
+        if Stream.SAMPLES in request.streams:
+            raise refuse(Status.BAD_PARAMETER)
+        model: OnDevice | None = None
+        if Stream.STANCE in request.streams:
+            try:
+                model = self._make_model(self.source, request.rate_hz, self.told) if self._make_model else None
+            except BadInputError:
+                model = None
+            if model is None:
+                raise refuse(Status.BAD_PARAMETER)
+        per_packet = profile.samples_per_packet(mtu)
+        if not per_packet:
+            raise refuse(Status.MTU_TOO_SMALL)
+        self._cfg_id = self._cfg_id % 255 + 1
+        period_us = round(1e6 / request.rate_hz)
+        configured = Running(self._cfg_id, per_packet, request.rate_hz, period_us)
+        return configured.to_bytes(), lambda: self._run(configured, request.streams, mtu, model)
+
+    def _run(self, configured: Running, streams: Stream, mtu: int, model: OnDevice | None) -> None:
+        self._started_s = self._started_s or time.monotonic()
+        paced = bool(self._link.settings.interval_ms)
+        run = Streaming(
+            self.source,
+            self.ticks,
+            configured,
+            streams,
+            mtu=mtu,
+            ring_s=self.settings.ring_s,
+            send=self._send,
+            free=self._free,
+            first_sequence=self.settings.first_sequence,
+            first_counter=self.settings.first_counter,
+            lose=self._lose,
+            tared=self._tared,
+            model=model,
+            flat_out=self.settings.flat_out,
+            paced_here=not paced,
+        )
+        self.runs.append(run)
+        run.begin()
+        if paced and not self.settings.flat_out:
+            self._link.before_events(self.address, run.until)
+
+    async def _tare(self) -> None:
+        """Average 100 quiet samples of the unloaded cells; what is sent stays raw, flagged as tared."""
+        self._taring = True
+        try:
+            rate = self.source.rate_hz
+            index = int(self.ticks.running_s(time.monotonic()) * rate)
+            quiet, before = 0, self.source.rows(index, 1)[0][0].astype(np.int64)
+            limit = max(2.0, _QUIET_SHARE * (1 << self.source.adc_bits))
+            while quiet < TARE_SAMPLES:
+                index += 1
+                await asyncio.sleep(max(0.0, self.ticks.monotonic_s(index / rate) - time.monotonic()))
+                now = self.source.rows(index, 1)[0][0].astype(np.int64)
+                quiet += bool((np.abs(now - before) <= limit).all())
+                before = now
+        finally:
+            self._taring = False
+        self._tared = True
+        if self.running is not None:
+            self.running.tared = True
+
+    def _set(self, request: Set) -> None:
+        low, high = _LIMITS[request.key]
+        if not low <= request.amount <= high:
+            raise ControlError(f"SET {request}", op=int(Op.SET), status=Status.BAD_PARAMETER)
+        self.told[request.key] = request.amount
+
+    # What goes wrong, and the battery
+
+    async def _trouble(self) -> None:
+        side, faults, told = self.info.side, self.settings.faults, self.battery_percent()
+        breaks = deque(faults.disconnect_times(side, until_s=_HORIZON_S))
+        stalls = deque(faults.stall_times(side, until_s=_HORIZON_S))
+        while True:
+            await asyncio.sleep(0.05)
+            if self._started_s is not None:
+                gone = time.monotonic() - self._started_s
+                if breaks and gone >= breaks[0]:
+                    breaks.popleft()
+                    await self.disconnect()
+                if stalls and gone >= stalls[0]:
+                    stalls.popleft()
+                    self.stall(faults.stall_s)
+            if self.battery_percent() != told:
+                told = self.battery_percent()
+                self._notify(0, self._battery, bytes([told]))
+
+
+def _not_permitted(code: int) -> Callable[..., Any]:
+    """Return what refuses reads (0x02) or writes (0x03) of an attribute."""
+
+    def refuse(*_: Any) -> None:
+        raise att.ATT_Error(att.ErrorCode(code))
+
+    return refuse
