@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from scipy.integrate import trapezoid
 
-from grfkit.simulate.family import CELL_Y_MM, Floats, Person, Situation, Steps
+from grfkit.arrays import Floats
+from grfkit.simulate.family import CELL_Y_MM, Person, Situation, Steps
 from grfkit.simulate.splines import FAMILY
 from grfkit.simulate.splines_rhythm import fractal_noise
 from grfkit.simulate.splines_settings import check_settings

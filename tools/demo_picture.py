@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grfkit.records import Floats
+from grfkit.arrays import Floats
 from grfkit.records.evidence import StreamEvidence
 from grfkit.sync.job import SyncRequest, run_job
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import InputFile, Provenance
-from ..records import Floats, Recording
+from ..records import Recording
 from ..units import parse_unit, require
 from .correct import with_pressure
 from .documents import InsoleGeometry, LagTable, PlateCorrection, PressureCalibration

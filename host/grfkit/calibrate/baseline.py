@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records import Floats
+from ..arrays import Floats
 from ..signals.treadmill_drift import Flights, drift_curve, find_flights
 
 IDLE_RANGE_BW = 0.12

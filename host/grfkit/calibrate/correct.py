@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from ..records import Floats, Recording
+from ..arrays import Floats
+from ..records import Recording
 from ..signals.plates import center_of_pressure
 from ..signals.treadmill_drift import drift_curve, find_flights
 from .findings import CorrectionRequest, PlateFindings, decided

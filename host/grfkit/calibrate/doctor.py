@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..records import Floats, Recording, Surface
+from ..arrays import Floats
+from ..records import Recording, Surface
 from ..signals.treadmill_drift import wander_n
 from ..units import G
 from .baseline import Baseline, find_baseline

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import Floats, Recording
+from ..arrays import Floats
+from ..records import Recording
 from ..signals.treadmill_drift import Flights, find_flights
 from ..units import G
 from .correct import treated

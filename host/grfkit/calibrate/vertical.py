@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from ..arrays import Floats
 from ..errors import BadInputError
-from ..records import Floats
 from ..units import require
 
 FORCES = ("fx", "fy", "fz")

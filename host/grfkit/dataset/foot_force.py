@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..gait.plate_hits import upward_n
 from ..gait.stances import Stance
 from ..signals.filters import corrected_cutoff_hz, lowpass
@@ -19,7 +20,6 @@ from .resample import linear
 if TYPE_CHECKING:
     from .cut import CutRequest
 
-Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 _NEAR_S = 0.1

@@ -26,7 +26,6 @@ from .motion import OUTSIDE, FootForce, MotionSettings, MotionTrial, Side, check
 if TYPE_CHECKING:
     from .cut import CutRequest
 
-Floats = NDArray[np.float64]
 
 SHARED_FRAMES = ("global", "lab")
 NO_HEADING = "pass without a heading"

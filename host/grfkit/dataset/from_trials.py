@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..gait.contacts import TOO_LONG, rule_of
 from ..gait.relative_cells import is_cell, relative_cells
@@ -25,8 +25,6 @@ from .resample import check_window, continuous_starts, linear, stance_times
 from .set_writer import write_sets
 from .trial_checks import check_mass_kg, check_newtons
 from .trial_scalars import insole_scalars
-
-Floats = NDArray[np.float64]
 
 PARTIAL = "no whole contact of this foot alone on a plate"
 _LEAST_SHARE = 0.75

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..gait.landing import Travel, landing_frame, mirrored
 from ..gait.landmarks import LANDMARKS, Points
@@ -21,7 +21,6 @@ from ..signals.filters import lowpass
 from ..units import G
 from .resample import check_window, continuous_starts, derivatives, linear, resampled, stance_times
 
-Floats = NDArray[np.float64]
 Side = Literal["left", "right"]
 Input = Literal["position", "velocity", "acceleration"]
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..signals.filters import lowpass
-
-Floats = NDArray[np.float64]
 
 WINDOWS = ("stance", "continuous")
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
+
 Singles = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Layer:
 
     kind: ClassVar[str] = ""
 
-    def run(self, values: Sequence[Doubles]) -> Doubles:
+    def run(self, values: Sequence[Floats]) -> Floats:
         """Return the answer to values of shape (n, time, ...), in double precision."""
         raise NotImplementedError
 
@@ -52,11 +53,11 @@ class Lstm(Layer):
 
     kind: ClassVar[str] = "lstm"
 
-    def run(self, values: Sequence[Doubles]) -> Doubles:
+    def run(self, values: Sequence[Floats]) -> Floats:
         """Return (n, time, hidden) of (n, time, inputs)."""
         return self.states(values)[0]
 
-    def states(self, values: Sequence[Doubles]) -> tuple[Doubles, Doubles]:
+    def states(self, values: Sequence[Floats]) -> tuple[Floats, Floats]:
         """Return outputs and cells, both (n, time, hidden), of (n, time, inputs)."""
         x = values[0][:, ::-1] if self.reverse else values[0]
         into = x @ self.kernel.astype(np.float64) + self.bias
@@ -86,7 +87,7 @@ class Dense(Layer):
 
     kind: ClassVar[str] = "dense"
 
-    def run(self, values: Sequence[Doubles]) -> Doubles:
+    def run(self, values: Sequence[Floats]) -> Floats:
         """Return (n, time, outputs) of (n, time, inputs)."""
         return _rectified(values[0] @ self.kernel.astype(np.float64) + self.bias, relu=self.relu)
 
@@ -111,7 +112,7 @@ class Conv(Layer):
 
     kind: ClassVar[str] = "conv"
 
-    def run(self, values: Sequence[Doubles]) -> Doubles:
+    def run(self, values: Sequence[Floats]) -> Floats:
         """Return (n, time, rows, outputs) of (n, time, rows, inputs)."""
         rows = (self.pad_rows, self.pad_rows)
         x = np.pad(values[0], ((0, 0), self.pad, rows, (0, 0)))
@@ -135,7 +136,7 @@ class Add(Layer):
 
     kind: ClassVar[str] = "add"
 
-    def run(self, values: Sequence[Doubles]) -> Doubles:
+    def run(self, values: Sequence[Floats]) -> Floats:
         """Return the rectified sum, of the shape of both."""
         return _rectified(values[0] + values[1], relu=True)
 
@@ -146,7 +147,7 @@ class Join(Layer):
 
     kind: ClassVar[str] = "join"
 
-    def run(self, values: Sequence[Doubles]) -> Doubles:
+    def run(self, values: Sequence[Floats]) -> Floats:
         """Return (n, time, sum of the widths)."""
         return np.concatenate(values, axis=-1)
 
@@ -159,7 +160,7 @@ class Pool(Layer):
 
     kind: ClassVar[str] = "pool"
 
-    def run(self, values: Sequence[Doubles]) -> Doubles:
+    def run(self, values: Sequence[Floats]) -> Floats:
         """Return (n, time, rows // size, maps) of (n, time, rows, maps)."""
         n, points, rows, maps = values[0].shape
         kept = rows // self.size
@@ -179,7 +180,7 @@ class Reshape(Layer):
 
     kind: ClassVar[str] = "reshape"
 
-    def run(self, values: Sequence[Doubles]) -> Doubles:
+    def run(self, values: Sequence[Floats]) -> Floats:
         """Return (n, *shape)."""
         return values[0].reshape(values[0].shape[0], *self.shape)
 
@@ -191,9 +192,9 @@ class Reshape(Layer):
 KINDS: dict[str, type[Layer]] = {k.kind: k for k in (Lstm, Dense, Conv, Add, Join, Pool, Reshape)}
 
 
-def _sigmoid(x: Doubles) -> Doubles:
+def _sigmoid(x: Floats) -> Floats:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
 
 
-def _rectified(x: Doubles, *, relu: bool) -> Doubles:
+def _rectified(x: Floats, *, relu: bool) -> Floats:
     return np.maximum(x, 0.0) if relu else x

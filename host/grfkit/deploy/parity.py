@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..learn.folds import LeakError
 from ..learn.model import GrfModel, calibration_windows, predict
@@ -22,7 +23,6 @@ from .from_torch import plan_inputs
 from .plan import Plan
 from .tflite_file import TfliteFile
 
-Floats = NDArray[np.float64]
 WINDOWS, ORDER_WINDOWS = 400, 40
 ENGINES: tuple[tuple[str, Resolver], ...] = (("litert", "xnnpack"), ("litert", "reference"), ("tflm", "xnnpack"))
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
-from .layers import KINDS, Dense, Doubles, Join, Layer, Lstm, Singles
+from .layers import KINDS, Dense, Join, Layer, Lstm, Singles
 
 INPUT, STATICS = "input", "statics"
 STATICS_ROOM, STATICS_LEAST = 2.0, 5.0
@@ -48,7 +49,7 @@ class Plan:
     size: tuple[float, ...]
     unit: str
 
-    def values(self, inputs: NDArray[Any]) -> dict[str, Doubles]:
+    def values(self, inputs: NDArray[Any]) -> dict[str, Floats]:
         """Return every layer's answer to inputs (n, points, width), by name.
 
         Raises
@@ -58,16 +59,16 @@ class Plan:
         """
         if inputs.ndim != 3 or inputs.shape[1:] != (self.points, self.width):
             raise BadInputError(f"inputs have shape {inputs.shape}, the plan takes (n, {self.points}, {self.width})")
-        known: dict[str, Doubles] = {INPUT: np.asarray(inputs, dtype=np.float64)}
+        known: dict[str, Floats] = {INPUT: np.asarray(inputs, dtype=np.float64)}
         for layer in self.layers:
             known[layer.name] = layer.run([known[n] for n in layer.inputs])
         return known
 
-    def run(self, inputs: NDArray[Any]) -> Doubles:
+    def run(self, inputs: NDArray[Any]) -> Floats:
         """Return standardised outputs (n, points, axes) of scaled inputs (n, points, width), in double precision."""
         return np.asarray(self.values(inputs)[self.layers[-1].name])
 
-    def forces(self, outputs: NDArray[Any]) -> Doubles:
+    def forces(self, outputs: NDArray[Any]) -> Floats:
         """Return forces (n, points, axes) in :attr:`unit` of standardised outputs."""
         made = np.asarray(outputs, dtype=np.float64) * np.asarray(self.size) + np.asarray(self.centre)
         return np.asarray(made, dtype=np.float64)
@@ -138,7 +139,7 @@ def calibrated(plan: Plan, inputs: NDArray[Any], *, beyond: float = 1.0) -> Plan
     )
 
 
-def _span(layers: dict[str, Layer], join: Join, values: dict[str, Doubles]) -> None:
+def _span(layers: dict[str, Layer], join: Join, values: dict[str, Floats]) -> None:
     """Let the statics of a join span what its features span, and the dense layer after it undo that.
 
     Somebody new is beyond those trained on in mass or contact time more often than in a signal: twice what the

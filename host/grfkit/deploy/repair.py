@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from .layers import Layer, Lstm
 from .plan import Plan
@@ -25,7 +25,6 @@ CELL_MARGIN = 1.1
 """The same for the cells of LSTMs, whose range is then rounded up to a power of two."""
 CELL, LARGEST_POWER = 19, -9
 """Place of the cell among an LSTM's inputs, and the power of two of the largest scale that kernels take."""
-Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ def _change(tensor: TensorInfo, scale: float, point: int, reason: str) -> ScaleC
     return ScaleChange(tensor.index, tensor.name, tensor.scale, tensor.zero_point, scale, point, reason)
 
 
-def _requantised(file: TfliteFile, bias: Bias, values: Doubles) -> tuple[TfliteFile, BiasChange]:
+def _requantised(file: TfliteFile, bias: Bias, values: Floats) -> tuple[TfliteFile, BiasChange]:
     due = bias.due()
     steps = np.rint(values / due)
     if np.abs(steps).max() >= 2**31:
@@ -174,12 +173,12 @@ def _plan_layer(bias: Bias, plan: Plan) -> Layer:
     return min(_fits(bias, plan), key=lambda f: f[2])[0]
 
 
-def _of_plan(bias: Bias, plan: Plan) -> Doubles:
+def _of_plan(bias: Bias, plan: Plan) -> Floats:
     """Return the plan's numbers for a bias: those that its stored ones were rounded from."""
     return min(_fits(bias, plan), key=lambda f: f[2])[1]
 
 
-def _fits(bias: Bias, plan: Plan) -> list[tuple[Layer, Doubles, float]]:
+def _fits(bias: Bias, plan: Plan) -> list[tuple[Layer, Floats, float]]:
     """Return the layers and numbers that a bias may have been rounded from, with the greatest difference."""
     stored, step = bias.bias.real(), np.asarray(bias.bias.scales)
     found = []
@@ -194,7 +193,7 @@ def _fits(bias: Bias, plan: Plan) -> list[tuple[Layer, Doubles, float]]:
     return found
 
 
-def _plan_biases(plan: Plan) -> Iterator[tuple[Layer, Doubles]]:
+def _plan_biases(plan: Plan) -> Iterator[tuple[Layer, Floats]]:
     for layer in plan.layers:
         bias = layer.arrays().get("bias")
         if bias is not None:

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..runtime import available, from_int8, load, to_int8
-from .layers import Add, Conv, Dense, Doubles, Layer, Lstm, Pool, Reshape
+from .layers import Add, Conv, Dense, Layer, Lstm, Pool, Reshape
 from .plan import INPUT, STATICS, Plan
 from .scales import biases
 from .tflite_file import TfliteFile
@@ -34,7 +35,7 @@ def equalised(plan: Plan, inputs: NDArray[Any]) -> Plan:
     """
     values = plan.values(inputs)
     kin = _kin(plan)
-    factors: dict[str, Doubles] = {}
+    factors: dict[str, Floats] = {}
     for name in dict.fromkeys(kin.values()):
         members = [n for n, k in kin.items() if k == name]
         factors |= dict.fromkeys(members, _factor(plan, members, values))
@@ -66,7 +67,7 @@ def _kin(plan: Plan) -> dict[str, str]:
     return family
 
 
-def _factor(plan: Plan, members: list[str], values: dict[str, Doubles]) -> Doubles:
+def _factor(plan: Plan, members: list[str], values: dict[str, Floats]) -> Floats:
     """Return the factor of each channel of a family: the root of its readers' weights over its own range."""
     moves = np.max([np.abs(values[n]).max(axis=tuple(range(values[n].ndim - 1))) for n in members], axis=0)
     weights = np.zeros_like(moves)
@@ -81,7 +82,7 @@ def _factor(plan: Plan, members: list[str], values: dict[str, Doubles]) -> Doubl
     return np.asarray(np.clip(factor, 1.0 / MOST, MOST))
 
 
-def _scaled(layer: Layer, across: dict[str, Doubles], own: Doubles | None) -> Layer:
+def _scaled(layer: Layer, across: dict[str, Floats], own: Floats | None) -> Layer:
     """Return a layer that takes back the factors of what it reads and gives its own to what it says."""
     if not isinstance(layer, (Conv, Dense, Lstm)):
         return layer
@@ -91,7 +92,7 @@ def _scaled(layer: Layer, across: dict[str, Doubles], own: Doubles | None) -> La
     return replace(layer, kernel=(kernel * own).astype(np.float32), bias=(layer.bias * own).astype(np.float32))
 
 
-def _after(layer: Layer, across: dict[str, Doubles], own: Doubles | None, width: int) -> Doubles:
+def _after(layer: Layer, across: dict[str, Floats], own: Floats | None, width: int) -> Floats:
     """Return the factors of the channels that a layer gives."""
     if own is not None:
         return own

@@ -7,9 +7,8 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..signals.clock_bounds import ONE_WAY_SLOPE_FROM_S, TWO_WAY_SLOPE_FROM_S, Band, one_way_band, two_way_band
-
-Floats = NDArray[np.float64]
 
 _WINDOW_S = 300.0
 _BUCKET_S = 1.0

@@ -10,14 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..runtime.manifest import Column, Detector
 from ..units import G
 from ..wire.profile import Key
 from .insole import CONTACT_S, Insole, Window, unfit
-
-Floats = NDArray[np.float64]
-
 
 SCALARS = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLOPE}
 """What SET tells, by the names of the scalars that models take."""

@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..dataset.resample import linear
 
-Floats = NDArray[np.float64]
 LONGEST_SWING_S = 1.0
 """A foot that shows no stance for longer may stand still or not be worn: nobody knows its force."""
 

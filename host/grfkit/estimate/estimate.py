@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..arrays import Floats
 from ..dataset.cut import KINDS, CutRequest
 from ..dataset.foot_force import low_passed
 from ..dataset.from_trials import inputs_at
@@ -29,7 +29,6 @@ from ..records.stance_set import StanceSet, make_stance_set
 from .curves import FootCurve, between, from_stances, from_windows, increasing
 from .open_model import BundledModel
 
-Floats = NDArray[np.float64]
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
 OVERLAP = 0.5

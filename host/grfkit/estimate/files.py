@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..calibrate.documents import InsoleGeometry
 from ..errors import BadInputError
 from ..formats.opensim_write import FootLoad, external_loads_text, mot_text, opensim_axes
@@ -24,7 +25,6 @@ from ..units import G
 from .curves import FootCurve
 from .estimate import SIDES, Estimate, Side
 
-Floats = NDArray[np.float64]
 SUFFIXES = (".nc", ".csv", ".mot")
 _LABELS = {
     "vgrf": "vertical, up positive",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from ..arrays import Floats
 from ..errors import BadInputError, RefusedError
 from ..learn.batches import Windows
 from ..learn.spec import Estimator, ModelSpec, check_compatible, check_unseen
@@ -17,8 +18,6 @@ from ..records.stance_set import StanceSet
 from ..runtime.bundle import BundleModel, is_bundle, load_bundle
 from ..runtime.bundle_files import check_digest, read_sums
 from ..runtime.manifest import DOCUMENT, MANIFEST
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

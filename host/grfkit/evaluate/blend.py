@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..learn.baselines import Predictor
 from ..learn.folds import Fold
@@ -17,7 +17,6 @@ from ..records.stance_set import StanceSet
 from .predictions import Ensemble, FoldNetwork, Method
 from .wrapped import Narrowed, on_channels
 
-Floats = NDArray[np.float64]
 STEPS = 4
 
 

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..learn.folds import Fold, LeakError, unit_keys
 from ..learn.model import GrfModel, predict
-from ..learn.train import Floats, Mode, TrainConfig, fine_tune
+from ..learn.train import Mode, TrainConfig, fine_tune
 from ..records.stance_set import StanceSet
 
 COUNTS = (0, 2, 4, 8, 16)

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..learn.baselines import Predictor, baselines
 from ..learn.folds import Fold, stable_seed
@@ -24,8 +25,6 @@ from ..learn.train import TrainConfig, fit
 from ..learn.transfer import Regime, Tuning, by_surface, limited, train_regime
 from ..provenance import SCHEMA_VERSION, Provenance, written_whole
 from ..records.stance_set import PER_STANCE, StanceSet
-
-Floats = NDArray[np.float64]
 
 
 class Method(Protocol):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..gait.loading import Curve, active_peak, horizontal, impact_peak, impulse_bw_s, valr
 from ..stats.agreement import bland_altman, icc_2_1, tost
@@ -18,7 +19,6 @@ from ..stats.curves import by_participant, curve_errors, group, mean_r, particip
 from ..stats.spm import permutation_max_t, spm_paired
 from .predictions import Answers
 
-Floats = NDArray[np.float64]
 STRATA = ("condition", "surface", "speed_m_s", "slope_percent", "side")
 MARGINS = {
     "active peak BW": 0.05,

@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..learn.baselines import Predictor
 from ..learn.folds import Fold
 from ..records.stance_set import StanceSet
 from .predictions import Method
-
-Floats = NDArray[np.float64]
 
 
 def on_channels(data: StanceSet, patterns: Sequence[str]) -> StanceSet:

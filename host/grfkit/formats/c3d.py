@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from .c3d_layout import Layout, find_layout, frame_counts, frame_field, frame_rate_hz
 from .c3d_params import BLOCK, Header, Parameters, floats, integers, parse_header, parse_parameters
-
-Floats = NDArray[np.float64]
 
 LARGEST_BYTES = 4 * 2**30
 _ROTATION_FLOATS = 17

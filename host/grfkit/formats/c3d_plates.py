@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import units
+from ..arrays import Floats
 from ..errors import BadInputError
 from .c3d import C3dFile
 from .c3d_params import Parameters
-
-Floats = NDArray[np.float64]
 
 CHANNELS_BY_TYPE = {1: 6, 2: 6, 3: 8, 4: 6, 5: 8, 6: 12, 7: 8}
 CALIBRATED_TYPES = (4, 5, 6, 7)

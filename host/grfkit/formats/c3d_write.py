@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from .c3d_params import BLOCK
 
-Floats = NDArray[np.float64]
 Value = str | Sequence[str] | NDArray[Any]
 
 

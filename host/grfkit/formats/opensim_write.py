@@ -8,11 +8,10 @@ from typing import Literal
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 
-Floats = NDArray[np.float64]
 _TAGS = {"left": "l", "right": "r"}
 BODIES = {"left": "calcn_l", "right": "calcn_r"}
 """The foot's body in the models that come with OpenSim (gait2392, Rajagopal 2016)."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 
-Floats = NDArray[np.float64]
 SENSOR_DEPTH_M = 0.04
 """How far below its surface a written plate measures its moments."""
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 
-Floats = NDArray[np.float64]
 _AXES = ("xAcc", "yAcc", "zAcc", "xGyro", "yGyro", "zGyro")
 _MISSING_FORCE = "-1.000\t-1.000\t-1.000\t0.000"
 _MISSING_IMU = "\t".join(["-"] * 6)

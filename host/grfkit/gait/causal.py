@@ -25,10 +25,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from .contacts import GAP, TOO_LONG, TOO_SHORT, ContactTimes, Rejection
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MISSING = -(2**31)

@@ -10,11 +10,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..signals.filters import lowpass
 from ..units import G
 
-Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 TOO_SHORT = "too short"

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..signals.plates import plate_frame
-
-Floats = NDArray[np.float64]
 
 EDGE_M = 0.02
 """A centre of pressure this near a plate's edge is that of a foot that hangs over it."""

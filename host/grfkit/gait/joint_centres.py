@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
-
-Floats = NDArray[np.float64]
 
 _LEAST_MARKERS = 3
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from .landmarks import LANDMARKS, Points
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

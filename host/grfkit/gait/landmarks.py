@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from .joint_centres import carried, harrington_hips, hinge_centre, template_of
 
@@ -25,7 +25,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-Floats = NDArray[np.float64]
 
 SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 PARTS = ("hip", "knee", "ankle", "heel", "toe")

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 
-Floats = NDArray[np.float64]
 ValrMethod = Literal["A", "B_time", "B_force", "C", "D", "E"]
 VALR_METHODS: tuple[ValrMethod, ...] = get_args(ValrMethod)
 IMPACT_WINDOW = 0.30

@@ -7,13 +7,12 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from .contacts import TOO_LONG, TWO_FEET, ContactRule, Rejection, contacts_from_force
 from .cop import combined_cop, stood
 
-Floats = NDArray[np.float64]
 Side = Literal["left", "right", "unknown"]
 _SAME_FOOT = 0.5
 """Two plates loaded together for half the shorter contact bear one foot; double support is a quarter at most."""

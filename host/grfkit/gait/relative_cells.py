@@ -11,14 +11,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..records import Trial
 from .contacts import peak_loads
 from .stances import stances
-
-Floats = NDArray[np.float64]
 
 UNIT = "relative"
 """Unit of such cells: 1 is the load of all of them at the median step's peak."""

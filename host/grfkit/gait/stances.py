@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..records import Trial
 from ..signals.clocks import dejittered
@@ -20,7 +21,6 @@ from .causal import as_counts, causal_settings, contact_times, contacts_causal
 from .contacts import FAINT, ContactRule, ContactTimes, Rejection, counted, faint, peak_loads, rule_of
 from .plate_hits import PlateContact, PlateForce, plate_contacts
 
-Floats = NDArray[np.float64]
 Source = Literal["force", "insole", "insole_causal", "imu", "landmarks"]
 SOURCES: tuple[Source, ...] = ("force", "insole", "insole_causal", "imu", "landmarks")
 _SIDES = ("left", "right")

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
-
-Floats = NDArray[np.float64]
 
 LONGEST_STEP_S = 1.5
 """Two contacts further apart are not one step: something between them was not seen, or the person stood."""

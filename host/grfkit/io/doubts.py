@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from ..records import Floats, Recording
+from ..arrays import Floats
+from ..records import Recording
 
 _LARGEST_FORCE_N = 20e3
 _LARGEST_ACCELERATION = 5000.0

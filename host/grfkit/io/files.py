@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import Floats
 from ..errors import BadInputError
-from ..records import Channel, Floats
+from ..records import Channel
 from ..units import canonical_name
 from .base import ReadOptions
 

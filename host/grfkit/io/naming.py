@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 
 from .. import units
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..formats.csv_generic import Column
-from ..records import Channel, Floats, Frame, Side, StreamKind
+from ..records import Channel, Frame, Side, StreamKind
 
 _INSOLE = re.compile(r"(?:(left|right)_)?(force|zone_\w+|cell_(\d{1,3})|pressure_sum)")
 _IMU = re.compile(r"(?:(left|right)_)?((acc|gyro|mag)_[xyz])")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from ..units import G
@@ -30,8 +30,6 @@ __all__ = [
     "nearest_mean",
     "ridge_answer",
 ]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass

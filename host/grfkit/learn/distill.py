@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .baselines import Predictor
@@ -28,7 +29,6 @@ from .networks import NetworkConfig, network_config, parameter_count
 from .recipe import Recipe, load_sets
 from .train import TrainConfig, check_blind, fit
 
-Floats = NDArray[np.float64]
 STUDENTS: tuple[NetworkConfig, ...] = (
     network_config("tcn", hidden=12, layers=3, kernel=5, head=(16,), dropout=0.0),
     network_config("tcn", hidden=16, layers=4, kernel=3, head=(16,), dropout=0.0),

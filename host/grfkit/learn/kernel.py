@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .baselines import Predictor
 from .batches import require
 from .folds import Fold, LeakError, grouped_kfold
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .batches import Windows
@@ -26,7 +26,6 @@ from .networks import ForceNetwork, Shape, build, network_config
 from .scaler import Scaler
 from .spec import CALIBRATION, DOCUMENT, WEIGHTS, ModelSpec, check_compatible, check_unseen
 
-Floats = NDArray[np.float64]
 CALIBRATION_WINDOWS = 256
 
 

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .batches import require
 from .folds import LeakError, grouped_kfold
-
-Floats = NDArray[np.float64]
 
 
 class Predictor(Protocol):

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..records.stance_set import StanceSet
 from .batches import require
 from .predictor import Baseline, FlatBaseline, best_setting, flat_targets
 
-Floats = NDArray[np.float64]
 ALPHAS = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..units import G
 from .batches import Batch, Windows
@@ -16,7 +17,6 @@ from .batches import Batch, Windows
 if TYPE_CHECKING:
     from torch import Tensor
 
-Floats = NDArray[np.float64]
 Kind = Literal["zscore", "minmax", "none"]
 Target = Literal["bw", "newton", "zscore", "minmax"]
 TINY = 1e-10

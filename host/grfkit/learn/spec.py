@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance
 from ..records.participants import seen_among
@@ -17,7 +17,6 @@ from .batches import Windows, require
 from .folds import LeakError
 from .scaler import Scaler, units_of
 
-Floats = NDArray[np.float64]
 WEIGHTS, DOCUMENT, CALIBRATION = "model.safetensors", "model.json", "calibration.nc"
 
 

@@ -13,10 +13,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import Provenance
 from ..records.participants import seen_among
@@ -31,7 +31,6 @@ from .networks import ForceNetwork, NetworkConfig
 from .scaler import Kind, Scaler, Target, fit_scaler
 from .spec import ModelSpec, check_compatible, check_mass, rate_of
 
-Floats = NDArray[np.float64]
 Mode = Literal["all", "head", "gradual"]
 
 

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.participants import check_names
 from ..records.stance_set import StanceSet, join
@@ -16,7 +17,7 @@ from .folds import Fold, stable_seed
 from .model import GrfModel, predict
 from .networks import NetworkConfig
 from .scaler import Scaler
-from .train import Floats, Mode, Progress, TrainConfig, fine_tune, fit, training_scaler
+from .train import Mode, Progress, TrainConfig, fine_tune, fit, training_scaler
 
 Regime = Literal["A", "B", "C1", "C2", "C3", "D", "D2", "D3"]
 REGIMES: tuple[Regime, ...] = get_args(Regime)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..device.session import GrfSamples, Placed, Samples, Session, Stance
 from ..embedded.cutter import Cut, StanceCutter
 from ..errors import BadInputError
@@ -21,7 +22,6 @@ from .messages import Batch
 
 __all__ = ["Asked", "Batches", "Foot"]
 
-Floats = NDArray[np.float64]
 Rows = tuple[NDArray[np.uint16], NDArray[np.int16]]
 _KEPT_S = 4.0
 _MOST_MISSING = 200

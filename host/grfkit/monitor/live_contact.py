@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..gait.loading import Curve, Peak, ValrMethod, horizontal, impact_peak, impulse_bw_s, valr, vilr
 from ..wire.packets import AXES as WIRE_AXES
 from ..wire.packets import StanceReport
 
 __all__ = ["METHOD", "NAMES", "Contact", "features", "interval", "of_report", "on_points", "warm_up"]
 
-Floats = NDArray[np.float64]
 METHOD: ValrMethod = "E"
 """Of the loading rate: the slope from 3 to 12 % of the contact. It asks for no impact peak, which a sum of cells in
 counts does not show, so that one name means one thing whoever estimates."""

@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..gait.causal import IC, MISSING, TO, CausalContacts, Event, causal_settings
 from ..gait.contacts import faint
 from ..wire.packets import CELLS
@@ -15,7 +16,6 @@ from .live_track import Track
 
 __all__ = ["Load", "Tare", "Times"]
 
-Floats = NDArray[np.float64]
 Counts = NDArray[np.uint16]
 TARE_SAMPLES = 100
 _UNLOADED_PERCENT, _REMEMBERED_S, _EVERY = 2.0, 30.0, 4

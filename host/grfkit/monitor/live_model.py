@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..embedded.cutter import SCALARS, Cut, SampleFormat, StanceCutter, check_inputs
 from ..errors import BadInputError
 from ..runtime.bundle import is_bundle
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BundleOnHost", "HostModel", "TrainedOnHost", "half_widths", "open_host_model"]
 
-Floats = NDArray[np.float64]
 AXES = {"vgrf": "v", "apgrf": "ap", "mlgrf": "ml"}
 _EVALUATION = "evaluation.json"
 

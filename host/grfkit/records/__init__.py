@@ -1,7 +1,8 @@
 """The types that flow through grfkit: Recording, ClockMap and Trial."""
 
+from ..arrays import Floats
 from .clock import Anchors, ClockMap, Knot, Prior, Segment
-from .streams import Channel, Floats, Frame, Side, StampSource, StreamKind, Surface, make_landmarks, make_stream
+from .streams import Channel, Frame, Side, StampSource, StreamKind, Surface, make_landmarks, make_stream
 from .trees import Recording, Trial, make_recording, read_tree, write_tree
 
 __all__ = [

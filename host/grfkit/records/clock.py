@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION
-from .streams import Floats
 
 
 class Knot(BaseModel):

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import InputFile
 from .clock import Anchors, ClockMap
-from .streams import Floats, Surface
+from .streams import Surface
 
 TrialVerdict = Literal["aligned", "partial", "refused"]
 

@@ -12,11 +12,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance, written_whole
 from .participants import check_names
 
-Floats = NDArray[np.float64]
 AXES = ("vgrf", "apgrf", "mlgrf")
 """Vertical (up), antero-posterior (forward) and medio-lateral (medial of that foot) force, in this order, in BW."""
 PER_STANCE = ("participant", "trial", "surface", "side", "condition")

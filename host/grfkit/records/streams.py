@@ -11,9 +11,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from .. import units
+from ..arrays import Floats
 from ..errors import BadInputError
 
-Floats = NDArray[np.float64]
 StreamKind = Literal["force_plate", "insole", "imu", "landmarks", "analog", "events"]
 Side = Literal["left", "right", "both", "unknown"]
 StampSource = Literal["crystal", "host", "index", "unknown"]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..records import Floats
+from ..arrays import Floats
 
 
 class Envelope(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from ..records import Floats
+from ..arrays import Floats
 from ..records.evidence import StreamEvidence
 from .decimate import envelope
 from .numbers import count, fixed, known, milliseconds, seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
-from ..records import Floats
+from ..arrays import Floats
 from ..records.evidence import StreamEvidence
 from .decimate import curve, envelope
 from .numbers import DASH, count, duration, seconds

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from markupsafe import Markup
 
-from ..records import Floats
+from ..arrays import Floats
 
 Gutter = Literal["narrow", "wide", "names", "none"]
 WIDTH = 1000

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records import Floats, Segment
+from ..arrays import Floats
+from ..records import Segment
 from ..records.evidence import StreamEvidence
 from .decimate import ordered
 from .numbers import known

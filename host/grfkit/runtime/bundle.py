@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError, RefusedError
 from ..units import G
 from .bundle_files import check_digest, read_manifest, read_sums
 from .interpreters import Interpreter, Resolver, load
 from .manifest import MANIFEST, Manifest
 from .numbers import Bytes, Saturated, from_int8, to_int8
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

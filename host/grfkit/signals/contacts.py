@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-Floats = NDArray[np.float64]
+from ..arrays import Floats
 
 SHORTEST_CONTACT_S = 0.08
 _SHORTEST_FLIGHT_S = 0.03

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
-
-Floats = NDArray[np.float64]
 
 
 def corrected_cutoff_hz(cutoff_hz: float, *, rate_hz: float, order: int = 2, passes: int = 2) -> float:

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, signal
 
+from ..arrays import Floats
 from .contacts import Contacts, bridged, covered_stretches, edges_seen, empty_contacts, smoothed
-
-Floats = NDArray[np.float64]
 
 _NEW_RHYTHM = 0.5
 _NEAR_S = 0.045

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import signal
 
+from ..arrays import Floats
 from .contacts import Contacts, empty_contacts
 from .impacts import peak_times, rhythmic_peaks, stride_period
-
-Floats = NDArray[np.float64]
 
 _HEEL = re.compile(r"heel|calc|hee$|\.?cal$", re.IGNORECASE)
 _TOE = re.compile(r"toe|hallux|mt[125]|meta|bigtoe", re.IGNORECASE)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..units import G
-from .family import Floats, Person, Steps
+from .family import Person, Steps
 
 _NODES = 48
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..units import G
-from .family import Floats
 from .passes import Ground
 from .rest import Jump
 from .settings import LandmarkRanges, draw

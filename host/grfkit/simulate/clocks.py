@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .family import Floats
+from ..arrays import Floats
 from .settings import ClockRanges, GapRanges, draw
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..units import G
 from .balance import Balance
 from .clocks import DeviceClock, draw_clock, draw_received
 from .conditions import Condition, draw_situation, load_family
-from .family import Floats, Steps
+from .family import Steps
 from .insole import edge_jitter
 from .lab import Plan, draw_plan
 from .noise import ar1

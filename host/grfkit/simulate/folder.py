@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..formats.write_c3d import C3dPlate, write_c3d
 from ..formats.write_csv import CsvColumn, csv_text
@@ -25,7 +26,7 @@ from ..records import Recording
 from ..units import G
 from .clocks import DeviceClock
 from .conditions import Condition
-from .family import CELL_RIGHT_MM, CELL_Y_MM, Floats
+from .family import CELL_RIGHT_MM, CELL_Y_MM
 from .lab import LabTrial, simulate_trial
 from .settings import Settings, default_settings
 

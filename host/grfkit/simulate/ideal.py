@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .family import Floats
+from ..arrays import Floats
 from .imu import shoe_motion
 from .insole import cell_loads
 from .settings import default_settings

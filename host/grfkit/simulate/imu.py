@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..arrays import Floats
 from ..records import Channel
 from ..units import G
-from .family import Floats
 from .rest import Rest
 from .sampling import Sampling
 from .settings import ImuRanges, draw

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Floats
 from ..records import Channel
-from .family import CELL_X_MM, CELL_Y_MM, Floats
+from .family import CELL_X_MM, CELL_Y_MM
 from .noise import ar1, lowpass
 from .sampling import Sampling
 from .settings import InsoleRanges, LoadsolRanges, Settings, draw

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Floats
 from .clocks import DeviceClock
-from .family import Floats
 
 _FIRST_SYNCS = 24
 

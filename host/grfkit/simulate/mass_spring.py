@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..units import G
-from .family import CELL_X_MM, CELL_Y_MM, Family, Floats, Person, Situation, Steps
+from .family import CELL_X_MM, CELL_Y_MM, Family, Person, Situation, Steps
 from .noise import ar1
 from .settings import Settings, StepRanges, default_settings, draw
 

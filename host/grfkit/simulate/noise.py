@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .family import Floats
+from ..arrays import Floats
 
 
 def ar1(rng: np.random.Generator, count: int, coefficient: float, columns: int | None = None) -> Floats:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from .conditions import Condition
-from .family import Floats
 from .settings import OvergroundRanges, Settings, draw
 from .world import FOOT_M, World
 

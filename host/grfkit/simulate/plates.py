@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from ..arrays import Floats
 from ..provenance import Provenance
 from ..records import Channel, Recording, make_recording, make_stream
 from .clocks import DeviceClock
 from .conditions import Condition
-from .family import CELL_X_MM, CELL_Y_MM, Floats
+from .family import CELL_X_MM, CELL_Y_MM
 from .passes import Ground, PlateBox
 from .settings import Settings, draw
 from .world import FOOT_M, World, in_contact

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .family import Floats
+from ..arrays import Floats
 from .settings import JumpRanges, draw
 
 _GRID_HZ = 1000.0

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from .clocks import DeviceClock, draw_received
 from .conditions import Condition
-from .family import Floats
 from .settings import Pair, Settings, draw
 
 

@@ -15,8 +15,9 @@ from math import exp, factorial
 import numpy as np
 from scipy.interpolate import BSpline
 
+from ..arrays import Floats
 from . import splines_rhythm as rhythm
-from .family import Family, Floats, Situation, Steps
+from .family import Family, Situation, Steps
 from .splines_load import cell_plan, shares
 from .splines_settings import CONTROL_POINTS, Draw, settings
 from .splines_shoe import Foot, motion

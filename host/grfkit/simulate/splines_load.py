@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .family import CELL_X_MM, CELL_Y_MM, Floats
+from ..arrays import Floats
+from .family import CELL_X_MM, CELL_Y_MM
 from .splines_settings import Draw
 
 REGION_EDGES_MM = (40.0, 75.0, 150.0, 200.0)  # rear heel, front heel, arch, ball, toes; chosen

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .family import Floats, Situation
+from ..arrays import Floats
+from .family import Situation
 from .splines_settings import Draw
 
 GRAVITY_M_S2 = 9.81

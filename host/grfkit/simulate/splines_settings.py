@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .family import Floats
+from ..arrays import Floats
 
 if sys.version_info >= (3, 11):
     import tomllib

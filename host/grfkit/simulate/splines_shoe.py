@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-from .family import Floats
+from ..arrays import Floats
 from .splines_rhythm import GRAVITY_M_S2
 
 STANCE = np.array([0.0, 0.12, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0])

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from .body import Body, body_positions, total_force_n
 from .clocks import DeviceClock
 from .conditions import Condition
-from .family import Floats
 from .passes import Ground
 from .world import World
 

@@ -9,10 +9,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..units import G
 from .balance import Balance, Bout, balance
 from .conditions import Condition
-from .family import CELL_X_MM, CELL_Y_MM, Family, Floats, Person, Situation, Steps
+from .family import CELL_X_MM, CELL_Y_MM, Family, Person, Situation, Steps
 from .rest import Rest, make_rest
 from .settings import Settings
 

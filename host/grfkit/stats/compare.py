@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from .spm import FEWEST, smallest_p
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

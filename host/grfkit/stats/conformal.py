@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
-
-Floats = NDArray[np.float64]
 
 
 def highest_level(n: int) -> float:

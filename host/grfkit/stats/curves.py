@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ..arrays import Floats
+
 FLAT_BW = 1e-3
 MEASURES = ("rmse_bw", "mae_bw", "bias_bw", "r", "rrmse_percent", "rrmse_mean_range_percent")
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 
-Floats = NDArray[np.float64]
 FEWEST = 6
 """Below this many participants no p-value is given; see :func:`smallest_p`."""
 _EULER = np.sqrt(4.0 * np.log(2.0))

@@ -9,9 +9,9 @@ from functools import lru_cache
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from ..arrays import Floats
 from ..calibrate.documents import LagTable
 from ..calibrate.lags import Lag, lookup
 from ..errors import BadInputError
@@ -35,7 +35,6 @@ from .slips import slips_within
 from .track import Piece, Tracked, scan_rates, track
 from .waveform import WaveformFound, is_standing, search_waveform
 
-Floats = NDArray[np.float64]
 Streams = Mapping[str, xr.Dataset]
 
 _CLEARLY_ODD = 0.4

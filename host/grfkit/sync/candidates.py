@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage, signal
 
+from ..arrays import Floats
 from ..signals.contacts import Contacts
-
-Floats = NDArray[np.float64]
 
 BIN_S = 0.004
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..signals.clocks import dejittered
 from ..signals.contacts import Contacts, load_contacts, merge
 from ..signals.impacts import Impacts, impacts
 from ..signals.landmarks import landmark_contacts
 
-Floats = NDArray[np.float64]
 _FOOT = {"left": 0, "right": 1}
 LONGEST_STANCE_S = 1.2
 EARLY_LEVEL = 0.05

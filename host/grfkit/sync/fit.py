@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ..arrays import Floats
 
 RATE_WALK_PPM = 0.35
 """How far a crystal's rate walks in one second, ppm (random walk): 12 ppm of warm-up within ten minutes or so."""

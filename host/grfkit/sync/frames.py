@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
-
-Floats = NDArray[np.float64]
 
 _TRIPLES = (("fx", "fy", "fz"), ("mx", "my", "mz"), ("cop_x", "cop_y", "cop_z"))
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import ClockMap, Prior, Recording, Surface, Trial
@@ -20,8 +20,6 @@ from .align import Alignment, align_in_detail, by_clock, clock_of
 from .assemble import assemble
 from .frames import into_lab, lab_rotation
 from .settings import AlignSettings
-
-Floats = NDArray[np.float64]
 
 
 class SyncRequest(BaseModel):

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..signals.contacts import Contacts, inside
-
-Floats = NDArray[np.float64]
 
 WINDOWS_S = (0.110, 0.080, 0.060)
 RATE_PRIOR_PPM = 60.0

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..signals.contacts import Contacts
 from .matching import Matches
-
-Floats = NDArray[np.float64]
 
 MISS = 0.03
 """Chance that a contact one device saw was missed by the other, or was found at a wrong place."""

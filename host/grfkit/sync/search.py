@@ -8,13 +8,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..records import Prior
 from ..signals.contacts import Contacts
 from .candidates import candidate_offsets
 from .matching import Matches, match
 from .score import Rhythm, Scores, rhythm, score
-
-Floats = NDArray[np.float64]
 
 _NEIGHBOURS = 3
 _SAME_LAG = 0.3

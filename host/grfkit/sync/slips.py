@@ -7,11 +7,10 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..signals.contacts import Contacts
 from .matching import match
 from .score import rhythm, score
-
-Floats = NDArray[np.float64]
 
 _REACH = 3
 _PARTS = 10

@@ -6,16 +6,14 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage, signal
 
+from ..arrays import Floats
 from ..records import Prior
 from ..signals.contacts import Contacts
 from .matching import match
 from .score import Rhythm, rhythm, score
 from .search import Found, search
-
-Floats = NDArray[np.float64]
 
 CHUNK_S = 15.0
 SCAN_S = 90.0

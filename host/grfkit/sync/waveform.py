@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import fft, ndimage, signal
 
+from ..arrays import Floats
 from ..records import Prior
 from ..signals.contacts import Contacts, load_contacts
 from .contact_events import Load
-
-Floats = NDArray[np.float64]
 
 GRID_HZ = 50.0
 _BAND_HZ = (0.2, 6.0)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Floats
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of, unloaded_level_n
 from ...provenance import Provenance, describe_input
@@ -23,8 +23,6 @@ from ...signals.filters import lowpass
 from ...units import G
 from ..resample import check_window, continuous_starts, linear, resampled, stance_times
 from .tables import table
-
-Floats = NDArray[np.float64]
 
 CHANNELS = ("acc_up", "acc_side", "acc_forward")
 Orient = Literal["gravity", "nearest"]

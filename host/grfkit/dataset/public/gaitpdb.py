@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Floats
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of
 from ...provenance import Provenance, describe_input
@@ -22,8 +22,6 @@ from ...records.stance_set import StanceSet, make_stance_set
 from ...units import G
 from ..resample import check_window, continuous_starts, linear, stance_times
 from .tables import table
-
-Floats = NDArray[np.float64]
 
 RATE_HZ = 100.0
 CELLS = 8

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from ...arrays import Floats
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of
 from ...gait.landing import aligned, heading_aligned, travel
@@ -23,8 +23,6 @@ from ...records.stance_set import StanceSet
 from ...units import G
 from ..motion import FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set
 from .tables import table
-
-Floats = NDArray[np.float64]
 
 _MAPPING = "hamner"
 LACKING = "whole trial: a landmark's marker is not in it"

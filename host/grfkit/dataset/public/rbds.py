@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Floats
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, ContactTimes, contacts_from_force, rule_of, unloaded_level_n
 from ...gait.landing import Travel, aligned, heading_aligned, travel
@@ -21,8 +21,6 @@ from ...provenance import Provenance, describe_input
 from ...records.stance_set import StanceSet
 from ...units import G
 from ..motion import FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set, static_points
-
-Floats = NDArray[np.float64]
 
 SPEEDS_M_S = {"T25": 2.5, "T35": 3.5, "T45": 4.5}
 _MISSING = -32768

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.c3d import parse_c3d
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of
@@ -22,8 +22,6 @@ from ...provenance import Provenance, describe_input
 from ...records.stance_set import StanceSet
 from ..motion import FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set, static_points
 from .tables import table
-
-Floats = NDArray[np.float64]
 
 _MAPPING = "schreiber"
 FAR = "no foot near the centre of pressure"

@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 
 from ... import units
+from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.c3d import C3dFile
 from ...formats.c3d_plates import PlateSpec, zero_frames
-from ...records import Channel, Floats, make_stream
+from ...records import Channel, make_stream
 from ...signals import plates
 from ..base import ReadOptions
 

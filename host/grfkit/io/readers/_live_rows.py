@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...arrays import Floats
 from ...formats import grfrec
 from ...formats.grfrec import Begin, Record
 from ...formats.packet_stream import GrfSamples, Item, PacketStream, Samples, Stance, WrappedClock
-from ...records import Floats
 from ...signals.clock_bounds import offset_over_time
 from ...wire.packets import StanceReport
 

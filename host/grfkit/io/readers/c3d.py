@@ -12,13 +12,14 @@ import numpy as np
 import xarray as xr
 
 from ... import units
+from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.c3d import LARGEST_BYTES, C3dFile, parse_c3d
 from ...formats.c3d_params import has_processor, looks_like_c3d
 from ...formats.c3d_plates import PlateSpec, plate_specs
 from ...formats.c3d_plates_toml import plates_by_hand, specs_by_hand
 from ...provenance import Provenance
-from ...records import Channel, Floats, Recording, make_landmarks, make_recording, make_stream
+from ...records import Channel, Recording, make_landmarks, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ._c3d_plates import ZERO_CHOICES, analog_time, plate_stream
 

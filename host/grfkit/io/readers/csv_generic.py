@@ -9,10 +9,11 @@ import numpy as np
 import xarray as xr
 
 from ... import units
+from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.csv_generic import CsvFile, looks_like_table, parse_csv
 from ...provenance import Provenance, describe_input
-from ...records import Channel, Floats, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, plate_attrs, read_text, refuse_extra, with_pressure_sum
 from ..naming import Place, channel_of, foot_of, is_house_name, place_of

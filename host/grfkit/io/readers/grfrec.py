@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats import grfrec
 from ...formats.grfrec import Begin, Kind, Record, RecordFile
 from ...formats.packet_stream import GrfSamples, Samples, Stance
 from ...provenance import Provenance, describe_input
-from ...records import Channel, Floats, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_recording, make_stream
 from ...wire.packets import FORCES, StanceReport
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import refuse_extra, with_pressure_sum

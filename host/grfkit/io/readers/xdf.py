@@ -12,10 +12,11 @@ import numpy as np
 import xarray as xr
 
 from ... import units
+from ...arrays import Floats
 from ...errors import BadInputError, UnitError
 from ...formats.csv_generic import Column, parse_column
 from ...provenance import Provenance, describe_input
-from ...records import Channel, Floats, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, plate_attrs, refuse_extra, snake, with_pressure_sum
 from ..naming import Place, channel_of, foot_of, place_of

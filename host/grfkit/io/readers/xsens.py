@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.timing import unwrapped
 from ...formats.xsens import COUNTER, XsensFile, parse_xsens
 from ...provenance import Provenance, describe_input
-from ...records import Channel, Floats, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import read_text, refuse_extra, snake
 

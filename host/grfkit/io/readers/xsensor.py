@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.xsensor import XsensorFoot, looks_like_xsensor, parse_xsensor
 from ...provenance import Provenance, describe_input
-from ...records import Channel, Floats, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_recording, make_stream
 from ...units import parse_unit, to_si
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import read_text, refuse_extra
