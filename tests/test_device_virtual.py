@@ -24,6 +24,7 @@ from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Characteristic, LinkRefused
 from grfkit.device.session import Session
 from grfkit.embedded.fixed import channel
+from grfkit.embedded.insole import CELLS, IMU
 from grfkit.errors import BadInputError
 from grfkit.estimate.detector import COUNTS
 from grfkit.runtime.manifest import Axis, Column, Detector, Tensor
@@ -248,7 +249,7 @@ class Engine:
 
 def manifest(**other: Any) -> SimpleNamespace:
     """A manifest of what an insole can run: all cells and the IMU, contact time beside them, at 100 Hz."""
-    names = [*virtual_stance.CELLS, *virtual_stance.IMU]
+    names = [*CELLS, *IMU]
     units = ["count"] * 16 + ["m/s^2"] * 3 + ["rad/s"] * 3
     columns = [_column("channel", n, u, n == "acc_y") for n, u in zip(names, units)]
     columns.append(_column("static", "contact_s", "s", False))
@@ -327,7 +328,7 @@ def test_a_left_foots_lateral_channel_is_turned_and_a_rights_is_not(maker: Any) 
     for side, sign in (("left", -1.0), ("right", 1.0)):
         source = Source(side, 200.0, np.zeros((9, 16), np.uint16), np.zeros((9, 6), np.int16))  # type: ignore[arg-type]
         model = maker()(source, 100, {})
-        assert model._sign[virtual_stance.IMU.index("acc_y") + 16] == sign
+        assert model._sign[IMU.index("acc_y") + 16] == sign
         assert np.count_nonzero(model._sign < 0) == (side == "left")
         assert model._unit[16] == pytest.approx(16 * G / 32768)
         assert not model.push(np.zeros((1, 16), np.uint16), row)

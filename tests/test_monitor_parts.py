@@ -33,10 +33,11 @@ from grfkit.monitor.latency import Latency
 from grfkit.monitor.live import Asked, Foot
 from grfkit.monitor.live_contact import Contact, features, interval, on_points
 from grfkit.monitor.live_load import Load, Tare, Times
-from grfkit.monitor.live_model import BundleOnHost, half_widths, open_host_model
+from grfkit.monitor.live_model import LiveModel, bundle_live, half_widths, open_live_model
 from grfkit.monitor.messages import Batch, DeviceState, Happening, Snapshot, StanceShown
 from grfkit.monitor.stance_log import StanceLog, Target
 from grfkit.monitor.subscription import Subscription
+from grfkit.runtime.bundle import BundleModel
 from grfkit.virtual import stance as virtual_stance
 from grfkit.wire.packets import StanceReport
 from grfkit.wire.profile import Info, Key, Running
@@ -255,17 +256,14 @@ def stance(model_id: int) -> Placed:
     return Placed(item, np.asarray([3.0, 3.25]), 1.0)
 
 
-def bundled(monkeypatch: pytest.MonkeyPatch, **other: Any) -> BundleOnHost:
-    """A bundle whose network answers its first three columns, run as on an insole."""
-    from grfkit.runtime.bundle import BundleModel
-
-    told = manifest(**other)
-    monkeypatch.setattr(virtual_stance, "load_bundle", lambda f, _: BundleModel(f, told, Engine()))  # type: ignore[arg-type]
-    return BundleOnHost(virtual_stance.StanceMaker(Path("a")), "a", {"v": 0.3})
+def bundled(**other: Any) -> LiveModel:
+    """A bundle whose network answers its first three columns."""
+    bundle = BundleModel(Path("a"), manifest(name="a", **other), Engine())  # type: ignore[arg-type]
+    return replace(bundle_live(bundle), half_width_bw={"v": 0.3})
 
 
-def test_an_insoles_stances_are_taken_only_from_the_bundle_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    host, mine = bundled(monkeypatch), 0xABCD1234
+def test_an_insoles_stances_are_taken_only_from_the_bundle_that_is_named() -> None:
+    host, mine = bundled(), 0xABCD1234
     for device_id, said, sends, expected in [
         (mine, mine, True, "device"),
         (mine, 5, True, "refused"),
@@ -294,15 +292,17 @@ def test_an_insoles_stances_are_taken_only_from_the_bundle_that_is_named(monkeyp
 
 def test_the_host_answers_what_the_insole_would(monkeypatch: pytest.MonkeyPatch) -> None:
     """One bundle on an insole and on the host, same samples: same stances, forces within the report's steps."""
-    host = bundled(monkeypatch)
+    host = bundled()
     source = steps("left", seconds=8.0)
-    device = host.maker(source, 200, {})
+    loaded = BundleModel(Path("a"), manifest(), Engine())  # type: ignore[arg-type]
+    monkeypatch.setattr(virtual_stance, "load_bundle", lambda *_: loaded)
+    device = virtual_stance.StanceMaker(Path("a"))(source, 200, {})
     reports = [one for k in range(0, 1600, 5) for one in device.push(source.cells[k : k + 5], source.imu[k : k + 5])]
     cutter = host.cutter(Info(0, 16, 12, 16, 2000, 0), 200, {})
     cuts = [c for k in range(0, 1600, 5) for c in cutter.cuts(source.cells[k : k + 5], source.imu[k : k + 5])]
     assert len(cuts) == len(reports) >= 5
     for cut, (start, report) in zip(cuts, reports):
-        made = host.answer(cut, "left", {})
+        made = host.forces_bw(cut, "left", {})
         assert cut.start == start
         assert np.allclose(np.stack([made["ap"], made["ml"], made["v"]], axis=1), report.force_bw, atol=1e-6)
     cutter.miss(12)
@@ -310,18 +310,18 @@ def test_the_host_answers_what_the_insole_would(monkeypatch: pytest.MonkeyPatch)
     assert len(more) >= 5, "it goes on after a gap"
 
 
-def test_a_model_that_needs_the_mass_or_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_model_that_needs_the_mass_or_is_none_is_refused(tmp_path: Path) -> None:
     from grfkit.monitor.hub import Hub, HubSettings
 
     async def nobody(_: int) -> list[Any]:
         return []
 
-    heavy = bundled(monkeypatch, force_unit="N")
+    heavy = bundled(force_unit="N")
     with pytest.raises(BadInputError, match="--mass KG"):
         Hub(nobody, HubSettings(host=heavy))
     assert Hub(nobody, HubSettings(host=heavy, told={Key.MASS: 70.0}))
     with pytest.raises(BadInputError, match="is no folder"):
-        open_host_model(tmp_path / "none")
+        open_live_model(tmp_path / "none")
     assert causal_settings(200.0).warmup == 300, "which the lengths of these tests rest on"
     assert math.isclose(CONTACT_S, STRIDE_S / 2)
 

@@ -21,7 +21,8 @@ from grfkit.learn.train import TrainConfig
 from grfkit.learn.training_job import train_model
 from grfkit.monitor.hub import HubSettings
 from grfkit.monitor.live import Asked, Foot
-from grfkit.monitor.live_model import TrainedOnHost, open_host_model
+from grfkit.learn.model import GrfModel
+from grfkit.monitor.live_model import LiveModel, open_live_model
 from grfkit.records.stance_set import join, make_stance_set
 from grfkit.virtual.insole import InsoleSettings
 from grfkit.virtual.source import Source, phantom
@@ -34,7 +35,7 @@ POINTS = 41
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> TrainedOnHost:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A hardly trained model of insole counts: it hears all, and what it says means nothing."""
     cut = CutRequest(points=POINTS, kinds=("insole",))
     sets = [from_trial(trial(LAB, participant=name), cut) for name in ("P1", "P2")]
@@ -46,9 +47,17 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> TrainedOnHost:
     )
     folder: Path = tmp_path_factory.mktemp("models") / "insole"
     train_model(join(sets), recipe).model.save(folder)
-    found = open_host_model(folder)
-    assert isinstance(found, TrainedOnHost)
-    return found
+    return folder
+
+
+@pytest.fixture(scope="module")
+def host(folder: Path) -> LiveModel:
+    return open_live_model(folder)
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> GrfModel:
+    return GrfModel.load(folder)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +65,7 @@ def source() -> Source:
     return phantom(seed=3, duration_s=12.0).sources["left"]
 
 
-def asked(host: TrainedOnHost, source: Source, lost: set[int]) -> list[Asked]:
+def asked(host: LiveModel, source: Source, lost: set[int]) -> list[Asked]:
     """What a foot has answered of a source's packets, some of them lost."""
     found: list[Asked] = []
     foot = Foot(0, host, {}, shown=lambda _: None, asked=found.append, refused=pytest.fail)
@@ -73,10 +82,10 @@ def asked(host: TrainedOnHost, source: Source, lost: set[int]) -> list[Asked]:
     return found
 
 
-def expected(host: TrainedOnHost, source: Source, one: Asked) -> np.ndarray:
+def expected(model: GrfModel, source: Source, one: Asked) -> np.ndarray:
     """The model on a window made here: every cell on straight lines between samples, from contact to toe-off."""
     at = one.cut.start + one.cut.contact_s * 200.0 * np.arange(POINTS) / (POINTS - 1)
-    spec = host.model.spec
+    spec = model.spec
     numbers = [int(name.split("_")[1]) - 1 for name in spec.scaler.channels]
     rows = np.arange(len(source.cells))
     window = np.stack([np.interp(at, rows, source.cells[:, n].astype(float)) for n in numbers], axis=1)
@@ -94,34 +103,36 @@ def expected(host: TrainedOnHost, source: Source, one: Asked) -> np.ndarray:
         source="live",
         mirrored=spec.mirrored,
     )
-    return np.asarray(host.model.predict(data)[0])
+    return np.asarray(model.predict(data)[0])
 
 
-def test_what_it_answers_is_the_model_on_the_insoles_own_samples(host: TrainedOnHost, source: Source) -> None:
-    assert set(host.model.spec.scaler.units) == {"count"}
+def test_what_it_answers_is_the_model_on_the_insoles_own_samples(
+    host: LiveModel, model: GrfModel, source: Source
+) -> None:
+    assert set(model.spec.scaler.units) == {"count"}
     found = asked(host, source, set())
     assert len(found) >= 10
     for one in found:
-        made = np.stack(list(host.answer(one.cut, "left", {}).values()), axis=1)
-        assert np.allclose(made, expected(host, source, one), atol=2e-3)
+        made = np.stack(list(host.forces_bw(one.cut, "left", {}).values()), axis=1)
+        assert np.allclose(made, expected(model, source, one), atol=2e-3)
         assert one.cut.missed == 0
         assert one.start_s == pytest.approx(10.0 + one.cut.start / 200.0, abs=1e-6)
 
 
-def test_a_lost_packet_is_bridged_and_told_and_two_cost_the_stance(host: TrainedOnHost, source: Source) -> None:
+def test_a_lost_packet_is_bridged_and_told_and_two_cost_the_stance(host: LiveModel, source: Source) -> None:
     whole = asked(host, source, set())
     middle = int((whole[4].cut.start + 100.0 * whole[4].cut.contact_s) / 5)
     bridged = asked(host, source, {middle})
     assert len(bridged) == len(whole)
     assert [one.cut.missed for one in bridged] == [5 * (k == 4) for k in range(len(whole))]
-    peak = {name: np.abs(curve).max() for name, curve in host.answer(whole[4].cut, "left", {}).items()}
-    for name, curve in host.answer(bridged[4].cut, "left", {}).items():
-        assert np.abs(curve - host.answer(whole[4].cut, "left", {})[name]).max() < 0.25 * peak[name]
+    peak = {name: np.abs(curve).max() for name, curve in host.forces_bw(whole[4].cut, "left", {}).items()}
+    for name, curve in host.forces_bw(bridged[4].cut, "left", {}).items():
+        assert np.abs(curve - host.forces_bw(whole[4].cut, "left", {})[name]).max() < 0.25 * peak[name]
     lost = asked(host, source, {middle, middle + 1})
     assert [round(one.cut.start) for one in lost] == [round(one.cut.start) for one in whole if one is not whole[4]]
 
 
-def test_the_hub_shows_what_the_host_answers(host: TrainedOnHost, source: Source) -> None:
+def test_the_hub_shows_what_the_host_answers(host: LiveModel, source: Source) -> None:
     """Over GATT, 4 % of packets lost: stances in BW from the host, those with a gap marked and in no mean."""
 
     async def work() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from ..runtime.manifest import Column, Detector
+from ..runtime.manifest import Column, Detector, Manifest
 from ..units import G
 from ..wire.profile import Key
 from .insole import CONTACT_S, Insole, Window, unfit
@@ -32,6 +32,21 @@ def check_inputs(folder: Path, columns: Sequence[Column], axes: Sequence[str], *
     reason = unfit(columns, axes, relative=relative)
     if reason is not None:
         raise BadInputError(f"{folder}: {reason}")
+
+
+def stance_detector(folder: Path, manifest: Manifest) -> Detector:
+    """Return the contact detector of a bundle that an insole can run.
+
+    Raises
+    ------
+    BadInputError
+        If the bundle takes other windows than stances, or inputs that an insole does not have.
+    """
+    if manifest.window != "stance" or manifest.detector is None:
+        raise BadInputError(f"{folder}: takes windows of '{manifest.window}'; an insole cuts stances")
+    axes = [axis.name for axis in manifest.axes]
+    check_inputs(folder, manifest.columns, axes, relative=manifest.cells == "relative")
+    return manifest.detector
 
 
 @dataclass(frozen=True)

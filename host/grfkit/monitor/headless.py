@@ -113,10 +113,10 @@ async def monitored(request: MonitorRequest, say: Callable[[str], None] = lambda
     """
     host = None
     if request.model is not None:
-        from .live_model import open_host_model
+        from .live_model import open_live_model
 
         with quiet_native():
-            host = await asyncio.to_thread(open_host_model, request.model)
+            host = await asyncio.to_thread(open_live_model, request.model)
     base = HubSettings(request.rate_hz, host, request.told, request.record, request.force, request.demo)
     if request.replay is not None:
         async with Hub(*_replaying(request, base)) as hub:

@@ -22,7 +22,7 @@ from ..errors import BadInputError, GrfError
 from ..wire.profile import Key
 from .live import Asked, Foot
 from .live_contact import Contact, features, interval, on_points, warm_up
-from .live_model import HostModel
+from .live_model import LiveModel
 from .messages import Command, DeviceState, Happening, Message, Side, Snapshot, StanceShown
 from .stance_log import StanceLog, Target
 from .station import Station, connected
@@ -59,7 +59,7 @@ class HubSettings:
     """
 
     rate_hz: int = 200
-    host: HostModel | None = None
+    host: LiveModel | None = None
     told: dict[Key, float] = field(default_factory=dict)
     record: Path | None = None
     force: bool = False
@@ -316,7 +316,7 @@ class Hub:
             return
         side = _side(self.stations[device])
         answering = asyncio.get_running_loop().run_in_executor(
-            self._pool, host.answer, asked.cut, side, dict(self._told)
+            self._pool, host.forces_bw, asked.cut, side, dict(self._told)
         )
         task = asyncio.ensure_future(self._answered(device, asked, answering))
         self._answering.add(task)

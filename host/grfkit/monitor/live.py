@@ -16,7 +16,7 @@ from ..errors import BadInputError
 from ..wire.profile import Info, Key
 from .live_contact import Contact, of_report
 from .live_load import Load, Tare, Times
-from .live_model import HostModel
+from .live_model import LiveModel
 from .live_track import Track
 from .messages import Batch
 
@@ -101,7 +101,7 @@ class Foot:
     def __init__(
         self,
         device: int,
-        host: HostModel | None,
+        host: LiveModel | None,
         told: Mapping[Key, float],
         *,
         shown: Callable[[Contact], None],

@@ -1,165 +1,96 @@
-"""Who answers stances on the host: a bundle or a trained model, on the windows that an insole itself would cut."""
+"""Models that predict stances on the host, from the windows that an insole itself would cut."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from ..arrays import Floats
-from ..embedded.cutter import SCALARS, Cut, SampleFormat, StanceCutter, check_inputs
+from ..arrays import Floats, PathLike
+from ..embedded.cutter import SCALARS, Cut, SampleFormat, StanceCutter, check_inputs, stance_detector
 from ..errors import BadInputError
-from ..runtime.bundle import is_bundle
-from ..runtime.manifest import Column
-from ..virtual.stance import StanceMaker
+from ..runtime.bundle import BundleModel, is_bundle, load_bundle
+from ..runtime.manifest import Column, Detector
 from ..wire.profile import Info, Key
 
 if TYPE_CHECKING:
-    from ..learn.spec import Estimator
+    from ..learn.spec import Estimator, ModelSpec
 
-__all__ = ["BundleOnHost", "HostModel", "TrainedOnHost", "half_widths", "open_host_model"]
+__all__ = ["LiveModel", "bundle_live", "half_widths", "open_live_model", "trained_live"]
 
 AXES = {"vgrf": "v", "apgrf": "ap", "mlgrf": "ml"}
+"""Axes of a model -> axes of a shown stance."""
 _EVALUATION = "evaluation.json"
 
-
-class HostModel(Protocol):
-    """A model on the host."""
-
-    @property
-    def name(self) -> str:
-        """Return what is shown beside its answers."""
-
-    @property
-    def model_id(self) -> int | None:
-        """Return that of the bundle, which an insole has to run too if it answers itself; None for a trained model."""
-
-    @property
-    def half_width_bw(self) -> Mapping[str, float]:
-        """Return by axis (``v ap ml``) the conformal half-width; empty where nobody has evaluated it."""
-
-    @property
-    def needs_mass(self) -> bool:
-        """Return whether it gives newtons, or takes the mass."""
-
-    def cutter(self, info: Info, rate_hz: int, told: Mapping[Key, float]) -> StanceCutter:
-        """Return what cuts one insole's stances from a START on; BadInputError if its rate does not fit."""
-
-    def answer(self, cut: Cut, side: str, told: Mapping[Key, float]) -> dict[str, Floats]:
-        """Return the force in BW by axis (``v ap ml``), shape (points,) each."""
+Predict: TypeAlias = Callable[[Cut, str, Mapping[Key, float]], Floats]
+"""From a stance, its side and the settings of the insole to forces in BW, shape (points, axes)."""
 
 
 @dataclass(frozen=True)
-class BundleOnHost:
-    """A bundle, run as the insole would."""
+class LiveModel:
+    """A model for stances that are cut while samples come: how they are cut, and what predicts their forces.
 
-    maker: StanceMaker
+    Attributes
+    ----------
+    name
+        Shown beside its predictions.
+    model_id
+        That of a bundle, which an insole must run too if its own predictions are to be taken; None of a trained model.
+    needs_mass
+        Whether the mass is needed for forces in BW.
+    axes
+        In the order of the predictions' columns.
+    detector
+        From the rate of the samples (Hz) to the contact detector.
+    columns, relative, imu_lowpass_hz
+        Of the windows; see :class:`~grfkit.embedded.cutter.StanceCutter`.
+    half_width_bw
+        By axis (``v ap ml``) the conformal half-width; empty where the model was not evaluated.
+    """
+
     name: str
-    half_width_bw: Mapping[str, float]
-
-    @property
-    def model_id(self) -> int | None:
-        """Return the CRC-32 of the .tflite."""
-        return self.maker.model_id
-
-    @property
-    def needs_mass(self) -> bool:
-        """Return whether it gives newtons."""
-        return self.maker.bundle.manifest.force_unit == "N"
-
-    def cutter(self, info: Info, rate_hz: int, told: Mapping[Key, float]) -> StanceCutter:
-        """Return what cuts one insole's stances; see :class:`HostModel`."""
-        manifest = self.maker.bundle.manifest
-        return StanceCutter(
-            self.maker.detector,
-            manifest.columns,
-            _form(info),
-            rate_hz,
-            told,
-            relative=manifest.cells == "relative",
-            imu_lowpass_hz=manifest.imu_lowpass_hz,
-        )
-
-    def answer(self, cut: Cut, side: str, told: Mapping[Key, float]) -> dict[str, Floats]:
-        """Return the force in BW by axis."""
-        del side
-        mass = np.asarray([told.get(Key.MASS, math.nan)])
-        statics = np.asarray([cut.statics], dtype=np.float64)
-        made = self.maker.bundle.predict(cut.window[None], statics, mass)[0]
-        return {AXES[axis.name]: made[:, k] for k, axis in enumerate(self.maker.bundle.manifest.axes)}
-
-
-@dataclass(frozen=True)
-class TrainedOnHost:
-    """A trained model, in floating point, on the same windows."""
-
-    model: Estimator
+    model_id: int | None
+    needs_mass: bool
+    axes: tuple[str, ...]
+    detector: Callable[[float], Detector]
     columns: tuple[Column, ...]
-    name: str
+    relative: bool
+    imu_lowpass_hz: float
+    predict: Predict
     half_width_bw: Mapping[str, float]
-    model_id: int | None = None
 
-    @property
-    def needs_mass(self) -> bool:
-        """Return whether it gives newtons or takes the mass."""
-        scaler = self.model.spec.scaler
-        return scaler.target == "newton" or "mass_kg" in scaler.statics
-
-    def cutter(self, info: Info, rate_hz: int, told: Mapping[Key, float]) -> StanceCutter:
-        """Return what cuts one insole's stances; see :class:`HostModel`."""
-        from ..estimate.detector import detector
-
-        spec = self.model.spec
-        found = detector(spec, spec.points, float(rate_hz))
-        if found is None:
-            raise BadInputError(f"{self.name}: takes windows of '{spec.window}'; live stances are wanted")
+    def cutter(self, info: Info, rate_hz: int, settings: Mapping[Key, float]) -> StanceCutter:
+        """Return the cutter of one insole's stances from a START on; BadInputError if its rate does not fit."""
+        side = "right" if info.right else "left"
         return StanceCutter(
-            found,
+            self.detector(float(rate_hz)),
             self.columns,
-            _form(info),
+            SampleFormat(side, info.accel_range_g, info.gyro_range_dps),
             rate_hz,
-            told,
-            relative="relative" in spec.scaler.units,
-            imu_lowpass_hz=float(spec.cut_told.get("imu_lowpass_hz", 0.0)),
+            settings,
+            relative=self.relative,
+            imu_lowpass_hz=self.imu_lowpass_hz,
         )
 
-    def answer(self, cut: Cut, side: str, told: Mapping[Key, float]) -> dict[str, Floats]:
-        """Return the force in BW by axis."""
-        from ..estimate.estimate import NOT_STATED
-        from ..records.stance_set import make_stance_set
-
-        spec = self.model.spec
-        scaler = spec.scaler
-        data = make_stance_set(
-            cut.window[None],
-            np.full((1, spec.points, len(scaler.axes)), np.nan),
-            weight=np.zeros((1, spec.points)),
-            channels=scaler.channels,
-            units=scaler.units,
-            axes=scaler.axes,
-            labels={"participant": [NOT_STATED], "trial": ["live"], "side": [side]},
-            scalars={n: [told.get(k, math.nan)] for n, k in SCALARS.items()} | {"contact_s": [cut.contact_s]},
-            window=spec.window,
-            cut=spec.cut,
-            source="live",
-            mirrored=spec.mirrored,
-        )
-        made = self.model.predict(data)[0]
-        return {AXES[axis]: np.asarray(made[:, k], dtype=np.float64) for k, axis in enumerate(scaler.axes)}
+    def forces_bw(self, cut: Cut, side: str, settings: Mapping[Key, float]) -> dict[str, Floats]:
+        """Return the force in BW by axis (``v ap ml``), shape (points,) each."""
+        forces = self.predict(cut, side, settings)
+        return {AXES[axis]: np.asarray(forces[:, k]) for k, axis in enumerate(self.axes)}
 
 
-def open_host_model(folder: Path) -> HostModel:
+def open_live_model(folder: PathLike) -> LiveModel:
     """Return the bundle or trained model in a folder, if an insole's own samples are all it needs.
 
     Raises
     ------
     BadInputError
-        If it is neither, or wants windows, channels or units that an insole has not.
+        If it is neither, or takes windows, channels or units that an insole does not have.
     RefusedError
         If a file of it was changed.
     """
@@ -167,46 +98,130 @@ def open_host_model(folder: Path) -> HostModel:
     if not folder.is_dir():
         raise BadInputError(f"{folder}: is no folder; name one of grf-train or grf-quantize with --model")
     if is_bundle(folder):
-        maker = StanceMaker(folder)
-        maker.bundle.engine.run(np.zeros(maker.bundle.manifest.input.shape, dtype=np.int8))  # the first takes longest
-        return BundleOnHost(maker, maker.bundle.manifest.name, half_widths(folder))
-    from ..dataset.cut import LATERAL
+        bundle = load_bundle(folder)
+        model = bundle_live(bundle)
+        bundle.engine.run(np.zeros(bundle.manifest.input.shape, dtype=np.int8))  # the first run takes longest
+        return model
     from ..estimate.open_model import open_model
 
-    model = open_model(folder)
+    trained = open_model(folder)
+    model = trained_live(folder, trained)
+    points, channels = trained.spec.points, len(trained.spec.scaler.channels)
+    settings = {Key.MASS: 70.0, Key.SPEED: 3.0, Key.SLOPE: 0.0}
+    model.predict(Cut(0.0, 0.25, 0, np.zeros((points, channels)), ()), "right", settings)  # the first run takes longest
+    return model
+
+
+def bundle_live(bundle: BundleModel) -> LiveModel:
+    """Return a bundle for live stances, cut by the detector that its manifest holds.
+
+    Raises
+    ------
+    BadInputError
+        If no insole can run it.
+    """
+    manifest = bundle.manifest
+    detector = stance_detector(bundle.folder, manifest)
+
+    def predict(cut: Cut, side: str, settings: Mapping[Key, float]) -> Floats:
+        del side
+        mass = np.asarray([settings.get(Key.MASS, math.nan)])
+        statics = np.asarray([cut.statics], dtype=np.float64)
+        return np.asarray(bundle.predict(cut.window[None], statics, mass)[0])
+
+    return LiveModel(
+        name=manifest.name,
+        model_id=manifest.model_id,
+        needs_mass=manifest.force_unit == "N",
+        axes=tuple(axis.name for axis in manifest.axes),
+        detector=lambda _: detector,
+        columns=manifest.columns,
+        relative=manifest.cells == "relative",
+        imu_lowpass_hz=manifest.imu_lowpass_hz,
+        predict=predict,
+        half_width_bw=half_widths(bundle.folder),
+    )
+
+
+def trained_live(folder: Path, model: Estimator) -> LiveModel:
+    """Return a trained model for live stances, in floating point.
+
+    Raises
+    ------
+    BadInputError
+        If it takes windows, channels or units that an insole does not have.
+    """
+    from ..dataset.cut import LATERAL
+    from ..estimate.detector import detector
+
     spec = model.spec
     if spec.window != "stance":
         raise BadInputError(f"{folder}: takes windows of '{spec.window}'; live stances are wanted")
     scaler = spec.scaler
     columns = [_column("channel", n, u, spec.mirrored and n in LATERAL) for n, u in zip(scaler.channels, scaler.units)]
     columns += [_column("static", n, "", False) for n in scaler.statics]
-    check_inputs(folder, columns, scaler.axes, relative="relative" in scaler.units)
-    made = TrainedOnHost(model, tuple(columns), f"{folder.name} ({model.name})", half_widths(folder))
-    told = {Key.MASS: 70.0, Key.SPEED: 3.0, Key.SLOPE: 0.0}
-    made.answer(Cut(0.0, 0.25, 0, np.zeros((spec.points, len(scaler.channels))), ()), "right", told)  # takes longest
-    return made
+    relative = "relative" in scaler.units
+    check_inputs(folder, columns, scaler.axes, relative=relative)
+
+    def detector_at(rate_hz: float) -> Detector:
+        stance = detector(spec, spec.points, rate_hz)
+        if stance is None:
+            raise BadInputError(f"{folder}: takes windows of '{spec.window}'; live stances are wanted")
+        return stance
+
+    return LiveModel(
+        name=f"{folder.name} ({model.name})",
+        model_id=None,
+        needs_mass=scaler.target == "newton" or "mass_kg" in scaler.statics,
+        axes=tuple(scaler.axes),
+        detector=detector_at,
+        columns=tuple(columns),
+        relative=relative,
+        imu_lowpass_hz=float(spec.cut_told.get("imu_lowpass_hz", 0.0)),
+        predict=partial(_predict_trained, model, spec),
+        half_width_bw=half_widths(folder),
+    )
+
+
+def _predict_trained(model: Estimator, spec: ModelSpec, cut: Cut, side: str, settings: Mapping[Key, float]) -> Floats:
+    """Return a trained model's forces of one stance in BW, shape (points, axes)."""
+    from ..estimate.estimate import NOT_STATED
+    from ..records.stance_set import make_stance_set
+
+    scaler = spec.scaler
+    stances = make_stance_set(
+        cut.window[None],
+        np.full((1, spec.points, len(scaler.axes)), np.nan),
+        weight=np.zeros((1, spec.points)),
+        channels=scaler.channels,
+        units=scaler.units,
+        axes=scaler.axes,
+        labels={"participant": [NOT_STATED], "trial": ["live"], "side": [side]},
+        scalars={n: [settings.get(k, math.nan)] for n, k in SCALARS.items()} | {"contact_s": [cut.contact_s]},
+        window=spec.window,
+        cut=spec.cut,
+        source="live",
+        mirrored=spec.mirrored,
+    )
+    return np.asarray(model.predict(stances)[0], dtype=np.float64)
 
 
 def half_widths(folder: Path) -> dict[str, float]:
-    """Return by axis (``v ap ml``) the half-width (BW) of the conformal interval that an evaluation found.
+    """Return by axis (``v ap ml``) the half-width (BW) of the conformal interval of an evaluation.
 
     The evaluation lies beside the model as ``evaluation.json`` (:func:`grfkit.learn.card.add_evaluation`); bands are
     those of :func:`grfkit.stats.conformal.leave_one_out_coverage`. Without it, or with too few people, there is none.
     """
     try:
         bands = json.loads((folder / _EVALUATION).read_text(encoding="utf-8"))["bands"]
-        found = {AXES[a]: one.get("half_width_bw") for a, one in bands.items() if a in AXES}
+        widths = {AXES[a]: band.get("half_width_bw") for a, band in bands.items() if a in AXES}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return {}
-    return {a: float(w) for a, w in found.items() if isinstance(w, int | float) and math.isfinite(w) and w > 0}
-
-
-def _form(info: Info) -> SampleFormat:
-    """Return what an insole's Info says of its samples."""
-    return SampleFormat("right" if info.right else "left", info.accel_range_g, info.gyro_range_dps)
+    return {a: float(w) for a, w in widths.items() if isinstance(w, int | float) and math.isfinite(w) and w > 0}
 
 
 def _column(role: Any, name: str, unit: str, turned: bool) -> Column:
+    """Return a column of a window in its own units; a trained model scales it itself."""
     return Column(
         role=role, name=name, unit=unit, centre=0.0, size=1.0, unit_per_count=1.0, turned_on_left=turned,
         offset=0, multiplier=0, shift=1, zero=0,

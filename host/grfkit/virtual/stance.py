@@ -14,19 +14,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..embedded.cutter import SCALARS, Cut, SampleFormat, StanceCutter, check_inputs
+from ..embedded.cutter import Cut, SampleFormat, StanceCutter, stance_detector
 from ..embedded.fixed import Channel, channel
-from ..embedded.insole import AXES, CELLS, IMU, fixed_columns, int8_window
+from ..embedded.insole import AXES, fixed_columns, int8_window
 from ..errors import BadInputError
 from ..runtime.bundle import BundleModel, load_bundle
 from ..runtime.bundle_files import check_digest, read_manifest, read_sums
-from ..runtime.manifest import Column, Detector, Manifest
+from ..runtime.manifest import Column, Manifest
 from ..units import G
 from ..wire import packets as wire
 from ..wire.profile import Key
 from .source import Source
 
-__all__ = ["CELLS", "IMU", "SCALARS", "Cut", "DeviceModel", "StanceCutter", "StanceMaker", "check_inputs", "report_of"]
+__all__ = ["DeviceModel", "StanceMaker", "report_of"]
 
 
 class StanceMaker:
@@ -47,12 +47,7 @@ class StanceMaker:
 
     def __init__(self, folder: Path, backend: str = "auto") -> None:
         self.bundle = _compiled(folder) if backend == "c" else load_bundle(folder, backend)
-        manifest = self.bundle.manifest
-        if manifest.window != "stance" or manifest.detector is None:
-            raise BadInputError(f"{folder}: takes windows of '{manifest.window}'; an insole cuts stances")
-        self.detector: Detector = manifest.detector
-        axes = [a.name for a in manifest.axes]
-        check_inputs(folder, manifest.columns, axes, relative=manifest.cells == "relative")
+        self.detector = stance_detector(folder, self.bundle.manifest)
 
     @property
     def model_id(self) -> int:

@@ -1,0 +1,23 @@
+"""What the live program loads: neither the exporter nor the simulator, for it runs where neither is wanted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("bleak")
+pytest.importorskip("starlette")
+
+MODULES = ("grfkit.monitor", *(f"grfkit.monitor.{name}" for name in ("hub", "live", "headless", "server", "live_model")))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_monitor_loads_neither_the_exporter_nor_the_simulator(module: str) -> None:
+    code = (
+        f"import sys, {module}; "
+        "print([m for m in sys.modules if m.startswith(('grfkit.deploy', 'grfkit.simulate', 'grfkit.virtual'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
