@@ -10,7 +10,10 @@ import pytest
 pytest.importorskip("bleak")
 pytest.importorskip("starlette")
 
-MODULES = ("grfkit.monitor", *(f"grfkit.monitor.{name}" for name in ("hub", "live", "headless", "server", "live_model")))
+MODULES = (
+    "grfkit.monitor",
+    *(f"grfkit.monitor.{name}" for name in ("hub", "live", "headless", "server", "live_model")),
+)
 
 
 @pytest.mark.parametrize("module", MODULES)

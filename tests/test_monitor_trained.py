@@ -16,12 +16,12 @@ pytest.importorskip("torch")
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.from_trials import from_trial
 from grfkit.device.session import Placed, Samples, Session
+from grfkit.learn.model import GrfModel
 from grfkit.learn.recipe import Recipe
 from grfkit.learn.train import TrainConfig
 from grfkit.learn.training_job import train_model
 from grfkit.monitor.hub import HubSettings
 from grfkit.monitor.live import Asked, Foot
-from grfkit.learn.model import GrfModel
 from grfkit.monitor.live_model import LiveModel, open_live_model
 from grfkit.records.stance_set import join, make_stance_set
 from grfkit.virtual.insole import InsoleSettings
