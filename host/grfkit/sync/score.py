@@ -12,6 +12,7 @@ Three kinds of evidence are added:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,7 +173,7 @@ def _treadmill_times(matches: Matches, beat: Rhythm) -> Floats:
     missed = matches.idle
     if beat.feet == 2:
         missed = np.maximum(missed, (matches.possible & (matches.partner < 0)).sum(axis=1))
-    lost = np.log(MISS / beat.period_s) + 0.5 * np.log(2 * np.pi * np.e * beat.innovation_s**2)
+    lost = np.log(MISS / beat.period_s) + 0.5 * np.log(2 * np.pi * math.e * beat.innovation_s**2)
     # unrelated trains would have their misses too: those that any detector has cost nothing
     astray = np.maximum(outliers + missed - _USUAL_MISSES * matches.seen, 0.0)
     return np.asarray(gain + np.minimum(lost, -1.0) * astray)
