@@ -12,7 +12,7 @@ import numpy as np
 import tflite_models as made
 from firmware_c import need, need_compiler
 from grfkit.deploy.bundle_c import c_files, int8_forces
-from grfkit.deploy.clib import CLibrary
+from grfkit.deploy.compile_c import compile_c
 from grfkit.deploy.emit_c import CModel, c_model
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.embedded.compile import RUNTIME, runtime_sources
@@ -23,6 +23,7 @@ from grfkit.embedded.lowpass import lowpass_settings
 from grfkit.embedded.made_up_foot import foot_of
 from grfkit.estimate.detector import COUNTS
 from grfkit.gait.causal import causal_settings
+from grfkit.runtime.compiled import CRuntime
 from grfkit.runtime.manifest import Axis, Column, Detector, Tensor
 
 POINTS = 51
@@ -34,7 +35,7 @@ class Made:
 
     manifest: Any
     model: CModel
-    library: CLibrary
+    library: CRuntime
     folder: Path
 
 
@@ -116,7 +117,7 @@ def write(
     width = 19 * (1 + masks) + 2
     file = TfliteFile.of(made.bilstm(POINTS, width, 8, 3))
     model = c_model(file, name)
-    library = CLibrary.build(model, folder / "library")
+    library = compile_c(model, folder / "library")
     told = manifest(file, rate_hz, relative=relative, lowpass_hz=lowpass_hz, masks=masks, unit=unit, name=name)
     raw = np.random.default_rng(1).integers(-3000, 3000, (2, POINTS, width)).astype(np.int16)
     stored = to_int8(raw, fixed_columns(told))

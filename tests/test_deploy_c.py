@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 import math
 from pathlib import Path
 
@@ -15,10 +14,11 @@ from hypothesis import strategies as st
 import tflite_models as made
 from firmware_c import need, need_compiler, pointer, probes, tflm
 from grfkit.deploy.c_layers import NoC, factor
-from grfkit.deploy.clib import CLibrary
-from grfkit.deploy.emit_c import c_model, emit_c, pack_rows
+from grfkit.deploy.compile_c import compile_c
+from grfkit.deploy.emit_c import c_model, pack_rows
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.errors import BadInputError
+from grfkit.runtime.compiled import CRuntime
 
 ALL = np.arange(-32768, 32768).astype(np.int16)
 MODELS = {
@@ -46,13 +46,13 @@ def built(tmp_path_factory: pytest.TempPathFactory):
     """A model of ``MODELS`` with its library, built once."""
     need("ai_edge_litert", "flatbuffers")
     need_compiler()
-    known: dict[str, tuple[bytes, CLibrary]] = {}
+    known: dict[str, tuple[bytes, CRuntime]] = {}
 
-    def build(name: str) -> tuple[bytes, CLibrary]:
+    def build(name: str) -> tuple[bytes, CRuntime]:
         if name not in known:
             content = MODELS[name]()
             model = c_model(TfliteFile.of(content), name)
-            known[name] = content, CLibrary.build(model, tmp_path_factory.mktemp(name))
+            known[name] = content, compile_c(model, tmp_path_factory.mktemp(name))
         return known[name]
 
     return build
@@ -177,7 +177,7 @@ def test_packed_rows_hold_every_weight_once(rows, width, seed):
 def test_every_byte_is_tflms_in_two_orders(built, name):
     need("tflite_micro")
     content, c = built(name)
-    x = made.windows(1002 if name == "bilstm" else 48, c.model.points, c.model.inputs, seed=11)
+    x = made.windows(1002 if name == "bilstm" else 48, *c.input.shape[1:], seed=11)
     due = tflm(content, x)
     assert np.unique(due).size > 20  # a model that answers one value proves nothing
     order = np.random.default_rng(3).permutation(len(x))
@@ -188,9 +188,9 @@ def test_every_byte_is_tflms_in_two_orders(built, name):
 @pytest.mark.parametrize("name", MODELS)
 def test_what_was_in_the_scratch_memory_does_not_matter(built, name):
     _, c = built(name)
-    x = made.windows(3, c.model.points, c.model.inputs, seed=12)
+    x = made.windows(3, *c.input.shape[1:], seed=12)
     first = c.run(x)
-    ctypes.memset(c._scratch, 0xA7, ctypes.sizeof(c._scratch))
+    ctypes.memset(c._window_scratch, 0xA7, ctypes.sizeof(c._window_scratch))
     np.testing.assert_array_equal(c.run(x), first)
 
 
@@ -198,8 +198,8 @@ def test_what_was_in_the_scratch_memory_does_not_matter(built, name):
 @pytest.mark.parametrize("rows", [1, 10])
 def test_row_by_row_gives_the_bytes_of_the_whole_window(built, name, rows):
     _, c = built(name)
-    assert c.model.stream
-    x = made.windows(4, c.model.points, c.model.inputs, seed=13)
+    assert c.stream
+    x = made.windows(4, *c.input.shape[1:], seed=13)
     due = c.run(x)
     for window, answer in zip(x, due):
         c.start()
@@ -209,25 +209,31 @@ def test_row_by_row_gives_the_bytes_of_the_whole_window(built, name, rows):
 
 def test_a_model_of_both_directions_refuses_single_rows(built):
     _, c = built("bilstm")
-    assert not c.model.stream
-    with pytest.raises(BadInputError, match="grf_model_start of 'bilstm' answered 3"):
+    assert not c.stream
+    with pytest.raises(BadInputError, match=r"grf_model_start of 'bilstm\.so' answered 3"):
         c.start()
+    row, out = np.zeros(12, dtype=np.int8), np.zeros(1, dtype=np.int8)
     with pytest.raises(BadInputError, match="answered 3"):
-        c.step(np.zeros((1, 12), dtype=np.int8))
+        c._call("grf_model_step", pointer(row), pointer(out), ctypes.c_uint32(1), c._stream_scratch)
+    with pytest.raises(BadInputError, match="no stream was started"):
+        c.step(row[None])
 
 
 def test_two_scratch_memories_run_at_once(built):
     _, c = built("tcn")
-    x = made.windows(2, c.model.points, c.model.inputs, seed=14)
+    x = made.windows(2, *c.input.shape[1:], seed=14)
     due = c.run(x)
-    mine = [(ctypes.c_uint32 * (c.model.scratch_bytes // 4))() for _ in range(2)]
+    mine = [(ctypes.c_uint32 * (c._head.scratch_bytes // 4))() for _ in range(2)]
     found = np.empty_like(due)
     for s in mine:
-        assert c._library.grf_model_start(c._table, s) == 0
-    for row in range(c.model.points):
+        assert c._library.grf_model_start(ctypes.byref(c._head), s) == 0
+    for row in range(c.input.shape[1]):
         for k, s in enumerate(mine):
             into, out = np.ascontiguousarray(x[k, row]), np.empty(3, dtype=np.int8)
-            assert c._library.grf_model_step(c._table, pointer(into), pointer(out), ctypes.c_uint32(1), s) == 0
+            assert (
+                c._library.grf_model_step(ctypes.byref(c._head), pointer(into), pointer(out), ctypes.c_uint32(1), s)
+                == 0
+            )
             found[k, row] = out
     np.testing.assert_array_equal(found, due)
 
@@ -235,27 +241,28 @@ def test_two_scratch_memories_run_at_once(built):
 def test_no_memory_and_bad_alignment_are_told(built):
     _, c = built("lstm")
     buffer = np.zeros(4096, dtype=np.int8)
-    assert c._library.grf_model_run(c._table, pointer(buffer), pointer(buffer), None) == 1
+    assert c._library.grf_model_run(ctypes.byref(c._head), pointer(buffer), pointer(buffer), None) == 1
     odd = ctypes.c_void_p(buffer.ctypes.data // 4 * 4 + 6)
-    assert c._library.grf_model_run(c._table, pointer(buffer), pointer(buffer), odd) == 2
+    assert c._library.grf_model_run(ctypes.byref(c._head), pointer(buffer), pointer(buffer), odd) == 2
 
 
 def test_wrong_windows_are_refused(built):
     _, c = built("lstm")
-    with pytest.raises(BadInputError, match=r"expected int8 \(n, 20, 3\)"):
+    c.start()
+    with pytest.raises(BadInputError, match=r"takes int8 of shape \(n, 20, 3\)"):
         c.run(np.zeros((1, 20, 4), dtype=np.int8))
-    with pytest.raises(BadInputError, match=r"expected int8 \(rows, 3\)"):
+    with pytest.raises(BadInputError, match=r"expected int8 of shape \(rows, 3\)"):
         c.step(np.zeros((1, 3), dtype=np.int16))
 
 
 def test_one_direction_is_kept_and_nothing_twice(built):
     """RAM: sums of three outputs or the rows of one direction, whichever is smaller; a stream needs no window."""
     _, both = built("bilstm")
-    assert both.model.scratch_bytes < 41 * 16 + 41 * 4 * 4
+    assert both._head.scratch_bytes < 41 * 16 + 41 * 4 * 4
     _, head = built("bilstm_head")
-    assert head.model.scratch_bytes < 17 * 7 + 150
+    assert head._head.scratch_bytes < 17 * 7 + 150
     _, one = built("lstm")
-    assert one.model.scratch_bytes < 100
+    assert one._head.scratch_bytes < 100
 
 
 def _file(name: str = "bilstm_head") -> TfliteFile:
@@ -277,16 +284,15 @@ def test_a_hidden_state_of_another_scale_is_refused_by_name():
         c_model(file.with_scales({file.operators[0].inputs[18]: (0.011, 0)}), "broken")
 
 
-def test_an_operator_without_c_is_named_and_gives_none(caplog):
+def test_an_operator_without_c_is_named():
     need("ai_edge_litert", "flatbuffers")
     file = TfliteFile.of(made.activation("LOGISTIC", -12))
     writer = made.ModelWriter(4, 0)
     x = writer.rows(2, 0.1, 0)
     y = writer.rows(2, 1 / 256, -128)
     writer.operator("LOGISTIC", [x], [y])
-    with caplog.at_level(logging.WARNING):
-        assert emit_c(TfliteFile.of(writer.content(x, y)), "soft") is None
-    assert "operator 0 LOGISTIC is not in the C runtime" in caplog.text
+    with pytest.raises(NoC, match="operator 0 LOGISTIC is not in the C runtime"):
+        c_model(TfliteFile.of(writer.content(x, y)), "soft")
     with pytest.raises(NoC, match=r"tensor 'tensor_0' is int16"):
         c_model(file, "wide")
 

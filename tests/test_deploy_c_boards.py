@@ -8,7 +8,7 @@ import pytest
 import tflite_models as made
 from firmware_c import need, need_compiler
 from grfkit.deploy import qemu
-from grfkit.deploy.clib import CLibrary
+from grfkit.deploy.compile_c import compile_c
 from grfkit.deploy.emit_c import CModel, c_model
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.errors import BadInputError
@@ -32,7 +32,7 @@ def b32(tmp_path_factory: pytest.TempPathFactory):
     """The measured model of reference figures: 101 x 12, 32 units in both directions, 3 outputs."""
     model = _model(made.bilstm(101, 12, 32, 1), "b32")
     x = made.windows(3, 101, 12, seed=2)
-    return model, x, CLibrary.build(model, tmp_path_factory.mktemp("b32")).run(x)
+    return model, x, compile_c(model, tmp_path_factory.mktemp("b32")).run(x)
 
 
 @pytest.mark.parametrize("board", qemu.BOARDS)
@@ -64,7 +64,7 @@ def test_convolutions_on_a_board_answer_the_hosts_bytes(tmp_path, flags):
     model = _model(made.tcn(30, 6, 10, 6), "tcn")
     x = made.windows(3, 30, 6, seed=3)
     found = qemu.run_on_board(model, x, "m4f", flags=flags)
-    np.testing.assert_array_equal(found.answers, CLibrary.build(model, tmp_path).run(x))
+    np.testing.assert_array_equal(found.answers, compile_c(model, tmp_path).run(x))
 
 
 def test_counts_repeat_and_grow_with_the_window():

@@ -444,14 +444,6 @@ def test_interpreters_name_themselves_and_refuse_what_does_not_fit(made: dict[st
         assert engine.run(np.zeros((0, 20, 6), dtype=np.int8)).shape == (0, 20, 2)
 
 
-@pytest.mark.parametrize(("name", "operator"), [("bilstm", "REVERSE_V2"), ("tcn", "RESHAPE")])
-def test_only_an_lstm_of_the_past_can_be_cut_to_fewer_samples(
-    name: str, operator: str, made: dict[str, Converted]
-) -> None:
-    with pytest.raises(BadInputError, match=rf"operator \d+ {operator} does not run sample by sample"):
-        made[name].files["int8"].with_points(1)
-
-
 def test_calibration_takes_training_people_only(models: dict[str, GrfModel], data: StanceSet) -> None:
     with pytest.raises(BadInputError, match="participant d, e of the calibration windows was not in training"):
         representative(models["tcn"], data)

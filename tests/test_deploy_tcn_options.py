@@ -14,7 +14,8 @@ import tflite_models as made
 from firmware_c import need, need_compiler
 from grfkit.deploy.from_torch import network_plan, plan_inputs
 from grfkit.learn.networks import Shape, build, network_config
-from grfkit.runtime import Interpreter, load, to_int8
+from grfkit.runtime import load, to_int8
+from grfkit.runtime.compiled import CRuntime
 from test_deploy_plan import far_from_start
 
 POINTS, CHANNELS, STATICS, AXES = 40, 4, 1, 2
@@ -119,7 +120,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 def in_c(content: bytes, name: str, folder: Path) -> Path:
     """Return the compiled library of an int8 file."""
-    from grfkit.deploy.clib import write_model
+    from grfkit.deploy.compile_c import write_model
     from grfkit.deploy.emit_c import c_model
     from grfkit.deploy.tflite_file import TfliteFile
     from grfkit.embedded.compile import build_shared
@@ -128,9 +129,9 @@ def in_c(content: bytes, name: str, folder: Path) -> Path:
     return build_shared([source], folder / f"{name}.so")
 
 
-def streamed(engine: Interpreter, rows: np.ndarray, points: int) -> np.ndarray:
-    engine.start(points)
-    return np.concatenate([engine.step(rows[k : k + points]) for k in range(0, len(rows), points)])
+def streamed(c: CRuntime, rows: np.ndarray, points: int) -> np.ndarray:
+    c.start()
+    return np.concatenate([c.step(rows[k : k + points]) for k in range(0, len(rows), points)])
 
 
 @pytest.mark.parametrize("name", INT8)
@@ -147,18 +148,17 @@ def test_c_answers_the_bytes_of_tflite_micro(name: str, built: Built) -> None:
 @pytest.mark.parametrize("name", [n for n in INT8 if n != "just_the_window"])
 def test_a_stream_answers_the_bytes_of_the_whole_window(name: str, points: int, built: Built) -> None:
     content, library = built(name)
-    engines = [load(content, "litert"), load(content, "litert", resolver="reference"), load(content, "tflm")]
-    for engine in (*engines, load(library, "c")):
-        windows = made.windows(3, *engine.input.shape[1:], seed=6)
-        for window, answer in zip(windows, engine.run(windows)):
-            np.testing.assert_array_equal(streamed(engine, window, points), answer)
+    c = CRuntime(library)
+    windows = made.windows(3, *c.input.shape[1:], seed=6)
+    for window, answer in zip(windows, load(content, "tflm").run(windows)):
+        np.testing.assert_array_equal(streamed(c, window, points), answer)
 
 
 @pytest.mark.parametrize("name", INT8)
 def test_a_stream_in_c_goes_on_beyond_the_window_as_that_of_a_longer_window(name: str, built: Built) -> None:
     """Whatever a level looks back at is there, though it lies further back than a window is long."""
     _, library = built(name)
-    c = load(library, "c")
+    c = CRuntime(library)
     rows = made.windows(1, 5 * c.input.shape[1], c.input.shape[2], seed=9)
     longer = load(int8_tcn(**{**INT8[name], "points": rows.shape[1]}), "tflm")
     np.testing.assert_array_equal(streamed(c, rows[0], 1), longer.run(rows)[0])
@@ -188,8 +188,7 @@ def test_a_trained_tcn_of_one_convolution_is_whole_from_torch_to_c(tmp_path: Pat
     assert np.abs(converted.plan.forces(load(converted.files["float32"].content).run(inputs)) - due).max() < 1e-5
     assert passed(int8).operators == {"ADD": 3, "CONV_2D": 3, "FULLY_CONNECTED": 1, "PAD": 3, "RESHAPE": 2}
     windows = to_int8(inputs, scale=int8.input.scale, zero_point=int8.input.zero_point).values
-    micro, c = load(int8.content, "tflm"), load(in_c(int8.content, "small", tmp_path), "c")
+    micro, c = load(int8.content, "tflm"), CRuntime(in_c(int8.content, "small", tmp_path))
     np.testing.assert_array_equal(c.run(windows), micro.run(windows))
-    for engine in (load(int8.content, "litert"), micro, c):
-        for points in (1, 10):
-            np.testing.assert_array_equal([streamed(engine, w, points) for w in windows[:2]], engine.run(windows[:2]))
+    for points in (1, 10):
+        np.testing.assert_array_equal([streamed(c, w, points) for w in windows[:2]], micro.run(windows[:2]))

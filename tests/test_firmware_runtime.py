@@ -11,7 +11,7 @@ import pytest
 
 import tflite_models as made
 from firmware_c import PROBES, need
-from grfkit.deploy.clib import write_model
+from grfkit.deploy.compile_c import write_model
 from grfkit.deploy.emit_c import CModel, c_model
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.embedded.compile import RUNTIME, runtime_sources

@@ -13,7 +13,7 @@ import pytest
 
 from firmware_c import need, need_compiler
 from grfkit.deploy import qemu
-from grfkit.deploy.clib import CLibrary
+from grfkit.deploy.compile_c import compile_c
 from grfkit.deploy.emit_c import c_model
 from grfkit.deploy.golden import read_npz
 from grfkit.deploy.tflite_file import TfliteFile
@@ -51,7 +51,7 @@ def test_the_runtime_of_today_answers_every_golden_window(folder: Path, tmp_path
     need("flatbuffers")
     need_compiler()
     golden = read_npz((folder / "golden.npz").read_bytes())
-    library = CLibrary.build(c_model(TfliteFile.read(folder / "model.tflite"), folder.name), tmp_path)
+    library = compile_c(c_model(TfliteFile.read(folder / "model.tflite"), folder.name), tmp_path)
     np.testing.assert_array_equal(library.run(golden["input_int8"]), golden["output_int8"])
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_models import BILSTM, BUILD, TCN, Rows, converted, file_of, files_of
-from grfkit.deploy.clib import CLibrary
+from grfkit.deploy.compile_c import compile_c
 from grfkit.deploy.emit_c import c_model
 from grfkit.deploy.from_torch import plan_inputs
 from grfkit.embedded.compile import compiler
@@ -167,7 +167,7 @@ def _add_c(model: GrfModel, add: Any) -> None:
         return
     file = converted(model).files["int8"]
     folder = BUILD / "c" / files_of(model)
-    CLibrary.build(c_model(file, "edge"), folder)
+    compile_c(c_model(file, "edge"), folder)
     ends = {"scale": file.input.scale, "zero": file.input.zero_point}
     add(MICRO_C, "litert", kind="c", path=str(folder / "edge.so"), **ends)
 

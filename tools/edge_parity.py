@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from edge_models import BILSTM, BUILD, CNN, NO_ROOM, TCN, Rows, converted, files_of, without_room
 from grfkit.deploy.c_layers import NoC
-from grfkit.deploy.clib import CLibrary
+from grfkit.deploy.compile_c import compile_c
 from grfkit.deploy.emit_c import c_model
 from grfkit.deploy.from_torch import plan_inputs
 from grfkit.deploy.parity import BOUNDS, parity
@@ -77,7 +77,7 @@ def _in_c(model: GrfModel, held_out: StanceSet, windows: int) -> str:
     if compiler() is None:
         return "not run: no C compiler"
     try:
-        library = CLibrary.build(c_model(file, "edge"), BUILD / "c" / files_of(model))
+        library = compile_c(c_model(file, "edge"), BUILD / "c" / files_of(model))
     except NoC as reason:
         return f"no C: {reason}"
     ends = load(file.content, "litert").input

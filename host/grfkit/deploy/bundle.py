@@ -29,12 +29,13 @@ from ..records.participants import seen_among
 from ..records.stance_set import StanceSet
 from ..runtime import available, from_int8, load, to_int8
 from ..runtime.bundle_files import sums_text
+from ..runtime.compiled import CRuntime
 from ..runtime.manifest import MANIFEST, SUMS, Axis, Figure, File, Manifest, Parity, Sizes, Trained
 from ..units import G
 from .bounds import BOUNDS, Bounds
 from .bundle_texts import bundle_texts
 from .c_layers import NoC
-from .clib import CLibrary
+from .compile_c import compile_c
 from .convert import Converted, convert_model, representative
 from .emit_c import CModel, c_model
 from .from_torch import plan_inputs
@@ -44,7 +45,7 @@ from .manifest import RATE_HZ, axes_of, derived, name_of, told_of_c, unknown_uni
 from .parity import ParityReport, parity
 from .plan import Plan
 from .qemu import compiler_version
-from .same_bytes import Compared, compare_c, compile_c, on_boards
+from .same_bytes import Compared, compare_c, on_boards
 from .tflite_file import TfliteFile
 
 BOARDS = ("mps2-an386",)
@@ -83,7 +84,7 @@ class _InC:
     """The model in C with its library, or why there is none."""
 
     model: CModel | None
-    library: CLibrary | None
+    library: CRuntime | None
     compared: Compared | None
     reason: str
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from .c_graph import read_graph
-from .c_layers import Add, Conv, Copy, Factor, Layer, Lstm, NoC, Part
+from .c_layers import Add, Conv, Copy, Factor, Layer, Lstm, Part
 from .c_layout import Layout, lay_out
 from .tflite_file import TfliteFile
 
-_LOG = logging.getLogger(__name__)
 _PLACES = {"input": "GRF_INPUT", "output": "GRF_OUTPUT", "scratch": "GRF_SCRATCH"}
 
 
@@ -45,18 +43,6 @@ class CModel:
     inputs: int
     outputs: int
     stream: bool
-
-
-def emit_c(file: TfliteFile, name: str) -> CModel | None:
-    """Return the model in C, or None where the runtime cannot do it; the reason is logged as a warning.
-
-    See :func:`c_model`, which raises instead.
-    """
-    try:
-        return c_model(file, name)
-    except NoC as reason:
-        _LOG.warning("no C for %s: %s", name, reason)
-        return None
 
 
 def c_model(file: TfliteFile, name: str) -> CModel:

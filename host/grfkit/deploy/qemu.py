@@ -16,7 +16,8 @@ import numpy as np
 
 from ..embedded.compile import FLAGS, RUNTIME, run_tool, runtime_sources
 from ..errors import BadInputError
-from .clib import Int8s, write_model
+from ..runtime.numbers import Bytes
+from .compile_c import write_model
 from .emit_c import CModel
 
 COMPILER, EMULATOR, SIZER, SYMBOLS = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size", "arm-none-eabi-nm"
@@ -75,7 +76,7 @@ class BoardRun:
     code_bytes: int
     scratch_bytes: int
     stack_bytes: int
-    answers: Int8s
+    answers: Bytes
 
     @property
     def ram_bytes(self) -> int:
@@ -104,7 +105,7 @@ def compiler_version() -> str:
 
 def run_on_board(
     model: CModel,
-    windows: Int8s,
+    windows: Bytes,
     board: str = "m4f",
     *,
     flags: Sequence[str] = ("-O3",),
@@ -233,7 +234,7 @@ def _board(board: str) -> Board:
     return known[board]
 
 
-def _build(model: CModel, windows: Int8s, board: Board, folder: Path, flags: Sequence[str], runtime: Path) -> Path:
+def _build(model: CModel, windows: Bytes, board: Board, folder: Path, flags: Sequence[str], runtime: Path) -> Path:
     source = write_model(model, folder)
     (folder / "windows.h").write_text(_windows(windows, model), encoding="utf-8")
     sources = [source, *(p for p in runtime_sources(runtime) if p.stem in CORE)]
@@ -266,7 +267,7 @@ CORE = ("grf_math", "grf_model", "grf_lstm", "grf_conv", "grf_add")
 """The runtime's files that a model needs."""
 
 
-def _windows(windows: Int8s, model: CModel) -> str:
+def _windows(windows: Bytes, model: CModel) -> str:
     rows = ",\n".join("{" + ",".join(str(v) for v in w.reshape(-1).tolist()) + "}" for w in windows)
     return (
         f"#define GRF_WINDOWS {len(windows)}u\n#define GRF_ANSWER {model.points * model.outputs}u\n"

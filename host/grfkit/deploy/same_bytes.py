@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ import numpy as np
 from ..embedded.compile import RUNTIME
 from ..errors import BadInputError
 from ..runtime import load
+from ..runtime.compiled import CRuntime
 from ..runtime.manifest import BoardSize, Figure, Sizes
-from .clib import CLibrary, Int8s
+from ..runtime.numbers import Bytes
 from .emit_c import CModel
 from .qemu import BOARDS, compiler_version, missing, run_on_board
 from .tflite_file import TfliteFile
@@ -30,7 +30,7 @@ class Compared:
     figures: tuple[Figure, ...]
 
 
-def compare_c(file: TfliteFile, library: CLibrary, real: Int8s) -> Compared:
+def compare_c(file: TfliteFile, library: CRuntime, real: Bytes) -> Compared:
     """Return how the compiled C runtime compares with TFLite Micro.
 
     Parameters
@@ -63,7 +63,7 @@ def zero(name: str, value: int) -> Figure:
     return Figure(name=name, value=float(value), unit="windows", bound=0.0, kept=value == 0)
 
 
-def made_up(count: int, shape: Sequence[int], seed: int = _SEED) -> Int8s:
+def made_up(count: int, shape: Sequence[int], seed: int = _SEED) -> Bytes:
     """Return made-up windows (count, T, width): any bytes, slow waves, and rails, in equal shares."""
     rng = np.random.default_rng(seed)
     noise = rng.integers(-128, 128, (count, *shape))
@@ -73,22 +73,8 @@ def made_up(count: int, shape: Sequence[int], seed: int = _SEED) -> Int8s:
     return np.where(kind == 0, noise, np.where(kind == 1, steps, rails)).astype(np.int8)
 
 
-def compile_c(model: CModel, folder: Path | None = None) -> CLibrary:
-    """Return a model compiled for this machine; the files it was made from are not kept without a folder.
-
-    Raises
-    ------
-    BadInputError
-        If there is no compiler, or it refuses.
-    """
-    if folder is not None:
-        return CLibrary.build(model, folder)
-    with tempfile.TemporaryDirectory(prefix="grfkit-c-") as name:
-        return CLibrary.build(model, Path(name))
-
-
 def on_boards(
-    model: CModel, library: CLibrary, windows: Int8s, boards: Sequence[str], told: Callable[[str], None]
+    model: CModel, library: CRuntime, windows: Bytes, boards: Sequence[str], told: Callable[[str], None]
 ) -> tuple[dict[str, BoardSize] | None, str, tuple[Figure, ...]]:
     """Return what emulated boards counted, why there is nothing, and the figures.
 
@@ -128,7 +114,7 @@ def _keys(machines: Sequence[str]) -> list[str]:
 
 
 def run_machine(
-    model: CModel, windows: Int8s, expected: Int8s, key: str, runtime: Path = RUNTIME
+    model: CModel, windows: Bytes, expected: Bytes, key: str, runtime: Path = RUNTIME
 ) -> tuple[BoardSize, int]:
     """Return what a board counted, and how many windows it answered otherwise than expected."""
     run = run_on_board(model, windows, key, runtime=runtime)
@@ -146,7 +132,7 @@ def run_machine(
 
 
 def boards_again(
-    model: CModel, windows: Int8s, expected: Int8s, told: Sizes, machines: Sequence[str], runtime: Path
+    model: CModel, windows: Bytes, expected: Bytes, told: Sizes, machines: Sequence[str], runtime: Path
 ) -> tuple[str, list[str]]:
     """Return what boards say of the windows that an export ran on them, in words, and what is not as a bundle says.
 

@@ -220,29 +220,6 @@ class TfliteFile:
         data[:] = new
         return TfliteFile.of(bytes(content))
 
-    def with_points(self, points: int) -> TfliteFile:
-        """Return the file for windows of another length, where time is the second size of every computed tensor.
-
-        Raises
-        ------
-        BadInputError
-            If a constant depends on the length of the window (convolutions, reshapes, pools).
-        """
-        old = self.input.shape[1]
-        allowed = {"UNIDIRECTIONAL_SEQUENCE_LSTM", "FULLY_CONNECTED", "CONCATENATION", "QUANTIZE", "DEQUANTIZE"}
-        for operator in self.operators:
-            if operator.name not in allowed:
-                raise BadInputError(f"{operator} does not run sample by sample; stream an LSTM of the past only")
-        content = bytearray(self.content)
-        for tensor in self.tensors:
-            if tensor.data is None and len(tensor.shape) == 3 and tensor.shape[1] == old:
-                packed = _packed_tensor(content, tensor.index)
-                packed.ShapeAsNumpy()[1] = points
-                signature = packed.ShapeSignatureAsNumpy()
-                if isinstance(signature, np.ndarray) and signature.size:
-                    signature[1] = points
-        return TfliteFile.of(bytes(content))
-
     def without_cell_clip(self) -> TfliteFile:
         """Return the file with unlimited cell states (the converter writes a limit of 10 that torch has not)."""
         content = bytearray(self.content)

@@ -29,7 +29,7 @@ from ..runtime.manifest import DOCUMENT, MANIFEST, SUMS, CFiles, Manifest
 from ..runtime.numbers import to_int8
 from .bounds import BOUNDS
 from .bundle_c import int8_forces
-from .clib import CLibrary
+from .compile_c import compile_c
 from .emit_c import CModel, c_model
 from .gate import Passed, Target, passed
 from .golden import Golden, read_npz
@@ -381,7 +381,7 @@ def _run_c(one: _Bundle, model: CModel) -> int:
         expected = np.concatenate([expected, load(one.file.content, "tflm").run(more)])
     with tempfile.TemporaryDirectory(prefix="grfkit-verify-") as name:
         folder = Path(name)
-        library = CLibrary.build(model, folder, runtime=one.folder / "runtime")
+        library = compile_c(model, folder, runtime=one.folder / "runtime")
         differ = int((library.run(windows) != expected).any(axis=(1, 2)).sum())
         if differ:
             raise RefusedError(

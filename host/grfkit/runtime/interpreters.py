@@ -1,4 +1,4 @@
-"""A .tflite file -> answers to windows, by whichever interpreter is installed; its state is new for every window."""
+"""Predictions of a .tflite file for windows, by the interpreter that is installed; every window starts from zeros."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import PathLike
 from ..errors import BadInputError
-from .streaming import Port, Raw, Streaming
-from .streaming_c import CRuntime
+from .compiled import CRuntime
+from .numbers import Port
 
 Resolver = Literal["xnnpack", "builtin", "reference"]
 RESOLVERS: Mapping[str, str] = {
@@ -23,20 +24,21 @@ RESOLVERS: Mapping[str, str] = {
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
     "reference": "BUILTIN_REF",
 }
-"""Ours -> the interpreters' name: optimised kernels with and without the XNNPACK delegate, and reference kernels."""
-ARENA = 1 << 20
-"""Least memory given to TFLite Micro on the host, bytes."""
+"""Our name -> theirs: optimised kernels with and without XNNPACK, and reference kernels."""
+ARENA, ARENA_PER_BYTE = 1 << 20, 10
+"""Memory given to TFLite Micro on the host: bytes at least, and for each byte of the file. Chosen by hand, far above what
+the networks here need: on a host it costs nothing, and too little would refuse a good file."""
 
 
 class Interpreter(Protocol):
-    """What every backend gives.
+    """The interface of every backend.
 
     Attributes
     ----------
     backend, version
-        Which interpreter this is.
+        Which interpreter runs, and of which version.
     resolver
-        Which kernels it runs.
+        The kernels in use.
     """
 
     backend: str
@@ -46,7 +48,7 @@ class Interpreter(Protocol):
     output: Port
 
     def run(self, windows: NDArray[Any]) -> NDArray[Any]:
-        """Return the answers (n, time, axes) to windows (n, time, width), each from a state of zeros.
+        """Return the predictions (n, time, axes) for windows (n, time, width), each from a state of zeros.
 
         Raises
         ------
@@ -55,132 +57,59 @@ class Interpreter(Protocol):
         """
         ...
 
-    def start(self, points: int = 1) -> None:
-        """Begin a stream at any sample, with nothing before it; so many samples are answered at once.
 
-        Raises
-        ------
-        BadInputError
-            If the network needs its whole window.
-        """
-        ...
-
-    def step(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Return the answers (rows, axes) to the next rows (rows, width): the bytes of the whole window.
-
-        Raises
-        ------
-        BadInputError
-            Before ``start``, or if the rows do not fit.
-        """
-        ...
-
-
-class LiteRt(Streaming):
+class LiteRt:
     """LiteRT, or its older name tflite-runtime: the same interface in another package."""
 
     def __init__(self, module: ModuleType, package: str, content: bytes, resolver: Resolver) -> None:
         self.backend, self.version, self.resolver = package, _version(package), RESOLVERS[resolver]
         if resolver == "xnnpack":
             self.resolver += " with XNNPACK"
-        self._content, self._module, self._kernels = content, module, RESOLVERS[resolver]
-        self._engine = self._engine_of(content)
-        (takes,), (gives,) = self._engine.get_input_details(), self._engine.get_output_details()
-        self._in, self._out = takes["index"], gives["index"]
-        self.input, self.output = _port(takes), _port(gives)
-
-    def _engine_of(self, content: bytes) -> Any:
-        kind = getattr(self._module.OpResolverType, self._kernels)
+        kernels = getattr(module.OpResolverType, RESOLVERS[resolver])
         try:
-            made = self._module.Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=kind)
-            made.allocate_tensors()
+            engine = module.Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=kernels)
+            engine.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise BadInputError(f"{self.backend} {self.version} does not take the file ({_line(error)})") from error
-        return made
-
-    def _raw(self, content: bytes, inputs: int) -> Raw:
-        del inputs
-        return _LiteRtRaw(self._engine_of(content))
+            raise BadInputError(f"{package} {self.version} does not take the file ({_line(error)})") from error
+        # the interpreter reads the file's bytes for as long as it lives
+        self._engine, self._content = engine, content
+        (source,), (target,) = engine.get_input_details(), engine.get_output_details()
+        self._in, self._out = source["index"], target["index"]
+        self.input, self.output = _port(source), _port(target)
 
     def run(self, windows: NDArray[Any]) -> NDArray[Any]:
-        """Return the answers (n, time, axes) to windows (n, time, width), each from a state of zeros."""
-        made = _room(self, windows)
+        """Return the predictions (n, time, axes) for windows (n, time, width), each from a state of zeros."""
+        predictions = _room_for_predictions(self, windows)
         for i, window in enumerate(windows):
             self._engine.reset_all_variables()
             self._engine.set_tensor(self._in, window[None])
             self._engine.invoke()
-            made[i] = self._engine.get_tensor(self._out)[0]
-        return made
+            predictions[i] = self._engine.get_tensor(self._out)[0]
+        return predictions
 
 
-class Micro(Streaming):
+class Micro:
     """TFLite Micro's own interpreter, on the host."""
 
     def __init__(self, content: bytes) -> None:
         self.backend, self.version, self.resolver = "tflite-micro", _version("tflite-micro"), "TFLM reference kernels"
-        self._content = content
-        self._engine = self._engine_of(content)
-        takes, gives = self._engine.get_input_details(0), self._engine.get_output_details(0)
-        self.input, self.output = _micro_port(takes), _micro_port(gives)
-
-    def _engine_of(self, content: bytes) -> Any:
         runtime = import_module("tflite_micro.python.tflite_micro.runtime")
         try:
-            return runtime.Interpreter.from_bytes(content, arena_size=max(ARENA, 10 * len(content)))
+            engine = runtime.Interpreter.from_bytes(content, arena_size=max(ARENA, ARENA_PER_BYTE * len(content)))
         except (ValueError, RuntimeError) as error:
             raise BadInputError(f"tflite-micro {self.version} does not take the file ({_line(error)})") from error
-
-    def _raw(self, content: bytes, inputs: int) -> Raw:
-        return _MicroRaw(self._engine_of(content), inputs)
+        self._engine, self._content = engine, content
+        self.input, self.output = _micro_port(engine.get_input_details(0)), _micro_port(engine.get_output_details(0))
 
     def run(self, windows: NDArray[Any]) -> NDArray[Any]:
-        """Return the answers (n, time, axes) to windows (n, time, width), each from a state of zeros."""
-        made = _room(self, windows)
+        """Return the predictions (n, time, axes) for windows (n, time, width), each from a state of zeros."""
+        predictions = _room_for_predictions(self, windows)
         for i, window in enumerate(windows):
             self._engine.reset()
             self._engine.set_input(np.ascontiguousarray(window[None]), 0)
             self._engine.invoke()
-            made[i] = self._engine.get_output(0)[0]
-        return made
-
-
-class _LiteRtRaw:
-    """All inputs and outputs of a file in LiteRT or tflite-runtime."""
-
-    def __init__(self, engine: Any) -> None:
-        self._engine, self._inputs, self._outputs = engine, engine.get_input_details(), engine.get_output_details()
-
-    def reset(self) -> None:
-        self._engine.reset_all_variables()
-
-    def types(self) -> list[tuple[tuple[int, ...], str]]:
-        return [(p.shape, p.dtype) for p in map(_port, self._inputs)]
-
-    def run(self, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
-        for place, value in zip(self._inputs, inputs):
-            self._engine.set_tensor(place["index"], value)
-        self._engine.invoke()
-        return [self._engine.get_tensor(place["index"]) for place in self._outputs]
-
-
-class _MicroRaw:
-    """All inputs and outputs of a file in TFLite Micro; there are as many of both."""
-
-    def __init__(self, engine: Any, count: int) -> None:
-        self._engine, self._count = engine, count
-
-    def reset(self) -> None:
-        self._engine.reset()
-
-    def types(self) -> list[tuple[tuple[int, ...], str]]:
-        ports = [_micro_port(self._engine.get_input_details(i)) for i in range(self._count)]
-        return [(p.shape, p.dtype) for p in ports]
-
-    def run(self, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
-        for i, value in enumerate(inputs):
-            self._engine.set_input(np.ascontiguousarray(value), i)
-        self._engine.invoke()
-        return [self._engine.get_output(i) for i in range(self._count)]
+            predictions[i] = self._engine.get_output(0)[0]
+        return predictions
 
 
 def _litert(content: bytes, resolver: Resolver) -> Interpreter:
@@ -191,18 +120,14 @@ def _tflite_runtime(content: bytes, resolver: Resolver) -> Interpreter:
     return LiteRt(import_module("tflite_runtime.interpreter"), "tflite-runtime", content, resolver)
 
 
-def _micro(content: bytes, resolver: Resolver) -> Interpreter:
-    del resolver
-    return Micro(content)
-
-
 BACKENDS: Mapping[str, tuple[str, Callable[[bytes, Resolver], Interpreter]]] = {
     "litert": ("ai_edge_litert", _litert),
     "tflite-runtime": ("tflite_runtime", _tflite_runtime),
-    "tflm": ("tflite_micro", _micro),
+    "tflm": ("tflite_micro", lambda content, _: Micro(content)),
 }
-"""Name -> (module it needs, what makes it). ``auto`` takes the first of the first two that is installed."""
+"""Name -> (module it needs, how it is opened)."""
 AUTO = ("litert", "tflite-runtime")
+"""Backends that ``auto`` looks for, in this order."""
 
 
 def available() -> tuple[str, ...]:
@@ -210,18 +135,18 @@ def available() -> tuple[str, ...]:
     return tuple(name for name, (module, _) in BACKENDS.items() if find_spec(module) is not None)
 
 
-def load(file: Path | bytes, backend: str = "auto", *, resolver: Resolver = "xnnpack") -> Interpreter:
+def load(file: PathLike | bytes, backend: str = "auto", *, resolver: Resolver = "xnnpack") -> Interpreter:
     """Return an interpreter of a .tflite file.
 
     Parameters
     ----------
     file
-        A path, or what the file holds; for ``c`` the path of a shared library, or of a bundle with one in it.
+        A path, or the file's bytes; for ``c`` the path of a shared library, or of a bundle with one in it.
     backend
         One of :data:`BACKENDS`; ``auto``: LiteRT, else tflite-runtime; or ``c``: a model compiled before
-        (:class:`~grfkit.runtime.streaming_c.CRuntime`).
+        (:class:`~grfkit.runtime.compiled.CRuntime`).
     resolver
-        Which kernels LiteRT and tflite-runtime run; answers differ by steps of the last bit between them.
+        The kernels of LiteRT and tflite-runtime; predictions differ by steps of the last bit between them.
 
     Raises
     ------
@@ -238,12 +163,12 @@ def load(file: Path | bytes, backend: str = "auto", *, resolver: Resolver = "xnn
         raise BadInputError(f"there is no resolver '{resolver}'; there are {', '.join(RESOLVERS)}")
     installed = [n for n in (AUTO if backend == "auto" else (backend,)) if n in available()]
     if not installed:
-        wanted = " or ".join(AUTO) if backend == "auto" else backend
-        raise BadInputError(f"no interpreter of .tflite files is installed ({wanted}); pip install 'grfkit[edge]'")
+        missing = " or ".join(AUTO) if backend == "auto" else backend
+        raise BadInputError(f"no interpreter of .tflite files is installed ({missing}); pip install 'grfkit[edge]'")
     return BACKENDS[installed[0]][1](_content(file), resolver)
 
 
-def _content(file: Path | bytes) -> bytes:
+def _content(file: PathLike | bytes) -> bytes:
     if isinstance(file, bytes):
         content, name = file, "the file"
     else:
@@ -257,8 +182,8 @@ def _content(file: Path | bytes) -> bytes:
     return content
 
 
-def _room(engine: Interpreter, windows: NDArray[Any]) -> NDArray[Any]:
-    """Return an array for the answers to windows of the right shape and type."""
+def _room_for_predictions(engine: Interpreter, windows: NDArray[Any]) -> NDArray[Any]:
+    """Return an empty array for the predictions; refuse windows of another shape or type."""
     expected = engine.input
     if windows.ndim != 3 or windows.shape[1:] != expected.shape[1:] or windows.dtype.name != expected.dtype:
         raise BadInputError(

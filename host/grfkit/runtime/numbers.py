@@ -11,6 +11,15 @@ Bytes = NDArray[np.int8]
 LOW, HIGH = -128, 127
 
 
+class Port(NamedTuple):
+    """Shape, type, scale and zero point of an input or output; scale 0 where it is not quantised or not known."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float
+    zero_point: int
+
+
 class Saturated(NamedTuple):
     """8-bit numbers, and how many of them stand for a number beyond their range."""
 

@@ -1,4 +1,4 @@
-"""The C runtime with a model, as a shared library that was compiled before: windows, and rows as they come."""
+"""The C runtime with a model, compiled into a shared library of this machine: windows, and rows one by one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import PathLike
 from ..errors import BadInputError
-from .numbers import Bytes
-from .streaming import Port, check_rows
+from .numbers import Bytes, Port
 
 SUFFIX = ".so"
 _STATUS = {1: "no memory", 2: "scratch is not aligned", 3: "this model needs its whole window", 4: "2^31 samples"}
 
 
 class _Head(ctypes.Structure):
-    """What opens ``grf_model_t`` in grf_model.h."""
+    """The first fields of ``grf_model_t`` in grf_model.h."""
 
     _fields_ = (
         ("points", ctypes.c_uint16),
@@ -31,13 +31,20 @@ class _Head(ctypes.Structure):
 
 
 class CRuntime:
-    """A model's library, compiled before for this machine (``grfkit.embedded.compile.build_shared``).
+    """A model's shared library, compiled before (``grfkit.deploy.compile_c``, ``grfkit.embedded.compile``).
+
+    Windows and the stream of rows have a scratch memory each, so that neither disturbs the other.
 
     Parameters
     ----------
     path
         ``<name>.so``, which holds the model ``grf_<name>``; or a bundle's folder with that library in it, its ``c`` or
-        its ``build`` folder. Scales and zero points are the manifest's; of a library alone they are not known (0).
+        its ``build`` folder. Scales and zero points are the manifest's; of a library alone they are unknown (0).
+
+    Attributes
+    ----------
+    stream
+        Whether the model sees the past only, so that rows may come one by one.
 
     Raises
     ------
@@ -45,51 +52,74 @@ class CRuntime:
         If there is no library, or it holds no such model.
     """
 
-    def __init__(self, path: Path) -> None:
-        library, ends = _found(Path(path))
+    def __init__(self, path: PathLike) -> None:
+        library, (input_scale, output_scale) = _library_in(Path(path))
         self.backend, self.version, self.resolver = "c", library.name, "grfkit C runtime"
         try:
             self._library = ctypes.CDLL(str(library.resolve()))
             self._head = _Head.in_dll(self._library, f"grf_{library.stem}")
         except (OSError, ValueError) as error:
             raise BadInputError(f"{library}: holds no model 'grf_{library.stem}' for this machine ({error})") from error
-        head, (into, out) = self._head, ends
-        self.input = Port((1, head.points, head.inputs), "int8", *into)
-        self.output = Port((1, head.points, head.outputs), "int8", *out)
-        self._window, self._stream = (self._scratch(), self._scratch())
+        head = self._head
+        self.input = Port((1, head.points, head.inputs), "int8", *input_scale)
+        self.output = Port((1, head.points, head.outputs), "int8", *output_scale)
+        self.stream = bool(head.stream)
+        self._window_scratch, self._stream_scratch = self._scratch(), self._scratch()
         self._started = False
 
     def _scratch(self) -> Any:
         return (ctypes.c_uint32 * -(-self._head.scratch_bytes // 4))()
 
     def run(self, windows: NDArray[Any]) -> NDArray[Any]:
-        """Return the answers (n, time, axes) to windows (n, time, width), each from a state of zeros."""
+        """Return the predictions (n, time, axes) for windows (n, time, width), each from a state of zeros.
+
+        Raises
+        ------
+        BadInputError
+            If the windows are not int8 of the model's shape.
+        """
         expected = self.input.shape[1:]
         if windows.ndim != 3 or windows.shape[1:] != expected or windows.dtype != np.int8:
             raise BadInputError(
                 f"windows are {windows.dtype.name} of shape {windows.shape}, the library takes int8 of shape (n,"
                 f" {expected[0]}, {expected[1]})"
             )
-        made = np.empty((len(windows), *self.output.shape[1:]), dtype=np.int8)
-        for window, answer in zip(np.ascontiguousarray(windows), made):
-            self._call("grf_model_run", _at(window), _at(answer), self._window)
-        return made
+        predictions = np.empty((len(windows), *self.output.shape[1:]), dtype=np.int8)
+        for window, prediction in zip(np.ascontiguousarray(windows), predictions):
+            self._call("grf_model_run", _pointer(window), _pointer(prediction), self._window_scratch)
+        return predictions
 
-    def start(self, points: int = 1) -> None:
-        """Begin at any sample, with nothing before it; any number of rows may follow at once."""
-        del points
-        self._call("grf_model_start", self._stream)
+    def start(self) -> None:
+        """Begin a stream at any sample, with nothing before it.
+
+        Raises
+        ------
+        BadInputError
+            If the model needs its whole window.
+        """
+        self._call("grf_model_start", self._stream_scratch)
         self._started = True
 
     def step(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Return the answers (rows, axes) to the next rows (rows, width)."""
+        """Return the predictions (rows, axes) for the next rows (rows, width), any number of them at once.
+
+        Raises
+        ------
+        BadInputError
+            Before ``start``, or if the rows are not int8 of the model's width.
+        """
         if not self._started:
             raise BadInputError("no stream was started; call start first")
-        check_rows(rows, self.input.shape[2], "int8", 1)
+        width = self.input.shape[2]
+        if rows.ndim != 2 or rows.shape[1] != width or rows.dtype != np.int8 or not len(rows):
+            raise BadInputError(
+                f"rows are {rows.dtype.name} of shape {rows.shape}; expected int8 of shape (rows, {width})"
+            )
         rows = np.ascontiguousarray(rows)
-        made = np.empty((len(rows), self.output.shape[2]), dtype=np.int8)
-        self._call("grf_model_step", _at(rows), _at(made), ctypes.c_uint32(len(rows)), self._stream)
-        return made
+        predictions = np.empty((len(rows), self.output.shape[2]), dtype=np.int8)
+        count = ctypes.c_uint32(len(rows))
+        self._call("grf_model_step", _pointer(rows), _pointer(predictions), count, self._stream_scratch)
+        return predictions
 
     def _call(self, name: str, *arguments: Any) -> None:
         status = getattr(self._library, name)(ctypes.byref(self._head), *arguments)
@@ -97,7 +127,7 @@ class CRuntime:
             raise BadInputError(f"{name} of '{self.version}' answered {status}: {_STATUS.get(status, 'unknown')}")
 
 
-def _found(path: Path) -> tuple[Path, tuple[tuple[float, int], tuple[float, int]]]:
+def _library_in(path: Path) -> tuple[Path, tuple[tuple[float, int], tuple[float, int]]]:
     """Return the library, and scale and zero point of input and output."""
     if not path.is_dir():
         if not path.is_file():
@@ -119,5 +149,5 @@ def _found(path: Path) -> tuple[Path, tuple[tuple[float, int], tuple[float, int]
     return library, (ends[0], ends[1])
 
 
-def _at(values: Bytes) -> ctypes.c_void_p:
+def _pointer(values: Bytes) -> ctypes.c_void_p:
     return ctypes.c_void_p(values.ctypes.data)
