@@ -26,7 +26,7 @@ RESOLVERS: Mapping[str, str] = {
 }
 """Our name -> theirs: optimised kernels with and without XNNPACK, and reference kernels."""
 ARENA, ARENA_PER_BYTE = 1 << 20, 10
-"""Memory given to TFLite Micro on the host: bytes at least, and for each byte of the file. Chosen by hand, far above what
+"""Memory for TFLite Micro on the host: bytes at least, and for each byte of the file. Chosen by hand, far above what
 the networks here need: on a host it costs nothing, and too little would refuse a good file."""
 
 
