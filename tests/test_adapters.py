@@ -190,11 +190,11 @@ def test_a_runner_s_landmarks_make_a_body(real_file: RealFile) -> None:
             ("knee", "ankle", 0.35, 0.48),
             ("heel", "toe", 0.15, 0.28),
         ):
-            length = np.linalg.norm(points.one(f"{above}_{side}") - points.one(f"{below}_{side}"), axis=1)
+            length = np.linalg.norm(points.path(f"{above}_{side}") - points.path(f"{below}_{side}"), axis=1)
             assert least < np.nanmean(length) < most
             assert np.nanstd(length) < 0.015  # soft tissue, not a wrong cluster
-        assert np.nanmean(points.one(f"hip_{side}")[:, 2] - points.one(f"knee_{side}")[:, 2]) > 0.3
-    assert np.nanmean(points.one("hip_left")[:, 1] - points.one("hip_right")[:, 1]) > 0.1
+        assert np.nanmean(points.path(f"hip_{side}")[:, 2] - points.path(f"knee_{side}")[:, 2]) > 0.3
+    assert np.nanmean(points.path("hip_left")[:, 1] - points.path("hip_right")[:, 1]) > 0.1
 
 
 @pytest.mark.recordings

@@ -26,7 +26,7 @@ from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Arrived, LinkClosed
 from grfkit.device.session import Session
 from grfkit.errors import BadInputError
-from grfkit.simulate.clocks import DeviceClock
+from grfkit.simulate.clocks import TrueClock
 from grfkit.wire import packets as wire
 from grfkit.wire.profile import Stream
 
@@ -146,7 +146,7 @@ def test_insoles_in_another_process_stream_are_lost_and_are_found_again(program:
 def _stamps_follow_the_clock(insole: dict, held: list[Arrived]) -> None:
     """No packet came before its last sample was taken by the device's own clock, and most soon after."""
     told = insole["clock"]
-    clock = DeviceClock(
+    clock = TrueClock(
         told["offset_s"],
         told["drift_ppm"],
         sinusoid_ppm=told["sinusoid_ppm"],

@@ -28,7 +28,7 @@ from grfkit.embedded.insole import CELLS, IMU
 from grfkit.errors import BadInputError
 from grfkit.estimate.detector import COUNTS
 from grfkit.runtime.manifest import Axis, Column, Detector, Tensor
-from grfkit.simulate.clocks import DeviceClock
+from grfkit.simulate.clocks import TrueClock
 from grfkit.units import G
 from grfkit.virtual import stance as virtual_stance
 from grfkit.virtual.insole import InsoleSettings
@@ -150,7 +150,7 @@ def test_faults_follow_the_seed_and_their_rate() -> None:
 
 @given(st.floats(0, 5000), st.floats(-200, 200), st.integers(0, 2**32 - 1))
 def test_ticks_turn_both_ways_and_wrap(running_s: float, drift_ppm: float, first_us: int) -> None:
-    ticks = Ticks(DeviceClock(0.0, drift_ppm, sinusoid_ppm=3.0), epoch_s=1e5, first_us=first_us)
+    ticks = Ticks(TrueClock(0.0, drift_ppm, sinusoid_ppm=3.0), epoch_s=1e5, first_us=first_us)
     there = ticks.monotonic_s(running_s)
     assert ticks.running_s(there) == pytest.approx(running_s, abs=1e-6)
     assert there - 1e5 == pytest.approx(running_s * (1 + drift_ppm * 1e-6), abs=1e-3)
@@ -162,7 +162,7 @@ def test_a_ring_holds_half_a_second_whatever_the_rate() -> None:
     for rate, each in ((200, 5), (200, 1), (100, 3), (20, 5)):
         sent: list[bytes] = []
         source = Source("left", 200.0, np.zeros((200, 16), np.uint16), np.zeros((200, 6), np.int16))
-        ticks = Ticks(DeviceClock(0.0, 0.0), time.monotonic())
+        ticks = Ticks(TrueClock(0.0, 0.0), time.monotonic())
         run = Streaming(
             source,
             ticks,
@@ -211,7 +211,7 @@ def test_clocks_differ_between_feet_and_stay_within_what_crystals_do() -> None:
 @pytest.fixture(scope="module")
 def runner() -> Phantom:
     """A runner whose left insole's crystal is slow by 400 ppm."""
-    clocks = {"left": DeviceClock(0.0, 400.0), "right": DeviceClock(0.0, 0.0)}
+    clocks = {"left": TrueClock(0.0, 400.0), "right": TrueClock(0.0, 0.0)}
     return phantom(seed=2, duration_s=12.0, clocks=clocks)
 
 

@@ -13,7 +13,7 @@ from scipy.integrate import trapezoid
 
 from grfkit.arrays import Floats
 from grfkit.simulate.family import CELL_Y_MM, Person, Situation, Steps
-from grfkit.simulate.splines import FAMILY
+from grfkit.simulate.splines import SPLINE_FAMILY
 from grfkit.simulate.splines_rhythm import fractal_noise
 from grfkit.simulate.splines_settings import check_settings
 
@@ -38,7 +38,7 @@ CASES: list[tuple[Gait, float, float]] = [
 def draw(
     gait: Gait, speed: float, slope: float = 0.0, cv: float = 2.5, duration: float = 40.0, seed: int = 3
 ) -> tuple[Person, Steps]:
-    person = FAMILY.person(np.random.default_rng(seed), Situation(gait, speed, slope, 68.0, cv, duration))
+    person = SPLINE_FAMILY.person(np.random.default_rng(seed), Situation(gait, speed, slope, 68.0, cv, duration))
     return person, person.steps(np.random.default_rng(seed + 1))
 
 

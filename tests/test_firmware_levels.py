@@ -16,7 +16,7 @@ from grfkit.embedded.levels import Levels, LevelsSettings, levels_settings
 from grfkit.embedded.lowpass import FRACTION, LowpassSettings, low_passed, lowpass_settings
 from grfkit.errors import BadInputError
 from grfkit.gait.causal import IC, LOST, MISSING, TO, CausalContacts, CausalSettings
-from grfkit.gait.contacts import faint
+from grfkit.gait.contacts import underloaded
 from grfkit.signals.filters import lowpass
 
 NEW = (IC, LOST, TO)
@@ -151,7 +151,7 @@ def test_a_runners_cells_are_what_the_definition_says(library):
 @example([10, 4])
 @example([250, 100, 250])
 def test_faint_contacts_are_those_of_the_detector_on_a_recording(library, peaks):
-    """One cell at a level of 0 whose contacts have these peaks: each answer is that of gait.contacts.faint so far."""
+    """One cell at a level of 0 whose contacts have these peaks: each verdict is that of gait.contacts.underloaded."""
     settings = replace(levels_settings(100.0, cells=1), steps=32)
     cells = np.zeros((4 * len(peaks), 1), dtype=np.uint16)
     cells[2::4, 0] = peaks
@@ -160,8 +160,8 @@ def test_faint_contacts_are_those_of_the_detector_on_a_recording(library, peaks)
     found = _by_c(library, replace(settings, every=4), cells, events)[1::2]
     for n in range(len(peaks)):
         so_far = np.asarray(peaks[: n + 1], dtype=np.float64)
-        assert found[n, 0] == (not faint(so_far)[-1])
-        kept = so_far[~faint(so_far)]
+        assert found[n, 0] == (not underloaded(so_far)[-1])
+        kept = so_far[~underloaded(so_far)]
         assert found[n, 1] == (n >= 2 and np.median(kept) > 0)
 
 

@@ -141,9 +141,9 @@ def test_keypoints_become_the_eleven_in_lab_axes() -> None:
     made = landmarks(points, mapping)
     assert made.names == LANDMARKS
     raw = points.position[:, names.index("LKnee")]
-    np.testing.assert_allclose(made.one("knee_left"), np.stack([raw[:, 0], -raw[:, 2], raw[:, 1]], axis=1))
+    np.testing.assert_allclose(made.path("knee_left"), np.stack([raw[:, 0], -raw[:, 2], raw[:, 1]], axis=1))
     toes = points.position[:, [names.index("RBigToe"), names.index("RSmallToe")]].mean(axis=1)
-    np.testing.assert_allclose(made.one("toe_right")[:, 2], toes[:, 1])
+    np.testing.assert_allclose(made.path("toe_right")[:, 2], toes[:, 1])
     with pytest.raises(LandmarkMissingError, match=r"'heel_right'.*RHeel"):
         landmarks(body(mapping, [n for n in names if n != "RHeel"]), mapping)
 
@@ -161,7 +161,7 @@ def test_a_static_trial_gives_joint_centres_that_markers_of_the_trial_carry() ->
     trial = Points(np.arange(30) / 150, tuple(names[i] for i in kept), moved(still[0, kept], rotation, shift))
     made = landmarks(trial, mapping, static=Points(np.zeros(1), tuple(names), still))
     knee = still[0, [names.index("L.Knee"), names.index("L.Knee.Medial")]].mean(axis=0)
-    np.testing.assert_allclose(made.one("knee_left"), moved(knee[None], rotation, shift)[:, 0], atol=1e-9)
+    np.testing.assert_allclose(made.path("knee_left"), moved(knee[None], rotation, shift)[:, 0], atol=1e-9)
     with pytest.raises(LandmarkMissingError, match=r"knee|ankle"):
         landmarks(trial, mapping)
 
@@ -172,8 +172,8 @@ def test_virtual_points_of_segments_turn_with_them() -> None:
     matrices = np.tile(np.eye(4), (2, len(names), 1, 1))
     matrices[1, names.index("l_foot"), :3, :3] = Rotation.from_euler("z", 90, degrees=True).as_matrix()
     points = segment_points(np.arange(2.0), matrices, names, mapping)
-    np.testing.assert_allclose(points.one("l_heel")[0], [0.0, -0.05, -0.06])
-    np.testing.assert_allclose(points.one("l_heel")[1], [0.05, 0.0, -0.06], atol=1e-12)
+    np.testing.assert_allclose(points.path("l_heel")[0], [0.0, -0.05, -0.06])
+    np.testing.assert_allclose(points.path("l_heel")[1], [0.05, 0.0, -0.06], atol=1e-12)
     assert landmarks(points, mapping).names == LANDMARKS
     with pytest.raises(BadInputError, match="r_toes"):
         segment_points(np.arange(2.0), matrices[:, :-1], names[:-1], mapping)
@@ -205,7 +205,7 @@ def test_heading_and_speed_are_found_on_floor_and_belt_in_any_direction(degrees:
     assert found.speed_m_s == pytest.approx(1.5, abs=0.03)
     straight, ahead = heading_aligned(points, found)
     assert ahead.ground_m_s[0] == pytest.approx(-belt, abs=0.03)
-    left = straight.one("hip_left") - straight.one("hip_right")
+    left = straight.path("hip_left") - straight.path("hip_right")
     assert (left[:, 1] > 0).all()
 
 
@@ -242,7 +242,7 @@ def test_a_belt_and_a_floor_look_alike_in_the_landing_frame() -> None:
     for belt in (0.0, 1.5):
         points = walker(0.4, belt_m_s=belt)
         straight, ahead = heading_aligned(points, travel(points))
-        pelvis = straight.one("pelvis")
+        pelvis = straight.path("pelvis")
         frames.append(
             landing_frame(straight.position, points.time_s, origin_m=pelvis[50], at_s=0.5, drift_m_s=ahead.ground_m_s)
         )
@@ -274,7 +274,7 @@ def test_theia_segments_of_a_real_file_make_a_body(real_file: Callable[[str], Pa
     time = np.arange(len(matrices)) / held.rotation_rate_hz
     mapping = load_mapping("theia3d")
     made = landmarks(segment_points(time, matrices, names, mapping), mapping)
-    height = {n: float(np.nanmean(made.one(n)[:, 2])) for n in LANDMARKS}
+    height = {n: float(np.nanmean(made.path(n)[:, 2])) for n in LANDMARKS}
     assert height["hip_left"] > height["knee_left"] > height["ankle_left"]
-    lowest = np.nanpercentile(np.stack([made.one(f"heel_{s}")[:, 2] for s in ("left", "right")]), 5)
+    lowest = np.nanpercentile(np.stack([made.path(f"heel_{s}")[:, 2] for s in ("left", "right")]), 5)
     assert 0.0 < lowest < 0.06

@@ -21,7 +21,7 @@ from grfkit.formats.grfrec import Kind, Record, RecordFile
 from grfkit.io import read
 from grfkit.io.inspect import inspect
 from grfkit.records import Trial
-from grfkit.simulate.clocks import DeviceClock
+from grfkit.simulate.clocks import TrueClock
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import simulate_world
 from grfkit.simulate.passes import treadmill_ground
@@ -229,7 +229,7 @@ def test_a_plate_with_a_clock_of_its_own_sees_contacts_at_its_own_times() -> Non
     settings, condition = default_settings(), Condition(family="A", duration_s=20.0, wearables=("insole",), gaps=False)
     world = simulate_world(condition, 96_002)
     ground = treadmill_ground(np.random.default_rng(1), condition, settings, world)
-    clock = DeviceClock(offset_s=3.0, drift_ppm=2000.0)
+    clock = TrueClock(offset_s=3.0, drift_ppm=2000.0)
     made = record_reference(
         np.random.default_rng(2), condition, settings, world, ground, duration_s=10.0, clock=clock
     ).streams["plate_1"]

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from grfkit.errors import BadInputError
 from grfkit.simulate.body import LANDMARKS
-from grfkit.simulate.clocks import DeviceClock
+from grfkit.simulate.clocks import TrueClock
 from grfkit.simulate.conditions import Condition, load_family
 from grfkit.simulate.events import simulate_events
 from grfkit.simulate.family import Situation
@@ -161,7 +161,7 @@ def test_same_seed_gives_the_same_trial_and_wearables_do_not_change_it() -> None
 )
 @hypothesis_settings(max_examples=40, deadline=None)
 def test_clocks_invert(offset: float, drift: float, warm: float, wave: float, phase: float) -> None:
-    clock = DeviceClock(offset, drift, warm, 200.0, wave, 300.0, phase)
+    clock = TrueClock(offset, drift, warm, 200.0, wave, 300.0, phase)
     running = np.linspace(0, 900, 50)
     mapped = clock.running(running)
     assert np.all(np.diff(mapped) > 0)
@@ -170,7 +170,7 @@ def test_clocks_invert(offset: float, drift: float, warm: float, wave: float, ph
 
 
 def test_affine_fit_is_within_the_wander_of_the_clock() -> None:
-    clock = DeviceClock(12.0, 50.0, 10.0, 200.0, 3.0, 400.0, 1.0)
+    clock = TrueClock(12.0, 50.0, 10.0, 200.0, 3.0, 400.0, 1.0)
     offset, drift = clock.affine(0.0, 300.0)
     time = np.linspace(0, 300, 100)
     error = clock.t_reference(time) - (offset + (1 + drift * 1e-6) * time)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from grfkit.embedded.insole import AXES, CELLS, IMU, Insole, Window, fixed_columns, int8_window
 from grfkit.errors import BadInputError
-from grfkit.gait.contacts import faint
+from grfkit.gait.contacts import underloaded
 from grfkit.gait.relative_cells import UNLOADED_PERCENT
 from grfkit.runtime.bundle import BundleModel, load_bundle
 from grfkit.runtime.manifest import Detector, Manifest
@@ -85,7 +85,7 @@ def in_units(manifest: Manifest, rows: Floats, at: Floats, *, left: bool) -> Flo
 def median_peak(load: Floats, spans: list[Floats]) -> float:
     """Return the median of the steps' peaks, faint ones left out."""
     peaks = np.asarray([load[int(at[0]) : int(at[-1]) + 1].max() for at in spans])
-    return float(np.median(peaks[~faint(peaks)]))
+    return float(np.median(peaks[~underloaded(peaks)]))
 
 
 def pairs(bundle: BundleModel, detector: Detector, world: Phantom, source: Source) -> Iterator[Pair]:

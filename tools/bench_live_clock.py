@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from grfkit.device.clock import DeviceClock as LiveClock
 from grfkit.signals.clock_bounds import line_below, offset_over_time
-from grfkit.simulate.clocks import DeviceClock as TrueClock
+from grfkit.simulate.clocks import TrueClock
 from grfkit.simulate.link import LinkModel, LinkTruth, draw_link
 
 Floats = NDArray[np.float64]

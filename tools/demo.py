@@ -23,7 +23,7 @@ import demo_edge
 import demo_learn
 import demo_live
 from grfkit.records import ClockMap
-from grfkit.simulate.clocks import DeviceClock
+from grfkit.simulate.clocks import TrueClock
 
 BIN = Path(sys.executable).parent
 Entry = dict[str, Any]
@@ -191,7 +191,7 @@ def truth_of(stream: str, truths: dict[tuple[str, str], Entry]) -> Entry:
 def worst_error_ms(found: ClockMap, truth: Entry) -> float:
     """Return the largest absolute error of a map over the true overlap, ms."""
     known = {k: v for k, v in truth["clock"].items() if k != "losses"}
-    clock = DeviceClock(**known, losses=tuple(tuple(loss) for loss in truth["clock"]["losses"]))
+    clock = TrueClock(**known, losses=tuple(tuple(loss) for loss in truth["clock"]["losses"]))
     t = np.linspace(*truth["overlap_s"], 400)
     return float(1e3 * np.nanmax(np.abs(found.apply(t) - clock.t_reference(t))))
 

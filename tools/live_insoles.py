@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from grfkit.device.link import Characteristic
 from grfkit.formats.grfrec import Begin, Kind, RecordFile
-from grfkit.simulate.clocks import DeviceClock
+from grfkit.simulate.clocks import TrueClock
 from grfkit.wire import packets as wire
 
 RATE_HZ = 200
@@ -133,7 +133,7 @@ def with_truth(runs: list[Run], foot: dict[str, Any]) -> list[Run]:
 def taken_s(runs: list[Run], foot: dict[str, Any]) -> NDArray[np.float64]:
     """Return when the last sample of every packet was taken (s, host's monotonic clock), by the insole's true clock."""
     told = foot["clock"]
-    clock = DeviceClock(
+    clock = TrueClock(
         told["offset_s"], told["drift_ppm"], sinusoid_ppm=told["sinusoid_ppm"], sinusoid_s=told["sinusoid_s"],
         sinusoid_phase=told["sinusoid_phase"],
     )  # fmt: skip

@@ -30,7 +30,7 @@ from grfkit.io import read
 from grfkit.records import ClockMap, Recording, Trial
 from grfkit.runtime.interpreters import Interpreter, load
 from grfkit.runtime.manifest import Manifest
-from grfkit.simulate.clocks import DeviceClock
+from grfkit.simulate.clocks import TrueClock
 from grfkit.simulate.folder import write_reference
 from grfkit.simulate.plates import record_reference
 from grfkit.simulate.settings import default_settings
@@ -68,7 +68,7 @@ class Runner:
     seed: int
     duration_s: float
     person: Phantom
-    plate_clock: DeviceClock
+    plate_clock: TrueClock
 
     @property
     def told(self) -> dict[Key, float]:
@@ -109,7 +109,7 @@ def runner_of(seed: int, seconds: float) -> Runner:
     duration = float(np.ceil(seconds + LEAD_S))
     clocks = clocks_of(InsoleRequest(seed=seed))
     rng = np.random.default_rng([seed, 12])
-    clock = DeviceClock(
+    clock = TrueClock(
         float(rng.uniform(1.0, 4.0)), float(rng.uniform(-40, 40)), sinusoid_ppm=2.0, sinusoid_s=300.0,
         sinusoid_phase=float(rng.uniform(0, 6.3)),
     )  # fmt: skip
@@ -139,7 +139,7 @@ class Loop:
         time, raw = (np.asarray(stream[name].values, dtype=np.float64) for name in ("time", "time_raw"))
         known = np.isfinite(raw)
         told = next(one for one in self.truth["insoles"] if one["side"] == side)["clock"]
-        clock = DeviceClock(**{n: told[n] for n in _CLOCK})
+        clock = TrueClock(**{n: told[n] for n in _CLOCK})
         world = clock.running((raw[known] * 1e6 - told["first_us"]) * 1e-6)
         pair = next(r for r in RecordFile(self.live) if r.kind == Kind.CLOCK_PAIR)
         zero_s = pair.arrival_ns * 1e-9 + float(recording.tree.attrs["first_stamp_s"])

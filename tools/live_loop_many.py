@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import live_loop_score as score
-from grfkit.dataset.foot_force import of_foot, whole_contact
+from grfkit.dataset.foot_force import of_foot, plate_contact
 from grfkit.gait.stances import Stance
 from grfkit.simulate.world import World
 from grfkit.virtual.stance import DeviceModel, StanceMaker
@@ -37,7 +37,7 @@ class TruePlate:
     def contact_of(self, one: score.Answer) -> Stance | None:
         """Return the true contact that a stance is."""
         worn: Any = one.side
-        return whole_contact(Stance(one.start_s, one.end_s, worn, "device", "device"), self.contacts)
+        return plate_contact(Stance(one.start_s, one.end_s, worn, "device", "device"), self.contacts)
 
     def force_bw(self, contact: Stance, side: str, at_s: Floats) -> Floats:
         """Return the true force (BW), shape (times, AXES); 0 outside the contact."""

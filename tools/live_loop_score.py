@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from grfkit.dataset.foot_force import of_foot, plate_columns, stance_force, whole_contact
+from grfkit.dataset.foot_force import of_foot, plate_columns, plate_contact, stance_force
 from grfkit.dataset.resample import linear, stance_times
 from grfkit.gait.stances import Stance, stances
 from grfkit.learn.predictor import mean_curve
@@ -56,7 +56,7 @@ class Plate:
     def contact_of(self, one: Answer) -> Stance | None:
         """Return the plate's own contact that a stance is, None where it saw none."""
         worn: Any = one.side
-        return whole_contact(Stance(one.start_s, one.end_s, worn, "device", "device"), self.contacts)
+        return plate_contact(Stance(one.start_s, one.end_s, worn, "device", "device"), self.contacts)
 
     def force_bw(self, contact: Stance, side: str, at_s: Floats) -> Floats:
         """Return what the plate measured (BW), shape (times, AXES)."""

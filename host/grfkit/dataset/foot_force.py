@@ -55,7 +55,7 @@ class PlateColumns:
 
 def plate_columns(plates: Mapping[str, xr.Dataset], *, three: bool) -> list[PlateColumns]:
     """Return each plate's force on the foot; where the vertical was turned round, the other axes turn with it."""
-    made = []
+    by_plate = []
     for name, stream in plates.items():
         up = upward_n(stream, name)
         columns = [up]
@@ -65,8 +65,8 @@ def plate_columns(plates: Mapping[str, xr.Dataset], *, three: bool) -> list[Plat
             columns += [turned * stream["fx"].values, turned * stream["fy"].values]
         values: NDArray[Any] = np.stack([np.asarray(c, dtype=np.float64) for c in columns], axis=1)
         knows = str(stream.attrs.get("knows_feet", ""))
-        made.append(PlateColumns(name, knows, np.asarray(stream["time"].values, dtype=np.float64), values))
-    return made
+        by_plate.append(PlateColumns(name, knows, np.asarray(stream["time"].values, dtype=np.float64), values))
+    return by_plate
 
 
 def stance_force(plates: Sequence[PlateColumns], stance: Stance, at_s: Floats) -> Floats:
@@ -74,15 +74,15 @@ def stance_force(plates: Sequence[PlateColumns], stance: Stance, at_s: Floats) -
     return np.asarray(sum((p.at(at_s) for p in plates if p.bore(stance)), np.zeros((at_s.size, 1))))
 
 
-def whole_contact(stance: Stance, whole: Sequence[Stance]) -> Stance | None:
+def plate_contact(stance: Stance, contacts: Sequence[Stance]) -> Stance | None:
     """Return the plates' own contact that a wearable's stance is, None where they saw none, or only a part of it.
 
     A foot half beside a plate, or two feet on one, give a force that is not this foot's.
     """
-    for one in whole:
-        near = abs(one.ic_s - stance.ic_s) < _NEAR_S and abs(one.to_s - stance.to_s) < _NEAR_S
-        if near and one.side in (stance.side, "unknown"):
-            return one
+    for contact in contacts:
+        near = abs(contact.ic_s - stance.ic_s) < _NEAR_S and abs(contact.to_s - stance.to_s) < _NEAR_S
+        if near and contact.side in (stance.side, "unknown"):
+            return contact
     return None
 
 
@@ -130,9 +130,9 @@ def foot_force(
     """
     width = plates[0].force_n.shape[1]
     force = np.full((at_s.size, width), np.nan)
-    own_plates = [p for p in plates if p.side == side]
-    if treadmill and own_plates:
-        force = np.asarray(sum(p.at(at_s) for p in own_plates))
+    foot_plates = [p for p in plates if p.side == side]
+    if treadmill and foot_plates:
+        force = np.asarray(sum(p.at(at_s) for p in foot_plates))
         return force, np.asarray(np.isfinite(force).all(axis=1), dtype=bool)
     if treadmill:
         total = sum(p.at(at_s)[:, 0] for p in plates)
@@ -156,8 +156,8 @@ def _within(at_s: Floats, stances: Sequence[Stance], *, margin_s: float = 0.0) -
     return inside
 
 
-def _shared(plates: Sequence[PlateColumns], one: Stance, other: Stance) -> bool:
-    return any(p.bore(one) and p.bore(other) for p in plates)
+def _shared(plates: Sequence[PlateColumns], stance: Stance, other: Stance) -> bool:
+    return any(p.bore(stance) and p.bore(other) for p in plates)
 
 
 def filtered(
@@ -181,27 +181,27 @@ def filtered(
     both = cutoff_hz if corrected else _both_passes_hz(cutoff_hz, rate_hz=rate, order=order)
     time = np.asarray(stream["time"].values, dtype=np.float64)
     ends = [0, *(np.flatnonzero(np.diff(time) > _HOLE_S) + 1), time.size]
-    made: xr.Dataset = stream.copy()
+    smooth: xr.Dataset = stream.copy()
     for name in names:
         values = np.array(stream[name].values, dtype=np.float64)
         for low, high in itertools.pairwise(ends):
             values[low:high] = lowpass(values[low:high], rate_hz=rate, cutoff_hz=both, order=order)
-        made[name] = (stream[name].dims, values, stream[name].attrs)
-    return made
+        smooth[name] = (stream[name].dims, values, stream[name].attrs)
+    return smooth
 
 
 def low_passed(streams: dict[str, xr.Dataset], request: CutRequest) -> dict[str, xr.Dataset]:
     """Return the streams as the request filters them: forces of plates and channels of IMUs, whole records."""
-    wanted = {
+    filters = {
         "force_plate": (("fx", "fy", "fz"), request.force_lowpass_hz),
         "imu": (("acc_", "gyro_"), request.imu_lowpass_hz),
     }
-    made = dict(streams)
+    smooth = dict(streams)
     for name, stream in streams.items():
-        begins, cutoff = wanted.get(str(stream.attrs.get("kind")), ((), 0.0))
+        begins, cutoff = filters.get(str(stream.attrs.get("kind")), ((), 0.0))
         names = [str(n) for n in stream.data_vars if str(n).startswith(begins)] if begins else []
-        made[name] = filtered(stream, names, cutoff_hz=cutoff, corrected=request.lowpass_corrected)
-    return made
+        smooth[name] = filtered(stream, names, cutoff_hz=cutoff, corrected=request.lowpass_corrected)
+    return smooth
 
 
 def _both_passes_hz(cutoff_hz: float, *, rate_hz: float, order: int) -> float:

@@ -82,13 +82,13 @@ def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *
     marks = _landmark_stream(streams)
     plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
     _check_frames(marks, plates)
-    found = stances(trial, source=request.source, rule=request.rule)
-    seen = found if request.source == "force" else stances(trial, source="force", rule=request.rule)
-    made = landmarks(_points(marks), mapping)
-    parts = passes(made) if surface == "overground" else [made]
-    rejected = Counter(found.rejected)
-    rejected["foot unknown"] += sum(s.side == "unknown" for s in found.stances)
-    rejected[OUTSIDE] += sum(not any(_during(s, p) for p in parts) for s in found.stances if s.side != "unknown")
+    detected = stances(trial, source=request.source, rule=request.rule)
+    on_plates = detected if request.source == "force" else stances(trial, source="force", rule=request.rule)
+    points = landmarks(_points(marks), mapping)
+    parts = passes(points) if surface == "overground" else [points]
+    rejected = Counter(detected.rejected)
+    rejected["foot unknown"] += sum(s.side == "unknown" for s in detected.stances)
+    rejected[OUTSIDE] += sum(not any(_during(s, p) for p in parts) for s in detected.stances if s.side != "unknown")
     trials = []
     for part in parts:
         try:
@@ -98,7 +98,7 @@ def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *
                 raise
             rejected[NO_HEADING] += 1
             continue
-        trials.append(_pass(part, moved, _columns(plates, mapping, moved), (found, seen), trial, name))
+        trials.append(_pass(part, moved, _columns(plates, mapping, moved), (detected, on_plates), trial, name))
     if not trials:
         raise BadInputError(f"none of the {len(parts)} passes has a heading; landmarks are seen too shortly")
     trials[0].rejected.update({reason: count for reason, count in rejected.items() if count})
@@ -107,11 +107,11 @@ def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *
 
 def passes(points: Points, *, gap_s: float = 0.5, least_frames: int = 8) -> list[Points]:
     """Return the stretches in which the pelvis is seen without a gap longer than ``gap_s``; short ones are dropped."""
-    seen = np.flatnonzero(np.isfinite(points.one("pelvis")).all(axis=1))
-    if not seen.size:
+    frames = np.flatnonzero(np.isfinite(points.path("pelvis")).all(axis=1))
+    if not frames.size:
         return []
-    borders = np.flatnonzero(np.diff(points.time_s[seen]) > gap_s)
-    firsts, lasts = seen[np.r_[0, borders + 1]], seen[np.r_[borders, seen.size - 1]]
+    borders = np.flatnonzero(np.diff(points.time_s[frames]) > gap_s)
+    firsts, lasts = frames[np.r_[0, borders + 1]], frames[np.r_[borders, frames.size - 1]]
     long = [slice(a, b + 1) for a, b in zip(firsts, lasts) if b + 1 - a >= least_frames]
     return [Points(points.time_s[k], points.names, points.position[k]) for k in long]
 
@@ -124,7 +124,7 @@ def _pass(
     points: Points,
     moved: Travel,
     columns: list[PlateColumns],
-    found: tuple[Stances, Stances],
+    cuts: tuple[Stances, Stances],
     trial: Trial,
     name: str,
 ) -> MotionTrial:
@@ -134,8 +134,8 @@ def _pass(
     feet: dict[Side, FootForce] = {}
     sides: tuple[Side, ...] = ("left", "right")
     for side in sides:
-        own = [s for s in found[0].stances if s.side == side and _during(s, points)]
-        feet[side] = _foot(columns, own, found[1].stances, side, trial)
+        foot_stances = [s for s in cuts[0].stances if s.side == side and _during(s, points)]
+        feet[side] = _foot(columns, foot_stances, cuts[1].stances, side, trial)
     return MotionTrial(
         participant=str(attrs["participant"]),
         name=name,
@@ -156,11 +156,11 @@ def _mapping(name: str) -> LandmarkMapping:
 
 
 def _landmark_stream(streams: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    found = {n: s for n, s in streams.items() if s.attrs.get("kind") == "landmarks"}
-    if len(found) != 1:
-        held = ", ".join(streams) or "nothing"
-        raise BadInputError(f"the trial holds {len(found)} landmark streams, expected one; it holds {held}")
-    return next(iter(found.values()))
+    landmark_streams = {n: s for n, s in streams.items() if s.attrs.get("kind") == "landmarks"}
+    if len(landmark_streams) != 1:
+        names = ", ".join(streams) or "nothing"
+        raise BadInputError(f"the trial holds {len(landmark_streams)} landmark streams, expected one; it holds {names}")
+    return next(iter(landmark_streams.values()))
 
 
 def _check_frames(marks: xr.Dataset, plates: Mapping[str, xr.Dataset]) -> None:
@@ -181,30 +181,30 @@ def _check_frames(marks: xr.Dataset, plates: Mapping[str, xr.Dataset]) -> None:
 
 def _points(marks: xr.Dataset) -> Points:
     time = np.asarray(marks["time"].values, dtype=np.float64)
-    known = np.isfinite(time)
+    stamped = np.isfinite(time)
     names = tuple(str(n) for n in marks["landmark"].values)
-    return Points(time[known], names, np.asarray(marks["position"].values, dtype=np.float64)[known])
+    return Points(time[stamped], names, np.asarray(marks["position"].values, dtype=np.float64)[stamped])
 
 
 def _columns(plates: Mapping[str, xr.Dataset], mapping: LandmarkMapping, moved: Travel) -> list[PlateColumns]:
     """Return each plate's force on the foot: up, along the heading, and to its left."""
-    made = []
+    by_plate = []
     for name, plate in plates.items():
         raw: NDArray[Any] = np.stack([np.asarray(plate[f"f{a}"].values, dtype=np.float64) for a in "xyz"], axis=1)
         x, y, z = aligned(turned(raw, mapping.axes), moved.heading_rad).T
         sign = -1.0 if np.nansum(z * upward_n(plate, name)) < 0 else 1.0
         time = np.asarray(plate["time"].values, dtype=np.float64)
         force = sign * np.stack([z, x, y], axis=1)
-        made.append(PlateColumns(name, str(plate.attrs.get("knows_feet", "")), time, force))
-    return made
+        by_plate.append(PlateColumns(name, str(plate.attrs.get("knows_feet", "")), time, force))
+    return by_plate
 
 
 def _foot(
-    columns: list[PlateColumns], own: list[Stance], seen: tuple[Stance, ...], side: Side, trial: Trial
+    columns: list[PlateColumns], detected: list[Stance], on_plates: tuple[Stance, ...], side: Side, trial: Trial
 ) -> FootForce:
     time = columns[0].time_s[np.isfinite(columns[0].time_s)]
     weight_n = float(trial.tree.attrs["mass_kg"]) * G
     belt = str(trial.tree.attrs.get("surface", "")) == "treadmill"
-    force, _ = foot_force(columns, seen, side, time, weight_n=weight_n, treadmill=belt)
-    contacts = [(s.ic_s, s.to_s) for s in own if np.isfinite(s.to_s)]
+    force, _ = foot_force(columns, on_plates, side, time, weight_n=weight_n, treadmill=belt)
+    contacts = [(s.ic_s, s.to_s) for s in detected if np.isfinite(s.to_s)]
     return FootForce(time, force[:, [1, 2, 0]], np.asarray(contacts, dtype=np.float64).reshape(-1, 2))

@@ -20,7 +20,7 @@ from ..records import Trial
 from ..records.stance_set import StanceSet, join, make_stance_set
 from ..units import G
 from .cut import KINDS, LATERAL, CutRequest
-from .foot_force import PlateColumns, alone, foot_force, low_passed, of_foot, plate_columns, stance_force, whole_contact
+from .foot_force import PlateColumns, alone, foot_force, low_passed, of_foot, plate_columns, plate_contact, stance_force
 from .resample import check_window, continuous_starts, linear, stance_times
 from .set_writer import write_sets
 from .trial_checks import check_mass_kg, check_newtons
@@ -87,8 +87,8 @@ class _Rows:
     def add(self, side: str, span: tuple[float, float], values: tuple[Floats, Floats, Floats]) -> None:
         self.sides.append(side)
         self.times.append(span)
-        for kept, value in zip((self.inputs, self.targets, self.weight), values):
-            kept.append(value)
+        for column, value in zip((self.inputs, self.targets, self.weight), values):
+            column.append(value)
 
 
 def from_trial(trial: Trial, request: CutRequest | None = None, *, name: str = "trial") -> StanceSet:
@@ -104,27 +104,27 @@ def from_trial(trial: Trial, request: CutRequest | None = None, *, name: str = "
     BadInputError
         If the trial names no participant or mass, was refused, or no stance is left; or the detector sees no stances.
     """
-    chosen = request or CutRequest()
-    _check(trial, chosen, name)
-    if chosen.kinds == ("landmarks",):
+    request = request or CutRequest()
+    _check(trial, request, name)
+    if request.kinds == ("landmarks",):
         from .from_landmarks import from_landmark_trial
 
-        return from_landmark_trial(trial, chosen, name=name)
-    streams = low_passed(dict(trial.streams()), chosen)
-    _check_values(streams, chosen.kinds)
-    if chosen.cells == "relative":
+        return from_landmark_trial(trial, request, name=name)
+    streams = low_passed(dict(trial.streams()), request)
+    _check_values(streams, request.kinds)
+    if request.cells == "relative":
         streams = relative_cells(streams, trial)
     plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
     axes = _axes(plates)
-    channels, units = channels_of(streams, chosen.kinds)
+    channels, units = channels_of(streams, request.kinds)
     columns = plate_columns(plates, three=len(axes) > 1)
-    cut = _stances if chosen.window == "stance" else _continuous
-    rows = cut(trial, streams, columns, channels, chosen)
+    cut = _stances if request.window == "stance" else _continuous
+    rows = cut(trial, streams, columns, channels, request)
     if not rows.inputs:
         counts = ", ".join(f"{n} {reason}" for reason, n in rows.excluded.items()) or "none was found"
-        what = "stance" if chosen.window == "stance" else "window"
-        raise BadInputError(f"no {what} is left ({counts}){_hint(rows.excluded, chosen)}")
-    return _made(trial, rows, chosen, name, axes, (channels, units), insole_scalars(trial, streams))
+        what = "stance" if request.window == "stance" else "window"
+        raise BadInputError(f"no {what} is left ({counts}){_hint(rows.excluded, request)}")
+    return _made(trial, rows, request, name, axes, (channels, units), insole_scalars(trial, streams))
 
 
 def _hint(excluded: Mapping[str, int], request: CutRequest) -> str:
@@ -143,25 +143,25 @@ def _stances(
     request: CutRequest,
 ) -> _Rows:
     """Return the stances that the request's detector finds; what both feet bear together on a plate counts nothing."""
-    found = stances(trial, source=request.source, rule=request.rule)
-    rows = _Rows(excluded=Counter(found.rejected))
+    detected = stances(trial, source=request.source, rule=request.rule)
+    rows = _Rows(excluded=Counter(detected.rejected))
     weight_n = float(trial.tree.attrs["mass_kg"]) * G
     by_force = request.source == "force"
-    whole = found.stances if by_force else stances(trial, source="force", rule=request.rule).stances
-    for stance in found.stances:
+    on_plates = detected.stances if by_force else stances(trial, source="force", rule=request.rule).stances
+    for stance in detected.stances:
         if stance.side not in ("left", "right"):
             rows.excluded["foot unknown"] += 1
             continue
         if not np.isfinite(stance.to_s):
             rows.excluded["no toe-off"] += 1
             continue
-        known = stance if by_force else whole_contact(stance, whole)
-        if known is None:
+        plate_stance = stance if by_force else plate_contact(stance, on_plates)
+        if plate_stance is None:
             rows.excluded[PARTIAL] += 1
             continue
-        stance = replace(stance, plates=known.plates)
+        stance = replace(stance, plates=plate_stance.plates)
         at = stance_times(stance.ic_s, stance.to_s, request.points)
-        counts = alone(plates, stance, (*whole, *found.stances), at)
+        counts = alone(plates, stance, (*on_plates, *detected.stances), at)
         target = of_foot(stance_force(plates, stance, at), stance.side) / weight_n
         inputs = inputs_at(streams, stance, at, channels, request)
         if not np.isfinite(target).all():
@@ -187,18 +187,18 @@ def _drop_partial(rows: _Rows, streams: dict[str, xr.Dataset]) -> None:
     """
     keep = np.ones(len(rows.sides), dtype=bool)
     for side in ("left", "right"):
-        own = [i for i, s in enumerate(rows.sides) if s == side]
-        worn = [s for s in streams.values() if s.attrs.get("kind") == "insole" and s.attrs.get("side") == side]
-        if len(own) < 3 or not worn:
+        indices = [i for i, s in enumerate(rows.sides) if s == side]
+        insoles = [s for s in streams.values() if s.attrs.get("kind") == "insole" and s.attrs.get("side") == side]
+        if len(indices) < 3 or not insoles:
             continue
-        load, time = insole_total(worn[0])[0], np.asarray(worn[0]["time"].values, dtype=np.float64)
+        load, time = insole_total(insoles[0])[0], np.asarray(insoles[0]["time"].values, dtype=np.float64)
         ratio = []
-        for i in own:
+        for i in indices:
             start, span = rows.times[i]
             at = np.linspace(start, start + span, len(rows.targets[i]))
             ratio.append(rows.targets[i][:, 0].sum() / max(float(np.nansum(np.interp(at, time, load))), 1e-9))
         share = np.asarray(ratio) / np.median(ratio)
-        keep[[i for i, r in zip(own, share) if not _LEAST_SHARE <= r <= 1 / _LEAST_SHARE]] = False
+        keep[[i for i, r in zip(indices, share) if not _LEAST_SHARE <= r <= 1 / _LEAST_SHARE]] = False
     if not keep.all():
         rows.excluded[PARTIAL] += int((~keep).sum())
     for name in ("sides", "times", "inputs", "targets", "weight"):
@@ -213,8 +213,8 @@ def _continuous(
     request: CutRequest,
 ) -> _Rows:
     """Return windows of equal length of each foot, over the time that its wearables and the plates share."""
-    found = stances(trial, source="force", rule=request.rule)
-    rows = _Rows(excluded=Counter({f"contact {k}": n for k, n in found.rejected.items()}))
+    on_plates = stances(trial, source="force", rule=request.rule)
+    rows = _Rows(excluded=Counter({f"contact {k}": n for k, n in on_plates.rejected.items()}))
     weight_n = float(trial.tree.attrs["mass_kg"]) * G
     belt = str(trial.tree.attrs.get("surface", "")) == "treadmill"
     samples = round(request.window_s * request.rate_hz)
@@ -226,17 +226,17 @@ def _continuous(
             continue
         for begin in continuous_starts(start, end, window_s=span, overlap=request.overlap):
             at = begin + np.arange(samples) / request.rate_hz
-            force, known = foot_force(plates, found.stances, side, at, weight_n=weight_n, treadmill=belt)
-            whole = Stance(float(at[0]), float(at[-1]), side, "window", "none")
-            inputs = inputs_at(streams, whole, at, channels, request)
-            known &= np.isfinite(inputs).any(axis=1)
+            force, usable = foot_force(plates, on_plates.stances, side, at, weight_n=weight_n, treadmill=belt)
+            stretch = Stance(float(at[0]), float(at[-1]), side, "window", "none")
+            inputs = inputs_at(streams, stretch, at, channels, request)
+            usable &= np.isfinite(inputs).any(axis=1)
             if not np.isfinite(inputs).any():
                 rows.excluded["all inputs missing"] += 1
-            elif not known.any():
+            elif not usable.any():
                 rows.excluded["force unknown throughout"] += 1
             else:
-                target = np.where(known[:, None], of_foot(force, side) / weight_n, 0.0)
-                rows.add(side, (float(begin), float("nan")), (inputs, target, known.astype(np.float64)))
+                target = np.where(usable[:, None], of_foot(force, side) / weight_n, 0.0)
+                rows.add(side, (float(begin), float("nan")), (inputs, target, usable.astype(np.float64)))
     return rows
 
 
@@ -244,11 +244,13 @@ def _shared_span(
     streams: Mapping[str, xr.Dataset], plates: Sequence[PlateColumns], side: str, kinds: Sequence[str]
 ) -> tuple[float, float]:
     """Return from when to when plates and any of the foot's wearables recorded; (0, 0) without wearables."""
-    worn = [s["time"].values for s in streams.values() if s.attrs.get("side") == side and s.attrs.get("kind") in kinds]
-    if not worn or not plates:
+    recorded = [
+        s["time"].values for s in streams.values() if s.attrs.get("side") == side and s.attrs.get("kind") in kinds
+    ]
+    if not recorded or not plates:
         return 0.0, 0.0
-    start = max(max(float(p.time_s[0]) for p in plates), min(float(np.nanmin(t)) for t in worn))
-    return start, min(min(float(p.time_s[-1]) for p in plates), max(float(np.nanmax(t)) for t in worn))
+    start = max(max(float(p.time_s[0]) for p in plates), min(float(np.nanmin(t)) for t in recorded))
+    return start, min(min(float(p.time_s[-1]) for p in plates), max(float(np.nanmax(t)) for t in recorded))
 
 
 def _made(
@@ -326,9 +328,9 @@ def _check_values(streams: Mapping[str, xr.Dataset], kinds: Sequence[str]) -> No
         kind = str(stream.attrs.get("kind"))
         if kind not in kinds or stream.attrs.get("side") not in ("left", "right"):
             continue
-        own = [str(n) for n in stream.data_vars if str(n).startswith(_SIGNALS[kind]) and str(n) != "cop_z"]
-        empty = [n for n in own if not np.isfinite(stream[n].values).any()]
-        cells = [n for n in own if is_cell(n)]
+        signals = [str(n) for n in stream.data_vars if str(n).startswith(_SIGNALS[kind]) and str(n) != "cop_z"]
+        empty = [n for n in signals if not np.isfinite(stream[n].values).any()]
+        cells = [n for n in signals if is_cell(n)]
         lost = [n for n in empty if n not in cells or set(cells) <= set(empty)]
         if lost:
             raise BadInputError(
@@ -339,25 +341,25 @@ def _check_values(streams: Mapping[str, xr.Dataset], kinds: Sequence[str]) -> No
 
 def _axes(plates: dict[str, xr.Dataset]) -> tuple[str, ...]:
     lab = [all(s[f"f{a}"].attrs.get("frame") == "lab" for a in "xyz" if f"f{a}" in s) for s in plates.values()]
-    whole = [all(f"f{a}" in s for a in "xyz") for s in plates.values()]
-    return ("vgrf", "apgrf", "mlgrf") if plates and all(lab) and all(whole) else ("vgrf",)
+    complete = [all(f"f{a}" in s for a in "xyz") for s in plates.values()]
+    return ("vgrf", "apgrf", "mlgrf") if plates and all(lab) and all(complete) else ("vgrf",)
 
 
 def channels_of(streams: dict[str, xr.Dataset], kinds: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return names and units of the inputs: those that any foot's stream of these kinds holds."""
-    found: dict[str, str] = {}
+    units: dict[str, str] = {}
     for kind in kinds:
         for stream in streams.values():
             if stream.attrs.get("kind") != kind or str(stream.attrs.get("side")) not in ("left", "right"):
                 continue
             for item in stream.data_vars:
-                known = str(item)
-                if known.startswith(_SIGNALS[kind]) and known != "cop_z":
-                    found.setdefault(known, str(stream[known].attrs.get("units", "")))
-    if not found:
+                channel = str(item)
+                if channel.startswith(_SIGNALS[kind]) and channel != "cop_z":
+                    units.setdefault(channel, str(stream[channel].attrs.get("units", "")))
+    if not units:
         raise BadInputError(f"the trial holds no {' or '.join(kinds)} stream of a known foot")
-    names = sorted(found, key=lambda n: (not n.startswith(_SIGNALS["insole"]), n))
-    return names, [found[n] for n in names]
+    names = sorted(units, key=lambda n: (not n.startswith(_SIGNALS["insole"]), n))
+    return names, [units[n] for n in names]
 
 
 def inputs_at(

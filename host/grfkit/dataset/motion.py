@@ -116,17 +116,17 @@ def static_points(path: Path) -> Points:
     """Return the mean posture of a static C3D trial as one frame, in the file's axes, m."""
     stream = read(path).streams["landmarks"]
     position = np.asarray(stream["position"].values, dtype=np.float64)
-    known = np.isfinite(position)
-    total = np.where(known, position, 0.0).sum(axis=0)
-    mean = np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan)
+    visible = np.isfinite(position)
+    total = np.where(visible, position, 0.0).sum(axis=0)
+    mean = np.where(visible.any(axis=0), total / np.maximum(visible.sum(axis=0), 1), np.nan)
     return Points(np.zeros(1), tuple(str(n) for n in stream["landmark"].values), mean[None])
 
 
 def channel_names(settings: MotionSettings) -> list[str]:
     """Return the input channels in order, such as ``heel_right_z`` and ``heel_right_z_velocity``."""
     ends = ["" if kind == "position" else f"_{kind}" for kind in settings.inputs]
-    made = [f"{name}_{axis}{end}" for end in ends for name in LANDMARKS for axis in "xyz"]
-    return [*made, *PHYSICS] if settings.physics else made
+    names = [f"{name}_{axis}{end}" for end in ends for name in LANDMARKS for axis in "xyz"]
+    return [*names, *PHYSICS] if settings.physics else names
 
 
 def physics_bw(time_s: Floats, position: Floats, *, lowpass_hz: float | None) -> Floats:
@@ -146,8 +146,8 @@ def physics_bw(time_s: Floats, position: Floats, *, lowpass_hz: float | None) ->
         Corrected zero-lag cut-off before differentiation; None filters nothing.
     """
     trunk = position[:, [LANDMARKS.index(n) for n in _TRUNK]].mean(axis=1)
-    found = derivatives(time_s, trunk, order=2, lowpass_hz=lowpass_hz) / G
-    return np.asarray(found + np.asarray([0.0, 0.0, 1.0]))
+    acceleration = derivatives(time_s, trunk, order=2, lowpass_hz=lowpass_hz) / G
+    return np.asarray(acceleration + np.asarray([0.0, 0.0, 1.0]))
 
 
 def check_request(window: str, cut: str, settings: MotionSettings, *, allowed: Sequence[str] = ("force",)) -> None:
@@ -220,8 +220,8 @@ def motion_set(
 
 
 def _channel_units(settings: MotionSettings) -> list[str]:
-    made = [_UNITS[k] for k in settings.inputs for _ in range(3 * len(LANDMARKS))]
-    return [*made, *["BW"] * len(PHYSICS)] if settings.physics else made
+    units = [_UNITS[k] for k in settings.inputs for _ in range(3 * len(LANDMARKS))]
+    return [*units, *["BW"] * len(PHYSICS)] if settings.physics else units
 
 
 def _paths(trial: MotionTrial, settings: MotionSettings) -> dict[str, Floats]:
@@ -234,13 +234,13 @@ def _paths(trial: MotionTrial, settings: MotionSettings) -> dict[str, Floats]:
     if settings.position_lowpass_hz is not None:
         flat = lowpass(position.reshape(len(time), -1), rate_hz=rate, cutoff_hz=settings.position_lowpass_hz)
         position = flat.reshape(position.shape)
-    made = {"position": position}
+    paths = {"position": position}
     for kind in settings.inputs:
         if _ORDER[kind]:
-            made[kind] = derivatives(time, position, order=_ORDER[kind], lowpass_hz=settings.derivative_lowpass_hz)
+            paths[kind] = derivatives(time, position, order=_ORDER[kind], lowpass_hz=settings.derivative_lowpass_hz)
     if settings.physics:
-        made["physics"] = physics_bw(time, position, lowpass_hz=settings.derivative_lowpass_hz)
-    return made
+        paths["physics"] = physics_bw(time, position, lowpass_hz=settings.derivative_lowpass_hz)
+    return paths
 
 
 def _inputs(
@@ -331,8 +331,8 @@ def _continuous(
         middle = float(begin + min(span, end - begin) / 2.0)
         inputs = _inputs(trial, side, paths, at, middle, settings)
         targets = _targets(trial, side, foot, at, settings)
-        known = np.isfinite(targets).all(axis=1) & np.isfinite(inputs).all(axis=1)
-        weight = np.asarray(known, dtype=np.float64)
+        usable = np.isfinite(targets).all(axis=1) & np.isfinite(inputs).all(axis=1)
+        weight = np.asarray(usable, dtype=np.float64)
         if weight.any():
             values = (inputs, np.where(weight[:, None] > 0, targets, 0.0), weight)
             _add(rows, trial, side, values, (float(begin), float("nan")))

@@ -55,18 +55,18 @@ def resampled(time_s: Floats, values: Floats, at_s: Floats, *, gap_s: float = 0.
     step = float(np.median(np.diff(time_s)))
     low, high = np.searchsorted(time_s, [at_s[0] - gap_s - 8 * step, at_s[-1] + gap_s + 8 * step])
     time_s, columns = time_s[low:high], columns[low:high]  # a spline feels little of what is eight knots away
-    known = np.isfinite(columns)
+    measured = np.isfinite(columns)
     result = np.full((len(at_s), columns.shape[1]), np.nan)
-    whole = known.all(axis=0)
+    complete = measured.all(axis=0)
     if len(time_s) < 4:
         return result.reshape((len(at_s), *values.shape[1:]))
-    if whole.any():
-        result[:, whole] = CubicSpline(time_s, columns[:, whole])(at_s)
+    if complete.any():
+        result[:, complete] = CubicSpline(time_s, columns[:, complete])(at_s)
         result[~_reached(time_s, at_s, gap_s)] = np.nan
-    for channel in np.flatnonzero(~whole):
-        times = time_s[known[:, channel]]
+    for channel in np.flatnonzero(~complete):
+        times = time_s[measured[:, channel]]
         if times.size >= 4:
-            path = CubicSpline(times, columns[known[:, channel], channel])(at_s)
+            path = CubicSpline(times, columns[measured[:, channel], channel])(at_s)
             result[:, channel] = np.where(_reached(times, at_s, gap_s), path, np.nan)
     return result.reshape((len(at_s), *values.shape[1:]))
 

@@ -72,7 +72,7 @@ def _append(part: StanceSet, first: StanceSet, path: Path) -> None:
     import h5netcdf  # type: ignore[import-untyped]
 
     join([first, StanceSet(part.data.isel(stance=slice(0, 1)))])
-    scalars = [[str(n) for n in one.data["scalar"].values] for one in (first, part)]
+    scalars = [[str(n) for n in stance_set.data["scalar"].values] for stance_set in (first, part)]
     if scalars[0] != scalars[1]:
         raise BadInputError(f"sets differ in scalars: {', '.join(scalars[0])} and {', '.join(scalars[1])}")
     with h5netcdf.File(path, "a") as handle:

@@ -15,14 +15,16 @@ _SIZES = ("XS", "S", "M", "L", "XL", "XXL")
 
 def insole_scalars(trial: Trial, streams: Mapping[str, xr.Dataset]) -> dict[str, dict[str, float]]:
     """Return length (m) and size of each foot's insole, NaN where neither the trial nor the insole states it."""
-    found: dict[str, dict[str, float]] = {}
+    scalars: dict[str, dict[str, float]] = {}
     for what in ("insole_length_m", "insole_size"):
-        found[what] = {}
+        scalars[what] = {}
         for side in ("left", "right"):
-            own = [s.attrs for s in streams.values() if s.attrs.get("kind") == "insole" and s.attrs.get("side") == side]
-            stated = [a[what] for a in (*own, trial.tree.attrs) if what in a]
-            found[what][side] = _number(stated[0], what) if stated else float("nan")
-    return found
+            insoles = [
+                s.attrs for s in streams.values() if s.attrs.get("kind") == "insole" and s.attrs.get("side") == side
+            ]
+            stated = [a[what] for a in (*insoles, trial.tree.attrs) if what in a]
+            scalars[what][side] = _number(stated[0], what) if stated else float("nan")
+    return scalars
 
 
 def _number(value: Any, what: str) -> float:

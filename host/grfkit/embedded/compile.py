@@ -24,8 +24,8 @@ FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-pedantic",
 
 def compiler() -> str | None:
     """Return the C compiler of this machine (``CC``, cc, gcc or clang), or None."""
-    named = os.environ.get("CC")
-    return next((found for name in (named, "cc", "gcc", "clang") if name and (found := shutil.which(name))), None)
+    preferred = os.environ.get("CC")
+    return next((path for name in (preferred, "cc", "gcc", "clang") if name and (path := shutil.which(name))), None)
 
 
 def runtime_sources(runtime: Path = RUNTIME) -> list[Path]:
@@ -36,10 +36,10 @@ def runtime_sources(runtime: Path = RUNTIME) -> list[Path]:
     BadInputError
         If the folder holds none.
     """
-    found = sorted(runtime.glob("grf_*.c"))
-    if not found:
+    sources = sorted(runtime.glob("grf_*.c"))
+    if not sources:
         raise BadInputError(f"{runtime} holds no grf_*.c; expected the C runtime of firmware_models")
-    return found
+    return sources
 
 
 def build_shared(
@@ -77,10 +77,12 @@ def run_tool(command: Sequence[str], *, timeout_s: float) -> subprocess.Complete
         If it fails or takes too long.
     """
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BadInputError(f"{command[0]} did not run to its end: {error}") from error
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line.lower()] or done.stderr.splitlines()
-        raise BadInputError(f"{command[0]} ended with {done.returncode}: {(lines or ['no message'])[0]}")
-    return done
+    if completed.returncode:
+        lines = [
+            line for line in completed.stderr.splitlines() if "error" in line.lower()
+        ] or completed.stderr.splitlines()
+        raise BadInputError(f"{command[0]} ended with {completed.returncode}: {(lines or ['no message'])[0]}")
+    return completed

@@ -93,7 +93,7 @@ class StanceCutter:
         Of the samples that are pushed.
     rate_hz
         Theirs; a multiple of the detector's.
-    told
+    statics
         What SET told, read at each stance.
 
     Raises
@@ -108,18 +108,18 @@ class StanceCutter:
         columns: Sequence[Column],
         form: SampleFormat,
         rate_hz: int,
-        told: Mapping[Key, float],
+        values: Mapping[Key, float],
         *,
         relative: bool,
         imu_lowpass_hz: float,
     ) -> None:
-        self._told, self._left = told, form.side == "left"
+        self._values, self._left = values, form.side == "left"
         rate = detector.rate_hz
         self._every = round(rate_hz / rate)
         if self._every < 1 or self._every * rate != rate_hz:
             raise BadInputError(f"the model's contacts are found at {rate:g} Hz, which {rate_hz} Hz is no multiple of")
         channels = [c for c in columns if c.role == "channel"]
-        self._statics = [c.name for c in columns if c.role == "static"]
+        self._static_names = [c.name for c in columns if c.role == "static"]
         self._insole = Insole(detector, channels, relative=relative, imu_lowpass_hz=imu_lowpass_hz)
         self._unit = _units(form, [c.name for c in channels])
         if self._insole.levels is not None:
@@ -129,14 +129,14 @@ class StanceCutter:
 
     def cuts(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[Cut]:
         """Take samples; return the stances that became known."""
-        found = []
+        stances = []
         for row, moved in zip(cells, imu):
             self._pushed += 1
             if (self._pushed - 1) % self._every == 0:
                 window = self._insole.push(row, moved)
                 if window is not None:
-                    found.append(self._cut(window))
-        return found
+                    stances.append(self._cut(window))
+        return stances
 
     def miss(self, count: int) -> None:
         """Take note that samples are missing: the stance under way is lost where they are many."""
@@ -150,11 +150,11 @@ class StanceCutter:
         start = (sample - 1 + fraction_q8 / 256 - self._insole.delay_samples) * self._every
         contact_s = window.contact_100us * CONTACT_S
         values = np.asarray(window.counts.astype(np.float64) * self._unit * self._sign)
-        statics = tuple(self._static(n, contact_s) for n in self._statics)
+        statics = tuple(self._static(n, contact_s) for n in self._static_names)
         return Cut(start, contact_s, window.missed, values, statics, window)
 
     def _static(self, name: str, contact_s: float) -> float:
-        return contact_s if name == "contact_s" else self._told.get(SCALARS[name], math.nan)
+        return contact_s if name == "contact_s" else self._values.get(SCALARS[name], math.nan)
 
 
 def _units(form: SampleFormat, names: list[str]) -> Floats:

@@ -117,7 +117,7 @@ class StanceBuffer:
         self.settings = settings
         self._lowpass = lowpass
         self._rows: list[Rows] = []
-        self._gone: list[bool] = []
+        self._missed: list[bool] = []
         self._dropped = 0
         self._contact: Event | None = None
 
@@ -128,9 +128,9 @@ class StanceBuffer:
         else:
             now = self._rows[-1] if self._rows else np.zeros(self.settings.channels, dtype=np.int16)
         self._rows.append(now)
-        self._gone.append(row is None)
+        self._missed.append(row is None)
         if len(self._rows) > self.settings.capacity:
-            del self._rows[0], self._gone[0]
+            del self._rows[0], self._missed[0]
             self._dropped += 1
 
     def take(self, event: Event) -> Stance:
@@ -146,25 +146,25 @@ class StanceBuffer:
         return (event[2] - 1 - self._dropped) * 256 + event[1] - delay
 
     def _cut(self, contact: Event, end: Event) -> Stance:
-        one = self.settings
+        settings = self.settings
         start, stop = self._at_q8(contact), self._at_q8(end)
-        if start < 0 or stop < start or stop - start > one.longest * 256:
+        if start < 0 or stop < start or stop - start > settings.longest * 256:
             return Stance(LONG)
         first, last = start // 256, -(-stop // 256)
-        missed = sum(self._gone[first : last + 1])
+        missed = sum(self._missed[first : last + 1])
         facts = (stop - start, first + self._dropped, missed, len(self._rows) * 256 - start)
-        if stop - start < one.shortest * 256:
+        if stop - start < settings.shortest * 256:
             return Stance(SHORT, *facts)
-        if missed > one.most_missed:
+        if missed > settings.most_missed:
             return Stance(MISSED, *facts)
         return Stance(READY, *facts, window=self._window(start, stop))
 
     def _window(self, start: int, stop: int) -> Rows:
-        held = np.stack(self._rows)
-        window = self._resampled(held.astype(np.int64), start, stop, 0)
+        rows = np.stack(self._rows)
+        window = self._resampled(rows.astype(np.int64), start, stop, 0)
         if self._lowpass is not None and self._lowpass.picked:
             picked = [k for k in self._lowpass.picked if k < self.settings.channels]
-            window[:, picked] = self._resampled(low_passed(held[:, picked], self._lowpass), start, stop, FRACTION)
+            window[:, picked] = self._resampled(low_passed(rows[:, picked], self._lowpass), start, stop, FRACTION)
         return window
 
     def _resampled(self, rows: NDArray[np.int64], start: int, stop: int, fraction: int) -> Rows:
@@ -172,7 +172,7 @@ class StanceBuffer:
         steps = self.settings.points - 1
         k = np.arange(steps + 1, dtype=np.int64)
         place = start * 256 + ((stop - start) * 256 * k + steps // 2) // steps
-        whole, share = place >> 16, (place & 0xFFFF)[:, None]
-        a, b = rows[whole], rows[np.minimum(whole + 1, len(rows) - 1)]
+        index, share = place >> 16, (place & 0xFFFF)[:, None]
+        a, b = rows[index], rows[np.minimum(index + 1, len(rows) - 1)]
         value = (a * 65536 + (b - a) * share + (1 << (15 + fraction))) >> (16 + fraction)
         return np.asarray(np.clip(value, -32768, 32767), dtype=np.int16)

@@ -34,7 +34,7 @@ CELLS = tuple(f"cell_{k + 1:02d}" for k in range(wire.CELLS))
 IMU = tuple(f"{kind}_{axis}" for kind in ("acc", "gyro") for axis in "xyz")
 CONTACT_S = 1e-4
 """What a device's contact time counts in (s)."""
-FROM_CONTACT, FROM_MISSING, FROM_TOLD, TURNED, MOST_TOLD = 32, 33, 40, 128, 8
+FROM_CONTACT, FROM_MISSING, FROM_STATIC, TURNED, MOST_STATICS = 32, 33, 40, 128, 8
 """Origins of columns, as grf_insole.h has them; below 22 a cell or an inertial channel."""
 
 
@@ -61,7 +61,7 @@ class Window:
 
 
 _UNITS = ("m/s^2", "rad/s")
-_TOLD = ("mass_kg", "speed_m_s", "slope_percent", "contact_s")
+_STATICS = ("mass_kg", "speed_m_s", "slope_percent", "contact_s")
 """Statics that somebody tells an insole, and the one that it knows."""
 AXES = wire.FORCES
 """A bundle's names of the wire's axes, bit 0 first."""
@@ -82,7 +82,7 @@ def unfit(columns: Sequence[Column], axes: Sequence[str], *, relative: bool) -> 
                 f"takes '{column.name}' in {column.unit}; an insole has cell_01 to cell_16 in counts or"
                 " relative, acc in m/s^2 and gyro in rad/s"
             )
-    unknown = [c.name for c in columns if c.role == "static" and c.name not in _TOLD]
+    unknown = [c.name for c in columns if c.role == "static" and c.name not in _STATICS]
     if unknown or not set(axes) <= set(AXES):
         return f"takes {unknown or list(axes)}, which an insole does not know"
     return None
@@ -94,8 +94,8 @@ def insole_reason(manifest: Manifest) -> str | None:
         return f"takes windows of '{manifest.window}'; an insole cuts stances"
     if manifest.points > 255:
         return f"answers {manifest.points} points; a report holds 255 at most"
-    if sum(c.role == "static" and c.name != "contact_s" for c in manifest.columns) > MOST_TOLD:
-        return f"is told more than the {MOST_TOLD} numbers that a device keeps"
+    if sum(c.role == "static" and c.name != "contact_s" for c in manifest.columns) > MOST_STATICS:
+        return f"is told more than the {MOST_STATICS} numbers that a device keeps"
     return unfit(manifest.columns, [a.name for a in manifest.axes], relative=manifest.cells == "relative")
 
 
@@ -112,21 +112,21 @@ def origins(columns: Sequence[Column]) -> list[int]:
     BadInputError
         If an insole has no such column, or more is told than a device keeps.
     """
-    made, told = [], 0
+    places, statics = [], 0
     for column in columns:
         if column.role == "missing":
             place = FROM_MISSING
         elif column.role == "static":
-            place = FROM_CONTACT if column.name == "contact_s" else FROM_TOLD + told
-            told += place != FROM_CONTACT
+            place = FROM_CONTACT if column.name == "contact_s" else FROM_STATIC + statics
+            statics += place != FROM_CONTACT
         elif column.name in (*CELLS, *IMU):
             place = (*CELLS, *IMU).index(column.name)
         else:
             raise BadInputError(f"an insole has no channel '{column.name}'; it has cell_01 to cell_16, acc and gyro")
-        made.append(place + (TURNED if column.turned_on_left else 0))
-    if told > MOST_TOLD:
-        raise BadInputError(f"a device keeps {MOST_TOLD} numbers that were told it; the network takes {told}")
-    return made
+        places.append(place + (TURNED if column.turned_on_left else 0))
+    if statics > MOST_STATICS:
+        raise BadInputError(f"a device keeps {MOST_STATICS} numbers that were told it; the network takes {statics}")
+    return places
 
 
 class Insole:
@@ -163,18 +163,18 @@ class Insole:
 
     def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> Window | None:
         """Take a sample's counts, cells as far as 15 bits hold them; return the window to be answered now, if any."""
-        held = np.minimum(cells, 32767)
-        self._buffer.push(np.concatenate([held.astype(np.int16), imu])[self._picked])
+        clipped = np.minimum(cells, 32767)
+        self._buffer.push(np.concatenate([clipped.astype(np.int16), imu])[self._picked])
         if self.levels is not None:
-            self.levels.push(held)
-        return self._heard(self._contacts.push(int(held.sum(dtype=np.int64))))
+            self.levels.push(clipped)
+        return self._take_event(self._contacts.push(int(clipped.sum(dtype=np.int64))))
 
     def miss(self) -> Window | None:
         """Take note that a sample is missing; return as :meth:`push`. Many in a row lose the stance under way."""
         self._buffer.push(None)
-        return self._heard(self._contacts.push(MISSING))
+        return self._take_event(self._contacts.push(MISSING))
 
-    def _heard(self, event: Event | None) -> Window | None:
+    def _take_event(self, event: Event | None) -> Window | None:
         if event is None:
             return None
         before, self._contact = self._contact, event if event[0] == IC else None
@@ -192,16 +192,16 @@ class Insole:
         """Return a window with relative cells; None while the foot's own steps are not known."""
         if self.levels is None:
             return window
-        known = self.levels.relative()
-        if known is None:
+        relative = self.levels.relative()
+        if relative is None:
             return None
-        made: Rows = window.copy()
-        made[:, self.cells] = known.of(window[:, self.cells], [self._picked[k] for k in self.cells])
-        return made
+        scaled: Rows = window.copy()
+        scaled[:, self.cells] = relative.of(window[:, self.cells], [self._picked[k] for k in self.cells])
+        return scaled
 
 
 def int8_window(
-    columns: Sequence[Column], integers: Sequence[Channel], window: Window, told: Sequence[int], *, left: bool
+    columns: Sequence[Column], integers: Sequence[Channel], window: Window, statics: Sequence[int], *, left: bool
 ) -> NDArray[np.int8]:
     """Return the network's input (points, columns) of a window.
 
@@ -209,7 +209,7 @@ def int8_window(
     ----------
     integers
         Of each column.
-    told
+    statics
         What statics but the contact time were told to be, in counts of their columns.
     """
     table = np.zeros((len(window.counts), len(columns)), dtype=np.int64)
@@ -218,8 +218,8 @@ def int8_window(
             table[:, k] = window.counts[:, k] * np.int64(-1 if left and place & TURNED else 1)
         elif place == FROM_CONTACT:
             table[:, k] = min(window.contact_100us, 32767)
-        elif place >= FROM_TOLD:
-            table[:, k] = min(max(told[place - FROM_TOLD], -32768), 32767)
+        elif place >= FROM_STATIC:
+            table[:, k] = min(max(statics[place - FROM_STATIC], -32768), 32767)
     return to_int8(table, integers)
 
 
@@ -229,8 +229,8 @@ def fixed_columns(manifest: Manifest) -> list[Channel]:
 
 
 def _levels(detector: Detector) -> LevelsSettings:
-    told = detector.levels
-    return levels_settings(detector.rate_hz) if told is None else LevelsSettings(**told)
+    settings = detector.levels
+    return levels_settings(detector.rate_hz) if settings is None else LevelsSettings(**settings)
 
 
 def _lowpass(detector: Detector, moved: list[int], cutoff_hz: float) -> LowpassSettings | None:

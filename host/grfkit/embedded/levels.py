@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from ..gait.causal import IC, TO, Event
-from ..gait.contacts import FAINT_SHARE, GREATER_PERCENT
+from ..gait.contacts import GREATER_PERCENT, UNDERLOADED_SHARE
 from ..gait.relative_cells import LEAST_STEPS, UNLOADED_PERCENT
 from .fixed import MISSED, READY, Rows
 
@@ -96,7 +96,7 @@ def levels_settings(rate_hz: float, *, cells: int = MOST_CELLS, unit_per_count: 
         steps=_STEPS,
         least_steps=LEAST_STEPS,
         greater_percent=round(GREATER_PERCENT),
-        faint_percent=round(100 * FAINT_SHARE),
+        faint_percent=round(100 * UNDERLOADED_SHARE),
         every=every,
         block_rows=block_rows,
         units=round(1.0 / unit_per_count),
@@ -148,9 +148,9 @@ class Levels:
             self._blocks.append(self._empty())
             self._rows.append(0)
             del self._blocks[: -self.settings.blocks], self._rows[: -self.settings.blocks]
-        for kept, value in zip(self._blocks[-1], cells.tolist()):
-            insort(kept, value)
-            del kept[self.settings.lowest :]
+        for lowest, value in zip(self._blocks[-1], cells.tolist()):
+            insort(lowest, value)
+            del lowest[self.settings.lowest :]
         self._rows[-1] += 1
 
     def event(self, event: Event, result: int) -> bool:
@@ -174,7 +174,7 @@ class Levels:
         if rows:
             self.level_q8 = np.asarray([self._percentile_q8(c, rows) for c in range(self.settings.cells)])
         self._highs = [*self._highs, high][-self.settings.steps :]
-        return not self._faint(self._peaks_q8(), high * 256 - int(self.level_q8.sum()))
+        return not self._underloaded(self._peaks_q8(), high * 256 - int(self.level_q8.sum()))
 
     def _peaks_q8(self) -> list[int]:
         """Return the remembered peaks above the level now, in order of size."""
@@ -182,12 +182,12 @@ class Levels:
         return sorted(high * 256 - unloaded for high in self._highs)
 
     def _percentile_q8(self, cell: int, rows: int) -> int:
-        whole, part = divmod((rows - 1) * self.settings.unloaded_percent, 100)
+        rank, part = divmod((rows - 1) * self.settings.unloaded_percent, 100)
         ordered = [*sorted(v for block in self._blocks for v in block[cell]), HIGHEST]
-        before, after = ordered[whole], ordered[whole + 1]
+        before, after = ordered[rank], ordered[rank + 1]
         return before * 256 + ((after - before) * part * 256 + 50) // 100
 
-    def _faint(self, ordered: list[int], peak: int) -> bool:
+    def _underloaded(self, ordered: list[int], peak: int) -> bool:
         low, part = divmod((len(ordered) - 1) * self.settings.greater_percent, 100)
         high = min(low + 1, len(ordered) - 1)
         greater = ordered[low] * 100 + (ordered[high] - ordered[low]) * part
@@ -198,7 +198,7 @@ class Levels:
         ordered = self._peaks_q8()
         if len(ordered) < self.settings.least_steps:
             return None
-        steps = [p for p in ordered if not self._faint(ordered, p)] or ordered[-1:]
+        steps = [p for p in ordered if not self._underloaded(ordered, p)] or ordered[-1:]
         peak = (steps[(len(steps) - 1) // 2] + steps[len(steps) // 2]) // 2
         if peak <= 0:
             return None

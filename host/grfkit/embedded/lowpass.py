@@ -90,11 +90,11 @@ def low_passed(rows: NDArray[np.integer], settings: LowpassSettings) -> NDArray[
 
 def _one_way(values: NDArray[np.int64], settings: LowpassSettings) -> NDArray[np.int64]:
     b0 = (_ONE + settings.a1 + settings.a2) // 4
-    made = np.empty_like(values)
+    filtered = np.empty_like(values)
     x1 = x2 = y1 = y2 = values[0]
     for k, x in enumerate(values):
         y = (b0 * (x + 2 * x1 + x2) - settings.a1 * y1 - settings.a2 * y2 + _ONE // 2) >> 28
         y = np.clip(y, -_MOST, _MOST)
-        made[k] = y
+        filtered[k] = y
         x2, x1, y2, y1 = x1, x, y1, y
-    return made
+    return filtered

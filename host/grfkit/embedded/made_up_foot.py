@@ -63,14 +63,14 @@ def foot_of(manifest: Manifest, engine: Interpreter | None) -> dict[str, NDArray
         relative=manifest.cells == "relative",
         imu_lowpass_hz=manifest.imu_lowpass_hz,
     )
-    told = [c.offset for c in manifest.of_role("static") if c.name != "contact_s"]
+    statics = [c.offset for c in manifest.of_role("static") if c.name != "contact_s"]
     integers, windows = fixed_columns(manifest), []
-    for row, moved, gone in zip(cells, imu, missed):
-        window = insole.miss() if gone else insole.push(row, moved)
+    for row, moved, lost in zip(cells, imu, missed):
+        window = insole.miss() if lost else insole.push(row, moved)
         windows += [window] if window is not None else []
     if not windows:
         return {}
-    stored = np.stack([int8_window(manifest.columns, integers, w, told, left=True) for w in windows])
+    stored = np.stack([int8_window(manifest.columns, integers, w, statics, left=True) for w in windows])
     contacts = np.asarray([w.contact_100us for w in windows], dtype=np.int32)
-    made: dict[str, NDArray[Any]] = {"foot_input": stored, "foot_contact_100us": contacts}
-    return made | ({"foot_output": engine.run(stored)} if engine is not None else {})
+    golden: dict[str, NDArray[Any]] = {"foot_input": stored, "foot_contact_100us": contacts}
+    return golden | ({"foot_output": engine.run(stored)} if engine is not None else {})

@@ -128,11 +128,11 @@ def as_counts(load: Floats, *, per_unit: float = 1.0) -> Integers:
     BadInputError
         If the load does not fit.
     """
-    known = np.isfinite(load)
-    scaled = np.round(np.where(known, load, 0.0) * per_unit)
+    measured = np.isfinite(load)
+    scaled = np.round(np.where(measured, load, 0.0) * per_unit)
     if (np.abs(scaled) > LARGEST).any():
         raise BadInputError(f"a load of {np.abs(scaled).max():g} does not fit the detector's +-2^21; scale it down")
-    return np.where(known, scaled, MISSING).astype(np.int64)
+    return np.where(measured, scaled, MISSING).astype(np.int64)
 
 
 class CausalContacts:
@@ -212,15 +212,17 @@ class CausalContacts:
 
     def _track(self) -> None:
         """Follow the unloaded and the loaded level; set the thresholds at the end of each block."""
-        one = self.settings
+        settings = self.settings
         self._block_low, self._block_high = min(self._block_low, self._x), max(self._block_high, self._x)
-        if self._count & ((1 << one.block_shift) - 1):
+        if self._count & ((1 << settings.block_shift) - 1):
             return
-        found = (self._block_low, self._block_high)
-        self._low, self._high = _levels(one, self._low, self._high, *found) if self._levelled else found
+        block_levels = (self._block_low, self._block_high)
+        self._low, self._high = (
+            _levels(settings, self._low, self._high, *block_levels) if self._levelled else block_levels
+        )
         self._levelled = True
         self._block_low, self._block_high = 2**31 - 1, -(2**31)
-        self._on, self._off = _thresholds(one, self._low, self._high, self._count)
+        self._on, self._off = _thresholds(settings, self._low, self._high, self._count)
 
 
 def contacts_causal(load_counts: Integers, rate_hz: float, settings: CausalSettings | None = None) -> NDArray[np.void]:
@@ -242,54 +244,56 @@ def contacts_causal(load_counts: Integers, rate_hz: float, settings: CausalSetti
     BadInputError
         If the load is not of integers, not one-dimensional or beyond +-2^21.
     """
-    one = settings or causal_settings(rate_hz)
+    settings = settings or causal_settings(rate_hz)
     load = np.asarray(load_counts)
     if load.dtype.kind not in "iu" or load.ndim != 1:
         raise BadInputError(
             f"the detector takes integers of shape (samples,), got {load.dtype} {load.shape}; see as_counts"
         )
     load = load.astype(np.int64)
-    known = load != MISSING
-    if (np.abs(load[known]) > LARGEST).any():
-        raise BadInputError(f"a load of {np.abs(load[known]).max()} does not fit the detector's +-2^21; scale it down")
-    if not known.any():
+    measured = load != MISSING
+    if (np.abs(load[measured]) > LARGEST).any():
+        raise BadInputError(
+            f"a load of {np.abs(load[measured]).max()} does not fit the detector's +-2^21; scale it down"
+        )
+    if not measured.any():
         return np.zeros(0, dtype=EVENT)
-    start = int(np.argmax(known))
-    load, known = load[start:], known[start:]
-    last = np.maximum.accumulate(np.where(known, np.arange(load.size), 0))
-    x = _ring_sums(load[last], one.smooth_shift)
-    on, off = _block_thresholds(x, one)
-    heard = np.arange(load.size) - last <= one.bridge
+    start = int(np.argmax(measured))
+    load, measured = load[start:], measured[start:]
+    last = np.maximum.accumulate(np.where(measured, np.arange(load.size), 0))
+    x = _ring_sums(load[last], settings.smooth_shift)
+    on, off = _block_thresholds(x, settings)
+    bridged = np.arange(load.size) - last <= settings.bridge
     marks = [
-        *_confirmed(IC, x, (x > on) & heard, on, one.confirm_on),
-        *_confirmed(TO, x, (x < off) & heard, off, one.confirm_off),
-        *((int(k), LOST, 0, int(k)) for k in np.flatnonzero(~heard & np.concatenate([[True], heard[:-1]]))),
+        *_confirmed(IC, x, (x > on) & bridged, on, settings.confirm_on),
+        *_confirmed(TO, x, (x < off) & bridged, off, settings.confirm_off),
+        *((int(k), LOST, 0, int(k)) for k in np.flatnonzero(~bridged & np.concatenate([[True], bridged[:-1]]))),
     ]
     return _events(sorted(marks), start)
 
 
-def _levels(one: CausalSettings, low: int, high: int, block_low: int, block_high: int) -> tuple[int, int]:
+def _levels(settings: CausalSettings, low: int, high: int, block_low: int, block_high: int) -> tuple[int, int]:
     span = high - low
-    return min(block_low, low + (span >> one.low_shift)), max(block_high, high - (span >> one.high_shift))
+    return min(block_low, low + (span >> settings.low_shift)), max(block_high, high - (span >> settings.high_shift))
 
 
-def _thresholds(one: CausalSettings, low: int, high: int, count: int) -> tuple[int, int]:
+def _thresholds(settings: CausalSettings, low: int, high: int, count: int) -> tuple[int, int]:
     span = high - low
-    if span >> one.smooth_shift < one.least_span or count < one.warmup:
+    if span >> settings.smooth_shift < settings.least_span or count < settings.warmup:
         return _NO_LEVEL, -_NO_LEVEL
-    return low + ((span * one.on_q8) >> 8), low + ((span * one.off_q8) >> 8)
+    return low + ((span * settings.on_q8) >> 8), low + ((span * settings.off_q8) >> 8)
 
 
 def _fraction(before: int, now: int, level: int) -> int:
     """Return in 1/256 how far from one value to the next the level lies; 0 where it was passed before."""
-    rest, whole = (level - before, now - before) if now > before else (before - level, before - now)
+    rest, span = (level - before, now - before) if now > before else (before - level, before - now)
     if rest <= 0:
         return 0
     share = 0
     for _ in range(8):
         rest, share = rest << 1, share << 1
-        if rest >= whole:
-            rest, share = rest - whole, share | 1
+        if rest >= span:
+            rest, share = rest - span, share | 1
     return share
 
 
@@ -301,21 +305,21 @@ def _ring_sums(values: Integers, shift: int) -> Integers:
     return np.asarray(total[width:] - total[:-width], dtype=np.int64)
 
 
-def _block_thresholds(x: Integers, one: CausalSettings) -> tuple[Integers, Integers]:
+def _block_thresholds(x: Integers, settings: CausalSettings) -> tuple[Integers, Integers]:
     """Return both thresholds at each sample: those set at the end of the block before."""
-    size = 1 << one.block_shift
+    size = 1 << settings.block_shift
     blocks = x.size // size
-    whole = x[: blocks * size].reshape(blocks, size)
-    lows, highs = whole.min(axis=1).tolist() if blocks else [], whole.max(axis=1).tolist() if blocks else []
+    by_block = x[: blocks * size].reshape(blocks, size)
+    lows, highs = by_block.min(axis=1).tolist() if blocks else [], by_block.max(axis=1).tolist() if blocks else []
     on, off = [_NO_LEVEL], [-_NO_LEVEL]
     low = high = 0
     for k in range(blocks):
-        found = (lows[k], highs[k])
-        low, high = _levels(one, low, high, *found) if k else found
-        level = _thresholds(one, low, high, (k + 1) * size)
+        block_levels = (lows[k], highs[k])
+        low, high = _levels(settings, low, high, *block_levels) if k else block_levels
+        level = _thresholds(settings, low, high, (k + 1) * size)
         on.append(level[0])
         off.append(level[1])
-    block = np.arange(x.size) >> one.block_shift
+    block = np.arange(x.size) >> settings.block_shift
     return np.asarray(on)[block], np.asarray(off)[block]
 
 
@@ -329,8 +333,8 @@ def _confirmed(
 
 
 def _events(marks: list[tuple[int, int, int, int]], start: int) -> NDArray[np.void]:
-    state, found = _SEEKING, []
-    for known, kind, fraction, sample in marks:
+    state, events = _SEEKING, []
+    for known_at, kind, fraction, sample in marks:
         emit = state == _CONTACT
         if kind == IC:
             if state != _FLIGHT:
@@ -343,8 +347,8 @@ def _events(marks: list[tuple[int, int, int, int]], start: int) -> NDArray[np.vo
         else:
             state = _SEEKING
         if emit:
-            found.append((kind, fraction, sample + start, known + start))
-    return np.asarray(found, dtype=EVENT)
+            events.append((kind, fraction, sample + start, known_at + start))
+    return np.asarray(events, dtype=EVENT)
 
 
 def contact_times(
@@ -407,17 +411,17 @@ class DetectorOffset:
         )
 
 
-def detector_offset(reference: ContactTimes, found: ContactTimes, *, within_s: float = 0.1) -> DetectorOffset:
+def detector_offset(reference: ContactTimes, detected: ContactTimes, *, within_s: float = 0.1) -> DetectorOffset:
     """Return how a detector's contacts lie to the reference's: pairs that are each other's nearest within a time.
 
     Compare over the time both saw: cut either to the other's span first where they differ.
     """
-    pairs = _nearest(reference.ic_s, found.ic_s, within_s)
+    pairs = _nearest(reference.ic_s, detected.ic_s, within_s)
     a, b = pairs[:, 0], pairs[:, 1]
-    ic, to = found.ic_s[b] - reference.ic_s[a], found.to_s[b] - reference.to_s[a]
+    ic, to = detected.ic_s[b] - reference.ic_s[a], detected.to_s[b] - reference.to_s[a]
     spread = [_median_iqr_ms(v) for v in (ic, to, to - ic)]
     return DetectorOffset(
-        len(pairs), reference.size - len(pairs), found.size - len(pairs), *spread[0], *spread[1], *spread[2]
+        len(pairs), reference.size - len(pairs), detected.size - len(pairs), *spread[0], *spread[1], *spread[2]
     )
 
 

@@ -106,9 +106,9 @@ class CausalImpacts:
         slot = now & (len(self._ring) - 1)
         self._sum += jerk - self._ring[slot]
         self._ring[slot] = jerk
-        found = self._judge(now)
+        landing = self._judge(now)
         self._track()
-        return found
+        return landing
 
     def _judge(self, now: int) -> int | None:
         loud = self._sum > max(self._on, self.settings.least << self.settings.smooth_shift)
@@ -150,5 +150,5 @@ def impacts_causal(acceleration: Integers, settings: ImpactSettings) -> Integers
             f"the detector takes integers of shape (samples, axes), got {acceleration.dtype} {acceleration.shape}"
         )
     detector = CausalImpacts(settings)
-    found = (detector.push(tuple(row)) for row in acceleration.tolist())
-    return np.asarray([k for k in found if k is not None], dtype=np.int64)
+    landings = (detector.push(tuple(row)) for row in acceleration.tolist())
+    return np.asarray([k for k in landings if k is not None], dtype=np.int64)

@@ -23,10 +23,10 @@ GAP = "touches a gap"
 BORDER = "cut at the border"
 PARTIAL = "partial hit"
 TWO_FEET = "two feet on one plate"
-FAINT = "far less load than the foot's steps"
-REASONS = (TOO_SHORT, TOO_LONG, GAP, BORDER, PARTIAL, TWO_FEET, FAINT)
+UNDERLOADED = "far less load than the foot's steps"
+REASONS = (TOO_SHORT, TOO_LONG, GAP, BORDER, PARTIAL, TWO_FEET, UNDERLOADED)
 
-GREATER_PERCENT, FAINT_SHARE = 90.0, 0.4
+GREATER_PERCENT, UNDERLOADED_SHARE = 90.0, 0.4
 
 
 def peak_loads(load: Floats, time_s: Floats, ic_s: Floats, to_s: Floats) -> Floats:
@@ -36,13 +36,13 @@ def peak_loads(load: Floats, time_s: Floats, ic_s: Floats, to_s: Floats) -> Floa
     return np.asarray(peaks, dtype=np.float64)
 
 
-def faint(peaks: Floats) -> NDArray[np.bool_]:
+def underloaded(peaks: Floats) -> NDArray[np.bool_]:
     """Return which contacts of a foot bear far less than its steps do, of their peaks above the unloaded level.
 
     Below two fifths of the 90th percentile: a shoe that presses on the foot in the air reaches a quarter; a slow step
     does not come so low beside a fast one.
     """
-    return np.asarray(peaks < FAINT_SHARE * np.percentile(peaks, GREATER_PERCENT))
+    return np.asarray(peaks < UNDERLOADED_SHARE * np.percentile(peaks, GREATER_PERCENT))
 
 
 @dataclass(frozen=True)
@@ -148,23 +148,26 @@ class ContactTimes:
 
 def counted(rejections: Iterable[Rejection]) -> dict[str, int]:
     """Return how many rejections there are of each reason, sorted by reason."""
-    return dict(sorted(Counter(one.reason for one in rejections).items()))
+    return dict(sorted(Counter(rejection.reason for rejection in rejections).items()))
 
 
-def rule_of(name: str) -> ContactRule:
-    """Return the rule of this name; with the word walking after it, such as ``20N walking``, with a walker's limits.
+def rule_of(rule: ContactRule | str) -> ContactRule:
+    """Return the rule of this name; a rule itself is returned as it is.
+
+    With the word walking after the name, such as ``20N walking``, its limits are those of a walker.
 
     Raises
     ------
     BadInputError
         If there is none.
     """
-    level, _, gait = name.partition(" ")
+    if isinstance(rule, ContactRule):
+        return rule
+    level, _, gait = rule.partition(" ")
     if level not in RULES or gait not in ("", "walking"):
-        known = ", ".join(RULES)
-        raise BadInputError(f"contact rule '{name}' is unknown; expected one of {known}, or one of them and 'walking'")
-    rule = RULES[level]
-    return replace(rule.walking(), name=name) if gait else rule
+        names = ", ".join(RULES)
+        raise BadInputError(f"contact rule '{rule}' is unknown; expected one of {names}, or one of them and 'walking'")
+    return replace(RULES[level].walking(), name=rule) if gait else RULES[level]
 
 
 def contacts_from_force(
@@ -191,25 +194,25 @@ def contacts_from_force(
         If shapes differ, there are fewer than four samples, time does not increase, or the rule needs a mass that is
         not known.
     """
-    chosen = rule_of(rule) if isinstance(rule, str) else rule
-    level = chosen.level(mass_kg)
+    rule = rule_of(rule)
+    level = rule.level(mass_kg)
     time, force = _checked(time_s, vgrf_n)
     step = float(np.median(np.diff(time)))
     missing = ~np.isfinite(force)
     none = np.zeros(0)
     if missing.all():
-        return ContactTimes(none, none, chosen.name)
+        return ContactTimes(none, none, rule.name)
     holes = np.diff(time) > 1.5 * step
-    searched = _searched(time, force, holes, chosen, 1.0 / step)
+    searched = _searched(time, force, holes, rule, 1.0 / step)
     above = np.where(missing, np.interp(time, time[~missing], searched[~missing]), searched) - level
     runs = _runs(above > 0)
-    runs = runs[_highest(above, runs) > chosen.hysteresis * level]
+    runs = runs[_highest(above, runs) > rule.hysteresis * level]
     onset, offset = _crossing_times(time, above, runs)
-    runs, onset, offset = _joined(runs, onset, offset, chosen.shortest_flight_s)
-    reasons = _reasons(runs, offset - onset, missing, holes, chosen)
+    runs, onset, offset = _joined(runs, onset, offset, rule.shortest_flight_s)
+    reasons = _reasons(runs, offset - onset, missing, holes, rule)
     keep = np.asarray([not r for r in reasons], dtype=bool)
     turned = tuple(Rejection(float(a), float(b), r) for a, b, r in zip(onset, offset, reasons) if r)
-    return ContactTimes(onset[keep], offset[keep], chosen.name, turned)
+    return ContactTimes(onset[keep], offset[keep], rule.name, turned)
 
 
 def unloaded_level_n(vgrf_n: Floats) -> float:
@@ -217,17 +220,17 @@ def unloaded_level_n(vgrf_n: Floats) -> float:
 
     For a record with flights; of a plate that is always loaded it is no zero.
     """
-    known = vgrf_n[np.isfinite(vgrf_n)]
-    low, high = np.percentile(known, [1.0, 99.0])
-    return float(np.median(known[known <= low + 0.1 * (high - low)]))
+    measured = vgrf_n[np.isfinite(vgrf_n)]
+    low, high = np.percentile(measured, [1.0, 99.0])
+    return float(np.median(measured[measured <= low + 0.1 * (high - low)]))
 
 
 def _checked(time_s: Floats, force_n: Floats) -> tuple[Floats, Floats]:
     time, force = np.asarray(time_s, dtype=np.float64), np.asarray(force_n, dtype=np.float64)
     if time.ndim != 1 or time.shape != force.shape:
         raise BadInputError(f"time has shape {time.shape} and force {force.shape}; expected two equal (samples,)")
-    known = np.isfinite(time)
-    time, force = time[known], force[known]
+    stamped = np.isfinite(time)
+    time, force = time[stamped], force[stamped]
     if time.size < 4:
         raise BadInputError(f"a force of {time.size} samples is too short to search for contacts; expected 4 or more")
     if not (np.diff(time) > 0).all():

@@ -112,7 +112,7 @@ def edge_distance_m(cop_m: Floats, corners_m: Floats) -> Floats:
     return np.asarray(-(place @ edges[:, :2].T + edges[:, 2]).max(axis=1), dtype=np.float64)
 
 
-def stood(
+def hit_fault(
     force_n: Floats, cop_m: Floats, corners_m: Floats, *, margin_m: float = EDGE_M
 ) -> Literal["", "partial hit", "two feet on one plate"]:
     """Return what is wrong with how one contact stood on its plate, judged by where its force acted; "" if nothing.

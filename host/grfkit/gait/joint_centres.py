@@ -10,7 +10,7 @@ from ..errors import BadInputError
 _LEAST_MARKERS = 3
 
 
-def rigid_fit(template: Floats, seen: Floats) -> tuple[Floats, Floats]:
+def rigid_fit(template: Floats, observed: Floats) -> tuple[Floats, Floats]:
     """Return the rotation and shift of each frame that lay a rigid cluster best on what was seen.
 
     Least squares by singular value decomposition, reflections excluded (Kabsch 1976, doi
@@ -21,7 +21,7 @@ def rigid_fit(template: Floats, seen: Floats) -> tuple[Floats, Floats]:
     ----------
     template
         Shape (markers, 3).
-    seen
+    observed
         Shape (frames, markers, 3), NaN where missing.
 
     Returns
@@ -37,16 +37,16 @@ def rigid_fit(template: Floats, seen: Floats) -> tuple[Floats, Floats]:
     """
     if len(template) < _LEAST_MARKERS or np.linalg.svd(template - template.mean(axis=0))[1][1] < 1e-3:
         raise BadInputError(f"a cluster of {len(template)} markers, or markers on a line, cannot be followed in space")
-    known = np.asarray(np.isfinite(seen).all(axis=2))
-    count = known.sum(axis=1)
-    share = known / np.maximum(count, 1)[:, None]
+    visible = np.asarray(np.isfinite(observed).all(axis=2))
+    count = visible.sum(axis=1)
+    share = visible / np.maximum(count, 1)[:, None]
     centre = np.einsum("fm,mi->fi", share, template)
-    middle = np.einsum("fm,fmi->fi", share, np.where(known[:, :, None], seen, 0.0))
-    away = np.where(known[:, :, None], template[None] - centre[:, None], 0.0)
-    there = np.where(known[:, :, None], seen - middle[:, None], 0.0)
+    middle = np.einsum("fm,fmi->fi", share, np.where(visible[:, :, None], observed, 0.0))
+    away = np.where(visible[:, :, None], template[None] - centre[:, None], 0.0)
+    there = np.where(visible[:, :, None], observed - middle[:, None], 0.0)
     u, _, vt = np.linalg.svd(np.einsum("fmi,fmj->fij", away, there))
     turn = np.einsum("fji,fkj->fik", vt, u)
-    flip = np.ones((len(seen), 3))
+    flip = np.ones((len(observed), 3))
     flip[:, 2] = np.sign(np.linalg.det(turn))
     rotation = np.einsum("fji,fj,fkj->fik", vt, flip, u)
     shift = middle - np.einsum("fij,fj->fi", rotation, centre)
@@ -55,21 +55,21 @@ def rigid_fit(template: Floats, seen: Floats) -> tuple[Floats, Floats]:
     return rotation, shift
 
 
-def carried(points: Floats, template: Floats, seen: Floats) -> Floats:
+def carried(points: Floats, template: Floats, observed: Floats) -> Floats:
     """Return points that move with a cluster, shape (frames, points, 3); NaN where the cluster is not seen.
 
     Parameters
     ----------
     points
         Shape (points, 3), in the frame of ``template``.
-    template, seen
+    template, observed
         As :func:`rigid_fit`.
     """
-    rotation, shift = rigid_fit(template, seen)
+    rotation, shift = rigid_fit(template, observed)
     return np.asarray(np.einsum("fij,pj->fpi", rotation, points) + shift[:, None])
 
 
-def template_of(seen: Floats) -> Floats:
+def template_of(observed: Floats) -> Floats:
     """Return the shape of a cluster, shape (markers, 3): its most usual frame among those that show every marker.
 
     Raises
@@ -77,12 +77,12 @@ def template_of(seen: Floats) -> Floats:
     BadInputError
         If no frame shows them all.
     """
-    whole = seen[np.isfinite(seen).all(axis=(1, 2))]
-    if not len(whole):
+    complete = observed[np.isfinite(observed).all(axis=(1, 2))]
+    if not len(complete):
         raise BadInputError("no frame shows all markers of a cluster; leave out those that are missing throughout")
-    lengths = np.linalg.norm(whole[:, :, None] - whole[:, None], axis=3)
+    lengths = np.linalg.norm(complete[:, :, None] - complete[:, None], axis=3)
     odd = np.abs(lengths - np.median(lengths, axis=0)).sum(axis=(1, 2))
-    return np.asarray(whole[int(np.argmin(odd))])
+    return np.asarray(complete[int(np.argmin(odd))])
 
 
 def harrington_hips(asis_left: Floats, asis_right: Floats, psis: Floats) -> Floats:
@@ -118,25 +118,27 @@ def hinge_centre(proximal: Floats, distal: Floats, guide_a: Floats, guide_b: Flo
     """
     r1, t1 = rigid_fit(template_of(proximal), proximal)
     r2, t2 = rigid_fit(template_of(distal), distal)
-    known = np.isfinite(t1).all(axis=1) & np.isfinite(t2).all(axis=1)
-    known &= np.isfinite(guide_a).all(axis=1) & np.isfinite(guide_b).all(axis=1)
-    if known.sum() < 30:
-        raise BadInputError(f"{int(known.sum())} frames show both segments of a joint; a hinge needs 30 or more")
-    matrix = np.concatenate([r1[known], -r2[known]], axis=2).reshape(-1, 6)
-    right = (t2 - t1)[known].reshape(-1)
+    visible = np.isfinite(t1).all(axis=1) & np.isfinite(t2).all(axis=1)
+    visible &= np.isfinite(guide_a).all(axis=1) & np.isfinite(guide_b).all(axis=1)
+    if visible.sum() < 30:
+        raise BadInputError(f"{int(visible.sum())} frames show both segments of a joint; a hinge needs 30 or more")
+    matrix = np.concatenate([r1[visible], -r2[visible]], axis=2).reshape(-1, 6)
+    right = (t2 - t1)[visible].reshape(-1)
     u, size, vt = np.linalg.svd(matrix, full_matrices=False)
     solved = vt[:5].T @ ((u.T @ right)[:5] / size[:5])
     axis = vt[5]
     point = _both(r1, t1, r2, t2, solved, moving=True)
     direction = _both(r1, t1, r2, t2, axis, moving=False)
-    along = np.median(_nearest_along(point[known], direction[known], guide_a[known], (guide_b - guide_a)[known]))
+    along = np.median(
+        _nearest_along(point[visible], direction[visible], guide_a[visible], (guide_b - guide_a)[visible])
+    )
     return np.asarray(point + along * direction)
 
 
 def _both(r1: Floats, t1: Floats, r2: Floats, t2: Floats, six: Floats, *, moving: bool) -> Floats:
     """Return the mean of what both segments say about a point or direction, shape (frames, 3)."""
-    one, two = r1 @ six[:3], r2 @ six[3:]
-    return np.asarray((one + two + (t1 + t2 if moving else 0.0)) / 2.0)
+    first, second = r1 @ six[:3], r2 @ six[3:]
+    return np.asarray((first + second + (t1 + t2 if moving else 0.0)) / 2.0)
 
 
 def _nearest_along(p: Floats, a: Floats, q: Floats, d: Floats) -> Floats:

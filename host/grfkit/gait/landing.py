@@ -54,16 +54,16 @@ def travel(points: Points, *, overground: bool = False) -> Travel:
     """
     if points.time_s.size < 8:
         raise BadInputError(f"{points.time_s.size} frames are too few to find a heading; expected 8 or more")
-    feet = [(points.one(f"heel_{s}") + points.one(f"toe_{s}")) / 2.0 for s in ("left", "right")]
+    feet = [(points.path(f"heel_{s}") + points.path(f"toe_{s}")) / 2.0 for s in ("left", "right")]
     standing = np.concatenate([_standing_velocity(points.time_s, foot) for foot in feet])
     ground = np.zeros(3) if overground or not len(standing) else np.median(standing, axis=0)
-    body = _mean_velocity(points.time_s, points.one("pelvis"))
+    body = _mean_velocity(points.time_s, points.path("pelvis"))
     ground[2] = body[2] = 0.0
     over = body - ground
     speed = float(np.hypot(over[0], over[1]))
     if not np.isfinite(speed) or speed < 0.2:
         raise BadInputError(f"the body travels at {speed:.2f} m/s over its ground; a heading needs 0.2 m/s or more")
-    ahead = np.nanmean([points.one(f"toe_{s}") - points.one(f"heel_{s}") for s in ("left", "right")], axis=(0, 1))
+    ahead = np.nanmean([points.path(f"toe_{s}") - points.path(f"heel_{s}") for s in ("left", "right")], axis=(0, 1))
     if float(ahead[:2] @ over[:2]) < 0.0:
         raise BadInputError(
             "the toes point against the direction of travel: are heel and toe exchanged, is Z not up, or does the"
@@ -74,24 +74,24 @@ def travel(points: Points, *, overground: bool = False) -> Travel:
 
 def _standing_velocity(time_s: Floats, foot: Floats) -> Floats:
     velocity = np.gradient(foot, time_s, axis=0)
-    known = np.isfinite(velocity).all(axis=1)
-    if not known.any():
+    usable = np.isfinite(velocity).all(axis=1)
+    if not usable.any():
         return np.zeros((0, 3))
     low, high = np.nanpercentile(foot[:, 2], [1.0, 99.0])
-    known &= foot[:, 2] < low + 0.25 * (high - low)
+    usable &= foot[:, 2] < low + 0.25 * (high - low)
     change = np.gradient(velocity, time_s, axis=0)
     change_m_s2 = np.hypot(change[:, 0], change[:, 1])
-    calm = np.isfinite(change_m_s2) & known
+    calm = np.isfinite(change_m_s2) & usable
     if not calm.any():
-        return np.asarray(velocity[known])
+        return np.asarray(velocity[usable])
     return np.asarray(velocity[calm & (change_m_s2 <= np.median(change_m_s2[calm]))])
 
 
 def _mean_velocity(time_s: Floats, path: Floats) -> Floats:
     """Return the slope of a straight line through a path, shape (3,)."""
-    known = np.isfinite(path).all(axis=1)
-    t = time_s[known] - time_s[known].mean()
-    return np.asarray(t @ path[known] / (t @ t))
+    visible = np.isfinite(path).all(axis=1)
+    t = time_s[visible] - time_s[visible].mean()
+    return np.asarray(t @ path[visible] / (t @ t))
 
 
 def aligned(vectors: Floats, heading_rad: float) -> Floats:

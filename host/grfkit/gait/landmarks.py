@@ -53,7 +53,7 @@ class Points:
             return False
         return bool(np.isfinite(self.of(names)).all(axis=2).any(axis=0).all())
 
-    def one(self, landmark: str) -> Floats:
+    def path(self, landmark: str) -> Floats:
         """Return the path of one point, shape (frames, 3)."""
         return np.asarray(self.position[:, self.names.index(landmark)])
 
@@ -196,15 +196,15 @@ def segment_points(time_s: Floats, rotations: Floats, names: Sequence[str], mapp
     BadInputError
         If a virtual point's segment is missing.
     """
-    found = list(names)
-    paths = [np.asarray(rotations[:, i, :3, 3]) for i in range(len(found))]
+    point_names = list(names)
+    paths = [np.asarray(rotations[:, i, :3, 3]) for i in range(len(point_names))]
     for name, point in mapping.virtual.items():
         if point.segment not in names:
             raise BadInputError(f"segment '{point.segment}' is not in the file; it holds {', '.join(names)}")
         matrix = rotations[:, list(names).index(point.segment)]
         paths.append(matrix[:, :3, :3] @ np.asarray(point.offset_m) + matrix[:, :3, 3])
-        found.append(name)
-    return Points(time_s, tuple(found), np.stack(paths, axis=1))
+        point_names.append(name)
+    return Points(time_s, tuple(point_names), np.stack(paths, axis=1))
 
 
 def landmarks(points: Points, mapping: Mapping, *, static: Points | None = None) -> Points:
@@ -227,46 +227,48 @@ def landmarks(points: Points, mapping: Mapping, *, static: Points | None = None)
     """
     moving = Points(points.time_s, points.names, turned(points.position, mapping.axes))
     still = moving if static is None else Points(static.time_s, static.names, turned(static.position, mapping.axes))
-    made: dict[str, Floats] = {}
+    paths: dict[str, Floats] = {}
     for part in ("pelvis", "hip", "heel", "toe", "ankle", "knee"):
         for side in ("",) if part == "pelvis" else SIDES:
-            made[f"{part}_{side}" if side else part] = _made(part, side, mapping, moving, still, made)
-    return Points(points.time_s, LANDMARKS, np.stack([made[name] for name in LANDMARKS], axis=1))
+            paths[f"{part}_{side}" if side else part] = _landmark_path(part, side, mapping, moving, still, paths)
+    return Points(points.time_s, LANDMARKS, np.stack([paths[name] for name in LANDMARKS], axis=1))
 
 
-def _made(part: str, side: str, mapping: Mapping, moving: Points, still: Points, made: dict[str, Floats]) -> Floats:
+def _landmark_path(
+    part: str, side: str, mapping: Mapping, moving: Points, still: Points, paths: dict[str, Floats]
+) -> Floats:
     recipes: tuple[Recipe, ...] = getattr(mapping, part)
-    wanted: list[str] = []
+    alternatives: list[str] = []
     for recipe in recipes:
-        found, needs = _cooked(recipe, side, mapping, moving, still, made)
-        if found is not None:
-            return found
-        wanted.append(" + ".join(needs))
+        path, needs = _recipe_path(recipe, side, mapping, moving, still, paths)
+        if path is not None:
+            return path
+        alternatives.append(" + ".join(needs))
     name = f"{part}_{side}" if side else part
     raise LandmarkMissingError(
-        f"landmark '{name}' cannot be made by mapping '{mapping.name}': it needs {', or '.join(wanted)}; the trial"
-        f" holds {', '.join(moving.names)}"
+        f"landmark '{name}' cannot be made by mapping '{mapping.name}': it needs {', or '.join(alternatives)};"
+        f" the trial holds {', '.join(moving.names)}"
     )
 
 
-def _cooked(
-    recipe: Recipe, side: str, mapping: Mapping, moving: Points, still: Points, made: dict[str, Floats]
+def _recipe_path(
+    recipe: Recipe, side: str, mapping: Mapping, moving: Points, still: Points, paths: dict[str, Floats]
 ) -> tuple[Floats | None, list[str]]:
     """Return a landmark's path, None where its points are missing, and which points it needs."""
     if recipe.mean:
-        needs = _named(recipe.mean, side, mapping)
+        needs = _side_names(recipe.mean, side, mapping)
         return (moving.of(needs).mean(axis=1) if moving.has(needs) else None), needs
     if recipe.hinge:
-        upper, lower = (_named(group, side, mapping) for group in recipe.hinge)
+        upper, lower = (_side_names(group, side, mapping) for group in recipe.hinge)
         if not (moving.has(upper) and moving.has(lower)):
             return None, [*upper, *lower]
-        guides = [made[f"{g}_{side}"] for g in recipe.guides]
+        guides = [paths[f"{g}_{side}"] for g in recipe.guides]
         return hinge_centre(moving.of(upper), moving.of(lower), guides[0], guides[1]), []
-    cluster = [n for n in _named(recipe.by, side, mapping) if moving.has([n]) and still.has([n])]
-    asked = _pelvis_names(mapping) if recipe.harrington else _named(recipe.static_mean, side, mapping)
-    if len(cluster) < 3 or not still.has(asked):
-        return None, [*asked, *_named(recipe.by, side, mapping)]
-    shape = template_of(still.of([*cluster, *asked]))
+    cluster = [n for n in _side_names(recipe.by, side, mapping) if moving.has([n]) and still.has([n])]
+    static_names = _pelvis_names(mapping) if recipe.harrington else _side_names(recipe.static_mean, side, mapping)
+    if len(cluster) < 3 or not still.has(static_names):
+        return None, [*static_names, *_side_names(recipe.by, side, mapping)]
+    shape = template_of(still.of([*cluster, *static_names]))
     point = _hip(shape[len(cluster) :], side) if recipe.harrington else shape[len(cluster) :].mean(axis=0)
     return carried(point[None], shape[: len(cluster)], moving.of(cluster))[:, 0], []
 
@@ -281,7 +283,7 @@ def _pelvis_names(mapping: Mapping) -> list[str]:
     return [*both, *dict.fromkeys(mapping.pelvis_psis.format(side=mapping.sides[s]) for s in SIDES)]
 
 
-def _named(names: Sequence[str], side: str, mapping: Mapping) -> list[str]:
+def _side_names(names: Sequence[str], side: str, mapping: Mapping) -> list[str]:
     """Return the names of a side; without a side (the pelvis) those of both."""
     sides = [mapping.sides["left" if side == "left" else "right"]] if side else [mapping.sides[s] for s in SIDES]
     return list(dict.fromkeys(name.format(side=s) for name in names for s in sides))

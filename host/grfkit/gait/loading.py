@@ -145,11 +145,11 @@ def active_peak(vertical: Curve, *, window: tuple[float, float] = (0.30, 1.0)) -
     ``visible`` is False where the highest value lies on the window's edge.
     """
     t, v = vertical.t_s, vertical.value_bw
-    chosen = np.flatnonzero((t >= window[0] * vertical.contact_s) & (t <= window[1] * vertical.contact_s))
-    if not chosen.size:
+    candidates = np.flatnonzero((t >= window[0] * vertical.contact_s) & (t <= window[1] * vertical.contact_s))
+    if not candidates.size:
         return Peak(float("nan"), float("nan"), False)
-    top = int(chosen[np.argmax(v[chosen])])
-    return Peak(float(v[top]), float(t[top]), bool(chosen[0] < top < chosen[-1]))
+    top = int(candidates[np.argmax(v[candidates])])
+    return Peak(float(v[top]), float(t[top]), bool(candidates[0] < top < candidates[-1]))
 
 
 def valr(vertical: Curve, *, method: ValrMethod, cutoff_hz: float | None, impact: Peak | None = None) -> LoadingRate:
@@ -238,7 +238,7 @@ def loading(vertical: Curve, forward: Curve | None = None, *, cutoff_hz: float |
 
 def _window(vertical: Curve, method: ValrMethod, peak: Peak) -> tuple[float, float]:
     """Return the start and end (s) over which a method takes the slope; NaN where it has none."""
-    whole = vertical.contact_s
+    contact_s = vertical.contact_s
     if method == "B_force":
         return _first_reached(vertical, 0.2 * peak.value_bw, peak), _first_reached(vertical, 0.8 * peak.value_bw, peak)
     windows: dict[str, tuple[float, float]] = {
@@ -246,7 +246,7 @@ def _window(vertical: Curve, method: ValrMethod, peak: Peak) -> tuple[float, flo
         "B_time": (0.2 * peak.at_s, 0.8 * peak.at_s),
         "C": (0.0, 0.050),
         "D": (0.0, 0.025),
-        "E": (0.03 * whole, 0.12 * whole),
+        "E": (0.03 * contact_s, 0.12 * contact_s),
     }
     if method not in windows:
         raise BadInputError(f"loading rate method '{method}' is unknown; expected one of {', '.join(VALR_METHODS)}")

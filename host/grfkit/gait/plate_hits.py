@@ -11,7 +11,7 @@ import xarray as xr
 from ..arrays import Floats
 from ..errors import BadInputError
 from .contacts import TOO_LONG, TWO_FEET, ContactRule, Rejection, contacts_from_force
-from .cop import combined_cop, stood
+from .cop import combined_cop, hit_fault
 
 Side = Literal["left", "right", "unknown"]
 _SAME_FOOT = 0.5
@@ -83,14 +83,14 @@ def upward_n(stream: xr.Dataset, name: str = "a plate") -> Floats:
     if not axes:
         raise BadInputError(f"{name} holds no force channel (fx, fy, fz); contacts cannot be cut from it")
     hint = str(stream.attrs.get("vertical", ""))
-    chosen = f"f{hint[-1]}" if hint and f"f{hint[-1]}" in axes else ""
+    vertical = f"f{hint[-1]}" if hint and f"f{hint[-1]}" in axes else ""
     values = {a: np.asarray(stream[a].values, dtype=np.float64) for a in axes}
-    force = values[chosen or max(axes, key=lambda a: float(np.nan_to_num(np.nanmax(np.abs(values[a])))))]
-    known = force[np.isfinite(force)]
-    if not known.size:
+    force = values[vertical or max(axes, key=lambda a: float(np.nan_to_num(np.nanmax(np.abs(values[a])))))]
+    measured = force[np.isfinite(force)]
+    if not measured.size:
         return force
-    low, high = float(known.min()), float(known.max())
-    rest = float(np.median(known[np.abs(known) <= np.percentile(np.abs(known), 30.0)]))
+    low, high = float(measured.min()), float(measured.max())
+    rest = float(np.median(measured[np.abs(measured) <= np.percentile(np.abs(measured), 30.0)]))
     return -force if rest - low > high - rest else force
 
 
@@ -108,17 +108,17 @@ def plate_contacts(
     shared = treadmill and all(p.side == "unknown" for p in plates)
     if shared and len(plates) > 1 and all(_same_clock(p, plates[0]) for p in plates):
         plates = [_summed(plates)]
-    found: list[PlateContact] = []
+    contacts: list[PlateContact] = []
     turned: list[Rejection] = []
     for plate in plates:
         times = contacts_from_force(plate.time_s, plate.up_n, rule=rule, mass_kg=mass_kg)
         names = tuple(plate.name.split(" + "))
-        found += [PlateContact(float(a), float(b), plate.side, names) for a, b in zip(times.ic_s, times.to_s)]
-        turned += [_two_feet(plate, one) for one in times.rejections]
+        contacts += [PlateContact(float(a), float(b), plate.side, names) for a, b in zip(times.ic_s, times.to_s)]
+        turned += [_two_feet(plate, rejection) for rejection in times.rejections]
     by_name = {p.name: p for p in plates}
-    merged = sorted(found, key=lambda c: c.ic_s)
+    merged = sorted(contacts, key=lambda c: c.ic_s)
     if not treadmill:
-        merged, bad = _judged(_across(merged, by_name, rule, mass_kg), by_name)
+        merged, bad = _checked_hits(_across(merged, by_name, rule, mass_kg), by_name)
         turned += bad
     return merged, sorted(turned, key=lambda r: r.start_s)
 
@@ -133,60 +133,66 @@ def _summed(plates: list[PlateForce]) -> PlateForce:
     cops = [p.cop_m for p in plates if p.cop_m is not None]
     cop = combined_cop([p.up_n for p in plates], cops) if len(cops) == len(plates) else None
     corners = [p.corners_m for p in plates if p.corners_m is not None]
-    whole = np.stack(corners) if len(corners) == len(plates) else None
-    return PlateForce(" + ".join(p.name for p in plates), plates[0].time_s, total, cop, whole, "unknown")
+    outlines = np.stack(corners) if len(corners) == len(plates) else None
+    return PlateForce(" + ".join(p.name for p in plates), plates[0].time_s, total, cop, outlines, "unknown")
 
 
-def _two_feet(plate: PlateForce, one: Rejection) -> Rejection:
+def _two_feet(plate: PlateForce, rejection: Rejection) -> Rejection:
     """Return the rejection of a contact that is too long as two feet, where the centre of pressure says so."""
-    if one.reason != TOO_LONG:
-        return one
-    return replace(one, reason=TWO_FEET) if _stood(plate, one.start_s, one.end_s) == TWO_FEET else one
+    if rejection.reason != TOO_LONG:
+        return rejection
+    return (
+        replace(rejection, reason=TWO_FEET)
+        if _plate_fault(plate, rejection.start_s, rejection.end_s) == TWO_FEET
+        else rejection
+    )
 
 
-def _stood(plate: PlateForce, ic_s: float, to_s: float) -> str:
+def _plate_fault(plate: PlateForce, ic_s: float, to_s: float) -> str:
     if plate.cop_m is None or plate.corners_m is None:
         return ""
     within = (plate.time_s >= ic_s) & (plate.time_s <= to_s)
-    return stood(plate.up_n[within], plate.cop_m[within], plate.corners_m)
+    return hit_fault(plate.up_n[within], plate.cop_m[within], plate.corners_m)
 
 
 def _across(
     contacts: list[PlateContact], plates: dict[str, PlateForce], rule: ContactRule, mass_kg: float
 ) -> list[PlateContact]:
     """Return the contacts with those of two plates that bear one foot made one, cut from the plates' sum."""
-    made: list[PlateContact] = []
+    merged: list[PlateContact] = []
     for contact in contacts:
-        before = made[-1] if made else None
-        if before is None or not _one_foot(before, contact):
-            made.append(contact)
+        before = merged[-1] if merged else None
+        if before is None or not _same_foot(before, contact):
+            merged.append(contact)
             continue
         names = tuple(dict.fromkeys((*before.plates, *contact.plates)))
         ic, to = min(before.ic_s, contact.ic_s), max(before.to_s, contact.to_s)
-        own = [plates[n] for n in names]
-        if all(_same_clock(p, own[0]) for p in own):
-            times = contacts_from_force(own[0].time_s, _summed(own).up_n, rule=rule, mass_kg=mass_kg)
+        loaded = [plates[n] for n in names]
+        if all(_same_clock(p, loaded[0]) for p in loaded):
+            times = contacts_from_force(loaded[0].time_s, _summed(loaded).up_n, rule=rule, mass_kg=mass_kg)
             fits = np.flatnonzero((times.ic_s <= ic + 0.02) & (times.to_s >= to - 0.02) & (times.ic_s > ic - 0.05))
             if fits.size:
                 ic, to = float(times.ic_s[fits[0]]), float(times.to_s[fits[0]])
         side = before.side if before.side == contact.side else "unknown"
-        made[-1] = PlateContact(ic, to, side, names, across=True)
-    return made
+        merged[-1] = PlateContact(ic, to, side, names, across=True)
+    return merged
 
 
-def _one_foot(a: PlateContact, b: PlateContact) -> bool:
+def _same_foot(a: PlateContact, b: PlateContact) -> bool:
     if set(a.plates) & set(b.plates) or ("unknown" not in (a.side, b.side) and a.side != b.side):
         return False
     shared = min(a.to_s, b.to_s) - max(a.ic_s, b.ic_s)
     return shared >= _SAME_FOOT * min(a.to_s - a.ic_s, b.to_s - b.ic_s)
 
 
-def _judged(contacts: list[PlateContact], plates: dict[str, PlateForce]) -> tuple[list[PlateContact], list[Rejection]]:
+def _checked_hits(
+    contacts: list[PlateContact], plates: dict[str, PlateForce]
+) -> tuple[list[PlateContact], list[Rejection]]:
     good: list[PlateContact] = []
     bad: list[Rejection] = []
     for contact in contacts:
-        own = [plates[n] for n in contact.plates]
-        reason = _stood(own[0] if len(own) == 1 else _summed(own), contact.ic_s, contact.to_s)
+        loaded = [plates[n] for n in contact.plates]
+        reason = _plate_fault(loaded[0] if len(loaded) == 1 else _summed(loaded), contact.ic_s, contact.to_s)
         if reason:
             bad.append(Rejection(contact.ic_s, contact.to_s, reason))
         else:

@@ -48,22 +48,22 @@ def relative_cells(streams: Mapping[str, xr.Dataset], trial: Trial) -> dict[str,
     BadInputError
         If an insole shows fewer than three steps or no load in them.
     """
-    worn = {n: s for n, s in streams.items() if s.attrs.get("kind") == "insole" and any(map(is_cell, map(str, s)))}
-    made = dict(streams)
-    if not worn:
-        return made
+    insoles = {n: s for n, s in streams.items() if s.attrs.get("kind") == "insole" and any(map(is_cell, map(str, s)))}
+    scaled = dict(streams)
+    if not insoles:
+        return scaled
     steps = stances(trial, source="insole_causal").stances
-    for name, stream in worn.items():
+    for name, stream in insoles.items():
         side = stream.attrs.get("side")
-        own = [(s.ic_s, s.to_s) for s in steps if s.side == side and np.isfinite(s.to_s)]
+        foot_steps = [(s.ic_s, s.to_s) for s in steps if s.side == side and np.isfinite(s.to_s)]
         if side in ("left", "right"):
-            made[name] = _relative(stream, own, name)
-    return made
+            scaled[name] = _relative(stream, foot_steps, name)
+    return scaled
 
 
 def _relative(stream: xr.Dataset, steps: list[tuple[float, float]], name: str) -> xr.Dataset:
     """Return one insole's stream with its cells, and its zones, each group against its own sum."""
-    made: xr.Dataset = stream.copy()
+    scaled: xr.Dataset = stream.copy()
     time = np.asarray(stream["time"].values, dtype=np.float64)
     for group in _GROUPS:
         names = [str(n) for n in stream.data_vars if str(n).startswith(group)]
@@ -74,10 +74,10 @@ def _relative(stream: xr.Dataset, steps: list[tuple[float, float]], name: str) -
         above = cells - np.nanpercentile(cells, UNLOADED_PERCENT, axis=0)
         peak = _median_peak(np.nansum(above, axis=1), time, steps, name)
         for index, cell in enumerate(alive):
-            made[cell] = (stream[cell].dims, above[:, index] / peak, {**stream[cell].attrs, "units": UNIT})
+            scaled[cell] = (stream[cell].dims, above[:, index] / peak, {**stream[cell].attrs, "units": UNIT})
         for cell in set(names) - set(alive):
-            made[cell].attrs["units"] = UNIT
-    return made
+            scaled[cell].attrs["units"] = UNIT
+    return scaled
 
 
 def _median_peak(load: Floats, time: Floats, steps: list[tuple[float, float]], name: str) -> float:

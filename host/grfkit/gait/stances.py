@@ -18,7 +18,7 @@ from ..signals.contacts import Contacts, load_contacts
 from ..signals.impacts import impacts
 from ..signals.landmarks import landmark_contacts
 from .causal import as_counts, causal_settings, contact_times, contacts_causal
-from .contacts import FAINT, ContactRule, ContactTimes, Rejection, counted, faint, peak_loads, rule_of
+from .contacts import UNDERLOADED, ContactRule, ContactTimes, Rejection, counted, peak_loads, rule_of, underloaded
 from .plate_hits import PlateContact, PlateForce, plate_contacts
 
 Source = Literal["force", "insole", "insole_causal", "imu", "landmarks"]
@@ -91,23 +91,23 @@ def stances(trial: Trial, *, source: Source = "force", rule: ContactRule | str =
         If the trial has no stream of this kind, the source or rule is unknown, or the rule needs a mass that the
         trial does not state.
     """
-    chosen = rule_of(rule) if isinstance(rule, str) else rule
+    rule = rule_of(rule)
     if source not in SOURCES:
         raise BadInputError(f"source of stances '{source}' is unknown; expected one of {', '.join(SOURCES)}")
     if source == "force":
-        return _force_stances(trial, chosen)
+        return _force_stances(trial, rule)
     kind = "insole" if source.startswith("insole") else source
     streams = _wearables(trial, kind)
     if not streams:
-        held = ", ".join(name for name, _ in trial.streams()) or "nothing"
-        raise BadInputError(f"the trial holds no {kind} stream to take stances from; it holds {held}")
-    found: list[Stance] = []
+        names = ", ".join(name for name, _ in trial.streams()) or "nothing"
+        raise BadInputError(f"the trial holds no {kind} stream to take stances from; it holds {names}")
+    detected: list[Stance] = []
     turned: list[Rejection] = []
     for name, stream in streams.items():
-        made, rejected = _wearable_stances(name, stream, source, chosen)
-        found += made
+        rows, rejected = _wearable_stances(name, stream, source, rule)
+        detected += rows
         turned += rejected
-    return Stances(tuple(sorted(found, key=lambda s: s.ic_s)), tuple(sorted(turned, key=lambda r: r.start_s)))
+    return Stances(tuple(sorted(detected, key=lambda s: s.ic_s)), tuple(sorted(turned, key=lambda r: r.start_s)))
 
 
 def insole_total(stream: xr.Dataset) -> tuple[Floats, str]:
@@ -139,8 +139,8 @@ def _wearables(trial: Trial, kind: str) -> dict[str, xr.Dataset]:
 def _clock(stream: xr.Dataset) -> tuple[Floats, NDArray[np.bool_]]:
     """Return a stream's times without jitter and which rows have one."""
     time = np.asarray(stream["time"].values, dtype=np.float64)
-    known = np.isfinite(time)
-    return dejittered(time[known]), known
+    stamped = np.isfinite(time)
+    return dejittered(time[stamped]), stamped
 
 
 def _wearable_stances(
@@ -149,57 +149,61 @@ def _wearable_stances(
     if source == "insole_causal":
         times = causal_insole(stream, rule)
         side = _side(stream)
-        made = [Stance(float(a), float(b), side, name, times.detector) for a, b in zip(times.ic_s, times.to_s)]
-        return made, list(times.rejections)
+        rows = [Stance(float(a), float(b), side, name, times.detector) for a, b in zip(times.ic_s, times.to_s)]
+        return rows, list(times.rejections)
     detector = {"insole": "load_contacts", "imu": "impacts", "landmarks": "landmark_contacts"}[source]
-    made = []
-    for train in _trains(stream, source):
+    rows = []
+    for train in _foot_contacts(stream, source):
         for ic, to, foot in zip(train.onset_s, train.offset_s, train.foot):
-            made.append(Stance(float(ic), float(to), _name(int(foot)), name, detector))
-    return made, []
+            rows.append(Stance(float(ic), float(to), _side_name(int(foot)), name, detector))
+    return rows, []
 
 
 def causal_insole(stream: xr.Dataset, rule: ContactRule) -> ContactTimes:
     """Return the contacts that :func:`~grfkit.gait.causal.contacts_causal` finds in an insole stream.
 
     Loads in newtons are taken at 1/8 N, in pascal at 1/16 of the scale that fits, counts as they are. A shoe that
-    presses on the foot in the air can be taken for steps; such contacts are turned down (:data:`FAINT`) where the
+    presses on the foot in the air can be taken for steps; such contacts are turned down (:data:`UNDERLOADED`) where the
     record shows steps of more than twice their load.
     """
-    time, known = _clock(stream)
+    time, stamped = _clock(stream)
     load, unit = insole_total(stream)
     per_unit = 1.0 if unit == "count" else 8.0 if unit == "N" else 1e5 / max(float(np.nanmax(np.abs(load))), 1e-9)
     rate = float(stream.attrs["rate_hz"])
     span = 64 if unit == "count" else round(100.0 * per_unit) if unit == "N" else 1000
     settings = causal_settings(rate, source="insole", least_span=span)
-    events = contacts_causal(as_counts(load[known], per_unit=per_unit), rate, settings)
-    found = contact_times(events, time, settings, shortest_s=rule.shortest_s, longest_s=rule.longest_s)
-    return _without_faint(found, time, load[known])
+    events = contacts_causal(as_counts(load[stamped], per_unit=per_unit), rate, settings)
+    contacts = contact_times(events, time, settings, shortest_s=rule.shortest_s, longest_s=rule.longest_s)
+    return _without_underloaded(contacts, time, load[stamped])
 
 
-def _without_faint(found: ContactTimes, time: Floats, load: Floats) -> ContactTimes:
+def _without_underloaded(contacts: ContactTimes, time: Floats, load: Floats) -> ContactTimes:
     """Turn down contacts that bear far less than the foot's steps."""
-    if found.ic_s.size == 0:
-        return found
-    above = peak_loads(load, time, found.ic_s, found.to_s) - np.nanpercentile(load, _UNLOADED_PERCENT)
-    kept = ~faint(above)
-    turned = [Rejection(float(a), float(b), FAINT) for a, b in zip(found.ic_s[~kept], found.to_s[~kept])]
-    rejections = tuple(sorted((*found.rejections, *turned), key=lambda r: r.start_s))
-    return replace(found, ic_s=found.ic_s[kept], to_s=found.to_s[kept], rejections=rejections)
+    if contacts.ic_s.size == 0:
+        return contacts
+    above = peak_loads(load, time, contacts.ic_s, contacts.to_s) - np.nanpercentile(load, _UNLOADED_PERCENT)
+    loaded = ~underloaded(above)
+    turned = [
+        Rejection(float(a), float(b), UNDERLOADED) for a, b in zip(contacts.ic_s[~loaded], contacts.to_s[~loaded])
+    ]
+    rejections = tuple(sorted((*contacts.rejections, *turned), key=lambda r: r.start_s))
+    return replace(contacts, ic_s=contacts.ic_s[loaded], to_s=contacts.to_s[loaded], rejections=rejections)
 
 
-def _trains(stream: xr.Dataset, source: str) -> list[Contacts]:
+def _foot_contacts(stream: xr.Dataset, source: str) -> list[Contacts]:
     """Return the contacts of each foot that a wearable's stream shows."""
-    time, known = _clock(stream)
+    time, stamped = _clock(stream)
     if source == "insole":
-        return [load_contacts(time, insole_total(stream)[0][known], foot=_foot(stream))]
+        return [load_contacts(time, insole_total(stream)[0][stamped], foot=_foot(stream))]
     if source == "imu":
         names = [n for n in ("acc_x", "acc_y", "acc_z") if n in stream and np.isfinite(stream[n].values).any()]
         if not names:
             return []
-        return [impacts(time, np.stack([stream[n].values[known] for n in names], axis=1), foot=_foot(stream)).contacts]
+        return [
+            impacts(time, np.stack([stream[n].values[stamped] for n in names], axis=1), foot=_foot(stream)).contacts
+        ]
     marks = [str(n) for n in stream["position"]["landmark"].values]
-    return landmark_contacts(time, np.asarray(stream["position"].values)[known], marks)
+    return landmark_contacts(time, np.asarray(stream["position"].values)[stamped], marks)
 
 
 def _force_stances(trial: Trial, rule: ContactRule) -> Stances:
@@ -208,39 +212,41 @@ def _force_stances(trial: Trial, rule: ContactRule) -> Stances:
         raise BadInputError("the trial holds no force plate; take stances from 'insole', 'imu' or 'landmarks'")
     mass = float(trial.tree.attrs.get("mass_kg", float("nan")))
     belt = str(trial.tree.attrs.get("surface", "")) == "treadmill"
-    found, turned = plate_contacts(plates, rule, mass_kg=mass, treadmill=belt)
-    sides = _sides_of(trial, found)
-    made = [
+    contacts, turned = plate_contacts(plates, rule, mass_kg=mass, treadmill=belt)
+    sides = _sides_of(trial, contacts)
+    rows = [
         Stance(c.ic_s, c.to_s, c.side if c.side != "unknown" else s, " + ".join(c.plates), rule.name, c.plates)
-        for c, s in zip(found, sides)
+        for c, s in zip(contacts, sides)
     ]
-    return Stances(tuple(made), tuple(turned), sum(c.across for c in found))
+    return Stances(tuple(rows), tuple(turned), sum(c.across for c in contacts))
 
 
 def _sides_of(trial: Trial, contacts: list[PlateContact]) -> list[Literal["left", "right", "unknown"]]:
     """Return which foot each contact was, by the first of insoles, landmarks and shoes that tells."""
-    known: list[Literal["left", "right", "unknown"]] = ["unknown"] * len(contacts)
+    sides: list[Literal["left", "right", "unknown"]] = ["unknown"] * len(contacts)
     for kind in ("insole", "landmarks", "imu"):
-        if all(c.side != "unknown" or s != "unknown" for c, s in zip(contacts, known)):
+        if all(c.side != "unknown" or s != "unknown" for c, s in zip(contacts, sides)):
             break
-        trains = [t for s in _wearables(trial, kind).values() for t in _trains(s, kind)]
-        feet = [_joined(trains, foot) for foot in (0, 1)]
+        trains = [t for s in _wearables(trial, kind).values() for t in _foot_contacts(s, kind)]
+        feet = [_foot_times(trains, foot) for foot in (0, 1)]
         for k, contact in enumerate(contacts):
-            if known[k] == "unknown":
-                known[k] = _name(_heard(contact, *feet, overlap=kind == "insole"))
-    return known
+            if sides[k] == "unknown":
+                sides[k] = _side_name(_standing_foot(contact, *feet, overlap=kind == "insole"))
+    return sides
 
 
-def _joined(trains: Iterable[Contacts], foot: int) -> tuple[Floats, Floats]:
-    own = [(t.onset_s[t.foot == foot], t.offset_s[t.foot == foot]) for t in trains]
-    if not own:
+def _foot_times(trains: Iterable[Contacts], foot: int) -> tuple[Floats, Floats]:
+    spans = [(t.onset_s[t.foot == foot], t.offset_s[t.foot == foot]) for t in trains]
+    if not spans:
         return np.zeros(0), np.zeros(0)
-    onset, offset = (np.concatenate(parts) for parts in zip(*own))
+    onset, offset = (np.concatenate(parts) for parts in zip(*spans))
     order = np.argsort(onset)
     return onset[order], offset[order]
 
 
-def _heard(contact: PlateContact, left: tuple[Floats, Floats], right: tuple[Floats, Floats], *, overlap: bool) -> int:
+def _standing_foot(
+    contact: PlateContact, left: tuple[Floats, Floats], right: tuple[Floats, Floats], *, overlap: bool
+) -> int:
     """Return the foot that stood during a contact, -1 where neither or both did."""
     shares = [_overlap(contact, *foot) if overlap else _nearness(contact, foot[0]) for foot in (left, right)]
     best = int(np.argmax(shares))
@@ -266,13 +272,8 @@ def _foot(stream: xr.Dataset) -> int:
 
 
 def _side(stream: xr.Dataset) -> Literal["left", "right", "unknown"]:
-    return _name(_foot(stream))
+    return _side_name(_foot(stream))
 
 
-def _name(foot: int) -> Literal["left", "right", "unknown"]:
+def _side_name(foot: int) -> Literal["left", "right", "unknown"]:
     return "left" if foot == 0 else "right" if foot == 1 else "unknown"
-
-
-def with_sides(found: Stances, sides: Iterable[Literal["left", "right", "unknown"]]) -> Stances:
-    """Return the stances with these sides, in their order."""
-    return replace(found, stances=tuple(replace(s, side=side) for s, side in zip(found.stances, sides)))

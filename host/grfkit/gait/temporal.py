@@ -39,8 +39,8 @@ class Temporal:
     @property
     def cadence_steps_min(self) -> float:
         """Return steps per minute, 60 over the mean step time; NaN without a step."""
-        known = self.step_s[np.isfinite(self.step_s)]
-        return float(60.0 / known.mean()) if known.size else float("nan")
+        steps = self.step_s[np.isfinite(self.step_s)]
+        return float(60.0 / steps.mean()) if steps.size else float("nan")
 
 
 def temporal(

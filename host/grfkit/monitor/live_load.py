@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..gait.causal import IC, MISSING, TO, CausalContacts, Event, causal_settings
-from ..gait.contacts import faint
+from ..gait.contacts import underloaded
 from ..wire.packets import CELLS
 from .live_contact import Contact
 from .live_track import Track
@@ -111,7 +111,7 @@ class Load:
     """The contacts that the sum of the cells shows, each with its tared sum as the curve.
 
     What is turned down is counted in the track: contacts too short or too long, those of which samples were lost, and
-    those that bear far less than the foot's steps (:func:`grfkit.gait.contacts.faint`; a shoe pressed in the air).
+    underloaded ones (:func:`grfkit.gait.contacts.underloaded`; a shoe pressed on the foot in the air).
     """
 
     def __init__(self, rate_hz: float, times: Times, track: Track | None = None) -> None:
@@ -205,7 +205,7 @@ class Load:
         if contact.contact_s < _SHORTEST_S:
             return "too short"
         self._peaks.append(float(contact.axes["v"].max()))
-        return "faint" if faint(np.asarray(self._peaks))[-1] else None
+        return "faint" if underloaded(np.asarray(self._peaks))[-1] else None
 
     def _place(self, event: Event) -> float:
         """Return where an event lies, in samples as the times count them."""

@@ -82,12 +82,12 @@ def balance(person: Person, steps: Steps, bouts: Sequence[Bout], *, slope_percen
         raw, centre = impulses(person, steps, picked)
         mid = steps.onset_s[bout.first : bout.end] + centre
         want = _vertical(mid, bout, G * float(np.cos(angle)))
-        own = slice(bout.first, bout.end)
-        scale[own] = np.clip(want / raw[:, 2], 0.3, 2.0)
-        impulse[own] = raw[:, 2] * scale[own]
-        scaled = raw * scale[own, None]
-        lean_x[own] = _forward(scaled, mid, float(np.sin(angle)))
-        lean_y[own] = _sideways(scaled, mid)
+        span = slice(bout.first, bout.end)
+        scale[span] = np.clip(want / raw[:, 2], 0.3, 2.0)
+        impulse[span] = raw[:, 2] * scale[span]
+        scaled = raw * scale[span, None]
+        lean_x[span] = _forward(scaled, mid, float(np.sin(angle)))
+        lean_y[span] = _sideways(scaled, mid)
     return Balance(scale, lean_x, lean_y, impulse)
 
 
@@ -130,9 +130,9 @@ def _sideways(scaled: NDArray[np.float64], mid: Floats) -> Floats:
     velocity, place = -G * scaled[0, 1] / 2, 0.0
     for k in range(mid.size):
         push = G * scaled[k, 1]
-        taken = -0.5 * (velocity + push / 2) - 0.1 * place / ahead[k]
-        lean[k] = taken / G / scaled[k, 2]
-        velocity += push + taken
+        correction = -0.5 * (velocity + push / 2) - 0.1 * place / ahead[k]
+        lean[k] = correction / G / scaled[k, 2]
+        velocity += push + correction
         place += velocity * ahead[k]
     return lean
 

@@ -79,7 +79,7 @@ class Body:
 
     landmarks: Floats
     centre: Floats
-    seen: NDArray[np.bool_]
+    visible: NDArray[np.bool_]
 
 
 def body_positions(world: World, ground: Ground, time_s: Floats, *, height_m: float) -> Body:
@@ -87,7 +87,7 @@ def body_positions(world: World, ground: Ground, time_s: Floats, *, height_m: fl
     grid, path = centre_of_mass(world, float(time_s[0]) - 0.5, float(time_s[-1]) + 0.5)
     centre = np.stack([np.interp(time_s, grid, path[:, axis]) for axis in range(3)], axis=1)
     centre[:, 2] += 0.52 * height_m
-    advance, seen = _advance(world, ground, time_s)
+    advance, visible = _advance(world, ground, time_s)
     centre[:, 0] += advance
     points = np.empty((time_s.size, len(LANDMARKS), 3))
     points[:, 0] = centre
@@ -102,7 +102,7 @@ def body_positions(world: World, ground: Ground, time_s: Floats, *, height_m: fl
         points[:, 1 + side] = hip
         points[:, 3 + side] = _knee(hip, ankle, 0.245 * height_m, 0.246 * height_m)
         points[:, 5 + side], points[:, 7 + side], points[:, 9 + side] = ankle, heel, toe
-    return Body(points, centre, seen)
+    return Body(points, centre, visible)
 
 
 def _advance(world: World, ground: Ground, time_s: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -111,25 +111,25 @@ def _advance(world: World, ground: Ground, time_s: Floats) -> tuple[Floats, NDAr
         return np.zeros(time_s.size), np.ones(time_s.size, dtype=bool)
     lap = np.argmin(np.abs(time_s[:, None] - ground.crossing_s[None, :]), axis=1)
     x = world.situation.speed_m_s * (time_s - ground.crossing_s[lap])
-    seen = np.abs(x) < _VISIBLE_M
+    visible = np.abs(x) < _VISIBLE_M
     for rest in world.rests:
         resting = (time_s >= rest.start_s) & (time_s < rest.end_s)
         x[resting] = (sum(ground.plates[ground.rest_plate].x) / 2) if ground.rest_plate >= 0 else 0.0
-        seen |= resting & (ground.rest_plate >= 0)
+        visible |= resting & (ground.rest_plate >= 0)
     leap = np.flatnonzero(np.abs(np.diff(x, prepend=x[:1])) > 0.5)
     for at in leap:
-        seen[max(0, at - _BLIND) : at + _BLIND] = False
-    return x, seen
+        visible[max(0, at - _BLIND) : at + _BLIND] = False
+    return x, visible
 
 
 def _toe(world: World, ground: Ground, time_s: Floats, advance: Floats, *, left: bool) -> tuple[Floats, Floats]:
     """Return one foot's toe (m, (n, 3)) and pitch (rad, heel up positive): fixed to the ground in stance."""
-    own = np.flatnonzero(world.steps.left == left)
+    contacts = np.flatnonzero(world.steps.left == left)
     across = 0.06 if left else -0.06
     toe = np.stack([advance + 0.1, np.full(time_s.size, across), np.full(time_s.size, 0.02)], axis=1)
     pitch = np.zeros(time_s.size)
-    if own.size >= 2:
-        _walk(world, ground, time_s, own, toe, pitch)
+    if contacts.size >= 2:
+        _walk(world, ground, time_s, contacts, toe, pitch)
     for rest in world.rests:
         at = slice(*np.searchsorted(time_s, [rest.start_s, rest.end_s]))
         toe[at, 0], toe[at, 1] = advance[at] + 0.1, across
@@ -147,21 +147,23 @@ def _lift(jumps: tuple[Jump, ...], time_s: Floats) -> Floats:
     return height
 
 
-def _walk(world: World, ground: Ground, time_s: Floats, own: NDArray[np.int64], toe: Floats, pitch: Floats) -> None:
+def _walk(
+    world: World, ground: Ground, time_s: Floats, contacts: NDArray[np.int64], toe: Floats, pitch: Floats
+) -> None:
     """Fill in stance (the toe stays where it is on ground or belt) and swing (a smooth path to the next)."""
-    onset, held = world.steps.onset_s[own], world.steps.contact_s[own]
-    place = ground.heel_m[own] + np.asarray([_FOOT_M + 0.02, 0.0])
-    at = np.clip(np.searchsorted(onset, time_s, side="right") - 1, 0, own.size - 2)
+    onset, contact_s = world.steps.onset_s[contacts], world.steps.contact_s[contacts]
+    place = ground.heel_m[contacts] + np.asarray([_FOOT_M + 0.02, 0.0])
+    at = np.clip(np.searchsorted(onset, time_s, side="right") - 1, 0, contacts.size - 2)
     since = time_s - onset[at]
-    stance = np.clip(since / held[at], 0, 1)
-    swing_s = np.maximum(onset[at + 1] - onset[at] - held[at], 0.05)
-    u = np.clip((since - held[at]) / swing_s, 0, 1)
+    stance = np.clip(since / contact_s[at], 0, 1)
+    swing_s = np.maximum(onset[at + 1] - onset[at] - contact_s[at], 0.05)
+    u = np.clip((since - contact_s[at]) / swing_s, 0, 1)
     smooth = u * u * (3 - 2 * u)
-    belt = ground.belt_m_s * np.minimum(since, held[at])
+    belt = ground.belt_m_s * np.minimum(since, contact_s[at])
     start = place[at, 0] - belt
     aim = place[at + 1, 0]
     if ground.crossing_s.size:
-        aim = start + np.clip(aim - start, 0, world.situation.speed_m_s * (swing_s + held[at]) * 1.3)
+        aim = start + np.clip(aim - start, 0, world.situation.speed_m_s * (swing_s + contact_s[at]) * 1.3)
     toe[:, 0] = start + (aim - start) * smooth
     toe[:, 1] = place[at, 1] + (place[at + 1, 1] - place[at, 1]) * smooth
     toe[:, 2] = 0.02 + 0.06 * np.sin(np.pi * u) ** 2
@@ -193,6 +195,6 @@ def recorded_landmarks(rng: np.random.Generator, ranges: LandmarkRanges, body: B
     if 2.2 * ranges.smoothing_hz < rate_hz and smooth.shape[0] > 30:
         smooth = sosfiltfilt(butter(2, ranges.smoothing_hz, fs=rate_hz, output="sos"), smooth, axis=0)
     noisy = np.array(smooth + rng.normal(0, draw(rng, ranges.noise_mm) * 1e-3, smooth.shape))
-    noisy[~body.seen] = np.nan
+    noisy[~body.visible] = np.nan
     noisy[rng.random(noisy.shape[:2]) < ranges.lost_share] = np.nan
     return noisy

@@ -12,7 +12,7 @@ from .settings import ClockRanges, GapRanges, draw
 
 
 @dataclass(frozen=True)
-class DeviceClock:
+class TrueClock:
     """The exact map of a device clock to reference time.
 
     With ``s`` the device's running time since it was switched on (its first sample):
@@ -63,7 +63,7 @@ class DeviceClock:
             s = s + (t - self.running(s))
         return np.asarray(s, dtype=np.float64)
 
-    def started(self, first_stamp_s: float, losses: tuple[tuple[float, float], ...] = ()) -> DeviceClock:
+    def started(self, first_stamp_s: float, losses: tuple[tuple[float, float], ...] = ()) -> TrueClock:
         """Return this clock for a recording whose first stamp and silent losses are known."""
         return replace(self, first_stamp_s=first_stamp_s, losses=losses)
 
@@ -75,12 +75,12 @@ class DeviceClock:
         return float(level), float(slope) * 1e6
 
 
-def draw_clock(rng: np.random.Generator, ranges: ClockRanges, *, offset_s: float, index_stamps: bool) -> DeviceClock:
+def draw_clock(rng: np.random.Generator, ranges: ClockRanges, *, offset_s: float, index_stamps: bool) -> TrueClock:
     """Return a clock drawn from ``ranges``; with ``index_stamps`` its rate is off by percents."""
     drift = draw(rng, ranges.drift_ppm)
     if index_stamps:
         drift += 1e4 * draw(rng, ranges.index_rate_error_percent)
-    return DeviceClock(
+    return TrueClock(
         offset_s=offset_s,
         drift_ppm=drift,
         warm_up_ppm=draw(rng, ranges.warm_up_ppm),

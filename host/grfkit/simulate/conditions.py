@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .family import Family, Situation
-from .mass_spring import family_a
+from .mass_spring import mass_spring_family
 from .settings import Settings, draw
-from .splines import FAMILY
+from .splines import SPLINE_FAMILY
 
 Wearable = Literal["insole", "imu", "landmarks"]
 
@@ -110,8 +110,8 @@ class Condition(BaseModel):
 
 def load_family(name: Literal["A", "B", "draw"], rng: np.random.Generator, settings: Settings) -> Family:
     """Return a contact-shape family; ``draw`` takes A or B with equal chance."""
-    chosen = ("A", "B")[int(rng.integers(2))] if name == "draw" else name
-    return family_a(settings) if chosen == "A" else FAMILY
+    letter = ("A", "B")[int(rng.integers(2))] if name == "draw" else name
+    return mass_spring_family(settings) if letter == "A" else SPLINE_FAMILY
 
 
 def draw_situation(
@@ -132,13 +132,13 @@ def draw_situation(
         slope = 0.0
     return Situation(
         gait=condition.gait,
-        speed_m_s=round(_first(condition.speed_m_s, speed), 2),
-        slope_percent=round(_first(condition.slope_percent, float(slope)), 1),
-        mass_kg=round(_first(condition.mass_kg, mass), 1),
-        step_cv_percent=_first(condition.step_cv_percent, cv),
+        speed_m_s=round(_stated_or(condition.speed_m_s, speed), 2),
+        slope_percent=round(_stated_or(condition.slope_percent, float(slope)), 1),
+        mass_kg=round(_stated_or(condition.mass_kg, mass), 1),
+        step_cv_percent=_stated_or(condition.step_cv_percent, cv),
         duration_s=duration_s,
     )
 
 
-def _first(given: float | None, drawn: float) -> float:
-    return drawn if given is None else given
+def _stated_or(stated: float | None, fallback: float) -> float:
+    return fallback if stated is None else stated

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..units import G
 from .balance import Balance
-from .clocks import DeviceClock, draw_clock, draw_received
+from .clocks import TrueClock, draw_clock, draw_received
 from .conditions import Condition, draw_situation, load_family
 from .family import Steps
 from .insole import edge_jitter
@@ -66,8 +66,8 @@ class EventStream:
     """
 
     events: EventTable
-    clock: DeviceClock
-    clock_right: DeviceClock
+    clock: TrueClock
+    clock_right: TrueClock
     lag_s: float
     overlap_s: tuple[float, float]
     offset_s: float
@@ -96,8 +96,8 @@ def simulate_events(condition: Condition, seed: int, settings: Settings | None =
     family = load_family(condition.family, rng, ranges)
     plan = draw_plan(rng, condition, ranges)
     now = draw_situation(rng, rng, condition, ranges, duration_s=plan.span[1] - plan.span[0])
-    drawn = family.person(rng, now).steps(rng)
-    steps = replace(drawn, onset_s=drawn.onset_s + plan.span[0])
+    regular = family.person(rng, now).steps(rng)
+    steps = replace(regular, onset_s=regular.onset_s + plan.span[0])
     steps, jumped = _with_jumps(rng, condition, ranges, steps, plan)
     impulse = _impulses(rng, steps, now.mass_kg)
     reference = _reference(rng, condition, ranges, steps, impulse, jumped, plan, now_world=_world(steps, now, plan))
@@ -120,13 +120,13 @@ def _with_jumps(
     if condition.start_stop:
         keep &= (steps.onset_s > low + float(rng.uniform(4, 9))) & (steps.onset_s < high - float(rng.uniform(4, 9)))
     start = low + float(rng.uniform(4, 8))
-    ranges, landing, held = settings.jumps, [], []
+    ranges, landing, landed_s = settings.jumps, [], []
     now = start
     for _ in range(condition.jumps):
         now += draw(rng, ranges.flight_s)
         landing.append(now)
-        held.append(draw(rng, ranges.pause_s) + 0.5)
-        now += held[-1]
+        landed_s.append(draw(rng, ranges.pause_s) + 0.5)
+        now += landed_s[-1]
     if landing:
         keep &= (steps.onset_s + steps.contact_s < start - 1) | (steps.onset_s > now + 0.5)
     onset = np.concatenate([steps.onset_s[keep], landing])
@@ -134,7 +134,7 @@ def _with_jumps(
     blank = np.zeros((len(landing), steps.variation.shape[1]))
     merged = Steps(
         onset[order],
-        np.concatenate([steps.contact_s[keep], held])[order],
+        np.concatenate([steps.contact_s[keep], landed_s])[order],
         np.concatenate([steps.left[keep], np.zeros(len(landing), dtype=bool)])[order],
         np.concatenate([steps.variation[keep], blank])[order],
     )
@@ -175,10 +175,10 @@ def _reference(
         ground = overground_ground(rng, condition, settings, now_world)
         table = _hits(rng, settings, steps, impulse, jumped, ground)
     else:
-        shown = np.arange(count) if condition.gait == "run" or condition.split_belt else np.flatnonzero(jumped)
+        visible = np.arange(count) if condition.gait == "run" or condition.split_belt else np.flatnonzero(jumped)
         side = np.where(steps.left, 1, 0) if condition.split_belt else np.full(count, -1)
         plate = np.where(steps.left | (not condition.split_belt), 1, 2)
-        table = _table(steps, impulse, side, plate, np.zeros(count, dtype=np.int64), shown)
+        table = _table(steps, impulse, side, plate, np.zeros(count, dtype=np.int64), visible)
     onset, contact = table.onset_s + on[table.source], table.contact_s + off[table.source]
     inside = (onset >= 0) & (onset + contact < plan.reference_s)
     return _picked(replace(table, onset_s=onset, contact_s=contact), inside)
@@ -236,8 +236,10 @@ def _wearable(
     losses = draw_losses(rng, condition, settings, duration_s=window.length_s)
     clock, right = clock.started(0.0, _stamped(losses)), right.started(0.0, _stamped(losses))
     lag = _lag(rng, settings, insole)
-    seen = _seen(rng, settings, steps, impulse, insole)
-    parts = [_stamps(part, own, lag, losses, window.length_s) for part, own in _sides(seen, clock, right)]
+    detected = _detected(rng, settings, steps, impulse, insole)
+    parts = [
+        _stamps(part, foot_clock, lag, losses, window.length_s) for part, foot_clock in _sides(detected, clock, right)
+    ]
     if condition.gaps:
         parts = [_received(rng, settings, part, window.length_s) for part in parts]
     if condition.one_foot is not None:
@@ -260,7 +262,7 @@ def _lag(rng: np.random.Generator, settings: Settings, insole: bool) -> float:
     return draw_lag(rng, mean_ms=middle, sd_ms=settings.imu.lag_sd_ms)
 
 
-def _seen(rng: np.random.Generator, settings: Settings, steps: Steps, impulse: Floats, insole: bool) -> EventTable:
+def _detected(rng: np.random.Generator, settings: Settings, steps: Steps, impulse: Floats, insole: bool) -> EventTable:
     """Return the contacts a detector finds, on the reference clock, its jitter and misses included."""
     ranges, count = settings.events, steps.onset_s.size
     table = _table(steps, impulse, np.where(steps.left, 1, 0), np.zeros(count, dtype=np.int64), None, np.arange(count))
@@ -281,13 +283,13 @@ def _seen(rng: np.random.Generator, settings: Settings, steps: Steps, impulse: F
     return _picked(moved, ~missed)
 
 
-def _sides(table: EventTable, clock: DeviceClock, right: DeviceClock) -> list[tuple[EventTable, DeviceClock]]:
+def _sides(table: EventTable, clock: TrueClock, right: TrueClock) -> list[tuple[EventTable, TrueClock]]:
     return [(_picked(table, table.side == 1), clock), (_picked(table, table.side == 0), right)]
 
 
 def _stamps(
     table: EventTable,
-    clock: DeviceClock,
+    clock: TrueClock,
     lag_s: float,
     losses: tuple[tuple[float, float], ...],
     length_s: float,
@@ -295,20 +297,20 @@ def _stamps(
     """Return events with the stamps a device gives them; what lies in a silent loss is gone."""
     running = clock.t_running(table.onset_s + lag_s)
     inside = (running >= 0) & (running < length_s)
-    gone = np.zeros(running.size)
+    lost_s = np.zeros(running.size)
     for at, lost in losses:
         inside &= ~((running >= at) & (running < at + lost))
-        gone += np.where(running >= at + lost, lost, 0.0)
-    return _picked(replace(table, onset_s=running - gone), inside)
+        lost_s += np.where(running >= at + lost, lost, 0.0)
+    return _picked(replace(table, onset_s=running - lost_s), inside)
 
 
 def _stamped(losses: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
     """Return losses by the stamp at which they happen instead of the device's running time."""
-    found, before = [], 0.0
+    stamped, before = [], 0.0
     for at, lost in losses:
-        found.append((at - before, lost))
+        stamped.append((at - before, lost))
         before += lost
-    return tuple(found)
+    return tuple(stamped)
 
 
 def _received(rng: np.random.Generator, settings: Settings, table: EventTable, length_s: float) -> EventTable:
@@ -342,11 +344,11 @@ def _table(
     side: NDArray[np.int64],
     plate: NDArray[np.int64],
     lap: NDArray[np.int64] | None,
-    shown: NDArray[np.int64],
+    rows: NDArray[np.int64],
 ) -> EventTable:
     laps = np.zeros(steps.onset_s.size, dtype=np.int64) if lap is None else lap
     everything = np.arange(steps.onset_s.size)
-    whole = EventTable(
+    contacts = EventTable(
         steps.onset_s,
         steps.contact_s,
         impulse,
@@ -355,7 +357,7 @@ def _table(
         laps,
         everything,
     )
-    return _picked(whole, shown)
+    return _picked(contacts, rows)
 
 
 def _picked(table: EventTable, which: NDArray[np.bool_] | NDArray[np.int64]) -> EventTable:

@@ -24,7 +24,7 @@ from ..formats.write_loadsol import LoadsolFoot, loadsol_text
 from ..formats.write_trc import trc_text
 from ..records import Recording
 from ..units import G
-from .clocks import DeviceClock
+from .clocks import TrueClock
 from .conditions import Condition
 from .family import CELL_RIGHT_MM, CELL_Y_MM
 from .lab import LabTrial, simulate_trial
@@ -69,12 +69,12 @@ class PlannedTrial(BaseModel):
 def planned_trials(request: LabRequest) -> list[PlannedTrial]:
     """Return the trials a request asks for, in order."""
     surfaces = ("treadmill", "overground") if request.surface == "both" else (request.surface,)
-    found = []
+    trials = []
     for person in range(request.people):
         for surface in surfaces:
             for number in range(request.trials):
-                found.append(_planned(request, person, surface, number))
-    return found
+                trials.append(_planned(request, person, surface, number))
+    return trials
 
 
 def _planned(request: LabRequest, person: int, surface: str, number: int) -> PlannedTrial:
@@ -180,7 +180,7 @@ def _write_trial(folder: Path, planned: PlannedTrial, settings: Settings) -> dic
     }
 
 
-def write_reference(path: Path, trial: LabTrial, *, clock: DeviceClock | None = None) -> None:
+def write_reference(path: Path, trial: LabTrial, *, clock: TrueClock | None = None) -> None:
     """Write the reference as C3D: plates at 1000 Hz and a waist marker at 100 Hz.
 
     ``clock`` maps the reference's running time to the world's, where it has one of its own.
@@ -199,7 +199,7 @@ def write_reference(path: Path, trial: LabTrial, *, clock: DeviceClock | None = 
     ]
     at = np.arange(frames) / _POINT_HZ
     body = trial.truth.body(at if clock is None else clock.running(at))
-    waist = np.where(body.seen[:, None], body.centre + np.asarray([-0.1, 0.0, 0.02]), np.nan)
+    waist = np.where(body.visible[:, None], body.centre + np.asarray([-0.1, 0.0, 0.02]), np.nan)
     write_c3d(path, plates, waist[:, None] * 1e3, ["WAIST"], point_rate_hz=_POINT_HZ, analog_rate_hz=rate)
 
 
@@ -234,9 +234,9 @@ def csv_file(recording: Recording) -> str:
             values[rows[name]] = data[channel].values
             unit = str(data[channel].attrs["units"])
             columns.append((f"{side}_{channel}", "adc" if unit == "count" else unit, values, _decimals(unit)))
-    kept = ~np.all([np.isnan(values) for _, _, values, _ in columns], axis=0)
-    time = CsvColumn("time", "s", np.arange(count)[kept] / rate, 5)
-    return csv_text([time, *(CsvColumn(name, unit, values[kept], n) for name, unit, values, n in columns)])
+    present = ~np.all([np.isnan(values) for _, _, values, _ in columns], axis=0)
+    time = CsvColumn("time", "s", np.arange(count)[present] / rate, 5)
+    return csv_text([time, *(CsvColumn(name, unit, values[present], n) for name, unit, values, n in columns)])
 
 
 def _decimals(unit: str) -> int:

@@ -31,9 +31,9 @@ def ideal_signals(world: World, time_s: Floats, *, left: bool) -> Floats:
     time_s
         Shape (times,), increasing, s on the reference clock.
     """
-    known = default_settings()
-    insole = known.insole.model_copy(update={"on_jitter_ms": _STILL, "off_jitter_ms": _STILL})
-    motion = known.imu.model_copy(update={"onset_jitter_ms": _STILL})
+    settings = default_settings()
+    insole = settings.insole.model_copy(update={"on_jitter_ms": _STILL, "off_jitter_ms": _STILL})
+    motion = settings.imu.model_copy(update={"onset_jitter_ms": _STILL})
     unused = np.random.default_rng(0)
     at = np.asarray(time_s, dtype=np.float64)
     loads = cell_loads(unused, insole, world, at, left=left)

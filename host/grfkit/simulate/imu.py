@@ -28,10 +28,10 @@ def imu_channels(
     turn = turn + rng.normal(0, ranges.gyro_bias_rad_s, 3) + noise[:, 3:] * ranges.gyro_noise_rad_s
     force = _digitise(force, ranges.range_g * G)
     turn = _digitise(turn, float(np.deg2rad(ranges.gyro_range_deg_s)))
-    kept = sampling.received
+    received = sampling.received
     axes = "xyz"
-    return [Channel(f"acc_{axes[k]}", force[kept, k], "m/s^2", "sensor") for k in range(3)] + [
-        Channel(f"gyro_{axes[k]}", turn[kept, k], "rad/s", "sensor") for k in range(3)
+    return [Channel(f"acc_{axes[k]}", force[received, k], "m/s^2", "sensor") for k in range(3)] + [
+        Channel(f"gyro_{axes[k]}", turn[received, k], "rad/s", "sensor") for k in range(3)
     ]
 
 

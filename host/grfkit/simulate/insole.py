@@ -19,14 +19,14 @@ _HEEL_END_MM = 100.0
 
 def cell_loads(rng: np.random.Generator, ranges: InsoleRanges, world: World, time_s: Floats, *, left: bool) -> Floats:
     """Return the load (N) on each of 16 cells of one foot, (samples, 16), its edges off by a few ms."""
-    own = np.flatnonzero(world.steps.left == left)
-    on = edge_jitter(rng, ranges, own.size, draw(rng, ranges.on_jitter_ms))
-    off = edge_jitter(rng, ranges, own.size, draw(rng, ranges.off_jitter_ms))
+    indices = np.flatnonzero(world.steps.left == left)
+    on = edge_jitter(rng, ranges, indices.size, draw(rng, ranges.on_jitter_ms))
+    off = edge_jitter(rng, ranges, indices.size, draw(rng, ranges.off_jitter_ms))
     onset, contact = world.steps.onset_s.copy(), world.steps.contact_s.copy()
-    onset[own] += on
-    contact[own] = np.maximum(contact[own] + off - on, 0.4 * contact[own])
+    onset[indices] += on
+    contact[indices] = np.maximum(contact[indices] + off - on, 0.4 * contact[indices])
     loads = np.zeros((time_s.size, 16))
-    for k, at, phase in in_contact(time_s, onset, contact, own):
+    for k, at, phase in in_contact(time_s, onset, contact, indices):
         up = world.force_n(k, phase)[:, 2]
         loads[at] += up[:, None] * world.person.load_share(world.steps, k, phase)
     if world.example.onset_s.size:
@@ -45,11 +45,11 @@ def edge_jitter(rng: np.random.Generator, ranges: InsoleRanges, count: int, sd_m
 
 def swing_bump(world: World, time_s: Floats, *, left: bool) -> Floats:
     """Return a bump in [0, 1] in mid-swing, where the foot moves within the shoe."""
-    own = np.flatnonzero(world.steps.left == left)
-    if own.size < 2:
+    indices = np.flatnonzero(world.steps.left == left)
+    if indices.size < 2:
         return np.zeros(time_s.size)
-    off = (world.steps.onset_s + world.steps.contact_s)[own[:-1]]
-    length = np.maximum(world.steps.onset_s[own[1:]] - off, 1e-3)
+    off = (world.steps.onset_s + world.steps.contact_s)[indices[:-1]]
+    length = np.maximum(world.steps.onset_s[indices[1:]] - off, 1e-3)
     at = np.clip(np.searchsorted(off, time_s, side="right") - 1, 0, off.size - 1)
     share = np.clip((time_s - off[at]) / length[at], 0, 1)
     return np.asarray(np.where(length[at] < 1.5, np.sin(np.pi * share) ** 4, 0.0))
@@ -107,10 +107,10 @@ def adc_channels(
     loads += bump[:, None] * rng.dirichlet(np.ones(16))
     loads += fsr.preload_bw * world.weight_n * rng.dirichlet(np.ones(16))
     counts = _counts(rng, ranges, fsr, loads, sampling.rate_hz, world.weight_n)
-    channels = [Channel(f"cell_{cell + 1:02d}", _kept(counts[:, cell], sampling), "count") for cell in range(16)]
+    channels = [Channel(f"cell_{cell + 1:02d}", _received(counts[:, cell], sampling), "count") for cell in range(16)]
     if with_force:
         summed = lowpass(total + bump, sampling.rate_hz, fsr.rise_s) * rng.normal(1, 0.05)
-        channels.append(Channel("force", _kept(np.round(summed, 1), sampling), "N"))
+        channels.append(Channel("force", _received(np.round(summed, 1), sampling), "N"))
     return channels
 
 
@@ -136,23 +136,23 @@ def loadsol_channels(
     rng: np.random.Generator, settings: Settings, world: World, sampling: Sampling, *, left: bool
 ) -> list[Channel]:
     """Return a loadsol's zones and total (N), rounded to its step."""
-    own: LoadsolRanges = settings.loadsol
+    ranges: LoadsolRanges = settings.loadsol
     loads = cell_loads(rng, settings.insole, world, sampling.world_s, left=left)
-    bump = swing_bump(world, sampling.world_s, left=left) * draw(rng, own.swing_bump_n)
+    bump = swing_bump(world, sampling.world_s, left=left) * draw(rng, ranges.swing_bump_n)
     heel = np.asarray(CELL_Y_MM) < _HEEL_END_MM
     medial = ~heel & (np.asarray(CELL_X_MM) < 0)
-    gain = rng.normal(1, own.gain_sd)
+    gain = rng.normal(1, ranges.gain_sd)
     zones = {}
     for name, cells in (("heel", heel), ("medial", medial), ("lateral", ~heel & ~medial)):
         force = loads[:, cells].sum(axis=1) + bump / 3
-        fast = lowpass(force, sampling.rate_hz, draw(rng, own.rise_ms) * 1e-3)
-        force = np.maximum(fast, lowpass(force, sampling.rate_hz, draw(rng, own.fall_ms) * 1e-3))
-        force = np.minimum(force * gain * rng.normal(1, own.zone_gain_sd), own.saturation_n)
-        zones[name] = np.round(np.maximum(force, 0) / own.force_step_n) * own.force_step_n
-    channels = [Channel(f"zone_{name}", _kept(force, sampling), "N") for name, force in zones.items()]
+        fast = lowpass(force, sampling.rate_hz, draw(rng, ranges.rise_ms) * 1e-3)
+        force = np.maximum(fast, lowpass(force, sampling.rate_hz, draw(rng, ranges.fall_ms) * 1e-3))
+        force = np.minimum(force * gain * rng.normal(1, ranges.zone_gain_sd), ranges.saturation_n)
+        zones[name] = np.round(np.maximum(force, 0) / ranges.force_step_n) * ranges.force_step_n
+    channels = [Channel(f"zone_{name}", _received(force, sampling), "N") for name, force in zones.items()]
     total = np.sum(list(zones.values()), axis=0)
-    return [*channels, Channel("force", _kept(total, sampling), "N")]
+    return [*channels, Channel("force", _received(total, sampling), "N")]
 
 
-def _kept(values: Floats, sampling: Sampling) -> Floats:
+def _received(values: Floats, sampling: Sampling) -> Floats:
     return np.asarray(values[sampling.received])

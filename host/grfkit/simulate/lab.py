@@ -10,7 +10,7 @@ import xarray as xr
 from ..provenance import Provenance
 from ..records import Channel, Recording, make_landmarks, make_recording, make_stream
 from .body import LANDMARKS, body_positions, recorded_landmarks
-from .clocks import DeviceClock, draw_clock
+from .clocks import TrueClock, draw_clock
 from .conditions import Condition, draw_situation, load_family
 from .imu import imu_channels
 from .insole import Fsr, adc_channels, draw_fsr, loadsol_channels
@@ -72,10 +72,12 @@ def simulate_trial(condition: Condition, seed: int, settings: Settings | None = 
     reference = record_reference(reference_rng, condition, ranges, world, ground, duration_s=plan.reference_s)
     wearables: dict[str, Recording] = {}
     truths: dict[tuple[str, str], StreamTruth] = {}
-    for name, rng in zip(("insole", "imu", "landmarks"), [np.random.default_rng(one) for one in streams[6].spawn(3)]):
+    for name, rng in zip(
+        ("insole", "imu", "landmarks"), [np.random.default_rng(sequence) for sequence in streams[6].spawn(3)]
+    ):
         if name in condition.wearables:
-            wearables[name], known = _record(rng, bench, name)
-            truths.update(known)
+            wearables[name], stream_truths = _record(rng, bench, name)
+            truths.update(stream_truths)
     contacts = contact_table(world, ground, start_s=0.0, end_s=plan.reference_s)
     truth = Truth(condition, seed, world, ground, contacts, truths, (0.0, plan.reference_s), bench.height_m)
     return LabTrial(reference, wearables, truth)
@@ -95,9 +97,9 @@ def simulate_world(condition: Condition, seed: int, settings: Settings | None = 
 def _bench(condition: Condition, seed: int, ranges: Settings) -> tuple[_Bench, list[np.random.SeedSequence]]:
     """Return who does what where, and the seeds of everything random in the trial."""
     streams = np.random.SeedSequence(seed).spawn(8)
-    rngs = [np.random.default_rng(one) for one in streams]
-    own = seed if condition.person_seed is None else condition.person_seed
-    who = np.random.default_rng(np.random.SeedSequence(own, spawn_key=(99,)))
+    rngs = [np.random.default_rng(sequence) for sequence in streams]
+    person_seed = seed if condition.person_seed is None else condition.person_seed
+    who = np.random.default_rng(np.random.SeedSequence(person_seed, spawn_key=(99,)))
     family = load_family(condition.family, who, ranges)
     plan = draw_plan(rngs[1], condition, ranges)
     situation = draw_situation(rngs[2], who, condition, ranges, duration_s=plan.span[1] - plan.span[0])
@@ -127,13 +129,13 @@ def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings
         late = float(rng.uniform(-apart, apart))
         late = min(max(late, least - length - offset), reference - least - offset) if apart else 0.0
         windows[name] = Window(offset + late, length)
-    chosen = [windows[name] for name in condition.wearables]
+    active = [windows[name] for name in condition.wearables]
     overlap = (
-        max(0.0, *(w.offset_s for w in chosen)),
-        min([reference, *(w.offset_s + length for w in chosen)]),
+        max(0.0, *(w.offset_s for w in active)),
+        min([reference, *(w.offset_s + length for w in active)]),
     )
-    start = min(0.0, *(w.offset_s for w in chosen)) - 4.0
-    end = max(reference, *(w.offset_s + 1.02 * length for w in chosen)) + 4.0
+    start = min(0.0, *(w.offset_s for w in active)) - 4.0
+    end = max(reference, *(w.offset_s + 1.02 * length for w in active)) + 4.0
     return Plan(reference, windows, overlap, (start, end))
 
 
@@ -170,39 +172,39 @@ def _record(rng: np.random.Generator, bench: _Bench, name: str) -> tuple[Recordi
     """Return one wearable's recording and the truth about each of its streams."""
     window = bench.plan.windows[name]
     clocks = _clocks(rng, bench, window)
-    taken = _landmark_streams if name == "landmarks" else _foot_streams
-    streams, samplings, worn = taken(rng, bench, name, clocks, window)
+    record = _landmark_streams if name == "landmarks" else _foot_streams
+    streams, samplings, feet = record(rng, bench, name, clocks, window)
     device = {"imu": "virtual imu", "landmarks": "virtual cameras"}.get(name, "virtual insole")
     if name == "insole" and bench.condition.insole == "loadsol":
         device = "loadsol"
     recording = make_recording(streams, device=device, reader="simulate", provenance=Provenance())
     first = float(recording.tree.attrs["first_stamp_s"])
     truths = {
-        (name, stream): _truth(bench, name, stream, clocks, samplings[stream], worn[stream], first, data)
+        (name, stream): _truth(bench, name, stream, clocks, samplings[stream], feet[stream], first, data)
         for stream, data in recording.streams.items()
     }
     return recording, truths
 
 
-def _clocks(rng: np.random.Generator, bench: _Bench, window: Window) -> dict[str, DeviceClock]:
+def _clocks(rng: np.random.Generator, bench: _Bench, window: Window) -> dict[str, TrueClock]:
     """Return the clock of each side, the same unless each foot runs on its own."""
     condition, ranges = bench.condition, bench.settings.clock
-    found: dict[str, DeviceClock] = {}
+    by_side: dict[str, TrueClock] = {}
     for side in (*_SIDES, "both"):
         apart = float(rng.uniform(-2, 2)) if condition.own_clocks and side == "right" else 0.0
-        drawn = draw_clock(rng, ranges, offset_s=window.offset_s + apart, index_stamps=condition.index_stamps)
+        clock = draw_clock(rng, ranges, offset_s=window.offset_s + apart, index_stamps=condition.index_stamps)
         if condition.drift_ppm is not None:
-            drawn = replace(drawn, drift_ppm=condition.drift_ppm)
-        found[side] = drawn if condition.own_clocks or side == "left" else found["left"]
-    return found
+            clock = replace(clock, drift_ppm=condition.drift_ppm)
+        by_side[side] = clock if condition.own_clocks or side == "left" else by_side["left"]
+    return by_side
 
 
-Taken = tuple[dict[str, xr.Dataset], dict[str, Sampling], dict[str, str]]
+DeviceStreams = tuple[dict[str, xr.Dataset], dict[str, Sampling], dict[str, str]]
 
 
 def _foot_streams(
-    rng: np.random.Generator, bench: _Bench, name: str, clocks: dict[str, DeviceClock], window: Window
-) -> Taken:
+    rng: np.random.Generator, bench: _Bench, name: str, clocks: dict[str, TrueClock], window: Window
+) -> DeviceStreams:
     condition = bench.condition
     loadsol = name == "insole" and condition.insole == "loadsol"
     lag, rate = _device(rng, bench, name, loadsol)
@@ -210,15 +212,15 @@ def _foot_streams(
     losses = draw_losses(rng, condition, bench.settings, duration_s=window.length_s)
     streams: dict[str, xr.Dataset] = {}
     samplings: dict[str, Sampling] = {}
-    worn: dict[str, str] = {}
+    feet: dict[str, str] = {}
     seeds = rng.integers(0, 2**63, 2)
-    for side, own in zip(_SIDES, [np.random.default_rng(int(one)) for one in seeds]):
+    for side, foot_rng in zip(_SIDES, [np.random.default_rng(int(seed)) for seed in seeds]):
         foot = _SIDES[1 - _SIDES.index(side)] if condition.swap_sides else side
         if condition.one_foot not in (None, foot):
             continue
         section = bench.settings.imu if name == "imu" else bench.settings.insole
         sampling = draw_sampling(
-            own,
+            foot_rng,
             condition,
             bench.settings,
             clocks[side],
@@ -230,21 +232,21 @@ def _foot_streams(
             losses=losses,
         )
         for stream, channels in _channels(
-            own, bench, name, sampling, None if loadsol else fsr, left=foot == "left"
+            foot_rng, bench, name, sampling, None if loadsol else fsr, left=foot == "left"
         ).items():
             label = f"{stream}_{side}"
             streams[label] = _foot_stream(channels, sampling, stream, side, condition)
-            samplings[label], worn[label] = sampling, foot
-    return streams, samplings, worn
+            samplings[label], feet[label] = sampling, foot
+    return streams, samplings, feet
 
 
 def _device(rng: np.random.Generator, bench: _Bench, name: str, loadsol: bool) -> tuple[float, float]:
     """Return a device's own delay (s) and its rate (Hz)."""
     section = bench.settings.imu if name == "imu" else bench.settings.insole
     lag = draw_lag(rng, mean_ms=section.lag_ms, sd_ms=section.lag_sd_ms)
-    asked = bench.condition.imu_rate_hz if name == "imu" else bench.condition.insole_rate_hz
-    drawn = float(rng.choice(section.rates_hz))
-    return lag, bench.settings.loadsol.rate_hz if loadsol else (asked or drawn)
+    stated = bench.condition.imu_rate_hz if name == "imu" else bench.condition.insole_rate_hz
+    fallback = float(rng.choice(section.rates_hz))
+    return lag, bench.settings.loadsol.rate_hz if loadsol else (stated or fallback)
 
 
 def _channels(
@@ -276,8 +278,8 @@ def _foot_stream(
 
 
 def _landmark_streams(
-    rng: np.random.Generator, bench: _Bench, _name: str, clocks: dict[str, DeviceClock], window: Window
-) -> Taken:
+    rng: np.random.Generator, bench: _Bench, _name: str, clocks: dict[str, TrueClock], window: Window
+) -> DeviceStreams:
     ranges = bench.settings.landmarks
     lag = draw_lag(rng, mean_ms=ranges.lag_ms, sd_ms=ranges.lag_sd_ms)
     steady = bench.condition.model_copy(update={"gaps": False})
@@ -308,9 +310,9 @@ def _truth(
     bench: _Bench,
     name: str,
     stream: str,
-    clocks: dict[str, DeviceClock],
+    clocks: dict[str, TrueClock],
     sampling: Sampling,
-    worn: str,
+    foot: str,
     first_s: float,
     data: xr.Dataset,
 ) -> StreamTruth:
@@ -331,7 +333,7 @@ def _truth(
         stamp_source=str(data.attrs["stamp_source"]),
         rate_hz=sampling.rate_hz,
         lost_samples=int(np.count_nonzero(~sampling.received)),
-        worn=worn,
+        worn=foot,
         overlap_s=overlap,
         offset_s=offset,
         drift_ppm=drift,

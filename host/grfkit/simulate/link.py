@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Floats
-from .clocks import DeviceClock
+from .clocks import TrueClock
 
 _FIRST_SYNCS = 24
 
@@ -76,7 +76,7 @@ class LinkTruth:
 def draw_link(
     rng: np.random.Generator,
     model: LinkModel,
-    clock: DeviceClock,
+    clock: TrueClock,
     *,
     duration_s: float,
     packet_s: float = 0.025,
@@ -87,18 +87,18 @@ def draw_link(
     events = _Events(rng, model, clock.offset_s, duration_s)
     ready_dev: Floats = packet_s * np.arange(1, int(duration_s / packet_s), dtype=np.float64)
     ready = clock.running(ready_dev)
-    asked = _asked(rng, clock.offset_s, duration_s, sync_every_s, sync_burst)
-    heard = events.carried(asked + _stack(rng, model, asked.size)) + model.air_ms * 1e-3
-    told = heard + model.answer_ms * 1e-3
-    when = np.concatenate([ready, told])
+    request_s = _request_times(rng, clock.offset_s, duration_s, sync_every_s, sync_burst)
+    received_s = events.carried(request_s + _stack(rng, model, request_s.size)) + model.air_ms * 1e-3
+    answer_s = received_s + model.answer_ms * 1e-3
+    when = np.concatenate([ready, answer_s])
     order = np.argsort(when, kind="stable")
-    gone = np.empty(when.size)
-    gone[order] = events.carried(when[order])
-    told = gone[ready.size :] if model.late_stamp else told
-    arrival = gone + model.air_ms * 1e-3 + _stack(rng, model, when.size)
+    sent_s = np.empty(when.size)
+    sent_s[order] = events.carried(when[order])
+    answer_s = sent_s[ready.size :] if model.late_stamp else answer_s
+    arrival = sent_s + model.air_ms * 1e-3 + _stack(rng, model, when.size)
     arrival[order] = np.maximum.accumulate(arrival[order])
-    t2, t3 = (np.floor(clock.t_running(t) * 1e6) for t in (heard, told))
-    exchanges = np.stack([asked, t2, t3, arrival[ready.size :]], axis=1)
+    t2, t3 = (np.floor(clock.t_running(t) * 1e6) for t in (received_s, answer_s))
+    exchanges = np.stack([request_s, t2, t3, arrival[ready.size :]], axis=1)
     return LinkTruth(np.floor(ready_dev * 1e6), arrival[: ready.size], ready, exchanges)
 
 
@@ -131,7 +131,7 @@ class _Events:
         return out
 
 
-def _asked(rng: np.random.Generator, start_s: float, duration_s: float, every_s: float, burst: int) -> Floats:
+def _request_times(rng: np.random.Generator, start_s: float, duration_s: float, every_s: float, burst: int) -> Floats:
     """Return when time syncs are asked for: bursts whose members do not keep step with connection events."""
     if not burst:
         return np.empty(0)

@@ -17,7 +17,7 @@ _X = np.asarray(CELL_X_MM)
 _Y = np.asarray(CELL_Y_MM)
 
 
-class FamilyA:
+class MassSpringFamily:
     """People as mass-spring runners and three-sine walkers; ``ranges`` say how their steps vary."""
 
     def __init__(self, ranges: StepRanges) -> None:
@@ -29,13 +29,13 @@ class FamilyA:
         return _draw_person(rng, situation, self.ranges)
 
 
-def family_a(settings: Settings | None = None) -> Family:
+def mass_spring_family(settings: Settings | None = None) -> Family:
     """Return family A with its ranges from ``settings``."""
-    return FamilyA((settings or default_settings()).steps)
+    return MassSpringFamily((settings or default_settings()).steps)
 
 
 @dataclass(frozen=True)
-class PersonA:
+class MassSpringPerson:
     """A person of family A.
 
     Attributes
@@ -75,8 +75,8 @@ class PersonA:
         side = np.where(left, 1.0, -1.0) * (0.0 if steady else self.asymmetry / 2)
         interval = self.step_s * (1 - 0.3 * speed) * np.exp(wander + side)
         onset = np.concatenate([[0.0], np.cumsum(interval[:-1])]) + self.step_s * float(rng.random())
-        own = rng.normal(0, ranges.contact_cv_percent / 100, count)
-        contact = self.contact_s * (1 - 0.6 * speed) * np.exp(own + 0.3 * wander - side)
+        jitter = rng.normal(0, ranges.contact_cv_percent / 100, count)
+        contact = self.contact_s * (1 - 0.6 * speed) * np.exp(jitter + 0.3 * wander - side)
         variation = _vary(rng, count, ranges.peak_cv_percent / 100)
         keep = onset < now.duration_s
         return Steps(onset[keep], contact[keep], left[keep], variation[keep])
@@ -84,12 +84,14 @@ class PersonA:
     def force_bw(self, steps: Steps, index: int, phase: Floats) -> Floats:
         """Return force on the person in body weights, (phases, 3): X forward, Y left, Z up."""
         p = np.clip(np.asarray(phase, dtype=np.float64), 0.0, 1.0)
-        one = _ForceShape(float(steps.contact_s[index]), steps.variation[index])
+        contact = _ContactShape(float(steps.contact_s[index]), steps.variation[index])
         force = np.empty((p.size, 3))
-        force[:, 2] = self._run_vertical(p, one) if self.situation.gait == "run" else self._walk_vertical(p, one)
-        force[:, 0] = self._forward(p, one)
+        force[:, 2] = (
+            self._run_vertical(p, contact) if self.situation.gait == "run" else self._walk_vertical(p, contact)
+        )
+        force[:, 0] = self._forward(p, contact)
         outward = 1.0 if steps.left[index] else -1.0
-        force[:, 1] = -outward * self._medial(p, one)
+        force[:, 1] = -outward * self._medial(p, contact)
         inside = (phase >= 0) & (phase <= 1)
         return np.asarray(np.where(inside[:, None], force, 0.0))
 
@@ -109,38 +111,38 @@ class PersonA:
         """Return an ideal shoe IMU's specific force (m/s^2) and angular rate (rad/s), (n, 3) each."""
         return shoe_motion(self, steps, left, np.asarray(time_s, dtype=np.float64))
 
-    def _run_vertical(self, p: Floats, one: _ForceShape) -> Floats:
-        impact = self.impact_bw * np.exp(one.variation[1] * 3)
-        t = p * one.contact_s / self.impact_s
+    def _run_vertical(self, p: Floats, contact: _ContactShape) -> Floats:
+        impact = self.impact_bw * np.exp(contact.variation[1] * 3)
+        t = p * contact.contact_s / self.impact_s
         transient = impact * t**3 * np.exp(3 * (1 - t)) * (1 - p)
         area = impact * self.impact_s * _TRANSIENT_AREA
-        stride_share = self.step_s * np.exp(one.variation[2])
-        peak = (stride_share - area) / one.contact_s * np.pi / 2
+        stride_share = self.step_s * np.exp(contact.variation[2])
+        peak = (stride_share - area) / contact.contact_s * np.pi / 2
         shape: Floats = transient + peak * np.sin(np.pi * p**self.skew)
-        return np.asarray(np.maximum(shape * (1 + one.variation[0] - one.variation[2]), 0.0))
+        return np.asarray(np.maximum(shape * (1 + contact.variation[0] - contact.variation[2]), 0.0))
 
-    def _walk_vertical(self, p: Floats, one: _ForceShape) -> Floats:
+    def _walk_vertical(self, p: Floats, contact: _ContactShape) -> Floats:
         first, second, third, fifth = self.walk
-        uneven = second * (1 + 10 * one.variation[1])
+        uneven = second * (1 + 10 * contact.variation[1])
         shape = first * np.sin(np.pi * p) + uneven * np.sin(2 * np.pi * p)
-        shape = shape + third * (1 + 2 * one.variation[2]) * np.sin(3 * np.pi * p) + fifth * np.sin(5 * np.pi * p)
+        shape = shape + third * (1 + 2 * contact.variation[2]) * np.sin(3 * np.pi * p) + fifth * np.sin(5 * np.pi * p)
         knock = self.impact_bw * np.exp(-(((p - 0.05) / 0.018) ** 2)) * p * 20
-        return np.asarray(np.maximum((shape + 0.25 * knock * self.strike) * (1 + one.variation[0]), 0.0))
+        return np.asarray(np.maximum((shape + 0.25 * knock * self.strike) * (1 + contact.variation[0]), 0.0))
 
-    def _forward(self, p: Floats, one: _ForceShape) -> Floats:
-        brake = self.braking_bw * (1 + 2 * one.variation[5])
+    def _forward(self, p: Floats, contact: _ContactShape) -> Floats:
+        brake = self.braking_bw * (1 + 2 * contact.variation[5])
         wave = -brake * np.sin(2 * np.pi * p ** (0.95 if self.situation.gait == "run" else 1.05))
         early = 0.25 * brake * self.strike * np.exp(-(((p - 0.12) / 0.035) ** 2))
         return np.asarray((wave + early) * np.sqrt(np.sin(np.pi * p).clip(0)))
 
-    def _medial(self, p: Floats, one: _ForceShape) -> Floats:
-        push = self.medial_bw * (1 + 0.25 * one.variation[4])
+    def _medial(self, p: Floats, contact: _ContactShape) -> Floats:
+        push = self.medial_bw * (1 + 0.25 * contact.variation[4])
         outward = 0.7 * self.medial_bw * np.exp(-(((p - 0.08) / 0.05) ** 2)) * np.sin(np.pi * p) * 4
         return np.asarray(push * np.sin(np.pi * p) ** 0.8 - outward)
 
 
 @dataclass(frozen=True)
-class _ForceShape:
+class _ContactShape:
     contact_s: float
     variation: Floats
 
@@ -149,7 +151,7 @@ _TRANSIENT_AREA = 1.49
 """Integral of t^3 exp(3 (1 - t)) over t >= 0."""
 
 
-def _draw_person(rng: np.random.Generator, now: Situation, ranges: StepRanges) -> PersonA:
+def _draw_person(rng: np.random.Generator, now: Situation, ranges: StepRanges) -> MassSpringPerson:
     run = now.gait == "run"
     v = now.speed_m_s
     step = (0.365 - 0.012 * (v - 3)) if run else (0.545 - 0.12 * (v - 1.3))
@@ -159,7 +161,7 @@ def _draw_person(rng: np.random.Generator, now: Situation, ranges: StepRanges) -
     strike = float(rng.beta(1.6, 0.8))
     scale = 2 * step / contact if not run else 1.0
     brake = (0.09 * v if run else 0.14 * v) * float(np.exp(rng.normal(0, 0.12)))
-    return PersonA(
+    return MassSpringPerson(
         situation=now,
         ranges=ranges,
         step_s=step,
@@ -231,12 +233,12 @@ class _Cycle:
     strength: Floats
 
 
-def shoe_motion(person: PersonA, steps: Steps, left: bool, time_s: Floats) -> tuple[Floats, Floats]:
+def shoe_motion(person: MassSpringPerson, steps: Steps, left: bool, time_s: Floats) -> tuple[Floats, Floats]:
     """Return specific force (m/s^2) and angular rate (rad/s) of one shoe, shapes (n, 3)."""
-    own = np.flatnonzero(steps.left == left)
-    if not own.size:
+    indices = np.flatnonzero(steps.left == left)
+    if not indices.size:
         return np.tile([0.0, 0.0, G], (time_s.size, 1)), np.zeros((time_s.size, 3))
-    cycle = _cycle(steps, own, time_s)
+    cycle = _cycle(steps, indices, time_s)
     pitch, rate = _pitch(person, cycle)
     forward, up = _travel(person, cycle)
     up = up + G
@@ -252,42 +254,42 @@ def shoe_motion(person: PersonA, steps: Steps, left: bool, time_s: Floats) -> tu
     return force, turn
 
 
-def _cycle(steps: Steps, own: NDArray[np.int64], time_s: Floats) -> _Cycle:
-    onset, contact = steps.onset_s[own], steps.contact_s[own]
-    stride = float(np.median(np.diff(onset))) if own.size > 1 else 1.0
+def _cycle(steps: Steps, indices: NDArray[np.int64], time_s: Floats) -> _Cycle:
+    onset, contact = steps.onset_s[indices], steps.contact_s[indices]
+    stride = float(np.median(np.diff(onset))) if indices.size > 1 else 1.0
     onset = np.concatenate([[onset[0] - stride], onset, [onset[-1] + stride]])
     contact = np.concatenate([contact[:1], contact, contact[-1:]])
-    strength = 1 + 3 * steps.variation[own, 1]
+    strength = 1 + 3 * steps.variation[indices, 1]
     strength = np.concatenate([strength[:1], strength, strength[-1:]])
     at = np.clip(np.searchsorted(onset, time_s, side="right") - 1, 0, onset.size - 2)
     since = time_s - onset[at]
-    held = contact[at]
-    swing_s = np.maximum(onset[at + 1] - onset[at] - held, 0.05)
+    contact_s = contact[at]
+    swing_s = np.maximum(onset[at + 1] - onset[at] - contact_s, 0.05)
     still = swing_s > _LONGEST_SWING_S
-    in_stance = ((since <= held) | still).astype(np.float64)
-    stance = np.where(still & (since > held), 0.35, np.clip(since / held, 0, 1))
-    swing = np.clip((since - held) / swing_s, 0, 1)
-    return _Cycle(in_stance, stance, swing, held, swing_s, since, strength[at])
+    in_stance = ((since <= contact_s) | still).astype(np.float64)
+    stance = np.where(still & (since > contact_s), 0.35, np.clip(since / contact_s, 0, 1))
+    swing = np.clip((since - contact_s) / swing_s, 0, 1)
+    return _Cycle(in_stance, stance, swing, contact_s, swing_s, since, strength[at])
 
 
-def _pitch(person: PersonA, c: _Cycle) -> tuple[Floats, Floats]:
+def _pitch(person: MassSpringPerson, c: _Cycle) -> tuple[Floats, Floats]:
     """Return pitch (rad, toe down positive) and its rate; slope is continuous at toe-off and contact."""
     land = -0.35 * person.strike + 0.10 * (1 - person.strike)
     lift = person.toe_off_rad
     flat = np.clip(c.stance / 0.16, 0, 1)
     rise = np.clip((c.stance - 0.45) / 0.55, 0, 1)
-    held = land * (1 - flat * flat * (3 - 2 * flat)) + lift * rise**1.5
-    held_rate = (-land * 6 * flat * (1 - flat) / 0.16 + lift * 1.5 * np.sqrt(rise) / 0.55) / c.contact_s
+    grounded = land * (1 - flat * flat * (3 - 2 * flat)) + lift * rise**1.5
+    grounded_rate = (-land * 6 * flat * (1 - flat) / 0.16 + lift * 1.5 * np.sqrt(rise) / 0.55) / c.contact_s
     u = c.swing
     start_slope = lift * 1.5 / 0.55 * c.swing_s / c.contact_s
     turn = u**3 - 2 * u**2 + u
     free = lift + (land - lift) * u * u * (3 - 2 * u) + start_slope * turn
     free_rate = ((land - lift) * 6 * u * (1 - u) + start_slope * (3 * u**2 - 4 * u + 1)) / c.swing_s
     on_ground = c.in_stance > 0
-    return np.where(on_ground, held, free), np.where(on_ground, held_rate, free_rate)
+    return np.where(on_ground, grounded, free), np.where(on_ground, grounded_rate, free_rate)
 
 
-def _travel(person: PersonA, c: _Cycle) -> tuple[Floats, Floats]:
+def _travel(person: MassSpringPerson, c: _Cycle) -> tuple[Floats, Floats]:
     """Return acceleration of the shoe forward and up (m/s^2), gravity not included."""
     run = person.situation.gait == "run"
     length = person.situation.speed_m_s * (c.contact_s + c.swing_s)
@@ -300,7 +302,7 @@ def _travel(person: PersonA, c: _Cycle) -> tuple[Floats, Floats]:
     return forward + 0.6 * rising, up + rising
 
 
-def _ringing(person: PersonA, c: _Cycle, outward: float) -> Floats:
+def _ringing(person: MassSpringPerson, c: _Cycle, outward: float) -> Floats:
     """Return the impact transient and its ringing (m/s^2), within 0.16 s of contact."""
     ring = np.zeros((c.stance.size, 3))
     near = np.flatnonzero((c.since_onset_s >= 0) & (c.since_onset_s < _RINGING_S))

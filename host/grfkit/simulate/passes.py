@@ -95,10 +95,10 @@ def overground_ground(rng: np.random.Generator, condition: Condition, settings: 
     hits: list[Hit] = []
     near = np.flatnonzero([any(p.x[0] <= m <= p.x[1] for p in plates) for m in x + FOOT_M / 2])
     for number in np.unique(lap[near]):
-        own = near[lap[near] == number]
+        on_plates = near[lap[near] == number]
         most = int(rng.integers(ranges.stances_per_pass[0], ranges.stances_per_pass[1] + 1, size=2).max())
-        start = int(rng.integers(0, max(1, own.size - most + 1)))
-        for k in own[start : start + most]:
+        start = int(rng.integers(0, max(1, on_plates.size - most + 1)))
+        for k in on_plates[start : start + most]:
             hits += _strike(rng, ranges, plates, heel, int(k), int(number))
     resting = [r for r in world.rests if r.jumps]
     allowed = len(hits) if condition.hits is None else condition.hits
@@ -107,8 +107,8 @@ def overground_ground(rng: np.random.Generator, condition: Condition, settings: 
 
 
 def _first_contacts(hits: Sequence[Hit], allowed: int) -> list[Hit]:
-    seen = list(dict.fromkeys(hit.contact for hit in hits))[:allowed]
-    return [hit for hit in hits if hit.contact in set(seen)]
+    contacts = list(dict.fromkeys(hit.contact for hit in hits))[:allowed]
+    return [hit for hit in hits if hit.contact in set(contacts)]
 
 
 def _across(rng: np.random.Generator, world: World) -> Floats:
@@ -151,9 +151,9 @@ def _strike(
         heel[k, 0] = high - FOOT_M + beyond if front else low - beyond
     else:
         heel[k, 0] = float(np.clip(heel[k, 0], low + 0.01, high - FOOT_M - 0.01))
-    found = []
+    hits = []
     for number, plate in enumerate(plates):
         start, end = plate.x[0] - heel[k, 0], plate.x[1] - heel[k, 0]
         if end > 0 and start < FOOT_M:
-            found.append(Hit(k, number, lap, float(start), float(end)))
-    return found
+            hits.append(Hit(k, number, lap, float(start), float(end)))
+    return hits

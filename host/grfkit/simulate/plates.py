@@ -8,7 +8,7 @@ import xarray as xr
 from ..arrays import Floats
 from ..provenance import Provenance
 from ..records import Channel, Recording, make_recording, make_stream
-from .clocks import DeviceClock
+from .clocks import TrueClock
 from .conditions import Condition
 from .family import CELL_X_MM, CELL_Y_MM
 from .passes import Ground, PlateBox
@@ -27,9 +27,9 @@ def plate_forces(world: World, ground: Ground, time_s: Floats) -> Floats:
     wrench = np.zeros((len(ground.plates), time_s.size, 6))
     steps = world.steps
     for number, plate in enumerate(ground.plates):
-        own = [hit for hit in ground.hits if hit.plate == number]
-        which = np.asarray([hit.contact for hit in own], dtype=np.int64)
-        parts = {hit.contact: hit for hit in own}
+        hits = [hit for hit in ground.hits if hit.plate == number]
+        which = np.asarray([hit.contact for hit in hits], dtype=np.int64)
+        parts = {hit.contact: hit for hit in hits}
         for k, at, phase in in_contact(time_s, steps.onset_s, steps.contact_s, which):
             hit = parts[k]
             share, cop = _on_plate(world, k, phase, hit.heel_from_m, hit.heel_to_m, hit.whole)
@@ -42,9 +42,11 @@ def plate_forces(world: World, ground: Ground, time_s: Floats) -> Floats:
     return wrench
 
 
-def _on_plate(world: World, k: int, phase: Floats, low_m: float, high_m: float, whole: bool) -> tuple[Floats, Floats]:
+def _on_plate(
+    world: World, k: int, phase: Floats, low_m: float, high_m: float, whole_foot: bool
+) -> tuple[Floats, Floats]:
     """Return the share of the load that lies between two places along the foot, and its centre (m)."""
-    if whole:
+    if whole_foot:
         node, cop = world.cop_m(k)
         return np.ones(phase.size), np.stack([np.interp(phase, node, cop[:, axis]) for axis in (0, 1)], axis=1)
     along, across = np.asarray(CELL_Y_MM) * 1e-3, np.asarray(CELL_X_MM) * 1e-3
@@ -88,7 +90,7 @@ def record_reference(
     ground: Ground,
     *,
     duration_s: float,
-    clock: DeviceClock | None = None,
+    clock: TrueClock | None = None,
 ) -> Recording:
     """Return the reference recording: ``plate_1``... with noise, belt tone and zero offsets.
 

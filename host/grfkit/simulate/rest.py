@@ -37,8 +37,8 @@ class Rest:
 
     def share(self, time_s: Floats, *, left: bool) -> Floats:
         """Return one foot's vertical force (BW) at times inside the rest, zero outside."""
-        own = self.left_share if left else 1 - self.left_share
-        return self._on_grid(time_s, self.force_bw * own)
+        foot_share = self.left_share if left else 1 - self.left_share
+        return self._on_grid(time_s, self.force_bw * foot_share)
 
     def _on_grid(self, time_s: Floats, values: Floats) -> Floats:
         at = self.start_s + np.arange(values.size) / _GRID_HZ
@@ -49,22 +49,22 @@ class Rest:
 def make_rest(rng: np.random.Generator, ranges: JumpRanges, *, start_s: float, end_s: float | None, jumps: int) -> Rest:
     """Return a rest with ``jumps`` jumps; without ``end_s`` it ends a while after the last one."""
     pieces = [_stand(draw(rng, ranges.stand_s))]
-    done: list[Jump] = []
+    timed_jumps: list[Jump] = []
     for _ in range(jumps):
         now = start_s + sum(piece.size for piece in pieces) / _GRID_HZ
         flight = draw(rng, ranges.flight_s)
         jump, take_off = _jump(flight, draw(rng, ranges.landing_bw))
-        done.append(Jump(now + take_off, now + take_off + flight))
+        timed_jumps.append(Jump(now + take_off, now + take_off + flight))
         pieces += [jump, _stand(draw(rng, ranges.pause_s))]
     force = np.concatenate(pieces)
     if end_s is None:
         end_s = start_s + force.size / _GRID_HZ
-    wanted = max(1, round((end_s - start_s) * _GRID_HZ) + 1)
-    force = np.concatenate([force, np.ones(max(0, wanted - force.size))])[:wanted]
-    sway = _sway(rng, wanted)
+    samples = max(1, round((end_s - start_s) * _GRID_HZ) + 1)
+    force = np.concatenate([force, np.ones(max(0, samples - force.size))])[:samples]
+    sway = _sway(rng, samples)
     air = force <= 0
     force = np.where(air, 0.0, force + 0.004 * sway[0])
-    return Rest(start_s, end_s, force, 0.5 + 0.04 * sway[1], tuple(done))
+    return Rest(start_s, end_s, force, 0.5 + 0.04 * sway[1], tuple(timed_jumps))
 
 
 def _stand(seconds: float) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from .clocks import DeviceClock, draw_received
+from .clocks import TrueClock, draw_received
 from .conditions import Condition
 from .settings import Pair, Settings, draw
 
@@ -42,7 +42,7 @@ def draw_sampling(
     rng: np.random.Generator,
     condition: Condition,
     settings: Settings,
-    clock: DeviceClock,
+    clock: TrueClock,
     *,
     rate_hz: float,
     duration_s: float,
@@ -53,26 +53,26 @@ def draw_sampling(
 ) -> Sampling:
     """Return when a stream is sampled and what arrives; ``losses`` are silent, in device running time."""
     running = np.arange(int(duration_s * rate_hz)) / rate_hz
-    kept, found = _silent(running, losses, rate_hz)
-    world = clock.running(running[kept]) - lag_s
-    stamp = np.arange(kept.size) / rate_hz
+    indices, stamped_losses = _silent(running, losses, rate_hz)
+    world = clock.running(running[indices]) - lag_s
+    stamp = np.arange(indices.size) / rate_hz
     jittered = not condition.index_stamps and bool(rng.random() < jitter_share)
     if jittered:
         stamp = np.sort(stamp + rng.normal(0, draw(rng, jitter_ms) * 1e-3, stamp.size))
-    received = np.ones(kept.size, dtype=bool)
+    received = np.ones(indices.size, dtype=bool)
     if condition.gaps:
-        received = draw_received(rng, settings.gaps, samples=kept.size, rate_hz=rate_hz)
-    return Sampling(rate_hz, world, np.round(stamp, 5), received, found, lag_s, jittered)
+        received = draw_received(rng, settings.gaps, samples=indices.size, rate_hz=rate_hz)
+    return Sampling(rate_hz, world, np.round(stamp, 5), received, stamped_losses, lag_s, jittered)
 
 
 def draw_losses(
     rng: np.random.Generator, condition: Condition, settings: Settings, *, duration_s: float
 ) -> tuple[tuple[float, float], ...]:
     """Return silent losses ``(running time, lost_s)`` as the condition asks for them."""
-    asked = condition.silent_loss
-    if isinstance(asked, tuple):
-        return tuple(sorted(asked))
-    places = np.sort(rng.uniform(0.15, 0.85, asked)) * duration_s
+    silent_loss = condition.silent_loss
+    if isinstance(silent_loss, tuple):
+        return tuple(sorted(silent_loss))
+    places = np.sort(rng.uniform(0.15, 0.85, silent_loss)) * duration_s
     return tuple((float(at), draw(rng, settings.gaps.silent_loss_s)) for at in places)
 
 
@@ -84,10 +84,10 @@ def _silent(
     for at, lost in losses:
         first = int(np.searchsorted(running, at))
         keep[first : first + max(1, round(lost * rate_hz))] = False
-    kept = np.flatnonzero(keep)
-    jumps = np.flatnonzero(np.diff(kept) > 1)
-    found = [((int(j) + 0.5) / rate_hz, (int(kept[j + 1] - kept[j]) - 1) / rate_hz) for j in jumps]
-    return kept, tuple(found)
+    indices = np.flatnonzero(keep)
+    jumps = np.flatnonzero(np.diff(indices) > 1)
+    stamped_losses = [((int(j) + 0.5) / rate_hz, (int(indices[j + 1] - indices[j]) - 1) / rate_hz) for j in jumps]
+    return indices, tuple(stamped_losses)
 
 
 def draw_lag(rng: np.random.Generator, *, mean_ms: float, sd_ms: Pair) -> float:

@@ -55,7 +55,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class BPerson:
+class SplinePerson:
     """A person of family B; see :class:`grfkit.simulate.family.Person`."""
 
     situation: Situation
@@ -119,28 +119,28 @@ class BPerson:
 
     def shoe_motion(self, steps: Steps, left: bool, time_s: Floats) -> tuple[Floats, Floats]:
         """Return specific force (m/s^2) and angular rate (rad/s) of an ideal shoe IMU, (n, 3) each."""
-        own = steps.left == left
-        varied = steps.variation[own]
+        of_foot = steps.left == left
+        varied = steps.variation[of_foot]
         foot = (self.left if left else self.right).foot
         return motion(
-            foot, steps.onset_s[own], steps.contact_s[own], varied[:, rhythm.SPEED],
+            foot, steps.onset_s[of_foot], steps.contact_s[of_foot], varied[:, rhythm.SPEED],
             varied[:, rhythm.SWING], varied[:, rhythm.IMPACT], time_s,
         )  # fmt: skip
 
 
 @dataclass
-class FamilyB:
+class SplineFamily:
     """People of family B."""
 
     name: str = "B"
 
-    def person(self, rng: np.random.Generator, situation: Situation) -> BPerson:
+    def person(self, rng: np.random.Generator, situation: Situation) -> SplinePerson:
         """Return a person drawn from the packaged ranges for the situation's gait."""
         draw = settings()[situation.gait].draw(rng)
         kind = int(rng.choice(3, p=draw.table["strike_probability"]))
         strike = float(rng.uniform(*((0.0, 0.2), (0.4, 0.6), (0.8, 1.0))[kind]))
         right, left = (_side(rng, draw, situation, strike, sign) for sign in (-1.0, 1.0))
-        return BPerson(situation, draw, strike, right, left)
+        return SplinePerson(situation, draw, strike, right, left)
 
 
 def _side(rng: np.random.Generator, draw: Draw, situation: Situation, strike: float, sign: float) -> Side:
@@ -173,7 +173,7 @@ def _side(rng: np.random.Generator, draw: Draw, situation: Situation, strike: fl
 def _foot(rng: np.random.Generator, draw: Draw, situation: Situation, strike: float, sign: float) -> Foot:
     """Return the shoe's habits; quantities marked "per foot" in the settings are drawn again for each."""
     value, table = draw.value, draw.table
-    own = {
+    per_foot = {
         name: float(rng.uniform(*_span(name, situation)))
         for name in ("toe_out_deg", "eversion_deg", "ring_hz", "ring_decay_ms")
     }
@@ -182,8 +182,8 @@ def _foot(rng: np.random.Generator, draw: Draw, situation: Situation, strike: fl
     return Foot(
         side=sign,
         landing_deg=(1 - strike) * value["landing_pitch_deg"] + 8 * strike,
-        eversion_deg=own["eversion_deg"],
-        toe_out_deg=own["toe_out_deg"],
+        eversion_deg=per_foot["eversion_deg"],
+        toe_out_deg=per_foot["toe_out_deg"],
         pitch_stance_deg=table["pitch_stance_deg"],
         pitch_swing_deg=np.where(table["pitch_swing_deg"] > 0, reach, 1.0) * table["pitch_swing_deg"],
         swing_shape=table["swing_shape"],
@@ -192,8 +192,8 @@ def _foot(rng: np.random.Generator, draw: Draw, situation: Situation, strike: fl
         height_m=value["sensor_height_m"],
         heel_m=value["foot_length_m"],
         ring_m_s2=value["ring_m_s2"] * situation.speed_m_s * (1 - 0.5 * strike),
-        ring_hz=own["ring_hz"],
-        ring_decay_s=own["ring_decay_ms"] / 1000,
+        ring_hz=per_foot["ring_hz"],
+        ring_decay_s=per_foot["ring_decay_ms"] / 1000,
         slope_rad=float(np.arctan(situation.slope_percent / 100)),
     )
 
@@ -217,4 +217,4 @@ def _impact_kernel(time_s: Floats, peak_s: float, contact_s: float) -> tuple[Flo
     return kernel, full - first / contact_s
 
 
-FAMILY: Family = FamilyB()
+SPLINE_FAMILY: Family = SplineFamily()

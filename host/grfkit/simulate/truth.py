@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from .body import Body, body_positions, total_force_n
-from .clocks import DeviceClock
+from .clocks import TrueClock
 from .conditions import Condition
 from .passes import Ground
 from .world import World
@@ -41,7 +41,7 @@ class StreamTruth:
 
     wearable: str
     stream: str
-    clock: DeviceClock
+    clock: TrueClock
     device_lag_s: float
     stamp_source: str
     rate_hz: float
@@ -123,7 +123,7 @@ class Truth:
             "situation": asdict(now),
             "height_m": round(self.height_m, 4),
             "reference_s": list(self.reference_s),
-            "streams": [_stream(one) for one in self.streams.values()],
+            "streams": [_stream(stream) for stream in self.streams.values()],
             "contacts": _table(self.contacts),
             "plates_m": [{"x": list(p.x), "y": list(p.y)} for p in self.ground.plates],
             "hits": [
@@ -144,25 +144,25 @@ class Truth:
 def contact_table(world: World, ground: Ground, *, start_s: float, end_s: float) -> ContactTable:
     """Return the contacts with onset in ``[start_s, end_s)`` and the plate each is on."""
     plate = np.zeros(world.steps.onset_s.size, dtype=np.int64)
-    whole, lap = np.zeros(plate.size, dtype=bool), np.zeros(plate.size, dtype=np.int64)
+    whole_foot, lap = np.zeros(plate.size, dtype=bool), np.zeros(plate.size, dtype=np.int64)
     covered = np.zeros(plate.size)
     for hit in ground.hits:
         cover = min(hit.heel_to_m, 0.27) - max(hit.heel_from_m, 0.0)
         lap[hit.contact] = hit.lap
         if cover > covered[hit.contact]:
-            plate[hit.contact], whole[hit.contact] = hit.plate + 1, hit.whole
+            plate[hit.contact], whole_foot[hit.contact] = hit.plate + 1, hit.whole
             covered[hit.contact] = cover
     steps = world.steps
     keep = (steps.onset_s >= start_s) & (steps.onset_s < end_s)
     impulse = world.balance.impulse_bw_s * world.weight_n
-    columns = (steps.onset_s, steps.contact_s, steps.left, plate, whole, lap, impulse)
+    columns = (steps.onset_s, steps.contact_s, steps.left, plate, whole_foot, lap, impulse)
     return ContactTable(*(np.asarray(column[keep]) for column in columns))
 
 
-def _stream(one: StreamTruth) -> dict[str, Any]:
-    row = asdict(one)
-    row["clock"]["losses"] = [list(loss) for loss in one.clock.losses]
-    row["overlap_s"] = list(one.overlap_s)
+def _stream(stream: StreamTruth) -> dict[str, Any]:
+    row = asdict(stream)
+    row["clock"]["losses"] = [list(loss) for loss in stream.clock.losses]
+    row["overlap_s"] = list(stream.overlap_s)
     return row
 
 

@@ -92,14 +92,14 @@ def make_world(
     """
     situation = replace(situation, duration_s=span[1] - span[0])
     person = family.person(who_rng, situation)
-    drawn = person.steps(rng)
-    steps = replace(drawn, onset_s=drawn.onset_s + span[0])
+    unbroken = person.steps(rng)
+    steps = replace(unbroken, onset_s=unbroken.onset_s + span[0])
     rests = _rests(rng, condition, settings, span, overlap)
-    kept = _without(steps, rests)
-    bouts = tuple(_bouts(kept, rests))
+    moving = _without(steps, rests)
+    bouts = tuple(_bouts(moving, rests))
     rests = tuple(_joined(rests, bouts))
-    held = balance(person, kept, bouts, slope_percent=situation.slope_percent)
-    return World(family.name, situation, person, kept, steps, held, bouts, rests, float(span[0]), float(span[1]))
+    balanced = balance(person, moving, bouts, slope_percent=situation.slope_percent)
+    return World(family.name, situation, person, moving, steps, balanced, bouts, rests, float(span[0]), float(span[1]))
 
 
 def _rests(

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..device.interrupted import interrupted
 from ..device.quiet import quiet_logs, quiet_native
 from ..errors import BadInputError
-from ..simulate.clocks import DeviceClock
+from ..simulate.clocks import TrueClock
 from .insole import InsoleSettings
 from .link_model import LinkSettings
 from .source import RATE_HZ, SIDES, Phantom, Side, Source, phantom, recorded
@@ -71,15 +71,15 @@ class InsoleRequest(BaseModel):
         return SIDES if self.side == "both" else (self.side,)
 
 
-def clocks_of(request: InsoleRequest) -> dict[Side, DeviceClock]:
+def clocks_of(request: InsoleRequest) -> dict[Side, TrueClock]:
     """Return the devices' clocks: an offset rate and a slow wander, drawn by the seed."""
     rng = np.random.default_rng([request.seed, 77])
-    found: dict[Side, DeviceClock] = {}
+    found: dict[Side, TrueClock] = {}
     for side, sign in zip(SIDES, (1.0, -1.0)):
         drawn = float(rng.uniform(-_DRIFT_PPM, _DRIFT_PPM))
         drift = drawn if request.drift_ppm is None else sign * request.drift_ppm
         period, phase = float(rng.uniform(120, 600)), float(rng.uniform(0, 2 * np.pi))
-        found[side] = DeviceClock(0.0, drift, sinusoid_ppm=_WANDER_PPM, sinusoid_s=period, sinusoid_phase=phase)
+        found[side] = TrueClock(0.0, drift, sinusoid_ppm=_WANDER_PPM, sinusoid_s=period, sinusoid_phase=phase)
     return found
 
 
@@ -131,7 +131,7 @@ async def run_insoles(request: InsoleRequest, ready: Callable[[Room], None]) -> 
                 room.write_truth(request.truth)
 
 
-def _sources(request: InsoleRequest, clocks: dict[Side, DeviceClock]) -> tuple[dict[Side, Source], Phantom | None]:
+def _sources(request: InsoleRequest, clocks: dict[Side, TrueClock]) -> tuple[dict[Side, Source], Phantom | None]:
     if request.file is None:
         runner = phantom(
             seed=request.seed, duration_s=request.duration_s, rate_hz=RATE_HZ, clocks=clocks, loops=request.loop

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from ..records import Recording
-from ..simulate.clocks import DeviceClock
+from ..simulate.clocks import TrueClock
 from ..simulate.conditions import Condition
 from ..simulate.folder import write_reference
 from ..simulate.imu import shoe_motion
@@ -90,7 +90,7 @@ class Phantom:
     """
 
     sources: dict[Side, Source]
-    clocks: dict[Side, DeviceClock]
+    clocks: dict[Side, TrueClock]
     trial: LabTrial
 
     @property
@@ -108,7 +108,7 @@ def phantom(
     seed: int = 1,
     duration_s: float = 60.0,
     rate_hz: float = RATE_HZ,
-    clocks: Mapping[Side, DeviceClock] | None = None,
+    clocks: Mapping[Side, TrueClock] | None = None,
     condition: Condition | None = None,
     loops: bool = True,
 ) -> Phantom:
@@ -141,7 +141,7 @@ def phantom(
     reference = record_reference(plate_rng, asked, settings, world, ground, duration_s=duration_s)
     contacts = contact_table(world, ground, start_s=0.0, end_s=duration_s)
     truth = Truth(asked, seed, world, ground, contacts, {}, (0.0, duration_s), _HEIGHT_M)
-    held = dict(clocks) if clocks else {side: DeviceClock(0.0, 0.0) for side in SIDES}
+    held = dict(clocks) if clocks else {side: TrueClock(0.0, 0.0) for side in SIDES}
     sources = {
         side: _foot(streams[2 + k], world, held[side], side, rate_hz, duration_s, loops) for k, side in enumerate(SIDES)
     }
@@ -151,7 +151,7 @@ def phantom(
 def _foot(
     seeds: np.random.SeedSequence,
     world: World,
-    clock: DeviceClock,
+    clock: TrueClock,
     side: Side,
     rate_hz: float,
     duration_s: float,

@@ -112,7 +112,7 @@ class DeviceModel(StanceCutter):
 
     def _answer(self, cut: Cut) -> wire.StanceReport | None:
         """Return a stance's report; None while the device does not know what the network needs."""
-        mass_kg = self._told.get(Key.MASS, math.nan)
+        mass_kg = self._values.get(Key.MASS, math.nan)
         if (self._manifest.force_unit == "N" and not mass_kg > 0) or cut.device is None:
             return None
         columns = self._manifest.columns

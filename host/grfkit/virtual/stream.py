@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..device.link import Characteristic
 from ..errors import BadInputError
-from ..simulate.clocks import DeviceClock
+from ..simulate.clocks import TrueClock
 from ..wire import packets as wire
 from ..wire.profile import Running, Stream
 from .link_model import Queued, TransmitRing
@@ -97,7 +97,7 @@ class Ticks:
         What the device's 32-bit clock showed when it was switched on.
     """
 
-    clock: DeviceClock
+    clock: TrueClock
     epoch_s: float
     first_us: int = 0
 

@@ -17,7 +17,7 @@ from bumble.transport.common import AsyncPipeSink, Transport
 
 from ..device.bumble_backend import BumbleRadio
 from ..errors import BadInputError
-from ..simulate.clocks import DeviceClock
+from ..simulate.clocks import TrueClock
 from ..wire.profile import Key
 from .insole import InsoleSettings, VirtualInsole
 from .link_model import LinkSettings, ModelController, ModelLink
@@ -59,7 +59,7 @@ class Room:
         source: Source,
         settings: InsoleSettings | None = None,
         *,
-        clock: DeviceClock | None = None,
+        clock: TrueClock | None = None,
         model: ModelMaker | None = None,
         model_id: int = 0,
     ) -> VirtualInsole:
@@ -67,7 +67,7 @@ class Room:
         asked = settings or InsoleSettings()
         if asked.address == InsoleSettings.address:
             asked = replace(asked, address=f"{asked.address[:-2]}{len(self.insoles) + 1:02X}")
-        ticks = Ticks(clock or DeviceClock(0.0, 0.0), self.epoch_s, asked.first_us)
+        ticks = Ticks(clock or TrueClock(0.0, 0.0), self.epoch_s, asked.first_us)
         insole = VirtualInsole(source, ticks, self.link, asked, model, model_id=model_id)
         self.insoles.append(insole)
         await insole.begin()

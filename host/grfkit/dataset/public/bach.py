@@ -112,7 +112,7 @@ def trials(folder: Path, *, orient: Orient = "gravity") -> list[ShankTrial]:
         raise BadInputError(
             f"{matrix}: holds {len(data)} trials, {info.name} {len(rows)}, the table of people {len(people)}"
         )
-    return [_trial(k, people[k], one, *rows[k], orient) for k, one in enumerate(data, start=1)]
+    return [_trial(k, people[k], record, *rows[k], orient) for k, record in enumerate(data, start=1)]
 
 
 def _info(path: Path) -> dict[int, tuple[float, float]]:
@@ -125,14 +125,14 @@ def _info(path: Path) -> dict[int, tuple[float, float]]:
     return rows
 
 
-def _trial(number: int, person: str, one: Any, mass: float, speed: float, orient: Orient) -> ShankTrial:
-    acc = np.asarray(one.Accelerometer, dtype=np.float64) * G
-    force = -np.asarray(one.GroundReactionForce, dtype=np.float64)
-    rate = float(one.SamplingRate)
+def _trial(number: int, person: str, record: Any, mass: float, speed: float, orient: Orient) -> ShankTrial:
+    acc = np.asarray(record.Accelerometer, dtype=np.float64) * G
+    force = -np.asarray(record.GroundReactionForce, dtype=np.float64)
+    rate = float(record.SamplingRate)
     return ShankTrial(
         participant=person,
         name=f"trial_{number:02d}",
-        condition=str(one.Condition),
+        condition=str(record.Condition),
         mass_kg=mass,
         speed_m_s=speed,
         rate_hz=rate,
@@ -170,21 +170,21 @@ def load(
         As :func:`trials`, or if a window or cut cannot be had.
     """
     check_window(window, cut)
-    chosen = rule_of(rule) if isinstance(rule, str) else rule
-    taken = [t for t in trials(folder, orient=orient) if t.condition in conditions]
+    rule = rule_of(rule)
+    selected = [t for t in trials(folder, orient=orient) if t.condition in conditions]
     left_out = Counter[str]()
     windows: list[tuple[ShankTrial, Floats, float, float]] = []
-    for trial in taken:
+    for trial in selected:
         if window == "continuous":
             size = round(window_s * trial.rate_hz)
             begins = continuous_starts(0, len(trial.vgrf_n) - 1, window_s=size - 1, overlap=overlap)
             for begin in np.round(begins) / trial.rate_hz:
                 windows.append((trial, begin + np.arange(size) / trial.rate_hz, float(begin), float("nan")))
             continue
-        limits = chosen.walking() if trial.condition == "walking" else chosen
-        found = contacts_from_force(trial.time_s, trial.vgrf_n, rule=limits, mass_kg=trial.mass_kg)
-        left_out.update(found.rejected)
-        for ic, to in zip(found.ic_s, found.to_s):
+        limits = rule.walking() if trial.condition == "walking" else rule
+        contacts = contacts_from_force(trial.time_s, trial.vgrf_n, rule=limits, mass_kg=trial.mass_kg)
+        left_out.update(contacts.rejected)
+        for ic, to in zip(contacts.ic_s, contacts.to_s):
             windows.append((trial, stance_times(ic, to, points), float(ic), float(to - ic)))
     return _gathered(windows, window, cut, left_out, Path(folder))
 
@@ -194,11 +194,11 @@ def _gathered(
 ) -> StanceSet:
     inputs, targets = [], []
     for trial, at, _, _ in windows:
-        known = at <= trial.time_s[-1] + 1e-9
+        inside = at <= trial.time_s[-1] + 1e-9
         at = np.minimum(at, trial.time_s[-1])
-        inputs.append(np.where(known[:, None], resampled(trial.time_s, trial.acc_m_s2, at), np.nan))
+        inputs.append(np.where(inside[:, None], resampled(trial.time_s, trial.acc_m_s2, at), np.nan))
         force = linear(trial.time_s, trial.vgrf_n, at) / (trial.mass_kg * G)
-        targets.append(np.where(known[:, None], force, np.nan))
+        targets.append(np.where(inside[:, None], force, np.nan))
     x, y = np.stack(inputs), np.stack(targets)
     weight = np.isfinite(y[:, :, 0]) & np.isfinite(x).all(axis=2)
     of = [w[0] for w in windows]

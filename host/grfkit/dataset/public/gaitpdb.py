@@ -51,14 +51,14 @@ def walks(folder: Path, *, studies: Sequence[str] = STUDIES) -> tuple[list[Walk]
     """
     folder = Path(folder)
     paths = {s: folder / f"gaitpdb_{s}_firstwalk.npz" for s in studies}
-    held = {s: p for s, p in paths.items() if p.is_file()}
-    if not held or not (folder / "trials.csv").is_file():
+    archives = {s: p for s, p in paths.items() if p.is_file()}
+    if not archives or not (folder / "trials.csv").is_file():
         raise BadInputError(f"{folder}: holds no gaitpdb_*_firstwalk.npz with trials.csv; fetch the recordings first")
     with open(folder / "trials.csv", encoding="utf-8", newline="") as handle:
         about = {row["trial"]: row for row in csv.DictReader(handle)}
     excluded, left_out = table("gaitpdb")["excluded"], Counter[str]()
-    found = []
-    for study, path in held.items():
+    selected = []
+    for study, path in archives.items():
         with np.load(path, allow_pickle=False) as data:
             for name in sorted(data.files):
                 row = about.get(name, {})
@@ -67,8 +67,8 @@ def walks(folder: Path, *, studies: Sequence[str] = STUDIES) -> tuple[list[Walk]
                     left_out["walk of unclear person" if name in excluded else "no body mass"] += 1
                     continue
                 cells = data[name].astype(np.float64) * 0.01
-                found.append(Walk(row["person"], name, study, row["group"], mass, cells))
-    return found, dict(left_out)
+                selected.append(Walk(row["person"], name, study, row["group"], mass, cells))
+    return selected, dict(left_out)
 
 
 def load(
@@ -99,11 +99,11 @@ def load(
         As :func:`walks`, or if a window or cut cannot be had.
     """
     check_window(window, cut)
-    limits = (rule_of(rule) if isinstance(rule, str) else rule).walking()
-    taken, counts = walks(folder, studies=studies)
+    limits = rule_of(rule).walking()
+    selected, counts = walks(folder, studies=studies)
     left_out = Counter(counts)
     parts: list[tuple[Walk, str, Floats, Floats]] = []
-    for walk in taken:
+    for walk in selected:
         for side, cells in (("left", walk.cells_n[:, :CELLS]), ("right", walk.cells_n[:, CELLS:])):
             time = np.arange(len(cells)) / RATE_HZ
             if window == "continuous":
@@ -111,9 +111,9 @@ def load(
                 begins = continuous_starts(0, len(cells) - 1, window_s=size - 1, overlap=overlap)
                 spans = [(np.round(b) + np.arange(size)) / RATE_HZ for b in begins]
             else:
-                found = contacts_from_force(time, cells.sum(axis=1), rule=limits, mass_kg=walk.mass_kg)
-                left_out.update(found.rejected)
-                spans = [stance_times(a, b, points) for a, b in zip(found.ic_s, found.to_s)]
+                contacts = contacts_from_force(time, cells.sum(axis=1), rule=limits, mass_kg=walk.mass_kg)
+                left_out.update(contacts.rejected)
+                spans = [stance_times(a, b, points) for a, b in zip(contacts.ic_s, contacts.to_s)]
             for at in _spread(spans, most_windows):
                 parts.append((walk, side, at, linear(time, cells, at)))
     return _gathered(parts, window, cut, dict(left_out), Path(folder))

@@ -48,30 +48,30 @@ def load(
     BadInputError
         If none of the trials is there.
     """
-    chosen = settings or MotionSettings()
-    check_request(window, cut, chosen)
+    settings = settings or MotionSettings()
+    check_request(window, cut, settings)
     rows = [r for r in table("hamner")["trials"] if participants is None or r["participant"] in participants]
     rows = [r for r in rows if (Path(folder) / r["markers"]).is_file() and (Path(folder) / r["forces"]).is_file()]
     if not rows:
         raise BadInputError(f"{folder}: holds no runner of HamnerSubject04 or HamnerMultipleTrials; fetch them first")
-    limits = rule_of(rule) if isinstance(rule, str) else rule
+    limits = rule_of(rule)
     mapping = load_mapping(_MAPPING)
     forces = [_forces(Path(folder) / r["forces"], mapping) for r in rows]
     people = {r["participant"] for r in rows}
     masses = {p: _mass_kg([f for f, r in zip(forces, rows) if r["participant"] == p]) for p in people}
     trials, without = [], 0
     for row, force in zip(rows, forces):
-        points_made = _landmarks(Path(folder) / row["markers"], mapping)
-        if points_made is None:
+        marks = _landmarks(Path(folder) / row["markers"], mapping)
+        if marks is None:
             without += 1
             continue
-        trials.append(_trial(row, points_made, force, masses[row["participant"]], limits))
+        trials.append(_trial(row, marks, force, masses[row["participant"]], limits))
     if without and trials:
         trials[0].rejected[LACKING] = without
     files = [describe_input(Path(folder) / r[k]) for r in rows for k in ("markers", "forces")]
-    made = Provenance(configuration={"mass_source": "mean load", "mapping": _MAPPING}, inputs=files)
+    provenance = Provenance(configuration={"mass_source": "mean load", "mapping": _MAPPING}, inputs=files)
     return motion_set(
-        trials, window=window, points=points, cut_name=cut, source="hamner", settings=chosen, provenance=made
+        trials, window=window, points=points, cut_name=cut, source="hamner", settings=settings, provenance=provenance
     )
 
 
@@ -93,15 +93,15 @@ def _stamps(stream: xr.Dataset) -> Floats:
 
 def _mass_kg(trials: list[dict[Side, tuple[Floats, Floats]]]) -> float:
     """Return the mean load from the first to the last contact of either foot, over all trials, as a mass."""
-    whole, time = 0.0, 0.0
+    load, time = 0.0, 0.0
     for feet in trials:
         t = next(iter(feet.values()))[0]
         total = np.sum([f[1][:, 2] for f in feet.values()], axis=0)
         ic = contacts_from_force(t, total, rule="20N").ic_s
         inside = (t >= ic[0]) & (t < ic[-1])
-        whole += float(total[inside].sum())
+        load += float(total[inside].sum())
         time += float(inside.sum())
-    return whole / time / G
+    return load / time / G
 
 
 def _landmarks(path: Path, mapping: Mapping) -> Points | None:
@@ -116,20 +116,22 @@ def _landmarks(path: Path, mapping: Mapping) -> Points | None:
 
 def _trial(
     row: dict[str, Any],
-    made: Points,
+    points: Points,
     forces: dict[Side, tuple[Floats, Floats]],
     mass_kg: float,
     rule: ContactRule,
 ) -> MotionTrial:
-    moved = travel(made)
-    ahead, straight = heading_aligned(made, moved)
+    moved = travel(points)
+    ahead, straight = heading_aligned(points, moved)
     feet: dict[Side, FootForce] = {}
     rejected: dict[str, int] = {}
     for side, (time, force) in forces.items():
-        found = contacts_from_force(time, force[:, 2], rule=rule, mass_kg=mass_kg)
-        for reason, count in found.rejected.items():
+        contacts = contacts_from_force(time, force[:, 2], rule=rule, mass_kg=mass_kg)
+        for reason, count in contacts.rejected.items():
             rejected[reason] = rejected.get(reason, 0) + count
-        feet[side] = FootForce(time, aligned(force, moved.heading_rad), np.stack([found.ic_s, found.to_s], axis=1))
+        feet[side] = FootForce(
+            time, aligned(force, moved.heading_rad), np.stack([contacts.ic_s, contacts.to_s], axis=1)
+        )
     return MotionTrial(
         participant=row["participant"],
         name=f"{row['participant']}_{row['name']}",

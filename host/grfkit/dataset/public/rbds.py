@@ -63,23 +63,23 @@ def load(
     BadInputError
         If the folder holds no runner, one asked for is missing, or a static trial is.
     """
-    chosen = settings or MotionSettings()
-    check_request(window, cut, chosen)
-    found = {p.stem: p for p in sorted(Path(folder).glob("RBDS*.npz"))}
-    missing = [p for p in participants or () if p not in found]
-    if not found or missing:
+    settings = settings or MotionSettings()
+    check_request(window, cut, settings)
+    files = {p.stem: p for p in sorted(Path(folder).glob("RBDS*.npz"))}
+    missing = [p for p in participants or () if p not in files]
+    if not files or missing:
         raise BadInputError(f"{folder}: holds no {', '.join(missing) or 'RBDSnnn.npz'}; fetch the recordings first")
     mapping = load_mapping(_MAPPING)
     trials: list[MotionTrial] = []
     inputs = []
-    for name, path in found.items():
+    for name, path in files.items():
         if participants is None or name in participants:
             static = path.with_name(f"{name}static.c3d")
-            trials += _runner(name, path, static, mapping, rule_of(rule) if isinstance(rule, str) else rule)
+            trials += _runner(name, path, static, mapping, rule_of(rule))
             inputs += [describe_input(path), describe_input(static)]
-    made = Provenance(configuration={"mass_source": "mean load", "mapping": _MAPPING}, inputs=inputs)
+    provenance = Provenance(configuration={"mass_source": "mean load", "mapping": _MAPPING}, inputs=inputs)
     return motion_set(
-        trials, window=window, points=points, cut_name=cut, source="rbds", settings=chosen, provenance=made
+        trials, window=window, points=points, cut_name=cut, source="rbds", settings=settings, provenance=provenance
     )
 
 
@@ -89,9 +89,9 @@ def trial_of(table: np.lib.npyio.NpzFile, code: str, static: Points, mapping: Ma
     raw = table[f"{code}_mk"]
     position = np.where(raw == _MISSING, np.nan, raw.astype(np.float64) * 1e-4)
     names = tuple(str(n) for n in table[f"{code}_markers"])
-    made = landmarks(Points(np.arange(len(raw)) / marker_rate, names, position), mapping, static=static)
+    points = landmarks(Points(np.arange(len(raw)) / marker_rate, names, position), mapping, static=static)
     force = np.where(table[f"{code}_F"] == _MISSING, np.nan, table[f"{code}_F"].astype(np.float64))[:, :3] * 0.1
-    return Belt(made, np.arange(len(force)) / force_rate, turned(force, mapping.axes))
+    return Belt(points, np.arange(len(force)) / force_rate, turned(force, mapping.axes))
 
 
 def _runner(name: str, path: Path, static: Path, mapping: Mapping, rule: ContactRule) -> list[MotionTrial]:
@@ -141,15 +141,15 @@ def _feet(points: Points, time_s: Floats, force: Floats, contacts: ContactTimes)
     sides = [lower_foot(points, float(a), float(b)) for a, b in zip(contacts.ic_s, contacts.to_s)]
     feet: dict[Side, FootForce] = {}
     for side in ("left", "right"):
-        own = np.zeros_like(force)
+        foot_force = np.zeros_like(force)
         for ic, to, whose in zip(contacts.ic_s, contacts.to_s, sides):
             inside = (time_s >= ic - 1.5 / 300.0) & (time_s <= to + 1.5 / 300.0)
-            own[inside] = force[inside] if whose == side else np.nan if whose is None else 0.0
-        for one in contacts.rejections:
-            own[(time_s >= one.start_s) & (time_s <= one.end_s)] = np.nan
-        own[~np.isfinite(force).all(axis=1)] = np.nan
+            foot_force[inside] = force[inside] if whose == side else np.nan if whose is None else 0.0
+        for rejection in contacts.rejections:
+            foot_force[(time_s >= rejection.start_s) & (time_s <= rejection.end_s)] = np.nan
+        foot_force[~np.isfinite(force).all(axis=1)] = np.nan
         spans = [(a, b) for a, b, s in zip(contacts.ic_s, contacts.to_s, sides) if s == side]
-        feet["left" if side == "left" else "right"] = FootForce(time_s, own, np.asarray(spans).reshape(-1, 2))
+        feet["left" if side == "left" else "right"] = FootForce(time_s, foot_force, np.asarray(spans).reshape(-1, 2))
     return feet, sum(s is None for s in sides)
 
 

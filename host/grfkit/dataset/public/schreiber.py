@@ -48,21 +48,21 @@ def load(
     BadInputError
         If no such file is there, or one lacks what is needed.
     """
-    chosen = settings or MotionSettings()
-    check_request(window, cut, chosen)
+    settings = settings or MotionSettings()
+    check_request(window, cut, settings)
     paths = sorted(Path(folder).glob("data/*/dynamic/*.c3d"))
     people = {p.parent.parent.name for p in paths}
     missing = sorted(set(participants or ()) - people)
     if not paths or missing:
         raise BadInputError(f"{folder}: holds no walker {', '.join(missing)}; fetch the recordings first")
-    limits = (rule_of(rule) if isinstance(rule, str) else rule).walking()
+    limits = rule_of(rule).walking()
     paths = [p for p in paths if participants is None or p.parent.parent.name in participants]
     trials = [read_trial(p, limits) for p in paths]
-    made = Provenance(
+    provenance = Provenance(
         configuration={"mass_source": "stated", "mapping": _MAPPING}, inputs=[describe_input(p) for p in paths]
     )
     return motion_set(
-        trials, window=window, points=points, cut_name=cut, source="schreiber", settings=chosen, provenance=made
+        trials, window=window, points=points, cut_name=cut, source="schreiber", settings=settings, provenance=provenance
     )
 
 
@@ -76,11 +76,11 @@ def read_trial(path: Path, rule: ContactRule) -> MotionTrial:
     names = tuple(str(n) for n in marks["landmark"].values)
     raw = Points(np.asarray(marks["time"].values), names, np.asarray(marks["position"].values))
     statics = sorted(path.parent.parent.glob("static/*.c3d"))
-    made = landmarks(raw, load_mapping(_MAPPING), static=static_points(statics[0]) if statics else None)
-    moved = travel(made, overground=True)
-    ahead, straight = heading_aligned(made, moved)
+    body = landmarks(raw, load_mapping(_MAPPING), static=static_points(statics[0]) if statics else None)
+    moved = travel(body, overground=True)
+    ahead, straight = heading_aligned(body, moved)
     plates = [s for s in streams.values() if s.attrs["kind"] == "force_plate"]
-    feet, rejected = _feet(plates, made, rule, mass, moved.heading_rad)
+    feet, rejected = _feet(plates, body, rule, mass, moved.heading_rad)
     return MotionTrial(
         participant=person,
         name=path.stem,
@@ -96,8 +96,8 @@ def read_trial(path: Path, rule: ContactRule) -> MotionTrial:
 
 
 def _mass_kg(path: Path) -> float:
-    held = parse_c3d(path.read_bytes()).parameters
-    labels, values = held.texts("SUBJECT", "LABELS"), held.numbers("SUBJECT", "VALUES")
+    parameters = parse_c3d(path.read_bytes()).parameters
+    labels, values = parameters.texts("SUBJECT", "LABELS"), parameters.numbers("SUBJECT", "VALUES")
     if "weight" not in labels or not 20 < values[labels.index("weight")] < 300:
         raise BadInputError(f"{path}: states no weight in SUBJECT; force cannot be put in body weights")
     return float(values[labels.index("weight")])
@@ -108,29 +108,29 @@ def _feet(
 ) -> tuple[dict[Side, FootForce], dict[str, int]]:
     """Return each foot's force on its plates, NaN while it is on none, heading along X."""
     time = np.asarray(plates[0]["time"].values, dtype=np.float64)
-    own = {side: np.full((time.size, 3), np.nan) for side in ("left", "right")}
+    foot_forces = {side: np.full((time.size, 3), np.nan) for side in ("left", "right")}
     spans: dict[str, list[tuple[float, float]]] = {"left": [], "right": []}
     rejected: dict[str, int] = {}
     for plate in plates:
         force = np.stack([np.asarray(plate[f"f{a}"].values, dtype=np.float64) for a in "xyz"], axis=1)
         cop = np.stack([np.asarray(plate[f"cop_{a}"].values, dtype=np.float64) for a in "xyz"], axis=1)
-        found = contacts_from_force(time, force[:, 2], rule=rule, mass_kg=mass)
-        for reason, count in found.rejected.items():
+        contacts = contacts_from_force(time, force[:, 2], rule=rule, mass_kg=mass)
+        for reason, count in contacts.rejected.items():
             rejected[reason] = rejected.get(reason, 0) + count
-        for ic, to in zip(found.ic_s, found.to_s):
+        for ic, to in zip(contacts.ic_s, contacts.to_s):
             whose = nearest_foot(points, time, cop, float(ic), float(to))
             if whose is None:
                 rejected[FAR] = rejected.get(FAR, 0) + 1
                 continue
             step = 1.5 * float(np.median(np.diff(time)))
             inside = (time >= ic - step) & (time <= to + step)
-            own[whose][inside] = aligned(force[inside], heading_rad)
+            foot_forces[whose][inside] = aligned(force[inside], heading_rad)
             spans[whose].append((float(ic), float(to)))
     feet: dict[Side, FootForce] = {}
     for side in ("left", "right"):
         if spans[side]:
             ordered = np.asarray(sorted(spans[side]))
-            feet["left" if side == "left" else "right"] = FootForce(time, own[side], ordered)
+            feet["left" if side == "left" else "right"] = FootForce(time, foot_forces[side], ordered)
     return feet, rejected
 
 
@@ -144,7 +144,7 @@ def nearest_foot(points: Points, time_s: Floats, cop_m: Floats, ic_s: float, to_
     away: dict[Side, float] = {}
     for side in ("left", "right"):
         ends = [
-            np.stack([np.interp(at, points.time_s, points.one(f"{part}_{side}")[:, i]) for i in (0, 1)], axis=1)
+            np.stack([np.interp(at, points.time_s, points.path(f"{part}_{side}")[:, i]) for i in (0, 1)], axis=1)
             for part in ("heel", "toe")
         ]
         along = ends[1] - ends[0]
