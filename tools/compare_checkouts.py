@@ -1,0 +1,216 @@
+"""Do two checkouts write the same bytes? ``python tools/compare_checkouts.py BEFORE AFTER``.
+
+Both run the same commands in this Python environment, each with its own ``host`` first on the path, in folders of the
+same name and on the same recordings, which the first checkout simulates: a lab, an alignment with report, a batch of
+alignments, a training, an estimate, a proof of one person, a bundle and its verification. Every file and everything
+printed is compared byte for byte; what differs by nature (a wall time, the version) is compared without that field,
+and the table says so. Exit code 1 on a difference, 2 where a command fails. Five minutes on one core; what
+``--keep FOLDER`` holds of BEFORE from an earlier run is not made anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+LAB = "--surface", "treadmill", "--people", "4", "--seed", "7", "--insole", "adc", "--duration-s", "90"
+TRIAL = "lab/P01_treadmill_1"
+ALIGNED = tuple(f"lab/aligned/P0{n}_treadmill_1.nc" for n in (1, 2))
+STRANGER = "lab/aligned/P04_treadmill_1.nc"
+# Trained enough for eight bits to keep their bounds on it; a bundle that is refused would leave nothing to compare.
+CONFIG = """\
+inner = 0
+[cut]
+cells = "relative"
+[network]
+name = "cnn1d"
+hidden = 16
+[train]
+statics = ["contact_s"]
+epochs = 40
+lr = 3e-3
+batch = 32
+patience = 0
+"""
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "sync": (
+        "grf-sync", "--reference", f"{TRIAL}.c3d", "--wearable", f"{TRIAL}_insole.csv", "--wearable",
+        f"{TRIAL}_imu.csv", "--surface", "treadmill", "--out", "trial.nc", "--report", "trial.html", "--json",
+    ),
+    "inspect": ("grf-inspect", f"{TRIAL}_insole.csv", "--json"),
+    "batch": ("grf-sync", "batch", "lab/TABLE.csv"),
+    "train": ("grf-train", *ALIGNED, "--config", "small.toml", "--out", "model", "--json"),
+    "estimate": ("grf-estimate", "model", STRANGER, "--out", "grf.csv", "--json"),
+    "evaluate": (
+        "grf-evaluate", *ALIGNED, "--config", "small.toml", "--epochs", "1", "--out", "proof", "--report",
+        "proof.html", "--json",
+    ),
+    "bundle": ("grf-quantize", "export", "model", "--boards", "none", "--out", "bundle"),
+    "verify": ("grf-quantize", "verify", "bundle", "--boards", "none", "--json"),
+    "estimate by the bundle": ("grf-estimate", "bundle", STRANGER, "--out", "grf_int8.nc", "--json"),
+}  # fmt: skip
+SIMULATE = "grf-simulate", "lab", "lab", *LAB
+DONE, REFUSED = 0, 3  # a batch ends with REFUSED where it refuses a row
+VARYING = {
+    "wall time": re.compile(rb'"(?:wall|took|seconds)_s": *[0-9.e+-]+|[0-9.]+ s of wall time'),
+    "version": re.compile(rb'"(?:version|grfkit)": *"[^"]*"'),
+}
+"""Fields that differ by nature, removed where a file differs with them."""
+
+
+class FailedError(Exception):
+    """A command did not end as it must."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One file of both checkouts: its name, size and digest in the first, and how the second's differs."""
+
+    name: str
+    size: int
+    digest: str
+    verdict: str
+
+    @property
+    def same(self) -> bool:
+        """Whether the bytes are equal, but for fields that differ by nature."""
+        return self.verdict.startswith("same")
+
+
+def run(checkout: Path, words: tuple[str, ...], folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run a command of a checkout as its console script would, one thread, in a folder."""
+    module = words[0].removeprefix("grf-")
+    script = f"import sys; sys.argv[0] = {words[0]!r}; from grfkit.cli.{module} import main; main()"
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    path = os.pathsep.join(filter(None, (str(checkout / "host"), os.environ.get("PYTHONPATH"))))
+    environment = os.environ | threads | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "120"}
+    return subprocess.run(
+        [sys.executable, "-c", script, *words[1:]],
+        cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False,
+    )  # fmt: skip
+
+
+def simulated(checkout: Path, folder: Path) -> Path:
+    """Return a folder with the lab, whose table names no landmark file: its people wear insoles and IMUs."""
+    folder.mkdir(parents=True)
+    ended = run(checkout, SIMULATE, folder)
+    if ended.returncode:
+        raise FailedError(f"{' '.join(SIMULATE)}: {ended.stderr.decode(errors='replace').strip()}")
+    table = folder / "lab" / "TABLE.csv"
+    table.write_text(re.sub(r";[^;,\n]*\.trc", "", table.read_text(encoding="utf-8")), encoding="utf-8")
+    return folder
+
+
+def written(checkout: Path, lab: Path, folder: Path) -> Path:
+    """Return a folder in which every command was run on a copy of the lab; ``printed`` keeps what each printed.
+
+    Raises
+    ------
+    FailedError
+        If a command ends otherwise than done or refused.
+    """
+    shutil.copytree(lab, folder / "lab")
+    (folder / "small.toml").write_text(CONFIG, encoding="utf-8")
+    (folder / "printed").mkdir()
+    for name, words in COMMANDS.items():
+        ended = run(checkout, words, folder)
+        print(f"{checkout.name}: {name} ended with {ended.returncode}", file=sys.stderr)
+        (folder / "printed" / f"{name}.out").write_bytes(ended.stdout)
+        (folder / "printed" / f"{name}.code").write_text(f"{ended.returncode}\n", encoding="utf-8")
+        if ended.returncode not in (DONE, REFUSED):
+            raise FailedError(f"{checkout.name}: {name}: {ended.stderr.decode(errors='replace').strip()}")
+    return folder
+
+
+def compare(before: Path, after: Path) -> Iterator[Compared]:
+    """Yield every file under two folders, in order of name."""
+    names = {path.relative_to(top) for top in (before, after) for path in top.rglob("*") if path.is_file()}
+    for name in sorted(names):
+        if not (after / name).exists() or not (before / name).exists():
+            missing = "AFTER" if (before / name).exists() else "BEFORE"
+            yield Compared(str(name), 0, "-", f"DIFFERS: missing in {missing}")
+            continue
+        first, second = (before / name).read_bytes(), (after / name).read_bytes()
+        yield Compared(str(name), len(first), hashlib.sha256(first).hexdigest()[:12], verdict(first, second))
+
+
+def verdict(first: bytes, second: bytes) -> str:
+    """Return ``same``, ``same without`` the fields that had to be removed, or ``DIFFERS``."""
+    if first == second:
+        return "same"
+    removed = []
+    for field, pattern in VARYING.items():
+        shorter = pattern.sub(b"", first), pattern.sub(b"", second)
+        if shorter != (first, second):
+            removed.append(field)
+        first, second = shorter
+        if first == second:
+            return f"same without {', '.join(removed)}"
+    return "DIFFERS"
+
+
+def table(rows: list[Compared]) -> str:
+    """Return the comparison as text, one file a line."""
+    width = max(len(row.name) for row in rows)
+    lines = [f"{'file':<{width}}  {'bytes':>9}  {'SHA-256':<12}  verdict"]
+    lines += [f"{row.name:<{width}}  {row.size:>9}  {row.digest:<12}  {row.verdict}" for row in rows]
+    different = sum(not row.same for row in rows)
+    return "\n".join([*lines, f"{len(rows)} files, {different} differ"])
+
+
+def main() -> int:
+    """Compare two checkouts, print the table, return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("before", type=Path, help="checkout that simulates the recordings, and is compared with")
+    parser.add_argument("after", type=Path, help="checkout that is judged")
+    parser.add_argument("--keep", type=Path, help="folder that keeps what both wrote; else it is removed")
+    request = parser.parse_args()
+    place = request.keep or Path(tempfile.mkdtemp(prefix="compare-"))
+    try:
+        rows = compare_in(place, request.before.resolve(), request.after.resolve())
+    except FailedError as error:
+        print(f"compare_checkouts: {error}", file=sys.stderr)
+        return 2
+    finally:
+        if request.keep is None:
+            shutil.rmtree(place)
+    print(table(rows))
+    return int(not all(row.same for row in rows))
+
+
+def compare_in(place: Path, before: Path, after: Path) -> list[Compared]:
+    """Simulate, run and compare in a folder.
+
+    Raises
+    ------
+    FailedError
+        If a command of either checkout fails.
+    """
+    marker = place / "before.finished"
+    labs, works = place / "simulated", place / "work"
+    if not marker.exists():
+        shutil.rmtree(labs, ignore_errors=True)
+        shutil.rmtree(works, ignore_errors=True)
+        lab = simulated(before, labs / "before") / "lab"
+        written(before, lab, works / "before")
+        marker.touch()
+    for folder in (labs, works):
+        shutil.rmtree(folder / "after", ignore_errors=True)
+    simulated(after, labs / "after")
+    rows = list(compare(labs / "before", labs / "after"))
+    written(after, labs / "before" / "lab", works / "after")
+    names = {row.name for row in rows}
+    return rows + [row for row in compare(works / "before", works / "after") if row.name not in names]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
