@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grfkit.formats.c3d_write import c3d_bytes
+from c3d_bytes import c3d_bytes
 from grfkit.io.base import ReadOptions
 from grfkit.io.readers.c3d import READER
 from grfkit.records import Recording

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from c3d_bytes import c3d_bytes
 from c3d_files import CORNERS, LABELS, build, loads, platform, read_bytes
 from grfkit.errors import BadInputError
 from grfkit.formats.c3d import parse_c3d
-from grfkit.formats.c3d_write import c3d_bytes
 
 LOADED = slice(250, 350)
 

@@ -20,7 +20,7 @@ from grfkit.dataset.from_trials import from_trial
 from grfkit.estimate.curves import LONGEST_SWING_S, from_stances, increasing
 from grfkit.estimate.estimate import Source, estimate
 from grfkit.estimate.files import lab_y
-from grfkit.formats.write_csv import CsvColumn, csv_text
+from grfkit.formats.csv_generic import CsvColumn, csv_text
 from grfkit.io import read
 from grfkit.learn.model import GrfModel
 from grfkit.learn.recipe import Recipe

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grfkit.errors import BadInputError
-from grfkit.formats.opensim_write import FootLoad, external_loads_text, mot_text, opensim_axes
+from grfkit.formats.opensim import FootLoad, external_loads_text, mot_text, opensim_axes
 from grfkit.io import read
 
 N = 7

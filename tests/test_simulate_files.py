@@ -13,10 +13,10 @@ import pytest
 from grfkit.calibrate.library import load_insole
 from grfkit.cli.simulate import main
 from grfkit.errors import BadInputError
+from grfkit.formats.csv_generic import CsvColumn, csv_text
+from grfkit.formats.trc import trc_text
 from grfkit.formats.write_c3d import C3dPlate, write_c3d
-from grfkit.formats.write_csv import CsvColumn, csv_text
 from grfkit.formats.write_loadsol import LoadsolFoot, loadsol_text
-from grfkit.formats.write_trc import trc_text
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.folder import (
     LabRequest,

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..calibrate.documents import InsoleGeometry
 from ..errors import BadInputError
-from ..formats.opensim_write import FootLoad, external_loads_text, mot_text, opensim_axes
-from ..formats.write_csv import CsvColumn, csv_text
+from ..formats.csv_generic import CsvColumn, csv_text
+from ..formats.opensim import FootLoad, external_loads_text, mot_text, opensim_axes
 from ..gait.cop import insole_cop
 from ..provenance import SCHEMA_VERSION, written_whole
 from ..records.trees import write_tree

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 
 Processor = Literal["intel", "dec", "mips"]
@@ -73,7 +74,7 @@ class Parameters:
             found += [str(v) for v in value] if isinstance(value, list) else []
         return found
 
-    def numbers(self, group: str, name: str) -> NDArray[np.float64]:
+    def numbers(self, group: str, name: str) -> Floats:
         """Return a number parameter, flat and continued over ``NAME2``..., empty where there is none."""
         with np.errstate(invalid="ignore"):
             parts = [
@@ -83,7 +84,7 @@ class Parameters:
             ]
         return np.concatenate(parts) if parts else np.empty(0)
 
-    def array(self, group: str, name: str) -> NDArray[np.float64]:
+    def array(self, group: str, name: str) -> Floats:
         """Return one number parameter with its dimensions, empty where there is none."""
         value = self.groups.get(group, {}).get(name)
         if not isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""Generic CSV: one header row of ``name [unit]`` columns, then numbers; separators comma, semicolon, tab."""
+"""Generic CSV, read and written: one header row of ``name [unit]`` columns, then numbers; comma, semicolon or tab."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import units
+from ..arrays import Floats
 from ..errors import BadInputError, UnitError
 from .rows import is_missing, is_number, number_table, numbers, row_cells, unquoted
 from .text import decimal_sign
@@ -32,7 +32,7 @@ class CsvFile:
     """A table: its columns, their numbers (samples, columns) with NaN where missing, and notes."""
 
     columns: list[Column]
-    table: NDArray[np.float64]
+    table: Floats
     notes: list[str]
 
 
@@ -215,3 +215,37 @@ def _is_unit(text: str) -> bool:
     except UnitError:
         return False
     return bool(text.strip())
+
+
+@dataclass(frozen=True)
+class CsvColumn:
+    """One column: name, unit as written in square brackets, values (NaN becomes an empty cell), decimals."""
+
+    name: str
+    unit: str
+    values: Floats
+    decimals: int
+
+
+def csv_text(columns: Sequence[CsvColumn]) -> str:
+    """Return a CSV table with comma separators and ``\\n`` line ends.
+
+    Raises
+    ------
+    BadInputError
+        If there is no column or lengths differ.
+    """
+    lengths = {column.values.size for column in columns}
+    if len(lengths) != 1:
+        raise BadInputError(f"CSV columns have {sorted(lengths)} rows, expected one and the same length")
+    header = ",".join(f"{column.name} [{column.unit}]" for column in columns)
+    cells = [_cells(column) for column in columns]
+    return header + "\n" + "".join(",".join(row) + "\n" for row in zip(*cells))
+
+
+def _cells(column: CsvColumn) -> list[str]:
+    form = f"%.{column.decimals}f"
+    text = [form % value for value in (column.values + 0.0).tolist()]
+    for row in np.flatnonzero(np.isnan(column.values)):
+        text[row] = ""
+    return text

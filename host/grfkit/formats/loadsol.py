@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from .text import checked_unit, decimal_sign, name_and_unit, parse_table
 
@@ -62,9 +62,9 @@ class LoadsolBlock:
     time_index: int
     time_unit: str
     columns: list[LoadsolColumn]
-    time: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    time_raw: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    table: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    time: Floats = field(default_factory=lambda: np.empty(0))
+    time_raw: Floats = field(default_factory=lambda: np.empty(0))
+    table: Floats = field(default_factory=lambda: np.empty((0, 0)))
     repeated: int = 0
     lost: int = 0
 
@@ -259,7 +259,7 @@ def _names(blocks: list[LoadsolBlock], width: int) -> list[str]:
     return names
 
 
-def _fill(block: LoadsolBlock, values: NDArray[np.float64]) -> None:
+def _fill(block: LoadsolBlock, values: Floats) -> None:
     table = values[:, [column.index for column in block.columns]]
     stamps = values[:, block.time_index]
     if block.kind == "insole":
@@ -306,7 +306,7 @@ def _check_total(block: LoadsolBlock, first_line: int, notes: list[str]) -> None
         )
 
 
-def _unrepeated(stamps: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+def _unrepeated(stamps: Floats) -> tuple[Floats, int]:
     """Return stamps with each "two periods, then none" made "one, then one", and how many there were."""
     steps = np.diff(stamps)
     moving = steps[steps > 0]

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..wire import packets as wire
 
@@ -118,8 +119,8 @@ class Samples(Piece):
 class GrfSamples(Piece):
     """The device's GRF: force (n, 3) in N, forward, medial and up; centre of pressure (n, 2) in mm."""
 
-    force_n: NDArray[np.float64]
-    cop_mm: NDArray[np.float64]
+    force_n: Floats
+    cop_mm: Floats
 
 
 @dataclass(frozen=True)

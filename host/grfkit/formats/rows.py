@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 
 _CHUNK_ROWS = 20000
@@ -28,7 +28,7 @@ def number_table(
     first_line: int,
     decimal: str = ".",
     pick: Sequence[int] | None = None,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the numbers of ``rows``, shape (rows, columns), missing ones NaN.
 
     Missing are empty cells and ``NaN``, ``NA``, ``null``. Blank cells beyond the last column are ignored.
@@ -69,9 +69,7 @@ def number_table(
     return np.concatenate(parts)
 
 
-def numbers(
-    cells: Sequence[Sequence[str]], *, columns: Sequence[str], first_line: int, decimal: str = "."
-) -> NDArray[np.float64]:
+def numbers(cells: Sequence[Sequence[str]], *, columns: Sequence[str], first_line: int, decimal: str = ".") -> Floats:
     """Return the numbers in split rows, each as long as ``columns``; else as :func:`number_table`."""
     flat = list(chain.from_iterable(cells))
     if decimal != ".":
@@ -112,7 +110,7 @@ def row_cells(row: str, separator: str | None, width: int, line: int) -> list[st
     return cells
 
 
-def _fast(flat: list[str]) -> NDArray[np.float64] | None:
+def _fast(flat: list[str]) -> Floats | None:
     """Return the numbers where every cell is a plain one or empty, None otherwise."""
     if _UNUSUAL.search("".join(flat)):
         return None
@@ -122,7 +120,7 @@ def _fast(flat: list[str]) -> NDArray[np.float64] | None:
         return None
 
 
-def _careful(flat: list[str], columns: Sequence[str], first_line: int) -> NDArray[np.float64]:
+def _careful(flat: list[str], columns: Sequence[str], first_line: int) -> Floats:
     values = np.full(len(flat), np.nan)
     for index, cell in enumerate(flat):
         tidy = _unquoted(cell)
@@ -135,7 +133,7 @@ def _careful(flat: list[str], columns: Sequence[str], first_line: int) -> NDArra
     return values
 
 
-def _check_size(table: NDArray[np.float64], columns: Sequence[str], first_line: int) -> None:
+def _check_size(table: Floats, columns: Sequence[str], first_line: int) -> None:
     with np.errstate(invalid="ignore"):
         wild = np.abs(table) > LARGEST
     if wild.any():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..arrays import Floats
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,14 @@ class SenselSums:
         How many cells are above 0.
     """
 
-    total: NDArray[np.float64]
-    peak: NDArray[np.float64]
-    row: NDArray[np.float64]
-    column: NDArray[np.float64]
-    loaded: NDArray[np.float64]
+    total: Floats
+    peak: Floats
+    row: Floats
+    column: Floats
+    loaded: Floats
 
 
-def sensel_sums(grids: NDArray[np.float64]) -> SenselSums:
+def sensel_sums(grids: Floats) -> SenselSums:
     """Return the sums of ``grids``, shape (frames, rows, columns); cells that do not exist are NaN."""
     cells = np.nan_to_num(grids, nan=0.0)
     total = cells.sum(axis=(1, 2))

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..units import canonical_name, parse_unit
 from .rows import LARGEST, is_missing, numbers, row_cells
@@ -24,7 +24,7 @@ _BRACKET = re.compile(r"\s*(?P<name>[^\[\]()]*?)\s*[\[(](?P<unit>[^\[\]()]+)[\])
 class Table:
     """Numbers (rows, columns), NaN where missing, and what a user should know of the rows."""
 
-    values: NDArray[np.float64]
+    values: Floats
     notes: list[str]
 
 
@@ -155,14 +155,14 @@ def _decimals(row: str, form: _Form) -> int:
     return len(row.rstrip().rpartition(form.separator)[2].partition(form.decimal)[2])
 
 
-def _chunk(rows: list[str], form: _Form, first_line: int) -> NDArray[np.float64]:
+def _chunk(rows: list[str], form: _Form, first_line: int) -> Floats:
     values = _fast(rows, form)
     if values is None:
         return _slow(rows, form, first_line)
     return values
 
 
-def _slow(rows: list[str], form: _Form, first_line: int) -> NDArray[np.float64]:
+def _slow(rows: list[str], form: _Form, first_line: int) -> Floats:
     width = len(form.columns)
     cells = [
         ["" if cell.strip() in form.missing else cell for cell in _cells(row, form, width, first_line + i)]
@@ -180,7 +180,7 @@ def _cells(row: str, form: _Form, width: int, line: int) -> list[str]:
     return row_cells(form.separator.join(cells), form.separator, width, line)
 
 
-def _fast(rows: list[str], form: _Form) -> NDArray[np.float64] | None:
+def _fast(rows: list[str], form: _Form) -> Floats | None:
     """Return the numbers where every row has as many cells and every cell is plain or missing, else None."""
     counts = {row.count(form.separator) for row in rows}
     width = len(form.columns)
@@ -243,7 +243,7 @@ def matrix_rows(
     separator: str = ",",
     missing: frozenset[str] = frozenset(),
     decimal: str = ".",
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return rows of numbers that do not stand in one stretch of the file, shape (rows, width).
 
     Parameters

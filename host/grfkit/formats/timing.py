@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 
 
-def exact_time(
-    count: NDArray[np.float64], printed_s: NDArray[np.float64], rate_hz: float
-) -> NDArray[np.float64] | None:
+def exact_time(count: Floats, printed_s: Floats, rate_hz: float) -> Floats | None:
     """Return ``count / rate_hz`` where every printed stamp is that, rounded; None otherwise.
 
     Parameters
@@ -25,7 +23,7 @@ def exact_time(
     return None
 
 
-def unwrapped(counter: NDArray[np.float64], modulus: int) -> NDArray[np.float64]:
+def unwrapped(counter: Floats, modulus: int) -> Floats:
     """Return a counter that starts anew at ``modulus`` as one that goes on.
 
     Raises

@@ -1,12 +1,13 @@
-"""TRC: marker positions as Cortex, Motive, OpenSim and Pose2Sim write them (text, tab separated)."""
+"""TRC marker positions (text, tab separated): read as Cortex, Motive, OpenSim and Pose2Sim write them, and written."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from .rows import numbers
 from .timing import exact_time
@@ -37,9 +38,9 @@ class TrcFile:
     rate_hz: float
     unit: str
     names: list[str]
-    frames: NDArray[np.float64]
-    time: NDArray[np.float64]
-    positions: NDArray[np.float64]
+    frames: Floats
+    time: Floats
+    positions: Floats
     notes: list[str]
 
 
@@ -143,7 +144,7 @@ def _rows(lines: list[str], width: int, first_line: int) -> tuple[list[list[str]
     return rows, beyond
 
 
-def _check_frames(frames: NDArray[np.float64], header: dict[str, str], notes: list[str]) -> None:
+def _check_frames(frames: Floats, header: dict[str, str], notes: list[str]) -> None:
     stated = header.get("NumFrames", "")
     if not stated.isdigit() or int(stated) == frames.size:
         return
@@ -153,7 +154,7 @@ def _check_frames(frames: NDArray[np.float64], header: dict[str, str], notes: li
     notes.append(f"the header states {stated} frames, the file holds {frames.size} (from frame {frames[0]:.0f})")
 
 
-def _unseen(positions: NDArray[np.float64], notes: list[str]) -> NDArray[np.float64]:
+def _unseen(positions: Floats, notes: list[str]) -> Floats:
     zero = (positions == 0).all(axis=2)
     if not zero.any():
         return positions
@@ -171,9 +172,7 @@ def _positive(text: str, what: str) -> float:
     return value
 
 
-def _exact_time(
-    frames: NDArray[np.float64], time: NDArray[np.float64], rate: float, notes: list[str]
-) -> NDArray[np.float64]:
+def _exact_time(frames: Floats, time: Floats, rate: float, notes: list[str]) -> Floats:
     """Return time rebuilt from frame number and rate where every printed stamp is that, rounded."""
     if not rate or time.size < 2:
         return time
@@ -181,3 +180,39 @@ def _exact_time(
     if rebuilt is None:
         notes.append(f"time stamps do not follow the stated rate of {rate:g} Hz and are used as they are")
     return time if rebuilt is None else rebuilt
+
+
+def trc_text(positions_mm: Floats, names: Sequence[str], time_s: Floats, *, rate_hz: float) -> str:
+    """Return a TRC file in millimetres; missing points become empty cells.
+
+    Parameters
+    ----------
+    positions_mm
+        Shape (frames, markers, 3).
+
+    Raises
+    ------
+    BadInputError
+        If shapes do not fit each other.
+    """
+    frames = positions_mm.shape[0]
+    if positions_mm.shape != (time_s.size, len(names), 3):
+        raise BadInputError(
+            f"marker positions have shape {positions_mm.shape}, expected ({time_s.size}, {len(names)}, 3)"
+        )
+    rate = f"{rate_hz:g}"
+    axes = "\t".join(f"{axis}{number + 1}" for number in range(len(names)) for axis in "XYZ")
+    head = [
+        "PathFileType\t4\t(X/Y/Z)\tlandmarks.trc",
+        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
+        f"{rate}\t{rate}\t{frames}\t{len(names)}\tmm\t{rate}\t1\t{frames}",
+        "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t",
+        "\t\t" + axes,
+        "",
+    ]
+    flat = positions_mm.reshape(frames, -1)
+    rows = (
+        f"{number + 1}\t{time:.6f}\t" + "\t".join("" if value != value else f"{value:.4f}" for value in row)
+        for number, (time, row) in enumerate(zip(time_s.tolist(), flat.tolist()))
+    )
+    return "\n".join([*head, *rows]) + "\n"

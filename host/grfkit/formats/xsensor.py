@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..units import parse_unit, to_si
 from .sensels import SenselSums, joined, sensel_sums
@@ -46,7 +46,7 @@ class XsensorFoot:
     sensor: str
     side: str
     unit: str
-    figures: dict[str, tuple[str, NDArray[np.float64]]]
+    figures: dict[str, tuple[str, Floats]]
     sums: SenselSums | None = None
     cell_m: tuple[float, float] | None = None
 
@@ -55,7 +55,7 @@ class XsensorFoot:
 class XsensorFile:
     """Seconds of the day (frames,), rising beyond a day over midnight; the sensors; and notes."""
 
-    time: NDArray[np.float64]
+    time: Floats
     feet: list[XsensorFoot]
     date: str
     notes: list[str]
@@ -336,9 +336,9 @@ def _side(sensor: str) -> str:
 
 def _figures(
     keys: Sequence[str], cells: Sequence[Sequence[str]], lines: Sequence[int], unit: str
-) -> dict[str, tuple[str, NDArray[np.float64]]]:
+) -> dict[str, tuple[str, Floats]]:
     """Return the figures grfkit keeps, by name, each with its unit."""
-    figures: dict[str, tuple[str, NDArray[np.float64]]] = {}
+    figures: dict[str, tuple[str, Floats]] = {}
     for index, key in enumerate(keys):
         name, stated = name_and_unit(key)
         name = name.lower()
@@ -353,7 +353,7 @@ def _figures(
     return figures
 
 
-def _numbers(cells: Sequence[Sequence[str]], lines: Sequence[int], columns: Sequence[str]) -> NDArray[np.float64]:
+def _numbers(cells: Sequence[Sequence[str]], lines: Sequence[int], columns: Sequence[str]) -> Floats:
     """Return figures as numbers, with either decimal sign (a figure has no thousands sign)."""
     rows = ["\t".join(row).replace(",", ".") for row in cells]
     try:
@@ -362,7 +362,7 @@ def _numbers(cells: Sequence[Sequence[str]], lines: Sequence[int], columns: Sequ
         raise BadInputError(f"'{columns[0]}': {error}") from error
 
 
-def _seconds(texts: Sequence[str], lines: Sequence[int]) -> NDArray[np.float64]:
+def _seconds(texts: Sequence[str], lines: Sequence[int]) -> Floats:
     """Return seconds of the day of ``hh:mm:ss.fff`` stamps, rising beyond a day over midnight."""
     seconds = np.empty(len(texts))
     for index, (text, line) in enumerate(zip(texts, lines)):

@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..arrays import Floats
 from ..errors import BadInputError
+from ..formats.csv_generic import CsvColumn, csv_text
+from ..formats.trc import trc_text
 from ..formats.write_c3d import C3dPlate, write_c3d
-from ..formats.write_csv import CsvColumn, csv_text
 from ..formats.write_loadsol import LoadsolFoot, loadsol_text
-from ..formats.write_trc import trc_text
 from ..records import Recording
 from ..units import G
 from .clocks import TrueClock

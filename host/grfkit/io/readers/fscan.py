@@ -1,18 +1,227 @@
-"""F-Scan movies: one foot's force (or sum of cells), centre of pressure and peak."""
+"""Tekscan ASCII movies (F-Scan, ``.asf``): ``KEY value`` lines, then ``Frame n`` and a grid of cells each.
+
+``B`` stands for a place without a cell. One file holds one foot; its header does not say which. Of each grid the
+force (or sum of cells), centre of pressure and peak are kept.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from ...formats.fscan import FscanFile, looks_like_fscan, parse_fscan
+from ...arrays import Floats
+from ...errors import BadInputError
+from ...formats.rows import is_number
+from ...formats.sensels import SenselSums, joined, sensel_sums
+from ...formats.text import matrix_rows
 from ...provenance import Provenance, describe_input
 from ...records import Channel, Recording, make_recording, make_stream
-from ...units import parse_unit, to_si
+from ...units import canonical_name, parse_unit, to_si
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, read_text, refuse_extra
 from ._insoles import named, stated_side
+
+_HEADER_LINES = 200
+_FRAME = re.compile(r"Frame\s+(\d+)\s*(?:,.*)?")
+_QUANTITY = re.compile(r"([0-9.]+)\s*(\S+)")
+_CHUNK_FRAMES = 400
+_LARGEST_SIDE = 1000
+
+
+@dataclass(frozen=True)
+class FscanFile:
+    """A movie: frame numbers (frames,), what each frame sums up to in ``unit``, and the grid's pitch.
+
+    Attributes
+    ----------
+    unit
+        As in :mod:`grfkit.units`; ``count`` for raw values.
+    period_s
+        Time between frames.
+    row_m, column_m, area_m2
+        Distance of rows and columns and a cell's area; NaN where the header states none.
+    side
+        ``left`` or ``right`` where a header line says so, else ``unknown``.
+    """
+
+    frame: Floats
+    sums: SenselSums
+    unit: str
+    period_s: float
+    row_m: float
+    column_m: float
+    area_m2: float
+    side: str
+    started: str
+    notes: list[str]
+
+
+def looks_like_fscan(lines: Sequence[str]) -> str:
+    """Return why these first lines are no Tekscan movie, "" if they are one."""
+    keys = {line.split(" ", 1)[0] for line in lines[:_HEADER_LINES]}
+    absent = sorted({"ROWS", "COLS", "ASCII_DATA"} - keys)
+    return f"has no header line '{absent[0]}'" if absent else ""
+
+
+def parse_fscan(text: str) -> FscanFile:
+    """Return what a movie holds.
+
+    Raises
+    ------
+    BadInputError
+        If the header lacks rows, columns, unit or time per frame, a frame is incomplete or lacks at the end, or
+        a cell is no number.
+    """
+    lines = [line.rstrip() for line in text.splitlines()]
+    end = next((i for i, line in enumerate(lines[:_HEADER_LINES]) if line.startswith("ASCII_DATA")), -1)
+    if end < 0:
+        raise BadInputError("has no header line 'ASCII_DATA'; it is no Tekscan ASCII movie, or cut off")
+    header = _header(lines[:end])
+    shape = _side_of_grid(header, "ROWS"), _side_of_grid(header, "COLS")
+    unit = _unit(header)
+    notes: list[str] = []
+    starts = _frames(lines, end + 1, shape[0])
+    number = np.array([n for _, n in starts], dtype=np.float64)
+    _check_order(starts)
+    _check_end(header, number, notes)
+    sums = joined(
+        [sensel_sums(_grids(lines, starts[i : i + _CHUNK_FRAMES], shape)) for i in range(0, len(starts), _CHUNK_FRAMES)]
+    )
+    if (sums.loaded == 0).all():
+        notes.append("no cell of any frame is loaded")
+    row, column = _length(header, "ROW_SPACING"), _length(header, "COL_SPACING")
+    area = _area(header, row, column, notes)
+    period = _seconds(header)
+    return FscanFile(number, sums, unit, period, row, column, area, _side(header), header.get("TIME", ""), notes)
+
+
+def _header(lines: Sequence[str]) -> dict[str, str]:
+    header: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition(" ")
+        header.setdefault(key, value.strip())
+    return header
+
+
+def _side_of_grid(header: dict[str, str], key: str) -> int:
+    text = header.get(key, "")
+    if not text.isdigit() or not 0 < int(text) <= _LARGEST_SIDE:
+        raise BadInputError(f"header line {key} is '{text}', expected a count from 1 to {_LARGEST_SIDE}")
+    return int(text)
+
+
+def _unit(header: dict[str, str]) -> str:
+    text = header.get("UNITS", "")
+    if not text:
+        raise BadInputError("has no header line 'UNITS'; expected e.g. 'UNITS KPa' or 'UNITS Raw'")
+    if parse_unit(text).canonical not in ("Pa", "count"):
+        raise BadInputError(f"header line UNITS is '{text}', expected a pressure or raw counts")
+    return canonical_name(text)
+
+
+def _seconds(header: dict[str, str]) -> float:
+    text = header.get("SECONDS_PER_FRAME", "")
+    if not is_number(text) or not 1e-4 < float(text) < 10:
+        raise BadInputError(f"header line SECONDS_PER_FRAME is '{text}', expected seconds, e.g. 0.01")
+    return float(text)
+
+
+def _length(header: dict[str, str], key: str) -> float:
+    return _quantity(header, key, "m")
+
+
+def _quantity(header: dict[str, str], key: str, canonical: str) -> float:
+    """Return a header line's value in SI units, NaN if there is no such line."""
+    if key not in header:
+        return float("nan")
+    found = _QUANTITY.fullmatch(header[key])
+    if found is None or not is_number(found[1]) or float(found[1]) <= 0:
+        raise BadInputError(f"header line {key} is '{header[key]}', expected a number and a unit")
+    if parse_unit(found[2]).canonical != canonical:
+        raise BadInputError(f"header line {key} is '{header[key]}', expected a unit like {canonical}")
+    return float(to_si(np.array([float(found[1])]), found[2])[0])
+
+
+def _area(header: dict[str, str], row: float, column: float, notes: list[str]) -> float:
+    stated, product = _quantity(header, "SENSEL_AREA", "m^2"), row * column
+    if np.isnan(stated):
+        return product
+    if abs(stated / product - 1.0) > 0.02:
+        notes.append(
+            f"SENSEL_AREA is {stated * 1e6:.4g} mm^2, the spacings give {product * 1e6:.4g}; the first is used"
+        )
+    return stated
+
+
+def _side(header: dict[str, str]) -> str:
+    for key in ("SIDE", "FOOT"):
+        word = header.get(key, "").strip().lower()
+        if word in ("left", "right"):
+            return word
+    return "unknown"
+
+
+def _frames(lines: Sequence[str], begin: int, rows: int) -> list[tuple[int, int]]:
+    """Return (index of the first row, frame number) of each whole frame."""
+    heads = [(i, found) for i, line in enumerate(lines[begin:], begin) if (found := _FRAME.fullmatch(line))]
+    if not heads:
+        raise BadInputError("holds a header but no 'Frame 1'")
+    stray = next((i for i in range(begin, heads[0][0]) if lines[i]), -1)
+    if stray >= 0:
+        raise BadInputError(f"line {stray + 1} stands before the first frame; the file is damaged there")
+    ends = [i for i, _ in heads[1:]] + [_end_of_data(lines)]
+    starts = []
+    for (at, found), end in zip(heads, ends):
+        filled = [i for i in range(at + 1, end) if lines[i]]
+        last = end == ends[-1]
+        whole = len(filled) == rows and filled[-1] - filled[0] == rows - 1
+        if whole and last and lines[end - 1 if end == len(lines) else end] != "@@":
+            whole = lines[filled[-1]].count(",") == lines[filled[0]].count(",")
+        if whole:
+            starts.append((filled[0], int(found[1])))
+        elif last and len(filled) <= rows:
+            raise BadInputError(f"is cut off inside its last frame ({found[1]}, line {at + 1}); export it again")
+        else:
+            raise BadInputError(f"frame {found[1]} (line {at + 1}) has {len(filled)} rows, expected {rows}")
+    return starts
+
+
+def _end_of_data(lines: Sequence[str]) -> int:
+    return next((i for i in range(len(lines) - 1, -1, -1) if lines[i] == "@@"), len(lines))
+
+
+def _check_order(starts: list[tuple[int, int]]) -> None:
+    for (_, before), (at, number) in pairwise(starts):
+        if number <= before:
+            raise BadInputError(f"frame {number} (line {at}) follows frame {before}; frames are out of order")
+
+
+def _check_end(header: dict[str, str], number: Floats, notes: list[str]) -> None:
+    text = header.get("START_FRAME", "")
+    if text.isdigit() and int(text) != number[0]:
+        notes.append(f"the header states frames from {text}, the first one here is {number[0]:.0f}")
+    text = header.get("END_FRAME", "")
+    if text.isdigit() and int(text) > number[-1]:
+        raise BadInputError(
+            f"is cut off: its header states frames up to {text}, its last one is {number[-1]:.0f}; export it again"
+        )
+    if text.isdigit() and int(text) != number[-1]:
+        notes.append(f"the header states frames up to {text}, the last one here is {number[-1]:.0f}")
+
+
+def _grids(lines: Sequence[str], starts: Sequence[tuple[int, int]], shape: tuple[int, int]) -> Floats:
+    rows = [lines[i] for at, _ in starts for i in range(at, at + shape[0])]
+    line_numbers = [i + 1 for at, _ in starts for i in range(at, at + shape[0])]
+    cells = matrix_rows(rows, line_numbers, width=shape[1], missing=frozenset({"B"}))
+    negative = np.flatnonzero((cells < 0).any(axis=1))
+    if negative.size:
+        raise BadInputError(f"line {line_numbers[negative[0]]} holds a negative pressure; the file is damaged")
+    return cells.reshape(len(starts), *shape)
 
 
 def _sniff(head: Head) -> Match:

@@ -1,20 +1,65 @@
-"""Xsens MT Manager text: one inertial sensor, time from its packet counter."""
+"""Xsens MT Manager text: ``//`` comment lines, a row of names, one row per packet; time from the packet counter."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ...arrays import Floats
 from ...errors import BadInputError
+from ...formats.rows import is_number, number_table
 from ...formats.timing import unwrapped
-from ...formats.xsens import COUNTER, XsensFile, parse_xsens
 from ...provenance import Provenance, describe_input
 from ...records import Channel, Recording, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import read_text, refuse_extra, snake
+
+COUNTER = "PacketCounter"
+
+
+@dataclass(frozen=True)
+class XsensFile:
+    """Header lines as keys in lower case -> values; column names; numbers (samples, columns)."""
+
+    header: dict[str, str]
+    columns: list[str]
+    table: Floats
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Return the update rate that the header states, None where it states none."""
+        found = re.fullmatch(r"([\d.]+)\s*Hz", self.header.get("update rate", ""), re.IGNORECASE)
+        return float(found[1]) if found and is_number(found[1]) and float(found[1]) > 0 else None
+
+
+def parse_xsens(text: str) -> XsensFile:
+    """Return what an export holds; columns separated by tab, comma, semicolon or single blanks.
+
+    Raises
+    ------
+    BadInputError
+        If there is no row of names that starts with ``PacketCounter``, or a row is damaged.
+    """
+    header: dict[str, str] = {}
+    lines = text.splitlines()
+    for index, line in enumerate(lines):
+        if line.startswith("//"):
+            key, _, value = line[2:].partition(":")
+            header[key.strip().lower()] = value.strip()
+        elif line.startswith(COUNTER):
+            separator = next((s for s in "\t;, " if s in line.strip()), None)
+            columns = [cell.strip() for cell in line.strip().split(separator)]
+            if len(columns) < 2 or len(set(columns)) < len(columns):
+                raise BadInputError(f"line {index + 1} names no column but {COUNTER}, or one twice")
+            table = number_table(lines[index + 1 :], columns=columns, separator=separator, first_line=index + 2)
+            return XsensFile(header, columns, table)
+        elif line.strip():
+            break
+    raise BadInputError(f"has no row of column names that starts with '{COUNTER}' after its comment lines")
+
 
 _COUNTER_RANGE = 65536
 _CLOCK = frozenset({COUNTER, "SampleTimeFine", "Year", "Month", "Day", "Second"})

@@ -1,4 +1,4 @@
-"""Bytes of a C3D file (Intel, floats or integers): what the simulator and the tests record into."""
+"""Bytes of a C3D file (Intel, floats or integers), to test the reader with (not a test module)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats
-from ..errors import BadInputError
-from .c3d_params import BLOCK
+from grfkit.arrays import Floats
+from grfkit.errors import BadInputError
+from grfkit.formats.c3d_params import BLOCK
 
 Value = str | Sequence[str] | NDArray[Any]
 
