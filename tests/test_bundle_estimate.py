@@ -103,7 +103,7 @@ def test_a_folder_that_is_neither_says_so(tmp_path: Path) -> None:
 def louder(path: Path, times: float) -> Source:
     """Return a trial whose cells and inertial signals read so many times as much as they did."""
     source = Source.of_trial(path)
-    for name, stream in list(source.trial.streams()):
+    for name, stream in list(source.trial.streams.items()):
         if stream.attrs.get("kind") == "insole":
             turned_up = {
                 v: stream[v] * times for v in stream.data_vars if str(v).startswith(("acc_", "gyro_", "cell_"))

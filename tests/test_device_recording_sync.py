@@ -81,7 +81,7 @@ def test_a_live_recording_is_inspected_and_aligned(tmp_path: Path) -> None:
     assert said["verdict"] == "aligned"
     trial = Trial.from_netcdf(out)
     states_its_own_uncertainty(said, trial, path)
-    aligned = dict(trial.streams())
+    aligned = trial.streams
     carries_stances(aligned, trial, path)
     for name in ("insole_left", "insole_right"):
         truth, data = lab.truth.streams[("insole", name)], aligned[name]

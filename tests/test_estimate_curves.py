@@ -119,7 +119,7 @@ def test_a_model_that_repeats_a_cell_gives_that_cell_at_every_instant_of_stance(
     monkeypatch.setattr(GrfModel, "predict", lambda _m, data, **_: data.arrays()[0][:, :, [acc_y] * 3])
     someone = trial(NEW, participant="P3")
     found = estimate(model, folder, of(someone))
-    streams = dict(someone.streams())
+    streams = someone.streams
     for side, sign in (("left", -1.0), ("right", 1.0)):
         shoe = streams[f"imu_{side}"]
         for row in [r for r in found.rows if r.side == side][5:15]:
@@ -135,7 +135,7 @@ def test_a_person_seen_in_a_mirror_has_the_other_foots_forces(both_model: tuple[
     model, folder = both_model
     plain = trial(NEW, participant="P3")
     turned = {}
-    for name, stream in plain.streams():
+    for name, stream in plain.streams.items():
         other = {"left": "right", "right": "left"}.get(str(stream.attrs.get("side")))
         if other is None or name.startswith("reference/"):
             continue
@@ -196,7 +196,7 @@ def test_a_model_of_continuous_windows_answers_every_sample(
     monkeypatch.setattr(GrfModel, "predict", lambda _m, data, **_: data.arrays()[0][:, :, [0, 0, 0]])
     someone = trial(NEW, participant="P3")
     found = estimate(GrfModel(spec, model.network), folder, of(someone))
-    left = dict(someone.streams())["insole_left"]
+    left = someone.streams["insole_left"]
     curve, cell = found.feet["left"], left["cell_01"].values
     whole = np.isfinite(cell)
     whole[1:-1] &= whole[:-2] & whole[2:]

@@ -21,7 +21,7 @@ def feet(tmp_path_factory: pytest.TempPathFactory) -> tuple[Source, dict]:
     path = tmp_path_factory.mktemp("feet") / "insole.csv"
     path.write_text(csv_file(simulate_trial(asked, 41).wearables["insole"]))
     source = Source.of_recording(read(path), path)
-    streams = dict(source.trial.streams())
+    streams = source.trial.streams
     streams["insole_right"] = streams["insole_right"].map(lambda one: one * 0 + 40.0 if one.dims == ("time",) else one)
     streams["insole_right"].attrs = streams["insole_left"].attrs | {"side": "right"}
     return source, {side: {f"insole_{side}": streams[f"insole_{side}"]} for side in ("left", "right")}

@@ -296,7 +296,7 @@ def test_the_causal_detector_sees_every_stance_of_a_simulated_insole(gait: str, 
     whole = on_true_clock(made)
     found = stances(whole, source="insole_causal", rule=WALK if gait == "walk" else "20N")
     for foot, side in enumerate(("left", "right")):
-        time = next(s for n, s in whole.streams() if n == f"insole_{side}")["time"].values
+        time = next(s for n, s in whole.streams.items() if n == f"insole_{side}")["time"].values
         low, high = max(float(time[0]) + 3.0, 1.0), min(float(time[-1]) - 1.5, 38.0)
         offset = detector_offset(truth_of(made, low, high, foot), spanned(found, low - 0.05, high + 0.05, foot))
         assert offset.matched > 5

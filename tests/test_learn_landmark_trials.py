@@ -159,7 +159,7 @@ def test_what_cannot_be_had_is_refused(change: dict[str, object], what: str, tmp
 
 def test_frames_that_differ_and_plates_without_three_forces_are_refused(tmp_path: Path) -> None:
     one = trial(RUN)
-    name = next(n for n, s in one.streams() if s.attrs["kind"] == "force_plate")
+    name = next(n for n, s in one.streams.items() if s.attrs["kind"] == "force_plate")
     one.tree[name]["fz"].attrs["frame"] = "plate"
     with pytest.raises(BadInputError, match="is in the plate frame and the landmarks are in the global one"):
         from_trial(one, request(tmp_path))

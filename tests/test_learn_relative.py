@@ -32,7 +32,7 @@ def lab(seed: int) -> LabTrial:
 def changed(known: Trial, gain: float, offset: float, *, cut_s: float = np.inf) -> Trial:
     """Return the trial with the cells of all insoles times ``gain`` plus an offset that grows from cell to cell."""
     made = Trial(known.tree.copy(deep=True))
-    for name, stream in known.streams():
+    for name, stream in known.streams.items():
         if stream.attrs.get("kind") != "insole":
             continue
         cells = [c for c in stream.data_vars if str(c).startswith("cell_")]
@@ -67,7 +67,7 @@ def test_gain_and_offset_of_an_insole_vanish() -> None:
 
 def test_an_ordinary_step_peaks_at_one_and_dead_cells_stay_unknown() -> None:
     known = trial(lab(7))
-    for name, stream in list(known.streams()):
+    for name, stream in list(known.streams.items()):
         if stream.attrs.get("kind") == "insole":
             dead = stream["cell_03"].copy(data=np.full(stream.sizes["time"], np.nan))
             known.tree[name] = xr.DataTree(stream.assign(cell_03=dead))
@@ -82,7 +82,7 @@ def test_an_ordinary_step_peaks_at_one_and_dead_cells_stay_unknown() -> None:
 
 def test_what_is_not_a_cell_is_left_alone() -> None:
     known = trial(lab(5))
-    streams = dict(known.streams())
+    streams = known.streams
     made = relative_cells(streams, known)
     for name, stream in streams.items():
         for item in stream.data_vars:
@@ -93,7 +93,7 @@ def test_what_is_not_a_cell_is_left_alone() -> None:
 def test_two_steps_are_too_few() -> None:
     short = changed(trial(lab(5)), 1.0, 0.0, cut_s=1.2)
     with pytest.raises(BadInputError, match="expected 3 or more"):
-        relative_cells(dict(short.streams()), short)
+        relative_cells(short.streams, short)
 
 
 def test_an_estimate_does_not_change_with_the_gain_of_the_insole(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_mass_that_is_nobodys_is_refused_by_its_value(mass: object, said: str)
 
 def test_plates_in_another_unit_than_newtons_are_refused() -> None:
     made = trial()
-    plate = next(n for n, s in made.streams() if s.attrs.get("kind") == "force_plate")
+    plate = next(n for n, s in made.streams.items() if s.attrs.get("kind") == "force_plate")
     made.tree[plate]["fz"].attrs["units"] = "kN"
     with pytest.raises(BadInputError, match="is in kN, expected N"):
         from_trial(made)
@@ -352,7 +352,7 @@ def test_an_unknown_limit_is_refused() -> None:
 @pytest.mark.parametrize(("wearable", "channel", "dead"), [("imu", "acc_x", True), ("insole", "cell_03", False)])
 def test_a_signal_without_a_value_is_refused_and_a_dead_cell_is_not(wearable: str, channel: str, dead: bool) -> None:
     known = trial()
-    name, stream = next((n, s) for n, s in known.streams() if s.attrs.get("kind") == wearable)
+    name, stream = next((n, s) for n, s in known.streams.items() if s.attrs.get("kind") == wearable)
     empty = stream[channel].copy(data=np.full(stream.sizes["time"], np.nan))
     known.tree[name] = xr.DataTree(stream.assign({channel: empty}))
     if dead:
@@ -365,7 +365,7 @@ def test_a_signal_without_a_value_is_refused_and_a_dead_cell_is_not(wearable: st
 
 def test_an_insole_without_any_cell_is_refused() -> None:
     known = trial()
-    name, stream = next((n, s) for n, s in known.streams() if s.attrs.get("kind") == "insole")
+    name, stream = next((n, s) for n, s in known.streams.items() if s.attrs.get("kind") == "insole")
     cells = [str(c) for c in stream.data_vars if str(c).startswith("cell_")]
     empty = {c: stream[c].copy(data=np.full(stream.sizes["time"], np.nan)) for c in cells}
     known.tree[name] = xr.DataTree(stream.assign(empty))

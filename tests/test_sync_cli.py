@@ -125,7 +125,7 @@ def test_an_aligned_trial_is_written_with_its_map_and_origins(lab: Lab, tmp_path
     digest = hashlib.sha256(Path(lab.insole).read_bytes()).hexdigest()
     assert digest in {i.sha256 for i in trial.provenance.inputs}
     assert trial.provenance.configuration["surface"] == "treadmill"
-    streams = dict(trial.streams())
+    streams = trial.streams
     truth = lab.trial.truth.streams[("insole", "insole_left")]
     stream = streams["insole_left"]
     device = stream["time_device"].values
@@ -184,7 +184,7 @@ def test_an_accepted_refusal_is_written_and_stays_refused_everywhere(lab: Lab, t
     assert trial.verdict == "refused"
     assert {m.verdict for m in trial.clock_maps.values()} == {"refused"}
     assert trial.provenance.configuration["accept_refused"] is True
-    worn = {n: s for n, s in trial.streams() if n.startswith("insole")}
+    worn = {n: s for n, s in trial.streams.items() if n.startswith("insole")}
     assert worn
     assert {s.attrs["verdict"] for s in worn.values()} == {"refused"}
     assert "refused" in report.read_text(encoding="utf-8").lower()
@@ -210,7 +210,7 @@ def test_one_refused_stream_refuses_the_whole_unless_partial_is_allowed(lab: Lab
     }
     trial = Trial.from_netcdf(tmp_path / "trial.nc")
     assert trial.verdict == "partial"
-    held = {name for name, _ in trial.streams()}
+    held = {name for name in trial.streams}
     assert {"insole_left", "insole_right"} <= held
     assert not {"insole_left_2", "insole_right_2"} & held
     assert trial.clock_maps["insole_left_2"].verdict == "refused"

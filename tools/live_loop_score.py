@@ -50,7 +50,7 @@ class Plate:
     @classmethod
     def of(cls, trial: Trial, mass_kg: float) -> Plate:
         """Return the plate of a trial whose axes are the lab's."""
-        plates = {n: s for n, s in trial.streams() if s.attrs.get("kind") == "force_plate"}
+        plates = {n: s for n, s in trial.streams.items() if s.attrs.get("kind") == "force_plate"}
         return cls(stances(trial, source="force").stances, plate_columns(plates, three=True), mass_kg * G)
 
     def contact_of(self, one: Answer) -> Stance | None:

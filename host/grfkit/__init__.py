@@ -1,1 +1,60 @@
-"""Ground reaction force without a force plate."""
+"""The force between a foot and the ground without a force plate: read, align, learn, prove, quantise, run, watch.
+
+Every command's work is a function here, with the command's defaults: paths may be ``str`` or ``Path``, and what one
+function gives the next takes. Names are loaded when they are first used, so that ``import grfkit`` costs nothing.
+
+===================  =================================================================================
+files to recordings  :func:`read`, :func:`inspect`, :class:`Recording`, :func:`fetch`, :func:`simulate_trial`
+one clock            :func:`align`, :func:`assemble`, :class:`ClockMap`, :class:`Trial`
+stances              :func:`find_stances`, :func:`cut_windows`, :class:`StanceSet`
+models               :func:`train`, :func:`evaluate`, :func:`estimate`, :class:`GrfModel`
+on the insole        :func:`export_bundle`, :func:`verify_bundle`, :func:`load_bundle`, :class:`Bundle`, :func:`connect`
+errors               :class:`GrfError` and below it :class:`BadInputError`, :class:`UnitError`, :class:`RefusedError`
+===================  =================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import BadInputError, GrfError, RefusedError, UnitError
+
+if TYPE_CHECKING:
+    from .records import ClockMap, Recording, Trial
+
+_HOMES = {
+    "ClockMap": "records",
+    "Recording": "records",
+    "Trial": "records",
+}
+"""The module that each lazy name is loaded from."""
+
+__all__ = [
+    "BadInputError",
+    "ClockMap",
+    "GrfError",
+    "Recording",
+    "RefusedError",
+    "Trial",
+    "UnitError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Return a name of the front door, loaded now, or the version."""
+    if name == "__version__":
+        from .provenance import tool_version
+
+        return tool_version()
+    if name not in _HOMES:
+        raise AttributeError(f"module 'grfkit' has no attribute '{name}'")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the names that are loaded and those that can be."""
+    return sorted({*globals(), *__all__, "__version__"})

@@ -78,7 +78,7 @@ def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *
     another way. Passes without a heading are left out and counted.
     """
     surface = str(trial.tree.attrs.get("surface", ""))
-    streams = low_passed(dict(trial.streams()), request)
+    streams = low_passed(trial.streams, request)
     marks = _landmark_stream(streams)
     plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
     _check_frames(marks, plates)

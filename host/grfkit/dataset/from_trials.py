@@ -110,7 +110,7 @@ def from_trial(trial: Trial, request: CutRequest | None = None, *, name: str = "
         from .from_landmarks import from_landmark_trial
 
         return from_landmark_trial(trial, request, name=name)
-    streams = low_passed(dict(trial.streams()), request)
+    streams = low_passed(trial.streams, request)
     _check_values(streams, request.kinds)
     if request.cells == "relative":
         streams = relative_cells(streams, trial)

@@ -39,7 +39,7 @@ def check_newtons(trial: Trial, name: str) -> None:
     BadInputError
         Naming plate, axis and unit.
     """
-    for plate, stream in trial.streams():
+    for plate, stream in trial.streams.items():
         if stream.attrs.get("kind") != "force_plate":
             continue
         for axis in ("fx", "fy", "fz"):

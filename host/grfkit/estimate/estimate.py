@@ -182,7 +182,7 @@ def estimate(model: Estimator, folder: Path, source: Source, request: EstimateRe
     wanted = request or EstimateRequest()
     spec = model.spec
     about, findings = _about(source, wanted, spec)
-    streams = dict(source.trial.streams())
+    streams = source.trial.streams
     worn = _worn(streams, spec)
     cut = _cutting(spec, wanted, streams, findings)
     asked = _cut_request(spec, cut)

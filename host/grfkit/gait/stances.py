@@ -99,7 +99,7 @@ def stances(trial: Trial, *, source: Source = "force", rule: ContactRule | str =
     kind = "insole" if source.startswith("insole") else source
     streams = _wearables(trial, kind)
     if not streams:
-        names = ", ".join(name for name, _ in trial.streams()) or "nothing"
+        names = ", ".join(name for name in trial.streams) or "nothing"
         raise BadInputError(f"the trial holds no {kind} stream to take stances from; it holds {names}")
     detected: list[Stance] = []
     turned: list[Rejection] = []
@@ -132,7 +132,7 @@ def insole_total(stream: xr.Dataset) -> tuple[Floats, str]:
 
 
 def _wearables(trial: Trial, kind: str) -> dict[str, xr.Dataset]:
-    streams = {name: stream for name, stream in trial.streams() if stream.attrs.get("kind") == kind}
+    streams = {name: stream for name, stream in trial.streams.items() if stream.attrs.get("kind") == kind}
     return {n: s for n, s in streams.items() if kind == "landmarks" or not n.startswith("reference/")}
 
 
@@ -207,7 +207,7 @@ def _foot_contacts(stream: xr.Dataset, source: str) -> list[Contacts]:
 
 
 def _force_stances(trial: Trial, rule: ContactRule) -> Stances:
-    plates = [PlateForce.of(n, s) for n, s in trial.streams() if s.attrs.get("kind") == "force_plate"]
+    plates = [PlateForce.of(n, s) for n, s in trial.streams.items() if s.attrs.get("kind") == "force_plate"]
     if not plates:
         raise BadInputError("the trial holds no force plate; take stances from 'insole', 'imu' or 'landmarks'")
     mass = float(trial.tree.attrs.get("mass_kg", float("nan")))

@@ -69,6 +69,23 @@ class ClockMap(BaseModel):
         Share of the device's contacts that could match and did.
     lag_s, lag_sd_s
         Sensor lag subtracted, its SD and where it came from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from grfkit import ClockMap
+    >>> from grfkit.records import Segment
+    >>> whole = Segment(start_s=0.0, end_s=60.0, offset_s=2.5, drift_ppm=100.0)
+    >>> clock_map = ClockMap(
+    ...     source="insole_left", target="plates", verdict="aligned", offset_s=2.5, drift_ppm=100.0, segments=[whole],
+    ...     uncertainty_ms=8.0,
+    ... )
+    >>> clock_map
+    ClockMap insole_left -> plates: aligned, offset 2.5000 s, drift 100.0 ppm, +-8.0 ms (95 %)
+    >>> clock_map.apply(np.array([0.0, 10.0]))
+    array([ 2.5  , 12.501])
+    >>> clock_map.inverse(clock_map.apply(np.array([10.0])))
+    array([10.])
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -97,6 +114,15 @@ class ClockMap(BaseModel):
     findings: list[str] = Field(default_factory=list)
     swapped_sides: bool | None = None
     inverted: bool = False
+
+    def __repr__(self) -> str:
+        """Return the map, or the refusal, in a line."""
+        text = f"ClockMap {self.source} -> {self.target}: {self.verdict}"
+        if self.offset_s is not None and self.drift_ppm is not None:
+            text += f", offset {self.offset_s:.4f} s, drift {self.drift_ppm:.1f} ppm"
+        if self.uncertainty_ms is not None:
+            text += f", +-{self.uncertainty_ms:.1f} ms (95 %)"
+        return f"{text}; {'; '.join(self.reasons)}" if self.reasons else text
 
     def apply(self, t_source_s: Floats) -> Floats:
         """Return reference time (s) of device times (s), NaN where the device lies between two segments.

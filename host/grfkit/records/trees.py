@@ -3,48 +3,187 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
+from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance, written_whole
 from .clock import ClockMap
 from .streams import StreamKind
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
-@dataclass(frozen=True)
-class Recording:
-    """What one device recorded, on its own clock: an :class:`xarray.DataTree` with a node per stream.
+_COLUMNS = ("stream", "kind", "side", "rate Hz", "from s", "to s", "samples", "missing", "channels")
+_CHANNELS_SHOWN = 6
+"""So many channel names of a stream fit on a line of 120 characters; the rest is counted."""
 
-    ``tree.attrs`` holds ``device``, ``reader``, ``t0_unix_s`` (NaN if unknown) and ``provenance`` (JSON).
-    Each stream's attributes: ``kind side rate_hz stamp_source clock missing_samples gaps``.
-    """
+
+@dataclass(frozen=True, repr=False)
+class StreamTree:
+    """Base of :class:`Recording` and :class:`Trial`: a tree whose nodes with a time are its streams."""
 
     tree: xr.DataTree
-    notes: tuple[str, ...] = field(default=())
 
     @property
     def streams(self) -> dict[str, xr.Dataset]:
-        """Return the streams by name, in the file's order (new datasets: a change stays yours)."""
-        return {name: node.to_dataset() for name, node in self.tree.children.items()}
+        """Return the streams by name, in the tree's order (new datasets: a change stays yours).
 
-    @property
-    def device(self) -> str:
-        """Return what recorded it, e.g. ``"loadsol"``."""
-        return str(self.tree.attrs.get("device", "unknown"))
+        Plates of a trial are named with their node, as ``reference/plate_1``.
+        """
+        return {node.path.lstrip("/"): node.to_dataset() for node in self.tree.subtree if "time" in node.coords}
 
     @property
     def provenance(self) -> Provenance:
-        """Return what made this recording."""
+        """Return what made this."""
         return Provenance.model_validate_json(self.tree.attrs["provenance"])
 
     def of_kind(self, kind: StreamKind) -> dict[str, xr.Dataset]:
         """Return the streams of one kind by name."""
-        return {name: data for name, data in self.streams.items() if data.attrs["kind"] == kind}
+        return {name: data for name, data in self.streams.items() if data.attrs.get("kind") == kind}
+
+    def to_netcdf(self, path: PathLike, *, force: bool = False) -> None:
+        """Write netCDF4 (through h5netcdf), whole or not at all.
+
+        Raises
+        ------
+        BadInputError
+            If the file exists and ``force`` is false, or cannot be written.
+        """
+        write_tree(self.tree, path, force=force)
+
+    def to_pandas(self, stream: str | None = None) -> pd.DataFrame:
+        """Return one stream as a table: index ``time`` (s), a column per channel in SI, gaps as NaN.
+
+        Landmarks become a column per coordinate, ``heel_x`` and so on. Streams have rates of their own, so there is
+        no table of several.
+
+        Parameters
+        ----------
+        stream
+            Its name; may be left out where there is only one.
+
+        Raises
+        ------
+        BadInputError
+            If there is no such stream, or several and none was named.
+        """
+        streams = self.streams
+        if stream is None and len(streams) == 1:
+            stream = next(iter(streams))
+        if stream is None or stream not in streams:
+            problem = "name one of" if stream is None else f"there is no stream '{stream}'; there are"
+            raise BadInputError(f"{problem}: {', '.join(streams) or 'none'}")
+        return _table(streams[stream])
+
+    def plot(self, *streams: str) -> Figure:
+        """Draw streams over time, a panel each (all of them where none is named).
+
+        Raises
+        ------
+        BadInputError
+            If matplotlib is not installed, or there is no such stream.
+        """
+        from .plot import plot_streams
+
+        chosen = streams or tuple(self.streams)
+        missing = [name for name in chosen if name not in self.streams]
+        if missing:
+            raise BadInputError(f"there is no stream '{missing[0]}'; there are: {', '.join(self.streams) or 'none'}")
+        return plot_streams({name: self.streams[name] for name in chosen}, title=self._title())
+
+    def _title(self) -> str:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """Return a line for the whole and a line a stream."""
+        rows = [_COLUMNS, *(_row(name, data) for name, data in self.streams.items())]
+        width = [max(len(row[k]) for row in rows) for k in range(len(_COLUMNS))]
+        lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, width)).rstrip() for row in rows]
+        return "\n  ".join([self._title(), *lines])
+
+    def _repr_html_(self) -> str:
+        """Return the same as a table, which notebooks show."""
+        head = "".join(f"<th>{escape(name)}</th>" for name in _COLUMNS)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _row(name, data)) + "</tr>"
+            for name, data in self.streams.items()
+        )
+        return f"<p>{escape(self._title())}</p><table><tr>{head}</tr>{body}</table>"
+
+
+def _row(name: str, data: xr.Dataset) -> tuple[str, ...]:
+    """Return what is shown of a stream, a text per column of :data:`_COLUMNS`."""
+    time, attrs = data["time"].values, data.attrs
+    channels = _channels(data)
+    shown = ", ".join(channels[:_CHANNELS_SHOWN])
+    more = len(channels) - _CHANNELS_SHOWN
+    span = (f"{time[0]:.2f}", f"{time[-1]:.2f}") if time.size else ("-", "-")
+    counts = (str(time.size), str(attrs.get("missing_samples", "-")))
+    about = (str(attrs.get("kind", "-")), str(attrs.get("side", "-")), f"{float(attrs.get('rate_hz', np.nan)):.6g}")
+    return (name, *about, *span, *counts, shown + (f" and {more} more" if more > 0 else ""))
+
+
+def _channels(data: xr.Dataset) -> list[str]:
+    if "landmark" in data.coords:
+        return [str(name) for name in data["landmark"].values]
+    return [str(name) for name in data.data_vars if name not in ("time_raw", "time_device")]
+
+
+def _table(data: xr.Dataset) -> pd.DataFrame:
+    """Return a stream's channels, or the coordinates of its landmarks, over time."""
+    import pandas as pd
+
+    index = pd.Index(data["time"].values, name="time")
+    if "landmark" not in data.coords:
+        return pd.DataFrame({name: data[name].values for name in _channels(data)}, index=index)
+    position = data["position"].transpose("time", "landmark", "axis")
+    names = [f"{point}_{axis}" for point in position["landmark"].values for axis in position["axis"].values]
+    return pd.DataFrame(position.values.reshape(len(index), len(names)), index=index, columns=names)
+
+
+@dataclass(frozen=True, repr=False)
+class Recording(StreamTree):
+    """The streams that one device recorded, on its own clock: an :class:`xarray.DataTree` with a node per stream.
+
+    ``tree.attrs`` holds ``device``, ``reader``, ``t0_unix_s`` (NaN if unknown) and ``provenance`` (JSON).
+    Each stream's attributes: ``kind side rate_hz stamp_source clock missing_samples gaps``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from grfkit import Recording
+    >>> from grfkit.provenance import Provenance
+    >>> from grfkit.records import Channel, make_recording, make_stream
+    >>> force = Channel("force", np.array([0.0, 700.0, np.nan, 650.0]), "N")
+    >>> stream = make_stream([force], np.arange(4) / 100, kind="insole", side="left")
+    >>> recording = make_recording({"insole_left": stream}, device="demo", reader="none", provenance=Provenance())
+    >>> recording
+    Recording of demo, 1 stream
+      stream       kind    side  rate Hz  from s  to s  samples  missing  channels
+      insole_left  insole  left  100      0.00    0.03  4        1        force
+    >>> recording.to_pandas()["force"].max()
+    np.float64(700.0)
+    """
+
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def device(self) -> str:
+        """Return the name of the device that recorded it, e.g. ``"loadsol"``."""
+        return str(self.tree.attrs.get("device", "unknown"))
+
+    def _title(self) -> str:
+        count = len(self.streams)
+        return f"Recording of {self.device}, {count} stream{'' if count == 1 else 's'}"
 
     def replaced(self, streams: Mapping[str, xr.Dataset], *, findings: Sequence[str] = ()) -> Recording:
         """Return a recording with these streams in place of its own and ``findings`` added to provenance."""
@@ -54,12 +193,8 @@ class Recording:
         tree.attrs.update(attrs)
         return Recording(tree, self.notes)
 
-    def to_netcdf(self, path: Path, *, force: bool = False) -> None:
-        """Write netCDF4 (through h5netcdf), whole or not at all."""
-        write_tree(self.tree, path, force=force)
-
     @classmethod
-    def from_netcdf(cls, path: Path) -> Recording:
+    def from_netcdf(cls, path: PathLike) -> Recording:
         """Return the recording that :meth:`to_netcdf` wrote."""
         return cls(read_tree(path))
 
@@ -92,7 +227,7 @@ def make_recording(
     first = min(float(data["time"].values[0]) for data in streams.values())
     shifted = {name: data.assign_coords(time=_minus(data["time"], first)) for name, data in streams.items()}
     tree = xr.DataTree.from_dict({f"/{name}": data for name, data in shifted.items()})
-    kept = provenance.merged(Provenance(findings=list(notes)))
+    complete = provenance.merged(Provenance(findings=list(notes)))
     tree.attrs.update(
         schema_version=SCHEMA_VERSION,
         artefact="recording",
@@ -100,20 +235,18 @@ def make_recording(
         reader=reader,
         t0_unix_s=float("nan") if t0_unix_s is None else float(t0_unix_s) + first,
         first_stamp_s=first,
-        provenance=kept.model_dump_json(),
+        provenance=complete.model_dump_json(),
     )
     return Recording(tree, tuple(notes))
 
 
-@dataclass(frozen=True)
-class Trial:
+@dataclass(frozen=True, repr=False)
+class Trial(StreamTree):
     """Everything on one clock: a tree with ``/reference/...`` and a node per wearable stream.
 
     Every stream keeps its own samples and rate; ``time`` is on the reference clock and ``time_device`` is the
     stream's own. ``tree.attrs``: ``participant mass_kg surface speed_m_s slope_percent verdict provenance``.
     """
-
-    tree: xr.DataTree
 
     @property
     def verdict(self) -> str:
@@ -121,28 +254,20 @@ class Trial:
         return str(self.tree.attrs["verdict"])
 
     @property
-    def provenance(self) -> Provenance:
-        """Return what made this trial."""
-        return Provenance.model_validate_json(self.tree.attrs["provenance"])
-
-    @property
     def clock_maps(self) -> dict[str, ClockMap]:
         """Return the clock map of each wearable stream by its name."""
         raw = json.loads(self.tree.attrs["clock_maps"])
         return {name: ClockMap.model_validate(value) for name, value in raw.items()}
 
-    def streams(self) -> Iterator[tuple[str, xr.Dataset]]:
-        """Give path and dataset of every stream, reference streams first."""
-        for node in self.tree.subtree:
-            if "time" in node.coords:
-                yield node.path.lstrip("/"), node.to_dataset()
-
-    def to_netcdf(self, path: Path, *, force: bool = False) -> None:
-        """Write netCDF4 (through h5netcdf), whole or not at all."""
-        write_tree(self.tree, path, force=force)
+    def _title(self) -> str:
+        attrs = self.tree.attrs
+        about = [f"Trial of {attrs.get('participant') or 'nobody named'}", str(attrs.get("surface", "surface unknown"))]
+        mass_kg = float(attrs.get("mass_kg", np.nan))
+        about += [f"{mass_kg:g} kg"] if np.isfinite(mass_kg) else []
+        return ", ".join([*about, str(attrs.get("verdict", "no verdict"))])
 
     @classmethod
-    def from_netcdf(cls, path: Path) -> Trial:
+    def from_netcdf(cls, path: PathLike) -> Trial:
         """Return the trial that :meth:`to_netcdf` wrote.
 
         Raises
@@ -156,7 +281,7 @@ class Trial:
         return cls(tree)
 
 
-def write_tree(tree: xr.DataTree, path: Path, *, force: bool = False) -> None:
+def write_tree(tree: xr.DataTree, path: PathLike, *, force: bool = False) -> None:
     """Write a tree as netCDF4, compressed, beside and then renamed; the same tree gives the same bytes."""
     encoding = {
         node.path: {
@@ -169,12 +294,12 @@ def write_tree(tree: xr.DataTree, path: Path, *, force: bool = False) -> None:
     for node in tree.subtree:
         for item in node.to_dataset(inherit=False).variables.values():
             item.encoding = {}  # lengths and chunks of the file it came from do not hold for what was added since
-    with written_whole(path, force=force) as temporary:
+    with written_whole(Path(path), force=force) as temporary:
         temporary.unlink()
         tree.to_netcdf(temporary, engine="h5netcdf", encoding={k: v for k, v in encoding.items() if v})
 
 
-def read_tree(path: Path) -> xr.DataTree:
+def read_tree(path: PathLike) -> xr.DataTree:
     """Return the tree in a netCDF4 file, loaded.
 
     Raises
