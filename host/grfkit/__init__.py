@@ -20,12 +20,20 @@ from typing import TYPE_CHECKING, Any
 from .errors import BadInputError, GrfError, RefusedError, UnitError
 
 if TYPE_CHECKING:
+    from .io import read
+    from .io.inspect import inspect
+    from .learn.model import GrfModel
     from .records import ClockMap, Recording, Trial
+    from .records.stance_set import StanceSet
 
 _HOMES = {
     "ClockMap": "records",
+    "GrfModel": "learn.model",
     "Recording": "records",
+    "StanceSet": "records.stance_set",
     "Trial": "records",
+    "inspect": "io.inspect",
+    "read": "io",
 }
 """The module that each lazy name is loaded from."""
 
@@ -33,10 +41,14 @@ __all__ = [
     "BadInputError",
     "ClockMap",
     "GrfError",
+    "GrfModel",
     "Recording",
     "RefusedError",
+    "StanceSet",
     "Trial",
     "UnitError",
+    "inspect",
+    "read",
 ]
 
 

@@ -13,7 +13,7 @@ class GrfError(Exception):
 
     Examples
     --------
-    >>> from grfkit import BadInputError, GrfError, read
+    >>> from grfkit import GrfError, read
     >>> try:
     ...     read("no_such_file.c3d")
     ... except GrfError as error:
