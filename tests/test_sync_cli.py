@@ -210,7 +210,7 @@ def test_one_refused_stream_refuses_the_whole_unless_partial_is_allowed(lab: Lab
     }
     trial = Trial.from_netcdf(tmp_path / "trial.nc")
     assert trial.verdict == "partial"
-    held = {name for name in trial.streams}
+    held = set(trial.streams)
     assert {"insole_left", "insole_right"} <= held
     assert not {"insole_left_2", "insole_right_2"} & held
     assert trial.clock_maps["insole_left_2"].verdict == "refused"
