@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import BadInputError, GrfError, RefusedError, UnitError
 
 if TYPE_CHECKING:
+    from .dataset.public.fetching import fetch
     from .io import read
     from .io.inspect import inspect
     from .learn.model import GrfModel
@@ -32,6 +33,7 @@ _HOMES = {
     "Recording": "records",
     "StanceSet": "records.stance_set",
     "Trial": "records",
+    "fetch": "dataset.public.fetching",
     "inspect": "io.inspect",
     "read": "io",
 }
@@ -47,6 +49,7 @@ __all__ = [
     "StanceSet",
     "Trial",
     "UnitError",
+    "fetch",
     "inspect",
     "read",
 ]
