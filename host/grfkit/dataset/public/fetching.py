@@ -1,7 +1,7 @@
 """Public recordings fetched from where they are published, each file checked by its SHA-256.
 
-``recordings.csv`` beside this module names every file with its repository, commit, path and SHA-256. A file whose digest
-differs is refused and not kept; one that is already there with the right digest is not fetched again.
+``recordings.csv`` beside this module names every file with its repository, commit, path and SHA-256. A file of another
+digest is refused and not kept; one that is already there with the right digest is not fetched again.
 
     python -m grfkit.dataset.public.fetching FOLDER [--check]
 
@@ -31,7 +31,7 @@ from ...errors import BadInputError, RefusedError
 from ...provenance import written_whole
 
 LONGEST_WAIT_S = 60
-"""A server that has not answered after this many seconds is given up (chosen by hand: the largest file takes seconds)."""
+"""A server that has not answered after this many seconds is given up (chosen by hand: files take seconds)."""
 
 
 @dataclass(frozen=True)
