@@ -13,6 +13,7 @@ from .errors import UnitError
 G = 9.80665
 """Standard gravity in m/s^2 (BIPM); the only value of g in grfkit."""
 
+# N in a pound-force: 0.45359237 kg (the international pound) times standard gravity.
 _LBF = 4.4482216152605
 
 
@@ -144,11 +145,11 @@ def to_si(values: NDArray[np.floating], unit: str) -> NDArray[np.float64]:
     UnitError
         If the unit is unknown.
     """
-    known = parse_unit(unit)
+    spelling = parse_unit(unit)
     data = np.asarray(values, dtype=np.float64)
-    if known.factor == 1.0 and known.shift == 0.0:
+    if spelling.factor == 1.0 and spelling.shift == 0.0:
         return data
-    return data * known.factor + known.shift
+    return data * spelling.factor + spelling.shift
 
 
 def require(unit: str, canonical: str, *, what: str) -> None:
@@ -159,7 +160,7 @@ def require(unit: str, canonical: str, *, what: str) -> None:
     UnitError
         With the name of the thing, its unit, what was expected and what to do.
     """
-    found = parse_unit(unit).canonical
-    if found != canonical:
-        advice = "; calibrate the recording first" if found == "count" else ""
-        raise UnitError(f"{what} is in {found}, expected {canonical}{advice}")
+    quantity = parse_unit(unit).canonical
+    if quantity != canonical:
+        advice = "; calibrate the recording first" if quantity == "count" else ""
+        raise UnitError(f"{what} is in {quantity}, expected {canonical}{advice}")

@@ -21,9 +21,15 @@ Frame = Literal["raw", "sensor", "foot", "plate", "global", "lab", "landing"]
 """``global`` is the file's own laboratory frame; ``lab`` is grfkit's: X forward, Y left, Z up."""
 Surface = Literal["treadmill", "overground"]
 
+# Chosen by hand: a longer hole is a pause of the recording, and rows for it would only cost memory.
 _LONGEST_FILLED_GAP_S = 10.0
+# One day: no recording pauses longer, so a wrong or a repaired clock is the likelier reason.
 _LONGEST_JUMP_S = 86400.0
+# Samples with one stamp: live exports stamp bursts of up to 50 alike; more of them is a clock that stands.
 _MOST_PER_STAMP = 50
+# Stamps are regular where this share of their differences lies within that fraction of the median (chosen by hand:
+# exports rounded to 10 ms at 100 Hz still pass, arrival times of a host do not).
+_REGULAR_SHARE, _REGULAR_WITHIN = 0.9, 0.2
 
 
 @dataclass(frozen=True)
@@ -94,32 +100,35 @@ def make_stream(
     stamps = units.to_si(np.asarray(time, dtype=np.float64), time_unit)
     _check_stamps(stamps, channels, kind)
     filled, source = _fill_gaps(stamps)
-    lost = _lost_samples(stamps)
+    data, absent = _spread_channels(channels, source, kind)
+    raw = _spread(np.asarray(time, dtype=np.float64), source)
+    data["time_raw"] = ("time", raw, {"units": units.canonical_name(time_unit), "long_name": "as recorded"})
+    about: dict[str, Any] = {"kind": kind, "side": side, "rate_hz": float(rate_hz or _median_rate(stamps))}
+    about |= {"stamp_source": stamp_source, "clock": clock}
+    # rows added for lost samples are absent too where any channel is: they are counted once
+    missing = int(absent.sum()) - int((source < 0).sum() if absent.any() else 0)
+    about["missing_samples"] = int(_lost_samples(stamps) + max(missing, 0))
+    about |= {"gaps": _runs(absent | (source < 0))} | dict(attrs or {})
+    return xr.Dataset(data, coords={"time": ("time", filled, {"units": "s"})}, attrs=about)
+
+
+def _spread_channels(
+    channels: Sequence[Channel], source: NDArray[np.int64], kind: str
+) -> tuple[dict[str, tuple[str, Floats, dict[str, Any]]], NDArray[np.bool_]]:
+    """Return the channels in SI over the complete rows, and the rows in which a channel is absent."""
     data: dict[str, tuple[str, Floats, dict[str, Any]]] = {}
-    absent = np.zeros(filled.size, dtype=bool)
+    absent = np.zeros(source.size, dtype=bool)
     for channel in channels:
         values = _spread(units.to_si(np.asarray(channel.values, dtype=np.float64), channel.unit), source)
-        nothing = np.isnan(values)
-        if not channel.name.startswith("cop_") and not nothing.all():  # CoP is masked on purpose, a dead cell is no gap
-            absent |= nothing
+        gaps = np.isnan(values)
+        if not channel.name.startswith("cop_") and not gaps.all():  # CoP is masked on purpose, a dead cell is no gap
+            absent |= gaps
         meta = {"units": units.parse_unit(channel.unit).canonical, "frame": channel.frame}
         meta |= {"raw_units": channel.unit, "raw_name": channel.raw_name or channel.name}
         if channel.name in data:
             raise BadInputError(f"channel '{channel.name}' stands twice in one {kind} stream")
         data[channel.name] = ("time", values, meta)
-    raw = _spread(np.asarray(time, dtype=np.float64), source)
-    data["time_raw"] = ("time", raw, {"units": units.canonical_name(time_unit), "long_name": "as recorded"})
-    rate = rate_hz if rate_hz else _median_rate(stamps)
-    about: dict[str, Any] = {
-        "kind": kind,
-        "side": side,
-        "rate_hz": float(rate),
-        "stamp_source": stamp_source,
-        "clock": clock,
-    }
-    missing = int(absent.sum()) - int((source < 0).sum() if absent.any() else 0)
-    about |= {"missing_samples": int(lost + max(missing, 0)), "gaps": _runs(absent | (source < 0))} | dict(attrs or {})
-    return xr.Dataset(data, coords={"time": ("time", filled, {"units": "s"})}, attrs=about)
+    return data, absent
 
 
 def make_landmarks(
@@ -149,18 +158,13 @@ def make_landmarks(
     values = units.to_si(np.asarray(positions, dtype=np.float64), unit)
     units.require(unit, "m", what="landmark position")
     stamps = np.asarray(time, dtype=np.float64)
-    if values.ndim != 3 or values.shape[2] != 3 or values.shape[1] != len(names) or not len(names):
-        raise BadInputError(f"landmark positions have shape {values.shape}, expected (samples, {len(names)}, 3)")
-    if len(set(names)) != len(names):
-        twice = sorted({n for n in names if list(names).count(n) > 1})
-        raise BadInputError(f"landmark names stand twice: {', '.join(twice)}")
+    _check_landmarks(values, names)
     _check_stamps(stamps, [Channel("position", values[:, 0, 0], unit)], "landmarks")
-    missing = int(np.isnan(values).any(axis=2).sum())
-    meta: dict[str, Any] = {"kind": "landmarks", "side": "both", "clock": clock, "stamp_source": stamp_source}
-    meta |= {"rate_hz": float(rate_hz or _median_rate(stamps)), "missing_samples": missing}
     hidden = np.asarray(np.isnan(values).any(axis=2), dtype=bool)
-    hidden = hidden[:, ~hidden.all(axis=0)]
-    meta |= {"gaps": _gap_count(stamps) + _runs(np.asarray(hidden.any(axis=1), dtype=bool))} | dict(attrs or {})
+    meta: dict[str, Any] = {"kind": "landmarks", "side": "both", "clock": clock, "stamp_source": stamp_source}
+    meta |= {"rate_hz": float(rate_hz or _median_rate(stamps)), "missing_samples": int(hidden.sum())}
+    # a landmark that is never seen is no gap of the recording
+    meta |= {"gaps": _gap_count(stamps) + _runs(hidden[:, ~hidden.all(axis=0)].any(axis=1))} | dict(attrs or {})
     position = (("time", "landmark", "axis"), values, {"units": "m", "raw_units": unit, "frame": frame})
     return xr.Dataset(
         {"position": position, "time_raw": ("time", stamps.copy(), {"units": "s"})},
@@ -171,6 +175,14 @@ def make_landmarks(
         },
         attrs=meta,
     )
+
+
+def _check_landmarks(values: Floats, names: Sequence[str]) -> None:
+    if values.ndim != 3 or values.shape[2] != 3 or values.shape[1] != len(names) or not len(names):
+        raise BadInputError(f"landmark positions have shape {values.shape}, expected (samples, {len(names)}, 3)")
+    if len(set(names)) != len(names):
+        repeated = sorted({n for n in names if list(names).count(n) > 1})
+        raise BadInputError(f"landmark names stand twice: {', '.join(repeated)}")
 
 
 def _check_stamps(stamps: Floats, channels: Sequence[Channel], kind: str) -> None:
@@ -231,7 +243,9 @@ def _median_rate(stamps: Floats) -> float:
 
 def _is_regular(stamps: Floats) -> bool:
     period, steps = _period(stamps), np.diff(stamps)
-    return bool(steps.size >= 2 and period > 0 and np.mean(np.abs(steps - period) < 0.2 * period) >= 0.9)
+    return bool(
+        steps.size >= 2 and period > 0 and np.mean(np.abs(steps - period) < _REGULAR_WITHIN * period) >= _REGULAR_SHARE
+    )
 
 
 def _missing_per_step(stamps: Floats) -> NDArray[np.int64]:

@@ -94,11 +94,11 @@ class StreamTree:
         """
         from .plot import plot_streams
 
-        chosen = streams or tuple(self.streams)
-        missing = [name for name in chosen if name not in self.streams]
+        names = streams or tuple(self.streams)
+        missing = [name for name in names if name not in self.streams]
         if missing:
             raise BadInputError(f"there is no stream '{missing[0]}'; there are: {', '.join(self.streams) or 'none'}")
-        return plot_streams({name: self.streams[name] for name in chosen}, title=self._title())
+        return plot_streams({name: self.streams[name] for name in names}, title=self._title())
 
     def _title(self) -> str:
         raise NotImplementedError
@@ -124,12 +124,12 @@ def _row(name: str, data: xr.Dataset) -> tuple[str, ...]:
     """Return what is shown of a stream, a text per column of :data:`_COLUMNS`."""
     time, attrs = data["time"].values, data.attrs
     channels = _channels(data)
-    shown = ", ".join(channels[:_CHANNELS_SHOWN])
+    text = ", ".join(channels[:_CHANNELS_SHOWN])
     more = len(channels) - _CHANNELS_SHOWN
     span = (f"{time[0]:.2f}", f"{time[-1]:.2f}") if time.size else ("-", "-")
     counts = (str(time.size), str(attrs.get("missing_samples", "-")))
     about = (str(attrs.get("kind", "-")), str(attrs.get("side", "-")), f"{float(attrs.get('rate_hz', np.nan)):.6g}")
-    return (name, *about, *span, *counts, shown + (f" and {more} more" if more > 0 else ""))
+    return (name, *about, *span, *counts, text + (f" and {more} more" if more > 0 else ""))
 
 
 def _channels(data: xr.Dataset) -> list[str]:
