@@ -164,7 +164,8 @@ def make_landmarks(
     meta: dict[str, Any] = {"kind": "landmarks", "side": "both", "clock": clock, "stamp_source": stamp_source}
     meta |= {"rate_hz": float(rate_hz or _median_rate(stamps)), "missing_samples": int(hidden.sum())}
     # a landmark that is never seen is no gap of the recording
-    meta |= {"gaps": _gap_count(stamps) + _runs(hidden[:, ~hidden.all(axis=0)].any(axis=1))} | dict(attrs or {})
+    absent = np.asarray(hidden[:, ~hidden.all(axis=0)].any(axis=1), dtype=bool)
+    meta |= {"gaps": _gap_count(stamps) + _runs(absent)} | dict(attrs or {})
     position = (("time", "landmark", "axis"), values, {"units": "m", "raw_units": unit, "frame": frame})
     return xr.Dataset(
         {"position": position, "time_raw": ("time", stamps.copy(), {"units": "s"})},
