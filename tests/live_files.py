@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from grfkit import wire
 from grfkit.formats import grfrec
 from grfkit.formats.grfrec import Begin, Kind, Record
-from grfkit.wire import packets as wire
 
 PERIOD_US = 5000
 ZERO_NS = 5_000_000_000_000
@@ -45,7 +45,7 @@ class Insole:
         for k in range(len(cells) // 5):
             at = slice(5 * k, 5 * k + 5)
             time_us = (self.clock_us + 5 * k * PERIOD_US) & 0xFFFFFFFF
-            header = wire.Header(1, k & 0xFFFF, time_us, 5 * k & 0xFFFF, 5, 7, right=self.side == 1)
+            header = wire.PacketHeader(1, k & 0xFFFF, time_us, 5 * k & 0xFFFF, 5, 7, right=self.side == 1)
             content = wire.SensorPacket(header, cells[at].astype(np.uint16), imu[at].astype(np.int16)).to_bytes()
             arrival = ZERO_NS + round(1e9 * (float(self.true_s(5 * k + 4)) + 0.008 + rng.exponential(4e-4)))
             if k not in lost:

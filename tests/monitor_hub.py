@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from grfkit.errors import BadInputError
-from grfkit.monitor.messages import SIDES, Batch, Command, DeviceState, Happening, Message, Snapshot, StanceShown
+from grfkit.monitor.messages import SIDES, Batch, Command, DeviceState, Message, MonitorEvent, Snapshot, StanceShown
 
 RATE_HZ = 200.0
 STRIDE_S = 0.72
@@ -93,7 +93,7 @@ class FakeHub:
             self.target = command.arguments or None
         elif command.action == "clear" and command.arguments.get("text") == "break":
             raise RuntimeError("broken on purpose")
-        self.tell(Happening(command.action, self.now(), str(command.arguments.get("text", "")), command.device))
+        self.tell(MonitorEvent(command.action, self.now(), str(command.arguments.get("text", "")), command.device))
         self.tell(self.snapshot())
         return {"ok": True}
 

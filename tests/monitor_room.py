@@ -16,17 +16,17 @@ import pytest
 pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
+from grfkit import wire
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Link
 from grfkit.formats import grfrec
 from grfkit.formats.grfrec import Begin, Kind, RecordFile
 from grfkit.monitor.hub import Hub, HubSettings
-from grfkit.monitor.messages import Batch, Command, Happening, Message, Snapshot, StanceShown
+from grfkit.monitor.messages import Batch, Command, Message, MonitorEvent, Snapshot, StanceShown
 from grfkit.virtual.insole import InsoleSettings, VirtualInsole
 from grfkit.virtual.link_model import LinkSettings
-from grfkit.virtual.source import Side, Source
-from grfkit.virtual.testbed import Room
-from grfkit.wire import packets as wire
+from grfkit.virtual.source import SampleSource, Side
+from grfkit.virtual.testbed import InsoleTestBed
 
 RATE_HZ, STRIDE_S, CONTACT_S, PEAK, EMPTY = 200.0, 0.5, 0.25, 1000.0, 40.0
 FAST = LinkSettings(interval_ms=7.5, pdus_per_event=4)
@@ -38,12 +38,12 @@ def load(phase_s: np.ndarray) -> np.ndarray:
     return EMPTY + np.where(within, PEAK * np.sin(np.pi * phase_s / CONTACT_S), 0.0)
 
 
-def steps(side: Side, *, seconds: float = 20.0, scale: float = 1.0) -> Source:
+def steps(side: Side, *, seconds: float = 20.0, scale: float = 1.0) -> SampleSource:
     """A foot that steps twice a second, the right one half a stride after the left; all cells alike."""
     at = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     phase = (at - (STRIDE_S / 2 if side == "right" else 0.0)) % STRIDE_S
     cells = np.rint(EMPTY + scale * (load(phase) - EMPTY)).astype(np.uint16)
-    return Source(side, RATE_HZ, np.repeat(cells[:, None], 16, axis=1), np.zeros((at.size, 6), np.int16))
+    return SampleSource(side, RATE_HZ, np.repeat(cells[:, None], 16, axis=1), np.zeros((at.size, 6), np.int16))
 
 
 @dataclass
@@ -66,14 +66,14 @@ class Told:
     def batches(self, device: int) -> list[Batch]:
         return [m for m in self.of(Batch) if m.device == device]
 
-    def happened(self, kind: str) -> list[Happening]:
-        return [m for m in self.of(Happening) if m.kind == kind]
+    def happened(self, kind: str) -> list[MonitorEvent]:
+        return [m for m in self.of(MonitorEvent) if m.kind == kind]
 
 
 class Lab:
     """A room, its insoles, and a hub on them."""
 
-    def __init__(self, room: Room, adapter: Adapter) -> None:
+    def __init__(self, room: InsoleTestBed, adapter: Adapter) -> None:
         self.room, self.adapter = room, adapter
         self.insoles: dict[str, VirtualInsole] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -106,7 +106,7 @@ class Lab:
 @asynccontextmanager
 async def lab(link: LinkSettings = FAST) -> Any:
     """Give a lab; everything is switched off afterwards."""
-    async with Room(link) as room:
+    async with InsoleTestBed(link) as room:
         adapter = Adapter.on(await room.radio())
         one = Lab(room, adapter)
         try:
@@ -135,7 +135,7 @@ class Recorded:
     """One connection in a recording, as its bytes say."""
 
     begin: Begin
-    headers: list[wire.Header] = field(default_factory=list)
+    headers: list[wire.PacketHeader] = field(default_factory=list)
     ended: str | None = None
 
 
@@ -148,7 +148,7 @@ def connections(path: Path, device: int) -> list[Recorded]:
         if record.kind == Kind.BEGIN:
             found.append(Recorded(Begin.from_bytes(record.body)))
         elif record.kind == Kind.PACKET and record.body[0] == 4:
-            found[-1].headers.append(wire.Header.from_bytes(record.body[1:]))
+            found[-1].headers.append(wire.PacketHeader.from_bytes(record.body[1:]))
         elif record.kind == Kind.END:
             found[-1].ended = record.text
     assert grfrec

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from grfkit import wire
 from grfkit.device.link import Characteristic
 from grfkit.device.serial_port import Deframer, framed
-from grfkit.wire import packets as wire
-from grfkit.wire import profile
-from grfkit.wire.profile import Answer, Info, Op, Running, Status, Stream
+from grfkit.wire import Answer, Info, Op, Running, Status, Stream
 from monitor_room import RATE_HZ, steps
 
 EACH = 5
@@ -75,19 +74,19 @@ class SerialInsole(threading.Thread):
         if characteristic == Characteristic.INFO:
             self._say(self.info.to_bytes() if self.faults.info is None else self.faults.info, Characteristic.INFO)
         elif characteristic == Characteristic.TIME_SYNC:
-            asked = profile.TimeAsked.from_bytes(value)
+            asked = wire.TimeRequest.from_bytes(value)
             now = self._clock_us() & 0xFFFFFFFF
-            self._say(profile.TimeTold(asked.id, asked.t1_us, now, now).to_bytes(), Characteristic.TIME_SYNC)
+            self._say(wire.TimeReply(asked.id, asked.t1_us, now, now).to_bytes(), Characteristic.TIME_SYNC)
         elif value[0] not in self.faults.deaf_to:
             self._asked(value)
         self.requests += [value[0]] if characteristic == Characteristic.CONTROL_POINT else []
 
     def _asked(self, value: bytes) -> None:
-        request, payload = profile.parse_request(value), b""
-        if isinstance(request, profile.Start):
+        request, payload = wire.parse_request(value), b""
+        if isinstance(request, wire.Start):
             payload = Running(CFG, EACH, round(RATE_HZ), PERIOD_US).to_bytes()
         self._say(Answer(value[0], Status.OK, payload).to_bytes(), Characteristic.CONTROL_POINT)
-        if isinstance(request, profile.Start):
+        if isinstance(request, wire.Start):
             self._streams, self.sent, self.sent_grf, self._began = request.streams, 0, 0, time.monotonic()
         elif value[0] == Op.STOP:
             self._began = None
@@ -110,12 +109,12 @@ class SerialInsole(threading.Thread):
         cells, imu = self._source.rows(first, EACH)
         at = (began_us + first * PERIOD_US) & 0xFFFFFFFF
         told = {"time_us": at, "counter": first & 0xFFFF, "count": EACH, "cfg_id": self.faults.cfg_id, "right": right}
-        self._say(wire.SensorPacket(wire.Header(wire.SENSOR, self.sent & 0xFFFF, **told), cells, imu).to_bytes())
+        self._say(wire.SensorPacket(wire.PacketHeader(wire.SENSOR, self.sent & 0xFFFF, **told), cells, imu).to_bytes())
         self.sent += 1
         if Stream.SAMPLES in self._streams and self.info.model_id:
             up = np.zeros((EACH, 3))
             up[:, 2] = newtons(cells)
-            head = wire.Header(wire.SAMPLES, self.sent_grf & 0xFFFF, **told)
+            head = wire.PacketHeader(wire.SAMPLES, self.sent_grf & 0xFFFF, **told)
             self._say(wire.SamplesPacket(head, up, np.zeros((EACH, 2))).to_bytes())
             self.sent_grf += 1
 

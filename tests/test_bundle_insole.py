@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from firmware_c import need_compiler
+from grfkit import wire
 from grfkit.deploy import bundle_card, qemu, verify
 from grfkit.deploy.bundle_c import c_files
 from grfkit.deploy.manifest import _as_written
@@ -21,10 +22,9 @@ from grfkit.embedded.insole import insole_reason
 from grfkit.embedded.made_up_foot import foot_of, made_up_foot
 from grfkit.errors import RefusedError
 from grfkit.runtime.manifest import Detector
-from grfkit.virtual.source import Source
-from grfkit.virtual.stance import DeviceModel
-from grfkit.wire import packets as wire
-from grfkit.wire.profile import Key
+from grfkit.virtual.source import SampleSource
+from grfkit.virtual.stance import OnDeviceRun
+from grfkit.wire import SettingKey
 from insole_bundles import Made, write
 
 STRICT = [
@@ -141,11 +141,11 @@ def _packets(made: Made, cells: np.ndarray, imu: np.ndarray, missed: np.ndarray,
 
 def _virtual(made: Made, cells: np.ndarray, imu: np.ndarray, *, left: bool) -> list[tuple[float, wire.StanceReport]]:
     """Return what the virtual insole answers to the same samples."""
-    source = Source("left" if left else "right", 100.0, cells, imu)
+    source = SampleSource("left" if left else "right", 100.0, cells, imu)
     maker = SimpleNamespace(
         bundle=SimpleNamespace(manifest=made.manifest, engine=made.library), detector=made.manifest.detector
     )
-    return DeviceModel(maker, source, 100, {Key.MASS: 65.43}).push(cells, imu)  # type: ignore[arg-type]
+    return OnDeviceRun(maker, source, 100, {SettingKey.MASS: 65.43}).push(cells, imu)  # type: ignore[arg-type]
 
 
 def _foot(seed: int, count: int = 1200) -> tuple[np.ndarray, np.ndarray]:
@@ -173,7 +173,7 @@ def test_the_example_sends_what_the_virtual_insole_answers(bundle: Made, left: b
     assert len(due) >= 6
     reports: dict[int, bytes] = {}
     for number, packet in enumerate(packets):
-        header = wire.Header.from_bytes(packet)
+        header = wire.PacketHeader.from_bytes(packet)
         assert header.sequence == number
         assert bool(packet[1] & 1) == (not left)
         (stance,) = struct.unpack_from("<H", packet, 12)

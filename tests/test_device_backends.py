@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("bumble")
 
 from firmware_c import need, need_compiler
+from grfkit import wire
 from grfkit.errors import BadInputError, RefusedError
 from grfkit.virtual.run import InsoleRequest, run_insoles
 from grfkit.virtual.source import Phantom, phantom
-from grfkit.virtual.stance import StanceMaker
-from grfkit.wire import packets as wire
-from grfkit.wire.profile import Key
+from grfkit.virtual.stance import OnDeviceModel
+from grfkit.wire import SettingKey
 
 SHIPPED = Path(__file__).resolve().parents[1] / "firmware_models" / "bilstm_simulated"
 
@@ -36,7 +36,9 @@ def runner() -> Phantom:
 
 def stances(bundle: Path, backend: str, runner: Phantom, side: str) -> list[tuple[float, wire.StanceReport]]:
     source = runner.sources[side]
-    model = StanceMaker(bundle, backend)(source, 200, {Key.MASS: 71.0, Key.SPEED: 3.1, Key.SLOPE: 0.0})
+    model = OnDeviceModel(bundle, backend)(
+        source, 200, {SettingKey.MASS: 71.0, SettingKey.SPEED: 3.1, SettingKey.SLOPE: 0.0}
+    )
     return model.push(*source.rows(0, 2400))
 
 
@@ -68,7 +70,7 @@ def test_c_that_was_changed_is_not_compiled(bundle: Path, tmp_path: Path) -> Non
     with (copy / "runtime" / "grf_lstm.c").open("a") as one:
         one.write("/* one more */\n")
     with pytest.raises(RefusedError, match=r"grf_lstm\.c"):
-        StanceMaker(copy, "c")
+        OnDeviceModel(copy, "c")
 
 
 def test_a_backend_without_a_bundle_is_refused() -> None:

@@ -19,19 +19,18 @@ pytest.importorskip("bleak")
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakError
 
+from grfkit import wire
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.bumble_backend import BumbleClient, BumbleRadio, BumbleScanner
-from grfkit.device.link import Arrived, Characteristic, Link, LinkClosed, LinkRefused
+from grfkit.device.link import Characteristic, Link, LinkClosed, LinkRefused, ReceivedPacket
 from grfkit.device.session import Session
 from grfkit.errors import BadInputError
 from grfkit.virtual.insole import InsoleSettings, VirtualInsole
 from grfkit.virtual.link_model import LinkSettings
-from grfkit.virtual.source import Side, Source
+from grfkit.virtual.source import SampleSource, Side
 from grfkit.virtual.stream import Faults
-from grfkit.virtual.testbed import Room
-from grfkit.wire import packets as wire
-from grfkit.wire import profile
-from grfkit.wire.profile import Info, Key, Status, Stream
+from grfkit.virtual.testbed import InsoleTestBed
+from grfkit.wire import Info, SettingKey, Status, Stream
 
 FAST = LinkSettings(interval_ms=7.5, pdus_per_event=4)
 
@@ -42,22 +41,22 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     gc.collect()
 
 
-def counting(side: Side, *, samples: int = 4000) -> Source:
+def counting(side: Side, *, samples: int = 4000) -> SampleSource:
     """A source whose every sample is known by its number: cell 0 counts up, cell 1 tells the side."""
     cells = np.zeros((samples, 16), dtype=np.uint16)
     cells[:, 0] = np.arange(samples) % 4000
     cells[:, 1] = 1 if side == "right" else 2
-    return Source(side, 200.0, cells, np.zeros((samples, 6), dtype=np.int16))
+    return SampleSource(side, 200.0, cells, np.zeros((samples, 6), dtype=np.int16))
 
 
 class Host:
     """What a test needs of the host's side: a room, insoles, links, and all that arrived."""
 
-    def __init__(self, room: Room, adapter: Adapter) -> None:
+    def __init__(self, room: InsoleTestBed, adapter: Adapter) -> None:
         self.room, self.adapter = room, adapter
         self.insoles: dict[str, VirtualInsole] = {}
         self.links: dict[str, BleLink] = {}
-        self.arrived: dict[str, list[Arrived]] = {}
+        self.arrived: dict[str, list[ReceivedPacket]] = {}
         self._takers: list[asyncio.Task[None]] = []
 
     async def add(self, side: Side, settings: InsoleSettings | None = None) -> BleLink:
@@ -100,7 +99,7 @@ def hosted(work: Callable[[Host], Awaitable[None]], link: LinkSettings = FAST, *
     """Run ``work`` with a host in a room."""
 
     async def inside() -> None:
-        room = Room(link)
+        room = InsoleTestBed(link)
         host = Host(room, Adapter.on(await room.radio(), **client))
         try:
             await work(host)
@@ -110,8 +109,8 @@ def hosted(work: Callable[[Host], Awaitable[None]], link: LinkSettings = FAST, *
     run(inside())
 
 
-def headers(arrived: list[Arrived]) -> list[wire.Header]:
-    return [wire.Header.from_bytes(one.content) for one in arrived]
+def headers(arrived: list[ReceivedPacket]) -> list[wire.PacketHeader]:
+    return [wire.PacketHeader.from_bytes(one.content) for one in arrived]
 
 
 def test_both_feet_stream_and_nothing_sent_is_lost() -> None:
@@ -254,13 +253,13 @@ def test_the_control_point_answers_every_request(content: bytes, status: Status)
         answers: asyncio.Queue[bytes] = asyncio.Queue()
         async with BleakClient(found.device, **host.adapter.client_options) as client:
             with pytest.raises(BleakError):
-                await client.write_gatt_char(profile.CONTROL_POINT, b"\x02", response=True)
-            await client.start_notify(profile.CONTROL_POINT, lambda _, value: answers.put_nowait(bytes(value)))
-            await client.write_gatt_char(profile.CONTROL_POINT, content, response=True)
+                await client.write_gatt_char(wire.CONTROL_POINT, b"\x02", response=True)
+            await client.start_notify(wire.CONTROL_POINT, lambda _, value: answers.put_nowait(bytes(value)))
+            await client.write_gatt_char(wire.CONTROL_POINT, content, response=True)
             said = await asyncio.wait_for(answers.get(), 2.0)
             assert said[:2] == bytes([0x80 | content[0], status])
             if content[0] == 5 and status is Status.OK:
-                assert insole.told == {Key.MASS: 60.0}
+                assert insole.set_values == {SettingKey.MASS: 60.0}
 
     hosted(work)
 
@@ -353,7 +352,7 @@ def test_what_comes_after_the_end_or_before_start_is_not_data() -> None:
         link = await host.add("left")
         await link.connect()
         receive = link._receiver(Characteristic.SENSOR_DATA, link.connection)
-        attribute = link._attribute(profile.SENSOR_DATA)
+        attribute = link._attribute(wire.SENSOR_DATA)
         receive(attribute, bytearray(b"early"))
         assert (link.early, link.stale) == (1, 0)
         await link.start(Stream.SENSOR, 200)
@@ -490,26 +489,26 @@ def test_the_backend_is_bleaks(tmp_path: Path) -> None:
         options = host.adapter.scanner_options
         seen = await BleakScanner.discover(0.3, return_adv=True, **options)
         ((device, told),) = seen.values()
-        assert told.service_uuids == [profile.SERVICE]
+        assert told.service_uuids == [wire.SERVICE]
         assert told.local_name == device.name == "GRF Insole L"
         assert not await BleakScanner.discover(0.2, service_uuids=["0000180d-0000-1000-8000-00805f9b34fb"], **options)
         client = BleakClient(device, **host.adapter.client_options)
         with pytest.raises(BleakError):
-            await client.read_gatt_char(profile.INFO)
+            await client.read_gatt_char(wire.INFO)
         async with client:
             assert client.is_connected
             assert client.mtu_size == 247
-            info = client.services.get_characteristic(profile.INFO)
+            info = client.services.get_characteristic(wire.INFO)
             assert info is not None
             assert info.properties == ["read"]
             with pytest.raises(BleakError):
                 await client.write_gatt_char(info, b"x", response=True)
             with pytest.raises(BleakError, match="no CCCD"):
                 await client.start_notify(info, lambda *_: None)
-            await client.start_notify(profile.SENSOR_DATA, lambda *_: None)
+            await client.start_notify(wire.SENSOR_DATA, lambda *_: None)
             with pytest.raises(BleakError, match="are on already"):
-                await client.start_notify(profile.SENSOR_DATA, lambda *_: None)
-            data = client.services.get_characteristic(profile.SENSOR_DATA)
+                await client.start_notify(wire.SENSOR_DATA, lambda *_: None)
+            data = client.services.get_characteristic(wire.SENSOR_DATA)
             assert data is not None
             (cccd,) = data.descriptors
             assert await client.read_gatt_descriptor(cccd) == b"\x01\x00"
@@ -547,7 +546,7 @@ def test_bleaks_own_backend_on_a_virtual_controller() -> None:
     """BlueZ's stack against the same peripheral; needs bluetoothd."""
 
     async def work() -> None:
-        async with Room(FAST) as room:
+        async with InsoleTestBed(FAST) as room:
             await room.add(counting("left"))
             await room.offer("vhci")
             adapter = await Adapter.open(None)

@@ -21,14 +21,14 @@ pytest.importorskip("bleak")
 
 from typer.testing import CliRunner
 
+from grfkit import wire
 from grfkit.cli.simulate import app
 from grfkit.device.ble import Adapter, BleLink
-from grfkit.device.link import Arrived, LinkClosed
+from grfkit.device.link import LinkClosed, ReceivedPacket
 from grfkit.device.session import Session
 from grfkit.errors import BadInputError
 from grfkit.simulate.clocks import TrueClock
-from grfkit.wire import packets as wire
-from grfkit.wire.profile import Stream
+from grfkit.wire import Stream
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ends the program with a signal")
 
@@ -75,12 +75,12 @@ def program(tmp_path: Path) -> Iterator[Program]:
     one.close()
 
 
-async def streamed(link: BleLink, seconds: float) -> tuple[Session, list[Arrived]]:
+async def streamed(link: BleLink, seconds: float) -> tuple[Session, list[ReceivedPacket]]:
     info = await link.connect()
     started = time.monotonic_ns()
     running = await link.start(Stream.SENSOR, 200)
     session = Session(number=link.connection, info=info, running=running, started_ns=started)
-    held: list[Arrived] = []
+    held: list[ReceivedPacket] = []
 
     async def take() -> None:
         try:
@@ -101,7 +101,7 @@ async def streamed(link: BleLink, seconds: float) -> tuple[Session, list[Arrived
 def test_insoles_in_another_process_stream_are_lost_and_are_found_again(program: Program) -> None:
     """Both feet over one TCP controller; then a host that vanishes; then the same again. Counts equal the truth."""
 
-    async def once(seconds: float) -> dict[str, tuple[Session, list[Arrived]]]:
+    async def once(seconds: float) -> dict[str, tuple[Session, list[ReceivedPacket]]]:
         adapter = await Adapter.open(program.adapter)
         found = await adapter.find(2, timeout_s=10.0)
         assert [one.address for one in found] == [one["address"] for one in program.ready["insoles"]]
@@ -131,7 +131,7 @@ def test_insoles_in_another_process_stream_are_lost_and_are_found_again(program:
         runs, side = insole["runs"], insole["side"]
         for (session, held), run in ((first[side], runs[0]), (again[side], runs[-1])):
             assert len(held) == run["sensor"]["sent"] > 0
-            came = [wire.Header.from_bytes(one.content).sequence for one in held]
+            came = [wire.PacketHeader.from_bytes(one.content).sequence for one in held]
             lost = [one for one in run["sensor"]["lost"] if one[0] < came[-1]]
             assert session.counts.packets_lost == len(lost)
             assert session.counts.samples_lost == 5 * len(lost)
@@ -143,7 +143,7 @@ def test_insoles_in_another_process_stream_are_lost_and_are_found_again(program:
     _stamps_follow_the_clock(truth["insoles"][0], first["left"][1])
 
 
-def _stamps_follow_the_clock(insole: dict, held: list[Arrived]) -> None:
+def _stamps_follow_the_clock(insole: dict, held: list[ReceivedPacket]) -> None:
     """No packet came before its last sample was taken by the device's own clock, and most soon after."""
     told = insole["clock"]
     clock = TrueClock(
@@ -154,7 +154,7 @@ def _stamps_follow_the_clock(insole: dict, held: list[Arrived]) -> None:
         sinusoid_phase=told["sinusoid_phase"],
     )
     assert told["drift_ppm"] == 60
-    headers = [wire.Header.from_bytes(one.content) for one in held]
+    headers = [wire.PacketHeader.from_bytes(one.content) for one in held]
     taken_s = np.asarray([(h.time_us - told["first_us"]) / 1e6 + 5e-3 * (h.count - 1) for h in headers])
     late_s = np.asarray([one.arrival_ns / 1e9 for one in held]) - told["epoch_s"] - clock.running(taken_s)
     assert late_s.min() > 0

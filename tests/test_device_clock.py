@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grfkit.device.clock import DeviceClock
+from grfkit.device.clock import ClockEstimate
 from grfkit.signals.clock_bounds import line_above, line_below, lower_hull, offset_over_time
 from grfkit.simulate.link import LinkModel
 
 
 def test_one_time_is_mapped_as_many_are() -> None:
     """The uncertainty and the way to a better offset go by single times, samples by arrays."""
-    clock, rng = DeviceClock(), np.random.default_rng(4)
+    clock, rng = ClockEstimate(), np.random.default_rng(4)
     for k in range(400):
         device = k * 25_000
         clock.arrived(device, device * 1000 + 9_000_000 + int(rng.exponential(2e6)))
@@ -68,7 +68,7 @@ def test_arrivals_alone_do_worse_and_say_so(bench: ModuleType) -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 400_000), st.integers(0, 600_000)), min_size=2, max_size=80), st.booleans())
 def test_time_never_runs_backwards_whatever_arrives(steps: list[tuple[int, int]], syncs: bool) -> None:
-    clock, device_us, last, arrival_us = DeviceClock(), 0, -np.inf, 0
+    clock, device_us, last, arrival_us = ClockEstimate(), 0, -np.inf, 0
     for step, delay in steps:
         device_us += step
         arrival_us = max(arrival_us, device_us + 5_000_000 + delay)
@@ -84,7 +84,7 @@ def test_time_never_runs_backwards_whatever_arrives(steps: list[tuple[int, int]]
 
 def test_a_correction_is_taken_up_gently() -> None:
     """The first packet is stuck for 4 ms; 4 ms later in device time nothing has jumped, in 5 s it is made good."""
-    clock = DeviceClock()
+    clock = ClockEstimate()
     clock.arrived(0, 14_000_000)
     first = float(clock.host_s(0.0)[0])
     answers = []
@@ -97,7 +97,7 @@ def test_a_correction_is_taken_up_gently() -> None:
 
 
 def test_an_answer_once_given_stays() -> None:
-    clock = DeviceClock()
+    clock = ClockEstimate()
     for k in range(100):
         clock.arrived(25_000 * k, 25_000_000 * k + 10_000_000 + (k % 7) * 1_000_000)
         clock.host_s(25_000.0 * k)
@@ -110,8 +110,8 @@ def test_an_answer_once_given_stays() -> None:
 
 def test_a_clock_that_nothing_reached_does_not_answer() -> None:
     with pytest.raises(ValueError, match="before anything came"):
-        DeviceClock().host_s(0.0)
-    assert DeviceClock().uncertainty_ms == np.inf
+        ClockEstimate().host_s(0.0)
+    assert ClockEstimate().uncertainty_ms == np.inf
 
 
 POINTS = st.lists(st.tuples(st.integers(0, 1000), st.integers(-500, 500)), min_size=1, max_size=40)

@@ -18,14 +18,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grfkit.device.link import Arrived, Characteristic, Link, LinkClosed, LinkRefused, LinkTimeout
+from grfkit import wire
+from grfkit.device.link import Characteristic, Link, LinkClosed, LinkRefused, LinkTimeout, ReceivedPacket
 from grfkit.device.replay import ReplayLink, devices_in
 from grfkit.device.serial_port import Deframer, SerialLink, framed
 from grfkit.device.session import Samples, Session, sync_burst
 from grfkit.errors import BadInputError
-from grfkit.wire import packets as wire
-from grfkit.wire import profile
-from grfkit.wire.profile import Answer, ControlError, Info, Key, Running, Status, Stream
+from grfkit.wire import Answer, ControlError, Info, Running, SettingKey, Status, Stream
 from live_files import Insole, write_recording
 
 INFO = Info(1, model_id=99)
@@ -37,7 +36,7 @@ def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def sensor(k: int) -> bytes:
-    header = wire.Header(wire.SENSOR, k & 0xFFFF, 25_000 * k, 5 * k & 0xFFFF, 5, 4, right=True)
+    header = wire.PacketHeader(wire.SENSOR, k & 0xFFFF, 25_000 * k, 5 * k & 0xFFFF, 5, 4, right=True)
     cells = np.full((5, 16), k % 4096, dtype=np.uint16)
     return wire.SensorPacket(header, cells, np.zeros((5, 6), np.int16)).to_bytes()
 
@@ -63,9 +62,9 @@ class FakeInsole(threading.Thread):
             garbage, self.garbage = self.garbage, b""
             self.send(garbage + framed(INFO.to_bytes(), Characteristic.INFO))
         elif characteristic == Characteristic.TIME_SYNC:
-            asked = profile.TimeAsked.from_bytes(value)
+            asked = wire.TimeRequest.from_bytes(value)
             now = time.monotonic_ns() // 1000 & 0xFFFFFFFF
-            self.send(framed(profile.TimeTold(asked.id, asked.t1_us, now, now).to_bytes(), Characteristic.TIME_SYNC))
+            self.send(framed(wire.TimeReply(asked.id, asked.t1_us, now, now).to_bytes(), Characteristic.TIME_SYNC))
         else:
             self.control(value)
 
@@ -73,27 +72,27 @@ class FakeInsole(threading.Thread):
         self.requests.append(value)
         status, payload = Status.OK, b""
         try:
-            request = profile.parse_request(value)
-            if isinstance(request, profile.Start):
+            request = wire.parse_request(value)
+            if isinstance(request, wire.Start):
                 payload = RUNNING.to_bytes()
                 status = Status.MTU_TOO_SMALL if request.rate_hz == 999 else status
-            if isinstance(request, profile.Get):
-                payload = profile.state_to_bytes(INFO, RUNNING)
+            if isinstance(request, wire.Get):
+                payload = wire.state_to_bytes(INFO, RUNNING)
         except ControlError as error:
             status = error.status
         self.send(framed(Answer(value[0], status, payload).to_bytes(), Characteristic.CONTROL_POINT))
-        if value[0] == profile.Op.START and status == Status.OK:
+        if value[0] == wire.Op.START and status == Status.OK:
             for k in range(self.packets):
                 self.send(framed(sensor(k)))
                 if k == 10:
                     self.send(b"\x01\x02garbage without end")
                 if k == 20:
                     self.send(b"\x00" + b"x" * 5000 + b"\x00")
-        if value[0] == profile.Op.TARE:
+        if value[0] == wire.Op.TARE:
             self.send(b"")
 
 
-async def first(link: Link, count: int) -> list[Arrived]:
+async def first(link: Link, count: int) -> list[ReceivedPacket]:
     taken = []
     async for arrived in link.packets():
         taken.append(arrived)
@@ -124,7 +123,7 @@ async def talks(link: SerialLink, insole: FakeInsole) -> None:
     assert (session.counts.packets, session.counts.packets_lost) == (39, 1), "garbage took the packet it ran into"
     assert link.broken >= 2
     assert await link.state() == (INFO, RUNNING)
-    await link.set(Key.SPEED, 3.2)
+    await link.set(SettingKey.SPEED, 3.2)
     assert insole.requests[-1] == bytes.fromhex("0502800c0000")
     await link.tare()
     await link.close()

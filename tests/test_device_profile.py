@@ -8,24 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grfkit import wire
 from grfkit.errors import BadInputError
-from grfkit.wire import profile
-from grfkit.wire.profile import (
+from grfkit.wire import (
     Answer,
     ControlError,
     Get,
     Info,
-    Key,
     Request,
     Running,
     Set,
+    SettingKey,
     Start,
     Status,
     Stop,
     Stream,
     Tare,
-    TimeAsked,
-    TimeTold,
+    TimeReply,
+    TimeRequest,
     parse_request,
     samples_per_packet,
 )
@@ -33,8 +33,8 @@ from grfkit.wire.profile import (
 TABLE: list[tuple[object, str]] = [
     (Info(1, 16, 12, 16, 2000, 0xDEADBEEF), "010001100c001000d007efbeadde"),
     (Running(3, 5, 200, 5000), "0305c80088130000"),
-    (TimeAsked(7, 0x0102030405060708), "070807060504030201"),
-    (TimeTold(7, 0x0102030405060708, 0xFFFFFFFE, 1), "070807060504030201feffffff01000000"),
+    (TimeRequest(7, 0x0102030405060708), "070807060504030201"),
+    (TimeReply(7, 0x0102030405060708, 0xFFFFFFFE, 1), "070807060504030201feffffff01000000"),
     (Answer(1, Status.BUSY, b"\x09"), "810409"),
 ]
 REQUESTS: list[tuple[Request, str]] = [
@@ -42,8 +42,8 @@ REQUESTS: list[tuple[Request, str]] = [
     (Stop(), "02"),
     (Get(), "03"),
     (Tare(), "04"),
-    (Set.of(Key.MASS, 72.5), "0501521c0000"),
-    (Set.of(Key.SLOPE, -3.5), "0503a2feffff"),
+    (Set.of(SettingKey.MASS, 72.5), "0501521c0000"),
+    (Set.of(SettingKey.SLOPE, -3.5), "0503a2feffff"),
 ]
 
 
@@ -60,8 +60,8 @@ def test_requests_are_those_of_the_table(request_: Request, content: str) -> Non
 
 
 def test_attributes_are_numbered_on_one_base() -> None:
-    found = [profile.SERVICE, profile.INFO, profile.CONTROL_POINT, profile.SENSOR_DATA, profile.GRF_DATA]
-    assert [u[4:8] for u in [*found, profile.TIME_SYNC]] == [f"000{k}" for k in range(1, 7)]
+    found = [wire.SERVICE, wire.INFO, wire.CONTROL_POINT, wire.SENSOR_DATA, wire.GRF_DATA]
+    assert [u[4:8] for u in [*found, wire.TIME_SYNC]] == [f"000{k}" for k in range(1, 7)]
     assert {u[:4] + u[8:] for u in found} == {"2f7a-9c3e-4b1d-8a65-5d0f3e71c6b2"}
 
 
@@ -107,7 +107,7 @@ def test_a_bad_request_tells_the_status_to_answer(content: str, status: Status) 
 
 @given(st.binary(max_size=24))
 def test_no_bytes_end_in_another_error(content: bytes) -> None:
-    for parse in (Info.from_bytes, Running.from_bytes, Answer.from_bytes, TimeAsked.from_bytes, TimeTold.from_bytes):
+    for parse in (Info.from_bytes, Running.from_bytes, Answer.from_bytes, TimeRequest.from_bytes, TimeReply.from_bytes):
         with contextlib.suppress(BadInputError):
             assert content.startswith(parse(content).to_bytes())
     with contextlib.suppress(ControlError):
@@ -124,14 +124,14 @@ def test_info_of_another_profile_foot_or_insole_is_refused(wrong: str) -> None:
 
 def test_get_answers_info_that_may_grow_and_what_runs() -> None:
     info, running = Info(0), Running(1, 5, 100, 10000)
-    assert profile.state_from_bytes(profile.state_to_bytes(info, running)) == (info, running)
-    assert profile.state_from_bytes(profile.state_to_bytes(info, None)) == (info, None)
+    assert wire.state_from_bytes(wire.state_to_bytes(info, running)) == (info, running)
+    assert wire.state_from_bytes(wire.state_to_bytes(info, None)) == (info, None)
     grown = info.to_bytes() + b"new field" + running.to_bytes()
-    assert profile.state_from_bytes(grown) == (info, running)
+    assert wire.state_from_bytes(grown) == (info, running)
 
 
 def test_what_does_not_fit_its_field_is_refused() -> None:
     with pytest.raises(BadInputError, match="does not fit"):
-        Set(Key.MASS, 1 << 31).to_bytes()
+        Set(SettingKey.MASS, 1 << 31).to_bytes()
     with pytest.raises(BadInputError, match="does not fit"):
         Start(Stream.SENSOR, 70000).to_bytes()

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grfkit.device.link import Arrived, Characteristic, Exchange
+from grfkit.device.link import Characteristic, Exchange, ReceivedPacket
 from grfkit.device.recorder import Recorder
 from grfkit.errors import BadInputError
 from grfkit.formats import grfrec
 from grfkit.formats.grfrec import Kind, Record, RecordFile
 from grfkit.io import read
 from grfkit.io.inspect import inspect
-from grfkit.wire.profile import Info, Running
+from grfkit.wire import Info, Running
 from live_files import PERIOD_US, UNIX_NS, Insole, write_recording
 
 RNG = np.random.default_rng(11)
@@ -31,8 +31,8 @@ COUNTS = RNG.integers(0, 4096, (12000, 16))
 IMU = RNG.integers(-32768, 32768, (12000, 6))
 
 
-def arrived(k: int) -> Arrived:
-    return Arrived(bytes([k & 0xFF]) * 232, Characteristic.SENSOR_DATA, 1000 + k, 1)
+def arrived(k: int) -> ReceivedPacket:
+    return ReceivedPacket(bytes([k & 0xFF]) * 232, Characteristic.SENSOR_DATA, 1000 + k, 1)
 
 
 def test_what_was_recorded_is_read_verbatim(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_memory_is_bounded_while_the_disk_stays_full(tmp_path: Path, monkeypatch
 CHILD = """
 import os, sys, time
 sys.path.insert(0, {host!r})
-from grfkit.device.link import Arrived
+from grfkit.device.link import ReceivedPacket
 from grfkit.device.recorder import Recorder
 pids = []
 for k in range(int(sys.argv[2])):
@@ -277,7 +277,7 @@ for k in range(int(sys.argv[2])):
             file.write(str(time.monotonic_ns()))
         recorder, n = Recorder(os.path.join(sys.argv[1], f"{{k}}.grfrec")), 0
         while True:
-            recorder.packet(0, Arrived(n.to_bytes(4, "little") * 58, 4, time.monotonic_ns()))
+            recorder.packet(0, ReceivedPacket(n.to_bytes(4, "little") * 58, 4, time.monotonic_ns()))
             n += 1
             time.sleep(0.005)
     pids.append(pid)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from grfkit import wire
 from grfkit.formats import grfrec
 from grfkit.formats.grfrec import Kind, Record
 from grfkit.io import read
@@ -18,7 +19,6 @@ from grfkit.simulate.conditions import Condition
 from grfkit.simulate.folder import write_reference
 from grfkit.simulate.lab import simulate_trial
 from grfkit.sync.job import _with_own_uncertainty
-from grfkit.wire import packets as wire
 from live_files import PERIOD_US, ZERO_NS, Insole, write_recording
 
 SCRIPTS = Path(sys.executable).parent
@@ -39,7 +39,7 @@ def stances(foot: Insole, count: int) -> list[Record]:
     records = []
     for k in range(count):
         at_us = (foot.clock_us + 140 * (k + 1) * PERIOD_US) & 0xFFFFFFFF
-        (one,) = wire.fragments(report.to_bytes(), wire.Header(3, k, at_us, 140 * (k + 1), 0, 7), k, room=244)
+        (one,) = wire.fragments(report.to_bytes(), wire.PacketHeader(3, k, at_us, 140 * (k + 1), 0, 7), k, room=244)
         arrival = ZERO_NS + round(1e9 * (float(foot.true_s(140 * (k + 1))) + 0.3))
         records.append(Record(Kind.PACKET, arrival, foot.device, grfrec.packet_body(5, one.to_bytes())))
     return records

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grfkit.device.link import Arrived, Characteristic, Exchange
+from grfkit import wire
+from grfkit.device.link import Characteristic, Exchange, ReceivedPacket
 from grfkit.device.session import GrfSamples, Samples, Session, Stance, samples_between
-from grfkit.wire import packets as wire
-from grfkit.wire.profile import Info, Running
+from grfkit.wire import Info, Running
 
 PERIOD_US = 5000
 RUNNING = Running(cfg_id=7, samples_per_packet=5, rate_hz=200, period_us=PERIOD_US)
@@ -31,11 +31,11 @@ class Device:
     right: bool = False
     sequence: int = 0
     counter: int = 0
-    sent: list[Arrived] = field(default_factory=list)
+    sent: list[ReceivedPacket] = field(default_factory=list)
 
-    def packet(self, count: int = 5, **flags: bool) -> Arrived:
+    def packet(self, count: int = 5, **flags: bool) -> ReceivedPacket:
         """Return the next packet; ``arrival`` is 10 ms after its last sample."""
-        header = wire.Header(
+        header = wire.PacketHeader(
             wire.SENSOR,
             self.sequence & 0xFFFF,
             (self.clock_us + self.counter * PERIOD_US) & 0xFFFFFFFF,
@@ -56,9 +56,9 @@ class Device:
         self.sequence += packets
         self.counter += 5 * packets + samples
 
-    def _arrived(self, content: bytes, where: Characteristic) -> Arrived:
+    def _arrived(self, content: bytes, where: Characteristic) -> ReceivedPacket:
         at = START_NS + (self.counter * PERIOD_US + 10_000) * 1000
-        return Arrived(content, where, at, self.number)
+        return ReceivedPacket(content, where, at, self.number)
 
 
 def session(**about: int) -> Session:
@@ -85,7 +85,7 @@ def test_any_pattern_of_losses_is_counted_exactly(events: list[tuple[str, int]],
     device, taken = Device(clock_us), session()
     due = {"packets": 0, "lost": 0, "lost_device": 0, "samples": 0, "gap": 0, "gap_device": 0, "again": 0, "broken": 0}
     pending, pending_gap, by_device, stale, firsts = 0, 0, False, 0, []
-    kept: list[Arrived] = []
+    kept: list[ReceivedPacket] = []
     for what, amount in events:
         if not kept and what in ("lost", "unpacked"):
             amount = min(amount, 400)  # nothing tells how often a counter wrapped before the first packet
@@ -117,17 +117,19 @@ def test_any_pattern_of_losses_is_counted_exactly(events: list[tuple[str, int]],
                 kept.append(arrived)
         elif what == "again":
             for one in kept[-amount:]:
-                late = Arrived(one.content, one.characteristic, one.arrival_ns + 30_000_000, 1)
+                late = ReceivedPacket(one.content, one.characteristic, one.arrival_ns + 30_000_000, 1)
                 assert taken.take(late) is None
                 due["again"] += 1
         elif what == "broken" and kept:
             content = kept[-1].content
             cut = content[: amount % len(content)] if amount % 2 else content + b"\0"
-            assert taken.take(Arrived(cut, Characteristic.SENSOR_DATA, kept[-1].arrival_ns, 1)) is None
+            assert taken.take(ReceivedPacket(cut, Characteristic.SENSOR_DATA, kept[-1].arrival_ns, 1)) is None
             due["broken"] += 1
         elif what == "stale" and kept:
             assert (
-                taken.take(Arrived(kept[-1].content, Characteristic.SENSOR_DATA, kept[-1].arrival_ns, amount + 2))
+                taken.take(
+                    ReceivedPacket(kept[-1].content, Characteristic.SENSOR_DATA, kept[-1].arrival_ns, amount + 2)
+                )
                 is None
             )
             stale += 1
@@ -171,7 +173,7 @@ def test_what_is_missing_before_the_first_packet_counts_but_not_what_cannot_be()
     assert (taken.counts.packets_lost, taken.counts.samples_lost) == (4, 20)
     runs_on, taken = Device(sequence=40000), session()
     first = runs_on.packet()
-    taken.take(Arrived(first.content, first.characteristic, START_NS + 60_000_000, 1))
+    taken.take(ReceivedPacket(first.content, first.characteristic, START_NS + 60_000_000, 1))
     taken.take(runs_on.packet())
     assert (taken.counts.packets, taken.counts.packets_lost, taken.counts.samples_lost) == (2, 0, 0)
 
@@ -186,7 +188,7 @@ def test_a_flipped_bit_of_the_header_makes_no_loss(bit: int, before: int) -> Non
     good = device.packet()
     broken = bytearray(good.content)
     broken[bit // 8] ^= 1 << bit % 8
-    flipped = taken.take(Arrived(bytes(broken), good.characteristic, good.arrival_ns, 1))
+    flipped = taken.take(ReceivedPacket(bytes(broken), good.characteristic, good.arrival_ns, 1))
     for _ in range(3):
         assert taken.take(device.packet()) is not None
     counts = taken.counts
@@ -207,7 +209,7 @@ def test_what_is_of_another_configuration_foot_or_place_is_refused_by_name() -> 
     other = Device(right=True, sequence=1, counter=5)
     assert taken.take(other.packet()) is None
     misplaced = device.packet()
-    assert taken.take(Arrived(misplaced.content, Characteristic.GRF_DATA, misplaced.arrival_ns, 1)) is None
+    assert taken.take(ReceivedPacket(misplaced.content, Characteristic.GRF_DATA, misplaced.arrival_ns, 1)) is None
     assert dict(taken.counts.refused) == {"cfg_id": 1, "side": 1, "characteristic": 1}
 
 
@@ -248,20 +250,20 @@ def test_grf_samples_and_stances_share_a_sequence_and_lose_apart() -> None:
     rows = (np.ones((10, 3)), np.ones((10, 2)))
     sequence, at, got = 0, START_NS + 60_000_000, []
     for k in range(6):
-        header = wire.Header(wire.SAMPLES, sequence, 50_000 * k, 10 * k, 10, 7)
+        header = wire.PacketHeader(wire.SAMPLES, sequence, 50_000 * k, 10 * k, 10, 7)
         if k != 3:
             got.append(
-                taken.take(Arrived(wire.SamplesPacket(header, *rows).to_bytes(), Characteristic.GRF_DATA, at, 1))
+                taken.take(ReceivedPacket(wire.SamplesPacket(header, *rows).to_bytes(), Characteristic.GRF_DATA, at, 1))
             )
         sequence, at = sequence + 1, at + 50_000_000
         pieces = wire.fragments(
-            report.to_bytes(), wire.Header(wire.STANCE, sequence, 50_000 * k, 10 * k, 1, 7), k, room=61
+            report.to_bytes(), wire.PacketHeader(wire.STANCE, sequence, 50_000 * k, 10 * k, 1, 7), k, room=61
         )
         sequence += len(pieces)
         for piece in pieces:
             if k == 2 and piece.fragment == 1:
                 continue
-            got.append(taken.take(Arrived(piece.to_bytes(), Characteristic.GRF_DATA, at, 1)))
+            got.append(taken.take(ReceivedPacket(piece.to_bytes(), Characteristic.GRF_DATA, at, 1)))
     items = [placed.item for placed in got if placed]
     stances = [item for item in items if isinstance(item, Stance)]
     assert [s.stance_id for s in stances] == [0, 1, 3, 4, 5]
@@ -280,7 +282,7 @@ def test_over_a_reconnection_the_gap_is_known_to_the_sample() -> None:
     shift = (before.counter + 777) * PERIOD_US * 1000
     after.skip(packets=2)
     late = after.packet()
-    second.take(Arrived(late.content, late.characteristic, late.arrival_ns + shift + 40_000_000, 2))
+    second.take(ReceivedPacket(late.content, late.characteristic, late.arrival_ns + shift + 40_000_000, 2))
     assert isinstance(first.last, Samples)
     assert isinstance(second.first, Samples)
     assert samples_between(first.last, second.first, period_us=PERIOD_US) == 777
@@ -311,7 +313,7 @@ def test_a_day_of_packets_leaves_memory_as_it_was() -> None:
     """24 h of five samples every 1.25 s: the clock wraps 20 times, the samples five times, the sequence once."""
     running = Running(7, 5, 4, 250_000)
     taken = Session(number=1, info=Info(0), running=running, started_ns=START_NS)
-    header = wire.Header(wire.SENSOR, 0, 0, 0, 5, 7)
+    header = wire.PacketHeader(wire.SENSOR, 0, 0, 0, 5, 7)
     content = bytearray(wire.SensorPacket(header, np.zeros((5, 16), np.uint16), np.zeros((5, 6), np.int16)).to_bytes())
     packets, sizes, last = 24 * 2880, [], 0.0
     for k in range(packets):
@@ -319,7 +321,7 @@ def test_a_day_of_packets_leaves_memory_as_it_was() -> None:
         if k % 1000 == 17:
             continue
         arrival_ns = START_NS + (k + 1) * 1_250_025_000
-        placed = taken.take(Arrived(bytes(content), Characteristic.SENSOR_DATA, arrival_ns, 1))
+        placed = taken.take(ReceivedPacket(bytes(content), Characteristic.SENSOR_DATA, arrival_ns, 1))
         assert placed is not None
         assert placed.host_s[0] > last
         last = placed.host_s[-1]

@@ -20,6 +20,7 @@ pytest.importorskip("bleak")
 from bumble import hci
 from bumble.core import PhysicalTransport
 
+from grfkit import wire
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Characteristic, LinkRefused
 from grfkit.device.session import Session
@@ -34,11 +35,10 @@ from grfkit.virtual import stance as virtual_stance
 from grfkit.virtual.insole import InsoleSettings
 from grfkit.virtual.link_model import LinkSettings, ModelLink, Queued, TransmitRing
 from grfkit.virtual.run import InsoleRequest, clocks_of
-from grfkit.virtual.source import Phantom, Source, imu_counts, phantom
-from grfkit.virtual.stream import Faults, Streaming, Ticks
-from grfkit.virtual.testbed import Room
-from grfkit.wire import packets as wire
-from grfkit.wire.profile import Key, Running, Status, Stream
+from grfkit.virtual.source import Phantom, SampleSource, imu_counts, phantom
+from grfkit.virtual.stream import Faults, InsoleRun, Ticks
+from grfkit.virtual.testbed import InsoleTestBed
+from grfkit.wire import Running, SettingKey, Status, Stream
 
 SENSOR = int(Characteristic.SENSOR_DATA)
 
@@ -161,9 +161,9 @@ def test_a_ring_holds_half_a_second_whatever_the_rate() -> None:
     """As many packets as half a second makes wait without loss; the next drops the first."""
     for rate, each in ((200, 5), (200, 1), (100, 3), (20, 5)):
         sent: list[bytes] = []
-        source = Source("left", 200.0, np.zeros((200, 16), np.uint16), np.zeros((200, 6), np.int16))
+        source = SampleSource("left", 200.0, np.zeros((200, 16), np.uint16), np.zeros((200, 6), np.int16))
         ticks = Ticks(TrueClock(0.0, 0.0), time.monotonic())
-        run = Streaming(
+        run = InsoleRun(
             source,
             ticks,
             Running(1, each, rate, 1_000_000 // rate),
@@ -185,13 +185,13 @@ def test_a_ring_holds_half_a_second_whatever_the_rate() -> None:
 
 def test_samples_are_the_sources_at_each_rate() -> None:
     cells = np.arange(400 * 16, dtype=np.uint16).reshape(400, 16)
-    source = Source("right", 200.0, cells, np.zeros((400, 6), np.int16), loops=True)
+    source = SampleSource("right", 200.0, cells, np.zeros((400, 6), np.int16), loops=True)
     assert (source.rows(3, 4, every=2)[0] == cells[[6, 8, 10, 12]]).all()
     assert (source.rows(399, 2)[0] == cells[[399, 0]]).all()
-    held = Source("right", 200.0, cells, np.zeros((400, 6), np.int16), loops=False)
+    held = SampleSource("right", 200.0, cells, np.zeros((400, 6), np.int16), loops=False)
     assert (held.rows(399, 3)[0] == cells[[399, 399, 399]]).all()
     with pytest.raises(BadInputError, match=r"expected \(n, 16\)"):
-        Source("left", 200.0, cells[:, :3], np.zeros((400, 6), np.int16))
+        SampleSource("left", 200.0, cells[:, :3], np.zeros((400, 6), np.int16))
 
 
 def test_inertial_counts_are_full_range_over_32768_and_saturate() -> None:
@@ -300,7 +300,7 @@ def maker(monkeypatch: pytest.MonkeyPatch) -> Any:
         return BundleModel(folder, told, Engine())  # type: ignore[arg-type]
 
     monkeypatch.setattr(virtual_stance, "load_bundle", loaded)
-    return lambda **other: (told.__dict__.update(other), virtual_stance.StanceMaker(Path("a")))[1]
+    return lambda **other: (told.__dict__.update(other), virtual_stance.OnDeviceModel(Path("a")))[1]
 
 
 def test_the_device_finds_the_worlds_contacts_and_answers_each(maker: Any, runner: Phantom) -> None:
@@ -326,7 +326,7 @@ def test_the_device_finds_the_worlds_contacts_and_answers_each(maker: Any, runne
 def test_a_left_foots_lateral_channel_is_turned_and_a_rights_is_not(maker: Any) -> None:
     row = np.zeros((1, 6), np.int16)
     for side, sign in (("left", -1.0), ("right", 1.0)):
-        source = Source(side, 200.0, np.zeros((9, 16), np.uint16), np.zeros((9, 6), np.int16))  # type: ignore[arg-type]
+        source = SampleSource(side, 200.0, np.zeros((9, 16), np.uint16), np.zeros((9, 6), np.int16))  # type: ignore[arg-type]
         model = maker()(source, 100, {})
         assert model._sign[IMU.index("acc_y") + 16] == sign
         assert np.count_nonzero(model._sign < 0) == (side == "left")
@@ -357,10 +357,10 @@ def test_a_report_holds_the_networks_bytes_in_body_weights() -> None:
 
 def test_a_network_of_newtons_waits_for_the_mass(maker: Any, runner: Phantom) -> None:
     source = runner.sources["right"]
-    told: dict[Key, float] = {}
+    told: dict[SettingKey, float] = {}
     model = maker(force_unit="N")(source, 200, told)
     assert not [one for k in range(0, 1200, 5) for one in model.push(*source.rows(k, 5))]
-    told[Key.MASS] = 70.0
+    told[SettingKey.MASS] = 70.0
     assert [one for k in range(1200, 2000, 5) for one in model.push(*source.rows(k, 5))]
 
 
@@ -419,7 +419,7 @@ def test_a_bundle_that_no_insole_can_run_is_refused(maker: Any, other: dict[str,
 
 
 def test_a_rate_that_the_detector_does_not_divide_is_refused(maker: Any) -> None:
-    source = Source("left", 200.0, np.zeros((9, 16), np.uint16), np.zeros((9, 6), np.int16))
+    source = SampleSource("left", 200.0, np.zeros((9, 16), np.uint16), np.zeros((9, 6), np.int16))
     with pytest.raises(BadInputError, match="no multiple"):
         maker()(source, 50, {})
 
@@ -427,7 +427,7 @@ def test_a_rate_that_the_detector_does_not_divide_is_refused(maker: Any) -> None
 def test_stances_of_the_device_arrive_whole_with_their_time(maker: Any, runner: Phantom) -> None:
     """Over GATT at an MTU of 247 and of 64; the model's id in Info and in every report; refused without a model."""
 
-    async def once(room: Room, adapter: Adapter, mtu: int) -> None:
+    async def once(room: InsoleTestBed, adapter: Adapter, mtu: int) -> None:
         made = maker()
         insole = await room.add(runner.sources["right"], InsoleSettings(mtu=mtu), model=made, model_id=made.model_id)
         (found,) = await adapter.find(1, address=insole.settings.address)
@@ -439,8 +439,8 @@ def test_stances_of_the_device_arrive_whole_with_their_time(maker: Any, runner: 
         assert refused.value.status is Status.BAD_PARAMETER
         with pytest.raises(LinkRefused):
             await link.start(Stream.SAMPLES, 200)
-        await link.set(Key.MASS, 70.5)
-        assert insole.told[Key.MASS] == 70.5
+        await link.set(SettingKey.MASS, 70.5)
+        assert insole.set_values[SettingKey.MASS] == 70.5
         session = Session(
             number=1,
             info=info,
@@ -470,7 +470,7 @@ def test_stances_of_the_device_arrive_whole_with_their_time(maker: Any, runner: 
         assert insole.runs[-1].truth.grf.sent >= len(stances)
 
     async def both() -> None:
-        async with Room(LinkSettings(7.5, pdus_per_event=4)) as room:
+        async with InsoleTestBed(LinkSettings(7.5, pdus_per_event=4)) as room:
             adapter = Adapter.on(await room.radio())
             await asyncio.gather(once(room, adapter, 247), once(room, adapter, 64))
             await adapter.close()
@@ -481,10 +481,10 @@ def test_stances_of_the_device_arrive_whole_with_their_time(maker: Any, runner: 
 def test_tare_waits_for_quiet_samples_flags_them_and_is_busy_meanwhile() -> None:
     """Loud for 0.4 s, then still: TARE answers 100 still samples later, and START meanwhile is answered busy."""
     cells = np.full((4000, 16), 50, np.uint16)
-    source = Source("left", 200.0, cells, np.zeros((4000, 6), np.int16))
+    source = SampleSource("left", 200.0, cells, np.zeros((4000, 6), np.int16))
 
     async def work() -> None:
-        async with Room(LinkSettings(7.5, pdus_per_event=4)) as room:
+        async with InsoleTestBed(LinkSettings(7.5, pdus_per_event=4)) as room:
             insole = await room.add(source)
             adapter = Adapter.on(await room.radio())
             (found,) = await adapter.find(1)
@@ -498,12 +498,12 @@ def test_tare_waits_for_quiet_samples_flags_them_and_is_busy_meanwhile() -> None
             assert 0.45 < took_s - 0.2 < 1.5
             await link.start(Stream.SENSOR, 200)
             packets = link.packets()
-            first = wire.Header.from_bytes((await packets.__anext__()).content)
+            first = wire.PacketHeader.from_bytes((await packets.__anext__()).content)
             assert first.tared
             assert wire.SensorPacket.from_bytes((await packets.__anext__()).content).cells[0, 0] == 50, "still raw"
             insole._taring = True
             with pytest.raises(LinkRefused) as refused:
-                await link.set(Key.SPEED, 3.0)
+                await link.set(SettingKey.SPEED, 3.0)
             assert refused.value.status is Status.BUSY
             insole._taring = False
             await link.close()

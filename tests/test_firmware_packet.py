@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 
 from firmware_c import pointer, probes
+from grfkit import wire
 from grfkit.errors import BadInputError
-from grfkit.wire import packets as wire
 
 CELLS = np.asarray([[k * 4096 + k for k in range(16)]], dtype=np.uint16)
 IMU = np.asarray([[-32768, 32767, -1, 1, 0, 256]], dtype=np.int16)
@@ -52,12 +52,14 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 def _sensor() -> wire.SensorPacket:
-    header = wire.Header(wire.SENSOR, 0x1234, 0x12345678, 0xABCD, 1, 7, right=True, dropped=True)
+    header = wire.PacketHeader(wire.SENSOR, 0x1234, 0x12345678, 0xABCD, 1, 7, right=True, dropped=True)
     return wire.SensorPacket(header, CELLS, IMU)
 
 
 def _samples() -> wire.SamplesPacket:
-    header = wire.Header(wire.SAMPLES, 65535, 2**32 - 1, 0x8000, 2, 255, time_jump=True, saturated=True, tared=True)
+    header = wire.PacketHeader(
+        wire.SAMPLES, 65535, 2**32 - 1, 0x8000, 2, 255, time_jump=True, saturated=True, tared=True
+    )
     force = np.asarray([[-1.0, 2.0, 1000.0], [-3276.8, 3276.7, 0.0]])
     return wire.SamplesPacket(header, force, np.asarray([[99.9, -99.9], [0.0, 0.1]]))
 
@@ -106,7 +108,7 @@ def _report_c(library: ctypes.CDLL, room: int, report: wire.StanceReport) -> byt
 
 
 def test_c_and_python_cut_a_stance_into_the_tables_fragments(library):
-    header = wire.Header(wire.STANCE, 65535, 0x01020304, 0x0506, 0, 9, right=True)
+    header = wire.PacketHeader(wire.STANCE, 65535, 0x01020304, 0x0506, 0, 9, right=True)
     pieces = wire.fragments(_bytes(REPORT), header, 0x0708, room=45)
     assert tuple(p.to_bytes().hex(" ") for p in pieces) == FRAGMENTS
     assert _report_c(library, 45, _report()) == b"".join(map(_bytes, FRAGMENTS))
@@ -162,7 +164,7 @@ def test_any_stance_survives_any_mtu(library, sent, points, room, seed, backward
     scale = tuple(float(np.float32(v)) for v in rng.uniform(0.001, 0.02, sent))
     report = wire.StanceReport(1, 0.3, axes, 0, 0, 0.0, 0.0, 0.0, 0.0, offset, scale, curve)
     whole = report.to_bytes()
-    header = wire.Header(wire.STANCE, 65530, 5, 6, 0, 7)
+    header = wire.PacketHeader(wire.STANCE, 65530, 5, 6, 0, 7)
     if -(-len(whole) // min(255, room - 16)) > 255:
         with pytest.raises(BadInputError, match="does not fit packets"):
             wire.fragments(whole, header, 3, room=room)
@@ -213,6 +215,6 @@ def test_fragments_of_two_stances_and_broken_reports_are_refused():
     with pytest.raises(BadInputError, match="not finite"):
         wire.StanceReport.from_bytes(bytes(broken))
     with pytest.raises(BadInputError, match=r"opens with 0x21; expected version 1 and type 1, 2 or 3"):
-        wire.Header.from_bytes(b"\x21" + _bytes(SENSOR)[1:])
-    with pytest.raises(BadInputError, match="do not fit"):
-        wire.Header(wire.SENSOR, 70000, 0, 0, 1, 0).to_bytes()
+        wire.PacketHeader.from_bytes(b"\x21" + _bytes(SENSOR)[1:])
+    with pytest.raises(BadInputError, match="does not fit"):
+        wire.PacketHeader(wire.SENSOR, 70000, 0, 0, 1, 0).to_bytes()

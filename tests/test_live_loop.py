@@ -15,6 +15,7 @@ pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
 from bundle_models import need_tensorflow, small
+from grfkit import wire
 from grfkit.cli.sync import main as sync_main
 from grfkit.formats import grfrec
 from grfkit.formats.grfrec import Kind, Record, RecordFile
@@ -27,7 +28,6 @@ from grfkit.simulate.lab import simulate_world
 from grfkit.simulate.passes import treadmill_ground
 from grfkit.simulate.plates import record_reference
 from grfkit.simulate.settings import default_settings
-from grfkit.wire import packets as wire
 from live_files import ZERO_NS, Insole, write_recording
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -209,7 +209,7 @@ def test_curves_are_read_from_a_recording_with_no_row_for_a_stance_that_never_ca
     sent = {k: report(11, 4 if k == 9 else 7, k) for k in range(12) if k != 5}
     for sequence, (k, one) in enumerate(sent.items()):
         at_us = 10_000_000 + 300_000 * k
-        packets = wire.fragments(one.to_bytes(), wire.Header(3, sequence, at_us, 60 * k, 0, 7), k, room=244)
+        packets = wire.fragments(one.to_bytes(), wire.PacketHeader(3, sequence, at_us, 60 * k, 0, 7), k, room=244)
         assert len(packets) == 1
         arrival = ZERO_NS + round(1e9 * (0.5 + 0.3 * k + 0.3))
         records += [Record(Kind.PACKET, arrival, 0, grfrec.packet_body(5, p.to_bytes())) for p in packets]

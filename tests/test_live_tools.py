@@ -22,10 +22,10 @@ pytest.importorskip("bleak")
 pytest.importorskip("websockets")
 pytest.importorskip("uvicorn")
 
-from grfkit.device.link import Arrived, Characteristic
+from grfkit import wire
+from grfkit.device.link import Characteristic, ReceivedPacket
 from grfkit.device.recorder import Recorder
-from grfkit.wire import packets as wire
-from grfkit.wire.profile import Info, Running
+from grfkit.wire import Info, Running
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 LOOP_S = 0.0625
@@ -177,7 +177,7 @@ def test_the_link_is_judged_by_every_figure_that_the_issue_names() -> None:
 
 
 def packet(sequence: int, counter: int, time_us: int, cfg_id: int) -> bytes:
-    header = wire.Header(wire.SENSOR, sequence, time_us, counter, 5, cfg_id)
+    header = wire.PacketHeader(wire.SENSOR, sequence, time_us, counter, 5, cfg_id)
     return wire.SensorPacket(header, np.zeros((5, 16), np.uint16), np.zeros((5, 6), np.int16)).to_bytes()
 
 
@@ -194,7 +194,7 @@ def test_losses_and_gaps_of_a_recording_are_those_put_in(tmp_path: Path) -> None
             recorder.begin(0, connection=cfg_id, address="x", info=Info(0), running=running, started_ns=now)
             for k in came:
                 content = packet(k, 5 * k, 5000 * (first_sample + 5 * k), cfg_id)
-                recorder.packet(0, Arrived(content, Characteristic.SENSOR_DATA, now + k, cfg_id))
+                recorder.packet(0, ReceivedPacket(content, Characteristic.SENSOR_DATA, now + k, cfg_id))
             recorder.end(0, "link loss")
             if came:
                 told.append({"cfg_id": cfg_id, "first_sample": first_sample})
@@ -212,7 +212,7 @@ def test_losses_and_gaps_of_a_recording_are_those_put_in(tmp_path: Path) -> None
 def test_numbers_go_on_over_wraps_of_the_counter() -> None:
     tools = tool("live_insoles")
     counters = [65530, 65535, 4, 9]
-    headers = [(0, wire.Header(wire.SENSOR, k, 0, value, 5, 1)) for k, value in enumerate(counters)]
+    headers = [(0, wire.PacketHeader(wire.SENSOR, k, 0, value, 5, 1)) for k, value in enumerate(counters)]
     run = tools.Run(None, packets=headers, truth={"first_sample": 100})
     assert run.numbers.tolist() == [65630, 65635, 65640, 65645]
     assert run.after == 65650

@@ -24,7 +24,7 @@ from grfkit.device.recorder import Recorder
 from grfkit.errors import BadInputError
 from grfkit.formats.grfrec import RecordFile
 from grfkit.monitor.server import bound
-from grfkit.wire.profile import Get
+from grfkit.wire import Get
 from monitor_serial import Faults, on_socket
 
 PROGRAM = [sys.executable, "-m", "grfkit.cli.monitor"]

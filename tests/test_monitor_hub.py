@@ -19,7 +19,7 @@ from grfkit.monitor.hub import Hub, HubSettings
 from grfkit.monitor.messages import Snapshot, StanceShown
 from grfkit.virtual.insole import InsoleSettings
 from grfkit.virtual.stream import Faults
-from grfkit.wire.profile import Key
+from grfkit.wire import SettingKey
 from monitor_room import CONTACT_S, EMPTY, PEAK, STRIDE_S, Recorded, Told, ask, connections, lab, until
 
 
@@ -33,7 +33,7 @@ class Lived:
     truth: dict[str, list[Any]]
     path: Path
     answers: dict[str, dict[str, Any]]
-    insole_told: dict[Key, float]
+    insole_told: dict[SettingKey, float]
 
 
 async def _live(path: Path) -> Lived:
@@ -41,7 +41,7 @@ async def _live(path: Path) -> Lived:
     async with lab() as one:
         left = await one.add("left", InsoleSettings(faults=Faults(seed=3, loss=0.05)))
         await one.add("right", InsoleSettings(faults=Faults(seed=4, loss=0.05)))
-        hub = one.hub(HubSettings(told={Key.MASS: 70.0}, record=path))
+        hub = one.hub(HubSettings(told={SettingKey.MASS: 70.0}, record=path))
         answers: dict[str, dict[str, Any]] = {}
         async with hub:
             told = one.listen(hub)
@@ -61,7 +61,7 @@ async def _live(path: Path) -> Lived:
             await asyncio.sleep(0.3)
         found = summary(hub)
         truth = {side: [run.truth for run in insole.runs] for side, insole in one.insoles.items()}
-        return Lived(told, late, found, truth, path, answers, dict(left.told))
+        return Lived(told, late, found, truth, path, answers, dict(left.set_values))
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_commands_are_done_recorded_and_told(lived: Lived) -> None:
     assert [h.text for h in lived.told.happened("mark")] == ["before"]
     assert [h.text for h in lived.told.happened("note")] == ["a note"]
     assert [h.device for h in lived.told.happened("tare")] == [1]
-    assert lived.insole_told == {Key.MASS: 70.0, Key.SPEED: 3.5}
+    assert lived.insole_told == {SettingKey.MASS: 70.0, SettingKey.SPEED: 3.5}
     assert [h.device for h in lived.told.happened("disconnected")] == [0]
     assert [h.device for h in lived.told.happened("reconnected")] == [0]
 

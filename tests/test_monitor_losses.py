@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
-from grfkit.device.session import GrfSamples, Placed, Samples, Session
+from grfkit.device.session import GrfSamples, Samples, Session, TimedItem
 from grfkit.monitor.live import Foot
 from grfkit.monitor.live_contact import Contact
 from grfkit.monitor.live_track import Track
-from grfkit.virtual.source import Source
-from grfkit.wire.profile import Info, Running
+from grfkit.virtual.source import SampleSource
+from grfkit.wire import Info, Running
 from monitor_room import PEAK, RATE_HZ, STRIDE_S, steps
 
 PERIOD_S = 1 / RATE_HZ
@@ -38,7 +38,7 @@ class Fed:
         one = Session(number=1, info=info, running=running, started_ns=0)
         self.foot.began(one, 0, sends=False)
 
-    def feed(self, source: Source, lost: Iterable[int] = (), *, since_s: float = 10.0, **more: Any) -> Fed:
+    def feed(self, source: SampleSource, lost: Iterable[int] = (), *, since_s: float = 10.0, **more: Any) -> Fed:
         gone, missing = set(lost), 0
         for k in range(0, len(source.cells) - 4, 5):
             if k // 5 in gone:
@@ -48,7 +48,7 @@ class Fed:
                 k, k * 5000, 0, more.get("epoch", 0), missing, False, False, False,
                 source.cells[k : k + 5], source.imu[k : k + 5],
             )  # fmt: skip
-            self.foot.took(Placed(item, since_s + np.arange(k, k + 5) * PERIOD_S, 1.0), 7)
+            self.foot.took(TimedItem(item, since_s + np.arange(k, k + 5) * PERIOD_S, 1.0), 7)
             missing = 0
         return self
 
@@ -145,7 +145,7 @@ def test_a_correction_of_the_clock_stretches_neither_contact_nor_stride() -> Non
     source = steps("left", seconds=8.0)
     for k in range(0, 1600, 5):
         item = Samples(k, 0, 0, 0, 0, False, False, False, source.cells[k : k + 5], source.imu[k : k + 5])
-        fed.foot.took(Placed(item, 10.0 + 1.05 * PERIOD_S * np.arange(k, k + 5), 1.0), 7)
+        fed.foot.took(TimedItem(item, 10.0 + 1.05 * PERIOD_S * np.arange(k, k + 5), 1.0), 7)
     assert [c.contact_s for c in fed.shown] == pytest.approx([SHOWN_CONTACT_S] * len(fed.shown), abs=0.003)
     assert fed.cadence == pytest.approx(240.0, rel=1e-3)
 
@@ -191,12 +191,12 @@ def test_no_force_is_drawn_where_the_insoles_own_samples_are_missing() -> None:
     for k in range(0, 60, 5):
         times = 10.0 + np.arange(k, k + 5) * PERIOD_S
         item = Samples(k, k * 5000, 0, 0, 0, False, False, False, source.cells[k : k + 5], source.imu[k : k + 5])
-        fed.foot.took(Placed(item, times, 1.0), 7)
+        fed.foot.took(TimedItem(item, times, 1.0), 7)
         if k // 5 not in (3, 4):
             force = np.zeros((5, 3))
             force[:, 2] = np.arange(k, k + 5)
             told = GrfSamples(k, k * 5000, 0, 0, 10 * (k == 25), False, False, False, force, np.zeros((5, 2)))
-            fed.foot.took(Placed(told, times, 1.0), 7)
+            fed.foot.took(TimedItem(told, times, 1.0), 7)
         if not k:
             assert fed.foot.force_unit == "N"
     taken = fed.foot.batches.taken(11.0, 0.0)
@@ -216,7 +216,7 @@ def test_a_rate_too_low_for_contacts_still_shows_and_keeps_the_samples() -> None
     source = steps("left", seconds=1.0)
     for k in range(0, 50, 5):
         item = Samples(k, k * 100_000, 0, 0, 5 * (k == 20), False, False, False, source.cells[:5], source.imu[:5])
-        foot.took(Placed(item, 10.0 + np.arange(k, k + 5) / 10, 1.0), 7)
+        foot.took(TimedItem(item, 10.0 + np.arange(k, k + 5) / 10, 1.0), 7)
     foot.tared()
     assert sum(len(b.time_s) for b in foot.batches.taken(20.0, 0.0)) == 50
     assert len(told) == 1

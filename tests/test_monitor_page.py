@@ -24,7 +24,7 @@ import websockets
 from grfkit.calibrate.library import load_insole
 from grfkit.errors import BadInputError
 from grfkit.monitor.guard import Guard, host_allowed, is_loopback, origin_allowed
-from grfkit.monitor.messages import Batch, Happening
+from grfkit.monitor.messages import Batch, MonitorEvent
 from grfkit.monitor.outbox import Outbox
 from grfkit.monitor.server import serve
 from monitor_hub import FakeHub, batch, stance
@@ -328,7 +328,7 @@ def test_what_is_no_command_is_answered_and_the_stream_goes_on(text: str, number
             assert words in answer["error"]
             await socket.send(b"\x00\xff")
             assert (await told(socket, "answer"))["ok"] is False
-            hub.tell(Happening("mark", 1.0, "still here"))
+            hub.tell(MonitorEvent("mark", 1.0, "still here"))
             assert (await told(socket, "event"))["text"] == "still here"
 
     served(work, live=False)
@@ -358,7 +358,7 @@ def test_a_page_that_does_not_read_holds_nobody_up() -> None:
                     while not isinstance(await quick.recv(), bytes):
                         pass
                 await asyncio.sleep(0)
-            hub.tell(Happening("note", 1.0, "last"))
+            hub.tell(MonitorEvent("note", 1.0, "last"))
             assert (await told(quick, "event"))["text"] == "last"
             slow.transport.resume_reading()
             batches = 0
@@ -379,7 +379,7 @@ def test_outbox_keeps_the_newest_and_marks_the_gap() -> None:
         outbox = Outbox(3, texts=3)
         for number in range(5):
             outbox.put(batch(number % 2, number, number + 0.05, sent_s=float(number)))
-            outbox.put(Happening("mark", float(number)))
+            outbox.put(MonitorEvent("mark", float(number)))
         outbox.end()
         content = [one async for one in _emptied(outbox)]
         texts = [json.loads(one) for one in content if isinstance(one, str)]
@@ -411,7 +411,7 @@ def test_a_page_that_asks_and_never_reads_fills_no_memory() -> None:
         outbox.tell({"type": "hello"})
         for number in range(10_000):
             outbox.tell({"type": "pong", "t": number})
-            outbox.put(Happening("mark", float(number)))
+            outbox.put(MonitorEvent("mark", float(number)))
         outbox.end()
         kinds = [json.loads(one).get("type") async for one in _emptied(outbox)]
         assert kinds[0] == "hello"
@@ -434,7 +434,7 @@ def test_outbox_sends_no_more_than_a_page_takes() -> None:
                 break
             taken += 1
         assert taken == 32
-        outbox.put(Happening("mark", 1.0))
+        outbox.put(MonitorEvent("mark", 1.0))
         assert isinstance(await outbox.get(), str), "what is no batch goes out at once"
         outbox.seen(10)
         assert {type(await outbox.get()) for _ in range(10)} == {bytes}
@@ -460,7 +460,7 @@ def test_when_the_hub_ends_so_does_the_server_and_says_so() -> None:
         serving = asyncio.create_task(serve(hub, ready=url.set_result))
         async with opened(await url) as socket:
             await told(socket, "hello")
-            hub.tell(Happening("note", 1.0, "last words"))
+            hub.tell(MonitorEvent("note", 1.0, "last words"))
             hub.end()
             assert (await told(socket, "event"))["text"] == "last words"
             await told(socket, "ended")

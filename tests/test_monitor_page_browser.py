@@ -18,7 +18,7 @@ pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 pytest.importorskip("websockets")
 
-from grfkit.monitor.messages import Happening
+from grfkit.monitor.messages import MonitorEvent
 from grfkit.monitor.server import serve
 from monitor_hub import FakeHub, stance
 
@@ -230,7 +230,7 @@ async def tells_old_data(page: Any, hub: FakeHub) -> None:
     await page.until(
         f"{lane}.querySelector('.overlay').innerText.startsWith('connection lost, reconnecting')", timeout_s=PATIENT_S
     )
-    hub.tell(Happening("disconnected", hub.now(), "supervision timeout", 1))
+    hub.tell(MonitorEvent("disconnected", hub.now(), "supervision timeout", 1))
     await page.until("document.querySelector('#log').innerText.includes('supervision timeout')", timeout_s=PATIENT_S)
     hub.silent, hub.changed = set(), {}
     hub.tell(hub.snapshot())
@@ -275,7 +275,7 @@ def test_page_can_be_read_in_both_themes_on_a_phone_and_without_a_mouse() -> Non
             hub.target = {"feature": "peak", "low": 1.0, "high": None, "side": None}
             hub.silent = {1}
             hub.tell(hub.snapshot())
-            hub.tell(Happening("problem", 1.0, "disk is full", 0))
+            hub.tell(MonitorEvent("problem", 1.0, "disk is full", 0))
             await page.until("document.querySelector('#target-alert').dataset.verdict", timeout_s=PATIENT_S)
             for scheme in ("light", "dark"):
                 await page.scheme(scheme)
@@ -330,7 +330,7 @@ def test_nothing_jumps_while_it_streams() -> None:
             )
             hub.silent = set()
             await streams(page)
-            hub.tell(Happening("mark", 1.0, "a line more in the log"))
+            hub.tell(MonitorEvent("mark", 1.0, "a line more in the log"))
             hub.recording = {"path": "x.grfrec", "bytes": 1, "seconds": 1.0, "problem": "disk is full", "lost": 12}
             hub.tell(hub.snapshot())
             await page.until(

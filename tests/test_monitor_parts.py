@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from grfkit.cli.monitor import app
-from grfkit.device.session import Placed, Session, Stance
+from grfkit.device.session import Session, Stance, TimedItem
 from grfkit.errors import BadInputError
 from grfkit.gait.causal import causal_settings
 from grfkit.gait.loading import Curve, loading
@@ -34,13 +34,12 @@ from grfkit.monitor.live import Asked, Foot
 from grfkit.monitor.live_contact import Contact, features, interval, on_points
 from grfkit.monitor.live_load import Load, Tare, Times
 from grfkit.monitor.live_model import LiveModel, bundle_live, half_widths, open_live_model
-from grfkit.monitor.messages import Batch, DeviceState, Happening, Snapshot, StanceShown
+from grfkit.monitor.messages import Batch, DeviceState, MonitorEvent, Snapshot, StanceShown
 from grfkit.monitor.stance_log import StanceLog, Target
 from grfkit.monitor.subscription import Subscription
 from grfkit.runtime.bundle import BundleModel
 from grfkit.virtual import stance as virtual_stance
-from grfkit.wire.packets import StanceReport
-from grfkit.wire.profile import Info, Key, Running
+from grfkit.wire import Info, Running, SettingKey, StanceReport
 from monitor_room import CONTACT_S, EMPTY, PEAK, RATE_HZ, STRIDE_S, steps
 from test_device_virtual import Engine, manifest
 
@@ -59,7 +58,7 @@ def test_a_slow_listener_loses_its_oldest_batches_and_nothing_else(kinds: list[s
     """Against a list: the newest batches in order, every stance and event, the newest state."""
     made: list[Any] = []
     for k, kind in enumerate(kinds):
-        made.append(batch(0, k) if kind == "b" else shown(0, k, k) if kind == "s" else Happening("mark", float(k)))
+        made.append(batch(0, k) if kind == "b" else shown(0, k, k) if kind == "s" else MonitorEvent("mark", float(k)))
 
     async def work() -> tuple[list[Any], int]:
         one = Subscription([Snapshot(0.0, [], True)], lambda _: None, most=most)
@@ -249,11 +248,11 @@ def session(model_id: int) -> Session:
     return Session(number=1, info=Info(0, 16, 12, 16, 2000, model_id), running=Running(1, 5, 200, 5000), started_ns=0)
 
 
-def stance(model_id: int) -> Placed:
+def stance(model_id: int) -> TimedItem:
     curve = np.zeros((101, 1), np.int8)
     report = StanceReport(model_id, 0.25, 4, 0, 50, 2.0, 0.3, 0.0, 0.0, (1.0,), (0.01,), curve)
     item = Stance(0, 0, 0, 0, 0, False, False, False, 1, report)
-    return Placed(item, np.asarray([3.0, 3.25]), 1.0)
+    return TimedItem(item, np.asarray([3.0, 3.25]), 1.0)
 
 
 def bundled(**other: Any) -> LiveModel:
@@ -296,7 +295,7 @@ def test_the_host_answers_what_the_insole_would(monkeypatch: pytest.MonkeyPatch)
     source = steps("left", seconds=8.0)
     loaded = BundleModel(Path("a"), manifest(), Engine())  # type: ignore[arg-type]
     monkeypatch.setattr(virtual_stance, "load_bundle", lambda *_: loaded)
-    device = virtual_stance.StanceMaker(Path("a"))(source, 200, {})
+    device = virtual_stance.OnDeviceModel(Path("a"))(source, 200, {})
     reports = [one for k in range(0, 1600, 5) for one in device.push(source.cells[k : k + 5], source.imu[k : k + 5])]
     cutter = host.cutter(Info(0, 16, 12, 16, 2000, 0), 200, {})
     cuts = [c for k in range(0, 1600, 5) for c in cutter.cuts(source.cells[k : k + 5], source.imu[k : k + 5])]
@@ -319,7 +318,7 @@ def test_a_model_that_needs_the_mass_or_is_none_is_refused(tmp_path: Path) -> No
     heavy = bundled(force_unit="N")
     with pytest.raises(BadInputError, match="--mass KG"):
         Hub(nobody, HubSettings(host=heavy))
-    assert Hub(nobody, HubSettings(host=heavy, told={Key.MASS: 70.0}))
+    assert Hub(nobody, HubSettings(host=heavy, told={SettingKey.MASS: 70.0}))
     with pytest.raises(BadInputError, match="is no folder"):
         open_live_model(tmp_path / "none")
     assert causal_settings(200.0).warmup == 300, "which the lengths of these tests rest on"

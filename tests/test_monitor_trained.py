@@ -15,7 +15,7 @@ pytest.importorskip("torch")
 
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.from_trials import from_trial
-from grfkit.device.session import Placed, Samples, Session
+from grfkit.device.session import Samples, Session, TimedItem
 from grfkit.learn.model import GrfModel
 from grfkit.learn.recipe import Recipe
 from grfkit.learn.train import TrainConfig
@@ -25,9 +25,9 @@ from grfkit.monitor.live import Asked, Foot
 from grfkit.monitor.live_model import LiveModel, open_live_model
 from grfkit.records.stance_set import join, make_stance_set
 from grfkit.virtual.insole import InsoleSettings
-from grfkit.virtual.source import Source, phantom
+from grfkit.virtual.source import SampleSource, phantom
 from grfkit.virtual.stream import Faults
-from grfkit.wire.profile import Info, Running
+from grfkit.wire import Info, Running
 from monitor_room import lab, until
 from test_learn_trials import LAB, trial
 
@@ -61,11 +61,11 @@ def model(folder: Path) -> GrfModel:
 
 
 @pytest.fixture(scope="module")
-def source() -> Source:
+def source() -> SampleSource:
     return phantom(seed=3, duration_s=12.0).sources["left"]
 
 
-def asked(host: LiveModel, source: Source, lost: set[int]) -> list[Asked]:
+def asked(host: LiveModel, source: SampleSource, lost: set[int]) -> list[Asked]:
     """What a foot has answered of a source's packets, some of them lost."""
     found: list[Asked] = []
     foot = Foot(0, host, {}, shown=lambda _: None, asked=found.append, refused=pytest.fail)
@@ -77,12 +77,12 @@ def asked(host: LiveModel, source: Source, lost: set[int]) -> list[Asked]:
             missing += 5
             continue
         item = Samples(k, k * 5000, 0, 0, missing, False, False, False, source.cells[k : k + 5], source.imu[k : k + 5])
-        foot.took(Placed(item, 10.0 + np.arange(k, k + 5) / 200.0, 1.0), 7)
+        foot.took(TimedItem(item, 10.0 + np.arange(k, k + 5) / 200.0, 1.0), 7)
         missing = 0
     return found
 
 
-def expected(model: GrfModel, source: Source, one: Asked) -> np.ndarray:
+def expected(model: GrfModel, source: SampleSource, one: Asked) -> np.ndarray:
     """The model on a window made here: every cell on straight lines between samples, from contact to toe-off."""
     at = one.cut.start + one.cut.contact_s * 200.0 * np.arange(POINTS) / (POINTS - 1)
     spec = model.spec
@@ -107,7 +107,7 @@ def expected(model: GrfModel, source: Source, one: Asked) -> np.ndarray:
 
 
 def test_what_it_answers_is_the_model_on_the_insoles_own_samples(
-    host: LiveModel, model: GrfModel, source: Source
+    host: LiveModel, model: GrfModel, source: SampleSource
 ) -> None:
     assert set(model.spec.scaler.units) == {"count"}
     found = asked(host, source, set())
@@ -119,7 +119,7 @@ def test_what_it_answers_is_the_model_on_the_insoles_own_samples(
         assert one.start_s == pytest.approx(10.0 + one.cut.start / 200.0, abs=1e-6)
 
 
-def test_a_lost_packet_is_bridged_and_told_and_two_cost_the_stance(host: LiveModel, source: Source) -> None:
+def test_a_lost_packet_is_bridged_and_told_and_two_cost_the_stance(host: LiveModel, source: SampleSource) -> None:
     whole = asked(host, source, set())
     middle = int((whole[4].cut.start + 100.0 * whole[4].cut.contact_s) / 5)
     bridged = asked(host, source, {middle})
@@ -132,7 +132,7 @@ def test_a_lost_packet_is_bridged_and_told_and_two_cost_the_stance(host: LiveMod
     assert [round(one.cut.start) for one in lost] == [round(one.cut.start) for one in whole if one is not whole[4]]
 
 
-def test_the_hub_shows_what_the_host_answers(host: LiveModel, source: Source) -> None:
+def test_the_hub_shows_what_the_host_answers(host: LiveModel, source: SampleSource) -> None:
     """Over GATT, 4 % of packets lost: stances in BW from the host, those with a gap marked and in no mean."""
 
     async def work() -> None:

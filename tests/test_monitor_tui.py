@@ -16,7 +16,7 @@ pytest.importorskip("starlette")
 
 from textual.widgets import Input, Sparkline, Static
 
-from grfkit.monitor.messages import Batch, Happening
+from grfkit.monitor.messages import Batch, MonitorEvent
 from grfkit.monitor.tui import MonitorApp, Trace, head_text, health_text, numbers_text, told_old, top_text
 from monitor_hub import FakeHub
 
@@ -113,7 +113,7 @@ def test_a_refusal_is_shown() -> None:
         hub.command = never  # type: ignore[method-assign]
         await pilot.press("t")
         await until(pilot, lambda: "tare: no insole is connected yet" in written(app, "#log"), "refusal")
-        hub.tell(Happening("problem", 75.0, "disk is full", 1))
+        hub.tell(MonitorEvent("problem", 75.0, "disk is full", 1))
         await until(pilot, lambda: "01:15 problem (insole 1): disk is full" in written(app, "#log"), "problem")
 
     shown(work)

@@ -72,6 +72,6 @@ def test_an_emulated_m4f_answers_the_golden_windows(folder: Path) -> None:
 @each
 def test_an_insole_takes_it(folder: Path) -> None:
     need("ai_edge_litert")
-    from grfkit.virtual.stance import StanceMaker
+    from grfkit.virtual.stance import OnDeviceModel
 
-    assert StanceMaker(folder).model_id == read_manifest(folder).model_id
+    assert OnDeviceModel(folder).model_id == read_manifest(folder).model_id

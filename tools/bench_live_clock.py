@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grfkit.device.clock import DeviceClock as LiveClock
+from grfkit.device.clock import ClockEstimate
 from grfkit.signals.clock_bounds import line_below, offset_over_time
 from grfkit.simulate.clocks import TrueClock
 from grfkit.simulate.link import LinkModel, LinkTruth, draw_link
@@ -53,7 +53,7 @@ def hull(truth: LinkTruth) -> tuple[Floats, Floats]:
 
 def live(truth: LinkTruth, *, two_way: bool = True) -> tuple[Floats, Floats]:
     """Return what the live clock answers, packet by packet, and how sure it says it is."""
-    clock = LiveClock()
+    clock = ClockEstimate()
     syncs = truth.exchanges[np.argsort(truth.exchanges[:, 3])] if two_way else np.empty((0, 4))
     estimate, sure, k = np.empty(truth.device_us.size), np.empty(truth.device_us.size), 0
     for p, (device_us, arrived_s) in enumerate(zip(truth.device_us, truth.arrival_s)):

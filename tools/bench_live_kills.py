@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from grfkit.device.link import Arrived, Characteristic
+from grfkit.device.link import Characteristic, ReceivedPacket
 from grfkit.device.recorder import Recorder
 from grfkit.errors import BadInputError
 from grfkit.formats.grfrec import Kind, RecordFile
@@ -30,7 +30,7 @@ def write_for_ever(path: Path) -> None:
     recorder, number = Recorder(path), 0
     while True:
         content = number.to_bytes(4, "little") * 58
-        recorder.packet(0, Arrived(content, Characteristic.SENSOR_DATA, time.monotonic_ns()))
+        recorder.packet(0, ReceivedPacket(content, Characteristic.SENSOR_DATA, time.monotonic_ns()))
         number += 1
         time.sleep(0.005)
 

@@ -26,14 +26,14 @@ from typing import Any
 
 import numpy as np
 
-from grfkit.device.link import Arrived, Link
-from grfkit.device.session import Placed
+from grfkit import wire
+from grfkit.device.link import Link, ReceivedPacket
+from grfkit.device.session import TimedItem
 from grfkit.formats.grfrec import Kind, RecordFile
 from grfkit.monitor import hub as hub_module
 from grfkit.monitor.hub import Hub, HubSettings
-from grfkit.virtual.source import SIDES, Side, Source, phantom
-from grfkit.wire import packets as wire
-from grfkit.wire.profile import Info, Running
+from grfkit.virtual.source import SIDES, SampleSource, Side, phantom
+from grfkit.wire import Info, Running
 from live_fed import FedLink
 
 PACKED, HOUR_S = 5, 3600.0
@@ -89,7 +89,7 @@ class Insole:
         Of the last packet that came on it: its 32-bit stamp, sample counter and sequence.
     """
 
-    source: Source
+    source: SampleSource
     rate_hz: int
     seed: int
     break_every_s: float
@@ -118,7 +118,7 @@ class Insole:
         made = []
         for k in range(len(self.source.cells) // every // PACKED):
             cells, imu = self.source.rows(k * PACKED, PACKED, every=every)
-            header = wire.Header(wire.SENSOR, 0, 0, 0, PACKED, self.cfg_id, right=right)
+            header = wire.PacketHeader(wire.SENSOR, 0, 0, 0, PACKED, self.cfg_id, right=right)
             made.append(wire.SensorPacket(header, cells, imu).to_bytes())
         return made
 
@@ -202,7 +202,7 @@ class DayHub(Hub):
     async def _insoles(self, _: int) -> list[Link]:
         return [one.link() for one in self.insoles]
 
-    def placed(self, device: int, arrived: Arrived, placed: Placed) -> None:
+    def placed(self, device: int, arrived: ReceivedPacket, placed: TimedItem) -> None:
         """Compare, then take what a packet held."""
         held, insole = self.placing[device], self.insoles[device]
         item, number = placed.item, insole.number_0 + placed.item.first
@@ -261,7 +261,7 @@ def lived(
 ) -> dict[str, Any]:
     """Return the figures of so many hours; the right link is lost every ``break_every_s``."""
     hub_module.BATCH_S, hub_module.STATE_S = BATCH_S, STATE_S
-    sources: dict[Side, Source] = phantom(seed=seed, duration_s=60.0).sources
+    sources: dict[Side, SampleSource] = phantom(seed=seed, duration_s=60.0).sources
     lasting_s = {"left": 1e9, "right": break_every_s}
     insoles = [Insole(sources[side], rate_hz, seed, lasting_s[side]) for side in SIDES]
     day, begun, cpu = Day(), time.perf_counter(), time.process_time()

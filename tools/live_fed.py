@@ -6,8 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from grfkit.device.link import Arrived, Characteristic, Exchange, Inbox, LinkClosed
-from grfkit.wire.profile import Info, Key, Running, Stream
+from grfkit.device.link import Characteristic, Exchange, Inbox, LinkClosed, ReceivedPacket
+from grfkit.wire import Info, Running, SettingKey, Stream
 
 __all__ = ["FedLink"]
 
@@ -44,7 +44,7 @@ class FedLink:
 
     def put(self, content: bytes, arrival_ns: int) -> None:
         """Hand a sensor packet to the host."""
-        self._inbox.put(Arrived(content, Characteristic.SENSOR_DATA, arrival_ns, self.connection))
+        self._inbox.put(ReceivedPacket(content, Characteristic.SENSOR_DATA, arrival_ns, self.connection))
 
     async def connect(self) -> Info:
         """Connect."""
@@ -71,7 +71,7 @@ class FedLink:
     async def tare(self) -> None:
         """Do nothing."""
 
-    async def set(self, key: Key, amount: float) -> None:
+    async def set(self, key: SettingKey, amount: float) -> None:
         """Do nothing."""
 
     async def state(self) -> tuple[Info, Running | None]:
@@ -92,7 +92,7 @@ class FedLink:
         """Return that nobody knows."""
         return None
 
-    def packets(self) -> AsyncIterator[Arrived]:
+    def packets(self) -> AsyncIterator[ReceivedPacket]:
         """Give packets as they are put."""
         return self._inbox.__aiter__()
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from grfkit import wire
 from grfkit.device.ble import Adapter, BleLink
-from grfkit.device.link import Arrived, Link
-from grfkit.device.session import Placed, Samples, Session
+from grfkit.device.link import Link, ReceivedPacket
+from grfkit.device.session import Samples, Session, TimedItem
 from grfkit.monitor.hub import Hub, HubSettings
-from grfkit.wire import packets as wire
-from grfkit.wire.profile import Info, Running
+from grfkit.wire import Info, Running
 from live_fed import FedLink
 from live_insoles import RATE_HZ, Program
 
@@ -68,7 +68,7 @@ class WatchedHub(Hub):
             self.noted[device].gaps.append(gap + session.first.missing)
         super().began(device, session, gap, sends=sends)
 
-    def placed(self, device: int, arrived: Arrived, placed: Placed) -> None:
+    def placed(self, device: int, arrived: ReceivedPacket, placed: TimedItem) -> None:
         """Note when the last sample was taken."""
         if isinstance(placed.item, Samples):
             self.noted[device].placed_s.append(float(placed.host_s[-1]))
@@ -164,7 +164,7 @@ async def without_radio(packets: Mapping[int, list[tuple[int, bytes]]], seconds:
 
 
 def _from_memory(packets: list[tuple[int, bytes]], later_ns: int) -> FedLink:
-    header, period_us = wire.Header.from_bytes(packets[0][1]), round(1e6 / RATE_HZ)
+    header, period_us = wire.PacketHeader.from_bytes(packets[0][1]), round(1e6 / RATE_HZ)
     taken_ns, due = packets[0][0] + later_ns - round(10e6), iter(packets)
     last_us = header.time_us + (header.count - 1) * period_us
 

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grfkit import wire
 from grfkit.device.link import Characteristic
 from grfkit.formats.grfrec import Begin, Kind, RecordFile
 from grfkit.simulate.clocks import TrueClock
-from grfkit.wire import packets as wire
 
 RATE_HZ = 200
 _SEQUENCES = 1 << 16
@@ -82,7 +82,7 @@ class Run:
     """
 
     begin: Begin
-    packets: list[tuple[int, wire.Header]] = field(default_factory=list)
+    packets: list[tuple[int, wire.PacketHeader]] = field(default_factory=list)
     contents: list[tuple[int, bytes]] = field(default_factory=list)
     truth: dict[str, Any] = field(default_factory=dict)
 
@@ -107,7 +107,7 @@ def runs_in(path: Path) -> dict[int, list[Run]]:
             held.append(Run(Begin.from_bytes(record.body)))
         elif record.kind == Kind.PACKET and record.body[0] == Characteristic.SENSOR_DATA:
             held[-1].contents.append((record.arrival_ns, record.body[1:]))
-            held[-1].packets.append((record.arrival_ns, wire.Header.from_bytes(record.body[1:])))
+            held[-1].packets.append((record.arrival_ns, wire.PacketHeader.from_bytes(record.body[1:])))
     return {device: held for device, held in runs.items() if held}
 
 

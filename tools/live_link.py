@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from grfkit.device.ble import Adapter, BleLink
-from grfkit.wire.profile import Stream
+from grfkit.wire import Stream
 from live_host import Hosted, hosted, without_radio
 from live_insoles import Program, Run, apart_ms, injected, insoles, latencies_ms, runs_in, taken_s, with_truth
 

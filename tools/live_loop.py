@@ -36,9 +36,8 @@ from grfkit.simulate.plates import record_reference
 from grfkit.simulate.settings import default_settings
 from grfkit.virtual.run import InsoleRequest, clocks_of
 from grfkit.virtual.source import Phantom, phantom
-from grfkit.virtual.stance import DeviceModel, StanceMaker
-from grfkit.wire.packets import StanceReport
-from grfkit.wire.profile import Key
+from grfkit.virtual.stance import OnDeviceModel, OnDeviceRun
+from grfkit.wire import SettingKey, StanceReport
 from live_insoles import insoles
 from live_loop_many import without_link
 from live_loop_table import averaged, loop_goals, loop_table
@@ -71,10 +70,10 @@ class Runner:
     plate_clock: TrueClock
 
     @property
-    def told(self) -> dict[Key, float]:
+    def told(self) -> dict[SettingKey, float]:
         """Return what the insoles are told by SET."""
         now = self.person.trial.truth.world.situation
-        return {Key.MASS: now.mass_kg, Key.SPEED: now.speed_m_s, Key.SLOPE: now.slope_percent}
+        return {SettingKey.MASS: now.mass_kg, SettingKey.SPEED: now.speed_m_s, SettingKey.SLOPE: now.slope_percent}
 
     def contacts(self) -> dict[str, NDArray[Any]]:
         """Return the true contacts on the plate's clock."""
@@ -157,8 +156,8 @@ def ran(runner: Runner, folder: Path, bundle: Path, seconds: float) -> Loop:
         told = runner.told
         words = ["--headless", "--json", "--adapter", program.adapter, "--seconds", f"{seconds:g}"]
         words += ["--model", str(bundle), "--rate-hz", str(RATE_HZ), "--record", "live.grfrec"]
-        words += ["--mass", f"{told[Key.MASS]:g}", "--speed", f"{told[Key.SPEED]:g}"]
-        said = grf(folder, "grf-monitor", *words, "--slope", f"{told[Key.SLOPE]:g}")
+        words += ["--mass", f"{told[SettingKey.MASS]:g}", "--speed", f"{told[SettingKey.SPEED]:g}"]
+        said = grf(folder, "grf-monitor", *words, "--slope", f"{told[SettingKey.SLOPE]:g}")
     (folder / "truth.json").write_text(json.dumps(program.truth, indent=1) + "\n", encoding="utf-8")
     return Loop(runner, folder, json.loads(said), program.truth)
 
@@ -175,7 +174,7 @@ def grf(folder: Path, name: str, *words: str, allowed: tuple[int, ...] = (0,)) -
 def aligned(loop: Loop, *more: str) -> tuple[dict[str, Any], Trial | None]:
     """Type grf-sync; return what it said and the trial, None where it refused."""
     words = ["--reference", "plate.c3d", "--wearable", "live.grfrec", "--surface", "treadmill", "--forward", "+x"]
-    words += ["--mass-kg", f"{loop.runner.told[Key.MASS]:g}", "--min-overlap-s", f"{LEAST_OVERLAP_S:g}"]
+    words += ["--mass-kg", f"{loop.runner.told[SettingKey.MASS]:g}", "--min-overlap-s", f"{LEAST_OVERLAP_S:g}"]
     words += ["--out", "trial.nc", "--force", "--json", *more]
     said = json.loads(grf(loop.folder, "grf-sync", *words, allowed=(0, 3)))
     return said, Trial.from_netcdf(loop.folder / "trial.nc") if said["verdict"] == "aligned" else None
@@ -185,8 +184,8 @@ def one_person(loop: Loop, bundle: Path, mean_bw: Floats, *sync: str) -> dict[st
     """Return the figures of one person; ``sync`` are further options of grf-sync."""
     recording, runner = read(loop.live), loop.runner
     now = runner.person.trial.truth.world
-    told: dict[str, Any] = {"seed": runner.seed, "family": now.family, "mass_kg": runner.told[Key.MASS]}
-    told |= {"speed_m_s": runner.told[Key.SPEED], "monitor": loop.said["devices"]}
+    told: dict[str, Any] = {"seed": runner.seed, "family": now.family, "mass_kg": runner.told[SettingKey.MASS]}
+    told |= {"speed_m_s": runner.told[SettingKey.SPEED], "monitor": loop.said["devices"]}
     told["over_the_air"] = over_the_air(loop, recording, bundle)
     said, trial = aligned(loop, *sync)
     told["sync"] = {n: said["maps"][0][n] for n in ("verdict", "offset_s", "drift_ppm", "uncertainty_ms", "reasons")}
@@ -194,7 +193,7 @@ def one_person(loop: Loop, bundle: Path, mean_bw: Floats, *sync: str) -> dict[st
         return told
     maps = trial.clock_maps
     told["alignment"] = {side: alignment(loop, recording, maps, side) for side in score.SIDES}
-    plate = score.Plate.of(trial, runner.told[Key.MASS])
+    plate = score.Plate.of(trial, runner.told[SettingKey.MASS])
     device = score.on_device(recording.streams, maps)
     host, told["turned_down"] = on_host(loop, bundle, maps, len(mean_bw))
     told["stances"] = score.matches(device, plate, runner.contacts())
@@ -266,8 +265,8 @@ def on_host(loop: Loop, bundle: Path, maps: dict[str, ClockMap], points: int) ->
         f"seed {loop.runner.seed}",
         "--json",
     ]
-    words += ["--mass-kg", f"{told[Key.MASS]:g}", "--speed-m-s", f"{told[Key.SPEED]:g}"]
-    said = grf(loop.folder, "grf-estimate", *words, "--slope-percent", f"{told[Key.SLOPE]:g}", allowed=(0, 2))
+    words += ["--mass-kg", f"{told[SettingKey.MASS]:g}", "--speed-m-s", f"{told[SettingKey.SPEED]:g}"]
+    said = grf(loop.folder, "grf-estimate", *words, "--slope-percent", f"{told[SettingKey.SLOPE]:g}", allowed=(0, 2))
     if not said:
         return [], ["grf-estimate refused the recording"]
     turned = [f"{n} x {why}" for why, n in json.loads(said)["rejected"].items()]
@@ -276,7 +275,7 @@ def on_host(loop: Loop, bundle: Path, maps: dict[str, ClockMap], points: int) ->
 
 def over_the_air(loop: Loop, recording: Recording, bundle: Path) -> dict[str, Any]:
     """Return whether what arrived is what the insoles said: the reports made again here, and with the C runtime."""
-    maker = StanceMaker(bundle)
+    maker = OnDeviceModel(bundle)
     told: dict[str, Any] = {"arrived": 0}
     for name, engine in ({"LiteRT": maker.bundle.engine} | in_c(maker.bundle.manifest, bundle, loop.folder)).items():
         maker.bundle = replace(maker.bundle, engine=engine)
@@ -291,12 +290,12 @@ def over_the_air(loop: Loop, recording: Recording, bundle: Path) -> dict[str, An
     return told
 
 
-def said_again(loop: Loop, recording: Recording, maker: StanceMaker, side: str) -> list[StanceReport]:
+def said_again(loop: Loop, recording: Recording, maker: OnDeviceModel, side: str) -> list[StanceReport]:
     """Return what an insole says of the samples between START and the last that was recorded."""
     source = loop.runner.person.sources[side]  # type: ignore[index]
     foot = next(one for one in loop.truth["insoles"] if one["side"] == side)
     rows = source.rows(int(foot["runs"][0]["first_sample"]), recording.streams[f"insole_{side}"].sizes["time"])
-    return [report for _, report in DeviceModel(maker, source, RATE_HZ, loop.runner.told).push(*rows)]
+    return [report for _, report in OnDeviceRun(maker, source, RATE_HZ, loop.runner.told).push(*rows)]
 
 
 def _steps_off(said: Sequence[StanceReport], came: Any) -> list[int]:

@@ -14,7 +14,7 @@ import live_loop_score as score
 from grfkit.dataset.foot_force import of_foot, plate_contact
 from grfkit.gait.stances import Stance
 from grfkit.simulate.world import World
-from grfkit.virtual.stance import DeviceModel, StanceMaker
+from grfkit.virtual.stance import OnDeviceModel, OnDeviceRun
 
 Floats = NDArray[np.float64]
 RATE_HZ = 200
@@ -49,7 +49,7 @@ class TruePlate:
 
 def without_link(runners: Iterable[Any], bundle: Path, mean_bw: Floats) -> list[dict[str, Any]]:
     """Return for each person how far the insoles' curves and the mean curve are from the truth."""
-    maker = StanceMaker(bundle)
+    maker = OnDeviceModel(bundle)
     told = []
     for runner in runners:
         plate = TruePlate.of(runner.person.trial.truth.world)
@@ -60,9 +60,9 @@ def without_link(runners: Iterable[Any], bundle: Path, mean_bw: Floats) -> list[
     return told
 
 
-def _said(runner: Any, maker: StanceMaker, side: str) -> list[score.Answer]:
+def _said(runner: Any, maker: OnDeviceModel, side: str) -> list[score.Answer]:
     source, clock = runner.person.sources[side], runner.person.clocks[side]
-    reports = DeviceModel(maker, source, RATE_HZ, runner.told).push(*source.rows(0, len(source.cells)))
+    reports = OnDeviceRun(maker, source, RATE_HZ, runner.told).push(*source.rows(0, len(source.cells)))
     made = []
     for first, report in reports:
         start_s, end_s = clock.running(np.asarray([first / RATE_HZ, first / RATE_HZ + report.contact_s]))

@@ -18,7 +18,7 @@ from grfkit.device.link import Link
 from grfkit.monitor.hub import Hub, HubSettings
 from grfkit.monitor.messages import Message, StanceShown
 from grfkit.monitor.server import serve
-from grfkit.wire.profile import Key
+from grfkit.wire import SettingKey
 from live_host import Processor, WatchedHub
 from live_insoles import RATE_HZ, insoles
 from live_page import browser, quantile, shoot, watch
@@ -72,7 +72,9 @@ async def _served(hub: Hub) -> AsyncIterator[str]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _watched(adapter_name: str, seconds: float, told: dict[Key, float], shots: Path | None) -> dict[str, Any]:
+async def _watched(
+    adapter_name: str, seconds: float, told: dict[SettingKey, float], shots: Path | None
+) -> dict[str, Any]:
     adapter = await Adapter.open(adapter_name)
 
     async def find(_: int) -> list[Link]:
@@ -128,7 +130,7 @@ def drawn(
 
 def page_part(seconds: float, *, bundle: Path | None = None, shots: Path | None = None) -> dict[str, Any]:
     """Return what a page did for some seconds, on insoles at 15 ms that run a bundle, or of cells alone without one."""
-    told = {Key.MASS: MASS_KG} if bundle else {}
+    told = {SettingKey.MASS: MASS_KG} if bundle else {}
     options = ("--on-device", str(bundle)) if bundle else ()
     with insoles("--interval-ms", "15", *options) as program:
         done = asyncio.run(_watched(program.adapter, seconds, told, shots))

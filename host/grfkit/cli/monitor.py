@@ -73,7 +73,7 @@ def monitor(
         refuse_before(context)
         return
 
-    given = {
+    options = {
         "adapter": adapter,
         "serial": tuple(serial or ()),
         "address": tuple(address or ()),
@@ -89,7 +89,7 @@ def monitor(
         "demo": demo,
     }
     showing = Showing(headless, as_json, tui, lsl, host, port, token, not no_browser)
-    run_monitor(given, showing, no_record=no_record)
+    run_monitor(options, showing, no_record=no_record)
 
 
 @app.command()
@@ -111,8 +111,8 @@ def replay(
     """Play a recording again as if live."""
     from .monitor_run import Showing, run_monitor
 
-    given = {"replay": file, "speed": speed, "model": model, "mass_kg": mass, "seconds": seconds}
-    run_monitor(given, Showing(headless, as_json, tui, lsl, host, port, token, not no_browser), no_record=True)
+    options = {"replay": file, "speed": speed, "model": model, "mass_kg": mass, "seconds": seconds}
+    run_monitor(options, Showing(headless, as_json, tui, lsl, host, port, token, not no_browser), no_record=True)
 
 
 def main() -> None:

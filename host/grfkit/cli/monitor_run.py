@@ -29,7 +29,7 @@ class Showing:
     browser: bool
 
 
-def run_monitor(given: dict[str, Any], showing: Showing, *, no_record: bool) -> None:
+def run_monitor(options: dict[str, Any], showing: Showing, *, no_record: bool) -> None:
     """Monitor, or play a recording, and print what came of it.
 
     Raises
@@ -39,8 +39,8 @@ def run_monitor(given: dict[str, Any], showing: Showing, *, no_record: bool) -> 
     """
     if showing.headless and showing.tui:
         raise BadInputError("--headless shows nothing and --tui shows it in the terminal; name one of them")
-    if no_record and given.get("record") is not None:
-        raise BadInputError(f"--record {given['record']} and --no-record; name one of them")
+    if no_record and options.get("record") is not None:
+        raise BadInputError(f"--record {options['record']} and --no-record; name one of them")
     try:
         from ..monitor import headless as monitor
     except ImportError as error:
@@ -48,19 +48,19 @@ def run_monitor(given: dict[str, Any], showing: Showing, *, no_record: bool) -> 
     from ..device.quiet import quiet_logs
 
     quiet_logs()
-    if given.get("record") is None and not no_record:
-        given["record"] = monitor.recording_name()
-    request = monitor.request_of(given)
+    if options.get("record") is None and not no_record:
+        options["record"] = monitor.recording_name()
+    request = monitor.request_of(options)
     _refuse(request)
-    told = asyncio.run(monitor.headless(request, _shown(showing), say=say))
-    print(monitor.as_json(told) if showing.as_json else monitor.words(told))
+    summary = asyncio.run(monitor.headless(request, _shown(showing), say=say))
+    print(monitor.as_json(summary) if showing.as_json else monitor.words(summary))
 
 
 def refuse_before(context: Any) -> None:
     """Refuse options in front of a subcommand, which would do nothing there."""
-    given = [name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"]
-    if given:
-        option, command = "--" + given[0].removeprefix("as_").replace("_", "-"), context.invoked_subcommand
+    options = [name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"]
+    if options:
+        option, command = "--" + options[0].removeprefix("as_").replace("_", "-"), context.invoked_subcommand
         raise BadInputError(
             f"{option} in front of '{command}' would do nothing; write it after: {command} ... {option}"
         )
@@ -75,13 +75,16 @@ def _refuse(request: Any) -> None:
             raise BadInputError(f"{request.record}: is no ordinary file, and nothing is written over it; name another")
         if not request.record.parent.is_dir():
             raise BadInputError(f"{request.record}: its folder does not exist; make it first")
-    for option, names in (("--serial", request.serial), ("--address", [one.upper() for one in request.address])):
+    for option, names in (
+        ("--serial", request.serial),
+        ("--address", [address.upper() for address in request.address]),
+    ):
         twice = [name for k, name in enumerate(names) if name in names[:k]]
         if twice:
             raise BadInputError(f"{option} names '{twice[0]}' twice; name it once")
-    named = [name for name, on in _sources(request).items() if on]
-    if len(named) > 1:
-        raise BadInputError(f"{' and '.join(named)} are different places to find insoles; name one of them")
+    sources = [name for name, on in _sources(request).items() if on]
+    if len(sources) > 1:
+        raise BadInputError(f"{' and '.join(sources)} are different places to find insoles; name one of them")
 
 
 def _sources(request: Any) -> dict[str, bool]:
@@ -90,18 +93,18 @@ def _sources(request: Any) -> dict[str, bool]:
 
 def _shown(showing: Showing) -> list[Any]:
     """Return what shows the hub."""
-    shown: list[Any] = []
+    views: list[Any] = []
     if showing.lsl:
         from ..monitor.lsl import check, outlet
 
         check()
-        shown.append(outlet)
+        views.append(outlet)
     if showing.tui:
         try:
             from ..monitor.tui import run as in_terminal
         except ImportError as error:
             raise BadInputError(f"--tui needs Textual ({error}); pip install 'grfkit[tui]'") from error
-        shown.append(in_terminal)
+        views.append(in_terminal)
     elif not showing.headless:
         try:
             from ..monitor.server import bound, serve
@@ -116,8 +119,8 @@ def _shown(showing: Showing) -> list[Any]:
         async def page(hub: Hub) -> None:
             await serve(hub, host=showing.host, token=showing.token, ready=ready, listener=listener)
 
-        shown.append(page)
-    return shown
+        views.append(page)
+    return views
 
 
 def _say_page(url: str) -> None:

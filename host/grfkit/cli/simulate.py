@@ -44,27 +44,27 @@ def lab(
     C3D, insoles, IMUs and landmarks of every trial; TABLE.csv for `grf-sync batch`; truth/, which no reader opens.
     """
     request = _request(dict(locals()))
-    done = _write(out_dir, request, force=force)
+    written = _write(out_dir, request, force=force)
     if as_json:
         import json
 
-        print(json.dumps({"folder": str(out_dir), "table": "TABLE.csv", "trials": [t.name for t in done]}))
+        print(json.dumps({"folder": str(out_dir), "table": "TABLE.csv", "trials": [t.name for t in written]}))
         return
-    print(f"{out_dir}: {len(done)} trials, listed in TABLE.csv")
+    print(f"{out_dir}: {len(written)} trials, listed in TABLE.csv")
 
 
 app.command(name="insole", epilog=EXIT_CODES)(_insole)
 
 
-def _request(given: dict[str, Any]) -> LabRequest:
+def _request(options: dict[str, Any]) -> LabRequest:
     from pydantic import ValidationError
 
     from ..errors import BadInputError
     from ..simulate.folder import LabRequest
 
-    wanted = {name: given[name] for name in LabRequest.model_fields}
+    settings = {name: options[name] for name in LabRequest.model_fields}
     try:
-        return LabRequest.model_validate(wanted)
+        return LabRequest.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")

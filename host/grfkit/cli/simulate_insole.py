@@ -49,9 +49,9 @@ def insole(
 
     Another program reaches them with `--adapter bumble:tcp-client:127.0.0.1:7011`, as grf-monitor does.
     """
-    given = dict(locals())
-    force, as_json = given.pop("force"), given.pop("as_json")
-    request = _request(given)
+    options = dict(locals())
+    force, as_json = options.pop("force"), options.pop("as_json")
+    request = _request(options)
     _refuse_existing(request, force=force)
     import asyncio
 
@@ -60,7 +60,7 @@ def insole(
     asyncio.run(run_insoles(request, lambda room: _ready(request, room, as_json=as_json)))
 
 
-def _request(given: dict[str, Any]) -> InsoleRequest:
+def _request(options: dict[str, Any]) -> InsoleRequest:
     from pydantic import ValidationError
 
     from ..errors import BadInputError
@@ -70,7 +70,7 @@ def _request(given: dict[str, Any]) -> InsoleRequest:
     except ImportError as error:
         raise BadInputError(f"virtual insoles need Bumble ({error}); pip install 'grfkit[ble]'") from error
     try:
-        return InsoleRequest.model_validate(given)
+        return InsoleRequest.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
@@ -88,11 +88,11 @@ def _refuse_existing(request: InsoleRequest, *, force: bool) -> None:
 
 
 def _ready(request: InsoleRequest, room: Any, *, as_json: bool) -> None:
-    told = [(one.name, one.settings.address) for one in room.insoles]
+    addresses = [(insole.name, insole.settings.address) for insole in room.insoles]
     if as_json:
         import json
 
-        insoles = [{"name": name, "address": address} for name, address in told]
+        insoles = [{"name": name, "address": address} for name, address in addresses]
         print(json.dumps({"hci": request.hci, "epoch_s": room.epoch_s, "insoles": insoles}), flush=True)
         return
-    print(f"{request.hci}: {', '.join(f'{name} ({address})' for name, address in told)}", flush=True)
+    print(f"{request.hci}: {', '.join(f'{name} ({address})' for name, address in addresses)}", flush=True)

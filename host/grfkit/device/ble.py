@@ -18,11 +18,44 @@ from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 
 from ..errors import BadInputError
-from ..wire import profile
-from ..wire.profile import Get, Info, Key, Running, Set, Start, Stop, Stream, Tare
-from .link import Arrived, Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkRefused, LinkTimeout, fail
+from ..wire import (
+    ATT_HEADER,
+    BATTERY_LEVEL,
+    CONTROL_POINT,
+    GRF_DATA,
+    INFO,
+    SENSOR_DATA,
+    SERVICE,
+    TIME_SYNC,
+    Get,
+    Info,
+    Op,
+    Request,
+    Running,
+    Set,
+    SettingKey,
+    Start,
+    Status,
+    Stop,
+    Stream,
+    Tare,
+    TimeReply,
+    TimeRequest,
+    state_from_bytes,
+)
+from .link import (
+    Characteristic,
+    Conversation,
+    Exchange,
+    Inbox,
+    LinkClosed,
+    LinkRefused,
+    LinkTimeout,
+    ReceivedPacket,
+    fail,
+)
 
-__all__ = ["Adapter", "BleLink", "Found"]
+__all__ = ["Adapter", "AdvertisedInsole", "BleLink"]
 
 _BACK_OFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _CONNECT_S, _SYNC_S, _TARE_S, _RESCAN_S = 10.0, 1.0, 60.0, 3.0
@@ -32,10 +65,10 @@ switched off holds up no other. The second on a radio of our own, which nobody e
 _SPREAD_S = 0.05
 """Time requests start at random within so long; sent as the last answer came, all would wait a whole interval."""
 _SUBSCRIBED = {
-    profile.CONTROL_POINT: Characteristic.CONTROL_POINT,
-    profile.SENSOR_DATA: Characteristic.SENSOR_DATA,
-    profile.GRF_DATA: Characteristic.GRF_DATA,
-    profile.TIME_SYNC: Characteristic.TIME_SYNC,
+    CONTROL_POINT: Characteristic.CONTROL_POINT,
+    SENSOR_DATA: Characteristic.SENSOR_DATA,
+    GRF_DATA: Characteristic.GRF_DATA,
+    TIME_SYNC: Characteristic.TIME_SYNC,
 }
 _FAILURES = (BleakError, asyncio.TimeoutError, OSError, EOFError)
 _LOG = logging.getLogger(__name__)
@@ -46,7 +79,7 @@ class _Closes(Protocol):
 
 
 @dataclass(frozen=True)
-class Found:
+class AdvertisedInsole:
     """An insole that advertises; its side is told by Info, after connecting.
 
     Attributes
@@ -73,7 +106,7 @@ class Adapter:
     def __init__(self, scanner: dict[str, Any] | None = None, client: dict[str, Any] | None = None) -> None:
         self.scanner_options, self.client_options = scanner or {}, client or {}
         self.turn_s = _TURN_S
-        self._connecting, self._queue, self._asked = asyncio.Lock(), 0, asyncio.Event()
+        self._connecting, self._queue, self._someone_queued = asyncio.Lock(), 0, asyncio.Event()
         self._radio: _Closes | None = None
 
     @classmethod
@@ -108,11 +141,13 @@ class Adapter:
         """Return an adapter on a :class:`~grfkit.device.bumble_backend.BumbleRadio`, which it closes at its end."""
         from .bumble_backend import BumbleClient, BumbleScanner
 
-        made = cls({"backend": BumbleScanner, "radio": radio}, {"backend": BumbleClient, "radio": radio, **client})
-        made._radio, made.turn_s = radio, _TURN_ALONE_S
-        return made
+        adapter = cls({"backend": BumbleScanner, "radio": radio}, {"backend": BumbleClient, "radio": radio, **client})
+        adapter._radio, adapter.turn_s = radio, _TURN_ALONE_S
+        return adapter
 
-    async def find(self, count: int = 2, *, timeout_s: float = 10.0, address: str | None = None) -> list[Found]:
+    async def find(
+        self, count: int = 2, *, timeout_s: float = 10.0, address: str | None = None
+    ) -> list[AdvertisedInsole]:
         """Return insoles that advertise the service: ``count`` of them, or fewer after the time.
 
         Parameters
@@ -125,19 +160,19 @@ class Adapter:
         BadInputError
             If the computer has no Bluetooth that can be used.
         """
-        found: dict[str, Found] = {}
+        insoles: dict[str, AdvertisedInsole] = {}
         enough = asyncio.Event()
 
-        def seen(device: BLEDevice, told: AdvertisementData) -> None:
-            wanted = address is None or device.address.upper() == address.upper()
-            if profile.SERVICE in told.service_uuids and wanted:
-                name = told.local_name or device.name or found.get(device.address, _NOBODY).name
-                found[device.address] = Found(device.address, name, told.rssi, device)
-                if len(found) >= count:
+        def detected(device: BLEDevice, advertisement: AdvertisementData) -> None:
+            matches = address is None or device.address.upper() == address.upper()
+            if SERVICE in advertisement.service_uuids and matches:
+                name = advertisement.local_name or device.name or insoles.get(device.address, _NOBODY).name
+                insoles[device.address] = AdvertisedInsole(device.address, name, advertisement.rssi, device)
+                if len(insoles) >= count:
                     enough.set()
 
         try:
-            async with BleakScanner(seen, [profile.SERVICE], **self.scanner_options):
+            async with BleakScanner(detected, [SERVICE], **self.scanner_options):
                 await asyncio.wait_for(enough.wait(), timeout_s)
         except asyncio.TimeoutError:
             pass
@@ -145,7 +180,7 @@ class Adapter:
             raise BadInputError(
                 f"Bluetooth cannot be used here ({error}); switch it on, or name a controller: --adapter bumble:usb:0"
             ) from error
-        return sorted(found.values(), key=lambda one: one.address)
+        return sorted(insoles.values(), key=lambda insole: insole.address)
 
     async def in_turn(self, connect: Callable[[], Awaitable[None]], *, turns: float = 1.0) -> None:
         """Connect while nobody else does: stacks take one connection at a time.
@@ -156,27 +191,27 @@ class Adapter:
             If it took longer than ``turns`` of :attr:`turn_s` and another waits.
         """
         self._queue += 1
-        self._asked.set()
+        self._someone_queued.set()
         try:
             await self._connecting.acquire()
         finally:
             self._queue -= 1
         try:
-            await self._unless_asked(connect, time.monotonic() + turns * self.turn_s)
+            await self._run_turn(connect, time.monotonic() + turns * self.turn_s)
         finally:
             self._connecting.release()
 
-    async def _unless_asked(self, connect: Callable[[], Awaitable[None]], turn_ends: float) -> None:
+    async def _run_turn(self, connect: Callable[[], Awaitable[None]], turn_ends: float) -> None:
         doing = asyncio.ensure_future(connect())
         try:
             while not doing.done():
                 if self._queue:
                     await asyncio.wait({doing}, timeout=max(0.0, turn_ends - time.monotonic()))
                     break
-                self._asked.clear()
-                asked = asyncio.ensure_future(self._asked.wait())
-                await asyncio.wait({doing, asked}, return_when=asyncio.FIRST_COMPLETED)
-                asked.cancel()
+                self._someone_queued.clear()
+                queued = asyncio.ensure_future(self._someone_queued.wait())
+                await asyncio.wait({doing, queued}, return_when=asyncio.FIRST_COMPLETED)
+                queued.cancel()
         finally:
             late = not doing.done()
             if late:
@@ -192,7 +227,7 @@ class Adapter:
             await self._radio.close()
 
 
-_NOBODY = Found("", "", 0, BLEDevice("", "", None))
+_NOBODY = AdvertisedInsole("", "", 0, BLEDevice("", "", None))
 
 
 class BleLink:
@@ -209,15 +244,15 @@ class BleLink:
         Notifications that came before START was answered, and of connections that had ended.
     """
 
-    def __init__(self, adapter: Adapter, found: Found, *, patience_s: float = 20.0) -> None:
-        self._adapter, self._found, self._patience_s = adapter, found, patience_s
+    def __init__(self, adapter: Adapter, insole: AdvertisedInsole, *, patience_s: float = 20.0) -> None:
+        self._adapter, self._found, self._patience_s = adapter, insole, patience_s
         self._client: BleakClient | None = None
         self._conversation: Conversation | None = None
         self._inbox = Inbox()
         self._inbox.end()
         self._number = self._sync_id = 0
         self._streaming = self._closing = False
-        self._syncs: dict[int, asyncio.Future[tuple[profile.TimeTold, int]]] = {}
+        self._syncs: dict[int, asyncio.Future[tuple[TimeReply, int]]] = {}
         self.early = self.stale = 0
 
     @property
@@ -243,8 +278,8 @@ class BleLink:
     @property
     def mtu(self) -> int:
         """Return the MTU, as what can be written to an attribute tells it (BlueZ's own figure is always 23)."""
-        one = self._attribute(profile.TIME_SYNC)
-        return one.max_write_without_response_size + profile.ATT_HEADER
+        characteristic = self._attribute(TIME_SYNC)
+        return characteristic.max_write_without_response_size + ATT_HEADER
 
     async def connect(self) -> Info:
         """Connect, subscribe and return Info; tries again with growing pauses for ``patience_s``.
@@ -275,8 +310,8 @@ class BleLink:
 
     async def _look_again(self) -> None:
         """Scan for it: some stacks forget a device that went away."""
-        for one in await self._adapter.find(1, timeout_s=_RESCAN_S, address=self.address):
-            self._found = one
+        for insole in await self._adapter.find(1, timeout_s=_RESCAN_S, address=self.address):
+            self._found = insole
 
     async def _connect(self, tries: int) -> Info:
         self._number += 1
@@ -296,20 +331,20 @@ class BleLink:
             raise
 
     async def _set_up(self, client: BleakClient, number: int) -> Info:
-        if client.services.get_service(profile.SERVICE) is None:
+        if client.services.get_service(SERVICE) is None:
             raise BadInputError(f"{self.address} has no GRF insole service; is it an insole of another kind?")
-        info = Info.from_bytes(bytes(await client.read_gatt_char(self._attribute(profile.INFO))))
+        info = Info.from_bytes(bytes(await client.read_gatt_char(self._attribute(INFO))))
         for uuid, characteristic in _SUBSCRIBED.items():
             await client.start_notify(self._attribute(uuid), self._receiver(characteristic, number))
         return info
 
     def _attribute(self, uuid: str) -> BleakGATTCharacteristic:
-        found = None if self._client is None else self._client.services.get_characteristic(uuid)
+        characteristic = None if self._client is None else self._client.services.get_characteristic(uuid)
         if self._client is None:
             raise LinkClosed("not connected", address=self.address)
-        if found is None:
+        if characteristic is None:
             raise BadInputError(f"{self.address} lacks characteristic {uuid}; expected GRF Insole Service v1")
-        return found
+        return characteristic
 
     def _receiver(
         self, characteristic: Characteristic, number: int
@@ -321,30 +356,30 @@ class BleLink:
             if number != self._number or self._client is None or (self._closing and not self._streaming):
                 self.stale += 1
             elif characteristic is Characteristic.CONTROL_POINT:
-                self._answered(bytes(value))
+                self._control_answer(bytes(value))
             elif characteristic is Characteristic.TIME_SYNC:
-                self._told(bytes(value), now)
+                self._sync_reply(bytes(value), now)
             elif self._streaming:
-                self._inbox.put(Arrived(bytes(value), characteristic, now, number))
+                self._inbox.put(ReceivedPacket(bytes(value), characteristic, now, number))
             else:
                 self.early += 1
 
         return received
 
-    def _answered(self, content: bytes) -> None:
-        if content[:2] == bytes([0x80 | profile.Op.START, profile.Status.OK]):
+    def _control_answer(self, content: bytes) -> None:
+        if content[:2] == bytes([0x80 | Op.START, Status.OK]):
             self._streaming = True
         if self._conversation is not None:
-            self._conversation.answered(content)
+            self._conversation.receive(content)
 
-    def _told(self, content: bytes, now_ns: int) -> None:
+    def _sync_reply(self, content: bytes, now_ns: int) -> None:
         try:
-            told = profile.TimeTold.from_bytes(content)
+            reply = TimeReply.from_bytes(content)
         except BadInputError:
             return
-        waiting = self._syncs.pop(told.id, None)
+        waiting = self._syncs.pop(reply.id, None)
         if waiting is not None and not waiting.done():
-            waiting.set_result((told, now_ns))
+            waiting.set_result((reply, now_ns))
 
     def _lost(self, number: int) -> None:
         if number == self._number and self._client is not None:
@@ -360,7 +395,7 @@ class BleLink:
             fail(waiting, why)
         self._syncs.clear()
 
-    async def _write(self, content: bytes, uuid: str = profile.CONTROL_POINT, *, response: bool = True) -> None:
+    async def _write(self, content: bytes, uuid: str = CONTROL_POINT, *, response: bool = True) -> None:
         attribute, client = self._attribute(uuid), self._client
         if client is None:
             raise LinkClosed("not connected", address=self.address)
@@ -369,7 +404,7 @@ class BleLink:
         except _FAILURES as error:
             raise LinkClosed(str(error), address=self.address) from error
 
-    async def _ask(self, request: profile.Request, *, timeout_s: float = 5.0) -> bytes:
+    async def _ask(self, request: Request, *, timeout_s: float = 5.0) -> bytes:
         if self._conversation is None or self._client is None:
             raise LinkClosed("not connected", address=self.address)
         return await self._conversation.ask(request, timeout_s=timeout_s)
@@ -379,7 +414,7 @@ class BleLink:
         try:
             return Running.from_bytes(await self._ask(Start(streams, rate_hz)))
         except LinkRefused as error:
-            if error.status != profile.Status.BUSY:
+            if error.status != Status.BUSY:
                 raise
         await self.stop()
         return Running.from_bytes(await self._ask(Start(streams, rate_hz)))
@@ -393,13 +428,13 @@ class BleLink:
         """Have it tare, and return once it has averaged 100 quiet samples (within a minute)."""
         await self._ask(Tare(), timeout_s=_TARE_S)
 
-    async def set(self, key: Key, amount: float) -> None:
+    async def set(self, key: SettingKey, amount: float) -> None:
         """Tell it mass (kg), speed (m/s) or slope (%)."""
         await self._ask(Set.of(key, amount))
 
     async def state(self) -> tuple[Info, Running | None]:
         """Return what GET answers."""
-        return profile.state_from_bytes(await self._ask(Get()))
+        return state_from_bytes(await self._ask(Get()))
 
     async def time_sync(self) -> Exchange:
         """Return one exchange of time stamps; LinkTimeout after a second without an answer."""
@@ -408,19 +443,19 @@ class BleLink:
         waiting = self._syncs[number] = asyncio.get_running_loop().create_future()
         sent_ns = time.monotonic_ns()
         try:
-            asked = profile.TimeAsked(number, sent_ns // 1000)
-            await self._write(asked.to_bytes(), profile.TIME_SYNC, response=False)
-            told, back_ns = await asyncio.wait_for(waiting, _SYNC_S)
+            request = TimeRequest(number, sent_ns // 1000)
+            await self._write(request.to_bytes(), TIME_SYNC, response=False)
+            reply, back_ns = await asyncio.wait_for(waiting, _SYNC_S)
         except asyncio.TimeoutError:
             raise LinkTimeout("time sync was not answered", address=self.address) from None
         finally:
             self._syncs.pop(number, None)
-        return Exchange(sent_ns, told.t2_us, told.t3_us, back_ns)
+        return Exchange(sent_ns, reply.t2_us, reply.t3_us, back_ns)
 
     async def battery_percent(self) -> int | None:
         """Return the battery's level, None where it has none or is not connected."""
         client = self._client
-        level = None if client is None else client.services.get_characteristic(profile.BATTERY_LEVEL)
+        level = None if client is None else client.services.get_characteristic(BATTERY_LEVEL)
         if client is None or level is None:
             return None
         try:
@@ -429,7 +464,7 @@ class BleLink:
             return None
         return content[0] if content else None
 
-    def packets(self) -> AsyncIterator[Arrived]:
+    def packets(self) -> AsyncIterator[ReceivedPacket]:
         """Give packets of the present connection as they arrive; LinkClosed when it is lost."""
         return self._inbox.__aiter__()
 

@@ -79,7 +79,7 @@ class BumbleRadio:
         self.device = device
         self._transport = transport
         self._scanners = 0
-        self._to_tell: set[Callable[[], None]] = set()
+        self._lost_callbacks: set[Callable[[], None]] = set()
         self._lock, self._connecting = asyncio.Lock(), asyncio.Lock()
         self._layouts: dict[str, _Layout] = {}
 
@@ -109,7 +109,7 @@ class BumbleRadio:
         wire = line.get_extra_info("socket") if line is not None else None
         if wire is not None:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BYTES)
-        opened.source.terminated.add_done_callback(lambda _: radio._tell())
+        opened.source.terminated.add_done_callback(lambda _: radio._call_lost())
         return radio
 
     @classmethod
@@ -132,15 +132,15 @@ class BumbleRadio:
         """Return whether the transport to the controller is gone."""
         return self._transport is not None and self._transport.source.terminated.done()
 
-    def _tell(self) -> None:
+    def _call_lost(self) -> None:
         """Tell clients that the controller is gone, and their connections with it."""
-        for call in list(self._to_tell):
+        for call in list(self._lost_callbacks):
             call()
 
     def when_lost(self, call: Callable[[], None]) -> Callable[[], None]:
         """Have ``call`` called when the transport breaks; return what takes that back."""
-        self._to_tell.add(call)
-        return lambda: self._to_tell.discard(call)
+        self._lost_callbacks.add(call)
+        return lambda: self._lost_callbacks.discard(call)
 
     async def scan(self) -> None:
         """Have the controller scan; scanners are counted."""
@@ -158,42 +158,44 @@ class BumbleRadio:
 
     async def connect(self, address: hci.Address, *, timeout_s: float) -> Connection:
         """Return a connection at 15 ms, latency 0, supervision 4 s; TimeoutError if the peer is not there."""
-        wanted = ConnectionParametersPreferences(
+        preferences = ConnectionParametersPreferences(
             connection_interval_min=INTERVAL_MS,
             connection_interval_max=INTERVAL_MS,
             supervision_timeout=int(SUPERVISION_MS),
         )
         async with self._connecting:
-            asked = asyncio.ensure_future(
-                self.device.connect_le(address, connection_parameters_preferences={hci.Phy.LE_1M: wanted}, timeout=None)
+            connecting = asyncio.ensure_future(
+                self.device.connect_le(
+                    address, connection_parameters_preferences={hci.Phy.LE_1M: preferences}, timeout=None
+                )
             )
             try:
-                await asyncio.wait({asked}, timeout=timeout_s)
+                await asyncio.wait({connecting}, timeout=timeout_s)
             finally:
-                if not asked.done():
-                    await self._give_up(asked)
-        if asked.cancelled():
+                if not connecting.done():
+                    await self._give_up(connecting)
+        if connecting.cancelled():
             raise core.TimeoutError("no answer")
-        return asked.result()
+        return connecting.result()
 
-    async def _give_up(self, asked: asyncio.Future[Connection]) -> None:
+    async def _give_up(self, connecting: asyncio.Future[Connection]) -> None:
         """Cancel a connection that did not come; one that came meanwhile is closed."""
         if not self.lost:
             with suppress(*_FAILURES):
                 await self.device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
-            await asyncio.wait({asked}, timeout=1.0)
-        if asked.done() and not asked.cancelled() and asked.exception() is None:
-            await asked.result().disconnect()
-        asked.cancel()
-        await asyncio.wait({asked})
-        if not asked.cancelled():
-            raise core.TimeoutError("no answer") from asked.exception()
+            await asyncio.wait({connecting}, timeout=1.0)
+        if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
+            await connecting.result().disconnect()
+        connecting.cancel()
+        await asyncio.wait({connecting})
+        if not connecting.cancelled():
+            raise core.TimeoutError("no answer") from connecting.exception()
 
-    def known(self, address: str) -> _Layout | None:
+    def layout_of(self, address: str) -> _Layout | None:
         """Return the attributes a device had when it was last connected."""
         return self._layouts.get(address)
 
-    def learn(self, address: str, layout: _Layout | None) -> None:
+    def remember_layout(self, address: str, layout: _Layout | None) -> None:
         """Keep a device's attributes for its next connection, None to forget them."""
         if layout is None:
             self._layouts.pop(address, None)
@@ -223,9 +225,9 @@ class _Host(Host):
         """Take a packet of the controller."""
         if packet[0] == _ACL and len(packet) > _VALUE_AT and self.ready and not self.snooper:
             handle, _, frame_bytes, channel, opcode, attribute = _NOTIFICATION.unpack_from(packet, 1)
-            whole = handle >> 12 in _FIRST_OF_FRAME and frame_bytes + _FRAME_AT == len(packet)
+            complete = handle >> 12 in _FIRST_OF_FRAME and frame_bytes + _FRAME_AT == len(packet)
             notification = channel == att.ATT_CID and opcode == att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION
-            if whole and notification and self.notified(handle & 0xFFF, attribute, packet[_VALUE_AT:]):
+            if complete and notification and self.notified(handle & 0xFFF, attribute, packet[_VALUE_AT:]):
                 return
         super().on_packet(packet)
 
@@ -248,7 +250,7 @@ class BumbleScanner(BaseBleakScanner):
     async def start(self) -> None:
         """Start scanning."""
         self.seen_devices = {}
-        self._radio.device.on(Device.EVENT_ADVERTISEMENT, self._seen)
+        self._radio.device.on(Device.EVENT_ADVERTISEMENT, self._detected)
         self._on = True
         try:
             await self._radio.scan()
@@ -260,29 +262,29 @@ class BumbleScanner(BaseBleakScanner):
         if not self._on:
             return
         self._on = False
-        self._radio.device.remove_listener(Device.EVENT_ADVERTISEMENT, self._seen)
+        self._radio.device.remove_listener(Device.EVENT_ADVERTISEMENT, self._detected)
         try:
             await self._radio.scan_no_more()
         except _FAILURES as error:
             raise BleakError(f"could not stop scanning: {error!r}") from error
 
-    def _seen(self, heard: Advertisement) -> None:
-        told = _advertised(heard)
-        if not self.is_allowed_uuid(told.service_uuids):
+    def _detected(self, advertisement: Advertisement) -> None:
+        contents = _advertisement_data(advertisement)
+        if not self.is_allowed_uuid(contents.service_uuids):
             return
-        address = heard.address.to_string(False)
-        found = self.create_or_update_device(address, address, told.local_name, heard.address, told)
-        self.call_detection_callbacks(found, told)
+        address = advertisement.address.to_string(False)
+        device = self.create_or_update_device(address, address, contents.local_name, advertisement.address, contents)
+        self.call_detection_callbacks(device, contents)
 
 
-def _advertised(heard: Advertisement) -> AdvertisementData:
+def _advertisement_data(advertisement: Advertisement) -> AdvertisementData:
     kinds = core.AdvertisingData.Type
     uuids: dict[str, None] = {}
     name: str | None = None
     makers: dict[int, bytes] = {}
     services: dict[str, bytes] = {}
     power: int | None = None
-    for kind, content in heard.data.ad_structures:
+    for kind, content in advertisement.data.ad_structures:
         if kind in (kinds.COMPLETE_LOCAL_NAME, kinds.SHORTENED_LOCAL_NAME):
             name = content.decode("utf-8", errors="replace")
         elif kind in _UUID_SIZES:
@@ -295,7 +297,7 @@ def _advertised(heard: Advertisement) -> AdvertisementData:
             services[_uuid(core.UUID.from_bytes(content[:2]))] = bytes(content[2:])
         elif kind == kinds.TX_POWER_LEVEL and content:
             power = int.from_bytes(content[:1], "little", signed=True)
-    return AdvertisementData(name, makers, services, list(uuids), power, heard.rssi, (heard,))
+    return AdvertisementData(name, makers, services, list(uuids), power, advertisement.rssi, (advertisement,))
 
 
 _UUID_SIZES = {
@@ -306,9 +308,9 @@ _UUID_SIZES = {
 }
 
 
-def _uuid(one: core.UUID) -> str:
+def _uuid(uuid: core.UUID) -> str:
     """Return a UUID as bleak writes it: 36 characters, lower case."""
-    plain = one.to_bytes(force_128=True)[::-1].hex()
+    plain = uuid.to_bytes(force_128=True)[::-1].hex()
     return "-".join((plain[:8], plain[8:12], plain[12:16], plain[16:20], plain[20:]))
 
 
@@ -324,15 +326,15 @@ class BumbleClient(BaseBleakClient):
         services: set[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        known = {k: kwargs.get(k) for k in ("disconnected_callback", "timeout")}
-        super().__init__(address_or_ble_device, **cast(Any, known))
+        options = {k: kwargs.get(k) for k in ("disconnected_callback", "timeout")}
+        super().__init__(address_or_ble_device, **cast(Any, options))
         device = address_or_ble_device if isinstance(address_or_ble_device, BLEDevice) else None
         self._peer: hci.Address = device.details if device else hci.Address(self.address)
         self._name = (device.name if device else None) or self.address.replace(":", "-")
-        self._radio, self._mtu, self._wanted = radio, mtu, services
+        self._radio, self._mtu, self._service_uuids = radio, mtu, services
         self._connection: Connection | None = None
-        self._gone: asyncio.Future[None] | None = None
-        self._heard: dict[int, Callable[[bytes], None]] = {}
+        self._disconnected: asyncio.Future[None] | None = None
+        self._callbacks: dict[int, Callable[[bytes], None]] = {}
         self._forget: Callable[[], None] = lambda: None
 
     @property
@@ -368,13 +370,13 @@ class BumbleClient(BaseBleakClient):
             raise BleakDeviceNotFoundError(self.address, f"{self.address} did not answer") from error
         except _FAILURES as error:
             raise BleakError(f"could not connect to {self.address}: {error!r}") from error
-        self._connection, self._gone = connection, asyncio.get_running_loop().create_future()
+        self._connection, self._disconnected = connection, asyncio.get_running_loop().create_future()
         connection.on(connection.EVENT_DISCONNECTION, lambda _reason: self._lost(connection))
         self._forget = self._radio.when_lost(lambda: self._lost(connection))
         try:
             await self._do("set up the connection", self._set_up(connection))
         except BaseException:
-            self._radio.learn(self.address, None)
+            self._radio.remember_layout(self.address, None)
             await self.disconnect()
             raise
 
@@ -386,32 +388,32 @@ class BumbleClient(BaseBleakClient):
             except (core.BaseBumbleError, asyncio.TimeoutError) as error:
                 _LOG.debug("%s: %r", self.address, error)
         await connection.gatt_client.request_mtu(self._mtu)
-        layout = self._radio.known(self.address)
+        layout = self._radio.layout_of(self.address)
         if layout is None:
-            layout = await _discovered(connection.gatt_client, self._wanted)
-            self._radio.learn(self.address, layout)
+            layout = await _discover(connection.gatt_client, self._service_uuids)
+            self._radio.remember_layout(self.address, layout)
         self.services = self._collection(layout)
 
     def _collection(self, layout: _Layout) -> BleakGATTServiceCollection:
-        made = BleakGATTServiceCollection()
+        collection = BleakGATTServiceCollection()
         for (handle, uuid), characteristics in layout:
             service = BleakGATTService(None, handle, uuid)
-            made.add_service(service)
+            collection.add_service(service)
             for (at, name), bits, descriptors in characteristics:
                 properties = [word for bit, word in _PROPERTIES.items() if bits & bit]
-                one = BleakGATTCharacteristic(None, at, name, properties, lambda: self.mtu_size - 3, service)
-                made.add_characteristic(one)
+                characteristic = BleakGATTCharacteristic(None, at, name, properties, lambda: self.mtu_size - 3, service)
+                collection.add_characteristic(characteristic)
                 for where, what in descriptors:
-                    made.add_descriptor(BleakGATTDescriptor(None, where, what, one))
-        return made
+                    collection.add_descriptor(BleakGATTDescriptor(None, where, what, characteristic))
+        return collection
 
     def _lost(self, connection: Connection) -> None:
         if self._connection is not connection:
             return
-        self._connection, self.services, self._heard = None, None, {}
+        self._connection, self.services, self._callbacks = None, None, {}
         self._forget()
-        if self._gone is not None and not self._gone.done():
-            self._gone.set_result(None)
+        if self._disconnected is not None and not self._disconnected.done():
+            self._disconnected.set_result(None)
         if self._disconnected_callback is not None:
             self._disconnected_callback()
 
@@ -459,23 +461,23 @@ class BumbleClient(BaseBleakClient):
     ) -> None:
         """Subscribe; notifications are preferred to indications."""
         notify = "notify" in characteristic.properties
-        if characteristic.handle in self._heard:
+        if characteristic.handle in self._callbacks:
             raise BleakError(f"Notifications of {characteristic.uuid} are on already")
 
-        def heard(value: bytes) -> None:
+        def deliver(value: bytes) -> None:
             callback(bytearray(value))
 
         gatt = self._gatt
         subscribers = gatt.notification_subscribers if notify else gatt.indication_subscribers
-        subscribers.setdefault(characteristic.handle, set()).add(cast(Any, heard))
-        self._heard[characteristic.handle] = heard
+        subscribers.setdefault(characteristic.handle, set()).add(cast(Any, deliver))
+        self._callbacks[characteristic.handle] = deliver
         await self._cccd(characteristic, 1 if notify else 2)
 
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
         """Unsubscribe."""
         gatt = self._gatt
         await self._cccd(characteristic, 0)
-        self._heard.pop(characteristic.handle, None)
+        self._callbacks.pop(characteristic.handle, None)
         gatt.notification_subscribers.pop(characteristic.handle, None)
         gatt.indication_subscribers.pop(characteristic.handle, None)
 
@@ -488,10 +490,10 @@ class BumbleClient(BaseBleakClient):
 
     async def _do(self, what: str, work: Awaitable[_T]) -> _T:
         """Return what work gives; bleak's error where it fails, and where the connection ends first."""
-        gone = self._gone
+        disconnected = self._disconnected
         task = asyncio.ensure_future(work)
         try:
-            waited: set[asyncio.Future[Any]] = {task} if gone is None else {task, gone}
+            waited: set[asyncio.Future[Any]] = {task} if disconnected is None else {task, disconnected}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not task.done():
@@ -501,7 +503,7 @@ class BumbleClient(BaseBleakClient):
             raise BleakError(f"could not {what}: disconnected")
         error = task.exception()
         if isinstance(error, att.ATT_Error):
-            self._radio.learn(self.address, None)
+            self._radio.remember_layout(self.address, None)
             raise BleakGATTProtocolError(error.error_code) from error
         if isinstance(error, _FAILURES):
             raise BleakError(f"could not {what}: {error!r}") from error
@@ -510,27 +512,29 @@ class BumbleClient(BaseBleakClient):
 
 def _notify(device: Device, connection: int, attribute: int, value: bytes) -> bool:
     """Hand a notification to its subscribers; return whether there are any."""
-    known = device.connections.get(connection)
-    found = known.gatt_client.notification_subscribers.get(attribute) if known is not None else None
-    if not found:
+    peer = device.connections.get(connection)
+    subscribers = peer.gatt_client.notification_subscribers.get(attribute) if peer is not None else None
+    if not subscribers:
         return False
-    for call in found:
+    for call in subscribers:
         cast(Callable[[bytes], None], call)(value)
     return True
 
 
-async def _discovered(gatt: GattClient, wanted: set[str] | None) -> _Layout:
+async def _discover(gatt: GattClient, services: set[str] | None) -> _Layout:
     layout: _Layout = []
     for service in await gatt.discover_services():
         uuid = _uuid(service.uuid)
-        if wanted is not None and uuid not in wanted:
+        if services is not None and uuid not in services:
             continue
-        held = []
-        for one in await service.discover_characteristics():
+        characteristics = []
+        for characteristic in await service.discover_characteristics():
             descriptors: list[_Attribute] = []
-            if one.end_group_handle > one.handle:
-                found = await gatt.discover_descriptors(one)
-                descriptors = [(d.handle, _uuid(d.type)) for d in found]
-            held.append(((one.handle, _uuid(one.uuid)), int(one.properties), descriptors))
-        layout.append(((service.handle, uuid), held))
+            if characteristic.end_group_handle > characteristic.handle:
+                described = await gatt.discover_descriptors(characteristic)
+                descriptors = [(d.handle, _uuid(d.type)) for d in described]
+            characteristics.append(
+                ((characteristic.handle, _uuid(characteristic.uuid)), int(characteristic.properties), descriptors)
+            )
+        layout.append(((service.handle, uuid), characteristics))
     return layout

@@ -21,7 +21,7 @@ _RESTING_S = 5.0
 """A clock whose drift is known is looked at this often."""
 
 
-class DeviceClock:
+class ClockEstimate:
     """Device microseconds (unwrapped) to host time (s of ``time.monotonic``), for one session.
 
     The offset lies between what time syncs and arrivals leave possible (:mod:`grfkit.signals.clock_bounds`). What has
@@ -119,7 +119,7 @@ class DeviceClock:
 
     def _mapped_one(self, at_s: float) -> float:
         """Return :meth:`_mapped` of one time, without the arrays."""
-        begin, level, rate = next((one for one in reversed(self._pieces) if one[0] <= at_s), self._pieces[0])
+        begin, level, rate = next((piece for piece in reversed(self._pieces) if piece[0] <= at_s), self._pieces[0])
         return at_s + level + rate * (at_s - begin)
 
     def _refit(self) -> None:

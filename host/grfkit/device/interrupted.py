@@ -18,18 +18,18 @@ def interrupted() -> Iterator[asyncio.Event]:
     enough, loop = asyncio.Event(), asyncio.get_running_loop()
     handled: list[signal.Signals] = []
 
-    def asked() -> None:
+    def on_signal() -> None:
         if enough.is_set():
             raise KeyboardInterrupt
         enough.set()
 
     if sys.platform != "win32":
-        for one in (signal.SIGINT, signal.SIGTERM):
+        for signum in (signal.SIGINT, signal.SIGTERM):
             with suppress(RuntimeError, ValueError):
-                loop.add_signal_handler(one, asked)
-                handled.append(one)
+                loop.add_signal_handler(signum, on_signal)
+                handled.append(signum)
     try:
         yield enough
     finally:
-        for one in handled:
-            loop.remove_signal_handler(one)
+        for signum in handled:
+            loop.remove_signal_handler(signum)

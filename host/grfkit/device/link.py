@@ -13,10 +13,9 @@ from enum import IntEnum
 from typing import Any, Protocol, runtime_checkable
 
 from ..errors import BadInputError, GrfError
-from ..wire.profile import Answer, Info, Key, Op, Request, Running, Status, Stream
+from ..wire import Answer, Info, Op, Request, Running, SettingKey, Status, Stream
 
 __all__ = [
-    "Arrived",
     "Characteristic",
     "Conversation",
     "Exchange",
@@ -25,6 +24,7 @@ __all__ = [
     "LinkClosed",
     "LinkRefused",
     "LinkTimeout",
+    "ReceivedPacket",
     "Running",
     "fail",
 ]
@@ -81,7 +81,7 @@ class Characteristic(IntEnum):
 
 
 @dataclass(frozen=True)
-class Arrived:
+class ReceivedPacket:
     """One notification, verbatim.
 
     Attributes
@@ -144,7 +144,7 @@ class Link(Protocol):
     async def tare(self) -> None:
         """Have it tare, and return once it has: 100 quiet samples."""
 
-    async def set(self, key: Key, amount: float) -> None:
+    async def set(self, key: SettingKey, amount: float) -> None:
         """Tell it mass (kg), speed (m/s) or slope (%)."""
 
     async def state(self) -> tuple[Info, Running | None]:
@@ -156,7 +156,7 @@ class Link(Protocol):
     async def battery_percent(self) -> int | None:
         """Return the battery's level, None where the link cannot tell."""
 
-    def packets(self) -> AsyncIterator[Arrived]:
+    def packets(self) -> AsyncIterator[ReceivedPacket]:
         """Give packets of the present connection as they arrive.
 
         Ends after :meth:`close`; raises LinkClosed when the connection is lost.
@@ -170,7 +170,7 @@ class Inbox:
     """Packets between a callback and who awaits them; what came before the end is still handed out."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Arrived] = deque()
+        self._waiting: deque[ReceivedPacket] = deque()
         self._news = asyncio.Event()
         self._ended = False
         self._error: LinkClosed | None = None
@@ -179,7 +179,7 @@ class Inbox:
         """Return how many packets nobody has taken yet."""
         return len(self._waiting)
 
-    def put(self, arrived: Arrived) -> None:
+    def put(self, arrived: ReceivedPacket) -> None:
         """Take a packet; one that comes after the end is dropped."""
         if not self._ended:
             self._waiting.append(arrived)
@@ -191,7 +191,7 @@ class Inbox:
             self._ended, self._error = True, error
             self._news.set()
 
-    async def __aiter__(self) -> AsyncIterator[Arrived]:
+    async def __aiter__(self) -> AsyncIterator[ReceivedPacket]:
         """Give packets until the end."""
         while True:
             while self._waiting:
@@ -218,7 +218,7 @@ class Conversation:
         self._lock = asyncio.Lock()
         self._waiting: asyncio.Future[Answer] | None = None
         self._op = 0
-        self.unasked = 0
+        self.unexpected = 0
         """Answers that nobody waited for, or that were none."""
 
     async def ask(self, request: Request, *, timeout_s: float = 5.0) -> bytes:
@@ -248,15 +248,15 @@ class Conversation:
             raise LinkRefused(answer.op, answer.status)
         return answer.payload
 
-    def answered(self, content: bytes) -> None:
+    def receive(self, content: bytes) -> None:
         """Take what the control point indicated."""
         try:
             answer = Answer.from_bytes(content)
         except BadInputError:
-            self.unasked += 1
+            self.unexpected += 1
             return
         if self._waiting is None or self._waiting.done() or answer.op != self._op:
-            self.unasked += 1
+            self.unexpected += 1
             return
         self._waiting.set_result(answer)
 

@@ -28,21 +28,21 @@ def quiet_logs() -> None:
 def quiet_native() -> Iterator[None]:
     """Leave out what native code of TensorFlow Lite remarks on stderr meanwhile; all else is written at the end."""
     try:
-        stderr, kept = sys.stderr.fileno(), os.dup(sys.stderr.fileno())
+        stderr, original = sys.stderr.fileno(), os.dup(sys.stderr.fileno())
     except (OSError, ValueError, AttributeError):  # stderr is closed, or no file
         yield
         return
-    with tempfile.TemporaryFile() as held:
+    with tempfile.TemporaryFile() as captured:
         try:
             sys.stderr.flush()
-            os.dup2(held.fileno(), stderr)
+            os.dup2(captured.fileno(), stderr)
             yield
         finally:
             sys.stderr.flush()
-            os.dup2(kept, stderr)
-            os.close(kept)
-            held.seek(0)
-            rest = [line for line in held.read().splitlines(keepends=True) if not _remark(line)]
+            os.dup2(original, stderr)
+            os.close(original)
+            captured.seek(0)
+            rest = [line for line in captured.read().splitlines(keepends=True) if not _remark(line)]
             if rest:
                 os.write(stderr, b"".join(rest))
 

@@ -14,8 +14,8 @@ from types import TracebackType
 from ..errors import BadInputError
 from ..formats import grfrec
 from ..formats.grfrec import Begin, Kind, Record
-from ..wire.profile import Info, Running
-from .link import Arrived, Exchange
+from ..wire import Info, Running
+from .link import Exchange, ReceivedPacket
 
 WRITE_EVERY_S, SYNC_EVERY_S = 0.1, 1.0
 """Written: safe from a kill of the process; synced: safe from a loss of power too."""
@@ -54,7 +54,7 @@ class Recorder:
         self._waiting_bytes, self._dropped = 0, 0
         self._lock, self._writing, self._done = threading.Lock(), threading.Lock(), threading.Event()
         opening = grfrec.opening() + _clock_pair().to_bytes()
-        self._file, self._good = _made(self.path, opening, force=force), len(opening)
+        self._file, self._good = _open_recording(self.path, opening, force=force), len(opening)
         self._unsynced = threading.Event()
         self._threads = [
             threading.Thread(target=self._keep_writing, args=(write_every_s,), name="recorder", daemon=True),
@@ -63,7 +63,7 @@ class Recorder:
         for thread in self._threads:
             thread.start()
 
-    def packet(self, device: int, arrived: Arrived) -> None:
+    def packet(self, device: int, arrived: ReceivedPacket) -> None:
         """Record a packet as it came."""
         self._add(Kind.PACKET, device, grfrec.packet_body(arrived.characteristic, arrived.content), arrived.arrival_ns)
 
@@ -118,7 +118,7 @@ class Recorder:
         with self._writing:
             with self._lock:
                 dropped, records = self._dropped, len(self._waiting)
-                chunk = self._told_lost(dropped) + b"".join(self._waiting)
+                chunk = self._loss_record(dropped) + b"".join(self._waiting)
             if not chunk:
                 return
             try:
@@ -190,7 +190,7 @@ class Recorder:
                 self._dropped += 1
                 self.lost += 1
 
-    def _told_lost(self, dropped: int) -> bytes:
+    def _loss_record(self, dropped: int) -> bytes:
         """Return the record that stands in front of what waits where something before it was dropped."""
         if not dropped:
             return b""
@@ -210,7 +210,7 @@ def _clock_pair() -> Record:
     return Record(Kind.CLOCK_PAIR, time.monotonic_ns(), 0, grfrec.pair_body(time.time_ns()))
 
 
-def _made(path: Path, opening: bytes, *, force: bool) -> int:
+def _open_recording(path: Path, opening: bytes, *, force: bool) -> int:
     """Return a file open for appending that starts with ``opening``; it is never there without."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     if path.exists() and not force:

@@ -12,11 +12,10 @@ from pathlib import Path
 from ..errors import BadInputError
 from ..formats import grfrec
 from ..formats.grfrec import Begin, Kind, Record, RecordFile
-from ..wire.packets import SAMPLES, STANCE
-from ..wire.profile import Info, Key, Running, Stream
-from .link import Arrived, Characteristic, Exchange, Inbox, LinkClosed, LinkTimeout
+from ..wire import SAMPLES, STANCE, Info, Running, SettingKey, Stream
+from .link import Characteristic, Exchange, Inbox, LinkClosed, LinkTimeout, ReceivedPacket
 
-__all__ = ["Moment", "ReplayLink", "devices_in", "moments_in", "unread_in"]
+__all__ = ["Marker", "ReplayLink", "devices_in", "markers_in", "unread_in"]
 
 
 @dataclass
@@ -48,7 +47,7 @@ def unread_in(path: str | Path) -> int:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Marker:
     """What somebody did while it was recorded: ``mark``, ``note`` or ``tare``, ``after_ns`` the first record."""
 
     after_ns: int
@@ -57,7 +56,7 @@ class Moment:
     text: str
 
 
-def moments_in(path: str | Path) -> list[Moment]:
+def markers_in(path: str | Path) -> list[Marker]:
     """Return the marks, notes and tares of a recording in order.
 
     Raises
@@ -67,12 +66,12 @@ def moments_in(path: str | Path) -> list[Moment]:
     """
     kinds = {Kind.MARK: "mark", Kind.NOTE: "note", Kind.TARE: "tare"}
     first_ns: int | None = None
-    found = []
+    markers = []
     for record in RecordFile(path):
         first_ns = record.arrival_ns if first_ns is None else first_ns
         if record.kind in kinds:
-            found.append(Moment(record.arrival_ns - first_ns, kinds[Kind(record.kind)], record.device, record.text))
-    return found
+            markers.append(Marker(record.arrival_ns - first_ns, kinds[Kind(record.kind)], record.device, record.text))
+    return markers
 
 
 class ReplayLink:
@@ -145,7 +144,7 @@ class ReplayLink:
         """Return whether the recording holds GRF samples of any device (type 2)."""
         return SAMPLES in self._types
 
-    def due_syncs(self, until_ns: int) -> list[Exchange]:
+    def syncs_until(self, until_ns: int) -> list[Exchange]:
         """Return the present connection's time syncs that had come by then and were not given before, in order.
 
         Parameters
@@ -153,10 +152,10 @@ class ReplayLink:
         until_ns
             On the times that packets have now.
         """
-        due = []
+        exchanges = []
         while self._syncs and self._syncs[0].arrival_ns + self._shift_ns <= until_ns:
-            due.append(self._exchange(self._syncs.popleft()))
-        return due
+            exchanges.append(self._exchange(self._syncs.popleft()))
+        return exchanges
 
     @property
     def _now(self) -> _Connection:
@@ -190,7 +189,7 @@ class ReplayLink:
         """Do nothing."""
         self._require_open()
 
-    async def set(self, key: Key, amount: float) -> None:
+    async def set(self, key: SettingKey, amount: float) -> None:
         """Do nothing."""
         del key, amount
         self._require_open()
@@ -215,7 +214,7 @@ class ReplayLink:
         """Return None: it is not recorded."""
         return None
 
-    def packets(self) -> AsyncIterator[Arrived]:
+    def packets(self) -> AsyncIterator[ReceivedPacket]:
         """Give this connection's packets when they are due; LinkClosed where the recorded link was lost."""
         return aiter_of(self._inbox)
 
@@ -234,7 +233,7 @@ class ReplayLink:
                 await asyncio.sleep(max(wait_s, 0.0))
             while len(inbox) > _AHEAD:
                 await asyncio.sleep(0.001)
-            inbox.put(Arrived(record.body[1:], Characteristic(record.body[0]), arrival_ns, number))
+            inbox.put(ReceivedPacket(record.body[1:], Characteristic(record.body[0]), arrival_ns, number))
         self._closed = True
         over = self._number == len(self._connections)
         reason = recorded.reason or "the recording ends here"
@@ -262,14 +261,14 @@ class ReplayLink:
 _AHEAD = 1000
 
 
-async def aiter_of(inbox: Inbox) -> AsyncIterator[Arrived]:
+async def aiter_of(inbox: Inbox) -> AsyncIterator[ReceivedPacket]:
     """Give the packets of an inbox."""
     async for arrived in inbox:
         yield arrived
 
 
 def _connections(path: Path, device: int) -> tuple[list[_Connection], int, set[int]]:
-    found: list[_Connection] = []
+    connections: list[_Connection] = []
     first_ns: int | None = None
     types: set[int] = set()
     for record in RecordFile(path):
@@ -279,15 +278,15 @@ def _connections(path: Path, device: int) -> tuple[list[_Connection], int, set[i
         if record.device != device:
             continue
         if record.kind == Kind.BEGIN:
-            found.append(_Connection(Begin.from_bytes(record.body)))
-        elif not found:
+            connections.append(_Connection(Begin.from_bytes(record.body)))
+        elif not connections:
             continue
         elif record.kind == Kind.PACKET and record.body and record.body[0] in list(Characteristic):
-            found[-1].packets.append(record)
+            connections[-1].packets.append(record)
         elif record.kind == Kind.TIME_SYNC:
-            found[-1].syncs.append(record)
+            connections[-1].syncs.append(record)
         elif record.kind == Kind.END:
-            found[-1].reason = record.text
-    if not found or first_ns is None:
+            connections[-1].reason = record.text
+    if not connections or first_ns is None:
         raise BadInputError(f"{path}: holds no device {device}")
-    return found, first_ns, types
+    return connections, first_ns, types

@@ -17,22 +17,23 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ..errors import BadInputError
-from ..wire.packets import SENSOR, VERSION
-from ..wire.profile import (
+from ..wire import (
+    SENSOR,
+    VERSION,
     Get,
     Info,
-    Key,
     Running,
     Set,
+    SettingKey,
     Start,
     Stop,
     Stream,
     Tare,
-    TimeAsked,
-    TimeTold,
+    TimeReply,
+    TimeRequest,
     state_from_bytes,
 )
-from .link import Arrived, Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkTimeout, fail
+from .link import Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkTimeout, ReceivedPacket, fail
 
 BAUD = 460_800
 LONGEST_FRAME = 600
@@ -43,7 +44,7 @@ _SOCKET, _SOCKET_WAIT_S, _WAIT_S = "socket://", 0.004, 0.05
 """A socket does not tell how much waits: it is read until 4 ms are over."""
 _TELNET = "rfc2217://"
 """pyserial cannot limit how long it writes there."""
-_NAMED = (Characteristic.INFO, Characteristic.CONTROL_POINT, Characteristic.TIME_SYNC)
+_VALUE_FRAMES = (Characteristic.INFO, Characteristic.CONTROL_POINT, Characteristic.TIME_SYNC)
 
 
 def framed(content: bytes, characteristic: Characteristic | None = None) -> bytes:
@@ -64,31 +65,31 @@ class Deframer:
     """
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._buffer = bytearray()
         self._overlong = False
         self.broken = 0
 
     def feed(self, content: bytes) -> list[tuple[Characteristic, bytes]]:
         """Return what is whole now, in order."""
-        found = []
+        values = []
         *ends, rest = content.split(b"\0")
         for end in ends:
             self._hold(end)
-            value = self._taken()
+            value = self._complete_frame()
             if value is not None:
-                found.append(value)
+                values.append(value)
         self._hold(rest)
-        return found
+        return values
 
     def _hold(self, part: bytes) -> None:
-        self._held += part
-        if len(self._held) > LONGEST_FRAME:
-            self._held.clear()
+        self._buffer += part
+        if len(self._buffer) > LONGEST_FRAME:
+            self._buffer.clear()
             self._overlong = True
 
-    def _taken(self) -> tuple[Characteristic, bytes] | None:
-        frame, overlong = bytes(self._held), self._overlong
-        self._held.clear()
+    def _complete_frame(self) -> tuple[Characteristic, bytes] | None:
+        frame, overlong = bytes(self._buffer), self._overlong
+        self._buffer.clear()
         self._overlong = False
         if not frame and not overlong:
             return None
@@ -109,7 +110,7 @@ def _value(frame: bytes) -> tuple[Characteristic, bytes] | None:
     first, body = inner[0], inner[:-2]
     if first >> 4 == VERSION:
         return (Characteristic.SENSOR_DATA if first & 15 == SENSOR else Characteristic.GRF_DATA), body
-    if first not in _NAMED:
+    if first not in _VALUE_FRAMES:
         return None
     return Characteristic(first), body[1:]
 
@@ -130,7 +131,7 @@ class SerialLink:
         self._reader: threading.Thread | None = None
         self._inbox, self._deframer = Inbox(), Deframer()
         self._conversation = Conversation(self._ask, address=url)
-        self._told: dict[int, asyncio.Future[tuple[TimeTold, int]]] = {}
+        self._syncs: dict[int, asyncio.Future[tuple[TimeReply, int]]] = {}
         self._info: asyncio.Future[Info] | None = None
         self._next_id = 0
         self._streaming = False
@@ -160,7 +161,7 @@ class SerialLink:
     async def connect(self) -> Info:
         """Open the port, stop what may still run, and return Info."""
         await self.close()
-        self._port = await asyncio.to_thread(_opened, self._url, self._baud)
+        self._port = await asyncio.to_thread(_open_port, self._url, self._baud)
         self._number += 1
         self._inbox, self._deframer, self._streaming = Inbox(), Deframer(), False
         loop = asyncio.get_running_loop()
@@ -191,7 +192,7 @@ class SerialLink:
         """Have it tare."""
         await self._conversation.ask(Tare(), timeout_s=30.0)
 
-    async def set(self, key: Key, amount: float) -> None:
+    async def set(self, key: SettingKey, amount: float) -> None:
         """Tell it mass (kg), speed (m/s) or slope (%)."""
         await self._conversation.ask(Set.of(key, amount))
 
@@ -203,22 +204,22 @@ class SerialLink:
         """Return one exchange of time stamps."""
         self._next_id = (self._next_id + 1) & 0xFF
         number, waiting = self._next_id, asyncio.get_running_loop().create_future()
-        self._told[number] = waiting
+        self._syncs[number] = waiting
         t1_us = time.monotonic_ns() // 1000
         try:
-            await self._send(Characteristic.TIME_SYNC, TimeAsked(number, t1_us).to_bytes())
-            told, arrival_ns = await asyncio.wait_for(waiting, _ANSWER_S)
+            await self._send(Characteristic.TIME_SYNC, TimeRequest(number, t1_us).to_bytes())
+            reply, arrival_ns = await asyncio.wait_for(waiting, _ANSWER_S)
         except asyncio.TimeoutError:
             raise LinkTimeout("time sync was not answered", address=self._url) from None
         finally:
-            self._told.pop(number, None)
-        return Exchange(t1_us * 1000, told.t2_us, told.t3_us, arrival_ns)
+            self._syncs.pop(number, None)
+        return Exchange(t1_us * 1000, reply.t2_us, reply.t3_us, arrival_ns)
 
     async def battery_percent(self) -> int | None:
         """Return None: a serial line does not tell."""
         return None
 
-    async def packets(self) -> AsyncIterator[Arrived]:
+    async def packets(self) -> AsyncIterator[ReceivedPacket]:
         """Give packets of the present connection as they arrive."""
         async for arrived in self._inbox:
             yield arrived
@@ -268,18 +269,18 @@ class SerialLink:
     def _hand_on(self, characteristic: Characteristic, value: bytes, arrival_ns: int) -> None:
         if characteristic in (Characteristic.SENSOR_DATA, Characteristic.GRF_DATA):
             if self._streaming:
-                self._inbox.put(Arrived(value, characteristic, arrival_ns, self._number))
+                self._inbox.put(ReceivedPacket(value, characteristic, arrival_ns, self._number))
             else:
                 self.early += 1
         elif characteristic == Characteristic.CONTROL_POINT:
-            self._conversation.answered(value)
+            self._conversation.receive(value)
             self._streaming = self._streaming or value[:2] == b"\x81\x00"
         elif characteristic == Characteristic.TIME_SYNC:
             with contextlib.suppress(BadInputError):
-                told = TimeTold.from_bytes(value)
-                waiting = self._told.get(told.id)
+                reply = TimeReply.from_bytes(value)
+                waiting = self._syncs.get(reply.id)
                 if waiting is not None and not waiting.done():
-                    waiting.set_result((told, arrival_ns))
+                    waiting.set_result((reply, arrival_ns))
         elif self._info is not None and not self._info.done():
             try:
                 self._info.set_result(Info.from_bytes(value))
@@ -294,17 +295,17 @@ class SerialLink:
         port, self._port = self._port, None
         self._streaming = False
         self._inbox.end(error)
-        gone = error or LinkClosed(why, address=self._url)
-        self._conversation.end(gone)
-        futures: list[asyncio.Future[Any]] = [*self._told.values(), *([self._info] if self._info else [])]
+        failure = error or LinkClosed(why, address=self._url)
+        self._conversation.end(failure)
+        futures: list[asyncio.Future[Any]] = [*self._syncs.values(), *([self._info] if self._info else [])]
         for waiting in futures:
-            fail(waiting, gone)
+            fail(waiting, failure)
         if port is not None:
             with contextlib.suppress(Exception):
                 port.close()
 
 
-def _opened(url: str, baud: int) -> Any:
+def _open_port(url: str, baud: int) -> Any:
     import serial
 
     wait_s = _SOCKET_WAIT_S if url.startswith(_SOCKET) else _WAIT_S

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..formats.packet_stream import Counts, GrfSamples, Item, PacketStream, Samples, Stance, WrappedClock
-from ..wire.profile import Info, Running
-from .clock import DeviceClock
-from .link import Arrived, Exchange, Link, LinkTimeout
+from ..wire import Info, Running
+from .clock import ClockEstimate
+from .link import Exchange, Link, LinkTimeout, ReceivedPacket
 
 SYNC_BURST, SYNC_EVERY_S = 8, 10.0
 """Time syncs: so many at once, and how often."""
@@ -25,17 +25,17 @@ __all__ = [
     "SYNC_EVERY_S",
     "Counts",
     "GrfSamples",
-    "Placed",
     "Samples",
     "Session",
     "Stance",
+    "TimedItem",
     "samples_between",
     "sync_burst",
 ]
 
 
 @dataclass(frozen=True)
-class Placed:
+class TimedItem:
     """What a packet held, and when that was.
 
     Attributes
@@ -87,7 +87,7 @@ class Session:
             clock=self._wrapped,
         )
         self._epoch = 0
-        self.clock = DeviceClock()
+        self.clock = ClockEstimate()
         for exchange in exchanges:
             self.synced(exchange)
 
@@ -101,7 +101,7 @@ class Session:
         """Return ``left`` or ``right``."""
         return "right" if self.info.right else "left"
 
-    def take(self, arrived: Arrived) -> Placed | None:
+    def take(self, arrived: ReceivedPacket) -> TimedItem | None:
         """Return what a packet held and when; None for one refused, repeated, stale, or of a stance not yet whole."""
         if arrived.connection != self.number:
             self.stale += 1
@@ -118,7 +118,7 @@ class Session:
             self.clock.arrived(sent_us, arrived.arrival_ns)
         self.first, self.last = self.first or item, item
         at_us = item.device_us + self.running.period_us * np.arange(count, dtype=np.float64)
-        return Placed(item, self.clock.host_s(at_us), self.clock.uncertainty_ms)
+        return TimedItem(item, self.clock.host_s(at_us), self.clock.uncertainty_ms)
 
     def synced(self, exchange: Exchange) -> None:
         """Take an exchange of time stamps of this connection."""
@@ -131,11 +131,11 @@ class Session:
     def _restart_at_jump(self, item: Samples | GrfSamples) -> None:
         if item.epoch > self._epoch:
             self._epoch = item.epoch
-            self.clock = DeviceClock(not_before_s=self.clock.latest_s)
+            self.clock = ClockEstimate(not_before_s=self.clock.latest_s)
 
-    def _stance(self, item: Stance) -> Placed:
+    def _stance(self, item: Stance) -> TimedItem:
         ends_us = item.device_us + np.asarray([0.0, item.report.contact_s * 1e6])
-        return Placed(item, self.clock.host_s(ends_us, advance=False), self.clock.uncertainty_ms)
+        return TimedItem(item, self.clock.host_s(ends_us, advance=False), self.clock.uncertainty_ms)
 
 
 async def sync_burst(link: Link, count: int = SYNC_BURST) -> list[Exchange]:
@@ -171,7 +171,9 @@ def samples_between(before: Samples | GrfSamples, after: Samples | GrfSamples, *
     """
     count = len(before.cells) if isinstance(before, Samples) else len(before.force_n)
     elapsed_us = (after.arrival_ns - before.arrival_ns) / 1e3
-    told_us = (after.device_us - before.device_us - round(elapsed_us) + (1 << 31)) % (1 << 32) - (1 << 31) + elapsed_us
-    if abs(told_us - elapsed_us) < 1e6:
-        elapsed_us = told_us
+    device_elapsed_us = (
+        (after.device_us - before.device_us - round(elapsed_us) + (1 << 31)) % (1 << 32) - (1 << 31) + elapsed_us
+    )
+    if abs(device_elapsed_us - elapsed_us) < 1e6:
+        elapsed_us = device_elapsed_us
     return max(0, round(elapsed_us / period_us) - count - after.missing)

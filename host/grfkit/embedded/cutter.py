@@ -14,10 +14,10 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..runtime.manifest import Column, Detector, Manifest
 from ..units import G
-from ..wire.profile import Key
+from ..wire import SettingKey
 from .insole import CONTACT_S, Insole, Window, unfit
 
-SCALARS = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLOPE}
+SCALARS = {"mass_kg": SettingKey.MASS, "speed_m_s": SettingKey.SPEED, "slope_percent": SettingKey.SLOPE}
 """What SET tells, by the names of the scalars that models take."""
 
 
@@ -108,7 +108,7 @@ class StanceCutter:
         columns: Sequence[Column],
         form: SampleFormat,
         rate_hz: int,
-        values: Mapping[Key, float],
+        values: Mapping[SettingKey, float],
         *,
         relative: bool,
         imu_lowpass_hz: float,

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ..errors import BadInputError
 from ..gait.causal import IC, MISSING, CausalContacts, CausalSettings, Event
 from ..runtime.manifest import Column, Detector, Manifest
-from ..wire import packets as wire
+from ..wire import CELLS as CELL_COUNT
+from ..wire import FORCES
 from .fixed import READY, Channel, Rows, StanceBuffer, StanceSettings, to_int8
 from .levels import Levels, LevelsSettings, levels_settings
 from .lowpass import LowpassSettings, lowpass_settings
@@ -30,7 +31,7 @@ __all__ = [
     "unfit",
 ]
 
-CELLS = tuple(f"cell_{k + 1:02d}" for k in range(wire.CELLS))
+CELLS = tuple(f"cell_{k + 1:02d}" for k in range(CELL_COUNT))
 IMU = tuple(f"{kind}_{axis}" for kind in ("acc", "gyro") for axis in "xyz")
 CONTACT_S = 1e-4
 """What a device's contact time counts in (s)."""
@@ -63,7 +64,7 @@ class Window:
 _UNITS = ("m/s^2", "rad/s")
 _STATICS = ("mass_kg", "speed_m_s", "slope_percent", "contact_s")
 """Statics that somebody tells an insole, and the one that it knows."""
-AXES = wire.FORCES
+AXES = FORCES
 """A bundle's names of the wire's axes, bit 0 first."""
 
 
@@ -148,8 +149,8 @@ class Insole:
         self, detector: Detector, channels: Sequence[Column], *, relative: bool, imu_lowpass_hz: float
     ) -> None:
         self._picked = [place % TURNED for place in origins(channels)]
-        self.cells = [k for k, place in enumerate(self._picked) if place < wire.CELLS]
-        moved = [k for k, place in enumerate(self._picked) if place >= wire.CELLS]
+        self.cells = [k for k, place in enumerate(self._picked) if place < CELL_COUNT]
+        moved = [k for k, place in enumerate(self._picked) if place >= CELL_COUNT]
         self._tick_q16 = tick_q16(detector.rate_hz)
         self._contacts = CausalContacts(CausalSettings(**detector.contacts))
         self._buffer = StanceBuffer(StanceSettings(**detector.buffer), _lowpass(detector, moved, imu_lowpass_hz))

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from ..wire import packets as wire
+from ..wire import SAMPLES, SENSOR, STANCE, Fragment, PacketHeader, SamplesPacket, SensorPacket, StanceReport, joined
 
 SENSOR_DATA, GRF_DATA = 4, 5
 """The characteristics that carry packets (last digit of their UUID)."""
-_OF = {SENSOR_DATA: (wire.SENSOR,), GRF_DATA: (wire.SAMPLES, wire.STANCE)}
+_OF = {SENSOR_DATA: (SENSOR,), GRF_DATA: (SAMPLES, STANCE)}
 _CLOCK_BITS, _COUNTER_BITS = 32, 16
 _TRUSTED_US = 60_000_000
 """A device's clock that parts from arrival times by more than this does not tell how far a counter wrapped."""
@@ -128,7 +128,7 @@ class Stance(Piece):
     """The device's report of one contact; ``first`` and ``device_us`` are those of initial contact."""
 
     stance_id: int
-    report: wire.StanceReport
+    report: StanceReport
 
 
 Item: TypeAlias = Samples | GrfSamples | Stance
@@ -204,7 +204,7 @@ class PacketStream:
         self._started_ns = started_ns
         self._sequence: dict[int, int] = {}
         self._tracks: dict[int, _Track] = {}
-        self._doubted: wire.Header | None = None
+        self._doubted: PacketHeader | None = None
         self._stances = _Stances()
 
     def take(self, content: bytes, characteristic: int, arrival_ns: int) -> Item | None:
@@ -222,14 +222,14 @@ class PacketStream:
             return None
         self._count_packet(header, place.step)
         self._sequence[characteristic] = self._sequence.get(characteristic, header.sequence - place.step) + place.step
-        if isinstance(packet, wire.Fragment):
+        if isinstance(packet, Fragment):
             return self._stance(packet, place, arrival_ns)
         return self._samples(packet, place, arrival_ns)
 
     def _parsed(self, content: bytes, characteristic: int) -> _Packet | None:
         """Return a packet that belongs here; counts and drops any other."""
         try:
-            header = wire.Header.from_bytes(content)
+            header = PacketHeader.from_bytes(content)
             packet = _PARSERS[header.type].from_bytes(content)
         except BadInputError:
             self.counts.refused["broken"] += 1
@@ -238,7 +238,7 @@ class PacketStream:
             "characteristic": header.type not in _OF.get(characteristic, ()),
             "side": header.right != self._right,
             "cfg_id": header.cfg_id != self._cfg_id,
-            "implausible": header.type == wire.SENSOR and header.count > self._most,
+            "implausible": header.type == SENSOR and header.count > self._most,
         }
         why = next((name for name, wrong in reasons.items() if wrong), None)
         if why is not None:
@@ -246,10 +246,10 @@ class PacketStream:
             return None
         return packet
 
-    def _placed(self, header: wire.Header, characteristic: int, arrival_ns: int) -> _Place:
+    def _placed(self, header: PacketHeader, characteristic: int, arrival_ns: int) -> _Place:
         """Return where a packet lies by its own counters, unwrapped by the clocks."""
         device_us = self.clock.unwrapped(header.time_us, arrival_ns)
-        track = self._tracks.get(wire.SENSOR if header.type == wire.STANCE else header.type)
+        track = self._tracks.get(SENSOR if header.type == STANCE else header.type)
         first, in_time, ahead = header.counter, True, 1
         if track is not None:
             elapsed_us = (arrival_ns - track.arrival_ns) // 1000
@@ -258,7 +258,7 @@ class PacketStream:
                 elapsed_us = told_us
             first = nearest(header.counter, track.first + round(elapsed_us / self._period_us), bits=_COUNTER_BITS)
             in_time = self._in_time(told_us, first - track.first)
-            ahead = (first - track.first) // self._most if header.type == wire.SENSOR else 1
+            ahead = (first - track.first) // self._most if header.type == SENSOR else 1
         last = self._sequence.get(characteristic)
         if last is not None:
             return _Place(nearest(header.sequence, last + ahead, bits=_COUNTER_BITS) - last, first, device_us, in_time)
@@ -273,10 +273,10 @@ class PacketStream:
         due = samples * self._period_us
         return abs(elapsed_us - due) <= _SLACK_US + _SLACK_RATE * abs(due)
 
-    def _implausible(self, header: wire.Header, place: _Place) -> bool:
+    def _implausible(self, header: PacketHeader, place: _Place) -> bool:
         """Return whether a header is at odds with the last one, and the next one has not borne it out."""
-        track = self._tracks.get(wire.SENSOR)
-        if header.type != wire.SENSOR or track is None:
+        track = self._tracks.get(SENSOR)
+        if header.type != SENSOR or track is None:
             return False
         doubted, self._doubted = self._doubted, None
         went = place.first - track.first - track.count
@@ -286,19 +286,19 @@ class PacketStream:
         self._doubted = header
         return True
 
-    def _follows(self, before: wire.Header, header: wire.Header) -> bool:
+    def _follows(self, before: PacketHeader, header: PacketHeader) -> bool:
         steps = (header.sequence - before.sequence) & 0xFFFF
         went = (header.counter - before.counter) & 0xFFFF
         elapsed_us = (header.time_us - before.time_us) & 0xFFFFFFFF
         return 0 < steps < 64 and steps <= went <= steps * self._most and self._in_time(elapsed_us, went)
 
-    def _count_packet(self, header: wire.Header, step: int) -> None:
+    def _count_packet(self, header: PacketHeader, step: int) -> None:
         self.counts.packets += 1
         self.counts.packets_lost += step - 1
         self.counts.packets_lost_device += (step - 1) * header.dropped
         self.counts.saturated += header.saturated
 
-    def _samples(self, packet: wire.SensorPacket | wire.SamplesPacket, place: _Place, arrival_ns: int) -> Item:
+    def _samples(self, packet: SensorPacket | SamplesPacket, place: _Place, arrival_ns: int) -> Item:
         header, track = packet.header, self._tracks.get(packet.header.type)
         epoch, missing = 0, place.first if self._could_miss(place.first, arrival_ns) else 0
         if track is not None:
@@ -308,7 +308,7 @@ class PacketStream:
         self.clock.keep(place.device_us, arrival_ns)
         self._tracks[header.type] = _Track(place.first, header.count, place.device_us, arrival_ns, epoch)
         about = (place.first, place.device_us, arrival_ns, epoch, missing, header.dropped, header.saturated)
-        if isinstance(packet, wire.SamplesPacket):
+        if isinstance(packet, SamplesPacket):
             self.counts.grf_samples += header.count
             self.counts.grf_samples_lost += missing
             return GrfSamples(*about, header.tared, packet.force_n, packet.cop_mm)
@@ -317,7 +317,7 @@ class PacketStream:
         self.counts.samples_lost_device += missing * header.dropped
         return Samples(*about, header.tared, packet.cells, packet.imu)
 
-    def _stance(self, piece: wire.Fragment, place: _Place, arrival_ns: int) -> Stance | None:
+    def _stance(self, piece: Fragment, place: _Place, arrival_ns: int) -> Stance | None:
         try:
             report = self._stances.add(piece)
         except BadInputError:
@@ -325,7 +325,7 @@ class PacketStream:
             return None
         if report is None:
             return None
-        header, track = piece.header, self._tracks.get(wire.SENSOR)
+        header, track = piece.header, self._tracks.get(SENSOR)
         self.counts.stances += 1
         self.counts.stances_lost = self._stances.lost
         about = (place.first, place.device_us, arrival_ns, track.epoch if track else 0, 0, header.dropped)
@@ -336,17 +336,17 @@ class _Stances:
     """Fragments put together; a stance that is not whole when the fourth after it begins is given up."""
 
     def __init__(self) -> None:
-        self._open: dict[int, list[wire.Fragment]] = {}
+        self._open: dict[int, list[Fragment]] = {}
         self._last: int | None = None
         self.lost = 0
 
-    def add(self, piece: wire.Fragment) -> wire.StanceReport | None:
+    def add(self, piece: Fragment) -> StanceReport | None:
         """Return the report that a fragment completes."""
         self._open.setdefault(piece.stance_id, []).append(piece)
         if len(self._open) > _OPEN_STANCES:
             del self._open[next(iter(self._open))]
         try:
-            report = wire.joined(self._open[piece.stance_id])
+            report = joined(self._open[piece.stance_id])
         except BadInputError:
             del self._open[piece.stance_id]
             raise
@@ -358,9 +358,9 @@ class _Stances:
         return report
 
 
-_Packet: TypeAlias = wire.SensorPacket | wire.SamplesPacket | wire.Fragment
-_PARSERS: dict[int, type[wire.SensorPacket] | type[wire.SamplesPacket] | type[wire.Fragment]] = {
-    wire.SENSOR: wire.SensorPacket,
-    wire.SAMPLES: wire.SamplesPacket,
-    wire.STANCE: wire.Fragment,
+_Packet: TypeAlias = SensorPacket | SamplesPacket | Fragment
+_PARSERS: dict[int, type[SensorPacket] | type[SamplesPacket] | type[Fragment]] = {
+    SENSOR: SensorPacket,
+    SAMPLES: SamplesPacket,
+    STANCE: Fragment,
 }

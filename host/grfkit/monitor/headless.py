@@ -16,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..device.interrupted import interrupted
 from ..device.link import Link
 from ..device.quiet import quiet_native
-from ..device.replay import ReplayLink, devices_in, moments_in, unread_in
+from ..device.replay import ReplayLink, devices_in, markers_in, unread_in
 from ..errors import BadInputError
-from ..wire.profile import Key
+from ..wire import SettingKey
 from .demo import insoles
 from .hub import Hub, HubSettings, Replayed
-from .messages import Happening
+from .messages import MonitorEvent
 
 __all__ = ["MonitorRequest", "headless", "monitored", "recording_name", "request_of", "summary"]
 
@@ -66,9 +66,9 @@ class MonitorRequest(BaseModel):
     speed: float = Field(default=1.0, gt=0)
 
     @property
-    def told(self) -> dict[Key, float]:
+    def told(self) -> dict[SettingKey, float]:
         """Return what the insoles are told."""
-        known = {Key.MASS: self.mass_kg, Key.SPEED: self.speed_m_s, Key.SLOPE: self.slope_percent}
+        known = {SettingKey.MASS: self.mass_kg, SettingKey.SPEED: self.speed_m_s, SettingKey.SLOPE: self.slope_percent}
         return {key: amount for key, amount in known.items() if amount is not None}
 
 
@@ -139,7 +139,7 @@ def _replaying(request: MonitorRequest, base: HubSettings) -> tuple[Any, HubSett
     if path is None:
         raise BadInputError("no recording was named")
     try:
-        numbers, moments = devices_in(path), tuple(moments_in(path))
+        numbers, markers = devices_in(path), tuple(markers_in(path))
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
     if not numbers:
@@ -148,7 +148,7 @@ def _replaying(request: MonitorRequest, base: HubSettings) -> tuple[Any, HubSett
     async def links(origin_ns: int) -> Sequence[Link]:
         return [ReplayLink(path, device=n, speed=request.speed, origin_ns=origin_ns) for n in numbers]
 
-    return links, replace(base, record=None, replayed=Replayed(path.name, request.speed, moments))
+    return links, replace(base, record=None, replayed=Replayed(path.name, request.speed, markers))
 
 
 @asynccontextmanager
@@ -222,7 +222,7 @@ async def headless(
 async def _tell(hub: Hub, troubles: list[str], say: Callable[[str], None]) -> None:
     """Note what goes wrong, and say it."""
     async for message in hub.subscribe():
-        if isinstance(message, Happening) and message.kind in _TOLD:
+        if isinstance(message, MonitorEvent) and message.kind in _TOLD:
             if message.kind == "problem":
                 troubles.append(message.text)
             where = "" if message.device is None else f"{_foot(hub, message.device)}: "

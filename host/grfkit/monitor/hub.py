@@ -14,16 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..device.link import Arrived, Link
+from ..device.link import Link, ReceivedPacket
 from ..device.recorder import Recorder
-from ..device.replay import Moment
-from ..device.session import Placed, Session
+from ..device.replay import Marker
+from ..device.session import Session, TimedItem
 from ..errors import BadInputError, GrfError
-from ..wire.profile import Key
+from ..wire import SettingKey
 from .live import Asked, Foot
 from .live_contact import Contact, features, interval, on_points, warm_up
 from .live_model import LiveModel
-from .messages import Command, DeviceState, Happening, Message, Side, Snapshot, StanceShown
+from .messages import Command, DeviceState, Message, MonitorEvent, Side, Snapshot, StanceShown
 from .stance_log import StanceLog, Target
 from .station import Station, connected
 from .subscription import Subscription
@@ -31,7 +31,7 @@ from .subscription import Subscription
 __all__ = ["Hub", "HubSettings", "Replayed"]
 
 BATCH_S, STATE_S = 0.066, 0.5
-_SET = {"mass_kg": Key.MASS, "speed_m_s": Key.SPEED, "slope_percent": Key.SLOPE}
+_SET = {"mass_kg": SettingKey.MASS, "speed_m_s": SettingKey.SPEED, "slope_percent": SettingKey.SLOPE}
 _LATENCY_OF_S = 60.0
 _LONGEST_FLIGHT_S, _FLIGHT_UNSURE_MS = 0.6, 10.0
 _LOG = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Replayed:
 
     name: str
     speed: float
-    moments: tuple[Moment, ...] = ()
+    markers: tuple[Marker, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class HubSettings:
 
     rate_hz: int = 200
     host: LiveModel | None = None
-    told: dict[Key, float] = field(default_factory=dict)
+    told: dict[SettingKey, float] = field(default_factory=dict)
     record: Path | None = None
     force: bool = False
     demo: bool = False
@@ -83,7 +83,11 @@ class Hub:
 
     def __init__(self, find: Callable[[int], Awaitable[Sequence[Link]]], settings: HubSettings | None = None) -> None:
         self._find, self.settings = find, settings or HubSettings()
-        if self.settings.host is not None and self.settings.host.needs_mass and Key.MASS not in self.settings.told:
+        if (
+            self.settings.host is not None
+            and self.settings.host.needs_mass
+            and SettingKey.MASS not in self.settings.told
+        ):
             raise BadInputError(f"model '{self.settings.host.name}' needs the runner's mass; state --mass KG")
         self.origin_ns = time.monotonic_ns()
         self.stations: list[Station] = []
@@ -95,7 +99,7 @@ class Hub:
         self._aim: Target | None = None
         self._within: dict[int, bool | None] = {}
         self._listeners: list[Subscription] = []
-        self._moments = list(self.settings.replayed.moments if self.settings.replayed else ())
+        self._markers = list(self.settings.replayed.markers if self.settings.replayed else ())
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="grf model")
         self._answering: set[asyncio.Future[None]] = set()
         self._latest_ns = self.origin_ns
@@ -199,7 +203,7 @@ class Hub:
             await station.close()
         self._number(kept)
         for text in problems:
-            self._happen(Happening("problem", self.now_s, text))
+            self._happen(MonitorEvent("problem", self.now_s, text))
         if not kept:
             raise BadInputError(problems[0])
         if self.settings.record is not None:
@@ -275,10 +279,10 @@ class Hub:
         self.feet[device].forces_due = self.stations[device].sends_forces
         self._dirty = True
 
-    def placed(self, device: int, arrived: Arrived, placed: Placed) -> None:
+    def placed(self, device: int, arrived: ReceivedPacket, placed: TimedItem) -> None:
         """Take what a packet held."""
         self._latest_ns = max(self._latest_ns, arrived.arrival_ns)
-        if self._moments:
+        if self._markers:
             self._replay_moments(device, arrived.arrival_ns - self.origin_ns)
         self.feet[device].took(placed, arrived.arrival_ns)
 
@@ -286,18 +290,18 @@ class Hub:
         """Take a moment worth a line."""
         if kind == "tare" and device < len(self.feet):
             self._tare_now(device)
-        self._happen(Happening(kind, self.now_s, text, device))
+        self._happen(MonitorEvent(kind, self.now_s, text, device))
 
     def _replay_moments(self, device: int, now_ns: int) -> None:
         """Show what somebody did by then; a tare belongs to its own foot's samples."""
         recorded = self.stations[device].device
-        due = [m for m in self._moments if m.after_ns <= now_ns and (m.kind != "tare" or m.device == recorded)]
+        due = [m for m in self._markers if m.after_ns <= now_ns and (m.kind != "tare" or m.device == recorded)]
         for moment in due:
-            self._moments.remove(moment)
+            self._markers.remove(moment)
             if moment.kind == "tare":
                 self._tare_now(device)
             about = device if moment.kind == "tare" else None
-            self._happen(Happening(moment.kind, moment.after_ns * 1e-9, moment.text, about))
+            self._happen(MonitorEvent(moment.kind, moment.after_ns * 1e-9, moment.text, about))
 
     def _tare_now(self, device: int) -> None:
         self.feet[device].tared()
@@ -305,7 +309,7 @@ class Hub:
     def _problem(self, device: int, text: str) -> None:
         if self.stations[device].problem != text:
             self.stations[device].problem = text
-            self._happen(Happening("problem", self.now_s, text, device))
+            self._happen(MonitorEvent("problem", self.now_s, text, device))
 
     # Stances
 
@@ -390,7 +394,7 @@ class Hub:
         if within is False and before is not False and self._aim is not None:
             value = told[self._aim.feature]
             text = f"{side}: {self._aim.feature} is {value:.3g}, wanted {self._aim.words()}"
-            self._happen(Happening("alert", self.now_s, text, device))
+            self._happen(MonitorEvent("alert", self.now_s, text, device))
 
     # What listeners get
 
@@ -408,7 +412,7 @@ class Hub:
         for one in tuple(self._listeners):
             one.put(message)
 
-    def _happen(self, happening: Happening) -> None:
+    def _happen(self, happening: MonitorEvent) -> None:
         self._dirty = True
         self._tell(happening)
 
@@ -432,7 +436,7 @@ class Hub:
         problem = self.recorder.problem if self.recorder else None
         if problem != self._recorder_problem:
             self._recorder_problem = problem
-            self._happen(Happening("problem", self.now_s, problem or "the recording is being written again"))
+            self._happen(MonitorEvent("problem", self.now_s, problem or "the recording is being written again"))
 
     def snapshot(self) -> Snapshot:
         """Return everything but samples, as it is now."""
@@ -569,24 +573,24 @@ class Hub:
     async def _mark(self, command: Command) -> None:
         text = str(command.arguments.get("text", ""))
         self._recorded("mark").mark(text)
-        self._happen(Happening("mark", self.now_s, text))
+        self._happen(MonitorEvent("mark", self.now_s, text))
 
     async def _note(self, command: Command) -> None:
         text = str(command.arguments.get("text", "")).strip()
         if not text:
             raise BadInputError("a note without words was sent; write something")
         self._recorded("note").note(text)
-        self._happen(Happening("note", self.now_s, text))
+        self._happen(MonitorEvent("note", self.now_s, text))
 
     async def _set_target(self, command: Command) -> None:
         self._aim = Target.of(command.arguments) if command.arguments else None
         self._within.clear()
-        self._happen(Happening("target", self.now_s, self._aim.words() if self._aim else "none"))
+        self._happen(MonitorEvent("target", self.now_s, self._aim.words() if self._aim else "none"))
 
     async def _clear(self, command: Command) -> None:
         del command
         self._log.clear()
-        self._happen(Happening("clear", self.now_s))
+        self._happen(MonitorEvent("clear", self.now_s))
 
     async def _set(self, command: Command) -> None:
         self._live_only(command)
@@ -603,7 +607,7 @@ class Hub:
             self._told[_SET[name]] = float(amount)
         for foot in self.feet:
             foot.era += 1
-        self._happen(Happening("set", self.now_s, ", ".join(f"{k} {v:g}" for k, v in amounts.items())))
+        self._happen(MonitorEvent("set", self.now_s, ", ".join(f"{k} {v:g}" for k, v in amounts.items())))
 
     def _live_only(self, command: Command) -> None:
         if self.settings.replayed is not None:

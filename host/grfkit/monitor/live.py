@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from ..device.session import GrfSamples, Placed, Samples, Session, Stance
+from ..device.session import GrfSamples, Samples, Session, Stance, TimedItem
 from ..embedded.cutter import Cut, StanceCutter
 from ..errors import BadInputError
-from ..wire.profile import Info, Key
+from ..wire import Info, SettingKey
 from .live_contact import Contact, of_report
 from .live_load import Load, Tare, Times
 from .live_model import LiveModel
@@ -102,7 +102,7 @@ class Foot:
         self,
         device: int,
         host: LiveModel | None,
-        told: Mapping[Key, float],
+        told: Mapping[SettingKey, float],
         *,
         shown: Callable[[Contact], None],
         asked: Callable[[Asked], None],
@@ -184,7 +184,7 @@ class Foot:
         if self._load is not None:
             self._load.forget("the insole was tared")
 
-    def took(self, placed: Placed, arrival_ns: int) -> None:
+    def took(self, placed: TimedItem, arrival_ns: int) -> None:
         """Take what a packet held."""
         item = placed.item
         self.uncertainty_ms = placed.uncertainty_ms if np.isfinite(placed.uncertainty_ms) else None
@@ -200,7 +200,7 @@ class Foot:
         else:
             self._samples(item, placed, arrival_ns)
 
-    def _stance(self, item: Stance, placed: Placed, arrival_ns: int) -> None:
+    def _stance(self, item: Stance, placed: TimedItem, arrival_ns: int) -> None:
         said, info = item.report.model_id, self._info
         if not self.by_device or info is None or said != info.model_id:
             self.refused["model_id"] = self.refused.get("model_id", 0) + 1
@@ -210,7 +210,7 @@ class Foot:
         half = self._host.half_width_bw if self._host else {}
         self._shown(of_report(item.report, float(placed.host_s[0]), arrival_ns, half))
 
-    def _samples(self, item: Samples, placed: Placed, arrival_ns: int) -> None:
+    def _samples(self, item: Samples, placed: TimedItem, arrival_ns: int) -> None:
         times, tare, load = self._times, self.tare, self._load
         if times is None or tare is None:
             return

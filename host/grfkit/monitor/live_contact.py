@@ -11,8 +11,8 @@ import numpy as np
 
 from ..arrays import Floats
 from ..gait.loading import Curve, Peak, ValrMethod, horizontal, impact_peak, impulse_bw_s, valr, vilr
-from ..wire.packets import AXES as WIRE_AXES
-from ..wire.packets import StanceReport
+from ..wire import AXES as WIRE_AXES
+from ..wire import StanceReport
 
 __all__ = ["METHOD", "NAMES", "Contact", "features", "interval", "of_report", "on_points", "warm_up"]
 

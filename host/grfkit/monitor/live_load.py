@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..gait.causal import IC, MISSING, TO, CausalContacts, Event, causal_settings
 from ..gait.contacts import underloaded
-from ..wire.packets import CELLS
+from ..wire import CELLS
 from .live_contact import Contact
 from .live_track import Track
 

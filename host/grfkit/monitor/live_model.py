@@ -17,7 +17,7 @@ from ..embedded.cutter import SCALARS, Cut, SampleFormat, StanceCutter, check_in
 from ..errors import BadInputError
 from ..runtime.bundle import BundleModel, is_bundle, load_bundle
 from ..runtime.manifest import Column, Detector
-from ..wire.profile import Info, Key
+from ..wire import Info, SettingKey
 
 if TYPE_CHECKING:
     from ..learn.spec import Estimator, ModelSpec
@@ -28,8 +28,8 @@ AXES = {"vgrf": "v", "apgrf": "ap", "mlgrf": "ml"}
 """Axes of a model -> axes of a shown stance."""
 _EVALUATION = "evaluation.json"
 
-Predict: TypeAlias = Callable[[Cut, str, Mapping[Key, float]], Floats]
-"""From a stance, its side and the settings of the insole to forces in BW, shape (points, axes)."""
+Predict: TypeAlias = Callable[[Cut, str, Mapping[SettingKey, float]], Floats]
+"""From a stance, its side and what SET sent to forces in BW, shape (points, axes)."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class LiveModel:
     predict: Predict
     half_width_bw: Mapping[str, float]
 
-    def cutter(self, info: Info, rate_hz: int, settings: Mapping[Key, float]) -> StanceCutter:
+    def cutter(self, info: Info, rate_hz: int, set_values: Mapping[SettingKey, float]) -> StanceCutter:
         """Return the cutter of one insole's stances from a START on; BadInputError if its rate does not fit."""
         side = "right" if info.right else "left"
         return StanceCutter(
@@ -73,14 +73,14 @@ class LiveModel:
             self.columns,
             SampleFormat(side, info.accel_range_g, info.gyro_range_dps),
             rate_hz,
-            settings,
+            set_values,
             relative=self.relative,
             imu_lowpass_hz=self.imu_lowpass_hz,
         )
 
-    def forces_bw(self, cut: Cut, side: str, settings: Mapping[Key, float]) -> dict[str, Floats]:
+    def forces_bw(self, cut: Cut, side: str, set_values: Mapping[SettingKey, float]) -> dict[str, Floats]:
         """Return the force in BW by axis (``v ap ml``), shape (points,) each."""
-        forces = self.predict(cut, side, settings)
+        forces = self.predict(cut, side, set_values)
         return {AXES[axis]: np.asarray(forces[:, k]) for k, axis in enumerate(self.axes)}
 
 
@@ -107,8 +107,10 @@ def open_live_model(folder: PathLike) -> LiveModel:
     trained = open_model(folder)
     model = trained_live(folder, trained)
     points, channels = trained.spec.points, len(trained.spec.scaler.channels)
-    settings = {Key.MASS: 70.0, Key.SPEED: 3.0, Key.SLOPE: 0.0}
-    model.predict(Cut(0.0, 0.25, 0, np.zeros((points, channels)), ()), "right", settings)  # the first run takes longest
+    set_values = {SettingKey.MASS: 70.0, SettingKey.SPEED: 3.0, SettingKey.SLOPE: 0.0}
+    model.predict(
+        Cut(0.0, 0.25, 0, np.zeros((points, channels)), ()), "right", set_values
+    )  # the first run takes longest
     return model
 
 
@@ -123,9 +125,9 @@ def bundle_live(bundle: BundleModel) -> LiveModel:
     manifest = bundle.manifest
     detector = stance_detector(bundle.folder, manifest)
 
-    def predict(cut: Cut, side: str, settings: Mapping[Key, float]) -> Floats:
+    def predict(cut: Cut, side: str, set_values: Mapping[SettingKey, float]) -> Floats:
         del side
-        mass = np.asarray([settings.get(Key.MASS, math.nan)])
+        mass = np.asarray([set_values.get(SettingKey.MASS, math.nan)])
         statics = np.asarray([cut.statics], dtype=np.float64)
         return np.asarray(bundle.predict(cut.window[None], statics, mass)[0])
 
@@ -183,7 +185,9 @@ def trained_live(folder: Path, model: Estimator) -> LiveModel:
     )
 
 
-def _predict_trained(model: Estimator, spec: ModelSpec, cut: Cut, side: str, settings: Mapping[Key, float]) -> Floats:
+def _predict_trained(
+    model: Estimator, spec: ModelSpec, cut: Cut, side: str, set_values: Mapping[SettingKey, float]
+) -> Floats:
     """Return a trained model's forces of one stance in BW, shape (points, axes)."""
     from ..estimate.estimate import NOT_STATED
     from ..records.stance_set import make_stance_set
@@ -197,7 +201,7 @@ def _predict_trained(model: Estimator, spec: ModelSpec, cut: Cut, side: str, set
         units=scaler.units,
         axes=scaler.axes,
         labels={"participant": [NOT_STATED], "trial": ["live"], "side": [side]},
-        scalars={n: [settings.get(k, math.nan)] for n, k in SCALARS.items()} | {"contact_s": [cut.contact_s]},
+        scalars={n: [set_values.get(k, math.nan)] for n, k in SCALARS.items()} | {"contact_s": [cut.contact_s]},
         window=spec.window,
         cut=spec.cut,
         source="live",

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError
-from ..wire.packets import CELLS
+from ..wire import CELLS
 from .messages import Batch, DeviceState, Snapshot
 
 if TYPE_CHECKING:

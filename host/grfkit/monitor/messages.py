@@ -204,7 +204,7 @@ class StanceShown:
 
 
 @dataclass(frozen=True)
-class Happening:
+class MonitorEvent:
     """A moment worth a line: ``mark note tare connected disconnected reconnected problem alert clear set target``."""
 
     kind: str
@@ -217,7 +217,7 @@ class Happening:
         return _told("event", asdict(self))
 
 
-Message = Batch | Snapshot | StanceShown | Happening
+Message = Batch | Snapshot | StanceShown | MonitorEvent
 
 
 @dataclass(frozen=True)

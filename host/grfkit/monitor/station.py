@@ -11,13 +11,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from ..device.link import Arrived, Exchange, Link, LinkClosed, LinkRefused, LinkTimeout
+from ..device.link import Exchange, Link, LinkClosed, LinkRefused, LinkTimeout, ReceivedPacket
 from ..device.recorder import Recorder
 from ..device.replay import ReplayLink
-from ..device.session import FIRST_SYNCS, SYNC_BURST, SYNC_EVERY_S, Counts, Placed, Session, samples_between, sync_burst
+from ..device.session import (
+    FIRST_SYNCS,
+    SYNC_BURST,
+    SYNC_EVERY_S,
+    Counts,
+    Session,
+    TimedItem,
+    samples_between,
+    sync_burst,
+)
 from ..errors import BadInputError, GrfError
-from ..wire import packets as wire
-from ..wire.profile import Info, Key, Running, Status, Stream
+from ..wire import Info, PacketHeader, Running, SettingKey, Status, Stream
 from .latency import Latency
 from .messages import State
 
@@ -42,7 +50,7 @@ class Listener(Protocol):
         ``gap`` is None for a device's first session, and after a stop on purpose; ``sends``: stances were asked for.
         """
 
-    def placed(self, device: int, arrived: Arrived, placed: Placed) -> None:
+    def placed(self, device: int, arrived: ReceivedPacket, placed: TimedItem) -> None:
         """Take what a packet held."""
 
     def happened(self, device: int, kind: str, text: str) -> None:
@@ -88,7 +96,7 @@ class Station:
         device: int = 0,
         rate_hz: int = 200,
         stances: bool = True,
-        told: dict[Key, float] | None = None,
+        told: dict[SettingKey, float] | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         self.link, self.device, self.recorder, self.told = link, device, recorder, dict(told or {})
@@ -224,7 +232,7 @@ class Station:
             self.recorder.tare(self.device)
         self._listener.happened(self.device, "tare", "")
 
-    async def set(self, key: Key, amount: float) -> None:
+    async def set(self, key: SettingKey, amount: float) -> None:
         """Tell it mass (kg), speed (m/s) or slope (%), now and before every later START."""
         self.told[key] = amount
         if not self.link.closed:
@@ -283,7 +291,7 @@ class Station:
         running = await self._granted(info)
         if self._replay is not None:
             started_ns = self._replay.started_ns
-            exchanges = self._replay.due_syncs(started_ns)
+            exchanges = self._replay.syncs_until(started_ns)
         self._syncs = exchanges or self._syncs
         self._starting = _Starting(info, running, started_ns, exchanges)
         self._record_begin(self._starting)
@@ -331,7 +339,7 @@ class Station:
         for exchange in begun.exchanges:
             self.recorder.synced(self.device, exchange)
 
-    def _take(self, arrived: Arrived) -> None:
+    def _take(self, arrived: ReceivedPacket) -> None:
         if self.recorder is not None:
             self.recorder.packet(self.device, arrived)
         if self._starting is not None:
@@ -340,7 +348,7 @@ class Station:
         if session is None:
             return
         if self._replay is not None:
-            for exchange in self._replay.due_syncs(arrived.arrival_ns):
+            for exchange in self._replay.syncs_until(arrived.arrival_ns):
                 self._synced(exchange)
         first = session.first is None
         placed = session.take(arrived)
@@ -353,7 +361,7 @@ class Station:
             self.latency.add(arrived.arrival_ns * 1e-9 - float(placed.host_s[-1]))
         self._listener.placed(self.device, arrived, placed)
 
-    def _begin_session(self, arrived: Arrived) -> None:
+    def _begin_session(self, arrived: ReceivedPacket) -> None:
         begun, self._starting = self._starting, None
         if begun is None:
             return
@@ -367,10 +375,10 @@ class Station:
             exchanges=tuple(self._syncs),
         )
 
-    def _same_clock(self, arrived: Arrived) -> bool:
+    def _same_clock(self, arrived: ReceivedPacket) -> bool:
         """Return whether the device's clock goes on as the last time syncs had it: it did not restart."""
         try:
-            header = wire.Header.from_bytes(arrived.content)
+            header = PacketHeader.from_bytes(arrived.content)
         except BadInputError:
             return False
         return self._goes_on(header.time_us, arrived.arrival_ns)
@@ -425,7 +433,7 @@ class Station:
         """Note that the link is gone; return whether that is the end."""
         self._end(error.reason)
         if self._replay is not None:
-            for exchange in self._replay.due_syncs(_EVER_NS):
+            for exchange in self._replay.syncs_until(_EVER_NS):
                 self._synced(exchange)
         if self._ending.is_set():
             return True

@@ -14,7 +14,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Footer, Input, Sparkline, Static
 
 from ..errors import GrfError
-from .messages import Batch, Command, DeviceState, Happening, Message, Snapshot, StanceShown
+from .messages import Batch, Command, DeviceState, Message, MonitorEvent, Snapshot, StanceShown
 from .server import HubLike
 
 SHOWN_S = 10.0
@@ -171,7 +171,7 @@ class MonitorApp(App[None]):
             (await self._panel(message.device)).trace.add(message)
         elif isinstance(message, StanceShown):
             (await self._panel(message.device)).source = _SOURCES[message.source]
-        elif isinstance(message, Happening):
+        elif isinstance(message, MonitorEvent):
             self._say(f"{_clock(message.time_s)} {message.kind}{_of(message.device)}: {message.text}".rstrip(": "))
 
     async def _panel(self, device: int) -> FootPanel:

@@ -21,12 +21,41 @@ from bumble.transport.common import AsyncPipeSink
 
 from ..device.link import Characteristic
 from ..errors import BadInputError
-from ..wire import packets as wire
-from ..wire import profile
-from ..wire.profile import Answer, ControlError, Info, Key, Op, Running, Set, Start, Status, Stream
+from ..wire import (
+    ATT_HEADER,
+    BATTERY_LEVEL,
+    BATTERY_SERVICE,
+    CELLS,
+    CONTROL_POINT,
+    DEVICE_INFORMATION,
+    GRF_DATA,
+    INFO,
+    NAME,
+    SENSOR_DATA,
+    SERVICE,
+    TIME_SYNC,
+    Answer,
+    ControlError,
+    Get,
+    Info,
+    Op,
+    Running,
+    Set,
+    SettingKey,
+    Start,
+    Status,
+    Stop,
+    Stream,
+    Tare,
+    TimeReply,
+    TimeRequest,
+    parse_request,
+    samples_per_packet,
+    state_to_bytes,
+)
 from .link_model import ModelController, ModelLink, QuietHost
-from .source import Source
-from .stream import Faults, OnDevice, Streaming, Ticks
+from .source import SampleSource
+from .stream import Faults, InsoleRun, StanceModel, Ticks
 
 __all__ = ["InsoleSettings", "VirtualInsole"]
 
@@ -36,7 +65,7 @@ _QUIET_SHARE = 0.005
 _LOWEST_RATE_HZ, _SERIAL = 10, "virtual"
 _HORIZON_S = 24 * 3600.0
 _CCCD_MISSING = 0xFD
-_LIMITS = {Key.MASS: (10.0, 250.0), Key.SPEED: (0.0, 15.0), Key.SLOPE: (-45.0, 45.0)}
+_LIMITS = {SettingKey.MASS: (10.0, 250.0), SettingKey.SPEED: (0.0, 15.0), SettingKey.SLOPE: (-45.0, 45.0)}
 _LOG = logging.getLogger(__name__)
 
 
@@ -97,11 +126,11 @@ class VirtualInsole:
 
     def __init__(
         self,
-        source: Source,
+        source: SampleSource,
         ticks: Ticks,
         link: ModelLink,
         settings: InsoleSettings | None = None,
-        model: Callable[[Source, int, dict[Key, float]], OnDevice] | None = None,
+        model: Callable[[SampleSource, int, dict[SettingKey, float]], StanceModel] | None = None,
         *,
         model_id: int = 0,
     ) -> None:
@@ -110,11 +139,11 @@ class VirtualInsole:
         self.address = hci.Address(self.settings.address)
         side = int(source.side == "right")
         self.info = Info(
-            side, wire.CELLS, source.adc_bits, source.accel_range_g, source.gyro_range_dps, model_id if model else 0
+            side, CELLS, source.adc_bits, source.accel_range_g, source.gyro_range_dps, model_id if model else 0
         )
-        self.name = f"{profile.NAME} {'R' if side else 'L'}"
-        self.told: dict[Key, float] = {}
-        self.runs: list[Streaming] = []
+        self.name = f"{NAME} {'R' if side else 'L'}"
+        self.set_values: dict[SettingKey, float] = {}
+        self.runs: list[InsoleRun] = []
         self.disconnections: list[dict[str, Any]] = []
         self.stalls: list[dict[str, Any]] = []
         self._lose = self.settings.faults.lose(side) if self.settings.faults.loss else None
@@ -138,31 +167,31 @@ class VirtualInsole:
         self.device.gatt_server.max_mtu = self.settings.mtu
         read, write, notify = Attribute.Properties.READ, Attribute.Properties.WRITE, Attribute.Properties.NOTIFY
         self._control = self._attribute(
-            profile.CONTROL_POINT,
+            CONTROL_POINT,
             write | Attribute.Properties.INDICATE,
-            write=self._asked,
+            write=self._control_written,
             permissions=Attribute.WRITEABLE,
         )
         self._data = {
-            int(Characteristic.SENSOR_DATA): self._attribute(profile.SENSOR_DATA, notify),
-            int(Characteristic.GRF_DATA): self._attribute(profile.GRF_DATA, notify),
+            int(Characteristic.SENSOR_DATA): self._attribute(SENSOR_DATA, notify),
+            int(Characteristic.GRF_DATA): self._attribute(GRF_DATA, notify),
         }
         self._time = self._attribute(
-            profile.TIME_SYNC,
+            TIME_SYNC,
             Attribute.Properties.WRITE_WITHOUT_RESPONSE | notify,
-            write=self._time_asked,
+            write=self._time_written,
             permissions=Attribute.WRITEABLE,
         )
-        info = self._attribute(profile.INFO, read, read=lambda _: self.settings.info or self.info.to_bytes())
-        service = Service(profile.SERVICE, [info, self._control, *self._data.values(), self._time])
-        level = self._attribute(profile.BATTERY_LEVEL, read | notify, read=lambda _: bytes([self.battery_percent()]))
+        info = self._attribute(INFO, read, read=lambda _: self.settings.info or self.info.to_bytes())
+        service = Service(SERVICE, [info, self._control, *self._data.values(), self._time])
+        level = self._attribute(BATTERY_LEVEL, read | notify, read=lambda _: bytes([self.battery_percent()]))
         self._battery = level
         texts = {"00002a29": "grfkit", "00002a24": "virtual insole", "00002a25": _SERIAL, "00002a26": "1.0"}
-        told = [
+        information = [
             self._attribute(f"{short}-0000-1000-8000-00805f9b34fb", read, read=lambda _, text=text: text.encode())
             for short, text in texts.items()
         ]
-        services = [service, Service(profile.BATTERY_SERVICE, [level]), Service(profile.DEVICE_INFORMATION, told)]
+        services = [service, Service(BATTERY_SERVICE, [level]), Service(DEVICE_INFORMATION, information)]
         self.device.add_services(services)
         self.device.on(Device.EVENT_CONNECTION, self._connected)
 
@@ -207,7 +236,7 @@ class VirtualInsole:
         return max(0, round(self.settings.battery_percent - hours * self.settings.battery_percent_per_hour))
 
     @property
-    def running(self) -> Streaming | None:
+    def running(self) -> InsoleRun | None:
         """Return what runs now."""
         return self.runs[-1] if self.runs and not self.runs[-1].truth.ended_ns else None
 
@@ -249,20 +278,20 @@ class VirtualInsole:
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._task_done)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             _LOG.error("%s: %r", self.name, task.exception())
 
     async def _advertise(self) -> None:
         kinds = AdvertisingData.Type
-        uuid = UUID(profile.SERVICE).to_bytes()
-        told = [(kinds.FLAGS, bytes([6])), (kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, uuid)]
-        named = [(kinds.COMPLETE_LOCAL_NAME, self.name.encode())]
+        uuid = UUID(SERVICE).to_bytes()
+        advertised = [(kinds.FLAGS, bytes([6])), (kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, uuid)]
+        response = [(kinds.COMPLETE_LOCAL_NAME, self.name.encode())]
         await self.device.start_advertising(
-            advertising_data=bytes(AdvertisingData(told)), scan_response_data=bytes(AdvertisingData(named))
+            advertising_data=bytes(AdvertisingData(advertised)), scan_response_data=bytes(AdvertisingData(response))
         )
 
     def _connected(self, connection: Connection) -> None:
@@ -317,23 +346,23 @@ class VirtualInsole:
             return
         self._handed += 1
         self._last.append((characteristic, content))
-        told = att.ATT_Handle_Value_Notification(attribute_handle=attribute.handle, attribute_value=content)
-        server.send_gatt_pdu(connection, bytes(told))
+        notification = att.ATT_Handle_Value_Notification(attribute_handle=attribute.handle, attribute_value=content)
+        server.send_gatt_pdu(connection, bytes(notification))
 
     # What is asked
 
-    def _time_asked(self, _connection: Connection, content: bytes) -> None:
+    def _time_written(self, _connection: Connection, content: bytes) -> None:
         came_s = time.monotonic()
         try:
-            asked = profile.TimeAsked.from_bytes(bytes(content))
+            request = TimeRequest.from_bytes(bytes(content))
         except BadInputError:
             return
         left_s = self._link.leaves_at(self.address) if self.settings.late_stamp else came_s
         stamps = [self.ticks.stamp_us(self.ticks.running_s(at)) for at in (came_s, left_s)]
-        answer = profile.TimeTold(asked.id, asked.t1_us, *stamps).to_bytes()
+        answer = TimeReply(request.id, request.t1_us, *stamps).to_bytes()
         self._notify(int(Characteristic.TIME_SYNC), self._time, answer)
 
-    def _asked(self, connection: Connection, content: bytes) -> None:
+    def _control_written(self, connection: Connection, content: bytes) -> None:
         if not self.device.gatt_server.read_cccd(connection, self._control)[0] & 2:
             raise att.ATT_Error(att.ErrorCode(_CCCD_MISSING))
         self._spawn(self._answer(connection, bytes(content)))
@@ -341,14 +370,14 @@ class VirtualInsole:
     async def _answer(self, connection: Connection, content: bytes) -> None:
         then: Callable[[], None] | None = None
         try:
-            request = profile.parse_request(content)
-            if self._taring and not isinstance(request, (profile.Stop, profile.Get)):
+            request = parse_request(content)
+            if self._taring and not isinstance(request, (Stop, Get)):
                 raise ControlError("taring", op=content[0], status=Status.BUSY)
-            payload, then = await self._does(connection, request)
+            payload, then = await self._perform(connection, request)
             answer = Answer(content[0], Status.OK, payload)
         except ControlError as error:
             answer = Answer(error.op & 0x7F, error.status)
-        if len(answer.to_bytes()) > connection.att_mtu - profile.ATT_HEADER:
+        if len(answer.to_bytes()) > connection.att_mtu - ATT_HEADER:
             answer = Answer(answer.op, Status.MTU_TOO_SMALL)
         try:
             await self.device.gatt_server.indicate_subscriber(connection, self._control, answer.to_bytes())
@@ -358,16 +387,16 @@ class VirtualInsole:
         if then is not None and self._connection is connection:
             then()
 
-    async def _does(self, connection: Connection, request: Any) -> tuple[bytes, Callable[[], None] | None]:
+    async def _perform(self, connection: Connection, request: Any) -> tuple[bytes, Callable[[], None] | None]:
         """Return an answer's payload, and what follows once the host has it."""
         if isinstance(request, Start):
             return self._start(request, connection.att_mtu)
-        if isinstance(request, profile.Stop):
+        if isinstance(request, Stop):
             await self._end_run("stopped")
-        elif isinstance(request, profile.Get):
+        elif isinstance(request, Get):
             run = self.running
-            return profile.state_to_bytes(self.info, run.running if run else None), None
-        elif isinstance(request, profile.Tare):
+            return state_to_bytes(self.info, run.running if run else None), None
+        elif isinstance(request, Tare):
             await self._tare()
         elif isinstance(request, Set):
             self._set(request)
@@ -385,15 +414,15 @@ class VirtualInsole:
             raise refuse(Status.BAD_PARAMETER)
         if Stream.SAMPLES in request.streams:
             raise refuse(Status.BAD_PARAMETER)
-        model: OnDevice | None = None
+        model: StanceModel | None = None
         if Stream.STANCE in request.streams:
             try:
-                model = self._make_model(self.source, request.rate_hz, self.told) if self._make_model else None
+                model = self._make_model(self.source, request.rate_hz, self.set_values) if self._make_model else None
             except BadInputError:
                 model = None
             if model is None:
                 raise refuse(Status.BAD_PARAMETER)
-        per_packet = profile.samples_per_packet(mtu)
+        per_packet = samples_per_packet(mtu)
         if not per_packet:
             raise refuse(Status.MTU_TOO_SMALL)
         self._cfg_id = self._cfg_id % 255 + 1
@@ -401,10 +430,10 @@ class VirtualInsole:
         configured = Running(self._cfg_id, per_packet, request.rate_hz, period_us)
         return configured.to_bytes(), lambda: self._run(configured, request.streams, mtu, model)
 
-    def _run(self, configured: Running, streams: Stream, mtu: int, model: OnDevice | None) -> None:
+    def _run(self, configured: Running, streams: Stream, mtu: int, model: StanceModel | None) -> None:
         self._started_s = self._started_s or time.monotonic()
         paced = bool(self._link.settings.interval_ms)
-        run = Streaming(
+        run = InsoleRun(
             self.source,
             self.ticks,
             configured,
@@ -450,27 +479,27 @@ class VirtualInsole:
         low, high = _LIMITS[request.key]
         if not low <= request.amount <= high:
             raise ControlError(f"SET {request}", op=int(Op.SET), status=Status.BAD_PARAMETER)
-        self.told[request.key] = request.amount
+        self.set_values[request.key] = request.amount
 
     # What goes wrong, and the battery
 
     async def _trouble(self) -> None:
-        side, faults, told = self.info.side, self.settings.faults, self.battery_percent()
+        side, faults, battery = self.info.side, self.settings.faults, self.battery_percent()
         breaks = deque(faults.disconnect_times(side, until_s=_HORIZON_S))
         stalls = deque(faults.stall_times(side, until_s=_HORIZON_S))
         while True:
             await asyncio.sleep(0.05)
             if self._started_s is not None:
-                gone = time.monotonic() - self._started_s
-                if breaks and gone >= breaks[0]:
+                elapsed_s = time.monotonic() - self._started_s
+                if breaks and elapsed_s >= breaks[0]:
                     breaks.popleft()
                     await self.disconnect()
-                if stalls and gone >= stalls[0]:
+                if stalls and elapsed_s >= stalls[0]:
                     stalls.popleft()
                     self.stall(faults.stall_s)
-            if self.battery_percent() != told:
-                told = self.battery_percent()
-                self._notify(0, self._battery, bytes([told]))
+            if self.battery_percent() != battery:
+                battery = self.battery_percent()
+                self._notify(0, self._battery, bytes([battery]))
 
 
 def _not_permitted(code: int) -> Callable[..., Any]:

@@ -95,27 +95,27 @@ class TransmitRing:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._held: deque[Queued] = deque()
-        self._told: set[int] = set()
+        self._packets: deque[Queued] = deque()
+        self._flag_next: set[int] = set()
 
     def __len__(self) -> int:
         """Return how many packets wait."""
-        return len(self._held)
+        return len(self._packets)
 
     def push(self, packet: Queued) -> Queued | None:
         """Take a packet; return the one that was dropped for it."""
-        self._held.append(packet)
-        if len(self._held) <= self.capacity:
+        self._packets.append(packet)
+        if len(self._packets) <= self.capacity:
             return None
-        dropped = self._held.popleft()
-        self._told.add(dropped.characteristic)
+        dropped = self._packets.popleft()
+        self._flag_next.add(dropped.characteristic)
         return dropped
 
     def pop(self) -> Queued:
         """Return the oldest packet, with the flag where others of its characteristic were dropped before it."""
-        packet = self._held.popleft()
-        if packet.characteristic in self._told:
-            self._told.discard(packet.characteristic)
+        packet = self._packets.popleft()
+        if packet.characteristic in self._flag_next:
+            self._flag_next.discard(packet.characteristic)
             changed = bytearray(packet.content)
             changed[self.FLAGS] |= self.DROPPED
             packet = replace(packet, content=bytes(changed))
@@ -123,10 +123,10 @@ class TransmitRing:
 
     def clear(self) -> list[Queued]:
         """Return what waited, and hold nothing."""
-        held = list(self._held)
-        self._held.clear()
-        self._told.clear()
-        return held
+        packets = list(self._packets)
+        self._packets.clear()
+        self._flag_next.clear()
+        return packets
 
 
 @dataclass
@@ -200,7 +200,7 @@ class ModelLink(LocalLink):
         now, interval = time.monotonic(), self.settings.interval_ms * 1e-3
         for air in self._air.values():
             if sender in air.pipes and interval:
-                before = sum(self.settings.pdus(len(one)) for one in air.pipes[sender].waiting)
+                before = sum(self.settings.pdus(len(frame)) for frame in air.pipes[sender].waiting)
                 first = air.after(now, interval)
                 if air.under_way or (air.timer is not None and air.due_s < now):
                     first -= interval
@@ -256,9 +256,9 @@ class ModelLink(LocalLink):
             self.forget(sender_address, receiver_address)
         super().send_ll_control_pdu(sender_address, receiver_address, packet)
 
-    def forget(self, one: hci.Address, other: hci.Address) -> None:
+    def forget(self, address: hci.Address, other: hci.Address) -> None:
         """Lose what waits between two devices."""
-        air = self._air.pop(frozenset((one, other)), None)
+        air = self._air.pop(frozenset((address, other)), None)
         if air is not None and air.timer is not None:
             air.timer.cancel()
 
@@ -400,13 +400,13 @@ class ModelController(Controller):
     def on_hci_le_set_phy_command(self, command: hci.HCI_LE_Set_PHY_Command) -> None:
         """Agree; time on the air is not modelled."""
         self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
-        done = hci.HCI_LE_PHY_Update_Complete_Event(
+        event = hci.HCI_LE_PHY_Update_Complete_Event(
             status=hci.HCI_ErrorCode.SUCCESS,
             connection_handle=command.connection_handle,
             tx_phy=hci.Phy.LE_2M,
             rx_phy=hci.Phy.LE_2M,
         )
-        self.send_hci_packet(done)
+        self.send_hci_packet(event)
 
     def on_hci_reset_command(self, command: hci.HCI_Reset_Command) -> hci.HCI_StatusReturnParameters:
         """Reset: connections end, scanning and connecting stop."""
@@ -422,8 +422,8 @@ class ModelController(Controller):
             self.on_le_disconnected(connection, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
 
     def _response_of(self, address: hci.Address) -> bytes:
-        heard = self.link.find_le_controller(address)
-        return bytes(heard.le_legacy_advertiser.scan_response_data) if heard is not None else b""
+        advertiser = self.link.find_le_controller(address)
+        return bytes(advertiser.le_legacy_advertiser.scan_response_data) if advertiser is not None else b""
 
     def on_hci_le_create_connection_cancel_command(
         self, command: hci.HCI_LE_Create_Connection_Cancel_Command
@@ -431,11 +431,11 @@ class ModelController(Controller):
         """Give up the pending connection and tell so."""
         pending, self.pending_le_connection = self.pending_le_connection, None
         if pending is not None:
-            self.send_hci_packet(_given_up(pending.peer_address))
+            self.send_hci_packet(_connection_cancelled(pending.peer_address))
         return super().on_hci_le_create_connection_cancel_command(command)
 
 
-def _given_up(peer: hci.Address) -> hci.HCI_LE_Connection_Complete_Event:
+def _connection_cancelled(peer: hci.Address) -> hci.HCI_LE_Connection_Complete_Event:
     return hci.HCI_LE_Connection_Complete_Event(
         status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
         connection_handle=0,

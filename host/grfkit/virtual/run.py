@@ -17,9 +17,9 @@ from ..errors import BadInputError
 from ..simulate.clocks import TrueClock
 from .insole import InsoleSettings
 from .link_model import LinkSettings
-from .source import RATE_HZ, SIDES, Phantom, Side, Source, phantom, recorded
+from .source import RATE_HZ, SIDES, Phantom, SampleSource, Side, phantom, recorded
 from .stream import Faults
-from .testbed import Room
+from .testbed import InsoleTestBed
 
 __all__ = ["InsoleRequest", "clocks_of", "run_insoles"]
 
@@ -33,7 +33,7 @@ class InsoleRequest(BaseModel):
     Attributes
     ----------
     on_device, backend
-        A bundle that the insoles run, and what runs it there (:class:`~grfkit.virtual.stance.StanceMaker`).
+        A bundle that the insoles run, and what runs it there (:class:`~grfkit.virtual.stance.OnDeviceModel`).
     duration_s
         Of the phantom's run; it begins again at the end unless ``loop`` is false.
     drift_ppm
@@ -74,16 +74,16 @@ class InsoleRequest(BaseModel):
 def clocks_of(request: InsoleRequest) -> dict[Side, TrueClock]:
     """Return the devices' clocks: an offset rate and a slow wander, drawn by the seed."""
     rng = np.random.default_rng([request.seed, 77])
-    found: dict[Side, TrueClock] = {}
+    clocks: dict[Side, TrueClock] = {}
     for side, sign in zip(SIDES, (1.0, -1.0)):
-        drawn = float(rng.uniform(-_DRIFT_PPM, _DRIFT_PPM))
-        drift = drawn if request.drift_ppm is None else sign * request.drift_ppm
+        random_ppm = float(rng.uniform(-_DRIFT_PPM, _DRIFT_PPM))
+        drift = random_ppm if request.drift_ppm is None else sign * request.drift_ppm
         period, phase = float(rng.uniform(120, 600)), float(rng.uniform(0, 2 * np.pi))
-        found[side] = TrueClock(0.0, drift, sinusoid_ppm=_WANDER_PPM, sinusoid_s=period, sinusoid_phase=phase)
-    return found
+        clocks[side] = TrueClock(0.0, drift, sinusoid_ppm=_WANDER_PPM, sinusoid_s=period, sinusoid_phase=phase)
+    return clocks
 
 
-async def run_insoles(request: InsoleRequest, ready: Callable[[Room], None]) -> None:
+async def run_insoles(request: InsoleRequest, ready: Callable[[InsoleTestBed], None]) -> None:
     """Offer the insoles, call ``ready``, and stay; the truth is written at the end, whatever ends it.
 
     Raises
@@ -98,14 +98,14 @@ async def run_insoles(request: InsoleRequest, ready: Callable[[Room], None]) -> 
     if request.on_device is None and request.backend != "auto":
         raise BadInputError(f"--backend {request.backend} runs a bundle; name one with --on-device")
     if request.on_device is not None:
-        from .stance import StanceMaker
+        from .stance import OnDeviceModel
 
         with quiet_native():
-            maker = StanceMaker(request.on_device, request.backend)
+            maker = OnDeviceModel(request.on_device, request.backend)
     sources, runner = _sources(request, clocks)
     if request.plate is not None and runner is not None:
         runner.write_plate(request.plate)
-    async with Room(link, lead_s=0.2) as room:
+    async with InsoleTestBed(link, lead_s=0.2) as room:
         for side in request.sides:
             settings = InsoleSettings(
                 address=_ADDRESS[side],
@@ -131,7 +131,7 @@ async def run_insoles(request: InsoleRequest, ready: Callable[[Room], None]) -> 
                 room.write_truth(request.truth)
 
 
-def _sources(request: InsoleRequest, clocks: dict[Side, TrueClock]) -> tuple[dict[Side, Source], Phantom | None]:
+def _sources(request: InsoleRequest, clocks: dict[Side, TrueClock]) -> tuple[dict[Side, SampleSource], Phantom | None]:
     if request.file is None:
         runner = phantom(
             seed=request.seed, duration_s=request.duration_s, rate_hz=RATE_HZ, clocks=clocks, loops=request.loop
@@ -139,11 +139,11 @@ def _sources(request: InsoleRequest, clocks: dict[Side, TrueClock]) -> tuple[dic
         return runner.sources, runner
     if request.plate is not None:
         raise BadInputError(f"{request.file}: a recording has no force plate under it; --plate goes with the phantom")
-    found = recorded(request.file, loops=request.loop)
-    missing = [side for side in request.sides if side not in found]
+    sources = recorded(request.file, loops=request.loop)
+    missing = [side for side in request.sides if side not in sources]
     if missing:
-        raise BadInputError(f"{request.file}: holds no {missing[0]} insole; ask for --side {next(iter(found))}")
-    return found, None
+        raise BadInputError(f"{request.file}: holds no {missing[0]} insole; ask for --side {next(iter(sources))}")
+    return sources, None
 
 
 async def _stay(seconds: float | None) -> None:

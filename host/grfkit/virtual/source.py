@@ -26,9 +26,9 @@ from ..simulate.settings import default_settings
 from ..simulate.truth import Truth, contact_table
 from ..simulate.world import World
 from ..units import G
-from ..wire import packets as wire
+from ..wire import CELLS, IMU
 
-__all__ = ["Phantom", "Side", "Source", "phantom", "recorded"]
+__all__ = ["Phantom", "SampleSource", "Side", "phantom", "recorded"]
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
@@ -39,7 +39,7 @@ _HEIGHT_M = 1.75
 
 
 @dataclass(frozen=True)
-class Source:
+class SampleSource:
     """What one foot's insole samples, by its own clock from the moment it is switched on.
 
     Attributes
@@ -62,7 +62,7 @@ class Source:
     def __post_init__(self) -> None:
         """Refuse what is no insole's."""
         n = len(self.cells)
-        if not n or self.cells.shape != (n, wire.CELLS) or self.imu.shape != (n, wire.IMU):
+        if not n or self.cells.shape != (n, CELLS) or self.imu.shape != (n, IMU):
             raise BadInputError(
                 f"a source has cells {self.cells.shape} and imu {self.imu.shape}; expected (n, 16), (n, 6), n > 0"
             )
@@ -89,7 +89,7 @@ class Phantom:
         The devices' own: running time to reference time (s); reference time 0 is the start of the replay.
     """
 
-    sources: dict[Side, Source]
+    sources: dict[Side, SampleSource]
     clocks: dict[Side, TrueClock]
     trial: LabTrial
 
@@ -130,22 +130,23 @@ def phantom(
     """
     if not 5 <= duration_s <= 8000:
         raise BadInputError(f"a phantom of {duration_s:g} s; expected 5 to 8000 s")
-    asked = (condition or Condition()).model_copy(
+    trial_condition = (condition or Condition()).model_copy(
         update={"duration_s": duration_s, "overlap_s": duration_s, "wearables": ("insole", "imu"), "gaps": False}
     )
     settings = default_settings()
-    world = simulate_world(asked, seed, settings)
+    world = simulate_world(trial_condition, seed, settings)
     streams = np.random.SeedSequence([seed, 5]).spawn(4)
-    ground = treadmill_ground(np.random.default_rng(streams[0]), asked, settings, world)
+    ground = treadmill_ground(np.random.default_rng(streams[0]), trial_condition, settings, world)
     plate_rng = np.random.default_rng(streams[1])
-    reference = record_reference(plate_rng, asked, settings, world, ground, duration_s=duration_s)
+    reference = record_reference(plate_rng, trial_condition, settings, world, ground, duration_s=duration_s)
     contacts = contact_table(world, ground, start_s=0.0, end_s=duration_s)
-    truth = Truth(asked, seed, world, ground, contacts, {}, (0.0, duration_s), _HEIGHT_M)
-    held = dict(clocks) if clocks else {side: TrueClock(0.0, 0.0) for side in SIDES}
+    truth = Truth(trial_condition, seed, world, ground, contacts, {}, (0.0, duration_s), _HEIGHT_M)
+    device_clocks = dict(clocks) if clocks else {side: TrueClock(0.0, 0.0) for side in SIDES}
     sources = {
-        side: _foot(streams[2 + k], world, held[side], side, rate_hz, duration_s, loops) for k, side in enumerate(SIDES)
+        side: _foot(streams[2 + k], world, device_clocks[side], side, rate_hz, duration_s, loops)
+        for k, side in enumerate(SIDES)
     }
-    return Phantom(sources, held, LabTrial(reference, {}, truth))
+    return Phantom(sources, device_clocks, LabTrial(reference, {}, truth))
 
 
 def _foot(
@@ -156,7 +157,7 @@ def _foot(
     rate_hz: float,
     duration_s: float,
     loops: bool,
-) -> Source:
+) -> SampleSource:
     settings, left = default_settings(), side == "left"
     rng = np.random.default_rng(seeds)
     device = np.random.default_rng(seeds.entropy)
@@ -167,13 +168,13 @@ def _foot(
         rate_hz, clock.running(running) - lag_s, running, np.ones(running.size, dtype=bool), (), lag_s, False
     )
     cells = adc_channels(rng, settings, world, sampling, fsr, left=left, with_force=False)
-    counts = np.stack([one.values for one in cells], axis=1).astype(np.uint16)
+    counts = np.stack([cell.values for cell in cells], axis=1).astype(np.uint16)
     force, turn = shoe_motion(rng, settings.imu, world, sampling.world_s, left=left)
     moved = np.concatenate([force, turn], axis=1)
     ranges = settings.imu
     moved += rng.normal(0, [ranges.acc_bias_m_s2] * 3 + [ranges.gyro_bias_rad_s] * 3, 6)
     moved += rng.normal(0, [ranges.acc_noise_m_s2] * 3 + [ranges.gyro_noise_rad_s] * 3, moved.shape)
-    return Source(side, rate_hz, counts, imu_counts(moved), loops=loops)
+    return SampleSource(side, rate_hz, counts, imu_counts(moved), loops=loops)
 
 
 def imu_counts(
@@ -184,7 +185,7 @@ def imu_counts(
     return np.asarray(np.clip(np.rint(np.nan_to_num(motion) / full * _FULL), -32768, 32767), dtype=np.int16)
 
 
-def recorded(path: Path, *, rate_hz: float = RATE_HZ, loops: bool = True) -> dict[Side, Source]:
+def recorded(path: Path, *, rate_hz: float = RATE_HZ, loops: bool = True) -> dict[Side, SampleSource]:
     """Return what a recorded file's insoles measured, by side, on one clock, at a device's rate.
 
     Raises
@@ -195,29 +196,31 @@ def recorded(path: Path, *, rate_hz: float = RATE_HZ, loops: bool = True) -> dic
     from ..io import read
 
     recording = read(path)
-    found = {side: one for side in SIDES if (one := _recorded_foot(recording, side, rate_hz, loops)) is not None}
-    if not found:
-        raise BadInputError(f"{path}: holds no insole of {wire.CELLS} cells in counts; a virtual insole replays those")
-    return found
+    sources = {
+        side: source for side in SIDES if (source := _recorded_foot(recording, side, rate_hz, loops)) is not None
+    }
+    if not sources:
+        raise BadInputError(f"{path}: holds no insole of {CELLS} cells in counts; a virtual insole replays those")
+    return sources
 
 
-def _recorded_foot(recording: Recording, side: Side, rate_hz: float, loops: bool) -> Source | None:
-    worn = [s for s in recording.streams.values() if s.attrs.get("side") == side]
-    names = [f"cell_{k + 1:02d}" for k in range(wire.CELLS)]
-    insole = next((s for s in worn if set(names) <= set(map(str, s.data_vars))), None)
+def _recorded_foot(recording: Recording, side: Side, rate_hz: float, loops: bool) -> SampleSource | None:
+    streams = [s for s in recording.streams.values() if s.attrs.get("side") == side]
+    names = [f"cell_{k + 1:02d}" for k in range(CELLS)]
+    insole = next((s for s in streams if set(names) <= set(map(str, s.data_vars))), None)
     if insole is None or insole[names[0]].attrs.get("units") != "count":
         return None
     time = np.asarray(insole["time"].values, dtype=np.float64)
     grid = np.arange(time[0], time[-1], 1.0 / rate_hz)
     cells = _on_grid(insole, names, grid)
     moving = [f"{kind}_{axis}" for kind in ("acc", "gyro") for axis in "xyz"]
-    imu = next((s for s in worn if set(moving) <= set(map(str, s.data_vars))), None)
-    motion = np.zeros((grid.size, wire.IMU)) if imu is None else _on_grid(imu, moving, grid)
+    imu = next((s for s in streams if set(moving) <= set(map(str, s.data_vars))), None)
+    motion = np.zeros((grid.size, IMU)) if imu is None else _on_grid(imu, moving, grid)
     bits = max(ADC_BITS, int(np.nanmax(cells)).bit_length())
     if bits > 16:
         return None
     counts = np.clip(np.rint(np.nan_to_num(cells)), 0, 65535).astype(np.uint16)
-    return Source(side, rate_hz, counts, imu_counts(motion), adc_bits=bits, loops=loops)
+    return SampleSource(side, rate_hz, counts, imu_counts(motion), adc_bits=bits, loops=loops)
 
 
 def _on_grid(stream: xr.Dataset, names: list[str], grid: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -226,6 +229,6 @@ def _on_grid(stream: xr.Dataset, names: list[str], grid: NDArray[np.float64]) ->
     columns = []
     for name in names:
         values = np.asarray(stream[name].values, dtype=np.float64)
-        known = np.isfinite(values)
-        columns.append(np.interp(grid, time[known], values[known]) if known.any() else np.zeros(grid.size))
+        finite = np.isfinite(values)
+        columns.append(np.interp(grid, time[finite], values[finite]) if finite.any() else np.zeros(grid.size))
     return np.stack(columns, axis=1)

@@ -22,14 +22,13 @@ from ..runtime.bundle import BundleModel, load_bundle
 from ..runtime.bundle_files import check_digest, read_manifest, read_sums
 from ..runtime.manifest import Column, Manifest
 from ..units import G
-from ..wire import packets as wire
-from ..wire.profile import Key
-from .source import Source
+from ..wire import SettingKey, StanceReport
+from .source import SampleSource
 
-__all__ = ["DeviceModel", "StanceMaker", "report_of"]
+__all__ = ["OnDeviceModel", "OnDeviceRun", "report_of"]
 
 
-class StanceMaker:
+class OnDeviceModel:
     """A bundle, checked to be one that an insole can run; call it for a model that begins with a START.
 
     Parameters
@@ -54,9 +53,9 @@ class StanceMaker:
         """Return the CRC-32 of the .tflite."""
         return self.bundle.manifest.model_id
 
-    def __call__(self, source: Source, rate_hz: int, told: Mapping[Key, float]) -> DeviceModel:
+    def __call__(self, source: SampleSource, rate_hz: int, set_values: Mapping[SettingKey, float]) -> OnDeviceRun:
         """Return the model at the beginning of a START's samples; BadInputError if its rate does not divide theirs."""
-        return DeviceModel(self, source, rate_hz, told)
+        return OnDeviceRun(self, source, rate_hz, set_values)
 
 
 def _compiled(folder: Path) -> BundleModel:
@@ -75,18 +74,20 @@ def _compiled(folder: Path) -> BundleModel:
         return load_bundle(folder, "c", library=library)
 
 
-class DeviceModel(StanceCutter):
+class OnDeviceRun(StanceCutter):
     """What runs between START and STOP: a contact detector, a stance buffer and the network.
 
     Parameters
     ----------
     rate_hz
         Of the samples that are pushed; a multiple of the bundle's detector's.
-    told
+    set_values
         What SET told, read at each stance.
     """
 
-    def __init__(self, maker: StanceMaker, source: Source, rate_hz: int, told: Mapping[Key, float]) -> None:
+    def __init__(
+        self, maker: OnDeviceModel, source: SampleSource, rate_hz: int, set_values: Mapping[SettingKey, float]
+    ) -> None:
         self._bundle: BundleModel = maker.bundle
         self._manifest: Manifest = maker.bundle.manifest
         super().__init__(
@@ -94,7 +95,7 @@ class DeviceModel(StanceCutter):
             self._manifest.columns,
             SampleFormat(source.side, source.accel_range_g, source.gyro_range_dps),
             rate_hz,
-            told,
+            set_values,
             relative=self._manifest.cells == "relative",
             imu_lowpass_hz=self._manifest.imu_lowpass_hz,
         )
@@ -105,21 +106,21 @@ class DeviceModel(StanceCutter):
         """Return the CRC-32 of the .tflite."""
         return self._manifest.model_id
 
-    def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[tuple[float, wire.StanceReport]]:
+    def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[tuple[float, StanceReport]]:
         """Take samples; return the stances that became known, each with its initial contact in pushed samples."""
         answers = [(cut.start, self._answer(cut)) for cut in self.cuts(cells, imu)]
         return [(start, report) for start, report in answers if report is not None]
 
-    def _answer(self, cut: Cut) -> wire.StanceReport | None:
+    def _answer(self, cut: Cut) -> StanceReport | None:
         """Return a stance's report; None while the device does not know what the network needs."""
-        mass_kg = self._values.get(Key.MASS, math.nan)
+        mass_kg = self._values.get(SettingKey.MASS, math.nan)
         if (self._manifest.force_unit == "N" and not mass_kg > 0) or cut.device is None:
             return None
         columns = self._manifest.columns
-        told = [_count(c, v) for c, v in zip(self._manifest.of_role("static"), cut.statics) if c.name != "contact_s"]
-        stored = int8_window(columns, self._integers, cut.device, told, left=self._left)
-        said = self._bundle.engine.run(stored[None])[0]
-        return report_of(self._manifest, said, contact_s=cut.contact_s, missed=cut.missed, mass_kg=mass_kg)
+        statics = [_count(c, v) for c, v in zip(self._manifest.of_role("static"), cut.statics) if c.name != "contact_s"]
+        stored = int8_window(columns, self._integers, cut.device, statics, left=self._left)
+        output = self._bundle.engine.run(stored[None])[0]
+        return report_of(self._manifest, output, contact_s=cut.contact_s, missed=cut.missed, mass_kg=mass_kg)
 
 
 def _count(column: Column, value: float) -> int:
@@ -129,19 +130,19 @@ def _count(column: Column, value: float) -> int:
 
 def _device_integers(manifest: Manifest, unit: NDArray[np.float64]) -> list[Channel]:
     """Return the integers of every column, of a device whose counts may stand for more or less than the bundle's."""
-    units, made = iter(unit.tolist()), []
-    for c, one in zip(manifest.columns, fixed_columns(manifest)):
+    units, channels = iter(unit.tolist()), []
+    for c, integers in zip(manifest.columns, fixed_columns(manifest)):
         per_count = next(units) if c.role == "channel" else c.unit_per_count
         if c.multiplier and not math.isclose(per_count, c.unit_per_count, rel_tol=1e-9):
             scale = manifest.input.scale
-            one = channel(centre=c.centre / per_count, size=c.size / per_count, scale=scale, zero=c.zero)
-        made.append(one)
-    return made
+            integers = channel(centre=c.centre / per_count, size=c.size / per_count, scale=scale, zero=c.zero)
+        channels.append(integers)
+    return channels
 
 
 def report_of(
     manifest: Manifest, stored: NDArray[np.int8], *, contact_s: float, missed: int, mass_kg: float
-) -> wire.StanceReport:
+) -> StanceReport:
     """Return what an insole sends of a network's answer: the int8 curves as they are, with offset and scale in BW.
 
     Parameters
@@ -155,14 +156,14 @@ def report_of(
     ends = manifest.output
     names = [axis.name for axis in manifest.axes]
     order = [names.index(name) for name in AXES if name in names]
-    chosen = [manifest.axes[k] for k in order]
-    scale = tuple(float(np.float32(ends.scale * axis.size * per)) for axis in chosen)
-    offset = tuple(float(np.float32((axis.centre - ends.scale * ends.zero_point * axis.size) * per)) for axis in chosen)
+    axes = [manifest.axes[k] for k in order]
+    scale = tuple(float(np.float32(ends.scale * axis.size * per)) for axis in axes)
+    offset = tuple(float(np.float32((axis.centre - ends.scale * ends.zero_point * axis.size) * per)) for axis in axes)
     curve = np.asarray(stored[:, order], dtype=np.int8)
     force = np.asarray(offset) + np.asarray(scale) * curve
     by_name = {name: force[:, k] for k, name in enumerate(n for n in AXES if n in names)}
     up, forward = by_name.get("vgrf"), by_name.get("apgrf")
-    return wire.StanceReport(
+    return StanceReport(
         model_id=manifest.model_id,
         contact_s=contact_s,
         axes=sum(1 << k for k, name in enumerate(AXES) if name in names),

@@ -15,25 +15,24 @@ from numpy.typing import NDArray
 from ..device.link import Characteristic
 from ..errors import BadInputError
 from ..simulate.clocks import TrueClock
-from ..wire import packets as wire
-from ..wire.profile import Running, Stream
+from ..wire import SENSOR, STANCE, PacketHeader, Running, SensorPacket, StanceReport, Stream, fragments
 from .link_model import Queued, TransmitRing
-from .source import Source
+from .source import SampleSource
 
-__all__ = ["Counts", "Faults", "OnDevice", "RunTruth", "Streaming", "Ticks"]
+__all__ = ["Faults", "InsoleRun", "PacketTruth", "RunTruth", "StanceModel", "Ticks"]
 
 _SENSOR, _GRF = int(Characteristic.SENSOR_DATA), int(Characteristic.GRF_DATA)
 _IMU_ENDS = (-32768, 32767)
 
 
-class OnDevice(Protocol):
+class StanceModel(Protocol):
     """A model on the device: takes every sample, answers stances."""
 
     @property
     def model_id(self) -> int:
         """Return the CRC-32 of the .tflite."""
 
-    def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[tuple[float, wire.StanceReport]]:
+    def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[tuple[float, StanceReport]]:
         """Take samples; return the stances that became known, each with its initial contact in pushed samples."""
 
 
@@ -71,13 +70,13 @@ class Faults:
 
     def disconnect_times(self, side: int, *, until_s: float) -> list[float]:
         """Return when the link breaks (s after the first START), in order."""
-        return sorted([*self.disconnects_s, *self._drawn(side, 2, self.disconnect_every_s, until_s)])
+        return sorted([*self.disconnects_s, *self._random_times(side, 2, self.disconnect_every_s, until_s)])
 
     def stall_times(self, side: int, *, until_s: float) -> list[float]:
         """Return when the link stalls (s after the first START), in order."""
-        return self._drawn(side, 3, self.stall_every_s, until_s)
+        return self._random_times(side, 3, self.stall_every_s, until_s)
 
-    def _drawn(self, side: int, kind: int, mean_s: float, until_s: float) -> list[float]:
+    def _random_times(self, side: int, kind: int, mean_s: float, until_s: float) -> list[float]:
         if not mean_s:
             return []
         gaps = np.random.default_rng([self.seed, side, kind]).exponential(mean_s, int(3 * until_s / mean_s) + 10)
@@ -115,7 +114,7 @@ class Ticks:
 
 
 @dataclass
-class Counts:
+class PacketTruth:
     """What became of one characteristic's packets; each listed one as ``[sequence, first sample, samples]``."""
 
     attempted: int = 0
@@ -144,15 +143,15 @@ class RunTruth:
     end_sample: int = 0
     ended_ns: int = 0
     reason: str = ""
-    sensor: Counts = field(default_factory=Counts)
-    grf: Counts = field(default_factory=Counts)
+    sensor: PacketTruth = field(default_factory=PacketTruth)
+    grf: PacketTruth = field(default_factory=PacketTruth)
 
     def document(self) -> dict[str, Any]:
         """Return the truth as it is written."""
         return asdict(self)
 
 
-class Streaming:
+class InsoleRun:
     """One START to its end.
 
     Parameters
@@ -169,7 +168,7 @@ class Streaming:
 
     def __init__(
         self,
-        source: Source,
+        source: SampleSource,
         ticks: Ticks,
         running: Running,
         streams: Stream,
@@ -182,7 +181,7 @@ class Streaming:
         first_counter: int = 0,
         lose: NDArray[np.bool_] | None = None,
         tared: bool = False,
-        model: OnDevice | None = None,
+        model: StanceModel | None = None,
         flat_out: bool = False,
         paced_here: bool = False,
     ) -> None:
@@ -239,7 +238,7 @@ class Streaming:
 
     def undelivered(self, characteristic: int, content: bytes) -> None:
         """Take back a packet that the stack had taken and never carried."""
-        header = wire.Header.from_bytes(content)
+        header = PacketHeader.from_bytes(content)
         counts = self._counts(characteristic)
         sample = self._sample - ((self._first_counter + self._sample - self._first - header.counter) & 0xFFFF)
         counts.sent -= 1
@@ -249,43 +248,43 @@ class Streaming:
         """Sample up to a time, and hand over what there is room for."""
         last = self._ticks.running_s(monotonic_s) * self.running.rate_hz
         while self._sample + self._block - 1 <= last:
-            self._make()
+            self._sample_block()
         self.feed()
 
     async def _pump(self) -> None:
         while True:
             last = self._sample + self._block - 1
-            due = self._ticks.monotonic_s(last / self.running.rate_hz)
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            block_end_s = self._ticks.monotonic_s(last / self.running.rate_hz)
+            await asyncio.sleep(max(0.0, block_end_s - time.monotonic()))
             self.until(time.monotonic())
 
     async def _flat(self) -> None:
         while True:
             for _ in range(4):
-                self._make()
+                self._sample_block()
             self.feed()
             await asyncio.sleep(0)
             while len(self._ring) > self._ring.capacity - 8:
                 await asyncio.sleep(0)
                 self.feed()
 
-    def _make(self) -> None:
+    def _sample_block(self) -> None:
         """Sample a block, and put what is made of it into the ring."""
         first, count = self._sample, self._block
         self._sample += count
         cells, imu = self._source.rows(first, count, every=self._every)
         if Stream.SENSOR in self._streams:
-            header = self._header(wire.SENSOR, _SENSOR, first, count, cells, imu)
-            self._push(Queued(_SENSOR, wire.SensorPacket(header, cells, imu).to_bytes(), header.sequence, first, count))
+            header = self._header(SENSOR, _SENSOR, first, count, cells, imu)
+            self._push(Queued(_SENSOR, SensorPacket(header, cells, imu).to_bytes(), header.sequence, first, count))
         if self._model is not None and Stream.STANCE in self._streams:
             for sample, report in self._model.push(cells, imu):
                 self._stance(self._first + sample, report)
 
-    def _stance(self, contact: float, report: wire.StanceReport) -> None:
+    def _stance(self, contact: float, report: StanceReport) -> None:
         sample = math.floor(contact)
-        header = self._header(wire.STANCE, _GRF, sample, 1, None, None)
+        header = self._header(STANCE, _GRF, sample, 1, None, None)
         header = replace(header, time_us=self._ticks.stamp_us(contact / self.running.rate_hz))
-        pieces = wire.fragments(report.to_bytes(), header, self._stances, room=self._mtu - 3)
+        pieces = fragments(report.to_bytes(), header, self._stances, room=self._mtu - 3)
         self._stances = (self._stances + 1) & 0xFFFF
         self._sequences[_GRF] = (header.sequence + len(pieces)) & 0xFFFF
         for piece in pieces:
@@ -299,12 +298,12 @@ class Streaming:
         count: int,
         cells: NDArray[np.uint16] | None,
         imu: NDArray[np.int16] | None,
-    ) -> wire.Header:
+    ) -> PacketHeader:
         sequence = self._sequences[characteristic]
         self._sequences[characteristic] = (sequence + 1) & 0xFFFF
         top = (1 << self._source.adc_bits) - 1
         full = cells is not None and imu is not None and bool((cells >= top).any() or np.isin(imu, _IMU_ENDS).any())
-        return wire.Header(
+        return PacketHeader(
             type=kind,
             sequence=sequence,
             time_us=self._ticks.stamp_us(sample / self.running.rate_hz),
@@ -323,5 +322,5 @@ class Streaming:
             counts = self._counts(dropped.characteristic)
             counts.dropped.append((dropped.sequence, dropped.sample, dropped.count))
 
-    def _counts(self, characteristic: int) -> Counts:
+    def _counts(self, characteristic: int) -> PacketTruth:
         return self.truth.sensor if characteristic == _SENSOR else self.truth.grf

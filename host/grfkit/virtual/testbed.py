@@ -18,19 +18,19 @@ from bumble.transport.common import AsyncPipeSink, Transport
 from ..device.bumble_backend import BumbleRadio
 from ..errors import BadInputError
 from ..simulate.clocks import TrueClock
-from ..wire.profile import Key
+from ..wire import SettingKey
 from .insole import InsoleSettings, VirtualInsole
 from .link_model import LinkSettings, ModelController, ModelLink
-from .source import Source
-from .stream import OnDevice, Ticks
+from .source import SampleSource
+from .stream import StanceModel, Ticks
 
-__all__ = ["Room"]
+__all__ = ["InsoleTestBed"]
 
 _WATCH_S, _SOCKET_BYTES = 0.1, 16384
-ModelMaker = Callable[[Source, int, "dict[Key, float]"], OnDevice]
+ModelMaker = Callable[[SampleSource, int, "dict[SettingKey, float]"], StanceModel]
 
 
-class Room:
+class InsoleTestBed:
     """Insoles and controllers on one modelled link; used with ``async with``.
 
     Parameters
@@ -43,10 +43,10 @@ class Room:
         self.link = ModelLink(link or LinkSettings())
         self.epoch_s = time.monotonic() + lead_s
         self.insoles: list[VirtualInsole] = []
-        self._offered: list[tuple[Transport, ModelController]] = []
+        self._transports: list[tuple[Transport, ModelController]] = []
         self._watch: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Room:
+    async def __aenter__(self) -> InsoleTestBed:
         """Enter."""
         return self
 
@@ -56,7 +56,7 @@ class Room:
 
     async def add(
         self,
-        source: Source,
+        source: SampleSource,
         settings: InsoleSettings | None = None,
         *,
         clock: TrueClock | None = None,
@@ -64,11 +64,13 @@ class Room:
         model_id: int = 0,
     ) -> VirtualInsole:
         """Switch an insole on; without an address of its own in the settings it gets one by its place in the room."""
-        asked = settings or InsoleSettings()
-        if asked.address == InsoleSettings.address:
-            asked = replace(asked, address=f"{asked.address[:-2]}{len(self.insoles) + 1:02X}")
-        ticks = Ticks(clock or TrueClock(0.0, 0.0), self.epoch_s, asked.first_us)
-        insole = VirtualInsole(source, ticks, self.link, asked, model, model_id=model_id)
+        insole_settings = settings or InsoleSettings()
+        if insole_settings.address == InsoleSettings.address:
+            insole_settings = replace(
+                insole_settings, address=f"{insole_settings.address[:-2]}{len(self.insoles) + 1:02X}"
+            )
+        ticks = Ticks(clock or TrueClock(0.0, 0.0), self.epoch_s, insole_settings.first_us)
+        insole = VirtualInsole(source, ticks, self.link, insole_settings, model, model_id=model_id)
         self.insoles.append(insole)
         await insole.begin()
         return insole
@@ -92,17 +94,17 @@ class Room:
             raise BadInputError(
                 f"{transport}: cannot be offered ({error}); expected a Bumble transport, tcp-server:HOST:PORT"
             ) from error
-        self._offered.append((opened, ModelController("central", self.link, host=opened)))
+        self._transports.append((opened, ModelController("central", self.link, host=opened)))
         if self._watch is None:
             self._watch = asyncio.ensure_future(self._watch_hosts())
 
     async def _watch_hosts(self) -> None:
         """Break the links of a host that went away: its controller is reset, as a real one is with its host."""
-        there = [False] * len(self._offered)
+        there = [False] * len(self._transports)
         while True:
             await asyncio.sleep(_WATCH_S)
-            there += [False] * (len(self._offered) - len(there))
-            for k, (transport, controller) in enumerate(self._offered):
+            there += [False] * (len(self._transports) - len(there))
+            for k, (transport, controller) in enumerate(self._transports):
                 peer: Any = getattr(transport.sink, "transport", self)
                 now = peer is not None
                 if now and not there[k] and peer is not self:
@@ -143,7 +145,7 @@ class Room:
         for insole in self.insoles:
             if insole.on:
                 await insole.end()
-        for transport, _ in self._offered:
+        for transport, _ in self._transports:
             server = getattr(transport, "server", None)
             if server is not None:
                 server.close()
@@ -151,10 +153,10 @@ class Room:
             sink = getattr(transport.sink, "transport", None)
             if sink is not None:
                 sink.close()
-        self._offered.clear()
+        self._transports.clear()
 
 
-def _short_buffer(one: Any) -> None:
+def _short_buffer(sock: Any) -> None:
     """Have a socket hold little, so that a host that falls behind is noticed at once and not seconds later."""
-    if one is not None:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BYTES)

@@ -15,14 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
+from .structs import pack
 
 VERSION = 1
+"""Of the packets' layout, in the high nibble of the first byte."""
 SENSOR, SAMPLES, STANCE = 1, 2, 3
+"""Types of packets, in the low nibble."""
 CELLS, IMU = 16, 6
+"""Cells of an insole, and axes of its inertial sensor: three of acceleration, then three of angular rate."""
 AXES = ("forward", "medial", "up")
 FORCES = ("apgrf", "mlgrf", "vgrf")
 """The axes of a stance's curves, bit 0 first."""
 _HEADER = struct.Struct("<BBHIHBB")
+HEADER_BYTES = _HEADER.size
 _FRAGMENT = struct.Struct("<HBB")
 _REPORT = struct.Struct("<IHBBBBhhhhH")
 _SENSOR = np.dtype([("cells", "<u2", (CELLS,)), ("imu", "<i2", (IMU,))])
@@ -32,7 +37,7 @@ SIZES = {SENSOR: _SENSOR.itemsize, SAMPLES: _SAMPLE.itemsize, STANCE: 1}
 
 
 @dataclass(frozen=True)
-class Header:
+class PacketHeader:
     """The 12 bytes that open every packet.
 
     Attributes
@@ -62,10 +67,20 @@ class Header:
         flags = (self.right, self.dropped, self.time_jump, self.saturated, self.tared)
         bits = sum(1 << k for k, flag in enumerate(flags) if flag)
         first = VERSION << 4 | self.type
-        return _pack(_HEADER, first, bits, self.sequence, self.time_us, self.counter, self.count, self.cfg_id)
+        return pack(
+            "a packet's header",
+            _HEADER,
+            first,
+            bits,
+            self.sequence,
+            self.time_us,
+            self.counter,
+            self.count,
+            self.cfg_id,
+        )
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Header:
+    def from_bytes(cls, content: bytes) -> PacketHeader:
         """Return the header of a whole packet.
 
         Raises
@@ -79,9 +94,9 @@ class Header:
         kind = first & 15
         if first >> 4 != VERSION or kind not in SIZES:
             raise BadInputError(f"a packet opens with {first:#04x}; expected version {VERSION} and type 1, 2 or 3")
-        due = _HEADER.size + (_FRAGMENT.size if kind == STANCE else 0) + count * SIZES[kind]
-        if not count or len(content) != due:
-            raise BadInputError(f"a packet of type {kind} with {count} has {len(content)} bytes, expected {due}")
+        expected = _HEADER.size + (_FRAGMENT.size if kind == STANCE else 0) + count * SIZES[kind]
+        if not count or len(content) != expected:
+            raise BadInputError(f"a packet of type {kind} with {count} has {len(content)} bytes, expected {expected}")
         bits = [bool(flags >> k & 1) for k in range(5)]
         return cls(kind, sequence, time_us, counter, count, cfg_id, *bits)
 
@@ -90,7 +105,7 @@ class Header:
 class SensorPacket:
     """Raw samples: cells (n, 16) uint16 counts, imu (n, 6) int16 counts."""
 
-    header: Header
+    header: PacketHeader
     cells: NDArray[np.uint16]
     imu: NDArray[np.int16]
 
@@ -102,7 +117,7 @@ class SensorPacket:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> SensorPacket:
-        """Return the packet; BadInputError as :meth:`Header.from_bytes`."""
+        """Return the packet; BadInputError as :meth:`PacketHeader.from_bytes`."""
         header, rows = _rows(content, SENSOR, _SENSOR)
         return cls(header, rows["cells"].astype(np.uint16), rows["imu"].astype(np.int16))
 
@@ -111,7 +126,7 @@ class SensorPacket:
 class SamplesPacket:
     """GRF samples: force (n, 3) in N, forward, medial and up; centre of pressure (n, 2) in mm."""
 
-    header: Header
+    header: PacketHeader
     force_n: NDArray[np.float64]
     cop_mm: NDArray[np.float64]
 
@@ -125,7 +140,7 @@ class SamplesPacket:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> SamplesPacket:
-        """Return the packet; BadInputError as :meth:`Header.from_bytes`."""
+        """Return the packet; BadInputError as :meth:`PacketHeader.from_bytes`."""
         header, rows = _rows(content, SAMPLES, _SAMPLE)
         columns = np.stack([rows[name].astype(np.float64) for name in _SAMPLE.names or ()], axis=1)
         return cls(header, columns[:, :3] / [10.0, 10.0, 5.0], columns[:, 3:] / 10.0)
@@ -135,7 +150,7 @@ class SamplesPacket:
 class Fragment:
     """A piece of a stance's report."""
 
-    header: Header
+    header: PacketHeader
     stance_id: int
     fragment: int
     fragments: int
@@ -143,7 +158,11 @@ class Fragment:
 
     def to_bytes(self) -> bytes:
         """Return the packet."""
-        return self.header.to_bytes() + _pack(_FRAGMENT, self.stance_id, self.fragment, self.fragments) + self.content
+        return (
+            self.header.to_bytes()
+            + pack("a fragment's head", _FRAGMENT, self.stance_id, self.fragment, self.fragments)
+            + self.content
+        )
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Fragment:
@@ -152,7 +171,7 @@ class Fragment:
         Raises
         ------
         BadInputError
-            As :meth:`Header.from_bytes`, or if it is no fragment of a stance.
+            As :meth:`PacketHeader.from_bytes`, or if it is no fragment of a stance.
         """
         header = _of_type(content, STANCE)
         stance_id, fragment, fragments = _FRAGMENT.unpack_from(content, _HEADER.size)
@@ -207,7 +226,8 @@ class StanceReport:
         points, sent = self.curve.shape
         if not 0 < self.axes < 8 or sent != bin(self.axes).count("1") or not 0 < points < 256:
             raise BadInputError(f"a stance of curves {self.curve.shape} and axes {self.axes} cannot be sent")
-        head = _pack(
+        head = pack(
+            "a stance's head",
             _REPORT,
             self.model_id,
             round(self.contact_s * 1e4),
@@ -236,9 +256,11 @@ class StanceReport:
             content
         )
         sent = bin(axes).count("1")
-        due = _REPORT.size + sent * (8 + points)
-        if not points or not 0 < axes < 8 or len(content) != due:
-            raise BadInputError(f"a stance of {points} points and axes {axes} has {len(content)} bytes, expected {due}")
+        expected = _REPORT.size + sent * (8 + points)
+        if not points or not 0 < axes < 8 or len(content) != expected:
+            raise BadInputError(
+                f"a stance of {points} points and axes {axes} has {len(content)} bytes, expected {expected}"
+            )
         floats = struct.unpack_from(f"<{2 * sent}f", content, _REPORT.size)
         if not all(map(math.isfinite, floats)):
             raise BadInputError("a stance's offset or scale is not finite")
@@ -247,7 +269,7 @@ class StanceReport:
         return cls(model_id, contact / 1e4, axes, missed, where, *features, floats[0::2], floats[1::2], curve)
 
 
-def fragments(report: bytes, header: Header, stance_id: int, *, room: int) -> list[Fragment]:
+def fragments(report: bytes, header: PacketHeader, stance_id: int, *, room: int) -> list[Fragment]:
     """Return a report cut into packets of at most ``room`` bytes (MTU - 3), sequence numbers counted on.
 
     Raises
@@ -262,7 +284,7 @@ def fragments(report: bytes, header: Header, stance_id: int, *, room: int) -> li
     pieces = [report[k * each : (k + 1) * each] for k in range(count)]
     return [
         Fragment(
-            Header(**{**header.__dict__, "sequence": (header.sequence + k) & 0xFFFF, "count": len(piece)}),
+            PacketHeader(**{**header.__dict__, "sequence": (header.sequence + k) & 0xFFFF, "count": len(piece)}),
             stance_id,
             k,
             count,
@@ -280,28 +302,21 @@ def joined(pieces: Sequence[Fragment]) -> StanceReport | None:
     BadInputError
         If they are of different stances, or the whole is no report.
     """
-    by_place = {one.fragment: one for one in pieces}
-    told = {(one.stance_id, one.fragments, one.header.time_us) for one in pieces}
-    if len(told) > 1:
-        raise BadInputError(f"fragments of {len(told)} stances were joined; join those of one stance_id")
+    by_place = {piece.fragment: piece for piece in pieces}
+    stances = {(piece.stance_id, piece.fragments, piece.header.time_us) for piece in pieces}
+    if len(stances) > 1:
+        raise BadInputError(f"fragments of {len(stances)} stances were joined; join those of one stance_id")
     if not pieces or len(by_place) < pieces[0].fragments:
         return None
     return StanceReport.from_bytes(b"".join(by_place[k].content for k in sorted(by_place)))
 
 
-def _of_type(content: bytes, kind: int) -> Header:
-    header = Header.from_bytes(content)
+def _of_type(content: bytes, kind: int) -> PacketHeader:
+    header = PacketHeader.from_bytes(content)
     if header.type != kind:
         raise BadInputError(f"a packet is of type {header.type}, expected {kind}")
     return header
 
 
-def _rows(content: bytes, kind: int, dtype: np.dtype[np.void]) -> tuple[Header, NDArray[np.void]]:
+def _rows(content: bytes, kind: int, dtype: np.dtype[np.void]) -> tuple[PacketHeader, NDArray[np.void]]:
     return _of_type(content, kind), np.frombuffer(content, dtype=dtype, offset=_HEADER.size)
-
-
-def _pack(layout: struct.Struct, *values: int) -> bytes:
-    try:
-        return layout.pack(*values)
-    except struct.error as error:
-        raise BadInputError(f"a packet's fields {values} do not fit: {error}") from error

@@ -12,7 +12,7 @@ from ...formats import grfrec
 from ...formats.grfrec import Begin, Record
 from ...formats.packet_stream import GrfSamples, Item, PacketStream, Samples, Stance, WrappedClock
 from ...signals.clock_bounds import offset_over_time
-from ...wire.packets import StanceReport
+from ...wire import StanceReport
 
 _LONGEST_FILLED_S = 10.0
 

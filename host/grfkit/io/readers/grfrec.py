@@ -18,7 +18,7 @@ from ...formats.grfrec import Begin, Kind, Record, RecordFile
 from ...formats.packet_stream import GrfSamples, Samples, Stance
 from ...provenance import Provenance, describe_input
 from ...records import Channel, Recording, make_recording, make_stream
-from ...wire.packets import FORCES, StanceReport
+from ...wire import FORCES, StanceReport
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import refuse_extra, with_pressure_sum
 from ._live_rows import LiveSession, Run, joined, runs_of
