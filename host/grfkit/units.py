@@ -145,11 +145,11 @@ def to_si(values: NDArray[np.floating], unit: str) -> NDArray[np.float64]:
     UnitError
         If the unit is unknown.
     """
-    spelling = parse_unit(unit)
+    source = parse_unit(unit)
     data = np.asarray(values, dtype=np.float64)
-    if spelling.factor == 1.0 and spelling.shift == 0.0:
+    if source.factor == 1.0 and source.shift == 0.0:
         return data
-    return data * spelling.factor + spelling.shift
+    return data * source.factor + source.shift
 
 
 def require(unit: str, canonical: str, *, what: str) -> None:

@@ -70,13 +70,13 @@ def _channels(stream: dict[str, Any]) -> Table:
     table.add_column("frame", no_wrap=True)
     for heading in ("min", "max", "missing"):
         table.add_column(heading, justify="right", no_wrap=True)
-    shown = stream["channels"][:_SHOWN]
-    for c in shown:
+    first_channels = stream["channels"][:_SHOWN]
+    for c in first_channels:
         raw = f"{c['raw_name']} [{c['raw_unit']}]"
         cells = [c["name"], raw, c["unit"], c["frame"], _short(c["min"]), _short(c["max"]), str(c["missing"])]
         table.add_row(*(Text(cell) for cell in cells))
-    if len(stream["channels"]) > len(shown):
-        table.add_row(Text(f"... {len(stream['channels']) - len(shown)} more (--json lists all)", style="dim"))
+    if len(stream["channels"]) > len(first_channels):
+        table.add_row(Text(f"... {len(stream['channels']) - len(first_channels)} more (--json lists all)", style="dim"))
     return table
 
 

@@ -25,9 +25,11 @@ def quiet_console() -> Iterator[Console]:
 
     with ExitStack() as stack:
         try:
-            own = stack.enter_context(os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace"))
+            stderr = stack.enter_context(
+                os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace")
+            )
             stack.enter_context(quiet_native())
         except (OSError, ValueError, AttributeError):  # stderr is closed or no file, or there is nowhere to hold it
             yield Console(stderr=True)
             return
-        yield Console(file=own)
+        yield Console(file=stderr)

@@ -191,14 +191,14 @@ def _events(header: Header, parameters: Parameters, start_s: float) -> tuple[Eve
     labels = parameters.texts("EVENT", "LABELS")
     contexts = _padded(parameters.texts("EVENT", "CONTEXTS"), len(labels))
     times = parameters.numbers("EVENT", "TIMES").reshape(-1, 2) if _even(parameters) else np.empty((0, 2))
-    found = [
+    events = [
         Event(label, context, float(60.0 * minutes + seconds - start_s))
         for label, context, (minutes, seconds) in zip(labels, contexts, times)
         if np.isfinite(minutes) and np.isfinite(seconds)
     ]
-    if not found:
-        found = [Event(label, "", time - start_s) for label, time in header.events]
-    return tuple(sorted(found, key=lambda event: event.time_s))
+    if not events:
+        events = [Event(label, "", time - start_s) for label, time in header.events]
+    return tuple(sorted(events, key=lambda event: event.time_s))
 
 
 def _even(parameters: Parameters) -> bool:

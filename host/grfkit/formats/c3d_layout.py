@@ -65,8 +65,8 @@ def find_layout(size: int, header: Header, parameters: Parameters) -> tuple[Layo
         (block - 1) * BLOCK for block in (header.data_block, parameters.count("POINT", "DATA_START") or 0) if block > 1
     )
     if not starts or min(starts) > size:
-        shown = starts[0] if starts else 0
-        raise BadInputError(f"is broken or cut: its data should start at byte {shown}, it has {size} bytes")
+        first = starts[0] if starts else 0
+        raise BadInputError(f"is broken or cut: its data should start at byte {first}, it has {size} bytes")
     points = _distinct([header.points, _or(parameters.count("POINT", "USED"), header.points)])
     channels = _channel_counts(header, parameters)
     frames = frame_counts(header, parameters)
@@ -119,33 +119,33 @@ def frame_rate_hz(
     rate = stated[int(np.argmax(votes))]
     if min(votes) == len(stated):
         return rate, []
-    shown = ", ".join(f"{r:g}" for r in stated)
-    return rate, [f"header and parameters state different frame rates ({shown} Hz): {rate:g} Hz is taken"]
+    rates = ", ".join(f"{r:g}" for r in stated)
+    return rate, [f"header and parameters state different frame rates ({rates} Hz): {rate:g} Hz is taken"]
 
 
 def _choose(layouts: list[Layout], size: int) -> tuple[Layout, list[str]]:
-    fitting = [one for one in layouts if one.end <= size]
-    exact = [one for one in fitting if size - one.end < BLOCK]
+    fitting = [layout for layout in layouts if layout.end <= size]
+    exact = [layout for layout in fitting if size - layout.end < BLOCK]
     first = layouts[0]
     if not fitting:
-        least = min(layouts, key=lambda one: one.end)
+        least = min(layouts, key=lambda layout: layout.end)
         room = max(0, size - least.start) // max(1, least.frame_words * least.word)
         raise BadInputError(
             f"is cut or broken: {_words(least)} need {least.end} bytes, the file has {size}"
             f" ({room} whole frames); copy or export it again"
         )
-    other = next((one for one in layouts if _kind(one) != _kind(first)), None)
+    other = next((layout for layout in layouts if _kind(layout) != _kind(first)), None)
     if other and not exact:
         raise BadInputError(
             f"contradicts itself: {_words(first)} from byte {first.start} in its header, {_words(other)} from"
             f" byte {other.start} in its parameters, and neither fills its {size} bytes; export it again"
         )
-    chosen = (exact or fitting)[0]
-    if chosen == first:
-        return chosen, []
-    return chosen, [
-        f"the header states {_words(first)} from byte {first.start}, but {_words(chosen)} from byte"
-        f" {chosen.start} fill the file: these are read"
+    best = (exact or fitting)[0]
+    if best == first:
+        return best, []
+    return best, [
+        f"the header states {_words(first)} from byte {first.start}, but {_words(best)} from byte"
+        f" {best.start} fill the file: these are read"
     ]
 
 

@@ -69,10 +69,10 @@ class Parameters:
 
     def texts(self, group: str, name: str) -> list[str]:
         """Return a text parameter continued over ``NAME2``, ``NAME3``..., empty where there is none."""
-        found: list[str] = []
+        texts: list[str] = []
         for value in self._continued(group, name):
-            found += [str(v) for v in value] if isinstance(value, list) else []
-        return found
+            texts += [str(v) for v in value] if isinstance(value, list) else []
+        return texts
 
     def numbers(self, group: str, name: str) -> Floats:
         """Return a number parameter, flat and continued over ``NAME2``..., empty where there is none."""
@@ -101,19 +101,19 @@ class Parameters:
         if not np.isfinite(first) or abs(first) > 2**31:
             return None
         bits = {1: 256, 2: 65536}.get(value.dtype.itemsize, 0) if value.dtype.kind in "iu" else 0
-        whole = int(first)
-        return whole + bits if whole < 0 and bits else max(whole, 0)
+        number = int(first)
+        return number + bits if number < 0 and bits else max(number, 0)
 
     def text(self, group: str, name: str) -> str:
         """Return the first string of a parameter, empty where there is none."""
-        found = self.texts(group, name)
-        return found[0] if found else ""
+        texts = self.texts(group, name)
+        return texts[0] if texts else ""
 
     def _continued(self, group: str, name: str) -> list[Any]:
-        held = self.groups.get(group, {})
+        parameters = self.groups.get(group, {})
         values, number = [], 1
-        while (key := name if number == 1 else f"{name}{number}") in held:
-            values.append(held[key])
+        while (key := name if number == 1 else f"{name}{number}") in parameters:
+            values.append(parameters[key])
             number += 1
         return values
 
@@ -241,7 +241,7 @@ def _header_events(data: bytes, words: NDArray[np.int64], processor: Processor) 
 def _records(data: bytes, at: int, limit: int) -> list[tuple[int, str, bytes]]:
     """Return (group number, name, body after the offset word) of each record of the section."""
     order = ">H" if data[(data[0] - 1) * BLOCK + 3] == 86 else "<H"
-    found: list[tuple[int, str, bytes]] = []
+    records: list[tuple[int, str, bytes]] = []
     while at + 2 <= limit and data[at] != 0:
         length, number = abs(struct.unpack_from("b", data, at)[0]), struct.unpack_from("b", data, at + 1)[0]
         name_end = at + 2 + length
@@ -256,25 +256,25 @@ def _records(data: bytes, at: int, limit: int) -> list[tuple[int, str, bytes]]:
         after = name_end + offset if offset else limit
         if after > limit or (offset and after <= name_end + 2):
             raise BadInputError(f"is broken: parameter '{name}' at byte {at} points outside its section")
-        found.append((number, name, data[name_end + 2 : after]))
+        records.append((number, name, data[name_end + 2 : after]))
         if not offset:
             break
         at = after
-    if not found:
+    if not records:
         raise BadInputError("is broken: its parameter section is empty; export the file again")
-    return found
+    return records
 
 
 def _values(bodies: dict[str, bytes], processor: Processor, group: str) -> dict[str, Any]:
     """Return the values of one group; a broken one is passed over where nothing depends on it."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, body in bodies.items():
         try:
-            found[name] = _value(body, processor, f"{group}:{name}")
+            values[name] = _value(body, processor, f"{group}:{name}")
         except BadInputError:
             if group in _NEEDED_GROUPS and name not in _PROSE:
                 raise
-    return found
+    return values
 
 
 def _value(body: bytes, processor: Processor, name: str) -> Any:
@@ -310,9 +310,9 @@ def _strings(block: bytes, shape: tuple[int, ...]) -> list[str]:
 
 def decode_text(raw: bytes) -> str:
     """Return text in UTF-8 where it is that, in Latin-1 otherwise, without padding."""
-    kept = raw.split(b"\0", 1)[0] if raw[:1] != b"\0" else raw.strip(b"\0")
+    content = raw.split(b"\0", 1)[0] if raw[:1] != b"\0" else raw.strip(b"\0")
     try:
-        text = kept.decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
-        text = kept.decode("latin-1")
+        text = content.decode("latin-1")
     return "".join(c if c.isprintable() else " " for c in text).strip()

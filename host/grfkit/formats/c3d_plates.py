@@ -99,8 +99,10 @@ def zero_note(file: C3dFile) -> str:
     stated = file.parameters.numbers("FORCE_PLATFORM", "ZERO")[:2]
     if not stated.size or zero_frames(file) is not None or [float(v) for v in stated] in ([0.0, 0.0], [1.0, 0.0]):
         return ""
-    shown = " ".join(f"{v:g}" for v in stated)
-    return f"FORCE_PLATFORM:ZERO is {shown}, expected first and last of frames 1 to {_frame_count(file)}: it is ignored"
+    frames = " ".join(f"{v:g}" for v in stated)
+    return (
+        f"FORCE_PLATFORM:ZERO is {frames}, expected first and last of frames 1 to {_frame_count(file)}: it is ignored"
+    )
 
 
 def _frame_count(file: C3dFile) -> int:
@@ -126,10 +128,10 @@ def plate_units(
     BadInputError
         If a force channel's unit is unknown or of another quantity, or the three differ.
     """
-    held = [file.analog_units[c] for c in channels]
+    channel_units = [file.analog_units[c] for c in channels]
     summed = plate_type in (3, 5, 6, 7)
-    forces = held if summed else held[:3]
-    moments = [] if summed else (held[5:6] if plate_type == 1 else held[3:6])
+    forces = channel_units if summed else channel_units[:3]
+    moments = [] if summed else (channel_units[5:6] if plate_type == 1 else channel_units[3:6])
     length = file.point_unit if _known(file.point_unit, "m") else "mm"
     default = {"m": "N m", "cm": "N cm"}.get(units.canonical_name(length), "N mm")
     for unit, quantity, what in zip(stated, ("N", "N m"), ("force_unit", "moment_unit")):
@@ -137,25 +139,27 @@ def plate_units(
             units.require(unit, quantity, what=what)
     if plate_type in CALIBRATED_TYPES:
         return _calibrated_units(forces, moments, default, stated)
-    force, said = (stated[0], []) if stated[0] else _force_unit(forces)
+    force, notes = (stated[0], []) if stated[0] else _force_unit(forces)
     if not _known(force, "N"):
-        return force, "", said
+        return force, "", notes
     moment = stated[1] or (_common(moments, "N m") if moments else "N m")
     if moment is None:
-        said.append(f"moment channels are in {_shown(moments)}, no moment: moments and centre of pressure are left out")
-    return force, moment or "", said
+        notes.append(
+            f"moment channels are in {_shown(moments)}, no moment: moments and centre of pressure are left out"
+        )
+    return force, moment or "", notes
 
 
 def _calibrated_units(
     forces: list[str], moments: list[str], default: str, stated: tuple[str | None, str | None]
 ) -> tuple[str, str, list[str]]:
     force, moment = stated[0] or _common(forces, "N"), stated[1] or _common(moments, "N m")
-    said: list[str] = []
+    notes: list[str] = []
     if force is None:
-        said.append(f"force channels are in {_shown(forces)}, taken as N after the calibration matrix")
+        notes.append(f"force channels are in {_shown(forces)}, taken as N after the calibration matrix")
     if moment is None and moments:
-        said.append(f"moment channels are in {_shown(moments)}, taken as {default} after the calibration matrix")
-    return force or "N", moment or default, said
+        notes.append(f"moment channels are in {_shown(moments)}, taken as {default} after the calibration matrix")
+    return force or "N", moment or default, notes
 
 
 def _force_unit(names: list[str]) -> tuple[str, list[str]]:
@@ -163,13 +167,13 @@ def _force_unit(names: list[str]) -> tuple[str, list[str]]:
     force = _common(names, "N")
     if force is not None:
         return force, []
-    found = {_raw_unit(name) for name in names}
-    if "" in found or len(found) > 1:
+    raw_units = {_raw_unit(name) for name in names}
+    if "" in raw_units or len(raw_units) > 1:
         raise BadInputError(
             f"has force channels in {_shown(names)}, expected one unit of force (N, kN, lbf), counts or V;"
             f" correct ANALOG:UNITS or state the unit {STATE_UNIT}"
         )
-    unit = found.pop()
+    unit = raw_units.pop()
     what = "state no unit" if unit == "unknown" else f"are in {unit}, not in N"
     return unit if unit == "unknown" else names[0], [
         f"force channels {what}: kept as {unit}, without moments and centre of pressure; fit for alignment by shape;"
@@ -228,7 +232,7 @@ def _spec(file: C3dFile, index: int, length: str, stated: tuple[str | None, str 
         remarks.append("ORIGIN is given from surface to sensor (z above 0) and is turned round")
     if kind == 1:
         origin = np.asarray([0.0, 0.0, origin[2]])
-    force, moment, said = plate_units(file, channels, kind, stated)
+    force, moment, unit_notes = plate_units(file, channels, kind, stated)
     spec = PlateSpec(
         number=index + 1,
         plate_type=kind,
@@ -241,7 +245,7 @@ def _spec(file: C3dFile, index: int, length: str, stated: tuple[str | None, str 
         force_unit=force,
         moment_unit=moment,
     )
-    return spec, remarks + said
+    return spec, remarks + unit_notes
 
 
 def _type(parameters: Parameters, index: int) -> int:
@@ -260,16 +264,16 @@ def _channels(file: C3dFile, index: int, kind: int) -> tuple[int, ...]:
     table = file.parameters.array("FORCE_PLATFORM", "CHANNEL")
     if table.ndim == 1:
         table = table.reshape(-1, 1, order="F")
-    wanted = CHANNELS_BY_TYPE[kind]
-    if table.ndim != 2 or table.shape[0] < wanted or table.shape[1] <= index:
-        raise BadInputError(f"is of type {kind} and needs {wanted} channels, FORCE_PLATFORM:CHANNEL has {table.shape}")
-    column = table[:wanted, index]
+    needed = CHANNELS_BY_TYPE[kind]
+    if table.ndim != 2 or table.shape[0] < needed or table.shape[1] <= index:
+        raise BadInputError(f"is of type {kind} and needs {needed} channels, FORCE_PLATFORM:CHANNEL has {table.shape}")
+    column = table[:needed, index]
     count = file.analog.shape[1]
     if not count:
         raise BadInputError("has no channels: the file holds no analog channel at all")
     if not np.isfinite(column).all() or column.min() < 1 or column.max() > count:
         raise BadInputError(f"uses channels {column.tolist()}, the file has 1 to {count}")
-    if len(set(column.tolist())) < wanted:
+    if len(set(column.tolist())) < needed:
         raise BadInputError(f"uses a channel twice ({column.astype(int).tolist()})")
     return tuple(int(c) - 1 for c in column)
 
@@ -286,14 +290,14 @@ def _calibration(parameters: Parameters, index: int, kind: int) -> Floats | None
     if kind not in CALIBRATED_TYPES:
         return None
     table = parameters.array("FORCE_PLATFORM", "CAL_MATRIX")
-    wanted = CHANNELS_BY_TYPE[kind]
+    width = CHANNELS_BY_TYPE[kind]
     if table.ndim == 2:
         table = table[:, :, None]
-    if table.ndim != 3 or table.shape[2] <= index or max(table.shape[:2]) < wanted:
+    if table.ndim != 3 or table.shape[2] <= index or max(table.shape[:2]) < width:
         shape = table.shape if table.size else "none"
-        raise BadInputError(f"is of type {kind} and needs a matrix with {wanted} columns, CAL_MATRIX is {shape}")
-    matrix = table[:, :, index] if table.shape[1] >= wanted else table[:, :, index].T
-    matrix = matrix[: min(wanted, matrix.shape[0]), :wanted]
+        raise BadInputError(f"is of type {kind} and needs a matrix with {width} columns, CAL_MATRIX is {shape}")
+    matrix = table[:, :, index] if table.shape[1] >= width else table[:, :, index].T
+    matrix = matrix[: min(width, matrix.shape[0]), :width]
     while matrix.shape[0] > 6 and not matrix[-1].any():
         matrix = matrix[:-1]  # padded to the largest plate of the file
     if not np.isfinite(matrix).all() or not matrix.any():

@@ -106,9 +106,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _spec(plate: PlateByHand, number: int, file: C3dFile) -> tuple[PlateSpec, list[str]]:
-    wanted = CHANNELS_BY_TYPE[plate.type]
-    if len(plate.channels) != wanted:
-        raise BadInputError(f"has {len(plate.channels)} channels, type {plate.type} has {wanted}")
+    width = CHANNELS_BY_TYPE[plate.type]
+    if len(plate.channels) != width:
+        raise BadInputError(f"has {len(plate.channels)} channels, type {plate.type} has {width}")
     channels = tuple(_column(name, file) for name in plate.channels)
     units.require(plate.length_unit, "m", what="length_unit")
     force, moment, remarks = plate_units(file, channels, plate.type, (plate.force_unit, plate.moment_unit))
@@ -119,7 +119,7 @@ def _spec(plate: PlateByHand, number: int, file: C3dFile) -> tuple[PlateSpec, li
         channels=channels,
         corners_m=np.asarray(plate.corners, dtype=np.float64).reshape(-1) * factor,
         origin_m=np.asarray(plate.origin, dtype=np.float64) * factor,
-        calibration=_matrix(plate, wanted),
+        calibration=_matrix(plate, width),
         polynomial=None,
         length_unit=plate.length_unit,
         force_unit=force,
@@ -134,17 +134,17 @@ def _column(name: int | str, file: C3dFile) -> int:
         if not 1 <= name <= count:
             raise BadInputError(f"uses channel {name}, the file has 1 to {count}")
         return name - 1
-    found = [i for i, label in enumerate(file.analog_labels) if label == name]
-    if len(found) != 1:
-        why = "stands twice in the file, use its number" if found else "is not in the file"
+    columns = [i for i, label in enumerate(file.analog_labels) if label == name]
+    if len(columns) != 1:
+        why = "stands twice in the file, use its number" if columns else "is not in the file"
         raise BadInputError(f"uses channel '{name}', which {why}")
-    return found[0]
+    return columns[0]
 
 
-def _matrix(plate: PlateByHand, wanted: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+def _matrix(plate: PlateByHand, width: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:
     if plate.type not in CALIBRATED_TYPES:
         return None
     rows = plate.calibration or []
-    if len({len(row) for row in rows}) != 1 or len(rows[0]) != wanted or len(rows) not in (6, wanted):
-        raise BadInputError(f"of type {plate.type} needs a calibration of 6 or {wanted} rows of {wanted} numbers")
+    if len({len(row) for row in rows}) != 1 or len(rows[0]) != width or len(rows) not in (6, width):
+        raise BadInputError(f"of type {plate.type} needs a calibration of 6 or {width} rows of {width} numbers")
     return np.asarray(rows, dtype=np.float64)

@@ -46,12 +46,12 @@ def parse_column(text: str, *, raw: str | None = None) -> Column:
     BadInputError
         If the name is empty or the unit in square brackets is unknown.
     """
-    found = _BRACKETS.match(text.strip())
+    match = _BRACKETS.match(text.strip())
     name, unit = text.strip(), ""
-    if found and found["square"] is not None:
-        name, unit = found["name"], _unit(found["square"], text)
-    elif found and _is_unit(found["round"]):
-        name, unit = found["name"], found["round"]
+    if match and match["square"] is not None:
+        name, unit = match["name"], _unit(match["square"], text)
+    elif match and _is_unit(match["round"]):
+        name, unit = match["name"], match["round"]
     tidy = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
     if not tidy:
         raise BadInputError(f"column '{text}' has no name; write it as 'name [unit]'")
@@ -101,25 +101,25 @@ def parse_csv(text: str, column_map: Mapping[str, str] | None = None, *, needs: 
     """
     index, separator, header = split_header(text)
     notes: list[str] = []
-    chosen = _choose(header, dict(column_map or {}), notes)
-    _check_names([column for _, column in chosen], needs)
+    indexed = _choose(header, dict(column_map or {}), notes)
+    _check_names([column for _, column in indexed], needs)
     lines = text.splitlines()[index + 1 :]
     while lines and not lines[-1].strip(" \t;,"):
         lines.pop()
     if not lines:
         raise BadInputError("holds a header row but no data")
     decimal = decimal_sign(lines, separator)
-    picked = [i for i, _ in chosen]
+    picked = [i for i, _ in indexed]
     if any('"' in line for line in lines):
         cells = _quoted_rows(lines, separator, len(header), index + 2)
-        named = [header[i] for i in picked]
-        kept = [[row[i] for i in picked] for row in cells]
-        table = numbers(kept, columns=named, first_line=index + 2, decimal=decimal)
+        labels = [header[i] for i in picked]
+        picked_cells = [[row[i] for i in picked] for row in cells]
+        table = numbers(picked_cells, columns=labels, first_line=index + 2, decimal=decimal)
     else:
         table = number_table(
             lines, columns=header, separator=separator, first_line=index + 2, decimal=decimal, pick=picked
         )
-    return CsvFile([column for _, column in chosen], table, notes)
+    return CsvFile([column for _, column in indexed], table, notes)
 
 
 def looks_like_table(text: str) -> tuple[str, list[str]]:
@@ -145,23 +145,23 @@ def looks_like_table(text: str) -> tuple[str, list[str]]:
 def _choose(header: list[str], column_map: dict[str, str], notes: list[str]) -> list[tuple[int, Column]]:
     absent = [name for name in column_map if name not in header]
     if absent:
-        known = ", ".join(f"'{cell}'" for cell in header[:12]) + (", ..." if len(header) > 12 else "")
-        raise BadInputError(f"the column map names '{absent[0]}', but the file's columns are {known}")
+        columns = ", ".join(f"'{cell}'" for cell in header[:12]) + (", ..." if len(header) > 12 else "")
+        raise BadInputError(f"the column map names '{absent[0]}', but the file's columns are {columns}")
     twice = [name for name in column_map if header.count(name) > 1]
     if twice:
         raise BadInputError(f"column '{twice[0]}' of the column map stands {header.count(twice[0])} times in the file")
-    chosen, left_out = [], []
+    indexed, left_out = [], []
     for index, cell in enumerate(header):
         if cell in column_map:
-            chosen.append((index, parse_column(column_map[cell], raw=cell)))
+            indexed.append((index, parse_column(column_map[cell], raw=cell)))
         elif column_map and (not cell or not parse_column(cell).unit):
             left_out.append(cell)
         else:
-            chosen.append((index, parse_column(cell)))
+            indexed.append((index, parse_column(cell)))
     if left_out:
-        shown = ", ".join(f"'{cell}'" for cell in left_out[:8]) + (", ..." if len(left_out) > 8 else "")
-        notes.append(f"{len(left_out)} columns outside the column map are left out: {shown}")
-    return chosen
+        names = ", ".join(f"'{cell}'" for cell in left_out[:8]) + (", ..." if len(left_out) > 8 else "")
+        notes.append(f"{len(left_out)} columns outside the column map are left out: {names}")
+    return indexed
 
 
 def _check_names(columns: list[Column], needs: Sequence[str]) -> None:
@@ -171,14 +171,14 @@ def _check_names(columns: list[Column], needs: Sequence[str]) -> None:
         raise BadInputError(
             f"has no column '{absent[0]}' (columns: {have}); name it in a column map, or state the rate"
         )
-    seen: dict[str, Column] = {}
+    by_name: dict[str, Column] = {}
     for column in columns:
-        if column.name in seen:
-            first = seen[column.name].raw
+        if column.name in by_name:
+            first = by_name[column.name].raw
             raise BadInputError(
                 f"columns '{first}' and '{column.raw}' are both '{column.name}'; rename one or map them"
             )
-        seen[column.name] = column
+        by_name[column.name] = column
 
 
 def _quoted_rows(lines: list[str], separator: str, width: int, first_line: int) -> list[list[str]]:

@@ -127,8 +127,8 @@ class Begin:
     def from_bytes(cls, body: bytes) -> Begin:
         """Return the beginning; BadInputError if a field is missing or none of its kind."""
         try:
-            told = json.loads(body)
-            begin = cls(**{name: told[name] for name in cls.__dataclass_fields__})
+            document = json.loads(body)
+            begin = cls(**{name: document[name] for name in cls.__dataclass_fields__})
         except (ValueError, KeyError, TypeError) as error:
             raise BadInputError(f"a session's beginning cannot be read ({type(error).__name__}: {error})") from error
         if not isinstance(begin.address, str):

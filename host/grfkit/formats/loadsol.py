@@ -125,9 +125,9 @@ def parse_loadsol(text: str) -> LoadsolFile:
 
 def _started(lines: Sequence[str]) -> str:
     for line in lines[:3]:
-        found = _STARTED.search(line)
-        if found:
-            year, month, day, hour, minute, second, ms = found.groups()
+        match = _STARTED.search(line)
+        if match:
+            year, month, day, hour, minute, second, ms = match.groups()
             return f"{year}-{month}-{day} {hour}:{minute}:{second}.{ms:0>3}"
     return ""
 
@@ -142,10 +142,10 @@ def _data_rows(lines: Sequence[str], width: int, first_line: int) -> tuple[list[
         if not row.rstrip()[-1:].isalpha() and _END not in row:
             continue
         ended = row.find(_END)
-        kept = row[:ended] if ended >= 0 else "\t".join(row.split("\t")[:width])
-        if kept != row:
+        cells = row[:ended] if ended >= 0 else "\t".join(row.split("\t")[:width])
+        if cells != row:
             remarks.append(first_line + index)
-            rows[index] = kept if kept.strip() else ""
+            rows[index] = cells if cells.strip() else ""
     if not remarks:
         return rows, []
     where = ", ".join(str(number) for number in remarks[:5]) + (", ..." if len(remarks) > 5 else "")
@@ -191,8 +191,8 @@ def _add(
     unit: str,
     time: tuple[int, str],
 ) -> None:
-    found = _SENSOR.fullmatch(name)
-    sensor, part = (found["id"].strip(), (found["part"] or "").strip()) if found else (name, "")
+    match = _SENSOR.fullmatch(name)
+    sensor, part = (match["id"].strip(), (match["part"] or "").strip()) if match else (name, "")
     kind, channel, measured = _channel(part, quantity, name)
     checked_unit(unit, _QUANTITY[measured], what=f"column '{name}'")
     key = (time[0], sensor, kind)
@@ -235,15 +235,15 @@ def _check_blocks(blocks: list[LoadsolBlock]) -> None:
             raise BadInputError(
                 f"sensors {names} share the time of column {time_index + 1}; expected one sensor per foot"
             )
-    seen: dict[tuple[str, str], str] = {}
+    sensor_of: dict[tuple[str, str], str] = {}
     for block in blocks:
         key = (block.side, block.kind)
-        if key in seen:
+        if key in sensor_of:
             raise BadInputError(
-                f"sensors '{seen[key]}' and '{block.sensor}' both give the {block.side} {block.kind};"
+                f"sensors '{sensor_of[key]}' and '{block.sensor}' both give the {block.side} {block.kind};"
                 " expected one per foot"
             )
-        seen[key] = block.sensor
+        sensor_of[key] = block.sensor
     sensors: dict[str, str] = {}
     for block in blocks:
         if sensors.setdefault(block.side, block.sensor) != block.sensor:

@@ -55,8 +55,8 @@ class StorageFile:
     @property
     def in_degrees(self) -> bool | None:
         """Return what the header says about rotations, None where it says nothing."""
-        said = self.header.get("indegrees", "").lower()
-        return {"yes": True, "no": False}.get(said)
+        in_degrees = self.header.get("indegrees", "").lower()
+        return {"yes": True, "no": False}.get(in_degrees)
 
 
 @dataclass
@@ -106,9 +106,9 @@ def plate_columns(labels: list[str]) -> list[PlateColumns]:
     """
     plates: dict[str, PlateColumns] = {}
     for index, label in enumerate(labels):
-        found = next((m for m in (s.fullmatch(label) for s in _SCHEMES) if m), None)
-        adapter = None if found else _ADAPTER.fullmatch(label)
-        match = found or adapter
+        scheme = next((m for m in (s.fullmatch(label) for s in _SCHEMES) if m), None)
+        adapter = None if scheme else _ADAPTER.fullmatch(label)
+        match = scheme or adapter
         if match is None:
             continue
         tag = (match["tag"] or "").lower()
@@ -282,7 +282,7 @@ def external_loads_text(mot_name: str, sides: Sequence[str]) -> str:
     for side in sides:
         tag, body = _SIDE_TAGS[side], BODIES[side]
         force = ElementTree.SubElement(objects, "ExternalForce", name=f"{side}_foot")
-        told = {
+        properties = {
             "appliesForce": "true",
             "applied_to_body": body,
             "force_expressed_in_body": "ground",
@@ -292,7 +292,7 @@ def external_loads_text(mot_name: str, sides: Sequence[str]) -> str:
             "torque_identifier": f"ground_torque_{tag}_",
             "data_source_name": mot_name,
         }
-        for key, value in told.items():
+        for key, value in properties.items():
             ElementTree.SubElement(force, key).text = value
     ElementTree.SubElement(loads, "groups")
     ElementTree.SubElement(loads, "datafile").text = mot_name

@@ -270,8 +270,8 @@ class PacketStream:
         return value * self._period_us <= (arrival_ns - self._started_ns) / 1e3 + _LATE_START_US
 
     def _in_time(self, elapsed_us: int, samples: int) -> bool:
-        due = samples * self._period_us
-        return abs(elapsed_us - due) <= _SLACK_US + _SLACK_RATE * abs(due)
+        expected_us = samples * self._period_us
+        return abs(elapsed_us - expected_us) <= _SLACK_US + _SLACK_RATE * abs(expected_us)
 
     def _implausible(self, header: PacketHeader, place: _Place) -> bool:
         """Return whether a header is at odds with the last one, and the next one has not borne it out."""

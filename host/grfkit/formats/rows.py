@@ -57,7 +57,7 @@ def number_table(
     if not rows:
         raise BadInputError("holds a header but no data")
     width = len(columns)
-    named = [columns[i] for i in pick] if pick is not None else columns
+    labels = [columns[i] for i in pick] if pick is not None else columns
     parts = []
     for start in range(0, len(rows), _CHUNK_ROWS):
         line = first_line + start
@@ -65,7 +65,7 @@ def number_table(
         cells = [row_cells(row, separator, width, line + i) for i, row in enumerate(chunk)]
         if pick is not None:
             cells = [[row[i] for i in pick] for row in cells]
-        parts.append(numbers(cells, columns=named, first_line=line, decimal=decimal))
+        parts.append(numbers(cells, columns=labels, first_line=line, decimal=decimal))
     return np.concatenate(parts)
 
 
@@ -128,8 +128,8 @@ def _careful(flat: list[str], columns: Sequence[str], first_line: int) -> Floats
             values[index] = float(tidy.replace("d", "e").replace("D", "e"))
         elif tidy.lower() not in _MISSING:
             line, column = divmod(index, len(columns))
-            shown = tidy if len(tidy) <= 30 else tidy[:27] + "..."
-            raise BadInputError(f"line {first_line + line}, column '{columns[column]}': {shown!r} is no number")
+            excerpt = tidy if len(tidy) <= 30 else tidy[:27] + "..."
+            raise BadInputError(f"line {first_line + line}, column '{columns[column]}': {excerpt!r} is no number")
     return values
 
 

@@ -95,9 +95,9 @@ def decimal_sign(lines: Sequence[str], separator: str) -> str:
 
 def name_and_unit(cell: str) -> tuple[str, str]:
     """Return name and unit of a header cell such as ``Force[N]``; the unit is "" where none stands."""
-    found = _BRACKET.fullmatch(cell)
-    if found:
-        return found["name"], found["unit"].strip()
+    match = _BRACKET.fullmatch(cell)
+    if match:
+        return match["name"], match["unit"].strip()
     return cell.strip(), ""
 
 
@@ -109,8 +109,8 @@ def checked_unit(unit: str, expected: Sequence[str], *, what: str) -> str:
     BadInputError
         If it is unknown or of another quantity.
     """
-    found = parse_unit(unit).canonical
-    if found not in expected:
+    quantity = parse_unit(unit).canonical
+    if quantity not in expected:
         raise BadInputError(f"{what} is stated in '{unit}', expected a unit like {' or '.join(expected)}")
     return canonical_name(unit)
 
@@ -184,7 +184,7 @@ def _fast(rows: list[str], form: _Form) -> Floats | None:
     """Return the numbers where every row has as many cells and every cell is plain or missing, else None."""
     counts = {row.count(form.separator) for row in rows}
     width = len(form.columns)
-    if len(counts) != 1 or (found := counts.pop() + 1) < width:
+    if len(counts) != 1 or (cell_count := counts.pop() + 1) < width:
         return None
     body = _plain_bytes(rows, form)
     if body is None:
@@ -195,9 +195,9 @@ def _fast(rows: list[str], form: _Form) -> Floats | None:
             flat = np.fromstring(body, dtype=np.float64, sep=" ")
         except (DeprecationWarning, ValueError):
             return None
-    if flat.size != len(rows) * found:
+    if flat.size != len(rows) * cell_count:
         return None
-    table = flat.reshape(len(rows), found)
+    table = flat.reshape(len(rows), cell_count)
     with np.errstate(invalid="ignore"):
         if not np.isnan(table[:, width:]).all() or (np.abs(table) > LARGEST).any():
             return None

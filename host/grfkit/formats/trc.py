@@ -106,11 +106,11 @@ def _names(lines: list[str], header: dict[str, str]) -> list[str]:
 
 def _once(names: list[str]) -> list[str]:
     """Return the names with ``_2``, ``_3``... at those that stand a second and third time."""
-    seen: dict[str, int] = {}
+    times: dict[str, int] = {}
     for index, name in enumerate(names):
-        seen[name] = seen.get(name, 0) + 1
-        if seen[name] > 1:
-            names[index] = f"{name}_{seen[name]}"
+        times[name] = times.get(name, 0) + 1
+        if times[name] > 1:
+            names[index] = f"{name}_{times[name]}"
     return names
 
 

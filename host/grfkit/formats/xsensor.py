@@ -213,8 +213,8 @@ def _lacking(frame: _Frame, first: _Frame, sensors: list[str]) -> str:
 
 def _cut(frame: _Frame, first: _Frame) -> str:
     """Return why a frame that ends the file without a line end may be cut in its last row of cells."""
-    last, whole = list(frame.parts.values())[-1], list(first.parts.values())[-1]
-    if last.rows and last.rows[-1].count(",") < whole.rows[-1].count(","):
+    last, first_part = list(frame.parts.values())[-1], list(first.parts.values())[-1]
+    if last.rows and last.rows[-1].count(",") < first_part.rows[-1].count(","):
         return "ends in a short row"
     return ""
 
@@ -275,9 +275,9 @@ def _cell_size(part: _Part) -> tuple[float, float] | None:
 def _parse_rows(lines: Sequence[str], at: int, ended: bool) -> XsensorFile:
     separator = _separator(lines[at])
     header = [cell.strip() for cell in next(csv.reader([lines[at]], delimiter=separator))]
-    kept = [(i, line) for i, line in enumerate(lines[at + 1 :], at + 2) if line.strip(separator + " \r")]
-    rows = [next(csv.reader([line], delimiter=separator)) for _, line in kept]
-    numbers = [number for number, _ in kept]
+    numbered = [(i, line) for i, line in enumerate(lines[at + 1 :], at + 2) if line.strip(separator + " \r")]
+    rows = [next(csv.reader([line], delimiter=separator)) for _, line in numbered]
+    numbers = [number for number, _ in numbered]
     if len(rows) > 1 and (len(rows[-1]) < len(rows[-2]) or not (ended or rows[-1][-1])):
         raise BadInputError(f"is cut off inside its last row (line {numbers[-1]}); export it again")
     if not rows:
@@ -313,9 +313,9 @@ def _row_foot(
     unit: str,
 ) -> XsensorFoot:
     keys = [header[i] for i in block]
-    named = keys[0].lower() == "sensor"
-    sensor = rows[0][block.start].strip() if named else "sensor"
-    if named and any(row[block.start].strip() != sensor for row in rows):
+    has_sensor_column = keys[0].lower() == "sensor"
+    sensor = rows[0][block.start].strip() if has_sensor_column else "sensor"
+    if has_sensor_column and any(row[block.start].strip() != sensor for row in rows):
         raise BadInputError(f"column '{keys[0]}' names '{sensor}' and others; expected one sensor per column")
     sides = {row[i].strip().lower() for i in block if header[i].lower() == "side" for row in rows}
     side = sides.pop() if len(sides) == 1 else _side(sensor)
@@ -366,12 +366,12 @@ def _seconds(texts: Sequence[str], lines: Sequence[int]) -> Floats:
     """Return seconds of the day of ``hh:mm:ss.fff`` stamps, rising beyond a day over midnight."""
     seconds = np.empty(len(texts))
     for index, (text, line) in enumerate(zip(texts, lines)):
-        found = _CLOCK.fullmatch(text.strip())
-        if found is None:
+        match = _CLOCK.fullmatch(text.strip())
+        if match is None:
             raise BadInputError(f"line {line}: time is '{text.strip()}', expected hh:mm:ss.fff")
-        hour, minute, second = int(found[1]), int(found[2]), float(found[3].replace(",", "."))
-        if found[4]:
-            hour = hour % 12 + (12 if found[4].upper() == "PM" else 0)
+        hour, minute, second = int(match[1]), int(match[2]), float(match[3].replace(",", "."))
+        if match[4]:
+            hour = hour % 12 + (12 if match[4].upper() == "PM" else 0)
         if hour > 23 or minute > 59 or second >= 61:
             raise BadInputError(f"line {line}: time is '{text.strip()}', expected hh:mm:ss.fff")
         seconds[index] = 3600.0 * hour + 60.0 * minute + second

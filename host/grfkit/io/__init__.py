@@ -30,8 +30,8 @@ def read(path: str | Path, options: ReadOptions | None = None) -> Recording:
     BadInputError
         With one line that starts with the path, for whatever is wrong with the file.
     """
-    found = sniff(Path(path))
-    return read_with(found.reader, path, options)
+    match = sniff(Path(path))
+    return read_with(match.reader, path, options)
 
 
 def read_with(reader: Reader, path: str | Path, options: ReadOptions | None = None) -> Recording:
@@ -76,10 +76,10 @@ def refuse_unused(reader: Reader, options: ReadOptions) -> None:
 
 
 def _unused(reader: Reader, options: ReadOptions) -> list[str]:
-    given = {"rate_hz": options.rate_hz is not None, "column_map": bool(options.column_map)}
+    is_stated = {"rate_hz": options.rate_hz is not None, "column_map": bool(options.column_map)}
     return [
         f"the option {name} (--{name.replace('_', '-')}) is of no use: {reader.title} files state this themselves"
-        for name, is_given in given.items()
+        for name, is_given in is_stated.items()
         if is_given and name not in reader.uses
     ]
 
@@ -97,17 +97,17 @@ def _named_otherwise(reader: Reader, path: Path) -> list[str]:
 def _with_notes(recording: Recording, notes: list[str]) -> Recording:
     if not notes:
         return recording
-    told = recording.replaced(recording.streams, findings=notes)
-    return replace(told, notes=(*recording.notes, *notes))
+    annotated = recording.replaced(recording.streams, findings=notes)
+    return replace(annotated, notes=(*recording.notes, *notes))
 
 
 def _with_input(recording: Recording, path: Path) -> Recording:
     """Name the file in the recording's provenance where the reader did not."""
     if recording.provenance.inputs:
         return recording
-    kept = recording.provenance.merged(Provenance(inputs=[describe_input(path)]))
+    provenance = recording.provenance.merged(Provenance(inputs=[describe_input(path)]))
     tree = recording.tree.copy()
-    tree.attrs["provenance"] = kept.model_dump_json()
+    tree.attrs["provenance"] = provenance.model_dump_json()
     return replace(recording, tree=tree)
 
 

@@ -65,12 +65,12 @@ class ColumnMap(BaseModel):
             raise ValueError(f"names column '{self.time}' twice")
         if self.time_unit is not None and units.parse_unit(self.time_unit).canonical != "s":
             raise ValueError(f"'time_unit' is '{self.time_unit}', expected s, ms, us or min")
-        taken: dict[str, str] = {} if self.time is None else {"time": self.time}
+        column_of: dict[str, str] = {} if self.time is None else {"time": self.time}
         for raw, text in self.columns.items():
             name = parse_column(text).name
-            if name in taken:
-                raise ValueError(f"names both '{taken[name]}' and '{raw}' as '{name}'")
-            taken[name] = raw
+            if name in column_of:
+                raise ValueError(f"names both '{column_of[name]}' and '{raw}' as '{name}'")
+            column_of[name] = raw
         return self
 
     def options(self, base: ReadOptions | None = None) -> ReadOptions:
@@ -103,7 +103,7 @@ def load_column_map(path: Path) -> ColumnMap:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
-        known = f"; known keys are {', '.join(ColumnMap.model_fields)}" if "extra" in first["type"] else ""
-        raise BadInputError(f"{path}: {where + ': ' if where else ''}{message}{known}") from error
+        keys = f"; known keys are {', '.join(ColumnMap.model_fields)}" if "extra" in first["type"] else ""
+        raise BadInputError(f"{path}: {where + ': ' if where else ''}{message}{keys}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, BadInputError) as error:
         raise BadInputError(f"{path}: is no column map ({error})") from error

@@ -22,8 +22,8 @@ def doubts(recording: Recording) -> list[str]:
     """
     notes = []
     for name, stream in recording.streams.items():
-        if found := _doubt(stream):
-            notes.append(f"{name}: {found}: is the unit right?")
+        if doubt := _doubt(stream):
+            notes.append(f"{name}: {doubt}: is the unit right?")
     return notes
 
 

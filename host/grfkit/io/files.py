@@ -51,7 +51,7 @@ def decode(data: bytes) -> str:
         return data.decode("cp1252", errors="replace")
 
 
-def refuse_extra(options: ReadOptions, reader: str, known: frozenset[str] = frozenset()) -> None:
+def refuse_extra(options: ReadOptions, reader: str, understood: frozenset[str] = frozenset()) -> None:
     """Refuse options that this reader does not understand.
 
     Raises
@@ -59,7 +59,7 @@ def refuse_extra(options: ReadOptions, reader: str, known: frozenset[str] = froz
     BadInputError
         With the first such option.
     """
-    unknown = sorted(set(options.extra) - known)
+    unknown = sorted(set(options.extra) - understood)
     if unknown:
         raise BadInputError(f"the {reader} reader knows no option '{unknown[0]}'")
 
@@ -118,8 +118,8 @@ def check_extent(positions: Floats, unit: str) -> None:
         If the median frame spans less than 2 cm or more than 50 m.
     """
     some = positions[:: max(1, len(positions) // 50)]
-    seen = np.asarray(np.isfinite(some).all(axis=2))
-    spread = [float(np.ptp(f[mask], axis=0).max()) for f, mask in zip(some, seen) if mask.sum() >= 5]
+    visible = np.asarray(np.isfinite(some).all(axis=2))
+    spread = [float(np.ptp(f[mask], axis=0).max()) for f, mask in zip(some, visible) if mask.sum() >= 5]
     if not spread:
         return
     extent = float(np.median(spread))

@@ -36,20 +36,20 @@ def inspect(path: str | Path, options: ReadOptions | None = None) -> Report:
         As :func:`grfkit.io.read`, and for a rate or column map that this format has no use for.
     """
     path = Path(path)
-    found = sniff(path)
+    match = sniff(path)
     try:
-        refuse_unused(found.reader, options or ReadOptions())
+        refuse_unused(match.reader, options or ReadOptions())
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
-    recording = read_with(found.reader, path, options)
+    recording = read_with(match.reader, path, options)
     about = describe_input(path)
     return {
         "file": str(path),
         "sha256": about.sha256,
         "size_bytes": about.size_bytes,
-        "reader": found.reader.name,
-        "why": found.why,
-        "others": [{"reader": name, "why_not": why} for name, why in found.others.items()],
+        "reader": match.reader.name,
+        "why": match.why,
+        "others": [{"reader": name, "why_not": why} for name, why in match.others.items()],
         "device": recording.device,
         "duration_s": _duration(recording),
         "t0_unix_s": _number(recording.tree.attrs.get("t0_unix_s")),
@@ -94,9 +94,9 @@ def _longest_gap(data: xr.Dataset) -> float:
         values = np.asarray(item.values, dtype=np.float64)
         if name == "time_raw" or str(name).startswith("cop_"):
             continue
-        known = np.isfinite(values if values.ndim == 1 else values.sum(axis=2))
-        known = known if known.ndim == 1 else known[:, known.any(axis=0)].all(axis=1)
-        there &= known if known.any() else True
+        complete = np.isfinite(values if values.ndim == 1 else values.sum(axis=2))
+        complete = complete if complete.ndim == 1 else complete[:, complete.any(axis=0)].all(axis=1)
+        there &= complete if complete.any() else True
     recorded = data["time"].values[there]
     return float(np.diff(recorded).max()) if recorded.size > 1 else 0.0
 

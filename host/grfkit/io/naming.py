@@ -39,24 +39,24 @@ class Place:
 
 def is_house_name(cell: str) -> bool:
     """Return whether a header cell is a house name with its unit, e.g. ``left_force [N]``."""
-    found = re.fullmatch(r"([a-z0-9_]+) ?\[[^\[\]]+\]", cell)
-    return found is not None and any(p.fullmatch(found[1]) for p in (_INSOLE, _IMU, _PLATE))
+    match = re.fullmatch(r"([a-z0-9_]+) ?\[[^\[\]]+\]", cell)
+    return match is not None and any(p.fullmatch(match[1]) for p in (_INSOLE, _IMU, _PLATE))
 
 
 def place_of(name: str, names: set[str]) -> Place:
     """Return where a column of this name goes; ``names`` are all names of the file."""
-    if found := _IMU.fullmatch(name):
-        side = _side(found[1])
-        return Place(_with_side("imu", side), "imu", side, found[2], "sensor")
-    if found := _INSOLE.fullmatch(name):
-        side = _side(found[1])
-        channel = f"cell_{int(found[3]):02d}" if found[3] else found[2]
+    if match := _IMU.fullmatch(name):
+        side = _side(match[1])
+        return Place(_with_side("imu", side), "imu", side, match[2], "sensor")
+    if match := _INSOLE.fullmatch(name):
+        side = _side(match[1])
+        channel = f"cell_{int(match[3]):02d}" if match[3] else match[2]
         return Place(_with_side("insole", side), "insole", side, channel, "foot")
-    if found := _PLATE.fullmatch(name):
-        side = _side(found[1])
-        if not found[2] and found[3].startswith("cop_") and _has_insole(found[1], names):
-            return Place(_with_side("insole", side), "insole", side, found[3], "foot")
-        return Place(_plate_stream(found[1], found[2], names), "force_plate", side, found[3], "global")
+    if match := _PLATE.fullmatch(name):
+        side = _side(match[1])
+        if not match[2] and match[3].startswith("cop_") and _has_insole(match[1], names):
+            return Place(_with_side("insole", side), "insole", side, match[3], "foot")
+        return Place(_plate_stream(match[1], match[2], names), "force_plate", side, match[3], "global")
     return Place("analog", "analog", "unknown", name, "raw")
 
 
@@ -77,8 +77,8 @@ def _with_side(stream: str, side: Side) -> str:
 def _has_insole(prefix: str | None, names: set[str]) -> bool:
     """Return whether a centre of pressure of this prefix belongs to an insole: it has cells or one force."""
     start = f"{prefix}_" if prefix else ""
-    found = [_INSOLE.fullmatch(name) for name in names]
-    return any(m and m[1] == prefix for m in found) and not any(
+    matches = [_INSOLE.fullmatch(name) for name in names]
+    return any(m and m[1] == prefix for m in matches) and not any(
         f"{start}{axis}" in names for axis in ("fx", "fy", "fz")
     )
 
@@ -88,10 +88,10 @@ def _plate_stream(prefix: str | None, number: str | None, names: set[str]) -> st
         return f"plate_{int(number)}"
     if prefix is None:
         return "plate_1"
-    found = [_PLATE.fullmatch(name) for name in names]
-    taken = {int(m[2]) for m in found if m and m[2]} | {1 for m in found if m and not m[1] and not m[2]}
-    free = [n for n in range(1, 101) if n not in taken]
-    feet = [side for side in ("left", "right") if any(m and m[1] == side for m in found)]
+    matches = [_PLATE.fullmatch(name) for name in names]
+    numbers = {int(m[2]) for m in matches if m and m[2]} | {1 for m in matches if m and not m[1] and not m[2]}
+    free = [n for n in range(1, 101) if n not in numbers]
+    feet = [side for side in ("left", "right") if any(m and m[1] == side for m in matches)]
     return f"plate_{free[feet.index(prefix)]}"
 
 
@@ -102,11 +102,11 @@ def channel_of(column: Column, place: Place, values: Floats) -> Channel:
         return Channel(place.channel, values, column.unit or "unknown", "raw", column.raw)
     if not column.unit:
         raise BadInputError(f"column '{column.raw}' states no unit; write '{column.name} [{allowed[0]}]' ")
-    found = units.parse_unit(column.unit).canonical
-    if found not in allowed:
+    quantity = units.parse_unit(column.unit).canonical
+    if quantity not in allowed:
         raise BadInputError(
-            f"column '{column.raw}' is in {found}, but {column.name} is measured in"
+            f"column '{column.raw}' is in {quantity}, but {column.name} is measured in"
             f" {', '.join(allowed)}; correct its unit"
         )
-    frame: Frame = "raw" if found in ("count", "V") else place.frame
+    frame: Frame = "raw" if quantity in ("count", "V") else place.frame
     return Channel(place.channel, values, column.unit, frame, column.raw)

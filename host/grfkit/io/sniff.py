@@ -125,14 +125,14 @@ def _why_not(match: Match, winner: Match, reader: Reader) -> str:
 
 def _unknown(head: Head, matches: list[tuple[Reader, Match]]) -> str:
     what = f"first bytes {head.data[:8].hex(' ')}" if b"\0" in head.data[:512] else _first_line(head)
-    named = [(r, m) for r, m in matches if head.path.suffix.lower() in r.suffixes]
-    if len(named) == 1:
-        reader, match = named[0]
+    by_ending = [(r, m) for r, m in matches if head.path.suffix.lower() in r.suffixes]
+    if len(by_ending) == 1:
+        reader, match = by_ending[0]
         return f"is damaged or wrongly named: {head.path.suffix} is {reader.title}, but {match.why} ({what})"
     return f"is of no format that grfkit reads ({what}); as a table it fails too: {matches[-1][1].why}"
 
 
 def _first_line(head: Head) -> str:
     line = next((line.strip() for line in head.text.splitlines() if line.strip()), "")
-    shown = line if len(line) <= 40 else line[:37] + "..."
-    return f"first line {shown!r}"
+    excerpt = line if len(line) <= 40 else line[:37] + "..."
+    return f"first line {excerpt!r}"

@@ -139,8 +139,8 @@ def write_batch_report(
 
 
 def _worst(pick: Callable[[list[float]], float], values: list[float | None]) -> float | None:
-    found = [v for v in values if v is not None and known(v)]
-    return pick(found) if found else None
+    finite = [v for v in values if v is not None and known(v)]
+    return pick(finite) if finite else None
 
 
 def _number(value: float | None) -> float:

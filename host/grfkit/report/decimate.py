@@ -50,20 +50,20 @@ def curve(x: Floats, y: Floats, *, start: float, end: float, columns: int = 420)
     if last - first <= 2 * columns:
         cut = slice(max(int(first) - 1, 0), int(last) + 1)
         return x[cut], y[cut]
-    seen = envelope(x, y, start=start, end=end, columns=columns)
+    extremes = envelope(x, y, start=start, end=end, columns=columns)
     half = (end - start) / columns / 4
-    at = np.column_stack([seen.at - half, seen.at + half]).ravel()
-    return at, np.column_stack([seen.low, seen.high]).ravel()
+    at = np.column_stack([extremes.at - half, extremes.at + half]).ravel()
+    return at, np.column_stack([extremes.low, extremes.high]).ravel()
 
 
 def ordered(t: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Return time without NaN or steps back, and ``y`` with NaN where the time was not known."""
-    known = np.isfinite(t)
-    if not known.any():
+    finite = np.isfinite(t)
+    if not finite.any():
         return np.empty(0), np.empty(0)
-    first = int(np.argmax(known))
+    first = int(np.argmax(finite))
     # every copy of a 2 h recording counts: most times are already whole and in order
-    if known.all() and not (np.diff(t) < 0).any():
+    if finite.all() and not (np.diff(t) < 0).any():
         return t, y
     forward = np.fmax.accumulate(t[first:])
-    return forward, np.where(known[first:], y[first:], np.nan)
+    return forward, np.where(finite[first:], y[first:], np.nan)

@@ -57,9 +57,9 @@ def likelihood(evidence: StreamEvidence) -> Markup:
         return Markup('<p class="none">No candidate offset was scored.</p>')
     rival = score.at(evidence.runner_up_lag_s)
     floor = _floor(score, rival)
-    whole = (float(score.lag_s[0]), float(score.lag_s[-1]))
-    panels = [_score_panel(evidence, score, whole, floor, "All candidates")]
-    close = _close(evidence, whole)
+    full_span = (float(score.lag_s[0]), float(score.lag_s[-1]))
+    panels = [_score_panel(evidence, score, full_span, floor, "All candidates")]
+    close = _close(evidence, full_span)
     if close is not None:
         panels.append(_score_panel(evidence, score, close, floor, "Around the winner"))
     keys = [Key("win", "line", f"{_winner(evidence)}: {seconds(evidence.chosen_lag_s)}")]
@@ -79,8 +79,8 @@ def _winner(evidence: StreamEvidence) -> str:
     """Return what the best candidate is called, with the offset fitted from it where that differs."""
     if not evidence.clock_map.segments:
         return "best candidate"
-    fitted, chosen = evidence.clock_map.offset_s, evidence.chosen_lag_s
-    differs = fitted is not None and chosen is not None and abs(fitted - chosen) >= 5e-4
+    fitted, best_lag = evidence.clock_map.offset_s, evidence.chosen_lag_s
+    differs = fitted is not None and best_lag is not None and abs(fitted - best_lag) >= 5e-4
     return f"chosen (fitted to {seconds(fitted)})" if differs else "chosen"
 
 
@@ -90,15 +90,15 @@ def _floor(score: Score, rival: float | None) -> float:
     return max(deepest, -max(5.0 * -(rival or 0.0), 50.0)) * 1.04 or -1.0
 
 
-def _close(evidence: StreamEvidence, whole: tuple[float, float]) -> tuple[float, float] | None:
+def _close(evidence: StreamEvidence, full_span: tuple[float, float]) -> tuple[float, float] | None:
     if evidence.chosen_lag_s is None or not known(evidence.chosen_lag_s):
         return None
     centre, half = evidence.chosen_lag_s, 1.5
     if evidence.runner_up_lag_s is not None and known(evidence.runner_up_lag_s):
         distance = 1.5 * abs(evidence.runner_up_lag_s - centre)
         half = distance if 0.3 < distance < 5.0 else half
-    start, end = max(whole[0], centre - half), min(whole[1], centre + half)
-    worth = end > start and (end - start) < 0.6 * (whole[1] - whole[0])
+    start, end = max(full_span[0], centre - half), min(full_span[1], centre + half)
+    worth = end > start and (end - start) < 0.6 * (full_span[1] - full_span[0])
     return (start, end) if worth else None
 
 
@@ -128,9 +128,9 @@ def _score_panel(evidence: StreamEvidence, score: Score, span: tuple[float, floa
 def _draw_scores(panel: Panel, lag: Floats, nats: Floats, *, apart: bool) -> None:
     """Draw a curve, or stems where candidates stand apart: nothing is known between those."""
     if lag.size > 2 * _COLUMNS:
-        seen = envelope(lag, nats, start=panel.x.low, end=panel.x.high, columns=_COLUMNS)
-        good = np.isfinite(seen.high)
-        lag, low, high = seen.at[good], seen.low[good], seen.high[good]
+        extremes = envelope(lag, nats, start=panel.x.low, end=panel.x.high, columns=_COLUMNS)
+        good = np.isfinite(extremes.high)
+        lag, low, high = extremes.at[good], extremes.low[good], extremes.high[good]
         both = np.repeat(lag, 2), np.column_stack([low, high]).ravel()
     else:
         high, both = nats, (lag, nats)
@@ -182,18 +182,18 @@ def _every(excluded: int) -> int:
 
 def _residual_note(data: _Residuals, reach: float) -> str:
     beyond, step = int((np.abs(data.ms) > reach).sum()), _every(int((~data.kept).sum()))
-    told = [f"{count(beyond, 'anchor lies', 'anchors lie')} beyond the axis, drawn at its edge."] if beyond else []
+    sentences = [f"{count(beyond, 'anchor lies', 'anchors lie')} beyond the axis, drawn at its edge."] if beyond else []
     if data.of(True)[1].size > _MOST_DOTS:
-        told.append("Dots are means and bars the range of what is used in each column.")
+        sentences.append("Dots are means and bars the range of what is used in each column.")
     if step > 1:
-        told.append(f"One in {step} of the excluded is drawn.")
-    return " ".join(told)
+        sentences.append(f"One in {step} of the excluded is drawn.")
+    return " ".join(sentences)
 
 
 def _reach(evidence: StreamEvidence, data: _Residuals) -> float:
     """Return the half-width of the axis (ms): what is kept, the band, and no further."""
-    kept = np.abs(data.of(True)[1])
-    widest = float(np.percentile(kept, 99.5)) if kept.size else float(np.percentile(np.abs(data.ms), 80))
+    sizes = np.abs(data.of(True)[1])
+    widest = float(np.percentile(sizes, 99.5)) if sizes.size else float(np.percentile(np.abs(data.ms), 80))
     bound = evidence.clock_map.uncertainty_ms
     return 1.25 * max(widest, bound if bound is not None and known(bound) else 0.0, 0.5)
 
@@ -228,28 +228,28 @@ def _many(panel: Panel, at: Floats, ms: Floats) -> None:
     order = np.argsort(at, kind="stable")
     at, ms = at[order], ms[order]
     low, high = panel.x.low, panel.x.high
-    seen = envelope(at, ms, start=low, end=high, columns=300)
+    extremes = envelope(at, ms, start=low, end=high, columns=300)
     column = np.clip(((at - low) / (high - low) * 300).astype(int), 0, 299)
     number = np.bincount(column, minlength=300)
     mean = np.bincount(column, weights=ms, minlength=300) / np.maximum(number, 1)
-    x = np.repeat(seen.at, 3)
-    panel.line(x, np.column_stack([seen.low, seen.high, np.full(300, np.nan)]).ravel(), "range")
-    panel.dots(seen.at[number > 0], mean[number > 0], "devdot")
+    x = np.repeat(extremes.at, 3)
+    panel.line(x, np.column_stack([extremes.low, extremes.high, np.full(300, np.nan)]).ravel(), "range")
+    panel.dots(extremes.at[number > 0], mean[number > 0], "devdot")
 
 
 def _residual_words(evidence: StreamEvidence, data: _Residuals) -> str:
-    kept = data.of(True)[1]
-    text = f"Residuals of {kept.size:,} {evidence.anchor_kind} over time"
-    if kept.size:
-        mean, spread = fixed(float(kept.mean()), 1, "ms"), fixed(float(kept.std()), 1, "ms")
+    residual_ms = data.of(True)[1]
+    text = f"Residuals of {residual_ms.size:,} {evidence.anchor_kind} over time"
+    if residual_ms.size:
+        mean, spread = fixed(float(residual_ms.mean()), 1, "ms"), fixed(float(residual_ms.std()), 1, "ms")
         text += f": mean {mean}, standard deviation {spread}"
-    return f"{text}; {data.ms.size - kept.size:,} excluded"
+    return f"{text}; {data.ms.size - residual_ms.size:,} excluded"
 
 
 def _histogram(evidence: StreamEvidence, data: _Residuals, reach: float) -> Markup:
-    kept = data.of(True)[1]
+    residual_ms = data.of(True)[1]
     edges = np.linspace(-reach, reach, 26)
-    number, _ = np.histogram(kept, bins=edges)
+    number, _ = np.histogram(residual_ms, bins=edges)
     most = max(int(number.max()), 1)
     across = Axis(0.0, most * 1.05, "anchors", ((0.0, "0"), (float(most), f"{most:,}")))
     panel = Panel(across, axis(-reach, reach, "residual (ms)"), 190)
@@ -257,5 +257,5 @@ def _histogram(evidence: StreamEvidence, data: _Residuals, reach: float) -> Mark
         if height:
             panel.box(0.0, float(height), float(low), float(high), "bar")
     panel.level(0.0, "zero")
-    words = f", half of them within ±{milliseconds(float(np.median(np.abs(kept))))}" if kept.size else ""
-    return panel.finish(f"Histogram of the residuals of {kept.size:,} {evidence.anchor_kind}{words}")
+    words = f", half of them within ±{milliseconds(float(np.median(np.abs(residual_ms))))}" if residual_ms.size else ""
+    return panel.finish(f"Histogram of the residuals of {residual_ms.size:,} {evidence.anchor_kind}{words}")

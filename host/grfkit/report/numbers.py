@@ -40,8 +40,8 @@ def percent(share: float | None) -> str:
     """Return a share in whole percent; rounding never makes 100 % of less than all."""
     if share is None or not math.isfinite(share):
         return DASH
-    whole = round(share * 100)
-    return f"{99 if whole == 100 and share < 1 else whole}{_THIN}%"
+    rounded = round(share * 100)
+    return f"{99 if rounded == 100 and share < 1 else rounded}{_THIN}%"
 
 
 def chance(probability: float | None) -> str:

@@ -17,26 +17,26 @@ _LANES = 5
 _COLUMNS = 500
 
 
-def overlay(evidence: StreamEvidence, shown: Shown) -> Markup:
+def overlay(evidence: StreamEvidence, signals: Shown) -> Markup:
     """Return the signals as recorded and as aligned, at the start and at the end of the overlap.
 
     A refused stream shows the best candidate and the runner-up instead.
     """
     name = evidence.stream
-    rows: list[tuple[str, Signal]] = [("Before: as recorded, both from zero", shown.recorded)]
-    if shown.trusted:
-        rows.append(("After: aligned", shown.aligned))
-    elif shown.aligned[0].size:
-        rows.append((f"If the offset were {seconds(evidence.chosen_lag_s)} (best candidate)", shown.aligned))
-    if shown.rival[0].size:
-        rows.append((f"If the offset were {seconds(evidence.runner_up_lag_s)} (runner-up)", shown.rival))
-    places = ["start", "end"] if len(shown.windows) == 2 else ["whole"]
+    rows: list[tuple[str, Signal]] = [("Before: as recorded, both from zero", signals.recorded)]
+    if signals.trusted:
+        rows.append(("After: aligned", signals.aligned))
+    elif signals.aligned[0].size:
+        rows.append((f"If the offset were {seconds(evidence.chosen_lag_s)} (best candidate)", signals.aligned))
+    if signals.rival[0].size:
+        rows.append((f"If the offset were {seconds(evidence.runner_up_lag_s)} (runner-up)", signals.rival))
+    places = ["start", "end"] if len(signals.windows) == 2 else ["whole"]
     parts = []
     for number, (text, signal) in enumerate(rows, start=1):
         label = "reference time (s)" if number == len(rows) else ""
         panels = [
-            _window(shown.reference, signal, window, f"{text}, {place}", name, label)
-            for place, window in zip(places, shown.windows)
+            _window(signals.reference, signal, window, f"{text}, {place}", name, label)
+            for place, window in zip(places, signals.windows)
         ]
         parts.append(
             Markup('<h4>{}</h4><div class="pair n{}">{}</div>').format(text, len(panels), Markup("").join(panels))
@@ -56,26 +56,26 @@ def _window(reference: Signal, device: Signal, window: tuple[float, float], text
     panel.line(x, y, "dev")
     nothing = "" if inside.any() else f": {name} has no sample here"
     alt = f"{text}: reference and {name} from {seconds(start)} to {seconds(end)} of reference time{nothing}"
-    drawn = panel.finish(alt)
+    figure = panel.finish(alt)
     if nothing:
-        drawn += Markup('<p class="none">{} has no sample in this window</p>').format(name)
-    return drawn
+        figure += Markup('<p class="none">{} has no sample in this window</p>').format(name)
+    return figure
 
 
-def coverage(evidence: StreamEvidence, shown: Shown) -> Markup:
+def coverage(evidence: StreamEvidence, signals: Shown) -> Markup:
     """Return the whole trial in lanes: reference, device before and after, gaps and losses."""
-    span = _span(shown)
+    span = _span(signals)
     if span is None:
         return Markup('<p class="none">No signal to show.</p>')
     start, end = span
-    words = ["lost", "gaps", "after" if shown.trusted else "candidate", "before", "reference"]
+    words = ["lost", "gaps", "after" if signals.trusted else "candidate", "before", "reference"]
     lanes = Axis(0.0, _LANES, "", tuple((lane + 0.5, word) for lane, word in enumerate(words)))
     unit, per = (60.0, "min") if end - start > 300 else (1.0, "s")
     panel = Panel(axis(start / unit, end / unit, f"reference time ({per})"), lanes, 170, gutter="wide")
     for lane, signal, kind in (
-        (4, shown.reference, "ref"),
-        (3, shown.recorded, "old"),
-        (2, shown.aligned, "dev"),
+        (4, signals.reference, "ref"),
+        (3, signals.recorded, "old"),
+        (2, signals.aligned, "dev"),
     ):
         _lane(panel, signal, span, lane, kind, unit)
     _losses(panel, evidence, unit)
@@ -86,9 +86,9 @@ def coverage(evidence: StreamEvidence, shown: Shown) -> Markup:
 def _lane(panel: Panel, signal: Signal, span: tuple[float, float], lane: int, kind: str, unit: float) -> None:
     if not signal[0].size:
         return
-    seen = envelope(*signal, start=span[0], end=span[1], columns=_COLUMNS)
-    high = np.clip(seen.high, 0.04, 1.1) * 0.8
-    panel.area(seen.at / unit, lane + 0.08 + high, lane + 0.08, kind)
+    extremes = envelope(*signal, start=span[0], end=span[1], columns=_COLUMNS)
+    high = np.clip(extremes.high, 0.04, 1.1) * 0.8
+    panel.area(extremes.at / unit, lane + 0.08 + high, lane + 0.08, kind)
 
 
 def _losses(panel: Panel, evidence: StreamEvidence, unit: float) -> None:
@@ -113,15 +113,15 @@ def _on_reference(evidence: StreamEvidence, times: Floats) -> Floats:
     return times if mapped is None else mapped
 
 
-def _span(shown: Shown) -> tuple[float, float] | None:
+def _span(signals: Shown) -> tuple[float, float] | None:
     """Return the reference's time and as much of the device's as half of it on either side."""
-    known = [s[0] for s in (shown.reference, shown.aligned, shown.recorded) if s[0].size]
-    if not known:
+    times = [s[0] for s in (signals.reference, signals.aligned, signals.recorded) if s[0].size]
+    if not times:
         return None
-    first, last = float(known[0][0]), float(known[0][-1])
-    room = (last - first) / 2 if shown.reference[0].size else 0.0
-    start = max(min(float(t[0]) for t in known), first - room)
-    end = min(max(float(t[-1]) for t in known), last + room)
+    first, last = float(times[0][0]), float(times[0][-1])
+    room = (last - first) / 2 if signals.reference[0].size else 0.0
+    start = max(min(float(t[0]) for t in times), first - room)
+    end = min(max(float(t[-1]) for t in times), last + room)
     return (start, end) if end > start else (first, first + 1.0)
 
 

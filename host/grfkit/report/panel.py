@@ -167,10 +167,10 @@ def _line_data(x: Floats, y: Floats) -> str:
     return "".join(data)
 
 
-def _pieces(known: np.ndarray) -> list[slice]:
-    if not known.any():
+def _pieces(finite: np.ndarray) -> list[slice]:
+    if not finite.any():
         return []
-    steps = np.diff(np.concatenate([[0], known.astype(np.int8), [0]]))
+    steps = np.diff(np.concatenate([[0], finite.astype(np.int8), [0]]))
     return [slice(int(a), int(b)) for a, b in zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1))]
 
 

@@ -24,21 +24,21 @@ def render_sync_report(evidence: TrialEvidence) -> str:
     The page holds its styles and figures, runs no script and fetches nothing; it follows the reader's light
     or dark scheme. The same evidence gives the same text. None, NaN and infinity show as a dash.
     """
-    found = words.groups(evidence.streams)
+    groups = words.groups(evidence.streams)
     return page(
         "sync.html",
         trial=evidence,
         facts=_facts(evidence),
         headline=words.headline(evidence),
-        sentences=[_spoken(group) for group in found],
+        sentences=[_spoken(group) for group in groups],
         advice=words.advice(evidence),
-        doubtful=_doubtful(found),
+        doubtful=_doubtful(groups),
         doctor_mark=_worst(evidence),
         doctor_words=words.doctor_in_words(evidence.doctor),
-        names=[words.name_of(group) for group in found],
-        states=[words.state_of(group[0].clock_map) for group in found],
-        rows=words.table_rows(found),
-        sections=[_section(group) for group in found],
+        names=[words.name_of(group) for group in groups],
+        states=[words.state_of(group[0].clock_map) for group in groups],
+        rows=words.table_rows(groups),
+        sections=[_section(group) for group in groups],
         doctor=_doctor(evidence),
         inputs=[(i.name, i.role, size(i.size_bytes), i.sha256) for i in evidence.inputs],
         inspections=[_pairs(i) for i in evidence.inspections],
@@ -68,9 +68,9 @@ def _facts(evidence: TrialEvidence) -> list[tuple[str, str]]:
     ]
 
 
-def _doubtful(found: list[words.Group]) -> str:
-    doubted = [s for group in found for s in group if words.state_of(s.clock_map) != "aligned"]
-    total = sum(len(group) for group in found)
+def _doubtful(groups: list[words.Group]) -> str:
+    doubted = [s for group in groups for s in group if words.state_of(s.clock_map) != "aligned"]
+    total = sum(len(group) for group in groups)
     return words.name_of(doubted) if 0 < len(doubted) < total else ""
 
 
@@ -103,10 +103,10 @@ def _section(group: words.Group) -> dict[str, Any]:
 
 
 def _figures(stream: StreamEvidence) -> dict[str, Any]:
-    shown = prepare(stream)
-    drawn: dict[str, Any] = {"name": stream.stream, "losses": losses_in_words(stream)}
-    drawn["overlay"] = overlay(stream, shown) if shown.windows else Markup('<p class="none">No signal.</p>')
-    return drawn | {"coverage": coverage(stream, shown)}
+    signals = prepare(stream)
+    figures: dict[str, Any] = {"name": stream.stream, "losses": losses_in_words(stream)}
+    figures["overlay"] = overlay(stream, signals) if signals.windows else Markup('<p class="none">No signal.</p>')
+    return figures | {"coverage": coverage(stream, signals)}
 
 
 def _doctor(evidence: TrialEvidence) -> list[dict[str, str]]:
@@ -117,9 +117,9 @@ def _doctor(evidence: TrialEvidence) -> list[dict[str, str]]:
 
 def _finding(finding: Mapping[str, Any]) -> dict[str, str]:
     corrected = finding.get("corrected")
-    shown = {key: str(finding.get(key) or DASH) for key in ("plate", "code", "text")}
-    shown["corrected"] = DASH if corrected is None else "yes" if corrected else "no"
-    return shown | {"severity": words.severity_of(finding)}
+    cells = {key: str(finding.get(key) or DASH) for key in ("plate", "code", "text")}
+    cells["corrected"] = DASH if corrected is None else "yes" if corrected else "no"
+    return cells | {"severity": words.severity_of(finding)}
 
 
 def _pairs(inspection: Mapping[str, Any]) -> list[tuple[str, str]]:

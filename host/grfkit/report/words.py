@@ -19,14 +19,14 @@ SEVERITIES = ("error", "warning", "info")
 
 def groups(streams: Sequence[StreamEvidence]) -> list[Group]:
     """Return the streams by clock: those that were aligned together stand together."""
-    found: list[Group] = []
+    by_clock: list[Group] = []
     for stream in streams:
-        home = next((g for g in found if _one_clock(g[0], stream)), None)
+        home = next((g for g in by_clock if _one_clock(g[0], stream)), None)
         if home is None:
-            found.append([stream])
+            by_clock.append([stream])
         else:
             home.append(stream)
-    return found
+    return by_clock
 
 
 def _one_clock(a: StreamEvidence, b: StreamEvidence) -> bool:
@@ -72,15 +72,15 @@ def state_of(clock_map: ClockMap) -> str:
 def headline(evidence: TrialEvidence) -> str:
     """Return the trial's verdict as one sentence."""
     states = [state_of(stream.clock_map) for stream in evidence.streams]
-    done, total = states.count("aligned"), len(states)
+    aligned, total = states.count("aligned"), len(states)
     if not total:
         return "No stream was given to align."
     if evidence.verdict == "aligned":
         which = {1: "The stream is", 2: "Both streams are"}.get(total, f"All {total} streams are")
         return f"{which} on the reference clock."
     if evidence.verdict == "partial":
-        be = "is" if done == 1 else "are"
-        return f"{done} of {total} streams {be} on the reference clock; do not use the rest."
+        be = "is" if aligned == 1 else "are"
+        return f"{aligned} of {total} streams {be} on the reference clock; do not use the rest."
     text = "The recordings do not say safely enough which alignment is right"
     if "accepted" in states:
         return f"{text}; the user accepted the best candidate all the same."
@@ -149,8 +149,8 @@ def _refused(group: Group) -> str:
 
 
 def _be(group: Group, *, past: bool = False) -> str:
-    one, many = ("was", "were") if past else ("is", "are")
-    return one if len(group) == 1 else many
+    singular, many = ("was", "were") if past else ("is", "are")
+    return singular if len(group) == 1 else many
 
 
 def advice(evidence: TrialEvidence) -> list[str]:
@@ -189,9 +189,9 @@ def rate_in_words(drift_ppm: float | None) -> str:
     return f"{text}/h {'slow' if drift_ppm > 0 else 'fast'}"
 
 
-def table_rows(found: Sequence[Group]) -> list[tuple[str, str, list[str]]]:
+def table_rows(groups: Sequence[Group]) -> list[tuple[str, str, list[str]]]:
     """Return (label, explanation, value of each group) for the table of all streams."""
-    maps = [group[0].clock_map for group in found]
+    maps = [group[0].clock_map for group in groups]
     lags = [f"{milliseconds(m.lag_s, from_s=True)} ± {milliseconds(m.lag_sd_s, from_s=True)}" for m in maps]
     rows = [
         ("Offset", "added to the device's time", [seconds(offset_of(m)) for m in maps]),
@@ -201,7 +201,7 @@ def table_rows(found: Sequence[Group]) -> list[tuple[str, str, list[str]]]:
         ("Margin without prior", "", [fixed(m.margin_without_prior, 1, "nats") for m in maps]),
         ("Chance of a wrong step", "", [chance(m.p_wrong) for m in maps]),
         ("Inliers", "matched of what could be", [percent(m.inliers) for m in maps]),
-        ("Matched", "", [f"{m.matched_anchors:,} {g[0].anchor_kind}" for m, g in zip(maps, found)]),
+        ("Matched", "", [f"{m.matched_anchors:,} {g[0].anchor_kind}" for m, g in zip(maps, groups)]),
         ("Residual", "scatter of the matched", [milliseconds(m.residual_ms) for m in maps]),
         ("Overlap", "", [duration(m.overlap_s) for m in maps]),
         ("Lost samples", "without a trace", [f"{m.lost_samples:,}" for m in maps]),
@@ -209,8 +209,8 @@ def table_rows(found: Sequence[Group]) -> list[tuple[str, str, list[str]]]:
         ("Sensor lag", "taken off, with its SD", lags),
     ]
     same = all(m.margin == m.margin_without_prior or m.margin_without_prior is None for m in maps)
-    whole = all(len(m.segments) < 2 for m in maps)
-    idle = {"Margin without prior": same, "Pieces": whole}
+    undivided = all(len(m.segments) < 2 for m in maps)
+    idle = {"Margin without prior": same, "Pieces": undivided}
     return [row for row in rows if not idle.get(row[0], False)]
 
 
@@ -232,21 +232,21 @@ def severity_of(finding: Mapping[str, Any]) -> str:
 def doctor_in_words(findings: Sequence[Mapping[str, Any]]) -> str:
     """Return how many of the doctor's errors and warnings still stand, and how many were corrected."""
     standing = [severity_of(f) for f in findings if not f.get("corrected")]
-    told = [f"{count(standing.count(s), s)} not corrected" for s in ("error", "warning") if s in standing]
+    sentences = [f"{count(standing.count(s), s)} not corrected" for s in ("error", "warning") if s in standing]
     mended = sum(bool(f.get("corrected")) for f in findings)
     if mended:
-        told.append(f"{count(mended, 'finding')} corrected")
-    return ", ".join(told)
+        sentences.append(f"{count(mended, 'finding')} corrected")
+    return ", ".join(sentences)
 
 
 def remarks(clock_map: ClockMap) -> list[str]:
     """Return the map's own remarks: swapped feet, a turned sign, findings, where the lag came from."""
-    told = []
+    sentences = []
     if clock_map.swapped_sides:
-        told.append("The contacts fit better with left and right exchanged: check which device was worn where.")
+        sentences.append("The contacts fit better with left and right exchanged: check which device was worn where.")
     if clock_map.inverted:
-        told.append("The signal's sign was turned to fit.")
-    told += clock_map.findings
+        sentences.append("The signal's sign was turned to fit.")
+    sentences += clock_map.findings
     if clock_map.lag_source:
-        told.append(f"Sensor lag: {clock_map.lag_source}")
-    return told
+        sentences.append(f"Sensor lag: {clock_map.lag_source}")
+    return sentences

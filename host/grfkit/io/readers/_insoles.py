@@ -14,10 +14,10 @@ _LONG_GAP_S = 1.0
 TELL_SIDE = "state it from Python: read(path, ReadOptions(extra={'side': 'left'})), for grf-inspect with --side"
 
 
-def stated_side(found: str, notes: list[str], *, what: str) -> Side:
+def stated_side(side: str, notes: list[str], *, what: str) -> Side:
     """Return the side the file states, ``unknown`` (with a note) where it states none."""
-    if found in ("left", "right"):
-        return cast(Side, found)
+    if side in ("left", "right"):
+        return cast(Side, side)
     note = f"{what} states no foot; {TELL_SIDE}"
     if note not in notes:
         notes.append(note)

@@ -114,8 +114,8 @@ def _exchanges(session: LiveSession, epoch: int, items: Sequence[Item], zero_ns:
     begin, end = items[0].arrival_ns if epoch else 0, items[-1].arrival_ns + 10**10
     if epoch < session.items[-1].epoch:
         end = items[-1].arrival_ns
-    own = [x for x in session.exchanges if begin <= x[3] <= end]
-    rows = [((t1 - zero_ns) * 1e-9, t2 * 1e-6, t3 * 1e-6, (t4 - zero_ns) * 1e-9) for t1, t2, t3, t4 in own]
+    exchanges = [x for x in session.exchanges if begin <= x[3] <= end]
+    rows = [((t1 - zero_ns) * 1e-9, t2 * 1e-6, t3 * 1e-6, (t4 - zero_ns) * 1e-9) for t1, t2, t3, t4 in exchanges]
     return np.asarray(sorted(rows, key=lambda row: row[1]), dtype=np.float64).reshape(-1, 4)
 
 
@@ -138,8 +138,8 @@ def _values(item: Item) -> Floats:
         return np.concatenate([item.cells, item.imu], axis=1).astype(np.float64)
     if isinstance(item, GrfSamples):
         return np.concatenate([item.force_n, item.cop_mm], axis=1)
-    told = item.report
-    return np.asarray([[told.contact_s, told.peak_bw, told.braking_bw, told.propulsion_bw, item.stance_id]])
+    report = item.report
+    return np.asarray([[report.contact_s, report.peak_bw, report.braking_bw, report.propulsion_bw, item.stance_id]])
 
 
 def _rows(pieces: Sequence[Item], period_s: float) -> tuple[Floats, Floats, Floats]:

@@ -105,37 +105,37 @@ def _specs(file: C3dFile, options: ReadOptions) -> tuple[list[PlateSpec], list[s
 
 def _marker_heights(file: C3dFile) -> Floats | None:
     """Return up to 50 frames of all positions (m), to tell which way is up at a plate."""
-    kept = _positions(file)
-    if not kept or not _is_unit(file.point_unit):
+    positions = _positions(file)
+    if not positions or not _is_unit(file.point_unit):
         return None
     step = max(1, file.points.shape[0] // 50)
-    some = file.points[::step][:, kept].reshape(-1, 3)
+    some = file.points[::step][:, positions].reshape(-1, 3)
     return np.asarray(some * units.parse_unit(file.point_unit).factor, dtype=np.float64)
 
 
 def _together(notes: Sequence[str]) -> list[str]:
     """Return the notes with those that say the same of several plates made one."""
-    found: dict[str, list[str]] = {}
+    plates: dict[str, list[str]] = {}
     for note in notes:
         match = re.match(r"plate (\d+): (.*)", note)
-        found.setdefault(match[2] if match else f"={note}", []).append(match[1] if match else "")
+        plates.setdefault(match[2] if match else f"={note}", []).append(match[1] if match else "")
     return [
         text[1:] if text.startswith("=") else f"plate{'s' if len(who) > 1 else ''} {', '.join(who)}: {text}"
-        for text, who in found.items()
+        for text, who in plates.items()
     ]
 
 
 def _landmarks(file: C3dFile, notes: list[str]) -> dict[str, xr.Dataset]:
-    kept = _positions(file)
-    left_out = len(file.point_labels) - len(kept)
+    positions = _positions(file)
+    left_out = len(file.point_labels) - len(positions)
     if left_out:
         notes.append(f"{left_out} points are angles, forces, moments or powers, not positions: left out")
-    if not kept:
+    if not positions:
         return {}
-    labels = _unique([file.point_labels[i] for i in kept], "point", notes)
+    labels = _unique([file.point_labels[i] for i in positions], "point", notes)
     unit = _length(file, notes)
     time = file.start_s + np.arange(file.points.shape[0]) / file.point_rate_hz
-    return {"landmarks": make_landmarks(file.points[:, kept], labels, time, unit=unit, rate_hz=file.point_rate_hz)}
+    return {"landmarks": make_landmarks(file.points[:, positions], labels, time, unit=unit, rate_hz=file.point_rate_hz)}
 
 
 def _positions(file: C3dFile) -> list[int]:
@@ -166,15 +166,15 @@ def _segments(file: C3dFile, notes: list[str]) -> dict[str, xr.Dataset]:
 
 
 def _analog(file: C3dFile, used: set[int], notes: list[str]) -> dict[str, xr.Dataset]:
-    kept = [c for c in range(file.analog.shape[1]) if c not in used]
-    if not kept:
+    columns = [c for c in range(file.analog.shape[1]) if c not in used]
+    if not columns:
         return {}
-    names = _unique([_plain(file.analog_labels[c]) for c in kept], "analog channel", notes)
-    strange = [c for c in kept if not _is_unit(file.analog_units[c])]
+    names = _unique([_plain(file.analog_labels[c]) for c in columns], "analog channel", notes)
+    strange = [c for c in columns if not _is_unit(file.analog_units[c])]
     if strange:
-        shown = ", ".join(f"{file.analog_labels[c]} ('{file.analog_units[c]}')" for c in strange[:4])
+        examples = ", ".join(f"{file.analog_labels[c]} ('{file.analog_units[c]}')" for c in strange[:4])
         more = f" and {len(strange) - 4} more" if len(strange) > 4 else ""
-        notes.append(f"the unit of {len(strange)} analog channels is not known and kept as 'unknown': {shown}{more}")
+        notes.append(f"the unit of {len(strange)} analog channels is not known and kept as 'unknown': {examples}{more}")
     channels = [
         Channel(
             name,
@@ -183,7 +183,7 @@ def _analog(file: C3dFile, used: set[int], notes: list[str]) -> dict[str, xr.Dat
             "raw",
             file.analog_labels[c],
         )
-        for name, c in zip(names, kept)
+        for name, c in zip(names, columns)
     ]
     stream = make_stream(channels, analog_time(file), kind="analog", rate_hz=file.analog_rate_hz, stamp_source="index")
     return {"analog": stream}
@@ -191,22 +191,22 @@ def _analog(file: C3dFile, used: set[int], notes: list[str]) -> dict[str, xr.Dat
 
 def _unique(labels: Sequence[str], what: str, notes: list[str]) -> list[str]:
     """Return the labels with repeats numbered (``LASI``, ``LASI_2``), and note that."""
-    taken: set[str] = set()
+    used: set[str] = set()
     renamed: list[str] = []
-    found: list[str] = []
+    names: list[str] = []
     for label in labels:
         name, number = label, 1
-        while name in taken:
+        while name in used:
             number += 1
             name = f"{label}_{number}"
         if number > 1:
             renamed.append(name)
-        taken.add(name)
-        found.append(name)
+        used.add(name)
+        names.append(name)
     if renamed:
-        shown = ", ".join(renamed[:6]) + (" ..." if len(renamed) > 6 else "")
-        notes.append(f"{len(renamed)} {what} labels stand twice and are numbered: {shown}")
-    return found
+        examples = ", ".join(renamed[:6]) + (" ..." if len(renamed) > 6 else "")
+        notes.append(f"{len(renamed)} {what} labels stand twice and are numbered: {examples}")
+    return names
 
 
 def _plain(label: str) -> str:

@@ -64,16 +64,16 @@ def _time_columns(parsed: CsvFile) -> list[int]:
 
 def _time(parsed: CsvFile, options: ReadOptions) -> tuple[Floats, str, list[str]]:
     """Return the time column and its unit; counted from a rate the user states where there is none."""
-    found = _time_columns(parsed)
-    if not found:
+    time_columns = _time_columns(parsed)
+    if not time_columns:
         assert options.rate_hz  # else parse_csv refused
         note = f"the file has no time column; time is counted at {options.rate_hz:g} Hz, as stated"
         return np.arange(len(parsed.table)) / options.rate_hz, "s", [note]
-    column = parsed.columns[found[0]]
+    column = parsed.columns[time_columns[0]]
     if not column.unit:
         raise BadInputError(f"column '{column.raw}' states no unit; write 'time [s]', 'time [ms]' or use a column map")
     units.require(column.unit, "s", what=f"column '{column.raw}'")
-    time = parsed.table[:, found[0]]
+    time = parsed.table[:, time_columns[0]]
     check_time(units.to_si(time, column.unit))
     unused = f"the stated rate of {options.rate_hz:g} Hz is not used" if options.rate_hz else ""
     return time, column.unit, [f"{unused}: column '{column.raw}' tells the time"] if unused else []

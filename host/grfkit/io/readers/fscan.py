@@ -139,12 +139,12 @@ def _quantity(header: dict[str, str], key: str, canonical: str) -> float:
     """Return a header line's value in SI units, NaN if there is no such line."""
     if key not in header:
         return float("nan")
-    found = _QUANTITY.fullmatch(header[key])
-    if found is None or not is_number(found[1]) or float(found[1]) <= 0:
+    match = _QUANTITY.fullmatch(header[key])
+    if match is None or not is_number(match[1]) or float(match[1]) <= 0:
         raise BadInputError(f"header line {key} is '{header[key]}', expected a number and a unit")
-    if parse_unit(found[2]).canonical != canonical:
+    if parse_unit(match[2]).canonical != canonical:
         raise BadInputError(f"header line {key} is '{header[key]}', expected a unit like {canonical}")
-    return float(to_si(np.array([float(found[1])]), found[2])[0])
+    return float(to_si(np.array([float(match[1])]), match[2])[0])
 
 
 def _area(header: dict[str, str], row: float, column: float, notes: list[str]) -> float:
@@ -168,7 +168,7 @@ def _side(header: dict[str, str]) -> str:
 
 def _frames(lines: Sequence[str], begin: int, rows: int) -> list[tuple[int, int]]:
     """Return (index of the first row, frame number) of each whole frame."""
-    heads = [(i, found) for i, line in enumerate(lines[begin:], begin) if (found := _FRAME.fullmatch(line))]
+    heads = [(i, match) for i, line in enumerate(lines[begin:], begin) if (match := _FRAME.fullmatch(line))]
     if not heads:
         raise BadInputError("holds a header but no 'Frame 1'")
     stray = next((i for i in range(begin, heads[0][0]) if lines[i]), -1)
@@ -176,18 +176,18 @@ def _frames(lines: Sequence[str], begin: int, rows: int) -> list[tuple[int, int]
         raise BadInputError(f"line {stray + 1} stands before the first frame; the file is damaged there")
     ends = [i for i, _ in heads[1:]] + [_end_of_data(lines)]
     starts = []
-    for (at, found), end in zip(heads, ends):
+    for (at, match), end in zip(heads, ends):
         filled = [i for i in range(at + 1, end) if lines[i]]
         last = end == ends[-1]
-        whole = len(filled) == rows and filled[-1] - filled[0] == rows - 1
-        if whole and last and lines[end - 1 if end == len(lines) else end] != "@@":
-            whole = lines[filled[-1]].count(",") == lines[filled[0]].count(",")
-        if whole:
-            starts.append((filled[0], int(found[1])))
+        complete = len(filled) == rows and filled[-1] - filled[0] == rows - 1
+        if complete and last and lines[end - 1 if end == len(lines) else end] != "@@":
+            complete = lines[filled[-1]].count(",") == lines[filled[0]].count(",")
+        if complete:
+            starts.append((filled[0], int(match[1])))
         elif last and len(filled) <= rows:
-            raise BadInputError(f"is cut off inside its last frame ({found[1]}, line {at + 1}); export it again")
+            raise BadInputError(f"is cut off inside its last frame ({match[1]}, line {at + 1}); export it again")
         else:
-            raise BadInputError(f"frame {found[1]} (line {at + 1}) has {len(filled)} rows, expected {rows}")
+            raise BadInputError(f"frame {match[1]} (line {at + 1}) has {len(filled)} rows, expected {rows}")
     return starts
 
 

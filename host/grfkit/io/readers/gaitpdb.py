@@ -89,9 +89,9 @@ def _wrong_total(table: Floats) -> int:
 
 
 def _sniff(head: Head) -> Match:
-    whole = len(head.data) >= head.size
+    complete = len(head.data) >= head.size
     lines = head.lines(12)
-    why = looks_like_gaitpdb(lines if not whole else lines[:-1])
+    why = looks_like_gaitpdb(lines if not complete else lines[:-1])
     if why:
         return Match(0.0, why)
     return Match(0.9, "has rows of 19 numbers whose last two are the sums of eight cells each")

@@ -151,18 +151,18 @@ def _of_device(runs: list[Run], begin: Begin, side: str, clock: str) -> dict[str
         names = (("contact_s", "s"), ("peak_up", "BW"), ("braking", "BW"), ("propulsion", "BW"), ("stance_id", "1"))
         channels = [Channel(name, values[:, k], unit, "foot") for k, (name, unit) in enumerate(names)]
         extra = {"model_id": begin.model_id}
-        made = _made(channels, host_s, device_s, "events", about | {"rate_hz": None}, extra)
-        streams[f"stances_{side}"] = _with_curves(made, [report for run in stances for report in run.reports])
+        stream = _made(channels, host_s, device_s, "events", about | {"rate_hz": None}, extra)
+        streams[f"stances_{side}"] = _with_curves(stream, [report for run in stances for report in run.reports])
     return streams
 
 
-def _with_curves(told: xr.Dataset, reports: list[StanceReport]) -> xr.Dataset:
+def _with_curves(stream: xr.Dataset, reports: list[StanceReport]) -> xr.Dataset:
     """Return the stances that came, and no row between them, with ``apgrf mlgrf vgrf`` (time, point) in BW.
 
     Point k of P is ``contact_s * k / (P - 1)`` after initial contact, which is ``time``. An axis that an insole did not
     send is NaN, and so are curves of another number of points than the last one.
     """
-    came = told.isel(time=np.flatnonzero(np.isfinite(told["time_raw"].values)))
+    came = stream.isel(time=np.flatnonzero(np.isfinite(stream["time_raw"].values)))
     points = len(reports[-1].curve)
     curves = np.full((len(FORCES), len(reports), points), np.nan)
     for row, report in enumerate(reports):
@@ -170,8 +170,8 @@ def _with_curves(told: xr.Dataset, reports: list[StanceReport]) -> xr.Dataset:
             curves[[bit for bit in range(len(FORCES)) if report.axes >> bit & 1], row] = report.force_bw.T
     about = {"units": "BW", "raw_units": "BW", "frame": "foot"}
     data = {name: (("time", "point"), curves[k], {**about, "raw_name": name}) for k, name in enumerate(FORCES)}
-    made: xr.Dataset = came.assign(data).assign_attrs(missing_samples=0, gaps=0)
-    return made
+    with_curves: xr.Dataset = came.assign(data).assign_attrs(missing_samples=0, gaps=0)
+    return with_curves
 
 
 def _made(
@@ -181,8 +181,8 @@ def _made(
     data = make_stream([*channels, Channel("device_time", device_s, "s")], host_s, kind=kind, attrs=extra, **about)
     raw = data["device_time"].values
     about_raw = {"units": "s", "long_name": "the device's clock as recorded"}
-    placed: xr.Dataset = data.drop_vars("device_time").assign(time_raw=("time", raw, about_raw))
-    return placed
+    stream: xr.Dataset = data.drop_vars("device_time").assign(time_raw=("time", raw, about_raw))
+    return stream
 
 
 def _told(session: LiveSession) -> dict[str, Any]:
@@ -197,9 +197,9 @@ def _notes(content: _Content, unread: int) -> list[str]:
     notes = ["cells are counts; calibrate them before they are taken for a force"]
     counts = [session.stream.counts for session in content.sessions]
     lost, samples = sum(c.packets_lost for c in counts), sum(c.samples_lost for c in counts)
-    own = sum(c.packets_lost_device for c in counts)
+    dropped = sum(c.packets_lost_device for c in counts)
     if lost or samples:
-        notes.append(f"{lost} packets ({samples} samples) are missing, {own} of these dropped by the insole itself")
+        notes.append(f"{lost} packets ({samples} samples) are missing, {dropped} of these dropped by the insole itself")
     refused: Counter[str] = sum((c.refused for c in counts), Counter())
     if refused:
         notes.append("packets refused: " + ", ".join(f"{n} {why}" for why, n in sorted(refused.items())))
@@ -218,10 +218,10 @@ def _notes(content: _Content, unread: int) -> list[str]:
 
 def _json(record: Record) -> dict[str, Any]:
     try:
-        told = json.loads(record.body)
+        document = json.loads(record.body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 READER = Reader("grfrec", "live recording", (".grfrec",), _sniff, _read)

@@ -64,8 +64,8 @@ def _stream(block: LoadsolBlock, side: Side, clock: str) -> xr.Dataset:
         clock=clock,
         attrs={"sensor": block.sensor, "repeated_samples": block.repeated},
     )
-    kept = np.isfinite(stream["time_raw"].values)
-    stream["time_raw"].values[kept] = block.time_raw
+    present = np.isfinite(stream["time_raw"].values)
+    stream["time_raw"].values[present] = block.time_raw
     return stream
 
 

@@ -108,8 +108,8 @@ def _separator(line: str) -> str:
 
 def _started(lines: Sequence[str]) -> str:
     for line in lines:
-        if found := _START.match(line.strip()):
-            return found[1].strip()
+        if match := _START.match(line.strip()):
+            return match[1].strip()
     return ""
 
 
@@ -131,10 +131,10 @@ def _column(index: int, cell: str, notes: list[str]) -> MoticonColumn | None:
     name, unit = name_and_unit(cell)
     name = re.sub(r"\s+", " ", name).lower()
     what = f"column '{cell}'"
-    found = _FOOT.fullmatch(name)
-    if not found:
+    match = _FOOT.fullmatch(name)
+    if not match:
         return MoticonColumn(index, "analog", "", _slug(name), unit or "unknown", cell)
-    side, quantity = found[1], found[2]
+    side, quantity = match[1], match[2]
     stem, _, last = quantity.rpartition(" ")
     if stem == "pressure" and last.isdigit():
         checked_unit(unit, ("Pa", "count"), what=what)
@@ -215,10 +215,10 @@ def _read(path: Path, options: ReadOptions) -> Recording:
 
 def _stream(parsed: MoticonFile, kind: StreamKind, frame: Frame, side: str, notes: list[str]) -> xr.Dataset | None:
     """Return the stream of one kind and foot, None if the file has no such column or no value in them."""
-    chosen = [i for i, c in enumerate(parsed.columns) if c.kind == kind and c.side == side]
-    if not chosen:
+    indices = [i for i, c in enumerate(parsed.columns) if c.kind == kind and c.side == side]
+    if not indices:
         return None
-    values = parsed.table[:, chosen]
+    values = parsed.table[:, indices]
     if not np.isfinite(values).any():
         notes.append(f"every {side} {kind} value is missing; the stream is left out")
         return None
@@ -230,7 +230,7 @@ def _stream(parsed: MoticonFile, kind: StreamKind, frame: Frame, side: str, note
             frame,
             parsed.columns[i].raw,
         )
-        for i in chosen
+        for i in indices
     ]
     without = int((~np.isfinite(values)).all(axis=1).sum())
     if without:

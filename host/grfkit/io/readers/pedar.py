@@ -94,28 +94,28 @@ def parse_pedar(text: str) -> PedarFile:
         start += len(listed)
     rate = _rate(head, time)
     _check_length(head, time)
-    found = _DATE.search(head)
-    return PedarFile(time, rate, _unit(head), numbers, cells, found[1].strip() if found else "", notes)
+    date = _DATE.search(head)
+    return PedarFile(time, rate, _unit(head), numbers, cells, date[1].strip() if date else "", notes)
 
 
 def _unit(head: str) -> str:
-    found = _VALUES.search(head)
-    assert found is not None  # find_header saw it
-    expected = "Pa" if found[1].lower() == "pressure" else "N"
-    if parse_unit(found[2]).canonical != expected:
-        raise BadInputError(f"states '{found[0]}', expected a unit of {found[1].lower()}")
-    return found[2]
+    match = _VALUES.search(head)
+    assert match is not None  # find_header saw it
+    expected = "Pa" if match[1].lower() == "pressure" else "N"
+    if parse_unit(match[2]).canonical != expected:
+        raise BadInputError(f"states '{match[0]}', expected a unit of {match[1].lower()}")
+    return match[2]
 
 
 def _insoles(head: Sequence[str], columns: list[str]) -> dict[str, list[int]]:
     listed: dict[str, list[int]] = {}
     for line in head:
-        if found := _INSOLE.match(line.strip()):
-            if found[1].lower() in listed:
-                raise BadInputError(f"lists the {found[1].lower()} insole twice")
-            numbers = [cell.strip() for cell in found[2].split(",") if cell.strip()]
+        if match := _INSOLE.match(line.strip()):
+            if match[1].lower() in listed:
+                raise BadInputError(f"lists the {match[1].lower()} insole twice")
+            numbers = [cell.strip() for cell in match[2].split(",") if cell.strip()]
             if numbers:
-                listed[found[1].lower()] = [int(cell) for cell in numbers]
+                listed[match[1].lower()] = [int(cell) for cell in numbers]
     if not listed:
         raise BadInputError("lists no insole; expected lines such as 'left insole: 1,2,3,...' above the data")
     expected = [str(number) for numbers in listed.values() for number in numbers]
@@ -134,12 +134,12 @@ def _insoles(head: Sequence[str], columns: list[str]) -> dict[str, list[int]]:
 
 def _rate(head: str, time: Floats) -> float | None:
     """Return the stated rate (Hz), checked against the stamps; None where none is stated."""
-    found = _RATE.search(head)
-    if found is None:
+    match = _RATE.search(head)
+    if match is None:
         return None
-    if not is_number(found[1]) or float(found[1]) <= 0:
-        raise BadInputError(f"states its scanning rate as '{found[1]}', expected a number above 0")
-    rate, steps = float(found[1]), np.diff(time)
+    if not is_number(match[1]) or float(match[1]) <= 0:
+        raise BadInputError(f"states its scanning rate as '{match[1]}', expected a number above 0")
+    rate, steps = float(match[1]), np.diff(time)
     step = float(np.median(steps)) if steps.size else 1.0 / rate
     if not abs(step * rate - 1.0) < _RATE_TOLERANCE:
         raise BadInputError(f"states {rate:g} Hz, but its stamps are {step:g} s apart; one of them is wrong")
@@ -147,13 +147,13 @@ def _rate(head: str, time: Floats) -> float | None:
 
 
 def _check_length(head: str, time: Floats) -> None:
-    found = _TOTAL.search(head)
-    if found is None or not is_number(found[1]) or len(time) < 2:
+    match = _TOTAL.search(head)
+    if match is None or not is_number(match[1]) or len(time) < 2:
         return
-    stated, held = float(found[1]), float(time[-1])
-    if held < stated - 1.5 * float(np.median(np.diff(time))):
+    stated, last_s = float(match[1]), float(time[-1])
+    if last_s < stated - 1.5 * float(np.median(np.diff(time))):
         raise BadInputError(
-            f"is cut off: its header states {stated:g} s, its last row is at {held:g} s; export it again"
+            f"is cut off: its header states {stated:g} s, its last row is at {last_s:g} s; export it again"
         )
 
 

@@ -119,11 +119,11 @@ def _landmarks(parsed: RbdsFile) -> xr.Dataset:
 
 
 def _plate(parsed: RbdsFile) -> xr.Dataset:
-    named = ("fx", "fy", "fz", "cop_x", "cop_y", "cop_z", "free_moment")
+    names = ("fx", "fy", "fz", "cop_x", "cop_y", "cop_z", "free_moment")
     kinds = ("N", "N", "N", "mm", "mm", "mm", "N mm")
     channels = [
         Channel(name, parsed.table[:, i], unit, "global", raw)
-        for i, (name, unit, raw) in enumerate(zip(named, kinds, FORCE_COLUMNS[1:]))
+        for i, (name, unit, raw) in enumerate(zip(names, kinds, FORCE_COLUMNS[1:]))
     ]
     return make_stream(
         channels, parsed.time, kind="force_plate", stamp_source="index", attrs=plate_attrs(vertical="+y")

@@ -112,22 +112,22 @@ def _channel_columns(names: Sequence[str]) -> dict[str, int]:
 
 def _soles(values: Floats, names: list[str], channels: dict[str, int]) -> list[StapponeSole]:
     number = values[:, names.index("sole_id")]
-    whole = np.isfinite(number) & (number == np.floor(number)) & (number >= 0)
-    if not whole.all():
-        raise BadInputError(f"line {int((~whole).argmax()) + 2}: sole_id is no whole number")
+    valid = np.isfinite(number) & (number == np.floor(number)) & (number >= 0)
+    if not valid.all():
+        raise BadInputError(f"line {int((~valid).argmax()) + 2}: sole_id is no whole number")
     soles = []
     for sole in np.unique(number):
         rows = values[number == sole].copy()
         flagged = _flagged(rows, names)
         for index in channels.values():
             rows[flagged, index] = np.nan
-        held = {channel: rows[:, i] for channel, i in channels.items()}
+        channel_values = {channel: rows[:, i] for channel, i in channels.items()}
         soles.append(
             StapponeSole(
                 int(sole),
                 rows[:, names.index("timestamp")],
-                {n: v for n, v in held.items() if not n.startswith("cell_")},
-                {n: v for n, v in held.items() if n.startswith("cell_")},
+                {n: v for n, v in channel_values.items() if not n.startswith("cell_")},
+                {n: v for n, v in channel_values.items() if n.startswith("cell_")},
                 int(flagged.sum()),
             )
         )
@@ -191,10 +191,11 @@ def _read(path: Path, options: ReadOptions) -> Recording:
 def _stream(
     sole: StapponeSole, kind: Literal["insole", "imu"], units: dict[str, str], raw_names: dict[str, str]
 ) -> xr.Dataset:
-    held = sole.pressure if kind == "insole" else sole.motion
+    channel_values = sole.pressure if kind == "insole" else sole.motion
     frame: Frame = "foot" if kind == "insole" else "sensor"
     channels = [
-        Channel(name, values, units[name.partition("_")[0]], frame, raw_names[name]) for name, values in held.items()
+        Channel(name, values, units[name.partition("_")[0]], frame, raw_names[name])
+        for name, values in channel_values.items()
     ]
     return make_stream(
         with_pressure_sum(channels) if kind == "insole" else channels,

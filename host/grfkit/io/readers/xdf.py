@@ -121,7 +121,7 @@ def _streams(source: Mapping[str, Any], notes: list[str]) -> dict[str, xr.Datase
     check_time(stamps)
     shift = _clock_offset(source)
     about = {"clock_offset_s": shift, "xdf_name": title, "xdf_type": _first(source["info"], "type")}
-    made: dict[str, xr.Dataset] = {}
+    streams: dict[str, xr.Dataset] = {}
     for name, (place, channels) in _groups(source, title, stamps.size, about, notes).items():
         extra = plate_attrs(knows_feet=foot_of(place.side)) if place.kind == "force_plate" else {}
         data = make_stream(
@@ -134,8 +134,8 @@ def _streams(source: Mapping[str, Any], notes: list[str]) -> dict[str, xr.Datase
             clock=snake(title),
             attrs=about | extra,
         )
-        made[name] = _shifted(data, shift)
-    return made
+        streams[name] = _shifted(data, shift)
+    return streams
 
 
 def _groups(
@@ -178,13 +178,13 @@ def _channels(
     table = np.asarray(source["time_series"], dtype=np.float64).reshape(samples, -1)
     columns = _columns(source, table.shape[1], notes, title)
     names = {column.name for column in columns}
-    found: dict[str, tuple[Place, list[Channel]]] = {}
+    members: dict[str, tuple[Place, list[Channel]]] = {}
     for index, column in enumerate(columns):
         place = place_of(column.name, names) if column.unit else _analog(column)
         values: Floats = np.where(np.isfinite(table[:, index]), table[:, index], np.nan)
         name = f"analog_{snake(title)}" if place.kind == "analog" else place.stream
-        found.setdefault(name, (place, []))[1].append(channel_of(column, place, values))
-    return found
+        members.setdefault(name, (place, []))[1].append(channel_of(column, place, values))
+    return members
 
 
 def _analog(column: Column) -> Place:
@@ -205,17 +205,17 @@ def _columns(source: Mapping[str, Any], count: int, notes: list[str], title: str
             if unit:
                 notes.append(f"stream '{title}', channel '{label}': unit '{unit}' is not known; kept as it is")
             unit = ""
-        named = parse_column(label)
-        columns.append(Column(label, named.name, unit or named.unit))
+        labelled = parse_column(label)
+        columns.append(Column(label, labelled.name, unit or labelled.unit))
     return columns
 
 
 def _described(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     try:
-        found = source["info"]["desc"][0]["channels"][0]["channel"]
+        channels = source["info"]["desc"][0]["channels"][0]["channel"]
     except (KeyError, IndexError, TypeError):
         return []
-    return [c for c in found if isinstance(c, Mapping)] if isinstance(found, list) else []
+    return [c for c in channels if isinstance(c, Mapping)] if isinstance(channels, list) else []
 
 
 def _first(node: Mapping[str, Any], key: str) -> str:
@@ -232,11 +232,11 @@ def _event_codes(series: Any) -> tuple[Channel, list[str]]:
     return Channel("code", codes, "1", "raw", "index into labels"), labels
 
 
-def _free_name(name: str, source: Mapping[str, Any], taken: Mapping[str, xr.Dataset]) -> str:
-    if name not in taken:
+def _free_name(name: str, source: Mapping[str, Any], streams: Mapping[str, xr.Dataset]) -> str:
+    if name not in streams:
         return name
     longer = f"{name}_{snake(_first(source['info'], 'name'))}"
-    return next(n for n in (longer, *(f"{longer}_{i}" for i in range(2, 10000))) if n not in taken)
+    return next(n for n in (longer, *(f"{longer}_{i}" for i in range(2, 10000))) if n not in streams)
 
 
 READER = Reader("xdf", "XDF (Lab Streaming Layer)", (".xdf", ".xdfz"), _sniff, _read)

@@ -31,8 +31,8 @@ class XsensFile:
     @property
     def rate_hz(self) -> float | None:
         """Return the update rate that the header states, None where it states none."""
-        found = re.fullmatch(r"([\d.]+)\s*Hz", self.header.get("update rate", ""), re.IGNORECASE)
-        return float(found[1]) if found and is_number(found[1]) and float(found[1]) > 0 else None
+        match = re.fullmatch(r"([\d.]+)\s*Hz", self.header.get("update rate", ""), re.IGNORECASE)
+        return float(match[1]) if match and is_number(match[1]) and float(match[1]) > 0 else None
 
 
 def parse_xsens(text: str) -> XsensFile:
@@ -120,8 +120,8 @@ def _channels(parsed: XsensFile) -> list[Channel]:
 
 def _name(column: str) -> tuple[str, str]:
     for pattern, name, unit in _KNOWN:
-        if found := pattern.fullmatch(column):
-            return f"{name}_{found[2].lower()}", unit
+        if match := pattern.fullmatch(column):
+            return f"{name}_{match[2].lower()}", unit
     if _UNITLESS.fullmatch(column):
         return snake(column), "1"
     return snake(column), "deg" if column in _ANGLES else "unknown"
