@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from grfkit import wire
 from grfkit.device.link import Characteristic, Exchange, ReceivedPacket
-from grfkit.device.session import GrfSamples, Samples, Session, Stance, samples_between
+from grfkit.device.session import GrfSamples, ReceivedStance, Samples, Session, samples_between
 from grfkit.wire import Info, Running
 
 PERIOD_US = 5000
@@ -265,7 +265,7 @@ def test_grf_samples_and_stances_share_a_sequence_and_lose_apart() -> None:
                 continue
             got.append(taken.take(ReceivedPacket(piece.to_bytes(), Characteristic.GRF_DATA, at, 1)))
     items = [placed.item for placed in got if placed]
-    stances = [item for item in items if isinstance(item, Stance)]
+    stances = [item for item in items if isinstance(item, ReceivedStance)]
     assert [s.stance_id for s in stances] == [0, 1, 3, 4, 5]
     assert sum(isinstance(item, GrfSamples) for item in items) == 5
     counts = taken.counts

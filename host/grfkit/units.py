@@ -117,6 +117,15 @@ def parse_unit(text: str) -> Unit:
     return _TABLE[canonical_name(text)]
 
 
+def is_unit(text: str, canonical: str = "") -> bool:
+    """Return whether ``text`` names a unit, and one of the quantity of ``canonical`` where that is given."""
+    try:
+        quantity = parse_unit(text).canonical
+    except UnitError:
+        return False
+    return canonical in ("", quantity)
+
+
 def canonical_name(text: str) -> str:
     """Return the vocabulary's own spelling of the unit that ``text`` names (``"m/s2"`` -> ``"m/s^2"``)."""
     tidy = re.sub(r"\s+", " ", text.strip().strip("[]()").strip())

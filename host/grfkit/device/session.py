@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats.packet_stream import Counts, GrfSamples, Item, PacketStream, Samples, Stance, WrappedClock
+from ..formats.packet_stream import GrfSamples, Item, PacketCounts, PacketStream, ReceivedStance, Samples, WrappedClock
 from ..wire import Info, Running
 from .clock import ClockEstimate
 from .link import Exchange, Link, LinkTimeout, ReceivedPacket
@@ -23,11 +23,11 @@ __all__ = [
     "FIRST_SYNCS",
     "SYNC_BURST",
     "SYNC_EVERY_S",
-    "Counts",
     "GrfSamples",
+    "PacketCounts",
+    "ReceivedStance",
     "Samples",
     "Session",
-    "Stance",
     "TimedItem",
     "samples_between",
     "sync_burst",
@@ -92,7 +92,7 @@ class Session:
             self.synced(exchange)
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> PacketCounts:
         """Return what came and what did not."""
         return self._stream.counts
 
@@ -109,7 +109,7 @@ class Session:
         item = self._stream.take(arrived.content, int(arrived.characteristic), arrived.arrival_ns)
         if item is None:
             return None
-        if isinstance(item, Stance):
+        if isinstance(item, ReceivedStance):
             return self._stance(item)
         self._restart_at_jump(item)
         count = len(item.cells) if isinstance(item, Samples) else len(item.force_n)
@@ -133,7 +133,7 @@ class Session:
             self._epoch = item.epoch
             self.clock = ClockEstimate(not_before_s=self.clock.latest_s)
 
-    def _stance(self, item: Stance) -> TimedItem:
+    def _stance(self, item: ReceivedStance) -> TimedItem:
         ends_us = item.device_us + np.asarray([0.0, item.report.contact_s * 1e6])
         return TimedItem(item, self.clock.host_s(ends_us, advance=False), self.clock.uncertainty_ms)
 

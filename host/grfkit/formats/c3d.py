@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from .c3d_layout import Layout, find_layout, frame_counts, frame_field, frame_rate_hz
-from .c3d_params import BLOCK, Header, Parameters, floats, integers, parse_header, parse_parameters
+from .c3d_layout import C3dLayout, find_layout, frame_counts, frame_field, frame_rate_hz
+from .c3d_params import BLOCK, C3dHeader, Parameters, floats, integers, parse_header, parse_parameters
 
 LARGEST_BYTES = 4 * 2**30
 _ROTATION_FLOATS = 17
@@ -54,7 +54,7 @@ class C3dFile:
         What the file leaves out or contradicts, one sentence each.
     """
 
-    header: Header
+    header: C3dHeader
     parameters: Parameters
     points: Floats
     point_labels: list[str]
@@ -112,11 +112,11 @@ def parse_c3d(data: bytes, *, rate_hz: float | None = None) -> C3dFile:
     )
 
 
-def _first_frame(header: Header, parameters: Parameters) -> int:
+def _first_frame(header: C3dHeader, parameters: Parameters) -> int:
     return header.first_frame or frame_field(parameters, "ACTUAL_START_FIELD") or 1
 
 
-def _frames(data: bytes, header: Header, parameters: Parameters, layout: Layout) -> tuple[Floats, Floats]:
+def _frames(data: bytes, header: C3dHeader, parameters: Parameters, layout: C3dLayout) -> tuple[Floats, Floats]:
     """Return points (frames, points, 3) and scaled analog (samples, channels)."""
     block = data[layout.start : layout.end]
     raw: NDArray[Any]
@@ -128,7 +128,7 @@ def _frames(data: bytes, header: Header, parameters: Parameters, layout: Layout)
     return points, _scaled_analog(analog, parameters)
 
 
-def _points(quads: NDArray[Any], header: Header, parameters: Parameters) -> Floats:
+def _points(quads: NDArray[Any], header: C3dHeader, parameters: Parameters) -> Floats:
     with np.errstate(invalid="ignore"):
         points = quads[:, :, :3].astype(np.float64)
     if quads.dtype.kind == "i":
@@ -162,7 +162,7 @@ def _per_channel(parameters: Parameters, name: str, channels: int, missing: floa
     return np.concatenate([stated, np.full(channels - stated.size, missing)])
 
 
-def _rotations(data: bytes, header: Header, parameters: Parameters, point_rate: float) -> tuple[Floats, float]:
+def _rotations(data: bytes, header: C3dHeader, parameters: Parameters, point_rate: float) -> tuple[Floats, float]:
     """Return Theia's segment matrices (frames, segments, 4, 4) and their rate (Hz)."""
     used = parameters.count("ROTATION", "USED") or 0
     if not used:
@@ -186,7 +186,7 @@ def _rotations(data: bytes, header: Header, parameters: Parameters, point_rate: 
     return table[:, :, :16].reshape(frames, used, 4, 4).transpose(0, 1, 3, 2), rate
 
 
-def _events(header: Header, parameters: Parameters, start_s: float) -> tuple[Event, ...]:
+def _events(header: C3dHeader, parameters: Parameters, start_s: float) -> tuple[Event, ...]:
     """Return the EVENT group's events (times: minutes, seconds), the header's where there is none."""
     labels = parameters.texts("EVENT", "LABELS")
     contexts = _padded(parameters.texts("EVENT", "CONTEXTS"), len(labels))

@@ -1,6 +1,6 @@
 """How the data section of a C3D file is laid out: counts from header and parameters, held against its size.
 
-Header and parameters state most numbers twice. Where they contradict each other, the statement that fills the
+C3dHeader and parameters state most numbers twice. Where they contradict each other, the statement that fills the
 file to its last block is taken; where none does, the file is refused rather than read askew.
 """
 
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import BadInputError
-from .c3d_params import BLOCK, Header, Parameters
+from .c3d_params import BLOCK, C3dHeader, Parameters
 
 _CAPPED_FRAME = 65535
 
 
 @dataclass(frozen=True)
-class Layout:
+class C3dLayout:
     """Where the frames lie: each of ``points`` quads and ``channels`` times ``per_frame`` analog values.
 
     Attributes
@@ -48,7 +48,7 @@ class Layout:
         return self.start + self.frames * self.frame_words * self.word
 
 
-def find_layout(size: int, header: Header, parameters: Parameters) -> tuple[Layout, list[str]]:
+def find_layout(size: int, header: C3dHeader, parameters: Parameters) -> tuple[C3dLayout, list[str]]:
     """Return the layout that header and parameters state, and what they contradict each other in.
 
     Parameters
@@ -74,13 +74,13 @@ def find_layout(size: int, header: Header, parameters: Parameters) -> tuple[Layo
         raise BadInputError(f"holds no frame (first {header.first_frame}, last {header.last_frame}); export it again")
     per_frame = max(1, header.analog_per_frame)
     layouts = [
-        Layout(n, p, c, per_frame, start, word)
+        C3dLayout(n, p, c, per_frame, start, word)
         for start, word, p, c, n in itertools.product(starts, _word_sizes(header, parameters), points, channels, frames)
     ]
     return _choose(layouts, size)
 
 
-def frame_counts(header: Header, parameters: Parameters) -> list[int]:
+def frame_counts(header: C3dHeader, parameters: Parameters) -> list[int]:
     """Return the frame counts a file states, most trustworthy first: the header's stop at 65535."""
     stated = [header.last_frame - header.first_frame + 1]
     first, last = frame_field(parameters, "ACTUAL_START_FIELD"), frame_field(parameters, "ACTUAL_END_FIELD")
@@ -99,7 +99,7 @@ def frame_field(parameters: Parameters, name: str) -> int:
 
 
 def frame_rate_hz(
-    header: Header, parameters: Parameters, layout: Layout, given_hz: float | None
+    header: C3dHeader, parameters: Parameters, layout: C3dLayout, fallback_hz: float | None
 ) -> tuple[float, list[str]]:
     """Return the frame rate on which most of header, POINT:RATE and ANALOG:RATE agree, and remarks.
 
@@ -111,8 +111,8 @@ def frame_rate_hz(
     point = _first(parameters, "POINT", "RATE")
     analog = _first(parameters, "ANALOG", "RATE") / layout.per_frame if layout.channels else 0.0
     stated = [r for r in (point, header.rate_hz, analog) if np.isfinite(r) and 0.001 < r < 1e6]
-    if not stated and given_hz:
-        return given_hz, []
+    if not stated and fallback_hz:
+        return fallback_hz, []
     if not stated:
         raise BadInputError(f"states no frame rate (header {header.rate_hz:g} Hz); state one when reading it")
     votes = [sum(abs(a - b) <= 1e-3 * a for b in stated) for a in stated]
@@ -123,7 +123,7 @@ def frame_rate_hz(
     return rate, [f"header and parameters state different frame rates ({rates} Hz): {rate:g} Hz is taken"]
 
 
-def _choose(layouts: list[Layout], size: int) -> tuple[Layout, list[str]]:
+def _choose(layouts: list[C3dLayout], size: int) -> tuple[C3dLayout, list[str]]:
     fitting = [layout for layout in layouts if layout.end <= size]
     exact = [layout for layout in fitting if size - layout.end < BLOCK]
     first = layouts[0]
@@ -149,16 +149,16 @@ def _choose(layouts: list[Layout], size: int) -> tuple[Layout, list[str]]:
     ]
 
 
-def _kind(layout: Layout) -> tuple[int, int, int, int]:
+def _kind(layout: C3dLayout) -> tuple[int, int, int, int]:
     return layout.start, layout.word, layout.points, layout.channels
 
 
-def _words(layout: Layout) -> str:
+def _words(layout: C3dLayout) -> str:
     kind = "float" if layout.word == 4 else "integer"
     return f"{layout.frames} {kind} frames of {layout.points} points and {layout.channels} analog channels"
 
 
-def _channel_counts(header: Header, parameters: Parameters) -> list[int]:
+def _channel_counts(header: C3dHeader, parameters: Parameters) -> list[int]:
     words, per_frame, used = header.analog_words, header.analog_per_frame, parameters.count("ANALOG", "USED")
     if words and (not per_frame or words % per_frame):
         raise BadInputError(
@@ -169,7 +169,7 @@ def _channel_counts(header: Header, parameters: Parameters) -> list[int]:
     return _distinct([counted, _or(used, counted)])
 
 
-def _word_sizes(header: Header, parameters: Parameters) -> list[int]:
+def _word_sizes(header: C3dHeader, parameters: Parameters) -> list[int]:
     scales = [s for s in (header.scale, _first(parameters, "POINT", "SCALE")) if np.isfinite(s) and s != 0]
     return _distinct(4 if scale < 0 else 2 for scale in scales) or [4, 2]
 

@@ -25,7 +25,7 @@ _TYPE_BYTES = {-1: 1, 1: 1, 2: 2, 4: 4}
 
 
 @dataclass(frozen=True)
-class Header:
+class C3dHeader:
     """The first 512 bytes of a C3D file.
 
     Attributes
@@ -129,7 +129,7 @@ def has_processor(head: bytes) -> bool:
     return BLOCK < at < len(head) and head[at] in _PROCESSORS
 
 
-def parse_header(data: bytes) -> Header:
+def parse_header(data: bytes) -> C3dHeader:
     """Return the checked header.
 
     Parameters
@@ -148,7 +148,7 @@ def parse_header(data: bytes) -> Header:
         raise BadInputError(f"is cut inside the C3D header ({len(data)} bytes of 512); copy it again")
     processor = _processor(data)
     words = np.frombuffer(data, dtype=_int16(processor), count=256).astype(np.int64) & 0xFFFF
-    return Header(
+    return C3dHeader(
         processor=processor,
         points=int(words[1]),
         analog_words=int(words[2]),
@@ -162,7 +162,7 @@ def parse_header(data: bytes) -> Header:
     )
 
 
-def parse_parameters(data: bytes, header: Header) -> Parameters:
+def parse_parameters(data: bytes, header: C3dHeader) -> Parameters:
     """Return the parameters of all groups.
 
     Raises

@@ -132,7 +132,7 @@ def plate_units(
     summed = plate_type in (3, 5, 6, 7)
     forces = channel_units if summed else channel_units[:3]
     moments = [] if summed else (channel_units[5:6] if plate_type == 1 else channel_units[3:6])
-    length = file.point_unit if _known(file.point_unit, "m") else "mm"
+    length = file.point_unit if units.is_unit(file.point_unit, "m") else "mm"
     default = {"m": "N m", "cm": "N cm"}.get(units.canonical_name(length), "N mm")
     for unit, quantity, what in zip(stated, ("N", "N m"), ("force_unit", "moment_unit")):
         if unit is not None:
@@ -140,12 +140,12 @@ def plate_units(
     if plate_type in CALIBRATED_TYPES:
         return _calibrated_units(forces, moments, default, stated)
     force, notes = (stated[0], []) if stated[0] else _force_unit(forces)
-    if not _known(force, "N"):
+    if not units.is_unit(force, "N"):
         return force, "", notes
     moment = stated[1] or (_common(moments, "N m") if moments else "N m")
     if moment is None:
         notes.append(
-            f"moment channels are in {_shown(moments)}, no moment: moments and centre of pressure are left out"
+            f"moment channels are in {_quoted(moments)}, no moment: moments and centre of pressure are left out"
         )
     return force, moment or "", notes
 
@@ -156,9 +156,9 @@ def _calibrated_units(
     force, moment = stated[0] or _common(forces, "N"), stated[1] or _common(moments, "N m")
     notes: list[str] = []
     if force is None:
-        notes.append(f"force channels are in {_shown(forces)}, taken as N after the calibration matrix")
+        notes.append(f"force channels are in {_quoted(forces)}, taken as N after the calibration matrix")
     if moment is None and moments:
-        notes.append(f"moment channels are in {_shown(moments)}, taken as {default} after the calibration matrix")
+        notes.append(f"moment channels are in {_quoted(moments)}, taken as {default} after the calibration matrix")
     return force or "N", moment or default, notes
 
 
@@ -170,7 +170,7 @@ def _force_unit(names: list[str]) -> tuple[str, list[str]]:
     raw_units = {_raw_unit(name) for name in names}
     if "" in raw_units or len(raw_units) > 1:
         raise BadInputError(
-            f"has force channels in {_shown(names)}, expected one unit of force (N, kN, lbf), counts or V;"
+            f"has force channels in {_quoted(names)}, expected one unit of force (N, kN, lbf), counts or V;"
             f" correct ANALOG:UNITS or state the unit {STATE_UNIT}"
         )
     unit = raw_units.pop()
@@ -185,29 +185,22 @@ def _raw_unit(name: str) -> str:
     """Return the unit of uncalibrated values, ``unknown`` where none is stated, "" for any other unit."""
     if not name.strip() or name.strip().lower() in _NO_UNIT:
         return "unknown"
-    return units.canonical_name(name) if _known(name, "count") or _known(name, "V") else ""
+    return units.canonical_name(name) if units.is_unit(name, "count") or units.is_unit(name, "V") else ""
 
 
 def _common(names: list[str], quantity: str) -> str | None:
     """Return the unit (as the first spells it) where all name one and the same of this quantity, None otherwise."""
-    if not names or not all(_known(name, quantity) for name in names):
+    if not names or not all(units.is_unit(name, quantity) for name in names):
         return None
     return names[0] if len({units.canonical_name(name) for name in names}) == 1 else None
 
 
-def _shown(names: list[str]) -> str:
+def _quoted(names: list[str]) -> str:
     return " and ".join(dict.fromkeys(f"'{name}'" for name in names))
 
 
-def _known(name: str, quantity: str) -> bool:
-    try:
-        return units.parse_unit(name).canonical == quantity
-    except BadInputError:
-        return False
-
-
 def _length_unit(file: C3dFile) -> tuple[str, str]:
-    if _known(file.point_unit, "m"):
+    if units.is_unit(file.point_unit, "m"):
         return file.point_unit, ""
     corners = file.parameters.numbers("FORCE_PLATFORM", "CORNERS")
     largest = float(np.nanmax(np.abs(corners))) if np.isfinite(corners).any() else 0.0

@@ -19,7 +19,7 @@ _BRACKETS = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One column: the file's header cell, its name (lower case, blanks as ``_``) and unit ("" if none)."""
 
     raw: str
@@ -31,12 +31,12 @@ class Column:
 class CsvFile:
     """A table: its columns, their numbers (samples, columns) with NaN where missing, and notes."""
 
-    columns: list[Column]
+    columns: list[TableColumn]
     table: Floats
     notes: list[str]
 
 
-def parse_column(text: str, *, raw: str | None = None) -> Column:
+def parse_column(text: str, *, raw: str | None = None) -> TableColumn:
     """Return the column that ``"name [unit]"`` or ``"name (unit)"`` names.
 
     Round brackets that hold no unit belong to the name; square ones always hold a unit.
@@ -50,12 +50,12 @@ def parse_column(text: str, *, raw: str | None = None) -> Column:
     name, unit = text.strip(), ""
     if match and match["square"] is not None:
         name, unit = match["name"], _unit(match["square"], text)
-    elif match and _is_unit(match["round"]):
+    elif match and units.is_unit(match["round"]):
         name, unit = match["name"], match["round"]
     tidy = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
     if not tidy:
         raise BadInputError(f"column '{text}' has no name; write it as 'name [unit]'")
-    return Column(text if raw is None else raw, tidy, unit)
+    return TableColumn(text if raw is None else raw, tidy, unit)
 
 
 def split_header(text: str) -> tuple[int, str, list[str]]:
@@ -142,7 +142,7 @@ def looks_like_table(text: str) -> tuple[str, list[str]]:
     return "", header
 
 
-def _choose(header: list[str], column_map: dict[str, str], notes: list[str]) -> list[tuple[int, Column]]:
+def _choose(header: list[str], column_map: dict[str, str], notes: list[str]) -> list[tuple[int, TableColumn]]:
     absent = [name for name in column_map if name not in header]
     if absent:
         columns = ", ".join(f"'{cell}'" for cell in header[:12]) + (", ..." if len(header) > 12 else "")
@@ -164,14 +164,14 @@ def _choose(header: list[str], column_map: dict[str, str], notes: list[str]) -> 
     return indexed
 
 
-def _check_names(columns: list[Column], needs: Sequence[str]) -> None:
+def _check_names(columns: list[TableColumn], needs: Sequence[str]) -> None:
     absent = [name for name in needs if name not in {column.name for column in columns}]
     if absent:
         have = ", ".join(f"'{column.raw}'" for column in columns[:8]) + (", ..." if len(columns) > 8 else "")
         raise BadInputError(
             f"has no column '{absent[0]}' (columns: {have}); name it in a column map, or state the rate"
         )
-    by_name: dict[str, Column] = {}
+    by_name: dict[str, TableColumn] = {}
     for column in columns:
         if column.name in by_name:
             first = by_name[column.name].raw
@@ -207,14 +207,6 @@ def _unit(text: str, column: str) -> str:
     except UnitError as error:
         raise UnitError(f"column '{column.strip()}': {error}") from error
     return text.strip()
-
-
-def _is_unit(text: str) -> bool:
-    try:
-        units.parse_unit(text)
-    except UnitError:
-        return False
-    return bool(text.strip())
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class StorageFile:
 
 
 @dataclass
-class PlateColumns:
+class GroundReactionColumns:
     """The columns of one plate: index per axis of force (N), point (m), torque about the point (N m)."""
 
     foot: Foot
@@ -92,7 +92,7 @@ def parse_storage(text: str) -> StorageFile:
     return StorageFile(header, labels[1:], table[:, 0], table[:, 1:], notes)
 
 
-def plate_columns(labels: list[str]) -> list[PlateColumns]:
+def plate_columns(labels: list[str]) -> list[GroundReactionColumns]:
     """Return the plates that labels name, in order of appearance.
 
     Known are ``ground_force_vx``, ``1_ground_force_vx``, ``R_ground_force_vx``, ``ground_force_1_vx``,
@@ -104,7 +104,7 @@ def plate_columns(labels: list[str]) -> list[PlateColumns]:
     BadInputError
         If two labels name the same axis of the same plate.
     """
-    plates: dict[str, PlateColumns] = {}
+    plates: dict[str, GroundReactionColumns] = {}
     for index, label in enumerate(labels):
         scheme = next((m for m in (s.fullmatch(label) for s in _SCHEMES) if m), None)
         adapter = None if scheme else _ADAPTER.fullmatch(label)
@@ -112,7 +112,7 @@ def plate_columns(labels: list[str]) -> list[PlateColumns]:
         if match is None:
             continue
         tag = (match["tag"] or "").lower()
-        plate = plates.setdefault(tag, PlateColumns(_FEET.get(tag, ""), axes_of_c3d=adapter is not None))
+        plate = plates.setdefault(tag, GroundReactionColumns(_FEET.get(tag, ""), axes_of_c3d=adapter is not None))
         axis = match["axis"].lower()
         axes = _quantity(plate, match["kind"].lower(), "" if adapter else match["what"].lower())
         axis = {"1": "x", "2": "y", "3": "z"}.get(axis, axis)
@@ -122,7 +122,7 @@ def plate_columns(labels: list[str]) -> list[PlateColumns]:
     return [plate for plate in plates.values() if plate.force]
 
 
-def _quantity(plate: PlateColumns, kind: str, what: str) -> dict[str, int]:
+def _quantity(plate: GroundReactionColumns, kind: str, what: str) -> dict[str, int]:
     if kind == "p":
         return plate.point
     if kind == "m" or what in ("torque", "moment"):

@@ -36,7 +36,7 @@ def nearest(value: int, expected: int, *, bits: int) -> int:
 
 
 @dataclass
-class Counts:
+class PacketCounts:
     """What came and what did not, exactly.
 
     A packet that came and was refused is missing in the sequence, and so is among the lost as well.
@@ -76,13 +76,13 @@ class Counts:
     saturated: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
-    def __add__(self, other: Counts) -> Counts:
+    def __add__(self, other: PacketCounts) -> PacketCounts:
         """Return the sum, as over several connections."""
-        return Counts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+        return PacketCounts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
 
 @dataclass(frozen=True)
-class Piece:
+class Received:
     """What all packets tell of their place.
 
     Attributes
@@ -108,7 +108,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Samples(Piece):
+class Samples(Received):
     """Raw samples: cells (n, 16) and imu (n, 6), counts."""
 
     cells: NDArray[np.uint16]
@@ -116,7 +116,7 @@ class Samples(Piece):
 
 
 @dataclass(frozen=True)
-class GrfSamples(Piece):
+class GrfSamples(Received):
     """The device's GRF: force (n, 3) in N, forward, medial and up; centre of pressure (n, 2) in mm."""
 
     force_n: Floats
@@ -124,14 +124,14 @@ class GrfSamples(Piece):
 
 
 @dataclass(frozen=True)
-class Stance(Piece):
+class ReceivedStance(Received):
     """The device's report of one contact; ``first`` and ``device_us`` are those of initial contact."""
 
     stance_id: int
     report: StanceReport
 
 
-Item: TypeAlias = Samples | GrfSamples | Stance
+Item: TypeAlias = Samples | GrfSamples | ReceivedStance
 
 
 @dataclass
@@ -198,7 +198,7 @@ class PacketStream:
         started_ns: int,
         clock: WrappedClock | None = None,
     ) -> None:
-        self.counts = Counts()
+        self.counts = PacketCounts()
         self.clock = clock or WrappedClock()
         self._cfg_id, self._most, self._period_us, self._right = cfg_id, samples_per_packet, period_us, right
         self._started_ns = started_ns
@@ -213,7 +213,7 @@ class PacketStream:
         if packet is None:
             return None
         header = packet.header
-        place = self._placed(header, characteristic, arrival_ns)
+        place = self._place(header, characteristic, arrival_ns)
         if place.step <= 0:
             self.counts.repeated += 1
             return None
@@ -246,18 +246,18 @@ class PacketStream:
             return None
         return packet
 
-    def _placed(self, header: PacketHeader, characteristic: int, arrival_ns: int) -> _Place:
+    def _place(self, header: PacketHeader, characteristic: int, arrival_ns: int) -> _Place:
         """Return where a packet lies by its own counters, unwrapped by the clocks."""
         device_us = self.clock.unwrapped(header.time_us, arrival_ns)
         track = self._tracks.get(SENSOR if header.type == STANCE else header.type)
         first, in_time, ahead = header.counter, True, 1
         if track is not None:
             elapsed_us = (arrival_ns - track.arrival_ns) // 1000
-            told_us = device_us - track.device_us
-            if abs(told_us - elapsed_us) < _TRUSTED_US and not header.time_jump:
-                elapsed_us = told_us
+            device_elapsed_us = device_us - track.device_us
+            if abs(device_elapsed_us - elapsed_us) < _TRUSTED_US and not header.time_jump:
+                elapsed_us = device_elapsed_us
             first = nearest(header.counter, track.first + round(elapsed_us / self._period_us), bits=_COUNTER_BITS)
-            in_time = self._in_time(told_us, first - track.first)
+            in_time = self._in_time(device_elapsed_us, first - track.first)
             ahead = (first - track.first) // self._most if header.type == SENSOR else 1
         last = self._sequence.get(characteristic)
         if last is not None:
@@ -317,7 +317,7 @@ class PacketStream:
         self.counts.samples_lost_device += missing * header.dropped
         return Samples(*about, header.tared, packet.cells, packet.imu)
 
-    def _stance(self, piece: Fragment, place: _Place, arrival_ns: int) -> Stance | None:
+    def _stance(self, piece: Fragment, place: _Place, arrival_ns: int) -> ReceivedStance | None:
         try:
             report = self._stances.add(piece)
         except BadInputError:
@@ -329,7 +329,7 @@ class PacketStream:
         self.counts.stances += 1
         self.counts.stances_lost = self._stances.lost
         about = (place.first, place.device_us, arrival_ns, track.epoch if track else 0, 0, header.dropped)
-        return Stance(*about, header.saturated, header.tared, piece.stance_id, report)
+        return ReceivedStance(*about, header.saturated, header.tared, piece.stance_id, report)
 
 
 class _Stances:

@@ -59,7 +59,7 @@ def read_with(reader: Reader, path: str | Path, options: ReadOptions | None = No
         raise BadInputError(
             f"{path}: is broken in a way that the {reader.name} reader did not expect ({what})"
         ) from error
-    notes = _unused(reader, options) + _named_otherwise(reader, path) + doubts(recording)
+    notes = _unused(reader, options) + _ending_note(reader, path) + doubts(recording)
     return _with_input(_with_notes(recording, notes), path)
 
 
@@ -84,7 +84,7 @@ def _unused(reader: Reader, options: ReadOptions) -> list[str]:
     ]
 
 
-def _named_otherwise(reader: Reader, path: Path) -> list[str]:
+def _ending_note(reader: Reader, path: Path) -> list[str]:
     """Return a note where the file's ending is that of other formats and not of the one that it holds."""
     ending = path.suffix.lower()
     others = [other.title for other in all_readers() if ending and ending in other.suffixes]

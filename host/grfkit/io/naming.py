@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .. import units
 from ..arrays import Floats
 from ..errors import BadInputError
-from ..formats.csv_generic import Column
+from ..formats.csv_generic import TableColumn
 from ..records import Channel, Frame, Side, StreamKind
 
 _INSOLE = re.compile(r"(?:(left|right)_)?(force|zone_\w+|cell_(\d{1,3})|pressure_sum)")
@@ -95,7 +95,7 @@ def _plate_stream(prefix: str | None, number: str | None, names: set[str]) -> st
     return f"plate_{free[feet.index(prefix)]}"
 
 
-def channel_of(column: Column, place: Place, values: Floats) -> Channel:
+def channel_of(column: TableColumn, place: Place, values: Floats) -> Channel:
     """Return the channel, its unit checked against what its name can be measured in."""
     allowed = next((q for pattern, q in _QUANTITIES if pattern.fullmatch(place.channel)), None)
     if place.kind == "analog" or allowed is None:

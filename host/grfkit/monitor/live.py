@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from ..device.session import GrfSamples, Samples, Session, Stance, TimedItem
+from ..device.session import GrfSamples, ReceivedStance, Samples, Session, TimedItem
 from ..embedded.cutter import Cut, StanceCutter
 from ..errors import BadInputError
 from ..wire import Info, SettingKey
@@ -188,7 +188,7 @@ class Foot:
         """Take what a packet held."""
         item = placed.item
         self.uncertainty_ms = placed.uncertainty_ms if np.isfinite(placed.uncertainty_ms) else None
-        if isinstance(item, Stance):
+        if isinstance(item, ReceivedStance):
             self._stance(item, placed, arrival_ns)
         elif isinstance(item, GrfSamples):
             if item.missing or self._grf_broken:
@@ -200,7 +200,7 @@ class Foot:
         else:
             self._samples(item, placed, arrival_ns)
 
-    def _stance(self, item: Stance, placed: TimedItem, arrival_ns: int) -> None:
+    def _stance(self, item: ReceivedStance, placed: TimedItem, arrival_ns: int) -> None:
         said, info = item.report.model_id, self._info
         if not self.by_device or info is None or said != info.model_id:
             self.refused["model_id"] = self.refused.get("model_id", 0) + 1

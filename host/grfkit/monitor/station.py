@@ -18,7 +18,7 @@ from ..device.session import (
     FIRST_SYNCS,
     SYNC_BURST,
     SYNC_EVERY_S,
-    Counts,
+    PacketCounts,
     Session,
     TimedItem,
     samples_between,
@@ -110,7 +110,7 @@ class Station:
         self.mtu: int | None = None
         self.reconnects = self.samples_between = 0
         self.latency = Latency()
-        self._before = Counts()
+        self._before = PacketCounts()
         self._starting: _Starting | None = None
         self._last: tuple[Any, int] | None = None
         self._syncs: list[Exchange] = []
@@ -122,7 +122,7 @@ class Station:
         self._begun = False
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> PacketCounts:
         """Return what came and what did not, over all sessions."""
         return self._before + self.session.counts if self.session else self._before
 

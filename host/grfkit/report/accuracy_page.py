@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from .html import page, write_page
 from .numbers import DASH, fixed
-from .panel import Axis, Key, Panel, axis, legend
+from .panel import LegendKey, Panel, PanelAxis, axis, legend
 
-Found = Mapping[str, Any]
+Evaluation = Mapping[str, Any]
 NAMES = {"vgrf": "vertical", "apgrf": "antero-posterior", "mlgrf": "medio-lateral"}
 _WAYS = {"affine": "gain and offset of the answer", "fine-tune": "network trained further"}
 _SHORT = {"affine": "gain and offset", "fine-tune": "trained further"}
@@ -29,7 +29,7 @@ _MEASURES = (
 )
 
 
-def render_accuracy_report(evaluation: Found) -> str:
+def render_accuracy_report(evaluation: Evaluation) -> str:
     """Return the scores of an evaluation as one HTML page that needs nothing else and runs no script."""
     headline = evaluation["headline"]
     return page(
@@ -50,7 +50,7 @@ def render_accuracy_report(evaluation: Found) -> str:
     )
 
 
-def write_accuracy_report(path: Path, evaluation: Found, *, force: bool = False) -> None:
+def write_accuracy_report(path: Path, evaluation: Evaluation, *, force: bool = False) -> None:
     """Write the accuracy report, whole or not at all.
 
     Raises
@@ -61,7 +61,7 @@ def write_accuracy_report(path: Path, evaluation: Found, *, force: bool = False)
     write_page(path, render_accuracy_report(evaluation), force=force)
 
 
-def _verdict(evaluation: Found) -> str:
+def _verdict(evaluation: Evaluation) -> str:
     """Return the colour of the summary: good only where every baseline is beaten on every axis, and nothing leaks."""
     if evaluation["leaks"]:
         return "refused"
@@ -75,7 +75,7 @@ def _verdict(evaluation: Found) -> str:
     return "aligned" if beaten and all(beaten) else "partial" if any(beaten) else "refused"
 
 
-def _facts(evaluation: Found) -> list[tuple[str, str]]:
+def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     cut = f"stances cut by {evaluation['cut']}" if evaluation["window"] == "stance" else "continuous windows"
     return [
         ("split", evaluation["split"]),
@@ -85,7 +85,7 @@ def _facts(evaluation: Found) -> list[tuple[str, str]]:
     ]
 
 
-def _section(evaluation: Found, name: str) -> dict[str, Any]:
+def _section(evaluation: Evaluation, name: str) -> dict[str, Any]:
     headline = evaluation["headline"]
     group = evaluation["methods"][headline][name]["group"]["rmse_bw"]
     return {
@@ -106,7 +106,7 @@ def _section(evaluation: Found, name: str) -> dict[str, Any]:
     }
 
 
-def _sentence(evaluation: Found, name: str) -> str:
+def _sentence(evaluation: Evaluation, name: str) -> str:
     headline, others = evaluation["headline"], evaluation["comparisons"].get(name, {})
     if "note" in others:
         return str(others["note"])
@@ -118,7 +118,7 @@ def _sentence(evaluation: Found, name: str) -> str:
     return text + (f"; not shown to be better than {', '.join(rest)}." if rest else ", that is than every baseline.")
 
 
-def _row(evaluation: Found, method: str, name: str) -> tuple[str, list[str]]:
+def _row(evaluation: Evaluation, method: str, name: str) -> tuple[str, list[str]]:
     group = evaluation["methods"][method][name]["group"]
     cells = []
     for measure, _, digits in _MEASURES:
@@ -131,7 +131,7 @@ def _row(evaluation: Found, method: str, name: str) -> tuple[str, list[str]]:
     return f"{method} ({lost} windows not answered)" if lost else method, cells
 
 
-def _method_figure(evaluation: Found, name: str) -> Markup:
+def _method_figure(evaluation: Evaluation, name: str) -> Markup:
     """Draw RMSE of every method: mean over participants, its interval, and each participant as a dot."""
     methods = list(evaluation["methods"])
     groups = [evaluation["methods"][m][name]["group"]["rmse_bw"] for m in methods]
@@ -152,10 +152,10 @@ def _method_figure(evaluation: Found, name: str) -> Markup:
 
 
 def _words_axis(n: int, ticks: tuple[tuple[float, str], ...]) -> Any:
-    return Axis(-0.6, n - 0.4, "", ticks)
+    return PanelAxis(-0.6, n - 0.4, "", ticks)
 
 
-def _curve_figure(evaluation: Found, name: str) -> Markup:
+def _curve_figure(evaluation: Evaluation, name: str) -> Markup:
     if not evaluation.get("curves"):
         return Markup("")
     curves = evaluation["curves"][name]
@@ -173,7 +173,7 @@ def _curve_figure(evaluation: Found, name: str) -> Markup:
     )
 
 
-def _people_figure(evaluation: Found, name: str) -> Markup:
+def _people_figure(evaluation: Evaluation, name: str) -> Markup:
     """Draw every participant's error, sorted, the headline method against the known-speed mean curve and ridge."""
     mine = evaluation["methods"][evaluation["headline"]][name]["participants"]["rmse_bw"]
     order = sorted((k for k, v in mine.items() if v is not None), key=lambda k: mine[k])
@@ -186,7 +186,7 @@ def _people_figure(evaluation: Found, name: str) -> Markup:
     top = max([*tops, *[float(np.nanmax(v)) for v in errors.values() if v.size]], default=1.0)
     step = max(1, -(-len(order) // 6))
     places = tuple((float(i), order[i][:10]) for i in range(0, len(order), step))
-    panel = Panel(Axis(-0.5, len(order) - 0.5, "", places), axis(0, top * 1.05, "RMSE, BW"), height=180)
+    panel = Panel(PanelAxis(-0.5, len(order) - 0.5, "", places), axis(0, top * 1.05, "RMSE, BW"), height=180)
     for values in errors.values():
         panel.dots(x, values, "refdot")
     panel.dots(x, np.asarray(tops), "devdot")
@@ -194,7 +194,7 @@ def _people_figure(evaluation: Found, name: str) -> Markup:
     return panel.finish("Error of each participant", title=f"Every participant: {evaluation['headline']} (blue){words}")
 
 
-def _spm_figure(evaluation: Found, name: str) -> Markup:
+def _spm_figure(evaluation: Evaluation, name: str) -> Markup:
     spm = evaluation.get("spm", {}).get(evaluation["headline"], {}).get(name, {})
     if "t" not in spm:
         return Markup("")
@@ -210,7 +210,7 @@ def _spm_figure(evaluation: Found, name: str) -> Markup:
     return panel.finish("SPM t along stance", title="Where predicted and measured mean curves differ (SPM)")
 
 
-def _spm_words(evaluation: Found, name: str) -> str:
+def _spm_words(evaluation: Evaluation, name: str) -> str:
     spm = evaluation.get("spm", {}).get(evaluation["headline"], {}).get(name, {})
     if not spm:
         return ""
@@ -224,7 +224,7 @@ def _spm_words(evaluation: Found, name: str) -> str:
     )
 
 
-def _comparisons(evaluation: Found, name: str) -> list[tuple[str, list[str]]]:
+def _comparisons(evaluation: Evaluation, name: str) -> list[tuple[str, list[str]]]:
     rows = []
     for method, comparison in evaluation["comparisons"].get(name, {}).items():
         if not isinstance(comparison, dict):
@@ -257,7 +257,7 @@ def _band_words(band: Mapping[str, Any]) -> str:
     return text + (f" {band['note']}." if band.get("note") else "")
 
 
-def _features(evaluation: Found, method: str) -> list[tuple[str, list[str]]]:
+def _features(evaluation: Evaluation, method: str) -> list[tuple[str, list[str]]]:
     rows = []
     for name, feature in evaluation.get("features", {}).get(method, {}).items():
         if "measured" not in feature:
@@ -277,7 +277,7 @@ def _features(evaluation: Found, method: str) -> list[tuple[str, list[str]]]:
     return rows
 
 
-def _search(evaluation: Found) -> dict[str, Any]:
+def _search(evaluation: Evaluation) -> dict[str, Any]:
     """Return what a nested search chose in every fold, empty where there was none."""
     search = evaluation.get("search")
     if not search:
@@ -298,7 +298,7 @@ def _setting(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _personal(evaluation: Found) -> dict[str, Any]:
+def _personal(evaluation: Evaluation) -> dict[str, Any]:
     """Return error against strides of calibration as words, figures and a table, empty where it was not asked for."""
     personal = evaluation.get("personalisation")
     if not personal:
@@ -314,7 +314,7 @@ def _personal(evaluation: Found) -> dict[str, Any]:
         "leaks": personal["leaks"],
         "lead": personal["words"][0],
         "words": [text for text in personal["words"] if text.startswith("left out")],
-        "legend": legend([Key("devdot", "dot", _WAYS["fine-tune"]), Key("refdot", "dot", _WAYS["affine"])]),
+        "legend": legend([LegendKey("devdot", "dot", _WAYS["fine-tune"]), LegendKey("refdot", "dot", _WAYS["affine"])]),
         "figures": [_personal_figure(personal, name) for name in axes],
         "heads": [*[f"{n} {personal['unit']}" for n in counts], f"change with {max(counts)}", "better in"],
         "rows": rows,
@@ -334,14 +334,14 @@ def _personal_cells(by_count: Mapping[str, Any], counts: Sequence[int]) -> list[
     return [*cells, text, f"{change['better']} of {change['n']}"]
 
 
-def _personal_figure(personal: Found, name: str) -> Markup:
+def _personal_figure(personal: Evaluation, name: str) -> Markup:
     """Draw the mean over participants by number of strides for both ways, and its interval."""
     counts, means = personal["plan"]["counts"], personal["means"]
     ends = [v[k] for way in means.values() for v in way[name].values() for k in ("mean", "high") if v[k] is not None]
     top = max(ends, default=1.0)
     places = tuple((float(i), str(n)) for i, n in enumerate(counts))
     panel = Panel(
-        Axis(-0.4, len(counts) - 0.6, f"{personal['unit']} of calibration", places),
+        PanelAxis(-0.4, len(counts) - 0.6, f"{personal['unit']} of calibration", places),
         axis(0.0, 1.05 * top, "RMSE, BW"),
         height=200,
     )
@@ -354,10 +354,9 @@ def _personal_figure(personal: Found, name: str) -> Markup:
             panel.line(np.asarray([at, at]), np.asarray([a, b]), "refline" if way == "affine" else "range")
         panel.line(x, mean, line)
         panel.dots(x, mean, dot)
-    return panel.finish(
-        f"Error of the {NAMES.get(name, name)} force by {personal['unit']} of calibration; the table below has the figures",
-        title=f"{NAMES.get(name, name)} ({name})",
-    )
+    force = NAMES.get(name, name)
+    alt = f"Error of the {force} force by {personal['unit']} of calibration; the table below has the figures"
+    return panel.finish(alt, title=f"{force} ({name})")
 
 
 def _array(values: Sequence[float | None]) -> NDArray[np.float64]:

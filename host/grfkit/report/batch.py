@@ -11,7 +11,7 @@ from urllib.parse import quote
 from ..records.evidence import TrialEvidence
 from . import words
 from .html import page, write_page
-from .numbers import chance, fixed, known, milliseconds
+from .numbers import chance, fixed, has_value, milliseconds
 
 BatchVerdict = Literal["aligned", "partial", "refused", "failed"]
 _VERDICTS: tuple[BatchVerdict, ...] = ("failed", "refused", "partial", "aligned")
@@ -139,17 +139,17 @@ def write_batch_report(
 
 
 def _worst(pick: Callable[[list[float]], float], values: list[float | None]) -> float | None:
-    finite = [v for v in values if v is not None and known(v)]
+    finite = [v for v in values if v is not None and has_value(v)]
     return pick(finite) if finite else None
 
 
 def _number(value: float | None) -> float:
     """Return the value to sort by: what is not known is the worst."""
-    return value if value is not None and known(value) else float("inf")
+    return value if value is not None and has_value(value) else float("inf")
 
 
 def _cells(row: BatchRow) -> dict[str, str]:
-    half = f"±{milliseconds(row.uncertainty_ms)}" if known(row.uncertainty_ms) else milliseconds(None)
+    half = f"±{milliseconds(row.uncertainty_ms)}" if has_value(row.uncertainty_ms) else milliseconds(None)
     return {
         "trial": row.trial,
         # quoted, so that a name with a colon is a file and never a scheme; backslashes are Windows folders

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..records.evidence import StreamEvidence
 from .decimate import envelope
-from .numbers import count, fixed, known, milliseconds, seconds
-from .panel import Axis, Key, Panel, axis, legend
-from .shown import edges_of, to_reference
+from .numbers import count, fixed, has_value, milliseconds, seconds
+from .panel import LegendKey, Panel, PanelAxis, axis, legend
+from .signal_view import edges_of, to_reference
 
 _COLUMNS = 500
 _MOST_DOTS = 2500
@@ -28,7 +28,7 @@ class Score(NamedTuple):
 
     def at(self, lag_s: float | None) -> float | None:
         """Return the score at a candidate (its nearest evaluated neighbour), None if there is none."""
-        if lag_s is None or not known(lag_s) or not self.lag_s.size:
+        if lag_s is None or not has_value(lag_s) or not self.lag_s.size:
             return None
         return float(self.nats[np.argmin(np.abs(self.lag_s - lag_s))])
 
@@ -62,12 +62,12 @@ def likelihood(evidence: StreamEvidence) -> Markup:
     close = _close(evidence, full_span)
     if close is not None:
         panels.append(_score_panel(evidence, score, close, floor, "Around the winner"))
-    keys = [Key("win", "line", f"{_winner(evidence)}: {seconds(evidence.chosen_lag_s)}")]
+    keys = [LegendKey("win", "line", f"{_winner(evidence)}: {seconds(evidence.chosen_lag_s)}")]
     if rival is not None:
         how = f"runner-up: {seconds(evidence.runner_up_lag_s)}, {fixed(-rival, 1, 'nats')} worse"
-        keys.append(Key("run", "line", how))
+        keys.append(LegendKey("run", "line", how))
     else:
-        keys.append(Key("run", "line", "no runner-up"))
+        keys.append(LegendKey("run", "line", "no runner-up"))
     pair = Markup('<div class="pair n{}">{}</div>').format(len(panels), Markup("").join(panels))
     if score.nats.min() < floor:
         note = f"Scores more than {fixed(-floor, 0, 'nats')} below the best are drawn at the lower edge."
@@ -91,10 +91,10 @@ def _floor(score: Score, rival: float | None) -> float:
 
 
 def _close(evidence: StreamEvidence, full_span: tuple[float, float]) -> tuple[float, float] | None:
-    if evidence.chosen_lag_s is None or not known(evidence.chosen_lag_s):
+    if evidence.chosen_lag_s is None or not has_value(evidence.chosen_lag_s):
         return None
     centre, half = evidence.chosen_lag_s, 1.5
-    if evidence.runner_up_lag_s is not None and known(evidence.runner_up_lag_s):
+    if evidence.runner_up_lag_s is not None and has_value(evidence.runner_up_lag_s):
         distance = 1.5 * abs(evidence.runner_up_lag_s - centre)
         half = distance if 0.3 < distance < 5.0 else half
     start, end = max(full_span[0], centre - half), min(full_span[1], centre + half)
@@ -106,7 +106,7 @@ def _score_panel(evidence: StreamEvidence, score: Score, span: tuple[float, floa
     room = (span[1] - span[0]) * 0.02
     across = axis(span[0] - room, span[1] + room, "offset (s)", ticks=4)
     down = axis(floor, -floor * 0.12, "nats below the best", ticks=4)
-    down = Axis(down.low, down.high, down.label, tuple(t for t in down.ticks if t[0] <= 0))
+    down = PanelAxis(down.low, down.high, down.label, tuple(t for t in down.ticks if t[0] <= 0))
     panel = Panel(across, down, 170)
     inside = (score.lag_s >= across.low) & (score.lag_s <= across.high)
     lag, nats = score.lag_s[inside], np.maximum(score.nats[inside], floor)
@@ -143,11 +143,12 @@ def _draw_scores(panel: Panel, lag: Floats, nats: Floats, *, apart: bool) -> Non
 class _Residuals(NamedTuple):
     at_s: Floats
     ms: Floats
-    kept: NDArray[np.bool_]
+    used: NDArray[np.bool_]
 
-    def of(self, kept: bool) -> tuple[Floats, Floats]:
-        chosen = self.kept if kept else ~self.kept
-        return self.at_s[chosen], self.ms[chosen]
+    def of(self, used: bool) -> tuple[Floats, Floats]:
+        """Return time (s) and residual (ms) of the used anchors, or of the excluded ones."""
+        rows = self.used if used else ~self.used
+        return self.at_s[rows], self.ms[rows]
 
 
 def residuals(evidence: StreamEvidence) -> Markup:
@@ -162,14 +163,14 @@ def residuals(evidence: StreamEvidence) -> Markup:
     reach = _reach(evidence, data)
     panels = [_residual_panel(evidence, data, reach), _histogram(evidence, data, reach)]
     keys = [
-        Key("devdot", "dot", f"used ({int(data.kept.sum()):,})"),
-        Key("runring", "ring", f"excluded ({int((~data.kept).sum()):,})"),
+        LegendKey("devdot", "dot", f"used ({int(data.used.sum()):,})"),
+        LegendKey("runring", "ring", f"excluded ({int((~data.used).sum()):,})"),
     ]
-    if known(evidence.clock_map.uncertainty_ms):
+    if has_value(evidence.clock_map.uncertainty_ms):
         bound = milliseconds(evidence.clock_map.uncertainty_ms)
-        keys.append(Key("band", "area", f"±{bound}: 95 % of the map (of the mean, not of one anchor)"))
+        keys.append(LegendKey("band", "area", f"±{bound}: 95 % of the map (of the mean, not of one anchor)"))
     if evidence.clock_map.segments[1:]:
-        keys.append(Key("cut", "line", "samples lost: a new piece"))
+        keys.append(LegendKey("cut", "line", "samples lost: a new piece"))
     note = _residual_note(data, reach)
     both = Markup('<div class="pair side">{}</div>').format(Markup("").join(panels))
     return legend(keys) + both + Markup('<p class="note">{}</p>').format(note)
@@ -181,7 +182,7 @@ def _every(excluded: int) -> int:
 
 
 def _residual_note(data: _Residuals, reach: float) -> str:
-    beyond, step = int((np.abs(data.ms) > reach).sum()), _every(int((~data.kept).sum()))
+    beyond, step = int((np.abs(data.ms) > reach).sum()), _every(int((~data.used).sum()))
     sentences = [f"{count(beyond, 'anchor lies', 'anchors lie')} beyond the axis, drawn at its edge."] if beyond else []
     if data.of(True)[1].size > _MOST_DOTS:
         sentences.append("Dots are means and bars the range of what is used in each column.")
@@ -191,11 +192,11 @@ def _residual_note(data: _Residuals, reach: float) -> str:
 
 
 def _reach(evidence: StreamEvidence, data: _Residuals) -> float:
-    """Return the half-width of the axis (ms): what is kept, the band, and no further."""
+    """Return the half-width of the axis (ms): the used anchors, the band, and no further."""
     sizes = np.abs(data.of(True)[1])
     widest = float(np.percentile(sizes, 99.5)) if sizes.size else float(np.percentile(np.abs(data.ms), 80))
     bound = evidence.clock_map.uncertainty_ms
-    return 1.25 * max(widest, bound if bound is not None and known(bound) else 0.0, 0.5)
+    return 1.25 * max(widest, bound if bound is not None and has_value(bound) else 0.0, 0.5)
 
 
 def _residual_panel(evidence: StreamEvidence, data: _Residuals, reach: float) -> Markup:
@@ -205,7 +206,7 @@ def _residual_panel(evidence: StreamEvidence, data: _Residuals, reach: float) ->
     across = axis((start - room) / unit, (end + room) / unit, f"reference time ({per})")
     panel = Panel(across, axis(-reach, reach, "residual (ms)"), 190)
     bound = evidence.clock_map.uncertainty_ms
-    if bound is not None and known(bound):
+    if bound is not None and has_value(bound):
         panel.box(across.low, across.high, -bound, bound, "band")
     panel.level(0.0, "zero")
     edges = to_reference(evidence, np.asarray(edges_of(evidence.clock_map.segments)))
@@ -251,7 +252,7 @@ def _histogram(evidence: StreamEvidence, data: _Residuals, reach: float) -> Mark
     edges = np.linspace(-reach, reach, 26)
     number, _ = np.histogram(residual_ms, bins=edges)
     most = max(int(number.max()), 1)
-    across = Axis(0.0, most * 1.05, "anchors", ((0.0, "0"), (float(most), f"{most:,}")))
+    across = PanelAxis(0.0, most * 1.05, "anchors", ((0.0, "0"), (float(most), f"{most:,}")))
     panel = Panel(across, axis(-reach, reach, "residual (ms)"), 190)
     for height, low, high in zip(number, edges[:-1], edges[1:]):
         if height:

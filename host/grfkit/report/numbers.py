@@ -9,7 +9,7 @@ _MINUS = "−"
 _THIN = "\u202f"
 
 
-def known(value: float | None) -> bool:
+def has_value(value: float | None) -> bool:
     """Return whether there is a finite number to show."""
     return value is not None and math.isfinite(value)
 

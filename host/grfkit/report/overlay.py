@@ -9,15 +9,15 @@ from ..arrays import Floats
 from ..records.evidence import StreamEvidence
 from .decimate import curve, envelope
 from .numbers import DASH, count, duration, seconds
-from .panel import Axis, Key, Panel, axis, legend
-from .shown import Shown, edges_of, to_reference
+from .panel import LegendKey, Panel, PanelAxis, axis, legend
+from .signal_view import SignalView, edges_of, to_reference
 
 Signal = tuple[Floats, Floats]
 _LANES = 5
 _COLUMNS = 500
 
 
-def overlay(evidence: StreamEvidence, signals: Shown) -> Markup:
+def overlay(evidence: StreamEvidence, signals: SignalView) -> Markup:
     """Return the signals as recorded and as aligned, at the start and at the end of the overlap.
 
     A refused stream shows the best candidate and the runner-up instead.
@@ -41,13 +41,13 @@ def overlay(evidence: StreamEvidence, signals: Shown) -> Markup:
         parts.append(
             Markup('<h4>{}</h4><div class="pair n{}">{}</div>').format(text, len(panels), Markup("").join(panels))
         )
-    keys = legend([Key("ref", "area", evidence.clock_map.target), Key("dev", "line", name)])
+    keys = legend([LegendKey("ref", "area", evidence.clock_map.target), LegendKey("dev", "line", name)])
     return Markup("{}{}").format(keys, Markup("").join(parts))
 
 
 def _window(reference: Signal, device: Signal, window: tuple[float, float], text: str, name: str, label: str) -> Markup:
     start, end = window
-    panel = Panel(axis(start, end, label, ticks=4), Axis(-0.25, 1.35), 110, gutter="none")
+    panel = Panel(axis(start, end, label, ticks=4), PanelAxis(-0.25, 1.35), 110, gutter="none")
     x, y = curve(*reference, start=start, end=end)
     panel.area(x, y, 0.0, "ref")
     panel.line(x, y, "refline")
@@ -62,14 +62,14 @@ def _window(reference: Signal, device: Signal, window: tuple[float, float], text
     return figure
 
 
-def coverage(evidence: StreamEvidence, signals: Shown) -> Markup:
+def coverage(evidence: StreamEvidence, signals: SignalView) -> Markup:
     """Return the whole trial in lanes: reference, device before and after, gaps and losses."""
     span = _span(signals)
     if span is None:
         return Markup('<p class="none">No signal to show.</p>')
     start, end = span
     words = ["lost", "gaps", "after" if signals.trusted else "candidate", "before", "reference"]
-    lanes = Axis(0.0, _LANES, "", tuple((lane + 0.5, word) for lane, word in enumerate(words)))
+    lanes = PanelAxis(0.0, _LANES, "", tuple((lane + 0.5, word) for lane, word in enumerate(words)))
     unit, per = (60.0, "min") if end - start > 300 else (1.0, "s")
     panel = Panel(axis(start / unit, end / unit, f"reference time ({per})"), lanes, 170, gutter="wide")
     for lane, signal, kind in (
@@ -113,7 +113,7 @@ def _on_reference(evidence: StreamEvidence, times: Floats) -> Floats:
     return times if mapped is None else mapped
 
 
-def _span(signals: Shown) -> tuple[float, float] | None:
+def _span(signals: SignalView) -> tuple[float, float] | None:
     """Return the reference's time and as much of the device's as half of it on either side."""
     times = [s[0] for s in (signals.reference, signals.aligned, signals.recorded) if s[0].size]
     if not times:

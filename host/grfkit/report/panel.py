@@ -22,7 +22,7 @@ WIDTH = 1000
 
 
 @dataclass(frozen=True)
-class Axis:
+class PanelAxis:
     """A range of values, what it is called, and the places that carry text."""
 
     low: float
@@ -35,7 +35,7 @@ class Axis:
         return (value - self.low) / (self.high - self.low)
 
 
-def axis(low: float, high: float, label: str = "", *, ticks: int = 5) -> Axis:
+def axis(low: float, high: float, label: str = "", *, ticks: int = 5) -> PanelAxis:
     """Return an axis with round numbers; an empty or unknown range becomes one unit wide."""
     if not (math.isfinite(low) and math.isfinite(high)):
         low, high = 0.0, 1.0
@@ -45,7 +45,7 @@ def axis(low: float, high: float, label: str = "", *, ticks: int = 5) -> Axis:
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     places = tuple((k * step, _tick_text(k * step, digits)) for k in range(first, last + 1))
-    return Axis(low, high, label, places)
+    return PanelAxis(low, high, label, places)
 
 
 def _round_step(rough: float) -> float:
@@ -69,8 +69,8 @@ class Panel:
         Room for the text left of the frame: for numbers, for words, or none.
     """
 
-    x: Axis
-    y: Axis
+    x: PanelAxis
+    y: PanelAxis
     height: int = 160
     gutter: Gutter = "narrow"
     shapes: list[str] = field(default_factory=list)
@@ -182,7 +182,7 @@ def _tick_row(places: Sequence[tuple[float, str]], side: str, kind: str) -> Mark
 
 
 @dataclass(frozen=True)
-class Key:
+class LegendKey:
     """One entry of a legend: class and form (``line area dot ring``) of its sample, and its text."""
 
     kind: str
@@ -190,7 +190,7 @@ class Key:
     text: str
 
 
-def legend(keys: Sequence[Key]) -> Markup:
+def legend(keys: Sequence[LegendKey]) -> Markup:
     """Return the legend as a list, each entry with a sample of its line or mark."""
     samples = {"line": "M1 7H25", "area": "M1 3H25V11H1Z", "dot": "M13 7h0", "ring": "M13 7h0"}
     items = []

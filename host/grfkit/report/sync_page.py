@@ -15,7 +15,7 @@ from .figures import likelihood, residuals
 from .html import page, write_page
 from .numbers import DASH, fixed, size
 from .overlay import coverage, losses_in_words, overlay
-from .shown import prepare
+from .signal_view import prepare
 
 
 def render_sync_report(evidence: TrialEvidence) -> str:
@@ -30,7 +30,7 @@ def render_sync_report(evidence: TrialEvidence) -> str:
         trial=evidence,
         facts=_facts(evidence),
         headline=words.headline(evidence),
-        sentences=[_spoken(group) for group in groups],
+        sentences=[_verdict(group) for group in groups],
         advice=words.advice(evidence),
         doubtful=_doubtful(groups),
         doctor_mark=_worst(evidence),
@@ -79,7 +79,7 @@ def _worst(evidence: TrialEvidence) -> str:
     return next((s for s in words.SEVERITIES if s in standing), "info")
 
 
-def _spoken(group: words.Group) -> dict[str, Any]:
+def _verdict(group: words.Group) -> dict[str, Any]:
     clock_map = group[0].clock_map
     return {
         "name": words.name_of(group),

@@ -10,7 +10,7 @@ import numpy as np
 from ..records import ClockMap
 from ..records.evidence import StreamEvidence, TrialEvidence
 from .figures import scored
-from .numbers import chance, count, duration, fixed, known, milliseconds, percent, seconds
+from .numbers import chance, count, duration, fixed, has_value, milliseconds, percent, seconds
 
 Group = list[StreamEvidence]
 
@@ -92,24 +92,24 @@ def sentence(group: Group) -> str:
     clock_map = group[0].clock_map
     state = state_of(clock_map)
     if state == "refused":
-        return _refused(group)
-    text = f"{_placed(group)}. {_rivalled(group[0])}"
+        return _refusal(group)
+    text = f"{_offset_words(group)}. {_runner_up_words(group[0])}"
     if state == "accepted":
         text = f"{_be(group, past=True)} refused and taken all the same, at the user's word: {text}"
     return text
 
 
-def _placed(group: Group) -> str:
+def _offset_words(group: Group) -> str:
     clock_map = group[0].clock_map
     offset, target = offset_of(clock_map), target_of(clock_map)
     verb = "start" if len(group) > 1 else "starts"
-    if offset is None or not known(offset):
+    if offset is None or not has_value(offset):
         text = f"{verb} at an unknown time"
     elif abs(offset) < 5e-4:
         text = f"{verb} with {target}"
     else:
         text = f"{verb} {seconds(abs(offset))} {'after' if offset > 0 else 'before'} {target}"
-    if known(clock_map.uncertainty_ms):
+    if has_value(clock_map.uncertainty_ms):
         text += f", ±{milliseconds(clock_map.uncertainty_ms)} (95\u202f%)"
     if len(clock_map.segments) > 1:
         lost = count(clock_map.lost_samples, "sample") + " lost between them"
@@ -117,31 +117,31 @@ def _placed(group: Group) -> str:
     return text
 
 
-def _rivalled(stream: StreamEvidence) -> str:
+def _runner_up_words(stream: StreamEvidence) -> str:
     clock_map = stream.clock_map
     margin, risk = clock_map.margin, clock_map.p_wrong
     parts = []
-    if margin is not None and known(margin):
+    if margin is not None and has_value(margin):
         rival = stream.runner_up_lag_s
-        where = f" ({seconds(rival)})" if known(rival) else ""
+        where = f" ({seconds(rival)})" if has_value(rival) else ""
         parts.append(f"the next best alignment{where} is {fixed(margin, 0 if margin >= 10 else 1, 'nats')} worse")
-    if known(risk):
+    if has_value(risk):
         parts.append(f"chance of being a step or more off: {chance(risk)}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def _refused(group: Group) -> str:
+def _refusal(group: Group) -> str:
     stream = group[0]
     best, rival = stream.chosen_lag_s, stream.runner_up_lag_s
-    if best is None or not known(best):
+    if best is None or not has_value(best):
         return f"{_be(group)} refused: no candidate alignment was found."
     text = f"{_be(group)} refused: the best candidate is an offset of {seconds(best)}"
-    if rival is None or not known(rival):
+    if rival is None or not has_value(rival):
         return text + "; there is no second one to tell it from."
     text += f", the runner-up {seconds(rival)}, {seconds(abs(rival - best))} away"
     margin = stream.clock_map.margin
-    if margin is None or not known(margin):
+    if margin is None or not has_value(margin):
         score = scored(stream)
         height = score.at(rival)
         margin = None if height is None else -height
@@ -163,7 +163,7 @@ def advice(evidence: TrialEvidence) -> list[str]:
         if evidence.surface == "overground"
         else "More hits: a longer stretch that both recorded, with a start, a stop or a change of pace in it."
     )
-    rivals = [s for s in refused if known(s.chosen_lag_s) and known(s.runner_up_lag_s)]
+    rivals = [s for s in refused if has_value(s.chosen_lag_s) and has_value(s.runner_up_lag_s)]
     prior = (
         "A prior: where the offset is known from elsewhere to a fraction of a step, state it and its SD"
         " (--prior-offset, --prior-sd)."
@@ -182,7 +182,7 @@ def advice(evidence: TrialEvidence) -> list[str]:
 
 def rate_in_words(drift_ppm: float | None) -> str:
     """Return how the device's clock goes, beside its drift in ppm."""
-    if drift_ppm is None or not known(drift_ppm) or abs(drift_ppm) < 0.05:
+    if drift_ppm is None or not has_value(drift_ppm) or abs(drift_ppm) < 0.05:
         return ""
     per_hour = abs(drift_ppm) * 3.6
     text = milliseconds(per_hour) if per_hour < 1e3 else fixed(per_hour / 1e3, 1, "s")
@@ -221,7 +221,7 @@ def _drift(clock_map: ClockMap) -> str:
 
 
 def _half_width(clock_map: ClockMap) -> str:
-    return f"±{milliseconds(clock_map.uncertainty_ms)}" if known(clock_map.uncertainty_ms) else "—"
+    return f"±{milliseconds(clock_map.uncertainty_ms)}" if has_value(clock_map.uncertainty_ms) else "—"
 
 
 def severity_of(finding: Mapping[str, Any]) -> str:

@@ -11,25 +11,25 @@ import xarray as xr
 from ...records import Side
 
 _LONG_GAP_S = 1.0
-TELL_SIDE = "state it from Python: read(path, ReadOptions(extra={'side': 'left'})), for grf-inspect with --side"
+SIDE_ADVICE = "state it from Python: read(path, ReadOptions(extra={'side': 'left'})), for grf-inspect with --side"
 
 
 def stated_side(side: str, notes: list[str], *, what: str) -> Side:
     """Return the side the file states, ``unknown`` (with a note) where it states none."""
     if side in ("left", "right"):
         return cast(Side, side)
-    note = f"{what} states no foot; {TELL_SIDE}"
+    note = f"{what} states no foot; {SIDE_ADVICE}"
     if note not in notes:
         notes.append(note)
     return "unknown"
 
 
-def named(stem: str, side: Side) -> str:
+def stream_name(stem: str, side: Side) -> str:
     """Return the stream's name: ``insole_left``, or ``insole`` where the side is unknown."""
     return stem if side == "unknown" else f"{stem}_{side}"
 
 
-def tell_gaps(streams: Mapping[str, xr.Dataset], notes: list[str]) -> None:
+def note_gaps(streams: Mapping[str, xr.Dataset], notes: list[str]) -> None:
     """Add a note for each stream whose stamps leave out more than a second."""
     for name, stream in streams.items():
         raw = stream["time_raw"].values

@@ -10,7 +10,7 @@ import numpy as np
 from ...arrays import Floats
 from ...formats import grfrec
 from ...formats.grfrec import Begin, Record
-from ...formats.packet_stream import GrfSamples, Item, PacketStream, Samples, Stance, WrappedClock
+from ...formats.packet_stream import GrfSamples, Item, PacketStream, ReceivedStance, Samples, WrappedClock
 from ...signals.clock_bounds import offset_over_time
 from ...wire import StanceReport
 
@@ -85,11 +85,11 @@ def runs_of(session: LiveSession, zero_ns: int) -> list[Run]:
         sent, arrival = _sent(items, session.begin.period_us, zero_ns)
         exchanges = _exchanges(session, epoch, items, zero_ns)
         knots, offsets, half = offset_over_time(sent, arrival, exchanges)
-        for kind in (Samples, GrfSamples, Stance):
+        for kind in (Samples, GrfSamples, ReceivedStance):
             pieces = [item for item in items if isinstance(item, kind)]
             if pieces:
                 at, device_s, values = _rows(pieces, session.begin.period_us * 1e-6)
-                reports = tuple(piece.report for piece in pieces if isinstance(piece, Stance))
+                reports = tuple(piece.report for piece in pieces if isinstance(piece, ReceivedStance))
                 runs.append(Run(kind, at + _along(at, knots, offsets), device_s, values, half, reports))
     return runs
 
@@ -102,7 +102,7 @@ def joined(runs: Sequence[Run]) -> tuple[Floats, Floats, Floats]:
 
 def _sent(items: Sequence[Item], period_us: int, zero_ns: int) -> tuple[Floats, Floats]:
     """Return when packets were ready (device) and when they came (host), in order of the first."""
-    moving = [item for item in items if not isinstance(item, Stance)] or items
+    moving = [item for item in items if not isinstance(item, ReceivedStance)] or items
     sent = np.asarray([(item.device_us + (_count(item) - 1) * period_us) * 1e-6 for item in moving])
     arrival = np.asarray([(item.arrival_ns - zero_ns) * 1e-9 for item in moving])
     order = np.argsort(sent, kind="stable")

@@ -106,7 +106,7 @@ def _specs(file: C3dFile, options: ReadOptions) -> tuple[list[PlateSpec], list[s
 def _marker_heights(file: C3dFile) -> Floats | None:
     """Return up to 50 frames of all positions (m), to tell which way is up at a plate."""
     positions = _positions(file)
-    if not positions or not _is_unit(file.point_unit):
+    if not positions or not units.is_unit(file.point_unit):
         return None
     step = max(1, file.points.shape[0] // 50)
     some = file.points[::step][:, positions].reshape(-1, 3)
@@ -170,7 +170,7 @@ def _analog(file: C3dFile, used: set[int], notes: list[str]) -> dict[str, xr.Dat
     if not columns:
         return {}
     names = _unique([_plain(file.analog_labels[c]) for c in columns], "analog channel", notes)
-    strange = [c for c in columns if not _is_unit(file.analog_units[c])]
+    strange = [c for c in columns if not units.is_unit(file.analog_units[c])]
     if strange:
         examples = ", ".join(f"{file.analog_labels[c]} ('{file.analog_units[c]}')" for c in strange[:4])
         more = f" and {len(strange) - 4} more" if len(strange) > 4 else ""
@@ -214,16 +214,8 @@ def _plain(label: str) -> str:
     return f"{name}_" if name in ("", "time", "time_raw") else name
 
 
-def _is_unit(name: str) -> bool:
-    try:
-        units.parse_unit(name)
-    except BadInputError:
-        return False
-    return True
-
-
 def _length(file: C3dFile, notes: list[str]) -> str:
-    if _is_unit(file.point_unit) and units.parse_unit(file.point_unit).canonical == "m":
+    if units.is_unit(file.point_unit, "m"):
         return file.point_unit
     finite = np.abs(np.concatenate([file.points.ravel(), file.rotations[..., :3, 3].ravel()]))
     finite = finite[np.isfinite(finite)]

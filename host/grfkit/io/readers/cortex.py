@@ -50,19 +50,19 @@ def parse_forces(text: str) -> ForcesFile:
         start += 1
     if start >= len(lines):
         raise BadInputError("has no row of column names that starts with '#Sample'")
-    count, rate = _whole(header, "NumberOfForcePlates"), _rate(header)
+    count, rate = _integer(header, "NumberOfForcePlates"), _rate(header)
     columns = [cell.strip() for cell in lines[start].rstrip("\t").split("\t")]
     expected = ["#Sample", *(f"{q}{n + 1}" for n in range(count) for q in QUANTITIES)]
     if not 1 <= count <= 100 or [c.upper() for c in columns] != [e.upper() for e in expected]:
         raise BadInputError(f"its columns are not those of {count} plates ({' '.join(expected[:8])}, ...)")
     table = number_table(lines[start + 1 :], columns=columns, separator="\t", first_line=start + 2)
-    stated = _whole(header, "NumberOfSamples")
+    stated = _integer(header, "NumberOfSamples")
     if stated != len(table):
         raise BadInputError(f"is damaged: its header states {stated} samples, it holds {len(table)}")
     return ForcesFile(rate, table[:, 0], table[:, 1:].reshape(len(table), count, len(QUANTITIES)))
 
 
-def _whole(header: dict[str, str], key: str) -> int:
+def _integer(header: dict[str, str], key: str) -> int:
     text = header.get(key.lower(), "")
     if not re.fullmatch(r"\d{1,9}", text):
         raise BadInputError(f"its header states {key} as '{text}', expected a whole number")

@@ -24,7 +24,7 @@ from ...records import Channel, Recording, make_recording, make_stream
 from ...units import canonical_name, parse_unit, to_si
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, read_text, refuse_extra
-from ._insoles import named, stated_side
+from ._insoles import stated_side, stream_name
 
 _HEADER_LINES = 200
 _FRAME = re.compile(r"Frame\s+(\d+)\s*(?:,.*)?")
@@ -250,7 +250,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         attrs={"cell_area_m2": parsed.area_m2, "missing_samples": _lost(parsed)},
     )
     return make_recording(
-        {named("insole", side): stream},
+        {stream_name("insole", side): stream},
         device="F-Scan",
         reader="fscan",
         provenance=Provenance(inputs=[describe_input(path)]),

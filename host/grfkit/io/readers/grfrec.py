@@ -15,7 +15,7 @@ from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats import grfrec
 from ...formats.grfrec import Begin, Kind, Record, RecordFile
-from ...formats.packet_stream import GrfSamples, Samples, Stance
+from ...formats.packet_stream import GrfSamples, ReceivedStance, Samples
 from ...provenance import Provenance, describe_input
 from ...records import Channel, Recording, make_recording, make_stream
 from ...wire import FORCES, StanceReport
@@ -66,7 +66,9 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     )
     first_s = float(recording.tree.attrs["first_stamp_s"])
     marks = [{**m, "time_s": (m.pop("at_ns") - zero_ns) * 1e-9 - first_s} for m in content.marks]
-    recording.tree.attrs.update(sessions=json.dumps([_told(s) for s in content.sessions]), marks=json.dumps(marks))
+    recording.tree.attrs.update(
+        sessions=json.dumps([_session_document(s) for s in content.sessions]), marks=json.dumps(marks)
+    )
     return recording
 
 
@@ -137,21 +139,23 @@ def _of_device(runs: list[Run], begin: Begin, side: str, clock: str) -> dict[str
             for k, (name, (full, unit)) in enumerate(zip(_IMU, scales))
         ]
         extra = {"adc_bits": begin.adc_bits, "uncertainty_ms": max(1e3 * run.half_s for run in raw)}
-        streams[f"insole_{side}"] = _made(with_pressure_sum(cells), host_s, device_s, "insole", about, extra)
-        streams[f"imu_{side}"] = _made(imu, host_s, device_s, "imu", about, extra)
+        streams[f"insole_{side}"] = _device_stream(with_pressure_sum(cells), host_s, device_s, "insole", about, extra)
+        streams[f"imu_{side}"] = _device_stream(imu, host_s, device_s, "imu", about, extra)
     grf = [run for run in runs if run.kind is GrfSamples]
     if grf:
         host_s, device_s, values = joined(grf)
         names = (("fx", "N"), ("fy", "N"), ("fz", "N"), ("cop_x", "mm"), ("cop_y", "mm"))
         channels = [Channel(name, values[:, k], unit, "foot") for k, (name, unit) in enumerate(names)]
-        streams[f"grf_{side}"] = _made(channels, host_s, device_s, "analog", about, {"model_id": begin.model_id})
-    stances = [run for run in runs if run.kind is Stance]
+        streams[f"grf_{side}"] = _device_stream(
+            channels, host_s, device_s, "analog", about, {"model_id": begin.model_id}
+        )
+    stances = [run for run in runs if run.kind is ReceivedStance]
     if stances:
         host_s, device_s, values = joined(stances)
         names = (("contact_s", "s"), ("peak_up", "BW"), ("braking", "BW"), ("propulsion", "BW"), ("stance_id", "1"))
         channels = [Channel(name, values[:, k], unit, "foot") for k, (name, unit) in enumerate(names)]
         extra = {"model_id": begin.model_id}
-        stream = _made(channels, host_s, device_s, "events", about | {"rate_hz": None}, extra)
+        stream = _device_stream(channels, host_s, device_s, "events", about | {"rate_hz": None}, extra)
         streams[f"stances_{side}"] = _with_curves(stream, [report for run in stances for report in run.reports])
     return streams
 
@@ -174,7 +178,7 @@ def _with_curves(stream: xr.Dataset, reports: list[StanceReport]) -> xr.Dataset:
     return with_curves
 
 
-def _made(
+def _device_stream(
     channels: list[Channel], host_s: Floats, device_s: Floats, kind: Any, about: dict[str, Any], extra: dict[str, Any]
 ) -> xr.Dataset:
     """Return a stream whose ``time_raw`` is the device's own clock, unwrapped."""
@@ -185,7 +189,7 @@ def _made(
     return stream
 
 
-def _told(session: LiveSession) -> dict[str, Any]:
+def _session_document(session: LiveSession) -> dict[str, Any]:
     """Return what a session was, as a plain document."""
     counts = asdict(session.stream.counts)
     counts["refused"] = dict(counts["refused"])

@@ -12,7 +12,7 @@ from ...provenance import Provenance, describe_input
 from ...records import Channel, Frame, Recording, Side, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, read_text, refuse_extra
-from ._insoles import named, stated_side, tell_gaps
+from ._insoles import note_gaps, stated_side, stream_name
 
 
 def _sniff(head: Head) -> Match:
@@ -34,10 +34,10 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     streams = {}
     for block in parsed.blocks:
         side = stated_side(block.side, notes, what=f"sensor '{block.sensor}'")
-        name = named("imu" if block.kind == "imu" else "insole", side)
+        name = stream_name("imu" if block.kind == "imu" else "insole", side)
         streams[name] = _stream(block, side, _clock(block, side, parsed))
-        _tell(block, notes)
-    tell_gaps(streams, notes)
+        _note_losses(block, notes)
+    note_gaps(streams, notes)
     return make_recording(
         streams,
         device="loadsol",
@@ -77,7 +77,7 @@ def _clock(block: LoadsolBlock, side: Side, parsed: LoadsolFile) -> str:
     return f"{side}_imu"
 
 
-def _tell(block: LoadsolBlock, notes: list[str]) -> None:
+def _note_losses(block: LoadsolBlock, notes: list[str]) -> None:
     if block.lost:
         notes.append(
             f"{block.sensor}: {block.lost} of {block.time.size} samples were lost (zones at -1);"

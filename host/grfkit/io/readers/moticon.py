@@ -23,7 +23,7 @@ from ...provenance import Provenance, describe_input
 from ...records import Channel, Frame, Recording, Side, StreamKind, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, read_text, refuse_extra, with_pressure_sum
-from ._insoles import tell_gaps
+from ._insoles import note_gaps
 
 _HEADER_LINES = 60
 _FOOT = re.compile(r"(left|right)\s+(.+)", re.IGNORECASE)
@@ -203,7 +203,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
                 streams["_".join(filter(None, (kind, side)))] = stream
     if not any(stream.attrs["kind"] != "analog" for stream in streams.values()):
         raise BadInputError("every pressure, force and motion value is missing")
-    tell_gaps(streams, notes)
+    note_gaps(streams, notes)
     return make_recording(
         streams,
         device="Moticon",

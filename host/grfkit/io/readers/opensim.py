@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ...formats.opensim import PlateColumns, StorageFile, parse_storage, plate_columns
+from ...formats.opensim import GroundReactionColumns, StorageFile, parse_storage, plate_columns
 from ...provenance import Provenance, describe_input
 from ...records import Channel, Recording, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
@@ -45,7 +45,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     )
 
 
-def _plate(parsed: StorageFile, plate: PlateColumns, number: int, notes: list[str]) -> xr.Dataset:
+def _plate(parsed: StorageFile, plate: GroundReactionColumns, number: int, notes: list[str]) -> xr.Dataset:
     in_mm = _in_mm(parsed, plate)
     if in_mm:
         notes.append(
@@ -68,7 +68,7 @@ def _plate(parsed: StorageFile, plate: PlateColumns, number: int, notes: list[st
     )
 
 
-def _in_mm(parsed: StorageFile, plate: PlateColumns) -> bool:
+def _in_mm(parsed: StorageFile, plate: GroundReactionColumns) -> bool:
     """Return whether the point of a loaded plate lies so far away that metres cannot be its unit."""
     if not plate.point:
         return False

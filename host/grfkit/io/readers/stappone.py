@@ -22,7 +22,7 @@ from ...provenance import Provenance, describe_input
 from ...records import Channel, Frame, Recording, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, read_text, refuse_extra, with_pressure_sum
-from ._insoles import TELL_SIDE, tell_gaps
+from ._insoles import SIDE_ADVICE, note_gaps
 
 _MOTION = re.compile(r"(accel|gyro|magn)_([xyz])")
 _CELL = re.compile(r"pressure_(\d{1,2})")
@@ -167,7 +167,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
             "the file states no units; values are kept as counts (state them from Python: read(path,"
             f" ReadOptions(extra={{'{left[0]}': UNIT}}); known are {', '.join(left)})"
         )
-    notes.append(f"the file numbers its soles and states no foot; {TELL_SIDE}")
+    notes.append(f"the file numbers its soles and states no foot; {SIDE_ADVICE}")
     streams = {}
     for sole in parsed.soles:
         _check_stamps(sole)
@@ -177,7 +177,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         streams[f"insole{ending}"] = _stream(sole, "insole", units, parsed.raw_names)
         if sole.motion:
             streams[f"imu{ending}"] = _stream(sole, "imu", units, parsed.raw_names)
-    tell_gaps(streams, notes)
+    note_gaps(streams, notes)
     return make_recording(
         streams,
         device="stAPPone",

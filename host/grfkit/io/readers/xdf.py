@@ -14,7 +14,7 @@ import xarray as xr
 from ... import units
 from ...arrays import Floats
 from ...errors import BadInputError, UnitError
-from ...formats.csv_generic import Column, parse_column
+from ...formats.csv_generic import TableColumn, parse_column
 from ...provenance import Provenance, describe_input
 from ...records import Channel, Recording, make_recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
@@ -56,10 +56,10 @@ class _Complaints(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage().strip())
+        self.messages.append(record.getMessage().strip())
 
 
 def _load(path: Path) -> list[dict[str, Any]]:
@@ -84,8 +84,8 @@ def _load(path: Path) -> list[dict[str, Any]]:
         log.removeHandler(complaints)
         log.propagate = before[0]
         log.setLevel(before[1])
-    if complaints.said:
-        raise BadInputError(f"is damaged or cut off; pyxdf says: {' '.join(complaints.said[0].split())[:200]}")
+    if complaints.messages:
+        raise BadInputError(f"is damaged or cut off; pyxdf says: {' '.join(complaints.messages[0].split())[:200]}")
     return list(loaded)
 
 
@@ -187,11 +187,11 @@ def _channels(
     return members
 
 
-def _analog(column: Column) -> Place:
+def _analog(column: TableColumn) -> Place:
     return Place("analog", "analog", "unknown", column.name, "raw")
 
 
-def _columns(source: Mapping[str, Any], count: int, notes: list[str], title: str) -> list[Column]:
+def _columns(source: Mapping[str, Any], count: int, notes: list[str], title: str) -> list[TableColumn]:
     """Return name and unit of each channel as the stream's description tells them, else ``channel_01``."""
     described = _described(source)
     columns = []
@@ -206,7 +206,7 @@ def _columns(source: Mapping[str, Any], count: int, notes: list[str], title: str
                 notes.append(f"stream '{title}', channel '{label}': unit '{unit}' is not known; kept as it is")
             unit = ""
         labelled = parse_column(label)
-        columns.append(Column(label, labelled.name, unit or labelled.unit))
+        columns.append(TableColumn(label, labelled.name, unit or labelled.unit))
     return columns
 
 

@@ -14,7 +14,7 @@ from ...records import Channel, Recording, make_recording, make_stream
 from ...units import parse_unit, to_si
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import read_text, refuse_extra
-from ._insoles import named, stated_side, tell_gaps
+from ._insoles import note_gaps, stated_side, stream_name
 
 _LARGEST_DISAGREEMENT = 0.03
 
@@ -40,8 +40,8 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         # an unloaded foot has no centre of pressure, but no sample is missing
         load = stream["force" if "force" in stream else "pressure_sum"].values
         stream.attrs["missing_samples"] = int(np.isnan(load).sum())
-        streams[named("insole", side)] = stream
-    tell_gaps(streams, notes)
+        streams[stream_name("insole", side)] = stream
+    note_gaps(streams, notes)
     return make_recording(
         streams,
         device="XSENSOR",

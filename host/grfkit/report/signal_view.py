@@ -10,13 +10,13 @@ from ..arrays import Floats
 from ..records import Segment
 from ..records.evidence import StreamEvidence
 from .decimate import ordered
-from .numbers import known
+from .numbers import has_value
 
 WINDOW_S = 4.0
 
 
 @dataclass(frozen=True)
-class Shown:
+class SignalView:
     """The signals of one stream on the clocks they are drawn on.
 
     Attributes
@@ -42,7 +42,7 @@ class Shown:
     windows: tuple[tuple[float, float], ...]
 
 
-def prepare(evidence: StreamEvidence) -> Shown:
+def prepare(evidence: StreamEvidence) -> SignalView:
     """Return the stream's signals ready to draw."""
     reference = ordered(evidence.reference_time_s, scaled(evidence.reference_signal))
     device = scaled(evidence.device_signal)
@@ -50,10 +50,10 @@ def prepare(evidence: StreamEvidence) -> Shown:
     mapped = to_reference(evidence, evidence.device_time_s)
     aligned = nothing if mapped is None else ordered(mapped, device)
     rival = nothing
-    if not evidence.clock_map.segments and known(evidence.runner_up_lag_s):
+    if not evidence.clock_map.segments and has_value(evidence.runner_up_lag_s):
         rival = ordered(evidence.device_time_s + float(evidence.runner_up_lag_s or 0.0), device)
     overlap = _common(reference, aligned)
-    return Shown(
+    return SignalView(
         reference=reference,
         recorded=ordered(evidence.device_time_s, device),
         aligned=aligned,
@@ -72,7 +72,7 @@ def to_reference(evidence: StreamEvidence, t_device_s: Floats) -> Floats | None:
     times = np.asarray(t_device_s, dtype=np.float64)
     if evidence.clock_map.segments:
         return evidence.clock_map.apply(times)
-    if evidence.chosen_lag_s is None or not known(evidence.chosen_lag_s):
+    if evidence.chosen_lag_s is None or not has_value(evidence.chosen_lag_s):
         return None
     return times + evidence.chosen_lag_s
 
