@@ -18,7 +18,7 @@ import xarray as xr
 
 from grfkit.cli.estimate import main
 from grfkit.dataset.cut import CutRequest
-from grfkit.dataset.from_trials import from_trial
+from grfkit.dataset.windows import trial_windows
 from grfkit.errors import BadInputError
 from grfkit.estimate.estimate import Source, estimate
 from grfkit.io import read
@@ -93,7 +93,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("world")
     trials = {f"P{seed}": as_trial(simulated(seed), f"P{seed}") for seed in (1, 2)}
     asked = CutRequest(points=51, kinds=KINDS)
-    data = join([from_trial(t, asked, name=p) for p, t in trials.items()])
+    data = join([trial_windows(t, asked, name=p) for p, t in trials.items()])
     fold = Fold("everyone", ("P1", "P2"), (), ())
     model = fit(network_config("mlp", hidden=32), TrainConfig(epochs=25, patience=0, batch=16), data, fold)
     model.save(folder / "model")
@@ -142,7 +142,7 @@ def test_a_trial_is_answered_as_the_model_answers_its_windows(world: World, tmp_
     told = json.loads(ran.out)
     assert names(tmp_path) == ["grf.nc"]
     tree = tree_of(out)
-    data = from_trial(Trial.from_netcdf(Path(world.trial)), CutRequest(points=51, kinds=KINDS))
+    data = trial_windows(Trial.from_netcdf(Path(world.trial)), CutRequest(points=51, kinds=KINDS))
     answers = predict(GrfModel.load(Path(world.model)), data)
     side, start, contact = data.per_stance("side"), data.data["start_s"].values, data.scalar("contact_s")
     for row in range(data.size):
@@ -541,13 +541,13 @@ def test_a_broken_model_is_refused(world: World, tmp_path: Path, capsys: pytest.
 def test_a_model_of_filtered_imus_sees_filtered_imus(tmp_path: Path) -> None:
     asked = CutRequest(points=51, kinds=("insole", "imu"), imu_lowpass_hz=15.0)
     worn: dict[str, object] = {"wearables": ("insole", "imu")}
-    data = join([from_trial(as_trial(simulated(s, **worn), f"P{s}"), asked, name=f"P{s}") for s in (1, 2)])
+    data = join([trial_windows(as_trial(simulated(s, **worn), f"P{s}"), asked, name=f"P{s}") for s in (1, 2)])
     fold = Fold("everyone", ("P1", "P2"), (), ())
     config = TrainConfig(epochs=2, patience=0, batch=16, channels=("acc_*", "gyro_*"))
     model = fit(network_config("mlp", hidden=8), config, data, fold)
     third = as_trial(simulated(9, **worn), "P9")
     third.to_netcdf(tmp_path / "third.nc")
-    expected = from_trial(third, asked, name="third")
+    expected = trial_windows(third, asked, name="third")
     peaks = predict(model, expected)[:, :, 0].max(axis=1)
     off = {}
     for hz in (15.0, 0.0):

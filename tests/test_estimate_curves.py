@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from grfkit.cli.estimate import main
 from grfkit.dataset.cut import CutRequest
-from grfkit.dataset.from_trials import from_trial
+from grfkit.dataset.windows import trial_windows
 from grfkit.estimate.curves import LONGEST_SWING_S, from_stances, increasing
 from grfkit.estimate.estimate import Source, estimate
 from grfkit.estimate.files import lab_y
@@ -59,7 +59,7 @@ def three_axes(data: StanceSet) -> StanceSet:
 
 
 def trained(folder: Path, cut: CutRequest, epochs: int) -> tuple[GrfModel, Path]:
-    sets = [three_axes(from_trial(trial(lab, participant=p), cut)) for lab, p in ((LAB, "P1"), (NEW, "P2"))]
+    sets = [three_axes(trial_windows(trial(lab, participant=p), cut)) for lab, p in ((LAB, "P1"), (NEW, "P2"))]
     config = TrainConfig(epochs=epochs, batch=16, lr=1e-2, threads=1)
     recipe = Recipe(network={"name": "bilstm", "hidden": 8, "head": (8,)}, train=config, cut=cut, inner=0)
     train_model(join(sets), recipe).model.save(folder)

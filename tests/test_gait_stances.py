@@ -15,7 +15,7 @@ from grfkit.errors import BadInputError
 from grfkit.gait.causal import detector_offset
 from grfkit.gait.contacts import PARTIAL, RULES, TOO_LONG, TWO_FEET, UNDERLOADED, ContactTimes, counted, rule_of
 from grfkit.gait.cop import combined_cop, cop_in_plate, edge_distance_m, insole_cop
-from grfkit.gait.stances import Stances, causal_insole, insole_total, stances
+from grfkit.gait.stances import Stances, causal_insole, find_stances, insole_total
 from grfkit.records import Channel, Trial, make_stream
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial
@@ -69,7 +69,7 @@ def rolling(start: float, end: float, low: float = 0.15, high: float = 0.38) -> 
 def test_a_clean_hit_on_each_of_two_plates_is_two_stances_even_in_double_support() -> None:
     one = plate(TIME, pulse(TIME, 1.0, 1.7), rolling(1.0, 1.7), np.full(TIME.size, 0.2))
     two = plate(TIME, pulse(TIME, 1.55, 2.25), rolling(1.55, 2.25) + 0.6, np.full(TIME.size, 0.2), shift_m=0.6)
-    found = stances(trial({"reference/plate_1": one, "reference/plate_2": two}), rule=WALK)
+    found = find_stances(trial({"reference/plate_1": one, "reference/plate_2": two}), rule=WALK)
     assert [s.plates for s in found.stances] == [("reference/plate_1",), ("reference/plate_2",)]
     assert (found.merged, found.rejected) == (0, {})
     np.testing.assert_allclose(found.times.ic_s, [1.0005, 1.5505], atol=1e-6)
@@ -80,7 +80,7 @@ def test_a_foot_across_two_plates_is_one_stance_of_their_sum() -> None:
     heel, toe = pulse(TIME, 1.0, 1.5), pulse(TIME, 1.1, 1.7)
     one = plate(TIME, heel, np.full(TIME.size, 0.55), np.full(TIME.size, 0.2))
     two = plate(TIME, toe, np.full(TIME.size, 0.7), np.full(TIME.size, 0.2), shift_m=0.6)
-    found = stances(trial({"reference/plate_1": one, "reference/plate_2": two}), rule=WALK)
+    found = find_stances(trial({"reference/plate_1": one, "reference/plate_2": two}), rule=WALK)
     assert found.merged == 1
     assert len(found.stances) == 1
     assert found.stances[0].plates == ("reference/plate_1", "reference/plate_2")
@@ -92,7 +92,7 @@ def test_partial_hits_and_two_feet_on_one_plate_are_counted() -> None:
     up = pulse(TIME, 1.0, 1.7) + pulse(TIME, 2.5, 3.2) + pulse(TIME, 4.0, 5.1)
     x = np.where(TIME < 2, rolling(1.0, 1.7), np.where(TIME < 3.5, rolling(2.5, 3.2, 0.35, 0.60), 0.0))
     x = np.where(TIME > 3.5, np.interp(TIME, [4.0, 4.5, 4.6, 5.1], [0.05, 0.2, 0.35, 0.5]), x)
-    found = stances(trial({"reference/plate_1": plate(TIME, up, x, np.full(TIME.size, 0.2))}), rule=WALK)
+    found = find_stances(trial({"reference/plate_1": plate(TIME, up, x, np.full(TIME.size, 0.2))}), rule=WALK)
     assert found.rejected == {PARTIAL: 1, TWO_FEET: 1}
     assert len(found.stances) == 1
     assert found.stances[0].ic_s == pytest.approx(1.0005, abs=1e-6)
@@ -101,7 +101,7 @@ def test_partial_hits_and_two_feet_on_one_plate_are_counted() -> None:
 def test_a_runner_who_stands_is_too_long_and_not_two_feet() -> None:
     up = pulse(TIME, 1.0, 4.0)
     still = np.full(TIME.size, 0.3)
-    found = stances(trial({"reference/plate_1": plate(TIME, up, still, still - 0.1)}))
+    found = find_stances(trial({"reference/plate_1": plate(TIME, up, still, still - 0.1)}))
     assert found.rejected == {TOO_LONG: 1}
 
 
@@ -109,7 +109,7 @@ def test_sides_come_from_the_plate_then_from_the_insole() -> None:
     up = pulse(TIME, 1.0, 1.25) + pulse(TIME, 1.35, 1.6) + pulse(TIME, 1.7, 1.95)
     place = np.full(TIME.size, 0.2)
     known = plate(TIME, up, place, place, knows="right")
-    assert {s.side for s in stances(trial({"reference/plate_1": known})).stances} == {"right"}
+    assert {s.side for s in find_stances(trial({"reference/plate_1": known})).stances} == {"right"}
     unknown = plate(TIME, up, place, place)
     left, right = pulse(TIME, 1.01, 1.26) + pulse(TIME, 1.71, 1.96), pulse(TIME, 1.36, 1.62)
     worn = {
@@ -117,7 +117,7 @@ def test_sides_come_from_the_plate_then_from_the_insole() -> None:
         "insole_left": insole(TIME, left, "left"),
         "insole_right": insole(TIME, right + pulse(TIME, 3.0, 3.25) + pulse(TIME, 3.7, 3.95), "right"),
     }
-    found = stances(trial(worn, surface="treadmill"))
+    found = find_stances(trial(worn, surface="treadmill"))
     assert [s.side for s in found.stances] == ["left", "right", "left"]
     assert found.feet.tolist() == [0, 1, 0]
 
@@ -130,14 +130,14 @@ def test_a_contact_during_which_both_insoles_are_loaded_has_no_side() -> None:
         "insole_left": insole(TIME, both, "left"),
         "insole_right": insole(TIME, both, "right"),
     }
-    assert [s.side for s in stances(trial(worn, surface="treadmill")).stances] == ["unknown"]
+    assert [s.side for s in find_stances(trial(worn, surface="treadmill")).stances] == ["unknown"]
 
 
 def test_two_belts_that_know_no_feet_are_one_surface() -> None:
     place = np.full(TIME.size, 0.2)
     half = pulse(TIME, 1.0, 1.25, 400.0) + pulse(TIME, 1.5, 1.75, 18.0)
     one, two = plate(TIME, half, place, place), plate(TIME, half, place + 0.6, place, shift_m=0.6)
-    found = stances(trial({"reference/plate_1": one, "reference/plate_2": two}, surface="treadmill"))
+    found = find_stances(trial({"reference/plate_1": one, "reference/plate_2": two}, surface="treadmill"))
     assert found.times.size == 2  # 18 N on each belt are 36 N together, 20 N and half as much again are 30 N
     assert found.stances[0].plates == ("reference/plate_1", "reference/plate_2")
 
@@ -147,20 +147,20 @@ def test_force_on_the_plate_is_turned_round() -> None:
     up = pulse(TIME, 1.0, 1.25)
     stream = plate(TIME, up, place, place)
     stream["fz"] = stream["fz"].copy(data=-up)
-    assert stances(trial({"reference/plate_1": stream})).times.size == 1
+    assert find_stances(trial({"reference/plate_1": stream})).times.size == 1
 
 
 def test_what_a_trial_does_not_hold_is_refused() -> None:
     place = np.full(TIME.size, 0.2)
     only = trial({"reference/plate_1": plate(TIME, pulse(TIME, 1.0, 1.25), place, place)}, mass_kg=float("nan"))
     with pytest.raises(BadInputError, match=r"no insole stream .* it holds reference/plate_1"):
-        stances(only, source="insole")
+        find_stances(only, source="insole")
     with pytest.raises(BadInputError, match="mass is nan"):
-        stances(only, rule="5%BW")
+        find_stances(only, rule="5%BW")
     with pytest.raises(BadInputError, match="expected one of force"):
-        stances(only, source="shoes")  # type: ignore[arg-type]
+        find_stances(only, source="shoes")  # type: ignore[arg-type]
     with pytest.raises(BadInputError, match="no force plate"):
-        stances(trial({"insole_left": insole(TIME, pulse(TIME, 1.0, 1.25), "left")}))
+        find_stances(trial({"insole_left": insole(TIME, pulse(TIME, 1.0, 1.25), "left")}))
 
 
 def test_a_dead_cell_counts_as_empty_and_a_missing_sample_as_missing() -> None:
@@ -275,7 +275,7 @@ def spanned(found: Stances, low_s: float, high_s: float, foot: int | None = None
 @pytest.mark.parametrize("gait", ["run", "walk"])
 def test_treadmill_stances_from_force_are_the_true_ones(gait: str, seed: int) -> None:
     made = lab(gait, "treadmill", seed)
-    found = stances(on_true_clock(made), rule=WALK if gait == "walk" else "20N")
+    found = find_stances(on_true_clock(made), rule=WALK if gait == "walk" else "20N")
     offset = detector_offset(truth_of(made, 1.0, 38.0), spanned(found, 1.0, 38.0), within_s=0.05)
     assert offset.missed <= 1
     assert offset.extra <= 1
@@ -294,7 +294,7 @@ def test_treadmill_stances_from_force_are_the_true_ones(gait: str, seed: int) ->
 def test_the_causal_detector_sees_every_stance_of_a_simulated_insole(gait: str, seed: int) -> None:
     made = lab(gait, "treadmill", seed)
     whole = on_true_clock(made)
-    found = stances(whole, source="insole_causal", rule=WALK if gait == "walk" else "20N")
+    found = find_stances(whole, source="insole_causal", rule=WALK if gait == "walk" else "20N")
     for foot, side in enumerate(("left", "right")):
         time = next(s for n, s in whole.streams.items() if n == f"insole_{side}")["time"].values
         low, high = max(float(time[0]) + 3.0, 1.0), min(float(time[-1]) - 1.5, 38.0)
@@ -329,7 +329,7 @@ def test_a_shoe_that_presses_in_the_air_makes_no_steps(pressed: float) -> None:
 @pytest.mark.parametrize("seed", [31, 32])
 def test_overground_hits_that_are_whole_are_kept_and_sided(seed: int) -> None:
     made = lab("run", "overground", seed)
-    found = stances(on_true_clock(made))
+    found = find_stances(on_true_clock(made))
     table = made.truth.contacts
     whole = table.onset_s[table.whole]
     assert whole.size > 3

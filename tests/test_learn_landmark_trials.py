@@ -9,8 +9,8 @@ import pytest
 
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.from_landmarks import passes
-from grfkit.dataset.from_trials import from_trial, from_trials
 from grfkit.dataset.motion import PHYSICS, physics_bw
+from grfkit.dataset.windows import cut_windows, trial_windows
 from grfkit.errors import BadInputError
 from grfkit.gait.landmarks import LANDMARKS, Points
 from grfkit.learn.baselines import PhysicsPrior, baselines
@@ -81,7 +81,7 @@ def request(folder: Path, **more: object) -> CutRequest:
 def test_a_stance_holds_the_force_of_the_foot_that_stood(tmp_path: Path) -> None:
     path = tmp_path / "t.nc"
     trial(RUN).to_netcdf(path)
-    made = from_trials([path], request(tmp_path))
+    made = cut_windows([path], request(tmp_path))
     _, targets, weight = made.arrays()
     assert made.axes == ("vgrf", "apgrf", "mlgrf")
     assert made.channels[:3] == ("pelvis_x", "pelvis_y", "pelvis_z")
@@ -97,14 +97,14 @@ def test_a_stance_holds_the_force_of_the_foot_that_stood(tmp_path: Path) -> None
 
 
 def test_axes_and_source_of_the_force_change_nothing(tmp_path: Path) -> None:
-    plain = from_trial(trial(RUN), request(tmp_path))
-    turned = from_trial(trial(RUN, axes="xzy"), request(tmp_path, axes='["x", "-z", "y"]'))
+    plain = trial_windows(trial(RUN), request(tmp_path))
+    turned = trial_windows(trial(RUN, axes="xzy"), request(tmp_path, axes='["x", "-z", "y"]'))
     for a, b in zip(plain.arrays(), turned.arrays(), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-4)
 
 
 def test_continuous_windows_know_each_foot_and_swing_is_nothing(tmp_path: Path) -> None:
-    made = from_trial(trial(RUN), request(tmp_path, window="continuous", window_s=1.0, rate_hz=100.0))
+    made = trial_windows(trial(RUN), request(tmp_path, window="continuous", window_s=1.0, rate_hz=100.0))
     _, targets, weight = made.arrays()
     assert made.data.attrs["cut"] == "none"
     share = (np.abs(targets[:, :, 0])[weight > 0] < 0.05).mean()
@@ -112,7 +112,7 @@ def test_continuous_windows_know_each_foot_and_swing_is_nothing(tmp_path: Path) 
 
 
 def test_every_pass_over_a_floor_has_its_own_heading(tmp_path: Path) -> None:
-    made = from_trial(trial(FLOOR, surface="overground"), request(tmp_path))
+    made = trial_windows(trial(FLOOR, surface="overground"), request(tmp_path))
     targets, hits = made.arrays()[1], FLOOR.truth.contacts
     starts, contact, sides = made.data["start_s"].values, made.scalar("contact_s"), made.per_stance("side")
     checked = 0
@@ -154,7 +154,7 @@ def test_passes_part_at_gaps_and_drop_what_is_short() -> None:
 )
 def test_what_cannot_be_had_is_refused(change: dict[str, object], what: str, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=what):
-        from_trial(trial(RUN), request(tmp_path, **change))
+        trial_windows(trial(RUN), request(tmp_path, **change))
 
 
 def test_frames_that_differ_and_plates_without_three_forces_are_refused(tmp_path: Path) -> None:
@@ -162,11 +162,11 @@ def test_frames_that_differ_and_plates_without_three_forces_are_refused(tmp_path
     name = next(n for n, s in one.streams.items() if s.attrs["kind"] == "force_plate")
     one.tree[name]["fz"].attrs["frame"] = "plate"
     with pytest.raises(BadInputError, match="is in the plate frame and the landmarks are in the global one"):
-        from_trial(one, request(tmp_path))
+        trial_windows(one, request(tmp_path))
     one = trial(RUN)
     one.tree[name] = one.tree[name].to_dataset().drop_vars("fx")
     with pytest.raises(BadInputError, match="holds no fx"):
-        from_trial(one, request(tmp_path))
+        trial_windows(one, request(tmp_path))
 
 
 def test_physics_is_newtons_law_on_a_known_path() -> None:
@@ -185,7 +185,7 @@ def test_physics_is_newtons_law_on_a_known_path() -> None:
 
 def test_physics_of_a_trial_is_the_force_on_both_feet(tmp_path: Path) -> None:
     asked = request(tmp_path, physics=True, window="continuous", window_s=1.0, rate_hz=100.0)
-    made = from_trial(trial(RUN), asked)
+    made = trial_windows(trial(RUN), asked)
     assert made.channels[-3:] == PHYSICS
     assert [str(u) for u in made.data["unit"].values[-3:]] == ["BW"] * 3
     inputs, _, weight = made.arrays()

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from grfkit.dataset.cut import CutRequest
-from grfkit.dataset.from_trials import from_trial
+from grfkit.dataset.windows import trial_windows
 from grfkit.errors import BadInputError
 from grfkit.estimate.estimate import Source, estimate
 from grfkit.gait.relative_cells import UNIT, relative_cells
@@ -47,8 +47,8 @@ def changed(known: Trial, gain: float, offset: float, *, cut_s: float = np.inf) 
 
 def test_gain_and_offset_of_an_insole_vanish() -> None:
     known = trial(lab(5))
-    plain = from_trial(known, RELATIVE)
-    other = from_trial(changed(known, 3.0, 40.0), RELATIVE)
+    plain = trial_windows(known, RELATIVE)
+    other = trial_windows(changed(known, 3.0, 40.0), RELATIVE)
     assert plain.size > 40
     assert set(plain.data["unit"].values.tolist()) == {UNIT}
     common = np.intersect1d(plain.data["start_s"].values.round(2), other.data["start_s"].values.round(2))
@@ -59,7 +59,7 @@ def test_gain_and_offset_of_an_insole_vanish() -> None:
     )
     assert a == pytest.approx(b, rel=0.02)
     raw = [
-        from_trial(t, CutRequest(points=51, kinds=("insole",))).arrays()[0].mean()
+        trial_windows(t, CutRequest(points=51, kinds=("insole",))).arrays()[0].mean()
         for t in (known, changed(known, 3.0, 0.0))
     ]
     assert raw[1] == pytest.approx(3 * raw[0], rel=0.02)
@@ -71,7 +71,7 @@ def test_an_ordinary_step_peaks_at_one_and_dead_cells_stay_unknown() -> None:
         if stream.attrs.get("kind") == "insole":
             dead = stream["cell_03"].copy(data=np.full(stream.sizes["time"], np.nan))
             known.tree[name] = xr.DataTree(stream.assign(cell_03=dead))
-    made = from_trial(known, RELATIVE)
+    made = trial_windows(known, RELATIVE)
     index = made.channels.index("cell_03")
     inputs = made.arrays()[0]
     assert np.isnan(inputs[:, :, index]).all()
@@ -97,7 +97,7 @@ def test_two_steps_are_too_few() -> None:
 
 
 def test_an_estimate_does_not_change_with_the_gain_of_the_insole(tmp_path: Path) -> None:
-    data = join([from_trial(trial(lab(s), participant=f"P{s}"), RELATIVE, name=f"P{s}") for s in (1, 2)])
+    data = join([trial_windows(trial(lab(s), participant=f"P{s}"), RELATIVE, name=f"P{s}") for s in (1, 2)])
     fold = Fold("everyone", ("P1", "P2"), (), ())
     model = fit(network_config("mlp", hidden=8), TrainConfig(epochs=3, patience=0, batch=16), data, fold)
     model.save(tmp_path / "model")

@@ -13,8 +13,8 @@ from scipy.signal import butter, filtfilt
 
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.foot_force import PlateColumns, filtered, foot_force
-from grfkit.dataset.from_trials import from_trial, from_trials, from_trials_to, sets_of
 from grfkit.dataset.set_writer import write_sets
+from grfkit.dataset.windows import cut_windows, sets_of, trial_windows
 from grfkit.errors import BadInputError
 from grfkit.gait.stances import Stance
 from grfkit.learn.preset import load_preset
@@ -49,7 +49,7 @@ def trial(lab: LabTrial = LAB, *, participant: str = "P1", mass_kg: float = MASS
 
 
 def test_a_window_holds_the_force_of_its_instants_in_body_weights() -> None:
-    made = from_trial(trial(), CutRequest(source="force"))
+    made = trial_windows(trial(), CutRequest(source="force"))
     plate = next(s for s in LAB.reference.of_kind("force_plate").values())
     time_s = plate["time"].values
     up = np.abs(plate["fz"].values)
@@ -64,7 +64,7 @@ def test_a_window_holds_the_force_of_its_instants_in_body_weights() -> None:
 
 
 def test_each_foot_gets_its_own_sensors_and_loads_rise_with_the_force() -> None:
-    made = from_trial(trial(), CutRequest(source="force", kinds=("insole",)))
+    made = trial_windows(trial(), CutRequest(source="force", kinds=("insole",)))
     inputs, targets, _ = made.arrays()
     cells = [i for i, c in enumerate(made.channels) if c.startswith("cell_")]
     load = np.nansum(inputs[:, :, cells], axis=2)
@@ -74,15 +74,15 @@ def test_each_foot_gets_its_own_sensors_and_loads_rise_with_the_force() -> None:
 
 
 def test_the_device_detector_is_the_default_and_named() -> None:
-    made = from_trial(trial())
+    made = trial_windows(trial())
     assert made.data.attrs["cut"] == "insole_causal"
     assert made.size > 50
     assert {"acc_x", "gyro_z", "cell_01"} <= set(made.channels)
 
 
 def test_mirroring_turns_lateral_channels_of_left_feet_alone() -> None:
-    plain = from_trial(trial(), CutRequest(source="force", mirror=False))
-    turned = from_trial(trial(), CutRequest(source="force", mirror=True))
+    plain = trial_windows(trial(), CutRequest(source="force", mirror=False))
+    turned = trial_windows(trial(), CutRequest(source="force", mirror=True))
     left = plain.per_stance("side") == "left"
     x, y = plain.arrays()[0], turned.arrays()[0]
     lateral = plain.channels.index("acc_y")
@@ -104,7 +104,7 @@ def test_what_cannot_be_learnt_from_is_refused(given: dict[str, object], what: s
     path = tmp_path / "t.nc"
     trial(**given).to_netcdf(path)  # type: ignore[arg-type]
     with pytest.raises(BadInputError, match=what):
-        from_trials([path])
+        cut_windows([path])
 
 
 @pytest.mark.parametrize(("mass", "said"), [
@@ -115,7 +115,7 @@ def test_a_mass_that_is_nobodys_is_refused_by_its_value(mass: object, said: str)
     made = trial()
     made.tree.attrs["mass_kg"] = mass
     with pytest.raises(BadInputError, match=said):
-        from_trial(made)
+        trial_windows(made)
 
 
 def test_plates_in_another_unit_than_newtons_are_refused() -> None:
@@ -123,15 +123,15 @@ def test_plates_in_another_unit_than_newtons_are_refused() -> None:
     plate = next(n for n, s in made.streams.items() if s.attrs.get("kind") == "force_plate")
     made.tree[plate]["fz"].attrs["units"] = "kN"
     with pytest.raises(BadInputError, match="is in kN, expected N"):
-        from_trial(made)
+        trial_windows(made)
 
 
 def test_no_trial_and_no_stance_are_refused() -> None:
     with pytest.raises(BadInputError, match="no trial was given"):
-        from_trials([])
+        cut_windows([])
     still = simulate_trial(Condition(family="A", duration_s=30.0, standing=True, wearables=("insole",)), 6)
     with pytest.raises(BadInputError, match="no stance is left"):
-        from_trial(trial(still), CutRequest(source="force", kinds=("insole",)))
+        trial_windows(trial(still), CutRequest(source="force", kinds=("insole",)))
 
 
 def stream(values: np.ndarray, *, rate_hz: float = 1000.0, **attrs: object) -> xr.Dataset:
@@ -173,8 +173,8 @@ def test_a_filter_keeps_gaps_does_not_cross_them_and_leaves_what_it_cannot_touch
 
 
 def test_filters_act_on_force_and_imu_alone_and_come_from_the_preset() -> None:
-    plain = from_trial(trial(), CutRequest(source="force"))
-    soft = from_trial(trial(), CutRequest(source="force", force_lowpass_hz=15.0, imu_lowpass_hz=10.0))
+    plain = trial_windows(trial(), CutRequest(source="force"))
+    soft = trial_windows(trial(), CutRequest(source="force", force_lowpass_hz=15.0, imu_lowpass_hz=10.0))
     assert soft.size == plain.size or abs(soft.size - plain.size) < 4
     both = soft.where(np.isin(soft.data["start_s"].values, plain.data["start_s"].values))
     same = plain.where(np.isin(plain.data["start_s"].values, both.data["start_s"].values))
@@ -239,9 +239,9 @@ def test_an_imu_alone_gives_continuous_windows_that_hold_each_foots_force() -> N
     alone = simulate_trial(Condition(family="A", duration_s=40.0, wearables=("imu",)), 5)
     request = CutRequest(source="imu", kinds=("imu",))
     with pytest.raises(BadInputError, match=r"contacts without toe-off.*take window='continuous'"):
-        from_trial(trial(alone), request)
+        trial_windows(trial(alone), request)
     request = CutRequest(kinds=("imu",), window="continuous", window_s=1.5, rate_hz=200.0, mirror=False)
-    made = from_trial(trial(alone), request)
+    made = trial_windows(trial(alone), request)
     _, targets, weight = made.arrays()
     assert (made.data.attrs["cut"], made.data.attrs["rate_hz"]) == ("none", 200.0)
     assert targets.shape[1:] == (300, 1)
@@ -262,17 +262,17 @@ def test_an_imu_alone_gives_continuous_windows_that_hold_each_foots_force() -> N
 
 def test_the_insoles_length_and_size_are_scalars_where_they_are_stated() -> None:
     one = trial()
-    assert np.isnan(from_trial(one, CutRequest(source="force")).scalar("insole_length_m")).all()
+    assert np.isnan(trial_windows(one, CutRequest(source="force")).scalar("insole_length_m")).all()
     one.tree.attrs["insole_length_m"] = 0.27
     for node in ("insole_left", "insole_right"):
         if node in one.tree:
             one.tree[node].attrs["insole_size"] = "L"
-    made = from_trial(one, CutRequest(source="force"))
+    made = trial_windows(one, CutRequest(source="force"))
     np.testing.assert_array_equal(made.scalar("insole_length_m"), 0.27)
     np.testing.assert_array_equal(made.scalar("insole_size"), 4.0)
     one.tree.attrs["insole_length_m"] = "long"
     with pytest.raises(BadInputError, match="insole_length_m is 'long', expected a number"):
-        from_trial(one)
+        trial_windows(one)
 
 
 def test_a_set_written_trial_by_trial_is_the_set_of_them_all(tmp_path: Path) -> None:
@@ -280,8 +280,8 @@ def test_a_set_written_trial_by_trial_is_the_set_of_them_all(tmp_path: Path) -> 
     for i, path in enumerate(paths):
         trial(participant=f"P{i % 2}", mass_kg=60.0 + i).to_netcdf(path)
     request = CutRequest(source="force", points=31)
-    whole = from_trials(paths, request)
-    lazy = from_trials_to(paths, request, tmp_path / "set.nc")
+    whole = cut_windows(paths, request)
+    lazy = cut_windows(paths, request, out=tmp_path / "set.nc")
     xr.testing.assert_identical(lazy.data.load(), whole.data)
     lazy.data.close()
     again = tmp_path / "whole.nc"
@@ -289,7 +289,7 @@ def test_a_set_written_trial_by_trial_is_the_set_of_them_all(tmp_path: Path) -> 
     with StanceSet.open(again).data as one:
         xr.testing.assert_identical(one.load(), lazy.data)
     with pytest.raises(BadInputError, match="exists"):
-        from_trials_to(paths, request, tmp_path / "set.nc")
+        cut_windows(paths, request, out=tmp_path / "set.nc")
 
 
 def test_a_set_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
@@ -297,9 +297,9 @@ def test_a_set_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
     trial().to_netcdf(good)
     trial(participant="").to_netcdf(bad)
     with pytest.raises(BadInputError, match="names no participant"):
-        from_trials_to([good, bad], CutRequest(source="force"), tmp_path / "set.nc")
+        cut_windows([good, bad], CutRequest(source="force"), out=tmp_path / "set.nc")
     with pytest.raises(BadInputError, match="no trial was given"):
-        from_trials_to([], None, tmp_path / "set.nc")
+        cut_windows([], out=tmp_path / "set.nc")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.nc", "good.nc"]
 
 
@@ -338,15 +338,15 @@ def test_a_walk_is_cut_by_a_walkers_limits_and_the_refusal_says_so() -> None:
     walk = trial(simulate_trial(plates, 12))
     walk.tree.attrs["surface"] = "overground"
     with pytest.raises(BadInputError, match="is it walking\\? rule '20N walking'"):
-        from_trial(walk, CutRequest(kinds=("insole",)))
-    made = from_trial(walk, CutRequest(kinds=("insole",), rule="20N walking"))
+        trial_windows(walk, CutRequest(kinds=("insole",)))
+    made = trial_windows(walk, CutRequest(kinds=("insole",), rule="20N walking"))
     assert made.size >= 6
     assert 0.5 < np.median(made.scalar("contact_s")) < 1.0
 
 
 def test_an_unknown_limit_is_refused() -> None:
     with pytest.raises(BadInputError, match="'20N strolling' is unknown"):
-        from_trial(trial(), CutRequest(rule="20N strolling"))
+        trial_windows(trial(), CutRequest(rule="20N strolling"))
 
 
 @pytest.mark.parametrize(("wearable", "channel", "dead"), [("imu", "acc_x", True), ("insole", "cell_03", False)])
@@ -357,9 +357,9 @@ def test_a_signal_without_a_value_is_refused_and_a_dead_cell_is_not(wearable: st
     known.tree[name] = xr.DataTree(stream.assign({channel: empty}))
     if dead:
         with pytest.raises(BadInputError, match=f"'{name}' holds no value of {channel} in the whole trial"):
-            from_trial(known, CutRequest(source="force"))
+            trial_windows(known, CutRequest(source="force"))
     else:
-        made = from_trial(known, CutRequest(source="force"))
+        made = trial_windows(known, CutRequest(source="force"))
         assert np.isnan(made.arrays()[0][:, :, made.channels.index(channel)]).any()
 
 
@@ -370,7 +370,7 @@ def test_an_insole_without_any_cell_is_refused() -> None:
     empty = {c: stream[c].copy(data=np.full(stream.sizes["time"], np.nan)) for c in cells}
     known.tree[name] = xr.DataTree(stream.assign(empty))
     with pytest.raises(BadInputError, match=r"holds no value of cell_01, cell_02, cell_03, cell_04 \.\.\."):
-        from_trial(known, CutRequest(source="force"))
+        trial_windows(known, CutRequest(source="force"))
 
 
 def test_a_copy_of_a_trial_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ pytest.importorskip("bleak")
 pytest.importorskip("torch")
 
 from grfkit.dataset.cut import CutRequest
-from grfkit.dataset.from_trials import from_trial
+from grfkit.dataset.windows import trial_windows
 from grfkit.device.session import Samples, Session, TimedItem
 from grfkit.learn.model import GrfModel
 from grfkit.learn.recipe import Recipe
@@ -38,7 +38,7 @@ POINTS = 41
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A hardly trained model of insole counts: it hears all, and what it says means nothing."""
     cut = CutRequest(points=POINTS, kinds=("insole",))
-    sets = [from_trial(trial(LAB, participant=name), cut) for name in ("P1", "P2")]
+    sets = [trial_windows(trial(LAB, participant=name), cut) for name in ("P1", "P2")]
     recipe = Recipe(
         network={"name": "bilstm", "hidden": 8, "head": (8,)},
         train=TrainConfig(epochs=1, batch=16, lr=1e-2, threads=1),

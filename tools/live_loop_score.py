@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from grfkit.dataset.foot_force import of_foot, plate_columns, plate_contact, stance_force
 from grfkit.dataset.resample import linear, stance_times
-from grfkit.gait.stances import Stance, stances
+from grfkit.gait.stances import Stance, find_stances
 from grfkit.learn.predictor import mean_curve
 from grfkit.records import Trial
 from grfkit.records.stance_set import StanceSet
@@ -51,7 +51,7 @@ class Plate:
     def of(cls, trial: Trial, mass_kg: float) -> Plate:
         """Return the plate of a trial whose axes are the lab's."""
         plates = {n: s for n, s in trial.streams.items() if s.attrs.get("kind") == "force_plate"}
-        return cls(stances(trial, source="force").stances, plate_columns(plates, three=True), mass_kg * G)
+        return cls(find_stances(trial, source="force").stances, plate_columns(plates, three=True), mass_kg * G)
 
     def contact_of(self, one: Answer) -> Stance | None:
         """Return the plate's own contact that a stance is, None where it saw none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,10 +15,8 @@ from ..arrays import Floats
 from ..gait.plate_hits import upward_n
 from ..gait.stances import Stance
 from ..signals.filters import corrected_cutoff_hz, lowpass
+from .cut import CutRequest
 from .resample import linear
-
-if TYPE_CHECKING:
-    from .cut import CutRequest
 
 Flags = NDArray[np.bool_]
 

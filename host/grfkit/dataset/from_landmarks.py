@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,22 +16,19 @@ from ..gait.landing import Travel, aligned, heading_aligned, travel
 from ..gait.landmarks import Mapping as LandmarkMapping
 from ..gait.landmarks import Points, landmarks, load_mapping, turned
 from ..gait.plate_hits import upward_n
-from ..gait.stances import Stance, Stances, stances
+from ..gait.stances import Stance, Stances, find_stances
 from ..records import Trial
 from ..records.stance_set import StanceSet
 from ..units import G
+from .cut import CutRequest
 from .foot_force import PlateColumns, foot_force, low_passed
 from .motion import OUTSIDE, FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set
-
-if TYPE_CHECKING:
-    from .cut import CutRequest
-
 
 SHARED_FRAMES = ("global", "lab")
 NO_HEADING = "pass without a heading"
 
 
-def from_landmark_trial(trial: Trial, request: CutRequest, *, name: str = "trial") -> StanceSet:
+def windows_of_landmarks(trial: Trial, request: CutRequest, *, name: str = "trial") -> StanceSet:
     """Return the windows of a trial's landmarks, with the force of each foot.
 
     Stances are cut by the request's detector and mapped as :func:`~grfkit.dataset.motion.motion_set` says; the
@@ -82,8 +79,8 @@ def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *
     marks = _landmark_stream(streams)
     plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
     _check_frames(marks, plates)
-    detected = stances(trial, source=request.source, rule=request.rule)
-    on_plates = detected if request.source == "force" else stances(trial, source="force", rule=request.rule)
+    detected = find_stances(trial, source=request.source, rule=request.rule)
+    on_plates = detected if request.source == "force" else find_stances(trial, source="force", rule=request.rule)
     points = landmarks(_points(marks), mapping)
     parts = passes(points) if surface == "overground" else [points]
     rejected = Counter(detected.rejected)
@@ -98,7 +95,7 @@ def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *
                 raise
             rejected[NO_HEADING] += 1
             continue
-        trials.append(_pass(part, moved, _columns(plates, mapping, moved), (detected, on_plates), trial, name))
+        trials.append(_pass_trial(part, moved, _columns(plates, mapping, moved), (detected, on_plates), trial, name))
     if not trials:
         raise BadInputError(f"none of the {len(parts)} passes has a heading; landmarks are seen too shortly")
     trials[0].rejected.update({reason: count for reason, count in rejected.items() if count})
@@ -120,7 +117,7 @@ def _during(stance: Stance, points: Points) -> bool:
     return bool(stance.ic_s < points.time_s[-1] and not stance.to_s < points.time_s[0])
 
 
-def _pass(
+def _pass_trial(
     points: Points,
     moved: Travel,
     columns: list[PlateColumns],

@@ -22,6 +22,7 @@ from ..units import G
 from .resample import check_window, continuous_starts, derivatives, linear, resampled, stance_times
 
 Side = Literal["left", "right"]
+SIDES: tuple[Side, ...] = ("left", "right")
 Input = Literal["position", "velocity", "acceleration"]
 
 _UNITS = {"position": "m", "velocity": "m/s", "acceleration": "m/s^2"}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import written_whole
 from ..records.participants import check_names
@@ -20,7 +21,7 @@ _CHUNK = 64
 _LABEL_CHUNK = 4096
 
 
-def write_sets(sets: Iterable[StanceSet], out: Path, *, force: bool = False) -> StanceSet:
+def write_sets(sets: Iterable[StanceSet], out: PathLike, *, force: bool = False) -> StanceSet:
     """Return the windows of all sets as one, on disk; what :func:`~grfkit.records.stance_set.join` gives in memory.
 
     One part is in memory at a time. The file is chunked by window, and whole or not there at all.
@@ -31,6 +32,7 @@ def write_sets(sets: Iterable[StanceSet], out: Path, *, force: bool = False) -> 
         If there is no set, they differ in kind, units or scalars or spell a participant in two ways, or the file
         exists and ``force`` is false.
     """
+    out = Path(out)
     with written_whole(out, force=force) as temporary:
         temporary.unlink()
         first: StanceSet | None = None

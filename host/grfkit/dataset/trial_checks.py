@@ -1,4 +1,4 @@
-"""What a trial states that would turn its forces into wrong body weights: refused by its value."""
+"""Refusals: trials whose forces would become wrong body weights, and requests that cannot be met."""
 
 from __future__ import annotations
 
@@ -6,8 +6,47 @@ import numpy as np
 
 from ..errors import BadInputError
 from ..records import Trial
+from .cut import KINDS, CutRequest
+from .resample import check_window
 
 LIGHTEST_KG, HEAVIEST_KG = 10.0, 300.0
+"""Body masses (kg) that a person can have. Chosen by hand, wide: they catch grams, newtons and pounds times ten."""
+
+
+def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
+    """Refuse a trial or a request that no windows can be cut from.
+
+    Raises
+    ------
+    BadInputError
+        If the trial names no participant or mass, was refused, or its plates are not in newtons; or if the request
+        asks for unknown kinds or windows, or for stances from a detector that sees no toe-off.
+    """
+    attrs = trial.tree.attrs
+    if not str(attrs.get("participant", "")).strip():
+        raise BadInputError(
+            f"trial '{name}' names no participant; without one nobody can tell whether a person is in training and in"
+            " test: align it again with --participant CODE"
+        )
+    check_mass_kg(attrs.get("mass_kg"), name)
+    check_newtons(trial, name)
+    if trial.verdict == "refused":
+        raise BadInputError(f"trial '{name}' was refused by alignment; nothing is learnt from it")
+    unknown = [k for k in request.kinds if k not in KINDS]
+    if (unknown or not request.kinds) and request.kinds != ("landmarks",):
+        raise BadInputError(
+            f"kinds are {', '.join(request.kinds) or 'none'}; expected some of {', '.join(KINDS)}, or landmarks alone"
+        )
+    check_window(request.window, "", ("",))
+    if not request.rate_hz > 0 or round(request.window_s * request.rate_hz) < 2:
+        raise BadInputError(
+            f"window_s is {request.window_s:g} and rate_hz {request.rate_hz:g}; expected two samples a window or more"
+        )
+    if request.window == "stance" and request.source in ("imu", "landmarks"):
+        raise BadInputError(
+            f"source '{request.source}' sees contacts without toe-off, so that it cuts no stances; take"
+            " window='continuous', or stances cut by an insole or by 'force' (which is named in every result)"
+        )
 
 
 def check_mass_kg(stated: object, name: str) -> None:

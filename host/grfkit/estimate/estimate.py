@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..arrays import Floats
 from ..dataset.cut import KINDS, CutRequest
 from ..dataset.foot_force import low_passed
-from ..dataset.from_trials import inputs_at
 from ..dataset.resample import continuous_starts, stance_times
+from ..dataset.wearable_inputs import inputs_at
 from ..errors import BadInputError
 from ..gait.contacts import Rejection
 from ..gait.relative_cells import UNIT, is_cell, relative_cells
-from ..gait.stances import SOURCES, Stance, Stances, stances
+from ..gait.stances import SOURCES, Stance, Stances, find_stances
 from ..learn.spec import Estimator, ModelSpec
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import Recording, Trial
@@ -397,8 +397,8 @@ def _foot(side: Side, own: dict[str, xr.Dataset], source: Source, asked: CutRequ
 
 def _found(source: Source, own: dict[str, xr.Dataset], asked: CutRequest, cut: str) -> Stances:
     if cut == "force":
-        return stances(source.trial, source="force", rule=asked.rule)
-    return stances(_trial_of(own, source), source=asked.source, rule=asked.rule)
+        return find_stances(source.trial, source="force", rule=asked.rule)
+    return find_stances(_trial_of(own, source), source=asked.source, rule=asked.rule)
 
 
 def _trial_of(own: dict[str, xr.Dataset], source: Source) -> Trial:

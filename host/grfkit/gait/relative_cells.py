@@ -16,7 +16,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..records import Trial
 from .contacts import peak_loads
-from .stances import stances
+from .stances import find_stances
 
 UNIT = "relative"
 """Unit of such cells: 1 is the load of all of them at the median step's peak."""
@@ -52,7 +52,7 @@ def relative_cells(streams: Mapping[str, xr.Dataset], trial: Trial) -> dict[str,
     scaled = dict(streams)
     if not insoles:
         return scaled
-    steps = stances(trial, source="insole_causal").stances
+    steps = find_stances(trial, source="insole_causal").stances
     for name, stream in insoles.items():
         side = stream.attrs.get("side")
         foot_steps = [(s.ic_s, s.to_s) for s in steps if s.side == side and np.isfinite(s.to_s)]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from ..records import Trial
 from ..signals.clocks import dejittered
@@ -20,6 +22,9 @@ from ..signals.landmarks import landmark_contacts
 from .causal import as_counts, causal_settings, contact_times, contacts_causal
 from .contacts import UNDERLOADED, ContactRule, ContactTimes, Rejection, counted, peak_loads, rule_of, underloaded
 from .plate_hits import PlateContact, PlateForce, plate_contacts
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Source = Literal["force", "insole", "insole_causal", "imu", "landmarks"]
 SOURCES: tuple[Source, ...] = ("force", "insole", "insole_causal", "imu", "landmarks")
@@ -56,9 +61,26 @@ class Stances:
     rejections: tuple[Rejection, ...]
     merged: int = 0
 
+    def __repr__(self) -> str:
+        """Return how many stances of which foot there are, by which detector, and what was rejected."""
+        sides: Counter[str] = Counter(s.side for s in self.stances)
+        feet = ", ".join(f"{sides[side]} {side}" for side in (*_SIDES, "unknown") if sides[side]) or "none"
+        detector = f"; detector {self.stances[0].detector}" if self.stances else ""
+        rejected = ", ".join(f"{n} {reason}" for reason, n in self.rejected.items())
+        return f"Stances({len(self.stances)}: {feet}{detector}{f'; rejected: {rejected}' if rejected else ''})"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a table with one row per stance: ``ic_s to_s contact_s side source detector plates``."""
+        import pandas as pd
+
+        rows = [
+            (s.ic_s, s.to_s, s.to_s - s.ic_s, s.side, s.source, s.detector, " + ".join(s.plates)) for s in self.stances
+        ]
+        return pd.DataFrame(rows, columns=["ic_s", "to_s", "contact_s", "side", "source", "detector", "plates"])
+
     @property
     def rejected(self) -> dict[str, int]:
-        """Return how many contacts were turned down, by reason."""
+        """Return how many contacts were rejected, by reason."""
         return counted(self.rejections)
 
     @property
@@ -74,23 +96,43 @@ class Stances:
         return np.asarray([_SIDES.index(s.side) if s.side in _SIDES else -1 for s in self.stances], dtype=np.int64)
 
 
-def stances(trial: Trial, *, source: Source = "force", rule: ContactRule | str = "20N") -> Stances:
+def find_stances(trial: Trial | PathLike, *, source: Source = "force", rule: ContactRule | str = "20N") -> Stances:
     """Return the stances of a trial as one kind of its streams shows them.
 
-    ``force`` takes the reference's plates by ``rule``: on a treadmill whose feet share the plates the sum of them,
-    else plate by plate, with partial hits and two feet on one plate turned down and feet across two plates made one.
-    ``insole`` is the detector that sees the whole record, ``insole_causal`` the one a device can run; ``imu`` and
-    ``landmarks`` see contacts without toe-off.
+    Parameters
+    ----------
+    trial
+        A trial, or the path of its file.
+    source
+        ``force`` takes the reference's plates by ``rule``: on a treadmill whose plates both feet share, their sum;
+        elsewhere plate by plate, where partial hits and two feet on one plate are rejected and a foot across two
+        plates is one stance. ``insole`` is the detector that sees the whole record, ``insole_causal`` the one that a
+        device can run. ``imu`` and ``landmarks`` show initial contacts without toe-off.
+    rule
+        A contact rule or its name: ``20N``, ``10N`` or ``5%BW``, with the word ``walking`` behind it for a walker.
 
-    The side is that of the plate or of the wearable; where plates know no feet it is that of the insole that was
-    loaded, or of the landmarks or shoe that landed, at the time.
+    Returns
+    -------
+    Stances
+        The side is that of the plate or of the wearable. Where plates know no feet it is that of the insole that was
+        loaded at the time, or of the landmarks or the shoe that landed.
 
     Raises
     ------
     BadInputError
         If the trial has no stream of this kind, the source or rule is unknown, or the rule needs a mass that the
         trial does not state.
+
+    Examples
+    --------
+    >>> from grfkit.simulate.lab import simulate_trial
+    >>> trial = simulate_trial(seed=1).on_true_clock()
+    >>> find_stances(trial)
+    Stances(53: 27 left, 26 right; detector 20N; rejected: 2 cut at the border)
+    >>> find_stances(trial, source="insole_causal").to_pandas()["contact_s"].median().round(2)
+    0.27
     """
+    trial = trial if isinstance(trial, Trial) else Trial.from_netcdf(Path(trial))
     rule = rule_of(rule)
     if source not in SOURCES:
         raise BadInputError(f"source of stances '{source}' is unknown; expected one of {', '.join(SOURCES)}")

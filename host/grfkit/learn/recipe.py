@@ -162,7 +162,7 @@ def load_sets(paths: Sequence[Path], recipe: Recipe) -> StanceSet:
     BadInputError
         If there is no file, one is neither a trial nor a stance set, or they differ in kind.
     """
-    from ..dataset.from_trials import from_trials
+    from ..dataset.windows import cut_windows
     from ..records.stance_set import join
 
     files = artefact_files(paths)
@@ -175,7 +175,7 @@ def load_sets(paths: Sequence[Path], recipe: Recipe) -> StanceSet:
     trials = [p for p, kind in kinds.items() if kind == "trial"]
     sets = [StanceSet.open(p) for p, kind in kinds.items() if kind == "stance_set"]
     if trials:
-        sets.append(from_trials(trials, recipe.cut))
+        sets.append(cut_windows(trials, recipe.cut))
     for one in sets:
         _check_body_weights(one)
     return sets[0] if len(sets) == 1 else join(sets)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..errors import BadInputError
 from .family import Family, Situation
 from .mass_spring import mass_spring_family
 from .settings import Settings, draw
@@ -106,6 +108,22 @@ class Condition(BaseModel):
         if self.no_overlap and self.overlap_s is not None:
             raise ValueError("no_overlap and overlap_s exclude each other")
         return self
+
+
+def condition_with(condition: Condition, options: Mapping[str, Any]) -> Condition:
+    """Return a condition with some of its fields replaced, checked anew.
+
+    Raises
+    ------
+    BadInputError
+        If a field is unknown or its value is wrong.
+    """
+    try:
+        return Condition.model_validate({**condition.model_dump(), **options})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInputError(f"the trial cannot be simulated: {where + ': ' if where else ''}{first['msg']}") from error
 
 
 def load_family(name: Literal["A", "B", "draw"], rng: np.random.Generator, settings: Settings) -> Family:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from ..provenance import Provenance
-from ..records import Channel, Recording, make_landmarks, make_recording, make_stream
+from ..provenance import SCHEMA_VERSION, Provenance
+from ..records import Channel, Recording, Trial, make_landmarks, make_recording, make_stream
 from .body import LANDMARKS, body_positions, recorded_landmarks
 from .clocks import TrueClock, draw_clock
-from .conditions import Condition, draw_situation, load_family
+from .conditions import Condition, condition_with, draw_situation, load_family
 from .imu import imu_channels
 from .insole import Fsr, adc_channels, draw_fsr, loadsol_channels
 from .passes import Ground, overground_ground, treadmill_ground
@@ -22,6 +23,8 @@ from .truth import StreamTruth, Truth, contact_table
 from .world import World, make_world
 
 _SIDES = ("left", "right")
+_EXAMPLE_S = 20.0
+"""Length (s) of a trial without a condition. Chosen by hand: enough steps to align, and simulated within a second."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,35 @@ class LabTrial:
     reference: Recording
     wearables: dict[str, Recording]
     truth: Truth
+
+    def on_true_clock(self, *, participant: str = "P01") -> Trial:
+        """Return the trial as a perfect alignment would give it: every stream's time mapped by its true clock.
+
+        Devices keep their own delay, which no clock shows. Where two wearables have a stream of one name, the second
+        one's is named after its wearable too.
+        """
+        nodes = {f"/reference/{name}": stream for name, stream in self.reference.streams.items()}
+        for (wearable, name), truth in self.truth.streams.items():
+            stream = self.wearables[wearable].streams[name]
+            device_s = np.asarray(stream["time"].values, dtype=np.float64)
+            mapped = stream.assign_coords(time=("time", truth.t_reference(device_s), stream["time"].attrs))
+            node = f"/{name}" if f"/{name}" not in nodes else f"/{wearable}_{name}"
+            nodes[node] = mapped.assign(time_device=("time", device_s, stream["time"].attrs))
+        tree = xr.DataTree.from_dict(nodes)
+        now = self.truth.world.situation
+        tree.attrs.update(
+            schema_version=SCHEMA_VERSION,
+            artefact="trial",
+            verdict="aligned",
+            participant=participant,
+            surface=self.truth.condition.surface,
+            mass_kg=now.mass_kg,
+            speed_m_s=now.speed_m_s,
+            slope_percent=now.slope_percent,
+            clock_maps="{}",
+            provenance=Provenance(seed=self.truth.seed).model_dump_json(),
+        )
+        return Trial(tree)
 
 
 @dataclass(frozen=True)
@@ -58,14 +90,36 @@ class Plan:
     span: tuple[float, float]
 
 
-def simulate_trial(condition: Condition, seed: int, settings: Settings | None = None) -> LabTrial:
-    """Return a trial; the same condition, seed and settings give the same values.
+def simulate_trial(
+    condition: Condition | None = None, seed: int = 0, settings: Settings | None = None, **options: Any
+) -> LabTrial:
+    """Return a simulated trial: recordings of reference and wearables, and the truth about them.
+
+    Parameters
+    ----------
+    condition
+        What to simulate; if left out, 20 s of treadmill running with insoles and shoe IMUs.
+    seed
+        The same condition, seed and settings give the same values.
+    settings
+        Ranges to draw from; those that come with grfkit if left out.
+    options
+        Fields of :class:`~grfkit.simulate.conditions.Condition`, in place of those in ``condition``.
 
     Raises
     ------
     BadInputError
-        If a family is asked for that is not installed.
+        If an option is unknown, or options contradict each other.
+
+    Examples
+    --------
+    >>> lab = simulate_trial(seed=0, surface="treadmill", duration_s=20)
+    >>> {name: sorted(recording.streams) for name, recording in lab.wearables.items()}
+    {'insole': ['insole_left', 'insole_right'], 'imu': ['imu_left', 'imu_right']}
+    >>> lab.truth.streams["insole", "insole_left"].offset_s  # the insole's clock was zero so long before the plates'
+    0.0
     """
+    condition = condition_with(condition or Condition(duration_s=_EXAMPLE_S), options)
     bench, streams = _bench(condition, seed, settings or default_settings())
     ranges, world, ground, plan = bench.settings, bench.world, bench.ground, bench.plan
     reference_rng = np.random.default_rng(streams[5])

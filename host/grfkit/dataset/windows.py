@@ -1,0 +1,137 @@
+"""Trials to one stance set: windows of wearables or of landmarks, in memory or written trial by trial."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..arrays import PathLike
+from ..errors import BadInputError
+from ..records import Trial
+from ..records.stance_set import StanceSet, join
+from .cut import CutRequest
+from .from_landmarks import windows_of_landmarks
+from .from_wearables import windows_of_wearables
+from .set_writer import write_sets
+from .trial_checks import check_trial
+
+TrialLike = Trial | PathLike
+
+
+def cut_windows(
+    trials: TrialLike | Iterable[TrialLike] | Mapping[str, Trial],
+    request: CutRequest | None = None,
+    *,
+    out: PathLike | None = None,
+    force: bool = False,
+    **options: Any,
+) -> StanceSet:
+    """Return the windows of trials as one stance set: wearables (or landmarks) with the force of their foot.
+
+    Parameters
+    ----------
+    trials
+        Trials, or paths of the files that hold them, one or many. A mapping gives trials in memory their names;
+        otherwise one trial is called ``trial``, and several ``trial_1``, ``trial_2`` and so on. A file's name is the
+        trial's.
+    request
+        How windows are cut; the defaults of :class:`CutRequest` if left out.
+    out
+        A netCDF4 file to write the set to, with one trial in memory at a time; the set that comes back is read from it
+        when needed. None keeps the set in memory.
+    force
+        Overwrite ``out``.
+    options
+        Fields of :class:`CutRequest`, in place of those in ``request``.
+
+    Raises
+    ------
+    BadInputError
+        If there is no trial; if one names no participant or mass, was refused, or no window of it is left; if trials
+        differ in channels; if an option is unknown; or if ``out`` exists and ``force`` is false. The message names the
+        file; nothing is written then.
+
+    Examples
+    --------
+    >>> from grfkit.simulate.lab import simulate_trial
+    >>> trial = simulate_trial(seed=1).on_true_clock(participant="P01")
+    >>> windows = cut_windows(trial, source="force", kinds=("insole",))
+    >>> windows.participants, windows.axes
+    (('P01',), ('vgrf',))
+    >>> windows.data["inputs"].sizes["time"]
+    101
+    """
+    sets = sets_of(trials, request_with(request, options))
+    return join(list(sets)) if out is None else write_sets(sets, out, force=force)
+
+
+def request_with(request: CutRequest | None, options: Mapping[str, Any]) -> CutRequest:
+    """Return a request with some of its fields replaced.
+
+    Raises
+    ------
+    BadInputError
+        If a field is unknown.
+    """
+    from dataclasses import fields, replace
+
+    unknown = sorted(set(options) - {f.name for f in fields(CutRequest)})
+    if unknown:
+        names = ", ".join(f.name for f in fields(CutRequest))
+        raise BadInputError(f"windows are cut without an option '{unknown[0]}'; there are {names}")
+    return replace(request or CutRequest(), **options)
+
+
+def sets_of(
+    trials: TrialLike | Iterable[TrialLike] | Mapping[str, Trial], request: CutRequest | None = None
+) -> Iterator[StanceSet]:
+    """Give the windows of one trial after the other; a file is read when its turn comes.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`cut_windows`, naming the file.
+    """
+    none = True
+    for name, trial in _named_trials(trials):
+        none = False
+        if isinstance(trial, Trial):
+            yield trial_windows(trial, request, name=name)
+            continue
+        path = Path(trial)
+        try:
+            yield trial_windows(Trial.from_netcdf(path), request, name=name)
+        except BadInputError as error:
+            text = str(error)
+            raise BadInputError(text if text.startswith(str(path)) else f"{path}: {text}") from error
+    if none:
+        raise BadInputError("no trial was given; name the files that grf-sync wrote")
+
+
+def trial_windows(trial: Trial, request: CutRequest | None = None, *, name: str = "trial") -> StanceSet:
+    """Return the windows of one trial: of its landmarks where the request asks for these, else of its wearables.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`cut_windows`.
+    """
+    request = request or CutRequest()
+    check_trial(trial, request, name)
+    of_kind = windows_of_landmarks if request.kinds == ("landmarks",) else windows_of_wearables
+    return of_kind(trial, request, name=name)
+
+
+def _named_trials(trials: TrialLike | Iterable[TrialLike] | Mapping[str, Trial]) -> Iterator[tuple[str, TrialLike]]:
+    """Give trials or paths, each with the name that its windows will carry."""
+    if isinstance(trials, Mapping):
+        yield from trials.items()
+        return
+    if isinstance(trials, Trial):
+        yield "trial", trials
+        return
+    several = [trials] if isinstance(trials, (str, os.PathLike)) else trials
+    for number, trial in enumerate(several, start=1):
+        yield f"trial_{number}" if isinstance(trial, Trial) else Path(trial).stem, trial
