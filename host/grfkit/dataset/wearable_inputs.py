@@ -18,8 +18,8 @@ from .resample import linear
 _SIGNALS = {"insole": ("cell_", "zone_", "force", "cop_"), "imu": ("acc_", "gyro_")}
 """Beginnings of the names of channels that are inputs, by kind of wearable."""
 _MARGIN_S = 0.1
-"""Samples this close to a window (s) are read with it, so that its ends lie between two. Chosen by hand: a few samples of
-the slowest insoles (50 Hz)."""
+"""Samples this close to a window (s) are read with it, so that its ends lie between two. Chosen by hand: a few samples
+of the slowest insoles (50 Hz)."""
 
 
 def check_values(streams: Mapping[str, xr.Dataset], kinds: Sequence[str]) -> None:

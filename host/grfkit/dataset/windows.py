@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,9 @@ def cut_windows(
 
     Examples
     --------
+    >>> from grfkit.dataset.windows import cut_windows
     >>> from grfkit.simulate.lab import simulate_trial
-    >>> trial = simulate_trial(seed=1).on_true_clock(participant="P01")
+    >>> trial = simulate_trial(seed=0, duration_s=20).on_true_clock(participant="P01")
     >>> windows = cut_windows(trial, source="force", kinds=("insole",))
     >>> windows.participants, windows.axes
     (('P01',), ('vgrf',))
@@ -75,8 +77,6 @@ def request_with(request: CutRequest | None, options: Mapping[str, Any]) -> CutR
     BadInputError
         If a field is unknown.
     """
-    from dataclasses import fields, replace
-
     unknown = sorted(set(options) - {f.name for f in fields(CutRequest)})
     if unknown:
         names = ", ".join(f.name for f in fields(CutRequest))
