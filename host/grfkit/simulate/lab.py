@@ -24,7 +24,7 @@ from .world import World, make_world
 
 _SIDES = ("left", "right")
 _EXAMPLE_S = 60.0
-"""Length (s) of a trial without a condition. Chosen by hand: simulated in a second, and most such trials can be aligned."""
+"""Length (s) of a trial without a condition. Chosen by hand: simulated in a second, and most of them can be aligned."""
 
 
 @dataclass(frozen=True)
