@@ -21,11 +21,14 @@ from .errors import BadInputError, GrfError, RefusedError, UnitError
 
 if TYPE_CHECKING:
     from .dataset.public.fetching import fetch
+    from .dataset.windows import cut_windows
+    from .gait.stances import find_stances
     from .io import read
     from .io.inspect import inspect
     from .learn.model import GrfModel
     from .records import ClockMap, Recording, Trial
     from .records.stance_set import StanceSet
+    from .simulate.lab import simulate_trial
 
 _HOMES = {
     "ClockMap": "records",
@@ -33,9 +36,12 @@ _HOMES = {
     "Recording": "records",
     "StanceSet": "records.stance_set",
     "Trial": "records",
+    "cut_windows": "dataset.windows",
     "fetch": "dataset.public.fetching",
+    "find_stances": "gait.stances",
     "inspect": "io.inspect",
     "read": "io",
+    "simulate_trial": "simulate.lab",
 }
 """The module that each lazy name is loaded from."""
 
@@ -49,9 +55,12 @@ __all__ = [
     "StanceSet",
     "Trial",
     "UnitError",
+    "cut_windows",
     "fetch",
+    "find_stances",
     "inspect",
     "read",
+    "simulate_trial",
 ]
 
 

@@ -56,8 +56,7 @@ def cut_windows(
 
     Examples
     --------
-    >>> from grfkit.dataset.windows import cut_windows
-    >>> from grfkit.simulate.lab import simulate_trial
+    >>> from grfkit import cut_windows, simulate_trial
     >>> trial = simulate_trial(seed=0, duration_s=20).on_true_clock(participant="P01")
     >>> windows = cut_windows(trial, source="force", kinds=("insole",))
     >>> windows.participants, windows.axes

@@ -125,8 +125,7 @@ def find_stances(trial: Trial | PathLike, *, source: Source = "force", rule: Con
 
     Examples
     --------
-    >>> from grfkit.gait.stances import find_stances
-    >>> from grfkit.simulate.lab import simulate_trial
+    >>> from grfkit import find_stances, simulate_trial
     >>> trial = simulate_trial(seed=0, duration_s=20).on_true_clock()
     >>> find_stances(trial)
     Stances(63: 32 left, 31 right; detector 20N; rejected: 1 cut at the border)

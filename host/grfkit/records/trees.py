@@ -246,6 +246,16 @@ class Trial(StreamTree):
 
     Every stream keeps its own samples and rate; ``time`` is on the reference clock and ``time_device`` is the
     stream's own. ``tree.attrs``: ``participant mass_kg surface speed_m_s slope_percent verdict provenance``.
+
+    Examples
+    --------
+    >>> from grfkit import Trial, simulate_trial
+    >>> simulate_trial(seed=0, duration_s=20).on_true_clock(participant="P01").to_netcdf("trial.nc")
+    >>> trial = Trial.from_netcdf("trial.nc")
+    >>> trial.verdict, list(trial.streams)
+    ('aligned', ['insole_left', 'insole_right', 'imu_left', 'imu_right', 'reference/plate_1'])
+    >>> trial.to_pandas("insole_left").shape  # samples, cells
+    (10835, 16)
     """
 
     @property

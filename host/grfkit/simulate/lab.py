@@ -113,7 +113,7 @@ def simulate_trial(
 
     Examples
     --------
-    >>> from grfkit.simulate.lab import simulate_trial
+    >>> from grfkit import simulate_trial
     >>> lab = simulate_trial(seed=0, surface="treadmill", duration_s=20)
     >>> {name: sorted(recording.streams) for name, recording in lab.wearables.items()}
     {'insole': ['insole_left', 'insole_right'], 'imu': ['imu_left', 'imu_right']}
