@@ -16,7 +16,7 @@ from grfkit.deploy.compile_c import compile_c
 from grfkit.deploy.emit_c import CModel, c_model
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.embedded.compile import RUNTIME, runtime_sources
-from grfkit.embedded.fixed import StanceSettings, channel, to_int8
+from grfkit.embedded.fixed import StanceSettings, counts_to_int8, int8_channel
 from grfkit.embedded.insole import CELLS, IMU, fixed_columns
 from grfkit.embedded.levels import levels_settings
 from grfkit.embedded.lowpass import lowpass_settings
@@ -64,7 +64,7 @@ def detector(rate_hz: float, channels: list[str], *, relative: bool, lowpass_hz:
 def column(role: Any, name: str, unit: str, centre: float, size: float, file: TfliteFile) -> Column:
     step = 1.0 if role == "missing" else COUNTS[unit]
     ends = file.input
-    integers = channel(centre=centre / step, size=size / step, scale=ends.scale, zero=ends.zero_point)
+    integers = int8_channel(centre=centre / step, size=size / step, scale=ends.scale, zero=ends.zero_point)
     turned = role == "channel" and name in ("acc_y", "gyro_x", "gyro_z")
     return Column(
         role=role, name=name, unit=unit, centre=centre, size=size, unit_per_count=step, turned_on_left=turned,
@@ -120,7 +120,7 @@ def write(
     library = compile_c(model, folder / "library")
     told = manifest(file, rate_hz, relative=relative, lowpass_hz=lowpass_hz, masks=masks, unit=unit, name=name)
     raw = np.random.default_rng(1).integers(-3000, 3000, (2, POINTS, width)).astype(np.int16)
-    stored = to_int8(raw, fixed_columns(told))
+    stored = counts_to_int8(raw, fixed_columns(told))
     answers = library.run(stored)
     golden = {"raw": raw, "input_int8": stored, "output_int8": answers, "force": int8_forces(told, answers)}
     files = c_files(told, golden | foot_of(told, library), [p.name for p in runtime_sources()])

@@ -24,7 +24,7 @@ from grfkit import wire
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Characteristic, LinkRefused
 from grfkit.device.session import Session
-from grfkit.embedded.fixed import channel
+from grfkit.embedded.fixed import int8_channel
 from grfkit.embedded.insole import CELLS, IMU
 from grfkit.errors import BadInputError
 from grfkit.estimate.detector import COUNTS
@@ -283,7 +283,7 @@ def manifest(**other: Any) -> SimpleNamespace:
 
 def _column(role: Any, name: str, unit: str, turned: bool, size: float = 10.0) -> Column:
     step = COUNTS.get(unit, 1.0)
-    integers = channel(centre=0.0, size=size / step, scale=0.5, zero=-3)
+    integers = int8_channel(centre=0.0, size=size / step, scale=0.5, zero=-3)
     return Column(
         role=role, name=name, unit=unit, centre=0.0, size=size, unit_per_count=step, turned_on_left=turned,
         **vars(integers),

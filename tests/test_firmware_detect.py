@@ -237,7 +237,7 @@ def test_settings_that_cannot_be_are_refused_by_both(library):
     st.integers(0, 2**32),
 )
 def test_counts_become_the_same_int8(library, told, seed):
-    channels = [fixed.channel(centre=c, size=-s if turned else s, scale=q, zero=z) for c, s, q, z, turned in told]
+    channels = [fixed.int8_channel(centre=c, size=-s if turned else s, scale=q, zero=z) for c, s, q, z, turned in told]
     rng = np.random.default_rng(seed)
     centre = np.asarray([c.offset for c in channels])
     near = centre + np.rint(rng.standard_normal((40, len(told))) * [t[1] for t in told])
@@ -250,7 +250,7 @@ def test_counts_become_the_same_int8(library, told, seed):
         getattr(library, name)(
             pointer(numbers), ctypes.c_uint32(len(channels)), pointer(raw), ctypes.c_uint32(len(raw)), pointer(out)
         )
-        np.testing.assert_array_equal(out, fixed.to_int8(raw, channels))
+        np.testing.assert_array_equal(out, fixed.counts_to_int8(raw, channels))
         exact = np.stack(
             [
                 z + (raw[:, k].astype(float) - c) / (-s if turned else s) / q
@@ -265,4 +265,4 @@ def test_counts_become_the_same_int8(library, told, seed):
 def test_a_channel_without_a_factor_is_refused():
     for more in ({"size": 0.0}, {"scale": 0.0}, {"centre": float("nan")}, {"size": 1e-12, "scale": 1e-9}):
         with pytest.raises(BadInputError, match="a channel of centre"):
-            fixed.channel(**{"centre": 0.0, "size": 1.0, "scale": 0.1, "zero": 0, **more})
+            fixed.int8_channel(**{"centre": 0.0, "size": 1.0, "scale": 0.1, "zero": 0, **more})

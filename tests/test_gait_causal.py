@@ -23,9 +23,9 @@ from grfkit.gait.causal import (
     causal_settings,
     contact_times,
     contacts_causal,
-    detector_offset,
 )
 from grfkit.gait.contacts import ContactTimes, contacts_from_force
+from grfkit.gait.detector_offset import detector_offset
 
 Floats = NDArray[np.float64]
 

@@ -7,9 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from grfkit.errors import BadInputError
-from grfkit.gait.causal import MISSING, detector_offset
+from grfkit.gait.causal import MISSING
 from grfkit.gait.causal_imu import LARGEST, CausalImpacts, ImpactSettings, impact_settings, impacts_causal
 from grfkit.gait.contacts import ContactTimes
+from grfkit.gait.detector_offset import detector_offset
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import simulate_trial
 

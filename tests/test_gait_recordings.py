@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from grfkit.gait.causal import as_counts, causal_settings, contact_times, contacts_causal, detector_offset
+from grfkit.gait.causal import as_counts, causal_settings, contact_times, contacts_causal
 from grfkit.gait.contacts import BORDER, RULES, ContactTimes, contacts_from_force
+from grfkit.gait.detector_offset import detector_offset
 from grfkit.gait.loading import curve, loading
 from grfkit.gait.temporal import temporal
 from grfkit.signals.filters import lowpass

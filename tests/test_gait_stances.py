@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from grfkit.errors import BadInputError
-from grfkit.gait.causal import detector_offset
 from grfkit.gait.contacts import PARTIAL, RULES, TOO_LONG, TWO_FEET, UNDERLOADED, ContactTimes, counted, rule_of
 from grfkit.gait.cop import combined_cop, cop_in_plate, edge_distance_m, insole_cop
+from grfkit.gait.detector_offset import detector_offset
 from grfkit.gait.stances import Stances, causal_insole, find_stances, insole_total
 from grfkit.records import Channel, Trial, make_stream
 from grfkit.simulate.conditions import Condition

@@ -18,10 +18,10 @@ from grfkit.gait.joint_centres import carried, harrington_hips, hinge_centre, ri
 from grfkit.gait.landing import Travel, aligned, heading_aligned, landing_frame, mirrored, travel
 from grfkit.gait.landmarks import (
     LANDMARKS,
+    LandmarkMapping,
     LandmarkMissingError,
-    Mapping,
+    LandmarkRecipe,
     Points,
-    Recipe,
     landmarks,
     load_mapping,
     mapping_names,
@@ -116,7 +116,7 @@ def test_a_mapping_with_a_typo_or_two_ways_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no landmark mapping"):
         load_mapping("nobody")
     with pytest.raises(ValueError, match="expected one"):
-        Recipe(mean=("A",), static_mean=("B",), by=("A", "B", "C"))
+        LandmarkRecipe(mean=("A",), static_mean=("B",), by=("A", "B", "C"))
     with pytest.raises(BadInputError, match="right-handed"):
         turned(np.zeros((1, 3)), ["x", "z", "y"])
     with pytest.raises(BadInputError, match="expected three"):
@@ -129,7 +129,7 @@ def load_text(name: str) -> str:
     return files("grfkit.gait").joinpath("mappings").joinpath(f"{name}.toml").read_text(encoding="utf-8")
 
 
-def body(mapping: Mapping, names: list[str], frames: int = 4) -> Points:
+def body(mapping: LandmarkMapping, names: list[str], frames: int = 4) -> Points:
     rng = np.random.default_rng(3)
     return Points(np.arange(frames) / 100.0, tuple(names), rng.normal(size=(frames, len(names), 3)))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grfkit.embedded.insole import AXES, CELLS, IMU, Insole, Window, fixed_columns, int8_window
+from grfkit.embedded.insole import AXES, CELLS, IMU, DeviceWindow, Insole, fixed_columns, int8_window
 from grfkit.errors import BadInputError
 from grfkit.gait.contacts import underloaded
 from grfkit.gait.relative_cells import UNLOADED_PERCENT
@@ -34,7 +34,7 @@ SENSOR_HZ, RECENT_S = 200, 30.0
 class Known:
     """A stance, the samples so far, and what the device took for levels and peak (counts) at that time."""
 
-    window: Window
+    window: DeviceWindow
     samples: int
     level: Floats
     peak: float
@@ -65,7 +65,7 @@ def walked(insole: Insole, cells: NDArray[np.uint16], imu: NDArray[np.int16]) ->
             yield Known(window, k + 1, levels.level_q8 / 256, peak)
 
 
-def times_of(window: Window, insole: Insole, rate_hz: float, points: int) -> Floats:
+def times_of(window: DeviceWindow, insole: Insole, rate_hz: float, points: int) -> Floats:
     """Return where the points of a stance lie (samples)."""
     _, fraction_q8, sample, _ = window.contact
     start = sample - 1 + fraction_q8 / 256 - insole.delay_samples

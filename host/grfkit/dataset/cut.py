@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..gait.stances import Source
+from ..gait.stances import StanceSource
 
 KINDS = ("insole", "imu")
 
@@ -51,7 +51,7 @@ class CutRequest:
     """
 
     points: int = 101
-    source: Source = "insole_causal"
+    source: StanceSource = "insole_causal"
     rule: str = "20N"
     kinds: tuple[str, ...] = KINDS
     cells: Literal["as recorded", "relative"] = "as recorded"

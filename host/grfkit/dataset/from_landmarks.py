@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from ..gait.landing import Travel, aligned, heading_aligned, travel
-from ..gait.landmarks import Mapping as LandmarkMapping
-from ..gait.landmarks import Points, landmarks, load_mapping, turned
+from ..gait.landmarks import LandmarkMapping, Points, landmarks, load_mapping, turned
 from ..gait.plate_hits import upward_n
 from ..gait.stances import Stance, Stances, find_stances
 from ..records import Trial

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..embedded.fixed import to_int8 as counts_to_int8
+from ..embedded.fixed import counts_to_int8
 from ..embedded.insole import fixed_columns
 from ..learn.batches import Windows
 from ..learn.spec import ModelSpec

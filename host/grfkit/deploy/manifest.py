@@ -13,7 +13,7 @@ from typing import Any
 
 from ..dataset.cut import LATERAL
 from ..embedded.compile import RUNTIME
-from ..embedded.fixed import Channel, channel
+from ..embedded.fixed import Int8Channel, int8_channel
 from ..errors import BadInputError
 from ..estimate.detector import COUNTS, detector
 from ..gait.relative_cells import UNIT
@@ -136,9 +136,9 @@ def _column(
 ) -> Column:
     step = 1.0 if role == "missing" else _unit_per_count(unit, centre, size)
     if size >= STILL:
-        fixed = Channel(0, 0, 1, ends.zero_point)
+        fixed = Int8Channel(0, 0, 1, ends.zero_point)
     else:
-        fixed = channel(centre=centre / step, size=size / step, scale=ends.scale, zero=ends.zero_point)
+        fixed = int8_channel(centre=centre / step, size=size / step, scale=ends.scale, zero=ends.zero_point)
     turned = role == "channel" and mirrored and name in LATERAL
     return Column(
         role=role, name=name, unit=unit, centre=centre, size=size, unit_per_count=step, turned_on_left=turned,

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..embedded.compile import compiler, runtime_sources
-from ..embedded.fixed import to_int8 as counts_to_int8
+from ..embedded.fixed import counts_to_int8
 from ..embedded.insole import fixed_columns
 from ..embedded.made_up_foot import foot_of
 from ..errors import RefusedError

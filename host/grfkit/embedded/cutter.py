@@ -15,7 +15,7 @@ from ..errors import BadInputError
 from ..runtime.manifest import Column, Detector, Manifest
 from ..units import G
 from ..wire import SettingKey
-from .insole import CONTACT_S, Insole, Window, unfit
+from .insole import CONTACT_S, DeviceWindow, Insole, unfit
 
 SCALARS = {"mass_kg": SettingKey.MASS, "speed_m_s": SettingKey.SPEED, "slope_percent": SettingKey.SLOPE}
 """What SET tells, by the names of the scalars that models take."""
@@ -59,7 +59,7 @@ class SampleFormat:
 
 
 @dataclass(frozen=True)
-class Cut:
+class StanceWindow:
     """A stance as a network of windows takes it.
 
     Attributes
@@ -81,7 +81,7 @@ class Cut:
     missed: int
     window: Floats
     statics: tuple[float, ...]
-    device: Window | None = None
+    device: DeviceWindow | None = None
 
 
 class StanceCutter:
@@ -127,7 +127,7 @@ class StanceCutter:
         self._sign = np.asarray([-1.0 if self._left and c.turned_on_left else 1.0 for c in channels])
         self._pushed = 0
 
-    def cuts(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[Cut]:
+    def cuts(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[StanceWindow]:
         """Take samples; return the stances that became known."""
         stances = []
         for row, moved in zip(cells, imu):
@@ -145,13 +145,13 @@ class StanceCutter:
             if (self._pushed - 1) % self._every == 0:
                 self._insole.miss()  # a toe-off that became known in a gap is not answered
 
-    def _cut(self, window: Window) -> Cut:
+    def _cut(self, window: DeviceWindow) -> StanceWindow:
         _, fraction_q8, sample, _ = window.contact
         start = (sample - 1 + fraction_q8 / 256 - self._insole.delay_samples) * self._every
         contact_s = window.contact_100us * CONTACT_S
         values = np.asarray(window.counts.astype(np.float64) * self._unit * self._sign)
         statics = tuple(self._static(n, contact_s) for n in self._static_names)
-        return Cut(start, contact_s, window.missed, values, statics, window)
+        return StanceWindow(start, contact_s, window.missed, values, statics, window)
 
     def _static(self, name: str, contact_s: float) -> float:
         return contact_s if name == "contact_s" else self._values.get(SCALARS[name], math.nan)

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
-from ..gait.causal import IC, TO, Event
+from ..gait.causal import IC, TO, ContactEvent
 from .lowpass import FRACTION, LowpassSettings, low_passed
 
-Rows = NDArray[np.int16]
+CountRows = NDArray[np.int16]
 NONE, READY, SHORT, LONG, MISSED, LOST = range(6)
 """What an event meant for the stance buffer (``grf_stance_result_t``)."""
 
 
 @dataclass(frozen=True)
-class Channel:
+class Int8Channel:
     """How counts become int8: ``zero + round_half_up((raw - offset) * multiplier / 2**shift)``, saturated."""
 
     offset: int
@@ -32,7 +32,7 @@ class Channel:
     zero: int
 
 
-def channel(*, centre: float, size: float, scale: float, zero: int) -> Channel:
+def int8_channel(*, centre: float, size: float, scale: float, zero: int) -> Int8Channel:
     """Return the integers of a z-score and an int8 tensor's scale.
 
     Parameters
@@ -55,10 +55,10 @@ def channel(*, centre: float, size: float, scale: float, zero: int) -> Channel:
     multiplier = round((2**shift) / step)
     if not 0 < abs(multiplier) < 2**31 or abs(round(centre)) >= 2**31:
         raise BadInputError(f"a channel of centre {centre:g} and {1.0 / step:g} steps per count does not fit 32 bits")
-    return Channel(round(centre), multiplier, shift, zero)
+    return Int8Channel(round(centre), multiplier, shift, zero)
 
 
-def to_int8(raw: NDArray[np.integer], channels: Sequence[Channel]) -> NDArray[np.int8]:
+def counts_to_int8(raw: NDArray[np.integer], channels: Sequence[Int8Channel]) -> NDArray[np.int8]:
     """Return counts (..., channels) as the model's int8."""
     offset, multiplier, shift, zero = (
         np.asarray([getattr(c, name) for c in channels], dtype=np.int64)
@@ -90,7 +90,7 @@ class StanceSettings:
 
 
 @dataclass(frozen=True)
-class Stance:
+class StanceOutcome:
     """What an event meant, and the window (points, channels) and facts of a stance that was long enough to tell.
 
     ``contact_q8``: its length; ``age_q8``: from initial contact to the end of the newest sample, both in 1/256 samples.
@@ -101,7 +101,7 @@ class Stance:
     first_sample: int = 0
     missed: int = 0
     age_q8: int = 0
-    window: Rows | None = None
+    window: CountRows | None = None
 
 
 class StanceBuffer:
@@ -116,12 +116,12 @@ class StanceBuffer:
     def __init__(self, settings: StanceSettings, lowpass: LowpassSettings | None = None) -> None:
         self.settings = settings
         self._lowpass = lowpass
-        self._rows: list[Rows] = []
+        self._rows: list[CountRows] = []
         self._missed: list[bool] = []
         self._dropped = 0
-        self._contact: Event | None = None
+        self._contact: ContactEvent | None = None
 
-    def push(self, row: Rows | None) -> None:
+    def push(self, row: CountRows | None) -> None:
         """Take a row of counts, or None where the sample was missed: it repeats the one before."""
         if row is not None:
             now = row
@@ -133,33 +133,33 @@ class StanceBuffer:
             del self._rows[0], self._missed[0]
             self._dropped += 1
 
-    def take(self, event: Event) -> Stance:
+    def take(self, event: ContactEvent) -> StanceOutcome:
         """Return what an event of the detector means."""
         contact, self._contact = self._contact, event if event[0] == IC else None
         if event[0] == IC or contact is None:
-            return Stance(NONE)
-        return self._cut(contact, event) if event[0] == TO else Stance(LOST)
+            return StanceOutcome(NONE)
+        return self._cut(contact, event) if event[0] == TO else StanceOutcome(LOST)
 
-    def _at_q8(self, event: Event) -> int:
+    def _at_q8(self, event: ContactEvent) -> int:
         """Return where an event lies after the oldest held sample, in 1/256 samples."""
         delay = ((1 << self.settings.smooth_shift) - 1) * 128
         return (event[2] - 1 - self._dropped) * 256 + event[1] - delay
 
-    def _cut(self, contact: Event, end: Event) -> Stance:
+    def _cut(self, contact: ContactEvent, end: ContactEvent) -> StanceOutcome:
         settings = self.settings
         start, stop = self._at_q8(contact), self._at_q8(end)
         if start < 0 or stop < start or stop - start > settings.longest * 256:
-            return Stance(LONG)
+            return StanceOutcome(LONG)
         first, last = start // 256, -(-stop // 256)
         missed = sum(self._missed[first : last + 1])
         facts = (stop - start, first + self._dropped, missed, len(self._rows) * 256 - start)
         if stop - start < settings.shortest * 256:
-            return Stance(SHORT, *facts)
+            return StanceOutcome(SHORT, *facts)
         if missed > settings.most_missed:
-            return Stance(MISSED, *facts)
-        return Stance(READY, *facts, window=self._window(start, stop))
+            return StanceOutcome(MISSED, *facts)
+        return StanceOutcome(READY, *facts, window=self._window(start, stop))
 
-    def _window(self, start: int, stop: int) -> Rows:
+    def _window(self, start: int, stop: int) -> CountRows:
         rows = np.stack(self._rows)
         window = self._resampled(rows.astype(np.int64), start, stop, 0)
         if self._lowpass is not None and self._lowpass.picked:
@@ -167,7 +167,7 @@ class StanceBuffer:
             window[:, picked] = self._resampled(low_passed(rows[:, picked], self._lowpass), start, stop, FRACTION)
         return window
 
-    def _resampled(self, rows: NDArray[np.int64], start: int, stop: int, fraction: int) -> Rows:
+    def _resampled(self, rows: NDArray[np.int64], start: int, stop: int, fraction: int) -> CountRows:
         """Return the window of rows in 1/2^fraction counts, linear between two, rounded half up."""
         steps = self.settings.points - 1
         k = np.arange(steps + 1, dtype=np.int64)

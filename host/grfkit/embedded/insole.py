@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
-from ..gait.causal import IC, MISSING, CausalContacts, CausalSettings, Event
+from ..gait.causal import IC, MISSING, CausalContacts, CausalSettings, ContactEvent
 from ..runtime.manifest import Column, Detector, Manifest
 from ..wire import CELLS as CELL_COUNT
 from ..wire import FORCES
-from .fixed import READY, Channel, Rows, StanceBuffer, StanceSettings, to_int8
+from .fixed import READY, CountRows, Int8Channel, StanceBuffer, StanceSettings, counts_to_int8
 from .levels import Levels, LevelsSettings, levels_settings
 from .lowpass import LowpassSettings, lowpass_settings
 
@@ -22,8 +22,8 @@ __all__ = [
     "CELLS",
     "CONTACT_S",
     "IMU",
+    "DeviceWindow",
     "Insole",
-    "Window",
     "insole_reason",
     "int8_window",
     "origins",
@@ -40,7 +40,7 @@ FROM_CONTACT, FROM_MISSING, FROM_STATIC, TURNED, MOST_STATICS = 32, 33, 40, 128,
 
 
 @dataclass(frozen=True)
-class Window:
+class DeviceWindow:
     """A stance as the device has it.
 
     Attributes
@@ -55,10 +55,10 @@ class Window:
         Shape (points, channels): counts, of relative cells relative counts; nothing turned yet.
     """
 
-    contact: Event
+    contact: ContactEvent
     contact_100us: int
     missed: int
-    counts: Rows
+    counts: CountRows
 
 
 _UNITS = ("m/s^2", "rad/s")
@@ -155,14 +155,14 @@ class Insole:
         self._contacts = CausalContacts(CausalSettings(**detector.contacts))
         self._buffer = StanceBuffer(StanceSettings(**detector.buffer), _lowpass(detector, moved, imu_lowpass_hz))
         self.levels = Levels(_levels(detector)) if relative else None
-        self._contact: Event | None = None
+        self._contact: ContactEvent | None = None
 
     @property
     def delay_samples(self) -> float:
         """Return the detector's delay."""
         return self._contacts.settings.delay_samples
 
-    def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> Window | None:
+    def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> DeviceWindow | None:
         """Take a sample's counts, cells as far as 15 bits hold them; return the window to be answered now, if any."""
         clipped = np.minimum(cells, 32767)
         self._buffer.push(np.concatenate([clipped.astype(np.int16), imu])[self._picked])
@@ -170,12 +170,12 @@ class Insole:
             self.levels.push(clipped)
         return self._take_event(self._contacts.push(int(clipped.sum(dtype=np.int64))))
 
-    def miss(self) -> Window | None:
+    def miss(self) -> DeviceWindow | None:
         """Take note that a sample is missing; return as :meth:`push`. Many in a row lose the stance under way."""
         self._buffer.push(None)
         return self._take_event(self._contacts.push(MISSING))
 
-    def _take_event(self, event: Event | None) -> Window | None:
+    def _take_event(self, event: ContactEvent | None) -> DeviceWindow | None:
         if event is None:
             return None
         before, self._contact = self._contact, event if event[0] == IC else None
@@ -187,22 +187,27 @@ class Insole:
         if counts is None:
             return None
         lasted = min((stance.contact_q8 * self._tick_q16 + 0x8000) >> 16, 65535)
-        return Window(before, lasted, stance.missed, counts)
+        return DeviceWindow(before, lasted, stance.missed, counts)
 
-    def _relative(self, window: Rows) -> Rows | None:
+    def _relative(self, window: CountRows) -> CountRows | None:
         """Return a window with relative cells; None while the foot's own steps are not known."""
         if self.levels is None:
             return window
         relative = self.levels.relative()
         if relative is None:
             return None
-        scaled: Rows = window.copy()
+        scaled: CountRows = window.copy()
         scaled[:, self.cells] = relative.of(window[:, self.cells], [self._picked[k] for k in self.cells])
         return scaled
 
 
 def int8_window(
-    columns: Sequence[Column], integers: Sequence[Channel], window: Window, statics: Sequence[int], *, left: bool
+    columns: Sequence[Column],
+    integers: Sequence[Int8Channel],
+    window: DeviceWindow,
+    statics: Sequence[int],
+    *,
+    left: bool,
 ) -> NDArray[np.int8]:
     """Return the network's input (points, columns) of a window.
 
@@ -221,12 +226,12 @@ def int8_window(
             table[:, k] = min(window.contact_100us, 32767)
         elif place >= FROM_STATIC:
             table[:, k] = min(max(statics[place - FROM_STATIC], -32768), 32767)
-    return to_int8(table, integers)
+    return counts_to_int8(table, integers)
 
 
-def fixed_columns(manifest: Manifest) -> list[Channel]:
+def fixed_columns(manifest: Manifest) -> list[Int8Channel]:
     """Return the integers of every column."""
-    return [Channel(c.offset, c.multiplier, c.shift, c.zero) for c in manifest.columns]
+    return [Int8Channel(c.offset, c.multiplier, c.shift, c.zero) for c in manifest.columns]
 
 
 def _levels(detector: Detector) -> LevelsSettings:

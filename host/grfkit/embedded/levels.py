@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
-from ..gait.causal import IC, TO, Event
+from ..gait.causal import IC, TO, ContactEvent
 from ..gait.contacts import GREATER_PERCENT, UNDERLOADED_SHARE
 from ..gait.relative_cells import LEAST_STEPS, UNLOADED_PERCENT
-from .fixed import MISSED, READY, Rows
+from .fixed import MISSED, READY, CountRows
 
 __all__ = ["Levels", "LevelsSettings", "Relative", "levels_settings"]
 
@@ -111,7 +111,7 @@ class Relative:
     multiplier: int
     shift: int
 
-    def of(self, raw: NDArray[np.integer], cells: list[int]) -> Rows:
+    def of(self, raw: NDArray[np.integer], cells: list[int]) -> CountRows:
         """Return relative counts of counts (..., columns), whose columns are these cells."""
         above = raw.astype(np.int64) * 256 - self.level_q8[cells]
         value = (above * self.multiplier + (1 << (self.shift - 1))) >> self.shift
@@ -153,8 +153,8 @@ class Levels:
             del lowest[self.settings.lowest :]
         self._rows[-1] += 1
 
-    def event(self, event: Event, result: int) -> bool:
-        """Take an event of the detector, and what the stance buffer made of it (``Stance.result``).
+    def event(self, event: ContactEvent, result: int) -> bool:
+        """Take an event of the detector, and what the stance buffer made of it (``StanceOutcome.result``).
 
         Returns
         -------

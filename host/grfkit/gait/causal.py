@@ -37,7 +37,7 @@ LARGEST = 2**21
 IC, TO, LOST = 1, 2, 3
 EVENT = np.dtype([("kind", "<u1"), ("fraction_q8", "<u1"), ("sample", "<u4"), ("emitted", "<u4")])
 """An event: what, when (``sample - 1 + fraction / 256``) and at which sample it was known."""
-Event = tuple[int, int, int, int]
+ContactEvent = tuple[int, int, int, int]
 _SEEKING, _FLIGHT, _CONTACT = 0, 1, 2
 _NO_LEVEL = 2**31 - 1
 
@@ -151,7 +151,7 @@ class CausalContacts:
         self._on_at = self._off_at = (0, 0)
         self._state = _SEEKING
 
-    def push(self, sample: int) -> Event | None:
+    def push(self, sample: int) -> ContactEvent | None:
         """Return ``(kind, fraction_q8, sample, emitted)`` or None, given the next sample (or ``MISSING``).
 
         Raises
@@ -190,7 +190,7 @@ class CausalContacts:
         self._last, self._x = value, self._sum
         return before
 
-    def _judge(self, before: int) -> Event | None:
+    def _judge(self, before: int) -> ContactEvent | None:
         now = self._pushed - 1
         if self._missing > self.settings.bridge:
             self._above = self._below = 0
@@ -245,20 +245,11 @@ def contacts_causal(load_counts: Integers, rate_hz: float, settings: CausalSetti
         If the load is not of integers, not one-dimensional or beyond +-2^21.
     """
     settings = settings or causal_settings(rate_hz)
-    load = np.asarray(load_counts)
-    if load.dtype.kind not in "iu" or load.ndim != 1:
-        raise BadInputError(
-            f"the detector takes integers of shape (samples,), got {load.dtype} {load.shape}; see as_counts"
-        )
-    load = load.astype(np.int64)
+    load = _checked_load(load_counts)
     measured = load != MISSING
-    if (np.abs(load[measured]) > LARGEST).any():
-        raise BadInputError(
-            f"a load of {np.abs(load[measured]).max()} does not fit the detector's +-2^21; scale it down"
-        )
     if not measured.any():
         return np.zeros(0, dtype=EVENT)
-    start = int(np.argmax(measured))
+    start = int(np.argmax(measured))  # samples missing before the first measured one only count
     load, measured = load[start:], measured[start:]
     last = np.maximum.accumulate(np.where(measured, np.arange(load.size), 0))
     x = _ring_sums(load[last], settings.smooth_shift)
@@ -270,6 +261,19 @@ def contacts_causal(load_counts: Integers, rate_hz: float, settings: CausalSetti
         *((int(k), LOST, 0, int(k)) for k in np.flatnonzero(~bridged & np.concatenate([[True], bridged[:-1]]))),
     ]
     return _events(sorted(marks), start)
+
+
+def _checked_load(load_counts: Integers) -> Integers:
+    load = np.asarray(load_counts)
+    if load.dtype.kind not in "iu" or load.ndim != 1:
+        raise BadInputError(
+            f"the detector takes integers of shape (samples,), got {load.dtype} {load.shape}; see as_counts"
+        )
+    load = load.astype(np.int64)
+    largest = int(np.abs(load[load != MISSING]).max(initial=0))
+    if largest > LARGEST:
+        raise BadInputError(f"a load of {largest} does not fit the detector's +-2^21; scale it down")
+    return load
 
 
 def _levels(settings: CausalSettings, low: int, high: int, block_low: int, block_high: int) -> tuple[int, int]:
@@ -387,62 +391,3 @@ def contact_times(
 
 def _unusual(contact_s: float, shortest_s: float, longest_s: float) -> str:
     return TOO_SHORT if contact_s < shortest_s else TOO_LONG if contact_s > longest_s else ""
-
-
-@dataclass(frozen=True)
-class DetectorOffset:
-    """How one detector's contacts lie to another's: found minus reference, median and interquartile range (ms)."""
-
-    matched: int
-    missed: int
-    extra: int
-    ic_median_ms: float
-    ic_iqr_ms: float
-    to_median_ms: float
-    to_iqr_ms: float
-    contact_median_ms: float
-    contact_iqr_ms: float
-
-    def __str__(self) -> str:
-        """Return the offset as it is printed."""
-        return (
-            f"contact {self.ic_median_ms:+.1f} ms (IQR {self.ic_iqr_ms:.1f}), toe-off {self.to_median_ms:+.1f} ms"
-            f" (IQR {self.to_iqr_ms:.1f}), {self.matched} matched, {self.missed} missed, {self.extra} extra"
-        )
-
-
-def detector_offset(reference: ContactTimes, detected: ContactTimes, *, within_s: float = 0.1) -> DetectorOffset:
-    """Return how a detector's contacts lie to the reference's: pairs that are each other's nearest within a time.
-
-    Compare over the time both saw: cut either to the other's span first where they differ.
-    """
-    pairs = _nearest(reference.ic_s, detected.ic_s, within_s)
-    a, b = pairs[:, 0], pairs[:, 1]
-    ic, to = detected.ic_s[b] - reference.ic_s[a], detected.to_s[b] - reference.to_s[a]
-    spread = [_median_iqr_ms(v) for v in (ic, to, to - ic)]
-    return DetectorOffset(
-        len(pairs), reference.size - len(pairs), detected.size - len(pairs), *spread[0], *spread[1], *spread[2]
-    )
-
-
-def _nearest(a: Floats, b: Floats, within_s: float) -> Integers:
-    """Return the index pairs of times that are each other's nearest, shape (pairs, 2)."""
-    if not a.size or not b.size:
-        return np.zeros((0, 2), dtype=np.int64)
-    to_b, to_a = _closest(a, b), _closest(b, a)
-    index = np.arange(a.size)
-    keep = (to_a[to_b] == index) & (np.abs(b[to_b] - a) <= within_s)
-    return np.stack([index[keep], to_b[keep]], axis=1).astype(np.int64)
-
-
-def _closest(a: Floats, b: Floats) -> Integers:
-    right = np.clip(np.searchsorted(b, a), 0, b.size - 1)
-    left = np.maximum(right - 1, 0)
-    return np.where(np.abs(b[left] - a) <= np.abs(b[right] - a), left, right).astype(np.int64)
-
-
-def _median_iqr_ms(values: Floats) -> tuple[float, float]:
-    if not values.size:
-        return float("nan"), float("nan")
-    low, middle, high = np.percentile(values, [25, 50, 75]) * 1e3
-    return float(middle), float(high - low)

@@ -15,12 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import BadInputError
-from .causal import MISSING
+from .causal import MISSING, Integers
 
-Integers = NDArray[np.int64]
 LARGEST = 2**18
 """Largest magnitude of a sample per axis, so that the smoothed jerk of three axes fits 32 bits."""
 

@@ -58,7 +58,7 @@ class Points:
         return np.asarray(self.position[:, self.names.index(landmark)])
 
 
-class Recipe(BaseModel):
+class LandmarkRecipe(BaseModel):
     """One way to a landmark; ``{side}`` in a name stands for the side's letters. Exactly one way is stated.
 
     Attributes
@@ -82,7 +82,7 @@ class Recipe(BaseModel):
     by: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _one_way(self) -> Recipe:
+    def _one_way(self) -> LandmarkRecipe:
         ways = [bool(self.mean), bool(self.static_mean), self.harrington, bool(self.hinge)]
         if sum(ways) != 1:
             raise ValueError("states none or several of mean, static_mean, harrington and hinge; expected one")
@@ -101,7 +101,7 @@ class VirtualPoint(BaseModel):
     offset_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
-class Mapping(BaseModel):
+class LandmarkMapping(BaseModel):
     """How one system's points become the eleven landmarks.
 
     Attributes
@@ -125,12 +125,12 @@ class Mapping(BaseModel):
     pelvis_asis: str = ""
     pelvis_psis: str = ""
     virtual: dict[str, VirtualPoint] = Field(default_factory=dict)
-    pelvis: tuple[Recipe, ...]
-    hip: tuple[Recipe, ...]
-    knee: tuple[Recipe, ...]
-    ankle: tuple[Recipe, ...]
-    heel: tuple[Recipe, ...]
-    toe: tuple[Recipe, ...]
+    pelvis: tuple[LandmarkRecipe, ...]
+    hip: tuple[LandmarkRecipe, ...]
+    knee: tuple[LandmarkRecipe, ...]
+    ankle: tuple[LandmarkRecipe, ...]
+    heel: tuple[LandmarkRecipe, ...]
+    toe: tuple[LandmarkRecipe, ...]
 
 
 def mapping_names() -> tuple[str, ...]:
@@ -139,7 +139,7 @@ def mapping_names() -> tuple[str, ...]:
     return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")))
 
 
-def load_mapping(name: str | Path) -> Mapping:
+def load_mapping(name: str | Path) -> LandmarkMapping:
     """Return a shipped mapping by name, or the one in a file.
 
     Raises
@@ -154,7 +154,7 @@ def load_mapping(name: str | Path) -> Mapping:
     else:
         raise BadInputError(f"there is no landmark mapping '{name}'; there are {', '.join(mapping_names())}, or a file")
     try:
-        return Mapping.model_validate(tomllib.loads(text))
+        return LandmarkMapping.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise BadInputError(f"landmark mapping '{name}' is no TOML: {error}") from error
     except ValidationError as error:
@@ -183,7 +183,7 @@ def turned(position: Floats, axes: Sequence[str]) -> Floats:
     return np.asarray(position[..., columns] * signs)
 
 
-def segment_points(time_s: Floats, rotations: Floats, names: Sequence[str], mapping: Mapping) -> Points:
+def segment_points(time_s: Floats, rotations: Floats, names: Sequence[str], mapping: LandmarkMapping) -> Points:
     """Return segment origins and the mapping's virtual points, from 4 x 4 matrices (Theia3D).
 
     Parameters
@@ -207,7 +207,7 @@ def segment_points(time_s: Floats, rotations: Floats, names: Sequence[str], mapp
     return Points(time_s, tuple(point_names), np.stack(paths, axis=1))
 
 
-def landmarks(points: Points, mapping: Mapping, *, static: Points | None = None) -> Points:
+def landmarks(points: Points, mapping: LandmarkMapping, *, static: Points | None = None) -> Points:
     """Return the eleven landmarks (:data:`LANDMARKS`), X forward, Y left, Z up as the mapping's axes say.
 
     For each landmark the first recipe whose points are there is taken. What a recipe needs from a static trial is
@@ -235,9 +235,9 @@ def landmarks(points: Points, mapping: Mapping, *, static: Points | None = None)
 
 
 def _landmark_path(
-    part: str, side: str, mapping: Mapping, moving: Points, still: Points, paths: dict[str, Floats]
+    part: str, side: str, mapping: LandmarkMapping, moving: Points, still: Points, paths: dict[str, Floats]
 ) -> Floats:
-    recipes: tuple[Recipe, ...] = getattr(mapping, part)
+    recipes: tuple[LandmarkRecipe, ...] = getattr(mapping, part)
     alternatives: list[str] = []
     for recipe in recipes:
         path, needs = _recipe_path(recipe, side, mapping, moving, still, paths)
@@ -252,7 +252,7 @@ def _landmark_path(
 
 
 def _recipe_path(
-    recipe: Recipe, side: str, mapping: Mapping, moving: Points, still: Points, paths: dict[str, Floats]
+    recipe: LandmarkRecipe, side: str, mapping: LandmarkMapping, moving: Points, still: Points, paths: dict[str, Floats]
 ) -> tuple[Floats | None, list[str]]:
     """Return a landmark's path, None where its points are missing, and which points it needs."""
     if recipe.mean:
@@ -278,12 +278,12 @@ def _hip(pelvis: Floats, side: str) -> Floats:
     return np.asarray(hips[SIDES.index("left" if side == "left" else "right")])
 
 
-def _pelvis_names(mapping: Mapping) -> list[str]:
+def _pelvis_names(mapping: LandmarkMapping) -> list[str]:
     both = [mapping.pelvis_asis.format(side=mapping.sides[s]) for s in SIDES]
     return [*both, *dict.fromkeys(mapping.pelvis_psis.format(side=mapping.sides[s]) for s in SIDES)]
 
 
-def _side_names(names: Sequence[str], side: str, mapping: Mapping) -> list[str]:
+def _side_names(names: Sequence[str], side: str, mapping: LandmarkMapping) -> list[str]:
     """Return the names of a side; without a side (the pelvis) those of both."""
     sides = [mapping.sides["left" if side == "left" else "right"]] if side else [mapping.sides[s] for s in SIDES]
     return list(dict.fromkeys(name.format(side=s) for name in names for s in sides))

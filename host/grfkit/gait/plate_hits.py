@@ -13,7 +13,7 @@ from ..errors import BadInputError
 from .contacts import TOO_LONG, TWO_FEET, ContactRule, Rejection, contacts_from_force
 from .cop import combined_cop, hit_fault
 
-Side = Literal["left", "right", "unknown"]
+ContactSide = Literal["left", "right", "unknown"]
 _SAME_FOOT = 0.5
 """Two plates loaded together for half the shorter contact bear one foot; double support is a quarter at most."""
 
@@ -37,7 +37,7 @@ class PlateForce:
     up_n: Floats
     cop_m: Floats | None
     corners_m: Floats | None
-    side: Side
+    side: ContactSide
 
     @classmethod
     def of(cls, name: str, stream: xr.Dataset) -> PlateForce:
@@ -54,7 +54,7 @@ class PlateForce:
         corners = np.asarray(stream.attrs.get("corners_m", ()), dtype=np.float64).reshape(-1)
         usable = corners.size == 12 and bool(np.isfinite(corners).all())
         knows = str(stream.attrs.get("knows_feet", ""))
-        side: Side = "left" if knows == "left" else "right" if knows == "right" else "unknown"
+        side: ContactSide = "left" if knows == "left" else "right" if knows == "right" else "unknown"
         return cls(name, time, upward_n(stream, name), place, corners.reshape(4, 3) if usable else None, side)
 
 
@@ -64,7 +64,7 @@ class PlateContact:
 
     ic_s: float
     to_s: float
-    side: Side
+    side: ContactSide
     plates: tuple[str, ...]
     across: bool = False
 

@@ -21,13 +21,13 @@ from ..signals.impacts import impacts
 from ..signals.landmarks import landmark_contacts
 from .causal import as_counts, causal_settings, contact_times, contacts_causal
 from .contacts import UNDERLOADED, ContactRule, ContactTimes, Rejection, counted, peak_loads, rule_of, underloaded
-from .plate_hits import PlateContact, PlateForce, plate_contacts
+from .plate_hits import ContactSide, PlateContact, PlateForce, plate_contacts
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Source = Literal["force", "insole", "insole_causal", "imu", "landmarks"]
-SOURCES: tuple[Source, ...] = ("force", "insole", "insole_causal", "imu", "landmarks")
+StanceSource = Literal["force", "insole", "insole_causal", "imu", "landmarks"]
+SOURCES: tuple[StanceSource, ...] = ("force", "insole", "insole_causal", "imu", "landmarks")
 _SIDES = ("left", "right")
 _NEAR_S = 0.12
 
@@ -41,7 +41,7 @@ class Stance:
 
     ic_s: float
     to_s: float
-    side: Literal["left", "right", "unknown"]
+    side: ContactSide
     source: str
     detector: str
     plates: tuple[str, ...] = ()
@@ -96,7 +96,9 @@ class Stances:
         return np.asarray([_SIDES.index(s.side) if s.side in _SIDES else -1 for s in self.stances], dtype=np.int64)
 
 
-def find_stances(trial: Trial | PathLike, *, source: Source = "force", rule: ContactRule | str = "20N") -> Stances:
+def find_stances(
+    trial: Trial | PathLike, *, source: StanceSource = "force", rule: ContactRule | str = "20N"
+) -> Stances:
     """Return the stances of a trial as one kind of its streams shows them.
 
     Parameters
@@ -187,7 +189,7 @@ def _clock(stream: xr.Dataset) -> tuple[Floats, NDArray[np.bool_]]:
 
 
 def _wearable_stances(
-    name: str, stream: xr.Dataset, source: Source, rule: ContactRule
+    name: str, stream: xr.Dataset, source: StanceSource, rule: ContactRule
 ) -> tuple[list[Stance], list[Rejection]]:
     if source == "insole_causal":
         times = causal_insole(stream, rule)
@@ -264,9 +266,9 @@ def _force_stances(trial: Trial, rule: ContactRule) -> Stances:
     return Stances(tuple(rows), tuple(turned), sum(c.across for c in contacts))
 
 
-def _sides_of(trial: Trial, contacts: list[PlateContact]) -> list[Literal["left", "right", "unknown"]]:
+def _sides_of(trial: Trial, contacts: list[PlateContact]) -> list[ContactSide]:
     """Return which foot each contact was, by the first of insoles, landmarks and shoes that tells."""
-    sides: list[Literal["left", "right", "unknown"]] = ["unknown"] * len(contacts)
+    sides: list[ContactSide] = ["unknown"] * len(contacts)
     for kind in ("insole", "landmarks", "imu"):
         if all(c.side != "unknown" or s != "unknown" for c, s in zip(contacts, sides)):
             break
@@ -314,9 +316,9 @@ def _foot(stream: xr.Dataset) -> int:
     return _SIDES.index(side) if side in _SIDES else -1
 
 
-def _side(stream: xr.Dataset) -> Literal["left", "right", "unknown"]:
+def _side(stream: xr.Dataset) -> ContactSide:
     return _side_name(_foot(stream))
 
 
-def _side_name(foot: int) -> Literal["left", "right", "unknown"]:
+def _side_name(foot: int) -> ContactSide:
     return "left" if foot == 0 else "right" if foot == 1 else "unknown"

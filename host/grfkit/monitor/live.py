@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..device.session import GrfSamples, ReceivedStance, Samples, Session, TimedItem
-from ..embedded.cutter import Cut, StanceCutter
+from ..embedded.cutter import StanceCutter, StanceWindow
 from ..errors import BadInputError
 from ..wire import Info, SettingKey
 from .live_contact import Contact, of_report
@@ -36,7 +36,7 @@ _BRIDGED_S = 0.03
 class Asked:
     """A stance that a model on the host has to answer."""
 
-    cut: Cut
+    cut: StanceWindow
     start_s: float
     arrival_ns: int
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from ..gait.causal import IC, MISSING, TO, CausalContacts, Event, causal_settings
+from ..gait.causal import IC, MISSING, TO, CausalContacts, ContactEvent, causal_settings
 from ..gait.contacts import underloaded
 from ..wire import CELLS
 from .live_contact import Contact
@@ -122,7 +122,7 @@ class Load:
         self._peaks: deque[float] = deque(maxlen=_STEPS)
         self._pushed = self._first = times.count
         self._level = 0.0
-        self._contact: Event | None = None
+        self._contact: ContactEvent | None = None
 
     def push(self, cells: Counts, level: Floats, arrival_ns: int, *, bridged: bool = False) -> list[Contact]:
         """Take samples (n, 16), after their times; return the contacts that became known.
@@ -159,13 +159,13 @@ class Load:
         """Return how many samples between two places are not measured."""
         return int(self._lines[_numbers(start, end) % len(self._lines)].sum())
 
-    def _take(self, value: float, sample: int, bridged: bool) -> Event | None:
+    def _take(self, value: float, sample: int, bridged: bool) -> ContactEvent | None:
         slot = self._pushed % len(self._sums)
         self._sums[slot], self._lines[slot] = value, bridged
         self._pushed += 1
         return self._detector.push(sample)
 
-    def _heard(self, event: Event | None, arrival_ns: int) -> Contact | None:
+    def _heard(self, event: ContactEvent | None, arrival_ns: int) -> Contact | None:
         if event is None:
             return None
         before, self._contact = self._contact, event if event[0] == IC else None
@@ -207,7 +207,7 @@ class Load:
         self._peaks.append(float(contact.axes["v"].max()))
         return "faint" if underloaded(np.asarray(self._peaks))[-1] else None
 
-    def _place(self, event: Event) -> float:
+    def _place(self, event: ContactEvent) -> float:
         """Return where an event lies, in samples as the times count them."""
         return self._first + event[2] - 1 + event[1] / 256 - self._detector.settings.delay_samples
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..arrays import Floats, PathLike
-from ..embedded.cutter import SCALARS, Cut, SampleFormat, StanceCutter, check_inputs, stance_detector
+from ..embedded.cutter import SCALARS, SampleFormat, StanceCutter, StanceWindow, check_inputs, stance_detector
 from ..errors import BadInputError
 from ..runtime.bundle import BundleModel, is_bundle, load_bundle
 from ..runtime.manifest import Column, Detector
@@ -28,7 +28,7 @@ AXES = {"vgrf": "v", "apgrf": "ap", "mlgrf": "ml"}
 """Axes of a model -> axes of a shown stance."""
 _EVALUATION = "evaluation.json"
 
-Predict: TypeAlias = Callable[[Cut, str, Mapping[SettingKey, float]], Floats]
+Predict: TypeAlias = Callable[[StanceWindow, str, Mapping[SettingKey, float]], Floats]
 """From a stance, its side and what SET sent to forces in BW, shape (points, axes)."""
 
 
@@ -78,7 +78,7 @@ class LiveModel:
             imu_lowpass_hz=self.imu_lowpass_hz,
         )
 
-    def forces_bw(self, cut: Cut, side: str, set_values: Mapping[SettingKey, float]) -> dict[str, Floats]:
+    def forces_bw(self, cut: StanceWindow, side: str, set_values: Mapping[SettingKey, float]) -> dict[str, Floats]:
         """Return the force in BW by axis (``v ap ml``), shape (points,) each."""
         forces = self.predict(cut, side, set_values)
         return {AXES[axis]: np.asarray(forces[:, k]) for k, axis in enumerate(self.axes)}
@@ -109,7 +109,7 @@ def open_live_model(folder: PathLike) -> LiveModel:
     points, channels = trained.spec.points, len(trained.spec.scaler.channels)
     set_values = {SettingKey.MASS: 70.0, SettingKey.SPEED: 3.0, SettingKey.SLOPE: 0.0}
     model.predict(
-        Cut(0.0, 0.25, 0, np.zeros((points, channels)), ()), "right", set_values
+        StanceWindow(0.0, 0.25, 0, np.zeros((points, channels)), ()), "right", set_values
     )  # the first run takes longest
     return model
 
@@ -125,7 +125,7 @@ def bundle_live(bundle: BundleModel) -> LiveModel:
     manifest = bundle.manifest
     detector = stance_detector(bundle.folder, manifest)
 
-    def predict(cut: Cut, side: str, set_values: Mapping[SettingKey, float]) -> Floats:
+    def predict(cut: StanceWindow, side: str, set_values: Mapping[SettingKey, float]) -> Floats:
         del side
         mass = np.asarray([set_values.get(SettingKey.MASS, math.nan)])
         statics = np.asarray([cut.statics], dtype=np.float64)
@@ -186,7 +186,7 @@ def trained_live(folder: Path, model: Estimator) -> LiveModel:
 
 
 def _predict_trained(
-    model: Estimator, spec: ModelSpec, cut: Cut, side: str, set_values: Mapping[SettingKey, float]
+    model: Estimator, spec: ModelSpec, cut: StanceWindow, side: str, set_values: Mapping[SettingKey, float]
 ) -> Floats:
     """Return a trained model's forces of one stance in BW, shape (points, axes)."""
     from ..estimate.estimate import NOT_STATED

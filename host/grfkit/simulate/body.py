@@ -74,7 +74,7 @@ def _level(values: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Body:
+class BodyPositions:
     """Positions (m): landmarks (samples, 11, 3), the centre of mass, and where the cameras see them."""
 
     landmarks: Floats
@@ -82,7 +82,7 @@ class Body:
     visible: NDArray[np.bool_]
 
 
-def body_positions(world: World, ground: Ground, time_s: Floats, *, height_m: float) -> Body:
+def body_positions(world: World, ground: Ground, time_s: Floats, *, height_m: float) -> BodyPositions:
     """Return noise-free landmarks at any increasing times, in the frame of the plates or the belt."""
     grid, path = centre_of_mass(world, float(time_s[0]) - 0.5, float(time_s[-1]) + 0.5)
     centre = np.stack([np.interp(time_s, grid, path[:, axis]) for axis in range(3)], axis=1)
@@ -102,7 +102,7 @@ def body_positions(world: World, ground: Ground, time_s: Floats, *, height_m: fl
         points[:, 1 + side] = hip
         points[:, 3 + side] = _knee(hip, ankle, 0.245 * height_m, 0.246 * height_m)
         points[:, 5 + side], points[:, 7 + side], points[:, 9 + side] = ankle, heel, toe
-    return Body(points, centre, visible)
+    return BodyPositions(points, centre, visible)
 
 
 def _advance(world: World, ground: Ground, time_s: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -187,7 +187,9 @@ def _knee(hip: Floats, ankle: Floats, thigh_m: float, shank_m: float) -> Floats:
     return np.asarray(hip + unit * (along * span / reach)[:, None] + forward * bend[:, None])
 
 
-def recorded_landmarks(rng: np.random.Generator, ranges: LandmarkRanges, body: Body, *, rate_hz: float) -> Floats:
+def recorded_landmarks(
+    rng: np.random.Generator, ranges: LandmarkRanges, body: BodyPositions, *, rate_hz: float
+) -> Floats:
     """Return landmarks as a markerless system gives them: smoothed, noisy, now and then missing."""
     from scipy.signal import butter, sosfiltfilt
 

@@ -14,7 +14,7 @@ from .clocks import TrueClock, draw_clock, draw_received
 from .conditions import Condition, draw_situation, load_family
 from .family import Steps
 from .insole import edge_jitter
-from .lab import Plan, draw_plan
+from .lab import RecordingPlan, draw_plan
 from .noise import ar1
 from .passes import Ground, overground_ground
 from .sampling import draw_lag, draw_losses
@@ -110,7 +110,7 @@ def simulate_events(condition: Condition, seed: int, settings: Settings | None =
 
 
 def _with_jumps(
-    rng: np.random.Generator, condition: Condition, settings: Settings, steps: Steps, plan: Plan
+    rng: np.random.Generator, condition: Condition, settings: Settings, steps: Steps, plan: RecordingPlan
 ) -> tuple[Steps, NDArray[np.bool_]]:
     """Return steps with rests cut out and jump landings put in, and which of them are jumps."""
     keep = np.ones(steps.onset_s.size, dtype=bool)
@@ -150,7 +150,7 @@ def _impulses(rng: np.random.Generator, steps: Steps, mass_kg: float) -> Floats:
     return np.asarray(mass_kg * G * np.clip(carried, 0, 3) * np.exp(rng.normal(0, 0.015, carried.size)))
 
 
-def _world(steps: Steps, now: object, plan: Plan) -> World:
+def _world(steps: Steps, now: object, plan: RecordingPlan) -> World:
     """Return a world that holds contacts alone; nobody asks it for forces."""
     none = np.zeros(0)
     bare = Balance(none, none, none, none)
@@ -164,7 +164,7 @@ def _reference(
     steps: Steps,
     impulse: Floats,
     jumped: NDArray[np.bool_],
-    plan: Plan,
+    plan: RecordingPlan,
     *,
     now_world: World,
 ) -> EventTable:
@@ -223,7 +223,7 @@ def _wearable(
     name: str,
     steps: Steps,
     impulse: Floats,
-    plan: Plan,
+    plan: RecordingPlan,
 ) -> EventStream:
     window, insole = plan.windows[name], name == "insole"
     clock = draw_clock(rng, settings.clock, offset_s=window.offset_s, index_stamps=condition.index_stamps)

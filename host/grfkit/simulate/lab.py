@@ -73,7 +73,7 @@ class LabTrial:
 
 
 @dataclass(frozen=True)
-class Window:
+class RecordingSpan:
     """When a wearable records: its start on the reference clock and its length (s)."""
 
     offset_s: float
@@ -81,11 +81,11 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RecordingPlan:
     """Who records when: lengths, windows, shared time and the world's span (s, reference time)."""
 
     reference_s: float
-    windows: dict[str, Window]
+    windows: dict[str, RecordingSpan]
     overlap: tuple[float, float]
     span: tuple[float, float]
 
@@ -165,7 +165,7 @@ def _bench(condition: Condition, seed: int, ranges: Settings) -> tuple[_Bench, l
     return _Bench(condition, ranges, world, ground, plan, height), streams
 
 
-def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings) -> Plan:
+def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings) -> RecordingPlan:
     """Return who records when: wearables start within seconds of each other, minutes off the reference."""
     reference, length, least = _lengths(rng, condition, settings)
     least = min(least, 0.6 * reference, 0.6 * length)
@@ -183,7 +183,7 @@ def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings
     for name in ("insole", "imu", "landmarks"):
         late = float(rng.uniform(-apart, apart))
         late = min(max(late, least - length - offset), reference - least - offset) if apart else 0.0
-        windows[name] = Window(offset + late, length)
+        windows[name] = RecordingSpan(offset + late, length)
     active = [windows[name] for name in condition.wearables]
     overlap = (
         max(0.0, *(w.offset_s for w in active)),
@@ -191,7 +191,7 @@ def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings
     )
     start = min(0.0, *(w.offset_s for w in active)) - 4.0
     end = max(reference, *(w.offset_s + 1.02 * length for w in active)) + 4.0
-    return Plan(reference, windows, overlap, (start, end))
+    return RecordingPlan(reference, windows, overlap, (start, end))
 
 
 def _lengths(rng: np.random.Generator, condition: Condition, settings: Settings) -> tuple[float, float, float]:
@@ -219,7 +219,7 @@ class _Bench:
     settings: Settings
     world: World
     ground: Ground
-    plan: Plan
+    plan: RecordingPlan
     height_m: float
 
 
@@ -241,7 +241,7 @@ def _record(rng: np.random.Generator, bench: _Bench, name: str) -> tuple[Recordi
     return recording, truths
 
 
-def _clocks(rng: np.random.Generator, bench: _Bench, window: Window) -> dict[str, TrueClock]:
+def _clocks(rng: np.random.Generator, bench: _Bench, window: RecordingSpan) -> dict[str, TrueClock]:
     """Return the clock of each side, the same unless each foot runs on its own."""
     condition, ranges = bench.condition, bench.settings.clock
     by_side: dict[str, TrueClock] = {}
@@ -258,7 +258,7 @@ DeviceStreams = tuple[dict[str, xr.Dataset], dict[str, Sampling], dict[str, str]
 
 
 def _foot_streams(
-    rng: np.random.Generator, bench: _Bench, name: str, clocks: dict[str, TrueClock], window: Window
+    rng: np.random.Generator, bench: _Bench, name: str, clocks: dict[str, TrueClock], window: RecordingSpan
 ) -> DeviceStreams:
     condition = bench.condition
     loadsol = name == "insole" and condition.insole == "loadsol"
@@ -333,7 +333,7 @@ def _foot_stream(
 
 
 def _landmark_streams(
-    rng: np.random.Generator, bench: _Bench, _name: str, clocks: dict[str, TrueClock], window: Window
+    rng: np.random.Generator, bench: _Bench, _name: str, clocks: dict[str, TrueClock], window: RecordingSpan
 ) -> DeviceStreams:
     ranges = bench.settings.landmarks
     lag = draw_lag(rng, mean_ms=ranges.lag_ms, sd_ms=ranges.lag_sd_ms)

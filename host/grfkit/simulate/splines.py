@@ -20,7 +20,7 @@ from . import splines_rhythm as rhythm
 from .family import Family, Situation, Steps
 from .splines_load import cell_plan, shares
 from .splines_settings import CONTROL_POINTS, Draw, settings
-from .splines_shoe import Foot, motion
+from .splines_shoe import ShoeHabits, motion
 
 _KNOTS = np.concatenate([np.zeros(3), np.linspace(0, 1, CONTROL_POINTS - 2), np.ones(3)])
 _BASIS = BSpline(_KNOTS, np.eye(CONTROL_POINTS), 3)
@@ -31,7 +31,7 @@ _LARGEST_IMPACT_SHARE = 0.3  # of a contact's vertical impulse; chosen
 
 
 @dataclass(frozen=True)
-class Side:
+class FootShape:
     """One foot of a person: control forces, impact and roll-over plan.
 
     Attributes
@@ -51,7 +51,7 @@ class Side:
     impact_bw: float
     impact_s: float
     cells: Floats
-    foot: Foot
+    foot: ShoeHabits
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class SplinePerson:
     situation: Situation
     draw: Draw
     strike: float
-    right: Side
-    left: Side
+    right: FootShape
+    left: FootShape
 
     def steps(self, rng: np.random.Generator) -> Steps:
         """Return whole contacts from the first step time of the trial up to its end."""
@@ -95,7 +95,7 @@ class SplinePerson:
         force[~inside] = 0
         return force
 
-    def _control(self, side: Side, varied: Floats, contact: float, impact: float) -> Floats:
+    def _control(self, side: FootShape, varied: Floats, contact: float, impact: float) -> Floats:
         """Return control forces in BW, shape (12, 3), that leave the step the impulses it must have.
 
         ``impact`` is the impact kernel's impulse in BW s. The skew mode moves the load later in contact,
@@ -143,7 +143,7 @@ class SplineFamily:
         return SplinePerson(situation, draw, strike, right, left)
 
 
-def _side(rng: np.random.Generator, draw: Draw, situation: Situation, strike: float, sign: float) -> Side:
+def _side(rng: np.random.Generator, draw: Draw, situation: Situation, strike: float, sign: float) -> FootShape:
     """Return one foot: ``sign`` is +1 for the left, which carries plus half of every asymmetry.
 
     A forefoot lander keeps a tenth of the impact kernel, half as late again (chosen).
@@ -160,7 +160,7 @@ def _side(rng: np.random.Generator, draw: Draw, situation: Situation, strike: fl
     brake = value["brake_bw"] * speed**0.85 * (1 + sign * value["brake_asymmetry"])
     brake *= float(np.clip(1 + value["slope_brake"] * slope, 0.6, 1.5))
     bias = float(rng.uniform(*_span("medial_bias", situation)))
-    return Side(
+    return FootShape(
         vertical=np.maximum(vertical, 0),
         brake=brake * table["brake"],
         impact_bw=impact,
@@ -170,7 +170,7 @@ def _side(rng: np.random.Generator, draw: Draw, situation: Situation, strike: fl
     )
 
 
-def _foot(rng: np.random.Generator, draw: Draw, situation: Situation, strike: float, sign: float) -> Foot:
+def _foot(rng: np.random.Generator, draw: Draw, situation: Situation, strike: float, sign: float) -> ShoeHabits:
     """Return the shoe's habits; quantities marked "per foot" in the settings are drawn again for each."""
     value, table = draw.value, draw.table
     per_foot = {
@@ -179,7 +179,7 @@ def _foot(rng: np.random.Generator, draw: Draw, situation: Situation, strike: fl
     }
     quick = 3.0 if situation.gait == "run" else 1.35
     reach = float(np.clip((situation.speed_m_s / quick) ** 0.4, 0.6, 1.35))  # livelier swing when fast; chosen
-    return Foot(
+    return ShoeHabits(
         side=sign,
         landing_deg=(1 - strike) * value["landing_pitch_deg"] + 8 * strike,
         eversion_deg=per_foot["eversion_deg"],

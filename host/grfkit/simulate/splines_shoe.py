@@ -21,7 +21,7 @@ SOFT_S = 0.015  # the path's acceleration is averaged over a triangle this wide 
 
 
 @dataclass(frozen=True)
-class Foot:
+class ShoeHabits:
     """One shoe's habits.
 
     Attributes
@@ -60,7 +60,7 @@ class Foot:
 
 
 def motion(
-    foot: Foot, onset_s: Floats, contact_s: Floats, speed_m_s: Floats, swing: Floats, impact: Floats,
+    foot: ShoeHabits, onset_s: Floats, contact_s: Floats, speed_m_s: Floats, swing: Floats, impact: Floats,
     time_s: Floats,
 ) -> tuple[Floats, Floats]:  # fmt: skip
     """Return specific force (m/s^2) and angular rate (rad/s), (n, 3) each, of one foot's contacts.
@@ -84,7 +84,7 @@ def motion(
 
 
 def _sensed(
-    foot: Foot, onset_s: Floats, impact: Floats, time_s: Floats, angle: Floats, rate: Floats, accel: Floats
+    foot: ShoeHabits, onset_s: Floats, impact: Floats, time_s: Floats, angle: Floats, rate: Floats, accel: Floats
 ) -> tuple[Floats, Floats]:
     """Return what the sensor measures: turned into its axes (heading, pitch, roll), with ringing."""
     (sp, cp), (sr, cr), (sy, cy) = ((np.sin(angle[:, i]), np.cos(angle[:, i])) for i in range(3))
@@ -101,7 +101,9 @@ def _sensed(
     return force, gyro
 
 
-def _add_ringing(foot: Foot, onset_s: Floats, impact: Floats, time_s: Floats, force: Floats, gyro: Floats) -> None:
+def _add_ringing(
+    foot: ShoeHabits, onset_s: Floats, impact: Floats, time_s: Floats, force: Floats, gyro: Floats
+) -> None:
     """Add, in place, the transient of each contact: two damped modes up, weaker ones across and in turn.
 
     The second mode is 2.3 times higher and dies twice as fast (chosen); the rate's amplitude corresponds to
@@ -131,7 +133,7 @@ def _ring(time_s: Floats, omega: float, decay_s: float) -> Floats:
 
 
 def _postures(
-    foot: Foot, onset_s: Floats, contact_s: Floats, speed_m_s: Floats, swing: Floats
+    foot: ShoeHabits, onset_s: Floats, contact_s: Floats, speed_m_s: Floats, swing: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Return knot times, angles (pitch, roll, yaw; rad) and sensor places (m) at the key postures."""
     n = onset_s.size
@@ -153,7 +155,7 @@ def _postures(
     return times.reshape(-1)[:last], angles.reshape(n * 15, 3)[:last], place[:last]
 
 
-def _pitch_deg(foot: Foot, swing: Floats) -> Floats:
+def _pitch_deg(foot: ShoeHabits, swing: Floats) -> Floats:
     """Return pitch at the key postures, shape (strides, 15): the landing's own pitch blended in."""
     change = foot.landing_deg - foot.pitch_stance_deg[0]
     stance = foot.pitch_stance_deg + change * np.array([1.0, 0.25, 0, 0, 0, 0, 0, 0])
@@ -164,7 +166,7 @@ def _pitch_deg(foot: Foot, swing: Floats) -> Floats:
     return pitch
 
 
-def _ball(foot: Foot, stride_m: Floats, swing: Floats) -> tuple[Floats, Floats]:
+def _ball(foot: ShoeHabits, stride_m: Floats, swing: Floats) -> tuple[Floats, Floats]:
     """Return forward and upward place of the ball of the foot at the key postures, (strides, 15) each.
 
     Forward travel in swing follows the minimum-jerk curve (Hogan 1984); the ball lands at the height that

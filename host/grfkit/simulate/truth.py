@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from .body import Body, body_positions, total_force_n
+from .body import BodyPositions, body_positions, total_force_n
 from .clocks import TrueClock
 from .conditions import Condition
 from .passes import Ground
@@ -103,7 +103,7 @@ class Truth:
         """Return the true force of both feet (N), shape (samples, 3): X forward, Y left, Z up."""
         return total_force_n(self.world, np.asarray(time_s, dtype=np.float64))
 
-    def body(self, time_s: Floats) -> Body:
+    def body(self, time_s: Floats) -> BodyPositions:
         """Return noise-free landmarks and centre of mass at increasing times."""
         return body_positions(self.world, self.ground, np.asarray(time_s, dtype=np.float64), height_m=self.height_m)
 

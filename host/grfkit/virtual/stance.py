@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..embedded.cutter import Cut, SampleFormat, StanceCutter, stance_detector
-from ..embedded.fixed import Channel, channel
+from ..embedded.cutter import SampleFormat, StanceCutter, StanceWindow, stance_detector
+from ..embedded.fixed import Int8Channel, int8_channel
 from ..embedded.insole import AXES, fixed_columns, int8_window
 from ..errors import BadInputError
 from ..runtime.bundle import BundleModel, load_bundle
@@ -111,7 +111,7 @@ class OnDeviceRun(StanceCutter):
         answers = [(cut.start, self._answer(cut)) for cut in self.cuts(cells, imu)]
         return [(start, report) for start, report in answers if report is not None]
 
-    def _answer(self, cut: Cut) -> StanceReport | None:
+    def _answer(self, cut: StanceWindow) -> StanceReport | None:
         """Return a stance's report; None while the device does not know what the network needs."""
         mass_kg = self._values.get(SettingKey.MASS, math.nan)
         if (self._manifest.force_unit == "N" and not mass_kg > 0) or cut.device is None:
@@ -128,14 +128,14 @@ def _count(column: Column, value: float) -> int:
     return column.offset if math.isnan(value) else round(value / column.unit_per_count)
 
 
-def _device_integers(manifest: Manifest, unit: NDArray[np.float64]) -> list[Channel]:
+def _device_integers(manifest: Manifest, unit: NDArray[np.float64]) -> list[Int8Channel]:
     """Return the integers of every column, of a device whose counts may stand for more or less than the bundle's."""
     units, channels = iter(unit.tolist()), []
     for c, integers in zip(manifest.columns, fixed_columns(manifest)):
         per_count = next(units) if c.role == "channel" else c.unit_per_count
         if c.multiplier and not math.isclose(per_count, c.unit_per_count, rel_tol=1e-9):
             scale = manifest.input.scale
-            integers = channel(centre=c.centre / per_count, size=c.size / per_count, scale=scale, zero=c.zero)
+            integers = int8_channel(centre=c.centre / per_count, size=c.size / per_count, scale=scale, zero=c.zero)
         channels.append(integers)
     return channels
 

@@ -16,7 +16,7 @@ from ...arrays import Floats
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of
 from ...gait.landing import aligned, heading_aligned, travel
-from ...gait.landmarks import LandmarkMissingError, Mapping, Points, landmarks, load_mapping, turned
+from ...gait.landmarks import LandmarkMapping, LandmarkMissingError, Points, landmarks, load_mapping, turned
 from ...io import read
 from ...provenance import Provenance, describe_input
 from ...records.stance_set import StanceSet
@@ -75,7 +75,7 @@ def load(
     )
 
 
-def _forces(path: Path, mapping: Mapping) -> dict[Side, tuple[Floats, Floats]]:
+def _forces(path: Path, mapping: LandmarkMapping) -> dict[Side, tuple[Floats, Floats]]:
     """Return time (s) and force (N; X forward, Y left, Z up) of each foot."""
     plates = [s for s in read(path).streams.values() if s.attrs["kind"] == "force_plate"]
     by_foot: dict[Side, tuple[Floats, Floats]] = {}
@@ -104,7 +104,7 @@ def _mass_kg(trials: list[dict[Side, tuple[Floats, Floats]]]) -> float:
     return load / time / G
 
 
-def _landmarks(path: Path, mapping: Mapping) -> Points | None:
+def _landmarks(path: Path, mapping: LandmarkMapping) -> Points | None:
     """Return the landmarks of a TRC file, None where a marker that one of them needs is not in it."""
     marks = read(path).streams["landmarks"]
     raw = Points(_stamps(marks), tuple(str(n) for n in marks["landmark"].values), np.asarray(marks["position"].values))

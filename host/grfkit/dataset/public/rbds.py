@@ -16,7 +16,7 @@ from ...arrays import Floats
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, ContactTimes, contacts_from_force, rule_of, unloaded_level_n
 from ...gait.landing import Travel, aligned, heading_aligned, travel
-from ...gait.landmarks import LANDMARKS, Mapping, Points, landmarks, load_mapping, turned
+from ...gait.landmarks import LANDMARKS, LandmarkMapping, Points, landmarks, load_mapping, turned
 from ...provenance import Provenance, describe_input
 from ...records.stance_set import StanceSet
 from ...units import G
@@ -83,7 +83,7 @@ def load(
     )
 
 
-def trial_of(table: np.lib.npyio.NpzFile, code: str, static: Points, mapping: Mapping) -> Belt:
+def trial_of(table: np.lib.npyio.NpzFile, code: str, static: Points, mapping: LandmarkMapping) -> Belt:
     """Return one trial of a runner's ``npz``, landmarks built."""
     marker_rate, force_rate = (float(r) for r in table[f"{code}_rates"])
     raw = table[f"{code}_mk"]
@@ -94,7 +94,7 @@ def trial_of(table: np.lib.npyio.NpzFile, code: str, static: Points, mapping: Ma
     return Belt(points, np.arange(len(force)) / force_rate, turned(force, mapping.axes))
 
 
-def _runner(name: str, path: Path, static: Path, mapping: Mapping, rule: ContactRule) -> list[MotionTrial]:
+def _runner(name: str, path: Path, static: Path, mapping: LandmarkMapping, rule: ContactRule) -> list[MotionTrial]:
     if not static.exists():
         raise BadInputError(f"{path}: its static trial {static.name} is missing; joint centres cannot be found")
     posture = static_points(static)
