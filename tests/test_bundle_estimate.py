@@ -14,7 +14,7 @@ import xarray as xr
 
 from bundle_models import STRANGER, Small, need_tensorflow, small
 from grfkit.estimate.estimate import EstimateRequest, Source, estimate
-from grfkit.estimate.open_model import load_bundled, open_model
+from grfkit.estimate.open_model import load_bundle_model, open_model
 from grfkit.learn.folds import LeakError
 
 
@@ -67,7 +67,7 @@ def test_windows_of_other_units_or_kinds_are_refused_by_a_bundle_too(made: Small
     from grfkit.records.stance_set import StanceSet
 
     data = load_sets([made.stranger], recipe_of_model(made.model))
-    bundle = load_bundled(made.bundle)
+    bundle = load_bundle_model(made.bundle)
     assert np.isfinite(bundle.predict(data)).all()
     units = np.asarray(["kPa"] * len(data.channels), dtype=object)
     with pytest.raises(BadInputError, match="is in kPa"):
@@ -136,7 +136,7 @@ def test_numbers_beyond_the_range_are_counted_by_window(made: Small) -> None:
     changed["inputs"].values[2, 5:9, 0] = 1e6
     changed["inputs"].values[3] = np.nan  # is not answered, whatever its statics are
     changed["scalars"].values[[3, 4], data.data["scalar"].values.tolist().index("contact_s")] = 1e3
-    bundle = load_bundled(made.bundle)
+    bundle = load_bundle_model(made.bundle)
     order = [data.channels.index(c.name) for c in bundle.bundle.manifest.of_role("channel")]
     contact_s = StanceSet(changed).scalar("contact_s")[:, None]
     due = beyond_by_hand(made.bundle, changed["inputs"].values[:, :, order], contact_s)

@@ -292,12 +292,12 @@ def _column(role: Any, name: str, unit: str, turned: bool, size: float = 10.0) -
 
 @pytest.fixture
 def maker(monkeypatch: pytest.MonkeyPatch) -> Any:
-    from grfkit.runtime.bundle import BundleModel
+    from grfkit.runtime.bundle import Bundle
 
     told = manifest()
 
-    def loaded(folder: Path, _backend: str) -> BundleModel:
-        return BundleModel(folder, told, Engine())  # type: ignore[arg-type]
+    def loaded(folder: Path, _backend: str) -> Bundle:
+        return Bundle(folder, told, Engine())  # type: ignore[arg-type]
 
     monkeypatch.setattr(virtual_stance, "load_bundle", loaded)
     return lambda **other: (told.__dict__.update(other), virtual_stance.OnDeviceModel(Path("a")))[1]

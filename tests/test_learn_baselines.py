@@ -7,11 +7,11 @@ import pytest
 
 from grfkit.errors import BadInputError
 from grfkit.learn.baselines import (
+    Baseline,
     KnownSpeedMeanCurve,
     LaggedRidge,
     MeanCurve,
     NearestNeighbours,
-    Predictor,
     Ridge,
     ScaledPressure,
     baselines,
@@ -26,12 +26,12 @@ from grfkit.units import G
 from learn_sets import made_up
 
 
-def fitted(predictor: Predictor, data: StanceSet) -> Predictor:
-    predictor.fit(data, ())
+def fitted(predictor: Baseline, data: StanceSet) -> Baseline:
+    predictor.fit(data)
     return predictor
 
 
-def rmse(predictor: Predictor, test: StanceSet, axis: int = 0) -> float:
+def rmse(predictor: Baseline, test: StanceSet, axis: int = 0) -> float:
     return float(np.sqrt(((predictor.predict(test) - test.arrays()[1]) ** 2)[:, :, axis].mean()))
 
 
@@ -109,21 +109,21 @@ def test_ridge_thins_long_windows_and_keeps_short_ones_whole() -> None:
     for points, kept in ((11, 11), (21, 21), (61, 21), (101, 26)):
         data = made_up("ab", each=3, points=points)
         model = Ridge()
-        model.fit(data, ())
-        assert model.learn_flat(data, "ridge").shape == (6, kept * 5)
+        model.fit(data)
+        assert model.learn_flat(data).shape == (6, kept * 5)
 
 
 def test_ridge_finds_a_linear_law_for_a_person_never_seen_and_chooses_little_penalty() -> None:
     data = made_up("abcd", each=60)
     model = Ridge()
-    model.fit(data, ())
+    model.fit(data)
     test = made_up("z", each=20, seed=8)
     assert rmse(model, test) < 0.4 * rmse(fitted(MeanCurve(), data), test)
     assert rmse(model, test) < 0.15 * test.arrays()[1][:, :, 0].std()
     noise = made_up("abcd", each=12)
     noise.data["inputs"][:] = np.random.default_rng(0).normal(size=noise.data["inputs"].shape)
     blind = Ridge()
-    blind.fit(noise, ())
+    blind.fit(noise)
     assert blind.alpha == max(blind.alphas) > model.alpha, "inputs that say nothing get the greatest penalty"
 
 
@@ -150,7 +150,7 @@ def test_nearest_neighbours_are_those_of_brute_force() -> None:
     data = made_up("abc", each=10)
     twin = StanceSet(data.of("b").data.assign_coords(participant=("stance", np.asarray(["z"] * 10, dtype=object))))
     model = NearestNeighbours(ks=(1,), every=1)
-    model.fit(data, ())
+    model.fit(data)
     np.testing.assert_allclose(model.predict(twin), data.of("b").arrays()[1], rtol=1e-6)
 
 
@@ -164,12 +164,12 @@ def test_lagged_ridge_finds_a_filter_and_its_lags() -> None:
         one.data["weight"][:, :2] = 0
         one.data["weight"][:, -1:] = 0
     model = LaggedRidge(lags=(-2, 0, 1), alphas=(1e-6, 1e6))
-    model.fit(data, ())
+    model.fit(data)
     assert model.alpha == 1e-6
     said, truth = model.predict(test)[:, 2:-1, 0], test.arrays()[1][:, 2:-1, 0]
     np.testing.assert_allclose(said, truth, atol=1e-4)
     short = LaggedRidge(lags=(0,), alphas=(1e-6,))
-    short.fit(data, ())
+    short.fit(data)
     assert np.abs(short.predict(test)[:, 2:-1, 0] - truth).max() > 0.05
 
 
@@ -177,7 +177,7 @@ def test_lagged_ridge_is_weighted_ridge_on_z_scores() -> None:
     data = made_up("ab", each=5, window="continuous", points=9)
     data.data["weight"][:] = np.random.default_rng(2).uniform(0.1, 1.0, (10, 9))
     model = LaggedRidge(lags=(0,), alphas=(3.0,))
-    model.fit(data, ())
+    model.fit(data)
     x, y, w = (v.astype(np.float64) for v in data.arrays())
     flat = x.reshape(-1, 5)
     z = np.column_stack([(flat - flat.mean(axis=0)) / flat.std(axis=0), np.ones(90)])
@@ -196,7 +196,7 @@ def test_scaled_pressure_is_one_gain_times_the_cells_over_body_weight() -> None:
         cells = one.data["inputs"].values[:, :, 3:5].sum(axis=2)
         one.data["targets"][:, :, 0] = 1.7 * cells / (mass * G)
     model = ScaledPressure()
-    model.fit(data, ())
+    model.fit(data)
     assert model.gain == pytest.approx(1.7, rel=1e-5)
     np.testing.assert_allclose(model.predict(test)[:, :, 0], test.arrays()[1][:, :, 0], rtol=1e-5)
     np.testing.assert_allclose(model.predict(test)[0, :, 1], mean_curve(data)[:, 1], rtol=1e-9)
@@ -224,7 +224,7 @@ def test_every_baseline_refuses_those_it_has_seen_and_what_it_was_not_fitted_on(
     for one in found:
         with pytest.raises(BadInputError, match="has not been fitted"):
             one.predict(test)
-        one.fit(data, ("a",))
+        one.fit(data)
         with pytest.raises(LeakError, match=f"participant a was in the fit of {one.name}"):
             one.predict(data.of("a"))
         assert one.predict(test).shape == (3, 21, 2)
@@ -232,7 +232,7 @@ def test_every_baseline_refuses_those_it_has_seen_and_what_it_was_not_fitted_on(
         with pytest.raises(BadInputError, match="windows have 11 points"):
             one.predict(made_up("z", points=11, window=window))
     for one in baselines(data, leaks=("within trial",)):
-        one.fit(data, ())
+        one.fit(data)
         assert one.predict(data.of("a")).shape == (12, 21, 2)
 
 
@@ -241,7 +241,7 @@ def test_channels_in_another_order_give_the_same_answer_and_a_missing_one_is_nam
     turned = StanceSet(test.data.isel(channel=[4, 3, 2, 1, 0]))
     fewer = StanceSet(test.data.isel(channel=[0, 1, 2, 3]))
     for one in (Ridge(), NearestNeighbours(), LaggedRidge()):
-        one.fit(data, ())
+        one.fit(data)
         np.testing.assert_array_equal(one.predict(turned), one.predict(test))
         with pytest.raises(BadInputError, match="channel cell_2 is wanted"):
             one.predict(fewer)

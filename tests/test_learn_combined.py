@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from grfkit.errors import BadInputError
 from grfkit.evaluate.blend import BlendMethod, chosen_weights
-from grfkit.evaluate.predictions import BaselineMethod, answers_of
+from grfkit.evaluate.methods import BaselineMethod
+from grfkit.evaluate.predictions import predict_folds
 from grfkit.evaluate.wrapped import Balanced, OnChannels, on_channels
 from grfkit.learn.folds import LeakError, leave_one_trial_out, loso
 from grfkit.learn.kernel import KernelMethod, spread
@@ -30,7 +33,7 @@ def test_weights_are_those_of_the_best_member() -> None:
 def test_a_blend_is_its_best_member_where_the_other_knows_nothing() -> None:
     data = made_up("abcdef", each=40)
     blend = BlendMethod("blend", (RIDGE, MEAN))
-    answers = answers_of(data, loso(data, inner=2), [RIDGE, MEAN, blend], split="loso")
+    answers = predict_folds(data, loso(data, inner=2), [RIDGE, MEAN, blend], split="loso")
     errors = [np.sqrt(np.mean((answers.predicted(m) - answers.measured) ** 2)) for m in answers.methods]
     assert errors[2] == pytest.approx(errors[0], rel=0.05)
     assert errors[1] > 5 * errors[0]
@@ -40,15 +43,14 @@ def test_a_blend_does_not_feel_what_the_tested_did() -> None:
     data = made_up("abcde")
     fold = loso(data, inner=2)[0]
     blend = BlendMethod("blend", (RIDGE, KernelMethod()))
-    one = blend.predictor(data.without(fold.test), fold)
-    one.fit(data.without(fold.test), fold.inner)
+    one = blend.fit(data.without(fold.test), fold)
     with pytest.raises(LeakError):
         one.predict(data.of(fold.train))
     with pytest.raises(BadInputError, match="inner"):
-        blend.predictor(data, fold).fit(data.without(fold.test), ())
+        blend.fit(data.without(fold.test), replace(fold, inner=()))
     leaky = leave_one_trial_out(data)[0]
     with pytest.raises(BadInputError, match="participants"):
-        blend.predictor(data, leaky).fit(data.of("abcd"), ("a",))
+        blend.fit(data.of("abcd"), leaky)
 
 
 def test_kernel_ridge_bends_where_ridge_cannot() -> None:
@@ -56,7 +58,7 @@ def test_kernel_ridge_bends_where_ridge_cannot() -> None:
     bent = data.data.copy(deep=True)
     bent["targets"].values[:] = np.cos(2.5 * bent["targets"].values)
     data = StanceSet(bent)
-    answers = answers_of(data, loso(data)[:2], [RIDGE, KernelMethod(every=1, widths=(1.0, 3.0)), MEAN], split="loso")
+    answers = predict_folds(data, loso(data)[:2], [RIDGE, KernelMethod(every=1, widths=(1.0, 3.0)), MEAN], split="loso")
     ridge, kernel, mean = (
         np.sqrt(np.mean((answers.predicted(m) - answers.measured)[..., 0] ** 2)) for m in answers.methods
     )
@@ -71,7 +73,7 @@ def test_a_method_sees_the_channels_it_is_shown() -> None:
     with pytest.raises(BadInputError, match="no channel"):
         on_channels(data, ("gyro_*",))
     poor = OnChannels("cells only", RIDGE, ("cell_*",))
-    answers = answers_of(data, loso(data), [RIDGE, poor], split="loso")
+    answers = predict_folds(data, loso(data), [RIDGE, poor], split="loso")
     errors = [np.sqrt(np.mean((answers.predicted(m) - answers.measured)[..., 0] ** 2)) for m in answers.methods]
     assert errors[1] > 3 * errors[0]
 
@@ -80,8 +82,7 @@ def test_balance_takes_the_load_of_the_others_and_no_force_of_the_tested() -> No
     data = made_up("abcd", window="continuous")
     lags = BaselineMethod("ridge with lags")
     fold = loso(data)[0]
-    one = Balanced("balanced", lags).predictor(data.without(fold.test), fold)
-    one.fit(data.without(fold.test), fold.inner)
+    one = Balanced("balanced", lags).fit(data.without(fold.test), fold)
     test = data.of(fold.test)
     said = one.predict(test)
     changed = test.data.copy(deep=True)
@@ -91,4 +92,4 @@ def test_balance_takes_the_load_of_the_others_and_no_force_of_the_tested() -> No
     for trial in np.unique(test.per_stance("trial")):
         assert said[test.per_stance("trial") == trial][..., 0].mean() == pytest.approx(others, rel=0.02)
     with pytest.raises(BadInputError, match="continuous"):
-        Balanced("b", RIDGE).predictor(made_up("ab"), fold).fit(made_up("ab"), ())
+        Balanced("b", RIDGE).fit(made_up("ab"), fold)

@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grfkit.errors import BadInputError
-from grfkit.evaluate.predictions import BaselineMethod, NetworkMethod, answers_of
+from grfkit.evaluate.methods import BaselineMethod, NetworkMethod
+from grfkit.evaluate.predictions import predict_folds
 from grfkit.learn import distill
+from grfkit.learn import model as models
 from grfkit.learn.augment import Augmentation
-from grfkit.learn.distill import Distilled, Tried, distil, taught, teacher_answers
+from grfkit.learn.distill import Distilled, Tried, distil, taught, teacher_predictions
 from grfkit.learn.folds import Fold, LeakError, loso
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
@@ -105,7 +107,7 @@ def test_the_student_learns_from_the_teacher_where_the_truth_is_masked(data: Sta
 
 def test_shares_of_one_and_none_are_truth_and_teacher_alone(data: StanceSet, teacher: GrfModel) -> None:
     own = data.of("abc")
-    said = teacher_answers(teacher, own)
+    said = teacher_predictions(teacher, own)
     np.testing.assert_allclose(taught(own, said, share=1.0).arrays()[1], own.arrays()[1], atol=1e-6)
     np.testing.assert_allclose(taught(own, said, share=0.0).arrays()[1], said, atol=1e-6)
     plain = fit(SMALL, CONFIG, data.of("abcd"), FOLD)
@@ -130,17 +132,18 @@ def test_nobody_tested_reaches_teacher_or_student(data: StanceSet, monkeypatch: 
 
     monkeypatch.setattr(distill, "fit", fitted)
     monkeypatch.setattr(distill, "predict", answered)
+    monkeypatch.setattr(models, "predict", answered)
     quick = CONFIG.model_copy(update={"epochs": 2})
     method = Distilled("student", TEACHER, quick, quick, students=(SMALL,), shares=(0.5, 0.0))
     folds = loso(data, inner=1)[:2]
-    found = answers_of(data, folds, [NetworkMethod("teacher", TEACHER, quick), BaselineMethod("mean curve"), method],
+    found = predict_folds(data, folds, [NetworkMethod("teacher", TEACHER, quick), BaselineMethod("mean curve"), method],
                        split="loso")  # fmt: skip
     assert found.methods == ("teacher", "mean curve", "student")
     assert np.isfinite(found.predicted("student")).all()
     teachers = [who for what, who in seen if what == "predict"]
     for fold in folds:
         (person,) = fold.test
-        assert teachers.count((person,)) == 1  # the student's answer, at the end
+        assert teachers.count((person,)) == 2  # the predictions of the network and of the student, at the end
     others = [set(who) for what, who in seen if not (what == "predict" and len(who) == 1)]
     assert sum(what == "fit" for what, _ in seen) == 2 * (1 + 2)
     assert all(not ({"a"} <= who and {"b"} <= who) for who in others)  # folds test a and b, each without the one
@@ -195,7 +198,7 @@ def test_the_choice_is_made_on_inner_people_and_may_take_the_smallest(data: Stan
 
 def test_what_cannot_be_taught_is_refused(data: StanceSet, teacher: GrfModel) -> None:
     own = data.of("abc")
-    said = teacher_answers(teacher, own)
+    said = teacher_predictions(teacher, own)
     for share in (-0.1, 1.1, float("nan")):
         with pytest.raises(BadInputError, match=r"share of the truth is .*; expected 0"):
             taught(own, said, share=share)
@@ -203,9 +206,7 @@ def test_what_cannot_be_taught_is_refused(data: StanceSet, teacher: GrfModel) ->
         taught(own, said[:, :, :1], share=0.5)
     vertical = fit(TEACHER, CONFIG.model_copy(update={"epochs": 1, "axes": ("vgrf",)}), data.of("abcd"), FOLD)
     with pytest.raises(BadInputError, match=r"says nothing of apgrf \(its axes: vgrf\)"):
-        teacher_answers(vertical, own)
-    with pytest.raises(BadInputError, match="student has not been trained"):
-        Distilled("student", TEACHER, CONFIG, CONFIG).predictor(own, FOLD).predict(own)
+        teacher_predictions(vertical, own)
 
 
 def test_grf_train_takes_a_teacher(data: StanceSet, teacher: GrfModel, tmp_path: Any) -> None:

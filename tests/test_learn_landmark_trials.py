@@ -223,7 +223,7 @@ def test_the_prior_says_what_its_channels_say_and_learns_no_more_than_a_gain() -
     data, test = prior_set(gain=0.8), prior_set("z", gain=0.8, seed=1)
     plain, fitted = PhysicsPrior(), PhysicsPrior(fit_gain=True)
     for one in (plain, fitted):
-        one.fit(data, ())
+        one.fit(data)
     np.testing.assert_allclose(plain.predict(test), test.arrays()[0], rtol=1e-6)
     assert fitted.gains == pytest.approx({"vgrf": 0.8, "apgrf": 0.8, "mlgrf": 0.8}, rel=1e-6)
     np.testing.assert_allclose(fitted.predict(test), test.arrays()[1], rtol=1e-5)
@@ -235,7 +235,7 @@ def test_the_prior_is_a_baseline_where_its_channels_are_and_refuses_whom_it_has_
     model = PhysicsPrior()
     with pytest.raises(BadInputError, match="has not been fitted"):
         model.predict(test)
-    model.fit(data, ())
+    model.fit(data)
     with pytest.raises(LeakError, match="participant a was in the fit of physics prior"):
         model.predict(data.of("a"))
     mean = data.arrays()[1][:, :, 1].astype(np.float64)
@@ -248,4 +248,4 @@ def test_the_prior_is_a_baseline_where_its_channels_are_and_refuses_whom_it_has_
     bare = StanceSet(data.data.assign_coords(channel=np.asarray(["acc_x"], dtype=object)))
     assert "physics prior" not in [p.name for p in baselines(bare)]
     with pytest.raises(BadInputError, match="physics prior needs channels physics_v"):
-        PhysicsPrior().fit(bare, ())
+        PhysicsPrior().fit(bare)

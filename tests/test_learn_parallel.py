@@ -18,7 +18,7 @@ from distributed import default_client
 from grfkit.errors import BadInputError
 from grfkit.learn.folds import loso
 from grfkit.learn.parallel import Job, JobReport, local_processes, map_folds
-from grfkit.learn.result_cache import JOURNAL, Ledger, digest_of, fingerprint_of, plain
+from grfkit.learn.result_cache import JOURNAL, ResultCache, digest_of, fingerprint_of, plain
 from grfkit.records.stance_set import StanceSet
 from learn_sets import logged_square, made_up, own_process, trained_forces
 
@@ -119,11 +119,11 @@ def test_a_run_killed_outright_loses_what_was_running_and_nothing_else(tmp_path:
     run = subprocess.Popen(arguments, start_new_session=True)
     try:
         deadline = time.monotonic() + 60
-        while len(Ledger(kept).entries()) < 2 and time.monotonic() < deadline:
+        while len(ResultCache(kept).entries()) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         run.send_signal(signal.SIGKILL)
         run.wait()
-        assert [e["name"] for e in Ledger(kept).entries()] == ["n3", "n4"]
+        assert [e["name"] for e in ResultCache(kept).entries()] == ["n3", "n4"]
         while _group_lives(run.pid) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not _group_lives(run.pid), "its processes end with it"
@@ -153,7 +153,7 @@ def test_one_refusal_is_told_after_the_others_are_kept(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"1 of 3 jobs refused; the others are kept; 'n-1': number is -1"):
         map_folds(logged_square, jobs, workers=0, results=tmp_path / "kept")
     assert log.read_text().split() == ["3", "5"]
-    assert len(Ledger(tmp_path / "kept").entries()) == 2
+    assert len(ResultCache(tmp_path / "kept").entries()) == 2
     with pytest.raises(BadInputError, match="two jobs are named 'n3'"):
         map_folds(logged_square, squares(log, (3, 3)), workers=0)
 
@@ -199,8 +199,8 @@ def test_a_result_comes_back_as_it_went_in(tmp_path: Path) -> None:
             "e": (1, True, None, "text", 0.1 + 0.2, np.float64(1.5)),
         }
     )
-    Ledger(tmp_path).write("k", value, name="x", seconds=0.0)
-    back = Ledger(tmp_path).read("k")
+    ResultCache(tmp_path).write("k", value, name="x", seconds=0.0)
+    back = ResultCache(tmp_path).read("k")
     assert json.dumps(back.pop("d")) == json.dumps(value.pop("d")) == "NaN"
     assert equal(back, value)
     assert back["a"].shape == ()

@@ -12,6 +12,7 @@ from scipy.stats import t as student
 
 from grfkit.errors import BadInputError
 from grfkit.evaluate.evaluation import evaluate
+from grfkit.evaluate.methods import NetworkMethod
 from grfkit.evaluate.nested_search import SearchedMethod, search_folds, spread
 from grfkit.evaluate.personal_folds import (
     PersonalPlan,
@@ -22,7 +23,7 @@ from grfkit.evaluate.personal_folds import (
     tuning_config,
 )
 from grfkit.evaluate.personalise import LEAK_PERSONAL, parts_for, personalise
-from grfkit.evaluate.predictions import NetworkMethod, answer
+from grfkit.evaluate.predictions import predict_fold
 from grfkit.learn import search as search_module
 from grfkit.learn.folds import Fold, LeakError, loso, within_trial
 from grfkit.learn.networks import network_config, network_names
@@ -78,11 +79,12 @@ def test_the_search_of_a_fold_has_nothing_of_the_one_it_tests(chosen: dict[str, 
 
     method = SearchedMethod("x", SMALL, QUICK, chosen)
     for data, choice in ((small(), chosen), (corrupted("a"), wild)):
-        said, _ = answer(data, folds[0], SearchedMethod("x", SMALL, QUICK, choice))
-        np.testing.assert_array_equal(said, answer(small(), folds[0], method)[0])
+        said, _ = predict_fold(data, folds[0], SearchedMethod("x", SMALL, QUICK, choice))
+        np.testing.assert_array_equal(said, predict_fold(small(), folds[0], method)[0])
     network, config = applied(SMALL, QUICK, chosen["loso:a"].settings)
     np.testing.assert_array_equal(
-        answer(small(), folds[0], method)[0], answer(small(), folds[0], NetworkMethod("y", network, config))[0]
+        predict_fold(small(), folds[0], method)[0],
+        predict_fold(small(), folds[0], NetworkMethod("y", network, config))[0],
     )
 
 
@@ -90,9 +92,9 @@ def test_settings_chosen_on_the_tested_are_refused(chosen: dict[str, Choice]) ->
     fold = loso(small())[0]
     stolen = SearchedMethod("x", SMALL, QUICK, {fold.name: chosen["loso:b"]})
     with pytest.raises(LeakError, match="search that chose these settings has seen a"):
-        answer(small(), fold, stolen)
+        predict_fold(small(), fold, stolen)
     with pytest.raises(BadInputError, match="no settings were chosen for fold 'loso:a'"):
-        answer(small(), fold, SearchedMethod("x", SMALL, QUICK, {}))
+        predict_fold(small(), fold, SearchedMethod("x", SMALL, QUICK, {}))
 
 
 def test_processes_choose_the_same(chosen: dict[str, Choice], tmp_path: Path) -> None:

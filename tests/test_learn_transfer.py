@@ -18,9 +18,9 @@ from grfkit.learn.transfer import (
     REGIMES,
     Regime,
     Tuning,
-    answer_regime,
     by_surface,
     limited,
+    predict_regime,
     train_regime,
     transfer_folds,
 )
@@ -68,13 +68,13 @@ def test_inner_people_are_of_the_source_where_the_target_has_nobody_else() -> No
 @pytest.mark.parametrize("regime", REGIMES)
 def test_what_the_tested_person_did_on_either_surface_changes_no_weight(regime: Regime) -> None:
     source, target = surfaces()
-    model = answer_regime(regime, SMALL, QUICK, source, target, fold_of()).model
+    model = predict_regime(regime, SMALL, QUICK, source, target, fold_of()).model
     wild_source, wild_target = surfaces()
     for wild in (wild_source, wild_target):
         rows = wild.per_stance("participant") == "d"
         wild.data["inputs"][rows] = 1e5
         wild.data["targets"][rows] = -7.0
-    again = answer_regime(regime, SMALL, QUICK, wild_source, wild_target, fold_of()).model
+    again = predict_regime(regime, SMALL, QUICK, wild_source, wild_target, fold_of()).model
     assert same(model, again)
     assert model.spec.scaler == again.spec.scaler
     assert "d" not in model.participants
@@ -155,7 +155,7 @@ def test_training_on_the_target_surface_removes_the_step_between_surfaces() -> N
     more = on_surface(made_up("defgh", each=24, seed=2), "overground", offset=0.5)
     for regime in REGIMES:
         near = more if regime == "B" else target  # alone, the few target windows do not even teach the curve
-        answer = answer_regime(regime, SMALL, config, source, near, fold, tuning=Tuning(lr_factor=1.0))
+        answer = predict_regime(regime, SMALL, config, source, near, fold, tuning=Tuning(lr_factor=1.0))
         truth = answer.test.arrays()[1]
         assert answer.test.participants == ("g",)
         bias[regime] = float((answer.forces_bw - truth)[:, :, 0].mean())

@@ -37,7 +37,7 @@ from grfkit.monitor.live_model import LiveModel, bundle_live, half_widths, open_
 from grfkit.monitor.messages import Batch, DeviceState, MonitorEvent, Snapshot, StanceShown
 from grfkit.monitor.stance_log import StanceLog, Target
 from grfkit.monitor.subscription import Subscription
-from grfkit.runtime.bundle import BundleModel
+from grfkit.runtime.bundle import Bundle
 from grfkit.virtual import stance as virtual_stance
 from grfkit.wire import Info, Running, SettingKey, StanceReport
 from monitor_room import CONTACT_S, EMPTY, PEAK, RATE_HZ, STRIDE_S, steps
@@ -257,7 +257,7 @@ def stance(model_id: int) -> TimedItem:
 
 def bundled(**other: Any) -> LiveModel:
     """A bundle whose network answers its first three columns."""
-    bundle = BundleModel(Path("a"), manifest(name="a", **other), Engine())  # type: ignore[arg-type]
+    bundle = Bundle(Path("a"), manifest(name="a", **other), Engine())  # type: ignore[arg-type]
     return replace(bundle_live(bundle), half_width_bw={"v": 0.3})
 
 
@@ -293,7 +293,7 @@ def test_the_host_answers_what_the_insole_would(monkeypatch: pytest.MonkeyPatch)
     """One bundle on an insole and on the host, same samples: same stances, forces within the report's steps."""
     host = bundled()
     source = steps("left", seconds=8.0)
-    loaded = BundleModel(Path("a"), manifest(), Engine())  # type: ignore[arg-type]
+    loaded = Bundle(Path("a"), manifest(), Engine())  # type: ignore[arg-type]
     monkeypatch.setattr(virtual_stance, "load_bundle", lambda *_: loaded)
     device = virtual_stance.OnDeviceModel(Path("a"))(source, 200, {})
     reports = [one for k in range(0, 1600, 5) for one in device.push(source.cells[k : k + 5], source.imu[k : k + 5])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 import accuracy_sets as sets
 from accuracy_run import MEAN, RIDGE, Rows, Run
 from grfkit.evaluate.evaluation import of_surface
-from grfkit.evaluate.predictions import Answers, Method, TransferMethod, baseline_methods
+from grfkit.evaluate.methods import TransferMethod, baseline_methods
+from grfkit.evaluate.predictions import Predictions
 from grfkit.evaluate.scores import scores
-from grfkit.learn.baselines import Predictor
 from grfkit.learn.folds import Fold
 from grfkit.learn.kernel import KernelMethod
+from grfkit.learn.method import FittedMethod, Method
 from grfkit.learn.networks import network_config
 from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import from_preset
@@ -153,25 +154,21 @@ class OneAxis:
     name: str
     member: Method
 
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the untrained predictor."""
-        return _OneAxis(self.name, self.member.predictor(vertical(data), fold))
+    def fit(self, data: StanceSet, fold: Fold) -> FittedOneAxis:
+        """Return the method fitted on the vertical force."""
+        return FittedOneAxis(self.member.fit(vertical(data), fold), len(data.axes))
 
 
-@dataclass
-class _OneAxis:
-    name: str
-    inside: Predictor
-    axes: int = field(default=0)
+@dataclass(frozen=True)
+class FittedOneAxis:
+    """A fitted method of the first of so many axes."""
 
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        """Fit what is inside."""
-        self.axes = len(data.axes)
-        self.inside.fit(vertical(data), inner)
+    member: FittedMethod
+    axes: int
 
     def predict(self, data: StanceSet) -> Floats:
         """Return forces in BW, shape (stances, time, axes), the first axis answered."""
-        said = self.inside.predict(vertical(data))
+        said = self.member.predict(vertical(data))
         rest = np.full((*said.shape[:2], self.axes - 1), np.nan)
         return np.concatenate([said, rest], axis=2)
 
@@ -199,7 +196,7 @@ def bench_lab_carter(run: Run) -> Rows:
     theirs = [carter(1, "C1")] if run.quick else [carter(1, "C1"), carter(1, "D"), carter(10, "C1")]
     methods = [MEAN, RIDGE, *regimes(["C1", "D2"]), convolution(), *theirs]
     answers = of_surface(run.answers(data, drawn, methods, split="loso"), "overground")
-    found = scores(Answers(answers.data.sel(axis=["vgrf"])), headline=HEADLINE)
+    found = scores(Predictions(answers.data.sel(axis=["vgrf"])), headline=HEADLINE)
     found["note"] = (
         "SIMULATED. Network, batch, rate, scaling and target (N) of the preset carter2025 faithful, which trains one"
         " epoch (10 besides, as one is little on so few stances); windows, filters and relative cells as for ours, no"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accuracy_run import Rows
-from grfkit.evaluate.predictions import Answers
+from grfkit.evaluate.predictions import Predictions
 from grfkit.gait.contacts import ContactRule, contacts_from_force, rule_of
 
 Floats = NDArray[np.float64]
@@ -21,7 +21,7 @@ MASS_KG = 1.0 / 9.80665
 """Of a body of 1 N, so that forces in body weights are newtons."""
 
 
-def by_trial(answers: Answers, method: str) -> Iterator[tuple[str, Floats, Floats, Floats]]:
+def by_trial(answers: Predictions, method: str) -> Iterator[tuple[str, Floats, Floats, Floats]]:
     """Give name, times (s), measured and predicted vertical force (BW) of every trial, start and gaps left out."""
     y, p = answers.measured[:, :, 0], answers.predicted(method)[:, :, 0]
     keys = np.asarray([f"{a}/{b}" for a, b in zip(answers.per_stance("participant"), answers.per_stance("trial"))])
@@ -36,7 +36,7 @@ def by_trial(answers: Answers, method: str) -> Iterator[tuple[str, Floats, Float
         yield str(key), time[known], true[known], said[known]
 
 
-def paper_figures(answers: Answers, method: str) -> Rows:
+def paper_figures(answers: Predictions, method: str) -> Rows:
     """Return R2, epsilon (RMSE over the measured range, percent), contact and toe-off errors (ms), mean over trials.
 
     R2 and epsilon are of z-scored force in the paper, which changes neither. Contacts: 20 % of body weight in both
@@ -61,7 +61,7 @@ def paper_figures(answers: Answers, method: str) -> Rows:
     }  # fmt: skip
 
 
-def _of(answers: Answers, key: str) -> NDArray[np.bool_]:
+def _of(answers: Predictions, key: str) -> NDArray[np.bool_]:
     keys = [f"{a}/{b}" for a, b in zip(answers.per_stance("participant"), answers.per_stance("trial"))]
     return np.asarray([k == key for k in keys])
 

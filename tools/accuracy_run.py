@@ -9,9 +9,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import accuracy_sets as sets
-from grfkit.evaluate.predictions import Answers, BaselineMethod, Method, NetworkMethod, answers_of
+from grfkit.evaluate.methods import BaselineMethod, NetworkMethod
+from grfkit.evaluate.predictions import Predictions, predict_folds
 from grfkit.evaluate.scores import scores
 from grfkit.learn.folds import Fold
+from grfkit.learn.method import Method
 from grfkit.learn.networks import network_config
 from grfkit.learn.parallel import JobReport
 from grfkit.learn.train import TrainConfig
@@ -29,13 +31,13 @@ class Run:
     def __init__(self, jobs: int, *, quick: bool) -> None:
         self.jobs, self.quick = jobs, quick
 
-    def answers(self, data: StanceSet, folds: Sequence[Fold], methods: Sequence[Method], *, split: str) -> Answers:
+    def answers(self, data: StanceSet, folds: Sequence[Fold], methods: Sequence[Method], *, split: str) -> Predictions:
         """Return answers, folds that are done taken from the disk."""
         sets.BUILD.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=sets.BUILD) as folder:  # of its own: two runs may share the build folder
             path = Path(folder) / "now.nc"
             data.to_netcdf(path)
-            return answers_of(
+            return predict_folds(
                 path, folds, methods, split=split, workers=self.jobs, results=sets.BUILD / "folds", progress=told
             )
 

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 import accuracy_sets as sets
 from accuracy_run import MOTION, Rows, Run, cnn, shank_cnn
-from grfkit.evaluate.predictions import Answers, Method, NetworkMethod
+from grfkit.evaluate.methods import NetworkMethod
+from grfkit.evaluate.predictions import Predictions
 from grfkit.evaluate.wrapped import on_channels
 from grfkit.learn.augment import Augmentation
-from grfkit.learn.baselines import Predictor
 from grfkit.learn.folds import Fold, loso
-from grfkit.learn.model import GrfModel, predict
+from grfkit.learn.method import Method
+from grfkit.learn.model import FittedModel
 from grfkit.learn.train import fine_tune, fit, training_scaler
 from grfkit.records.stance_set import StanceSet, join
 from grfkit.stats.compare import paired
@@ -36,37 +37,14 @@ class Pretrained:
     phantom: Path
     lr_factor: float = 0.5
 
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the untrained network."""
-        del data
-        return _Pretrained(self, fold)
-
-
-@dataclass
-class _Pretrained:
-    method: Pretrained
-    fold: Fold
-    model: GrfModel | None = None
-
-    @property
-    def name(self) -> str:
-        return self.method.name
-
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        """Train on the phantom, then on the training part."""
-        del inner
-        network, config = self.method.member.network, self.method.member.config
-        phantom = on_channels(StanceSet.open(self.method.phantom), data.channels)
-        near = self.fold.of(data, "train")
-        scaler = training_scaler(config, join([phantom, near]))
-        first = Fold(f"{self.fold.name}, phantom", phantom.participants, (), self.fold.test)
-        self.model = fit(network, config, phantom, first, scaler=scaler)
-        self.model = fine_tune(self.model, config, data, self.fold, lr_factor=self.method.lr_factor)
-
-    def predict(self, data: StanceSet) -> Floats:
-        """Return forces in BW, shape (stances, time, axes)."""
-        assert self.model is not None
-        return predict(self.model, data)
+    def fit(self, data: StanceSet, fold: Fold) -> FittedModel:
+        """Return the network trained on the phantom, then on the training part."""
+        network, config = self.member.network, self.member.config
+        phantom = on_channels(StanceSet.open(self.phantom), data.channels)
+        scaler = training_scaler(config, join([phantom, fold.of(data, "train")]))
+        first = Fold(f"{fold.name}, phantom", phantom.participants, (), fold.test)
+        model = fit(network, config, phantom, first, scaler=scaler)
+        return FittedModel(fine_tune(model, config, data, fold, lr_factor=self.lr_factor))
 
 
 def landmark_variants(run: Run) -> list[Method]:
@@ -149,7 +127,7 @@ def nested(run: Run, data: StanceSet, folds: Sequence[Fold], variants: Sequence[
     return {"rows": rows, "note": note, "tables": {"The variant that inner participants choose": chosen_rows}}
 
 
-def person_errors(answers: Answers, method: str) -> dict[str, Floats]:
+def person_errors(answers: Predictions, method: str) -> dict[str, Floats]:
     """Return every participant's RMSE (BW), shape (axes,)."""
     people = answers.per_stance("participant").tolist()
     per_axis = [

@@ -29,12 +29,13 @@ from accuracy_weight import bench_weight
 from grfkit.dataset.public.gaitpdb import mask_cells
 from grfkit.evaluate.blend import BlendMethod
 from grfkit.evaluate.evaluation import of_surface
-from grfkit.evaluate.predictions import BaselineMethod, Method, NetworkMethod, TransferMethod, baseline_methods
+from grfkit.evaluate.methods import BaselineMethod, NetworkMethod, TransferMethod, baseline_methods
 from grfkit.evaluate.scores import scores
 from grfkit.evaluate.wrapped import Balanced, OnChannels
 from grfkit.learn.augment import Augmentation
 from grfkit.learn.folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
 from grfkit.learn.kernel import KernelMethod
+from grfkit.learn.method import Method
 from grfkit.learn.networks import network_config
 from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import from_preset

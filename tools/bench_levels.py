@@ -20,7 +20,7 @@ from grfkit.embedded.insole import AXES, CELLS, IMU, DeviceWindow, Insole, fixed
 from grfkit.errors import BadInputError
 from grfkit.gait.contacts import underloaded
 from grfkit.gait.relative_cells import UNLOADED_PERCENT
-from grfkit.runtime.bundle import BundleModel, load_bundle
+from grfkit.runtime.bundle import Bundle, load_bundle
 from grfkit.runtime.manifest import Detector, Manifest
 from grfkit.units import G
 from grfkit.virtual.source import Phantom, SampleSource, phantom
@@ -88,7 +88,7 @@ def median_peak(load: Floats, spans: list[Floats]) -> float:
     return float(np.median(peaks[~underloaded(peaks)]))
 
 
-def pairs(bundle: BundleModel, detector: Detector, world: Phantom, source: SampleSource) -> Iterator[Pair]:
+def pairs(bundle: Bundle, detector: Detector, world: Phantom, source: SampleSource) -> Iterator[Pair]:
     """Yield the stances of one foot, answered both ways."""
     manifest, rate, left = bundle.manifest, detector.rate_hz, source.side == "left"
     every = round(SENSOR_HZ / rate)

@@ -24,9 +24,11 @@ from edge_models import (
     stances,
     trained,
 )
-from grfkit.evaluate.predictions import Method, answers_of, baseline_methods
+from grfkit.evaluate.methods import baseline_methods
+from grfkit.evaluate.predictions import predict_folds
 from grfkit.evaluate.scores import scores
 from grfkit.evaluate.wrapped import OnChannels
+from grfkit.learn.method import Method
 
 WITHIN = 0.3
 """Percentage points of rRMSE that the TCN may be behind the BiLSTM."""
@@ -54,7 +56,7 @@ def tested(bench: Bench, *, quick: bool) -> Rows:
     path = BUILD / "sets" / f"{''.join(c for c in bench.name if c.isalnum())}.nc"
     path.parent.mkdir(parents=True, exist_ok=True)
     data.to_netcdf(path, force=True)
-    answers = answers_of(
+    answers = predict_folds(
         path, chosen, methods(bench, quick=quick), split="grouped_kfold", results=BUILD / "folds", progress=told
     )
     found = scores(answers, headline=TCN)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -24,14 +23,13 @@ from grfkit.deploy.plan import Plan
 from grfkit.deploy.repair import repaired
 from grfkit.deploy.smooth import centred
 from grfkit.deploy.tflite_file import TfliteFile
-from grfkit.evaluate.predictions import FoldNetwork
 from grfkit.learn.augment import Augmentation
-from grfkit.learn.baselines import Predictor
 from grfkit.learn.distill import distil
 from grfkit.learn.folds import Fold, grouped_kfold
-from grfkit.learn.model import GrfModel, predict
+from grfkit.learn.method import FittedMethod
+from grfkit.learn.model import FittedModel, GrfModel
 from grfkit.learn.networks import NetworkConfig, network_config, parameter_count
-from grfkit.learn.train import TrainConfig
+from grfkit.learn.train import TrainConfig, fit
 from grfkit.records.stance_set import StanceSet
 from grfkit.runtime import from_int8, load, to_int8
 from grfkit.units import G
@@ -160,30 +158,21 @@ class Kept:
     settings: str
     eight: bool = False
 
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the untrained predictor."""
-        del data
-        return _Kept(self, fold)
+    def fit(self, data: StanceSet, fold: Fold) -> FittedMethod:
+        """Return the model of the fold, in torch or as its int8 file."""
+        model = _model(self.bench, self.member, fold, data)
+        return EightBit(model) if self.eight else FittedModel(model)
 
 
-@dataclass
-class _Kept:
-    method: Kept
-    fold: Fold
-    model: GrfModel | None = None
+@dataclass(frozen=True)
+class EightBit:
+    """A model run as its int8 file."""
 
-    @property
-    def name(self) -> str:
-        return self.method.name
-
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        del inner
-        self.model = _model(self.method.bench, self.method.member, self.fold, data)
+    model: GrfModel
 
     def predict(self, data: StanceSet) -> NDArray[np.float64]:
-        if self.model is None:
-            raise RuntimeError(f"{self.name} has not been trained")
-        return eight_bit_answers(self.model, data) if self.method.eight else predict(self.model, data)
+        """Return forces in BW, shape (stances, time, axes)."""
+        return eight_bit_answers(self.model, data)
 
 
 def trained(bench: Bench, member: str, fold: Fold) -> GrfModel:
@@ -205,10 +194,7 @@ def _model(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
 def _fit(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
     config = training(bench, member)
     if member != STUDENT:
-        one = FoldNetwork(member, networks(bench)[member], config, fold)
-        one.fit(known, fold.inner)
-        assert one.model is not None
-        return one.model
+        return fit(networks(bench)[member], config, known, fold)
     teacher = _model(bench, BILSTM, fold, known)
     student = distil(teacher, known, fold, config, students=students(bench), slack=0.05)
     tried = [asdict(t) | {"network": t.network.model_dump()} for t in student.tried]

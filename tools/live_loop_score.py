@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from grfkit.dataset.foot_force import of_foot, plate_columns, plate_contact, stance_force
 from grfkit.dataset.resample import linear, stance_times
 from grfkit.gait.stances import Stance, find_stances
-from grfkit.learn.predictor import mean_curve
+from grfkit.learn.baseline_base import mean_curve
 from grfkit.records import Trial
 from grfkit.records.stance_set import StanceSet
 from grfkit.units import G

@@ -19,9 +19,9 @@ from ..embedded.compile import RUNTIME, compiler, runtime_sources
 from ..embedded.made_up_foot import foot_of
 from ..errors import BadInputError, RefusedError
 from ..estimate.detector import detector
+from ..learn.baseline_base import mean_curve
 from ..learn.folds import LeakError
 from ..learn.model import GrfModel, calibration_windows, predict
-from ..learn.predictor import mean_curve
 from ..learn.recipe import Recipe, artefact_files, artefact_of, load_sets, recipe_of_model
 from ..learn.spec import DOCUMENT
 from ..provenance import tool_version

@@ -21,13 +21,13 @@ from ..errors import BadInputError
 from ..gait.contacts import Rejection
 from ..gait.relative_cells import UNIT, is_cell, relative_cells
 from ..gait.stances import SOURCES, Stance, Stances, find_stances
-from ..learn.spec import Estimator, ModelSpec
+from ..learn.spec import ForceModel, ModelSpec
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import Recording, Trial
 from ..records.participants import seen_among
 from ..records.stance_set import StanceSet, make_stance_set
 from .curves import FootCurve, between, from_stances, from_windows, increasing
-from .open_model import BundledModel
+from .open_model import BundleForceModel
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
@@ -153,7 +153,7 @@ class _Foot:
     rejections: tuple[Rejection, ...]
 
 
-def estimate(model: Estimator, folder: Path, source: Source, request: EstimateRequest | None = None) -> Estimate:
+def estimate(model: ForceModel, folder: Path, source: Source, request: EstimateRequest | None = None) -> Estimate:
     """Return the force of each foot by a model, on the recording's own clock.
 
     Inputs are cut, and left feet mirrored, as in training. Where the model answers stances, a foot's force is 0
@@ -415,7 +415,7 @@ def _nearby(streams: Mapping[str, xr.Dataset], at: Floats) -> dict[str, xr.Datas
 
 
 def _set_of(
-    foot: _Foot, inputs: list[Floats], at: list[Floats], model: Estimator, about: Mapping[str, Any], name: str, cut: str
+    foot: _Foot, inputs: list[Floats], at: list[Floats], model: ForceModel, about: Mapping[str, Any], name: str, cut: str
 ) -> StanceSet:
     """Return windows without a force, as the model takes them."""
     spec, size = model.spec, len(inputs)
@@ -439,7 +439,7 @@ def _set_of(
 
 
 def _answer_stances(
-    model: Estimator, foot: _Foot, asked: CutRequest, about: Mapping[str, Any], leaks: tuple[str, ...], name: str
+    model: ForceModel, foot: _Foot, asked: CutRequest, about: Mapping[str, Any], leaks: tuple[str, ...], name: str
 ) -> tuple[FootCurve, list[StanceRow], list[int]]:
     """Return the foot's force by its stances, and of each answered window how many numbers are beyond the range."""
     channels = model.spec.scaler.channels
@@ -464,9 +464,9 @@ def _answer_stances(
     return curve, rows, beyond
 
 
-def _beyond(model: Estimator, data: StanceSet) -> list[int]:
+def _beyond(model: ForceModel, data: StanceSet) -> list[int]:
     """Return how many numbers of each window are beyond a bundle's range; a trained model has none."""
-    return [int(n) for n in model.beyond(data)] if isinstance(model, BundledModel) else [0] * data.size
+    return [int(n) for n in model.beyond(data)] if isinstance(model, BundleForceModel) else [0] * data.size
 
 
 def _row(side: Side, at: Floats, force_bw: Floats, inputs: Floats, channels: tuple[str, ...]) -> StanceRow:
@@ -489,7 +489,7 @@ def _row(side: Side, at: Floats, force_bw: Floats, inputs: Floats, channels: tup
 
 
 def _answer_windows(
-    model: Estimator, foot: _Foot, asked: CutRequest, about: Mapping[str, Any], leaks: tuple[str, ...], name: str
+    model: ForceModel, foot: _Foot, asked: CutRequest, about: Mapping[str, Any], leaks: tuple[str, ...], name: str
 ) -> tuple[FootCurve, list[StanceRow], list[int]]:
     """Return the foot's force by a model of continuous windows; stances are those of its insole, if it has one.
 
@@ -546,7 +546,7 @@ def _said_of_range(beyond: list[int]) -> list[str]:
 
 
 def _provenance(
-    model: Estimator, folder: Path, source: Source, wanted: EstimateRequest, findings: list[str]
+    model: ForceModel, folder: Path, source: Source, wanted: EstimateRequest, findings: list[str]
 ) -> Provenance:
     files = [source.file, *(describe_input(folder / name, role="model") for name in model.files)]
     configuration = wanted.model_dump(mode="json")

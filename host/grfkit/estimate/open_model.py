@@ -13,19 +13,23 @@ from pydantic import ValidationError
 from ..arrays import Floats
 from ..errors import BadInputError, RefusedError
 from ..learn.batches import Windows
-from ..learn.spec import Estimator, ModelSpec, check_compatible, check_unseen
+from ..learn.spec import ForceModel, ModelSpec, check_compatible, check_unseen
 from ..records.stance_set import StanceSet
-from ..runtime.bundle import BundleModel, is_bundle, load_bundle
+from ..runtime.bundle import Bundle, is_bundle, load_bundle
 from ..runtime.bundle_files import check_digest, read_sums
 from ..runtime.manifest import DOCUMENT, MANIFEST
 
 
 @dataclass(frozen=True)
-class BundledModel:
-    """A bundle with the document of the model it was made of."""
+class BundleForceModel:
+    """A bundle that takes stance sets, by the document of the model it was made of.
+
+    Apart from :class:`~grfkit.runtime.bundle.Bundle` because ``runtime`` knows arrays only: neither stance sets nor
+    ``ModelSpec``.
+    """
 
     spec: ModelSpec
-    bundle: BundleModel
+    bundle: Bundle
 
     @property
     def name(self) -> str:
@@ -69,7 +73,7 @@ class BundledModel:
         return Windows(data, scaler.channels, scaler.statics, (), memory_mb=0)
 
 
-def load_bundled(folder: Path, backend: str = "auto") -> BundledModel:
+def load_bundle_model(folder: Path, backend: str = "auto") -> BundleForceModel:
     """Return the bundle in a folder.
 
     Raises
@@ -82,7 +86,7 @@ def load_bundled(folder: Path, backend: str = "auto") -> BundledModel:
     folder = Path(folder)
     bundle = load_bundle(folder, backend)
     check_digest(folder, DOCUMENT, read_sums(folder))
-    return BundledModel(read_spec(folder / DOCUMENT), bundle)
+    return BundleForceModel(read_spec(folder / DOCUMENT), bundle)
 
 
 def read_spec(path: Path) -> ModelSpec:
@@ -99,7 +103,7 @@ def read_spec(path: Path) -> ModelSpec:
         raise RefusedError(f"{path}: is no document of a trained model ({str(error).splitlines()[0]})") from error
 
 
-def open_model(folder: Path) -> Estimator:
+def open_model(folder: Path) -> ForceModel:
     """Return the bundle or the trained model in a folder; a bundle needs no torch.
 
     Raises
@@ -108,7 +112,7 @@ def open_model(folder: Path) -> Estimator:
         If it is neither, or what it needs is not installed.
     """
     if is_bundle(folder):
-        return load_bundled(folder)
+        return load_bundle_model(folder)
     try:
         from ..learn.model import GrfModel
     except ImportError as error:

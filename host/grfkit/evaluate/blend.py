@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from ..learn.baselines import Predictor
 from ..learn.folds import Fold
-from ..learn.model import predict
+from ..learn.method import FittedMethod, Method
+from ..learn.model import FittedModel, predict
 from ..records.stance_set import StanceSet
-from .predictions import Ensemble, FoldNetwork, Method
-from .wrapped import Narrowed, on_channels
+from .methods import Ensemble, NetworkMethod
+from .nested_search import SearchedMethod
+from .wrapped import FittedOnChannels, OnChannels, on_channels
 
 STEPS = 4
 
@@ -34,73 +34,54 @@ class BlendMethod:
     name: str
     members: tuple[Method, ...]
 
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the untrained blend."""
-        return Blend(self, fold, data)
-
-
-@dataclass
-class Blend:
-    """A blend on one fold; ``weights`` has shape (members, axes)."""
-
-    method: BlendMethod
-    fold: Fold
-    data: StanceSet
-    weights: Floats = field(default_factory=lambda: np.zeros((0, 0)))
-    fitted: list[Predictor] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """Return the method's name."""
-        return self.method.name
-
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        """Fit the members without the inner participants, weigh them there, and fit again those that are to be.
+    def fit(self, data: StanceSet, fold: Fold) -> Blend:
+        """Return the members fitted without the inner participants, weighed there, and then fitted on all.
 
         Raises
         ------
         BadInputError
             If the fold splits by anything but participants, or has nobody inner.
         """
-        if self.fold.unit != "participant" or not inner:
+        inner = [person for person in fold.inner if person in data.participants]
+        if fold.unit != "participant" or not inner:
             raise BadInputError(f"{self.name} chooses its weights on inner participants; the fold has none")
         rest, near = data.without(inner), data.of(inner)
-        self.fitted, said = [], []
-        for member in self.method.members:
-            one = member.predictor(data, self.fold)
-            known = data if has_network(one) else rest
-            one.fit(known, inner if has_network(one) else ())
-            said.append(_inner_answers(one, near))
-            self.fitted.append(one)
-        self.weights = chosen_weights(np.stack(said), near)
-        for i, member in enumerate(self.method.members):
-            if not has_network(self.fitted[i]):
-                self.fitted[i] = member.predictor(data, self.fold)
-                self.fitted[i].fit(data, ())
+        fitted = [member.fit(data if has_network(member) else rest, fold) for member in self.members]
+        weights = chosen_weights(np.stack([_inner_predictions(member, near) for member in fitted]), near)
+        # a network needs the inner participants to stop; the others learn from them, too, once the weights are chosen
+        final = [one if has_network(m) else m.fit(data, fold) for m, one in zip(self.members, fitted)]
+        return Blend(tuple(final), weights)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A blend fitted on one fold; ``weights`` has shape (members, axes)."""
+
+    members: tuple[FittedMethod, ...]
+    weights: Floats
 
     def predict(self, data: StanceSet) -> Floats:
         """Return forces in BW, shape (stances, time, axes)."""
-        if not self.fitted:
-            raise BadInputError(f"{self.name} has not been fitted; call fit first")
-        said = np.stack([one.predict(data) for one in self.fitted])
-        return np.asarray(np.einsum("ka,knta->nta", self.weights, said))
+        forces = np.stack([member.predict(data) for member in self.members])
+        return np.asarray(np.einsum("ka,knta->nta", self.weights, forces))
 
 
-def has_network(one: Predictor) -> bool:
-    """Return whether a predictor trains a network, which needs inner participants to stop."""
-    inside = [one.inside] if isinstance(one, Narrowed) else one.members if isinstance(one, Ensemble) else ()
-    return isinstance(one, FoldNetwork) or any(has_network(i) for i in inside)
+def has_network(method: Method) -> bool:
+    """Return whether a method trains a network, which needs inner participants to stop."""
+    if isinstance(method, OnChannels):
+        return has_network(method.member)
+    return isinstance(method, NetworkMethod | SearchedMethod)
 
 
-def _inner_answers(one: Predictor, near: StanceSet) -> Floats:
-    """Return answers for inner participants; a network remembers them as seen, which is what they are."""
-    if isinstance(one, Narrowed):
-        return _inner_answers(one.inside, on_channels(near, one.patterns))
-    if isinstance(one, Ensemble):
-        return np.asarray(np.mean([_inner_answers(i, near) for i in one.members], axis=0))
-    if isinstance(one, FoldNetwork) and one.model is not None:
-        return predict(one.model, near, leaks=("inner participants choose the weights",))
-    return one.predict(near)
+def _inner_predictions(fitted: FittedMethod, near: StanceSet) -> Floats:
+    """Return predictions for inner participants; a network remembers them as seen, which is what they are."""
+    if isinstance(fitted, FittedOnChannels):
+        return _inner_predictions(fitted.member, on_channels(near, fitted.patterns))
+    if isinstance(fitted, Ensemble):
+        return np.asarray(np.mean([_inner_predictions(member, near) for member in fitted.members], axis=0))
+    if isinstance(fitted, FittedModel):
+        return predict(fitted.model, near, leaks=("inner participants choose the weights",))
+    return fitted.predict(near)
 
 
 def chosen_weights(said: Floats, near: StanceSet) -> Floats:

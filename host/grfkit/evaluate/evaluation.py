@@ -13,15 +13,17 @@ from typing import Any
 from ..errors import BadInputError
 from ..learn.card import check_people
 from ..learn.folds import Fold
+from ..learn.method import Method
 from ..learn.parallel import JobReport
 from ..learn.recipe import Recipe, load_sets, spec_of
 from ..learn.search_plan import SearchPlan
 from ..learn.training_job import usable
 from ..learn.transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
 from ..records.stance_set import StanceSet
+from .methods import NetworkMethod, TransferMethod, baseline_methods
 from .nested_search import SearchedMethod, search_document, search_folds, searched_name
-from .personal_folds import PersonalPlan, check_personal, personalise_folds
-from .predictions import Answers, Method, NetworkMethod, TransferMethod, answers_of, baseline_methods
+from .personal_folds import PersonalPlan, TrainedMethod, check_personal, personalise_folds
+from .predictions import Predictions, predict_folds
 from .scores import scores
 
 Told = Callable[[JobReport], None]
@@ -42,17 +44,17 @@ def _check_for_card(folder: Path, recipe: Recipe, regimes: Sequence[str]) -> Non
         )
 
 
-def methods_of(data: StanceSet, recipe: Recipe, *, regimes: Sequence[Regime] = ()) -> tuple[Method, ...]:
-    """Return every baseline that can answer, then the recipe's network, or one of it for each regime."""
-    network, found = recipe.network_config(), list[Method](baseline_methods(data))
-    chosen = regimes or ((recipe.regime,) if recipe.regime else ())
+def network_methods(recipe: Recipe, regimes: Sequence[Regime] = ()) -> tuple[NetworkMethod | TransferMethod, ...]:
+    """Return the recipe's network, or one of it for each regime."""
+    network, chosen = recipe.network_config(), regimes or ((recipe.regime,) if recipe.regime else ())
+    methods: list[NetworkMethod | TransferMethod] = []
     for regime in chosen:
         if regime not in REGIMES:
             raise BadInputError(f"there is no regime '{regime}'; there are {', '.join(REGIMES)}")
-        found.append(TransferMethod(f"{network.name}, {regime}: {MEANING[regime]}", regime, network, recipe.train))
+        methods.append(TransferMethod(f"{network.name}, {regime}: {MEANING[regime]}", regime, network, recipe.train))
     if not chosen:
-        found.append(NetworkMethod(network.name, network, recipe.train, recipe.seeds))
-    return tuple(found)
+        methods.append(NetworkMethod(network.name, network, recipe.train, recipe.seeds))
+    return tuple(methods)
 
 
 def folds_of(data: StanceSet, recipe: Recipe, *, transfer: bool) -> tuple[Fold, ...]:
@@ -75,7 +77,7 @@ def evaluate(
     cluster: Any = None,
     results: Path | None = None,
     progress: Told | None = None,
-) -> tuple[Answers, dict[str, Any]]:
+) -> tuple[Predictions, dict[str, Any]]:
     """Return answers and scores of the recipe's network beside every baseline, on the recipe's folds.
 
     Parameters
@@ -95,7 +97,9 @@ def evaluate(
     transfer = bool(regimes or recipe.regime)
     if search is not None and transfer:
         raise BadInputError("a search is of a network alone, not of a regime; leave out one of them")
-    folds, methods = folds_of(data, recipe, transfer=transfer), methods_of(data, recipe, regimes=regimes)
+    folds, networks = folds_of(data, recipe, transfer=transfer), network_methods(recipe, regimes)
+    methods: tuple[Method, ...] = (*baseline_methods(data), *networks)
+    headline: TrainedMethod = networks[-1]
     surface = "overground" if transfer else ""
     if personal is not None:
         check_personal(data, folds, personal, surface)
@@ -105,14 +109,14 @@ def evaluate(
     with _shared(data, apart=bool(workers) or cluster is not None) as file:
         if search is not None:
             searched, more["search"] = _searched(data, folds, recipe, search, shared=file, **how)
-            methods = (*methods, searched)
+            methods, headline = (*methods, searched), searched
             configuration["search"] = search.model_dump(mode="json")
-        answers = answers_of(
+        answers = predict_folds(
             file or data, folds, methods, split=recipe.split, leaks=recipe.leaks, configuration=configuration, **how
         )
         if personal is not None:
             more["personalisation"] = personalise_folds(
-                data, folds, methods[-1], personal, surface=surface, leaks=recipe.leaks, shared=file, **how
+                data, folds, headline, personal, surface=surface, leaks=recipe.leaks, shared=file, **how
             )
     if transfer:
         answers = of_surface(answers, surface)
@@ -148,10 +152,10 @@ def _searched(
     return method, search_document(name, plan, folds, chosen)
 
 
-def of_surface(answers: Answers, surface: str) -> Answers:
+def of_surface(answers: Predictions, surface: str) -> Predictions:
     """Return the answers of one surface: where a tested person walked on both, only the target counts."""
     own = answers.per_stance("surface") == surface
-    return Answers(answers.data.isel(stance=own.nonzero()[0]))
+    return Predictions(answers.data.isel(stance=own.nonzero()[0]))
 
 
 def evaluate_job(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError
-from ..learn.baselines import Predictor
 from ..learn.folds import Fold
+from ..learn.method import FittedMethod
+from ..learn.model import GrfModel
 from ..learn.networks import NetworkConfig
 from ..learn.parallel import Job, JobReport, map_folds
 from ..learn.result_cache import digest_of, fingerprint_of
@@ -18,7 +19,7 @@ from ..learn.search import TrialRow, Value, applied, search
 from ..learn.search_plan import Choice, SearchPlan
 from ..learn.train import TrainConfig
 from ..records.stance_set import StanceSet
-from .predictions import NetworkMethod
+from .methods import NetworkMethod
 
 _HEARD: ContextVar[Callable[[TrialRow], None] | None] = ContextVar("heard", default=None)
 
@@ -40,14 +41,21 @@ class SearchedMethod:
     chosen: Mapping[str, Choice]
     seeds: int = 1
 
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the untrained network of the fold's own settings."""
+    def fit(self, data: StanceSet, fold: Fold) -> FittedMethod:
+        """Return the network trained with the fold's own settings."""
+        return self._for_fold(fold).fit(data, fold)
+
+    def train(self, data: StanceSet, fold: Fold) -> GrfModel:
+        """Return the model of the first start, with the fold's own settings."""
+        return self._for_fold(fold).train(data, fold)
+
+    def _for_fold(self, fold: Fold) -> NetworkMethod:
         if fold.name not in self.chosen:
             raise BadInputError(f"{self.name}: no settings were chosen for fold '{fold.name}'; search it first")
-        one = self.chosen[fold.name]
-        network, config = applied(self.network, self.config, one.settings)
-        config = config.model_copy(update={"chosen_on": tuple(sorted({*config.chosen_on, *one.participants}))})
-        return NetworkMethod(self.name, network, config, self.seeds).predictor(data, fold)
+        choice = self.chosen[fold.name]
+        network, config = applied(self.network, self.config, choice.settings)
+        config = config.model_copy(update={"chosen_on": tuple(sorted({*config.chosen_on, *choice.participants}))})
+        return NetworkMethod(self.name, network, config, self.seeds)
 
 
 def searched_name(network: NetworkConfig, plan: SearchPlan) -> str:

@@ -18,8 +18,11 @@ from ..learn.train import TrainConfig
 from ..records.stance_set import StanceSet
 from ..stats.compare import paired
 from ..stats.curves import group
+from .methods import NetworkMethod, TransferMethod
+from .nested_search import SearchedMethod
 from .personalise import COUNTS, LEAK_PERSONAL, WAYS, parts_for, personalise
-from .predictions import Method
+
+TrainedMethod = NetworkMethod | SearchedMethod | TransferMethod
 
 
 class PersonalPlan(BaseModel):
@@ -101,7 +104,7 @@ def check_personal(data: StanceSet, folds: Sequence[Fold], plan: PersonalPlan, s
 
 
 def personalise_job(
-    data: StanceSet | Path, fold: Fold, method: Method, plan: PersonalPlan, surface: str = ""
+    data: StanceSet | Path, fold: Fold, method: TrainedMethod, plan: PersonalPlan, surface: str = ""
 ) -> dict[str, Any]:
     """Return rows of those a fold tests, each personalised from the fold's model in both ways.
 
@@ -113,11 +116,7 @@ def personalise_job(
         Only windows of this surface calibrate and test; empty: all.
     """
     whole = StanceSet.open(data) if isinstance(data, Path) else data
-    known = fold.of(whole, "train", "inner") if fold.inner else fold.of(whole, "train")
-    predictor: Any = method.predictor(known, fold)
-    predictor = getattr(predictor, "members", (predictor,))[0]
-    predictor.fit(known, fold.inner)
-    model: GrfModel = predictor.model
+    model = method.train(fold.of(whole, "train", "inner") if fold.inner else fold.of(whole, "train"), fold)
     config = tuning_config(model, plan)
     how: dict[str, Any] = {"config": config, "lr_factor": plan.lr_factor, "prior_windows": plan.prior_windows}
     rows: list[dict[str, Any]] = []
@@ -152,7 +151,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 def personalise_folds(
     data: StanceSet,
     folds: Sequence[Fold],
-    method: Method,
+    method: TrainedMethod,
     plan: PersonalPlan,
     *,
     surface: str = "",

@@ -18,8 +18,8 @@ from ..records.stance_set import StanceSet
 
 COUNTS = (0, 2, 4, 8, 16)
 LEAK_PERSONAL = "personalisation: earlier windows of the tested participant were used to calibrate"
-Method = Literal["affine", "fine-tune"]
-WAYS: dict[Method, str] = {"affine": "gain and offset of the answer", "fine-tune": "network trained further"}
+Way = Literal["affine", "fine-tune"]
+WAYS: dict[Way, str] = {"affine": "gain and offset of the answer", "fine-tune": "network trained further"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Calibrated:
     """
 
     participant: str
-    method: Method
+    method: Way
     windows: int
     test_windows: int
     rmse_bw: dict[str, float]
@@ -157,7 +157,7 @@ def personalise(
     data: StanceSet,
     *,
     counts: Sequence[int] = COUNTS,
-    method: Method = "affine",
+    method: Way = "affine",
     config: TrainConfig | None = None,
     mode: Mode = "all",
     lr_factor: float = 0.1,
@@ -228,7 +228,7 @@ def _tuned(
     return predict(tuned, late, leaks=tuned.spec.leaks)
 
 
-def _row(model: GrfModel, late: StanceSet, forces: Floats, method: Method, count: int) -> Calibrated:
+def _row(model: GrfModel, late: StanceSet, forces: Floats, method: Way, count: int) -> Calibrated:
     targets, weight = _truth(model, late)
     known = (weight > 0)[:, :, None] & np.isfinite(targets)
     w = np.where(known, weight[:, :, None], 0.0)

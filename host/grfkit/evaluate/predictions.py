@@ -1,4 +1,4 @@
-"""Answers: what every method said of every held-out window, once, beside what was measured."""
+"""Predictions of every method for every held-out window, beside what was measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,155 +16,15 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from ..learn.baselines import Predictor, baselines
-from ..learn.folds import Fold, stable_seed
-from ..learn.model import GrfModel, predict
-from ..learn.networks import NetworkConfig
+from ..learn.folds import Fold
+from ..learn.method import Method
 from ..learn.parallel import Job, JobReport, map_folds
-from ..learn.train import TrainConfig, fit
-from ..learn.transfer import Regime, Tuning, by_surface, limited, train_regime
 from ..provenance import SCHEMA_VERSION, Provenance, written_whole
 from ..records.stance_set import PER_STANCE, StanceSet
 
 
-class Method(Protocol):
-    """A way to answer that can be sent to another process: it makes a Predictor for each fold."""
-
-    @property
-    def name(self) -> str:
-        """Return the name under which results are listed; unique among the methods of an evaluation."""
-
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return an untrained predictor for the fold; ``data`` holds its training part only."""
-
-
 @dataclass(frozen=True)
-class BaselineMethod:
-    """One of :func:`~grfkit.learn.baselines.baselines`, by name."""
-
-    name: str
-
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the baseline."""
-        for one in baselines(data, leaks=fold.leaks):
-            if one.name == self.name:
-                return one
-        raise BadInputError(f"baseline '{self.name}' cannot answer for this set")
-
-
-@dataclass(frozen=True)
-class NetworkMethod:
-    """A network; the answers of ``seeds`` trainings from different starts are averaged."""
-
-    name: str
-    network: NetworkConfig
-    config: TrainConfig
-    seeds: int = 1
-
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the untrained network, or an ensemble of it."""
-        del data
-        members = tuple(FoldNetwork(self.name, self.network, self._config(i), fold) for i in range(self.seeds))
-        return members[0] if self.seeds == 1 else Ensemble(self.name, members)
-
-    def _config(self, index: int) -> TrainConfig:
-        seed = self.config.seed if index == 0 else stable_seed(self.config.seed, "member", index)
-        return self.config.model_copy(update={"seed": seed})
-
-
-@dataclass
-class FoldNetwork:
-    """A network trained on one fold of whatever unit."""
-
-    name: str
-    network: NetworkConfig
-    config: TrainConfig
-    fold: Fold
-    model: GrfModel | None = None
-
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        """Train on the fold's training part; its inner part decides when to stop."""
-        del inner
-        self.model = fit(self.network, self.config, data, self.fold)
-
-    def predict(self, data: StanceSet) -> Floats:
-        """Return forces in BW, shape (stances, time, axes)."""
-        if self.model is None:
-            raise BadInputError(f"{self.name} has not been trained; call fit first")
-        return predict(self.model, data, leaks=self.fold.leaks)
-
-
-@dataclass
-class Ensemble:
-    """The mean answer of several predictors."""
-
-    name: str
-    members: tuple[Predictor, ...]
-
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        """Fit each of them on the same set."""
-        for one in self.members:
-            one.fit(data, inner)
-
-    def predict(self, data: StanceSet) -> Floats:
-        """Return the mean answer in BW, shape (stances, time, axes)."""
-        return np.asarray(np.mean([one.predict(data) for one in self.members], axis=0))
-
-
-@dataclass(frozen=True)
-class TransferMethod:
-    """A network trained by one regime from one surface to the other; the tested are out of both."""
-
-    name: str
-    regime: Regime
-    network: NetworkConfig
-    config: TrainConfig
-    tuning: Tuning | None = None
-    target_people: int | None = None
-
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the untrained regime."""
-        del data
-        return RegimePredictor(self, fold)
-
-
-@dataclass
-class RegimePredictor:
-    """One regime on one fold."""
-
-    method: TransferMethod
-    fold: Fold
-    model: GrfModel | None = None
-
-    @property
-    def name(self) -> str:
-        """Return the method's name."""
-        return self.method.name
-
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        """Train as the regime says; the set holds windows of both surfaces."""
-        del inner
-        asked, (source, target) = self.method, by_surface(data)
-        if asked.target_people is not None:
-            target = limited(target, self.fold, asked.target_people)
-        self.model = train_regime(
-            asked.regime, asked.network, asked.config, source, target, self.fold, tuning=asked.tuning
-        )
-
-    def predict(self, data: StanceSet) -> Floats:
-        """Return forces in BW, shape (stances, time, axes)."""
-        if self.model is None:
-            raise BadInputError(f"{self.name} has not been trained; call fit first")
-        return predict(self.model, data)
-
-
-def baseline_methods(data: StanceSet, *, but: Sequence[str] = ()) -> tuple[BaselineMethod, ...]:
-    """Return every baseline that can answer for a set, except those named."""
-    return tuple(BaselineMethod(one.name) for one in baselines(data) if one.name not in but)
-
-
-@dataclass(frozen=True)
-class Answers:
+class Predictions:
     """What the methods said, as an :class:`xarray.Dataset`.
 
     Variables: ``predicted`` (method, stance, time, axis; BW), ``measured`` (stance, time, axis; BW), ``weight``
@@ -223,7 +83,7 @@ class Answers:
             self.data.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
 
     @classmethod
-    def open(cls, path: Path) -> Answers:
+    def open(cls, path: Path) -> Predictions:
         """Return the answers in a file.
 
         Raises
@@ -240,8 +100,8 @@ class Answers:
         return cls(data)
 
 
-def answer(data: StanceSet, fold: Fold, method: Method) -> tuple[Floats, float]:
-    """Return what a method, trained on a fold's training part, says of its test part, and the seconds it took.
+def predict_fold(data: StanceSet, fold: Fold, method: Method) -> tuple[Floats, float]:
+    """Return what a method, trained on a fold's training part, predicts for its test part, and the seconds it took.
 
     The tested are taken out of the set before the method sees it.
 
@@ -250,17 +110,15 @@ def answer(data: StanceSet, fold: Fold, method: Method) -> tuple[Floats, float]:
     array, float
         Shape (tested stances, time, axes) in BW; seconds.
     """
-    known = fold.of(data, "train", "inner") if fold.inner else fold.of(data, "train")
-    began = time.perf_counter()
-    predictor = method.predictor(known, fold)
-    predictor.fit(known, fold.inner)
-    predicted = predictor.predict(fold.of(data, "test"))
-    return np.asarray(predicted, dtype=np.float64), time.perf_counter() - began
+    seen = fold.of(data, "train", "inner") if fold.inner else fold.of(data, "train")
+    start = time.perf_counter()
+    predicted = method.fit(seen, fold).predict(fold.of(data, "test"))
+    return np.asarray(predicted, dtype=np.float64), time.perf_counter() - start
 
 
 @dataclass
 class Gathered:
-    """Answers of the jobs done so far."""
+    """Predictions of the jobs done so far."""
 
     data: StanceSet
     folds: Sequence[Fold]
@@ -294,7 +152,7 @@ class Gathered:
         self.predicted[i, self.rows(fold)] = predicted
         self.seconds[i, j] = seconds
 
-    def answers(self, *, split: str, leaks: Sequence[str] = (), configuration: dict[str, Any]) -> Answers:
+    def answers(self, *, split: str, leaks: Sequence[str] = (), configuration: dict[str, Any]) -> Predictions:
         """Return the answers of the windows that a fold tested."""
         tested = np.flatnonzero(self.fold_of != "")
         if not tested.size:
@@ -311,7 +169,7 @@ def _dataset(
     split: str,
     leaks: list[str],
     configuration: dict[str, Any],
-) -> Answers:
+) -> Predictions:
     attrs = source.attrs
     provenance = Provenance.model_validate_json(str(attrs["provenance"]))
     provenance.configuration = configuration
@@ -334,7 +192,7 @@ def _dataset(
         "seconds": (("method", "fold_name"), done.seconds, {"units": "s"}),
     }
     kept = {n: attrs[n] for n in ("window", "points", "rate_hz", "cut", "source", "mirrored", "excluded")}
-    return Answers(
+    return Predictions(
         xr.Dataset(
             variables,
             coords=coords,
@@ -350,7 +208,7 @@ def _dataset(
     )
 
 
-def answers_of(
+def predict_folds(
     data: StanceSet | Path,
     folds: Sequence[Fold],
     methods: Sequence[Method],
@@ -362,7 +220,7 @@ def answers_of(
     cluster: Any = None,
     results: Path | None = None,
     progress: Callable[[JobReport], None] | None = None,
-) -> Answers:
+) -> Predictions:
     """Return the answers of every method on every fold.
 
     Parameters
@@ -386,14 +244,14 @@ def answers_of(
     named = [
         Job(f"{fold.name} | {method.name}", {"data": data, "fold": fold, "method": method}) for fold, method in jobs
     ]
-    found = map_folds(run_job, named, workers=workers, cluster=cluster, results=results, progress=progress)
+    found = map_folds(fold_job, named, workers=workers, cluster=cluster, results=results, progress=progress)
     for (fold, method), value in zip(jobs, found):
         gathered.take(fold, method, value["predicted"], value["seconds"])
     return gathered.answers(split=split, leaks=leaks, configuration=configuration or {})
 
 
-def run_job(data: StanceSet | Path, fold: Fold, method: Method) -> dict[str, Any]:
+def fold_job(data: StanceSet | Path, fold: Fold, method: Method) -> dict[str, Any]:
     """Return the answer of one job as a value that can be kept."""
     whole = StanceSet.open(data) if isinstance(data, Path) else data
-    predicted, seconds = answer(whole, fold, method)
+    predicted, seconds = predict_fold(whole, fold, method)
     return {"predicted": predicted.astype(np.float32), "seconds": seconds}

@@ -17,7 +17,7 @@ from ..stats.compare import paired, with_holm
 from ..stats.conformal import highest_level, leave_one_out_coverage
 from ..stats.curves import by_participant, curve_errors, group, mean_r, participant_curves
 from ..stats.spm import permutation_max_t, spm_paired
-from .predictions import Answers
+from .predictions import Predictions
 
 STRATA = ("condition", "surface", "speed_m_s", "slope_percent", "side")
 MARGINS = {
@@ -34,7 +34,7 @@ MARGINS = {
 """Margins of equivalence as a share of the measured mean, stated before any result (systems.md 5.6)."""
 
 
-def scores(answers: Answers, *, headline: str = "", level: float = 0.9) -> dict[str, Any]:
+def scores(answers: Predictions, *, headline: str = "", level: float = 0.9) -> dict[str, Any]:
     """Return all scores of an evaluation.
 
     Parameters
@@ -78,7 +78,7 @@ def scores(answers: Answers, *, headline: str = "", level: float = 0.9) -> dict[
     }
 
 
-def method_scores(answers: Answers, method: str) -> dict[str, Any]:
+def method_scores(answers: Predictions, method: str) -> dict[str, Any]:
     """Return the scores of one method by axis: ``group`` and ``participants`` of each measure, and ``strata``."""
     people, conditions = answers.per_stance("participant").tolist(), _conditions(answers)
     measured, predicted = answers.measured, answers.predicted(method)
@@ -98,7 +98,7 @@ def method_scores(answers: Answers, method: str) -> dict[str, Any]:
     return result
 
 
-def _conditions(answers: Answers) -> list[str]:
+def _conditions(answers: Predictions) -> list[str]:
     """Return what a participant's contacts are grouped by: condition, or speed and slope where there is no label."""
     labels = answers.per_stance("condition")
     if any(labels):
@@ -115,7 +115,7 @@ def _group(name: str, values: dict[str, float], n: int) -> dict[str, Any]:
     return result
 
 
-def _strata(answers: Answers, rmse: Floats) -> dict[str, dict[str, Any]]:
+def _strata(answers: Predictions, rmse: Floats) -> dict[str, dict[str, Any]]:
     """Return RMSE by condition, surface, speed, slope and side, over participants who have the stratum."""
     people = answers.per_stance("participant")
     found: dict[str, dict[str, Any]] = {}
@@ -132,14 +132,14 @@ def _strata(answers: Answers, rmse: Floats) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _labels(answers: Answers, name: str) -> NDArray[np.str_]:
+def _labels(answers: Predictions, name: str) -> NDArray[np.str_]:
     if name in ("condition", "surface", "side"):
         return answers.per_stance(name)
     values = np.round(answers.scalar(name), 1)
     return np.asarray([f"{v:g}" if np.isfinite(v) else "" for v in values])
 
 
-def comparisons(table: dict[str, Any], answers: Answers, chosen: str) -> dict[str, Any]:
+def comparisons(table: dict[str, Any], answers: Predictions, chosen: str) -> dict[str, Any]:
     """Return paired differences of RMSE (BW), the chosen method minus each other, Holm over all methods of an axis."""
     found: dict[str, Any] = {}
     for axis in answers.axes:
@@ -158,7 +158,7 @@ def _both(a: dict[str, float], b: dict[str, float]) -> int:
     return sum(bool(np.isfinite(a[k]) and np.isfinite(b[k])) for k in a)
 
 
-def spm(answers: Answers, method: str) -> dict[str, Any]:
+def spm(answers: Predictions, method: str) -> dict[str, Any]:
     """Return predicted against measured mean curves of the participants, axis by axis: SPM{t} and permutation."""
     people = answers.per_stance("participant").tolist()
     found: dict[str, Any] = {}
@@ -226,7 +226,7 @@ def _features(curves: Floats, duration: float, axes: Sequence[str]) -> dict[str,
     return found
 
 
-def features(answers: Answers, method: str) -> dict[str, Any]:
+def features(answers: Predictions, method: str) -> dict[str, Any]:
     """Return agreement of loading features: errors, Bland-Altman of contacts, ICC(2,1) and TOST of participants."""
     if "vgrf" not in answers.axes:
         return {}
@@ -260,7 +260,7 @@ def feature_agreement(said: Floats, true: Floats, people: Sequence[str], margin:
     return result
 
 
-def curves(answers: Answers) -> dict[str, Any]:
+def curves(answers: Predictions) -> dict[str, Any]:
     """Return by axis the mean over participants of measured and predicted mean curves, and the SD of the measured."""
     people = answers.per_stance("participant").tolist()
     found: dict[str, Any] = {}
@@ -284,7 +284,7 @@ def _sd_curve(curves: Floats) -> list[float | None]:
     return [_number(c[np.isfinite(c)].std(ddof=1)) if np.isfinite(c).sum() > 1 else None for c in curves.T]
 
 
-def _band(answers: Answers, method: str, axis: int, level: float) -> dict[str, Any]:
+def _band(answers: Predictions, method: str, axis: int, level: float) -> dict[str, Any]:
     people = answers.per_stance("participant").tolist()
     n = len(answers.participants)
     if n < 3:

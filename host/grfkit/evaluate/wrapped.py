@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from ..learn.baselines import Predictor
 from ..learn.folds import Fold
+from ..learn.method import FittedMethod, Method
 from ..records.stance_set import StanceSet
-from .predictions import Method
+
+LEAST_LOAD_SHARE = 0.1
+"""Share of the mean load below which a trial's prediction is left as it is: chosen by hand, so that a trial predicted
+as nearly unloaded is not blown up by the division."""
 
 
 def on_channels(data: StanceSet, patterns: Sequence[str]) -> StanceSet:
@@ -38,52 +41,36 @@ class OnChannels:
     member: Method
     patterns: tuple[str, ...]
 
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the untrained predictor."""
-        return Narrowed(self.name, self.member.predictor(on_channels(data, self.patterns), fold), self.patterns)
+    def fit(self, data: StanceSet, fold: Fold) -> FittedOnChannels:
+        """Return the method fitted on these channels."""
+        return FittedOnChannels(self.member.fit(on_channels(data, self.patterns), fold), self.patterns)
 
 
-@dataclass
-class Narrowed:
-    """A predictor that is shown some channels only."""
+@dataclass(frozen=True)
+class FittedOnChannels:
+    """A fitted method that is shown some channels only."""
 
-    name: str
-    inside: Predictor
+    member: FittedMethod
     patterns: tuple[str, ...]
-
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        """Fit what is inside."""
-        self.inside.fit(on_channels(data, self.patterns), inner)
 
     def predict(self, data: StanceSet) -> Floats:
         """Return its forces in BW, shape (stances, time, axes)."""
-        return self.inside.predict(on_channels(data, self.patterns))
+        return self.member.predict(on_channels(data, self.patterns))
 
 
 @dataclass(frozen=True)
 class Balanced:
     """Another method whose vertical force is scaled, trial by trial, to the mean load of the training participants.
 
-    Over many whole strides at a steady speed each foot carries about half the body weight, whoever walks (momentum); a
-    trial's own windows tell its mean prediction, and no force of the tested is used. Continuous windows only.
+    Over many complete strides at a steady speed each foot carries about half the body weight, whoever walks (momentum);
+    a trial's own windows give its mean prediction, and no force of the tested is used. Continuous windows only.
     """
 
     name: str
     member: Method
 
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the untrained predictor."""
-        return _Scaled(self.name, self.member.predictor(data, fold))
-
-
-@dataclass
-class _Scaled:
-    name: str
-    inside: Predictor
-    load_bw: float = field(default=float("nan"))
-
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        """Fit the method and note the mean load, participants alike.
+    def fit(self, data: StanceSet, fold: Fold) -> FittedBalanced:
+        """Return the fitted method and the mean load over participants.
 
         Raises
         ------
@@ -92,20 +79,28 @@ class _Scaled:
         """
         if data.data.attrs["window"] != "continuous" or "vgrf" not in data.axes:
             raise BadInputError(f"{self.name} needs continuous windows with vgrf")
-        self.inside.fit(data, inner)
+        fitted = self.member.fit(data, fold)
         _, y, w = data.arrays()
         people, axis = data.per_stance("participant"), data.axes.index("vgrf")
         loads = [np.average(y[people == p, :, axis], weights=w[people == p]) for p in data.participants]
-        self.load_bw = float(np.mean(loads))
+        return FittedBalanced(fitted, float(np.mean(loads)))
+
+
+@dataclass(frozen=True)
+class FittedBalanced:
+    """A fitted method, and the mean vertical force (BW) that each trial's prediction is scaled to."""
+
+    member: FittedMethod
+    load_bw: float
 
     def predict(self, data: StanceSet) -> Floats:
         """Return scaled forces in BW, shape (windows, time, axes)."""
-        said = self.inside.predict(data)
-        axis, weight = data.axes.index("vgrf"), data.arrays()[2] > 0
+        forces = self.member.predict(data)
+        axis, counts = data.axes.index("vgrf"), data.arrays()[2] > 0
         keys = np.asarray([f"{p}/{t}" for p, t in zip(data.per_stance("participant"), data.per_stance("trial"))])
         for key in np.unique(keys):
-            own = keys == key
-            mean = float(said[own, :, axis][weight[own]].mean())
-            if mean > 0.1 * self.load_bw:
-                said[own, :, axis] *= self.load_bw / mean
-        return said
+            rows = keys == key
+            mean = float(forces[rows, :, axis][counts[rows]].mean())
+            if mean > LEAST_LOAD_SHARE * self.load_bw:
+                forces[rows, :, axis] *= self.load_bw / mean
+        return forces

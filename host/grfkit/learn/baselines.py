@@ -12,17 +12,17 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from ..units import G
+from .baseline_base import Baseline, FlatBaseline, best_setting, flat_targets, mean_curve
 from .batches import require
-from .predictor import Baseline, FlatBaseline, Predictor, best_setting, flat_targets, mean_curve
 from .ridge import LaggedRidge, Ridge, ridge_answer
 
 __all__ = [
+    "Baseline",
     "KnownSpeedMeanCurve",
     "LaggedRidge",
     "MeanCurve",
     "NearestNeighbours",
     "PhysicsPrior",
-    "Predictor",
     "Ridge",
     "ScaledPressure",
     "baselines",
@@ -39,15 +39,14 @@ class MeanCurve(Baseline):
     name: str = "mean curve"
     _curve: Floats = field(default_factory=lambda: np.zeros((0, 0)), init=False)
 
-    def fit(self, data: StanceSet, inner: Sequence[str] = ()) -> None:
-        """Average; ``inner`` changes nothing."""
-        del inner
-        self.learn(data)
+    def fit(self, data: StanceSet) -> None:
+        """Average."""
+        self.remember(data)
         self._curve = mean_curve(data)
 
     def predict(self, data: StanceSet) -> Floats:
         """Return the same curve for every window."""
-        self.check(data, self.name)
+        self.check(data)
         return np.repeat(self._curve[None], data.size, axis=0)
 
 
@@ -72,10 +71,9 @@ class KnownSpeedMeanCurve(Baseline):
     def _rounded(self, data: StanceSet) -> Floats:
         return np.asarray(np.round(data.scalar("speed_m_s") / self.step_m_s), dtype=np.float64)
 
-    def fit(self, data: StanceSet, inner: Sequence[str] = ()) -> None:
-        """Average by speed and by condition; ``inner`` changes nothing."""
-        del inner
-        self.learn(data)
+    def fit(self, data: StanceSet) -> None:
+        """Average by speed and by condition."""
+        self.remember(data)
         speeds, labels = self._rounded(data), data.per_stance("condition")
         self._speeds = np.unique(speeds[np.isfinite(speeds)])
         self._curves = {"": mean_curve(data)}
@@ -84,7 +82,7 @@ class KnownSpeedMeanCurve(Baseline):
 
     def predict(self, data: StanceSet) -> Floats:
         """Return for every window the curve of its speed or condition."""
-        self.check(data, self.name)
+        self.check(data)
         curves = []
         for speed, label in zip(self._rounded(data), data.per_stance("condition")):
             key = f"condition {label}"
@@ -105,16 +103,15 @@ class NearestNeighbours(FlatBaseline):
     _x: Floats = field(default_factory=lambda: np.zeros((0, 0)), init=False)
     _y: Floats = field(default_factory=lambda: np.zeros((0, 0)), init=False)
 
-    def fit(self, data: StanceSet, inner: Sequence[str] = ()) -> None:
-        """Choose k and keep the stances; ``inner`` counts as training."""
-        del inner
-        self._x, self._y = self.learn_flat(data, self.name), flat_targets(data)
+    def fit(self, data: StanceSet) -> None:
+        """Choose k and keep the stances."""
+        self._x, self._y = self.learn_flat(data), flat_targets(data)
         self.k = int(best_setting(data, self._x, self._y, self.ks, nearest_means))
 
     def predict(self, data: StanceSet) -> Floats:
         """Return the mean of the nearest curves for every window."""
-        self.check(data, self.name)
-        found = nearest_mean(self._x, self._y, self.k, self.scaled(self.flat(data, self.name)))
+        self.check(data)
+        found = nearest_mean(self._x, self._y, self.k, self.scaled(self.flat(data)))
         return found.reshape(data.size, self.points, len(self.axes))
 
 
@@ -161,10 +158,9 @@ class ScaledPressure(Baseline):
         total = np.nan_to_num(data.data["inputs"].sel(channel=cells).values.astype(np.float64)).sum(axis=2)
         return np.asarray(total / (mass * G)[:, None])
 
-    def fit(self, data: StanceSet, inner: Sequence[str] = ()) -> None:
-        """Fit the gain; ``inner`` counts as training."""
-        del inner
-        self.learn(data)
+    def fit(self, data: StanceSet) -> None:
+        """Fit the gain."""
+        self.remember(data)
         if "vgrf" not in self.axes:
             raise BadInputError(f"{self.name} gives vgrf, which is not among the targets {', '.join(self.axes)}")
         _, y, w = data.arrays()
@@ -176,7 +172,7 @@ class ScaledPressure(Baseline):
 
     def predict(self, data: StanceSet) -> Floats:
         """Return the scaled sum as vgrf, and the mean curve of the other axes."""
-        self.check(data, self.name)
+        self.check(data)
         curves = np.repeat(self._curve[None], data.size, axis=0)
         curves[:, :, self.axes.index("vgrf")] = self.gain * self._sum(data)
         return curves
@@ -202,14 +198,13 @@ class PhysicsPrior(Baseline):
     gains: dict[str, float] = field(default_factory=dict, init=False)
     _curve: Floats = field(default_factory=lambda: np.zeros((0, 0)), init=False)
 
-    def fit(self, data: StanceSet, inner: Sequence[str] = ()) -> None:
-        """Keep the mean curve and fit the gains, if any; ``inner`` counts as training."""
-        del inner
+    def fit(self, data: StanceSet) -> None:
+        """Keep the mean curve and fit the gains, if any."""
         used = [a for a in data.axes if physics_channel(a) in data.channels]
         if not used:
             wanted = " or ".join(physics_channel(a) for a in data.axes)
             raise BadInputError(f"{self.name} needs channels {wanted}; the set has {', '.join(data.channels)}")
-        self.learn(data)
+        self.remember(data)
         self._curve = mean_curve(data)
         self.gains = {a: self._gain(data, a) if self.fit_gain else 1.0 for a in used}
 
@@ -222,7 +217,7 @@ class PhysicsPrior(Baseline):
 
     def predict(self, data: StanceSet) -> Floats:
         """Return what the channels tell, and the mean curve of axes without one."""
-        self.check(data, self.name)
+        self.check(data)
         require(data.channels, tuple(physics_channel(a) for a in self.gains), "channel")
         said = np.repeat(self._curve[None], data.size, axis=0)
         for axis, gain in self.gains.items():
@@ -241,9 +236,9 @@ def _channel(data: StanceSet, axis: str) -> Floats:
     return np.asarray(data.data["inputs"].sel(channel=physics_channel(axis)).values, dtype=np.float64)
 
 
-def baselines(data: StanceSet, *, leaks: tuple[str, ...] = ()) -> tuple[Predictor, ...]:
-    """Return every baseline that can answer for this set, not fitted."""
-    found: list[Predictor] = [MeanCurve(leaks), KnownSpeedMeanCurve(leaks)]
+def baselines(data: StanceSet, *, leaks: tuple[str, ...] = ()) -> tuple[Baseline, ...]:
+    """Return every baseline that can be used on this set, not fitted."""
+    found: list[Baseline] = [MeanCurve(leaks), KnownSpeedMeanCurve(leaks)]
     if data.data.attrs["window"] == "stance":
         found += [Ridge(leaks), NearestNeighbours(leaks)]
     else:

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
-from .baselines import Predictor
 from .folds import Fold
-from .model import GrfModel, calibration_windows, predict
+from .model import FittedModel, GrfModel, calibration_windows, predict
 from .model import _check_replaceable as check_replaceable
 from .networks import NetworkConfig, network_config, parameter_count
 from .recipe import Recipe, load_sets
@@ -100,7 +99,7 @@ def _with_answers(data: StanceSet, rows: NDArray[np.bool_], targets: Floats, wei
     return StanceSet(made)
 
 
-def teacher_answers(teacher: GrfModel, data: StanceSet) -> Floats:
+def teacher_predictions(teacher: GrfModel, data: StanceSet) -> Floats:
     """Return what a teacher says of its own training windows, in BW on the axes of the set.
 
     Raises
@@ -155,7 +154,7 @@ def distil(
         )
     rows = np.isin(fold.keys(data), fold.train)
     truth = data.where(rows)
-    said = teacher_answers(teacher, truth)
+    said = teacher_predictions(teacher, truth)
     lessons = {share: _lesson(data, rows, taught(truth, said, share=share)) for share in dict.fromkeys(shares)}
     done = [_trained(lessons[share], fold, config, network, share) for network, share in pairs]
     tried = tuple(entry for _, entry in done)
@@ -274,38 +273,10 @@ class Distilled:
     shares: tuple[float, ...] = SHARES
     slack: float = 0.0
 
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the untrained student."""
-        del data
-        return DistilledPredictor(self, fold)
-
-
-@dataclass
-class DistilledPredictor:
-    """Teacher and student on one fold."""
-
-    method: Distilled
-    fold: Fold
-    taught_by: GrfModel | None = None
-    student: Student | None = None
-
-    @property
-    def name(self) -> str:
-        """Return the method's name."""
-        return self.method.name
-
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        """Train the teacher, then the students; the fold's inner part stops and chooses."""
-        del inner
-        asked = self.method
-        self.taught_by = fit(asked.teacher, asked.teaching, data, self.fold)
-        self.student = distil(
-            self.taught_by, data, self.fold, asked.config,
-            students=asked.students, shares=asked.shares, slack=asked.slack,
+    def fit(self, data: StanceSet, fold: Fold) -> FittedModel:
+        """Return the student of a teacher trained on the same fold; the fold's inner part stops and chooses."""
+        teacher = fit(self.teacher, self.teaching, data, fold)
+        student = distil(
+            teacher, data, fold, self.config, students=self.students, shares=self.shares, slack=self.slack
         )  # fmt: skip
-
-    def predict(self, data: StanceSet) -> Floats:
-        """Return the student's forces in BW, shape (stances, time, axes)."""
-        if self.student is None:
-            raise BadInputError(f"{self.name} has not been trained; call fit first")
-        return predict(self.student.model, data, leaks=self.fold.leaks)
+        return FittedModel(student.model, fold.leaks)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
-from .baselines import Predictor
 from .batches import require
 from .folds import Fold, LeakError, grouped_kfold
 
@@ -37,10 +35,11 @@ class KernelMethod:
     widths: tuple[float, ...] = (3.0, 10.0)
     penalties: tuple[float, ...] = (1e-3, 1e-2)
 
-    def predictor(self, data: StanceSet, fold: Fold) -> Predictor:
-        """Return the unfitted predictor."""
-        del data
-        return KernelRidge(self, leaks=fold.leaks)
+    def fit(self, data: StanceSet, fold: Fold) -> KernelRidge:
+        """Return the kernel ridge of a fold; inner participants count as training."""
+        fitted = KernelRidge(self, leaks=fold.leaks)
+        fitted.fit(data)
+        return fitted
 
 
 @dataclass
@@ -65,15 +64,14 @@ class KernelRidge:
         """Return the method's name."""
         return self.method.name
 
-    def fit(self, data: StanceSet, inner: Sequence[str] = ()) -> None:
-        """Choose the settings over groups of participants, then fit everyone; ``inner`` counts as training.
+    def fit(self, data: StanceSet) -> None:
+        """Choose the settings over groups of participants, then fit everyone.
 
         Raises
         ------
         BadInputError
             If windows are continuous.
         """
-        del inner
         if data.data.attrs["window"] != "stance":
             raise BadInputError(f"{self.name} takes time-normalised stances, not continuous windows")
         self.seen, self._channels = data.participants, data.channels

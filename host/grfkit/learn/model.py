@@ -116,6 +116,24 @@ class GrfModel:
         return cls(spec, network, StanceSet.open(nearby) if nearby.exists() else None)
 
 
+@dataclass(frozen=True)
+class FittedModel:
+    """A model trained for a fold, on whose test part it predicts.
+
+    Attributes
+    ----------
+    leaks
+        What the fold's split leaks by design; without one, participants seen in training are refused.
+    """
+
+    model: GrfModel
+    leaks: tuple[str, ...] = ()
+
+    def predict(self, data: StanceSet) -> Floats:
+        """Return forces in BW, shape (stances, time, axes)."""
+        return predict(self.model, data, leaks=self.leaks)
+
+
 def _check_replaceable(folder: Path, *, force: bool) -> None:
     if not folder.exists():
         return

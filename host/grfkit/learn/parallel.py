@@ -19,7 +19,7 @@ import torch
 
 from ..cluster import connected
 from ..errors import BadInputError, GrfError
-from .result_cache import Ledger, fingerprint_of, plain
+from .result_cache import ResultCache, fingerprint_of, plain
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _ONE_AT_A_TIME = threading.Lock()
@@ -90,7 +90,7 @@ def map_folds(
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise BadInputError(f"two jobs are named '{twice[0]}'; give every job a name of its own")
-    ledger = None if results is None else Ledger(results)
+    ledger = None if results is None else ResultCache(results)
     told = _Told(len(jobs), progress)
     values: dict[int, Any] = {}
     digests: dict[int, str] = {}

@@ -23,7 +23,7 @@ JOURNAL = "journal.jsonl"
 KEY, ARRAY = "grfkit_result", "__array__"
 
 
-class Ledger:
+class ResultCache:
     """A folder of results. One counts as there if its journal line is whole and its file has the digest of the line.
 
     A file is written beside and renamed before its line is appended, so that a kill at any moment leaves either both

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..records.stance_set import StanceSet
+from .baseline_base import Baseline, FlatBaseline, best_setting, flat_targets
 from .batches import require
-from .predictor import Baseline, FlatBaseline, best_setting, flat_targets
 
 ALPHAS = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
 
@@ -43,10 +43,9 @@ class Ridge(FlatBaseline):
     _mean: Floats = field(default_factory=lambda: np.zeros(0), init=False)
     _offset: Floats = field(default_factory=lambda: np.zeros(0), init=False)
 
-    def fit(self, data: StanceSet, inner: Sequence[str] = ()) -> None:
-        """Choose the penalty, then fit everyone; ``inner`` counts as training."""
-        del inner
-        x, y = self.learn_flat(data, self.name), flat_targets(data)
+    def fit(self, data: StanceSet) -> None:
+        """Choose the penalty, then fit everyone."""
+        x, y = self.learn_flat(data), flat_targets(data)
         self.alpha = best_setting(data, x, y, self.alphas, ridge_answers)
         self._mean = y.mean(axis=0)
         self._offset = x.mean(axis=0)
@@ -54,8 +53,8 @@ class Ridge(FlatBaseline):
 
     def predict(self, data: StanceSet) -> Floats:
         """Return the linear answer of every window."""
-        self.check(data, self.name)
-        x = self.scaled(self.flat(data, self.name)) - self._offset
+        self.check(data)
+        x = self.scaled(self.flat(data)) - self._offset
         return np.asarray((x @ self._weights + self._mean).reshape(data.size, self.points, len(self.axes)))
 
 
@@ -117,10 +116,9 @@ class LaggedRidge(Baseline):
     _size: Floats = field(default_factory=lambda: np.ones(0), init=False)
     _weights: Floats = field(default_factory=lambda: np.zeros((0, 0)), init=False)
 
-    def fit(self, data: StanceSet, inner: Sequence[str] = ()) -> None:
+    def fit(self, data: StanceSet) -> None:
         """Gather normal equations by participant, choose the penalty over participants, solve."""
-        del inner
-        self.learn(data)
+        self.remember(data)
         self.channels = data.channels
         x = data.data["inputs"].values.reshape(-1, len(self.channels)).astype(np.float64)
         known = np.isfinite(x)
@@ -169,7 +167,7 @@ class LaggedRidge(Baseline):
 
     def predict(self, data: StanceSet) -> Floats:
         """Return the linear answer at every sample."""
-        self.check(data, self.name)
+        self.check(data)
         require(data.channels, self.channels, "channel")
         x = data.data["inputs"].sel(channel=list(self.channels)).values
         parts = [self._features(x[low : low + 128]) @ self._weights for low in range(0, len(x), 128)]

@@ -65,8 +65,8 @@ class ModelSpec(BaseModel):
         return dict(recipe.get("cut", {})) if isinstance(recipe, dict) else {}
 
 
-class Estimator(Protocol):
-    """What answers windows: a trained model, or a bundle of one.
+class ForceModel(Protocol):
+    """What predicts the forces of windows: a trained model, or a bundle of one.
 
     Attributes
     ----------

@@ -16,7 +16,6 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import Provenance
 from ..records.participants import seen_among
@@ -26,7 +25,7 @@ from .augment import Augmentation, augmented
 from .batches import Windows
 from .folds import Fold, LeakError, stable_seed
 from .loss import batch_loss, evaluate_loss, lr_share
-from .model import GrfModel, calibration_windows, new_network, predict
+from .model import GrfModel, calibration_windows, new_network
 from .networks import ForceNetwork, NetworkConfig
 from .scaler import Kind, Scaler, Target, fit_scaler
 from .spec import ModelSpec, check_compatible, check_mass, rate_of
@@ -439,38 +438,3 @@ def _finished(state: _State, task: _Task, data: StanceSet, fold: Fold, earlier: 
         provenance=provenance,
     )
     return GrfModel(spec, state.network, calibration_windows(task.train.data))
-
-
-@dataclass
-class NetworkPredictor:
-    """A network as a Predictor, beside the baselines.
-
-    Parameters
-    ----------
-    test
-        Names of those to be tested, where known: the seed derives from them, and they are refused in training.
-    leaks
-        Names of what a split leaks by design.
-    """
-
-    network: NetworkConfig
-    config: TrainConfig
-    test: tuple[str, ...] = ()
-    leaks: tuple[str, ...] = ()
-    model: GrfModel | None = None
-
-    @property
-    def name(self) -> str:
-        """Return the network's name."""
-        return self.network.name
-
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        """Train on everyone in the set but the inner participants, who decide when to stop."""
-        train = tuple(p for p in data.participants if p not in inner)
-        self.model = fit(self.network, self.config, data, Fold("fit", train, tuple(inner), self.test))
-
-    def predict(self, data: StanceSet) -> Floats:
-        """Return forces in BW, shape (stances, time, axes)."""
-        if self.model is None:
-            raise BadInputError(f"{self.name} has not been trained; call fit first")
-        return predict(self.model, data, leaks=self.leaks)

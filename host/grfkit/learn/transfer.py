@@ -238,7 +238,7 @@ def _on_both(run: _Run, regime: Regime, source: StanceSet, target: StanceSet, fo
 
 
 @dataclass(frozen=True)
-class RegimeAnswer:
+class RegimePrediction:
     """A model of one regime, the tested windows of the target, and what the model says of them in BW."""
 
     model: GrfModel
@@ -246,7 +246,7 @@ class RegimeAnswer:
     forces_bw: Floats
 
 
-def answer_regime(
+def predict_regime(
     regime: Regime,
     network: NetworkConfig,
     config: TrainConfig,
@@ -257,7 +257,7 @@ def answer_regime(
     tuning: Tuning | None = None,
     progress: Progress | None = None,
     checkpoints: Path | None = None,
-) -> RegimeAnswer:
+) -> RegimePrediction:
     """Return the answer of one regime for the tested of a fold: whole sets in, the tested are taken out of both here.
 
     Raises
@@ -270,7 +270,7 @@ def answer_regime(
     model = train_regime(
         regime, network, config, kept, near, fold, tuning=tuning, progress=progress, checkpoints=checkpoints
     )
-    return RegimeAnswer(model, test, predict(model, test))
+    return RegimePrediction(model, test, predict(model, test))
 
 
 def _check_people(fold: Fold, data: StanceSet) -> None:

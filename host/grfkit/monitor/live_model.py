@@ -15,12 +15,12 @@ import numpy as np
 from ..arrays import Floats, PathLike
 from ..embedded.cutter import SCALARS, SampleFormat, StanceCutter, StanceWindow, check_inputs, stance_detector
 from ..errors import BadInputError
-from ..runtime.bundle import BundleModel, is_bundle, load_bundle
+from ..runtime.bundle import Bundle, is_bundle, load_bundle
 from ..runtime.manifest import Column, Detector
 from ..wire import Info, SettingKey
 
 if TYPE_CHECKING:
-    from ..learn.spec import Estimator, ModelSpec
+    from ..learn.spec import ForceModel, ModelSpec
 
 __all__ = ["LiveModel", "bundle_live", "half_widths", "open_live_model", "trained_live"]
 
@@ -114,7 +114,7 @@ def open_live_model(folder: PathLike) -> LiveModel:
     return model
 
 
-def bundle_live(bundle: BundleModel) -> LiveModel:
+def bundle_live(bundle: Bundle) -> LiveModel:
     """Return a bundle for live stances, cut by the detector that its manifest holds.
 
     Raises
@@ -145,7 +145,7 @@ def bundle_live(bundle: BundleModel) -> LiveModel:
     )
 
 
-def trained_live(folder: Path, model: Estimator) -> LiveModel:
+def trained_live(folder: Path, model: ForceModel) -> LiveModel:
     """Return a trained model for live stances, in floating point.
 
     Raises
@@ -186,7 +186,7 @@ def trained_live(folder: Path, model: Estimator) -> LiveModel:
 
 
 def _predict_trained(
-    model: Estimator, spec: ModelSpec, cut: StanceWindow, side: str, set_values: Mapping[SettingKey, float]
+    model: ForceModel, spec: ModelSpec, cut: StanceWindow, side: str, set_values: Mapping[SettingKey, float]
 ) -> Floats:
     """Return a trained model's forces of one stance in BW, shape (points, axes)."""
     from ..estimate.estimate import NOT_STATED

@@ -1,4 +1,4 @@
-"""A bundle as something that answers windows: numbers in units in, forces in body weights out."""
+"""A bundle that predicts: windows as arrays, in units, in; forces in body weights out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .numbers import Bytes, Saturated, from_int8, to_int8
 
 
 @dataclass(frozen=True)
-class BundleModel:
+class Bundle:
     """A bundle's int8 file in an interpreter, and what its numbers mean."""
 
     folder: Path
@@ -89,7 +89,7 @@ class BundleModel:
 
 
 def scaled(manifest: Manifest, inputs: NDArray[Any], statics: NDArray[Any]) -> NDArray[np.float32]:
-    """Return what the network takes of inputs and statics in their units; see :meth:`BundleModel.scaled`."""
+    """Return what the network takes of inputs and statics in their units; see :meth:`Bundle.scaled`."""
     channels, kept = manifest.of_role("channel"), manifest.of_role("static")
     if inputs.ndim != 3 or inputs.shape[1:] != (manifest.points, len(channels)):
         raise BadInputError(f"inputs have shape {inputs.shape}, expected (n, {manifest.points}, {len(channels)})")
@@ -112,7 +112,7 @@ def _standard(values: NDArray[Any], columns: tuple[Any, ...]) -> tuple[NDArray[n
 
 
 def forces_bw(manifest: Manifest, stored: Bytes, mass_kg: NDArray[Any]) -> Floats:
-    """Return forces in BW of int8 answers (n, T, axes); see :meth:`BundleModel.forces_bw`."""
+    """Return forces in BW of int8 answers (n, T, axes); see :meth:`Bundle.forces_bw`."""
     real = from_int8(stored, scale=manifest.output.scale, zero_point=manifest.output.zero_point)
     centre, size = (np.asarray([getattr(a, n) for a in manifest.axes]) for n in ("centre", "size"))
     made = np.asarray(real * size + centre, dtype=np.float64)
@@ -128,7 +128,7 @@ def is_bundle(folder: Path) -> bool:
 
 def load_bundle(
     folder: Path, backend: str = "auto", *, resolver: Resolver = "xnnpack", library: Path | None = None
-) -> BundleModel:
+) -> Bundle:
     """Return a bundle, ready to answer.
 
     Parameters
@@ -157,4 +157,4 @@ def load_bundle(
         same = np.float32(port.scale) == np.float32(told.scale) and port.zero_point == told.zero_point
         if not (same or in_c) or port.shape != told.shape or port.dtype != told.dtype:
             raise RefusedError(f"{folder / manifest.model}: its {what} is {port}, the manifest says {told}")
-    return BundleModel(folder, manifest, engine)
+    return Bundle(folder, manifest, engine)

@@ -18,7 +18,7 @@ from ..embedded.cutter import SampleFormat, StanceCutter, StanceWindow, stance_d
 from ..embedded.fixed import Int8Channel, int8_channel
 from ..embedded.insole import AXES, fixed_columns, int8_window
 from ..errors import BadInputError
-from ..runtime.bundle import BundleModel, load_bundle
+from ..runtime.bundle import Bundle, load_bundle
 from ..runtime.bundle_files import check_digest, read_manifest, read_sums
 from ..runtime.manifest import Column, Manifest
 from ..units import G
@@ -58,7 +58,7 @@ class OnDeviceModel:
         return OnDeviceRun(self, source, rate_hz, set_values)
 
 
-def _compiled(folder: Path) -> BundleModel:
+def _compiled(folder: Path) -> Bundle:
     """Return a bundle that answers by its own C, compiled into a shared library that is gone with the process."""
     from ..embedded.compile import build_shared
 
@@ -88,7 +88,7 @@ class OnDeviceRun(StanceCutter):
     def __init__(
         self, maker: OnDeviceModel, source: SampleSource, rate_hz: int, set_values: Mapping[SettingKey, float]
     ) -> None:
-        self._bundle: BundleModel = maker.bundle
+        self._bundle: Bundle = maker.bundle
         self._manifest: Manifest = maker.bundle.manifest
         super().__init__(
             maker.detector,

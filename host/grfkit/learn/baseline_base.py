@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
@@ -15,23 +15,9 @@ from .batches import require
 from .folds import LeakError, grouped_kfold
 
 
-class Predictor(Protocol):
-    """What answers for a window: a network or a baseline."""
-
-    @property
-    def name(self) -> str:
-        """Return the name under which results are listed."""
-
-    def fit(self, data: StanceSet, inner: Sequence[str]) -> None:
-        """Learn from a set without anyone to be tested; ``inner`` are those of it who may choose settings."""
-
-    def predict(self, data: StanceSet) -> Floats:
-        """Return forces in BW, shape (stances, time, axes)."""
-
-
 @dataclass
-class Baseline:
-    """What baselines share: they learn from training and inner participants alike, and remember them.
+class Baseline(ABC):
+    """A method without a network: it learns from training and inner participants alike, and remembers them.
 
     Attributes
     ----------
@@ -40,25 +26,36 @@ class Baseline:
     """
 
     leaks: tuple[str, ...] = ()
+    name: str = ""
     seen: tuple[str, ...] = field(default=(), init=False)
     axes: tuple[str, ...] = field(default=(), init=False)
     points: int = field(default=0, init=False)
 
-    def learn(self, data: StanceSet) -> None:
+    @abstractmethod
+    def fit(self, data: StanceSet) -> None:
+        """Learn from a set without anyone to be tested."""
+
+    @abstractmethod
+    def predict(self, data: StanceSet) -> Floats:
+        """Return forces in BW, shape (stances, time, axes)."""
+
+    def remember(self, data: StanceSet) -> None:
+        """Keep who is learnt from, and the axes and points of the windows."""
         self.seen, self.axes, self.points = data.participants, data.axes, int(data.data.sizes["time"])
 
-    def check(self, data: StanceSet, name: str) -> None:
+    def check(self, data: StanceSet) -> None:
+        """Refuse to predict before fitting, for participants it was fitted on, or for windows of other points."""
         if not self.seen:
-            raise BadInputError(f"{name} has not been fitted; call fit first")
+            raise BadInputError(f"{self.name} has not been fitted; call fit first")
         known = sorted(set(self.seen) & set(data.participants))
         if known and not any(leak.strip() for leak in self.leaks):
             raise LeakError(
-                f"participant {', '.join(known)} was in the fit of {name}; test others, or name the split that leaks"
-                " by design (leaks=...)"
+                f"participant {', '.join(known)} was in the fit of {self.name}; test others, or name the split that"
+                " leaks by design (leaks=...)"
             )
         if int(data.data.sizes["time"]) != self.points:
             raise BadInputError(
-                f"windows have {int(data.data.sizes['time'])} points, but {name} was fitted on {self.points}"
+                f"windows have {int(data.data.sizes['time'])} points, but {self.name} was fitted on {self.points}"
             )
 
 
@@ -91,19 +88,21 @@ class FlatBaseline(Baseline):
     _centre: Floats = field(default_factory=lambda: np.zeros(0), init=False)
     _size: Floats = field(default_factory=lambda: np.ones(0), init=False)
 
-    def flat(self, data: StanceSet, name: str) -> Floats:
+    def flat(self, data: StanceSet) -> Floats:
+        """Return one row of features for every stance, shape (stances, features), not scaled."""
         if data.data.attrs["window"] != "stance":
-            raise BadInputError(f"{name} takes time-normalised stances, not continuous windows")
+            raise BadInputError(f"{self.name} takes time-normalised stances, not continuous windows")
         require(data.channels, self.channels, "channel")
         x = np.asarray(data.data["inputs"].sel(channel=list(self.channels)).values, dtype=np.float64)
         step = max(1, min(self.every, (x.shape[1] - 1) // max(self.least - 1, 1)))
         parts = [x[:, ::step].reshape(data.size, -1), *(data.scalar(s)[:, None] for s in self.statics)]
         return np.concatenate(parts, axis=1)
 
-    def learn_flat(self, data: StanceSet, name: str) -> Floats:
-        self.learn(data)
+    def learn_flat(self, data: StanceSet) -> Floats:
+        """Keep the set's participants, channels, and the centre and size of features; return their z-scores."""
+        self.remember(data)
         self.channels = data.channels
-        flat = self.flat(data, name)
+        flat = self.flat(data)
         known = np.isfinite(flat)
         count = np.maximum(known.sum(axis=0), 1)
         self._centre = np.where(known, flat, 0.0).sum(axis=0) / count
