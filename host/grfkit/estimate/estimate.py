@@ -415,7 +415,13 @@ def _nearby(streams: Mapping[str, xr.Dataset], at: Floats) -> dict[str, xr.Datas
 
 
 def _set_of(
-    foot: _Foot, inputs: list[Floats], at: list[Floats], model: ForceModel, about: Mapping[str, Any], name: str, cut: str
+    foot: _Foot,
+    inputs: list[Floats],
+    at: list[Floats],
+    model: ForceModel,
+    about: Mapping[str, Any],
+    name: str,
+    cut: str,
 ) -> StanceSet:
     """Return windows without a force, as the model takes them."""
     spec, size = model.spec, len(inputs)
