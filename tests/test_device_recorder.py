@@ -158,7 +158,7 @@ def test_without_time_sync_the_feet_keep_clocks_of_their_own(tmp_path: Path) -> 
 def test_inspect_tells_the_torn_end_and_the_losses(whole: bytes, tmp_path: Path) -> None:
     path = tmp_path / "torn.grfrec"
     path.write_bytes(whole[:-100])
-    report = inspect(path)
+    report = inspect(path).to_dict()
     assert report["reader"] == "grfrec"
     assert any("bytes hold no whole record" in note for note in report["notes"])
     assert report["streams"][0]["samples"] == 195

@@ -222,7 +222,7 @@ def test_curves_are_read_from_a_recording_with_no_row_for_a_stance_that_never_ca
     for row, (k, one) in enumerate(sent.items()):
         np.testing.assert_allclose(told["vgrf"].values[row], one.force_bw[:, -1], rtol=1e-6)
         assert np.isnan(told["apgrf"].values[row]).all() == (k == 9)
-    assert next(s for s in inspect(path)["streams"] if s["name"] == "stances_left")["missing_samples"] == 0
+    assert next(s for s in inspect(path).streams if s.name == "stances_left").missing_samples == 0
 
 
 def test_a_plate_with_a_clock_of_its_own_sees_contacts_at_its_own_times() -> None:

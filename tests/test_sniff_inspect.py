@@ -144,7 +144,7 @@ def test_real_files_that_are_no_recordings(path: str, capsys: pytest.CaptureFixt
 
 
 def test_report_tells_what_the_file_holds(recording: Path) -> None:
-    report = inspect(recording)
+    report = inspect(recording).to_dict()
     assert list(report) == [
         *("file", "sha256", "size_bytes", "reader", "why", "others", "device", "duration_s", "t0_unix_s"),
         *("streams", "notes"),
@@ -179,7 +179,7 @@ def test_report_of_landmarks_has_one_row_per_marker(tmp_path: Path) -> None:
         "PathFileType\t4\t(X/Y/Z)\ta\nDataRate\tNumFrames\tNumMarkers\tUnits\n100\t2\t2\tmm\n"
         "Frame#\tTime\tA\t\t\tB\t\t\n\t\tX1\tY1\tZ1\tX2\tY2\tZ2\n\n1\t0\t1\t2\t3\t\t\t\n2\t0.01\t4\t5\t6\t7\t8\t9\n"
     )
-    got = inspect(path)["streams"][0]["channels"]
+    got = inspect(path).to_dict()["streams"][0]["channels"]
     assert [(c["name"], c["missing"]) for c in got] == [("A", 0), ("B", 1)]
     assert [c["min"] for c in got] == pytest.approx([0.001, 0.007])
     assert [c["max"] for c in got] == pytest.approx([0.006, 0.009])
@@ -202,7 +202,7 @@ def test_json_is_one_strict_document(recording: Path, capsys: pytest.CaptureFixt
     code, out, err = call(capsys, str(recording), "--json")
     assert (code, err) == (0, "")
     report = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert report == json.loads(json.dumps(inspect(recording)))
+    assert report == json.loads(json.dumps(inspect(recording).to_dict()))
     assert call(capsys, str(recording), "--json")[1] == out
 
 

@@ -14,10 +14,15 @@ import typer
 from ..errors import GrfError
 
 EXIT_INTERNAL = 1
+"""A defect of the program."""
 EXIT_BAD_INPUT = 2
+"""Input or options that cannot be used; 2 is also what shells and argument parsers use for misuse."""
 EXIT_REFUSED = 3
+"""The input can be read, but an answer would be unsafe."""
 EXIT_INTERRUPTED = 130
+"""After Ctrl-C: 128 and the number of SIGINT, as shells report it."""
 EXIT_BROKEN_PIPE = 141
+"""Where the reader of stdout went away: 128 and the number of SIGPIPE."""
 
 EXIT_CODES = "Exit codes: 0 done, 2 input that cannot be used, 3 refused as unsafe, 1 internal error."
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from . import common
-from .inspect import Foot, _options
+from .inspect import FootOption, read_options
 
 app = common.make_app()
 
@@ -46,7 +46,7 @@ def estimate(
     heel_m: _Heel = 0.0,
     column_map: _Map = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
-    side: Annotated[Foot | None, typer.Option("--side", help="Foot of a recording that does not say it.")] = None,
+    side: Annotated[FootOption | None, typer.Option("--side", help="Foot of a recording that does not say it.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
 ) -> None:
@@ -64,7 +64,7 @@ def estimate(
         "cut": cut,
         "allow_leak": allow_leak,
     }
-    options = _options(column_map, rate_hz, side)
+    options = read_options(column_map, rate_hz, side)
     summary, text = run_estimate(model, recording, options, asked, out=out, insole=insole, heel_m=heel_m, force=force)
     if as_json:
         import json

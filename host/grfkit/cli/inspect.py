@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 app = make_app()
 
+LARGEST_RATE_HZ = 1e6
+"""Upper end of a believable ``--rate-hz``, chosen by hand: no sensor of gait samples at 1 MHz."""
 
-class Foot(str, Enum):
+
+class FootOption(str, Enum):
     """The foot that a recording was worn on."""
 
     left = "left"
@@ -34,32 +37,39 @@ def inspect(
         float | None, typer.Option(help="Sampling rate of a file that states none.", show_default=False)
     ] = None,
     side: Annotated[
-        Foot | None, typer.Option(help="Foot of a recording that does not say it.", show_default=False)
+        FootOption | None, typer.Option(help="Foot of a recording that does not say it.", show_default=False)
     ] = None,
 ) -> None:
-    """Tell what a recording holds, and which reader took it and why.
+    """Show what a recording holds, and which reader took it and why.
 
     Streams, channels, units, rates, duration, gaps and plates; nothing is written.
     """
     from ..io.inspect import inspect as describe
 
-    report = describe(file, _options(column_map, rate_hz, side))
+    report = describe(file, read_options(column_map, rate_hz, side))
     if as_json:
         import json
 
-        print(json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
         return
     from .tables import show_report
 
     show_report(report)
 
 
-def _options(column_map: Path | None, rate_hz: float | None, side: Foot | None) -> ReadOptions:
+def read_options(column_map: Path | None, rate_hz: float | None, side: FootOption | None) -> ReadOptions:
+    """Return what the user states of a file, as readers take it.
+
+    Raises
+    ------
+    BadInputError
+        If the rate is not above 0, or the column map cannot be used.
+    """
     from ..errors import BadInputError
     from ..io import ReadOptions
     from ..io.columns import load_column_map
 
-    if rate_hz is not None and not 0 < rate_hz < 1e6:
+    if rate_hz is not None and not 0 < rate_hz < LARGEST_RATE_HZ:
         raise BadInputError(f"--rate-hz is {rate_hz:g}, expected a rate above 0")
     options = ReadOptions(rate_hz=rate_hz, extra={"side": side.value} if side else {})
     return load_column_map(column_map).options(options) if column_map else options

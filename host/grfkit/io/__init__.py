@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import Provenance, describe_input
 from ..records import Recording
@@ -15,13 +16,16 @@ from .sniff import Sniffed, all_readers, sniff
 __all__ = ["ReadOptions", "Reader", "Sniffed", "all_readers", "read", "read_with", "refuse_unused", "sniff"]
 
 
-def read(path: str | Path, options: ReadOptions | None = None) -> Recording:
+def read(path: PathLike, options: ReadOptions | None = None) -> Recording:
     """Return what a file holds, in SI units, on its own clock.
 
-    The reader is found by the file's content (:func:`sniff`), never by its name alone.
+    The reader is found by the file's content (:func:`sniff`), never by its name alone. Without options the file is
+    read as ``grf-inspect`` and ``grf-sync`` read it.
 
     Parameters
     ----------
+    path
+        The file, ``str`` or ``Path``.
     options
         What the file itself does not say: a column map, a rate, the foot (``extra["side"]``).
 
@@ -29,12 +33,27 @@ def read(path: str | Path, options: ReadOptions | None = None) -> Recording:
     ------
     BadInputError
         With one line that starts with the path, for whatever is wrong with the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import grfkit
+    >>> path = Path(tempfile.mkdtemp()) / "walk.csv"
+    >>> _ = path.write_text("time [s],left_force [N],left_acc_x [g]\\n0.00,0,0.1\\n0.01,350,1.2\\n0.02,700,2.0\\n")
+    >>> recording = grfkit.read(path)
+    >>> recording
+    Recording of csv, 2 streams
+      stream       kind    side  rate Hz  from s  to s  samples  missing  channels
+      insole_left  insole  left  100      0.00    0.02  3        0        force
+      imu_left     imu     left  100      0.00    0.02  3        0        acc_x
+    >>> recording.streams["imu_left"]["acc_x"].values.round(2)
+    array([ 0.98, 11.77, 19.61])
     """
-    match = sniff(Path(path))
-    return read_with(match.reader, path, options)
+    return read_with(sniff(Path(path)).reader, path, options)
 
 
-def read_with(reader: Reader, path: str | Path, options: ReadOptions | None = None) -> Recording:
+def read_with(reader: Reader, path: PathLike, options: ReadOptions | None = None) -> Recording:
     """Return what a file holds, read by a reader of the caller's choice.
 
     Raises
