@@ -18,7 +18,7 @@ from grfkit.records import ClockMap, Trial
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.folder import write_reference
 from grfkit.simulate.lab import simulate_trial
-from grfkit.sync.job import _with_own_uncertainty
+from grfkit.sync.align import with_stated_uncertainty
 from live_files import PERIOD_US, ZERO_NS, Insole, write_recording
 
 SCRIPTS = Path(sys.executable).parent
@@ -114,8 +114,8 @@ def carries_stances(aligned: dict, trial: Trial, path: Path) -> None:
 def test_a_stream_that_states_nothing_of_its_times_is_aligned_as_before() -> None:
     before = ClockMap(source="a", target="b", verdict="aligned", uncertainty_ms=3.0)
     stream = xr.Dataset(attrs={"kind": "insole"})
-    assert _with_own_uncertainty(before, stream) is before
-    told = _with_own_uncertainty(before, stream.assign_attrs(uncertainty_ms=4.0))
+    assert with_stated_uncertainty(before, stream) is before
+    told = with_stated_uncertainty(before, stream.assign_attrs(uncertainty_ms=4.0))
     assert told.uncertainty_ms == 5.0
     refused = before.model_copy(update={"uncertainty_ms": None})
-    assert _with_own_uncertainty(refused, stream.assign_attrs(uncertainty_ms=4.0)) is refused
+    assert with_stated_uncertainty(refused, stream.assign_attrs(uncertainty_ms=4.0)) is refused

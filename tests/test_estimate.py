@@ -33,7 +33,7 @@ from grfkit.simulate.conditions import Condition
 from grfkit.simulate.folder import csv_file
 from grfkit.simulate.lab import LabTrial, simulate_trial
 from grfkit.simulate.settings import default_settings
-from grfkit.sync.assemble import assemble
+from grfkit.sync import assemble_streams
 from grfkit.units import G
 
 SCRIPTS = Path(sys.executable).parent
@@ -61,7 +61,7 @@ def as_trial(lab: LabTrial, participant: str, *, mass_kg: float = MASS_KG, verdi
     anchors = {name: Anchors(none, none, none, np.zeros(0, dtype=bool)) for name in streams}
     attrs = {"participant": participant, "surface": "treadmill", "mass_kg": mass_kg, "speed_m_s": 3.0,
              "slope_percent": 0.0}  # fmt: skip
-    return assemble(lab.reference, streams, maps, anchors, attrs=attrs, provenance=Provenance())
+    return assemble_streams(lab.reference, streams, maps, anchors, attrs=attrs, provenance=Provenance())
 
 
 @dataclass(frozen=True)

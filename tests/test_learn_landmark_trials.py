@@ -20,7 +20,7 @@ from grfkit.records import Anchors, ClockMap, Segment, Trial
 from grfkit.records.stance_set import StanceSet, make_stance_set
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial
-from grfkit.sync.assemble import assemble
+from grfkit.sync import assemble_streams
 from grfkit.units import G
 
 MASS_KG = 70.0
@@ -54,7 +54,7 @@ def trial(lab: LabTrial, *, axes: str = "xyz", surface: str = "treadmill") -> Tr
             plates[name] = turned
         reference = reference.replaced(plates)
     attrs = {"participant": "P1", "surface": surface, "mass_kg": MASS_KG, "speed_m_s": 3.0, "slope_percent": 0.0}
-    return assemble(reference, streams, maps, anchors, attrs=attrs, provenance=Provenance())
+    return assemble_streams(reference, streams, maps, anchors, attrs=attrs, provenance=Provenance())
 
 
 def y_up(vectors: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from grfkit.records import Anchors, ClockMap, Segment, Trial
 from grfkit.records.stance_set import StanceSet
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial
-from grfkit.sync.assemble import assemble
+from grfkit.sync import assemble_streams
 from grfkit.units import G
 from learn_sets import made_up
 
@@ -45,7 +45,7 @@ def trial(lab: LabTrial = LAB, *, participant: str = "P1", mass_kg: float = MASS
     anchors = {name: Anchors(none, none, none, np.zeros(0, dtype=bool)) for name in streams}
     attrs = {"participant": participant, "surface": "treadmill", "mass_kg": mass_kg, "speed_m_s": 3.0,
              "slope_percent": 0.0}  # fmt: skip
-    return assemble(lab.reference, streams, maps, anchors, attrs=attrs, provenance=Provenance())
+    return assemble_streams(lab.reference, streams, maps, anchors, attrs=attrs, provenance=Provenance())
 
 
 def test_a_window_holds_the_force_of_its_instants_in_body_weights() -> None:

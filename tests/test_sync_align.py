@@ -11,7 +11,7 @@ import pytest
 from grfkit.errors import BadInputError
 from grfkit.records import Channel, Prior, make_stream
 from grfkit.simulate.conditions import Condition
-from grfkit.sync import AlignSettings, align, align_in_detail, by_clock
+from grfkit.sync import AlignSettings, align, align_device, by_clock
 from sync_helpers import STEP_S, assert_refused, made, on_clock, truth_of, worst_s
 
 TREADMILL_SEEDS = tuple(range(90_001, 90_013))
@@ -31,7 +31,7 @@ def test_treadmill_trials_are_aligned_and_none_is_wrong(wearable: str) -> None:
     accepted, late = 0, []
     for seed in TREADMILL_SEEDS:
         trial, truth = made(TREADMILL, seed), truth_of(made(TREADMILL, seed), wearable)
-        found = align(trial.reference, trial.wearables[wearable], surface="treadmill")
+        found = align_device(trial.reference, trial.wearables[wearable], surface="treadmill").clock_map
         if found.verdict == "refused":
             assert_refused(found)
             continue
@@ -50,7 +50,7 @@ def test_overground_trials_with_jumps_are_never_wrong(wearable: str) -> None:
     accepted = 0
     for seed in OVERGROUND_SEEDS:
         trial = made(OVERGROUND, seed)
-        found = align(trial.reference, trial.wearables[wearable], surface="overground")
+        found = align_device(trial.reference, trial.wearables[wearable], surface="overground").clock_map
         if found.verdict == "refused":
             assert_refused(found)
             continue
@@ -64,7 +64,7 @@ def test_overground_trials_with_jumps_are_never_wrong(wearable: str) -> None:
 
 def test_an_aligned_map_is_complete_and_its_figures_agree() -> None:
     trial = made(TREADMILL, TREADMILL_SEEDS[0])
-    detail = align_in_detail(trial.reference, trial.wearables["insole"], surface="treadmill")
+    detail = align_device(trial.reference, trial.wearables["insole"], surface="treadmill")
     found = detail.clock_map
     assert (found.verdict, found.reasons, found.target) == ("aligned", [], "reference")
     assert found.source == "insole_left+insole_right"
@@ -94,8 +94,8 @@ def test_an_aligned_map_is_complete_and_its_figures_agree() -> None:
 def test_the_same_call_gives_the_same_map_and_leaves_its_input_alone() -> None:
     trial = made(TREADMILL, TREADMILL_SEEDS[1])
     before = {n: s.copy(deep=True) for n, s in trial.wearables["insole"].streams.items()}
-    one = align(trial.reference, trial.wearables["insole"], surface="treadmill")
-    two = align(trial.reference, trial.wearables["insole"], surface="treadmill")
+    one = align_device(trial.reference, trial.wearables["insole"], surface="treadmill").clock_map
+    two = align_device(trial.reference, trial.wearables["insole"], surface="treadmill").clock_map
     assert one.model_dump_json() == two.model_dump_json()
     for name, stream in trial.wearables["insole"].streams.items():
         assert stream.identical(before[name])
@@ -120,7 +120,7 @@ def test_no_decoy_is_accepted(name: str, seed: int) -> None:
     condition = DECOYS[name]
     trial = made(condition, seed)
     for recording in trial.wearables.values():
-        assert_refused(align(trial.reference, recording, surface=condition.surface))
+        assert_refused(align_device(trial.reference, recording, surface=condition.surface).clock_map)
 
 
 @pytest.mark.parametrize("condition", [TREADMILL, OVERGROUND], ids=["treadmill", "overground"])
@@ -129,20 +129,20 @@ def test_another_persons_recording_is_refused(condition: Condition) -> None:
     for mine, theirs in ((0, 1), (2, 3), (4, 5)):
         reference = made(condition, seeds[mine]).reference
         for recording in made(condition, seeds[theirs]).wearables.values():
-            assert_refused(align(reference, recording, surface=condition.surface))
+            assert_refused(align_device(reference, recording, surface=condition.surface).clock_map)
 
 
 def test_a_refusal_names_the_runner_up_and_what_to_do() -> None:
     reasons = []
     for seed in DECOY_SEEDS:
         trial = made(DECOYS["three running hits"], seed)
-        found = align(trial.reference, trial.wearables["insole"], surface="overground")
+        found = align_device(trial.reference, trial.wearables["insole"], surface="overground").clock_map
         reasons += found.reasons
     text = " ".join(reasons)
     for word in ("jumps", "hits", "prior"):
         assert word in text
     close = [made(Condition(family="A", surface="overground", hits=8), s) for s in DECOY_SEEDS]
-    maps = [align(t.reference, t.wearables["insole"], surface="overground") for t in close]
+    maps = [align_device(t.reference, t.wearables["insole"], surface="overground").clock_map for t in close]
     near = [m for m in maps if m.margin is not None and 0 < m.margin < 20]
     assert near, "no seed shows a narrow refusal"
     for found in near:
@@ -153,7 +153,7 @@ def test_a_refusal_names_the_runner_up_and_what_to_do() -> None:
 
 def test_an_accepted_refusal_keeps_its_verdict_and_reasons() -> None:
     trial = made(DECOYS["no overlap"], DECOY_SEEDS[0])
-    found = align(trial.reference, trial.wearables["insole"], surface="treadmill", accept_refused=True)
+    found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill", accept_refused=True).clock_map
     assert found.verdict == "refused"
     assert found.reasons
     assert found.segments
@@ -164,7 +164,7 @@ def test_a_flat_record_is_refused_or_bad_input_never_aligned() -> None:
     trial = made(TREADMILL, TREADMILL_SEEDS[0])
     time = np.arange(6000) / 100.0
     flat = {"insole_left": make_stream([Channel("force", np.zeros(6000), "N")], time, kind="insole", side="left")}
-    assert_refused(align(trial.reference, flat, surface="treadmill"))
+    assert_refused(align_device(trial.reference, flat, surface="treadmill").clock_map)
 
 
 # --- priors
@@ -179,9 +179,11 @@ def test_a_wide_prior_relaxes_no_gate() -> None:
         truth = truth_of(trial, "insole")
         for sd in (0.2, 1.0, 100.0):
             prior = Prior(offset_s=truth.offset_s, sd_s=sd)
-            assert_refused(align(trial.reference, trial.wearables["insole"], surface="treadmill", prior=prior))
+            assert_refused(
+                align_device(trial.reference, trial.wearables["insole"], surface="treadmill", prior=prior).clock_map
+            )
         prior = Prior(offset_s=truth.offset_s, sd_s=0.03)
-        found = align(trial.reference, trial.wearables["insole"], surface="treadmill", prior=prior)
+        found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill", prior=prior).clock_map
         if found.verdict == "aligned":
             narrow += 1
             assert worst_s(found, truth) < STEP_S
@@ -193,7 +195,7 @@ def test_a_wrong_prior_gives_no_wrong_map(wrong_s: float) -> None:
     trial = made(TREADMILL, TREADMILL_SEEDS[2])
     truth = truth_of(trial, "insole")
     prior = Prior(offset_s=truth.offset_s + wrong_s, sd_s=0.5)
-    found = align(trial.reference, trial.wearables["insole"], surface="treadmill", prior=prior)
+    found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill", prior=prior).clock_map
     if found.verdict == "refused":
         assert_refused(found)
     else:
@@ -203,8 +205,8 @@ def test_a_wrong_prior_gives_no_wrong_map(wrong_s: float) -> None:
 def test_margins_with_and_without_the_prior_are_both_told() -> None:
     trial = made(TREADMILL, TREADMILL_SEEDS[3])
     prior = Prior(offset_s=truth_of(trial, "insole").offset_s, sd_s=0.1)
-    with_it = align(trial.reference, trial.wearables["insole"], surface="treadmill", prior=prior)
-    alone = align(trial.reference, trial.wearables["insole"], surface="treadmill")
+    with_it = align_device(trial.reference, trial.wearables["insole"], surface="treadmill", prior=prior).clock_map
+    alone = align_device(trial.reference, trial.wearables["insole"], surface="treadmill").clock_map
     assert with_it.margin is not None
     assert alone.margin is not None
     assert with_it.margin_without_prior is not None
@@ -220,7 +222,7 @@ def test_margins_with_and_without_the_prior_are_both_told() -> None:
 def test_index_stamps_are_right_or_refused(seed: int, wearable: str) -> None:
     condition = Condition(family="A", index_stamps=True, duration_s=80.0)
     trial = made(condition, seed)
-    found = align(trial.reference, trial.wearables[wearable], surface="treadmill")
+    found = align_device(trial.reference, trial.wearables[wearable], surface="treadmill").clock_map
     if found.verdict == "refused":
         assert_refused(found)
         return
@@ -234,7 +236,7 @@ def test_silent_losses_are_found_or_refused(seed: int, lost: tuple[tuple[float, 
     condition = Condition(family="A", index_stamps=True, silent_loss=lost, duration_s=100.0, wearables=("insole",))
     trial = made(condition, seed)
     truth = truth_of(trial, "insole")
-    found = align(trial.reference, trial.wearables["insole"], surface="treadmill")
+    found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill").clock_map
     if found.verdict == "refused":
         assert_refused(found)
         return
@@ -259,13 +261,13 @@ def test_swapped_sides_are_told_against_a_belt_per_foot() -> None:
     for seed in DECOY_SEEDS:
         condition = Condition(family="A", split_belt=True, swap_sides=True, duration_s=60.0, wearables=("insole",))
         trial = made(condition, seed)
-        found = align(trial.reference, trial.wearables["insole"], surface="treadmill")
+        found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill").clock_map
         assert found.verdict == "aligned", found.reasons
         assert worst_s(found, truth_of(trial, "insole")) < STEP_S
         told += bool(found.swapped_sides)
         assert any("exchanged" in finding for finding in found.findings) == bool(found.swapped_sides)
         right = made(condition.model_copy(update={"swap_sides": False}), seed)
-        assert not align(right.reference, right.wearables["insole"], surface="treadmill").swapped_sides
+        assert not align_device(right.reference, right.wearables["insole"], surface="treadmill").clock_map.swapped_sides
     assert told == len(DECOY_SEEDS)
 
 
@@ -273,19 +275,21 @@ def test_an_inverted_force_is_aligned_and_told() -> None:
     plain = Condition(family="A", duration_s=60.0, wearables=("insole",))
     for seed in DECOY_SEEDS:
         trial = made(plain.model_copy(update={"inverted": True}), seed)
-        found = align(trial.reference, trial.wearables["insole"], surface="treadmill")
+        found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill").clock_map
         assert found.verdict == "aligned", found.reasons
         assert found.inverted
         assert any("points down" in finding for finding in found.findings)
         assert worst_s(found, truth_of(trial, "insole")) < STEP_S
-        upright = align(made(plain, seed).reference, made(plain, seed).wearables["insole"], surface="treadmill")
+        upright = align_device(
+            made(plain, seed).reference, made(plain, seed).wearables["insole"], surface="treadmill"
+        ).clock_map
         assert not upright.inverted
 
 
 def test_one_foot_is_enough_on_a_treadmill() -> None:
     condition = Condition(family="A", one_foot="right", duration_s=90.0, wearables=("insole",))
     trial = made(condition, 90_201)
-    found = align(trial.reference, trial.wearables["insole"], surface="treadmill")
+    found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill").clock_map
     assert found.verdict == "aligned", found.reasons
     assert worst_s(found, truth_of(trial, "insole")) < STEP_S
 
@@ -297,7 +301,7 @@ def test_feet_on_clocks_of_their_own_are_aligned_apart() -> None:
     assert [list(group) for group in groups] == [["insole_left"], ["insole_right"]]
     assert [list(g) for g in by_clock(trial.wearables["insole"], together=True)] == [["insole_left", "insole_right"]]
     for group in groups:
-        found = align(trial.reference, group, surface="treadmill")
+        found = align_device(trial.reference, group, surface="treadmill").clock_map
         assert found.verdict == "aligned", found.reasons
         assert worst_s(found, trial.truth.streams[("insole", next(iter(group)))]) < STEP_S
 
@@ -309,20 +313,20 @@ def test_senseless_arguments_are_bad_input() -> None:
     trial = made(TREADMILL, TREADMILL_SEEDS[0])
     insole = trial.wearables["insole"]
     with pytest.raises(BadInputError, match="surface is 'grass', expected 'treadmill' or 'overground'"):
-        align(trial.reference, insole, surface="grass")  # type: ignore[arg-type]
-    with pytest.raises(BadInputError, match=r"mass is 0\.07 kg"):
+        align_device(trial.reference, insole, surface="grass")  # type: ignore[arg-type]
+    with pytest.raises(BadInputError, match=r"mass_kg: .*\(given: 0\.07\)"):
         align(trial.reference, insole, surface="treadmill", mass_kg=0.07)
     only_gyro = {n: s[["gyro_x", "time_raw"]] for n, s in trial.wearables["imu"].streams.items()}
     with pytest.raises(BadInputError, match=r"no insole load, acceleration or heel and toe landmarks .*imu_left"):
-        align(trial.reference, only_gyro, surface="treadmill")
+        align_device(trial.reference, only_gyro, surface="treadmill")
     with pytest.raises(BadInputError, match="nothing to align to"):
-        align(trial.wearables["imu"], insole, surface="treadmill")
+        align_device(trial.wearables["imu"], insole, surface="treadmill")
 
 
 def test_a_short_overlap_is_refused_with_both_lengths() -> None:
     trial = made(TREADMILL, TREADMILL_SEEDS[0])
     strict = AlignSettings(shortest_overlap_s=3600.0)
-    found = align(trial.reference, trial.wearables["insole"], surface="treadmill", settings=strict)
+    found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill", settings=strict).clock_map
     assert_refused(found)
 
 
@@ -331,7 +335,7 @@ def test_a_record_that_starts_hours_away_is_aligned() -> None:
     trial = made(TREADMILL, TREADMILL_SEEDS[4])
     for shift in (-86_400.0, 86_400.0):
         moved = on_clock(trial.wearables["insole"].streams, shift_s=shift)
-        found = align(trial.reference, moved, surface="treadmill")
+        found = align_device(trial.reference, moved, surface="treadmill").clock_map
         assert found.verdict == "aligned", found.reasons
         truth = truth_of(trial, "insole")
         t = np.linspace(*truth.overlap_s, 50)

@@ -8,7 +8,7 @@ import pytest
 from grfkit.records import Channel, Prior, make_stream
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import simulate_trial
-from grfkit.sync import align
+from grfkit.sync import align_device
 
 UPSIDE_DOWN_SEEDS = (1_000_011, 1_000_038)
 """Runners of family B whose treadmill force was read as swing: the map was a contact time (0.17-0.20 s) off."""
@@ -18,7 +18,7 @@ UPSIDE_DOWN_SEEDS = (1_000_011, 1_000_038)
 @pytest.mark.parametrize("wearable", ["insole", "imu"])
 def test_a_treadmill_force_is_not_read_upside_down(seed: int, wearable: str) -> None:
     trial = simulate_trial(Condition(surface="treadmill", wearables=("insole", "imu")), seed)
-    found = align(trial.reference, trial.wearables[wearable], surface="treadmill")
+    found = align_device(trial.reference, trial.wearables[wearable], surface="treadmill").clock_map
     assert found.verdict == "aligned"
     assert not found.inverted
     truth = next(t for (w, _), t in trial.truth.streams.items() if w == wearable)
@@ -34,7 +34,7 @@ def test_a_walk_seen_by_a_shoe_imu_alone_is_never_aligned_by_push_off(family: st
     accepted = 0
     for seed in (3, 4, 5):
         trial = simulate_trial(condition, seed)
-        found = align(trial.reference, trial.wearables["imu"], surface="treadmill")
+        found = align_device(trial.reference, trial.wearables["imu"], surface="treadmill").clock_map
         truth = next(iter(trial.truth.streams.values()))
         if found.verdict == "aligned":
             accepted += 1
@@ -57,7 +57,7 @@ def test_an_imu_whose_landings_cannot_be_told_is_refused() -> None:
             echo = np.interp(time_s - stance, time_s, values) + np.interp(time_s + stance, time_s, values)
             shaken[axis] = stream[axis].copy(data=values + 0.7 * echo)
         thrice[name] = stream.assign(shaken)
-    found = align(trial.reference, thrice, surface="treadmill")
+    found = align_device(trial.reference, thrice, surface="treadmill").clock_map
     assert found.verdict == "refused"
     assert any("push-off" in reason for reason in found.reasons)
     assert found.segments == []
@@ -73,7 +73,7 @@ def test_steps_as_even_as_a_metronome_are_refused() -> None:
     load = np.where((phase >= 0) & (phase < 1), np.sin(np.pi * np.clip(phase, 0, 1)), 0.0)
     reference = {"plate_1": make_stream([Channel("fz", 1600.0 * load, "N")], time_s, kind="force_plate")}
     device = {"insole": make_stream([Channel("force", 900.0 * load, "count")], time_s, kind="insole")}
-    found = align(reference, device, surface="treadmill")
+    found = align_device(reference, device, surface="treadmill").clock_map
     assert found.verdict == "refused"
     assert any("metronome" in reason for reason in found.reasons)
 
@@ -95,7 +95,7 @@ def test_a_loss_of_one_step_is_found_or_refused(wearable: str) -> None:
             kept = np.flatnonzero((time_s < lost_at) | (time_s >= lost_at + step_s))
             closed = time_s[kept] - np.where(time_s[kept] >= lost_at, step_s, 0.0)
             cut[name] = stream.isel(time=kept).assign_coords(time=("time", closed, stream["time"].attrs))
-        found = align(trial.reference, cut, surface="treadmill")
+        found = align_device(trial.reference, cut, surface="treadmill").clock_map
         if found.verdict == "aligned":
             aligned += 1
             true = np.linspace(start + 1, end - 1, 200)
@@ -110,14 +110,14 @@ def test_a_loss_of_one_step_is_found_or_refused(wearable: str) -> None:
 @pytest.mark.parametrize("wearable", ["insole", "imu", "landmarks"])
 def test_a_walk_on_one_belt_is_refused(wearable: str) -> None:
     trial = simulate_trial(Condition(gait="walk", duration_s=120.0, wearables=(wearable,)), 3_000_003)
-    found = align(trial.reference, trial.wearables[wearable], surface="treadmill", accept_refused=True)
+    found = align_device(trial.reference, trial.wearables[wearable], surface="treadmill", accept_refused=True).clock_map
     assert found.verdict == "refused"
     assert any("walking on one belt" in reason for reason in found.reasons)
 
 
 def test_an_imu_too_slow_to_time_a_landing_is_refused() -> None:
     trial = simulate_trial(Condition(duration_s=90.0, wearables=("imu",), imu_rate_hz=50.0), 6_000_201)
-    found = align(trial.reference, trial.wearables["imu"], surface="treadmill")
+    found = align_device(trial.reference, trial.wearables["imu"], surface="treadmill").clock_map
     assert found.verdict == "refused"
     assert any("too slow to time a landing" in reason for reason in found.reasons)
 
@@ -127,7 +127,7 @@ def test_a_confident_prior_that_the_contacts_contradict_is_refused() -> None:
     truth = next(iter(trial.truth.streams.values()))
     step_s = float(np.median(np.diff(trial.truth.contacts.onset_s)))
     prior = Prior(offset_s=truth.offset_s + step_s, sd_s=0.02)
-    found = align(trial.reference, trial.wearables["insole"], surface="overground", prior=prior)
+    found = align_device(trial.reference, trial.wearables["insole"], surface="overground", prior=prior).clock_map
     assert found.verdict == "refused"
 
 
@@ -135,12 +135,12 @@ def test_a_wide_prior_never_accepts_what_the_contacts_alone_would_not() -> None:
     seen = 0
     for seed in range(100, 112):
         trial = simulate_trial(Condition(surface="overground", wearables=("insole",)), seed)
-        alone = align(trial.reference, trial.wearables["insole"], surface="overground")
+        alone = align_device(trial.reference, trial.wearables["insole"], surface="overground").clock_map
         if alone.verdict == "aligned":
             continue
         truth = next(iter(trial.truth.streams.values()))
         prior = Prior(offset_s=truth.offset_s, sd_s=0.31 * 0.4)
-        told = align(trial.reference, trial.wearables["insole"], surface="overground", prior=prior)
+        told = align_device(trial.reference, trial.wearables["insole"], surface="overground", prior=prior).clock_map
         seen += 1
         assert told.verdict == "refused"
         assert told.margin_without_prior < 20.0
@@ -149,7 +149,7 @@ def test_a_wide_prior_never_accepts_what_the_contacts_alone_would_not() -> None:
 
 def test_an_upright_insole_whose_contacts_look_odd_either_way_is_not_turned() -> None:
     trial = simulate_trial(Condition(surface="treadmill", wearables=("insole", "imu")), 501)
-    found = align(trial.reference, trial.wearables["insole"], surface="treadmill")
+    found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill").clock_map
     truth = trial.truth.streams[("insole", "insole_left")]
     if found.verdict == "aligned":
         at = np.linspace(*truth.overlap_s, 50)
@@ -162,7 +162,7 @@ def test_both_feet_holding_one_signal_is_no_crash() -> None:
     left, right = trial.wearables["insole"].streams.values()
     same = {"insole_left": left, "insole_right": left.assign_attrs(side="right")}
     assert right.sizes["time"]
-    assert align(trial.reference, same, surface="treadmill").verdict in ("aligned", "refused")
+    assert align_device(trial.reference, same, surface="treadmill").clock_map.verdict in ("aligned", "refused")
 
 
 def test_a_slip_there_and_back_within_a_record_is_found_or_refused() -> None:
@@ -181,5 +181,5 @@ def test_a_slip_there_and_back_within_a_record_is_found_or_refused() -> None:
         stamps = np.concatenate([time_s[first], time_s[again] + step_s, time_s[after]])
         rows = stream.isel(time=np.concatenate([first, again, after]))
         changed[name] = rows.assign_coords(time=("time", stamps, stream["time"].attrs))
-    found = align(trial.reference, changed, surface="treadmill")
+    found = align_device(trial.reference, changed, surface="treadmill").clock_map
     assert found.verdict == "refused" or len(found.segments) == 3

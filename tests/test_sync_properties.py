@@ -12,7 +12,7 @@ from grfkit.calibrate.documents import LagEntry, LagTable
 from grfkit.errors import BadInputError
 from grfkit.records import Channel, ClockMap, Prior, make_stream
 from grfkit.simulate.conditions import Condition
-from grfkit.sync import AlignSettings, align
+from grfkit.sync import AlignSettings, align_device
 from sync_helpers import STEP_S, Streams, assert_refused, made, on_clock, truth_of, with_values, worst_s
 
 SEED = 94_001
@@ -52,12 +52,12 @@ def test_shifting_a_clock_shifts_the_map(surface: str, wearable: str, device_s: 
     reference, devices = _trial(surface)
     device = devices[wearable]
     t = _device_times(device)
-    plain = align(reference, device, surface=surface)  # type: ignore[arg-type]
-    moved = align(
+    plain = align_device(reference, device, surface=surface).clock_map  # type: ignore[arg-type]
+    moved = align_device(
         on_clock(reference, shift_s=reference_s),
         on_clock(device, shift_s=device_s),
         surface=surface,  # type: ignore[arg-type]
-    )
+    ).clock_map
     _assert_same(plain, moved, t, t + device_s, later_s=reference_s, tolerance_s=0.002)
 
 
@@ -67,8 +67,8 @@ def test_a_faster_clock_has_the_opposite_drift(wearable: str, ppm: float) -> Non
     reference, devices = _trial("treadmill")
     device = devices[wearable]
     t = _device_times(device)
-    plain = align(reference, device, surface="treadmill")
-    fast = align(reference, on_clock(device, rate=1 + ppm * 1e-6), surface="treadmill")
+    plain = align_device(reference, device, surface="treadmill").clock_map
+    fast = align_device(reference, on_clock(device, rate=1 + ppm * 1e-6), surface="treadmill").clock_map
     _assert_same(plain, fast, t, t * (1 + ppm * 1e-6), tolerance_s=0.004)
 
 
@@ -78,10 +78,10 @@ def test_gain_and_zero_of_force_and_load_do_not_matter(surface: str, plate: floa
     reference, devices = _trial(surface)
     device = devices["insole"]
     t = _device_times(device)
-    plain = align(reference, device, surface=surface)  # type: ignore[arg-type]
+    plain = align_device(reference, device, surface=surface).clock_map  # type: ignore[arg-type]
     force = with_values(reference, {"f": (plate, zero * 500.0 * plate)})
     cells = with_values(device, {"cell_": (load, zero * 100.0 * load), "pressure_sum": (load, zero * 1600.0 * load)})
-    _assert_same(plain, align(force, cells, surface=surface), t, t, tolerance_s=0.001)  # type: ignore[arg-type]
+    _assert_same(plain, align_device(force, cells, surface=surface).clock_map, t, t, tolerance_s=0.001)  # type: ignore[arg-type]
 
 
 @given(
@@ -92,14 +92,14 @@ def test_axes_and_units_of_an_imu_do_not_matter(surface: str, axes: list[str], s
     reference, devices = _trial(surface)
     device = devices["imu"]
     t = _device_times(device)
-    plain = align(reference, device, surface=surface)  # type: ignore[arg-type]
+    plain = align_device(reference, device, surface=surface).clock_map  # type: ignore[arg-type]
     turned = {}
     for name, stream in device.items():
         new = stream.copy()
         for axis, source, sign in zip("xyz", axes, signs):
             new[f"acc_{axis}"] = stream[f"acc_{axis}"].copy(data=gain * sign * stream[f"acc_{source}"].values)
         turned[name] = new
-    _assert_same(plain, align(reference, turned, surface=surface), t, t, tolerance_s=1e-5)  # type: ignore[arg-type]
+    _assert_same(plain, align_device(reference, turned, surface=surface).clock_map, t, t, tolerance_s=1e-5)  # type: ignore[arg-type]
 
 
 @given(surfaces, st.permutations(["x", "y", "z"]), st.booleans())
@@ -108,21 +108,21 @@ def test_axes_and_sign_of_plates_do_not_matter(surface: str, axes: list[str], do
     reference, devices = _trial(surface)
     device = devices["insole"]
     t = _device_times(device)
-    plain = align(reference, device, surface=surface)  # type: ignore[arg-type]
+    plain = align_device(reference, device, surface=surface).clock_map  # type: ignore[arg-type]
     turned = {}
     for name, stream in reference.items():
         new = stream.assign_attrs(vertical="")
         for axis, source in zip("xyz", axes):
             new[f"f{axis}"] = stream[f"f{source}"].copy(data=(-1 if down else 1) * stream[f"f{source}"].values)
         turned[name] = new
-    found = align(turned, device, surface=surface)  # type: ignore[arg-type]
+    found = align_device(turned, device, surface=surface).clock_map  # type: ignore[arg-type]
     _assert_same(plain, found, t, t, tolerance_s=1e-5)
     assert found.inverted == down
 
 
 def test_stated_units_do_not_matter() -> None:
     reference, devices = _trial("treadmill")
-    plain = align(reference, devices["imu"], surface="treadmill")
+    plain = align_device(reference, devices["imu"], surface="treadmill").clock_map
     for unit, factor in (("g", 9.80665), ("mg", 9.80665e-3), ("mm/s^2", 1e-3)):
         restated = {
             name: make_stream(
@@ -137,7 +137,7 @@ def test_stated_units_do_not_matter() -> None:
             for name, stream in devices["imu"].items()
         }
         t = _device_times(devices["imu"])
-        _assert_same(plain, align(reference, restated, surface="treadmill"), t, t, tolerance_s=1e-5)
+        _assert_same(plain, align_device(reference, restated, surface="treadmill").clock_map, t, t, tolerance_s=1e-5)
 
 
 def _no_lag() -> LagTable:
@@ -170,8 +170,8 @@ def test_swapping_the_inputs_inverts_the_map(offset_s: float, ppm: float, gain: 
             values = stream[channel].values
             new[channel] = stream[channel].copy(data=gain * (values + noise.normal(0, 2.0, values.size)))
         other[name] = new
-    there = align(one, other, surface="treadmill", lags=_no_lag())
-    back = align(other, one, surface="treadmill", lags=_no_lag())
+    there = align_device(one, other, surface="treadmill", lags=_no_lag()).clock_map
+    back = align_device(other, one, surface="treadmill", lags=_no_lag()).clock_map
     assert there.verdict == back.verdict == "aligned", (there.reasons, back.reasons)
     t = _device_times(one)
     np.testing.assert_allclose(there.apply(back.apply(t)), t, atol=0.004)
@@ -201,11 +201,11 @@ def test_unrelated_records_are_refused_and_a_refusal_holds_no_map(
     reference = _steps(rng, seconds=seconds, cv=cv, kind="force_plate")
     device = _steps(rng, seconds=seconds, cv=cv, kind="insole")
     prior = Prior(offset_s=float(rng.uniform(-10, 10)), sd_s=0.05 if tight else 2.0)
-    found = align(reference, device, surface=surface, prior=prior)  # type: ignore[arg-type]
+    found = align_device(reference, device, surface=surface, prior=prior).clock_map  # type: ignore[arg-type]
     assert_refused(found)
     with pytest.raises(BadInputError, match="refused"):
         found.apply(np.zeros(2))
-    kept = align(reference, device, surface=surface, prior=prior, accept_refused=True)  # type: ignore[arg-type]
+    kept = align_device(reference, device, surface=surface, prior=prior, accept_refused=True).clock_map  # type: ignore[arg-type]
     assert kept.verdict == "refused"
     assert kept.reasons == found.reasons
 
@@ -218,8 +218,8 @@ def test_each_gate_alone_can_refuse(gate: str, surface: str) -> None:
     old = getattr(plain, surface)
     closed = {"margin": 1e9, "per_contact": 1e9, "inliers": 1.01, "contacts": 10**6, "residual_s": 1e-9}
     shut = plain.model_copy(update={surface: old.model_copy(update={gate: closed[gate]})})
-    assert align(reference, devices["insole"], surface=surface).verdict == "aligned"  # type: ignore[arg-type]
-    assert_refused(align(reference, devices["insole"], surface=surface, settings=shut))  # type: ignore[arg-type]
+    assert align_device(reference, devices["insole"], surface=surface).clock_map.verdict == "aligned"  # type: ignore[arg-type]
+    assert_refused(align_device(reference, devices["insole"], surface=surface, settings=shut).clock_map)  # type: ignore[arg-type]
 
 
 @given(st.floats(0.0, 200.0), st.floats(20.0, 80.0))
@@ -234,7 +234,7 @@ def test_any_cut_of_the_device_is_right_or_refused(start_s: float, length_s: flo
         n: s.isel(time=(s["time"].values >= start_s) & (s["time"].values < start_s + length_s))
         for n, s in streams.items()
     }
-    found = align(trial.reference, cut, surface="treadmill")
+    found = align_device(trial.reference, cut, surface="treadmill").clock_map
     if found.verdict == "refused":
         assert_refused(found)
     else:

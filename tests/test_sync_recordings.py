@@ -10,16 +10,17 @@ import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from grfkit.cli.sync import main
+from grfkit.errors import RefusedError
 from grfkit.io import read
 from grfkit.records import Channel, ClockMap, Prior, make_stream
-from grfkit.sync import AlignSettings, align
-from grfkit.sync.job import SyncRequest, run_job
+from grfkit.sync import Alignment, AlignSettings, align, align_device, assemble
 from sync_helpers import assert_refused
 
 pytestmark = pytest.mark.recordings
@@ -33,13 +34,9 @@ PUSH_OFFSET_S = -5.83
 # --- loadsol against plates
 
 
-def _push(real_file: Find, **more: object) -> SyncRequest:
-    given = {
-        "reference": real_file("pomarat_loadsol/test_poussee_4_fp.c3d"),
-        "wearables": (real_file("pomarat_loadsol/test_poussee_4_ls.txt"),),
-        "surface": "overground",
-    }
-    return SyncRequest.model_validate(given | more)
+def _push(real_file: Find, insole: str = "test_poussee_4_ls.txt", **options: Any) -> Alignment:
+    plates, wearable = real_file("pomarat_loadsol/test_poussee_4_fp.c3d"), real_file(f"pomarat_loadsol/{insole}")
+    return align(plates, wearable, surface="overground", **options)
 
 
 def _assert_right_or_refused(found: ClockMap) -> None:
@@ -50,7 +47,7 @@ def _assert_right_or_refused(found: ClockMap) -> None:
 
 
 def test_a_push_recorded_twice_is_aligned_to_within_60_ms_or_refused(real_file: Find) -> None:
-    result = run_job(_push(real_file))
+    result = _push(real_file)
     assert {"insole_left", "insole_right"} <= set(result.maps)
     _assert_right_or_refused(result.maps["insole_right"])
     if result.maps["insole_left"].verdict == "aligned":
@@ -58,39 +55,34 @@ def test_a_push_recorded_twice_is_aligned_to_within_60_ms_or_refused(real_file: 
 
 
 def test_a_push_with_a_rough_prior_is_aligned(real_file: Find) -> None:
-    result = run_job(_push(real_file, prior_offset_s=-6.0, prior_sd_s=0.5, allow_partial=True))
+    result = _push(real_file, prior_offset_s=-6.0, prior_sd_s=0.5, allow_partial=True)
     right = result.maps["insole_right"]
     assert right.verdict == "aligned", right.reasons
     _assert_right_or_refused(right)
     assert right.segments[0].offset_s == pytest.approx(PUSH_OFFSET_S, abs=0.06)
-    assert result.trial is not None
-    assert result.verdict == "aligned"
+    assert result.accepted
+    assert result.outcome == "aligned"
 
 
 @pytest.mark.parametrize("prior_s", [-9.0, 0.0, 5.83])
 def test_a_push_with_a_wrong_prior_is_never_wrong(real_file: Find, prior_s: float) -> None:
-    result = run_job(_push(real_file, prior_offset_s=prior_s, prior_sd_s=0.5))
+    result = _push(real_file, prior_offset_s=prior_s, prior_sd_s=0.5)
     _assert_right_or_refused(result.maps["insole_right"])
 
 
 def test_quiet_standing_is_refused(real_file: Find) -> None:
-    request = SyncRequest.model_validate(
-        {
-            "reference": real_file("pomarat_loadsol/test_poids.c3d"),
-            "wearables": (real_file("pomarat_loadsol/test_poids.txt"),),
-            "surface": "overground",
-        }
-    )
-    result = run_job(request)
+    plates, insole = real_file("pomarat_loadsol/test_poids.c3d"), real_file("pomarat_loadsol/test_poids.txt")
+    result = align(plates, insole, surface="overground")
     assert result.verdict == "refused"
-    assert result.trial is None
+    assert not result.accepted
+    with pytest.raises(RefusedError, match="REFUSED"):
+        assemble(result)
     for found in result.maps.values():
         assert_refused(found)
 
 
 def test_the_files_of_two_sessions_are_refused(real_file: Find) -> None:
-    request = _push(real_file, wearables=(real_file("pomarat_loadsol/test_pointe_1.txt"),))
-    result = run_job(request)
+    result = _push(real_file, insole="test_pointe_1.txt")
     assert result.verdict == "refused"
     for found in result.maps.values():
         assert_refused(found)
@@ -164,7 +156,7 @@ def test_real_treadmill_forces_are_found_again_on_false_clocks(real_file: Find) 
     accepted, errors = 0, {}
     for name, force in trials:
         clone = Clone(force, gaps, rng)
-        found = align(clone.reference, clone.device, surface="treadmill", settings=settings)
+        found = align_device(clone.reference, clone.device, surface="treadmill", settings=settings).clock_map
         if found.verdict == "refused":
             assert_refused(found)
             continue
@@ -181,7 +173,7 @@ def test_another_runners_force_is_refused(real_file: Find) -> None:
     settings = AlignSettings(shortest_overlap_s=20.0)
     clones = [Clone(force, gaps, rng) for _, force in trials]
     for one, other in itertools.pairwise(clones):
-        assert_refused(align(one.reference, other.device, surface="treadmill", settings=settings))
+        assert_refused(align_device(one.reference, other.device, surface="treadmill", settings=settings).clock_map)
 
 
 def test_real_forces_through_files_and_the_command(
@@ -239,11 +231,9 @@ def test_two_seconds_of_running_are_refused_without_a_prior(real_file: Find, run
     assert time[-1] < 10.0
     load = np.sum([np.abs(s["fy"].values) for s in reference.values()], axis=0)
     twin = {"insole_left": make_stream([Channel("force", load, "N")], time * (1 - 3e-5), kind="insole")}
-    assert_refused(align(reference, twin, surface="treadmill"))
-    assert_refused(align(reference, twin, surface="treadmill", prior=Prior(offset_s=0.0, sd_s=1.0)))
-    result = run_job(
-        SyncRequest(reference=real_file(f"{HAMNER}/{run}/grf.mot"), wearables=(markers,), surface="treadmill")
-    )
+    assert_refused(align_device(reference, twin, surface="treadmill").clock_map)
+    assert_refused(align_device(reference, twin, surface="treadmill", prior=Prior(offset_s=0.0, sd_s=1.0)).clock_map)
+    result = align(real_file(f"{HAMNER}/{run}/grf.mot"), markers, surface="treadmill")
     assert result.verdict == "refused"
     for found in result.maps.values():
         assert_refused(found)

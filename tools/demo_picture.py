@@ -14,7 +14,7 @@ import numpy as np
 
 from grfkit.arrays import Floats
 from grfkit.records.evidence import StreamEvidence
-from grfkit.sync.job import SyncRequest, run_job
+from grfkit.sync import align
 
 WIDTH, LEFT, ROW, GAP = 900, 12, 96, 34
 REFERENCE, DEVICE, TEXT = "#7a8896", "#c2410c", "#333333"
@@ -28,16 +28,12 @@ def main() -> int:
     parser.add_argument("picture", type=Path, help="SVG to write")
     options = parser.parse_args()
     trial = options.folder / "overground" / "P02_overground_1"
-    request = SyncRequest(
-        reference=trial.with_suffix(".c3d"),
-        wearables=(trial.with_name(f"{trial.name}_insole.csv"),),
-        surface="overground",
-    )
-    found = run_job(request)
-    if found.trial is None:
+    insole = trial.with_name(f"{trial.name}_insole.csv")
+    alignment = align(trial.with_suffix(".c3d"), insole, surface="overground")
+    if not alignment.accepted:
         print(f"{trial}: was refused, there is nothing to draw", file=sys.stderr)
         return 1
-    options.picture.write_text(drawn(found.evidence.streams[0]), encoding="utf-8")
+    options.picture.write_text(drawn(alignment.evidence.streams[0]), encoding="utf-8")
     return 0
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from grfkit.calibrate.documents import LagTable
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import simulate_trial
-from grfkit.sync import align_in_detail
+from grfkit.sync import align_device
 from sync_trials import judge
 
 TRAINING = range(500_000, 500_240)
@@ -46,7 +46,7 @@ def one(job: tuple[int, str]) -> list[dict[str, Any]]:
     trial = simulate_trial(condition, seed)
     rows = []
     for wearable, recording in trial.wearables.items():
-        made = align_in_detail(trial.reference, recording, surface="treadmill", lags=NO_LAG).clock_map
+        made = align_device(trial.reference, recording, surface="treadmill", lags=NO_LAG).clock_map
         truth = trial.truth.streams[(wearable, next(iter(recording.streams)))]
         if made.verdict == "aligned":
             verdict = judge(made, truth)

@@ -12,8 +12,8 @@ from grfkit.calibrate.lags import Lag
 from grfkit.signals.contacts import Contacts
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.events import EventTable, simulate_events
-from grfkit.sync.align import align_contacts
 from grfkit.sync.contact_events import DeviceTrain
+from grfkit.sync.device import align_contacts
 from grfkit.sync.settings import AlignSettings
 from sync_trials import WRONG_S
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from grfkit.records import Channel, make_stream
-from grfkit.sync import AlignSettings, align
-from grfkit.sync.job import SyncRequest, run_job
+from grfkit.sync import AlignSettings, align, align_device
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TRUE_OFFSET_S = -5.83
@@ -37,8 +36,7 @@ def loadsol() -> list[dict[str, str]]:
         plate = folder / (f"{name}_fp.c3d" if "poussee" in name else f"{name}.c3d")
         insole = folder / (f"{name}_ls.txt" if "poussee" in name else f"{name}.txt")
         extra: dict[str, Any] = {"prior_offset_s": -6.0, "prior_sd_s": 0.5} if prior else {}
-        request = SyncRequest(reference=plate, wearables=(insole,), surface="overground", allow_partial=True, **extra)
-        result = run_job(request)
+        result = align(plate, insole, surface="overground", allow_partial=True, **extra)
         told = [
             f"{n} {m.offset_s:+.3f} s (+-{m.uncertainty_ms:.0f} ms, {1e3 * (m.offset_s - TRUE_OFFSET_S):+.0f} ms from"
             f" the hand label, margin {m.margin:.0f})"
@@ -54,7 +52,7 @@ def loadsol() -> list[dict[str, str]]:
 def real_gaps() -> list[tuple[float, float]]:
     """Return (time since the last gap's end, length) of the gaps in the real loadsol file, in order."""
     from grfkit.io import read
-    from grfkit.sync.job import gaps_of
+    from grfkit.sync.evidence import gaps_of
 
     stream = read(DATA / "pomarat_loadsol" / "test_poussee_4_ls.txt").streams["insole_left"]
     gaps = gaps_of(stream)
@@ -107,7 +105,7 @@ def runners() -> list[dict[str, str]]:
                     gaps=gaps,
                     seed=trials,
                 )
-                made = align(reference, device, surface="treadmill", settings=settings)
+                made = align_device(reference, device, surface="treadmill", settings=settings).clock_map
                 if made.verdict == "aligned":
                     errors.append(1e3 * float(np.abs(made.apply(device_s) - true_s).max()))
     worst = np.asarray(errors)
@@ -132,7 +130,7 @@ def short_trials() -> list[dict[str, str]]:
         load = np.sum([np.abs(s["fy"].values) for s in streams.values() if s.sizes["time"] == time_s.size], axis=0)
         device = {"insole": make_stream([Channel("force", load, "N")], time_s * (1 - 3e-5), kind="insole")}
         trials += 1
-        refused += align(streams, device, surface="treadmill").verdict == "refused"
+        refused += align_device(streams, device, surface="treadmill").clock_map.verdict == "refused"
     return [{"what": "Hamner treadmill trials of 2-5 s", "result": f"refused {refused} of {trials}"}]
 
 

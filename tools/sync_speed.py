@@ -13,7 +13,7 @@ import numpy as np
 from grfkit.records import Channel, make_stream
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import simulate_trial
-from grfkit.sync import align
+from grfkit.sync import align_device
 
 _SEED = 900_001
 _MINUTES = (5, 10, 30, 120)
@@ -89,10 +89,10 @@ def measure() -> dict[str, Any]:
         costs = []
         for _ in range(3 if minutes <= 10 else 1):
             begun = time.process_time()
-            made = align(reference, wearable, surface="treadmill")
+            made = align_device(reference, wearable, surface="treadmill").clock_map
             costs.append(time.process_time() - begun)
         tracemalloc.start()
-        align(reference, wearable, surface="treadmill")
+        align_device(reference, wearable, surface="treadmill")
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         rows.append({"name": f"{minutes} min", "minutes": minutes, "cpu_s": min(costs), "ratio": min(costs) / loop,

@@ -11,7 +11,7 @@ from scipy import fft
 from grfkit.records import ClockMap, Recording
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial
-from grfkit.sync import AlignSettings, align_in_detail
+from grfkit.sync import AlignSettings, align_device
 from grfkit.sync.contact_events import device_loads, plate_loads
 
 WRONG_S = 0.12
@@ -55,7 +55,7 @@ def run_trial(
     for wearable in condition.wearables:
         recording = donor.wearables[wearable]
         begun = time.process_time()
-        detail = align_in_detail(
+        detail = align_device(
             trial.reference, recording, surface=condition.surface, settings=settings, accept_refused=True
         )
         cpu = time.process_time() - begun

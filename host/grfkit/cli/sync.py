@@ -73,7 +73,7 @@ def sync(
         return
     from .sync_run import run_one
 
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "reference": reference,
         "wearables": tuple(wearable or ()),
         "surface": surface,
@@ -90,9 +90,9 @@ def sync(
         "correct": tuple(correct or ()),
         "column_map": column_map,
         "rate_hz": rate_hz,
-        "settings": {"shortest_overlap_s": min_overlap_s},
+        "min_overlap_s": min_overlap_s,
     }
-    summary, text, code = run_one(given, out=out, report=report, force=force)
+    summary, text, code = run_one(options, out=out, report=report, force=force)
     print(json.dumps(summary, indent=2) if as_json else text)
     raise typer.Exit(code)
 

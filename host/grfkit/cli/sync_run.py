@@ -8,59 +8,68 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import BadInputError
+from ..sync import Alignment, align, assemble
 from ..sync.batch import Row, read_table, run_batch, run_row, waiting
-from ..sync.job import SyncRequest, run_job
 from .common import EXIT_REFUSED
 from .sync_words import exit_code, table_words, words
 
 Outcome = tuple[dict[str, Any], str, int]
 
 
-def run_one(given: dict[str, Any], *, out: Path | None, report: Path | None, force: bool) -> Outcome:
-    """Return the JSON summary, the words and the exit code of one trial; trial and report are written."""
-    request = _request(given)
+def run_one(options: dict[str, Any], *, out: Path | None, report: Path | None, force: bool) -> Outcome:
+    """Return the JSON summary, the words and the exit code of one trial; trial and report are written.
+
+    Parameters
+    ----------
+    options
+        Keyword arguments of :func:`grfkit.sync.align`.
+    """
+    _refuse_missing(options)
     if out is None:
         raise BadInputError("--out is missing: name the trial to write, e.g. --out trial.nc")
     for path in (out, report):
         _writable(path, force)
     if report is not None and out.resolve() == report.resolve():
         raise BadInputError(f"--out and --report name the same file, {out}; give the report a name of its own")
-    inputs = {p.resolve() for p in (request.reference, *request.wearables)}
+    inputs = {p.resolve() for p in (options["reference"], *options["wearables"])}
     for path in (out, report):
         if path is not None and path.resolve() in inputs:
             raise BadInputError(f"{path}: is an input of this trial; name another file to write")
     from rich.console import Console
 
-    with Console(stderr=True).status(f"aligning {', '.join(p.name for p in request.wearables)} ..."):
-        result = run_job(request)
+    with Console(stderr=True).status(f"aligning {', '.join(p.name for p in options['wearables'])} ..."):
+        alignment = _aligned(options)
         if report is not None:
             from ..report import write_sync_report
 
-            write_sync_report(report, result.evidence, force=force)
-        if result.trial is not None:
-            result.trial.to_netcdf(out, force=force)
-    return result.to_json(out), words(result, out, report), exit_code(result.verdict)
+            write_sync_report(report, alignment.evidence, force=force)
+        if alignment.accepted:
+            assemble(alignment).to_netcdf(out, force=force)
+    return alignment.to_json(out), words(alignment, out, report), exit_code(alignment.outcome)
 
 
-def _request(given: dict[str, Any]) -> SyncRequest:
+def _refuse_missing(options: dict[str, Any]) -> None:
     needed = {
         "reference": "--reference FILE",
         "wearables": "--wearable FILE",
         "surface": "--surface treadmill|overground",
     }
     for field, option in needed.items():
-        if not given[field]:
+        if not options[field]:
             raise BadInputError(f"{option} is missing (see --help)")
-    once = {path.resolve() for path in given["wearables"]}
-    if len(once) < len(given["wearables"]):
-        raise BadInputError("--wearable names the same file twice; name each file once")
+
+
+def _aligned(options: dict[str, Any]) -> Alignment:
+    """Return the alignment; an option that is refused is named as on the command line."""
     try:
-        return SyncRequest.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "--" + ".".join(str(p) for p in first["loc"]).replace("_", "-")
-        name = name.removesuffix("-s") if name.startswith("--prior") else name
-        raise BadInputError(f"{name}: {first['msg']} (given: {first['input']})") from error
+        return align(**options)
+    except BadInputError as error:
+        if not isinstance(error.__cause__, ValidationError):
+            raise
+        name, text = str(error).split(": ", 1)
+        option = name.replace("_", "-")
+        option = option.removesuffix("-s") if option.startswith("prior") else option
+        raise BadInputError(f"--{option}: {text}") from error
 
 
 def _writable(path: Path | None, force: bool) -> None:

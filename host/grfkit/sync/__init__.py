@@ -1,6 +1,18 @@
-"""Alignment of independent clocks after the fact: :func:`align` and what it returns."""
+"""Alignment of independent clocks after the fact: :func:`align` gives clock maps, :func:`assemble` the trial."""
 
-from .align import Alignment, align, align_in_detail, by_clock
+from .align import Alignment, align
+from .assemble import assemble, assemble_streams
+from .device import DeviceAlignment, align_device
+from .inputs import by_clock
 from .settings import AlignSettings
 
-__all__ = ["AlignSettings", "Alignment", "align", "align_in_detail", "by_clock"]
+__all__ = [
+    "AlignSettings",
+    "Alignment",
+    "DeviceAlignment",
+    "align",
+    "align_device",
+    "assemble",
+    "assemble_streams",
+    "by_clock",
+]

@@ -1,4 +1,4 @@
-"""From recordings and clock maps to one Trial on the reference clock."""
+"""From an alignment, or from streams and their clock maps, to one Trial on the reference clock."""
 
 from __future__ import annotations
 
@@ -9,11 +9,65 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..errors import RefusedError
 from ..provenance import SCHEMA_VERSION, Provenance
 from ..records import Anchors, ClockMap, Recording, Trial
+from .align import Alignment
+from .summary import joint_verdict
 
 
-def assemble(
+def assemble(alignment: Alignment) -> Trial:
+    """Return the trial of an alignment: every stream's own samples on the reference clock.
+
+    Streams that were refused are left out; with ``accept_refused`` they are kept, and so is their verdict.
+
+    Raises
+    ------
+    RefusedError
+        If the alignment was refused, or part of it was and ``allow_partial`` is false.
+
+    Examples
+    --------
+    >>> from grfkit.simulate.conditions import Condition
+    >>> from grfkit.simulate.lab import simulate_trial
+    >>> from grfkit.sync import align
+    >>> lab = simulate_trial(Condition(family="A", duration_s=60.0, wearables=("insole",)), seed=1)
+    >>> trial = assemble(align(lab.reference, lab.wearables["insole"], surface="treadmill", participant="P01"))
+    >>> sorted(name for name, _ in trial.streams())
+    ['insole_left', 'insole_right', 'reference/plate_1']
+    """
+    request = alignment.request
+    if not alignment.accepted:
+        remedy = "allow_partial" if alignment.verdict == "partial" else "accept_refused"
+        lines = [line.replace("\n    - ", "; ") for line in alignment.messages]
+        raise RefusedError(f"{'; '.join(lines)} ({remedy} makes a trial of it all the same)")
+    made_by = Provenance(command="grf-sync", configuration=request.configuration(), inputs=alignment.inputs)
+    for recording in (alignment.reference, *alignment.wearables.recordings):
+        made_by = made_by.merged(Provenance(findings=recording.provenance.findings))
+    findings = [f"{name}: {finding}" for name, m in alignment.maps.items() for finding in m.findings]
+    attrs = {
+        "participant": request.participant,
+        "surface": request.surface,
+        "mass_kg": _or_nan(request.mass_kg),
+        "speed_m_s": _or_nan(request.speed_m_s),
+        "slope_percent": _or_nan(request.slope_percent),
+    }
+    return assemble_streams(
+        alignment.reference,
+        alignment.wearables.streams,
+        alignment.maps,
+        {name: alignment.devices[name].anchors for name in alignment.maps},
+        attrs=attrs,
+        provenance=made_by.merged(Provenance(findings=findings)),
+        carried=alignment.wearables.carried,
+    )
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def assemble_streams(
     reference: Recording,
     wearables: Mapping[str, xr.Dataset],
     maps: Mapping[str, ClockMap],
@@ -23,7 +77,7 @@ def assemble(
     provenance: Provenance,
     carried: Mapping[str, tuple[xr.Dataset, str]] | None = None,
 ) -> Trial:
-    """Return the trial: every stream's own samples, its time mapped; streams without a map are left out.
+    """Return the trial of streams and maps: every stream's own samples, its time mapped; without a map it is left out.
 
     Parameters
     ----------
@@ -49,9 +103,7 @@ def assemble(
         if maps[leader].segments:
             nodes[f"/{name}"] = on_reference_clock(stream, maps[leader]).assign_attrs(clock_map=leader)
     tree = xr.DataTree.from_dict(nodes)
-    verdicts = [m.verdict for m in maps.values()]
-    verdict = "aligned" if set(verdicts) == {"aligned"} else "partial" if "aligned" in verdicts else "refused"
-    tree.attrs.update(schema_version=SCHEMA_VERSION, artefact="trial", verdict=verdict, **attrs)
+    tree.attrs.update(schema_version=SCHEMA_VERSION, artefact="trial", verdict=joint_verdict(maps), **attrs)
     tree.attrs["clock_maps"] = json.dumps({n: m.model_dump(mode="json") for n, m in maps.items()}, sort_keys=True)
     tree.attrs["provenance"] = provenance.model_dump_json()
     return Trial(tree)

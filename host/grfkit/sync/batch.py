@@ -17,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..cluster import connected
 from ..errors import BadInputError, GrfError
 from ..provenance import describe_input, require_regular, written_whole
-from .job import SyncRequest
+from .align import align_request
+from .assemble import assemble
+from .request import SyncRequest
 
 _COLUMNS = {
     "trial": "trial",
@@ -138,18 +140,16 @@ def run_row(row: Row) -> dict[str, Any]:
     :func:`waiting` names it until the batch has it in its journal: a batch that is stopped leaves no trial that it
     does not know of.
     """
-    from .job import run_job
-
     summary: dict[str, Any] = {"row": row.number, "out": row.named(row.out), "key": row.key()}
     try:
-        result = run_job(row.request)
+        alignment = align_request(row.request)
         row.out.parent.mkdir(parents=True, exist_ok=True)
-        if result.trial is not None:
-            result.trial.to_netcdf(waiting(row.out), force=True)
-        summary |= result.to_json(Path(row.named(row.out))) | {"error": None}
+        if alignment.accepted:
+            assemble(alignment).to_netcdf(waiting(row.out), force=True)
+        summary |= alignment.to_json(Path(row.named(row.out))) | {"error": None}
         if row.report is not None:
             summary["report"] = row.named(row.report)
-            summary["_evidence"] = result.evidence
+            summary["_evidence"] = alignment.evidence
     except (GrfError, OSError) as error:
         summary |= _failed(str(error))
     except Exception as error:  # one row must not end the others

@@ -1,0 +1,81 @@
+"""What an alignment rests on, as the report shows it: signals, anchors, scores and gaps of every stream."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from ..arrays import Floats
+from ..records import ClockMap
+from ..records.evidence import StreamEvidence
+from .device import DeviceAlignment
+
+
+def stream_evidence(name: str, stream: xr.Dataset, alignment: DeviceAlignment, clock_map: ClockMap) -> StreamEvidence:
+    reference_s, reference = _shown_reference(alignment)
+    device_s, device = _shown_device(name, stream, alignment)
+    best = float(alignment.lags_s[np.argmax(alignment.log_likelihood)]) if alignment.lags_s.size else None
+    return StreamEvidence(
+        stream=name,
+        clock_map=clock_map,
+        reference_time_s=reference_s,
+        reference_signal=reference,
+        device_time_s=device_s,
+        device_signal=device,
+        anchors=alignment.anchors,
+        anchor_kind=alignment.anchor_kind,
+        lag_s=alignment.lags_s,
+        log_likelihood=alignment.log_likelihood,
+        chosen_lag_s=best,
+        runner_up_lag_s=clock_map.runner_up_offset_s,
+        gaps=gaps_of(stream),
+        lost=alignment.lost,
+    )
+
+
+def _scaled(values: Floats) -> Floats:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return values
+    low, high = np.percentile(finite, [5, 97])
+    return np.asarray((values - low) / (high - low if high > low else 1.0))
+
+
+def _shown_reference(alignment: DeviceAlignment) -> tuple[Floats, Floats]:
+    loads = alignment.reference_loads
+    if not loads:
+        return np.zeros(0), np.zeros(0)
+    total = loads[0].value
+    for load in loads[1:]:
+        if load.time_s.size == total.size:
+            total = total + load.value
+    return loads[0].time_s, _scaled(total)
+
+
+def _shown_device(name: str, stream: xr.Dataset, alignment: DeviceAlignment) -> tuple[Floats, Floats]:
+    for load in alignment.device_loads:
+        if load.name == name:
+            return load.time_s, _scaled(load.value)
+    time_s = np.asarray(stream["time"].values, dtype=np.float64)
+    axes = [n for n in ("acc_x", "acc_y", "acc_z") if n in stream]
+    if axes:
+        size = np.sqrt(sum(stream[n].values ** 2 for n in axes))
+        return time_s, _scaled(np.asarray(size, dtype=np.float64))
+    if "position" in stream:
+        height = np.nanmin(stream["position"].values[:, :, -1], axis=1)
+        return time_s, _scaled(-height)
+    return np.zeros(0), np.zeros(0)
+
+
+def gaps_of(stream: xr.Dataset, *, shortest_s: float = 0.015) -> list[tuple[float, float]]:
+    """Return (start, end) of every stretch without data on the device clock, the longest 2,000 of them."""
+    names = [str(n) for n in stream.data_vars if n != "time_raw" and stream[n].dims[0] == "time"]
+    time_s = np.asarray(stream["time"].values, dtype=np.float64)
+    missing = np.ones(time_s.size, dtype=bool)
+    for name in names:
+        values = stream[name].values.reshape(time_s.size, -1)
+        missing &= ~np.isfinite(values).any(axis=1)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(np.int8))).reshape(-1, 2)
+    spans = [(float(time_s[max(a - 1, 0)]), float(time_s[min(b, time_s.size - 1)])) for a, b in edges]
+    spans = [s for s in spans if s[1] - s[0] >= shortest_s]
+    return sorted(sorted(spans, key=lambda s: s[0] - s[1])[:2000])

@@ -1,0 +1,165 @@
+"""What is aligned: the reference examined and corrected, and the wearables' streams grouped by clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import xarray as xr
+
+from ..errors import BadInputError
+from ..records import Recording
+from .frames import into_lab, lab_rotation
+from .request import Source, SyncRequest, path_of, read_source
+
+ALIGNABLE = ("insole", "imu", "landmarks")
+"""Kinds of stream that show contacts."""
+
+
+@dataclass
+class Wearables:
+    """The streams of every wearable by unique name, as they are aligned.
+
+    Attributes
+    ----------
+    groups
+        Streams that share a clock; each group is aligned at once.
+    carried
+        Streams that show no contact but are on the clock of one that does, such as the stances that an insole sent:
+        the stream, and the name of the aligned stream it goes along with.
+    notes
+        What was left out, a sentence each.
+    """
+
+    recordings: list[Recording] = field(default_factory=list)
+    streams: dict[str, xr.Dataset] = field(default_factory=dict)
+    groups: list[dict[str, xr.Dataset]] = field(default_factory=list)
+    carried: dict[str, tuple[xr.Dataset, str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def examined_reference(source: Source, request: SyncRequest) -> tuple[Recording, list[dict[str, Any]]]:
+    """Return the reference examined, corrected where that is unambiguous and turned where asked, and the findings.
+
+    Raises
+    ------
+    BadInputError
+        If it holds neither a force plate nor an insole.
+    """
+    from ..calibrate import CorrectionRequest, correct, decided, examine
+
+    recording = read_source(source, request)
+    if not recording.of_kind("force_plate") and not recording.of_kind("insole"):
+        why = "; ".join([f"it holds {', '.join(recording.streams)}", *recording.notes])
+        raise BadInputError(f"{path_of(source)}: holds no force plate (nor an insole) to align to: {why}")
+    ask = CorrectionRequest.of(request.correct)
+    findings = examine(recording, surface=request.surface, mass_kg=request.mass_kg)
+    recording = _examined(correct(recording, findings, ask=ask))
+    rows = [{"plate": p.plate, **f.model_dump()} for p in decided(findings, ask) for f in p.findings]
+    if request.forward:
+        recording = _turned(recording, request.forward)
+    return recording, rows
+
+
+def _examined(recording: Recording) -> Recording:
+    """Return the recording with its plates marked as examined: alignment takes their sign as it now is."""
+    marked = {
+        name: s.assign_attrs(doctor="examined") if s.attrs["kind"] == "force_plate" else s
+        for name, s in recording.streams.items()
+    }
+    return recording.replaced(marked)
+
+
+def _turned(recording: Recording, forward: str) -> Recording:
+    ups = {str(s.attrs.get("vertical", "")) for s in recording.of_kind("force_plate").values()} - {""}
+    if len(ups) != 1:
+        axes = ", ".join(sorted(ups)) or "unknown"
+        raise BadInputError(f"--forward needs one vertical axis over all plates; it is {axes}")
+    rotation = lab_rotation(forward, ups.pop().replace("-", "+"))
+    turned = {
+        name: into_lab(s, rotation) if s.attrs["kind"] in ("force_plate", "landmarks") else s
+        for name, s in recording.streams.items()
+    }
+    return recording.replaced(turned, findings=[f"axes turned to the lab frame, forward was {forward}"])
+
+
+def read_wearables(sources: tuple[Source, ...], request: SyncRequest) -> Wearables:
+    """Return the wearables' streams, read, calibrated where documents were given, and grouped by clock.
+
+    Raises
+    ------
+    BadInputError
+        If one of them holds nothing that shows contacts.
+    """
+    wearables = Wearables()
+    for source in sources:
+        recording = _calibrated(read_source(source, request), request)
+        wearables.recordings.append(recording)
+        groups = by_clock(recording, together=request.together)
+        if not groups:
+            streams = ", ".join(recording.streams)
+            raise BadInputError(
+                f"{path_of(source)}: holds no insole, IMU or landmarks stream to align (it holds {streams})"
+            )
+        _add(wearables, recording, groups, request.together, path_of(source).name)
+    return wearables
+
+
+def _add(
+    wearables: Wearables, recording: Recording, groups: list[dict[str, xr.Dataset]], together: bool | None, file: str
+) -> None:
+    """Add one recording's groups under names that no other recording uses, with the events on their clocks."""
+    events = {n: s for n, s in recording.streams.items() if s.attrs.get("kind") == "events"}
+    for group in groups:
+        renamed: dict[str, xr.Dataset] = {}
+        for name, stream in group.items():
+            unique = _unique(name, wearables.streams)
+            renamed[unique] = wearables.streams[unique] = stream
+        wearables.groups.append(renamed)
+        clock = clock_of(next(iter(group.values())), together)
+        for name in [n for n, s in events.items() if clock_of(s, together) == clock]:
+            unique = _unique(name, {**wearables.streams, **wearables.carried})
+            wearables.carried[unique] = events.pop(name), next(iter(renamed))
+    aligned = {n for group in groups for n in group}
+    left_out = [
+        n for n, s in recording.streams.items() if n not in aligned and (n in events or s.attrs["kind"] != "events")
+    ]
+    if left_out:
+        wearables.notes.append(f"{file}: not aligned, no contact can be seen in: {', '.join(left_out)}")
+
+
+def _unique(name: str, others: Mapping[str, Any]) -> str:
+    number, unique = 2, name
+    while unique in others:
+        unique, number = f"{name}_{number}", number + 1
+    return unique
+
+
+def _calibrated(recording: Recording, request: SyncRequest) -> Recording:
+    from ..calibrate import apply, load
+
+    documents = [load(path) for path in request.calibrations]
+    return apply(recording, documents) if documents else recording
+
+
+def by_clock(recording: Recording, *, together: bool | None = None) -> list[dict[str, xr.Dataset]]:
+    """Return the wearable streams grouped by clock.
+
+    Parameters
+    ----------
+    together
+        True: all streams on one clock; False: each side apart; None: as the file says.
+    """
+    groups: dict[str, dict[str, xr.Dataset]] = {}
+    for name, stream in recording.streams.items():
+        if stream.attrs.get("kind") in ALIGNABLE:
+            groups.setdefault(clock_of(stream, together), {})[name] = stream
+    return list(groups.values())
+
+
+def clock_of(stream: xr.Dataset, together: bool | None) -> str:
+    """Return the name of a stream's clock; streams of one name are aligned together (see :func:`by_clock`)."""
+    if together is None:
+        return str(stream.attrs.get("clock", "device"))
+    return "device" if together else str(stream.attrs.get("side", "unknown"))

@@ -1,0 +1,60 @@
+"""An alignment put into words and into JSON rows: what ``grf-sync`` prints, and ``Alignment.messages`` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..records import ClockMap
+from ..records.evidence import TrialVerdict
+
+_ROW = (
+    "verdict",
+    "offset_s",
+    "drift_ppm",
+    "uncertainty_ms",
+    "margin",
+    "margin_without_prior",
+    "p_wrong",
+    "inliers",
+    "residual_ms",
+    "overlap_s",
+    "runner_up_offset_s",
+    "lost_samples",
+    "reasons",
+    "findings",
+)
+
+
+def joint_verdict(maps: Mapping[str, ClockMap]) -> TrialVerdict:
+    """Return ``aligned`` if every map is, ``refused`` if none is, ``partial`` between."""
+    verdicts = {m.verdict for m in maps.values()}
+    return "aligned" if verdicts == {"aligned"} else "partial" if "aligned" in verdicts else "refused"
+
+
+def map_row(name: str, clock_map: ClockMap, warnings: Sequence[str]) -> dict[str, Any]:
+    """Return a stream's row of the machine-readable summary."""
+    plain = clock_map.model_dump(mode="json")
+    plain["findings"] += [f"reference: {text}" for text in warnings]
+    return {"stream": name, **{key: plain[key] for key in _ROW}, "segments": plain["segments"]}
+
+
+def map_lines(maps: Mapping[str, ClockMap]) -> list[str]:
+    """Return a line (with the reasons below it, where refused) for every clock; its streams are named together."""
+    streams: dict[str, list[str]] = {}
+    for name, clock_map in maps.items():
+        streams.setdefault(_line(clock_map), []).append(name)
+    return [f"{', '.join(names)}: {line}" for line, names in streams.items()]
+
+
+def _line(clock_map: ClockMap) -> str:
+    if clock_map.verdict != "aligned":
+        return "\n    - ".join(["REFUSED", *clock_map.reasons])
+    if clock_map.offset_s is None or clock_map.drift_ppm is None:
+        where = f"{len(clock_map.segments)} segments (samples were lost in between)"
+    else:
+        where = f"offset {clock_map.offset_s:+.4f} s, drift {clock_map.drift_ppm:+.1f} ppm"
+    return (
+        f"{where}, +-{clock_map.uncertainty_ms:.1f} ms (95 %), margin {clock_map.margin:.0f} nats,"
+        f" chance of a wrong step {clock_map.p_wrong:.1g}"
+    )
