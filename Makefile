@@ -52,7 +52,7 @@ $(VENV)/.packages: | $(STAMP)
 	else echo "missing, so that some tests are skipped:" $$missing "(sudo apt-get install ...)" >&2; fi
 
 demo: $(STAMP) ## simulate a small lab, align it, compare with the truth; train, prove, estimate, quantise (minutes)
-	$(BIN)/python tools/demo.py demo
+	$(BIN)/python tools/demo demo
 
 test: $(STAMP) $(VENV)/.packages ## everything: formatting, lint, types, import layers, tests (the tests also run where lint fails)
 	@status=0; \
@@ -75,22 +75,22 @@ layers: $(STAMP)
 	$(BIN)/lint-imports
 
 picture: demo ## draw docs/aligned.svg anew, from the demo's overground trial
-	$(BIN)/python tools/demo_picture.py demo docs/aligned.svg
+	$(BIN)/python tools/demo/picture.py demo docs/aligned.svg
 
-bench-sync: $(STAMP) ## the alignment benchmark; writes benchmarks/sync.md (long)
-	$(BIN)/python tools/bench_sync.py
+bench-sync: $(STAMP) ## the alignment benchmark; writes docs/results/sync.md (long)
+	$(BIN)/python tools/bench sync
 
-bench-accuracy: $(STAMP) ## the accuracy benchmark; writes benchmarks/accuracy.md (hours; goes on where it was stopped)
-	$(BIN)/python tools/bench_accuracy.py $(ARGS)
+bench-accuracy: $(STAMP) ## the accuracy benchmark; writes docs/results/accuracy.md (hours; goes on where it was stopped)
+	$(BIN)/python tools/bench accuracy $(ARGS)
 
 bench-accuracy-quick: $(STAMP) ## its subset for every day (ten minutes)
-	$(BIN)/python tools/bench_accuracy.py --quick
+	$(BIN)/python tools/bench accuracy --quick
 
-bench-edge: $(STAMP) $(VENV)/.packages ## the edge benchmark; writes benchmarks/edge.md (an hour; ARGS=--quick: ten minutes)
-	$(BIN)/python tools/bench_edge.py $(ARGS)
+bench-edge: $(STAMP) $(VENV)/.packages ## the edge benchmark; writes docs/results/edge.md (an hour; ARGS=--quick: ten minutes)
+	$(BIN)/python tools/bench edge $(ARGS)
 
-bench-live: $(STAMP) $(VENV)/.packages ## the live benchmark; writes benchmarks/live.md (an hour; ARGS=--quick: some minutes)
-	$(BIN)/python tools/bench_live.py $(ARGS)
+bench-live: $(STAMP) $(VENV)/.packages ## the live benchmark; writes docs/results/live.md (an hour; ARGS=--quick: some minutes)
+	$(BIN)/python tools/bench live $(ARGS)
 
 clean: ## remove what make made: .venv, demo, caches
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -20,18 +17,9 @@ from grfkit.simulate.folder import PlannedTrial
 from grfkit.simulate.lab import simulate_world
 from grfkit.units import G
 
-TOOLS = Path(__file__).resolve().parents[1] / "tools"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tools_on_path() -> Iterator[None]:
-    sys.path.insert(0, str(TOOLS))
-    yield
-    sys.path.remove(str(TOOLS))
-
 
 def tool(name: str) -> ModuleType:
-    return importlib.import_module(f"accuracy_{name}")
+    return importlib.import_module(f"bench.accuracy.{name}")
 
 
 def test_share_of_the_gap_on_people_worked_out_by_hand() -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.live import clock as clock_bench
 from grfkit.device.clock import ClockEstimate
 from grfkit.signals.clock_bounds import line_above, line_below, lower_hull, offset_over_time
 from grfkit.simulate.link import LinkModel
@@ -33,23 +29,11 @@ def test_one_time_is_mapped_as_many_are() -> None:
     assert len(clock._pieces) > 2
 
 
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    path = Path(__file__).resolve().parents[1] / "tools" / "bench_live_clock.py"
-    spec = importlib.util.spec_from_file_location("bench_live_clock", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("interval_ms", [7.5, 15.0, 30.0, 45.0])
-def test_left_and_right_are_aligned_within_a_millisecond(bench: ModuleType, interval_ms: float, late: bool) -> None:
-    pair = bench.feet(LinkModel(interval_ms=interval_ms, late_stamp=late), seconds=150.0, seed=3)
-    live, offline = bench.scores(bench.live, pair), bench.scores(bench.offline, pair)
+def test_left_and_right_are_aligned_within_a_millisecond(interval_ms: float, late: bool) -> None:
+    pair = clock_bench.feet(LinkModel(interval_ms=interval_ms, late_stamp=late), seconds=150.0, seed=3)
+    live, offline = clock_bench.scores(clock_bench.live, pair), clock_bench.scores(clock_bench.offline, pair)
     assert live["apart"] < 1.0
     assert offline["apart"] <= live["apart"], "hindsight is no worse"
     assert live["back"] == offline["back"] == 0
@@ -58,12 +42,12 @@ def test_left_and_right_are_aligned_within_a_millisecond(bench: ModuleType, inte
         assert abs(live["bias"]) < 1.0, "the same delay both ways leaves no bias"
 
 
-def test_arrivals_alone_do_worse_and_say_so(bench: ModuleType) -> None:
-    pair = bench.feet(LinkModel(), seconds=150.0, seed=3)
-    one_way = bench.scores(lambda truth: bench.live(truth, two_way=False), pair)
+def test_arrivals_alone_do_worse_and_say_so() -> None:
+    pair = clock_bench.feet(LinkModel(), seconds=150.0, seed=3)
+    one_way = clock_bench.scores(lambda truth: clock_bench.live(truth, two_way=False), pair)
     assert one_way["inside"] > 0.99
     assert one_way["back"] == 0
-    assert bench.scores(bench.arrival, pair)["apart"] > 5 * one_way["apart"]
+    assert clock_bench.scores(clock_bench.arrival, pair)["apart"] > 5 * one_way["apart"]
 
 
 @given(st.lists(st.tuples(st.integers(1, 400_000), st.integers(0, 600_000)), min_size=2, max_size=80), st.booleans())

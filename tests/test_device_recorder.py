@@ -291,7 +291,7 @@ for pid in pids:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked and killed, which Windows does not know")
 def test_a_killed_recorder_loses_the_last_second_at_most(tmp_path: Path) -> None:
-    """25 writers, each killed at a moment of its own; tools/bench_live_kills.py does it 500 times."""
+    """25 writers, each killed at a moment of its own; ``python tools/bench live.kills`` does it 500 times."""
     rng = np.random.default_rng(5)
     host = str(Path(__file__).resolve().parents[1] / "host")
     command = [sys.executable, "-c", CHILD.format(host=host), str(tmp_path), "25"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,13 +57,6 @@ def sync(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return typed
 
 
-@pytest.fixture(scope="module", autouse=True)
-def tools() -> Iterator[None]:
-    sys.path.insert(0, str(ROOT / "tools"))
-    yield
-    sys.path.remove(str(ROOT / "tools"))
-
-
 @dataclass
 class Closed:
     """One loop that has run, and what was made of it."""
@@ -83,12 +75,12 @@ class Closed:
 
 
 @pytest.fixture(scope="module")
-def closed(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Closed:
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Closed:
     """Run one short loop; too short to tell one step from the next, so that wall clocks have to be near each other."""
     if not (SHIPPED / "manifest.json").is_file():
         need_tensorflow()
-    import live_loop
-    import live_loop_score as score
+    from bench.live import loop as live_loop
+    from bench.live import loop_score as score
 
     bundle = SHIPPED if (SHIPPED / "manifest.json").is_file() else small().bundle
     folder = tmp_path_factory.mktemp("loop")
@@ -149,7 +141,7 @@ def test_a_trained_network_is_nearer_to_the_plate_than_the_mean_curve(closed: Cl
 
 def test_the_true_forces_are_the_plates_in_all_axes_of_both_feet(closed: Closed) -> None:
     """Signs and feet of the comparison: the truth is put in the place of the network."""
-    import live_loop_score as score
+    from bench.live import loop_score as score
 
     runner = closed.loop.runner
     plate = score.Plate.of(Trial.from_netcdf(closed.folder / "trial.nc"), runner.person.mass_kg)
@@ -169,7 +161,7 @@ def test_grf_sync_refuses_a_recording_that_shares_too_little_or_nothing_with_the
     short = sync("--reference", closed.folder / "plate.c3d", *words)
     assert short.code == 3
     assert "overlap" in short.out
-    import live_loop
+    from bench.live import loop as live_loop
 
     other = live_loop.runner_of(SEED + 1, SECONDS)
     other.write_plate(closed.folder / "other.c3d")

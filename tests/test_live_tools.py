@@ -7,9 +7,7 @@ import asyncio
 import importlib
 import json
 import re
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,26 +25,18 @@ from grfkit.device.link import Characteristic, ReceivedPacket
 from grfkit.device.recorder import Recorder
 from grfkit.wire import Info, Running
 
-TOOLS = Path(__file__).resolve().parents[1] / "tools"
 LOOP_S = 0.0625
 ASKED = argparse.Namespace(quick=False, parts=None)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tools_on_path() -> Iterator[None]:
-    sys.path.insert(0, str(TOOLS))
-    yield
-    sys.path.remove(str(TOOLS))
 
 
 @pytest.fixture(autouse=True)
 def _quick_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five rounds around every part are long for a test."""
-    monkeypatch.setattr(tool("bench_live"), "calibration_loop_s", lambda: LOOP_S)
+    monkeypatch.setattr(tool("run"), "calibration_loop_s", lambda: LOOP_S)
 
 
 def tool(name: str) -> ModuleType:
-    return importlib.import_module(name)
+    return importlib.import_module(f"bench.live.{name}")
 
 
 def part(figure: float, *, wanted: float = 10.0, title: str = "A part") -> Any:
@@ -55,7 +45,7 @@ def part(figure: float, *, wanted: float = 10.0, title: str = "A part") -> Any:
     def goals(done: dict[str, Any]) -> list[tuple[str, str, bool]]:
         return [(f"at most {wanted:g}", f"{done['figure']:g}", done["figure"] <= wanted)]
 
-    return tool("live_tables").Part(title, lambda _: {"figure": figure}, goals, lambda done: [f"saw {done['figure']}"])
+    return tool("tables").Part(title, lambda _: {"figure": figure}, goals, lambda done: [f"saw {done['figure']}"])
 
 
 def broken(_: Any) -> dict[str, Any]:
@@ -66,7 +56,7 @@ def ran(
     tmp_path: Path, parts: dict[str, Any], *, asked: Any = ASKED, names: list[str] | None = None
 ) -> tuple[Any, str]:
     out = tmp_path / "live"
-    figures = tool("bench_live").run(parts, names or list(parts), asked, out)
+    figures = tool("run").run(parts, names or list(parts), asked, out)
     assert json.loads(out.with_suffix(".json").read_text()) == json.loads(json.dumps(figures))
     return figures, out.with_suffix(".md").read_text()
 
@@ -85,7 +75,7 @@ def test_a_missed_goal_is_printed_as_not_met_and_a_kept_one_as_met(tmp_path: Pat
 
 
 def test_a_part_that_fails_is_told_and_loses_no_other(tmp_path: Path) -> None:
-    bad = tool("live_tables").Part("Bad", broken, lambda _: [], lambda _: [])
+    bad = tool("tables").Part("Bad", broken, lambda _: [], lambda _: [])
     figures, told = ran(tmp_path, {"first": part(1.0), "bad": bad, "last": part(2.0)})
     assert figures["parts"]["first"]["figure"] == 1.0
     assert figures["parts"]["last"]["figure"] == 2.0
@@ -157,7 +147,7 @@ def missed(goals: list[tuple[str, str, bool]]) -> set[int]:
 
 
 def test_the_link_is_judged_by_every_figure_that_the_issue_names() -> None:
-    goals = tool("live_link").link_goals
+    goals = tool("link").link_goals
     assert missed(goals(link())) == set()
     assert missed(goals(link(came=47999))) == {0}
     assert missed(goals(link(seconds=599.0))) == {0}, "ten minutes are asked for"
@@ -172,7 +162,7 @@ def test_the_link_is_judged_by_every_figure_that_the_issue_names() -> None:
     other = link()
     other["intervals"][0]["came"] -= 1
     assert missed(goals(other)) == {0}, "nothing may be lost in any trial"
-    table = tool("live_link").link_table(link())
+    table = tool("link").link_table(link())
     assert sum(line.startswith("| ") for line in table) == 1 + 5, "a head, and a row for every trial"
 
 
@@ -200,17 +190,17 @@ def test_losses_and_gaps_of_a_recording_are_those_put_in(tmp_path: Path) -> None
                 told.append({"cfg_id": cfg_id, "first_sample": first_sample})
     told[0]["sensor"] = {"attempted": 6, "sent": 4, "lost": [[2, 1010, 5], [5, 1025, 5]], "dropped": []}
     told[1]["sensor"] = {"attempted": 3, "sent": 3, "lost": [], "dropped": []}
-    tools, foot = tool("live_insoles"), {"runs": told}
+    tools, foot = tool("insoles"), {"runs": told}
     runs = tools.with_truth(tools.runs_in(path)[0], foot)
     assert tools.injected(runs, foot) == {"sent": 7, "came": 7, "injected": 1, "injected_samples": 5}
     assert tools.true_gaps(runs) == [400]
-    assert tool("live_reconnect").missing_in(path) == {"left": 405}
+    assert tool("reconnect").missing_in(path) == {"left": 405}
     with pytest.raises(ValueError, match="configuration 6"):
         tools.with_truth(tools.runs_in(path)[0], {"runs": told[:1]})
 
 
 def test_numbers_go_on_over_wraps_of_the_counter() -> None:
-    tools = tool("live_insoles")
+    tools = tool("insoles")
     counters = [65530, 65535, 4, 9]
     headers = [(0, wire.PacketHeader(wire.SENSOR, k, 0, value, 5, 1)) for k, value in enumerate(counters)]
     run = tools.Run(None, packets=headers, truth={"first_sample": 100})
@@ -223,7 +213,7 @@ def test_feet_are_apart_by_the_difference_of_their_errors() -> None:
     taken = np.arange(100.0, 160.0, 0.025)
     right = np.arange(101.0, 158.0, 0.031)
     early = np.where(taken < 105.0, 0.5, 0.003)
-    apart_ms = tool("live_insoles").apart_ms
+    apart_ms = tool("insoles").apart_ms
     assert apart_ms([(taken, taken + early), (right, right + 0.001)]) == pytest.approx(2.0)
     assert apart_ms([(taken, taken + 0.3), (right, right + 0.3)]) == pytest.approx(0.0, abs=1e-9)
     assert np.isnan(apart_ms([(taken[:50], taken[:50]), (right, right)]))
@@ -238,7 +228,7 @@ def lost_and_found(**changed: Any) -> dict[str, Any]:
 
 
 def test_reconnection_is_judged_by_time_number_and_samples() -> None:
-    goals = tool("live_reconnect").reconnect_goals
+    goals = tool("reconnect").reconnect_goals
     assert missed(goals(lost_and_found())) == set()
     assert missed(goals(lost_and_found(from_insole_s={"n": 20, "median": 0.4, "worst": 1.01}))) == {0}
     assert missed(goals(lost_and_found(from_insole_s={"n": 19, "median": 0.4, "worst": 0.9}))) == {1}
@@ -252,7 +242,7 @@ def test_reconnection_is_judged_by_time_number_and_samples() -> None:
 def test_a_stance_is_late_by_the_shortest_ping() -> None:
     told = {(0, 0): (100.0, 4.0, "device"), (0, 1): (101.0, 6.0, "device"), (1, 0): (102.0, 8.0, "device")}
     shown = [(0, 0, 10.05), (0, 1, 11.03), (1, 7, 12.0)]
-    found = tool("live_shown").drawn(told, shown, [(5.0, 90.5), (1.0, 90.0), (3.0, 89.0)])
+    found = tool("shown").drawn(told, shown, [(5.0, 90.5), (1.0, 90.0), (3.0, 89.0)])
     assert found["stances"] == 2, "one that the hub did not tell meanwhile is left out"
     assert found["drawn_ms"]["max"] == pytest.approx(50.0)
     assert found["drawn_ms"]["p50"] == pytest.approx(30.0)
@@ -264,7 +254,7 @@ def test_a_page_on_which_no_stance_was_drawn_meets_nothing_about_stances() -> No
     good = {"p50": 20.0, "p95": 90.0, "max": 99.0}
     seen = {"frames_per_s": 20.0, "fresh_per_s": 15.0, "age_ms": good, "seconds": 60.0, "monotone": True, "broken": 0}
     seen |= {"samples": 24000, "console": [], "told_ms": good, "drawn_ms": good, "stances": 80, "source": ["device"]}
-    goals = tool("live_shown").page_goals
+    goals = tool("shown").page_goals
     assert missed(goals(seen)) == set()
     assert missed(goals(seen | {"stances": 0, "told_ms": none, "drawn_ms": none, "source": []})) == {3, 4}
     assert missed(goals(seen | {"frames_per_s": 9.9})) == {0}
@@ -274,7 +264,7 @@ def test_a_page_on_which_no_stance_was_drawn_meets_nothing_about_stances() -> No
 
 
 def test_kills_and_clocks_are_judged() -> None:
-    goals = tool("bench_live_kills").kills_goals
+    goals = tool("kills").kills_goals
     good = {"kills": 500, "unreadable": 0, "broken_before_the_end": 0, "lost_more_than_a_second": 0, "most_lost_s": 0.1}
     assert missed(goals(good)) == set()
     assert missed(goals(good | {"kills": 499})) == {0}
@@ -284,7 +274,7 @@ def test_kills_and_clocks_are_judged() -> None:
         {"interval_ms": 15.0, "way": way, "apart": 0.3, "back": 0.0, "inside": 1.0}
         for way in ("live, time sync", "offline, time sync")
     ]
-    clock = tool("bench_live_clock").clock_goals
+    clock = tool("clock").clock_goals
     assert missed(clock({"rows": rows})) == set()
     assert missed(clock({"rows": [rows[0] | {"apart": 1.0}, rows[1]]})) == {0}
     assert missed(clock({"rows": [rows[0] | {"back": 1.0}, rows[1]]})) == {1}
@@ -292,7 +282,7 @@ def test_kills_and_clocks_are_judged() -> None:
 
 
 def test_time_that_is_not_waited_for_passes_all_the_same() -> None:
-    day, seen, before = tool("live_day"), [], (time.monotonic, time.monotonic_ns)
+    day, seen, before = tool("day"), [], (time.monotonic, time.monotonic_ns)
 
     async def sleeps() -> None:
         begun = time.monotonic_ns()
@@ -311,7 +301,7 @@ def test_time_that_is_not_waited_for_passes_all_the_same() -> None:
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_minutes_in_accelerated_time_are_counted_exactly_over_wraps_and_a_lost_link() -> None:
     """Six minutes at 200 Hz: the clock wraps after 5 s, the sample counter after 328 s; the right link goes then."""
-    day = tool("live_day")
+    day = tool("day")
     found = day.lived(2, 200, hour_s=180.0, break_every_s=330.0)
     left, right = found["feet"]
     for foot in (left, right):

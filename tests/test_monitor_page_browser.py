@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import gc
 import itertools
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,15 +20,7 @@ from grfkit.monitor.messages import MonitorEvent
 from grfkit.monitor.server import serve
 from monitor_hub import FakeHub, stance
 
-TOOLS = Path(__file__).resolve().parents[1] / "tools"
 PATIENT_S = 90.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tools_on_path() -> Iterator[None]:
-    sys.path.insert(0, str(TOOLS))
-    yield
-    sys.path.remove(str(TOOLS))
 
 
 @contextlib.asynccontextmanager
@@ -47,7 +37,7 @@ async def serving(hub: FakeHub, **asked: Any) -> AsyncIterator[str]:
 
 def in_browser(work: Callable[[Any, FakeHub], Awaitable[None]], hub: FakeHub, **size: int) -> None:
     """Run work with a page and a hub that lives."""
-    import live_page
+    from bench.live import page as live_page
 
     if live_page.found() is None:
         pytest.skip("no Chromium on this machine: the page is tested in a browser only where there is one")
@@ -91,7 +81,7 @@ async def text(page: Any, selector: str) -> str:
 @pytest.mark.slow
 def test_session_from_start_to_stop_with_a_server_that_restarts() -> None:
     async def work(page: Any, hub: FakeHub) -> None:
-        import live_page
+        from bench.live import page as live_page
 
         async with serving(hub) as url:
             port = int(url.split(":")[2].rstrip("/"))

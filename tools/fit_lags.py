@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.sync.trials import judge
 from grfkit.calibrate.documents import LagTable
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import simulate_trial
 from grfkit.sync import align_device
-from sync_trials import judge
 
 TRAINING = range(500_000, 500_240)
 BANDS = {

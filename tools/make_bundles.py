@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import accuracy_sets as sets
+from bench.accuracy import sets
 
 EACH, HELD_OUT = 60, ("P02", "P07", "P11", "P15")
 """Stances of each person and surface; who is held out: taken before anything was trained, not chosen."""

@@ -1,0 +1,1 @@
+"""Benchmarks; ``python tools/bench`` lists them."""

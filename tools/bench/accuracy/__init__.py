@@ -1,0 +1,1 @@
+"""The accuracy benchmark: methods tested on people whom they have not seen."""

@@ -1,0 +1,1 @@
+"""The edge benchmark: small networks in eight bits."""

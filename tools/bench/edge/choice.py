@@ -1,0 +1,152 @@
+"""What the edge benchmark's networks were chosen from: ``python tools/bench edge.choice``.
+
+Each candidate is trained on a fold's training people and scored on its inner people, never on those tested. One choice
+was made for all folds, by the mean over them; so somebody who is inner in one fold and tested in another took part in
+the choice, though in no training. The four people on whom the cards of the shipped bundles are measured take no part.
+Beside it, how long LiteRT takes for a candidate's int8 file and torch for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+
+from grfkit.learn.augment import Augmentation
+from grfkit.learn.folds import Fold
+from grfkit.learn.model import GrfModel, predict
+from grfkit.learn.networks import NetworkConfig, network_config
+from grfkit.learn.train import fit
+from grfkit.records.stance_set import StanceSet
+from grfkit.stats.curves import by_participant, curve_errors, group
+from make_bundles import HELD_OUT
+
+from . import latency, models
+from .models import DROPOUT, LAB_TCN, SHIPPED, TCN_SETTINGS, VARIED, Bench, Rows
+
+PLAIN = Augmentation()
+TAKEN = "TCN (taken)"
+OLD: Rows = {"hidden": 16, "layers": 4, "kernel": 5, "convolutions": 2, "dilation": 2, "head": (32,)}
+
+
+class Candidate(NamedTuple):
+    """A network, how its windows are varied, for how long it is trained, and what else it is told."""
+
+    network: NetworkConfig
+    varied: Augmentation
+    epochs: int
+    statics: tuple[str, ...]
+
+
+def candidates(bench: Bench) -> dict[str, Candidate]:
+    """Return what was tried on a bench."""
+    varied, taken = (SHIPPED, LAB_TCN) if bench.source == "lab" else (VARIED, TCN_SETTINGS)
+    bilstm, tcn = {"name": "bilstm", "hidden": 32, "head": (32,), "dropout": DROPOUT}, {"name": "tcn"} | taken
+    networks: dict[str, Rows] = {
+        "BiLSTM-32": bilstm,
+        "TCN of 4 levels of 2 convolutions, 16 wide, kernel 5, head 32": tcn | OLD,
+        "TCN of 4 levels, dilation 2": tcn | {"layers": 4, "dilation": 2},
+        "TCN, 32 wide": tcn | {"hidden": 32},
+        "TCN, statics in the input": tcn | {"statics_by": "tile"},
+        "TCN, head 32" if not tcn["head"] else "TCN, no head": tcn | {"head": () if tcn["head"] else (32,)},
+        "TCN, kernel 7" if tcn["kernel"] == 5 else "TCN, kernel 5": tcn | {"kernel": 12 - tcn["kernel"]},
+        TAKEN: tcn,
+    }
+    told = {name: models.training(bench, models.BILSTM if name == "BiLSTM-32" else models.TCN) for name in networks}
+    found = {n: Candidate(network_config(**one), varied, bench.epochs, told[n].statics) for n, one in networks.items()}
+    tiled = "TCN, statics in the input"
+    found[tiled] = found[tiled]._replace(statics=bench.statics)
+    if found[TAKEN].statics != bench.statics:
+        found["TCN, statics before the head"] = found[TAKEN]._replace(statics=bench.statics)
+    for name in ("BiLSTM-32", TAKEN):
+        dry = network_config(**(networks[name] | {"dropout": 0.0}))
+        found[f"{name}, no noise, no dropout"] = found[name]._replace(network=dry, varied=PLAIN)
+        if bench.source == "lab":
+            found[f"{name}, half the epochs"] = found[name]._replace(epochs=bench.epochs // 2)
+    return found
+
+
+@cache
+def stances(bench: Bench) -> StanceSet:
+    """Return the windows of a bench, without the people of the shipped bundles' cards."""
+    whole = models.stances(bench)
+    return whole.without(HELD_OUT) if bench.source == "lab" else whole
+
+
+def trained(bench: Bench, fold: Fold, one: Candidate) -> GrfModel:
+    """Return a network trained on a fold's training people alone."""
+    changed = {"augmentation": one.varied, "epochs": one.epochs, "statics": one.statics}
+    config = models.training(bench, models.TCN).model_copy(update=changed)
+    model = fit(one.network, config, fold.of(stances(bench), "train"), fold)
+    with TemporaryDirectory() as folder:  # files are kept by the digest of the weights, which a saved model has
+        model.save(Path(folder) / "model")
+        return GrfModel.load(Path(folder) / "model")
+
+
+def rrmse(model: GrfModel, data: StanceSet) -> list[float]:
+    """Return the mean rRMSE over people of each axis, percent."""
+    _, true, weight = data.arrays()
+    measured = np.where(weight[:, :, None] > 0, true, np.nan)
+    said, who = predict(model, data), data.per_stance("participant").tolist()
+    each = [curve_errors(measured[:, :, i], said[:, :, i])["rrmse_percent"] for i in range(said.shape[2])]
+    return [group(by_participant(errors, who)).mean for errors in each]
+
+
+def table(bench: Bench, *, folds: int, rounds: int) -> str:
+    """Return the candidates of a bench with their errors, and how long a window takes."""
+    chosen = [replace(f, inner=(), test=f.inner) for f in models.folds(bench, stances(bench))[:folds]]
+    tried = candidates(bench)
+    errors: dict[str, list[list[float]]] = {name: [] for name in tried}
+    first: dict[str, GrfModel] = {}
+    for fold in chosen:
+        for name, one in tried.items():
+            model = trained(bench, fold, one)
+            first.setdefault(name, model)
+            errors[name].append(rrmse(model, fold.of(stances(bench), "test")))
+            print(f"  {bench.name}, {fold.name}: {name}", file=sys.stderr)
+    times = _times(first, rounds)
+    axes = next(iter(first.values())).spec.scaler.axes
+    rows = [
+        f"| {bench.name}: {len(chosen)} folds | {' | '.join(f'{a} rRMSE %' for a in axes)} | eager | int8 | ratio |"
+    ]
+    rows.append("|---" * (len(axes) + 4) + "|")
+    for name, found in errors.items():
+        rows.append(
+            f"| {name} | {' | '.join(f'{v:.2f}' for v in np.mean(found, axis=0))} | {times.get(name, '- | - | -')} |"
+        )
+    return "\n".join(rows)
+
+
+def _times(first: dict[str, GrfModel], rounds: int) -> dict[str, str]:
+    """Return CPU us in torch and in LiteRT's int8, and how many times BiLSTM-32 in torch takes the latter."""
+    timed = {name: model for name, model in first.items() if "no noise" not in name and "epochs" not in name}
+    rows = latency.measured(timed, rounds=rounds, quick=True)["rows"]
+    of = {(r["model"], r["engine"]): r.get("CPU ms median") for r in rows}
+    found = {}
+    for name in timed:
+        eager, eight, slow = of[name, latency.EAGER], of[name, latency.EIGHT], of["BiLSTM-32", latency.EAGER]
+        found[name] = f"{1e3 * eager:.0f} us | {1e3 * eight:.0f} us | {slow / eight:.1f}"
+    return found
+
+
+def main() -> None:
+    """Print the candidates."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", nargs="*", default=["B", "lab"], help="of the edge benchmark")
+    parser.add_argument("--folds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=20, help="of timing")
+    parser.add_argument("--out", type=Path, help="write the tables there as well")
+    asked = parser.parse_args()
+    known = models.benches(quick=False)
+    if not set(asked.sets) <= set(known):
+        parser.error(f"sets are of {', '.join(known)}")
+    made = "\n\n".join(table(known[name], folds=asked.folds, rounds=asked.rounds) for name in asked.sets)
+    print(made)
+    if asked.out:
+        asked.out.write_text(made + "\n", encoding="utf-8")

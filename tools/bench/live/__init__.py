@@ -1,0 +1,1 @@
+"""The live benchmark: virtual insoles, the monitor and its page."""

@@ -1,0 +1,122 @@
+"""Kills of the recorder at random moments: ``python tools/bench live.kills [--kills 500] [--json]``.
+
+Writers append 200 packets a second until SIGKILL; then every file is read. Reported: files that cannot be read, records
+missing before the last second, and how much the worst one lost. Unix only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from grfkit.device.link import Characteristic, ReceivedPacket
+from grfkit.device.recorder import Recorder
+from grfkit.errors import BadInputError
+from grfkit.formats.grfrec import Kind, RecordFile
+
+AT_ONCE, WANTED = 20, 500
+
+
+def write_for_ever(path: Path) -> None:
+    """Record numbered packets until killed."""
+    recorder, number = Recorder(path), 0
+    while True:
+        content = number.to_bytes(4, "little") * 58
+        recorder.packet(0, ReceivedPacket(content, Characteristic.SENSOR_DATA, time.monotonic_ns()))
+        number += 1
+        time.sleep(0.005)
+
+
+def killed(folder: Path, count: int, rng: random.Random) -> list[tuple[Path, int]]:
+    """Return files and when (ns) their writers were killed, ``count`` at once, each within 2 s."""
+    writers = []
+    for k in range(count):
+        path = folder / f"{time.monotonic_ns()}_{k}.grfrec"
+        pid = os.fork()
+        if not pid:
+            write_for_ever(path)
+        writers.append((rng.uniform(0.1, 2.0), pid, path))
+    began, ends = time.monotonic(), []
+    for after_s, pid, path in sorted(writers):
+        time.sleep(max(0.0, began + after_s - time.monotonic()))
+        ends.append((path, time.monotonic_ns()))
+        os.kill(pid, signal.SIGKILL)
+    for _, pid, _ in writers:
+        os.waitpid(pid, 0)
+    return ends
+
+
+def judged(path: Path, at_ns: int) -> tuple[bool, bool, float, int]:
+    """Return whether a file is readable, unbroken up to its end, how much (s) it lost, and its bytes unread."""
+    try:
+        file = RecordFile(path)
+        records = list(file)
+    except BadInputError:
+        return False, False, float("inf"), 0
+    numbers = [int.from_bytes(r.body[1:5], "little") for r in records if r.kind == Kind.PACKET]
+    return True, numbers == list(range(len(numbers))), (at_ns - records[-1].arrival_ns) * 1e-9, file.unread
+
+
+def kills_part(kills: int, *, seed: int = 1) -> dict[str, Any]:
+    """Return what so many kills left; forks, so that it is for a process that has no threads."""
+    rng, results, none = random.Random(seed), [], 0
+    with tempfile.TemporaryDirectory() as folder:
+        while len(results) < kills:
+            for path, at_ns in killed(Path(folder), min(AT_ONCE, kills - len(results)), rng):
+                if path.exists():
+                    results.append(judged(path, at_ns))
+                    path.unlink()
+                else:
+                    none += 1  # killed before there was a recorder
+    return {
+        "kills": len(results),
+        "killed_before_the_file": none,
+        "unreadable": sum(not r[0] for r in results),
+        "broken_before_the_end": sum(not r[1] for r in results),
+        "lost_more_than_a_second": sum(r[2] > 1.0 for r in results),
+        "most_lost_s": round(max(r[2] for r in results), 3),
+        "torn_ends": sum(r[3] > 0 for r in results),
+    }
+
+
+def wrong_in(part: dict[str, Any]) -> int:
+    """Return how many files lost what they must not."""
+    return int(part["unreadable"] + part["broken_before_the_end"] + part["lost_more_than_a_second"])
+
+
+def kills_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Return each goal: what, the figure, whether it is met."""
+    kept = part["broken_before_the_end"] + part["lost_more_than_a_second"]
+    return [
+        (f"{WANTED} random kills", f"{part['kills']}", part["kills"] >= WANTED),
+        ("every file readable", f"{part['unreadable']} are not", part["unreadable"] == 0),
+        ("nothing lost before the last second", f"{kept} lost more, {part['most_lost_s']:.2f} s at most", kept == 0),
+    ]
+
+
+def kills_table(part: dict[str, Any]) -> list[str]:
+    """Return the part's text."""
+    return [
+        f"Writers of 200 packets/s, {AT_ONCE} at once, each killed (SIGKILL) within 2 s: {part['kills']} files,"
+        f" {part['killed_before_the_file']} killed before there was one; {part['torn_ends']} end in a torn record, that"
+        f" the reader reports and skips. The worst lost its last {part['most_lost_s']:.3f} s."
+    ]
+
+
+def main() -> int:
+    """Kill, read, report; 1 if anything before the last second is gone."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=WANTED)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    report = kills_part(asked.kills, seed=asked.seed)
+    print(json.dumps(report) if asked.json else "\n".join(f"{key}: {value}" for key, value in report.items()))
+    return 1 if wrong_in(report) else 0

@@ -1,0 +1,382 @@
+"""The live loop closed: ``python tools/bench live.loop --seconds 90``.
+
+A person whom no training has seen is simulated on a treadmill. Virtual insoles in another process replay what that
+person's feet did, by crystals of their own, and run a bundle; grf-monitor records them over Bluetooth's protocol stack;
+grf-sync puts the recording onto the treadmill's C3D, which has a clock of its own as well; and the curves that the
+insoles sent are held against the plate, stance by stance, beside the training's mean curve, the sum of the cells and
+the same bundle on the host. SIMULATED people, devices and link.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grfkit.embedded.compile import build_shared, compiler
+from grfkit.errors import GrfError
+from grfkit.formats.grfrec import Kind, RecordFile
+from grfkit.io import read
+from grfkit.records import ClockMap, Recording, Trial
+from grfkit.runtime.interpreters import Interpreter, load
+from grfkit.runtime.manifest import Manifest
+from grfkit.simulate.clocks import TrueClock
+from grfkit.simulate.folder import write_reference
+from grfkit.simulate.plates import record_reference
+from grfkit.simulate.settings import default_settings
+from grfkit.virtual.run import InsoleRequest, clocks_of
+from grfkit.virtual.source import Phantom, phantom
+from grfkit.virtual.stance import OnDeviceModel, OnDeviceRun
+from grfkit.wire import SettingKey, StanceReport
+
+from ..harness import ROOT
+from . import loop_score as score
+from .insoles import insoles
+from .loop_many import without_link
+from .loop_table import averaged, loop_goals, loop_table
+
+Floats = NDArray[np.float64]
+SEEDS = (7_301, 7_302, 7_303)
+"""Of the people: no training of a bundle has drawn from these (``tools/make_bundles.py`` draws from 2,600,000 on)."""
+MORE = range(7_401, 7_421)
+"""More people, drawn the same way, whose insoles are asked without a link."""
+MORE_SECONDS = 40.0
+TRAINED_ON = ROOT / "build" / "bundles" / "train.nc"
+RATE_HZ, LEAD_S, LEAST_OVERLAP_S = 200, 40.0, 12.0
+"""The insoles' rate; how much longer than the recording the person runs (finding, connecting, stopping)."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """One person and all that is true of them.
+
+    Attributes
+    ----------
+    plate_clock
+        From the plate's running time to the replay's.
+    """
+
+    seed: int
+    duration_s: float
+    person: Phantom
+    plate_clock: TrueClock
+
+    @property
+    def told(self) -> dict[SettingKey, float]:
+        """Return what the insoles are told by SET."""
+        now = self.person.trial.truth.world.situation
+        return {SettingKey.MASS: now.mass_kg, SettingKey.SPEED: now.speed_m_s, SettingKey.SLOPE: now.slope_percent}
+
+    def contacts(self) -> dict[str, NDArray[Any]]:
+        """Return the true contacts on the plate's clock."""
+        steps = self.person.trial.truth.world.steps
+        ic = self.plate_clock.t_running(steps.onset_s)
+        return {"ic_s": ic, "to_s": self.plate_clock.t_running(steps.onset_s + steps.contact_s), "left": steps.left}
+
+    def true_answers(self) -> list[score.Answer]:
+        """Return the true contacts with the true force on the foot."""
+        world, steps, found = self.person.trial.truth.world, self.contacts(), []
+        for k, left in enumerate(steps["left"]):
+            forward, leftward, up = world.force_n(k, np.linspace(0, 1, 101)).T / world.weight_n
+            curve = np.stack([up, forward, -leftward if left else leftward], axis=1)
+            found.append(
+                score.Answer("left" if left else "right", float(steps["ic_s"][k]), float(steps["to_s"][k]), curve)
+            )
+        return found
+
+    def write_plate(self, path: Path) -> None:
+        """Write the treadmill's C3D by its own clock."""
+        truth, rng = self.person.trial.truth, np.random.default_rng([self.seed, 11])
+        seconds = self.duration_s - self.plate_clock.offset_s - 0.5
+        reference = record_reference(
+            rng, truth.condition, default_settings(), truth.world, truth.ground, duration_s=seconds,
+            clock=self.plate_clock,
+        )  # fmt: skip
+        write_reference(path, replace(self.person.trial, reference=reference), clock=self.plate_clock)
+
+
+def runner_of(seed: int, seconds: float) -> Runner:
+    """Return the person that ``grf-simulate insole --seed SEED`` replays, with a treadmill on a clock of its own."""
+    duration = float(np.ceil(seconds + LEAD_S))
+    clocks = clocks_of(InsoleRequest(seed=seed))
+    rng = np.random.default_rng([seed, 12])
+    clock = TrueClock(
+        float(rng.uniform(1.0, 4.0)), float(rng.uniform(-40, 40)), sinusoid_ppm=2.0, sinusoid_s=300.0,
+        sinusoid_phase=float(rng.uniform(0, 6.3)),
+    )  # fmt: skip
+    return Runner(seed, duration, phantom(seed=seed, duration_s=duration, clocks=clocks, loops=False), clock)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """One person's loop, once it has run: the files, and what is true of the insoles' clocks."""
+
+    runner: Runner
+    folder: Path
+    said: dict[str, Any]
+    truth: dict[str, Any]
+
+    @property
+    def live(self) -> Path:
+        """Return the recording."""
+        return self.folder / "live.grfrec"
+
+    def true_s(self, recording: Recording, side: str) -> tuple[Floats, Floats, Floats]:
+        """Return the samples' times in the recording, their true ones there, and their true ones on the plate's clock.
+
+        The first is what was told by time sync and arrivals, the others follow from the insole's own clock.
+        """
+        stream = recording.streams[f"insole_{side}"]
+        time, raw = (np.asarray(stream[name].values, dtype=np.float64) for name in ("time", "time_raw"))
+        known = np.isfinite(raw)
+        told = next(one for one in self.truth["insoles"] if one["side"] == side)["clock"]
+        clock = TrueClock(**{n: told[n] for n in _CLOCK})
+        world = clock.running((raw[known] * 1e6 - told["first_us"]) * 1e-6)
+        pair = next(r for r in RecordFile(self.live) if r.kind == Kind.CLOCK_PAIR)
+        zero_s = pair.arrival_ns * 1e-9 + float(recording.tree.attrs["first_stamp_s"])
+        return time[known], told["epoch_s"] + world - zero_s, self.runner.plate_clock.t_running(world)
+
+
+_CLOCK = ("offset_s", "drift_ppm", "sinusoid_ppm", "sinusoid_s", "sinusoid_phase")
+
+
+def ran(runner: Runner, folder: Path, bundle: Path, seconds: float) -> Loop:
+    """Run insoles and monitor, write the plate; what grf-monitor said comes back with the truth."""
+    runner.write_plate(folder / "plate.c3d")
+    options = ("--seed", str(runner.seed), "--once", "--duration-s", f"{runner.duration_s:g}")
+    with insoles(*options, "--on-device", str(bundle)) as program:
+        told = runner.told
+        words = ["--headless", "--json", "--adapter", program.adapter, "--seconds", f"{seconds:g}"]
+        words += ["--model", str(bundle), "--rate-hz", str(RATE_HZ), "--record", "live.grfrec"]
+        words += ["--mass", f"{told[SettingKey.MASS]:g}", "--speed", f"{told[SettingKey.SPEED]:g}"]
+        said = grf(folder, "grf-monitor", *words, "--slope", f"{told[SettingKey.SLOPE]:g}")
+    (folder / "truth.json").write_text(json.dumps(program.truth, indent=1) + "\n", encoding="utf-8")
+    return Loop(runner, folder, json.loads(said), program.truth)
+
+
+def grf(folder: Path, name: str, *words: str, allowed: tuple[int, ...] = (0,)) -> str:
+    """Type a command; return what it printed."""
+    command = [str(Path(sys.executable).with_name(name)), *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode not in allowed:
+        raise SystemExit(f"{name} ended with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def aligned(loop: Loop, *more: str) -> tuple[dict[str, Any], Trial | None]:
+    """Type grf-sync; return what it said and the trial, None where it refused."""
+    words = ["--reference", "plate.c3d", "--wearable", "live.grfrec", "--surface", "treadmill", "--forward", "+x"]
+    words += ["--mass-kg", f"{loop.runner.told[SettingKey.MASS]:g}", "--min-overlap-s", f"{LEAST_OVERLAP_S:g}"]
+    words += ["--out", "trial.nc", "--force", "--json", *more]
+    said = json.loads(grf(loop.folder, "grf-sync", *words, allowed=(0, 3)))
+    return said, Trial.from_netcdf(loop.folder / "trial.nc") if said["verdict"] == "aligned" else None
+
+
+def one_person(loop: Loop, bundle: Path, mean_bw: Floats, *sync: str) -> dict[str, Any]:
+    """Return the figures of one person; ``sync`` are further options of grf-sync."""
+    recording, runner = read(loop.live), loop.runner
+    now = runner.person.trial.truth.world
+    told: dict[str, Any] = {"seed": runner.seed, "family": now.family, "mass_kg": runner.told[SettingKey.MASS]}
+    told |= {"speed_m_s": runner.told[SettingKey.SPEED], "monitor": loop.said["devices"]}
+    told["over_the_air"] = over_the_air(loop, recording, bundle)
+    said, trial = aligned(loop, *sync)
+    told["sync"] = {n: said["maps"][0][n] for n in ("verdict", "offset_s", "drift_ppm", "uncertainty_ms", "reasons")}
+    if trial is None:
+        return told
+    maps = trial.clock_maps
+    told["alignment"] = {side: alignment(loop, recording, maps, side) for side in score.SIDES}
+    plate = score.Plate.of(trial, runner.told[SettingKey.MASS])
+    device = score.on_device(recording.streams, maps)
+    host, told["turned_down"] = on_host(loop, bundle, maps, len(mean_bw))
+    told["stances"] = score.matches(device, plate, runner.contacts())
+    told["methods"] = {
+        "device": score.errors(device, plate),
+        "mean": score.errors(score.with_mean_curve(device, mean_bw), plate),
+        "cells": score.errors(score.with_cells(device, recording.streams, maps), plate),
+        "host": score.errors(answered_too(host, device, plate), plate),
+        "true_clock": score.errors(score.on_device(recording.streams, true_maps(loop, recording)), plate),
+        "truth": score.errors(answered_too(runner.true_answers(), device, plate), plate),
+    }
+    told["host_stances"] = score.matches(host, plate, runner.contacts())
+    told["sides"] = {side: score.errors([one for one in device if one.side == side], plate) for side in score.SIDES}
+    return told
+
+
+def answered_too(others: Sequence[score.Answer], device: Sequence[score.Answer], plate: score.Plate) -> list[Any]:
+    """Return somebody else's stances of the contacts that the device answered as well."""
+    known = {(c.ic_s, one.side) for one in device if (c := plate.contact_of(one)) is not None}
+    return [one for one in others if (c := plate.contact_of(one)) is not None and (c.ic_s, one.side) in known]
+
+
+@dataclass(frozen=True)
+class TrueMap:
+    """The true map from a recording's time to the plate's, in the place of an alignment."""
+
+    told_s: Floats
+    plate_s: Floats
+
+    def apply(self, time_s: Floats) -> Floats:
+        """Return the plate's time."""
+        return np.asarray(time_s + np.interp(time_s, self.told_s, self.plate_s - self.told_s))
+
+
+def true_maps(loop: Loop, recording: Recording) -> dict[str, Any]:
+    """Return the true map of each insole's samples."""
+    made = {}
+    for side in score.SIDES:
+        told_s, _, plate_s = loop.true_s(recording, side)
+        made[f"insole_{side}"] = TrueMap(told_s, plate_s)
+    return made
+
+
+def alignment(loop: Loop, recording: Recording, maps: dict[str, ClockMap], side: str) -> dict[str, float]:
+    """Return how far the recording's times and the alignment are off (ms), over what plate and recording share."""
+    told_s, true_s, plate_s = loop.true_s(recording, side)
+    found = maps[f"insole_{side}"]
+    shared = (plate_s > 0) & (plate_s < loop.runner.duration_s - loop.runner.plate_clock.offset_s - 0.5)
+    off = 1e3 * (score.mapped(found, told_s) - plate_s)[shared]
+    off = off[np.isfinite(off)]
+    return {
+        "error_ms": float(off.mean()),
+        "worst_ms": float(np.abs(off).max()),
+        "stated_ms": float(found.uncertainty_ms or np.nan),
+        "placed_ms": float(np.abs(1e3 * (told_s - true_s)).max()),
+    }
+
+
+def on_host(loop: Loop, bundle: Path, maps: dict[str, ClockMap], points: int) -> tuple[list[score.Answer], list[str]]:
+    """Type grf-estimate on the recording; return its stances and what it says of the others."""
+    told = loop.runner.told
+    words = [
+        str(bundle),
+        "live.grfrec",
+        "--out",
+        "host.nc",
+        "--force",
+        "--participant",
+        f"seed {loop.runner.seed}",
+        "--json",
+    ]
+    words += ["--mass-kg", f"{told[SettingKey.MASS]:g}", "--speed-m-s", f"{told[SettingKey.SPEED]:g}"]
+    said = grf(loop.folder, "grf-estimate", *words, "--slope-percent", f"{told[SettingKey.SLOPE]:g}", allowed=(0, 2))
+    if not said:
+        return [], ["grf-estimate refused the recording"]
+    turned = [f"{n} x {why}" for why, n in json.loads(said)["rejected"].items()]
+    return score.on_host(loop.folder / "host.nc", maps, points), turned
+
+
+def over_the_air(loop: Loop, recording: Recording, bundle: Path) -> dict[str, Any]:
+    """Return whether what arrived is what the insoles said: the reports made again here, and with the C runtime."""
+    maker = OnDeviceModel(bundle)
+    told: dict[str, Any] = {"arrived": 0}
+    for name, engine in ({"LiteRT": maker.bundle.engine} | in_c(maker.bundle.manifest, bundle, loop.folder)).items():
+        maker.bundle = replace(maker.bundle, engine=engine)
+        due, off = 0, []
+        for side in score.SIDES:
+            said = said_again(loop, recording, maker, side)
+            due += len(said)
+            off += _steps_off(said, recording.streams.get(f"stances_{side}"))
+        same = sum(one == 0 for one in off)
+        told[name] = {"due": due, "came": len(off), "same_bytes": same, "most_lsb": max(off, default=0)}
+    told["arrived"] = sum(s.sizes["time"] for n, s in recording.streams.items() if n.startswith("stances_"))
+    return told
+
+
+def said_again(loop: Loop, recording: Recording, maker: OnDeviceModel, side: str) -> list[StanceReport]:
+    """Return what an insole says of the samples between START and the last that was recorded."""
+    source = loop.runner.person.sources[side]  # type: ignore[index]
+    foot = next(one for one in loop.truth["insoles"] if one["side"] == side)
+    rows = source.rows(int(foot["runs"][0]["first_sample"]), recording.streams[f"insole_{side}"].sizes["time"])
+    return [report for _, report in OnDeviceRun(maker, source, RATE_HZ, loop.runner.told).push(*rows)]
+
+
+def _steps_off(said: Sequence[StanceReport], came: Any) -> list[int]:
+    """Return by how many steps of the last bit, at most, each report that came is off; they are numbered from 0."""
+    off = []
+    for number, report in enumerate(said):
+        row = np.flatnonzero(came["stance_id"].values == number % 65536) if came is not None else np.empty(0)
+        if row.size:
+            names = [axis for bit, axis in enumerate(("apgrf", "mlgrf", "vgrf")) if report.axes >> bit & 1]
+            curve = np.stack([came[axis].values[int(row[0])] for axis in names], axis=1)
+            off.append(int(np.abs(np.rint((curve - report.force_bw) / np.asarray(report.scale_bw))).max()))
+    return off
+
+
+def in_c(manifest: Manifest, bundle: Path, folder: Path) -> dict[str, Interpreter]:
+    """Return the bundle's C, compiled; nothing where there is no compiler."""
+    if compiler() is None:
+        return {}
+    source = bundle / "c" / f"{manifest.name}.c"
+    return {"C runtime": load(build_shared([source], folder / f"{manifest.name}.so"), "c")}
+
+
+def mean_curve_of(bundle: Path, train: Path | None) -> tuple[Floats, str]:
+    """Return the mean curve, and of what it is the mean."""
+    path = train or (TRAINED_ON if TRAINED_ON.is_file() and "simulated" in bundle.name else None)
+    if path is None:
+        return score.mean_of_answers(bundle), "the bundle's golden answers; name the training set with --train"
+    return score.mean_of(path), f"{path.name}, the training's people"
+
+
+def loop_part(
+    seconds: float, *, bundle: Path | None, train: Path | None = None, seeds: Sequence[int] = SEEDS,
+    more: Sequence[int] = MORE, folder: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return all figures of the loop part.
+
+    Parameters
+    ----------
+    bundle
+        What the insoles run; None: ``firmware_models/bilstm_simulated``.
+    train
+        Stance set of the bundle's training, for the mean curve.
+    seeds, more
+        Of the people of the loop, and of those whose insoles are asked without a link.
+    folder
+        Where recordings, plates and trials are left; None: nowhere.
+    """
+    chosen = (bundle or ROOT / "firmware_models" / "bilstm_simulated").resolve()
+    if not (chosen / "manifest.json").is_file():
+        return {"skipped": f"{chosen.name} is no bundle; make one with tools/make_bundles.py"}
+    mean_bw, of_what = mean_curve_of(chosen, train)
+    told: dict[str, Any] = {"seconds": seconds, "bundle": chosen.name, "mean_curve_of": of_what, "people": []}
+    with tempfile.TemporaryDirectory() as temporary:
+        for seed in seeds:
+            place = (folder or Path(temporary)) / f"seed_{seed}"
+            place.mkdir(parents=True, exist_ok=True)
+            loop = ran(runner_of(seed, seconds), place, chosen, seconds)
+            told["people"].append(one_person(loop, chosen, mean_bw))
+    others = without_link((runner_of(seed, MORE_SECONDS - LEAD_S) for seed in more), chosen, mean_bw)
+    return told | {"mean": averaged(told["people"]), "more": {"people": others, "mean": averaged(others)}}
+
+
+def main() -> None:
+    """Run the loop and print it; exit code 1 where a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bundle", type=Path, help="what the insoles run; firmware_models/bilstm_simulated if none")
+    parser.add_argument("--train", type=Path, help="stance set of its training, for the mean curve")
+    parser.add_argument("--seconds", type=float, default=90.0, help="of each recording")
+    parser.add_argument("--people", type=int, default=len(SEEDS))
+    parser.add_argument("--keep", type=Path, help="folder for recordings, plates and trials")
+    parser.add_argument("--json", type=Path, help="file for all figures")
+    asked = parser.parse_args()
+    seeds = [SEEDS[0] + k for k in range(asked.people)]
+    try:
+        done = loop_part(asked.seconds, bundle=asked.bundle, train=asked.train, seeds=seeds, folder=asked.keep)
+    except GrfError as error:
+        raise SystemExit(str(error)) from error
+    if asked.json:
+        asked.json.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
+    print("\n".join(loop_table(done)))
+    goals = loop_goals(done)
+    print("\n" + "\n".join(f"{'met ' if met else 'MISSED'}  {what}: {figure}" for what, figure, met in goals))
+    raise SystemExit(0 if all(met for _, _, met in goals) else 1)

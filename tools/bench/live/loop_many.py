@@ -1,0 +1,88 @@
+"""The loop without its link, for more people than there is time for: insole to truth, on true clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grfkit.dataset.foot_force import of_foot, plate_contact
+from grfkit.gait.stances import Stance
+from grfkit.simulate.world import World
+from grfkit.virtual.stance import OnDeviceModel, OnDeviceRun
+
+from . import loop_score as score
+
+Floats = NDArray[np.float64]
+RATE_HZ = 200
+
+
+@dataclass(frozen=True)
+class TruePlate:
+    """What a plate without noise and with the world's own clock would see; the place of :class:`score.Plate`."""
+
+    world: World
+    contacts: tuple[Stance, ...]
+
+    @classmethod
+    def of(cls, world: World) -> TruePlate:
+        """Return the plate of a world."""
+        steps = world.steps
+        rows = zip(steps.onset_s.tolist(), (steps.onset_s + steps.contact_s).tolist(), steps.left.tolist())
+        return cls(world, tuple(Stance(ic, to, "left" if left else "right", "truth", "truth") for ic, to, left in rows))
+
+    def contact_of(self, one: score.Answer) -> Stance | None:
+        """Return the true contact that a stance is."""
+        worn: Any = one.side
+        return plate_contact(Stance(one.start_s, one.end_s, worn, "device", "device"), self.contacts)
+
+    def force_bw(self, contact: Stance, side: str, at_s: Floats) -> Floats:
+        """Return the true force (BW), shape (times, AXES); 0 outside the contact."""
+        phase = (at_s - contact.ic_s) / (contact.to_s - contact.ic_s)
+        force = self.world.force_n(self.contacts.index(contact), np.clip(phase, 0, 1)) / self.world.weight_n
+        inside = (phase >= 0) & (phase <= 1)
+        return of_foot(np.where(inside[:, None], force, 0.0)[:, [2, 0, 1]], side)
+
+
+def without_link(runners: Iterable[Any], bundle: Path, mean_bw: Floats) -> list[dict[str, Any]]:
+    """Return for each person how far the insoles' curves and the mean curve are from the truth."""
+    maker = OnDeviceModel(bundle)
+    told = []
+    for runner in runners:
+        plate = TruePlate.of(runner.person.trial.truth.world)
+        device = [one for side in score.SIDES for one in _said(runner, maker, side)]
+        curves = {"device": device, "mean": score.with_mean_curve(device, mean_bw)}
+        found = {name: score.errors(answers, plate) for name, answers in curves.items()}
+        told.append({"seed": runner.seed, "contacts": _due(device, plate), "methods": found})
+    return told
+
+
+def _said(runner: Any, maker: OnDeviceModel, side: str) -> list[score.Answer]:
+    source, clock = runner.person.sources[side], runner.person.clocks[side]
+    reports = OnDeviceRun(maker, source, RATE_HZ, runner.told).push(*source.rows(0, len(source.cells)))
+    made = []
+    for first, report in reports:
+        start_s, end_s = clock.running(np.asarray([first / RATE_HZ, first / RATE_HZ + report.contact_s]))
+        made.append(score.Answer(side, float(start_s), float(end_s), _in_order(report.axes, report.force_bw)))
+    return made
+
+
+def _in_order(axes: int, force_bw: Floats) -> Floats:
+    """Return curves in the order of AXES; the wire's bits are forward, medial, up."""
+    made = np.full((len(force_bw), len(score.AXES)), np.nan)
+    sent = [bit for bit in range(3) if axes >> bit & 1]
+    for column, bit in enumerate(sent):
+        made[:, (1, 2, 0)[bit]] = force_bw[:, column]
+    return made
+
+
+def _due(answers: Sequence[score.Answer], plate: TruePlate) -> int:
+    """Return how many true contacts lie between the first and the last answer."""
+    if not answers:
+        return 0
+    first, last = min(a.start_s for a in answers), max(a.start_s for a in answers)
+    return sum(first - 0.1 <= c.ic_s <= last + 0.1 for c in plate.contacts)

@@ -1,0 +1,91 @@
+"""The nightly part of the alignment benchmark: event-level trials by the thousand."""
+
+from __future__ import annotations
+
+import itertools
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from grfkit.calibrate.lags import Lag
+from grfkit.signals.contacts import Contacts
+from grfkit.simulate.conditions import Condition
+from grfkit.simulate.events import EventTable, simulate_events
+from grfkit.sync.contact_events import DeviceTrain
+from grfkit.sync.device import align_contacts
+from grfkit.sync.settings import AlignSettings
+
+from .tables import reliability, upper_bound
+from .trials import WRONG_S
+
+_FOOT = np.asarray([1, 0, -1])  # the lab's 0 right, 1 left, -1 unknown
+_SETTINGS = AlignSettings()
+
+
+def contacts(table: EventTable, length_s: float) -> Contacts:
+    """Return an event table as the estimator takes it."""
+    order = np.argsort(table.onset_s, kind="stable")
+    start = min(0.0, float(table.onset_s.min())) if table.onset_s.size else 0.0
+    end = max(length_s, float(table.onset_s.max()) + 0.01) if table.onset_s.size else length_s
+    return Contacts(
+        table.onset_s[order],
+        (table.onset_s + table.contact_s)[order],
+        table.impulse_n_s[order],
+        _FOOT[table.side[order].astype(int)].astype(np.int64),
+        np.asarray([[start, end]]),
+    )
+
+
+def one(job: tuple[dict[str, Any], int, str]) -> dict[str, Any]:
+    """Return margin, verdict and whether the winner was wrong, of one event-level trial."""
+    condition, seed, wearable = job
+    trial = simulate_events(Condition(**condition), seed)
+    stream = trial.wearables[wearable]
+    reference = contacts(trial.reference, trial.reference_s)
+    last = float(stream.events.onset_s.max()) if stream.events.onset_s.size else 0.0
+    device = contacts(stream.events, last)
+    kind = ("insole", "onset") if wearable == "insole" else ("imu", "jerk")
+    told = 1.0 if wearable == "imu" else float("nan")  # events are landings: there is no push-off to take them for
+    train = DeviceTrain(device, *kind, 200.0, (), (wearable,), "crystal", 0.0, last, told)
+    plates = condition["surface"] == "overground"
+    made = align_contacts(reference, train, plates, None, _SETTINGS, Lag(0.0, 0.002, "")).clock_map
+    start, end = stream.overlap_s
+    wrong = True
+    if made.segments and end > start:
+        t = np.linspace(start, end, 50)
+        wrong = bool(np.median(np.abs(made.apply(t) - stream.clock.t_reference(t))) > WRONG_S)
+    accepted = made.verdict == "aligned"
+    return {"seed": seed, "accepted": accepted, "wrong": wrong, "margin": made.margin, "wearable": wearable,
+            "p_wrong": made.p_wrong}  # fmt: skip
+
+
+def rows(condition: dict[str, Any], seeds: range, wearable: str, jobs: int) -> list[dict[str, Any]]:
+    """Return one row per seed."""
+    todo = [(condition, seed, wearable) for seed in seeds]
+    with ProcessPoolExecutor(jobs) as pool:
+        return list(pool.map(one, todo, chunksize=25))
+
+
+def nightly(wanted: int, first_seed: int, jobs: int) -> dict[str, Any]:
+    """Return wrong and accepted for both surfaces, going on until ``wanted`` distinct trials were accepted."""
+    figures = {}
+    for surface, wearable in itertools.product(("treadmill", "overground"), ("insole", "imu")):
+        condition: dict[str, Any] = {"surface": surface, "gaps": True, "wearables": (wearable,)}
+        if surface == "overground":
+            condition["jumps"] = 3
+        found: list[dict[str, Any]] = []
+        seed = first_seed if wearable == "insole" else first_seed + 500_000
+        while sum(r["accepted"] for r in found) < wanted and len(found) < 20 * wanted:
+            found += rows(condition, range(seed + len(found), seed + len(found) + 500), wearable, jobs)
+        accepted = [r for r in found if r["accepted"]]
+        wrong = sum(r["wrong"] for r in accepted)
+        figures[f"{surface}, {wearable}"] = {
+            "trials": len(found),
+            "accepted": len(accepted),
+            "wrong": wrong,
+            "upper_95": upper_bound(wrong, len(accepted)),
+            "reliability": reliability(found),
+            "first_seed": seed,
+        }
+    return figures

@@ -1,0 +1,155 @@
+"""The alignment benchmark: ``make bench-sync`` (or ``python tools/bench sync --help``).
+
+Prints a table and writes docs/results/sync.json and sync.md. Every runner is simulated from the seeds listed in
+``SEEDS``; the estimator and its gates were frozen by a commit before these seeds were first run, and the table names
+the commit that ran.
+Baselines run on the same trials in the same process.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from grfkit.simulate.conditions import Condition
+
+from .. import harness
+from . import real, speed
+from .nightly import nightly
+from .tables import markdown, summary
+from .trials import run_trial
+
+SEEDS = {"standard": 14_000_000, "decoys": 15_000_000, "nightly": 16_000_000}
+
+Job = tuple[str, dict[str, Any], int, dict[str, Any]]
+
+RUN = {"wearables": ("insole", "imu")}
+CONDITIONS: dict[str, dict[str, Any]] = {
+    "treadmill, clean": RUN | {"surface": "treadmill"},
+    "treadmill, gaps": RUN | {"surface": "treadmill", "gaps": True},
+    "overground, clean": RUN | {"surface": "overground"},
+    "overground, gaps": RUN | {"surface": "overground", "gaps": True},
+    "overground, 3 jumps, clean": RUN | {"surface": "overground", "jumps": 3},
+    "overground, 3 jumps, gaps": RUN | {"surface": "overground", "jumps": 3, "gaps": True},
+    "treadmill, landmarks": {"surface": "treadmill", "wearables": ("landmarks",)},
+    "walking, per-foot reference": RUN | {"surface": "treadmill", "gait": "walk", "split_belt": True},
+    "index stamps": RUN | {"surface": "treadmill", "index_stamps": True},
+    "silent loss": RUN | {"surface": "treadmill", "silent_loss": 2},
+    "sides swapped, force inverted": RUN | {"surface": "treadmill", "swap_sides": True, "inverted": True},
+}
+SHARE = {
+    "treadmill, landmarks": 0.25,
+    "walking, per-foot reference": 0.25,
+    "index stamps": 0.25,
+    "silent loss": 0.25,
+    "sides swapped, force inverted": 0.25,
+}
+BASELINES = {"treadmill, clean", "treadmill, gaps", "overground, clean", "overground, gaps"}
+DECOYS: dict[str, dict[str, Any]] = {
+    "no overlap, treadmill": RUN | {"surface": "treadmill", "no_overlap": True},
+    "no overlap, overground": RUN | {"surface": "overground", "no_overlap": True},
+    "metronome, treadmill": RUN | {"surface": "treadmill", "metronome": True},
+    "standing, overground": RUN | {"surface": "overground", "standing": True},
+    "standing, treadmill": RUN | {"surface": "treadmill", "standing": True},
+    "three running hits": RUN | {"surface": "overground", "hits": 3},
+    "other person, treadmill": RUN | {"surface": "treadmill"},
+    "other person, overground": RUN | {"surface": "overground"},
+}
+
+
+def work(job: Job) -> tuple[str, list[dict[str, Any]]]:
+    """Run one trial; an exception is a row of its own, never a lost one."""
+    name, condition, seed, options = job
+    gc.collect()  # trees of the trial before refer to themselves
+    try:
+        return name, run_trial(Condition(**condition), seed, **options)
+    except Exception as error:
+        return name, [{"seed": seed, "error": f"{type(error).__name__}: {error}"}]
+
+
+def jobs(trials: int, decoys: int) -> list[Job]:
+    """Return all simulated trials; a runner's seed is its number, the same in every condition of a surface."""
+    made: list[Job] = []
+    for name, condition in CONDITIONS.items():
+        for k in range(max(4, round(trials * SHARE.get(name, 1.0)))):
+            options = {"baselines": name in BASELINES, "nearest": name in BASELINES and k < 25}
+            made.append((name, condition, SEEDS["standard"] + k, options))
+    for name, condition in DECOYS.items():
+        for k in range(decoys):
+            seed = SEEDS["decoys"] + k
+            options = {"other_seed": seed + 500_000} if name.startswith("other") else {}
+            made.append((f"decoy: {name}", condition, seed, options))
+    return made
+
+
+def run_all(todo: list[Job], count: int, log: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows by condition, with progress on stderr; rows in ``log`` are not run again.
+
+    The log is of one commit: a first line that names another empties it. Trials go round the conditions, so that a run
+    that is stopped has asked each of them.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    rows: dict[str, list[dict[str, Any]]] = {}
+    head = json.dumps({"commit": harness.git("rev-parse", "HEAD"), "seeds": SEEDS})
+    known = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    lines = [json.loads(line) for line in known[1:]] if known and known[0] == head else []
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if not lines:
+        log.write_text(head + "\n", encoding="utf-8")
+    for line in lines:
+        rows.setdefault(line["name"], []).extend(line["rows"])
+    done = {(line["name"], line["seed"]) for line in lines}
+    left = sorted((job for job in todo if (job[0], job[2]) not in done), key=lambda job: job[2] % 500_000)
+    with ProcessPoolExecutor(count) as pool, log.open("a", encoding="utf-8") as handle:
+        shown = track(
+            pool.map(work, left, chunksize=2), total=len(left), description="trials", console=Console(stderr=True)
+        )
+        for number, (job, (name, found)) in enumerate(zip(left, shown)):
+            rows.setdefault(name, []).extend(found)
+            handle.write(json.dumps({"name": name, "seed": job[2], "rows": found}, default=float) + "\n")
+            handle.flush()
+            if not sys.stderr.isatty() and number % 200 == 199:
+                print(f"{number + 1} of {len(left)} trials", file=sys.stderr, flush=True)
+    return rows
+
+
+def main() -> None:
+    """Run the benchmark and write its figures."""
+    parser = harness.parser(__doc__, "sync")
+    parser.add_argument("--trials", type=int, default=200, help="per condition (default 200)")
+    parser.add_argument("--decoys", type=int, default=60, help="per kind of decoy (default 60)")
+    parser.add_argument("--nightly", type=int, default=0, help="distinct event-level trials per surface (3000+)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--skip", nargs="*", default=[], choices=["trials", "speed", "real"], help="parts to leave out")
+    request = parser.parse_args()
+    start = time.perf_counter()
+    figures: dict[str, Any] = {
+        "machine": harness.machine(),
+        "seeds": SEEDS,
+        "settings": vars(request) | {"out": request.out.name},
+    }
+    parts: dict[str, Callable[[], Any]] = {
+        "trials": lambda: summary(
+            run_all(jobs(request.trials, request.decoys), request.jobs, request.out.with_suffix(".rows.jsonl"))
+        ),
+        "speed": speed.measure,
+        "real": real.measure,
+    }
+    for name, part in parts.items():
+        if name not in request.skip:
+            print(f"{name} ...", file=sys.stderr)
+            figures[name] = part()
+    if request.nightly:
+        figures["nightly"] = nightly(request.nightly, SEEDS["nightly"], request.jobs)
+    figures["wall_s"] = round(time.perf_counter() - start, 1)
+    harness.write(request.out, figures, markdown(figures))
+    print(markdown(figures))

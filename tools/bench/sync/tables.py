@@ -1,0 +1,233 @@
+"""Figures of the alignment benchmark: summaries, bounds, and the Markdown they are printed as."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+
+def upper_bound(wrong: int, accepted: int) -> float | None:
+    """Return the one-sided 95 % upper bound of a rate (Clopper-Pearson); None without trials."""
+    if accepted == 0:
+        return None
+    return 1.0 if wrong >= accepted else float(stats.beta.ppf(0.95, wrong + 1, accepted - wrong))
+
+
+def percentile(values: list[float | None], q: float) -> float | None:
+    """Return a percentile of the known values, None if there is none."""
+    known = [v for v in values if v is not None and np.isfinite(v)]
+    return float(np.percentile(known, q)) if known else None
+
+
+def reliability(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return stated against observed chance of being wrong, by stated chance, of accepted and refused alike."""
+    edges = [0.0, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.01]
+    known = [r for r in rows if r.get("p_wrong") is not None and r.get("wrong") is not None]
+    table = []
+    for low, high in itertools.pairwise(edges):
+        part = [r for r in known if low <= r["p_wrong"] < high]
+        if part:
+            wrong = sum(bool(r["wrong"]) for r in part)
+            stated = float(np.mean([r["p_wrong"] for r in part]))
+            table.append({"stated": stated, "observed": wrong / len(part), "trials": len(part), "wrong": wrong})
+    return table
+
+
+def group(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the figures of one condition and wearable."""
+    accepted = [r for r in rows if r["accepted"]]
+    right = [r for r in accepted if not r["wrong"]]
+    wrong = len(accepted) - len(right)
+    covered = [abs(worst_end(r)) <= r["uncertainty_ms"] for r in right]
+    figures = {
+        "trials": len(rows),
+        "accepted": len(accepted),
+        "wrong": wrong,
+        "upper_95": upper_bound(wrong, len(accepted)),
+        "drift_type_p95_ms": percentile([r["drift_type_p95_ms"] for r in right], 95),
+        "drift_type_median_ms": percentile([r["drift_type_p95_ms"] for r in right], 50),
+        "absolute_p95_ms": percentile([r["absolute_p95_ms"] for r in right], 95),
+        "absolute_median_ms": percentile([r["absolute_p95_ms"] for r in right], 50),
+        "covered": float(np.mean(covered)) if covered else None,
+        "uncertainty_median_ms": percentile([r["uncertainty_ms"] for r in right], 50),
+        "margin_p5": percentile([r["margin"] for r in rows], 5),
+        "margin_median": percentile([r["margin"] for r in rows], 50),
+        "cpu_median_s": percentile([r["cpu_s"] for r in rows], 50),
+    }
+    slips = [r["baselines"] for r in rows if "baselines" in r]
+    for name in ("raw cross-correlation", "GCC-PHAT", "nearest advocate"):
+        tried = [b[name]["slip"] for b in slips if name in b]
+        if tried:
+            figures[f"slip: {name}"] = {"slips": int(sum(tried)), "trials": len(tried)}
+    return figures
+
+
+def worst_end(row: dict[str, Any]) -> float:
+    """Return the error (ms) at the end of the overlap where it is larger: the worst instant of a clock map."""
+    return max(row["ends_ms"], key=abs)
+
+
+def summary(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return the figures of all conditions, decoys, coverage and reliability."""
+    made: dict[str, Any] = {"conditions": {}, "decoys": {}, "errors": [], "strata": {}}
+    everything: list[dict[str, Any]] = []
+    for name, found in rows.items():
+        made["errors"] += [{"condition": name, **r} for r in found if "error" in r]
+        good = [r for r in found if "error" not in r]
+        for wearable in sorted({r["wearable"] for r in good}):
+            part = [r for r in good if r["wearable"] == wearable]
+            if name.startswith("decoy: "):
+                accepted = sum(r["accepted"] for r in part)
+                made["decoys"][f"{name[7:]}, {wearable}"] = {"trials": len(part), "accepted": accepted}
+                continue
+            made["conditions"][f"{name}, {wearable}"] = group(part)
+            everything += part
+    made["coverage"] = coverage(everything)
+    made["reliability"] = reliability(everything)
+    made["strata"] = strata(everything)
+    made["wrong_accepted"] = [
+        {k: r.get(k) for k in ("seed", "wearable", "margin", "mean_ms", "contacts", "family")}
+        for r in everything
+        if r["accepted"] and r["wrong"]
+    ]
+    made["refused"] = [
+        {"seed": r["seed"], "wearable": r["wearable"], "margin": r["margin"], "reasons": r["reasons"]}
+        for r in everything
+        if not r["accepted"]
+    ]
+    return made
+
+
+def coverage(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return how often the stated 95 % half-width held, over all accepted and right trials."""
+    right = [r for r in rows if r["accepted"] and not r["wrong"]]
+    made = {}
+    for wearable in sorted({r["wearable"] for r in right}):
+        part = [abs(worst_end(r)) <= r["uncertainty_ms"] for r in right if r["wearable"] == wearable]
+        made[wearable] = {"covered": float(np.mean(part)), "trials": len(part)}
+    part = [abs(worst_end(r)) <= r["uncertainty_ms"] for r in right]
+    made["all"] = {"covered": float(np.mean(part)) if part else None, "trials": len(part)}
+    return made
+
+
+def strata(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return wrong / accepted / trials by the runner's step variability."""
+    made: dict[str, Any] = {}
+    for low, high in ((0.0, 1.2), (1.2, 1.8), (1.8, 2.4), (2.4, 9.0)):
+        part = [r for r in rows if r.get("step_cv_percent") is not None and low <= r["step_cv_percent"] < high]
+        for surface in ("treadmill", "overground"):
+            of = [r for r in part if r.get("surface") == surface]
+            if of:
+                accepted = [r for r in of if r["accepted"]]
+                made[f"{surface}, step CV {low:g}-{high:g} %"] = {
+                    "trials": len(of),
+                    "accepted": len(accepted),
+                    "wrong": sum(bool(r["wrong"]) for r in accepted),
+                }
+    return made
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """Return a figure for a table, a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:.{digits}g}" if abs(value) < 0.1 else f"{value:.{digits}f}"
+
+
+def markdown(figures: dict[str, Any]) -> str:
+    """Return the whole benchmark as Markdown."""
+    about = figures["machine"]
+    processor = about.get("machine") or about["processor"]  # as older files name it
+    state = " (with uncommitted changes)" if about["dirty"] else ""
+    lines = [
+        "# Alignment benchmark",
+        "",
+        f"`make bench-sync`, commit {about['commit'][:12]}{state}, Python {about['python']}, {processor},"
+        f" {about['cores']} cores. Simulated unless a row says otherwise. Seeds: {figures['seeds']}.",
+        "",
+    ]
+    if "trials" in figures:
+        lines += _trials(figures["trials"])
+    if "nightly" in figures:
+        lines += _nightly(figures["nightly"])
+    if "speed" in figures:
+        lines += _speed(figures["speed"])
+    if "real" in figures:
+        lines += _real(figures["real"])
+    return "\n".join(lines) + "\n"
+
+
+def _trials(found: dict[str, Any]) -> list[str]:
+    lines = ["## Simulated trials", ""]
+    lines += [
+        "| condition | trials | accepted | wrong / accepted (95 % upper) | drift-type 95 % ms | absolute 95 % ms |"
+        " covered |"
+        " xcorr slips | PHAT slips | nearest advocate slips |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, f in found["conditions"].items():
+        slips = [f.get(f"slip: {b}") for b in ("raw cross-correlation", "GCC-PHAT", "nearest advocate")]
+        cells = [f"{s['slips']}/{s['trials']}" if s else "-" for s in slips]
+        lines.append(
+            f"| {name} | {f['trials']} | {100 * f['accepted'] / f['trials']:.1f} % |"
+            f" {f['wrong']} / {f['accepted']} ({number(f['upper_95'])}) | {number(f['drift_type_p95_ms'])} |"
+            f" {number(f['absolute_p95_ms'])} | {number(f['covered'])} | {' | '.join(cells)} |"
+        )
+    lines += [
+        "",
+        "Slips are errors above 0.12 s before any refusal. Covered: the error at the worse end of the overlap",
+    ]
+    lines += ["lies within `uncertainty_ms`.", "", "| decoy | trials | accepted |", "|---|---|---|"]
+    lines += [f"| {n} | {d['trials']} | {d['accepted']} |" for n, d in found["decoys"].items()]
+    lines += ["", "| stratum | trials | accepted | wrong |", "|---|---|---|---|"]
+    lines += [f"| {n} | {s['trials']} | {s['accepted']} | {s['wrong']} |" for n, s in found["strata"].items()]
+    known = {n: c for n, c in found["coverage"].items() if c["covered"] is not None}
+    held = ", ".join(f"{n} {100 * c['covered']:.1f} % of {c['trials']}" for n, c in known.items())
+    lines += ["", f"Coverage of `uncertainty_ms`: {held}.", ""]
+    return [*lines, *_reliability("all simulated trials", found["reliability"])]
+
+
+def _reliability(title: str, table: list[dict[str, Any]]) -> list[str]:
+    lines = [f"`p_wrong`, {title} (accepted or not):", "", "| stated | observed | trials |", "|---|---|---|"]
+    lines += [
+        f"| {r['stated']:.1e} | {r['wrong']}/{r['trials']} = {r['observed']:.1e} | {r['trials']} |" for r in table
+    ]
+    return [*lines, ""]
+
+
+def _nightly(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "## Nightly: event-level trials",
+        "",
+        "| condition | trials | wrong / accepted | 95 % upper |",
+        "|---|---|---|---|",
+    ]
+    for name, f in found.items():
+        lines.append(f"| {name} | {f['trials']} | {f['wrong']} / {f['accepted']} | {number(f['upper_95'])} |")
+    lines.append("")
+    for name, f in found.items():
+        lines += _reliability(name, f["reliability"])
+    return lines
+
+
+def _speed(found: dict[str, Any]) -> list[str]:
+    lines = ["## Cost of align() on arrays in memory", ""]
+    lines += [
+        f"Calibration loop (fixed work, same run): {found['calibration_cpu_s']:.3f} CPU-s.",
+        "",
+        "| record at 1000 Hz, both feet | CPU-s | of the calibration loop | memory above inputs, MB |",
+        "|---|---|---|---|",
+    ]
+    for row in found["rows"]:
+        lines.append(f"| {row['name']} | {row['cpu_s']:.2f} | {row['ratio']:.1f} | {row['memory_mb']:.0f} |")
+    return [*lines, "", f"`grf-sync --help`: {found['help_s']:.2f} s.", ""]
+
+
+def _real(found: dict[str, Any]) -> list[str]:
+    lines = ["## Real recordings", ""]
+    lines += ["| what | result |", "|---|---|"]
+    lines += [f"| {row['what']} | {row['result']} |" for row in found["rows"]]
+    return [*lines, ""]
