@@ -11,9 +11,10 @@ import numpy as np
 
 import tflite_models as made
 from firmware_c import need, need_compiler
-from grfkit.deploy.bundle_c import c_files, int8_forces
+from grfkit.deploy.bundle_texts import c_texts
 from grfkit.deploy.compile_c import compile_c
 from grfkit.deploy.emit_c import CModel, c_model
+from grfkit.deploy.golden import int8_forces
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.embedded.compile import RUNTIME, runtime_sources
 from grfkit.embedded.fixed import StanceSettings, counts_to_int8, int8_channel
@@ -123,7 +124,7 @@ def write(
     stored = counts_to_int8(raw, fixed_columns(told))
     answers = library.run(stored)
     golden = {"raw": raw, "input_int8": stored, "output_int8": answers, "force": int8_forces(told, answers)}
-    files = c_files(told, golden | foot_of(told, library), [p.name for p in runtime_sources()])
+    files = c_texts(told, golden | foot_of(told, library), [p.name for p in runtime_sources()])
     files |= {f"c/{name}.c": model.source, f"c/{name}.h": model.header}
     files |= {f"runtime/{p.name}": p.read_text() for p in (*runtime_sources(), *RUNTIME.glob("grf_*.h"))}
     for path, text in files.items():

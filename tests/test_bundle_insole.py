@@ -14,13 +14,16 @@ import pytest
 
 from firmware_c import need_compiler
 from grfkit import wire
-from grfkit.deploy import bundle_card, qemu, verify
-from grfkit.deploy.bundle_c import c_files
+from grfkit.deploy import qemu, verify
+from grfkit.deploy.bundle_texts import bundle_texts, c_texts
+from grfkit.deploy.golden import read_npz
 from grfkit.deploy.manifest import _as_written
-from grfkit.embedded.compile import compiler
+from grfkit.embedded.compile import RUNTIME, compiler
 from grfkit.embedded.insole import insole_reason
 from grfkit.embedded.made_up_foot import foot_of, made_up_foot
 from grfkit.errors import RefusedError
+from grfkit.estimate.open_model import read_spec
+from grfkit.runtime.bundle_files import read_manifest
 from grfkit.runtime.manifest import Detector
 from grfkit.virtual.source import SampleSource
 from grfkit.virtual.stance import OnDeviceRun
@@ -223,7 +226,7 @@ def test_a_bundle_that_no_insole_can_run_says_why_and_has_no_example(tmp_path: P
     made.manifest.columns = (made.manifest.columns[0].model_copy(update={"name": "cop_y", "unit": "m"}),)
     golden = {"raw": np.zeros((1, 2, 1)), "input_int8": np.zeros((1, 2, 1)), "output_int8": np.zeros((1, 2, 3)),
               "force": np.zeros((1, 2, 3))}  # fmt: skip
-    files = c_files(made.manifest, golden, [])
+    files = c_texts(made.manifest, golden, [])
     assert "it takes 'cop_y' in m" in files["c/foot_net_config.h"]
     assert not any("insole" in path for path in files)
 
@@ -281,10 +284,12 @@ def test_verify_walks_the_foot_and_takes_older_bundles_as_they_were_written(tmp_
     assert _as_written(whole, wrong) != wrong
 
 
-def test_card_and_readme_say_what_a_device_takes_for_steps(tmp_path: Path) -> None:
-    made = write(tmp_path)
-    card = "\n".join(bundle_card._levels(made.manifest))
-    assert "median peak of the last 25 contacts, answers nothing before 3" in card
-    assert "examples/insole/insole.c" in "\n".join(bundle_card._insole(made.manifest))
-    made.manifest.window = "continuous"
-    assert "windows of 'continuous'" in "\n".join(bundle_card._insole(made.manifest))
+def test_card_and_readme_say_what_a_device_takes_for_steps() -> None:
+    folder = RUNTIME.parent / "bilstm_simulated"
+    told, golden = read_manifest(folder), read_npz((folder / "golden.npz").read_bytes())
+    texts = bundle_texts(told, read_spec(folder / "model.json"), golden, [])
+    assert "median peak of the last 25 contacts, answers nothing before 3" in texts["CARD.md"]
+    assert "examples/insole/insole.c" in texts["README.md"]
+    continuous = told.model_copy(update={"window": "continuous"})
+    texts = bundle_texts(continuous, read_spec(folder / "model.json"), golden, [])
+    assert "windows of 'continuous'" in texts["README.md"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .c_layers import Add, Conv, Factor, Graph, Layer, Lstm, NoC, Part, Settings, factor
+from .c_layers import CAdd, CConv, CLayer, CLstm, Factor, Graph, NoC, Part, Settings, factor
 from .tflite_file import OperatorInfo, TensorInfo, TfliteFile
 
 ROW_LIMIT = 1 << 23
@@ -55,7 +55,7 @@ class _Reader:
         first = file.input
         self.points = self._rows(first)
         self.widths = [first.shape[-1]]
-        self.layers: list[Layer] = []
+        self.layers: list[CLayer] = []
         self.values = {first.index: _Value((Part(0, 0, first.shape[-1]),), first.scale, first.zero_point)}
 
     def graph(self) -> Graph:
@@ -113,7 +113,7 @@ class _Reader:
             raise NoC(f"{operator} reads {len(sources)} tensors side by side; the C runtime takes 4")
         self.widths.append(tensor.shape[-1])
         target = len(self.widths) - 1
-        self.layers.append(Layer(f"{operator} '{tensor.name}'", sources, target, settings, **more))
+        self.layers.append(CLayer(f"{operator} '{tensor.name}'", sources, target, settings, **more))
         whole = Part(target, 0, tensor.shape[-1])
         self.values[tensor.index] = _Value((whole,), tensor.scale, tensor.zero_point, bool(more.get("reversed")))
 
@@ -191,7 +191,7 @@ def _lstm(reader: _Reader, operator: OperatorInfo) -> None:
 
 def _lstm_settings(
     reader: _Reader, operator: OperatorInfo, value: _Value, hidden: TensorInfo, cell: TensorInfo
-) -> Lstm:
+) -> CLstm:
     inputs = [reader.constant(operator, k) for k in range(1, 5)]
     recurrent = [reader.constant(operator, k) for k in range(5, 9)]
     biases = np.stack([reader.constant(operator, k)[1] for k in range(12, 16)], axis=1)
@@ -203,7 +203,7 @@ def _lstm_settings(
     if (out.scale, out.zero_point) != (hidden.scale, hidden.zero_point):
         raise NoC(f"{operator}: hidden state '{hidden.name}' and output '{out.name}' differ in scale; repair the file")
     clip = float(operator.options.get("cell_clip") or 0.0)
-    one = Lstm(
+    one = CLstm(
         input_weights=w,
         recurrent_weights=u,
         input_bias=biases - value.zero * w.sum(axis=2),
@@ -275,7 +275,7 @@ def _rows_of(
     folded = bias - value.zero * flat.sum(axis=1)
     _check_rows(operator, flat, folded, scale)
     common = {"pad": value.zero, "zero": out.zero_point, "low": low, "high": high}
-    reader.add(operator, value.parts, Conv(flat, folded, scale, rows.shape[1], **more, **common))
+    reader.add(operator, value.parts, CConv(flat, folded, scale, rows.shape[1], **more, **common))
 
 
 def _dense(reader: _Reader, operator: OperatorInfo) -> None:
@@ -314,7 +314,7 @@ def _add(reader: _Reader, operator: OperatorInfo) -> None:
         raise NoC(f"{operator} adds tensors of {[p.width for p in parts]} channels, expected two of {out.shape[-1]}")
     twice = 2.0 * max(first.scale, second.scale)
     low, high = _clamps(operator, out)
-    settings = Add(
+    settings = CAdd(
         first_zero=first.zero,
         second_zero=second.zero,
         zero=out.zero_point,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +35,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Lstm:
+class CLstm:
     """One direction; weights ``(units, 4, inputs)`` and biases ``(units, 4)`` by unit, gates i, f, c, o."""
+
+    kind: ClassVar[str] = "lstm"
 
     input_weights: NDArray[np.int64]
     recurrent_weights: NDArray[np.int64]
@@ -52,11 +55,13 @@ class Lstm:
 
 
 @dataclass(frozen=True)
-class Conv:
+class CConv:
     """A convolution over time, weights ``(outputs, taps * channels)``; a dense layer has one tap.
 
     ``partial`` is 1 where int32 sums are left behind, 2 where they are taken up.
     """
+
+    kind: ClassVar[str] = "conv"
 
     weights: NDArray[np.int64]
     bias: NDArray[np.int64]
@@ -73,8 +78,10 @@ class Conv:
 
 
 @dataclass(frozen=True)
-class Add:
+class CAdd:
     """Two tensors added."""
+
+    kind: ClassVar[str] = "add"
 
     first_zero: int
     second_zero: int
@@ -87,15 +94,17 @@ class Add:
 
 
 @dataclass(frozen=True)
-class Copy:
+class CCopy:
     """Rows moved as they are."""
 
+    kind: ClassVar[str] = "copy"
 
-Settings = Lstm | Conv | Add | Copy
+
+Settings = CLstm | CConv | CAdd | CCopy
 
 
 @dataclass(frozen=True)
-class Layer:
+class CLayer:
     """One layer: what it reads side by side, the buffer it fills, its settings and direction (None: either)."""
 
     name: str
@@ -107,12 +116,12 @@ class Layer:
     @property
     def back(self) -> int:
         """Return how many rows it looks back."""
-        return self.settings.before if isinstance(self.settings, Conv) else 0
+        return self.settings.before if isinstance(self.settings, CConv) else 0
 
     @property
     def causal(self) -> bool:
         """Whether it sees no row after its own."""
-        return not isinstance(self.settings, Conv) or self.settings.after == 0
+        return not isinstance(self.settings, CConv) or self.settings.after == 0
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ class Graph:
 
     points: int
     widths: tuple[int, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[CLayer, ...]
     output: int
 
 

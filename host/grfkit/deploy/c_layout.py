@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .c_layers import Conv, Copy, Graph, Layer, Lstm, Part
+from .c_layers import CConv, CCopy, CLayer, CLstm, Graph, Part
 
 HEADER_BYTES = 4
 """The row number that opens the scratch memory."""
@@ -33,13 +33,13 @@ class Layout:
     Attributes
     ----------
     groups
-        Layer indices of each group, and whether it runs backwards.
+        CLayer indices of each group, and whether it runs backwards.
     states
         Offsets of an LSTM's hidden and cell state, or of a partial convolution's sums, by layer index.
     """
 
     points: int
-    layers: tuple[Layer, ...]
+    layers: tuple[CLayer, ...]
     groups: tuple[tuple[tuple[int, ...], bool], ...]
     buffers: tuple[Buffer, ...]
     states: dict[int, tuple[int, int]]
@@ -72,7 +72,7 @@ def _grouped(graph: Graph) -> Groups:
     return tuple((tuple(members), bool(way)) for members, way in groups)
 
 
-def _way(layer: Layer, members: list[int], way: bool | None, maker: dict[int, int]) -> bool | None:
+def _way(layer: CLayer, members: list[int], way: bool | None, maker: dict[int, int]) -> bool | None:
     """Return the group's direction once the layer is in it."""
     inside = any(maker.get(p.buffer) in members for p in layer.sources)
     if layer.reversed is not None:
@@ -80,7 +80,7 @@ def _way(layer: Layer, members: list[int], way: bool | None, maker: dict[int, in
     return False if way is None and inside and layer.back else way
 
 
-def _joins(layer: Layer, members: list[int], way: bool | None, maker: dict[int, int]) -> bool:
+def _joins(layer: CLayer, members: list[int], way: bool | None, maker: dict[int, int]) -> bool:
     inside = any(maker.get(p.buffer) in members for p in layer.sources)
     wanted = False if layer.reversed is None and inside and layer.back else layer.reversed
     if wanted is not None and way is not None and wanted != way:
@@ -110,7 +110,7 @@ def _owner(groups: Groups, graph: Graph, buffer: int) -> int | None:
 
 def _saves(graph: Graph, k: int, part: Part) -> bool:
     layer = graph.layers[k]
-    if not isinstance(layer.settings, Conv) or layer.settings.taps != 1 or layer.settings.partial:
+    if not isinstance(layer.settings, CConv) or layer.settings.taps != 1 or layer.settings.partial:
         return False
     readers = [p for other in graph.layers for p in other.sources if p.buffer == part.buffer]
     sums = 4 * _fours(len(layer.settings.weights))
@@ -121,7 +121,7 @@ def _split(groups: Groups, graph: Graph, k: int, part: Part, owner: int) -> tupl
     """Put the part's share of layer ``k`` at the end of the group that makes it."""
     layer = graph.layers[k]
     conv = layer.settings
-    assert isinstance(conv, Conv)
+    assert isinstance(conv, CConv)
     ends = np.cumsum([p.width for p in layer.sources])
     at = layer.sources.index(part)
     mine = np.zeros(conv.weights.shape[1], dtype=bool)
@@ -145,7 +145,7 @@ def _with_input_ring(groups: Groups, graph: Graph) -> tuple[Groups, Graph]:
         replace(one, sources=tuple(replace(p, buffer=ring) if p.buffer == 0 else p for p in one.sources))
         for one in graph.layers
     ]
-    copy = Layer("the input's last rows", (Part(0, 0, graph.widths[0]),), ring, Copy())
+    copy = CLayer("the input's last rows", (Part(0, 0, graph.widths[0]),), ring, CCopy())
     layers = (*renamed, copy)
     members = (len(layers) - 1, *groups[0][0])
     return ((members, False),), replace(graph, widths=(*graph.widths, graph.widths[0]), layers=layers)
@@ -158,10 +158,10 @@ def _placed(groups: Groups, graph: Graph, stream: bool) -> Layout:
     states: dict[int, tuple[int, int]] = {}
     for index, layer in enumerate(graph.layers):
         g, settings = of_layer[index], layer.settings
-        if isinstance(settings, Lstm):
+        if isinstance(settings, CLstm):
             units = len(settings.input_bias)
             states[index] = (memory.take(2 * _fours(units), g, g), memory.take(2 * units, g, g))
-        if isinstance(settings, Conv) and settings.partial == 1:
+        if isinstance(settings, CConv) and settings.partial == 1:
             taker = next(k for k, o in enumerate(graph.layers) if o.target == layer.target and k != index)
             place = memory.take(4 * _fours(len(settings.weights)) * graph.points, g, of_layer[taker])
             states[index] = states[taker] = (place, 0)
@@ -171,7 +171,7 @@ def _placed(groups: Groups, graph: Graph, stream: bool) -> Layout:
     return Layout(graph.points, graph.layers, groups, ordered, states, memory.size, stream)
 
 
-def _buffer(graph: Graph, layer: Layer, of_layer: dict[int, int], g: int, memory: _Memory, stream: bool) -> Buffer:
+def _buffer(graph: Graph, layer: CLayer, of_layer: dict[int, int], g: int, memory: _Memory, stream: bool) -> Buffer:
     width = graph.widths[layer.target]
     if layer.target == graph.output:
         return Buffer("output", width, 1 if stream else graph.points)
@@ -205,10 +205,10 @@ class _Memory:
         return place
 
 
-def _gathered(layer: Layer) -> int:
+def _gathered(layer: CLayer) -> int:
     """Return the bytes of a row of int16 as the layer gathers it."""
     width = sum(p.width for p in layer.sources)
-    taps = layer.settings.taps if isinstance(layer.settings, Conv) else 1
+    taps = layer.settings.taps if isinstance(layer.settings, CConv) else 1
     return 2 * _fours(width * taps)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from .c_graph import read_graph
-from .c_layers import Add, Conv, Copy, Factor, Layer, Lstm, Part
+from .c_layers import CAdd, CConv, CLayer, CLstm, Factor, Part
 from .c_layout import Layout, lay_out
+from .render import braced, render
 from .tflite_file import TfliteFile
 
 _PLACES = {"input": "GRF_INPUT", "output": "GRF_OUTPUT", "scratch": "GRF_SCRATCH"}
@@ -63,16 +64,14 @@ def c_model(file: TfliteFile, name: str) -> CModel:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
         raise BadInputError(f"'{name}' is no name for C files; expected small letters, digits and underscores")
     layout = lay_out(read_graph(file))
-    text = _Text()
-    text.line(f'#include "{name}.h"\n')
-    settings = [_layer(text, k, layer, layout) for k, layer in enumerate(layout.layers)]
-    _tables(text, name, layout, settings)
+    layers = [_c_layer(k, layer, layout) for k, layer in enumerate(layout.layers)]
+    content = {"name": name, "upper": name.upper(), "layout": layout, "file": file}
     return CModel(
         name=name,
-        source="\n".join(text.lines) + "\n",
-        header=_header(name, layout, file),
+        source=render("c/NAME.c", layers=layers, **_tables(layout, layers), **content),
+        header=render("c/NAME.h", **content),
         scratch_bytes=layout.scratch_bytes,
-        const_bytes=text.bytes,
+        const_bytes=sum(array.item_bytes * len(array.values) for layer in layers for array in layer.arrays),
         points=layout.points,
         inputs=layout.buffers[0].width,
         outputs=file.output.shape[-1],
@@ -101,142 +100,112 @@ def pack_rows(rows: NDArray[np.int64]) -> NDArray[np.int16]:
     return np.asarray(blocks.reshape(-1), dtype=np.int16)
 
 
-class _Text:
-    """Lines of C, and how many bytes their arrays take."""
+@dataclass(frozen=True)
+class _Array:
+    """A const array: its type in C, its name, and what an item takes in flash."""
 
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.bytes = 0
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
-
-    def array(self, kind: str, name: str, values: Iterable[object], size: int) -> None:
-        items = [str(v) for v in values]
-        self.bytes += size * len(items)
-        self.line(f"static const {kind} {name}[{len(items)}] GRF_ALIGNED = {{")
-        row = "   "
-        for item in items:
-            if len(row) + len(item) > 115:
-                self.line(row)
-                row = "   "
-            row += f" {item},"
-        self.line(row + "\n};\n")
+    type: str
+    name: str
+    item_bytes: int
+    values: Sequence[object]
 
 
-def _scale(one: Factor) -> str:
-    return f"{{{one.multiplier}, {one.up}, {one.right}}}"
+@dataclass(frozen=True)
+class _LayerText:
+    """A layer as C: its const arrays, and the fields of its settings in rows; no fields where it has no settings."""
+
+    name: str
+    kind: str
+    arrays: tuple[_Array, ...] = ()
+    fields: tuple[tuple[object, ...], ...] = ()
 
 
-def _layer(text: _Text, k: int, layer: Layer, layout: Layout) -> str:
-    """Write a layer's arrays and settings; return the pointer to them."""
-    text.line(f"/* {layer.name.replace('*/', '')} */")
-    if isinstance(layer.settings, Lstm):
-        _lstm(text, k, layer.settings, layout.states[k])
-    elif isinstance(layer.settings, Conv):
-        _conv(text, k, layer.settings, layout.states.get(k, (0, 0))[0])
-    elif isinstance(layer.settings, Add):
-        _add(text, k, layer.settings)
-    return "0" if isinstance(layer.settings, Copy) else f"&layer_{k}"
+def _scale(factor: Factor) -> str:
+    return braced((factor.multiplier, factor.up, factor.right))
 
 
-def _lstm(text: _Text, k: int, one: Lstm, state: tuple[int, int]) -> None:
-    units, _, width = one.input_weights.shape
-    rows = [pack_rows(w.reshape(4 * units, -1)).reshape(units, -1) for w in (one.input_weights, one.recurrent_weights)]
-    text.array("int16_t", f"weights_{k}", np.concatenate(rows, axis=1).reshape(-1), 2)
-    bias = np.concatenate([one.input_bias, one.recurrent_bias], axis=1)
-    text.array("int32_t", f"bias_{k}", 2 * bias.reshape(-1), 4)
-    shift = 12 + one.cell_power
-    tanh = f"{{{3 << shift}, 0, 0}}" if shift >= 0 else f"{{3, {1 << (-shift - 1)}, {-shift}}}"
-    text.line(f"static const grf_lstm_t layer_{k} = {{")
-    text.line(
-        f"    {units}, {-(-width // 4)}, {-(-units // 4)}, {one.clip or 32768}, {one.zero}, {state[0]}, {state[1]},"
+def _c_layer(k: int, layer: CLayer, layout: Layout) -> _LayerText:
+    settings = layer.settings
+    if isinstance(settings, CLstm):
+        arrays, fields = _lstm(k, settings, layout.states[k])
+    elif isinstance(settings, CConv):
+        arrays, fields = _conv(k, settings, layout.states.get(k, (0, 0))[0])
+    elif isinstance(settings, CAdd):
+        arrays, fields = (), _add(settings)
+    else:
+        arrays, fields = (), ()
+    return _LayerText(layer.name, settings.kind, arrays, fields)
+
+
+def _lstm(k: int, layer: CLstm, state: tuple[int, int]) -> tuple[tuple[_Array, ...], tuple[tuple[object, ...], ...]]:
+    """Return arrays and fields of ``grf_lstm_t``; ``state`` are the offsets of hidden and cell state."""
+    units, _, width = layer.input_weights.shape
+    both = (layer.input_weights, layer.recurrent_weights)
+    weights = np.concatenate([pack_rows(w.reshape(4 * units, -1)).reshape(units, -1) for w in both], axis=1)
+    bias = np.concatenate([layer.input_bias, layer.recurrent_bias], axis=1)
+    # tanh takes its input in thirds of 2^-12, so that the cell is multiplied by 3 * 2^shift
+    shift = 12 + layer.cell_power
+    tanh = (3 << shift, 0, 0) if shift >= 0 else (3, 1 << (-shift - 1), -shift)
+    return (
+        (
+            _Array("int16_t", f"weights_{k}", 2, weights.reshape(-1).tolist()),
+            _Array("int32_t", f"bias_{k}", 4, (2 * bias.reshape(-1)).tolist()),
+        ),
+        (
+            (units, -(-width // 4), -(-units // 4), layer.clip or 32768, layer.zero, *state),
+            (f"weights_{k}", f"bias_{k}"),
+            (braced(map(_scale, layer.input_scale)),),
+            (braced(map(_scale, layer.recurrent_scale)),),
+            (*map(_scale, (layer.forget, layer.update, layer.output)), braced(tanh)),
+        ),
     )
-    text.line(f"    weights_{k}, bias_{k},")
-    for scales in (one.input_scale, one.recurrent_scale):
-        text.line(f"    {{{', '.join(_scale(s) for s in scales)}}},")
-    text.line(f"    {_scale(one.forget)}, {_scale(one.update)}, {_scale(one.output)}, {tanh}}};\n")
 
 
-def _conv(text: _Text, k: int, one: Conv, sums: int) -> None:
-    text.array("int16_t", f"weights_{k}", pack_rows(one.weights), 2)
-    if one.partial != 2:
-        padded = np.zeros(-(-len(one.bias) // 4) * 4, dtype=np.int64)
-        padded[: len(one.bias)] = 2 * one.bias
-        text.array("int32_t", f"bias_{k}", padded, 4)
-    if one.partial != 1:
-        text.array("grf_scale_t", f"scale_{k}", map(_scale, one.scale), 8)
-    bias = "0" if one.partial == 2 else f"bias_{k}"
-    scale = "0" if one.partial == 1 else f"scale_{k}"
-    text.line(f"static const grf_conv_t layer_{k} = {{")
-    text.line(f"    {len(one.weights)}, {one.taps}, {one.dilation}, {one.before}, {-(-one.weights.shape[1] // 4)},")
-    text.line(f"    {one.pad}, {one.zero}, {one.low}, {one.high}, {int(len(one.scale) > 1)}, {one.partial}, {sums},")
-    text.line(f"    weights_{k}, {bias}, {scale}}};\n")
+def _conv(k: int, layer: CConv, sums: int) -> tuple[tuple[_Array, ...], tuple[tuple[object, ...], ...]]:
+    """Return arrays and fields of ``grf_conv_t``; ``sums`` is the offset of a partial one's int32 sums."""
+    arrays = [_Array("int16_t", f"weights_{k}", 2, pack_rows(layer.weights).tolist())]
+    bias = scale = "0"
+    if layer.partial != 2:
+        bias = f"bias_{k}"
+        padded = np.zeros(-(-len(layer.bias) // 4) * 4, dtype=np.int64)
+        padded[: len(layer.bias)] = 2 * layer.bias
+        arrays.append(_Array("int32_t", bias, 4, padded.tolist()))
+    if layer.partial != 1:
+        scale = f"scale_{k}"
+        arrays.append(_Array("grf_scale_t", scale, 8, list(map(_scale, layer.scale))))
+    many = int(len(layer.scale) > 1)
+    width = -(-layer.weights.shape[1] // 4)
+    return tuple(arrays), (
+        (len(layer.weights), layer.taps, layer.dilation, layer.before, width),
+        (layer.pad, layer.zero, layer.low, layer.high, many, layer.partial, sums),
+        (f"weights_{k}", bias, scale),
+    )
 
 
-def _add(text: _Text, k: int, one: Add) -> None:
-    text.line(f"static const grf_add_t layer_{k} = {{")
-    text.line(f"    {one.first_zero}, {one.second_zero}, {one.zero}, {one.low}, {one.high},")
-    text.line(f"    {_scale(one.first)}, {_scale(one.second)}, {_scale(one.sum)}}};\n")
+def _add(layer: CAdd) -> tuple[tuple[object, ...], ...]:
+    """Return the fields of ``grf_add_t``."""
+    return (
+        (layer.first_zero, layer.second_zero, layer.zero, layer.low, layer.high),
+        tuple(map(_scale, (layer.first, layer.second, layer.sum))),
+    )
 
 
-def _tables(text: _Text, name: str, layout: Layout, settings: list[str]) -> None:
-    views: list[Part] = []
-
-    def view(part: Part) -> int:
-        if part not in views:
-            views.append(part)
-        return views.index(part)
-
-    rows, groups, first = [], [], 0
+def _tables(layout: Layout, layers: Sequence[_LayerText]) -> dict[str, list[tuple[object, ...]]]:
+    """Return views, layers in the order in which they run, and groups; each row as the runtime's struct has it."""
+    parts: dict[Part, int] = {}
+    rows: list[tuple[object, ...]] = []
+    groups: list[tuple[object, ...]] = []
     for members, backwards in layout.groups:
-        groups.append(f"{{{first}, {len(members)}, {int(backwards)}}}")
-        first += len(members)
+        groups.append((len(rows), len(members), int(backwards)))
         for k in members:
-            one = layout.layers[k]
-            sources = ", ".join(str(view(p)) for p in one.sources)
-            target = view(Part(one.target, 0, layout.buffers[one.target].width))
-            kind = f"GRF_{type(one.settings).__name__.upper()}"
-            rows.append(f"    {{{kind}, {len(one.sources)}, {{{sources}}}, {target}, {settings[k]}}},")
-    text.line("static const grf_view_t views[] = {")
-    for part in views:
+            layer = layout.layers[k]
+            sources = [parts.setdefault(part, len(parts)) for part in layer.sources]
+            target = Part(layer.target, 0, layout.buffers[layer.target].width)
+            pointer = f"&layer_{k}" if layers[k].fields else "0"
+            kind = f"GRF_{layers[k].kind.upper()}"
+            rows.append((kind, len(sources), braced(sources), parts.setdefault(target, len(parts)), pointer))
+    views: list[tuple[object, ...]] = []
+    for part in parts:
         buffer = layout.buffers[part.buffer]
-        place = f"{buffer.offset + part.start}, {buffer.width}, {buffer.rows}, {part.width}"
-        text.line(f"    {{{place}, {_PLACES[buffer.place]}}},")
-    text.line("};\n\nstatic const grf_layer_t layers[] = {")
-    text.lines.extend(rows)
-    text.line(f"}};\n\nstatic const grf_group_t groups[] = {{{', '.join(groups)}}};\n")
-    prefix = f"GRF_{name.upper()}_"
-    text.line(f"const grf_model_t grf_{name} = {{")
-    text.line(f"    {prefix}POINTS, {prefix}INPUTS, {prefix}OUTPUTS, {len(groups)}, {prefix}STREAM,")
-    text.line(f"    {prefix}SCRATCH_BYTES, groups, layers, views}};")
-
-
-def _header(name: str, layout: Layout, file: TfliteFile) -> str:
-    prefix = f"GRF_{name.upper()}_"
-    macros = {
-        "POINTS": layout.points,
-        "INPUTS": layout.buffers[0].width,
-        "OUTPUTS": file.output.shape[-1],
-        "STREAM": int(layout.stream),
-        "SCRATCH_BYTES": f"{layout.scratch_bytes}u",
-        "SCRATCH_WORDS": f"({prefix}SCRATCH_BYTES / 4u)",
-        "INPUT_SCALE": f"{file.input.scale:.9g}f",
-        "INPUT_ZERO": file.input.zero_point,
-        "OUTPUT_SCALE": f"{file.output.scale:.9g}f",
-        "OUTPUT_ZERO": file.output.zero_point,
-    }
-    lines = [
-        f"/* The model {name}: give grf_model_run an array uint32_t scratch[{prefix}SCRATCH_WORDS]. */",
-        f"#ifndef GRF_DATA_{name.upper()}_H",
-        f"#define GRF_DATA_{name.upper()}_H",
-        "",
-        '#include "grf_model.h"',
-        "",
-        *(f"#define {prefix}{key} {value}" for key, value in macros.items()),
-        "",
-        f"extern const grf_model_t grf_{name};",
-        "",
-        "#endif",
-    ]
-    return "\n".join(lines) + "\n"
+        views.append((buffer.offset + part.start, buffer.width, buffer.rows, part.width, _PLACES[buffer.place]))
+    return {"views": views, "rows": rows, "groups": groups}

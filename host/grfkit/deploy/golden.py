@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..embedded.fixed import counts_to_int8
 from ..embedded.insole import fixed_columns
 from ..learn.batches import Windows
@@ -18,9 +19,9 @@ from ..runtime import Interpreter
 from ..runtime.bundle import forces_bw, scaled
 from ..runtime.manifest import Column, Manifest
 from ..runtime.numbers import to_int8
-from .bundle_c import int8_forces
 
-WINDOWS, IN_C = 32, 8
+WINDOWS = 32
+"""Golden windows of ``golden.npz``: chosen by hand, enough to see every axis on every person, in some 100 kB."""
 Golden = dict[str, NDArray[Any]]
 
 
@@ -84,6 +85,13 @@ def golden_of(manifest: Manifest, windows: Physical, torch_bw: NDArray[Any], eng
         "force": int8_forces(manifest, answers),
         "force_bw": forces_bw(manifest, answers, windows.mass_kg),
     }
+
+
+def int8_forces(manifest: Manifest, stored: NDArray[np.int8]) -> Floats:
+    """Return forces in the manifest's unit of int8 outputs (n, T, axes)."""
+    real = (stored.astype(np.float64) - manifest.output.zero_point) * manifest.output.scale
+    sizes, centres = np.asarray([a.size for a in manifest.axes]), np.asarray([a.centre for a in manifest.axes])
+    return np.asarray(real * sizes + centres, dtype=np.float64)
 
 
 def fixed_to_float_lsb(manifest: Manifest, golden: Mapping[str, NDArray[Any]]) -> int:

@@ -28,11 +28,10 @@ from ..runtime.bundle_files import check_digest, read_manifest, read_sums
 from ..runtime.manifest import DOCUMENT, MANIFEST, SUMS, CFiles, Manifest
 from ..runtime.numbers import to_int8
 from .bounds import BOUNDS
-from .bundle_c import int8_forces
 from .compile_c import compile_c
 from .emit_c import CModel, c_model
 from .gate import Passed, Target, passed
-from .golden import Golden, read_npz
+from .golden import Golden, int8_forces, read_npz
 from .manifest import differences, told_of_c
 from .qemu import missing
 from .same_bytes import boards_again, made_up
