@@ -66,7 +66,7 @@ class Small:
         from grfkit.deploy import bundle
 
         with patch.object(bundle, "convert_model", lambda *_, **__: self.converted):
-            return bundle.export(self.model, out, **{"held_out": [self.stranger], "boards": (), **asked})
+            return bundle.export_bundle(self.model, out, **{"held_out": [self.stranger], "boards": (), **asked})
 
 
 @functools.lru_cache(maxsize=1)

@@ -69,7 +69,7 @@ def test_a_bundle_says_who_and_what_and_names_every_file(made: Small) -> None:
 def test_the_mean_curve_stands_beside_the_model_and_a_model_that_loses_to_it_says_so(
     made: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from grfkit.deploy import bundle
+    from grfkit.deploy import bundle_manifest
     from grfkit.learn.recipe import load_sets, recipe_of_model
     from grfkit.records.stance_set import StanceSet
 
@@ -84,9 +84,9 @@ def test_the_mean_curve_stands_beside_the_model_and_a_model_that_loses_to_it_say
         assert row["rmse_bw mean curve"] == pytest.approx(np.sqrt(np.nanmean(off**2)), rel=1e-3)
         assert row["rmse_bw int8"] < row["rmse_bw mean curve"]
     assert not [f for f in manifest.findings if "mean curve" in f]
-    monkeypatch.setattr(bundle, "mean_curve", lambda _: np.nanmean(own["targets"].values, axis=0))
-    monkeypatch.setattr(bundle, "predict", lambda _, data: np.zeros(data.data["targets"].shape))
-    monkeypatch.setattr(bundle, "from_int8", lambda stored, **_: np.zeros(stored.shape))
+    monkeypatch.setattr(bundle_manifest, "mean_curve", lambda _: np.nanmean(own["targets"].values, axis=0))
+    monkeypatch.setattr(bundle_manifest, "predict", lambda _, data: np.zeros(data.data["targets"].shape))
+    monkeypatch.setattr(bundle_manifest, "from_int8", lambda stored, **_: np.zeros(stored.shape))
     lost = made.export(tmp_path / "b").findings
     assert [f for f in lost if "vgrf" in f and "does not beat the mean curve" in f]
 
@@ -241,7 +241,7 @@ def test_a_rate_that_no_detector_works_at_is_refused_before_anything_is_converte
     monkeypatch.setattr(bundle, "convert_model", lambda *_, **__: pytest.fail("was converted"))
     for rate_hz in (7.0, -5.0, float("nan"), float("inf")):
         with pytest.raises(BadInputError, match=r"expected 20 to 10000 Hz"):
-            bundle.export(made.model, tmp_path / "b", held_out=[made.stranger], boards=(), rate_hz=rate_hz)
+            bundle.export_bundle(made.model, tmp_path / "b", held_out=[made.stranger], boards=(), rate_hz=rate_hz)
     assert names(tmp_path) == []
 
 

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from grfkit.deploy.bundle import _put
+from grfkit.deploy.bundle_folder import _put
 from grfkit.deploy.manifest import name_of
 from grfkit.embedded.compile import RUNTIME
 

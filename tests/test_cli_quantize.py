@@ -143,10 +143,10 @@ def test_every_broken_bound_is_said_and_the_failed_bundle_can_be_looked_at(
     from grfkit.deploy.bounds import BOUNDS
 
     strict = BOUNDS._replace(rms_bw=0.0, float_bw=0.0)
-    honest = bundle.export
+    honest = bundle.export_bundle
     with (
         converted_once(made),
-        patch.object(bundle, "export", lambda *a, **k: honest(*a, **k, bounds=strict)),
+        patch.object(bundle, "export_bundle", lambda *a, **k: honest(*a, **k, bounds=strict)),
     ):
         code, said, err = here(
             capsys, "export", made.model, "--out", tmp_path / "b", "--held-out", made.stranger, "--boards", "none",

@@ -86,7 +86,7 @@ def told() -> list[str]:
 @pytest.fixture(scope="module")
 def made(models: dict[str, GrfModel], told: list[str]) -> dict[str, Converted]:
     kinds = {"bilstm": ("float32", "int8"), "tcn": ("float32", "float16", "int8")}
-    return {n: convert_model(m, kinds=kinds[n], told=told.append) for n, m in models.items()}
+    return {n: convert_model(m, kinds=kinds[n], progress=told.append) for n, m in models.items()}
 
 
 def edited(file: TfliteFile, change: Callable[[Any], None]) -> TfliteFile:

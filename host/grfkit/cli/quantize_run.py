@@ -38,13 +38,14 @@ def run_export(
     RefusedError
         If a bound is broken: each is a line on stderr, and nothing is written.
     """
-    from ..deploy.bundle import UNSTATED, Refusal, check_replaceable, export
+    from ..deploy.bundle import UNSTATED, Refusal, export_bundle
+    from ..deploy.bundle_folder import check_replaceable
 
     check_replaceable(out, force=force)
     chosen = boards_of(boards)
     try:
         with quiet_console() as console, _bar("converting", console) as told:
-            manifest = export(
+            manifest = export_bundle(
                 model, out, calibrate=calibrate, held_out=held_out, boards=chosen, rate_hz=rate_hz,
                 licence=licence or UNSTATED, force=force, keep_failed=keep_failed,
                 progress=_steps(told, _EXPORT_STEPS + len(chosen)),

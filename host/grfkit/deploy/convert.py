@@ -28,7 +28,8 @@ from .tflite_file import TfliteFile
 
 KINDS = ("float32", "float16", "int8")
 LIMIT_S = 1200.0
-Told = Callable[[str], None]
+Progress = Callable[[str], None]
+"""Is given the name of each step that is done."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def convert_model(
     *,
     kinds: Sequence[str] = KINDS,
     limit_s: float = LIMIT_S,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> Converted:
     """Return the converted files of a model, the int8 one repaired.
 
@@ -68,7 +69,7 @@ def convert_model(
         Whose ranges the 8-bit numbers shall span; None: the model's own calibration windows.
     kinds
         Of :data:`KINDS`.
-    told
+    progress
         Is given the name of each step that is done.
 
     Raises
@@ -77,18 +78,18 @@ def convert_model(
         If the network cannot be quantised, a window is of somebody the model was not trained on, or the conversion
         fails or takes longer than ``limit_s``.
     """
-    chosen = representative(model, windows)
-    inputs = plan_inputs(model, chosen)
+    calibration = representative(model, windows)
+    inputs = plan_inputs(model, calibration)
     plan = calibrated(equalised(plan_of(model, inputs.shape[1]), inputs), inputs, beyond=BEYOND)
-    shown = np.concatenate([inputs, np.float32(BEYOND) * inputs])
-    files = convert(plan, shown, kinds=kinds, limit_s=limit_s, told=told)
+    examples = np.concatenate([inputs, np.float32(BEYOND) * inputs])
+    files = convert(plan, examples, kinds=kinds, limit_s=limit_s, progress=progress)
     report: RepairReport | None = None
     taken_back: tuple[float, ...] = ()
     if "int8" in files:
         files["int8_as_converted"] = files["int8"]
         files["int8"], report = repaired(files["int8"], plan)
         files["int8"], taken_back = centred(files["int8"], plan, inputs)
-    return Converted(plan, files, report, taken_back, chosen.participants)
+    return Converted(plan, files, report, taken_back, calibration.participants)
 
 
 def representative(model: GrfModel, windows: StanceSet | None = None) -> StanceSet:
@@ -99,19 +100,19 @@ def representative(model: GrfModel, windows: StanceSet | None = None) -> StanceS
     BadInputError
         If there are none, or one is of somebody else.
     """
-    chosen = model.calibration if windows is None else windows
-    if chosen is None or not chosen.size:
+    calibration = model.calibration if windows is None else windows
+    if calibration is None or not calibration.size:
         raise BadInputError(
             "the model has no calibration windows (calibration.nc); name a stance set of its training participants with"
             " --calibrate"
         )
-    strangers = sorted(set(chosen.participants) - set(model.participants))
+    strangers = sorted(set(calibration.participants) - set(model.participants))
     if strangers:
         raise BadInputError(
             f"participant {', '.join(strangers)} of the calibration windows was not in training; calibrate with"
             f" training participants ({', '.join(model.participants)}), or the figures of parity would know the tested"
         )
-    return chosen
+    return calibration
 
 
 def convert(
@@ -120,7 +121,7 @@ def convert(
     *,
     kinds: Sequence[str] = KINDS,
     limit_s: float = LIMIT_S,
-    told: Told | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, TfliteFile]:
     """Return the files of a plan as converted, by kind, LSTM cells without a limit.
 
@@ -145,11 +146,11 @@ def convert(
         plan.save(folder)
         np.save(folder / "windows.npy", np.asarray(windows, dtype=np.float32))
         (folder / "request.json").write_text(json.dumps({"kinds": list(kinds)}), encoding="utf-8")
-        _work(folder, limit_s, told or _silent)
+        _work(folder, limit_s, progress or (lambda _: None))
         return {k: TfliteFile.read(folder / f"{k}.tflite").without_cell_clip() for k in kinds}
 
 
-def _work(folder: Path, limit_s: float, told: Told) -> None:
+def _work(folder: Path, limit_s: float, progress: Progress) -> None:
     """Run the worker on a folder to its end, or to the time limit."""
     command = [sys.executable, "-m", "grfkit.deploy.convert_worker", str(folder)]
     with (folder / "log.txt").open("w+", encoding="utf-8", errors="replace") as log:
@@ -163,7 +164,7 @@ def _work(folder: Path, limit_s: float, told: Told) -> None:
         timer = threading.Timer(limit_s, end)
         timer.start()
         try:
-            _tell(worker.stdout, told)
+            _report(worker.stdout, progress)
             status = worker.wait()
         finally:
             timer.cancel()
@@ -179,11 +180,7 @@ def _work(folder: Path, limit_s: float, told: Told) -> None:
             raise BadInputError(f"the conversion failed ({lines[-1] if lines else f'exit status {status}'})")
 
 
-def _silent(step: str) -> None:
-    del step
-
-
-def _tell(output: IO[str] | None, told: Told) -> None:
+def _report(output: IO[str] | None, progress: Progress) -> None:
     for line in output or ():
         if line.startswith("done: "):
-            told(line.removeprefix("done: ").strip())
+            progress(line.removeprefix("done: ").strip())

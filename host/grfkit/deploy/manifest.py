@@ -159,7 +159,7 @@ def axes_of(plan: Plan) -> list[dict[str, Any]]:
     return [{"name": n, "centre": c, "size": s} for n, c, s in zip(plan.axes, plan.centre, plan.size)]
 
 
-def told_of_c(model: CModel) -> CFiles:
+def c_files_of(model: CModel) -> CFiles:
     """Return what a manifest says of a model in C."""
     name = model.name
     return CFiles(symbol=f"grf_{name}", source=f"c/{name}.c", header=f"c/{name}.h", stream=model.stream)

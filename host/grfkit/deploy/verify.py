@@ -32,7 +32,7 @@ from .compile_c import compile_c
 from .emit_c import CModel, c_model
 from .gate import Passed, Target, passed
 from .golden import Golden, int8_forces, read_npz
-from .manifest import differences, told_of_c
+from .manifest import c_files_of, differences
 from .qemu import missing
 from .same_bytes import boards_again, made_up
 from .tflite_file import TfliteFile
@@ -323,8 +323,8 @@ def _c(one: _Bundle) -> Proof:
 def _told_model(one: _Bundle, told: CFiles) -> tuple[CModel, bool]:
     """Return the bundle's own C, and whether it is of today's runtime; refuse what is not of its int8 file."""
     emitted = c_model(one.file, one.manifest.name)
-    if told != told_of_c(emitted):
-        raise RefusedError(f"{one.folder / MANIFEST}: c is {told}, expected {told_of_c(emitted)}")
+    if told != c_files_of(emitted):
+        raise RefusedError(f"{one.folder / MANIFEST}: c is {told}, expected {c_files_of(emitted)}")
     source = (one.folder / told.source).read_text(encoding="utf-8")
     header = (one.folder / told.header).read_text(encoding="utf-8")
     today = _same_runtime(one.folder / "runtime")
