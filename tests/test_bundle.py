@@ -285,7 +285,7 @@ def test_a_network_without_c_is_a_bundle_that_says_why(
 ) -> None:
     from grfkit.deploy import bundle
     from grfkit.deploy.c_layers import NoC
-    from grfkit.deploy.verify import verify
+    from grfkit.deploy.verify import verify_bundle
 
     def none(file: TfliteFile, name: str):
         raise NoC("operator 3 MAX_POOL_2D is not in the C runtime")
@@ -298,7 +298,7 @@ def test_a_network_without_c_is_a_bundle_that_says_why(
     assert "MAX_POOL_2D" in manifest.sizes.boards_reason
     assert not (tmp_path / "b" / "c").exists()
     assert "No C" in (tmp_path / "b" / "CARD.md").read_text()
-    assert verify(tmp_path / "b").missing == ()
+    assert verify_bundle(tmp_path / "b", boards=None).missing == ()
 
 
 def test_boards_that_cannot_run_here_leave_a_reason(

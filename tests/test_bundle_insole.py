@@ -18,6 +18,7 @@ from grfkit.deploy import qemu, verify
 from grfkit.deploy.bundle_texts import bundle_texts, c_texts
 from grfkit.deploy.golden import read_npz
 from grfkit.deploy.manifest import _as_written
+from grfkit.deploy.verify_files import OpenedBundle
 from grfkit.embedded.compile import RUNTIME, compiler
 from grfkit.embedded.insole import insole_reason
 from grfkit.embedded.made_up_foot import foot_of, made_up_foot
@@ -269,7 +270,7 @@ def _foot_hashes(folder: Path) -> str:
 def test_verify_walks_the_foot_and_takes_older_bundles_as_they_were_written(tmp_path: Path) -> None:
     made = write(tmp_path)
     golden = foot_of(made.manifest, made.library)
-    told = verify._Bundle(tmp_path, made.manifest, None, None, golden)  # type: ignore[arg-type]
+    told = OpenedBundle(tmp_path, made.manifest, None, None, golden)  # type: ignore[arg-type]
     assert "8 stances of the made-up foot" in verify._foot(told)
     golden["foot_input"][3, 7, 2] ^= 1
     with pytest.raises(RefusedError, match="foot_input is not what"):

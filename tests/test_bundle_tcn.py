@@ -16,7 +16,8 @@ from grfkit.deploy.bundle_texts import bundle_texts
 from grfkit.deploy.emit_c import c_model
 from grfkit.deploy.golden import read_npz
 from grfkit.deploy.tflite_file import TfliteFile
-from grfkit.deploy.verify import Proof, verify
+from grfkit.deploy.verify import verify_bundle
+from grfkit.deploy.verify_files import Proof
 from grfkit.errors import BadInputError, RefusedError
 from grfkit.estimate.open_model import read_spec
 from grfkit.runtime.bundle_files import read_manifest
@@ -44,7 +45,7 @@ def copy(manifest: Manifest, made: Small, tmp_path: Path) -> Path:
 
 
 def boards_of(folder: Path, *asked: str) -> list[Proof]:
-    return [p for p in verify(folder, boards=asked).proofs if p.name == "boards"]
+    return [p for p in verify_bundle(folder, boards=asked).proofs if p.name == "boards"]
 
 
 def change_sizes(folder: Path, change: Callable[[dict], None]) -> None:
@@ -95,13 +96,13 @@ def test_verify_runs_the_board_again_and_names_those_it_left_out(copy: Path) -> 
     assert not left.proven
     assert "mps2-an386 not run" in left.said
     with pytest.raises(BadInputError, match="board 'uno' is unknown"):
-        verify(copy, boards=("uno",))
+        verify_bundle(copy, boards=("uno",))
 
 
 def test_counts_that_the_same_compiler_cannot_give_are_refused_and_those_of_another_named(copy: Path) -> None:
     change_sizes(copy, lambda sizes: sizes["boards"]["mps2-an386"].update(instructions=1000))
     with pytest.raises(RefusedError, match=r"instructions \d+, it says 1000, by the same arm-none-eabi-gcc"):
-        verify(copy, boards=("mps2-an386",))
+        verify_bundle(copy, boards=("mps2-an386",))
     for other in ("arm-none-eabi-gcc 4.9.3", None):
         change_sizes(copy, lambda sizes, other=other: sizes.update(boards_compiler=other))
         (named,) = boards_of(copy, "mps2-an386")

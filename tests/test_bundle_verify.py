@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,14 @@ import pytest
 
 from bundle_models import Small, need_compiler, need_tensorflow, small
 from grfkit.deploy.tflite_file import TfliteFile
-from grfkit.deploy.verify import arrays_that_differ, check_files, verify
+from grfkit.deploy.verify import verify_bundle
+from grfkit.deploy.verify_c import arrays_that_differ
+from grfkit.deploy.verify_files import check_files
 from grfkit.errors import BadInputError, RefusedError
 from grfkit.runtime.bundle import load_bundle
 from grfkit.runtime.bundle_files import read_sums, sums_text
+
+verify = partial(verify_bundle, boards=None)
 
 
 @pytest.fixture(scope="module")
@@ -309,8 +314,8 @@ def test_running_a_bundle_refuses_a_changed_manifest_and_tflite(made: Small, cop
 
 def test_verify_needs_neither_torch_nor_tensorflow(made: Small) -> None:
     code = (
-        "import sys; from pathlib import Path; from grfkit.deploy.verify import verify; "
-        f"verify(Path({str(made.bundle)!r})); "
+        "import sys; from pathlib import Path; from grfkit.deploy.verify import verify_bundle; "
+        f"verify_bundle(Path({str(made.bundle)!r}), boards=None); "
         "print([m for m in ('torch', 'tensorflow', 'tf_keras') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -88,10 +88,11 @@ def test_verify_says_what_a_machine_without_the_tools_cannot_prove(
     made: Small, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from grfkit.deploy import verify as verifying
+    from grfkit.deploy import verify_c
 
-    monkeypatch.setattr(verifying, "compiler", lambda: None)
+    monkeypatch.setattr(verify_c, "compiler", lambda: None)
     monkeypatch.setattr(verifying, "available", lambda: ("litert",))
-    monkeypatch.setattr(verifying, "missing", lambda: "qemu-system-arm missing")
+    monkeypatch.setattr(verify_c, "missing", lambda: "qemu-system-arm missing")
     code, said, err = here(capsys, "verify", made.bundle, "--boards", "mps2-an386")
     assert code == 0, err
     for name in ("TFLite Micro", "C", "boards"):

@@ -1,7 +1,8 @@
-"""What ``grf-quantize`` does once its options are read."""
+"""The work of ``grf-quantize``, once its options are read."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ..runtime.manifest import Manifest
 
 _EXPORT_STEPS, _VERIFY_STEPS = 9, 10
+"""Steps that the progress bar counts: those of an export without its boards, and of a verification."""
 
 
 def run_export(
@@ -29,7 +31,7 @@ def run_export(
     force: bool,
     keep_failed: Path | None,
 ) -> tuple[dict[str, Any], str]:
-    """Return the manifest of the bundle that was written, and its words.
+    """Return the manifest of the bundle that was written, and the text about it.
 
     Raises
     ------
@@ -42,27 +44,23 @@ def run_export(
     from ..deploy.bundle_folder import check_replaceable
 
     check_replaceable(out, force=force)
-    chosen = boards_of(boards)
+    machines = boards_of(boards)
     try:
-        with quiet_console() as console, _bar("converting", console) as told:
+        with quiet_console() as console, _bar("converting", console) as bar:
             manifest = export_bundle(
-                model, out, calibrate=calibrate, held_out=held_out, boards=chosen, rate_hz=rate_hz,
+                model, out, calibrate=calibrate, held_out=held_out, boards=machines, rate_hz=rate_hz,
                 licence=licence or UNSTATED, force=force, keep_failed=keep_failed,
-                progress=_steps(told, _EXPORT_STEPS + len(chosen)),
+                progress=_steps(bar, _EXPORT_STEPS + len(machines)),
             )  # fmt: skip
     except Refusal as refused:
         for text in refused.broken:
             say(f"grf-quantize: {one_line(text)}")
+        look = f"what there is lies in {keep_failed}" if keep_failed else "or look at it with --keep-failed DIR"
         raise RefusedError(
-            f"{out}: was not written, {len(refused.broken)} broken (above); {_advice(keep_failed)}"
+            f"{out}: was not written, {len(refused.broken)} broken (above); train with more dropout or weight decay,"
+            f" calibrate with more windows (--calibrate), {look}"
         ) from None
     return manifest.model_dump(mode="json") | {"folder": str(out)}, export_words(out, manifest)
-
-
-def _advice(kept: Path | None) -> str:
-    """Return what can be done where a bound is broken."""
-    look = f"what there is lies in {kept}" if kept else "or look at it with --keep-failed DIR"
-    return f"train with more dropout or weight decay, calibrate with more windows (--calibrate), {look}"
 
 
 def boards_of(text: str) -> tuple[str, ...]:
@@ -75,30 +73,26 @@ def boards_of(text: str) -> tuple[str, ...]:
     """
     from ..deploy.qemu import BOARDS
 
-    known = [board.machine for board in BOARDS.values()]
+    emulated = [board.machine for board in BOARDS.values()]
     if text.strip() in ("all", "none", ""):
-        return tuple(known) if text.strip() == "all" else ()
-    chosen = [one.strip() for one in text.split(",")]
-    wrong = [b for b in chosen if b not in known or chosen.count(b) > 1]
+        return tuple(emulated) if text.strip() == "all" else ()
+    machines = [name.strip() for name in text.split(",")]
+    wrong = [b for b in machines if b not in emulated or machines.count(b) > 1]
     if wrong:
-        raise BadInputError(f"--boards names '{wrong[0]}'; expected each once of {', '.join(known)}, or all, or none")
-    return tuple(chosen)
+        raise BadInputError(
+            f"--boards names '{wrong[0]}'; expected each once of {', '.join(emulated)}, or all, or none"
+        )
+    return tuple(machines)
 
 
-def _steps(told: Callable[[int, int, str], None], total: int) -> Callable[[str], None]:
-    """Return what counts steps by their names."""
-    done = 0
-
-    def step(name: str) -> None:
-        nonlocal done
-        done += 1
-        told(min(done, total), total, f"{name} done")
-
-    return step
+def _steps(bar: Callable[[int, int, str], None], total: int) -> Callable[[str], None]:
+    """Return a function that moves a progress bar on by one of ``total`` steps, given the step's name."""
+    count = itertools.count(1)
+    return lambda name: bar(min(next(count), total), total, f"{name} done")
 
 
 def export_words(out: Path, manifest: Manifest) -> str:
-    """Return what people read of a bundle that was written."""
+    """Return the text about a bundle that was written."""
     parity, sizes = manifest.parity, manifest.sizes
     lines = [
         f"{out}: {manifest.trained.network['name']} in int8, model_id 0x{manifest.model_id:08x},"
@@ -110,10 +104,10 @@ def export_words(out: Path, manifest: Manifest) -> str:
         lines.append(f"  no C: {manifest.c_reason}")
     else:
         lines.append(f"  C: {parity.c_windows} windows byte for byte, {sizes.scratch_bytes} bytes of scratch")
-    for name, one in (sizes.boards or {}).items():
-        flash, ram = one.flash_model_bytes + one.flash_runtime_bytes, one.scratch_bytes + one.stack_bytes
+    for name, board in (sizes.boards or {}).items():
+        flash, ram = board.flash_model_bytes + board.flash_runtime_bytes, board.scratch_bytes + board.stack_bytes
         lines.append(
-            f"  {one.core} ({name}): {one.instructions / 1e6:.2f} M instructions (QEMU), {flash} bytes of flash, {ram}"
+            f"  {board.core} ({name}): {board.instructions / 1e6:.2f} M instructions (QEMU), {flash} bytes of flash, {ram}"
             " of RAM"
         )
     if sizes.boards is None:
@@ -124,7 +118,7 @@ def export_words(out: Path, manifest: Manifest) -> str:
 
 
 def run_verify(bundle: Path, boards: str) -> tuple[dict[str, Any], str]:
-    """Return what was proven of a bundle, and its words.
+    """Return what was proven of a bundle, and the text about it.
 
     Raises
     ------
@@ -133,13 +127,14 @@ def run_verify(bundle: Path, boards: str) -> tuple[dict[str, Any], str]:
     RefusedError
         If a file was changed or a claim does not hold.
     """
-    from ..deploy.verify import verify
+    from ..deploy.verify import verify_bundle
 
-    chosen = boards_of(boards)
-    with quiet_console() as console, _bar("verifying", console) as told:
-        found = verify(bundle, boards=chosen, progress=_steps(told, _VERIFY_STEPS))
-    lines = [f"{bundle}: {found.name}, model_id 0x{found.model_id:08x}"]
-    lines += [f"  {'proven' if p.proven else 'NOT PROVEN HERE'}: {p.name}: {p.said}" for p in found.proofs]
-    if found.missing:
-        lines.append(f"  nothing wrong was found, but {len(found.missing)} of {len(found.proofs)} were not proven here")
-    return found.to_dict() | {"folder": str(bundle), "not_proven": list(found.missing)}, "\n".join(lines)
+    machines = boards_of(boards)
+    with quiet_console() as console, _bar("verifying", console) as bar:
+        verified = verify_bundle(bundle, boards=machines, progress=_steps(bar, _VERIFY_STEPS))
+    proofs, missing = verified.proofs, verified.missing
+    lines = [f"{bundle}: {verified.name}, model_id 0x{verified.model_id:08x}"]
+    lines += [f"  {'proven' if p.proven else 'NOT PROVEN HERE'}: {p.name}: {p.said}" for p in proofs]
+    if missing:
+        lines.append(f"  nothing wrong was found, but {len(missing)} of {len(proofs)} were not proven here")
+    return verified.to_dict() | {"folder": str(bundle), "not_proven": list(missing)}, "\n".join(lines)

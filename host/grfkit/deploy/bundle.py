@@ -36,11 +36,10 @@ from .gate import passed
 from .golden import WINDOWS, Golden, fixed_to_float_lsb, golden_of, npz_bytes, physical
 from .manifest import RATE_HZ, c_files_of, name_of
 from .parity import parity
+from .qemu import DEFAULT_BOARDS
 from .same_bytes import compare_c, on_boards
 from .tflite_file import TfliteFile
 
-BOARDS = ("mps2-an386",)
-"""QEMU's names of the boards that are counted on where nobody says another: a Cortex-M4F."""
 UNSTATED = "not stated; ask whoever owns the training data before passing it on"
 FAILED = "FAILED.txt"
 
@@ -97,7 +96,7 @@ def export_bundle(
     *,
     calibrate: WindowSource = None,
     held_out: WindowSource = None,
-    boards: Sequence[str] = BOARDS,
+    boards: Sequence[str] = DEFAULT_BOARDS,
     rate_hz: float = RATE_HZ,
     licence: str = UNSTATED,
     force: bool = False,

@@ -14,8 +14,8 @@ from ..errors import BadInputError
 from ..learn.folds import LeakError
 from ..learn.model import GrfModel, calibration_windows, predict
 from ..records.stance_set import StanceSet
-from ..runtime import Interpreter, available, from_int8, load, to_int8
-from ..runtime.interpreters import RESOLVERS, Resolver
+from ..runtime import available, from_int8, load, to_int8
+from ..runtime.interpreters import RESOLVERS, Resolver, label
 from ..stats.curves import by_participant, curve_errors, group
 from ..units import G
 from .bounds import BOUNDS, VERTICAL, Bounds
@@ -171,11 +171,7 @@ def _answered(file: TfliteFile, case: _Case, name: str, resolver: Resolver) -> _
     few = into.values[:ORDER_WINDOWS]
     same = bool((engine.run(few[::-1])[::-1] == stored[: len(few)]).all())
     real = from_int8(stored, scale=engine.output.scale, zero_point=engine.output.zero_point)
-    return _Answered(_label(engine), stored, case.to_bw(real), into.beyond, same)
-
-
-def _label(engine: Interpreter) -> str:
-    return f"{engine.backend} {engine.version}, {engine.resolver}"
+    return _Answered(label(engine), stored, case.to_bw(real), into.beyond, same)
 
 
 def _rrmse(case: _Case, forces: Floats, axis: int) -> float:

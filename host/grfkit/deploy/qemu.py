@@ -50,6 +50,8 @@ BOARDS = {
     "m33": Board("mps2-an505", "M33", ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", *_HARD), 0x10000000, 0x38000000, 20),
     "m55": Board("mps3-an547", "M55", ("-mcpu=cortex-m55", *_HARD), 0x10000000, 0x31000000, 32, 512 << 10),
 }
+DEFAULT_BOARDS = ("mps2-an386",)
+"""QEMU's names of the boards that an export counts on where nobody says another: a Cortex-M4F."""
 PLAIN_BOARDS = {"m3": Board("mps2-an385", "M3", ("-mcpu=cortex-m3", "-mthumb"), 0, 0x20000000, 25)}
 """Without DSP instructions: the portable code as such a core runs it."""
 

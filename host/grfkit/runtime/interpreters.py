@@ -135,6 +135,11 @@ def available() -> tuple[str, ...]:
     return tuple(name for name, (module, _) in BACKENDS.items() if find_spec(module) is not None)
 
 
+def label(engine: Interpreter) -> str:
+    """Return backend, version and kernels of an interpreter in words, as reports and manifests name it."""
+    return f"{engine.backend} {engine.version}, {engine.resolver}"
+
+
 def load(file: PathLike | bytes, backend: str = "auto", *, resolver: Resolver = "xnnpack") -> Interpreter:
     """Return an interpreter of a .tflite file.
 
