@@ -83,7 +83,7 @@ def test_the_board_answers_the_host_s_bytes_and_asks_less_of_it_than_the_bilstm(
     lstm = small().bundle
     windows = read_npz((lstm / "golden.npz").read_bytes())
     run = qemu.run_on_board(c_model(TfliteFile.read(lstm / "model.tflite"), "small_net"), windows["input_int8"][:1])
-    assert (run.answers == windows["output_int8"][:1]).all()
+    assert (run.outputs == windows["output_int8"][:1]).all()
     assert 1e5 < board.instructions < run.instructions < 3.5e6, "a BiLSTM-32 of 101 points takes 3.5 M"
 
 

@@ -39,7 +39,7 @@ def b32(tmp_path_factory: pytest.TempPathFactory):
 def test_every_board_answers_the_hosts_bytes(b32, board):
     model, x, due = b32
     found = qemu.run_on_board(model, x, board)
-    np.testing.assert_array_equal(found.answers, due)
+    np.testing.assert_array_equal(found.outputs, due)
     assert found.instructions < 3_300_000  # a prototype took 6.4 million and 7.1 KB
     assert found.ram_bytes < 2_300
     assert found.weights_bytes + found.code_bytes < 24_000
@@ -49,14 +49,14 @@ def test_portable_code_gives_the_bytes_of_the_dsp_instructions(b32):
     model, x, due = b32
     fast = qemu.run_on_board(model, x, "m4f")
     portable = qemu.run_on_board(model, x, "m4f", flags=("-O3", "-DGRF_PORTABLE"))
-    np.testing.assert_array_equal(portable.answers, due)
-    np.testing.assert_array_equal(fast.answers, due)
+    np.testing.assert_array_equal(portable.outputs, due)
+    np.testing.assert_array_equal(fast.outputs, due)
     assert fast.instructions < 0.8 * portable.instructions
 
 
 def test_a_core_without_dsp_instructions_answers_the_hosts_bytes(b32):
     model, x, due = b32
-    np.testing.assert_array_equal(qemu.run_on_board(model, x[:2], "m3").answers, due[:2])
+    np.testing.assert_array_equal(qemu.run_on_board(model, x[:2], "m3").outputs, due[:2])
 
 
 @pytest.mark.parametrize("flags", [("-Os",), ("-O3",)])
@@ -64,7 +64,7 @@ def test_convolutions_on_a_board_answer_the_hosts_bytes(tmp_path, flags):
     model = _model(made.tcn(30, 6, 10, 6), "tcn")
     x = made.windows(3, 30, 6, seed=3)
     found = qemu.run_on_board(model, x, "m4f", flags=flags)
-    np.testing.assert_array_equal(found.answers, compile_c(model, tmp_path).run(x))
+    np.testing.assert_array_equal(found.outputs, compile_c(model, tmp_path).run(x))
 
 
 def test_counts_repeat_and_grow_with_the_window():

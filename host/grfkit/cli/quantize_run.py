@@ -107,8 +107,8 @@ def export_words(out: Path, manifest: Manifest) -> str:
     for name, board in (sizes.boards or {}).items():
         flash, ram = board.flash_model_bytes + board.flash_runtime_bytes, board.scratch_bytes + board.stack_bytes
         lines.append(
-            f"  {board.core} ({name}): {board.instructions / 1e6:.2f} M instructions (QEMU), {flash} bytes of flash, {ram}"
-            " of RAM"
+            f"  {board.core} ({name}): {board.instructions / 1e6:.2f} M instructions (QEMU), {flash} bytes of flash,"
+            f" {ram} of RAM"
         )
     if sizes.boards is None:
         lines.append(f"  boards were not measured: {sizes.boards_reason}")

@@ -17,7 +17,7 @@ from ..units import G
 from .bundle_windows import IN_TRAINING, ParityWindows
 from .convert import Converted
 from .emit_c import CModel
-from .manifest import axes_of, derived, unknown_units
+from .manifest import axes_of, derived, units_without_counts
 from .parity import ParityReport
 from .qemu import compiler_version
 from .tflite_file import TfliteFile
@@ -37,7 +37,7 @@ def draft_manifest(
         Of the device.
     """
     spec, plan, file = model.spec, converted.plan, converted.files["int8"]
-    units = unknown_units(spec)
+    units = units_without_counts(spec)
     by_range = (f"counts of {', '.join(units)} were chosen by range: no device has said them",) if units else ()
     return Manifest(
         name=name,
@@ -119,7 +119,7 @@ def errors_of(
     inputs
         The windows of parity in int8 (n, T, width).
     """
-    plan, file, data, known = converted.plan, converted.files["int8"], tested.data, tested.calibration
+    plan, file, data, calibration = converted.plan, converted.files["int8"], tested.data, tested.calibration
     _, targets, weight = data.arrays()
     measured = np.where(weight[:, :, None] > 0, targets[:, :, [data.axes.index(a) for a in plan.axes]], np.nan)
     body_weight_n = (data.scalar("mass_kg") * G)[:, None, None]
@@ -128,7 +128,7 @@ def errors_of(
     predictions = {
         "torch": predict(model, data),
         "int8": forces / body_weight_n if plan.unit == "N" else forces,
-        MEAN_CURVE: mean_curve(known)[None, :, [known.axes.index(a) for a in plan.axes]],
+        MEAN_CURVE: mean_curve(calibration)[None, :, [calibration.axes.index(a) for a in plan.axes]],
     }
     table: dict[str, dict[str, float]] = {axis: {} for axis in plan.axes}
     for method, predicted in predictions.items():

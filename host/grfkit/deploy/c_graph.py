@@ -61,7 +61,7 @@ class _Reader:
     def graph(self) -> Graph:
         out = self.values.get(self.file.output.index)
         if out is None or out.reversed or len(out.parts) != 1 or out.parts[0].buffer == 0 or out.pad != (0, 0):
-            raise NoC(f"output tensor '{self.file.output.name}' is not one layer's answer in the order of time")
+            raise NoC(f"output tensor '{self.file.output.name}' is not one layer's output in the order of time")
         if out.parts[0] != Part(out.parts[0].buffer, 0, self.widths[out.parts[0].buffer]):
             raise NoC(f"output tensor '{self.file.output.name}' is only some channels of a layer")
         return Graph(self.points, tuple(self.widths), tuple(self.layers), out.parts[0].buffer)
@@ -114,8 +114,8 @@ class _Reader:
         self.widths.append(tensor.shape[-1])
         target = len(self.widths) - 1
         self.layers.append(CLayer(f"{operator} '{tensor.name}'", sources, target, settings, **more))
-        whole = Part(target, 0, tensor.shape[-1])
-        self.values[tensor.index] = _Value((whole,), tensor.scale, tensor.zero_point, bool(more.get("reversed")))
+        part = Part(target, 0, tensor.shape[-1])
+        self.values[tensor.index] = _Value((part,), tensor.scale, tensor.zero_point, bool(more.get("reversed")))
 
 
 def _reverse(reader: _Reader, operator: OperatorInfo) -> None:
@@ -150,13 +150,13 @@ def _pad(reader: _Reader, operator: OperatorInfo) -> None:
 
 def _slice(reader: _Reader, operator: OperatorInfo) -> None:
     value = reader.of(operator)
-    source, made = (reader.file.tensors[k] for k in (operator.inputs[0], operator.outputs[0]))
+    source, target = (reader.file.tensors[k] for k in (operator.inputs[0], operator.outputs[0]))
     begin, stride = reader.constant(operator, 1)[1], reader.constant(operator, 3)[1]
     masked = int(operator.options.get("begin_mask", 0)) >> (len(source.shape) - 1) & 1
-    if source.shape[:-1] != made.shape[:-1] or stride[-1] != 1 or len(value.parts) != 1 or value.pad != (0, 0):
-        raise NoC(f"{operator} cuts {source.shape} to {made.shape}; only neighbouring channels are cut out")
+    if source.shape[:-1] != target.shape[:-1] or stride[-1] != 1 or len(value.parts) != 1 or value.pad != (0, 0):
+        raise NoC(f"{operator} cuts {source.shape} to {target.shape}; only neighbouring channels are cut out")
     part, start = value.parts[0], 0 if masked else int(begin[-1]) % source.shape[-1]
-    reader.alias(operator, replace(value, parts=(Part(part.buffer, part.start + start, made.shape[-1]),)))
+    reader.alias(operator, replace(value, parts=(Part(part.buffer, part.start + start, target.shape[-1]),)))
 
 
 def _join(reader: _Reader, operator: OperatorInfo) -> None:
@@ -203,7 +203,7 @@ def _lstm_settings(
     if (out.scale, out.zero_point) != (hidden.scale, hidden.zero_point):
         raise NoC(f"{operator}: hidden state '{hidden.name}' and output '{out.name}' differ in scale; repair the file")
     clip = float(operator.options.get("cell_clip") or 0.0)
-    one = CLstm(
+    settings = CLstm(
         input_weights=w,
         recurrent_weights=u,
         input_bias=biases - value.zero * w.sum(axis=2),
@@ -217,11 +217,11 @@ def _lstm_settings(
         clip=int(min(clip / cell.scale, 32767.0)) if clip > 0 else 0,
         zero=hidden.zero_point,
     )
-    for scale in (one.forget, one.update, one.output):
+    for scale in (settings.forget, settings.update, settings.output):
         _check_up(operator, 2**30, scale)
-    _check_rows(operator, w, one.input_bias, one.input_scale)
-    _check_rows(operator, u, one.recurrent_bias, one.recurrent_scale)
-    return one
+    _check_rows(operator, w, settings.input_bias, settings.input_scale)
+    _check_rows(operator, u, settings.recurrent_bias, settings.recurrent_scale)
+    return settings
 
 
 def _check_rows(

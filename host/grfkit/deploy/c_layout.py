@@ -53,7 +53,7 @@ def lay_out(graph: Graph) -> Layout:
     stream = len(groups) == 1 and not groups[0][1] and all(graph.layers[k].causal for k in groups[0][0])
     if stream:
         groups, graph = _with_input_ring(groups, graph)
-    return _placed(groups, graph, stream)
+    return _in_memory(groups, graph, stream)
 
 
 Groups = tuple[tuple[tuple[int, ...], bool], ...]
@@ -82,8 +82,8 @@ def _way(layer: CLayer, members: list[int], way: bool | None, maker: dict[int, i
 
 def _joins(layer: CLayer, members: list[int], way: bool | None, maker: dict[int, int]) -> bool:
     inside = any(maker.get(p.buffer) in members for p in layer.sources)
-    wanted = False if layer.reversed is None and inside and layer.back else layer.reversed
-    if wanted is not None and way is not None and wanted != way:
+    direction = False if layer.reversed is None and inside and layer.back else layer.reversed
+    if direction is not None and way is not None and direction != way:
         return False
     return layer.causal or not inside
 
@@ -102,8 +102,8 @@ def _split_heads(groups: Groups, graph: Graph) -> tuple[Groups, Graph]:
 def _owner(groups: Groups, graph: Graph, buffer: int) -> int | None:
     """Return the group that completes a buffer."""
     for g, (members, _) in enumerate(groups):
-        made = (graph.layers[k] for k in members)
-        if any(one.target == buffer and getattr(one.settings, "partial", 0) != 1 for one in made):
+        layers = (graph.layers[k] for k in members)
+        if any(layer.target == buffer and getattr(layer.settings, "partial", 0) != 1 for layer in layers):
             return g
     return None
 
@@ -142,8 +142,8 @@ def _with_input_ring(groups: Groups, graph: Graph) -> tuple[Groups, Graph]:
         return groups, graph
     ring = len(graph.widths)
     renamed = [
-        replace(one, sources=tuple(replace(p, buffer=ring) if p.buffer == 0 else p for p in one.sources))
-        for one in graph.layers
+        replace(layer, sources=tuple(replace(p, buffer=ring) if p.buffer == 0 else p for p in layer.sources))
+        for layer in graph.layers
     ]
     copy = CLayer("the input's last rows", (Part(0, 0, graph.widths[0]),), ring, CCopy())
     layers = (*renamed, copy)
@@ -151,8 +151,8 @@ def _with_input_ring(groups: Groups, graph: Graph) -> tuple[Groups, Graph]:
     return ((members, False),), replace(graph, widths=(*graph.widths, graph.widths[0]), layers=layers)
 
 
-def _placed(groups: Groups, graph: Graph, stream: bool) -> Layout:
-    memory = _Memory(HEADER_BYTES + _even(max(_gathered(one) for one in graph.layers)), len(groups))
+def _in_memory(groups: Groups, graph: Graph, stream: bool) -> Layout:
+    memory = _Memory(HEADER_BYTES + _even(max(_gathered(layer) for layer in graph.layers)), len(groups))
     of_layer = {k: g for g, (members, _) in enumerate(groups) for k in members}
     buffers: dict[int, Buffer] = {0: Buffer("input", graph.widths[0], 1 if stream else graph.points)}
     states: dict[int, tuple[int, int]] = {}

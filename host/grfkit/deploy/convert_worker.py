@@ -25,16 +25,16 @@ def main(folder: Path) -> None:
     kinds = json.loads((folder / "request.json").read_text(encoding="utf-8"))["kinds"]
     plan = Plan.load(folder)
     windows = np.load(folder / "windows.npy", allow_pickle=False)
-    _told("reading")
+    _report("reading")
     network = keras_model(plan)
     expected = plan.run(windows[:1])
     worst = float(np.abs(np.asarray(network(windows[:1], training=False)) - expected).max())
     if not worst < 1e-4:
         raise SystemExit(f"the Keras model differs from the plan by {worst:g}; this is a fault of the conversion")
-    _told("keras")
+    _report("keras")
     for kind in kinds:
         (folder / f"{kind}.tflite").write_bytes(converted(network, kind, windows))
-        _told(kind)
+        _report(kind)
 
 
 def converted(network: Any, kind: str, windows: Any) -> bytes:
@@ -88,8 +88,8 @@ def _keras_layer(layer: Layer, values: list[Any]) -> Any:
         padded = any(layer.pad) or layer.pad_rows
         value = tf.pad(values[0], [[0, 0], list(layer.pad), rows, [0, 0]]) if padded else values[0]
         taps, across, _, maps = layer.kernel.shape
-        made = layers.Conv2D(maps, (taps, across), dilation_rate=(layer.dilation, 1), activation=relu, name=layer.name)
-        return made(value)
+        conv = layers.Conv2D(maps, (taps, across), dilation_rate=(layer.dilation, 1), activation=relu, name=layer.name)
+        return conv(value)
     if isinstance(layer, Add):
         return tf.nn.relu(values[0] + values[1])
     if isinstance(layer, Join):
@@ -101,7 +101,7 @@ def _keras_layer(layer: Layer, values: list[Any]) -> Any:
     raise SystemExit(f"layer '{layer.name}' is of kind '{layer.kind}', which the converter does not know")
 
 
-def _told(step: str) -> None:
+def _report(step: str) -> None:
     print(f"done: {step}", flush=True)
 
 

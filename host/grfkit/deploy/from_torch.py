@@ -75,9 +75,9 @@ def plan_inputs(model: GrfModel, data: StanceSet) -> Singles:
 
     scaler = model.spec.scaler
     parts = []
-    for one in Windows(data, scaler.channels, scaler.statics, (), memory_mb=0).in_order():
-        x = scaler.inputs(torch.from_numpy(one.inputs)).numpy()
-        s = scaler.scaled_statics(torch.from_numpy(one.statics)).numpy()
+    for batch in Windows(data, scaler.channels, scaler.statics, (), memory_mb=0).in_order():
+        x = scaler.inputs(torch.from_numpy(batch.inputs)).numpy()
+        s = scaler.scaled_statics(torch.from_numpy(batch.statics)).numpy()
         parts.append(np.concatenate([x, np.repeat(s[:, None, :], x.shape[1], axis=1)], axis=2))
     return np.asarray(np.concatenate(parts), dtype=np.float32)
 
@@ -118,14 +118,14 @@ def _array(tensor: Any) -> Singles:
 
 def _lstms(draft: _Draft, cell: Any, source: str) -> str:
     for layer in range(cell.num_layers):
-        made = [
+        directions = [
             _lstm(draft, cell, layer, source, reverse=r) for r in ((False, True) if cell.bidirectional else (False,))
         ]
-        for one in made:
-            draft.add(one)
-        source = made[0].name
-        if len(made) == 2:
-            source = draft.add(Join(f"both_{layer}", (made[0].name, made[1].name)))
+        for direction in directions:
+            draft.add(direction)
+        source = directions[0].name
+        if len(directions) == 2:
+            source = draft.add(Join(f"both_{layer}", (directions[0].name, directions[1].name)))
         draft.order = None
     return source
 

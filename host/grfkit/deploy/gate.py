@@ -43,7 +43,7 @@ def passed(file: TfliteFile, target: Target = "micro", *, windows: int = 8, seed
         ``micro``: int8 from input to output, as TFLite Micro and a microcontroller run it; ``float``: float32 input and
         output, where weights may be stored as float16.
     windows
-        How many random windows are run through it, so that an answer that is no number or never moves is seen; 0 runs
+        How many random windows are run through it, so that an output that is no number or never moves is seen; 0 runs
         nothing.
 
     Raises
@@ -53,7 +53,7 @@ def passed(file: TfliteFile, target: Target = "micro", *, windows: int = 8, seed
     """
     wrong = [*_structure(file, target), *(_eight_bits(file) if target == "micro" else _floats(file))]
     if not wrong and windows:
-        wrong = list(_answers(file, windows, seed))
+        wrong = list(_outputs(file, windows, seed))
     if wrong:
         more = f" (and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
         raise RefusedError(f"the file is not fit for {target}: {'; '.join(wrong[:5])}{more}")
@@ -61,7 +61,7 @@ def passed(file: TfliteFile, target: Target = "micro", *, windows: int = 8, seed
     return Passed(target, dict(sorted(count.items())), len(groups(file)), len(list(biases(file))), windows)
 
 
-def _named(tensor: TensorInfo) -> str:
+def _name(tensor: TensorInfo) -> str:
     return f"tensor {tensor.index} '{tensor.name}'"
 
 
@@ -72,14 +72,14 @@ def _structure(file: TfliteFile, target: Target) -> Iterator[str]:
     for what, ends in (("input", file.inputs), ("output", file.outputs)):
         if len(ends) != 1:
             yield f"it has {len(ends)} {what} tensors, expected 1"
-    known = MICRO if target == "micro" else FLOAT
+    supported = MICRO if target == "micro" else FLOAT
     for operator in file.operators:
-        if operator.name not in known:
-            made = _named(file.tensors[operator.outputs[0]]) if operator.outputs else "nothing"
-            yield f"{operator}, which makes {made}, is none of {', '.join(known)}"
+        if operator.name not in supported:
+            output = _name(file.tensors[operator.outputs[0]]) if operator.outputs else "nothing"
+            yield f"{operator}, which makes {output}, is none of {', '.join(supported)}"
         for tensor in _computed(file, operator):
             if any(s < 0 for s in tensor.signature) or any(s < 1 for s in tensor.shape):
-                yield f"{_named(tensor)} of {operator} has the dynamic or empty shape {list(tensor.signature)}"
+                yield f"{_name(tensor)} of {operator} has the dynamic or empty shape {list(tensor.signature)}"
 
 
 def _computed(file: TfliteFile, operator: OperatorInfo) -> Iterator[TensorInfo]:
@@ -94,18 +94,18 @@ def _eight_bits(file: TfliteFile) -> Iterator[str]:
     for operator in file.operators:
         for tensor in _computed(file, operator):
             if tensor.dtype not in ("int8", "int16"):
-                yield f"{_named(tensor)} of {operator} is {tensor.dtype}, expected int8 throughout"
+                yield f"{_name(tensor)} of {operator} is {tensor.dtype}, expected int8 throughout"
             elif len(tensor.scales) != 1 or not 0 < tensor.scales[0] < np.inf:
-                yield f"{_named(tensor)} of {operator} has the scales {list(tensor.scales)}, expected one above 0"
+                yield f"{_name(tensor)} of {operator} has the scales {list(tensor.scales)}, expected one above 0"
             elif not -128 <= tensor.zero_point <= 127:
-                yield f"{_named(tensor)} of {operator} has the zero point {tensor.zero_point}"
+                yield f"{_name(tensor)} of {operator} has the zero point {tensor.zero_point}"
     for group in groups(file):
         if any(len(t.scales) != 1 for t in group):
-            yield f"{_named(group[0])} is copied byte for byte, but has a scale for each slice"
+            yield f"{_name(group[0])} is copied byte for byte, but has a scale for each slice"
         elif differ(group):
             low, *_, high = sorted(group, key=lambda t: (t.scale, t.zero_point))
             yield (
-                f"{_named(low)} (scale {low.scale:.9g}, zero point {low.zero_point}) and {_named(high)} (scale"
+                f"{_name(low)} (scale {low.scale:.9g}, zero point {low.zero_point}) and {_name(high)} (scale"
                 f" {high.scale:.9g}, zero point {high.zero_point}) hold the same bytes by {_between(file, low, high)}"
             )
     yield from _biases(file)
@@ -122,13 +122,13 @@ def _biases(file: TfliteFile) -> Iterator[str]:
     for operator in file.operators:
         weight = file.tensor(operator, 1) if operator.name in WEIGHTED else None
         if weight is not None and (weight.dtype != "int8" or any(weight.zero_points)):
-            yield f"{_named(weight)}, weight of {operator}, is {weight.dtype} with zero points, expected symmetric int8"
+            yield f"{_name(weight)}, weight of {operator}, is {weight.dtype} with zero points, expected symmetric int8"
             return
     for bias in biases(file):
         if bias.wrong() > TOLERANCE:
             yield (
-                f"{_named(bias.bias)}, bias of {bias.operator}, has scale {bias.bias.scales[0]:.9g}, but"
-                f" {_named(bias.source)} and {_named(bias.weight)} make it {bias.due().flat[0]:.9g}"
+                f"{_name(bias.bias)}, bias of {bias.operator}, has scale {bias.bias.scales[0]:.9g}, but"
+                f" {_name(bias.source)} and {_name(bias.weight)} make it {bias.expected_scales().flat[0]:.9g}"
             )
 
 
@@ -136,29 +136,29 @@ def _floats(file: TfliteFile) -> Iterator[str]:
     """Yield what is wrong with a float file: with 8-bit weights TFLite Micro answers NaN, without an error."""
     for tensor in (file.tensors[i] for i in (*file.inputs, *file.outputs)):
         if tensor.dtype != "float32":
-            yield f"{_named(tensor)} is {tensor.dtype}, expected float32"
+            yield f"{_name(tensor)} is {tensor.dtype}, expected float32"
     for operator in file.operators:
         weight = file.tensor(operator, 1) if operator.name in WEIGHTED else None
         if weight is not None and weight.dtype == "int8":
             yield (
-                f"{operator} has 8-bit weights ({_named(weight)}) under float activations (a dynamic-range file), which"
+                f"{operator} has 8-bit weights ({_name(weight)}) under float activations (a dynamic-range file), which"
                 " TFLite Micro answers with NaN; convert to int8 or float"
             )
         if operator.name.endswith("LSTM") and operator.options.get("cell_clip"):
             yield f"{operator} limits its cells to {operator.options['cell_clip']:g}, which torch does not"
 
 
-def _answers(file: TfliteFile, windows: int, seed: int) -> Iterator[str]:
-    """Yield what is wrong with the answers to random windows."""
+def _outputs(file: TfliteFile, windows: int, seed: int) -> Iterator[str]:
+    """Yield what is wrong with the outputs for random windows."""
     from ..runtime import load
 
     engine = load(file.content, "litert", resolver="reference")
     rng = np.random.default_rng(seed)
     shape = (windows, *engine.input.shape[1:])
     eight = engine.input.dtype == "int8"
-    made = rng.integers(-128, 128, shape).astype(np.int8) if eight else rng.normal(size=shape).astype(np.float32)
-    answers = engine.run(made)
-    if not np.isfinite(answers).all():
-        yield f"{_named(file.output)} is no number in {int((~np.isfinite(answers)).sum())} of {answers.size} answers"
-    elif np.ptp(answers) == 0:
-        yield f"{_named(file.output)} is {answers.flat[0]} whatever the window"
+    inputs = rng.integers(-128, 128, shape).astype(np.int8) if eight else rng.normal(size=shape).astype(np.float32)
+    outputs = engine.run(inputs)
+    if not np.isfinite(outputs).all():
+        yield f"{_name(file.output)} is no number in {int((~np.isfinite(outputs)).sum())} of {outputs.size} answers"
+    elif np.ptp(outputs) == 0:
+        yield f"{_name(file.output)} is {outputs.flat[0]} whatever the window"

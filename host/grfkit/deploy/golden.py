@@ -1,4 +1,4 @@
-"""Golden vectors: windows from raw counts to forces, as a device and this machine have to answer them."""
+"""Golden vectors: windows from raw counts to forces, which a device and this machine have to compute alike."""
 
 from __future__ import annotations
 
@@ -75,15 +75,15 @@ def golden_of(manifest: Manifest, windows: Physical, torch_bw: NDArray[Any], eng
     """
     raw = counts(manifest, windows)
     stored = counts_to_int8(raw, fixed_columns(manifest))
-    answers = engine.run(stored)
+    outputs = engine.run(stored)
     return {
         **windows._asdict(),
         "torch_bw": torch_bw,
         "raw": raw,
         "input_int8": stored,
-        "output_int8": answers,
-        "force": int8_forces(manifest, answers),
-        "force_bw": forces_bw(manifest, answers, windows.mass_kg),
+        "output_int8": outputs,
+        "force": int8_forces(manifest, outputs),
+        "force_bw": forces_bw(manifest, outputs, windows.mass_kg),
     }
 
 

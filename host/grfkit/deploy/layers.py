@@ -1,4 +1,4 @@
-"""The few kinds of layer a plan consists of, each with its answer in numpy; channels last, one window at a time."""
+"""The few kinds of layer a plan consists of, each computed in numpy; channels last, one window at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Layer:
     kind: ClassVar[str] = ""
 
     def run(self, values: Sequence[Floats]) -> Floats:
-        """Return the answer to values of shape (n, time, ...), in double precision."""
+        """Return the layer of values of shape (n, time, ...), in double precision."""
         raise NotImplementedError
 
     def settings(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Lstm(Layer):
-    """An LSTM of one direction; with ``reverse`` it starts at the last sample, its answers in the order of time.
+    """An LSTM of one direction; with ``reverse`` it starts at the last sample, its outputs in the order of time.
 
     Gates in the order input, forget, cell, output (Hochreiter and Schmidhuber 1997, doi 10.1162/neco.1997.9.8.1735;
     forget gate: Gers et al. 2000): ``kernel`` (inputs, 4 x hidden), ``recurrent`` (hidden, 4 x hidden), ``bias``.
@@ -92,7 +92,7 @@ class Dense(Layer):
         return _rectified(values[0] @ self.kernel.astype(np.float64) + self.bias, relu=self.relu)
 
     def settings(self) -> dict[str, Any]:
-        """Return whether negative answers become 0."""
+        """Return whether negative outputs become 0."""
         return {"relu": self.relu}
 
 
@@ -126,7 +126,7 @@ class Conv(Layer):
         return _rectified(np.asarray(y, dtype=np.float64), relu=self.relu)
 
     def settings(self) -> dict[str, Any]:
-        """Return dilation, padding, and whether negative answers become 0."""
+        """Return dilation, padding, and whether negative outputs become 0."""
         return {"dilation": self.dilation, "pad": list(self.pad), "pad_rows": self.pad_rows, "relu": self.relu}
 
 
@@ -163,9 +163,9 @@ class Pool(Layer):
     def run(self, values: Sequence[Floats]) -> Floats:
         """Return (n, time, rows // size, maps) of (n, time, rows, maps)."""
         n, points, rows, maps = values[0].shape
-        kept = rows // self.size
-        whole = values[0][:, :, : kept * self.size]
-        return np.asarray(whole.reshape(n, points, kept, self.size, maps).max(axis=3))
+        pools = rows // self.size
+        pooled = values[0][:, :, : pools * self.size]
+        return np.asarray(pooled.reshape(n, points, pools, self.size, maps).max(axis=3))
 
     def settings(self) -> dict[str, Any]:
         """Return how many rows become one."""

@@ -33,18 +33,18 @@ _HEADERS = re.compile(
     "assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|std(align|arg|atomic|bool|def"
     "|int|io|lib|noreturn)|string|tgmath|threads|time|uchar|wchar|wctype"
 )
-_OWN = frozenset({"golden", "golden_foot", "test_golden"})
+_BUNDLE_NAMES = frozenset({"golden", "golden_foot", "test_golden"})
 
 
 def name_of(folder: Path) -> str:
     """Return the C identifier of a bundle's folder: small letters, digits, underscores; ``m_`` before what is taken."""
     tidy = re.sub(r"[^a-z0-9]+", "_", Path(folder).name.lower()).strip("_")[:40].rstrip("_")
-    return f"m_{tidy}"[:40].rstrip("_") if not tidy[:1].isalpha() or _taken(tidy) else tidy
+    return f"m_{tidy}"[:40].rstrip("_") if not tidy[:1].isalpha() or _reserved(tidy) else tidy
 
 
-def _taken(name: str) -> bool:
+def _reserved(name: str) -> bool:
     """Return whether a name's files or symbols are those of the C library, of the runtime or of the bundle itself."""
-    if _HEADERS.fullmatch(name) or name in _OWN or name.startswith("grf_"):
+    if _HEADERS.fullmatch(name) or name in _BUNDLE_NAMES or name.startswith("grf_"):
         return True
     text = "".join(path.read_text(encoding="utf-8") for path in sorted(RUNTIME.glob("grf_*.h")))
     return re.search(rf"\bgrf_{name}(?:_\w+)?\b", text, re.IGNORECASE) is not None
@@ -83,9 +83,9 @@ def differences(manifest: Manifest, file: TfliteFile, spec: ModelSpec) -> list[s
     """Return the fields of a manifest that are not what the int8 file and the model's document say."""
     rate_hz = manifest.detector.rate_hz if manifest.detector else RATE_HZ
     unit = "N" if spec.scaler.target == "newton" else "BW"
-    due = derived(file, spec, unit, rate_hz=rate_hz)
-    due["detector"] = _as_written(due["detector"], manifest.detector)
-    wrong = [k for k, v in due.items() if getattr(manifest, k) != v]
+    expected = derived(file, spec, unit, rate_hz=rate_hz)
+    expected["detector"] = _as_written(expected["detector"], manifest.detector)
+    wrong = [k for k, v in expected.items() if getattr(manifest, k) != v]
     if tuple(a.name for a in manifest.axes) != spec.scaler.axes:
         wrong.append("axes")
     if (manifest.trained.weights_sha256, manifest.trained.network) != (spec.weights_sha256, spec.network):
@@ -95,12 +95,12 @@ def differences(manifest: Manifest, file: TfliteFile, spec: ModelSpec) -> list[s
     return wrong
 
 
-def _as_written(due: Detector | None, told: Detector | None) -> Detector | None:
+def _as_written(expected: Detector | None, stated: Detector | None) -> Detector | None:
     """Return a detector without what earlier bundles do not state."""
-    if due is None or told is None:
-        return due
-    unstated = {name: None for name in ("levels", "lowpass") if getattr(told, name) is None}
-    return due.model_copy(update=unstated)
+    if expected is None or stated is None:
+        return expected
+    unstated = {name: None for name in ("levels", "lowpass") if getattr(stated, name) is None}
+    return expected.model_copy(update=unstated)
 
 
 def _tensor(tensor: TensorInfo) -> Tensor:
@@ -116,15 +116,15 @@ def columns(file: TfliteFile, spec: ModelSpec) -> tuple[Column, ...]:
         If the tensor has another width.
     """
     scaler, ends = spec.scaler, file.input
-    told: list[tuple[Role, str, str, float, float]] = [
+    rows: list[tuple[Role, str, str, float, float]] = [
         ("channel", n, u, c, s) for n, u, c, s in zip(scaler.channels, scaler.units, scaler.centre, scaler.size)
     ]
     if scaler.missing_masks:
-        told += [("missing", n, "1", 0.0, 1.0) for n in scaler.channels]
-    told += [("static", n, _STATIC_UNITS.get(n, ""), c, s) for n, c, s in _statics(scaler)]
-    if len(told) != ends.shape[-1]:
-        raise BadInputError(f"the file takes {ends.shape[-1]} columns, the model's document has {len(told)}")
-    return tuple(_column(*one, ends=ends, mirrored=spec.mirrored) for one in told)
+        rows += [("missing", n, "1", 0.0, 1.0) for n in scaler.channels]
+    rows += [("static", n, _STATIC_UNITS.get(n, ""), c, s) for n, c, s in _statics(scaler)]
+    if len(rows) != ends.shape[-1]:
+        raise BadInputError(f"the file takes {ends.shape[-1]} columns, the model's document has {len(rows)}")
+    return tuple(_column(*row, ends=ends, mirrored=spec.mirrored) for row in rows)
 
 
 def _statics(scaler: Scaler) -> list[tuple[str, float, float]]:
@@ -170,7 +170,7 @@ def write_schema(path: Path) -> None:
     path.write_text(schema_text(), encoding="utf-8")
 
 
-def unknown_units(spec: ModelSpec) -> Sequence[str]:
+def units_without_counts(spec: ModelSpec) -> Sequence[str]:
     """Return the units whose counts were chosen by range, since no device has said them."""
-    named = (*spec.scaler.units, *(_STATIC_UNITS.get(n, "") for n in spec.scaler.statics))
-    return sorted({u for u in named if u not in COUNTS})
+    units = (*spec.scaler.units, *(_STATIC_UNITS.get(n, "") for n in spec.scaler.statics))
+    return sorted({u for u in units if u not in COUNTS})

@@ -51,7 +51,7 @@ class ParityReport:
     interpreters
         Which ones ran the files, with version and kernels.
     axes
-        Per axis: the rRMSE of torch and of each interpreter, and saturated answers.
+        Per axis: the rRMSE of torch and of each interpreter, and saturated outputs.
     """
 
     participants: tuple[str, ...]
@@ -67,15 +67,15 @@ class ParityReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for JSON."""
-        made = asdict(self)
-        for entry, check in zip(made["checks"], self.checks):
+        document = asdict(self)
+        for entry, check in zip(document["checks"], self.checks):
             entry["kept"] = check.kept
-        return made
+        return document
 
 
 @dataclass(frozen=True)
 class _Case:
-    """What every figure is computed from: inputs, torch's answer and the measured force, in BW."""
+    """What every figure is computed from: inputs, torch's forces and the measured force, in BW."""
 
     plan: Plan
     inputs: NDArray[np.float32]
@@ -90,7 +90,7 @@ class _Case:
         return forces / (self.mass_kg * G)[:, None, None] if self.plan.unit == "N" else forces
 
 
-class _Answered(NamedTuple):
+class _EngineRun(NamedTuple):
     label: str
     stored: NDArray[np.int8]
     bw: Floats
@@ -123,26 +123,26 @@ def parity(
     BadInputError
         If there is no int8 file or no interpreter for it.
     """
-    seen = sorted(set(held_out.participants) & set(model.participants))
-    if seen:
+    trained = sorted(set(held_out.participants) & set(model.participants))
+    if trained:
         raise LeakError(
-            f"participant {', '.join(seen)} was in training; measure parity on people the model has not seen"
+            f"participant {', '.join(trained)} was in training; measure parity on people the model has not seen"
         )
     case = _case(model, plan, calibration_windows(held_out, windows))
     checks = [_float_check(k, files[k], case, bounds) for k in ("float32", "float16") if k in files]
     if "int8" not in files:
         raise BadInputError("parity needs the int8 file; convert it")
-    answers = [_answered(files["int8"], case, name, r) for name, r in ENGINES if name in available()]
-    if not answers:
+    runs = [_engine_run(files["int8"], case, name, r) for name, r in ENGINES if name in available()]
+    if not runs:
         raise BadInputError("no interpreter of int8 files is installed; pip install 'grfkit[quantize]'")
-    axes = _axes(case, answers)
-    for answer in answers:
-        checks += _int8_checks(case, answer, axes, bounds)
-    checks += _between(answers, bounds)
+    axes = _axes(case, runs)
+    for run in runs:
+        checks += _int8_checks(case, run, axes, bounds)
+    checks += _between(runs, bounds)
     return ParityReport(
         participants=tuple(sorted({str(p) for p in case.participants})),
         windows=len(case.inputs),
-        interpreters=tuple(a.label for a in answers),
+        interpreters=tuple(run.label for run in runs),
         checks=tuple(checks),
         axes=axes,
     )
@@ -150,8 +150,8 @@ def parity(
 
 def _case(model: GrfModel, plan: Plan, data: StanceSet) -> _Case:
     _, targets, weight = data.arrays()
-    chosen = [data.axes.index(a) for a in plan.axes]
-    measured = np.where(weight[:, :, None] > 0, targets[:, :, chosen].astype(np.float64), np.nan)
+    columns = [data.axes.index(a) for a in plan.axes]
+    measured = np.where(weight[:, :, None] > 0, targets[:, :, columns].astype(np.float64), np.nan)
     forces = predict(model, data)
     inputs = plan_inputs(model, data)
     return _Case(plan, inputs, forces, measured, data.scalar("mass_kg"), data.per_stance("participant"))
@@ -159,19 +159,19 @@ def _case(model: GrfModel, plan: Plan, data: StanceSet) -> _Case:
 
 def _float_check(kind: str, file: TfliteFile, case: _Case, bounds: Bounds) -> Check:
     """Return how far a float file is from torch; only float32 is bound."""
-    made = case.to_bw(load(file.content, "litert", resolver="xnnpack").run(case.inputs))
-    worst = float(np.max(np.abs(made - case.torch_bw)))
+    forces_bw = case.to_bw(load(file.content, "litert", resolver="xnnpack").run(case.inputs))
+    worst = float(np.max(np.abs(forces_bw - case.torch_bw)))
     return Check(f"torch to {kind} TFLite, greatest", worst, "BW", bounds.float_bw if kind == "float32" else None)
 
 
-def _answered(file: TfliteFile, case: _Case, name: str, resolver: Resolver) -> _Answered:
+def _engine_run(file: TfliteFile, case: _Case, name: str, resolver: Resolver) -> _EngineRun:
     engine = load(file.content, name, resolver=resolver)
     into = to_int8(case.inputs, scale=engine.input.scale, zero_point=engine.input.zero_point)
     stored = engine.run(into.values)
     few = into.values[:ORDER_WINDOWS]
     same = bool((engine.run(few[::-1])[::-1] == stored[: len(few)]).all())
     real = from_int8(stored, scale=engine.output.scale, zero_point=engine.output.zero_point)
-    return _Answered(label(engine), stored, case.to_bw(real), into.beyond, same)
+    return _EngineRun(label(engine), stored, case.to_bw(real), into.beyond, same)
 
 
 def _rrmse(case: _Case, forces: Floats, axis: int) -> float:
@@ -180,49 +180,49 @@ def _rrmse(case: _Case, forces: Floats, axis: int) -> float:
     return group(by_participant(errors, case.participants.tolist())).mean
 
 
-def _axes(case: _Case, answers: Sequence[_Answered]) -> dict[str, dict[str, float]]:
+def _axes(case: _Case, runs: Sequence[_EngineRun]) -> dict[str, dict[str, float]]:
     table: dict[str, dict[str, float]] = {}
     for i, axis in enumerate(case.plan.axes):
         row = {"rrmse_percent torch": _rrmse(case, case.torch_bw, i)}
-        for a in answers:
-            row[f"rrmse_percent {a.label}"] = _rrmse(case, a.bw, i)
-            row[f"saturated {a.label}"] = float(np.isin(a.stored[:, :, i], (-128, 127)).sum())
+        for run in runs:
+            row[f"rrmse_percent {run.label}"] = _rrmse(case, run.bw, i)
+            row[f"saturated {run.label}"] = float(np.isin(run.stored[:, :, i], (-128, 127)).sum())
         table[axis] = row
     return table
 
 
-def _int8_checks(case: _Case, a: _Answered, axes: Mapping[str, Mapping[str, float]], bounds: Bounds) -> list[Check]:
+def _int8_checks(case: _Case, run: _EngineRun, axes: Mapping[str, Mapping[str, float]], bounds: Bounds) -> list[Check]:
     """Return what eight bits cost in one interpreter."""
     checks = []
     for i, (axis, row) in enumerate(axes.items()):
-        off = np.abs(a.bw[:, :, i] - case.torch_bw[:, :, i])
-        added = row[f"rrmse_percent {a.label}"] - row["rrmse_percent torch"]
+        off = np.abs(run.bw[:, :, i] - case.torch_bw[:, :, i])
+        added = row[f"rrmse_percent {run.label}"] - row["rrmse_percent torch"]
         vertical = axis == VERTICAL
         rms, tail = float(np.sqrt(np.mean(off**2))), float(np.quantile(off, 0.999))
         checks += [
-            Check(f"{a.label}: rRMSE added, {axis}", added, "points", bounds.rrmse_points),
-            Check(f"{a.label}: error added, RMS, {axis}", rms, "BW", bounds.rms_bw if vertical else None),
-            Check(f"{a.label}: error added, p99.9, {axis}", tail, "BW", bounds.p999_bw if vertical else None),
-            Check(f"{a.label}: error added, greatest, {axis}", float(off.max()), "BW"),
+            Check(f"{run.label}: rRMSE added, {axis}", added, "points", bounds.rrmse_points),
+            Check(f"{run.label}: error added, RMS, {axis}", rms, "BW", bounds.rms_bw if vertical else None),
+            Check(f"{run.label}: error added, p99.9, {axis}", tail, "BW", bounds.p999_bw if vertical else None),
+            Check(f"{run.label}: error added, greatest, {axis}", float(off.max()), "BW"),
         ]
-    share = 100.0 * a.saturated_inputs / case.inputs.size
+    share = 100.0 * run.saturated_inputs / case.inputs.size
     return [
         *checks,
-        Check(f"{a.label}: inputs beyond the range", share, "percent"),
-        Check(f"{a.label}: windows that differ in another order", float(not a.same_in_reverse), "(0 or 1)", 0.0),
+        Check(f"{run.label}: inputs beyond the range", share, "percent"),
+        Check(f"{run.label}: windows that differ in another order", float(not run.same_in_reverse), "(0 or 1)", 0.0),
     ]
 
 
-def _between(answers: Sequence[_Answered], bounds: Bounds) -> list[Check]:
+def _between(runs: Sequence[_EngineRun], bounds: Bounds) -> list[Check]:
     """Return how far the others are from TFLite Micro."""
-    micro = [a for a in answers if a.label.startswith("tflite-micro")]
+    micro = [run for run in runs if run.label.startswith("tflite-micro")]
     checks = []
-    for a in [a for a in answers if micro and a is not micro[0]]:
-        steps = np.abs(a.stored.astype(np.int16) - micro[0].stored.astype(np.int16))
+    for run in [r for r in runs if micro and r is not micro[0]]:
+        steps = np.abs(run.stored.astype(np.int16) - micro[0].stored.astype(np.int16))
         share = 100.0 * float((steps > 0).mean())
-        bound = bounds.micro_lsb if RESOLVERS["reference"] in a.label else None
+        bound = bounds.micro_lsb if RESOLVERS["reference"] in run.label else None
         checks += [
-            Check(f"{a.label} to TFLite Micro, greatest", float(steps.max()), "LSB", bound),
-            Check(f"{a.label} to TFLite Micro, outputs that differ", share, "percent"),
+            Check(f"{run.label} to TFLite Micro, greatest", float(steps.max()), "LSB", bound),
+            Check(f"{run.label} to TFLite Micro, outputs that differ", share, "percent"),
         ]
     return checks

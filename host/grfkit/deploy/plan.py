@@ -50,7 +50,7 @@ class Plan:
     unit: str
 
     def values(self, inputs: NDArray[Any]) -> dict[str, Floats]:
-        """Return every layer's answer to inputs (n, points, width), by name.
+        """Return every layer's output for inputs (n, points, width), by name.
 
         Raises
         ------
@@ -59,10 +59,10 @@ class Plan:
         """
         if inputs.ndim != 3 or inputs.shape[1:] != (self.points, self.width):
             raise BadInputError(f"inputs have shape {inputs.shape}, the plan takes (n, {self.points}, {self.width})")
-        known: dict[str, Floats] = {INPUT: np.asarray(inputs, dtype=np.float64)}
+        values: dict[str, Floats] = {INPUT: np.asarray(inputs, dtype=np.float64)}
         for layer in self.layers:
-            known[layer.name] = layer.run([known[n] for n in layer.inputs])
-        return known
+            values[layer.name] = layer.run([values[n] for n in layer.inputs])
+        return values
 
     def run(self, inputs: NDArray[Any]) -> Floats:
         """Return standardised outputs (n, points, axes) of scaled inputs (n, points, width), in double precision."""
@@ -70,8 +70,8 @@ class Plan:
 
     def forces(self, outputs: NDArray[Any]) -> Floats:
         """Return forces (n, points, axes) in :attr:`unit` of standardised outputs."""
-        made = np.asarray(outputs, dtype=np.float64) * np.asarray(self.size) + np.asarray(self.centre)
-        return np.asarray(made, dtype=np.float64)
+        forces = np.asarray(outputs, dtype=np.float64) * np.asarray(self.size) + np.asarray(self.centre)
+        return np.asarray(forces, dtype=np.float64)
 
     def save(self, folder: Path) -> None:
         """Write ``plan.json`` and ``plan.npz`` into a folder that exists."""
@@ -95,9 +95,9 @@ class Plan:
 
 
 def _layer(entry: dict[str, Any], arrays: dict[str, Singles]) -> Layer:
-    own = {k.rsplit("/", 1)[1]: v for k, v in arrays.items() if k.rsplit("/", 1)[0] == entry["name"]}
+    weights = {k.rsplit("/", 1)[1]: v for k, v in arrays.items() if k.rsplit("/", 1)[0] == entry["name"]}
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in entry["settings"].items()}
-    return KINDS[entry["kind"]](entry["name"], tuple(entry["inputs"]), **own, **settings)
+    return KINDS[entry["kind"]](entry["name"], tuple(entry["inputs"]), **weights, **settings)
 
 
 def calibrated(plan: Plan, inputs: NDArray[Any], *, beyond: float = 1.0) -> Plan:
@@ -121,7 +121,7 @@ def calibrated(plan: Plan, inputs: NDArray[Any], *, beyond: float = 1.0) -> Plan
         if isinstance(layer, Join) and layer.inputs[-1] == STATICS:
             _span(layers, layer, values)
         if isinstance(layer, Lstm):
-            cells = [layer.states([known[n] for n in layer.inputs])[1] for known in (values, further)]
+            cells = [layer.states([outputs[n] for n in layer.inputs])[1] for outputs in (values, further)]
             layers[layer.name] = replace(layer, largest_cell=float(np.abs(cells).max()))
     last = plan.layers[-1]
     high, low = (getattr(np, f)(values[last.name], axis=(0, 1)) for f in ("max", "min"))

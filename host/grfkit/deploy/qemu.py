@@ -1,4 +1,4 @@
-"""A model on emulated Cortex-M boards: instructions per window, flash, RAM, and the bytes it answers.
+"""A model on emulated Cortex-M boards: instructions per window, flash, RAM, and the bytes of its output.
 
 What is counted are instructions (QEMU), not cycles: milliseconds made of them are estimates.
 """
@@ -67,8 +67,8 @@ class BoardRun:
     weights_bytes, code_bytes
         Flash of the model's const arrays and tables, and of the runtime's code with its sigmoid table.
     scratch_bytes, stack_bytes
-        RAM of a window without its input and answer; the stack by painting, high water.
-    answers
+        RAM of a window without its input and output; the stack by painting, high water.
+    outputs
         Shape (n, T, outputs).
     """
 
@@ -78,7 +78,7 @@ class BoardRun:
     code_bytes: int
     scratch_bytes: int
     stack_bytes: int
-    answers: Bytes
+    outputs: Bytes
 
     @property
     def ram_bytes(self) -> int:
@@ -130,26 +130,26 @@ def run_on_board(
     BadInputError
         If a tool is missing or fails, or the board's output is not what was expected.
     """
-    one = _board(board)
+    target = _board(board)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        elf = _build(model, windows, one, folder, flags, runtime)
+        elf = _build(model, windows, target, folder, flags, runtime)
         sizes = _sizes(folder)
-        printed = run_tool(_emulator(one, elf), timeout_s=timeout_s)
-    found = _LINE.findall(printed.stdout + printed.stderr)
-    if len(found) != len(windows):
-        raise BadInputError(f"board '{board}' answered {len(found)} of {len(windows)} windows")
+        printed = run_tool(_emulator(target, elf), timeout_s=timeout_s)
+    lines = _LINE.findall(printed.stdout + printed.stderr)
+    if len(lines) != len(windows):
+        raise BadInputError(f"board '{board}' answered {len(lines)} of {len(windows)} windows")
     shape = (len(windows), model.points, model.outputs)
-    answers = np.frombuffer(b"".join(bytes.fromhex(f[3]) for f in found), dtype=np.int8).reshape(shape)
-    ticks = max(int(f[1]) for f in found)
+    outputs = np.frombuffer(b"".join(bytes.fromhex(f[3]) for f in lines), dtype=np.int8).reshape(shape)
+    ticks = max(int(f[1]) for f in lines)
     return BoardRun(
         board=board,
-        instructions=ticks * 1000 // (one.mhz * _ICOUNT_NS),
+        instructions=ticks * 1000 // (target.mhz * _ICOUNT_NS),
         weights_bytes=sizes[0],
         code_bytes=sizes[1],
         scratch_bytes=model.scratch_bytes,
-        stack_bytes=max(int(f[2]) for f in found),
-        answers=answers,
+        stack_bytes=max(int(f[2]) for f in lines),
+        outputs=outputs,
     )
 
 
@@ -160,7 +160,7 @@ class FootRun:
     Attributes
     ----------
     answered, wrong
-        Stances, and those of them whose input, answer or contact time is not the golden one.
+        Stances, and those of them whose input, output or contact time is not the golden one.
     sample_instructions, event_instructions
         The most of a sample without an event, and of one that begins a contact or ends one unanswered (QEMU).
     window_instructions
@@ -199,41 +199,41 @@ def walk_on_board(
     BadInputError
         If a tool is missing or fails, or the board's output is not what was expected.
     """
-    one = _board(board)
+    target = _board(board)
     main = RUNTIME.parent / "tests" / "board_insole.c"
     defines = {
         "GRF_HEADER": f'"{name}_config.h"', "GRF_FOOT": '"golden_foot.h"', "GRF_NAME": f"grf_{name}_insole",
         "GRF_MEMORY": f"grf_{name}_memory", "GRF_MEMORY_T": f"grf_{name}_memory_t",
     }  # fmt: skip
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as temporary:
         sources = [bundle / "c" / f"{name}.c", bundle / "c" / f"{name}_config.c"]
         sources += runtime_sources(bundle / "runtime")
         include = [bundle / "runtime", bundle / "c"]
-        elf = _linked(one, Path(made), sources, main, include, defines, flags)
-        printed = run_tool(_emulator(one, elf), timeout_s=timeout_s)
-    found = _FOOT.search(printed.stdout + printed.stderr)
-    if found is None:
+        elf = _linked(target, Path(temporary), sources, main, include, defines, flags)
+        printed = run_tool(_emulator(target, elf), timeout_s=timeout_s)
+    line = _FOOT.search(printed.stdout + printed.stderr)
+    if line is None:
         raise BadInputError(f"board '{board}' did not walk the made-up foot to its end")
-    told = {key: int(value) for key, value in found.groupdict().items()}
-    per = 1000.0 / (one.mhz * _ICOUNT_NS)
+    counts = {key: int(value) for key, value in line.groupdict().items()}
+    per = 1000.0 / (target.mhz * _ICOUNT_NS)
     return FootRun(
-        answered=told["answered"],
-        wrong=told["wrong"],
-        sample_instructions=round(told["sample"] * per),
-        event_instructions=round(told["event"] * per),
-        window_instructions=round((told["stance"] - told["model"]) * per),
-        model_instructions=round(told["model"] * per),
-        state_bytes=told["state"],
-        memory_bytes=told["memory"],
-        stack_bytes=told["stack"],
+        answered=counts["answered"],
+        wrong=counts["wrong"],
+        sample_instructions=round(counts["sample"] * per),
+        event_instructions=round(counts["event"] * per),
+        window_instructions=round((counts["stance"] - counts["model"]) * per),
+        model_instructions=round(counts["model"] * per),
+        state_bytes=counts["state"],
+        memory_bytes=counts["memory"],
+        stack_bytes=counts["stack"],
     )
 
 
 def _board(board: str) -> Board:
-    lacking, known = missing(), BOARDS | PLAIN_BOARDS
-    if lacking or board not in known:
-        raise BadInputError(lacking or f"board '{board}' is unknown; expected one of {', '.join(known)}")
-    return known[board]
+    lacking, boards = missing(), BOARDS | PLAIN_BOARDS
+    if lacking or board not in boards:
+        raise BadInputError(lacking or f"board '{board}' is unknown; expected one of {', '.join(boards)}")
+    return boards[board]
 
 
 def _build(model: CModel, windows: Bytes, board: Board, folder: Path, flags: Sequence[str], runtime: Path) -> Path:
@@ -251,17 +251,17 @@ def _linked(
 ) -> Path:  # fmt: skip
     """Return a program of compiled sources and a main; objects stay beside it."""
     common = [*board.cpu, *flags, "-ffunction-sections", "-fdata-sections", "--specs=picolibc.specs"]
-    found = [f"-I{path}" for path in include]
+    includes = [f"-I{path}" for path in include]
     objects = []
     for path in sources:
         warned = [f for f in FLAGS if f != "-O2"]
         objects.append(str(folder / f"{path.stem}.o"))
-        run_tool([COMPILER, *common, *warned, *found, "-c", str(path), "-o", objects[-1]], timeout_s=60.0)
+        run_tool([COMPILER, *common, *warned, *includes, "-c", str(path), "-o", objects[-1]], timeout_s=60.0)
     memory = {"flash": board.flash, "flash_size": board.flash_bytes, "ram": board.ram, "ram_size": 512 << 10}
     linked = ["--oslib=semihost", "-Wl,--gc-sections", *(f"-Wl,--defsym=__{k}={v:#x}" for k, v in memory.items())]
-    told = [f"-D{key}={value}" for key, value in defines.items()]
+    macros = [f"-D{key}={value}" for key, value in defines.items()]
     elf = folder / "board.elf"
-    run_tool([COMPILER, *common, *told, *found, str(main), *objects, *linked, "-o", str(elf)], timeout_s=60.0)
+    run_tool([COMPILER, *common, *macros, *includes, str(main), *objects, *linked, "-o", str(elf)], timeout_s=60.0)
     return elf
 
 

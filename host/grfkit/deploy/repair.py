@@ -91,12 +91,12 @@ def repaired(file: TfliteFile, plan: Plan, *, output_margin: float = OUTPUT_MARG
     before = groups(file)
     changes = [c for group in before for c in _equalised(file, group)]
     changes += [*_widened(file, output_margin, before), *_cells(file, plan)]
-    made = file.with_scales({c.tensor: (c.scale_after, c.zero_point_after) for c in changes})
+    edited = file.with_scales({c.tensor: (c.scale_after, c.zero_point_after) for c in changes})
     redone = []
-    for bias in list(biases(made)):
+    for bias in list(biases(edited)):
         values = _of_plan(bias, plan)
         if bias.wrong() > TOLERANCE:
-            made, change = _requantised(made, bias, values)
+            edited, change = _requantised(edited, bias, values)
             redone.append(change)
     spread = [_spread(g) for g in before] or [(0.0, 0)]
     report = RepairReport(
@@ -106,7 +106,7 @@ def repaired(file: TfliteFile, plan: Plan, *, output_margin: float = OUTPUT_MARG
         scales=tuple(changes),
         biases=tuple(redone),
     )
-    return made, report
+    return edited, report
 
 
 def _spread(group: tuple[TensorInfo, ...]) -> tuple[float, int]:
@@ -119,11 +119,11 @@ def _equalised(file: TfliteFile, group: tuple[TensorInfo, ...]) -> Iterator[Scal
     if not differ(group):
         return
     fed = {b.source.index for b in biases(file)}
-    chosen = max([t for t in group if t.index in fed] or group, key=lambda t: t.scale)
+    widest = max([t for t in group if t.index in fed] or group, key=lambda t: t.scale)
     for tensor in group:
-        if (tensor.scale, tensor.zero_point) != (chosen.scale, chosen.zero_point):
-            reason = f"bytes are copied to or from tensor {chosen.index} '{chosen.name}'"
-            yield _change(tensor, chosen.scale, chosen.zero_point, reason)
+        if (tensor.scale, tensor.zero_point) != (widest.scale, widest.zero_point):
+            reason = f"bytes are copied to or from tensor {widest.index} '{widest.name}'"
+            yield _change(tensor, widest.scale, widest.zero_point, reason)
 
 
 def _cells(file: TfliteFile, plan: Plan) -> Iterator[ScaleChange]:
@@ -143,12 +143,12 @@ def _cells(file: TfliteFile, plan: Plan) -> Iterator[ScaleChange]:
 def _widened(file: TfliteFile, margin: float, before: list[tuple[TensorInfo, ...]]) -> list[ScaleChange]:
     """Return what gives the output its margin, with whatever its bytes are copied from; none where others read that."""
     output = file.output
-    own = next((g for g in before if output in g), (output,))
+    group = next((g for g in before if output in g), (output,))
     fed = {b.source.index for b in biases(file)}
-    if margin == 1.0 or any(t.index in fed for t in own):
+    if margin == 1.0 or any(t.index in fed for t in group):
         return []
     scale, point = float(np.float32(output.scale * margin)), round(np.clip(output.zero_point / margin, -128, 127))
-    return [_change(tensor, scale, point, f"margin of {margin:g}") for tensor in own]
+    return [_change(tensor, scale, point, f"margin of {margin:g}") for tensor in group]
 
 
 def _change(tensor: TensorInfo, scale: float, point: int, reason: str) -> ScaleChange:
@@ -156,16 +156,18 @@ def _change(tensor: TensorInfo, scale: float, point: int, reason: str) -> ScaleC
 
 
 def _requantised(file: TfliteFile, bias: Bias, values: Floats) -> tuple[TfliteFile, BiasChange]:
-    due = bias.due()
-    steps = np.rint(values / due)
+    scales = bias.expected_scales()
+    steps = np.rint(values / scales)
     if np.abs(steps).max() >= 2**31:
-        raise BadInputError(f"{bias.operator}: bias '{bias.bias.name}' does not fit 32 bits with scale {due.min():g}")
-    whole = steps.astype(np.int32)
-    worst = int(np.abs(whole.astype(np.int64) - np.asarray(bias.bias.data, dtype=np.int64)).max())
+        raise BadInputError(
+            f"{bias.operator}: bias '{bias.bias.name}' does not fit 32 bits with scale {scales.min():g}"
+        )
+    stored = steps.astype(np.int32)
+    worst = int(np.abs(stored.astype(np.int64) - np.asarray(bias.bias.data, dtype=np.int64)).max())
     change = BiasChange(
-        bias.bias.index, bias.bias.name, str(bias.operator), bias.bias.scales[0], float(due.flat[0]), worst
+        bias.bias.index, bias.bias.name, str(bias.operator), bias.bias.scales[0], float(scales.flat[0]), worst
     )
-    return file.with_bias(bias.bias.index, whole, due.tolist()), change
+    return file.with_bias(bias.bias.index, stored, scales.tolist()), change
 
 
 def _plan_layer(bias: Bias, plan: Plan) -> Layer:
@@ -181,22 +183,22 @@ def _of_plan(bias: Bias, plan: Plan) -> Floats:
 def _fits(bias: Bias, plan: Plan) -> list[tuple[Layer, Floats, float]]:
     """Return the layers and numbers that a bias may have been rounded from, with the greatest difference."""
     stored, step = bias.bias.real(), np.asarray(bias.bias.scales)
-    found = []
+    matches = []
     for layer, values in _plan_biases(plan):
         if values.shape == stored.shape and (np.abs(values - stored) <= 0.51 * step).all():
-            found.append((layer, values, float(np.abs(values - stored).max())))
-    if not found:
+            matches.append((layer, values, float(np.abs(values - stored).max())))
+    if not matches:
         raise BadInputError(
             f"{bias.operator}: bias {bias.bias.index} '{bias.bias.name}' is none of the plan's; the file was made from"
             " another model, or is broken: convert it again"
         )
-    return found
+    return matches
 
 
 def _plan_biases(plan: Plan) -> Iterator[tuple[Layer, Floats]]:
     for layer in plan.layers:
         bias = layer.arrays().get("bias")
         if bias is not None:
-            whole = bias.astype(np.float64)
-            for part in np.split(whole, 4) if isinstance(layer, Lstm) else (whole,):
+            values = bias.astype(np.float64)
+            for part in np.split(values, 4) if isinstance(layer, Lstm) else (values,):
                 yield layer, part

@@ -54,10 +54,10 @@ def compare_c(file: TfliteFile, library: CRuntime, real: Bytes) -> Compared:
         [real, random_windows(max(LEAST_RANDOM_WINDOWS, LEAST_WINDOWS - len(real)), real.shape[1:])]
     )
     expected = load(file.content, "tflm").run(windows)
-    answers = library.run(windows)
-    differ = int((answers != expected).any(axis=(1, 2)).sum())
+    outputs = library.run(windows)
+    differ = int((outputs != expected).any(axis=(1, 2)).sum())
     few = windows[-_REORDERED:]
-    reordered = int((library.run(few[::-1])[::-1] != answers[-_REORDERED:]).any(axis=(1, 2)).sum())
+    reordered = int((library.run(few[::-1])[::-1] != outputs[-_REORDERED:]).any(axis=(1, 2)).sum())
     return Compared(
         len(windows),
         (
@@ -83,7 +83,7 @@ def random_windows(count: int, shape: Sequence[int], seed: int = _SEED) -> Bytes
 
 
 def on_boards(
-    model: CModel, library: CRuntime, windows: Bytes, boards: Sequence[str], told: Callable[[str], None]
+    model: CModel, library: CRuntime, windows: Bytes, boards: Sequence[str], progress: Callable[[str], None]
 ) -> tuple[dict[str, BoardSize] | None, str, tuple[Figure, ...]]:
     """Return what emulated boards counted, why there is nothing, and the figures.
 
@@ -110,16 +110,16 @@ def on_boards(
     for machine, key in zip(boards, keys):
         sizes[machine], differ = run_machine(model, few, expected, key)
         figures.append(zero(f"{machine} (QEMU) to C on this machine, windows that differ", differ))
-        told(machine)
+        progress(machine)
     return sizes, "", tuple(figures)
 
 
 def _keys(machines: Sequence[str]) -> list[str]:
-    known: Mapping[str, str] = {board.machine: key for key, board in BOARDS.items()}
-    unknown = [b for b in machines if b not in known]
+    keys: Mapping[str, str] = {board.machine: key for key, board in BOARDS.items()}
+    unknown = [b for b in machines if b not in keys]
     if unknown:
-        raise BadInputError(f"board '{unknown[0]}' is unknown; expected one of {', '.join(known)}")
-    return [known[machine] for machine in machines]
+        raise BadInputError(f"board '{unknown[0]}' is unknown; expected one of {', '.join(keys)}")
+    return [keys[machine] for machine in machines]
 
 
 def run_machine(
@@ -127,7 +127,7 @@ def run_machine(
 ) -> tuple[BoardSize, int]:
     """Return what a board counted, and how many windows it answered otherwise than expected."""
     run = run_on_board(model, windows, key, runtime=runtime)
-    differ = int((run.answers != expected).any(axis=(1, 2)).sum())
+    differ = int((run.outputs != expected).any(axis=(1, 2)).sum())
     size = BoardSize(
         core=BOARDS[key].core,
         instructions=run.instructions,
@@ -141,16 +141,16 @@ def run_machine(
 
 
 def boards_again(
-    model: CModel, windows: Bytes, expected: Bytes, told: Sizes, machines: Sequence[str], runtime: Path
+    model: CModel, windows: Bytes, expected: Bytes, stated: Sizes, machines: Sequence[str], runtime: Path
 ) -> tuple[str, list[str]]:
-    """Return what boards say of the windows that an export ran on them, in words, and what is not as a bundle says.
+    """Return a text on the boards that ran the windows of an export again, and what is not as the bundle states it.
 
     Parameters
     ----------
     expected
-        What has to come out, (n, T, outputs).
-    told
-        What the bundle says; counts are held to it where the compiler is the same, and named where it is not.
+        The right outputs, (n, T, outputs).
+    stated
+        Of the bundle; counts are held to it where the compiler is the same, and named where it is not.
     runtime
         The bundle's own.
 
@@ -159,30 +159,30 @@ def boards_again(
     BadInputError
         If a board is unknown, or a tool is missing or fails.
     """
-    few, due = windows[:_ON_BOARD], expected[:_ON_BOARD]
+    few, few_expected = windows[:_ON_BOARD], expected[:_ON_BOARD]
     version = compiler_version()
-    words, wrong = [], []
+    texts, wrong = [], []
     for machine, key in zip(machines, _keys(machines)):
-        size, differ = run_machine(model, few, due, key, runtime)
+        size, differ = run_machine(model, few, few_expected, key, runtime)
         if differ:
             wrong.append(f"{machine} answers {differ} of {len(few)} windows otherwise")
-        said = (told.boards or {}).get(machine)
-        off = [] if said is None else counts_that_differ(size, said)
-        if off and told.boards_compiler == version:
+        before = (stated.boards or {}).get(machine)
+        off = [] if before is None else counts_that_differ(size, before)
+        if off and stated.boards_compiler == version:
             wrong += [f"{machine}, {text}, by the same {version}" for text in off]
-        words.append(f"{machine} {len(few)} windows byte for byte, {_compared(said, off, told, version)}")
-    return "; ".join(words), wrong
+        texts.append(f"{machine} {len(few)} windows byte for byte, {_compared(before, off, stated, version)}")
+    return "; ".join(texts), wrong
 
 
-def _compared(said: BoardSize | None, off: Sequence[str], told: Sizes, version: str) -> str:
-    if said is None:
+def _compared(before: BoardSize | None, off: Sequence[str], stated: Sizes, version: str) -> str:
+    if before is None:
         return "the bundle has no counts of it"
     if not off:
-        return f"{said.instructions} instructions, flash and RAM as it says"
-    return f"{version} here and {told.boards_compiler or 'a compiler it does not state'} there: {', '.join(off)}"
+        return f"{before.instructions} instructions, flash and RAM as it says"
+    return f"{version} here and {stated.boards_compiler or 'a compiler it does not state'} there: {', '.join(off)}"
 
 
-def counts_that_differ(here: BoardSize, said: BoardSize) -> list[str]:
+def counts_that_differ(here: BoardSize, stated: BoardSize) -> list[str]:
     """Return the counts of a board that are not those a bundle states, each in words."""
-    pairs = [(n, getattr(here, n), getattr(said, n)) for n in BoardSize.model_fields if n != "same_bytes_as_host"]
+    pairs = [(n, getattr(here, n), getattr(stated, n)) for n in BoardSize.model_fields if n != "same_bytes_as_host"]
     return [f"{name} {a}, it says {b}" for name, a, b in pairs if a != b]

@@ -48,20 +48,20 @@ class Bias:
     weight: TensorInfo
     bias: TensorInfo
 
-    def due(self) -> NDArray[np.float64]:
-        """Return the scales that the bias should have, as many as the weights have."""
+    def expected_scales(self) -> NDArray[np.float64]:
+        """Return the scales that the bias should stored, as many as the weights stored."""
         return np.asarray(self.source.scale * np.asarray(self.weight.scales), dtype=np.float64)
 
     def wrong(self) -> float:
         """Return the greatest relative difference of the bias' scales from the due ones."""
-        due, have = self.due(), np.asarray(self.bias.scales, dtype=np.float64)
-        if due.shape != have.shape or any(self.bias.zero_points):
+        expected, stored = self.expected_scales(), np.asarray(self.bias.scales, dtype=np.float64)
+        if expected.shape != stored.shape or any(self.bias.zero_points):
             return float("inf")
-        return float(np.max(np.abs(have / due - 1.0)))
+        return float(np.max(np.abs(stored / expected - 1.0)))
 
 
 def groups(file: TfliteFile) -> list[tuple[TensorInfo, ...]]:
-    """Return the groups of quantised tensors that have to share scale and zero point, two or more tensors each."""
+    """Return the groups of quantised tensors that stored to share scale and zero point, two or more tensors each."""
     parent = list(range(len(file.tensors)))
 
     def root(index: int) -> int:
@@ -73,11 +73,11 @@ def groups(file: TfliteFile) -> list[tuple[TensorInfo, ...]]:
         first, *others = _copied(operator) or (-1,)
         for other in others:
             parent[root(other)] = root(first)
-    found: dict[int, list[TensorInfo]] = {}
+    members: dict[int, list[TensorInfo]] = {}
     for tensor in file.tensors:
         if tensor.scales:
-            found.setdefault(root(tensor.index), []).append(tensor)
-    return [tuple(g) for g in found.values() if len(g) > 1]
+            members.setdefault(root(tensor.index), []).append(tensor)
+    return [tuple(g) for g in members.values() if len(g) > 1]
 
 
 def _copied(operator: OperatorInfo) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
-"""A plan whose channels fill their ranges alike, and an int8 file whose answers are off by nothing on average.
+"""A plan whose channels fill their ranges alike, and an int8 file whose outputs have no mean error.
 
 Neither changes what the network says: a factor on a channel is taken back by whatever reads it, since ReLU lets
 positive factors through (Nagel et al. 2019, doi 10.1109/ICCV.2019.00141; the balance of activations and weights is that
-of Xiao et al. 2023, arXiv:2211.10438), and the mean error of the answers on training windows goes into the last bias.
+of Xiao et al. 2023, arXiv:2211.10438), and the mean error of the outputs on training windows goes into the last bias.
 """
 
 from __future__ import annotations
@@ -82,20 +82,20 @@ def _factor(plan: Plan, members: list[str], values: dict[str, Floats]) -> Floats
     return np.asarray(np.clip(factor, 1.0 / MOST, MOST))
 
 
-def _scaled(layer: Layer, across: dict[str, Floats], own: Floats | None) -> Layer:
+def _scaled(layer: Layer, across: dict[str, Floats], factor: Floats | None) -> Layer:
     """Return a layer that takes back the factors of what it reads and gives its own to what it says."""
     if not isinstance(layer, (Conv, Dense, Lstm)):
         return layer
     kernel = layer.kernel / across[layer.inputs[0]][:, None]
-    if own is None or isinstance(layer, Lstm):
+    if factor is None or isinstance(layer, Lstm):
         return replace(layer, kernel=kernel.astype(np.float32))
-    return replace(layer, kernel=(kernel * own).astype(np.float32), bias=(layer.bias * own).astype(np.float32))
+    return replace(layer, kernel=(kernel * factor).astype(np.float32), bias=(layer.bias * factor).astype(np.float32))
 
 
-def _after(layer: Layer, across: dict[str, Floats], own: Floats | None, width: int) -> Floats:
+def _after(layer: Layer, across: dict[str, Floats], factor: Floats | None, width: int) -> Floats:
     """Return the factors of the channels that a layer gives."""
-    if own is not None:
-        return own
+    if factor is not None:
+        return factor
     if isinstance(layer, (Conv, Dense, Lstm)):
         return np.ones(width)
     if isinstance(layer, Reshape):
@@ -126,8 +126,10 @@ def centred(file: TfliteFile, plan: Plan, inputs: NDArray[Any]) -> tuple[TfliteF
         raise BadInputError(f"{file.operators[-1]} has no bias that could take back a mean error")
     engine = load(file.content, "tflm" if "tflm" in available() else "auto", resolver="reference")
     into = to_int8(inputs, scale=engine.input.scale, zero_point=engine.input.zero_point).values
-    said = from_int8(engine.run(into), scale=engine.output.scale, zero_point=engine.output.zero_point)
-    off = (said - plan.run(inputs)).mean(axis=(0, 1))
+    outputs = from_int8(engine.run(into), scale=engine.output.scale, zero_point=engine.output.zero_point)
+    off = (outputs - plan.run(inputs)).mean(axis=(0, 1))
     bias = last[0]
-    steps = np.rint(plan.layers[-1].arrays()["bias"].astype(np.float64) / bias.due() - off / bias.due())
-    return file.with_bias(bias.bias.index, steps.astype(np.int32), bias.due().tolist()), tuple(off.tolist())
+    steps = np.rint(
+        plan.layers[-1].arrays()["bias"].astype(np.float64) / bias.expected_scales() - off / bias.expected_scales()
+    )
+    return file.with_bias(bias.bias.index, steps.astype(np.int32), bias.expected_scales().tolist()), tuple(off.tolist())

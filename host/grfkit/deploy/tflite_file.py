@@ -316,11 +316,11 @@ def _operator(index: int, operator: Any, model: Any, codes: dict[int, str], sche
 
 
 def _options(options: Any, schema: ModuleType) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for key, value in vars(options).items() if options is not None else ():
         name = re.sub(r"([A-Z])", lambda m: "_" + m[1].lower(), key)
         enum = _ENUMS.get(name)
-        found[name] = _names(getattr(schema, enum)).get(int(value), value) if enum else value
+        fields[name] = _names(getattr(schema, enum)).get(int(value), value) if enum else value
         if isinstance(value, np.ndarray):
-            found[name] = tuple(value.tolist())
-    return found
+            fields[name] = tuple(value.tolist())
+    return fields

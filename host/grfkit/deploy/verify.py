@@ -95,7 +95,7 @@ def verify_bundle(
     >>> from grfkit.runtime.bundle_files import shipped_bundle
     >>> verified = verify_bundle(shipped_bundle("bilstm_simulated"), boards=None)
     >>> verified.name, verified.files
-    ('bilstm_simulated', 49)
+    ('bilstm_simulated', 55)
     >>> [proof.name for proof in verified.proofs][:4]
     ['files', 'manifest', 'gate', 'counts and forces']
     """
@@ -160,7 +160,7 @@ def _passed(path: Path, target: Target = "micro") -> Passed:
 
 
 def _fixed(bundle: OpenedBundle) -> Proof:
-    """Prove the integers that make int8 of counts, and the forces of the int8 answers."""
+    """Prove the integers that make int8 of counts, and the forces of the int8 outputs."""
     manifest, golden, path = bundle.manifest, bundle.golden, bundle.folder / "golden.npz"
     if not np.array_equal(counts_to_int8(golden["raw"], fixed_columns(manifest)), golden["input_int8"]):
         raise RefusedError(f"{path}: input_int8 is not what the manifest's columns make of raw")

@@ -28,8 +28,8 @@ def wrong_claims(manifest: Manifest, folder: Path) -> Iterator[str]:
     if manifest.c is None and any(path.startswith("c/") for path in paths):
         yield "c is null, though there are files in c/"
     if manifest.c is not None:
-        told = (manifest.c.source, manifest.c.header)
-        yield from (f"c names {path}, which is no file of it" for path in told if path not in paths)
+        paths_in_c = (manifest.c.source, manifest.c.header)
+        yield from (f"c names {path}, which is no file of it" for path in paths_in_c if path not in paths)
         if manifest.parity.c_windows < LEAST_WINDOWS:
             yield f"parity.c_windows is {manifest.parity.c_windows}, expected {LEAST_WINDOWS} at least"
     try:
@@ -43,24 +43,24 @@ def wrong_claims(manifest: Manifest, folder: Path) -> Iterator[str]:
 def wrong_figures(manifest: Manifest) -> Iterator[str]:
     """Give the figures that are missing, without the bound they have to keep, or beyond it."""
     figures = {f.name: f for f in manifest.parity.figures}
-    yield from (f"figure '{name}' is missing" for name in due_figures(manifest) if name not in figures)
+    yield from (f"figure '{name}' is missing" for name in bound_figures(manifest) if name not in figures)
     for name, figure in figures.items():
-        due = bound_of(name)
-        if due is not None and (figure.bound is None or figure.bound > due):
-            yield f"figure '{name}' has to keep {due:g}, not {figure.bound}"
-        kept = figure.bound is None or figure.value <= figure.bound
-        if not kept:
+        bound = bound_of(name)
+        if bound is not None and (figure.bound is None or figure.bound > bound):
+            yield f"figure '{name}' has to keep {bound:g}, not {figure.bound}"
+        within = figure.bound is None or figure.value <= figure.bound
+        if not within:
             yield f"figure '{name}' is beyond its bound"
-        elif figure.kept != kept:
+        elif figure.kept != within:
             yield f"figure '{name}' says kept: {str(figure.kept).lower()}, though {figure.value:g} is within its bound"
     yield from _wrong_differences(manifest)
 
 
 def _wrong_differences(manifest: Manifest) -> Iterator[str]:
     """Give the figures of added rRMSE that are not what parity.axes have for int8 less what they have for torch."""
-    told = {f.name: f.value for f in manifest.parity.figures}
+    figures = {f.name: f.value for f in manifest.parity.figures}
     for label, axis in ((label, a.name) for label in manifest.interpreters for a in manifest.axes):
-        row, added = manifest.parity.axes.get(axis, {}), told.get(f"{label}: rRMSE added, {axis}")
+        row, added = manifest.parity.axes.get(axis, {}), figures.get(f"{label}: rRMSE added, {axis}")
         eight, torch = row.get(f"rrmse_percent {label}"), row.get("rrmse_percent torch")
         if eight is None or torch is None:
             yield f"parity.axes of {axis} have no 'rrmse_percent {label if eight is None else 'torch'}'"
@@ -71,13 +71,13 @@ def _wrong_differences(manifest: Manifest) -> Iterator[str]:
 def wrong_texts(manifest: Manifest, spec: ModelSpec, golden: Golden, folder: Path) -> Iterator[str]:
     """Give the paths of the texts that are not those which manifest, document and golden windows make."""
     runtime = sorted(f.path for f in manifest.files if f.path.startswith("runtime/") and f.path.endswith(".c"))
-    due = bundle_texts(manifest, spec, golden, [path.removeprefix("runtime/") for path in runtime])
-    for path, text in sorted(due.items()):
+    texts = bundle_texts(manifest, spec, golden, [path.removeprefix("runtime/") for path in runtime])
+    for path, text in sorted(texts.items()):
         if not (folder / path).is_file() or (folder / path).read_bytes() != text.encode("utf-8"):
             yield path
 
 
-def due_figures(manifest: Manifest) -> list[str]:
+def bound_figures(manifest: Manifest) -> list[str]:
     """Return the names of the figures with a bound that an export measures."""
     names = ["torch to float32 TFLite, greatest", "fixed-point inputs to floating ones, greatest"]
     for label in manifest.interpreters:
@@ -95,9 +95,9 @@ def due_figures(manifest: Manifest) -> list[str]:
 
 def _wrong_people(manifest: Manifest) -> Iterator[str]:
     trained, tested = manifest.trained_on, manifest.parity.participants
-    seen = seen_among(tested, trained)
-    if manifest.parity.on == "held-out people" and seen:
-        yield f"parity is of held-out people, though {', '.join(seen)} was in training"
+    leaked = seen_among(tested, trained)
+    if manifest.parity.on == "held-out people" and leaked:
+        yield f"parity is of held-out people, though {', '.join(leaked)} was in training"
     strangers = [p for p in manifest.calibrated_on if p not in seen_among(manifest.calibrated_on, trained)]
     if strangers:
         yield f"calibrated_on names {', '.join(strangers)}, who was not in training"
@@ -110,7 +110,7 @@ def wrong_golden(manifest: Manifest, golden: Golden) -> str | None:
     n, points = len(np.atleast_1d(golden.get("raw", np.empty(0)))), manifest.points
     width, axes = len(manifest.columns), len(manifest.axes)
     channels, statics = len(manifest.of_role("channel")), len(manifest.of_role("static"))
-    due = {
+    expected = {
         "raw": ("int16", (n, points, width)), "input_int8": ("int8", (n, points, width)),
         "output_int8": ("int8", (n, points, axes)), "force": ("float64", (n, points, axes)),
         "force_bw": ("float64", (n, points, axes)), "torch_bw": ("float", (n, points, axes)),
@@ -119,7 +119,7 @@ def wrong_golden(manifest: Manifest, golden: Golden) -> str | None:
     }  # fmt: skip
     if n == 0:
         return "holds no window"
-    for name, (kind, shape) in due.items():
+    for name, (kind, shape) in expected.items():
         if name not in golden:
             return f"has no '{name}'"
         array = golden[name]

@@ -57,7 +57,7 @@ class Bundle:
     def beyond(self, inputs: NDArray[Any], statics: NDArray[Any]) -> NDArray[np.int64]:
         """Return how many numbers of each window (n,) lie beyond the range of 8 bits and are held at its border.
 
-        A window without one known sample is not answered, and has none.
+        A window without one known sample is not predicted, and has none.
 
         Raises
         ------
@@ -66,11 +66,11 @@ class Bundle:
         """
         ends = self.manifest.input
         windows = self.scaled(inputs, statics)
-        counts = [to_int8(one, scale=ends.scale, zero_point=ends.zero_point).beyond for one in windows]
+        counts = [to_int8(window, scale=ends.scale, zero_point=ends.zero_point).beyond for window in windows]
         return np.where(np.isnan(inputs).all(axis=(1, 2)), 0, np.asarray(counts, dtype=np.int64))
 
     def forces_bw(self, stored: Bytes, mass_kg: NDArray[Any]) -> Floats:
-        """Return forces in BW (n, T, axes) of what the int8 file answered; masses (n,) in kg."""
+        """Return forces in BW (n, T, axes) of the outputs of the int8 file; masses (n,) in kg."""
         return forces_bw(self.manifest, stored, mass_kg)
 
     def predict(self, inputs: NDArray[Any], statics: NDArray[Any], mass_kg: NDArray[Any]) -> Floats:
@@ -83,22 +83,22 @@ class Bundle:
         BadInputError
             If the shapes are not those of the manifest.
         """
-        made = self.forces_bw(self.engine.run(self.stored(inputs, statics).values), mass_kg)
-        made[np.isnan(inputs).all(axis=(1, 2))] = np.nan
-        return made
+        forces = self.forces_bw(self.engine.run(self.stored(inputs, statics).values), mass_kg)
+        forces[np.isnan(inputs).all(axis=(1, 2))] = np.nan
+        return forces
 
 
 def scaled(manifest: Manifest, inputs: NDArray[Any], statics: NDArray[Any]) -> NDArray[np.float32]:
     """Return what the network takes of inputs and statics in their units; see :meth:`Bundle.scaled`."""
-    channels, kept = manifest.of_role("channel"), manifest.of_role("static")
+    channels, static_columns = manifest.of_role("channel"), manifest.of_role("static")
     if inputs.ndim != 3 or inputs.shape[1:] != (manifest.points, len(channels)):
         raise BadInputError(f"inputs have shape {inputs.shape}, expected (n, {manifest.points}, {len(channels)})")
-    if statics.shape != (len(inputs), len(kept)):
-        raise BadInputError(f"statics have shape {statics.shape}, expected {(len(inputs), len(kept))}")
+    if statics.shape != (len(inputs), len(static_columns)):
+        raise BadInputError(f"statics have shape {statics.shape}, expected {(len(inputs), len(static_columns))}")
     x, missing = _standard(inputs, channels)
     masks = [c.name for c in manifest.of_role("missing")]
     picked = [i for i, c in enumerate(channels) if c.name in masks]
-    s, _ = _standard(statics, kept)
+    s, _ = _standard(statics, static_columns)
     over_time = np.repeat(s[:, None, :], manifest.points, axis=1)
     return np.concatenate([x, missing[:, :, picked].astype(np.float32), over_time], axis=2)
 
@@ -106,19 +106,19 @@ def scaled(manifest: Manifest, inputs: NDArray[Any], statics: NDArray[Any]) -> N
 def _standard(values: NDArray[Any], columns: tuple[Any, ...]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return z-scores in single precision, 0 where a value is missing, and where that is."""
     centre, size = (np.asarray([getattr(c, n) for c in columns], dtype=np.float32) for n in ("centre", "size"))
-    made = (np.asarray(values, dtype=np.float32) - centre) / size
-    missing = np.isnan(made)
-    return np.where(missing, np.float32(0.0), made), missing
+    scores = (np.asarray(values, dtype=np.float32) - centre) / size
+    missing = np.isnan(scores)
+    return np.where(missing, np.float32(0.0), scores), missing
 
 
 def forces_bw(manifest: Manifest, stored: Bytes, mass_kg: NDArray[Any]) -> Floats:
-    """Return forces in BW of int8 answers (n, T, axes); see :meth:`Bundle.forces_bw`."""
+    """Return forces in BW of int8 outputs (n, T, axes); see :meth:`Bundle.forces_bw`."""
     real = from_int8(stored, scale=manifest.output.scale, zero_point=manifest.output.zero_point)
     centre, size = (np.asarray([getattr(a, n) for a in manifest.axes]) for n in ("centre", "size"))
-    made = np.asarray(real * size + centre, dtype=np.float64)
+    forces = np.asarray(real * size + centre, dtype=np.float64)
     if manifest.force_unit == "N":
-        made /= (np.asarray(mass_kg, dtype=np.float64) * G)[:, None, None]
-    return made
+        forces /= (np.asarray(mass_kg, dtype=np.float64) * G)[:, None, None]
+    return forces
 
 
 def is_bundle(folder: Path) -> bool:
@@ -129,7 +129,7 @@ def is_bundle(folder: Path) -> bool:
 def load_bundle(
     folder: Path, backend: str = "auto", *, resolver: Resolver = "xnnpack", library: Path | None = None
 ) -> Bundle:
-    """Return a bundle, ready to answer.
+    """Return a bundle, ready to predict.
 
     Parameters
     ----------
@@ -153,8 +153,8 @@ def load_bundle(
         raise RefusedError(f"{folder / manifest.model}: its CRC-32 is not the manifest's model_id")
     in_c = backend == "c"
     engine = load(library or folder, backend) if in_c else load(content, backend, resolver=resolver)
-    for what, port, told in (("input", engine.input, manifest.input), ("output", engine.output, manifest.output)):
-        same = np.float32(port.scale) == np.float32(told.scale) and port.zero_point == told.zero_point
-        if not (same or in_c) or port.shape != told.shape or port.dtype != told.dtype:
-            raise RefusedError(f"{folder / manifest.model}: its {what} is {port}, the manifest says {told}")
+    for what, port, stated in (("input", engine.input, manifest.input), ("output", engine.output, manifest.output)):
+        same = np.float32(port.scale) == np.float32(stated.scale) and port.zero_point == stated.zero_point
+        if not (same or in_c) or port.shape != stated.shape or port.dtype != stated.dtype:
+            raise RefusedError(f"{folder / manifest.model}: its {what} is {port}, the manifest says {stated}")
     return Bundle(folder, manifest, engine)

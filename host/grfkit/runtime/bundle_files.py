@@ -40,10 +40,10 @@ def read_sums(folder: Path) -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise RefusedError(f"{path}: has bytes that are no text; the bundle was changed") from error
     *lines, last = text.removesuffix("\n").split("\n")
-    found = [_LINE.fullmatch(line) for line in lines]
-    own = _OWN.fullmatch(last)
-    digests = {m[2]: m[1] for m in found if m}
-    if not lines or own is None or len(digests) != len(lines) or sums_text(digests) != text:
+    matches = [_LINE.fullmatch(line) for line in lines]
+    own_digest = _OWN.fullmatch(last)
+    digests = {m[2]: m[1] for m in matches if m}
+    if not lines or own_digest is None or len(digests) != len(lines) or sums_text(digests) != text:
         raise RefusedError(f"{path}: is not as it was written (its lines or its own digest are wrong)")
     return digests
 

@@ -111,7 +111,7 @@ def _kept(c: CModel, windows: np.ndarray, board: str, due: np.ndarray, flags: Se
         path.parent.mkdir(parents=True, exist_ok=True)
         done = run_on_board(c, windows, board, flags=flags)
         found = {k: v for k, v in asdict(done).items() if k != "answers"}
-        found["same"] = bool((done.answers == due).all())
+        found["same"] = bool((done.outputs == due).all())
         path.write_text(json.dumps(found), encoding="utf-8")
         print(f"  {board}: {done.instructions / 1e6:.2f} M", file=sys.stderr)
     kept: Rows = json.loads(path.read_text(encoding="utf-8"))
