@@ -14,6 +14,7 @@ G = 9.80665
 """Standard gravity in m/s^2 (BIPM); the only value of g in grfkit."""
 
 # N in a pound-force: 0.45359237 kg (the international pound) times standard gravity.
+# Pound-force in N, exact: 0.45359237 kg x standard gravity
 _LBF = 4.4482216152605
 
 

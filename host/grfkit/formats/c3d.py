@@ -20,6 +20,7 @@ from .c3d_layout import C3dLayout, find_layout, frame_counts, frame_field, frame
 from .c3d_params import BLOCK, C3dHeader, Parameters, floats, integers, parse_header, parse_parameters
 
 LARGEST_BYTES = 4 * 2**30
+# A 4 x 4 matrix and its residual
 _ROTATION_FLOATS = 17
 _SANE = 1e15
 """Numbers beyond this in the data section are no measurement."""

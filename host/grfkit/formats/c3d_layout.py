@@ -15,7 +15,10 @@ import numpy as np
 from ..errors import BadInputError
 from .c3d_params import BLOCK, C3dHeader, Parameters
 
+# The header numbers frames with 16 bits: longer trials stop here, and say more in the parameters
 _CAPPED_FRAME = 65535
+# Rates (Hz) that are taken for one; chosen by hand
+_LOWEST_HZ, _HIGHEST_HZ = 0.001, 1e6
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def frame_rate_hz(
     """
     point = _first(parameters, "POINT", "RATE")
     analog = _first(parameters, "ANALOG", "RATE") / layout.per_frame if layout.channels else 0.0
-    stated = [r for r in (point, header.rate_hz, analog) if np.isfinite(r) and 0.001 < r < 1e6]
+    stated = [r for r in (point, header.rate_hz, analog) if np.isfinite(r) and _LOWEST_HZ < r < _HIGHEST_HZ]
     if not stated and fallback_hz:
         return fallback_hz, []
     if not stated:

@@ -17,8 +17,12 @@ from ..errors import BadInputError
 
 Processor = Literal["intel", "dec", "mips"]
 BLOCK = 512
+"""Bytes of a block: header, parameters and data each start at one."""
 _PROCESSORS: dict[int, Processor] = {84: "intel", 85: "dec", 86: "mips"}
+# Byte 2 of every C3D file
 _KEY = 0x50
+# Header word 150 where events with 4-character labels follow, and how many there is room for
+_EVENTS_KEY, _MOST_EVENTS = 12345, 18
 _NEEDED_GROUPS = ("POINT", "ANALOG", "FORCE_PLATFORM", "ROTATION", "TRIAL")
 _PROSE = ("DESCRIPTIONS", "DESCRIPTION")
 _TYPE_BYTES = {-1: 1, 1: 1, 2: 2, 4: 4}
@@ -231,7 +235,7 @@ def _processor(data: bytes) -> Processor:
 
 def _header_events(data: bytes, words: NDArray[np.int64], processor: Processor) -> tuple[tuple[str, float], ...]:
     count = int(words[150])
-    if words[149] != 12345 or not 0 < count <= 18:
+    if words[149] != _EVENTS_KEY or not 0 < count <= _MOST_EVENTS:
         return ()
     times = floats(data[304:376], processor)
     labels = [decode_text(data[396 + 4 * i : 400 + 4 * i]) for i in range(count)]

@@ -15,7 +15,12 @@ from .c3d_params import Parameters
 CHANNELS_BY_TYPE = {1: 6, 2: 6, 3: 8, 4: 6, 5: 8, 6: 12, 7: 8}
 CALIBRATED_TYPES = (4, 5, 6, 7)
 _REFUSED = {11: "Kistler split-belt treadmill", 12: "Kistler split-belt treadmill", 21: "AMTI stairs"}
+# A count beyond this is damage; chosen by hand: walkways have up to a dozen
 _MOST_PLATES = 64
+# Corners up to this are in m, larger ones in mm; chosen by hand: a laboratory in m, a few cm in mm
+_LARGEST_M = 20.0
+# A sensor lies within this of its surface's centre, m; chosen by hand: a treadmill's half length and more
+_FARTHEST_ORIGIN_M = 5.0
 _NO_UNIT = ("unknown", "none", "-")
 STATE_UNIT = "from Python: read(path, ReadOptions(extra={'force_unit': 'N', 'moment_unit': 'N mm'}))"
 
@@ -204,7 +209,7 @@ def _length_unit(file: C3dFile) -> tuple[str, str]:
         return file.point_unit, ""
     corners = file.parameters.numbers("FORCE_PLATFORM", "CORNERS")
     largest = float(np.nanmax(np.abs(corners))) if np.isfinite(corners).any() else 0.0
-    unit = "m" if 0 < largest < 20.0 else "mm"
+    unit = "m" if 0 < largest < _LARGEST_M else "mm"
     return unit, f"POINT:UNITS is '{file.point_unit}': corners up to {largest:.4g} are taken as {unit}"
 
 
@@ -218,8 +223,10 @@ def _spec(file: C3dFile, index: int, length: str, stated: tuple[str | None, str 
     remarks: list[str] = []
     if not np.isfinite(corners).all():
         raise BadInputError("has corners that are not finite numbers")
-    if not np.isfinite(origin).all() or np.abs(origin).max() > 5.0:
-        raise BadInputError(f"has an ORIGIN of {np.round(origin, 3).tolist()} m, expected less than 5 m")
+    if not np.isfinite(origin).all() or np.abs(origin).max() > _FARTHEST_ORIGIN_M:
+        raise BadInputError(
+            f"has an ORIGIN of {np.round(origin, 3).tolist()} m, expected less than {_FARTHEST_ORIGIN_M:g} m"
+        )
     if origin[2] > 0:
         origin = -origin
         remarks.append("ORIGIN is given from surface to sensor (z above 0) and is turned round")

@@ -20,12 +20,14 @@ from ..errors import BadInputError
 
 MAGIC = b"GRFREC"
 VERSION = 1
+"""Of the file's layout; a reader refuses any other."""
 _OPENING = MAGIC + bytes([VERSION, 0])
 _HEAD = struct.Struct("<IBQB")
 _CRC = struct.Struct("<I")
 _SYNC = struct.Struct("<QIIQ")
 _PAIR = struct.Struct("<q")
 LARGEST_BODY = 1 << 16
+"""Bytes of a record's body at most, chosen by hand: a packet has hundreds, a note what a person types."""
 _RANGES = {
     "connection": (0, (1 << 32) - 1),
     "started_ns": (0, (1 << 63) - 1),

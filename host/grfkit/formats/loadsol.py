@@ -21,10 +21,16 @@ from ..errors import BadInputError
 from .text import checked_unit, decimal_sign, name_and_unit, parse_table
 
 LOST = -1.0
+"""What every zone holds in a sample that was lost on the air."""
 _END = "End measurement"
+# Lines searched for the row of units, chosen by hand: real files have it in line 4
 _HEADER_LINES = 40
 _ZONES = frozenset({"heel", "medial", "lateral", "forefoot", "midfoot", "rearfoot", "toe", "toes", "hallux"})
+# How far a total may be from the sum of its zones (all are rounded), in the file's unit, and the share of such rows up
+# to which they are damage and not this file's way; both chosen by hand
 _ROUNDING, _FEW = 0.05, 0.01
+# A step this close to two periods, in periods, before one of none is a sample repeated; chosen by hand
+_REPEATED = 0.1
 _STARTED = re.compile(r"(\d{4})_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d{1,3})")
 _SENSOR = re.compile(r"(?P<id>.+?)(?:::(?P<part>.+))?")
 _IMU_PART = re.compile(r"([xyz])(acc|gyro|mag)", re.IGNORECASE)
@@ -313,7 +319,7 @@ def _unrepeated(stamps: Floats) -> tuple[Floats, int]:
     if moving.size < 2:
         return stamps.copy(), 0
     period = float(np.median(moving))
-    first = np.flatnonzero((np.abs(steps[:-1] - 2 * period) < 0.1 * period) & (steps[1:] == 0)) + 1
+    first = np.flatnonzero((np.abs(steps[:-1] - 2 * period) < _REPEATED * period) & (steps[1:] == 0)) + 1
     time = stamps.copy()
     time[first] -= period
     return time, int(first.size)

@@ -17,7 +17,12 @@ from .rows import is_number, number_table
 Foot = Literal["left", "right", ""]
 Quantity = Literal["force", "point", "torque"]
 
+# Lines searched for endheader, chosen by hand: real files have it in line 5 to 10, but a header may be longer
 _HEADER_LINES = 200
+# Lines after endheader searched for the labels, chosen by hand: some programs leave blank ones between
+_LABEL_LINES = 10
+# Times of header and rows agree within this, s: both are printed
+_SAME_S = 1e-9
 _FEET: dict[str, Foot] = {"l": "left", "left": "left", "r": "right", "right": "right"}
 _TAG = r"(?P<tag>\d{1,2}|left|right|l|r)"
 _SCHEMES = tuple(
@@ -146,7 +151,7 @@ def _header(lines: list[str]) -> tuple[dict[str, str], int]:
 
 def _label_line(lines: list[str], end: int) -> int:
     """Return the index of the row of labels: the first line after the header that starts with 'time'."""
-    for index in range(end + 1, min(end + 11, len(lines))):
+    for index in range(end + 1, min(end + 1 + _LABEL_LINES, len(lines))):
         if re.match(r"\s*time\s", lines[index] + " ", re.IGNORECASE):
             return index
     raise BadInputError("has no row of labels that starts with 'time' after 'endheader'")
@@ -161,10 +166,10 @@ def _check_rows(time: Floats, header: dict[str, str], notes: list[str], *, line_
     if not stated.isdigit() or int(stated) == time.size:
         return
     begin, end = _range(header)
-    trimmed = begin is not None and time[0] > begin + 1e-9
+    trimmed = begin is not None and time[0] > begin + _SAME_S
     if time.size < int(stated) and not trimmed:
         raise BadInputError(f"is cut off: its header states {stated} rows, it holds {time.size}; export it again")
-    early = trimmed and end is not None and time[-1] < end - 1e-9
+    early = trimmed and end is not None and time[-1] < end - _SAME_S
     if early and not line_ended:
         raise BadInputError(
             f"is cut off: its header states rows up to {end:g} s, it ends at {time[-1]:g} s inside a line;"
@@ -184,6 +189,7 @@ def _range(header: dict[str, str]) -> tuple[float | None, float | None]:
 _SIDE_TAGS = {"left": "l", "right": "r"}
 BODIES = {"left": "calcn_l", "right": "calcn_r"}
 """The foot's body in the models that come with OpenSim (gait2392, Rajagopal 2016)."""
+# Decimals of a written number: a millionth of N or m
 _DECIMALS = 6
 
 

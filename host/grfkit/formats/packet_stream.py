@@ -26,7 +26,11 @@ _TRUSTED_US = 60_000_000
 _SLACK_US, _SLACK_RATE = 20_000, 1e-3
 """How far time may differ from counter x period without a jump: 20 ms and a thousandth."""
 _LATE_START_US = 2_000_000
+"""How much longer an insole may seem to have run than since START was sent (us); chosen by hand."""
 _OPEN_STANCES = 4
+"""Stances whose fragments are waited for at once; chosen by hand."""
+_MOST_STEPS = 64
+"""Packets that may be missing between two that bear each other out; chosen by hand."""
 
 
 def nearest(value: int, expected: int, *, bits: int) -> int:
@@ -290,7 +294,7 @@ class PacketStream:
         steps = (header.sequence - before.sequence) & 0xFFFF
         went = (header.counter - before.counter) & 0xFFFF
         elapsed_us = (header.time_us - before.time_us) & 0xFFFFFFFF
-        return 0 < steps < 64 and steps <= went <= steps * self._most and self._in_time(elapsed_us, went)
+        return 0 < steps < _MOST_STEPS and steps <= went <= steps * self._most and self._in_time(elapsed_us, went)
 
     def _count_packet(self, header: PacketHeader, step: int) -> None:
         self.counts.packets += 1

@@ -11,7 +11,8 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 
-_CHUNK_ROWS = 20000
+CHUNK_ROWS = 20000
+"""Rows split at once, chosen by hand: cells as Python strings take some fifty bytes each."""
 LARGEST = 1e30
 """A number beyond this is no measurement: the file is broken or not what it seems."""
 
@@ -59,9 +60,9 @@ def number_table(
     width = len(columns)
     labels = [columns[i] for i in pick] if pick is not None else columns
     parts = []
-    for start in range(0, len(rows), _CHUNK_ROWS):
+    for start in range(0, len(rows), CHUNK_ROWS):
         line = first_line + start
-        chunk = rows[start : start + _CHUNK_ROWS]
+        chunk = rows[start : start + CHUNK_ROWS]
         cells = [row_cells(row, separator, width, line + i) for i, row in enumerate(chunk)]
         if pick is not None:
             cells = [[row[i] for i in pick] for row in cells]

@@ -8,6 +8,11 @@ import numpy as np
 
 from ..arrays import Floats
 
+CHUNK_FRAMES = 400
+"""Frames whose cells are held at once, chosen by hand: a movie of any length needs the memory of these."""
+LARGEST_SIDE = 1000
+"""Rows or columns of a grid at most, chosen by hand: a count beyond it is damage, and no array is made of it."""
+
 
 @dataclass(frozen=True)
 class SenselSums:

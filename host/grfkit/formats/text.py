@@ -12,9 +12,9 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..units import canonical_name, parse_unit
-from .rows import LARGEST, is_missing, numbers, row_cells
+from .rows import CHUNK_ROWS, LARGEST, is_missing, numbers, row_cells
 
-_CHUNK_ROWS = 20000
+# Rows before the last one whose decimals are compared with its own; chosen by hand
 _LOOKED_BACK = 50
 _TWO_IN_ONE_CELL = re.compile(rb"[0-9.] +[0-9.+\-]")
 _BRACKET = re.compile(r"\s*(?P<name>[^\[\]()]*?)\s*[\[(](?P<unit>[^\[\]()]+)[\])]\s*")
@@ -72,8 +72,7 @@ def parse_table(
     form = _Form(tuple(columns), separator, missing, decimal)
     rows, notes = _without_cut_row(rows, form, first_line, line_ended)
     parts = [
-        _chunk(rows[start : start + _CHUNK_ROWS], form, first_line + start)
-        for start in range(0, len(rows), _CHUNK_ROWS)
+        _chunk(rows[start : start + CHUNK_ROWS], form, first_line + start) for start in range(0, len(rows), CHUNK_ROWS)
     ]
     return Table(np.concatenate(parts), notes)
 
@@ -91,6 +90,11 @@ def decimal_sign(lines: Sequence[str], separator: str) -> str:
     if any("." in line for line in lines):
         raise BadInputError("writes numbers with both ',' and '.'; export it with one decimal sign")
     return ","
+
+
+def separator_of(line: str) -> str:
+    """Return the separator of a header line: tab before semicolon before comma."""
+    return next((s for s in ("\t", ";") if s in line), ",")
 
 
 def name_and_unit(cell: str) -> tuple[str, str]:
@@ -210,6 +214,7 @@ def _plain_bytes(rows: list[str], form: _Form) -> str | None:
     if not text.isascii():
         return None
     body = text.encode("ascii")
+    # every separator becomes a tab, so that blanks inside a cell stand out from blanks between cells
     if form.separator != "\t":
         if b"\t" in body:
             return None
@@ -258,11 +263,11 @@ def matrix_rows(
     """
     form = _Form(tuple(f"column {i + 1}" for i in range(width)), separator, missing, decimal)
     parts = []
-    for start in range(0, len(rows), _CHUNK_ROWS):
-        part = list(rows[start : start + _CHUNK_ROWS])
+    for start in range(0, len(rows), CHUNK_ROWS):
+        part = list(rows[start : start + CHUNK_ROWS])
         values = _fast(part, form)
         if values is None:
-            lines = numbers_of_lines[start : start + _CHUNK_ROWS]
+            lines = numbers_of_lines[start : start + CHUNK_ROWS]
             values = np.concatenate([_slow([row], form, line) for row, line in zip(part, lines)])
         parts.append(values)
     if not parts:

@@ -7,6 +7,10 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 
+# How far a stamp printed to the millisecond may be from the exact time (s): a whole unit of its last digit, since some
+# programs cut instead of rounding; and never half a step, or another sample's stamp would fit as well
+_ROUNDED_S, _OF_A_STEP = 0.00101, 0.45
+
 
 def exact_time(count: Floats, printed_s: Floats, rate_hz: float) -> Floats | None:
     """Return ``count / rate_hz`` where every printed stamp is that, rounded; None otherwise.
@@ -16,7 +20,7 @@ def exact_time(count: Floats, printed_s: Floats, rate_hz: float) -> Floats | Non
     count
         Shape (samples,): sample number from 0; where the stamps start at another time, that is kept.
     """
-    tolerance = min(0.00101, 0.45 / rate_hz)
+    tolerance = min(_ROUNDED_S, _OF_A_STEP / rate_hz)
     for rebuilt in (count / rate_hz, printed_s[0] + (count - count[0]) / rate_hz):
         if np.nanmax(np.abs(rebuilt - printed_s)) <= tolerance:
             return np.asarray(rebuilt, dtype=np.float64)

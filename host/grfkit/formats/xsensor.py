@@ -19,9 +19,10 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..units import parse_unit, to_si
-from .sensels import SenselSums, joined, sensel_sums
-from .text import checked_unit, decimal_sign, matrix_rows, name_and_unit
+from .sensels import CHUNK_FRAMES, LARGEST_SIDE, SenselSums, joined, sensel_sums
+from .text import checked_unit, decimal_sign, matrix_rows, name_and_unit, separator_of
 
+# Lines searched for FRAME and SENSOR or the header row, chosen by hand: a real file has eight above them
 _HEADER_LINES = 60
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d):(\d\d(?:[.,]\d+)?)\s*(AM|PM)?", re.IGNORECASE)
 _FIGURES = {
@@ -34,9 +35,8 @@ _FIGURES = {
 }
 """The figures that are kept, and the quantity each must be of."""
 
-_CHUNK_FRAMES = 400
-_LARGEST_SIDE = 1000
 _DAY_S = 86400.0
+"""Seconds of a day."""
 
 
 @dataclass
@@ -108,13 +108,9 @@ def parse_xsensor(text: str) -> XsensorFile:
     return _parse_rows(lines, at, ended) if at >= 0 else _parse_blocks(lines, ended)
 
 
-def _separator(line: str) -> str:
-    return next((s for s in ("\t", ";") if s in line), ",")
-
-
 def _row_header(lines: Sequence[str]) -> int:
     for index, line in enumerate(lines):
-        cells = [cell.strip().strip('"').lower() for cell in line.split(_separator(line))]
+        cells = [cell.strip().strip('"').lower() for cell in line.split(separator_of(line))]
         if cells[0] in ("frame", "frame #") and any(cell.startswith("est. load") for cell in cells):
             return index
     return -1
@@ -124,7 +120,7 @@ def _row_header(lines: Sequence[str]) -> int:
 
 
 def _parse_blocks(lines: Sequence[str], ended: bool) -> XsensorFile:
-    separator = _separator(lines[0])
+    separator = separator_of(lines[0])
     unit, frames = _split_frames(lines, separator)
     notes: list[str] = []
     sensors = list(dict.fromkeys(name for frame in frames for name in frame.parts))
@@ -230,7 +226,7 @@ def _foot(name: str, frames: Sequence[_Frame], unit: str, separator: str) -> Xse
     if not unit or parse_unit(unit).canonical not in ("Pa", "count"):
         raise BadInputError(f"line 'Units:' states '{unit}', expected the cells' unit, e.g. 'Units:,mmHg'")
     foot.sums = joined(
-        [_sums(parts[start : start + _CHUNK_FRAMES], shape, separator) for start in range(0, len(parts), _CHUNK_FRAMES)]
+        [_sums(parts[start : start + CHUNK_FRAMES], shape, separator) for start in range(0, len(parts), CHUNK_FRAMES)]
     )
     foot.cell_m = _cell_size(parts[0])
     return foot
@@ -249,8 +245,8 @@ def _sums(parts: Sequence[_Part], shape: tuple[int, int], separator: str) -> Sen
 
 def _count(part: _Part, key: str) -> int:
     text = part.values.get(key, "")
-    if not text.isdigit() or not 0 < int(text) <= _LARGEST_SIDE:
-        raise BadInputError(f"sensor '{part.sensor}' states {key} = '{text}', expected 1 to {_LARGEST_SIDE}")
+    if not text.isdigit() or not 0 < int(text) <= LARGEST_SIDE:
+        raise BadInputError(f"sensor '{part.sensor}' states {key} = '{text}', expected 1 to {LARGEST_SIDE}")
     return int(text)
 
 
@@ -273,7 +269,7 @@ def _cell_size(part: _Part) -> tuple[float, float] | None:
 
 
 def _parse_rows(lines: Sequence[str], at: int, ended: bool) -> XsensorFile:
-    separator = _separator(lines[at])
+    separator = separator_of(lines[at])
     header = [cell.strip() for cell in next(csv.reader([lines[at]], delimiter=separator))]
     numbered = [(i, line) for i, line in enumerate(lines[at + 1 :], at + 2) if line.strip(separator + " \r")]
     rows = [next(csv.reader([line], delimiter=separator)) for _, line in numbered]

@@ -8,10 +8,16 @@ import xarray as xr
 from ..arrays import Floats
 from ..records import Recording
 
+# All chosen by hand, far above what gait gives and below what a wrong unit makes of it (a factor of 9.81 or more):
+# force of one foot or plate, N (running stays below 4 kN)
 _LARGEST_FORCE_N = 20e3
+# acceleration, m/s^2 (500 g)
 _LARGEST_ACCELERATION = 5000.0
+# extent of all landmarks, m (a laboratory)
 _LARGEST_EXTENT_M = 20.0
+# samples and frames looked at: enough for a percentile, and quick for a recording of hours
 _MOST_SAMPLES = 200_000
+_MOST_FRAMES = 100
 
 
 def doubts(recording: Recording) -> list[str]:
@@ -53,7 +59,7 @@ def _sizes(values: Floats) -> Floats:
 
 def _extent(stream: xr.Dataset) -> str:
     position = np.asarray(stream["position"].values, dtype=np.float64)
-    some = position[:: max(1, position.shape[0] // 100)].reshape(-1, position.shape[-1])
+    some = position[:: max(1, position.shape[0] // _MOST_FRAMES)].reshape(-1, position.shape[-1])
     some = some[np.isfinite(some).all(axis=1)]
     if not some.size:
         return ""

@@ -1,23 +1,48 @@
-"""What the text readers share: a whole file as text, and options that a reader does not know."""
+"""What the readers share: a file as text, checks of time and extent, and the recording with its file named."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from ..records import Channel
+from ..provenance import Provenance, describe_input
+from ..records import Channel, Recording, make_recording
 from ..units import canonical_name
 from .base import ReadOptions
 
+# 1e11 s are about 3,000 years: any unit of time misread as another is far below or far above a recording's length
 _LATEST_S = 1e11
+# What the markers of one frame may span, m; chosen by hand: wider than a hand's marker set, narrower than a hall
 _SMALLEST_M, _LARGEST_M = 0.02, 50.0
+# Frames looked at, and markers a frame needs for its span to mean anything; chosen by hand
+_EXTENT_FRAMES, _EXTENT_MARKERS = 50, 5
 LARGEST_TEXT_BYTES = 1 << 30
+"""Bytes of text read at most (1 GiB), chosen by hand: parsed, it takes several times as much memory."""
+UNIX_TIME_S = (1.0e9, 4.0e9)
+"""Stamps between these are taken for Unix time: from September 2001 to October 2096."""
+
+
+def file_recording(
+    path: Path,
+    streams: Mapping[str, xr.Dataset],
+    *,
+    device: str,
+    reader: str,
+    notes: Sequence[str],
+    t0_unix_s: float | None = None,
+) -> Recording:
+    """Return the streams of a file as a recording whose provenance names that file."""
+    provenance = Provenance(inputs=[describe_input(path)])
+    return make_recording(
+        streams, device=device, reader=reader, provenance=provenance, t0_unix_s=t0_unix_s, notes=notes
+    )
 
 
 def read_text(path: Path, *, largest: int = LARGEST_TEXT_BYTES) -> str:
@@ -41,6 +66,13 @@ def read_text(path: Path, *, largest: int = LARGEST_TEXT_BYTES) -> str:
 
 
 def decode(data: bytes) -> str:
+    """Return text in UTF-8, in UTF-16 where it starts with a mark, otherwise in Windows-1252.
+
+    Raises
+    ------
+    BadInputError
+        If it holds binary zeros.
+    """
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
     if b"\0" in data:
@@ -117,9 +149,9 @@ def check_extent(positions: Floats, unit: str) -> None:
     BadInputError
         If the median frame spans less than 2 cm or more than 50 m.
     """
-    some = positions[:: max(1, len(positions) // 50)]
+    some = positions[:: max(1, len(positions) // _EXTENT_FRAMES)]
     visible = np.asarray(np.isfinite(some).all(axis=2))
-    spread = [float(np.ptp(f[mask], axis=0).max()) for f, mask in zip(some, visible) if mask.sum() >= 5]
+    spread = [float(np.ptp(f[mask], axis=0).max()) for f, mask in zip(some, visible) if mask.sum() >= _EXTENT_MARKERS]
     if not spread:
         return
     extent = float(np.median(spread))

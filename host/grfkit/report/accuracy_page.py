@@ -11,6 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from ..stats.spm import FEWEST
 from .html import page, write_page
 from .numbers import DASH, fixed
 from .panel import LegendKey, Panel, PanelAxis, axis, legend
@@ -42,7 +43,7 @@ def render_accuracy_report(evaluation: Evaluation) -> str:
         windows=list(evaluation["windows"].items()),
         excluded=sorted(evaluation.get("excluded", {}).items()),
         findings=evaluation.get("findings", []),
-        few=evaluation["participants"] < 6,
+        few=evaluation["participants"] < FEWEST,
         verdict=_verdict(evaluation),
         n=evaluation["participants"],
         search=_search(evaluation),

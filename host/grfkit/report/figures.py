@@ -15,9 +15,15 @@ from .numbers import count, fixed, has_value, milliseconds, seconds
 from .panel import LegendKey, Panel, PanelAxis, axis, legend
 from .signal_view import edges_of, to_reference
 
+# Chosen by eye, on a page of 900 pixels: columns of a curve, and dots and rings before they melt into one another
 _COLUMNS = 500
 _MOST_DOTS = 2500
 _MOST_RINGS = 150
+# Columns in which more dots than that are drawn as mean and range
+_RANGE_COLUMNS = 300
+# The score is shown this far around the winner (s), or 1.5 times as far as the runner-up lies where that is between the
+# other two; chosen by eye
+_CLOSE_S, _NEAREST_S, _FARTHEST_S = 1.5, 0.3, 5.0
 
 
 class Score(NamedTuple):
@@ -93,10 +99,10 @@ def _floor(score: Score, rival: float | None) -> float:
 def _close(evidence: StreamEvidence, full_span: tuple[float, float]) -> tuple[float, float] | None:
     if evidence.chosen_lag_s is None or not has_value(evidence.chosen_lag_s):
         return None
-    centre, half = evidence.chosen_lag_s, 1.5
+    centre, half = evidence.chosen_lag_s, _CLOSE_S
     if evidence.runner_up_lag_s is not None and has_value(evidence.runner_up_lag_s):
         distance = 1.5 * abs(evidence.runner_up_lag_s - centre)
-        half = distance if 0.3 < distance < 5.0 else half
+        half = distance if _NEAREST_S < distance < _FARTHEST_S else half
     start, end = max(full_span[0], centre - half), min(full_span[1], centre + half)
     worth = end > start and (end - start) < 0.6 * (full_span[1] - full_span[0])
     return (start, end) if worth else None
@@ -229,12 +235,12 @@ def _many(panel: Panel, at: Floats, ms: Floats) -> None:
     order = np.argsort(at, kind="stable")
     at, ms = at[order], ms[order]
     low, high = panel.x.low, panel.x.high
-    extremes = envelope(at, ms, start=low, end=high, columns=300)
-    column = np.clip(((at - low) / (high - low) * 300).astype(int), 0, 299)
-    number = np.bincount(column, minlength=300)
-    mean = np.bincount(column, weights=ms, minlength=300) / np.maximum(number, 1)
+    extremes = envelope(at, ms, start=low, end=high, columns=_RANGE_COLUMNS)
+    column = np.clip(((at - low) / (high - low) * _RANGE_COLUMNS).astype(int), 0, _RANGE_COLUMNS - 1)
+    number = np.bincount(column, minlength=_RANGE_COLUMNS)
+    mean = np.bincount(column, weights=ms, minlength=_RANGE_COLUMNS) / np.maximum(number, 1)
     x = np.repeat(extremes.at, 3)
-    panel.line(x, np.column_stack([extremes.low, extremes.high, np.full(300, np.nan)]).ravel(), "range")
+    panel.line(x, np.column_stack([extremes.low, extremes.high, np.full(_RANGE_COLUMNS, np.nan)]).ravel(), "range")
     panel.dots(extremes.at[number > 0], mean[number > 0], "devdot")
 
 

@@ -13,7 +13,9 @@ from .panel import LegendKey, Panel, PanelAxis, axis, legend
 from .signal_view import SignalView, edges_of, to_reference
 
 Signal = tuple[Floats, Floats]
+# Lanes of the picture of the trial: lost samples, gaps, the device after and before, the reference
 _LANES = 5
+# Columns of a curve over the page's width, chosen by eye
 _COLUMNS = 500
 
 

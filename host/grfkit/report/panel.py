@@ -19,6 +19,7 @@ from ..arrays import Floats
 
 Gutter = Literal["narrow", "wide", "names", "none"]
 WIDTH = 1000
+"""Width of the SVG's own coordinates; the page stretches them, so any number serves that keeps one decimal exact."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,11 @@ from .decimate import ordered
 from .numbers import has_value
 
 WINDOW_S = 4.0
+"""Length of a stretch shown closely: five to ten steps, chosen by eye."""
+_BEFORE_S = 1.0
+"""How long before the first anchor and after the last one the stretches reach."""
+_USUAL_PEAK, _ABOVE = 95, 0.1
+"""The usual peak of a signal: this percentile of what is above this share of the largest value. Chosen by eye."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def scaled(signal: Floats) -> Floats:
     top = np.fmax.reduce(size, initial=0.0)
     if not (np.isfinite(top) and top > 0):
         return signal
-    return np.asarray(signal / np.percentile(size[size > 0.1 * top], 95))
+    return np.asarray(signal / np.percentile(size[size > _ABOVE * top], _USUAL_PEAK))
 
 
 def edges_of(segments: list[Segment]) -> list[float]:
@@ -103,7 +108,7 @@ def _windows(evidence: StreamEvidence, overlap: tuple[float, float] | None) -> t
     anchors = evidence.anchors.t_reference_s[evidence.anchors.kept]
     anchors = anchors[np.isfinite(anchors)]
     if anchors.size:
-        first, last = float(anchors.min()) - 1.0, float(anchors.max()) + 1.0
+        first, last = float(anchors.min()) - _BEFORE_S, float(anchors.max()) + _BEFORE_S
     elif overlap is not None:
         first, last = overlap
     elif evidence.reference_time_s.size:

@@ -14,6 +14,10 @@ from .numbers import chance, count, duration, fixed, has_value, milliseconds, pe
 
 Group = list[StreamEvidence]
 
+# Shown as "with the reference": offsets below half a millisecond are 0.000 s when printed
+_NO_OFFSET_S = 5e-4
+# Shown without words beside the ppm: below half of the last digit printed
+_NO_DRIFT_PPM = 0.05
 SEVERITIES = ("error", "warning", "info")
 
 
@@ -105,7 +109,7 @@ def _offset_words(group: Group) -> str:
     verb = "start" if len(group) > 1 else "starts"
     if offset is None or not has_value(offset):
         text = f"{verb} at an unknown time"
-    elif abs(offset) < 5e-4:
+    elif abs(offset) < _NO_OFFSET_S:
         text = f"{verb} with {target}"
     else:
         text = f"{verb} {seconds(abs(offset))} {'after' if offset > 0 else 'before'} {target}"
@@ -182,7 +186,7 @@ def advice(evidence: TrialEvidence) -> list[str]:
 
 def rate_in_words(drift_ppm: float | None) -> str:
     """Return how the device's clock goes, beside its drift in ppm."""
-    if drift_ppm is None or not has_value(drift_ppm) or abs(drift_ppm) < 0.05:
+    if drift_ppm is None or not has_value(drift_ppm) or abs(drift_ppm) < _NO_DRIFT_PPM:
         return ""
     per_hour = abs(drift_ppm) * 3.6
     text = milliseconds(per_hour) if per_hour < 1e3 else fixed(per_hour / 1e3, 1, "s")

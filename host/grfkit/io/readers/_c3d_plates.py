@@ -20,8 +20,16 @@ _Column = tuple[str, Floats, str, str]
 """Name, values, their unit, and the unit of the file's own channels."""
 
 ZERO_CHOICES = ("auto", "always", "never")
+# FORCE_PLATFORM:ZERO is subtracted where mean and SD of the vertical force over its frames (N) stay below these; chosen
+# by hand: drift of an unloaded plate is tens of newtons, a person standing is hundreds, and a moving one is not steady
 _UNLOADED_N = 50.0
 _STEADY_N = 10.0
+# A subtracted mean below this (N) is not worth a note
+_NOTABLE_N = 0.05
+# A centre of pressure this many half-widths from the middle is beside the plate; more than this share of them is noted
+_BESIDE, _BESIDE_SHARE = 1.1, 0.5
+# The low-pass before the centre of pressure needs a cut-off below this share of the rate, with room to half of it
+_CUTOFF_SHARE = 0.45
 _UNVERIFIED = {
     5: "type 5 is decoded from the specification; no real file of it was at hand",
     6: "type 6 is decoded from the specification (channels Fx1 Fy1 Fz1 Fx2...); no real file was at hand",
@@ -86,8 +94,8 @@ def _outside(cop: Floats, spec: PlateSpec, frame: plates.PlateFrame) -> list[str
     half = np.asarray([np.linalg.norm(at[0] - at[1]), np.linalg.norm(at[0] - at[3])]) / 2.0
     local = np.abs((cop - frame.centre_m) @ frame.axes)[:, :2]
     local = local[np.isfinite(local).all(axis=1)]
-    share = float(np.mean((local > 1.1 * half).any(axis=1))) if local.shape[0] else 0.0
-    if share <= 0.5:
+    share = float(np.mean((local > _BESIDE * half).any(axis=1))) if local.shape[0] else 0.0
+    if share <= _BESIDE_SHARE:
         return []
     return [
         f"plate {spec.number}: the centre of pressure is beside the plate in {100 * share:.0f} % of loaded"
@@ -171,7 +179,7 @@ def _zeroed(file: C3dFile, spec: PlateSpec, raw: Floats, options: ReadOptions, n
     if choice == "auto" and (abs(load.mean()) > _UNLOADED_N or load.std() > _STEADY_N):
         notes.append(f"{what} look loaded and are not subtracted {always}")
         return raw
-    if np.abs(load.mean()) > 0.05:
+    if np.abs(load.mean()) > _NOTABLE_N:
         notes.append(f"{what} are subtracted, as the file says")
     return np.asarray(raw - part.mean(axis=0), dtype=np.float64)
 
@@ -179,7 +187,7 @@ def _zeroed(file: C3dFile, spec: PlateSpec, raw: Floats, options: ReadOptions, n
 def _cutoff(options: ReadOptions, file: C3dFile, notes: list[str]) -> float | None:
     if not options.cop_filter_hz:
         return None
-    if options.cop_filter_hz < 0.45 * file.analog_rate_hz:
+    if options.cop_filter_hz < _CUTOFF_SHARE * file.analog_rate_hz:
         return options.cop_filter_hz
     note = (
         f"force is not filtered before the centre of pressure: {options.cop_filter_hz:g} Hz is too high"

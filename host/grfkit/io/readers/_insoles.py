@@ -1,4 +1,4 @@
-"""What the insole readers share: which foot (from the file's content, never its name), and gaps told."""
+"""What the insole readers share: which foot (from the file's content, never its name), and a note of long gaps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import xarray as xr
 
 from ...records import Side
 
+# A gap (s) that a person should know of: about one stride; chosen by hand
 _LONG_GAP_S = 1.0
 SIDE_ADVICE = "state it from Python: read(path, ReadOptions(extra={'side': 'left'})), for grf-inspect with --side"
 

@@ -14,6 +14,8 @@ from ...formats.packet_stream import GrfSamples, Item, PacketStream, ReceivedSta
 from ...signals.clock_bounds import offset_over_time
 from ...wire import StanceReport
 
+# Missing samples are made rows of NaN up to this long a gap (s); chosen by hand, for memory: the same limit that
+# make_stream leaves gaps without rows beyond
 _LONGEST_FILLED_S = 10.0
 
 

@@ -11,10 +11,9 @@ from ... import units
 from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.rows import is_number, number_table
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, Side, make_recording, make_stream
+from ...records import Channel, Recording, Side, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_time, read_text, refuse_extra, snake
+from ..files import UNIX_TIME_S, check_time, file_recording, read_text, refuse_extra, snake
 
 _QUANTITIES = {
     "Acceleration": "acc",
@@ -29,6 +28,8 @@ _QUANTITIES = {
     "Barometer": "barometer",
 }
 _FORMAT7_UNITS = {"acc": "m/s^2", "gyro": "rad/s", "mag": "uT", "quat": "1", "barometer": "unknown"}
+# A channel with numbers beyond this holds no reading of any quantity, whatever its unit; chosen by hand
+_LARGEST_READING = 1e12
 
 
 @dataclass(frozen=True)
@@ -132,10 +133,6 @@ def _cells(line: str) -> list[str]:
     return cells
 
 
-_LARGEST_READING = 1e12
-_UNIX_TIME_S = 1e9
-
-
 def _sniff(head: Head) -> Match:
     why = looks_like_apdm(head.lines(12))
     if why:
@@ -164,15 +161,8 @@ def _read(path: Path, options: ReadOptions) -> Recording:
             rate_hz=parsed.rate_hz or None,
             stamp_source="crystal",
         )
-    absolute = bool(np.isfinite(time[0]) and time[0] > _UNIX_TIME_S)
-    return make_recording(
-        streams,
-        device="APDM",
-        reader="apdm",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        t0_unix_s=0.0 if absolute else None,
-        notes=notes,
-    )
+    absolute = bool(np.isfinite(time[0]) and time[0] > UNIX_TIME_S[0])
+    return file_recording(path, streams, device="APDM", reader="apdm", t0_unix_s=0.0 if absolute else None, notes=notes)
 
 
 def _channels(parsed: ApdmFile, sensor: str, notes: list[str]) -> list[Channel]:

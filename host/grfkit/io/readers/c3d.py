@@ -24,6 +24,11 @@ from ..base import Head, Match, Reader, ReadOptions
 from ._c3d_plates import ZERO_CHOICES, analog_time, plate_stream
 
 _EXTRA = ("plates", "zero", "force_unit", "moment_unit")
+# Frames whose markers say which way is up; chosen by hand
+_HEIGHT_FRAMES = 50
+# Coordinates whose 99th percentile is below this are in m; chosen by hand: a laboratory in m, a few cm in mm
+_LARGEST_M = 20.0
+# Groups of POINT whose labels name model outputs and not places
 _NOT_POSITIONS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS")
 
 
@@ -104,11 +109,11 @@ def _specs(file: C3dFile, options: ReadOptions) -> tuple[list[PlateSpec], list[s
 
 
 def _marker_heights(file: C3dFile) -> Floats | None:
-    """Return up to 50 frames of all positions (m), to tell which way is up at a plate."""
+    """Return some frames of all positions (m), to tell which way is up at a plate."""
     positions = _positions(file)
     if not positions or not units.is_unit(file.point_unit):
         return None
-    step = max(1, file.points.shape[0] // 50)
+    step = max(1, file.points.shape[0] // _HEIGHT_FRAMES)
     some = file.points[::step][:, positions].reshape(-1, 3)
     return np.asarray(some * units.parse_unit(file.point_unit).factor, dtype=np.float64)
 
@@ -219,7 +224,7 @@ def _length(file: C3dFile, notes: list[str]) -> str:
         return file.point_unit
     finite = np.abs(np.concatenate([file.points.ravel(), file.rotations[..., :3, 3].ravel()]))
     finite = finite[np.isfinite(finite)]
-    unit = "m" if finite.size and np.percentile(finite, 99) < 20.0 else "mm"
+    unit = "m" if finite.size and np.percentile(finite, 99) < _LARGEST_M else "mm"
     notes.append(f"POINT:UNITS is '{file.point_unit}', no length: positions are taken as {unit} by their size")
     return unit
 

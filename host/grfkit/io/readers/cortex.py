@@ -12,14 +12,15 @@ import xarray as xr
 from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.rows import is_number, number_table
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import plate_attrs, read_text, refuse_extra
+from ..files import file_recording, plate_attrs, read_text, refuse_extra
 
 MAGIC = "[Force Data]"
 QUANTITIES = ("FX", "FY", "FZ", "X", "Y", "Z", "MZ")
 """Columns of one plate: force (N), point (mm), free moment (N mm)."""
+_NAMES = ("fx", "fy", "fz", "cop_x", "cop_y", "cop_z", "free_moment")
+_UNITS = ("N", "N", "N", "mm", "mm", "mm", "N mm")
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,6 @@ def _rate(header: dict[str, str]) -> float:
     return float(text)
 
 
-_NAMES = ("fx", "fy", "fz", "cop_x", "cop_y", "cop_z", "free_moment")
-_UNITS = ("N", "N", "N", "mm", "mm", "mm", "N mm")
-
-
 def _sniff(head: Head) -> Match:
     if head.text.lstrip().startswith(MAGIC):
         return Match(1.0, f"starts with '{MAGIC}'")
@@ -93,12 +90,8 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     if not np.isfinite(parsed.sample).all():
         raise BadInputError("a sample number is missing")
     streams = {f"plate_{i + 1}": _plate(parsed, i, vertical) for i in range(parsed.plates.shape[1])}
-    return make_recording(
-        streams,
-        device="Cortex",
-        reader="cortex",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        notes=["units as Cortex writes them: N, mm, N mm"],
+    return file_recording(
+        path, streams, device="Cortex", reader="cortex", notes=["units as Cortex writes them: N, mm, N mm"]
     )
 
 

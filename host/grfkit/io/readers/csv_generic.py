@@ -12,13 +12,13 @@ from ... import units
 from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.csv_generic import CsvFile, looks_like_table, parse_csv
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_time, plate_attrs, read_text, refuse_extra, with_pressure_sum
+from ..files import UNIX_TIME_S, check_time, file_recording, plate_attrs, read_text, refuse_extra, with_pressure_sum
 from ..naming import Place, channel_of, foot_of, is_house_name, place_of
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
+# Outside of these rates (Hz) the unit of the time column is doubted; chosen by hand around what sensors of gait do
 _SLOW_HZ, _FAST_HZ = 5.0, 50000.0
 
 
@@ -28,6 +28,7 @@ def _sniff(head: Head) -> Match:
     why, cells = looks_like_table(head.text)
     if not cells:
         return Match(0.0, why)
+    # a unit in the header tells our layout from any other table of numbers
     timed = [cell for cell in cells if re.match(r"time\s*[\[(]", cell, re.IGNORECASE)]
     ours = [cell for cell in cells if is_house_name(cell)]
     if timed and ours:
@@ -45,16 +46,11 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     time, time_unit, notes = _time(parsed, options)
     streams = _streams(parsed, time, time_unit, options.rate_hz if not _time_columns(parsed) else None, notes)
     first_s = float(units.to_si(time[:1], time_unit)[0])
-    absolute = 1e9 < first_s < 4e9
+    absolute = UNIX_TIME_S[0] < first_s < UNIX_TIME_S[1]
     if absolute:
         notes.append("time counts from 1970 (Unix time)")
-    return make_recording(
-        streams,
-        device="csv",
-        reader="csv",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        t0_unix_s=0.0 if absolute else None,
-        notes=[*parsed.notes, *notes],
+    return file_recording(
+        path, streams, device="csv", reader="csv", t0_unix_s=0.0 if absolute else None, notes=[*parsed.notes, *notes]
     )
 
 

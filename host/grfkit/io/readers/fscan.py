@@ -17,20 +17,22 @@ import numpy as np
 from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.rows import is_number
-from ...formats.sensels import SenselSums, joined, sensel_sums
+from ...formats.sensels import CHUNK_FRAMES, LARGEST_SIDE, SenselSums, joined, sensel_sums
 from ...formats.text import matrix_rows
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_stream
 from ...units import canonical_name, parse_unit, to_si
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_time, read_text, refuse_extra
+from ..files import check_time, file_recording, read_text, refuse_extra
 from ._insoles import stated_side, stream_name
 
+# Lines searched for ASCII_DATA, chosen by hand: a real one has 29
 _HEADER_LINES = 200
 _FRAME = re.compile(r"Frame\s+(\d+)\s*(?:,.*)?")
 _QUANTITY = re.compile(r"([0-9.]+)\s*(\S+)")
-_CHUNK_FRAMES = 400
-_LARGEST_SIDE = 1000
+# How far the stated area of a cell may be from the product of the spacings; chosen by hand: both are rounded
+_AREA_TOLERANCE = 0.02
+# Time between frames (s) that a movie may state: 10 kHz to 0.1 Hz, chosen by hand
+_SHORTEST_FRAME_S, _LONGEST_FRAME_S = 1e-4, 10.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def parse_fscan(text: str) -> FscanFile:
     _check_order(starts)
     _check_end(header, number, notes)
     sums = joined(
-        [sensel_sums(_grids(lines, starts[i : i + _CHUNK_FRAMES], shape)) for i in range(0, len(starts), _CHUNK_FRAMES)]
+        [sensel_sums(_grids(lines, starts[i : i + CHUNK_FRAMES], shape)) for i in range(0, len(starts), CHUNK_FRAMES)]
     )
     if (sums.loaded == 0).all():
         notes.append("no cell of any frame is loaded")
@@ -110,8 +112,8 @@ def _header(lines: Sequence[str]) -> dict[str, str]:
 
 def _side_of_grid(header: dict[str, str], key: str) -> int:
     text = header.get(key, "")
-    if not text.isdigit() or not 0 < int(text) <= _LARGEST_SIDE:
-        raise BadInputError(f"header line {key} is '{text}', expected a count from 1 to {_LARGEST_SIDE}")
+    if not text.isdigit() or not 0 < int(text) <= LARGEST_SIDE:
+        raise BadInputError(f"header line {key} is '{text}', expected a count from 1 to {LARGEST_SIDE}")
     return int(text)
 
 
@@ -126,7 +128,7 @@ def _unit(header: dict[str, str]) -> str:
 
 def _seconds(header: dict[str, str]) -> float:
     text = header.get("SECONDS_PER_FRAME", "")
-    if not is_number(text) or not 1e-4 < float(text) < 10:
+    if not is_number(text) or not _SHORTEST_FRAME_S < float(text) < _LONGEST_FRAME_S:
         raise BadInputError(f"header line SECONDS_PER_FRAME is '{text}', expected seconds, e.g. 0.01")
     return float(text)
 
@@ -151,7 +153,7 @@ def _area(header: dict[str, str], row: float, column: float, notes: list[str]) -
     stated, product = _quantity(header, "SENSEL_AREA", "m^2"), row * column
     if np.isnan(stated):
         return product
-    if abs(stated / product - 1.0) > 0.02:
+    if abs(stated / product - 1.0) > _AREA_TOLERANCE:
         notes.append(
             f"SENSEL_AREA is {stated * 1e6:.4g} mm^2, the spacings give {product * 1e6:.4g}; the first is used"
         )
@@ -180,6 +182,7 @@ def _frames(lines: Sequence[str], begin: int, rows: int) -> list[tuple[int, int]
         filled = [i for i in range(at + 1, end) if lines[i]]
         last = end == ends[-1]
         complete = len(filled) == rows and filled[-1] - filled[0] == rows - 1
+        # the file's end mark is missing: a last row cut inside a number still shows by its fewer commas
         if complete and last and lines[end - 1 if end == len(lines) else end] != "@@":
             complete = lines[filled[-1]].count(",") == lines[filled[0]].count(",")
         if complete:
@@ -249,13 +252,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         stamp_source="index",
         attrs={"cell_area_m2": parsed.area_m2, "missing_samples": _lost(parsed)},
     )
-    return make_recording(
-        {stream_name("insole", side): stream},
-        device="F-Scan",
-        reader="fscan",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        notes=notes,
-    )
+    return file_recording(path, {stream_name("insole", side): stream}, device="F-Scan", reader="fscan", notes=notes)
 
 
 def _lost(parsed: FscanFile) -> int:

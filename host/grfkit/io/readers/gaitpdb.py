@@ -17,13 +17,15 @@ from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.rows import is_number
 from ...formats.text import parse_table
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, Side, make_recording, make_stream
+from ...records import Channel, Recording, Side, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_time, read_text, refuse_extra
+from ..files import check_time, file_recording, read_text, refuse_extra
 
 COLUMNS = 19
+"""Of the data set's format.txt: time, sixteen cells, two totals."""
 CELLS = 8
+"""Cells of one insole."""
+# How far a total may be from the sum of its cells, N: all are rounded when printed
 _ROUNDING_N = 0.05
 NAMES = (
     "time",
@@ -111,11 +113,11 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         streams[f"insole_{side}"] = make_stream(
             channels, parsed.time, kind="insole", side=cast(Side, side), stamp_source="index"
         )
-    return make_recording(
+    return file_recording(
+        path,
         streams,
         device="Ultraflex (gaitpdb)",
         reader="gaitpdb",
-        provenance=Provenance(inputs=[describe_input(path)]),
         notes=[*parsed.notes, "units and feet as the data set documents them: N, left before right"],
     )
 

@@ -16,14 +16,14 @@ from ...errors import BadInputError
 from ...formats import grfrec
 from ...formats.grfrec import Begin, Kind, Record, RecordFile
 from ...formats.packet_stream import GrfSamples, ReceivedStance, Samples
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_stream
 from ...wire import FORCES, StanceReport
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import refuse_extra, with_pressure_sum
+from ..files import file_recording, refuse_extra, with_pressure_sum
 from ._live_rows import LiveSession, Run, joined, runs_of
 
 _SIDES = ("left", "right")
+# Counts of a signed 16-bit IMU value at the stated range
 _FULL_RANGE = 32768.0
 _IMU = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 
@@ -56,11 +56,11 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         raise BadInputError(
             f"holds no sample of an insole ({len(content.sessions)} sessions, {file.unread} bytes unread)"
         )
-    recording = make_recording(
+    recording = file_recording(
+        path,
         streams,
         device="GRF insole",
         reader="grfrec",
-        provenance=Provenance(inputs=[describe_input(path)]),
         t0_unix_s=content.pairs[0][1] * 1e-9 if content.pairs else None,
         notes=_notes(content, file.unread),
     )

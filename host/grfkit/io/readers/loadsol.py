@@ -8,10 +8,9 @@ import numpy as np
 import xarray as xr
 
 from ...formats.loadsol import LoadsolBlock, LoadsolFile, find_header, parse_loadsol
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Frame, Recording, Side, make_recording, make_stream
+from ...records import Channel, Frame, Recording, Side, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_time, read_text, refuse_extra
+from ..files import check_time, file_recording, read_text, refuse_extra
 from ._insoles import note_gaps, stated_side, stream_name
 
 
@@ -38,13 +37,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         streams[name] = _stream(block, side, _clock(block, side, parsed))
         _note_losses(block, notes)
     note_gaps(streams, notes)
-    return make_recording(
-        streams,
-        device="loadsol",
-        reader="loadsol",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        notes=notes,
-    )
+    return file_recording(path, streams, device="loadsol", reader="loadsol", notes=notes)
 
 
 def _stream(block: LoadsolBlock, side: Side, clock: str) -> xr.Dataset:

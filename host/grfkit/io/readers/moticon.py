@@ -18,19 +18,21 @@ import xarray as xr
 from ... import units
 from ...arrays import Floats
 from ...errors import BadInputError
-from ...formats.text import checked_unit, decimal_sign, name_and_unit, parse_table
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Frame, Recording, Side, StreamKind, make_recording, make_stream
+from ...formats.text import checked_unit, decimal_sign, name_and_unit, parse_table, separator_of
+from ...records import Channel, Frame, Recording, Side, StreamKind, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_time, read_text, refuse_extra, with_pressure_sum
+from ..files import check_time, file_recording, read_text, refuse_extra, with_pressure_sum
 from ._insoles import note_gaps
 
+# Lines searched for the row of names, chosen by hand: comment lines of any number stand above it
 _HEADER_LINES = 60
 _FOOT = re.compile(r"(left|right)\s+(.+)", re.IGNORECASE)
 _AXES = {"acceleration": "acc", "angular": "gyro", "angular rate": "gyro", "gyro": "gyro", "magnetic": "mag"}
 _UNITS = {"acc": ("m/s^2", "count"), "gyro": ("rad/s", "count"), "mag": ("T", "count")}
 _START = re.compile(r"#\s*(?:Start time:|Measurement)\s*(.+)", re.IGNORECASE)
+# Steps of an insole between 250 and 8 Hz, chosen by hand around its 10 to 200 Hz
 _SHORTEST_STEP_S, _LONGEST_STEP_S = 0.004, 0.125
+_KINDS: tuple[tuple[StreamKind, Frame], ...] = (("insole", "foot"), ("imu", "sensor"), ("analog", "raw"))
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class MoticonFile:
 def find_header(lines: Sequence[str]) -> int:
     """Return the index of the row of column names, -1 if there is none."""
     for index, line in enumerate(lines[:_HEADER_LINES]):
-        cells = line.lstrip("# ").split(_separator(line))
+        cells = line.lstrip("# ").split(separator_of(line))
         timed = re.match(r"time\b", cells[0].strip(), re.IGNORECASE)
         if timed and any(_FOOT.fullmatch(cell.strip()) and "[" in cell for cell in cells[1:]):
             return index
@@ -80,7 +82,7 @@ def parse_moticon(text: str) -> MoticonFile:
     at = find_header(lines)
     if at < 0:
         raise BadInputError("has no row of columns such as '# time' and 'left pressure 1[N/cm²]'")
-    separator = _separator(lines[at])
+    separator = separator_of(lines[at])
     cells = [cell.strip() for cell in lines[at].lstrip("# ").split(separator)]
     while cells and not cells[-1]:
         cells.pop()
@@ -100,10 +102,6 @@ def parse_moticon(text: str) -> MoticonFile:
     unit = _time_unit(cells[0], time, notes)
     values = table.values[:, [column.index for column in columns]]
     return MoticonFile(columns, time, unit, values, _started(lines[:at]), notes)
-
-
-def _separator(line: str) -> str:
-    return "\t" if "\t" in line else ";" if ";" in line else ","
 
 
 def _started(lines: Sequence[str]) -> str:
@@ -179,9 +177,6 @@ def _time_unit(cell: str, time: Floats, notes: list[str]) -> str:
     )
 
 
-_KINDS: tuple[tuple[StreamKind, Frame], ...] = (("insole", "foot"), ("imu", "sensor"), ("analog", "raw"))
-
-
 def _sniff(head: Head) -> Match:
     if find_header(head.text.splitlines()) >= 0:
         return Match(0.95, "has columns such as 'time' and 'left pressure 1[N/cm²]'")
@@ -204,13 +199,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     if not any(stream.attrs["kind"] != "analog" for stream in streams.values()):
         raise BadInputError("every pressure, force and motion value is missing")
     note_gaps(streams, notes)
-    return make_recording(
-        streams,
-        device="Moticon",
-        reader="moticon",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        notes=notes,
-    )
+    return file_recording(path, streams, device="Moticon", reader="moticon", notes=notes)
 
 
 def _stream(parsed: MoticonFile, kind: StreamKind, frame: Frame, side: str, notes: list[str]) -> xr.Dataset | None:

@@ -9,12 +9,13 @@ import numpy as np
 import xarray as xr
 
 from ...formats.opensim import GroundReactionColumns, StorageFile, parse_storage, plate_columns
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_time, plate_attrs, read_text, refuse_extra, snake
+from ..files import check_time, file_recording, plate_attrs, read_text, refuse_extra, snake
 
+# Only a foot that presses harder than this (N) has a point of force to judge by; chosen by hand
 _LOADED_N = 50.0
+# A point farther from the origin than this (m) is in mm; chosen by hand: no laboratory is larger
 _FARTHEST_M = 20.0
 
 
@@ -36,13 +37,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     rest = [i for i in range(len(parsed.labels)) if i not in used]
     if rest:
         streams["analog"] = _analog(parsed, rest, notes)
-    return make_recording(
-        streams,
-        device="OpenSim",
-        reader="opensim",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        notes=notes,
-    )
+    return file_recording(path, streams, device="OpenSim", reader="opensim", notes=notes)
 
 
 def _plate(parsed: StorageFile, plate: GroundReactionColumns, number: int, notes: list[str]) -> xr.Dataset:

@@ -18,18 +18,19 @@ from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.rows import is_number
 from ...formats.text import checked_unit, decimal_sign, name_and_unit, parse_table
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, Side, make_recording, make_stream
+from ...records import Channel, Recording, Side, make_stream
 from ...units import parse_unit
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_time, read_text, refuse_extra, with_pressure_sum
+from ..files import check_time, file_recording, read_text, refuse_extra, with_pressure_sum
 
+# Lines searched for the row of numbers; the header has nine, chosen by hand with room for comments
 _HEADER_LINES = 40
 _VALUES = re.compile(r"(pressure|force) values in\s+(\S+)", re.IGNORECASE)
 _INSOLE = re.compile(r"(left|right) insole:\s*([\d,\s]*)", re.IGNORECASE)
 _RATE = re.compile(r"scanning rate \[Hz\]:\s*(\S+)", re.IGNORECASE)
 _TOTAL = re.compile(r"total time \[secs?\]:\s*(\S+)", re.IGNORECASE)
 _DATE = re.compile(r"date/time\s+([0-9./: -]+)", re.IGNORECASE)
+# How far the stamps may be from the stated rate; chosen by hand: stamps are rounded when printed
 _RATE_TOLERANCE = 0.02
 
 
@@ -183,13 +184,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         notes.append("the file holds pressures but no cell areas: 'pressure_sum' stands for the force")
     if parsed.started:
         notes.append(f"the file states its start as '{parsed.started}' (no time zone)")
-    return make_recording(
-        streams,
-        device="pedar",
-        reader="pedar",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        notes=notes,
-    )
+    return file_recording(path, streams, device="pedar", reader="pedar", notes=notes)
 
 
 def _channels(parsed: PedarFile, side: str) -> list[Channel]:

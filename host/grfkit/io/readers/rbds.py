@@ -17,14 +17,15 @@ from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.rows import number_table
 from ...formats.timing import exact_time
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, make_landmarks, make_recording, make_stream
+from ...records import Channel, Recording, make_landmarks, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_extent, check_time, plate_attrs, read_text, refuse_extra
+from ..files import check_extent, check_time, file_recording, plate_attrs, read_text, refuse_extra
 
 FORCE_COLUMNS = ("Time", "Fx", "Fy", "Fz", "COPx", "COPy", "COPz", "Ty")
 FORCE_RATE_HZ = 300.0
+"""Rate of the force files, as the data set's paper states it."""
 MARKER_RATE_HZ = 150.0
+"""Rate of the marker files, as the data set's paper states it."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +103,11 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     parsed = parse_rbds(read_text(path), options.rate_hz)
     check_time(parsed.time)
     streams = {"landmarks": _landmarks(parsed)} if parsed.markers else {"plate_1": _plate(parsed)}
-    return make_recording(
+    return file_recording(
+        path,
         streams,
         device="motion capture" if parsed.markers else "instrumented treadmill",
         reader="rbds",
-        provenance=Provenance(inputs=[describe_input(path)]),
         notes=parsed.notes,
     )
 

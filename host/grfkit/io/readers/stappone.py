@@ -17,16 +17,22 @@ from numpy.typing import NDArray
 
 from ...arrays import Floats
 from ...errors import BadInputError
-from ...formats.text import checked_unit, decimal_sign, parse_table
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Frame, Recording, make_recording, make_stream
+from ...formats.text import checked_unit, decimal_sign, parse_table, separator_of
+from ...records import Channel, Frame, Recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_time, read_text, refuse_extra, with_pressure_sum
+from ..files import UNIX_TIME_S, check_time, file_recording, read_text, refuse_extra, with_pressure_sum
 from ._insoles import SIDE_ADVICE, note_gaps
 
 _MOTION = re.compile(r"(accel|gyro|magn)_([xyz])")
 _CELL = re.compile(r"pressure_(\d{1,2})")
 _SHORT = {"accel": "acc", "gyro": "gyro", "magn": "mag"}
+# Option of ReadOptions.extra -> start of the channel names it is for, and the quantities it may be of
+_UNIT_OPTIONS = {
+    "accel_unit": ("acc", ("m/s^2", "count")),
+    "gyro_unit": ("gyro", ("rad/s", "count")),
+    "magn_unit": ("mag", ("T", "count")),
+    "pressure_unit": ("cell", ("Pa", "N", "count")),
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def parse_stappone(text: str) -> StapponeFile:
     lines = text.splitlines()
     if not lines or not is_header(lines[0]):
         raise BadInputError("has no header row with sole_id, timestamp and pressure_01")
-    separator = _separator(lines[0])
+    separator = separator_of(lines[0])
     names = _cells(lines[0])
     channels = _channel_columns(names)
     table = parse_table(
@@ -85,12 +91,8 @@ def parse_stappone(text: str) -> StapponeFile:
     return StapponeFile(soles, {channel: names[i] for channel, i in channels.items()}, notes)
 
 
-def _separator(line: str) -> str:
-    return next((s for s in ("\t", ";") if s in line), ",")
-
-
 def _cells(line: str) -> list[str]:
-    return [cell.strip().strip('"') for cell in line.split(_separator(line))]
+    return [cell.strip().strip('"') for cell in line.split(separator_of(line))]
 
 
 def _channel_columns(names: Sequence[str]) -> dict[str, int]:
@@ -140,15 +142,6 @@ def _flagged(rows: Floats, names: list[str]) -> NDArray[np.bool_]:
     return np.asarray(rows[:, names.index("corrupt")] != 0)
 
 
-_UNIT_OPTIONS = {
-    "accel_unit": ("acc", ("m/s^2", "count")),
-    "gyro_unit": ("gyro", ("rad/s", "count")),
-    "magn_unit": ("mag", ("T", "count")),
-    "pressure_unit": ("cell", ("Pa", "N", "count")),
-}
-_EARLIEST_S, _LATEST_S = 1.0e9, 4.0e9
-
-
 def _sniff(head: Head) -> Match:
     first = head.lines(1)
     if first and is_header(first[0]):
@@ -178,14 +171,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         if sole.motion:
             streams[f"imu{ending}"] = _stream(sole, "imu", units, parsed.raw_names)
     note_gaps(streams, notes)
-    return make_recording(
-        streams,
-        device="stAPPone",
-        reader="stappone",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        t0_unix_s=0.0,
-        notes=notes,
-    )
+    return file_recording(path, streams, device="stAPPone", reader="stappone", t0_unix_s=0.0, notes=notes)
 
 
 def _stream(
@@ -216,7 +202,7 @@ def _units(options: ReadOptions) -> dict[str, str]:
 
 def _check_stamps(sole: StapponeSole) -> None:
     check_time(sole.time_ms * 1e-3)
-    wrong = ~((sole.time_ms * 1e-3 > _EARLIEST_S) & (sole.time_ms * 1e-3 < _LATEST_S))
+    wrong = ~((sole.time_ms * 1e-3 > UNIX_TIME_S[0]) & (sole.time_ms * 1e-3 < UNIX_TIME_S[1]))
     if wrong.any():
         row = int(wrong.argmax())
         raise BadInputError(f"sole {sole.sole}, row {row + 1}: stamp {sole.time_ms[row]:g} is not in ms since 1970")

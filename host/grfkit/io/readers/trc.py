@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from ...formats.trc import MAGIC, TrcFile, parse_trc
-from ...provenance import Provenance, describe_input
-from ...records import Recording, make_landmarks, make_recording
+from ...records import Recording, make_landmarks
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_extent, check_time, read_text, refuse_extra
+from ..files import check_extent, check_time, file_recording, read_text, refuse_extra
+
+# How far the stamps may be from the stated rate for it to be taken; chosen by hand: stamps are rounded
+_RATE_TOLERANCE = 0.02
 
 
 def _sniff(head: Head) -> Match:
@@ -32,13 +34,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         stamp_source="index",
     )
     check_extent(stream["position"].values, parsed.unit)
-    return make_recording(
-        {"landmarks": stream},
-        device="motion capture",
-        reader="trc",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        notes=parsed.notes,
-    )
+    return file_recording(path, {"landmarks": stream}, device="motion capture", reader="trc", notes=parsed.notes)
 
 
 def _rate(parsed: TrcFile) -> float | None:
@@ -46,7 +42,7 @@ def _rate(parsed: TrcFile) -> float | None:
     if not parsed.rate_hz or parsed.time.size < 2:
         return parsed.rate_hz or None
     step = float(np.median(np.diff(parsed.time)))
-    return parsed.rate_hz if abs(step * parsed.rate_hz - 1.0) < 0.02 else None
+    return parsed.rate_hz if abs(step * parsed.rate_hz - 1.0) < _RATE_TOLERANCE else None
 
 
 READER = Reader("trc", "TRC marker positions", (".trc",), _sniff, _read)

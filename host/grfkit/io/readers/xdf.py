@@ -15,10 +15,9 @@ from ... import units
 from ...arrays import Floats
 from ...errors import BadInputError, UnitError
 from ...formats.csv_generic import TableColumn, parse_column
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import check_time, plate_attrs, refuse_extra, snake, with_pressure_sum
+from ..files import check_time, file_recording, plate_attrs, refuse_extra, snake, with_pressure_sum
 from ..naming import Place, channel_of, foot_of, place_of
 
 _MAGIC = b"XDF:"
@@ -42,13 +41,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
             streams[_free_name(name, source, streams)] = data
     if not streams:
         raise BadInputError("holds no XDF stream with samples")
-    return make_recording(
-        streams,
-        device="LSL",
-        reader="xdf",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        notes=notes,
-    )
+    return file_recording(path, streams, device="LSL", reader="xdf", notes=notes)
 
 
 class _Complaints(logging.Handler):

@@ -12,12 +12,21 @@ from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.rows import is_number, number_table
 from ...formats.timing import unwrapped
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import read_text, refuse_extra, snake
+from ..files import file_recording, read_text, refuse_extra, snake
 
 COUNTER = "PacketCounter"
+# PacketCounter has 16 bits and starts anew
+_COUNTER_RANGE = 65536
+_CLOCK = frozenset({COUNTER, "SampleTimeFine", "Year", "Month", "Day", "Second"})
+_KNOWN = (
+    (re.compile(r"(Acc)_([XYZ])"), "acc", "m/s^2"),
+    (re.compile(r"(Gyr)_([XYZ])"), "gyro", "rad/s"),
+    (re.compile(r"(Mag)_([XYZ])"), "mag", "1"),
+)
+_UNITLESS = re.compile(r"Quat_q[0-3]|Mat\[[1-3]\]\[[1-3]\]")
+_ANGLES = frozenset({"Roll", "Pitch", "Yaw"})
 
 
 @dataclass(frozen=True)
@@ -61,17 +70,6 @@ def parse_xsens(text: str) -> XsensFile:
     raise BadInputError(f"has no row of column names that starts with '{COUNTER}' after its comment lines")
 
 
-_COUNTER_RANGE = 65536
-_CLOCK = frozenset({COUNTER, "SampleTimeFine", "Year", "Month", "Day", "Second"})
-_KNOWN = (
-    (re.compile(r"(Acc)_([XYZ])"), "acc", "m/s^2"),
-    (re.compile(r"(Gyr)_([XYZ])"), "gyro", "rad/s"),
-    (re.compile(r"(Mag)_([XYZ])"), "mag", "1"),
-)
-_UNITLESS = re.compile(r"Quat_q[0-3]|Mat\[[1-3]\]\[[1-3]\]")
-_ANGLES = frozenset({"Roll", "Pitch", "Yaw"})
-
-
 def _sniff(head: Head) -> Match:
     for line in head.lines(60):
         if line.startswith(COUNTER):
@@ -96,11 +94,11 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         stamp_source="index",
         attrs={"device_id": parsed.header.get("deviceid", "")},
     )
-    return make_recording(
+    return file_recording(
+        path,
         {"imu": stream},
         device="Xsens MT",
         reader="xsens",
-        provenance=Provenance(inputs=[describe_input(path)]),
         notes=["units as MT Manager writes them: m/s^2, rad/s, deg; magnetometer relative to the local field"],
     )
 

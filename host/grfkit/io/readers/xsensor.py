@@ -9,14 +9,16 @@ import numpy as np
 from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.xsensor import XsensorFoot, looks_like_xsensor, parse_xsensor
-from ...provenance import Provenance, describe_input
-from ...records import Channel, Recording, make_recording, make_stream
+from ...records import Channel, Recording, make_stream
 from ...units import parse_unit, to_si
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import read_text, refuse_extra
+from ..files import file_recording, read_text, refuse_extra
 from ._insoles import note_gaps, stated_side, stream_name
 
+# How far the cells may be from the stated load, as a share of it (or of its peak); chosen by hand: the file rounds both
 _LARGEST_DISAGREEMENT = 0.03
+# Share of the peak load above which a sample counts as loaded for that comparison; chosen by hand
+_LOADED_SHARE = 0.1
 
 
 def _sniff(head: Head) -> Match:
@@ -42,13 +44,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         stream.attrs["missing_samples"] = int(np.isnan(load).sum())
         streams[stream_name("insole", side)] = stream
     note_gaps(streams, notes)
-    return make_recording(
-        streams,
-        device="XSENSOR",
-        reader="xsensor",
-        provenance=Provenance(inputs=[describe_input(path)]),
-        notes=notes,
-    )
+    return file_recording(path, streams, device="XSENSOR", reader="xsensor", notes=notes)
 
 
 def _channels(foot: XsensorFoot, notes: list[str]) -> list[Channel]:
@@ -85,7 +81,7 @@ def _force(foot: XsensorFoot) -> Floats | None:
 def _compare(foot: XsensorFoot, from_cells: Floats, notes: list[str]) -> None:
     unit, values = foot.figures["est. load"]
     load = to_si(values, unit)
-    loaded = load > 0.1 * np.nanmax(load, initial=0.0)
+    loaded = load > _LOADED_SHARE * np.nanmax(load, initial=0.0)
     if not loaded.any():
         return
     ratio = float(np.nanmedian(from_cells[loaded] / load[loaded]))
