@@ -16,8 +16,7 @@ _LARGEST_ACCELERATION = 5000.0
 # extent of all landmarks, m (a laboratory)
 _LARGEST_EXTENT_M = 20.0
 # samples and frames looked at: enough for a percentile, and quick for a recording of hours
-_MOST_SAMPLES = 200_000
-_MOST_FRAMES = 100
+_MOST_SAMPLES, _MOST_FRAMES = 200_000, 100
 
 
 def doubts(recording: Recording) -> list[str]:

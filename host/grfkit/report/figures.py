@@ -16,9 +16,7 @@ from .panel import LegendKey, Panel, PanelAxis, axis, legend
 from .signal_view import edges_of, to_reference
 
 # Chosen by eye, on a page of 900 pixels: columns of a curve, and dots and rings before they melt into one another
-_COLUMNS = 500
-_MOST_DOTS = 2500
-_MOST_RINGS = 150
+_COLUMNS, _MOST_DOTS, _MOST_RINGS = 500, 2500, 150
 # Columns in which more dots than that are drawn as mean and range
 _RANGE_COLUMNS = 300
 # The score is shown this far around the winner (s), or 1.5 times as far as the runner-up lies where that is between the

@@ -22,8 +22,7 @@ _Column = tuple[str, Floats, str, str]
 ZERO_CHOICES = ("auto", "always", "never")
 # FORCE_PLATFORM:ZERO is subtracted where mean and SD of the vertical force over its frames (N) stay below these; chosen
 # by hand: drift of an unloaded plate is tens of newtons, a person standing is hundreds, and a moving one is not steady
-_UNLOADED_N = 50.0
-_STEADY_N = 10.0
+_UNLOADED_N, _STEADY_N = 50.0, 10.0
 # A subtracted mean below this (N) is not worth a note
 _NOTABLE_N = 0.05
 # A centre of pressure this many half-widths from the middle is beside the plate; more than this share of them is noted
