@@ -12,7 +12,8 @@ from grfkit.errors import BadInputError
 from grfkit.learn.folds import Fold
 from grfkit.learn.model import predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from grfkit.records.stance_set import StanceSet, make_stance_set
 
 

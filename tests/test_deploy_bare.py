@@ -12,7 +12,8 @@ from grfkit.deploy.parity import parity
 from grfkit.deploy.repair import OUTPUT_MARGIN
 from grfkit.learn.folds import Fold
 from grfkit.learn.networks import network_config
-from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from test_deploy_files import pytestmark, smooth_stances
 
 __all__ = ["pytestmark"]

@@ -26,7 +26,8 @@ from grfkit.errors import BadInputError, RefusedError
 from grfkit.learn.folds import Fold, LeakError
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from grfkit.records.stance_set import StanceSet, make_stance_set
 from grfkit.runtime import available, from_int8, load, to_int8
 

@@ -19,7 +19,8 @@ from grfkit.errors import BadInputError
 from grfkit.learn.folds import Fold
 from grfkit.learn.model import predict
 from grfkit.learn.networks import Shape, build, network_config, network_names
-from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from learn_sets import made_up
 
 POINTS, CHANNELS, STATICS, AXES = 17, 5, 2, 3

@@ -173,7 +173,8 @@ def test_a_trained_tcn_of_one_convolution_is_whole_from_torch_to_c(tmp_path: Pat
     from grfkit.deploy.gate import passed
     from grfkit.learn.folds import Fold
     from grfkit.learn.model import predict
-    from grfkit.learn.train import TrainConfig, fit
+    from grfkit.learn.train import fit
+    from grfkit.learn.train_config import TrainConfig
     from test_deploy_files import smooth_stances
 
     data = smooth_stances(each=12, points=POINTS)

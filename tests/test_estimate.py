@@ -25,7 +25,8 @@ from grfkit.io import read
 from grfkit.learn.folds import Fold
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from grfkit.provenance import Provenance
 from grfkit.records import Anchors, ClockMap, Segment, Trial
 from grfkit.records.stance_set import join

@@ -24,7 +24,7 @@ from grfkit.formats.csv_generic import CsvColumn, csv_text
 from grfkit.io import read
 from grfkit.learn.model import GrfModel
 from grfkit.learn.recipe import Recipe
-from grfkit.learn.train import TrainConfig
+from grfkit.learn.train_config import TrainConfig
 from grfkit.learn.training_job import train_model
 from grfkit.provenance import InputFile
 from grfkit.records import Trial

@@ -21,7 +21,8 @@ from grfkit.learn.distill import Distilled, Tried, distil, taught, teacher_predi
 from grfkit.learn.folds import Fold, LeakError, loso
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up
 

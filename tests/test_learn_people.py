@@ -10,10 +10,11 @@ import pytest
 from grfkit.dataset.set_writer import write_sets
 from grfkit.errors import BadInputError
 from grfkit.estimate.estimate import _allowed
-from grfkit.learn.folds import Fold, LeakError
+from grfkit.learn.folds import Fold, LeakError, check_blind
 from grfkit.learn.model import predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.train import TrainConfig, check_blind, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from grfkit.learn.transfer import transfer_folds
 from grfkit.records.participants import check_names, person_key, seen_among
 from grfkit.records.stance_set import StanceSet, join

@@ -14,7 +14,8 @@ from grfkit.evaluate.personalise import COUNTS, LEAK_PERSONAL, Method, fit_affin
 from grfkit.learn.folds import LeakError, loso
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up, on_surface
 

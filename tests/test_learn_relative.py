@@ -15,7 +15,8 @@ from grfkit.estimate.estimate import Source, estimate
 from grfkit.gait.relative_cells import UNIT, relative_cells
 from grfkit.learn.folds import Fold
 from grfkit.learn.networks import network_config
-from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from grfkit.records import Trial
 from grfkit.records.stance_set import join
 from grfkit.simulate.conditions import Condition

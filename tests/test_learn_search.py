@@ -13,7 +13,8 @@ from grfkit.learn.model import predict
 from grfkit.learn.networks import network_config
 from grfkit.learn.parallel import local_processes
 from grfkit.learn.search import SPACES, SearchResult, Span, TrialRow, applied, fold_errors, search, space_of
-from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up
 

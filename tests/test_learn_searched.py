@@ -31,7 +31,8 @@ from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import Recipe, from_preset, parse_recipe
 from grfkit.learn.search import SPACES, Span, TrialRow, applied
 from grfkit.learn.search_plan import Choice, SearchPlan, default_space, plan_of
-from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from grfkit.learn.training_job import train_model
 from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up

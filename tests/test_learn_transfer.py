@@ -12,7 +12,8 @@ from grfkit.errors import BadInputError
 from grfkit.learn.folds import Fold, LeakError
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
-from grfkit.learn.train import EpochReport, TrainConfig, fit, training_scaler
+from grfkit.learn.train import fit, training_scaler
+from grfkit.learn.train_config import EpochReport, TrainConfig
 from grfkit.learn.transfer import (
     MEANING,
     REGIMES,

@@ -18,7 +18,7 @@ from grfkit.dataset.windows import trial_windows
 from grfkit.device.session import Samples, Session, TimedItem
 from grfkit.learn.model import GrfModel
 from grfkit.learn.recipe import Recipe
-from grfkit.learn.train import TrainConfig
+from grfkit.learn.train_config import TrainConfig
 from grfkit.learn.training_job import train_model
 from grfkit.monitor.hub import HubSettings
 from grfkit.monitor.live import Asked, Foot

@@ -128,7 +128,8 @@ def test_a_trained_network_streams_as_it_answers_windows(name: str, tmp_path: Pa
     from grfkit.deploy.convert import convert_model
     from grfkit.learn.folds import Fold
     from grfkit.learn.networks import network_config
-    from grfkit.learn.train import TrainConfig, fit
+    from grfkit.learn.train import fit
+    from grfkit.learn.train_config import TrainConfig
     from learn_sets import made_up
 
     more = {"layers": 2, "kernel": 3} if name == "tcn" else {}

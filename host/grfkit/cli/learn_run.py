@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..learn.recipe import Recipe
     from ..learn.search import TrialRow
     from ..learn.search_plan import SearchPlan
-    from ..learn.train import EpochReport
+    from ..learn.train_config import EpochReport
 
 
 def recipe_of(

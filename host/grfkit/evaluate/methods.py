@@ -14,7 +14,8 @@ from ..learn.folds import Fold, stable_seed
 from ..learn.method import FittedMethod
 from ..learn.model import FittedModel, GrfModel
 from ..learn.networks import NetworkConfig
-from ..learn.train import TrainConfig, fit
+from ..learn.train import fit
+from ..learn.train_config import TrainConfig
 from ..learn.transfer import Regime, Tuning, by_surface, limited, train_regime
 from ..records.stance_set import StanceSet
 

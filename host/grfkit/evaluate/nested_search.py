@@ -17,7 +17,7 @@ from ..learn.parallel import Job, JobReport, map_folds
 from ..learn.result_cache import digest_of, fingerprint_of
 from ..learn.search import TrialRow, Value, applied, search
 from ..learn.search_plan import Choice, SearchPlan
-from ..learn.train import TrainConfig
+from ..learn.train_config import TrainConfig
 from ..records.stance_set import StanceSet
 from .methods import NetworkMethod
 

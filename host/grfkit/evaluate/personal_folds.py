@@ -14,7 +14,7 @@ from ..errors import BadInputError
 from ..learn.folds import Fold
 from ..learn.model import GrfModel
 from ..learn.parallel import Job, map_folds
-from ..learn.train import TrainConfig
+from ..learn.train_config import TrainConfig
 from ..records.stance_set import StanceSet
 from ..stats.compare import paired
 from ..stats.curves import group

@@ -13,7 +13,8 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..learn.folds import Fold, LeakError, unit_keys
 from ..learn.model import GrfModel, predict
-from ..learn.train import Mode, TrainConfig, fine_tune
+from ..learn.train import fine_tune
+from ..learn.train_config import Mode, TrainConfig
 from ..records.stance_set import StanceSet
 
 COUNTS = (0, 2, 4, 8, 16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import numpy as np
@@ -160,3 +161,11 @@ def _blocks(rows: Indices, rng: np.random.Generator) -> Indices:
     mixed = np.concatenate([blocks[i] for i in rng.permutation(len(blocks))])
     parts = [rng.permutation(mixed[i : i + BUFFER]) for i in range(0, len(mixed), BUFFER)]
     return np.concatenate(parts).astype(np.int64)
+
+
+def matching_channels(have: Sequence[str], patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return the channels that match a pattern, in the set's order; refuses a pattern that matches nothing."""
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in have):
+            raise BadInputError(f"no channel matches '{pattern}'; the set has {', '.join(have)}")
+    return tuple(name for name in have if any(fnmatchcase(name, p) for p in patterns))

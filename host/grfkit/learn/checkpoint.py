@@ -1,10 +1,11 @@
-"""The state of a training run on disk, after every epoch: one safetensors file, its header names the run."""
+"""The state of a training run: in memory, and after every epoch as one safetensors file whose header names the run."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,66 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import written_whole
+from .networks import ForceNetwork
+from .train_config import TrainConfig
 
 KEY = "grfkit_training"
+
+
+class DivergedError(BadInputError):
+    """Training ended in infinite or undefined numbers: these settings cannot be used."""
+
+
+@dataclass
+class TrainingState:
+    """All that changes from epoch to epoch.
+
+    Attributes
+    ----------
+    epoch, best_epoch
+        How many epochs were trained; after which of them the weights were best.
+    best
+        The best weights so far.
+    history
+        Loss and inner loss (None without inner participants) of every epoch.
+    stopped
+        Whether the inner loss has not fallen for as long as patience allows.
+    """
+
+    network: ForceNetwork
+    optimizer: Any
+    epoch: int = 0
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    best: dict[str, Tensor] = field(default_factory=dict)
+    history: list[tuple[float, float | None]] = field(default_factory=list)
+    stopped: bool = False
+
+    def record(self, loss: float, inner_loss: float | None, config: TrainConfig) -> None:
+        """Count an epoch, keep its weights if they are the best so far, and decide whether to stop.
+
+        Raises
+        ------
+        DivergedError
+            If the loss is not a number, or no epoch's inner loss has been one.
+        """
+        self.epoch += 1
+        self.history.append((loss, inner_loss))
+        # without inner participants nothing can choose: the last epoch is the best
+        if inner_loss is None or inner_loss < self.best_loss:
+            self.best_loss = math.inf if inner_loss is None else inner_loss
+            self.best_epoch = self.epoch
+            self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        if inner_loss is not None and config.patience and self.epoch - self.best_epoch >= config.patience:
+            self.stopped = True
+        if not math.isfinite(loss) or not self.best:
+            raise DivergedError(
+                f"training diverged in epoch {self.epoch} (loss {loss}); lower lr (now {config.lr:g}), or look for wild"
+                " values in the inputs"
+            )
 
 
 def fingerprint(**parts: Any) -> str:
@@ -29,7 +86,7 @@ def digest(tensors: dict[str, Tensor]) -> str:
     return hashlib.sha256(save_tensors({k: v.detach().cpu().contiguous() for k, v in tensors.items()})).hexdigest()
 
 
-def store(path: Path, state: Any, run: str) -> None:
+def store(path: PathLike, state: TrainingState, run: str) -> None:
     """Write weights, best weights, optimizer and counters, whole or not at all."""
     tensors = {f"now.{k}": v for k, v in state.network.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in state.best.items()}
@@ -41,23 +98,26 @@ def store(path: Path, state: Any, run: str) -> None:
         "best_epoch": state.best_epoch,
         "best_loss": None if math.isinf(state.best_loss) else state.best_loss,
         "history": state.history,
-        "done": state.done,
+        "done": state.stopped,
     }
     content = save_tensors(
         {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, {KEY: json.dumps(about)}
     )
-    with written_whole(path, force=True) as temporary:
+    with written_whole(Path(path), force=True) as temporary:
         temporary.write_bytes(content)
 
 
-def restore(path: Path, state: Any, run: str) -> None:
-    """Bring a state back to where a file says it was.
+def restore_if_there(path: PathLike, state: TrainingState, run: str) -> None:
+    """Bring a state back to where a file says it was; without the file the state stays as it is.
 
     Raises
     ------
     BadInputError
         If the file cannot be read or belongs to another run.
     """
+    path = Path(path)
+    if not path.exists():
+        return
     try:
         with safe_open(path, framework="pt") as handle:
             about = json.loads((handle.metadata() or {}).get(KEY, "{}"))
@@ -78,7 +138,7 @@ def restore(path: Path, state: Any, run: str) -> None:
         entries.setdefault(int(index), {})[key] = value
     groups = state.optimizer.state_dict()["param_groups"]
     state.optimizer.load_state_dict({"state": entries, "param_groups": groups})
-    state.epoch, state.best_epoch, state.done = about["epoch"], about["best_epoch"], about["done"]
+    state.epoch, state.best_epoch, state.stopped = about["epoch"], about["best_epoch"], about["done"]
     state.best_loss = math.inf if about["best_loss"] is None else about["best_loss"]
     state.history = [(float(a), None if b is None else float(b)) for a, b in about["history"]]
 

@@ -1,6 +1,10 @@
-"""Whether the device that was asked for is there."""
+"""The device that torch computes on: whether it is there, and how it gives the same bits every time."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -22,3 +26,25 @@ def check_device(device: str) -> None:
         raise BadInputError(
             f"device '{device}' cannot be used here ({first}); take cpu, or cuda where one is"
         ) from error
+
+
+@contextmanager
+def deterministic(threads: int = 0, device: str = "cpu") -> Iterator[None]:
+    """Let torch use deterministic algorithms (and ``threads`` threads, 0: as many as now) within the block.
+
+    Its settings and random state are afterwards what they were before.
+    """
+    before, count = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    devices = [torch.device(device)] if device.startswith("cuda") else []
+    if devices:
+        # cuBLAS repeats its sums only with a fixed workspace (CUDA toolkit, "Results reproducibility")
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    try:
+        torch.use_deterministic_algorithms(True)
+        if threads:
+            torch.set_num_threads(threads)
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.set_num_threads(count)

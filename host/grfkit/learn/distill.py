@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
-from .folds import Fold
+from .folds import Fold, check_blind
 from .model import FittedModel, GrfModel, calibration_windows, predict
 from .model import _check_replaceable as check_replaceable
 from .networks import NetworkConfig, network_config, parameter_count
 from .recipe import Recipe, load_sets
-from .train import TrainConfig, check_blind, fit
+from .train import fit
+from .train_config import TrainConfig
 
 STUDENTS: tuple[NetworkConfig, ...] = (
     network_config("tcn", hidden=12, layers=3, kernel=5, head=(16,), dropout=0.0),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
+from ..records.participants import seen_among
 from ..records.stance_set import StanceSet
 
 Unit = Literal["participant", "trial", "window"]
@@ -90,6 +91,21 @@ class Fold:
             )
         if not held & set(self.train):
             raise BadInputError(f"fold '{self.name}': the set holds nothing of its training part")
+
+
+def check_blind(fold: Fold, participants: Sequence[str], by: str) -> None:
+    """Refuse if one of the tested is among the participants that something has seen; ``by`` names it.
+
+    Raises
+    ------
+    LeakError
+        If so, and the fold names no leak.
+    """
+    tested = seen_among(fold.test, participants) if fold.unit == "participant" else []
+    if tested and not fold.leaks:
+        raise LeakError(
+            f"fold '{fold.name}': {by} has seen {', '.join(tested)}, who is to be tested; take one made without"
+        )
 
 
 def stable_seed(*parts: object) -> int:

@@ -1,4 +1,4 @@
-"""The loss of training, its weights over axes and samples, and the course of the learning rate."""
+"""The loss of training and its weights over axes and samples."""
 
 from __future__ import annotations
 
@@ -28,16 +28,6 @@ class LossConfig(Protocol):
     @property
     def device(self) -> str:
         """Return where torch computes."""
-
-
-def lr_share(schedule: str, share: float) -> float:
-    """Return the learning rate at a share (0 to 1) of all steps, as a share of the greatest one."""
-    if schedule == "constant":
-        return 1.0
-    if schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * share))
-    low, high, up = (1 / 25, 1.0, share / 0.3) if share < 0.3 else (1.0, 1e-4, (share - 0.3) / 0.7)
-    return low + (high - low) * 0.5 * (1 - math.cos(math.pi * up))
 
 
 def batch_loss(

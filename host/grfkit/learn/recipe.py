@@ -18,7 +18,7 @@ from .folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
 from .networks import NetworkConfig, network_config
 from .preset import Preset
 from .spec import ModelSpec
-from .train import TrainConfig
+from .train_config import TrainConfig
 
 if sys.version_info >= (3, 11):
     import tomllib

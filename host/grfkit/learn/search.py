@@ -15,13 +15,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
-from .checkpoint import fingerprint
-from .folds import Fold, grouped_kfold, stable_seed
+from .checkpoint import DivergedError, fingerprint
+from .device import deterministic
+from .folds import Fold, check_blind, grouped_kfold, stable_seed
 from .model import predict
 from .networks import NetworkConfig, network_config
 from .parallel import Job, map_folds
 from .result_cache import digest_of
-from .train import DivergedError, TrainConfig, check_blind, deterministic, fit
+from .train import fit
+from .train_config import TrainConfig
 
 Value = str | int | float | bool
 

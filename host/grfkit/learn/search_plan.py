@@ -12,7 +12,7 @@ from .networks import NetworkConfig, network_config
 from .preset import load_preset
 from .recipe import Recipe, configuration_of, from_preset
 from .search import SPACES, SearchResult, Space, Span, TrialRow, Value
-from .train import TrainConfig
+from .train_config import TrainConfig
 
 
 class SearchPlan(BaseModel):

@@ -19,7 +19,8 @@ from .model import GrfModel
 from .recipe import Recipe, load_sets
 from .search import SearchResult, TrialRow, search
 from .search_plan import Choice, SearchPlan
-from .train import EpochReport, fit
+from .train import fit
+from .train_config import EpochReport
 
 Told = Callable[[EpochReport], None]
 Tried = Callable[[TrialRow], None]

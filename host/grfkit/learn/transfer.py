@@ -17,7 +17,8 @@ from .folds import Fold, stable_seed
 from .model import GrfModel, predict
 from .networks import NetworkConfig
 from .scaler import Scaler
-from .train import Mode, Progress, TrainConfig, fine_tune, fit, training_scaler
+from .train import fine_tune, fit, training_scaler
+from .train_config import Mode, Progress, TrainConfig
 
 Regime = Literal["A", "B", "C1", "C2", "C3", "D", "D2", "D3"]
 REGIMES: tuple[Regime, ...] = get_args(Regime)

@@ -23,7 +23,8 @@ from grfkit.learn.model import predict
 from grfkit.learn.networks import NetworkConfig
 from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import from_preset
-from grfkit.learn.train import EpochReport, TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import EpochReport, TrainConfig
 from grfkit.records.stance_set import StanceSet
 
 from ..harness import Rows, command

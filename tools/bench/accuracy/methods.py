@@ -15,7 +15,7 @@ from grfkit.learn.folds import Fold
 from grfkit.learn.method import Method
 from grfkit.learn.networks import network_config
 from grfkit.learn.parallel import JobReport
-from grfkit.learn.train import TrainConfig
+from grfkit.learn.train_config import TrainConfig
 from grfkit.records.stance_set import StanceSet
 
 from ..harness import Rows

@@ -25,7 +25,7 @@ from grfkit.learn.method import Method
 from grfkit.learn.networks import network_config
 from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import from_preset
-from grfkit.learn.train import TrainConfig
+from grfkit.learn.train_config import TrainConfig
 from grfkit.learn.transfer import MEANING, REGIMES, Regime, Tuning, transfer_folds
 from grfkit.records.stance_set import StanceSet, join
 

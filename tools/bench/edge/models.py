@@ -26,7 +26,8 @@ from grfkit.learn.folds import Fold, grouped_kfold
 from grfkit.learn.method import FittedMethod
 from grfkit.learn.model import FittedModel, GrfModel
 from grfkit.learn.networks import NetworkConfig, network_config, parameter_count
-from grfkit.learn.train import TrainConfig, fit
+from grfkit.learn.train import fit
+from grfkit.learn.train_config import TrainConfig
 from grfkit.records.stance_set import StanceSet
 from grfkit.runtime import from_int8, load, to_int8
 from grfkit.units import G
