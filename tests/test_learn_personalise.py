@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grfkit.errors import BadInputError
-from grfkit.evaluate.personalise import COUNTS, LEAK_PERSONAL, Method, fit_affine, in_time, parts_for, personalise
+from grfkit.evaluate.personalise import COUNTS, LEAK_PERSONAL, Way, fit_affine, in_time, parts_for, personalise
 from grfkit.learn.folds import LeakError, loso
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config
@@ -37,7 +37,7 @@ def own(offset: float = 0.4) -> StanceSet:
 
 
 @pytest.mark.parametrize("method", ["affine", "fine-tune"])
-def test_more_strides_less_error_on_the_same_windows(model: GrfModel, method: Method) -> None:
+def test_more_strides_less_error_on_the_same_windows(model: GrfModel, method: Way) -> None:
     config = TrainConfig(epochs=30, patience=0, batch=4, lr=1e-2, schedule="constant")
     rows = personalise(model, own(), method=method, config=config, lr_factor=1.0)
     assert [r.windows for r in rows] == list(COUNTS)
@@ -58,7 +58,7 @@ def test_more_strides_less_error_on_the_same_windows(model: GrfModel, method: Me
 
 
 @pytest.mark.parametrize("method", ["affine", "fine-tune"])
-def test_tested_windows_do_not_calibrate_and_the_model_stays(model: GrfModel, method: Method) -> None:
+def test_tested_windows_do_not_calibrate_and_the_model_stays(model: GrfModel, method: Way) -> None:
     config = TrainConfig(epochs=2, patience=0, batch=4, schedule="constant")
     before = {k: v.clone() for k, v in model.network.state_dict().items()}
     plain = personalise(model, own(), method=method, config=config)
