@@ -18,7 +18,7 @@ class GrfError(Exception):
     ...     read("no_such_file.c3d")
     ... except GrfError as error:
     ...     print(error.exit_code, error)
-    2 no_such_file.c3d: does not exist
+    2 no_such_file.c3d: cannot be read (No such file or directory)
     """
 
     exit_code = 2
@@ -34,7 +34,7 @@ class BadInputError(GrfError):
     ...     read("no_such_file.c3d")
     ... except BadInputError as error:
     ...     print("cannot be used:", error)
-    cannot be used: no_such_file.c3d: does not exist
+    cannot be used: no_such_file.c3d: cannot be read (No such file or directory)
     """
 
 
