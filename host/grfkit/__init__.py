@@ -22,31 +22,42 @@ from .errors import BadInputError, GrfError, RefusedError, UnitError
 if TYPE_CHECKING:
     from .dataset.public.fetching import fetch
     from .dataset.windows import cut_windows
+    from .deploy.bundle import export_bundle
+    from .deploy.verify import verify_bundle
     from .gait.stances import find_stances
     from .io import read
     from .io.inspect import inspect
     from .learn.model import GrfModel
     from .records import ClockMap, Recording, Trial
     from .records.stance_set import StanceSet
+    from .runtime.bundle import Bundle, load_bundle
     from .simulate.lab import simulate_trial
+    from .sync import align, assemble
 
 _HOMES = {
+    "Bundle": "runtime.bundle",
     "ClockMap": "records",
     "GrfModel": "learn.model",
     "Recording": "records",
     "StanceSet": "records.stance_set",
     "Trial": "records",
+    "align": "sync",
+    "assemble": "sync",
     "cut_windows": "dataset.windows",
+    "export_bundle": "deploy.bundle",
     "fetch": "dataset.public.fetching",
     "find_stances": "gait.stances",
     "inspect": "io.inspect",
+    "load_bundle": "runtime.bundle",
     "read": "io",
     "simulate_trial": "simulate.lab",
+    "verify_bundle": "deploy.verify",
 }
 """The module that each lazy name is loaded from."""
 
 __all__ = [
     "BadInputError",
+    "Bundle",
     "ClockMap",
     "GrfError",
     "GrfModel",
@@ -55,12 +66,17 @@ __all__ = [
     "StanceSet",
     "Trial",
     "UnitError",
+    "align",
+    "assemble",
     "cut_windows",
+    "export_bundle",
     "fetch",
     "find_stances",
     "inspect",
+    "load_bundle",
     "read",
     "simulate_trial",
+    "verify_bundle",
 ]
 
 

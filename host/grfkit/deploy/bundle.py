@@ -144,6 +144,7 @@ def export_bundle(
 
     Examples
     --------
+    >>> from grfkit import export_bundle
     >>> export_bundle("a_folder_without_a_model", "bundle")
     Traceback (most recent call last):
     grfkit.errors.BadInputError: a_folder_without_a_model: is no grfkit model ...

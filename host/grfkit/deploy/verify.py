@@ -92,6 +92,7 @@ def verify_bundle(
 
     Examples
     --------
+    >>> from grfkit import verify_bundle
     >>> from grfkit.runtime.bundle_files import shipped_bundle
     >>> verified = verify_bundle(shipped_bundle("bilstm_simulated"), boards=None)
     >>> verified.name, verified.files

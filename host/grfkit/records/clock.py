@@ -124,6 +124,8 @@ class ClockMap(BaseModel):
             text += f", +-{self.uncertainty_ms:.1f} ms (95 %)"
         return f"{text}; {'; '.join(self.reasons)}" if self.reasons else text
 
+    __str__ = __repr__
+
     def apply(self, t_source_s: Floats) -> Floats:
         """Return reference time (s) of device times (s), NaN where the device lies between two segments.
 

@@ -150,9 +150,8 @@ def align(
 
     Examples
     --------
-    >>> from grfkit.simulate.conditions import Condition
-    >>> from grfkit.simulate.lab import simulate_trial
-    >>> lab = simulate_trial(Condition(family="A", duration_s=60.0, wearables=("insole",)), seed=1)
+    >>> from grfkit import align, simulate_trial
+    >>> lab = simulate_trial(seed=0, wearables=("insole",))
     >>> alignment = align(lab.reference, lab.wearables["insole"], surface="treadmill")
     >>> alignment.verdict
     'aligned'

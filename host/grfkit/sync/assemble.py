@@ -28,12 +28,10 @@ def assemble(alignment: Alignment) -> Trial:
 
     Examples
     --------
-    >>> from grfkit.simulate.conditions import Condition
-    >>> from grfkit.simulate.lab import simulate_trial
-    >>> from grfkit.sync import align
-    >>> lab = simulate_trial(Condition(family="A", duration_s=60.0, wearables=("insole",)), seed=1)
+    >>> from grfkit import align, assemble, simulate_trial
+    >>> lab = simulate_trial(seed=0, wearables=("insole",))
     >>> trial = assemble(align(lab.reference, lab.wearables["insole"], surface="treadmill", participant="P01"))
-    >>> sorted(name for name, _ in trial.streams())
+    >>> sorted(trial.streams)
     ['insole_left', 'insole_right', 'reference/plate_1']
     """
     request = alignment.request
