@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .records.stance_set import StanceSet
     from .runtime.bundle import Bundle, load_bundle
     from .simulate.lab import simulate_trial
-    from .sync import align, assemble
+    from .sync.align import align
+    from .sync.assemble import assemble
 
 _HOMES = {
     "Bundle": "runtime.bundle",
@@ -41,8 +42,8 @@ _HOMES = {
     "Recording": "records",
     "StanceSet": "records.stance_set",
     "Trial": "records",
-    "align": "sync",
-    "assemble": "sync",
+    "align": "sync.align",
+    "assemble": "sync.assemble",
     "cut_windows": "dataset.windows",
     "export_bundle": "deploy.bundle",
     "fetch": "dataset.public.fetching",
