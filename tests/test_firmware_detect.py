@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from firmware_c import pointer, probes
 from grfkit.embedded import fixed
 from grfkit.errors import BadInputError
-from grfkit.gait.causal import EVENT, LARGEST, MISSING, CausalContacts, CausalSettings, causal_settings, contacts_causal
+from grfkit.gait.causal import EVENT, LARGEST, MISSING, CausalContacts, CausalSettings, causal_settings
+from grfkit.gait.causal_record import contacts_causal
 
 QUICK = CausalSettings(1, 3, 5, 7, 40, 30, 1, 2, 8, 2, 8)
 

@@ -18,12 +18,10 @@ from grfkit.gait.causal import (
     TO,
     CausalContacts,
     CausalSettings,
-    _fraction,
-    as_counts,
     causal_settings,
-    contact_times,
-    contacts_causal,
+    crossing_q8,
 )
+from grfkit.gait.causal_record import as_counts, contact_times, contacts_causal
 from grfkit.gait.contacts import ContactTimes, contacts_from_force
 from grfkit.gait.detector_offset import detector_offset
 
@@ -174,7 +172,7 @@ def test_first_and_last_contacts_that_are_cut_are_none() -> None:
     [(0, 2, 1, 128), (10, 0, 5, 128), (0, 4, 3, 192), (0, 1000, 999, 255), (0, 3, 1, 85), (5, 9, 5, 0), (6, 9, 5, 0)],
 )
 def test_the_crossing_between_two_samples_in_256ths(before: int, now: int, level: int, share: int) -> None:
-    assert _fraction(before, now, level) == share
+    assert crossing_q8(before, now, level) == share
 
 
 def test_offsets_by_hand() -> None:

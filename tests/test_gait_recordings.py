@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from grfkit.gait.causal import as_counts, causal_settings, contact_times, contacts_causal
+from grfkit.gait.causal import causal_settings
+from grfkit.gait.causal_record import as_counts, contact_times, contacts_causal
 from grfkit.gait.contacts import BORDER, RULES, ContactTimes, contacts_from_force
 from grfkit.gait.detector_offset import detector_offset
 from grfkit.gait.loading import curve, loading

@@ -10,7 +10,7 @@ from .cut import KINDS, CutRequest
 from .resample import check_window
 
 LIGHTEST_KG, HEAVIEST_KG = 10.0, 300.0
-"""Body masses (kg) that a person can have. Chosen by hand, wide: they catch grams, newtons and pounds times ten."""
+"""Body masses (kg) that a person can have. Chosen by hand, wide: they catch grams and newtons."""
 
 
 def check_trial(trial: Trial, request: CutRequest, name: str) -> None:

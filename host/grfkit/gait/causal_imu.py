@@ -1,8 +1,8 @@
-"""Landings of a shoe or shank IMU as a device can find them: causal, integers and shifts alone.
+"""Landings of a shoe or shank IMU as a device can find them: causal, with integers and shifts only.
 
 The jerk is the sum over axes of ``|a[t] - a[t-1]|``, smoothed over ``2^smooth_shift`` samples by a ring sum. A burst
-begins where it exceeds ``(high >> 8) * on_q8``; its highest sample is the landing, known ``search`` samples after the
-burst began. No other landing within ``refractory`` samples. ``high`` is the largest jerk, falling by
+begins where it exceeds ``(high >> 8) * on_q8``; its highest sample is the landing, reported ``search`` samples
+after the burst began. No other landing follows within ``refractory`` samples. ``high`` is the largest jerk, falling by
 ``high >> high_shift`` at the end of each block of ``2^block_shift`` samples. Missing samples repeat the last one.
 
 For runners. A runner's push-off falls within the refractory time and the swing is longer than it, so the detector ends
@@ -21,11 +21,16 @@ from .causal import MISSING, Integers
 
 LARGEST = 2**18
 """Largest magnitude of a sample per axis, so that the smoothed jerk of three axes fits 32 bits."""
+_ON_Q8 = 102
+"""Share of the high jerk, in 1/256 (0.4), above which a burst begins. Chosen by hand."""
+_SMOOTHING_S, _BLOCKS_HZ, _SEARCH_S, _WARMUP_S = 0.008, 8.0, 0.040, 1.5
+"""Smoothing (s, at most), blocks per second, time (s) in which a burst's peak is looked for, and time (s) before the
+first landing. Chosen by hand: an impact and its ringing last some 40 ms."""
 
 
 @dataclass(frozen=True)
 class ImpactSettings:
-    """The detector's whole numbers: shifts, a share in 1/256, and samples."""
+    """The detector's integers: shifts, a share in 1/256, and numbers of samples."""
 
     smooth_shift: int
     block_shift: int
@@ -58,21 +63,21 @@ def impact_settings(rate_hz: float, *, refractory_s: float = 0.4, least: int = 6
         If the rate is not between 50 and 5000 Hz.
     """
     if not 50 <= rate_hz <= 5000:
-        raise BadInputError(f"an impact detector at {rate_hz:g} Hz is not foreseen; expected 50 to 5000 Hz")
+        raise BadInputError(f"an impact detector at {rate_hz:g} Hz is not supported; expected 50 to 5000 Hz")
     return ImpactSettings(
-        smooth_shift=min(4, max(0, int(np.floor(np.log2(0.008 * rate_hz))))),
-        block_shift=max(1, round(np.log2(rate_hz / 8.0))),
-        high_shift=4,
-        on_q8=102,
-        search=max(1, round(0.040 * rate_hz)),
+        smooth_shift=min(4, max(0, int(np.floor(np.log2(_SMOOTHING_S * rate_hz))))),
+        block_shift=max(1, round(np.log2(rate_hz / _BLOCKS_HZ))),
+        high_shift=4,  # of 8 blocks a second: a time constant of 2^4 / 8 = 2 s
+        on_q8=_ON_Q8,
+        search=max(1, round(_SEARCH_S * rate_hz)),
         refractory=round(refractory_s * rate_hz),
-        warmup=round(1.5 * rate_hz),
+        warmup=round(_WARMUP_S * rate_hz),
         least=least,
     )
 
 
 class CausalImpacts:
-    """The detector, sample by sample: ``push`` returns the index of the landing that became known, or None."""
+    """The detector sample by sample: ``push`` returns the index of the landing that the sample completes, or None."""
 
     def __init__(self, settings: ImpactSettings) -> None:
         self.settings = settings
@@ -84,7 +89,7 @@ class CausalImpacts:
         self._free_at = settings.warmup
 
     def push(self, sample: tuple[int, ...]) -> int | None:
-        """Return the sample index of a landing known now, given the next sample's axes.
+        """Return the sample index of a landing that is certain now, or None, given the next sample's axes.
 
         Raises
         ------

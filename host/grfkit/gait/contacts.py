@@ -1,4 +1,4 @@
-"""Contacts from vertical force by a named rule, and every contact that was turned down with its reason."""
+"""Contacts from vertical force by a named rule, and every rejected contact with its reason."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..signals.filters import lowpass
+from ..signals.runs import true_runs
 from ..units import G
 
 Indices = NDArray[np.int64]
@@ -27,20 +28,29 @@ UNDERLOADED = "far less load than the foot's steps"
 REASONS = (TOO_SHORT, TOO_LONG, GAP, BORDER, PARTIAL, TWO_FEET, UNDERLOADED)
 
 GREATER_PERCENT, UNDERLOADED_SHARE = 90.0, 0.4
+"""A contact is underloaded if its peak is below this share of the percentile of its foot's peaks. Chosen by hand,
+between the quarter that a shoe pressing on the foot in the air reaches in simulated trials and a slow step among fast
+ones. The C runtime has the same numbers."""
+_HOLE_STEPS = 1.5
+"""Distance of two stamps, in usual sample periods, above which samples are missing between them."""
+_REST_SHARE = 0.1
+"""Lowest part of a force's range that holds the samples of flight. Chosen by hand."""
 
 
 def peak_loads(load: Floats, time_s: Floats, ic_s: Floats, to_s: Floats) -> Floats:
-    """Return the greatest known load in each contact, shape (contacts,); -inf where none is known."""
+    """Return the greatest measured load in each contact, shape (contacts,); -inf where nothing was measured."""
     first, last = np.searchsorted(time_s, ic_s), np.searchsorted(time_s, to_s)
     peaks = [np.nanmax(load[a : max(b, a + 1)], initial=-np.inf) for a, b in zip(first, last)]
     return np.asarray(peaks, dtype=np.float64)
 
 
 def underloaded(peaks: Floats) -> NDArray[np.bool_]:
-    """Return which contacts of a foot bear far less than its steps do, of their peaks above the unloaded level.
+    """Return which contacts of a foot bear far less than its steps do: peaks under two fifths of the 90th percentile.
 
-    Below two fifths of the 90th percentile: a shoe that presses on the foot in the air reaches a quarter; a slow step
-    does not come so low beside a fast one.
+    Parameters
+    ----------
+    peaks
+        Highest load in each contact above the unloaded level, any unit, shape (contacts,).
     """
     return np.asarray(peaks < UNDERLOADED_SHARE * np.percentile(peaks, GREATER_PERCENT))
 
@@ -56,10 +66,10 @@ class ContactRule:
     level_n, level_bw
         The threshold, either in newtons or as a share of body weight; contact and toe-off are its crossings.
     hysteresis
-        Share of the level by which a contact has to rise above it at least once. Noise about the level makes no
-        contact, and the crossing counted is the one next to the rise.
+        Share of the level by which a contact has to rise above it at least once, so that noise about the level makes no
+        contact. The crossings are those of the level itself.
     shortest_s, longest_s
-        Shorter and longer contacts are rejected.
+        Shorter and longer contacts are rejected. The defaults are a runner's: contacts last 0.1 to 0.4 s.
     shortest_flight_s
         A shorter dip below the level belongs to the contact.
     lowpass_hz
@@ -114,7 +124,7 @@ Alcantara 2022 (doi 10.7717/peerj.12752), with a runner's limits."""
 
 @dataclass(frozen=True)
 class Rejection:
-    """A contact that was turned down: from when to when, and why (one of ``REASONS``)."""
+    """A contact that was rejected: from when to when, and why (one of ``REASONS``)."""
 
     start_s: float
     end_s: float
@@ -123,7 +133,7 @@ class Rejection:
 
 @dataclass(frozen=True)
 class ContactTimes:
-    """Contacts in order: ``ic_s`` and ``to_s`` of shape (contacts,), what was turned down, and the detector's name."""
+    """Contacts in order: ``ic_s`` and ``to_s`` of shape (contacts,), the rejections, and the detector's name."""
 
     ic_s: Floats
     to_s: Floats
@@ -142,7 +152,7 @@ class ContactTimes:
 
     @property
     def rejected(self) -> dict[str, int]:
-        """Return how many contacts were turned down, by reason."""
+        """Return how many contacts were rejected, by reason."""
         return counted(self.rejections)
 
 
@@ -191,22 +201,22 @@ def contacts_from_force(
     Raises
     ------
     BadInputError
-        If shapes differ, there are fewer than four samples, time does not increase, or the rule needs a mass that is
-        not known.
+        If shapes differ, there are fewer than four samples, time does not increase, or the rule needs a mass and
+        none is given.
     """
     rule = rule_of(rule)
     level = rule.level(mass_kg)
     time, force = _checked(time_s, vgrf_n)
     step = float(np.median(np.diff(time)))
     missing = ~np.isfinite(force)
-    none = np.zeros(0)
     if missing.all():
-        return ContactTimes(none, none, rule.name)
-    holes = np.diff(time) > 1.5 * step
+        return ContactTimes(np.zeros(0), np.zeros(0), rule.name)
+    holes = np.diff(time) > _HOLE_STEPS * step
     searched = _searched(time, force, holes, rule, 1.0 / step)
+    # gaps are bridged by straight lines here, so that a contact with a gap is one contact, and rejected below
     above = np.where(missing, np.interp(time, time[~missing], searched[~missing]), searched) - level
-    runs = _runs(above > 0)
-    runs = runs[_highest(above, runs) > rule.hysteresis * level]
+    runs = true_runs(above > 0)
+    runs = runs[[bool(above[a:b].max() > rule.hysteresis * level) for a, b in runs]]
     onset, offset = _crossing_times(time, above, runs)
     runs, onset, offset = _joined(runs, onset, offset, rule.shortest_flight_s)
     reasons = _reasons(runs, offset - onset, missing, holes, rule)
@@ -218,11 +228,11 @@ def contacts_from_force(
 def unloaded_level_n(vgrf_n: Floats) -> float:
     """Return the level (N) a force rests at in flight: the median of the samples in the lowest tenth of its range.
 
-    For a record with flights; of a plate that is always loaded it is no zero.
+    Only for records with flights: the lowest load of a plate that is never unloaded is not its zero.
     """
     measured = vgrf_n[np.isfinite(vgrf_n)]
     low, high = np.percentile(measured, [1.0, 99.0])
-    return float(np.median(measured[measured <= low + 0.1 * (high - low)]))
+    return float(np.median(measured[measured <= low + _REST_SHARE * (high - low)]))
 
 
 def _checked(time_s: Floats, force_n: Floats) -> tuple[Floats, Floats]:
@@ -248,20 +258,11 @@ def _searched(time: Floats, force: Floats, holes: NDArray[np.bool_], rule: Conta
     return np.concatenate(parts)
 
 
-def _runs(flag: NDArray[np.bool_]) -> Indices:
-    """Return the half-open runs of True, shape (runs, 2)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flag, [False]]).astype(np.int8)))
-    return np.asarray(edges.reshape(-1, 2), dtype=np.int64)
-
-
-def _highest(values: Floats, runs: Indices) -> Floats:
-    return np.asarray([values[a:b].max() for a, b in runs], dtype=np.float64)
-
-
 def _crossing_times(time: Floats, above: Floats, runs: Indices) -> tuple[Floats, Floats]:
     """Return where each run begins and ends; at an end of the record the first or last sample."""
 
     def between(left: Indices, right: Indices) -> Floats:
+        """Return when the straight line between two samples crosses 0; the sample's time where both are one."""
         share = above[left] / np.where(left == right, 1.0, above[left] - above[right])
         return np.asarray(time[left] + np.where(left == right, 0.0, share) * (time[right] - time[left]))
 
@@ -271,7 +272,7 @@ def _crossing_times(time: Floats, above: Floats, runs: Indices) -> tuple[Floats,
 
 
 def _joined(runs: Indices, onset: Floats, offset: Floats, flight_s: float) -> tuple[Indices, Floats, Floats]:
-    """Return the runs with those less than the shortest flight apart made one."""
+    """Return the runs, those that are less than the shortest flight apart joined."""
     if not len(runs):
         return runs, onset, offset
     apart = onset[1:] - offset[:-1] >= flight_s
@@ -282,7 +283,7 @@ def _joined(runs: Indices, onset: Floats, offset: Floats, flight_s: float) -> tu
 def _reasons(
     runs: Indices, contact_s: Floats, missing: NDArray[np.bool_], holes: NDArray[np.bool_], rule: ContactRule
 ) -> list[str]:
-    """Return why each run is no contact, "" where it is one; a damaged record before an unusual duration."""
+    """Return why each run is no contact, "" where it is one. Damage comes first: it makes durations wrong."""
     reasons = []
     for (first, end), duration in zip(runs, contact_s):
         low, high = max(first - 1, 0), min(end + 1, missing.size)

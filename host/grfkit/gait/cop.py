@@ -11,17 +11,23 @@ from ..errors import BadInputError
 from ..signals.plates import plate_frame
 
 EDGE_M = 0.02
-"""A centre of pressure this near a plate's edge is that of a foot that hangs over it."""
+"""Distance (m) of the centre of pressure from a plate's edge below which the foot hangs over it. Chosen by hand."""
 LONGEST_FOOT_M = 0.34
-"""The centre of pressure of one foot travels less than the largest shoe is long."""
+"""Length (m) of the largest shoe: the centre of pressure of one foot travels less."""
 _LOADED = 0.2
+"""Share of a contact's highest load above which its centre of pressure is judged: below, it is noise over a small
+force. Chosen by hand."""
+_TRAVEL_PERCENT = (2.0, 98.0)
+"""Percentiles between which a centre of pressure travels, so that single outliers do not count."""
+_NEAR_SHARE = 0.02
+"""Share of samples that may be near the edge. Chosen by hand, as the percentiles above."""
 
 
 def insole_cop(cells: Floats, positions_m: Floats, *, gain: Floats | None = None, least_share: float = 0.02) -> Floats:
     """Return the centre of pressure of an insole: the mean of the cells' places, weighted by their loads.
 
-    A cell that is NaN has no weight (a dead cell draws the centre away from where it lies); a negative load counts
-    as none. NaN where the total is below ``least_share`` of its 99th percentile, and where no cell is known: an
+    A cell that is NaN has no weight, so that a dead cell draws the centre away from itself; a negative load counts as
+    none. The centre is NaN where the total is below ``least_share`` of its 99th percentile or no cell was measured: an
     unloaded insole has no centre.
 
     Parameters
@@ -115,10 +121,10 @@ def edge_distance_m(cop_m: Floats, corners_m: Floats) -> Floats:
 def hit_fault(
     force_n: Floats, cop_m: Floats, corners_m: Floats, *, margin_m: float = EDGE_M
 ) -> Literal["", "partial hit", "two feet on one plate"]:
-    """Return what is wrong with how one contact stood on its plate, judged by where its force acted; "" if nothing.
+    """Return why one contact is no full hit of one foot on its plate, by where its force acted; "" if it is one.
 
-    A partial hit has its force within ``margin_m`` of an edge (or beyond it) while a fifth or more of the contact's
-    highest load is borne. Two feet spread their force further than a foot is long.
+    In a partial hit the centre of pressure is within ``margin_m`` of an edge (or beyond it) under a fifth or more of
+    the contact's highest load. Under two feet it travels further than a foot is long.
 
     Parameters
     ----------
@@ -129,8 +135,8 @@ def hit_fault(
     if not loaded.any():
         return ""
     place = cop_m[loaded]
-    low, high = np.percentile(cop_in_plate(place, np.reshape(corners_m, (-1, 4, 3))[0]), [2.0, 98.0], axis=0)
+    low, high = np.percentile(cop_in_plate(place, np.reshape(corners_m, (-1, 4, 3))[0]), _TRAVEL_PERCENT, axis=0)
     if float(np.hypot(*(high - low))) > LONGEST_FOOT_M:
         return "two feet on one plate"
     near = edge_distance_m(place, corners_m) < margin_m
-    return "partial hit" if near.mean() > 0.02 else ""
+    return "partial hit" if near.mean() > _NEAR_SHARE else ""

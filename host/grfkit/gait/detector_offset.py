@@ -13,7 +13,7 @@ from .contacts import ContactTimes
 
 @dataclass(frozen=True)
 class DetectorOffset:
-    """How one detector's contacts lie to another's: found minus reference, median and interquartile range (ms)."""
+    """Times of a detector's contacts minus the reference's: median and interquartile range (ms), and counts."""
 
     matched: int
     missed: int
@@ -34,9 +34,14 @@ class DetectorOffset:
 
 
 def detector_offset(reference: ContactTimes, detected: ContactTimes, *, within_s: float = 0.1) -> DetectorOffset:
-    """Return how a detector's contacts lie to the reference's: pairs that are each other's nearest within a time.
+    """Return how far a detector's contacts are from the reference's, over pairs that are each other's nearest.
 
-    Compare over the time both saw: cut either to the other's span first where they differ.
+    Compare over the time that both detectors saw: where the spans differ, cut one to the other first.
+
+    Parameters
+    ----------
+    within_s
+        Largest distance of a pair (s); contacts without a partner so near are missed or extra.
     """
     pairs = _nearest(reference.ic_s, detected.ic_s, within_s)
     a, b = pairs[:, 0], pairs[:, 1]
@@ -58,6 +63,7 @@ def _nearest(a: Floats, b: Floats, within_s: float) -> Integers:
 
 
 def _closest(a: Floats, b: Floats) -> Integers:
+    """Return for each of ``a`` the index of the nearest in ``b``, which is sorted."""
     right = np.clip(np.searchsorted(b, a), 0, b.size - 1)
     left = np.maximum(right - 1, 0)
     return np.where(np.abs(b[left] - a) <= np.abs(b[right] - a), left, right).astype(np.int64)

@@ -8,14 +8,19 @@ from ..arrays import Floats
 from ..errors import BadInputError
 
 _LEAST_MARKERS = 3
+"""Markers that fix a rigid body in space."""
+_LEAST_SPREAD_M = 1e-3
+"""Second singular value (m) of a cluster below which its markers lie on a line."""
+_LEAST_FRAMES = 30
+"""Frames that a hinge is found from. Chosen by hand: 0.3 s at 100 Hz."""
 
 
 def rigid_fit(template: Floats, observed: Floats) -> tuple[Floats, Floats]:
-    """Return the rotation and shift of each frame that lay a rigid cluster best on what was seen.
+    """Return the rotation and shift that lay a rigid cluster best on the markers of each frame.
 
-    Least squares by singular value decomposition, reflections excluded (Kabsch 1976, doi
-    10.1107/S0567739476001873; Söderkvist & Wedin 1993, doi 10.1016/0021-9290(93)90098-Y). Only the markers that a
-    frame shows count.
+    Least squares by singular value decomposition, without reflections (Kabsch 1976, doi
+    10.1107/S0567739476001873; Söderkvist & Wedin 1993, doi 10.1016/0021-9290(93)90098-Y). Only the markers
+    that a frame shows count.
 
     Parameters
     ----------
@@ -27,7 +32,7 @@ def rigid_fit(template: Floats, observed: Floats) -> tuple[Floats, Floats]:
     Returns
     -------
     rotation, shift
-        Shapes (frames, 3, 3) and (frames, 3), such that ``seen = template @ rotation.T + shift``; NaN where a frame
+        Shapes (frames, 3, 3) and (frames, 3), such that ``observed = template @ rotation.T + shift``; NaN where a frame
         shows fewer than three markers.
 
     Raises
@@ -35,7 +40,7 @@ def rigid_fit(template: Floats, observed: Floats) -> tuple[Floats, Floats]:
     BadInputError
         If the cluster has fewer than three markers, or they lie on a line.
     """
-    if len(template) < _LEAST_MARKERS or np.linalg.svd(template - template.mean(axis=0))[1][1] < 1e-3:
+    if len(template) < _LEAST_MARKERS or np.linalg.svd(template - template.mean(axis=0))[1][1] < _LEAST_SPREAD_M:
         raise BadInputError(f"a cluster of {len(template)} markers, or markers on a line, cannot be followed in space")
     visible = np.asarray(np.isfinite(observed).all(axis=2))
     count = visible.sum(axis=1)
@@ -44,6 +49,7 @@ def rigid_fit(template: Floats, observed: Floats) -> tuple[Floats, Floats]:
     middle = np.einsum("fm,fmi->fi", share, np.where(visible[:, :, None], observed, 0.0))
     away = np.where(visible[:, :, None], template[None] - centre[:, None], 0.0)
     there = np.where(visible[:, :, None], observed - middle[:, None], 0.0)
+    # Kabsch: singular vectors of the covariance of both shapes about their means; a negative determinant would mirror
     u, _, vt = np.linalg.svd(np.einsum("fmi,fmj->fij", away, there))
     turn = np.einsum("fji,fkj->fik", vt, u)
     flip = np.ones((len(observed), 3))
@@ -56,7 +62,7 @@ def rigid_fit(template: Floats, observed: Floats) -> tuple[Floats, Floats]:
 
 
 def carried(points: Floats, template: Floats, observed: Floats) -> Floats:
-    """Return points that move with a cluster, shape (frames, points, 3); NaN where the cluster is not seen.
+    """Return points that move with a cluster, shape (frames, points, 3); NaN where the cluster is not visible.
 
     Parameters
     ----------
@@ -120,8 +126,11 @@ def hinge_centre(proximal: Floats, distal: Floats, guide_a: Floats, guide_b: Flo
     r2, t2 = rigid_fit(template_of(distal), distal)
     visible = np.isfinite(t1).all(axis=1) & np.isfinite(t2).all(axis=1)
     visible &= np.isfinite(guide_a).all(axis=1) & np.isfinite(guide_b).all(axis=1)
-    if visible.sum() < 30:
-        raise BadInputError(f"{int(visible.sum())} frames show both segments of a joint; a hinge needs 30 or more")
+    if visible.sum() < _LEAST_FRAMES:
+        raise BadInputError(
+            f"{int(visible.sum())} frames show both segments of a joint; a hinge needs {_LEAST_FRAMES} or more"
+        )
+    # a fixed point c1, c2 of both segments: r1 c1 + t1 = r2 c2 + t2; the direction without an answer is the axis
     matrix = np.concatenate([r1[visible], -r2[visible]], axis=2).reshape(-1, 6)
     right = (t2 - t1)[visible].reshape(-1)
     u, size, vt = np.linalg.svd(matrix, full_matrices=False)

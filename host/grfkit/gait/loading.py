@@ -1,4 +1,4 @@
-"""What is read off the force of one contact, each figure with the name of its method and the filter behind it."""
+"""Features of the force of one contact: peaks, loading rates with their method and filter, impulses."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from ..errors import BadInputError
 ValrMethod = Literal["A", "B_time", "B_force", "C", "D", "E"]
 VALR_METHODS: tuple[ValrMethod, ...] = get_args(ValrMethod)
 IMPACT_WINDOW = 0.30
+"""Share of the contact in which the impact peak is looked for. Chosen by hand: the active peak comes later."""
 IMPACT_FALLBACK = 0.13
+"""Share of the contact whose force stands in for a missing impact peak (Zhou 2025, doi
+10.16156/j.1004-7220.2025.05.028, who cite Yang 2024)."""
 PROMINENCE_BW = 0.05
+"""How far (BW) an impact peak rises above the dip behind it. Chosen by hand, above the noise of plates."""
 _EARLY_SPIKE = 0.10
+"""Share of the contact in which a forward spike of the landing is not the propulsive peak. Chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +129,8 @@ def impact_peak(vertical: Curve, *, window_s: float | None = None, always_13_per
     """Return the impact peak: the first local maximum early in the contact with a prominence of 0.05 BW or more.
 
     Early is the first 30 % of the contact, or the first ``window_s`` where given (50 ms is usual). Where there is no
-    such peak, or always if asked, the force at 13 % of the contact stands in for it and ``visible`` is False (Zhou
-    2025, doi 10.16156/j.1004-7220.2025.05.028).
+    such peak, or with ``always_13_percent``, the force at 13 % of the contact stands in for it and ``visible`` is
+    False (Zhou 2025, doi 10.16156/j.1004-7220.2025.05.028).
     """
     from scipy.signal import find_peaks
 
@@ -157,13 +162,13 @@ def valr(vertical: Curve, *, method: ValrMethod, cutoff_hz: float | None, impact
 
     ``A`` contact to impact peak; ``B_time`` 20 to 80 % of that time; ``B_force`` from 20 to 80 % of the peak's force;
     ``C`` the first 50 ms; ``D`` the first 25 ms (Alcantara 2022); ``E`` 3 to 12 % of the contact. A, B and C are
-    compared in Int J Sports Med, doi 10.1055/s-0042-107248: they differ. NaN where the contact is shorter than the
-    window.
+    compared in Int J Sports Med, doi 10.1055/s-0042-107248: they differ, VILR does not. NaN where the contact is
+    shorter than the window.
 
     Parameters
     ----------
     cutoff_hz
-        Of the low-pass the force went through, None if it went through none: part of the answer.
+        Of the low-pass that the force went through, None if none; it is stated with the rate.
     impact
         In place of :func:`impact_peak` of the same curve.
 
@@ -190,8 +195,8 @@ def vilr(vertical: Curve, *, cutoff_hz: float | None, impact: Peak | None = None
 def horizontal(forward: Curve) -> Horizontal:
     """Return braking and propulsive peaks and impulses of an antero-posterior force, forward positive.
 
-    The propulsive peak ignores the first tenth of the contact, where a spike of landing may point forward. Impulses
-    are those of the negative and the positive part by trapezia, exact where the line crosses zero between samples.
+    The propulsive peak ignores the first tenth of the contact, where the landing may cause a forward spike. Impulses
+    are the areas of the negative and the positive part, of straight lines between samples.
     """
     t, v = forward.t_s, forward.value_bw
     late = np.flatnonzero(t >= _EARLY_SPIKE * forward.contact_s)

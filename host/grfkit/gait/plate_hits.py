@@ -1,4 +1,4 @@
-"""Contacts on plates: one plate or the sum of several, feet across two made one, bad hits turned down."""
+"""Contacts on plates, one by one or as one surface: a foot across two plates is one contact, bad hits are rejected."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from .cop import combined_cop, hit_fault
 
 ContactSide = Literal["left", "right", "unknown"]
 _SAME_FOOT = 0.5
-"""Two plates loaded together for half the shorter contact bear one foot; double support is a quarter at most."""
+"""Share of the shorter of two contacts during which both plates are loaded, from which on they bear one foot. Chosen by
+hand: double support takes a quarter of a contact at most."""
+_SUM_EARLIER_S, _SUM_LATER_S = 0.05, 0.02
+"""Limits (s) of how much earlier, and how much later or shorter, the contact on the plates' sum may be than those on
+the plates: the sum crosses its threshold sooner than either plate. Chosen by hand."""
+_REST_PERCENT = 30.0
+"""Percentile of a plate's force, of its size, below which the plate is unloaded. Chosen by hand."""
 
 
 @dataclass(frozen=True)
 class PlateForce:
-    """A plate as contacts are cut from it.
+    """A plate's signals that contacts are found from.
 
     Attributes
     ----------
@@ -70,9 +76,9 @@ class PlateContact:
 
 
 def upward_n(stream: xr.Dataset, name: str = "a plate") -> Floats:
-    """Return a plate's vertical force, up positive: along ``vertical`` where known, else along the loaded axis.
+    """Return a plate's vertical force, up positive: along the stated ``vertical`` axis, else along the loaded one.
 
-    A force that loads downward (the force on the plate, not on the foot) is turned.
+    Where the file holds the force on the plate, not on the foot, it is turned round.
 
     Raises
     ------
@@ -90,20 +96,20 @@ def upward_n(stream: xr.Dataset, name: str = "a plate") -> Floats:
     if not measured.size:
         return force
     low, high = float(measured.min()), float(measured.max())
-    rest = float(np.median(measured[np.abs(measured) <= np.percentile(np.abs(measured), 30.0)]))
+    rest = float(np.median(measured[np.abs(measured) <= np.percentile(np.abs(measured), _REST_PERCENT)]))
     return -force if rest - low > high - rest else force
 
 
 def plate_contacts(
     plates: list[PlateForce], rule: ContactRule, *, mass_kg: float, treadmill: bool
 ) -> tuple[list[PlateContact], list[Rejection]]:
-    """Return the contacts of all plates in order, and what was turned down.
+    """Return the contacts of all plates in order, and the rejected ones.
 
-    On a treadmill whose plates know no feet all plates are one surface. Elsewhere each plate is cut on its own;
-    contacts of two plates that overlap by half of the shorter one are a foot across both, from the first contact to
-    the last toe-off of their sum. With corners and centre of pressure known, partial hits and two feet on one plate
-    are turned down (on a treadmill the belt's edges do not count); without, a contact that is too long on a plate may
-    be two feet and stays "too long".
+    On a treadmill whose plates are not each one foot's, all plates are one surface. Elsewhere each plate is searched by
+    itself; contacts of two plates that overlap by half of the shorter one are one foot across both, from the first
+    contact to the last toe-off of their sum. Where corners and centre of pressure are given, partial hits and two feet
+    on one plate are rejected (the edges of a belt do not count). Where they are not, two feet on one plate can only
+    show as a contact that is "too long".
     """
     shared = treadmill and all(p.side == "unknown" for p in plates)
     if shared and len(plates) > 1 and all(_same_clock(p, plates[0]) for p in plates):
@@ -149,6 +155,7 @@ def _two_feet(plate: PlateForce, rejection: Rejection) -> Rejection:
 
 
 def _plate_fault(plate: PlateForce, ic_s: float, to_s: float) -> str:
+    """Return why a contact is no full hit of one foot; "" where it is, or where the plate cannot say."""
     if plate.cop_m is None or plate.corners_m is None:
         return ""
     within = (plate.time_s >= ic_s) & (plate.time_s <= to_s)
@@ -158,7 +165,7 @@ def _plate_fault(plate: PlateForce, ic_s: float, to_s: float) -> str:
 def _across(
     contacts: list[PlateContact], plates: dict[str, PlateForce], rule: ContactRule, mass_kg: float
 ) -> list[PlateContact]:
-    """Return the contacts with those of two plates that bear one foot made one, cut from the plates' sum."""
+    """Return the contacts, those of two plates that bear one foot replaced by the contact on the plates' sum."""
     merged: list[PlateContact] = []
     for contact in contacts:
         before = merged[-1] if merged else None
@@ -170,7 +177,8 @@ def _across(
         loaded = [plates[n] for n in names]
         if all(_same_clock(p, loaded[0]) for p in loaded):
             times = contacts_from_force(loaded[0].time_s, _summed(loaded).up_n, rule=rule, mass_kg=mass_kg)
-            fits = np.flatnonzero((times.ic_s <= ic + 0.02) & (times.to_s >= to - 0.02) & (times.ic_s > ic - 0.05))
+            covers = (times.ic_s <= ic + _SUM_LATER_S) & (times.to_s >= to - _SUM_LATER_S)
+            fits = np.flatnonzero(covers & (times.ic_s > ic - _SUM_EARLIER_S))
             if fits.size:
                 ic, to = float(times.ic_s[fits[0]]), float(times.to_s[fits[0]])
         side = before.side if before.side == contact.side else "unknown"
@@ -179,6 +187,7 @@ def _across(
 
 
 def _same_foot(a: PlateContact, b: PlateContact) -> bool:
+    """Return whether contacts of different plates overlap so long that one foot made both."""
     if set(a.plates) & set(b.plates) or ("unknown" not in (a.side, b.side) and a.side != b.side):
         return False
     shared = min(a.to_s, b.to_s) - max(a.ic_s, b.ic_s)

@@ -1,9 +1,8 @@
-"""Insole cells against their own foot's steps: for insoles whose counts nobody has turned into newtons.
+"""Insole cells relative to their own foot's steps, for insoles whose counts are not calibrated to newtons.
 
-A cell's count means another force on every insole, and another one after every night in a bag. What a device can do
-by itself is to subtract each cell's unloaded level and to divide by what the whole insole says at the peak of an
-ordinary step. Both come from the wearer's own recording; no force plate, scale or other participant is asked.
-"""
+The force that a count stands for differs between insoles and changes from day to day. Without calibration one can still
+subtract each cell's unloaded level and divide by the load of the whole insole at the peak of an ordinary step. Both
+come from the wearer's own recording: no force plate, scale or other participant is needed."""
 
 from __future__ import annotations
 
@@ -21,27 +20,28 @@ from .stances import find_stances
 UNIT = "relative"
 """Unit of such cells: 1 is the load of all of them at the median step's peak."""
 LEAST_STEPS = 3
+"""Steps without which an ordinary one is not known: a median of fewer is any of them. Chosen by hand."""
 UNLOADED_PERCENT = 2.0
 """Which percentile of a cell's record is its unloaded level: a foot in gait is in the air for a third of the time."""
 _GROUPS = ("cell_", "zone_")
 
 
 def is_cell(channel: str) -> bool:
-    """Say whether a channel is a cell or zone of an insole."""
+    """Return whether a channel is a cell or zone of an insole."""
     return channel.startswith(_GROUPS)
 
 
 def relative_cells(streams: Mapping[str, xr.Dataset], trial: Trial) -> dict[str, xr.Dataset]:
-    """Return the streams with cells and zones of insoles against their own foot's steps, unit ``relative``.
+    """Return the streams with cells and zones of insoles relative to their own foot's steps, unit ``relative``.
 
-    Of each cell its unloaded level is subtracted (2nd percentile of the whole record), and all cells are divided by
-    one number: the median, over the steps that the insole itself shows, of the greatest sum of cells in a step. Cells
-    that never report stay missing and take no part. Other channels and streams are as they were.
+    Each cell's unloaded level (2nd percentile of the whole record) is subtracted. All cells are then divided by one
+    number: the median, over the steps that the insole itself shows, of the highest sum of cells in a step. Cells that
+    never report stay missing and take no part. Other channels and streams are unchanged.
 
     Parameters
     ----------
     trial
-        Whose steps are found by its insoles alone (``insole_causal``).
+        Its steps are found by its insoles only (``insole_causal``).
 
     Raises
     ------
@@ -62,7 +62,7 @@ def relative_cells(streams: Mapping[str, xr.Dataset], trial: Trial) -> dict[str,
 
 
 def _relative(stream: xr.Dataset, steps: list[tuple[float, float]], name: str) -> xr.Dataset:
-    """Return one insole's stream with its cells, and its zones, each group against its own sum."""
+    """Return one insole's stream with its cells, and its zones, each group relative to its own sum."""
     scaled: xr.Dataset = stream.copy()
     time = np.asarray(stream["time"].values, dtype=np.float64)
     for group in _GROUPS:
@@ -81,7 +81,7 @@ def _relative(stream: xr.Dataset, steps: list[tuple[float, float]], name: str) -
 
 
 def _median_peak(load: Floats, time: Floats, steps: list[tuple[float, float]], name: str) -> float:
-    """Return the median over steps of the greatest load in each."""
+    """Return the median over steps of the highest load in each."""
     if len(steps) < LEAST_STEPS:
         raise BadInputError(
             f"insole '{name}' shows {len(steps)} steps; expected {LEAST_STEPS} or more to set its cells against its"

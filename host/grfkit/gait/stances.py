@@ -1,4 +1,4 @@
-"""The stances of a trial: when a foot stood, which one, who saw it, and which contacts were turned down."""
+"""Stances of a trial: when which foot stood, which stream shows it, and which contacts were rejected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from ..signals.clocks import dejittered
 from ..signals.contacts import Contacts, load_contacts
 from ..signals.impacts import impacts
 from ..signals.landmarks import landmark_contacts
-from .causal import as_counts, causal_settings, contact_times, contacts_causal
+from .causal import causal_settings
+from .causal_record import as_counts, contact_times, contacts_causal
 from .contacts import UNDERLOADED, ContactRule, ContactTimes, Rejection, counted, peak_loads, rule_of, underloaded
 from .plate_hits import ContactSide, PlateContact, PlateForce, plate_contacts
 
@@ -30,6 +31,16 @@ StanceSource = Literal["force", "insole", "insole_causal", "imu", "landmarks"]
 SOURCES: tuple[StanceSource, ...] = ("force", "insole", "insole_causal", "imu", "landmarks")
 _SIDES = ("left", "right")
 _NEAR_S = 0.12
+"""Distance (s) of a landing from a contact from which on it says nothing of it. Chosen by hand: under half a runner's
+step."""
+_LEAST_MATCH, _RIVAL_MATCH = 0.5, 0.8
+"""A foot made a contact if its match (0 to 1) is at least the first, and the other foot's is below the second times it.
+Chosen by hand: in doubt the side stays unknown."""
+_LEAST_SPAN_COUNTS, _LEAST_SPAN_N, _LEAST_SPAN_SCALED = 64, 100.0, 1000
+"""Load between flight and stance without which the causal detector reports no steps: counts, newtons, and of pressure
+in the detector's integers. Chosen by hand: well above noise, far below a step."""
+_STEPS_PER_N, _FULL_SCALE = 8.0, 1e5
+"""The causal detector's integers: 1/8 N each, or a largest pressure of 100,000, which leaves it four bits to spare."""
 
 _UNLOADED_PERCENT = 5.0
 """Percentile of a load that is its level in the air."""
@@ -49,12 +60,12 @@ class Stance:
 
 @dataclass(frozen=True)
 class Stances:
-    """The stances of a trial in order of contact, and what was turned down.
+    """The stances of a trial in order of contact, and the rejected contacts.
 
     Attributes
     ----------
     merged
-        How many stances were feet across two plates, made one.
+        Number of stances of a foot across two plates, whose contacts were merged.
     """
 
     stances: tuple[Stance, ...]
@@ -139,8 +150,11 @@ def find_stances(
     rule = rule_of(rule)
     if source not in SOURCES:
         raise BadInputError(f"source of stances '{source}' is unknown; expected one of {', '.join(SOURCES)}")
-    if source == "force":
-        return _force_stances(trial, rule)
+    return _force_stances(trial, rule) if source == "force" else _stances_by_wearables(trial, source, rule)
+
+
+def _stances_by_wearables(trial: Trial, source: StanceSource, rule: ContactRule) -> Stances:
+    """Return the stances that the wearables of one kind show, in order of contact."""
     kind = "insole" if source.startswith("insole") else source
     streams = _wearables(trial, kind)
     if not streams:
@@ -182,7 +196,7 @@ def _wearables(trial: Trial, kind: str) -> dict[str, xr.Dataset]:
 
 
 def _clock(stream: xr.Dataset) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return a stream's times without jitter and which rows have one."""
+    """Return a stream's times without jitter, and which rows have one."""
     time = np.asarray(stream["time"].values, dtype=np.float64)
     stamped = np.isfinite(time)
     return dejittered(time[stamped]), stamped
@@ -205,17 +219,29 @@ def _wearable_stances(
 
 
 def causal_insole(stream: xr.Dataset, rule: ContactRule) -> ContactTimes:
-    """Return the contacts that :func:`~grfkit.gait.causal.contacts_causal` finds in an insole stream.
+    """Return the contacts that :func:`~grfkit.gait.causal_record.contacts_causal` finds in an insole stream.
 
-    Loads in newtons are taken at 1/8 N, in pascal at 1/16 of the scale that fits, counts as they are. A shoe that
-    presses on the foot in the air can be taken for steps; such contacts are turned down (:data:`UNDERLOADED`) where the
-    record shows steps of more than twice their load.
+    Counts are searched as they are, loads in newtons in steps of 1/8 N, pressures scaled to a largest value of 100,000.
+    A shoe that presses on the foot in the air can look like steps; such contacts are rejected (:data:`UNDERLOADED`)
+    where the record shows steps of more than twice their load.
     """
     time, stamped = _clock(stream)
     load, unit = insole_total(stream)
-    per_unit = 1.0 if unit == "count" else 8.0 if unit == "N" else 1e5 / max(float(np.nanmax(np.abs(load))), 1e-9)
+    per_unit = (
+        1.0
+        if unit == "count"
+        else _STEPS_PER_N
+        if unit == "N"
+        else _FULL_SCALE / max(float(np.nanmax(np.abs(load))), 1e-9)
+    )
     rate = float(stream.attrs["rate_hz"])
-    span = 64 if unit == "count" else round(100.0 * per_unit) if unit == "N" else 1000
+    span = (
+        _LEAST_SPAN_COUNTS
+        if unit == "count"
+        else round(_LEAST_SPAN_N * per_unit)
+        if unit == "N"
+        else _LEAST_SPAN_SCALED
+    )
     settings = causal_settings(rate, source="insole", least_span=span)
     events = contacts_causal(as_counts(load[stamped], per_unit=per_unit), rate, settings)
     contacts = contact_times(events, time, settings, shortest_s=rule.shortest_s, longest_s=rule.longest_s)
@@ -223,7 +249,7 @@ def causal_insole(stream: xr.Dataset, rule: ContactRule) -> ContactTimes:
 
 
 def _without_underloaded(contacts: ContactTimes, time: Floats, load: Floats) -> ContactTimes:
-    """Turn down contacts that bear far less than the foot's steps."""
+    """Reject contacts that bear far less than the foot's steps."""
     if contacts.ic_s.size == 0:
         return contacts
     above = peak_loads(load, time, contacts.ic_s, contacts.to_s) - np.nanpercentile(load, _UNLOADED_PERCENT)
@@ -267,7 +293,7 @@ def _force_stances(trial: Trial, rule: ContactRule) -> Stances:
 
 
 def _sides_of(trial: Trial, contacts: list[PlateContact]) -> list[ContactSide]:
-    """Return which foot each contact was, by the first of insoles, landmarks and shoes that tells."""
+    """Return which foot each contact was, by the first of insoles, landmarks and shoe IMUs that shows it."""
     sides: list[ContactSide] = ["unknown"] * len(contacts)
     for kind in ("insole", "landmarks", "imu"):
         if all(c.side != "unknown" or s != "unknown" for c, s in zip(contacts, sides)):
@@ -295,7 +321,7 @@ def _standing_foot(
     """Return the foot that stood during a contact, -1 where neither or both did."""
     shares = [_overlap(contact, *foot) if overlap else _nearness(contact, foot[0]) for foot in (left, right)]
     best = int(np.argmax(shares))
-    return best if shares[best] >= 0.5 and shares[1 - best] < 0.8 * shares[best] else -1
+    return best if shares[best] >= _LEAST_MATCH and shares[1 - best] < _RIVAL_MATCH * shares[best] else -1
 
 
 def _overlap(contact: PlateContact, onset: Floats, offset: Floats) -> float:

@@ -11,12 +11,13 @@ from ..arrays import Floats
 from ..errors import BadInputError
 
 LONGEST_STEP_S = 1.5
-"""Two contacts further apart are not one step: something between them was not seen, or the person stood."""
+"""Longest step (s): between two contacts further apart one was missed, or the person stood. Chosen by hand, above the
+steps of slow walking."""
 
 
 @dataclass(frozen=True)
 class Temporal:
-    """Per contact, shape (contacts,), NaN where the next contact was not seen.
+    """Per contact, shape (contacts,), NaN where the next contact is missing.
 
     Attributes
     ----------
@@ -46,10 +47,10 @@ class Temporal:
 def temporal(
     ic_s: Floats, to_s: Floats, side: NDArray[np.int64] | None = None, *, longest_step_s: float = LONGEST_STEP_S
 ) -> Temporal:
-    """Return the times of a train of contacts.
+    """Return the times of contacts in order.
 
-    Where both contacts' sides are known the next one has to be of the other foot, else the step is unknown; without
-    sides feet are taken to alternate. The stride ends at the next contact of the same foot within two longest steps.
+    Where the sides of two contacts in a row are given, they have to be different feet, else the step is NaN; without
+    sides feet are assumed to alternate. A stride ends at the next contact of the same foot, within two longest steps.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def temporal(
 
 
 def _stride(ic_s: Floats, feet: NDArray[np.int64], step: Floats, k: int, longest_s: float) -> float:
-    """Return the time from contact ``k`` to the next one of the same foot, NaN where that is not known."""
+    """Return the time from contact ``k`` to the next one of the same foot, NaN where that is not certain."""
     if feet[k] < 0:
         return float(step[k] + step[k + 1]) if k + 2 < ic_s.size else float("nan")
     later = np.flatnonzero(feet[k + 1 : k + 3] == feet[k])

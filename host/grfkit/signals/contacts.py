@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from ..arrays import Floats
+from .runs import true_runs
 
 SHORTEST_CONTACT_S = 0.08
 _SHORTEST_FLIGHT_S = 0.03
@@ -297,7 +298,7 @@ def _longest_missing(time_s: Floats, missing: NDArray[np.bool_], start: Floats, 
     longest = np.zeros(start.shape)
     if not missing.any():
         return longest
-    runs = _runs(missing)
+    runs = true_runs(missing)
     length = time_s[np.minimum(runs[:, 1], time_s.size - 1)] - time_s[runs[:, 0]]
     owner = np.searchsorted(start, time_s[runs[:, 0]], side="right") - 1
     within = (owner >= 0) & (time_s[runs[:, 0]] < end[np.clip(owner, 0, None)])
@@ -305,14 +306,9 @@ def _longest_missing(time_s: Floats, missing: NDArray[np.bool_], start: Floats, 
     return longest
 
 
-def _runs(flag: NDArray[np.bool_]) -> NDArray[np.int64]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flag, [False]]).astype(np.int8)))
-    return edges.reshape(-1, 2)
-
-
 def covered_stretches(time_s: Floats, missing: NDArray[np.bool_], bridge_s: float) -> Floats:
     """Return the stretches with data, holes up to ``bridge_s`` closed, at least 0.2 s long."""
-    good = _runs(~missing)
+    good = true_runs(~missing)
     if not len(good):
         return np.zeros((0, 2))
     stretches = np.stack([time_s[good[:, 0]], time_s[good[:, 1] - 1]], axis=1)

@@ -13,11 +13,15 @@ from ..units import G
 from .family import Person, Steps
 
 _NODES = 48
+"""Nodes of the Gauss-Legendre rule over a contact: dense at its ends, where the impact is. Chosen by hand."""
+_SCALE_LIMITS = (0.3, 2.0)
+"""Factors between which a contact's force is scaled, so that a contact beside a rest stays possible. Chosen by hand."""
 
 
 @dataclass(frozen=True)
 class Bout:
-    """Contacts ``[first, end)`` without a rest; times (s) where standing ends and begins, None if mid-run."""
+    """Contacts ``[first, end)`` without a rest between; when standing ends before and begins after them (s), or
+    None."""
 
     first: int
     end: int
@@ -83,7 +87,7 @@ def balance(person: Person, steps: Steps, bouts: Sequence[Bout], *, slope_percen
         mid = steps.onset_s[bout.first : bout.end] + centre
         want = _vertical(mid, bout, G * float(np.cos(angle)))
         span = slice(bout.first, bout.end)
-        scale[span] = np.clip(want / raw[:, 2], 0.3, 2.0)
+        scale[span] = np.clip(want / raw[:, 2], *_SCALE_LIMITS)
         impulse[span] = raw[:, 2] * scale[span]
         scaled = raw * scale[span, None]
         lean_x[span] = _forward(scaled, mid, float(np.sin(angle)))
@@ -100,6 +104,7 @@ def _vertical(mid: Floats, bout: Bout, gravity: float) -> Floats:
     started = bout.stood_until_s
     fall = typical / 2 if started is None else max(mid[0] - started, 0.0)
     velocity, height = -gravity * fall, 0.0
+    # velocity after contact k = ballistic flight to the next one, less what takes back half of the height error
     for k in range(mid.size):
         leave = gravity * ahead[k] / 2 - 0.5 * height / ahead[k]
         if k == mid.size - 1 and bout.stands_from_s is not None:
@@ -138,5 +143,6 @@ def _sideways(scaled: NDArray[np.float64], mid: Floats) -> Floats:
 
 
 def _ahead(mid: Floats) -> Floats:
+    """Return the time (s) from each contact's middle to the next one's; the median for the last."""
     gap = np.diff(mid)
     return np.append(gap, float(np.median(gap)) if gap.size else 0.5)

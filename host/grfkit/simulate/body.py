@@ -22,9 +22,17 @@ LANDMARKS = (
 """The landmarks of Zhou et al. 2025 (doi 10.16156/j.1004-7220.2025.05.028), section 1.2."""
 
 _GRID_HZ = 1000.0
+"""Rate of the grid on which force is integrated to a path, as the plates'."""
 _FOOT_M = 0.22
+"""Distance (m) of the heel's from the toe's landmark: less than a foot's length. Chosen by hand."""
 _VISIBLE_M = 3.5
+"""How far (m) from the plates' middle cameras see. Chosen by hand, as the numbers below."""
 _BLIND = 25
+"""Samples around a jump from one lap to the next in which nothing is seen."""
+_LEAP_M = 0.5
+"""Change of place between two samples that is such a jump."""
+_LEVEL_S = 10.0
+"""Distance (s) of the knots of the trend that is taken out of an integrated path: drift is slower, steps are faster."""
 
 
 def total_force_n(world: World, time_s: Floats) -> Floats:
@@ -41,8 +49,8 @@ def total_force_n(world: World, time_s: Floats) -> Floats:
 def centre_of_mass(world: World, start_s: float, end_s: float) -> tuple[Floats, Floats]:
     """Return times (1000 Hz) and the centre of mass (m, (samples, 3)) about its mean place.
 
-    Twice the integral of force over mass less gravity (in the belt's frame on a slope). What little the sums
-    drift is taken out by a spline with knots ten seconds apart, an acceleration of some 0.01 m/s^2.
+    Twice the integral of force over mass less gravity (in the belt's frame on a slope). The small drift of
+    the sums is taken out by a spline with knots ten seconds apart, an acceleration of some 0.01 m/s^2.
     """
     time = start_s + np.arange(round((end_s - start_s) * _GRID_HZ)) / _GRID_HZ
     angle = np.arctan(world.situation.slope_percent / 100)
@@ -63,7 +71,7 @@ def _level(values: Floats) -> Floats:
     from scipy.interpolate import CubicSpline
 
     count = values.shape[0]
-    pieces = max(1, round(count / (10 * _GRID_HZ)))
+    pieces = max(1, round(count / (_LEVEL_S * _GRID_HZ)))
     edges = np.linspace(0, count, pieces + 1).astype(int)
     middle = (edges[1:] + edges[:-1]) / 2
     mean = np.stack([values[i:j].mean(axis=0) for i, j in pairwise(edges)])
@@ -75,7 +83,8 @@ def _level(values: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class BodyPositions:
-    """Positions (m): landmarks (samples, 11, 3), the centre of mass, and where the cameras see them."""
+    """Positions (m): landmarks (samples, 11, 3), the centre of mass (samples, 3), and in which samples cameras see
+    them."""
 
     landmarks: Floats
     centre: Floats
@@ -116,7 +125,7 @@ def _advance(world: World, ground: Ground, time_s: Floats) -> tuple[Floats, NDAr
         resting = (time_s >= rest.start_s) & (time_s < rest.end_s)
         x[resting] = (sum(ground.plates[ground.rest_plate].x) / 2) if ground.rest_plate >= 0 else 0.0
         visible |= resting & (ground.rest_plate >= 0)
-    leap = np.flatnonzero(np.abs(np.diff(x, prepend=x[:1])) > 0.5)
+    leap = np.flatnonzero(np.abs(np.diff(x, prepend=x[:1])) > _LEAP_M)
     for at in leap:
         visible[max(0, at - _BLIND) : at + _BLIND] = False
     return x, visible
@@ -139,6 +148,7 @@ def _toe(world: World, ground: Ground, time_s: Floats, advance: Floats, *, left:
 
 
 def _lift(jumps: tuple[Jump, ...], time_s: Floats) -> Floats:
+    """Return the height (m) of a resting foot: a parabola during each jump."""
     height = np.full(time_s.size, 0.02)
     for jump in jumps:
         off, land = jump.take_off_s, jump.landing_s

@@ -1,4 +1,4 @@
-"""Device clocks: how a stamp becomes reference time, exactly, and which samples never arrived."""
+"""True clocks of simulated devices: the exact map from stamps to reference time, and which samples never arrived."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class TrueClock:
         """Return the device's running time (s) at reference times (s); the inverse of :meth:`running`."""
         t = np.asarray(t_reference_s, dtype=np.float64)
         s = (t - self.offset_s) / (1 + self.drift_ppm * 1e-6)
-        for _ in range(4):
+        for _ in range(4):  # fixed point: each turn shrinks the error by the drift, 1e-4 or less
             s = s + (t - self.running(s))
         return np.asarray(s, dtype=np.float64)
 
     def started(self, first_stamp_s: float, losses: tuple[tuple[float, float], ...] = ()) -> TrueClock:
-        """Return this clock for a recording whose first stamp and silent losses are known."""
+        """Return this clock for a recording with this first stamp and these silent losses."""
         return replace(self, first_stamp_s=first_stamp_s, losses=losses)
 
     def affine(self, start_s: float, end_s: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What is asked of the virtual lab: one trial's condition, and the families people come from."""
+"""The condition of one simulated trial, and the families that people come from."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Wearable = Literal["insole", "imu", "landmarks"]
 
 
 class Condition(BaseModel):
-    """One trial to simulate; whatever is left at None is drawn from the settings.
+    """One trial to simulate; what is left at None is drawn from the settings.
 
     Attributes
     ----------
     family
-        Contact-shape family; ``draw`` takes one of the two with equal chance.
+        Contact shapes: ``A`` mass-spring, ``B`` splines; ``draw`` takes one of the two with equal chance.
     insole
         ``adc``: 16 cells in counts; ``adc+force``: a summed force in newtons beside them; ``loadsol``: zones
         in newtons with an IMU in the same recording.
@@ -56,7 +56,7 @@ class Condition(BaseModel):
     standing
         The person stands throughout.
     metronome
-        Step time varies by 0.1 % alone, and nothing drifts.
+        Step time varies by 0.1 % only, and nothing drifts.
     start_stop
         The overlap begins and ends with the person standing.
     overlap_s, drift_ppm
@@ -127,7 +127,7 @@ def condition_with(condition: Condition, options: Mapping[str, Any]) -> Conditio
 
 
 def load_family(name: Literal["A", "B", "draw"], rng: np.random.Generator, settings: Settings) -> Family:
-    """Return a contact-shape family; ``draw`` takes A or B with equal chance."""
+    """Return a contact-shape family: A mass-spring, B splines; ``draw`` takes either with equal chance."""
     letter = ("A", "B")[int(rng.integers(2))] if name == "draw" else name
     return mass_spring_family(settings) if letter == "A" else SPLINE_FAMILY
 

@@ -1,4 +1,4 @@
-"""What a contact-shape family gives the virtual lab: a person's steps, forces, loads and shoe motion."""
+"""The interface of a contact-shape family: a person's steps, forces, loads and shoe motion."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Steps:
 
 
 class Person(Protocol):
-    """One person in one situation, drawn once; all randomness comes from the generators handed in."""
+    """One person in one situation, drawn once; all randomness comes from the generators that are passed in."""
 
     def steps(self, rng: np.random.Generator) -> Steps:
         """Return the contacts over the situation's whole duration."""
@@ -73,7 +73,7 @@ class Person(Protocol):
 
 
 class Family(Protocol):
-    """A way people are made; ``name`` goes into the truth file."""
+    """A way to draw people; ``name`` goes into the truth file."""
 
     name: str
 

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..arrays import Floats
+from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from ..formats.csv_generic import CsvColumn, csv_text
 from ..formats.trc import trc_text
@@ -31,6 +31,7 @@ from .lab import LabTrial, simulate_trial
 from .settings import Settings, default_settings
 
 _POINT_HZ = 100.0
+"""Rate of the markers in a C3D file, as optical systems usually have."""
 _COLUMNS = (
     "trial", "reference", "wearable", "surface", "mass_kg", "participant", "speed_m_s", "slope_percent",
     "forward", "out",
@@ -38,7 +39,7 @@ _COLUMNS = (
 
 
 class LabRequest(BaseModel):
-    """What to put into a lab folder: so many trials per person on each surface.
+    """What a lab folder holds: a number of people, and of trials per person on each surface.
 
     ``insole`` ``both`` gives people loadsol and generic CSV in turn.
     """
@@ -98,15 +99,16 @@ def _planned(request: LabRequest, person: int, surface: str, number: int) -> Pla
 
 
 def write_lab(
-    out_dir: Path, request: LabRequest, *, force: bool = False, settings: Settings | None = None
+    out_dir: PathLike, request: LabRequest, *, force: bool = False, settings: Settings | None = None
 ) -> Iterator[PlannedTrial]:
-    """Write a lab folder, giving each trial as it is done; the folder appears when the last one is.
+    """Write a lab folder, giving each trial when it is written; the folder appears with the last one.
 
     Raises
     ------
     BadInputError
         If the folder holds something and ``force`` is false, or cannot be written.
     """
+    out_dir = Path(out_dir)
     if out_dir.exists() and not out_dir.is_dir():
         raise BadInputError(f"{out_dir}: is a file; name a folder to write")
     if out_dir.is_dir() and any(out_dir.iterdir()) and not force:
@@ -140,7 +142,7 @@ def _shared_stamps(settings: Settings) -> Settings:
 
 
 def _aligned_names(surface: str) -> tuple[str, ...]:
-    """Return the wearables that the table asks to align; over plates landmarks see a few steps a lap, too few."""
+    """Return the wearables that the table aligns; over plates landmarks show too few steps of a lap."""
     return ("insole", "imu", "landmarks") if surface == "treadmill" else ("insole", "imu")
 
 
@@ -180,7 +182,7 @@ def _write_trial(folder: Path, planned: PlannedTrial, settings: Settings) -> dic
     }
 
 
-def write_reference(path: Path, trial: LabTrial, *, clock: TrueClock | None = None) -> None:
+def write_reference(path: PathLike, trial: LabTrial, *, clock: TrueClock | None = None) -> None:
     """Write the reference as C3D: plates at 1000 Hz and a waist marker at 100 Hz.
 
     ``clock`` maps the reference's running time to the world's, where it has one of its own.
@@ -198,9 +200,10 @@ def write_reference(path: Path, trial: LabTrial, *, clock: TrueClock | None = No
         for data in streams.values()
     ]
     at = np.arange(frames) / _POINT_HZ
+    # a marker on the waist, behind the pelvis, tells which way and how fast the person goes
     body = trial.truth.body(at if clock is None else clock.running(at))
     waist = np.where(body.visible[:, None], body.centre + np.asarray([-0.1, 0.0, 0.02]), np.nan)
-    write_c3d(path, plates, waist[:, None] * 1e3, ["WAIST"], point_rate_hz=_POINT_HZ, analog_rate_hz=rate)
+    write_c3d(Path(path), plates, waist[:, None] * 1e3, ["WAIST"], point_rate_hz=_POINT_HZ, analog_rate_hz=rate)
 
 
 def insole_document() -> str:
@@ -286,7 +289,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 def _move(source: Path, target: Path) -> None:
     """Move a finished folder into place; where one stands, file by file."""
-    umask = os.umask(0)
+    umask = os.umask(0)  # can only be read by setting it
     os.umask(umask)
     source.chmod(0o777 & ~umask)
     if not target.exists():

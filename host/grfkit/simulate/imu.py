@@ -38,9 +38,9 @@ def imu_channels(
 def shoe_motion(
     rng: np.random.Generator, ranges: ImuRanges, world: World, time_s: Floats, *, left: bool
 ) -> tuple[Floats, Floats]:
-    """Return what a shoe feels, along the shoe, before any sensor: specific force (m/s^2) and rate (rad/s), (n, 3).
+    """Return the shoe's motion before any sensor, along the shoe: specific force (m/s^2) and rate (rad/s), (n, 3).
 
-    Its impacts come early or late by the range's onset jitter.
+    Impacts come early or late by the range's onset jitter.
     """
     steps = world.steps
     jitter = rng.normal(0, draw(rng, ranges.onset_jitter_ms) * 1e-3, steps.onset_s.size)

@@ -15,10 +15,14 @@ from .settings import InsoleRanges, LoadsolRanges, Settings, draw
 from .world import World, in_contact
 
 _HEEL_END_MM = 100.0
+"""Where a loadsol's heel zone ends (mm from the heel): behind the arch. Chosen by hand."""
+_BUMP_LONGEST_S = 1.5
+"""Longest swing (s) in which a foot moves in its shoe; longer ones are rests. Chosen by hand."""
 
 
 def cell_loads(rng: np.random.Generator, ranges: InsoleRanges, world: World, time_s: Floats, *, left: bool) -> Floats:
-    """Return the load (N) on each of 16 cells of one foot, (samples, 16), its edges off by a few ms."""
+    """Return the load (N) on each of 16 cells of one foot, (samples, 16), with edges that are early or late by a few
+    ms."""
     indices = np.flatnonzero(world.steps.left == left)
     on = edge_jitter(rng, ranges, indices.size, draw(rng, ranges.on_jitter_ms))
     off = edge_jitter(rng, ranges, indices.size, draw(rng, ranges.off_jitter_ms))
@@ -52,7 +56,7 @@ def swing_bump(world: World, time_s: Floats, *, left: bool) -> Floats:
     length = np.maximum(world.steps.onset_s[indices[1:]] - off, 1e-3)
     at = np.clip(np.searchsorted(off, time_s, side="right") - 1, 0, off.size - 1)
     share = np.clip((time_s - off[at]) / length[at], 0, 1)
-    return np.asarray(np.where(length[at] < 1.5, np.sin(np.pi * share) ** 4, 0.0))
+    return np.asarray(np.where(length[at] < _BUMP_LONGEST_S, np.sin(np.pi * share) ** 4, 0.0))
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,13 @@ def adc_channels(
 def _counts(
     rng: np.random.Generator, ranges: InsoleRanges, fsr: Fsr, loads: Floats, rate_hz: float, weight_n: float
 ) -> Floats:
-    """Return counts: gain per cell, rise and fall, hysteresis, creep, power law, saturation, rounding."""
+    """Return counts: gain per cell, rise and fall, hysteresis, creep, power law, saturation, rounding.
+
+    The order is that of the sensor: what the material does to the load, then resistance to voltage, then the ADC.
+    """
     felt = loads * np.exp(rng.normal(0, ranges.cell_gain_sd, 16))
     felt[:, rng.random(16) < ranges.dead_cell_share] = 0.0
+    # the larger of a quick and a slow filter: up with the rise time, down with the longer fall time
     felt = np.maximum(lowpass(felt, rate_hz, fsr.rise_s), lowpass(felt, rate_hz, fsr.fall_s))
     felt += fsr.hysteresis * (lowpass(felt, rate_hz, 0.05) - felt)
     felt += fsr.creep * lowpass(felt, rate_hz, fsr.creep_s)

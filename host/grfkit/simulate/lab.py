@@ -1,4 +1,4 @@
-"""The virtual laboratory: one trial with a reference, wearables on clocks of their own, and the truth."""
+"""The virtual laboratory: one trial of a reference and of wearables on their own clocks, and the truth about it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ from .truth import StreamTruth, Truth, contact_table
 from .world import World, make_world
 
 _SIDES = ("left", "right")
+_APART_S, _MARGIN_S = 8.0, 4.0
+"""Largest distance (s) of the starts of two wearables, and how far (s) people move before and after any recording.
+Chosen by hand."""
 _EXAMPLE_S = 60.0
 """Length (s) of a trial without a condition. Chosen by hand: simulated in a second, and most of them can be aligned."""
 
 
 @dataclass(frozen=True)
 class LabTrial:
-    """A simulated trial: what a reader would give, and the truth beside it.
+    """A simulated trial: the recordings that a reader would give, and the truth.
 
     Attributes
     ----------
@@ -82,7 +85,7 @@ class RecordingSpan:
 
 @dataclass(frozen=True)
 class RecordingPlan:
-    """Who records when: lengths, windows, shared time and the world's span (s, reference time)."""
+    """When everything records: lengths, windows, shared time and the world's span (s, reference time)."""
 
     reference_s: float
     windows: dict[str, RecordingSpan]
@@ -150,7 +153,10 @@ def simulate_world(condition: Condition, seed: int, settings: Settings | None = 
 
 
 def _bench(condition: Condition, seed: int, ranges: Settings) -> tuple[_Bench, list[np.random.SeedSequence]]:
-    """Return who does what where, and the seeds of everything random in the trial."""
+    """Return the trial without its recordings, and the seeds of everything random in it.
+
+    Each part draws from a generator of its own, so that a change of one leaves the others as they were.
+    """
     streams = np.random.SeedSequence(seed).spawn(8)
     rngs = [np.random.default_rng(sequence) for sequence in streams]
     person_seed = seed if condition.person_seed is None else condition.person_seed
@@ -166,12 +172,12 @@ def _bench(condition: Condition, seed: int, ranges: Settings) -> tuple[_Bench, l
 
 
 def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings) -> RecordingPlan:
-    """Return who records when: wearables start within seconds of each other, minutes off the reference."""
+    """Return when everything records: wearables start within seconds of each other, minutes from the reference."""
     reference, length, least = _lengths(rng, condition, settings)
     least = min(least, 0.6 * reference, 0.6 * length)
     low, high = settings.clock.offset_s
     offset = float(rng.uniform(max(low, least - length), min(high, reference - least)))
-    apart = 8.0
+    apart = _APART_S
     early = rng.random() < 0.5
     if condition.overlap_s is not None:
         shared = min(condition.overlap_s, reference, length)
@@ -189,8 +195,8 @@ def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings
         max(0.0, *(w.offset_s for w in active)),
         min([reference, *(w.offset_s + length for w in active)]),
     )
-    start = min(0.0, *(w.offset_s for w in active)) - 4.0
-    end = max(reference, *(w.offset_s + 1.02 * length for w in active)) + 4.0
+    start = min(0.0, *(w.offset_s for w in active)) - _MARGIN_S
+    end = max(reference, *(w.offset_s + 1.02 * length for w in active)) + _MARGIN_S
     return RecordingPlan(reference, windows, overlap, (start, end))
 
 

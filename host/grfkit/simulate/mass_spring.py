@@ -1,4 +1,8 @@
-"""Contact-shape family A: a mass-spring active peak with an impact transient; an M-shape for walking."""
+"""The mass-spring family of contact shapes (``A``): runners' half-sine with an impact transient, walkers' M-shape.
+
+Numbers in the laws below (of speed, slope and strike) are assumptions, chosen by hand to look like people at usual
+speeds; ranges that are drawn from are in ``settings.toml``.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +34,13 @@ class MassSpringFamily:
 
 
 def mass_spring_family(settings: Settings | None = None) -> Family:
-    """Return family A with its ranges from ``settings``."""
+    """Return the mass-spring family with its ranges from ``settings``."""
     return MassSpringFamily((settings or default_settings()).steps)
 
 
 @dataclass(frozen=True)
 class MassSpringPerson:
-    """A person of family A.
+    """A person of the mass-spring family.
 
     Attributes
     ----------
@@ -112,6 +116,7 @@ class MassSpringPerson:
         return shoe_motion(self, steps, left, np.asarray(time_s, dtype=np.float64))
 
     def _run_vertical(self, p: Floats, contact: _ContactShape) -> Floats:
+        # over a step the mean force is body weight: what the transient holds, the half-sine leaves
         impact = self.impact_bw * np.exp(contact.variation[1] * 3)
         t = p * contact.contact_s / self.impact_s
         transient = impact * t**3 * np.exp(3 * (1 - t)) * (1 - p)
@@ -152,6 +157,7 @@ _TRANSIENT_AREA = 1.49
 
 
 def _draw_person(rng: np.random.Generator, now: Situation, ranges: StepRanges) -> MassSpringPerson:
+    """Return a person: laws of speed ``v`` and slope, each with a spread between people."""
     run = now.gait == "run"
     v = now.speed_m_s
     step = (0.365 - 0.012 * (v - 3)) if run else (0.545 - 0.12 * (v - 1.3))
@@ -217,7 +223,9 @@ def _speed_changes(rng: np.random.Generator, count: int, step_s: float, ranges: 
 
 
 _LONGEST_SWING_S = 1.4
+"""Longest swing (s); in longer ones the foot rests. Chosen by hand."""
 _RINGING_S = 0.16
+"""Time (s) after contact in which the shoe rings: five decay times of the longest. Chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +263,7 @@ def shoe_motion(person: MassSpringPerson, steps: Steps, left: bool, time_s: Floa
 
 
 def _cycle(steps: Steps, indices: NDArray[np.int64], time_s: Floats) -> _Cycle:
+    """Return where each instant lies in the strides of one foot, with a stride added before and after them."""
     onset, contact = steps.onset_s[indices], steps.contact_s[indices]
     stride = float(np.median(np.diff(onset))) if indices.size > 1 else 1.0
     onset = np.concatenate([[onset[0] - stride], onset, [onset[-1] + stride]])

@@ -1,4 +1,4 @@
-"""Correlated noise and a sensor's sluggishness."""
+"""Correlated noise, and the low-pass of a slow sensor."""
 
 from __future__ import annotations
 

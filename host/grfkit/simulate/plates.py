@@ -1,4 +1,4 @@
-"""The reference: what plates or an instrumented treadmill record, as a reader of a C3D file gives it."""
+"""The reference recording: plates or an instrumented treadmill, as a reader of a C3D file gives them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .settings import Settings, draw
 from .world import FOOT_M, World, in_contact
 
 _COP_THRESHOLD_N = 20.0
+"""Force below which a plate has no centre of pressure, as in the C3D reader's plates."""
 
 
 def plate_forces(world: World, ground: Ground, time_s: Floats) -> Floats:
@@ -97,9 +98,9 @@ def record_reference(
     Parameters
     ----------
     duration_s
-        By the plates' own clock.
+        On the plates' clock.
     clock
-        From the plates' running time to the world's; none: the world's time is the plates'.
+        From the plates' running time to the world's; None where they are the same.
     """
     rate = settings.treadmill.rate_hz
     time = np.arange(round(duration_s * rate)) / rate
@@ -109,8 +110,8 @@ def record_reference(
         measured = wrench[number] + _disturbance(rng, condition, settings, time)
         if condition.inverted:
             measured = -measured
-        knows = ("left", "right")[number] if condition.split_belt else ""
-        streams[f"plate_{number + 1}"] = _plate_stream(measured, time, plate, knows, rate)
+        foot = ("left", "right")[number] if condition.split_belt else ""
+        streams[f"plate_{number + 1}"] = _plate_stream(measured, time, plate, foot, rate)
     device = "virtual treadmill" if condition.surface == "treadmill" else "virtual plates"
     return make_recording(streams, device=device, reader="simulate", provenance=Provenance())
 
@@ -135,7 +136,7 @@ def _disturbance(rng: np.random.Generator, condition: Condition, settings: Setti
     return wobble
 
 
-def _plate_stream(measured: Floats, time_s: Floats, plate: PlateBox, knows: str, rate_hz: float) -> xr.Dataset:
+def _plate_stream(measured: Floats, time_s: Floats, plate: PlateBox, foot: str, rate_hz: float) -> xr.Dataset:
     names = ("fx", "fy", "fz", "mx", "my", "mz")
     channels = [Channel(name, measured[:, k], "N" if k < 3 else "N m", "global") for k, name in enumerate(names)]
     channels += _cop_channels(measured, plate)
@@ -143,16 +144,16 @@ def _plate_stream(measured: Floats, time_s: Floats, plate: PlateBox, knows: str,
         channels,
         time_s,
         kind="force_plate",
-        side="left" if knows == "left" else "right" if knows == "right" else "unknown",
+        side="left" if foot == "left" else "right" if foot == "right" else "unknown",
         rate_hz=rate_hz,
         stamp_source="crystal",
         clock="reference",
-        attrs=plate_attrs(plate, knows),
+        attrs=plate_attrs(plate, foot),
     )
 
 
 def plate_attrs(plate: PlateBox, knows_feet: str) -> dict[str, object]:
-    """Return what a C3D reader says of a plate, corners in C3D's order (plate axes X forward, Z down)."""
+    """Return a plate's attributes as a C3D reader gives them, corners in C3D's order (plate axes X forward, Z down)."""
     (x0, x1), (y0, y1) = plate.x, plate.y
     corners = [x1, y0, 0.0, x0, y0, 0.0, x0, y1, 0.0, x1, y1, 0.0]
     return {

@@ -10,7 +10,11 @@ from ..arrays import Floats
 from .settings import JumpRanges, draw
 
 _GRID_HZ = 1000.0
+"""Rate of a rest's force, as the plates'."""
 _PUSH_S, _RECOVER_S = 0.5, 0.9
+"""Time (s) of the push-off before a jump and of the rise after its landing. Chosen by hand."""
+_TRANSIENT_AREA = 1.49
+"""Integral of t^3 exp(3 (1 - t)) over t >= 0, of a landing's peak."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Rest:
 
 
 def make_rest(rng: np.random.Generator, ranges: JumpRanges, *, start_s: float, end_s: float | None, jumps: int) -> Rest:
-    """Return a rest with ``jumps`` jumps; without ``end_s`` it ends a while after the last one."""
+    """Return a rest with ``jumps`` jumps; without ``end_s`` it ends after the pause behind the last one."""
     pieces = [_stand(draw(rng, ranges.stand_s))]
     timed_jumps: list[Jump] = []
     for _ in range(jumps):
@@ -86,13 +90,14 @@ def _jump(flight_s: float, landing_bw: float) -> tuple[Floats, float]:
     push *= 1 + (flight_s / 2 + _PUSH_S - push.sum() / _GRID_HZ) / (push.sum() / _GRID_HZ)
     air = np.zeros(round(flight_s * _GRID_HZ))
     time = np.arange(round(0.6 * _GRID_HZ)) / _GRID_HZ
-    peak_s = flight_s / 2 / 1.49 / (landing_bw - 1)
+    peak_s = flight_s / 2 / _TRANSIENT_AREA / (landing_bw - 1)
     knock = (time / peak_s) ** 3 * np.exp(3 * (1 - time / peak_s))
     ramp = np.clip(time / 0.008, 0, 1)
     area = (air.size / _GRID_HZ + push.size / _GRID_HZ) - push.sum() / _GRID_HZ + (1 - ramp).sum() / _GRID_HZ
     land = ramp + knock * area / (knock.sum() / _GRID_HZ)
     force = np.concatenate([push, air, land])
     rise = np.sin(2 * np.pi * np.arange(round(_RECOVER_S * _GRID_HZ)) / (_RECOVER_S * _GRID_HZ))
+    # the height that is left after the landing, by integrating twice, is what the rise has to bring back
     sunk = float(np.cumsum(np.cumsum(force - 1))[-1]) / _GRID_HZ**2
     recover = 1 - rise * sunk * 2 * np.pi / _RECOVER_S**2
     return np.concatenate([force, recover]), push.size / _GRID_HZ

@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from ..arrays import PathLike
 from ..errors import BadInputError
 
 if sys.version_info >= (3, 11):
@@ -34,7 +35,7 @@ class _Section(BaseModel):
 
 
 class StepRanges(_Section):
-    """How step times, contact times and peaks vary (family A)."""
+    """How step times, contact times and peaks vary (mass-spring family)."""
 
     cv_percent: Range
     white_share: float
@@ -231,7 +232,7 @@ class Settings(_Section):
     events: EventRanges
 
 
-def load_settings(path: Path) -> Settings:
+def load_settings(path: PathLike) -> Settings:
     """Return the settings in a TOML file.
 
     Raises
@@ -239,6 +240,7 @@ def load_settings(path: Path) -> Settings:
     BadInputError
         If the file cannot be read, is no TOML, or a key is missing, unknown or of the wrong type.
     """
+    path = Path(path)
     try:
         return Settings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:

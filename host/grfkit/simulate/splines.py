@@ -1,4 +1,4 @@
-"""Family B of contact shapes: cubic B-splines through control forces, an impact kernel, momentum kept.
+"""The spline family of contact shapes (``B``): cubic B-splines through control forces, an impact kernel, momentum kept.
 
 Vertical force is a clamped cubic B-spline whose control forces sit at physiological moments of contact,
 plus a gamma-shaped impact kernel that lives in milliseconds, not in phase. The spline's scale follows from
@@ -23,10 +23,12 @@ from .splines_settings import CONTROL_POINTS, Draw, settings
 from .splines_shoe import ShoeHabits, motion
 
 _KNOTS = np.concatenate([np.zeros(3), np.linspace(0, 1, CONTROL_POINTS - 2), np.ones(3)])
+# integral of each basis function over the contact, and where it is highest (Greville abscissa)
 _BASIS = BSpline(_KNOTS, np.eye(CONTROL_POINTS), 3)
 _AREA = (_KNOTS[4:] - _KNOTS[:-4]) / 4
 _SITE = (_KNOTS[1:-3] + _KNOTS[2:-2] + _KNOTS[3:-1]) / 3
 _KERNEL_POWER = 3
+"""Power of the rise of the impact kernel ``u^p exp(p (1 - u))``. Chosen by hand."""
 _LARGEST_IMPACT_SHARE = 0.3  # of a contact's vertical impulse; chosen
 
 
@@ -56,7 +58,7 @@ class FootShape:
 
 @dataclass(frozen=True)
 class SplinePerson:
-    """A person of family B; see :class:`grfkit.simulate.family.Person`."""
+    """A person of the spline family; see :class:`grfkit.simulate.family.Person`."""
 
     situation: Situation
     draw: Draw
@@ -130,7 +132,7 @@ class SplinePerson:
 
 @dataclass
 class SplineFamily:
-    """People of family B."""
+    """People whose forces are splines."""
 
     name: str = "B"
 

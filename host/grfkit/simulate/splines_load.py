@@ -1,4 +1,4 @@
-"""Family B's roll-over: when each of the 16 insole cells is loaded, and by how much."""
+"""Roll-over of the spline family: when each of the 16 insole cells is loaded, and by how much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Family B's rhythm: step times with long memory, contact times, and the impulses that keep a body aloft."""
+"""Rhythm of the spline family: step times with long memory, contact times, and the impulses that keep a body aloft."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from .family import Situation
 from .splines_settings import Draw
 
 GRAVITY_M_S2 = 9.81
+"""The spline family's own rounding of gravity: changing it to ``units.G`` would change every simulated trial."""
 IRREGULAR_SD = 4.0
+"""Size of a rare irregular step, in SD of step time. Chosen by hand."""
 SOFT_LIMIT_SD = 3.5
+"""Where deviations of step time are softly limited, in SD. Chosen by hand."""
 IMPULSE_Z, IMPULSE_X, IMPULSE_Y, IMPACT, SKEW, DEPTH, BRAKE, ROLL, SPEED, SWING = range(10)
 
 

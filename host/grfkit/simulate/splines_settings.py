@@ -1,4 +1,4 @@
-"""Family B's parameter ranges: read from ``splines.toml``, checked, drawn from."""
+"""Parameter ranges of the spline family: read from ``splines.toml``, checked, drawn from."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ GAIT_RANGES = (
     "lateral_cv", "depth_speed", "depth",
 )  # fmt: skip
 CONTROL_POINTS = 12
+"""Control forces of a contact's spline: the length of the tables in the file."""
 TABLES = {
     "cadence_poly": 3,
     "contact_law": 2,

@@ -1,4 +1,4 @@
-"""Family B's shoe: splines through key postures of every stride, differentiated into an ideal IMU."""
+"""Shoe motion of the spline family: splines through key postures of every stride, differentiated into an ideal IMU."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LANDING_WEIGHT = np.array([0.0, 0, 0, 0.05, 0.25, 0.7, 0.95])  # of the landing 
 EVERSION_STANCE = np.array([-0.5, 0.1, 0.45, 0.5, 0.3, -0.1, -0.5, -0.8])
 EVERSION_SWING = np.array([-0.9, -0.8, -0.5, -0.3, -0.3, -0.4, -0.5])
 YAW_DEG = np.array([0.0, 0, 0, 0, 0, 1, 3, 5, 6, 4, 0, -3, -4, -2, 0])  # abduction about toe-off; chosen
-RING_SPAN_S = 0.2
+RING_SPAN_S = 0.2  # the longest ringing has died by then; chosen
 SOFT_S = 0.015  # the path's acceleration is averaged over a triangle this wide each way; chosen
 
 

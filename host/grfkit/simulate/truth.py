@@ -1,4 +1,4 @@
-"""What is true of a simulated trial, for judges alone: no reader opens it."""
+"""The truth about a simulated trial, for scoring only: no reader opens it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .body import BodyPositions, body_positions, total_force_n
 from .clocks import TrueClock
 from .conditions import Condition
 from .passes import Ground
-from .world import World
+from .world import FOOT_M, World
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class StreamTruth:
     lost_samples
         Samples that never arrived and whose absence the stamps show.
     worn
-        The foot that wore it; differs from the stream's name where sides were swapped.
+        The foot that the device was on; differs from the stream's name where sides were swapped.
     overlap_s
         Device time shared with the reference, (start, end); empty (equal) where there is none.
     offset_s, drift_ppm
@@ -147,7 +147,7 @@ def contact_table(world: World, ground: Ground, *, start_s: float, end_s: float)
     whole_foot, lap = np.zeros(plate.size, dtype=bool), np.zeros(plate.size, dtype=np.int64)
     covered = np.zeros(plate.size)
     for hit in ground.hits:
-        cover = min(hit.heel_to_m, 0.27) - max(hit.heel_from_m, 0.0)
+        cover = min(hit.heel_to_m, FOOT_M) - max(hit.heel_from_m, 0.0)
         lap[hit.contact] = hit.lap
         if cover > covered[hit.contact]:
             plate[hit.contact], whole_foot[hit.contact] = hit.plate + 1, hit.whole

@@ -18,7 +18,9 @@ from .rest import Rest, make_rest
 from .settings import Settings
 
 FOOT_M = 0.27
+"""Length (m) of everybody's foot. Chosen by hand."""
 _COP_NODES = 25
+"""Phases at which a contact's centre of pressure is computed, with straight lines between them. Chosen by hand."""
 
 
 @dataclass(frozen=True)
