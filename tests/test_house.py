@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import doctest
+import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 import grfkit
 
 PACKAGE = Path(grfkit.__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def module_files() -> dict[str, Path]:
@@ -120,3 +124,27 @@ def test_each_name_of_the_front_door_has_an_example_that_runs(
     for example in examples:
         runner.run(example)
     assert runner.summarize(verbose=False).failed == 0
+
+
+def pages() -> list[Path]:
+    """Return the project's own Markdown pages; those of bundles are generated, and their links checked by `verify`."""
+    folders = [ROOT / name for name in ("docs", "calibration", "host", "tools")]
+    return sorted([*ROOT.glob("*.md"), *(path for folder in folders for path in folder.rglob("*.md"))])
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    local = [target for target in targets if not re.match(r"[a-z]+:", target)]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert blocks
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        for block in blocks:
+            exec(compile(block, "README.md", "exec"), {})
+    assert printed.getvalue().startswith("aligned\nClockMap insole_left -> reference: aligned, offset ")
