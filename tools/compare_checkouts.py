@@ -3,9 +3,9 @@
 Both run the same commands in this Python environment, each with its own ``host`` first on the path, in folders of the
 same name and on the same recordings, which the first checkout simulates: a lab, an alignment with report, a batch of
 alignments, a training, an estimate, a proof of one person, a bundle and its verification. Every file and everything
-printed is compared byte for byte; what differs by nature (a wall time, the version) is compared without that field,
-and the table says so. Exit code 1 on a difference, 2 where a command fails. Five minutes on one core; what
-``--keep FOLDER`` holds of BEFORE from an earlier run is not made anew.
+printed is compared byte for byte; files that hold wall times are compared without these, and the table says so. Exit
+code 1 on a difference, 2 where a command fails. Five minutes on one core; what ``--keep FOLDER`` holds of BEFORE from
+an earlier run is not made anew.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 LAB = "--surface", "treadmill", "--people", "4", "--seed", "7", "--insole", "adc", "--duration-s", "90"
 TRIAL = "lab/P01_treadmill_1"
@@ -60,11 +61,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 SIMULATE = "grf-simulate", "lab", "lab", *LAB
 DONE, REFUSED = 0, 3  # a batch ends with REFUSED where it refuses a row
-VARYING = {
-    "wall time": re.compile(rb'"(?:wall|took|seconds)_s": *[0-9.e+-]+|[0-9.]+ s of wall time'),
-    "version": re.compile(rb'"(?:version|grfkit)": *"[^"]*"'),
-}
-"""Fields that differ by nature, removed where a file differs with them."""
+WALL_TIMES = re.compile(rb'"seconds": *(?:\{[^{}]*\}|[0-9.e+-]+)')
+"""Wall times in JSON: of one part, or of every method by name."""
+WALL_TIME = "seconds"
+"""The variable of wall times in predictions (netCDF)."""
+CACHE = "proof/folds/"
+"""The result cache is not compared: its keys name the function that made a result, its files hold wall times."""
 
 
 class FailedError(Exception):
@@ -82,7 +84,7 @@ class Compared:
 
     @property
     def same(self) -> bool:
-        """Whether the bytes are equal, but for fields that differ by nature."""
+        """Whether the bytes are equal, but for wall times."""
         return self.verdict.startswith("same")
 
 
@@ -132,30 +134,50 @@ def written(checkout: Path, lab: Path, folder: Path) -> Path:
 
 
 def compare(before: Path, after: Path) -> Iterator[Compared]:
-    """Yield every file under two folders, in order of name."""
-    names = {path.relative_to(top) for top in (before, after) for path in top.rglob("*") if path.is_file()}
-    for name in sorted(names):
-        if not (after / name).exists() or not (before / name).exists():
-            missing = "AFTER" if (before / name).exists() else "BEFORE"
-            yield Compared(str(name), 0, "-", f"DIFFERS: missing in {missing}")
-            continue
-        first, second = (before / name).read_bytes(), (after / name).read_bytes()
-        yield Compared(str(name), len(first), hashlib.sha256(first).hexdigest()[:12], verdict(first, second))
+    """Yield every file under two folders but the result cache's, in order of name."""
+    names = {str(path.relative_to(top)) for top in (before, after) for path in top.rglob("*") if path.is_file()}
+    for name in sorted(name for name in names if not name.startswith(CACHE)):
+        first, second = before / name, after / name
+        if first.exists() and second.exists():
+            content = first.read_bytes()
+            yield Compared(name, len(content), hashlib.sha256(content).hexdigest()[:12], verdict(first, second))
+        else:
+            yield Compared(name, 0, "-", f"DIFFERS: missing in {'AFTER' if first.exists() else 'BEFORE'}")
 
 
-def verdict(first: bytes, second: bytes) -> str:
-    """Return ``same``, ``same without`` the fields that had to be removed, or ``DIFFERS``."""
-    if first == second:
+def verdict(first: Path, second: Path) -> str:
+    """Return ``same``, ``same without wall times`` where these had to be left out, or ``DIFFERS``."""
+    a, b = first.read_bytes(), second.read_bytes()
+    if a == b:
         return "same"
-    removed = []
-    for field, pattern in VARYING.items():
-        shorter = pattern.sub(b"", first), pattern.sub(b"", second)
-        if shorter != (first, second):
-            removed.append(field)
-        first, second = shorter
-        if first == second:
-            return f"same without {', '.join(removed)}"
-    return "DIFFERS"
+    if first.suffix == ".nc":
+        equal = netcdf_content(first) == netcdf_content(second)
+    else:
+        equal = WALL_TIMES.sub(b"", a) == WALL_TIMES.sub(b"", b)
+    return "same without wall times" if equal else "DIFFERS"
+
+
+def netcdf_content(path: Path) -> dict[str, Any]:
+    """Return attributes and variables of a netCDF file by group and name, without wall times."""
+    import xarray as xr
+
+    content: dict[str, Any] = {}
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        for group in tree.groups:
+            node = tree[group].to_dataset()
+            content[group] = {name: repr(value) for name, value in node.attrs.items()}
+            for name, variable in node.variables.items():
+                if name != WALL_TIME:
+                    values = variable.values
+                    exact = values.tolist() if values.dtype == object else values.tobytes()
+                    content[f"{group}/{name}"] = (
+                        values.dtype,
+                        variable.dims,
+                        values.shape,
+                        exact,
+                        repr(variable.attrs),
+                    )
+    return content
 
 
 def table(rows: list[Compared]) -> str:
@@ -164,7 +186,10 @@ def table(rows: list[Compared]) -> str:
     lines = [f"{'file':<{width}}  {'bytes':>9}  {'SHA-256':<12}  verdict"]
     lines += [f"{row.name:<{width}}  {row.size:>9}  {row.digest:<12}  {row.verdict}" for row in rows]
     different = sum(not row.same for row in rows)
-    return "\n".join([*lines, f"{len(rows)} files, {different} differ"])
+    lines.append(
+        f"{len(rows)} files, {different} differ; not compared: {CACHE}, the result cache (it holds wall times)"
+    )
+    return "\n".join(lines)
 
 
 def main() -> int:
