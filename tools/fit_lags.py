@@ -46,10 +46,10 @@ def one(job: tuple[int, str]) -> list[dict[str, Any]]:
     trial = simulate_trial(condition, seed)
     rows = []
     for wearable, recording in trial.wearables.items():
-        made = align_device(trial.reference, recording, surface="treadmill", lags=NO_LAG).clock_map
+        clock_map = align_device(trial.reference, recording, surface="treadmill", lags=NO_LAG).clock_map
         truth = trial.truth.streams[(wearable, next(iter(recording.streams)))]
-        if made.verdict == "aligned":
-            verdict = judge(made, truth)
+        if clock_map.verdict == "aligned":
+            verdict = judge(clock_map, truth)
             if not verdict["wrong"]:
                 row = {"class": wearable, "gait": gait, "rate_hz": truth.rate_hz, "mean_ms": verdict["mean_ms"]}
                 rows.append(row)
@@ -58,7 +58,7 @@ def one(job: tuple[int, str]) -> list[dict[str, Any]]:
 
 def entries(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the lag table's entries: a map that is late by x ms saw its contacts x ms early, so the lag is -x."""
-    found = []
+    table = []
     for gait, (kind, bands) in itertools.product(GAITS, BANDS.items()):
         for low, high in bands:
             of_kind = [r for r in rows if r["class"] == kind and r["gait"] == gait]
@@ -66,7 +66,7 @@ def entries(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if errors.size < 8:
                 continue
             off = np.abs(errors - errors.mean())
-            found.append(
+            table.append(
                 {
                     "device_class": kind,
                     "feature": FEATURE[kind],
@@ -79,7 +79,7 @@ def entries(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     "source": f"simulated: tools/fit_lags.py, training seeds {TRAINING.start}-{TRAINING.stop - 1}",
                 }
             )
-    return found
+    return table
 
 
 def main() -> None:
@@ -88,13 +88,13 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--trials", type=int, default=len(TRAINING))
-    chosen = parser.parse_args()
-    with ProcessPoolExecutor(chosen.jobs) as pool:
-        todo = [(seed, gait) for gait in GAITS for seed in list(TRAINING)[: chosen.trials]]
+    request = parser.parse_args()
+    with ProcessPoolExecutor(request.jobs) as pool:
+        todo = [(seed, gait) for gait in GAITS for seed in list(TRAINING)[: request.trials]]
         rows = [row for rows in pool.map(one, todo, chunksize=4) for row in rows]
     fitted = entries(rows)
     print(json.dumps(fitted, indent=2))
-    if chosen.write:
+    if request.write:
         path = Path(__file__).resolve().parents[1] / "calibration" / "lags" / "default.json"
         table = json.loads(path.read_text(encoding="utf-8"))
         same = {(e["device_class"], e["feature"]) for e in fitted}

@@ -70,10 +70,10 @@ def _split() -> tuple[Path, Path]:
     """Return the sets of those trained on and those held out."""
     data, place = sets.lab_relative(EACH), sets.BUILD.parent / "bundles"
     place.mkdir(parents=True, exist_ok=True)
-    found = place / "train.nc", place / "held_out.nc"
-    for path, part in zip(found, (data.without(HELD_OUT), data.of(HELD_OUT))):
+    paths = place / "train.nc", place / "held_out.nc"
+    for path, part in zip(paths, (data.without(HELD_OUT), data.of(HELD_OUT))):
         part.to_netcdf(path, force=True)
-    return found
+    return paths
 
 
 def main() -> None:
@@ -82,14 +82,14 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(NETWORKS), help=f"of {', '.join(NETWORKS)}; all if none")
     parser.add_argument("--out", type=Path, default=sets.ROOT / "firmware_models")
     parser.add_argument("--force", action="store_true", help="overwrite")
-    asked = parser.parse_args()
-    unknown = [name for name in asked.names if name not in NETWORKS]
+    request = parser.parse_args()
+    unknown = [name for name in request.names if name not in NETWORKS]
     if unknown:
         parser.error(f"{unknown[0]} is none of {', '.join(NETWORKS)}")
-    asked.out.mkdir(parents=True, exist_ok=True)
+    request.out.mkdir(parents=True, exist_ok=True)
     train, held_out = _split()
-    for name in asked.names:
-        make(name, asked.out, train, held_out, force=asked.force)
+    for name in request.names:
+        make(name, request.out, train, held_out, force=request.force)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def run_steps(folder: Path) -> None:
     grf(folder, "grf-simulate", "lab", "treadmill", "--surface", "treadmill", "--duration-s", "150", *lab)
     grf(folder, "grf-simulate", "lab", "overground", "--surface", "overground", "--jumps", "3", *lab)
     tell("What is in a file?")
-    grf(folder, "grf-inspect", "treadmill/P02_treadmill_1_insole.csv", shown=14)
+    grf(folder, "grf-inspect", "treadmill/P02_treadmill_1_insole.csv", most_lines=14)
     tell("Treadmill: insoles and shoe IMUs onto the treadmill's clock")
     align(folder, "treadmill/P02_treadmill_1", "treadmill", name="treadmill")
     tell("Overground, four plates: three jumps tell which of many similar hits is which")
@@ -112,8 +112,8 @@ def write_table(folder: Path) -> None:
     for surface in ("treadmill", "overground"):
         with open(folder / surface / "TABLE.csv", newline="", encoding="utf-8") as handle:
             for row in csv.DictReader(handle):
-                worn = [w for w in row["wearable"].split(";") if not w.endswith(".trc")]
-                row["wearable"] = ";".join(f"{surface}/{w}" for w in worn)
+                wearables = [w for w in row["wearable"].split(";") if not w.endswith(".trc")]
+                row["wearable"] = ";".join(f"{surface}/{w}" for w in wearables)
                 rows.append(row | {"reference": f"{surface}/{row['reference']}"})
     (folder / "aligned").mkdir()
     with open(folder / "TABLE.csv", "w", newline="", encoding="utf-8") as handle:
@@ -122,24 +122,24 @@ def write_table(folder: Path) -> None:
         writer.writerows(rows)
 
 
-def grf(folder: Path, *words: str, allowed: tuple[int, ...] = (0,), shown: int | None = None) -> None:
+def grf(folder: Path, *words: str, allowed: tuple[int, ...] = (0,), most_lines: int | None = None) -> None:
     """Show a command, run it, show what it says and its exit code, and check that code."""
     print(f"\n$ {shlex.join(words)}", flush=True)
-    done = subprocess.run(
+    ended = subprocess.run(
         [str(BIN / words[0]), *words[1:]],
         cwd=folder,
         text=True,
         stdin=subprocess.DEVNULL,
         capture_output=True,
     )
-    lines = done.stdout.rstrip().splitlines()
-    print("\n".join(lines[:shown]))
-    if shown is not None and len(lines) > shown:
-        print(f"... ({len(lines) - shown} more lines)")
-    print(f"(exit code {done.returncode})", flush=True)
-    if done.returncode not in allowed:
-        wanted = " or ".join(map(str, allowed))
-        raise UnexpectedEndError(f"{words[0]} ended with {done.returncode}, expected {wanted}: {done.stderr.strip()}")
+    lines = ended.stdout.rstrip().splitlines()
+    print("\n".join(lines[:most_lines]))
+    if most_lines is not None and len(lines) > most_lines:
+        print(f"... ({len(lines) - most_lines} more lines)")
+    print(f"(exit code {ended.returncode})", flush=True)
+    if ended.returncode not in allowed:
+        codes = " or ".join(map(str, allowed))
+        raise UnexpectedEndError(f"{words[0]} ended with {ended.returncode}, expected {codes}: {ended.stderr.strip()}")
 
 
 def compare(folder: Path) -> int:
@@ -147,14 +147,14 @@ def compare(folder: Path) -> int:
     tell("What was found against the truth (largest error of the map over the whole overlap)")
     print(f"\n{'trial and stream':<32}{'found s':>11}{'true s':>11}{'error ms':>10}{'stated ms':>11}")
     wrong = 0
-    for trial, stream, found, truth in pairs(folder):
-        if not found.segments:
+    for trial, stream, clock_map, truth in pairs(folder):
+        if not clock_map.segments:
             print(f"{trial + ' ' + stream:<32}{'refused':>11}{truth['offset_s']:>11.4f}")
             continue
-        error_ms, stated = worst_error_ms(found, truth), found.uncertainty_ms or float("nan")
+        error_ms, stated = worst_error_ms(clock_map, truth), clock_map.uncertainty_ms or float("nan")
         wrong += error_ms > 60.0
         mark = "  *" if error_ms > stated else ""
-        offset = found.segments[0].offset_s
+        offset = clock_map.segments[0].offset_s
         figures = f"{offset:>11.4f}{truth['offset_s']:>11.4f}{error_ms:>10.1f}{stated:>11.1f}"
         print(f"{trial + ' ' + stream:<32}{figures}{mark}")
     print("* the error is larger than the stated half-width of 95 %")
@@ -175,25 +175,25 @@ def pairs(folder: Path) -> Iterator[tuple[str, str, ClockMap, dict]]:
 
 
 def map_of(row: Entry) -> ClockMap:
-    """Return the clock map of one stream in the batch's summary; a stream is told even where its trial was refused."""
-    kept = {name: row[name] for name in ("verdict", "segments", "uncertainty_ms", "reasons")}
-    return ClockMap(source=row["stream"], target="reference", **kept)
+    """Return the clock map of one stream in the batch's summary; a refused trial has maps, too."""
+    fields = {name: row[name] for name in ("verdict", "segments", "uncertainty_ms", "reasons")}
+    return ClockMap(source=row["stream"], target="reference", **fields)
 
 
 def truth_of(stream: str, truths: dict[tuple[str, str], Entry]) -> Entry:
     """Return the truth of a stream; a second stream of one name (``imu_left_2``) is the IMU file's."""
     plain = stream.removesuffix("_2")
-    own = ("imu", plain) if stream != plain or plain.startswith("imu") else ("insole", plain)
+    wearable = ("imu", plain) if stream != plain or plain.startswith("imu") else ("insole", plain)
     inside = ("insole", plain)
-    return truths[inside if stream == plain and inside in truths else own]
+    return truths[inside if stream == plain and inside in truths else wearable]
 
 
-def worst_error_ms(found: ClockMap, truth: Entry) -> float:
+def worst_error_ms(clock_map: ClockMap, truth: Entry) -> float:
     """Return the largest absolute error of a map over the true overlap, ms."""
-    known = {k: v for k, v in truth["clock"].items() if k != "losses"}
-    clock = TrueClock(**known, losses=tuple(tuple(loss) for loss in truth["clock"]["losses"]))
+    parameters = {k: v for k, v in truth["clock"].items() if k != "losses"}
+    clock = TrueClock(**parameters, losses=tuple(tuple(loss) for loss in truth["clock"]["losses"]))
     t = np.linspace(*truth["overlap_s"], 400)
-    return float(1e3 * np.nanmax(np.abs(found.apply(t) - clock.t_reference(t))))
+    return float(1e3 * np.nanmax(np.abs(clock_map.apply(t) - clock.t_reference(t))))
 
 
 def print_reports(folder: Path) -> None:

@@ -19,10 +19,10 @@ def quantise(folder: Path, grf: Grf, tell: Callable[[str], None]) -> None:
     held_out = ["--held-out", str(trial[0].relative_to(place))] if trial else []
     tell("Quantise it: TFLite int8, C for a Cortex-M, run under an emulator, equal within stated bounds or refused")
     grf(place, "grf-quantize", "export", "model", "--out", "bundle", *held_out)
-    grf(place, "grf-quantize", "verify", "bundle", shown=12)
+    grf(place, "grf-quantize", "verify", "bundle", most_lines=12)
     if trial:
         tell("The same recording by the bundle, without torch")
-        grf(place, "grf-estimate", "bundle", held_out[1], "--out", "grf_int8.csv", shown=3)
+        grf(place, "grf-estimate", "bundle", held_out[1], "--out", "grf_int8.csv", most_lines=3)
 
 
 def conclusion(folder: Path) -> list[str]:
@@ -33,9 +33,9 @@ def conclusion(folder: Path) -> list[str]:
     who = f"{parity['windows']} windows of {', '.join(parity['participants'])} ({parity['on']})"
     lines = [f"parity on {who}; model_id {manifest['model_id']:#010x}"]
     if (place / "grf_int8.csv").exists():
-        found, float_ = (_columns(place / f"{n}.csv") for n in ("grf_int8", "grf"))
-        for name in [n for n in found if n.endswith("_vgrf [BW]")]:
-            off = found[name] - float_[name]
+        int8, float_ = (_columns(place / f"{n}.csv") for n in ("grf_int8", "grf"))
+        for name in [n for n in int8 if n.endswith("_vgrf [BW]")]:
+            off = int8[name] - float_[name]
             off = off[np.isfinite(off)]
             lines.append(f"  {name}: int8 is off by {np.sqrt((off**2).mean()):.4f} RMS, {abs(off).max():.3f} most")
     return lines

@@ -62,7 +62,7 @@ def learn(folder: Path, grf: Grf, tell: Callable[[str], None]) -> None:
     if not trial:
         print("(this one's trial was refused by alignment; nothing to estimate)")
         return
-    grf(place, "grf-estimate", "model", str(trial[0].relative_to(place)), "--out", "grf.csv", shown=12)
+    grf(place, "grf-estimate", "model", str(trial[0].relative_to(place)), "--out", "grf.csv", most_lines=12)
 
 
 def rewritten(table: Path, *, participant: str = "") -> None:
@@ -80,9 +80,9 @@ def rewritten(table: Path, *, participant: str = "") -> None:
 
 def conclusion(folder: Path) -> list[str]:
     """Return what the proof says, read back from its file."""
-    found = json.loads((folder / "learn" / "proof" / "evaluation.json").read_text(encoding="utf-8"))
-    lines = [f"simulated people: {found['participants']} tested, leaks: {', '.join(found['leaks']) or 'none'}"]
-    for name, axes in found["methods"].items():
-        one = axes["vgrf"]["group"]["rmse_bw"]
-        lines.append(f"  {name:<66} {one['mean']:.3f} BW, worst {one['worst']} {one['most']:.3f}")
+    figures = json.loads((folder / "learn" / "proof" / "evaluation.json").read_text(encoding="utf-8"))
+    lines = [f"simulated people: {figures['participants']} tested, leaks: {', '.join(figures['leaks']) or 'none'}"]
+    for name, axes in figures["methods"].items():
+        errors = axes["vgrf"]["group"]["rmse_bw"]
+        lines.append(f"  {name:<66} {errors['mean']:.3f} BW, worst {errors['worst']} {errors['most']:.3f}")
     return lines

@@ -30,16 +30,16 @@ def monitored(folder: Path, grf: Callable[..., None], tell: Callable[[str], None
     ) as running:
         lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=_hand_on, args=(running, lines), daemon=True).start()
-        said = _until_address(lines)
-        address = _ADDRESS.search(said[-1]) if said else None
-        looked = _looked(address[0], folder) if address else "the monitor told no address"
+        output = _until_address(lines)
+        address = _ADDRESS.search(output[-1]) if output else None
+        looked = _looked(address[0], folder) if address else "the monitor printed no address"
         rest = list(iter(lines.get, None))
-        print("\n".join([*said, *rest]))
+        print("\n".join([*output, *rest]))
         print(f"(exit code {running.wait()})", flush=True)
     if running.returncode:
         return False
     print(f"the page in headless Chromium: {looked}")
-    grf(folder, "grf-inspect", "live.grfrec", shown=12)
+    grf(folder, "grf-inspect", "live.grfrec", most_lines=12)
     return True
 
 
@@ -56,12 +56,12 @@ def _hand_on(running: subprocess.Popen[str], lines: queue.Queue[str | None]) -> 
 
 
 def _until_address(lines: queue.Queue[str | None]) -> list[str]:
-    said = []
+    lines_read = []
     while (line := lines.get(timeout=120)) is not None:
-        said.append(line)
+        lines_read.append(line)
         if _ADDRESS.search(line):
-            return said
-    return said
+            return lines_read
+    return lines_read
 
 
 def _looked(address: str, folder: Path) -> str:
@@ -76,5 +76,5 @@ def _looked(address: str, folder: Path) -> str:
         "--shots",
         str(folder / "live"),
     ]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=180)
-    return done.stdout.strip() or done.stderr.strip()
+    ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=180)
+    return ended.stdout.strip() or ended.stderr.strip()

@@ -101,8 +101,8 @@ def curve(time: Floats, value: Floats, window: tuple[float, float], top: float, 
 
 def scores(evidence: StreamEvidence, top: float) -> list[str]:
     """Return the panel of log-likelihoods: a stem per offset that was scored, the winner in colour."""
-    known = np.isfinite(evidence.log_likelihood)
-    lags, nats = evidence.lag_s[known], evidence.log_likelihood[known]
+    scored = np.isfinite(evidence.log_likelihood)
+    lags, nats = evidence.lag_s[scored], evidence.log_likelihood[scored]
     best, low = int(np.argmax(nats)), float(np.max(nats)) - 120.0
     margin = evidence.clock_map.margin or float("nan")
     text = f"Offsets that were looked at: {lags[best]:+.2f} s beats every other by {margin:.0f} nats"

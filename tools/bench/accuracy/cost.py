@@ -55,16 +55,16 @@ def stretched(data: StanceSet, points: int) -> StanceSet:
     at = np.linspace(0, old - 1, points)
     low = np.minimum(at.astype(int), old - 2)
     share = at - low
-    made = data.data.copy()
-    found: dict[str, Any] = {}
+    windows = data.data.copy()
+    arrays: dict[str, Any] = {}
     for name in ("inputs", "targets", "weight"):
-        item = made[name]
+        item = windows[name]
         values = item.values
         weights = share.reshape(1, -1, *[1] * (values.ndim - 2))
         mixed = values[:, low] * (1 - weights) + values[:, low + 1] * weights
-        found[name] = (item.dims, mixed.astype(np.float32), item.attrs)
-    made = made.drop_vars(list(found)).assign(found)
-    return StanceSet(made.assign_attrs(points=points))
+        arrays[name] = (item.dims, mixed.astype(np.float32), item.attrs)
+    windows = windows.drop_vars(list(arrays)).assign(arrays)
+    return StanceSet(windows.assign_attrs(points=points))
 
 
 def measured(path: Path, who: str, epochs: int, threads: int) -> Rows:
@@ -74,22 +74,22 @@ def measured(path: Path, who: str, epochs: int, threads: int) -> Rows:
     torch.set_num_threads(threads)
     data = StanceSet(StanceSet.open(path).data.load())
     fold = loso(data, inner=0)[0]
-    known = data.without(fold.test)
+    others = data.without(fold.test)
     network, config = configuration(who, epochs)
     before_mb = _peak_mb()
     seconds: list[float] = []
 
-    def told(report: EpochReport) -> None:
+    def note(report: EpochReport) -> None:
         seconds.append(report.seconds)
 
     began = time.perf_counter()
-    model = fit(network, config, known, fold, progress=told)
-    whole = time.perf_counter() - began
+    model = fit(network, config, others, fold, progress=note)
+    fold_s = time.perf_counter() - began
     test = data.of(fold.test)
     off = predict(model, test)[:, :, 0] - test.arrays()[1][:, :, 0]
     return {
-        "stances": known.size, "points": int(data.data.sizes["time"]), "epochs": epochs,
-        "s_per_epoch": float(np.median(seconds)), "s_per_fold": whole, "peak_mb": _peak_mb(),
+        "stances": others.size, "points": int(data.data.sizes["time"]), "epochs": epochs,
+        "s_per_epoch": float(np.median(seconds)), "s_per_fold": fold_s, "peak_mb": _peak_mb(),
         "peak_before_training_mb": before_mb, "rmse_bw_vertical": float(np.sqrt((off**2).mean(axis=1)).mean()),
     }  # fmt: skip
 
@@ -106,13 +106,13 @@ def in_own_process(spec: Rows) -> Rows:
         threads = str(spec["threads"])
         env = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
         words = command("accuracy.cost", json.dumps(spec))
-        done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{spec['who']} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
-        print(f"  {spec['who']} {Path(spec['path']).stem}: {done.stdout.strip()}", file=sys.stderr)
-        path.write_text(done.stdout, encoding="utf-8")
-    found: Rows = json.loads(path.read_text(encoding="utf-8"))
-    return found
+        ended = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            raise RuntimeError(f"{spec['who']} ended with {ended.returncode}: {ended.stderr.strip()[-300:]}")
+        print(f"  {spec['who']} {Path(spec['path']).stem}: {ended.stdout.strip()}", file=sys.stderr)
+        path.write_text(ended.stdout, encoding="utf-8")
+    figures: Rows = json.loads(path.read_text(encoding="utf-8"))
+    return figures
 
 
 def cost_set(each: int, points: int) -> Path:
@@ -128,7 +128,7 @@ def cost_set(each: int, points: int) -> Path:
 def bench_cost(run: Run) -> Rows:
     """Cost of the authors' configuration (400 points as published, and 101) beside ours on one fold of B."""
     published = from_preset(load_preset("carter2024", "faithful")).train.epochs
-    own = landmark_cnn(Run(1, quick=False)).config.epochs
+    our_epochs = landmark_cnn(Run(1, quick=False)).config.epochs
 
     def one(name: str, who: str, each: int, points: int, epochs: int) -> Rows:
         spec = {"path": str(cost_set(each, points)), "who": who, "epochs": epochs, "threads": THREADS}
@@ -136,7 +136,7 @@ def bench_cost(run: Run) -> Rows:
 
     rows = []
     for each in (5,) if run.quick else EACH:
-        ours = one(OURS, "ours", each, 101, own)
+        ours = one(OURS, "ours", each, 101, our_epochs)
         rows.append(ours)
         for points in (101,) if run.quick else (101, 400):
             theirs = one(f"{THEIRS}, {points} points", "carter", each, points, published)
@@ -148,8 +148,9 @@ def bench_cost(run: Run) -> Rows:
     note = (
         "One fold of B (first runner tested), one thread, as a fold has it when folds fan out, each row in a process"
         " of its own; peak memory is that process's, with what it held before training beside it."
-        f" {own} epochs for ours, {published} for theirs as the preset has it (`for longer`: until {BUDGET_S:.0f} s, or"
-        f" {GOAL:g} times ours, are over). Theirs gives one axis from 33 positions, ours three from 66 velocities and"
+        f" {our_epochs} epochs for ours, {published} for theirs as the preset has it (`for longer`: until"
+        f" {BUDGET_S:.0f} s, or {GOAL:g} times ours, are over)."
+        " Theirs gives one axis from 33 positions, ours three from 66 velocities and"
         " accelerations. 400 points are drawn from 101 by straight lines: the cost is that of 400, the detail of 101."
     )
     return {"cost": {"rows": rows, "note": note, "tables": {"Ours against theirs": ratio_rows(rows)}}}
@@ -166,7 +167,7 @@ def ratio_rows(rows: list[Rows]) -> list[Rows]:
     The goal is met by a row whose fold took :data:`GOAL` times as long as ours or more and whose error is no lower; a
     shorter one with a larger error leaves it open how long theirs would need to come as far.
     """
-    found = []
+    ratios = []
     ours = {r["stances"]: r for r in rows if r["name"] == OURS}
     for row in rows:
         if row["name"] == OURS or row["stances"] not in ours:
@@ -175,14 +176,14 @@ def ratio_rows(rows: list[Rows]) -> list[Rows]:
         fold = row["s_per_fold"] / mine["s_per_fold"]
         lower = mine["rmse_bw_vertical"] <= row["rmse_bw_vertical"]
         verdict = "not met" if not lower else "met" if fold >= GOAL else "open: theirs ended early, at a larger error"
-        found.append({
+        ratios.append({
             "theirs": row["name"], "stances": row["stances"], "epochs": row["epochs"],
             "per epoch": row["s_per_epoch"] / mine["s_per_epoch"], "per participant-fold": fold,
             "peak memory": row["peak_mb"] / mine["peak_mb"], "their RMSE": row["rmse_bw_vertical"],
             "our RMSE": mine["rmse_bw_vertical"], "goal": f">= {GOAL:g} x at the same or lower error",
             "verdict": verdict,
         })  # fmt: skip
-    return found
+    return ratios
 
 
 def main() -> None:

@@ -60,24 +60,24 @@ def bench_lab(run: Run) -> Rows:
     raw, ideal = sets.lab(EACH, quick=run.quick), sets.lab_oracle(EACH, quick=run.quick)
     folds = lab_folds(relative, quick=run.quick)
     kernel = KernelMethod(statics=STATICS)
-    chosen: Sequence[Regime] = ("A", "B", "D2") if run.quick else REGIMES
+    names: Sequence[Regime] = ("A", "B", "D2") if run.quick else REGIMES
     both = [*regimes(["D2"]), convolution()]
-    wanted: dict[str, tuple[StanceSet, list[Method]]] = {
+    inputs: dict[str, tuple[StanceSet, list[Method]]] = {
         "relative cells": (
             relative,
-            [*baseline_methods(relative), kernel, *regimes(chosen), convolution()],
+            [*baseline_methods(relative), kernel, *regimes(names), convolution()],
         ),
         "oracle": (ideal, [MEAN, RIDGE, kernel, *both]),
         "cells as recorded": (raw, [*baseline_methods(raw), kernel, *regimes(["A", "B", "D2"])]),
     }
-    found: Rows = {}
-    for name, (data, methods) in wanted.items():
+    parts: Rows = {}
+    for name, (data, methods) in inputs.items():
         answers = run.answers(data, lab_folds(raw, quick=run.quick) if data is raw else folds, methods, split="loso")
-        made = scores(of_surface(answers, "overground"), headline=HEADLINE)
-        found[f"simulated lab, {name}"] = made | {"note": _NOTES[name]}
-    near, far = (found[f"simulated lab, {n}"] for n in ("relative cells", "oracle"))
-    found["simulated lab, share of the gap closed"] = {"rows": share_rows(near, far), "note": _SHARE_NOTE}
-    return found
+        part = scores(of_surface(answers, "overground"), headline=HEADLINE)
+        parts[f"simulated lab, {name}"] = part | {"note": _NOTES[name]}
+    near, far = (parts[f"simulated lab, {n}"] for n in ("relative cells", "oracle"))
+    parts["simulated lab, share of the gap closed"] = {"rows": share_rows(near, far), "note": _SHARE_NOTE}
+    return parts
 
 
 _NOTES = {
@@ -117,8 +117,8 @@ def share_rows(near: Rows, far: Rows) -> list[Rows]:
     return rows
 
 
-def _people(found: Rows, method: str, axis: str) -> dict[str, float]:
-    values = found["methods"][method][axis]["participants"]["rmse_bw"]
+def _people(part: Rows, method: str, axis: str) -> dict[str, float]:
+    values = part["methods"][method][axis]["participants"]["rmse_bw"]
     return {k: float("nan") if v is None else float(v) for k, v in values.items()}
 
 
@@ -138,9 +138,9 @@ def share_closed(
     names = [k for k in sorted(mean) if all(np.isfinite(v.get(k, np.nan)) for v in (mean, ours, oracle))]
     table: Floats = np.asarray([[v[k] for k in names] for v in (mean, ours, oracle)])
     rows = np.random.default_rng(0).integers(0, len(names), (draws, len(names)))
-    drawn = table[:, rows].mean(axis=2)
-    gap = drawn[0] - drawn[2]
-    shares = (drawn[0] - drawn[1])[gap > 0] / gap[gap > 0]
+    resampled = table[:, rows].mean(axis=2)
+    gap = resampled[0] - resampled[2]
+    shares = (resampled[0] - resampled[1])[gap > 0] / gap[gap > 0]
     m, x, o = table.mean(axis=1)
     nan = float("nan")
     if not m > o or not shares.size:
@@ -170,9 +170,9 @@ class FittedOneAxis:
 
     def predict(self, data: StanceSet) -> Floats:
         """Return forces in BW, shape (stances, time, axes), the first axis answered."""
-        said = self.member.predict(vertical(data))
-        rest = np.full((*said.shape[:2], self.axes - 1), np.nan)
-        return np.concatenate([said, rest], axis=2)
+        forces = self.member.predict(vertical(data))
+        rest = np.full((*forces.shape[:2], self.axes - 1), np.nan)
+        return np.concatenate([forces, rest], axis=2)
 
 
 def vertical(data: StanceSet) -> StanceSet:
@@ -193,15 +193,15 @@ def carter(epochs: int, regime: Regime) -> Method:
 def bench_lab_carter(run: Run) -> Rows:
     """The full-size faithful ``carter2025`` network beside ours on three drawn folds of the lab, vertical force."""
     data = sets.lab_relative(EACH, quick=run.quick)
-    drawn = lab_folds(data, quick=run.quick)
-    drawn = drawn[:1] if run.quick else drawn[2::5]
+    folds = lab_folds(data, quick=run.quick)
+    folds = folds[:1] if run.quick else folds[2::5]
     theirs = [carter(1, "C1")] if run.quick else [carter(1, "C1"), carter(1, "D"), carter(10, "C1")]
     methods = [MEAN, RIDGE, *regimes(["C1", "D2"]), convolution(), *theirs]
-    answers = of_surface(run.answers(data, drawn, methods, split="loso"), "overground")
-    found = scores(Predictions(answers.data.sel(axis=["vgrf"])), headline=HEADLINE)
-    found["note"] = (
+    answers = of_surface(run.answers(data, folds, methods, split="loso"), "overground")
+    part = scores(Predictions(answers.data.sel(axis=["vgrf"])), headline=HEADLINE)
+    part["note"] = (
         "SIMULATED. Network, batch, rate, scaling and target (N) of the preset carter2025 faithful, which trains one"
         " epoch (10 besides, as one is little on so few stances); windows, filters and relative cells as for ours, no"
         " centre of pressure and no insole length. Folds drawn: every fifth"
     )
-    return {"simulated lab, carter2025": found}
+    return {"simulated lab, carter2025": part}

@@ -39,7 +39,13 @@ class Run:
             path = Path(folder) / "now.nc"
             data.to_netcdf(path)
             return predict_folds(
-                path, folds, methods, split=split, workers=self.jobs, results=sets.BUILD / "folds", progress=told
+                path,
+                folds,
+                methods,
+                split=split,
+                workers=self.jobs,
+                results=sets.BUILD / "folds",
+                progress=show_progress,
             )
 
     def scored(
@@ -55,7 +61,7 @@ class Run:
         return scores(self.answers(data, folds, methods, split=split), headline=headline)
 
 
-def told(report: JobReport) -> None:
+def show_progress(report: JobReport) -> None:
     """Say how far it is."""
     eta = "" if report.eta_s is None else f", {report.eta_s / 60:.0f} min to go"
     print(f"  {report.done}/{report.total} {report.name} {report.seconds:.0f} s{eta}", file=sys.stderr)

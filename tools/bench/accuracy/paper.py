@@ -32,9 +32,9 @@ def by_trial(answers: Predictions, method: str) -> Iterator[tuple[str, Floats, F
         rows = np.flatnonzero(keys == key)
         rows = rows[np.argsort(start[rows])]
         at = start[rows][:, None] + np.arange(y.shape[1]) / rate
-        time, true, said = (v.ravel()[LEFT_OUT:] for v in (at, y[rows], p[rows]))
-        known = np.isfinite(true)
-        yield str(key), time[known], true[known], said[known]
+        time, true, estimate = (v.ravel()[LEFT_OUT:] for v in (at, y[rows], p[rows]))
+        measured = np.isfinite(true)
+        yield str(key), time[measured], true[measured], estimate[measured]
 
 
 def paper_figures(answers: Predictions, method: str) -> Rows:
@@ -47,11 +47,11 @@ def paper_figures(answers: Predictions, method: str) -> Rows:
     """
     r2, epsilon, contact, off = [], [], [], []
     missed = total = 0
-    for key, time, true, said in by_trial(answers, method):
-        r2.append(1 - ((true - said) ** 2).sum() / ((true - true.mean()) ** 2).sum())
-        epsilon.append(100 * np.sqrt(((true - said) ** 2).mean()) / np.ptp(true))
+    for key, time, true, estimate in by_trial(answers, method):
+        r2.append(1 - ((true - estimate) ** 2).sum() / ((true - true.mean()) ** 2).sum())
+        epsilon.append(100 * np.sqrt(((true - estimate) ** 2).mean()) / np.ptp(true))
         walks = bool((answers.per_stance("condition")[_of(answers, key)] == "walking").any())
-        a, b, lost, n = event_errors_ms(time, true, said, walking=walks)
+        a, b, lost, n = event_errors_ms(time, true, estimate, walking=walks)
         contact.append(a)
         off.append(b)
         missed, total = missed + lost, total + n
@@ -87,22 +87,22 @@ def event_errors_ms(
     """
     rule = replace(rule_of("5%BW"), name="20%BW", level_bw=LEVEL_BW)
     rule = rule.walking() if walking else rule
-    found = [_contacts(time_s, force, rule) for force in (true_bw, said_bw)]
+    contacts = [_contacts(time_s, force, rule) for force in (true_bw, said_bw)]
     errors: tuple[list[float], list[float]] = ([], [])
     for k in (0, 1):
-        for at in found[0][:, k]:
-            near = np.abs(found[1][:, k] - at)
+        for at in contacts[0][:, k]:
+            near = np.abs(contacts[1][:, k] - at)
             if near.size and near.min() < NEAR_S:
                 errors[k].append(1e3 * float(near.min()))
-    n = len(found[0])
+    n = len(contacts[0])
     return _mean(errors[0]), _mean(errors[1]), n - len(errors[0]), n
 
 
 def _contacts(time_s: Floats, force_bw: Floats, rule: ContactRule) -> Floats:
     """Return contact and toe-off (s) of every contact that no hole touches, shape (contacts, 2)."""
     at, first = np.unique(time_s, return_index=True)
-    one = contacts_from_force(at, force_bw[first], rule=rule, mass_kg=MASS_KG)
-    return np.stack([one.ic_s, one.to_s], axis=1)
+    contacts = contacts_from_force(at, force_bw[first], rule=rule, mass_kg=MASS_KG)
+    return np.stack([contacts.ic_s, contacts.to_s], axis=1)
 
 
 PUBLISHED = {

@@ -65,10 +65,10 @@ def landmark_points(trial: LabTrial) -> Points:
 def foot_force(world: World, *, left: bool) -> FootForce:
     """Return the true force (N) of one foot and its contacts."""
     time = np.arange(*SPAN_S, 1 / FORCE_HZ)
-    own = np.flatnonzero(world.steps.left == left)
+    steps = np.flatnonzero(world.steps.left == left)
     force = np.zeros((time.size, 3))
-    for k, at, phase in in_contact(time, world.steps.onset_s, world.steps.contact_s, own):
+    for k, at, phase in in_contact(time, world.steps.onset_s, world.steps.contact_s, steps):
         force[at] += world.force_n(k, phase)
-    spans = np.stack([world.steps.onset_s[own], (world.steps.onset_s + world.steps.contact_s)[own]], axis=1)
+    spans = np.stack([world.steps.onset_s[steps], (world.steps.onset_s + world.steps.contact_s)[steps]], axis=1)
     inside = (spans[:, 0] > SPAN_S[0] + 0.1) & (spans[:, 1] < SPAN_S[1] - 0.1)
     return FootForce(time, force, spans[inside])

@@ -46,18 +46,18 @@ FORCE_FILTER = f"low-passed at {sets.LANDMARKS.force_lowpass_hz:g} Hz (zero-lag,
 
 def bench_a(run: Run) -> Rows:
     """A: shank acceleration to vertical force, by person: stances and continuous; and the paper's own protocols."""
-    found: Rows = {}
+    parts: Rows = {}
     epochs = 20 if run.quick else 100
     for condition in ("running", "walking"):
         data = sets.bach_set(condition, "stance")
         methods: list[Method] = [*baseline_methods(data), KernelMethod(), bilstm(epochs=epochs, batch=16)]
-        found[f"A {condition}, stances"] = run.scored(data, loso(data, inner=0), methods, headline="BiLSTM")
+        parts[f"A {condition}, stances"] = run.scored(data, loso(data, inner=0), methods, headline="BiLSTM")
         data = sets.bach_set(condition, "continuous")
         methods = [*baseline_methods(data), *shank_methods(run, epochs)]
-        one = run.scored(data, loso(data, inner=0), methods, headline=methods[-1].name)
-        goals = [limit(one, "vgrf", "rmse_bw", 0.15), below(one, "vgrf", "ridge with lags", 1.0)]
-        found[f"A {condition}, continuous"] = with_tables(one, goals)
-    return found
+        part = run.scored(data, loso(data, inner=0), methods, headline=methods[-1].name)
+        goals = [limit(part, "vgrf", "rmse_bw", 0.15), below(part, "vgrf", "ridge with lags", 1.0)]
+        parts[f"A {condition}, continuous"] = with_tables(part, goals)
+    return parts
 
 
 def shank_methods(run: Run, epochs: int) -> list[Method]:
@@ -80,12 +80,12 @@ def bench_a_paper(run: Run) -> Rows:
     data = sets.bach_paper()
     network = shank_cnn("1D-CNN", 20 if run.quick else 100)
     lags = BaselineMethod("ridge with lags")
-    found = {}
+    parts = {}
     for name, folds in (("leave_one_trial_out", leave_one_trial_out(data)), ("within_trial", (within_trial(data),))):
         answers = run.answers(data, folds, [lags, network], split=name)
         figures = {m: paper_figures(answers, m) for m in answers.methods}
-        found[f"A {name}"] = scores(answers) | {"paper": figures, "tables": paper_tables(name, figures)}
-    return found
+        parts[f"A {name}"] = scores(answers) | {"paper": figures, "tables": paper_tables(name, figures)}
+    return parts
 
 
 def landmark_methods(run: Run, *, networks: bool) -> list[Method]:
@@ -109,18 +109,18 @@ def bench_b(run: Run) -> Rows:
     data = sets.runners()
     folds = loso(data, inner=3)
     folds = folds[::10] if run.quick else folds
-    one = run.scored(data, folds, landmark_methods(run, networks=not run.quick), headline="blend")
-    told = ["blend", "ridge, velocities and accelerations", SPEED.name]
-    return {"B": with_tables(one, landmark_goals(one), told, force_filter=FORCE_FILTER)}
+    part = run.scored(data, folds, landmark_methods(run, networks=not run.quick), headline="blend")
+    shown_methods = ["blend", "ridge, velocities and accelerations", SPEED.name]
+    return {"B": with_tables(part, landmark_goals(part), shown_methods, force_filter=FORCE_FILTER)}
 
 
-def landmark_goals(one: Rows) -> list[Rows]:
+def landmark_goals(part: Rows) -> list[Rows]:
     """Return Zhou's figures as goals, and the paired intervals against ridge and the mean curve of the known speed."""
     rows = []
     for axis, (rmse, r) in ZHOU.items():
-        rows.append(limit(one, axis, "rmse_bw", rmse))
-        rows += [] if r is None else [limit(one, axis, "r", r)]
-        rows += [apart(one, axis, other) for other in ("ridge, positions", SPEED.name)]
+        rows.append(limit(part, axis, "rmse_bw", rmse))
+        rows += [] if r is None else [limit(part, axis, "r", r)]
+        rows += [apart(part, axis, other) for other in ("ridge, positions", SPEED.name)]
     return rows
 
 
@@ -133,17 +133,17 @@ def bench_b_continuous(run: Run) -> Rows:
     moving = OnChannels("ridge with lags, velocities and accelerations", lags, MOTION)
     network = cnn("1D-CNN, all", epochs=3 if run.quick else 12, hidden=64, layers=5, batch=16)
     methods: list[Method] = [MEAN, OnChannels("ridge with lags, positions", lags, POSITIONS), moving, network]
-    one = run.scored(data, folds, [*methods, BlendMethod("blend", (moving, network))], headline="blend")
-    goals = [apart(one, axis, methods[1].name) for axis in one["axes"]]
-    goals += [limit(one, axis, "r", r) for axis, r in (("vgrf", 0.987), ("apgrf", 0.962), ("mlgrf", 0.775))]
-    one["note"] = "ridge of the published baselines on this data, per foot: r .987 / .962 / .775"
-    return {"B continuous": with_tables(one, goals)}
+    part = run.scored(data, folds, [*methods, BlendMethod("blend", (moving, network))], headline="blend")
+    goals = [apart(part, axis, methods[1].name) for axis in part["axes"]]
+    goals += [limit(part, axis, "r", r) for axis, r in (("vgrf", 0.987), ("apgrf", 0.962), ("mlgrf", 0.775))]
+    part["note"] = "ridge of the published baselines on this data, per foot: r .987 / .962 / .775"
+    return {"B continuous": with_tables(part, goals)}
 
 
 def bench_b_preset(run: Run) -> Rows:
     """B, the published protocol on four drawn folds: zhou2025 faithful and fixed, beside ours on the same folds."""
     data = sets.runners()
-    drawn = loso(data, inner=3)[2::5]
+    folds = loso(data, inner=3)[2::5]
     epochs = 3 if run.quick else 20
     zhou, guessed = [], []
     for kind, channels in (("faithful", POSITIONS), ("fixed", ("*",))):
@@ -152,9 +152,9 @@ def bench_b_preset(run: Run) -> Rows:
         zhou.append(NetworkMethod(f"zhou2025 {kind}, {train.epochs} epochs", preset.network_config(), train))
         guessed.append(str(preset.train.epochs))
     ours = landmark_methods(run, networks=True)
-    found = run.scored(data, drawn, [MEAN, SPEED, ours[2], *zhou, ours[-1]], headline="blend")
-    found["note"] = f"four drawn folds of 20; at most {epochs} epochs, where the presets guess {' and '.join(guessed)}"
-    return {"B, zhou2025": found}
+    part = run.scored(data, folds, [MEAN, SPEED, ours[2], *zhou, ours[-1]], headline="blend")
+    part["note"] = f"four drawn folds of 20; at most {epochs} epochs, where the presets guess {' and '.join(guessed)}"
+    return {"B, zhou2025": part}
 
 
 def bench_cross(run: Run) -> Rows:
@@ -165,10 +165,10 @@ def bench_cross(run: Run) -> Rows:
     inner = loso(here, inner=3)[0].inner
     train = tuple(p for p in here.participants if p not in inner)
     fold = Fold("B to Hamner", train, inner, test)
-    found = run.scored(both, [fold], landmark_methods(run, networks=not run.quick), split="cross-lab", headline="blend")
-    goals = [limit(found, "vgrf", "rmse_bw", 0.270)]
-    goals += [below(found, axis, other, 1.0) for axis in ZHOU for other in ("ridge, positions", MEAN.name)]
-    return {"B to Hamner": with_tables(found, goals)}
+    part = run.scored(both, [fold], landmark_methods(run, networks=not run.quick), split="cross-lab", headline="blend")
+    goals = [limit(part, "vgrf", "rmse_bw", 0.270)]
+    goals += [below(part, axis, other, 1.0) for axis in ZHOU for other in ("ridge, positions", MEAN.name)]
+    return {"B to Hamner": with_tables(part, goals)}
 
 
 def bench_c(run: Run) -> Rows:
@@ -178,10 +178,12 @@ def bench_c(run: Run) -> Rows:
     folds = folds[::3] if run.quick else folds
     longer = cnn("1D-CNN, 120 epochs", epochs=10 if run.quick else 120, hidden=32, statics=("contact_s",), batch=16)
     extra = OnChannels("1D-CNN, velocities and accelerations, 120 epochs", longer, MOTION)
-    one = run.scored(data, folds, [*landmark_methods(run, networks=True), extra], headline="blend")
-    goals = [below(one, axis, "ridge, positions", 0.8) for axis in ZHOU]
-    goals += [limit(one, axis, "rmse_bw", 0.8 * b) for axis, b in (("vgrf", 0.068), ("apgrf", 0.019), ("mlgrf", 0.011))]
-    return {"C": with_tables(one, goals, ["blend"], force_filter=FORCE_FILTER)}
+    part = run.scored(data, folds, [*landmark_methods(run, networks=True), extra], headline="blend")
+    goals = [below(part, axis, "ridge, positions", 0.8) for axis in ZHOU]
+    goals += [
+        limit(part, axis, "rmse_bw", 0.8 * b) for axis, b in (("vgrf", 0.068), ("apgrf", 0.019), ("mlgrf", 0.011))
+    ]
+    return {"C": with_tables(part, goals, ["blend"], force_filter=FORCE_FILTER)}
 
 
 def walking(name: str, regime: Regime, people: int | None = None) -> TransferMethod:
@@ -213,20 +215,26 @@ def bench_transfer(run: Run) -> Rows:
 
 def bench_d(run: Run) -> Rows:
     """D: the total load with cells missing, folds of ten groups of people."""
-    whole = sets.insoles(3 if run.quick else 6)
+    data = sets.insoles(3 if run.quick else 6)
     left = {"one dead (4)": (1, 2, 3, 5, 6, 7, 8), "five": (1, 2, 4, 6, 8), "four": (1, 3, 6, 8), "three": (1, 5, 8)}
     left["two (heel, toe)"] = (1, 8)
-    found = {}
+    parts = {}
     for name, cells in left.items():
-        masked = mask_cells(whole, cells)
-        kept = StanceSet(masked.data.sel(channel=[f"cell_{n}" for n in cells]))
-        folds = grouped_kfold(kept, k=10, inner=4)
+        masked = mask_cells(data, cells)
+        remaining = StanceSet(masked.data.sel(channel=[f"cell_{n}" for n in cells]))
+        folds = grouped_kfold(remaining, k=10, inner=4)
         network = cnn(epochs=4 if run.quick else 12, hidden=32, statics=("mass_kg", "contact_s"))
-        methods: list[Method] = [*baseline_methods(kept, but=("kNN",)), KernelMethod(statics=("mass_kg",)), network]
+        methods: list[Method] = [
+            *baseline_methods(remaining, but=("kNN",)),
+            KernelMethod(statics=("mass_kg",)),
+            network,
+        ]
         methods.append(BlendMethod("blend", (RIDGE, methods[-2], network)))
-        one = run.scored(kept, folds, methods, split="grouped_kfold", headline="blend")
-        found[f"D, {name}"] = with_tables(one, [below(one, "vgrf", RIDGE.name, 0.75), apart(one, "vgrf", RIDGE.name)])
-    return found
+        part = run.scored(remaining, folds, methods, split="grouped_kfold", headline="blend")
+        parts[f"D, {name}"] = with_tables(
+            part, [below(part, "vgrf", RIDGE.name, 0.75), apart(part, "vgrf", RIDGE.name)]
+        )
+    return parts
 
 
 BENCHMARKS: dict[str, Callable[[Run], Rows]] = {

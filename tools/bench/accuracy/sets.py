@@ -30,7 +30,7 @@ LANDMARKS = MotionSettings(inputs=("position", "velocity", "acceleration"), forc
 LAB_SEED, LAB_PEOPLE = 2_600_000, {"treadmill": 20, "overground": 15}
 
 
-def kept(name: str, make: Callable[[], StanceSet]) -> StanceSet:
+def cached(name: str, make: Callable[[], StanceSet]) -> StanceSet:
     """Return a set from the cache, made on first use."""
     path = BUILD / "sets" / f"{name}.nc"
     if not path.exists():
@@ -49,18 +49,18 @@ def cut_at() -> dict[str, str]:
 def bach_set(condition: str, window: str) -> StanceSet:
     """Return benchmark A: one condition, ``stance`` or ``continuous`` (2 s windows)."""
     folder = DATA / "bach2022_shank_acc_vgrf"
-    return kept(f"A_{condition}_{window}", lambda: bach.load(folder, window=window, conditions=[condition]))
+    return cached(f"A_{condition}_{window}", lambda: bach.load(folder, window=window, conditions=[condition]))
 
 
 def bach_paper() -> StanceSet:
     """Return benchmark A for the paper's protocols: all 18 trials in half-second windows."""
     folder = DATA / "bach2022_shank_acc_vgrf"
-    return kept("A_paper", lambda: bach.load(folder, window="continuous", window_s=2.0))
+    return cached("A_paper", lambda: bach.load(folder, window="continuous", window_s=2.0))
 
 
 def runners() -> StanceSet:
     """Return benchmark B."""
-    return kept("B", lambda: rbds.load(DATA / "rbds_runners", settings=LANDMARKS))
+    return cached("B", lambda: rbds.load(DATA / "rbds_runners", settings=LANDMARKS))
 
 
 def runners_continuous() -> StanceSet:
@@ -68,56 +68,56 @@ def runners_continuous() -> StanceSet:
     settings = replace(LANDMARKS, window_s=2.0, rate_hz=100.0)
 
     def make() -> StanceSet:
-        whole = rbds.load(DATA / "rbds_runners", window="continuous", cut="none", settings=settings)
-        return StanceSet(whole.data.isel(stance=slice(None, None, 3)))
+        data = rbds.load(DATA / "rbds_runners", window="continuous", cut="none", settings=settings)
+        return StanceSet(data.data.isel(stance=slice(None, None, 3)))
 
-    return kept("B_continuous", make)
+    return cached("B_continuous", make)
 
 
 def runners_physics() -> StanceSet:
     """Return benchmark B with the physics prior's channels beside the others."""
     settings = replace(LANDMARKS, physics=True)
-    return kept("B_physics", lambda: thinned(rbds.load(DATA / "rbds_runners", settings=settings), 120))
+    return cached("B_physics", lambda: thinned(rbds.load(DATA / "rbds_runners", settings=settings), 120))
 
 
 def phantom_file() -> Path:
     """Return the file of the phantom's stances, made like benchmark B: 24 simulated runners on a treadmill."""
     from .phantom import phantom_runners
 
-    kept("phantom", lambda: phantom_runners(24, replace(LANDMARKS, physics=True)))
+    cached("phantom", lambda: phantom_runners(24, replace(LANDMARKS, physics=True)))
     return BUILD / "sets" / "phantom.nc"
 
 
 def walkers() -> StanceSet:
     """Return benchmark C."""
-    return kept("C", lambda: schreiber.load(DATA / "schreiber2019_walk_overground", settings=LANDMARKS))
+    return cached("C", lambda: schreiber.load(DATA / "schreiber2019_walk_overground", settings=LANDMARKS))
 
 
 def other_lab() -> StanceSet:
     """Return the Hamner runners."""
-    return kept("hamner", lambda: hamner.load(DATA / "nimblephysics/data/osim", settings=LANDMARKS))
+    return cached("hamner", lambda: hamner.load(DATA / "nimblephysics/data/osim", settings=LANDMARKS))
 
 
 def insoles(each: int) -> StanceSet:
     """Return benchmark D, so many stances of each person and foot."""
-    return kept(f"D_{each}", lambda: gaitpdb.load(DATA / "gaitpdb_insole", most_windows=each))
+    return cached(f"D_{each}", lambda: gaitpdb.load(DATA / "gaitpdb_insole", most_windows=each))
 
 
 def lab(each: int, *, quick: bool = False) -> StanceSet:
     """Return the simulated lab: simulated, aligned by grf-sync, cut by the insole; so many stances of each person."""
-    return kept(f"{_place(quick)}_{each}", lambda: thinned(_lab(CutRequest(), quick=quick), each))
+    return cached(f"{_place(quick)}_{each}", lambda: thinned(_lab(CutRequest(), quick=quick), each))
 
 
 def lab_relative(each: int, *, quick: bool = False) -> StanceSet:
     """Return the simulated lab with cells against the foot's own steps."""
     request = CutRequest(cells="relative")
-    return kept(f"{_place(quick)}_relative_{each}", lambda: thinned(_lab(request, quick=quick), each))
+    return cached(f"{_place(quick)}_relative_{each}", lambda: thinned(_lab(request, quick=quick), each))
 
 
 def lab_oracle(each: int, *, quick: bool = False) -> StanceSet:
     """Return the windows of :func:`lab_relative` with inputs of sensors without faults."""
     name = f"{_place(quick)}_oracle_{each}"
-    return kept(name, lambda: ideal_inputs(lab_relative(each, quick=quick), _worlds(quick=quick)))
+    return cached(name, lambda: ideal_inputs(lab_relative(each, quick=quick), _worlds(quick=quick)))
 
 
 def ideal_inputs(data: StanceSet, worlds: Mapping[str, PlannedTrial]) -> StanceSet:
@@ -137,12 +137,12 @@ def ideal_inputs(data: StanceSet, worlds: Mapping[str, PlannedTrial]) -> StanceS
             left = bool(sides[row] == "left")
             sign = flipped if left and data.data.attrs["mirrored"] else 1.0
             inputs[row] = ideal_signals(world, at, left=left) * scale * sign
-    made = data.data.drop_vars(["inputs", "channel", "unit"])
-    made = made.assign_coords(channel=np.asarray(CHANNELS, dtype=object))
+    windows = data.data.drop_vars(["inputs", "channel", "unit"])
+    windows = windows.assign_coords(channel=np.asarray(CHANNELS, dtype=object))
     units = ["BW" if c in CELLS else u for c, u in zip(CHANNELS, UNITS)]
-    made = made.assign_coords(unit=("channel", np.asarray(units, dtype=object)))
-    made["inputs"] = (("stance", "time", "channel"), inputs)
-    return StanceSet(made)
+    windows = windows.assign_coords(unit=("channel", np.asarray(units, dtype=object)))
+    windows["inputs"] = (("stance", "time", "channel"), inputs)
+    return StanceSet(windows)
 
 
 def _place(quick: bool) -> str:
@@ -166,14 +166,16 @@ def _worlds(*, quick: bool) -> dict[str, PlannedTrial]:
     return {p.name: p for request in _requests(quick=quick).values() for p in planned_trials(request)}
 
 
-def thinned(whole: StanceSet, each: int) -> StanceSet:
+def thinned(data: StanceSet, each: int) -> StanceSet:
     """Return at most so many stances of each person and surface."""
     rows: list[int] = []
-    keys = np.asarray([f"{p}/{s}" for p, s in zip(whole.per_stance("participant"), whole.per_stance("surface"))])
+    keys = np.asarray([f"{p}/{s}" for p, s in zip(data.per_stance("participant"), data.per_stance("surface"))])
     for key in np.unique(keys):
-        own = np.flatnonzero(keys == key)
-        rows += own[np.unique(np.linspace(0, len(own) - 1, min(each, len(own))).round().astype(int))].tolist()
-    return StanceSet(whole.data.isel(stance=sorted(rows)))
+        rows_of_key = np.flatnonzero(keys == key)
+        rows += rows_of_key[
+            np.unique(np.linspace(0, len(rows_of_key) - 1, min(each, len(rows_of_key))).round().astype(int))
+        ].tolist()
+    return StanceSet(data.data.isel(stance=sorted(rows)))
 
 
 def _lab(cut: CutRequest, *, quick: bool) -> StanceSet:
@@ -192,9 +194,9 @@ def _lab(cut: CutRequest, *, quick: bool) -> StanceSet:
 def _align(table: Path) -> None:
     """Align the trials of a table; what is not certain is refused and stays out."""
     program = Path(sys.executable).parent / "grf-sync"
-    done = subprocess.run([program, "batch", table, "--processes", "2"], check=False)
-    if done.returncode not in (0, 3):
-        raise SystemExit(f"grf-sync ended with {done.returncode}")
+    ended = subprocess.run([program, "batch", table, "--processes", "2"], check=False)
+    if ended.returncode not in (0, 3):
+        raise SystemExit(f"grf-sync ended with {ended.returncode}")
 
 
 def _without_landmarks(table: Path) -> None:

@@ -58,7 +58,7 @@ def landmark_variants(run: Run) -> list[Method]:
         return cnn(name, epochs=epochs, **(settings | more))
 
     physics = (*MOTION, "physics_*")
-    found: list[Method] = [
+    variants: list[Method] = [
         one(PLAIN),
         one("noise and gains varied", augmentation=Augmentation(noise=0.05, gain=0.1)),
         one("shifted by up to 2 samples", augmentation=Augmentation(shift_samples=2)),
@@ -69,8 +69,8 @@ def landmark_variants(run: Run) -> list[Method]:
         one("3 seeds", seeds=3),
     ]
     if not run.quick:
-        found.append(Pretrained("trained on the phantom first", one("phantom"), sets.phantom_file()))
-    return found
+        variants.append(Pretrained("trained on the phantom first", one("phantom"), sets.phantom_file()))
+    return variants
 
 
 def shank_variants(run: Run) -> list[Method]:
@@ -90,13 +90,13 @@ def bench_tried(run: Run) -> Rows:
     """What was tried for A and B: every variant on the same folds, and the choice inner participants would make."""
     runners = sets.thinned(sets.runners_physics(), 40)
     folds = loso(runners, inner=3)[::4]
-    found = {"B, tried": nested(run, runners, folds[:1] if run.quick else folds, landmark_variants(run))}
+    parts = {"B, tried": nested(run, runners, folds[:1] if run.quick else folds, landmark_variants(run))}
     for condition in ("running", "walking"):
         data = sets.bach_set(condition, "continuous")
         folds = loso(data, inner=1)
         name = f"A {condition}, continuous, tried"
-        found[name] = nested(run, data, folds[:1] if run.quick else folds, shank_variants(run))
-    return found
+        parts[name] = nested(run, data, folds[:1] if run.quick else folds, shank_variants(run))
+    return parts
 
 
 def nested(run: Run, data: StanceSet, folds: Sequence[Fold], variants: Sequence[Method]) -> Rows:
@@ -116,7 +116,7 @@ def nested(run: Run, data: StanceSet, folds: Sequence[Fold], variants: Sequence[
             tested[method.name].append({p: errors[p] for p in fold.test})
     rows, chosen_rows = [], []
     for i, axis in enumerate(data.axes):
-        mine = {m: {p: float(v[i]) for one in parts for p, v in one.items()} for m, parts in tested.items()}
+        mine = {m: {p: float(v[i]) for people in parts for p, v in people.items()} for m, parts in tested.items()}
         near = {m: [float(v[i]) for v in parts] for m, parts in inner.items()}
         rows += [_row(axis, m, mine, near) for m in mine]
         chosen_rows.append(choice_row(axis, mine, near, [f.test for f in folds]))
@@ -138,19 +138,19 @@ def person_errors(answers: Predictions, method: str) -> dict[str, Floats]:
         )
         for i in range(len(answers.axes))
     ]  # fmt: skip
-    return {p: np.asarray([one[p] for one in per_axis]) for p in per_axis[0]}
+    return {p: np.asarray([errors[p] for errors in per_axis]) for p in per_axis[0]}
 
 
 def _row(axis: str, method: str, tested: dict[str, dict[str, float]], inner: dict[str, list[float]]) -> Rows:
-    own = tested[method]
+    errors = tested[method]
     row: Rows = {
-        "axis": axis, "variant": method, "RMSE BW, tested": float(np.mean(list(own.values()))),
+        "axis": axis, "variant": method, "RMSE BW, tested": float(np.mean(list(errors.values()))),
         "RMSE BW, inner": float(np.mean(inner[method])),
     }  # fmt: skip
-    if method != PLAIN and len(own) > 1:
-        one = paired(own, tested[PLAIN])
-        row |= {"minus": one.mean, "low": one.low, "high": one.high}
-        row["verdict"] = "wins" if one.high < 0 else "loses" if one.low > 0 else "undecided"
+    if method != PLAIN and len(errors) > 1:
+        difference = paired(errors, tested[PLAIN])
+        row |= {"minus": difference.mean, "low": difference.low, "high": difference.high}
+        row["verdict"] = "wins" if difference.high < 0 else "loses" if difference.low > 0 else "undecided"
     return row
 
 
@@ -170,8 +170,8 @@ def choice_row(
         f"RMSE BW, {PLAIN}": float(np.mean(list(plain.values()))),
     }  # fmt: skip
     if len(reached) > 1:
-        one = paired(reached, plain)
-        row |= {"minus": one.mean, "low": one.low, "high": one.high}
+        difference = paired(reached, plain)
+        row |= {"minus": difference.mean, "low": difference.low, "high": difference.high}
     return row
 
 

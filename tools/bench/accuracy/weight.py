@@ -37,10 +37,10 @@ def feet(walk: Walk, cells: Sequence[int]) -> Floats:
 
 
 def stride_starts(walk: Walk, load_n: Floats) -> NDArray[np.int64]:
-    """Return the samples at which the left foot's strides begin, told by this load (N) alone, shape (strides + 1,)."""
+    """Return the samples at which the left foot's strides begin, found in this load (N) alone, shape (strides + 1,)."""
     time = np.arange(len(load_n)) / RATE_HZ
-    found = contacts_from_force(time, load_n, rule=rule_of("5%BW").walking(), mass_kg=walk.mass_kg)
-    return np.rint(found.ic_s * RATE_HZ).astype(np.int64)
+    contacts = contacts_from_force(time, load_n, rule=rule_of("5%BW").walking(), mass_kg=walk.mass_kg)
+    return np.rint(contacts.ic_s * RATE_HZ).astype(np.int64)
 
 
 def load_scale(total_n: Floats, start: int, end: int, weight_n: float) -> float:
@@ -53,7 +53,7 @@ def load_scale(total_n: Floats, start: int, end: int, weight_n: float) -> float:
 
 
 def walk_errors(walk: Walk, cells: Sequence[int]) -> dict[str, float]:
-    """Return the errors of one walk in percent (``rmse_bw`` in BW), calibrated on its first half, told on its second.
+    """Return the errors of one walk in percent (``rmse_bw`` in BW), calibrated on its first half, of its second.
 
     ``stated``: mean total as delivered, over body weight, less 1; ``scale``: the same after calibration;
     ``foot``: size of the error of each foot's mean load (mean of both), and ``rmse_bw`` of each foot's load over the
@@ -61,21 +61,21 @@ def walk_errors(walk: Walk, cells: Sequence[int]) -> dict[str, float]:
     """
     nan = dict.fromkeys(("stated", "scale", "foot", "rmse_bw"), float("nan"))
     weight = walk.mass_kg * G
-    load, whole = feet(walk, cells), feet(walk, LEFT["all eight"])
+    load, every_cell = feet(walk, cells), feet(walk, LEFT["all eight"])
     marks = stride_starts(walk, load[:, 0])
     if marks.size < 2 * FEWEST:
         return nan
     start, middle, end = (int(marks[k]) for k in (0, marks.size // 2, -1))
     total = load.sum(axis=1)
     scale = load_scale(total, start, middle, weight)
-    truth = whole[middle:end] * load_scale(whole.sum(axis=1), middle, end, weight) / weight
-    said = load[middle:end] * scale / weight
-    per_foot = np.abs(said.mean(axis=0) / truth.mean(axis=0) - 1)
+    truth = every_cell[middle:end] * load_scale(every_cell.sum(axis=1), middle, end, weight) / weight
+    estimate = load[middle:end] * scale / weight
+    per_foot = np.abs(estimate.mean(axis=0) / truth.mean(axis=0) - 1)
     return {
         "stated": 100 * float(total[start:end].mean() / weight - 1),
-        "scale": 100 * float(said.sum(axis=1).mean() - 1),
+        "scale": 100 * float(estimate.sum(axis=1).mean() - 1),
         "foot": 100 * float(per_foot.mean()),
-        "rmse_bw": float(np.sqrt(((said - truth) ** 2).mean())),
+        "rmse_bw": float(np.sqrt(((estimate - truth) ** 2).mean())),
     }
 
 
@@ -91,32 +91,32 @@ def strides_error(walk: Walk, count: int) -> float:
 
 
 def _summary(values: dict[str, float]) -> dict[str, float]:
-    one = group(values)
-    return {"mean": one.mean, "low": one.low, "high": one.high}
+    summary = group(values)
+    return {"mean": summary.mean, "low": summary.low, "high": summary.high}
 
 
 def bench_weight(run: Run) -> Rows:
     """D: error of the load scale after calibration by body weight from the walk itself, by cells left and strides."""
     del run
-    found, left_out = walks(sets.DATA / "gaitpdb_insole")
+    people, left_out = walks(sets.DATA / "gaitpdb_insole")
     rows, strides = [], []
     for name, cells in LEFT.items():
-        errors = {w.person: walk_errors(w, cells) for w in found}
-        known = [e for e in errors.values() if np.isfinite(e["scale"])]
+        errors = {w.person: walk_errors(w, cells) for w in people}
+        finite = [e for e in errors.values() if np.isfinite(e["scale"])]
         sizes = {p: abs(e["scale"]) for p, e in errors.items()}
         off = _summary(sizes)
         rows.append({
-            "cells left": name, "people": len(known),
-            "total over body weight, %, as delivered": float(np.mean([100 + e["stated"] for e in known])),
-            "size of its error, %": float(np.mean([abs(e["stated"]) for e in known])),
+            "cells left": name, "people": len(finite),
+            "total over body weight, %, as delivered": float(np.mean([100 + e["stated"] for e in finite])),
+            "size of its error, %": float(np.mean([abs(e["stated"]) for e in finite])),
             "size of the scale's error, calibrated, %": off["mean"], "low": off["low"], "high": off["high"],
-            "95 % of people below": float(np.quantile([abs(e["scale"]) for e in known], 0.95)),
-            "bias, %": float(np.mean([e["scale"] for e in known])),
-            "error of a foot's mean load, %": float(np.mean([e["foot"] for e in known])),
-            "RMSE of a foot's load, BW": float(np.mean([e["rmse_bw"] for e in known])),
+            "95 % of people below": float(np.quantile([abs(e["scale"]) for e in finite], 0.95)),
+            "bias, %": float(np.mean([e["scale"] for e in finite])),
+            "error of a foot's mean load, %": float(np.mean([e["foot"] for e in finite])),
+            "RMSE of a foot's load, BW": float(np.mean([e["rmse_bw"] for e in finite])),
         })  # fmt: skip
     for count in STRIDES:
-        values = {w.person: strides_error(w, count) for w in found}
+        values = {w.person: strides_error(w, count) for w in people}
         sizes_of = [v for v in values.values() if np.isfinite(v)]
         summary = _summary(values)
         strides.append({

@@ -50,8 +50,8 @@ def builds(bench: str, name: str, model: GrfModel) -> list[Rows]:
     if missing():
         return []
     rows = [{"build": k, **_on_board(bench, name, model, board, flags)} for k, (board, flags) in BUILDS.items()]
-    wanted = ("build", "model", "board", "shape", "M instructions", "flash model KB", "flash runtime KB", "bytes")
-    return [{k: row[k] for k in wanted} for row in rows]
+    columns = ("build", "model", "board", "shape", "M instructions", "flash model KB", "flash runtime KB", "bytes")
+    return [{k: row[k] for k in columns} for row in rows]
 
 
 def walks(folders: Sequence[Path]) -> list[Rows]:
@@ -60,26 +60,26 @@ def walks(folders: Sequence[Path]) -> list[Rows]:
         return []
     rows: list[Rows] = []
     for folder in folders:
-        done = walk_on_board(folder, folder.name)
+        costs = walk_on_board(folder, folder.name)
         rows.append({
-            "bundle": folder.name, "a sample": done.sample_instructions,
-            "a contact not answered": done.event_instructions, "a stance's window": done.window_instructions,
-            "model": done.model_instructions, "state B": done.state_bytes,
-            "arrays with scratch B": done.memory_bytes, "stack B": done.stack_bytes,
-            "stances": done.answered, "of them wrong": done.wrong,
+            "bundle": folder.name, "a sample": costs.sample_instructions,
+            "a contact not answered": costs.event_instructions, "a stance's window": costs.window_instructions,
+            "model": costs.model_instructions, "state B": costs.state_bytes,
+            "arrays with scratch B": costs.memory_bytes, "stack B": costs.stack_bytes,
+            "stances": costs.answered, "of them wrong": costs.wrong,
         })  # fmt: skip
     return rows
 
 
 def _on_board(bench: str, name: str, model: GrfModel, board: str, flags: Sequence[str] = ("-O3",)) -> Rows:
-    made = converted(model)
-    c = c_model(made.files["int8"], "edge")
+    conversion = converted(model)
+    c = c_model(conversion.files["int8"], "edge")
     assert model.calibration is not None
     real = plan_inputs(model, model.calibration)
-    ends = made.files["int8"].input
+    ends = conversion.files["int8"].input
     stored = to_int8(real[:: max(1, len(real) // WINDOWS)][:WINDOWS], scale=ends.scale, zero_point=ends.zero_point)
-    due = load(made.files["int8"].content, "tflm").run(stored.values)
-    found = _kept(c, stored.values, board, due, flags)
+    expected = load(conversion.files["int8"].content, "tflm").run(stored.values)
+    counts = _cached(c, stored.values, board, expected, flags)
     points, width, axes = c.points, c.inputs, c.outputs
     row: Rows = {
         "bench": bench,
@@ -88,19 +88,19 @@ def _on_board(bench: str, name: str, model: GrfModel, board: str, flags: Sequenc
         "shape": about(model)["shape"],
     }
     row |= {
-        "M instructions": found["instructions"] / 1e6, "flash model KB": found["weights_bytes"] / 1024,
-        "flash runtime KB": found["code_bytes"] / 1024, "scratch B": found["scratch_bytes"],
-        "stack B": found["stack_bytes"], "input + answer B": points * (width + axes),
-        "stream": "yes" if c.stream else "no", "bytes": "as TFLM" if found["same"] else "DIFFER",
+        "M instructions": counts["instructions"] / 1e6, "flash model KB": counts["weights_bytes"] / 1024,
+        "flash runtime KB": counts["code_bytes"] / 1024, "scratch B": counts["scratch_bytes"],
+        "stack B": counts["stack_bytes"], "input + answer B": points * (width + axes),
+        "stream": "yes" if c.stream else "no", "bytes": "as TFLM" if counts["same"] else "DIFFER",
     }  # fmt: skip
     if board in CHIPS:
         chip, mhz = CHIPS[board]
-        low, high = (found["instructions"] * cpi / mhz / 1e3 for cpi in CYCLES)
+        low, high = (counts["instructions"] * cpi / mhz / 1e3 for cpi in CYCLES)
         row["estimated ms"] = f"{low:.1f}-{high:.1f} ({chip}, {mhz:g} MHz)"
     return row
 
 
-def _kept(c: CModel, windows: np.ndarray, board: str, due: np.ndarray, flags: Sequence[str]) -> Rows:
+def _cached(c: CModel, windows: np.ndarray, board: str, expected: np.ndarray, flags: Sequence[str]) -> Rows:
     """Return what a board did, from the disk where model, runtime and windows are the same."""
     sources = b"".join(p.read_bytes() for p in runtime_sources())
     text = (
@@ -109,30 +109,30 @@ def _kept(c: CModel, windows: np.ndarray, board: str, due: np.ndarray, flags: Se
     path = BUILD / "boards" / f"{hashlib.sha256(text).hexdigest()[:16]}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        done = run_on_board(c, windows, board, flags=flags)
-        found = {k: v for k, v in asdict(done).items() if k != "answers"}
-        found["same"] = bool((done.outputs == due).all())
-        path.write_text(json.dumps(found), encoding="utf-8")
-        print(f"  {board}: {done.instructions / 1e6:.2f} M", file=sys.stderr)
-    kept: Rows = json.loads(path.read_text(encoding="utf-8"))
-    return kept
+        ended = run_on_board(c, windows, board, flags=flags)
+        counts = {k: v for k, v in asdict(ended).items() if k != "answers"}
+        counts["same"] = bool((ended.outputs == expected).all())
+        path.write_text(json.dumps(counts), encoding="utf-8")
+        print(f"  {board}: {ended.instructions / 1e6:.2f} M", file=sys.stderr)
+    counts: Rows = json.loads(path.read_text(encoding="utf-8"))
+    return counts
 
 
 def against_prototype(rows: Sequence[Rows]) -> list[Rows]:
     """Return the M4F's figures at the prototype's shape beside the prototype's, and whether the goals are met."""
-    found = []
+    comparisons = []
     for row in rows:
         if row.get("board") != "M4F" or row["model"] not in PROTOTYPE:
             continue
         before = PROTOTYPE[row["model"]]
         ram = (row["scratch B"] + row["stack B"]) / 1024
-        one: Rows = {"model": row["model"], "M": row["M instructions"], "prototype M": before["M"],
+        figures: Rows = {"model": row["model"], "M": row["M instructions"], "prototype M": before["M"],
                      "share %": 100 * row["M instructions"] / before["M"], "RAM KB": ram,
                      "prototype RAM KB": before["RAM KB"]}  # fmt: skip
         if "goal M" in before:
             good = row["M instructions"] <= before["goal M"] and ram <= before["goal KB"]
-            one["goal"] = f"<= {before['goal M']:g} M, <= {before['goal KB']:g} KB"
-            one["verdict"] = "met" if good else "NOT MET"
-            one["aim: half"] = "met" if row["M instructions"] <= before["half M"] else "NOT MET"
-        found.append(one)
-    return found
+            figures["goal"] = f"<= {before['goal M']:g} M, <= {before['goal KB']:g} KB"
+            figures["verdict"] = "met" if good else "NOT MET"
+            figures["aim: half"] = "met" if row["M instructions"] <= before["half M"] else "NOT MET"
+        comparisons.append(figures)
+    return comparisons

@@ -36,7 +36,7 @@ OLD: Rows = {"hidden": 16, "layers": 4, "kernel": 5, "convolutions": 2, "dilatio
 
 
 class Candidate(NamedTuple):
-    """A network, how its windows are varied, for how long it is trained, and what else it is told."""
+    """A network, the augmentation of its windows, its epochs, and the scalars it takes."""
 
     network: NetworkConfig
     varied: Augmentation
@@ -46,8 +46,8 @@ class Candidate(NamedTuple):
 
 def candidates(bench: Bench) -> dict[str, Candidate]:
     """Return what was tried on a bench."""
-    varied, taken = (SHIPPED, LAB_TCN) if bench.source == "lab" else (VARIED, TCN_SETTINGS)
-    bilstm, tcn = {"name": "bilstm", "hidden": 32, "head": (32,), "dropout": DROPOUT}, {"name": "tcn"} | taken
+    varied, shipped = (SHIPPED, LAB_TCN) if bench.source == "lab" else (VARIED, TCN_SETTINGS)
+    bilstm, tcn = {"name": "bilstm", "hidden": 32, "head": (32,), "dropout": DROPOUT}, {"name": "tcn"} | shipped
     networks: dict[str, Rows] = {
         "BiLSTM-32": bilstm,
         "TCN of 4 levels of 2 convolutions, 16 wide, kernel 5, head 32": tcn | OLD,
@@ -58,32 +58,37 @@ def candidates(bench: Bench) -> dict[str, Candidate]:
         "TCN, kernel 7" if tcn["kernel"] == 5 else "TCN, kernel 5": tcn | {"kernel": 12 - tcn["kernel"]},
         TAKEN: tcn,
     }
-    told = {name: models.training(bench, models.BILSTM if name == "BiLSTM-32" else models.TCN) for name in networks}
-    found = {n: Candidate(network_config(**one), varied, bench.epochs, told[n].statics) for n, one in networks.items()}
+    trainings = {
+        name: models.training(bench, models.BILSTM if name == "BiLSTM-32" else models.TCN) for name in networks
+    }
+    tried = {
+        n: Candidate(network_config(**settings), varied, bench.epochs, trainings[n].statics)
+        for n, settings in networks.items()
+    }
     tiled = "TCN, statics in the input"
-    found[tiled] = found[tiled]._replace(statics=bench.statics)
-    if found[TAKEN].statics != bench.statics:
-        found["TCN, statics before the head"] = found[TAKEN]._replace(statics=bench.statics)
+    tried[tiled] = tried[tiled]._replace(statics=bench.statics)
+    if tried[TAKEN].statics != bench.statics:
+        tried["TCN, statics before the head"] = tried[TAKEN]._replace(statics=bench.statics)
     for name in ("BiLSTM-32", TAKEN):
         dry = network_config(**(networks[name] | {"dropout": 0.0}))
-        found[f"{name}, no noise, no dropout"] = found[name]._replace(network=dry, varied=PLAIN)
+        tried[f"{name}, no noise, no dropout"] = tried[name]._replace(network=dry, varied=PLAIN)
         if bench.source == "lab":
-            found[f"{name}, half the epochs"] = found[name]._replace(epochs=bench.epochs // 2)
-    return found
+            tried[f"{name}, half the epochs"] = tried[name]._replace(epochs=bench.epochs // 2)
+    return tried
 
 
 @cache
 def stances(bench: Bench) -> StanceSet:
     """Return the windows of a bench, without the people of the shipped bundles' cards."""
-    whole = models.stances(bench)
-    return whole.without(HELD_OUT) if bench.source == "lab" else whole
+    data = models.stances(bench)
+    return data.without(HELD_OUT) if bench.source == "lab" else data
 
 
-def trained(bench: Bench, fold: Fold, one: Candidate) -> GrfModel:
+def trained(bench: Bench, fold: Fold, candidate: Candidate) -> GrfModel:
     """Return a network trained on a fold's training people alone."""
-    changed = {"augmentation": one.varied, "epochs": one.epochs, "statics": one.statics}
+    changed = {"augmentation": candidate.varied, "epochs": candidate.epochs, "statics": candidate.statics}
     config = models.training(bench, models.TCN).model_copy(update=changed)
-    model = fit(one.network, config, fold.of(stances(bench), "train"), fold)
+    model = fit(candidate.network, config, fold.of(stances(bench), "train"), fold)
     with TemporaryDirectory() as folder:  # files are kept by the digest of the weights, which a saved model has
         model.save(Path(folder) / "model")
         return GrfModel.load(Path(folder) / "model")
@@ -93,33 +98,31 @@ def rrmse(model: GrfModel, data: StanceSet) -> list[float]:
     """Return the mean rRMSE over people of each axis, percent."""
     _, true, weight = data.arrays()
     measured = np.where(weight[:, :, None] > 0, true, np.nan)
-    said, who = predict(model, data), data.per_stance("participant").tolist()
-    each = [curve_errors(measured[:, :, i], said[:, :, i])["rrmse_percent"] for i in range(said.shape[2])]
+    forces, who = predict(model, data), data.per_stance("participant").tolist()
+    each = [curve_errors(measured[:, :, i], forces[:, :, i])["rrmse_percent"] for i in range(forces.shape[2])]
     return [group(by_participant(errors, who)).mean for errors in each]
 
 
 def table(bench: Bench, *, folds: int, rounds: int) -> str:
     """Return the candidates of a bench with their errors, and how long a window takes."""
-    chosen = [replace(f, inner=(), test=f.inner) for f in models.folds(bench, stances(bench))[:folds]]
+    inner_folds = [replace(f, inner=(), test=f.inner) for f in models.folds(bench, stances(bench))[:folds]]
     tried = candidates(bench)
     errors: dict[str, list[list[float]]] = {name: [] for name in tried}
     first: dict[str, GrfModel] = {}
-    for fold in chosen:
-        for name, one in tried.items():
-            model = trained(bench, fold, one)
+    for fold in inner_folds:
+        for name, candidate in tried.items():
+            model = trained(bench, fold, candidate)
             first.setdefault(name, model)
             errors[name].append(rrmse(model, fold.of(stances(bench), "test")))
             print(f"  {bench.name}, {fold.name}: {name}", file=sys.stderr)
     times = _times(first, rounds)
     axes = next(iter(first.values())).spec.scaler.axes
-    rows = [
-        f"| {bench.name}: {len(chosen)} folds | {' | '.join(f'{a} rRMSE %' for a in axes)} | eager | int8 | ratio |"
-    ]
+    heads = " | ".join(f"{a} rRMSE %" for a in axes)
+    rows = [f"| {bench.name}: {len(inner_folds)} folds | {heads} | eager | int8 | ratio |"]
     rows.append("|---" * (len(axes) + 4) + "|")
-    for name, found in errors.items():
-        rows.append(
-            f"| {name} | {' | '.join(f'{v:.2f}' for v in np.mean(found, axis=0))} | {times.get(name, '- | - | -')} |"
-        )
+    for name, of_folds in errors.items():
+        means = " | ".join(f"{v:.2f}" for v in np.mean(of_folds, axis=0))
+        rows.append(f"| {name} | {means} | {times.get(name, '- | - | -')} |")
     return "\n".join(rows)
 
 
@@ -128,11 +131,11 @@ def _times(first: dict[str, GrfModel], rounds: int) -> dict[str, str]:
     timed = {name: model for name, model in first.items() if "no noise" not in name and "epochs" not in name}
     rows = latency.measured(timed, rounds=rounds, quick=True)["rows"]
     of = {(r["model"], r["engine"]): r.get("CPU ms median") for r in rows}
-    found = {}
+    times = {}
     for name in timed:
         eager, eight, slow = of[name, latency.EAGER], of[name, latency.EIGHT], of["BiLSTM-32", latency.EAGER]
-        found[name] = f"{1e3 * eager:.0f} us | {1e3 * eight:.0f} us | {slow / eight:.1f}"
-    return found
+        times[name] = f"{1e3 * eager:.0f} us | {1e3 * eight:.0f} us | {slow / eight:.1f}"
+    return times
 
 
 def main() -> None:
@@ -142,11 +145,11 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=20, help="of timing")
     parser.add_argument("--out", type=Path, help="write the tables there as well")
-    asked = parser.parse_args()
-    known = models.benches(quick=False)
-    if not set(asked.sets) <= set(known):
-        parser.error(f"sets are of {', '.join(known)}")
-    made = "\n\n".join(table(known[name], folds=asked.folds, rounds=asked.rounds) for name in asked.sets)
-    print(made)
-    if asked.out:
-        asked.out.write_text(made + "\n", encoding="utf-8")
+    request = parser.parse_args()
+    benches = models.benches(quick=False)
+    if not set(request.sets) <= set(benches):
+        parser.error(f"sets are of {', '.join(benches)}")
+    tables = "\n\n".join(table(benches[name], folds=request.folds, rounds=request.rounds) for name in request.sets)
+    print(tables)
+    if request.out:
+        request.out.write_text(tables + "\n", encoding="utf-8")

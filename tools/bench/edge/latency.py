@@ -41,7 +41,7 @@ class Engine:
     side: str
     spec: Rows
     seconds: list[float] = field(default_factory=list)
-    own: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
     loops: list[tuple[float, float]] = field(default_factory=list)
     load_s: float = float("nan")
     calls: int = 1
@@ -71,10 +71,10 @@ class Workers:
         try:
             worker.stdin.write(json.dumps({"id": engine.spec["id"], "calls": engine.calls}) + "\n")
             worker.stdin.flush()
-            found: Rows = json.loads(worker.stdout.readline() or '{"error": "the process ended"}')
+            timing: Rows = json.loads(worker.stdout.readline() or '{"error": "the process ended"}')
         except BrokenPipeError:
-            found = {"error": "the process ended"}
-        return found
+            timing = {"error": "the process ended"}
+        return timing
 
     def close(self) -> None:
         """End the processes."""
@@ -94,13 +94,13 @@ def side_python(side: str) -> tuple[str, str]:
     folder = BUILD / f"venv-{side}"
     python = folder / "bin" / "python"
     if not (folder / ".installed").exists():
-        wanted = SIDES[side]
+        packages = SIDES[side]
         for words in ([sys.executable, "-m", "venv", "--clear", str(folder)],
-                      [str(python), "-m", "pip", "install", "--quiet", *wanted]):  # fmt: skip
-            done = subprocess.run(words, capture_output=True, text=True, check=False)
-            if done.returncode:
-                lines = [s for s in done.stderr.splitlines() if s.strip()] or ["no message"]
-                return "", f"{', '.join(wanted)} cannot be installed here ({lines[-1][:120]})"
+                      [str(python), "-m", "pip", "install", "--quiet", *packages]):  # fmt: skip
+            ended = subprocess.run(words, capture_output=True, text=True, check=False)
+            if ended.returncode:
+                lines = [s for s in ended.stderr.splitlines() if s.strip()] or ["no message"]
+                return "", f"{', '.join(packages)} cannot be installed here ({lines[-1][:120]})"
         (folder / ".installed").touch()
     return str(python), ""
 
@@ -117,17 +117,17 @@ def onnx_of(model: GrfModel, spec: Rows) -> tuple[str, str]:
         request = BUILD / "latency" / "onnx.json"
         request.write_text(json.dumps(spec | {"out": str(path)}), encoding="utf-8")
         env = os.environ | {"PYTHONPATH": str(packages)}
-        done = subprocess.run(
+        ended = subprocess.run(
             [sys.executable, "-W", "ignore", str(WORKER), str(request)],
             env=env, capture_output=True, text=True, check=False,
         )  # fmt: skip
-        if done.returncode:
-            return "", f"export to ONNX failed ({done.stderr.strip().splitlines()[-1][:120]})"
+        if ended.returncode:
+            return "", f"export to ONNX failed ({ended.stderr.strip().splitlines()[-1][:120]})"
     return str(path), ""
 
 
 def engines_of(name: str, model: GrfModel, *, quick: bool) -> list[Engine]:
-    """Return a model in every engine; where one cannot be had the reason is told."""
+    """Return a model in every engine; an engine that cannot be had has a reason."""
     folder = BUILD / "latency"
     folder.mkdir(parents=True, exist_ok=True)
     window = folder / f"{model.spec.weights_sha256[:16]}.npy"
@@ -138,10 +138,10 @@ def engines_of(name: str, model: GrfModel, *, quick: bool) -> list[Engine]:
         saved.parent.mkdir(parents=True, exist_ok=True)
         model.save(saved)
     common: Rows = {"window": str(window), "statics": len(model.spec.scaler.statics)}
-    found: list[Engine] = []
+    engines: list[Engine] = []
 
     def add(engine: str, side: str, reason: str = "", **spec: Any) -> None:
-        found.append(Engine(name, engine, side, common | {"id": f"{name} | {engine}"} | spec, reason=reason))
+        engines.append(Engine(name, engine, side, common | {"id": f"{name} | {engine}"} | spec, reason=reason))
 
     add(EAGER, "torch", kind="torch", path=str(saved))
     if not quick or name in (BILSTM, TCN):
@@ -158,7 +158,7 @@ def engines_of(name: str, model: GrfModel, *, quick: bool) -> list[Engine]:
     path, why = onnx_of(model, common | {"path": str(saved)}) if python else ("", reason)
     add("onnxruntime float32", "onnxruntime", why, kind="ort", path=path)
     _add_c(model, add)
-    return found
+    return engines
 
 
 def _add_c(model: GrfModel, add: Any) -> None:
@@ -185,11 +185,11 @@ def measured(models: Mapping[str, GrfModel], *, rounds: int, quick: bool) -> Row
             _warm(workers, engine)
         for _ in range(rounds):
             for engine in here:
-                found = workers.ask(engine) if not engine.reason else {}
-                if "s" in found:
-                    engine.seconds.append(found["s"])
-                    engine.own.append(found["cpu_s"])
-                    engine.loops.append((found["loop_s"], found["loop_cpu_s"]))
+                timing = workers.ask(engine) if not engine.reason else {}
+                if "s" in timing:
+                    engine.seconds.append(timing["s"])
+                    engine.cpu_s.append(timing["cpu_s"])
+                    engine.loops.append((timing["loop_s"], timing["loop_cpu_s"]))
     finally:
         workers.close()
     rows = [_row(e, engines) for e in engines]
@@ -209,11 +209,11 @@ def _spread(values: np.ndarray) -> dict[str, float]:
 
 def _warm(workers: Workers, engine: Engine) -> None:
     """Load an engine and choose how many calls make a block."""
-    found = workers.ask(engine)
-    if "error" in found:
-        engine.reason = str(found["error"])
+    timing = workers.ask(engine)
+    if "error" in timing:
+        engine.reason = str(timing["error"])
         return
-    engine.load_s = found["load_s"]
+    engine.load_s = timing["load_s"]
     again = workers.ask(engine)
     engine.calls = int(np.clip(BLOCK_S / max(again["cpu_s"], 1e-6), 1, 2000))
 
@@ -222,9 +222,9 @@ def _row(engine: Engine, engines: list[Engine]) -> Rows:
     row: Rows = {"model": engine.model, "engine": engine.name}
     if engine.reason or not engine.seconds:
         return row | {"note": f"not run: {engine.reason or 'no answer'}"}
-    ms, own = (_spread(1e3 * np.asarray(v)) for v in (engine.seconds, engine.own))
+    ms, cpu = (_spread(1e3 * np.asarray(v)) for v in (engine.seconds, engine.cpu_s))
     row |= {"ms median": ms["median"], "p10": ms["p10"], "p90": ms["p90"], "least": ms["least"]}
-    row |= {"CPU ms median": own["median"], "CPU p10": own["p10"], "CPU p90": own["p90"]}
+    row |= {"CPU ms median": cpu["median"], "CPU p10": cpu["p10"], "CPU p90": cpu["p90"]}
     row["loop ms"] = 1e3 * float(np.median([v for v, _ in engine.loops]))
     for label, model in (("x BiLSTM-32 eager", BILSTM), ("x own eager", engine.model)):
         other = _find(engines, model, EAGER)
@@ -249,7 +249,7 @@ def _ratio(slow: Engine, fast: Engine) -> Rows:
 
 def _ratios(engines: list[Engine]) -> list[Rows]:
     """Return the ratios that are asked for, with their goals."""
-    wanted = (
+    pairs = (
         ("TCN int8 against BiLSTM-32 in torch eager", (BILSTM, EAGER), (TCN, EIGHT), 20.0),
         ("lab: TCN int8 against BiLSTM-32 in torch eager", (BILSTM + LAB, EAGER), (TCN + LAB, EIGHT), 20.0),
         ("TCN int8 against itself in torch eager", (TCN, EAGER), (TCN, EIGHT), None),
@@ -257,14 +257,14 @@ def _ratios(engines: list[Engine]) -> list[Rows]:
         ("TCN int8 against BiLSTM-32 int8, both LiteRT", (BILSTM, EIGHT), (TCN, EIGHT), None),
     )
     rows = []
-    for label, slow, fast, goal in wanted:
+    for label, slow, fast, goal in pairs:
         a, b = _find(engines, *slow), _find(engines, *fast)
         if (a is None or b is None) and label.startswith("lab"):
             continue
         if a is None or b is None:
             rows.append({"ratio": label, "verdict": "not measured"})
             continue
-        found = _ratio(a, b)
-        met = "-" if goal is None else "met" if found["median"] >= goal else "NOT MET"
-        rows.append({"ratio": label, **found, "goal": "" if goal is None else f">= {goal:g}", "verdict": met})
+        ratio = _ratio(a, b)
+        met = "-" if goal is None else "met" if ratio["median"] >= goal else "NOT MET"
+        rows.append({"ratio": label, **ratio, "goal": "" if goal is None else f">= {goal:g}", "verdict": met})
     return rows

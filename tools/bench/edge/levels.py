@@ -31,7 +31,7 @@ SENSOR_HZ, RECENT_S = 200, 30.0
 
 
 @dataclass(frozen=True)
-class Known:
+class AnsweredStance:
     """A stance, the samples so far, and what the device took for levels and peak (counts) at that time."""
 
     window: DeviceWindow
@@ -54,15 +54,15 @@ class Pair:
     truth: Floats
 
 
-def walked(insole: Insole, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> Iterator[Known]:
+def answered(insole: Insole, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> Iterator[AnsweredStance]:
     """Yield the stances of one foot as the device answers them."""
     levels = insole.levels
     for k in range(len(cells)):
         window = insole.push(cells[k], imu[k])
-        one = levels.relative() if levels is not None and window is not None else None
-        if levels is not None and window is not None and one is not None:
-            peak = levels.settings.units * 2.0**one.shift / one.multiplier / 256
-            yield Known(window, k + 1, levels.level_q8 / 256, peak)
+        relative = levels.relative() if levels is not None and window is not None else None
+        if levels is not None and window is not None and relative is not None:
+            peak = levels.settings.units * 2.0**relative.shift / relative.multiplier / 256
+            yield AnsweredStance(window, k + 1, levels.level_q8 / 256, peak)
 
 
 def times_of(window: DeviceWindow, insole: Insole, rate_hz: float, points: int) -> Floats:
@@ -74,12 +74,12 @@ def times_of(window: DeviceWindow, insole: Insole, rate_hz: float, points: int) 
 
 def in_units(manifest: Manifest, rows: Floats, at: Floats, *, left: bool) -> Floats:
     """Return a window (points, channels) of rows of relative cells and IMU counts, a left foot turned."""
-    made = []
+    columns = []
     for column in manifest.of_role("channel"):
         values = np.interp(at, np.arange(len(rows)), rows[:, (*CELLS, *IMU).index(column.name)])
         unit = 1.0 if column.name in CELLS else column.unit_per_count
-        made.append(values * unit * (-1.0 if left and column.turned_on_left else 1.0))
-    return np.stack(made, axis=1)
+        columns.append(values * unit * (-1.0 if left and column.turned_on_left else 1.0))
+    return np.stack(columns, axis=1)
 
 
 def median_peak(load: Floats, spans: list[Floats]) -> float:
@@ -94,27 +94,27 @@ def pairs(bundle: Bundle, detector: Detector, world: Phantom, source: SampleSour
     every = round(SENSOR_HZ / rate)
     cells, imu = source.rows(0, len(source.cells) // every, every=every)
     insole = Insole(detector, manifest.of_role("channel"), relative=True, imu_lowpass_hz=manifest.imu_lowpass_hz)
-    known = list(walked(insole, cells, imu))
-    spans = [times_of(one.window, insole, rate, manifest.points) for one in known]
+    stances = list(answered(insole, cells, imu))
+    spans = [times_of(stance.window, insole, rate, manifest.points) for stance in stances]
     level = np.percentile(cells, UNLOADED_PERCENT, axis=0)
     peak = median_peak((cells - level).sum(axis=1), spans)
     rows = np.concatenate([(cells - level) / peak, imu], axis=1)
     weight = world.trial.truth.world.weight_n
     mass = np.asarray([weight / G])
-    for one, at in zip(known, spans):
-        due = in_units(manifest, rows, at, left=left)
-        said = bundle.predict(due[None], np.asarray([[one.window.contact_100us * 1e-4]]), mass)[0]
-        stored = int8_window(manifest.columns, fixed_columns(manifest), one.window, [], left=left)
-        recent = cells[max(0, one.samples - round(RECENT_S * rate)) : one.samples]
-        off = float(np.abs(one.level - np.percentile(recent, UNLOADED_PERCENT, axis=0)).max())
-        apart = one.window.counts[:, insole.cells] * 1e-4 - due[:, insole.cells]
+    for stance, at in zip(stances, spans):
+        inputs = in_units(manifest, rows, at, left=left)
+        forces = bundle.predict(inputs[None], np.asarray([[stance.window.contact_100us * 1e-4]]), mass)[0]
+        stored = int8_window(manifest.columns, fixed_columns(manifest), stance.window, [], left=left)
+        recent = cells[max(0, stance.samples - round(RECENT_S * rate)) : stance.samples]
+        off = float(np.abs(stance.level - np.percentile(recent, UNLOADED_PERCENT, axis=0)).max())
+        apart = stance.window.counts[:, insole.cells] * 1e-4 - inputs[:, insole.cells]
         yield Pair(
-            at_s=one.samples / rate,
-            peak_off=abs(one.peak / peak - 1.0),
-            cells_off=float(np.sqrt((apart**2).mean()) / due[:, insole.cells].max()),
+            at_s=stance.samples / rate,
+            peak_off=abs(stance.peak / peak - 1.0),
+            cells_off=float(np.sqrt((apart**2).mean()) / inputs[:, insole.cells].max()),
             level_off=off / peak,
             level_off_counts=off,
-            definition=said,
+            definition=forces,
             device=bundle.forces_bw(bundle.engine.run(stored[None]), mass)[0],
             truth=_truth(manifest, world, at / rate, left=left) / weight,
         )
@@ -126,14 +126,14 @@ def _truth(manifest: Manifest, world: Phantom, time_s: Floats, *, left: bool) ->
     return np.asarray(force[:, [AXES.index(a.name) for a in manifest.axes]], dtype=np.float64)
 
 
-def line(name: str, found: list[Pair], manifest: Manifest) -> str:
+def line(name: str, stances: list[Pair], manifest: Manifest) -> str:
     """Return a row of the table: medians and 95th percentiles, rRMSE in percent of each stance's true range."""
 
     def spread(values: list[float]) -> str:
         low, high = np.percentile(np.asarray(values) * 100, [50, 95])
         return f"{low:.2g} %, {high:.2g} %"
 
-    first, second, truth = (np.stack([getattr(p, n) for p in found]) for n in ("definition", "device", "truth"))
+    first, second, truth = (np.stack([getattr(p, n) for p in stances]) for n in ("definition", "device", "truth"))
 
     def rrmse(a: Floats, b: Floats) -> Floats:
         return np.asarray((np.sqrt(((a - b) ** 2).mean(axis=1)) / np.ptp(truth, axis=1)).mean(axis=0) * 100)
@@ -141,9 +141,9 @@ def line(name: str, found: list[Pair], manifest: Manifest) -> str:
     axes = ", ".join(f"{v:.2f}" for v in rrmse(second, first))
     v = [a.name for a in manifest.axes].index("vgrf")
     both = f"{rrmse(first, truth)[v]:.2f}, {rrmse(second, truth)[v]:.2f}"
-    offs = [spread([getattr(p, n) for p in found]) for n in ("peak_off", "cells_off", "level_off")]
-    counts = np.percentile([p.level_off_counts for p in found], [50, 95])
-    return f"| {name} | {len(found)} | {' | '.join(offs)} ({counts[0]:.1f}, {counts[1]:.1f}) | {axes} % | {both} % |"
+    offs = [spread([getattr(p, n) for p in stances]) for n in ("peak_off", "cells_off", "level_off")]
+    counts = np.percentile([p.level_off_counts for p in stances], [50, 95])
+    return f"| {name} | {len(stances)} | {' | '.join(offs)} ({counts[0]:.1f}, {counts[1]:.1f}) | {axes} % | {both} % |"
 
 
 def main() -> None:
@@ -151,21 +151,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--seconds", type=float, default=60.0)
-    asked = parser.parse_args()
-    bundle = load_bundle(asked.bundle)
+    request = parser.parse_args()
+    bundle = load_bundle(request.bundle)
     manifest = bundle.manifest
     if manifest.cells != "relative" or manifest.detector is None or len(manifest.of_role("static")) != 1:
         raise BadInputError(
-            f"{asked.bundle}: takes no relative cells and contact time alone; there is nothing to compare"
+            f"{request.bundle}: takes no relative cells and contact time alone; there is nothing to compare"
         )
-    found: list[Pair] = []
+    stances: list[Pair] = []
     for seed in SEEDS:
-        world = phantom(seed=seed, duration_s=asked.seconds)
+        world = phantom(seed=seed, duration_s=request.seconds)
         for source in world.sources.values():
-            found += pairs(bundle, manifest.detector, world, source)
+            stances += pairs(bundle, manifest.detector, world, source)
     axes = ", ".join(a.name for a in manifest.axes)
     print(
-        f"{manifest.name}, {len(SEEDS)} simulated people, both feet, {asked.seconds:g} s; medians, 95th percentiles\n"
+        f"{manifest.name}, {len(SEEDS)} simulated people, both feet, {request.seconds:g} s; medians, 95th percentiles\n"
     )
     print(
         "| stances | n | peak off | cells off, RMS of the greatest | level off that of all samples of 30 s (counts)",
@@ -174,6 +174,6 @@ def main() -> None:
     print(f" | answers apart, rRMSE {axes} | vertical to truth: definition, device |\n|{'---|' * 7}")
     parts = {"all": (0.0, np.inf), "first 10 s": (0.0, 10.0), "after 30 s": (30.0, np.inf)}
     for name, (low, high) in parts.items():
-        some = [p for p in found if low <= p.at_s < high]
+        some = [p for p in stances if low <= p.at_s < high]
         if some:
             print(line(name, some, manifest))

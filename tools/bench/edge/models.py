@@ -87,19 +87,19 @@ def benches(*, quick: bool) -> dict[str, Bench]:
     )
     shape = replace(b, name="B, 12 signals", channels=FOOT, statics=(), bare=True, note="12 accelerations of the feet")
     a = Bench("A", "A", 0, ("acc_*",), ("contact_s",), 20 if quick else 60, 4, 16, note="4 runners, shank acceleration")
-    chosen = {"B": b, "B12": shape, "A": a}
+    benches_of_run = {"B": b, "B12": shape, "A": a}
     if not quick:
         note = "SIMULATED: insole and IMU, treadmill and overground (the lab of the accuracy benchmark)"
-        chosen["lab"] = Bench("lab", "lab", 20, ("*",), ("contact_s", "mass_kg"), 80, 4, 32, note=note)
-    return chosen
+        benches_of_run["lab"] = Bench("lab", "lab", 20, ("*",), ("contact_s", "mass_kg"), 80, 4, 32, note=note)
+    return benches_of_run
 
 
 @cache
 def stances(bench: Bench) -> StanceSet:
     """Return the windows of a bench."""
     make = {"B": sets.runners, "A": lambda: sets.bach_set("running", "stance")}
-    whole = sets.lab_relative(20) if bench.source == "lab" else make[bench.source]()
-    return sets.thinned(whole, bench.each) if bench.each else whole
+    data = sets.lab_relative(20) if bench.source == "lab" else make[bench.source]()
+    return sets.thinned(data, bench.each) if bench.each else data
 
 
 def folds(bench: Bench, data: StanceSet | None = None) -> tuple[Fold, ...]:
@@ -142,7 +142,7 @@ def training(bench: Bench, member: str) -> TrainConfig:
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedNetwork:
     """A network as a method whose trained model is kept in a folder of each fold; in torch, or its int8 file.
 
     Attributes
@@ -181,42 +181,42 @@ def trained(bench: Bench, member: str, fold: Fold) -> GrfModel:
     return _model(bench, member, fold, fold.of(stances(bench), "train", "inner"))
 
 
-def _model(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
+def _model(bench: Bench, member: str, fold: Fold, data: StanceSet) -> GrfModel:
     folder = BUILD / "models" / _key(bench, member, fold)
     if not folder.exists():
         began = time.perf_counter()
-        model = _fit(bench, member, fold, known)
+        model = _fit(bench, member, fold, data)
         folder.parent.mkdir(parents=True, exist_ok=True)
         model.save(folder)
         print(f"  {bench.name}, {fold.name}: {member} trained, {time.perf_counter() - began:.0f} s", file=sys.stderr)
     return GrfModel.load(folder)
 
 
-def _fit(bench: Bench, member: str, fold: Fold, known: StanceSet) -> GrfModel:
+def _fit(bench: Bench, member: str, fold: Fold, data: StanceSet) -> GrfModel:
     config = training(bench, member)
     if member != STUDENT:
-        return fit(networks(bench)[member], config, known, fold)
-    teacher = _model(bench, BILSTM, fold, known)
-    student = distil(teacher, known, fold, config, students=students(bench), slack=0.05)
+        return fit(networks(bench)[member], config, data, fold)
+    teacher = _model(bench, BILSTM, fold, data)
+    student = distil(teacher, data, fold, config, students=students(bench), slack=0.05)
     tried = [asdict(t) | {"network": t.network.model_dump()} for t in student.tried]
-    made = student.model
-    spec = made.spec.model_copy(update={"training": made.spec.training | {"tried": json.loads(json.dumps(tried))}})
-    return GrfModel(spec, made.network, made.calibration)
+    model = student.model
+    spec = model.spec.model_copy(update={"training": model.spec.training | {"tried": json.loads(json.dumps(tried))}})
+    return GrfModel(spec, model.network, model.calibration)
 
 
 def settings(bench: Bench, member: str) -> str:
     """Return a digest of everything the weights depend on but fold and code."""
     of = networks(bench).get(member) or networks(bench)[BILSTM]
-    chosen = [n.model_dump() for n in students(bench)] if member == STUDENT else []
-    parts = [asdict(bench), member, of.model_dump(), chosen, training(bench, member).model_dump()]
+    networks_of_students = [n.model_dump() for n in students(bench)] if member == STUDENT else []
+    parts = [asdict(bench), member, of.model_dump(), networks_of_students, training(bench, member).model_dump()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _key(bench: Bench, member: str, fold: Fold) -> str:
     """Return a folder's name: of the settings and the fold."""
-    whole = settings(bench, member) + json.dumps(asdict(fold), sort_keys=True)
+    content = settings(bench, member) + json.dumps(asdict(fold), sort_keys=True)
     name = "".join(c for c in f"{bench.name}_{member}" if c.isalnum() or c == "_")
-    return f"{name}_{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
+    return f"{name}_{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
 
 @cache
@@ -237,11 +237,11 @@ def converted(model: GrfModel) -> Converted:
     kinds = ("float32", "int8", "int8_as_converted")
     if not (folder / "plan.json").exists():
         began = time.perf_counter()
-        made = convert_model(model, kinds=("float32", "int8"))
+        converted_model = convert_model(model, kinds=("float32", "int8"))
         folder.mkdir(parents=True, exist_ok=True)
         for kind in kinds:
-            (folder / f"{kind}.tflite").write_bytes(made.files[kind].content)
-        made.plan.save(folder)
+            (folder / f"{kind}.tflite").write_bytes(converted_model.files[kind].content)
+        converted_model.plan.save(folder)
         print(f"  {model.name} converted, {time.perf_counter() - began:.0f} s", file=sys.stderr)
     files = {k: TfliteFile.read(folder / f"{k}.tflite") for k in kinds}
     return Converted(Plan.load(folder), files, None, (), model.participants)
@@ -267,12 +267,12 @@ def file_of(model: GrfModel, kind: str) -> Path:
 
 def eight_bit_answers(model: GrfModel, data: StanceSet) -> NDArray[np.float64]:
     """Return what a model's int8 file says of windows in LiteRT, in BW."""
-    made = converted(model)
-    engine = load(made.files["int8"].content, "litert")
+    conversion_of_model = converted(model)
+    engine = load(conversion_of_model.files["int8"].content, "litert")
     into = to_int8(plan_inputs(model, data), scale=engine.input.scale, zero_point=engine.input.zero_point)
     real = from_int8(engine.run(into.values), scale=engine.output.scale, zero_point=engine.output.zero_point)
-    forces = made.plan.forces(real)
-    return forces / (data.scalar("mass_kg") * G)[:, None, None] if made.plan.unit == "N" else forces
+    forces = conversion_of_model.plan.forces(real)
+    return forces / (data.scalar("mass_kg") * G)[:, None, None] if conversion_of_model.plan.unit == "N" else forces
 
 
 def about(model: GrfModel) -> Rows:

@@ -31,37 +31,37 @@ KINDS = tuple(KIND_NAMES)
 
 def rows_of(bench: str, models: Mapping[str, GrfModel], held_out: StanceSet, *, windows: int) -> list[Rows]:
     """Return the rows of each model: its file as converted, repaired, and of some repaired without room."""
-    found = []
+    rows = []
     for name, model in models.items():
         for kind in KINDS if name in (BILSTM, TCN, CNN) else KINDS[:2]:
-            row = _kept(name, model, kind, held_out, windows)
-            found.append({"bench": bench, "model": name, "file": KIND_NAMES[kind]} | row)
-    return found
+            row = _cached(name, model, kind, held_out, windows)
+            rows.append({"bench": bench, "model": name, "file": KIND_NAMES[kind]} | row)
+    return rows
 
 
-def _kept(name: str, model: GrfModel, kind: str, held_out: StanceSet, windows: int) -> Rows:
+def _cached(name: str, model: GrfModel, kind: str, held_out: StanceSet, windows: int) -> Rows:
     who = "".join(held_out.participants)
     path = BUILD / "parity" / f"{files_of(model)}_{kind}_{windows}_{zlib.crc32(who.encode())}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         print(f"  parity of {name}, {kind}", file=sys.stderr)
         path.write_text(json.dumps(_row(model, kind, held_out, windows), default=float), encoding="utf-8")
-    kept: Rows = json.loads(path.read_text(encoding="utf-8"))
-    return kept
+    row: Rows = json.loads(path.read_text(encoding="utf-8"))
+    return row
 
 
 def _row(model: GrfModel, kind: str, held_out: StanceSet, windows: int) -> Rows:
-    made = converted(model)
-    file = without_room(model) if kind == NO_ROOM else made.files[kind]
-    files = {"int8": file, "float32": made.files["float32"]}
-    report = parity(model, made.plan, files, held_out, windows=windows)
+    conversion = converted(model)
+    file = without_room(model) if kind == NO_ROOM else conversion.files[kind]
+    files = {"int8": file, "float32": conversion.files["float32"]}
+    report = parity(model, conversion.plan, files, held_out, windows=windows)
     figures = {c.name: c.value for c in report.checks}
     micro = next((i for i in report.interpreters if i.startswith(MICRO)), report.interpreters[0])
     row: Rows = {"windows": report.windows, "people": len(report.participants)}
     row["float32, greatest BW"] = figures["torch to float32 TFLite, greatest"]
-    for axis in made.plan.axes:
+    for axis in conversion.plan.axes:
         row[f"rRMSE added, {axis}"] = figures[f"{micro}: rRMSE added, {axis}"]
-    axis = "vgrf" if "vgrf" in made.plan.axes else made.plan.axes[0]
+    axis = "vgrf" if "vgrf" in conversion.plan.axes else conversion.plan.axes[0]
     for what in ("RMS", "p99.9", "greatest"):
         row[f"{what} BW, {axis}"] = figures[f"{micro}: error added, {what}, {axis}"]
     for label in ("BUILTIN_REF", "XNNPACK"):
@@ -85,8 +85,8 @@ def _in_c(model: GrfModel, held_out: StanceSet, windows: int) -> str:
     real = to_int8(
         plan_inputs(model, calibration_windows(held_out, windows)), scale=ends.scale, zero_point=ends.zero_point
     )
-    done = compare_c(file, library, real.values)
-    return f"{sum(int(f.value) for f in done.figures)} of {done.windows} windows differ"
+    comparison = compare_c(file, library, real.values)
+    return f"{sum(int(f.value) for f in comparison.figures)} of {comparison.windows} windows differ"
 
 
 BOUND_TEXT = (

@@ -31,41 +31,41 @@ def first_fold(bench: Bench, names: Sequence[str]) -> dict[str, GrfModel]:
     return {name: models.trained(bench, name, models.folds(bench)[0]) for name in names}
 
 
-def part_accuracy(chosen: dict[str, Bench], *, quick: bool) -> Rows:
+def part_accuracy(benches: dict[str, Bench], *, quick: bool) -> Rows:
     """Accuracy of every bench but the prototype's shape."""
-    return {name: tested(bench, quick=quick) for name, bench in chosen.items() if name != "B12"}
+    return {name: tested(bench, quick=quick) for name, bench in benches.items() if name != "B12"}
 
 
-def part_parity(chosen: dict[str, Bench], *, quick: bool) -> Rows:
+def part_parity(benches: dict[str, Bench], *, quick: bool) -> Rows:
     """What eight bits cost, of the first fold's models."""
     rows: list[Rows] = []
-    for bench in chosen.values():
+    for bench in benches.values():
         names = (BILSTM, TCN, STUDENT) if quick else (*SMALL, CNN)
         held_out = models.stances(bench).of(models.folds(bench)[0].test)
         rows += rows_of(bench.name, first_fold(bench, names), held_out, windows=60 if quick else 200)
     return {"rows": rows}
 
 
-def part_boards(chosen: dict[str, Bench], *, quick: bool) -> Rows:
+def part_boards(benches: dict[str, Bench], *, quick: bool) -> Rows:
     """Instructions and memory on the boards, at the prototype's shape and at the trained shapes."""
     rows: list[Rows] = []
-    for name, bench in chosen.items():
+    for name, bench in benches.items():
         all_boards = name == "B12" or not quick
         rows += on_boards(bench.name, first_fold(bench, SMALL if all_boards else (BILSTM, TCN, STUDENT)),
                           tuple(BOARDS) if all_boards else ("m4f",))  # fmt: skip
-    b12 = chosen["B12"]
+    b12 = benches["B12"]
     shape = [r for r in rows if r.get("bench") == b12.name]
     shipped = sorted(p.parent for p in (harness.ROOT / "firmware_models").glob("*/manifest.json"))
     built = [row for k, v in first_fold(b12, (BILSTM,)).items() for row in builds(b12.name, k, v)]
     return {"rows": rows, "prototype": against_prototype(shape), "builds": built, "walks": walks(shipped)}
 
 
-def part_latency(chosen: dict[str, Bench], *, quick: bool) -> Rows:
+def part_latency(benches: dict[str, Bench], *, quick: bool) -> Rows:
     """Milliseconds per stance on this machine, of B's first fold, and of the pair whose shapes ship."""
     names = (BILSTM, TCN, STUDENT) if quick else (BILSTM, BILSTM_64, LSTM, TCN, STUDENT)
-    timed = first_fold(chosen["B"], names)
-    if "lab" in chosen:
-        timed |= {f"{name}{LAB}": model for name, model in first_fold(chosen["lab"], (BILSTM, TCN)).items()}
+    timed = first_fold(benches["B"], names)
+    if "lab" in benches:
+        timed |= {f"{name}{LAB}": model for name, model in first_fold(benches["lab"], (BILSTM, TCN)).items()}
     return measured(timed, rounds=15 if quick else 60, quick=quick)
 
 

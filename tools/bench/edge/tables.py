@@ -29,16 +29,16 @@ def markdown(figures: Rows) -> str:
         *_goals(figures["parts"]),
     ]
     for name, write in _WRITERS.items():
-        one = figures["parts"].get(name)
-        if one is not None:
+        part = figures["parts"].get(name)
+        if part is not None:
             lines += [
                 "",
                 f"## {name.capitalize()}",
                 "",
-                f"Run at commit {one['commit']}, {figures['wall_s'][name]:.0f} s.",
+                f"Run at commit {part['commit']}, {figures['wall_s'][name]:.0f} s.",
                 "",
             ]
-            lines += [f"Not run: {one['error']}"] if "error" in one else write(one)
+            lines += [f"Not run: {part['error']}"] if "error" in part else write(part)
     return "\n".join(lines) + "\n"
 
 
@@ -48,7 +48,7 @@ def _goals(parts: Rows) -> list[str]:
     for row in parts.get("latency", {}).get("ratios", []):
         if row.get("goal"):
             rows.append({"goal": f"{row['ratio']} {row['goal']}", "measured": f"{row['median']:.1f} x"} | _verdict(row))
-    rows += [row for name, one in parts.get("accuracy", {}).items() for row in _behind(name, one)]
+    rows += [row for name, part in parts.get("accuracy", {}).items() for row in _behind(name, part)]
     for row in parts.get("boards", {}).get("prototype", []):
         if "goal" in row:
             text = f"{row['M']:.2f} M, {row['RAM KB']:.1f} KB"
@@ -69,12 +69,12 @@ def _goals(parts: Rows) -> list[str]:
     return table(rows)
 
 
-def _behind(name: str, one: Rows | str) -> list[Rows]:
+def _behind(name: str, part: Rows | str) -> list[Rows]:
     """Return how far the TCN is behind the BiLSTM on a bench, by axis."""
-    told = one.get("tables", {}).get("Goals", []) if isinstance(one, dict) else []
+    goals = part.get("tables", {}).get("Goals", []) if isinstance(part, dict) else []
     return [
         {"goal": f"{name}, {row['axis']}: {row['goal']}", "measured": f"{row['points']:+.2f} points"} | _verdict(row)
-        for row in told
+        for row in goals
         if row["goal"].startswith(TCN) and BILSTM in row["goal"]
     ]
 
@@ -83,34 +83,34 @@ def _verdict(row: Rows) -> Rows:
     return {"verdict": row["verdict"]}
 
 
-def _latency(one: Rows) -> list[str]:
-    clock, own = (one["loop_ms"][k] for k in ("clock", "processor"))
+def _latency(part: Rows) -> list[str]:
+    clock, cpu = (part["loop_ms"][k] for k in ("clock", "processor"))
     return [
         "One window at a time, of B, or of the lab where it says so; one thread, all resident,"
-        f" {one['rounds']} rounds in turn, a block of calls of about 30 ms each."
+        f" {part['rounds']} rounds in turn, a block of calls of about 30 ms each."
         " Median, 10th and 90th percentile, least of the blocks: on the clock, and as processor"
         " time (CPU), which others on the machine hardly lengthen. Ratios are of processor time, round by round;"
         " those of the clock stand beside them. `loop` is a fixed loop of Python before each block: on the clock"
         f" {clock['median']:.2f} ms (10-90 % {clock['p10']:.2f}-{clock['p90']:.2f}), of the processor"
-        f" {own['median']:.2f} ms ({own['p10']:.2f}-{own['p90']:.2f}). Where the two differ the machine was busy, and"
+        f" {cpu['median']:.2f} ms ({cpu['p10']:.2f}-{cpu['p90']:.2f}). Where the two differ the machine was busy, and"
         " milliseconds on the clock are not to be quoted. State is reset for each window; scaling of inputs is not"
         " counted; int8 files take and give int8. The C runtime is written for Cortex-M.",
         "",
-        *table(one["ratios"]),
+        *table(part["ratios"]),
         "",
-        *table(one["rows"]),
+        *table(part["rows"]),
     ]
 
 
-def _accuracy(one: Rows) -> list[str]:
+def _accuracy(part: Rows) -> list[str]:
     lines: list[str] = []
-    for name, found in one.items():
+    for name, scores in part.items():
         if name == "commit":
             continue
-        lines += [f"### {name}: {found['note']}", "",
-                  f"{found['participants']} participants tested, {sum(found['windows'].values())} windows.", "",
-                  table_text(found)]  # fmt: skip
-        for title, rows in found["tables"].items():
+        lines += [f"### {name}: {scores['note']}", "",
+                  f"{scores['participants']} participants tested, {sum(scores['windows'].values())} windows.", "",
+                  table_text(scores)]  # fmt: skip
+        for title, rows in scores["tables"].items():
             lines += ["", f"**{title}**", "", *_split(rows)]
         lines.append("")
     return lines
@@ -127,34 +127,34 @@ def _split(rows: list[Rows]) -> list[str]:
     return lines[:-1]
 
 
-def _parity(one: Rows) -> list[str]:
+def _parity(part: Rows) -> list[str]:
     return [
         "On people the model has not seen (the first fold's). " + BOUND_TEXT + " An rRMSE that falls is an error that"
         " happens to point the other way.",
         "",
-        *table(one["rows"]),
+        *table(part["rows"]),
     ]
 
 
-def _boards(one: Rows) -> list[str]:
+def _boards(part: Rows) -> list[str]:
     chips = ", ".join(f"{chip} at {mhz:g} MHz" for chip, mhz in CHIPS.values())
     return [
         "Instructions (QEMU, SysTick under -icount), not cycles. gcc -O3. RAM is scratch and stack (high water); input"
         " and answer of a window are the caller's. `estimated ms` is an ESTIMATE, measured on no chip: instructions x"
         f" {CYCLES[0]:g} to {CYCLES[1]:g} assumed cycles each, {chips}.",
         "",
-        *table(one["prototype"]),
+        *table(part["prototype"]),
         "",
-        *table(one["rows"]),
+        *table(part["rows"]),
         "",
         "By how it is compiled, and on a core without the DSP instructions:",
         "",
-        *table(one["builds"]),
+        *table(part["builds"]),
         "",
         "The bundles that ship, on the M4F: from an insole's samples to int8 and through the model, the most of each"
         " kind, on a made-up foot whose every byte is known:",
         "",
-        *table(one["walks"]),
+        *table(part["walks"]),
     ]
 
 

@@ -29,10 +29,10 @@ def loop() -> None:
 
 def timed(call: Call, times: int) -> tuple[float, float]:
     """Return seconds a call on the clock, and of the processor by this process, which others cannot lengthen much."""
-    wall, own = time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(times):
         call()
-    return (time.perf_counter() - wall) / times, (time.process_time() - own) / times
+    return (time.perf_counter() - wall) / times, (time.process_time() - cpu) / times
 
 
 def tflite(spec: dict[str, Any], window: np.ndarray) -> Call:
@@ -61,9 +61,9 @@ def ort(spec: dict[str, Any], window: np.ndarray) -> Call:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = runtime.InferenceSession(spec["path"], options, providers=["CPUExecutionProvider"])
-    given = _parts(spec, window)
+    inputs = _parts(spec, window)
     names = [i.name for i in session.get_inputs()]
-    return lambda: session.run(None, dict(zip(names, given)))
+    return lambda: session.run(None, dict(zip(names, inputs)))
 
 
 def _parts(spec: dict[str, Any], window: np.ndarray) -> list[np.ndarray]:
@@ -78,12 +78,12 @@ def torch_network(spec: dict[str, Any], window: np.ndarray) -> Call:
     torch.set_num_threads(1)
     model = importlib.import_module("grfkit.learn.model").GrfModel.load(Path(spec["path"]))
     network = model.network.eval()
-    given = [torch.from_numpy(p) for p in _parts(spec, window)]
+    inputs = [torch.from_numpy(p) for p in _parts(spec, window)]
     run = torch.compile(network) if spec["kind"] == "compile" else network
 
     def call() -> Any:
         with torch.inference_mode():
-            return run(*given).numpy()
+            return run(*inputs).numpy()
 
     return call
 
@@ -99,8 +99,8 @@ def onnx_file(spec: dict[str, Any], window: np.ndarray) -> None:
     """Write a model as ONNX (torch's exporter needs the package onnx)."""
     torch = importlib.import_module("torch")
     model = importlib.import_module("grfkit.learn.model").GrfModel.load(Path(spec["path"]))
-    given = tuple(torch.from_numpy(p) for p in _parts(spec, window))
-    torch.onnx.export(model.network.eval(), given, spec["out"], dynamo=False, input_names=["x", "s"])
+    inputs = tuple(torch.from_numpy(p) for p in _parts(spec, window))
+    torch.onnx.export(model.network.eval(), inputs, spec["out"], dynamo=False, input_names=["x", "s"])
 
 
 KINDS = {"tflite": tflite, "ort": ort, "torch": torch_network, "compile": torch_network, "c": c}
@@ -111,22 +111,22 @@ def main(specs: list[dict[str, Any]]) -> None:
     answers, sys.stdout = sys.stdout, sys.stderr
     calls: dict[str, Call] = {}
     for line in sys.stdin:
-        asked = json.loads(line)
-        found: dict[str, Any] = {}
+        request = json.loads(line)
+        timing: dict[str, Any] = {}
         try:
-            if asked["id"] not in calls:
-                spec = next(s for s in specs if s["id"] == asked["id"])
+            if request["id"] not in calls:
+                spec = next(s for s in specs if s["id"] == request["id"])
                 began = time.perf_counter()
-                made = KINDS[spec["kind"]](spec, np.load(spec["window"]))
-                made()
-                made()
-                calls[asked["id"]] = made
-                found["load_s"] = time.perf_counter() - began
-            found["loop_s"], found["loop_cpu_s"] = timed(loop, 1)
-            found["s"], found["cpu_s"] = timed(calls[asked["id"]], asked["calls"])
+                call = KINDS[spec["kind"]](spec, np.load(spec["window"]))
+                call()
+                call()
+                calls[request["id"]] = call
+                timing["load_s"] = time.perf_counter() - began
+            timing["loop_s"], timing["loop_cpu_s"] = timed(loop, 1)
+            timing["s"], timing["cpu_s"] = timed(calls[request["id"]], request["calls"])
         except Exception as error:
-            found = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
-        print(json.dumps(found), file=answers, flush=True)
+            timing = {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+        print(json.dumps(timing), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -111,13 +111,13 @@ def scores(way: Way, pair: list[tuple[LinkTruth, TrueClock]]) -> dict[str, float
     size = min(map(len, errors))
     apart = errors[0][:size] - errors[1][:size]
     both = np.concatenate(errors)
-    told = np.nanmean(inside) if np.isfinite(inside).any() else np.nan
+    share_inside = np.nanmean(inside) if np.isfinite(inside).any() else np.nan
     return {
         "bias": 1e3 * both.mean(),
         "sd": 1e3 * np.mean([e.std() for e in errors]),
         "apart": 1e3 * float(np.sqrt(np.mean(apart**2))),
         "worst": 1e3 * float(np.abs(apart).max()),
-        "inside": float(told),
+        "inside": float(share_inside),
         "back": float(back),
     }
 
@@ -137,26 +137,26 @@ def clock_part(
 
 
 def _row(way: Way, pairs: list[list[tuple[LinkTruth, TrueClock]]]) -> dict[str, float | None]:
-    found = [scores(way, pair) for pair in pairs]
-    row = {key: float(np.mean([run[key] for run in found])) for key in ("bias", "sd", "inside")}
+    runs = [scores(way, pair) for pair in pairs]
+    row = {key: float(np.mean([run[key] for run in runs])) for key in ("bias", "sd", "inside")}
     return row | {
-        "apart": float(np.sqrt(np.mean([run["apart"] ** 2 for run in found]))),
-        "worst": max(run["worst"] for run in found),
-        "back": sum(run["back"] for run in found),
+        "apart": float(np.sqrt(np.mean([run["apart"] ** 2 for run in runs]))),
+        "worst": max(run["worst"] for run in runs),
+        "back": sum(run["back"] for run in runs),
         "inside": None if np.isnan(row["inside"]) else row["inside"],
     }
 
 
 def clock_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Return each goal: what, the figure, whether it is met."""
-    told = [row for row in part["rows"] if row["way"] in ("live, time sync", "offline, time sync")]
-    live = [row for row in told if row["way"].startswith("live")]
+    synced = [row for row in part["rows"] if row["way"] in ("live, time sync", "offline, time sync")]
+    live = [row for row in synced if row["way"].startswith("live")]
     apart = {row["interval_ms"]: 0.0 for row in live}
     for row in live:
         apart[row["interval_ms"]] = max(apart[row["interval_ms"]], row["apart"])
     figures = ", ".join(f"{ms:.2f} at {interval:g} ms" for interval, ms in apart.items())
     back = sum(row["back"] for row in part["rows"] if row["way"].startswith("live"))
-    inside = min(row["inside"] for row in told)
+    inside = min(row["inside"] for row in synced)
     return [
         ("left against right < 1 ms rms, live with time sync", f"{figures} (rms, ms)", max(apart.values()) < 1.0),
         ("host time never runs backwards", f"{back:.0f} steps back", back == 0),
@@ -174,10 +174,12 @@ def clock_table(part: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in part["rows"]:
-        told = "-" if row["inside"] is None else f"{100 * row['inside']:.1f} %"
+        inside = "-" if row["inside"] is None else f"{100 * row['inside']:.1f} %"
         stamped = "-" if "sync" not in row["way"] else "on leaving" if row["late_stamp"] else "on queueing"
         figures = " | ".join(f"{row[key]:.2f}" for key in ("bias", "sd", "apart", "worst"))
-        lines.append(f"| {row['interval_ms']:g} | {stamped} | {row['way']} | {figures} | {told} | {row['back']:.0f} |")
+        lines.append(
+            f"| {row['interval_ms']:g} | {stamped} | {row['way']} | {figures} | {inside} | {row['back']:.0f} |"
+        )
     return lines
 
 
@@ -187,6 +189,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--interval", type=float, nargs="+", default=[7.5, 15.0, 30.0, 45.0])
-    asked = parser.parse_args()
-    print("Simulated link.", *clock_table(clock_part(seconds=asked.seconds, runs=asked.runs, intervals=asked.interval)),
-          sep="\n")  # fmt: skip
+    request = parser.parse_args()
+    part = clock_part(seconds=request.seconds, runs=request.runs, intervals=request.interval)
+    print("Simulated link.", *clock_table(part), sep="\n")

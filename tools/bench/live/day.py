@@ -39,7 +39,7 @@ from .fed import FedLink
 
 PACKED, HOUR_S = 5, 3600.0
 BATCH_S, STATE_S = 0.5, 5.0
-"""How often batches and states are told here: no page looks, and a day of them is long."""
+"""Intervals of batches and states (s), longer than the hub's own: no page looks, and a day of them is long."""
 LOSS, BREAK_EVERY_S, BREAK_S = 0.001, 5400.0, 3.0
 DRIFT_PPM = {"left": 30.0, "right": -25.0}
 FLAT = 0.05
@@ -64,14 +64,14 @@ class _Skipping(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
 
 def accelerated(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run work in a loop whose time, and ``time.monotonic``, is what its timers say."""
-    skipping, kept = _Skipping(), (time.monotonic, time.monotonic_ns)
+    skipping, clocks = _Skipping(), (time.monotonic, time.monotonic_ns)
     time.monotonic, time.monotonic_ns = (lambda: skipping.now_ns * 1e-9), (lambda: skipping.now_ns)
     loop = asyncio.SelectorEventLoop(skipping)
     try:
         loop.run_until_complete(work())
     finally:
         loop.close()
-        time.monotonic, time.monotonic_ns = kept
+        time.monotonic, time.monotonic_ns = clocks
 
 
 @dataclass
@@ -116,12 +116,12 @@ class Insole:
     def _bodies(self) -> list[bytes]:
         """Return what packets hold, over and over."""
         every, right = round(self.source.rate_hz) // self.rate_hz, self.source.side == "right"
-        made = []
+        packets = []
         for k in range(len(self.source.cells) // every // PACKED):
             cells, imu = self.source.rows(k * PACKED, PACKED, every=every)
             header = wire.PacketHeader(wire.SENSOR, 0, 0, 0, PACKED, self.cfg_id, right=right)
-            made.append(wire.SensorPacket(header, cells, imu).to_bytes())
-        return made
+            packets.append(wire.SensorPacket(header, cells, imu).to_bytes())
+        return packets
 
     def device_us(self, at_ns: int) -> int:
         """Return the device's 32-bit clock."""
@@ -194,30 +194,30 @@ class Placing:
 
 
 class DayHub(Hub):
-    """The monitor's hub, which also compares every time told with the truth."""
+    """The monitor's hub, which also compares the time of every sample with the truth."""
 
     def __init__(self, insoles: list[Insole], settings: HubSettings) -> None:
         super().__init__(self._insoles, settings)
         self.insoles, self.placing = insoles, [Placing() for _ in insoles]
 
     async def _insoles(self, _: int) -> list[Link]:
-        return [one.link() for one in self.insoles]
+        return [insole.link() for insole in self.insoles]
 
-    def placed(self, device: int, arrived: ReceivedPacket, placed: TimedItem) -> None:
+    def placed(self, device: int, arrived: ReceivedPacket, timed: TimedItem) -> None:
         """Compare, then take what a packet held."""
-        held, insole = self.placing[device], self.insoles[device]
-        item, number = placed.item, insole.number_0 + placed.item.first
+        placing, insole = self.placing[device], self.insoles[device]
+        item, number = timed.item, insole.number_0 + timed.item.first
         turns = (arrived.connection, item.device_us // _CLOCK, item.first // (1 << 16))
-        if turns[0] == held.last[0]:
-            held.clock_wraps += turns[1] - held.last[1]
-            held.counter_wraps += turns[2] - held.last[2]
-        held.last = turns
-        error_ms = abs(float(placed.host_s[0]) - insole.host_ns(number) * 1e-9) * 1e3
-        held.worst_ms = max(held.worst_ms, error_ms)
-        held.outside += error_ms > placed.uncertainty_ms
-        held.backwards += bool(placed.host_s[0] <= held.last_s or (np.diff(placed.host_s) <= 0).any())
-        held.last_s = float(placed.host_s[-1])
-        super().placed(device, arrived, placed)
+        if turns[0] == placing.last[0]:
+            placing.clock_wraps += turns[1] - placing.last[1]
+            placing.counter_wraps += turns[2] - placing.last[2]
+        placing.last = turns
+        error_ms = abs(float(timed.host_s[0]) - insole.host_ns(number) * 1e-9) * 1e3
+        placing.worst_ms = max(placing.worst_ms, error_ms)
+        placing.outside += error_ms > timed.uncertainty_ms
+        placing.backwards += bool(timed.host_s[0] <= placing.last_s or (np.diff(timed.host_s) <= 0).any())
+        placing.last_s = float(timed.host_s[-1])
+        super().placed(device, arrived, timed)
 
 
 @dataclass
@@ -249,9 +249,9 @@ async def _lived(hub: DayHub, day: Day, hours: int, hour_s: float) -> None:
     async with hub:
         await hub.ready()
         listening = asyncio.ensure_future(listen())
-        begun = time.monotonic()
+        start_s = time.monotonic()
         for hour in range(1, hours + 1):
-            await asyncio.sleep(begun + hour * hour_s - time.monotonic())
+            await asyncio.sleep(start_s + hour * hour_s - time.monotonic())
             day.look(hour, hub)
             print(f"  hour {hour}: {day.hours[-1]['rss_mb']:.1f} MB", file=sys.stderr)
     await listening
@@ -265,17 +265,17 @@ def lived(
     sources: dict[Side, SampleSource] = phantom(seed=seed, duration_s=60.0).sources
     lasting_s = {"left": 1e9, "right": break_every_s}
     insoles = [Insole(sources[side], rate_hz, seed, lasting_s[side]) for side in SIDES]
-    day, begun, cpu = Day(), time.perf_counter(), time.process_time()
+    day, start_s, cpu = Day(), time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "day.grfrec"
         hub = DayHub(insoles, HubSettings(rate_hz=rate_hz, record=record))
         accelerated(lambda: _lived(hub, day, hours, hour_s))
-        done = {"wall_s": time.perf_counter() - begun, "cpu_s": time.process_time() - cpu}
+        costs = {"wall_s": time.perf_counter() - start_s, "cpu_s": time.process_time() - cpu}
         recorded, unread = _recorded(record)
         size_mb = record.stat().st_size / 1e6
     feet = [_foot(hub, k, recorded.get(k, 0), hours) for k in range(len(insoles))]
     about = {"hours": hours, "rate_hz": rate_hz, "recording_mb": size_mb, "unread_bytes": unread}
-    return about | done | {"feet": feet, "memory": day.hours}
+    return about | costs | {"feet": feet, "memory": day.hours}
 
 
 def _recorded(path: Path) -> tuple[dict[int, int], int]:
@@ -306,26 +306,30 @@ def _foot(hub: DayHub, device: int, recorded: int, hours: int) -> dict[str, Any]
     }  # fmt: skip
 
 
-_TOLD = ("packets", "packets_lost", "samples_missing", "clock_wraps", "counter_wraps")
+_COUNTED = ("packets", "packets_lost", "samples_missing", "clock_wraps", "counter_wraps")
 
 
 def day_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Return each goal: what, the figure, whether it is met."""
     feet, first, last = part["feet"], part["memory"][0], part["memory"][-1]
-    wrong = [f"{one['side']} {name}" for one in feet for name in _TOLD if one[name] != one[f"{name}_truly"]]
-    wrong += [f"{one['side']} recorded" for one in feet if one["packets_recorded"] != one["packets_truly"]]
-    wrong += [f"{one['side']} {name}" for one in feet for name in ("refused", "time_jumps") if one[name]]
+    wrong = [f"{foot['side']} {name}" for foot in feet for name in _COUNTED if foot[name] != foot[f"{name}_truly"]]
+    wrong += [f"{foot['side']} recorded" for foot in feet if foot["packets_recorded"] != foot["packets_truly"]]
+    wrong += [f"{foot['side']} {name}" for foot in feet for name in ("refused", "time_jumps") if foot[name]]
     grown = {name: last[name] / first[name] - 1 for name in ("rss_mb", "blocks")}
     steps = [after["stances"] - before["stances"] for before, after in pairwise(part["memory"])]
     even = bool(steps) and max(steps) - min(steps) <= 0.01 * max(steps)
-    wraps = ", ".join(f"{one['clock_wraps']} / {one['counter_wraps']} / {one['sequence_wraps_truly']}" for one in feet)
-    worst = max(one["worst_time_error_ms"] for one in feet)
-    told = f"{first['rss_mb']:.1f} MB in hour {first['hour']}, {last['rss_mb']:.1f} MB in hour {last['hour']}; Python's"
+    wraps = ", ".join(
+        f"{foot['clock_wraps']} / {foot['counter_wraps']} / {foot['sequence_wraps_truly']}" for foot in feet
+    )
+    worst = max(foot["worst_time_error_ms"] for foot in feet)
+    memory = (
+        f"{first['rss_mb']:.1f} MB in hour {first['hour']}, {last['rss_mb']:.1f} MB in hour {last['hour']}; Python's"
+    )
     return [
         ("24 h of packets of two feet", f"{part['hours']} h at {part['rate_hz']} Hz", part["hours"] >= 24),
         (
             "memory flat (5 %)",
-            f"{told} blocks {100 * grown['blocks']:+.1f} %",
+            f"{memory} blocks {100 * grown['blocks']:+.1f} %",
             last["hour"] > first["hour"] and max(grown.values()) <= FLAT,
         ),
         (
@@ -335,8 +339,8 @@ def day_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
         ),
         (
             "host time within what is stated, never backwards",
-            f"{worst:.2f} ms off at most, {sum(one['outside_stated'] for one in feet)} outside",
-            not any(one["outside_stated"] or one["backwards"] for one in feet),
+            f"{worst:.2f} ms off at most, {sum(foot['outside_stated'] for foot in feet)} outside",
+            not any(foot["outside_stated"] or foot["backwards"] for foot in feet),
         ),
         (
             "as many stances in every hour (1 %)",
@@ -356,16 +360,18 @@ def day_table(part: dict[str, Any]) -> list[str]:
         f" {BREAK_S:g} s. Contacts are of the cells. The recording has {part['recording_mb']:.0f} MB,"
         f" {part['unread_bytes']} bytes of it unread.",
         "",
-        "| foot | " + " | ".join(f"{name.replace('_', ' ')} (true)" for name in _TOLD) + " | sequence wraps (true)"
+        "| foot | " + " | ".join(f"{name.replace('_', ' ')} (true)" for name in _COUNTED) + " | sequence wraps (true)"
         " | recorded | reconnections | stances/h | worst time error ms |",
-        "|---" * (len(_TOLD) + 6) + "|",
+        "|---" * (len(_COUNTED) + 6) + "|",
     ]  # fmt: skip
-    for one in part["feet"]:
-        told = " | ".join(f"{one[name]} ({one[f'{name}_truly']})" for name in _TOLD)
-        rest = f"{one['sequence_wraps_truly']} | {one['packets_recorded']} | {one['reconnects']}"
-        lines.append(f"| {one['side']} | {told} | {rest} | {one['stances_h']:.0f} | {one['worst_time_error_ms']:.2f} |")
+    for foot in part["feet"]:
+        counts = " | ".join(f"{foot[name]} ({foot[f'{name}_truly']})" for name in _COUNTED)
+        rest = f"{foot['sequence_wraps_truly']} | {foot['packets_recorded']} | {foot['reconnects']}"
+        lines.append(
+            f"| {foot['side']} | {counts} | {rest} | {foot['stances_h']:.0f} | {foot['worst_time_error_ms']:.2f} |"
+        )
     lines += ["", "| hour | resident MB | blocks | stances |", "|---|---|---|---|"]
-    few = [one for one in part["memory"] if one["hour"] in (1, 2, 6, 12, 18) or one is part["memory"][-1]]
+    few = [hour for hour in part["memory"] if hour["hour"] in (1, 2, 6, 12, 18) or hour is part["memory"][-1]]
     return lines + [f"| {m['hour']} | {m['rss_mb']:.1f} | {m['blocks']} | {m['stances']} |" for m in few]
 
 
@@ -375,5 +381,5 @@ def main() -> None:
     parser.add_argument("--hours", type=int, default=24)
     parser.add_argument("--rate-hz", type=int, default=25, choices=(20, 25, 40, 50, 100, 200))
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    print(json.dumps(lived(asked.hours, asked.rate_hz, seed=asked.seed)))
+    request = parser.parse_args()
+    print(json.dumps(lived(request.hours, request.rate_hz, seed=request.seed)))

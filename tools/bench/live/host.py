@@ -48,7 +48,7 @@ class Noted:
     gaps
         Samples missing before each later session.
     placed_s
-        Host time of every packet's last sample, as the session told it.
+        Host time of every packet's last sample, as the session has placed it.
     """
 
     lost_ns: list[int] = field(default_factory=list)
@@ -69,11 +69,11 @@ class WatchedHub(Hub):
             self.noted[device].gaps.append(gap + session.first.missing)
         super().began(device, session, gap, sends=sends)
 
-    def placed(self, device: int, arrived: ReceivedPacket, placed: TimedItem) -> None:
+    def placed(self, device: int, arrived: ReceivedPacket, item: TimedItem) -> None:
         """Note when the last sample was taken."""
-        if isinstance(placed.item, Samples):
-            self.noted[device].placed_s.append(float(placed.host_s[-1]))
-        super().placed(device, arrived, placed)
+        if isinstance(item.item, Samples):
+            self.noted[device].placed_s.append(float(item.host_s[-1]))
+        super().placed(device, arrived, item)
 
     def happened(self, device: int, kind: str, text: str) -> None:
         """Note a link that went."""
@@ -84,7 +84,7 @@ class WatchedHub(Hub):
 
 @dataclass
 class Foot:
-    """What the hub told of one insole at the end."""
+    """What the hub counted of one insole."""
 
     runner: int
     side: str
@@ -103,7 +103,7 @@ class Hosted:
 
 async def hosted(programs: Sequence[Program], seconds: float, *, record: Path) -> Hosted:
     """Run the monitor without a page on insoles of other processes, recording."""
-    adapters = [await Adapter.open(one.adapter) for one in programs]
+    adapters = [await Adapter.open(program.adapter) for program in programs]
 
     async def find(_: int) -> list[Link]:
         return [BleLink(a, f) for a in adapters for f in await a.find(2, timeout_s=20.0)]
@@ -149,10 +149,12 @@ async def without_radio(packets: Mapping[int, list[tuple[int, bytes]]], seconds:
     packets
         ``(arrival_ns, content)`` of each device's sensor packets, 200 Hz, in order.
     """
-    begun_ns = min(one[0][0] for one in packets.values())
+    begun_ns = min(packets_of_device[0][0] for packets_of_device in packets.values())
 
     async def find(origin_ns: int) -> list[Link]:
-        return [_from_memory(held, origin_ns + round(1e9) - begun_ns) for held in packets.values()]
+        return [
+            _from_memory(packets_of_device, origin_ns + round(1e9) - begun_ns) for packets_of_device in packets.values()
+        ]
 
     async with Hub(find, HubSettings(rate_hz=RATE_HZ, record=record)) as hub:
         await hub.ready()
@@ -166,11 +168,11 @@ async def without_radio(packets: Mapping[int, list[tuple[int, bytes]]], seconds:
 
 def _from_memory(packets: list[tuple[int, bytes]], later_ns: int) -> FedLink:
     header, period_us = wire.PacketHeader.from_bytes(packets[0][1]), round(1e6 / RATE_HZ)
-    taken_ns, due = packets[0][0] + later_ns - round(10e6), iter(packets)
+    taken_ns, upcoming = packets[0][0] + later_ns - round(10e6), iter(packets)
     last_us = header.time_us + (header.count - 1) * period_us
 
     async def feed(link: FedLink) -> None:
-        for arrival_ns, content in due:
+        for arrival_ns, content in upcoming:
             await asyncio.sleep((arrival_ns + later_ns - time.monotonic_ns()) * 1e-9)
             link.put(content, time.monotonic_ns())
         await asyncio.Event().wait()

@@ -44,16 +44,16 @@ class Program:
 
     def foot(self, side: str) -> dict[str, Any]:
         """Return one insole's truth."""
-        found: dict[str, Any] = next(one for one in self.truth["insoles"] if one["side"] == side)
-        return found
+        foot: dict[str, Any] = next(foot for foot in self.truth["insoles"] if foot["side"] == side)
+        return foot
 
 
 @contextmanager
 def insoles(*options: str) -> Iterator[Program]:
     """Give both feet in another process; its truth is read when it has ended."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = int(one.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = int(listener.getsockname()[1])
     with tempfile.TemporaryDirectory() as folder:
         truth = Path(folder) / "truth.json"
         command = [sys.executable, "-m", "grfkit.cli.simulate", "insole", "--json", "--duration-s", "20"]
@@ -102,13 +102,13 @@ def runs_in(path: Path) -> dict[int, list[Run]]:
     """Return what a recording holds, connection by connection, by device."""
     runs: dict[int, list[Run]] = {}
     for record in RecordFile(path):
-        held = runs.setdefault(record.device, [])
+        connections = runs.setdefault(record.device, [])
         if record.kind == Kind.BEGIN:
-            held.append(Run(Begin.from_bytes(record.body)))
+            connections.append(Run(Begin.from_bytes(record.body)))
         elif record.kind == Kind.PACKET and record.body[0] == Characteristic.SENSOR_DATA:
-            held[-1].contents.append((record.arrival_ns, record.body[1:]))
-            held[-1].packets.append((record.arrival_ns, wire.PacketHeader.from_bytes(record.body[1:])))
-    return {device: held for device, held in runs.items() if held}
+            connections[-1].contents.append((record.arrival_ns, record.body[1:]))
+            connections[-1].packets.append((record.arrival_ns, wire.PacketHeader.from_bytes(record.body[1:])))
+    return {device: connections for device, connections in runs.items() if connections}
 
 
 def with_truth(runs: list[Run], foot: dict[str, Any]) -> list[Run]:
@@ -121,26 +121,24 @@ def with_truth(runs: list[Run], foot: dict[str, Any]) -> list[Run]:
     ValueError
         If packets came of a START that the insole does not know.
     """
-    told, held = iter(foot["runs"]), [run for run in runs if run.packets]
-    for run in held:
-        truth = next((one for one in told if one["cfg_id"] == run.begin.cfg_id), None)
+    truths, received = iter(foot["runs"]), [run for run in runs if run.packets]
+    for run in received:
+        truth = next((candidate for candidate in truths if candidate["cfg_id"] == run.begin.cfg_id), None)
         if truth is None:
             raise ValueError(f"packets of configuration {run.begin.cfg_id} came, of which the insole knows nothing")
         run.truth = truth
-    return held
+    return received
 
 
 def taken_s(runs: list[Run], foot: dict[str, Any]) -> NDArray[np.float64]:
     """Return when the last sample of every packet was taken (s, host's monotonic clock), by the insole's true clock."""
-    told = foot["clock"]
-    clock = TrueClock(
-        told["offset_s"], told["drift_ppm"], sinusoid_ppm=told["sinusoid_ppm"], sinusoid_s=told["sinusoid_s"],
-        sinusoid_phase=told["sinusoid_phase"],
-    )  # fmt: skip
+    parameters = foot["clock"]
+    names = ("offset_s", "drift_ppm", "sinusoid_ppm", "sinusoid_s", "sinusoid_phase")
+    clock = TrueClock(**{name: parameters[name] for name in names})
     every = [header for run in runs for _, header in run.packets]
     stamps = np.unwrap(np.asarray([h.time_us for h in every], dtype=np.float64), period=1 << 32)
-    running = (stamps - told["first_us"]) / 1e6 + (np.asarray([h.count for h in every]) - 1) / RATE_HZ
-    return np.asarray(told["epoch_s"] + clock.running(running))
+    running = (stamps - parameters["first_us"]) / 1e6 + (np.asarray([h.count for h in every]) - 1) / RATE_HZ
+    return np.asarray(parameters["epoch_s"] + clock.running(running))
 
 
 def latencies_ms(runs: list[Run], foot: dict[str, Any]) -> NDArray[np.float64]:
@@ -157,9 +155,9 @@ def apart_ms(feet: list[tuple[NDArray[np.float64], NDArray[np.float64]]], *, fro
     feet
         Of each: when samples were truly taken, and when the host says so (s).
     """
-    (left, told_left), (right, told_right) = feet
+    (left, host_left), (right, host_right) = feet
     grid = np.arange(max(left[0], right[0]) + from_s, min(left[-1], right[-1]), 0.1)
-    error = np.interp(grid, left, told_left - left) - np.interp(grid, right, told_right - right)
+    error = np.interp(grid, left, host_left - left) - np.interp(grid, right, host_right - right)
     return float(1e3 * np.sqrt(np.mean(error**2))) if grid.size else float("nan")
 
 
@@ -173,17 +171,22 @@ def injected(runs: list[Run], foot: dict[str, Any]) -> dict[str, int]:
     ValueError
         If a connection sent more packets than a sequence number tells apart.
     """
-    done = {"sent": sum(run["sensor"]["sent"] for run in foot["runs"]), "came": 0, "injected": 0, "injected_samples": 0}
+    counts = {
+        "sent": sum(run["sensor"]["sent"] for run in foot["runs"]),
+        "came": 0,
+        "injected": 0,
+        "injected_samples": 0,
+    }
     for run in runs:
         sensor = run.truth["sensor"]
         if sensor["attempted"] > _SEQUENCES:
             raise ValueError(f"a connection of {sensor['attempted']} packets; losses are listed by 16-bit sequence")
         last = run.packets[-1][1].sequence
-        lost = [one for one in (*sensor["lost"], *sensor["dropped"]) if one[0] < last]
-        done["came"] += len(run.packets)
-        done["injected"] += len(lost)
-        done["injected_samples"] += sum(one[2] for one in lost)
-    return done
+        lost = [packet for packet in (*sensor["lost"], *sensor["dropped"]) if packet[0] < last]
+        counts["came"] += len(run.packets)
+        counts["injected"] += len(lost)
+        counts["injected_samples"] += sum(packet[2] for packet in lost)
+    return counts
 
 
 def true_gaps(runs: list[Run]) -> list[int]:

@@ -93,11 +93,15 @@ def wrong_in(part: dict[str, Any]) -> int:
 
 def kills_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Return each goal: what, the figure, whether it is met."""
-    kept = part["broken_before_the_end"] + part["lost_more_than_a_second"]
+    losing = part["broken_before_the_end"] + part["lost_more_than_a_second"]
     return [
         (f"{WANTED} random kills", f"{part['kills']}", part["kills"] >= WANTED),
         ("every file readable", f"{part['unreadable']} are not", part["unreadable"] == 0),
-        ("nothing lost before the last second", f"{kept} lost more, {part['most_lost_s']:.2f} s at most", kept == 0),
+        (
+            "nothing lost before the last second",
+            f"{losing} lost more, {part['most_lost_s']:.2f} s at most",
+            losing == 0,
+        ),
     ]
 
 
@@ -116,7 +120,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=WANTED)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    report = kills_part(asked.kills, seed=asked.seed)
-    print(json.dumps(report) if asked.json else "\n".join(f"{key}: {value}" for key, value in report.items()))
+    request = parser.parse_args()
+    report = kills_part(request.kills, seed=request.seed)
+    print(json.dumps(report) if request.json else "\n".join(f"{key}: {value}" for key, value in report.items()))
     return 1 if wrong_in(report) else 0

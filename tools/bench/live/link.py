@@ -56,32 +56,32 @@ def trial(
         with ExitStack() as stack:
             programs = [stack.enter_context(insoles(*link, "--seed", str(k + 1), *options)) for k in range(pairs)]
             host = asyncio.run(hosted(programs, seconds, record=record))
-        found: dict[str, Any] = {"interval_ms": interval_ms, "pdus_per_event": pdus, "feet": 2 * pairs}
+        figures: dict[str, Any] = {"interval_ms": interval_ms, "pdus_per_event": pdus, "feet": 2 * pairs}
         runs = runs_in(record)
-        found |= _figures(host, programs, runs)
+        figures |= _figures(host, programs, runs)
         if alone_s:
-            packets = {device: held[0].contents for device, held in runs.items()}
+            packets = {device: connections[0].contents for device, connections in runs.items()}
             alone = asyncio.run(without_radio(packets, alone_s, record=again))
-            found["cpu_percent_without_bumble"] = 100 * alone.share
-    return found
+            figures["cpu_percent_without_bumble"] = 100 * alone.share
+    return figures
 
 
 def _figures(host: Hosted, programs: list[Program], runs: dict[int, list[Run]]) -> dict[str, Any]:
     names = ("sent", "came", "injected", "injected_samples", "counted", "counted_samples", "missing", "missing_counted")
     total, late, rate = dict.fromkeys(names, 0), [], 0.0
-    placed: dict[int, list[Any]] = {}
+    times: dict[int, list[Any]] = {}
     for device, foot in host.feet.items():
-        told = programs[foot.runner].foot(foot.side)
-        held = with_truth(runs[device], told)
-        late.append(latencies_ms(held, told))
-        placed.setdefault(foot.runner, []).append((taken_s(held, told), np.asarray(foot.noted.placed_s)))
-        done = injected(held, told)
-        done["counted"], done["counted_samples"] = foot.counts["packets_lost"], foot.counts["samples_lost"]
-        done["missing"] = held[-1].after - int(held[0].truth["first_sample"]) - foot.counts["samples"]
-        done["missing_counted"] = foot.counts["samples_lost"] + foot.counts["samples_between"]
-        rate += (done["came"] - 1) / ((held[-1].packets[-1][0] - held[0].packets[0][0]) * 1e-9)
+        foot_truth = programs[foot.runner].foot(foot.side)
+        connections = with_truth(runs[device], foot_truth)
+        late.append(latencies_ms(connections, foot_truth))
+        times.setdefault(foot.runner, []).append((taken_s(connections, foot_truth), np.asarray(foot.noted.placed_s)))
+        counts = injected(connections, foot_truth)
+        counts["counted"], counts["counted_samples"] = foot.counts["packets_lost"], foot.counts["samples_lost"]
+        counts["missing"] = connections[-1].after - int(connections[0].truth["first_sample"]) - foot.counts["samples"]
+        counts["missing_counted"] = foot.counts["samples_lost"] + foot.counts["samples_between"]
+        rate += (counts["came"] - 1) / ((connections[-1].packets[-1][0] - connections[0].packets[0][0]) * 1e-9)
         for name in names:
-            total[name] += done[name]
+            total[name] += counts[name]
     every = np.concatenate(late)
     return total | {
         "seconds": host.processor.seconds,
@@ -89,26 +89,26 @@ def _figures(host: Hosted, programs: list[Program], runs: dict[int, list[Run]]) 
         "p50_ms": float(np.percentile(every, 50)),
         "p99_ms": float(np.percentile(every, 99)),
         "worst_ms": float(every.max()),
-        "left_right_ms": max(apart_ms(pair) for pair in placed.values()),
+        "left_right_ms": max(apart_ms(pair) for pair in times.values()),
         "cpu_percent": 100 * host.processor.share,
         "cpu_percent_without_bumble": None,
         "refused": sum(foot.counts["refused"] for foot in host.feet.values()),
         "reconnects": sum(foot.reconnects for foot in host.feet.values()),
-        "late_events": sum(one["late_events"] for program in programs for one in program.truth["insoles"][:1]),
+        "late_events": sum(insole["late_events"] for program in programs for insole in program.truth["insoles"][:1]),
     }
 
 
 async def _take_all(program: Program, seconds: float) -> list[list[int]]:
     """Return by link when packets came, with nobody but the link itself to take them."""
     adapter = await Adapter.open(program.adapter)
-    links = [BleLink(adapter, one) for one in await adapter.find(2, timeout_s=20.0)]
+    links = [BleLink(adapter, advertised) for advertised in await adapter.find(2, timeout_s=20.0)]
     stamps: list[list[int]] = [[] for _ in links]
 
     async def take(link: BleLink, came: list[int]) -> None:
         await link.start(Stream.SENSOR, RATE_HZ)
         asyncio.get_running_loop().call_later(seconds, lambda: asyncio.ensure_future(link.close()))
-        async for one in link.packets():
-            came.append(one.arrival_ns)
+        async for packet in link.packets():
+            came.append(packet.arrival_ns)
 
     for link in links:
         await link.connect()
@@ -123,7 +123,9 @@ def flat_out(*, seconds: float) -> dict[str, Any]:
     """Return how many notifications of 232 bytes per second come through, both feet sending all they can."""
     with insoles("--interval-ms", "0", "--flat-out") as program:
         stamps = asyncio.run(_take_all(program, seconds))
-    came = sum((len(one) - 1) / ((one[-1] - one[0]) / 1e9) for one in stamps)
+    came = sum(
+        (len(stamps_of_link) - 1) / ((stamps_of_link[-1] - stamps_of_link[0]) / 1e9) for stamps_of_link in stamps
+    )
     sent = sum(run["sensor"]["sent"] for foot in program.truth["insoles"] for run in foot["runs"])
     return {"notifications_s": came, "seconds": seconds, "sent": sent, "came": sum(map(len, stamps))}
 
@@ -138,7 +140,7 @@ def link_part(seconds: float, *, short_s: float = 60.0) -> dict[str, Any]:
         "link_model": MODEL,
         "headline": trial(interval_ms=15.0, seconds=seconds, alone_s=alone_s, options=LOSS),
         "faults": trial(interval_ms=15.0, seconds=min(seconds, 2 * short_s), options=FAULTS),
-        "intervals": [trial(interval_ms=one, seconds=short_s, pdus=pdus) for one, pdus in INTERVALS],
+        "intervals": [trial(interval_ms=interval, seconds=short_s, pdus=pdus) for interval, pdus in INTERVALS],
         "four_feet": trial(interval_ms=15.0, seconds=short_s, pairs=2, alone_s=alone_s),
         "flat_out": flat_out(seconds=min(short_s, FLAT_OUT_S)),
     }
@@ -146,34 +148,34 @@ def link_part(seconds: float, *, short_s: float = 60.0) -> dict[str, Any]:
 
 def _rows(part: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return every trial by its name."""
-    named = {f"{one['interval_ms']:g} ms x {one['pdus_per_event']}": one for one in part["intervals"]}
+    trials = {f"{trial['interval_ms']:g} ms x {trial['pdus_per_event']}": trial for trial in part["intervals"]}
     faults = "15 ms x 1, 2 % lost, stalls, disconnections"
     return (
-        {"15 ms x 1, 0.5 % lost": part["headline"]} | named | {"four feet": part["four_feet"], faults: part["faults"]}
+        {"15 ms x 1, 0.5 % lost": part["headline"]} | trials | {"four feet": part["four_feet"], faults: part["faults"]}
     )
 
 
 def link_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Return each goal: what, the figure, whether it is met."""
     main, faults, rows = part["headline"], part["faults"], list(_rows(part).values())
-    lost = sum(one["sent"] - one["came"] for one in rows)
+    lost = sum(trial["sent"] - trial["came"] for trial in rows)
     exact = all(
-        one["counted"] == one["injected"]
-        and one["counted_samples"] == one["injected_samples"]
-        and one["missing"] == one["missing_counted"]
-        for one in rows
+        trial["counted"] == trial["injected"]
+        and trial["counted_samples"] == trial["injected_samples"]
+        and trial["missing"] == trial["missing_counted"]
+        for trial in rows
     )
-    apart, where = max((one["left_right_ms"], name) for name, one in _rows(part).items())
+    apart, where = max((trial["left_right_ms"], name) for name, trial in _rows(part).items())
     both = {key: main[key] + faults[key] for key in ("counted", "injected", "counted_samples", "injected_samples")}
-    told = f"{both['counted']} of {both['injected']} packets, {both['counted_samples']} of {both['injected_samples']}"
-    told += f" samples at 15 ms; {faults['missing_counted']} of {faults['missing']} samples over all gaps"
-    kept = f"{main['sent'] - main['came']} of {main['sent']} in {main['seconds']:.0f} s; {lost} in all trials"
+    losses = f"{both['counted']} of {both['injected']} packets, {both['counted_samples']} of {both['injected_samples']}"
+    losses += f" samples at 15 ms; {faults['missing_counted']} of {faults['missing']} samples over all gaps"
+    missing = f"{main['sent'] - main['came']} of {main['sent']} in {main['seconds']:.0f} s; {lost} in all trials"
     long = main["seconds"] >= LONG_S
-    own, rate = main["cpu_percent_without_bumble"], part["flat_out"]["notifications_s"]
-    cpu = f"{main['cpu_percent']:.1f} % with Bumble, {own:.1f} % without"
+    alone, rate = main["cpu_percent_without_bumble"], part["flat_out"]["notifications_s"]
+    cpu = f"{main['cpu_percent']:.1f} % with Bumble, {alone:.1f} % without"
     return [
-        (f"two feet, 15 ms, {LONG_S:.0f} s: 0 packets lost that were sent", kept, long and lost == 0),
-        ("every injected loss counted exactly", told, exact),
+        (f"two feet, 15 ms, {LONG_S:.0f} s: 0 packets lost that were sent", missing, long and lost == 0),
+        ("every injected loss counted exactly", losses, exact),
         ("latency p50 at 15 ms <= 11.6 ms", f"{main['p50_ms']:.1f} ms", main["p50_ms"] <= P50_MS),
         ("latency p99 at 15 ms <= 23.8 ms", f"{main['p99_ms']:.1f} ms", main["p99_ms"] <= P99_MS),
         ("CPU of the host process <= 10 % of one core", cpu, main["cpu_percent"] <= CPU_PERCENT),
@@ -202,16 +204,19 @@ def link_table(part: dict[str, Any]) -> list[str]:
         f"| {heads} |",
         "|---" * (heads.count("|") + 1) + "|",
     ]
-    for name, one in _rows(part).items():
-        figures = [f"{one['seconds']:.0f}"]
-        figures += [f"{one[key]:.1f}" for key in ("notifications_s", "p50_ms", "p99_ms", "worst_ms")]
-        figures += [f"{one['left_right_ms']:.2f}", f"{one['cpu_percent']:.1f}"]
-        own = one["cpu_percent_without_bumble"]
-        figures += ["-" if own is None else f"{own:.1f}", str(one["sent"]), str(one["came"])]
-        figures += [f"{one['injected']}, {one['counted']}", f"{one['injected_samples']}, {one['counted_samples']}"]
-        lines.append(f"| {name} | {one['feet']} | " + " | ".join(figures) + f" | {one['reconnects']} |")
+    for name, trial in _rows(part).items():
+        figures = [f"{trial['seconds']:.0f}"]
+        figures += [f"{trial[key]:.1f}" for key in ("notifications_s", "p50_ms", "p99_ms", "worst_ms")]
+        figures += [f"{trial['left_right_ms']:.2f}", f"{trial['cpu_percent']:.1f}"]
+        alone = trial["cpu_percent_without_bumble"]
+        figures += ["-" if alone is None else f"{alone:.1f}", str(trial["sent"]), str(trial["came"])]
+        figures += [
+            f"{trial['injected']}, {trial['counted']}",
+            f"{trial['injected_samples']}, {trial['counted_samples']}",
+        ]
+        lines.append(f"| {name} | {trial['feet']} | " + " | ".join(figures) + f" | {trial['reconnects']} |")
     flat = part["flat_out"]
-    told = (
+    text = (
         f"Flat out (no interval, the link alone takes them): {flat['notifications_s']:.0f} notifications of 232 bytes/s"
     )
-    return [*lines, "", f"{told} over {flat['seconds']:.0f} s, {flat['came']} came of {flat['sent']} sent."]
+    return [*lines, "", f"{text} over {flat['seconds']:.0f} s, {flat['came']} came of {flat['sent']} sent."]

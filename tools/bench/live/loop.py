@@ -71,8 +71,8 @@ class Runner:
     plate_clock: TrueClock
 
     @property
-    def told(self) -> dict[SettingKey, float]:
-        """Return what the insoles are told by SET."""
+    def settings(self) -> dict[SettingKey, float]:
+        """Return the settings that the insoles get by SET."""
         now = self.person.trial.truth.world.situation
         return {SettingKey.MASS: now.mass_kg, SettingKey.SPEED: now.speed_m_s, SettingKey.SLOPE: now.slope_percent}
 
@@ -84,14 +84,14 @@ class Runner:
 
     def true_answers(self) -> list[score.Answer]:
         """Return the true contacts with the true force on the foot."""
-        world, steps, found = self.person.trial.truth.world, self.contacts(), []
+        world, steps, answers = self.person.trial.truth.world, self.contacts(), []
         for k, left in enumerate(steps["left"]):
             forward, leftward, up = world.force_n(k, np.linspace(0, 1, 101)).T / world.weight_n
             curve = np.stack([up, forward, -leftward if left else leftward], axis=1)
-            found.append(
+            answers.append(
                 score.Answer("left" if left else "right", float(steps["ic_s"][k]), float(steps["to_s"][k]), curve)
             )
-        return found
+        return answers
 
     def write_plate(self, path: Path) -> None:
         """Write the treadmill's C3D by its own clock."""
@@ -122,7 +122,7 @@ class Loop:
 
     runner: Runner
     folder: Path
-    said: dict[str, Any]
+    monitor: dict[str, Any]
     truth: dict[str, Any]
 
     @property
@@ -133,17 +133,17 @@ class Loop:
     def true_s(self, recording: Recording, side: str) -> tuple[Floats, Floats, Floats]:
         """Return the samples' times in the recording, their true ones there, and their true ones on the plate's clock.
 
-        The first is what was told by time sync and arrivals, the others follow from the insole's own clock.
+        The first are as time sync and arrivals have placed them, the others follow from the insole's own clock.
         """
         stream = recording.streams[f"insole_{side}"]
         time, raw = (np.asarray(stream[name].values, dtype=np.float64) for name in ("time", "time_raw"))
-        known = np.isfinite(raw)
-        told = next(one for one in self.truth["insoles"] if one["side"] == side)["clock"]
-        clock = TrueClock(**{n: told[n] for n in _CLOCK})
-        world = clock.running((raw[known] * 1e6 - told["first_us"]) * 1e-6)
+        finite = np.isfinite(raw)
+        parameters = next(insole for insole in self.truth["insoles"] if insole["side"] == side)["clock"]
+        clock = TrueClock(**{n: parameters[n] for n in _CLOCK})
+        world = clock.running((raw[finite] * 1e6 - parameters["first_us"]) * 1e-6)
         pair = next(r for r in RecordFile(self.live) if r.kind == Kind.CLOCK_PAIR)
         zero_s = pair.arrival_ns * 1e-9 + float(recording.tree.attrs["first_stamp_s"])
-        return time[known], told["epoch_s"] + world - zero_s, self.runner.plate_clock.t_running(world)
+        return time[finite], parameters["epoch_s"] + world - zero_s, self.runner.plate_clock.t_running(world)
 
 
 _CLOCK = ("offset_s", "drift_ppm", "sinusoid_ppm", "sinusoid_s", "sinusoid_phase")
@@ -154,108 +154,114 @@ def ran(runner: Runner, folder: Path, bundle: Path, seconds: float) -> Loop:
     runner.write_plate(folder / "plate.c3d")
     options = ("--seed", str(runner.seed), "--once", "--duration-s", f"{runner.duration_s:g}")
     with insoles(*options, "--on-device", str(bundle)) as program:
-        told = runner.told
+        settings = runner.settings
         words = ["--headless", "--json", "--adapter", program.adapter, "--seconds", f"{seconds:g}"]
         words += ["--model", str(bundle), "--rate-hz", str(RATE_HZ), "--record", "live.grfrec"]
-        words += ["--mass", f"{told[SettingKey.MASS]:g}", "--speed", f"{told[SettingKey.SPEED]:g}"]
-        said = grf(folder, "grf-monitor", *words, "--slope", f"{told[SettingKey.SLOPE]:g}")
+        words += ["--mass", f"{settings[SettingKey.MASS]:g}", "--speed", f"{settings[SettingKey.SPEED]:g}"]
+        output = grf(folder, "grf-monitor", *words, "--slope", f"{settings[SettingKey.SLOPE]:g}")
     (folder / "truth.json").write_text(json.dumps(program.truth, indent=1) + "\n", encoding="utf-8")
-    return Loop(runner, folder, json.loads(said), program.truth)
+    return Loop(runner, folder, json.loads(output), program.truth)
 
 
 def grf(folder: Path, name: str, *words: str, allowed: tuple[int, ...] = (0,)) -> str:
     """Type a command; return what it printed."""
     command = [str(Path(sys.executable).with_name(name)), *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode not in allowed:
-        raise SystemExit(f"{name} ended with {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if ended.returncode not in allowed:
+        raise SystemExit(f"{name} ended with {ended.returncode}: {ended.stderr.strip()}")
+    return ended.stdout
 
 
 def aligned(loop: Loop, *more: str) -> tuple[dict[str, Any], Trial | None]:
     """Type grf-sync; return what it said and the trial, None where it refused."""
     words = ["--reference", "plate.c3d", "--wearable", "live.grfrec", "--surface", "treadmill", "--forward", "+x"]
-    words += ["--mass-kg", f"{loop.runner.told[SettingKey.MASS]:g}", "--min-overlap-s", f"{LEAST_OVERLAP_S:g}"]
+    words += ["--mass-kg", f"{loop.runner.settings[SettingKey.MASS]:g}", "--min-overlap-s", f"{LEAST_OVERLAP_S:g}"]
     words += ["--out", "trial.nc", "--force", "--json", *more]
-    said = json.loads(grf(loop.folder, "grf-sync", *words, allowed=(0, 3)))
-    return said, Trial.from_netcdf(loop.folder / "trial.nc") if said["verdict"] == "aligned" else None
+    output = json.loads(grf(loop.folder, "grf-sync", *words, allowed=(0, 3)))
+    return output, Trial.from_netcdf(loop.folder / "trial.nc") if output["verdict"] == "aligned" else None
 
 
 def one_person(loop: Loop, bundle: Path, mean_bw: Floats, *sync: str) -> dict[str, Any]:
     """Return the figures of one person; ``sync`` are further options of grf-sync."""
     recording, runner = read(loop.live), loop.runner
     now = runner.person.trial.truth.world
-    told: dict[str, Any] = {"seed": runner.seed, "family": now.family, "mass_kg": runner.told[SettingKey.MASS]}
-    told |= {"speed_m_s": runner.told[SettingKey.SPEED], "monitor": loop.said["devices"]}
-    told["over_the_air"] = over_the_air(loop, recording, bundle)
-    said, trial = aligned(loop, *sync)
-    told["sync"] = {n: said["maps"][0][n] for n in ("verdict", "offset_s", "drift_ppm", "uncertainty_ms", "reasons")}
+    figures: dict[str, Any] = {"seed": runner.seed, "family": now.family, "mass_kg": runner.settings[SettingKey.MASS]}
+    figures |= {"speed_m_s": runner.settings[SettingKey.SPEED], "monitor": loop.monitor["devices"]}
+    figures["over_the_air"] = over_the_air(loop, recording, bundle)
+    output, trial = aligned(loop, *sync)
+    figures["sync"] = {
+        n: output["maps"][0][n] for n in ("verdict", "offset_s", "drift_ppm", "uncertainty_ms", "reasons")
+    }
     if trial is None:
-        return told
+        return figures
     maps = trial.clock_maps
-    told["alignment"] = {side: alignment(loop, recording, maps, side) for side in score.SIDES}
-    plate = score.Plate.of(trial, runner.told[SettingKey.MASS])
+    figures["alignment"] = {side: alignment(loop, recording, maps, side) for side in score.SIDES}
+    plate = score.Plate.of(trial, runner.settings[SettingKey.MASS])
     device = score.on_device(recording.streams, maps)
-    host, told["turned_down"] = on_host(loop, bundle, maps, len(mean_bw))
-    told["stances"] = score.matches(device, plate, runner.contacts())
-    told["methods"] = {
+    host, figures["turned_down"] = on_host(loop, bundle, maps, len(mean_bw))
+    figures["stances"] = score.matches(device, plate, runner.contacts())
+    figures["methods"] = {
         "device": score.errors(device, plate),
         "mean": score.errors(score.with_mean_curve(device, mean_bw), plate),
         "cells": score.errors(score.with_cells(device, recording.streams, maps), plate),
-        "host": score.errors(answered_too(host, device, plate), plate),
+        "host": score.errors(shared_answers(host, device, plate), plate),
         "true_clock": score.errors(score.on_device(recording.streams, true_maps(loop, recording)), plate),
-        "truth": score.errors(answered_too(runner.true_answers(), device, plate), plate),
+        "truth": score.errors(shared_answers(runner.true_answers(), device, plate), plate),
     }
-    told["host_stances"] = score.matches(host, plate, runner.contacts())
-    told["sides"] = {side: score.errors([one for one in device if one.side == side], plate) for side in score.SIDES}
-    return told
+    figures["host_stances"] = score.matches(host, plate, runner.contacts())
+    figures["sides"] = {
+        side: score.errors([answer for answer in device if answer.side == side], plate) for side in score.SIDES
+    }
+    return figures
 
 
-def answered_too(others: Sequence[score.Answer], device: Sequence[score.Answer], plate: score.Plate) -> list[Any]:
+def shared_answers(others: Sequence[score.Answer], device: Sequence[score.Answer], plate: score.Plate) -> list[Any]:
     """Return somebody else's stances of the contacts that the device answered as well."""
-    known = {(c.ic_s, one.side) for one in device if (c := plate.contact_of(one)) is not None}
-    return [one for one in others if (c := plate.contact_of(one)) is not None and (c.ic_s, one.side) in known]
+    answered = {(c.ic_s, answer.side) for answer in device if (c := plate.contact_of(answer)) is not None}
+    return [
+        answer for answer in others if (c := plate.contact_of(answer)) is not None and (c.ic_s, answer.side) in answered
+    ]
 
 
 @dataclass(frozen=True)
 class TrueMap:
     """The true map from a recording's time to the plate's, in the place of an alignment."""
 
-    told_s: Floats
+    recorded_s: Floats
     plate_s: Floats
 
     def apply(self, time_s: Floats) -> Floats:
         """Return the plate's time."""
-        return np.asarray(time_s + np.interp(time_s, self.told_s, self.plate_s - self.told_s))
+        return np.asarray(time_s + np.interp(time_s, self.recorded_s, self.plate_s - self.recorded_s))
 
 
 def true_maps(loop: Loop, recording: Recording) -> dict[str, Any]:
     """Return the true map of each insole's samples."""
-    made = {}
+    maps = {}
     for side in score.SIDES:
-        told_s, _, plate_s = loop.true_s(recording, side)
-        made[f"insole_{side}"] = TrueMap(told_s, plate_s)
-    return made
+        recorded_s, _, plate_s = loop.true_s(recording, side)
+        maps[f"insole_{side}"] = TrueMap(recorded_s, plate_s)
+    return maps
 
 
 def alignment(loop: Loop, recording: Recording, maps: dict[str, ClockMap], side: str) -> dict[str, float]:
     """Return how far the recording's times and the alignment are off (ms), over what plate and recording share."""
-    told_s, true_s, plate_s = loop.true_s(recording, side)
-    found = maps[f"insole_{side}"]
+    recorded_s, true_s, plate_s = loop.true_s(recording, side)
+    clock_map = maps[f"insole_{side}"]
     shared = (plate_s > 0) & (plate_s < loop.runner.duration_s - loop.runner.plate_clock.offset_s - 0.5)
-    off = 1e3 * (score.mapped(found, told_s) - plate_s)[shared]
+    off = 1e3 * (score.mapped(clock_map, recorded_s) - plate_s)[shared]
     off = off[np.isfinite(off)]
     return {
         "error_ms": float(off.mean()),
         "worst_ms": float(np.abs(off).max()),
-        "stated_ms": float(found.uncertainty_ms or np.nan),
-        "placed_ms": float(np.abs(1e3 * (told_s - true_s)).max()),
+        "stated_ms": float(clock_map.uncertainty_ms or np.nan),
+        "placed_ms": float(np.abs(1e3 * (recorded_s - true_s)).max()),
     }
 
 
 def on_host(loop: Loop, bundle: Path, maps: dict[str, ClockMap], points: int) -> tuple[list[score.Answer], list[str]]:
     """Type grf-estimate on the recording; return its stances and what it says of the others."""
-    told = loop.runner.told
+    settings = loop.runner.settings
     words = [
         str(bundle),
         "live.grfrec",
@@ -266,43 +272,45 @@ def on_host(loop: Loop, bundle: Path, maps: dict[str, ClockMap], points: int) ->
         f"seed {loop.runner.seed}",
         "--json",
     ]
-    words += ["--mass-kg", f"{told[SettingKey.MASS]:g}", "--speed-m-s", f"{told[SettingKey.SPEED]:g}"]
-    said = grf(loop.folder, "grf-estimate", *words, "--slope-percent", f"{told[SettingKey.SLOPE]:g}", allowed=(0, 2))
-    if not said:
+    words += ["--mass-kg", f"{settings[SettingKey.MASS]:g}", "--speed-m-s", f"{settings[SettingKey.SPEED]:g}"]
+    output = grf(
+        loop.folder, "grf-estimate", *words, "--slope-percent", f"{settings[SettingKey.SLOPE]:g}", allowed=(0, 2)
+    )
+    if not output:
         return [], ["grf-estimate refused the recording"]
-    turned = [f"{n} x {why}" for why, n in json.loads(said)["rejected"].items()]
+    turned = [f"{n} x {why}" for why, n in json.loads(output)["rejected"].items()]
     return score.on_host(loop.folder / "host.nc", maps, points), turned
 
 
 def over_the_air(loop: Loop, recording: Recording, bundle: Path) -> dict[str, Any]:
     """Return whether what arrived is what the insoles said: the reports made again here, and with the C runtime."""
     maker = OnDeviceModel(bundle)
-    told: dict[str, Any] = {"arrived": 0}
+    figures: dict[str, Any] = {"arrived": 0}
     for name, engine in ({"LiteRT": maker.bundle.engine} | in_c(maker.bundle.manifest, bundle, loop.folder)).items():
         maker.bundle = replace(maker.bundle, engine=engine)
-        due, off = 0, []
+        expected, off = 0, []
         for side in score.SIDES:
-            said = said_again(loop, recording, maker, side)
-            due += len(said)
-            off += _steps_off(said, recording.streams.get(f"stances_{side}"))
-        same = sum(one == 0 for one in off)
-        told[name] = {"due": due, "came": len(off), "same_bytes": same, "most_lsb": max(off, default=0)}
-    told["arrived"] = sum(s.sizes["time"] for n, s in recording.streams.items() if n.startswith("stances_"))
-    return told
+            reports = repeated_reports(loop, recording, maker, side)
+            expected += len(reports)
+            off += _steps_off(reports, recording.streams.get(f"stances_{side}"))
+        same = sum(steps == 0 for steps in off)
+        figures[name] = {"due": expected, "came": len(off), "same_bytes": same, "most_lsb": max(off, default=0)}
+    figures["arrived"] = sum(s.sizes["time"] for n, s in recording.streams.items() if n.startswith("stances_"))
+    return figures
 
 
-def said_again(loop: Loop, recording: Recording, maker: OnDeviceModel, side: str) -> list[StanceReport]:
+def repeated_reports(loop: Loop, recording: Recording, maker: OnDeviceModel, side: str) -> list[StanceReport]:
     """Return what an insole says of the samples between START and the last that was recorded."""
     source = loop.runner.person.sources[side]  # type: ignore[index]
-    foot = next(one for one in loop.truth["insoles"] if one["side"] == side)
+    foot = next(insole for insole in loop.truth["insoles"] if insole["side"] == side)
     rows = source.rows(int(foot["runs"][0]["first_sample"]), recording.streams[f"insole_{side}"].sizes["time"])
-    return [report for _, report in OnDeviceRun(maker, source, RATE_HZ, loop.runner.told).push(*rows)]
+    return [report for _, report in OnDeviceRun(maker, source, RATE_HZ, loop.runner.settings).push(*rows)]
 
 
-def _steps_off(said: Sequence[StanceReport], came: Any) -> list[int]:
+def _steps_off(reports: Sequence[StanceReport], came: Any) -> list[int]:
     """Return by how many steps of the last bit, at most, each report that came is off; they are numbered from 0."""
     off = []
-    for number, report in enumerate(said):
+    for number, report in enumerate(reports):
         row = np.flatnonzero(came["stance_id"].values == number % 65536) if came is not None else np.empty(0)
         if row.size:
             names = [axis for bit, axis in enumerate(("apgrf", "mlgrf", "vgrf")) if report.axes >> bit & 1]
@@ -344,19 +352,24 @@ def loop_part(
     folder
         Where recordings, plates and trials are left; None: nowhere.
     """
-    chosen = (bundle or ROOT / "firmware_models" / "bilstm_simulated").resolve()
-    if not (chosen / "manifest.json").is_file():
-        return {"skipped": f"{chosen.name} is no bundle; make one with tools/make_bundles.py"}
-    mean_bw, of_what = mean_curve_of(chosen, train)
-    told: dict[str, Any] = {"seconds": seconds, "bundle": chosen.name, "mean_curve_of": of_what, "people": []}
+    folder_of_bundle = (bundle or ROOT / "firmware_models" / "bilstm_simulated").resolve()
+    if not (folder_of_bundle / "manifest.json").is_file():
+        return {"skipped": f"{folder_of_bundle.name} is no bundle; make one with tools/make_bundles.py"}
+    mean_bw, of_what = mean_curve_of(folder_of_bundle, train)
+    figures: dict[str, Any] = {
+        "seconds": seconds,
+        "bundle": folder_of_bundle.name,
+        "mean_curve_of": of_what,
+        "people": [],
+    }
     with tempfile.TemporaryDirectory() as temporary:
         for seed in seeds:
             place = (folder or Path(temporary)) / f"seed_{seed}"
             place.mkdir(parents=True, exist_ok=True)
-            loop = ran(runner_of(seed, seconds), place, chosen, seconds)
-            told["people"].append(one_person(loop, chosen, mean_bw))
-    others = without_link((runner_of(seed, MORE_SECONDS - LEAD_S) for seed in more), chosen, mean_bw)
-    return told | {"mean": averaged(told["people"]), "more": {"people": others, "mean": averaged(others)}}
+            loop = ran(runner_of(seed, seconds), place, folder_of_bundle, seconds)
+            figures["people"].append(one_person(loop, folder_of_bundle, mean_bw))
+    others = without_link((runner_of(seed, MORE_SECONDS - LEAD_S) for seed in more), folder_of_bundle, mean_bw)
+    return figures | {"mean": averaged(figures["people"]), "more": {"people": others, "mean": averaged(others)}}
 
 
 def main() -> None:
@@ -368,15 +381,17 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=len(SEEDS))
     parser.add_argument("--keep", type=Path, help="folder for recordings, plates and trials")
     parser.add_argument("--json", type=Path, help="file for all figures")
-    asked = parser.parse_args()
-    seeds = [SEEDS[0] + k for k in range(asked.people)]
+    request = parser.parse_args()
+    seeds = [SEEDS[0] + k for k in range(request.people)]
     try:
-        done = loop_part(asked.seconds, bundle=asked.bundle, train=asked.train, seeds=seeds, folder=asked.keep)
+        figures = loop_part(
+            request.seconds, bundle=request.bundle, train=request.train, seeds=seeds, folder=request.keep
+        )
     except GrfError as error:
         raise SystemExit(str(error)) from error
-    if asked.json:
-        asked.json.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
-    print("\n".join(loop_table(done)))
-    goals = loop_goals(done)
+    if request.json:
+        request.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print("\n".join(loop_table(figures)))
+    goals = loop_goals(figures)
     print("\n" + "\n".join(f"{'met ' if met else 'MISSED'}  {what}: {figure}" for what, figure, met in goals))
     raise SystemExit(0 if all(met for _, _, met in goals) else 1)

@@ -35,10 +35,10 @@ class TruePlate:
         rows = zip(steps.onset_s.tolist(), (steps.onset_s + steps.contact_s).tolist(), steps.left.tolist())
         return cls(world, tuple(Stance(ic, to, "left" if left else "right", "truth", "truth") for ic, to, left in rows))
 
-    def contact_of(self, one: score.Answer) -> Stance | None:
+    def contact_of(self, answer: score.Answer) -> Stance | None:
         """Return the true contact that a stance is."""
-        worn: Any = one.side
-        return plate_contact(Stance(one.start_s, one.end_s, worn, "device", "device"), self.contacts)
+        side: Any = answer.side
+        return plate_contact(Stance(answer.start_s, answer.end_s, side, "device", "device"), self.contacts)
 
     def force_bw(self, contact: Stance, side: str, at_s: Floats) -> Floats:
         """Return the true force (BW), shape (times, AXES); 0 outside the contact."""
@@ -51,33 +51,33 @@ class TruePlate:
 def without_link(runners: Iterable[Any], bundle: Path, mean_bw: Floats) -> list[dict[str, Any]]:
     """Return for each person how far the insoles' curves and the mean curve are from the truth."""
     maker = OnDeviceModel(bundle)
-    told = []
+    people = []
     for runner in runners:
         plate = TruePlate.of(runner.person.trial.truth.world)
-        device = [one for side in score.SIDES for one in _said(runner, maker, side)]
+        device = [answer for side in score.SIDES for answer in _reports(runner, maker, side)]
         curves = {"device": device, "mean": score.with_mean_curve(device, mean_bw)}
-        found = {name: score.errors(answers, plate) for name, answers in curves.items()}
-        told.append({"seed": runner.seed, "contacts": _due(device, plate), "methods": found})
-    return told
+        methods = {name: score.errors(answers, plate) for name, answers in curves.items()}
+        people.append({"seed": runner.seed, "contacts": _due(device, plate), "methods": methods})
+    return people
 
 
-def _said(runner: Any, maker: OnDeviceModel, side: str) -> list[score.Answer]:
+def _reports(runner: Any, maker: OnDeviceModel, side: str) -> list[score.Answer]:
     source, clock = runner.person.sources[side], runner.person.clocks[side]
-    reports = OnDeviceRun(maker, source, RATE_HZ, runner.told).push(*source.rows(0, len(source.cells)))
-    made = []
+    reports = OnDeviceRun(maker, source, RATE_HZ, runner.settings).push(*source.rows(0, len(source.cells)))
+    answers = []
     for first, report in reports:
         start_s, end_s = clock.running(np.asarray([first / RATE_HZ, first / RATE_HZ + report.contact_s]))
-        made.append(score.Answer(side, float(start_s), float(end_s), _in_order(report.axes, report.force_bw)))
-    return made
+        answers.append(score.Answer(side, float(start_s), float(end_s), _in_order(report.axes, report.force_bw)))
+    return answers
 
 
 def _in_order(axes: int, force_bw: Floats) -> Floats:
     """Return curves in the order of AXES; the wire's bits are forward, medial, up."""
-    made = np.full((len(force_bw), len(score.AXES)), np.nan)
+    curves = np.full((len(force_bw), len(score.AXES)), np.nan)
     sent = [bit for bit in range(3) if axes >> bit & 1]
     for column, bit in enumerate(sent):
-        made[:, (1, 2, 0)[bit]] = force_bw[:, column]
-    return made
+        curves[:, (1, 2, 0)[bit]] = force_bw[:, column]
+    return curves
 
 
 def _due(answers: Sequence[score.Answer], plate: TruePlate) -> int:

@@ -1,7 +1,7 @@
 """What the closed loop is judged by: curves of stances held against the plate that saw the same contacts.
 
 All times are of the plate's clock. A stance counts where the plate saw the same contact, whole; an answer without one
-and a contact without an answer are told beside the errors.
+and a contact without an answer are counted beside the errors.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class Plate:
         plates = {n: s for n, s in trial.streams.items() if s.attrs.get("kind") == "force_plate"}
         return cls(find_stances(trial, source="force").stances, plate_columns(plates, three=True), mass_kg * G)
 
-    def contact_of(self, one: Answer) -> Stance | None:
+    def contact_of(self, answer: Answer) -> Stance | None:
         """Return the plate's own contact that a stance is, None where it saw none."""
-        worn: Any = one.side
-        return plate_contact(Stance(one.start_s, one.end_s, worn, "device", "device"), self.contacts)
+        side: Any = answer.side
+        return plate_contact(Stance(answer.start_s, answer.end_s, side, "device", "device"), self.contacts)
 
     def force_bw(self, contact: Stance, side: str, at_s: Floats) -> Floats:
         """Return what the plate measured (BW), shape (times, AXES)."""
@@ -71,28 +71,28 @@ class Map(Protocol):
         ...
 
 
-def mapped(one: Map, time_s: Floats) -> Floats:
+def mapped(clock: Map, time_s: Floats) -> Floats:
     """Return times of a recording on the plate's clock."""
-    return np.asarray(one.apply(np.atleast_1d(np.asarray(time_s, dtype=np.float64))))
+    return np.asarray(clock.apply(np.atleast_1d(np.asarray(time_s, dtype=np.float64))))
 
 
 def on_device(recording: Mapping[str, xr.Dataset], maps: Mapping[str, Map]) -> list[Answer]:
     """Return the stances that the insoles sent (type 3), placed by the alignment of their own foot."""
-    found = []
+    answers = []
     for side in SIDES:
         if f"stances_{side}" not in recording:
             continue
-        told, clock = recording[f"stances_{side}"], maps[f"insole_{side}"]
-        start = np.asarray(told["time"].values, dtype=np.float64)
-        ends = mapped(clock, start + told["contact_s"].values)
-        curves = np.stack([told[axis].values for axis in AXES], axis=2)
-        found += [Answer(side, *row) for row in zip(mapped(clock, start), ends, curves)]
-    return [one for one in found if np.isfinite([one.start_s, one.end_s]).all()]
+        reports, clock = recording[f"stances_{side}"], maps[f"insole_{side}"]
+        start = np.asarray(reports["time"].values, dtype=np.float64)
+        ends = mapped(clock, start + reports["contact_s"].values)
+        curves = np.stack([reports[axis].values for axis in AXES], axis=2)
+        answers += [Answer(side, *row) for row in zip(mapped(clock, start), ends, curves)]
+    return [answer for answer in answers if np.isfinite([answer.start_s, answer.end_s]).all()]
 
 
 def on_host(path: Path, maps: Mapping[str, Map], points: int) -> list[Answer]:
     """Return the stances of a file that grf-estimate wrote."""
-    tree, found = xr.open_datatree(path, engine="h5netcdf"), []
+    tree, answers = xr.open_datatree(path, engine="h5netcdf"), []
     table = tree["/stances"].to_dataset().load()
     for side in SIDES:
         if f"/force_{side}" not in tree.groups:
@@ -100,12 +100,12 @@ def on_host(path: Path, maps: Mapping[str, Map], points: int) -> list[Answer]:
         foot, clock = tree[f"/force_{side}"].to_dataset().load(), maps[f"insole_{side}"]
         columns = [foot[f"{a}_bw"].values if f"{a}_bw" in foot else np.full(foot.sizes["time"], np.nan) for a in AXES]
         force = np.stack(columns, axis=1)
-        own = (table["side"].values == side) & (table["answered"].values == 1)
-        for start, end in zip(table["start"].values[own], table["end"].values[own]):
+        answered = (table["side"].values == side) & (table["answered"].values == 1)
+        for start, end in zip(table["start"].values[answered], table["end"].values[answered]):
             curve = _within(foot["time"].values, force, stance_times(start, end, points))
-            found.append(Answer(side, *map(float, mapped(clock, np.asarray([start, end]))), curve))
+            answers.append(Answer(side, *map(float, mapped(clock, np.asarray([start, end]))), curve))
     tree.close()
-    return [one for one in found if np.isfinite([one.start_s, one.end_s]).all()]
+    return [answer for answer in answers if np.isfinite([answer.start_s, answer.end_s]).all()]
 
 
 def _within(time_s: Floats, force_bw: Floats, at_s: Floats) -> Floats:
@@ -119,11 +119,11 @@ def _within(time_s: Floats, force_bw: Floats, at_s: Floats) -> Floats:
 
 def with_mean_curve(answers: Sequence[Answer], curve_bw: Floats) -> list[Answer]:
     """Return the same stances with one curve (points, AXES) for all."""
-    made = []
-    for one in answers:
-        at, own = np.linspace(0, 1, len(one.force_bw)), np.linspace(0, 1, len(curve_bw))
-        made.append(Answer(one.side, one.start_s, one.end_s, linear(own, curve_bw, at)))
-    return made
+    answers_with_curve = []
+    for answer in answers:
+        at, grid = np.linspace(0, 1, len(answer.force_bw)), np.linspace(0, 1, len(curve_bw))
+        answers_with_curve.append(Answer(answer.side, answer.start_s, answer.end_s, linear(grid, curve_bw, at)))
+    return answers_with_curve
 
 
 def with_cells(answers: Sequence[Answer], recording: Mapping[str, xr.Dataset], maps: Mapping[str, Map]) -> list[Answer]:
@@ -138,14 +138,14 @@ def with_cells(answers: Sequence[Answer], recording: Mapping[str, xr.Dataset], m
         total = (cells - np.nanpercentile(cells, _UNLOADED_PERCENT, axis=0)).sum(axis=1)
         sums[side] = mapped(maps[f"insole_{side}"], stream["time"].values), total
     scale = 1.0 / sum(float(np.nanmean(total)) for _, total in sums.values())
-    made = []
-    for one in answers:
-        time, total = sums[one.side]
-        at = stance_times(one.start_s, one.end_s, len(one.force_bw))
+    answers_of_cells = []
+    for answer in answers:
+        time, total = sums[answer.side]
+        at = stance_times(answer.start_s, answer.end_s, len(answer.force_bw))
         curve = np.full((len(at), len(AXES)), np.nan)
         curve[:, 0] = scale * linear(time, total, at)[:, 0]
-        made.append(Answer(one.side, one.start_s, one.end_s, curve))
-    return made
+        answers_of_cells.append(Answer(answer.side, answer.start_s, answer.end_s, curve))
+    return answers_of_cells
 
 
 def mean_of(path: Path) -> Floats:
@@ -168,7 +168,7 @@ def mean_of_answers(bundle: Path) -> Floats:
 class Measure(Protocol):
     """What curves are held against."""
 
-    def contact_of(self, one: Answer) -> Stance | None:
+    def contact_of(self, answer: Answer) -> Stance | None:
         """Return the measure's own contact that a stance is."""
         ...
 
@@ -183,25 +183,25 @@ def errors(answers: Sequence[Answer], plate: Measure) -> dict[str, Any]:
     ``turned_rms_bw`` is the RMS with the sign turned: where it is the lesser one, somebody has the axis wrong.
     """
     off, turned, peaks = [], [], []
-    for one in answers:
-        contact = plate.contact_of(one)
+    for answer in answers:
+        contact = plate.contact_of(answer)
         if contact is None:
             continue
-        at = stance_times(one.start_s, one.end_s, len(one.force_bw))
-        measured = plate.force_bw(contact, one.side, at)
-        off.append(one.force_bw - measured)
-        turned.append(-one.force_bw - measured)
-        peaks.append(_ends(one.force_bw) - _ends(measured))
+        at = stance_times(answer.start_s, answer.end_s, len(answer.force_bw))
+        measured = plate.force_bw(contact, answer.side, at)
+        off.append(answer.force_bw - measured)
+        turned.append(-answer.force_bw - measured)
+        peaks.append(_ends(answer.force_bw) - _ends(measured))
     if not off:
         return {"stances": 0}
-    told: dict[str, Any] = {"stances": len(off)}
-    told["rms_bw"] = dict(zip(AXES, map(_rms, np.moveaxis(np.stack(off), 2, 0))))
-    told["turned_rms_bw"] = dict(zip(AXES, map(_rms, np.moveaxis(np.stack(turned), 2, 0))))
+    figures: dict[str, Any] = {"stances": len(off)}
+    figures["rms_bw"] = dict(zip(AXES, map(_rms, np.moveaxis(np.stack(off), 2, 0))))
+    figures["turned_rms_bw"] = dict(zip(AXES, map(_rms, np.moveaxis(np.stack(turned), 2, 0))))
     ends = np.stack(peaks)
     for k, name in enumerate(("peak", "braking", "propulsion")):
-        told[f"{name}_bw"] = _figure(np.abs(ends[:, k]).mean())
-    told["peak_bias_bw"] = _figure(ends[:, 0].mean())
-    return told
+        figures[f"{name}_bw"] = _figure(np.abs(ends[:, k]).mean())
+    figures["peak_bias_bw"] = _figure(ends[:, 0].mean())
+    return figures
 
 
 def _ends(curve: Floats) -> Floats:
@@ -224,31 +224,35 @@ def matches(answers: Sequence[Answer], plate: Plate, truth: Mapping[str, Floats]
     truth
         ``ic_s``, ``to_s`` and ``left`` of the contacts that were simulated.
     """
-    found = [(one, contact) for one in answers if (contact := plate.contact_of(one)) is not None]
-    used = {contact.ic_s for _, contact in found}
-    span = (min(one.start_s for one in answers), max(one.start_s for one in answers)) if answers else (0.0, 0.0)
-    due = [c for c in plate.contacts if span[0] - 0.1 <= c.ic_s <= span[1] + 0.1]
-    told: dict[str, Any] = {
+    pairs = [(answer, contact) for answer in answers if (contact := plate.contact_of(answer)) is not None]
+    used = {contact.ic_s for _, contact in pairs}
+    span = (
+        (min(answer.start_s for answer in answers), max(answer.start_s for answer in answers))
+        if answers
+        else (0.0, 0.0)
+    )
+    contacts = [c for c in plate.contacts if span[0] - 0.1 <= c.ic_s <= span[1] + 0.1]
+    figures: dict[str, Any] = {
         "answers": len(answers),
-        "matched": len(found),
-        "answers_unmatched": len(answers) - len(found),
-        "contacts_unanswered": sum(c.ic_s not in used for c in due),
-        "matched_twice": len(found) - len(used),
+        "matched": len(pairs),
+        "answers_unmatched": len(answers) - len(pairs),
+        "contacts_unanswered": sum(c.ic_s not in used for c in contacts),
+        "matched_twice": len(pairs) - len(used),
     }
     rows: dict[str, list[float]] = {"ic_plate": [], "to_plate": [], "ic_truth": [], "to_truth": []}
     wrong_foot = 0
-    for one, contact in found:
+    for answer, contact in pairs:
         k = int(np.argmin(np.abs(truth["ic_s"] - contact.ic_s)))
-        wrong_foot += bool(truth["left"][k]) != (one.side == "left")
-        rows["ic_plate"].append(one.start_s - contact.ic_s)
-        rows["to_plate"].append(one.end_s - contact.to_s)
-        rows["ic_truth"].append(one.start_s - float(truth["ic_s"][k]))
-        rows["to_truth"].append(one.end_s - float(truth["to_s"][k]))
-    told["wrong_foot"] = wrong_foot
+        wrong_foot += bool(truth["left"][k]) != (answer.side == "left")
+        rows["ic_plate"].append(answer.start_s - contact.ic_s)
+        rows["to_plate"].append(answer.end_s - contact.to_s)
+        rows["ic_truth"].append(answer.start_s - float(truth["ic_s"][k]))
+        rows["to_truth"].append(answer.end_s - float(truth["to_s"][k]))
+    figures["wrong_foot"] = wrong_foot
     for name, values in rows.items():
         ms = 1e3 * np.asarray(values)
-        told[f"{name}_ms"] = _spread(ms) if ms.size else None
-    return told
+        figures[f"{name}_ms"] = _spread(ms) if ms.size else None
+    return figures
 
 
 def _spread(ms: Floats) -> dict[str, float]:

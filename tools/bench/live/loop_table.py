@@ -21,14 +21,14 @@ METHODS = {
 
 def averaged(people: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the mean over people of each method's RMS by axis (BW), and in how many of them the network is better."""
-    whole = [one["methods"] for one in people if "methods" in one]
-    told: dict[str, Any] = {"people": len(whole), "of": len(people)}
+    complete = [person["methods"] for person in people if "methods" in person]
+    figures: dict[str, Any] = {"people": len(complete), "of": len(people)}
     for method in METHODS:
-        had = [one[method] for one in whole if one.get(method, {}).get("stances")]
-        rms = {a: [one["rms_bw"][a] for one in had] for a in score.AXES}
-        told[method] = {a: float(np.mean(v)) if v and None not in v else None for a, v in rms.items()}
-    told["better_than_mean"] = {a: sum(_less(one, a) for one in whole) for a in score.AXES}
-    return told
+        had = [methods[method] for methods in complete if methods.get(method, {}).get("stances")]
+        rms = {a: [figures_of_person["rms_bw"][a] for figures_of_person in had] for a in score.AXES}
+        figures[method] = {a: float(np.mean(v)) if v and None not in v else None for a, v in rms.items()}
+    figures["better_than_mean"] = {a: sum(_less(methods, a) for methods in complete) for a in score.AXES}
+    return figures
 
 
 def _less(methods: dict[str, Any], axis: str) -> bool:
@@ -41,17 +41,17 @@ def loop_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
     if "skipped" in part:
         return [("the loop closed", part["skipped"], False)]
     people, mean = part["people"], part["mean"]
-    sides = [one for person in people for one in person.get("alignment", {}).values()]
-    inside = all(one["worst_ms"] <= one["stated_ms"] for one in sides) and mean["people"] == mean["of"]
-    worst = max((one["worst_ms"] for one in sides), default=float("nan"))
+    sides = [side for person in people for side in person.get("alignment", {}).values()]
+    inside = all(side["worst_ms"] <= side["stated_ms"] for side in sides) and mean["people"] == mean["of"]
+    worst = max((side["worst_ms"] for side in sides), default=float("nan"))
     stances = [person["stances"] for person in people if "stances" in person]
     answers, matched = sum(s["answers"] for s in stances), sum(s["matched"] - s["wrong_foot"] for s in stances)
     sent = [person["over_the_air"] for person in people]
-    same, due = (sum(one["LiteRT"][name] for one in sent) for name in ("same_bytes", "due"))
+    same, expected = (sum(report["LiteRT"][name] for report in sent) for name in ("same_bytes", "due"))
     goals = [
         ("loop: alignment within its stated interval of the truth", f"{worst:.1f} ms off at most", inside),
         ("loop: recorded stances are plate contacts of that foot", f"{matched} of {answers}", matched == answers > 0),
-        ("loop: stances arrive with the insole's bytes", f"{same} of {due}", same == due > 0),
+        ("loop: stances arrive with the insole's bytes", f"{same} of {expected}", same == expected > 0),
     ]
     for axis in score.AXES:
         mine, curve = mean["device"][axis], mean["mean"][axis]
@@ -84,13 +84,13 @@ def _more(more: dict[str, Any]) -> str:
     people, mean = more["people"], more["mean"]
     if not people:
         return "No more people were asked."
-    answered = sum(one["methods"]["device"]["stances"] for one in people)
-    due = sum(one["contacts"] for one in people)
+    answered = sum(person["methods"]["device"]["stances"] for person in people)
+    contacts = sum(person["contacts"] for person in people)
     figures = " / ".join(f"{_bw(mean['device'][a])} ({_bw(mean['mean'][a])})" for a in score.AXES)
     better = " / ".join(str(mean["better_than_mean"][a]) for a in score.AXES)
-    none = sum(not one["methods"]["device"]["stances"] for one in people)
+    none = sum(not person["methods"]["device"]["stances"] for person in people)
     return (
-        f"{len(people)} more people without a link, on true clocks, against the true force: {answered} of {due}"
+        f"{len(people)} more people without a link, on true clocks, against the true force: {answered} of {contacts}"
         f" contacts answered, {none} people without any; vertical / forward / medial {figures} BW (mean curve), the"
         f" network better in {better} people."
     )
@@ -98,14 +98,14 @@ def _more(more: dict[str, Any]) -> str:
 
 def _verdict(mean: dict[str, Any]) -> str:
     words = {"vgrf": "vertical", "apgrf": "forward", "mlgrf": "medial"}
-    said = []
+    sentences = []
     for axis, word in words.items():
         mine, curve = mean["device"][axis], mean["mean"][axis]
         if mine is not None and curve is not None:
             how = "better than" if mine < curve else "NOT better than"
             count = f"{mean['better_than_mean'][axis]} of {mean['people']} people"
-            said.append(f"{word}: the network is {how} the mean curve ({count})")
-    return "; ".join(said) + "."
+            sentences.append(f"{word}: the network is {how} the mean curve ({count})")
+    return "; ".join(sentences) + "."
 
 
 _HEADS = (
@@ -119,17 +119,17 @@ recording's times are off at most before any alignment, left / right; the stated
 
 def _people_table(people: Sequence[dict[str, Any]]) -> list[str]:
     lines = [f"| {' | '.join(_HEADS)} |", "|" + "---|" * len(_HEADS)]
-    for one in people:
-        who = f"{one['seed']} (family {one['family']}, {one['mass_kg']:g} kg, {one['speed_m_s']:g} m/s)"
-        if "stances" not in one:
-            reasons = "; ".join(one["sync"]["reasons"])
+    for person in people:
+        who = f"{person['seed']} (family {person['family']}, {person['mass_kg']:g} kg, {person['speed_m_s']:g} m/s)"
+        if "stances" not in person:
+            reasons = "; ".join(person["sync"]["reasons"])
             lines.append(f"| {who} | REFUSED: {reasons} |" + " |" * (len(_HEADS) - 2))
             continue
-        sides = list(one["alignment"].values())
+        sides = list(person["alignment"].values())
         worst, stated = max(s["worst_ms"] for s in sides), max(s["stated_ms"] for s in sides)
-        met, methods = one["stances"], one["methods"]
-        placed = " / ".join(f"{s['placed_ms']:.1f}" for s in sides)
-        cells = [who, f"{worst:.1f} / {stated:.1f}", placed, str(met["matched"] - met["wrong_foot"])]
+        met, methods = person["stances"], person["methods"]
+        placement = " / ".join(f"{s['placed_ms']:.1f}" for s in sides)
+        cells = [who, f"{worst:.1f} / {stated:.1f}", placement, str(met["matched"] - met["wrong_foot"])]
         cells += [str(met["answers_unmatched"] + met["wrong_foot"]), str(met["contacts_unanswered"])]
         cells += [_ms(met[f"{name}_ms"]) for name in ("ic_plate", "to_plate", "ic_truth", "to_truth")]
         cells += [" / ".join(_bw(methods[m]["rms_bw"][a]) for a in score.AXES) for m in ("device", "mean")]
@@ -141,13 +141,13 @@ def _people_table(people: Sequence[dict[str, Any]]) -> list[str]:
 def _link_table(people: Sequence[dict[str, Any]]) -> list[str]:
     lines = ["| person | packets lost | stances due | arrived | LiteRT: same bytes | C runtime: same bytes, most LSB |"]
     lines.append("|---|---|---|---|---|---|")
-    for one in people:
-        air = one["over_the_air"]
-        lost = sum(device["packets_lost"] for device in one["monitor"])
+    for person in people:
+        air = person["over_the_air"]
+        lost = sum(device["packets_lost"] for device in person["monitor"])
         in_c, lite = air.get("C runtime"), air["LiteRT"]
-        told = f"{in_c['same_bytes']} of {in_c['came']}, {in_c['most_lsb']}" if in_c else "no compiler"
-        figures = f"{lost} | {lite['due']} | {air['arrived']} | {lite['same_bytes']} of {lite['came']} | {told}"
-        lines.append(f"| {one['seed']} | {figures} |")
+        in_c_text = f"{in_c['same_bytes']} of {in_c['came']}, {in_c['most_lsb']}" if in_c else "no compiler"
+        figures = f"{lost} | {lite['due']} | {air['arrived']} | {lite['same_bytes']} of {lite['came']} | {in_c_text}"
+        lines.append(f"| {person['seed']} | {figures} |")
     return lines
 
 
@@ -155,5 +155,5 @@ def _bw(value: float | None) -> str:
     return "none" if value is None else f"{value:.3f}"
 
 
-def _ms(told: dict[str, float]) -> str:
-    return f"{told['median']:+.1f} ({told['sd']:.1f})"
+def _ms(spread: dict[str, float]) -> str:
+    return f"{spread['median']:+.1f} ({spread['sd']:.1f})"

@@ -67,26 +67,28 @@ class Page:
     async def _read(self) -> None:
         try:
             async for text in self._socket:
-                told = json.loads(text)
-                if (waiting := self._waiting.pop(told.get("id", 0), None)) is not None and not waiting.done():
-                    waiting.set_result(told)
-                elif "method" in told:
-                    self._note(told["method"], told["params"])
+                message = json.loads(text)
+                if (waiting := self._waiting.pop(message.get("id", 0), None)) is not None and not waiting.done():
+                    waiting.set_result(message)
+                elif "method" in message:
+                    self._note(message["method"], message["params"])
         finally:
             for waiting in self._waiting.values():
                 waiting.cancel()
 
-    def _note(self, method: str, given: dict[str, Any]) -> None:
+    def _note(self, method: str, parameters: dict[str, Any]) -> None:
         if method == "Runtime.exceptionThrown":
-            details = given["exceptionDetails"]
+            details = parameters["exceptionDetails"]
             self.complaints.append(details.get("exception", {}).get("description") or details["text"])
-        elif method == "Runtime.consoleAPICalled" and given["type"] in ("error", "warning", "assert"):
-            self.complaints.append(" ".join(str(one.get("value", one.get("description"))) for one in given["args"]))
-        elif method == "Log.entryAdded" and given["entry"]["level"] in ("error", "warning"):
-            entry = given["entry"]
+        elif method == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
+            self.complaints.append(
+                " ".join(str(argument.get("value", argument.get("description"))) for argument in parameters["args"])
+            )
+        elif method == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
+            entry = parameters["entry"]
             self.complaints.append(f"{entry['text']} {entry.get('url', '')}".strip())
 
-    async def call(self, method: str, **given: Any) -> dict[str, Any]:
+    async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Ask the browser and return its answer.
 
         Raises
@@ -95,18 +97,18 @@ class Page:
             If it refuses, or does not answer in 60 s.
         """
         number = next(self._numbers)
-        asked: dict[str, Any] = {"id": number, "method": method, "params": given}
+        request: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         if self._session:
-            asked["sessionId"] = self._session
+            request["sessionId"] = self._session
         self._waiting[number] = asyncio.get_running_loop().create_future()
-        await self._socket.send(json.dumps(asked))
+        await self._socket.send(json.dumps(request))
         try:
-            told = await asyncio.wait_for(self._waiting[number], 60)
+            reply = await asyncio.wait_for(self._waiting[number], 60)
         except (asyncio.TimeoutError, asyncio.CancelledError) as error:
             raise BrowserError(f"{method} was not answered") from error
-        if "error" in told:
-            raise BrowserError(f"{method}: {told['error'].get('message')}")
-        answer: dict[str, Any] = told["result"]
+        if "error" in reply:
+            raise BrowserError(f"{method}: {reply['error'].get('message')}")
+        answer: dict[str, Any] = reply["result"]
         return answer
 
     async def attach(self, width: int, height: int) -> None:
@@ -169,9 +171,9 @@ class Page:
         codes = {"Tab": 9, "Enter": 13, "Escape": 27}
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
         code = codes.get(key, ord(key.upper()) if len(key) == 1 else 0)
-        given = {"key": key, "windowsVirtualKeyCode": code}
-        await self.call("Input.dispatchKeyEvent", type="keyDown", **given, **({"text": text} if text else {}))
-        await self.call("Input.dispatchKeyEvent", type="keyUp", **given)
+        parameters = {"key": key, "windowsVirtualKeyCode": code}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", **parameters, **({"text": text} if text else {}))
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **parameters)
 
     async def type(self, text: str) -> None:
         """Type into what has the focus."""
@@ -187,9 +189,9 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], button="left", clickCount=1)
 
-    async def picture(self, path: Path, *, whole: bool = False) -> Path:
+    async def picture(self, path: Path, *, entire: bool = False) -> Path:
         """Save a PNG of what is seen, or of the whole page."""
-        shot = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        shot = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=entire)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(shot["data"]))
         return path
@@ -296,13 +298,13 @@ async def watch(page: Page, seconds: float) -> dict[str, Any]:
 
 async def shoot(page: Page, folder: Path, *, prefix: str = "live") -> list[Path]:
     """Save pictures of the page as it is now: desktop and phone, light and dark, phones whole."""
-    made = []
+    pictures = []
     for name, (width, height, scheme) in SCREENS.items():
         await page.scheme(scheme)
         await page.resize(width, height)
         await asyncio.sleep(0.8)
-        made.append(await page.picture(folder / f"{prefix}-{name}.png"))
-    return made
+        pictures.append(await page.picture(folder / f"{prefix}-{name}.png"))
+    return pictures
 
 
 async def look(

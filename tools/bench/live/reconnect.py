@@ -1,7 +1,7 @@
 """Links lost and found again: how long until samples flow, and whether the gap is what the insole knows it to be.
 
 From the insole's own disconnection (its clock is this machine's) and from the host's notice of it, to the arrival of
-the first packet of the next connection. The gap is told three times: by the hub as it happens, by the recording read
+the first packet of the next connection. The gap is counted three times: by the hub as it happens, by the recording read
 back with ``grfkit.io``, and by the insole, which counted its samples throughout.
 """
 
@@ -33,17 +33,21 @@ def reconnect_part(seconds: float) -> dict[str, Any]:
         runs = runs_in(record)
         missing = missing_in(record)
     feet = {foot.side: (foot, with_truth(runs[device], program.foot(foot.side))) for device, foot in host.feet.items()}
-    lost = {side: [one["at_ns"] for one in program.foot(side)["disconnections"]] for side in feet}
-    each = [one for side, (foot, held) in feet.items() for one in _each(foot, held, lost[side])]
-    told = {side: missing.get(side, -1) for side in feet}
+    lost = {side: [disconnection["at_ns"] for disconnection in program.foot(side)["disconnections"]] for side in feet}
+    each = [
+        reconnection
+        for side, (foot, connections) in feet.items()
+        for reconnection in _each(foot, connections, lost[side])
+    ]
+    recorded = {side: missing.get(side, -1) for side in feet}
     return {
         "seconds": host.processor.seconds,
         "interval_ms": INTERVAL_MS,
         "each": each,
-        "from_insole_s": _spread([one["from_insole_s"] for one in each]),
-        "from_host_s": _spread([one["from_host_s"] for one in each]),
-        "recording_missing": told,
-        "truly_missing": {side: _missing(foot, held) for side, (foot, held) in feet.items()},
+        "from_insole_s": _spread([reconnection["from_insole_s"] for reconnection in each]),
+        "from_host_s": _spread([reconnection["from_host_s"] for reconnection in each]),
+        "recording_missing": recorded,
+        "truly_missing": {side: _missing(foot, connections) for side, (foot, connections) in feet.items()},
         "counted_missing": {
             side: foot.counts["samples_lost"] + foot.counts["samples_between"] for side, (foot, _) in feet.items()
         },
@@ -55,13 +59,13 @@ def _each(foot: Foot, runs: list[Run], lost_ns: list[int]) -> list[dict[str, Any
 
     A link that is lost again before anything came is one reconnection, from the first loss on.
     """
-    found = []
+    reconnections = []
     gaps = zip(true_gaps(runs), foot.noted.gaps, strict=True)
     for (before, after), (true, counted) in zip(pairwise(runs), gaps, strict=True):
         again_ns = after.packets[0][0]
         both = (lost_ns, foot.noted.lost_ns)
         left, noticed = (min(at for at in stamps if before.packets[0][0] <= at < again_ns) for stamps in both)
-        found.append(
+        reconnections.append(
             {
                 "side": foot.side,
                 "from_insole_s": (again_ns - left) / 1e9,
@@ -70,7 +74,7 @@ def _each(foot: Foot, runs: list[Run], lost_ns: list[int]) -> list[dict[str, Any
                 "gap_counted": counted,
             }
         )
-    return found
+    return reconnections
 
 
 def _missing(foot: Foot, runs: list[Run]) -> int:
@@ -83,13 +87,13 @@ def missing_in(path: Path) -> dict[str, int]:
 
     Rows that are NaN and rows that are not there count alike; what lacks before the first row is not seen.
     """
-    found = {}
+    counts = {}
     for name, stream in read(path).streams.items():
         if name.startswith("insole_"):
             raw = stream["time_raw"].values
             steps = np.rint(np.diff(raw[np.isfinite(raw)]) * RATE_HZ)
-            found[name.removeprefix("insole_")] = int((steps - 1).sum())
-    return found
+            counts[name.removeprefix("insole_")] = int((steps - 1).sum())
+    return counts
 
 
 def _spread(seconds: list[float]) -> dict[str, float]:
@@ -101,7 +105,7 @@ def _spread(seconds: list[float]) -> dict[str, float]:
 def reconnect_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Return each goal: what, the figure, whether it is met."""
     took, each = part["from_insole_s"], part["each"]
-    exact = [one["gap_true"] == one["gap_counted"] for one in each]
+    exact = [reconnection["gap_true"] == reconnection["gap_counted"] for reconnection in each]
     truly, recorded, counted = part["truly_missing"], part["recording_missing"], part["counted_missing"]
     samples = ", ".join(f"{side} {recorded[side]} of {truly[side]}" for side in truly)
     return [
@@ -133,6 +137,6 @@ def reconnect_table(part: dict[str, Any]) -> list[str]:
     for name, key in (("the insole's disconnection", "from_insole_s"), ("the host's notice of it", "from_host_s")):
         took = part[key]
         lines.append(f"| {name} | {took['n']} | {took['median']:.3f} | {took['worst']:.3f} |")
-    gaps = [one["gap_true"] for one in each]
-    told = f"Gaps of {min(gaps, default=0)} to {max(gaps, default=0)} samples ({sum(gaps)} in all)"
-    return [*lines, "", f"{told}; a sample is 5 ms. Counted by the device's clock, which runs on meanwhile."]
+    gaps = [reconnection["gap_true"] for reconnection in each]
+    text = f"Gaps of {min(gaps, default=0)} to {max(gaps, default=0)} samples ({sum(gaps)} in all)"
+    return [*lines, "", f"{text}; a sample is 5 ms. Counted by the device's clock, which runs on meanwhile."]

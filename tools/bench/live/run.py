@@ -69,8 +69,8 @@ def part_loop(request: argparse.Namespace) -> Rows:
     """The loop closed against the force plate."""
     from .loop import loop_part
 
-    done: Rows = loop_part(20.0 if request.quick else 60.0, bundle=request.bundle)
-    return done
+    figures: Rows = loop_part(20.0 if request.quick else 60.0, bundle=request.bundle)
+    return figures
 
 
 def _part(title: str, measure: Callable[..., Rows], module: str, prefix: str = "") -> Part:
@@ -102,24 +102,24 @@ def child(name: str, *words: str, limit_s: float) -> Rows:
     RuntimeError
         If it prints none.
     """
-    done = subprocess.run(
+    ended = subprocess.run(
         harness.command(name, *words), stdout=subprocess.PIPE, text=True, check=False, timeout=limit_s
     )
     try:
-        told: Rows = json.loads(done.stdout.strip().splitlines()[-1])
+        figures: Rows = json.loads(ended.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError):
-        raise RuntimeError(f"{name} ended with {done.returncode} and told no figures") from None
-    return told
+        raise RuntimeError(f"{name} ended with {ended.returncode} and printed no figures") from None
+    return figures
 
 
 def calibration_loop_s() -> float:
     """Return the wall time of two million additions in Python, median of five: other work shows here."""
     times = []
     for _ in range(5):
-        begun, total = time.perf_counter(), 0
+        start_s, total = time.perf_counter(), 0
         for k in range(2_000_000):
             total += k
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - start_s)
     return statistics.median(times)
 
 

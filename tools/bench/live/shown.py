@@ -48,8 +48,8 @@ window.WebSocket = class extends Plain {
 """Notes in the page, before its own scripts run, when stances have been drawn, and how the server's clock lies."""
 
 
-class _TellingHub(WatchedHub):
-    """A hub that notes of every stance, by device and number: when its last packet came, how it was told, by whom."""
+class _NotingHub(WatchedHub):
+    """A hub that notes of every stance, by device and number: when its last packet came, ms until shown, by whom."""
 
     def __init__(self, find: Any, settings: HubSettings) -> None:
         super().__init__(find, settings)
@@ -74,15 +74,15 @@ async def _served(hub: Hub) -> AsyncIterator[str]:
 
 
 async def _watched(
-    adapter_name: str, seconds: float, told: dict[SettingKey, float], shots: Path | None
+    adapter_name: str, seconds: float, settings: dict[SettingKey, float], shots: Path | None
 ) -> dict[str, Any]:
     adapter = await Adapter.open(adapter_name)
 
     async def find(_: int) -> list[Link]:
-        return [BleLink(adapter, one) for one in await adapter.find(2, timeout_s=20.0)]
+        return [BleLink(adapter, advertised) for advertised in await adapter.find(2, timeout_s=20.0)]
 
     try:
-        async with _TellingHub(find, HubSettings(rate_hz=RATE_HZ, told=told)) as hub:
+        async with _NotingHub(find, HubSettings(rate_hz=RATE_HZ, told=settings)) as hub:
             await hub.ready()
             async with _served(hub) as url, browser() as page:
                 await page.call("Page.addScriptToEvaluateOnNewDocument", source=_SPY)
@@ -91,39 +91,39 @@ async def _watched(
                 await asyncio.sleep(3.0)
                 since_s = hub.now_s
                 with Processor() as processor:
-                    seen = await watch(page, seconds)
-                shown, trips = await page.value("[window.stancesShown, window.clockTrips]")
+                    figures = await watch(page, seconds)
+                drawings, trips = await page.value("[window.stancesShown, window.clockTrips]")
                 if shots is not None:
                     await shoot(page, shots)
                 complaints = list(page.complaints)
     finally:
         await adapter.close()
-    told_then = {key: one for key, one in hub.stances.items() if one[0] >= since_s}
-    return seen | {"cpu_percent": 100 * processor.share, "console": complaints} | drawn(told_then, shown, trips)
+    recent = {key: stance for key, stance in hub.stances.items() if stance[0] >= since_s}
+    return figures | {"cpu_percent": 100 * processor.share, "console": complaints} | drawn(recent, drawings, trips)
 
 
 def drawn(
-    told: dict[tuple[int, int], tuple[float, float, str]],
-    shown: list[tuple[int, int, float]],
+    announced: dict[tuple[int, int], tuple[float, float, str]],
+    drawings: list[tuple[int, int, float]],
     trips: list[tuple[float, float]],
 ) -> dict[str, Any]:
     """Return how long after their last packet stances were told by the hub and drawn by the page, ms.
 
     Parameters
     ----------
-    told
+    announced
         By device and number: when the last packet came (s, server's clock), ms until the hub told it, who estimated.
-    shown
+    drawings
         Device, number, and when it had been drawn (s, page's clock).
     trips
         The page's pings: how long each took, and the server's clock less the page's (s).
     """
     offset_s = min(trips)[1]
-    late = [1e3 * (at + offset_s - told[d, n][0]) for d, n, at in shown if (d, n) in told]
-    hub = [one[1] for one in told.values()]
+    late = [1e3 * (at + offset_s - announced[d, n][0]) for d, n, at in drawings if (d, n) in announced]
+    hub = [stance[1] for stance in announced.values()]
     return {
         "stances": len(late),
-        "source": sorted({one[2] for one in told.values()}),
+        "source": sorted({stance[2] for stance in announced.values()}),
         "told_ms": {"p50": quantile(hub, 0.5), "p95": quantile(hub, 0.95), "max": max(hub, default=None)},
         "drawn_ms": {"p50": quantile(late, 0.5), "p95": quantile(late, 0.95), "max": max(late, default=None)},
     }
@@ -131,16 +131,16 @@ def drawn(
 
 def page_part(seconds: float, *, bundle: Path | None = None, shots: Path | None = None) -> dict[str, Any]:
     """Return what a page did for some seconds, on insoles at 15 ms that run a bundle, or of cells alone without one."""
-    told = {SettingKey.MASS: MASS_KG} if bundle else {}
+    settings = {SettingKey.MASS: MASS_KG} if bundle else {}
     options = ("--on-device", str(bundle)) if bundle else ()
     with insoles("--interval-ms", "15", *options) as program:
-        done = asyncio.run(_watched(program.adapter, seconds, told, shots))
-    return done | {"bundle": bundle.name if bundle else None}
+        figures = asyncio.run(_watched(program.adapter, seconds, settings, shots))
+    return figures | {"bundle": bundle.name if bundle else None}
 
 
 def page_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Return each goal: what, the figure, whether it is met."""
-    age, told, late = part["age_ms"], part["told_ms"], part["drawn_ms"]
+    age, announced, late = part["age_ms"], part["told_ms"], part["drawn_ms"]
     rate, some = part["frames_per_s"], part["stances"] > 0
     complaints = part["console"]
     steady = part["monotone"] and not part["broken"]
@@ -148,20 +148,24 @@ def page_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
         ("redraws >= 10 per s", f"{rate:.1f} per s, {part['fresh_per_s']:.1f} of them with new data", rate >= FRAMES_S),
         ("age of the data p95 <= 250 ms", _ms(age, part["seconds"]), age["p95"] is not None and age["p95"] <= AGE_MS),
         ("plotted time strictly increasing", f"{'yes' if steady else 'no'}, {part['samples']} samples", steady),
-        ("stance answered <= 100 ms after its last packet", _of(told, part), some and told["max"] <= STANCE_MS),
+        (
+            "stance answered <= 100 ms after its last packet",
+            _of(announced, part),
+            some and announced["max"] <= STANCE_MS,
+        ),
         ("and drawn on the page <= 100 ms after it (p95)", _of(late, part), some and late["p95"] <= STANCE_MS),
         ("nothing in the browser's console", "; ".join(complaints) or "nothing", not complaints),
     ]
 
 
-def _ms(found: dict[str, float | None], seconds: float) -> str:
-    told = ", ".join(f"{name} {value:.0f}" for name, value in found.items() if value is not None)
-    return f"{told or 'nothing'} ms over {seconds:.0f} s"
+def _ms(quantiles: dict[str, float | None], seconds: float) -> str:
+    text = ", ".join(f"{name} {value:.0f}" for name, value in quantiles.items() if value is not None)
+    return f"{text or 'nothing'} ms over {seconds:.0f} s"
 
 
-def _of(found: dict[str, float | None], part: dict[str, Any]) -> str:
-    told = ", ".join(f"{name} {value:.0f}" for name, value in found.items() if value is not None)
-    return f"{told or 'nothing'} ms of {part['stances']} stances ({', '.join(part['source']) or 'nobody'})"
+def _of(quantiles: dict[str, float | None], part: dict[str, Any]) -> str:
+    text = ", ".join(f"{name} {value:.0f}" for name, value in quantiles.items() if value is not None)
+    return f"{text or 'nothing'} ms of {part['stances']} stances ({', '.join(part['source']) or 'nobody'})"
 
 
 def page_table(part: dict[str, Any]) -> list[str]:
@@ -178,6 +182,8 @@ def page_table(part: dict[str, Any]) -> list[str]:
     ]
     names = {"age of the newest sample when drawn": "age_ms", "stance's last packet to the hub's word": "told_ms"}
     for name, key in (names | {"stance's last packet to the page's frame": "drawn_ms"}).items():
-        figures = [part[key][one] for one in ("p50", "p95", "max")]
-        lines.append(f"| {name} | " + " | ".join("-" if one is None else f"{one:.0f}" for one in figures) + " |")
+        figures = [part[key][quantile_name] for quantile_name in ("p50", "p95", "max")]
+        lines.append(
+            f"| {name} | " + " | ".join("-" if figure is None else f"{figure:.0f}" for figure in figures) + " |"
+        )
     return lines

@@ -14,7 +14,7 @@ ON = "Simulated link; Windows, macOS, boards: untested."
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the benchmark: what it measures, what is wanted of its figures, and how they are told."""
+    """One part of the benchmark: what it measures, its goals, and its tables."""
 
     title: str
     measure: Callable[..., Rows]
@@ -26,12 +26,12 @@ def goals_of(parts: Mapping[str, Part], figures: Rows) -> list[tuple[str, str, s
     """Return ``(part, wanted, measured, met)`` of every part; one that failed or was never run meets nothing."""
     rows: list[tuple[str, str, str, bool]] = []
     for name, part in parts.items():
-        done = figures["parts"].get(name, {"error": "not run"})
-        if "error" in done:
-            rows.append((name, "the part runs to its end", done["error"], False))
+        figures_of_part = figures["parts"].get(name, {"error": "not run"})
+        if "error" in figures_of_part:
+            rows.append((name, "the part runs to its end", figures_of_part["error"], False))
             continue
         try:
-            rows += [(name, *goal) for goal in part.goals(done)]
+            rows += [(name, *goal) for goal in part.goals(figures_of_part)]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             rows.append((name, "figures that this version can judge", f"{type(error).__name__}: {error}", False))
     return rows
@@ -54,27 +54,27 @@ def markdown(parts: Mapping[str, Part], figures: Rows) -> str:
         "| part | goal | measured (simulated link) | met | loop s |",
         "|---|---|---|---|---|",
     ]
-    for name, wanted, measured, met in goals_of(parts, figures):
-        row = [name, wanted, measured, "yes" if met else "**NOT met**", _loop(figures["parts"].get(name, {}))]
-        lines.append("| " + " | ".join(_cell(one) for one in row) + " |")
+    for name, goal, measured, met in goals_of(parts, figures):
+        row = [name, goal, measured, "yes" if met else "**NOT met**", _loop(figures["parts"].get(name, {}))]
+        lines.append("| " + " | ".join(_cell(text) for text in row) + " |")
     for name, part in parts.items():
         if name in figures["parts"]:
             lines += ["", f"## {part.title}", "", *_section(part, figures["parts"][name])]
     return "\n".join(lines) + "\n"
 
 
-def _section(part: Part, done: Rows) -> list[str]:
-    head = f"{ON} Commit {done['commit']}, {done['wall_s']:.0f} s, loop {_loop(done)} s."
-    if "error" in done:
-        return [head, "", f"Failed: {done['error']}"]
+def _section(part: Part, figures: Rows) -> list[str]:
+    head = f"{ON} Commit {figures['commit']}, {figures['wall_s']:.0f} s, loop {_loop(figures)} s."
+    if "error" in figures:
+        return [head, "", f"Failed: {figures['error']}"]
     try:
-        return [head, "", *part.table(done)]
+        return [head, "", *part.table(figures)]
     except (KeyError, TypeError, ValueError, IndexError) as error:
         return [head, "", f"Figures of another version: {type(error).__name__}: {error}"]
 
 
-def _loop(done: Rows) -> str:
-    loop = done.get("calibration_s")
+def _loop(figures: Rows) -> str:
+    loop = figures.get("calibration_s")
     return f"{loop['before']:.3f}, {loop['after']:.3f}" if loop else "-"
 
 

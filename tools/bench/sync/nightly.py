@@ -46,18 +46,18 @@ def one(job: tuple[dict[str, Any], int, str]) -> dict[str, Any]:
     last = float(stream.events.onset_s.max()) if stream.events.onset_s.size else 0.0
     device = contacts(stream.events, last)
     kind = ("insole", "onset") if wearable == "insole" else ("imu", "jerk")
-    told = 1.0 if wearable == "imu" else float("nan")  # events are landings: there is no push-off to take them for
-    train = DeviceTrain(device, *kind, 200.0, (), (wearable,), "crystal", 0.0, last, told)
+    polarity = 1.0 if wearable == "imu" else float("nan")  # events are landings: there is no push-off to take them for
+    train = DeviceTrain(device, *kind, 200.0, (), (wearable,), "crystal", 0.0, last, polarity)
     plates = condition["surface"] == "overground"
-    made = align_contacts(reference, train, plates, None, _SETTINGS, Lag(0.0, 0.002, "")).clock_map
+    clock_map = align_contacts(reference, train, plates, None, _SETTINGS, Lag(0.0, 0.002, "")).clock_map
     start, end = stream.overlap_s
     wrong = True
-    if made.segments and end > start:
+    if clock_map.segments and end > start:
         t = np.linspace(start, end, 50)
-        wrong = bool(np.median(np.abs(made.apply(t) - stream.clock.t_reference(t))) > WRONG_S)
-    accepted = made.verdict == "aligned"
-    return {"seed": seed, "accepted": accepted, "wrong": wrong, "margin": made.margin, "wearable": wearable,
-            "p_wrong": made.p_wrong}  # fmt: skip
+        wrong = bool(np.median(np.abs(clock_map.apply(t) - stream.clock.t_reference(t))) > WRONG_S)
+    accepted = clock_map.verdict == "aligned"
+    return {"seed": seed, "accepted": accepted, "wrong": wrong, "margin": clock_map.margin, "wearable": wearable,
+            "p_wrong": clock_map.p_wrong}  # fmt: skip
 
 
 def rows(condition: dict[str, Any], seeds: range, wearable: str, jobs: int) -> list[dict[str, Any]]:
@@ -67,25 +67,25 @@ def rows(condition: dict[str, Any], seeds: range, wearable: str, jobs: int) -> l
         return list(pool.map(one, todo, chunksize=25))
 
 
-def nightly(wanted: int, first_seed: int, jobs: int) -> dict[str, Any]:
-    """Return wrong and accepted for both surfaces, going on until ``wanted`` distinct trials were accepted."""
+def nightly(accepted_least: int, first_seed: int, jobs: int) -> dict[str, Any]:
+    """Return wrong and accepted for both surfaces, going on until ``accepted_least`` distinct trials were accepted."""
     figures = {}
     for surface, wearable in itertools.product(("treadmill", "overground"), ("insole", "imu")):
         condition: dict[str, Any] = {"surface": surface, "gaps": True, "wearables": (wearable,)}
         if surface == "overground":
             condition["jumps"] = 3
-        found: list[dict[str, Any]] = []
+        trials: list[dict[str, Any]] = []
         seed = first_seed if wearable == "insole" else first_seed + 500_000
-        while sum(r["accepted"] for r in found) < wanted and len(found) < 20 * wanted:
-            found += rows(condition, range(seed + len(found), seed + len(found) + 500), wearable, jobs)
-        accepted = [r for r in found if r["accepted"]]
+        while sum(r["accepted"] for r in trials) < accepted_least and len(trials) < 20 * accepted_least:
+            trials += rows(condition, range(seed + len(trials), seed + len(trials) + 500), wearable, jobs)
+        accepted = [r for r in trials if r["accepted"]]
         wrong = sum(r["wrong"] for r in accepted)
         figures[f"{surface}, {wearable}"] = {
-            "trials": len(found),
+            "trials": len(trials),
             "accepted": len(accepted),
             "wrong": wrong,
             "upper_95": upper_bound(wrong, len(accepted)),
-            "reliability": reliability(found),
+            "reliability": reliability(trials),
             "first_seed": seed,
         }
     return figures

@@ -37,14 +37,14 @@ def loadsol() -> list[dict[str, str]]:
         insole = folder / (f"{name}_ls.txt" if "poussee" in name else f"{name}.txt")
         extra: dict[str, Any] = {"prior_offset_s": -6.0, "prior_sd_s": 0.5} if prior else {}
         result = align(plate, insole, surface="overground", allow_partial=True, **extra)
-        told = [
+        offsets = [
             f"{n} {m.offset_s:+.3f} s (+-{m.uncertainty_ms:.0f} ms, {1e3 * (m.offset_s - TRUE_OFFSET_S):+.0f} ms from"
             f" the hand label, margin {m.margin:.0f})"
             for n, m in result.maps.items()
             if m.offset_s is not None and m.uncertainty_ms is not None and m.margin is not None
         ]
         refused = [n for n, m in result.maps.items() if m.verdict == "refused"]
-        text = "; ".join([*told, *([f"refused: {', '.join(refused)}"] if refused else [])])
+        text = "; ".join([*offsets, *([f"refused: {', '.join(refused)}"] if refused else [])])
         rows.append({"what": f"{name}{', prior -6 +- 0.5 s' if prior else ''}", "result": text})
     return rows
 
@@ -56,11 +56,11 @@ def real_gaps() -> list[tuple[float, float]]:
 
     stream = read(DATA / "pomarat_loadsol" / "test_poussee_4_ls.txt").streams["insole_left"]
     gaps = gaps_of(stream)
-    made, last = [], 0.0
+    waits, last = [], 0.0
     for start, end in gaps:
-        made.append((start - last, end - start))
+        waits.append((start - last, end - start))
         last = end
-    return made
+    return waits
 
 
 def clone(
@@ -105,9 +105,9 @@ def runners() -> list[dict[str, str]]:
                     gaps=gaps,
                     seed=trials,
                 )
-                made = align_device(reference, device, surface="treadmill", settings=settings).clock_map
-                if made.verdict == "aligned":
-                    errors.append(1e3 * float(np.abs(made.apply(device_s) - true_s).max()))
+                clock_map = align_device(reference, device, surface="treadmill", settings=settings).clock_map
+                if clock_map.verdict == "aligned":
+                    errors.append(1e3 * float(np.abs(clock_map.apply(device_s) - true_s).max()))
     worst = np.asarray(errors)
     text = (
         f"accepted {worst.size} of {trials}, wrong {int((worst > 120).sum())}, off by {np.median(worst):.2f} ms median,"

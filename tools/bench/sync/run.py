@@ -76,17 +76,17 @@ def work(job: Job) -> tuple[str, list[dict[str, Any]]]:
 
 def jobs(trials: int, decoys: int) -> list[Job]:
     """Return all simulated trials; a runner's seed is its number, the same in every condition of a surface."""
-    made: list[Job] = []
+    todo: list[Job] = []
     for name, condition in CONDITIONS.items():
         for k in range(max(4, round(trials * SHARE.get(name, 1.0)))):
             options = {"baselines": name in BASELINES, "nearest": name in BASELINES and k < 25}
-            made.append((name, condition, SEEDS["standard"] + k, options))
+            todo.append((name, condition, SEEDS["standard"] + k, options))
     for name, condition in DECOYS.items():
         for k in range(decoys):
             seed = SEEDS["decoys"] + k
             options = {"other_seed": seed + 500_000} if name.startswith("other") else {}
-            made.append((f"decoy: {name}", condition, seed, options))
-    return made
+            todo.append((f"decoy: {name}", condition, seed, options))
+    return todo
 
 
 def run_all(todo: list[Job], count: int, log: Path) -> dict[str, list[dict[str, Any]]]:
@@ -100,22 +100,22 @@ def run_all(todo: list[Job], count: int, log: Path) -> dict[str, list[dict[str, 
 
     rows: dict[str, list[dict[str, Any]]] = {}
     head = json.dumps({"commit": harness.git("rev-parse", "HEAD"), "seeds": SEEDS})
-    known = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    lines = [json.loads(line) for line in known[1:]] if known and known[0] == head else []
+    lines_of_log = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    lines = [json.loads(line) for line in lines_of_log[1:]] if lines_of_log and lines_of_log[0] == head else []
     log.parent.mkdir(parents=True, exist_ok=True)
     if not lines:
         log.write_text(head + "\n", encoding="utf-8")
     for line in lines:
         rows.setdefault(line["name"], []).extend(line["rows"])
-    done = {(line["name"], line["seed"]) for line in lines}
-    left = sorted((job for job in todo if (job[0], job[2]) not in done), key=lambda job: job[2] % 500_000)
+    finished = {(line["name"], line["seed"]) for line in lines}
+    left = sorted((job for job in todo if (job[0], job[2]) not in finished), key=lambda job: job[2] % 500_000)
     with ProcessPoolExecutor(count) as pool, log.open("a", encoding="utf-8") as handle:
-        shown = track(
+        results = track(
             pool.map(work, left, chunksize=2), total=len(left), description="trials", console=Console(stderr=True)
         )
-        for number, (job, (name, found)) in enumerate(zip(left, shown)):
-            rows.setdefault(name, []).extend(found)
-            handle.write(json.dumps({"name": name, "seed": job[2], "rows": found}, default=float) + "\n")
+        for number, (job, (name, rows_of_trial)) in enumerate(zip(left, results)):
+            rows.setdefault(name, []).extend(rows_of_trial)
+            handle.write(json.dumps({"name": name, "seed": job[2], "rows": rows_of_trial}, default=float) + "\n")
             handle.flush()
             if not sys.stderr.isatty() and number % 200 == 199:
                 print(f"{number + 1} of {len(left)} trials", file=sys.stderr, flush=True)

@@ -23,10 +23,10 @@ def calibration_loop() -> float:
     """Return the CPU seconds of a fixed amount of numpy work: 60 FFTs of 2**20 points and a sort each."""
     rng = np.random.default_rng(0)
     values = rng.normal(size=2**20)
-    begun = time.process_time()
+    start_s = time.process_time()
     for _ in range(60):
         np.sort(np.abs(np.fft.rfft(values)))
-    return time.process_time() - begun
+    return time.process_time() - start_s
 
 
 def arrays(minutes: float) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -88,15 +88,15 @@ def measure() -> dict[str, Any]:
         reference, wearable = arrays(minutes)
         costs = []
         for _ in range(3 if minutes <= 10 else 1):
-            begun = time.process_time()
-            made = align_device(reference, wearable, surface="treadmill").clock_map
-            costs.append(time.process_time() - begun)
+            start_s = time.process_time()
+            clock_map = align_device(reference, wearable, surface="treadmill").clock_map
+            costs.append(time.process_time() - start_s)
         tracemalloc.start()
         align_device(reference, wearable, surface="treadmill")
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         rows.append({"name": f"{minutes} min", "minutes": minutes, "cpu_s": min(costs), "ratio": min(costs) / loop,
-                     "memory_mb": peak / 1e6, "verdict": made.verdict})  # fmt: skip
+                     "memory_mb": peak / 1e6, "verdict": clock_map.verdict})  # fmt: skip
     return {"calibration_cpu_s": loop, "rows": rows, "help_s": help_time()}
 
 
@@ -109,7 +109,7 @@ def help_time() -> float:
     ]
     times = []
     for _ in range(5):
-        begun = time.perf_counter()
+        start_s = time.perf_counter()
         subprocess.run(command, capture_output=True, check=True)
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - start_s)
     return min(times)

@@ -18,17 +18,17 @@ def upper_bound(wrong: int, accepted: int) -> float | None:
 
 def percentile(values: list[float | None], q: float) -> float | None:
     """Return a percentile of the known values, None if there is none."""
-    known = [v for v in values if v is not None and np.isfinite(v)]
-    return float(np.percentile(known, q)) if known else None
+    finite = [v for v in values if v is not None and np.isfinite(v)]
+    return float(np.percentile(finite, q)) if finite else None
 
 
 def reliability(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return stated against observed chance of being wrong, by stated chance, of accepted and refused alike."""
     edges = [0.0, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.01]
-    known = [r for r in rows if r.get("p_wrong") is not None and r.get("wrong") is not None]
+    judged = [r for r in rows if r.get("p_wrong") is not None and r.get("wrong") is not None]
     table = []
     for low, high in itertools.pairwise(edges):
-        part = [r for r in known if low <= r["p_wrong"] < high]
+        part = [r for r in judged if low <= r["p_wrong"] < high]
         if part:
             wrong = sum(bool(r["wrong"]) for r in part)
             stated = float(np.mean([r["p_wrong"] for r in part]))
@@ -72,62 +72,62 @@ def worst_end(row: dict[str, Any]) -> float:
 
 def summary(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     """Return the figures of all conditions, decoys, coverage and reliability."""
-    made: dict[str, Any] = {"conditions": {}, "decoys": {}, "errors": [], "strata": {}}
+    figures: dict[str, Any] = {"conditions": {}, "decoys": {}, "errors": [], "strata": {}}
     everything: list[dict[str, Any]] = []
-    for name, found in rows.items():
-        made["errors"] += [{"condition": name, **r} for r in found if "error" in r]
-        good = [r for r in found if "error" not in r]
+    for name, trials in rows.items():
+        figures["errors"] += [{"condition": name, **r} for r in trials if "error" in r]
+        good = [r for r in trials if "error" not in r]
         for wearable in sorted({r["wearable"] for r in good}):
             part = [r for r in good if r["wearable"] == wearable]
             if name.startswith("decoy: "):
                 accepted = sum(r["accepted"] for r in part)
-                made["decoys"][f"{name[7:]}, {wearable}"] = {"trials": len(part), "accepted": accepted}
+                figures["decoys"][f"{name[7:]}, {wearable}"] = {"trials": len(part), "accepted": accepted}
                 continue
-            made["conditions"][f"{name}, {wearable}"] = group(part)
+            figures["conditions"][f"{name}, {wearable}"] = group(part)
             everything += part
-    made["coverage"] = coverage(everything)
-    made["reliability"] = reliability(everything)
-    made["strata"] = strata(everything)
-    made["wrong_accepted"] = [
+    figures["coverage"] = coverage(everything)
+    figures["reliability"] = reliability(everything)
+    figures["strata"] = strata(everything)
+    figures["wrong_accepted"] = [
         {k: r.get(k) for k in ("seed", "wearable", "margin", "mean_ms", "contacts", "family")}
         for r in everything
         if r["accepted"] and r["wrong"]
     ]
-    made["refused"] = [
+    figures["refused"] = [
         {"seed": r["seed"], "wearable": r["wearable"], "margin": r["margin"], "reasons": r["reasons"]}
         for r in everything
         if not r["accepted"]
     ]
-    return made
+    return figures
 
 
 def coverage(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return how often the stated 95 % half-width held, over all accepted and right trials."""
     right = [r for r in rows if r["accepted"] and not r["wrong"]]
-    made = {}
+    figures = {}
     for wearable in sorted({r["wearable"] for r in right}):
         part = [abs(worst_end(r)) <= r["uncertainty_ms"] for r in right if r["wearable"] == wearable]
-        made[wearable] = {"covered": float(np.mean(part)), "trials": len(part)}
+        figures[wearable] = {"covered": float(np.mean(part)), "trials": len(part)}
     part = [abs(worst_end(r)) <= r["uncertainty_ms"] for r in right]
-    made["all"] = {"covered": float(np.mean(part)) if part else None, "trials": len(part)}
-    return made
+    figures["all"] = {"covered": float(np.mean(part)) if part else None, "trials": len(part)}
+    return figures
 
 
 def strata(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return wrong / accepted / trials by the runner's step variability."""
-    made: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     for low, high in ((0.0, 1.2), (1.2, 1.8), (1.8, 2.4), (2.4, 9.0)):
         part = [r for r in rows if r.get("step_cv_percent") is not None and low <= r["step_cv_percent"] < high]
         for surface in ("treadmill", "overground"):
             of = [r for r in part if r.get("surface") == surface]
             if of:
                 accepted = [r for r in of if r["accepted"]]
-                made[f"{surface}, step CV {low:g}-{high:g} %"] = {
+                figures[f"{surface}, step CV {low:g}-{high:g} %"] = {
                     "trials": len(of),
                     "accepted": len(accepted),
                     "wrong": sum(bool(r["wrong"]) for r in accepted),
                 }
-    return made
+    return figures
 
 
 def number(value: Any, digits: int = 2) -> str:
@@ -160,7 +160,7 @@ def markdown(figures: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _trials(found: dict[str, Any]) -> list[str]:
+def _trials(figures: dict[str, Any]) -> list[str]:
     lines = ["## Simulated trials", ""]
     lines += [
         "| condition | trials | accepted | wrong / accepted (95 % upper) | drift-type 95 % ms | absolute 95 % ms |"
@@ -168,7 +168,7 @@ def _trials(found: dict[str, Any]) -> list[str]:
         " xcorr slips | PHAT slips | nearest advocate slips |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for name, f in found["conditions"].items():
+    for name, f in figures["conditions"].items():
         slips = [f.get(f"slip: {b}") for b in ("raw cross-correlation", "GCC-PHAT", "nearest advocate")]
         cells = [f"{s['slips']}/{s['trials']}" if s else "-" for s in slips]
         lines.append(
@@ -181,13 +181,13 @@ def _trials(found: dict[str, Any]) -> list[str]:
         "Slips are errors above 0.12 s before any refusal. Covered: the error at the worse end of the overlap",
     ]
     lines += ["lies within `uncertainty_ms`.", "", "| decoy | trials | accepted |", "|---|---|---|"]
-    lines += [f"| {n} | {d['trials']} | {d['accepted']} |" for n, d in found["decoys"].items()]
+    lines += [f"| {n} | {d['trials']} | {d['accepted']} |" for n, d in figures["decoys"].items()]
     lines += ["", "| stratum | trials | accepted | wrong |", "|---|---|---|---|"]
-    lines += [f"| {n} | {s['trials']} | {s['accepted']} | {s['wrong']} |" for n, s in found["strata"].items()]
-    known = {n: c for n, c in found["coverage"].items() if c["covered"] is not None}
-    held = ", ".join(f"{n} {100 * c['covered']:.1f} % of {c['trials']}" for n, c in known.items())
-    lines += ["", f"Coverage of `uncertainty_ms`: {held}.", ""]
-    return [*lines, *_reliability("all simulated trials", found["reliability"])]
+    lines += [f"| {n} | {s['trials']} | {s['accepted']} | {s['wrong']} |" for n, s in figures["strata"].items()]
+    covered = {n: c for n, c in figures["coverage"].items() if c["covered"] is not None}
+    shares = ", ".join(f"{n} {100 * c['covered']:.1f} % of {c['trials']}" for n, c in covered.items())
+    lines += ["", f"Coverage of `uncertainty_ms`: {shares}.", ""]
+    return [*lines, *_reliability("all simulated trials", figures["reliability"])]
 
 
 def _reliability(title: str, table: list[dict[str, Any]]) -> list[str]:
@@ -198,36 +198,36 @@ def _reliability(title: str, table: list[dict[str, Any]]) -> list[str]:
     return [*lines, ""]
 
 
-def _nightly(found: dict[str, Any]) -> list[str]:
+def _nightly(figures: dict[str, Any]) -> list[str]:
     lines = [
         "## Nightly: event-level trials",
         "",
         "| condition | trials | wrong / accepted | 95 % upper |",
         "|---|---|---|---|",
     ]
-    for name, f in found.items():
+    for name, f in figures.items():
         lines.append(f"| {name} | {f['trials']} | {f['wrong']} / {f['accepted']} | {number(f['upper_95'])} |")
     lines.append("")
-    for name, f in found.items():
+    for name, f in figures.items():
         lines += _reliability(name, f["reliability"])
     return lines
 
 
-def _speed(found: dict[str, Any]) -> list[str]:
+def _speed(figures: dict[str, Any]) -> list[str]:
     lines = ["## Cost of align() on arrays in memory", ""]
     lines += [
-        f"Calibration loop (fixed work, same run): {found['calibration_cpu_s']:.3f} CPU-s.",
+        f"Calibration loop (fixed work, same run): {figures['calibration_cpu_s']:.3f} CPU-s.",
         "",
         "| record at 1000 Hz, both feet | CPU-s | of the calibration loop | memory above inputs, MB |",
         "|---|---|---|---|",
     ]
-    for row in found["rows"]:
+    for row in figures["rows"]:
         lines.append(f"| {row['name']} | {row['cpu_s']:.2f} | {row['ratio']:.1f} | {row['memory_mb']:.0f} |")
-    return [*lines, "", f"`grf-sync --help`: {found['help_s']:.2f} s.", ""]
+    return [*lines, "", f"`grf-sync --help`: {figures['help_s']:.2f} s.", ""]
 
 
-def _real(found: dict[str, Any]) -> list[str]:
+def _real(figures: dict[str, Any]) -> list[str]:
     lines = ["## Real recordings", ""]
     lines += ["| what | result |", "|---|---|"]
-    lines += [f"| {row['what']} | {row['result']} |" for row in found["rows"]]
+    lines += [f"| {row['what']} | {row['result']} |" for row in figures["rows"]]
     return [*lines, ""]

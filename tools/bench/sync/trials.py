@@ -54,11 +54,11 @@ def run_trial(
     rows = []
     for wearable in condition.wearables:
         recording = donor.wearables[wearable]
-        begun = time.process_time()
+        start_s = time.process_time()
         detail = align_device(
             trial.reference, recording, surface=condition.surface, settings=settings, accept_refused=True
         )
-        cpu = time.process_time() - begun
+        cpu = time.process_time() - start_s
         rows.append(_row(condition, seed, wearable, trial, recording, detail.clock_map, cpu, other_seed is not None))
         if baselines:
             rows[-1]["baselines"] = _baselines(trial, wearable, condition, nearest)
@@ -122,13 +122,13 @@ def _baselines(trial: LabTrial, wearable: str, condition: Condition, nearest: bo
     true_lag = float(truth.t_reference(np.asarray([middle]))[0] - middle)
     x, x0 = _signal(trial.reference, condition.surface)
     y, y0 = _signal(trial.wearables[wearable], "device")
-    found = {
+    lags = {
         "raw cross-correlation": _xcorr(x, y, phat=False) + x0 - y0,
         "GCC-PHAT": _xcorr(x, y, phat=True) + x0 - y0,
     }
     if nearest:
-        found["nearest advocate"] = _nearest_advocate(trial, wearable, condition)
-    return {k: {"error_s": float(v - true_lag), "slip": bool(abs(v - true_lag) > WRONG_S)} for k, v in found.items()}
+        lags["nearest advocate"] = _nearest_advocate(trial, wearable, condition)
+    return {k: {"error_s": float(v - true_lag), "slip": bool(abs(v - true_lag) > WRONG_S)} for k, v in lags.items()}
 
 
 _RATE_HZ = 100.0
