@@ -42,7 +42,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_schema_file_is_current() -> None:
-    assert SCHEMA.read_text(encoding="utf-8") == schema_text(), "run grfkit.deploy.manifest.write_schema on it"
+    assert SCHEMA.read_text(encoding="utf-8") == schema_text(), "write grfkit.runtime.manifest.schema_text() into it"
 
 
 def test_a_bundle_says_who_and_what_and_names_every_file(made: Small) -> None:

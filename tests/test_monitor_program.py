@@ -15,6 +15,7 @@ pytest.importorskip("bleak")
 
 from grfkit.io import read
 from grfkit.monitor import demo
+from grfkit.runtime import bundle_files
 from grfkit.runtime.bundle_files import read_manifest
 
 KEYS = {"side", "packets", "packets_lost", "samples", "samples_lost", "reconnects", "latency_ms"}
@@ -30,7 +31,7 @@ def run(*arguments: str | Path) -> dict:
 
 def test_a_demo_without_a_bundle_says_why_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     said: list[str] = []
-    monkeypatch.setattr(demo, "_FOLDERS", (tmp_path,))
+    monkeypatch.setattr(bundle_files, "_SHIPPED", (tmp_path,))
     assert demo._bundle(None, said.append) is None
     assert demo._bundle(tmp_path, said.append) is None, "a trained model answers on the host"
     (line,) = said
@@ -49,7 +50,7 @@ def test_the_demo_streams_records_and_is_played_again(tmp_path: Path) -> None:
         assert 5 * one["packets"] >= one["samples"] > 0
         assert one["samples"] % 5 == 0
         assert one["samples_lost"] >= 5 * one["packets_lost"]
-        if (shipped := demo.shipped_bundle()) is not None:
+        if (shipped := demo._bundle(None, print)) is not None:
             assert one["estimate"] == f"device {read_manifest(shipped).model_id:08x}"
         stream = read(path).streams[f"insole_{one['side']}"]
         assert int(np.isfinite(stream["cell_01"].values).sum()) == one["samples"]

@@ -132,9 +132,4 @@ def run_verify(bundle: Path, boards: str) -> tuple[dict[str, Any], str]:
     machines = boards_of(boards)
     with quiet_console() as console, _bar("verifying", console) as bar:
         verified = verify_bundle(bundle, boards=machines, progress=_steps(bar, _VERIFY_STEPS))
-    proofs, missing = verified.proofs, verified.missing
-    lines = [f"{bundle}: {verified.name}, model_id 0x{verified.model_id:08x}"]
-    lines += [f"  {'proven' if p.proven else 'NOT PROVEN HERE'}: {p.name}: {p.said}" for p in proofs]
-    if missing:
-        lines.append(f"  nothing wrong was found, but {len(missing)} of {len(proofs)} were not proven here")
-    return verified.to_dict() | {"folder": str(bundle), "not_proven": list(missing)}, "\n".join(lines)
+    return verified.to_dict() | {"folder": str(bundle), "not_proven": list(verified.missing)}, f"{bundle}: {verified}"

@@ -19,12 +19,10 @@ from ..estimate.detector import COUNTS, detector
 from ..gait.relative_cells import UNIT
 from ..learn.scaler import STILL, Scaler
 from ..learn.spec import ModelSpec
-from ..runtime.manifest import CFiles, Column, Detector, Manifest, Role, Tensor, schema_text
+from ..runtime.manifest import CFiles, Column, Detector, Manifest, Role, Tensor
 from .emit_c import CModel
 from .plan import Plan
 from .tflite_file import TensorInfo, TfliteFile
-
-__all__ = ["COUNTS", "Manifest", "derived", "differences", "name_of", "schema_text"]
 
 RATE_HZ = 100.0
 """Of a device, where nobody says another: the insole's own default."""
@@ -163,11 +161,6 @@ def c_files_of(model: CModel) -> CFiles:
     """Return what a manifest says of a model in C."""
     name = model.name
     return CFiles(symbol=f"grf_{name}", source=f"c/{name}.c", header=f"c/{name}.h", stream=model.stream)
-
-
-def write_schema(path: Path) -> None:
-    """Write the JSON Schema of a manifest."""
-    path.write_text(schema_text(), encoding="utf-8")
 
 
 def units_without_counts(spec: ModelSpec) -> Sequence[str]:

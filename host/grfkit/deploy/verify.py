@@ -58,6 +58,17 @@ class VerifiedBundle:
         """Return what could not be proven on this machine."""
         return tuple(f"{p.name}: {p.said}" for p in self.proofs if not p.proven)
 
+    def __str__(self) -> str:
+        """Return every proof in a line, and how many could not be made here."""
+        lines = [f"{self.name}, model_id 0x{self.model_id:08x}"]
+        lines += [f"  {'proven' if p.proven else 'NOT PROVEN HERE'}: {p.name}: {p.said}" for p in self.proofs]
+        count = len(self.missing)
+        if count:
+            lines.append(f"  nothing wrong was found, but {count} of {len(self.proofs)} were not proven here")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
     def to_dict(self) -> dict[str, Any]:
         """Return the result for JSON."""
         return asdict(self)

@@ -13,37 +13,28 @@ from typing import Any
 
 from ..errors import BadInputError
 from ..runtime.bundle import is_bundle
+from ..runtime.bundle_files import shipped_bundle
 from ..runtime.interpreters import AUTO, available
-
-__all__ = ["insoles", "shipped_bundle"]
 
 _READY_S = 60.0
 _SHIPPED = "bilstm_simulated"
-_PACKAGE = Path(__file__).resolve().parents[1]
-_FOLDERS = (_PACKAGE / "_firmware", _PACKAGE.parents[1] / "firmware_models")
-"""Where the bundles lie that come with grfkit: of an installed package, and of its repository."""
 _APART: dict[str, Any] = {"process_group": 0} if sys.platform != "win32" and sys.version_info >= (3, 11) else {}
 """Ctrl-C is then the monitor's alone: it disconnects before the virtual insoles end."""
-
-
-def shipped_bundle() -> Path | None:
-    """Return the folder of the bundle that comes with grfkit, None where it is not there."""
-    return next((folder / _SHIPPED for folder in _FOLDERS if is_bundle(folder / _SHIPPED)), None)
 
 
 def _bundle(model: Path | None, say: Callable[[str], None]) -> Path | None:
     """Return what the insoles run; where they run nothing although no model was named, the reason is said."""
     if model is not None:
         return model if is_bundle(model) else None
-    found, lacks = shipped_bundle(), ""
-    if found is None:
-        lacks = f"the bundle '{_SHIPPED}' did not come with this grfkit; name one with --model"
-    elif not set(AUTO) & set(available()):
+    if not set(AUTO) & set(available()):
         lacks = f"nothing here runs .tflite files ({' or '.join(AUTO)}); pip install 'grfkit[edge]'"
-    if lacks:
-        say(f"the demo shows cells only: {lacks}")
-        return None
-    return found
+    else:
+        try:
+            return shipped_bundle(_SHIPPED)
+        except BadInputError as error:
+            lacks = f"{error}; name one with --model"
+    say(f"the demo shows cells only: {lacks}")
+    return None
 
 
 @asynccontextmanager

@@ -10,22 +10,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Floats, PathLike
 from ..errors import BadInputError, RefusedError
 from ..units import G
 from .bundle_files import check_digest, read_manifest, read_sums
-from .interpreters import Interpreter, Resolver, load
+from .interpreters import Interpreter, Resolver, label, load
 from .manifest import MANIFEST, Manifest
 from .numbers import Bytes, Saturated, from_int8, to_int8
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle's int8 file in an interpreter, and what its numbers mean."""
+    """A bundle that predicts: its int8 file in an interpreter, and the manifest that says what its numbers mean.
+
+    Opened by :func:`load_bundle`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from grfkit import load_bundle
+    >>> from grfkit.runtime.bundle_files import shipped_bundle
+    >>> bundle = load_bundle(shipped_bundle("bilstm_simulated"))
+    >>> bundle.manifest.points, [axis.name for axis in bundle.manifest.axes]
+    (101, ['vgrf', 'apgrf', 'mlgrf'])
+    >>> inputs = np.zeros((1, 101, 22))  # one window, 16 cells, acceleration, angular velocity
+    >>> bundle.predict(inputs, statics=np.array([[0.25]]), mass_kg=np.array([70.0])).shape  # contact time 0.25 s
+    (1, 101, 3)
+    """
 
     folder: Path
     manifest: Manifest
     engine: Interpreter
+
+    def __repr__(self) -> str:
+        """Return name, network, inputs, outputs and interpreter in a line."""
+        return f"<Bundle {self.manifest.summary()}, by {label(self.engine)}>"
 
     def scaled(self, inputs: NDArray[Any], statics: NDArray[Any]) -> NDArray[np.float32]:
         """Return what the network takes: scaled channels, missing masks, then statics repeated over time.
@@ -121,15 +140,15 @@ def forces_bw(manifest: Manifest, stored: Bytes, mass_kg: NDArray[Any]) -> Float
     return forces
 
 
-def is_bundle(folder: Path) -> bool:
+def is_bundle(folder: PathLike) -> bool:
     """Return whether a folder holds a bundle rather than a trained model."""
     return (Path(folder) / MANIFEST).is_file()
 
 
 def load_bundle(
-    folder: Path, backend: str = "auto", *, resolver: Resolver = "xnnpack", library: Path | None = None
+    folder: PathLike, backend: str = "auto", *, resolver: Resolver = "xnnpack", library: PathLike | None = None
 ) -> Bundle:
-    """Return a bundle, ready to predict.
+    """Return a bundle, ready to predict; neither torch nor TensorFlow is needed.
 
     Parameters
     ----------
@@ -144,6 +163,13 @@ def load_bundle(
         If the folder is no bundle, or no interpreter is installed.
     RefusedError
         If the manifest or the int8 file was changed, or they do not belong together.
+
+    Examples
+    --------
+    >>> from grfkit import load_bundle
+    >>> from grfkit.runtime.bundle_files import shipped_bundle
+    >>> load_bundle(shipped_bundle("bilstm_simulated"))
+    <Bundle bilstm_simulated: bilstm in int8, 22 channels of 101 samples to vgrf, apgrf, mlgrf, by ...>
     """
     folder = Path(folder)
     manifest = read_manifest(folder)

@@ -1,4 +1,7 @@
-"""``SHA256SUMS``: the digest of every file of a bundle, and of its own lines; ``sha256sum -c`` reads it too."""
+"""Files of a bundle: ``SHA256SUMS``, the manifest, and the bundles that come with grfkit.
+
+``SHA256SUMS`` holds the digest of every file of a bundle, and of its own lines; ``sha256sum -c`` reads it too.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,36 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from ..arrays import PathLike
 from ..errors import BadInputError, RefusedError
 from .manifest import MANIFEST, SUMS, Manifest
 
 _LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_.][A-Za-z0-9_./-]*)")
-_OWN = re.compile(r"# SHA-256 of the lines above: ([0-9a-f]{64})")
+_LAST_LINE = re.compile(r"# SHA-256 of the lines above: ([0-9a-f]{64})")
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SHIPPED = (_PACKAGE / "_firmware", _PACKAGE.parents[1] / "firmware_models")
+"""Folders of the bundles that come with grfkit: of an installed package, and of its repository."""
+
+
+def shipped_bundle(name: str) -> Path:
+    """Return the folder of a bundle that comes with grfkit.
+
+    Raises
+    ------
+    BadInputError
+        If none of this name is there; an installed package has fewer than the repository.
+
+    Examples
+    --------
+    >>> from grfkit.runtime.bundle_files import shipped_bundle
+    >>> shipped_bundle("bilstm_simulated").name
+    'bilstm_simulated'
+    """
+    bundles = {path.parent.name: path.parent for folder in _SHIPPED for path in sorted(folder.glob(f"*/{MANIFEST}"))}
+    if name not in bundles:
+        raise BadInputError(f"no bundle '{name}' comes with this grfkit; there are {', '.join(bundles) or 'none'}")
+    return bundles[name]
 
 
 def sums_text(digests: Mapping[str, str]) -> str:
@@ -22,7 +50,7 @@ def sums_text(digests: Mapping[str, str]) -> str:
     return f"{lines}# SHA-256 of the lines above: {hashlib.sha256(lines.encode()).hexdigest()}\n"
 
 
-def read_sums(folder: Path) -> dict[str, str]:
+def read_sums(folder: PathLike) -> dict[str, str]:
     """Return the digests that a bundle's ``SHA256SUMS`` holds, by path.
 
     Raises
@@ -41,7 +69,7 @@ def read_sums(folder: Path) -> dict[str, str]:
         raise RefusedError(f"{path}: has bytes that are no text; the bundle was changed") from error
     *lines, last = text.removesuffix("\n").split("\n")
     matches = [_LINE.fullmatch(line) for line in lines]
-    own_digest = _OWN.fullmatch(last)
+    own_digest = _LAST_LINE.fullmatch(last)
     digests = {m[2]: m[1] for m in matches if m}
     if not lines or own_digest is None or len(digests) != len(lines) or sums_text(digests) != text:
         raise RefusedError(f"{path}: is not as it was written (its lines or its own digest are wrong)")
@@ -79,7 +107,7 @@ def check_digest(folder: Path, path: str, digests: Mapping[str, str]) -> None:
         )
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: PathLike) -> Manifest:
     """Return a bundle's manifest, if it is the one its ``SHA256SUMS`` names.
 
     Raises

@@ -229,6 +229,16 @@ class Manifest(_Document):
         """Return the columns of one role, in order."""
         return tuple(c for c in self.columns if c.role == role)
 
+    def summary(self) -> str:
+        """Return name, network, inputs and outputs in words."""
+        channels, axes = len(self.of_role("channel")), ", ".join(a.name for a in self.axes)
+        network = self.trained.network["name"]
+        return f"{self.name}: {network} in int8, {channels} channels of {self.points} samples to {axes}"
+
+    def __repr__(self) -> str:
+        """Return the summary instead of every field, which fills pages."""
+        return f"<Manifest of {self.summary()}, {len(self.files)} files>"
+
     def text(self) -> str:
         """Return what ``manifest.json`` holds."""
         return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False) + "\n"
