@@ -115,7 +115,7 @@ def run_table(table: Path, *, scheduler: str | None, processes: int | None, repo
             scheduler=scheduler,
             processes=processes,
             force=force,
-            on_done=lambda _: progress.advance(task),
+            progress=lambda _: progress.advance(task),
         )
     if reports:
         _write_index(table, done)

@@ -6,7 +6,7 @@ unloaded and loaded levels, so counts do as well as newtons.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,15 +53,25 @@ class Contacts:
         """Return contact times, NaN where toe-off is unknown."""
         return self.offset_s - self.onset_s
 
-    def taken(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Contacts:
-        """Return the chosen contacts; the covered stretches stay."""
+    def subset(self, index: NDArray[np.bool_] | NDArray[np.int64]) -> Contacts:
+        """Return some of the contacts; the covered stretches stay."""
         return Contacts(
-            self.onset_s[chosen],
-            self.offset_s[chosen],
-            self.strength[chosen],
-            self.foot[chosen],
+            self.onset_s[index],
+            self.offset_s[index],
+            self.strength[index],
+            self.foot[index],
             self.covered_s,
         )
+
+    def between(self, start_s: float, end_s: float) -> Contacts:
+        """Return the contacts that begin in ``[start_s, end_s)``, and what is covered there."""
+        index = (self.onset_s >= start_s) & (self.onset_s < end_s)
+        return self.subset(index).covered_between(start_s, end_s)
+
+    def covered_between(self, start_s: float, end_s: float) -> Contacts:
+        """Return the same contacts, the covered stretches cut to ``[start_s, end_s)``."""
+        covered = np.clip(self.covered_s, start_s, end_s)
+        return replace(self, covered_s=covered[covered[:, 1] > covered[:, 0]])
 
     def warped(self, offset_s: float, rate: float) -> Contacts:
         """Return the contacts at ``offset_s + rate * time``."""
@@ -72,6 +82,12 @@ class Contacts:
             self.foot,
             offset_s + rate * self.covered_s,
         )
+
+
+def nearest_onset_s(contacts: Contacts, time_s: Floats) -> Floats:
+    """Return the distance (s) of each time to the nearest onset."""
+    index = np.clip(np.searchsorted(contacts.onset_s, time_s), 1, contacts.size - 1)
+    return np.minimum(np.abs(contacts.onset_s[index] - time_s), np.abs(contacts.onset_s[index - 1] - time_s))
 
 
 def empty_contacts() -> Contacts:

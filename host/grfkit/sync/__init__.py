@@ -2,7 +2,8 @@
 
 from .align import Alignment, align
 from .assemble import assemble, assemble_streams
-from .device import DeviceAlignment, align_device
+from .clock_map import DeviceAlignment
+from .device import align_device
 from .inputs import by_clock
 from .settings import AlignSettings
 

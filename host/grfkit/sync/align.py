@@ -16,7 +16,8 @@ from ..errors import BadInputError
 from ..provenance import InputFile
 from ..records import ClockMap, Recording, Surface
 from ..records.evidence import TrialEvidence, TrialVerdict
-from .device import DeviceAlignment, align_device
+from .clock_map import DeviceAlignment
+from .device import align_device
 from .evidence import stream_evidence
 from .inputs import Wearables, examined_reference, read_wearables
 from .request import Source, SyncRequest, describe_source, path_of, refuse_unusable
@@ -195,12 +196,12 @@ def align_request(request: SyncRequest) -> Alignment:
     return _aligned(request, (request.reference, *request.wearables))
 
 
-def _source(given: PathLike | Recording) -> Source:
-    return given if isinstance(given, Recording) else Path(given)
+def _source(source: PathLike | Recording) -> Source:
+    return source if isinstance(source, Recording) else Path(source)
 
 
-def _sequence(given: PathLike | Recording | Sequence[PathLike | Recording]) -> Sequence[PathLike | Recording]:
-    return given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
+def _sequence(wearables: PathLike | Recording | Sequence[PathLike | Recording]) -> Sequence[PathLike | Recording]:
+    return wearables if isinstance(wearables, Sequence) and not isinstance(wearables, str) else (wearables,)
 
 
 def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:

@@ -117,10 +117,10 @@ def on_reference_clock(stream: xr.Dataset, clock_map: ClockMap) -> xr.Dataset:
     """
     device = np.asarray(stream["time"].values, dtype=np.float64)
     mapped = clock_map.apply(device)
-    placed = np.isfinite(mapped)
-    unplaced = int(np.count_nonzero(~placed))
+    on_clock = np.isfinite(mapped)
+    unplaced = int(np.count_nonzero(~on_clock))
     if unplaced:
-        stream, device, mapped = stream.isel(time=np.flatnonzero(placed)), device[placed], mapped[placed]
+        stream, device, mapped = stream.isel(time=np.flatnonzero(on_clock)), device[on_clock], mapped[on_clock]
     moved: xr.Dataset = stream.assign_coords(time=("time", mapped, {"units": "s", "long_name": "reference clock"}))
     moved["time_device"] = ("time", device, {"units": "s", "long_name": "device clock"})
     moved.attrs.update(verdict=clock_map.verdict, uncertainty_ms=clock_map.uncertainty_ms or float("nan"))

@@ -175,7 +175,7 @@ def run_batch(
     scheduler: str | None = None,
     processes: int | None = None,
     force: bool = False,
-    on_done: Callable[[dict[str, Any]], None] = lambda _: None,
+    progress: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Return the summary of every row in the table's order; rows already in the journal are not run again.
 
@@ -190,13 +190,13 @@ def run_batch(
         Address of a running dask.distributed scheduler; local processes if None.
     """
     _refuse_collisions(rows)
-    done = {} if force else _finished(rows, journal)
+    finished = {} if force else _finished(rows, journal)
     for row in rows:
-        if row.number not in done and row.out.exists() and not force and not _made_here(row, journal):
+        if row.number not in finished and row.out.exists() and not force and not _is_from_this_table(row, journal):
             raise BadInputError(f"{row.out}: exists and was not made by this table; use --force to overwrite it")
-    todo = [row for row in rows if row.number not in done]
-    for summary in done.values():
-        on_done(summary)
+    todo = [row for row in rows if row.number not in finished]
+    for summary in finished.values():
+        progress(summary)
     run = _on_dask(todo, worker, scheduler) if scheduler else _locally(todo, worker, processes)
     by_number = {row.number: row for row in rows}
     for summary in run:
@@ -204,32 +204,32 @@ def run_batch(
         files = [row.out] if summary["trial"] else []
         files += [row.report] if row.report is not None and summary.get("report") else []
         summary["digests"] = {row.named(f): describe_input(waiting(f)).sha256 for f in files if waiting(f).exists()}
-        done[summary["row"]] = summary
-        _journal(journal, list(done.values()))
+        finished[summary["row"]] = summary
+        _journal(journal, list(finished.values()))
         for path in files:
             if waiting(path).exists():
                 os.replace(waiting(path), path)
-        on_done(summary)
-    return [done[row.number] for row in rows]
+        progress(summary)
+    return [finished[row.number] for row in rows]
 
 
 def _finished(rows: Sequence[Row], journal: Path) -> dict[int, dict[str, Any]]:
     if not journal.exists():
         return {}
-    known: dict[str, dict[str, Any]] = {}
+    entries: dict[str, dict[str, Any]] = {}
     for line in journal.read_text(encoding="utf-8").splitlines():
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:
             continue  # a line cut short by a kill: that row runs again
         if isinstance(entry, dict) and "key" in entry:
-            known[str(entry["key"])] = entry
-    found = {}
+            entries[str(entry["key"])] = entry
+    finished: dict[int, dict[str, Any]] = {}
     for row in rows:
-        entry = known.get(row.key())
-        if entry and not entry.get("error") and _still_there(row, entry.get("digests", {})):
-            found[row.number] = entry | {"row": row.number}
-    return found
+        summary = entries.get(row.key())
+        if summary and not summary.get("error") and _still_there(row, summary.get("digests", {})):
+            finished[row.number] = summary | {"row": row.number}
+    return finished
 
 
 def _still_there(row: Row, digests: dict[str, str]) -> bool:
@@ -246,7 +246,7 @@ def _still_there(row: Row, digests: dict[str, str]) -> bool:
     return True
 
 
-def _made_here(row: Row, journal: Path) -> bool:
+def _is_from_this_table(row: Row, journal: Path) -> bool:
     """Return whether this very job, same request and inputs, made the row's trial, whatever became of it since."""
     return journal.exists() and row.key() in journal.read_text(encoding="utf-8")
 

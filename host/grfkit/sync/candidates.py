@@ -10,6 +10,13 @@ from ..arrays import Floats
 from ..signals.contacts import Contacts
 
 BIN_S = 0.004
+"""Width (s) of the histogram's bins; the reference design: a quarter of the smoothing of 15 ms."""
+MOST_CANDIDATES = 40
+"""Offsets that are matched and scored; the reference design."""
+PRIOR_REACH_SDS = 6.0
+"""Offsets farther than so many SDs from a prior's mean are no candidates: the prior alone costs them 18 nats."""
+LEAST_VARIANCE = 1e-3
+"""Least variance (coincidences squared), which keeps bins that expect none from dividing by zero."""
 
 
 def candidate_offsets(
@@ -19,7 +26,7 @@ def candidate_offsets(
     spread_s: float,
     shortest_overlap_s: float,
     prior: tuple[float, float] | None = None,
-    count: int = 40,
+    count: int = MOST_CANDIDATES,
 ) -> Floats:
     """Return the offsets (s) at which onsets coincide most beyond chance, best first.
 
@@ -34,14 +41,14 @@ def candidate_offsets(
     shortest_overlap_s
         Offsets at which less device time falls on covered reference time are no candidates.
     prior
-        Mean and SD (s): offsets beyond six SD are no candidates.
+        Mean and SD (s): offsets beyond ``PRIOR_REACH_SDS`` SDs are no candidates.
     """
     if not reference.size or not device.size:
         return np.zeros(0)
     score, first_lag = _score(reference, device, spread_s, shortest_overlap_s)
     if prior is not None:
         lags = first_lag + BIN_S * np.arange(score.size)
-        score = np.where(np.abs(lags - prior[0]) <= 6.0 * prior[1], score, -np.inf)
+        score = np.where(np.abs(lags - prior[0]) <= PRIOR_REACH_SDS * prior[1], score, -np.inf)
     tops, _ = signal.find_peaks(np.where(np.isfinite(score), score, -1e9))
     tops = tops[np.isfinite(score[tops]) & (score[tops] > 0)]
     best = tops[np.argsort(score[tops], kind="stable")[::-1][:count]]
@@ -61,12 +68,12 @@ def _score(
     onsets_r = fft.rfft(ndimage.gaussian_filter1d(_binned(reference, start_r, size_r), smooth), size)
     onsets_d = np.conj(fft.rfft(_binned(device, start_d, size_d), size))
     together = fft.irfft(onsets_r * onsets_d, size)
-    seen = fft.irfft(fft.rfft(_cover(reference, start_r, size_r), size) * onsets_d, size)
+    coverable = fft.irfft(fft.rfft(_cover(reference, start_r, size_r), size) * onsets_d, size)
     rate = reference.size / max(float(np.diff(reference.covered_s, axis=1).sum()), 1e-9) * BIN_S
-    expected = np.maximum(seen, 0.0) * rate
+    expected = np.maximum(coverable, 0.0) * rate
     # the smoothed histogram of independent trains has variance expected * (share of the kernel's energy)
     energy = 1.0 / (2.0 * np.sqrt(np.pi) * smooth)
-    score = (together - expected) / np.sqrt(np.maximum(expected * energy, 1e-3))
+    score = (together - expected) / np.sqrt(np.maximum(expected * energy, LEAST_VARIANCE))
     # lag index m: device bin 0 lies on reference bin m; negative lags are at the end
     ordered = np.concatenate([score[size - size_d :], score[:size_r]])
     shift = BIN_S * (np.arange(ordered.size) - size_d)

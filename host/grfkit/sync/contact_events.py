@@ -17,12 +17,37 @@ from ..signals.landmarks import landmark_contacts
 
 _FOOT = {"left": 0, "right": 1}
 LONGEST_STANCE_S = 1.2
+"""Contact time (s) beyond which a contact is no stance of gait; the reference design."""
 EARLY_LEVEL = 0.05
 """Share of the loaded level at which the reference's contact begins: low, so that the onset depends least on how
 steeply a person loads."""
 INSOLE_LEVEL = 0.1
 """The same of an insole, whose swing is never quite empty."""
-_TWIN_CORRELATION = 0.998
+TWIN_CORRELATION = 0.998
+"""Correlation of two loads that no insole reaches with a plate, and a second force plate does; chosen by hand."""
+TWIN_SPAN_S, TWIN_STEP_S, FEWEST_TWIN_SAMPLES = 20.0, 0.005, 1000
+"""Length (s) of the course that is correlated, in the middle of the overlap; its grid (s); samples needed."""
+TWIN_LAG_S = 0.006
+"""Largest lag (s) of a twin that is tried, in steps of 1 ms: what the table took for the device's lag may be wrong."""
+SAME_LANDING_S = 0.06
+"""Time (s) within which two plates see one landing: a foot across their border; no step is as short."""
+SAMPLE_SIZE = 20_000
+"""Samples that a signal's levels are taken from, evenly spread; enough for a percentile, however long the record is."""
+SIGNED_MEAN = 0.2
+"""Share of a force's range beyond which its mean is a body weight, whose sign is known; chosen by hand."""
+LOPSIDED = 1.2
+"""A tail so many times as far from the resting level as the other is the loaded one; chosen by hand."""
+RARE_HIT = 5.0
+"""Range so many times that of the inner 99 % which tells a plate that is hit once or twice; chosen by hand."""
+LOADED_SHARE = 0.1
+"""Share of the most loaded plate's load that another needs to be one of the trial's; chosen by hand."""
+LOADED_S = 0.05
+"""Time (s) in all for which it needs it: less than a single stance."""
+FLIGHT_FLOOR, FLIGHT_SHARE = 0.03, 1.0 / 12.0
+"""Share of a total force's range that is its floor, and of the time that a runner's lies on it: flights take 0.19 to
+0.49 of a run's time (RBDS), a walk's dips 0.02 to 0.04."""
+LEAST_COVERED = 0.05
+"""Share of an insole's samples that a channel needs to stand for its load."""
 TWIN_LEVEL = 0.2
 """The same of both where the device is a force plate's twin: equal, so that equal signals have no lag."""
 
@@ -83,7 +108,9 @@ def vertical(stream: xr.Dataset) -> tuple[Floats, bool]:
     if axis and f"f{axis[-1]}" in names:
         name = f"f{axis[-1]}"
     else:
-        name = max(names, key=lambda n: float(np.nanstd(stream[n].values[:: max(1, stream.sizes["time"] // 20000)])))
+        name = max(
+            names, key=lambda n: float(np.nanstd(stream[n].values[:: max(1, stream.sizes["time"] // SAMPLE_SIZE)]))
+        )
     values = np.asarray(stream[name].values, dtype=np.float64)
     if axis and stream.attrs.get("doctor") == "examined":
         return (-values if axis.startswith("-") else values), False
@@ -96,13 +123,13 @@ def _holds_down(force: Floats) -> bool:
 
     Over plates that are empty most of the time the mean is near zero and the tails decide.
     """
-    sample = force[:: max(1, force.size // 20000)]
+    sample = force[:: max(1, force.size // SAMPLE_SIZE)]
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         return False
     low, high = _tails(sample)
     mean = float(sample.mean())
-    return mean < 0 if abs(mean) > 0.2 * (high - low) else points_down(force)
+    return mean < 0 if abs(mean) > SIGNED_MEAN * (high - low) else points_down(force)
 
 
 def upright(values: Floats) -> Floats:
@@ -112,20 +139,20 @@ def upright(values: Floats) -> Floats:
 
 def points_down(values: Floats) -> bool:
     """Return whether load is negative: whether the lower tail is the one farther from the resting level."""
-    sample = values[:: max(1, values.size // 20000)]
+    sample = values[:: max(1, values.size // SAMPLE_SIZE)]
     sample = sample[np.isfinite(sample)]
     if not sample.size:
         return False
     low, high = _tails(sample)
     rest = resting_level(sample)
-    return bool(rest - low > 1.2 * (high - rest))
+    return bool(rest - low > LOPSIDED * (high - rest))
 
 
 def _tails(sample: Floats) -> tuple[float, float]:
     """Return a sample's lowest and highest half per cent; of a plate that is hit once or twice, its extremes."""
     low, high = np.percentile(sample, [0.5, 99.5])
     lowest, highest = np.percentile(sample, [0.02, 99.98])
-    rare = highest - lowest > 5.0 * (high - low)
+    rare = highest - lowest > RARE_HIT * (high - low)
     return (float(lowest), float(highest)) if rare else (float(low), float(high))
 
 
@@ -134,8 +161,8 @@ def resting_level(sample: Floats) -> float:
     ordered = np.sort(sample)
     count = max(2, ordered.size // 5)
     widths = ordered[count - 1 :] - ordered[: ordered.size - count + 1]
-    at = int(np.argmin(widths))
-    return float(ordered[at] + widths[at] / 2.0)
+    shortest = int(np.argmin(widths))
+    return float(ordered[shortest] + widths[shortest] / 2.0)
 
 
 def plate_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
@@ -155,13 +182,13 @@ def _loaded(loads: list[Load]) -> list[Load]:
     """Return the plates that for 50 ms in all bear at least a tenth of what the most loaded one does."""
     spread = [_reach(p) for p in loads]
     top = max(spread, default=0.0)
-    return [p for p, s in zip(loads, spread) if s > 0.1 * top and s > 0]
+    return [p for p, s in zip(loads, spread) if s > LOADED_SHARE * top and s > 0]
 
 
 def _reach(load: Load) -> float:
     """Return how far a load rises above its lowest fiftieth for 50 ms, however long the record is."""
     value = load.value[np.isfinite(load.value)]
-    count = max(1, round(0.05 * load.rate_hz))
+    count = max(1, round(LOADED_S * load.rate_hz))
     if value.size <= count:
         return 0.0
     return float(np.partition(value, value.size - count)[value.size - count] - np.percentile(value, 2))
@@ -170,20 +197,17 @@ def _reach(load: Load) -> float:
 def insole_load(stream: xr.Dataset) -> Floats | None:
     """Return an insole's total load: force, else pressure sum, else zones, else cells; None if it has none."""
     for name in ("force", "pressure_sum"):
-        if name in stream and np.isfinite(stream[name].values).mean() > 0.05:
+        if name in stream and np.isfinite(stream[name].values).mean() > LEAST_COVERED:
             return np.asarray(stream[name].values, dtype=np.float64)
     for start in ("zone_", "cell_"):
         names = [str(n) for n in stream.data_vars if str(n).startswith(start)]
         if names:
             total = np.zeros(stream.sizes["time"])
             for name in names:
-                total += _dead_or_alive(stream[name].values)
+                if np.isfinite(stream[name].values).any():  # a dead cell adds nothing
+                    total += stream[name].values
             return total
     return None
-
-
-def _dead_or_alive(values: Floats) -> Floats:
-    return np.zeros(values.shape) if not np.isfinite(values).any() else values
 
 
 def reference_train(
@@ -206,8 +230,8 @@ def reference_train(
             raise BadInputError("the reference holds no force plate (nor an insole); nothing to align to")
     longest = np.inf if plates else LONGEST_STANCE_S
     if plates or any(load.foot >= 0 for load in loads):
-        found = [load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads]
-        return merge_any(found), loads
+        trains = [load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads]
+        return merge_any(trains), loads
     if len(loads) > 1 and all(p.time_s.size == loads[0].time_s.size for p in loads):
         total = np.sum([p.value for p in loads], axis=0)
         if has_flight(total):
@@ -216,13 +240,13 @@ def reference_train(
 
 
 def merge_any(trains: list[Contacts]) -> Contacts:
-    """Return all contacts of plates in one train; a landing seen by two plates within 60 ms counts once."""
+    """Return all contacts of plates in one train; a landing that two plates see counts once."""
     joined = merge([t for t in trains if t.covered_s.size])
     if joined.size < 2:
         return joined
-    twice = np.concatenate([[False], np.diff(joined.onset_s) < 0.06])
+    twice = np.concatenate([[False], np.diff(joined.onset_s) < SAME_LANDING_S])
     unknown = joined.foot < 0
-    return joined.taken(~(twice & unknown))
+    return joined.subset(~(twice & unknown))
 
 
 def hides_feet(loads: Sequence[Load]) -> bool:
@@ -233,11 +257,11 @@ def hides_feet(loads: Sequence[Load]) -> bool:
 def has_flight(total: Floats) -> bool:
     """Return whether a total force lies flat on its floor for at least a twelfth of the time.
 
-    Runners' flights take a fifth of the time or more (RBDS: 0.19 to 0.49), a walker's dips 0.02 to 0.04.
+    A runner's flights do, a walker's dips do not.
     """
-    part = total[:: max(1, total.size // 20000)]
+    part = total[:: max(1, total.size // SAMPLE_SIZE)]
     low, high = np.nanpercentile(part, [1, 95])
-    return bool(np.nanmean(part < low + 0.03 * (high - low)) > 1.0 / 12.0)
+    return bool(np.nanmean(part < low + FLIGHT_FLOOR * (high - low)) > FLIGHT_SHARE)
 
 
 def device_loads(streams: Mapping[str, xr.Dataset], *, inverted: bool = False) -> list[Load]:
@@ -286,20 +310,20 @@ def device_train(
         trains = [load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads]
         rate = loads[0].rate_hz
         return DeviceTrain(merge(trains), "insole", "onset", rate, tuple(loads), names, stamps, start, end)
-    marked = [s for s in streams.values() if s.attrs.get("kind") == "landmarks"]
-    trains = [train for s in marked for train in _landmarks(s)]
+    landmarks = [s for s in streams.values() if s.attrs.get("kind") == "landmarks"]
+    trains = [train for s in landmarks for train in _landmarks(s)]
     if trains:
-        rate = float(marked[0].attrs["rate_hz"])
+        rate = float(landmarks[0].attrs["rate_hz"])
         return DeviceTrain(merge(trains), "landmarks", "kinematic", rate, (), names, stamps, start, end)
     shoes = [s for s in streams.values() if s.attrs.get("kind") == "imu"]
-    shaken = [found for s in shoes for found in _imu(s, stance_s)]
-    if shaken:
+    shocks = [shock for s in shoes for shock in _imu(s, stance_s)]
+    if shocks:
         rate = float(shoes[0].attrs["rate_hz"])
-        evidence = float(np.min(np.abs([found.landing_evidence for found in shaken])))
-        feet = merge([found.contacts for found in shaken])
+        evidence = float(np.min(np.abs([shock.landing_evidence for shock in shocks])))
+        feet = merge([shock.contacts for shock in shocks])
         return DeviceTrain(feet, "imu", "jerk", rate, (), names, stamps, start, end, evidence)
-    held = ", ".join(f"{n} ({s.attrs.get('kind')})" for n, s in streams.items())
-    raise BadInputError(f"no insole load, acceleration or heel and toe landmarks to align by in: {held}")
+    kinds = ", ".join(f"{n} ({s.attrs.get('kind')})" for n, s in streams.items())
+    raise BadInputError(f"no insole load, acceleration or heel and toe landmarks to align by in: {kinds}")
 
 
 def _imu(stream: xr.Dataset, stance_s: float) -> list[Impacts]:
@@ -320,10 +344,10 @@ def _landmarks(stream: xr.Dataset) -> list[Contacts]:
 
 
 def follows_force(plates: list[Load], device: Sequence[Load], mapped_s: Callable[[Floats], Floats]) -> bool:
-    """Return whether a device's total load is the reference's own force: correlation above 0.998 for 20 s.
+    """Return whether a device's total load is the reference's own force: so highly correlated for 20 s.
 
-    No insole reaches that; another force plate, or the same one recorded by another system, does. Such a twin has no
-    sensor lag worth a table.
+    No insole is (``TWIN_CORRELATION``); another force plate is, or the same one recorded by another system. Such a twin
+    has no sensor lag worth a table.
 
     Parameters
     ----------
@@ -333,9 +357,9 @@ def follows_force(plates: list[Load], device: Sequence[Load], mapped_s: Callable
     device_s = np.asarray(device[0].time_s)
     at = mapped_s(device_s)
     start, end = max(at[0], plates[0].time_s[0]), min(at[-1], plates[0].time_s[-1])
-    grid = np.arange((start + end) / 2 - 10.0, (start + end) / 2 + 10.0, 0.005)
+    grid = np.arange((start + end) / 2 - TWIN_SPAN_S / 2, (start + end) / 2 + TWIN_SPAN_S / 2, TWIN_STEP_S)
     grid = grid[(grid > start) & (grid < end)]
-    if grid.size < 1000:
+    if grid.size < FEWEST_TWIN_SAMPLES:
         return False
     total, good = np.zeros(grid.size), np.ones(grid.size, dtype=bool)
     for load in device:
@@ -343,10 +367,10 @@ def follows_force(plates: list[Load], device: Sequence[Load], mapped_s: Callable
         index = np.clip(np.searchsorted(mapped, grid), 1, load.time_s.size - 1)
         good &= np.isfinite(load.value[index]) & np.isfinite(load.value[index - 1])
         total += np.interp(grid, mapped, np.nan_to_num(load.value))
-    if good.sum() < 1000:
+    if good.sum() < FEWEST_TWIN_SAMPLES:
         return False
     best = 0.0
-    for shift in np.arange(-0.006, 0.0061, 0.001):  # the lag that the table assumed may be wrong for a twin
+    for shift in np.arange(-TWIN_LAG_S, TWIN_LAG_S + 1e-4, 0.001):
         force = np.sum([np.interp(grid + shift, p.time_s, np.nan_to_num(p.value)) for p in plates], axis=0)
         best = max(best, float(np.corrcoef(force[good], total[good])[0, 1]))
-    return best > _TWIN_CORRELATION
+    return best > TWIN_CORRELATION

@@ -6,11 +6,16 @@ import math
 from dataclasses import dataclass
 
 from ..records import Prior
-from .search import Found
+from .search import BestLag
 from .settings import AlignSettings, Gate, WrongLaw
 
-_METRONOME_S = 0.0012
-_CONTRADICTED = 3.0
+METRONOME_S = 0.0012
+"""SD (s) of steps' unpredictable part below which a treadmill's steps are taken for a metronome's: a simulated one
+varies by 0.1 %, runners by 0.5 % (2 ms) and more."""
+CONTRADICTED = 3.0
+"""Nats by which the contacts have to prefer another alignment to overrule a prior: odds of twenty to one."""
+FEWEST_WITH_PRIOR = 3
+"""Contacts that have to match at the least where a prior decides between steps, of a third of the gate's."""
 ADVICE = "record three jumps or stomps on the plate, more hits, or give a prior better than +-0.15 s"
 
 
@@ -27,11 +32,11 @@ class Decision:
         return not self.reasons
 
 
-def gate_for(found: Found, settings: AlignSettings, *, plates: bool) -> tuple[Gate, WrongLaw]:
+def gate_for(best: BestLag, settings: AlignSettings, *, plates: bool) -> tuple[Gate, WrongLaw]:
     """Return the gates and the law that hold for a search."""
     if not plates:
         return settings.treadmill, settings.treadmill_wrong
-    gate = settings.overground_one_foot if found.beat.feet == 1 else settings.overground
+    gate = settings.overground_one_foot if best.beat.feet == 1 else settings.overground
     return gate, settings.overground_wrong
 
 
@@ -40,7 +45,7 @@ def _where(offset_s: float) -> str:
 
 
 def decide(
-    found: Found,
+    best: BestLag,
     *,
     plates: bool,
     overlap_s: float,
@@ -48,43 +53,43 @@ def decide(
     settings: AlignSettings,
 ) -> Decision:
     """Return the decision on a search by contacts."""
-    gate, law = gate_for(found, settings, plates=plates)
-    tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * found.beat.step_s
-    margin = found.margin if tight else min(found.margin, found.margin_without_prior)
+    gate, law = gate_for(best, settings, plates=plates)
+    tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * best.beat.step_s
+    margin = best.margin if tight else min(best.margin, best.margin_without_prior)
     reasons = []
-    if tight and found.margin_without_prior < -_CONTRADICTED:
+    if tight and best.margin_without_prior < -CONTRADICTED:
         reasons.append(
-            f"the contacts contradict the prior: without it another alignment is {-found.margin_without_prior:.1f} nats"
+            f"the contacts contradict the prior: without it another alignment is {-best.margin_without_prior:.1f} nats"
             " better; check the prior, or leave it out"
         )
     if margin <= 0:
         reasons.append(f"no alignment explains the contacts better than chance does: {ADVICE}")
     elif margin < gate.margin:
         reasons.append(
-            f"the next best alignment{_where(found.runner_up_s)} is only {margin:.1f} nats worse"
+            f"the next best alignment{_where(best.runner_up_s)} is only {margin:.1f} nats worse"
             f" ({gate.margin:.0f} needed): {ADVICE}"
         )
-    if not plates and found.beat.reference_s < _METRONOME_S and not tight:
+    if not plates and best.beat.reference_s < METRONOME_S and not tight:
         reasons.append(
-            f"the steps are as even as a metronome's (they vary by {1e3 * found.beat.reference_s:.1f} ms): every step"
+            f"the steps are as even as a metronome's (they vary by {1e3 * best.beat.reference_s:.1f} ms): every step"
             f" fits as well as the next; {ADVICE}"
         )
-    if found.log_likelihood_ratio <= 0 or found.per_contact < gate.per_contact:
+    if best.log_likelihood_ratio <= 0 or best.per_contact < gate.per_contact:
         reasons.append(
-            f"the contacts agree no better than two unrelated people's would ({found.per_contact:.2f} nats a contact,"
+            f"the contacts agree no better than two unrelated people's would ({best.per_contact:.2f} nats a contact,"
             f" {gate.per_contact:g} needed): are these two files of the same trial?"
         )
-    if found.inliers < gate.inliers:
+    if best.inliers < gate.inliers:
         reasons.append(
-            f"only {100 * found.inliers:.0f} % of the contacts match ({100 * gate.inliers:.0f} % needed):"
+            f"only {100 * best.inliers:.0f} % of the contacts match ({100 * gate.inliers:.0f} % needed):"
             " check that both files are of the same trial and surface"
         )
-    if found.residual_sd_s > gate.residual_s:
+    if best.residual_sd_s > gate.residual_s:
         reasons.append(
-            f"matched contacts scatter by {1e3 * found.residual_sd_s:.1f} ms ({1e3 * gate.residual_s:.0f} ms allowed)"
+            f"matched contacts scatter by {1e3 * best.residual_sd_s:.1f} ms ({1e3 * gate.residual_s:.0f} ms allowed)"
         )
-    if found.matched < (max(3, gate.contacts // 3) if tight else gate.contacts):
-        reasons.append(f"only {found.matched} contacts match ({gate.contacts} needed): {ADVICE}")
+    if best.matched < (max(FEWEST_WITH_PRIOR, gate.contacts // 3) if tight else gate.contacts):
+        reasons.append(f"only {best.matched} contacts match ({gate.contacts} needed): {ADVICE}")
     if not plates and overlap_s < settings.shortest_overlap_s and not tight:
         reasons.append(f"the records overlap by {overlap_s:.1f} s only ({settings.shortest_overlap_s:.0f} s needed)")
     return Decision(tuple(reasons), law(margin))

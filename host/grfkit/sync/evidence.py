@@ -8,7 +8,7 @@ import xarray as xr
 from ..arrays import Floats
 from ..records import ClockMap
 from ..records.evidence import StreamEvidence
-from .device import DeviceAlignment
+from .clock_map import DeviceAlignment
 
 
 def stream_evidence(name: str, stream: xr.Dataset, alignment: DeviceAlignment, clock_map: ClockMap) -> StreamEvidence:

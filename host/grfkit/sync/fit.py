@@ -8,11 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from ..records import Anchors, Knot, Segment
+from ..signals.contacts import Contacts
 
 RATE_WALK_PPM = 0.35
 """How far a crystal's rate walks in one second, ppm (random walk): 12 ppm of warm-up within ten minutes or so."""
-_KNOT_S = 30.0
-_MOST_KNOTS = 400
+KNOT_S = 30.0
+"""Distance (s) of the knots: in it a crystal's walk bends the clock by some microseconds only."""
+MOST_KNOTS = 400
+"""Knots at most, which bounds the time of a solve; a record of more than 3.3 h has wider ones."""
+LEAST_WANDER_S = 1e-4
+"""Wander (s) below which a clock is stated as a straight line: a tenth of a sample at 1000 Hz."""
+STRETCH = 16
+"""Contacts of a stretch whose residuals are looked at together: some six seconds of a run; chosen by hand."""
+FOOT_SD_S = 0.003
+"""SD (s) of the prior on the difference between right and left sensor; chosen by hand, as lags differ by 0.9 to 2.4 ms
+(SD) between devices of one class."""
+FIRST_SCATTER_S = 0.005
+"""SD (s) of the contacts' jitter before the first round has measured it: that of an insole's onset."""
+LEAST_SCATTER_S = 2e-4
+"""Least SD (s) of it, so that equal trains do not divide by zero."""
+TUKEY = 4.685
+"""Tukey's biweight: residuals of this many SDs have no weight (95 % efficiency at a normal distribution)."""
+MAD_TO_SD = 1.4826
+"""SD of a normal distribution over its median absolute deviation."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,7 @@ def fit_clock(
     rate, rate_sd_ppm
         Mean and SD of the prior on the clock's rate.
     """
-    count = int(np.clip(np.ceil((end_s - start_s) / _KNOT_S), 2, _MOST_KNOTS)) + 1
+    count = int(np.clip(np.ceil((end_s - start_s) / KNOT_S), 2, MOST_KNOTS)) + 1
     knots = np.linspace(start_s, end_s, count)
     centre = float(np.median(device_s))
     base = float(np.median(reference_s - rate * device_s))
@@ -79,17 +98,17 @@ def fit_clock(
     hats, prior = _hats(device_s, knots), _penalty(knots, rate_sd_ppm)
     design = np.concatenate([hats, side[:, None]], axis=1)
     prior = np.pad(prior, ((0, 1), (0, 1)))
-    prior[-1, -1] = 1.0 / 0.003**2
+    prior[-1, -1] = 1.0 / FOOT_SD_S**2
     y = y - foot_s * side
-    weight, sigma, inflation = np.ones(y.size), 0.005, 1.0
+    weight, sigma, inflation = np.ones(y.size), FIRST_SCATTER_S, 1.0
     beta = np.zeros(count + 1)
     for _ in range(5):
         normal = (design * weight[:, None]).T @ design / (sigma**2 * inflation) + prior
         right = (design * weight[:, None]).T @ y / (sigma**2 * inflation)
         beta = np.linalg.solve(normal, right)
         residual = y - design @ beta
-        sigma = max(1.4826 * float(np.median(np.abs(residual))), 2e-4)
-        u = residual / (4.685 * sigma)
+        sigma = max(MAD_TO_SD * float(np.median(np.abs(residual))), LEAST_SCATTER_S)
+        u = residual / (TUKEY * sigma)
         weight = np.where(np.abs(u) < 1, (1 - u**2) ** 2, 0.0)
         inflation = _inflation(residual, weight > 0)
     covariance = np.linalg.inv(normal)[:count, :count]
@@ -138,3 +157,70 @@ def _inflation(residual: Floats, used: NDArray[np.bool_]) -> float:
     correlation = np.asarray([float((series[k:] * series[:-k]).mean()) / power for k in lags])
     window = 1.0 - lags / (lags.size + 1.0)
     return float(np.clip(1.0 + 2.0 * (window * correlation).sum(), 1.0, 10.0))
+
+
+def fit_anchors(
+    reference: Contacts,
+    device: Contacts,
+    partner: NDArray[np.int64],
+    inlier: NDArray[np.bool_],
+    *,
+    lag_s: float,
+    start_s: float,
+    end_s: float,
+    rate: float,
+    foot_s: float,
+) -> tuple[Anchors, ClockFit]:
+    """Return the matched contacts with their residuals, and the clock fitted through those that count.
+
+    Parameters
+    ----------
+    partner, inlier
+        Shape (reference contacts,): index of the device's contact, -1 where none; whether it counts.
+    lag_s
+        Sensor lag (s) to subtract from the device's contacts.
+    """
+    pairs = np.flatnonzero(partner >= 0)
+    partner, inlier = partner[pairs], inlier[pairs]
+    t_device, t_reference = device.onset_s[partner] - lag_s, reference.onset_s[pairs]
+    fit = fit_clock(
+        t_device[inlier],
+        t_reference[inlier],
+        device.foot[partner][inlier],
+        start_s=start_s,
+        end_s=end_s,
+        rate=rate,
+        foot_s=foot_s,
+    )
+    residual = t_reference - segment_of(fit, start_s, end_s).apply(t_device)
+    return Anchors(t_device, t_reference, residual, inlier), fit
+
+
+def segment_of(fit: ClockFit, start_s: float, end_s: float) -> Segment:
+    """Return a fit as a segment of a clock map over ``[start_s, end_s)``; knots only where the clock wanders."""
+    knots: list[Knot] = []
+    if np.abs(fit.extra_s).max() > LEAST_WANDER_S:
+        knots = [Knot(t_device_s=float(t), extra_s=float(x)) for t, x in zip(fit.knots_s, fit.extra_s)]
+    return Segment(
+        start_s=start_s,
+        end_s=end_s,
+        offset_s=float(fit.offset_s),
+        drift_ppm=float((fit.rate - 1.0) * 1e6),
+        knots=knots,
+    )
+
+
+def unsteadiness_s(anchors: Anchors) -> float:
+    """Return how far (s) the residuals of some six seconds stand off together, beyond what their scatter explains.
+
+    A clock that jumped by less than can be found, or wandered faster than a crystal, leaves this behind.
+    """
+    residual = anchors.residual_s[anchors.kept]
+    if residual.size < 2 * STRETCH:
+        return 0.0
+    parts = np.array_split(residual, residual.size // STRETCH)
+    middle = np.asarray([np.median(p) for p in parts])
+    scatter = MAD_TO_SD * np.asarray([np.median(np.abs(p - m)) for p, m in zip(parts, middle)])
+    # 3.5 standard errors of a median (1.25 times a mean's); jitter is correlated: half the number counts
+    chance = 3.5 * 1.25 * np.median(scatter) * np.sqrt(2.0 / STRETCH)
+    return float(max(np.abs(middle).max() - chance, 0.0))

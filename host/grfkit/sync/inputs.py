@@ -64,11 +64,11 @@ def examined_reference(source: Source, request: SyncRequest) -> tuple[Recording,
 
 def _examined(recording: Recording) -> Recording:
     """Return the recording with its plates marked as examined: alignment takes their sign as it now is."""
-    marked = {
+    streams = {
         name: s.assign_attrs(doctor="examined") if s.attrs["kind"] == "force_plate" else s
         for name, s in recording.streams.items()
     }
-    return recording.replaced(marked)
+    return recording.replaced(streams)
 
 
 def _turned(recording: Recording, forward: str) -> Recording:

@@ -9,11 +9,24 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..signals.contacts import Contacts, inside
+from .fit import MAD_TO_SD, TUKEY
 
 WINDOWS_S = (0.110, 0.080, 0.060)
+"""Distance (s) within which contacts may match, round by round; the reference design."""
 RATE_PRIOR_PPM = 60.0
-_FOOT_PRIOR_S = 0.003
-_NOISE_S = 0.005
+"""SD (ppm) of a crystal's rate; the reference design."""
+FOOT_PRIOR_S = 0.003
+"""SD (s) of the difference between right and left sensor, as in the fit of the clock."""
+NOISE_S = 0.005
+"""SD (s) of the contacts' jitter that the priors are weighed against: an insole's onset."""
+LEAST_SCATTER_S = 0.001
+"""Least SD (s) of the residuals for Tukey's weights: neither side times a contact better."""
+OUTLIER_SDS = 4.0
+"""A match counts where its residual is within so many SDs; chosen by hand."""
+LEAST_OUTLIER_S = 0.004
+"""The same limit (s) at the least: two samples of a usual insole (100 to 500 Hz), or one; chosen by hand."""
+EMPTY_SCATTER_S = 0.05
+"""Scatter (s) stated where nothing matches: far above what any gate allows."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +42,7 @@ class Matches:
     residual_s
         Shape (K, reference contacts): reference onset minus mapped device onset, foot difference removed, NaN
         where unmatched.
-    kept
+    inlier
         Same shape, bool: matched and no outlier.
     possible
         Shape (K, reference contacts): the device covered that moment.
@@ -37,7 +50,7 @@ class Matches:
         Shape (K,): right minus left sensor difference that was removed (s).
     idle
         Shape (K,): device contacts within covered reference time that match nothing.
-    seen
+    visible
         Shape (K,): device contacts within covered reference time.
     """
 
@@ -45,11 +58,11 @@ class Matches:
     rate: Floats
     partner: NDArray[np.int64]
     residual_s: Floats
-    kept: NDArray[np.bool_]
+    inlier: NDArray[np.bool_]
     possible: NDArray[np.bool_]
     foot_s: Floats
     idle: Floats
-    seen: Floats
+    visible: Floats
 
 
 def match(
@@ -84,10 +97,10 @@ def match(
     residual = reference.onset_s - offset[:, None] - slope[:, None] * device.onset_s[safe]
     residual = np.where(partner >= 0, residual - foot[:, None] * side[safe], np.nan)
     scale = _scale(residual)
-    kept = np.abs(residual) < np.maximum(4.0 * scale, 0.004)[:, None]
+    inlier = np.abs(residual) < np.maximum(OUTLIER_SDS * scale, LEAST_OUTLIER_S)[:, None]
     possible = inside(device.covered_s, (reference.onset_s - offset[:, None]) / slope[:, None])
-    idle, seen = _idle(reference, device, offset, slope, partner)
-    return Matches(offset, slope, partner, residual, kept, possible, foot, idle, seen)
+    idle, visible = _idle(reference, device, offset, slope, partner)
+    return Matches(offset, slope, partner, residual, inlier, possible, foot, idle, visible)
 
 
 def _nearest(reference: Floats, device: Floats, offset: Floats, slope: Floats, window: float) -> NDArray[np.int64]:
@@ -121,19 +134,19 @@ def _fit(
     centre = (x * matched).sum(axis=1) / count
     dx = x - centre[:, None]
     y = np.where(matched, reference.onset_s[None, :] - start_rate[:, None] * x, 0.0)
-    level = _masked_median(y, matched)
+    level = masked_median(y, matched)
     y = y - level[:, None]
     foot = side[safe]
     weight = matched.astype(np.float64)
     ridge = np.zeros((3, 3))
-    ridge[1, 1], ridge[2, 2] = (_NOISE_S / prior_s) ** 2, (_NOISE_S / _FOOT_PRIOR_S) ** 2
+    ridge[1, 1], ridge[2, 2] = (NOISE_S / prior_s) ** 2, (NOISE_S / FOOT_PRIOR_S) ** 2
     ridge[0, 0] = 1e-9
     beta = np.zeros((y.shape[0], 3))
     for _ in range(3):
         beta = _ridge(dx, foot, y, weight, ridge)
         residual = y - beta[:, :1] - beta[:, 1:2] * dx - beta[:, 2:] * foot
-        scale = np.maximum(_scale(np.where(matched, residual, np.nan)), 0.001)
-        u = residual / (4.685 * scale[:, None])
+        scale = np.maximum(_scale(np.where(matched, residual, np.nan)), LEAST_SCATTER_S)
+        u = residual / (TUKEY * scale[:, None])
         weight = np.where(matched & (np.abs(u) < 1), (1 - u**2) ** 2, 0.0)
     slope = start_rate + beta[:, 1]
     offset = level + beta[:, 0] - beta[:, 1] * centre
@@ -154,7 +167,8 @@ def _ridge(dx: Floats, foot: Floats, y: Floats, weight: Floats, ridge: Floats) -
     return np.asarray(np.linalg.solve(normal + ridge, right[..., None])[..., 0])
 
 
-def _masked_median(values: Floats, mask: NDArray[np.bool_]) -> Floats:
+def masked_median(values: Floats, mask: NDArray[np.bool_]) -> Floats:
+    """Return the (lower) median of each row's values under the mask, 0 for a row of none."""
     ordered = np.sort(np.where(mask, values, np.inf), axis=1)
     middle = np.maximum(mask.sum(axis=1) - 1, 0) // 2
     median = ordered[np.arange(values.shape[0]), middle]
@@ -162,17 +176,18 @@ def _masked_median(values: Floats, mask: NDArray[np.bool_]) -> Floats:
 
 
 def _scale(residual: Floats) -> Floats:
-    """Return 1.4826 times the median absolute residual of each row (0.05 s for a row of none)."""
-    known = np.isfinite(residual)
-    spread = 1.4826 * _masked_median(np.abs(np.nan_to_num(residual)), known)
-    return np.where(known.any(axis=1), spread, 0.05)
+    """Return 1.4826 times the median absolute residual of each row (``EMPTY_SCATTER_S`` for a row of none)."""
+    finite = np.isfinite(residual)
+    spread = MAD_TO_SD * masked_median(np.abs(np.nan_to_num(residual)), finite)
+    return np.where(finite.any(axis=1), spread, EMPTY_SCATTER_S)
 
 
 def _idle(
     reference: Contacts, device: Contacts, offset: Floats, slope: Floats, partner: NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
-    seen = inside(reference.covered_s, offset[:, None] + slope[:, None] * device.onset_s[None, :])
-    used = np.zeros(seen.shape, dtype=bool)
+    """Return how many device contacts match nothing where the reference saw, and how many lie there, by candidate."""
+    visible = inside(reference.covered_s, offset[:, None] + slope[:, None] * device.onset_s[None, :])
+    used = np.zeros(visible.shape, dtype=bool)
     rows, columns = np.nonzero(partner >= 0)
     used[rows, partner[rows, columns]] = True
-    return (seen & ~used).sum(axis=1).astype(np.float64), seen.sum(axis=1).astype(np.float64)
+    return (visible & ~used).sum(axis=1).astype(np.float64), visible.sum(axis=1).astype(np.float64)

@@ -109,10 +109,10 @@ def refuse_unusable(request: SyncRequest, sources: tuple[Source, ...]) -> None:
         raise BadInputError("the wearables (--wearable) name the same file twice; name each file once")
     from ..io import sniff
 
-    given = {"rate_hz": request.rate_hz is not None, "column_map": request.column_map is not None}
-    if not any(given.values()):
+    options = {"rate_hz": request.rate_hz is not None, "column_map": request.column_map is not None}
+    if not any(options.values()):
         return
     needed = {name for source in sources if isinstance(source, Path) for name in sniff(source).reader.uses}
-    for name, is_given in given.items():
+    for name, is_given in options.items():
         if is_given and name not in needed:
             raise BadInputError(f"--{name.replace('_', '-')} is of no use: none of these files needs it; leave it out")

@@ -12,17 +12,31 @@ from ..arrays import Floats
 from ..records import Prior
 from ..signals.contacts import Contacts
 from .candidates import candidate_offsets
-from .matching import Matches, match
-from .score import Rhythm, Scores, rhythm, score
+from .matching import RATE_PRIOR_PPM, Matches, match
+from .rhythm import Rhythm, rhythm
+from .score import Scores, score
 
-_NEIGHBOURS = 3
-_SAME_LAG = 0.3
-"""Share of a step within which two lags are the same answer."""
+NEIGHBOURS = 3
+"""Steps to either side of the winner that are always looked at; the reference design."""
+SAME_LAG = 0.3
+"""Share of a step within which two lags are the same alignment; chosen by hand."""
+LOOKED_AT = 0.25
+"""Share of a step within which a lag is not scored again; below ``SAME_LAG``."""
+CLIMBS = 4
+"""Rounds of looking at the winner's neighbours: the histogram's own peaks leave few to find."""
+JITTER_S = 0.015
+"""SD (s) of a coincidence without drift; the reference design."""
+DRIFT_SHARE = 0.3
+"""Share of the overlap by which drift smears coincidences: SD of a uniform distribution of times, 0.29."""
+SHORTEST_OVERLAP_S = 10.0
+"""Overlap (s) that a candidate needs where the caller does not say; a few strides."""
+FEWEST_CONTACTS = 3
+"""Contacts that each side needs: with fewer any lag fits."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search found.
+class BestLag:
+    """The winner of a search over all lags, and what its margin is to.
 
     Attributes
     ----------
@@ -34,7 +48,7 @@ class Found:
         Nats to the best other lag.
     runner_up_s
         Offset of that other lag, NaN if there was none.
-    partner, residual_s, kept
+    partner, residual_s, inlier
         Of the winner, per reference contact, as in :class:`~grfkit.sync.matching.Matches`.
     swapped
         Whether left and right are exchanged; None where the reference does not know feet.
@@ -55,7 +69,7 @@ class Found:
     foot_s: float
     partner: NDArray[np.int64]
     residual_s: Floats
-    kept: NDArray[np.bool_]
+    inlier: NDArray[np.bool_]
     lags_s: Floats
     log_likelihood: Floats
     beat: Rhythm
@@ -64,7 +78,7 @@ class Found:
     @property
     def matched(self) -> int:
         """Return the number of matched contacts that counted."""
-        return int(self.kept.sum())
+        return int(self.inlier.sum())
 
 
 def search(
@@ -74,10 +88,10 @@ def search(
     plates: bool,
     prior: Prior | None = None,
     start_rate: float = 1.0,
-    rate_prior_ppm: float = 60.0,
-    shortest_overlap_s: float = 10.0,
+    rate_prior_ppm: float = RATE_PRIOR_PPM,
+    shortest_overlap_s: float = SHORTEST_OVERLAP_S,
     around: tuple[float, float] | None = None,
-) -> Found | None:
+) -> BestLag | None:
     """Return the best alignment of two contact trains and its margin; None if there is nothing to compare.
 
     Parameters
@@ -93,12 +107,12 @@ def search(
     around
         Mean and half-width (s) of the offsets to look at, for tracking.
     """
-    if reference.size < 3 or device.size < 3:
+    if min(reference.size, device.size) < FEWEST_CONTACTS:
         return None
     beat = rhythm(reference, device, plates=plates)
     shifted = device.warped(0.0, start_rate)
     overlap = min(_span(reference), _span(device))
-    spread = float(np.hypot(0.015, rate_prior_ppm * 1e-6 * 0.3 * overlap))
+    spread = float(np.hypot(JITTER_S, rate_prior_ppm * 1e-6 * DRIFT_SHARE * overlap))
     limits = (prior.offset_s, prior.sd_s) if prior else None
     if around is not None:
         limits = (around[0], around[1] / 6.0)
@@ -109,13 +123,13 @@ def search(
     scores = score(
         reference, device, matches, beat, plates=plates, rate_prior_ppm=rate_prior_ppm, start_rate=start_rate
     )
-    for _ in range(4):  # climb: the winner's neighbours by whole steps, until the winner stays
+    for _ in range(CLIMBS):  # climb: the winner's neighbours by whole steps, until the winner stays
         best = int(np.argmax(scores.total + _log_prior(matches, prior)))
         pivot = _pivot(reference, device, matches, best)
         lag = matches.offset_s[best] + (matches.rate[best] - start_rate) * pivot
-        around_it = lag + beat.step_s * np.delete(np.arange(-_NEIGHBOURS, _NEIGHBOURS + 1), _NEIGHBOURS)
-        known = matches.offset_s + (matches.rate - start_rate) * pivot
-        fresh = around_it[np.abs(around_it[:, None] - known[None, :]).min(axis=1) > 0.25 * beat.step_s]
+        around_it = lag + beat.step_s * np.delete(np.arange(-NEIGHBOURS, NEIGHBOURS + 1), NEIGHBOURS)
+        scored = matches.offset_s + (matches.rate - start_rate) * pivot
+        fresh = around_it[np.abs(around_it[:, None] - scored[None, :]).min(axis=1) > LOOKED_AT * beat.step_s]
         if not fresh.size:
             break
         more = match(reference, device, fresh, rate=start_rate, rate_prior_ppm=rate_prior_ppm)
@@ -123,7 +137,7 @@ def search(
             reference, device, more, beat, plates=plates, rate_prior_ppm=rate_prior_ppm, start_rate=start_rate
         )
         matches, scores = _joined(matches, more), _joined(scores, extra)
-    return _found(reference, device, matches, scores, beat, prior)
+    return _winner(reference, device, matches, scores, beat, prior)
 
 
 def _span(train: Contacts) -> float:
@@ -151,20 +165,20 @@ def _joined(first: _T, second: _T) -> _T:
     return type(first)(**both)
 
 
-def _found(
+def _winner(
     reference: Contacts,
     device: Contacts,
     matches: Matches,
     scores: Scores,
     beat: Rhythm,
     prior: Prior | None,
-) -> Found:
+) -> BestLag:
     bonus = _log_prior(matches, prior)
     total = scores.total + bonus
     best = int(np.argmax(total))
     pivot = _pivot(reference, device, matches, best)
     lag = matches.offset_s + (matches.rate - matches.rate[best]) * pivot
-    other = np.abs(lag - lag[best]) > _SAME_LAG * beat.step_s
+    other = np.abs(lag - lag[best]) > SAME_LAG * beat.step_s
     # a rival has to beat having found nothing at all: zero nats
     rival = float(total[other].max()) if other.any() else -np.inf
     floor = float(bonus.max()) if prior else 0.0
@@ -174,7 +188,7 @@ def _found(
     runner = float(lag[np.flatnonzero(other)[np.argmax(total[other])]]) if other.any() else float("nan")
     order = np.argsort(lag, kind="stable")
     knows_feet = bool((reference.foot >= 0).any() and (device.foot >= 0).any())
-    return Found(
+    return BestLag(
         offset_s=float(matches.offset_s[best]),
         rate=float(matches.rate[best]),
         pivot_s=pivot,
@@ -188,7 +202,7 @@ def _found(
         foot_s=float(matches.foot_s[best]),
         partner=matches.partner[best],
         residual_s=matches.residual_s[best],
-        kept=matches.kept[best],
+        inlier=matches.inlier[best],
         lags_s=lag[order],
         log_likelihood=total[order],
         beat=beat,

@@ -10,20 +10,59 @@ from scipy import ndimage, signal
 
 from ..arrays import Floats
 from ..records import Prior
-from ..signals.contacts import Contacts
-from .matching import match
-from .score import Rhythm, rhythm, score
-from .search import Found, search
+from ..signals.contacts import Contacts, nearest_onset_s
+from .candidates import BIN_S
+from .matching import RATE_PRIOR_PPM, match
+from .rate_scan import windows_of
+from .rhythm import Rhythm, rhythm
+from .score import score
+from .search import NEIGHBOURS, BestLag, search
 
 CHUNK_S = 15.0
-SCAN_S = 90.0
+"""Length (s) of the chunks of device time: some forty steps; half the reference design's 30 s, as two losses within
+one chunk merge."""
 ANCHORS_S = (150.0, 75.0, 40.0)
-_JUMP_COST = 18.0
-_BEAM = 12
-_WALK_S = 0.004
-_LONGEST_LOSS_S = 6.0
-_BORDER_SD_S = 0.006
-_BORDER_NATS = 5.0
+"""Lengths (s) of the stretches that fix the step, the long ones first; chosen by hand."""
+ANCHOR_INLIERS = 0.6
+"""Share of an anchor's contacts that have to match: the gate of a treadmill."""
+GOOD_QUALITY, SURE_QUALITY = 25.0, 60.0
+"""Quality (nats) at which no shorter anchor is looked for, and at which no other is; chosen by hand."""
+STEADY_SD_S = 0.012
+"""SD (s) of the residuals of an anchor without a jump; the reference design's gate."""
+JUMP_COST = 18.0
+"""Nats that a jump of the lag costs; the reference design."""
+BEAM = 12
+"""Lags that are followed at once; the reference design's 25 states at half the chunk's length."""
+WALK_S = 0.004
+"""SD (s) by which the lag may move from chunk to chunk without a jump; chosen by hand."""
+LONGEST_LOSS_S = 6.0
+"""Longest loss (s) that is looked for; chosen by hand."""
+LARGEST_SURPLUS_S = 1.0
+"""Largest jump (s) the other way: stamps that were too many; chosen by hand."""
+FEWEST_IN_CHUNK = 8
+"""Contacts that a chunk needs to speak for a lag; chosen by hand."""
+CHUNK_RATE_PRIOR_PPM = 15.0
+"""SD (ppm) of a chunk's rate about that of the record; chosen by hand near the 12 ppm of a warm-up."""
+CHUNK_WINDOWS_S = (0.06, 0.04)
+"""Matching windows (s) within a chunk, whose lags are tops of a histogram."""
+CHUNK_TOPS = 14
+"""Tops of that histogram that are scored; chosen by hand, a few more than are followed."""
+PATH_RATE_PRIOR_PPM = 30.0
+"""SD (ppm) of a piece's rate about that of the record; chosen by hand."""
+RATE_ROUNDS, RATE_SETTLED = 3, 20e-6
+"""Rounds in which the rate is corrected at most, and the correction below which it stands."""
+FASTEST_TREND = 150e-6
+"""Slope of the lag, about the median, beyond which two chunks are taken to lie on either side of a jump."""
+SMALLEST_JUMP_S, JUMP_PER_S = 0.012, 60e-6
+"""Jump (s) that cuts the record, and what is added for every second between two chunks: drift left over."""
+BORDER_SD_S = 0.006
+"""SD (s) of a contact about its lag where borders are placed; chosen by hand, as the jitter of an insole."""
+BORDER_REACH_S = 0.03
+"""Distance (s) beyond which a contact is as unlikely as any other."""
+BORDER_NATS = 5.0
+"""Borders that are less likely than the best by no more than this (nats) are possible: 150 to one."""
+BORDER_EDGE_S = 0.02
+"""Time (s) that belongs to the contacts on either side of a border."""
 _Step = tuple[float, float, float, bool]
 
 
@@ -45,7 +84,7 @@ class Tracked:
     anchor
         The search over all lags that fixed the step; its margin is the record's.
     rate
-        Rate of the device clock found there.
+        Rate of the device clock there, corrected along the path.
     pieces
         In order of device time.
     share
@@ -54,7 +93,7 @@ class Tracked:
         Nats by which the path beats the same path any number of steps away.
     """
 
-    anchor: Found
+    anchor: BestLag
     rate: float
     pieces: list[Piece]
     share: float
@@ -67,7 +106,7 @@ def track(
     *,
     prior: Prior | None,
     start_rate: float = 1.0,
-    rate_prior_ppm: float = 60.0,
+    rate_prior_ppm: float = RATE_PRIOR_PPM,
     shortest_overlap_s: float,
 ) -> Tracked | None:
     """Return the lag's path through a record; None if no stretch of it can be anchored."""
@@ -79,13 +118,13 @@ def track(
     edges = _chunk_edges(device, start, end)
     path: list[_Step] = []
     supported: list[_Step] = []
-    for _ in range(3):  # the rate of an anchor that straddles a loss is wrong; the path shows the right one
+    for _ in range(RATE_ROUNDS):  # the rate of an anchor that straddles a loss is wrong; the path shows the right one
         lag = anchor.offset_s + (anchor.rate - rate) * anchor.pivot_s
         path = _followed(reference, device, beat, rate, lag, edges)
         supported = [p for p in path if p[3]]
         correction = _trend(supported)
         rate += correction
-        if abs(correction) < 20e-6:
+        if abs(correction) < RATE_SETTLED:
             break
     if not supported:
         return None
@@ -104,75 +143,27 @@ def _is_shared(reference: Contacts, step: _Step, rate: float) -> bool:
 
 
 def _path_margin(
-    reference: Contacts, device: Contacts, beat: Rhythm, rate: float, pieces: list[Piece], anchor: Found
+    reference: Contacts, device: Contacts, beat: Rhythm, rate: float, pieces: list[Piece], anchor: BestLag
 ) -> float:
     """Return the margin of a whole path: near lags over all pieces together, far ones from the anchor."""
-    shifts = np.arange(-3.0, 4.0)
+    shifts = np.arange(-NEIGHBOURS, NEIGHBOURS + 1.0)
     total = np.zeros(shifts.size)
     for piece in pieces:
-        part = _between(device, piece.start_s, piece.end_s)
-        if part.size < 8:
+        part = device.between(piece.start_s, piece.end_s)
+        if part.size < FEWEST_IN_CHUNK:
             continue
-        matches = match(reference, part, piece.lag_s + beat.step_s * shifts, rate=rate, rate_prior_ppm=30.0)
-        scores = score(reference, part, matches, beat, plates=False, rate_prior_ppm=30.0, start_rate=rate)
+        matches = match(
+            reference, part, piece.lag_s + beat.step_s * shifts, rate=rate, rate_prior_ppm=PATH_RATE_PRIOR_PPM
+        )
+        scores = score(
+            reference, part, matches, beat, plates=False, rate_prior_ppm=PATH_RATE_PRIOR_PPM, start_rate=rate
+        )
         total += scores.total
-    near = float(total[3] - np.delete(total, 3).max())
+    near = float(total[NEIGHBOURS] - np.delete(total, NEIGHBOURS).max())
     distance = np.abs(anchor.lags_s - anchor.offset_s)
-    far = distance > 3.5 * beat.step_s
+    far = distance > (NEIGHBOURS + 0.5) * beat.step_s
     rival = float(anchor.log_likelihood[far].max()) if far.any() else 0.0
     return min(near, float(anchor.log_likelihood.max()) - max(rival, 0.0))
-
-
-def scan_rates(
-    reference: Contacts,
-    device: Contacts,
-    *,
-    half_width: float = 0.015,
-    shortest_overlap_s: float,
-    prior: Prior | None,
-) -> float | None:
-    """Return the device's true rate over its nominal one, from a scan of ``1 +- half_width``; None if unclear.
-
-    For stamps rebuilt from the sample index: a nominal 476 Hz may be 470. Stretches of 90 s of the device are searched
-    at 500-ppm steps, the middle first; the best is refined and has to beat every other rate's other lags by ten nats.
-    """
-    first, last = float(device.onset_s[0]), float(device.onset_s[-1])
-    for start, end in _windows(first, last, SCAN_S):
-        part = _between(device, start, end)
-        rate = _scanned(reference, part, half_width, shortest_overlap_s, prior)
-        if rate is not None:
-            return rate
-    return None
-
-
-def _scanned(
-    reference: Contacts, part: Contacts, half_width: float, shortest_overlap_s: float, prior: Prior | None
-) -> float | None:
-    """Return the rate at which a stretch of the device fits the reference best, None where none fits clearly."""
-    best: tuple[float, float] | None = None
-    for step in np.arange(-half_width, half_width + 1e-9, 5e-4):
-        found = search(
-            reference,
-            part,
-            plates=False,
-            prior=prior,
-            start_rate=1.0 + float(step),
-            rate_prior_ppm=400.0,
-            shortest_overlap_s=min(shortest_overlap_s, 30.0),
-        )
-        if found is None or found.margin < 10.0 or found.log_likelihood_ratio <= 0:
-            continue
-        total = float(found.log_likelihood.max())
-        if best is None or total > best[0]:
-            best = (total, found.rate)
-    return None if best is None else best[1]
-
-
-def _between(train: Contacts, start: float, end: float) -> Contacts:
-    part = train.taken((train.onset_s >= start) & (train.onset_s < end))
-    covered = np.clip(train.covered_s, start, end)
-    covered = covered[covered[:, 1] > covered[:, 0]]
-    return Contacts(part.onset_s, part.offset_s, part.strength, part.foot, covered)
 
 
 def _anchor(
@@ -182,14 +173,14 @@ def _anchor(
     start_rate: float,
     rate_prior_ppm: float,
     shortest_overlap_s: float,
-) -> tuple[Found | None, float, float]:
+) -> tuple[BestLag | None, float, float]:
     first, last = float(device.onset_s[0]), float(device.onset_s[-1])
-    best: Found | None = None
+    best: BestLag | None = None
     where = (first, last)
     for length in ANCHORS_S:  # shorter ones find a stretch between two losses
-        for start, end in _windows(first, last, length):
-            part = _between(device, start, end)
-            found = search(
+        for start, end in windows_of(first, last, length):
+            part = device.between(start, end)
+            candidate = search(
                 reference,
                 part,
                 plates=False,
@@ -198,28 +189,20 @@ def _anchor(
                 rate_prior_ppm=rate_prior_ppm,
                 shortest_overlap_s=min(shortest_overlap_s, 0.5 * (end - start)),
             )
-            if found is None or found.inliers < 0.6 or found.log_likelihood_ratio <= 0:
+            if candidate is None or candidate.inliers < ANCHOR_INLIERS or candidate.log_likelihood_ratio <= 0:
                 continue
-            if best is None or _quality(found) > _quality(best):
-                best, where = found, (start, end)
-            if _quality(best) > 60.0:
+            if best is None or _quality(candidate) > _quality(best):
+                best, where = candidate, (start, end)
+            if _quality(best) > SURE_QUALITY:
                 return best, where[0], where[1]
-        if best is not None and _quality(best) > 25.0:
+        if best is not None and _quality(best) > GOOD_QUALITY:
             break
     return best, where[0], where[1]
 
 
-def _windows(first: float, last: float, length: float) -> list[tuple[float, float]]:
-    """Return up to eight windows of a length, the middle one first."""
-    count = int(np.clip((last - first) / length, 1, 8))
-    centres = np.linspace(first, last, 2 * count + 1)[1::2]
-    ordered = sorted(centres, key=lambda c: abs(c - (first + last) / 2))
-    return [(max(first, float(c) - length / 2), min(last, float(c) + length / 2)) for c in ordered]
-
-
-def _quality(found: Found) -> float:
+def _quality(anchor: BestLag) -> float:
     """Return the margin, much less of it where the residuals say that the window holds a jump."""
-    return found.margin if found.residual_sd_s < 0.012 else 0.1 * found.margin
+    return anchor.margin if anchor.residual_sd_s < STEADY_SD_S else 0.1 * anchor.margin
 
 
 def _chunk_edges(device: Contacts, start: float, end: float) -> tuple[Floats, Floats]:
@@ -251,7 +234,7 @@ def _trend(path: list[_Step]) -> float:
         return 0.0
     middle = np.asarray([(p[0] + p[1]) / 2.0 for p in path])
     slopes = np.diff([p[2] for p in path]) / np.diff(middle)
-    near = slopes[np.abs(slopes - np.median(slopes)) < 150e-6]
+    near = slopes[np.abs(slopes - np.median(slopes)) < FASTEST_TREND]
     return float(np.mean(near)) if near.size else 0.0
 
 
@@ -267,51 +250,52 @@ def _beam(
     beam: list[tuple[float, float, list[_Step]]] = [(0.0, lag, [])]
     for a, b in itertools.pairwise(edges):
         low, high = min(a, b), max(a, b)
-        part = _between(device, low, high)
+        part = device.between(low, high)
         lags, gains = _chunk_scores(reference, part, beat, rate, [x[1] for x in beam], direction)
         fresh: list[tuple[float, float, list[_Step]]] = []
         for new, gain in zip(lags, gains):
-            costs = [x[0] - min(0.5 * ((new - x[1]) / _WALK_S) ** 2, _JUMP_COST) for x in beam]
+            costs = [x[0] - min(0.5 * ((new - x[1]) / WALK_S) ** 2, JUMP_COST) for x in beam]
             from_ = int(np.argmax(costs))
             step = (float(low), float(high), float(new), True)
             fresh.append((costs[from_] + float(gain), float(new), [*beam[from_][2], step]))
         for total, old, history in beam:
             fresh.append((total, old, [*history, (float(low), float(high), old, False)]))
         fresh.sort(key=lambda x: -x[0])
-        kept: list[tuple[float, float, list[_Step]]] = []
-        for item in fresh:
-            if all(abs(item[1] - k[1]) > 0.5 * _WALK_S for k in kept):
-                kept.append(item)
-            if len(kept) == _BEAM:
+        beam = []
+        for state in fresh:  # the best of those that are not the same lag
+            if all(abs(state[1] - other[1]) > 0.5 * WALK_S for other in beam):
+                beam.append(state)
+            if len(beam) == BEAM:
                 break
-        beam = kept
     return beam[0][2]
 
 
 def _chunk_scores(
-    reference: Contacts, part: Contacts, beat: Rhythm, rate: float, known: list[float], direction: int
+    reference: Contacts, part: Contacts, beat: Rhythm, rate: float, followed_s: list[float], direction: int
 ) -> tuple[Floats, Floats]:
-    """Return lags near the known ones that a chunk's contacts speak for, and their scores."""
+    """Return lags near those followed so far that a chunk's contacts speak for, and their scores."""
     none = np.zeros(0)
-    if part.size < 8:
+    if part.size < FEWEST_IN_CHUNK:
         return none, none
-    lag = known[0]
-    reach = (-1.0, _LONGEST_LOSS_S) if direction > 0 else (-_LONGEST_LOSS_S, 1.0)
+    lag = followed_s[0]
+    # backwards in time a loss moves the lag the other way
+    surplus = LARGEST_SURPLUS_S
+    reach = (-surplus, LONGEST_LOSS_S) if direction > 0 else (-LONGEST_LOSS_S, surplus)
     mapped = rate * part.onset_s + lag
-    near = _between(reference, mapped[0] + reach[0] - 1.0, mapped[-1] + reach[1] + 1.0)
-    if near.size < 8:
+    near = reference.between(mapped[0] + reach[0] - 1.0, mapped[-1] + reach[1] + 1.0)
+    if near.size < FEWEST_IN_CHUNK:
         return none, none
     difference = (near.onset_s[None, :] - mapped[:, None]).ravel()
     difference = difference[(difference > reach[0]) & (difference < reach[1])]
-    bins = ((difference - reach[0]) / 0.004).astype(int)
+    bins = ((difference - reach[0]) / BIN_S).astype(int)
     histogram = ndimage.gaussian_filter1d(
-        np.bincount(bins, minlength=int((reach[1] - reach[0]) / 0.004) + 1).astype(float), 2.5
+        np.bincount(bins, minlength=int((reach[1] - reach[0]) / BIN_S) + 1).astype(float), 2.5
     )
     tops, _ = signal.find_peaks(histogram)
-    tops = tops[np.argsort(histogram[tops], kind="stable")[::-1][:14]]
-    lags = np.unique(np.concatenate([lag + reach[0] + 0.004 * tops, np.asarray(known)]))
-    matches = match(near, part, lags, rate=rate, rate_prior_ppm=15.0, windows_s=(0.06, 0.04))
-    scores = score(near, part, matches, beat, plates=False, rate_prior_ppm=15.0, start_rate=rate)
+    tops = tops[np.argsort(histogram[tops], kind="stable")[::-1][:CHUNK_TOPS]]
+    lags = np.unique(np.concatenate([lag + reach[0] + BIN_S * tops, np.asarray(followed_s)]))
+    matches = match(near, part, lags, rate=rate, rate_prior_ppm=CHUNK_RATE_PRIOR_PPM, windows_s=CHUNK_WINDOWS_S)
+    scores = score(near, part, matches, beat, plates=False, rate_prior_ppm=CHUNK_RATE_PRIOR_PPM, start_rate=rate)
     middle = float(np.median(part.onset_s))
     return matches.offset_s + (matches.rate - rate) * middle, scores.times + scores.durations
 
@@ -323,7 +307,7 @@ def _pieces(reference: Contacts, device: Contacts, rate: float, path: list[_Step
     groups: list[list[_Step]] = [[path[0]]]
     for step in path[1:]:
         last = groups[-1][-1]
-        allowed = 0.012 + 60e-6 * (step[0] - last[0])
+        allowed = SMALLEST_JUMP_S + JUMP_PER_S * (step[0] - last[0])
         if abs(step[2] - last[2]) > allowed:
             groups.append([])
         groups[-1].append(step)
@@ -351,12 +335,11 @@ def _border(reference: Contacts, device: Contacts, rate: float, before: _Step, a
     cost = []
     for lag in (before[2], after[2]):
         mapped = lag + rate * onset
-        index = np.clip(np.searchsorted(reference.onset_s, mapped), 1, reference.size - 1)
-        distance = np.minimum(np.abs(reference.onset_s[index] - mapped), np.abs(reference.onset_s[index - 1] - mapped))
-        cost.append(np.minimum(distance, 0.03) ** 2 / (2.0 * _BORDER_SD_S**2))
+        distance = nearest_onset_s(reference, mapped)
+        cost.append(np.minimum(distance, BORDER_REACH_S) ** 2 / (2.0 * BORDER_SD_S**2))
     total = np.concatenate([[0.0], np.cumsum(cost[0])]) + np.concatenate([np.cumsum(cost[1][::-1])[::-1], [0.0]])
-    likely = np.flatnonzero(total < total.min() + _BORDER_NATS)
+    likely = np.flatnonzero(total < total.min() + BORDER_NATS)
     first, last = int(likely[0]), int(likely[-1])  # the loss follows contact number first - 1 and precedes number last
-    start = onset[first - 1] + 0.02 if first > 0 else low
-    end = onset[last] - 0.02 if last < onset.size else high
+    start = onset[first - 1] + BORDER_EDGE_S if first > 0 else low
+    end = onset[last] - BORDER_EDGE_S if last < onset.size else high
     return float(start), float(max(end, start))

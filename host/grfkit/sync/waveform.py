@@ -13,23 +13,41 @@ from ..signals.contacts import Contacts, load_contacts
 from .contact_events import Load
 
 GRID_HZ = 50.0
-_BAND_HZ = (0.2, 6.0)
-_EDGE_S = 0.15
+"""Rate (Hz) of the grid on which loads are compared: well above their band."""
+BAND_HZ = (0.2, 6.0)
+"""Band (Hz) of a course: slower is an insole's drift, faster a sensor's own; chosen by hand."""
+EDGE_S = 0.15
+"""Time (s) within which two devices see the same loading or unloading; chosen by hand."""
+STANDING_S = 1.5
+"""Contact time (s) beyond which a contact is standing and no stance of gait; above the 1.2 s of the slowest walk."""
+EDGE_LEVEL, EDGE_LOWPASS_HZ = 0.15, 20.0
+"""Share of the loaded level at which a contact of any length begins, and the low-pass (Hz) before; chosen by hand."""
+SHORTEST_OVERLAP_S = 8.0
+"""Time (s) that both record at a lag that is compared; chosen by hand."""
+FEWEST_SAMPLES = 64
+"""Samples that a course needs, as the band-pass does."""
+HOLE_S = 0.05
+"""Time (s) between two samples beyond which nothing is interpolated."""
+LEVEL_S = 2.0
+"""Time (s) over which a course's own level, and its correlation with itself, are taken; chosen by hand."""
+LEAST_LEVEL = 0.02
+"""Least level, as a share of the range of the load: an empty plate's noise is no course."""
+LARGEST_CORRELATION = 0.995
+"""Correlation at the most, which keeps equal loads from being infinite evidence."""
 
 
 @dataclass(frozen=True)
-class WaveformFound:
-    """The best lag between a foot's load and one plate's, as :class:`~grfkit.sync.search.Found` holds it for
-    contacts.
+class WaveformLag:
+    """The best lag between feet's loads and plates', as :class:`~grfkit.sync.search.BestLag` is for contacts.
 
     Attributes
     ----------
     edges
-        Moments of loading and unloading that both devices saw within 0.15 s of each other, per foot.
+        Loadings and unloadings that both devices saw within ``EDGE_S`` of each other, per foot.
     sd_s
         Standard error of the lag.
-    pair
-        Foot stream and plate stream.
+    pairs
+        Foot stream and plate stream, for every foot.
     """
 
     offset_s: float
@@ -48,13 +66,13 @@ class WaveformFound:
 
 
 def is_standing(plates: list[Load]) -> bool:
-    """Return whether most of the loaded time is spent in contacts longer than 1.5 s."""
+    """Return whether most of the loaded time is spent in contacts longer than ``STANDING_S``."""
     long = short = 0.0
     for plate in plates:
         contacts = whole_contacts(plate)
         duration = contacts.duration_s
-        long += float(duration[duration > 1.5].sum())
-        short += float(duration[duration <= 1.5].sum())
+        long += float(duration[duration > STANDING_S].sum())
+        short += float(duration[duration <= STANDING_S].sum())
         if not contacts.size:
             long += 1e-6
     return long > short
@@ -62,12 +80,14 @@ def is_standing(plates: list[Load]) -> bool:
 
 def whole_contacts(load: Load) -> Contacts:
     """Return the contacts of any length."""
-    return load_contacts(load.time_s, load.value, foot=load.foot, level=0.15, lowpass_hz=20.0, longest_s=np.inf)
+    return load_contacts(
+        load.time_s, load.value, foot=load.foot, level=EDGE_LEVEL, lowpass_hz=EDGE_LOWPASS_HZ, longest_s=np.inf
+    )
 
 
 def search_waveform(
-    plates: list[Load], feet: list[Load], *, prior: Prior | None, shortest_overlap_s: float = 8.0
-) -> WaveformFound | None:
+    plates: list[Load], feet: list[Load], *, prior: Prior | None, shortest_overlap_s: float = SHORTEST_OVERLAP_S
+) -> WaveformLag | None:
     """Return the lag at which the loads' courses agree best; None if there is nothing to compare.
 
     Loads are band-limited and divided by their own running level, so that a quiet sway counts as much as a stomp;
@@ -89,15 +109,15 @@ def search_waveform(
     start, end = max(b[3][0] for b in best), min(b[3][-1] for b in best)
     lags = np.arange(start, end + 1e-9, 1.0 / GRID_HZ)
     plain = np.sum([np.interp(lags, b[3], np.nan_to_num(b[4])) for b in best], axis=0)
-    return _decided(best, lags, plain, prior)
+    return _winner(best, lags, plain, prior)
 
 
-def _decided(
+def _winner(
     best: list[tuple[float, Load, Load, Floats, Floats, Floats]],
     lags: Floats,
     plain: Floats,
     prior: Prior | None,
-) -> WaveformFound | None:
+) -> WaveformLag | None:
     bonus = np.zeros(lags.shape)
     if prior is not None:
         bonus = -0.5 * ((lags - prior.offset_s) / prior.sd_s) ** 2
@@ -114,7 +134,7 @@ def _decided(
     r = float(np.mean([np.interp(offset, b[3], b[5]) for b in best]))
     device, reference = _common_edges([(b[2], b[1]) for b in best], float(offset))
     overlap = min(_overlap(b[1], b[2], float(offset)) for b in best)
-    return WaveformFound(
+    return WaveformLag(
         offset_s=float(offset),
         margin=float(total[top] - rival[0]),
         margin_without_prior=float(plain[top] - rival_plain[0]),
@@ -149,7 +169,7 @@ def _agreement(plate: Load, foot: Load, shortest_overlap_s: float) -> tuple[Floa
     x, mask_x, start_x = _course(plate)
     y, mask_y, start_y = _course(foot)
     none = np.zeros(0)
-    if x.size < 64 or y.size < 64:
+    if min(x.size, y.size) < FEWEST_SAMPLES:
         return none, none, none
     size = fft.next_fast_len(x.size + y.size, real=True)
 
@@ -163,35 +183,35 @@ def _agreement(plate: Load, foot: Load, shortest_overlap_s: float) -> tuple[Floa
     enough = count >= shortest_overlap_s * GRID_HZ
     r = np.where(enough & (power > 0), sum_xy / np.maximum(power, 1e-12), 0.0)
     independent = count / _bartlett(x, y)
-    gain = -0.5 * independent * np.log1p(-(np.clip(r, 0.0, 0.995) ** 2))
+    gain = -0.5 * independent * np.log1p(-(np.clip(r, 0.0, LARGEST_CORRELATION) ** 2))
     lags = start_x - start_y + (np.arange(gain.size) - (y.size - 1)) / GRID_HZ
     return lags, gain, r
 
 
 def _course(load: Load) -> tuple[Floats, Floats, float]:
     """Return the load's course on a 50-Hz grid, its mask, and the grid's start."""
-    known = np.isfinite(load.value)
+    finite = np.isfinite(load.value)
     grid = np.arange(load.time_s[0], load.time_s[-1], 1.0 / GRID_HZ)
     none = np.zeros(0)
-    if known.sum() < 64 or grid.size < 64:
+    if min(finite.sum(), grid.size) < FEWEST_SAMPLES:
         return none, none, 0.0
-    time_s, value = load.time_s[known], load.value[known]
+    time_s, value = load.time_s[finite], load.value[finite]
     width = max(1, round(load.rate_hz / GRID_HZ))
     smooth = ndimage.uniform_filter1d(value, width, mode="nearest")
     course = np.interp(grid, time_s, smooth)
     nearest = np.clip(np.searchsorted(time_s, grid), 1, time_s.size - 1)
-    hole = time_s[nearest] - time_s[nearest - 1] > 0.05
-    sections = signal.butter(2, _BAND_HZ, btype="band", fs=GRID_HZ, output="sos")
+    hole = time_s[nearest] - time_s[nearest - 1] > HOLE_S
+    sections = signal.butter(2, BAND_HZ, btype="band", fs=GRID_HZ, output="sos")
     band = signal.sosfiltfilt(sections, course)
-    level = np.sqrt(ndimage.uniform_filter1d(band**2, int(2 * GRID_HZ), mode="nearest"))
-    floor = 0.02 * float(np.percentile(course, 99) - np.percentile(course, 1)) + 1e-12
+    level = np.sqrt(ndimage.uniform_filter1d(band**2, int(LEVEL_S * GRID_HZ), mode="nearest"))
+    floor = LEAST_LEVEL * float(np.percentile(course, 99) - np.percentile(course, 1)) + 1e-12
     mask = (~hole).astype(np.float64)
     return np.where(hole, 0.0, band / np.hypot(level, floor)), mask, float(grid[0])
 
 
 def _bartlett(x: Floats, y: Floats) -> float:
     """Return how many samples make one independent sample for the correlation of two series."""
-    lags = int(2 * GRID_HZ)
+    lags = int(LEVEL_S * GRID_HZ)
     total = 1.0
     rx, ry = _autocorrelation(x, lags), _autocorrelation(y, lags)
     total += 2.0 * float((rx[1:] * ry[1:]).sum())
@@ -208,12 +228,12 @@ def _common_edges(pairs: list[tuple[Load, Load]], offset: float) -> tuple[Floats
     """Return device and reference times of the loadings and unloadings both saw."""
     device, reference = [], []
     for foot, plate in pairs:
-        seen, felt = whole_contacts(plate), whole_contacts(foot)
-        for a, b in ((seen.onset_s, felt.onset_s), (seen.offset_s, felt.offset_s)):
+        hits, stands = whole_contacts(plate), whole_contacts(foot)
+        for a, b in ((hits.onset_s, stands.onset_s), (hits.offset_s, stands.offset_s)):
             if not a.size or not b.size:
                 continue
             nearest = b[np.argmin(np.abs(a[:, None] - offset - b[None, :]), axis=1)]
-            close = np.abs(a - offset - nearest) < _EDGE_S
+            close = np.abs(a - offset - nearest) < EDGE_S
             device.append(nearest[close])
             reference.append(a[close])
     if not device:

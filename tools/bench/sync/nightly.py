@@ -12,8 +12,8 @@ from grfkit.calibrate.lags import Lag
 from grfkit.signals.contacts import Contacts
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.events import EventTable, simulate_events
+from grfkit.sync.contact_alignment import ContactPair, align_contacts
 from grfkit.sync.contact_events import DeviceTrain
-from grfkit.sync.device import align_contacts
 from grfkit.sync.settings import AlignSettings
 
 from .tables import reliability, upper_bound
@@ -49,7 +49,8 @@ def one(job: tuple[dict[str, Any], int, str]) -> dict[str, Any]:
     polarity = 1.0 if wearable == "imu" else float("nan")  # events are landings: there is no push-off to take them for
     train = DeviceTrain(device, *kind, 200.0, (), (wearable,), "crystal", 0.0, last, polarity)
     plates = condition["surface"] == "overground"
-    clock_map = align_contacts(reference, train, plates, None, _SETTINGS, Lag(0.0, 0.002, "")).clock_map
+    pair = ContactPair(reference, train, plates, None, _SETTINGS, Lag(0.0, 0.002, ""))
+    clock_map = align_contacts(pair).clock_map
     start, end = stream.overlap_s
     wrong = True
     if clock_map.segments and end > start:

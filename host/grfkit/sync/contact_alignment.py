@@ -1,0 +1,342 @@
+"""Alignment by contacts: search, follow where samples were lost, fit each piece, and decide."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import stdtrit
+
+from ..calibrate.lags import Lag
+from ..records import Anchors, Prior, Segment
+from ..signals.contacts import Contacts
+from .clock_map import DeviceAlignment, clock_map, nothing_to_align
+from .contact_events import DeviceTrain
+from .decide import decide
+from .doubts import is_suspicious, rate_doubts, shoe_doubts, slip_doubts, stray_doubts
+from .fit import ClockFit, fit_anchors, segment_of, unsteadiness_s
+from .matching import match
+from .rate_scan import scan_rates
+from .search import BestLag, search
+from .settings import AlignSettings
+from .track import Piece, Tracked, track
+
+SCANNED_RATE_PRIOR_PPM = 150.0
+"""SD (ppm) of the rate about a scanned one: a scan's steps are 500 ppm apart, and the best is refined (reference
+design: 150 ppm for the refinement)."""
+SHORTEST_PLATE_OVERLAP_S = 5.0
+"""Overlap (s) below which no lag is a candidate over plates: about one pass; chosen by hand."""
+TREADMILL_OVERLAP_SHARE = 0.5
+"""The same on a treadmill, as a share of the overlap that is needed: a lag with less is still a rival of the winner;
+chosen by hand."""
+PIECE_RATE_PRIOR_PPM = 30.0
+"""SD (ppm) of a piece's rate about that of the whole record; chosen by hand, above the 12 ppm of a warm-up."""
+PIECE_WINDOWS_S = (0.06, 0.05)
+"""Matching windows (s) within a piece, whose lag is known to some 10 ms already; chosen by hand."""
+FEWEST_IN_PIECE = 6
+"""Contacts that a piece needs for a fit of its own; chosen by hand."""
+FEWEST_TO_MATCH = 3
+"""Contacts that each side needs: with fewer any lag fits."""
+LEAST_FOLLOWED = 0.7
+"""Share of a long record's half-minutes that have to follow the clock; chosen by hand."""
+_CONFIDENCE = 0.975
+"""Upper quantile of a two-sided 95 % interval."""
+_NORMAL_95 = 1.96
+"""The same quantile of the normal distribution, in SDs."""
+
+
+@dataclass(frozen=True)
+class ContactPair:
+    """Contacts of the reference and of one device, and what is known beforehand of their alignment.
+
+    Attributes
+    ----------
+    plates
+        True where the reference sees only some of the contacts.
+    lag
+        The device's lag, subtracted from its contacts.
+    """
+
+    reference: Contacts
+    train: DeviceTrain
+    plates: bool
+    prior: Prior | None
+    settings: AlignSettings
+    lag: Lag
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """One stretch of device time, fitted."""
+
+    anchors: Anchors
+    fit: ClockFit
+    segment: Segment
+
+
+def align_contacts(pair: ContactPair) -> DeviceAlignment:
+    """Return the alignment of two contact trains: :func:`grfkit.sync.align_device` past the detectors."""
+    reference, device = pair.reference, pair.train.contacts
+    if min(reference.size, device.size) < FEWEST_TO_MATCH:
+        who = "reference" if reference.size < FEWEST_TO_MATCH else "device"
+        count = min(reference.size, device.size)
+        return nothing_to_align(f"the {who} shows {count} contacts only; there is nothing to match")
+    settings, plates = pair.settings, pair.plates
+    shortest_s = SHORTEST_PLATE_OVERLAP_S if plates else settings.shortest_overlap_s * TREADMILL_OVERLAP_SHARE
+    rate, findings = _start_rate(pair, shortest_s)
+    rate_prior_ppm = settings.rate_prior_ppm if rate == 1.0 else SCANNED_RATE_PRIOR_PPM
+    best = None
+    # a long record is never searched as one: its clock wanders too far for one line
+    long = device.onset_s[-1] - device.onset_s[0] > settings.long_record_s
+    if not long:
+        best = search(
+            reference,
+            device,
+            plates=plates,
+            prior=pair.prior,
+            start_rate=rate,
+            rate_prior_ppm=rate_prior_ppm,
+            shortest_overlap_s=shortest_s,
+        )
+        if best is not None and (plates or not is_suspicious(reference, device, best)):
+            return _from_search(pair, best, findings)
+    tracked = None
+    if not plates:
+        tracked = track(
+            reference,
+            device,
+            prior=pair.prior,
+            start_rate=rate,
+            rate_prior_ppm=rate_prior_ppm,
+            shortest_overlap_s=shortest_s,
+        )
+    if tracked is not None and (long or len(tracked.pieces) > 1 or best is None):
+        return _from_pieces(pair, tracked, findings)
+    if best is None:
+        return nothing_to_align("no lag gives the two records enough overlap")
+    return _from_search(pair, best, findings)
+
+
+def _start_rate(pair: ContactPair, shortest_s: float) -> tuple[float, list[str]]:
+    """Return the rate to search around, scanned where stamps are sample counts, and a finding where it was."""
+    if pair.train.stamp_source != "index" or pair.plates:
+        return 1.0, []
+    rate = scan_rates(
+        pair.reference,
+        pair.train.contacts,
+        half_width=pair.settings.rate_scan,
+        shortest_overlap_s=shortest_s,
+        prior=pair.prior,
+    )
+    if rate is None:
+        return 1.0, []
+    return rate, [f"stamps are sample counts; true rate is {1e6 * (1 / rate - 1):+.0f} ppm off nominal"]
+
+
+def _from_search(pair: ContactPair, best: BestLag, findings: Sequence[str]) -> DeviceAlignment:
+    """Return the alignment of a record that one line fits: its single stretch is that of the search."""
+    reference, train, lag = pair.reference, pair.train, pair.lag
+    start, end = _overlap(reference, train, best)
+    overlap_s = max(end - start, 0.0)
+    decision = decide(best, plates=pair.plates, overlap_s=overlap_s, prior=pair.prior, settings=pair.settings)
+    if (best.inlier & (best.partner >= 0)).sum() < FEWEST_TO_MATCH or end - start < 1.0:
+        return nothing_to_align("too few contacts match to fit a clock")
+    anchors, fit = fit_anchors(
+        reference,
+        train.contacts,
+        best.partner,
+        best.inlier,
+        lag_s=lag.lag_s,
+        start_s=start,
+        end_s=end,
+        rate=best.rate,
+        foot_s=best.foot_s,
+    )
+    stretch = _Stretch(anchors, fit, segment_of(fit, train.start_s, train.end_s))
+    reasons = [*decision.reasons, *shoe_doubts(train), *rate_doubts(train, stretch.segment)]
+    if not pair.plates:
+        reasons += stray_doubts(reference, train, [stretch.segment], lag.lag_s)
+    reasons += slip_doubts(reference, train.contacts, best.offset_s, best.rate, best.beat.step_s, plates=pair.plates)
+    # few pairs: Student's t in place of the normal quantile, for an offset, a rate and a foot difference
+    quantile = float(stdtrit(max(int(anchors.kept.sum()) - 3, 1), _CONFIDENCE))
+    return _joined(
+        pair,
+        best,
+        [stretch],
+        spread_s=quantile * fit.worst_sd_s,
+        reasons=reasons,
+        findings=[*findings, *_swap_finding(best), *_unseen_losses(pair)],
+        p_wrong=decision.p_wrong,
+        matched=best.matched,
+        overlap_s=overlap_s,
+    )
+
+
+def _from_pieces(pair: ContactPair, tracked: Tracked, findings: Sequence[str]) -> DeviceAlignment:
+    """Return the alignment of a record cut into pieces, each fitted on its own."""
+    reference, train, lag = pair.reference, pair.train, pair.lag
+    stretches: list[_Stretch] = []
+    reasons: list[str] = []
+    lost: list[tuple[float, int]] = []
+    overlap_s, matched, possible = 0.0, 0, 0
+    for number, piece in enumerate(tracked.pieces):
+        onset_s = train.contacts.onset_s
+        part = train.contacts.subset((onset_s >= piece.start_s) & (onset_s < piece.end_s))
+        fitted = _fitted_piece(pair, part, tracked, piece)
+        if fitted is None:
+            reasons.append(f"the stretch {piece.start_s:.0f} to {piece.end_s:.0f} s matches too few contacts")
+            continue
+        anchors, fit, visible = fitted
+        reasons += slip_doubts(reference, part, piece.lag_s, tracked.rate, tracked.anchor.beat.step_s)
+        # the first and the last piece reach to the ends of the record
+        first = train.start_s if number == 0 else piece.start_s
+        last = train.end_s if number == len(tracked.pieces) - 1 else piece.end_s
+        segment = segment_of(fit, first, last)
+        if stretches:
+            at = np.asarray([first])
+            jump_s = float(segment.apply(at)[0] - stretches[-1].segment.apply(at)[0])
+            lost.append((first, round(jump_s * train.rate_hz)))
+        stretches.append(_Stretch(anchors, fit, segment))
+        matched, possible = matched + int(anchors.kept.sum()), possible + visible
+        overlap_s += _shared_s(reference, segment, piece)
+    if not stretches:
+        return nothing_to_align("no stretch of the record could be fitted")
+    segments = [s.segment for s in stretches]
+    best = replace(
+        tracked.anchor,
+        inliers=min(1.0, matched / max(possible, 1)),
+        residual_sd_s=max(float(np.std(s.fit.residual_s)) for s in stretches),
+        margin=tracked.margin,
+        margin_without_prior=min(tracked.margin, tracked.anchor.margin_without_prior),
+    )
+    decision = decide(best, plates=False, overlap_s=overlap_s, prior=pair.prior, settings=pair.settings)
+    reasons += [*decision.reasons, *shoe_doubts(train), *stray_doubts(reference, train, segments, lag.lag_s)]
+    if tracked.share < LEAST_FOLLOWED:
+        reasons.append(f"only {100 * tracked.share:.0f} % of the record's half-minutes follow the clock found")
+    losses = _losses(lost, segments) if len(segments) > 1 else []
+    return _joined(
+        pair,
+        best,
+        stretches,
+        spread_s=_NORMAL_95 * max(s.fit.worst_sd_s for s in stretches),
+        reasons=reasons,
+        findings=[*findings, *losses, *_swap_finding(best)],
+        p_wrong=decision.p_wrong,
+        matched=matched,
+        overlap_s=overlap_s,
+        lost=lost,
+    )
+
+
+def _joined(
+    pair: ContactPair,
+    best: BestLag,
+    stretches: Sequence[_Stretch],
+    *,
+    spread_s: float,
+    reasons: list[str],
+    findings: list[str],
+    p_wrong: float,
+    matched: int,
+    overlap_s: float,
+    lost: Sequence[tuple[float, int]] = (),
+) -> DeviceAlignment:
+    """Return the alignment of one stretch or more, in order of device time.
+
+    Parameters
+    ----------
+    spread_s
+        95 % half-width of the fit at its worst instant.
+    """
+    parts = [s.anchors for s in stretches]
+    unsteady_s = max(unsteadiness_s(anchors) for anchors in parts)
+    fields = ("t_device_s", "t_reference_s", "residual_s", "kept")
+    anchors = Anchors(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
+    described = clock_map(
+        best,
+        [s.segment for s in stretches],
+        pair.lag,
+        reasons=reasons,
+        uncertainty_ms=1e3 * float(np.hypot(spread_s + unsteady_s, _NORMAL_95 * pair.lag.sd_s)),
+        residual_ms=1e3 * best.residual_sd_s,
+        p_wrong=p_wrong,
+        inliers=best.inliers,
+        matched_anchors=matched,
+        overlap_s=overlap_s,
+        lost_samples=sum(max(count, 0) for _, count in lost),
+        lag_s=pair.lag.lag_s,
+        swapped_sides=best.swapped,
+        findings=findings,
+    )
+    return DeviceAlignment(described, anchors, best.lags_s, best.log_likelihood, lost=tuple(lost))
+
+
+def _fitted_piece(
+    pair: ContactPair, part: Contacts, tracked: Tracked, piece: Piece
+) -> tuple[Anchors, ClockFit, int] | None:
+    """Return a piece's anchors, its fit, and how many contacts the reference could see; None if too few match."""
+    if part.size < FEWEST_IN_PIECE:
+        return None
+    matches = match(
+        pair.reference,
+        part,
+        np.asarray([piece.lag_s]),
+        rate=tracked.rate,
+        rate_prior_ppm=PIECE_RATE_PRIOR_PPM,
+        windows_s=PIECE_WINDOWS_S,
+    )
+    if (matches.inlier[0] & (matches.partner[0] >= 0)).sum() < FEWEST_IN_PIECE:
+        return None
+    anchors, fit = fit_anchors(
+        pair.reference,
+        part,
+        matches.partner[0],
+        matches.inlier[0],
+        lag_s=pair.lag.lag_s,
+        start_s=piece.start_s,
+        end_s=piece.end_s,
+        rate=tracked.rate,
+        foot_s=float(matches.foot_s[0]),
+    )
+    return anchors, fit, int(matches.visible[0])
+
+
+def _overlap(reference: Contacts, train: DeviceTrain, best: BestLag) -> tuple[float, float]:
+    """Return start and end of the overlap, in device time."""
+    first = (reference.covered_s[0, 0] - best.offset_s) / best.rate
+    last = (reference.covered_s[-1, 1] - best.offset_s) / best.rate
+    return max(first, train.start_s), min(last, train.end_s)
+
+
+def _shared_s(reference: Contacts, segment: Segment, piece: Piece) -> float:
+    """Return how much (s) of a piece the reference recorded too."""
+    start, end = segment.apply(np.asarray([piece.start_s, piece.end_s]))
+    return float(max(min(end, reference.covered_s[-1, 1]) - max(start, reference.covered_s[0, 0]), 0.0))
+
+
+def _losses(lost: Sequence[tuple[float, int]], segments: Sequence[Segment]) -> list[str]:
+    """Return a sentence for each loss (or surplus): how many samples, and between which device times."""
+    sentences = []
+    for (_, count), (before, after) in zip(lost, itertools.pairwise(segments)):
+        what = f"{count} samples lost" if count >= 0 else f"{-count} samples too many"
+        sentences.append(
+            f"{what} between {before.end_s:.2f} and {after.start_s:.2f} s; what lies between is not placed"
+        )
+    return sentences
+
+
+def _unseen_losses(pair: ContactPair) -> list[str]:
+    if not pair.plates or pair.train.stamp_source == "crystal":
+        return []
+    return [
+        "samples lost between passes over the plates would go unseen, as these stamps are not the device's own clock:"
+        " jumps at the beginning and at the end would show a loss"
+    ]
+
+
+def _swap_finding(best: BestLag) -> list[str]:
+    if not best.swapped:
+        return []
+    return ["left and right of the device are exchanged against the reference; the streams keep their names"]

@@ -1,0 +1,85 @@
+"""Alignment by the course of the load: for people who stand, push and stomp, whose steps tell nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..calibrate.lags import Lag
+from ..records import Anchors, Prior, Segment
+from .clock_map import DeviceAlignment, clock_map, nothing_to_align
+from .contact_events import DeviceTrain, Load
+from .settings import AlignSettings
+from .waveform import WaveformLag, search_waveform
+
+COURSE_SD_S = 0.010
+"""SD (s) that a load's course adds to its lag: two devices see a push differently; chosen by hand."""
+LEAST_LAG_SD_S = 0.002
+"""Least SD (s) taken for a sensor's lag, where the table states a smaller one; chosen by hand."""
+USUAL_STEP_S = 0.5
+"""Step time (s) that a prior's SD is compared with, where nobody steps; a walker's, rounded."""
+LEAST_CORRELATION = 0.5
+"""Correlation of the loads at the best lag; chosen by hand."""
+
+
+def align_loads(
+    loads: list[Load], train: DeviceTrain, prior: Prior | None, settings: AlignSettings, lag: Lag
+) -> DeviceAlignment:
+    """Return the alignment of a device's load with that of the plates, drift taken as zero.
+
+    Parameters
+    ----------
+    loads
+        The plates' loads.
+    lag
+        The device's lag; only its SD is used, for no feature of a contact is timed.
+    """
+    best = search_waveform(loads, list(train.loads), prior=prior)
+    if best is None:
+        return nothing_to_align(
+            "nobody steps on or off a plate while both devices record; record three jumps or stomps on the plate"
+        )
+    sd_s = float(np.hypot(np.hypot(best.sd_s, COURSE_SD_S), max(lag.sd_s, LEAST_LAG_SD_S)))
+    segment = Segment(start_s=train.start_s, end_s=train.end_s, offset_s=best.offset_s, drift_ppm=0.0)
+    residual = best.anchor_reference_s - best.anchor_device_s - best.offset_s
+    described = clock_map(
+        best,
+        [segment],
+        lag,
+        reasons=_doubts(best, settings, prior),
+        uncertainty_ms=1e3 * 1.96 * sd_s,
+        residual_ms=1e3 * float(np.std(residual)) if residual.size else None,
+        p_wrong=settings.overground_wrong(best.margin),
+        inliers=None,
+        matched_anchors=best.edges,
+        overlap_s=best.overlap_s,
+        findings=[
+            "aligned by the course of the load, not by steps: "
+            + ", ".join(f"{a} on {b}" for a, b in best.pairs)
+            + f" (correlation {best.correlation:.2f}); drift was taken as zero"
+        ],
+    )
+    anchors = Anchors(best.anchor_device_s, best.anchor_reference_s, residual, np.ones(residual.size, dtype=bool))
+    return DeviceAlignment(described, anchors, best.lags_s, best.log_likelihood, anchor_kind="loadings")
+
+
+def _doubts(best: WaveformLag, settings: AlignSettings, prior: Prior | None) -> list[str]:
+    gate = settings.waveform
+    tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * USUAL_STEP_S
+    margin = best.margin if tight else min(best.margin, best.margin_without_prior)
+    reasons = []
+    if margin < gate.margin:
+        other = f", offset {best.runner_up_s:+.3f} s," if np.isfinite(best.runner_up_s) else ""
+        reasons.append(
+            f"the next best lag{other} is only {margin:.1f} nats worse"
+            f" ({gate.margin:.0f} needed): record three jumps or stomps on the plate, or give a prior"
+        )
+    if best.edges < gate.contacts:
+        reasons.append(
+            f"only {best.edges} loadings and unloadings per foot agree ({gate.contacts} needed):"
+            " record three jumps or stomps on the plate"
+        )
+    if best.correlation < LEAST_CORRELATION:
+        reasons.append(
+            f"the loads agree poorly at the best lag (correlation {best.correlation:.2f}, {LEAST_CORRELATION} needed)"
+        )
+    return reasons
