@@ -54,8 +54,8 @@ def apply(recording: Recording, documents: Sequence[Loaded[AnyDocument]]) -> Rec
             f" {', '.join(targets)}"
         )
     changed = recording.replaced(streams, findings=sentences)
-    known = changed.provenance.merged(Provenance(inputs=inputs))
-    changed.tree.attrs["provenance"] = known.model_dump_json()
+    provenance = changed.provenance.merged(Provenance(inputs=inputs))
+    changed.tree.attrs["provenance"] = provenance.model_dump_json()
     return changed
 
 
@@ -83,12 +83,12 @@ def _targets(streams: dict[str, xr.Dataset], document: AnyDocument) -> list[str]
             raise BadInputError(f"calibration '{document.name}' fits no stream: none has pressure cells")
         return fit
     assert not isinstance(document, LagTable)
-    wanted = document.plate if isinstance(document, PlateCorrection) else document.stream
-    if wanted not in streams:
+    target = document.plate if isinstance(document, PlateCorrection) else document.stream
+    if target not in streams:
         raise BadInputError(
-            f"calibration '{document.name}' is for stream '{wanted}', the recording has {', '.join(streams)}"
+            f"calibration '{document.name}' is for stream '{target}', the recording has {', '.join(streams)}"
         )
-    return [wanted]
+    return [target]
 
 
 def _refuse_twice(stream: xr.Dataset, name: str, loaded: Loaded[AnyDocument]) -> None:
@@ -122,11 +122,11 @@ def _copy(stream: xr.Dataset) -> xr.Dataset:
 
 
 def _pressure(stream: xr.Dataset, name: str, document: PressureCalibration) -> xr.Dataset:
-    wanted = document.channels or tuple(
+    channels = document.channels or tuple(
         str(c) for c in stream.data_vars if str(c).startswith(_CALIBRATED_PREFIXES) or c == "force"
     )
     changed = _copy(stream)
-    for channel in wanted:
+    for channel in channels:
         if channel not in stream:
             raise BadInputError(f"calibration '{document.name}' names channel '{channel}', '{name}' has it not")
         values = _in_unit(stream[channel], f"{name} channel '{channel}'", document.unit_in)
@@ -138,8 +138,8 @@ def _pressure(stream: xr.Dataset, name: str, document: PressureCalibration) -> x
 def _in_unit(channel: xr.DataArray, what: str, unit: str) -> Floats:
     """Return a channel's values in the document's own unit (recordings hold canonical units)."""
     require(str(channel.attrs.get("units", "unknown")), parse_unit(unit).canonical, what=what)
-    known = parse_unit(unit)
-    return (np.asarray(channel.values, dtype=np.float64) - known.shift) / known.factor
+    scale = parse_unit(unit)
+    return (np.asarray(channel.values, dtype=np.float64) - scale.shift) / scale.factor
 
 
 def _plate(stream: xr.Dataset, name: str, document: PlateCorrection) -> xr.Dataset:

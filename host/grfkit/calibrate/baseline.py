@@ -18,7 +18,17 @@ from ..signals.treadmill_drift import Flights, drift_curve, find_flights
 IDLE_RANGE_BW = 0.12
 """A plate whose force ranges over less than this was not stepped on."""
 NEAR_ZERO_BW = 0.05
-_MIN_FLIGHTS = 5
+"""A level within this (BW) of zero is taken for the zero; chosen by hand, far below a person's weight."""
+MIN_FLIGHTS = 5
+"""Flights that a rhythm shows in, at the least."""
+STEPS_S = (0.2, 1.6)
+"""Shortest and longest time (s) between two flights: a sprint's step, and a stride where one foot is seen."""
+WINDOW_S = 0.02
+"""Length (s) of the windows whose level and noise are taken; chosen by hand: a foot's load changes within it."""
+STEADY_BW = 0.01
+"""Wander or noise (BW) up to which a level is steady; chosen by hand."""
+SHORTEST_QUIET_S = 0.2
+"""Time (s) that a level has to be seen for, in all or at once; chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +98,17 @@ def find_baseline(values: Floats, *, rate_hz: float, weight_n: float, flights_ex
     if float(np.ptp(windows.median)) < IDLE_RANGE_BW * weight_n:
         return _idle(values, windows, weight_n)
     if flights_expected:
-        seen = [_in_flight(values, d, rate_hz, weight_n) for d in (1, -1)]
-        found = [b for b in seen if b is not None]
-        if found:
-            return min(found, key=lambda b: abs(b.level_n))
+        candidates = [_in_flight(values, d, rate_hz, weight_n) for d in (1, -1)]
+        baselines = [b for b in candidates if b is not None]
+        if baselines:
+            return min(baselines, key=lambda b: abs(b.level_n))
     return _quiet(values, windows, rate_hz, weight_n)
 
 
 def noise_sd(values: Floats) -> float:
     """Return the robust SD (1.4826 MAD) of samples; 0 where there are none or most are equal."""
-    known = values[np.isfinite(values)]
-    return float(1.4826 * np.median(np.abs(known - np.median(known)))) if known.size else 0.0
+    finite = values[np.isfinite(values)]
+    return float(1.4826 * np.median(np.abs(finite - np.median(finite)))) if finite.size else 0.0
 
 
 def _nothing(values: Floats, state: str) -> Baseline:
@@ -106,11 +116,11 @@ def _nothing(values: Floats, state: str) -> Baseline:
 
 
 def _windows(values: Floats, rate_hz: float) -> _Windows:
-    length = max(4, round(0.02 * rate_hz))
+    length = max(4, round(WINDOW_S * rate_hz))
     rows = values[: values.size // length * length].reshape(-1, length)
-    known = np.isfinite(rows).all(axis=1)
-    first = np.arange(rows.shape[0], dtype=np.int64)[known] * length
-    rows = rows[known]
+    complete = np.isfinite(rows).all(axis=1)
+    first = np.arange(rows.shape[0], dtype=np.int64)[complete] * length
+    rows = rows[complete]
     if not rows.size:
         return _Windows(np.zeros(0), np.zeros(0), first, length)
     return _Windows(np.median(rows, axis=1), rows.std(axis=1), first, length)
@@ -129,7 +139,7 @@ def _idle(values: Floats, windows: _Windows, weight_n: float) -> Baseline:
     level = float(np.median(values[np.isfinite(values)]))
     wander = _slow_sd(windows.median, windows.sd, windows.length)
     noise = float(np.median(windows.sd))
-    certain = abs(level) <= NEAR_ZERO_BW * weight_n and wander <= 0.01 * weight_n
+    certain = abs(level) <= NEAR_ZERO_BW * weight_n and wander <= STEADY_BW * weight_n
     return Baseline("idle", 0, level, noise, wander, np.isfinite(values), certain)
 
 
@@ -154,11 +164,11 @@ def _in_flight(values: Floats, direction: int, rate_hz: float, weight_n: float) 
 
 def _rhythmic(flights: Flights, rate_hz: float) -> bool:
     """Return whether the flights come as regularly as steps do: most within 30 % of their median interval."""
-    if flights.size < _MIN_FLIGHTS:
+    if flights.size < MIN_FLIGHTS:
         return False
     step = np.diff(flights.middle()) / rate_hz
     usual = float(np.median(step))
-    return 0.2 <= usual <= 1.6 and float(np.mean(np.abs(step - usual) < 0.3 * usual)) >= 0.6
+    return STEPS_S[0] <= usual <= STEPS_S[1] and float(np.mean(np.abs(step - usual) < 0.3 * usual)) >= 0.6
 
 
 def _quiet(values: Floats, windows: _Windows, rate_hz: float, weight_n: float) -> Baseline:
@@ -180,17 +190,17 @@ def _quiet(values: Floats, windows: _Windows, rate_hz: float, weight_n: float) -
 def _edge(windows: _Windows, direction: int, rate_hz: float, weight_n: float) -> _Edge | None:
     """Return the level the channel leaves when loaded this way, None where there is no such level."""
     height = direction * windows.median
-    quiet = windows.sd <= max(0.01 * weight_n, 1.5 * float(np.percentile(windows.sd, 20.0)))
+    quiet = windows.sd <= max(STEADY_BW * weight_n, 1.5 * float(np.percentile(windows.sd, 20.0)))
     low = quiet & (height <= height.min() + 0.3 * float(np.ptp(height)))
     if not low.any():
         return None
-    level = _densest(height[low], 0.01 * weight_n)
+    level = _densest(height[low], STEADY_BW * weight_n)
     blur = 1.2533 * float(np.median(windows.sd[low])) / np.sqrt(windows.length)
     near = quiet & (np.abs(height - level) <= 0.025 * weight_n + 3.0 * blur)
     beyond = float(np.mean(height < level - 0.06 * weight_n - 3.0 * blur))
     seconds = float(near.sum()) * windows.length / rate_hz
     crowded = near.sum() >= 0.5 * np.count_nonzero(height <= level + 0.3 * float(np.ptp(height)))
-    if seconds < 0.2 or beyond > 0.005 or not crowded:
+    if seconds < SHORTEST_QUIET_S or beyond > 0.005 or not crowded:
         return None
     wander = _slow_sd(windows.median[near], windows.sd[near], windows.length)
     return _Edge(direction * level, near, seconds, _stretches(near), wander)
@@ -218,7 +228,7 @@ def _is_zero(edge: _Edge, windows: _Windows, height_n: float, rate_hz: float, we
     if abs(height_n) <= NEAR_ZERO_BW * weight_n:
         return True
     window_s = windows.length / rate_hz
-    long = [(a, b) for a, b in edge.stretches if (b - a) * window_s >= 0.2]
+    long = [(a, b) for a, b in edge.stretches if (b - a) * window_s >= SHORTEST_QUIET_S]
     if height_n < 0:
         low, high = float(windows.median.min()), float(windows.median.max())
         return bool(long) and min(-low, high) > NEAR_ZERO_BW * weight_n

@@ -33,8 +33,8 @@ def correct(recording: Recording, findings: list[PlateFindings], *, ask: Correct
     streams, sentences = recording.streams, []
     for plate in decided(findings, ask):
         for finding in plate.findings:
-            done = "corrected" if finding.corrected else "not corrected"
-            sentences.append(f"{plate.plate}: {finding.text} [{finding.code}, {done}]")
+            state = "corrected" if finding.corrected else "not corrected"
+            sentences.append(f"{plate.plate}: {finding.text} [{finding.code}, {state}]")
         if plate.plate in streams:
             streams[plate.plate] = treated(streams[plate.plate], plate)
     return recording.replaced(streams, findings=sentences)
@@ -42,19 +42,19 @@ def correct(recording: Recording, findings: list[PlateFindings], *, ask: Correct
 
 def treated(stream: xr.Dataset, plate: PlateFindings) -> xr.Dataset:
     """Return one plate with the findings marked ``corrected`` corrected."""
-    done = {f.code for f in plate.findings if f.corrected}
-    if not done:
+    codes = {f.code for f in plate.findings if f.corrected}
+    if not codes:
         return stream
     changed = stream.copy()
     changed.attrs = dict(stream.attrs)
-    if "vertical_axis" in done:
+    if "vertical_axis" in codes:
         changed.attrs["vertical"] = plate.vertical
-    if "sign" in done:
+    if "sign" in codes:
         _turn_round(changed)
-    if "drift" in done:
+    if "drift" in codes:
         _detrend(changed, plate)
-    elif done & {"zero_offset", "constant_load", "wandering_zero"}:
-        _zero(changed, plate.zero, -1.0 if "sign" in done else 1.0)
+    elif codes & {"zero_offset", "constant_load", "wandering_zero"}:
+        _zero(changed, plate.zero, -1.0 if "sign" in codes else 1.0)
     return with_pressure(changed)
 
 
@@ -78,8 +78,8 @@ def _zero(stream: xr.Dataset, zero: Mapping[str, float], turned: float) -> None:
         if name in zero:
             _set(stream, name, np.asarray(stream[name].values, dtype=np.float64) - turned * zero[name])
     moved = before - vertical_force(stream)
-    known = moved[np.isfinite(moved)]
-    offset = float(known[0]) if known.size else 0.0
+    differences = moved[np.isfinite(moved)]
+    offset = float(differences[0]) if differences.size else 0.0
     stream.attrs["zero_offset_n"] = float(stream.attrs.get("zero_offset_n", 0.0)) + turned * offset
 
 

@@ -12,14 +12,23 @@ from ..arrays import Floats
 from ..records import Recording, Surface
 from ..signals.treadmill_drift import wander_n
 from ..units import G
-from .baseline import Baseline, find_baseline
+from .baseline import NEAR_ZERO_BW, Baseline, find_baseline
 from .findings import Finding, PlateFindings
 from .mass import mass_finding, mean_running_load
 from .vertical import FORCES, MOMENTS, force_channels, force_range, load_axis
 
 _SMALLEST_WEIGHT_N = 250.0
+"""Body weight (N) assumed at the least, a child's; chosen by hand."""
 _PEAK_BW = 1.3
+"""Peak load (BW) by which a body weight is guessed where no mass is given: about a walk's; chosen by hand."""
 _REPORTED_OFFSET_BW = 0.002
+"""Offset (BW) that is worth a sentence: 1.5 N of 75 kg, about a plate's resolution; chosen by hand."""
+_SEVERE_OFFSET_BW = 0.02
+"""Offset, or noise (BW), that is warned of; chosen by hand: it moves a 20 N threshold by most of itself."""
+_WANDER_BW = 0.01
+"""Wander (BW) of an unloaded level that is worth a sentence or a correction; chosen by hand."""
+_LOAD_BW = 0.3
+"""Load (BW) that nearly all samples exceed where the foot never leaves the plate; chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +42,11 @@ class _Plate:
     values: Floats
     base: Baseline
     weight_n: float
-    known: bool
+    mass_given: bool
 
     def share(self, newtons: float) -> str:
         """Return ``"12.3 N (1.8 % BW)"``, saying so where the body weight is assumed."""
-        of = "BW" if self.known else f"an assumed {self.weight_n:.0f} N"
+        of = "BW" if self.mass_given else f"an assumed {self.weight_n:.0f} N"
         return f"{newtons:.1f} N ({100.0 * newtons / self.weight_n:.1f} % of {of})".replace("% of BW", "% BW")
 
 
@@ -60,29 +69,31 @@ def examine(
     A plate that is not in N (counts, volts) is named and not examined: it can be aligned, for that takes shape alone.
     """
     weight = _weight_of(recording.of_kind("force_plate"))  # the force's own: a mistyped mass must not hide itself
-    found = _plates(recording, weight, surface, known=False)
-    mean = None if surface == "overground" else mean_running_load(recording, found, weight_n=weight)
+    findings = _plates(recording, weight, surface, mass_given=False)
+    mean = None if surface == "overground" else mean_running_load(recording, findings, weight_n=weight)
     if mean is not None:
         weight = mean[0]
-        found = _plates(recording, weight, surface, known=False)
-        mean = mean_running_load(recording, found, weight_n=weight)
+        findings = _plates(recording, weight, surface, mass_given=False)
+        mean = mean_running_load(recording, findings, weight_n=weight)
     if mass_kg:
         weight = mass_kg * G
-        found = _plates(recording, weight, surface, known=True)
+        findings = _plates(recording, weight, surface, mass_given=True)
     if mean is not None:
         overall = mass_finding(*mean, mass_kg=mass_kg)
-        found.append(PlateFindings(plate="all", findings=[overall], body_weight_n=weight))
-    return found
+        findings.append(PlateFindings(plate="all", findings=[overall], body_weight_n=weight))
+    return findings
 
 
-def _plates(recording: Recording, weight_n: float, surface: Surface | None, *, known: bool) -> list[PlateFindings]:
+def _plates(recording: Recording, weight_n: float, surface: Surface | None, *, mass_given: bool) -> list[PlateFindings]:
     every = recording.of_kind("force_plate")
     plates = {name: data for name, data in every.items() if _in_newtons(data)}
     unlike = [_not_newtons(name, data, weight_n) for name, data in every.items() if name not in plates]
-    seen = {name: _look(name, data, weight_n, surface, known) for name, data in plates.items()}
-    signs = {p.base.direction * p.up for p in seen.values() if p is not None and p.base.certain and p.base.direction}
+    examined = {name: _look(name, data, weight_n, surface, mass_given) for name, data in plates.items()}
+    signs = {
+        p.base.direction * p.up for p in examined.values() if p is not None and p.base.certain and p.base.direction
+    }
     sign = signs.pop() if len(signs) == 1 else 0
-    return [_no_force(n, weight_n) if p is None else _examined(p, sign) for n, p in seen.items()] + unlike
+    return [_no_force(n, weight_n) if p is None else _examined(p, sign) for n, p in examined.items()] + unlike
 
 
 def _in_newtons(data: xr.Dataset) -> bool:
@@ -106,7 +117,7 @@ def _weight_of(plates: dict[str, xr.Dataset]) -> float:
     return max(_SMALLEST_WEIGHT_N, max(spans, default=0.0) / _PEAK_BW)
 
 
-def _look(name: str, stream: xr.Dataset, weight_n: float, surface: Surface | None, known: bool) -> _Plate | None:
+def _look(name: str, stream: xr.Dataset, weight_n: float, surface: Surface | None, mass_given: bool) -> _Plate | None:
     here = force_channels(stream)
     if not any(np.isfinite(stream[channel].values).any() for channel in here):
         return None
@@ -119,7 +130,7 @@ def _look(name: str, stream: xr.Dataset, weight_n: float, surface: Surface | Non
     values = np.asarray(stream[f"f{axis}"].values, dtype=np.float64)
     rate = float(stream.attrs["rate_hz"])
     base = find_baseline(values, rate_hz=rate, weight_n=weight_n, flights_expected=surface != "overground")
-    return _Plate(name, stream, axis, -1 if stated == f"-{axis}" else 1, values, base, weight_n, known)
+    return _Plate(name, stream, axis, -1 if stated == f"-{axis}" else 1, values, base, weight_n, mass_given)
 
 
 def _no_force(name: str, weight_n: float) -> PlateFindings:
@@ -156,9 +167,9 @@ def _axis(plate: _Plate) -> Finding | None:
     if len(force_channels(plate.stream)) < 2 or stated[1:] == plate.axis or plate.base.state == "idle":
         return None
     span = force_range(plate.values)
-    told = f"the file says '{stated}'" if stated else "the file names none"
+    statement = f"the file says '{stated}'" if stated else "the file names none"
     text = (
-        f"the load is along {plate.axis} (its force ranges over {plate.share(span)}) but {told} as vertical;"
+        f"the load is along {plate.axis} (its force ranges over {plate.share(span)}) but {statement} as vertical;"
         f" take {plate.axis} as vertical"
     )
     return Finding(
@@ -169,28 +180,28 @@ def _axis(plate: _Plate) -> Finding | None:
 
 def _stance_sign(plate: _Plate) -> int:
     """Return -1 or 1 where nearly all samples are a load of one sign, 0 otherwise."""
-    known = plate.values[np.isfinite(plate.values)]
-    low, high = np.percentile(known, [5.0, 95.0]) * plate.up
-    if plate.base.state == "none" and low > 0.3 * plate.weight_n:
+    finite = plate.values[np.isfinite(plate.values)]
+    low, high = np.percentile(finite, [5.0, 95.0]) * plate.up
+    if plate.base.state == "none" and low > _LOAD_BW * plate.weight_n:
         return 1
-    return -1 if plate.base.state == "none" and high < -0.3 * plate.weight_n else 0
+    return -1 if plate.base.state == "none" and high < -_LOAD_BW * plate.weight_n else 0
 
 
 def _sign(plate: _Plate) -> Finding | None:
     direction = plate.base.direction * plate.up or _stance_sign(plate)
     if direction >= 0:
         return None
-    known = plate.values[np.isfinite(plate.values)] * plate.up
-    below = known - plate.base.level_n * plate.up
+    upward = plate.values[np.isfinite(plate.values)] * plate.up
+    below = upward - plate.base.level_n * plate.up
     loaded = below[below < -0.1 * plate.weight_n]
     stance = float(np.percentile(loaded, 10.0)) if loaded.size else float(below.min())
-    negative = stance + plate.base.level_n * plate.up < -0.3 * plate.weight_n
-    certain = (plate.base.certain or negative) and stance < -0.3 * plate.weight_n
-    told = "the file holds the force applied to the plate; turn forces and moments round"
+    negative = stance + plate.base.level_n * plate.up < -_LOAD_BW * plate.weight_n
+    certain = (plate.base.certain or negative) and stance < -_LOAD_BW * plate.weight_n
+    diagnosis = "the file holds the force applied to the plate; turn forces and moments round"
     doubt = "the file may hold the force applied to the plate, or the level may be a load; check"
     text = (
         f"the vertical force is {plate.share(stance)} in stance against its quiet level, expected positive"
-        f" (up, on the foot): {told if certain else doubt}"
+        f" (up, on the foot): {diagnosis if certain else doubt}"
     )
     return Finding(code="sign", severity="warning" if certain else "info", text=text, value=stance, certain=certain)
 
@@ -210,7 +221,7 @@ def _zero(plate: _Plate, sign: int) -> Finding | None:
     where = f"in {base.flights.size} flight phases" if base.flights else "over the quiet unloaded stretches"
     doubt = "subtract it" if base.certain else "it may be a load: check, then ask for the zero to be corrected"
     text = f"the vertical force is {plate.share(level)} {where}, expected 0; {doubt}"
-    severe = abs(level) > 0.02 * plate.weight_n
+    severe = abs(level) > _SEVERE_OFFSET_BW * plate.weight_n
     return Finding(
         code="zero_offset", severity="warning" if severe else "info", text=text, value=level,
         certain=base.certain,
@@ -220,16 +231,16 @@ def _zero(plate: _Plate, sign: int) -> Finding | None:
 def _idle(plate: _Plate, level: float, sign: int) -> Finding:
     base = plate.base
     away = sign != 0 and level * sign < 0
-    if abs(level) > 0.05 * plate.weight_n:
+    if abs(level) > NEAR_ZERO_BW * plate.weight_n:
         doubt = (
             "which no load on it can be, as the other plates show the sign; subtract it"
             if away
             else "which may be a load that stays or an offset; if nothing stood on it, ask for the zero"
         )
         text = f"the plate shows {plate.share(level)} without a change during the recording, {doubt}"
-        certain = away and base.wander_n <= 0.01 * plate.weight_n
+        certain = away and base.wander_n <= _WANDER_BW * plate.weight_n
         return Finding(code="constant_load", severity="warning", text=text, value=level, certain=certain)
-    if base.wander_n > 0.01 * plate.weight_n:
+    if base.wander_n > _WANDER_BW * plate.weight_n:
         text = (
             f"the plate was not stepped on, yet its level wanders by {plate.share(base.wander_n)} (SD) around"
             f" {level:.1f} N, expected a constant; leave it out or warm it up"
@@ -248,7 +259,7 @@ def _drift(plate: _Plate) -> Finding | None:
         return None
     values = base.flights.values(plate.values)
     wander = wander_n(values)
-    limit = max(3.0 * base.noise_n, 0.01 * plate.weight_n)
+    limit = max(3.0 * base.noise_n, _WANDER_BW * plate.weight_n)
     if wander <= limit / 2.0:
         return None
     clear = wander > limit
@@ -267,7 +278,7 @@ def _noise(plate: _Plate) -> Finding | None:
     base = plate.base
     if not base.unloaded.any():
         return None
-    loud = base.noise_n > 0.02 * plate.weight_n
+    loud = base.noise_n > _SEVERE_OFFSET_BW * plate.weight_n
     if base.noise_n == 0.0 and not loud:
         text = "the unloaded force is constant: small forces were set to one value before the file was written"
     else:
@@ -301,18 +312,18 @@ def flat_top(values: Floats, *, smallest_n: float) -> tuple[int, float]:
     steps the channel makes (a coarse converter's rounded peak is entered by one). None where the maximum is
     below ``smallest_n`` or the channel's resting value.
     """
-    known = values[np.isfinite(values)]
-    if known.size < 8:
+    finite = values[np.isfinite(values)]
+    if finite.size < 8:
         return 0, 0.0
-    top, rest = float(known.max()), float(np.median(known))
+    top, rest = float(finite.max()), float(np.median(finite))
     if top < smallest_n or top - rest < smallest_n:
         return 0, top
-    steps = np.abs(np.diff(known))
+    steps = np.abs(np.diff(finite))
     resolution = float(steps[steps > 1e-9].min(initial=np.inf))
-    at_top: NDArray[np.bool_] = known >= top - 1e-9 * abs(top)
+    at_top: NDArray[np.bool_] = finite >= top - 1e-9 * abs(top)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], at_top, [False]]).astype(np.int8)))
     runs = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2]) if b - a >= 3 and a > 0]
-    cut = [(a, b) for a, b in runs if top - known[a - 1] > 3.0 * resolution]
+    cut = [(a, b) for a, b in runs if top - finite[a - 1] > 3.0 * resolution]
     return sum(b - a for a, b in cut), top
 
 

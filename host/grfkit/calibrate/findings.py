@@ -68,15 +68,15 @@ class CorrectionRequest(BaseModel):
         BadInputError
             If a name is no field, or stands under both.
         """
-        wanted: dict[str, str] = {}
+        choices: dict[str, str] = {}
         for choice, names in (("always", always), ("never", never)):
             for name in names:
                 if name not in cls.model_fields:
-                    known = ", ".join(cls.model_fields)
-                    raise BadInputError(f"correction '{name}' is not known; expected one of {known}")
-                if wanted.setdefault(name, choice) != choice:
+                    fields = ", ".join(cls.model_fields)
+                    raise BadInputError(f"correction '{name}' is not known; expected one of {fields}")
+                if choices.setdefault(name, choice) != choice:
                     raise BadInputError(f"correction '{name}' is asked for and forbidden; say one of the two")
-        return cls.model_validate(wanted)
+        return cls.model_validate(choices)
 
 
 class Finding(BaseModel):
@@ -134,8 +134,8 @@ class PlateFindings(BaseModel):
 
 def decided(findings: list[PlateFindings], ask: CorrectionRequest | None = None) -> list[PlateFindings]:
     """Return the findings with ``corrected`` set as :func:`grfkit.calibrate.correct` treats them."""
-    wanted = ask or CorrectionRequest()
-    return [plate.model_copy(update={"findings": [_decide(f, wanted) for f in plate.findings]}) for plate in findings]
+    request = ask or CorrectionRequest()
+    return [plate.model_copy(update={"findings": [_decide(f, request) for f in plate.findings]}) for plate in findings]
 
 
 def _decide(finding: Finding, ask: CorrectionRequest) -> Finding:

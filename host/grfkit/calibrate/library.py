@@ -122,8 +122,8 @@ def _path_of(name_or_path: str | Path, kind: str | None) -> Path:
     if folder not in KINDS:
         raise BadInputError(f"calibration document '{text}' has no kind; write it as 'lags/default' or give a path")
     if stem not in names(folder):
-        known = ", ".join(f"{folder}/{name}" for name in names(folder)) or "none"
-        raise BadInputError(f"calibration document '{full}' is not known; expected a path or one of: {known}")
+        available = ", ".join(f"{folder}/{name}" for name in names(folder)) or "none"
+        raise BadInputError(f"calibration document '{full}' is not known; expected a path or one of: {available}")
     return calibration_root() / folder / f"{stem}.json"
 
 

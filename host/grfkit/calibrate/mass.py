@@ -15,7 +15,9 @@ from .vertical import vertical_force
 TOLERANCE = 0.05
 """Allowed deviation of the mean vertical force from body weight, as a share."""
 _SERIOUS = 0.15
+"""Deviation, as a share, that is an error and no mere warning; chosen by hand: a plate or a belt is missing."""
 _FEWEST_STRIDES = 2
+"""Complete strides that a mean is taken over, at the least; chosen by hand."""
 _LONGEST_STEP_S = 0.5
 """Flights of both feet come at most this far apart; those of one foot alone, once a stride, further."""
 
@@ -34,16 +36,16 @@ def mean_running_load(
 
 def mass_finding(newtons: float, strides: int, *, mass_kg: float | None) -> Finding:
     """Return how the mean vertical force of whole running strides compares with body weight."""
-    seen = f"the mean vertical force of {strides} running strides is {newtons:.0f} N ({newtons / G:.1f} kg)"
+    measurement = f"the mean vertical force of {strides} running strides is {newtons:.0f} N ({newtons / G:.1f} kg)"
     if not mass_kg:
-        text = f"{seen}; give the body mass to check it"
+        text = f"{measurement}; give the body mass to check it"
         return Finding(code="mass", severity="info", text=text, value=newtons / G, unit="kg")
     off = newtons / (mass_kg * G) - 1.0
     if abs(off) <= TOLERANCE:
-        text = f"{seen}, {100 * off:+.1f} % from {mass_kg:g} kg; within the tolerance of {100 * TOLERANCE:.0f} %"
+        text = f"{measurement}, {100 * off:+.1f} % from {mass_kg:g} kg; within the tolerance of {100 * TOLERANCE:.0f} %"
         return Finding(code="mass", severity="info", text=text, value=newtons / G, unit="kg")
     text = (
-        f"{seen}, {100 * off:+.1f} % from {mass_kg:g} kg, expected within {100 * TOLERANCE:.0f} %;"
+        f"{measurement}, {100 * off:+.1f} % from {mass_kg:g} kg, expected within {100 * TOLERANCE:.0f} %;"
         " check the body mass, the plate's gain, and whether a plate is missing"
     )
     severity: Severity = "error" if abs(off) > _SERIOUS else "warning"
@@ -90,8 +92,8 @@ def _longest_run(flights: Flights, load_n: Floats) -> tuple[int, int]:
     middle = flights.middle()
     step = np.diff(middle)
     lost = np.cumsum(~np.isfinite(load_n))
-    whole = lost[middle[1:].astype(int)] == lost[middle[:-1].astype(int)]
-    good = whole & (step > 0.6 * np.median(step)) & (step < 1.4 * np.median(step))
+    complete = lost[middle[1:].astype(int)] == lost[middle[:-1].astype(int)]
+    good = complete & (step > 0.6 * np.median(step)) & (step < 1.4 * np.median(step))
     edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
     runs = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]
     return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))

@@ -17,19 +17,19 @@ from ..arrays import Floats
 
 def lower_hull(x: Floats, y: Floats) -> NDArray[np.int64]:
     """Return the indices of the lower convex hull of points whose ``x`` rise (equal ones are allowed)."""
-    kept: list[int] = []
+    hull: list[int] = []
     xs, ys = x.tolist(), y.tolist()
     for k, (at, value) in enumerate(zip(xs, ys)):
-        while len(kept) > 1:
-            a, b = kept[-2], kept[-1]
+        while len(hull) > 1:
+            a, b = hull[-2], hull[-1]
             if (ys[b] - ys[a]) * (at - xs[a]) < (value - ys[a]) * (xs[b] - xs[a]):
                 break
-            kept.pop()
-        if len(kept) == 1 and xs[kept[0]] == at:
-            kept = [kept[0] if ys[kept[0]] <= value else k]
+            hull.pop()
+        if len(hull) == 1 and xs[hull[0]] == at:
+            hull = [hull[0] if ys[hull[0]] <= value else k]
             continue
-        kept.append(k)
-    return np.asarray(kept, dtype=np.int64)
+        hull.append(k)
+    return np.asarray(hull, dtype=np.int64)
 
 
 def line_below(x: Floats, y: Floats, *, most_slope: float) -> tuple[float, float]:

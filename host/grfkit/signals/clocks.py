@@ -28,8 +28,8 @@ def dejittered(time_s: Floats) -> Floats:
     steps = np.diff(time_s)
     typical = float(np.median(steps))
     if typical > 0:
-        whole = np.maximum(np.rint(steps / typical), 1.0) * typical  # samples may be missing; that is no jitter
-        if np.mean(np.abs(steps - whole) <= 0.1 * typical + 1e-9) >= 0.98:
+        multiples = np.maximum(np.rint(steps / typical), 1.0) * typical  # samples may be missing; that is no jitter
+        if np.mean(np.abs(steps - multiples) <= 0.1 * typical + 1e-9) >= 0.98:
             return time_s
     period = _robust_period(time_s)
     if period <= 0:
@@ -78,7 +78,7 @@ def _breaks(time_s: Floats, period: float) -> list[int]:
     sums = np.concatenate([[0.0], np.cumsum(trend)])
     level = (sums[width:] - sums[:-width]) / width
     jump = level[width:] - level[:-width]  # jump[k]: mean of the samples from k + width on less that before it
-    found = [0]
+    starts = [0]
     candidates = np.flatnonzero(np.abs(jump) > limit)
     next_one = 0
     while next_one < candidates.size:
@@ -87,7 +87,7 @@ def _breaks(time_s: Floats, period: float) -> list[int]:
         middle = int(group[np.argmax(np.abs(jump[group]))]) + width
         first = max(middle - width // 4, 1)
         at = first + int(np.argmax(steps[first - 1 : min(middle + width // 4, time_s.size - 1)]))
-        if at - found[-1] >= 8:
-            found.append(at)
+        if at - starts[-1] >= 8:
+            starts.append(at)
         next_one = int(np.searchsorted(candidates, middle, side="right"))
-    return [*found, time_s.size]
+    return [*starts, time_s.size]

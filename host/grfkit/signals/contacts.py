@@ -16,9 +16,27 @@ from ..arrays import Floats
 from .runs import true_runs
 
 SHORTEST_CONTACT_S = 0.08
-_SHORTEST_FLIGHT_S = 0.03
-_BLOCK_S = 60.0
-_FILTER_S = 300.0
+"""Contact time (s) below which a rise of the load is no stance: a sprinter's lasts 0.09 s and more."""
+SHORTEST_FLIGHT_S = 0.03
+"""Time (s) below the threshold that ends no contact; chosen by hand, below the shortest swing by far."""
+BLOCK_S = 60.0
+"""Length (s) over which unloaded and loaded level are taken: creep and drift take longer; chosen by hand."""
+FILTER_S = 300.0
+"""Length (s) of the pieces that a long record is filtered in, to keep memory small; a second of margin joins them."""
+MOST_MISSING = 0.9
+"""Share of missing samples beyond which a record shows nothing."""
+FEWEST_SAMPLES = 16
+"""Samples that a record, or a block of it, needs to show its levels."""
+LEAST_LOAD = 0.1
+"""Share of the usual load by which a contact's mean exceeds the threshold; less is a swing's noise; chosen by hand."""
+EDGE_S = 0.05
+"""Time (s) around an unseen contact that counts as not covered."""
+SHORTEST_COVERED_S = 0.2
+"""Stretches of data shorter than this (s) show no contact as a whole."""
+THIN = 0.5
+"""A block whose range is less than this share of the usual one has no level of its own; chosen by hand."""
+QUIET_REACH, LOADED_REACH = 0.15, 0.35
+"""Share of a block's range up to which samples are taken for unloaded, and beyond which for loaded; chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -117,17 +135,17 @@ def merge(trains: list[Contacts]) -> Contacts:
 
 def intersect(a: Floats, b: Floats) -> Floats:
     """Return the stretches that lie in both of two sorted lists of half-open stretches, shape (n, 2)."""
-    found: list[tuple[float, float]] = []
+    stretches: list[tuple[float, float]] = []
     i = j = 0
     while i < len(a) and j < len(b):
         start, end = max(a[i, 0], b[j, 0]), min(a[i, 1], b[j, 1])
         if start < end:
-            found.append((float(start), float(end)))
+            stretches.append((float(start), float(end)))
         if a[i, 1] < b[j, 1]:
             i += 1
         else:
             j += 1
-    return np.asarray(found, dtype=np.float64).reshape(-1, 2)
+    return np.asarray(stretches, dtype=np.float64).reshape(-1, 2)
 
 
 def without(stretches: Floats, holes: Floats) -> Floats:
@@ -177,11 +195,11 @@ def load_contacts(
     longest_s
         Longer contacts (standing) are dropped; infinity keeps them.
     """
-    if time_s.size < 16:
+    if time_s.size < FEWEST_SAMPLES:
         return empty_contacts()
     rate_hz = 1.0 / float(np.median(np.diff(time_s)))
     missing = np.asarray(~np.isfinite(load), dtype=bool)
-    if missing.mean() > 0.9:
+    if missing.mean() > MOST_MISSING:
         return empty_contacts()
     smooth = smoothed(bridged(time_s, load, missing), rate_hz, lowpass_hz)
     at, level_at, scale = _thresholds(time_s, smooth, missing, level)
@@ -192,12 +210,12 @@ def load_contacts(
         none = np.zeros(0)
         return Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered)
     keep = (offset - onset >= SHORTEST_CONTACT_S) & (offset - onset <= longest_s)
-    seen = edges_seen(time_s, missing, onset, rate_hz) & edges_seen(time_s, missing, offset, rate_hz)
-    seen &= _longest_missing(time_s, missing, onset, offset) <= bridge_s
-    covered = without(covered, np.stack([onset[~seen] - 0.05, offset[~seen] + 0.05], axis=1))
-    keep &= seen
+    recorded = edges_seen(time_s, missing, onset, rate_hz) & edges_seen(time_s, missing, offset, rate_hz)
+    recorded &= _longest_missing(time_s, missing, onset, offset) <= bridge_s
+    covered = without(covered, np.stack([onset[~recorded] - EDGE_S, offset[~recorded] + EDGE_S], axis=1))
+    keep &= recorded
     strength = _means(smooth, first, last)
-    keep &= strength > np.interp(onset, at, level_at) + 0.1 * scale
+    keep &= strength > np.interp(onset, at, level_at) + LEAST_LOAD * scale
     feet = np.full(int(keep.sum()), foot, dtype=np.int64)
     return Contacts(onset[keep], offset[keep], strength[keep], feet, covered)
 
@@ -221,7 +239,7 @@ def smoothed(values: Floats, rate_hz: float, lowpass_hz: float) -> Floats:
     if rate_hz < 3.0 * lowpass_hz:
         return values
     sections = signal.butter(2, lowpass_hz, fs=rate_hz, output="sos")
-    step, margin = int(_FILTER_S * rate_hz), int(rate_hz)
+    step, margin = int(FILTER_S * rate_hz), int(rate_hz)
     smooth = np.empty(values.shape)
     for start in range(0, values.size, step):  # piecewise: a two-hour record is filtered in little memory
         low, high = max(start - margin, 0), min(start + step + margin, values.size)
@@ -239,22 +257,22 @@ def _thresholds(
     time_s: Floats, smooth: Floats, missing: NDArray[np.bool_], level: float
 ) -> tuple[Floats, Floats, float]:
     """Return the threshold at the middle of each minute, and the typical distance from unloaded to loaded."""
-    blocks = max(1, round((time_s[-1] - time_s[0]) / _BLOCK_S))
+    blocks = max(1, round((time_s[-1] - time_s[0]) / BLOCK_S))
     edges = np.linspace(0, time_s.size, blocks + 1).astype(int)
     _, span = _levels(smooth[~missing], 0.0)
     middle, low, high = np.zeros(blocks), np.full(blocks, np.nan), np.full(blocks, np.nan)
     for k in range(blocks):
         part = smooth[edges[k] : edges[k + 1]][~missing[edges[k] : edges[k + 1]]]
         middle[k] = time_s[(edges[k] + edges[k + 1] - 1) // 2]
-        if part.size > 16:
+        if part.size > FEWEST_SAMPLES:
             low[k], high[k] = _levels(part, span)
-    known = np.isfinite(low)
-    ranges = (high - low)[known]
-    scale = float(np.median(ranges[ranges >= 0.5 * span])) if (ranges >= 0.5 * span).any() else span
-    thin = known & (high - low < 0.5 * scale)  # a minute without load, or of standing, has no level of its own
+    levelled = np.isfinite(low)
+    ranges = (high - low)[levelled]
+    scale = float(np.median(ranges[ranges >= THIN * span])) if (ranges >= THIN * span).any() else span
+    thin = levelled & (high - low < THIN * scale)  # a minute without load, or of standing, has no level of its own
     high[thin] = low[thin] + scale
     threshold = low + level * (high - low)
-    return middle[known], threshold[known], scale
+    return middle[levelled], threshold[levelled], scale
 
 
 def _levels(part: Floats, span: float) -> tuple[float, float]:
@@ -267,9 +285,9 @@ def _levels(part: Floats, span: float) -> tuple[float, float]:
         part = part[:: part.size // 20000]
     bottom, top = np.percentile(part, [2.0, 99.8])
     reach = max(float(top - bottom), span)
-    quiet = part[part <= bottom + 0.15 * reach]
+    quiet = part[part <= bottom + QUIET_REACH * reach]
     unloaded = float(np.median(quiet))
-    loaded = part[part > unloaded + 0.35 * max(float(top) - unloaded, 0.5 * span)]
+    loaded = part[part > unloaded + LOADED_REACH * max(float(top) - unloaded, 0.5 * span)]
     high = float(np.percentile(loaded, 90.0)) if loaded.size else unloaded
     return (unloaded, high - unloaded) if span == 0.0 else (unloaded, high)
 
@@ -285,7 +303,7 @@ def _crossings(time_s: Floats, above: Floats) -> tuple[Floats, Floats]:
 
 
 def _pairs(up: Floats, down: Floats) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
-    """Return onset, offset and first/last sample of each contact; flights shorter than 30 ms are filled."""
+    """Return onset, offset and first/last sample of each contact; too short flights are filled."""
     none = np.zeros(0, dtype=np.int64)
     if not len(up) or not len(down):
         return np.zeros(0), np.zeros(0), none, none
@@ -294,7 +312,7 @@ def _pairs(up: Floats, down: Floats) -> tuple[Floats, Floats, NDArray[np.int64],
     up, down = up[:count], down[:count]
     if not count:
         return np.zeros(0), np.zeros(0), none, none
-    apart = up[1:, 0] - down[:-1, 0] >= _SHORTEST_FLIGHT_S
+    apart = up[1:, 0] - down[:-1, 0] >= SHORTEST_FLIGHT_S
     up = up[np.concatenate([[True], apart])]
     down = down[np.concatenate([apart, [True]])]
     first, last = up[:, 1].astype(np.int64), (down[:, 1] - 1).astype(np.int64)
@@ -323,7 +341,7 @@ def _longest_missing(time_s: Floats, missing: NDArray[np.bool_], start: Floats, 
 
 
 def covered_stretches(time_s: Floats, missing: NDArray[np.bool_], bridge_s: float) -> Floats:
-    """Return the stretches with data, holes up to ``bridge_s`` closed, at least 0.2 s long."""
+    """Return the stretches with data, holes up to ``bridge_s`` closed, at least ``SHORTEST_COVERED_S`` long."""
     good = true_runs(~missing)
     if not len(good):
         return np.zeros((0, 2))
@@ -331,5 +349,5 @@ def covered_stretches(time_s: Floats, missing: NDArray[np.bool_], bridge_s: floa
     apart = stretches[1:, 0] - stretches[:-1, 1] > bridge_s
     start = stretches[np.concatenate([[True], apart]), 0]
     end = stretches[np.concatenate([apart, [True]]), 1]
-    keep = end - start > 0.2
+    keep = end - start > SHORTEST_COVERED_S
     return np.stack([start[keep], end[keep]], axis=1)

@@ -15,9 +15,37 @@ from scipy import ndimage, signal
 from ..arrays import Floats
 from .contacts import Contacts, bridged, covered_stretches, edges_seen, empty_contacts, smoothed
 
-_NEW_RHYTHM = 0.5
-_NEAR_S = 0.045
-_MOVE_S = 0.06
+LOWPASS_HZ, SMOOTHING_S = 60.0, 0.012
+"""Low-pass (Hz) of the acceleration and width (s) of the jerk's envelope; the reference design."""
+BRIDGE_S = 0.02
+"""Hole (s) that is bridged: longer than a shock."""
+FEWEST_SAMPLES = 64
+"""Samples that a record needs to show a stride."""
+NEW_RHYTHM = 0.5
+"""What it costs (in log height of a peak) to begin the rhythm anew; chosen by hand."""
+NEAR_S = 0.045
+"""Time (s) about an instant of the stride in which a shock is looked for; chosen by hand."""
+MOVE_S = 0.06
+"""Time (s) about a contact time before push-off in which the landing is looked for; chosen by hand."""
+FEWEST_PEAKS = 8
+"""Peaks that the stride's usual jerk is averaged over, at the least."""
+STRIDE_S = (0.4, 1.8)
+"""Shortest and longest stride (s): a sprint's and a slow walk's."""
+STRONG, LEAST_PERIODICITY = 0.7, 0.1
+"""Share of the highest top of the autocorrelation that an earlier one needs to be the stride; and what the highest
+needs for there to be a rhythm at all; chosen by hand."""
+USUAL_STRIDE_S = 0.75
+"""Stride (s) of a run, where the record does not show its own."""
+LEAST_HEIGHT = 0.08
+"""Share of the envelope's 99th percentile that a peak needs; chosen by hand."""
+PEAK_DISTANCE_S = 0.06
+"""Time (s) between two peaks of one shoe at the least."""
+UNEVEN_SD = 0.08
+"""SD of the stride as a share of the period; chosen by hand, above a runner's 1 to 3 %."""
+SPACING = (0.6, 1.5)
+"""Between these shares of the period a peak follows the one before."""
+HIGH = 0.25
+"""Share of the median peak's height below which a peak is none; chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +57,9 @@ class Impacts:
     contacts
         Stamped at the envelope's peak; no toe-off.
     landing_evidence
-        Log ratio of the jerk one contact time after the rhythm found to that one contact time before it: positive
-        where the rhythm found was that of the landings, negative where it was that of push-off (``contacts`` are the
-        landings all the same); near 0 where it cannot be told; NaN where no contact time was given.
+        Log ratio of the jerk one contact time after the rhythm's peaks to that one contact time before them:
+        positive where these peaks are the landings, negative where they are push-offs (``contacts`` are the landings
+        all the same); near 0 where it cannot be told; NaN where no contact time was given.
     """
 
     contacts: Contacts
@@ -60,17 +88,17 @@ def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: f
         The person's usual contact time in this trial, from the other device.
     """
     nothing = Impacts(empty_contacts(), float("nan"))
-    if time_s.size < 64:
+    if time_s.size < FEWEST_SAMPLES:
         return nothing
     rate_hz = 1.0 / float(np.median(np.diff(time_s)))
     missing = np.asarray(~np.isfinite(acceleration).all(axis=1), dtype=bool)
     if missing.mean() > 0.9:
         return nothing
     columns = [bridged(time_s, acceleration[:, k], missing) for k in range(acceleration.shape[1])]
-    smooth = np.stack([smoothed(c, rate_hz, 60.0) for c in columns], axis=1)
+    smooth = np.stack([smoothed(c, rate_hz, LOWPASS_HZ) for c in columns], axis=1)
     jerk = np.sqrt(np.sum(np.gradient(smooth, axis=0) ** 2, axis=1)) * rate_hz
-    envelope = ndimage.uniform_filter1d(jerk, max(1, round(0.012 * rate_hz)), mode="nearest")
-    covered = covered_stretches(time_s, missing, 0.02)
+    envelope = ndimage.uniform_filter1d(jerk, max(1, round(SMOOTHING_S * rate_hz)), mode="nearest")
+    covered = covered_stretches(time_s, missing, BRIDGE_S)
     peaks = rhythmic_peaks(envelope, rate_hz, envelope_period(envelope, rate_hz))
     evidence = _landing_evidence(envelope, rate_hz, peaks, stance_s)
     if evidence < 0:
@@ -88,10 +116,10 @@ def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: f
 
 def _landing_evidence(envelope: Floats, rate_hz: float, peaks: NDArray[np.int64], stance_s: float) -> float:
     """Return the log ratio of the stride's usual jerk a contact time after the peaks to that before them."""
-    if peaks.size < 8 or not np.isfinite(stance_s):
+    if peaks.size < FEWEST_PEAKS or not np.isfinite(stance_s):
         return float("nan")
     period = float(np.median(np.diff(peaks))) / rate_hz
-    if not 0.1 < stance_s < 0.9 * period or abs(2.0 * stance_s - period) < _NEAR_S:
+    if not 0.1 < stance_s < 0.9 * period or abs(2.0 * stance_s - period) < NEAR_S:
         return float("nan")  # a contact time before and after would be the same place
     width = max(1, round(period * rate_hz))
     inner = peaks[peaks + width < envelope.size]
@@ -100,21 +128,22 @@ def _landing_evidence(envelope: Floats, rate_hz: float, peaks: NDArray[np.int64]
     at = np.arange(width) / rate_hz
 
     def height(where: float) -> float:
+        """Return the highest usual jerk about an instant (s) of the stride."""
         distance = np.abs((at - where + period / 2.0) % period - period / 2.0)
-        return float(folded[distance < _NEAR_S].max(initial=1e-12))
+        return float(folded[distance < NEAR_S].max(initial=1e-12))
 
     return float(np.log(height(stance_s) / height(-stance_s)))
 
 
 def _peaks_before(envelope: Floats, rate_hz: float, peaks: NDArray[np.int64], stance_s: float) -> NDArray[np.int64]:
-    """Return the highest sample one contact time (+-60 ms) before each peak."""
-    reach = np.arange(-round(_MOVE_S * rate_hz), round(_MOVE_S * rate_hz) + 1)
+    """Return the highest sample one contact time (+- ``MOVE_S``) before each peak."""
+    reach = np.arange(-round(MOVE_S * rate_hz), round(MOVE_S * rate_hz) + 1)
     centre = peaks - round(stance_s * rate_hz)
     centre = centre[(centre + reach[0] >= 0)]
     window = envelope[centre[:, None] + reach[None, :]]
-    found = np.unique(centre + reach[np.argmax(window, axis=1)])
-    high = envelope[found] > 0.25 * float(np.median(envelope[found])) if found.size else np.zeros(0, dtype=bool)
-    return np.asarray(found[high], dtype=np.int64)
+    tops = np.unique(centre + reach[np.argmax(window, axis=1)])
+    high = envelope[tops] > HIGH * float(np.median(envelope[tops])) if tops.size else np.zeros(0, dtype=bool)
+    return np.asarray(tops[high], dtype=np.int64)
 
 
 def stride_period(time_s: Floats, load: Floats) -> float:
@@ -124,7 +153,7 @@ def stride_period(time_s: Floats, load: Floats) -> float:
 
 
 def envelope_period(values: Floats, rate_hz: float) -> float:
-    """Return the stride period: the first strong peak of the autocorrelation between 0.4 and 1.8 s."""
+    """Return the stride period: the first strong peak of the autocorrelation between the ends of ``STRIDE_S``."""
     step = max(1, int(rate_hz // 100))
     size = min(values.size, int(120 * rate_hz))
     start = (values.size - size) // 2
@@ -134,8 +163,8 @@ def envelope_period(values: Floats, rate_hz: float) -> float:
     part = part - part.mean()
     rate = rate_hz / step
     spectrum = np.fft.rfft(part, 2 * part.size)
-    correlation = np.fft.irfft(np.abs(spectrum) ** 2)[: int(1.8 * rate) + 2]
-    first = int(0.4 * rate)
+    correlation = np.fft.irfft(np.abs(spectrum) ** 2)[: int(STRIDE_S[1] * rate) + 2]
+    first = int(STRIDE_S[0] * rate)
     if correlation.size <= first + 3 or correlation[0] <= 0:
         return float("nan")
     correlation = correlation / correlation[0]
@@ -144,34 +173,34 @@ def envelope_period(values: Floats, rate_hz: float) -> float:
         return float("nan")
     tops = tops + first
     best = float(correlation[tops].max())
-    strong = tops[correlation[tops] > 0.7 * best]
-    return float(strong[0] / rate) if best > 0.1 else float("nan")
+    strong = tops[correlation[tops] > STRONG * best]
+    return float(strong[0] / rate) if best > LEAST_PERIODICITY else float("nan")
 
 
 def rhythmic_peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[np.int64]:
     """Return one peak per stride: the path of high peaks whose spacing is most even (dynamic programming)."""
     if not np.isfinite(period):
-        period = 0.75
-    height = 0.08 * float(np.percentile(envelope, 99.0))
-    found, _ = signal.find_peaks(envelope, height=height, distance=max(1, int(0.06 * rate_hz)))
-    if found.size < 2:
-        return np.asarray(found, dtype=np.int64)
-    at = found / rate_hz
-    gain = np.log(envelope[found] / height)
-    best, before = gain.copy(), np.full(found.size, -1)
-    first = np.searchsorted(at, at - 1.5 * period)
-    last = np.searchsorted(at, at - 0.6 * period)
+        period = USUAL_STRIDE_S
+    height = LEAST_HEIGHT * float(np.percentile(envelope, 99.0))
+    candidates, _ = signal.find_peaks(envelope, height=height, distance=max(1, int(PEAK_DISTANCE_S * rate_hz)))
+    if candidates.size < 2:
+        return np.asarray(candidates, dtype=np.int64)
+    at = candidates / rate_hz
+    gain = np.log(envelope[candidates] / height)
+    best, before = gain.copy(), np.full(candidates.size, -1)
+    first = np.searchsorted(at, at - SPACING[1] * period)
+    last = np.searchsorted(at, at - SPACING[0] * period)
     record, owner = 0.0, -1  # the best path that ended long ago: after a gap the rhythm starts anew
-    done = 0
-    for k in range(found.size):
-        while done < first[k]:
-            if best[done] > record:
-                record, owner = float(best[done]), done
-            done += 1
-        total, link = record - _NEW_RHYTHM, owner
+    closed = 0
+    for k in range(candidates.size):
+        while closed < first[k]:
+            if best[closed] > record:
+                record, owner = float(best[closed]), closed
+            closed += 1
+        total, link = record - NEW_RHYTHM, owner
         if last[k] > first[k]:
             uneven = (at[k] - at[first[k] : last[k]]) / period - 1.0
-            scores = best[first[k] : last[k]] - 0.5 * (uneven / 0.08) ** 2
+            scores = best[first[k] : last[k]] - 0.5 * (uneven / UNEVEN_SD) ** 2
             top = int(np.argmax(scores))
             if scores[top] > total:
                 total, link = float(scores[top]), int(first[k]) + top
@@ -181,9 +210,9 @@ def rhythmic_peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[n
     path = [int(np.argmax(best))]
     while before[path[-1]] >= 0:
         path.append(int(before[path[-1]]))
-    chosen = found[path[::-1]]
-    high = envelope[chosen] > 0.25 * float(np.median(envelope[chosen]))
-    return np.asarray(chosen[high], dtype=np.int64)
+    peaks = candidates[path[::-1]]
+    high = envelope[peaks] > HIGH * float(np.median(envelope[peaks]))
+    return np.asarray(peaks[high], dtype=np.int64)
 
 
 def peak_times(time_s: Floats, envelope: Floats, peaks: NDArray[np.int64]) -> Floats:

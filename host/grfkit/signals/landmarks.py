@@ -19,13 +19,13 @@ _RIGHT = re.compile(r"^(r|right)([^a-z]|(?=[A-Z])|heel|toe|foot|hee|cal|big|mt)|
 
 def foot_landmarks(names: list[str]) -> dict[str, dict[str, list[int]]]:
     """Return the indices of heel and toe landmarks by side: ``{"left": {"heel": [...], "toe": [...]}, ...}``."""
-    found: dict[str, dict[str, list[int]]] = {}
+    indices: dict[str, dict[str, list[int]]] = {}
     for index, name in enumerate(names):
         side = "left" if _LEFT.search(name) else "right" if _RIGHT.search(name) else ""
         part = "heel" if _HEEL.search(name) else "toe" if _TOE.search(name) else ""
         if side and part:
-            found.setdefault(side, {}).setdefault(part, []).append(index)
-    return found
+            indices.setdefault(side, {}).setdefault(part, []).append(index)
+    return indices
 
 
 def landmark_contacts(time_s: Floats, position: Floats, names: list[str]) -> list[Contacts]:
@@ -57,16 +57,16 @@ def _vertical_axis(position: Floats, feet: dict[str, dict[str, list[int]]]) -> i
     if not others:
         return 2
     difference = _middle(position, others) - _middle(position, lowest)
-    seen = difference[np.isfinite(difference).all(axis=1)]
-    return int(np.argmax(np.abs(np.median(seen, axis=0)))) if len(seen) else 2
+    finite = difference[np.isfinite(difference).all(axis=1)]
+    return int(np.argmax(np.abs(np.median(finite, axis=0)))) if len(finite) else 2
 
 
 def _middle(position: Floats, indices: list[int]) -> Floats:
-    """Return the mean of the landmarks that are seen, shape (samples, 3), NaN where none is."""
-    chosen = position[:, indices, :]
-    known = np.isfinite(chosen)
-    count = known.sum(axis=1)
-    total = np.where(known, chosen, 0.0).sum(axis=1)
+    """Return the mean of the landmarks that are measured, shape (samples, 3), NaN where none is."""
+    points = position[:, indices, :]
+    finite = np.isfinite(points)
+    count = finite.sum(axis=1)
+    total = np.where(finite, points, 0.0).sum(axis=1)
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
@@ -77,7 +77,7 @@ def _contacts(time_s: Floats, columns: list[Floats], foot: int, axis: int) -> Co
         return empty_contacts()
     height = np.fmin.reduce([c[:, axis] - np.nanpercentile(c[:, axis], 5) for c in columns])
     missing = ~np.isfinite(height)
-    whole = np.asarray([[time_s[0], time_s[-1]]])
+    covered = np.asarray([[time_s[0], time_s[-1]]])
     filled = np.interp(time_s, time_s[~missing], height[~missing])
     if rate_hz > 60:
         filled = signal.sosfiltfilt(signal.butter(2, 20.0, fs=rate_hz, output="sos"), filled)
@@ -88,4 +88,4 @@ def _contacts(time_s: Floats, columns: list[Floats], foot: int, axis: int) -> Co
     peaks = peaks[~missing[peaks] & ~missing[peaks - 1] & ~missing[peaks + 1]]
     onset = peak_times(time_s, envelope, peaks)
     feet = np.full(peaks.size, foot, dtype=np.int64)
-    return Contacts(onset, np.full(peaks.size, np.nan), envelope[peaks], feet, whole)
+    return Contacts(onset, np.full(peaks.size, np.nan), envelope[peaks], feet, covered)

@@ -91,15 +91,17 @@ def plate_wrench(channels: Floats, *, plate_type: int, origin_m: Floats, calibra
     BadInputError
         If the type is unknown, channels or matrix do not fit it.
     """
-    wanted = CHANNELS_BY_TYPE.get(plate_type)
-    if wanted is None:
+    channel_count = CHANNELS_BY_TYPE.get(plate_type)
+    if channel_count is None:
         raise BadInputError(f"is of type {plate_type}; grfkit reads types 1 to 7")
-    if channels.ndim != 2 or channels.shape[1] != wanted:
-        raise BadInputError(f"of type {plate_type} has channels {channels.shape}, expected (samples, {wanted})")
+    if channels.ndim != 2 or channels.shape[1] != channel_count:
+        raise BadInputError(f"of type {plate_type} has channels {channels.shape}, expected (samples, {channel_count})")
     if plate_type in CALIBRATED_TYPES:
-        if calibration is None or calibration.ndim != 2 or calibration.shape[1] != wanted:
+        if calibration is None or calibration.ndim != 2 or calibration.shape[1] != channel_count:
             shape = "none" if calibration is None else f"shape {calibration.shape}"
-            raise BadInputError(f"of type {plate_type} has {shape} as calibration matrix, expected {wanted} columns")
+            raise BadInputError(
+                f"of type {plate_type} has {shape} as calibration matrix, expected {channel_count} columns"
+            )
         channels = channels @ calibration.T
     if channels.shape[1] == 8:
         return _kistler(channels, origin_m)

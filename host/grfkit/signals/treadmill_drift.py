@@ -16,8 +16,16 @@ from ..arrays import Floats
 
 Ints = NDArray[np.int64]
 
-_BLOCK_S = 1.0
-_LONGEST_SPLINE_GAP_S = 3.0
+BLOCK_S = 1.0
+"""Length (s) over which the floor of a load is taken: two or three steps of a run."""
+LONGEST_SPLINE_GAP_S = 3.0
+"""Time (s) without a flight across which a cubic may swing; a straight line is drawn instead; chosen by hand."""
+RHYTHM = 0.3
+"""Share of the median step by which a flight may be off its place; chosen by hand."""
+OUTLYING_SDS = 5.0
+"""Robust SDs from the median of its neighbours beyond which a flight's value is left out; chosen by hand."""
+NEIGHBOURS = 9
+"""Flights of which that median is taken."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +93,8 @@ def find_flights(
     edges = np.flatnonzero(np.diff(np.concatenate([[False], below, [False]]).astype(np.int8)))
     start, end = edges[::2], edges[1::2]
     inside = (start > 0) & (end < load_n.size)
-    known = np.isfinite(load_n)
-    inside[inside] &= known[start[inside] - 1] & known[end[inside]]
+    finite = np.isfinite(load_n)
+    inside[inside] &= finite[start[inside] - 1] & finite[end[inside]]
     length = (end - start) / rate_hz
     keep = inside & (length >= shortest_s) & (length <= longest_s) & (end - start >= 2)
     keep[keep] = _in_rhythm((start[keep] + end[keep]) / 2.0)
@@ -98,7 +106,7 @@ def _in_rhythm(middle: Floats) -> NDArray[np.bool_]:
     if middle.size < 4:
         return np.ones(middle.size, dtype=bool)
     step = np.diff(middle)
-    usual = np.abs(step - np.median(step)) <= 0.3 * np.median(step)
+    usual = np.abs(step - np.median(step)) <= RHYTHM * np.median(step)
     return np.asarray(np.concatenate([[False], usual]) | np.concatenate([usual, [False]]))
 
 
@@ -118,7 +126,7 @@ def drift_curve(channel: Floats, flights: Flights, *, rate_hz: float) -> Floats:
     if at.size < 4:
         return np.interp(index, at, value) if at.size else np.zeros(channel.size)
     curve = np.interp(index, at, value)
-    breaks = np.flatnonzero(np.diff(at) > _LONGEST_SPLINE_GAP_S * rate_hz) + 1
+    breaks = np.flatnonzero(np.diff(at) > LONGEST_SPLINE_GAP_S * rate_hz) + 1
     for part in np.split(np.arange(at.size), breaks):
         if part.size >= 4:
             _join(curve, at[part], value[part])
@@ -137,29 +145,29 @@ def wander_n(values: Floats) -> float:
 
     Zero for fewer than nine flights: single values hold noise that smoothing must remove first.
     """
-    if values.size < 9:
+    if values.size < NEIGHBOURS:
         return 0.0
     smooth = _running_median(values)
     return float(smooth.max() - smooth.min())
 
 
 def _running_median(values: Floats) -> Floats:
-    width = min(9, values.size if values.size % 2 else values.size - 1)
+    width = min(NEIGHBOURS, values.size if values.size % 2 else values.size - 1)
     padded = np.pad(values, width // 2, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, width)
     return np.asarray(np.median(windows, axis=1), dtype=np.float64)
 
 
 def _not_outlying(values: Floats) -> NDArray[np.bool_]:
-    if values.size < 9:
+    if values.size < NEIGHBOURS:
         return np.ones(values.size, dtype=bool)
     off = np.abs(values - _running_median(values))
-    return np.asarray(off <= np.maximum(5.0 * 1.4826 * np.median(off), 1e-9))
+    return np.asarray(off <= np.maximum(OUTLYING_SDS * 1.4826 * np.median(off), 1e-9))
 
 
 def _floor(load_n: Floats, rate_hz: float) -> Floats:
     """Return the low level of each second with both load and flight, at every sample."""
-    count = max(1, int(load_n.size / (_BLOCK_S * rate_hz)))
+    count = max(1, int(load_n.size / (BLOCK_S * rate_hz)))
     parts = np.array_split(np.arange(load_n.size), count)
     middle = np.asarray([part.mean() for part in parts])
     low, high = np.full(count, np.nan), np.full(count, np.nan)

@@ -63,9 +63,9 @@ def bland_altman(predicted: Floats, measured: Floats, participants: Sequence[str
     """
     from scipy.stats import t
 
-    known = np.isfinite(predicted) & np.isfinite(measured)
-    people = np.asarray([str(p) for p in participants])[known]
-    d, level = (predicted - measured)[known], ((predicted + measured) / 2)[known]
+    complete = np.isfinite(predicted) & np.isfinite(measured)
+    people = np.asarray([str(p) for p in participants])[complete]
+    d, level = (predicted - measured)[complete], ((predicted + measured) / 2)[complete]
     names, index, m = np.unique(people, return_inverse=True, return_counts=True)
     k, n = len(names), d.size
     if k < 2:
@@ -126,11 +126,11 @@ class Icc:
 
 def _mean_squares(table: Floats) -> tuple[float, float, float]:
     n, k = table.shape
-    whole = table.mean()
+    grand = table.mean()
     rows, columns = table.mean(axis=1), table.mean(axis=0)
-    msr = k * ((rows - whole) ** 2).sum() / (n - 1)
-    msc = n * ((columns - whole) ** 2).sum() / (k - 1)
-    error = ((table - rows[:, None] - columns[None, :] + whole) ** 2).sum() / ((n - 1) * (k - 1))
+    msr = k * ((rows - grand) ** 2).sum() / (n - 1)
+    msc = n * ((columns - grand) ** 2).sum() / (k - 1)
+    error = ((table - rows[:, None] - columns[None, :] + grand) ** 2).sum() / ((n - 1) * (k - 1))
     return float(msr), float(msc), float(error)
 
 

@@ -125,13 +125,13 @@ def leave_one_out_coverage(
     """
     people = np.asarray([str(p) for p in participants])
     names = sorted(set(people.tolist()))
-    held, shares, widths = [], [], []
+    covered, shares, widths = [], [], []
     for name in names:
         out = people == name
-        made = band(residuals[~out], people[~out].tolist(), level=level, within=within)
+        calibrated = band(residuals[~out], people[~out].tolist(), level=level, within=within)
         sizes = np.abs(residuals[out])
-        inside = (sizes <= made.half_width_bw[0])[np.isfinite(sizes)].mean()
-        held.append(inside >= within - 1e-12)
+        inside = (sizes <= calibrated.half_width_bw[0])[np.isfinite(sizes)].mean()
+        covered.append(inside >= within - 1e-12)
         shares.append(float(inside))
-        widths.append(float(made.half_width_bw[0]))
-    return Coverage(len(names), level, within, float(np.mean(held)), float(np.mean(shares)), float(np.mean(widths)))
+        widths.append(float(calibrated.half_width_bw[0]))
+    return Coverage(len(names), level, within, float(np.mean(covered)), float(np.mean(shares)), float(np.mean(widths)))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 
 FLAT_BW = 1e-3
+"""Range (BW) below which a curve is flat: no share of it means anything; chosen by hand, below any sensor's noise."""
 MEASURES = ("rmse_bw", "mae_bw", "bias_bw", "r", "rrmse_percent", "rrmse_mean_range_percent")
 
 
@@ -21,13 +22,13 @@ def curve_errors(measured: Floats, predicted: Floats) -> dict[str, Floats]:
     ----------
     measured, predicted
         Shape (contacts, time), BW. A sample that was not measured (NaN) does not count. A contact in which a measured
-        sample was not answered (NaN predicted) has no errors at all: leaving samples out must not make a method better.
+        sample was not predicted (NaN) has no errors at all: leaving samples out must not make a method better.
 
     Returns
     -------
     dict
-        Arrays of shape (contacts,); NaN where a contact has no sample or was not answered, or the measure does not
-        exist (a range below 0.001 BW is none):
+        Arrays of shape (contacts,); NaN where a contact has no sample, a measured one was not predicted, or the
+        measure does not exist (a range below ``FLAT_BW`` is none):
 
         ``rmse_bw``, ``mae_bw``, ``bias_bw`` (predicted minus measured);
         ``r``, Pearson's over the samples of the contact (NaN where either curve is flat);
@@ -42,36 +43,36 @@ def curve_errors(measured: Floats, predicted: Floats) -> dict[str, Floats]:
     """
     if measured.shape != predicted.shape or measured.ndim != 2:
         raise ValueError(f"measured has shape {measured.shape}, predicted {predicted.shape}; expected (contacts, time)")
-    known = np.isfinite(measured)
-    answered = np.asarray((np.isfinite(predicted) | ~known).all(axis=1))
-    known = known & answered[:, None]
-    y, p = np.where(known, measured, 0.0), np.where(known, predicted, 0.0)
-    count = known.sum(axis=1).astype(np.float64)
+    measurable = np.isfinite(measured)
+    complete = np.asarray((np.isfinite(predicted) | ~measurable).all(axis=1))
+    measurable = measurable & complete[:, None]
+    y, p = np.where(measurable, measured, 0.0), np.where(measurable, predicted, 0.0)
+    count = measurable.sum(axis=1).astype(np.float64)
     count[count == 0] = np.nan
     off = p - y
     rmse = np.sqrt((off**2).sum(axis=1) / count)
-    span = _range(y, known)
-    mean_span = 0.5 * (span + _range(p, known))
+    span = _range(y, measurable)
+    mean_span = 0.5 * (span + _range(p, measurable))
     return {
         "rmse_bw": rmse,
         "mae_bw": np.abs(off).sum(axis=1) / count,
         "bias_bw": off.sum(axis=1) / count,
-        "r": _pearson(y, p, known, count),
+        "r": _pearson(y, p, measurable, count),
         "rrmse_percent": 100.0 * rmse / np.where(span > FLAT_BW, span, np.nan),
         "rrmse_mean_range_percent": 100.0 * rmse / np.where(mean_span > FLAT_BW, mean_span, np.nan),
     }
 
 
-def _range(values: Floats, known: NDArray[np.bool_]) -> Floats:
-    high = np.where(known, values, -np.inf).max(axis=1, initial=-np.inf)
-    low = np.where(known, values, np.inf).min(axis=1, initial=np.inf)
-    return np.asarray(np.where(known.any(axis=1), high - low, np.nan))
+def _range(values: Floats, mask: NDArray[np.bool_]) -> Floats:
+    high = np.where(mask, values, -np.inf).max(axis=1, initial=-np.inf)
+    low = np.where(mask, values, np.inf).min(axis=1, initial=np.inf)
+    return np.asarray(np.where(mask.any(axis=1), high - low, np.nan))
 
 
-def _pearson(y: Floats, p: Floats, known: NDArray[np.bool_], count: Floats) -> Floats:
+def _pearson(y: Floats, p: Floats, mask: NDArray[np.bool_], count: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
-        a = np.where(known, y - (y.sum(axis=1) / count)[:, None], 0.0)
-        b = np.where(known, p - (p.sum(axis=1) / count)[:, None], 0.0)
+        a = np.where(mask, y - (y.sum(axis=1) / count)[:, None], 0.0)
+        b = np.where(mask, p - (p.sum(axis=1) / count)[:, None], 0.0)
         size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
         flat = (np.sqrt((a**2).sum(axis=1)) < FLAT_BW) | (np.sqrt((b**2).sum(axis=1)) < FLAT_BW)
         r = np.clip((a * b).sum(axis=1) / np.where(flat, np.nan, size), -1.0, 1.0)
@@ -89,15 +90,15 @@ def by_participant(
     labels = np.asarray([""] * len(people) if conditions is None else [str(c) for c in conditions])
     result = {}
     for person in sorted(set(people.tolist())):
-        own = people == person
-        means = [_mean(values[own & (labels == c)]) for c in sorted(set(labels[own].tolist()))]
+        of_person = people == person
+        means = [_mean(values[of_person & (labels == c)]) for c in sorted(set(labels[of_person].tolist()))]
         result[person] = _mean(np.asarray(means))
     return result
 
 
 def _mean(values: Floats) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else float("nan")
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else float("nan")
 
 
 @dataclass(frozen=True)
@@ -133,23 +134,23 @@ def group(
     """
     from scipy.stats import t
 
-    known = {k: v for k, v in values.items() if np.isfinite(v)}
+    finite = {k: v for k, v in values.items() if np.isfinite(v)}
     nan = float("nan")
-    if not known:
+    if not finite:
         return Group(0, nan, nan, nan, nan, nan, nan, "", level)
-    v = np.asarray(list(known.values()))
+    v = np.asarray(list(finite.values()))
     n, mean = v.size, float(v.mean())
     sd = float(v.std(ddof=1)) if n > 1 else nan
     half = float(t.ppf(0.5 + level / 2, n - 1)) * sd / np.sqrt(n) if n > 1 else nan
     pick = min if more_is_better else max
-    worst = pick(sorted(known), key=lambda k: abs(known[k]) if signed else known[k])
+    worst = pick(sorted(finite), key=lambda k: abs(finite[k]) if signed else finite[k])
     return Group(n, mean, sd, mean - half, mean + half, float(v.min()), float(v.max()), worst, level)
 
 
 def mean_r(values: Floats) -> float:
     """Return the mean correlation through Fisher's z (atanh, mean, tanh); |r| above 1 - 1e-12 is cut there."""
-    known = np.clip(values[np.isfinite(values)], -1 + 1e-12, 1 - 1e-12)
-    return float(np.tanh(np.arctanh(known).mean())) if known.size else float("nan")
+    correlations = np.clip(values[np.isfinite(values)], -1 + 1e-12, 1 - 1e-12)
+    return float(np.tanh(np.arctanh(correlations).mean())) if correlations.size else float("nan")
 
 
 def participant_curves(curves: Floats, participants: Sequence[str]) -> tuple[tuple[str, ...], Floats]:
@@ -158,9 +159,9 @@ def participant_curves(curves: Floats, participants: Sequence[str]) -> tuple[tup
     names = tuple(sorted(set(people.tolist())))
     means = []
     for name in names:
-        own = curves[people == name]
-        known = np.isfinite(own)
-        count = known.sum(axis=0)
-        total = np.where(known, own, 0.0).sum(axis=0)
+        of_person = curves[people == name]
+        finite = np.isfinite(of_person)
+        count = finite.sum(axis=0)
+        total = np.where(finite, of_person, 0.0).sum(axis=0)
         means.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
     return names, np.stack(means)

@@ -48,10 +48,10 @@ def smoothness_fwhm(residuals: Floats) -> float:
     """
     size = (residuals**2).sum(axis=0)
     slope = (np.gradient(residuals, axis=1) ** 2).sum(axis=0)
-    known = size > 0
-    if not known.any():
+    varying = size > 0
+    if not varying.any():
         return float("inf")
-    resels = np.sqrt(slope[known] / size[known] / (4.0 * np.log(2.0)))
+    resels = np.sqrt(slope[varying] / size[varying] / (4.0 * np.log(2.0)))
     return float(1.0 / resels.mean()) if resels.mean() > 0 else float("inf")
 
 
@@ -150,8 +150,8 @@ def spm_paired(a: Floats, b: Floats, *, alpha: float = 0.05, family: int = 1) ->
         return Spm(n, t, fwhm, float("nan"), (), note, alpha)
     level = alpha / family
     threshold = t_threshold(nu=n - 1, fwhm=fwhm, samples=samples, alpha=level)
-    found = clusters(t, threshold, nu=n - 1, fwhm=fwhm)
-    return Spm(n, t, fwhm, threshold, found, "", level, float((np.abs(t) > threshold).mean()))
+    excursions = clusters(t, threshold, nu=n - 1, fwhm=fwhm)
+    return Spm(n, t, fwhm, threshold, excursions, "", level, float((np.abs(t) > threshold).mean()))
 
 
 def clusters(t: Floats, threshold: float, *, nu: float, fwhm: float) -> tuple[Cluster, ...]:
@@ -168,13 +168,13 @@ def clusters(t: Floats, threshold: float, *, nu: float, fwhm: float) -> tuple[Cl
     tail = float(student.sf(threshold, nu))
     crossings = resels * _EULER / (2 * np.pi) * (1 + threshold**2 / nu) ** (-(nu - 1) / 2)
     beta = (gamma(1.5) * crossings / max(resels * tail, 1e-300)) ** 2
-    found = []
+    excursions = []
     for sign in (1, -1):
         for first, last in _runs(sign * t > threshold):
             extent = _extent(sign * t, threshold, first, last) / fwhm
             p = 1.0 - np.exp(-(crossings + tail) * np.exp(-beta * extent**2))
-            found.append(Cluster(first, last, float(extent), float(min(1.0, 2 * p)), sign))
-    return tuple(sorted(found, key=lambda c: c.first))
+            excursions.append(Cluster(first, last, float(extent), float(min(1.0, 2 * p)), sign))
+    return tuple(sorted(excursions, key=lambda c: c.first))
 
 
 def _runs(above: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -26,11 +26,6 @@ class Decision:
     reasons: tuple[str, ...]
     p_wrong: float
 
-    @property
-    def aligned(self) -> bool:
-        """Return whether every gate was passed."""
-        return not self.reasons
-
 
 def gate_for(best: BestLag, settings: AlignSettings, *, plates: bool) -> tuple[Gate, WrongLaw]:
     """Return the gates and the law that hold for a search."""
@@ -56,6 +51,14 @@ def decide(
     gate, law = gate_for(best, settings, plates=plates)
     tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * best.beat.step_s
     margin = best.margin if tight else min(best.margin, best.margin_without_prior)
+    reasons = [*_margin_reasons(best, gate, margin, tight, plates), *_match_reasons(best, gate, tight)]
+    if not plates and overlap_s < settings.shortest_overlap_s and not tight:
+        reasons.append(f"the records overlap by {overlap_s:.1f} s only ({settings.shortest_overlap_s:.0f} s needed)")
+    return Decision(tuple(reasons), law(margin))
+
+
+def _margin_reasons(best: BestLag, gate: Gate, margin: float, tight: bool, plates: bool) -> list[str]:
+    """Return why another alignment may be the right one."""
     reasons = []
     if tight and best.margin_without_prior < -CONTRADICTED:
         reasons.append(
@@ -74,6 +77,12 @@ def decide(
             f"the steps are as even as a metronome's (they vary by {1e3 * best.beat.reference_s:.1f} ms): every step"
             f" fits as well as the next; {ADVICE}"
         )
+    return reasons
+
+
+def _match_reasons(best: BestLag, gate: Gate, tight: bool) -> list[str]:
+    """Return why these may not be two records of the same steps."""
+    reasons = []
     if best.log_likelihood_ratio <= 0 or best.per_contact < gate.per_contact:
         reasons.append(
             f"the contacts agree no better than two unrelated people's would ({best.per_contact:.2f} nats a contact,"
@@ -90,6 +99,4 @@ def decide(
         )
     if best.matched < (max(FEWEST_WITH_PRIOR, gate.contacts // 3) if tight else gate.contacts):
         reasons.append(f"only {best.matched} contacts match ({gate.contacts} needed): {ADVICE}")
-    if not plates and overlap_s < settings.shortest_overlap_s and not tight:
-        reasons.append(f"the records overlap by {overlap_s:.1f} s only ({settings.shortest_overlap_s:.0f} s needed)")
-    return Decision(tuple(reasons), law(margin))
+    return reasons

@@ -12,6 +12,7 @@ from .clock_map import DeviceAlignment
 
 
 def stream_evidence(name: str, stream: xr.Dataset, alignment: DeviceAlignment, clock_map: ClockMap) -> StreamEvidence:
+    """Return what a report shows of one stream: its signal and the reference's, anchors, scores and gaps."""
     reference_s, reference = _shown_reference(alignment)
     device_s, device = _shown_device(name, stream, alignment)
     best = float(alignment.lags_s[np.argmax(alignment.log_likelihood)]) if alignment.lags_s.size else None

@@ -28,6 +28,8 @@ FIRST_SCATTER_S = 0.005
 """SD (s) of the contacts' jitter before the first round has measured it: that of an insole's onset."""
 LEAST_SCATTER_S = 2e-4
 """Least SD (s) of it, so that equal trains do not divide by zero."""
+ROUNDS = 5
+"""Rounds of reweighting; chosen by hand."""
 TUKEY = 4.685
 """Tukey's biweight: residuals of this many SDs have no weight (95 % efficiency at a normal distribution)."""
 MAD_TO_SD = 1.4826
@@ -100,9 +102,24 @@ def fit_clock(
     prior = np.pad(prior, ((0, 1), (0, 1)))
     prior[-1, -1] = 1.0 / FOOT_SD_S**2
     y = y - foot_s * side
+    beta, normal, residual = _tukey_regression(design, y, prior)
+    covariance = np.linalg.inv(normal)[:count, :count]
+    line = np.polynomial.polynomial.polyfit(knots - centre, beta[:count], 1)
+    extra = beta[:count] - line[0] - line[1] * (knots - centre)
+    offset = base + float(line[0]) - float(line[1]) * centre
+    return ClockFit(offset, rate + float(line[1]), knots, extra, np.sqrt(np.diag(covariance)), residual)
+
+
+def _tukey_regression(design: Floats, y: Floats, prior: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return coefficients, their precision and the residuals of a Gaussian regression reweighted by Tukey's biweight.
+
+    Parameters
+    ----------
+    prior
+        Prior precision of the coefficients, about zero.
+    """
     weight, sigma, inflation = np.ones(y.size), FIRST_SCATTER_S, 1.0
-    beta = np.zeros(count + 1)
-    for _ in range(5):
+    for _ in range(ROUNDS):
         normal = (design * weight[:, None]).T @ design / (sigma**2 * inflation) + prior
         right = (design * weight[:, None]).T @ y / (sigma**2 * inflation)
         beta = np.linalg.solve(normal, right)
@@ -111,11 +128,7 @@ def fit_clock(
         u = residual / (TUKEY * sigma)
         weight = np.where(np.abs(u) < 1, (1 - u**2) ** 2, 0.0)
         inflation = _inflation(residual, weight > 0)
-    covariance = np.linalg.inv(normal)[:count, :count]
-    line = np.polynomial.polynomial.polyfit(knots - centre, beta[:count], 1)
-    extra = beta[:count] - line[0] - line[1] * (knots - centre)
-    offset = base + float(line[0]) - float(line[1]) * centre
-    return ClockFit(offset, rate + float(line[1]), knots, extra, np.sqrt(np.diag(covariance)), residual)
+    return beta, normal, residual
 
 
 def _hats(at: Floats, knots: Floats) -> Floats:

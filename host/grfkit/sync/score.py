@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..signals.contacts import Contacts
 from .fit import MAD_TO_SD
-from .matching import Matches, masked_median
+from .matching import WINDOWS_S, Matches, masked_median, match
 from .rhythm import FLOOR_S, TWO_FOOTED_S, Rhythm, innovation_variance
 
 MISS = 0.03
@@ -128,6 +128,23 @@ def score(
         spread,
         swapped > labelled,
     )
+
+
+def match_and_score(
+    reference: Contacts,
+    device: Contacts,
+    offset_s: Floats,
+    beat: Rhythm,
+    *,
+    plates: bool,
+    rate: float,
+    rate_prior_ppm: float,
+    windows_s: tuple[float, ...] = WINDOWS_S,
+) -> tuple[Matches, Scores]:
+    """Return the matches at each candidate offset, and their scores."""
+    matches = match(reference, device, offset_s, rate=rate, rate_prior_ppm=rate_prior_ppm, windows_s=windows_s)
+    scores = score(reference, device, matches, beat, plates=plates, rate_prior_ppm=rate_prior_ppm, start_rate=rate)
+    return matches, scores
 
 
 def _inliers(matches: Matches, beat: Rhythm, plates: bool) -> Floats:

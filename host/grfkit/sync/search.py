@@ -12,9 +12,9 @@ from ..arrays import Floats
 from ..records import Prior
 from ..signals.contacts import Contacts
 from .candidates import candidate_offsets
-from .matching import RATE_PRIOR_PPM, Matches, match
+from .matching import RATE_PRIOR_PPM, Matches
 from .rhythm import Rhythm, rhythm
-from .score import Scores, score
+from .score import Scores, match_and_score
 
 NEIGHBOURS = 3
 """Steps to either side of the winner that are always looked at; the reference design."""
@@ -90,7 +90,6 @@ def search(
     start_rate: float = 1.0,
     rate_prior_ppm: float = RATE_PRIOR_PPM,
     shortest_overlap_s: float = SHORTEST_OVERLAP_S,
-    around: tuple[float, float] | None = None,
 ) -> BestLag | None:
     """Return the best alignment of two contact trains and its margin; None if there is nothing to compare.
 
@@ -104,44 +103,37 @@ def search(
         Gaussian on the offset.
     start_rate, rate_prior_ppm
         Where the rate is looked for: mean and SD.
-    around
-        Mean and half-width (s) of the offsets to look at, for tracking.
     """
     if min(reference.size, device.size) < FEWEST_CONTACTS:
         return None
     beat = rhythm(reference, device, plates=plates)
     shifted = device.warped(0.0, start_rate)
-    overlap = min(_span(reference), _span(device))
+    overlap = float(min(np.ptp(reference.onset_s), np.ptp(device.onset_s)))
     spread = float(np.hypot(JITTER_S, rate_prior_ppm * 1e-6 * DRIFT_SHARE * overlap))
     limits = (prior.offset_s, prior.sd_s) if prior else None
-    if around is not None:
-        limits = (around[0], around[1] / 6.0)
     starts = candidate_offsets(reference, shifted, spread_s=spread, shortest_overlap_s=shortest_overlap_s, prior=limits)
     if not starts.size:
         return None
-    matches = match(reference, device, starts, rate=start_rate, rate_prior_ppm=rate_prior_ppm)
-    scores = score(
-        reference, device, matches, beat, plates=plates, rate_prior_ppm=rate_prior_ppm, start_rate=start_rate
-    )
+
+    def scored_at(offset_s: Floats) -> tuple[Matches, Scores]:
+        """Return matches and scores at candidate offsets."""
+        return match_and_score(
+            reference, device, offset_s, beat, plates=plates, rate=start_rate, rate_prior_ppm=rate_prior_ppm
+        )
+
+    matches, scores = scored_at(starts)
     for _ in range(CLIMBS):  # climb: the winner's neighbours by whole steps, until the winner stays
         best = int(np.argmax(scores.total + _log_prior(matches, prior)))
         pivot = _pivot(reference, device, matches, best)
-        lag = matches.offset_s[best] + (matches.rate[best] - start_rate) * pivot
-        around_it = lag + beat.step_s * np.delete(np.arange(-NEIGHBOURS, NEIGHBOURS + 1), NEIGHBOURS)
-        scored = matches.offset_s + (matches.rate - start_rate) * pivot
-        fresh = around_it[np.abs(around_it[:, None] - scored[None, :]).min(axis=1) > LOOKED_AT * beat.step_s]
+        # lags are compared in the middle of the overlap, where rates do not move them
+        lag = matches.offset_s + (matches.rate - start_rate) * pivot
+        neighbours = lag[best] + beat.step_s * np.delete(np.arange(-NEIGHBOURS, NEIGHBOURS + 1), NEIGHBOURS)
+        fresh = neighbours[np.abs(neighbours[:, None] - lag[None, :]).min(axis=1) > LOOKED_AT * beat.step_s]
         if not fresh.size:
             break
-        more = match(reference, device, fresh, rate=start_rate, rate_prior_ppm=rate_prior_ppm)
-        extra = score(
-            reference, device, more, beat, plates=plates, rate_prior_ppm=rate_prior_ppm, start_rate=start_rate
-        )
+        more, extra = scored_at(fresh)
         matches, scores = _joined(matches, more), _joined(scores, extra)
     return _winner(reference, device, matches, scores, beat, prior)
-
-
-def _span(train: Contacts) -> float:
-    return float(train.onset_s[-1] - train.onset_s[0])
 
 
 def _log_prior(matches: Matches, prior: Prior | None) -> Floats:
@@ -166,35 +158,28 @@ def _joined(first: _T, second: _T) -> _T:
 
 
 def _winner(
-    reference: Contacts,
-    device: Contacts,
-    matches: Matches,
-    scores: Scores,
-    beat: Rhythm,
-    prior: Prior | None,
+    reference: Contacts, device: Contacts, matches: Matches, scores: Scores, beat: Rhythm, prior: Prior | None
 ) -> BestLag:
+    """Return the best candidate, and its margin to the best of those that are another alignment."""
     bonus = _log_prior(matches, prior)
     total = scores.total + bonus
     best = int(np.argmax(total))
     pivot = _pivot(reference, device, matches, best)
     lag = matches.offset_s + (matches.rate - matches.rate[best]) * pivot
-    other = np.abs(lag - lag[best]) > SAME_LAG * beat.step_s
-    # a rival has to beat having found nothing at all: zero nats
-    rival = float(total[other].max()) if other.any() else -np.inf
-    floor = float(bonus.max()) if prior else 0.0
-    margin = float(total[best] - max(rival, min(floor, 0.0)))
-    plain = scores.total
-    rival_plain = float(plain[other].max()) if other.any() else -np.inf
-    runner = float(lag[np.flatnonzero(other)[np.argmax(total[other])]]) if other.any() else float("nan")
+    other = np.flatnonzero(np.abs(lag - lag[best]) > SAME_LAG * beat.step_s)
+    # no alignment at all scores zero nats (and the prior what it can at most): the winner has to beat that too
+    floor = min(float(bonus.max()), 0.0) if prior else 0.0
+    rival = float(total[other].max(initial=-np.inf))
+    rival_plain = float(scores.total[other].max(initial=-np.inf))
     order = np.argsort(lag, kind="stable")
     knows_feet = bool((reference.foot >= 0).any() and (device.foot >= 0).any())
     return BestLag(
         offset_s=float(matches.offset_s[best]),
         rate=float(matches.rate[best]),
         pivot_s=pivot,
-        margin=margin,
-        margin_without_prior=float(plain[best] - max(rival_plain, 0.0)),
-        runner_up_s=runner,
+        margin=float(total[best] - max(rival, floor)),
+        margin_without_prior=float(scores.total[best] - max(rival_plain, 0.0)),
+        runner_up_s=float(lag[other[np.argmax(total[other])]]) if other.size else float("nan"),
         log_likelihood_ratio=float(scores.times[best]),
         per_contact=float(scores.per_contact[best]),
         inliers=float(scores.inliers[best]),

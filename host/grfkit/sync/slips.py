@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..signals.contacts import Contacts
-from .matching import match
-from .rhythm import rhythm
-from .score import PASS_GAP_S, score
+from .matching import Matches
+from .rhythm import Rhythm, rhythm
+from .score import PASS_GAP_S, Scores, match_and_score
 
 REACH = 3
 """Steps to either side that a stretch is compared at, as in the search."""
@@ -72,8 +72,7 @@ def slips_within(
         near = _part(reference, _around(reference, mapped[index], (REACH + 1) * step_s))
         if near.size < FEWEST or part.size < FEWEST:
             return np.zeros(shifts.size)
-        matches = match(near, part, offset_s + shifts, rate=rate, rate_prior_ppm=RATE_PRIOR_PPM, windows_s=WINDOWS_S)
-        total = score(near, part, matches, beat, plates=False, rate_prior_ppm=RATE_PRIOR_PPM, start_rate=rate).total
+        total = _scored(near, part, offset_s + shifts, beat, rate, plates=False)[1].total
         return np.asarray(total - total[REACH])
 
     borders = np.linspace(0, inner.size, min(PARTS, inner.size // FEWEST) + 1).astype(int)
@@ -104,8 +103,8 @@ def _slips_on_plates(
         apart = (part.onset_s[:, None] - offset_s - rate * device.onset_s[None, :]).ravel()
         apart = apart[np.abs(apart) < (REACH + 0.5) * step_s]
         shifts = np.unique(np.concatenate([[0.0], np.round(apart / GRID_S) * GRID_S]))
-        matches = match(part, device, offset_s + shifts, rate=rate, rate_prior_ppm=RATE_PRIOR_PPM, windows_s=WINDOWS_S)
-        total = score(part, device, matches, beat, plates=True, rate_prior_ppm=RATE_PRIOR_PPM, start_rate=rate).total
+        matches, scores = _scored(part, device, offset_s + shifts, beat, rate, plates=True)
+        total = scores.total
         in_place = float(total[np.abs(shifts) < SAME_SHIFT_S].max())
         elsewhere = np.where(np.abs(matches.offset_s - offset_s) > OTHER_SHIFT_S, total, -np.inf)
         k = int(np.argmax(elsewhere))
@@ -115,6 +114,21 @@ def _slips_on_plates(
     if best is None:
         return None
     return float(reference.onset_s[best[1]]), float(reference.onset_s[best[2] - 1]), best[3]
+
+
+def _scored(
+    reference: Contacts, device: Contacts, offset_s: Floats, beat: Rhythm, rate: float, *, plates: bool
+) -> tuple[Matches, Scores]:
+    return match_and_score(
+        reference,
+        device,
+        offset_s,
+        beat,
+        plates=plates,
+        rate=rate,
+        rate_prior_ppm=RATE_PRIOR_PPM,
+        windows_s=WINDOWS_S,
+    )
 
 
 def _stretches(single: Floats, borders: NDArray[np.int64], size: int) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage, signal
@@ -12,10 +13,10 @@ from ..arrays import Floats
 from ..records import Prior
 from ..signals.contacts import Contacts, nearest_onset_s
 from .candidates import BIN_S
-from .matching import RATE_PRIOR_PPM, match
+from .matching import RATE_PRIOR_PPM
 from .rate_scan import windows_of
 from .rhythm import Rhythm, rhythm
-from .score import score
+from .score import match_and_score
 from .search import NEIGHBOURS, BestLag, search
 
 CHUNK_S = 15.0
@@ -63,7 +64,25 @@ BORDER_NATS = 5.0
 """Borders that are less likely than the best by no more than this (nats) are possible: 150 to one."""
 BORDER_EDGE_S = 0.02
 """Time (s) that belongs to the contacts on either side of a border."""
-_Step = tuple[float, float, float, bool]
+CHUNK_OVERHANG = 0.2
+"""Share of a chunk that may lie beyond the reference's contacts; chosen by hand."""
+
+
+class _Step(NamedTuple):
+    """A chunk of device time on the path: its lag, and whether its own contacts speak for it."""
+
+    start_s: float
+    end_s: float
+    lag_s: float
+    supported: bool
+
+
+class _Followed(NamedTuple):
+    """A path followed so far, its score and its last lag."""
+
+    nats: float
+    lag_s: float
+    path: list[_Step]
 
 
 @dataclass(frozen=True)
@@ -121,7 +140,7 @@ def track(
     for _ in range(RATE_ROUNDS):  # the rate of an anchor that straddles a loss is wrong; the path shows the right one
         lag = anchor.offset_s + (anchor.rate - rate) * anchor.pivot_s
         path = _followed(reference, device, beat, rate, lag, edges)
-        supported = [p for p in path if p[3]]
+        supported = [step for step in path if step.supported]
         correction = _trend(supported)
         rate += correction
         if abs(correction) < RATE_SETTLED:
@@ -132,14 +151,17 @@ def track(
     if not pieces:
         return None
     margin = _path_margin(reference, device, beat, rate, pieces, anchor)
-    shared = [p for p in path if _is_shared(reference, p, rate)]
-    return Tracked(anchor, rate, pieces, len([p for p in shared if p[3]]) / max(len(shared), 1), margin)
+    shared = [step for step in path if _is_shared(reference, step, rate)]
+    return Tracked(anchor, rate, pieces, len([step for step in shared if step.supported]) / max(len(shared), 1), margin)
 
 
 def _is_shared(reference: Contacts, step: _Step, rate: float) -> bool:
     """Return whether a chunk lies within what the reference recorded."""
-    start, end = step[2] + rate * step[0], step[2] + rate * step[1]
-    return bool(start >= reference.onset_s[0] - 0.2 * CHUNK_S and end <= reference.onset_s[-1] + 0.2 * CHUNK_S)
+    start, end = step.lag_s + rate * step.start_s, step.lag_s + rate * step.end_s
+    return bool(
+        start >= reference.onset_s[0] - CHUNK_OVERHANG * CHUNK_S
+        and end <= reference.onset_s[-1] + CHUNK_OVERHANG * CHUNK_S
+    )
 
 
 def _path_margin(
@@ -152,11 +174,9 @@ def _path_margin(
         part = device.between(piece.start_s, piece.end_s)
         if part.size < FEWEST_IN_CHUNK:
             continue
-        matches = match(
-            reference, part, piece.lag_s + beat.step_s * shifts, rate=rate, rate_prior_ppm=PATH_RATE_PRIOR_PPM
-        )
-        scores = score(
-            reference, part, matches, beat, plates=False, rate_prior_ppm=PATH_RATE_PRIOR_PPM, start_rate=rate
+        offset_s = piece.lag_s + beat.step_s * shifts
+        _, scores = match_and_score(
+            reference, part, offset_s, beat, plates=False, rate=rate, rate_prior_ppm=PATH_RATE_PRIOR_PPM
         )
         total += scores.total
     near = float(total[NEIGHBOURS] - np.delete(total, NEIGHBOURS).max())
@@ -222,7 +242,7 @@ def _followed(
     lag: float,
     edges: tuple[Floats, Floats],
 ) -> list[_Step]:
-    """Return (chunk start, chunk end, lag, supported) along the best path in both directions."""
+    """Return the best path through the whole record, followed from the anchor in both directions."""
     forward = _beam(reference, device, beat, rate, lag, edges[0], 1)
     backward = _beam(reference, device, beat, rate, lag, edges[1], -1)
     return backward[::-1] + forward
@@ -232,8 +252,8 @@ def _trend(path: list[_Step]) -> float:
     """Return the typical slope of the lag along the path, jumps left out."""
     if len(path) < 4:
         return 0.0
-    middle = np.asarray([(p[0] + p[1]) / 2.0 for p in path])
-    slopes = np.diff([p[2] for p in path]) / np.diff(middle)
+    middle = np.asarray([(step.start_s + step.end_s) / 2.0 for step in path])
+    slopes = np.diff([step.lag_s for step in path]) / np.diff(middle)
     near = slopes[np.abs(slopes - np.median(slopes)) < FASTEST_TREND]
     return float(np.mean(near)) if near.size else 0.0
 
@@ -247,27 +267,28 @@ def _beam(
     edges: Floats,
     direction: int,
 ) -> list[_Step]:
-    beam: list[tuple[float, float, list[_Step]]] = [(0.0, lag, [])]
+    """Return the best path over the chunks between edges: a beam search over their lags, jumps at a cost."""
+    beam = [_Followed(0.0, lag, [])]
     for a, b in itertools.pairwise(edges):
         low, high = min(a, b), max(a, b)
         part = device.between(low, high)
-        lags, gains = _chunk_scores(reference, part, beat, rate, [x[1] for x in beam], direction)
-        fresh: list[tuple[float, float, list[_Step]]] = []
+        lags, gains = _chunk_scores(reference, part, beat, rate, [state.lag_s for state in beam], direction)
+        fresh: list[_Followed] = []
         for new, gain in zip(lags, gains):
-            costs = [x[0] - min(0.5 * ((new - x[1]) / WALK_S) ** 2, JUMP_COST) for x in beam]
-            from_ = int(np.argmax(costs))
-            step = (float(low), float(high), float(new), True)
-            fresh.append((costs[from_] + float(gain), float(new), [*beam[from_][2], step]))
-        for total, old, history in beam:
-            fresh.append((total, old, [*history, (float(low), float(high), old, False)]))
-        fresh.sort(key=lambda x: -x[0])
+            totals = [state.nats - min(0.5 * ((new - state.lag_s) / WALK_S) ** 2, JUMP_COST) for state in beam]
+            origin = int(np.argmax(totals))
+            step = _Step(float(low), float(high), float(new), True)
+            fresh.append(_Followed(totals[origin] + float(gain), float(new), [*beam[origin].path, step]))
+        for nats, old, path in beam:  # a chunk may also say nothing, and the lag stays
+            fresh.append(_Followed(nats, old, [*path, _Step(float(low), float(high), old, False)]))
+        fresh.sort(key=lambda state: -state.nats)
         beam = []
         for state in fresh:  # the best of those that are not the same lag
-            if all(abs(state[1] - other[1]) > 0.5 * WALK_S for other in beam):
+            if all(abs(state.lag_s - other.lag_s) > 0.5 * WALK_S for other in beam):
                 beam.append(state)
             if len(beam) == BEAM:
                 break
-    return beam[0][2]
+    return beam[0].path
 
 
 def _chunk_scores(
@@ -294,8 +315,16 @@ def _chunk_scores(
     tops, _ = signal.find_peaks(histogram)
     tops = tops[np.argsort(histogram[tops], kind="stable")[::-1][:CHUNK_TOPS]]
     lags = np.unique(np.concatenate([lag + reach[0] + BIN_S * tops, np.asarray(followed_s)]))
-    matches = match(near, part, lags, rate=rate, rate_prior_ppm=CHUNK_RATE_PRIOR_PPM, windows_s=CHUNK_WINDOWS_S)
-    scores = score(near, part, matches, beat, plates=False, rate_prior_ppm=CHUNK_RATE_PRIOR_PPM, start_rate=rate)
+    matches, scores = match_and_score(
+        near,
+        part,
+        lags,
+        beat,
+        plates=False,
+        rate=rate,
+        rate_prior_ppm=CHUNK_RATE_PRIOR_PPM,
+        windows_s=CHUNK_WINDOWS_S,
+    )
     middle = float(np.median(part.onset_s))
     return matches.offset_s + (matches.rate - rate) * middle, scores.times + scores.durations
 
@@ -307,19 +336,19 @@ def _pieces(reference: Contacts, device: Contacts, rate: float, path: list[_Step
     groups: list[list[_Step]] = [[path[0]]]
     for step in path[1:]:
         last = groups[-1][-1]
-        allowed = SMALLEST_JUMP_S + JUMP_PER_S * (step[0] - last[0])
-        if abs(step[2] - last[2]) > allowed:
+        allowed = SMALLEST_JUMP_S + JUMP_PER_S * (step.start_s - last.start_s)
+        if abs(step.lag_s - last.lag_s) > allowed:
             groups.append([])
         groups[-1].append(step)
     ends = (groups[0], groups[-1])
     groups = [g for g in groups if len(g) > 1 or g in ends]
     pieces: list[Piece] = []
-    start = groups[0][0][0]
+    start = groups[0][0].start_s
     for k, group in enumerate(groups):
-        end, following = group[-1][1], group[-1][1]
+        end = following = group[-1].end_s
         if k + 1 < len(groups):
             end, following = _border(reference, device, rate, group[-1], groups[k + 1][0])
-        pieces.append(Piece(start, end, float(np.median([s[2] for s in group]))))
+        pieces.append(Piece(start, end, float(np.median([step.lag_s for step in group]))))
         start = following
     return pieces
 
@@ -330,10 +359,10 @@ def _border(reference: Contacts, device: Contacts, rate: float, before: _Step, a
     The loss lies between two contacts; where several pairs of neighbours would do nearly as well, between the first
     and the last of them. Nothing in between can be placed.
     """
-    low, high = before[0], after[1]
+    low, high = before.start_s, after.end_s
     onset = device.onset_s[(device.onset_s >= low) & (device.onset_s < high)]
     cost = []
-    for lag in (before[2], after[2]):
+    for lag in (before.lag_s, after.lag_s):
         mapped = lag + rate * onset
         distance = nearest_onset_s(reference, mapped)
         cost.append(np.minimum(distance, BORDER_REACH_S) ** 2 / (2.0 * BORDER_SD_S**2))

@@ -174,6 +174,7 @@ def _agreement(plate: Load, foot: Load, shortest_overlap_s: float) -> tuple[Floa
     size = fft.next_fast_len(x.size + y.size, real=True)
 
     def together(a: Floats, b: Floats) -> Floats:
+        """Return the cross-correlation of two courses at every lag."""
         product = fft.irfft(fft.rfft(a, size) * np.conj(fft.rfft(b, size)), size)
         return np.concatenate([product[size - y.size + 1 :], product[: x.size]])
 
