@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -16,6 +16,9 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance, written_whole
 from .participants import check_names
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 AXES = ("vgrf", "apgrf", "mlgrf")
 """Vertical (up), antero-posterior (forward) and medio-lateral (medial of that foot) force, in this order, in BW."""
@@ -75,6 +78,18 @@ class StanceSet:
         told = str(self.data.attrs["source"])
         own = set(self.per_stance("trial"))
         return "+".join(name for name in told.split("+") if name in own) or told
+
+    def plot(self) -> Figure:
+        """Draw the force of every window, their mean and standard deviation, a panel per axis.
+
+        Raises
+        ------
+        BadInputError
+            If matplotlib is not installed, or the set is empty.
+        """
+        from .plot import plot_stances
+
+        return plot_stances(self)
 
     def where(self, chosen: NDArray[np.bool_]) -> StanceSet:
         """Return the windows where ``chosen``, shape (stances,), is true."""
