@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .stance_set import StanceSet
-
 WIDTH_IN, PANEL_IN, HEAD_IN = 10.0, 2.0, 0.6
 """Width of a figure, height of a panel and of what stands above and below them, inches: a notebook's column."""
 MOST_LINES = 12
@@ -62,27 +60,32 @@ def plot_streams(streams: Mapping[str, xr.Dataset], *, title: str = "") -> Figur
     return figure
 
 
-def plot_stances(stance_set: StanceSet) -> Figure:
+def plot_stances(data: xr.Dataset) -> Figure:
     """Return a figure with a panel per axis of force: every window thin, their mean and standard deviation.
+
+    Parameters
+    ----------
+    data
+        Of a :class:`grfkit.StanceSet`.
 
     Raises
     ------
     BadInputError
         If matplotlib is not installed, or the set is empty.
     """
-    if not stance_set.size:
+    windows, axis_names = data.sizes["stance"], [str(name) for name in data["axis"].values]
+    if not windows:
         raise BadInputError("there is no stance to draw")
-    data = stance_set.data
     known = np.asarray(data["weight"].values)[:, :, None] > 0
     force = np.where(known, np.asarray(data["targets"].values, dtype=np.float64), np.nan)
     points = force.shape[1]
     normalised = data.attrs["window"] == "stance"
     x = np.linspace(0.0, 100.0, points) if normalised else np.arange(points) / float(data.attrs["rate_hz"])
-    people = len(stance_set.participants)
-    title = f"{stance_set.size} windows of {people} participant{'' if people == 1 else 's'}"
-    figure, axes = _figure(len(stance_set.axes), title)
-    for k, (panel, name) in enumerate(zip(axes, stance_set.axes)):
-        curves = force[:: -(-stance_set.size // MOST_CURVES), :, k]
+    people = len(np.unique(data["participant"].values.astype(str)))
+    title = f"{windows} windows of {people} participant{'' if people == 1 else 's'}"
+    figure, axes = _figure(len(axis_names), title)
+    for k, (panel, name) in enumerate(zip(axes, axis_names)):
+        curves = force[:: -(-windows // MOST_CURVES), :, k]
         count = np.isfinite(force[:, :, k]).sum(axis=0)
         # a point that no window has stays empty: the mean of nothing is no number
         mean = np.nansum(force[:, :, k], axis=0) / np.where(count, count, np.nan)

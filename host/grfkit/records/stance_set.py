@@ -89,7 +89,7 @@ class StanceSet:
         """
         from .plot import plot_stances
 
-        return plot_stances(self)
+        return plot_stances(self.data)
 
     def where(self, chosen: NDArray[np.bool_]) -> StanceSet:
         """Return the windows where ``chosen``, shape (stances,), is true."""
