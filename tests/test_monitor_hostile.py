@@ -23,7 +23,7 @@ from grfkit.device.link import Conversation, LinkClosed
 from grfkit.device.recorder import Recorder
 from grfkit.errors import BadInputError
 from grfkit.formats.grfrec import RecordFile
-from grfkit.monitor.server import bound
+from grfkit.monitor.server import bind_listener
 from grfkit.wire import Get
 from monitor_serial import Faults, on_socket
 
@@ -147,7 +147,7 @@ def test_a_second_ctrl_c_does_not_wait_for_an_insole_that_does_not_answer(tmp_pa
 )
 def test_a_page_that_cannot_be_or_protects_nothing_is_refused(port: int, token: str | None, said: str) -> None:
     with pytest.raises(BadInputError, match=said):
-        bound("127.0.0.1", port, token)
+        bind_listener("127.0.0.1", port, token)
 
 
 def test_nothing_but_a_file_is_written_over(tmp_path: Path) -> None:

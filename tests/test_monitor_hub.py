@@ -41,7 +41,7 @@ async def _live(path: Path) -> Lived:
     async with lab() as one:
         left = await one.add("left", InsoleSettings(faults=Faults(seed=3, loss=0.05)))
         await one.add("right", InsoleSettings(faults=Faults(seed=4, loss=0.05)))
-        hub = one.hub(HubSettings(told={SettingKey.MASS: 70.0}, record=path))
+        hub = one.hub(HubSettings(set_values={SettingKey.MASS: 70.0}, record=path))
         answers: dict[str, dict[str, Any]] = {}
         async with hub:
             told = one.listen(hub)
@@ -49,7 +49,7 @@ async def _live(path: Path) -> Lived:
             await asyncio.sleep(1.0)
             await left.disconnect()
             answers["mark"] = await ask(hub, "mark", text="before")
-            await until(lambda: hub.stations[0].reconnects == 1)
+            await until(lambda: hub.connections[0].reconnects == 1)
             answers["target"] = await ask(hub, "target", feature="contact_s", low=0.3, side="left")
             await until(lambda: {s.device for s in told.stances if s.number >= 2} == {0, 1})
             await until(lambda: hub.snapshot().asymmetry_percent["peak"] is not None)
@@ -250,17 +250,17 @@ def test_stop_and_start_on_command_make_a_new_session_and_count_nothing_lost() -
             hub = one.hub()
             async with hub:
                 await hub.ready()
-                await until(lambda: hub.stations[0].counts.packets > 5)
+                await until(lambda: hub.connections[0].counts.packets > 5)
                 assert (await ask(hub, "stop"))["ok"]
                 await until(lambda: insole.running is None)
-                stopped = hub.stations[0].counts.packets
+                stopped = hub.connections[0].counts.packets
                 assert hub.snapshot().devices[0].state == "stopped"
                 assert not hub.snapshot().running
                 assert stopped == insole.runs[0].truth.sensor.sent
                 await asyncio.sleep(0.2)
-                assert hub.stations[0].counts.packets == stopped
+                assert hub.connections[0].counts.packets == stopped
                 assert (await ask(hub, "start"))["ok"]
-                await until(lambda: hub.stations[0].counts.packets > stopped + 5)
+                await until(lambda: hub.connections[0].counts.packets > stopped + 5)
                 state = hub.snapshot().devices[0]
                 assert (state.state, state.reconnects, state.side) == ("streaming", 0, "right")
             device = summary(hub)["devices"][0]

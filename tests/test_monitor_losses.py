@@ -30,13 +30,13 @@ class Fed:
 
     def __init__(self) -> None:
         self.shown: list[Contact] = []
-        self.foot = Foot(0, None, {}, shown=self.shown.append, asked=lambda _: None, refused=lambda _: None)
+        self.foot = Foot(0, None, {}, show=self.shown.append, predict=lambda _: None, refuse=lambda _: None)
         self.begin()
 
     def begin(self) -> None:
         info, running = Info(0, 16, 12, 16, 2000, 0), Running(1, 5, 200, 5000)
         one = Session(number=1, info=info, running=running, started_ns=0)
-        self.foot.began(one, 0, sends=False)
+        self.foot.session_began(one, 0, sends=False)
 
     def feed(self, source: SampleSource, lost: Iterable[int] = (), *, since_s: float = 10.0, **more: Any) -> Fed:
         gone, missing = set(lost), 0
@@ -48,7 +48,7 @@ class Fed:
                 k, k * 5000, 0, more.get("epoch", 0), missing, False, False, False,
                 source.cells[k : k + 5], source.imu[k : k + 5],
             )  # fmt: skip
-            self.foot.took(TimedItem(item, since_s + np.arange(k, k + 5) * PERIOD_S, 1.0), 7)
+            self.foot.take(TimedItem(item, since_s + np.arange(k, k + 5) * PERIOD_S, 1.0), 7)
             missing = 0
         return self
 
@@ -145,7 +145,7 @@ def test_a_correction_of_the_clock_stretches_neither_contact_nor_stride() -> Non
     source = steps("left", seconds=8.0)
     for k in range(0, 1600, 5):
         item = Samples(k, 0, 0, 0, 0, False, False, False, source.cells[k : k + 5], source.imu[k : k + 5])
-        fed.foot.took(TimedItem(item, 10.0 + 1.05 * PERIOD_S * np.arange(k, k + 5), 1.0), 7)
+        fed.foot.take(TimedItem(item, 10.0 + 1.05 * PERIOD_S * np.arange(k, k + 5), 1.0), 7)
     assert [c.contact_s for c in fed.shown] == pytest.approx([SHOWN_CONTACT_S] * len(fed.shown), abs=0.003)
     assert fed.cadence == pytest.approx(240.0, rel=1e-3)
 
@@ -170,11 +170,11 @@ def test_a_foot_is_known_to_be_in_the_air_only_between_a_toe_off_and_what_comes_
     for k in range(3):
         one.began(10.0 + k)
         one.ended(10.0 + k, 10.3 + k, counted_s=float(k))
-    one.heard(12.6)
+    one.samples_until(12.6)
     assert one.in_air_since(12.5) == pytest.approx(12.3)
     assert one.in_air_since(12.1) is None, "it is on the ground: walking"
     assert one.in_air_since(12.58) is None, "a contact then would not be known yet"
-    one.heard(13.0)
+    one.samples_until(13.0)
     one.broke("samples were lost", 12.7)
     assert one.in_air_since(12.9) is None, "it may have come down and gone up again"
     assert one.in_air_since(12.5) == pytest.approx(12.3)
@@ -191,15 +191,15 @@ def test_no_force_is_drawn_where_the_insoles_own_samples_are_missing() -> None:
     for k in range(0, 60, 5):
         times = 10.0 + np.arange(k, k + 5) * PERIOD_S
         item = Samples(k, k * 5000, 0, 0, 0, False, False, False, source.cells[k : k + 5], source.imu[k : k + 5])
-        fed.foot.took(TimedItem(item, times, 1.0), 7)
+        fed.foot.take(TimedItem(item, times, 1.0), 7)
         if k // 5 not in (3, 4):
             force = np.zeros((5, 3))
             force[:, 2] = np.arange(k, k + 5)
             told = GrfSamples(k, k * 5000, 0, 0, 10 * (k == 25), False, False, False, force, np.zeros((5, 2)))
-            fed.foot.took(TimedItem(told, times, 1.0), 7)
+            fed.foot.take(TimedItem(told, times, 1.0), 7)
         if not k:
             assert fed.foot.force_unit == "N"
-    taken = fed.foot.batches.taken(11.0, 0.0)
+    taken = fed.foot.batches.take(11.0, 0.0)
     shown = np.concatenate([b.columns[0] for b in taken])[5:]
     assert np.isnan(shown[10:20]).all()
     known = np.r_[5:15, 25:60]
@@ -208,17 +208,17 @@ def test_no_force_is_drawn_where_the_insoles_own_samples_are_missing() -> None:
 
 def test_a_rate_too_low_for_contacts_still_shows_and_keeps_the_samples() -> None:
     told: list[str] = []
-    foot = Foot(0, None, {}, shown=pytest.fail, asked=pytest.fail, refused=told.append)
+    foot = Foot(0, None, {}, show=pytest.fail, predict=pytest.fail, refuse=told.append)
     one = Session(
         number=1, info=Info(0, 16, 12, 16, 2000, 0), running=Running(1, 5, 10, 100_000), started_ns=0
     )  # fmt: skip
-    foot.began(one, None, sends=False)
+    foot.session_began(one, None, sends=False)
     source = steps("left", seconds=1.0)
     for k in range(0, 50, 5):
         item = Samples(k, k * 100_000, 0, 0, 5 * (k == 20), False, False, False, source.cells[:5], source.imu[:5])
-        foot.took(TimedItem(item, 10.0 + np.arange(k, k + 5) / 10, 1.0), 7)
+        foot.take(TimedItem(item, 10.0 + np.arange(k, k + 5) / 10, 1.0), 7)
     foot.tared()
-    assert sum(len(b.time_s) for b in foot.batches.taken(20.0, 0.0)) == 50
+    assert sum(len(b.time_s) for b in foot.batches.take(20.0, 0.0)) == 50
     assert len(told) == 1
     assert "10 Hz" in told[0]
     assert foot.track.cadence_per_min(15.0) is None

@@ -30,9 +30,9 @@ from grfkit.gait.causal import causal_settings
 from grfkit.gait.loading import Curve, loading
 from grfkit.monitor import lsl
 from grfkit.monitor.latency import Latency
-from grfkit.monitor.live import Asked, Foot
+from grfkit.monitor.live import Foot, StanceRequest
 from grfkit.monitor.live_contact import Contact, features, interval, on_points
-from grfkit.monitor.live_load import Load, Tare, Times
+from grfkit.monitor.live_load import CellContacts, SampleTimes, TareLevel
 from grfkit.monitor.live_model import LiveModel, bundle_live, half_widths, open_live_model
 from grfkit.monitor.messages import Batch, DeviceState, MonitorEvent, Snapshot, StanceShown
 from grfkit.monitor.stance_log import StanceLog, Target
@@ -156,8 +156,8 @@ def test_an_interval_is_the_models_half_width_around_the_vertical_curve(tmp_path
 
 def _contacts(cells: np.ndarray, gone: set[int] = frozenset()) -> list[Contact]:  # type: ignore[assignment]
     """What the sum of the cells shows, packets of five samples, some of them missing."""
-    times = Times(800, 1 / RATE_HZ)
-    one, found = Load(RATE_HZ, times), []
+    times = SampleTimes(800, 1 / RATE_HZ)
+    one, found = CellContacts(RATE_HZ, times), []
     for k in range(0, len(cells), 5):
         if k // 5 in gone:
             times.miss(5)
@@ -186,7 +186,7 @@ def test_contacts_of_the_cells_are_where_the_source_has_them() -> None:
 
 def test_the_unloaded_level_is_found_alone_and_taken_at_a_tare() -> None:
     cells = steps("right", seconds=8.0).cells
-    tare = Tare(RATE_HZ)
+    tare = TareLevel(RATE_HZ)
     for k in range(0, len(cells), 5):
         tare.push(cells[k : k + 5])
     assert tare.level == pytest.approx(np.full(16, EMPTY), abs=1.0)
@@ -202,7 +202,7 @@ def test_the_level_does_not_depend_on_how_many_samples_come_at_a_time() -> None:
     rng, rate = np.random.default_rng(8), 50.0
     cells = rng.integers(0, 3000, (2000, 16)).astype(np.uint16)
     cells[rng.integers(0, 2000, 900)] = 700
-    tare, at, due = Tare(rate), 0, 0
+    tare, at, due = TareLevel(rate), 0, 0
     while at < len(cells):
         n = int(rng.integers(1, 12))
         tare.push(cells[at : at + n])
@@ -235,12 +235,12 @@ class Ended:
 
     def __init__(self) -> None:
         self.shown: list[Contact] = []
-        self.asked: list[Asked] = []
+        self.asked: list[StanceRequest] = []
         self.refused: list[str] = []
 
     def foot(self, host: Any) -> Foot:
         return Foot(
-            0, host, {}, shown=self.shown.append, asked=self.asked.append, refused=self.refused.append
+            0, host, {}, show=self.shown.append, predict=self.asked.append, refuse=self.refused.append
         )  # fmt: skip
 
 
@@ -272,8 +272,8 @@ def test_an_insoles_stances_are_taken_only_from_the_bundle_that_is_named() -> No
     ]:
         told = Ended()
         foot = told.foot(host)
-        foot.began(session(device_id), None, sends=sends)
-        foot.took(stance(said), 9)
+        foot.session_began(session(device_id), None, sends=sends)
+        foot.take(stance(said), 9)
         if expected == "device":
             assert [c.source for c in told.shown] == ["device"]
             assert foot.estimate == "device abcd1234"
@@ -317,8 +317,8 @@ def test_a_model_that_needs_the_mass_or_is_none_is_refused(tmp_path: Path) -> No
 
     heavy = bundled(force_unit="N")
     with pytest.raises(BadInputError, match="--mass KG"):
-        Hub(nobody, HubSettings(host=heavy))
-    assert Hub(nobody, HubSettings(host=heavy, told={SettingKey.MASS: 70.0}))
+        Hub(nobody, HubSettings(model=heavy))
+    assert Hub(nobody, HubSettings(model=heavy, set_values={SettingKey.MASS: 70.0}))
     with pytest.raises(BadInputError, match="is no folder"):
         open_live_model(tmp_path / "none")
     assert causal_settings(200.0).warmup == 300, "which the lengths of these tests rest on"

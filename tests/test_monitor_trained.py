@@ -21,7 +21,7 @@ from grfkit.learn.recipe import Recipe
 from grfkit.learn.train_config import TrainConfig
 from grfkit.learn.training_job import train_model
 from grfkit.monitor.hub import HubSettings
-from grfkit.monitor.live import Asked, Foot
+from grfkit.monitor.live import Foot, StanceRequest
 from grfkit.monitor.live_model import LiveModel, open_live_model
 from grfkit.records.stance_set import join, make_stance_set
 from grfkit.virtual.insole import InsoleSettings
@@ -65,24 +65,24 @@ def source() -> SampleSource:
     return phantom(seed=3, duration_s=12.0).sources["left"]
 
 
-def asked(host: LiveModel, source: SampleSource, lost: set[int]) -> list[Asked]:
+def asked(host: LiveModel, source: SampleSource, lost: set[int]) -> list[StanceRequest]:
     """What a foot has answered of a source's packets, some of them lost."""
-    found: list[Asked] = []
-    foot = Foot(0, host, {}, shown=lambda _: None, asked=found.append, refused=pytest.fail)
+    found: list[StanceRequest] = []
+    foot = Foot(0, host, {}, show=lambda _: None, predict=found.append, refuse=pytest.fail)
     one = Session(number=1, info=Info(0, 16, 12, 16, 2000, 0), running=Running(1, 5, 200, 5000), started_ns=0)
-    foot.began(one, None, sends=False)
+    foot.session_began(one, None, sends=False)
     missing = 0
     for k in range(0, len(source.cells) - 4, 5):
         if k // 5 in lost:
             missing += 5
             continue
         item = Samples(k, k * 5000, 0, 0, missing, False, False, False, source.cells[k : k + 5], source.imu[k : k + 5])
-        foot.took(TimedItem(item, 10.0 + np.arange(k, k + 5) / 200.0, 1.0), 7)
+        foot.take(TimedItem(item, 10.0 + np.arange(k, k + 5) / 200.0, 1.0), 7)
         missing = 0
     return found
 
 
-def expected(model: GrfModel, source: SampleSource, one: Asked) -> np.ndarray:
+def expected(model: GrfModel, source: SampleSource, one: StanceRequest) -> np.ndarray:
     """The model on a window made here: every cell on straight lines between samples, from contact to toe-off."""
     at = one.cut.start + one.cut.contact_s * 200.0 * np.arange(POINTS) / (POINTS - 1)
     spec = model.spec
@@ -138,7 +138,7 @@ def test_the_hub_shows_what_the_host_answers(host: LiveModel, source: SampleSour
     async def work() -> None:
         async with lab() as one:
             await one.add("left", InsoleSettings(faults=Faults(seed=5, loss=0.04)), source=source)
-            hub = one.hub(HubSettings(host=host))
+            hub = one.hub(HubSettings(model=host))
             async with hub:
                 told = one.listen(hub)
                 await hub.ready()

@@ -107,14 +107,14 @@ def _shown(showing: Showing) -> list[Any]:
         views.append(in_terminal)
     elif not showing.headless:
         try:
-            from ..monitor.server import bound, serve
+            from ..monitor.server import bind_listener, serve
         except ImportError as error:
             raise BadInputError(
                 f"the page needs starlette and uvicorn ({error}); pip install 'grfkit[ble]', or say --tui, --headless"
             ) from error
 
         ready = _open if showing.browser else _say_page
-        listener = bound(showing.host, showing.port, showing.token)
+        listener = bind_listener(showing.host, showing.port, showing.token)
 
         async def page(hub: Hub) -> None:
             await serve(hub, host=showing.host, token=showing.token, ready=ready, listener=listener)

@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..arrays import PathLike
 from ..errors import BadInputError
 from ..formats import grfrec
 from ..formats.grfrec import Begin, Kind, Record, RecordFile
 from ..wire import SAMPLES, STANCE, Info, Running, SettingKey, Stream
 from .link import Characteristic, Exchange, Inbox, LinkClosed, LinkTimeout, ReceivedPacket
 
-__all__ = ["Marker", "ReplayLink", "devices_in", "markers_in", "unread_in"]
+__all__ = ["Marker", "ReplayLink", "devices_in", "markers_in", "sides_in", "unread_in"]
 
 
 @dataclass
@@ -28,7 +29,7 @@ class _Connection:
     reason: str | None = None
 
 
-def devices_in(path: str | Path) -> list[int]:
+def devices_in(path: PathLike) -> list[int]:
     """Return the numbers of the devices in a recording, first come first.
 
     Raises
@@ -36,12 +37,18 @@ def devices_in(path: str | Path) -> list[int]:
     BadInputError
         If the file is no recording.
     """
-    return list(dict.fromkeys(record.device for record in RecordFile(path) if record.kind == Kind.BEGIN))
+    return list(dict.fromkeys(record.device for record in RecordFile(Path(path)) if record.kind == Kind.BEGIN))
 
 
-def unread_in(path: str | Path) -> int:
+def sides_in(path: PathLike) -> dict[int, str]:
+    """Return whose foot each device of a recording is for, by number, first come first; BadInputError as above."""
+    begins = [record for record in RecordFile(Path(path)) if record.kind == Kind.BEGIN]
+    return {record.device: "right" if Begin.from_bytes(record.body).side else "left" for record in begins}
+
+
+def unread_in(path: PathLike) -> int:
     """Return how many bytes at the end of a recording are no whole record; BadInputError if it is none."""
-    file = RecordFile(path)
+    file = RecordFile(Path(path))
     deque(file, maxlen=0)
     return file.unread
 
@@ -56,7 +63,7 @@ class Marker:
     text: str
 
 
-def markers_in(path: str | Path) -> list[Marker]:
+def markers_in(path: PathLike) -> list[Marker]:
     """Return the marks, notes and tares of a recording in order.
 
     Raises
@@ -67,7 +74,7 @@ def markers_in(path: str | Path) -> list[Marker]:
     kinds = {Kind.MARK: "mark", Kind.NOTE: "note", Kind.TARE: "tare"}
     first_ns: int | None = None
     markers = []
-    for record in RecordFile(path):
+    for record in RecordFile(Path(path)):
         first_ns = record.arrival_ns if first_ns is None else first_ns
         if record.kind in kinds:
             markers.append(Marker(record.arrival_ns - first_ns, kinds[Kind(record.kind)], record.device, record.text))
@@ -96,7 +103,7 @@ class ReplayLink:
         If the file is no recording, or holds no such device.
     """
 
-    def __init__(self, path: str | Path, *, device: int = 0, speed: float = 1.0, origin_ns: int | None = None) -> None:
+    def __init__(self, path: PathLike, *, device: int = 0, speed: float = 1.0, origin_ns: int | None = None) -> None:
         if not speed > 0:
             raise BadInputError(f"a recording is to be played {speed:g} times as fast, expected a number above 0")
         self._path, self._device, self._speed = Path(path), device, speed
@@ -271,7 +278,7 @@ def _connections(path: Path, device: int) -> tuple[list[_Connection], int, set[i
     connections: list[_Connection] = []
     first_ns: int | None = None
     types: set[int] = set()
-    for record in RecordFile(path):
+    for record in RecordFile(Path(path)):
         first_ns = record.arrival_ns if first_ns is None else first_ns
         if record.kind == Kind.PACKET and len(record.body) > 1:
             types.add(record.body[1] & 15)

@@ -55,26 +55,26 @@ async def insoles(model: Path | None, options: Sequence[str], say: Callable[[str
     BadInputError
         If they do not start.
     """
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "grfkit.cli.simulate", "insole", "--json", "--hci", f"tcp-server:127.0.0.1:{port}"]
     bundle = _bundle(model, say)
     if bundle is not None:
         command += ["--on-device", str(bundle)]
-    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would hold the insoles up once it is full
+    with tempfile.TemporaryFile() as stderr:  # a pipe that nobody reads would hold the insoles up once it is full
         process = await asyncio.create_subprocess_exec(
             *command,
             *options,
             stdout=asyncio.subprocess.PIPE,
-            stderr=said,
+            stderr=stderr,
             **_APART,
         )
         try:
             ready = await _first_line(process)
             if not ready:
-                said.seek(0)
-                lines = said.read().decode(errors="replace").strip().splitlines()
+                stderr.seek(0)
+                lines = stderr.read().decode(errors="replace").strip().splitlines()
                 raise BadInputError(f"the virtual insoles could not be started: {lines[-1] if lines else 'no word'}")
             yield f"bumble:tcp-client:127.0.0.1:{port}"
         finally:

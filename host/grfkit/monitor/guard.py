@@ -54,31 +54,31 @@ class Guard:
             return PlainTextResponse(f"this monitor does not answer for host '{host[:100]}'\n", 421)
         if scope["type"] == "websocket" and not origin_allowed(headers.get("origin"), host=host):
             return PlainTextResponse("refused: the page that asks is not this monitor's\n", 403)
-        if self._token is not None and not (self._asked_with(scope) or self._remembered(headers)):
+        if self._token is not None and not (self._has_token(scope) or self._has_cookie(headers)):
             return PlainTextResponse("refused: open the address with the token that the monitor printed\n", 401)
         return None
 
     def _welcome(self, scope: Scope) -> Response | None:
         """Return a redirect that moves the token from the address into a cookie."""
-        if self._token is None or scope["path"] != "/" or not self._asked_with(scope):
+        if self._token is None or scope["path"] != "/" or not self._has_token(scope):
             return None
         answer = RedirectResponse("/", 303)
         answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict", path="/")
         return answer
 
-    def _asked_with(self, scope: Scope) -> bool:
-        asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [])
-        return len(asked) == 1 and self._same(asked[0])
+    def _has_token(self, scope: Scope) -> bool:
+        tokens = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [])
+        return len(tokens) == 1 and self._same(tokens[0])
 
-    def _remembered(self, headers: Headers) -> bool:
+    def _has_cookie(self, headers: Headers) -> bool:
         try:
             cookies = SimpleCookie(headers.get("cookie", ""))
         except CookieError:
             return False
         return self._cookie in cookies and self._same(cookies[self._cookie].value)
 
-    def _same(self, told: str) -> bool:
-        return secrets.compare_digest(told.encode(), (self._token or "").encode())
+    def _same(self, token: str) -> bool:
+        return secrets.compare_digest(token.encode(), (self._token or "").encode())
 
     @staticmethod
     async def _send(send: Send, host: str, message: Message) -> None:
@@ -98,8 +98,8 @@ def host_allowed(header: str, *, bound: str, port: int) -> bool:
         return False
     if is_loopback(bound):
         return name in (*_LOCAL, bound.lower())
-    own = socket.gethostname().lower()
-    return _is_address(name) or name in ("localhost", bound.lower(), own, f"{own}.local")
+    hostname = socket.gethostname().lower()
+    return _is_address(name) or name in ("localhost", bound.lower(), hostname, f"{hostname}.local")
 
 
 def origin_allowed(origin: str | None, *, host: str) -> bool:
@@ -142,7 +142,7 @@ def _security(host: str) -> list[tuple[bytes, bytes]]:
         f"default-src 'self'; connect-src 'self'{socket_too}; img-src 'self' data:; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'; object-src 'none'"
     )
-    named = {
+    headers = {
         "content-security-policy": policy,
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
@@ -151,4 +151,4 @@ def _security(host: str) -> list[tuple[bytes, bytes]]:
         "cross-origin-resource-policy": "same-origin",
         "cache-control": "no-store",
     }
-    return [(name.encode(), value.encode("latin-1")) for name, value in named.items()]
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]

@@ -16,17 +16,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..device.interrupted import interrupted
 from ..device.link import Link
 from ..device.quiet import quiet_native
-from ..device.replay import ReplayLink, devices_in, markers_in, unread_in
+from ..device.replay import markers_in, unread_in
 from ..errors import BadInputError
 from ..wire import SettingKey
+from .connect import Find, bluetooth_links, replay_links, serial_links
 from .demo import insoles
 from .hub import Hub, HubSettings, Replayed
 from .messages import MonitorEvent
 
 __all__ = ["MonitorRequest", "headless", "monitored", "recording_name", "request_of", "summary"]
 
-Shown = Callable[[Hub], Any]
-_TOLD = ("problem", "disconnected", "reconnected")
+View = Callable[[Hub], Any]
+_REPORTED = ("problem", "disconnected", "reconnected")
 
 
 class MonitorRequest(BaseModel):
@@ -66,13 +67,13 @@ class MonitorRequest(BaseModel):
     speed: float = Field(default=1.0, gt=0)
 
     @property
-    def told(self) -> dict[SettingKey, float]:
-        """Return what the insoles are told."""
-        known = {SettingKey.MASS: self.mass_kg, SettingKey.SPEED: self.speed_m_s, SettingKey.SLOPE: self.slope_percent}
-        return {key: amount for key, amount in known.items() if amount is not None}
+    def set_values(self) -> dict[SettingKey, float]:
+        """Return what SET sends to the insoles."""
+        values = {SettingKey.MASS: self.mass_kg, SettingKey.SPEED: self.speed_m_s, SettingKey.SLOPE: self.slope_percent}
+        return {key: amount for key, amount in values.items() if amount is not None}
 
 
-def request_of(given: dict[str, Any]) -> MonitorRequest:
+def request_of(options: dict[str, Any]) -> MonitorRequest:
     """Return the request of a command's options.
 
     Raises
@@ -83,7 +84,7 @@ def request_of(given: dict[str, Any]) -> MonitorRequest:
     from pydantic import ValidationError
 
     try:
-        return MonitorRequest.model_validate(given)
+        return MonitorRequest.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
@@ -104,90 +105,51 @@ async def monitored(request: MonitorRequest, say: Callable[[str], None] = lambda
     Parameters
     ----------
     say
-        Is told what virtual insoles lack.
+        Is given what virtual insoles lack.
 
     Raises
     ------
     BadInputError, RefusedError
         If model, adapter or recording cannot be used, or no insole is found.
     """
-    host = None
+    model = None
     if request.model is not None:
         from .live_model import open_live_model
 
         with quiet_native():
-            host = await asyncio.to_thread(open_live_model, request.model)
-    base = HubSettings(request.rate_hz, host, request.told, request.record, request.force, request.demo)
-    if request.replay is not None:
-        async with Hub(*_replaying(request, base)) as hub:
-            yield hub
-    elif request.serial:
-        from ..device.serial_port import SerialLink
-
-        async def ports(_: int) -> Sequence[Link]:
-            return [SerialLink(port) for port in request.serial]
-
-        async with Hub(ports, base) as hub:
-            yield hub
-    else:
-        async with _adapted(request, say) as find, Hub(find, base) as hub:
-            yield hub
-
-
-def _replaying(request: MonitorRequest, base: HubSettings) -> tuple[Any, HubSettings]:
-    path = request.replay
-    if path is None:
-        raise BadInputError("no recording was named")
-    try:
-        numbers, markers = devices_in(path), tuple(markers_in(path))
-    except BadInputError as error:
-        raise BadInputError(f"{path}: {error}") from error
-    if not numbers:
-        raise BadInputError(f"{path}: holds no insole; it ends before one was connected")
-
-    async def links(origin_ns: int) -> Sequence[Link]:
-        return [ReplayLink(path, device=n, speed=request.speed, origin_ns=origin_ns) for n in numbers]
-
-    return links, replace(base, record=None, replayed=Replayed(path.name, request.speed, markers))
-
-
-@asynccontextmanager
-async def _adapted(request: MonitorRequest, say: Callable[[str], None]) -> AsyncIterator[Any]:
-    """Give what finds insoles over Bluetooth, the demo's among them."""
-    from ..device.ble import Adapter, BleLink
-
+            model = await asyncio.to_thread(open_live_model, request.model)
+    settings = HubSettings(request.rate_hz, model, request.set_values, request.record, request.force, request.demo)
     async with AsyncExitStack() as stack:
-        name = request.adapter
-        if request.demo:
-            name = await stack.enter_async_context(insoles(request.model, request.demo_options, say))
-        adapter = await Adapter.open(name)
+        find: Find
+        if request.replay is not None:
+            find = replay_links(request.replay, request.speed)
+            replayed = Replayed(request.replay.name, request.speed, tuple(markers_in(request.replay)))
+            settings = replace(settings, record=None, replayed=replayed)
+        elif request.serial:
 
-        async def find(_: int) -> Sequence[Link]:
-            found = []
-            if request.address:
-                for address in request.address:
-                    found += await adapter.find(1, timeout_s=request.find_s, address=address)
-            else:
-                found = await adapter.find(request.feet, timeout_s=request.find_s)
-            return [BleLink(adapter, one) for one in found]
+            async def find(_: int) -> Sequence[Link]:
+                return serial_links(request.serial)
 
-        try:
-            yield find
-        finally:
-            await adapter.close()
+        else:
+            adapter = request.adapter
+            if request.demo:
+                adapter = await stack.enter_async_context(insoles(request.model, request.demo_options, say))
+            bluetooth = bluetooth_links(adapter, addresses=request.address, feet=request.feet, find_s=request.find_s)
+            find = await stack.enter_async_context(bluetooth)
+        yield await stack.enter_async_context(Hub(find, settings))
 
 
 async def headless(
-    request: MonitorRequest, shown: Sequence[Shown] = (), *, say: Callable[[str], None] = lambda _: None
+    request: MonitorRequest, views: Sequence[View] = (), *, say: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
     """Run until the time is over, a signal, a recording's end, or whatever shows it ends; return the summary.
 
     Parameters
     ----------
-    shown
+    views
         What shows the hub meanwhile, each a coroutine function of it; the first that returns ends the run.
     say
-        Is told where it is recorded to and, where nothing shows the hub, what goes wrong and what comes back.
+        Is set_values where it is recorded to and, where nothing shows the hub, what goes wrong and what comes back.
 
     Raises
     ------
@@ -198,21 +160,21 @@ async def headless(
     async with monitored(request, say) as hub:
         if request.replay is not None and (unread := await asyncio.to_thread(unread_in, request.replay)):
             say(f"{request.replay}: its last {unread} bytes are torn, and left out")
-        telling = asyncio.ensure_future(_tell(hub, troubles, say if not shown else lambda _: None))
+        telling = asyncio.ensure_future(_tell(hub, troubles, say if not views else lambda _: None))
         await hub.ready()
         if hub.recorder is not None:
             say(f"recording to {hub.recorder.path}")
         with interrupted() as enough:
-            waiting = [asyncio.ensure_future(one(hub)) for one in shown]
-            waiting += [asyncio.ensure_future(one) for one in (enough.wait(), hub.over())]
-            done, left = await asyncio.wait(waiting, timeout=request.seconds, return_when=asyncio.FIRST_COMPLETED)
+            waiting = [asyncio.ensure_future(view(hub)) for view in views]
+            waiting += [asyncio.ensure_future(end) for end in (enough.wait(), hub.over())]
+            ended, left = await asyncio.wait(waiting, timeout=request.seconds, return_when=asyncio.FIRST_COMPLETED)
             await hub.stop()
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, telling, return_exceptions=True)
-            for task in done:
+            for task in ended:
                 task.result()
-    if request.replay is None and not any(station.ever for station in hub.stations):
+    if request.replay is None and not any(connection.ever for connection in hub.connections):
         if hub.recorder is not None:
             hub.recorder.path.unlink(missing_ok=True)
         raise BadInputError(f"no insole was reached: {troubles[0] if troubles else 'none answered in the time given'}")
@@ -222,7 +184,7 @@ async def headless(
 async def _tell(hub: Hub, troubles: list[str], say: Callable[[str], None]) -> None:
     """Note what goes wrong, and say it."""
     async for message in hub.subscribe():
-        if isinstance(message, MonitorEvent) and message.kind in _TOLD:
+        if isinstance(message, MonitorEvent) and message.kind in _REPORTED:
             if message.kind == "problem":
                 troubles.append(message.text)
             where = "" if message.device is None else f"{_foot(hub, message.device)}: "
@@ -238,7 +200,7 @@ def summary(hub: Hub) -> dict[str, Any]:
     """Return what came of a run, as ``--headless --json`` prints it."""
     state = hub.snapshot()
     devices = []
-    for device, station in zip(state.devices, hub.stations):
+    for device, connection in zip(state.devices, hub.connections):
         devices.append(
             {
                 "side": device.side,
@@ -248,7 +210,7 @@ def summary(hub: Hub) -> dict[str, Any]:
                 "samples_lost": device.samples_lost,
                 "samples_lost_between": device.samples_lost_between,
                 "reconnects": device.reconnects,
-                "latency_ms": station.latency.all_ms(),
+                "latency_ms": connection.latency.all_ms(),
                 "stances": device.stances,
                 "stances_bridged": device.stances_bridged,
                 "stances_refused": device.stances_refused,
@@ -256,30 +218,34 @@ def summary(hub: Hub) -> dict[str, Any]:
                 "estimate": device.estimate,
             }
         )
-    one = hub.recorder
-    trouble = {"problem": one.problem, "records_lost": one.lost} if one and (one.problem or one.lost) else None
-    return {"recording": str(one.path) if one else None, "recording_trouble": trouble, "devices": devices}
+    recorder = hub.recorder
+    trouble = (
+        {"problem": recorder.problem, "records_lost": recorder.lost}
+        if recorder and (recorder.problem or recorder.lost)
+        else None
+    )
+    return {"recording": str(recorder.path) if recorder else None, "recording_trouble": trouble, "devices": devices}
 
 
-def words(told: dict[str, Any]) -> str:
+def words(result: dict[str, Any]) -> str:
     """Return a summary for people."""
-    trouble = told["recording_trouble"]
+    trouble = result["recording_trouble"]
     lacks = (
         f", {trouble['records_lost']} records lacking: {trouble['problem'] or 'written again later'}" if trouble else ""
     )
-    lines = [f"recording: {told['recording'] or 'none'}{lacks}"]
-    for one in told["devices"]:
-        late = one["latency_ms"]
+    lines = [f"recording: {result['recording'] or 'none'}{lacks}"]
+    for foot in result["devices"]:
+        late = foot["latency_ms"]
         lines.append(
-            f"  {one['side']}: {one['packets']} packets ({one['packets_lost']} lost), {one['samples']} samples"
-            f" ({one['samples_lost']} lost, {one['samples_lost_between']} of them between connections),"
-            f" {one['reconnects']} reconnects, {one['stances']} stances ({one['stances_bridged']} with missing samples,"
-            f" {sum(one['stances_refused'].values())} refused)"
+            f"  {foot['side']}: {foot['packets']} packets ({foot['packets_lost']} lost), {foot['samples']} samples"
+            f" ({foot['samples_lost']} lost, {foot['samples_lost_between']} of them between connections),"
+            f" {foot['reconnects']} reconnects, {foot['stances']} stances ({foot['stances_bridged']} with missing"
+            f" samples, {sum(foot['stances_refused'].values())} refused)"
             + ("" if late["p50"] is None else f", latency {late['p50']:.1f} / {late['p99']:.1f} ms (p50 / p99)")
         )
     return "\n".join(lines)
 
 
-def as_json(told: dict[str, Any]) -> str:
+def as_json(result: dict[str, Any]) -> str:
     """Return a summary for machines, in one line."""
-    return json.dumps(told, allow_nan=False)
+    return json.dumps(result, allow_nan=False)

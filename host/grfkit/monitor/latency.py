@@ -28,8 +28,8 @@ class Latency:
         """Return p50 and p99 of the last packets; empty without any."""
         if not self._latest:
             return {}
-        held = np.asarray(self._latest)[-max(1, packets) :]
-        p50, p99 = np.percentile(held, [50, 99]) * 1e3
+        recent = np.asarray(self._latest)[-max(1, packets) :]
+        p50, p99 = np.percentile(recent, [50, 99]) * 1e3
         return {"p50": float(p50), "p99": float(p99)}
 
     def all_ms(self) -> dict[str, float | None]:

@@ -88,22 +88,22 @@ def features(contact: Contact) -> dict[str, float]:
     ``loading_rate`` is the VALR by method E, unfiltered, in the curve's unit per second. Impact peak, VILR, braking
     and propulsion are of forces in BW alone.
     """
-    found = {"contact_s": contact.contact_s}
+    values = {"contact_s": contact.contact_s}
     if "v" in contact.axes:
         vertical = _curve(contact, "v")
         nowhere = Peak(math.nan, math.nan, False)
-        found["peak"] = float(np.max(vertical.value_bw))
-        found["impulse"] = impulse_bw_s(vertical)
-        found["loading_rate"] = valr(vertical, method=METHOD, cutoff_hz=None, impact=nowhere).value_bw_s
+        values["peak"] = float(np.max(vertical.value_bw))
+        values["impulse"] = impulse_bw_s(vertical)
+        values["loading_rate"] = valr(vertical, method=METHOD, cutoff_hz=None, impact=nowhere).value_bw_s
         if contact.unit == "BW":
             impact = impact_peak(vertical)
-            found["vilr"] = vilr(vertical, cutoff_hz=None, impact=impact).value_bw_s
+            values["vilr"] = vilr(vertical, cutoff_hz=None, impact=impact).value_bw_s
             if impact.visible:
-                found["impact_peak"] = impact.value_bw
+                values["impact_peak"] = impact.value_bw
     if "ap" in contact.axes:
         forward = horizontal(_curve(contact, "ap"))
-        found["braking"], found["propulsion"] = forward.braking_peak_bw, forward.propulsive_peak_bw
-    return {name: float(value) for name, value in found.items() if math.isfinite(value)}
+        values["braking"], values["propulsion"] = forward.braking_peak_bw, forward.propulsive_peak_bw
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def warm_up() -> None:

@@ -11,19 +11,27 @@ from ..arrays import Floats
 from ..gait.causal import IC, MISSING, TO, CausalContacts, ContactEvent, causal_settings
 from ..gait.contacts import underloaded
 from ..wire import CELLS
-from .live_contact import Contact
+from .live_contact import POINTS, Contact
 from .live_track import Track
 
-__all__ = ["Load", "Tare", "Times"]
+__all__ = ["CellContacts", "SampleTimes", "TareLevel"]
 
 Counts = NDArray[np.uint16]
 TARE_SAMPLES = 100
+"""Quiet samples that a tare averages, as the profile's TARE has it."""
 _UNLOADED_PERCENT, _REMEMBERED_S, _EVERY = 2.0, 30.0, 4
-_QUIET_SHARE, _AT_ONCE = 0.005, 40
-_SHORTEST_S, _LONGEST_S, _STEPS = 0.08, 2.0, 25
+"""The level is this percentile of the last seconds, of every 4th sample: a runner's foot is mostly in the air."""
+_QUIET_SHARE = 0.005
+"""Of a cell's full range: a sample is quiet where no cell moved more since the one before, as on the insole."""
+_AT_ONCE = 40
+"""Samples looked at together: eight packets, or 0.2 s at 200 Hz."""
+_SHORTEST_S, _LONGEST_S = 0.08, 2.0
+"""Contacts of a step: a sprinter's last 0.08 s, a slow walker's less than 2 s."""
+_STEPS = 25
+"""Contacts before that a peak is compared with, as :func:`grfkit.gait.contacts.underloaded` needs them."""
 
 
-class Tare:
+class TareLevel:
     """The unloaded level of each cell.
 
     Until somebody tares: the 2nd percentile of the last 30 s, taken anew every second, as an insole's own model has it.
@@ -34,7 +42,7 @@ class Tare:
     def __init__(self, rate_hz: float, adc_bits: int = 12) -> None:
         self._rows: deque[Counts] = deque(maxlen=round(_REMEMBERED_S * rate_hz / _EVERY))
         self._last: deque[Counts] = deque(maxlen=TARE_SAMPLES)
-        self._seen, self._due, self._each = 0, 0, round(rate_hz)
+        self._count, self._next_level, self._each = 0, 0, round(rate_hz)
         self._quiet, self._before = max(2.0, _QUIET_SHARE * (1 << adc_bits)), np.zeros((0, CELLS), np.uint16)
         self._gathered: list[Counts] = []
         self._waiting = 0
@@ -45,7 +53,7 @@ class Tare:
         """Take samples (n, 16); they are looked at some at a time, which is cheaper, and before they are needed."""
         self._gathered.append(cells)
         self._waiting += len(cells)
-        if self._waiting >= _AT_ONCE or (not self.tared and self._seen + self._waiting >= self._due):
+        if self._waiting >= _AT_ONCE or (not self.tared and self._count + self._waiting >= self._next_level):
             self._take()
 
     def _take(self) -> None:
@@ -58,10 +66,10 @@ class Tare:
             self._last.extend(cells[-len(still) :][still])
         self._before = cells[-1:]
         if not self.tared:
-            self._rows.extend(cells[-self._seen % _EVERY :: _EVERY])
-        self._seen += len(cells)
-        if not self.tared and self._rows and self._seen >= self._due:
-            self._due = self._seen + self._each
+            self._rows.extend(cells[-self._count % _EVERY :: _EVERY])
+        self._count += len(cells)
+        if not self.tared and self._rows and self._count >= self._next_level:
+            self._next_level = self._count + self._each
             self.level = np.asarray(np.percentile(_table(self._rows), _UNLOADED_PERCENT, axis=0), dtype=np.float64)
 
     def now(self) -> None:
@@ -78,18 +86,18 @@ def _table(rows: deque[Counts]) -> Counts:
     return np.concatenate(rows).reshape(-1, CELLS)
 
 
-class Times:
+class SampleTimes:
     """When the last samples were taken, by their number; a missing one lies a period after the one before."""
 
     def __init__(self, keep: int, period_s: float) -> None:
-        self._held = np.full(keep, np.nan)
+        self._times_s = np.full(keep, np.nan)
         self.period_s = period_s
         self.count = 0
 
     def push(self, host_s: Floats) -> None:
         """Take samples' times."""
-        for one in host_s:
-            self._held[self.count % len(self._held)] = one
+        for time_s in host_s:
+            self._times_s[self.count % len(self._times_s)] = time_s
             self.count += 1
 
     def miss(self, count: int) -> None:
@@ -100,21 +108,21 @@ class Times:
     def at(self, number: float) -> float:
         """Return the time at a place between samples; NaN where it is forgotten."""
         low = int(np.floor(number))
-        if not self.count - len(self._held) <= low < self.count:
+        if not self.count - len(self._times_s) <= low < self.count:
             return float("nan")
-        begin = float(self._held[low % len(self._held)])
-        end = float(self._held[(low + 1) % len(self._held)]) if low + 1 < self.count else begin + self.period_s
+        begin = float(self._times_s[low % len(self._times_s)])
+        end = float(self._times_s[(low + 1) % len(self._times_s)]) if low + 1 < self.count else begin + self.period_s
         return begin + (number - low) * (end - begin)
 
 
-class Load:
+class CellContacts:
     """The contacts that the sum of the cells shows, each with its tared sum as the curve.
 
     What is turned down is counted in the track: contacts too short or too long, those of which samples were lost, and
     underloaded ones (:func:`grfkit.gait.contacts.underloaded`; a shoe pressed on the foot in the air).
     """
 
-    def __init__(self, rate_hz: float, times: Times, track: Track | None = None) -> None:
+    def __init__(self, rate_hz: float, times: SampleTimes, track: Track | None = None) -> None:
         self._times, self._track = times, track or Track()
         self._detector = CausalContacts(causal_settings(rate_hz))
         size = round((_LONGEST_S + 0.5) * rate_hz)
@@ -135,19 +143,19 @@ class Load:
             Whether they lie on a straight line over a gap.
         """
         self._level = float(level.sum())
-        found = []
+        contacts = []
         for value in cells.sum(axis=1, dtype=np.int64).tolist():
-            contact = self._heard(self._take(value, value, bridged), arrival_ns)
+            contact = self._contact_of(self._take(value, value, bridged), arrival_ns)
             if contact is not None:
-                found.append(contact)
-        self._track.heard(self._times.at(self._pushed - 1.0))
-        return found
+                contacts.append(contact)
+        self._track.samples_until(self._times.at(self._pushed - 1.0))
+        return contacts
 
     def miss(self, count: int) -> None:
         """Take note of missing samples that nobody bridges."""
         self._track.broke("samples were lost", self._times.at(self._pushed - 1.0))
         for _ in range(count):
-            self._heard(self._take(np.nan, MISSING, True), 0)
+            self._contact_of(self._take(np.nan, MISSING, True), 0)
 
     def forget(self, why: str) -> None:
         """Lose the contact under way, and do not compare with the steps before."""
@@ -165,7 +173,7 @@ class Load:
         self._pushed += 1
         return self._detector.push(sample)
 
-    def _heard(self, event: ContactEvent | None, arrival_ns: int) -> Contact | None:
+    def _contact_of(self, event: ContactEvent | None, arrival_ns: int) -> Contact | None:
         if event is None:
             return None
         before, self._contact = self._contact, event if event[0] == IC else None
@@ -192,9 +200,9 @@ class Load:
         if contact_s > _LONGEST_S:
             return None
         numbers = _numbers(start, end)
-        held = self._sums[numbers % len(self._sums)] - self._level
-        known = np.isfinite(held)
-        curve = np.interp(np.linspace(start, end, 101), numbers[known], held[known])
+        sums = self._sums[numbers % len(self._sums)] - self._level
+        finite = np.isfinite(sums)
+        curve = np.interp(np.linspace(start, end, POINTS), numbers[finite], sums[finite])
         missed = self.bridged(start, end)
         return Contact(self._times.at(start), contact_s, {"v": curve}, "count", "cells", missed, arrival_ns)
 

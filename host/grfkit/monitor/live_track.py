@@ -9,10 +9,13 @@ from statistics import median
 __all__ = ["Track"]
 
 _CADENCE_S = 10.0
+"""Cadence is of the strides of this time: some twelve of a runner, so that one odd stride does not move the median."""
 _BEARS_OUT_S = 0.05
 """A contact is known this late at most, so that silence is believed only so long after."""
 _SAME_S = 0.06
-_KEPT = 64
+"""Contacts of cells and of a model closer than this are the same; chosen by hand: the two detectors part by less."""
+_MOST = 64
+"""Contacts remembered: more than a foot makes in the time of a cadence."""
 _NONE_YET = "no contact yet"
 
 
@@ -31,17 +34,17 @@ class Track:
     """
 
     def __init__(self) -> None:
-        self._strides: deque[tuple[float, float]] = deque(maxlen=_KEPT)
-        self._starts: deque[float] = deque(maxlen=_KEPT)
-        self._turns: deque[tuple[float, bool]] = deque(maxlen=_KEPT)
+        self._strides: deque[tuple[float, float]] = deque(maxlen=_MOST)
+        self._starts: deque[float] = deque(maxlen=_MOST)
+        self._turns: deque[tuple[float, bool]] = deque(maxlen=_MOST)
         self._last: float | None = None
-        self._heard_s = -math.inf
+        self._samples_until_s = -math.inf
         self.broken: str | None = _NONE_YET
         self.refused: Counter[str] = Counter()
 
-    def heard(self, until_s: float) -> None:
+    def samples_until(self, until_s: float) -> None:
         """Note that samples came up to then (s of the host)."""
-        self._heard_s = until_s
+        self._samples_until_s = until_s
 
     def began(self, start_s: float) -> None:
         """Note an initial contact (s of the host)."""
@@ -83,12 +86,12 @@ class Track:
 
     def start_near(self, start_s: float) -> float | None:
         """Return the initial contact that whoever answered means; None where the cells show none."""
-        near = [one for one in self._starts if abs(one - start_s) <= _SAME_S]
-        return min(near, key=lambda one: abs(one - start_s), default=None)
+        near = [start for start in self._starts if abs(start - start_s) <= _SAME_S]
+        return min(near, key=lambda start: abs(start - start_s), default=None)
 
     def in_air_since(self, at_s: float) -> float | None:
         """Return the toe-off before a time, if the foot is known to be in the air then."""
-        if self._heard_s < at_s + _BEARS_OUT_S:
+        if self._samples_until_s < at_s + _BEARS_OUT_S:
             return None
         before = [turn for turn in self._turns if turn[0] <= at_s]
         last = max(before, key=lambda turn: turn[0], default=(0.0, False))

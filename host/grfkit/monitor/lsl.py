@@ -48,7 +48,7 @@ async def outlet(hub: Hub) -> None:
     try:
         async for message in subscription:
             if isinstance(message, Snapshot):
-                states = {one.device: one for one in message.devices}
+                states = {state.device: state for state in message.devices}
             elif isinstance(message, Batch) and len(message.time_s):
                 state = states.get(message.device) or hub.snapshot().devices[message.device]
                 if message.device not in outlets:
@@ -71,7 +71,7 @@ def _info(pylsl: Any, state: DeviceState) -> Any:
     )
     channels = info.desc().append_child("channels")
     for name in CHANNELS:
-        one = channels.append_child("channel")
-        one.append_child_value("label", name)
-        one.append_child_value("unit", state.force_unit if name == "force" else "count")
+        channel = channels.append_child("channel")
+        channel.append_child_value("label", name)
+        channel.append_child_value("unit", state.force_unit if name == "force" else "count")
     return info

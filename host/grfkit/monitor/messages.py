@@ -157,7 +157,7 @@ class Snapshot:
 
     def to_json(self) -> str:
         """Return the message."""
-        return _told("state", asdict(self))
+        return _to_json("state", asdict(self))
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class StanceShown:
 
     def to_json(self) -> str:
         """Return the message."""
-        return _told("stance", asdict(self))
+        return _to_json("stance", asdict(self))
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class MonitorEvent:
 
     def to_json(self) -> str:
         """Return the message."""
-        return _told("event", asdict(self))
+        return _to_json("event", asdict(self))
 
 
 Message = Batch | Snapshot | StanceShown | MonitorEvent
@@ -248,14 +248,18 @@ class Command:
             If it is none.
         """
         try:
-            asked = json.loads(text)
-            one = cls(int(asked["id"]), str(asked["action"]), asked.get("device"), dict(asked.get("arguments") or {}))
+            fields = json.loads(text)
+            command = cls(
+                int(fields["id"]), str(fields["action"]), fields.get("device"), dict(fields.get("arguments") or {})
+            )
         except (ValueError, TypeError, KeyError) as error:
             raise BadInputError(f"what the page sent is no command: {error!r}") from error
-        if one.action not in ACTIONS or not (one.device is None or isinstance(one.device, int)):
-            raise BadInputError(f"'{one.action}' is nothing to ask of a monitor, expected one of {', '.join(ACTIONS)}")
-        return one
+        if command.action not in ACTIONS or not (command.device is None or isinstance(command.device, int)):
+            raise BadInputError(
+                f"'{command.action}' is nothing to ask of a monitor, expected one of {', '.join(ACTIONS)}"
+            )
+        return command
 
 
-def _told(kind: str, content: dict[str, Any]) -> str:
+def _to_json(kind: str, content: dict[str, Any]) -> str:
     return json.dumps({"type": kind, **content}, allow_nan=False, default=float)

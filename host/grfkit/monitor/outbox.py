@@ -55,22 +55,22 @@ class Outbox:
         else:
             first = isinstance(message, Snapshot)
             self._opened |= first
-            self._keep(message.to_json(), own=first)
+            self._keep(message.to_json(), from_server=first)
         self._filled.set()
 
     def tell(self, content: dict[str, Any]) -> None:
         """Keep a text of the server's own."""
-        self._keep(json.dumps(content, allow_nan=False, default=float), own=True)
+        self._keep(json.dumps(content, allow_nan=False, default=float), from_server=True)
         self._filled.set()
 
-    def _keep(self, text: str, *, own: bool) -> None:
+    def _keep(self, text: str, *, from_server: bool) -> None:
         """Keep a text; of the hub's the oldest goes, and a page that asks on and on but never reads is not answered."""
-        waiting = sum(kept == own for kept, _ in self._texts)
-        if own and waiting >= _OWN:
+        waiting = sum(origin == from_server for origin, _ in self._texts)
+        if from_server and waiting >= _OWN:
             return
-        if not own and waiting >= self._most_texts:
-            self._texts.remove(next(one for one in self._texts if not one[0]))
-        self._texts.append((own, text))
+        if not from_server and waiting >= self._most_texts:
+            self._texts.remove(next(entry for entry in self._texts if not entry[0]))
+        self._texts.append((from_server, text))
 
     def seen(self, batches: int) -> None:
         """Take note of how many batches the page has taken; from then on it is not sent many more than that."""

@@ -36,10 +36,12 @@ GEOMETRY = "fsr16_m"
 _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _TYPES |= {".css": "text/css; charset=utf-8"}
 _AT_ONCE = 8
+"""Commands of one page under way; a tare of both feet and a few impatient clicks fit."""
 _SEND_BUFFER_BYTES = 32 * 1024
+"""Of a page's socket: what lies there only grows old (see :mod:`grfkit.monitor.outbox`)."""
 
 
-class Subscription(Protocol):
+class MessageStream(Protocol):
     """Messages from the moment of subscribing on; ends when the hub does."""
 
     def __aiter__(self) -> AsyncIterator[Message]:
@@ -55,7 +57,7 @@ class Subscription(Protocol):
 class HubLike(Protocol):
     """What the server, and the terminal, need of a hub."""
 
-    def subscribe(self) -> Subscription:
+    def subscribe(self) -> MessageStream:
         """Return a subscription of its own for each listener."""
 
     async def command(self, command: Command, /) -> dict[str, Any]:
@@ -91,14 +93,14 @@ async def serve(
     ready
         Called with the URL to open, token included, once it answers.
     listener
-        What :func:`bound` gave for the same host, port and token; it is closed at the end.
+        What :func:`bind_listener` gave for the same host, port and token; it is closed at the end.
 
     Raises
     ------
     BadInputError
-        See :func:`bound`.
+        See :func:`bind_listener`.
     """
-    listener = listener or bound(host, port, token)
+    listener = listener or bind_listener(host, port, token)
     local = is_loopback(host)
     if token is None and not local:
         token = secrets.token_urlsafe(24)
@@ -108,7 +110,7 @@ async def serve(
         app, log_config=None, log_level="error", access_log=False, lifespan="off", server_header=False,
         ws_per_message_deflate=False, ws_max_size=64 * 1024, timeout_graceful_shutdown=2,
     )  # fmt: skip
-    url = f"http://{_shown(host)}:{number}/" + (f"?token={token}" if token else "")
+    url = f"http://{_address_to_type(host)}:{number}/" + (f"?token={token}" if token else "")
     server = _Server(config, functools.partial(ready, url) if ready else None)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     ended = asyncio.create_task(_drain(hub))
@@ -125,7 +127,7 @@ async def serve(
 
 
 def application(hub: HubLike, *, host: str, port: int, token: str | None) -> ASGIApp:
-    """Return the guarded application, for the address it will be bound to."""
+    """Return the guarded application, for the address it will be bind_listener to."""
     page = _Page(hub)
     routes = [WebSocketRoute("/ws", page.talk), Route("/{path:path}", page.file)]
     return Guard(Starlette(routes=routes), host=host, port=port, token=token)
@@ -179,50 +181,50 @@ class _Page:
                 if received["type"] != "websocket.receive":
                     return
                 text = received.get("text") or ""
-                asked = _parsed(text)
-                if asked.get("type") == "ping":
-                    outbox.tell(self._pong(asked))
-                elif asked.get("type") == "seen":
-                    outbox.seen(_whole(asked.get("batches")))
+                request = _parse(text)
+                if request.get("type") == "ping":
+                    outbox.tell(self._pong(request))
+                elif request.get("type") == "seen":
+                    outbox.seen(_integer(request.get("batches")))
                 elif len(doing) >= _AT_ONCE:
-                    outbox.tell(_answer(asked, error=f"busy with {len(doing)} earlier commands; try again"))
+                    outbox.tell(_answer(request, error=f"busy with {len(doing)} earlier commands; try again"))
                 else:
-                    task = asyncio.create_task(self._do(text, asked, outbox))
+                    task = asyncio.create_task(self._do(text, request, outbox))
                     doing.add(task)
                     task.add_done_callback(doing.discard)
         finally:
             for task in doing:
                 task.cancel()
 
-    def _pong(self, asked: dict[str, Any]) -> dict[str, Any]:
-        echoed = {key: value for key in ("id", "t") if isinstance(value := asked.get(key), int | float)}
+    def _pong(self, request: dict[str, Any]) -> dict[str, Any]:
+        echoed = {key: value for key in ("id", "t") if isinstance(value := request.get(key), int | float)}
         return {"type": "pong", **echoed, "server_s": self._hub.snapshot().now_s}
 
-    async def _do(self, text: str, asked: dict[str, Any], outbox: Outbox) -> None:
+    async def _do(self, text: str, request: dict[str, Any], outbox: Outbox) -> None:
         try:
             command = Command.from_json(text)
-            done = await self._hub.command(command)
-            outbox.tell({"ok": True, "error": None, **done, "type": "answer", "id": command.id})
+            reply = await self._hub.command(command)
+            outbox.tell({"ok": True, "error": None, **reply, "type": "answer", "id": command.id})
         except GrfError as error:
-            outbox.tell(_answer(asked, error=str(error)))
+            outbox.tell(_answer(request, error=str(error)))
         except Exception as error:  # the page has to hear of it, and the stream goes on
-            outbox.tell(_answer(asked, error=f"the monitor could not do it: {error!r}"))
+            outbox.tell(_answer(request, error=f"the monitor could not do it: {error!r}"))
 
 
 async def _listen(hub: HubLike, outbox: Outbox) -> None:
     """Take everything at once, so that a page that does not read holds nobody up."""
     subscription = hub.subscribe()
-    told = 0
+    reported = 0
     try:
         async for message in subscription:
             outbox.put(message)
-            if isinstance(message, Snapshot) and outbox.dropped != told:
-                told = outbox.dropped
-                outbox.tell({"type": "dropped", "batches": told})
+            if isinstance(message, Snapshot) and outbox.dropped != reported:
+                reported = outbox.dropped
+                outbox.tell({"type": "dropped", "batches": reported})
         outbox.tell({"type": "ended"})
     finally:
         outbox.end()
-        await _closed(subscription)
+        await _close(subscription)
 
 
 async def _send_all(websocket: WebSocket, outbox: Outbox) -> None:
@@ -239,10 +241,10 @@ async def _drain(hub: HubLike) -> None:
         async for _ in subscription:
             pass
     finally:
-        await _closed(subscription)
+        await _close(subscription)
 
 
-async def _closed(subscription: Subscription) -> None:
+async def _close(subscription: MessageStream) -> None:
     waiting = subscription.close()
     if asyncio.iscoroutine(waiting):
         await waiting
@@ -267,13 +269,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-def bound(host: str, port: int, token: str | None) -> socket.socket:
-    """Return a socket bound for :func:`serve`, so that what cannot be served is refused before anything begins.
+def bind_listener(host: str, port: int, token: str | None) -> socket.socket:
+    """Return a socket bind_listener for :func:`serve`, so that what cannot be served is refused before anything begins.
 
     Raises
     ------
     BadInputError
-        If the address cannot be bound, or the token protects nothing.
+        If the address cannot be bind_listener, or the token protects nothing.
     """
     if token is not None and not re.fullmatch(r"[A-Za-z0-9_-]{8,200}", token):
         raise BadInputError(f"a token of {len(token)} characters cannot be used; 8 or more of A-Z a-z 0-9 _ -")
@@ -294,7 +296,7 @@ def bound(host: str, port: int, token: str | None) -> socket.socket:
     return listener
 
 
-def _shown(host: str) -> str:
+def _address_to_type(host: str) -> str:
     """Return the address to type: for a wildcard the one that other machines reach, as far as the routes tell."""
     if host not in ("0.0.0.0", "::"):
         return f"[{host}]" if ":" in host else host
@@ -317,18 +319,18 @@ def _layout() -> dict[str, Any]:
     return {"name": insole.name, "cells": [[cell.x_mm, cell.y_mm] for cell in insole.cells]}
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parse(text: str) -> dict[str, Any]:
     try:
-        asked = json.loads(text)
+        request = json.loads(text)
     except ValueError:
         return {}
-    return asked if isinstance(asked, dict) else {}
+    return request if isinstance(request, dict) else {}
 
 
-def _whole(number: object) -> int:
+def _integer(number: object) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _answer(asked: dict[str, Any], *, error: str) -> dict[str, Any]:
-    number = asked.get("id")
+def _answer(document: dict[str, Any], *, error: str) -> dict[str, Any]:
+    number = document.get("id")
     return {"type": "answer", "id": number if isinstance(number, int) else None, "ok": False, "error": error}

@@ -15,7 +15,9 @@ from .messages import SIDES, StanceShown
 __all__ = ["StanceLog", "Target"]
 
 LAST = 12
+"""Stances of a foot that are drawn over each other."""
 _MEAN_OF, _STEP_S = 10, 1.5
+"""Stances of a mean, and how far two feet's stances may lie apart in time to be compared: a slow walker's stride."""
 COMPARED = ("contact_s", "peak", "loading_rate")
 
 
@@ -29,7 +31,7 @@ class Target:
     side: str | None = None
 
     @classmethod
-    def of(cls, asked: Mapping[str, Any]) -> Target:
+    def of(cls, fields: Mapping[str, Any]) -> Target:
         """Return what a page asked for.
 
         Raises
@@ -37,14 +39,14 @@ class Target:
         BadInputError
             If the feature is unknown, an end is no number, or there is nothing between the ends.
         """
-        feature, side = str(asked.get("feature", "")), asked.get("side") or None
+        feature, side = str(fields.get("feature", "")), fields.get("side") or None
         if feature not in NAMES:
             raise BadInputError(f"'{feature}' is no feature to aim at, expected one of {', '.join(NAMES)}")
         if side is not None and side not in SIDES:
             raise BadInputError(f"a target of side '{side}', expected left, right or none for both")
         ends = []
         for name in ("low", "high"):
-            value = asked.get(name)
+            value = fields.get(name)
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if value is not None and not number:
                 raise BadInputError(f"a target's {name} is {value!r}, expected a number or nothing")
@@ -92,13 +94,13 @@ class StanceLog:
 
     def last(self) -> list[StanceShown]:
         """Return the last stances of every foot in order."""
-        return sorted((s for held in self._last.values() for s in held), key=lambda s: s.start_s)
+        return sorted((s for stances in self._last.values() for s in stances), key=lambda s: s.start_s)
 
     def averaged(self, device: int) -> list[StanceShown]:
         """Return the stances that means are of: whole, of one kind, the last ten."""
-        held = list(self._last.get(device, ()))
-        kind = _kind(held[-1]) if held else None
-        return [s for s in held if not s.missed and _kind(s) == kind][-_MEAN_OF:]
+        stances = list(self._last.get(device, ()))
+        kind = _kind(stances[-1]) if stances else None
+        return [s for s in stances if not s.missed and _kind(s) == kind][-_MEAN_OF:]
 
     def mean(self, device: int, feature: str) -> float | None:
         """Return the mean of a feature over a foot's last whole stances."""
@@ -106,24 +108,25 @@ class StanceLog:
 
     def unit(self, device: int) -> str:
         """Return the unit of a foot's last stance."""
-        held = self._last.get(device)
-        return held[-1].unit if held else "count"
+        stances = self._last.get(device)
+        return stances[-1].unit if stances else "count"
 
     def asymmetry_percent(self, left: int, right: int) -> dict[str, float | None]:
         """Return ``100 (left - right) / mean of both`` by feature, of the stances that both feet made in one time.
 
         None where a foot, a common unit and source, or a common time lacks.
         """
-        one, other = _together(self.averaged(left), self.averaged(right))
-        same = bool(one and other) and _made(one[-1]) == _made(other[-1])
-        return {name: _apart(_mean(one, name), _mean(other, name)) if same else None for name in COMPARED}
+        left_stances, right_stances = _together(self.averaged(left), self.averaged(right))
+        if not left_stances or not right_stances or _method(left_stances[-1]) != _method(right_stances[-1]):
+            return dict.fromkeys(COMPARED)
+        return {name: _asymmetry_percent(_mean(left_stances, name), _mean(right_stances, name)) for name in COMPARED}
 
 
 def _kind(stance: StanceShown) -> tuple[str, str, int]:
     return stance.unit, stance.source, stance.era
 
 
-def _made(stance: StanceShown) -> tuple[str, str]:
+def _method(stance: StanceShown) -> tuple[str, str]:
     return stance.unit, stance.source
 
 
@@ -132,16 +135,17 @@ def _mean(stances: list[StanceShown], feature: str) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _together(one: list[StanceShown], other: list[StanceShown]) -> tuple[list[StanceShown], list[StanceShown]]:
+def _together(left: list[StanceShown], right: list[StanceShown]) -> tuple[list[StanceShown], list[StanceShown]]:
     """Return the stances of the time in which both feet are known; a foot that lags by a step belongs to it."""
-    if not one or not other:
+    if not left or not right:
         return [], []
-    first = max(one[0].start_s, other[0].start_s) - _STEP_S
-    last = min(one[-1].start_s, other[-1].start_s) + _STEP_S
-    kept, against = ([s for s in held if first <= s.start_s <= last] for held in (one, other))
-    return kept, against
+    first = max(left[0].start_s, right[0].start_s) - _STEP_S
+    last = min(left[-1].start_s, right[-1].start_s) + _STEP_S
+    overlap = [[s for s in stances if first <= s.start_s <= last] for stances in (left, right)]
+    return overlap[0], overlap[1]
 
 
-def _apart(one: float | None, other: float | None) -> float | None:
-    known = one is not None and other is not None and one + other > 0
-    return 200.0 * (one - other) / (one + other) if known and one is not None and other is not None else None
+def _asymmetry_percent(left: float | None, right: float | None) -> float | None:
+    if left is None or right is None or not left + right > 0:
+        return None
+    return 200.0 * (left - right) / (left + right)

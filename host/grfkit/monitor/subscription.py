@@ -26,10 +26,10 @@ class Subscription:
     """
 
     def __init__(
-        self, first: Iterable[Message], gone: Callable[[Subscription], None], *, most: int = MOST_BATCHES
+        self, first: Iterable[Message], closed: Callable[[Subscription], None], *, most: int = MOST_BATCHES
     ) -> None:
         self._waiting: deque[Message] = deque(first)
-        self._gone, self._most = gone, most
+        self._closed, self._most = closed, most
         self._batches, self._ended = 0, False
         self._news = asyncio.Event()
         self.dropped = 0
@@ -39,10 +39,10 @@ class Subscription:
         if self._ended:
             return
         if isinstance(message, Snapshot):
-            self._forget_one(Snapshot)
+            self._drop_oldest(Snapshot)
         elif isinstance(message, Batch):
             if self._batches >= self._most:
-                self._forget_one(Batch)
+                self._drop_oldest(Batch)
                 self._batches -= 1
                 self.dropped += 1
             self._batches += 1
@@ -58,7 +58,7 @@ class Subscription:
         """Stop listening."""
         self._waiting.clear()
         self.end()
-        self._gone(self)
+        self._closed(self)
 
     def __aiter__(self) -> AsyncIterator[Message]:
         """Return itself."""
@@ -75,7 +75,7 @@ class Subscription:
         self._batches -= isinstance(message, Batch)
         return message
 
-    def _forget_one(self, kind: type[Message]) -> None:
+    def _drop_oldest(self, kind: type[Message]) -> None:
         for k, message in enumerate(self._waiting):
             if isinstance(message, kind):
                 del self._waiting[k]

@@ -91,7 +91,7 @@ class FootPanel(Vertical):
         age_s = None if self.trace.newest_s is None else max(0.0, now_s - self.trace.newest_s)
         head = self.query_one(".head", Static)
         head.update(head_text(self.state, self.trace.newest, age_s))
-        head.set_class(told_old(self.state, age_s), "old")
+        head.set_class(is_old(self.state, age_s), "old")
         self.query_one(".numbers", Static).update(numbers_text(self.state, self.source))
         self.query_one(".health", Static).update(health_text(self.state))
 
@@ -132,7 +132,7 @@ class MonitorApp(App[None]):
     def __init__(self, hub: HubLike) -> None:
         super().__init__()
         self._hub = hub
-        self._asked = 0
+        self._last_id = 0
         self._offset_s = 0.0
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
 
@@ -175,9 +175,9 @@ class MonitorApp(App[None]):
             self._say(f"{_clock(message.time_s)} {message.kind}{_of(message.device)}: {message.text}".rstrip(": "))
 
     async def _panel(self, device: int) -> FootPanel:
-        found = self.query(f"#foot-{device}")
-        if found:
-            return found.only_one(FootPanel)
+        panels = self.query(f"#foot-{device}")
+        if panels:
+            return panels.only_one(FootPanel)
         panel = FootPanel(device)
         await self.query_one("#feet").mount(panel)
         return panel
@@ -194,10 +194,10 @@ class MonitorApp(App[None]):
         """Ask the hub, without waiting: a tare takes a while."""
         self.run_worker(self._ask(action), group=action)
 
-    async def _ask(self, action: str, **given: Any) -> None:
-        self._asked += 1
+    async def _ask(self, action: str, **arguments: Any) -> None:
+        self._last_id += 1
         try:
-            answer = await self._hub.command(Command(self._asked, action, None, given))
+            answer = await self._hub.command(Command(self._last_id, action, None, arguments))
             self._say(f"{action}: {'done' if answer.get('ok', True) else answer.get('error')}")
         except GrfError as error:
             self._say(f"{action}: {error}")
@@ -230,7 +230,7 @@ _SOURCES = {
 }
 
 
-def told_old(state: DeviceState, age_s: float | None) -> bool:
+def is_old(state: DeviceState, age_s: float | None) -> bool:
     """Return whether what is seen must not be taken for now."""
     return state.state != "streaming" or age_s is None or age_s > OLD_S
 
@@ -252,12 +252,12 @@ def numbers_text(state: DeviceState, source: str) -> str:
     """Return the row of the last stances' means, each with its unit."""
     unit = _unit(state.stance_unit)
     contact = None if state.contact_s is None else state.contact_s * 1000
-    told = f"  ({source})" if source else ""
+    origin = f"  ({source})" if source else ""
     why = f" ({state.cadence_why})" if state.cadence_per_min is None and state.cadence_why and state.stances else ""
     return (
         f"cadence {_figure(state.cadence_per_min)}/min{why}  contact {_figure(contact)} ms"
         f"  peak {_figure(state.peak)} {unit}"
-        f"  loading {_figure(state.loading_rate)} {unit}/s{told}"
+        f"  loading {_figure(state.loading_rate)} {unit}/s{origin}"
     )
 
 
@@ -288,13 +288,14 @@ def top_text(snapshot: Snapshot) -> str:
     return f"{source}{f'   left against right: {asymmetry}' if asymmetry else ''}\n{_recording(snapshot.recording)}"
 
 
-def _recording(told: dict[str, Any] | None) -> str:
-    if told is None:
+def _recording(recording: dict[str, Any] | None) -> str:
+    if recording is None:
         return "not recording"
-    seconds, megabytes = float(told.get("seconds") or 0.0), float(told.get("bytes") or 0) / 1e6
-    facts = f"{_clock(seconds)}, {megabytes:.1f} MB, {told.get('path')}"
-    if told.get("problem"):
-        return f"! RECORDING IN TROUBLE: {told['problem']} ({told.get('lost') or 0} packets not written): {facts}"
+    seconds, megabytes = float(recording.get("seconds") or 0.0), float(recording.get("bytes") or 0) / 1e6
+    facts = f"{_clock(seconds)}, {megabytes:.1f} MB, {recording.get('path')}"
+    if recording.get("problem"):
+        lost = recording.get("lost") or 0
+        return f"! RECORDING IN TROUBLE: {recording['problem']} ({lost} packets not written): {facts}"
     return f"recording {facts}"
 
 

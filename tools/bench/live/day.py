@@ -203,11 +203,11 @@ class DayHub(Hub):
     async def _insoles(self, _: int) -> list[Link]:
         return [insole.link() for insole in self.insoles]
 
-    def placed(self, device: int, arrived: ReceivedPacket, timed: TimedItem) -> None:
+    def received(self, device: int, packet: ReceivedPacket, timed: TimedItem) -> None:
         """Compare, then take what a packet held."""
         placing, insole = self.placing[device], self.insoles[device]
         item, number = timed.item, insole.number_0 + timed.item.first
-        turns = (arrived.connection, item.device_us // _CLOCK, item.first // (1 << 16))
+        turns = (packet.connection, item.device_us // _CLOCK, item.first // (1 << 16))
         if turns[0] == placing.last[0]:
             placing.clock_wraps += turns[1] - placing.last[1]
             placing.counter_wraps += turns[2] - placing.last[2]
@@ -217,7 +217,7 @@ class DayHub(Hub):
         placing.outside += error_ms > timed.uncertainty_ms
         placing.backwards += bool(timed.host_s[0] <= placing.last_s or (np.diff(timed.host_s) <= 0).any())
         placing.last_s = float(timed.host_s[-1])
-        super().placed(device, arrived, timed)
+        super().received(device, packet, timed)
 
 
 @dataclass
@@ -289,7 +289,7 @@ def _recorded(path: Path) -> tuple[dict[int, int], int]:
 
 
 def _foot(hub: DayHub, device: int, recorded: int, hours: int) -> dict[str, Any]:
-    insole, station, placing = hub.insoles[device], hub.stations[device], hub.placing[device]
+    insole, station, placing = hub.insoles[device], hub.connections[device], hub.placing[device]
     counts, state = station.counts, hub.snapshot().devices[device]
     return {
         "side": insole.source.side,

@@ -63,17 +63,17 @@ class WatchedHub(Hub):
         super().__init__(find, settings)
         self.noted: defaultdict[int, Noted] = defaultdict(Noted)
 
-    def began(self, device: int, session: Session, gap: int | None, *, sends: bool) -> None:
+    def session_began(self, device: int, session: Session, gap: int | None, *, sends: bool) -> None:
         """Note the gap: between connections, and missing before the first packet of the new one."""
         if gap is not None and session.first is not None:
             self.noted[device].gaps.append(gap + session.first.missing)
-        super().began(device, session, gap, sends=sends)
+        super().session_began(device, session, gap, sends=sends)
 
-    def placed(self, device: int, arrived: ReceivedPacket, item: TimedItem) -> None:
+    def received(self, device: int, packet: ReceivedPacket, timed: TimedItem) -> None:
         """Note when the last sample was taken."""
-        if isinstance(item.item, Samples):
-            self.noted[device].placed_s.append(float(item.host_s[-1]))
-        super().placed(device, arrived, item)
+        if isinstance(timed.item, Samples):
+            self.noted[device].placed_s.append(float(timed.host_s[-1]))
+        super().received(device, packet, timed)
 
     def happened(self, device: int, kind: str, text: str) -> None:
         """Note a link that went."""
@@ -128,7 +128,7 @@ async def _listen(hub: Hub) -> None:
 
 def _feet(hub: WatchedHub) -> dict[int, Foot]:
     feet = {}
-    for state, station in zip(hub.snapshot().devices, hub.stations):
+    for state, station in zip(hub.snapshot().devices, hub.connections):
         counts = {
             "packets": state.packets,
             "packets_lost": state.packets_lost,

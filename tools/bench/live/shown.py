@@ -55,11 +55,11 @@ class _NotingHub(WatchedHub):
         super().__init__(find, settings)
         self.stances: dict[tuple[int, int], tuple[float, float, str]] = {}
 
-    def _tell(self, message: Message) -> None:
+    def publish(self, message: Message) -> None:
         if isinstance(message, StanceShown) and message.latency_ms is not None:
             came_s = self.now_s - message.latency_ms * 1e-3
             self.stances[message.device, message.number] = came_s, message.latency_ms, message.source
-        super()._tell(message)
+        super().publish(message)
 
 
 @contextlib.asynccontextmanager
@@ -82,7 +82,7 @@ async def _watched(
         return [BleLink(adapter, advertised) for advertised in await adapter.find(2, timeout_s=20.0)]
 
     try:
-        async with _NotingHub(find, HubSettings(rate_hz=RATE_HZ, told=settings)) as hub:
+        async with _NotingHub(find, HubSettings(rate_hz=RATE_HZ, set_values=settings)) as hub:
             await hub.ready()
             async with _served(hub) as url, browser() as page:
                 await page.call("Page.addScriptToEvaluateOnNewDocument", source=_SPY)
