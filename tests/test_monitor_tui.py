@@ -17,7 +17,7 @@ pytest.importorskip("starlette")
 from textual.widgets import Input, Sparkline, Static
 
 from grfkit.monitor.messages import Batch, MonitorEvent
-from grfkit.monitor.tui import MonitorApp, Trace, head_text, health_text, numbers_text, told_old, top_text
+from grfkit.monitor.tui import MonitorApp, Trace, head_text, health_text, is_old, numbers_text, top_text
 from monitor_hub import FakeHub
 
 
@@ -155,9 +155,9 @@ def test_words_say_what_is_known_and_nothing_more() -> None:
     )  # fmt: skip
     assert head_text(state, 3.0, None).endswith("! waiting for data")
     assert "NO DATA FOR 2.3 s" in head_text(state, 3.0, 2.31)
-    assert told_old(state, 0.6)
-    assert not told_old(state, 0.1)
-    assert told_old(replace(state, state="stopped"), 0.1)
+    assert is_old(state, 0.6)
+    assert not is_old(state, 0.1)
+    assert is_old(replace(state, state="stopped"), 0.1)
     assert head_text(replace(state, state="stopped"), 3.0, 9.0).endswith("! stopped")
     samples_of_force = replace(state, force_unit="N", estimate="a model on the host, for stances")
     assert "1.5 N, estimated on the device, age 80 ms" in head_text(samples_of_force, 1.5, 0.08)
