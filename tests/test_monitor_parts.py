@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from grfkit.cli.monitor import app
-from grfkit.device.session import Session, Stance, TimedItem
+from grfkit.device.session import ReceivedStance, Session, TimedItem
 from grfkit.errors import BadInputError
 from grfkit.gait.causal import causal_settings
 from grfkit.gait.loading import Curve, loading
@@ -251,7 +251,7 @@ def session(model_id: int) -> Session:
 def stance(model_id: int) -> TimedItem:
     curve = np.zeros((101, 1), np.int8)
     report = StanceReport(model_id, 0.25, 4, 0, 50, 2.0, 0.3, 0.0, 0.0, (1.0,), (0.01,), curve)
-    item = Stance(0, 0, 0, 0, 0, False, False, False, 1, report)
+    item = ReceivedStance(0, 0, 0, 0, 0, False, False, False, 1, report)
     return TimedItem(item, np.asarray([3.0, 3.25]), 1.0)
 
 

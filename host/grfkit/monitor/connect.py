@@ -69,7 +69,7 @@ class ConnectedInsole:
     async def packets(self) -> AsyncIterator[TimedItem]:
         """Stream, and give what each packet held and when that was.
 
-        An item is ``Samples`` (cells and inertial sensor in counts), ``GrfSamples`` (N) or ``Stance`` (the report of
+        An item is ``Samples`` (cells and inertial sensor in counts), ``GrfSamples`` (N) or ``ReceivedStance`` (of
         the insole's own model); ``host_s`` are times on ``time.monotonic``, with their half-width in ms. Ends with a
         recording.
 
