@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.live import clock as clock_bench
+from bench.live.radio import LinkModel
 from grfkit.device.clock import ClockEstimate
 from grfkit.signals.clock_bounds import line_above, line_below, lower_hull, offset_over_time
-from grfkit.simulate.link import LinkModel
 
 
 def test_one_time_is_mapped_as_many_are() -> None:

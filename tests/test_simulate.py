@@ -12,11 +12,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from bench.sync.events import simulate_events
 from grfkit.errors import BadInputError
 from grfkit.simulate.body import LANDMARKS
 from grfkit.simulate.clocks import TrueClock
 from grfkit.simulate.conditions import Condition, load_family
-from grfkit.simulate.events import simulate_events
 from grfkit.simulate.family import Situation
 from grfkit.simulate.lab import LabTrial, simulate_trial
 from grfkit.simulate.plates import plate_forces

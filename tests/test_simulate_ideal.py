@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.accuracy.ideal import CHANNELS, UNITS, ideal_signals
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.folder import LabRequest, planned_trials, write_lab
-from grfkit.simulate.ideal import CHANNELS, UNITS, ideal_signals
 from grfkit.simulate.lab import simulate_trial, simulate_world
 from grfkit.simulate.settings import Settings, default_settings
 

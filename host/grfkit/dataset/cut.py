@@ -1,4 +1,4 @@
-"""What is cut out of trials, and how."""
+"""The request that says which windows are cut from trials, and how."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Literal
 from ..gait.stances import StanceSource
 
 KINDS = ("insole", "imu")
-
-
+"""Wearables whose channels are inputs."""
 LATERAL = ("acc_y", "gyro_x", "gyro_z", "cop_y")
 """Channels whose sign turns where a left foot is mirrored onto a right one: y of vectors, x and z of rotations."""
 
@@ -21,21 +20,21 @@ class CutRequest:
     Attributes
     ----------
     points
-        Samples of a time-normalised stance.
+        Samples of a time-normalised stance; 101 are 0 to 100 %.
     rule
-        Of contacts in the force, and the limits of every detector's: ``20N``, ``10N`` or ``5%BW`` with a runner's
-        (contacts up to 0.5 s), or one of them with the word ``walking`` after it (0.2 to 2 s).
+        Of contacts in the force, and the limits of every detector's contacts: ``20N``, ``10N`` or ``5%BW`` for runners
+        (0.08 to 0.5 s), or one of them with the word ``walking`` after it (0.2 to 2 s).
     source
-        The detector: ``insole_causal`` is what a device can run; ``force`` knows the answer and is named in results.
-        ``imu`` and ``landmarks`` see no toe-off and cut no stances.
+        The detector: ``insole_causal`` is what a device can run; ``force`` uses the target itself and is named in
+        results. ``imu`` and ``landmarks`` see no toe-off and cut no stances.
     kinds
         Wearables whose channels become inputs; or ``landmarks`` alone, which ``mapping`` names.
     cells
-        ``as recorded``, or ``relative``: against the foot's own steps, for counts that are no newtons
+        ``as recorded``, or ``relative`` to the foot's own steps, for counts that are not calibrated
         (:func:`~grfkit.gait.relative_cells.relative_cells`).
     mirror
-        Left turned into right, so that one network serves both feet. Assumes sensors mounted alike on both shoes with
-        y to the left; turn it off where they are not.
+        Turn left feet into right ones, so that one network serves both. This assumes that sensors are mounted alike on
+        both shoes with y to the left; turn it off where they are not.
     force_lowpass_hz, imu_lowpass_hz
         Zero-lag Butterworth (second order each way) on the whole record before anything is cut; 0 filters nothing,
         and neither does a cut-off at or above half a stream's rate.
@@ -43,7 +42,7 @@ class CutRequest:
         Whether a cut-off is that of both passes together, or of each.
     window
         ``stance``, or ``continuous``: windows of ``window_s`` at ``rate_hz``, one foot each, sharing ``overlap`` (0 to
-        1), that count where that foot's force is known (:func:`~grfkit.dataset.foot_force.foot_force`).
+        1), with weight 1 where that foot's force is known (:func:`~grfkit.dataset.foot_force.foot_force`).
     mapping
         Of landmarks: name of a shipped mapping, or the path of one.
     landmark_inputs, frame, physics

@@ -1,4 +1,4 @@
-"""The force on one foot out of a trial's plates: where it is known, where it is 0 by knowledge, and filters on both."""
+"""The force on one foot from a trial's plates: where it is known and where it must be 0; filters of whole records."""
 
 from __future__ import annotations
 
@@ -21,9 +21,15 @@ from .resample import linear
 Flags = NDArray[np.bool_]
 
 _NEAR_S = 0.1
+"""How far (s) a wearable's contact and toe-off may be from the plates' to be of one stance. Chosen by hand: offsets of
+the detectors stay below 50 ms (README of grfkit.gait)."""
 _EDGE_S = 0.02
+"""Time (s) around a contact over a floor in which the foot's force is that of its plates, although below the threshold.
+Chosen by hand."""
+_MARGIN_S = 0.1
+"""Samples this close (s) are read with a stretch, so that its ends lie between two. Chosen by hand."""
 _HOLE_S = 0.5
-"""A filter does not run across a longer time without samples."""
+"""A filter starts anew behind a longer time (s) without samples. Chosen by hand."""
 _NOTHING_BW, _NOTHING_N = 0.05, 30.0
 """Below the larger of the two on all plates nobody stands on a treadmill; contact rules go up to 5 % BW or 20 N."""
 
@@ -38,21 +44,21 @@ class PlateColumns:
     force_n: Floats
 
     def bore(self, stance: Stance) -> bool:
-        """Return whether the stance was on this plate; where its plates are not known: whether it may have been."""
+        """Return whether the stance was on this plate, or may have been where its plates are not known."""
         if self.side in ("left", "right") and stance.side in ("left", "right"):
             return self.side == stance.side
         return not stance.plates or self.name in stance.plates or self.name.split("/")[-1] in stance.plates
 
     def at(self, at_s: Floats) -> Floats:
         """Return the force at these times, shape (times, 1 or 3); NaN beyond the record."""
-        low, high = np.searchsorted(self.time_s, [at_s[0] - 0.1, at_s[-1] + 0.1])
+        low, high = np.searchsorted(self.time_s, [at_s[0] - _MARGIN_S, at_s[-1] + _MARGIN_S])
         if high - low < 2:
             return np.full((at_s.size, self.force_n.shape[1]), np.nan)
         return linear(self.time_s[low:high], self.force_n[low:high], at_s)
 
 
 def plate_columns(plates: Mapping[str, xr.Dataset], *, three: bool) -> list[PlateColumns]:
-    """Return each plate's force on the foot; where the vertical was turned round, the other axes turn with it."""
+    """Return each plate's force on the foot; where the vertical is turned round, so are the other axes."""
     by_plate = []
     for name, stream in plates.items():
         up = upward_n(stream, name)
@@ -73,9 +79,9 @@ def stance_force(plates: Sequence[PlateColumns], stance: Stance, at_s: Floats) -
 
 
 def plate_contact(stance: Stance, contacts: Sequence[Stance]) -> Stance | None:
-    """Return the plates' own contact that a wearable's stance is, None where they saw none, or only a part of it.
+    """Return the plates' contact that is a wearable's stance; None where they show none, or a part of it.
 
-    A foot half beside a plate, or two feet on one, give a force that is not this foot's.
+    The plates' force is not this foot's where the foot is half beside a plate, or where two feet are on one.
     """
     for contact in contacts:
         near = abs(contact.ic_s - stance.ic_s) < _NEAR_S and abs(contact.to_s - stance.to_s) < _NEAR_S
@@ -85,7 +91,7 @@ def plate_contact(stance: Stance, contacts: Sequence[Stance]) -> Stance | None:
 
 
 def alone(plates: Sequence[PlateColumns], stance: Stance, others: Sequence[Stance], at_s: Floats) -> Flags:
-    """Return where, within a stance, no other foot stands on its plates, shape (times,)."""
+    """Return where in a stance no other foot stands on its plates, shape (times,)."""
     rivals = [s for s in others if s.side != stance.side and np.isfinite(s.to_s) and _shared(plates, s, stance)]
     return ~_within(at_s, rivals)
 
@@ -107,12 +113,17 @@ def foot_force(
 ) -> tuple[Floats, Flags]:
     """Return the force on one foot (N) at any times, and where it is known.
 
-    On a treadmill a plate that knows its foot says everything about it. Where feet share plates the force within a
-    contact of this foot is that of its plates, unless the other foot, or an unknown one, stands on one of them too:
-    nobody can part the two. Outside its contacts it is 0 only where the foot is known to be in swing: while the other
-    foot alone stands, and while nobody does (all plates below 5 % of body weight or 30 N). Elsewhere, as within
-    contacts that were turned down, it is unknown. Over a floor with plates a foot may stand beside them: it is known
-    within its contacts (and 20 ms around them, where its plates carry less than the contact's threshold) alone.
+    On a treadmill with a plate for each foot the plate's force is the foot's, always. Where feet share plates:
+
+    * Within a contact of this foot its force is that of its plates, unless the other foot (or an unknown one) stands on
+      one of them too, for the two cannot be separated.
+    * Outside its contacts it is 0 only while the foot is certainly in swing: while only the other foot stands, or
+    nobody
+      (all plates below 5 % of body weight or 30 N).
+    * Elsewhere, as in rejected contacts, it is unknown.
+
+    Over a floor a foot may stand beside the plates: its force is known only within its contacts, and 20 ms around them,
+    where its plates carry less than the contact's threshold.
 
     Parameters
     ----------
@@ -133,10 +144,7 @@ def foot_force(
         force = np.asarray(sum(p.at(at_s) for p in foot_plates))
         return force, np.asarray(np.isfinite(force).all(axis=1), dtype=bool)
     if treadmill:
-        total = sum(p.at(at_s)[:, 0] for p in plates)
-        force[np.asarray(total < max(_NOTHING_BW * weight_n, _NOTHING_N))] = 0.0
-        force[_within(at_s, [s for s in stances if s.side not in (side, "unknown")])] = 0.0
-        force[_within(at_s, [s for s in stances if s.side == "unknown"])] = np.nan
+        force[_in_swing(plates, stances, side, at_s, weight_n)] = 0.0
     near = [s for s in stances if s.to_s > at_s[0] and s.ic_s < at_s[-1]]
     for stance in near:
         if stance.side == side:
@@ -146,7 +154,18 @@ def foot_force(
     return force, np.asarray(np.isfinite(force).all(axis=1), dtype=bool)
 
 
+def _in_swing(
+    plates: Sequence[PlateColumns], stances: Sequence[Stance], side: str, at_s: Floats, weight_n: float
+) -> Flags:
+    """Return when a foot on a treadmill is certainly in the air, shape (times,)."""
+    total = sum(p.at(at_s)[:, 0] for p in plates)
+    nobody = np.asarray(total < max(_NOTHING_BW * weight_n, _NOTHING_N))
+    other = _within(at_s, [s for s in stances if s.side not in (side, "unknown")])
+    return (nobody | other) & ~_within(at_s, [s for s in stances if s.side == "unknown"])
+
+
 def _within(at_s: Floats, stances: Sequence[Stance], *, margin_s: float = 0.0) -> Flags:
+    """Return which times lie in one of these stances, shape (times,)."""
     inside = np.zeros(at_s.size, dtype=bool)
     for stance in stances:
         low = np.searchsorted(at_s, stance.ic_s - margin_s)
@@ -166,7 +185,7 @@ def filtered(
     Parameters
     ----------
     cutoff_hz
-        0 filters nothing, and so does a cut-off at or above half the stream's rate: there is nothing to take away.
+        0 filters nothing, nor does a cut-off at or above half the stream's rate: there is nothing to remove.
     corrected
         Whether the cut-off is that of both passes together (:func:`~grfkit.signals.filters.corrected_cutoff_hz`) or
         of each pass, as published filters often are; two passes are then 3 dB down at a lower frequency.
@@ -189,7 +208,7 @@ def filtered(
 
 
 def low_passed(streams: dict[str, xr.Dataset], request: CutRequest) -> dict[str, xr.Dataset]:
-    """Return the streams as the request filters them: forces of plates and channels of IMUs, whole records."""
+    """Return the streams with whole records filtered as the request says: forces of plates, channels of IMUs."""
     filters = {
         "force_plate": (("fx", "fy", "fz"), request.force_lowpass_hz),
         "imu": (("acc_", "gyro_"), request.imu_lowpass_hz),

@@ -1,4 +1,4 @@
-"""Landmarks of aligned trials as windows with the force of each foot, through a mapping file."""
+"""Windows of the landmarks in an aligned trial, through a mapping file, with the force of each foot."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from .foot_force import PlateColumns, foot_force, low_passed
 from .motion import OUTSIDE, FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set
 
 SHARED_FRAMES = ("global", "lab")
+"""Frames in which one file's landmarks and plates have the same axes."""
 NO_HEADING = "pass without a heading"
 
 
 def windows_of_landmarks(trial: Trial, request: CutRequest, *, name: str = "trial") -> StanceSet:
     """Return the windows of a trial's landmarks, with the force of each foot.
 
-    Stances are cut by the request's detector and mapped as :func:`~grfkit.dataset.motion.motion_set` says; the
-    force of a foot is that of :func:`~grfkit.dataset.foot_force.foot_force`. Landmarks and plates share axes (both in
-    the file's ``global`` frame or both in ``lab``), turned together by the mapping and then to the heading.
+    Stances are cut by the request's detector, and windows built as :func:`~grfkit.dataset.motion.motion_set` says; the
+    force of a foot is that of :func:`~grfkit.dataset.foot_force.foot_force`. Landmarks and plates have to be in one
+    frame (the file's ``global`` or ``lab``): the mapping turns both, and then both are turned to the heading.
 
     Raises
     ------
@@ -70,8 +71,8 @@ def motion_settings(request: CutRequest) -> MotionSettings:
 def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *, name: str) -> list[MotionTrial]:
     """Return a trial as landmarks and forces of each foot, heading along X; forces filtered as the request says.
 
-    A treadmill trial is one; an overground one is as many as there are passes (:func:`passes`), each of which may go
-    another way. Passes without a heading are left out and counted.
+    A treadmill trial gives one, an overground trial one for each pass (:func:`passes`), since passes go different ways.
+    Passes without a heading are left out and counted.
     """
     surface = str(trial.tree.attrs.get("surface", ""))
     streams = low_passed(trial.streams, request)
@@ -102,7 +103,7 @@ def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *
 
 
 def passes(points: Points, *, gap_s: float = 0.5, least_frames: int = 8) -> list[Points]:
-    """Return the stretches in which the pelvis is seen without a gap longer than ``gap_s``; short ones are dropped."""
+    """Return the stretches in which the pelvis is visible without gaps over ``gap_s``; short ones are dropped."""
     frames = np.flatnonzero(np.isfinite(points.path("pelvis")).all(axis=1))
     if not frames.size:
         return []

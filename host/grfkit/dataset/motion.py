@@ -1,4 +1,4 @@
-"""Landmark trials with known force of each foot, and the windows out of them; what B, C and cross-lab share."""
+"""Trials of landmarks with the force of each foot, and their windows: shared by trials and public recordings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OUTSIDE = "landmarks end within the stance"
 
 @dataclass(frozen=True)
 class MotionSettings:
-    """How windows of landmarks are made.
+    """How windows are made of landmarks.
 
     Attributes
     ----------
@@ -44,8 +44,8 @@ class MotionSettings:
         Any of ``position``, ``velocity`` and ``acceleration`` of the eleven landmarks, in this order.
     frame
         ``landing``: the origin stays on the ground under the pelvis at contact (of a belt: moves back with it), so
-        that a treadmill looks like a floor. ``travelling``: it moves on with the body, so that a floor looks like a
-        belt. ``lab``: it stays in the lab (Zhou 2025), whatever moves there.
+        that a treadmill looks like a floor. ``travelling``: it moves with the body, so that a floor looks like a belt.
+        ``lab``: it stays in the lab (Zhou 2025).
     mirror
         Turn left stances into right ones.
     derivative_lowpass_hz, position_lowpass_hz, force_lowpass_hz
@@ -87,7 +87,7 @@ class FootForce:
 
 @dataclass(frozen=True)
 class MotionTrial:
-    """One trial, heading along X: landmarks and the force of each foot, with what a stance set wants to know."""
+    """One trial, heading along X: landmarks, the force of each foot, and the labels and scalars of its windows."""
 
     participant: str
     name: str
@@ -103,7 +103,7 @@ class MotionTrial:
 
 @dataclass
 class _Rows:
-    """What is gathered, window by window."""
+    """Windows and their labels and scalars, one entry per window."""
 
     inputs: list[Floats] = field(default_factory=list)
     targets: list[Floats] = field(default_factory=list)
@@ -131,13 +131,13 @@ def channel_names(settings: MotionSettings) -> list[str]:
 
 
 def physics_bw(time_s: Floats, position: Floats, *, lowpass_hz: float | None) -> Floats:
-    """Return the force on the body (BW; X forward, Y left, Z up) that its trunk's motion tells, shape (frames, 3).
+    """Return the force on the body (BW; X forward, Y left, Z up) by the motion of its trunk, shape (frames, 3).
 
     ``F / (m g) = (a + g) / g`` with ``a`` the acceleration of the centre of mass, here of the mean of pelvis centre and
     hips: vertical ``1 + a_z / g``, horizontal ``a_x / g`` and ``a_y / g`` (Newton; with all segments, of runners:
     Bobbert et al., J Biomech 24, 1991, 1095-1105). It is the force on *both* feet together: in double
     support the vertical is an upper bound of each foot's, in swing of one foot it is the other's, and in flight it is
-    0 up to what arms and legs do. A belt of constant speed changes nothing; a slope is not taken out.
+    0 but for the motion of arms and legs. A belt of constant speed changes nothing; a slope is not removed.
 
     Parameters
     ----------
@@ -152,12 +152,12 @@ def physics_bw(time_s: Floats, position: Floats, *, lowpass_hz: float | None) ->
 
 
 def check_request(window: str, cut: str, settings: MotionSettings, *, allowed: Sequence[str] = ("force",)) -> None:
-    """Refuse windows, cuts and inputs that cannot be had, before any file is read.
+    """Refuse windows, cuts and inputs that do not exist, before any file is read.
 
     Raises
     ------
     BadInputError
-        Naming what was asked and what there is.
+        With what there is.
     """
     check_window(window, cut, allowed)
     bad = [k for k in settings.inputs if k not in _UNITS]
@@ -226,9 +226,9 @@ def _channel_units(settings: MotionSettings) -> list[str]:
 
 
 def _paths(trial: MotionTrial, settings: MotionSettings) -> dict[str, Floats]:
-    """Return the inputs over the whole trial (filters act before anything is cut), each (frames, 11, 3).
+    """Return the inputs over the whole trial, (frames, 11, 3) each; with ``physics`` the force by motion, (frames, 3).
 
-    With ``physics`` so does the force that the motion tells, (frames, 3).
+    Filters act on whole trials, before anything is cut.
     """
     time, position = trial.points.time_s, trial.points.position
     rate = 1.0 / float(np.median(np.diff(time)))

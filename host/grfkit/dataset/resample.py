@@ -1,4 +1,4 @@
-"""Windows out of signals: splines to other times, stances of equal length, continuous stretches, derivatives."""
+"""Signals at other times: splines, straight lines, stances of equal length, continuous windows, derivatives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WINDOWS = ("stance", "continuous")
 
 
 def check_window(window: str, cut: str, allowed: Sequence[str] = ("force",)) -> None:
-    """Refuse a kind of window or cut that is not to be had.
+    """Refuse a kind of window or cut that does not exist.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def check_window(window: str, cut: str, allowed: Sequence[str] = ("force",)) -> 
 
 
 def resampled(time_s: Floats, values: Floats, at_s: Floats, *, gap_s: float = 0.1) -> Floats:
-    """Return the values at other times, by cubic spline through what is known of each channel.
+    """Return the values at other times, by a cubic spline through the measured samples of each channel.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def resampled(time_s: Floats, values: Floats, at_s: Floats, *, gap_s: float = 0.
     at_s
         Shape (n,), increasing.
     gap_s
-        A time between two known samples further apart than this is NaN, and so is any before the first or after the
-        last one (a tenth of a step is forgiven).
+        Times between two measured samples further apart than this are NaN, and so are those before the first or after
+        the last one (by more than a tenth of a sample period).
 
     Returns
     -------
@@ -54,7 +54,7 @@ def resampled(time_s: Floats, values: Floats, at_s: Floats, *, gap_s: float = 0.
     columns = values.reshape(len(time_s), -1)
     step = float(np.median(np.diff(time_s)))
     low, high = np.searchsorted(time_s, [at_s[0] - gap_s - 8 * step, at_s[-1] + gap_s + 8 * step])
-    time_s, columns = time_s[low:high], columns[low:high]  # a spline feels little of what is eight knots away
+    time_s, columns = time_s[low:high], columns[low:high]  # a spline hardly depends on what is eight knots away
     measured = np.isfinite(columns)
     result = np.full((len(at_s), columns.shape[1]), np.nan)
     complete = measured.all(axis=0)
@@ -72,7 +72,7 @@ def resampled(time_s: Floats, values: Floats, at_s: Floats, *, gap_s: float = 0.
 
 
 def _reached(time_s: Floats, at_s: Floats, gap_s: float) -> NDArray[np.bool_]:
-    """Return which times lie between known samples no further apart than ``gap_s``."""
+    """Return which times lie between measured samples no further apart than ``gap_s``."""
     slack = 0.1 * float(np.median(np.diff(time_s)))
     after = np.clip(np.searchsorted(time_s, at_s), 1, time_s.size - 1)
     near = time_s[after] - time_s[after - 1] <= gap_s
@@ -95,8 +95,8 @@ def stance_times(ic_s: float, to_s: float, points: int) -> Floats:
 def continuous_starts(start_s: float, end_s: float, *, window_s: float, overlap: float) -> Floats:
     """Return where windows of ``window_s`` begin: from the start on, each sharing ``overlap`` (0 to 1) with the last.
 
-    What is left at the end and is shorter than a window belongs to a last one that ends at ``end_s``, so that every
-    sample is in some window; a record shorter than a window gives one that runs over its end (weight 0 there).
+    The last window ends at ``end_s`` and may share more, so that every sample is in some window. A record shorter than
+    a window gives one that runs over its end (weight 0 there).
 
     Raises
     ------

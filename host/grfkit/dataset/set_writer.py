@@ -18,13 +18,15 @@ from ..records.participants import check_names
 from ..records.stance_set import StanceSet, join
 
 _CHUNK = 64
+"""Windows in a chunk of the file. Chosen by hand, as is the number below."""
 _LABEL_CHUNK = 4096
+"""Labels and scalars in a chunk."""
 
 
 def write_sets(sets: Iterable[StanceSet], out: PathLike, *, force: bool = False) -> StanceSet:
-    """Return the windows of all sets as one, on disk; what :func:`~grfkit.records.stance_set.join` gives in memory.
+    """Return the windows of all sets as one set on disk, as :func:`~grfkit.records.stance_set.join` does in memory.
 
-    One part is in memory at a time. The file is chunked by window, and whole or not there at all.
+    One part is in memory at a time. The file is chunked by window; it is written whole or not at all.
 
     Raises
     ------
@@ -59,6 +61,7 @@ def write_sets(sets: Iterable[StanceSet], out: PathLike, *, force: bool = False)
 
 
 def _begin(part: StanceSet, path: Path) -> None:
+    """Write the first part to a file that can grow along its windows."""
     encoding: dict[str, dict[str, Any]] = {}
     for name, item in part.data.variables.items():
         if item.dims[:1] == ("stance",):
@@ -73,6 +76,7 @@ def _append(part: StanceSet, first: StanceSet, path: Path) -> None:
     """Write the part's windows behind those that are in the file."""
     import h5netcdf  # type: ignore[import-untyped]
 
+    # joining one window of each refuses parts that differ, by the rules of sets in memory
     join([first, StanceSet(part.data.isel(stance=slice(0, 1)))])
     scalars = [[str(n) for n in stance_set.data["scalar"].values] for stance_set in (first, part)]
     if scalars[0] != scalars[1]:

@@ -1,4 +1,4 @@
-"""What a trial states of its insoles, as numbers a network can take."""
+"""Length and size of a trial's insoles, as numbers that a network can take."""
 
 from __future__ import annotations
 

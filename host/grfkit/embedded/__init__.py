@@ -1,1 +1,1 @@
-"""What an insole computes, in whole numbers: the Python twins of the C runtime, and the compiler that proves it."""
+"""What an insole computes, in integers: the Python twins of the C runtime, and the compiler that proves them equal."""

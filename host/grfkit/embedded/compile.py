@@ -8,17 +8,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..arrays import PathLike
 from ..errors import BadInputError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-
-
 _INSTALLED, _SOURCE = _PACKAGE / "_firmware" / "runtime", _PACKAGE.parents[1] / "firmware_models" / "runtime"
-
-
 RUNTIME = _INSTALLED if _INSTALLED.is_dir() else _SOURCE
-
-
+"""Folder of the C runtime: in an installed package, or in a checkout."""
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-pedantic", "-O2")
 
 
@@ -28,7 +24,7 @@ def compiler() -> str | None:
     return next((path for name in (preferred, "cc", "gcc", "clang") if name and (path := shutil.which(name))), None)
 
 
-def runtime_sources(runtime: Path = RUNTIME) -> list[Path]:
+def runtime_sources(runtime: PathLike = RUNTIME) -> list[Path]:
     """Return the runtime's C files.
 
     Raises
@@ -36,7 +32,7 @@ def runtime_sources(runtime: Path = RUNTIME) -> list[Path]:
     BadInputError
         If the folder holds none.
     """
-    sources = sorted(runtime.glob("grf_*.c"))
+    sources = sorted(Path(runtime).glob("grf_*.c"))
     if not sources:
         raise BadInputError(f"{runtime} holds no grf_*.c; expected the C runtime of firmware_models")
     return sources
@@ -55,7 +51,7 @@ def build_shared(
     Raises
     ------
     BadInputError
-        If there is no compiler, or it refuses; its first error is told.
+        If there is no compiler, or it fails; the message holds its first error.
     """
     cc = compiler()
     if cc is None:

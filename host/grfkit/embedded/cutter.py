@@ -18,16 +18,16 @@ from ..wire import SettingKey
 from .insole import CONTACT_S, DeviceWindow, Insole, unfit
 
 SCALARS = {"mass_kg": SettingKey.MASS, "speed_m_s": SettingKey.SPEED, "slope_percent": SettingKey.SLOPE}
-"""What SET tells, by the names of the scalars that models take."""
+"""Settings that the SET message sends, by the names of the scalars that models take."""
 
 
 def check_inputs(folder: Path, columns: Sequence[Column], axes: Sequence[str], *, relative: bool) -> None:
-    """Refuse a model that wants what an insole does not measure and nobody tells it.
+    """Refuse a model with inputs that an insole neither measures nor is sent.
 
     Raises
     ------
     BadInputError
-        Naming it.
+        Naming the input.
     """
     reason = unfit(columns, axes, relative=relative)
     if reason is not None:
@@ -51,7 +51,7 @@ def stance_detector(folder: Path, manifest: Manifest) -> Detector:
 
 @dataclass(frozen=True)
 class SampleFormat:
-    """What an insole's counts stand for: its foot and the full scale of its inertial sensor."""
+    """The meaning of an insole's counts: its foot, and the full scale of its inertial sensor."""
 
     side: str
     accel_range_g: float
@@ -67,13 +67,13 @@ class StanceWindow:
     start
         Initial contact, in pushed samples.
     missed
-        Samples of it that were missed and repeated.
+        Samples of it that did not come and were repeated.
     window
         Shape (points, channels), in the units of the bundle's columns, a left foot turned as in training.
     statics
-        In the order of the bundle's; NaN where nobody told them.
+        In the order of the bundle's; NaN where they were not sent.
     device
-        The same in a device's whole numbers.
+        The same window in a device's integers.
     """
 
     start: float
@@ -90,11 +90,11 @@ class StanceCutter:
     Parameters
     ----------
     form
-        Of the samples that are pushed.
+        Format of the samples that are pushed.
     rate_hz
-        Theirs; a multiple of the detector's.
+        Their rate; a multiple of the detector's.
     statics
-        What SET told, read at each stance.
+        Settings that were sent (:data:`SCALARS`), read at each stance.
 
     Raises
     ------
@@ -128,7 +128,7 @@ class StanceCutter:
         self._pushed = 0
 
     def cuts(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[StanceWindow]:
-        """Take samples; return the stances that became known."""
+        """Take samples; return the stances that they complete."""
         stances = []
         for row, moved in zip(cells, imu):
             self._pushed += 1
@@ -143,7 +143,7 @@ class StanceCutter:
         for _ in range(count):
             self._pushed += 1
             if (self._pushed - 1) % self._every == 0:
-                self._insole.miss()  # a toe-off that became known in a gap is not answered
+                self._insole.miss()  # as on the device: a toe-off that is confirmed within a gap gives no window
 
     def _cut(self, window: DeviceWindow) -> StanceWindow:
         _, fraction_q8, sample, _ = window.contact
@@ -158,6 +158,6 @@ class StanceCutter:
 
 
 def _units(form: SampleFormat, names: list[str]) -> Floats:
-    """Return what one count stands for, channel by channel."""
+    """Return the unit of one count, channel by channel."""
     full = {"cell": 1.0, "acc": form.accel_range_g * G / 32768, "gyro": math.radians(form.gyro_range_dps) / 32768}
     return np.asarray([full[name.split("_")[0]] for name in names])

@@ -1,4 +1,4 @@
-"""What a device does to its samples in integers, in Python: counts to int8, stances cut out and resampled.
+"""The arithmetic of a device on its samples: counts to int8, stances cut out and resampled, in integers.
 
 The twin of grf_input.c and grf_stance.c in firmware_models/runtime, number for number; levels of cells and the low-pass
 have their own modules.
@@ -19,7 +19,7 @@ from .lowpass import FRACTION, LowpassSettings, low_passed
 
 CountRows = NDArray[np.int16]
 NONE, READY, SHORT, LONG, MISSED, LOST = range(6)
-"""What an event meant for the stance buffer (``grf_stance_result_t``)."""
+"""Result of an event for the stance buffer (``grf_stance_result_t``)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def int8_channel(*, centre: float, size: float, scale: float, zero: int) -> Int8
     if not all(map(math.isfinite, (centre, step))) or step == 0 or scale <= 0:
         raise BadInputError(f"a channel of centre {centre:g}, size {size:g} and scale {scale:g} has no factor")
     _, power = math.frexp(abs(1.0 / step))
+    # the largest shift, within the runtime's limits, with which the multiplier fits 31 bits
     shift = min(max(30 - power, 1), 46)
     multiplier = round((2**shift) / step)
     if not 0 < abs(multiplier) < 2**31 or abs(round(centre)) >= 2**31:
@@ -70,7 +71,7 @@ def counts_to_int8(raw: NDArray[np.integer], channels: Sequence[Int8Channel]) ->
 
 @dataclass(frozen=True)
 class StanceSettings:
-    """The stance buffer's whole numbers; see ``grf_stance_settings_t``."""
+    """The stance buffer's integers; see ``grf_stance_settings_t``."""
 
     channels: int
     capacity: int
@@ -91,9 +92,10 @@ class StanceSettings:
 
 @dataclass(frozen=True)
 class StanceOutcome:
-    """What an event meant, and the window (points, channels) and facts of a stance that was long enough to tell.
+    """Result of an event, and the window (points, channels) of a stance that ended with it.
 
-    ``contact_q8``: its length; ``age_q8``: from initial contact to the end of the newest sample, both in 1/256 samples.
+    ``contact_q8`` is its length and ``age_q8`` the time from initial contact to the end of the newest sample, both in
+    1/256 samples; 0 where the stance was not whole.
     """
 
     result: int
@@ -110,7 +112,7 @@ class StanceBuffer:
     Parameters
     ----------
     lowpass
-        Of the channels that go through one before they are cut out; None: none does.
+        Of the channels that are filtered before they are cut out; None filters none.
     """
 
     def __init__(self, settings: StanceSettings, lowpass: LowpassSettings | None = None) -> None:
@@ -122,7 +124,7 @@ class StanceBuffer:
         self._contact: ContactEvent | None = None
 
     def push(self, row: CountRows | None) -> None:
-        """Take a row of counts, or None where the sample was missed: it repeats the one before."""
+        """Take a row of counts; None, where the sample did not come, repeats the one before."""
         if row is not None:
             now = row
         else:
@@ -134,14 +136,14 @@ class StanceBuffer:
             self._dropped += 1
 
     def take(self, event: ContactEvent) -> StanceOutcome:
-        """Return what an event of the detector means."""
+        """Return the result of an event of the detector; at a toe-off, the stance's window."""
         contact, self._contact = self._contact, event if event[0] == IC else None
         if event[0] == IC or contact is None:
             return StanceOutcome(NONE)
         return self._cut(contact, event) if event[0] == TO else StanceOutcome(LOST)
 
     def _at_q8(self, event: ContactEvent) -> int:
-        """Return where an event lies after the oldest held sample, in 1/256 samples."""
+        """Return the time of an event after the oldest sample in the buffer, in 1/256 samples."""
         delay = ((1 << self.settings.smooth_shift) - 1) * 128
         return (event[2] - 1 - self._dropped) * 256 + event[1] - delay
 

@@ -1,4 +1,4 @@
-"""What a device does between its samples and a network's int8 input: the twin of grf_insole.c, byte for byte."""
+"""From a device's samples to a network's int8 input: the twin of grf_insole.c, byte for byte."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 CELLS = tuple(f"cell_{k + 1:02d}" for k in range(CELL_COUNT))
 IMU = tuple(f"{kind}_{axis}" for kind in ("acc", "gyro") for axis in "xyz")
 CONTACT_S = 1e-4
-"""What a device's contact time counts in (s)."""
+"""Unit (s) of a device's contact times."""
 FROM_CONTACT, FROM_MISSING, FROM_STATIC, TURNED, MOST_STATICS = 32, 33, 40, 128, 8
 """Origins of columns, as grf_insole.h has them; below 22 a cell or an inertial channel."""
 
@@ -50,9 +50,9 @@ class DeviceWindow:
     contact_100us
         Contact time, 0.1 ms.
     missed
-        Samples of it that were missed and repeated.
+        Samples of it that did not come and were repeated.
     counts
-        Shape (points, channels): counts, of relative cells relative counts; nothing turned yet.
+        Shape (points, channels): counts, relative counts of relative cells; the sign of no channel is turned yet.
     """
 
     contact: ContactEvent
@@ -63,7 +63,7 @@ class DeviceWindow:
 
 _UNITS = ("m/s^2", "rad/s")
 _STATICS = ("mass_kg", "speed_m_s", "slope_percent", "contact_s")
-"""Statics that somebody tells an insole, and the one that it knows."""
+"""Statics that are sent to an insole, and the contact time, which it measures."""
 AXES = FORCES
 """A bundle's names of the wire's axes, bit 0 first."""
 
@@ -74,7 +74,7 @@ def unfit(columns: Sequence[Column], axes: Sequence[str], *, relative: bool) -> 
     Parameters
     ----------
     relative
-        Whether its cells are set against the foot's own steps.
+        Whether its cells are relative to the foot's own steps.
     """
     units = {"relative" if relative else "count", *_UNITS}
     for column in columns:
@@ -136,13 +136,13 @@ class Insole:
     Parameters
     ----------
     detector
-        Of a manifest. What it does not state of levels and low-pass follows from its rate.
+        Of a manifest. Levels and low-pass follow from its rate where it does not state them.
     channels
         The columns of role ``channel``, all of an insole.
     relative
-        Whether cells are set against the foot's own steps.
+        Whether cells are relative to the foot's own steps.
     imu_lowpass_hz
-        Of the inertial channels; 0: none.
+        Of the inertial channels; 0 filters nothing.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class Insole:
         return self._contacts.settings.delay_samples
 
     def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> DeviceWindow | None:
-        """Take a sample's counts, cells as far as 15 bits hold them; return the window to be answered now, if any."""
+        """Take a sample's counts, cells clipped to 15 bits; return the window of a stance it completes, or None."""
         clipped = np.minimum(cells, 32767)
         self._buffer.push(np.concatenate([clipped.astype(np.int16), imu])[self._picked])
         if self.levels is not None:
@@ -171,7 +171,7 @@ class Insole:
         return self._take_event(self._contacts.push(int(clipped.sum(dtype=np.int64))))
 
     def miss(self) -> DeviceWindow | None:
-        """Take note that a sample is missing; return as :meth:`push`. Many in a row lose the stance under way."""
+        """Take a missing sample; return as :meth:`push`. Many in a row lose the stance under way."""
         self._buffer.push(None)
         return self._take_event(self._contacts.push(MISSING))
 
@@ -190,7 +190,7 @@ class Insole:
         return DeviceWindow(before, lasted, stance.missed, counts)
 
     def _relative(self, window: CountRows) -> CountRows | None:
-        """Return a window with relative cells; None while the foot's own steps are not known."""
+        """Return a window with relative cells; None before the foot has made enough steps."""
         if self.levels is None:
             return window
         relative = self.levels.relative()
@@ -216,7 +216,7 @@ def int8_window(
     integers
         Of each column.
     statics
-        What statics but the contact time were told to be, in counts of their columns.
+        Statics but for the contact time, in counts of their columns.
     """
     table = np.zeros((len(window.counts), len(columns)), dtype=np.int64)
     for k, place in enumerate(origins(columns)):

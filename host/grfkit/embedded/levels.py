@@ -1,8 +1,7 @@
-"""Insole cells against their own foot's steps, as a device does it: the twin of grf_levels.c, number for number.
+"""Insole cells relative to their own foot's steps, as a device does it: the twin of grf_levels.c, number for number.
 
-:mod:`grfkit.gait.relative_cells` takes the unloaded level and the size of a step over a whole recording. A device has
-what
-it has seen: the percentile of the last seconds, and the median peak of the last contacts.
+:mod:`grfkit.gait.relative_cells` uses a whole recording for the unloaded level and the size of a step. A device has
+only the past: the percentile of the last seconds, and the median peak of the last contacts.
 """
 
 from __future__ import annotations
@@ -23,17 +22,21 @@ __all__ = ["Levels", "LevelsSettings", "Relative", "levels_settings"]
 
 MOST_CELLS, MOST_BLOCKS, MOST_STEPS = 16, 16, 32
 HIGHEST = 65535
+"""Largest count of 16 bits: above every value that is kept."""
 _REMEMBERED_S, _LOOKED_AT_HZ, _BLOCKS, _STEPS = 30.0, 10.0, 6, 25
+"""Time (s) over which an unloaded level is taken, rate (Hz) at which cells are looked at for it, blocks of that time,
+and steps whose peaks are kept. Chosen by hand for a device's memory (``tools/bench edge.levels`` compares with
+training)."""
 
 
 @dataclass(frozen=True)
 class LevelsSettings:
-    """The whole numbers of ``grf_levels_settings_t``; see there.
+    """The integers of ``grf_levels_settings_t``; see there.
 
     Raises
     ------
     BadInputError
-        For what the C twin refuses.
+        For settings that the C twin refuses.
     """
 
     cells: int
@@ -78,7 +81,7 @@ def levels_settings(rate_hz: float, *, cells: int = MOST_CELLS, unit_per_count: 
     rate_hz
         Of the samples that are pushed.
     unit_per_count
-        What a relative count of the model's columns stands for.
+        Unit of a relative count of the model's columns.
 
     Raises
     ------
@@ -119,7 +122,7 @@ class Relative:
 
 
 class Levels:
-    """A foot's unloaded cells and the size of its steps, from what the device has seen."""
+    """A foot's unloaded cells and the size of its steps, from the samples so far."""
 
     def __init__(self, settings: LevelsSettings) -> None:
         self.settings = settings
@@ -144,6 +147,7 @@ class Levels:
             self._high = total if self._high is None else max(self._high, total)
 
     def _look(self, cells: NDArray[np.uint16]) -> None:
+        """Keep a row among the lowest values of its block; the oldest block goes when a new one begins."""
         if self._rows[-1] == self.settings.block_rows:
             self._blocks.append(self._empty())
             self._rows.append(0)
@@ -154,7 +158,7 @@ class Levels:
         self._rows[-1] += 1
 
     def event(self, event: ContactEvent, result: int) -> bool:
-        """Take an event of the detector, and what the stance buffer made of it (``StanceOutcome.result``).
+        """Take an event of the detector, and its result for the stance buffer (``StanceOutcome.result``).
 
         Returns
         -------
@@ -194,7 +198,7 @@ class Levels:
         return peak * 10000 < greater * self.settings.faint_percent
 
     def relative(self) -> Relative | None:
-        """Return the integers of the stance that just ended; None while too few steps are known, or none has a load."""
+        """Return the integers of the stance that just ended; None before enough steps, or if none has a load."""
         ordered = self._peaks_q8()
         if len(ordered) < self.settings.least_steps:
             return None

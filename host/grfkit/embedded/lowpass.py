@@ -13,13 +13,14 @@ from ..signals.filters import corrected_cutoff_hz
 __all__ = ["FRACTION", "LowpassSettings", "low_passed", "lowpass_settings"]
 
 FRACTION = 12
-"""Bits of a count that the filter works with."""
+"""Fractional bits of a count in the filter."""
 _ONE, _MOST = 1 << 28, 1 << 30
+"""The number 1 of the coefficients, and the largest magnitude of the filter's output: their product fits 64 bits."""
 
 
 @dataclass(frozen=True)
 class LowpassSettings:
-    """The whole numbers of ``grf_lowpass_settings_t``: ``a1``, ``a2`` in 1/2^28, ``pad`` samples, bits of channels."""
+    """The integers of ``grf_lowpass_settings_t``: ``a1``, ``a2`` in 1/2^28, ``pad`` samples, bits of channels."""
 
     a1: int
     a2: int
@@ -27,7 +28,7 @@ class LowpassSettings:
     channels: int
 
     def __post_init__(self) -> None:
-        """Refuse what could leave 64 bits."""
+        """Refuse settings that could exceed 64 bits."""
         if (
             abs(self.a1) > 2 * _ONE
             or abs(self.a2) > _ONE
@@ -40,7 +41,7 @@ class LowpassSettings:
 
     @property
     def picked(self) -> list[int]:
-        """Return the channels that go through."""
+        """Return the channels that are filtered."""
         return [k for k in range(32) if self.channels >> k & 1]
 
 
@@ -50,7 +51,7 @@ def lowpass_settings(
     """Return the integers of :func:`grfkit.signals.filters.lowpass` at a rate.
 
     ``b0 = b2 = b1 / 2 = (1 + a1 + a2) / 4`` holds for a Butterworth low-pass; ``a2`` is rounded such that it does in
-    integers, so that a constant stays what it is.
+    integers, so that a constant is not changed.
 
     Parameters
     ----------
@@ -77,11 +78,13 @@ def lowpass_settings(
 
 
 def low_passed(rows: NDArray[np.integer], settings: LowpassSettings) -> NDArray[np.int64]:
-    """Return counts (samples, channels) low-passed, in 1/4096 counts; fewer than four samples are left as they are."""
+    """Return counts (samples, channels) low-passed, in 1/4096 counts; fewer than four samples are not filtered."""
     values = rows.astype(np.int64) << FRACTION
     pad = min(settings.pad, len(values) - 1)
     if len(values) < 4:
         return values
+    # padded by mirroring about each end, as scipy's filtfilt does, so that the filter has settled where the window
+    # begins
     before = 2 * values[0] - values[pad:0:-1]
     after = 2 * values[-1] - values[-2 : -2 - pad : -1] if pad else values[:0]
     forward = _one_way(np.concatenate([before, values, after]), settings)[len(before) :]

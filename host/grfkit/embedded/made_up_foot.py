@@ -1,4 +1,4 @@
-"""A made-up foot: samples that this machine and a bundle's own test make alike, and what a device answers to them."""
+"""A made-up foot: samples that Python and a bundle's own C test compute alike, and a device's output for them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from ..runtime.manifest import Manifest
 from .insole import CELLS, IMU, Insole, fixed_columns, insole_reason, int8_window
 
 FOOT_STEPS = 14
+"""Steps of the made-up foot: some before relative cells are ready, and two that are underloaded. As in the C header."""
 
 
 def made_up_foot(rate_hz: float) -> tuple[NDArray[np.uint16], NDArray[np.int16], NDArray[np.bool_]]:
     """Return a made-up foot's samples, as ``c/golden_foot.h`` makes them too: no recording has to be shipped.
 
-    Fourteen steps of 0.7 s with 0.3 s of contact, cell after cell; every fifth contact is faint, some samples are
-    missed, each cell has an unloaded level and noise, and the last one is stuck.
+    Fourteen steps of 0.7 s with 0.3 s of contact, cell after cell; every fifth contact is underloaded, some samples
+    do not come, each cell has an unloaded level and noise, and the last one is stuck.
 
     Returns
     -------
@@ -49,7 +50,7 @@ def _noise(k: NDArray[np.int64], channel: int) -> NDArray[np.int64]:
 
 
 def foot_of(manifest: Manifest, engine: Interpreter | None) -> dict[str, NDArray[Any]]:
-    """Return what a device answers to the made-up foot, a left one: nothing where no insole can run the model.
+    """Return a device's output for the made-up foot, a left one; nothing where no insole can run the model.
 
     ``foot_input``, ``foot_output``: int8 of each stance (stances, T, columns) and (stances, T, axes), the second where
     an interpreter is given; ``foot_contact_100us``: contact times (stances,), 0.1 ms.

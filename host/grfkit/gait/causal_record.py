@@ -52,8 +52,7 @@ def as_counts(load: Floats, *, per_unit: float = 1.0) -> Integers:
 
 
 def contacts_causal(load_counts: Integers, rate_hz: float, settings: CausalSettings | None = None) -> NDArray[np.void]:
-    """Return the events of a whole record, byte for byte those of :class:`~grfkit.gait.causal.CausalContacts`, by
-    vectorised steps.
+    """Return the events of a whole record, vectorised: byte for byte those of ``CausalContacts``.
 
     Parameters
     ----------

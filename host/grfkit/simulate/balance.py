@@ -20,8 +20,7 @@ _SCALE_LIMITS = (0.3, 2.0)
 
 @dataclass(frozen=True)
 class Bout:
-    """Contacts ``[first, end)`` without a rest between; when standing ends before and begins after them (s), or
-    None."""
+    """Contacts ``[first, end)`` without a rest; when standing ends before and begins after them (s), or None."""
 
     first: int
     end: int

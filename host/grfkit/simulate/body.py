@@ -83,8 +83,7 @@ def _level(values: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class BodyPositions:
-    """Positions (m): landmarks (samples, 11, 3), the centre of mass (samples, 3), and in which samples cameras see
-    them."""
+    """Positions (m): landmarks (samples, 11, 3), the centre of mass (samples, 3), and when cameras see them."""
 
     landmarks: Floats
     centre: Floats

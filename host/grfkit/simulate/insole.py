@@ -21,8 +21,7 @@ _BUMP_LONGEST_S = 1.5
 
 
 def cell_loads(rng: np.random.Generator, ranges: InsoleRanges, world: World, time_s: Floats, *, left: bool) -> Floats:
-    """Return the load (N) on each of 16 cells of one foot, (samples, 16), with edges that are early or late by a few
-    ms."""
+    """Return the load (N) on each of 16 cells of one foot, (samples, 16), its edges early or late by a few ms."""
     indices = np.flatnonzero(world.steps.left == left)
     on = edge_jitter(rng, ranges, indices.size, draw(rng, ranges.on_jitter_ms))
     off = edge_jitter(rng, ranges, indices.size, draw(rng, ranges.off_jitter_ms))

@@ -20,10 +20,10 @@ from grfkit.learn.recipe import Recipe, load_sets
 from grfkit.learn.ridge import Ridge
 from grfkit.records.stance_set import StanceSet
 from grfkit.simulate.folder import LabRequest, PlannedTrial, planned_trials, write_lab
-from grfkit.simulate.ideal import CELLS, CHANNELS, UNITS, ideal_signals
 from grfkit.simulate.lab import simulate_world
 
 from ..harness import DATA, ROOT, commit
+from .ideal import CELLS, CHANNELS, UNITS, ideal_signals
 
 BUILD = ROOT / "build" / "accuracy"
 LANDMARKS = MotionSettings(inputs=("position", "velocity", "acceleration"), force_lowpass_hz=20.0)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from grfkit.device.clock import ClockEstimate
 from grfkit.signals.clock_bounds import line_below, offset_over_time
 from grfkit.simulate.clocks import TrueClock
-from grfkit.simulate.link import LinkModel, LinkTruth, draw_link
+
+from .radio import LinkModel, LinkTruth, draw_link
 
 Floats = NDArray[np.float64]
 Way = Callable[[LinkTruth], tuple[Floats, Floats]]

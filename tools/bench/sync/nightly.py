@@ -11,11 +11,11 @@ import numpy as np
 from grfkit.calibrate.lags import Lag
 from grfkit.signals.contacts import Contacts
 from grfkit.simulate.conditions import Condition
-from grfkit.simulate.events import EventTable, simulate_events
 from grfkit.sync.contact_alignment import ContactPair, align_contacts
 from grfkit.sync.contact_events import DeviceTrain
 from grfkit.sync.settings import AlignSettings
 
+from .events import EventTable, simulate_events
 from .tables import reliability, upper_bound
 from .trials import WRONG_S
 

@@ -47,14 +47,23 @@ class ShankTrial:
         return np.arange(len(self.vgrf_n)) / self.rate_hz
 
 
+_Window = tuple[ShankTrial, Floats, float, float]
+"""A window: its trial, times (s), start (s), and contact time (s; NaN of continuous windows)."""
+_LEAST_UP_G, _LEAST_FORWARD = 0.3, 0.3
+"""Mean acceleration (g) and share of the forward axis that is level, below which a direction is not certain. Chosen by
+hand."""
+_SLOW_HZ = 10.0
+"""Cut-off (Hz) below which side and forward acceleration are compared, to leave impacts out. Chosen by hand."""
+
+
 def oriented(acc: Floats, *, rate_hz: float, orient: Orient = "gravity") -> Floats:
     """Return an acceleration along up, to the side and forward, from the signal alone.
 
     Up is the direction of the mean acceleration: over whole strides the rest averages out, gravity does not, and an
     accelerometer at rest shows it upward. Forward is the sensor's third axis made square to it. ``nearest`` turns
-    by right angles only: up is the sensor's axis nearest to the mean. Which leg wore the sensor is not stated, so
-    that left and right cannot be told; the side is signed such that, below 10 Hz, it falls when forward rises: so it
-    does in every trial of Bach 2022 where the sensor was not turned round.
+    by right angles only: up is the sensor's axis nearest to the mean. The data set does not state which leg
+    wore the sensor, so that left and right cannot be distinguished; the sign of the side is chosen such that, below
+    10 Hz, it falls when forward rises, as in every trial of Bach 2022 whose sensor was not turned round.
 
     Parameters
     ----------
@@ -68,7 +77,7 @@ def oriented(acc: Floats, *, rate_hz: float, orient: Orient = "gravity") -> Floa
     """
     mean = np.nanmean(acc, axis=0)
     length = float(np.linalg.norm(mean))
-    if not length > 0.3 * G:
+    if not length > _LEAST_UP_G * G:
         raise BadInputError(
             f"mean acceleration is {length:.2f} m/s^2, too little to tell where up is; expected about 1 g"
         )
@@ -76,11 +85,11 @@ def oriented(acc: Floats, *, rate_hz: float, orient: Orient = "gravity") -> Floa
     if orient == "nearest":
         up = np.where(np.arange(3) == np.argmax(np.abs(up)), np.sign(up), 0.0)
     forward = np.asarray([0.0, 0.0, 1.0]) - up[2] * up
-    if np.linalg.norm(forward) < 0.3:
+    if np.linalg.norm(forward) < _LEAST_FORWARD:
         raise BadInputError("gravity is along the sensor's forward axis; which way the shank faces cannot be told")
     forward /= np.linalg.norm(forward)
     turned = acc @ np.stack([up, np.cross(up, forward), forward], axis=1)
-    slow = lowpass(turned, rate_hz=rate_hz, cutoff_hz=10.0)
+    slow = lowpass(turned, rate_hz=rate_hz, cutoff_hz=_SLOW_HZ)
     slow = slow - np.nanmean(slow, axis=0)
     turned[:, 1] *= -1.0 if float(np.nanmean(slow[:, 1] * slow[:, 2])) > 0.0 else 1.0
     return np.asarray(turned)
@@ -167,19 +176,16 @@ def load(
     Raises
     ------
     BadInputError
-        As :func:`trials`, or if a window or cut cannot be had.
+        As :func:`trials`, or if a window or cut does not exist.
     """
     check_window(window, cut)
     rule = rule_of(rule)
     selected = [t for t in trials(folder, orient=orient) if t.condition in conditions]
     left_out = Counter[str]()
-    windows: list[tuple[ShankTrial, Floats, float, float]] = []
+    windows: list[_Window] = []
     for trial in selected:
         if window == "continuous":
-            size = round(window_s * trial.rate_hz)
-            begins = continuous_starts(0, len(trial.vgrf_n) - 1, window_s=size - 1, overlap=overlap)
-            for begin in np.round(begins) / trial.rate_hz:
-                windows.append((trial, begin + np.arange(size) / trial.rate_hz, float(begin), float("nan")))
+            windows += _continuous(trial, window_s=window_s, overlap=overlap)
             continue
         limits = rule.walking() if trial.condition == "walking" else rule
         contacts = contacts_from_force(trial.time_s, trial.vgrf_n, rule=limits, mass_kg=trial.mass_kg)
@@ -189,9 +195,16 @@ def load(
     return _gathered(windows, window, cut, left_out, Path(folder))
 
 
-def _gathered(
-    windows: list[tuple[ShankTrial, Floats, float, float]], window: str, cut: str, left_out: Counter[str], folder: Path
-) -> StanceSet:
+def _continuous(trial: ShankTrial, *, window_s: float, overlap: float) -> list[_Window]:
+    """Return every continuous window of a trial; they begin on samples."""
+    size = round(window_s * trial.rate_hz)
+    begins = continuous_starts(0, len(trial.vgrf_n) - 1, window_s=size - 1, overlap=overlap)
+    at = [(begin, begin + np.arange(size) / trial.rate_hz) for begin in np.round(begins) / trial.rate_hz]
+    return [(trial, times, float(begin), float("nan")) for begin, times in at]
+
+
+def _gathered(windows: list[_Window], window: str, cut: str, left_out: Counter[str], folder: Path) -> StanceSet:
+    """Return the windows as a set, weight 0 where force or acceleration is missing."""
     inputs, targets = [], []
     for trial, at, _, _ in windows:
         inside = at <= trial.time_s[-1] + 1e-9

@@ -82,12 +82,12 @@ def fetch(name: str, folder: PathLike = "recordings", *, get: Callable[[str], by
     there is no data set 'my_own_lab'; there are alcantara2022_example, bach2022_shank_acc_vgrf, ...
     """
     entries = read_entries()
-    wanted = [entry for entry in entries if entry.data_set == name]
-    if not wanted:
+    listed = [entry for entry in entries if entry.data_set == name]
+    if not listed:
         names = sorted({entry.data_set for entry in entries})
         raise BadInputError(f"there is no data set '{name}'; there are {', '.join(names)}")
     folder = Path(folder)
-    for entry in wanted:
+    for entry in listed:
         condition = state(entry, folder)
         if condition == "wrong":
             raise BadInputError(f"{folder / entry.file}: is another version than the table's; move it away first")

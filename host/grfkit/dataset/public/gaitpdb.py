@@ -24,7 +24,11 @@ from ..resample import check_window, continuous_starts, linear, stance_times
 from .tables import table
 
 RATE_HZ = 100.0
+"""Rate of every recording, as the data set states it."""
 CELLS = 8
+"""Cells under each foot."""
+_N_PER_COUNT = 0.01
+"""The extract holds forces in hundredths of a newton."""
 STUDIES = ("Ga", "Ju", "Si")
 CHANNELS = tuple(f"cell_{n}" for n in range(1, CELLS + 1))
 
@@ -66,7 +70,7 @@ def walks(folder: Path, *, studies: Sequence[str] = STUDIES) -> tuple[list[Walk]
                 if name in excluded or not np.isfinite(mass):
                     left_out["walk of unclear person" if name in excluded else "no body mass"] += 1
                     continue
-                cells = data[name].astype(np.float64) * 0.01
+                cells = data[name].astype(np.float64) * _N_PER_COUNT
                 selected.append(Walk(row["person"], name, study, row["group"], mass, cells))
     return selected, dict(left_out)
 
@@ -96,7 +100,7 @@ def load(
     Raises
     ------
     BadInputError
-        As :func:`walks`, or if a window or cut cannot be had.
+        As :func:`walks`, or if a window or cut does not exist.
     """
     check_window(window, cut)
     limits = rule_of(rule).walking()
@@ -107,19 +111,24 @@ def load(
         for side, cells in (("left", walk.cells_n[:, :CELLS]), ("right", walk.cells_n[:, CELLS:])):
             time = np.arange(len(cells)) / RATE_HZ
             if window == "continuous":
-                size = round(window_s * RATE_HZ)
-                begins = continuous_starts(0, len(cells) - 1, window_s=size - 1, overlap=overlap)
-                spans = [(np.round(b) + np.arange(size)) / RATE_HZ for b in begins]
+                spans = _continuous(len(cells), window_s=window_s, overlap=overlap)
             else:
                 contacts = contacts_from_force(time, cells.sum(axis=1), rule=limits, mass_kg=walk.mass_kg)
                 left_out.update(contacts.rejected)
                 spans = [stance_times(a, b, points) for a, b in zip(contacts.ic_s, contacts.to_s)]
-            for at in _spread(spans, most_windows):
-                parts.append((walk, side, at, linear(time, cells, at)))
+            parts += [(walk, side, at, linear(time, cells, at)) for at in _spread(spans, most_windows)]
     return _gathered(parts, window, cut, dict(left_out), Path(folder))
 
 
+def _continuous(samples: int, *, window_s: float, overlap: float) -> list[Floats]:
+    """Return the times (s) of every continuous window, which begin on samples."""
+    size = round(window_s * RATE_HZ)
+    begins = continuous_starts(0, samples - 1, window_s=size - 1, overlap=overlap)
+    return [(np.round(b) + np.arange(size)) / RATE_HZ for b in begins]
+
+
 def _spread(spans: list[Floats], most: int | None) -> list[Floats]:
+    """Return so many of the windows, evenly spread over the walk."""
     if most is None or len(spans) <= most:
         return spans
     return [spans[k] for k in np.linspace(0, len(spans) - 1, most).round().astype(int)]

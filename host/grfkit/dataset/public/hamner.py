@@ -1,4 +1,4 @@
-"""Another laboratory's treadmill runners: TRC landmarks and MOT forces of each foot, channels as benchmark B's.
+"""Treadmill runners of another laboratory: TRC landmarks and MOT forces of each foot, with benchmark B's channels.
 
 Hamner & Delp 2013 (doi 10.1016/j.jbiomech.2012.11.024), as nimblephysics keeps them.
 """

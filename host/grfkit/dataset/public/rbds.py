@@ -24,13 +24,22 @@ from ..motion import FootForce, MotionSettings, MotionTrial, Side, check_request
 
 SPEEDS_M_S = {"T25": 2.5, "T35": 3.5, "T45": 4.5}
 _MISSING = -32768
+"""The extract's value of a missing sample, the least of 16 bits."""
+_M_PER_COUNT, _N_PER_COUNT = 1e-4, 0.1
+"""The extract holds tenths of a millimetre and of a newton."""
+_FLIGHT_SHARE = 0.02
+"""Lowest part of the force's range that is flight. Chosen by hand."""
+_EDGE_S = 1.5 / 300.0
+"""Time (s) around a contact in which the belt's force is the foot's: one and a half samples of 300 Hz."""
+_LEAST_LOWER_M = 0.03
+"""Difference (m) in height without which the lower foot is not certain. Chosen by hand."""
 _MAPPING = "rbds"
 UNSURE = "side unsure"
 
 
 @dataclass(frozen=True)
 class Belt:
-    """What one trial holds, in lab axes X forward, Y left, Z up: landmarks, force (samples, 3) N, and its times."""
+    """One trial in lab axes (X forward, Y left, Z up): landmarks, force (samples, 3) N, and its times."""
 
     points: Points
     time_s: Floats
@@ -87,10 +96,11 @@ def trial_of(table: np.lib.npyio.NpzFile, code: str, static: Points, mapping: La
     """Return one trial of a runner's ``npz``, landmarks built."""
     marker_rate, force_rate = (float(r) for r in table[f"{code}_rates"])
     raw = table[f"{code}_mk"]
-    position = np.where(raw == _MISSING, np.nan, raw.astype(np.float64) * 1e-4)
+    position = np.where(raw == _MISSING, np.nan, raw.astype(np.float64) * _M_PER_COUNT)
     names = tuple(str(n) for n in table[f"{code}_markers"])
     points = landmarks(Points(np.arange(len(raw)) / marker_rate, names, position), mapping, static=static)
-    force = np.where(table[f"{code}_F"] == _MISSING, np.nan, table[f"{code}_F"].astype(np.float64))[:, :3] * 0.1
+    force = np.where(table[f"{code}_F"] == _MISSING, np.nan, table[f"{code}_F"].astype(np.float64))[:, :3]
+    force = force * _N_PER_COUNT
     return Belt(points, np.arange(len(force)) / force_rate, turned(force, mapping.axes))
 
 
@@ -110,7 +120,7 @@ def _zeroed(force_n: Floats) -> Floats:
     """Return a force less what each axis shows in flight."""
     low = unloaded_level_n(force_n[:, 2])
     span = float(np.nanmax(force_n[:, 2])) - low
-    flight = force_n[:, 2] < low + 0.02 * span
+    flight = force_n[:, 2] < low + _FLIGHT_SHARE * span
     return np.asarray(force_n - np.nanmedian(force_n[flight], axis=0))
 
 
@@ -137,13 +147,13 @@ def belt_trial(name: str, code: str, belt: Belt, mass_kg: float, speed_m_s: floa
 
 
 def _feet(points: Points, time_s: Floats, force: Floats, contacts: ContactTimes) -> tuple[dict[Side, FootForce], int]:
-    """Return the belt's force by foot: its own in its contacts, 0 in its swing, NaN where nobody knows whose it is."""
+    """Return the belt's force by foot: all of it in its contacts, 0 in its swing, NaN where the foot is not certain."""
     sides = [lower_foot(points, float(a), float(b)) for a, b in zip(contacts.ic_s, contacts.to_s)]
     feet: dict[Side, FootForce] = {}
     for side in ("left", "right"):
         foot_force = np.zeros_like(force)
         for ic, to, whose in zip(contacts.ic_s, contacts.to_s, sides):
-            inside = (time_s >= ic - 1.5 / 300.0) & (time_s <= to + 1.5 / 300.0)
+            inside = (time_s >= ic - _EDGE_S) & (time_s <= to + _EDGE_S)
             foot_force[inside] = force[inside] if whose == side else np.nan if whose is None else 0.0
         for rejection in contacts.rejections:
             foot_force[(time_s >= rejection.start_s) & (time_s <= rejection.end_s)] = np.nan
@@ -162,7 +172,7 @@ def lower_foot(points: Points, ic_s: float, to_s: float) -> Side | None:
         columns = [LANDMARKS.index(f"{part}_{side}") for part in ("ankle", "heel", "toe")]
         part = points.position[middle][:, columns, 2]
         heights.append(float(np.nanmean(part)) if np.isfinite(part).any() else np.nan)
-    if not np.isfinite(heights).all() or abs(heights[0] - heights[1]) < 0.03:
+    if not np.isfinite(heights).all() or abs(heights[0] - heights[1]) < _LEAST_LOWER_M:
         return None
     return "left" if heights[0] < heights[1] else "right"
 

@@ -26,6 +26,10 @@ from .tables import table
 _MAPPING = "schreiber"
 FAR = "no foot near the centre of pressure"
 _FAR_M = 0.15
+"""Distance (m) of a plate's centre of pressure from the line of heel and toe above which the contact is nobody's.
+Chosen by hand."""
+_LIGHTEST_KG, _HEAVIEST_KG = 20.0, 300.0
+"""Body masses (kg) that the file's weight may state."""
 
 
 def load(
@@ -98,7 +102,7 @@ def read_trial(path: Path, rule: ContactRule) -> MotionTrial:
 def _mass_kg(path: Path) -> float:
     parameters = parse_c3d(path.read_bytes()).parameters
     labels, values = parameters.texts("SUBJECT", "LABELS"), parameters.numbers("SUBJECT", "VALUES")
-    if "weight" not in labels or not 20 < values[labels.index("weight")] < 300:
+    if "weight" not in labels or not _LIGHTEST_KG < values[labels.index("weight")] < _HEAVIEST_KG:
         raise BadInputError(f"{path}: states no weight in SUBJECT; force cannot be put in body weights")
     return float(values[labels.index("weight")])
 

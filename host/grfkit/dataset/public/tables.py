@@ -1,4 +1,4 @@
-"""The data files beside the adapters: who is who, and what is left out, each with its source."""
+"""The data files beside the adapters: people, file names and exclusions, each with its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Family B: forces keep a body aloft, rhythm is as asked, loads and shoe motion are possible."""
+"""The spline family: forces keep a body aloft, rhythm is as asked, loads and shoe motion are possible."""
 
 from __future__ import annotations
 

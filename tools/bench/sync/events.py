@@ -1,4 +1,4 @@
-"""Trials made of contact events alone: what detectors would have seen, at hundreds of trials a second."""
+"""Trials of contact events only, as detectors would report them: hundreds of trials a second."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats
-from ..units import G
-from .balance import Balance
-from .clocks import TrueClock, draw_clock, draw_received
-from .conditions import Condition, draw_situation, load_family
-from .family import Steps
-from .insole import edge_jitter
-from .lab import RecordingPlan, draw_plan
-from .noise import ar1
-from .passes import Ground, overground_ground
-from .sampling import draw_lag, draw_losses
-from .settings import Settings, default_settings, draw
-from .world import FOOT_M, World
+from grfkit.arrays import Floats
+from grfkit.simulate.balance import Balance
+from grfkit.simulate.clocks import TrueClock, draw_clock, draw_received
+from grfkit.simulate.conditions import Condition, draw_situation, load_family
+from grfkit.simulate.family import Steps
+from grfkit.simulate.insole import edge_jitter
+from grfkit.simulate.lab import RecordingPlan, draw_plan
+from grfkit.simulate.noise import ar1
+from grfkit.simulate.passes import Ground, overground_ground
+from grfkit.simulate.sampling import draw_lag, draw_losses
+from grfkit.simulate.settings import Settings, default_settings, draw
+from grfkit.simulate.world import FOOT_M, World
+from grfkit.units import G
 
 _GRID_HZ = 50.0
+"""Rate of the grid on which an event is lost with its packet: a packet is longer. Chosen by hand."""
 
 
 @dataclass(frozen=True)

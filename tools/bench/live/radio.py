@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import Floats
-from .clocks import TrueClock
+from grfkit.arrays import Floats
+from grfkit.simulate.clocks import TrueClock
 
 _FIRST_SYNCS = 24
+"""Time requests in a row after connecting. Chosen by hand: some of them meet an idle link."""
 
 
 @dataclass(frozen=True)

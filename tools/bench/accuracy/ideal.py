@@ -1,14 +1,14 @@
-"""What sensors without faults would show: the true load under every cell and the shoe's true motion."""
+"""Signals of sensors without faults: the true load under every cell and the shoe's true motion."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Floats
-from .imu import shoe_motion
-from .insole import cell_loads
-from .settings import default_settings
-from .world import World
+from grfkit.arrays import Floats
+from grfkit.simulate.imu import shoe_motion
+from grfkit.simulate.insole import cell_loads
+from grfkit.simulate.settings import default_settings
+from grfkit.simulate.world import World
 
 CELLS = tuple(f"cell_{cell + 1:02d}" for cell in range(16))
 MOTION = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
