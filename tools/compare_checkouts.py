@@ -1,11 +1,11 @@
 """Do two checkouts write the same bytes? ``python tools/compare_checkouts.py BEFORE AFTER``.
 
 Both run the same commands in this Python environment, each with its own ``host`` first on the path, in folders of the
-same name and on the same recordings, which the first checkout simulates: a lab, an alignment with report, a batch of
-alignments, a training, an estimate, a proof of one person, a bundle and its verification. Every file and everything
-printed is compared byte for byte; files that hold wall times are compared without these, and the table says so. Exit
-code 1 on a difference, 2 where a command fails. Five minutes on one core; what ``--keep FOLDER`` holds of BEFORE from
-an earlier run is not made anew.
+same name and on the same recordings, which the first checkout simulates: an alignment with report, batches on a
+treadmill (counts) and overground (loadsol, landmarks), a training, estimates, a proof, a bundle and its verification.
+Every file and everything printed is compared byte for byte; files that hold wall times are compared without these, and
+the table says so. Exit code 1 on a difference, 2 where a command fails. Ten minutes on one core; what
+``--keep FOLDER`` holds of BEFORE from an earlier run is not made anew.
 """
 
 from __future__ import annotations
@@ -58,6 +58,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "bundle": ("grf-quantize", "export", "model", "--boards", "none", "--out", "bundle"),
     "verify": ("grf-quantize", "verify", "bundle", "--boards", "none", "--json"),
     "estimate by the bundle": ("grf-estimate", "bundle", STRANGER, "--out", "grf_int8.nc", "--json"),
+    "estimate for OpenSim": ("grf-estimate", "model", STRANGER, "--out", "grf.mot", "--mass-kg", "70", "--json"),
+    "simulate overground": (
+        "grf-simulate", "lab", "overground", "--surface", "overground", "--people", "1", "--jumps", "3", "--seed", "3",
+        "--insole", "loadsol", "--json",
+    ),
+    "batch overground": ("grf-sync", "batch", "overground/TABLE.csv"),
 }  # fmt: skip
 SIMULATE = "grf-simulate", "lab", "lab", *LAB
 DONE, REFUSED = 0, 3  # a batch ends with REFUSED where it refuses a row

@@ -126,11 +126,7 @@ def grf(folder: Path, *words: str, allowed: tuple[int, ...] = (0,), most_lines: 
     """Show a command, run it, show what it says and its exit code, and check that code."""
     print(f"\n$ {shlex.join(words)}", flush=True)
     ended = subprocess.run(
-        [str(BIN / words[0]), *words[1:]],
-        cwd=folder,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
+        [str(BIN / words[0]), *words[1:]], cwd=folder, text=True, stdin=subprocess.DEVNULL, capture_output=True
     )
     lines = ended.stdout.rstrip().splitlines()
     print("\n".join(lines[:most_lines]))

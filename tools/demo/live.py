@@ -14,6 +14,7 @@ from pathlib import Path
 BIN = Path(sys.executable).parent
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 SECONDS = 10
+"""How long the browser looks at the page."""
 WORDS = (
     "grf-monitor", "--demo", "--model", "learn/bundle", "--mass", "70", "--port", "0", "--no-browser",
     "--record", "live.grfrec", "--seconds", str(SECONDS + 15),

@@ -19,6 +19,7 @@ from grfkit.sync import align
 WIDTH, LEFT, ROW, GAP = 900, 12, 96, 34
 REFERENCE, DEVICE, TEXT = "#7a8896", "#c2410c", "#333333"
 SHOWN_S = 14.0
+"""Length of the signals drawn: what can be told apart in a picture 900 units wide."""
 
 
 def main() -> int:

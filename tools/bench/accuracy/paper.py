@@ -8,16 +8,18 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from grfkit.arrays import Floats
 from grfkit.evaluate.predictions import Predictions
 from grfkit.gait.contacts import ContactRule, contacts_from_force, rule_of
 
 from ..harness import Rows
 
-Floats = NDArray[np.float64]
 LEFT_OUT = 36
 """Samples: 250 ms at 142.86 Hz, where the paper's networks wash out their start."""
 NEAR_S = 0.15
+"""An estimated contact farther off (s) is another contact, chosen by hand: about half of a running step."""
 LEVEL_BW = 0.2
+"""Contact level (BW) of both curves, chosen by hand: above what a regression leaves in swing."""
 MASS_KG = 1.0 / 9.80665
 """Of a body of 1 N, so that forces in body weights are newtons."""
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from grfkit.arrays import Floats
 from grfkit.evaluate.methods import NetworkMethod
 from grfkit.evaluate.predictions import Predictions
 from grfkit.evaluate.wrapped import on_channels
@@ -26,7 +26,6 @@ from ..harness import Rows
 from . import sets
 from .methods import MOTION, Run, cnn, shank_cnn
 
-Floats = NDArray[np.float64]
 PLAIN = "as it is"
 
 
@@ -155,10 +154,7 @@ def _row(axis: str, method: str, tested: dict[str, dict[str, float]], inner: dic
 
 
 def choice_row(
-    axis: str,
-    tested: dict[str, dict[str, float]],
-    inner: dict[str, list[float]],
-    test_people: Sequence[Sequence[str]],
+    axis: str, tested: dict[str, dict[str, float]], inner: dict[str, list[float]], test_people: Sequence[Sequence[str]]
 ) -> Rows:
     """Return what is reached when, in every fold, the variant of least inner error answers for the tested."""
     picks = [min(inner, key=lambda m: inner[m][k]) for k in range(len(test_people))]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from grfkit.arrays import Floats
 from grfkit.dataset.public.gaitpdb import CELLS, RATE_HZ, Walk, walks
 from grfkit.gait.contacts import contacts_from_force, rule_of
 from grfkit.stats.curves import group
@@ -16,7 +17,6 @@ from ..harness import Rows
 from . import sets
 from .methods import Run
 
-Floats = NDArray[np.float64]
 LEFT = {
     "all eight": (1, 2, 3, 4, 5, 6, 7, 8),
     "one dead (4)": (1, 2, 3, 5, 6, 7, 8),
@@ -28,6 +28,7 @@ LEFT = {
 """Cells that are left, heel 1 to toe 8, in both feet."""
 STRIDES = (1, 2, 5, 10, 20)
 FEWEST = 6
+"""Strides on each half of a walk below which it has no figure, chosen by hand."""
 
 
 def feet(walk: Walk, cells: Sequence[int]) -> Floats:

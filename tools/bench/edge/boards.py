@@ -30,6 +30,7 @@ PROTOTYPE = {
 }
 """Figures of a prototype at 101 x 12 -> 3 on the M4F: the documented ones of its int8 code."""
 WINDOWS = 2
+"""Run on a board and compared byte for byte."""
 BUILDS = {
     "-O3": ("m4f", ("-O3",)), "-Os": ("m4f", ("-Os",)), "-O3, portable": ("m4f", ("-O3", "-DGRF_PORTABLE")),
     "-O3 on an M3": ("m3", ("-O3",)),

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from grfkit.arrays import Floats
 from grfkit.embedded.insole import AXES, CELLS, IMU, DeviceWindow, Insole, fixed_columns, int8_window
 from grfkit.errors import BadInputError
 from grfkit.gait.contacts import underloaded
@@ -25,7 +26,6 @@ from grfkit.runtime.manifest import Detector, Manifest
 from grfkit.units import G
 from grfkit.virtual.source import Phantom, SampleSource, phantom
 
-Floats = NDArray[np.float64]
 SEEDS = (7_301, 7_302, 7_303, 7_304)
 SENSOR_HZ, RECENT_S = 200, 30.0
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 LOOPS = 100_000
+"""Additions in the fixed loop: some milliseconds, short beside a block of calls (30 ms)."""
 Call = Callable[[], Any]
 
 

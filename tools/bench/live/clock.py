@@ -12,18 +12,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from grfkit.arrays import Floats
 from grfkit.device.clock import ClockEstimate
 from grfkit.signals.clock_bounds import line_below, offset_over_time
 from grfkit.simulate.clocks import TrueClock
 
 from .radio import LinkModel, LinkTruth, draw_link
 
-Floats = NDArray[np.float64]
 Way = Callable[[LinkTruth], tuple[Floats, Floats]]
 """Truth to ``(estimated host time of every packet's stamp, stated uncertainty)``, both in s."""
 GRID_FROM_S = 5.0
+"""Left out at the start (s), while the live clock settles, chosen by hand."""
 
 
 def arrival(truth: LinkTruth) -> tuple[Floats, Floats]:

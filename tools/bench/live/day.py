@@ -342,11 +342,7 @@ def day_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
             f"{worst:.2f} ms off at most, {sum(foot['outside_stated'] for foot in feet)} outside",
             not any(foot["outside_stated"] or foot["backwards"] for foot in feet),
         ),
-        (
-            "as many stances in every hour (1 %)",
-            f"{min(steps, default=0)} to {max(steps, default=0)} an hour",
-            even,
-        ),
+        ("as many stances in every hour (1 %)", f"{min(steps, default=0)} to {max(steps, default=0)} an hour", even),
     ]
 
 

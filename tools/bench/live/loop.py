@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grfkit.arrays import Floats
 from grfkit.embedded.compile import build_shared, compiler
 from grfkit.errors import GrfError
 from grfkit.formats.grfrec import Kind, RecordFile
@@ -44,15 +45,16 @@ from .insoles import insoles
 from .loop_many import without_link
 from .loop_table import averaged, loop_goals, loop_table
 
-Floats = NDArray[np.float64]
 SEEDS = (7_301, 7_302, 7_303)
 """Of the people: no training of a bundle has drawn from these (``tools/make_bundles.py`` draws from 2,600,000 on)."""
 MORE = range(7_401, 7_421)
 """More people, drawn the same way, whose insoles are asked without a link."""
 MORE_SECONDS = 40.0
+"""Simulated of each of them (s), chosen by hand."""
 TRAINED_ON = ROOT / "build" / "bundles" / "train.nc"
 RATE_HZ, LEAD_S, LEAST_OVERLAP_S = 200, 40.0, 12.0
-"""The insoles' rate; how much longer than the recording the person runs (finding, connecting, stopping)."""
+"""The insoles' rate; how much longer than the recording the person runs (finding, connecting, stopping); the overlap
+that alignment asks for, short since the recording is."""
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from grfkit.arrays import Floats
 from grfkit.dataset.foot_force import of_foot, plate_contact
 from grfkit.gait.stances import Stance
 from grfkit.simulate.world import World
 from grfkit.virtual.stance import OnDeviceModel, OnDeviceRun
 
 from . import loop_score as score
-
-Floats = NDArray[np.float64]
-RATE_HZ = 200
+from .insoles import RATE_HZ
 
 
 @dataclass(frozen=True)

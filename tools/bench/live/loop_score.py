@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
+from grfkit.arrays import Floats
 from grfkit.dataset.foot_force import of_foot, plate_columns, plate_contact, stance_force
 from grfkit.dataset.resample import linear, stance_times
 from grfkit.gait.stances import Stance, find_stances
@@ -23,10 +23,10 @@ from grfkit.records import Trial
 from grfkit.records.stance_set import StanceSet
 from grfkit.units import G
 
-Floats = NDArray[np.float64]
 AXES = ("vgrf", "apgrf", "mlgrf")
 SIDES = ("left", "right")
 _UNLOADED_PERCENT = 2.0
+"""Percentile of a cell's samples that is its level without load, chosen by hand."""
 
 
 @dataclass(frozen=True)

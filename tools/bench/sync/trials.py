@@ -122,16 +122,14 @@ def _baselines(trial: LabTrial, wearable: str, condition: Condition, nearest: bo
     true_lag = float(truth.t_reference(np.asarray([middle]))[0] - middle)
     x, x0 = _signal(trial.reference, condition.surface)
     y, y0 = _signal(trial.wearables[wearable], "device")
-    lags = {
-        "raw cross-correlation": _xcorr(x, y, phat=False) + x0 - y0,
-        "GCC-PHAT": _xcorr(x, y, phat=True) + x0 - y0,
-    }
+    lags = {"raw cross-correlation": _xcorr(x, y, phat=False) + x0 - y0, "GCC-PHAT": _xcorr(x, y, phat=True) + x0 - y0}
     if nearest:
         lags["nearest advocate"] = _nearest_advocate(trial, wearable, condition)
     return {k: {"error_s": float(v - true_lag), "slip": bool(abs(v - true_lag) > WRONG_S)} for k, v in lags.items()}
 
 
 _RATE_HZ = 100.0
+"""Of the grid on which the baselines correlate."""
 
 
 def _signal(recording: Recording, surface: str) -> tuple[np.ndarray, float]:
