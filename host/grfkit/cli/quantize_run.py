@@ -20,17 +20,9 @@ _EXPORT_STEPS, _VERIFY_STEPS = 9, 10
 
 
 def run_export(
-    model: Path,
-    out: Path,
-    *,
-    calibrate: Sequence[Path] | None,
-    held_out: Sequence[Path] | None,
-    boards: str,
-    rate_hz: float,
-    licence: str,
-    force: bool,
-    keep_failed: Path | None,
-) -> tuple[dict[str, Any], str]:
+    model: Path, out: Path, *, calibrate: Sequence[Path] | None, held_out: Sequence[Path] | None, boards: str,
+    rate_hz: float, licence: str, force: bool, keep_failed: Path | None,
+) -> tuple[dict[str, Any], str]:  # fmt: skip
     """Return the manifest of the bundle that was written, and the text about it.
 
     Raises

@@ -178,19 +178,17 @@ def export_bundle(
 
 def _filled(export: _Export) -> Manifest | None:
     """Fill in the files of a bundle and return its manifest; None where the gate refused the int8 file."""
-    model, file, data = export.model, export.int8, export.tested.data
+    model, file, data, files = export.model, export.int8, export.tested.data, export.converted.files
     for path, kind in (("model", "int8"), ("model_float32", "float32"), ("model_float16", "float16")):
-        export.files[f"{path}.tflite"] = export.converted.files[kind].content
+        export.files[f"{path}.tflite"] = files[kind].content
     try:
         passed(file)
-        passed(export.converted.files["float32"], "float")
+        passed(files["float32"], "float")
     except RefusedError as refused:
         export.broken.append(str(refused))
         return None
     export.progress("gate")
-    report = parity(
-        model, export.converted.plan, export.converted.files, data, windows=PARITY_WINDOWS, bounds=export.bounds
-    )
+    report = parity(model, export.converted.plan, files, data, windows=PARITY_WINDOWS, bounds=export.bounds)
     export.broken.extend(report.failed)
     export.progress("parity")
     inputs = to_int8(plan_inputs(model, data), scale=file.input.scale, zero_point=file.input.zero_point).values

@@ -43,17 +43,7 @@ def draft_manifest(
         name=name,
         axes=tuple(Axis(**a) for a in axes_of(plan)),
         interpreters=report.interpreters,
-        parity=Parity(
-            on=tested.on,  # type: ignore[arg-type]
-            participants=tuple(p.removesuffix(IN_TRAINING) for p in report.participants),
-            windows=report.windows,
-            c_windows=0,
-            figures=tuple(Figure(**check) for check in report.to_dict()["checks"]),
-            axes={
-                a: {key: float(value) for key, value in row.items() if np.isfinite(value)}
-                for a, row in report.axes.items()
-            },
-        ),
+        parity=_parity(report, tested),
         sizes=sizes_of(file, None, None, ""),
         c=None,
         c_reason="",
@@ -69,6 +59,19 @@ def draft_manifest(
         findings=(*tested.findings, *by_range),
         files=(),
         **derived(file, spec, plan.unit, rate_hz=rate_hz),
+    )
+
+
+def _parity(report: ParityReport, tested: ParityWindows) -> Parity:
+    """Return parity as the manifest has it; what is no number is left out."""
+    axes = {a: {k: float(v) for k, v in row.items() if np.isfinite(v)} for a, row in report.axes.items()}
+    return Parity(
+        on=tested.on,  # type: ignore[arg-type]
+        participants=tuple(p.removesuffix(IN_TRAINING) for p in report.participants),
+        windows=report.windows,
+        c_windows=0,
+        figures=tuple(Figure(**check) for check in report.to_dict()["checks"]),
+        axes=axes,
     )
 
 

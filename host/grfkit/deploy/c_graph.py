@@ -1,4 +1,4 @@
-"""A .tflite as the layers the C runtime knows: integer settings alone, every zero point folded into a bias.
+"""A .tflite as layers of the C runtime: integer settings only, with every zero point folded into a bias.
 
 The factors are those of TensorFlow Lite for Microcontrollers: scales multiplied in double precision, a multiplier of
 31 bits and a power of two (Jacob et al. 2018, doi:10.1109/CVPR.2018.00286).
@@ -20,11 +20,14 @@ from .tflite_file import OperatorInfo, TensorInfo, TfliteFile
 ROW_LIMIT = 1 << 23
 """A row's sum of products must stay below this for the runtime's paired rows (grf_mac.h)."""
 _GATE_SCALE, _GATE_INPUT_SCALE = 2.0**-15, 2.0**-12
+"""Scales of an LSTM's gates in TensorFlow Lite's integer kernel: out of sigmoid and tanh, and into them."""
 _CLAMPS = {"NONE": (-np.inf, np.inf), "RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
 
 
 @dataclass(frozen=True)
 class _Value:
+    """A tensor in the runtime's terms: channels of buffers side by side, and zero rows before and after."""
+
     parts: tuple[Part, ...]
     scale: float
     zero: int
@@ -50,6 +53,8 @@ def read_graph(file: TfliteFile) -> Graph:
 
 
 class _Reader:
+    """The layers so far, and what each tensor of the file is in their terms."""
+
     def __init__(self, file: TfliteFile) -> None:
         self.file = file
         first = file.input
@@ -59,6 +64,7 @@ class _Reader:
         self.values = {first.index: _Value((Part(0, 0, first.shape[-1]),), first.scale, first.zero_point)}
 
     def graph(self) -> Graph:
+        """Return all layers; refuse an output that is not one whole layer."""
         out = self.values.get(self.file.output.index)
         if out is None or out.reversed or len(out.parts) != 1 or out.parts[0].buffer == 0 or out.pad != (0, 0):
             raise NoC(f"output tensor '{self.file.output.name}' is not one layer's output in the order of time")
@@ -71,25 +77,29 @@ class _Reader:
             raise NoC(f"tensor '{tensor.name}' is {tensor.dtype} {tensor.shape}; the C runtime takes int8 rows")
         return math.prod(tensor.shape[:-1])
 
-    def of(self, operator: OperatorInfo, place: int = 0) -> _Value:
+    def value(self, operator: OperatorInfo, place: int = 0) -> _Value:
+        """Return an operator's input at a place."""
         tensor = self.file.tensor(operator, place)
         if tensor is None or tensor.index not in self.values:
             raise NoC(f"{operator} reads '{tensor.name if tensor else 'nothing'}', which no layer made")
         return self.values[tensor.index]
 
     def in_order(self, operator: OperatorInfo, place: int = 0) -> _Value:
-        value = self.of(operator, place)
+        """Return an operator's input at a place; refuse rows in reverse."""
+        value = self.value(operator, place)
         if value.reversed:
             raise NoC(f"{operator} reads rows in reverse; only LSTM layers do so in the C runtime")
         return value
 
     def constant(self, operator: OperatorInfo, place: int) -> tuple[TensorInfo, NDArray[np.int64]]:
+        """Return an operator's constant input at a place, and its numbers."""
         tensor = self.file.tensor(operator, place)
         if tensor is None or tensor.data is None:
             raise NoC(f"{operator}: its input {place} is not constant")
         return tensor, tensor.data.astype(np.int64)
 
     def out(self, operator: OperatorInfo) -> TensorInfo:
+        """Return an operator's output; refuse other than a row of int8 for each sample."""
         tensor = self.file.tensors[operator.outputs[0]]
         if tensor.dtype != "int8" or self._rows(tensor) != self.points:
             raise NoC(
@@ -108,6 +118,7 @@ class _Reader:
         self.values[tensor.index] = value
 
     def add(self, operator: OperatorInfo, sources: tuple[Part, ...], settings: Settings, **more: Any) -> None:
+        """Add a layer that fills a buffer of its own."""
         tensor = self.out(operator)
         if len(sources) > 4:
             raise NoC(f"{operator} reads {len(sources)} tensors side by side; the C runtime takes 4")
@@ -120,7 +131,7 @@ class _Reader:
 
 def _reverse(reader: _Reader, operator: OperatorInfo) -> None:
     _, axis = reader.constant(operator, 1)
-    value = reader.of(operator)
+    value = reader.value(operator)
     shape = reader.file.tensors[operator.inputs[0]].shape
     if axis.tolist() not in ([1], [1 - len(shape)]) or math.prod(shape[:-1]) != shape[1]:
         raise NoC(f"{operator} reverses axis {axis.tolist()} of {shape}; only time is reversed")
@@ -128,7 +139,7 @@ def _reverse(reader: _Reader, operator: OperatorInfo) -> None:
 
 
 def _reshape(reader: _Reader, operator: OperatorInfo) -> None:
-    value = reader.of(operator)
+    value = reader.value(operator)
     shape = reader.file.tensors[operator.outputs[0]].shape
     width, rows = sum(p.width for p in value.parts), reader.points + sum(value.pad)
     if shape[-1] != width or math.prod(shape) != width * rows:
@@ -149,7 +160,7 @@ def _pad(reader: _Reader, operator: OperatorInfo) -> None:
 
 
 def _slice(reader: _Reader, operator: OperatorInfo) -> None:
-    value = reader.of(operator)
+    value = reader.value(operator)
     source, target = (reader.file.tensors[k] for k in (operator.inputs[0], operator.outputs[0]))
     begin, stride = reader.constant(operator, 1)[1], reader.constant(operator, 3)[1]
     masked = int(operator.options.get("begin_mask", 0)) >> (len(source.shape) - 1) & 1
@@ -160,7 +171,7 @@ def _slice(reader: _Reader, operator: OperatorInfo) -> None:
 
 
 def _join(reader: _Reader, operator: OperatorInfo) -> None:
-    values = [reader.of(operator, k) for k in range(len(operator.inputs))]
+    values = [reader.value(operator, k) for k in range(len(operator.inputs))]
     rank = len(reader.file.tensors[operator.outputs[0]].shape)
     first = values[0]
     if int(operator.options["axis"]) not in (rank - 1, -1) or any(v.pad != (0, 0) for v in values):
@@ -172,7 +183,7 @@ def _join(reader: _Reader, operator: OperatorInfo) -> None:
 
 
 def _lstm(reader: _Reader, operator: OperatorInfo) -> None:
-    value = reader.of(operator)
+    value = reader.value(operator)
     left_out = [k for k in (*range(9, 12), *range(16, 18), *range(20, 24)) if reader.file.tensor(operator, k)]
     gates = [reader.constant(operator, k) for k in range(1, 5)]
     hidden, cell = reader.file.tensor(operator, 18), reader.file.tensor(operator, 19)
@@ -203,6 +214,7 @@ def _lstm_settings(
     if (out.scale, out.zero_point) != (hidden.scale, hidden.zero_point):
         raise NoC(f"{operator}: hidden state '{hidden.name}' and output '{out.name}' differ in scale; repair the file")
     clip = float(operator.options.get("cell_clip") or 0.0)
+    # products and quotients as TensorFlow Lite Micro forms them, so that every factor is rounded as there
     settings = CLstm(
         input_weights=w,
         recurrent_weights=u,

@@ -1,4 +1,4 @@
-"""The layers the C runtime knows, and what a model made of them is."""
+"""The layers of the C runtime, and a model as a graph of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import BadInputError
 
 
 class NoC(BadInputError):
-    """What the C runtime cannot run, by the name of the operator or tensor."""
+    """The C runtime cannot run the file; the operator or tensor is named."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ import numpy as np
 from .c_layers import CConv, CCopy, CLayer, CLstm, Graph, Part
 
 HEADER_BYTES = 4
-"""The row number that opens the scratch memory."""
+"""The row number at the start of the scratch memory."""
+Groups = tuple[tuple[tuple[int, ...], bool], ...]
+"""Layer indices of each group, and whether it runs backwards."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Layout:
-    """What the runtime walks.
+    """The plan that the runtime walks: groups, buffers and memory.
 
     Attributes
     ----------
@@ -40,7 +42,7 @@ class Layout:
 
     points: int
     layers: tuple[CLayer, ...]
-    groups: tuple[tuple[tuple[int, ...], bool], ...]
+    groups: Groups
     buffers: tuple[Buffer, ...]
     states: dict[int, tuple[int, int]]
     scratch_bytes: int
@@ -54,9 +56,6 @@ def lay_out(graph: Graph) -> Layout:
     if stream:
         groups, graph = _with_input_ring(groups, graph)
     return _in_memory(groups, graph, stream)
-
-
-Groups = tuple[tuple[tuple[int, ...], bool], ...]
 
 
 def _grouped(graph: Graph) -> Groups:
@@ -185,7 +184,7 @@ def _buffer(graph: Graph, layer: CLayer, of_layer: dict[int, int], g: int, memor
 
 
 class _Memory:
-    """First fit, by the groups during which bytes are needed; what is taken is aligned to 4 bytes."""
+    """First fit, by the groups during which bytes are in use; every block is aligned to 4 bytes."""
 
     def __init__(self, start: int, groups: int) -> None:
         self.size = self.start = start
@@ -193,6 +192,7 @@ class _Memory:
         self.taken: list[tuple[int, int, int, int]] = []
 
     def take(self, size: int, first: int, last: int) -> int:
+        """Return the offset of so many bytes that are free from one group to another, both included."""
         size = _even(size)
         busy = sorted((a, b) for a, b, f, e in self.taken if f <= last and first <= e)
         place = self.start

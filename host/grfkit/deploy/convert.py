@@ -28,13 +28,14 @@ from .tflite_file import TfliteFile
 
 KINDS = ("float32", "float16", "int8")
 LIMIT_S = 1200.0
+"""Longest that a conversion may take, s. Chosen by hand: it takes a minute or two, and one that hangs is ended."""
 Progress = Callable[[str], None]
 """Is given the name of each step that is done."""
 
 
 @dataclass(frozen=True)
 class Converted:
-    """A model's files, and what they were made from.
+    """A model's files, and the plan and windows they were made from.
 
     Attributes
     ----------
@@ -157,11 +158,12 @@ def _work(folder: Path, limit_s: float, progress: Progress) -> None:
         worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(os.environ))
         late = threading.Event()
 
-        def end() -> None:
+        def stop() -> None:
+            """End the worker, and note that it was late."""
             late.set()
             worker.kill()
 
-        timer = threading.Timer(limit_s, end)
+        timer = threading.Timer(limit_s, stop)
         timer.start()
         try:
             _report(worker.stdout, progress)

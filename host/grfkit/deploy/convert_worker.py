@@ -1,6 +1,6 @@
 """The process that converts: plan and windows in a folder -> .tflite files in it; the only place of TensorFlow.
 
-Run as ``python -m grfkit.deploy.convert_worker FOLDER``; what it does is told on stdout, a line ``done: NAME`` a step.
+Run as ``python -m grfkit.deploy.convert_worker FOLDER``; it prints a line ``done: NAME`` for each step.
 """
 
 from __future__ import annotations

@@ -89,9 +89,10 @@ class _Draft:
         self.points, self.width = points, width
         self.layers: list[Layer] = []
         self.order: NDArray[np.int64] | None = None
-        """Where the next weights find each of their inputs, where these lie in another order than in torch."""
+        """Torch's place of each input of the next weights, where the plan orders them otherwise; None: as in torch."""
 
     def add(self, layer: Layer) -> str:
+        """Take a layer as the next one; return its name."""
         self.layers.append(layer)
         return layer.name
 
@@ -104,7 +105,7 @@ class _Draft:
         return layer.inputs
 
     def rows(self, kernel: Singles, source: str) -> Singles:
-        """Return a kernel (inputs, ...) that takes all of its source; statics that are new to it count nothing."""
+        """Return a kernel (inputs, ...) that takes all of its source; statics that are new to it get weights of 0."""
         if self.order is not None:
             kernel, self.order = kernel[self.order], None
         if source == INPUT and kernel.shape[0] < self.width:
@@ -202,7 +203,7 @@ def _cnn1d(draft: _Draft, body: Any, channels: int) -> str:
 
 
 def _cnn2d(draft: _Draft, body: Any, channels: int) -> str:
-    """Return rows = channels: statics that are not among them are left out by a slice-free dense layer first."""
+    """Return rows = channels; statics that are not among them are left out by a dense layer, not by a slice."""
     source = INPUT
     if channels < draft.width:
         picks = np.eye(draft.width, channels, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Whether a .tflite file is one that every interpreter means the same by; a refusal names tensor and operator."""
+"""Whether a .tflite file means the same to every interpreter; a refusal names tensor and operator."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MICRO = (
     "ADD", "CONCATENATION", "CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "PAD", "QUANTIZE", "RESHAPE", "REVERSE_V2",
     "STRIDED_SLICE", "UNIDIRECTIONAL_SEQUENCE_LSTM",
 )  # fmt: skip
-"""Operators of an int8 file whose arithmetic is known and held by tests."""
+"""Operators of an int8 file whose arithmetic is checked by tests."""
 FLOAT = (*MICRO, "DEQUANTIZE", "RELU")
 WEIGHTED = ("CONV_2D", "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 
 
 @dataclass(frozen=True)
 class Passed:
-    """What a file that passed consists of."""
+    """Contents of a file that passed."""
 
     target: str
     operators: dict[str, int]
@@ -35,7 +35,7 @@ class Passed:
 
 
 def passed(file: TfliteFile, target: Target = "micro", *, windows: int = 8, seed: int = 0) -> Passed:
-    """Return what a file consists of, if it is fit for its target.
+    """Return the contents of a file, if it is fit for its target.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from ..runtime.manifest import Column, Manifest
 from ..runtime.numbers import to_int8
 
 WINDOWS = 32
-"""Golden windows of ``golden.npz``: chosen by hand, enough to see every axis on every person, in some 100 kB."""
+"""Golden windows of ``golden.npz``. Chosen by hand: the file takes half a megabyte."""
 Golden = dict[str, NDArray[Any]]
 
 

@@ -28,7 +28,7 @@ class Layer:
         raise NotImplementedError
 
     def settings(self) -> dict[str, Any]:
-        """Return what is neither a name nor an array, for JSON."""
+        """Return the settings that are no arrays, for JSON."""
         return {}
 
     def arrays(self) -> dict[str, Singles]:
@@ -42,7 +42,7 @@ class Lstm(Layer):
 
     Gates in the order input, forget, cell, output (Hochreiter and Schmidhuber 1997, doi 10.1162/neco.1997.9.8.1735;
     forget gate: Gers et al. 2000): ``kernel`` (inputs, 4 x hidden), ``recurrent`` (hidden, 4 x hidden), ``bias``.
-    ``largest_cell`` is how far a cell goes from 0 in the windows that calibrate, 0 where that is not known.
+    ``largest_cell`` is the greatest distance of a cell from 0 in the calibration windows, 0 where that is unknown.
     """
 
     kernel: Singles
@@ -65,6 +65,7 @@ class Lstm(Layer):
         h = np.zeros((x.shape[0], hidden))
         c = np.zeros_like(h)
         out, cells = np.empty((2, *x.shape[:2], hidden))
+        # gates in the order input, forget, cell candidate, output
         for t in range(x.shape[1]):
             i, f, g, o = np.split(into[:, t] + h @ self.recurrent.astype(np.float64), 4, axis=1)
             c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
@@ -73,7 +74,7 @@ class Lstm(Layer):
         return (out[:, ::-1], cells[:, ::-1]) if self.reverse else (out, cells)
 
     def settings(self) -> dict[str, Any]:
-        """Return the direction, and how far a cell went."""
+        """Return the direction, and the greatest distance of a cell from 0."""
         return {"reverse": self.reverse, "largest_cell": self.largest_cell}
 
 

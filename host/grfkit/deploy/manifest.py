@@ -1,4 +1,4 @@
-"""What a manifest says, from the files it is about: ``export`` writes it, and ``verify`` makes it again to compare."""
+"""The fields of a manifest that follow from the files it is about: written by an export, compared by a verification."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .plan import Plan
 from .tflite_file import TensorInfo, TfliteFile
 
 RATE_HZ = 100.0
-"""Of a device, where nobody says another: the insole's own default."""
+"""Of a device, where no other rate is given, Hz: the insole's own default."""
 _STATIC_UNITS = {"contact_s": "s", "mass_kg": "kg", "speed_m_s": "m/s", "slope_percent": "%"}
 _HEADERS = re.compile(
     "assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|std(align|arg|atomic|bool|def"
@@ -94,7 +94,7 @@ def differences(manifest: Manifest, file: TfliteFile, spec: ModelSpec) -> list[s
 
 
 def _as_written(expected: Detector | None, stated: Detector | None) -> Detector | None:
-    """Return a detector without what earlier bundles do not state."""
+    """Return the expected detector, without settings that an earlier bundle does not state."""
     if expected is None or stated is None:
         return expected
     unstated = {name: None for name in ("levels", "lowpass") if getattr(stated, name) is None}
@@ -145,7 +145,7 @@ def _column(
 
 
 def _unit_per_count(unit: str, centre: float, size: float) -> float:
-    """Return a unit's count; for a unit without one the power of two that takes eight sizes about the centre."""
+    """Return a count in its unit; where no device states one, the power of two that holds eight sizes about the centre."""
     if unit in COUNTS:
         return COUNTS[unit]
     reach = abs(centre) + 8.0 * (size if size < STILL else 1.0)
@@ -158,12 +158,12 @@ def axes_of(plan: Plan) -> list[dict[str, Any]]:
 
 
 def c_files_of(model: CModel) -> CFiles:
-    """Return what a manifest says of a model in C."""
+    """Return the names of a model in C, as a manifest has them."""
     name = model.name
     return CFiles(symbol=f"grf_{name}", source=f"c/{name}.c", header=f"c/{name}.h", stream=model.stream)
 
 
 def units_without_counts(spec: ModelSpec) -> Sequence[str]:
-    """Return the units whose counts were chosen by range, since no device has said them."""
+    """Return the units whose counts were chosen by range, because no device states them."""
     units = (*spec.scaler.units, *(_STATIC_UNITS.get(n, "") for n in spec.scaler.statics))
     return sorted({u for u in units if u not in COUNTS})

@@ -1,4 +1,4 @@
-"""How far the files of a model are from it, in body weights and steps of the last bit, on people it has not seen."""
+"""Differences of a model's files from it, in body weights and steps of the last bit, on people it has not seen."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from .plan import Plan
 from .tflite_file import TfliteFile
 
 WINDOWS, ORDER_WINDOWS = 400, 40
+"""Windows that are compared at most, and that are run in reverse order again. Chosen by hand, as in an export."""
 ENGINES: tuple[tuple[str, Resolver], ...] = (("litert", "xnnpack"), ("litert", "reference"), ("tflm", "xnnpack"))
 
 
@@ -75,7 +76,7 @@ class ParityReport:
 
 @dataclass(frozen=True)
 class _Case:
-    """What every figure is computed from: inputs, torch's forces and the measured force, in BW."""
+    """The data of every figure: inputs, torch's forces and the measured force, in BW."""
 
     plan: Plan
     inputs: NDArray[np.float32]
@@ -91,6 +92,8 @@ class _Case:
 
 
 class _EngineRun(NamedTuple):
+    """Outputs of the int8 file in one interpreter, as stored and in BW."""
+
     label: str
     stored: NDArray[np.int8]
     bw: Floats
@@ -107,7 +110,7 @@ def parity(
     windows: int = WINDOWS,
     bounds: Bounds = BOUNDS,
 ) -> ParityReport:
-    """Return how far a model's files are from it.
+    """Return the differences of a model's files from it.
 
     Parameters
     ----------
@@ -129,23 +132,14 @@ def parity(
             f"participant {', '.join(trained)} was in training; measure parity on people the model has not seen"
         )
     case = _case(model, plan, calibration_windows(held_out, windows))
-    checks = [_float_check(k, files[k], case, bounds) for k in ("float32", "float16") if k in files]
-    if "int8" not in files:
-        raise BadInputError("parity needs the int8 file; convert it")
-    runs = [_engine_run(files["int8"], case, name, r) for name, r in ENGINES if name in available()]
-    if not runs:
-        raise BadInputError("no interpreter of int8 files is installed; pip install 'grfkit[quantize]'")
+    runs = _engine_runs(files, case)
     axes = _axes(case, runs)
+    checks = [_float_check(k, files[k], case, bounds) for k in ("float32", "float16") if k in files]
     for run in runs:
         checks += _int8_checks(case, run, axes, bounds)
     checks += _between(runs, bounds)
-    return ParityReport(
-        participants=tuple(sorted({str(p) for p in case.participants})),
-        windows=len(case.inputs),
-        interpreters=tuple(run.label for run in runs),
-        checks=tuple(checks),
-        axes=axes,
-    )
+    participants = tuple(sorted({str(p) for p in case.participants}))
+    return ParityReport(participants, len(case.inputs), tuple(run.label for run in runs), tuple(checks), axes)
 
 
 def _case(model: GrfModel, plan: Plan, data: StanceSet) -> _Case:
@@ -158,10 +152,20 @@ def _case(model: GrfModel, plan: Plan, data: StanceSet) -> _Case:
 
 
 def _float_check(kind: str, file: TfliteFile, case: _Case, bounds: Bounds) -> Check:
-    """Return how far a float file is from torch; only float32 is bound."""
+    """Return the greatest difference of a float file from torch; only float32 has a bound."""
     forces_bw = case.to_bw(load(file.content, "litert", resolver="xnnpack").run(case.inputs))
     worst = float(np.max(np.abs(forces_bw - case.torch_bw)))
     return Check(f"torch to {kind} TFLite, greatest", worst, "BW", bounds.float_bw if kind == "float32" else None)
+
+
+def _engine_runs(files: Mapping[str, TfliteFile], case: _Case) -> list[_EngineRun]:
+    """Return the int8 file's outputs in every interpreter that is installed."""
+    if "int8" not in files:
+        raise BadInputError("parity needs the int8 file; convert it")
+    runs = [_engine_run(files["int8"], case, name, r) for name, r in ENGINES if name in available()]
+    if not runs:
+        raise BadInputError("no interpreter of int8 files is installed; pip install 'grfkit[quantize]'")
+    return runs
 
 
 def _engine_run(file: TfliteFile, case: _Case, name: str, resolver: Resolver) -> _EngineRun:
@@ -192,7 +196,7 @@ def _axes(case: _Case, runs: Sequence[_EngineRun]) -> dict[str, dict[str, float]
 
 
 def _int8_checks(case: _Case, run: _EngineRun, axes: Mapping[str, Mapping[str, float]], bounds: Bounds) -> list[Check]:
-    """Return what eight bits cost in one interpreter."""
+    """Return the cost of eight bits in one interpreter."""
     checks = []
     for i, (axis, row) in enumerate(axes.items()):
         off = np.abs(run.bw[:, :, i] - case.torch_bw[:, :, i])
@@ -214,7 +218,7 @@ def _int8_checks(case: _Case, run: _EngineRun, axes: Mapping[str, Mapping[str, f
 
 
 def _between(runs: Sequence[_EngineRun], bounds: Bounds) -> list[Check]:
-    """Return how far the others are from TFLite Micro."""
+    """Return the differences of the other interpreters from TFLite Micro."""
     micro = [run for run in runs if run.label.startswith("tflite-micro")]
     checks = []
     for run in [r for r in runs if micro and r is not micro[0]]:

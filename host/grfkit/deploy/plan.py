@@ -17,9 +17,12 @@ from .layers import KINDS, Dense, Join, Layer, Lstm, Singles
 
 INPUT, STATICS = "input", "statics"
 STATICS_ROOM, STATICS_LEAST = 2.0, 5.0
+"""Range of a static: so many times the greatest in the calibration windows, and so many standard deviations at least.
+Chosen by hand: somebody new is beyond those trained on in mass or contact time more often than in a signal."""
 BEYOND = 1.3
-"""The converter is shown each window once more, so many times as far from the mean: somebody new goes further than all
-who were in training, and a signal or a layer that sticks at its border costs far more than the coarser steps."""
+"""The converter sees each window once more, so many times as far from the mean: somebody new goes further than all who
+were in training, and a signal or a layer that saturates costs far more than the coarser steps. Chosen by hand; the
+README of this room has what was measured with and without."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +108,14 @@ def calibrated(plan: Plan, inputs: NDArray[Any], *, beyond: float = 1.0) -> Plan
 
     Joined tensors share one scale, so statics that enter before the head are made to span what the features span;
     each axis of the output is brought to -1..1, so that one tensor costs every axis the same share of its own range.
-    How far the cells of LSTMs go is noted. Nothing that the network says changes: dense layers take up the factors.
+    The greatest cell of each LSTM is recorded. The network's outputs do not change: dense layers take up the factors.
 
     Parameters
     ----------
     inputs
         Scaled inputs (n, points, width) of training windows.
     beyond
-        Cells are noted of inputs so many times as far from the mean as well.
+        Cells are recorded for inputs so many times as far from the mean as well.
     """
     values = plan.values(inputs)
     further = plan.values(beyond * np.asarray(inputs, dtype=np.float64)) if beyond > 1.0 else values
@@ -142,8 +145,7 @@ def calibrated(plan: Plan, inputs: NDArray[Any], *, beyond: float = 1.0) -> Plan
 def _span(layers: dict[str, Layer], join: Join, values: dict[str, Floats]) -> None:
     """Let the statics of a join span what its features span, and the dense layer after it undo that.
 
-    Somebody new is beyond those trained on in mass or contact time more often than in a signal: twice what the
-    windows hold, and five standard deviations at least, have room.
+    The range is :data:`STATICS_ROOM` times what the windows hold, and :data:`STATICS_LEAST` at least.
     """
     features = max(float(np.abs(values[n]).max()) for n in join.inputs[:-1])
     factor = features / np.maximum(STATICS_ROOM * np.abs(values[STATICS]).max(axis=(0, 1)), STATICS_LEAST)

@@ -1,6 +1,6 @@
 """A model on emulated Cortex-M boards: instructions per window, flash, RAM, and the bytes of its output.
 
-What is counted are instructions (QEMU), not cycles: milliseconds made of them are estimates.
+QEMU counts instructions, not cycles: milliseconds computed from them are estimates.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from .emit_c import CModel
 
 COMPILER, EMULATOR, SIZER, SYMBOLS = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size", "arm-none-eabi-nm"
 _ICOUNT_NS = 64
+"""Virtual time of an instruction, ns: 2^6, from ``-icount shift=6``."""
+CORE = ("grf_math", "grf_model", "grf_lstm", "grf_conv", "grf_add")
+"""The runtime's files that a model needs."""
 _LINE = re.compile(r"^window (\d+) ticks (\d+) stack (\d+) bytes ([0-9a-f]+)$", re.MULTILINE)
 _FOOT = re.compile(
     r"^foot answered (?P<answered>\d+) wrong (?P<wrong>\d+) sample (?P<sample>\d+) event (?P<event>\d+)"
@@ -58,7 +61,7 @@ PLAIN_BOARDS = {"m3": Board("mps2-an385", "M3", ("-mcpu=cortex-m3", "-mthumb"), 
 
 @dataclass(frozen=True)
 class BoardRun:
-    """What a board did.
+    """Counts and outputs of a board.
 
     Attributes
     ----------
@@ -87,7 +90,7 @@ class BoardRun:
 
 
 def missing() -> str | None:
-    """Return what is lacking on this machine to run a board, or None."""
+    """Return the tools that this machine lacks to run a board, or None."""
     lacking = [name for name in (COMPILER, EMULATOR, SIZER) if shutil.which(name) is None]
     if lacking:
         return f"{', '.join(lacking)} missing (Debian: gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm)"
@@ -95,7 +98,7 @@ def missing() -> str | None:
 
 
 def compiler_version() -> str:
-    """Return the boards' compiler with its version; instructions and flash hang on it.
+    """Return the boards' compiler with its version; instructions and flash depend on it.
 
     Raises
     ------
@@ -106,15 +109,10 @@ def compiler_version() -> str:
 
 
 def run_on_board(
-    model: CModel,
-    windows: Bytes,
-    board: str = "m4f",
-    *,
-    flags: Sequence[str] = ("-O3",),
-    runtime: Path = RUNTIME,
-    timeout_s: float = 120.0,
-) -> BoardRun:
-    """Return what a board did with some windows.
+    model: CModel, windows: Bytes, board: str = "m4f", *,
+    flags: Sequence[str] = ("-O3",), runtime: Path = RUNTIME, timeout_s: float = 120.0,
+) -> BoardRun:  # fmt: skip
+    """Return counts and outputs of a board for some windows.
 
     Parameters
     ----------
@@ -134,28 +132,26 @@ def run_on_board(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         elf = _build(model, windows, target, folder, flags, runtime)
-        sizes = _sizes(folder)
-        printed = run_tool(_emulator(target, elf), timeout_s=timeout_s)
-    lines = _LINE.findall(printed.stdout + printed.stderr)
+        weights_bytes, code_bytes = _sizes(folder)
+        lines = _LINE.findall(_printed(target, elf, timeout_s))
     if len(lines) != len(windows):
         raise BadInputError(f"board '{board}' answered {len(lines)} of {len(windows)} windows")
-    shape = (len(windows), model.points, model.outputs)
-    outputs = np.frombuffer(b"".join(bytes.fromhex(f[3]) for f in lines), dtype=np.int8).reshape(shape)
-    ticks = max(int(f[1]) for f in lines)
+    _, ticks, stack, content = zip(*lines)
+    outputs = np.frombuffer(bytes.fromhex("".join(content)), dtype=np.int8)
     return BoardRun(
         board=board,
-        instructions=ticks * 1000 // (target.mhz * _ICOUNT_NS),
-        weights_bytes=sizes[0],
-        code_bytes=sizes[1],
+        instructions=max(map(int, ticks)) * 1000 // (target.mhz * _ICOUNT_NS),
+        weights_bytes=weights_bytes,
+        code_bytes=code_bytes,
         scratch_bytes=model.scratch_bytes,
-        stack_bytes=max(int(f[2]) for f in lines),
-        outputs=outputs,
+        stack_bytes=max(map(int, stack)),
+        outputs=outputs.reshape(len(windows), model.points, model.outputs),
     )
 
 
 @dataclass(frozen=True)
 class FootRun:
-    """What a board did with a bundle's made-up foot, from samples to reports.
+    """Counts of a board for a bundle's made-up foot, from samples to reports.
 
     Attributes
     ----------
@@ -185,7 +181,7 @@ class FootRun:
 def walk_on_board(
     bundle: Path, name: str, board: str = "m4f", *, flags: Sequence[str] = ("-O3",), timeout_s: float = 120.0
 ) -> FootRun:
-    """Return what a board did with the made-up foot of a bundle, by the bundle's own C.
+    """Return counts of a board for the made-up foot of a bundle, with the bundle's own C.
 
     Parameters
     ----------
@@ -210,19 +206,22 @@ def walk_on_board(
         sources += runtime_sources(bundle / "runtime")
         include = [bundle / "runtime", bundle / "c"]
         elf = _linked(target, Path(temporary), sources, main, include, defines, flags)
-        printed = run_tool(_emulator(target, elf), timeout_s=timeout_s)
-    line = _FOOT.search(printed.stdout + printed.stderr)
+        line = _FOOT.search(_printed(target, elf, timeout_s))
     if line is None:
         raise BadInputError(f"board '{board}' did not walk the made-up foot to its end")
-    counts = {key: int(value) for key, value in line.groupdict().items()}
-    per = 1000.0 / (target.mhz * _ICOUNT_NS)
+    return _foot_run({key: int(value) for key, value in line.groupdict().items()}, target.mhz)
+
+
+def _foot_run(counts: Mapping[str, int], mhz: int) -> FootRun:
+    """Return what a board printed, its ticks of SysTick as instructions."""
+    per_tick = 1000.0 / (mhz * _ICOUNT_NS)
     return FootRun(
         answered=counts["answered"],
         wrong=counts["wrong"],
-        sample_instructions=round(counts["sample"] * per),
-        event_instructions=round(counts["event"] * per),
-        window_instructions=round((counts["stance"] - counts["model"]) * per),
-        model_instructions=round(counts["model"] * per),
+        sample_instructions=round(counts["sample"] * per_tick),
+        event_instructions=round(counts["event"] * per_tick),
+        window_instructions=round((counts["stance"] - counts["model"]) * per_tick),
+        model_instructions=round(counts["model"] * per_tick),
         state_bytes=counts["state"],
         memory_bytes=counts["memory"],
         stack_bytes=counts["stack"],
@@ -265,10 +264,6 @@ def _linked(
     return elf
 
 
-CORE = ("grf_math", "grf_model", "grf_lstm", "grf_conv", "grf_add")
-"""The runtime's files that a model needs."""
-
-
 def _windows(windows: Bytes, model: CModel) -> str:
     rows = ",\n".join("{" + ",".join(str(v) for v in w.reshape(-1).tolist()) + "}" for w in windows)
     return (
@@ -291,8 +286,11 @@ def _sizes(folder: Path) -> tuple[int, int]:
     return model, runtime
 
 
-def _emulator(board: Board, elf: Path) -> list[str]:
-    return [
+def _printed(board: Board, elf: Path, timeout_s: float) -> str:
+    """Return what a program printed on an emulated board."""
+    command = [
         *(EMULATOR, "-M", board.machine, "-nographic", "-monitor", "none", "-serial", "none"),
         *("-semihosting-config", "enable=on,target=native", "-icount", "shift=6", "-kernel", str(elf)),
     ]
+    run = run_tool(command, timeout_s=timeout_s)
+    return run.stdout + run.stderr

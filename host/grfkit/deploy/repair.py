@@ -1,4 +1,4 @@
-"""An int8 file whose scales disagree -> one whose kernels mean the same numbers, and a list of what was changed.
+"""An int8 file whose scales disagree, repaired so that all kernels mean the same numbers, and a list of the changes.
 
 The converter calibrates every tensor by itself, though some kernels copy bytes from one to the next without looking at
 scales: the file then means different forces to different interpreters.
@@ -20,7 +20,7 @@ from .scales import LSTM, TOLERANCE, Bias, biases, differ, groups
 from .tflite_file import TensorInfo, TfliteFile
 
 OUTPUT_MARGIN = 1.1
-"""Range of the output beside the range that the converter saw: people who were not there may press harder."""
+"""Range of the output over the range that the converter saw: new people may press harder. Chosen by hand."""
 CELL_MARGIN = 1.1
 """The same for the cells of LSTMs, whose range is then rounded up to a power of two."""
 CELL, LARGEST_POWER = 19, -9
@@ -54,7 +54,7 @@ class BiasChange:
 
 @dataclass(frozen=True)
 class RepairReport:
-    """What a repair changed.
+    """Changes of a repair.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def repaired(file: TfliteFile, plan: Plan, *, output_margin: float = OUTPUT_MARG
     plan's numbers. The output, which no operator reads, is given a margin.
 
     The converter has seen the cells of an LSTM only as they are after the last sample, so that cells which go further
-    within a window would stick at the border; they take the power of two that holds what they reach in the plan.
+    within a window would saturate; they take the power of two that holds what they reach in the plan.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def _spread(group: tuple[TensorInfo, ...]) -> tuple[float, int]:
 
 
 def _equalised(file: TfliteFile, group: tuple[TensorInfo, ...]) -> Iterator[ScaleChange]:
-    """Yield what has to change so that a group agrees with the consumer that its scale was made for."""
+    """Yield the changes that make a group agree with the consumer that its scale was made for."""
     if not differ(group):
         return
     fed = {b.source.index for b in biases(file)}
@@ -141,7 +141,7 @@ def _cells(file: TfliteFile, plan: Plan) -> Iterator[ScaleChange]:
 
 
 def _widened(file: TfliteFile, margin: float, before: list[tuple[TensorInfo, ...]]) -> list[ScaleChange]:
-    """Return what gives the output its margin, with whatever its bytes are copied from; none where others read that."""
+    """Return the changes that give the output and all tensors of its bytes the margin; none where others read them."""
     output = file.output
     group = next((g for g in before if output in g), (output,))
     fed = {b.source.index for b in biases(file)}

@@ -1,4 +1,4 @@
-"""Which tensors of an int8 file must share a scale because kernels copy their bytes, and which biases hang on a scale.
+"""Tensors of an int8 file that must share a scale because kernels copy their bytes, and biases that depend on a scale.
 
 Read off the kernels: these operators move bytes and look at no scale, and an LSTM's output is its next hidden state.
 """
@@ -53,7 +53,7 @@ class Bias:
         return np.asarray(self.source.scale * np.asarray(self.weight.scales), dtype=np.float64)
 
     def wrong(self) -> float:
-        """Return the greatest relative difference of the bias' scales from the due ones."""
+        """Return the greatest relative difference of the bias' scales from the expected ones."""
         expected, stored = self.expected_scales(), np.asarray(self.bias.scales, dtype=np.float64)
         if expected.shape != stored.shape or any(self.bias.zero_points):
             return float("inf")
@@ -65,6 +65,7 @@ def groups(file: TfliteFile) -> list[tuple[TensorInfo, ...]]:
     parent = list(range(len(file.tensors)))
 
     def root(index: int) -> int:
+        """Return the tensor that stands for a group (union-find)."""
         while parent[index] != index:
             index = parent[index]
         return index

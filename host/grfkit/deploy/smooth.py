@@ -1,8 +1,8 @@
 """A plan whose channels fill their ranges alike, and an int8 file whose outputs have no mean error.
 
-Neither changes what the network says: a factor on a channel is taken back by whatever reads it, since ReLU lets
-positive factors through (Nagel et al. 2019, doi 10.1109/ICCV.2019.00141; the balance of activations and weights is that
-of Xiao et al. 2023, arXiv:2211.10438), and the mean error of the outputs on training windows goes into the last bias.
+Neither changes the outputs of the network: a factor on a channel is divided out by its readers, since ReLU passes
+positive factors (Nagel et al. 2019, doi 10.1109/ICCV.2019.00141; the balance of activations and weights is that
+of Xiao et al. 2023, arXiv:2211.10438), and the mean error on training windows is subtracted in the last bias.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .scales import biases
 from .tflite_file import TfliteFile
 
 MOST = 16.0
-"""Greatest factor on a channel: one that hardly moves needs no finer steps."""
+"""Greatest factor on a channel: one that hardly moves needs no finer steps. Chosen by hand."""
 
 
 def equalised(plan: Plan, inputs: NDArray[Any]) -> Plan:
@@ -83,7 +83,7 @@ def _factor(plan: Plan, members: list[str], values: dict[str, Floats]) -> Floats
 
 
 def _scaled(layer: Layer, across: dict[str, Floats], factor: Floats | None) -> Layer:
-    """Return a layer that takes back the factors of what it reads and gives its own to what it says."""
+    """Return a layer that divides out the factors of its inputs and applies its own to its outputs."""
     if not isinstance(layer, (Conv, Dense, Lstm)):
         return layer
     kernel = layer.kernel / across[layer.inputs[0]][:, None]
@@ -93,7 +93,7 @@ def _scaled(layer: Layer, across: dict[str, Floats], factor: Floats | None) -> L
 
 
 def _after(layer: Layer, across: dict[str, Floats], factor: Floats | None, width: int) -> Floats:
-    """Return the factors of the channels that a layer gives."""
+    """Return the factors of a layer's output channels."""
     if factor is not None:
         return factor
     if isinstance(layer, (Conv, Dense, Lstm)):
@@ -105,7 +105,7 @@ def _after(layer: Layer, across: dict[str, Floats], factor: Floats | None, width
 
 
 def centred(file: TfliteFile, plan: Plan, inputs: NDArray[Any]) -> tuple[TfliteFile, tuple[float, ...]]:
-    """Return an int8 file whose mean error on training windows is taken back, and that error in standardised units.
+    """Return an int8 file whose mean error on training windows is taken out, and that error in standardised units.
 
     Parameters
     ----------

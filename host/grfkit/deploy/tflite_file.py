@@ -1,4 +1,4 @@
-"""What a .tflite file holds, as tensors and operators; changed in place, so that nothing else in it moves."""
+"""Tensors and operators of a .tflite file; changed in place, so that nothing else in it moves."""
 
 from __future__ import annotations
 

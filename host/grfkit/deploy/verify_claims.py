@@ -1,4 +1,4 @@
-"""What a manifest claims of measurements that were made at export, held against itself and the files beside it."""
+"""Claims of a manifest on measurements at export, compared with each other and with the files beside it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from .golden import Golden
 from .same_bytes import LEAST_WINDOWS
 
 _ROUNDING = 1e-9
+"""Difference between a figure and the same one computed again, percentage points: only rounding. Chosen by hand."""
 
 
 def wrong_claims(manifest: Manifest, folder: Path) -> Iterator[str]:
-    """Give what a manifest says that cannot be so, or does not say though it has to; each in words."""
+    """Yield in words the claims of a manifest that cannot be true, and those that are missing."""
     yield from wrong_figures(manifest)
     yield from _wrong_people(manifest)
     paths = {f.path for f in manifest.files}
@@ -41,7 +42,7 @@ def wrong_claims(manifest: Manifest, folder: Path) -> Iterator[str]:
 
 
 def wrong_figures(manifest: Manifest) -> Iterator[str]:
-    """Give the figures that are missing, without the bound they have to keep, or beyond it."""
+    """Yield the figures that are missing, have not the bound they have to keep, or are beyond it."""
     figures = {f.name: f for f in manifest.parity.figures}
     yield from (f"figure '{name}' is missing" for name in bound_figures(manifest) if name not in figures)
     for name, figure in figures.items():
@@ -57,7 +58,7 @@ def wrong_figures(manifest: Manifest) -> Iterator[str]:
 
 
 def _wrong_differences(manifest: Manifest) -> Iterator[str]:
-    """Give the figures of added rRMSE that are not what parity.axes have for int8 less what they have for torch."""
+    """Yield the figures of added rRMSE that are not the int8 rRMSE of parity.axes minus that of torch."""
     figures = {f.name: f.value for f in manifest.parity.figures}
     for label, axis in ((label, a.name) for label in manifest.interpreters for a in manifest.axes):
         row, added = manifest.parity.axes.get(axis, {}), figures.get(f"{label}: rRMSE added, {axis}")
@@ -69,7 +70,7 @@ def _wrong_differences(manifest: Manifest) -> Iterator[str]:
 
 
 def wrong_texts(manifest: Manifest, spec: ModelSpec, golden: Golden, folder: Path) -> Iterator[str]:
-    """Give the paths of the texts that are not those which manifest, document and golden windows make."""
+    """Yield the paths of the texts that differ from those rendered from manifest, document and golden windows."""
     runtime = sorted(f.path for f in manifest.files if f.path.startswith("runtime/") and f.path.endswith(".c"))
     texts = bundle_texts(manifest, spec, golden, [path.removeprefix("runtime/") for path in runtime])
     for path, text in sorted(texts.items()):
@@ -106,7 +107,7 @@ def _wrong_people(manifest: Manifest) -> Iterator[str]:
 
 
 def wrong_golden(manifest: Manifest, golden: Golden) -> str | None:
-    """Return what is wrong with the golden windows' arrays, before anything is computed of them; None: nothing."""
+    """Return what is wrong with the golden windows' arrays, before anything is computed from them; None: nothing."""
     n, points = len(np.atleast_1d(golden.get("raw", np.empty(0)))), manifest.points
     width, axes = len(manifest.columns), len(manifest.axes)
     channels, statics = len(manifest.of_role("channel")), len(manifest.of_role("static"))
