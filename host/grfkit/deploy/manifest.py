@@ -145,7 +145,7 @@ def _column(
 
 
 def _unit_per_count(unit: str, centre: float, size: float) -> float:
-    """Return a count in its unit; where no device states one, the power of two that holds eight sizes about the centre."""
+    """Return a count in its unit; where no device states it, a power of two that holds eight sizes about the centre."""
     if unit in COUNTS:
         return COUNTS[unit]
     reach = abs(centre) + 8.0 * (size if size < STILL else 1.0)
