@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from unittest.mock import patch
 
@@ -34,6 +36,17 @@ def test_no_name_gives_a_header_or_symbol_that_is_there_already() -> None:
         name = name_of(Path(one))
         assert f"grf_{name}" not in taken
         assert name not in included
+
+
+def test_templates_are_read_only_when_a_text_is_rendered() -> None:
+    code = (
+        "import sys, grfkit.deploy.bundle, grfkit.deploy.verify; assert 'jinja2' not in sys.modules;"
+        "from grfkit.deploy.render import render;"
+        "print(render('zephyr/Kconfig', name='foot', upper='FOOT', untested='-'), 'jinja2' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == '# -\nconfig GRF_FOOT\n\tbool "Ground reaction force model foot"\n True\n'
 
 
 def test_what_was_there_comes_back_when_a_replacement_is_interrupted(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shutil
@@ -53,6 +54,24 @@ def test_help_answers_at_once_and_without_heavy_imports() -> None:
     code = "import sys, grfkit.cli.quantize; print([m for m in ('numpy', 'torch', 'xarray') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_functions_and_commands_have_the_same_defaults() -> None:
+    import typer
+
+    from grfkit.cli.quantize import app
+    from grfkit.deploy.bundle import UNSTATED, export_bundle
+    from grfkit.deploy.verify import verify_bundle
+
+    commands = typer.main.get_command(app).commands
+    for name, function in (("export", export_bundle), ("verify", verify_bundle)):
+        options = {o.name: o.default for o in commands[name].params}
+        options["boards"] = boards_of(options["boards"])
+        for key, parameter in inspect.signature(function).parameters.items():
+            if key in options and parameter.default is not parameter.empty:
+                assert (options[key] or None) == (parameter.default or None) or (
+                    key == "licence" and not options[key] and parameter.default == UNSTATED
+                ), key
 
 
 def test_export_and_verify_from_the_command_line(
