@@ -1,4 +1,4 @@
-"""What every command shares: errors as one line, exit codes, broken pipes, Ctrl-C, and where text goes."""
+"""Shared by all commands: errors as one line, exit codes, broken pipes, Ctrl-C, messages on stderr."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
 
 
 def explain(error: Exception) -> tuple[str, int]:
-    """Return the one line that tells a user about an error, and the exit code that goes with it."""
+    """Return an error as one line for the user, and the exit code for it."""
     if isinstance(error, GrfError):
         return one_line(str(error)), error.exit_code
     wrong_option = getattr(error, "format_message", None)  # click's own, or Typer's copy of click
@@ -102,7 +102,7 @@ def one_line(text: str, *, limit: int = 600) -> str:
 
 
 def say(text: str) -> None:
-    """Write a line to stderr; where stderr is closed nothing happens."""
+    """Write a line to stderr, if it is open."""
     with contextlib.suppress(OSError, ValueError):
         print(text, file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""What a command shows on a terminal while it works: a console that other libraries do not talk into."""
+"""The console for progress: other libraries cannot write between its lines."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def quiet_console() -> Iterator[Console]:
-    """Give a console on stderr, and keep TensorFlow Lite's remarks off that stderr meanwhile.
+    """Give a console on stderr, and keep TensorFlow Lite's messages off stderr meanwhile.
 
-    The console writes to a stderr of its own, so that a bar still moves while what others write is held back
+    The console writes to a stderr of its own, so that a bar still moves while the output of others is held back
     (:func:`grfkit.device.quiet.quiet_native`).
     """
     from rich.console import Console

@@ -1,7 +1,7 @@
 """C3D data section: points, analog values, rotations and events of a file whose sizes were checked first.
 
-Nothing is read on trust: counts come from header and parameters, and must fit the file before an array is
-made of them. A broken file ends in :class:`~grfkit.errors.BadInputError`.
+Counts come from header and parameters, and must fit the file's size before an array is made of them. A broken file
+ends in :class:`~grfkit.errors.BadInputError`.
 
 Source: The C3D File Format, user guide (c3d.org); Theia Markerless, C3D ROTATION group (2021).
 """
@@ -37,7 +37,7 @@ class Event:
 
 @dataclass(frozen=True)
 class C3dFile:
-    """What a C3D file holds, scaled, in the file's own units.
+    """Content of a C3D file, scaled, in the file's own units.
 
     Attributes
     ----------
@@ -188,7 +188,7 @@ def _rotations(data: bytes, header: C3dHeader, parameters: Parameters, point_rat
 
 
 def _events(header: C3dHeader, parameters: Parameters, start_s: float) -> tuple[Event, ...]:
-    """Return the EVENT group's events (times: minutes, seconds), the header's where there is none."""
+    """Return the events of the EVENT group (times: minutes, seconds), or the header's if that group has none."""
     labels = parameters.texts("EVENT", "LABELS")
     contexts = _padded(parameters.texts("EVENT", "CONTEXTS"), len(labels))
     times = parameters.numbers("EVENT", "TIMES").reshape(-1, 2) if _even(parameters) else np.empty((0, 2))

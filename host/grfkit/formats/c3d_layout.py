@@ -1,7 +1,7 @@
-"""How the data section of a C3D file is laid out: counts from header and parameters, held against its size.
+"""How the data section of a C3D file is laid out: counts from header and parameters, checked against its size.
 
 C3dHeader and parameters state most numbers twice. Where they contradict each other, the statement that fills the
-file to its last block is taken; where none does, the file is refused rather than read askew.
+file to its last block is taken; where none does, the file is refused.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class C3dLayout:
 
 
 def find_layout(size: int, header: C3dHeader, parameters: Parameters) -> tuple[C3dLayout, list[str]]:
-    """Return the layout that header and parameters state, and what they contradict each other in.
+    """Return the layout that header and parameters state, and notes on their contradictions.
 
     Parameters
     ----------

@@ -270,7 +270,7 @@ def _records(data: bytes, at: int, limit: int) -> list[tuple[int, str, bytes]]:
 
 
 def _values(bodies: dict[str, bytes], processor: Processor, group: str) -> dict[str, Any]:
-    """Return the values of one group; a broken one is passed over where nothing depends on it."""
+    """Return the values of one group; a broken one is skipped where nothing depends on it."""
     values: dict[str, Any] = {}
     for name, body in bodies.items():
         try:

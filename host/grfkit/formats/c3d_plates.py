@@ -1,4 +1,4 @@
-"""The FORCE_PLATFORM group of a C3D file: one description per plate, or the reason why there is none."""
+"""The FORCE_PLATFORM group of a C3D file: a description of each plate, or why it cannot be read."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class PlateSpec:
 def plate_specs(
     file: C3dFile, *, force_unit: str | None = None, moment_unit: str | None = None
 ) -> tuple[list[PlateSpec], list[str]]:
-    """Return the plates that can be read, and a sentence for each that cannot and each assumption made.
+    """Return the plates that can be read, and a sentence for each that cannot be read and for each assumption.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def zero_frames(file: C3dFile) -> tuple[int, int] | None:
 
 
 def zero_note(file: C3dFile) -> str:
-    """Return what is wrong with FORCE_PLATFORM:ZERO, "" where it is usable, absent or says "no baseline".
+    """Return what is wrong with FORCE_PLATFORM:ZERO, "" where it is usable, absent, or states no baseline.
 
     ``0 0`` and ``1 0`` are how files say that there is none.
     """
@@ -120,8 +120,8 @@ def plate_units(
     """Return force and moment unit of a plate, and what a user should know about them.
 
     The channels' own units are taken. Forces in counts, volts or without a unit keep that (``unknown`` for none) and
-    are never taken for newtons; moments of no moment's unit are ``""``: there are none to use. What a calibration
-    matrix makes of channels in other units is in N and N times the unit of the points, as C3D defines it.
+    are never taken for newtons; a moment unit of ``""`` says that there are no moments to use. A calibration matrix
+    turns channels in other units into N and N times the unit of the points, as C3D defines it.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ def _raw_unit(name: str) -> str:
 
 
 def _common(names: list[str], quantity: str) -> str | None:
-    """Return the unit (as the first spells it) where all name one and the same of this quantity, None otherwise."""
+    """Return the common unit (as the first one spells it) where all name the same unit of this quantity, else None."""
     if not names or not all(units.is_unit(name, quantity) for name in names):
         return None
     return names[0] if len({units.canonical_name(name) for name in names}) == 1 else None

@@ -45,7 +45,7 @@ class PlateByHand(BaseModel):
 
 
 class PlatesByHand(BaseModel):
-    """The whole TOML file."""
+    """The content of the TOML file: its plates."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     plate: list[PlateByHand] = Field(min_length=1)
@@ -72,7 +72,7 @@ def plates_by_hand(source: str | Path | Mapping[str, Any]) -> PlatesByHand:
 
 
 def specs_by_hand(described: PlatesByHand, file: C3dFile) -> tuple[list[PlateSpec], list[str]]:
-    """Return the described plates for one file, and a sentence for each assumption made.
+    """Return the described plates for one file, and a sentence for each assumption.
 
     Raises
     ------

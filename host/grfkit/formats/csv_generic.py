@@ -123,7 +123,7 @@ def parse_csv(text: str, column_map: Mapping[str, str] | None = None, *, needs: 
 
 
 def looks_like_table(text: str) -> tuple[str, list[str]]:
-    """Return the header cells of a text that is a table, and otherwise why it is none (then no cells).
+    """Return why a text is no table ("" if it is one), and its header cells (none if it is not).
 
     A table has a header row, and the next row has as many cells, at least half of them numbers or missing.
     """

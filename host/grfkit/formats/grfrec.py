@@ -1,8 +1,8 @@
 """Live recordings (.grfrec): packets verbatim, session marks, time syncs; appended, each record with its own CRC.
 
 ``GRFREC``, u8 version, u8 0; then records: u32 bytes of the body, u8 kind, u64 arrival (ns, host's monotonic clock), u8
-device, the body, u32 CRC-32 of all of it. Little endian. A reader stops at the first record that is not whole and
-says how many bytes it left unread; what was written before is never lost by what came after.
+device, the body, u32 CRC-32 of all of it. Little endian. A reader stops at the first incomplete
+record and reports how many bytes it left unread; damage never costs what was written before it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _RANGES = {
 
 
 class Kind(IntEnum):
-    """What a record is."""
+    """The kinds of record, each with the layout of its body."""
 
     PACKET = 1
     """u8 characteristic (last digit of its UUID), then the bytes as they came."""
@@ -53,7 +53,7 @@ class Kind(IntEnum):
     END = 3
     """Why the connection ended, text."""
     MARK = 4
-    """A label, text; a moment that a person marked."""
+    """A label, text; a marker that a person set."""
     NOTE = 5
     """Text."""
     TARE = 6
@@ -63,7 +63,7 @@ class Kind(IntEnum):
     CLOCK_PAIR = 8
     """i64: unix time (ns) at the record's arrival."""
     LOST = 9
-    """JSON ``{"records", "why"}``: so many records could not be written before this one."""
+    """JSON ``{"records", "why"}``: this many records could not be written before this one."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Begin:
     started_ns
         Host time when START was sent.
     side
-        0 left, 1 right; this and what follows as Info and START's answer told.
+        0 left, 1 right; this and the following fields as stated by Info and the answer to START.
     """
 
     connection: int
@@ -127,7 +127,7 @@ class Begin:
 
     @classmethod
     def from_bytes(cls, body: bytes) -> Begin:
-        """Return the beginning; BadInputError if a field is missing or none of its kind."""
+        """Return the beginning of a connection; BadInputError if a field is missing or of the wrong type."""
         try:
             document = json.loads(body)
             begin = cls(**{name: document[name] for name in cls.__dataclass_fields__})
@@ -174,12 +174,12 @@ def opening() -> bytes:
 
 
 class RecordFile:
-    """The records of a file, one after the other; :attr:`unread` is known once they have been gone through.
+    """The records of a file, one after the other; :attr:`unread` is valid after iterating over them.
 
     Attributes
     ----------
     unread
-        Bytes at the end that hold no whole record.
+        Bytes at the end that hold no complete record.
 
     Raises
     ------
@@ -197,7 +197,7 @@ class RecordFile:
             raise BadInputError(f"is a recording of version {start[6:7].hex() or 'none'}, expected {VERSION:02x}")
 
     def __iter__(self) -> Iterator[Record]:
-        """Give every whole record up to the first that is not."""
+        """Give every complete record up to the first incomplete one."""
         with self._open() as file:
             size = file.seek(0, 2)
             at = file.seek(len(_OPENING))

@@ -1,4 +1,4 @@
-"""loadsol text exports (novel loadapp): columns by name, per foot its own time, zones, total and IMU.
+"""loadsol text exports (novel loadapp): time, zones, total and IMU of each foot, found by name.
 
 Layout seen in real files: line 1 the recording's name, which is its start time; line 2 a comment; then a
 row of sensor names (``PGV247-L::heel``, blank above a time column) and a row of units (``Time[secs]``,
@@ -77,7 +77,7 @@ class LoadsolBlock:
 
 @dataclass(frozen=True)
 class LoadsolFile:
-    """What a file holds; ``started`` is the phone's local time, "" if unknown."""
+    """Content of a file; ``started`` is the phone's local time, "" if unknown."""
 
     blocks: list[LoadsolBlock]
     started: str
@@ -139,7 +139,7 @@ def _started(lines: Sequence[str]) -> str:
 
 
 def _data_rows(lines: Sequence[str], width: int, first_line: int) -> tuple[list[str], list[str]]:
-    """Return rows without remarks: what stands beyond the named columns, and "End measurement: ...".
+    """Return rows without remarks, i.e. text beyond the named columns and "End measurement: ...".
 
     The app writes that remark behind the row at which the recording was stopped, and some rows after it.
     """
@@ -285,7 +285,7 @@ def _fill(block: LoadsolBlock, values: Floats) -> None:
 
 
 def _unusual_zones(blocks: Sequence[LoadsolBlock]) -> list[str]:
-    """Return a note for each zone name that no loadsol is known to write: a misspelt or damaged header."""
+    """Return a note for each zone name outside of those known: a misspelt or damaged header."""
     return [
         f"zone '{column.raw}' is none of {', '.join(sorted(_ZONES))}; it is kept as '{column.channel}'"
         for block in blocks
@@ -295,7 +295,7 @@ def _unusual_zones(blocks: Sequence[LoadsolBlock]) -> list[str]:
 
 
 def _check_total(block: LoadsolBlock, first_line: int, notes: list[str]) -> None:
-    """Refuse rows whose total is not the sum of the zones, in a file where it is so otherwise."""
+    """Refuse rows whose total is not the sum of the zones, in a file where nearly all rows satisfy that."""
     total = next((i for i, c in enumerate(block.columns) if c.channel == "force"), -1)
     zones = [i for i, c in enumerate(block.columns) if c.channel.startswith("zone_")]
     if block.kind != "insole" or total < 0 or not zones:
@@ -313,7 +313,10 @@ def _check_total(block: LoadsolBlock, first_line: int, notes: list[str]) -> None
 
 
 def _unrepeated(stamps: Floats) -> tuple[Floats, int]:
-    """Return stamps with each "two periods, then none" made "one, then one", and how many there were."""
+    """Return stamps in which each repeated sample is put one period earlier, and how many there were.
+
+    The app writes both copies with the stamp of the later one: a step of two periods, then a step of none.
+    """
     steps = np.diff(stamps)
     moving = steps[steps > 0]
     if moving.size < 2:

@@ -37,7 +37,7 @@ _ADAPTER = re.compile(r"(?P<kind>[fpm])(?P<tag>\d{1,2})_(?P<axis>[123])")
 
 @dataclass(frozen=True)
 class StorageFile:
-    """What a storage file holds.
+    """Content of a storage file.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class StorageFile:
 
     @property
     def in_degrees(self) -> bool | None:
-        """Return what the header says about rotations, None where it says nothing."""
+        """Return whether rotations are in degrees, None where the header does not say."""
         in_degrees = self.header.get("indegrees", "").lower()
         return {"yes": True, "no": False}.get(in_degrees)
 
@@ -160,7 +160,7 @@ def _label_line(lines: list[str], end: int) -> int:
 def _check_rows(time: Floats, header: dict[str, str], notes: list[str], *, line_ended: bool) -> None:
     """Refuse a file with fewer rows than stated, unless it begins later than stated: then it was trimmed.
 
-    A trimmed file may end earlier too (published ones do), but at the end of a line.
+    A trimmed file may also end earlier than stated (published ones do), but then at the end of a line.
     """
     stated = header.get("nrows", "")
     if not stated.isdigit() or int(stated) == time.size:
@@ -273,7 +273,7 @@ def _line(text: str) -> str:
 
 
 def external_loads_text(mot_name: str, sides: Sequence[str]) -> str:
-    """Return the ExternalLoads document (OpenSim 4) of a file that :func:`mot_text` made.
+    """Return the ExternalLoads document (OpenSim 4) for a file written by :func:`mot_text`.
 
     Forces are expressed in ground, their points in the foot's own body, to which they are applied.
 

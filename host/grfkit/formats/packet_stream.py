@@ -1,7 +1,7 @@
-"""What a run of packets holds: counters and clock unwrapped, what is missing counted exactly, what is broken refused.
+"""Samples of a run of packets: counters and clock unwrapped, losses counted exactly, broken packets refused.
 
 One :class:`PacketStream` follows one insole from START to the end of the connection, live or in a recording. START sets
-both sequences and the sample counter to 0, so that what is missing before the first packet is known too.
+both sequences and the sample counter to 0, so that losses before the first packet are known too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SENSOR_DATA, GRF_DATA = 4, 5
 _OF = {SENSOR_DATA: (SENSOR,), GRF_DATA: (SAMPLES, STANCE)}
 _CLOCK_BITS, _COUNTER_BITS = 32, 16
 _TRUSTED_US = 60_000_000
-"""A device's clock that parts from arrival times by more than this does not tell how far a counter wrapped."""
+"""A device's clock that differs from arrival times by more than this cannot say how often a counter wrapped."""
 _SLACK_US, _SLACK_RATE = 20_000, 1e-3
 """How far time may differ from counter x period without a jump: 20 ms and a thousandth."""
 _LATE_START_US = 2_000_000
@@ -41,26 +41,26 @@ def nearest(value: int, expected: int, *, bits: int) -> int:
 
 @dataclass
 class PacketCounts:
-    """What came and what did not, exactly.
+    """Exact counts of what arrived and what did not.
 
-    A packet that came and was refused is missing in the sequence, and so is among the lost as well.
+    A packet that arrived and was refused is missing in the sequence, so it counts among the lost as well.
 
     Attributes
     ----------
     packets, samples
-        Taken: packets of every type; sensor samples.
+        Accepted: packets of every type; sensor samples.
     packets_lost, samples_lost
-        Missing before a packet that came, by its sequence and its sample counter.
+        Missing before a packet that arrived, by its sequence and its sample counter.
     packets_lost_device, samples_lost_device
         The part of these that the device says it dropped itself (flag bit 1); the rest the link lost.
     grf_samples, grf_samples_lost
-        The same of GRF samples (type 2).
+        The same for GRF samples (type 2).
     stances, stances_lost
-        Whole reports (type 3), and ids of which no whole report came.
+        Complete reports (type 3), and ids without a complete report.
     refused
-        Packets by why: ``broken cfg_id side characteristic implausible``.
+        Packets by reason: ``broken cfg_id side characteristic implausible``.
     repeated
-        Packets that had come already.
+        Packets that had arrived before.
     time_jumps
         Times the device's clock jumped, announced or not.
     """
@@ -87,7 +87,7 @@ class PacketCounts:
 
 @dataclass(frozen=True)
 class Received:
-    """What all packets tell of their place.
+    """Fields that every kind of packet has.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ Item: TypeAlias = Samples | GrfSamples | ReceivedStance
 
 @dataclass
 class WrappedClock:
-    """The device's 32-bit clock, unwrapped by when its stamps arrive; right while these are less than 35 min off."""
+    """The device's 32-bit clock, unwrapped by when its stamps arrive; correct while these are less than 35 min off."""
 
     device_us: int | None = None
     arrival_ns: int = 0
@@ -152,7 +152,7 @@ class WrappedClock:
         return nearest(time_us, self.device_us + (arrival_ns - self.arrival_ns) // 1000, bits=_CLOCK_BITS)
 
     def keep(self, device_us: int, arrival_ns: int) -> None:
-        """Take an unwrapped time as the one to go on from."""
+        """Keep an unwrapped time; the next one is unwrapped from it."""
         self.device_us, self.arrival_ns = device_us, arrival_ns
 
 
@@ -185,9 +185,9 @@ class PacketStream:
     cfg_id, samples_per_packet, period_us
         As START answered.
     right
-        The foot that Info told.
+        The foot, as Info states it.
     started_ns
-        Host time when START was sent: no more can be missing before the first packet than was taken since then.
+        Host time when START was sent: no more can be missing before the first packet than the insole sampled since then.
     clock
         The device's clock, shared with time sync; one of its own if none is given.
     """
@@ -231,7 +231,7 @@ class PacketStream:
         return self._samples(packet, place, arrival_ns)
 
     def _parsed(self, content: bytes, characteristic: int) -> _Packet | None:
-        """Return a packet that belongs here; counts and drops any other."""
+        """Return a packet of this stream; counts and drops any other."""
         try:
             header = PacketHeader.from_bytes(content)
             packet = _PARSERS[header.type].from_bytes(content)
@@ -251,7 +251,7 @@ class PacketStream:
         return packet
 
     def _place(self, header: PacketHeader, characteristic: int, arrival_ns: int) -> _Place:
-        """Return where a packet lies by its own counters, unwrapped by the clocks."""
+        """Return the place of a packet by its own counters, unwrapped with the help of the clocks."""
         device_us = self.clock.unwrapped(header.time_us, arrival_ns)
         track = self._tracks.get(SENSOR if header.type == STANCE else header.type)
         first, in_time, ahead = header.counter, True, 1
@@ -270,7 +270,7 @@ class PacketStream:
         return _Place(1 + before, first, device_us, in_time)
 
     def _could_miss(self, value: int, arrival_ns: int) -> bool:
-        """Return whether so many can be missing before the first packet; a device may not have started at 0."""
+        """Return whether this many can be missing before the first packet; a device may not have started at 0."""
         return value * self._period_us <= (arrival_ns - self._started_ns) / 1e3 + _LATE_START_US
 
     def _in_time(self, elapsed_us: int, samples: int) -> bool:
@@ -278,7 +278,7 @@ class PacketStream:
         return abs(elapsed_us - expected_us) <= _SLACK_US + _SLACK_RATE * abs(expected_us)
 
     def _implausible(self, header: PacketHeader, place: _Place) -> bool:
-        """Return whether a header is at odds with the last one, and the next one has not borne it out."""
+        """Return whether a header contradicts the last one, and no later one confirms it."""
         track = self._tracks.get(SENSOR)
         if header.type != SENSOR or track is None:
             return False
@@ -337,7 +337,7 @@ class PacketStream:
 
 
 class _Stances:
-    """Fragments put together; a stance that is not whole when the fourth after it begins is given up."""
+    """Joins fragments to reports; a stance still incomplete when the fourth after it begins is given up."""
 
     def __init__(self) -> None:
         self._open: dict[int, list[Fragment]] = {}

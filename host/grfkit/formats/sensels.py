@@ -1,4 +1,4 @@
-"""Grids of pressure cells (sensels): what a frame sums up to, without keeping every cell of every frame."""
+"""Grids of pressure cells (sensels): the sums of each frame, without keeping every cell of every frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGEST_SIDE = 1000
 
 @dataclass(frozen=True)
 class SenselSums:
-    """What grids sum up to, frame by frame, in the cells' own unit; every array has shape (frames,).
+    """Sums of grids, frame by frame, in the cells' own unit; every array has shape (frames,).
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ def sensel_sums(grids: Floats) -> SenselSums:
 
 
 def joined(parts: list[SenselSums]) -> SenselSums:
-    """Return the sums of consecutive stretches of frames as one."""
+    """Return the sums of consecutive blocks of frames as one."""
     return SenselSums(
         np.concatenate([part.total for part in parts]),
         np.concatenate([part.peak for part in parts]),

@@ -1,4 +1,4 @@
-"""Tables of numbers in text files of any length: fast, with missing tokens, and no row lost in silence."""
+"""Tables of numbers in text files of any length: fast, with tokens for missing values; a row left out is noted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BRACKET = re.compile(r"\s*(?P<name>[^\[\]()]*?)\s*[\[(](?P<unit>[^\[\]()]+)[\])
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers (rows, columns), NaN where missing, and what a user should know of the rows."""
+    """Numbers (rows, columns), NaN where missing, and what a user should know about the rows."""
 
     values: Floats
     notes: list[str]
@@ -98,7 +98,7 @@ def separator_of(line: str) -> str:
 
 
 def name_and_unit(cell: str) -> tuple[str, str]:
-    """Return name and unit of a header cell such as ``Force[N]``; the unit is "" where none stands."""
+    """Return name and unit of a header cell such as ``Force[N]``; the unit is "" where there is none."""
     match = _BRACKET.fullmatch(cell)
     if match:
         return match["name"], match["unit"].strip()
@@ -209,7 +209,7 @@ def _fast(rows: list[str], form: _Form) -> Floats | None:
 
 
 def _plain_bytes(rows: list[str], form: _Form) -> str | None:
-    """Return rows as blank-separated numbers with ``nan`` for missing cells; None if another sign stands."""
+    """Return rows as blank-separated numbers with ``nan`` for missing cells; None if they hold any other character."""
     text = "\n" + "\n".join(rows) + "\n"
     if not text.isascii():
         return None

@@ -28,7 +28,7 @@ def exact_time(count: Floats, printed_s: Floats, rate_hz: float) -> Floats | Non
 
 
 def unwrapped(counter: Floats, modulus: int) -> Floats:
-    """Return a counter that starts anew at ``modulus`` as one that goes on.
+    """Return a counter that wraps at ``modulus`` without its wraps.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 *Blocks*: ``FRAME,n``, ``Date``, ``Time``, then per sensor ``SENSOR,name``, its size, ``Est. Load (N)`` and
 other figures, and ``SENSELS`` with the grid; ``GROUP`` blocks repeat parts of a sensor and are left out.
 *Rows*: a header ``Frame,Date,Time,...,Sensor,...,Est. Load (lbf),...,Sensor,...`` with a stretch of columns
-per sensor. A sensor's name tells its foot (``...-LF S0073``), or a ``Side`` column does. Every figure but
+per sensor. The foot is part of a sensor's name (``...-LF S0073``), or stands in a ``Side`` column. Every figure but
 the load may be absent.
 """
 
@@ -180,7 +180,7 @@ def _new_part(frame: _Frame, sensor: str, line: int) -> _Part:
 
 
 def _check_frames(frames: list[_Frame], sensors: list[str], ended: bool) -> None:
-    """Refuse a file in which a frame lacks a sensor or a part of its grid."""
+    """Refuse a file in which a frame has no block of a sensor, or only a part of its grid."""
     first = frames[0]
     for frame in frames:
         lacking = _lacking(frame, first, sensors)

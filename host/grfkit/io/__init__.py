@@ -59,7 +59,7 @@ def read_with(reader: Reader, path: PathLike, options: ReadOptions | None = None
     Raises
     ------
     BadInputError
-        As :func:`read`. What a reader did not foresee (a broken file can surprise) is told the same way.
+        As :func:`read`. An exception that a reader did not foresee is reported the same way.
     """
     path, options = Path(path), options or ReadOptions()
     extra = dict(options.extra)
@@ -131,7 +131,7 @@ def _with_input(recording: Recording, path: Path) -> Recording:
 
 
 def _with_side(recording: Recording, side: str) -> Recording:
-    """Return the recording with the foot stated by the user in every insole and IMU stream that names none.
+    """Return the recording with the foot stated by the user in every insole and IMU stream that states none.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a reader is: it says whether a file is its own, and turns it into a Recording."""
+"""Readers: each says whether a file is of its format, and turns it into a Recording."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEAD_BYTES = 65536
 
 
 class Head(NamedTuple):
-    """What sniffing sees: path, size in bytes and the first 64 kB, as bytes and as text."""
+    """The part of a file that sniffing looks at: path, size in bytes and the first 64 kB, as bytes and as text."""
 
     path: Path
     size: int
@@ -35,7 +35,7 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a user may tell a reader.
+    """What the user states about a file that the file itself does not.
 
     Attributes
     ----------
@@ -43,8 +43,10 @@ class ReadOptions:
         For generic CSV: file column -> ``"name [unit]"``, from a TOML file.
     rate_hz
         For files that state no rate.
+    cop_threshold_n, cop_filter_hz
+        Of C3D plates: the centre of pressure is computed above this vertical force, after a low-pass at this cut-off.
     extra
-        Anything one reader alone understands; an unknown key is refused by that reader.
+        Options of a single reader, e.g. ``side``, ``zero`` of C3D; an unknown key is refused by that reader.
     """
 
     column_map: dict[str, str] = field(default_factory=dict)
@@ -59,8 +61,8 @@ class Reader:
     """A file format: ``sniff`` looks at the head, ``read`` returns the whole recording.
 
     ``read`` raises ``BadInputError`` with one line (without the path: :func:`grfkit.io.read`
-    puts it in front) for whatever is wrong with the file, and never another exception. ``uses`` names the
-    options of :class:`ReadOptions` that are any use to it: ``rate_hz``, ``column_map``.
+    puts it in front) for whatever is wrong with the file, and never another exception. ``uses`` names those of the
+    options ``rate_hz`` and ``column_map`` that this format needs.
     """
 
     name: str

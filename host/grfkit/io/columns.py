@@ -1,4 +1,4 @@
-"""Column maps: a TOML document that says which column of a CSV file is what.
+"""Column maps: a TOML document that names the columns of a CSV file.
 
 .. code-block:: toml
 

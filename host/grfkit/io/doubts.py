@@ -1,4 +1,4 @@
-"""Values that no person and no sensor gives: their unit may be stated wrongly."""
+"""Notes on values too large for a person or a sensor: their unit may be stated wrongly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_SAMPLES, _MOST_FRAMES = 200_000, 100
 
 
 def doubts(recording: Recording) -> list[str]:
-    """Return a note for each stream whose values reach beyond what its unit makes believable.
+    """Return a note for each stream whose values are too large to be true in their unit.
 
     Beyond 20 kN in the 99th percentile of a foot's or plate's force (running is below 4), 5,000 m/s^2 of an
     accelerometer, and 20 m from the 1st to the 99th percentile of the places of landmarks.

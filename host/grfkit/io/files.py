@@ -1,4 +1,4 @@
-"""What the readers share: a file as text, checks of time and extent, and the recording with its file named."""
+"""Shared by the readers: a file as text, checks of time and extent, and the recording with its file named."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def with_pressure_sum(channels: Sequence[Channel]) -> list[Channel]:
 
 
 def plate_attrs(*, vertical: str = "", knows_feet: str = "", unverified: str = "") -> dict[str, Any]:
-    """Return the attributes of a force plate whose file tells neither corners nor origin nor type."""
+    """Return the attributes of a force plate whose file states neither corners nor origin nor type."""
     return {"plate_type": 0, "vertical": vertical, "knows_feet": knows_feet, "unverified": unverified}
 
 
@@ -137,7 +137,7 @@ def snake(text: str) -> str:
 
 
 def check_extent(positions: Floats, unit: str) -> None:
-    """Refuse markers that stand as far apart as in no body and no laboratory: the stated unit is wrong.
+    """Refuse markers whose extent fits no body and no laboratory: the stated unit is wrong.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a file holds and which reader takes it: the content of ``grf-inspect``, as an object."""
+"""Reports of files, as ``grf-inspect`` shows them: content, and the reader that takes the file."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class StreamReport:
 
 @dataclass(frozen=True, repr=False)
 class FileReport:
-    """What a file holds; every number is finite or None.
+    """Content of a file, and its reader; every number is finite or None.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ _QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a column goes: stream, its kind and side, the channel's name and frame."""
+    """The place of a column in a recording: stream, its kind and side, the channel's name and frame."""
 
     stream: str
     kind: StreamKind
@@ -44,7 +44,7 @@ def is_house_name(cell: str) -> bool:
 
 
 def place_of(name: str, names: set[str]) -> Place:
-    """Return where a column of this name goes; ``names`` are all names of the file."""
+    """Return the place of a column by its name; ``names`` are all names of the file."""
     if match := _IMU.fullmatch(name):
         side = _side(match[1])
         return Place(_with_side("imu", side), "imu", side, match[2], "sensor")
@@ -67,6 +67,7 @@ def _side(prefix: str | None) -> Side:
 
 
 def foot_of(side: Side) -> str:
+    """Return the foot as a plate's attribute says it: ``left``, ``right``, or "" where it is unknown."""
     return "" if side == "unknown" else side
 
 

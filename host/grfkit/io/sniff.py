@@ -32,13 +32,13 @@ READER_MODULES = (
 )
 """Modules of :mod:`grfkit.io.readers`, each with one ``READER``; of equal matches the first one wins.
 
-The last one is the generic table, whose reason is told where no reader takes a file.
+The generic table stands last: its reason is given where no reader takes a file.
 """
 
 
 @dataclass(frozen=True)
 class Sniffed:
-    """Which reader takes a file and why; ``others`` says of each other reader why it does not.
+    """Which reader takes a file and why; ``others`` says why each other reader does not.
 
     Attributes
     ----------

@@ -76,8 +76,8 @@ def plot_stances(data: xr.Dataset) -> Figure:
     windows, axis_names = data.sizes["stance"], [str(name) for name in data["axis"].values]
     if not windows:
         raise BadInputError("there is no stance to draw")
-    known = np.asarray(data["weight"].values)[:, :, None] > 0
-    force = np.where(known, np.asarray(data["targets"].values, dtype=np.float64), np.nan)
+    counted = np.asarray(data["weight"].values)[:, :, None] > 0
+    force = np.where(counted, np.asarray(data["targets"].values, dtype=np.float64), np.nan)
     points = force.shape[1]
     normalised = data.attrs["window"] == "stance"
     x = np.linspace(0.0, 100.0, points) if normalised else np.arange(points) / float(data.attrs["rate_hz"])

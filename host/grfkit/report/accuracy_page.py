@@ -1,4 +1,4 @@
-"""The accuracy report: what a network is worth for people it has not seen, beside every baseline."""
+"""The accuracy report: errors of a network for people it was not trained on, beside every baseline."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def render_accuracy_report(evaluation: Evaluation) -> str:
 
 
 def write_accuracy_report(path: Path, evaluation: Evaluation, *, force: bool = False) -> None:
-    """Write the accuracy report, whole or not at all.
+    """Write the accuracy report, completely or not at all.
 
     Raises
     ------
@@ -300,7 +300,7 @@ def _setting(value: object) -> str:
 
 
 def _personal(evaluation: Evaluation) -> dict[str, Any]:
-    """Return error against strides of calibration as words, figures and a table, empty where it was not asked for."""
+    """Return error against strides of calibration as sentences, figures and a table, empty where there is none."""
     personal = evaluation.get("personalisation")
     if not personal:
         return {}

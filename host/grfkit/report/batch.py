@@ -128,7 +128,7 @@ def write_batch_report(
     *,
     title: str = "Alignment of a batch",
 ) -> None:
-    """Write the page over many trials, whole or not at all.
+    """Write the page over many trials, completely or not at all.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def _worst(pick: Callable[[list[float]], float], values: list[float | None]) -> 
 
 
 def _number(value: float | None) -> float:
-    """Return the value to sort by: what is not known is the worst."""
+    """Return the value to sort by: unknown values count as the worst."""
     return value if value is not None and has_value(value) else float("inf")
 
 

@@ -57,12 +57,12 @@ def curve(x: Floats, y: Floats, *, start: float, end: float, columns: int = 420)
 
 
 def ordered(t: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Return time without NaN or steps back, and ``y`` with NaN where the time was not known."""
+    """Return time without NaN or steps back, and ``y`` with NaN where the time is unknown."""
     finite = np.isfinite(t)
     if not finite.any():
         return np.empty(0), np.empty(0)
     first = int(np.argmax(finite))
-    # every copy of a 2 h recording counts: most times are already whole and in order
+    # most times are complete and in order already, and a copy of a 2 h recording takes memory
     if finite.all() and not (np.diff(t) < 0).any():
         return t, y
     forward = np.fmax.accumulate(t[first:])

@@ -37,7 +37,7 @@ class Score(NamedTuple):
         return float(self.nats[np.argmin(np.abs(self.lag_s - lag_s))])
 
     def apart(self) -> bool:
-        """Return whether candidates stand singly, and are no even scan finer than a contact's flank."""
+        """Return whether candidates are single offsets, not an even scan finer than the flank of a contact."""
         steps = np.diff(self.lag_s)
         if not steps.size:
             return True
@@ -55,7 +55,7 @@ def scored(evidence: StreamEvidence) -> Score:
 
 
 def likelihood(evidence: StreamEvidence) -> Markup:
-    """Return the score against lag, whole and around the winner, with winner and runner-up marked."""
+    """Return the score against lag, over all lags and around the winner, with winner and runner-up marked."""
     score = scored(evidence)
     if not score.lag_s.size:
         return Markup('<p class="none">No candidate offset was scored.</p>')
@@ -130,7 +130,7 @@ def _score_panel(evidence: StreamEvidence, score: Score, span: tuple[float, floa
 
 
 def _draw_scores(panel: Panel, lag: Floats, nats: Floats, *, apart: bool) -> None:
-    """Draw a curve, or stems where candidates stand apart: nothing is known between those."""
+    """Draw a curve, or stems where candidates are single offsets: nothing is known between them."""
     if lag.size > 2 * _COLUMNS:
         extremes = envelope(lag, nats, start=panel.x.low, end=panel.x.high, columns=_COLUMNS)
         good = np.isfinite(extremes.high)
@@ -181,7 +181,7 @@ def residuals(evidence: StreamEvidence) -> Markup:
 
 
 def _every(excluded: int) -> int:
-    """Return that every n-th excluded anchor is drawn, so that rings do not melt into one."""
+    """Return n, where every n-th excluded anchor is drawn, so that rings do not merge."""
     return max(1, -(-excluded // _MOST_RINGS))
 
 
@@ -229,7 +229,7 @@ def _residual_panel(evidence: StreamEvidence, data: _Residuals, reach: float) ->
 
 
 def _many(panel: Panel, at: Floats, ms: Floats) -> None:
-    """Draw more anchors than can be told apart as the range and the mean of each column."""
+    """Draw anchors that are too many for dots as the range and the mean of each column."""
     order = np.argsort(at, kind="stable")
     at, ms = at[order], ms[order]
     low, high = panel.x.low, panel.x.high

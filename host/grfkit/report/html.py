@@ -1,4 +1,4 @@
-"""Templates, and pages written whole."""
+"""Templates, and pages written completely or not at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def page(template: str, **content: Any) -> str:
 
 
 def write_page(path: Path, text: str, *, force: bool) -> None:
-    """Write a page as UTF-8 with ``\\n`` line ends, whole or not at all.
+    """Write a page as UTF-8 with ``\\n`` line ends, completely or not at all.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Numbers as a person reads them: fixed digits, units, a true minus, and a dash for what is not known."""
+"""Numbers as a person reads them: fixed digits, units, a true minus, and a dash for unknown values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def milliseconds(value: float | None, *, from_s: bool = False) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Return a share in whole percent; rounding never makes 100 % of less than all."""
+    """Return a share in whole percent; less than all is never rounded to 100 %."""
     if share is None or not math.isfinite(share):
         return DASH
     rounded = round(share * 100)

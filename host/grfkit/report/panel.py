@@ -125,7 +125,7 @@ class Panel:
             self._path(f"M{a:.1f} {c:.1f}H{b:.1f}V{d:.1f}H{a:.1f}Z", kind)
 
     def finish(self, alt: str, *, title: str = "") -> Markup:
-        """Return the diagram's HTML; ``alt`` says in words what it shows."""
+        """Return the diagram's HTML; ``alt`` describes it in a sentence."""
         width, height = WIDTH, self.height
         grid = "".join(f"M{self.x.share(at) * width:.1f} 0V{height}" for at, _ in self.x.ticks)
         grid += "".join(f"M0 {(1 - self.y.share(at)) * height:.1f}H{width}" for at, _ in self.y.ticks)

@@ -1,4 +1,4 @@
-"""One stream made ready to draw: signals to scale, times mapped, and the windows worth looking at."""
+"""One stream made ready to draw: signals to scale, times mapped, and the windows to show closely."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def scaled(signal: Floats) -> Floats:
 
 
 def edges_of(segments: list[Segment]) -> list[float]:
-    """Return the device times (s) where one segment gives way to the next."""
+    """Return the device times (s) at which a new segment begins."""
     return [segment.start_s for segment in segments[1:]]
 
 

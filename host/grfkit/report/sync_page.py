@@ -49,7 +49,7 @@ def render_sync_report(evidence: TrialEvidence) -> str:
 
 
 def write_sync_report(path: Path, evidence: TrialEvidence, force: bool = False) -> None:
-    """Write the alignment report, whole or not at all.
+    """Write the alignment report, completely or not at all.
 
     Raises
     ------

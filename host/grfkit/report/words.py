@@ -1,4 +1,4 @@
-"""The verdict in plain words: what was found, how surely, what failed, and what to do about it."""
+"""The verdict in sentences: the alignment and its certainty, what failed, and what to do about it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SEVERITIES = ("error", "warning", "info")
 
 
 def groups(streams: Sequence[StreamEvidence]) -> list[Group]:
-    """Return the streams by clock: those that were aligned together stand together."""
+    """Return the streams in groups that were aligned together, on one clock."""
     by_clock: list[Group] = []
     for stream in streams:
         home = next((g for g in by_clock if _one_clock(g[0], stream)), None)
@@ -48,7 +48,7 @@ def name_of(group: Group) -> str:
 
 
 def target_of(clock_map: ClockMap) -> str:
-    """Return what the map leads to, as it stands in a sentence."""
+    """Return the name of the map's target, as part of a sentence."""
     return "the reference" if clock_map.target in ("", "reference") else clock_map.target
 
 
@@ -67,7 +67,7 @@ def drift_of(clock_map: ClockMap) -> float | None:
 
 
 def state_of(clock_map: ClockMap) -> str:
-    """Return ``aligned``, ``refused``, or ``accepted`` for a refused map the user took all the same."""
+    """Return ``aligned``, ``refused``, or ``accepted`` for a refused map that the user accepted."""
     if clock_map.verdict == "refused" and clock_map.segments:
         return "accepted"
     return clock_map.verdict
@@ -92,7 +92,7 @@ def headline(evidence: TrialEvidence) -> str:
 
 
 def sentence(group: Group) -> str:
-    """Return what was found for the streams of one clock."""
+    """Return the verdict on the streams of one clock, as a sentence."""
     clock_map = group[0].clock_map
     state = state_of(clock_map)
     if state == "refused":
@@ -158,7 +158,7 @@ def _be(group: Group, *, past: bool = False) -> str:
 
 
 def advice(evidence: TrialEvidence) -> list[str]:
-    """Return what to do about refused streams, the surest remedy first; nothing where all is well."""
+    """Return what to do about refused streams, the surest remedy first; empty if none was refused."""
     refused = [s for s in evidence.streams if state_of(s.clock_map) != "aligned"]
     if not refused:
         return []
@@ -185,7 +185,7 @@ def advice(evidence: TrialEvidence) -> list[str]:
 
 
 def rate_in_words(drift_ppm: float | None) -> str:
-    """Return how the device's clock goes, beside its drift in ppm."""
+    """Return how fast or slow the device's clock is per hour, shown beside its drift in ppm."""
     if drift_ppm is None or not has_value(drift_ppm) or abs(drift_ppm) < _NO_DRIFT_PPM:
         return ""
     per_hour = abs(drift_ppm) * 3.6
@@ -244,7 +244,7 @@ def doctor_in_words(findings: Sequence[Mapping[str, Any]]) -> str:
 
 
 def remarks(clock_map: ClockMap) -> list[str]:
-    """Return the map's own remarks: swapped feet, a turned sign, findings, where the lag came from."""
+    """Return the map's own remarks: swapped feet, a turned sign, findings, the source of the lag."""
     sentences = []
     if clock_map.swapped_sides:
         sentences.append("The contacts fit better with left and right exchanged: check which device was worn where.")

@@ -1,1 +1,1 @@
-"""io/readers"""
+"""One reader per module: a file format to a Recording."""

@@ -1,4 +1,4 @@
-"""What the insole readers share: which foot (from the file's content, never its name), and a note of long gaps."""
+"""Shared by the insole readers: which foot (from the file's content, never its name), and a note of long gaps."""
 
 from __future__ import annotations
 

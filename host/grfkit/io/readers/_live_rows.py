@@ -46,7 +46,7 @@ class LiveSession:
         return cls(device, begin, stream, clock)
 
     def synced(self, record: Record) -> None:
-        """Take a time sync, the device's clock unwrapped."""
+        """Keep a time sync, the device's clock unwrapped."""
         t1, t2, t3, t4 = grfrec.sync_of(record)
         later = (t3 - t2) & 0xFFFFFFFF
         t2 = self.clock.unwrapped(t2, t4)

@@ -54,7 +54,7 @@ class ApdmFile:
 
 
 def looks_like_apdm(lines: list[str]) -> str:
-    """Return what makes these first lines an APDM export, "" if nothing does."""
+    """Return why these first lines are an APDM export, "" if they are none."""
     if lines and lines[0].startswith("Format=7,"):
         return "starts with 'Format=7'"
     if any(line.startswith("Sample Rate:,") for line in lines[:8]) and any("/Acceleration/" in x for x in lines[:12]):

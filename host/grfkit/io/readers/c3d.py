@@ -109,7 +109,7 @@ def _specs(file: C3dFile, options: ReadOptions) -> tuple[list[PlateSpec], list[s
 
 
 def _marker_heights(file: C3dFile) -> Floats | None:
-    """Return some frames of all positions (m), to tell which way is up at a plate."""
+    """Return some frames of all positions (m), by which the upward direction at a plate is found."""
     positions = _positions(file)
     if not positions or not units.is_unit(file.point_unit):
         return None
@@ -119,7 +119,7 @@ def _marker_heights(file: C3dFile) -> Floats | None:
 
 
 def _together(notes: Sequence[str]) -> list[str]:
-    """Return the notes with those that say the same of several plates made one."""
+    """Return the notes, those with the same text about several plates joined into one."""
     plates: dict[str, list[str]] = {}
     for note in notes:
         match = re.match(r"plate (\d+): (.*)", note)

@@ -28,7 +28,7 @@ def _sniff(head: Head) -> Match:
     why, cells = looks_like_table(head.text)
     if not cells:
         return Match(0.0, why)
-    # a unit in the header tells our layout from any other table of numbers
+    # a unit in the header is what distinguishes this layout from any other table of numbers
     timed = [cell for cell in cells if re.match(r"time\s*[\[(]", cell, re.IGNORECASE)]
     ours = [cell for cell in cells if is_house_name(cell)]
     if timed and ours:
@@ -59,7 +59,7 @@ def _time_columns(parsed: CsvFile) -> list[int]:
 
 
 def _time(parsed: CsvFile, options: ReadOptions) -> tuple[Floats, str, list[str]]:
-    """Return the time column and its unit; counted from a rate the user states where there is none."""
+    """Return the time column and its unit; without such a column, time counted at the rate that the user states."""
     time_columns = _time_columns(parsed)
     if not time_columns:
         assert options.rate_hz  # else parse_csv refused

@@ -169,7 +169,7 @@ def _side(header: dict[str, str]) -> str:
 
 
 def _frames(lines: Sequence[str], begin: int, rows: int) -> list[tuple[int, int]]:
-    """Return (index of the first row, frame number) of each whole frame."""
+    """Return (index of the first row, frame number) of each frame; all must be complete."""
     heads = [(i, match) for i, line in enumerate(lines[begin:], begin) if (match := _FRAME.fullmatch(line))]
     if not heads:
         raise BadInputError("holds a header but no 'Frame 1'")

@@ -1,4 +1,4 @@
-"""Live recordings: packets to samples, on the host's clock as the whole recording tells it, gaps as NaN."""
+"""Live recordings: packets to samples, on the host's clock as estimated from all of the recording, gaps as NaN."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _of_device(runs: list[Run], begin: Begin, side: str, clock: str) -> dict[str
 
 
 def _with_curves(stream: xr.Dataset, reports: list[StanceReport]) -> xr.Dataset:
-    """Return the stances that came, and no row between them, with ``apgrf mlgrf vgrf`` (time, point) in BW.
+    """Return the stances that arrived, without rows between them, with ``apgrf mlgrf vgrf`` (time, point) in BW.
 
     Point k of P is ``contact_s * k / (P - 1)`` after initial contact, which is ``time``. An axis that an insole did not
     send is NaN, and so are curves of another number of points than the last one.
@@ -190,7 +190,7 @@ def _device_stream(
 
 
 def _session_document(session: LiveSession) -> dict[str, Any]:
-    """Return what a session was, as a plain document."""
+    """Return a session's settings, end and counts as a plain document."""
     counts = asdict(session.stream.counts)
     counts["refused"] = dict(counts["refused"])
     about = {"device": session.device, "reason": session.reason, "time_syncs": len(session.exchanges), "counts": counts}

@@ -37,7 +37,7 @@ _KINDS: tuple[tuple[StreamKind, Frame], ...] = (("insole", "foot"), ("imu", "sen
 
 @dataclass(frozen=True)
 class MoticonColumn:
-    """One column: stream (``insole``, ``imu``, ``analog``), foot ("" if none), channel, unit, own name."""
+    """One column: stream (``insole``, ``imu``, ``analog``), foot ("" if none), channel, unit, name in the file."""
 
     index: int
     kind: str

@@ -39,7 +39,7 @@ class RbdsFile:
 
 
 def marker_names(header: list[str]) -> list[str]:
-    """Return the markers that ``Time <m>X <m>Y <m>Z ...`` names, none if the header is another."""
+    """Return the markers that ``Time <m>X <m>Y <m>Z ...`` names, an empty list if it is another header."""
     if len(header) < 4 or header[0] != "Time" or (len(header) - 1) % 3:
         return []
     names = [cell[:-1] for cell in header[1::3]]

@@ -45,13 +45,14 @@ def _read(path: Path, options: ReadOptions) -> Recording:
 
 
 class _Complaints(logging.Handler):
-    """Keeps what pyxdf says of damage: it reads on behind it, grfkit does not take the rest for the whole."""
+    """Keeps what pyxdf logs about damage: it reads on after it, but grfkit does not take a part for the whole file."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Keep the message of a record."""
         self.messages.append(record.getMessage().strip())
 
 
@@ -103,7 +104,7 @@ def _is_gzip(path: Path) -> bool:
 
 
 def _streams(source: Mapping[str, Any], notes: list[str]) -> dict[str, xr.Dataset]:
-    """Return the streams that one XDF stream becomes: one per kind and foot that its channels name."""
+    """Return the streams made of one XDF stream: one for each kind and foot that its channels name."""
     title = _first(source["info"], "name") or "unnamed"
     stamps = np.asarray(source.get("time_stamps", []), dtype=np.float64)
     if not stamps.size:
@@ -185,7 +186,7 @@ def _analog(column: TableColumn) -> Place:
 
 
 def _columns(source: Mapping[str, Any], count: int, notes: list[str], title: str) -> list[TableColumn]:
-    """Return name and unit of each channel as the stream's description tells them, else ``channel_01``."""
+    """Return name and unit of each channel from the stream's description, else ``channel_01``."""
     described = _described(source)
     columns = []
     for index in range(count):
