@@ -187,7 +187,7 @@ class PacketStream:
     right
         The foot, as Info states it.
     started_ns
-        Host time when START was sent: no more can be missing before the first packet than the insole sampled since then.
+        Host time when START was sent: the insole cannot have lost more before the first packet than it sampled since.
     clock
         The device's clock, shared with time sync; one of its own if none is given.
     """
