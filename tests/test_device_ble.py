@@ -20,8 +20,10 @@ from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakError
 
 from grfkit import wire
+from grfkit.device import bumble_backend
 from grfkit.device.ble import Adapter, BleLink
-from grfkit.device.bumble_backend import BumbleClient, BumbleRadio, BumbleScanner
+from grfkit.device.bumble_backend import BumbleClient, BumbleScanner
+from grfkit.device.bumble_radio import BumbleRadio
 from grfkit.device.link import Characteristic, Link, LinkClosed, LinkRefused, ReceivedPacket
 from grfkit.device.session import Session
 from grfkit.errors import BadInputError
@@ -422,7 +424,7 @@ def test_an_insole_that_is_switched_off_holds_up_no_other() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("grfkit.device.ble._CONNECT_S", 300.0)
-        patch.setattr("grfkit.device.ble._TURN_ALONE_S", 0.5)
+        patch.setattr("grfkit.device.adapter._TURN_ALONE_S", 0.5)
         hosted(work)
 
 
@@ -561,7 +563,9 @@ def test_bleaks_own_backend_on_a_virtual_controller() -> None:
 
 
 def test_names_are_what_others_import() -> None:
-    assert BumbleClient.__module__ == BumbleScanner.__module__ == BumbleRadio.__module__
+    """One module gives all three, wherever they are defined."""
+    assert bumble_backend.__all__ == ["BumbleClient", "BumbleRadio", "BumbleScanner"]
+    assert bumble_backend.BumbleRadio is BumbleRadio
 
 
 def test_a_computer_without_bluetooth_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -579,7 +583,7 @@ def test_a_computer_without_bluetooth_is_told_what_to_do(monkeypatch: pytest.Mon
         with pytest.raises(BadInputError, match=r"no powered.*--adapter bumble:usb:0"):
             await (await Adapter.open(None)).find()
 
-    monkeypatch.setattr("grfkit.device.ble.BleakScanner", Nothing)
+    monkeypatch.setattr("grfkit.device.adapter.BleakScanner", Nothing)
     run(work())
 
 

@@ -33,7 +33,8 @@ from grfkit.simulate.clocks import TrueClock
 from grfkit.units import G
 from grfkit.virtual import stance as virtual_stance
 from grfkit.virtual.insole import InsoleSettings
-from grfkit.virtual.link_model import LinkSettings, ModelLink, Queued, TransmitRing
+from grfkit.virtual.link_model import LinkSettings, ModelLink
+from grfkit.virtual.ring import Queued, TransmitRing
 from grfkit.virtual.run import InsoleRequest, clocks_of
 from grfkit.virtual.source import Phantom, SampleSource, imu_counts, phantom
 from grfkit.virtual.stream import Faults, InsoleRun, Ticks

@@ -117,6 +117,7 @@ def _shown(showing: Showing) -> list[Any]:
         listener = bind_listener(showing.host, showing.port, showing.token)
 
         async def page(hub: Hub) -> None:
+            """Serve the page."""
             await serve(hub, host=showing.host, token=showing.token, ready=ready, listener=listener)
 
         views.append(page)

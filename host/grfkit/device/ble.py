@@ -1,20 +1,15 @@
-"""Insoles over Bluetooth, through bleak's public interface: with its own backends or Bumble's (``bumble:...``)."""
+"""One insole over Bluetooth, through bleak's public interface: with its own backends or Bumble's."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable
 
-from bleak import BleakClient, BleakScanner
+from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
-from bleak.backends.device import BLEDevice
-from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 
 from ..errors import BadInputError
@@ -43,6 +38,7 @@ from ..wire import (
     TimeRequest,
     state_from_bytes,
 )
+from .adapter import Adapter, AdvertisedInsole
 from .link import (
     Characteristic,
     Conversation,
@@ -55,13 +51,13 @@ from .link import (
     fail,
 )
 
-__all__ = ["Adapter", "AdvertisedInsole", "BleLink"]
+__all__ = ["Adapter", "BleLink"]
 
 _BACK_OFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Pauses between tries to connect, the last one for ever."""
 _CONNECT_S, _SYNC_S, _TARE_S, _RESCAN_S = 10.0, 1.0, 60.0, 3.0
-_TURN_S, _TURN_ALONE_S = 4.0, 1.0
-"""So long a first try may take while another link waits for its turn, each later one twice as long: an insole that is
-switched off holds up no other. The second on a radio of our own, which nobody else uses."""
+"""How long a connection, a time sync, a tare (100 quiet samples, of a foot that may have to stand still first) and a
+scan for an insole that a stack has forgotten may take; chosen by hand."""
 _SPREAD_S = 0.05
 """Time requests start at random within so long; sent as the last answer came, all would wait a whole interval."""
 _SUBSCRIBED = {
@@ -72,162 +68,6 @@ _SUBSCRIBED = {
 }
 _FAILURES = (BleakError, asyncio.TimeoutError, OSError, EOFError)
 _LOG = logging.getLogger(__name__)
-
-
-class _Closes(Protocol):
-    async def close(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class AdvertisedInsole:
-    """An insole that advertises; its side is told by Info, after connecting.
-
-    Attributes
-    ----------
-    address
-        On macOS a UUID of the computer's own.
-    """
-
-    address: str
-    name: str
-    rssi: int
-    device: BLEDevice
-
-
-class Adapter:
-    """How bleak reaches the radio; one for all links of a program, closed at its end.
-
-    Attributes
-    ----------
-    turn_s
-        So long a connection may take while another waits for its turn.
-    """
-
-    def __init__(self, scanner: dict[str, Any] | None = None, client: dict[str, Any] | None = None) -> None:
-        self.scanner_options, self.client_options = scanner or {}, client or {}
-        self.turn_s = _TURN_S
-        self._connecting, self._queue, self._someone_queued = asyncio.Lock(), 0, asyncio.Event()
-        self._radio: _Closes | None = None
-
-    @classmethod
-    async def open(cls, spec: str | None = None) -> Adapter:
-        """Return the system's adapter (None), one of BlueZ's by name (``hci1``), or ``bumble:TRANSPORT``.
-
-        The last is a controller that Bumble reaches.
-
-        Raises
-        ------
-        BadInputError
-            If the name is none of these, or no controller answers.
-        """
-        if not spec:
-            return cls()
-        if re.fullmatch(r"hci\d+", spec):
-            return cls({"bluez": {"adapter": spec}}, {"bluez": {"adapter": spec}})
-        kind, _, transport = spec.partition(":")
-        if kind != "bumble" or not transport:
-            raise BadInputError(
-                f"adapter '{spec}' is unknown; expected bumble:TRANSPORT, for example bumble:tcp-client:127.0.0.1:7011,"
-                " hci0 and so on (Linux), or none for the system's own"
-            )
-        try:
-            from .bumble_backend import BumbleRadio
-        except ImportError as error:
-            raise BadInputError(f"adapter '{spec}' needs Bumble ({error}); pip install 'grfkit[ble]'") from error
-        return cls.on(await BumbleRadio.open(transport))
-
-    @classmethod
-    def on(cls, radio: Any, **client: Any) -> Adapter:
-        """Return an adapter on a :class:`~grfkit.device.bumble_backend.BumbleRadio`, which it closes at its end."""
-        from .bumble_backend import BumbleClient, BumbleScanner
-
-        adapter = cls({"backend": BumbleScanner, "radio": radio}, {"backend": BumbleClient, "radio": radio, **client})
-        adapter._radio, adapter.turn_s = radio, _TURN_ALONE_S
-        return adapter
-
-    async def find(
-        self, count: int = 2, *, timeout_s: float = 10.0, address: str | None = None
-    ) -> list[AdvertisedInsole]:
-        """Return insoles that advertise the service: ``count`` of them, or fewer after the time.
-
-        Parameters
-        ----------
-        address
-            Only this one.
-
-        Raises
-        ------
-        BadInputError
-            If the computer has no Bluetooth that can be used.
-        """
-        insoles: dict[str, AdvertisedInsole] = {}
-        enough = asyncio.Event()
-
-        def detected(device: BLEDevice, advertisement: AdvertisementData) -> None:
-            matches = address is None or device.address.upper() == address.upper()
-            if SERVICE in advertisement.service_uuids and matches:
-                name = advertisement.local_name or device.name or insoles.get(device.address, _NOBODY).name
-                insoles[device.address] = AdvertisedInsole(device.address, name, advertisement.rssi, device)
-                if len(insoles) >= count:
-                    enough.set()
-
-        try:
-            async with BleakScanner(detected, [SERVICE], **self.scanner_options):
-                await asyncio.wait_for(enough.wait(), timeout_s)
-        except asyncio.TimeoutError:
-            pass
-        except (BleakError, OSError, EOFError, ImportError) as error:
-            raise BadInputError(
-                f"Bluetooth cannot be used here ({error}); switch it on, or name a controller: --adapter bumble:usb:0"
-            ) from error
-        return sorted(insoles.values(), key=lambda insole: insole.address)
-
-    async def in_turn(self, connect: Callable[[], Awaitable[None]], *, turns: float = 1.0) -> None:
-        """Connect while nobody else does: stacks take one connection at a time.
-
-        Raises
-        ------
-        TimeoutError
-            If it took longer than ``turns`` of :attr:`turn_s` and another waits.
-        """
-        self._queue += 1
-        self._someone_queued.set()
-        try:
-            await self._connecting.acquire()
-        finally:
-            self._queue -= 1
-        try:
-            await self._run_turn(connect, time.monotonic() + turns * self.turn_s)
-        finally:
-            self._connecting.release()
-
-    async def _run_turn(self, connect: Callable[[], Awaitable[None]], turn_ends: float) -> None:
-        doing = asyncio.ensure_future(connect())
-        try:
-            while not doing.done():
-                if self._queue:
-                    await asyncio.wait({doing}, timeout=max(0.0, turn_ends - time.monotonic()))
-                    break
-                self._someone_queued.clear()
-                queued = asyncio.ensure_future(self._someone_queued.wait())
-                await asyncio.wait({doing, queued}, return_when=asyncio.FIRST_COMPLETED)
-                queued.cancel()
-        finally:
-            late = not doing.done()
-            if late:
-                doing.cancel()
-                await asyncio.wait({doing})
-        if late and doing.cancelled():
-            raise asyncio.TimeoutError("another insole waits for the radio")
-        doing.result()
-
-    async def close(self) -> None:
-        """Free the radio."""
-        if self._radio is not None:
-            await self._radio.close()
-
-
-_NOBODY = AdvertisedInsole("", "", 0, BLEDevice("", "", None))
 
 
 class BleLink:
@@ -352,6 +192,7 @@ class BleLink:
         """Return the callback of one characteristic and connection; of an ended one it only counts."""
 
         def received(_: BleakGATTCharacteristic, value: bytearray) -> None:
+            """Take a notification."""
             now = time.monotonic_ns()
             if number != self._number or self._client is None or (self._closing and not self._streaming):
                 self.stale += 1

@@ -1,4 +1,4 @@
-"""bleak on Bumble: any controller that Bumble reaches (TCP, USB, serial, in process) as the radio of a bleak program.
+"""bleak on Bumble: a :class:`~grfkit.device.bumble_radio.BumbleRadio` as the radio of a bleak program.
 
 ``BleakScanner(backend=BumbleScanner, radio=radio)`` and ``BleakClient(device, backend=BumbleClient, radio=radio)``;
 everything above is bleak's public interface. The radio is opened once and shared.
@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import struct
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from functools import partial
 from typing import Any, TypeVar, cast
 
 from bleak.args import SizedBuffer
@@ -25,31 +21,22 @@ from bleak.backends.scanner import AdvertisementData, AdvertisementDataCallback,
 from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
 from bleak.exc import BleakDeviceNotFoundError, BleakError, BleakGATTProtocolError
 from bumble import att, core, hci
-from bumble.device import Advertisement, Connection, ConnectionParametersPreferences, Device, DeviceConfiguration
+from bumble.device import Advertisement, Connection, Device
 from bumble.gatt_client import Client as GattClient
-from bumble.host import Host
-from bumble.transport import open_transport
-from bumble.transport.common import Transport, TransportSink, TransportSource
 
-from ..errors import BadInputError
+from .bumble_radio import FAILURES, Attribute, BumbleRadio, Layout
 
 __all__ = ["BumbleClient", "BumbleRadio", "BumbleScanner"]
 
 MTU = 247
 """Asked for: a notification then fills one link-layer PDU of 251 bytes."""
-INTERVAL_MS, SUPERVISION_MS = 15.0, 4000.0
 _OCTETS, _TIME_US = 251, 2120
+"""Of a link-layer PDU, the most that data length extension allows (Bluetooth Core 4.2, Vol. 6 B 4.5.10)."""
 _OPTIONAL_S = 0.5
-_SOCKET_BYTES = 32768
-"""What a socket may hold: one that falls behind is told so by the insole's ring, not by minutes of old data."""
+"""What only makes a link faster (longer packets, 2M PHY) may take so long; then it goes without."""
 _CCCD = 0x2902
-_ACL, _FIRST_OF_FRAME = 2, (0, 2)
-_NOTIFICATION = struct.Struct("<HHHHBH")
-"""After the packet's type: connection and flags, length; L2CAP length and channel; ATT opcode and handle."""
-_FRAME_AT, _VALUE_AT = 9, 12
+"""Client characteristic configuration descriptor (Bluetooth assigned numbers): subscribes."""
 _LOG = logging.getLogger(__name__)
-_OWN_ADDRESS = "F6:47:52:46:00:01"
-_FAILURES = (core.BaseBumbleError, OSError)
 _PROPERTIES: dict[int, CharacteristicPropertyName] = {
     0x01: "broadcast",
     0x02: "read",
@@ -61,175 +48,6 @@ _PROPERTIES: dict[int, CharacteristicPropertyName] = {
     0x80: "extended-properties",
 }
 _T = TypeVar("_T")
-_Attribute = tuple[int, str]
-_Layout = list[tuple[_Attribute, list[tuple[_Attribute, int, list[_Attribute]]]]]
-"""Services with characteristics (with property bits) with descriptors, each a handle and a UUID."""
-
-
-class BumbleRadio:
-    """One Bluetooth controller with a Bumble host on it, shared by scanners and clients of one event loop.
-
-    Attributes
-    ----------
-    device
-        The host.
-    """
-
-    def __init__(self, device: Device, transport: Transport | None = None) -> None:
-        self.device = device
-        self._transport = transport
-        self._scanners = 0
-        self._lost_callbacks: set[Callable[[], None]] = set()
-        self._lock, self._connecting = asyncio.Lock(), asyncio.Lock()
-        self._layouts: dict[str, _Layout] = {}
-
-    @classmethod
-    async def open(cls, transport: str, *, address: str = _OWN_ADDRESS) -> BumbleRadio:
-        """Return the radio behind a Bumble transport, for example ``tcp-client:127.0.0.1:7011`` or ``usb:0``.
-
-        Raises
-        ------
-        BadInputError
-            If there is no such transport, or nothing answers there.
-        """
-        try:
-            opened = await open_transport(transport)
-        except (*_FAILURES, ValueError, AssertionError) as error:
-            raise BadInputError(
-                f"no Bluetooth controller at {transport}: {error}; expected a Bumble transport such as"
-                " tcp-client:127.0.0.1:7011 with a controller behind it"
-            ) from error
-        try:
-            radio = await cls.on(opened.source, opened.sink, address=address)
-        except BadInputError:
-            await opened.close()
-            raise
-        radio._transport = opened
-        line = getattr(opened.sink, "transport", None)
-        wire = line.get_extra_info("socket") if line is not None else None
-        if wire is not None:
-            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BYTES)
-        opened.source.terminated.add_done_callback(lambda _: radio._call_lost())
-        return radio
-
-    @classmethod
-    async def on(
-        cls, source: TransportSource, sink: TransportSink, *, address: str = _OWN_ADDRESS, timeout_s: float = 10.0
-    ) -> BumbleRadio:
-        """Return the radio of an HCI source and sink; BadInputError if no controller answers."""
-        config = DeviceConfiguration(name="grfkit", address=hci.Address(address), gatt_service_enabled=False)
-        host = _Host(source, sink)
-        device = Device(config=config, host=host)
-        host.notified = partial(_notify, device)
-        try:
-            await asyncio.wait_for(device.power_on(), timeout_s)
-        except (*_FAILURES, asyncio.TimeoutError) as error:
-            raise BadInputError(f"the Bluetooth controller did not start within {timeout_s:g} s: {error!r}") from error
-        return cls(device)
-
-    @property
-    def lost(self) -> bool:
-        """Return whether the transport to the controller is gone."""
-        return self._transport is not None and self._transport.source.terminated.done()
-
-    def _call_lost(self) -> None:
-        """Tell clients that the controller is gone, and their connections with it."""
-        for call in list(self._lost_callbacks):
-            call()
-
-    def when_lost(self, call: Callable[[], None]) -> Callable[[], None]:
-        """Have ``call`` called when the transport breaks; return what takes that back."""
-        self._lost_callbacks.add(call)
-        return lambda: self._lost_callbacks.discard(call)
-
-    async def scan(self) -> None:
-        """Have the controller scan; scanners are counted."""
-        async with self._lock:
-            if not self._scanners:
-                await self.device.start_scanning(active=True, filter_duplicates=False)
-            self._scanners += 1
-
-    async def scan_no_more(self) -> None:
-        """End one scanner's scan."""
-        async with self._lock:
-            self._scanners -= 1
-            if not self._scanners and not self.lost:
-                await self.device.stop_scanning()
-
-    async def connect(self, address: hci.Address, *, timeout_s: float) -> Connection:
-        """Return a connection at 15 ms, latency 0, supervision 4 s; TimeoutError if the peer is not there."""
-        preferences = ConnectionParametersPreferences(
-            connection_interval_min=INTERVAL_MS,
-            connection_interval_max=INTERVAL_MS,
-            supervision_timeout=int(SUPERVISION_MS),
-        )
-        async with self._connecting:
-            connecting = asyncio.ensure_future(
-                self.device.connect_le(
-                    address, connection_parameters_preferences={hci.Phy.LE_1M: preferences}, timeout=None
-                )
-            )
-            try:
-                await asyncio.wait({connecting}, timeout=timeout_s)
-            finally:
-                if not connecting.done():
-                    await self._give_up(connecting)
-        if connecting.cancelled():
-            raise core.TimeoutError("no answer")
-        return connecting.result()
-
-    async def _give_up(self, connecting: asyncio.Future[Connection]) -> None:
-        """Cancel a connection that did not come; one that came meanwhile is closed."""
-        if not self.lost:
-            with suppress(*_FAILURES):
-                await self.device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())
-            await asyncio.wait({connecting}, timeout=1.0)
-        if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
-            await connecting.result().disconnect()
-        connecting.cancel()
-        await asyncio.wait({connecting})
-        if not connecting.cancelled():
-            raise core.TimeoutError("no answer") from connecting.exception()
-
-    def layout_of(self, address: str) -> _Layout | None:
-        """Return the attributes a device had when it was last connected."""
-        return self._layouts.get(address)
-
-    def remember_layout(self, address: str, layout: _Layout | None) -> None:
-        """Keep a device's attributes for its next connection, None to forget them."""
-        if layout is None:
-            self._layouts.pop(address, None)
-        else:
-            self._layouts[address] = layout
-
-    async def close(self) -> None:
-        """Disconnect everything and free the controller."""
-        if not self.lost:
-            for connection in list(self.device.connections.values()):
-                with suppress(*_FAILURES, asyncio.TimeoutError):
-                    await asyncio.wait_for(connection.disconnect(), 2.0)
-            await self.device.power_off()
-        if self._transport is not None:
-            await self._transport.close()
-
-
-class _Host(Host):
-    """Bumble's host with a short way for notifications: bytes to their subscribers, past objects made for each layer.
-
-    Whatever is not a whole notification in one packet goes Bumble's way.
-    """
-
-    notified: Callable[[int, int, bytes], bool] = staticmethod(lambda *_: False)
-
-    def on_packet(self, packet: bytes) -> None:
-        """Take a packet of the controller."""
-        if packet[0] == _ACL and len(packet) > _VALUE_AT and self.ready and not self.snooper:
-            handle, _, frame_bytes, channel, opcode, attribute = _NOTIFICATION.unpack_from(packet, 1)
-            complete = handle >> 12 in _FIRST_OF_FRAME and frame_bytes + _FRAME_AT == len(packet)
-            notification = channel == att.ATT_CID and opcode == att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION
-            if complete and notification and self.notified(handle & 0xFFF, attribute, packet[_VALUE_AT:]):
-                return
-        super().on_packet(packet)
 
 
 class BumbleScanner(BaseBleakScanner):
@@ -254,7 +72,7 @@ class BumbleScanner(BaseBleakScanner):
         self._on = True
         try:
             await self._radio.scan()
-        except _FAILURES as error:
+        except FAILURES as error:
             raise BleakError(f"could not scan: {error!r}") from error
 
     async def stop(self) -> None:
@@ -265,7 +83,7 @@ class BumbleScanner(BaseBleakScanner):
         self._radio.device.remove_listener(Device.EVENT_ADVERTISEMENT, self._detected)
         try:
             await self._radio.scan_no_more()
-        except _FAILURES as error:
+        except FAILURES as error:
             raise BleakError(f"could not stop scanning: {error!r}") from error
 
     def _detected(self, advertisement: Advertisement) -> None:
@@ -368,7 +186,7 @@ class BumbleClient(BaseBleakClient):
             connection = await self._radio.connect(self._peer, timeout_s=kwargs.get("timeout", self._timeout))
         except core.TimeoutError as error:
             raise BleakDeviceNotFoundError(self.address, f"{self.address} did not answer") from error
-        except _FAILURES as error:
+        except FAILURES as error:
             raise BleakError(f"could not connect to {self.address}: {error!r}") from error
         self._connection, self._disconnected = connection, asyncio.get_running_loop().create_future()
         connection.on(connection.EVENT_DISCONNECTION, lambda _reason: self._lost(connection))
@@ -394,7 +212,7 @@ class BumbleClient(BaseBleakClient):
             self._radio.remember_layout(self.address, layout)
         self.services = self._collection(layout)
 
-    def _collection(self, layout: _Layout) -> BleakGATTServiceCollection:
+    def _collection(self, layout: Layout) -> BleakGATTServiceCollection:
         collection = BleakGATTServiceCollection()
         for (handle, uuid), characteristics in layout:
             service = BleakGATTService(None, handle, uuid)
@@ -425,7 +243,7 @@ class BumbleClient(BaseBleakClient):
         try:
             if not self._radio.lost:
                 await asyncio.wait_for(connection.disconnect(), 5.0)
-        except (*_FAILURES, asyncio.TimeoutError) as error:
+        except (*FAILURES, asyncio.TimeoutError) as error:
             _LOG.debug("%s: disconnect: %r", self.address, error)
         finally:
             self._lost(connection)
@@ -465,6 +283,7 @@ class BumbleClient(BaseBleakClient):
             raise BleakError(f"Notifications of {characteristic.uuid} are on already")
 
         def deliver(value: bytes) -> None:
+            """Hand a value on as bleak gives it."""
             callback(bytearray(value))
 
         gatt = self._gatt
@@ -505,31 +324,20 @@ class BumbleClient(BaseBleakClient):
         if isinstance(error, att.ATT_Error):
             self._radio.remember_layout(self.address, None)
             raise BleakGATTProtocolError(error.error_code) from error
-        if isinstance(error, _FAILURES):
+        if isinstance(error, FAILURES):
             raise BleakError(f"could not {what}: {error!r}") from error
         return task.result()
 
 
-def _notify(device: Device, connection: int, attribute: int, value: bytes) -> bool:
-    """Hand a notification to its subscribers; return whether there are any."""
-    peer = device.connections.get(connection)
-    subscribers = peer.gatt_client.notification_subscribers.get(attribute) if peer is not None else None
-    if not subscribers:
-        return False
-    for call in subscribers:
-        cast(Callable[[bytes], None], call)(value)
-    return True
-
-
-async def _discover(gatt: GattClient, services: set[str] | None) -> _Layout:
-    layout: _Layout = []
+async def _discover(gatt: GattClient, services: set[str] | None) -> Layout:
+    layout: Layout = []
     for service in await gatt.discover_services():
         uuid = _uuid(service.uuid)
         if services is not None and uuid not in services:
             continue
         characteristics = []
         for characteristic in await service.discover_characteristics():
-            descriptors: list[_Attribute] = []
+            descriptors: list[Attribute] = []
             if characteristic.end_group_handle > characteristic.handle:
                 described = await gatt.discover_descriptors(characteristic)
                 descriptors = [(d.handle, _uuid(d.type)) for d in described]

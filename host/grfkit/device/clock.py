@@ -11,12 +11,17 @@ from ..arrays import Floats
 from ..signals.clock_bounds import ONE_WAY_SLOPE_FROM_S, TWO_WAY_SLOPE_FROM_S, Band, one_way_band, two_way_band
 
 _WINDOW_S = 300.0
+"""Evidence is remembered so long: crystals wander over minutes, and a drift is fitted from 120 s of arrivals."""
 _BUCKET_S = 1.0
+"""Of the arrivals within so long only the least delayed is kept: the others say nothing more about the offset."""
 _GENTLE, _FAST, _FAR_S = 1e-3, 5e-2, 5e-3
 """A correction is taken up at 1 ms a second, at 50 ms a second while it is more than 5 ms."""
 _CATCH_UP_S = 1.0
+"""A correction is meant to be taken up within so long, as far as the two slopes above allow."""
 _UNSURE_DRIFT, _SURE_DRIFT = 100e-6, 5e-6
+"""By how much the uncertainty grows each second without evidence: two crystals of 50 ppm, and a fitted drift."""
 _MOST_PIECES = 16
+"""Straight pieces of the map that are remembered: each correction adds two, and stances look back some seconds."""
 _RESTING_S = 5.0
 """A clock whose drift is known is looked at this often."""
 

@@ -19,6 +19,7 @@ def interrupted() -> Iterator[asyncio.Event]:
     handled: list[signal.Signals] = []
 
     def on_signal() -> None:
+        """Set the event; end the program where it was set before."""
         if enough.is_set():
             raise KeyboardInterrupt
         enough.set()

@@ -266,6 +266,7 @@ class ReplayLink:
 
 
 _AHEAD = 1000
+"""Packets that wait to be taken before the player does: at unlimited speed it would fill the memory."""
 
 
 async def aiter_of(inbox: Inbox) -> AsyncIterator[ReceivedPacket]:

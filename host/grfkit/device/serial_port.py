@@ -36,10 +36,13 @@ from ..wire import (
 from .link import Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkTimeout, ReceivedPacket, fail
 
 BAUD = 460_800
+"""Ten times what two streams at 200 Hz need (40 packets of 236 bytes a second); real ports over USB ignore it."""
 LONGEST_FRAME = 600
 """Bytes between two zeros that can still be a frame; more is garbage, and is dropped as it comes."""
 _ANSWER_S = 2.0
+"""How long an answer, a write and the end of the reading thread may take; a line answers in milliseconds."""
 _INFO_TRIES, _INFO_S = 6, 0.5
+"""Info is asked for so often, with so long for an answer: 3 s, in which a board that resets on opening has booted."""
 _SOCKET, _SOCKET_WAIT_S, _WAIT_S = "socket://", 0.004, 0.05
 """A socket does not tell how much waits: it is read until 4 ms are over."""
 _TELNET = "rfc2217://"
@@ -320,6 +323,7 @@ def _once_in(loop: asyncio.AbstractEventLoop, call: Callable[..., None], number:
     """Return a call that a thread may make: it runs in the loop, with the connection's number."""
 
     def later(what: object, arrival_ns: int) -> None:
+        """Make the call in the loop."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             loop.call_soon_threadsafe(call, number, what, arrival_ns)
 

@@ -221,8 +221,8 @@ async def _virtual_link(side: Side) -> AsyncIterator[Link]:
         await bed.add(runner.sources[side])
         adapter = Adapter.on(await bed.radio())
         try:
-            found = await adapter.find(1)
-            yield BleLink(adapter, found[0])
+            (insole,) = await adapter.find(1)
+            yield BleLink(adapter, insole)
         finally:
             await adapter.close()
 
@@ -250,6 +250,7 @@ def replay_links(path: Path, speed: float) -> Find:
         raise BadInputError(f"{path}: holds no insole; it ends before one was connected")
 
     async def links(origin_ns: int) -> Sequence[Link]:
+        """Return a link for each insole."""
         return [ReplayLink(path, device=number, speed=speed, origin_ns=origin_ns) for number in numbers]
 
     return links
@@ -271,6 +272,7 @@ async def bluetooth_links(
     radio = await Adapter.open(adapter)
 
     async def find(_: int) -> Sequence[Link]:
+        """Return a link for each insole that advertises."""
         if not addresses:
             return [BleLink(radio, insole) for insole in await radio.find(feet, timeout_s=find_s)]
         links: list[Link] = []

@@ -17,6 +17,7 @@ from ..runtime.bundle_files import shipped_bundle
 from ..runtime.interpreters import AUTO, available
 
 _READY_S = 60.0
+"""How long the other process may take to start: it loads a network, on a slow machine in half a minute."""
 _SHIPPED = "bilstm_simulated"
 _APART: dict[str, Any] = {"process_group": 0} if sys.platform != "win32" and sys.version_info >= (3, 11) else {}
 """Ctrl-C is then the monitor's alone: it disconnects before the virtual insoles end."""

@@ -128,6 +128,7 @@ async def monitored(request: MonitorRequest, say: Callable[[str], None] = lambda
         elif request.serial:
 
             async def find(_: int) -> Sequence[Link]:
+                """Return a link for each port."""
                 return serial_links(request.serial)
 
         else:

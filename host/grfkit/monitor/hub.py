@@ -302,6 +302,7 @@ class Hub:
         """Return the messages from now on: the state, the last stances, then whatever comes."""
 
         def closed(subscription: Subscription) -> None:
+            """Forget a listener."""
             with suppress(ValueError):
                 self._subscriptions.remove(subscription)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 _STEP_S, _BINS = 5e-5, 40_000
 """The histogram of the whole time: 0.05 ms to 2 s; later ones count as 2 s."""
 _LATEST = 4096
+"""Packets remembered: more than the minute that is shown has, at 40 to 66 a second."""
 
 
 class Latency:

@@ -32,6 +32,7 @@ NAMES = (
 )
 """Features that a target may be set on."""
 POINTS = 101
+"""Of a shown curve: 0 to 100 % of the contact."""
 _WIRE = dict(zip(WIRE_AXES, ("ap", "ml", "v")))
 
 

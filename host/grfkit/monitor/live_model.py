@@ -126,6 +126,7 @@ def bundle_live(bundle: Bundle) -> LiveModel:
     detector = stance_detector(bundle.folder, manifest)
 
     def predict(cut: StanceWindow, side: str, set_values: Mapping[SettingKey, float]) -> Floats:
+        """Return forces in BW."""
         del side
         mass = np.asarray([set_values.get(SettingKey.MASS, math.nan)])
         statics = np.asarray([cut.statics], dtype=np.float64)
@@ -166,6 +167,7 @@ def trained_live(folder: Path, model: ForceModel) -> LiveModel:
     check_inputs(folder, columns, scaler.axes, relative=relative)
 
     def detector_at(rate_hz: float) -> Detector:
+        """Return the detector for samples of a rate."""
         stance = detector(spec, spec.points, rate_hz)
         if stance is None:
             raise BadInputError(f"{folder}: takes windows of '{spec.window}'; live stances are wanted")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import BadInputError
 
 VERSION = 1
+"""Of a batch's bytes; the page refuses another."""
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
 State = Literal["scanning", "connecting", "streaming", "stopped", "reconnecting", "lost", "ended"]
@@ -25,6 +26,7 @@ target, forget the stances drawn so far, and tell the insoles mass, speed and sl
 
 _HEAD = struct.Struct("<BBHHHdd")
 _GAP = 1
+"""Bit of a batch's flags: samples are missing before it."""
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,16 @@ from .messages import Batch, Command, DeviceState, Message, MonitorEvent, Snapsh
 from .server import HubLike
 
 SHOWN_S = 10.0
+"""Length of the drawn line."""
 OLD_S = 0.5
+"""Data older than this is called so, as on the page."""
 _POINTS = 200
+"""Of the drawn line: one for each column of a wide terminal."""
 _REDRAW_S = 0.1
+"""A terminal over a network keeps up with ten pictures a second."""
 _UNITS = {"count": "counts"}
-_KEPT_LINES = 4
+_LOG_LINES = 4
+"""As high as the log is; see the CSS below."""
 
 
 async def run(hub: HubLike) -> None:
@@ -134,7 +139,7 @@ class MonitorApp(App[None]):
         self._hub = hub
         self._last_id = 0
         self._offset_s = 0.0
-        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._lines: deque[str] = deque(maxlen=_LOG_LINES)
 
     def compose(self) -> ComposeResult:
         """Make the screen; insoles come with the first state."""

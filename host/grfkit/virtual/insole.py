@@ -7,33 +7,18 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from bumble import att, core, hci
-from bumble.core import UUID, AdvertisingData
-from bumble.device import Connection, Device, DeviceConfiguration
-from bumble.gatt import Characteristic as Attribute
-from bumble.gatt import CharacteristicValue, Service
-from bumble.transport.common import AsyncPipeSink
+from bumble import hci
+from bumble.device import Connection
 
-from ..device.link import Characteristic
 from ..errors import BadInputError
 from ..wire import (
     ATT_HEADER,
-    BATTERY_LEVEL,
-    BATTERY_SERVICE,
     CELLS,
-    CONTROL_POINT,
-    DEVICE_INFORMATION,
-    GRF_DATA,
-    INFO,
     NAME,
-    SENSOR_DATA,
-    SERVICE,
-    TIME_SYNC,
     Answer,
     ControlError,
     Get,
@@ -53,18 +38,20 @@ from ..wire import (
     samples_per_packet,
     state_to_bytes,
 )
-from .link_model import ModelController, ModelLink, QuietHost
+from .gatt import GattServer
+from .link_model import ModelLink
 from .source import SampleSource
 from .stream import Faults, InsoleRun, StanceModel, Ticks
 
 __all__ = ["InsoleSettings", "VirtualInsole"]
 
 TARE_SAMPLES = 100
+"""Quiet samples that a tare averages, by the profile."""
 _QUIET_SHARE = 0.005
 """Of a cell's full range: a sample is quiet where no cell moved more since the one before."""
-_LOWEST_RATE_HZ, _SERIAL = 10, "virtual"
+_LOWEST_RATE_HZ = 10
 _HORIZON_S = 24 * 3600.0
-_CCCD_MISSING = 0xFD
+"""Losses of the link are drawn for a day ahead."""
 _LIMITS = {SettingKey.MASS: (10.0, 250.0), SettingKey.SPEED: (0.0, 15.0), SettingKey.SLOPE: (-45.0, 45.0)}
 _LOG = logging.getLogger(__name__)
 
@@ -148,75 +135,28 @@ class VirtualInsole:
         self.stalls: list[dict[str, Any]] = []
         self._lose = self.settings.faults.lose(side) if self.settings.faults.loss else None
         self._cfg_id, self._tared, self._taring = 0, False, False
-        self._connection: Connection | None = None
-        self._handed = 0
-        self._last: deque[tuple[int, bytes]] = deque(maxlen=256)
         self._tasks: set[asyncio.Task[None]] = set()
         self._started_s: float | None = None
         self._on_s = time.monotonic()
         self.on = False
-        self._build()
-
-    def _build(self) -> None:
-        self._controller = ModelController(self.name, self._link)
-        config = DeviceConfiguration(
-            name=self.name, address=self.address, advertising_interval_min=self._advertising_ms
+        self._server = GattServer(
+            self.name,
+            self.address,
+            link,
+            mtu=self.settings.mtu,
+            advertising_ms=self.settings.advertising_ms,
+            info=lambda: self.settings.info or self.info.to_bytes(),
+            battery_percent=self.battery_percent,
+            control=lambda connection, content: self._spawn(self._answer(connection, content)),
+            time_sync=self._time_written,
+            disconnected=self._disconnected,
         )
-        config.advertising_interval_max = self._advertising_ms
-        self.device = Device(config=config, host=QuietHost(self._controller, AsyncPipeSink(self._controller)))
-        self.device.gatt_server.max_mtu = self.settings.mtu
-        read, write, notify = Attribute.Properties.READ, Attribute.Properties.WRITE, Attribute.Properties.NOTIFY
-        self._control = self._attribute(
-            CONTROL_POINT,
-            write | Attribute.Properties.INDICATE,
-            write=self._control_written,
-            permissions=Attribute.WRITEABLE,
-        )
-        self._data = {
-            int(Characteristic.SENSOR_DATA): self._attribute(SENSOR_DATA, notify),
-            int(Characteristic.GRF_DATA): self._attribute(GRF_DATA, notify),
-        }
-        self._time = self._attribute(
-            TIME_SYNC,
-            Attribute.Properties.WRITE_WITHOUT_RESPONSE | notify,
-            write=self._time_written,
-            permissions=Attribute.WRITEABLE,
-        )
-        info = self._attribute(INFO, read, read=lambda _: self.settings.info or self.info.to_bytes())
-        service = Service(SERVICE, [info, self._control, *self._data.values(), self._time])
-        level = self._attribute(BATTERY_LEVEL, read | notify, read=lambda _: bytes([self.battery_percent()]))
-        self._battery = level
-        texts = {"00002a29": "grfkit", "00002a24": "virtual insole", "00002a25": _SERIAL, "00002a26": "1.0"}
-        information = [
-            self._attribute(f"{short}-0000-1000-8000-00805f9b34fb", read, read=lambda _, text=text: text.encode())
-            for short, text in texts.items()
-        ]
-        services = [service, Service(BATTERY_SERVICE, [level]), Service(DEVICE_INFORMATION, information)]
-        self.device.add_services(services)
-        self.device.on(Device.EVENT_CONNECTION, self._connected)
-
-    @property
-    def _advertising_ms(self) -> float:
-        """Return the interval to ask for: Bumble's controller takes units of 0.625 ms for milliseconds."""
-        return max(20.0, self.settings.advertising_ms * 0.625)
-
-    @staticmethod
-    def _attribute(
-        uuid: str,
-        properties: Attribute.Properties,
-        *,
-        read: Callable[..., bytes] | None = None,
-        write: Callable[[Connection, bytes], None] | None = None,
-        permissions: Attribute.Permissions = Attribute.READABLE,
-    ) -> Attribute[bytes]:
-        value = CharacteristicValue(read=read or _not_permitted(0x02), write=write or _not_permitted(0x03))
-        return Attribute(uuid, properties, permissions, value)
 
     async def begin(self) -> None:
         """Switch it on: it advertises the service, its name in the scan response."""
         self.on = True
-        await self.device.power_on()
-        await self._advertise()
+        await self._server.power_on()
+        await self._server.advertise()
         self._spawn(self._trouble())
 
     async def end(self) -> None:
@@ -227,8 +167,7 @@ class VirtualInsole:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        self._controller.drop_host()
-        self._link.remove_controller(self._controller)
+        self._server.power_off()
 
     def battery_percent(self) -> int:
         """Return the battery's charge now."""
@@ -242,10 +181,7 @@ class VirtualInsole:
 
     async def disconnect(self) -> None:
         """Break the link, as a supervision timeout does, but at once."""
-        connection = self._connection
-        if connection is not None:
-            with suppress(core.BaseBumbleError):
-                await self.device.disconnect(connection, hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
+        await self._server.disconnect()
 
     def stall(self, seconds: float) -> None:
         """Let no connection event succeed for a time."""
@@ -285,42 +221,18 @@ class VirtualInsole:
         if not task.cancelled() and task.exception() is not None:
             _LOG.error("%s: %r", self.name, task.exception())
 
-    async def _advertise(self) -> None:
-        kinds = AdvertisingData.Type
-        uuid = UUID(SERVICE).to_bytes()
-        advertised = [(kinds.FLAGS, bytes([6])), (kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, uuid)]
-        response = [(kinds.COMPLETE_LOCAL_NAME, self.name.encode())]
-        await self.device.start_advertising(
-            advertising_data=bytes(AdvertisingData(advertised)), scan_response_data=bytes(AdvertisingData(response))
-        )
-
-    def _connected(self, connection: Connection) -> None:
-        self._connection = connection
-        self._handed = self._link.notified(self.address)
-        self._last.clear()
-        connection.on(connection.EVENT_DISCONNECTION, lambda reason: self._disconnected(connection, reason))
-
-    def _disconnected(self, connection: Connection, reason: int) -> None:
-        if self._connection is not connection:
-            return
-        self._connection, self._taring = None, False
-        self.disconnections.append({"at_ns": time.monotonic_ns(), "reason": int(reason)})
-        self._forget_undelivered()
+    def _disconnected(self, reason: int) -> None:
+        self._taring = False
+        self.disconnections.append({"at_ns": time.monotonic_ns(), "reason": reason})
+        run = self.running
+        if run is not None:
+            for characteristic, content in self._server.undelivered():
+                run.undelivered(characteristic, content)
         self._spawn(self._again())
 
     async def _again(self) -> None:
         await self._end_run("disconnected")
-        await self._advertise()
-
-    def _forget_undelivered(self) -> None:
-        """Count packets that the stack had taken and the link never carried as unsent."""
-        undelivered = self._handed - self._link.notified(self.address)
-        run = self.running
-        if run is None or undelivered <= 0:
-            return
-        for characteristic, content in list(self._last)[-undelivered:]:
-            if characteristic in self._data:
-                run.undelivered(characteristic, content)
+        await self._server.advertise()
 
     async def _end_run(self, reason: str) -> None:
         run = self.running
@@ -328,44 +240,17 @@ class VirtualInsole:
         if run is not None:
             await run.end(reason)
 
-    # What leaves
+    # What a host writes
 
-    def _free(self) -> bool:
-        if self._connection is None:
-            return False
-        most = self._link.settings.pdus_per_event if self._link.settings.interval_ms else 32
-        return self._handed - self._link.notified(self.address) < most
-
-    def _send(self, characteristic: int, content: bytes) -> None:
-        self._notify(characteristic, self._data[characteristic], content)
-
-    def _notify(self, characteristic: int, attribute: Attribute[bytes], content: bytes) -> None:
-        """Notify at once, if it is subscribed to."""
-        connection, server = self._connection, self.device.gatt_server
-        if connection is None or not server.read_cccd(connection, attribute)[0] & 1:
-            return
-        self._handed += 1
-        self._last.append((characteristic, content))
-        notification = att.ATT_Handle_Value_Notification(attribute_handle=attribute.handle, attribute_value=content)
-        server.send_gatt_pdu(connection, bytes(notification))
-
-    # What is asked
-
-    def _time_written(self, _connection: Connection, content: bytes) -> None:
+    def _time_written(self, content: bytes) -> None:
         came_s = time.monotonic()
         try:
-            request = TimeRequest.from_bytes(bytes(content))
+            request = TimeRequest.from_bytes(content)
         except BadInputError:
             return
         left_s = self._link.leaves_at(self.address) if self.settings.late_stamp else came_s
         stamps = [self.ticks.stamp_us(self.ticks.running_s(at)) for at in (came_s, left_s)]
-        answer = TimeReply(request.id, request.t1_us, *stamps).to_bytes()
-        self._notify(int(Characteristic.TIME_SYNC), self._time, answer)
-
-    def _control_written(self, connection: Connection, content: bytes) -> None:
-        if not self.device.gatt_server.read_cccd(connection, self._control)[0] & 2:
-            raise att.ATT_Error(att.ErrorCode(_CCCD_MISSING))
-        self._spawn(self._answer(connection, bytes(content)))
+        self._server.send_time(TimeReply(request.id, request.t1_us, *stamps).to_bytes())
 
     async def _answer(self, connection: Connection, content: bytes) -> None:
         then: Callable[[], None] | None = None
@@ -379,12 +264,8 @@ class VirtualInsole:
             answer = Answer(error.op & 0x7F, error.status)
         if len(answer.to_bytes()) > connection.att_mtu - ATT_HEADER:
             answer = Answer(answer.op, Status.MTU_TOO_SMALL)
-        try:
-            await self.device.gatt_server.indicate_subscriber(connection, self._control, answer.to_bytes())
-        except (asyncio.TimeoutError, core.BaseBumbleError) as error:
-            _LOG.debug("%s: nobody took the answer: %r", self.name, error)
-            return
-        if then is not None and self._connection is connection:
+        delivered = await self._server.indicate(connection, answer.to_bytes())
+        if delivered and then is not None and self._server.connection is connection:
             then()
 
     async def _perform(self, connection: Connection, request: Any) -> tuple[bytes, Callable[[], None] | None]:
@@ -406,6 +287,7 @@ class VirtualInsole:
         base = round(self.source.rate_hz)
 
         def refuse(status: Status) -> ControlError:
+            """Return the refusal of this START."""
             return ControlError(f"START {request}", op=int(Op.START), status=status)
 
         if self.running is not None:
@@ -440,8 +322,8 @@ class VirtualInsole:
             streams,
             mtu=mtu,
             ring_s=self.settings.ring_s,
-            send=self._send,
-            free=self._free,
+            send=self._server.send,
+            free=self._server.free,
             first_sequence=self.settings.first_sequence,
             first_counter=self.settings.first_counter,
             lose=self._lose,
@@ -499,13 +381,4 @@ class VirtualInsole:
                     self.stall(faults.stall_s)
             if self.battery_percent() != battery:
                 battery = self.battery_percent()
-                self._notify(0, self._battery, bytes([battery]))
-
-
-def _not_permitted(code: int) -> Callable[..., Any]:
-    """Return what refuses reads (0x02) or writes (0x03) of an attribute."""
-
-    def refuse(*_: Any) -> None:
-        raise att.ATT_Error(att.ErrorCode(code))
-
-    return refuse
+                self._server.send_battery(battery)

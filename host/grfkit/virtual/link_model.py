@@ -13,7 +13,7 @@ import struct
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from bumble import hci, ll
@@ -24,13 +24,18 @@ from bumble.link import LocalLink
 
 from ..errors import BadInputError
 
-__all__ = ["LinkSettings", "ModelController", "ModelLink", "Queued", "QuietHost", "TransmitRing"]
+__all__ = ["LinkSettings", "ModelController", "ModelLink", "QuietHost"]
 
 _L2CAP_HEADER = 4
+"""Bytes before the ATT opcode: length and channel."""
 _NOTIFICATION = 0x1B
+"""ATT opcode of a handle value notification."""
 _HOPS = 3
+"""Turns of the event loop that a packet takes through Bumble's layers, from GATT server to controller."""
 _CONGESTED_BYTES, _BUSY_S = 2048, 1e-3
+"""A host with so much unread is not sent notifications; without events it is looked at again after this long."""
 _ACL = 2
+"""HCI packet type of data (Bluetooth Core, Vol. 4 A 2)."""
 _DATA_HEAD, _DATA, _COMPLETED = struct.Struct("<BHH"), struct.Struct("<BHHHH"), struct.Struct("<BBBBHH")
 """An HCI data packet's head, with its L2CAP header, and the event of completed packets."""
 _ON_TIME_S = 2e-3
@@ -69,64 +74,6 @@ class LinkSettings:
     def pdus(self, content_bytes: int) -> int:
         """Return how many PDUs an L2CAP frame of so many bytes takes."""
         return max(1, -(-content_bytes // self.pdu_bytes))
-
-
-@dataclass(frozen=True)
-class Queued:
-    """A packet that waits: of which characteristic, its number there, and its first sample and their count."""
-
-    characteristic: int
-    content: bytes
-    sequence: int
-    sample: int
-    count: int
-
-
-class TransmitRing:
-    """Packets that wait for the air: where one too many comes, the oldest goes, and the next one sent tells so.
-
-    Parameters
-    ----------
-    capacity
-        Packets; at least half a second's, so that a stall of that length loses nothing.
-    """
-
-    FLAGS, DROPPED = 1, 0x02
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self._packets: deque[Queued] = deque()
-        self._flag_next: set[int] = set()
-
-    def __len__(self) -> int:
-        """Return how many packets wait."""
-        return len(self._packets)
-
-    def push(self, packet: Queued) -> Queued | None:
-        """Take a packet; return the one that was dropped for it."""
-        self._packets.append(packet)
-        if len(self._packets) <= self.capacity:
-            return None
-        dropped = self._packets.popleft()
-        self._flag_next.add(dropped.characteristic)
-        return dropped
-
-    def pop(self) -> Queued:
-        """Return the oldest packet, with the flag where others of its characteristic were dropped before it."""
-        packet = self._packets.popleft()
-        if packet.characteristic in self._flag_next:
-            self._flag_next.discard(packet.characteristic)
-            changed = bytearray(packet.content)
-            changed[self.FLAGS] |= self.DROPPED
-            packet = replace(packet, content=bytes(changed))
-        return packet
-
-    def clear(self) -> list[Queued]:
-        """Return what waited, and hold nothing."""
-        packets = list(self._packets)
-        self._packets.clear()
-        self._flag_next.clear()
-        return packets
 
 
 @dataclass

@@ -24,6 +24,7 @@ from .testbed import InsoleTestBed
 __all__ = ["InsoleRequest", "clocks_of", "run_insoles"]
 
 _WANDER_PPM, _DRIFT_PPM = 3.0, 40.0
+"""Of the clocks: a slow wander with temperature, and the tolerance of common 32.768 kHz crystals and more."""
 _ADDRESS = {"left": "F6:47:52:46:01:01", "right": "F6:47:52:46:01:02"}
 
 

@@ -26,16 +26,18 @@ from ..simulate.settings import default_settings
 from ..simulate.truth import Truth, contact_table
 from ..simulate.world import World
 from ..units import G
-from ..wire import CELLS, IMU
+from ..wire import ACCEL_COUNTS, CELLS, IMU
 
 __all__ = ["Phantom", "SampleSource", "Side", "phantom", "recorded"]
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
 RATE_HZ = 200.0
+"""Of the samples, as a real insole's."""
 ADC_BITS, ACCEL_RANGE_G, GYRO_RANGE_DPS = 12, 16, 2000
-_FULL = 32768.0
+"""Of a real insole: bits of a cell's count, and full ranges of the inertial sensor."""
 _HEIGHT_M = 1.75
+"""The runner's: places the waist marker beside the force plate, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def imu_counts(
 ) -> NDArray[np.int16]:
     """Return counts (n, 6) of accelerations (m/s^2) and rates (rad/s): full range at 32768, saturated."""
     full = np.asarray([accel_range_g * G] * 3 + [np.deg2rad(gyro_range_dps)] * 3)
-    return np.asarray(np.clip(np.rint(np.nan_to_num(motion) / full * _FULL), -32768, 32767), dtype=np.int16)
+    return np.asarray(np.clip(np.rint(np.nan_to_num(motion) / full * ACCEL_COUNTS), -32768, 32767), dtype=np.int16)
 
 
 def recorded(path: Path, *, rate_hz: float = RATE_HZ, loops: bool = True) -> dict[Side, SampleSource]:

@@ -16,7 +16,7 @@ from ..device.link import Characteristic
 from ..errors import BadInputError
 from ..simulate.clocks import TrueClock
 from ..wire import SENSOR, STANCE, PacketHeader, Running, SensorPacket, StanceReport, Stream, fragments
-from .link_model import Queued, TransmitRing
+from .ring import Queued, TransmitRing
 from .source import SampleSource
 
 __all__ = ["Faults", "InsoleRun", "PacketTruth", "RunTruth", "StanceModel", "Ticks"]

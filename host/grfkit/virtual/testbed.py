@@ -15,7 +15,7 @@ from typing import Any
 from bumble.transport import open_transport
 from bumble.transport.common import AsyncPipeSink, Transport
 
-from ..device.bumble_backend import BumbleRadio
+from ..device.bumble_radio import BumbleRadio
 from ..errors import BadInputError
 from ..simulate.clocks import TrueClock
 from ..wire import SettingKey
@@ -27,6 +27,7 @@ from .stream import StanceModel, Ticks
 __all__ = ["InsoleTestBed"]
 
 _WATCH_S, _SOCKET_BYTES = 0.1, 16384
+"""How often it is looked whether a host is still there, and what a socket to it may hold."""
 ModelMaker = Callable[[SampleSource, int, "dict[SettingKey, float]"], StanceModel]
 
 
