@@ -4,7 +4,8 @@ A BiLSTM and a TCN for an insole of 16 cells with an IMU, trained on the SIMULAT
 people on a treadmill, 15 of them over plates), by the commands that it prints. Four people are held out of both
 surfaces: what eight bits cost is measured on them. Dropout, noise, gain and shift were chosen on people of the training
 alone. The TCN's shape and the epochs were chosen on inner people of the edge benchmark's lab, where these four are
-too, so that their cards flatter these two a little; ``tools/edge_choice.py lab`` prints the candidates on the others.
+too, so that their cards flatter these two a little; ``python tools/bench edge.choice lab`` prints the candidates on the
+others.
 """
 
 from __future__ import annotations
