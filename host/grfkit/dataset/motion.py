@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from ..arrays import Floats
+from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from ..gait.landing import Travel, landing_frame, mirrored
 from ..gait.landmarks import LANDMARKS, Points
@@ -113,7 +112,7 @@ class _Rows:
     start_s: list[float] = field(default_factory=list)
 
 
-def static_points(path: Path) -> Points:
+def static_points(path: PathLike) -> Points:
     """Return the mean posture of a static C3D trial as one frame, in the file's axes, m."""
     stream = read(path).streams["landmarks"]
     position = np.asarray(stream["position"].values, dtype=np.float64)

@@ -39,10 +39,10 @@ def runtime_sources(runtime: PathLike = RUNTIME) -> list[Path]:
 
 
 def build_shared(
-    sources: Sequence[Path],
-    output: Path,
+    sources: Sequence[PathLike],
+    output: PathLike,
     *,
-    runtime: Path = RUNTIME,
+    runtime: PathLike = RUNTIME,
     flags: Sequence[str] = (),
     timeout_s: float = 120.0,
 ) -> Path:
@@ -58,10 +58,21 @@ def build_shared(
         raise BadInputError("no C compiler was found (cc, gcc, clang); install one or name it in CC")
     files = [str(p) for p in (*sources, *runtime_sources(runtime))]
     run_tool(
-        [cc, *FLAGS, *flags, "-shared", "-fPIC", f"-I{runtime}", f"-I{sources[0].parent}", *files, "-o", str(output)],
+        [
+            cc,
+            *FLAGS,
+            *flags,
+            "-shared",
+            "-fPIC",
+            f"-I{runtime}",
+            f"-I{Path(sources[0]).parent}",
+            *files,
+            "-o",
+            str(output),
+        ],
         timeout_s=timeout_s,
     )
-    return output
+    return Path(output)
 
 
 def run_tool(command: Sequence[str], *, timeout_s: float) -> subprocess.CompletedProcess[str]:

@@ -150,11 +150,9 @@ class StanceCutter:
         start = (sample - 1 + fraction_q8 / 256 - self._insole.delay_samples) * self._every
         contact_s = window.contact_100us * CONTACT_S
         values = np.asarray(window.counts.astype(np.float64) * self._unit * self._sign)
-        statics = tuple(self._static(n, contact_s) for n in self._static_names)
+        stated = {"contact_s": contact_s} | {n: self._values.get(key, math.nan) for n, key in SCALARS.items()}
+        statics = tuple(stated[n] for n in self._static_names)
         return StanceWindow(start, contact_s, window.missed, values, statics, window)
-
-    def _static(self, name: str, contact_s: float) -> float:
-        return contact_s if name == "contact_s" else self._values.get(SCALARS[name], math.nan)
 
 
 def _units(form: SampleFormat, names: list[str]) -> Floats:

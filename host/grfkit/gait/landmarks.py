@@ -1,4 +1,4 @@
-"""The eleven landmarks of Zhou 2025 from whatever a motion capture system calls its points, by a mapping file.
+"""The eleven landmarks of Zhou 2025 from the points of any motion capture system, by a mapping file.
 
 Zhou et al. 2025 (doi 10.16156/j.1004-7220.2025.05.028): pelvis centre, and hip, knee, ankle, heel and toe of both
 sides. A mapping file (``mappings/*.toml``) says for each of them how it comes from markers or segments.
@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..arrays import Floats
+from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from .joint_centres import carried, harrington_hips, hinge_centre, template_of
 
@@ -32,7 +32,7 @@ LANDMARKS = ("pelvis", *(f"{part}_{side}" for part in PARTS for side in SIDES))
 
 
 class LandmarkMissingError(BadInputError):
-    """A landmark that cannot be made of the points a trial holds."""
+    """A landmark for which the trial holds too few points."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Points:
         return np.asarray(self.position[:, [self.names.index(n) for n in names]])
 
     def has(self, names: Sequence[str]) -> bool:
-        """Return whether every one of these points is there and seen at least once."""
+        """Return whether each of these points is there and visible at least once."""
         if not names or any(n not in self.names for n in names):
             return False
         return bool(np.isfinite(self.of(names)).all(axis=2).any(axis=0).all())
@@ -102,19 +102,19 @@ class VirtualPoint(BaseModel):
 
 
 class LandmarkMapping(BaseModel):
-    """How one system's points become the eleven landmarks.
+    """How the points of one motion capture system become the eleven landmarks.
 
     Attributes
     ----------
     axes
-        Which of the file's axes is forward, left and up (``["x", "-z", "y"]``). Where forward is not fixed, it is
-        any horizontal axis: the heading is found from the motion.
+        Which of the file's axes are forward, left and up (``["x", "-z", "y"]``). Where forward is not fixed, any
+        horizontal axis does: the heading is found from the motion.
     sides
         What ``{side}`` stands for, left and right.
     pelvis_asis, pelvis_psis
         For the regression; one PSIS name without ``{side}`` is the sacrum.
     virtual
-        Points to make of segments before anything else.
+        Points that are computed from segments first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -139,8 +139,8 @@ def mapping_names() -> tuple[str, ...]:
     return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name.endswith(".toml")))
 
 
-def load_mapping(name: str | Path) -> LandmarkMapping:
-    """Return a shipped mapping by name, or the one in a file.
+def load_mapping(name: PathLike) -> LandmarkMapping:
+    """Return a shipped mapping by its name, or the one in a file.
 
     Raises
     ------
@@ -210,8 +210,8 @@ def segment_points(time_s: Floats, rotations: Floats, names: Sequence[str], mapp
 def landmarks(points: Points, mapping: LandmarkMapping, *, static: Points | None = None) -> Points:
     """Return the eleven landmarks (:data:`LANDMARKS`), X forward, Y left, Z up as the mapping's axes say.
 
-    For each landmark the first recipe whose points are there is taken. What a recipe needs from a static trial is
-    taken from the trial itself where there is none and its markers are in it.
+    For each landmark the first recipe whose points are there is taken. Without a static trial, the trial itself is used
+    in its place where it has the markers.
 
     Parameters
     ----------
@@ -269,16 +269,17 @@ def _recipe_path(
     if len(cluster) < 3 or not still.has(static_names):
         return None, [*static_names, *_side_names(recipe.by, side, mapping)]
     shape = template_of(still.of([*cluster, *static_names]))
-    point = _hip(shape[len(cluster) :], side) if recipe.harrington else shape[len(cluster) :].mean(axis=0)
+    static = shape[len(cluster) :]
+    if recipe.harrington:
+        left, right = harrington_hips(static[0], static[1], static[2:].mean(axis=0))
+        point = right if side == "right" else left
+    else:
+        point = static.mean(axis=0)
     return carried(point[None], shape[: len(cluster)], moving.of(cluster))[:, 0], []
 
 
-def _hip(pelvis: Floats, side: str) -> Floats:
-    hips = harrington_hips(pelvis[0], pelvis[1], pelvis[2:].mean(axis=0))
-    return np.asarray(hips[SIDES.index("left" if side == "left" else "right")])
-
-
 def _pelvis_names(mapping: LandmarkMapping) -> list[str]:
+    """Return the names of both ASIS, then of the PSIS (two, or the one sacrum)."""
     both = [mapping.pelvis_asis.format(side=mapping.sides[s]) for s in SIDES]
     return [*both, *dict.fromkeys(mapping.pelvis_psis.format(side=mapping.sides[s]) for s in SIDES)]
 

@@ -32,6 +32,8 @@ from .settings import Settings, default_settings
 
 _POINT_HZ = 100.0
 """Rate of the markers in a C3D file, as optical systems usually have."""
+_DECIMALS = {"count": 0, "N": 1, "m/s^2": 3}
+"""Decimals of a value in a CSV file, by unit; 5 of any other."""
 _COLUMNS = (
     "trial", "reference", "wearable", "surface", "mass_kg", "participant", "speed_m_s", "slope_percent",
     "forward", "out",
@@ -236,14 +238,10 @@ def csv_file(recording: Recording) -> str:
             values = np.full(count, np.nan)
             values[rows[name]] = data[channel].values
             unit = str(data[channel].attrs["units"])
-            columns.append((f"{side}_{channel}", "adc" if unit == "count" else unit, values, _decimals(unit)))
+            columns.append((f"{side}_{channel}", "adc" if unit == "count" else unit, values, _DECIMALS.get(unit, 5)))
     present = ~np.all([np.isnan(values) for _, _, values, _ in columns], axis=0)
     time = CsvColumn("time", "s", np.arange(count)[present] / rate, 5)
     return csv_text([time, *(CsvColumn(name, unit, values[present], n) for name, unit, values, n in columns)])
-
-
-def _decimals(unit: str) -> int:
-    return {"count": 0, "N": 1, "m/s^2": 3}.get(unit, 5)
 
 
 def loadsol_file(recording: Recording, *, comment: str) -> str:

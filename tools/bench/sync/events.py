@@ -13,9 +13,9 @@ from grfkit.simulate.clocks import TrueClock, draw_clock, draw_received
 from grfkit.simulate.conditions import Condition, draw_situation, load_family
 from grfkit.simulate.family import Steps
 from grfkit.simulate.insole import edge_jitter
-from grfkit.simulate.lab import RecordingPlan, draw_plan
 from grfkit.simulate.noise import ar1
 from grfkit.simulate.passes import Ground, overground_ground
+from grfkit.simulate.plan import RecordingPlan, draw_plan
 from grfkit.simulate.sampling import draw_lag, draw_losses
 from grfkit.simulate.settings import Settings, default_settings, draw
 from grfkit.simulate.world import FOOT_M, World

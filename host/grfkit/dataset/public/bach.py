@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...arrays import Floats
+from ...arrays import Floats, PathLike
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of, unloaded_level_n
 from ...provenance import Provenance, describe_input
@@ -95,7 +95,7 @@ def oriented(acc: Floats, *, rate_hz: float, orient: Orient = "gravity") -> Floa
     return np.asarray(turned)
 
 
-def trials(folder: Path, *, orient: Orient = "gravity") -> list[ShankTrial]:
+def trials(folder: PathLike, *, orient: Orient = "gravity") -> list[ShankTrial]:
     """Return the trials in a folder that holds ``data/walk+run.mat`` and ``data/walk+run_INFO.csv``.
 
     Forces are turned up positive and zeroed at what they show in swing.
@@ -151,7 +151,7 @@ def _trial(number: int, person: str, record: Any, mass: float, speed: float, ori
 
 
 def load(
-    folder: Path,
+    folder: PathLike,
     *,
     window: str = "stance",
     points: int = 101,

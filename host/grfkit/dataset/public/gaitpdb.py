@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...arrays import Floats
+from ...arrays import Floats, PathLike
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of
 from ...provenance import Provenance, describe_input
@@ -45,7 +45,7 @@ class Walk:
     cells_n: Floats
 
 
-def walks(folder: Path, *, studies: Sequence[str] = STUDIES) -> tuple[list[Walk], dict[str, int]]:
+def walks(folder: PathLike, *, studies: Sequence[str] = STUDIES) -> tuple[list[Walk], dict[str, int]]:
     """Return the first usable walk of each person, and how many were left out for which reason.
 
     Raises
@@ -76,7 +76,7 @@ def walks(folder: Path, *, studies: Sequence[str] = STUDIES) -> tuple[list[Walk]
 
 
 def load(
-    folder: Path,
+    folder: PathLike,
     *,
     window: str = "stance",
     points: int = 101,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ...arrays import Floats
+from ...arrays import Floats, PathLike
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of
 from ...gait.landing import aligned, heading_aligned, travel
@@ -29,7 +29,7 @@ LACKING = "whole trial: a landmark's marker is not in it"
 
 
 def load(
-    folder: Path,
+    folder: PathLike,
     *,
     window: str = "stance",
     points: int = 101,

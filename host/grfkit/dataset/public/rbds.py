@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...arrays import Floats
+from ...arrays import Floats, PathLike
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, ContactTimes, contacts_from_force, rule_of, unloaded_level_n
 from ...gait.landing import Travel, aligned, heading_aligned, travel
@@ -47,7 +47,7 @@ class Belt:
 
 
 def load(
-    folder: Path,
+    folder: PathLike,
     *,
     window: str = "stance",
     points: int = 101,
@@ -177,6 +177,6 @@ def lower_foot(points: Points, ic_s: float, to_s: float) -> Side | None:
     return "left" if heights[0] < heights[1] else "right"
 
 
-def people(folder: Path) -> tuple[str, ...]:
+def people(folder: PathLike) -> tuple[str, ...]:
     """Return the runners a folder holds."""
     return tuple(sorted(re.sub(r"\.npz$", "", p.name) for p in Path(folder).glob("RBDS*.npz")))

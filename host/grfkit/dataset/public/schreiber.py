@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ...arrays import Floats
+from ...arrays import Floats, PathLike
 from ...errors import BadInputError
 from ...formats.c3d import parse_c3d
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of
@@ -33,7 +33,7 @@ _LIGHTEST_KG, _HEAVIEST_KG = 20.0, 300.0
 
 
 def load(
-    folder: Path,
+    folder: PathLike,
     *,
     window: str = "stance",
     points: int = 101,
@@ -70,8 +70,9 @@ def load(
     )
 
 
-def read_trial(path: Path, rule: ContactRule) -> MotionTrial:
+def read_trial(path: PathLike, rule: ContactRule) -> MotionTrial:
     """Return a walk: landmarks with the heading along X, and the force of each foot where it is on its plate."""
+    path = Path(path)
     person, code = path.stem.split("_")[:2]
     conditions = table("schreiber")["conditions"]
     mass = _mass_kg(path)
