@@ -84,7 +84,7 @@ def trained(network: dict[str, object], name: str, epochs: int = 4) -> Small:
     from grfkit.deploy.convert import convert_model
     from grfkit.learn.model import GrfModel
     from grfkit.learn.recipe import parse_recipe
-    from grfkit.learn.training_job import train_job
+    from grfkit.learn.training_job import train
 
     folder = trials()
     recipe = parse_recipe(
@@ -98,7 +98,7 @@ def trained(network: dict[str, object], name: str, epochs: int = 4) -> Small:
             "inner": 0,
         }
     )  # fmt: skip
-    train_job([folder / f"{one}.nc" for one in TRAINED], recipe, out=folder / name, force=False)
+    train([folder / f"{one}.nc" for one in TRAINED], config=recipe, out=folder / name)
     return Small(folder, convert_model(GrfModel.load(folder / name)), name)
 
 

@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
-from grfkit.cli.learn_run import plan_of_search, recipe_of, run_evaluation, run_training
+from grfkit.cli.learn_words import model_text
 from grfkit.errors import BadInputError
+from grfkit.evaluate.evaluation import evaluate
+from grfkit.learn.recipe import recipe_of
+from grfkit.learn.search_plan import plan_of
+from grfkit.learn.training_job import train
 from learn_sets import made_up
 
 BIN = Path(sys.executable).parent
@@ -87,17 +91,17 @@ def options(place: Path, **more: Any) -> Any:
 
 def test_a_study_goes_on_and_another_one_is_refused(place: Path, tmp_path: Path) -> None:
     recipe, study = options(place), tmp_path / "study.db"
-    given = ([place / "set.nc"], recipe)
-    first, _ = run_training(*given, out=tmp_path / "a", force=False, plan=plan_of_search(recipe, 1), study=study)
-    second, text = run_training(*given, out=tmp_path / "b", force=False, plan=plan_of_search(recipe, 2), study=study)
+    data = place / "set.nc"
+    first = train(data, config=recipe, out=tmp_path / "a", search=1, study=study).summary
+    second = train(data, config=recipe, out=tmp_path / "b", search=2, study=study).summary
     assert second["search"]["trials"][:1] == first["search"]["trials"]
-    assert "search: best of 2 trials" in text
-    whole, _ = run_training(*given, out=tmp_path / "c", force=False, plan=plan_of_search(recipe, 2))
+    assert "search: best of 2 trials" in model_text(second)
+    whole = train(data, config=recipe, out=tmp_path / "c", search=2).summary
     assert whole["search"] == second["search"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "c", "study.db"]
     other = options(place, epochs=1)
     with pytest.raises(BadInputError, match="is the state of another search"):
-        run_training(given[0], other, out=tmp_path / "d", force=False, plan=plan_of_search(other, 1), study=study)
+        train(data, config=other, out=tmp_path / "d", search=1, study=study)
     assert not (tmp_path / "d").exists()
 
 
@@ -105,28 +109,25 @@ def test_what_cannot_be_searched_or_personalised_is_refused_before_anything_is_t
     place: Path, tmp_path: Path
 ) -> None:
     recipe = options(place)
-    plan = plan_of_search(recipe, 2)
     out = tmp_path / "out"
-    where: dict[str, Any] = {"out": out, "force": False}
     for study, says in (
         (out / "s.db", "is the folder of the model"),
         (tmp_path / "no" / "s.db", "its folder does not exist"),
     ):
         with pytest.raises(BadInputError, match=says):
-            run_training([place / "set.nc"], recipe, plan=plan, study=study, **where)
+            train([place / "set.nc"], config=recipe, search=2, study=study, out=out)
     with pytest.raises(BadInputError, match="ask for one with --search"):
-        run_training([place / "set.nc"], recipe, study=tmp_path / "s.db", **where)
+        train([place / "set.nc"], config=recipe, study=tmp_path / "s.db", out=out)
     for more, says in (({"regime": "D2"}, "not of regime D2"), ({"split": "within_trial"}, "which leaks")):
         with pytest.raises(BadInputError, match=says):
-            plan_of_search(options(place, **more), 2)
+            plan_of(options(place, **more), 2)
     with pytest.raises(BadInputError, match="leave out --search"):
-        plan_of_search(recipe, 2, model=tmp_path)
-    rest: dict[str, Any] = {"model": None, "report": None, "workers": 0, "scheduler": None, **where}
+        evaluate([place / "set.nc"], search=2, model=tmp_path)
     for counts, split, says in (
         ("2,x", "loso", "expected different whole numbers"),
         ("16", "loso", "has 16 windows; calibration on 16 leaves none"),
         ("2", "leave_one_trial_out", "has not seen the person"),
     ):
         with pytest.raises(BadInputError, match=says):
-            run_evaluation([place / "set.nc"], options(place, split=split), regimes="", personalise=counts, **rest)
+            evaluate([place / "set.nc"], config=options(place, split=split), personalise=counts, out=out)
     assert not list(tmp_path.iterdir())

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grfkit.cli.learn_run import recipe_of, run_evaluation, run_training
+from grfkit.cli.learn_words import scores_text
 from grfkit.errors import BadInputError
 from grfkit.evaluate import evaluation
-from grfkit.learn.recipe import Recipe, parse_recipe
-from grfkit.learn.training_job import train_job
+from grfkit.learn.recipe import Recipe, parse_recipe, recipe_of
+from grfkit.learn.training_job import train
 from grfkit.records.stance_set import StanceSet, join
 from learn_sets import made_up, on_surface
 
@@ -22,9 +22,7 @@ TINY = {"network": {"name": "cnn1d", "hidden": 4}, "train": {"epochs": 1, "patie
 
 
 def evaluated(paths: list[Path], recipe: Recipe, **how: Any) -> dict[str, Any]:
-    told: dict[str, Any] = {"model": None, "regimes": "", "out": None, "report": None, "workers": 0}
-    found, _ = run_evaluation(paths, recipe, **(told | {"scheduler": None, "force": False} | how))
-    return found
+    return evaluation.evaluate(paths, config=recipe, **how).scores
 
 
 @pytest.fixture
@@ -32,7 +30,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object, **__: object) -> None:
         raise AssertionError("something was trained for nothing")
 
-    monkeypatch.setattr(evaluation, "evaluate", never)
+    monkeypatch.setattr(evaluation, "evaluate_recipe", never)
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_evaluation(
 def test_a_model_without_a_folder_is_refused_before_the_trials_are_read(tmp_path: Path) -> None:
     began = time.perf_counter()
     with pytest.raises(BadInputError, match="folder does not exist"):
-        run_training([tmp_path / "none.nc"], Recipe(), out=tmp_path / "no" / "model", force=False)
+        train([tmp_path / "none.nc"], config=Recipe(), out=tmp_path / "no" / "model")
     assert time.perf_counter() - began < 5.0
 
 
@@ -71,7 +69,7 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path, device: str) -> N
     made_up("abc").to_netcdf(tmp_path / "set.nc")
     recipe = recipe_of("", "fixed", None, network="cnn1d", epochs=1, device=device)
     with pytest.raises(BadInputError, match=f"device '{device}' cannot be used"):
-        run_training([tmp_path / "set.nc"], recipe, out=tmp_path / "model", force=False)
+        train([tmp_path / "set.nc"], config=recipe, out=tmp_path / "model")
     with pytest.raises(BadInputError, match=f"device '{device}' cannot be used"):
         evaluated([tmp_path / "set.nc"], recipe)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["set.nc"]
@@ -79,7 +77,7 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path, device: str) -> N
 
 def test_a_model_of_two_surfaces_is_proven_though_some_walked_on_one_only(belt_and_floor: Path) -> None:
     model, recipe = belt_and_floor.parent / "model", parse_recipe(TINY | {"regime": "D2"})
-    train_job([belt_and_floor], recipe, out=model)
+    train([belt_and_floor], config=recipe, out=model)
     found = evaluated([belt_and_floor], recipe, model=model)
     assert sorted(found["windows"]) == list("abcd")
     assert found["people"] == list("abcdefg")
@@ -93,7 +91,7 @@ def test_another_regime_than_the_models_gets_on_no_card(
     belt_and_floor: Path, regimes: str, said: str, request: pytest.FixtureRequest
 ) -> None:
     model, recipe = belt_and_floor.parent / "model", parse_recipe(TINY | {"regime": "D2"})
-    train_job([belt_and_floor], recipe, out=model)
+    train([belt_and_floor], config=recipe, out=model)
     before = (model / "CARD.md").read_bytes()
     request.getfixturevalue("untrained")
     with pytest.raises(BadInputError, match=said):
@@ -108,8 +106,8 @@ def test_what_could_not_stand_on_a_card_is_refused_before_the_evaluation(
     made_up("abd").to_netcdf(tmp_path / "others.nc")
     told = parse_recipe(TINY)
     leaky = parse_recipe(TINY | {"leaks": ["contact limits from the force plate"]})
-    train_job([tmp_path / "set.nc"], told, out=tmp_path / "model")
-    train_job([tmp_path / "set.nc"], leaky, out=tmp_path / "leaky")
+    train([tmp_path / "set.nc"], config=told, out=tmp_path / "model")
+    train([tmp_path / "set.nc"], config=leaky, out=tmp_path / "leaky")
     request.getfixturevalue("untrained")
     with pytest.raises(BadInputError, match=r"other participants than these trials have \(c, d\)"):
         evaluated([tmp_path / "others.nc"], told, model=tmp_path / "model")
@@ -120,7 +118,7 @@ def test_what_could_not_stand_on_a_card_is_refused_before_the_evaluation(
 def test_where_it_is_computed_is_no_other_recipe(tmp_path: Path) -> None:
     made_up("abc").to_netcdf(tmp_path / "set.nc")
     told = parse_recipe(TINY)
-    train_job([tmp_path / "set.nc"], told, out=tmp_path / "model")
+    train([tmp_path / "set.nc"], config=told, out=tmp_path / "model")
     found = evaluated(
         [tmp_path / "set.nc"], parse_recipe({"train": {"memory_mb": 1.0}}, told), model=tmp_path / "model"
     )
@@ -136,10 +134,8 @@ def test_windows_without_an_answer_are_counted_in_table_report_and_band(tmp_path
     rows = np.flatnonzero(data.per_stance("participant") == "d")
     data.data["inputs"][rows[:4]] = np.nan
     data.to_netcdf(tmp_path / "half.nc")
-    found, text = run_evaluation(
-        [tmp_path / "half.nc"], parse_recipe(TINY), model=None, regimes="", out=None, report=tmp_path / "r.html",
-        workers=0, scheduler=None, force=False,
-    )  # fmt: skip
+    found = evaluated([tmp_path / "half.nc"], parse_recipe(TINY), report=tmp_path / "r.html")
+    text = scores_text(found)
     assert found["methods"]["cnn1d"]["vgrf"]["unanswered"] == 4
     assert "cnn1d (4 windows not answered)" in text
     assert "cnn1d (4 windows not answered)" in (tmp_path / "r.html").read_text(encoding="utf-8")

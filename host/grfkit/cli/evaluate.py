@@ -57,16 +57,16 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Prove a network participant by participant: trained without each, tested on them, beside every baseline."""
-    from .learn_run import plan_of_search, recipe_of, run_evaluation
+    from ..evaluate.evaluation import evaluate as run
+    from .learn_words import progress_bar, scores_text
 
-    recipe = recipe_of(
-        preset, kind, config, network=network, split=split, epochs=epochs, device=device, model=model
-    )  # fmt: skip
-    found, text = run_evaluation(
-        trials, recipe, model=model, regimes=regimes, plan=plan_of_search(recipe, search, model=model),
-        personalise=personalise, out=out, report=report, workers=workers, scheduler=scheduler, force=force,
-    )  # fmt: skip
-    print(json.dumps(found, indent=2) if as_json else text)
+    with progress_bar("evaluating") as progress:
+        predictions = run(
+            trials, model=model, preset=preset, kind=kind, config=config, network=network, split=split,
+            regimes=regimes, epochs=epochs, device=device, search=search, personalise=personalise, out=out,
+            report=report, workers=workers, scheduler=scheduler, force=force, progress=progress,
+        )  # fmt: skip
+    print(json.dumps(predictions.scores, indent=2) if as_json else scores_text(predictions.scores))
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError, RefusedError
 from .common import one_line, say
-from .learn_run import _bar
+from .learn_words import progress_bar
 from .terminal import quiet_console
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def run_export(
     check_replaceable(out, force=force)
     machines = boards_of(boards)
     try:
-        with quiet_console() as console, _bar("converting", console) as bar:
+        with quiet_console() as console, progress_bar("converting", console) as bar:
             manifest = export_bundle(
                 model, out, calibrate=calibrate, held_out=held_out, boards=machines, rate_hz=rate_hz,
                 licence=licence or UNSTATED, force=force, keep_failed=keep_failed,
@@ -122,6 +122,6 @@ def run_verify(bundle: Path, boards: str) -> tuple[dict[str, Any], str]:
     from ..deploy.verify import verify_bundle
 
     machines = boards_of(boards)
-    with quiet_console() as console, _bar("verifying", console) as bar:
+    with quiet_console() as console, progress_bar("verifying", console) as bar:
         verified = verify_bundle(bundle, boards=machines, progress=_steps(bar, _VERIFY_STEPS))
     return verified.to_dict() | {"folder": str(bundle), "not_proven": list(verified.missing)}, f"{bundle}: {verified}"

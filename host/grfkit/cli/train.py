@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ..errors import BadInputError
 from . import common
 
 app = common.make_app()
@@ -62,28 +61,16 @@ def train(
     What it is worth for somebody new, grf-evaluate --model OUT tells; after --search it searches anew for everyone
     it leaves out.
     """
-    from .learn_run import plan_of_search, recipe_of, run_training
+    from ..learn.training_job import train as run
+    from .learn_words import model_text, progress_bar, student_text
 
-    recipe = recipe_of(preset, kind, config, network=network, regime=regime, epochs=epochs, device=device)
-    if teacher is not None:
-        if search is not None or regime or study is not None:
-            raise BadInputError("--teacher chooses among its own students; leave out --search, --study and --regime")
-        from ..learn.distill import student_job
-
-        made = student_job(trials, recipe, teacher, named=bool(network), out=out, force=force)
-        print(json.dumps(made, indent=2) if as_json else _student_text(made))
-        return
-    summary, text = run_training(trials, recipe, out=out, force=force, plan=plan_of_search(recipe, search), study=study)
-    print(json.dumps(summary, indent=2) if as_json else text)
-
-
-def _student_text(made: dict[str, Any]) -> str:
-    """Return the words of a student."""
-    tried = ", ".join(f"{t['network']['name']} {t['network']['hidden']} {t['inner_loss']:.4g}" for t in made["tried"])
-    return (
-        f"{made['model']}: {made['network']['name']}, {made['parameters']} parameters, taught"
-        f" {1 - made['share_of_truth']:.0%} by the teacher\n  inner loss of what was tried: {tried}"
-    )
+    with progress_bar("training") as progress:
+        model = run(
+            trials, out=out, preset=preset, kind=kind, config=config, network=network, regime=regime, epochs=epochs,
+            device=device, search=search, study=study, teacher=teacher, force=force, progress=progress,
+        )  # fmt: skip
+    text = model_text if teacher is None else student_text
+    print(json.dumps(model.summary, indent=2) if as_json else text(model.summary))
 
 
 def main() -> None:

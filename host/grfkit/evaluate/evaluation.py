@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from ..arrays import PathLike
 from ..errors import BadInputError
-from ..learn.card import check_people
+from ..learn.card import add_evaluation, check_people
+from ..learn.device import check_device
 from ..learn.folds import Fold
 from ..learn.method import Method
+from ..learn.model import GrfModel
+from ..learn.outputs import check_can_write
 from ..learn.parallel import JobReport
-from ..learn.recipe import Recipe, load_sets, spec_of
-from ..learn.search_plan import SearchPlan
-from ..learn.training_job import usable
+from ..learn.recipe import Recipe, WindowSource, load_sets, recipe_of, recipe_of_model, spec_of
+from ..learn.search_plan import SearchPlan, plan_of, search_of_model
+from ..learn.training_job import Progress, usable
 from ..learn.transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
 from ..records.stance_set import StanceSet
 from .methods import NetworkMethod, TransferMethod, baseline_methods
 from .nested_search import SearchedMethod, search_document, search_folds, searched_name
-from .personal_folds import PersonalPlan, TrainedMethod, check_personal, personalise_folds
+from .personal_folds import PersonalPlan, TrainedMethod, check_personal, personalise_folds, plan_of_counts
 from .predictions import Predictions, predict_folds
 from .scores import scores
-
-Told = Callable[[JobReport], None]
 
 
 def _check_for_card(folder: Path, recipe: Recipe, regimes: Sequence[str]) -> None:
@@ -67,6 +71,131 @@ def folds_of(data: StanceSet, recipe: Recipe, *, transfer: bool) -> tuple[Fold, 
 
 
 def evaluate(
+    data: WindowSource | Sequence[WindowSource],
+    *,
+    model: PathLike | GrfModel | None = None,
+    preset: str = "",
+    kind: str = "fixed",
+    config: PathLike | Recipe | None = None,
+    network: str = "",
+    split: str = "",
+    regimes: str | Sequence[str] = (),
+    epochs: int | None = None,
+    device: str = "",
+    search: int | None = None,
+    personalise: str | Sequence[int] = (),
+    out: PathLike | None = None,
+    report: PathLike | None = None,
+    workers: int = 0,
+    scheduler: Any = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Predictions:
+    """Return predictions for people left out of training, beside every baseline, as ``grf-evaluate`` makes them.
+
+    Their ``scores`` hold every figure, by method and axis. With ``out``, ``answers.nc`` and ``evaluation.json`` are
+    written there, and results of folds lie in ``OUT/folds`` while it runs, so that a stopped run goes on.
+
+    Parameters
+    ----------
+    data
+        Stance sets, trials, files of either, or folders of them.
+    model
+        Take this model's recipe, and the search its settings came from; into a model's folder the result is written
+        with its card, and what could not stand on it is refused before anything is trained.
+    preset, kind, config, network, epochs, device
+        Of :func:`~grfkit.learn.training_job.train`.
+    split
+        ``loso`` or ``grouped_kfold``; ``leave_one_trial_out`` and ``within_trial`` leak, and say so.
+    regimes
+        Regimes from treadmill to overground side by side, such as ``A,B,C1,D2``, or ``all``.
+    search
+        Also the network with the best of so many settings, searched anew in every fold without those it tests.
+    personalise
+        Also the error after calibration on so many first strides of the tested person.
+    report
+        HTML report to write.
+    workers, scheduler
+        Processes, 0 for this one alone; or the address of a dask scheduler. They change no number.
+    force
+        Overwrite ``report`` and the evaluation in ``out``.
+    progress
+        Called with how much is done, of how much, and words.
+
+    Raises
+    ------
+    BadInputError
+        If an output exists and ``force`` is false, an option does not exist, or the trials cannot be evaluated; nothing
+        is written then.
+
+    Examples
+    --------
+    >>> import grfkit
+    >>> from grfkit.evaluate.evaluation import evaluate
+    >>> trials = [grfkit.simulate_trial(seed=k, duration_s=12).on_true_clock(participant=f"P{k}") for k in (1, 2)]
+    >>> windows = [grfkit.cut_windows(trial) for trial in trials]
+    >>> predictions = evaluate(windows, network="mlp", epochs=1)
+    >>> predictions.methods
+    ('mean curve', 'mean curve of the known speed', 'ridge', 'kNN', 'scaled pressure sum', 'mlp')
+    >>> sorted(predictions.scores["windows"])
+    ['P1', 'P2']
+    """
+    if report is not None:
+        check_can_write(Path(report), force=force)
+    if model is not None and (preset or isinstance(config, str | os.PathLike) or network or epochs or split):
+        raise BadInputError("--model brings its own recipe; leave out --preset, --config, --network, --split, --epochs")
+    if model is not None and search is not None:
+        raise BadInputError("--model is proven by the search its settings came from, if any; leave out --search")
+    folder = model if isinstance(model, str | os.PathLike) else None
+    spec = None if model is None else model.spec if isinstance(model, GrfModel) else spec_of(Path(model))
+    base = None if spec is None else recipe_of_model(spec if folder is None else folder)
+    recipe = recipe_of(preset, kind, config, network=network, split=split, epochs=epochs, device=device, base=base)
+    plan = search_of_model(spec) if spec is not None else None if search is None else plan_of(recipe, search)
+    check_device(recipe.train.device)
+    chosen = _regimes(regimes)
+    text = personalise if isinstance(personalise, str) else ",".join(map(str, personalise))
+    personal = plan_of_counts(text) if text else None
+    target = None if out is None else _checked_output(Path(out), force=force)
+    if folder is not None:
+        _check_for_card(Path(folder), recipe, chosen)
+    windows = load_sets(data, recipe)
+    if folder is not None and spec is not None:
+        check_people(Path(folder), spec.participants, windows.participants)
+    tell = progress or (lambda *_: None)
+    predictions = evaluate_recipe(
+        windows, recipe, regimes=chosen, search=plan, personal=personal, workers=workers, cluster=scheduler,
+        results=None if target is None else target / "folds", progress=lambda r: tell(r.done, r.total, r.name),
+    )  # fmt: skip
+    if target is not None:
+        target.mkdir(parents=True, exist_ok=True)
+        predictions.to_netcdf(target / "answers.nc", force=True)
+        (target / "evaluation.json").write_text(as_text(predictions.scores), encoding="utf-8")
+    if folder is not None:
+        add_evaluation(Path(folder), predictions.scores)
+    if report is not None:
+        from ..report.accuracy_page import write_accuracy_report
+
+        write_accuracy_report(Path(report), predictions.scores, force=force)
+    return predictions
+
+
+def _regimes(regimes: str | Sequence[str]) -> tuple[Regime, ...]:
+    """Return regimes of a text such as ``A,B`` or ``all``, or as they are; unknown ones are refused by their users."""
+    if isinstance(regimes, str):
+        regimes = REGIMES if regimes == "all" else [name for name in regimes.replace(" ", "").split(",") if name]
+    return cast("tuple[Regime, ...]", tuple(regimes))
+
+
+def _checked_output(folder: Path, *, force: bool) -> Path:
+    """Return the folder to write to; one that holds an evaluation is refused without ``force``."""
+    if (folder / "evaluation.json").exists() and not force:
+        raise BadInputError(f"{folder}: holds an evaluation; use --force to overwrite it")
+    if folder.exists() and not folder.is_dir():
+        raise BadInputError(f"{folder}: is a file; name a folder")
+    return folder
+
+
+def evaluate_recipe(
     data: StanceSet,
     recipe: Recipe,
     *,
@@ -76,9 +205,9 @@ def evaluate(
     workers: int = 0,
     cluster: Any = None,
     results: Path | None = None,
-    progress: Told | None = None,
-) -> tuple[Predictions, dict[str, Any]]:
-    """Return answers and scores of the recipe's network beside every baseline, on the recipe's folds.
+    progress: Callable[[JobReport], None] | None = None,
+) -> Predictions:
+    """Return predictions, with their scores, of the recipe's network beside every baseline, on the recipe's folds.
 
     Parameters
     ----------
@@ -90,9 +219,9 @@ def evaluate(
     Raises
     ------
     BadInputError
-        If the set cannot be split, a method cannot answer, or a search or personalisation does not go with the split.
+        If the set cannot be split, a method cannot be used, or a search or personalisation does not go with the split.
     """
-    asked = recipe
+    as_given = recipe
     recipe, findings = usable(data, recipe)
     transfer = bool(regimes or recipe.regime)
     if search is not None and transfer:
@@ -111,7 +240,7 @@ def evaluate(
             searched, more["search"] = _searched(data, folds, recipe, search, shared=file, **how)
             methods, headline = (*methods, searched), searched
             configuration["search"] = search.model_dump(mode="json")
-        answers = predict_folds(
+        predictions = predict_folds(
             file or data, folds, methods, split=recipe.split, leaks=recipe.leaks, configuration=configuration, **how
         )
         if personal is not None:
@@ -119,14 +248,15 @@ def evaluate(
                 data, folds, headline, personal, surface=surface, leaks=recipe.leaks, shared=file, **how
             )
     if transfer:
-        answers = of_surface(answers, surface)
-    made = {
+        predictions = of_surface(predictions, surface)
+    about = {
         "recipe": recipe.model_dump(mode="json"),
-        "asked": asked.model_dump(mode="json"),
+        "asked": as_given.model_dump(mode="json"),
         "people": list(data.participants),
         "headline_regime": regimes[-1] if regimes else recipe.regime,
     }
-    return answers, scores(answers) | more | made | {"excluded": data.excluded, "findings": list(findings)}
+    table = scores(predictions) | more | about | {"excluded": data.excluded, "findings": list(findings)}
+    return replace(predictions, scores=table)
 
 
 @contextmanager
@@ -152,55 +282,15 @@ def _searched(
     return method, search_document(name, plan, folds, chosen)
 
 
-def of_surface(answers: Predictions, surface: str) -> Predictions:
-    """Return the answers of one surface: where a tested person walked on both, only the target counts."""
-    own = answers.per_stance("surface") == surface
-    return Predictions(answers.data.isel(stance=own.nonzero()[0]))
+def of_surface(predictions: Predictions, surface: str) -> Predictions:
+    """Return the predictions on one surface: where a tested person walked on both, only the target counts."""
+    rows = predictions.per_stance("surface") == surface
+    return Predictions(predictions.data.isel(stance=rows.nonzero()[0]))
 
 
-def evaluate_job(
-    paths: Sequence[Path],
-    recipe: Recipe,
-    *,
-    out: Path | None = None,
-    force: bool = False,
-    model: Path | None = None,
-    **how: Any,
-) -> dict[str, Any]:
-    """Return the scores of a folder of trials; with ``out``, write ``answers.nc`` and ``evaluation.json`` there.
-
-    Results of folds lie in ``OUT/folds`` while it runs, so that a stopped run goes on.
-
-    Parameters
-    ----------
-    model
-        Whose card the result is for: what could not stand on it is refused before anything is trained.
-
-    Raises
-    ------
-    BadInputError
-        If the output exists and ``force`` is false, or the trials cannot be evaluated; nothing is written then.
-    """
-    if out is not None and out.exists() and (out / "evaluation.json").exists() and not force:
-        raise BadInputError(f"{out}: holds an evaluation; use --force to overwrite it")
-    if out is not None and out.exists() and not out.is_dir():
-        raise BadInputError(f"{out}: is a file; name a folder")
-    if model is not None:
-        _check_for_card(model, recipe, how.get("regimes", ()))
-    data = load_sets(paths, recipe)
-    if model is not None:
-        check_people(model, spec_of(model).participants, data.participants)
-    answers, found = evaluate(data, recipe, results=None if out is None else out / "folds", **how)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        answers.to_netcdf(out / "answers.nc", force=True)
-        (out / "evaluation.json").write_text(as_text(found), encoding="utf-8")
-    return found
-
-
-def as_text(found: dict[str, Any]) -> str:
+def as_text(table: dict[str, Any]) -> str:
     """Return scores as JSON text."""
-    return json.dumps(found, indent=1, allow_nan=False, default=_default) + "\n"
+    return json.dumps(table, indent=1, allow_nan=False, default=_default) + "\n"
 
 
 def _default(value: Any) -> Any:

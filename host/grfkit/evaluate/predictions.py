@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from ..learn.folds import Fold
 from ..learn.method import Method
@@ -25,15 +25,21 @@ from ..records.stance_set import PER_STANCE, StanceSet
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the methods said, as an :class:`xarray.Dataset`.
+    """Predictions of every method for every tested window, as an :class:`xarray.Dataset`.
 
     Variables: ``predicted`` (method, stance, time, axis; BW), ``measured`` (stance, time, axis; BW), ``weight``
     (stance, time), ``scalars`` (stance, scalar), ``seconds`` (method, fold). Coordinates per stance: those of a
     :class:`StanceSet` and ``fold``. Attributes: ``split``, ``leaks`` (JSON: what the split and its methods knew of the
     tested by design; empty for an honest one), ``window``, ``cut``, ``source``, ``excluded``, ``provenance``.
+
+    Attributes
+    ----------
+    scores
+        Every figure of :func:`~grfkit.evaluate.evaluation.evaluate`; empty for predictions that were read from a file.
     """
 
     data: xr.Dataset
+    scores: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -75,16 +81,16 @@ class Predictions:
         """Return one scalar of every window, shape (stances,)."""
         return np.asarray(self.data["scalars"].sel(scalar=name).values, dtype=np.float64)
 
-    def to_netcdf(self, path: Path, *, force: bool = False) -> None:
+    def to_netcdf(self, path: PathLike, *, force: bool = False) -> None:
         """Write netCDF4, whole or not at all."""
         encoding = {n: {"zlib": True, "complevel": 4} for n in ("predicted", "measured", "weight")}
-        with written_whole(path, force=force) as temporary:
+        with written_whole(Path(path), force=force) as temporary:
             temporary.unlink()
             self.data.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
 
     @classmethod
-    def open(cls, path: Path) -> Predictions:
-        """Return the answers in a file.
+    def open(cls, path: PathLike) -> Predictions:
+        """Return the predictions in a file.
 
         Raises
         ------

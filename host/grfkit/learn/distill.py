@@ -13,7 +13,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +22,8 @@ from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .folds import Fold, check_blind
 from .model import FittedModel, GrfModel, calibration_windows, predict
-from .model import _check_replaceable as check_replaceable
 from .networks import NetworkConfig, network_config, parameter_count
-from .recipe import Recipe, load_sets
+from .recipe import Recipe, WindowSource, load_sets
 from .train import fit
 from .train_config import TrainConfig
 
@@ -214,10 +212,10 @@ def _digest(model: GrfModel) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def student_job(
-    paths: Sequence[Path], recipe: Recipe, teacher: Path, *, named: bool, out: Path, force: bool = False
-) -> dict[str, Any]:
-    """Write the student of a trained model, taught on trials, with its card; return a summary.
+def student_of(
+    teacher: Path, sources: WindowSource | Sequence[WindowSource], recipe: Recipe, *, named: bool, out: Path | None
+) -> GrfModel:
+    """Return the student of a trained model, taught on trials, with its summary.
 
     Parameters
     ----------
@@ -229,29 +227,28 @@ def student_job(
     Raises
     ------
     BadInputError
-        If the output exists and ``force`` is false, or the trials do not fit the teacher; nothing is written then.
+        If the trials do not fit the teacher.
     """
-    from .card import write_card
     from .training_job import summary, usable, whole_fold
 
     model = GrfModel.load(teacher)
-    check_replaceable(out, force=force)
-    data = load_sets(paths, recipe)
+    data = load_sets(sources, recipe)
     recipe, findings = usable(data, recipe)
-    plain, own, scaler = TrainConfig(), recipe.train, model.spec.scaler
-    unsaid = {n: getattr(scaler, n) for n in ("channels", "statics") if getattr(own, n) == getattr(plain, n)}
-    made = distil(
-        model, data, whole_fold(data, max(1, recipe.inner)), own.model_copy(update=unsaid),
+    default, config, scaler = TrainConfig(), recipe.train, model.spec.scaler
+    from_teacher = {
+        name: getattr(scaler, name)
+        for name in ("channels", "statics")
+        if getattr(config, name) == getattr(default, name)
+    }
+    student = distil(
+        model, data, whole_fold(data, max(1, recipe.inner)), config.model_copy(update=from_teacher),
         students=(recipe.network_config(),) if named else STUDENTS,
     )  # fmt: skip
-    made.model.save(out, force=force)
-    write_card(out)
-    tried = [asdict(t) | {"network": t.network.model_dump(mode="json")} for t in made.tried]
-    return summary(made.model, data, findings) | {
-        "model": str(out),
-        "share_of_truth": made.chosen.share,
-        "tried": tried,
+    student.model.summary = summary(student.model, data, findings, out) | {
+        "share_of_truth": student.chosen.share,
+        "tried": [asdict(t) | {"network": t.network.model_dump(mode="json")} for t in student.tried],
     }
+    return student.model
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from ..arrays import Floats
+from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .batches import Windows
@@ -31,16 +31,31 @@ CALIBRATION_WINDOWS = 256
 
 @dataclass
 class GrfModel:
-    """A network, what it expects, and windows of its training participants for quantisation."""
+    """A network, what it expects, and windows of its training participants for quantisation.
+
+    Attributes
+    ----------
+    summary
+        How its training went, as ``grf-train --json`` prints it; empty for a model read from a folder.
+    """
 
     spec: ModelSpec
     network: ForceNetwork
     calibration: StanceSet | None = None
+    summary: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
         """Return the network's name."""
         return str(self.spec.network["name"])
+
+    def __repr__(self) -> str:
+        """Return the network, what it takes and gives, and how many people it has seen, in a line."""
+        scaler = self.spec.scaler
+        return (
+            f"GrfModel {self.name}: {len(scaler.channels)} channels to {', '.join(scaler.axes)}, {self.spec.window}"
+            f" windows of {self.spec.points} samples, {len(self.participants)} participants seen"
+        )
 
     @property
     def participants(self) -> tuple[str, ...]:
@@ -56,7 +71,7 @@ class GrfModel:
         """Return the forces of every window in BW; see :func:`predict`."""
         return predict(self, data, leaks=leaks)
 
-    def save(self, folder: Path, *, force: bool = False) -> None:
+    def save(self, folder: PathLike, *, force: bool = False) -> None:
         """Write the folder ``model.safetensors``, ``model.json`` and ``calibration.nc``, whole or not at all.
 
         Raises
@@ -65,7 +80,7 @@ class GrfModel:
             If the folder exists and ``force`` is false, holds anything but a model, or cannot be written.
         """
         folder = Path(folder)
-        _check_replaceable(folder, force=force)
+        check_replaceable(folder, force=force)
         weights = save_tensors({k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()})
         spec = self.spec.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
         try:
@@ -86,7 +101,7 @@ class GrfModel:
             shutil.rmtree(beside, ignore_errors=True)
 
     @classmethod
-    def load(cls, folder: Path) -> GrfModel:
+    def load(cls, folder: PathLike) -> GrfModel:
         """Return the model in a folder.
 
         Raises
@@ -134,7 +149,8 @@ class FittedModel:
         return predict(self.model, data, leaks=self.leaks)
 
 
-def _check_replaceable(folder: Path, *, force: bool) -> None:
+def check_replaceable(folder: Path, *, force: bool) -> None:
+    """Refuse a folder that exists, unless ``force`` is set and it holds a model or nothing."""
     if not folder.exists():
         return
     if not force:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..arrays import PathLike
 from ..dataset.cut import CutRequest
 from ..errors import BadInputError
 from ..provenance import describe_input
-from ..records.stance_set import StanceSet
+from ..records import Trial
+from ..records.stance_set import StanceSet, join
 from .folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
 from .networks import NetworkConfig, network_config
-from .preset import Preset
+from .preset import Preset, load_preset
 from .spec import ModelSpec
 from .train_config import TrainConfig
 
@@ -121,7 +124,48 @@ def from_preset(preset: Preset) -> Recipe:
     )
 
 
-def recipe_from_toml(path: Path, base: Recipe | None = None) -> Recipe:
+def recipe_of(
+    preset: str = "",
+    kind: str = "fixed",
+    config: PathLike | Recipe | None = None,
+    *,
+    network: str = "",
+    split: str = "",
+    regime: str = "",
+    epochs: int | None = None,
+    device: str = "",
+    base: Recipe | None = None,
+) -> Recipe:
+    """Return the recipe that options ask for: a preset's or another one, a TOML file over it, single options last.
+
+    Parameters
+    ----------
+    config
+        A TOML file of some of the fields of :class:`Recipe`; or a recipe, in place of everything before it.
+    base
+        What is started from without a preset: a model's recipe, or the defaults.
+
+    Raises
+    ------
+    BadInputError
+        If an option does not exist, or options contradict each other.
+    """
+    if kind != "fixed" and not preset:
+        raise BadInputError("--kind says how to take a --preset; name one")
+    if isinstance(config, Recipe):
+        if preset:
+            raise BadInputError("a recipe is given as a whole; leave out the preset")
+        recipe = config
+    else:
+        recipe = from_preset(load_preset(preset, kind)) if preset else base or Recipe()
+        recipe = recipe if config is None else recipe_from_toml(config, recipe)
+    train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    train |= {"device": device} if device else {}
+    options = {"network": {"name": network} if network else None, "split": split, "regime": regime, "train": train}
+    return parse_recipe({name: value for name, value in options.items() if value}, recipe, where="options")
+
+
+def recipe_from_toml(path: PathLike, base: Recipe | None = None) -> Recipe:
     """Return the recipe of a TOML file; what it leaves out is that of ``base`` or the default.
 
     Raises
@@ -130,10 +174,10 @@ def recipe_from_toml(path: Path, base: Recipe | None = None) -> Recipe:
         If the file cannot be read, or a key is unknown or holds what it cannot.
     """
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInputError(f"{path}: cannot be read as TOML ({error})") from error
-    return parse_recipe(told, base, where=str(path))
+    return parse_recipe(document, base, where=str(path))
 
 
 def parse_recipe(told: dict[str, Any], base: Recipe | None = None, *, where: str = "recipe") -> Recipe:
@@ -154,34 +198,51 @@ def parse_recipe(told: dict[str, Any], base: Recipe | None = None, *, where: str
     return made
 
 
-def load_sets(paths: Sequence[Path], recipe: Recipe) -> StanceSet:
-    """Return the windows of trial files, stance sets and folders of them, as one set.
+WindowSource = StanceSet | Trial | PathLike
+"""Windows, a trial to cut them from, or the path of either or of a folder of them."""
+
+
+def load_sets(sources: WindowSource | Sequence[WindowSource], recipe: Recipe) -> StanceSet:
+    """Return the windows of stance sets and trials, in memory or in files and folders of files, as one set.
 
     Raises
     ------
     BadInputError
-        If there is no file, one is neither a trial nor a stance set, or they differ in kind.
+        If there is none, a file holds neither a trial nor a stance set, or they differ in kind.
     """
     from ..dataset.windows import cut_windows
-    from ..records.stance_set import join
 
-    files = artefact_files(paths)
+    parts = listed(sources)
+    files = artefact_files(paths_among(parts)) if paths_among(parts) or not parts else []
     kinds = {path: artefact_of(path) for path in files}
     strange = [p for p, kind in kinds.items() if kind not in ("trial", "stance_set")]
     if strange:
         raise BadInputError(
             f"{strange[0]}: is neither a trial of grf-sync nor a stance set (artefact '{kinds[strange[0]]}')"
         )
-    trials = [p for p, kind in kinds.items() if kind == "trial"]
-    sets = [StanceSet.open(p) for p, kind in kinds.items() if kind == "stance_set"]
+    trials = [part for part in parts if isinstance(part, Trial)] + [p for p, kind in kinds.items() if kind == "trial"]
+    sets = [part for part in parts if isinstance(part, StanceSet)]
+    sets += [StanceSet.open(p) for p, kind in kinds.items() if kind == "stance_set"]
     if trials:
         sets.append(cut_windows(trials, recipe.cut))
-    for one in sets:
-        _check_body_weights(one)
+    for windows in sets:
+        _check_body_weights(windows)
     return sets[0] if len(sets) == 1 else join(sets)
 
 
+def listed(sources: WindowSource | Sequence[WindowSource]) -> list[WindowSource]:
+    """Return one source or many as a list."""
+    return [sources] if isinstance(sources, StanceSet | Trial | str | os.PathLike) else list(sources)
+
+
+def paths_among(sources: Sequence[WindowSource]) -> list[Path]:
+    """Return those of the sources that are paths."""
+    return [Path(source) for source in sources if isinstance(source, str | os.PathLike)]
+
+
 _HIGHEST_BW = 15.0
+"""Peaks above this are no body weights: chosen by hand, well above any foot strike (sprinting gives 4 to 5 BW) and well
+below the newtons of a child (a peak of 15 N is none)."""
 
 
 def _check_body_weights(data: StanceSet) -> None:
@@ -260,25 +321,30 @@ def artefact_of(path: Path) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def recipe_of_model(folder: Path) -> Recipe:
-    """Return the recipe a model was trained by.
+def recipe_of_model(model: PathLike | ModelSpec) -> Recipe:
+    """Return the recipe a model was trained by, of its folder or of what it says of itself.
 
     Raises
     ------
     BadInputError
         If the folder holds no model, or one that names no recipe.
     """
-    told = configuration_of(folder).get("recipe")
-    if told is None:
-        raise BadInputError(f"{folder}: names no recipe; give the settings it was trained by (--preset, --config)")
-    return Recipe.model_validate(told)
-
-
-def configuration_of(folder: Path) -> dict[str, Any]:
-    return spec_of(folder).provenance.configuration
+    spec = model if isinstance(model, ModelSpec) else spec_of(Path(model))
+    recipe = spec.provenance.configuration.get("recipe")
+    if recipe is None:
+        where = "the model" if isinstance(model, ModelSpec) else str(model)
+        raise BadInputError(f"{where}: names no recipe; give the settings it was trained by (--preset, --config)")
+    return Recipe.model_validate(recipe)
 
 
 def spec_of(folder: Path) -> ModelSpec:
+    """Return what the model in a folder says of itself.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds no model, or one of another version.
+    """
     try:
         return ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import BadInputError
 from .networks import NetworkConfig, network_config
 from .preset import load_preset
-from .recipe import Recipe, configuration_of, from_preset
+from .recipe import Recipe, from_preset
 from .search import SPACES, SearchResult, Space, Span, TrialRow, Value
+from .spec import ModelSpec
 from .train_config import TrainConfig
 
 
@@ -114,10 +114,10 @@ def _base(recipe: Recipe) -> tuple[NetworkConfig, TrainConfig, Space]:
     return usual, preset.train, default_space(network)
 
 
-def search_of_model(folder: Path) -> SearchPlan | None:
+def search_of_model(spec: ModelSpec) -> SearchPlan | None:
     """Return the search that a model's settings were found by, None where there was none.
 
     Such a model is proven by the same search nested in every fold: its settings have been chosen on everybody.
     """
-    told = configuration_of(folder).get("search")
-    return None if told is None else SearchPlan.model_validate(told["plan"])
+    document = spec.provenance.configuration.get("search")
+    return None if document is None else SearchPlan.model_validate(document["plan"])

@@ -11,19 +11,25 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import Provenance, describe_input
 from ..records.stance_set import StanceSet
+from .card import SEARCH, write_card
+from .device import check_device
 from .folds import Fold, stable_seed
-from .model import GrfModel
-from .recipe import Recipe, load_sets
+from .model import GrfModel, check_replaceable
+from .outputs import check_folder
+from .recipe import Recipe, WindowSource, listed, load_sets, paths_among, recipe_of
 from .search import SearchResult, TrialRow, search
-from .search_plan import Choice, SearchPlan
+from .search_plan import Choice, SearchPlan, plan_of
 from .train import fit
 from .train_config import EpochReport
 
-Told = Callable[[EpochReport], None]
-Tried = Callable[[TrialRow], None]
+OnEpoch = Callable[[EpochReport], None]
+OnTrial = Callable[[TrialRow], None]
+Progress = Callable[[int, int, str], None]
+"""What is called with how much is done, of how much, and words."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +84,11 @@ def train_model(
     data: StanceSet,
     recipe: Recipe,
     *,
-    progress: Told | None = None,
+    progress: OnEpoch | None = None,
     checkpoint: Path | None = None,
     plan: SearchPlan | None = None,
     study: Path | None = None,
-    tried: Tried | None = None,
+    tried: OnTrial | None = None,
 ) -> Trained:
     """Return a model of everyone in a set; with a plan, of the settings that a search among them found.
 
@@ -120,14 +126,21 @@ def train_model(
 
 
 def _searched(
-    data: StanceSet, recipe: Recipe, fold: Fold, plan: SearchPlan, study: Path | None, tried: Tried | None
+    data: StanceSet,
+    recipe: Recipe,
+    fold: Fold,
+    plan: SearchPlan,
+    study: Path | None,
+    tried: OnTrial | None,
 ) -> SearchResult:
     network = recipe.network_config()
     how: dict[str, Any] = {"trials": plan.trials, "folds": plan.folds, "seed": plan.seed}
     return search(plan.space, network, recipe.train, data, fold, storage=study, progress=tried, **how)
 
 
-def _by_regime(data: StanceSet, recipe: Recipe, fold: Fold, progress: Told | None, checkpoint: Path | None) -> GrfModel:
+def _by_regime(
+    data: StanceSet, recipe: Recipe, fold: Fold, progress: OnEpoch | None, checkpoint: Path | None
+) -> GrfModel:
     network = recipe.network_config()
     if not recipe.regime:
         return fit(network, recipe.train, data, fold, progress=progress, checkpoint=checkpoint)
@@ -138,71 +151,161 @@ def _by_regime(data: StanceSet, recipe: Recipe, fold: Fold, progress: Told | Non
     return train_regime(recipe.regime, network, recipe.train, *surfaces, fold, progress=progress, checkpoints=states)
 
 
-def train_job(
-    paths: Sequence[Path],
-    recipe: Recipe,
+def train(
+    data: WindowSource | Sequence[WindowSource],
     *,
-    out: Path,
+    out: PathLike | None = None,
+    preset: str = "",
+    kind: str = "fixed",
+    config: PathLike | Recipe | None = None,
+    network: str = "",
+    regime: str = "",
+    epochs: int | None = None,
+    device: str = "",
+    search: int | None = None,
+    study: PathLike | None = None,
+    teacher: PathLike | None = None,
     force: bool = False,
-    progress: Told | None = None,
-    plan: SearchPlan | None = None,
-    study: Path | None = None,
-    tried: Tried | None = None,
-) -> dict[str, Any]:
-    """Write the model of a folder of trials with its card; return a summary.
+    progress: Progress | None = None,
+) -> GrfModel:
+    """Return a model of all participants in trials or stance sets, as ``grf-train`` trains it.
 
-    The state of training lies in ``OUT.training.safetensors``, of a regime in the folder ``OUT.training``, until the
-    model is written, so that the same command goes on where a stopped one was; that of a search (``plan``) lies in
+    With ``out`` the state of training lies in ``OUT.training.safetensors``, of a regime in the folder ``OUT.training``,
+    until the model is written, so that the same call goes on where a stopped one was; that of a search lies in
     ``study``, which stays, or in ``OUT.search.db`` until the model is written. The table of the search is
     ``search.json`` in the model's folder.
+
+    Parameters
+    ----------
+    data
+        Stance sets, trials, files of either, or folders of them.
+    out
+        Folder of the model to write, with its card; None writes nothing.
+    preset, kind
+        A paper's protocol (``carter2024``, ``carter2025``, ``zhou2025``), ``faithful`` or with its leaks ``fixed``.
+    config
+        TOML file laid over the preset or the defaults; or a whole :class:`~grfkit.learn.recipe.Recipe`.
+    network, regime, epochs, device
+        Single settings over all of these: the network's name, the regime from treadmill to overground, at most so many
+        epochs, ``cpu`` or ``cuda``.
+    search, study
+        Try so many settings first, each on people left out in turn, and train with the best; the search's file.
+    teacher
+        A trained model: the new one is a small network of the past that learns its predictions, and the truth.
+    force
+        Overwrite ``out``.
+    progress
+        Called with how much is done, of how much, and words.
 
     Raises
     ------
     BadInputError
-        If the output exists and ``force`` is false, or the trials cannot be trained on; nothing is written then.
-    """
-    from .card import SEARCH, write_card
-    from .model import _check_replaceable
+        If the output exists and ``force`` is false, an option does not exist, or the trials cannot be trained on;
+        nothing is written then.
 
-    _check_replaceable(out, force=force)
-    _check_study(study, plan, out)
-    data = load_sets(paths, recipe)
-    state = out.with_name(f"{out.name}.training.safetensors")
-    own_study = out.with_name(f"{out.name}.search.db")
+    Examples
+    --------
+    >>> import grfkit
+    >>> from grfkit.learn.training_job import train
+    >>> trials = [grfkit.simulate_trial(seed=k, duration_s=12).on_true_clock(participant=f"P{k}") for k in (1, 2)]
+    >>> windows = [grfkit.cut_windows(trial) for trial in trials]
+    >>> model = train(windows, network="mlp", epochs=2)
+    >>> model.participants
+    ('P1', 'P2')
+    """
+    recipe = recipe_of(preset, kind, config, network=network, regime=regime, epochs=epochs, device=device)
+    if teacher is not None and (search is not None or regime or study is not None):
+        raise BadInputError("--teacher chooses among its own students; leave out --search, --study and --regime")
+    plan = None if search is None else plan_of(recipe, search)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        check_folder(folder)
+        check_replaceable(folder, force=force)
+    check_device(recipe.train.device)
+    _check_study(study, plan, folder)
+    if teacher is not None:
+        from .distill import student_of
+
+        model = student_of(Path(teacher), data, recipe, named=bool(network), out=folder)
+    else:
+        model = _trained(data, recipe, folder, plan, study, progress)
+    if folder is not None:
+        _write(model, folder, force=force)
+    return model
+
+
+def _trained(
+    data: WindowSource | Sequence[WindowSource],
+    recipe: Recipe,
+    folder: Path | None,
+    plan: SearchPlan | None,
+    study: PathLike | None,
+    progress: Progress | None,
+) -> GrfModel:
+    """Return the model with its summary; the states of training and search lie beside the folder, if there is one."""
+    sources = listed(data)
+    windows = load_sets(sources, recipe)
+    kept = Path(study) if study is not None else None if folder is None else _search_state(folder)
+    tell = progress or (lambda *_: None)
     trained = train_model(
-        data, recipe, progress=progress, checkpoint=state, plan=plan, study=study or own_study, tried=tried
-    )
-    spec = trained.model.spec
+        windows, recipe, plan=plan, study=kept, checkpoint=None if folder is None else _training_state(folder),
+        progress=lambda r: tell(r.epoch, r.epochs, _epoch_words(r)),
+        tried=lambda r: tell(r.number + 1, 0 if plan is None else plan.trials, _trial_words(r)),
+    )  # fmt: skip
+    model, spec = trained.model, trained.model.spec
     if not spec.provenance.inputs:
-        spec.provenance = Provenance(
-            **(spec.provenance.model_dump() | {"inputs": [describe_input(p) for p in paths if p.is_file()]})
-        )
-    trained.model.save(out, force=force)
-    told = summary(trained.model, data, trained.findings) | {"model": str(out)}
+        files = [describe_input(path) for path in paths_among(sources) if path.is_file()]
+        spec.provenance = Provenance(**(spec.provenance.model_dump() | {"inputs": files}))
+    model.summary = summary(model, windows, trained.findings, folder)
     if trained.choice is not None:
-        told["search"] = spec.provenance.configuration["search"]
-        (out / SEARCH).write_text(as_json(told["search"]) + "\n", encoding="utf-8")
-        own_study.unlink(missing_ok=True)
-    write_card(out)
+        model.summary["search"] = spec.provenance.configuration["search"]
+    return model
+
+
+def _write(model: GrfModel, folder: Path, *, force: bool) -> None:
+    """Write a model with its card, and remove the states that a stopped run would have gone on from."""
+    model.save(folder, force=force)
+    if "search" in model.summary:
+        text = json.dumps(model.summary["search"], indent=2, sort_keys=True, allow_nan=False)
+        (folder / SEARCH).write_text(text + "\n", encoding="utf-8")
+        _search_state(folder).unlink(missing_ok=True)
+    write_card(folder)
+    state = _training_state(folder)
     state.unlink(missing_ok=True)
     shutil.rmtree(state.with_suffix(""), ignore_errors=True)
-    return told
 
 
-def _check_study(study: Path | None, plan: SearchPlan | None, out: Path) -> None:
+def _training_state(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.training.safetensors")
+
+
+def _search_state(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.search.db")
+
+
+def _epoch_words(report: EpochReport) -> str:
+    inner = "" if report.inner_loss is None else f", inner {report.inner_loss:.4g}"
+    return f"loss {report.loss:.4g}{inner}"
+
+
+def _trial_words(row: TrialRow) -> str:
+    return "search, diverged" if row.score is None else f"search, error {row.score:.4g}"
+
+
+def _check_study(study: PathLike | None, plan: SearchPlan | None, out: Path | None) -> None:
     """Refuse a file for the state of a search that is not asked for, has no folder, or would go with the model's."""
     if study is None:
         return
     if plan is None:
         raise BadInputError(f"--study {study} keeps the state of a search; ask for one with --search N")
-    folder = study.resolve().parent
-    if folder == out.resolve() or not folder.is_dir():
-        what = "is the folder of the model" if folder == out.resolve() else "does not exist"
+    folder, model = Path(study).resolve().parent, None if out is None else out.resolve()
+    if folder == model or not folder.is_dir():
+        what = "is the folder of the model" if folder == model else "does not exist"
         raise BadInputError(f"{study}: its folder {what}; name a file in another one")
 
 
-def summary(model: GrfModel, data: StanceSet, findings: Sequence[str]) -> dict[str, Any]:
-    """Return what a trained model is, for a machine."""
+def summary(model: GrfModel, data: StanceSet, findings: Sequence[str], folder: Path | None) -> dict[str, Any]:
+    """Return what a trained model is, and the folder it goes to, as JSON values."""
     spec = model.spec
     history = spec.history
     return {
@@ -221,9 +324,4 @@ def summary(model: GrfModel, data: StanceSet, findings: Sequence[str]) -> dict[s
         "excluded": data.excluded,
         "findings": list(findings),
         "leaks": list(spec.leaks),
-    }
-
-
-def as_json(value: Any) -> str:
-    """Return JSON without NaN."""
-    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
+    } | ({} if folder is None else {"model": str(folder)})

@@ -1,0 +1,103 @@
+"""What ``grf-train`` and ``grf-evaluate`` show: the words of their results, and a bar while they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Bar = Callable[[int, int, str], None]
+"""What moves a bar: how much is done, of how much, and words."""
+
+
+def model_text(summary: dict[str, Any]) -> str:
+    """Return what people read of a trained model."""
+    inner = "" if summary["inner_loss"] is None else f", inner loss {summary['inner_loss']:.4g}"
+    lines = [
+        f"{summary['model']}: {summary['network']['name']}, {summary['parameters']} parameters,"
+        f" {len(summary['participants'])} participants, {summary['windows']} {_windows(summary['cut'])}",
+        *_search_lines(summary.get("search")),
+        f"  best of {summary['epochs']} epochs: {summary['best_epoch']}{inner}",
+        *[f"  left out: {n} x {reason}" for reason, n in summary["excluded"].items()],
+        *[f"  note: {text}" for text in summary["findings"]],
+        f"  how good it is for somebody new: grf-evaluate TRIALS --model {summary['model']}",
+    ]
+    return "\n".join(lines)
+
+
+def student_text(summary: dict[str, Any]) -> str:
+    """Return what people read of a model that a teacher taught."""
+    students = [f"{t['network']['name']} {t['network']['hidden']} {t['inner_loss']:.4g}" for t in summary["tried"]]
+    return (
+        f"{summary['model']}: {summary['network']['name']}, {summary['parameters']} parameters, taught"
+        f" {1 - summary['share_of_truth']:.0%} by the teacher\n  inner loss of what was tried: {', '.join(students)}"
+    )
+
+
+def _search_lines(found: dict[str, Any] | None) -> list[str]:
+    """Return the table of a search, the best trials first, and what was chosen."""
+    if not found:
+        return []
+    rows = sorted(found["trials"], key=lambda r: (r["score"] is None, r["score"] or 0.0, r["number"]))
+    best = ", ".join(f"{k} {_short(v)}" for k, v in found["settings"].items())
+    lines = [f"  search: best of {len(rows)} trials, error {found['score']:.4f} of the mean range: {best}"]
+    for row in rows[1:5]:
+        said = "diverged" if row["score"] is None else f"{row['score']:.4f}"
+        lines.append(f"    {said}: {', '.join(f'{k} {_short(v)}' for k, v in row['settings'].items())}")
+    return lines
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _windows(cut: str) -> str:
+    return "continuous windows" if cut == "none" else f"windows cut by {cut}"
+
+
+def scores_text(scores: dict[str, Any]) -> str:
+    """Return the table of an evaluation and what it says."""
+    from ..learn.card import beaten, table_text
+
+    leaks = [f"LEAKS: {leak}; these figures are no headline" for leak in scores["leaks"]]
+    cut = f"windows cut by {scores['cut']}" if scores["window"] == "stance" else "continuous windows"
+    head = f"{scores['split']}, {scores['participants']} participants, {sum(scores['windows'].values())} {cut}"
+    lines = [head, *leaks, "", table_text(scores), "", *(beaten(scores, axis) for axis in scores["axes"])]
+    for axis, band in scores["bands"].items():
+        if "half_width_bw" in band:
+            lines.append(
+                f"{axis}: +-{band['half_width_bw']:.3f} BW holds {100 * band['within']:.0f} % of a new participant's"
+                f" samples for {100 * band['level']:.0f} % of participants (observed {100 * band['held']:.0f} %)"
+            )
+    for part in ("search", "personalisation"):
+        if part in scores:
+            lines += ["", *scores[part]["words"]]
+    return "\n".join([*lines, *(f"note: {text}" for text in scores["findings"])])
+
+
+@contextmanager
+def progress_bar(title: str, console: Console | None = None) -> Iterator[Bar]:
+    """Give a function (done, of how many, words) that moves a bar, on stderr where no console is given."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    shown = console or Console(stderr=True)
+    if not shown.is_interactive:  # a bar leaves an empty line behind in a file or pipe
+        yield lambda *_: None
+        return
+    with Progress(*columns, console=shown, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        before = 0
+
+        def move(done: int, total: int, text: str) -> None:
+            nonlocal before
+            if done < before:  # another part has begun, with a pace of its own
+                bar.reset(task)
+            before = done
+            bar.update(task, completed=done, total=total, description=text)
+
+        yield move
