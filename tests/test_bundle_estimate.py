@@ -13,8 +13,9 @@ import pytest
 import xarray as xr
 
 from bundle_models import STRANGER, Small, need_tensorflow, small
-from grfkit.estimate.estimate import EstimateRequest, Source, estimate
+from grfkit.estimate.estimate import estimate_source
 from grfkit.estimate.open_model import load_bundle_model, open_model
+from grfkit.estimate.source import EstimateRequest, EstimateSource
 from grfkit.learn.folds import LeakError
 
 
@@ -25,9 +26,9 @@ def made() -> Small:
 
 
 def test_the_curves_of_model_and_bundle_are_one_within_the_bounds(made: Small) -> None:
-    source = Source.of_trial(made.stranger)
-    real = estimate(open_model(made.model), made.model, source)
-    eight = estimate(open_model(made.bundle), made.bundle, source)
+    source = EstimateSource.of_trial(made.stranger)
+    real = estimate_source(open_model(made.model), made.model, source)
+    eight = estimate_source(open_model(made.bundle), made.bundle, source)
     assert real.participant == eight.participant == STRANGER
     assert eight.axes == real.axes
     off = []
@@ -46,7 +47,7 @@ def test_the_curves_of_model_and_bundle_are_one_within_the_bounds(made: Small) -
 
 
 def test_the_estimate_says_which_files_answered(made: Small) -> None:
-    found = estimate(open_model(made.bundle), made.bundle, Source.of_trial(made.stranger))
+    found = estimate_source(open_model(made.bundle), made.bundle, EstimateSource.of_trial(made.stranger))
     assert "in int8" in found.network
     assert [i.name for i in found.provenance.inputs] == [
         f"{STRANGER}.nc", "manifest.json", "model.tflite", "model.json",
@@ -54,10 +55,10 @@ def test_the_estimate_says_which_files_answered(made: Small) -> None:
 
 
 def test_people_of_the_training_are_refused_by_a_bundle_too(made: Small) -> None:
-    source = Source.of_trial(made.known)
+    source = EstimateSource.of_trial(made.known)
     with pytest.raises(LeakError, match="P1"):
-        estimate(open_model(made.bundle), made.bundle, source)
-    found = estimate(open_model(made.bundle), made.bundle, source, EstimateRequest(allow_leak="a look"))
+        estimate_source(open_model(made.bundle), made.bundle, source)
+    found = estimate_source(open_model(made.bundle), made.bundle, source, EstimateRequest(allow_leak="a look"))
     assert any("P1" in leak for leak in found.leaks)
 
 
@@ -100,9 +101,9 @@ def test_a_folder_that_is_neither_says_so(tmp_path: Path) -> None:
         open_model(tmp_path)
 
 
-def louder(path: Path, times: float) -> Source:
+def louder(path: Path, times: float) -> EstimateSource:
     """Return a trial whose cells and inertial signals read so many times as much as they did."""
-    source = Source.of_trial(path)
+    source = EstimateSource.of_trial(path)
     for name, stream in list(source.trial.streams.items()):
         if stream.attrs.get("kind") == "insole":
             turned_up = {
@@ -150,17 +151,17 @@ def test_numbers_beyond_the_range_are_counted_by_window(made: Small) -> None:
 
 
 def test_an_estimate_says_where_the_bundle_s_range_ends(made: Small) -> None:
-    from grfkit.cli.estimate_run import words
+    from grfkit.cli.estimate import words
     from grfkit.estimate.files import summary
 
-    def told(folder: Path, source: Source) -> tuple[list[str], int]:
-        found = estimate(open_model(folder), folder, source)
+    def told(folder: Path, source: EstimateSource) -> tuple[list[str], int]:
+        found = estimate_source(open_model(folder), folder, source)
         said = [text for text in summary(found)["findings"] if "beyond the bundle's range" in text]
         assert [f"note: {text}" in words(summary(found) | {"files": ["e.nc"]}) for text in said] == [True] * len(said)
         assert [text for text in found.provenance.findings if text in said] == said
         return said, sum(row.answered for row in found.rows)
 
-    assert told(made.bundle, Source.of_trial(made.stranger))[0] == []
+    assert told(made.bundle, EstimateSource.of_trial(made.stranger))[0] == []
     assert told(made.model, louder(made.stranger, 6.0))[0] == [], "a network of floats has no border"
     (text,), answered = told(made.bundle, louder(made.stranger, 6.0))
     windows, of, numbers = (int(n) for n in re.findall(r"\d+", text))

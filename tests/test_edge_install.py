@@ -46,10 +46,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def here(made: Small, out: Path) -> xr.DataTree:
     """The same estimate by this environment."""
-    from grfkit.cli.estimate_run import run_estimate
-    from grfkit.io import ReadOptions
+    from grfkit.estimate.estimate import estimate
 
-    run_estimate(made.bundle, made.stranger, ReadOptions(), {}, out=out, insole="", heel_m=0.0, force=False)
+    estimate(made.bundle, made.stranger, out=out)
     return xr.open_datatree(out, engine="h5netcdf", decode_times=False)
 
 
@@ -98,7 +97,7 @@ def _own_mb(venv: Path, package: str) -> float:
     return _size_mb(site / package.replace("-", "_"))
 
 
-def _import_s(python: Path, module: str = "grfkit.cli.estimate_run") -> float:
+def _import_s(python: Path, module: str = "grfkit.estimate.estimate") -> float:
     best = float("inf")
     for _ in range(3):
         start = time.perf_counter()

@@ -20,7 +20,8 @@ from grfkit.cli.estimate import main
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import trial_windows
 from grfkit.errors import BadInputError
-from grfkit.estimate.estimate import Source, estimate
+from grfkit.estimate.estimate import estimate_source
+from grfkit.estimate.source import EstimateSource
 from grfkit.io import read
 from grfkit.learn.folds import Fold
 from grfkit.learn.model import GrfModel, predict
@@ -283,8 +284,8 @@ def test_opensim_gets_both_feet_their_bodies_and_points(
 def test_the_medial_cells_of_each_foot_lie_to_the_other_foot() -> None:
     from grfkit.calibrate.library import load_insole
     from grfkit.estimate.curves import FootCurve
-    from grfkit.estimate.estimate import Estimate, StanceRow
     from grfkit.estimate.files import as_mot
+    from grfkit.estimate.types import Estimate, StanceRow
 
     time = np.arange(40) / 100
     loads = {f"cell_{k:02d}": ("time", np.zeros(40), {"units": "N"}) for k in range(1, 17)}
@@ -555,7 +556,7 @@ def test_a_model_of_filtered_imus_sees_filtered_imus(tmp_path: Path) -> None:
         cut = {"imu_lowpass_hz": hz, "lowpass_corrected": True, "rule": "20N"}
         model.spec.provenance.configuration = {"recipe": {"cut": cut}}
         model.save(tmp_path / "model", force=True)
-        found = estimate(model, tmp_path / "model", Source.of_trial(tmp_path / "third.nc"))
+        found = estimate_source(model, tmp_path / "model", EstimateSource.of_trial(tmp_path / "third.nc"))
         starts = np.asarray([row.start_s for row in found.rows])
         rows = [found.rows[int(np.argmin(np.abs(starts - s)))] for s in expected.data["start_s"].values]
         off[hz] = np.abs(np.asarray([row.peak_bw for row in rows]) - peaks)

@@ -18,8 +18,9 @@ from grfkit.cli.estimate import main
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import trial_windows
 from grfkit.estimate.curves import LONGEST_SWING_S, from_stances, increasing
-from grfkit.estimate.estimate import Source, estimate
+from grfkit.estimate.estimate import estimate_source
 from grfkit.estimate.files import lab_y
+from grfkit.estimate.source import EstimateSource
 from grfkit.formats.csv_generic import CsvColumn, csv_text
 from grfkit.io import read
 from grfkit.learn.model import GrfModel
@@ -90,9 +91,9 @@ def insole_columns() -> list[CsvColumn]:
     return columns
 
 
-def of(given: Trial) -> Source:
+def of(given: Trial) -> EstimateSource:
     """Return a trial in memory as a source."""
-    return Source(given, "trial", True, InputFile(name="trial.nc", sha256="0" * 64, size_bytes=1))
+    return EstimateSource(given, "trial", True, InputFile(name="trial.nc", sha256="0" * 64, size_bytes=1))
 
 
 class Ran(NamedTuple):
@@ -118,7 +119,7 @@ def test_a_model_that_repeats_a_cell_gives_that_cell_at_every_instant_of_stance(
     acc_y = model.spec.scaler.channels.index("acc_y")
     monkeypatch.setattr(GrfModel, "predict", lambda _m, data, **_: data.arrays()[0][:, :, [acc_y] * 3])
     someone = trial(NEW, participant="P3")
-    found = estimate(model, folder, of(someone))
+    found = estimate_source(model, folder, of(someone))
     streams = someone.streams
     for side, sign in (("left", -1.0), ("right", 1.0)):
         shoe = streams[f"imu_{side}"]
@@ -147,7 +148,7 @@ def test_a_person_seen_in_a_mirror_has_the_other_foots_forces(both_model: tuple[
         turned[f"/{name.rsplit('_', 1)[0]}_{other}"] = mirrored
     tree = xr.DataTree.from_dict(turned)
     tree.attrs.update(plain.tree.attrs)
-    first, second = estimate(model, folder, of(plain)), estimate(model, folder, of(Trial(tree)))
+    first, second = estimate_source(model, folder, of(plain)), estimate_source(model, folder, of(Trial(tree)))
     for side, other in (("left", "right"), ("right", "left")):
         a, b = first.feet[side], second.feet[other]  # type: ignore[index]
         np.testing.assert_allclose(a.force_bw, b.force_bw, atol=1e-6)
@@ -195,7 +196,7 @@ def test_a_model_of_continuous_windows_answers_every_sample(
     spec = model.spec.model_copy(update={"window": "continuous", "points": 80, "rate_hz": 200.0, "cut": "none"})
     monkeypatch.setattr(GrfModel, "predict", lambda _m, data, **_: data.arrays()[0][:, :, [0, 0, 0]])
     someone = trial(NEW, participant="P3")
-    found = estimate(GrfModel(spec, model.network), folder, of(someone))
+    found = estimate_source(GrfModel(spec, model.network), folder, of(someone))
     left = someone.streams["insole_left"]
     curve, cell = found.feet["left"], left["cell_01"].values
     whole = np.isfinite(cell)
@@ -252,7 +253,7 @@ def test_a_sample_without_a_time_changes_nothing_before_and_moves_no_stance(
     lost = data["time"].values.copy()
     lost[1000] = np.nan  # one stamp was never mapped
     tree["insole_left"] = data.assign_coords(time=("time", lost, data["time"].attrs))
-    a, b = estimate(model, folder, of(plain)), estimate(model, folder, of(Trial(tree)))
+    a, b = estimate_source(model, folder, of(plain)), estimate_source(model, folder, of(Trial(tree)))
     kept = np.isin(a.feet["left"].time_s, b.feet["left"].time_s)
     assert (~kept).sum() == 1
     before = b.feet["left"].time_s < data["time"].values[1000]

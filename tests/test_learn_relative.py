@@ -11,7 +11,8 @@ import xarray as xr
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import trial_windows
 from grfkit.errors import BadInputError
-from grfkit.estimate.estimate import Source, estimate
+from grfkit.estimate.estimate import estimate_source
+from grfkit.estimate.source import EstimateSource
 from grfkit.gait.relative_cells import UNIT, relative_cells
 from grfkit.learn.folds import Fold
 from grfkit.learn.networks import network_config
@@ -106,7 +107,7 @@ def test_an_estimate_does_not_change_with_the_gain_of_the_insole(tmp_path: Path)
     peaks = []
     for gain in (1.0, 2.5):
         changed(known, gain, 25.0 * (gain - 1)).to_netcdf(tmp_path / f"{gain}.nc")
-        found = estimate(model, tmp_path / "model", Source.of_trial(tmp_path / f"{gain}.nc"))
+        found = estimate_source(model, tmp_path / "model", EstimateSource.of_trial(tmp_path / f"{gain}.nc"))
         peaks.append(np.median([row.peak_bw for row in found.rows if row.answered]))
     assert peaks[0] == pytest.approx(peaks[1], rel=0.01)
     assert peaks[0] > 0.3

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -54,24 +55,31 @@ def estimate(
 
     0 in swing, empty where nobody knows: before the first and after the last stance, in gaps, in what was turned down.
     """
-    from .estimate_run import run_estimate
+    from ..estimate.estimate import estimate as run
+    from ..estimate.files import summary
+    from .terminal import quiet_console
 
-    asked = {
-        "participant": participant,
-        "mass_kg": mass_kg,
-        "speed_m_s": speed_m_s,
-        "slope_percent": slope_percent,
-        "cut": cut,
-        "allow_leak": allow_leak,
-    }
-    options = read_options(column_map, rate_hz, side)
-    summary, text = run_estimate(model, recording, options, asked, out=out, insole=insole, heel_m=heel_m, force=force)
-    if as_json:
-        import json
+    with quiet_console() as console, console.status("estimating ..."):
+        result = run(
+            model, recording, options=read_options(column_map, rate_hz, side), participant=participant, mass_kg=mass_kg,
+            speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak, out=out, insole=insole,
+            heel_m=heel_m, force=force, tell=common.say,
+        )  # fmt: skip
+    values = summary(result)
+    print(json.dumps(values, indent=2, allow_nan=False) if as_json else words(values))
 
-        print(json.dumps(summary, indent=2, allow_nan=False))
-        return
-    print(text)
+
+def words(values: dict[str, Any]) -> str:
+    """Return what people read of an estimate."""
+    lines = [", ".join(values["files"]) + f": participant {values['participant']}, stances cut by {values['cut']}"]
+    for side, foot in values["feet"].items():
+        peak = "" if foot["median_peak_vgrf_bw"] is None else f", median peak {foot['median_peak_vgrf_bw']:.2f} BW"
+        known = 100 * foot["known_samples"] / max(foot["samples"], 1)
+        lines.append(f"  {side}: {foot['answered']} of {foot['stances']} stances{peak}; {known:.0f} % of samples known")
+    lines += [f"  turned down: {n} x {why}" for why, n in values["rejected"].items()]
+    lines += [f"  LEAKS: {leak}" for leak in values["leaks"]]
+    lines += [f"  note: {text}" for text in values["findings"]]
+    return "\n".join(lines)
 
 
 def main() -> None:

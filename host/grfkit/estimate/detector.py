@@ -31,6 +31,9 @@ COUNTS: Mapping[str, float] = {
 }
 """Unit -> what one count of an int16 stands for: inertial sensors of 16 g and 2000 deg/s; scalars as on the wire."""
 
+_LONGEST_SAMPLES = 4096
+"""Longest stance buffer of a device, samples: chosen by hand; at 20 channels of 16 bits it takes 160 KiB of memory."""
+
 
 def detector(spec: ModelSpec, points: int, rate_hz: float) -> Detector | None:
     """Return the detector and the stance buffer of a device of this rate; None for continuous windows.
@@ -79,6 +82,3 @@ def _lowpass(spec: ModelSpec, rate_hz: float) -> LowpassSettings | None:
         return None
     corrected = bool(spec.cut_told.get("lowpass_corrected", True))
     return lowpass_settings(cutoff, rate_hz=rate_hz, channels=moved, corrected=corrected)
-
-
-_LONGEST_SAMPLES = 4096

@@ -23,7 +23,7 @@ from ..provenance import SCHEMA_VERSION, written_whole
 from ..records.trees import write_tree
 from ..units import G
 from .curves import FootCurve
-from .estimate import SIDES, Estimate, Side
+from .types import SIDES, Estimate, Side
 
 SUFFIXES = (".nc", ".csv", ".mot")
 _LABELS = {
@@ -34,6 +34,8 @@ _LABELS = {
 }
 _HEEL_M = (-0.06, 0.40)
 _HALF_WIDTH_M = 0.08
+"""Where a centre of pressure can lie, m forward from the heel's end and to either side: chosen by hand, the largest
+shoe and some room for the calibration of cells."""
 
 
 def check_outputs(out: Path, *, force: bool) -> tuple[Path, ...]:
@@ -59,9 +61,9 @@ def check_outputs(out: Path, *, force: bool) -> tuple[Path, ...]:
 
 
 def write_estimate(
-    found: Estimate, out: Path, *, geometry: InsoleGeometry | None = None, heel_m: float = 0.0, force: bool = False
+    estimate: Estimate, out: Path, *, geometry: InsoleGeometry | None = None, heel_m: float = 0.0, force: bool = False
 ) -> tuple[tuple[Path, ...], list[str]]:
-    """Write an estimate as its file's ending says, whole or not at all; return the files and what is to be said.
+    """Write an estimate as its file's ending says, whole or not at all; return the files and what was noticed.
 
     Parameters
     ----------
@@ -78,18 +80,18 @@ def write_estimate(
     files = check_outputs(out, force=force)
     kind = out.suffix.lower()
     if kind == ".nc":
-        write_tree(as_tree(found), out, force=force)
+        write_tree(as_tree(estimate), out, force=force)
         return files, []
     if kind == ".csv":
         with written_whole(out, force=force) as temporary:
-            temporary.write_text(as_csv(found), encoding="utf-8")
+            temporary.write_text(as_csv(estimate), encoding="utf-8")
         return files, []
-    mot, said = as_mot(found, out.stem, geometry=geometry, heel_m=heel_m)
-    xml = external_loads_text(out.name, [side for side in SIDES if side in found.feet])
+    mot, notes = as_mot(estimate, out.stem, geometry=geometry, heel_m=heel_m)
+    xml = external_loads_text(out.name, [side for side in SIDES if side in estimate.feet])
     with written_together(files, force=force) as (first, second):
         first.write_text(mot, encoding="utf-8")
         second.write_text(xml, encoding="utf-8")
-    return files, said
+    return files, notes
 
 
 @contextmanager
@@ -120,43 +122,45 @@ def lab_y(curve: FootCurve, side: Side) -> Floats:
     return medial if side == "right" else -medial
 
 
-def as_tree(found: Estimate) -> xr.DataTree:
+def as_tree(estimate: Estimate) -> xr.DataTree:
     """Return the estimate as a tree: ``/force_left``, ``/force_right`` and ``/stances``.
 
     Each foot's stream has ``vgrf_bw`` and, as the model gives them, ``apgrf_bw``, ``mlgrf_bw`` (medial of this foot)
     and ``lab_y_bw`` (the same, to the left of the walking direction); and all of these in newtons (``_n``) where the
     mass is known. ``time`` is the recording's own, or the reference clock of a trial.
     """
-    nodes: dict[str, xr.Dataset] = {f"/force_{side}": _stream(found, side) for side in SIDES if side in found.feet}
-    nodes["/stances"] = _table(found)
+    nodes: dict[str, xr.Dataset] = {
+        f"/force_{side}": _stream(estimate, side) for side in SIDES if side in estimate.feet
+    }
+    nodes["/stances"] = _table(estimate)
     tree: xr.DataTree = xr.DataTree.from_dict(nodes)
     tree.attrs.update(
         schema_version=SCHEMA_VERSION,
         artefact="estimate",
-        participant=found.participant,
-        mass_kg=found.mass_kg,
-        network=found.network,
-        cut=found.cut,
-        cut_of_training=found.cut_of_training,
-        leaks=json.dumps(list(found.leaks)),
-        rejected=json.dumps(dict(found.rejected), sort_keys=True),
-        provenance=found.provenance.model_dump_json(),
+        participant=estimate.participant,
+        mass_kg=estimate.mass_kg,
+        network=estimate.network,
+        cut=estimate.cut,
+        cut_of_training=estimate.cut_of_training,
+        leaks=json.dumps(list(estimate.leaks)),
+        rejected=json.dumps(dict(estimate.rejected), sort_keys=True),
+        provenance=estimate.provenance.model_dump_json(),
     )
     return tree
 
 
-def _columns(found: Estimate, side: Side) -> dict[str, Floats]:
-    curve = found.feet[side]
+def _columns(estimate: Estimate, side: Side) -> dict[str, Floats]:
+    curve = estimate.feet[side]
     columns = {axis: curve.force_bw[:, i] for i, axis in enumerate(curve.axes)}
     if "mlgrf" in columns:
         columns["lab_y"] = lab_y(curve, side)
     return columns
 
 
-def _stream(found: Estimate, side: Side) -> xr.Dataset:
-    curve, weight_n = found.feet[side], found.mass_kg * G
+def _stream(estimate: Estimate, side: Side) -> xr.Dataset:
+    curve, weight_n = estimate.feet[side], estimate.mass_kg * G
     data: dict[str, tuple[str, Floats, dict[str, Any]]] = {}
-    for name, values in _columns(found, side).items():
+    for name, values in _columns(estimate, side).items():
         data[f"{name}_bw"] = ("time", values, {"units": "BW", "long_name": _LABELS[name]})
         if np.isfinite(weight_n):
             data[f"{name}_n"] = ("time", values * weight_n, {"units": "N", "long_name": _LABELS[name]})
@@ -164,8 +168,8 @@ def _stream(found: Estimate, side: Side) -> xr.Dataset:
     return xr.Dataset(data, coords={"time": ("time", curve.time_s, {"units": "s"})}, attrs=attrs)
 
 
-def _table(found: Estimate) -> xr.Dataset:
-    rows = found.rows
+def _table(estimate: Estimate) -> xr.Dataset:
+    rows = estimate.rows
 
     def numbers(name: str) -> Floats:
         return np.asarray([getattr(r, name) for r in rows], dtype=np.float64)
@@ -181,17 +185,17 @@ def _table(found: Estimate) -> xr.Dataset:
         "peak_vgrf_bw": ("stance", peak, {"units": "BW"}),
         "side": texts([r.side for r in rows]),
         "flags": texts(["; ".join(r.flags) for r in rows]),
-        "leaks": texts(["; ".join(found.leaks)] * len(rows)),
+        "leaks": texts(["; ".join(estimate.leaks)] * len(rows)),
         "answered": ("stance", np.asarray([r.answered for r in rows], dtype=np.int8)),
     }
-    if np.isfinite(found.mass_kg):
-        data["peak_vgrf_n"] = ("stance", peak * found.mass_kg * G, {"units": "N"})
+    if np.isfinite(estimate.mass_kg):
+        data["peak_vgrf_n"] = ("stance", peak * estimate.mass_kg * G, {"units": "N"})
     return xr.Dataset(data)
 
 
-def common_times(found: Estimate) -> Floats:
+def common_times(estimate: Estimate) -> Floats:
     """Return one time base of all feet: their own samples where these are the same, else evenly at the highest rate."""
-    curves = list(found.feet.values())
+    curves = list(estimate.feet.values())
     first = curves[0].time_s
     if all(c.time_s.shape == first.shape and np.allclose(c.time_s, first, atol=1e-9) for c in curves):
         return first
@@ -200,62 +204,62 @@ def common_times(found: Estimate) -> Floats:
     return start + np.arange(int((end - start) * rate + 1e-6) + 1) / rate
 
 
-def as_csv(found: Estimate) -> str:
+def as_csv(estimate: Estimate) -> str:
     """Return ``time [s],left_vgrf [BW],...`` and, where the mass is known, ``left_vgrf_n [N]``; empty where unknown."""
-    time = common_times(found)
+    time = common_times(estimate)
     columns = [CsvColumn("time", "s", time, 6)]
     for side in SIDES:
-        if side not in found.feet:
+        if side not in estimate.feet:
             continue
-        force = found.feet[side].at(time)
-        for i, axis in enumerate(found.axes):
+        force = estimate.feet[side].at(time)
+        for i, axis in enumerate(estimate.axes):
             columns.append(CsvColumn(f"{side}_{axis}", "BW", force[:, i], 5))
-            if np.isfinite(found.mass_kg):
-                columns.append(CsvColumn(f"{side}_{axis}_n", "N", force[:, i] * found.mass_kg * G, 2))
+            if np.isfinite(estimate.mass_kg):
+                columns.append(CsvColumn(f"{side}_{axis}_n", "N", force[:, i] * estimate.mass_kg * G, 2))
     return csv_text(columns)
 
 
-def as_mot(found: Estimate, name: str, *, geometry: InsoleGeometry | None, heel_m: float) -> tuple[str, list[str]]:
-    """Return OpenSim's ground reactions, forces in ground and points in each foot's body, and what is to be said.
+def as_mot(estimate: Estimate, name: str, *, geometry: InsoleGeometry | None, heel_m: float) -> tuple[str, list[str]]:
+    """Return OpenSim's ground reactions, forces in ground and points in each foot's body, and what was noticed.
 
     The file lasts from the first answered contact to the last toe-off. OpenSim reads no missing values: what is not
-    known in between is written as 0 and counted in what is said.
+    known in between is written as 0 and counted in what was noticed.
     """
-    if not np.isfinite(found.mass_kg):
+    if not np.isfinite(estimate.mass_kg):
         raise BadInputError("an OpenSim file holds newtons, and the body mass is not known; state --mass-kg")
-    points = {side: foot_cop(found, side, geometry) for side in SIDES if side in found.feet}
-    time, said = _span(found), []
-    if "apgrf" not in found.axes:
-        said.append("the model estimates vertical force only: forward and sideways forces are written as 0")
+    points = {side: foot_cop(estimate, side, geometry) for side in SIDES if side in estimate.feet}
+    time, notes = _span(estimate), []
+    if "apgrf" not in estimate.axes:
+        notes.append("the model estimates vertical force only: forward and sideways forces are written as 0")
     feet = []
     for side, (when, cop_m) in points.items():
-        force = found.feet[side].at(time)
+        force = estimate.feet[side].at(time)
         unknown = np.asarray(~np.isfinite(force).all(axis=1), dtype=bool)
         if unknown.any():
-            said.append(f"{side} foot: {unknown.mean() * 100:.1f} % of the samples are not known and written as 0")
-        force = np.where(unknown[:, None], 0.0, force) * found.mass_kg * G
-        feet.append(FootLoad(side, _ground(force, found.axes, side), _body_points(when, cop_m, time, heel_m)))
-    notes = [
+            notes.append(f"{side} foot: {unknown.mean() * 100:.1f} % of the samples are not known and written as 0")
+        force = np.where(unknown[:, None], 0.0, force) * estimate.mass_kg * G
+        feet.append(FootLoad(side, _ground(force, estimate.axes, side), _body_points(when, cop_m, time, heel_m)))
+    head = [
         "estimated, not measured; free moments are 0",
-        _made_of(found),
-        *said,
-        *(f"LEAKS: {leak}" for leak in found.leaks),
+        _made_of(estimate),
+        *notes,
+        *(f"LEAKS: {leak}" for leak in estimate.leaks),
     ]
-    return mot_text(time, feet, name=name, notes=notes), said
+    return mot_text(time, feet, name=name, notes=head), notes
 
 
-def _made_of(found: Estimate) -> str:
-    files = ", ".join(f"{f.role} {f.name} SHA-256 {f.sha256}" for f in found.provenance.inputs)
-    return f"grfkit {found.provenance.version}: {files}"
+def _made_of(estimate: Estimate) -> str:
+    files = ", ".join(f"{f.role} {f.name} SHA-256 {f.sha256}" for f in estimate.provenance.inputs)
+    return f"grfkit {estimate.provenance.version}: {files}"
 
 
-def _span(found: Estimate) -> Floats:
-    time = common_times(found)
-    known = [r for r in found.rows if r.answered]
-    if not known:
+def _span(estimate: Estimate) -> Floats:
+    time = common_times(estimate)
+    predicted = [r for r in estimate.rows if r.answered]
+    if not predicted:
         return time
-    start, end = min(r.start_s for r in known), max(r.end_s for r in known)
-    step = 1.0 / max(c.rate_hz for c in found.feet.values())
+    start, end = min(r.start_s for r in predicted), max(r.end_s for r in predicted)
+    step = 1.0 / max(c.rate_hz for c in estimate.feet.values())
     return time[(time >= start - step) & (time <= end + step)]
 
 
@@ -268,12 +272,12 @@ def _ground(force_n: Floats, axes: tuple[str, ...], side: Side) -> Floats:
 
 def _body_points(when: Floats, cop_m: Floats, time: Floats, heel_m: float) -> Floats:
     """Return points (samples, 3) in calcn of centres (samples, 2; forward, left); held where no centre is known."""
-    known = np.flatnonzero(np.isfinite(cop_m).all(axis=1))
-    forward, left = (np.interp(time, when[known], cop_m[known, k]) for k in (0, 1))
+    valid = np.flatnonzero(np.isfinite(cop_m).all(axis=1))
+    forward, left = (np.interp(time, when[valid], cop_m[valid, k]) for k in (0, 1))
     return opensim_axes(forward + heel_m, left, np.zeros(time.size))
 
 
-def foot_cop(found: Estimate, side: Side, geometry: InsoleGeometry | None) -> tuple[Floats, Floats]:
+def foot_cop(estimate: Estimate, side: Side, geometry: InsoleGeometry | None) -> tuple[Floats, Floats]:
     """Return times and centre of pressure of a foot, shape (samples, 2): m forward from the insole's heel, and left.
 
     From ``cop_x``, ``cop_y`` in the foot's frame where the insole has them, else from its cells and their places: of
@@ -285,7 +289,7 @@ def foot_cop(found: Estimate, side: Side, geometry: InsoleGeometry | None) -> tu
     BadInputError
         If there is neither, or the centre is not in metres from the heel.
     """
-    stream = found.streams[side]
+    stream = estimate.streams[side]
     time = np.asarray(stream["time"].values, dtype=np.float64)
     if stream.attrs.get("kind") != "insole":
         raise BadInputError(
@@ -295,8 +299,8 @@ def foot_cop(found: Estimate, side: Side, geometry: InsoleGeometry | None) -> tu
     if "cop_x" in stream and "cop_y" in stream:
         cop = _own_cop(stream, side)
     else:
-        cop = _cell_cop(found, stream, side, geometry)
-    cop = np.where(_stance_samples(found, side, time)[:, None], cop, np.nan)
+        cop = _cell_cop(estimate, stream, side, geometry)
+    cop = np.where(_stance_samples(estimate, side, time)[:, None], cop, np.nan)
     keep = np.flatnonzero(np.isfinite(time))
     if not np.isfinite(cop[keep]).all(axis=1).any():
         raise BadInputError(
@@ -317,12 +321,12 @@ def _own_cop(stream: xr.Dataset, side: Side) -> Floats:
     return np.stack([np.asarray(stream[n].values, dtype=np.float64) for n in ("cop_x", "cop_y")], axis=1)
 
 
-def _cell_cop(found: Estimate, stream: xr.Dataset, side: Side, geometry: InsoleGeometry | None) -> Floats:
+def _cell_cop(estimate: Estimate, stream: xr.Dataset, side: Side, geometry: InsoleGeometry | None) -> Floats:
     cells = [str(n) for n in stream.data_vars if str(n).startswith("cell_")]
     places = dict(geometry.positions_m(side)) if geometry else {}
     if not geometry:
-        placed = {c: stream[c].attrs for c in cells if {"x_m", "y_m"} <= set(stream[c].attrs)}
-        places = {c: (float(a["x_m"]), float(a["y_m"])) for c, a in placed.items()}
+        with_place = {c: stream[c].attrs for c in cells if {"x_m", "y_m"} <= set(stream[c].attrs)}
+        places = {c: (float(a["x_m"]), float(a["y_m"])) for c, a in with_place.items()}
     lost = [c for c in cells if c not in places]
     if not cells or lost:
         what = "no cells" if not cells else f"cells of unknown place ({', '.join(lost[:4])}...)"
@@ -331,18 +335,18 @@ def _cell_cop(found: Estimate, stream: xr.Dataset, side: Side, geometry: InsoleG
             " acts; name the insole's geometry with --insole, or write .nc or .csv"
         )
     loads = np.stack([np.asarray(stream[c].values, dtype=np.float64) for c in cells], axis=1)
-    swing = ~_stance_samples(found, side, np.asarray(stream["time"].values, dtype=np.float64))
-    known = np.flatnonzero(np.isfinite(loads[swing]).any(axis=0))
+    swing = ~_stance_samples(estimate, side, np.asarray(stream["time"].values, dtype=np.float64))
+    loaded = np.flatnonzero(np.isfinite(loads[swing]).any(axis=0))
     level = np.zeros(len(cells))
-    level[known] = np.nanmedian(loads[swing][:, known], axis=0)
+    level[loaded] = np.nanmedian(loads[swing][:, loaded], axis=0)
     # the geometry's x points right and its y to the toes; the centre is asked forward and to the left
     where = np.asarray([(places[c][1], -places[c][0]) for c in cells])
     return insole_cop(loads - level, where)
 
 
-def _stance_samples(found: Estimate, side: Side, time_s: Floats) -> NDArray[np.bool_]:
+def _stance_samples(estimate: Estimate, side: Side, time_s: Floats) -> NDArray[np.bool_]:
     inside = np.zeros(time_s.size, dtype=bool)
-    for row in found.rows:
+    for row in estimate.rows:
         if row.side == side:
             inside |= (time_s >= row.start_s) & (time_s <= row.end_s)
     return inside
@@ -360,32 +364,32 @@ def _check_place(cop_m: Floats, side: Side) -> None:
         )
 
 
-def summary(found: Estimate) -> dict[str, Any]:
+def summary(estimate: Estimate) -> dict[str, Any]:
     """Return what an estimate holds, for machines; no NaN in it."""
-    flags = Counter(flag for row in found.rows for flag in row.flags)
+    flags = Counter(flag for row in estimate.rows for flag in row.flags)
     feet = {}
-    for side, curve in found.feet.items():
-        own = [r for r in found.rows if r.side == side]
-        peaks = [r.peak_bw for r in own if r.answered]
+    for side, curve in estimate.feet.items():
+        rows = [r for r in estimate.rows if r.side == side]
+        peaks = [r.peak_bw for r in rows if r.answered]
         feet[side] = {
-            "stances": len(own),
+            "stances": len(rows),
             "answered": len(peaks),
             "samples": int(curve.time_s.size),
             "known_samples": int(np.isfinite(curve.force_bw).all(axis=1).sum()),
             "rate_hz": round(curve.rate_hz, 6),
             "median_peak_vgrf_bw": float(np.median(peaks)) if peaks else None,
-            "median_contact_s": float(np.median([r.contact_s for r in own])) if own else None,
+            "median_contact_s": float(np.median([r.contact_s for r in rows])) if rows else None,
         }
     return {
-        "participant": found.participant,
-        "mass_kg": found.mass_kg if np.isfinite(found.mass_kg) else None,
-        "network": found.network,
-        "axes": list(found.axes),
-        "cut": found.cut,
-        "cut_of_training": found.cut_of_training,
+        "participant": estimate.participant,
+        "mass_kg": estimate.mass_kg if np.isfinite(estimate.mass_kg) else None,
+        "network": estimate.network,
+        "axes": list(estimate.axes),
+        "cut": estimate.cut,
+        "cut_of_training": estimate.cut_of_training,
         "feet": feet,
         "flags": dict(flags),
-        "rejected": dict(found.rejected),
-        "leaks": list(found.leaks),
-        "findings": list(found.findings),
-    }
+        "rejected": dict(estimate.rejected),
+        "leaks": list(estimate.leaks),
+        "findings": list(estimate.findings),
+    } | ({"files": list(estimate.files)} if estimate.files else {})

@@ -54,7 +54,9 @@ class BundleForceModel:
         """
         check_unseen(self.spec, data, leaks)
         check_compatible(self.spec, data)
-        parts = [self.bundle.predict(one.inputs, one.statics, one.mass_kg) for one in self._windows(data).in_order()]
+        parts = [
+            self.bundle.predict(batch.inputs, batch.statics, batch.mass_kg) for batch in self._windows(data).in_order()
+        ]
         return np.concatenate(parts)
 
     def beyond(self, data: StanceSet) -> NDArray[np.int64]:
@@ -66,7 +68,9 @@ class BundleForceModel:
             If channels, units, window or mass do not fit the model.
         """
         check_compatible(self.spec, data)
-        return np.concatenate([self.bundle.beyond(one.inputs, one.statics) for one in self._windows(data).in_order()])
+        return np.concatenate(
+            [self.bundle.beyond(batch.inputs, batch.statics) for batch in self._windows(data).in_order()]
+        )
 
     def _windows(self, data: StanceSet) -> Windows:
         scaler = self.spec.scaler

@@ -191,7 +191,7 @@ def _predict_trained(
     model: ForceModel, spec: ModelSpec, cut: StanceWindow, side: str, set_values: Mapping[SettingKey, float]
 ) -> Floats:
     """Return a trained model's forces of one stance in BW, shape (points, axes)."""
-    from ..estimate.estimate import NOT_STATED
+    from ..estimate.source import NOT_STATED
     from ..records.stance_set import make_stance_set
 
     scaler = spec.scaler

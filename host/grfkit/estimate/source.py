@@ -1,0 +1,175 @@
+"""What is estimated: a recording or trial, its file, and what the user or the trial says of the person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..arrays import PathLike
+from ..errors import BadInputError
+from ..io import ReadOptions, read
+from ..learn.spec import ModelSpec
+from ..provenance import InputFile, describe_input
+from ..records import Recording, Trial
+
+NOT_STATED = "not stated"
+"""Participant of a device's own recording, which names nobody, where the user names nobody either."""
+MASS_KG = (10.0, 300.0)
+"""Body masses that are believed, kg: chosen by hand to catch pounds, grams and newtons."""
+SAME = 1e-6
+"""Difference up to which two statements of one number are the same one, in its own unit: rounding of a file."""
+
+
+class EstimateRequest(BaseModel):
+    """What a user states of a recording, and how it is to be estimated.
+
+    Attributes
+    ----------
+    participant
+        Code of the person; decides whether the model has seen them. That of the trial if empty; a recording of a device
+        names nobody, and its estimate then says that nobody can tell.
+    mass_kg
+        Turns body weights into newtons; that of the trial if None.
+    speed_m_s, slope_percent
+        Inputs of some models; those of the trial if None.
+    cut
+        Detector of stances in place of the one the model was trained with; named in the result.
+    allow_leak
+        Name of the leak by design under which a participant of the training may be estimated; empty refuses them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    participant: str = ""
+    mass_kg: float | None = Field(default=None, ge=MASS_KG[0], le=MASS_KG[1])
+    speed_m_s: float | None = Field(default=None, ge=0, le=15)
+    slope_percent: float | None = Field(default=None, ge=-100, le=100)
+    cut: str = ""
+    allow_leak: str = ""
+
+    @classmethod
+    def of(cls, **options: Any) -> EstimateRequest:
+        """Return a request, its errors in the words of the command's options.
+
+        Raises
+        ------
+        BadInputError
+            If a value is out of range.
+        """
+        try:
+            return cls.model_validate(options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "--" + str(first["loc"][0]).replace("_", "-")
+            raise BadInputError(f"{name} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+
+
+@dataclass(frozen=True)
+class EstimateSource:
+    """A recording or trial to be estimated: its streams as a trial, and the file it came from, if any."""
+
+    trial: Trial
+    name: str
+    aligned: bool
+    file: InputFile | None
+
+    @classmethod
+    def of_trial(cls, path: Path) -> EstimateSource:
+        """Return the trial in a file of grf-sync.
+
+        Raises
+        ------
+        BadInputError
+            If it is no trial, or alignment refused it.
+        """
+        return cls(
+            _not_refused(Trial.from_netcdf(path), str(path)), path.stem, True, describe_input(path, role="recording")
+        )
+
+    @classmethod
+    def of_recording(cls, recording: Recording, path: Path) -> EstimateSource:
+        """Return a recording of one device as it was read."""
+        return cls(Trial(recording.tree), path.stem, False, describe_input(path, role="recording"))
+
+
+def open_source(
+    recording: PathLike | Recording | Trial, options: ReadOptions | None, tell: Callable[[str], None] | None
+) -> EstimateSource:
+    """Return a trial of grf-sync or a recording, from memory or from any file that grfkit reads.
+
+    Parameters
+    ----------
+    tell
+        Called with what a reader noticed of the file.
+
+    Raises
+    ------
+    BadInputError
+        If a file is neither, or options were given that a trial has no use for.
+    """
+    if isinstance(recording, Trial):
+        return EstimateSource(_not_refused(recording, "the trial"), "trial", True, None)
+    if isinstance(recording, Recording):
+        return EstimateSource(Trial(recording.tree), "recording", False, None)
+    path = Path(recording)
+    if _is_trial(path):
+        if options not in (None, ReadOptions()):
+            raise BadInputError(
+                f"{path}: is a trial, which states all itself; leave out --column-map, --rate-hz, --side"
+            )
+        return EstimateSource.of_trial(path)
+    opened = read(path, options)
+    for note in opened.notes:
+        if tell is not None:
+            tell(f"{path.name}: {note}")
+    return EstimateSource.of_recording(opened, path)
+
+
+def _not_refused(trial: Trial, name: str) -> Trial:
+    if trial.verdict == "refused":
+        raise BadInputError(f"{name}: was refused by alignment; nothing is estimated from it")
+    return trial
+
+
+def _is_trial(path: Path) -> bool:
+    """Return whether a file is a netCDF4 file of a trial; what cannot be read is left to the readers."""
+    import h5py
+
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    try:
+        with h5py.File(path, "r") as file:
+            return str(file.attrs.get("artefact", "")) == "trial"
+    except OSError:
+        return False
+
+
+def facts_of(source: EstimateSource, request: EstimateRequest, spec: ModelSpec) -> tuple[dict[str, Any], list[str]]:
+    """Return participant, mass, speed and slope, as stated by the user or else by the trial; and what differs."""
+    attrs = source.trial.tree.attrs
+    in_trial, stated = str(attrs.get("participant", "")).strip(), request.participant.strip()
+    if in_trial and stated and in_trial != stated:
+        raise BadInputError(f"the trial is of participant '{in_trial}', not '{stated}'; leave --participant out")
+    if source.aligned and not (in_trial or stated):
+        raise BadInputError(
+            f"trial '{source.name}' names no participant, so that nobody can tell whether they were in training;"
+            " state --participant CODE"
+        )
+    facts: dict[str, Any] = {"participant": in_trial or stated or NOT_STATED}
+    findings: list[str] = []
+    if not (in_trial or stated):
+        findings.append("no participant was stated: nobody can tell whether they were in the model's training")
+    for name in ("mass_kg", "speed_m_s", "slope_percent"):
+        given, recorded = getattr(request, name), float(attrs.get(name, np.nan))
+        if given is not None and np.isfinite(recorded) and abs(given - recorded) > SAME:
+            findings.append(f"{name} is {given:g} as stated; the trial says {recorded:g}")
+        facts[name] = recorded if given is None else float(given)
+        if name in spec.scaler.statics and not np.isfinite(facts[name]) and name != "mass_kg":
+            findings.append(f"{name} is an input of the model and not known; the mean of the training is taken")
+    if np.isfinite(facts["mass_kg"]) and not MASS_KG[0] <= facts["mass_kg"] <= MASS_KG[1]:
+        raise BadInputError(f"{source.name}: mass_kg is {facts['mass_kg']:g}, expected kilograms (10 to 300)")
+    return facts, findings

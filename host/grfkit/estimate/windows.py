@@ -1,0 +1,146 @@
+"""Predictions of one foot: its windows as the model takes them, and the curve and rows made of what it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..arrays import Floats
+from ..dataset.cut import CutRequest
+from ..dataset.resample import continuous_starts, stance_times
+from ..dataset.wearable_inputs import inputs_at
+from ..gait.stances import Stance
+from ..learn.spec import ForceModel
+from ..records.stance_set import StanceSet, make_stance_set
+from .curves import FootCurve, between, from_stances, from_windows
+from .feet import Foot
+from .open_model import BundleForceModel
+from .types import Side, StanceRow
+
+OVERLAP = 0.5
+"""Share that a continuous window has in common with the one before: every sample is predicted twice, and averaged."""
+_PEAK_BW = (0.3, 5.0)
+"""Peaks of vertical force that a stance has, BW: chosen by hand, from a light step with support to a sprint."""
+_AROUND_S = 0.5
+"""How far around a window its samples are looked up, s: chosen by hand, longer than any filter or gap reaches."""
+HOLES = 0.1
+"""Share of missing samples from which a stance is flagged: chosen by hand."""
+
+
+def _nearby(streams: Mapping[str, xr.Dataset], at: Floats) -> dict[str, xr.Dataset]:
+    """Return the streams' samples around a window: a long recording is not gone through for every one of them."""
+    limits = (at[0] - _AROUND_S, at[-1] + _AROUND_S)
+    return {n: s.isel(time=slice(*np.searchsorted(s["time"].values, limits))) for n, s in streams.items()}
+
+
+def _set_of(
+    foot: Foot,
+    inputs: list[Floats],
+    at: list[Floats],
+    model: ForceModel,
+    facts: Mapping[str, Any],
+    name: str,
+    cut: str,
+) -> StanceSet:
+    """Return windows without a force, as the model takes them."""
+    spec, size = model.spec, len(inputs)
+    names = {"mass_kg", "speed_m_s", "slope_percent"}
+    return make_stance_set(
+        np.stack(inputs),
+        np.full((size, len(at[0]), len(spec.scaler.axes)), np.nan),
+        weight=np.zeros((size, len(at[0]))),
+        channels=spec.scaler.channels,
+        units=spec.scaler.units,
+        axes=spec.scaler.axes,
+        labels={"participant": [facts["participant"]] * size, "trial": [name] * size, "side": [foot.side] * size},
+        scalars={n: [facts[n]] * size for n in names} | {"contact_s": [float(t[-1] - t[0]) for t in at]},
+        start_s=[float(t[0]) for t in at],
+        window=spec.window,
+        cut=cut,
+        source=name,
+        rate_hz=spec.rate_hz or float("nan"),
+        mirrored=spec.mirrored,
+    )
+
+
+def predict_stances(
+    model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping[str, Any], leaks: tuple[str, ...], name: str
+) -> tuple[FootCurve, list[StanceRow], list[int]]:
+    """Return the foot's force by its stances, and of each predicted window how many numbers are beyond the range."""
+    channels = model.spec.scaler.channels
+    windows: list[tuple[Stance, Floats, Floats]] = []
+    for stance in foot.stances:
+        if np.isfinite(stance.to_s):
+            at = stance_times(stance.ic_s, stance.to_s, request.points)
+            windows.append((stance, at, inputs_at(_nearby(foot.streams, at), stance, at, channels, request)))
+    usable = [i for i, (_, _, x) in enumerate(windows) if np.isfinite(x).any()]
+    forces: dict[int, Floats] = {}
+    beyond: list[int] = []
+    if usable:
+        data = _set_of(
+            foot, [windows[i][2] for i in usable], [windows[i][1] for i in usable], model, facts, name, request.source
+        )
+        forces = dict(zip(usable, model.predict(data, leaks=leaks)))
+        beyond = _beyond(model, data)
+    nothing = np.full((request.points, len(model.spec.scaler.axes)), np.nan)
+    parts = [(at, forces.get(i, nothing)) for i, (_, at, _) in enumerate(windows)]
+    rows = [_row(foot.side, at, y, windows[i][2], channels) for i, (at, y) in enumerate(parts)]
+    curve = from_stances(foot.base, parts, [(r.start_s, r.end_s) for r in foot.rejections], model.spec.scaler.axes)
+    return curve, rows, beyond
+
+
+def _beyond(model: ForceModel, data: StanceSet) -> list[int]:
+    """Return how many numbers of each window are beyond a bundle's range; a trained model has none."""
+    return [int(n) for n in model.beyond(data)] if isinstance(model, BundleForceModel) else [0] * data.size
+
+
+def _row(side: Side, at: Floats, force_bw: Floats, inputs: Floats, channels: tuple[str, ...]) -> StanceRow:
+    """Return the row of a stance, flagged where inputs lack or the prediction is not that of a stance."""
+    start, end = float(at[0]), float(at[-1])
+    if not np.isfinite(force_bw).any():
+        return StanceRow(side, start, end, end - start, float("nan"), ("all inputs missing",), False)
+    peak = float(np.nanmax(force_bw[:, 0]))
+    flags = []
+    absent = np.asarray(np.isnan(inputs).all(axis=0), dtype=bool)
+    dead = [c for c, missing in zip(channels, absent) if missing]
+    if dead:
+        flags.append(f"{len(dead)} of {len(channels)} channels missing")
+    holes = float(np.isnan(inputs[:, ~absent]).mean())
+    if holes > HOLES:
+        flags.append(f"{100 * holes:.0f} % of the samples missing")
+    if not _PEAK_BW[0] <= peak <= _PEAK_BW[1]:
+        flags.append(f"peak outside {_PEAK_BW[0]:g} to {_PEAK_BW[1]:g} BW")
+    return StanceRow(side, start, end, end - start, peak, tuple(flags))
+
+
+def predict_windows(
+    model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping[str, Any], leaks: tuple[str, ...], name: str
+) -> tuple[FootCurve, list[StanceRow], list[int]]:
+    """Return the foot's force by a model of continuous windows; stances are those of its insole, if it has one.
+
+    The numbers beyond a bundle's range are of the windows that hold a known sample.
+    """
+    spec = model.spec
+    rate, points = float(spec.rate_hz or np.nan), spec.points
+    time = np.asarray(foot.base["time"].values, dtype=np.float64)
+    time = time[np.isfinite(time)]
+    count = int((time[-1] - time[0]) * rate) + 1
+    begins = continuous_starts(0, count - 1, window_s=points - 1, overlap=OVERLAP)
+    first = np.rint(begins).astype(np.int64)
+    at = [time[0] + (k + np.arange(points)) / rate for k in first]
+    recording = Stance(float(time[0]), float(time[-1]), foot.side, name, "none")
+    inputs = [inputs_at(_nearby(foot.streams, t), recording, t, spec.scaler.channels, request) for t in at]
+    data = _set_of(foot, inputs, at, model, facts, name, "none")
+    forces = model.predict(data, leaks=leaks)
+    any_input = [np.asarray(np.isfinite(x).any(axis=1), dtype=bool) for x in inputs]
+    curve = from_windows(foot.base, first, forces, any_input, rate_hz=rate, axes=spec.scaler.axes)
+    rows = []
+    for stance in foot.stances:
+        inside = between(curve.time_s, stance.ic_s, stance.to_s)
+        if np.isfinite(stance.to_s) and inside.stop > inside.start:
+            t, y = np.asarray([stance.ic_s, stance.to_s]), curve.force_bw[inside]
+            rows.append(_row(foot.side, t, y, np.zeros((1, 1)), spec.scaler.channels[:1]))
+    return curve, rows, [n for n, some in zip(_beyond(model, data), any_input) if some.any()]
