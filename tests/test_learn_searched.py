@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import t as student
 
 from grfkit.errors import BadInputError
-from grfkit.evaluate.evaluation import evaluate
+from grfkit.evaluate.evaluation import evaluate_recipe
 from grfkit.evaluate.methods import NetworkMethod
 from grfkit.evaluate.nested_search import SearchedMethod, search_folds, spread
 from grfkit.evaluate.personal_folds import (
@@ -198,7 +198,8 @@ def test_chosen_values_in_words() -> None:
 
 def test_an_evaluation_lists_the_searched_network_and_what_was_chosen() -> None:
     recipe = parse_recipe({"network": SMALL.model_dump(), "train": QUICK.model_dump(exclude={"chosen_on"})})
-    _, found = evaluate(small(), recipe, search=PLAN, personal=PersonalPlan(counts=(0, 2, 4), epochs=2))
+    plan = PersonalPlan(counts=(0, 2, 4), epochs=2)
+    found = evaluate_recipe(small(), recipe, search=PLAN, personal=plan).scores
     assert list(found["methods"])[-2:] == ["mlp", "mlp, searched (3 trials)"]
     assert (
         found["headline"]
@@ -217,7 +218,7 @@ def test_an_evaluation_lists_the_searched_network_and_what_was_chosen() -> None:
     assert personal["leaks"] == [LEAK_PERSONAL]
     assert LEAK_PERSONAL not in json.dumps({k: v for k, v in found.items() if k != "personalisation"})
     with pytest.raises(BadInputError, match="not of a regime"):
-        evaluate(small(), recipe, search=PLAN, regimes=("A",))
+        evaluate_recipe(small(), recipe, search=PLAN, regimes=("A",))
 
 
 def offset_of_a() -> StanceSet:
