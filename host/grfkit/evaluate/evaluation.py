@@ -16,6 +16,7 @@ from ..arrays import PathLike
 from ..errors import BadInputError
 from ..learn.card import add_evaluation, check_people
 from ..learn.device import check_device
+from ..learn.everyone import usable
 from ..learn.folds import Fold
 from ..learn.method import Method
 from ..learn.model import GrfModel
@@ -23,7 +24,7 @@ from ..learn.outputs import check_can_write
 from ..learn.parallel import JobReport
 from ..learn.recipe import Recipe, WindowSource, load_sets, recipe_of, recipe_of_model, spec_of
 from ..learn.search_plan import SearchPlan, plan_of, search_of_model
-from ..learn.training_job import Progress, usable
+from ..learn.training_job import Progress
 from ..learn.transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
 from ..records.stance_set import StanceSet
 from .methods import NetworkMethod, TransferMethod, baseline_methods

@@ -229,7 +229,7 @@ def student_of(
     BadInputError
         If the trials do not fit the teacher.
     """
-    from .training_job import summary, usable, whole_fold
+    from .everyone import summary, usable, whole_fold
 
     model = GrfModel.load(teacher)
     data = load_sets(sources, recipe)

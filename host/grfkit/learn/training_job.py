@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import Provenance, describe_input
 from ..records.stance_set import StanceSet
 from .card import SEARCH, write_card
 from .device import check_device
-from .folds import Fold, stable_seed
+from .everyone import summary, usable, whole_fold
+from .folds import Fold
 from .model import GrfModel, check_replaceable
 from .outputs import check_folder
 from .recipe import Recipe, WindowSource, listed, load_sets, paths_among, recipe_of
@@ -39,45 +38,6 @@ class Trained:
     model: GrfModel
     findings: tuple[str, ...]
     choice: Choice | None = None
-
-
-def whole_fold(data: StanceSet, inner: int) -> Fold:
-    """Return the fold that trains on everyone: ``inner`` of them, drawn by a hash of their names, decide when to stop.
-
-    Raises
-    ------
-    BadInputError
-        If there is one participant only.
-    """
-    people = data.participants
-    if len(people) < 2:
-        raise BadInputError(
-            f"the set holds one participant only ({people[0]}); a model of one person tells nothing about another: add"
-            " participants"
-        )
-    drawn = sorted(people, key=lambda p: (stable_seed("whole", p), p))
-    count = min(inner, len(people) - 1)
-    return Fold("everyone", tuple(sorted(drawn[count:])), tuple(sorted(drawn[:count])), ())
-
-
-def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
-    """Return the recipe without the scalars that no window of the set knows, and a sentence for each.
-
-    Only a preset's scalars are left out; those a user named are refused by training.
-    """
-    if not recipe.preset:
-        return recipe, ()
-    have = {str(s) for s in data.data["scalar"].values}
-    lost = [s for s in recipe.train.statics if s not in have or not np.isfinite(data.scalar(s)).any()]
-    axes = [a for a in recipe.train.axes if a in data.axes]
-    gone = [a for a in recipe.train.axes if a not in data.axes]
-    if not axes and recipe.train.axes:
-        raise BadInputError(f"the preset asks for {', '.join(recipe.train.axes)}; the set has {', '.join(data.axes)}")
-    kept = tuple(s for s in recipe.train.statics if s not in lost)
-    config = recipe.train.model_copy(update={"statics": kept, "axes": tuple(axes)})
-    said = [f"the preset's '{s}' is known of no window and was left out" for s in lost]
-    said += [f"the preset's axis '{a}' is not in the set and was left out" for a in gone]
-    return recipe.model_copy(update={"train": config}), tuple(said)
 
 
 def train_model(
@@ -302,26 +262,3 @@ def _check_study(study: PathLike | None, plan: SearchPlan | None, out: Path | No
     if folder == model or not folder.is_dir():
         what = "is the folder of the model" if folder == model else "does not exist"
         raise BadInputError(f"{study}: its folder {what}; name a file in another one")
-
-
-def summary(model: GrfModel, data: StanceSet, findings: Sequence[str], folder: Path | None) -> dict[str, Any]:
-    """Return what a trained model is, and the folder it goes to, as JSON values."""
-    spec = model.spec
-    history = spec.history
-    return {
-        "network": spec.network,
-        "parameters": sum(p.numel() for p in model.network.parameters()),
-        "participants": list(spec.participants),
-        "windows": data.size,
-        "channels": list(spec.scaler.channels),
-        "statics": list(spec.scaler.statics),
-        "axes": list(spec.scaler.axes),
-        "cut": spec.cut,
-        "epochs": len(history),
-        "best_epoch": spec.best_epoch,
-        "loss": history[-1][0] if history else None,
-        "inner_loss": min((v for _, v in history if v is not None), default=None),
-        "excluded": data.excluded,
-        "findings": list(findings),
-        "leaks": list(spec.leaks),
-    } | ({} if folder is None else {"model": str(folder)})
