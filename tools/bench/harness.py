@@ -1,4 +1,4 @@
-"""What all benchmarks share: commit and machine, parts that are run and kept one by one, tables of Markdown."""
+"""Shared by all benchmarks: commit and machine, parts that are run and written one by one, tables of Markdown."""
 
 from __future__ import annotations
 

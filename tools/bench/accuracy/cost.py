@@ -35,11 +35,11 @@ OURS, THEIRS = "ours: 1D-CNN 64, batch 64, 101 points", "carter2024: BiLSTM 512,
 EACH = (16, 32, 63)
 """Stances of each of 20 people: about 300, 600 and 1200 to train on."""
 THREADS = 1
-"""Of one training, as a fold has it when folds fan out over the cores."""
+"""Threads of one training, as a fold has it when folds fan out over the cores."""
 BUDGET_S = 300.0
 """Shortest time for which theirs is trained longer (s), chosen by hand."""
 GOAL = 5.0
-"""How many times as long as ours theirs is to take at the same error: the benchmark's goal."""
+"""Goal: theirs takes this many times as long as ours at the same error."""
 
 
 def configuration(who: str, epochs: int) -> tuple[NetworkConfig, TrainConfig]:

@@ -1,4 +1,4 @@
-"""What the parts of the accuracy benchmark share: folds kept on disk, progress, networks, groups of channels."""
+"""Shared by the parts of the accuracy benchmark: folds kept on disk, progress, networks, groups of channels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOTION = ("*_velocity", "*_acceleration")
 
 
 class Run:
-    """What all benchmarks of one run share."""
+    """One run of the benchmark: its processes, whether it is quick, and folds kept on disk."""
 
     def __init__(self, jobs: int, *, quick: bool) -> None:
         self.jobs, self.quick = jobs, quick

@@ -21,7 +21,7 @@ NEAR_S = 0.15
 LEVEL_BW = 0.2
 """Contact level (BW) of both curves, chosen by hand: above what a regression leaves in swing."""
 MASS_KG = 1.0 / 9.80665
-"""Of a body of 1 N, so that forces in body weights are newtons."""
+"""Mass of a body of 1 N, so that forces in body weights are newtons."""
 
 
 def by_trial(answers: Predictions, method: str) -> Iterator[tuple[str, Floats, Floats, Floats]]:

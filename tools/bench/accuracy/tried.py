@@ -1,4 +1,4 @@
-"""What was tried on A and B beyond the networks of their tables, and whether a nested choice would have taken it."""
+"""Variants of the networks of A and B, and whether a choice on inner participants would have taken them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def shank_variants(run: Run) -> list[Method]:
 
 
 def bench_tried(run: Run) -> Rows:
-    """What was tried for A and B: every variant on the same folds, and the choice inner participants would make."""
+    """Variants for A and B: each on the same folds, and the choice inner participants would make."""
     runners = sets.thinned(sets.runners_physics(), 40)
     folds = loso(runners, inner=3)[::4]
     parts = {"B, tried": nested(run, runners, folds[:1] if run.quick else folds, landmark_variants(run))}

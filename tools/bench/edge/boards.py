@@ -35,7 +35,7 @@ BUILDS = {
     "-O3": ("m4f", ("-O3",)), "-Os": ("m4f", ("-Os",)), "-O3, portable": ("m4f", ("-O3", "-DGRF_PORTABLE")),
     "-O3 on an M3": ("m3", ("-O3",)),
 }  # fmt: skip
-"""How the runtime may be compiled: (board, flags); an M3 has no DSP instructions."""
+"""Ways to compile the runtime: (board, flags); an M3 has no DSP instructions."""
 
 
 def on_boards(bench: str, models: Mapping[str, GrfModel], boards: Sequence[str]) -> list[Rows]:

@@ -1,4 +1,4 @@
-"""What the edge benchmark's networks were chosen from: ``python tools/bench edge.choice``.
+"""The candidates for the edge benchmark's networks: ``python tools/bench edge.choice``.
 
 Each candidate is trained on a fold's training people and scored on its inner people, never on those tested. One choice
 was made for all folds, by the mean over them; so somebody who is inner in one fold and tested in another took part in

@@ -1,4 +1,4 @@
-"""What a device knows less than a training: ``python tools/bench edge.levels BUNDLE --seconds 60``.
+"""Relative cells on a device and in a training, compared: ``python tools/bench edge.levels BUNDLE --seconds 60``.
 
 Training sets relative cells against the whole recording, in floating point; a device against what it has seen, in
 integers (``grf_levels.c`` and its twin :mod:`grfkit.embedded.levels`). SIMULATED people, whom no training has drawn,

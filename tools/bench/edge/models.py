@@ -44,9 +44,9 @@ FOOT = tuple(f"{p}_{s}_{a}_acceleration" for p in ("ankle", "heel") for s in ("l
 # Dropout and the noise of measured sets were chosen on the inner people of the folds, not on those tested.
 DROPOUT = 0.1
 VARIED = Augmentation(noise=0.3)
-"""Of measured sets."""
+"""Augmentation of measured sets."""
 SHIPPED = Augmentation(noise=0.6, gain=0.3, shift_samples=2)
-"""Of the simulated lab, as in tools/make_bundles.py."""
+"""Augmentation of the simulated lab, as in tools/make_bundles.py."""
 TCN_SETTINGS: Rows = {
     "hidden": 24, "layers": 3, "kernel": 5, "convolutions": 1, "dilation": 3, "centred": True, "head": (),
     "dropout": DROPOUT,

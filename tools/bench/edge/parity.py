@@ -1,4 +1,4 @@
-"""What eight bits cost each trained model on people it has not seen: as converted, and repaired; and C against both."""
+"""The cost of eight bits on people whom a model has not seen: as converted, and repaired; and the C runtime's."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def part_accuracy(benches: dict[str, Bench], *, quick: bool) -> Rows:
 
 
 def part_parity(benches: dict[str, Bench], *, quick: bool) -> Rows:
-    """What eight bits cost, of the first fold's models."""
+    """The cost of eight bits, on the first fold's models."""
     rows: list[Rows] = []
     for bench in benches.values():
         names = (BILSTM, TCN, STUDENT) if quick else (*SMALL, CNN)

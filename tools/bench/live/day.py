@@ -76,7 +76,7 @@ def accelerated(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 @dataclass
 class Insole:
-    """What an insole sends in a day, and the truth of it; samples are counted since it was switched on.
+    """The packets of an insole over a day, and their truth; samples are counted since it was switched on.
 
     Attributes
     ----------
@@ -181,7 +181,7 @@ class _Away(FedLink):
 
 @dataclass
 class Placing:
-    """How well one foot's samples were placed in time."""
+    """Errors of the times of one foot's samples."""
 
     worst_ms: float = 0.0
     outside: int = 0

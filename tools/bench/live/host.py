@@ -22,7 +22,7 @@ from .insoles import RATE_HZ, Program
 
 
 class Processor:
-    """How much of one core this process takes, while used with ``with``."""
+    """Share of one core that this process takes within a ``with`` block."""
 
     share = 0.0
 
@@ -39,7 +39,7 @@ class Processor:
 
 @dataclass
 class Noted:
-    """What happened to one device.
+    """Events of one device.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class WatchedHub(Hub):
 
 @dataclass
 class Foot:
-    """What the hub counted of one insole."""
+    """The hub's counts of one insole."""
 
     runner: int
     side: str
@@ -95,7 +95,7 @@ class Foot:
 
 @dataclass
 class Hosted:
-    """What came of a run."""
+    """The figures of a run."""
 
     processor: Processor
     feet: dict[int, Foot]

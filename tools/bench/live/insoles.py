@@ -25,7 +25,7 @@ from grfkit.formats.grfrec import Begin, Kind, RecordFile
 from grfkit.simulate.clocks import TrueClock
 
 RATE_HZ = 200
-"""Of the insoles' samples, in all parts but the day."""
+"""Sampling rate of the insoles in all parts but the day."""
 _SEQUENCES = 1 << 16
 
 

@@ -25,7 +25,7 @@ RATE_HZ, FLAT_OUT_S, LONG_S, APART_MS = 200, 10.0, 600.0, 1.0
 INTERVALS = ((7.5, 1), (30.0, 1), (30.0, 2), (45.0, 1), (45.0, 3))
 """Connection intervals (ms) and PDUs per event, beside the 15 ms of the long trials."""
 LOSS = ("--loss", "0.005")
-"""Of the long trial: losses to count in the ten minutes in which nothing else may be missing."""
+"""Losses of the long trial, to be counted in the ten minutes in which nothing else may be missing."""
 FAULTS = ("--loss", "0.02", "--stall-every-s", "10", "--disconnect-every-s", "30")
 MODEL = (
     "connection events at the interval, so many PDUs of 251 bytes per event and direction, no retransmissions; stalls"

@@ -21,7 +21,7 @@ from .insoles import RATE_HZ
 
 @dataclass(frozen=True)
 class TruePlate:
-    """What a plate without noise and with the world's own clock would see; the place of :class:`score.Plate`."""
+    """A plate without noise, on the world's own clock, in the place of :class:`score.Plate`."""
 
     world: World
     contacts: tuple[Stance, ...]

@@ -1,4 +1,4 @@
-"""What the closed loop is judged by: curves of stances held against the plate that saw the same contacts.
+"""Scores of the closed loop: curves of stances against the plate that measured the same contacts.
 
 All times are of the plate's clock. A stance counts where the plate saw the same contact, whole; an answer without one
 and a contact without an answer are counted beside the errors.
@@ -64,7 +64,7 @@ class Plate:
 
 
 class Map(Protocol):
-    """What puts times onto the plate's clock."""
+    """A map of times onto the plate's clock."""
 
     def apply(self, time_s: Floats, /) -> Floats:
         """Return the plate's times."""
@@ -166,7 +166,7 @@ def mean_of_answers(bundle: Path) -> Floats:
 
 
 class Measure(Protocol):
-    """What curves are held against."""
+    """A measurement that curves are compared with."""
 
     def contact_of(self, answer: Answer) -> Stance | None:
         """Return the measure's own contact that a stance is."""

@@ -1,4 +1,4 @@
-"""What the closed loop comes to: the mean over people, the goals, and the tables."""
+"""Mean over people, goals and tables of the closed loop."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..harness import Rows, versions
 
 Goal = tuple[str, str, bool]
-"""What is wanted, what was measured, whether that is met."""
+"""A goal, the figure that was measured, whether it is met."""
 ON = "Simulated link; Windows, macOS, boards: untested."
 
 

@@ -16,7 +16,7 @@ from grfkit.simulate.lab import simulate_trial
 from grfkit.sync import align_device
 
 _SEED = 900_001
-"""Of the run that is timed; no other benchmark uses it."""
+"""Seed of the run that is timed; no other benchmark uses it."""
 _MINUTES = (5, 10, 30, 120)
 
 

@@ -129,7 +129,7 @@ def _baselines(trial: LabTrial, wearable: str, condition: Condition, nearest: bo
 
 
 _RATE_HZ = 100.0
-"""Of the grid on which the baselines correlate."""
+"""Rate of the grid on which the baselines correlate."""
 
 
 def _signal(recording: Recording, surface: str) -> tuple[np.ndarray, float]:
