@@ -58,7 +58,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "bundle": ("grf-quantize", "export", "model", "--boards", "none", "--out", "bundle"),
     "verify": ("grf-quantize", "verify", "bundle", "--boards", "none", "--json"),
     "estimate by the bundle": ("grf-estimate", "bundle", STRANGER, "--out", "grf_int8.nc", "--json"),
-    "estimate for OpenSim": ("grf-estimate", "model", STRANGER, "--out", "grf.mot", "--mass-kg", "70", "--json"),
+    "estimate for OpenSim": (
+        "grf-estimate", "model", STRANGER, "--out", "grf.mot", "--mass-kg", "70", "--insole", "fsr16_m", "--json",
+    ),
     "simulate overground": (
         "grf-simulate", "lab", "overground", "--surface", "overground", "--people", "1", "--jumps", "3", "--seed", "3",
         "--insole", "loadsol", "--json",

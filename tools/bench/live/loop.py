@@ -46,7 +46,7 @@ from .loop_many import without_link
 from .loop_table import averaged, loop_goals, loop_table
 
 SEEDS = (7_301, 7_302, 7_303)
-"""Seeds of the people; no training of a bundle has drawn from these (``tools/make_bundles.py`` draws from 2,600,000 on)."""
+"""Seeds of the people; no bundle's training has drawn from them (``tools/make_bundles.py`` draws from 2,600,000 on)."""
 MORE = range(7_401, 7_421)
 """More people, drawn the same way, whose insoles are asked without a link."""
 MORE_SECONDS = 40.0
