@@ -151,7 +151,7 @@ def _with_input_ring(groups: Groups, graph: Graph) -> tuple[Groups, Graph]:
 
 
 def _in_memory(groups: Groups, graph: Graph, stream: bool) -> Layout:
-    memory = _Memory(HEADER_BYTES + _even(max(_gathered(layer) for layer in graph.layers)), len(groups))
+    memory = _Memory(HEADER_BYTES + _fours(max(_gathered(layer) for layer in graph.layers)), len(groups))
     of_layer = {k: g for g, (members, _) in enumerate(groups) for k in members}
     buffers: dict[int, Buffer] = {0: Buffer("input", graph.widths[0], 1 if stream else graph.points)}
     states: dict[int, tuple[int, int]] = {}
@@ -193,7 +193,7 @@ class _Memory:
 
     def take(self, size: int, first: int, last: int) -> int:
         """Return the offset of so many bytes that are free from one group to another, both included."""
-        size = _even(size)
+        size = _fours(size)
         busy = sorted((a, b) for a, b, f, e in self.taken if f <= last and first <= e)
         place = self.start
         for a, b in busy:
@@ -212,9 +212,6 @@ def _gathered(layer: CLayer) -> int:
     return 2 * _fours(width * taps)
 
 
-def _even(size: int) -> int:
-    return (size + 3) // 4 * 4
-
-
 def _fours(count: int) -> int:
+    """Return a count rounded up to a multiple of 4: of bytes for alignment, of numbers for ``grf_mac4``."""
     return (count + 3) // 4 * 4

@@ -189,17 +189,13 @@ def _tcn(draft: _Draft, body: Any, channels: int) -> str:
     return _flat(draft, source, body.features)
 
 
-def _cnn1d_rows(draft: _Draft, body: Any) -> str:
+def _cnn1d(draft: _Draft, body: Any, channels: int) -> str:
+    del channels
     source = INPUT
     for k, (conv, norm, _) in enumerate(body.blocks):
         pad = (conv.padding[0], conv.padding[0])
         source = _conv1d(draft, f"conv_{k}", source, conv, norm, pad=pad, relu=True)
-    return source
-
-
-def _cnn1d(draft: _Draft, body: Any, channels: int) -> str:
-    del channels
-    return _flat(draft, _cnn1d_rows(draft, body), body.features)
+    return _flat(draft, source, body.features)
 
 
 def _cnn2d(draft: _Draft, body: Any, channels: int) -> str:

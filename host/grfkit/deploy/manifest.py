@@ -17,7 +17,7 @@ from ..embedded.fixed import Int8Channel, int8_channel
 from ..errors import BadInputError
 from ..estimate.detector import COUNTS, detector
 from ..gait.relative_cells import UNIT
-from ..learn.scaler import STILL, Scaler
+from ..learn.scaler import STILL
 from ..learn.spec import ModelSpec
 from ..runtime.manifest import CFiles, Column, Detector, Manifest, Role, Tensor
 from .emit_c import CModel
@@ -32,6 +32,10 @@ _HEADERS = re.compile(
     "|int|io|lib|noreturn)|string|tgmath|threads|time|uchar|wchar|wctype"
 )
 _BUNDLE_NAMES = frozenset({"golden", "golden_foot", "test_golden"})
+
+_REACH_SIZES, _LEAST_REACH = 8.0, 1e-9
+"""Range of a column whose unit has no count: so many sizes to both sides of the centre, and never less. Chosen by hand:
+int16 then still has 2,000 steps or more to a size."""
 
 
 def name_of(folder: Path) -> str:
@@ -119,14 +123,13 @@ def columns(file: TfliteFile, spec: ModelSpec) -> tuple[Column, ...]:
     ]
     if scaler.missing_masks:
         rows += [("missing", n, "1", 0.0, 1.0) for n in scaler.channels]
-    rows += [("static", n, _STATIC_UNITS.get(n, ""), c, s) for n, c, s in _statics(scaler)]
+    rows += [
+        ("static", n, _STATIC_UNITS.get(n, ""), c, s)
+        for n, c, s in zip(scaler.statics, scaler.static_centre, scaler.static_size)
+    ]
     if len(rows) != ends.shape[-1]:
         raise BadInputError(f"the file takes {ends.shape[-1]} columns, the model's document has {len(rows)}")
     return tuple(_column(*row, ends=ends, mirrored=spec.mirrored) for row in rows)
-
-
-def _statics(scaler: Scaler) -> list[tuple[str, float, float]]:
-    return list(zip(scaler.statics, scaler.static_centre, scaler.static_size))
 
 
 def _column(
@@ -148,8 +151,8 @@ def _unit_per_count(unit: str, centre: float, size: float) -> float:
     """Return a count in its unit; where no device states it, a power of two that holds eight sizes about the centre."""
     if unit in COUNTS:
         return COUNTS[unit]
-    reach = abs(centre) + 8.0 * (size if size < STILL else 1.0)
-    return float(2.0 ** math.ceil(math.log2(max(reach, 1e-9) / 32767.0)))
+    reach = abs(centre) + _REACH_SIZES * (size if size < STILL else 1.0)
+    return float(2.0 ** math.ceil(math.log2(max(reach, _LEAST_REACH) / 32767.0)))
 
 
 def axes_of(plan: Plan) -> list[dict[str, Any]]:

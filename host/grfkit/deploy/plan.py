@@ -19,6 +19,8 @@ INPUT, STATICS = "input", "statics"
 STATICS_ROOM, STATICS_LEAST = 2.0, 5.0
 """Range of a static: so many times the greatest in the calibration windows, and so many standard deviations at least.
 Chosen by hand: somebody new is beyond those trained on in mass or contact time more often than in a signal."""
+_LEAST_HALF_RANGE = 1e-6
+"""Least half of an axis' range in standardised units: an output that never moves is not divided by 0."""
 BEYOND = 1.3
 """The converter sees each window once more, so many times as far from the mean: somebody new goes further than all who
 were in training, and a signal or a layer that saturates costs far more than the coarser steps. Chosen by hand; the
@@ -128,7 +130,7 @@ def calibrated(plan: Plan, inputs: NDArray[Any], *, beyond: float = 1.0) -> Plan
             layers[layer.name] = replace(layer, largest_cell=float(np.abs(cells).max()))
     last = plan.layers[-1]
     high, low = (getattr(np, f)(values[last.name], axis=(0, 1)) for f in ("max", "min"))
-    middle, half = (high + low) / 2, np.maximum((high - low) / 2, 1e-6)
+    middle, half = (high + low) / 2, np.maximum((high - low) / 2, _LEAST_HALF_RANGE)
     head = layers[last.name]
     if not isinstance(head, Dense) or head.relu:
         raise BadInputError(f"plan of '{plan.network}' ends with {last.kind} '{last.name}', expected a dense layer")

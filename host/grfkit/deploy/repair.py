@@ -26,6 +26,10 @@ CELL_MARGIN = 1.1
 CELL, LARGEST_POWER = 19, -9
 """Place of the cell among an LSTM's inputs, and the power of two of the largest scale that kernels take."""
 
+_ROUNDED = 0.51
+"""Greatest difference of a bias from the plan's number that it was rounded from, steps: a half, and a little for scales
+in single precision."""
+
 
 @dataclass(frozen=True)
 class ScaleChange:
@@ -94,7 +98,7 @@ def repaired(file: TfliteFile, plan: Plan, *, output_margin: float = OUTPUT_MARG
     edited = file.with_scales({c.tensor: (c.scale_after, c.zero_point_after) for c in changes})
     redone = []
     for bias in list(biases(edited)):
-        values = _of_plan(bias, plan)
+        _, values = _in_plan(bias, plan)
         if bias.wrong() > TOLERANCE:
             edited, change = _requantised(edited, bias, values)
             redone.append(change)
@@ -131,7 +135,7 @@ def _cells(file: TfliteFile, plan: Plan) -> Iterator[ScaleChange]:
     for bias in biases(file):
         if bias.operator.name != LSTM or bias.bias.index != bias.operator.inputs[12]:
             continue
-        layer = _plan_layer(bias, plan)
+        layer, _ = _in_plan(bias, plan)
         cell = file.tensors[bias.operator.inputs[CELL]]
         if isinstance(layer, Lstm) and layer.largest_cell:
             power = int(np.ceil(np.log2(layer.largest_cell * CELL_MARGIN / 2**15)))
@@ -170,29 +174,20 @@ def _requantised(file: TfliteFile, bias: Bias, values: Floats) -> tuple[TfliteFi
     return file.with_bias(bias.bias.index, stored, scales.tolist()), change
 
 
-def _plan_layer(bias: Bias, plan: Plan) -> Layer:
-    """Return the plan's layer that a bias belongs to."""
-    return min(_fits(bias, plan), key=lambda f: f[2])[0]
-
-
-def _of_plan(bias: Bias, plan: Plan) -> Floats:
-    """Return the plan's numbers for a bias: those that its stored ones were rounded from."""
-    return min(_fits(bias, plan), key=lambda f: f[2])[1]
-
-
-def _fits(bias: Bias, plan: Plan) -> list[tuple[Layer, Floats, float]]:
-    """Return the layers and numbers that a bias may have been rounded from, with the greatest difference."""
+def _in_plan(bias: Bias, plan: Plan) -> tuple[Layer, Floats]:
+    """Return the plan's layer that a bias belongs to, and the numbers that it was rounded from: the nearest ones."""
     stored, step = bias.bias.real(), np.asarray(bias.bias.scales)
     matches = []
     for layer, values in _plan_biases(plan):
-        if values.shape == stored.shape and (np.abs(values - stored) <= 0.51 * step).all():
+        if values.shape == stored.shape and (np.abs(values - stored) <= _ROUNDED * step).all():
             matches.append((layer, values, float(np.abs(values - stored).max())))
     if not matches:
         raise BadInputError(
             f"{bias.operator}: bias {bias.bias.index} '{bias.bias.name}' is none of the plan's; the file was made from"
             " another model, or is broken: convert it again"
         )
-    return matches
+    layer, values, _ = min(matches, key=lambda match: match[2])
+    return layer, values
 
 
 def _plan_biases(plan: Plan) -> Iterator[tuple[Layer, Floats]]:

@@ -23,6 +23,9 @@ from .tflite_file import TfliteFile
 
 MOST = 16.0
 """Greatest factor on a channel: one that hardly moves needs no finer steps. Chosen by hand."""
+_LEAST, _LEAST_SHARE, _TINY = 1e-6, 1e-3, 1e-12
+"""Least weight and range of a channel, least share of the greatest range, and what keeps a division finite. Chosen by
+hand: factors beyond :data:`MOST` are cut off anyway."""
 
 
 def equalised(plan: Plan, inputs: NDArray[Any]) -> Plan:
@@ -76,8 +79,8 @@ def _factor(plan: Plan, members: list[str], values: dict[str, Floats]) -> Floats
         kernel = np.abs(reader.kernel.astype(np.float64))
         weights = np.maximum(weights, kernel.max(axis=tuple(i for i in range(kernel.ndim) if i != kernel.ndim - 2)))
     if not readers or not moves.max() or not weights.max():
-        weights, moves = np.ones_like(moves), np.maximum(moves, 1e-3 * moves.max() + 1e-12)
-    factor = np.sqrt(np.maximum(weights, 1e-6) / np.maximum(moves, 1e-6))
+        weights, moves = np.ones_like(moves), np.maximum(moves, _LEAST_SHARE * moves.max() + _TINY)
+    factor = np.sqrt(np.maximum(weights, _LEAST) / np.maximum(moves, _LEAST))
     factor /= np.exp(np.mean(np.log(factor)))
     return np.asarray(np.clip(factor, 1.0 / MOST, MOST))
 
