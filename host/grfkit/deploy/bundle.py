@@ -261,6 +261,7 @@ def _with_files(export: _Export, manifest: Manifest, golden: Golden, model: CMod
             export.files["LICENSE"] = licence.read_bytes()
     for path, text in bundle_texts(manifest, export.model.spec, golden, [p.name for p in runtime]).items():
         export.add(path, text)
+    # the manifest names every other file, and SHA256SUMS the manifest too: neither can name itself
     entries = tuple(
         File(path=path, sha256=digest, bytes=len(export.files[path]))
         for path, digest in sorted(_digests(export.files).items())

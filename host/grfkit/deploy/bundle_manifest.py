@@ -124,6 +124,7 @@ def errors_of(
     """
     plan, file, data, calibration = converted.plan, converted.files["int8"], tested.data, tested.calibration
     _, targets, weight = data.arrays()
+    # samples without a measured force have weight 0 and count nowhere
     measured = np.where(weight[:, :, None] > 0, targets[:, :, [data.axes.index(a) for a in plan.axes]], np.nan)
     body_weight_n = (data.scalar("mass_kg") * G)[:, None, None]
     outputs = load(file.content, "tflm").run(inputs)

@@ -284,6 +284,7 @@ def _rows_of(
     scale = _products(weights, value, out, single=operator.name == "FULLY_CONNECTED")
     if rows.shape[2] != sum(p.width for p in value.parts) or (weights.scales and weights.zero_point):
         raise NoC(f"{operator}: weights '{weights.name}' {weights.shape} do not fit its input, or have a zero point")
+    # sum of w (x - zero) = sum of w x, minus zero times the sum of w: the second part is constant
     folded = bias - value.zero * flat.sum(axis=1)
     _check_rows(operator, flat, folded, scale)
     common = {"pad": value.zero, "zero": out.zero_point, "low": low, "high": high}
@@ -302,6 +303,7 @@ def _conv(reader: _Reader, operator: OperatorInfo) -> None:
     value = reader.in_order(operator)
     weights, values = reader.constant(operator, 1)
     shape = reader.file.tensors[operator.inputs[0]].shape
+    # time is the image axis that is not 1 long; nothing is filtered along the other
     tall = shape[1] != 1
     across, along = ("w", "h") if tall else ("h", "w")
     taps, other = (values.shape[1], values.shape[2]) if tall else (values.shape[2], values.shape[1])
@@ -324,6 +326,7 @@ def _add(reader: _Reader, operator: OperatorInfo) -> None:
     parts = (*first.parts, *second.parts)
     if len(parts) != 2 or {p.width for p in parts} != {out.shape[-1]} or (first.pad, second.pad) != ((0, 0),) * 2:
         raise NoC(f"{operator} adds tensors of {[p.width for p in parts]} channels, expected two of {out.shape[-1]}")
+    # as TensorFlow Lite's ADD: both inputs brought to twice the larger scale, with 20 bits of headroom
     twice = 2.0 * max(first.scale, second.scale)
     low, high = _clamps(operator, out)
     settings = CAdd(

@@ -80,6 +80,7 @@ def convert_model(
         fails or takes longer than ``limit_s``.
     """
     calibration = representative(model, windows)
+    # channels are balanced first, since the ranges of outputs, statics and cells are measured on the balanced plan
     inputs = plan_inputs(model, calibration)
     plan = calibrated(equalised(plan_of(model, inputs.shape[1]), inputs), inputs, beyond=BEYOND)
     examples = np.concatenate([inputs, np.float32(BEYOND) * inputs])

@@ -92,10 +92,11 @@ def pack_rows(rows: NDArray[np.int64]) -> NDArray[np.int16]:
     array
         Shape (rows / 4 * inputs / 4 * 8,), both rounded up.
     """
-    count, width = (-(-n // 4) * 4 for n in rows.shape)
+    count, width = (-(-n // 4) * 4 for n in rows.shape)  # rounded up
     padded = np.zeros((count, width), dtype=np.int64)
     padded[: rows.shape[0], : rows.shape[1]] = rows
     pairs = 256 * padded[1::2] + padded[0::2]
+    # for four inputs come four numbers of the first pair of rows, then four of the second
     blocks = pairs.reshape(count // 4, 2, width // 4, 4).transpose(0, 2, 1, 3)
     return np.asarray(blocks.reshape(-1), dtype=np.int16)
 
@@ -143,6 +144,7 @@ def _lstm(k: int, layer: CLstm, state: tuple[int, int]) -> tuple[tuple[_Array, .
     both = (layer.input_weights, layer.recurrent_weights)
     weights = np.concatenate([pack_rows(w.reshape(4 * units, -1)).reshape(units, -1) for w in both], axis=1)
     bias = np.concatenate([layer.input_bias, layer.recurrent_bias], axis=1)
+    # biases go out doubled, because grf_mac4 leaves its sums doubled for grf_rescale; a clip of 32768 is none
     # tanh takes its input in thirds of 2^-12, so that the cell is multiplied by 3 * 2^shift
     shift = 12 + layer.cell_power
     tanh = (3 << shift, 0, 0) if shift >= 0 else (3, 1 << (-shift - 1), -shift)

@@ -251,6 +251,7 @@ def _linked(
     """Return a program of compiled sources and a main; objects stay beside it."""
     common = [*board.cpu, *flags, "-ffunction-sections", "-fdata-sections", "--specs=picolibc.specs"]
     includes = [f"-I{path}" for path in include]
+    # model and runtime are compiled apart from the program around them, so that their sizes can be read off the objects
     objects = []
     for path in sources:
         warned = [f for f in FLAGS if f != "-O2"]

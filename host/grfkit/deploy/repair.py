@@ -151,6 +151,7 @@ def _widened(file: TfliteFile, margin: float, before: list[tuple[TensorInfo, ...
     fed = {b.source.index for b in biases(file)}
     if margin == 1.0 or any(t.index in fed for t in group):
         return []
+    # the zero point shrinks as the scale grows, so that the middle of the range stays where it was
     scale, point = float(np.float32(output.scale * margin)), round(np.clip(output.zero_point / margin, -128, 127))
     return [_change(tensor, scale, point, f"margin of {margin:g}") for tensor in group]
 

@@ -78,6 +78,7 @@ def random_windows(count: int, shape: Sequence[int], seed: int = _SEED) -> Bytes
     noise = rng.integers(-128, 128, (count, *shape))
     steps = np.clip(np.cumsum(rng.normal(scale=12.0, size=(count, *shape)), axis=1), -128, 127)
     rails = np.where(rng.random((count, *shape)) < 0.5, -128, 127)
+    # noise reaches every byte, waves drive an LSTM's cells far, rails hold every clamp
     kind = np.arange(count)[:, None, None] % 3
     return np.where(kind == 0, noise, np.where(kind == 1, steps, rails)).astype(np.int8)
 

@@ -131,6 +131,7 @@ def centred(file: TfliteFile, plan: Plan, inputs: NDArray[Any]) -> tuple[TfliteF
     into = to_int8(inputs, scale=engine.input.scale, zero_point=engine.input.zero_point).values
     outputs = from_int8(engine.run(into), scale=engine.output.scale, zero_point=engine.output.zero_point)
     off = (outputs - plan.run(inputs)).mean(axis=(0, 1))
+    # from the plan's own bias, not the stored one: rounding once, not twice
     bias = last[0]
     steps = np.rint(
         plan.layers[-1].arrays()["bias"].astype(np.float64) / bias.expected_scales() - off / bias.expected_scales()

@@ -191,7 +191,7 @@ class TfliteFile:
         """
         content = bytearray(self.content)
         for index, (scale, zero_point) in scales.items():
-            _ = self.tensors[index].scale
+            _ = self.tensors[index].scale  # refuses a tensor of no scale, or of many
             quantization = _packed_tensor(content, index).Quantization()
             quantization.ScaleAsNumpy()[:] = np.float32(scale)
             points = quantization.ZeroPointAsNumpy()
@@ -230,7 +230,7 @@ class TfliteFile:
                 table = graph.Operators(operator.index).BuiltinOptions()
                 options = schema.UnidirectionalSequenceLSTMOptions()
                 options.Init(table.Bytes, table.Pos)
-                place = int(options._tab.Offset(6))
+                place = int(options._tab.Offset(6))  # cell_clip, the second field: 4 + 2 x 1; 0 where it is not written
                 if place:
                     at = table.Pos + place
                     content[at : at + 4] = np.float32(0.0).tobytes()
