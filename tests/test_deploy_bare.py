@@ -30,6 +30,6 @@ def test_a_network_without_head_and_statics_is_converted_and_keeps_every_bound()
     assert made.files["int8"].output.scale == pytest.approx(wide, rel=1e-6), "somebody new presses harder"
     passed(made.files["int8"])
     assert not parity(model, made.plan, made.files, data.of("de")).failed
-    assert len(made.taken_back) == 2
+    assert len(made.mean_error) == 2
     assert c_model(made.files["int8"], "bare").name == "bare"
     assert plan_inputs(model, data).shape[2] == 5

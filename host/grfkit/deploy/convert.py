@@ -41,8 +41,8 @@ class Converted:
     ----------
     files
         By kind: ``float32``, ``float16``, ``int8`` (repaired), ``int8_as_converted``.
-    taken_back
-        Mean error of the int8 file on these windows before it was taken back, of each standardised axis.
+    mean_error
+        Mean error of the int8 file on these windows before it was taken out, of each standardised axis.
     calibrated_on
         The participants of the windows whose ranges, :data:`BEYOND` times as wide, the 8-bit numbers span.
     """
@@ -50,7 +50,7 @@ class Converted:
     plan: Plan
     files: Mapping[str, TfliteFile]
     repair: RepairReport | None
-    taken_back: tuple[float, ...]
+    mean_error: tuple[float, ...]
     calibrated_on: tuple[str, ...]
 
 
@@ -86,12 +86,12 @@ def convert_model(
     examples = np.concatenate([inputs, np.float32(BEYOND) * inputs])
     files = convert(plan, examples, kinds=kinds, limit_s=limit_s, progress=progress)
     report: RepairReport | None = None
-    taken_back: tuple[float, ...] = ()
+    mean_error: tuple[float, ...] = ()
     if "int8" in files:
         files["int8_as_converted"] = files["int8"]
         files["int8"], report = repaired(files["int8"], plan)
-        files["int8"], taken_back = centred(files["int8"], plan, inputs)
-    return Converted(plan, files, report, taken_back, calibration.participants)
+        files["int8"], mean_error = centred(files["int8"], plan, inputs)
+    return Converted(plan, files, report, mean_error, calibration.participants)
 
 
 def representative(model: GrfModel, windows: StanceSet | None = None) -> StanceSet:

@@ -60,14 +60,14 @@ class Lstm(Layer):
     def states(self, values: Sequence[Floats]) -> tuple[Floats, Floats]:
         """Return outputs and cells, both (n, time, hidden), of (n, time, inputs)."""
         x = values[0][:, ::-1] if self.reverse else values[0]
-        into = x @ self.kernel.astype(np.float64) + self.bias
+        drive = x @ self.kernel.astype(np.float64) + self.bias
         hidden = self.recurrent.shape[0]
         h = np.zeros((x.shape[0], hidden))
         c = np.zeros_like(h)
         out, cells = np.empty((2, *x.shape[:2], hidden))
         # gates in the order input, forget, cell candidate, output
         for t in range(x.shape[1]):
-            i, f, g, o = np.split(into[:, t] + h @ self.recurrent.astype(np.float64), 4, axis=1)
+            i, f, g, o = np.split(drive[:, t] + h @ self.recurrent.astype(np.float64), 4, axis=1)
             c = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
             h = _sigmoid(o) * np.tanh(c)
             out[:, t], cells[:, t] = h, c

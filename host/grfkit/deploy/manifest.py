@@ -117,7 +117,7 @@ def columns(file: TfliteFile, spec: ModelSpec) -> tuple[Column, ...]:
     BadInputError
         If the tensor has another width.
     """
-    scaler, ends = spec.scaler, file.input
+    scaler, tensor = spec.scaler, file.input
     rows: list[tuple[Role, str, str, float, float]] = [
         ("channel", n, u, c, s) for n, u, c, s in zip(scaler.channels, scaler.units, scaler.centre, scaler.size)
     ]
@@ -127,19 +127,19 @@ def columns(file: TfliteFile, spec: ModelSpec) -> tuple[Column, ...]:
         ("static", n, _STATIC_UNITS.get(n, ""), c, s)
         for n, c, s in zip(scaler.statics, scaler.static_centre, scaler.static_size)
     ]
-    if len(rows) != ends.shape[-1]:
-        raise BadInputError(f"the file takes {ends.shape[-1]} columns, the model's document has {len(rows)}")
-    return tuple(_column(*row, ends=ends, mirrored=spec.mirrored) for row in rows)
+    if len(rows) != tensor.shape[-1]:
+        raise BadInputError(f"the file takes {tensor.shape[-1]} columns, the model's document has {len(rows)}")
+    return tuple(_column(*row, tensor=tensor, mirrored=spec.mirrored) for row in rows)
 
 
 def _column(
-    role: Role, name: str, unit: str, centre: float, size: float, *, ends: TensorInfo, mirrored: bool
+    role: Role, name: str, unit: str, centre: float, size: float, *, tensor: TensorInfo, mirrored: bool
 ) -> Column:
     step = 1.0 if role == "missing" else _unit_per_count(unit, centre, size)
     if size >= STILL:
-        fixed = Int8Channel(0, 0, 1, ends.zero_point)
+        fixed = Int8Channel(0, 0, 1, tensor.zero_point)
     else:
-        fixed = int8_channel(centre=centre / step, size=size / step, scale=ends.scale, zero=ends.zero_point)
+        fixed = int8_channel(centre=centre / step, size=size / step, scale=tensor.scale, zero=tensor.zero_point)
     turned = role == "channel" and mirrored and name in LATERAL
     return Column(
         role=role, name=name, unit=unit, centre=centre, size=size, unit_per_count=step, turned_on_left=turned,

@@ -170,12 +170,12 @@ def _engine_runs(files: Mapping[str, TfliteFile], case: _Case) -> list[_EngineRu
 
 def _engine_run(file: TfliteFile, case: _Case, name: str, resolver: Resolver) -> _EngineRun:
     engine = load(file.content, name, resolver=resolver)
-    into = to_int8(case.inputs, scale=engine.input.scale, zero_point=engine.input.zero_point)
-    stored = engine.run(into.values)
-    few = into.values[:ORDER_WINDOWS]
+    inputs = to_int8(case.inputs, scale=engine.input.scale, zero_point=engine.input.zero_point)
+    stored = engine.run(inputs.values)
+    few = inputs.values[:ORDER_WINDOWS]
     same = bool((engine.run(few[::-1])[::-1] == stored[: len(few)]).all())
     real = from_int8(stored, scale=engine.output.scale, zero_point=engine.output.zero_point)
-    return _EngineRun(label(engine), stored, case.to_bw(real), into.beyond, same)
+    return _EngineRun(label(engine), stored, case.to_bw(real), inputs.beyond, same)
 
 
 def _rrmse(case: _Case, forces: Floats, axis: int) -> float:
@@ -199,15 +199,15 @@ def _int8_checks(case: _Case, run: _EngineRun, axes: Mapping[str, Mapping[str, f
     """Return the cost of eight bits in one interpreter."""
     checks = []
     for i, (axis, row) in enumerate(axes.items()):
-        off = np.abs(run.bw[:, :, i] - case.torch_bw[:, :, i])
+        error_bw = np.abs(run.bw[:, :, i] - case.torch_bw[:, :, i])
         added = row[f"rrmse_percent {run.label}"] - row["rrmse_percent torch"]
         vertical = axis == VERTICAL
-        rms, tail = float(np.sqrt(np.mean(off**2))), float(np.quantile(off, 0.999))
+        rms, tail = float(np.sqrt(np.mean(error_bw**2))), float(np.quantile(error_bw, 0.999))
         checks += [
             Check(f"{run.label}: rRMSE added, {axis}", added, "points", bounds.rrmse_points),
             Check(f"{run.label}: error added, RMS, {axis}", rms, "BW", bounds.rms_bw if vertical else None),
             Check(f"{run.label}: error added, p99.9, {axis}", tail, "BW", bounds.p999_bw if vertical else None),
-            Check(f"{run.label}: error added, greatest, {axis}", float(off.max()), "BW"),
+            Check(f"{run.label}: error added, greatest, {axis}", float(error_bw.max()), "BW"),
         ]
     share = 100.0 * run.saturated_inputs / case.inputs.size
     return [

@@ -168,19 +168,21 @@ def boards_again(
         if differ:
             wrong.append(f"{machine} answers {differ} of {len(few)} windows otherwise")
         before = (stated.boards or {}).get(machine)
-        off = [] if before is None else counts_that_differ(size, before)
-        if off and stated.boards_compiler == version:
-            wrong += [f"{machine}, {text}, by the same {version}" for text in off]
-        texts.append(f"{machine} {len(few)} windows byte for byte, {_compared(before, off, stated, version)}")
+        differences = [] if before is None else counts_that_differ(size, before)
+        if differences and stated.boards_compiler == version:
+            wrong += [f"{machine}, {text}, by the same {version}" for text in differences]
+        texts.append(f"{machine} {len(few)} windows byte for byte, {_compared(before, differences, stated, version)}")
     return "; ".join(texts), wrong
 
 
-def _compared(before: BoardSize | None, off: Sequence[str], stated: Sizes, version: str) -> str:
+def _compared(before: BoardSize | None, differences: Sequence[str], stated: Sizes, version: str) -> str:
     if before is None:
         return "the bundle has no counts of it"
-    if not off:
+    if not differences:
         return f"{before.instructions} instructions, flash and RAM as it says"
-    return f"{version} here and {stated.boards_compiler or 'a compiler it does not state'} there: {', '.join(off)}"
+    return (
+        f"{version} here and {stated.boards_compiler or 'a compiler it does not state'} there: {', '.join(differences)}"
+    )
 
 
 def counts_that_differ(here: BoardSize, stated: BoardSize) -> list[str]:

@@ -128,12 +128,14 @@ def centred(file: TfliteFile, plan: Plan, inputs: NDArray[Any]) -> tuple[TfliteF
     if not last:
         raise BadInputError(f"{file.operators[-1]} has no bias that could take back a mean error")
     engine = load(file.content, "tflm" if "tflm" in available() else "auto", resolver="reference")
-    into = to_int8(inputs, scale=engine.input.scale, zero_point=engine.input.zero_point).values
-    outputs = from_int8(engine.run(into), scale=engine.output.scale, zero_point=engine.output.zero_point)
-    off = (outputs - plan.run(inputs)).mean(axis=(0, 1))
+    stored = to_int8(inputs, scale=engine.input.scale, zero_point=engine.input.zero_point).values
+    outputs = from_int8(engine.run(stored), scale=engine.output.scale, zero_point=engine.output.zero_point)
+    error = (outputs - plan.run(inputs)).mean(axis=(0, 1))
     # from the plan's own bias, not the stored one: rounding once, not twice
     bias = last[0]
     steps = np.rint(
-        plan.layers[-1].arrays()["bias"].astype(np.float64) / bias.expected_scales() - off / bias.expected_scales()
+        plan.layers[-1].arrays()["bias"].astype(np.float64) / bias.expected_scales() - error / bias.expected_scales()
     )
-    return file.with_bias(bias.bias.index, steps.astype(np.int32), bias.expected_scales().tolist()), tuple(off.tolist())
+    return file.with_bias(bias.bias.index, steps.astype(np.int32), bias.expected_scales().tolist()), tuple(
+        error.tolist()
+    )

@@ -159,12 +159,12 @@ class TfliteFile:
             tensors = tuple(_tensor(i, t, model.buffers, schema) for i, t in enumerate(graph.tensors))
             codes = _names(schema.BuiltinOperator)
             operators = tuple(_operator(i, o, model, codes, schema) for i, o in enumerate(graph.operators))
-            ends = (_indices(graph.inputs), _indices(graph.outputs))
+            inputs, outputs = _indices(graph.inputs), _indices(graph.outputs)
         except BadInputError:
             raise
         except Exception as error:
             raise BadInputError(f"is broken or truncated ({type(error).__name__}: {error})") from error
-        return cls(content, tensors, operators, *ends, graphs=len(model.subgraphs))
+        return cls(content, tensors, operators, inputs, outputs, graphs=len(model.subgraphs))
 
     @property
     def input(self) -> TensorInfo:

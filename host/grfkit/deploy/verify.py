@@ -236,13 +236,13 @@ def _torch(bundle: OpenedBundle) -> Proof:
     _check_float(bundle, "float16", inputs, 2.0 * max(half, default=0.0) + _SLACK_BW)
     stored = to_int8(inputs, scale=manifest.input.scale, zero_point=manifest.input.zero_point).values
     engine = load(bundle.file.content, "litert", resolver="reference")
-    off = np.abs(forces_bw(manifest, engine.run(stored), golden["mass_kg"]) - golden["torch_bw"])
+    error_bw = np.abs(forces_bw(manifest, engine.run(stored), golden["mass_kg"]) - golden["torch_bw"])
     for k, axis in enumerate(manifest.axes):
         ending = f"error added, greatest, {axis.name}"
         stated = [f.value for f in manifest.parity.figures if "BUILTIN_REF" in f.name and f.name.endswith(ending)]
-        if stated and off[:, :, k].max() > max(stated) + _SLACK_BW:
+        if stated and error_bw[:, :, k].max() > max(stated) + _SLACK_BW:
             raise RefusedError(
-                f"{bundle.model_path}: {axis.name} is {off[:, :, k].max():.3g} BW from torch on the"
+                f"{bundle.model_path}: {axis.name} is {error_bw[:, :, k].max():.3g} BW from torch on the"
                 f" golden windows; the manifest says {max(stated):.3g} at most"
             )
     return Proof("trained model", f"float32 within {worst:.2g} BW of torch, int8 within what the manifest says")

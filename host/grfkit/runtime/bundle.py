@@ -70,8 +70,8 @@ class Bundle:
 
     def stored(self, inputs: NDArray[Any], statics: NDArray[Any]) -> Saturated:
         """Return the 8-bit input tensor (n, T, width), and how many numbers were beyond its range."""
-        ends = self.manifest.input
-        return to_int8(self.scaled(inputs, statics), scale=ends.scale, zero_point=ends.zero_point)
+        tensor = self.manifest.input
+        return to_int8(self.scaled(inputs, statics), scale=tensor.scale, zero_point=tensor.zero_point)
 
     def beyond(self, inputs: NDArray[Any], statics: NDArray[Any]) -> NDArray[np.int64]:
         """Return how many numbers of each window (n,) lie beyond the range of 8 bits and are held at its border.
@@ -83,9 +83,9 @@ class Bundle:
         BadInputError
             If the shapes are not those of the manifest.
         """
-        ends = self.manifest.input
+        tensor = self.manifest.input
         windows = self.scaled(inputs, statics)
-        counts = [to_int8(window, scale=ends.scale, zero_point=ends.zero_point).beyond for window in windows]
+        counts = [to_int8(window, scale=tensor.scale, zero_point=tensor.zero_point).beyond for window in windows]
         return np.where(np.isnan(inputs).all(axis=(1, 2)), 0, np.asarray(counts, dtype=np.int64))
 
     def forces_bw(self, stored: Bytes, mass_kg: NDArray[Any]) -> Floats:

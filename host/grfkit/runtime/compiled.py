@@ -145,8 +145,8 @@ def _library_in(path: Path) -> tuple[Path, tuple[tuple[float, int], tuple[float,
             f"{path}: holds no {manifest.name}{SUFFIX}; compile c/{manifest.name}.c and runtime/*.c into one"
             " (grfkit.embedded.compile.build_shared)"
         )
-    ends = [(p.scale, p.zero_point) for p in (manifest.input, manifest.output)]
-    return library, (ends[0], ends[1])
+    scales = [(p.scale, p.zero_point) for p in (manifest.input, manifest.output)]
+    return library, (scales[0], scales[1])
 
 
 def _pointer(values: Bytes) -> ctypes.c_void_p:
