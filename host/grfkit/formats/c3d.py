@@ -92,7 +92,8 @@ def parse_c3d(data: bytes, *, rate_hz: float | None = None) -> C3dFile:
     rate, remarks = frame_rate_hz(header, parameters, layout, rate_hz)
     points, analog = _frames(data, header, parameters, layout)
     rotations, rotation_rate = _rotations(data, header, parameters, rate)
-    start_s = (_first_frame(header, parameters) - 1) / rate
+    first_frame = header.first_frame or frame_field(parameters, "ACTUAL_START_FIELD") or 1
+    start_s = (first_frame - 1) / rate
     return C3dFile(
         header=header,
         parameters=parameters,
@@ -111,10 +112,6 @@ def parse_c3d(data: bytes, *, rate_hz: float | None = None) -> C3dFile:
         events=_events(header, parameters, start_s),
         notes=tuple(notes + remarks),
     )
-
-
-def _first_frame(header: C3dHeader, parameters: Parameters) -> int:
-    return header.first_frame or frame_field(parameters, "ACTUAL_START_FIELD") or 1
 
 
 def _frames(data: bytes, header: C3dHeader, parameters: Parameters, layout: C3dLayout) -> tuple[Floats, Floats]:
@@ -191,7 +188,8 @@ def _events(header: C3dHeader, parameters: Parameters, start_s: float) -> tuple[
     """Return the events of the EVENT group (times: minutes, seconds), or the header's if that group has none."""
     labels = parameters.texts("EVENT", "LABELS")
     contexts = _padded(parameters.texts("EVENT", "CONTEXTS"), len(labels))
-    times = parameters.numbers("EVENT", "TIMES").reshape(-1, 2) if _even(parameters) else np.empty((0, 2))
+    stated = parameters.numbers("EVENT", "TIMES")
+    times = stated.reshape(-1, 2) if stated.size % 2 == 0 else np.empty((0, 2))
     events = [
         Event(label, context, float(60.0 * minutes + seconds - start_s))
         for label, context, (minutes, seconds) in zip(labels, contexts, times)
@@ -200,10 +198,6 @@ def _events(header: C3dHeader, parameters: Parameters, start_s: float) -> tuple[
     if not events:
         events = [Event(label, "", time - start_s) for label, time in header.events]
     return tuple(sorted(events, key=lambda event: event.time_s))
-
-
-def _even(parameters: Parameters) -> bool:
-    return parameters.numbers("EVENT", "TIMES").size % 2 == 0
 
 
 def _labels(parameters: Parameters, group: str, count: int, what: str) -> list[str]:

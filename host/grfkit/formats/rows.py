@@ -32,18 +32,15 @@ def number_table(
 ) -> Floats:
     """Return the numbers of ``rows``, shape (rows, columns), missing ones NaN.
 
-    Missing are empty cells and ``NaN``, ``NA``, ``null``. Blank cells beyond the last column are ignored.
+    Missing are empty cells and ``NaN``, ``NA``, ``null``. Blank cells beyond the last column and blank lines at the end
+    are ignored.
 
     Parameters
     ----------
-    rows
-        Lines without header; blank ones at the end are ignored, inside refused.
-    columns
-        Their names, for messages.
+    columns, first_line
+        Their names and the first row's line number in the file, for messages.
     separator
         One character, or None for any run of blanks (then no cell can be empty).
-    first_line
-        Line number of the first row in its file, for messages.
     pick
         Which columns to return; the others may hold anything. All if None.
 
@@ -52,12 +49,7 @@ def number_table(
     BadInputError
         If there is no row, a row has too few or too many cells, or a cell is no number or beyond 1e30.
     """
-    rows = list(rows)
-    while rows and not rows[-1].strip():
-        rows.pop()
-    if not rows:
-        raise BadInputError("holds a header but no data")
-    width = len(columns)
+    rows, width = data_rows(rows), len(columns)
     labels = [columns[i] for i in pick] if pick is not None else columns
     parts = []
     for start in range(0, len(rows), CHUNK_ROWS):
@@ -68,6 +60,16 @@ def number_table(
             cells = [[row[i] for i in pick] for row in cells]
         parts.append(numbers(cells, columns=labels, first_line=line, decimal=decimal))
     return np.concatenate(parts)
+
+
+def data_rows(lines: Sequence[str]) -> list[str]:
+    """Return lines without the blank ones at their end; BadInputError if none is left."""
+    rows = list(lines)
+    while rows and not rows[-1].strip():
+        rows.pop()
+    if not rows:
+        raise BadInputError("holds a header but no data")
+    return rows
 
 
 def numbers(cells: Sequence[Sequence[str]], *, columns: Sequence[str], first_line: int, decimal: str = ".") -> Floats:

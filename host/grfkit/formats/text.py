@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..units import canonical_name, parse_unit
-from .rows import CHUNK_ROWS, LARGEST, is_missing, numbers, row_cells
+from .rows import CHUNK_ROWS, LARGEST, data_rows, is_missing, numbers, row_cells
 
 # Rows before the last one whose decimals are compared with its own; chosen by hand
 _LOOKED_BACK = 50
@@ -40,23 +40,20 @@ def parse_table(
 ) -> Table:
     """Return the numbers of ``lines``.
 
-    A row may have blank cells beyond the last column. Blank lines at the end are ignored. Always missing are
-    empty cells, ``NaN`` and the like (see :func:`grfkit.formats.rows.is_missing`).
+    Blank cells beyond the last column and blank lines at the end are ignored. Empty cells, ``NaN`` and the like are
+    missing (see :func:`grfkit.formats.rows.is_missing`).
 
     Parameters
     ----------
-    columns
-        Their names, for messages.
+    columns, first_line
+        Their names and the first row's line number in the file, for messages.
     separator
         One character.
-    first_line
-        Line number of the first row in its file, for messages.
     missing
         Further cells that stand for a missing value, e.g. ``"-"``.
     line_ended
-        Whether the text ends with a line end; without one the last number may be cut off: a last row whose last
-        number has fewer decimals than all before is refused, and where the decimals vary anyway it is left out, and
-        a note says so.
+        Whether the text ends with a line end. If not, its last number may be cut: a row whose last number has fewer
+        decimals than all before is refused; where decimals vary anyway the row is left out, with a note.
 
     Raises
     ------
@@ -64,11 +61,7 @@ def parse_table(
         If there is no row, the last row is cut off, a row has too few or too many cells, or a cell is no number
         or beyond 1e30.
     """
-    rows = list(lines)
-    while rows and not rows[-1].strip():
-        rows.pop()
-    if not rows:
-        raise BadInputError("holds a header but no data")
+    rows = data_rows(lines)
     form = _Form(tuple(columns), separator, missing, decimal)
     rows, notes = _without_cut_row(rows, form, first_line, line_ended)
     parts = [

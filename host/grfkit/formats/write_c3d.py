@@ -14,7 +14,9 @@ from ..arrays import Floats
 from ..errors import BadInputError
 
 SENSOR_DEPTH_M = 0.04
-"""How far below its surface a written plate measures its moments."""
+"""How far below its surface a written plate measures its moments; chosen by hand."""
+_UNITS = ("N", "N", "N", "Nmm", "Nmm", "Nmm")
+_CHANNELS = ("Force.Fx", "Force.Fy", "Force.Fz", "Moment.Mx", "Moment.My", "Moment.Mz")
 
 
 @dataclass(frozen=True)
@@ -60,28 +62,21 @@ def write_c3d(
 
     frames, per_frame = points_mm.shape[0], round(analog_rate_hz / point_rate_hz)
     samples = frames * per_frame
-    if any(plate.wrench.shape[0] != samples for plate in plates) or per_frame < 1:
-        counts = sorted({plate.wrench.shape[0] for plate in plates})
+    counts = sorted({plate.wrench.shape[0] for plate in plates})
+    if set(counts) - {samples} or per_frame < 1:
         raise BadInputError(f"plates have {counts} samples, expected {samples} ({per_frame} for each frame)")
     file = ezc3d.c3d()
-    file["parameters"]["POINT"]["RATE"]["value"] = [point_rate_hz]
-    file["parameters"]["POINT"]["LABELS"]["value"] = tuple(point_names)
-    file["parameters"]["POINT"]["UNITS"]["value"] = ("mm",)
+    point, analog = file["parameters"]["POINT"], file["parameters"]["ANALOG"]
+    point["RATE"]["value"], point["UNITS"]["value"] = [point_rate_hz], ("mm",)
+    point["LABELS"]["value"] = tuple(point_names)
     homogeneous = np.ones((4, points_mm.shape[1], frames))
     homogeneous[:3] = np.transpose(points_mm, (2, 1, 0))
     file["data"]["points"] = homogeneous
-    file["parameters"]["ANALOG"]["RATE"]["value"] = [analog_rate_hz]
-    names, unit = _channel_names(len(plates)), ("N", "N", "N", "Nmm", "Nmm", "Nmm") * len(plates)
-    file["parameters"]["ANALOG"]["LABELS"]["value"] = names
-    file["parameters"]["ANALOG"]["UNITS"]["value"] = unit
+    analog["LABELS"]["value"] = tuple(f"{kind}{n}" for n in range(1, len(plates) + 1) for kind in _CHANNELS)
+    analog["RATE"]["value"], analog["UNITS"]["value"] = [analog_rate_hz], _UNITS * len(plates)
     file["data"]["analogs"] = np.concatenate([_channels(plate) for plate in plates])[None]
     _describe(file, plates)
     file.write(str(path))
-
-
-def _channel_names(count: int) -> tuple[str, ...]:
-    kinds = ("Force.Fx", "Force.Fy", "Force.Fz", "Moment.Mx", "Moment.My", "Moment.Mz")
-    return tuple(f"{kind}{number + 1}" for number in range(count) for kind in kinds)
 
 
 def _channels(plate: C3dPlate) -> Floats:

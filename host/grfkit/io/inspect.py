@@ -15,7 +15,7 @@ from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import describe_input
 from ..records import Recording
-from . import read_with, refuse_unused, sniff
+from . import Sniffed, read_with, refuse_unused, sniff
 from .base import ReadOptions
 
 _CHANNELS_SHOWN = 4
@@ -163,8 +163,11 @@ def inspect(path: PathLike, options: ReadOptions | None = None) -> FileReport:
         refuse_unused(match.reader, options)
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
-    recording = read_with(match.reader, path, options)
-    about = describe_input(path)
+    return _report(path, match, read_with(match.reader, path, options))
+
+
+def _report(path: Path, match: Sniffed, recording: Recording) -> FileReport:
+    about, times = describe_input(path), [data["time"].values for data in recording.streams.values()]
     return FileReport(
         file=str(path),
         sha256=about.sha256,
@@ -173,16 +176,11 @@ def inspect(path: PathLike, options: ReadOptions | None = None) -> FileReport:
         why=match.why,
         others=dict(match.others),
         device=recording.device,
-        duration_s=_duration_s(recording),
+        duration_s=float(max(t[-1] for t in times) - min(t[0] for t in times)),
         t0_unix_s=_finite(recording.tree.attrs.get("t0_unix_s")),
         streams=[_stream(name, data) for name, data in recording.streams.items()],
         notes=list(recording.notes),
     )
-
-
-def _duration_s(recording: Recording) -> float:
-    times = [data["time"].values for data in recording.streams.values()]
-    return float(max(t[-1] for t in times) - min(t[0] for t in times))
 
 
 def _stream(name: str, data: xr.Dataset) -> StreamReport:

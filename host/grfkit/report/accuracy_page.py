@@ -140,7 +140,7 @@ def _method_figure(evaluation: Evaluation, name: str) -> Markup:
     top = max([v for by_person in people for v in by_person.values() if v is not None] or [1.0])
     n = len(methods)
     ticks = tuple((n - 1 - i, shorten(m, 44, placeholder=" …")) for i, m in enumerate(methods))
-    panel = Panel(axis(0.0, 1.05 * top, "RMSE, BW"), _words_axis(n, ticks), height=34 * n, gutter="names")
+    panel = Panel(axis(0.0, 1.05 * top, "RMSE, BW"), PanelAxis(-0.6, n - 0.4, "", ticks), height=34 * n, gutter="names")
     for i, (summary, each) in enumerate(zip(groups, people)):
         row = float(n - 1 - i)
         values = np.asarray([v for v in each.values() if v is not None], dtype=np.float64)
@@ -150,10 +150,6 @@ def _method_figure(evaluation: Evaluation, name: str) -> Markup:
         if summary["mean"] is not None:
             panel.box(summary["mean"] - 0.002 * top, summary["mean"] + 0.002 * top, row - 0.3, row + 0.3, "bar")
     return panel.finish(f"RMSE of {n} methods; the table below has the figures", title="Error by method")
-
-
-def _words_axis(n: int, ticks: tuple[tuple[float, str], ...]) -> Any:
-    return PanelAxis(-0.6, n - 0.4, "", ticks)
 
 
 def _curve_figure(evaluation: Evaluation, name: str) -> Markup:

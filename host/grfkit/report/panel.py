@@ -42,20 +42,15 @@ def axis(low: float, high: float, label: str = "", *, ticks: int = 5) -> PanelAx
         low, high = 0.0, 1.0
     if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):
         low, high = low - 0.5, high + 0.5
-    step = _round_step((high - low) / max(ticks, 1))
+    rough = (high - low) / max(ticks, 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * nice for nice in (1.0, 2.0, 5.0, 10.0) if power * nice >= rough * 0.999)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    places = tuple((k * step, _tick_text(k * step, digits)) for k in range(first, last + 1))
-    return PanelAxis(low, high, label, places)
-
-
-def _round_step(rough: float) -> float:
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next(power * nice for nice in (1.0, 2.0, 5.0, 10.0) if power * nice >= rough * 0.999)
-
-
-def _tick_text(value: float, digits: int) -> str:
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+    places = [k * step for k in range(first, last + 1)]
+    # adding 0.0 turns a rounded -0.0 into 0.0
+    texts = [f"{round(place, digits) + 0.0:.{digits}f}".replace("-", "−") for place in places]
+    return PanelAxis(low, high, label, tuple(zip(places, texts)))
 
 
 @dataclass

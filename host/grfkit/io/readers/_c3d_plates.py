@@ -54,14 +54,7 @@ def plate_stream(
     frame = plates.plate_frame(spec.corners_m)
     turned = plates.to_global(_wrench(file, spec, options, notes), frame)
     vertical = plates.vertical_axis(frame, heights_m, file.parameters.text("POINT", "Y_SCREEN"))
-    attrs: dict[str, Any] = {
-        "corners_m": [float(v) for v in spec.corners_m],
-        "origin_m": [float(v) for v in spec.origin_m],
-        "plate_type": spec.plate_type,
-        "vertical": vertical,
-        "knows_feet": "",
-        "unverified": _UNVERIFIED.get(spec.plate_type, ""),
-    }
+    attrs = _attrs(spec, vertical)
     if not spec.moment_unit:
         return _stream(file, spec, _force_columns(turned, spec), attrs)
     cutoff = _cutoff(options, file, notes)
@@ -80,6 +73,18 @@ def plate_stream(
         attrs["cop_polynomial"] = [float(v) for v in spec.polynomial]
     notes += _outside(pressure.cop, spec, frame)
     return _stream(file, spec, _force_columns(turned, spec) + _other_columns(turned, pressure, spec), attrs)
+
+
+def _attrs(spec: PlateSpec, vertical: str) -> dict[str, Any]:
+    """Return the attributes of the plate's stream that describe the plate itself."""
+    return {
+        "corners_m": [float(v) for v in spec.corners_m],
+        "origin_m": [float(v) for v in spec.origin_m],
+        "plate_type": spec.plate_type,
+        "vertical": vertical,
+        "knows_feet": "",
+        "unverified": _UNVERIFIED.get(spec.plate_type, ""),
+    }
 
 
 def analog_time(file: C3dFile) -> Floats:

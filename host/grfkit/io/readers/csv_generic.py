@@ -102,14 +102,10 @@ def _streams(
             stamp_source="index" if rate_hz else "unknown",
             attrs=plate_attrs(knows_feet=foot_of(place.side)) if place.kind == "force_plate" else None,
         )
-    _note_rate(streams, notes)
-    return streams
-
-
-def _note_rate(streams: dict[str, xr.Dataset], notes: list[str]) -> None:
     rate = float(next(iter(streams.values())).attrs["rate_hz"])
     if rate and not _SLOW_HZ <= rate <= _FAST_HZ:
         notes.append(f"samples come at {rate:.3g} Hz: check the unit of the time column")
+    return streams
 
 
 READER = Reader("csv", "generic CSV (time [s], name [unit], ...)", _SUFFIXES, _sniff, _read, ("rate_hz", "column_map"))

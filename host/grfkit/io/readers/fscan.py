@@ -96,7 +96,7 @@ def parse_fscan(text: str) -> FscanFile:
     )
     if (sums.loaded == 0).all():
         notes.append("no cell of any frame is loaded")
-    row, column = _length(header, "ROW_SPACING"), _length(header, "COL_SPACING")
+    row, column = _quantity(header, "ROW_SPACING", "m"), _quantity(header, "COL_SPACING", "m")
     area = _area(header, row, column, notes)
     period = _seconds(header)
     return FscanFile(number, sums, unit, period, row, column, area, _side(header), header.get("TIME", ""), notes)
@@ -131,10 +131,6 @@ def _seconds(header: dict[str, str]) -> float:
     if not is_number(text) or not _SHORTEST_FRAME_S < float(text) < _LONGEST_FRAME_S:
         raise BadInputError(f"header line SECONDS_PER_FRAME is '{text}', expected seconds, e.g. 0.01")
     return float(text)
-
-
-def _length(header: dict[str, str], key: str) -> float:
-    return _quantity(header, key, "m")
 
 
 def _quantity(header: dict[str, str], key: str, canonical: str) -> float:
@@ -176,7 +172,8 @@ def _frames(lines: Sequence[str], begin: int, rows: int) -> list[tuple[int, int]
     stray = next((i for i in range(begin, heads[0][0]) if lines[i]), -1)
     if stray >= 0:
         raise BadInputError(f"line {stray + 1} stands before the first frame; the file is damaged there")
-    ends = [i for i, _ in heads[1:]] + [_end_of_data(lines)]
+    end_of_data = next((i for i in range(len(lines) - 1, -1, -1) if lines[i] == "@@"), len(lines))
+    ends = [*(i for i, _ in heads[1:]), end_of_data]
     starts = []
     for (at, match), end in zip(heads, ends):
         filled = [i for i in range(at + 1, end) if lines[i]]
@@ -192,10 +189,6 @@ def _frames(lines: Sequence[str], begin: int, rows: int) -> list[tuple[int, int]
         else:
             raise BadInputError(f"frame {match[1]} (line {at + 1}) has {len(filled)} rows, expected {rows}")
     return starts
-
-
-def _end_of_data(lines: Sequence[str]) -> int:
-    return next((i for i in range(len(lines) - 1, -1, -1) if lines[i] == "@@"), len(lines))
 
 
 def _check_order(starts: list[tuple[int, int]]) -> None:

@@ -131,7 +131,8 @@ def _column(index: int, cell: str, notes: list[str]) -> MoticonColumn | None:
     what = f"column '{cell}'"
     match = _FOOT.fullmatch(name)
     if not match:
-        return MoticonColumn(index, "analog", "", _slug(name), unit or "unknown", cell)
+        channel = re.sub(r"\W+", "_", name.strip()).strip("_") or "unnamed"
+        return MoticonColumn(index, "analog", "", channel, unit or "unknown", cell)
     side, quantity = match[1], match[2]
     stem, _, last = quantity.rpartition(" ")
     if stem == "pressure" and last.isdigit():
@@ -155,10 +156,6 @@ def _cop_unit(unit: str, what: str) -> str:
     if re.fullmatch(r"-0[.,]5\s*\.{2,3}\s*\+?0[.,]5", unit):
         return "1"
     return checked_unit(unit, ("m", "1"), what=what)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"\W+", "_", name.strip()).strip("_") or "unnamed"
 
 
 def _time_unit(cell: str, time: Floats, notes: list[str]) -> str:

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from ...arrays import Floats
 from ...errors import BadInputError
@@ -120,7 +119,7 @@ def _soles(values: Floats, names: list[str], channels: dict[str, int]) -> list[S
     soles = []
     for sole in np.unique(number):
         rows = values[number == sole].copy()
-        flagged = _flagged(rows, names)
+        flagged = rows[:, names.index("corrupt")] != 0 if "corrupt" in names else np.zeros(len(rows), dtype=bool)
         for index in channels.values():
             rows[flagged, index] = np.nan
         channel_values = {channel: rows[:, i] for channel, i in channels.items()}
@@ -134,12 +133,6 @@ def _soles(values: Floats, names: list[str], channels: dict[str, int]) -> list[S
             )
         )
     return soles
-
-
-def _flagged(rows: Floats, names: list[str]) -> NDArray[np.bool_]:
-    if "corrupt" not in names:
-        return np.zeros(len(rows), dtype=bool)
-    return np.asarray(rows[:, names.index("corrupt")] != 0)
 
 
 def _sniff(head: Head) -> Match:

@@ -65,7 +65,7 @@ def _load(path: Path) -> list[dict[str, Any]]:
     log.addHandler(complaints)
     log.propagate = False
     try:
-        with open(path, "rb") as raw, gzip.open(raw) if _is_gzip(path) else raw as file:
+        with open(path, "rb") as raw, gzip.open(raw) if raw.peek(2)[:2] == _GZIP else raw as file:
             _check_chunks(cast(BinaryIO, file))
             file.seek(0)
             loaded, _ = pyxdf.load_xdf(file, synchronize_clocks=False, dejitter_timestamps=False)
@@ -98,11 +98,6 @@ def _check_chunks(file: BinaryIO) -> None:
         at = file.seek(end)
 
 
-def _is_gzip(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(2) == _GZIP
-
-
 def _streams(source: Mapping[str, Any], notes: list[str]) -> dict[str, xr.Dataset]:
     """Return the streams made of one XDF stream: one for each kind and foot that its channels name."""
     title = _first(source["info"], "name") or "unnamed"
@@ -128,7 +123,8 @@ def _streams(source: Mapping[str, Any], notes: list[str]) -> dict[str, xr.Datase
             clock=snake(title),
             attrs=about | extra,
         )
-        streams[name] = _shifted(data, shift)
+        # the clock offset moves the time; time_raw stays as recorded
+        streams[name] = data.assign_coords(time=("time", data["time"].values + shift, {"units": "s"}))
     return streams
 
 
@@ -141,12 +137,6 @@ def _groups(
         return _channels(source, title, samples, notes)
     channel, about["labels"] = _event_codes(series)
     return {f"events_{snake(title)}": (Place("events", "events", "unknown", "code", "raw"), [channel])}
-
-
-def _shifted(data: xr.Dataset, shift: float) -> xr.Dataset:
-    """Return the stream with its time moved by the clock offset; ``time_raw`` stays as recorded."""
-    moved: xr.Dataset = data.assign_coords(time=("time", data["time"].values + shift, {"units": "s"}))
-    return moved
 
 
 def _clock_offset(source: Mapping[str, Any]) -> float:
