@@ -31,7 +31,8 @@ _MARGIN_S = 0.1
 _HOLE_S = 0.5
 """A filter starts anew behind a longer time (s) without samples. Chosen by hand."""
 _NOTHING_BW, _NOTHING_N = 0.05, 30.0
-"""Below the larger of the two on all plates nobody stands on a treadmill; contact rules go up to 5 % BW or 20 N."""
+"""Force on all plates of a treadmill below whose larger one nobody stands on it: 5 % BW, the highest of the contact
+rules, or 30 N, above their 20 N."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def plate_contact(stance: Stance, contacts: Sequence[Stance]) -> Stance | None:
     return None
 
 
-def alone(plates: Sequence[PlateColumns], stance: Stance, others: Sequence[Stance], at_s: Floats) -> Flags:
+def no_other_foot(plates: Sequence[PlateColumns], stance: Stance, others: Sequence[Stance], at_s: Floats) -> Flags:
     """Return where in a stance no other foot stands on its plates, shape (times,)."""
     rivals = [s for s in others if s.side != stance.side and np.isfinite(s.to_s) and _shared(plates, s, stance)]
     return ~_within(at_s, rivals)
@@ -150,7 +151,7 @@ def foot_force(
         if stance.side == side:
             inside = _within(at_s, [stance], margin_s=0.0 if treadmill else _EDGE_S)
             force[inside] = stance_force(plates, stance, at_s[inside]) if inside.any() else 0.0
-            force[inside & ~alone(plates, stance, near, at_s)] = np.nan
+            force[inside & ~no_other_foot(plates, stance, near, at_s)] = np.nan
     return force, np.asarray(np.isfinite(force).all(axis=1), dtype=bool)
 
 
@@ -159,9 +160,9 @@ def _in_swing(
 ) -> Flags:
     """Return when a foot on a treadmill is certainly in the air, shape (times,)."""
     total = sum(p.at(at_s)[:, 0] for p in plates)
-    nobody = np.asarray(total < max(_NOTHING_BW * weight_n, _NOTHING_N))
+    empty = np.asarray(total < max(_NOTHING_BW * weight_n, _NOTHING_N))
     other = _within(at_s, [s for s in stances if s.side not in (side, "unknown")])
-    return (nobody | other) & ~_within(at_s, [s for s in stances if s.side == "unknown"])
+    return (empty | other) & ~_within(at_s, [s for s in stances if s.side == "unknown"])
 
 
 def _within(at_s: Floats, stances: Sequence[Stance], *, margin_s: float = 0.0) -> Flags:

@@ -18,7 +18,16 @@ from ..records import Trial
 from ..records.stance_set import StanceSet, make_stance_set
 from ..units import G
 from .cut import CutRequest
-from .foot_force import PlateColumns, alone, foot_force, low_passed, of_foot, plate_columns, plate_contact, stance_force
+from .foot_force import (
+    PlateColumns,
+    foot_force,
+    low_passed,
+    no_other_foot,
+    of_foot,
+    plate_columns,
+    plate_contact,
+    stance_force,
+)
 from .motion import SIDES, Side
 from .resample import continuous_starts, stance_times
 from .trial_scalars import insole_scalars
@@ -40,7 +49,7 @@ _Window = tuple[Floats, Floats, Floats]
 
 @dataclass(frozen=True)
 class _Sources:
-    """What the windows of a trial are read from."""
+    """A trial and its request, with the streams, plates and channels that windows are read from."""
 
     trial: Trial
     request: CutRequest
@@ -142,7 +151,7 @@ def _stances(sources: _Sources) -> _Rows:
 def _stance_window(sources: _Sources, stance: Stance, neighbours: Sequence[Stance]) -> _Window | str:
     """Return a stance's window, or why it has none. Samples in which another foot is on its plates weigh nothing."""
     at = stance_times(stance.ic_s, stance.to_s, sources.request.points)
-    counts = alone(sources.plates, stance, neighbours, at)
+    counts = no_other_foot(sources.plates, stance, neighbours, at)
     target = of_foot(stance_force(sources.plates, stance, at), stance.side) / sources.weight_n
     inputs = inputs_at(sources.streams, stance, at, sources.channels, sources.request)
     if not np.isfinite(target).all():
@@ -266,7 +275,7 @@ def _stance_set(sources: _Sources, rows: _Rows, name: str, axes: tuple[str, ...]
 
 
 def _axes(plates: dict[str, xr.Dataset]) -> tuple[str, ...]:
-    """Return the axes of force that the plates can give: vertical alone where one is not in the lab frame."""
+    """Return the axes of force that the plates give: only the vertical where one is not in the lab frame."""
     lab = [all(s[f"f{a}"].attrs.get("frame") == "lab" for a in "xyz" if f"f{a}" in s) for s in plates.values()]
     complete = [all(f"f{a}" in s for a in "xyz") for s in plates.values()]
     return ("vgrf", "apgrf", "mlgrf") if plates and all(lab) and all(complete) else ("vgrf",)

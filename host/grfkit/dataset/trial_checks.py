@@ -50,7 +50,7 @@ def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
 
 
 def check_mass_kg(stated: object, name: str) -> None:
-    """Refuse a body mass that is not stated, no number, or nobody's in kilograms.
+    """Refuse a body mass that is not stated, no number, or impossible in kilograms.
 
     Raises
     ------

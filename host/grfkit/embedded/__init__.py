@@ -1,1 +1,2 @@
-"""What an insole computes, in integers: the Python twins of the C runtime, and the compiler that proves them equal."""
+"""The computations of an insole in integers: the Python twins of the C runtime, and the compiler that proves them
+equal."""

@@ -111,7 +111,7 @@ def origins(columns: Sequence[Column]) -> list[int]:
     Raises
     ------
     BadInputError
-        If an insole has no such column, or more is told than a device keeps.
+        If an insole has no such column, or the network takes more statics than a device keeps.
     """
     places, statics = [], 0
     for column in columns:
@@ -126,7 +126,7 @@ def origins(columns: Sequence[Column]) -> list[int]:
             raise BadInputError(f"an insole has no channel '{column.name}'; it has cell_01 to cell_16, acc and gyro")
         places.append(place + (TURNED if column.turned_on_left else 0))
     if statics > MOST_STATICS:
-        raise BadInputError(f"a device keeps {MOST_STATICS} numbers that were told it; the network takes {statics}")
+        raise BadInputError(f"a device keeps {MOST_STATICS} statics that are sent to it; the network takes {statics}")
     return places
 
 

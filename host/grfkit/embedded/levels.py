@@ -31,7 +31,7 @@ training)."""
 
 @dataclass(frozen=True)
 class LevelsSettings:
-    """The integers of ``grf_levels_settings_t``; see there.
+    """The integers of ``grf_levels_settings_t``; see there. Contacts below ``faint_percent`` are underloaded.
 
     Raises
     ------

@@ -68,7 +68,7 @@ def lowpass_settings(
     from scipy.signal import butter
 
     if any(not 0 <= k < 32 for k in channels):
-        raise BadInputError(f"a device low-passes the first 32 channels alone; channels {channels} were asked for")
+        raise BadInputError(f"a device filters channels 0 to 31 only, not {channels}")
     designed = corrected_cutoff_hz(cutoff_hz, rate_hz=rate_hz, passes=2 if corrected else 1)
     _, a = butter(2, designed, fs=rate_hz)
     a1 = round(float(a[1]) * _ONE)

@@ -30,7 +30,7 @@ class Bout:
 
 @dataclass(frozen=True)
 class Balance:
-    """What the lab does to a family's forces, per contact.
+    """Corrections of a family's forces, per contact.
 
     Attributes
     ----------

@@ -13,7 +13,7 @@ from ..arrays import Floats
 
 @dataclass(frozen=True)
 class Situation:
-    """Who moves and how: ``gait``, speed, slope, mass, step-time CV, and the trial's length."""
+    """A person's task: gait, speed, slope, mass, CV of step time, and the trial's length."""
 
     gait: Literal["run", "walk"]
     speed_m_s: float

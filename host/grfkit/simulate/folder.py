@@ -41,7 +41,7 @@ _COLUMNS = (
 
 
 class LabRequest(BaseModel):
-    """What a lab folder holds: a number of people, and of trials per person on each surface.
+    """Contents of a lab folder: a number of people, and of trials per person on each surface.
 
     ``insole`` ``both`` gives people loadsol and generic CSV in turn.
     """

@@ -102,7 +102,7 @@ def adc_channels(
     left: bool,
     with_force: bool,
 ) -> list[Channel]:
-    """Return 16 FSR cells in counts, and a summed ``force`` (N) where asked for."""
+    """Return 16 FSR cells in counts, and with ``with_force`` a summed ``force`` (N)."""
     ranges = settings.insole
     loads = cell_loads(rng, ranges, world, sampling.world_s, left=left)
     total = loads.sum(axis=1)

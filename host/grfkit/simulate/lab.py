@@ -127,7 +127,7 @@ def simulate_world(condition: Condition, seed: int, settings: Settings | None = 
     Raises
     ------
     BadInputError
-        If a family is asked for that is not installed.
+        As :func:`simulate_trial`.
     """
     return _bench(condition, seed, settings or default_settings())[0].world
 

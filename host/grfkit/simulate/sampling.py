@@ -1,4 +1,4 @@
-"""When a device takes its samples, what it stamps them with, and which of them arrive."""
+"""Samples of a device: their true times, their stamps, and which of them arrive."""
 
 from __future__ import annotations
 

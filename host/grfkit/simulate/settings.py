@@ -177,7 +177,7 @@ class LandmarkRanges(_Section):
 
 
 class ClockRanges(_Section):
-    """What a device clock does against the reference clock."""
+    """Errors of a device's clock against the reference clock."""
 
     offset_s: Range
     drift_ppm: Range
@@ -200,7 +200,7 @@ class GapRanges(_Section):
 
 
 class EventRanges(_Section):
-    """What contact detectors get wrong, for trials made of events alone."""
+    """Errors of contact detectors, for trials of events only (``tools/bench/sync/events.py``)."""
 
     reference_jitter_ms: Range
     reference_off_jitter_ms: Range

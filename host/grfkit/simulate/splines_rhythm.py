@@ -50,7 +50,7 @@ def mean_times(draw: Draw, situation: Situation, strike: float) -> tuple[float, 
 
 
 def step_times(rng: np.random.Generator, draw: Draw, mean_s: float, cv: float, count: int) -> Floats:
-    """Return ``count + 1`` step times whose first ``count`` have exactly the mean and CV asked for.
+    """Return ``count + 1`` step times whose first ``count`` have exactly this mean and CV.
 
     Long memory, a slow drift, left/right alternation and rare irregular steps are summed, softly limited
     at 3.5 sd, then standardised.

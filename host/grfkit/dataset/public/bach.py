@@ -57,7 +57,7 @@ _SLOW_HZ = 10.0
 
 
 def oriented(acc: Floats, *, rate_hz: float, orient: Orient = "gravity") -> Floats:
-    """Return an acceleration along up, to the side and forward, from the signal alone.
+    """Return an acceleration along up, to the side and forward, from the signal itself.
 
     Up is the direction of the mean acceleration: over whole strides the rest averages out, gravity does not, and an
     accelerometer at rest shows it upward. Forward is the sensor's third axis made square to it. ``nearest`` turns
@@ -86,7 +86,7 @@ def oriented(acc: Floats, *, rate_hz: float, orient: Orient = "gravity") -> Floa
         up = np.where(np.arange(3) == np.argmax(np.abs(up)), np.sign(up), 0.0)
     forward = np.asarray([0.0, 0.0, 1.0]) - up[2] * up
     if np.linalg.norm(forward) < _LEAST_FORWARD:
-        raise BadInputError("gravity is along the sensor's forward axis; which way the shank faces cannot be told")
+        raise BadInputError("gravity is along the sensor's forward axis; which way the shank faces is not certain")
     forward /= np.linalg.norm(forward)
     turned = acc @ np.stack([up, np.cross(up, forward), forward], axis=1)
     slow = lowpass(turned, rate_hz=rate_hz, cutoff_hz=_SLOW_HZ)

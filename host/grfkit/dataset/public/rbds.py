@@ -70,7 +70,7 @@ def load(
     Raises
     ------
     BadInputError
-        If the folder holds no runner, one asked for is missing, or a static trial is.
+        If the folder holds no runner, or one of ``participants`` or a static trial is missing.
     """
     settings = settings or MotionSettings()
     check_request(window, cut, settings)
