@@ -57,7 +57,7 @@ def insole(
 
     from ..virtual.run import run_insoles
 
-    asyncio.run(run_insoles(request, lambda room: _ready(request, room, as_json=as_json)))
+    asyncio.run(run_insoles(request, lambda bed: _ready(request, bed, as_json=as_json)))
 
 
 def _request(options: dict[str, Any]) -> InsoleRequest:
@@ -87,12 +87,12 @@ def _refuse_existing(request: InsoleRequest, *, force: bool) -> None:
             raise BadInputError(f"{path}: its folder does not exist; make it first")
 
 
-def _ready(request: InsoleRequest, room: Any, *, as_json: bool) -> None:
-    addresses = [(insole.name, insole.settings.address) for insole in room.insoles]
+def _ready(request: InsoleRequest, bed: Any, *, as_json: bool) -> None:
+    addresses = [(insole.name, insole.settings.address) for insole in bed.insoles]
     if as_json:
         import json
 
         insoles = [{"name": name, "address": address} for name, address in addresses]
-        print(json.dumps({"hci": request.hci, "epoch_s": room.epoch_s, "insoles": insoles}), flush=True)
+        print(json.dumps({"hci": request.hci, "epoch_s": bed.epoch_s, "insoles": insoles}), flush=True)
         return
     print(f"{request.hci}: {', '.join(f'{name} ({address})' for name, address in addresses)}", flush=True)

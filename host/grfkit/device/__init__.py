@@ -1,1 +1,1 @@
-"""The insole live: what it says (profile), how it is reached (link), and what becomes of its packets."""
+"""What a host needs of a real insole: the links to it, its clock, its samples in time, and the recording."""

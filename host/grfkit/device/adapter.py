@@ -29,7 +29,7 @@ switched off holds up no other. The second on a radio of our own, which nobody e
 
 @dataclass(frozen=True)
 class AdvertisedInsole:
-    """An insole that advertises; its side is told by Info, after connecting.
+    """An insole that advertises; its side is in Info, after connecting.
 
     Attributes
     ----------

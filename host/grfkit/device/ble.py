@@ -102,7 +102,7 @@ class BleLink:
 
     @property
     def name(self) -> str:
-        """Return the advertised name, empty where none was heard."""
+        """Return the advertised name, empty where none was received."""
         return self._found.name
 
     @property
@@ -117,7 +117,7 @@ class BleLink:
 
     @property
     def mtu(self) -> int:
-        """Return the MTU, as what can be written to an attribute tells it (BlueZ's own figure is always 23)."""
+        """Return the MTU, from what can be written to an attribute (BlueZ's own figure is always 23)."""
         characteristic = self._attribute(TIME_SYNC)
         return characteristic.max_write_without_response_size + ATT_HEADER
 
@@ -129,7 +129,7 @@ class BleLink:
         LinkClosed
             If it cannot be reached.
         BadInputError
-            If what answers is no insole of this profile.
+            If the device is no insole of this profile.
         """
         if self._client is not None:
             raise LinkClosed("connected already; close it first", address=self.address)

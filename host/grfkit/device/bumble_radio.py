@@ -23,7 +23,7 @@ __all__ = ["FAILURES", "Attribute", "BumbleRadio", "Layout"]
 INTERVAL_MS, SUPERVISION_MS = 15.0, 4000.0
 """Asked of an insole: 66 events a second for the 40 packets of 200 Hz; a link silent for 4 s is taken for lost."""
 _SOCKET_BYTES = 32768
-"""What a socket may hold: one that falls behind is told so by the insole's ring, not by minutes of old data."""
+"""What a socket may hold: a host that falls behind loses packets in the insole's ring, not minutes later."""
 _ACL, _FIRST_OF_FRAME = 2, (0, 2)
 _NOTIFICATION = struct.Struct("<HHHHBH")
 """After the packet's type: connection and flags, length; L2CAP length and channel; ATT opcode and handle."""
@@ -187,7 +187,7 @@ class BumbleRadio:
 class _Host(Host):
     """Bumble's host with a short way for notifications: bytes to their subscribers, past objects made for each layer.
 
-    Whatever is not a whole notification in one packet goes Bumble's way.
+    A notification in several packets, and all else, takes Bumble's own way.
     """
 
     notified: Callable[[int, int, bytes], bool] = staticmethod(lambda *_: False)

@@ -1,4 +1,4 @@
-"""The device's clock as the host sees it while packets come in: never backwards, and as sure as it can be told."""
+"""The device's clock as the host estimates it while packets come in: never backwards, with an uncertainty."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ClockEstimate:
     Parameters
     ----------
     not_before_s
-        No answer is earlier, for a clock that follows another one.
+        No host time is earlier than this, for a clock that follows another one.
     """
 
     def __init__(self, *, not_before_s: float | None = None) -> None:
@@ -142,7 +142,7 @@ class ClockEstimate:
         self._approach(self._band)
 
     def _approach(self, band: Band) -> None:
-        """Turn towards the band's line, from the latest answer on."""
+        """Turn towards the band's line, from the latest host time given on."""
         begin = self._latest_device_s
         if not self._pieces or begin == -np.inf:
             self._pieces.clear()

@@ -54,7 +54,7 @@ class LinkRefused(GrfError):
     Attributes
     ----------
     op, status
-        What was asked, and the answer.
+        The request, and the status of the answer.
     """
 
     _WHY = {  # noqa: RUF012
@@ -132,7 +132,7 @@ class Link(Protocol):
         LinkClosed
             If it cannot be reached.
         BadInputError
-            If what answers is no insole of this profile.
+            If the device is no insole of this profile.
         """
 
     async def start(self, streams: Stream, rate_hz: int) -> Running:
@@ -154,7 +154,7 @@ class Link(Protocol):
         """Return one exchange of time stamps; LinkTimeout if no answer came."""
 
     async def battery_percent(self) -> int | None:
-        """Return the battery's level, None where the link cannot tell."""
+        """Return the battery's level, None where the link does not have it."""
 
     def packets(self) -> AsyncIterator[ReceivedPacket]:
         """Give packets of the present connection as they arrive.
@@ -261,13 +261,13 @@ class Conversation:
         self._waiting.set_result(answer)
 
     def end(self, error: LinkClosed) -> None:
-        """Tell who waits that no answer will come."""
+        """Let a waiting request fail: no answer will come."""
         if self._waiting is not None:
             fail(self._waiting, error)
 
 
 def fail(waiting: asyncio.Future[Any], error: Exception) -> None:
-    """Tell a future that nothing will come; where nobody awaits it any more nobody is told."""
+    """Set a future's error; where nobody awaits it any more, asyncio does not complain."""
     if not waiting.done():
         waiting.set_exception(error)
         waiting.exception()

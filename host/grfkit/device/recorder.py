@@ -114,7 +114,7 @@ class Recorder:
         self._add(Kind.CLOCK_PAIR, 0, pair.body, pair.arrival_ns)
 
     def flush(self) -> None:
-        """Write what waits; a failure is told in :attr:`problem`, not raised."""
+        """Write what waits; a failure is kept in :attr:`problem`, not raised."""
         with self._writing:
             with self._lock:
                 dropped, records = self._dropped, len(self._waiting)

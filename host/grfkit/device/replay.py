@@ -21,7 +21,7 @@ __all__ = ["Marker", "ReplayLink", "devices_in", "markers_in", "sides_in", "unre
 
 @dataclass
 class _Connection:
-    """One connection of the recording: what it told first, its packets and time syncs in order, why it ended."""
+    """One connection of the recording: its beginning, its packets and time syncs in order, why it ended."""
 
     begin: Begin
     packets: list[Record] = field(default_factory=list)
@@ -47,7 +47,7 @@ def sides_in(path: PathLike) -> dict[int, str]:
 
 
 def unread_in(path: PathLike) -> int:
-    """Return how many bytes at the end of a recording are no whole record; BadInputError if it is none."""
+    """Return how many bytes at the end of a recording are no complete record; BadInputError if it is no recording."""
     file = RecordFile(Path(path))
     deque(file, maxlen=0)
     return file.unread
@@ -178,7 +178,7 @@ class ReplayLink:
         return self._info()
 
     async def start(self, streams: Stream, rate_hz: int) -> Running:
-        """Start playing; what was recorded is what comes, whatever is asked for."""
+        """Start playing; the recorded packets come, whatever streams and rate are requested."""
         del streams, rate_hz
         self._require_open()
         if self._player is None or self._player.done():
@@ -202,7 +202,7 @@ class ReplayLink:
         self._require_open()
 
     async def state(self) -> tuple[Info, Running | None]:
-        """Return what the recording tells of this connection."""
+        """Return what the recording says of this connection."""
         self._require_open()
         return self._info(), self._running()
 

@@ -36,15 +36,15 @@ from ..wire import (
 from .link import Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkTimeout, ReceivedPacket, fail
 
 BAUD = 460_800
-"""Ten times what two streams at 200 Hz need (40 packets of 236 bytes a second); real ports over USB ignore it."""
+"""Nearly five times what an insole at 200 Hz needs (40 packets of 236 bytes a second); ports over USB ignore it."""
 LONGEST_FRAME = 600
 """Bytes between two zeros that can still be a frame; more is garbage, and is dropped as it comes."""
 _ANSWER_S = 2.0
 """How long an answer, a write and the end of the reading thread may take; a line answers in milliseconds."""
 _INFO_TRIES, _INFO_S = 6, 0.5
-"""Info is asked for so often, with so long for an answer: 3 s, in which a board that resets on opening has booted."""
+"""Info is asked for so often, with so long for an answer; chosen by hand: 3 s in all."""
 _SOCKET, _SOCKET_WAIT_S, _WAIT_S = "socket://", 0.004, 0.05
-"""A socket does not tell how much waits: it is read until 4 ms are over."""
+"""pyserial does not know how much waits in a socket: it is read until 4 ms are over."""
 _TELNET = "rfc2217://"
 """pyserial cannot limit how long it writes there."""
 _VALUE_FRAMES = (Characteristic.INFO, Characteristic.CONTROL_POINT, Characteristic.TIME_SYNC)
@@ -73,7 +73,7 @@ class Deframer:
         self.broken = 0
 
     def feed(self, content: bytes) -> list[tuple[Characteristic, bytes]]:
-        """Return what is whole now, in order."""
+        """Return the frames that are complete now, in order."""
         values = []
         *ends, rest = content.split(b"\0")
         for end in ends:
@@ -219,7 +219,7 @@ class SerialLink:
         return Exchange(t1_us * 1000, reply.t2_us, reply.t3_us, arrival_ns)
 
     async def battery_percent(self) -> int | None:
-        """Return None: a serial line does not tell."""
+        """Return None: the serial protocol has no battery level."""
         return None
 
     async def packets(self) -> AsyncIterator[ReceivedPacket]:
@@ -239,7 +239,7 @@ class SerialLink:
             await asyncio.to_thread(self._reader.join, _ANSWER_S)
 
     async def _read_info(self) -> Info:
-        """Ask for Info, again if need be: the first answer may meet the end of garbage."""
+        """Ask for Info, again if need be: the first answer may follow garbage."""
         for _ in range(_INFO_TRIES):
             self._info = asyncio.get_running_loop().create_future()
             await self._send(Characteristic.INFO, b"")

@@ -102,7 +102,7 @@ class Session:
         return "right" if self.info.right else "left"
 
     def take(self, arrived: ReceivedPacket) -> TimedItem | None:
-        """Return what a packet held and when; None for one refused, repeated, stale, or of a stance not yet whole."""
+        """Return what a packet held and when; None if refused, repeated, stale, or part of a stance."""
         if arrived.connection != self.number:
             self.stale += 1
             return None

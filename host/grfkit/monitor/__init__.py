@@ -1,1 +1,1 @@
-"""The insole live: stations keep connections alive, a hub gathers, and a page, a terminal or JSON shows."""
+"""Insoles live: connections that are kept alive, a hub between them and listeners, and a page, a terminal or JSON."""

@@ -60,7 +60,7 @@ class Commands:
         self.running = True
 
     async def do(self, command: Command) -> None:
-        """Do what is asked.
+        """Carry a command out.
 
         Raises
         ------

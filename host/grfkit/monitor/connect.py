@@ -94,7 +94,7 @@ class ConnectedInsole:
         await self._link.tare()
 
     async def battery_percent(self) -> int | None:
-        """Return the battery's level, None where the link does not tell."""
+        """Return the battery's level, None where the link does not have it."""
         return await self._link.battery_percent()
 
     async def close(self) -> None:

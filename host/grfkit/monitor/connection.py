@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 
 class ConnectionListener(Protocol):
-    """Who is told what a connection receives; ``device`` is the connection's number."""
+    """Receives what a connection reports; ``device`` is the connection's number."""
 
     def session_began(self, device: int, session: Session, gap: int | None, *, sends: bool) -> None:
         """Take note that a session begins with the next packet, ``gap`` samples after the last one of the one before.

@@ -17,7 +17,9 @@ from ..runtime.bundle_files import shipped_bundle
 from ..runtime.interpreters import AUTO, available
 
 _READY_S = 60.0
-"""How long the other process may take to start: it loads a network, on a slow machine in half a minute."""
+"""How long the other process may take to start; chosen by hand: it simulates a run and loads a network."""
+_END_S = 10.0
+"""How long it may take to end; its truth, if any, is written then."""
 _SHIPPED = "bilstm_simulated"
 _APART: dict[str, Any] = {"process_group": 0} if sys.platform != "win32" and sys.version_info >= (3, 11) else {}
 """Ctrl-C is then the monitor's alone: it disconnects before the virtual insoles end."""
@@ -49,7 +51,7 @@ async def insoles(model: Path | None, options: Sequence[str], say: Callable[[str
     options
         More words for ``grf-simulate insole``.
     say
-        Is told why no bundle is run where none was named.
+        Is given the reason where no bundle runs although none was named.
 
     Raises
     ------
@@ -79,13 +81,18 @@ async def insoles(model: Path | None, options: Sequence[str], say: Callable[[str
                 raise BadInputError(f"the virtual insoles could not be started: {lines[-1] if lines else 'no word'}")
             yield f"bumble:tcp-client:127.0.0.1:{port}"
         finally:
-            with suppress(ProcessLookupError):
-                process.terminate()
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(process.communicate(), 10.0)
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a process: by itself, or by force where that takes too long."""
+    with suppress(ProcessLookupError):
+        process.terminate()
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(process.communicate(), _END_S)
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
 
 
 async def _first_line(process: asyncio.subprocess.Process) -> bytes:

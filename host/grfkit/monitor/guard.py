@@ -1,4 +1,4 @@
-"""Who may open the page: the address asked for, the page that asks, and a token beyond this machine."""
+"""Who may open the page: the Host and Origin of a request are checked, and a token beyond this machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Guard:
     host, port
         What the server is bound to.
     token
-        None where none is asked for.
+        None where none is required.
     """
 
     def __init__(self, app: ASGIApp, *, host: str, port: int, token: str | None) -> None:

@@ -1,4 +1,4 @@
-"""What grf-monitor does: open what was asked for, run a hub on it, show it, and say at the end what came of it."""
+"""What grf-monitor does: open insoles or a recording, run a hub on them, show it, and sum up at the end."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def recording_name(folder: Path | None = None) -> Path:
 
 @asynccontextmanager
 async def monitored(request: MonitorRequest, say: Callable[[str], None] = lambda _: None) -> AsyncIterator[Hub]:
-    """Give a hub that runs on what was asked for; all is closed afterwards.
+    """Give a hub that runs on the requested insoles or recording; all is closed afterwards.
 
     Parameters
     ----------

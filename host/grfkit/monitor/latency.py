@@ -1,4 +1,4 @@
-"""How late packets are, of the last minute and of the whole time, in memory that does not grow."""
+"""How late packets are, in the last minute and since the beginning, in memory that does not grow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _STEP_S, _BINS = 5e-5, 40_000
-"""The histogram of the whole time: 0.05 ms to 2 s; later ones count as 2 s."""
+"""The histogram since the beginning: 0.05 ms to 2 s; later ones count as 2 s."""
 _LATEST = 4096
 """Packets remembered: more than the minute that is shown has, at 40 to 66 a second."""
 

@@ -96,7 +96,7 @@ class Foot:
     show, predict
         Called with each contact that is known, and with each stance that the model is to predict.
     refuse
-        Called with why a stance of the insole was not taken.
+        Called with the reason why a stance of the insole is refused.
 
     Attributes
     ----------
@@ -140,7 +140,7 @@ class Foot:
 
     @property
     def by_device(self) -> bool:
-        """Return whether the insole's own stances are taken."""
+        """Return whether the insole's own stances are shown."""
         info, model = self._info, self._model
         if info is None or not self._sends or not info.model_id:
             return False

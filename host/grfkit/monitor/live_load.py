@@ -34,7 +34,7 @@ _STEPS = 25
 class TareLevel:
     """The unloaded level of each cell.
 
-    Until somebody tares: the 2nd percentile of the last 30 s, taken anew every second, as an insole's own model has it.
+    Until somebody tares: the 2nd percentile of the last 30 s, computed anew every second, as on an insole with a model.
     Then: the median of the last 100 quiet samples at that moment (no cell moved by more than 0.5 % of its range), those
     that the insole waited for.
     """

@@ -20,7 +20,7 @@ _NONE_YET = "no contact yet"
 
 
 class Track:
-    """What the sum of a foot's cells shows of its contacts, whoever answers them.
+    """What the sum of a foot's cells shows of its contacts, whoever predicts them.
 
     A stride is counted only between two contacts that are known to follow each other: between them no sample was
     missing that is not bridged, no contact was refused, and the insole neither restarted nor jumped in time.
@@ -30,7 +30,7 @@ class Track:
     broken
         Why the last two contacts do not make a stride; None where they do.
     refused
-        Contacts that were found and not taken, by why.
+        Contacts that were refused, counted by reason.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Track:
         self._turns.append((at_s, False))
 
     def refuse(self, why: str, at_s: float) -> None:
-        """Note a contact that is not taken."""
+        """Note a contact that is refused."""
         self.refused[why] += 1
         self.broke(f"a contact was refused ({why})", at_s)
 

@@ -60,7 +60,7 @@ async def outlet(hub: Hub) -> None:
 
 
 def _info(pylsl: Any, state: DeviceState) -> Any:
-    """Return what LSL tells of a foot's stream."""
+    """Return LSL's description of a foot's stream."""
     info = pylsl.StreamInfo(
         f"grfkit {state.side} {state.runner + 1}",
         "Force",

@@ -1,4 +1,4 @@
-"""What the hub tells whoever shows it: samples as bytes, all else as JSON; and what may be asked of it.
+"""Messages of the hub to whoever shows it (samples as bytes, all else as JSON), and the commands it takes.
 
 One WebSocket carries both ways. Times are seconds of the server's monotonic clock since the hub began, as float64.
 """
@@ -22,7 +22,7 @@ SIDES: tuple[Side, ...] = ("left", "right")
 State = Literal["scanning", "connecting", "streaming", "stopped", "reconnecting", "lost", "ended"]
 ACTIONS = ("start", "stop", "tare", "mark", "note", "target", "clear", "set")
 """What a page may ask: stream, stop streaming, tare one foot or both, mark a moment, write a note, set the biofeedback
-target, forget the stances drawn so far, and tell the insoles mass, speed and slope."""
+target, forget the stances drawn so far, and send the insoles mass, speed and slope."""
 
 _HEAD = struct.Struct("<BBHHHdd")
 _GAP = 1
@@ -116,7 +116,7 @@ class DeviceState:
     contact_s: float | None = None
     peak: float | None = None
     loading_rate: float | None = None
-    """Mean of the last whole stances; peak in ``stance_unit``, loading rate in it per second."""
+    """Mean of the last complete stances; peak in ``stance_unit``, loading rate in it per second."""
     stance_unit: str = "count"
     problem: str | None = None
     loading_method: str = "VALR E"
@@ -129,8 +129,8 @@ class DeviceState:
     stances_bridged: int = 0
     """Stances of which samples are missing: drawn as such, in no mean, judged by no target."""
     stances_refused: dict[str, int] = field(default_factory=dict)
-    """Contacts that were found and not taken, by why: ``faint``, ``samples lost``, ``too short``, ``too long``; and
-    ``report lost`` for those that the insole told and that never came whole."""
+    """Refused contacts, counted by reason: ``faint``, ``samples lost``, ``too short``, ``too long``; and
+    ``report lost`` for reports of the insole of which fragments are missing."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class Outbox:
     Attributes
     ----------
     dropped
-        Batches thrown away so far; the page is told.
+        Batches thrown away so far; the page shows the count.
     """
 
     def __init__(self, most: int = _WAITING, texts: int = _TEXTS) -> None:

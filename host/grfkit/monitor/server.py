@@ -1,4 +1,4 @@
-"""The page's server: static files and one WebSocket per page, for this machine unless told otherwise.
+"""The page's server: static files and one WebSocket per page, for this machine unless another address is bound.
 
 Whoever may open a page may stop a recording, so :class:`.guard.Guard` looks at every request before it reaches the hub.
 """
@@ -61,7 +61,7 @@ class HubLike(Protocol):
         """Return a subscription of its own for each listener."""
 
     async def command(self, command: Command, /) -> dict[str, Any]:
-        """Do what is asked and return what to tell the page, ``ok`` and ``error`` among it.
+        """Carry a command out and return the answer for the page, with ``ok`` and ``error``.
 
         Raises
         ------
@@ -297,7 +297,7 @@ def bind_listener(host: str, port: int, token: str | None) -> socket.socket:
 
 
 def _address_to_type(host: str) -> str:
-    """Return the address to type: for a wildcard the one that other machines reach, as far as the routes tell."""
+    """Return the address to type: for a wildcard the one that other machines reach, by the routes of this one."""
     if host not in ("0.0.0.0", "::"):
         return f"[{host}]" if ":" in host else host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

@@ -32,7 +32,7 @@ class Target:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Target:
-        """Return what a page asked for.
+        """Return the target of a command's arguments.
 
         Raises
         ------
@@ -97,13 +97,13 @@ class StanceLog:
         return sorted((s for stances in self._last.values() for s in stances), key=lambda s: s.start_s)
 
     def averaged(self, device: int) -> list[StanceShown]:
-        """Return the stances that means are of: whole, of one kind, the last ten."""
+        """Return the stances that means are of: the last ten that are complete and of one kind."""
         stances = list(self._last.get(device, ()))
         kind = _kind(stances[-1]) if stances else None
         return [s for s in stances if not s.missed and _kind(s) == kind][-_MEAN_OF:]
 
     def mean(self, device: int, feature: str) -> float | None:
-        """Return the mean of a feature over a foot's last whole stances."""
+        """Return the mean of a feature over a foot's last complete stances."""
         return _mean(self.averaged(device), feature)
 
     def unit(self, device: int) -> str:

@@ -22,7 +22,7 @@ from .timeline import Timeline
 __all__ = ["LiveStances"]
 
 _LONGEST_FLIGHT_S = 0.6
-"""Longer than any flight of a runner (0.2 s or less): beyond it a contact of the other foot is missing between."""
+"""Far longer than a runner's flight: beyond it a contact of the other foot is missing between. Chosen by hand."""
 _FLIGHT_UNSURE_MS = 10.0
 """With either clock more uncertain than this a flight is left out; chosen by hand, a tenth of a flight."""
 

@@ -22,7 +22,7 @@ class Subscription:
     Attributes
     ----------
     dropped
-        Batches that were never given because nobody asked in time.
+        Batches that were dropped because the listener was too slow.
     """
 
     def __init__(

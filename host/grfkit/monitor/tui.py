@@ -236,7 +236,7 @@ _SOURCES = {
 
 
 def is_old(state: DeviceState, age_s: float | None) -> bool:
-    """Return whether what is seen must not be taken for now."""
+    """Return whether the shown data are too old to be called live."""
     return state.state != "streaming" or age_s is None or age_s > OLD_S
 
 

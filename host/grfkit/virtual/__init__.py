@@ -1,1 +1,1 @@
-"""The virtual insole: what it measures, computes and sends, and its link."""
+"""An insole without hardware: what it measures, computes and sends, and its link."""

@@ -50,6 +50,7 @@ TARE_SAMPLES = 100
 _QUIET_SHARE = 0.005
 """Of a cell's full range: a sample is quiet where no cell moved more since the one before."""
 _LOWEST_RATE_HZ = 10
+"""Of a START; chosen by hand."""
 _HORIZON_S = 24 * 3600.0
 """Losses of the link are drawn for a day ahead."""
 _LIMITS = {SettingKey.MASS: (10.0, 250.0), SettingKey.SPEED: (0.0, 15.0), SettingKey.SLOPE: (-45.0, 45.0)}

@@ -289,7 +289,7 @@ class QuietHost(Host):
 class ModelController(Controller):
     """Bumble's controller with legacy advertising, HCI packets as long as a PDU, and what it leaves out.
 
-    Scan responses are told to scanners, and a connection that is given up is given up.
+    Scanners get scan responses, and a pending connection can be cancelled.
     """
 
     def __init__(self, name: str, link: ModelLink, *, host: Any = None) -> None:
@@ -309,7 +309,7 @@ class ModelController(Controller):
         return out is not None and out.get_write_buffer_size() > _CONGESTED_BYTES
 
     def on_packet(self, packet: bytes) -> None:
-        """Take a packet of the host; whole data frames go to the link without being taken apart."""
+        """Take a packet of the host; complete data frames go to the link as they are."""
         if packet[0] == _ACL and len(packet) >= _DATA.size:
             _, handle, _, frame_bytes, _ = _DATA.unpack_from(packet)
             connection = self.find_le_connection_by_handle(handle & 0xFFF)
@@ -375,7 +375,7 @@ class ModelController(Controller):
     def on_hci_le_create_connection_cancel_command(
         self, command: hci.HCI_LE_Create_Connection_Cancel_Command
     ) -> hci.HCI_StatusReturnParameters:
-        """Give up the pending connection and tell so."""
+        """Cancel the pending connection, and report that to the host."""
         pending, self.pending_le_connection = self.pending_le_connection, None
         if pending is not None:
             self.send_hci_packet(_connection_cancelled(pending.peer_address))

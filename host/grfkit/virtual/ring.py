@@ -20,7 +20,7 @@ class Queued:
 
 
 class TransmitRing:
-    """Packets that wait for the air: where one too many comes, the oldest goes, and the next one sent tells so.
+    """Packets that wait for the air: where one too many comes, the oldest goes, and the next one sent carries a flag.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Virtual insoles as a program: a room with one or both feet, offered as a controller until somebody stops it."""
+"""Virtual insoles as a program: a test bed with one or both feet, offered as a controller until somebody stops it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from ..simulate.clocks import TrueClock
 from .insole import InsoleSettings
 from .link_model import LinkSettings
 from .source import RATE_HZ, SIDES, Phantom, SampleSource, Side, phantom, recorded
+from .stance import OnDeviceModel
 from .stream import Faults
 from .testbed import InsoleTestBed
 
 __all__ = ["InsoleRequest", "clocks_of", "run_insoles"]
 
 _WANDER_PPM, _DRIFT_PPM = 3.0, 40.0
-"""Of the clocks: a slow wander with temperature, and the tolerance of common 32.768 kHz crystals and more."""
+"""Of the clocks: a slow wander, as with temperature, and a constant error; chosen by hand, twice a common crystal's."""
 _ADDRESS = {"left": "F6:47:52:46:01:01", "right": "F6:47:52:46:01:02"}
 
 
@@ -93,43 +94,49 @@ async def run_insoles(request: InsoleRequest, ready: Callable[[InsoleTestBed], N
         If a file, the bundle, the transport or an output cannot be used.
     """
     quiet_logs()
-    link = LinkSettings(request.interval_ms, request.pdus_per_event)
     clocks = clocks_of(request)
-    maker = None
-    if request.on_device is None and request.backend != "auto":
-        raise BadInputError(f"--backend {request.backend} runs a bundle; name one with --on-device")
-    if request.on_device is not None:
-        from .stance import OnDeviceModel
-
-        with quiet_native():
-            maker = OnDeviceModel(request.on_device, request.backend)
+    model = _model(request)
     sources, runner = _sources(request, clocks)
     if request.plate is not None and runner is not None:
         runner.write_plate(request.plate)
-    async with InsoleTestBed(link, lead_s=0.2) as room:
+    async with InsoleTestBed(LinkSettings(request.interval_ms, request.pdus_per_event), lead_s=0.2) as bed:
         for side in request.sides:
-            settings = InsoleSettings(
-                address=_ADDRESS[side],
-                mtu=request.mtu,
-                battery_percent=request.battery_percent,
-                flat_out=request.flat_out,
-                faults=Faults(
-                    seed=request.seed,
-                    loss=request.loss,
-                    disconnect_every_s=request.disconnect_every_s,
-                    stall_every_s=request.stall_every_s,
-                ),
-            )
-            model_id = maker.model_id if maker else 0
-            await room.add(sources[side], settings, clock=clocks[side], model=maker, model_id=model_id)
-        await room.offer(request.hci)
-        ready(room)
+            model_id = model.model_id if model else 0
+            await bed.add(sources[side], _settings(request, side), clock=clocks[side], model=model, model_id=model_id)
+        await bed.offer(request.hci)
+        ready(bed)
         try:
-            await _stay(request.seconds)
+            with interrupted() as signalled, suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(signalled.wait(), request.seconds)
         finally:
-            await room.close()
+            await bed.close()
             if request.truth is not None:
-                room.write_truth(request.truth)
+                bed.write_truth(request.truth)
+
+
+def _model(request: InsoleRequest) -> OnDeviceModel | None:
+    """Return the bundle that the insoles run, None for none."""
+    if request.on_device is None:
+        if request.backend != "auto":
+            raise BadInputError(f"--backend {request.backend} runs a bundle; name one with --on-device")
+        return None
+    with quiet_native():
+        return OnDeviceModel(request.on_device, request.backend)
+
+
+def _settings(request: InsoleRequest, side: Side) -> InsoleSettings:
+    return InsoleSettings(
+        address=_ADDRESS[side],
+        mtu=request.mtu,
+        battery_percent=request.battery_percent,
+        flat_out=request.flat_out,
+        faults=Faults(
+            seed=request.seed,
+            loss=request.loss,
+            disconnect_every_s=request.disconnect_every_s,
+            stall_every_s=request.stall_every_s,
+        ),
+    )
 
 
 def _sources(request: InsoleRequest, clocks: dict[Side, TrueClock]) -> tuple[dict[Side, SampleSource], Phantom | None]:
@@ -145,9 +152,3 @@ def _sources(request: InsoleRequest, clocks: dict[Side, TrueClock]) -> tuple[dic
     if missing:
         raise BadInputError(f"{request.file}: holds no {missing[0]} insole; ask for --side {next(iter(sources))}")
     return sources, None
-
-
-async def _stay(seconds: float | None) -> None:
-    """Wait, or until SIGINT or SIGTERM."""
-    with interrupted() as enough, suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(enough.wait(), seconds)

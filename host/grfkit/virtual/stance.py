@@ -1,4 +1,4 @@
-"""The model on a virtual insole: an exported bundle's int8 file, asked at each toe-off, answered as a stance report.
+"""The model on a virtual insole: an exported bundle's int8 file, run at each toe-off for a stance report.
 
 Everything from counts to int8 is done by the C runtime's Python twins (:mod:`grfkit.embedded.insole`),
 byte for byte. The device has nothing but its own counts and what SET told it.
@@ -59,7 +59,7 @@ class OnDeviceModel:
 
 
 def _compiled(folder: Path) -> Bundle:
-    """Return a bundle that answers by its own C, compiled into a shared library that is gone with the process."""
+    """Return a bundle that runs its own C, compiled into a shared library that is gone with the process."""
     from ..embedded.compile import build_shared
 
     manifest, digests = read_manifest(folder), read_sums(folder)
@@ -82,7 +82,7 @@ class OnDeviceRun(StanceCutter):
     rate_hz
         Of the samples that are pushed; a multiple of the bundle's detector's.
     set_values
-        What SET told, read at each stance.
+        What SET sent, read at each stance.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class OnDeviceRun(StanceCutter):
 
 
 def _count(column: Column, value: float) -> int:
-    """Return what was told as a count; what was not is the column's centre."""
+    """Return a value that SET sent as a count; the column's centre where it was not sent."""
     return column.offset if math.isnan(value) else round(value / column.unit_per_count)
 
 
@@ -143,7 +143,7 @@ def _device_integers(manifest: Manifest, unit: NDArray[np.float64]) -> list[Int8
 def report_of(
     manifest: Manifest, stored: NDArray[np.int8], *, contact_s: float, missed: int, mass_kg: float
 ) -> StanceReport:
-    """Return what an insole sends of a network's answer: the int8 curves as they are, with offset and scale in BW.
+    """Return what an insole sends of a network's output: the int8 curves as they are, with offset and scale in BW.
 
     Parameters
     ----------

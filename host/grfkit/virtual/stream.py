@@ -26,7 +26,7 @@ _IMU_ENDS = (-32768, 32767)
 
 
 class StanceModel(Protocol):
-    """A model on the device: takes every sample, answers stances."""
+    """A model on the device: takes every sample, predicts stances."""
 
     @property
     def model_id(self) -> int:

@@ -1,4 +1,4 @@
-"""A room with virtual insoles: one modelled link, and a controller for each who wants to reach them."""
+"""A test bed of virtual insoles: one modelled link, and a controller for each host that is to reach them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class InsoleTestBed:
         model: ModelMaker | None = None,
         model_id: int = 0,
     ) -> VirtualInsole:
-        """Switch an insole on; without an address of its own in the settings it gets one by its place in the room."""
+        """Switch an insole on; without an address of its own in the settings it gets one by its number."""
         insole_settings = settings or InsoleSettings()
         if insole_settings.address == InsoleSettings.address:
             insole_settings = replace(

@@ -18,7 +18,7 @@ _ANSWER_BIT = 0x80
 
 
 class Op(IntEnum):
-    """What the control point can be asked."""
+    """Requests of the control point."""
 
     START = 1
     STOP = 2
@@ -28,7 +28,7 @@ class Op(IntEnum):
 
 
 class Status(IntEnum):
-    """How the control point answers."""
+    """Status in the control point's answer."""
 
     OK = 0
     UNKNOWN_OP = 1
@@ -46,7 +46,7 @@ class Stream(IntFlag):
 
 
 class SettingKey(IntEnum):
-    """What SET can tell an insole."""
+    """What SET sends to an insole."""
 
     MASS = 1
     """In 10 g."""
@@ -61,7 +61,7 @@ PER_UNIT = {SettingKey.MASS: 100.0, SettingKey.SPEED: 1000.0, SettingKey.SLOPE: 
 
 
 class ControlError(BadInputError):
-    """A request that an insole does not take, with the status that it answers.
+    """A request that an insole refuses, with the status of its answer.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class ControlError(BadInputError):
 
 @dataclass(frozen=True)
 class Start:
-    """START: streams asked for, and the rate of the samples."""
+    """START: the streams requested, and the rate of the samples."""
 
     streams: Stream
     rate_hz: int
@@ -140,7 +140,7 @@ _ALONE: dict[int, type[Stop] | type[Get] | type[Tare]] = {Op.STOP: Stop, Op.GET:
 
 
 def parse_request(content: bytes) -> Request:
-    """Return what the control point is asked; for the device's side.
+    """Return the request that these bytes are; for the device's side.
 
     Raises
     ------
@@ -190,7 +190,7 @@ class Answer:
         Raises
         ------
         BadInputError
-            If it is no answer, or of no known status.
+            If it is no answer, or its status is unknown.
         """
         if len(content) < 2 or not content[0] & _ANSWER_BIT or content[1] not in list(Status):
             raise BadInputError(f"control point answered {content[:8].hex()}; expected 0x80 | op, then a status")

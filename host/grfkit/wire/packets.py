@@ -81,7 +81,7 @@ class PacketHeader:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> PacketHeader:
-        """Return the header of a whole packet.
+        """Return the header of a complete packet.
 
         Raises
         ------
@@ -300,7 +300,7 @@ def joined(pieces: Sequence[Fragment]) -> StanceReport | None:
     Raises
     ------
     BadInputError
-        If they are of different stances, or the whole is no report.
+        If they are of different stances, or no report when joined.
     """
     by_place = {piece.fragment: piece for piece in pieces}
     stances = {(piece.stance_id, piece.fragments, piece.header.time_us) for piece in pieces}

@@ -122,7 +122,7 @@ class Info:
 
 @dataclass(frozen=True)
 class Running:
-    """What START answers: the configuration that now runs, 8 bytes.
+    """The answer to START: the configuration that now runs, 8 bytes.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class Running:
         Raises
         ------
         BadInputError
-            If it is not 8 bytes, or tells no sample, rate or period.
+            If it is not 8 bytes, or its samples, rate or period are 0.
         """
         running = cls(*unpack("a configuration", _RUNNING, content))
         if not (running.samples_per_packet and running.rate_hz and running.period_us):
