@@ -37,7 +37,7 @@ def markdown(figures: Rows) -> str:
 
 def part(figures: Rows) -> list[str]:
     """Return the lines of one benchmark: participants, the table of methods, paired differences."""
-    windows, note = sum(figures["windows"].values()), f" {figures['note']}." if "note" in figures else ""
+    windows, note = sum(figures["windows"].values()), f" {figures['note'].rstrip('.')}." if "note" in figures else ""
     head = f"{figures['participants']} participants, {windows} windows, split {figures['split']}, cut {figures['cut']}."
     lines = [head + note]
     lines += [f"LEAKS by design: {leak}." for leak in figures["leaks"]]

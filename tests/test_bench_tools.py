@@ -1,0 +1,81 @@
+"""The harness of the benchmarks, the tables they have stored, and the comparison of two checkouts."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import compare_checkouts
+from bench import harness
+
+TOOLS = Path(__file__).resolve().parents[1] / "tools"
+
+
+def commands() -> dict[str, str]:
+    """Return the table of commands without running the module that holds it."""
+    tree = ast.parse((TOOLS / "bench" / "__main__.py").read_text(encoding="utf-8"))
+    (table,) = (n.value for n in tree.body if isinstance(n, ast.Assign) and n.targets[0].id == "COMMANDS")  # type: ignore[attr-defined]
+    found: dict[str, str] = ast.literal_eval(table)
+    return found
+
+
+def test_every_command_is_a_file_with_a_main_and_stands_in_the_readme() -> None:
+    readme = (TOOLS / "README.md").read_text(encoding="utf-8")
+    for name, module in commands().items():
+        path = TOOLS / "bench" / f"{module.replace('.', '/')}.py"
+        functions = [n.name for n in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(n, ast.FunctionDef)]
+        assert "main" in functions, name
+        assert f"`bench/{path.relative_to(TOOLS / 'bench')}`" in readme, name
+
+
+def test_an_unknown_benchmark_is_refused_with_the_names_there_are() -> None:
+    ended = subprocess.run([sys.executable, str(TOOLS / "bench"), "none"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "sync, accuracy, edge, live" in ended.stderr
+
+
+def writers() -> dict[str, Callable[[dict[str, Any]], str]]:
+    from bench.accuracy.tables import markdown as accuracy
+    from bench.sync.tables import markdown as sync
+
+    return {"sync": sync, "sync_before_sign_fix": sync, "sync_nightly": sync, "sync_speed": sync, "accuracy": accuracy}
+
+
+def test_stored_tables_are_those_of_the_stored_figures() -> None:
+    pytest.importorskip("torch")
+    for name, markdown in writers().items():
+        figures = harness.earlier(harness.RESULTS / name)
+        if not figures:
+            pytest.skip("the source distribution has no figures, only their tables")
+        stored = (harness.RESULTS / f"{name}.md").read_text(encoding="utf-8")
+        assert markdown(figures) == stored, name
+
+
+def test_a_part_that_fails_is_an_error_among_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    figures, seconds = harness.attempted("broken", lambda: {"quotient": 1 / 0})
+    assert figures == {"error": "ZeroDivisionError: division by zero"}
+    assert seconds >= 0
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_checkouts_are_compared_without_wall_times_and_nothing_else(tmp_path: Path) -> None:
+    for name, seconds, error in (("a", 1.0, 0.5), ("b", 2.0, 0.5), ("c", 1.0, 0.25)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "e.json").write_text(json.dumps({"seconds": {"ridge": seconds}, "error": error}))
+        data = xr.Dataset({"seconds": ("job", [seconds]), "error": ("job", np.asarray([error]))})
+        data.to_netcdf(tmp_path / name / "p.nc", engine="h5netcdf")
+    (tmp_path / "c" / "more.txt").write_text("more")
+    rows = {row.name: row for row in compare_checkouts.compare(tmp_path / "a", tmp_path / "b")}
+    assert {row.verdict for row in rows.values()} == {"same without wall times"}
+    rows = {row.name: row for row in compare_checkouts.compare(tmp_path / "a", tmp_path / "c")}
+    assert not any(row.same for row in rows.values())
+    assert rows["more.txt"].verdict == "DIFFERS: missing in BEFORE"
