@@ -16,6 +16,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from ..arrays import PathLike
 from ..errors import BadInputError
 
 MAGIC = b"GRFREC"
@@ -187,7 +188,7 @@ class RecordFile:
         If the file is no recording, or of another version.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: PathLike) -> None:
         self.path, self.unread = Path(path), 0
         with self._open() as file:
             start = file.read(len(_OPENING))

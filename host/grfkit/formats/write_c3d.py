@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 
 SENSOR_DEPTH_M = 0.04
@@ -38,7 +37,7 @@ class C3dPlate:
 
 
 def write_c3d(
-    path: Path,
+    path: PathLike,
     plates: Sequence[C3dPlate],
     points_mm: Floats,
     point_names: Sequence[str],

@@ -22,6 +22,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .. import units
+from ..arrays import PathLike
 from ..errors import BadInputError
 from ..formats.csv_generic import parse_column
 from ..provenance import require_regular
@@ -85,7 +86,7 @@ class ColumnMap(BaseModel):
         return replace(base, column_map=columns, rate_hz=base.rate_hz or self.rate_hz, extra=extra)
 
 
-def load_column_map(path: Path) -> ColumnMap:
+def load_column_map(path: PathLike) -> ColumnMap:
     """Return the column map in a TOML file.
 
     Raises

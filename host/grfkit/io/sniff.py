@@ -6,6 +6,7 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import require_regular
 from .base import HEAD_BYTES, Head, Match, Reader
@@ -82,7 +83,7 @@ def read_head(path: Path) -> Head:
     return Head(path, size, data, _head_text(data))
 
 
-def sniff(path: Path) -> Sniffed:
+def sniff(path: PathLike) -> Sniffed:
     """Return which reader takes a file, why, and why the others do not.
 
     Raises

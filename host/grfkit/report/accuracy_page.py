@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from ..arrays import PathLike
 from ..stats.spm import FEWEST
 from .html import page, write_page
 from .numbers import DASH, fixed
@@ -51,7 +51,7 @@ def render_accuracy_report(evaluation: Evaluation) -> str:
     )
 
 
-def write_accuracy_report(path: Path, evaluation: Evaluation, *, force: bool = False) -> None:
+def write_accuracy_report(path: PathLike, evaluation: Evaluation, *, force: bool = False) -> None:
     """Write the accuracy report, completely or not at all.
 
     Raises

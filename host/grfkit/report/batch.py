@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, Literal
 from urllib.parse import quote
 
+from ..arrays import PathLike
 from ..records.evidence import TrialEvidence
 from . import words
 from .html import page, write_page
@@ -122,7 +123,7 @@ def _rendered(rows: list[BatchRow], title: str) -> str:
 
 
 def write_batch_report(
-    path: Path,
+    path: PathLike,
     rows: Sequence[BatchRow | Mapping[str, Any]],
     force: bool = False,
     *,

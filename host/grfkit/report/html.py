@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..arrays import PathLike
 from ..provenance import tool_version, written_whole
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def page(template: str, **content: Any) -> str:
     return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def write_page(path: Path, text: str, *, force: bool) -> None:
+def write_page(path: PathLike, text: str, *, force: bool) -> None:
     """Write a page as UTF-8 with ``\\n`` line ends, completely or not at all.
 
     Raises
@@ -29,7 +30,7 @@ def write_page(path: Path, text: str, *, force: bool) -> None:
     BadInputError
         If ``path`` exists and ``force`` is false, or cannot be written.
     """
-    with written_whole(path, force=force) as temporary:
+    with written_whole(Path(path), force=force) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from ..arrays import PathLike
 from ..records.evidence import StreamEvidence, TrialEvidence
 from . import words
 from .figures import likelihood, residuals
@@ -48,7 +48,7 @@ def render_sync_report(evidence: TrialEvidence) -> str:
     )
 
 
-def write_sync_report(path: Path, evidence: TrialEvidence, force: bool = False) -> None:
+def write_sync_report(path: PathLike, evidence: TrialEvidence, force: bool = False) -> None:
     """Write the alignment report, completely or not at all.
 
     Raises
