@@ -74,8 +74,10 @@ def words(values: dict[str, Any]) -> str:
     lines = [", ".join(values["files"]) + f": participant {values['participant']}, stances cut by {values['cut']}"]
     for side, foot in values["feet"].items():
         peak = "" if foot["median_peak_vgrf_bw"] is None else f", median peak {foot['median_peak_vgrf_bw']:.2f} BW"
-        known = 100 * foot["known_samples"] / max(foot["samples"], 1)
-        lines.append(f"  {side}: {foot['answered']} of {foot['stances']} stances{peak}; {known:.0f} % of samples known")
+        percent = 100 * foot["known_samples"] / max(foot["samples"], 1)
+        lines.append(
+            f"  {side}: {foot['answered']} of {foot['stances']} stances{peak}; {percent:.0f} % of samples known"
+        )
     lines += [f"  turned down: {n} x {why}" for why, n in values["rejected"].items()]
     lines += [f"  LEAKS: {leak}" for leak in values["leaks"]]
     lines += [f"  note: {text}" for text in values["findings"]]

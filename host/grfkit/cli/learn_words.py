@@ -37,16 +37,16 @@ def student_text(summary: dict[str, Any]) -> str:
     )
 
 
-def _search_lines(found: dict[str, Any] | None) -> list[str]:
+def _search_lines(search: dict[str, Any] | None) -> list[str]:
     """Return the table of a search, the best trials first, and what was chosen."""
-    if not found:
+    if not search:
         return []
-    rows = sorted(found["trials"], key=lambda r: (r["score"] is None, r["score"] or 0.0, r["number"]))
-    best = ", ".join(f"{k} {_short(v)}" for k, v in found["settings"].items())
-    lines = [f"  search: best of {len(rows)} trials, error {found['score']:.4f} of the mean range: {best}"]
+    rows = sorted(search["trials"], key=lambda r: (r["score"] is None, r["score"] or 0.0, r["number"]))
+    best = ", ".join(f"{k} {_short(v)}" for k, v in search["settings"].items())
+    lines = [f"  search: best of {len(rows)} trials, error {search['score']:.4f} of the mean range: {best}"]
     for row in rows[1:5]:
-        said = "diverged" if row["score"] is None else f"{row['score']:.4f}"
-        lines.append(f"    {said}: {', '.join(f'{k} {_short(v)}' for k, v in row['settings'].items())}")
+        score = "diverged" if row["score"] is None else f"{row['score']:.4f}"
+        lines.append(f"    {score}: {', '.join(f'{k} {_short(v)}' for k, v in row['settings'].items())}")
     return lines
 
 
@@ -85,19 +85,19 @@ def progress_bar(title: str, console: Console | None = None) -> Iterator[Bar]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    shown = console or Console(stderr=True)
-    if not shown.is_interactive:  # a bar leaves an empty line behind in a file or pipe
+    screen = console or Console(stderr=True)
+    if not screen.is_interactive:  # a bar leaves an empty line behind in a file or pipe
         yield lambda *_: None
         return
-    with Progress(*columns, console=shown, transient=True) as bar:
+    with Progress(*columns, console=screen, transient=True) as bar:
         task = bar.add_task(title, total=None)
         before = 0
 
-        def move(done: int, total: int, text: str) -> None:
+        def move(count: int, total: int, text: str) -> None:
             nonlocal before
-            if done < before:  # another part has begun, with a pace of its own
+            if count < before:  # another part has begun, with a pace of its own
                 bar.reset(task)
-            before = done
-            bar.update(task, completed=done, total=total, description=text)
+            before = count
+            bar.update(task, completed=count, total=total, description=text)
 
         yield move

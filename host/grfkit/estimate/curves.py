@@ -96,7 +96,7 @@ def from_windows(
     base: xr.Dataset,
     first: NDArray[np.int64],
     answers: Floats,
-    known: Sequence[NDArray[np.bool_]],
+    any_input: Sequence[NDArray[np.bool_]],
     *,
     rate_hz: float,
     axes: tuple[str, ...],
@@ -109,13 +109,13 @@ def from_windows(
         Shape (windows,): first sample of each window, counted at ``rate_hz`` from the stream's first time.
     answers
         Shape (windows, points, axes), BW.
-    known
+    any_input
         Per window, shape (points,): whether any input was known.
     """
     time, received = sample_times(base)
     length = int(first.max()) + answers.shape[1]
     total, count = np.zeros((length, len(axes))), np.zeros(length)
-    for k, values, good in zip(first, answers, known):
+    for k, values, good in zip(first, answers, any_input):
         part = slice(int(k), int(k) + values.shape[0])
         usable = good & np.isfinite(values).all(axis=1)
         total[part][usable] += values[usable]

@@ -99,11 +99,11 @@ def estimate(
     )  # fmt: skip
     geometry = _geometry(insole, out)
     loaded, folder = _opened(model)
-    found = estimate_source(loaded, folder, open_source(recording, options, tell), request)
+    estimated = estimate_source(loaded, folder, open_source(recording, options, tell), request)
     if out is None:
-        return found
-    written, notes = write_estimate(found, Path(out), geometry=geometry, heel_m=heel_m, force=force)
-    return replace(found, findings=(*found.findings, *notes), files=tuple(map(str, written)))
+        return estimated
+    written, notes = write_estimate(estimated, Path(out), geometry=geometry, heel_m=heel_m, force=force)
+    return replace(estimated, findings=(*estimated.findings, *notes), files=tuple(map(str, written)))
 
 
 def _opened(model: PathLike | ForceModel | Bundle) -> tuple[ForceModel, Path | None]:

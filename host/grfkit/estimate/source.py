@@ -164,10 +164,10 @@ def facts_of(source: EstimateSource, request: EstimateRequest, spec: ModelSpec) 
     if not (in_trial or stated):
         findings.append("no participant was stated: nobody can tell whether they were in the model's training")
     for name in ("mass_kg", "speed_m_s", "slope_percent"):
-        given, recorded = getattr(request, name), float(attrs.get(name, np.nan))
-        if given is not None and np.isfinite(recorded) and abs(given - recorded) > SAME:
-            findings.append(f"{name} is {given:g} as stated; the trial says {recorded:g}")
-        facts[name] = recorded if given is None else float(given)
+        stated_value, recorded = getattr(request, name), float(attrs.get(name, np.nan))
+        if stated_value is not None and np.isfinite(recorded) and abs(stated_value - recorded) > SAME:
+            findings.append(f"{name} is {stated_value:g} as stated; the trial says {recorded:g}")
+        facts[name] = recorded if stated_value is None else float(stated_value)
         if name in spec.scaler.statics and not np.isfinite(facts[name]) and name != "mass_kg":
             findings.append(f"{name} is an input of the model and not known; the mean of the training is taken")
     if np.isfinite(facts["mass_kg"]) and not MASS_KG[0] <= facts["mass_kg"] <= MASS_KG[1]:

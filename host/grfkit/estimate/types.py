@@ -71,6 +71,6 @@ class Estimate:
         lines = [f"Estimate of {self.participant} by {self.network}: {', '.join(self.axes)}"]
         for side, curve in self.feet.items():
             stances = [r for r in self.rows if r.side == side]
-            known = 100 * float(np.isfinite(curve.force_bw).all(axis=1).mean())
-            lines.append(f"{side}: {len(stances)} stances, {known:.0f} % of {curve.time_s.size} samples known")
+            percent = 100 * float(np.isfinite(curve.force_bw).all(axis=1).mean())
+            lines.append(f"{side}: {len(stances)} stances, {percent:.0f} % of {curve.time_s.size} samples known")
         return "\n  ".join(lines)

@@ -18,6 +18,7 @@ from .nested_search import SearchedMethod
 from .wrapped import FittedOnChannels, OnChannels, on_channels
 
 STEPS = 4
+"""Weights are tried in quarters: chosen by hand, because few inner participants cannot tell finer ones apart."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class BlendMethod:
         fitted = [member.fit(data if has_network(member) else rest, fold) for member in self.members]
         weights = chosen_weights(np.stack([_inner_predictions(member, near) for member in fitted]), near)
         # a network needs the inner participants to stop; the others learn from them, too, once the weights are chosen
-        final = [one if has_network(m) else m.fit(data, fold) for m, one in zip(self.members, fitted)]
+        final = [first_fit if has_network(m) else m.fit(data, fold) for m, first_fit in zip(self.members, fitted)]
         return Blend(tuple(final), weights)
 
 
@@ -84,24 +85,24 @@ def _inner_predictions(fitted: FittedMethod, near: StanceSet) -> Floats:
     return fitted.predict(near)
 
 
-def chosen_weights(said: Floats, near: StanceSet) -> Floats:
+def chosen_weights(predictions: Floats, near: StanceSet) -> Floats:
     """Return the weights (members, axes) of least RMSE, participants alike: on a grid of quarters that sum to 1.
 
     Parameters
     ----------
-    said
+    predictions
         Shape (members, stances, time, axes).
     """
     _, y, w = near.arrays()
     counts = (w > 0)[:, :, None] & np.isfinite(y)
     people = near.per_stance("participant")
-    members, axes = len(said), said.shape[3]
+    members, axes = len(predictions), predictions.shape[3]
     grid = [g for g in itertools.product(range(STEPS + 1), repeat=members) if sum(g) == STEPS]
     best = np.zeros((members, axes))
     for axis in range(axes):
         errors = []
         for weights in grid:
-            mixed = np.tensordot(np.asarray(weights) / STEPS, said[..., axis], axes=1)
+            mixed = np.tensordot(np.asarray(weights) / STEPS, predictions[..., axis], axes=1)
             off = np.where(counts[:, :, axis], mixed - np.nan_to_num(y[:, :, axis]), 0.0) ** 2
             size = np.maximum(counts[:, :, axis].sum(axis=1), 1)
             rmse = np.sqrt(off.sum(axis=1) / size)

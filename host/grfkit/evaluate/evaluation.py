@@ -51,13 +51,13 @@ def _check_for_card(folder: Path, recipe: Recipe, regimes: Sequence[str]) -> Non
 
 def network_methods(recipe: Recipe, regimes: Sequence[Regime] = ()) -> tuple[NetworkMethod | TransferMethod, ...]:
     """Return the recipe's network, or one of it for each regime."""
-    network, chosen = recipe.network_config(), regimes or ((recipe.regime,) if recipe.regime else ())
+    network, names = recipe.network_config(), regimes or ((recipe.regime,) if recipe.regime else ())
     methods: list[NetworkMethod | TransferMethod] = []
-    for regime in chosen:
+    for regime in names:
         if regime not in REGIMES:
             raise BadInputError(f"there is no regime '{regime}'; there are {', '.join(REGIMES)}")
         methods.append(TransferMethod(f"{network.name}, {regime}: {MEANING[regime]}", regime, network, recipe.train))
-    if not chosen:
+    if not names:
         methods.append(NetworkMethod(network.name, network, recipe.train, recipe.seeds))
     return tuple(methods)
 
@@ -153,18 +153,18 @@ def evaluate(
     recipe = recipe_of(preset, kind, config, network=network, split=split, epochs=epochs, device=device, base=base)
     plan = search_of_model(spec) if spec is not None else None if search is None else plan_of(recipe, search)
     check_device(recipe.train.device)
-    chosen = _regimes(regimes)
+    names = _regimes(regimes)
     text = personalise if isinstance(personalise, str) else ",".join(map(str, personalise))
     personal = plan_of_counts(text) if text else None
     target = None if out is None else _checked_output(Path(out), force=force)
     if folder is not None:
-        _check_for_card(Path(folder), recipe, chosen)
+        _check_for_card(Path(folder), recipe, names)
     windows = load_sets(data, recipe)
     if folder is not None and spec is not None:
         check_people(Path(folder), spec.participants, windows.participants)
     tell = progress or (lambda *_: None)
     predictions = evaluate_recipe(
-        windows, recipe, regimes=chosen, search=plan, personal=personal, workers=workers, cluster=scheduler,
+        windows, recipe, regimes=names, search=plan, personal=personal, workers=workers, cluster=scheduler,
         results=None if target is None else target / "folds", progress=lambda r: tell(r.done, r.total, r.name),
     )  # fmt: skip
     if target is not None:
@@ -278,9 +278,9 @@ def _searched(
     """Return the method of the settings chosen in every fold, and what was chosen, for the record."""
     network, config = recipe.network_config(), recipe.train
     name = searched_name(network, plan)
-    chosen = search_folds(data, folds, network, config, plan, **how)
-    method = SearchedMethod(name, network, config, chosen, recipe.seeds)
-    return method, search_document(name, plan, folds, chosen)
+    choices = search_folds(data, folds, network, config, plan, **how)
+    method = SearchedMethod(name, network, config, choices, recipe.seeds)
+    return method, search_document(name, plan, folds, choices)
 
 
 def of_surface(predictions: Predictions, surface: str) -> Predictions:

@@ -70,12 +70,12 @@ def search_job(
 
     The tested are taken out of the set before the search sees it.
     """
-    whole = StanceSet.open(data) if isinstance(data, Path) else data
+    stances = StanceSet.open(data) if isinstance(data, Path) else data
     result = search(
         plan.space,
         network,
         config,
-        fold.of(whole, "train", "inner") if fold.inner else fold.of(whole, "train"),
+        fold.of(stances, "train", "inner") if fold.inner else fold.of(stances, "train"),
         fold,
         trials=plan.trials,
         folds=plan.folds,
@@ -116,17 +116,25 @@ def search_folds(
         study = ""
         if results is not None and cluster is None:
             results.mkdir(parents=True, exist_ok=True)
-            told = {"network": network, "config": config, "space": plan.space, "folds": plan.folds, "seed": plan.seed}
-            key = fingerprint_of(search_job, told | {"data": digest, "fold": fold})
+            arguments = {
+                "network": network,
+                "config": config,
+                "space": plan.space,
+                "folds": plan.folds,
+                "seed": plan.seed,
+            }
+            key = fingerprint_of(search_job, arguments | {"data": digest, "fold": fold})
             study = str(results.resolve() / f"search-{key[:16]}.db")
         jobs.append(Job(f"{fold.name} | search", {"data": shared or data, "fold": fold, "study": study} | same))
     told_jobs = _Counted(plan.trials, len(jobs), progress)
     token = _HEARD.set(told_jobs.trial)
     try:
-        found = map_folds(search_job, jobs, workers=workers, cluster=cluster, results=results, progress=told_jobs.job)
+        documents = map_folds(
+            search_job, jobs, workers=workers, cluster=cluster, results=results, progress=told_jobs.job
+        )
     finally:
         _HEARD.reset(token)
-    return {fold.name: Choice.model_validate(_rows(value)) for fold, value in zip(folds, found)}
+    return {fold.name: Choice.model_validate(_rows(value)) for fold, value in zip(folds, documents)}
 
 
 def _rows(value: dict[str, Any]) -> dict[str, Any]:
@@ -148,32 +156,34 @@ class _Counted:
         self.done = report.done * self.trials
         self._tell(report.name, self.done, report.seconds, report.reused)
 
-    def _tell(self, name: str, done: int, seconds: float, reused: bool) -> None:
+    def _tell(self, name: str, count: int, seconds: float, reused: bool) -> None:
         if self.progress is not None:
-            self.progress(JobReport(name, done, self.total, seconds, None, reused))
+            self.progress(JobReport(name, count, self.total, seconds, None, reused))
 
 
-def search_document(name: str, plan: SearchPlan, folds: Sequence[Fold], chosen: Mapping[str, Choice]) -> dict[str, Any]:
+def search_document(
+    name: str, plan: SearchPlan, folds: Sequence[Fold], choices: Mapping[str, Choice]
+) -> dict[str, Any]:
     """Return what was searched and chosen, fold by fold, as JSON values."""
-    found = {
+    document = {
         "method": name,
         "plan": plan.model_dump(mode="json"),
-        "folds": {f.name: {"tested": list(f.test)} | chosen[f.name].document() for f in folds},
+        "folds": {f.name: {"tested": list(f.test)} | choices[f.name].document() for f in folds},
     }
-    return found | {"words": search_words(found)}
+    return document | {"words": search_words(document)}
 
 
-def search_words(found: Mapping[str, Any]) -> list[str]:
+def search_words(document: Mapping[str, Any]) -> list[str]:
     """Return in words what a nested search did and how far its choices agree."""
-    folds, plan = found["folds"], found["plan"]
-    lost = sum(row["score"] is None for one in folds.values() for row in one["trials"])
+    folds, plan = document["folds"], document["plan"]
+    lost = sum(row["score"] is None for choice in folds.values() for row in choice["trials"])
     lines = [
-        f"{found['method']}: in each of {len(folds)} folds {plan['trials']} settings were tried on its training"
+        f"{document['method']}: in each of {len(folds)} folds {plan['trials']} settings were tried on its training"
         " participants alone, scored on those of them left out in turn"
         + (f"; {lost} of the trials diverged." if lost else ".")
     ]
-    chosen = [f"{n} {spread([one['settings'][n] for one in folds.values()])}" for n in plan["space"]]
-    return [*lines, f"Chosen over the folds: {'; '.join(chosen)}."]
+    spreads = [f"{n} {spread([choice['settings'][n] for choice in folds.values()])}" for n in plan["space"]]
+    return [*lines, f"Chosen over the folds: {'; '.join(spreads)}."]
 
 
 def spread(values: Sequence[Value]) -> str:

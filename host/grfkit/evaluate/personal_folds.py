@@ -76,14 +76,14 @@ def left_out(data: StanceSet, counts: Sequence[int]) -> dict[str, str]:
     counts
         Strides.
     """
-    found = {}
+    reasons = {}
     for person in data.participants:
-        own = data.of([person])
+        windows = data.of([person])
         try:
-            parts_for(own, [n * windows_per_stride(own) for n in counts])
+            parts_for(windows, [n * windows_per_stride(windows) for n in counts])
         except BadInputError as error:
-            found[person] = str(error)
-    return found
+            reasons[person] = str(error)
+    return reasons
 
 
 def check_personal(data: StanceSet, folds: Sequence[Fold], plan: PersonalPlan, surface: str = "") -> dict[str, str]:
@@ -115,19 +115,19 @@ def personalise_job(
     surface
         Only windows of this surface calibrate and test; empty: all.
     """
-    whole = StanceSet.open(data) if isinstance(data, Path) else data
-    model = method.train(fold.of(whole, "train", "inner") if fold.inner else fold.of(whole, "train"), fold)
+    stances = StanceSet.open(data) if isinstance(data, Path) else data
+    model = method.train(fold.of(stances, "train", "inner") if fold.inner else fold.of(stances, "train"), fold)
     config = tuning_config(model, plan)
     how: dict[str, Any] = {"config": config, "lr_factor": plan.lr_factor, "prior_windows": plan.prior_windows}
     rows: list[dict[str, Any]] = []
     for person in fold.test:
-        own = on_surface(whole.of([person]), surface)
-        if left_out(own, plan.counts):
+        windows = on_surface(stances.of([person]), surface)
+        if left_out(windows, plan.counts):
             continue
-        each = windows_per_stride(own)
+        each = windows_per_stride(windows)
         for way in WAYS:
-            found = personalise(model, own, counts=[n * each for n in plan.counts], method=way, **how)
-            rows += [one.row() | {"strides": one.windows // each} for one in found]
+            calibrated = personalise(model, windows, counts=[n * each for n in plan.counts], method=way, **how)
+            rows += [row.row() | {"strides": row.windows // each} for row in calibrated]
     return {"rows": [_plain(row) for row in rows]}
 
 
@@ -138,9 +138,9 @@ def on_surface(data: StanceSet, surface: str) -> StanceSet:
 
 def tuning_config(model: GrfModel, plan: PersonalPlan) -> TrainConfig:
     """Return how a model is trained further: as it was trained, for the plan's epochs, nobody deciding when to stop."""
-    kept = {k: v for k, v in model.spec.training.items() if k in TrainConfig.model_fields}
+    training = {k: v for k, v in model.spec.training.items() if k in TrainConfig.model_fields}
     changed = {"epochs": plan.epochs, "batch": plan.batch, "patience": 0, "schedule": "constant", "balance_batches": ""}
-    return TrainConfig.model_validate(kept | changed)
+    return TrainConfig.model_validate(training | changed)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def personalise_folds(
     rows = [row for value in map_folds(personalise_job, jobs, workers=workers, **how) for row in value["rows"]]
     for row in rows:
         row["leaks"] = list(dict.fromkeys([*leaks, *row["leaks"]]))
-    found = {
+    document = {
         "method": method.name,
         "plan": plan.model_dump(mode="json"),
         "unit": "strides" if str(data.data.attrs["window"]) == "stance" else "windows",
@@ -192,7 +192,7 @@ def personalise_folds(
         "means": means(rows, plan.counts),
         "rows": rows,
     }
-    return found | {"words": personal_words(found)}
+    return document | {"words": personal_words(document)}
 
 
 def means(rows: Sequence[dict[str, Any]], counts: Sequence[int]) -> dict[str, Any]:
@@ -202,27 +202,31 @@ def means(rows: Sequence[dict[str, Any]], counts: Sequence[int]) -> dict[str, An
     interval (Student's t over participants), and None where there are fewer than two.
     """
     axes = list(rows[0]["rmse_bw"])
-    found: dict[str, Any] = {}
+    table: dict[str, Any] = {}
     for way in WAYS:
-        found[way] = {}
+        table[way] = {}
         for axis in axes:
             by_count = {n: _errors(rows, way, axis, n) for n in counts}
-            found[way][axis] = {str(n): _mean(values, by_count[0]) for n, values in by_count.items()}
-    return found
+            table[way][axis] = {str(n): _mean(values, by_count[0]) for n, values in by_count.items()}
+    return table
 
 
 def _errors(rows: Sequence[dict[str, Any]], way: str, axis: str, strides: int) -> dict[str, float]:
-    own = [r for r in rows if r["method"] == way and r["strides"] == strides]
-    return {r["participant"]: np.nan if r["rmse_bw"][axis] is None else float(r["rmse_bw"][axis]) for r in own}
+    of_way = [r for r in rows if r["method"] == way and r["strides"] == strides]
+    return {r["participant"]: np.nan if r["rmse_bw"][axis] is None else float(r["rmse_bw"][axis]) for r in of_way}
 
 
 def _mean(values: dict[str, float], before: dict[str, float]) -> dict[str, Any]:
-    one = group(values)
+    summary = group(values)
     both = sum(bool(np.isfinite(values[p]) and np.isfinite(before[p])) for p in values)
     change = asdict(paired(values, before)) if both > 1 and values != before else None
-    kept = {"n": one.n} | {k: _number(getattr(one, k)) for k in ("mean", "sd", "low", "high")} | {"worst": one.worst}
+    numbers = (
+        {"n": summary.n}
+        | {k: _number(getattr(summary, k)) for k in ("mean", "sd", "low", "high")}
+        | {"worst": summary.worst}
+    )
     picked = ("n", "mean", "low", "high", "better")
-    return kept | {"change": None if change is None else {k: _number(change[k]) for k in picked}}
+    return numbers | {"change": None if change is None else {k: _number(change[k]) for k in picked}}
 
 
 def _number(value: float) -> float | None:
@@ -231,21 +235,21 @@ def _number(value: float) -> float | None:
     return int(value) if isinstance(value, int) else float(value)
 
 
-def personal_words(found: dict[str, Any]) -> list[str]:
+def personal_words(document: dict[str, Any]) -> list[str]:
     """Return in words what calibration on a person's own first strides changed; never a headline."""
-    counts, unit = found["plan"]["counts"], found["unit"]
-    people = len({row["participant"] for row in found["rows"]})
-    late = sorted({row["test_windows"] for row in found["rows"]})
+    counts, unit = document["plan"]["counts"], document["unit"]
+    people = len({row["participant"] for row in document["rows"]})
+    late = sorted({row["test_windows"] for row in document["rows"]})
     span = f"{late[0]}" if len(late) == 1 else f"{late[0]} to {late[-1]}"
     stride = " (a stride: a window of each measured foot)" if unit == "strides" else ""
     lines = [
-        f"Personalisation of {found['method']}, {people} participants, each tested on the same {span} later windows"
+        f"Personalisation of {document['method']}, {people} participants, each tested on the same {span} later windows"
         f" after any number of calibration {unit}{stride}. Their own force was seen: no headline."
     ]
-    for way, axes in found["means"].items():
+    for way, axes in document["means"].items():
         for axis, by_count in axes.items():
             lines.append(f"{axis}, {WAYS[way]}: {_course(by_count, counts, unit)}")
-    lines += [f"left out: {why}" for why in found["left_out"].values()]
+    lines += [f"left out: {why}" for why in document["left_out"].values()]
     return lines
 
 

@@ -52,11 +52,11 @@ def fit_affine(forces_bw: Floats, targets_bw: Floats, weight: Floats, *, prior_w
     """
     axes = forces_bw.shape[2]
     gain, offset = np.ones(axes), np.zeros(axes)
-    known = np.isfinite(forces_bw) & np.isfinite(targets_bw) & (weight > 0)[:, :, None]
+    valid = np.isfinite(forces_bw) & np.isfinite(targets_bw) & (weight > 0)[:, :, None]
     share = prior_windows / max(len(forces_bw), 1)
     for k in range(axes):
-        chosen = known[:, :, k]
-        w, p, y = weight[chosen].astype(np.float64), forces_bw[:, :, k][chosen], targets_bw[:, :, k][chosen]
+        rows = valid[:, :, k]
+        w, p, y = weight[rows].astype(np.float64), forces_bw[:, :, k][rows], targets_bw[:, :, k][rows]
         # the correction (g - 1, o) against the residual: zero is the identity
         square = np.array([[(w * p * p).sum(), (w * p).sum()], [(w * p).sum(), w.sum()]])
         right = np.array([(w * p * (y - p)).sum(), (w * (y - p)).sum()])
@@ -90,8 +90,8 @@ class Calibrated:
 
     def row(self) -> dict[str, Any]:
         """Return the row for a table."""
-        named = ("participant", "method", "windows", "test_windows")
-        return {n: getattr(self, n) for n in named} | {"rmse_bw": dict(self.rmse_bw), "leaks": list(self.leaks)}
+        names = ("participant", "method", "windows", "test_windows")
+        return {n: getattr(self, n) for n in names} | {"rmse_bw": dict(self.rmse_bw), "leaks": list(self.leaks)}
 
 
 def in_time(data: StanceSet) -> StanceSet:
@@ -192,15 +192,15 @@ def personalise(
     settings = config or TrainConfig(epochs=20, patience=0, batch=8, lr=1e-3, schedule="constant")
     rows = []
     for count in sorted(counts):
-        own = early.where(np.arange(early.size) < count)
+        calibration = early.where(np.arange(early.size) < count)
         if not count:
             forces = predict(model, late)
         elif method == "affine":
-            forces = fit_affine(predict(model, own), *_truth(model, own), prior_windows=prior_windows)(
+            forces = fit_affine(predict(model, calibration), *_truth(model, calibration), prior_windows=prior_windows)(
                 predict(model, late)
             )
         else:
-            forces = _tuned(model, own, late, settings, mode, lr_factor)
+            forces = _tuned(model, calibration, late, settings, mode, lr_factor)
         rows.append(_row(model, late, forces, method, count))
     return tuple(rows)
 
@@ -213,27 +213,27 @@ def _truth(model: GrfModel, data: StanceSet) -> tuple[Floats, Floats]:
 
 
 def _tuned(
-    model: GrfModel, own: StanceSet, late: StanceSet, config: TrainConfig, mode: Mode, lr_factor: float
+    model: GrfModel, early: StanceSet, late: StanceSet, config: TrainConfig, mode: Mode, lr_factor: float
 ) -> Floats:
-    keys: list[NDArray[np.str_]] = [unit_keys(s, "window") for s in (own, late)]
-    person = own.participants[0]
+    keys: list[NDArray[np.str_]] = [unit_keys(s, "window") for s in (early, late)]
+    person = early.participants[0]
     fold = Fold(
-        f"personalise:{person}/{own.size}",
+        f"personalise:{person}/{early.size}",
         tuple(str(k) for k in keys[0]),
         (),
         tuple(str(k) for k in keys[1]),
         "window",
         (LEAK_PERSONAL,),
     )
-    tuned = fine_tune(model, config, own, fold, mode=mode, lr_factor=lr_factor)
+    tuned = fine_tune(model, config, early, fold, mode=mode, lr_factor=lr_factor)
     return predict(tuned, late, leaks=tuned.spec.leaks)
 
 
 def _row(model: GrfModel, late: StanceSet, forces: Floats, method: Way, count: int) -> Calibrated:
     targets, weight = _truth(model, late)
-    known = (weight > 0)[:, :, None] & np.isfinite(targets)
-    w = np.where(known, weight[:, :, None], 0.0)
-    squared = np.where(known, (forces - np.where(known, targets, 0.0)) ** 2, 0.0)
+    valid = (weight > 0)[:, :, None] & np.isfinite(targets)
+    w = np.where(valid, weight[:, :, None], 0.0)
+    squared = np.where(valid, (forces - np.where(valid, targets, 0.0)) ** 2, 0.0)
     total = w.sum(axis=1)
     counted = total > 0
     each = np.sqrt((w * squared).sum(axis=1) / np.where(counted, total, 1.0))

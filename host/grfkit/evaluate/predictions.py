@@ -116,9 +116,9 @@ def predict_fold(data: StanceSet, fold: Fold, method: Method) -> tuple[Floats, f
     array, float
         Shape (tested stances, time, axes) in BW; seconds.
     """
-    seen = fold.of(data, "train", "inner") if fold.inner else fold.of(data, "train")
+    training = fold.of(data, "train", "inner") if fold.inner else fold.of(data, "train")
     start = time.perf_counter()
-    predicted = method.fit(seen, fold).predict(fold.of(data, "test"))
+    predicted = method.fit(training, fold).predict(fold.of(data, "test"))
     return np.asarray(predicted, dtype=np.float64), time.perf_counter() - start
 
 
@@ -164,12 +164,12 @@ class Gathered:
         if not tested.size:
             raise BadInputError("no window of the set is in the test part of a fold")
         source = self.data.data.isel(stance=tested)
-        known = list(dict.fromkeys([*leaks, *(leak for f in self.folds for leak in f.leaks)]))
-        return _dataset(self, source, tested, split, known, configuration)
+        all_leaks = list(dict.fromkeys([*leaks, *(leak for f in self.folds for leak in f.leaks)]))
+        return _dataset(self, source, tested, split, all_leaks, configuration)
 
 
 def _dataset(
-    done: Gathered,
+    gathered: Gathered,
     source: xr.Dataset,
     tested: NDArray[np.intp],
     split: str,
@@ -183,26 +183,26 @@ def _dataset(
         n: ("stance", np.asarray([str(v) for v in source[n].values], dtype=object)) for n in PER_STANCE
     }
     coords |= {
-        "fold": ("stance", done.fold_of[tested]),
+        "fold": ("stance", gathered.fold_of[tested]),
         "start_s": ("stance", np.asarray(source["start_s"].values, dtype=np.float64)),
-        "method": ("method", np.asarray([m.name for m in done.methods], dtype=object)),
-        "axis": ("axis", np.asarray(done.data.axes, dtype=object)),
+        "method": ("method", np.asarray([m.name for m in gathered.methods], dtype=object)),
+        "axis": ("axis", np.asarray(gathered.data.axes, dtype=object)),
         "scalar": ("scalar", np.asarray([str(v) for v in source["scalar"].values], dtype=object)),
-        "fold_name": ("fold_name", np.asarray([f.name for f in done.folds], dtype=object)),
+        "fold_name": ("fold_name", np.asarray([f.name for f in gathered.folds], dtype=object)),
     }
     variables = {
-        "predicted": (("method", "stance", "time", "axis"), done.predicted[:, tested], {"units": "BW"}),
+        "predicted": (("method", "stance", "time", "axis"), gathered.predicted[:, tested], {"units": "BW"}),
         "measured": (("stance", "time", "axis"), np.asarray(source["targets"].values), {"units": "BW"}),
         "weight": (("stance", "time"), np.asarray(source["weight"].values)),
         "scalars": (("stance", "scalar"), np.asarray(source["scalars"].values)),
-        "seconds": (("method", "fold_name"), done.seconds, {"units": "s"}),
+        "seconds": (("method", "fold_name"), gathered.seconds, {"units": "s"}),
     }
-    kept = {n: attrs[n] for n in ("window", "points", "rate_hz", "cut", "source", "mirrored", "excluded")}
+    copied = {n: attrs[n] for n in ("window", "points", "rate_hz", "cut", "source", "mirrored", "excluded")}
     return Predictions(
         xr.Dataset(
             variables,
             coords=coords,
-            attrs=kept
+            attrs=copied
             | {
                 "schema_version": SCHEMA_VERSION,
                 "artefact": "answers",
@@ -244,20 +244,20 @@ def predict_folds(
     BadInputError
         If methods share a name, two folds test one window, or a method cannot answer.
     """
-    whole = StanceSet.open(data) if isinstance(data, Path) else data
-    gathered = Gathered(whole, folds, methods)
+    stances = StanceSet.open(data) if isinstance(data, Path) else data
+    gathered = Gathered(stances, folds, methods)
     jobs = [(fold, method) for fold in folds for method in methods]
-    named = [
+    calls = [
         Job(f"{fold.name} | {method.name}", {"data": data, "fold": fold, "method": method}) for fold, method in jobs
     ]
-    found = map_folds(fold_job, named, workers=workers, cluster=cluster, results=results, progress=progress)
-    for (fold, method), value in zip(jobs, found):
+    values = map_folds(fold_job, calls, workers=workers, cluster=cluster, results=results, progress=progress)
+    for (fold, method), value in zip(jobs, values):
         gathered.take(fold, method, value["predicted"], value["seconds"])
     return gathered.answers(split=split, leaks=leaks, configuration=configuration or {})
 
 
 def fold_job(data: StanceSet | Path, fold: Fold, method: Method) -> dict[str, Any]:
     """Return the answer of one job as a value that can be kept."""
-    whole = StanceSet.open(data) if isinstance(data, Path) else data
-    predicted, seconds = predict_fold(whole, fold, method)
+    stances = StanceSet.open(data) if isinstance(data, Path) else data
+    predicted, seconds = predict_fold(stances, fold, method)
     return {"predicted": predicted.astype(np.float32), "seconds": seconds}

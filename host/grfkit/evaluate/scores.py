@@ -50,9 +50,9 @@ def scores(answers: Predictions, *, headline: str = "", level: float = 0.9) -> d
         JSON values: ``methods`` (by name and axis: group, participants, strata), ``comparisons``, ``spm``,
         ``features``, ``bands``; ``leaks``, and ``headline_allowed``, false where anything leaks.
     """
-    chosen = headline or answers.methods[-1]
-    if chosen not in answers.methods:
-        raise BadInputError(f"there is no method '{chosen}' among {', '.join(answers.methods)}")
+    main = headline or answers.methods[-1]
+    if main not in answers.methods:
+        raise BadInputError(f"there is no method '{main}' among {', '.join(answers.methods)}")
     attrs = answers.data.attrs
     table = {m: method_scores(answers, m) for m in answers.methods}
     return {
@@ -65,16 +65,16 @@ def scores(answers: Predictions, *, headline: str = "", level: float = 0.9) -> d
         "participants": len(answers.participants),
         "windows": {p: int((answers.per_stance("participant") == p).sum()) for p in answers.participants},
         "axes": list(answers.axes),
-        "headline": chosen,
+        "headline": main,
         "seconds": {
             m: round(float(np.nansum(answers.data["seconds"].values[i])), 2) for i, m in enumerate(answers.methods)
         },
         "methods": table,
-        "comparisons": comparisons(table, answers, chosen),
+        "comparisons": comparisons(table, answers, main),
         "spm": {m: spm(answers, m) for m in answers.methods} if attrs["window"] == "stance" else {},
         "features": {m: features(answers, m) for m in answers.methods} if attrs["window"] == "stance" else {},
         "curves": curves(answers) if attrs["window"] == "stance" else {},
-        "bands": {a: _band(answers, chosen, i, level) for i, a in enumerate(answers.axes)},
+        "bands": {a: _band(answers, main, i, level) for i, a in enumerate(answers.axes)},
     }
 
 
@@ -108,8 +108,8 @@ def _conditions(answers: Predictions) -> list[str]:
 
 
 def _group(name: str, values: dict[str, float], n: int) -> dict[str, Any]:
-    found = asdict(group(values, more_is_better=name == "r", signed=name == "bias_bw"))
-    result = {k: _number(v) if isinstance(v, float) else v for k, v in found.items()} | {"contacts": n}
+    summary = asdict(group(values, more_is_better=name == "r", signed=name == "bias_bw"))
+    result = {k: _number(v) if isinstance(v, float) else v for k, v in summary.items()} | {"contacts": n}
     if name == "r":
         result["fisher_mean"] = _number(mean_r(np.asarray(list(values.values()))))
     return result
@@ -118,18 +118,23 @@ def _group(name: str, values: dict[str, float], n: int) -> dict[str, Any]:
 def _strata(answers: Predictions, rmse: Floats) -> dict[str, dict[str, Any]]:
     """Return RMSE by condition, surface, speed, slope and side, over participants who have the stratum."""
     people = answers.per_stance("participant")
-    found: dict[str, dict[str, Any]] = {}
+    strata: dict[str, dict[str, Any]] = {}
     for name in STRATA:
         labels = _labels(answers, name)
         kinds = sorted({label for label in labels.tolist() if label})
         if len(kinds) < 2 or len(kinds) > (40 if name == "condition" else 10):
             continue
-        found[name] = {}
+        strata[name] = {}
         for kind in kinds:
-            own = labels == kind
-            one = group(by_participant(rmse[own], people[own].tolist()))
-            found[name][kind] = {"n": one.n, "mean": _number(one.mean), "sd": _number(one.sd), "worst": one.worst}
-    return found
+            rows = labels == kind
+            summary = group(by_participant(rmse[rows], people[rows].tolist()))
+            strata[name][kind] = {
+                "n": summary.n,
+                "mean": _number(summary.mean),
+                "sd": _number(summary.sd),
+                "worst": summary.worst,
+            }
+    return strata
 
 
 def _labels(answers: Predictions, name: str) -> NDArray[np.str_]:
@@ -139,19 +144,21 @@ def _labels(answers: Predictions, name: str) -> NDArray[np.str_]:
     return np.asarray([f"{v:g}" if np.isfinite(v) else "" for v in values])
 
 
-def comparisons(table: dict[str, Any], answers: Predictions, chosen: str) -> dict[str, Any]:
+def comparisons(table: dict[str, Any], answers: Predictions, main: str) -> dict[str, Any]:
     """Return paired differences of RMSE (BW), the chosen method minus each other, Holm over all methods of an axis."""
-    found: dict[str, Any] = {}
+    by_axis: dict[str, Any] = {}
     for axis in answers.axes:
-        mine = _values(table[chosen][axis]["participants"]["rmse_bw"])
-        others = [m for m in answers.methods if m != chosen]
+        mine = _values(table[main][axis]["participants"]["rmse_bw"])
+        others = [m for m in answers.methods if m != main]
         if len(mine) < 2:
-            found[axis] = {"note": "one participant: nothing to compare"}
+            by_axis[axis] = {"note": "one participant: nothing to compare"}
             continue
         usable = {m: _values(table[m][axis]["participants"]["rmse_bw"]) for m in others}
         family = {m: paired(mine, v) for m, v in usable.items() if set(v) == set(mine) and _both(mine, v) > 1}
-        found[axis] = {m: _plain(asdict(p)) | {"excludes_zero": p.excludes_zero} for m, p in with_holm(family).items()}
-    return found
+        by_axis[axis] = {
+            m: _plain(asdict(p)) | {"excludes_zero": p.excludes_zero} for m, p in with_holm(family).items()
+        }
+    return by_axis
 
 
 def _both(a: dict[str, float], b: dict[str, float]) -> int:
@@ -161,28 +168,28 @@ def _both(a: dict[str, float], b: dict[str, float]) -> int:
 def spm(answers: Predictions, method: str) -> dict[str, Any]:
     """Return predicted against measured mean curves of the participants, axis by axis: SPM{t} and permutation."""
     people = answers.per_stance("participant").tolist()
-    found: dict[str, Any] = {}
+    tests: dict[str, Any] = {}
     for i, axis in enumerate(answers.axes):
         _, a = participant_curves(answers.predicted(method)[:, :, i], people)
         _, b = participant_curves(answers.measured[:, :, i], people)
-        whole = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
-        if whole.sum() < 2:
-            found[axis] = {"note": f"{int(whole.sum())} participants have whole mean curves; no test"}
+        complete = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+        if complete.sum() < 2:
+            tests[axis] = {"note": f"{int(complete.sum())} participants have whole mean curves; no test"}
             continue
-        one = spm_paired(a[whole], b[whole], family=len(answers.axes))
-        other = permutation_max_t(a[whole], b[whole], alpha=0.05 / len(answers.axes))
-        found[axis] = {
-            "n": one.n,
-            "t": [_number(v) for v in one.t],
-            "threshold": _number(one.threshold),
-            "share_above": _number(one.share_above),
-            "clusters": [_plain(asdict(c)) for c in one.clusters],
-            "note": one.note,
+        test = spm_paired(a[complete], b[complete], family=len(answers.axes))
+        other = permutation_max_t(a[complete], b[complete], alpha=0.05 / len(answers.axes))
+        tests[axis] = {
+            "n": test.n,
+            "t": [_number(v) for v in test.t],
+            "threshold": _number(test.threshold),
+            "share_above": _number(test.share_above),
+            "clusters": [_plain(asdict(c)) for c in test.clusters],
+            "note": test.note,
             "permutation_threshold": _number(other.threshold),
             "permutation_p": _number(other.p),
-            "alpha": one.alpha,
+            "alpha": test.alpha,
         }
-    return found
+    return tests
 
 
 def contact_features(measured: Floats, contact_s: Floats, axes: Sequence[str]) -> dict[str, Floats]:
@@ -196,19 +203,19 @@ def contact_features(measured: Floats, contact_s: Floats, axes: Sequence[str]) -
         Contact time of each, s; without it there are no rates and impulses.
     """
     names = [n for n in MARGINS if "apgrf" in axes or not n.startswith(("braking", "propulsive"))]
-    found = {n: np.full(len(measured), np.nan) for n in names}
+    columns = {n: np.full(len(measured), np.nan) for n in names}
     for row, (curves, duration) in enumerate(zip(measured, contact_s)):
         if np.isfinite(duration) and duration > 0 and np.isfinite(curves).all():
             for name, value in _features(curves, float(duration), axes).items():
-                found[name][row] = value
-    return found
+                columns[name][row] = value
+    return columns
 
 
 def _features(curves: Floats, duration: float, axes: Sequence[str]) -> dict[str, float]:
     t = np.linspace(0.0, duration, len(curves))
     vertical = Curve(t, curves[:, list(axes).index("vgrf")])
     impact = impact_peak(vertical)
-    found = {
+    values = {
         "active peak BW": active_peak(vertical).value_bw,
         "impact peak BW": impact.value_bw,
         "VALR A BW/s": valr(vertical, method="A", cutoff_hz=None, impact=impact).value_bw_s,
@@ -217,13 +224,13 @@ def _features(curves: Floats, duration: float, axes: Sequence[str]) -> dict[str,
     }
     if "apgrf" in axes:
         forward = horizontal(Curve(t, curves[:, list(axes).index("apgrf")]))
-        found |= {
+        values |= {
             "braking peak BW": forward.braking_peak_bw,
             "propulsive peak BW": forward.propulsive_peak_bw,
             "braking impulse BW s": forward.braking_impulse_bw_s,
             "propulsive impulse BW s": forward.propulsive_impulse_bw_s,
         }
-    return found
+    return values
 
 
 def features(answers: Predictions, method: str) -> dict[str, Any]:
@@ -232,28 +239,28 @@ def features(answers: Predictions, method: str) -> dict[str, Any]:
         return {}
     contact_s, people = answers.scalar("contact_s"), answers.per_stance("participant").tolist()
     true = contact_features(answers.measured, contact_s, answers.axes)
-    said = contact_features(answers.predicted(method), contact_s, answers.axes)
-    return {name: feature_agreement(said[name], true[name], people, MARGINS[name]) for name in true}
+    predicted = contact_features(answers.predicted(method), contact_s, answers.axes)
+    return {name: feature_agreement(predicted[name], true[name], people, MARGINS[name]) for name in true}
 
 
-def feature_agreement(said: Floats, true: Floats, people: Sequence[str], margin: float) -> dict[str, Any]:
+def feature_agreement(predicted: Floats, true: Floats, people: Sequence[str], margin: float) -> dict[str, Any]:
     """Return how well one feature agrees, participants first; the margin is a share of the measured mean."""
-    a, b = by_participant(said, people), by_participant(true, people)
+    a, b = by_participant(predicted, people), by_participant(true, people)
     names = [k for k in b if np.isfinite(a[k]) and np.isfinite(b[k])]
     if len(names) < 2:
         return {"n": len(names), "note": "too few participants"}
     x, y = np.asarray([a[k] for k in names]), np.asarray([b[k] for k in names])
-    whole = abs(float(y.mean()))
+    level = abs(float(y.mean()))
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(np.abs(true) > 0.02 * whole, 100 * np.abs(said - true) / np.abs(true), np.nan)
+        relative = np.where(np.abs(true) > 0.02 * level, 100 * np.abs(predicted - true) / np.abs(true), np.nan)
     result: dict[str, Any] = {
         "n": len(names),
         "measured": _number(y.mean()),
         "predicted": _number(x.mean()),
-        "absolute_error": _number(group(by_participant(np.abs(said - true), people)).mean),
+        "absolute_error": _number(group(by_participant(np.abs(predicted - true), people)).mean),
         "relative_error_percent": _number(group(by_participant(relative, people)).mean),
-        "bland_altman": _plain(asdict(bland_altman(said, true, people))),
-        "tost": _plain(asdict(tost(x - y, margin=margin * whole))) | {"margin_percent": 100 * margin},
+        "bland_altman": _plain(asdict(bland_altman(predicted, true, people))),
+        "tost": _plain(asdict(tost(x - y, margin=margin * level))) | {"margin_percent": 100 * margin},
     }
     if len(names) >= 3 and np.ptp(np.concatenate([x, y])) > 0:
         result["icc_2_1"] = _plain(asdict(icc_2_1(np.stack([x, y], axis=1))))
@@ -263,20 +270,20 @@ def feature_agreement(said: Floats, true: Floats, people: Sequence[str], margin:
 def curves(answers: Predictions) -> dict[str, Any]:
     """Return by axis the mean over participants of measured and predicted mean curves, and the SD of the measured."""
     people = answers.per_stance("participant").tolist()
-    found: dict[str, Any] = {}
+    by_axis: dict[str, Any] = {}
     for i, axis in enumerate(answers.axes):
         _, true = participant_curves(answers.measured[:, :, i], people)
-        found[axis] = {"measured": _mean_curve(true), "measured_sd": _sd_curve(true), "methods": {}}
+        by_axis[axis] = {"measured": _mean_curve(true), "measured_sd": _sd_curve(true), "methods": {}}
         for method in answers.methods:
-            _, said = participant_curves(answers.predicted(method)[:, :, i], people)
-            found[axis]["methods"][method] = _mean_curve(said)
-    return found
+            _, predicted = participant_curves(answers.predicted(method)[:, :, i], people)
+            by_axis[axis]["methods"][method] = _mean_curve(predicted)
+    return by_axis
 
 
 def _mean_curve(curves: Floats) -> list[float | None]:
-    known = np.isfinite(curves)
-    count = known.sum(axis=0)
-    mean = np.where(known, curves, 0.0).sum(axis=0) / np.maximum(count, 1)
+    valid = np.isfinite(curves)
+    count = valid.sum(axis=0)
+    mean = np.where(valid, curves, 0.0).sum(axis=0) / np.maximum(count, 1)
     return [_number(v) if n else None for v, n in zip(mean, count)]
 
 
@@ -296,10 +303,10 @@ def _band(answers: Predictions, method: str, axis: int, level: float) -> dict[st
     lost = sorted(set(people) - set(answers.per_stance("participant")[answered].tolist()))
     if lost:
         return {"note": f"{', '.join(lost)} has no window with a force and an answer: no interval for a next one"}
-    found: dict[str, Any] = _plain(asdict(leave_one_out_coverage(residuals, people, level=used)))
+    band: dict[str, Any] = _plain(asdict(leave_one_out_coverage(residuals, people, level=used)))
     if used < level:
-        found["note"] = f"{n - 1} people to calibrate on promise {most:.3f} at most, not {level:g}"
-    return found
+        band["note"] = f"{n - 1} people to calibrate on promise {most:.3f} at most, not {level:g}"
+    return band
 
 
 def _values(plain: dict[str, float | None]) -> dict[str, float]:

@@ -27,10 +27,10 @@ def on_channels(data: StanceSet, patterns: Sequence[str]) -> StanceSet:
     BadInputError
         If none does.
     """
-    kept = [c for c in data.channels if any(fnmatchcase(c, p) for p in patterns)]
-    if not kept:
+    channels = [c for c in data.channels if any(fnmatchcase(c, p) for p in patterns)]
+    if not channels:
         raise BadInputError(f"no channel matches {', '.join(patterns)}; the set has {', '.join(data.channels[:8])} ...")
-    return StanceSet(data.data.sel(channel=kept))
+    return StanceSet(data.data.sel(channel=channels))
 
 
 @dataclass(frozen=True)

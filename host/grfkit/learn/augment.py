@@ -83,8 +83,8 @@ def augmented(
     if settings.missing:
         may = torch.tensor([any(fnmatchcase(c, p) for p in settings.missing_channels) for c in channels])
         share = settings.missing * torch.rand(n, 1, generator=generator)
-        gone = (torch.rand(n, width, generator=generator) < share) & may
-        out = out.masked_fill(gone[:, None, :].to(raw.device), float("nan"))
+        dropped = (torch.rand(n, width, generator=generator) < share) & may
+        out = out.masked_fill(dropped[:, None, :].to(raw.device), float("nan"))
     return out
 
 

@@ -47,10 +47,10 @@ class Baseline(ABC):
         """Refuse to predict before fitting, for participants it was fitted on, or for windows of other points."""
         if not self.seen:
             raise BadInputError(f"{self.name} has not been fitted; call fit first")
-        known = sorted(set(self.seen) & set(data.participants))
-        if known and not any(leak.strip() for leak in self.leaks):
+        overlap = sorted(set(self.seen) & set(data.participants))
+        if overlap and not any(leak.strip() for leak in self.leaks):
             raise LeakError(
-                f"participant {', '.join(known)} was in the fit of {self.name}; test others, or name the split that"
+                f"participant {', '.join(overlap)} was in the fit of {self.name}; test others, or name the split that"
                 " leaks by design (leaks=...)"
             )
         if int(data.data.sizes["time"]) != self.points:
@@ -68,9 +68,9 @@ def mean_curve(data: StanceSet) -> Floats:
     people = np.repeat(data.per_stance("participant"), len(y) // data.size)
     curves = []
     for person in data.participants:
-        own = people == person
-        weight = w[own].sum(axis=0, dtype=np.float64)
-        total = (w[own] * np.nan_to_num(y[own])).sum(axis=0, dtype=np.float64)
+        rows = people == person
+        weight = w[rows].sum(axis=0, dtype=np.float64)
+        total = (w[rows] * np.nan_to_num(y[rows])).sum(axis=0, dtype=np.float64)
         curves.append(np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan))
     counted = np.isfinite(curves)
     mean = np.where(counted, curves, 0.0).sum(axis=0) / np.maximum(counted.sum(axis=0), 1)
@@ -103,10 +103,10 @@ class FlatBaseline(Baseline):
         self.remember(data)
         self.channels = data.channels
         flat = self.flat(data)
-        known = np.isfinite(flat)
-        count = np.maximum(known.sum(axis=0), 1)
-        self._centre = np.where(known, flat, 0.0).sum(axis=0) / count
-        spread = np.sqrt(np.where(known, (flat - self._centre) ** 2, 0.0).sum(axis=0) / count)
+        valid = np.isfinite(flat)
+        count = np.maximum(valid.sum(axis=0), 1)
+        self._centre = np.where(valid, flat, 0.0).sum(axis=0) / count
+        spread = np.sqrt(np.where(valid, (flat - self._centre) ** 2, 0.0).sum(axis=0) / count)
         self._size = np.where(spread > 1e-9 * (1 + np.abs(self._centre)), spread, np.inf)
         return self.scaled(flat)
 
@@ -142,6 +142,6 @@ def best_setting(
     errors = np.zeros(len(settings))
     for fold in grouped_kfold(data, k=min(5, len(data.participants)), inner=0):
         out = np.isin(people, fold.test)
-        for i, said in enumerate(answers(x[~out], y[~out], settings, x[out])):
-            errors[i] += ((said - y[out]) ** 2).sum()
+        for i, predicted in enumerate(answers(x[~out], y[~out], settings, x[out])):
+            errors[i] += ((predicted - y[out]) ** 2).sum()
     return settings[int(np.argmin(errors))]

@@ -111,8 +111,8 @@ class NearestNeighbours(FlatBaseline):
     def predict(self, data: StanceSet) -> Floats:
         """Return the mean of the nearest curves for every window."""
         self.check(data)
-        found = nearest_mean(self._x, self._y, self.k, self.scaled(self.flat(data)))
-        return found.reshape(data.size, self.points, len(self.axes))
+        curves = nearest_mean(self._x, self._y, self.k, self.scaled(self.flat(data)))
+        return curves.reshape(data.size, self.points, len(self.axes))
 
 
 def nearest_mean(x: Floats, y: Floats, k: float, at: Floats) -> Floats:
@@ -146,8 +146,8 @@ class ScaledPressure(Baseline):
     _curve: Floats = field(default_factory=lambda: np.zeros((0, 0)), init=False)
 
     def _sum(self, data: StanceSet) -> Floats:
-        found = [[c for c in data.channels if fnmatchcase(c, p)] for p in self.patterns]
-        cells = next((c for c in found if c), None)
+        matches = [[c for c in data.channels if fnmatchcase(c, p)] for p in self.patterns]
+        cells = next((c for c in matches if c), None)
         if cells is None:
             raise BadInputError(
                 f"{self.name} needs channels {' or '.join(self.patterns)}; the set has {', '.join(data.channels)}"
@@ -202,29 +202,29 @@ class PhysicsPrior(Baseline):
         """Keep the mean curve and fit the gains, if any."""
         used = [a for a in data.axes if physics_channel(a) in data.channels]
         if not used:
-            wanted = " or ".join(physics_channel(a) for a in data.axes)
-            raise BadInputError(f"{self.name} needs channels {wanted}; the set has {', '.join(data.channels)}")
+            channels = " or ".join(physics_channel(a) for a in data.axes)
+            raise BadInputError(f"{self.name} needs channels {channels}; the set has {', '.join(data.channels)}")
         self.remember(data)
         self._curve = mean_curve(data)
         self.gains = {a: self._gain(data, a) if self.fit_gain else 1.0 for a in used}
 
     def _gain(self, data: StanceSet, axis: str) -> float:
         _, y, w = data.arrays()
-        told, truth = _channel(data, axis), y[:, :, self.axes.index(axis)].astype(np.float64)
-        known = (w > 0) & np.isfinite(told) & np.isfinite(truth)
-        power = float((w[known] * told[known] ** 2).sum())
-        return float((w[known] * told[known] * truth[known]).sum()) / power if power > 0 else 1.0
+        prior, truth = _channel(data, axis), y[:, :, self.axes.index(axis)].astype(np.float64)
+        valid = (w > 0) & np.isfinite(prior) & np.isfinite(truth)
+        power = float((w[valid] * prior[valid] ** 2).sum())
+        return float((w[valid] * prior[valid] * truth[valid]).sum()) / power if power > 0 else 1.0
 
     def predict(self, data: StanceSet) -> Floats:
         """Return what the channels tell, and the mean curve of axes without one."""
         self.check(data)
         require(data.channels, tuple(physics_channel(a) for a in self.gains), "channel")
-        said = np.repeat(self._curve[None], data.size, axis=0)
+        forces = np.repeat(self._curve[None], data.size, axis=0)
         for axis, gain in self.gains.items():
-            told = gain * _channel(data, axis)
+            prior = gain * _channel(data, axis)
             column = self.axes.index(axis)
-            said[:, :, column] = np.where(np.isfinite(told), told, said[:, :, column])
-        return said
+            forces[:, :, column] = np.where(np.isfinite(prior), prior, forces[:, :, column])
+        return forces
 
 
 def physics_channel(axis: str) -> str:
@@ -238,14 +238,14 @@ def _channel(data: StanceSet, axis: str) -> Floats:
 
 def baselines(data: StanceSet, *, leaks: tuple[str, ...] = ()) -> tuple[Baseline, ...]:
     """Return every baseline that can be used on this set, not fitted."""
-    found: list[Baseline] = [MeanCurve(leaks), KnownSpeedMeanCurve(leaks)]
+    methods: list[Baseline] = [MeanCurve(leaks), KnownSpeedMeanCurve(leaks)]
     if data.data.attrs["window"] == "stance":
-        found += [Ridge(leaks), NearestNeighbours(leaks)]
+        methods += [Ridge(leaks), NearestNeighbours(leaks)]
     else:
-        found.append(LaggedRidge(leaks))
+        methods.append(LaggedRidge(leaks))
     cells = any(fnmatchcase(c, p) for c in data.channels for p in ScaledPressure(leaks).patterns)
     if cells and "vgrf" in data.axes:
-        found.append(ScaledPressure(leaks))
+        methods.append(ScaledPressure(leaks))
     if any(physics_channel(a) in data.channels for a in data.axes):
-        found.append(PhysicsPrior(leaks))
-    return tuple(found)
+        methods.append(PhysicsPrior(leaks))
+    return tuple(methods)

@@ -16,7 +16,9 @@ from ..records.stance_set import StanceSet
 Singles = NDArray[np.float32]
 Indices = NDArray[np.int64]
 BLOCK = 64
+"""Windows that lie side by side on disk and are read as one run: chosen by hand, the chunk size of a set's file."""
 BUFFER = 2048
+"""Windows among which the order of training is mixed: chosen by hand, 32 blocks; the memory of one epoch's reading."""
 
 
 class Batch(NamedTuple):
@@ -93,24 +95,24 @@ class Windows:
         """Yield all windows as they come, ``size`` at a time."""
         for start in range(0, self.size, size):
             rows = slice(start, min(start + size, self.size))
-            held = self._held
-            yield self._from_disk(rows) if held is None else Batch(*(part[rows] for part in held))
+            in_memory = self._held
+            yield self._from_disk(rows) if in_memory is None else Batch(*(part[rows] for part in in_memory))
 
     def shuffled(self, size: int, seed: int, groups: Sequence[str] | None = None) -> Iterator[Batch]:
         """Yield one epoch in batches of ``size``, in an order that depends on the seed alone."""
         order = epoch_order(self.size, seed, groups)
         for start in range(0, len(order), BUFFER):
             chunk = order[start : start + BUFFER]
-            held = self.read(chunk) if self._held is None else None
+            buffered = self.read(chunk) if self._held is None else None
             for low in range(0, len(chunk), size):
                 rows = np.arange(low, min(low + size, len(chunk)))
-                yield self.read(chunk[rows]) if held is None else Batch(*(part[rows] for part in held))
+                yield self.read(chunk[rows]) if buffered is None else Batch(*(part[rows] for part in buffered))
 
     def batches(self, size: int, groups: Sequence[str] | None = None) -> int:
         """Return how many batches an epoch has."""
         length = len(epoch_order(self.size, 0, groups))
-        whole, rest = divmod(length, BUFFER)
-        return whole * -(-BUFFER // size) + -(-rest // size)
+        full, rest = divmod(length, BUFFER)
+        return full * -(-BUFFER // size) + -(-rest // size)
 
 
 def memory_mb_or_zero(value: float) -> float:
@@ -120,7 +122,7 @@ def memory_mb_or_zero(value: float) -> float:
     return value if value > 0 else -1.0
 
 
-def require(have: Sequence[str], wanted: Sequence[str], what: str) -> None:
+def require(have: Sequence[str], names: Sequence[str], what: str) -> None:
     """Refuse by name what is wanted and not there.
 
     Raises
@@ -128,7 +130,7 @@ def require(have: Sequence[str], wanted: Sequence[str], what: str) -> None:
     BadInputError
         If anything is missing.
     """
-    missing = [name for name in wanted if name not in have]
+    missing = [name for name in names if name not in have]
     if missing:
         raise BadInputError(
             f"{what} {', '.join(missing)} is wanted but not in the set, which has {', '.join(have) or 'none'}; give"

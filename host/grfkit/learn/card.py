@@ -26,7 +26,7 @@ def write_card(folder: Path) -> str:
     return text
 
 
-def add_evaluation(folder: Path, found: dict[str, Any]) -> None:
+def add_evaluation(folder: Path, evaluation: dict[str, Any]) -> None:
     """Put an evaluation beside a model, if it is of the same recipe and people, and write the card anew.
 
     Raises
@@ -38,24 +38,26 @@ def add_evaluation(folder: Path, found: dict[str, Any]) -> None:
         spec = ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInputError(f"{folder}: is no grfkit model ({error})") from error
-    if found["leaks"]:
-        raise BadInputError(f"an evaluation that leaks ({'; '.join(found['leaks'])}) is no figure for a model's card")
-    if _settings_of(found["recipe"]) != _settings_of(spec.provenance.configuration.get("recipe")):
-        raise BadInputError(f"{folder}: was trained by another recipe than this evaluation; give the same settings")
-    if found["headline_regime"] != found["recipe"]["regime"]:
+    if evaluation["leaks"]:
         raise BadInputError(
-            f"{folder}: was trained by regime '{found['recipe']['regime'] or 'none'}', but the headline of this"
-            f" evaluation is '{found['headline_regime']}'; name the model's own one last, or none"
+            f"an evaluation that leaks ({'; '.join(evaluation['leaks'])}) is no figure for a model's card"
         )
-    check_people(folder, spec.participants, found["people"])
-    plans = [one.get("search", {}).get("plan") for one in (found, spec.provenance.configuration)]
+    if _settings_of(evaluation["recipe"]) != _settings_of(spec.provenance.configuration.get("recipe")):
+        raise BadInputError(f"{folder}: was trained by another recipe than this evaluation; give the same settings")
+    if evaluation["headline_regime"] != evaluation["recipe"]["regime"]:
+        raise BadInputError(
+            f"{folder}: was trained by regime '{evaluation['recipe']['regime'] or 'none'}', but the headline of this"
+            f" evaluation is '{evaluation['headline_regime']}'; name the model's own one last, or none"
+        )
+    check_people(folder, spec.participants, evaluation["people"])
+    plans = [document.get("search", {}).get("plan") for document in (evaluation, spec.provenance.configuration)]
     if plans[0] != plans[1]:
         raise BadInputError(
             f"{folder}: its settings were not found by the search of this evaluation; take --model alone"
         )
-    found = {k: v for k, v in found.items() if k != "personalisation"}  # leaks by design: no figure of a card
+    evaluation = {k: v for k, v in evaluation.items() if k != "personalisation"}  # leaks by design: no figure of a card
     with written_whole(folder / EVALUATION, force=True) as temporary:
-        temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(evaluation, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     write_card(folder)
 
 
@@ -118,9 +120,9 @@ def _short(channels: Sequence[str], units: Sequence[str]) -> str:
     """Return channels in words, those of one unit together, the first and last of many."""
     parts = []
     for unit in dict.fromkeys(units):
-        own = [c for c, u in zip(channels, units) if u == unit]
-        shown = own if len(own) <= 6 else [*own[:3], "...", own[-1]]
-        parts.append(f"{len(own)} in {unit} ({', '.join(shown)})")
+        names = [c for c, u in zip(channels, units) if u == unit]
+        listed = names if len(names) <= 6 else [*names[:3], "...", names[-1]]
+        parts.append(f"{len(names)} in {unit} ({', '.join(listed)})")
     return ", ".join(parts)
 
 
@@ -130,20 +132,20 @@ def _scalars(names: Sequence[str]) -> str:
 
 def _settings(spec: ModelSpec) -> list[str]:
     """Return the part on the search that chose the settings, if there was one."""
-    found = spec.provenance.configuration.get("search")
-    if not found:
+    search = spec.provenance.configuration.get("search")
+    if not search:
         return []
-    plan, rows = found["plan"], found["trials"]
+    plan, rows = search["plan"], search["trials"]
     lost = sum(row["score"] is None for row in rows)
-    best = ", ".join(f"{k} {_value(v)}" for k, v in found["settings"].items())
+    best = ", ".join(f"{k} {_value(v)}" for k, v in search["settings"].items())
     lines = [
         "## Settings",
         "",
         f"* Chosen by a search of {len(rows)} trials (seed {plan['seed']}), each scored on participants left out in"
-        f" {min(plan['folds'], len(found['participants']))} inner folds; `{SEARCH}` has them all.",
-        f"* Best: {best}; its error {found['score']:.4f} of the mean range (over participants and axes). As the best of"
-        " many it is too good: no figure for anybody new.",
-        f"* The search saw {', '.join(found['participants'])}: nobody of them can test this model or these settings.",
+        f" {min(plan['folds'], len(search['participants']))} inner folds; `{SEARCH}` has them all.",
+        f"* Best: {best}; its error {search['score']:.4f} of the mean range (over participants and axes). As the best"
+        " of many it is too good: no figure for anybody new.",
+        f"* The search saw {', '.join(search['participants'])}: nobody of them can test this model or these settings.",
     ]
     lines += [f"* {lost} of the trials diverged."] if lost else []
     return ["\n".join(lines)]
@@ -169,7 +171,7 @@ def _data(spec: ModelSpec) -> str:
 def _error(evaluation: dict[str, Any] | None) -> str:
     if evaluation is None:
         return "## Error\n\nNot known: nobody has proven this model yet. `grf-evaluate --model` fills this in."
-    chosen = evaluation["headline"]
+    headline = evaluation["headline"]
     axes = evaluation["axes"]
     lines = [
         "## Error",
@@ -184,7 +186,7 @@ def _error(evaluation: dict[str, Any] | None) -> str:
         "| participant | windows | " + " | ".join(f"{a} RMSE BW" for a in axes) + " |",
         "|---" * (len(axes) + 2) + "|",
     ]
-    by_axis = [evaluation["methods"][chosen][a]["participants"]["rmse_bw"] for a in axes]
+    by_axis = [evaluation["methods"][headline][a]["participants"]["rmse_bw"] for a in axes]
     for person, count in evaluation["windows"].items():
         cells = [f"{v[person]:.4f}" if v.get(person) is not None else "-" for v in by_axis]
         lines.append(f"| {person} | {count} | " + " | ".join(cells) + " |")
@@ -198,12 +200,14 @@ def _verdict(evaluation: dict[str, Any]) -> str:
 
 def beaten(evaluation: dict[str, Any], axis: str) -> str:
     """Return one sentence: which baselines the headline method beats on an axis, and which not."""
-    chosen, found = evaluation["headline"], evaluation["comparisons"].get(axis, {})
-    if "note" in found:
-        return f"{axis}: {found['note']}."
-    better = [m for m, one in found.items() if one["high"] is not None and one["high"] < 0]
-    rest = [m for m in found if m not in better]
-    text = f"{axis}: {chosen} is better than {', '.join(better)}" if better else f"{axis}: {chosen} beats no baseline"
+    headline, comparisons = evaluation["headline"], evaluation["comparisons"].get(axis, {})
+    if "note" in comparisons:
+        return f"{axis}: {comparisons['note']}."
+    better = [m for m, comparison in comparisons.items() if comparison["high"] is not None and comparison["high"] < 0]
+    rest = [m for m in comparisons if m not in better]
+    text = (
+        f"{axis}: {headline} is better than {', '.join(better)}" if better else f"{axis}: {headline} beats no baseline"
+    )
     if rest and better:
         text += f"; not shown to be better than {', '.join(rest)}"
     return text + " (95 % interval of the paired difference)."
@@ -222,20 +226,20 @@ def _use(spec: ModelSpec) -> str:
     )
 
 
-def table_text(found: dict[str, Any], *, measures: Sequence[str] = ("rmse_bw", "rrmse_percent", "r")) -> str:
+def table_text(evaluation: dict[str, Any], *, measures: Sequence[str] = ("rmse_bw", "rrmse_percent", "r")) -> str:
     """Return a Markdown table: a row per method, mean and 95 % interval over participants by axis."""
     unknown = [m for m in measures if m not in (*MEASURES, "rmse_n")]
     if unknown:
         raise BadInputError(f"there is no measure '{unknown[0]}'; there are {', '.join((*MEASURES, 'rmse_n'))}")
-    heads = [f"{axis} {_HEAD.get(m, m)}" for axis in found["axes"] for m in measures]
-    first = found["axes"][0]
+    heads = [f"{axis} {_HEAD.get(m, m)}" for axis in evaluation["axes"] for m in measures]
+    first = evaluation["axes"][0]
     lines = ["| method | " + " | ".join(heads) + f" | worst ({first}) | s |", "|---" * (len(heads) + 3) + "|"]
-    for name, axes in found["methods"].items():
-        cells = [_cell(axes[axis]["group"][m], m) for axis in found["axes"] for m in measures]
+    for name, axes in evaluation["methods"].items():
+        cells = [_cell(axes[axis]["group"][m], m) for axis in evaluation["axes"] for m in measures]
         worst = axes[first]["group"]["rmse_bw"]["worst"]
-        lost = max(axes[axis]["unanswered"] for axis in found["axes"])
+        lost = max(axes[axis]["unanswered"] for axis in evaluation["axes"])
         label = f"{name} ({lost} windows not answered)" if lost else name
-        lines.append(f"| {label} | " + " | ".join(cells) + f" | {worst} | {found['seconds'][name]:g} |")
+        lines.append(f"| {label} | " + " | ".join(cells) + f" | {worst} | {evaluation['seconds'][name]:g} |")
     return "\n".join(lines)
 
 
@@ -245,10 +249,10 @@ _HEAD = {"rmse_bw": "RMSE BW", "rrmse_percent": "rRMSE %", "r": "r", "rmse_n": "
 _DIGITS = {"rmse_bw": 4, "mae_bw": 4, "bias_bw": 4, "r": 4, "rmse_n": 1}
 
 
-def _cell(one: dict[str, Any], measure: str) -> str:
+def _cell(summary: dict[str, Any], measure: str) -> str:
     digits = _DIGITS.get(measure, 1)
-    if one["mean"] is None:
+    if summary["mean"] is None:
         return "-"
-    if measure == "r" or one["low"] is None:
-        return f"{one['mean']:.{digits}f}"
-    return f"{one['mean']:.{digits}f} ({one['low']:.{digits}f}-{one['high']:.{digits}f})"
+    if measure == "r" or summary["low"] is None:
+        return f"{summary['mean']:.{digits}f}"
+    return f"{summary['mean']:.{digits}f} ({summary['low']:.{digits}f}-{summary['high']:.{digits}f})"

@@ -55,14 +55,14 @@ class Student:
     tried: tuple[Tried, ...]
 
 
-def taught(data: StanceSet, said: Floats, *, share: float) -> StanceSet:
+def taught(data: StanceSet, predicted: Floats, *, share: float) -> StanceSet:
     """Return windows whose targets and weights are those of the mixed loss.
 
     Parameters
     ----------
     data
         Training windows.
-    said
+    predicted
         What the teacher says of them in BW, shape (stances, time, axes), NaN where it says nothing.
     share
         Of the truth, 0 (the teacher alone) to 1 (the truth alone).
@@ -75,27 +75,27 @@ def taught(data: StanceSet, said: Floats, *, share: float) -> StanceSet:
     if not 0.0 <= share <= 1.0:
         raise BadInputError(f"share of the truth is {share:g}; expected 0 (the teacher alone) to 1 (the truth alone)")
     _, truth, weight = data.arrays()
-    if said.shape != truth.shape:
-        raise BadInputError(f"the teacher's answers have shape {said.shape}, the targets {truth.shape}")
-    known = np.asarray(np.isfinite(truth).all(axis=2) & (weight > 0))
-    answered = np.asarray(np.isfinite(said).all(axis=2))
-    of_truth = np.asarray(share * np.where(known, weight, 0.0), dtype=np.float64)
+    if predicted.shape != truth.shape:
+        raise BadInputError(f"the teacher's answers have shape {predicted.shape}, the targets {truth.shape}")
+    valid = np.asarray(np.isfinite(truth).all(axis=2) & (weight > 0))
+    answered = np.asarray(np.isfinite(predicted).all(axis=2))
+    of_truth = np.asarray(share * np.where(valid, weight, 0.0), dtype=np.float64)
     of_teacher = np.asarray((1.0 - share) * answered, dtype=np.float64)
-    whole = of_truth + of_teacher
-    mixed = np.where(known[:, :, None], truth, 0.0).astype(np.float64) * of_truth[:, :, None]
-    mixed += np.where(answered[:, :, None], said, 0.0) * of_teacher[:, :, None]
-    mixed /= np.asarray(np.where(whole > 0, whole, 1.0))[:, :, None]
-    return _with_answers(data, np.ones(data.size, dtype=bool), mixed, whole)
+    total = of_truth + of_teacher
+    mixed = np.where(valid[:, :, None], truth, 0.0).astype(np.float64) * of_truth[:, :, None]
+    mixed += np.where(answered[:, :, None], predicted, 0.0) * of_teacher[:, :, None]
+    mixed /= np.asarray(np.where(total > 0, total, 1.0))[:, :, None]
+    return _with_answers(data, np.ones(data.size, dtype=bool), mixed, total)
 
 
 def _with_answers(data: StanceSet, rows: NDArray[np.bool_], targets: Floats, weight: Floats) -> StanceSet:
     """Return the set with other targets and weights in some rows."""
-    made = data.data.copy()
+    changed = data.data.copy()
     for name, new in (("targets", targets), ("weight", weight)):
-        values = np.array(made[name].values, dtype=np.float32)
+        values = np.array(changed[name].values, dtype=np.float32)
         values[rows] = new
-        made[name] = (made[name].dims, values, made[name].attrs)
-    return StanceSet(made)
+        changed[name] = (changed[name].dims, values, changed[name].attrs)
+    return StanceSet(changed)
 
 
 def teacher_predictions(teacher: GrfModel, data: StanceSet) -> Floats:
@@ -153,12 +153,12 @@ def distil(
         )
     rows = np.isin(fold.keys(data), fold.train)
     truth = data.where(rows)
-    said = teacher_predictions(teacher, truth)
-    lessons = {share: _lesson(data, rows, taught(truth, said, share=share)) for share in dict.fromkeys(shares)}
-    done = [_trained(lessons[share], fold, config, network, share) for network, share in pairs]
-    tried = tuple(entry for _, entry in done)
+    predicted = teacher_predictions(teacher, truth)
+    lessons = {share: _lesson(data, rows, taught(truth, predicted, share=share)) for share in dict.fromkeys(shares)}
+    results = [_trained(lessons[share], fold, config, network, share) for network, share in pairs]
+    tried = tuple(entry for _, entry in results)
     i = _best(tried, slack)
-    return Student(_finished(done[i][0], teacher, truth, tried[i].share), tried[i], tried)
+    return Student(_finished(results[i][0], teacher, truth, tried[i].share), tried[i], tried)
 
 
 def _lesson(data: StanceSet, rows: NDArray[np.bool_], part: StanceSet) -> StanceSet:
@@ -178,10 +178,10 @@ def _trained(
 def _best(tried: Sequence[Tried], slack: float) -> int:
     """Return which one is chosen: of those within the slack, the smallest, then the best."""
     losses = [t.inner_loss for t in tried]
-    known = [v for v in losses if v is not None]
-    if not known:
+    finite = [v for v in losses if v is not None]
+    if not finite:
         return 0
-    limit = min(known) * (1.0 + slack)
+    limit = min(finite) * (1.0 + slack)
     within = [i for i, v in enumerate(losses) if v is not None and v <= limit]
     return min(within, key=lambda i: (tried[i].weights if slack else 0, losses[i]))
 
@@ -189,7 +189,7 @@ def _best(tried: Sequence[Tried], slack: float) -> int:
 def _finished(model: GrfModel, teacher: GrfModel, truth: StanceSet, share: float) -> GrfModel:
     """Return the student with what it owes its teacher, and with true forces beside its calibration windows."""
     spec = model.spec
-    told = {
+    about = {
         "network": teacher.spec.network,
         "share_of_truth": share,
         "weights_sha256": _digest(teacher),
@@ -197,7 +197,7 @@ def _finished(model: GrfModel, teacher: GrfModel, truth: StanceSet, share: float
     }
     spec = spec.model_copy(
         update={
-            "training": spec.training | {"teacher": told},
+            "training": spec.training | {"teacher": about},
             "participants": tuple(sorted({*spec.participants, *teacher.participants})),
             "leaks": tuple(dict.fromkeys([*teacher.spec.leaks, *spec.leaks])),
         }
@@ -213,7 +213,12 @@ def _digest(model: GrfModel) -> str:
 
 
 def student_of(
-    teacher: Path, sources: WindowSource | Sequence[WindowSource], recipe: Recipe, *, named: bool, out: Path | None
+    teacher: Path,
+    sources: WindowSource | Sequence[WindowSource],
+    recipe: Recipe,
+    *,
+    own_network: bool,
+    out: Path | None,
 ) -> GrfModel:
     """Return the student of a trained model, taught on trials, with its summary.
 
@@ -221,7 +226,7 @@ def student_of(
     ----------
     recipe
         Of the student; channels and statics are the teacher's where it names none.
-    named
+    own_network
         Whether the recipe's network is asked for; else one of :data:`STUDENTS` is chosen on the inner participants.
 
     Raises
@@ -242,7 +247,7 @@ def student_of(
     }
     student = distil(
         model, data, whole_fold(data, max(1, recipe.inner)), config.model_copy(update=from_teacher),
-        students=(recipe.network_config(),) if named else STUDENTS,
+        students=(recipe.network_config(),) if own_network else STUDENTS,
     )  # fmt: skip
     student.model.summary = summary(student.model, data, findings, out) | {
         "share_of_truth": student.chosen.share,

@@ -29,9 +29,9 @@ def whole_fold(data: StanceSet, inner: int) -> Fold:
             f"the set holds one participant only ({people[0]}); a model of one person tells nothing about another: add"
             " participants"
         )
-    drawn = sorted(people, key=lambda p: (stable_seed("whole", p), p))
+    order = sorted(people, key=lambda p: (stable_seed("whole", p), p))
     count = min(inner, len(people) - 1)
-    return Fold("everyone", tuple(sorted(drawn[count:])), tuple(sorted(drawn[:count])), ())
+    return Fold("everyone", tuple(sorted(order[count:])), tuple(sorted(order[:count])), ())
 
 
 def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
@@ -44,14 +44,14 @@ def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
     have = {str(s) for s in data.data["scalar"].values}
     lost = [s for s in recipe.train.statics if s not in have or not np.isfinite(data.scalar(s)).any()]
     axes = [a for a in recipe.train.axes if a in data.axes]
-    gone = [a for a in recipe.train.axes if a not in data.axes]
+    missing_axes = [a for a in recipe.train.axes if a not in data.axes]
     if not axes and recipe.train.axes:
         raise BadInputError(f"the preset asks for {', '.join(recipe.train.axes)}; the set has {', '.join(data.axes)}")
-    kept = tuple(s for s in recipe.train.statics if s not in lost)
-    config = recipe.train.model_copy(update={"statics": kept, "axes": tuple(axes)})
-    said = [f"the preset's '{s}' is known of no window and was left out" for s in lost]
-    said += [f"the preset's axis '{a}' is not in the set and was left out" for a in gone]
-    return recipe.model_copy(update={"train": config}), tuple(said)
+    statics = tuple(s for s in recipe.train.statics if s not in lost)
+    config = recipe.train.model_copy(update={"statics": statics, "axes": tuple(axes)})
+    findings = [f"the preset's '{s}' is known of no window and was left out" for s in lost]
+    findings += [f"the preset's axis '{a}' is not in the set and was left out" for a in missing_axes]
+    return recipe.model_copy(update={"train": config}), tuple(findings)
 
 
 def summary(model: GrfModel, data: StanceSet, findings: Sequence[str], folder: Path | None) -> dict[str, Any]:

@@ -53,10 +53,10 @@ class Fold:
     def of(self, data: StanceSet, *parts: Literal["train", "inner", "test"]) -> StanceSet:
         """Return the windows of these parts; refuses if there is none."""
         names = [n for part in parts for n in getattr(self, part)]
-        chosen = np.isin(unit_keys(data, self.unit), names)
-        if not chosen.any():
+        rows = np.isin(unit_keys(data, self.unit), names)
+        if not rows.any():
             raise BadInputError(f"fold '{self.name}': the set holds no window of its {' or '.join(parts)} part")
-        return data.where(chosen)
+        return data.where(rows)
 
     def keys(self, data: StanceSet) -> NDArray[np.str_]:
         """Return the name of the unit each window belongs to, shape (stances,)."""
@@ -76,20 +76,20 @@ class Fold:
         BadInputError
             If a unit is in no part of the fold, or none of the training part is in the data.
         """
-        held = set(unit_keys(data, self.unit).tolist())
-        leaked = sorted(held & set(self.test))
+        units = set(unit_keys(data, self.unit).tolist())
+        leaked = sorted(units & set(self.test))
         if leaked:
             raise LeakError(
                 f"fold '{self.name}': {self.unit} {', '.join(leaked[:3])} is to be tested, but is in the set to train"
                 " on; take it out of the set first (StanceSet.without, or Fold.of with train and inner)"
             )
-        strangers = sorted(held - set(self.train) - set(self.inner))
+        strangers = sorted(units - set(self.train) - set(self.inner))
         if strangers:
             raise BadInputError(
                 f"fold '{self.name}': {self.unit} {', '.join(strangers[:3])} is in the set but in no part of the fold;"
                 " make the folds from the whole set, or take these windows out"
             )
-        if not held & set(self.train):
+        if not units & set(self.train):
             raise BadInputError(f"fold '{self.name}': the set holds nothing of its training part")
 
 
@@ -148,8 +148,8 @@ def _participants(data: StanceSet, least: int = 2) -> tuple[str, ...]:
 def _inner(test: Sequence[str], others: Sequence[str], inner: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return (train, inner): the inner ones by a hash of their and the tested names; at least one is left to train."""
     count = min(inner, max(len(others) - 1, 0))
-    drawn = sorted(others, key=lambda p: (stable_seed("inner", *sorted(test), p), p))
-    return tuple(sorted(drawn[count:])), tuple(sorted(drawn[:count]))
+    order = sorted(others, key=lambda p: (stable_seed("inner", *sorted(test), p), p))
+    return tuple(sorted(order[count:])), tuple(sorted(order[:count]))
 
 
 def loso(data: StanceSet, *, inner: int = 1) -> tuple[Fold, ...]:

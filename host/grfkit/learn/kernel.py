@@ -75,23 +75,23 @@ class KernelRidge:
         if data.data.attrs["window"] != "stance":
             raise BadInputError(f"{self.name} takes time-normalised stances, not continuous windows")
         self.seen, self._channels = data.participants, data.channels
-        kept = spread(data, self.method.most)
-        x, y = self._flat(kept), np.nan_to_num(kept.arrays()[1].astype(np.float64))
+        stances = spread(data, self.method.most)
+        x, y = self._flat(stances), np.nan_to_num(stances.arrays()[1].astype(np.float64))
         self._centre, self._size = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
         self._size[~(self._size > 1e-9 * (1 + np.abs(self._centre)))] = np.inf
         self._z = self._scaled(x)
         apart = _apart(self._z, self._z)
         self._median = float(np.median(apart))
-        self.chosen = self._choose(kept, apart, y)
+        self.chosen = self._choose(stances, apart, y)
         self._solved = [_solve(apart, y[:, :, i], w * self._median, p) for i, (w, p) in enumerate(self.chosen)]
 
     def predict(self, data: StanceSet) -> Floats:
         """Return forces in BW, shape (stances, time, axes)."""
         if not self.seen:
             raise BadInputError(f"{self.name} has not been fitted; call fit first")
-        known = sorted(set(self.seen) & set(data.participants))
-        if known and not self.leaks:
-            raise LeakError(f"participant {', '.join(known)} was in the fit of {self.name}; test others")
+        overlap = sorted(set(self.seen) & set(data.participants))
+        if overlap and not self.leaks:
+            raise LeakError(f"participant {', '.join(overlap)} was in the fit of {self.name}; test others")
         apart = _apart(self._scaled(self._flat(data)), self._z)
         parts = [
             np.exp(-apart / (w * self._median)) @ s.weights + s.mean for (w, _), s in zip(self.chosen, self._solved)
@@ -120,8 +120,8 @@ class KernelRidge:
             near, far = apart[np.ix_(~out, ~out)], apart[np.ix_(out, ~out)]
             for i, (width, penalty) in enumerate(settings):
                 solved = _solve(near, y[~out].reshape((~out).sum(), -1), width * self._median, penalty)
-                said = np.exp(-far / (width * self._median)) @ solved.weights + solved.mean
-                errors[i] += ((said.reshape(-1, *y.shape[1:]) - y[out]) ** 2).sum(axis=(0, 1))
+                predicted = np.exp(-far / (width * self._median)) @ solved.weights + solved.mean
+                errors[i] += ((predicted.reshape(-1, *y.shape[1:]) - y[out]) ** 2).sum(axis=(0, 1))
         return [settings[int(k)] for k in errors.argmin(axis=0)]
 
 
@@ -133,8 +133,10 @@ def spread(data: StanceSet, most: int) -> StanceSet:
     each = max(1, most // len(data.participants))
     rows: list[int] = []
     for person in data.participants:
-        own = np.flatnonzero(people == person)
-        rows += own[np.unique(np.linspace(0, len(own) - 1, min(each, len(own))).round().astype(int))].tolist()
+        windows = np.flatnonzero(people == person)
+        rows += windows[
+            np.unique(np.linspace(0, len(windows) - 1, min(each, len(windows))).round().astype(int))
+        ].tolist()
     return StanceSet(data.data.isel(stance=sorted(rows)))
 
 

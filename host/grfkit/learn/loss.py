@@ -58,8 +58,8 @@ def batch_loss(
 def axis_sizes(scaler: Scaler, balance: str) -> list[float]:
     """Return what errors of each axis are divided by; an axis that never moves is left as it is."""
     sizes = {"none": [1.0] * len(scaler.axes), "range": list(scaler.target_range)}
-    chosen = sizes.get(balance) or [math.sqrt(v) for v in scaler.target_ms]
-    return [s if s > 1e-6 else 1.0 for s in chosen]
+    by_axis = sizes.get(balance) or [math.sqrt(v) for v in scaler.target_ms]
+    return [s if s > 1e-6 else 1.0 for s in by_axis]
 
 
 def evaluate_loss(scaler: Scaler, config: LossConfig, network: ForceNetwork, windows: Windows) -> float:

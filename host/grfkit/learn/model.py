@@ -27,6 +27,7 @@ from .scaler import Scaler
 from .spec import CALIBRATION, DOCUMENT, WEIGHTS, ModelSpec, check_compatible, check_unseen
 
 CALIBRATION_WINDOWS = 256
+"""Windows kept beside a model for the ranges of quantisation: chosen by hand, some of everybody and a small file."""
 
 
 @dataclass
@@ -172,8 +173,11 @@ def calibration_windows(data: StanceSet, most: int = CALIBRATION_WINDOWS) -> Sta
     each = max(1, most // len(data.participants))
     rows: list[int] = []
     for person in data.participants:
-        own = np.flatnonzero(people == person)
-        rows += [int(i) for i in own[np.unique(np.linspace(0, len(own) - 1, min(each, len(own))).round().astype(int))]]
+        windows = np.flatnonzero(people == person)
+        rows += [
+            int(i)
+            for i in windows[np.unique(np.linspace(0, len(windows) - 1, min(each, len(windows))).round().astype(int))]
+        ]
     return StanceSet(data.data.isel(stance=sorted(rows)[:most]).load())
 
 

@@ -91,14 +91,14 @@ def map_folds(
     if twice:
         raise BadInputError(f"two jobs are named '{twice[0]}'; give every job a name of its own")
     ledger = None if results is None else ResultCache(results)
-    told = _Told(len(jobs), progress)
+    reports = _Told(len(jobs), progress)
     values: dict[int, Any] = {}
     digests: dict[int, str] = {}
     keys = ["" if ledger is None else fingerprint_of(function, job.arguments, digests) for job in jobs]
     for i, job in enumerate(jobs):
         if ledger is not None and keys[i] in ledger:
             values[i] = ledger.read(keys[i])
-            told.of(job.name, 0.0, reused=True)
+            reports.of(job.name, 0.0, reused=True)
     refused: dict[int, str] = {}
     todo = [i for i in range(len(jobs)) if i not in values]
     for i, answer in _run(function, [(i, jobs[i].arguments) for i in todo], workers, cluster):
@@ -108,11 +108,11 @@ def map_folds(
         values[i] = plain(answer.value, where=f"job '{names[i]}'")
         if ledger is not None:
             ledger.write(keys[i], values[i], name=names[i], seconds=answer.seconds)
-        told.of(names[i], answer.seconds, reused=False)
+        reports.of(names[i], answer.seconds, reused=False)
     if refused:
         first = min(refused)
-        kept = "; the others are kept" if results is not None else ""
-        raise BadInputError(f"{len(refused)} of {len(jobs)} jobs refused{kept}; '{names[first]}': {refused[first]}")
+        others = "; the others are kept" if results is not None else ""
+        raise BadInputError(f"{len(refused)} of {len(jobs)} jobs refused{others}; '{names[first]}': {refused[first]}")
     return [values[i] for i in range(len(jobs))]
 
 
@@ -224,12 +224,12 @@ def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> _Answ
 
 def _on_dask(function: Callable[..., Any], todo: _Todo, cluster: Any) -> Iterator[tuple[int, _Answer]]:
     distributed = importlib.import_module("distributed")
-    own = not isinstance(cluster, distributed.Client)
-    client = connected(cluster) if own else cluster
+    opened = not isinstance(cluster, distributed.Client)
+    client = connected(cluster) if opened else cluster
     try:
         futures = {client.submit(_called, function, dict(a), pure=False): i for i, a in todo}
         for future in distributed.as_completed(list(futures)):
             yield futures[future], future.result()
     finally:
-        if own:
+        if opened:
             client.close()

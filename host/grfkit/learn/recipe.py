@@ -180,22 +180,22 @@ def recipe_from_toml(path: PathLike, base: Recipe | None = None) -> Recipe:
     return parse_recipe(document, base, where=str(path))
 
 
-def parse_recipe(told: dict[str, Any], base: Recipe | None = None, *, where: str = "recipe") -> Recipe:
+def parse_recipe(document: dict[str, Any], base: Recipe | None = None, *, where: str = "recipe") -> Recipe:
     """Return a recipe from a document laid over another one, table by table; a network's name starts it anew."""
-    whole = (base or Recipe()).model_dump()
-    for key, value in told.items():
+    settings = (base or Recipe()).model_dump()
+    for key, value in document.items():
         fresh = key == "network" and isinstance(value, dict) and "name" in value
-        known = whole.get(key)
-        whole[key] = known | value if isinstance(known, dict) and isinstance(value, dict) and not fresh else value
+        before = settings.get(key)
+        settings[key] = before | value if isinstance(before, dict) and isinstance(value, dict) and not fresh else value
     try:
-        made = Recipe.model_validate(whole)
-        made.network_config()
+        recipe = Recipe.model_validate(settings)
+        recipe.network_config()
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInputError(f"{where}: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from error
     except TypeError as error:
         raise BadInputError(f"{where}: network: {error}") from error
-    return made
+    return recipe
 
 
 WindowSource = StanceSet | Trial | PathLike
@@ -270,24 +270,24 @@ def artefact_files(paths: Sequence[Path]) -> list[Path]:
     BadInputError
         If there is none, one does not exist, or one is given twice or is a copy of another.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(path.glob("*.nc"))
             if not inside:
                 raise BadInputError(f"{path}: holds no .nc file; name the folder grf-sync wrote its trials to")
-            found += inside
+            files += inside
         elif path.exists():
-            found.append(path)
+            files.append(path)
         else:
             raise BadInputError(f"{path}: does not exist")
-    if not found:
+    if not files:
         raise BadInputError("no trial was given; name the files that grf-sync wrote, or their folder")
-    twice = len(found) - len({p.resolve() for p in found})
+    twice = len(files) - len({p.resolve() for p in files})
     if twice:
         raise BadInputError(f"{twice} of the files were given twice; name each once")
-    _check_copies(found)
-    return found
+    _check_copies(files)
+    return files
 
 
 def _check_copies(files: Sequence[Path]) -> None:
@@ -295,12 +295,12 @@ def _check_copies(files: Sequence[Path]) -> None:
     by_size: dict[int, list[Path]] = {}
     for path in files:
         by_size.setdefault(path.stat().st_size, []).append(path)
-    seen: dict[str, Path] = {}
+    by_digest: dict[str, Path] = {}
     for path in [p for alike in by_size.values() if len(alike) > 1 for p in alike]:
         digest = describe_input(path).sha256
-        if digest in seen:
-            raise BadInputError(f"{path}: is a copy of {seen[digest]}; its windows would count twice")
-        seen[digest] = path
+        if digest in by_digest:
+            raise BadInputError(f"{path}: is a copy of {by_digest[digest]}; its windows would count twice")
+        by_digest[digest] = path
 
 
 def artefact_of(path: Path) -> str:

@@ -46,15 +46,15 @@ class ResultCache:
     def entries(self) -> list[dict[str, Any]]:
         """Return the journal's whole lines; one cut short by a kill is passed over."""
         journal = self.folder / JOURNAL
-        found = []
+        entries = []
         for line in journal.read_bytes().split(b"\n") if journal.exists() else []:
             try:
                 entry = json.loads(line)
             except ValueError:
                 continue
             if isinstance(entry, dict) and {"key", "sha256"} <= entry.keys():
-                found.append(entry)
-        return found
+                entries.append(entry)
+        return entries
 
     def path(self, key: str) -> Path:
         """Return where the result of a fingerprint lies."""
@@ -139,7 +139,7 @@ def _filled(value: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Any:
 
 
 def fingerprint_of(
-    function: Callable[..., Any], arguments: Mapping[str, Any], known: dict[int, str] | None = None
+    function: Callable[..., Any], arguments: Mapping[str, Any], digests: dict[int, str] | None = None
 ) -> str:
     """Return the SHA-256 of what decides a result: function by name, arguments by content, the tool's version.
 
@@ -147,7 +147,7 @@ def fingerprint_of(
 
     Parameters
     ----------
-    known
+    digests
         Digests of stance sets by ``id``, filled here, so that a set among the arguments of many jobs is read once;
         good only as long as these sets live and stay unchanged.
 
@@ -156,31 +156,31 @@ def fingerprint_of(
     BadInputError
         If an argument has no content that could be told apart, such as an open connection.
     """
-    named = f"{function.__module__}.{getattr(function, '__qualname__', repr(function))}"
+    function_name = f"{function.__module__}.{getattr(function, '__qualname__', repr(function))}"
     content = {
-        "function": named,
+        "function": function_name,
         "version": tool_version(),
-        "arguments": _content(arguments, {} if known is None else known),
+        "arguments": _content(arguments, {} if digests is None else digests),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _content(value: Any, known: dict[int, str]) -> Any:
+def _content(value: Any, digests: dict[int, str]) -> Any:
     if isinstance(value, StanceSet):
-        if id(value) not in known:
-            known[id(value)] = digest_of(value)
-        return {"stance set": known[id(value)]}
+        if id(value) not in digests:
+            digests[id(value)] = digest_of(value)
+        return {"stance set": digests[id(value)]}
     if isinstance(value, BaseModel):
         return {type(value).__name__: value.model_dump(mode="json")}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _content(getattr(value, f.name), known) for f in dataclasses.fields(value)}
+        fields = {f.name: _content(getattr(value, f.name), digests) for f in dataclasses.fields(value)}
         return {type(value).__name__: fields}
     if isinstance(value, Path):
         return {"file": describe_input(value).model_dump()}
     if isinstance(value, Mapping):
-        return {str(k): _content(v, known) for k, v in value.items()}
+        return {str(k): _content(v, digests) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_content(v, known) for v in value]
+        return [_content(v, digests) for v in value]
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
         return {"array": [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()]}
     return plain(value, where="an argument of the job, which has no fingerprint,")

@@ -93,8 +93,8 @@ def _ridge_weights(x: Floats, y: Floats, alphas: Sequence[float]) -> Iterator[Fl
     plain = diagonal.copy()
     for alpha in alphas:
         diagonal[:] = plain + alpha
-        found = cho_solve(cho_factor(gram, check_finite=False), right, check_finite=False)
-        yield np.asarray(found if tall else x.T @ found)
+        solution = cho_solve(cho_factor(gram, check_finite=False), right, check_finite=False)
+        yield np.asarray(solution if tall else x.T @ solution)
 
 
 @dataclass
@@ -121,10 +121,10 @@ class LaggedRidge(Baseline):
         self.remember(data)
         self.channels = data.channels
         x = data.data["inputs"].values.reshape(-1, len(self.channels)).astype(np.float64)
-        known = np.isfinite(x)
-        count = np.maximum(known.sum(axis=0), 1)
-        self._centre = np.where(known, x, 0.0).sum(axis=0) / count
-        spread = np.sqrt(np.where(known, (x - self._centre) ** 2, 0.0).sum(axis=0) / count)
+        valid = np.isfinite(x)
+        count = np.maximum(valid.sum(axis=0), 1)
+        self._centre = np.where(valid, x, 0.0).sum(axis=0) / count
+        spread = np.sqrt(np.where(valid, (x - self._centre) ** 2, 0.0).sum(axis=0) / count)
         self._size = np.where(spread > 1e-9 * (1 + np.abs(self._centre)), spread, np.inf)
         parts = [self._normal(data.of([p])) for p in data.participants]
         self.alpha = self._choose(parts)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Kind = Literal["zscore", "minmax", "none"]
 Target = Literal["bw", "newton", "zscore", "minmax"]
 TINY = 1e-10
+RELATIVE = 1e-7
+"""A channel moves if its size exceeds ``RELATIVE`` of its centre plus ``TINY`` (its own unit): the rounding of single
+precision, in which windows are kept; less is noise that scaling would blow up."""
 STILL = 1e12
 """Size of a column that never moved in training: whatever it does later, nothing was learnt from it, so it counts 0."""
 
@@ -104,18 +107,18 @@ class _Moments:
     def add(self, values: NDArray[Any]) -> None:
         """Take in values (rows, columns); NaN counts nothing."""
         v = np.asarray(values, dtype=np.float64)
-        known = np.isfinite(v)
-        n = known.sum(axis=0)
+        valid = np.isfinite(v)
+        n = valid.sum(axis=0)
         safe = np.maximum(n, 1)
-        mean = np.where(known, v, 0.0).sum(axis=0) / safe
-        m2 = np.where(known, (v - mean) ** 2, 0.0).sum(axis=0)
+        mean = np.where(valid, v, 0.0).sum(axis=0) / safe
+        m2 = np.where(valid, (v - mean) ** 2, 0.0).sum(axis=0)
         total = np.maximum(self.n + n, 1)
         delta = mean - self.mean
         self.m2 += np.where(n > 0, m2 + delta**2 * self.n * n / total, 0.0)
         self.mean += np.where(n > 0, delta * n / total, 0.0)
         self.n += n
-        self.low = np.minimum(self.low, np.where(known, v, np.inf).min(axis=0, initial=np.inf))
-        self.high = np.maximum(self.high, np.where(known, v, -np.inf).max(axis=0, initial=-np.inf))
+        self.low = np.minimum(self.low, np.where(valid, v, np.inf).min(axis=0, initial=np.inf))
+        self.high = np.maximum(self.high, np.where(valid, v, -np.inf).max(axis=0, initial=-np.inf))
 
     def scale(self, kind: Kind) -> tuple[Floats, Floats]:
         """Return centre and size; one that was never known or never changed is so large that the column stays 0."""
@@ -123,10 +126,10 @@ class _Moments:
         centre = self.mean if kind == "zscore" else self.low
         if kind == "none":
             return np.zeros_like(centre), np.ones_like(centre)
-        known = self.n > 0
+        counted = self.n > 0
         # rounding leaves a constant column a tiny spread: told by its size beside the mean, not by zero
-        moves = known & (np.where(known, sizes, 0.0) > 1e-7 * np.abs(np.where(known, centre, 0.0)) + TINY)
-        return np.where(known, centre, 0.0), np.where(moves, sizes, STILL)
+        moves = counted & (np.where(counted, sizes, 0.0) > RELATIVE * np.abs(np.where(counted, centre, 0.0)) + TINY)
+        return np.where(counted, centre, 0.0), np.where(moves, sizes, STILL)
 
 
 def fit_scaler(
@@ -194,8 +197,8 @@ def fit_scaler(
 
 def units_of(windows: Windows) -> tuple[str, ...]:
     """Return the unit of each chosen channel."""
-    known = dict(zip(windows.data.channels, (str(u) for u in windows.data.data["unit"].values)))
-    return tuple(known[c] for c in windows.channels)
+    unit_of = dict(zip(windows.data.channels, (str(u) for u in windows.data.data["unit"].values)))
+    return tuple(unit_of[c] for c in windows.channels)
 
 
 def _ranges(batch: Batch) -> Floats:
@@ -203,8 +206,8 @@ def _ranges(batch: Batch) -> Floats:
     counts = (batch.weight > 0)[:, :, None]
     high = np.where(counts, batch.targets, -np.inf).max(axis=1)
     low = np.where(counts, batch.targets, np.inf).min(axis=1)
-    chosen = counts[:, :, 0].any(axis=1)
-    return np.asarray(high[chosen] - low[chosen], dtype=np.float64)
+    counted = counts[:, :, 0].any(axis=1)
+    return np.asarray(high[counted] - low[counted], dtype=np.float64)
 
 
 def _static_scale(windows: Windows, kind: Kind, *, unique: bool) -> tuple[Floats, Floats]:

@@ -298,16 +298,16 @@ def fold_errors(network: NetworkConfig, config: TrainConfig, data: StanceSet, fo
         return None
     ranges = np.asarray(model.spec.scaler.target_range)
     at = [data.axes.index(a) for a in model.spec.scaler.axes]
-    found = {}
+    errors = {}
     for person in fold.test:
-        own = data.of([person])
-        _, y, w = own.arrays()
-        known = (w > 0)[:, :, None] & np.isfinite(y[:, :, at])
-        squared = np.where(known, (predict(model, own) - np.where(known, y[:, :, at], 0.0)) ** 2, 0.0)
-        weight = np.where(known, w[:, :, None].astype(np.float64), 0.0)
+        windows = data.of([person])
+        _, y, w = windows.arrays()
+        valid = (w > 0)[:, :, None] & np.isfinite(y[:, :, at])
+        squared = np.where(valid, (predict(model, windows) - np.where(valid, y[:, :, at], 0.0)) ** 2, 0.0)
+        weight = np.where(valid, w[:, :, None].astype(np.float64), 0.0)
         rmse = np.sqrt((weight * squared).sum(axis=(0, 1)) / np.maximum(weight.sum(axis=(0, 1)), 1e-12))
-        found[person] = float((rmse / np.where(ranges > 1e-6, ranges, 1.0)).mean())
-    return found
+        errors[person] = float((rmse / np.where(ranges > 1e-6, ranges, 1.0)).mean())
+    return errors
 
 
 def _sampler(seed: int) -> Any:
@@ -323,9 +323,9 @@ def _study(storage: Path | None, run: str) -> Iterator[Any]:
 
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(logging.WARNING)
-    kept = None if storage is None else _stored(storage)
+    database = None if storage is None else _stored(storage)
     try:
-        study = optuna.create_study(storage=kept, study_name="search", load_if_exists=True, direction="minimize")
+        study = optuna.create_study(storage=database, study_name="search", load_if_exists=True, direction="minimize")
         before = study.user_attrs.get("run")
         if before not in (None, run):
             raise BadInputError(
@@ -338,9 +338,9 @@ def _study(storage: Path | None, run: str) -> Iterator[Any]:
         yield study
     finally:
         optuna.logging.set_verbosity(level)
-        if kept is not None:
-            kept.remove_session()
-            kept.engine.dispose()
+        if database is not None:
+            database.remove_session()
+            database.engine.dispose()
 
 
 def _stored(storage: Path) -> Any:
@@ -372,8 +372,8 @@ def _finished(study: Any) -> list[Any]:
 
 
 def _table(study: Any) -> list[TrialRow]:
-    found = sorted(_finished(study), key=lambda t: t.number)
-    return [TrialRow(i, dict(t.params), None if t.value is None else float(t.value)) for i, t in enumerate(found)]
+    finished = sorted(_finished(study), key=lambda t: t.number)
+    return [TrialRow(i, dict(t.params), None if t.value is None else float(t.value)) for i, t in enumerate(finished)]
 
 
 def _best(

@@ -92,9 +92,9 @@ def plan_of(recipe: Recipe, trials: int) -> SearchPlan:
         )
     base_network, base_train, space = _base(recipe)
     network = recipe.network_config()
-    told = {f"network.{n}" for n, v in network.model_dump().items() if v != base_network.model_dump().get(n)}
-    told |= {f"train.{n}" for n, v in recipe.train.model_dump().items() if v != base_train.model_dump()[n]}
-    left = {n: s for n, s in space.items() if ".".join(n.split(".")[:2]) not in told}
+    by_hand = {f"network.{n}" for n, v in network.model_dump().items() if v != base_network.model_dump().get(n)}
+    by_hand |= {f"train.{n}" for n, v in recipe.train.model_dump().items() if v != base_train.model_dump()[n]}
+    left = {n: s for n, s in space.items() if ".".join(n.split(".")[:2]) not in by_hand}
     if not left:
         raise BadInputError(f"nothing is left to search: {', '.join(space)} were all set by hand; leave out some")
     return SearchPlan(trials=trials, space=left)
@@ -108,9 +108,9 @@ def _base(recipe: Recipe) -> tuple[NetworkConfig, TrainConfig, Space]:
         return usual, TrainConfig(), default_space(network)
     name, kind = recipe.preset.split()
     preset = from_preset(load_preset(name, kind))
-    own = preset.network_config()
-    if own.name == network.name and name in SPACES:
-        return own, preset.train, SPACES[name]
+    preset_network = preset.network_config()
+    if preset_network.name == network.name and name in SPACES:
+        return preset_network, preset.train, SPACES[name]
     return usual, preset.train, default_space(network)
 
 

@@ -102,10 +102,10 @@ def check_unseen(spec: ModelSpec, data: StanceSet, leaks: Sequence[str] = ()) ->
     LeakError
         Naming them.
     """
-    known = seen_among(data.participants, spec.participants)
-    if known and not [name for name in leaks if name.strip()]:
+    overlap = seen_among(data.participants, spec.participants)
+    if overlap and not [name for name in leaks if name.strip()]:
         raise LeakError(
-            f"participant {', '.join(known)} was in the training of this model; estimate others, or name the split"
+            f"participant {', '.join(overlap)} was in the training of this model; estimate others, or name the split"
             " that leaks by design (leaks=..., --allow-leak)"
         )
 

@@ -73,16 +73,16 @@ def train_model(
     if recipe.leaks:
         fold = replace(fold, leaks=recipe.leaks)
     configuration: dict[str, Any] = {"recipe": recipe.model_dump(mode="json")}
-    found = None if plan is None else _searched(data, recipe, fold, plan, study, tried)
+    searched = None if plan is None else _searched(data, recipe, fold, plan, study, tried)
     used = recipe
-    if found is not None and plan is not None:
-        used = recipe.model_copy(update={"network": found.network.model_dump(), "train": found.config})
-        configuration["search"] = {"plan": plan.model_dump(mode="json")} | Choice.of(found).document()
+    if searched is not None and plan is not None:
+        used = recipe.model_copy(update={"network": searched.network.model_dump(), "train": searched.config})
+        configuration["search"] = {"plan": plan.model_dump(mode="json")} | Choice.of(searched).document()
     model = _by_regime(data, used, fold, progress, checkpoint)
     spec = model.spec
     spec.provenance.configuration = configuration
     spec.provenance.findings += [f for f in findings if f not in spec.provenance.findings]
-    return Trained(model, findings, None if found is None else Choice.of(found))
+    return Trained(model, findings, None if searched is None else Choice.of(searched))
 
 
 def _searched(
@@ -186,7 +186,7 @@ def train(
     if teacher is not None:
         from .distill import student_of
 
-        model = student_of(Path(teacher), data, recipe, named=bool(network), out=folder)
+        model = student_of(Path(teacher), data, recipe, own_network=bool(network), out=folder)
     else:
         model = _trained(data, recipe, folder, plan, study, progress)
     if folder is not None:
@@ -205,10 +205,10 @@ def _trained(
     """Return the model with its summary; the states of training and search lie beside the folder, if there is one."""
     sources = listed(data)
     windows = load_sets(sources, recipe)
-    kept = Path(study) if study is not None else None if folder is None else _search_state(folder)
+    study_file = Path(study) if study is not None else None if folder is None else _search_state(folder)
     tell = progress or (lambda *_: None)
     trained = train_model(
-        windows, recipe, plan=plan, study=kept, checkpoint=None if folder is None else _training_state(folder),
+        windows, recipe, plan=plan, study=study_file, checkpoint=None if folder is None else _training_state(folder),
         progress=lambda r: tell(r.epoch, r.epochs, _epoch_words(r)),
         tried=lambda r: tell(r.number + 1, 0 if plan is None else plan.trials, _trial_words(r)),
     )  # fmt: skip

@@ -66,11 +66,11 @@ def by_surface(
         If either has none, or a window is of neither.
     """
     surfaces = data.per_stance("surface")
-    found = sorted(set(surfaces.tolist()))
-    if found != sorted((source, target)):
+    labels = sorted(set(surfaces.tolist()))
+    if labels != sorted((source, target)):
         raise BadInputError(
             f"transfer needs windows of the surfaces {source} and {target}; the set has"
-            f" {', '.join(found).strip(', ') or 'none that is named'}"
+            f" {', '.join(labels).strip(', ') or 'none that is named'}"
         )
     return data.where(surfaces == source), data.where(surfaces == target)
 
@@ -93,11 +93,11 @@ def transfer_folds(source: StanceSet, target: StanceSet, *, inner: int = 1) -> t
         others = [p for p in people if p != person]
         near = [p for p in others if p in target.participants]
         pool, spare = (near, len(near) - 1) if len(near) > 1 else (others, len(others) - 1)
-        drawn = tuple(sorted(_drawn(pool, (person,), min(inner, max(spare, 0)))))
-        train = tuple(p for p in others if p not in drawn)
+        inner_people = tuple(sorted(_drawn(pool, (person,), min(inner, max(spare, 0)))))
+        train = tuple(p for p in others if p not in inner_people)
         if not train:
             raise BadInputError(f"participant {person} is the only one on both surfaces; nobody is left to train on")
-        folds.append(Fold(f"transfer:{person}", train, drawn, (person,)))
+        folds.append(Fold(f"transfer:{person}", train, inner_people, (person,)))
     return tuple(folds)
 
 
@@ -231,11 +231,11 @@ def _on_source(run: _Run, regime: Regime, source: StanceSet, target: StanceSet, 
 def _on_both(run: _Run, regime: Regime, source: StanceSet, target: StanceSet, fold: Fold, scaler_of: str) -> GrfModel:
     """Return the model of D or D2, or the one D3 begins with: its scaler is of both whatever is asked."""
     del scaler_of
-    both, whole = _together(source, target, fold)
+    both, fold_of_both = _together(source, target, fold)
     if regime == "D2":
         _check_surfaces(source, target)
-        return run.fit("D2", both, whole, balance=True)
-    return run.fit("D", both, whole)
+        return run.fit("D2", both, fold_of_both, balance=True)
+    return run.fit("D", both, fold_of_both)
 
 
 @dataclass(frozen=True)
@@ -267,9 +267,9 @@ def predict_regime(
         As :func:`train_regime`, or if the target holds no window of the tested.
     """
     test = fold.of(target, "test")
-    kept, near = source.without(fold.test), target.without(fold.test)
+    far, near = source.without(fold.test), target.without(fold.test)
     model = train_regime(
-        regime, network, config, kept, near, fold, tuning=tuning, progress=progress, checkpoints=checkpoints
+        regime, network, config, far, near, fold, tuning=tuning, progress=progress, checkpoints=checkpoints
     )
     return RegimePrediction(model, test, predict(model, test))
 
@@ -282,8 +282,8 @@ def _check_people(fold: Fold, data: StanceSet) -> None:
 
 def _check_alike(source: StanceSet, target: StanceSet) -> None:
     """Refuse what :func:`~grfkit.records.stance_set.join` does, and units or rates that differ."""
-    one, other = ([str(u) for u in s.data["unit"].values] for s in (source, target))
-    for channel, a, b in zip(source.channels, one, other):
+    units, other = ([str(u) for u in s.data["unit"].values] for s in (source, target))
+    for channel, a, b in zip(source.channels, units, other):
         if a != b and source.channels == target.channels:
             raise BadInputError(f"channel '{channel}' is in {a} in the source and in {b} in the target; convert one")
     rates = [float(s.data.attrs["rate_hz"]) for s in (source, target)]
@@ -302,23 +302,23 @@ def _check_surfaces(source: StanceSet, target: StanceSet) -> None:
 
 def _restricted(fold: Fold, data: StanceSet) -> Fold:
     """Return the fold with the training and inner participants this set holds; the tested stay named."""
-    held = set(data.participants)
-    parts = [tuple(p for p in part if p in held) for part in (fold.train, fold.inner)]
+    people = set(data.participants)
+    parts = [tuple(p for p in part if p in people) for part in (fold.train, fold.inner)]
     return Fold(fold.name, parts[0], parts[1], fold.test)
 
 
 def _source_fold(fold: Fold, source: StanceSet) -> Fold:
     """Return the fold of the source alone; a training participant turns inner where none is inner and one can."""
-    own = _restricted(fold, source)
-    if own.inner or not fold.inner or len(own.train) < 2:
-        return own
-    inner = tuple(_drawn(own.train, fold.test, 1))
-    return Fold(fold.name, tuple(p for p in own.train if p not in inner), inner, fold.test)
+    restricted = _restricted(fold, source)
+    if restricted.inner or not fold.inner or len(restricted.train) < 2:
+        return restricted
+    inner = tuple(_drawn(restricted.train, fold.test, 1))
+    return Fold(fold.name, tuple(p for p in restricted.train if p not in inner), inner, fold.test)
 
 
 def _together(source: StanceSet, target: StanceSet, fold: Fold) -> tuple[StanceSet, Fold]:
     """Return both sets as one and its fold; of the inner participants the target's windows, where they have any."""
     near = [p for p in fold.inner if p in target.participants]
-    kept = source.without(fold.inner if near else [])
-    both = join([kept, target])
+    remaining = source.without(fold.inner if near else [])
+    both = join([remaining, target])
     return both, _restricted(fold, both)

@@ -33,7 +33,7 @@ def check_names(names: Iterable[str]) -> None:
             )
 
 
-def seen_among(names: Iterable[str], seen: Iterable[str]) -> list[str]:
+def seen_among(names: Iterable[str], others: Iterable[str]) -> list[str]:
     """Return those of the names that are among the seen, however they are spelt, sorted."""
-    keys = {person_key(one) for one in seen}
+    keys = {person_key(other) for other in others}
     return sorted({name for name in names if person_key(name) in keys})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance, written_whole
 from .participants import check_names
@@ -20,13 +21,20 @@ from .participants import check_names
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 AXES = ("vgrf", "apgrf", "mlgrf")
 """Vertical (up), antero-posterior (forward) and medio-lateral (medial of that foot) force, in this order, in BW."""
 PER_STANCE = ("participant", "trial", "surface", "side", "condition")
 SCALARS = ("mass_kg", "speed_m_s", "slope_percent", "contact_s")
 
 
-@dataclass(frozen=True)
+PEOPLE_SHOWN = 8
+"""Participants that the text of a set names, a line's worth."""
+
+
+@dataclass(frozen=True, repr=False)
 class StanceSet:
     """Inputs and targets of many windows, as an :class:`xarray.Dataset`.
 
@@ -38,6 +46,49 @@ class StanceSet:
     """
 
     data: xr.Dataset
+
+    def __repr__(self) -> str:
+        """Return how many windows of whom, of what kind, and the channels, in three lines."""
+        return "\n".join([self._title(), *(f"  {name}: {text}" for name, text in self._lines())])
+
+    def _repr_html_(self) -> str:
+        """Return the same as a table, which notebooks show."""
+        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in self._lines())
+        return f"<p>{escape(self._title())}</p><table>{rows}</table>"
+
+    def _title(self) -> str:
+        kind, points = self.data.attrs["window"], self.data.sizes["time"]
+        return f"StanceSet of {self.size} {kind} windows of {points} samples, cut by {self.data.attrs['cut']}"
+
+    def _lines(self) -> list[tuple[str, str]]:
+        people = self.participants
+        more = f" and {len(people) - PEOPLE_SHOWN} more" if len(people) > PEOPLE_SHOWN else ""
+        return [
+            ("participants", f"{len(people)}: {', '.join(people[:PEOPLE_SHOWN])}{more}"),
+            ("channels", f"{len(self.channels)}: {', '.join(self.channels)}"),
+            ("targets", f"{', '.join(self.axes)} (BW)"),
+        ]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row for every sample of every window: labels, scalars, inputs, and targets in BW.
+
+        Columns: ``stance`` (number of the window) and ``sample``, the labels and ``start_s``, the scalars, a column for
+        each channel, and ``vgrf_bw`` and so on; a target that does not count is NaN. ``.query("sample == 0")`` is the
+        table of windows.
+        """
+        import pandas as pd
+
+        points = int(self.data.sizes["time"])
+        inputs, targets, weight = self.arrays()
+        targets = np.where(weight[:, :, None] > 0, targets, np.nan)
+        rows = np.repeat(np.arange(self.size), points)
+        columns: dict[str, Any] = {"stance": rows, "sample": np.tile(np.arange(points), self.size)}
+        columns |= {name: self.per_stance(name)[rows] for name in PER_STANCE}
+        columns |= {"start_s": np.asarray(self.data["start_s"].values)[rows]}
+        columns |= {str(name): self.scalar(str(name))[rows] for name in self.data["scalar"].values}
+        columns |= {name: inputs[:, :, i].ravel() for i, name in enumerate(self.channels)}
+        columns |= {f"{name}_bw": targets[:, :, i].ravel() for i, name in enumerate(self.axes)}
+        return pd.DataFrame(columns)
 
     @property
     def size(self) -> int:
@@ -75,9 +126,9 @@ class StanceSet:
     @property
     def source(self) -> str:
         """Return where the windows come from; of trials joined by ``+``, those that are in the set."""
-        told = str(self.data.attrs["source"])
-        own = set(self.per_stance("trial"))
-        return "+".join(name for name in told.split("+") if name in own) or told
+        joined = str(self.data.attrs["source"])
+        trials = set(self.per_stance("trial"))
+        return "+".join(name for name in joined.split("+") if name in trials) or joined
 
     def plot(self) -> Figure:
         """Draw the force of every window, their mean and standard deviation, a panel per axis.
@@ -91,9 +142,9 @@ class StanceSet:
 
         return plot_stances(self.data)
 
-    def where(self, chosen: NDArray[np.bool_]) -> StanceSet:
-        """Return the windows where ``chosen``, shape (stances,), is true."""
-        return StanceSet(self.data.isel(stance=np.flatnonzero(chosen)))
+    def where(self, rows: NDArray[np.bool_]) -> StanceSet:
+        """Return the windows where ``rows``, shape (stances,), is true."""
+        return StanceSet(self.data.isel(stance=np.flatnonzero(rows)))
 
     def of(self, participants: Iterable[str]) -> StanceSet:
         """Return the windows of these participants."""
@@ -109,20 +160,20 @@ class StanceSet:
         inputs, targets, weight = (np.asarray(v, dtype=np.float32) for v in values)
         return inputs, targets, weight
 
-    def to_netcdf(self, path: Path, *, force: bool = False) -> None:
+    def to_netcdf(self, path: PathLike, *, force: bool = False) -> None:
         """Write netCDF4, whole or not at all; chunked by window so that it can be read lazily."""
         encoding = {
             name: {"zlib": True, "complevel": 4, "chunksizes": (min(64, max(self.size, 1)), *item.shape[1:])}
             for name, item in self.data.data_vars.items()
             if item.ndim == 3 and item.size
         }
-        with written_whole(path, force=force) as temporary:
+        with written_whole(Path(path), force=force) as temporary:
             temporary.unlink()
             # labels read from a file would else be cut to the length they had there
             self.data.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
 
     @classmethod
-    def open(cls, path: Path) -> StanceSet:
+    def open(cls, path: PathLike) -> StanceSet:
         """Return the set in a file; its arrays stay on disk until they are asked for.
 
         Raises
@@ -137,13 +188,13 @@ class StanceSet:
         if data.attrs.get("artefact") != "stance_set":
             data.close()
             raise BadInputError(f"{path}: is not a grfkit stance set (artefact '{data.attrs.get('artefact')}')")
-        found = cls(data)
+        stances = cls(data)
         try:
-            check_names(found.participants)
+            check_names(stances.participants)
         except BadInputError as error:
             data.close()
             raise BadInputError(f"{path}: {error}") from error
-        return found
+        return stances
 
 
 def make_stance_set(
@@ -275,7 +326,7 @@ def join(sets: Sequence[StanceSet]) -> StanceSet:
                 f" {', '.join(other.channels)} -> {', '.join(other.axes)}"
             )
         _check_scales(first, other)
-    check_names(name for one in sets for name in one.participants)
+    check_names(name for data in sets for name in data.participants)
     data = xr.concat([s.data for s in sets], dim="stance", data_vars="all", coords="minimal", compat="override")
     counts: dict[str, int] = {}
     for _, excluded in dict.fromkeys((str(s.data.attrs["source"]), str(s.data.attrs["excluded"])) for s in sets):
@@ -287,15 +338,15 @@ def join(sets: Sequence[StanceSet]) -> StanceSet:
 
 def _check_scales(first: StanceSet, other: StanceSet) -> None:
     """Refuse two sets whose channels are in different units, or whose windows are at different rates."""
-    sources = [str(one.data.attrs["source"]) for one in (first, other)]
-    units = [[str(u) for u in one.data["unit"].values] for one in (first, other)]
+    sources = [str(data.data.attrs["source"]) for data in (first, other)]
+    units = [[str(u) for u in data.data["unit"].values] for data in (first, other)]
     for channel, a, b in zip(first.channels, *units):
         if a != b:
             raise BadInputError(
                 f"channel '{channel}' is in {a or 'no unit'} ({sources[0]}) and in {b or 'no unit'} ({sources[1]});"
                 " convert or calibrate one of them first, or take cells = 'relative' for insoles"
             )
-    rates = [float(one.data.attrs["rate_hz"]) for one in (first, other)]
+    rates = [float(data.data.attrs["rate_hz"]) for data in (first, other)]
     if np.isfinite(rates).any() and not abs(rates[0] - rates[1]) <= 1e-6 * rates[0]:
         raise BadInputError(
             f"windows are at {rates[0]:g} Hz ({sources[0]}) and at {rates[1]:g} Hz ({sources[1]}); cut them at one rate"

@@ -15,7 +15,7 @@ from .base import ForceNetwork, NetworkConfig, Shape
 def _configs() -> dict[str, type[NetworkConfig]]:
     from . import convolutional, hybrid, recurrent
 
-    known: tuple[type[NetworkConfig], ...] = (
+    configs: tuple[type[NetworkConfig], ...] = (
         recurrent.BilstmConfig,
         recurrent.LstmConfig,
         recurrent.GruConfig,
@@ -26,7 +26,7 @@ def _configs() -> dict[str, type[NetworkConfig]]:
         hybrid.Cnn2dLstmConfig,
         hybrid.MlpConfig,
     )
-    return {str(c.model_fields["name"].default): c for c in known}
+    return {str(c.model_fields["name"].default): c for c in configs}
 
 
 def network_names() -> tuple[str, ...]:
@@ -42,15 +42,15 @@ def network_config(name: str = "bilstm", **settings: Any) -> NetworkConfig:
     BadInputError
         If there is no such network, or a setting is unknown or out of range.
     """
-    known = _configs()
-    if name not in known:
-        raise BadInputError(f"there is no network '{name}'; there are {', '.join(known)}")
+    configs = _configs()
+    if name not in configs:
+        raise BadInputError(f"there is no network '{name}'; there are {', '.join(configs)}")
     try:
-        return known[name].model_validate({"name": name, **settings})
+        return configs[name].model_validate({"name": name, **settings})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"])
-        allowed = ", ".join(known[name].model_fields)
+        allowed = ", ".join(configs[name].model_fields)
         raise BadInputError(f"network '{name}', {where}: {first['msg']}; its settings are {allowed}") from error
 
 
