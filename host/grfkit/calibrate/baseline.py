@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from ..signals.runs import true_runs
 from ..signals.treadmill_drift import Flights, drift_curve, find_flights
 
 IDLE_RANGE_BW = 0.12
@@ -76,7 +77,7 @@ class _Edge:
     level: float
     quiet: NDArray[np.bool_]
     time_s: float
-    stretches: tuple[tuple[int, int], ...]
+    stretches: NDArray[np.int64]
     wander: float
 
 
@@ -203,7 +204,7 @@ def _edge(windows: _Windows, direction: int, rate_hz: float, weight_n: float) ->
     if seconds < SHORTEST_QUIET_S or beyond > 0.005 or not crowded:
         return None
     wander = _slow_sd(windows.median[near], windows.sd[near], windows.length)
-    return _Edge(direction * level, near, seconds, _stretches(near), wander)
+    return _Edge(direction * level, near, seconds, true_runs(near), wander)
 
 
 def _densest(values: Floats, width: float) -> float:
@@ -212,11 +213,6 @@ def _densest(values: Floats, width: float) -> float:
     last = np.searchsorted(ordered, ordered + 2.0 * width, side="right")
     best = int(np.argmax(last - np.arange(ordered.size)))
     return float(np.median(ordered[best : last[best]]))
-
-
-def _stretches(near: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], near, [False]]).astype(np.int8)))
-    return tuple((int(a), int(b)) for a, b in zip(edges[::2], edges[1::2]))
 
 
 def _is_zero(edge: _Edge, windows: _Windows, height_n: float, rate_hz: float, weight_n: float) -> bool:

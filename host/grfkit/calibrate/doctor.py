@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..records import Recording, Surface
+from ..signals.runs import true_runs
 from ..signals.treadmill_drift import wander_n
 from ..units import G
 from .baseline import NEAR_ZERO_BW, Baseline, find_baseline
@@ -321,8 +322,7 @@ def flat_top(values: Floats, *, smallest_n: float) -> tuple[int, float]:
     steps = np.abs(np.diff(finite))
     resolution = float(steps[steps > 1e-9].min(initial=np.inf))
     at_top: NDArray[np.bool_] = finite >= top - 1e-9 * abs(top)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], at_top, [False]]).astype(np.int8)))
-    runs = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2]) if b - a >= 3 and a > 0]
+    runs = [(a, b) for a, b in true_runs(at_top).tolist() if b - a >= 3 and a > 0]
     cut = [(a, b) for a, b in runs if top - finite[a - 1] > 3.0 * resolution]
     return sum(b - a for a, b in cut), top
 

@@ -1,4 +1,4 @@
-"""Body weight against the force: over whole strides of running the mean vertical force is body weight."""
+"""Body weight against the force: over complete strides of running the mean vertical force is body weight."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..records import Recording
+from ..signals.runs import true_runs
 from ..signals.treadmill_drift import Flights, find_flights
 from ..units import G
 from .correct import treated
@@ -25,17 +26,17 @@ _LONGEST_STEP_S = 0.5
 def mean_running_load(
     recording: Recording, findings: list[PlateFindings], *, weight_n: float
 ) -> tuple[float, int] | None:
-    """Return the mean vertical force (N) over whole running strides, and how many.
+    """Return the mean vertical force (N) over complete running strides, and how many.
 
     The force is that after the unambiguous corrections, summed over the plates. None where there are fewer
-    than two whole running strides.
+    than two complete running strides.
     """
     total = total_load(recording, findings)
     return None if total is None else mean_over_strides(total[0], rate_hz=total[1], weight_n=weight_n)
 
 
 def mass_finding(newtons: float, strides: int, *, mass_kg: float | None) -> Finding:
-    """Return how the mean vertical force of whole running strides compares with body weight."""
+    """Return how the mean vertical force of complete running strides compares with body weight."""
     measurement = f"the mean vertical force of {strides} running strides is {newtons:.0f} N ({newtons / G:.1f} kg)"
     if not mass_kg:
         text = f"{measurement}; give the body mass to check it"
@@ -67,7 +68,7 @@ def total_load(recording: Recording, findings: list[PlateFindings]) -> tuple[Flo
 
 
 def mean_over_strides(load_n: Floats, *, rate_hz: float, weight_n: float) -> tuple[float, int] | None:
-    """Return the mean load (N) over the longest run of whole strides, and how many; None if under two.
+    """Return the mean load (N) over the longest run of complete strides, and how many; None if under two.
 
     A stride is two steps, a step runs from mid-flight to mid-flight; a step that lasts more than 1.4 or
     less than 0.6 of the median, or misses samples, ends a run. None too where the load is that of one foot
@@ -94,6 +95,5 @@ def _longest_run(flights: Flights, load_n: Floats) -> tuple[int, int]:
     lost = np.cumsum(~np.isfinite(load_n))
     complete = lost[middle[1:].astype(int)] == lost[middle[:-1].astype(int)]
     good = complete & (step > 0.6 * np.median(step)) & (step < 1.4 * np.median(step))
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], good, [False]]).astype(np.int8)))
-    runs = [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]
+    runs = [(a, b) for a, b in true_runs(good).tolist()]
     return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..errors import BadInputError
+from .runs import true_runs
 
 
 def corrected_cutoff_hz(cutoff_hz: float, *, rate_hz: float, order: int = 2, passes: int = 2) -> float:
@@ -54,7 +55,7 @@ def lowpass(values: Floats, *, rate_hz: float, cutoff_hz: float, order: int = 2)
     columns = data.reshape(data.shape[0], -1)
     pad = int(np.ceil(3.0 * rate_hz / cutoff_hz))
     for channel in range(columns.shape[1]):
-        for start, end in _finite_runs(columns[:, channel]):
+        for start, end in true_runs(np.isfinite(columns[:, channel])):
             columns[start:end, channel] = _both_ways(sections, columns[start:end, channel], pad)
     return columns.reshape(data.shape)
 
@@ -65,9 +66,3 @@ def _both_ways(sections: Floats, run: Floats, pad: int) -> Floats:
     if run.size < 4:
         return run
     return np.asarray(sosfiltfilt(sections, run, padlen=min(pad, run.size - 1)), dtype=np.float64)
-
-
-def _finite_runs(column: Floats) -> list[tuple[int, int]]:
-    finite = np.concatenate([[False], np.isfinite(column), [False]])
-    edges = np.flatnonzero(np.diff(finite.astype(np.int8)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2])]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from .runs import true_runs
 
 Ints = NDArray[np.int64]
 
@@ -90,8 +91,7 @@ def find_flights(
     """
     above = load_n - _floor(load_n, rate_hz)
     below = above < threshold_n  # NaN is not below
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], below, [False]]).astype(np.int8)))
-    start, end = edges[::2], edges[1::2]
+    start, end = true_runs(below).T
     inside = (start > 0) & (end < load_n.size)
     finite = np.isfinite(load_n)
     inside[inside] &= finite[start[inside] - 1] & finite[end[inside]]

@@ -226,15 +226,12 @@ def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
         for name, stream in wearables.streams.items()
     }
     verdict = joint_verdict(maps)
-    inputs = [f for source, role in zip(sources, _roles(sources)) for f in describe_source(source, role)]
+    roles = ["reference", *["wearable"] * (len(sources) - 1)]
+    inputs = [file for source, role in zip(sources, roles) for file in describe_source(source, role)]
     if request.column_map:
         inputs += describe_source(request.column_map, "column map")
     evidence = _evidence(request, verdict, reference, wearables, devices, maps, doctor, inputs)
     return Alignment(request, verdict, maps, reference, wearables, devices, evidence, inputs)
-
-
-def _roles(sources: Sequence[Source]) -> list[str]:
-    return ["reference", *["wearable"] * (len(sources) - 1)]
 
 
 def _finished(clock_map: ClockMap, name: str, stream: xr.Dataset, request: SyncRequest, *, several: bool) -> ClockMap:

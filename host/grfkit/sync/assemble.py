@@ -34,11 +34,8 @@ def assemble(alignment: Alignment) -> Trial:
     >>> sorted(trial.streams)
     ['insole_left', 'insole_right', 'reference/plate_1']
     """
+    _require_accepted(alignment)
     request = alignment.request
-    if not alignment.accepted:
-        remedy = "allow_partial" if alignment.verdict == "partial" else "accept_refused"
-        lines = [line.replace("\n    - ", "; ") for line in alignment.messages]
-        raise RefusedError(f"{'; '.join(lines)} ({remedy} makes a trial of it all the same)")
     made_by = Provenance(command="grf-sync", configuration=request.configuration(), inputs=alignment.inputs)
     for recording in (alignment.reference, *alignment.wearables.recordings):
         made_by = made_by.merged(Provenance(findings=recording.provenance.findings))
@@ -59,6 +56,13 @@ def assemble(alignment: Alignment) -> Trial:
         provenance=made_by.merged(Provenance(findings=findings)),
         carried=alignment.wearables.carried,
     )
+
+
+def _require_accepted(alignment: Alignment) -> None:
+    if not alignment.accepted:
+        remedy = "allow_partial" if alignment.verdict == "partial" else "accept_refused"
+        lines = [line.replace("\n    - ", "; ") for line in alignment.messages]
+        raise RefusedError(f"{'; '.join(lines)} ({remedy} makes a trial of it all the same)")
 
 
 def _or_nan(value: float | None) -> float:

@@ -134,7 +134,7 @@ def _row(path: Path, number: int, line: dict[str, str | None], defaults: dict[st
 
 
 def run_row(row: Row) -> dict[str, Any]:
-    """Return the summary of one row, its trial written beside its place; an error of the row is its own.
+    """Return the summary of one row, its trial written beside its final place; an error concerns this row only.
 
     The summary is the JSON of ``grf-sync`` plus ``row``, ``out`` and, for bad input, ``error``. The trial waits as
     :func:`waiting` names it until the batch has it in its journal: a batch that is stopped leaves no trial that it

@@ -69,11 +69,21 @@ class ContactPair:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """One stretch of device time, fitted."""
+    """One stretch of device time, fitted.
+
+    Attributes
+    ----------
+    piece
+        Where the path through the record places it.
+    visible
+        How many of its contacts the reference could see.
+    """
 
     anchors: Anchors
     fit: ClockFit
     segment: Segment
+    piece: Piece
+    visible: int
 
 
 def align_contacts(pair: ContactPair) -> DeviceAlignment:
@@ -154,17 +164,18 @@ def _from_search(pair: ContactPair, best: BestLag, findings: Sequence[str]) -> D
         rate=best.rate,
         foot_s=best.foot_s,
     )
-    stretch = _Stretch(anchors, fit, segment_of(fit, train.start_s, train.end_s))
-    reasons = [*decision.reasons, *shoe_doubts(train), *rate_doubts(train, stretch.segment)]
+    segment = segment_of(fit, train.start_s, train.end_s)
+    reasons = [*decision.reasons, *shoe_doubts(train), *rate_doubts(train, segment)]
     if not pair.plates:
-        reasons += stray_doubts(reference, train, [stretch.segment], lag.lag_s)
+        reasons += stray_doubts(reference, train, [segment], lag.lag_s)
     reasons += slip_doubts(reference, train.contacts, best.offset_s, best.rate, best.beat.step_s, plates=pair.plates)
     # few pairs: Student's t in place of the normal quantile, for an offset, a rate and a foot difference
     quantile = float(stdtrit(max(int(anchors.kept.sum()) - 3, 1), _CONFIDENCE))
     return _joined(
         pair,
         best,
-        [stretch],
+        [anchors],
+        [segment],
         spread_s=quantile * fit.worst_sd_s,
         reasons=reasons,
         findings=[*findings, *_swap_finding(best), *_unseen_losses(pair)],
@@ -177,36 +188,16 @@ def _from_search(pair: ContactPair, best: BestLag, findings: Sequence[str]) -> D
 def _from_pieces(pair: ContactPair, tracked: Tracked, findings: Sequence[str]) -> DeviceAlignment:
     """Return the alignment of a record cut into pieces, each fitted on its own."""
     reference, train, lag = pair.reference, pair.train, pair.lag
-    stretches: list[_Stretch] = []
-    reasons: list[str] = []
-    lost: list[tuple[float, int]] = []
-    overlap_s, matched, possible = 0.0, 0, 0
-    for number, piece in enumerate(tracked.pieces):
-        onset_s = train.contacts.onset_s
-        part = train.contacts.subset((onset_s >= piece.start_s) & (onset_s < piece.end_s))
-        fitted = _fitted_piece(pair, part, tracked, piece)
-        if fitted is None:
-            reasons.append(f"the stretch {piece.start_s:.0f} to {piece.end_s:.0f} s matches too few contacts")
-            continue
-        anchors, fit, visible = fitted
-        reasons += slip_doubts(reference, part, piece.lag_s, tracked.rate, tracked.anchor.beat.step_s)
-        # the first and the last piece reach to the ends of the record
-        first = train.start_s if number == 0 else piece.start_s
-        last = train.end_s if number == len(tracked.pieces) - 1 else piece.end_s
-        segment = segment_of(fit, first, last)
-        if stretches:
-            at = np.asarray([first])
-            jump_s = float(segment.apply(at)[0] - stretches[-1].segment.apply(at)[0])
-            lost.append((first, round(jump_s * train.rate_hz)))
-        stretches.append(_Stretch(anchors, fit, segment))
-        matched, possible = matched + int(anchors.kept.sum()), possible + visible
-        overlap_s += _shared_s(reference, segment, piece)
+    stretches, reasons = _fitted_pieces(pair, tracked)
     if not stretches:
         return nothing_to_align("no stretch of the record could be fitted")
     segments = [s.segment for s in stretches]
+    lost = _lost_samples(segments, train.rate_hz)
+    overlap_s = sum(_shared_s(reference, s.segment, s.piece) for s in stretches)
+    matched = sum(int(s.anchors.kept.sum()) for s in stretches)
     best = replace(
         tracked.anchor,
-        inliers=min(1.0, matched / max(possible, 1)),
+        inliers=min(1.0, matched / max(sum(s.visible for s in stretches), 1)),
         residual_sd_s=max(float(np.std(s.fit.residual_s)) for s in stretches),
         margin=tracked.margin,
         margin_without_prior=min(tracked.margin, tracked.anchor.margin_without_prior),
@@ -219,7 +210,8 @@ def _from_pieces(pair: ContactPair, tracked: Tracked, findings: Sequence[str]) -
     return _joined(
         pair,
         best,
-        stretches,
+        [s.anchors for s in stretches],
+        segments,
         spread_s=_NORMAL_95 * max(s.fit.worst_sd_s for s in stretches),
         reasons=reasons,
         findings=[*findings, *losses, *_swap_finding(best)],
@@ -230,10 +222,41 @@ def _from_pieces(pair: ContactPair, tracked: Tracked, findings: Sequence[str]) -
     )
 
 
+def _fitted_pieces(pair: ContactPair, tracked: Tracked) -> tuple[list[_Stretch], list[str]]:
+    """Return the pieces of a record that can be fitted, and reasons against those that cannot or fit another step."""
+    train, stretches = pair.train, []
+    reasons: list[str] = []
+    for number, piece in enumerate(tracked.pieces):
+        onset_s = train.contacts.onset_s
+        part = train.contacts.subset((onset_s >= piece.start_s) & (onset_s < piece.end_s))
+        fitted = _fitted_piece(pair, part, tracked, piece)
+        if fitted is None:
+            reasons.append(f"the stretch {piece.start_s:.0f} to {piece.end_s:.0f} s matches too few contacts")
+            continue
+        anchors, fit, visible = fitted
+        reasons += slip_doubts(pair.reference, part, piece.lag_s, tracked.rate, tracked.anchor.beat.step_s)
+        # the first and the last piece reach to the ends of the record
+        first = train.start_s if number == 0 else piece.start_s
+        last = train.end_s if number == len(tracked.pieces) - 1 else piece.end_s
+        stretches.append(_Stretch(anchors, fit, segment_of(fit, first, last), piece, visible))
+    return stretches, reasons
+
+
+def _lost_samples(segments: Sequence[Segment], rate_hz: float) -> list[tuple[float, int]]:
+    """Return (device time, samples) of the jump before every segment but the first."""
+    lost = []
+    for before, after in itertools.pairwise(segments):
+        at = np.asarray([after.start_s])
+        jump_s = float(after.apply(at)[0] - before.apply(at)[0])
+        lost.append((after.start_s, round(jump_s * rate_hz)))
+    return lost
+
+
 def _joined(
     pair: ContactPair,
     best: BestLag,
-    stretches: Sequence[_Stretch],
+    anchors: Sequence[Anchors],
+    segments: Sequence[Segment],
     *,
     spread_s: float,
     reasons: list[str],
@@ -250,13 +273,12 @@ def _joined(
     spread_s
         95 % half-width of the fit at its worst instant.
     """
-    parts = [s.anchors for s in stretches]
-    unsteady_s = max(unsteadiness_s(anchors) for anchors in parts)
+    unsteady_s = max(unsteadiness_s(part) for part in anchors)
     fields = ("t_device_s", "t_reference_s", "residual_s", "kept")
-    anchors = Anchors(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields))
+    together = Anchors(*(np.concatenate([getattr(part, name) for part in anchors]) for name in fields))
     described = clock_map(
         best,
-        [s.segment for s in stretches],
+        segments,
         pair.lag,
         reasons=reasons,
         uncertainty_ms=1e3 * float(np.hypot(spread_s + unsteady_s, _NORMAL_95 * pair.lag.sd_s)),
@@ -270,7 +292,7 @@ def _joined(
         swapped_sides=best.swapped,
         findings=findings,
     )
-    return DeviceAlignment(described, anchors, best.lags_s, best.log_likelihood, lost=tuple(lost))
+    return DeviceAlignment(described, together, best.lags_s, best.log_likelihood, lost=tuple(lost))
 
 
 def _fitted_piece(

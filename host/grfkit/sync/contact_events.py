@@ -300,30 +300,48 @@ def device_train(
         If none of the streams can show a contact.
     """
     loads = device_loads(streams, inverted=inverted)
-    names = tuple(streams)
-    first = next(iter(streams.values()))
-    stamps = str(first.attrs.get("stamp_source", "unknown"))
-    start = min(float(s["time"].values[0]) for s in streams.values())
-    end = max(float(s["time"].values[-1]) for s in streams.values())
     if loads:
         longest = np.inf if plates else LONGEST_STANCE_S
         trains = [load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads]
-        rate = loads[0].rate_hz
-        return DeviceTrain(merge(trains), "insole", "onset", rate, tuple(loads), names, stamps, start, end)
+        return _train(streams, merge(trains), "insole", "onset", loads[0].rate_hz, loads=tuple(loads))
     landmarks = [s for s in streams.values() if s.attrs.get("kind") == "landmarks"]
     trains = [train for s in landmarks for train in _landmarks(s)]
     if trains:
-        rate = float(landmarks[0].attrs["rate_hz"])
-        return DeviceTrain(merge(trains), "landmarks", "kinematic", rate, (), names, stamps, start, end)
+        return _train(streams, merge(trains), "landmarks", "kinematic", float(landmarks[0].attrs["rate_hz"]))
     shoes = [s for s in streams.values() if s.attrs.get("kind") == "imu"]
     shocks = [shock for s in shoes for shock in _imu(s, stance_s)]
     if shocks:
-        rate = float(shoes[0].attrs["rate_hz"])
         evidence = float(np.min(np.abs([shock.landing_evidence for shock in shocks])))
-        feet = merge([shock.contacts for shock in shocks])
-        return DeviceTrain(feet, "imu", "jerk", rate, (), names, stamps, start, end, evidence)
+        feet, rate_hz = merge([shock.contacts for shock in shocks]), float(shoes[0].attrs["rate_hz"])
+        return _train(streams, feet, "imu", "jerk", rate_hz, landing_evidence=evidence)
     kinds = ", ".join(f"{n} ({s.attrs.get('kind')})" for n, s in streams.items())
     raise BadInputError(f"no insole load, acceleration or heel and toe landmarks to align by in: {kinds}")
+
+
+def _train(
+    streams: Mapping[str, xr.Dataset],
+    contacts: Contacts,
+    device_class: str,
+    feature: str,
+    rate_hz: float,
+    *,
+    loads: tuple[Load, ...] = (),
+    landing_evidence: float = float("nan"),
+) -> DeviceTrain:
+    """Return the train of a device with what all its streams say of time."""
+    times = [stream["time"].values for stream in streams.values()]
+    return DeviceTrain(
+        contacts,
+        device_class,
+        feature,
+        rate_hz,
+        loads,
+        streams=tuple(streams),
+        stamp_source=str(next(iter(streams.values())).attrs.get("stamp_source", "unknown")),
+        start_s=min(float(time_s[0]) for time_s in times),
+        end_s=max(float(time_s[-1]) for time_s in times),
+        landing_evidence=landing_evidence,
+    )
 
 
 def _imu(stream: xr.Dataset, stance_s: float) -> list[Impacts]:

@@ -35,10 +35,6 @@ def gate_for(best: BestLag, settings: AlignSettings, *, plates: bool) -> tuple[G
     return gate, settings.overground_wrong
 
 
-def _where(offset_s: float) -> str:
-    return f", offset {offset_s:+.3f} s," if math.isfinite(offset_s) else ""
-
-
 def decide(
     best: BestLag,
     *,
@@ -68,9 +64,9 @@ def _margin_reasons(best: BestLag, gate: Gate, margin: float, tight: bool, plate
     if margin <= 0:
         reasons.append(f"no alignment explains the contacts better than chance does: {ADVICE}")
     elif margin < gate.margin:
+        where = f", offset {best.runner_up_s:+.3f} s," if math.isfinite(best.runner_up_s) else ""
         reasons.append(
-            f"the next best alignment{_where(best.runner_up_s)} is only {margin:.1f} nats worse"
-            f" ({gate.margin:.0f} needed): {ADVICE}"
+            f"the next best alignment{where} is only {margin:.1f} nats worse ({gate.margin:.0f} needed): {ADVICE}"
         )
     if not plates and best.beat.reference_s < METRONOME_S and not tight:
         reasons.append(

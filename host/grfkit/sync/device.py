@@ -103,7 +103,7 @@ def align_device(
         lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz, gait=gait)
         pair = ContactPair(contacts, train, plates, prior, settings, lag)
         readings.append((align_contacts(pair), pair))
-    alignment, pair = max(readings, key=lambda reading: _best_score(reading[0]))
+    alignment, pair = max(readings, key=lambda reading: float(reading[0].log_likelihood.max(initial=-np.inf)))
     alignment = _against_other_readings(alignment, [reading[0] for reading in readings], plates, settings)
     alignment = _by_load_where_standing(alignment, pair, loads)
     aligned = alignment.clock_map
@@ -153,10 +153,6 @@ def _described(
     if clock_map.verdict == "refused" and not accept_refused:
         clock_map = without_map(clock_map)
     return replace(alignment, clock_map=clock_map, reference_loads=tuple(loads), device_loads=pair.train.loads)
-
-
-def _best_score(alignment: DeviceAlignment) -> float:
-    return float(alignment.log_likelihood.max(initial=-np.inf))
 
 
 def _against_other_readings(

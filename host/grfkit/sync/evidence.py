@@ -8,6 +8,7 @@ import xarray as xr
 from ..arrays import Floats
 from ..records import ClockMap
 from ..records.evidence import StreamEvidence
+from ..signals.runs import true_runs
 from .clock_map import DeviceAlignment
 
 
@@ -76,7 +77,7 @@ def gaps_of(stream: xr.Dataset, *, shortest_s: float = 0.015) -> list[tuple[floa
     for name in names:
         values = stream[name].values.reshape(time_s.size, -1)
         missing &= ~np.isfinite(values).any(axis=1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(np.int8))).reshape(-1, 2)
+    edges = true_runs(missing)
     spans = [(float(time_s[max(a - 1, 0)]), float(time_s[min(b, time_s.size - 1)])) for a, b in edges]
     spans = [s for s in spans if s[1] - s[0] >= shortest_s]
     return sorted(sorted(spans, key=lambda s: s[0] - s[1])[:2000])

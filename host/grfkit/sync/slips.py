@@ -16,13 +16,13 @@ from .score import PASS_GAP_S, Scores, match_and_score
 REACH = 3
 """Steps to either side that a stretch is compared at, as in the search."""
 PARTS = 10
-"""Parts at most that a record is cut into; runs of neighbouring parts are asked."""
+"""Parts at most that a record is cut into; runs of neighbouring parts are compared."""
 FEWEST = 16
 """Contacts that a stretch needs; with fewer, another step fits as well by chance too often; chosen by hand."""
 LEAST_NATS = 8.0
-"""Nats by which a stretch has to prefer another step: odds of 3,000 to one, as some fifty stretches are asked."""
+"""Nats by which a stretch has to prefer another step: odds of 3,000 to one, as some fifty stretches are compared."""
 LEAST_NATS_ON_PLATES = 12.0
-"""The same over plates, where a stretch holds few contacts and any shift is asked about; chosen by hand."""
+"""The same over plates, where a stretch holds few contacts and any shift is compared; chosen by hand."""
 FEWEST_HITS = 4
 """Plate hits that a stretch needs: two or three cannot tell one step from the next."""
 EDGE_S = 0.05
@@ -32,7 +32,7 @@ RATE_PRIOR_PPM = 5.0
 WINDOWS_S = (0.08, 0.06)
 """Matching windows (s), the last two of the search's: the offset is known."""
 GRID_S = 0.01
-"""Grid (s) of the shifts asked about over plates: finer than any matching window."""
+"""Grid (s) of the shifts compared over plates: finer than any matching window."""
 SAME_SHIFT_S, OTHER_SHIFT_S = 0.05, 0.1
 """Shifts (s) up to which a stretch is in its place, and from which it is not; between is neither."""
 
@@ -69,7 +69,8 @@ def slips_within(
         """Return the nats of contacts ``first`` to ``last`` at each shift over those at none."""
         index = inner[first:last]
         part = _part(device, index)
-        near = _part(reference, _around(reference, mapped[index], (REACH + 1) * step_s))
+        start, end = mapped[index[0]] - (REACH + 1) * step_s, mapped[index[-1]] + (REACH + 1) * step_s
+        near = _part(reference, np.flatnonzero((reference.onset_s > start) & (reference.onset_s < end)))
         if near.size < FEWEST or part.size < FEWEST:
             return np.zeros(shifts.size)
         total = _scored(near, part, offset_s + shifts, beat, rate, plates=False)[1].total
@@ -158,7 +159,3 @@ def _part(train: Contacts, index: NDArray[np.int64]) -> Contacts:
     """Return consecutive contacts of a train, covered only as far as they reach."""
     part = train.subset(index)
     return part.covered_between(part.onset_s[0] - EDGE_S, part.onset_s[-1] + EDGE_S) if part.size else part
-
-
-def _around(train: Contacts, at_s: Floats, reach_s: float) -> NDArray[np.int64]:
-    return np.flatnonzero((train.onset_s > at_s[0] - reach_s) & (train.onset_s < at_s[-1] + reach_s))
