@@ -47,7 +47,7 @@ def apply(recording: Recording, documents: Sequence[Loaded[AnyDocument]]) -> Rec
         targets = _targets(streams, document)
         for name in targets:
             _refuse_twice(streams[name], name, loaded)
-            streams[name] = _marked(_applied(streams[name], name, document), loaded)
+            streams[name] = _with_digest(_applied(streams[name], name, document), loaded)
         inputs.append(_as_input(loaded))
         sentences.append(
             f"calibration '{document.name}' ({document.kind}, sha256 {loaded.sha256[:12]}) applied to"
@@ -102,10 +102,10 @@ def _applied(stream: xr.Dataset, name: str, document: AnyDocument) -> xr.Dataset
     if isinstance(document, PlateCorrection):
         return _plate(stream, name, document)
     assert isinstance(document, InsoleGeometry)
-    return _placed(stream, name, document)
+    return _with_positions(stream, name, document)
 
 
-def _marked(stream: xr.Dataset, loaded: Loaded[AnyDocument]) -> xr.Dataset:
+def _with_digest(stream: xr.Dataset, loaded: Loaded[AnyDocument]) -> xr.Dataset:
     before = str(stream.attrs.get("calibrations", "")).split()
     stream.attrs["calibrations"] = " ".join([*before, loaded.sha256])
     return stream
@@ -157,7 +157,7 @@ def _plate(stream: xr.Dataset, name: str, document: PlateCorrection) -> xr.Datas
     return with_pressure(changed)
 
 
-def _placed(stream: xr.Dataset, name: str, document: InsoleGeometry) -> xr.Dataset:
+def _with_positions(stream: xr.Dataset, name: str, document: InsoleGeometry) -> xr.Dataset:
     side = str(stream.attrs.get("side", "unknown"))
     if side not in ("left", "right"):
         raise BadInputError(f"'{name}' has side '{side}'; an insole geometry needs left or right")

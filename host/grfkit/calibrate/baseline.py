@@ -33,7 +33,7 @@ SHORTEST_QUIET_S = 0.2
 
 
 @dataclass(frozen=True)
-class Baseline:
+class UnloadedLevel:
     """The unloaded level of one vertical force channel.
 
     Attributes
@@ -81,7 +81,7 @@ class _Edge:
     wander: float
 
 
-def find_baseline(values: Floats, *, rate_hz: float, weight_n: float, flights_expected: bool) -> Baseline:
+def find_baseline(values: Floats, *, rate_hz: float, weight_n: float, flights_expected: bool) -> UnloadedLevel:
     """Return the unloaded level of a vertical force channel as recorded.
 
     Parameters
@@ -112,8 +112,8 @@ def noise_sd(values: Floats) -> float:
     return float(1.4826 * np.median(np.abs(finite - np.median(finite)))) if finite.size else 0.0
 
 
-def _nothing(values: Floats, state: str) -> Baseline:
-    return Baseline(state, 0, 0.0, 0.0, 0.0, np.zeros(values.size, dtype=bool), False)
+def _nothing(values: Floats, state: str) -> UnloadedLevel:
+    return UnloadedLevel(state, 0, 0.0, 0.0, 0.0, np.zeros(values.size, dtype=bool), False)
 
 
 def _windows(values: Floats, rate_hz: float) -> _Windows:
@@ -136,15 +136,15 @@ def _slow_sd(median: Floats, sd: Floats, length: int) -> float:
     return float(np.sqrt(max(0.0, ((high - low) / 3.29) ** 2 - white**2)))
 
 
-def _idle(values: Floats, windows: _Windows, weight_n: float) -> Baseline:
+def _idle(values: Floats, windows: _Windows, weight_n: float) -> UnloadedLevel:
     level = float(np.median(values[np.isfinite(values)]))
     wander = _slow_sd(windows.median, windows.sd, windows.length)
     noise = float(np.median(windows.sd))
     certain = abs(level) <= NEAR_ZERO_BW * weight_n and wander <= STEADY_BW * weight_n
-    return Baseline("idle", 0, level, noise, wander, np.isfinite(values), certain)
+    return UnloadedLevel("idle", 0, level, noise, wander, np.isfinite(values), certain)
 
 
-def _in_flight(values: Floats, direction: int, rate_hz: float, weight_n: float) -> Baseline | None:
+def _in_flight(values: Floats, direction: int, rate_hz: float, weight_n: float) -> UnloadedLevel | None:
     """Return the level in flight if load points this way, None where there are no flights to be sure of."""
     load = direction * values
     flights = find_flights(load, rate_hz=rate_hz, threshold_n=0.1 * weight_n)
@@ -160,7 +160,7 @@ def _in_flight(values: Floats, direction: int, rate_hz: float, weight_n: float) 
     unloaded = flights.mask(values.size)
     noise = noise_sd((load - drift_curve(load, flights, rate_hz=rate_hz))[unloaded])
     certain = level <= 0.2 * above
-    return Baseline("flights", direction, direction * level, noise, noise_sd(at), unloaded, certain, flights)
+    return UnloadedLevel("flights", direction, direction * level, noise, noise_sd(at), unloaded, certain, flights)
 
 
 def _rhythmic(flights: Flights, rate_hz: float) -> bool:
@@ -172,7 +172,7 @@ def _rhythmic(flights: Flights, rate_hz: float) -> bool:
     return STEPS_S[0] <= usual <= STEPS_S[1] and float(np.mean(np.abs(step - usual) < 0.3 * usual)) >= 0.6
 
 
-def _quiet(values: Floats, windows: _Windows, rate_hz: float, weight_n: float) -> Baseline:
+def _quiet(values: Floats, windows: _Windows, rate_hz: float, weight_n: float) -> UnloadedLevel:
     edges = {d: _edge(windows, d, rate_hz, weight_n) for d in (1, -1)}
     valid = {d: e for d, e in edges.items() if e is not None}
     if not valid:
@@ -185,7 +185,7 @@ def _quiet(values: Floats, windows: _Windows, rate_hz: float, weight_n: float) -
     noise = float(np.median(windows.sd[edge.quiet]))
     contested = len(valid) == 2 and abs(level) > 0.1 * weight_n
     certain = not contested and _is_zero(edge, windows, direction * level, rate_hz, weight_n)
-    return Baseline("quiet", direction, level, noise, edge.wander, unloaded, certain)
+    return UnloadedLevel("quiet", direction, level, noise, edge.wander, unloaded, certain)
 
 
 def _edge(windows: _Windows, direction: int, rate_hz: float, weight_n: float) -> _Edge | None:

@@ -13,7 +13,7 @@ from ..records import Recording, Surface
 from ..signals.runs import true_runs
 from ..signals.treadmill_drift import wander_n
 from ..units import G
-from .baseline import NEAR_ZERO_BW, Baseline, find_baseline
+from .baseline import NEAR_ZERO_BW, UnloadedLevel, find_baseline
 from .findings import Finding, PlateFindings
 from .mass import mass_finding, mean_running_load
 from .vertical import FORCES, MOMENTS, force_channels, force_range, load_axis
@@ -41,7 +41,7 @@ class _Plate:
     axis: str
     up: int
     values: Floats
-    base: Baseline
+    base: UnloadedLevel
     weight_n: float
     mass_given: bool
 

@@ -155,7 +155,7 @@ class PlateCorrection(_Document):
     def _square(self) -> PlateCorrection:
         if self.matrix and (len(self.matrix) != 6 or any(len(row) != 6 for row in self.matrix)):
             raise ValueError("matrix is not 6 rows of 6 numbers")
-        _known_unit(self.unit_in)
+        _check_unit(self.unit_in)
         return self
 
 
@@ -190,7 +190,7 @@ class PressureCalibration(_Document):
 
     @model_validator(mode="after")
     def _sane(self) -> PressureCalibration:
-        _known_unit(self.unit_in)
+        _check_unit(self.unit_in)
         if self.valid_max <= self.valid_min:
             raise ValueError(f"valid_max {self.valid_max:g} is not above valid_min {self.valid_min:g}")
         if not math.isfinite(self.gain) or self.gain == 0:
@@ -214,7 +214,7 @@ KINDS: dict[str, type[InsoleGeometry | LagTable | PlateCorrection | PressureCali
 """The folder of each kind under ``calibration/`` and its model."""
 
 
-def _known_unit(text: str) -> None:
+def _check_unit(text: str) -> None:
     try:
         canonical_name(text)
     except BadInputError as error:

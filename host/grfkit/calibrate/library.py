@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from ..arrays import PathLike
 from ..errors import BadInputError
 from .documents import KINDS, CalibrationDocument, InsoleGeometry, LagTable, PlateCorrection, PressureCalibration
 
@@ -50,7 +52,7 @@ def names(kind: str) -> list[str]:
     return sorted(path.stem for path in (calibration_root() / kind).glob("*.json"))
 
 
-def load(name_or_path: str | Path, *, kind: str | None = None) -> Loaded[AnyDocument]:
+def load(name_or_path: PathLike, *, kind: str | None = None) -> Loaded[AnyDocument]:
     """Return a calibration document by path, or by the name of a built-in one.
 
     Parameters
@@ -77,14 +79,14 @@ def load(name_or_path: str | Path, *, kind: str | None = None) -> Loaded[AnyDocu
     return Loaded(document, hashlib.sha256(data).hexdigest(), path.name, len(data))
 
 
-def load_lag_table(name_or_path: str | Path = "default") -> Loaded[LagTable]:
-    """Return a lag table (the built-in one if not told otherwise); errors as :func:`load`."""
+def load_lag_table(name_or_path: PathLike = "default") -> Loaded[LagTable]:
+    """Return a lag table, by default the built-in one; errors as :func:`load`."""
     loaded = load(name_or_path, kind="lags")
     assert isinstance(loaded.document, LagTable)
     return Loaded(loaded.document, loaded.sha256, loaded.file_name, loaded.size_bytes)
 
 
-def load_insole(name_or_path: str | Path) -> Loaded[InsoleGeometry]:
+def load_insole(name_or_path: PathLike) -> Loaded[InsoleGeometry]:
     """Return an insole geometry by name or path; errors as :func:`load`."""
     loaded = load(name_or_path, kind="insoles")
     assert isinstance(loaded.document, InsoleGeometry)
@@ -99,10 +101,10 @@ def schema_files() -> dict[str, str]:
     }
 
 
-def write_schemas(folder: Path) -> None:
+def write_schemas(folder: PathLike) -> None:
     """Write the JSON Schema files of all kinds into ``folder``."""
     for name, text in schema_files().items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (Path(folder) / name).write_text(text, encoding="utf-8")
 
 
 def _folder_of(kind: str) -> str:
@@ -111,11 +113,11 @@ def _folder_of(kind: str) -> str:
     return kind
 
 
-def _path_of(name_or_path: str | Path, kind: str | None) -> Path:
+def _path_of(name_or_path: PathLike, kind: str | None) -> Path:
     if kind is not None:
         _folder_of(kind)
-    text = str(name_or_path)
-    if isinstance(name_or_path, Path) or text.endswith(".json"):
+    text = os.fspath(name_or_path)
+    if not isinstance(name_or_path, str) or text.endswith(".json"):
         return Path(name_or_path)
     full = text if "/" in text else f"{kind}/{text}"
     folder, _, stem = full.partition("/")

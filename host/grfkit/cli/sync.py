@@ -71,7 +71,7 @@ def sync(
     """Align one trial: --reference, --wearable, --surface and --out are needed; or a table of them: batch TABLE.csv."""
     if context.invoked_subcommand is not None:
         return
-    from .sync_run import run_one
+    from .sync_run import run_trial
 
     options: dict[str, Any] = {
         "reference": reference,
@@ -92,7 +92,7 @@ def sync(
         "rate_hz": rate_hz,
         "min_overlap_s": min_overlap_s,
     }
-    summary, text, code = run_one(options, out=out, report=report, force=force)
+    summary, text, code = run_trial(options, out=out, report=report, force=force)
     print(json.dumps(summary, indent=2) if as_json else text)
     raise typer.Exit(code)
 

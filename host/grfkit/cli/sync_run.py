@@ -16,7 +16,7 @@ from .sync_words import exit_code, table_words, words
 Outcome = tuple[dict[str, Any], str, int]
 
 
-def run_one(options: dict[str, Any], *, out: Path | None, report: Path | None, force: bool) -> Outcome:
+def run_trial(options: dict[str, Any], *, out: Path | None, report: Path | None, force: bool) -> Outcome:
     """Return the JSON summary, the words and the exit code of one trial; trial and report are written.
 
     Parameters
@@ -108,7 +108,7 @@ def run_table(table: Path, *, scheduler: str | None, processes: int | None, repo
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("aligning", total=len(rows))
-        done = run_batch(
+        summaries = run_batch(
             rows,
             journal=journal,
             worker=run_row_with_report,
@@ -118,16 +118,16 @@ def run_table(table: Path, *, scheduler: str | None, processes: int | None, repo
             progress=lambda _: progress.advance(task),
         )
     if reports:
-        _write_index(table, done)
-    verdicts = [str(d["verdict"]) for d in done]
+        _write_index(table, summaries)
+    verdicts = [str(d["verdict"]) for d in summaries]
     counts = {v: verdicts.count(v) for v in ("aligned", "refused", "bad input")}
     code = 2 if counts["bad input"] else EXIT_REFUSED if counts["refused"] else 0
-    return {"counts": counts, "trials": done}, table_words(counts, done), code
+    return {"counts": counts, "trials": summaries}, table_words(counts, summaries), code
 
 
-def _write_index(table: Path, done: list[dict[str, Any]]) -> None:
+def _write_index(table: Path, summaries: list[dict[str, Any]]) -> None:
     from ..provenance import written_whole
     from ..report import render_batch_report
 
     with written_whole(table.with_suffix(".html"), force=True) as temporary:
-        temporary.write_text(render_batch_report(done), encoding="utf-8")
+        temporary.write_text(render_batch_report(summaries), encoding="utf-8")

@@ -24,10 +24,10 @@ def words(alignment: Alignment, out: Path, report: Path | None) -> str:
     return "\n".join(lines)
 
 
-def table_words(counts: Mapping[str, int], done: Sequence[dict[str, Any]]) -> str:
+def table_words(counts: Mapping[str, int], entries: Sequence[dict[str, Any]]) -> str:
     """Return how many rows ended how, and a line for each that is not aligned."""
     lines = [f"{number} {verdict}" for verdict, number in counts.items() if number]
-    for entry in done:
+    for entry in entries:
         if entry["verdict"] != "aligned":
             why = entry["error"] or "; ".join(_reasons(entry)) or "refused"
             lines.append(f"  row {entry['row']} ({entry['out']}): {why}")

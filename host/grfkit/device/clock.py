@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from ..signals.clock_bounds import ONE_WAY_SLOPE_FROM_S, TWO_WAY_SLOPE_FROM_S, Band, one_way_band, two_way_band
+from ..signals.clock_bounds import ONE_WAY_SLOPE_FROM_S, TWO_WAY_SLOPE_FROM_S, OffsetBand, one_way_band, two_way_band
 
 _WINDOW_S = 300.0
 """Evidence is remembered so long: crystals wander over minutes, and a drift is fitted from 120 s of arrivals."""
@@ -43,7 +43,7 @@ class ClockEstimate:
         self._syncs: deque[tuple[float, float, float]] = deque()
         self._least: deque[tuple[float, float]] = deque()
         self._bucket = -1
-        self._band: Band | None = None
+        self._band: OffsetBand | None = None
         self._pieces: deque[tuple[float, float, float]] = deque(maxlen=_MOST_PIECES)
         self._table: Floats | None = None
         self._latest_device_s = -np.inf
@@ -141,7 +141,7 @@ class ClockEstimate:
             self._band = one_way_band(device, up, at_s=at, slope_from_s=ONE_WAY_SLOPE_FROM_S)
         self._approach(self._band)
 
-    def _approach(self, band: Band) -> None:
+    def _approach(self, band: OffsetBand) -> None:
         """Turn towards the band's line, from the latest host time given on."""
         begin = self._latest_device_s
         if not self._pieces or begin == -np.inf:

@@ -67,7 +67,7 @@ _ONE_WAY_BIAS_S, _FEW_S, _MOST_KNOTS = 4e-3, 0.1, 1500
 
 
 @dataclass(frozen=True)
-class Band:
+class OffsetBand:
     """A clock's offset near a time: ``level_s + slope * (t - at_s)``, surely within ``half_s`` of it.
 
     Attributes
@@ -90,7 +90,7 @@ class Band:
         return np.asarray(self.level_s + self.slope * (np.asarray(device_s) - self.at_s), dtype=np.float64)
 
 
-def two_way_band(device_s: Floats, low_s: Floats, up_s: Floats, *, at_s: float, slope_from_s: float) -> Band:
+def two_way_band(device_s: Floats, low_s: Floats, up_s: Floats, *, at_s: float, slope_from_s: float) -> OffsetBand:
     """Return the band that time requests leave: above every ``low_s``, below every ``up_s``, the offset in the middle.
 
     Slopes of both edges are weighed by how tightly their points lie on them. With all delays the same both ways the
@@ -117,10 +117,10 @@ def two_way_band(device_s: Floats, low_s: Floats, up_s: Floats, *, at_s: float, 
     age = at_s - device_s
     slack = 0.0 if sloped else UNKNOWN_DRIFT * np.abs(age)
     lower, upper = float(np.max(low_s + slope * age - slack)), float(np.min(up_s + slope * age + slack))
-    return Band(at_s, (lower + upper) / 2, slope, abs(upper - lower) / 2, True, sloped)
+    return OffsetBand(at_s, (lower + upper) / 2, slope, abs(upper - lower) / 2, True, sloped)
 
 
-def one_way_band(device_s: Floats, up_s: Floats, *, at_s: float, slope_from_s: float) -> Band:
+def one_way_band(device_s: Floats, up_s: Floats, *, at_s: float, slope_from_s: float) -> OffsetBand:
     """Return what arrivals alone tell: the least delay is taken as 4 ms, as such links show.
 
     Parameters
@@ -136,7 +136,7 @@ def one_way_band(device_s: Floats, up_s: Floats, *, at_s: float, slope_from_s: f
     else:
         slope, near = 0.0, up_s[device_s >= device_s[-1] - 21.0]
         level, spread = float(near.min()), float(np.median(near) - near.min())
-    return Band(
+    return OffsetBand(
         at_s, level - _ONE_WAY_BIAS_S, slope, _ONE_WAY_BIAS_S + max(spread, 1e-3, _FEW_S / up_s.size), False, sloped
     )
 
@@ -173,7 +173,7 @@ def offset_over_time(
 
 def _band_within(
     sent_s: Floats, arrival_s: Floats, exchanges: Floats, begin_s: float, end_s: float, at_s: float
-) -> Band:
+) -> OffsetBand:
     inside = (exchanges[:, 1] >= begin_s - 10.0) & (exchanges[:, 1] <= end_s + 10.0)
     if inside.any():
         t1, t2, t3, t4 = exchanges[inside].T

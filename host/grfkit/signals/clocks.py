@@ -80,14 +80,14 @@ def _breaks(time_s: Floats, period: float) -> list[int]:
     jump = level[width:] - level[:-width]  # jump[k]: mean of the samples from k + width on less that before it
     starts = [0]
     candidates = np.flatnonzero(np.abs(jump) > limit)
-    next_one = 0
-    while next_one < candidates.size:
-        last = int(np.searchsorted(candidates, candidates[next_one] + 2 * width, side="right"))
-        group = candidates[next_one:last]
+    position = 0
+    while position < candidates.size:
+        last = int(np.searchsorted(candidates, candidates[position] + 2 * width, side="right"))
+        group = candidates[position:last]
         middle = int(group[np.argmax(np.abs(jump[group]))]) + width
         first = max(middle - width // 4, 1)
         at = first + int(np.argmax(steps[first - 1 : min(middle + width // 4, time_s.size - 1)]))
         if at - starts[-1] >= 8:
             starts.append(at)
-        next_one = int(np.searchsorted(candidates, middle, side="right"))
+        position = int(np.searchsorted(candidates, middle, side="right"))
     return [*starts, time_s.size]

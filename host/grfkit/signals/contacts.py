@@ -210,7 +210,7 @@ def load_contacts(
         none = np.zeros(0)
         return Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered)
     keep = (offset - onset >= SHORTEST_CONTACT_S) & (offset - onset <= longest_s)
-    recorded = edges_seen(time_s, missing, onset, rate_hz) & edges_seen(time_s, missing, offset, rate_hz)
+    recorded = edges_recorded(time_s, missing, onset, rate_hz) & edges_recorded(time_s, missing, offset, rate_hz)
     recorded &= _longest_missing(time_s, missing, onset, offset) <= bridge_s
     covered = without(covered, np.stack([onset[~recorded] - EDGE_S, offset[~recorded] + EDGE_S], axis=1))
     keep &= recorded
@@ -319,7 +319,7 @@ def _pairs(up: Floats, down: Floats) -> tuple[Floats, Floats, NDArray[np.int64],
     return up[:, 0], down[:, 0], first, last
 
 
-def edges_seen(time_s: Floats, missing: NDArray[np.bool_], at: Floats, rate_hz: float) -> NDArray[np.bool_]:
+def edges_recorded(time_s: Floats, missing: NDArray[np.bool_], at: Floats, rate_hz: float) -> NDArray[np.bool_]:
     """Return which instants have measured samples on both sides within one and a half periods."""
     index = np.clip(np.searchsorted(time_s, at), 2, time_s.size - 2)
     around = np.stack([missing[index + k] for k in (-2, -1, 0, 1)])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, signal
 
 from ..arrays import Floats
-from .contacts import Contacts, bridged, covered_stretches, edges_seen, empty_contacts, smoothed
+from .contacts import Contacts, bridged, covered_stretches, edges_recorded, empty_contacts, smoothed
 
 LOWPASS_HZ, SMOOTHING_S = 60.0, 0.012
 """Low-pass (Hz) of the acceleration and width (s) of the jerk's envelope; the reference design."""
@@ -108,7 +108,7 @@ def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: f
         return Impacts(Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered), evidence)
     onset = peak_times(time_s, envelope, peaks)
     keep = np.isfinite(onset)
-    keep &= edges_seen(time_s, missing, np.where(keep, onset, time_s[0]), rate_hz)
+    keep &= edges_recorded(time_s, missing, np.where(keep, onset, time_s[0]), rate_hz)
     feet = np.full(int(keep.sum()), foot, dtype=np.int64)
     unknown = np.full(int(keep.sum()), np.nan)
     return Impacts(Contacts(onset[keep], unknown, envelope[peaks][keep], feet, covered), evidence)

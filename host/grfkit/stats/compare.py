@@ -93,9 +93,9 @@ def holm(p: Sequence[float]) -> list[float]:
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     raised = np.maximum.accumulate(values[order] * (len(values) - np.arange(len(values))))
-    result = np.empty_like(values)
-    result[order] = np.minimum(raised, 1.0)
-    return [float(v) for v in result]
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(raised, 1.0)
+    return [float(v) for v in adjusted]
 
 
 def with_holm(family: Mapping[str, Paired]) -> dict[str, Paired]:

@@ -88,12 +88,12 @@ def by_participant(
     """
     people = np.asarray([str(p) for p in participants])
     labels = np.asarray([""] * len(people) if conditions is None else [str(c) for c in conditions])
-    result = {}
+    by_person = {}
     for person in sorted(set(people.tolist())):
         of_person = people == person
         means = [_mean(values[of_person & (labels == c)]) for c in sorted(set(labels[of_person].tolist()))]
-        result[person] = _mean(np.asarray(means))
-    return result
+        by_person[person] = _mean(np.asarray(means))
+    return by_person
 
 
 def _mean(values: Floats) -> float:

@@ -24,7 +24,7 @@ from .request import Source, SyncRequest, describe_source, path_of, refuse_unusa
 from .summary import joint_verdict, map_lines, map_row
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Alignment:
     """The outcome of :func:`align`; :func:`grfkit.sync.assemble` makes a trial of it.
 
@@ -55,6 +55,10 @@ class Alignment:
     evidence: TrialEvidence
     inputs: list[InputFile]
 
+    def __repr__(self) -> str:
+        """Return the verdict and the messages."""
+        return "\n  ".join([f"Alignment: {self.verdict}", *self.messages])
+
     @property
     def accepted(self) -> bool:
         """Return whether a trial may be assembled: all is aligned, or the request allows what is not."""
@@ -78,7 +82,7 @@ class Alignment:
         """Return the result in words: a line for every clock, with the reasons of a refusal, and the warnings."""
         return [*map_lines(self.maps), *(f"warning: {text}" for text in self.warnings)]
 
-    def to_json(self, trial_path: Path | None = None) -> dict[str, Any]:
+    def to_json(self, trial_path: PathLike | None = None) -> dict[str, Any]:
         """Return the machine-readable summary, as ``grf-sync --json`` prints it."""
         written = str(trial_path) if self.accepted and trial_path else None
         rows = [map_row(name, clock_map, self.warnings) for name, clock_map in self.maps.items()]

@@ -36,9 +36,9 @@ def assemble(alignment: Alignment) -> Trial:
     """
     _require_accepted(alignment)
     request = alignment.request
-    made_by = Provenance(command="grf-sync", configuration=request.configuration(), inputs=alignment.inputs)
+    origin = Provenance(command="grf-sync", configuration=request.configuration(), inputs=alignment.inputs)
     for recording in (alignment.reference, *alignment.wearables.recordings):
-        made_by = made_by.merged(Provenance(findings=recording.provenance.findings))
+        origin = origin.merged(Provenance(findings=recording.provenance.findings))
     findings = [f"{name}: {finding}" for name, m in alignment.maps.items() for finding in m.findings]
     attrs = {
         "participant": request.participant,
@@ -53,7 +53,7 @@ def assemble(alignment: Alignment) -> Trial:
         alignment.maps,
         {name: alignment.devices[name].anchors for name in alignment.maps},
         attrs=attrs,
-        provenance=made_by.merged(Provenance(findings=findings)),
+        provenance=origin.merged(Provenance(findings=findings)),
         carried=alignment.wearables.carried,
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ..arrays import PathLike
 from ..cluster import connected
 from ..errors import BadInputError, GrfError
 from ..provenance import describe_input, require_regular, written_whole
@@ -52,7 +53,7 @@ class Row(BaseModel):
     report: Path | None = None
     folder: Path = Path()
 
-    def named(self, path: Path) -> str:
+    def name_of(self, path: Path) -> str:
         """Return a path as the table names it: relative to the table's folder, with forward slashes."""
         return Path(os.path.relpath(path, self.folder)).as_posix()
 
@@ -67,7 +68,7 @@ class Row(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_table(path: Path, defaults: dict[str, Any]) -> list[Row]:
+def read_table(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
     """Return the rows of a table; relative paths are relative to the table.
 
     Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
@@ -84,6 +85,7 @@ def read_table(path: Path, defaults: dict[str, Any]) -> list[Row]:
     BadInputError
         If the table cannot be read, a column is unknown or missing, a cell is wrong, or two rows write one file.
     """
+    path = Path(path)
     try:
         require_regular(path)
         with open(path, newline="", encoding="utf-8-sig") as handle:
@@ -97,18 +99,22 @@ def read_table(path: Path, defaults: dict[str, Any]) -> list[Row]:
             raise BadInputError(
                 f"{path}: row {number} has more cells than the table has columns; quote cells with commas"
             )
-    unknown = sorted({str(k) for k in lines[0] if k not in _COLUMNS})
-    if unknown:
-        raise BadInputError(f"{path}: unknown column {', '.join(unknown)}; known are {', '.join(_COLUMNS)}")
-    missing = [c for c in ("reference", "wearable", "out") if c not in lines[0]]
-    if missing:
-        raise BadInputError(f"{path}: column {', '.join(missing)} is missing")
+    _check_columns(path, list(lines[0]))
     rows = [_row(path, n, line, defaults) for n, line in enumerate(lines, start=1)]
     outs = [row.out for row in rows]
     twice = sorted({str(o) for o in outs if outs.count(o) > 1})
     if twice:
         raise BadInputError(f"{path}: several rows write {twice[0]}; every row needs its own 'out'")
     return rows
+
+
+def _check_columns(path: Path, columns: list[str]) -> None:
+    unknown = sorted({str(column) for column in columns if column not in _COLUMNS})
+    if unknown:
+        raise BadInputError(f"{path}: unknown column {', '.join(unknown)}; known are {', '.join(_COLUMNS)}")
+    missing = [column for column in ("reference", "wearable", "out") if column not in columns]
+    if missing:
+        raise BadInputError(f"{path}: column {', '.join(missing)} is missing")
 
 
 def _row(path: Path, number: int, line: dict[str, str | None], defaults: dict[str, Any]) -> Row:
@@ -140,15 +146,15 @@ def run_row(row: Row) -> dict[str, Any]:
     :func:`waiting` names it until the batch has it in its journal: a batch that is stopped leaves no trial that it
     does not know of.
     """
-    summary: dict[str, Any] = {"row": row.number, "out": row.named(row.out), "key": row.key()}
+    summary: dict[str, Any] = {"row": row.number, "out": row.name_of(row.out), "key": row.key()}
     try:
         alignment = align_request(row.request)
         row.out.parent.mkdir(parents=True, exist_ok=True)
         if alignment.accepted:
             assemble(alignment).to_netcdf(waiting(row.out), force=True)
-        summary |= alignment.to_json(Path(row.named(row.out))) | {"error": None}
+        summary |= alignment.to_json(Path(row.name_of(row.out))) | {"error": None}
         if row.report is not None:
-            summary["report"] = row.named(row.report)
+            summary["report"] = row.name_of(row.report)
             summary["_evidence"] = alignment.evidence
     except (GrfError, OSError) as error:
         summary |= _failed(str(error))
@@ -170,7 +176,7 @@ def waiting(path: Path) -> Path:
 def run_batch(
     rows: Sequence[Row],
     *,
-    journal: Path,
+    journal: PathLike,
     worker: Callable[[Row], dict[str, Any]],
     scheduler: str | None = None,
     processes: int | None = None,
@@ -189,6 +195,7 @@ def run_batch(
     scheduler
         Address of a running dask.distributed scheduler; local processes if None.
     """
+    journal = Path(journal)
     _refuse_collisions(rows)
     finished = {} if force else _finished(rows, journal)
     for row in rows:
@@ -197,18 +204,18 @@ def run_batch(
     todo = [row for row in rows if row.number not in finished]
     for summary in finished.values():
         progress(summary)
-    run = _on_dask(todo, worker, scheduler) if scheduler else _locally(todo, worker, processes)
     by_number = {row.number: row for row in rows}
-    for summary in run:
+    for summary in _on_dask(todo, worker, scheduler) if scheduler else _locally(todo, worker, processes):
         row = by_number[summary["row"]]
         files = [row.out] if summary["trial"] else []
         files += [row.report] if row.report is not None and summary.get("report") else []
-        summary["digests"] = {row.named(f): describe_input(waiting(f)).sha256 for f in files if waiting(f).exists()}
+        files = [path for path in files if waiting(path).exists()]
+        summary["digests"] = {row.name_of(path): describe_input(waiting(path)).sha256 for path in files}
         finished[summary["row"]] = summary
+        # the journal first: a batch that is stopped here finds the files still waiting, and puts them in place
         _journal(journal, list(finished.values()))
         for path in files:
-            if waiting(path).exists():
-                os.replace(waiting(path), path)
+            os.replace(waiting(path), path)
         progress(summary)
     return [finished[row.number] for row in rows]
 
@@ -234,7 +241,7 @@ def _finished(rows: Sequence[Row], journal: Path) -> dict[int, dict[str, Any]]:
 
 def _still_there(row: Row, digests: dict[str, str]) -> bool:
     """Return whether a row's files are what they were made as; one that still waits for its place is put there."""
-    files = {row.named(path): path for path in (row.out, row.report) if path is not None}
+    files = {row.name_of(path): path for path in (row.out, row.report) if path is not None}
     for name, digest in digests.items():
         path = files.get(name)
         if path is None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage, signal
 
 from ..arrays import Floats
+from ..records import Prior
 from ..signals.contacts import Contacts
 
 BIN_S = 0.004
@@ -25,7 +26,7 @@ def candidate_offsets(
     *,
     spread_s: float,
     shortest_overlap_s: float,
-    prior: tuple[float, float] | None = None,
+    prior: Prior | None = None,
     count: int = MOST_CANDIDATES,
 ) -> Floats:
     """Return the offsets (s) at which onsets coincide most beyond chance, best first.
@@ -41,14 +42,14 @@ def candidate_offsets(
     shortest_overlap_s
         Offsets at which less device time falls on covered reference time are no candidates.
     prior
-        Mean and SD (s): offsets beyond ``PRIOR_REACH_SDS`` SDs are no candidates.
+        Offsets beyond ``PRIOR_REACH_SDS`` SDs are no candidates.
     """
     if not reference.size or not device.size:
         return np.zeros(0)
     score, first_lag = _score(reference, device, spread_s, shortest_overlap_s)
     if prior is not None:
         lags = first_lag + BIN_S * np.arange(score.size)
-        score = np.where(np.abs(lags - prior[0]) <= PRIOR_REACH_SDS * prior[1], score, -np.inf)
+        score = np.where(np.abs(lags - prior.offset_s) <= PRIOR_REACH_SDS * prior.sd_s, score, -np.inf)
     tops, _ = signal.find_peaks(np.where(np.isfinite(score), score, -1e9))
     tops = tops[np.isfinite(score[tops]) & (score[tops] > 0)]
     best = tops[np.argsort(score[tops], kind="stable")[::-1][:count]]

@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import Floats
 from ..calibrate.lags import Lag
 from ..records import Anchors, ClockMap, Segment
-from .contact_events import Load
+from .contact_events import LoadSignal
 from .search import BestLag
 from .waveform import WaveformLag
 
@@ -36,8 +36,8 @@ class DeviceAlignment:
     log_likelihood: Floats
     anchor_kind: str = "contacts"
     lost: tuple[tuple[float, int], ...] = ()
-    reference_loads: tuple[Load, ...] = ()
-    device_loads: tuple[Load, ...] = ()
+    reference_loads: tuple[LoadSignal, ...] = ()
+    device_loads: tuple[LoadSignal, ...] = ()
 
 
 def nothing_to_align(reason: str) -> DeviceAlignment:

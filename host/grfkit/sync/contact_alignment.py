@@ -19,7 +19,7 @@ from .doubts import is_suspicious, rate_doubts, shoe_doubts, slip_doubts, stray_
 from .fit import ClockFit, fit_anchors, segment_of, unsteadiness_s
 from .matching import match
 from .rate_scan import scan_rates
-from .search import BestLag, search
+from .search import BestLag, Limits, search
 from .settings import AlignSettings
 from .track import Piece, Tracked, track
 
@@ -96,32 +96,13 @@ def align_contacts(pair: ContactPair) -> DeviceAlignment:
     settings, plates = pair.settings, pair.plates
     shortest_s = SHORTEST_PLATE_OVERLAP_S if plates else settings.shortest_overlap_s * TREADMILL_OVERLAP_SHARE
     rate, findings = _start_rate(pair, shortest_s)
-    rate_prior_ppm = settings.rate_prior_ppm if rate == 1.0 else SCANNED_RATE_PRIOR_PPM
-    best = None
+    limits = Limits(pair.prior, rate, settings.rate_prior_ppm if rate == 1.0 else SCANNED_RATE_PRIOR_PPM, shortest_s)
     # a long record is never searched as one: its clock wanders too far for one line
     long = device.onset_s[-1] - device.onset_s[0] > settings.long_record_s
-    if not long:
-        best = search(
-            reference,
-            device,
-            plates=plates,
-            prior=pair.prior,
-            start_rate=rate,
-            rate_prior_ppm=rate_prior_ppm,
-            shortest_overlap_s=shortest_s,
-        )
-        if best is not None and (plates or not is_suspicious(reference, device, best)):
-            return _from_search(pair, best, findings)
-    tracked = None
-    if not plates:
-        tracked = track(
-            reference,
-            device,
-            prior=pair.prior,
-            start_rate=rate,
-            rate_prior_ppm=rate_prior_ppm,
-            shortest_overlap_s=shortest_s,
-        )
+    best = None if long else search(reference, device, limits, plates=plates)
+    if best is not None and (plates or not is_suspicious(reference, device, best)):
+        return _from_search(pair, best, findings)
+    tracked = None if plates else track(reference, device, limits)
     if tracked is not None and (long or len(tracked.pieces) > 1 or best is None):
         return _from_pieces(pair, tracked, findings)
     if best is None:
@@ -133,13 +114,8 @@ def _start_rate(pair: ContactPair, shortest_s: float) -> tuple[float, list[str]]
     """Return the rate to search around, scanned where stamps are sample counts, and a finding where it was."""
     if pair.train.stamp_source != "index" or pair.plates:
         return 1.0, []
-    rate = scan_rates(
-        pair.reference,
-        pair.train.contacts,
-        half_width=pair.settings.rate_scan,
-        shortest_overlap_s=shortest_s,
-        prior=pair.prior,
-    )
+    limits = Limits(pair.prior, shortest_overlap_s=shortest_s)
+    rate = scan_rates(pair.reference, pair.train.contacts, limits, half_width=pair.settings.rate_scan)
     if rate is None:
         return 1.0, []
     return rate, [f"stamps are sample counts; true rate is {1e6 * (1 / rate - 1):+.0f} ppm off nominal"]

@@ -53,7 +53,7 @@ TWIN_LEVEL = 0.2
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadSignal:
     """A load-like signal of one foot or plate for alignment: its own time (s), value (any unit), side.
 
     ``inverted`` says that the sign was turned.
@@ -87,7 +87,7 @@ class DeviceTrain:
     device_class: str
     feature: str
     rate_hz: float
-    loads: tuple[Load, ...]
+    loads: tuple[LoadSignal, ...]
     streams: tuple[str, ...]
     stamp_source: str
     start_s: float
@@ -165,7 +165,7 @@ def resting_level(sample: Floats) -> float:
     return float(ordered[shortest] + widths[shortest] / 2.0)
 
 
-def plate_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
+def plate_loads(streams: Mapping[str, xr.Dataset]) -> list[LoadSignal]:
     """Return the vertical load of every plate that is ever loaded."""
     loads = []
     for name, stream in streams.items():
@@ -174,18 +174,18 @@ def plate_loads(streams: Mapping[str, xr.Dataset]) -> list[Load]:
         foot = _FOOT.get(str(stream.attrs.get("knows_feet", "")), -1)
         time_s = np.asarray(stream["time"].values, dtype=np.float64)
         value, turned = vertical(stream)
-        loads.append(Load(name, time_s, value, foot, float(stream.attrs["rate_hz"]), turned))
+        loads.append(LoadSignal(name, time_s, value, foot, float(stream.attrs["rate_hz"]), turned))
     return _loaded(loads)
 
 
-def _loaded(loads: list[Load]) -> list[Load]:
+def _loaded(loads: list[LoadSignal]) -> list[LoadSignal]:
     """Return the plates that for 50 ms in all bear at least a tenth of what the most loaded one does."""
     spread = [_reach(p) for p in loads]
     top = max(spread, default=0.0)
     return [p for p, s in zip(loads, spread) if s > LOADED_SHARE * top and s > 0]
 
 
-def _reach(load: Load) -> float:
+def _reach(load: LoadSignal) -> float:
     """Return how far a load rises above its lowest fiftieth for 50 ms, however long the record is."""
     value = load.value[np.isfinite(load.value)]
     count = max(1, round(LOADED_S * load.rate_hz))
@@ -212,7 +212,7 @@ def insole_load(stream: xr.Dataset) -> Floats | None:
 
 def reference_train(
     streams: Mapping[str, xr.Dataset], *, plates: bool, level: float = EARLY_LEVEL
-) -> tuple[Contacts, list[Load]]:
+) -> tuple[Contacts, list[LoadSignal]]:
     """Return the reference's contacts and its loads.
 
     On a treadmill a total force with flight phases is cut as one signal (a runner's feet never overlap, and a foot
@@ -249,7 +249,7 @@ def merge_any(trains: list[Contacts]) -> Contacts:
     return joined.subset(~(twice & unknown))
 
 
-def hides_feet(loads: Sequence[Load]) -> bool:
+def hides_feet(loads: Sequence[LoadSignal]) -> bool:
     """Return whether a treadmill's force is one signal without flight: nobody sees in it which foot lands, or when."""
     return len(loads) == 1 and loads[0].foot < 0 and not has_flight(loads[0].value)
 
@@ -264,7 +264,7 @@ def has_flight(total: Floats) -> bool:
     return bool(np.nanmean(part < low + FLIGHT_FLOOR * (high - low)) > FLIGHT_SHARE)
 
 
-def device_loads(streams: Mapping[str, xr.Dataset], *, inverted: bool = False) -> list[Load]:
+def device_loads(streams: Mapping[str, xr.Dataset], *, inverted: bool = False) -> list[LoadSignal]:
     """Return the load of every insole stream, stamps de-jittered; ``inverted`` takes less as more load."""
     loads = []
     for name, stream in streams.items():
@@ -276,7 +276,7 @@ def device_loads(streams: Mapping[str, xr.Dataset], *, inverted: bool = False) -
         foot = _FOOT.get(str(stream.attrs.get("side", "")), -1)
         time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
         rate = float(stream.attrs["rate_hz"])
-        loads.append(Load(name, time_s, -value if inverted else value, foot, rate, inverted))
+        loads.append(LoadSignal(name, time_s, -value if inverted else value, foot, rate, inverted))
     return loads
 
 
@@ -325,7 +325,7 @@ def _train(
     feature: str,
     rate_hz: float,
     *,
-    loads: tuple[Load, ...] = (),
+    loads: tuple[LoadSignal, ...] = (),
     landing_evidence: float = float("nan"),
 ) -> DeviceTrain:
     """Return the train of a device with what all its streams say of time."""
@@ -361,7 +361,7 @@ def _landmarks(stream: xr.Dataset) -> list[Contacts]:
     return landmark_contacts(time_s, np.asarray(position.values), names)
 
 
-def follows_force(plates: list[Load], device: Sequence[Load], mapped_s: Callable[[Floats], Floats]) -> bool:
+def follows_force(plates: list[LoadSignal], device: Sequence[LoadSignal], mapped_s: Callable[[Floats], Floats]) -> bool:
     """Return whether a device's total load is the reference's own force: so highly correlated for 20 s.
 
     No insole is (``TWIN_CORRELATION``); another force plate is, or the same one recorded by another system. Such a twin

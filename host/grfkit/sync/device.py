@@ -20,7 +20,7 @@ from .contact_events import (
     LONGEST_STANCE_S,
     TWIN_LEVEL,
     DeviceTrain,
-    Load,
+    LoadSignal,
     device_train,
     follows_force,
     hides_feet,
@@ -113,7 +113,7 @@ def align_device(
     return _described(alignment, pair, loads, accept_refused)
 
 
-def _by_load_where_standing(alignment: DeviceAlignment, pair: ContactPair, loads: list[Load]) -> DeviceAlignment:
+def _by_load_where_standing(alignment: DeviceAlignment, pair: ContactPair, loads: list[LoadSignal]) -> DeviceAlignment:
     """Return the alignment by the load's course in place of a refused one by contacts, where people stand on plates."""
     refused = alignment.clock_map
     if not (pair.plates and refused.verdict == "refused" and pair.train.loads and is_standing(loads)):
@@ -125,7 +125,7 @@ def _by_load_where_standing(alignment: DeviceAlignment, pair: ContactPair, loads
 
 def _as_twin(
     pair: ContactPair, reference: dict[str, xr.Dataset], device: dict[str, xr.Dataset]
-) -> tuple[ContactPair, list[Load]]:
+) -> tuple[ContactPair, list[LoadSignal]]:
     """Return the pair of a device that is a second force plate: both cut at one level, and no sensor lag."""
     train = device_train(device, level=TWIN_LEVEL, inverted=pair.train.loads[0].inverted)
     contacts, loads = reference_train(reference, plates=False, level=TWIN_LEVEL)
@@ -134,7 +134,7 @@ def _as_twin(
 
 
 def _described(
-    alignment: DeviceAlignment, pair: ContactPair, loads: list[Load], accept_refused: bool
+    alignment: DeviceAlignment, pair: ContactPair, loads: list[LoadSignal], accept_refused: bool
 ) -> DeviceAlignment:
     """Return the alignment with names, lag and loads in it, and without a map where that is refused."""
     upside = [load.name for load in (*loads, *pair.train.loads) if load.inverted]

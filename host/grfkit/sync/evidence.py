@@ -14,8 +14,8 @@ from .clock_map import DeviceAlignment
 
 def stream_evidence(name: str, stream: xr.Dataset, alignment: DeviceAlignment, clock_map: ClockMap) -> StreamEvidence:
     """Return what a report shows of one stream: its signal and the reference's, anchors, scores and gaps."""
-    reference_s, reference = _shown_reference(alignment)
-    device_s, device = _shown_device(name, stream, alignment)
+    reference_s, reference = _reference_signal(alignment)
+    device_s, device = _device_signal(name, stream, alignment)
     best = float(alignment.lags_s[np.argmax(alignment.log_likelihood)]) if alignment.lags_s.size else None
     return StreamEvidence(
         stream=name,
@@ -43,7 +43,7 @@ def _scaled(values: Floats) -> Floats:
     return np.asarray((values - low) / (high - low if high > low else 1.0))
 
 
-def _shown_reference(alignment: DeviceAlignment) -> tuple[Floats, Floats]:
+def _reference_signal(alignment: DeviceAlignment) -> tuple[Floats, Floats]:
     loads = alignment.reference_loads
     if not loads:
         return np.zeros(0), np.zeros(0)
@@ -54,7 +54,7 @@ def _shown_reference(alignment: DeviceAlignment) -> tuple[Floats, Floats]:
     return loads[0].time_s, _scaled(total)
 
 
-def _shown_device(name: str, stream: xr.Dataset, alignment: DeviceAlignment) -> tuple[Floats, Floats]:
+def _device_signal(name: str, stream: xr.Dataset, alignment: DeviceAlignment) -> tuple[Floats, Floats]:
     for load in alignment.device_loads:
         if load.name == name:
             return load.time_s, _scaled(load.value)

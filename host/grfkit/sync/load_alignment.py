@@ -7,7 +7,7 @@ import numpy as np
 from ..calibrate.lags import Lag
 from ..records import Anchors, Prior, Segment
 from .clock_map import DeviceAlignment, clock_map, nothing_to_align
-from .contact_events import DeviceTrain, Load
+from .contact_events import DeviceTrain, LoadSignal
 from .settings import AlignSettings
 from .waveform import WaveformLag, search_waveform
 
@@ -22,7 +22,7 @@ LEAST_CORRELATION = 0.5
 
 
 def align_loads(
-    loads: list[Load], train: DeviceTrain, prior: Prior | None, settings: AlignSettings, lag: Lag
+    loads: list[LoadSignal], train: DeviceTrain, prior: Prior | None, settings: AlignSettings, lag: Lag
 ) -> DeviceAlignment:
     """Return the alignment of a device's load with that of the plates, drift taken as zero.
 

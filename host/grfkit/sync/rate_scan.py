@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import Prior
 from ..signals.contacts import Contacts
-from .search import search
+from .search import Limits, search
 
 SCAN_S = 90.0
 """Length (s) of the stretch whose rate is scanned: at 500 ppm too fast its ends are 45 ms apart, more than jitter."""
@@ -22,14 +21,7 @@ MOST_WINDOWS = 8
 """Windows of a record that are tried at most, which bounds the time."""
 
 
-def scan_rates(
-    reference: Contacts,
-    device: Contacts,
-    *,
-    half_width: float = 0.015,
-    shortest_overlap_s: float,
-    prior: Prior | None,
-) -> float | None:
+def scan_rates(reference: Contacts, device: Contacts, limits: Limits, *, half_width: float) -> float | None:
     """Return the device's true rate over its nominal one, from a scan of ``1 +- half_width``; None if unclear.
 
     For stamps rebuilt from the sample index: a nominal 476 Hz may be 470. Stretches of ``SCAN_S`` of the device are
@@ -38,27 +30,19 @@ def scan_rates(
     first, last = float(device.onset_s[0]), float(device.onset_s[-1])
     for start, end in windows_of(first, last, SCAN_S):
         part = device.between(start, end)
-        rate = _scanned(reference, part, half_width, shortest_overlap_s, prior)
+        rate = _scanned(reference, part, limits, half_width)
         if rate is not None:
             return rate
     return None
 
 
-def _scanned(
-    reference: Contacts, part: Contacts, half_width: float, shortest_overlap_s: float, prior: Prior | None
-) -> float | None:
+def _scanned(reference: Contacts, part: Contacts, limits: Limits, half_width: float) -> float | None:
     """Return the rate at which a stretch of the device fits the reference best, None where none fits clearly."""
     best: tuple[float, float] | None = None
     for step in np.arange(-half_width, half_width + 1e-9, SCAN_STEP):
-        candidate = search(
-            reference,
-            part,
-            plates=False,
-            prior=prior,
-            start_rate=1.0 + float(step),
-            rate_prior_ppm=SCAN_RATE_PRIOR_PPM,
-            shortest_overlap_s=min(shortest_overlap_s, SCAN_OVERLAP_S),
-        )
+        shortest_s = min(limits.shortest_overlap_s, SCAN_OVERLAP_S)
+        near = Limits(limits.prior, 1.0 + float(step), SCAN_RATE_PRIOR_PPM, shortest_s)
+        candidate = search(reference, part, near, plates=False)
         if candidate is None or candidate.margin < SCAN_MARGIN or candidate.log_likelihood_ratio <= 0:
             continue
         total = float(candidate.log_likelihood.max())

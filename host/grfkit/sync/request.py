@@ -113,6 +113,6 @@ def refuse_unusable(request: SyncRequest, sources: tuple[Source, ...]) -> None:
     if not any(options.values()):
         return
     needed = {name for source in sources if isinstance(source, Path) for name in sniff(source).reader.uses}
-    for name, is_given in options.items():
-        if is_given and name not in needed:
+    for name, is_set in options.items():
+        if is_set and name not in needed:
             raise BadInputError(f"--{name.replace('_', '-')} is of no use: none of these files needs it; leave it out")

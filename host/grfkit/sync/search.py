@@ -35,6 +35,26 @@ FEWEST_CONTACTS = 3
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Where an alignment is looked for.
+
+    Attributes
+    ----------
+    prior
+        Gaussian on the offset.
+    rate, rate_prior_ppm
+        Mean and SD of the prior on the device's rate.
+    shortest_overlap_s
+        Overlap (s) below which an offset is no candidate.
+    """
+
+    prior: Prior | None = None
+    rate: float = 1.0
+    rate_prior_ppm: float = RATE_PRIOR_PPM
+    shortest_overlap_s: float = SHORTEST_OVERLAP_S
+
+
+@dataclass(frozen=True)
 class BestLag:
     """The winner of a search over all lags, and what its margin is to.
 
@@ -81,16 +101,7 @@ class BestLag:
         return int(self.inlier.sum())
 
 
-def search(
-    reference: Contacts,
-    device: Contacts,
-    *,
-    plates: bool,
-    prior: Prior | None = None,
-    start_rate: float = 1.0,
-    rate_prior_ppm: float = RATE_PRIOR_PPM,
-    shortest_overlap_s: float = SHORTEST_OVERLAP_S,
-) -> BestLag | None:
+def search(reference: Contacts, device: Contacts, limits: Limits, *, plates: bool) -> BestLag | None:
     """Return the best alignment of two contact trains and its margin; None if there is nothing to compare.
 
     Parameters
@@ -99,41 +110,40 @@ def search(
         Contact trains on their own clocks.
     plates
         True where the reference sees only some of the contacts.
-    prior
-        Gaussian on the offset.
-    start_rate, rate_prior_ppm
-        Where the rate is looked for: mean and SD.
     """
     if min(reference.size, device.size) < FEWEST_CONTACTS:
         return None
     beat = rhythm(reference, device, plates=plates)
-    shifted = device.warped(0.0, start_rate)
-    overlap = float(min(np.ptp(reference.onset_s), np.ptp(device.onset_s)))
-    spread = float(np.hypot(JITTER_S, rate_prior_ppm * 1e-6 * DRIFT_SHARE * overlap))
-    limits = (prior.offset_s, prior.sd_s) if prior else None
-    starts = candidate_offsets(reference, shifted, spread_s=spread, shortest_overlap_s=shortest_overlap_s, prior=limits)
+    overlap_s = float(min(np.ptp(reference.onset_s), np.ptp(device.onset_s)))
+    starts = candidate_offsets(
+        reference,
+        device.warped(0.0, limits.rate),
+        spread_s=float(np.hypot(JITTER_S, limits.rate_prior_ppm * 1e-6 * DRIFT_SHARE * overlap_s)),
+        shortest_overlap_s=limits.shortest_overlap_s,
+        prior=limits.prior,
+    )
     if not starts.size:
         return None
 
     def scored_at(offset_s: Floats) -> tuple[Matches, Scores]:
         """Return matches and scores at candidate offsets."""
         return match_and_score(
-            reference, device, offset_s, beat, plates=plates, rate=start_rate, rate_prior_ppm=rate_prior_ppm
+            reference, device, offset_s, beat, plates=plates, rate=limits.rate, rate_prior_ppm=limits.rate_prior_ppm
         )
 
     matches, scores = scored_at(starts)
     for _ in range(CLIMBS):  # climb: the winner's neighbours by whole steps, until the winner stays
-        best = int(np.argmax(scores.total + _log_prior(matches, prior)))
+        best = int(np.argmax(scores.total + _log_prior(matches, limits.prior)))
         pivot = _pivot(reference, device, matches, best)
         # lags are compared in the middle of the overlap, where rates do not move them
-        lag = matches.offset_s + (matches.rate - start_rate) * pivot
+        lag = matches.offset_s + (matches.rate - limits.rate) * pivot
         neighbours = lag[best] + beat.step_s * np.delete(np.arange(-NEIGHBOURS, NEIGHBOURS + 1), NEIGHBOURS)
         fresh = neighbours[np.abs(neighbours[:, None] - lag[None, :]).min(axis=1) > LOOKED_AT * beat.step_s]
         if not fresh.size:
             break
         more, extra = scored_at(fresh)
         matches, scores = _joined(matches, more), _joined(scores, extra)
-    return _winner(reference, device, matches, scores, beat, prior)
+    return _winner(reference, device, matches, scores, beat, limits.prior)
 
 
 def _log_prior(matches: Matches, prior: Prior | None) -> Floats:

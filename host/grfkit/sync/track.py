@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage, signal
 
 from ..arrays import Floats
-from ..records import Prior
 from ..signals.contacts import Contacts, nearest_onset_s
 from .candidates import BIN_S
-from .matching import RATE_PRIOR_PPM
 from .rate_scan import windows_of
 from .rhythm import Rhythm, rhythm
 from .score import match_and_score
-from .search import NEIGHBOURS, BestLag, search
+from .search import NEIGHBOURS, BestLag, Limits, search
 
 CHUNK_S = 15.0
 """Length (s) of the chunks of device time: some forty steps; half the reference design's 30 s, as two losses within
@@ -119,17 +117,9 @@ class Tracked:
     margin: float
 
 
-def track(
-    reference: Contacts,
-    device: Contacts,
-    *,
-    prior: Prior | None,
-    start_rate: float = 1.0,
-    rate_prior_ppm: float = RATE_PRIOR_PPM,
-    shortest_overlap_s: float,
-) -> Tracked | None:
+def track(reference: Contacts, device: Contacts, limits: Limits) -> Tracked | None:
     """Return the lag's path through a record; None if no stretch of it can be anchored."""
-    anchor, start, end = _anchor(reference, device, prior, start_rate, rate_prior_ppm, shortest_overlap_s)
+    anchor, start, end = _anchor(reference, device, limits)
     if anchor is None:
         return None
     beat = rhythm(reference, device)
@@ -186,29 +176,16 @@ def _path_margin(
     return min(near, float(anchor.log_likelihood.max()) - max(rival, 0.0))
 
 
-def _anchor(
-    reference: Contacts,
-    device: Contacts,
-    prior: Prior | None,
-    start_rate: float,
-    rate_prior_ppm: float,
-    shortest_overlap_s: float,
-) -> tuple[BestLag | None, float, float]:
+def _anchor(reference: Contacts, device: Contacts, limits: Limits) -> tuple[BestLag | None, float, float]:
+    """Return the search of the stretch that fixes the step most surely, and its start and end; None if none does."""
     first, last = float(device.onset_s[0]), float(device.onset_s[-1])
     best: BestLag | None = None
     where = (first, last)
     for length in ANCHORS_S:  # shorter ones find a stretch between two losses
         for start, end in windows_of(first, last, length):
             part = device.between(start, end)
-            candidate = search(
-                reference,
-                part,
-                plates=False,
-                prior=prior,
-                start_rate=start_rate,
-                rate_prior_ppm=rate_prior_ppm,
-                shortest_overlap_s=min(shortest_overlap_s, 0.5 * (end - start)),
-            )
+            shortest_s = min(limits.shortest_overlap_s, 0.5 * (end - start))
+            candidate = search(reference, part, replace(limits, shortest_overlap_s=shortest_s), plates=False)
             if candidate is None or candidate.inliers < ANCHOR_INLIERS or candidate.log_likelihood_ratio <= 0:
                 continue
             if best is None or _quality(candidate) > _quality(best):

@@ -10,7 +10,7 @@ from scipy import fft, ndimage, signal
 from ..arrays import Floats
 from ..records import Prior
 from ..signals.contacts import Contacts, load_contacts
-from .contact_events import Load
+from .contact_events import LoadSignal
 
 GRID_HZ = 50.0
 """Rate (Hz) of the grid on which loads are compared: well above their band."""
@@ -65,11 +65,11 @@ class WaveformLag:
     anchor_reference_s: Floats
 
 
-def is_standing(plates: list[Load]) -> bool:
+def is_standing(plates: list[LoadSignal]) -> bool:
     """Return whether most of the loaded time is spent in contacts longer than ``STANDING_S``."""
     long = short = 0.0
     for plate in plates:
-        contacts = whole_contacts(plate)
+        contacts = contacts_of_any_length(plate)
         duration = contacts.duration_s
         long += float(duration[duration > STANDING_S].sum())
         short += float(duration[duration <= STANDING_S].sum())
@@ -78,7 +78,7 @@ def is_standing(plates: list[Load]) -> bool:
     return long > short
 
 
-def whole_contacts(load: Load) -> Contacts:
+def contacts_of_any_length(load: LoadSignal) -> Contacts:
     """Return the contacts of any length."""
     return load_contacts(
         load.time_s, load.value, foot=load.foot, level=EDGE_LEVEL, lowpass_hz=EDGE_LOWPASS_HZ, longest_s=np.inf
@@ -86,7 +86,11 @@ def whole_contacts(load: Load) -> Contacts:
 
 
 def search_waveform(
-    plates: list[Load], feet: list[Load], *, prior: Prior | None, shortest_overlap_s: float = SHORTEST_OVERLAP_S
+    plates: list[LoadSignal],
+    feet: list[LoadSignal],
+    *,
+    prior: Prior | None,
+    shortest_overlap_s: float = SHORTEST_OVERLAP_S,
 ) -> WaveformLag | None:
     """Return the lag at which the loads' courses agree best; None if there is nothing to compare.
 
@@ -94,7 +98,7 @@ def search_waveform(
     gaps are left out. The log-likelihood of a correlation r over n independent samples is ``-n/2 ln(1 - r^2)``, n
     from Bartlett's formula. Every foot takes the plate it agrees with best.
     """
-    best: list[tuple[float, Load, Load, Floats, Floats, Floats]] = []
+    best: list[tuple[float, LoadSignal, LoadSignal, Floats, Floats, Floats]] = []
     for foot in feet:
         options = []
         for plate in plates:
@@ -113,7 +117,7 @@ def search_waveform(
 
 
 def _winner(
-    best: list[tuple[float, Load, Load, Floats, Floats, Floats]],
+    best: list[tuple[float, LoadSignal, LoadSignal, Floats, Floats, Floats]],
     lags: Floats,
     plain: Floats,
     prior: Prior | None,
@@ -165,7 +169,7 @@ def _rivals(total: Floats, top: int) -> tuple[float, int]:
     return float(max(total[at], 0.0)), at
 
 
-def _agreement(plate: Load, foot: Load, shortest_overlap_s: float) -> tuple[Floats, Floats, Floats]:
+def _agreement(plate: LoadSignal, foot: LoadSignal, shortest_overlap_s: float) -> tuple[Floats, Floats, Floats]:
     x, mask_x, start_x = _course(plate)
     y, mask_y, start_y = _course(foot)
     none = np.zeros(0)
@@ -189,7 +193,7 @@ def _agreement(plate: Load, foot: Load, shortest_overlap_s: float) -> tuple[Floa
     return lags, gain, r
 
 
-def _course(load: Load) -> tuple[Floats, Floats, float]:
+def _course(load: LoadSignal) -> tuple[Floats, Floats, float]:
     """Return the load's course on a 50-Hz grid, its mask, and the grid's start."""
     finite = np.isfinite(load.value)
     grid = np.arange(load.time_s[0], load.time_s[-1], 1.0 / GRID_HZ)
@@ -225,11 +229,11 @@ def _autocorrelation(x: Floats, lags: int) -> Floats:
     return np.asarray(correlation / max(float(correlation[0]), 1e-12), dtype=np.float64)
 
 
-def _common_edges(pairs: list[tuple[Load, Load]], offset: float) -> tuple[Floats, Floats]:
+def _common_edges(pairs: list[tuple[LoadSignal, LoadSignal]], offset: float) -> tuple[Floats, Floats]:
     """Return device and reference times of the loadings and unloadings both saw."""
     device, reference = [], []
     for foot, plate in pairs:
-        hits, stands = whole_contacts(plate), whole_contacts(foot)
+        hits, stands = contacts_of_any_length(plate), contacts_of_any_length(foot)
         for a, b in ((hits.onset_s, stands.onset_s), (hits.offset_s, stands.offset_s)):
             if not a.size or not b.size:
                 continue
@@ -243,6 +247,6 @@ def _common_edges(pairs: list[tuple[Load, Load]], offset: float) -> tuple[Floats
     return np.concatenate(device)[order], np.concatenate(reference)[order]
 
 
-def _overlap(plate: Load, foot: Load, offset: float) -> float:
+def _overlap(plate: LoadSignal, foot: LoadSignal, offset: float) -> float:
     start = max(plate.time_s[0], foot.time_s[0] + offset)
     return float(min(plate.time_s[-1], foot.time_s[-1] + offset) - start)
