@@ -57,7 +57,7 @@ def examine(
     """Return what is wrong, or worth knowing, about each force plate of a recording.
 
     Checked per plate: vertical axis, sign, zero offset, drift, noise, saturation; and over all plates of a
-    running trial the mean vertical force of whole strides against body weight. Thresholds are shares of
+    running trial the mean vertical force of complete strides against body weight. Thresholds are shares of
     body weight (of the largest load / 1.3, at least 250 N, where ``mass_kg`` is not given).
 
     Parameters
@@ -65,7 +65,7 @@ def examine(
     surface
         ``"treadmill"``, ``"overground"``, or None where unknown: flight phases then decide.
     mass_kg
-        Body mass; without it the mass check reports what mass the force speaks of.
+        Body mass; without it the mass check reports the mass that the force amounts to.
 
     A plate that is not in N (counts, volts) is named and not examined: it can be aligned, for that takes shape alone.
     """

@@ -23,7 +23,7 @@ class _Document(BaseModel):
     Attributes
     ----------
     name
-        The name it is asked for by; unique within its kind.
+        The name it is loaded by; unique within its kind.
     source
         Where the numbers come from, and what was measured, derived or assumed.
     made_on

@@ -62,8 +62,12 @@ def line_above(x: Floats, y: Floats, *, most_slope: float) -> tuple[float, float
 MOST_DRIFT, UNKNOWN_DRIFT = 100e-6, 50e-6
 """Of two crystals at their worst, and of two as they mostly are."""
 TWO_WAY_SLOPE_FROM_S, ONE_WAY_SLOPE_FROM_S = 25.0, 120.0
-"""Time syncs tell the drift from 25 s on; arrivals alone, whose least delay wanders with the link, from 120 s."""
-_ONE_WAY_BIAS_S, _FEW_S, _MOST_KNOTS = 4e-3, 0.1, 1500
+"""Span (s) from which the drift is fitted: of time requests, and of arrivals alone, whose least delay wanders with the
+link."""
+_ONE_WAY_BIAS_S = 4e-3
+"""Least delay (s) of a packet on its way, taken off where only arrivals are known."""
+_FEW_S, _MOST_KNOTS = 0.1, 1500
+"""Uncertainty (s) of one arrival, which falls with their number; knots of a whole recording at most."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class OffsetBand:
     Attributes
     ----------
     two_way
-        Whether time requests held it from below; otherwise delay and offset cannot be told apart.
+        Whether time requests bound it from below; otherwise delay and offset cannot be separated.
     sloped
         Whether the slope was fitted, or is held at 0.
     """
@@ -121,7 +125,7 @@ def two_way_band(device_s: Floats, low_s: Floats, up_s: Floats, *, at_s: float, 
 
 
 def one_way_band(device_s: Floats, up_s: Floats, *, at_s: float, slope_from_s: float) -> OffsetBand:
-    """Return what arrivals alone tell: the least delay is taken as 4 ms, as such links show.
+    """Return the band that arrivals alone allow: the least delay is taken as ``_ONE_WAY_BIAS_S``, as such links show.
 
     Parameters
     ----------

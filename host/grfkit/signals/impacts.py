@@ -1,7 +1,7 @@
-"""Impacts in a shoe IMU's acceleration: once a stride, by the jerk, and told from push-off.
+"""Impacts in a shoe IMU's acceleration: once a stride, by the jerk, and distinguished from push-offs.
 
 A shoe jerks twice a stride: when it lands and when it leaves. Where the contact time is known from the other device
-the two are told apart by their order, for stance and swing last differently long.
+the two are distinguished by their order, as stance and swing differ in length.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Impacts:
     landing_evidence
         Log ratio of the jerk one contact time after the rhythm's peaks to that one contact time before them:
         positive where these peaks are the landings, negative where they are push-offs (``contacts`` are the landings
-        all the same); near 0 where it cannot be told; NaN where no contact time was given.
+        all the same); near 0 where the two look alike; NaN where no contact time was given.
     """
 
     contacts: Contacts

@@ -114,7 +114,7 @@ def assemble_streams(
 def on_reference_clock(stream: xr.Dataset, clock_map: ClockMap) -> xr.Dataset:
     """Return the stream with ``time`` on the reference clock and its own time in ``time_device``.
 
-    Samples between two segments, where some were lost and nobody can say where, have no time on the reference
+    Samples between two segments, where some were lost at an unknown place, have no time on the reference
     clock: they are left out and counted in ``unplaced_samples``. Only the clock is mapped. The lag that alignment
     subtracts is that of a feature (where an envelope rises), most of it not a delay of the signal, so no sample
     is moved by it; it stands in the clock map.

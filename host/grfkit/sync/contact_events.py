@@ -74,11 +74,11 @@ class DeviceTrain:
     Attributes
     ----------
     device_class
-        ``insole``, ``imu`` or ``landmarks``: what the lag table is asked for.
+        ``insole``, ``imu`` or ``landmarks``, as in the lag table.
     feature
         ``onset``, ``jerk`` or ``kinematic``.
     landing_evidence
-        How surely landings were told from push-offs: the magnitude of that of
+        How clearly landings differ from push-offs: the magnitude of that of
         :class:`~grfkit.signals.impacts.Impacts`, of the foot where it is least; NaN for other features or where it is
         unknown.
     """
@@ -291,8 +291,8 @@ def device_train(
     """Return the contacts of the streams of one clock, from the best feature they hold.
 
     Insoles first, then landmarks, then IMUs. Where the reference is separate ``plates`` contacts of any length are
-    kept: the landing of a jump begins a long one. ``stance_s`` is the usual contact time where it is known from
-    the reference: an IMU's landings are told from its push-offs by it.
+    kept: the landing of a jump begins a long one. ``stance_s`` is the reference's usual contact time, by which an
+    IMU's landings are distinguished from its push-offs.
 
     Raises
     ------

@@ -204,7 +204,7 @@ def _plates_times(reference: Contacts, matches: Matches, beat: Rhythm) -> Floats
 
 
 def _packed(values: Floats) -> Floats:
-    """Return rows with their known values first, NaN after."""
+    """Return rows with their values first, NaN after."""
     order = np.argsort(np.isnan(values), axis=1, kind="stable")
     return np.asarray(np.take_along_axis(values, order, axis=1))
 
@@ -238,10 +238,11 @@ def _stances(train: Contacts) -> Floats:
 
 
 def _odd_durations(reference: Contacts, device: Contacts, matches: Matches) -> Floats:
-    """Return the evidence of contacts that are no strides: a jump's landing lasts as long on both devices or on none.
+    """Return the evidence of contacts that are no strides: the landing of a jump lasts equally long on both devices.
 
-    Contacts 1.6 times as long as the usual one, or longer. Where the durations agree (SD 40 ms about the usual
-    difference between the devices) each speaks for the match as a coincidence within 0.8 s would against it.
+    Contacts ``LONG_STAY`` times as long as the usual one, or longer. Where the durations agree (SD
+    ``ODD_SD_S`` about the usual difference between the devices), each is evidence for the match: unrelated durations
+    would be spread over ``ODD_WINDOW_S``.
     """
     usual = float(np.nanmedian(reference.duration_s)) if np.isfinite(reference.duration_s).any() else np.nan
     if not np.isfinite(usual) or not np.isfinite(device.duration_s).any():
@@ -257,11 +258,11 @@ def _odd_durations(reference: Contacts, device: Contacts, matches: Matches) -> F
 
 
 def _two_footed_landings(reference: Contacts, device: Contacts, matches: Matches) -> Floats:
-    """Return the evidence of jumps: both feet land within 80 ms, which no walker's or runner's feet do.
+    """Return the evidence of jumps: both feet land within ``TWO_FOOTED_S``, which no walker's or runner's feet do.
 
-    Matched to a long stay on a plate it speaks for the lag as rarely as the device shows such landings; matched to an
-    ordinary hit it speaks against. A long stay after a single foot is how one steps onto a plate and costs little.
-    Nothing where the device sees one foot, or no such landing.
+    Such a landing matched to a long stay on a plate is evidence for the lag, the more so the rarer such landings are;
+    matched to an ordinary hit it is evidence against. A long stay that begins with one foot costs little, for so one
+    steps onto a plate. Zero where the device sees one foot, or no such landing.
     """
     double = _lands_on_both(device)
     usual = float(np.nanmedian(reference.duration_s)) if np.isfinite(reference.duration_s).any() else np.nan
@@ -276,7 +277,7 @@ def _two_footed_landings(reference: Contacts, device: Contacts, matches: Matches
 
 
 def _lands_on_both(device: Contacts) -> NDArray[np.bool_]:
-    """Return which contacts have one of the other foot within 80 ms."""
+    """Return which contacts have one of the other foot within ``TWO_FOOTED_S``."""
     close = (np.diff(device.onset_s) < TWO_FOOTED_S) & (device.foot[1:] != device.foot[:-1])
     close &= (device.foot[1:] >= 0) & (device.foot[:-1] >= 0)
     return np.asarray(np.concatenate([close, [False]]) | np.concatenate([[False], close]), dtype=bool)
@@ -307,7 +308,7 @@ def _ranked(values: Floats, good: NDArray[np.bool_]) -> Floats:
 def feet_evidence(reference: Contacts, device: Contacts, matches: Matches) -> tuple[Floats, Floats]:
     """Return the evidence (nats) of matching feet as labelled, and with the device's left and right exchanged.
 
-    Nothing where either side does not know them. Swapped labels are a mistake one in a thousand makes.
+    Zero where either side does not know the feet. ``SWAPPED`` is the chance of exchanged labels.
     """
     safe = np.clip(matches.partner, 0, None)
     labelled = matches.inlier & (reference.foot >= 0) & (device.foot[safe] >= 0)

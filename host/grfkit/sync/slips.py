@@ -44,7 +44,7 @@ def slips_within(
 
     A loss shifts all that follows it, and a later one may shift it back. So the likelihood that chose the lag is
     computed for beginnings, ends and stretches within, at shifts of one to three steps either side. A stretch that
-    favours one of them by more than ``LEAST_NATS`` is returned. Fewer than ``FEWEST`` contacts cannot tell.
+    favours one of them by more than ``LEAST_NATS`` is returned. Fewer than ``FEWEST`` contacts show nothing.
 
     Parameters
     ----------
