@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from grfkit.signals.contacts import Contacts, empty_contacts, inside, intersect, load_contacts, merge
-from grfkit.signals.impacts import impact_contacts, impacts, stride_period
+from grfkit.signals.impacts import impacts, stride_period
 from grfkit.signals.landmarks import foot_landmarks, landmark_contacts
 from grfkit.sync.contact_events import points_down, resting_level, upright
 
@@ -171,7 +171,7 @@ def _shocks(time_s: np.ndarray, start_s: np.ndarray) -> np.ndarray:
 def test_shocks_are_found_once_a_stride_at_one_delay(rate_hz: float) -> None:
     start = onsets(8)
     time = np.arange(int(start[-1] * rate_hz)) / rate_hz
-    found = impact_contacts(time, _shocks(time, start), foot=0)
+    found = impacts(time, _shocks(time, start), foot=0).contacts
     nearest = start[np.abs(found.onset_s[:, None] - start).argmin(axis=1)]
     delay = found.onset_s - nearest
     assert abs(found.size - start.size) <= 2
@@ -188,7 +188,7 @@ def test_axes_signs_units_and_gravity_do_not_matter(order: list[int], signs: lis
     time = _time(start, 200.0)
     plain = _shocks(time, start)
     turned = gain * (plain[:, order] * np.asarray(signs) + 3.0)
-    a, b = impact_contacts(time, plain), impact_contacts(time, turned)
+    a, b = impacts(time, plain).contacts, impacts(time, turned).contacts
     assert a.size == b.size > 25
     np.testing.assert_allclose(a.onset_s, b.onset_s, atol=1e-6)
 
@@ -197,10 +197,10 @@ def test_an_imu_gap_hides_its_contacts_alone() -> None:
     start = onsets(10)
     time = _time(start, 200.0)
     acceleration = _shocks(time, start)
-    whole = impact_contacts(time, acceleration)
+    whole = impacts(time, acceleration).contacts
     hole = (time > 20.0) & (time < 23.0)
     acceleration[hole] = np.nan
-    found = impact_contacts(time, acceleration)
+    found = impacts(time, acceleration).contacts
     assert not ((found.onset_s > 20.0) & (found.onset_s < 23.0)).any()
     expected = whole.onset_s[(whole.onset_s < 19.9) | (whole.onset_s > 23.1)]
     assert np.mean(np.abs(expected[:, None] - found.onset_s).min(axis=1) < 0.002) > 0.95

@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ..errors import BadInputError
 from ..units import canonical_name
 
-DOCUMENT_SCHEMA_VERSION = "1"
-
 DeviceClass = Literal["insole", "imu", "landmarks", "plate"]
 Feature = Literal["onset", "jerk", "waveform", "kinematic"]
 SideName = Literal["left", "right"]

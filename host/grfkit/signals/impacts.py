@@ -66,11 +66,6 @@ class Impacts:
     landing_evidence: float
 
 
-def impact_contacts(time_s: Floats, acceleration: Floats, *, foot: int = -1) -> Contacts:
-    """Return the contacts of :func:`impacts`, without a contact time to tell landing from push-off."""
-    return impacts(time_s, acceleration, foot=foot).contacts
-
-
 def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: float = float("nan")) -> Impacts:
     """Return the contacts a shoe IMU shows, from the envelope of the jerk's magnitude.
 

@@ -17,7 +17,6 @@ CHANNELS_BY_TYPE = {1: 6, 2: 6, 3: 8, 4: 6, 5: 8, 6: 12, 7: 8}
 """Analog channels of one plate by C3D plate type."""
 CALIBRATED_TYPES = (4, 5, 6, 7)
 """Plate types that mean nothing without a calibration matrix."""
-_KISTLER_TYPES = (3, 5, 7)
 
 
 class Wrench(NamedTuple):
