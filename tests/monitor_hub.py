@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from grfkit.errors import BadInputError
-from grfkit.monitor.messages import SIDES, Batch, Command, DeviceState, Message, MonitorEvent, Snapshot, StanceShown
+from grfkit.monitor.messages import (
+    SIDES,
+    Command,
+    DeviceState,
+    Message,
+    MonitorEvent,
+    SampleBatch,
+    Snapshot,
+    StanceShown,
+)
 
 RATE_HZ = 200.0
 STRIDE_S = 0.72
@@ -180,7 +189,9 @@ def force(device: int, time_s: np.ndarray, peak: float = PEAK) -> np.ndarray:
     return np.where(share < 1, np.maximum(curve, 0), 0.0) * peak * vary * (1 - 0.04 * device)
 
 
-def batch(device: int, start: float, end: float, *, sent_s: float, gap: bool = False, peak: float = PEAK) -> Batch:
+def batch(
+    device: int, start: float, end: float, *, sent_s: float, gap: bool = False, peak: float = PEAK
+) -> SampleBatch:
     """Return the samples of a stretch of time; the load rolls from heel to toe."""
     times = sample_times(start, end)
     total = force(device, times, peak)
@@ -188,7 +199,7 @@ def batch(device: int, start: float, end: float, *, sent_s: float, gap: bool = F
     along = np.array([20, 20, 55, 94, 129, 174, 216, 185, 231, 222, 183, 207, 171, 129, 94, 55]) / 240
     weight = np.exp(-(((along[:, None] - np.clip(share, 0, 1)) / 0.28) ** 2))
     cells = total * weight / weight.sum(axis=0)
-    return Batch(device, times, np.vstack([total, cells]).astype(np.float32), sent_s, gap)
+    return SampleBatch(device, times, np.vstack([total, cells]).astype(np.float32), sent_s, gap)
 
 
 def stance(device: int, number: int, start_s: float, *, unit: str = "count", source: Any = "cells") -> StanceShown:

@@ -22,7 +22,7 @@ from grfkit.device.link import Link
 from grfkit.formats import grfrec
 from grfkit.formats.grfrec import Begin, Kind, RecordFile
 from grfkit.monitor.hub import Hub, HubSettings
-from grfkit.monitor.messages import Batch, Command, Message, MonitorEvent, Snapshot, StanceShown
+from grfkit.monitor.messages import Command, Message, MonitorEvent, SampleBatch, Snapshot, StanceShown
 from grfkit.virtual.insole import InsoleSettings, VirtualInsole
 from grfkit.virtual.link_model import LinkSettings
 from grfkit.virtual.source import SampleSource, Side
@@ -63,8 +63,8 @@ class Told:
     def states(self) -> list[Snapshot]:
         return self.of(Snapshot)
 
-    def batches(self, device: int) -> list[Batch]:
-        return [m for m in self.of(Batch) if m.device == device]
+    def batches(self, device: int) -> list[SampleBatch]:
+        return [m for m in self.of(SampleBatch) if m.device == device]
 
     def happened(self, kind: str) -> list[MonitorEvent]:
         return [m for m in self.of(MonitorEvent) if m.kind == kind]

@@ -13,7 +13,7 @@ pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 
 from grfkit.device.session import GrfSamples, Samples, Session, TimedItem
-from grfkit.monitor.live import Foot
+from grfkit.monitor.live import LiveFoot
 from grfkit.monitor.live_contact import Contact
 from grfkit.monitor.live_track import Track
 from grfkit.virtual.source import SampleSource
@@ -30,7 +30,7 @@ class Fed:
 
     def __init__(self) -> None:
         self.shown: list[Contact] = []
-        self.foot = Foot(0, None, {}, show=self.shown.append, predict=lambda _: None, refuse=lambda _: None)
+        self.foot = LiveFoot(0, None, {}, show=self.shown.append, predict=lambda _: None, refuse=lambda _: None)
         self.begin()
 
     def begin(self) -> None:
@@ -208,7 +208,7 @@ def test_no_force_is_drawn_where_the_insoles_own_samples_are_missing() -> None:
 
 def test_a_rate_too_low_for_contacts_still_shows_and_keeps_the_samples() -> None:
     told: list[str] = []
-    foot = Foot(0, None, {}, show=pytest.fail, predict=pytest.fail, refuse=told.append)
+    foot = LiveFoot(0, None, {}, show=pytest.fail, predict=pytest.fail, refuse=told.append)
     one = Session(
         number=1, info=Info(0, 16, 12, 16, 2000, 0), running=Running(1, 5, 10, 100_000), started_ns=0
     )  # fmt: skip

@@ -24,7 +24,7 @@ import websockets
 from grfkit.calibrate.library import load_insole
 from grfkit.errors import BadInputError
 from grfkit.monitor.guard import Guard, host_allowed, is_loopback, origin_allowed
-from grfkit.monitor.messages import Batch, MonitorEvent
+from grfkit.monitor.messages import MonitorEvent, SampleBatch
 from grfkit.monitor.outbox import Outbox
 from grfkit.monitor.server import serve
 from monitor_hub import FakeHub, batch, stance
@@ -268,7 +268,7 @@ def test_batches_arrive_as_the_bytes_the_page_decodes() -> None:
         floats = np.frombuffer(content, "<f4", offset=24).reshape(18, n)
         np.testing.assert_allclose(first + floats[0], sent.time_s, atol=1e-6)
         np.testing.assert_array_equal(floats[1:], sent.columns)
-        np.testing.assert_array_equal(Batch.from_bytes(content).columns, sent.columns)
+        np.testing.assert_array_equal(SampleBatch.from_bytes(content).columns, sent.columns)
 
     served(work, hub=FakeHub(), live=False)
 
@@ -349,7 +349,7 @@ def test_endless_commands_are_answered_as_busy() -> None:
 
 def test_a_page_that_does_not_read_holds_nobody_up() -> None:
     async def work(hub: FakeHub, url: str) -> None:
-        wide = Batch(0, np.arange(500) / 1000, np.zeros((17, 500), dtype=np.float32), 0.0)
+        wide = SampleBatch(0, np.arange(500) / 1000, np.zeros((17, 500), dtype=np.float32), 0.0)
         async with opened(url) as slow, opened(url) as quick:
             slow.transport.pause_reading()
             for number in range(400):  # 14 MB: more than the sockets on the way hold
@@ -383,7 +383,7 @@ def test_outbox_keeps_the_newest_and_marks_the_gap() -> None:
         outbox.end()
         content = [one async for one in _emptied(outbox)]
         texts = [json.loads(one) for one in content if isinstance(one, str)]
-        batches = [Batch.from_bytes(one) for one in content if isinstance(one, bytes)]
+        batches = [SampleBatch.from_bytes(one) for one in content if isinstance(one, bytes)]
         assert [one["time_s"] for one in texts] == [2.0, 3.0, 4.0]
         assert [one.sent_s for one in batches] == [2.0, 3.0, 4.0]
         assert [one.gap for one in batches] == [True, True, False], "the first of each foot after a loss"
@@ -425,7 +425,7 @@ def test_outbox_sends_no_more_than_a_page_takes() -> None:
         outbox = Outbox(100)
         for number in range(100):
             outbox.put(batch(0, number, number + 0.01, sent_s=float(number)))
-        outbox.seen(0)
+        outbox.acknowledge(0)
         taken = 0
         while True:
             try:
@@ -436,9 +436,9 @@ def test_outbox_sends_no_more_than_a_page_takes() -> None:
         assert taken == 32
         outbox.put(MonitorEvent("mark", 1.0))
         assert isinstance(await outbox.get(), str), "what is no batch goes out at once"
-        outbox.seen(10)
+        outbox.acknowledge(10)
         assert {type(await outbox.get()) for _ in range(10)} == {bytes}
-        outbox.seen(5)
+        outbox.acknowledge(5)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(outbox.get(), 0.05)
 

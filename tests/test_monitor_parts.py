@@ -30,11 +30,11 @@ from grfkit.gait.causal import causal_settings
 from grfkit.gait.loading import Curve, loading
 from grfkit.monitor import lsl
 from grfkit.monitor.latency import Latency
-from grfkit.monitor.live import Foot, StanceRequest
+from grfkit.monitor.live import LiveFoot, StanceRequest
 from grfkit.monitor.live_contact import Contact, features, interval, on_points
 from grfkit.monitor.live_load import CellContacts, SampleTimes, TareLevel
 from grfkit.monitor.live_model import LiveModel, bundle_live, half_widths, open_live_model
-from grfkit.monitor.messages import Batch, DeviceState, MonitorEvent, Snapshot, StanceShown
+from grfkit.monitor.messages import DeviceState, MonitorEvent, SampleBatch, Snapshot, StanceShown
 from grfkit.monitor.stance_log import StanceLog, Target
 from grfkit.monitor.subscription import Subscription
 from grfkit.runtime.bundle import Bundle
@@ -44,8 +44,8 @@ from monitor_room import CONTACT_S, EMPTY, PEAK, RATE_HZ, STRIDE_S, steps
 from test_device_virtual import Engine, manifest
 
 
-def batch(device: int, number: int) -> Batch:
-    return Batch(device, np.asarray([float(number)]), np.zeros((17, 1), np.float32), 0.0)
+def batch(device: int, number: int) -> SampleBatch:
+    return SampleBatch(device, np.asarray([float(number)]), np.zeros((17, 1), np.float32), 0.0)
 
 
 def shown(device: int, number: int, start_s: float, **found: float) -> StanceShown:
@@ -70,10 +70,10 @@ def test_a_slow_listener_loses_its_oldest_batches_and_nothing_else(kinds: list[s
         return [m async for m in one], one.dropped
 
     got, dropped = asyncio.run(work())
-    batches = [m for m in made if isinstance(m, Batch)]
+    batches = [m for m in made if isinstance(m, SampleBatch)]
     assert dropped == max(0, len(batches) - most)
     kept = set(map(id, batches[dropped:]))
-    assert [id(m) for m in got[:-1]] == [id(m) for m in made if not isinstance(m, Batch) or id(m) in kept]
+    assert [id(m) for m in got[:-1]] == [id(m) for m in made if not isinstance(m, SampleBatch) or id(m) in kept]
     assert got[-1].now_s == 9.0
 
 
@@ -238,8 +238,8 @@ class Ended:
         self.asked: list[StanceRequest] = []
         self.refused: list[str] = []
 
-    def foot(self, host: Any) -> Foot:
-        return Foot(
+    def foot(self, host: Any) -> LiveFoot:
+        return LiveFoot(
             0, host, {}, show=self.shown.append, predict=self.asked.append, refuse=self.refused.append
         )  # fmt: skip
 

@@ -28,7 +28,7 @@ from grfkit.device.serial_port import SerialLink
 from grfkit.errors import BadInputError
 from grfkit.io import read
 from grfkit.monitor.hub import Hub, HubSettings
-from grfkit.monitor.messages import Batch, Snapshot
+from grfkit.monitor.messages import SampleBatch, Snapshot
 from monitor_room import EMPTY, PEAK
 from monitor_serial import Faults, newtons, on_pty, on_rfc2217, on_socket
 
@@ -151,16 +151,16 @@ def test_the_terminal_view_through_the_program() -> None:
 def test_the_insoles_own_force_is_shown_in_newtons_and_a_hub_without_stances_still_knows_the_cadence() -> None:
     """Type 2 beside type 1: each sample has the force that came for it, and the cells' contacts tell the cadence."""
 
-    async def work(url: str) -> tuple[list[Batch], Snapshot]:
+    async def work(url: str) -> tuple[list[SampleBatch], Snapshot]:
         async def find(_: int) -> list[SerialLink]:
             return [SerialLink(url)]
 
-        batches: list[Batch] = []
+        batches: list[SampleBatch] = []
         async with Hub(find, HubSettings()) as hub:
 
             async def listen() -> None:
                 async for message in hub.subscribe():
-                    if isinstance(message, Batch):
+                    if isinstance(message, SampleBatch):
                         batches.append(message)
 
             listening = asyncio.ensure_future(listen())

@@ -21,7 +21,7 @@ from grfkit.learn.recipe import Recipe
 from grfkit.learn.train_config import TrainConfig
 from grfkit.learn.training_job import train_model
 from grfkit.monitor.hub import HubSettings
-from grfkit.monitor.live import Foot, StanceRequest
+from grfkit.monitor.live import LiveFoot, StanceRequest
 from grfkit.monitor.live_model import LiveModel, open_live_model
 from grfkit.records.stance_set import join, make_stance_set
 from grfkit.virtual.insole import InsoleSettings
@@ -68,7 +68,7 @@ def source() -> SampleSource:
 def asked(host: LiveModel, source: SampleSource, lost: set[int]) -> list[StanceRequest]:
     """What a foot has answered of a source's packets, some of them lost."""
     found: list[StanceRequest] = []
-    foot = Foot(0, host, {}, show=lambda _: None, predict=found.append, refuse=pytest.fail)
+    foot = LiveFoot(0, host, {}, show=lambda _: None, predict=found.append, refuse=pytest.fail)
     one = Session(number=1, info=Info(0, 16, 12, 16, 2000, 0), running=Running(1, 5, 200, 5000), started_ns=0)
     foot.session_began(one, None, sends=False)
     missing = 0

@@ -16,7 +16,7 @@ pytest.importorskip("starlette")
 
 from textual.widgets import Input, Sparkline, Static
 
-from grfkit.monitor.messages import Batch, MonitorEvent
+from grfkit.monitor.messages import MonitorEvent, SampleBatch
 from grfkit.monitor.tui import MonitorApp, Trace, head_text, health_text, is_old, numbers_text, top_text
 from monitor_hub import FakeHub
 
@@ -132,8 +132,8 @@ def test_trace_keeps_the_highest_and_no_time_twice() -> None:
     trace = Trace()
     assert math.isnan(trace.newest)
 
-    def batch(times: list[float], force: list[float]) -> Batch:
-        return Batch(0, np.array(times), np.array([force], dtype=np.float32), 0.0)
+    def batch(times: list[float], force: list[float]) -> SampleBatch:
+        return SampleBatch(0, np.array(times), np.array([force], dtype=np.float32), 0.0)
 
     trace.add(batch([0.0, 0.01, 0.02], [1.0, 9.0, 2.0]))
     trace.add(batch([0.02, 0.01, 0.051], [99.0, 99.0, 4.0]))

@@ -52,7 +52,7 @@ def run_monitor(options: dict[str, Any], showing: Showing, *, no_record: bool) -
         options["record"] = monitor.recording_name()
     request = monitor.request_of(options)
     _refuse(request)
-    summary = asyncio.run(monitor.headless(request, _shown(showing), say=say))
+    summary = asyncio.run(monitor.headless(request, _views(showing), say=say))
     print(monitor.as_json(summary) if showing.as_json else monitor.words(summary))
 
 
@@ -91,7 +91,7 @@ def _sources(request: Any) -> dict[str, bool]:
     return {"--demo": request.demo, "--serial": bool(request.serial), "--adapter": bool(request.adapter)}
 
 
-def _shown(showing: Showing) -> list[Any]:
+def _views(showing: Showing) -> list[Any]:
     """Return what shows the hub."""
     views: list[Any] = []
     if showing.lsl:

@@ -85,7 +85,7 @@ class BleLink:
     """
 
     def __init__(self, adapter: Adapter, insole: AdvertisedInsole, *, patience_s: float = 20.0) -> None:
-        self._adapter, self._found, self._patience_s = adapter, insole, patience_s
+        self._adapter, self._insole, self._patience_s = adapter, insole, patience_s
         self._client: BleakClient | None = None
         self._conversation: Conversation | None = None
         self._inbox = Inbox()
@@ -98,12 +98,12 @@ class BleLink:
     @property
     def address(self) -> str:
         """Return the insole's address."""
-        return self._found.address
+        return self._insole.address
 
     @property
     def name(self) -> str:
         """Return the advertised name, empty where none was received."""
-        return self._found.name
+        return self._insole.name
 
     @property
     def connection(self) -> int:
@@ -151,13 +151,13 @@ class BleLink:
     async def _look_again(self) -> None:
         """Scan for it: some stacks forget a device that went away."""
         for insole in await self._adapter.find(1, timeout_s=_RESCAN_S, address=self.address):
-            self._found = insole
+            self._insole = insole
 
     async def _connect(self, tries: int) -> Info:
         self._number += 1
         number = self._number
         client = BleakClient(
-            self._found.device, lambda _: self._lost(number), timeout=_CONNECT_S, **self._adapter.client_options
+            self._insole.device, lambda _: self._lost(number), timeout=_CONNECT_S, **self._adapter.client_options
         )
         try:
             await self._adapter.in_turn(client.connect, turns=2.0**tries)

@@ -52,7 +52,7 @@ class Recorder:
         self.problem: str | None = None
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes, self._dropped = 0, 0
-        self._lock, self._writing, self._done = threading.Lock(), threading.Lock(), threading.Event()
+        self._lock, self._writing, self._closing = threading.Lock(), threading.Lock(), threading.Event()
         opening = grfrec.opening() + _clock_pair().to_bytes()
         self._file, self._good = _open_recording(self.path, opening, force=force), len(opening)
         self._unsynced = threading.Event()
@@ -140,9 +140,9 @@ class Recorder:
 
     def close(self) -> None:
         """Write what waits and close the file; may be called twice."""
-        if self._done.is_set():
+        if self._closing.is_set():
             return
-        self._done.set()
+        self._closing.set()
         for thread in self._threads:
             thread.join()
         self.clock_pair()
@@ -198,11 +198,11 @@ class Recorder:
         return Record(Kind.LOST, time.monotonic_ns(), 0, body).to_bytes()
 
     def _keep_writing(self, every_s: float) -> None:
-        while not self._done.wait(every_s):
+        while not self._closing.wait(every_s):
             self.flush()
 
     def _keep_syncing(self) -> None:
-        while not self._done.wait(SYNC_EVERY_S):
+        while not self._closing.wait(SYNC_EVERY_S):
             self._sync()
 
 

@@ -20,7 +20,7 @@ from ..wire import SettingKey
 from .commands import Commands
 from .connection import InsoleConnection
 from .insoles import Insoles, connect_all
-from .live import Foot
+from .live import LiveFoot
 from .live_contact import warm_up
 from .live_model import LiveModel
 from .messages import Command, Message, MonitorEvent, Snapshot
@@ -253,8 +253,8 @@ class Hub:
             set_values=self._set_values,
         )
 
-    def _foot(self, device: int) -> Foot:
-        return Foot(
+    def _foot(self, device: int) -> LiveFoot:
+        return LiveFoot(
             device,
             self.settings.model,
             self._set_values,

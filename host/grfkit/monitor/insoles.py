@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ..device.link import LinkClosed
 from .connection import InsoleConnection
-from .live import Foot
+from .live import LiveFoot
 
 __all__ = ["Insoles", "connect_all"]
 
@@ -27,10 +27,10 @@ class Insoles:
 
     def __init__(self) -> None:
         self.connections: list[InsoleConnection] = []
-        self.feet: list[Foot] = []
+        self.feet: list[LiveFoot] = []
         self.runners: list[int] = []
 
-    def number(self, connections: Iterable[InsoleConnection], foot: Callable[[int], Foot]) -> None:
+    def number(self, connections: Iterable[InsoleConnection], foot: Callable[[int], LiveFoot]) -> None:
         """Number feet: the first left one with the first right one, then the next runner's.
 
         Parameters

@@ -18,9 +18,9 @@ from .live_contact import Contact, of_report
 from .live_load import CellContacts, SampleTimes, TareLevel
 from .live_model import LiveModel
 from .live_track import Track
-from .messages import Batch
+from .messages import SampleBatch
 
-__all__ = ["BatchBuilder", "Foot", "StanceRequest"]
+__all__ = ["BatchBuilder", "LiveFoot", "StanceRequest"]
 
 Rows = tuple[NDArray[np.uint16], NDArray[np.int16]]
 _TIMES_S = 4.0
@@ -66,11 +66,11 @@ class BatchBuilder:
         self.pieces[-1][1].append(rising)
         self.pieces[-1][2].append(columns)
 
-    def take(self, sent_s: float, origin_s: float) -> list[Batch]:
+    def take(self, sent_s: float, origin_s: float) -> list[SampleBatch]:
         """Return what has gathered, with times since ``origin_s``."""
         pieces, self.pieces = self.pieces, []
         return [
-            Batch(
+            SampleBatch(
                 self.device,
                 np.concatenate(times) - origin_s,
                 np.concatenate(columns, axis=1).astype(np.float32),
@@ -81,7 +81,7 @@ class BatchBuilder:
         ]
 
 
-class Foot:
+class LiveFoot:
     """What comes of one connection's samples.
 
     A stance is predicted by the insole itself where it sends type 3 and a bundle on the host does not contradict it,

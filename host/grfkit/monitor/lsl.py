@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError
 from ..wire import CELLS
-from .messages import Batch, DeviceState, Snapshot
+from .messages import DeviceState, SampleBatch, Snapshot
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -49,7 +49,7 @@ async def outlet(hub: Hub) -> None:
         async for message in subscription:
             if isinstance(message, Snapshot):
                 states = {state.device: state for state in message.devices}
-            elif isinstance(message, Batch) and len(message.time_s):
+            elif isinstance(message, SampleBatch) and len(message.time_s):
                 state = states.get(message.device) or hub.snapshot().devices[message.device]
                 if message.device not in outlets:
                     outlets[message.device] = pylsl.StreamOutlet(_info(pylsl, state))

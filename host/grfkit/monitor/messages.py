@@ -30,7 +30,7 @@ _GAP = 1
 
 
 @dataclass(frozen=True)
-class Batch:
+class SampleBatch:
     """Samples of one foot since the last batch.
 
     Bytes, little endian: version u8, device u8, samples n u16, columns m u16, flags u16, first time
@@ -62,7 +62,7 @@ class Batch:
         return head + (self.time_s - first).astype("<f4").tobytes() + self.columns.astype("<f4").tobytes()
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Batch:
+    def from_bytes(cls, content: bytes) -> SampleBatch:
         """Return the batch.
 
         Raises
@@ -219,7 +219,7 @@ class MonitorEvent:
         return _to_json("event", asdict(self))
 
 
-Message = Batch | Snapshot | StanceShown | MonitorEvent
+Message = SampleBatch | Snapshot | StanceShown | MonitorEvent
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
-from .messages import Batch, Message, Snapshot
+from .messages import Message, SampleBatch, Snapshot
 
 _WAITING = 24
 """Batches kept: about 0.8 s of two feet at 15 batches a second."""
@@ -32,7 +32,7 @@ class Outbox:
 
     def __init__(self, most: int = _WAITING, texts: int = _TEXTS) -> None:
         self._most, self._most_texts = most, texts
-        self._batches: deque[Batch] = deque()
+        self._batches: deque[SampleBatch] = deque()
         self._texts: deque[tuple[bool, str]] = deque()
         self._opened = False
         self._state: Snapshot | None = None
@@ -40,12 +40,12 @@ class Outbox:
         self._filled = asyncio.Event()
         self._ended = False
         self._sent = 0
-        self._seen: int | None = None
+        self._acknowledged: int | None = None
         self.dropped = 0
 
     def put(self, message: Message) -> None:
         """Keep a message, at once and whatever waits."""
-        if isinstance(message, Batch):
+        if isinstance(message, SampleBatch):
             self._batches.append(message)
             if len(self._batches) > self._most:
                 self._torn.add(self._batches.popleft().device)
@@ -72,9 +72,9 @@ class Outbox:
             self._texts.remove(next(entry for entry in self._texts if not entry[0]))
         self._texts.append((from_server, text))
 
-    def seen(self, batches: int) -> None:
+    def acknowledge(self, batches: int) -> None:
         """Take note of how many batches the page has taken; from then on it is not sent many more than that."""
-        self._seen = max(self._seen or 0, batches)
+        self._acknowledged = max(self._acknowledged or 0, batches)
         self._filled.set()
 
     def end(self) -> None:
@@ -90,7 +90,9 @@ class Outbox:
             if self._state is not None:
                 state, self._state = self._state, None
                 return state.to_json()
-            if self._batches and (self._seen is None or self._ended or self._sent - self._seen < _ON_THE_WAY):
+            if self._batches and (
+                self._acknowledged is None or self._ended or self._sent - self._acknowledged < _ON_THE_WAY
+            ):
                 return self._next_batch()
             if self._ended:
                 return None

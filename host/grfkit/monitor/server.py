@@ -185,7 +185,7 @@ class _Page:
                 if request.get("type") == "ping":
                     outbox.tell(self._pong(request))
                 elif request.get("type") == "seen":
-                    outbox.seen(_integer(request.get("batches")))
+                    outbox.acknowledge(_integer(request.get("batches")))
                 elif len(doing) >= _AT_ONCE:
                     outbox.tell(_answer(request, error=f"busy with {len(doing)} earlier commands; try again"))
                 else:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from .connection import InsoleConnection
 from .insoles import Insoles
-from .live import Foot
+from .live import LiveFoot
 from .messages import DeviceState
 from .stance_log import StanceLog
 
@@ -70,7 +70,7 @@ def _connection_state(connection: InsoleConnection, device: int) -> DeviceState:
     )
 
 
-def _foot_state(state: DeviceState, foot: Foot, host_s: float) -> DeviceState:
+def _foot_state(state: DeviceState, foot: LiveFoot, host_s: float) -> DeviceState:
     cadence, why = foot.track.cadence_per_min(host_s), foot.track.broken
     return replace(
         state,
@@ -88,6 +88,6 @@ def _latency_ms(connection: InsoleConnection) -> dict[str, float]:
     return connection.latency.recent_ms(round(packets_per_s * _LATENCY_OF_S))
 
 
-def _stances_refused(connection: InsoleConnection, foot: Foot) -> dict[str, int]:
+def _stances_refused(connection: InsoleConnection, foot: LiveFoot) -> dict[str, int]:
     lost = connection.counts.stances_lost
     return {**foot.track.refused, **({"report lost": lost} if lost else {})}

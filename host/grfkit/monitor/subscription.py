@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from .messages import Batch, Message, Snapshot
+from .messages import Message, SampleBatch, Snapshot
 
 __all__ = ["Subscription"]
 
@@ -40,9 +40,9 @@ class Subscription:
             return
         if isinstance(message, Snapshot):
             self._drop_oldest(Snapshot)
-        elif isinstance(message, Batch):
+        elif isinstance(message, SampleBatch):
             if self._batches >= self._most:
-                self._drop_oldest(Batch)
+                self._drop_oldest(SampleBatch)
                 self._batches -= 1
                 self.dropped += 1
             self._batches += 1
@@ -72,7 +72,7 @@ class Subscription:
             self._news.clear()
             await self._news.wait()
         message = self._waiting.popleft()
-        self._batches -= isinstance(message, Batch)
+        self._batches -= isinstance(message, SampleBatch)
         return message
 
     def _drop_oldest(self, kind: type[Message]) -> None:

@@ -14,7 +14,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Footer, Input, Sparkline, Static
 
 from ..errors import GrfError
-from .messages import Batch, Command, DeviceState, Message, MonitorEvent, Snapshot, StanceShown
+from .messages import Command, DeviceState, Message, MonitorEvent, SampleBatch, Snapshot, StanceShown
 from .server import HubLike
 
 SHOWN_S = 10.0
@@ -49,7 +49,7 @@ class Trace:
         self.newest_s: float | None = None
         self.newest = math.nan
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: SampleBatch) -> None:
         """Take samples; what is not newer than the last is left out."""
         for at, force in zip(batch.time_s.tolist(), batch.columns[0].tolist()):
             if self.newest_s is not None and at <= self.newest_s:
@@ -172,7 +172,7 @@ class MonitorApp(App[None]):
             self.query_one("#top", Static).update(top_text(message))
             for state in message.devices:
                 (await self._panel(state.device)).state = state
-        elif isinstance(message, Batch):
+        elif isinstance(message, SampleBatch):
             (await self._panel(message.device)).trace.add(message)
         elif isinstance(message, StanceShown):
             (await self._panel(message.device)).source = _SOURCES[message.source]
