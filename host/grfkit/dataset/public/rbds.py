@@ -20,7 +20,7 @@ from ...gait.landmarks import LANDMARKS, LandmarkMapping, Points, landmarks, loa
 from ...provenance import Provenance, describe_input
 from ...records.stance_set import StanceSet
 from ...units import G
-from ..motion import FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set, static_points
+from ..motion import SIDES, FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set, static_points
 
 SPEEDS_M_S = {"T25": 2.5, "T35": 3.5, "T45": 4.5}
 _MISSING = -32768
@@ -150,7 +150,7 @@ def _feet(points: Points, time_s: Floats, force: Floats, contacts: ContactTimes)
     """Return the belt's force by foot: all of it in its contacts, 0 in its swing, NaN where the foot is not certain."""
     sides = [lower_foot(points, float(a), float(b)) for a, b in zip(contacts.ic_s, contacts.to_s)]
     feet: dict[Side, FootForce] = {}
-    for side in ("left", "right"):
+    for side in SIDES:
         foot_force = np.zeros_like(force)
         for ic, to, whose in zip(contacts.ic_s, contacts.to_s, sides):
             inside = (time_s >= ic - _EDGE_S) & (time_s <= to + _EDGE_S)
@@ -159,7 +159,7 @@ def _feet(points: Points, time_s: Floats, force: Floats, contacts: ContactTimes)
             foot_force[(time_s >= rejection.start_s) & (time_s <= rejection.end_s)] = np.nan
         foot_force[~np.isfinite(force).all(axis=1)] = np.nan
         spans = [(a, b) for a, b, s in zip(contacts.ic_s, contacts.to_s, sides) if s == side]
-        feet["left" if side == "left" else "right"] = FootForce(time_s, foot_force, np.asarray(spans).reshape(-1, 2))
+        feet[side] = FootForce(time_s, foot_force, np.asarray(spans).reshape(-1, 2))
     return feet, sum(s is None for s in sides)
 
 
@@ -168,7 +168,7 @@ def lower_foot(points: Points, ic_s: float, to_s: float) -> Side | None:
     time = points.time_s
     middle = (time >= ic_s + 0.25 * (to_s - ic_s)) & (time <= to_s - 0.25 * (to_s - ic_s))
     heights = []
-    for side in ("left", "right"):
+    for side in SIDES:
         columns = [LANDMARKS.index(f"{part}_{side}") for part in ("ankle", "heel", "toe")]
         part = points.position[middle][:, columns, 2]
         heights.append(float(np.nanmean(part)) if np.isfinite(part).any() else np.nan)

@@ -20,7 +20,7 @@ from ...gait.landmarks import Points, landmarks, load_mapping
 from ...io import read
 from ...provenance import Provenance, describe_input
 from ...records.stance_set import StanceSet
-from ..motion import FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set, static_points
+from ..motion import SIDES, FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set, static_points
 from .tables import table
 
 _MAPPING = "schreiber"
@@ -113,8 +113,8 @@ def _feet(
 ) -> tuple[dict[Side, FootForce], dict[str, int]]:
     """Return each foot's force on its plates, NaN while it is on none, heading along X."""
     time = np.asarray(plates[0]["time"].values, dtype=np.float64)
-    foot_forces = {side: np.full((time.size, 3), np.nan) for side in ("left", "right")}
-    spans: dict[str, list[tuple[float, float]]] = {"left": [], "right": []}
+    foot_forces = {side: np.full((time.size, 3), np.nan) for side in SIDES}
+    spans: dict[Side, list[tuple[float, float]]] = {side: [] for side in SIDES}
     rejected: dict[str, int] = {}
     for plate in plates:
         force = np.stack([np.asarray(plate[f"f{a}"].values, dtype=np.float64) for a in "xyz"], axis=1)
@@ -132,10 +132,10 @@ def _feet(
             foot_forces[whose][inside] = aligned(force[inside], heading_rad)
             spans[whose].append((float(ic), float(to)))
     feet: dict[Side, FootForce] = {}
-    for side in ("left", "right"):
+    for side in SIDES:
         if spans[side]:
             ordered = np.asarray(sorted(spans[side]))
-            feet["left" if side == "left" else "right"] = FootForce(time, foot_forces[side], ordered)
+            feet[side] = FootForce(time, foot_forces[side], ordered)
     return feet, rejected
 
 
@@ -147,7 +147,7 @@ def nearest_foot(points: Points, time_s: Floats, cop_m: Floats, ic_s: float, to_
     at = np.linspace(ic_s + 0.3 * (to_s - ic_s), to_s - 0.3 * (to_s - ic_s), 9)
     pressed = np.stack([np.interp(at, time_s, cop_m[:, i]) for i in (0, 1)], axis=1)
     away: dict[Side, float] = {}
-    for side in ("left", "right"):
+    for side in SIDES:
         ends = [
             np.stack([np.interp(at, points.time_s, points.path(f"{part}_{side}")[:, i]) for i in (0, 1)], axis=1)
             for part in ("heel", "toe")
@@ -155,6 +155,6 @@ def nearest_foot(points: Points, time_s: Floats, cop_m: Floats, ic_s: float, to_
         along = ends[1] - ends[0]
         share = np.clip(((pressed - ends[0]) * along).sum(axis=1) / (along * along).sum(axis=1), 0.0, 1.0)
         gap = np.linalg.norm(pressed - ends[0] - share[:, None] * along, axis=1)
-        away["left" if side == "left" else "right"] = float(np.nanmedian(gap)) if np.isfinite(gap).any() else np.inf
+        away[side] = float(np.nanmedian(gap)) if np.isfinite(gap).any() else np.inf
     best: Side = "left" if away["left"] < away["right"] else "right"
     return best if away[best] <= _FAR_M else None
