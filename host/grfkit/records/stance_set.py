@@ -43,6 +43,16 @@ class StanceSet:
     per stance: ``participant trial surface side condition`` and ``start_s``. Attributes: ``window`` (``stance``, time
     normalised, or ``continuous``), ``points`` or ``rate_hz``, ``cut`` (which detector cut the windows), ``source``,
     ``mirrored`` (whether left was turned into right), ``excluded`` (JSON: reason -> count), ``provenance``.
+
+    Examples
+    --------
+    >>> from grfkit import cut_windows, simulate_trial
+    >>> trial = simulate_trial(seed=0, duration_s=20).on_true_clock(participant="P01")
+    >>> windows = cut_windows(trial, source="force", kinds=("insole",))
+    >>> windows.channels[:2], windows.axes, windows.participants
+    (('cell_01', 'cell_02'), ('vgrf',), ('P01',))
+    >>> windows.where(windows.per_stance("side") == "left").size < windows.size
+    True
     """
 
     data: xr.Dataset
