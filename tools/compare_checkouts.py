@@ -3,9 +3,9 @@
 Both run the same commands in this Python environment, each with its own ``host`` first on the path, in folders of the
 same name and on the same recordings, which the first checkout simulates: an alignment with report, batches on a
 treadmill (counts) and overground (loadsol, landmarks), a training, estimates, a proof, a bundle and its verification.
-Every file and everything printed is compared byte for byte; files that hold wall times are compared without these, and
-the table says so. Exit code 1 on a difference, 2 where a command fails. Ten minutes on one core; what
-``--keep FOLDER`` holds of BEFORE from an earlier run is not made anew.
+Every file and everything printed is compared byte for byte; files that hold wall times, or the times of other files,
+are compared without these, and the table says so. Exit code 1 on a difference, 2 where a command fails. Ten minutes on
+one core; what ``--keep FOLDER`` holds of BEFORE from an earlier run is not made anew.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 SIMULATE = "grf-simulate", "lab", "lab", *LAB
 DONE, REFUSED = 0, 3  # a batch ends with REFUSED where it refuses a row
-WALL_TIMES = re.compile(rb'"seconds": *(?:\{[^{}]*\}|[0-9.e+-]+)')
-"""Wall times in JSON: of one part, or of every method by name."""
+TIMES = re.compile(rb'"seconds": *(?:\{[^{}]*\}|[0-9.e+-]+)|"key": *"[0-9a-f]{64}"')
+"""Wall times in JSON, of one part or of every method by name; keys in a batch's journal (of its inputs' file times)."""
 WALL_TIME = "seconds"
 """The variable of wall times in predictions (netCDF)."""
 CACHE = "proof/folds/"
@@ -92,7 +92,7 @@ class Compared:
 
     @property
     def same(self) -> bool:
-        """Whether the bytes are equal, but for wall times."""
+        """Whether the bytes are equal, but for times."""
         return self.verdict.startswith("same")
 
 
@@ -154,15 +154,15 @@ def compare(before: Path, after: Path) -> Iterator[Compared]:
 
 
 def verdict(first: Path, second: Path) -> str:
-    """Return ``same``, ``same without wall times`` where these had to be left out, or ``DIFFERS``."""
+    """Return ``same``, ``same without times`` where these had to be left out, or ``DIFFERS``."""
     a, b = first.read_bytes(), second.read_bytes()
     if a == b:
         return "same"
     if first.suffix == ".nc":
         equal = netcdf_content(first) == netcdf_content(second)
     else:
-        equal = WALL_TIMES.sub(b"", a) == WALL_TIMES.sub(b"", b)
-    return "same without wall times" if equal else "DIFFERS"
+        equal = TIMES.sub(b"", a) == TIMES.sub(b"", b)
+    return "same without times" if equal else "DIFFERS"
 
 
 def netcdf_content(path: Path) -> dict[str, Any]:
