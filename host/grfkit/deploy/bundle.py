@@ -37,7 +37,7 @@ from .golden import WINDOWS, Golden, fixed_to_float_lsb, golden_of, npz_bytes, p
 from .manifest import RATE_HZ, c_files_of, name_of
 from .parity import parity
 from .qemu import DEFAULT_BOARDS
-from .same_bytes import compare_c, on_boards
+from .same_bytes import board_keys, compare_c, on_boards
 from .tflite_file import TfliteFile
 
 UNSTATED = "not stated; ask whoever owns the training data before passing it on"
@@ -136,7 +136,8 @@ def export_bundle(
     Raises
     ------
     BadInputError
-        If the model cannot be quantised, inputs cannot be used, or ``out`` exists and ``force`` is false.
+        If the model cannot be quantised, inputs cannot be used, a board is unknown, or ``out`` exists and ``force`` is
+        false.
     LeakError
         If everyone in ``held_out`` was in training.
     Refusal
@@ -160,7 +161,9 @@ def export_bundle(
     trained = GrfModel.load(folder)
     calibration = representative(trained, windows_of(folder, calibrate))
     tested = parity_windows(trained, folder, held_out, calibration)
-    detector(trained.spec, trained.spec.points, rate_hz)  # refused before minutes are spent on the conversion
+    # a rate or board that cannot be used is refused before minutes are spent on the conversion
+    detector(trained.spec, trained.spec.points, rate_hz)
+    board_keys(boards)
     progress = progress or (lambda _: None)
     converted = convert_model(trained, calibration, progress=progress)
     export = _Export(

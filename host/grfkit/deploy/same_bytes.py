@@ -98,7 +98,7 @@ def on_boards(
     BadInputError
         If a board is unknown, or fails.
     """
-    keys = _keys(boards)
+    keys = board_keys(boards)
     if not boards:
         return None, "no board was asked for", ()
     lacking = missing()
@@ -115,7 +115,14 @@ def on_boards(
     return sizes, "", tuple(figures)
 
 
-def _keys(machines: Sequence[str]) -> list[str]:
+def board_keys(machines: Sequence[str]) -> list[str]:
+    """Return the keys in ``qemu.BOARDS`` of boards by QEMU's names.
+
+    Raises
+    ------
+    BadInputError
+        If a board is unknown.
+    """
     keys: Mapping[str, str] = {board.machine: key for key, board in BOARDS.items()}
     unknown = [b for b in machines if b not in keys]
     if unknown:
@@ -163,7 +170,7 @@ def boards_again(
     few, few_expected = windows[:_ON_BOARD], expected[:_ON_BOARD]
     version = compiler_version()
     texts, wrong = [], []
-    for machine, key in zip(machines, _keys(machines)):
+    for machine, key in zip(machines, board_keys(machines)):
         size, differ = run_machine(model, few, few_expected, key, runtime)
         if differ:
             wrong.append(f"{machine} answers {differ} of {len(few)} windows otherwise")
