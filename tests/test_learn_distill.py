@@ -115,7 +115,7 @@ def test_shares_of_one_and_none_are_truth_and_teacher_alone(data: StanceSet, tea
     alone = distil(teacher, data.of("abcd"), FOLD, CONFIG, students=(SMALL,), shares=(1.0,))
     for name, value in plain.network.state_dict().items():
         torch.testing.assert_close(alone.model.network.state_dict()[name], value, atol=1e-4, rtol=1e-3)
-    assert alone.chosen.inner_loss == pytest.approx(min(v for _, v in plain.spec.history if v is not None), rel=1e-3)
+    assert alone.best.inner_loss == pytest.approx(min(v for _, v in plain.spec.history if v is not None), rel=1e-3)
 
 
 def test_nobody_tested_reaches_teacher_or_student(data: StanceSet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,8 +180,8 @@ def test_the_choice_is_made_on_inner_people_and_may_take_the_smallest(data: Stan
     made = distil(teacher, data.of("abcd"), FOLD, config, students=(tiny, SMALL), shares=(1.0, 0.5))
     assert [(t.network.name, t.share) for t in made.tried] == [("lstm", 1.0), ("lstm", 0.5), ("tcn", 1.0), ("tcn", 0.5)]
     losses = [t.inner_loss for t in made.tried]
-    assert made.chosen.inner_loss == min(v for v in losses if v is not None)
-    assert made.model.name == made.chosen.network.name
+    assert made.best.inner_loss == min(v for v in losses if v is not None)
+    assert made.model.name == made.best.network.name
     entries = [Tried(tiny, 1.0, 50, 0.104), Tried(tiny, 0.5, 50, 0.101), Tried(SMALL, 0.5, 900, 0.1)]
     assert [distill._best(entries, s) for s in (0.0, 0.02, 0.05)] == [2, 1, 1]
     with pytest.raises(BadInputError, match="4 students to choose from and 0 inner participants"):

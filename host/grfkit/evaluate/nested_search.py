@@ -21,7 +21,9 @@ from ..learn.train_config import TrainConfig
 from ..records.stance_set import StanceSet
 from .methods import NetworkMethod
 
-_HEARD: ContextVar[Callable[[TrialRow], None] | None] = ContextVar("heard", default=None)
+_ON_TRIAL: ContextVar[Callable[[TrialRow], None] | None] = ContextVar("on_trial", default=None)
+"""Called after every trial of a search that runs in this process: a job's arguments decide its fingerprint, and a
+callback must not."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class SearchedMethod:
 
     Attributes
     ----------
-    chosen
+    choices
         By name of the fold. Who chose goes into ``TrainConfig.chosen_on``, so that training refuses to test any of
         them.
     """
@@ -38,7 +40,7 @@ class SearchedMethod:
     name: str
     network: NetworkConfig
     config: TrainConfig
-    chosen: Mapping[str, Choice]
+    choices: Mapping[str, Choice]
     seeds: int = 1
 
     def fit(self, data: StanceSet, fold: Fold) -> FittedMethod:
@@ -50,9 +52,9 @@ class SearchedMethod:
         return self._for_fold(fold).train(data, fold)
 
     def _for_fold(self, fold: Fold) -> NetworkMethod:
-        if fold.name not in self.chosen:
+        if fold.name not in self.choices:
             raise BadInputError(f"{self.name}: no settings were chosen for fold '{fold.name}'; search it first")
-        choice = self.chosen[fold.name]
+        choice = self.choices[fold.name]
         network, config = applied(self.network, self.config, choice.settings)
         config = config.model_copy(update={"chosen_on": tuple(sorted({*config.chosen_on, *choice.participants}))})
         return NetworkMethod(self.name, network, config, self.seeds)
@@ -81,7 +83,7 @@ def search_job(
         folds=plan.folds,
         seed=plan.seed,
         storage=Path(study) if study else None,
-        progress=_HEARD.get(),
+        progress=_ON_TRIAL.get(),
     )
     return Choice.of(result).document()
 
@@ -126,14 +128,12 @@ def search_folds(
             key = fingerprint_of(search_job, arguments | {"data": digest, "fold": fold})
             study = str(results.resolve() / f"search-{key[:16]}.db")
         jobs.append(Job(f"{fold.name} | search", {"data": shared or data, "fold": fold, "study": study} | same))
-    told_jobs = _Counted(plan.trials, len(jobs), progress)
-    token = _HEARD.set(told_jobs.trial)
+    counter = _TrialCounter(plan.trials, len(jobs), progress)
+    token = _ON_TRIAL.set(counter.trial)
     try:
-        documents = map_folds(
-            search_job, jobs, workers=workers, cluster=cluster, results=results, progress=told_jobs.job
-        )
+        documents = map_folds(search_job, jobs, workers=workers, cluster=cluster, results=results, progress=counter.job)
     finally:
-        _HEARD.reset(token)
+        _ON_TRIAL.reset(token)
     return {fold.name: Choice.model_validate(_rows(value)) for fold, value in zip(folds, documents)}
 
 
@@ -141,22 +141,22 @@ def _rows(value: dict[str, Any]) -> dict[str, Any]:
     return value | {"trials": [TrialRow(**row) for row in value["trials"]]}
 
 
-class _Counted:
-    """Tells progress in trials: one by one where the searches run here, search by search where they run elsewhere."""
+class _TrialCounter:
+    """Reports progress in trials: one by one where the searches run here, search by search where they run elsewhere."""
 
     def __init__(self, trials: int, jobs: int, progress: Callable[[JobReport], None] | None) -> None:
         self.trials, self.total, self.done, self.progress = trials, trials * jobs, 0, progress
 
     def trial(self, row: TrialRow) -> None:
-        """Tell one trial."""
-        self._tell(f"search, trial {row.number + 1} of {self.trials}", self.done + row.number + 1, 0.0, False)
+        """Report one trial."""
+        self._report(f"search, trial {row.number + 1} of {self.trials}", self.done + row.number + 1, 0.0, False)
 
     def job(self, report: JobReport) -> None:
-        """Tell a whole search."""
+        """Report a finished search."""
         self.done = report.done * self.trials
-        self._tell(report.name, self.done, report.seconds, report.reused)
+        self._report(report.name, self.done, report.seconds, report.reused)
 
-    def _tell(self, name: str, count: int, seconds: float, reused: bool) -> None:
+    def _report(self, name: str, count: int, seconds: float, reused: bool) -> None:
         if self.progress is not None:
             self.progress(JobReport(name, count, self.total, seconds, None, reused))
 

@@ -66,7 +66,7 @@ class Predictions:
         return np.asarray([str(v) for v in self.data[name].values])
 
     def predicted(self, method: str) -> Floats:
-        """Return one method's answers in BW, shape (stances, time, axes)."""
+        """Return one method's predictions in BW, shape (stances, time, axes)."""
         if method not in self.methods:
             raise BadInputError(f"there is no method '{method}' among {', '.join(self.methods)}")
         return np.asarray(self.data["predicted"].values[self.methods.index(method)], dtype=np.float64)
@@ -152,14 +152,14 @@ class Gathered:
         return np.flatnonzero(np.isin(fold.keys(self.data), fold.test))
 
     def take(self, fold: Fold, method: Method, predicted: Floats, seconds: float) -> None:
-        """Put one job's answers in their place."""
+        """Put one job's predictions in their place."""
         i = next(k for k, m in enumerate(self.methods) if m.name == method.name)
         j = next(k for k, f in enumerate(self.folds) if f.name == fold.name)
         self.predicted[i, self.rows(fold)] = predicted
         self.seconds[i, j] = seconds
 
-    def answers(self, *, split: str, leaks: Sequence[str] = (), configuration: dict[str, Any]) -> Predictions:
-        """Return the answers of the windows that a fold tested."""
+    def predictions(self, *, split: str, leaks: Sequence[str] = (), configuration: dict[str, Any]) -> Predictions:
+        """Return the predictions for the windows that a fold tested."""
         tested = np.flatnonzero(self.fold_of != "")
         if not tested.size:
             raise BadInputError("no window of the set is in the test part of a fold")
@@ -227,7 +227,7 @@ def predict_folds(
     results: Path | None = None,
     progress: Callable[[JobReport], None] | None = None,
 ) -> Predictions:
-    """Return the answers of every method on every fold.
+    """Return the predictions of every method on every fold.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ def predict_folds(
     Raises
     ------
     BadInputError
-        If methods share a name, two folds test one window, or a method cannot answer.
+        If methods share a name, two folds test one window, or a method cannot be used.
     """
     stances = StanceSet.open(data) if isinstance(data, Path) else data
     gathered = Gathered(stances, folds, methods)
@@ -253,11 +253,11 @@ def predict_folds(
     values = map_folds(fold_job, calls, workers=workers, cluster=cluster, results=results, progress=progress)
     for (fold, method), value in zip(jobs, values):
         gathered.take(fold, method, value["predicted"], value["seconds"])
-    return gathered.answers(split=split, leaks=leaks, configuration=configuration or {})
+    return gathered.predictions(split=split, leaks=leaks, configuration=configuration or {})
 
 
 def fold_job(data: StanceSet | Path, fold: Fold, method: Method) -> dict[str, Any]:
-    """Return the answer of one job as a value that can be kept."""
+    """Return the prediction of one job as a value that can be kept."""
     stances = StanceSet.open(data) if isinstance(data, Path) else data
     predicted, seconds = predict_fold(stances, fold, method)
     return {"predicted": predicted.astype(np.float32), "seconds": seconds}

@@ -1,4 +1,4 @@
-"""Scores of answers: contact, condition, participant, group; strata, features, comparisons, bands; as JSON values."""
+"""Scores of predictions, as JSON values: by contact and participant; strata, features, comparisons, bands."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MARGINS = {
 """Margins of equivalence as a share of the measured mean, stated before any result (systems.md 5.6)."""
 
 
-def scores(answers: Predictions, *, headline: str = "", level: float = 0.9) -> dict[str, Any]:
+def scores(predictions: Predictions, *, headline: str = "", level: float = 0.9) -> dict[str, Any]:
     """Return all scores of an evaluation.
 
     Parameters
@@ -50,60 +50,61 @@ def scores(answers: Predictions, *, headline: str = "", level: float = 0.9) -> d
         JSON values: ``methods`` (by name and axis: group, participants, strata), ``comparisons``, ``spm``,
         ``features``, ``bands``; ``leaks``, and ``headline_allowed``, false where anything leaks.
     """
-    main = headline or answers.methods[-1]
-    if main not in answers.methods:
-        raise BadInputError(f"there is no method '{main}' among {', '.join(answers.methods)}")
-    attrs = answers.data.attrs
-    table = {m: method_scores(answers, m) for m in answers.methods}
+    main = headline or predictions.methods[-1]
+    if main not in predictions.methods:
+        raise BadInputError(f"there is no method '{main}' among {', '.join(predictions.methods)}")
+    attrs = predictions.data.attrs
+    table = {m: method_scores(predictions, m) for m in predictions.methods}
     return {
         "split": str(attrs["split"]),
-        "leaks": list(answers.leaks),
-        "headline_allowed": not answers.leaks,
+        "leaks": list(predictions.leaks),
+        "headline_allowed": not predictions.leaks,
         "window": str(attrs["window"]),
         "cut": str(attrs["cut"]),
         "source": str(attrs["source"]),
-        "participants": len(answers.participants),
-        "windows": {p: int((answers.per_stance("participant") == p).sum()) for p in answers.participants},
-        "axes": list(answers.axes),
+        "participants": len(predictions.participants),
+        "windows": {p: int((predictions.per_stance("participant") == p).sum()) for p in predictions.participants},
+        "axes": list(predictions.axes),
         "headline": main,
         "seconds": {
-            m: round(float(np.nansum(answers.data["seconds"].values[i])), 2) for i, m in enumerate(answers.methods)
+            m: round(float(np.nansum(predictions.data["seconds"].values[i])), 2)
+            for i, m in enumerate(predictions.methods)
         },
         "methods": table,
-        "comparisons": comparisons(table, answers, main),
-        "spm": {m: spm(answers, m) for m in answers.methods} if attrs["window"] == "stance" else {},
-        "features": {m: features(answers, m) for m in answers.methods} if attrs["window"] == "stance" else {},
-        "curves": curves(answers) if attrs["window"] == "stance" else {},
-        "bands": {a: _band(answers, main, i, level) for i, a in enumerate(answers.axes)},
+        "comparisons": comparisons(table, predictions, main),
+        "spm": {m: spm(predictions, m) for m in predictions.methods} if attrs["window"] == "stance" else {},
+        "features": {m: features(predictions, m) for m in predictions.methods} if attrs["window"] == "stance" else {},
+        "curves": curves(predictions) if attrs["window"] == "stance" else {},
+        "bands": {a: _band(predictions, main, i, level) for i, a in enumerate(predictions.axes)},
     }
 
 
-def method_scores(answers: Predictions, method: str) -> dict[str, Any]:
+def method_scores(predictions: Predictions, method: str) -> dict[str, Any]:
     """Return the scores of one method by axis: ``group`` and ``participants`` of each measure, and ``strata``."""
-    people, conditions = answers.per_stance("participant").tolist(), _conditions(answers)
-    measured, predicted = answers.measured, answers.predicted(method)
-    mass = answers.scalar("mass_kg")
+    people, conditions = predictions.per_stance("participant").tolist(), _conditions(predictions)
+    measured, predicted = predictions.measured, predictions.predicted(method)
+    mass = predictions.scalar("mass_kg")
     result = {}
-    for i, axis in enumerate(answers.axes):
+    for i, axis in enumerate(predictions.axes):
         errors = curve_errors(measured[:, :, i], predicted[:, :, i])
         errors["rmse_n"] = errors["rmse_bw"] * mass * 9.80665
         per_person = {k: by_participant(v, people, conditions) for k, v in errors.items()}
         result[axis] = {
             "group": {k: _group(k, v, len(people)) for k, v in per_person.items()},
             "participants": {k: _clean(v) for k, v in per_person.items()},
-            "strata": _strata(answers, errors["rmse_bw"]),
+            "strata": _strata(predictions, errors["rmse_bw"]),
             "pooled_rmse_bw": _number(np.nanmean(errors["rmse_bw"])),
             "unanswered": int((~np.isfinite(errors["rmse_bw"])).sum()),
         }
     return result
 
 
-def _conditions(answers: Predictions) -> list[str]:
+def _conditions(predictions: Predictions) -> list[str]:
     """Return what a participant's contacts are grouped by: condition, or speed and slope where there is no label."""
-    labels = answers.per_stance("condition")
+    labels = predictions.per_stance("condition")
     if any(labels):
         return [str(v) for v in labels]
-    speed, slope = answers.scalar("speed_m_s"), answers.scalar("slope_percent")
+    speed, slope = predictions.scalar("speed_m_s"), predictions.scalar("slope_percent")
     return [f"{a:.1f} m/s {b:+.0f} %" for a, b in zip(np.nan_to_num(speed), np.nan_to_num(slope))]
 
 
@@ -115,12 +116,12 @@ def _group(name: str, values: dict[str, float], n: int) -> dict[str, Any]:
     return result
 
 
-def _strata(answers: Predictions, rmse: Floats) -> dict[str, dict[str, Any]]:
+def _strata(predictions: Predictions, rmse: Floats) -> dict[str, dict[str, Any]]:
     """Return RMSE by condition, surface, speed, slope and side, over participants who have the stratum."""
-    people = answers.per_stance("participant")
+    people = predictions.per_stance("participant")
     strata: dict[str, dict[str, Any]] = {}
     for name in STRATA:
-        labels = _labels(answers, name)
+        labels = _labels(predictions, name)
         kinds = sorted({label for label in labels.tolist() if label})
         if len(kinds) < 2 or len(kinds) > (40 if name == "condition" else 10):
             continue
@@ -137,19 +138,19 @@ def _strata(answers: Predictions, rmse: Floats) -> dict[str, dict[str, Any]]:
     return strata
 
 
-def _labels(answers: Predictions, name: str) -> NDArray[np.str_]:
+def _labels(predictions: Predictions, name: str) -> NDArray[np.str_]:
     if name in ("condition", "surface", "side"):
-        return answers.per_stance(name)
-    values = np.round(answers.scalar(name), 1)
+        return predictions.per_stance(name)
+    values = np.round(predictions.scalar(name), 1)
     return np.asarray([f"{v:g}" if np.isfinite(v) else "" for v in values])
 
 
-def comparisons(table: dict[str, Any], answers: Predictions, main: str) -> dict[str, Any]:
+def comparisons(table: dict[str, Any], predictions: Predictions, main: str) -> dict[str, Any]:
     """Return paired differences of RMSE (BW), the chosen method minus each other, Holm over all methods of an axis."""
     by_axis: dict[str, Any] = {}
-    for axis in answers.axes:
+    for axis in predictions.axes:
         mine = _values(table[main][axis]["participants"]["rmse_bw"])
-        others = [m for m in answers.methods if m != main]
+        others = [m for m in predictions.methods if m != main]
         if len(mine) < 2:
             by_axis[axis] = {"note": "one participant: nothing to compare"}
             continue
@@ -165,19 +166,19 @@ def _both(a: dict[str, float], b: dict[str, float]) -> int:
     return sum(bool(np.isfinite(a[k]) and np.isfinite(b[k])) for k in a)
 
 
-def spm(answers: Predictions, method: str) -> dict[str, Any]:
+def spm(predictions: Predictions, method: str) -> dict[str, Any]:
     """Return predicted against measured mean curves of the participants, axis by axis: SPM{t} and permutation."""
-    people = answers.per_stance("participant").tolist()
+    people = predictions.per_stance("participant").tolist()
     tests: dict[str, Any] = {}
-    for i, axis in enumerate(answers.axes):
-        _, a = participant_curves(answers.predicted(method)[:, :, i], people)
-        _, b = participant_curves(answers.measured[:, :, i], people)
+    for i, axis in enumerate(predictions.axes):
+        _, a = participant_curves(predictions.predicted(method)[:, :, i], people)
+        _, b = participant_curves(predictions.measured[:, :, i], people)
         complete = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
         if complete.sum() < 2:
             tests[axis] = {"note": f"{int(complete.sum())} participants have whole mean curves; no test"}
             continue
-        test = spm_paired(a[complete], b[complete], family=len(answers.axes))
-        other = permutation_max_t(a[complete], b[complete], alpha=0.05 / len(answers.axes))
+        test = spm_paired(a[complete], b[complete], family=len(predictions.axes))
+        other = permutation_max_t(a[complete], b[complete], alpha=0.05 / len(predictions.axes))
         tests[axis] = {
             "n": test.n,
             "t": [_number(v) for v in test.t],
@@ -233,13 +234,13 @@ def _features(curves: Floats, duration: float, axes: Sequence[str]) -> dict[str,
     return values
 
 
-def features(answers: Predictions, method: str) -> dict[str, Any]:
+def features(predictions: Predictions, method: str) -> dict[str, Any]:
     """Return agreement of loading features: errors, Bland-Altman of contacts, ICC(2,1) and TOST of participants."""
-    if "vgrf" not in answers.axes:
+    if "vgrf" not in predictions.axes:
         return {}
-    contact_s, people = answers.scalar("contact_s"), answers.per_stance("participant").tolist()
-    true = contact_features(answers.measured, contact_s, answers.axes)
-    predicted = contact_features(answers.predicted(method), contact_s, answers.axes)
+    contact_s, people = predictions.scalar("contact_s"), predictions.per_stance("participant").tolist()
+    true = contact_features(predictions.measured, contact_s, predictions.axes)
+    predicted = contact_features(predictions.predicted(method), contact_s, predictions.axes)
     return {name: feature_agreement(predicted[name], true[name], people, MARGINS[name]) for name in true}
 
 
@@ -267,15 +268,15 @@ def feature_agreement(predicted: Floats, true: Floats, people: Sequence[str], ma
     return result
 
 
-def curves(answers: Predictions) -> dict[str, Any]:
+def curves(predictions: Predictions) -> dict[str, Any]:
     """Return by axis the mean over participants of measured and predicted mean curves, and the SD of the measured."""
-    people = answers.per_stance("participant").tolist()
+    people = predictions.per_stance("participant").tolist()
     by_axis: dict[str, Any] = {}
-    for i, axis in enumerate(answers.axes):
-        _, true = participant_curves(answers.measured[:, :, i], people)
+    for i, axis in enumerate(predictions.axes):
+        _, true = participant_curves(predictions.measured[:, :, i], people)
         by_axis[axis] = {"measured": _mean_curve(true), "measured_sd": _sd_curve(true), "methods": {}}
-        for method in answers.methods:
-            _, predicted = participant_curves(answers.predicted(method)[:, :, i], people)
+        for method in predictions.methods:
+            _, predicted = participant_curves(predictions.predicted(method)[:, :, i], people)
             by_axis[axis]["methods"][method] = _mean_curve(predicted)
     return by_axis
 
@@ -291,16 +292,16 @@ def _sd_curve(curves: Floats) -> list[float | None]:
     return [_number(c[np.isfinite(c)].std(ddof=1)) if np.isfinite(c).sum() > 1 else None for c in curves.T]
 
 
-def _band(answers: Predictions, method: str, axis: int, level: float) -> dict[str, Any]:
-    people = answers.per_stance("participant").tolist()
-    n = len(answers.participants)
+def _band(predictions: Predictions, method: str, axis: int, level: float) -> dict[str, Any]:
+    people = predictions.per_stance("participant").tolist()
+    n = len(predictions.participants)
     if n < 3:
         return {"note": f"{n} participants: no interval for a next one"}
     most = highest_level(n - 1)
     used = min(level, most)
-    residuals = answers.predicted(method)[:, :, axis] - answers.measured[:, :, axis]
+    residuals = predictions.predicted(method)[:, :, axis] - predictions.measured[:, :, axis]
     answered = np.isfinite(residuals).any(axis=1)
-    lost = sorted(set(people) - set(answers.per_stance("participant")[answered].tolist()))
+    lost = sorted(set(people) - set(predictions.per_stance("participant")[answered].tolist()))
     if lost:
         return {"note": f"{', '.join(lost)} has no window with a force and an answer: no interval for a next one"}
     band: dict[str, Any] = _plain(asdict(leave_one_out_coverage(residuals, people, level=used)))

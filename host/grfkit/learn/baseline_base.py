@@ -27,7 +27,7 @@ class Baseline(ABC):
 
     leaks: tuple[str, ...] = ()
     name: str = ""
-    seen: tuple[str, ...] = field(default=(), init=False)
+    fitted_on: tuple[str, ...] = field(default=(), init=False)
     axes: tuple[str, ...] = field(default=(), init=False)
     points: int = field(default=0, init=False)
 
@@ -41,13 +41,13 @@ class Baseline(ABC):
 
     def remember(self, data: StanceSet) -> None:
         """Keep who is learnt from, and the axes and points of the windows."""
-        self.seen, self.axes, self.points = data.participants, data.axes, int(data.data.sizes["time"])
+        self.fitted_on, self.axes, self.points = data.participants, data.axes, int(data.data.sizes["time"])
 
     def check(self, data: StanceSet) -> None:
         """Refuse to predict before fitting, for participants it was fitted on, or for windows of other points."""
-        if not self.seen:
+        if not self.fitted_on:
             raise BadInputError(f"{self.name} has not been fitted; call fit first")
-        overlap = sorted(set(self.seen) & set(data.participants))
+        overlap = sorted(set(self.fitted_on) & set(data.participants))
         if overlap and not any(leak.strip() for leak in self.leaks):
             raise LeakError(
                 f"participant {', '.join(overlap)} was in the fit of {self.name}; test others, or name the split that"

@@ -51,7 +51,7 @@ class Student:
     """A student, and everything that was tried."""
 
     model: GrfModel
-    chosen: Tried
+    best: Tried
     tried: tuple[Tried, ...]
 
 
@@ -250,7 +250,7 @@ def student_of(
         students=(recipe.network_config(),) if own_network else STUDENTS,
     )  # fmt: skip
     student.model.summary = summary(student.model, data, findings, out) | {
-        "share_of_truth": student.chosen.share,
+        "share_of_truth": student.best.share,
         "tried": [asdict(t) | {"network": t.network.model_dump(mode="json")} for t in student.tried],
     }
     return student.model

@@ -52,12 +52,12 @@ class _Solved:
 
 @dataclass
 class KernelRidge:
-    """Kernel ridge on one fold; ``chosen`` is (width, penalty) of each axis."""
+    """Kernel ridge on one fold; ``settings`` is (width, penalty) of each axis."""
 
     method: KernelMethod
     leaks: tuple[str, ...] = ()
-    chosen: list[tuple[float, float]] = field(default_factory=list)
-    seen: tuple[str, ...] = ()
+    settings: list[tuple[float, float]] = field(default_factory=list)
+    fitted_on: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,7 +74,7 @@ class KernelRidge:
         """
         if data.data.attrs["window"] != "stance":
             raise BadInputError(f"{self.name} takes time-normalised stances, not continuous windows")
-        self.seen, self._channels = data.participants, data.channels
+        self.fitted_on, self._channels = data.participants, data.channels
         stances = spread(data, self.method.most)
         x, y = self._flat(stances), np.nan_to_num(stances.arrays()[1].astype(np.float64))
         self._centre, self._size = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
@@ -82,19 +82,19 @@ class KernelRidge:
         self._z = self._scaled(x)
         apart = _apart(self._z, self._z)
         self._median = float(np.median(apart))
-        self.chosen = self._choose(stances, apart, y)
-        self._solved = [_solve(apart, y[:, :, i], w * self._median, p) for i, (w, p) in enumerate(self.chosen)]
+        self.settings = self._choose(stances, apart, y)
+        self._solved = [_solve(apart, y[:, :, i], w * self._median, p) for i, (w, p) in enumerate(self.settings)]
 
     def predict(self, data: StanceSet) -> Floats:
         """Return forces in BW, shape (stances, time, axes)."""
-        if not self.seen:
+        if not self.fitted_on:
             raise BadInputError(f"{self.name} has not been fitted; call fit first")
-        overlap = sorted(set(self.seen) & set(data.participants))
+        overlap = sorted(set(self.fitted_on) & set(data.participants))
         if overlap and not self.leaks:
             raise LeakError(f"participant {', '.join(overlap)} was in the fit of {self.name}; test others")
         apart = _apart(self._scaled(self._flat(data)), self._z)
         parts = [
-            np.exp(-apart / (w * self._median)) @ s.weights + s.mean for (w, _), s in zip(self.chosen, self._solved)
+            np.exp(-apart / (w * self._median)) @ s.weights + s.mean for (w, _), s in zip(self.settings, self._solved)
         ]
         return np.stack(parts, axis=2)
 

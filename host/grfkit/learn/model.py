@@ -206,11 +206,11 @@ def predict(model: GrfModel, data: StanceSet, *, leaks: Sequence[str] = (), batc
     model.network.eval()
     parts = []
     with torch.no_grad():
-        for one in windows.in_order(batch):
-            x = scaler.inputs(torch.from_numpy(one.inputs).to(device))
-            raw = model.network(x, scaler.scaled_statics(torch.from_numpy(one.statics).to(device)))
-            force = scaler.to_bw(scaler.output(raw), torch.from_numpy(one.mass_kg).to(device))
+        for raw_batch in windows.in_order(batch):
+            x = scaler.inputs(torch.from_numpy(raw_batch.inputs).to(device))
+            raw = model.network(x, scaler.scaled_statics(torch.from_numpy(raw_batch.statics).to(device)))
+            force = scaler.to_bw(scaler.output(raw), torch.from_numpy(raw_batch.mass_kg).to(device))
             values = force.cpu().numpy().astype(np.float64)
-            values[np.isnan(one.inputs).all(axis=(1, 2))] = np.nan
+            values[np.isnan(raw_batch.inputs).all(axis=(1, 2))] = np.nan
             parts.append(values)
     return np.concatenate(parts)

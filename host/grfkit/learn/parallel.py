@@ -34,7 +34,7 @@ class Job:
 
 
 class JobReport(NamedTuple):
-    """What is told after every job; ``eta_s`` is None until one has been run here, ``reused`` says it was not run."""
+    """Progress after one job; ``eta_s`` is None until one has been run here, ``reused`` says it was not run."""
 
     name: str
     done: int
@@ -44,7 +44,7 @@ class JobReport(NamedTuple):
     reused: bool
 
 
-class _Answer(NamedTuple):
+class _Outcome(NamedTuple):
     value: Any
     seconds: float
     refused: str = ""
@@ -90,25 +90,25 @@ def map_folds(
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise BadInputError(f"two jobs are named '{twice[0]}'; give every job a name of its own")
-    ledger = None if results is None else ResultCache(results)
-    reports = _Told(len(jobs), progress)
+    cache = None if results is None else ResultCache(results)
+    reports = _Reports(len(jobs), progress)
     values: dict[int, Any] = {}
     digests: dict[int, str] = {}
-    keys = ["" if ledger is None else fingerprint_of(function, job.arguments, digests) for job in jobs]
+    keys = ["" if cache is None else fingerprint_of(function, job.arguments, digests) for job in jobs]
     for i, job in enumerate(jobs):
-        if ledger is not None and keys[i] in ledger:
-            values[i] = ledger.read(keys[i])
-            reports.of(job.name, 0.0, reused=True)
+        if cache is not None and keys[i] in cache:
+            values[i] = cache.read(keys[i])
+            reports.add(job.name, 0.0, reused=True)
     refused: dict[int, str] = {}
     todo = [i for i in range(len(jobs)) if i not in values]
-    for i, answer in _run(function, [(i, jobs[i].arguments) for i in todo], workers, cluster):
-        if answer.refused:
-            refused[i] = answer.refused
+    for i, outcome in _run(function, [(i, jobs[i].arguments) for i in todo], workers, cluster):
+        if outcome.refused:
+            refused[i] = outcome.refused
             continue
-        values[i] = plain(answer.value, where=f"job '{names[i]}'")
-        if ledger is not None:
-            ledger.write(keys[i], values[i], name=names[i], seconds=answer.seconds)
-        reports.of(names[i], answer.seconds, reused=False)
+        values[i] = plain(outcome.value, where=f"job '{names[i]}'")
+        if cache is not None:
+            cache.write(keys[i], values[i], name=names[i], seconds=outcome.seconds)
+        reports.add(names[i], outcome.seconds, reused=False)
     if refused:
         first = min(refused)
         others = "; the others are kept" if results is not None else ""
@@ -116,15 +116,15 @@ def map_folds(
     return [values[i] for i in range(len(jobs))]
 
 
-class _Told:
-    """Counts what is done and guesses what is left from the pace so far."""
+class _Reports:
+    """Counts finished jobs, and estimates the time left from the pace so far."""
 
     def __init__(self, total: int, progress: Callable[[JobReport], None] | None) -> None:
         self.total, self.progress = total, progress
         self.done, self.run, self.began = 0, 0, time.perf_counter()
 
-    def of(self, name: str, seconds: float, *, reused: bool) -> None:
-        """Count one job and tell it."""
+    def add(self, name: str, seconds: float, *, reused: bool) -> None:
+        """Count one job and report it."""
         self.done += 1
         self.run += 0 if reused else 1
         pace = (time.perf_counter() - self.began) / self.run if self.run else None
@@ -138,7 +138,7 @@ _Todo = Sequence[tuple[int, Mapping[str, Any]]]
 
 def _run(
     function: Callable[..., Any], todo: _Todo, workers: int | Executor, cluster: Any
-) -> Iterator[tuple[int, _Answer]]:
+) -> Iterator[tuple[int, _Outcome]]:
     if not todo:
         return
     if cluster is not None:
@@ -153,8 +153,8 @@ def _run(
             yield from _submitted(pool, function, todo)
 
 
-def _submitted(pool: Executor, function: Callable[..., Any], todo: _Todo) -> Iterator[tuple[int, _Answer]]:
-    futures: dict[Future[_Answer], int] = {pool.submit(_called, function, dict(a)): i for i, a in todo}
+def _submitted(pool: Executor, function: Callable[..., Any], todo: _Todo) -> Iterator[tuple[int, _Outcome]]:
+    futures: dict[Future[_Outcome], int] = {pool.submit(_called, function, dict(a)): i for i, a in todo}
     try:
         for future in as_completed(futures):
             yield futures[future], future.result()
@@ -201,14 +201,15 @@ def _end_with_parent() -> None:
         return
 
     def watch() -> None:
+        """End with the parent."""
         wait([parent.sentinel])
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> _Answer:
-    """Return a job's answer or its refusal; one job at a time, with one torch thread."""
+def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> _Outcome:
+    """Return a job's value or its refusal; one job at a time, with one torch thread."""
     with _ONE_AT_A_TIME:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -216,13 +217,13 @@ def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> _Answ
         try:
             value = function(**arguments)
         except GrfError as error:
-            return _Answer(None, time.perf_counter() - began, str(error))
+            return _Outcome(None, time.perf_counter() - began, str(error))
         finally:
             torch.set_num_threads(threads)
-        return _Answer(value, time.perf_counter() - began)
+        return _Outcome(value, time.perf_counter() - began)
 
 
-def _on_dask(function: Callable[..., Any], todo: _Todo, cluster: Any) -> Iterator[tuple[int, _Answer]]:
+def _on_dask(function: Callable[..., Any], todo: _Todo, cluster: Any) -> Iterator[tuple[int, _Outcome]]:
     distributed = importlib.import_module("distributed")
     opened = not isinstance(cluster, distributed.Client)
     client = connected(cluster) if opened else cluster

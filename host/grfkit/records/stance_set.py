@@ -19,10 +19,8 @@ from ..provenance import SCHEMA_VERSION, Provenance, written_whole
 from .participants import check_names
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 AXES = ("vgrf", "apgrf", "mlgrf")
 """Vertical (up), antero-posterior (forward) and medio-lateral (medial of that foot) force, in this order, in BW."""
