@@ -172,9 +172,11 @@ def _table(estimate: Estimate) -> xr.Dataset:
     rows = estimate.rows
 
     def numbers(name: str) -> Floats:
+        """Return one number of every row."""
         return np.asarray([getattr(r, name) for r in rows], dtype=np.float64)
 
     def texts(values: list[str]) -> tuple[str, NDArray[Any]]:
+        """Return texts as a variable over stances."""
         return "stance", np.asarray(values, dtype=object)
 
     peak = numbers("peak_bw")

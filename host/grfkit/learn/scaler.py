@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["zscore", "minmax", "none"]
 Target = Literal["bw", "newton", "zscore", "minmax"]
-TINY = 1e-10
-RELATIVE = 1e-7
+TINY, RELATIVE = 1e-10, 1e-7
 """A channel moves if its size exceeds ``RELATIVE`` of its centre plus ``TINY`` (its own unit): the rounding of single
 precision, in which windows are kept; less is noise that scaling would blow up."""
 STILL = 1e12
