@@ -241,8 +241,8 @@ def paths_among(sources: Sequence[WindowSource]) -> list[Path]:
 
 
 _HIGHEST_BW = 15.0
-"""Peaks above this are no body weights: chosen by hand, well above any foot strike (sprinting gives 4 to 5 BW) and well
-below the newtons of a child (a peak of 15 N is none)."""
+"""Peaks above this are no body weights but newtons: chosen by hand, well above any step of a runner (about 5 BW) and
+far below any step in newtons."""
 
 
 def _check_body_weights(data: StanceSet) -> None:

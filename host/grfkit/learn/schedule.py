@@ -8,8 +8,8 @@ from .networks import ForceNetwork
 from .train_config import Mode
 
 RISE, FIRST, LAST = 0.3, 1 / 25, 1e-4
-"""One-cycle: share of all steps in which the rate rises, and its first and last value as a share of the greatest: the
-defaults of ``torch.optim.lr_scheduler.OneCycleLR`` (its last value is the first one divided by 1e4)."""
+"""One-cycle: share of all steps in which the rate rises, and its first and last value as a share of the greatest. The
+first two are the defaults of ``torch.optim.lr_scheduler.OneCycleLR``; the last is chosen by hand (torch ends lower)."""
 
 
 def lr_share(schedule: str, share: float) -> float:
