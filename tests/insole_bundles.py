@@ -22,7 +22,7 @@ from grfkit.embedded.insole import CELLS, IMU, fixed_columns
 from grfkit.embedded.levels import levels_settings
 from grfkit.embedded.lowpass import lowpass_settings
 from grfkit.embedded.made_up_foot import foot_of
-from grfkit.estimate.detector import COUNTS
+from grfkit.estimation.detector import COUNTS
 from grfkit.gait.causal import causal_settings
 from grfkit.runtime.compiled import CRuntime
 from grfkit.runtime.manifest import Axis, Column, Detector, Tensor

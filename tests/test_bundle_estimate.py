@@ -13,9 +13,9 @@ import pytest
 import xarray as xr
 
 from bundle_models import STRANGER, Small, need_tensorflow, small
-from grfkit.estimate.estimate import estimate_source
-from grfkit.estimate.open_model import load_bundle_model, open_model
-from grfkit.estimate.source import EstimateRequest, EstimateSource
+from grfkit.estimation.estimate import estimate_source
+from grfkit.estimation.open_model import load_bundle_model, open_model
+from grfkit.estimation.source import EstimateRequest, EstimateSource
 from grfkit.learn.folds import LeakError
 
 
@@ -152,7 +152,7 @@ def test_numbers_beyond_the_range_are_counted_by_window(made: Small) -> None:
 
 def test_an_estimate_says_where_the_bundle_s_range_ends(made: Small) -> None:
     from grfkit.cli.estimate import words
-    from grfkit.estimate.files import summary
+    from grfkit.estimation.files import summary
 
     def told(folder: Path, source: EstimateSource) -> tuple[list[str], int]:
         found = estimate_source(open_model(folder), folder, source)

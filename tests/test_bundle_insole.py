@@ -23,7 +23,7 @@ from grfkit.embedded.compile import RUNTIME, compiler
 from grfkit.embedded.insole import insole_reason
 from grfkit.embedded.made_up_foot import foot_of, made_up_foot
 from grfkit.errors import RefusedError
-from grfkit.estimate.open_model import read_spec
+from grfkit.estimation.open_model import read_spec
 from grfkit.runtime.bundle_files import read_manifest
 from grfkit.runtime.manifest import Detector
 from grfkit.virtual.source import SampleSource

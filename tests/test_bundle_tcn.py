@@ -19,7 +19,7 @@ from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.deploy.verify import verify_bundle
 from grfkit.deploy.verify_files import Proof
 from grfkit.errors import BadInputError, RefusedError
-from grfkit.estimate.open_model import read_spec
+from grfkit.estimation.open_model import read_spec
 from grfkit.runtime.bundle_files import read_manifest
 from grfkit.runtime.manifest import DOCUMENT, Manifest
 from test_bundle_verify import sign_again

@@ -27,7 +27,7 @@ from grfkit.device.session import Session
 from grfkit.embedded.fixed import int8_channel
 from grfkit.embedded.insole import CELLS, IMU
 from grfkit.errors import BadInputError
-from grfkit.estimate.detector import COUNTS
+from grfkit.estimation.detector import COUNTS
 from grfkit.runtime.manifest import Axis, Column, Detector, Tensor
 from grfkit.simulate.clocks import TrueClock
 from grfkit.units import G

@@ -46,7 +46,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def here(made: Small, out: Path) -> xr.DataTree:
     """The same estimate by this environment."""
-    from grfkit.estimate.estimate import estimate
+    from grfkit.estimation.estimate import estimate
 
     estimate(made.bundle, made.stranger, out=out)
     return xr.open_datatree(out, engine="h5netcdf", decode_times=False)
@@ -97,7 +97,7 @@ def _own_mb(venv: Path, package: str) -> float:
     return _size_mb(site / package.replace("-", "_"))
 
 
-def _import_s(python: Path, module: str = "grfkit.estimate.estimate") -> float:
+def _import_s(python: Path, module: str = "grfkit.estimation.estimate") -> float:
     best = float("inf")
     for _ in range(3):
         start = time.perf_counter()

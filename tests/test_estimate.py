@@ -20,8 +20,8 @@ from grfkit.cli.estimate import main
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import trial_windows
 from grfkit.errors import BadInputError
-from grfkit.estimate.estimate import estimate_source
-from grfkit.estimate.source import EstimateSource
+from grfkit.estimation.estimate import estimate_source
+from grfkit.estimation.source import EstimateSource
 from grfkit.io import read
 from grfkit.learn.folds import Fold
 from grfkit.learn.model import GrfModel, predict
@@ -188,8 +188,8 @@ def test_the_curve_follows_the_plate_and_is_zero_in_swing(
 
 
 def test_medial_of_the_left_foot_is_right_in_the_lab() -> None:
-    from grfkit.estimate.curves import FootCurve
-    from grfkit.estimate.files import _ground, lab_y
+    from grfkit.estimation.curves import FootCurve
+    from grfkit.estimation.files import _ground, lab_y
 
     axes = ("vgrf", "apgrf", "mlgrf")
     curve = FootCurve(np.asarray([0.0, 0.01]), np.asarray([[2.0, 0.3, 0.1], [2.0, 0.3, 0.1]]), 100.0, axes)
@@ -283,9 +283,9 @@ def test_opensim_gets_both_feet_their_bodies_and_points(
 
 def test_the_medial_cells_of_each_foot_lie_to_the_other_foot() -> None:
     from grfkit.calibrate.library import load_insole
-    from grfkit.estimate.curves import FootCurve
-    from grfkit.estimate.files import as_mot
-    from grfkit.estimate.types import Estimate, StanceRow
+    from grfkit.estimation.curves import FootCurve
+    from grfkit.estimation.files import as_mot
+    from grfkit.estimation.types import Estimate, StanceRow
 
     time = np.arange(40) / 100
     loads = {f"cell_{k:02d}": ("time", np.zeros(40), {"units": "N"}) for k in range(1, 17)}
@@ -484,7 +484,7 @@ def test_both_opensim_files_or_none(
 
 
 def test_a_gap_and_a_contact_turned_down_are_not_called_swing() -> None:
-    from grfkit.estimate.curves import from_stances
+    from grfkit.estimation.curves import from_stances
 
     time = np.arange(300) / 100
     signal = np.ones(300)
@@ -503,7 +503,7 @@ def test_a_gap_and_a_contact_turned_down_are_not_called_swing() -> None:
 
 
 def test_overlapping_windows_are_averaged() -> None:
-    from grfkit.estimate.curves import from_windows
+    from grfkit.estimation.curves import from_windows
 
     time = np.arange(30) / 10
     base = xr.Dataset({"acc_x": ("time", np.ones(30))}, coords={"time": time}, attrs={"rate_hz": 10.0})

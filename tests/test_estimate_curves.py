@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from grfkit.cli.estimate import main
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import trial_windows
-from grfkit.estimate.curves import LONGEST_SWING_S, from_stances, increasing
-from grfkit.estimate.estimate import estimate_source
-from grfkit.estimate.files import lab_y
-from grfkit.estimate.source import EstimateSource
+from grfkit.estimation.curves import LONGEST_SWING_S, from_stances, increasing
+from grfkit.estimation.estimate import estimate_source
+from grfkit.estimation.files import lab_y
+from grfkit.estimation.source import EstimateSource
 from grfkit.formats.csv_generic import CsvColumn, csv_text
 from grfkit.io import read
 from grfkit.learn.model import GrfModel

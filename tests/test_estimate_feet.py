@@ -6,8 +6,8 @@ import pytest
 
 from grfkit.dataset.cut import CutRequest
 from grfkit.errors import BadInputError
-from grfkit.estimate.feet import feet_of, wearables_of
-from grfkit.estimate.source import EstimateSource
+from grfkit.estimation.feet import feet_of, wearables_of
+from grfkit.estimation.source import EstimateSource
 from grfkit.io import read
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.folder import csv_file

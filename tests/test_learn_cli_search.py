@@ -12,7 +12,7 @@ import pytest
 
 from grfkit.cli.learn_words import model_text
 from grfkit.errors import BadInputError
-from grfkit.evaluate.evaluation import evaluate
+from grfkit.evaluation.evaluate import evaluate
 from grfkit.learn.recipe import recipe_of
 from grfkit.learn.search_plan import plan_of
 from grfkit.learn.training_job import train

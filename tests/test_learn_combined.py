@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from grfkit.errors import BadInputError
-from grfkit.evaluate.blend import BlendMethod, chosen_weights
-from grfkit.evaluate.methods import BaselineMethod
-from grfkit.evaluate.predictions import predict_folds
-from grfkit.evaluate.wrapped import Balanced, OnChannels, on_channels
+from grfkit.evaluation.blend import BlendMethod, chosen_weights
+from grfkit.evaluation.methods import BaselineMethod
+from grfkit.evaluation.predictions import predict_folds
+from grfkit.evaluation.wrapped import Balanced, OnChannels, on_channels
 from grfkit.learn.folds import LeakError, leave_one_trial_out, loso
 from grfkit.learn.kernel import KernelMethod, spread
 from grfkit.records.stance_set import StanceSet

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grfkit.errors import BadInputError
-from grfkit.evaluate.methods import BaselineMethod, NetworkMethod
-from grfkit.evaluate.predictions import predict_folds
+from grfkit.evaluation.methods import BaselineMethod, NetworkMethod
+from grfkit.evaluation.predictions import predict_folds
 from grfkit.learn import distill
 from grfkit.learn import model as models
 from grfkit.learn.augment import Augmentation

@@ -9,7 +9,7 @@ import pytest
 
 from grfkit.dataset.set_writer import write_sets
 from grfkit.errors import BadInputError
-from grfkit.estimate.estimate import _allowed
+from grfkit.estimation.estimate import _allowed
 from grfkit.learn.folds import Fold, LeakError, check_blind
 from grfkit.learn.model import predict
 from grfkit.learn.networks import network_config

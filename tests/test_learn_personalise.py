@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grfkit.errors import BadInputError
-from grfkit.evaluate.personalise import COUNTS, LEAK_PERSONAL, Way, fit_affine, in_time, parts_for, personalise
+from grfkit.evaluation.personalise import COUNTS, LEAK_PERSONAL, Way, fit_affine, in_time, parts_for, personalise
 from grfkit.learn.folds import LeakError, loso
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import network_config

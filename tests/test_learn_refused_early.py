@@ -12,7 +12,7 @@ import pytest
 
 from grfkit.cli.learn_words import scores_text
 from grfkit.errors import BadInputError
-from grfkit.evaluate import evaluation
+from grfkit.evaluation import evaluate as evaluation
 from grfkit.learn.recipe import Recipe, parse_recipe, recipe_of
 from grfkit.learn.training_job import train
 from grfkit.records.stance_set import StanceSet, join

@@ -11,8 +11,8 @@ import xarray as xr
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import trial_windows
 from grfkit.errors import BadInputError
-from grfkit.estimate.estimate import estimate_source
-from grfkit.estimate.source import EstimateSource
+from grfkit.estimation.estimate import estimate_source
+from grfkit.estimation.source import EstimateSource
 from grfkit.gait.relative_cells import UNIT, relative_cells
 from grfkit.learn.folds import Fold
 from grfkit.learn.networks import network_config

@@ -11,10 +11,10 @@ import pytest
 from scipy.stats import t as student
 
 from grfkit.errors import BadInputError
-from grfkit.evaluate.evaluation import evaluate_recipe
-from grfkit.evaluate.methods import NetworkMethod
-from grfkit.evaluate.nested_search import SearchedMethod, search_folds, spread
-from grfkit.evaluate.personal_folds import (
+from grfkit.evaluation.evaluate import evaluate_recipe
+from grfkit.evaluation.methods import NetworkMethod
+from grfkit.evaluation.nested_search import SearchedMethod, search_folds, spread
+from grfkit.evaluation.personal_folds import (
     PersonalPlan,
     means,
     personalise_folds,
@@ -22,8 +22,8 @@ from grfkit.evaluate.personal_folds import (
     plan_of_counts,
     tuning_config,
 )
-from grfkit.evaluate.personalise import LEAK_PERSONAL, parts_for, personalise
-from grfkit.evaluate.predictions import predict_fold
+from grfkit.evaluation.personalise import LEAK_PERSONAL, parts_for, personalise
+from grfkit.evaluation.predictions import predict_fold
 from grfkit.learn import search as search_module
 from grfkit.learn.folds import Fold, LeakError, loso, within_trial
 from grfkit.learn.networks import network_config, network_names

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from .dataset.windows import cut_windows
     from .deploy.bundle import export_bundle
     from .deploy.verify import verify_bundle
+    from .estimation.estimate import estimate
+    from .evaluation.evaluate import evaluate
     from .gait.stances import find_stances
     from .io import read
     from .io.inspect import inspect
     from .learn.model import GrfModel
+    from .learn.training_job import train
+    from .monitor.connect import connect
     from .records import ClockMap, Recording, Trial
     from .records.stance_set import StanceSet
     from .runtime.bundle import Bundle, load_bundle
@@ -44,7 +48,10 @@ _HOMES = {
     "Trial": "records",
     "align": "sync.align",
     "assemble": "sync.assemble",
+    "connect": "monitor.connect",
     "cut_windows": "dataset.windows",
+    "estimate": "estimation.estimate",
+    "evaluate": "evaluation.evaluate",
     "export_bundle": "deploy.bundle",
     "fetch": "dataset.public.fetching",
     "find_stances": "gait.stances",
@@ -52,6 +59,7 @@ _HOMES = {
     "load_bundle": "runtime.bundle",
     "read": "io",
     "simulate_trial": "simulate.lab",
+    "train": "learn.training_job",
     "verify_bundle": "deploy.verify",
 }
 """The module that each lazy name is loaded from."""
@@ -69,7 +77,10 @@ __all__ = [
     "UnitError",
     "align",
     "assemble",
+    "connect",
     "cut_windows",
+    "estimate",
+    "evaluate",
     "export_bundle",
     "fetch",
     "find_stances",
@@ -77,6 +88,7 @@ __all__ = [
     "load_bundle",
     "read",
     "simulate_trial",
+    "train",
     "verify_bundle",
 ]
 

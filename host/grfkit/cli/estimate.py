@@ -55,8 +55,8 @@ def estimate(
 
     0 in swing, empty where nobody knows: before the first and after the last stance, in gaps, in what was turned down.
     """
-    from ..estimate.estimate import estimate as run
-    from ..estimate.files import summary
+    from ..estimation.estimate import estimate as run
+    from ..estimation.files import summary
     from .terminal import quiet_console
 
     with quiet_console() as console, console.status("estimating ..."):

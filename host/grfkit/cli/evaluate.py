@@ -57,7 +57,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Prove a network participant by participant: trained without each, tested on them, beside every baseline."""
-    from ..evaluate.evaluation import evaluate as run
+    from ..evaluation.evaluate import evaluate as run
     from .learn_words import progress_bar, scores_text
 
     with progress_bar("evaluating") as progress:

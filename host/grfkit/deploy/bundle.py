@@ -15,7 +15,7 @@ from ..arrays import PathLike
 from ..embedded.compile import RUNTIME, compiler, runtime_sources
 from ..embedded.made_up_foot import foot_of
 from ..errors import BadInputError, RefusedError
-from ..estimate.detector import detector
+from ..estimation.detector import detector
 from ..learn.model import GrfModel, calibration_windows, predict
 from ..learn.spec import DOCUMENT
 from ..runtime import available, load, to_int8

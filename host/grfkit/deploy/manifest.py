@@ -15,7 +15,7 @@ from ..dataset.cut import LATERAL
 from ..embedded.compile import RUNTIME
 from ..embedded.fixed import Int8Channel, int8_channel
 from ..errors import BadInputError
-from ..estimate.detector import COUNTS, detector
+from ..estimation.detector import COUNTS, detector
 from ..gait.relative_cells import UNIT
 from ..learn.scaler import STILL
 from ..learn.spec import ModelSpec

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RefusedError
-from ..estimate.open_model import read_spec
+from ..estimation.open_model import read_spec
 from ..learn.spec import ModelSpec
 from ..runtime.bundle_files import check_digest, read_manifest, read_sums
 from ..runtime.manifest import DOCUMENT, MANIFEST, SUMS, Manifest

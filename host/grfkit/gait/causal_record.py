@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..signals.runs import true_runs
-from .causal import (
+from .causal import (  # fmt: skip
     CONTACT,
     EVENT,
     FLIGHT,
@@ -25,7 +25,7 @@ from .causal import (
     crossing_q8,
     next_levels,
     next_thresholds,
-)  # fmt: skip
+)
 from .contacts import GAP, TOO_LONG, TOO_SHORT, ContactTimes, Rejection
 
 

@@ -102,7 +102,7 @@ def open_live_model(folder: PathLike) -> LiveModel:
         model = bundle_live(bundle)
         bundle.engine.run(np.zeros(bundle.manifest.input.shape, dtype=np.int8))  # the first run takes longest
         return model
-    from ..estimate.open_model import open_model
+    from ..estimation.open_model import open_model
 
     trained = open_model(folder)
     model = trained_live(folder, trained)
@@ -155,7 +155,7 @@ def trained_live(folder: Path, model: ForceModel) -> LiveModel:
         If it takes windows, channels or units that an insole does not have.
     """
     from ..dataset.cut import LATERAL
-    from ..estimate.detector import detector
+    from ..estimation.detector import detector
 
     spec = model.spec
     if spec.window != "stance":
@@ -191,7 +191,7 @@ def _predict_trained(
     model: ForceModel, spec: ModelSpec, cut: StanceWindow, side: str, set_values: Mapping[SettingKey, float]
 ) -> Floats:
     """Return a trained model's forces of one stance in BW, shape (points, axes)."""
-    from ..estimate.source import NOT_STATED
+    from ..estimation.source import NOT_STATED
     from ..records.stance_set import make_stance_set
 
     scaler = spec.scaler

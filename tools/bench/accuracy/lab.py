@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from grfkit.arrays import Floats
-from grfkit.evaluate.evaluation import of_surface
-from grfkit.evaluate.methods import TransferMethod, baseline_methods
-from grfkit.evaluate.predictions import Predictions
-from grfkit.evaluate.scores import scores
+from grfkit.evaluation.evaluate import of_surface
+from grfkit.evaluation.methods import TransferMethod, baseline_methods
+from grfkit.evaluation.predictions import Predictions
+from grfkit.evaluation.scores import scores
 from grfkit.learn.folds import Fold
 from grfkit.learn.kernel import KernelMethod
 from grfkit.learn.method import FittedMethod, Method

@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from grfkit.evaluate.methods import BaselineMethod, NetworkMethod
-from grfkit.evaluate.predictions import Predictions, predict_folds
-from grfkit.evaluate.scores import scores
+from grfkit.evaluation.methods import BaselineMethod, NetworkMethod
+from grfkit.evaluation.predictions import Predictions, predict_folds
+from grfkit.evaluation.scores import scores
 from grfkit.learn.folds import Fold
 from grfkit.learn.method import Method
 from grfkit.learn.networks import network_config

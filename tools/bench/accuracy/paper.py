@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grfkit.arrays import Floats
-from grfkit.evaluate.predictions import Predictions
+from grfkit.evaluation.predictions import Predictions
 from grfkit.gait.contacts import ContactRule, contacts_from_force, rule_of
 
 from ..harness import Rows

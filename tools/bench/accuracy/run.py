@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any
 
 from grfkit.dataset.public.gaitpdb import mask_cells
-from grfkit.evaluate.blend import BlendMethod
-from grfkit.evaluate.evaluation import of_surface
-from grfkit.evaluate.methods import BaselineMethod, NetworkMethod, TransferMethod, baseline_methods
-from grfkit.evaluate.scores import scores
-from grfkit.evaluate.wrapped import Balanced, OnChannels
+from grfkit.evaluation.blend import BlendMethod
+from grfkit.evaluation.evaluate import of_surface
+from grfkit.evaluation.methods import BaselineMethod, NetworkMethod, TransferMethod, baseline_methods
+from grfkit.evaluation.scores import scores
+from grfkit.evaluation.wrapped import Balanced, OnChannels
 from grfkit.learn.augment import Augmentation
 from grfkit.learn.folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
 from grfkit.learn.kernel import KernelMethod

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from grfkit.arrays import Floats
-from grfkit.evaluate.methods import NetworkMethod
-from grfkit.evaluate.predictions import Predictions
-from grfkit.evaluate.wrapped import on_channels
+from grfkit.evaluation.methods import NetworkMethod
+from grfkit.evaluation.predictions import Predictions
+from grfkit.evaluation.wrapped import on_channels
 from grfkit.learn.augment import Augmentation
 from grfkit.learn.folds import Fold, loso
 from grfkit.learn.method import Method

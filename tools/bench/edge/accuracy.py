@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grfkit.evaluate.methods import baseline_methods
-from grfkit.evaluate.predictions import predict_folds
-from grfkit.evaluate.scores import scores
-from grfkit.evaluate.wrapped import OnChannels
+from grfkit.evaluation.methods import baseline_methods
+from grfkit.evaluation.predictions import predict_folds
+from grfkit.evaluation.scores import scores
+from grfkit.evaluation.wrapped import OnChannels
 from grfkit.learn.method import Method
 
 from ..accuracy.methods import MEAN, MOTION, RIDGE, SPEED, show_progress

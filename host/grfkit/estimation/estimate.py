@@ -61,7 +61,7 @@ def estimate(
     options
         What a wearable's file does not say itself; see :func:`grfkit.read`.
     participant, mass_kg, speed_m_s, slope_percent, cut, allow_leak
-        Of :class:`~grfkit.estimate.source.EstimateRequest`.
+        Of :class:`~grfkit.estimation.source.EstimateRequest`.
     out
         File to write: ``.nc``, ``.csv``, or ``.mot`` (with its ExternalLoads beside it); None writes nothing.
     insole, heel_m
@@ -82,7 +82,7 @@ def estimate(
     Examples
     --------
     >>> import grfkit
-    >>> from grfkit.estimate.estimate import estimate
+    >>> from grfkit.estimation.estimate import estimate
     >>> from grfkit.learn.training_job import train
     >>> trials = [grfkit.simulate_trial(seed=k, duration_s=12).on_true_clock(participant=f"P{k}") for k in (1, 2, 3)]
     >>> model = train([grfkit.cut_windows(trial) for trial in trials[:2]], network="mlp", epochs=1)

@@ -35,7 +35,7 @@ class Predictions:
     Attributes
     ----------
     scores
-        Every figure of :func:`~grfkit.evaluate.evaluation.evaluate`; empty for predictions that were read from a file.
+        Every figure of :func:`~grfkit.evaluation.evaluate.evaluate`; empty for predictions that were read from a file.
     """
 
     data: xr.Dataset
