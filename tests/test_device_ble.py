@@ -393,7 +393,7 @@ def test_a_clean_stop_leaves_an_insole_that_can_be_found() -> None:
 def test_a_link_that_nobody_answers_gives_up_in_words_and_frees_the_radio() -> None:
     async def work(host: Host) -> None:
         link = await host.add("left")
-        host.links["left"] = gone = BleLink(host.adapter, link._found, patience_s=0.3)
+        host.links["left"] = gone = BleLink(host.adapter, link._insole, patience_s=0.3)
         await host.insoles["left"].end()
         with pytest.raises(LinkClosed, match=r"could not connect in \d tries"):
             await gone.connect()

@@ -82,8 +82,7 @@ def estimate(
     Examples
     --------
     >>> import grfkit
-    >>> from grfkit.estimation.estimate import estimate
-    >>> from grfkit.learn.training_job import train
+    >>> from grfkit import estimate, train
     >>> trials = [grfkit.simulate_trial(seed=k, duration_s=12).on_true_clock(participant=f"P{k}") for k in (1, 2, 3)]
     >>> model = train([grfkit.cut_windows(trial) for trial in trials[:2]], network="mlp", epochs=1)
     >>> result = estimate(model, trials[2])

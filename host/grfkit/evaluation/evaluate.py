@@ -132,7 +132,7 @@ def evaluate(
     Examples
     --------
     >>> import grfkit
-    >>> from grfkit.evaluation.evaluate import evaluate
+    >>> from grfkit import evaluate
     >>> trials = [grfkit.simulate_trial(seed=k, duration_s=12).on_true_clock(participant=f"P{k}") for k in (1, 2)]
     >>> windows = [grfkit.cut_windows(trial) for trial in trials]
     >>> predictions = evaluate(windows, network="mlp", epochs=1)

@@ -211,7 +211,8 @@ class EveryPoint:
 
     name: str = "ridge, every point"
 
-    def predictor(self, data: StanceSet, fold: Fold) -> Ridge:
-        """Return the unfitted ridge."""
-        del data
-        return Ridge(fold.leaks, name=self.name, every=1)
+    def fit(self, data: StanceSet, fold: Fold) -> Ridge:
+        """Return the ridge, fitted on training and inner participants alike."""
+        ridge = Ridge(fold.leaks, name=self.name, every=1)
+        ridge.fit(data)
+        return ridge
