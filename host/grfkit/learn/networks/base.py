@@ -1,4 +1,4 @@
-"""What every network has: settings, shape, statics and a head."""
+"""What all networks share: settings, shape, input dropout, statics and the dense head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all networks share: the configuration, input dropout, statics, the dense head, and the registry."""
+"""The networks by name, and how one is built; what all of them share is in ``base.py``."""
 
 from __future__ import annotations
 
