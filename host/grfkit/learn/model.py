@@ -38,6 +38,18 @@ class GrfModel:
     ----------
     summary
         How its training went, as ``grf-train --json`` prints it; empty for a model read from a folder.
+
+    Examples
+    --------
+    >>> import grfkit
+    >>> trials = [grfkit.simulate_trial(seed=k, duration_s=12).on_true_clock(participant=f"P{k}") for k in (1, 2)]
+    >>> _ = grfkit.train(trials, network="mlp", epochs=2, out="model")
+    >>> model = grfkit.GrfModel.load("model")
+    >>> model
+    GrfModel mlp: 22 channels to vgrf, stance windows of 101 samples, 2 participants seen
+    >>> model.predict(grfkit.cut_windows(trials[0]))  # somebody whom it has seen
+    Traceback (most recent call last):
+    grfkit.learn.folds.LeakError: ...
     """
 
     spec: ModelSpec

@@ -155,6 +155,7 @@ async def connect(
     Examples
     --------
     >>> import asyncio
+    >>> from grfkit import connect
     >>> async def first_packet():
     ...     async with connect("virtual", side="right") as insole:
     ...         async for timed in insole.packets():

@@ -171,7 +171,7 @@ def _curve_figure(evaluation: Evaluation, name: str) -> Markup:
 
 
 def _people_figure(evaluation: Evaluation, name: str) -> Markup:
-    """Draw every participant's error, sorted, the headline method against the first baseline that was run: ridge, else a mean curve."""
+    """Draw every participant's error, sorted: the headline method, and ridge or else a mean curve in grey."""
     mine = evaluation["methods"][evaluation["headline"]][name]["participants"]["rmse_bw"]
     order = sorted((k for k, v in mine.items() if v is not None), key=lambda k: mine[k])
     others = [m for m in ("ridge", "ridge with lags", "mean curve") if m in evaluation["methods"]][:1]
