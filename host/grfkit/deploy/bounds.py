@@ -30,6 +30,9 @@ class Bounds(NamedTuple):
 
 
 BOUNDS = Bounds()
+FIXED_LSB = 1
+"""Greatest difference of inputs in fixed point from those in floating point, steps of the last bit: both round, and a
+half may fall to either side."""
 VERTICAL = "vgrf"
 """The axis whose RMS and p99.9 have a bound."""
 
@@ -44,7 +47,7 @@ def bound_of(figure: str) -> float | None:
         ("BUILTIN_REF to TFLite Micro, greatest", float(BOUNDS.micro_lsb)),
         ("differ in another order", 0.0),
         ("windows that differ", 0.0),
-        ("fixed-point inputs to floating ones, greatest", 1.0),
+        ("fixed-point inputs to floating ones, greatest", float(FIXED_LSB)),
     ):
         if text in figure:
             return bound

@@ -22,7 +22,7 @@ from ..runtime import available, load, to_int8
 from ..runtime.bundle_files import sums_text
 from ..runtime.compiled import CRuntime
 from ..runtime.manifest import MANIFEST, SUMS, BoardSize, Figure, File, Manifest
-from .bounds import BOUNDS, Bounds
+from .bounds import BOUNDS, FIXED_LSB, Bounds
 from .bundle_folder import check_replaceable, write_folder
 from .bundle_manifest import completed_manifest, draft_manifest, errors_of, sizes_of
 from .bundle_texts import bundle_texts
@@ -204,7 +204,13 @@ def _filled(export: _Export) -> Manifest | None:
     golden = _golden(draft, export)
     counts, reason, figures = _on_boards(export, in_c, golden)
     lsb = fixed_to_float_lsb(draft, golden)
-    fixed = Figure(name="fixed-point inputs to floating ones, greatest", value=lsb, unit="LSB", bound=1, kept=lsb <= 1)
+    fixed = Figure(
+        name="fixed-point inputs to floating ones, greatest",
+        value=lsb,
+        unit="LSB",
+        bound=FIXED_LSB,
+        kept=lsb <= FIXED_LSB,
+    )
     figures = (*figures, fixed, *in_c.figures)
     export.broken.extend(f"{f.name} is {f.value:g} {f.unit}, bound {f.bound:g}" for f in figures if not f.kept)
     manifest = completed_manifest(
@@ -269,6 +275,7 @@ def _with_files(export: _Export, manifest: Manifest, golden: Golden, model: CMod
         File(path=path, sha256=digest, bytes=len(export.files[path]))
         for path, digest in sorted(_digests(export.files).items())
     )
+    # model_copy checks nothing: what is written is validated once more
     complete = Manifest.model_validate(manifest.model_copy(update={"files": entries}).model_dump())
     export.add(MANIFEST, complete.text())
     export.add(SUMS, sums_text(_digests(export.files)))

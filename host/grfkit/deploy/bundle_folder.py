@@ -40,6 +40,7 @@ def write_folder(out: Path, files: Mapping[str, bytes], *, force: bool = False) 
         If it cannot be written.
     """
     try:
+        # on the same file system as its place, where renaming is one step
         beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
         raise BadInputError(f"{out}: cannot be written ({error.strerror or error})") from error
@@ -47,6 +48,7 @@ def write_folder(out: Path, files: Mapping[str, bytes], *, force: bool = False) 
         for path, content in files.items():
             (beside / path).parent.mkdir(parents=True, exist_ok=True)
             (beside / path).write_bytes(content)
+        # mkdtemp gives a folder to its owner alone
         beside.chmod(0o755)
         _put(beside, out, force=force)
     except OSError as error:

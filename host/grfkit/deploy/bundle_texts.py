@@ -193,6 +193,7 @@ def _foot(detector: Detector, golden: Mapping[str, NDArray[Any]]) -> dict[str, A
 
 def _fnv1a(window: NDArray[np.int8]) -> int:
     """Return the FNV-1a hash of a window's bytes, 32 bits."""
+    # offset basis and prime of the 32-bit hash of Fowler, Noll and Vo
     state = 2166136261
     for value in np.ascontiguousarray(window).tobytes():
         state = ((state ^ value) * 16777619) & 0xFFFFFFFF

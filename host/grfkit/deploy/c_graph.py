@@ -156,6 +156,7 @@ def _pad(reader: _Reader, operator: OperatorInfo) -> None:
     if not time or others:
         raise NoC(f"{operator} pads {sizes.tolist()} of {shape}; only time is padded")
     before, after = (int(v) for v in sizes[time[0]])
+    # no layer: the convolution that reads these rows takes the padding as rows before and after its window
     reader.alias(operator, replace(value, pad=(value.pad[0] + before, value.pad[1] + after)))
 
 
@@ -163,6 +164,7 @@ def _slice(reader: _Reader, operator: OperatorInfo) -> None:
     value = reader.value(operator)
     source, target = (reader.file.tensors[k] for k in (operator.inputs[0], operator.outputs[0]))
     begin, stride = reader.constant(operator, 1)[1], reader.constant(operator, 3)[1]
+    # a set bit of begin_mask means "from the start", whatever begin says
     masked = int(operator.options.get("begin_mask", 0)) >> (len(source.shape) - 1) & 1
     if source.shape[:-1] != target.shape[:-1] or stride[-1] != 1 or len(value.parts) != 1 or value.pad != (0, 0):
         raise NoC(f"{operator} cuts {source.shape} to {target.shape}; only neighbouring channels are cut out")
@@ -184,6 +186,8 @@ def _join(reader: _Reader, operator: OperatorInfo) -> None:
 
 def _lstm(reader: _Reader, operator: OperatorInfo) -> None:
     value = reader.value(operator)
+    # inputs of TensorFlow Lite's LSTM: 1-8 weights, 9-11 peepholes, 12-15 biases, 16-17 projection, 18 hidden state,
+    # 19 cell state, 20-23 layer norms
     left_out = [k for k in (*range(9, 12), *range(16, 18), *range(20, 24)) if reader.file.tensor(operator, k)]
     gates = [reader.constant(operator, k) for k in range(1, 5)]
     hidden, cell = reader.file.tensor(operator, 18), reader.file.tensor(operator, 19)
@@ -207,6 +211,7 @@ def _lstm_settings(
     recurrent = [reader.constant(operator, k) for k in range(5, 9)]
     biases = np.stack([reader.constant(operator, k)[1] for k in range(12, 16)], axis=1)
     w, u = (np.stack([g[1] for g in gates], axis=1) for gates in (inputs, recurrent))
+    # kernels and runtime scale the int16 cell by shifts alone
     power = round(math.log2(cell.scale))
     if 2.0**power != cell.scale or not -31 <= power <= 0:
         raise NoC(f"{operator}: cell state '{cell.name}' has the scale {cell.scale:.9g}, expected a power of two")
@@ -229,6 +234,7 @@ def _lstm_settings(
         clip=int(min(clip / cell.scale, 32767.0)) if clip > 0 else 0,
         zero=hidden.zero_point,
     )
+    # each of them is applied to a product of two 16-bit numbers, 2^30 at most
     for scale in (settings.forget, settings.update, settings.output):
         _check_up(operator, 2**30, scale)
     _check_rows(operator, w, settings.input_bias, settings.input_scale)
@@ -240,7 +246,9 @@ def _check_rows(
     operator: OperatorInfo, weights: NDArray[np.int64], bias: NDArray[np.int64], scales: tuple[Factor, ...]
 ) -> None:
     """Refuse rows whose sums the runtime would not hold; scales are by the last axis of ``bias``."""
+    # the largest sum that any window can make: int8 reaches -128
     sums = np.abs(weights).sum(axis=-1) * 128
+    # two rows share 16 bits as 256 * second + first (pack_rows), which -128 and -128 would leave
     if np.abs(weights).max(initial=0) > 127:
         raise NoC(f"{operator} has a weight of -128; expected -127 to 127")
     if sums.max(initial=0) >= ROW_LIMIT or np.abs(bias).max(initial=0) >= 2**31:
@@ -251,6 +259,7 @@ def _check_rows(
 
 
 def _check_up(operator: OperatorInfo, largest: int, scale: Factor) -> None:
+    # grf_rescale shifts first and multiplies then, in 32 bits
     if largest << scale.up > 2**31:
         raise NoC(f"{operator}: {largest} times 2^{scale.up} does not fit 32 bits")
 
@@ -312,8 +321,10 @@ def _conv(reader: _Reader, operator: OperatorInfo) -> None:
     dilation = int(operator.options.get(f"dilation_{along}_factor", 1))
     span = (taps - 1) * dilation
     before, after = value.pad
+    # TensorFlow puts the odd row of SAME after the window
     if operator.options["padding"] == "SAME":
         before, after = before + span // 2, after + span - span // 2
+    # a row out for each row in: all buffers are as long as the window
     if before + after != span:
         raise NoC(f"{operator} pads {before} + {after} rows for a filter that spans {span}: the window would change")
     more = {"dilation": dilation, "before": before, "after": after}
@@ -339,6 +350,7 @@ def _add(reader: _Reader, operator: OperatorInfo) -> None:
         second=factor(second.scale / twice),
         sum=factor(twice / (2.0**20 * out.scale)),
     )
+    # two differences of int8 (below 2^8 each), shifted up by 20 bits
     _check_up(operator, 2**29, settings.sum)
     reader.add(operator, parts, settings)
 

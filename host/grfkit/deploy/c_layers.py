@@ -144,12 +144,16 @@ def factor(real: float) -> Factor:
     """
     if not math.isfinite(real) or real <= 0:
         raise NoC(f"a scale of {real:g} has no factor; expected a positive number")
+    # as QuantizeMultiplier of TensorFlow Lite: 31 bits, halves rounded up; a share just below 1 may round up to 2^31,
+    # which int32 does not hold
     share, power = math.frexp(real)
     multiplier = math.floor(share * 2**31 + 0.5)
     if multiplier == 2**31:
         multiplier, power = multiplier // 2, power + 1
+    # also as there: below the last bit of any sum
     if power < -31:
         return Factor(0, 1, 0)
     if power > 8:
         raise NoC(f"a factor of {real:g} between two layers is too large for 32 bits")
+    # grf_rescale is given 2 x, so that up counts one shift more
     return Factor(multiplier, 1 + max(power, 0), max(-power, 0))

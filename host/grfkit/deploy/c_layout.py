@@ -76,6 +76,7 @@ def _way(layer: CLayer, members: list[int], way: bool | None, maker: dict[int, i
     inside = any(maker.get(p.buffer) in members for p in layer.sources)
     if layer.reversed is not None:
         return layer.reversed
+    # a layer that looks back at rows of its own group fixes the direction: from the first row on
     return False if way is None and inside and layer.back else way
 
 
@@ -84,6 +85,7 @@ def _joins(layer: CLayer, members: list[int], way: bool | None, maker: dict[int,
     direction = False if layer.reversed is None and inside and layer.back else layer.reversed
     if direction is not None and way is not None and direction != way:
         return False
+    # rows after its own do not exist yet in its own group
     return layer.causal or not inside
 
 
@@ -112,6 +114,7 @@ def _saves(graph: Graph, k: int, part: Part) -> bool:
     if not isinstance(layer.settings, CConv) or layer.settings.taps != 1 or layer.settings.partial:
         return False
     readers = [p for other in graph.layers for p in other.sources if p.buffer == part.buffer]
+    # an int32 sum for each output in place of an int8 for each channel of the part
     sums = 4 * _fours(len(layer.settings.weights))
     return len(readers) == 1 and len(layer.sources) > 1 and part.buffer != graph.output and sums < part.width
 
@@ -126,6 +129,7 @@ def _split(groups: Groups, graph: Graph, k: int, part: Part, owner: int) -> tupl
     mine = np.zeros(conv.weights.shape[1], dtype=bool)
     mine[ends[at] - part.width : ends[at]] = True
     first = replace(conv, weights=conv.weights[:, mine], partial=1)
+    # the first half starts from the bias, so that the second one must not add it again
     second = replace(conv, weights=conv.weights[:, ~mine], bias=np.zeros_like(conv.bias), partial=2)
     rest = tuple(p for p in layer.sources if p is not part)
     layers = [*graph.layers, replace(layer, sources=(part,), settings=first)]
@@ -151,6 +155,7 @@ def _with_input_ring(groups: Groups, graph: Graph) -> tuple[Groups, Graph]:
 
 
 def _in_memory(groups: Groups, graph: Graph, stream: bool) -> Layout:
+    # a row as the widest layer gathers it, in int16, lies at the start, after the row number
     memory = _Memory(HEADER_BYTES + _fours(max(_gathered(layer) for layer in graph.layers)), len(groups))
     of_layer = {k: g for g, (members, _) in enumerate(groups) for k in members}
     buffers: dict[int, Buffer] = {0: Buffer("input", graph.widths[0], 1 if stream else graph.points)}
@@ -159,8 +164,10 @@ def _in_memory(groups: Groups, graph: Graph, stream: bool) -> Layout:
         g, settings = of_layer[index], layer.settings
         if isinstance(settings, CLstm):
             units = len(settings.input_bias)
+            # both int16: the hidden state is read by grf_mac4, in fours; the cell unit by unit
             states[index] = (memory.take(2 * _fours(units), g, g), memory.take(2 * units, g, g))
         if isinstance(settings, CConv) and settings.partial == 1:
+            # the sums of all rows are in use until the group that takes them up and fills the buffer has run
             taker = next(k for k, o in enumerate(graph.layers) if o.target == layer.target and k != index)
             place = memory.take(4 * _fours(len(settings.weights)) * graph.points, g, of_layer[taker])
             states[index] = states[taker] = (place, 0)

@@ -155,6 +155,7 @@ def convert(
 def _work(folder: Path, limit_s: float, progress: Progress) -> None:
     """Run the worker on a folder to its end, or to the time limit."""
     command = [sys.executable, "-m", "grfkit.deploy.convert_worker", str(folder)]
+    # stderr goes to a file: TensorFlow writes much, and a pipe that nobody reads would fill up and stop the worker
     with (folder / "log.txt").open("w+", encoding="utf-8", errors="replace") as log:
         worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(os.environ))
         late = threading.Event()

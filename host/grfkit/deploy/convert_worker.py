@@ -24,6 +24,7 @@ hand; a lost weight is off by far more."""
 
 def main(folder: Path) -> None:
     """Write the files that ``request.json`` in a folder asks for."""
+    # before TensorFlow is imported. Keras 2, because the LSTM of Keras 3 is not fused: its int8 file fails or gives NaN
     os.environ.update(TF_USE_LEGACY_KERAS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
     kinds = json.loads((folder / "request.json").read_text(encoding="utf-8"))["kinds"]
     plan = Plan.load(folder)
@@ -32,6 +33,7 @@ def main(folder: Path) -> None:
     network = keras_model(plan)
     expected = plan.run(windows[:1])
     worst = float(np.abs(np.asarray(network(windows[:1], training=False)) - expected).max())
+    # not "worst >= ...", which NaN would pass
     if not worst < MOST_OFF:
         raise SystemExit(f"the Keras model differs from the plan by {worst:g}; this is a fault of the conversion")
     _report("keras")
@@ -60,6 +62,7 @@ def keras_model(plan: Plan) -> Any:
     """Return the same graph in Keras 2, of one window at a time."""
     import tf_keras
 
+    # a fixed batch of 1: sizes that are open make a file of dynamic shapes, which the gate refuses
     values = {INPUT: tf_keras.Input(batch_shape=(1, plan.points, plan.width), name=INPUT)}
     for layer in plan.layers:
         values[layer.name] = _keras_layer(layer, [values[n] for n in layer.inputs])
@@ -83,11 +86,13 @@ def _keras_layer(layer: Layer, values: list[Any]) -> Any:
     if isinstance(layer, Lstm):
         back = layer.reverse
         cell = layers.LSTM(layer.recurrent.shape[0], return_sequences=True, go_backwards=back, name=layer.name)
+        # Keras gives a backward LSTM's outputs in the order in which it went
         return tf.reverse(cell(values[0]), [1]) if back else cell(values[0])
     if isinstance(layer, Dense):
         return layers.Dense(layer.bias.shape[0], activation=relu, name=layer.name)(values[0])
     if isinstance(layer, Conv):
         rows = [layer.pad_rows, layer.pad_rows]
+        # padding as an operator of its own, so that dilation stays an attribute and no SPACE_TO_BATCH appears
         padded = any(layer.pad) or layer.pad_rows
         value = tf.pad(values[0], [[0, 0], list(layer.pad), rows, [0, 0]]) if padded else values[0]
         taps, across, _, maps = layer.kernel.shape

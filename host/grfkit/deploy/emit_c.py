@@ -167,6 +167,7 @@ def _conv(k: int, layer: CConv, sums: int) -> tuple[tuple[_Array, ...], tuple[tu
     """Return arrays and fields of ``grf_conv_t``; ``sums`` is the offset of a partial one's int32 sums."""
     arrays = [_Array("int16_t", f"weights_{k}", 2, pack_rows(layer.weights).tolist())]
     bias = scale = "0"
+    # sums that are taken up have the bias in them already
     if layer.partial != 2:
         bias = f"bias_{k}"
         padded = np.zeros(-(-len(layer.bias) // 4) * 4, dtype=np.int64)

@@ -59,6 +59,8 @@ def network_plan(network: Any, points: int) -> Plan:
     draft = _Draft(points, shape.channels + shape.statics)
     features = _BODIES[name](draft, network.body, shape.channels + (shape.statics if tiled else 0))
     if shape.statics and not tiled:
+        # a dense layer of ones and zeros takes the statics out of the input: a slice copies bytes, and would tie the
+        # scale of the input to that of the features
         picks = np.zeros((draft.width, shape.statics), dtype=np.float32)
         picks[shape.channels :] = np.eye(shape.statics, dtype=np.float32)
         draft.add(Dense(STATICS, (INPUT,), picks, np.zeros(shape.statics, dtype=np.float32)))
@@ -136,8 +138,10 @@ def _lstm(draft: _Draft, cell: Any, layer: int, source: str, *, reverse: bool) -
     end = f"_l{layer}" + ("_reverse" if reverse else "")
     order = draft.order
     kernel = draft.rows(_array(getattr(cell, f"weight_ih{end}")).T, source)
+    # rows() spends the order, but both directions of a layer read the same source
     draft.order = order
     recurrent = np.ascontiguousarray(_array(getattr(cell, f"weight_hh{end}")).T)
+    # torch has two biases, Keras one; added in double precision, to be rounded once
     bias = _array(getattr(cell, f"bias_ih{end}").double() + getattr(cell, f"bias_hh{end}").double())
     return Lstm(f"{'backward' if reverse else 'forward'}_{layer}", (source,), kernel, recurrent, bias, reverse)
 
@@ -146,6 +150,7 @@ def _folded(conv: Any, norm: Any) -> tuple[Singles, Singles]:
     """Return weight and bias of a convolution with its batch norm in them, in torch's order."""
     weight, bias = conv.weight.detach().double(), conv.bias.detach().double()
     if norm is not None:
+        # a batch norm at inference is a factor and an offset for each channel: double precision, to be rounded once
         factor = norm.weight.detach().double() / (norm.running_var.double() + norm.eps).sqrt()
         weight = weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
         bias = (bias - norm.running_mean.double()) * factor + norm.bias.detach().double()
@@ -183,6 +188,7 @@ def _tcn(draft: _Draft, body: Any, channels: int) -> str:
         if hasattr(block.around, "weight"):
             around = _conv1d(draft, f"around_{k}", source, block.around, None, pad=(0, 0), relu=False)
         elif source == INPUT and channels < draft.width:
+            # torch adds the channels alone around its first block; the plan's input has the statics beside them
             picks = np.eye(draft.width, channels, dtype=np.float32)[None, None]
             around = draft.add(Conv(f"around_{k}", ("rows",), picks, np.zeros(channels, dtype=np.float32)))
         source = draft.add(Add(f"block_{k}", (second, around)))
@@ -213,6 +219,7 @@ def _cnn2d(draft: _Draft, body: Any, channels: int) -> str:
         if k == 0 and body.pool > 1:
             source = draft.add(Pool("pool", (source,), body.pool))
     rows, maps = channels // body.pool, bias.shape[0]
+    # torch flattens maps before rows, the plan (channels last) rows before maps
     draft.order = np.arange(maps * rows).reshape(maps, rows).T.reshape(-1)
     source = _flat(draft, source, maps * rows)
     if body.dense is None:

@@ -20,6 +20,9 @@ MICRO = (
 )  # fmt: skip
 """Operators of an int8 file whose arithmetic is checked by tests."""
 FLOAT = (*MICRO, "DEQUANTIZE", "RELU")
+"""Of a float file too: weights stored as float16 are dequantised."""
+_NAMED = 5
+"""Faults that a refusal names one by one, chosen by hand; the rest is counted."""
 WEIGHTED = ("CONV_2D", "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 
 
@@ -55,8 +58,8 @@ def passed(file: TfliteFile, target: Target = "micro", *, windows: int = 8, seed
     if not wrong and windows:
         wrong = list(_outputs(file, windows, seed))
     if wrong:
-        more = f" (and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
-        raise RefusedError(f"the file is not fit for {target}: {'; '.join(wrong[:5])}{more}")
+        more = f" (and {len(wrong) - _NAMED} more)" if len(wrong) > _NAMED else ""
+        raise RefusedError(f"the file is not fit for {target}: {'; '.join(wrong[:_NAMED])}{more}")
     count = Counter(o.name for o in file.operators)
     return Passed(target, dict(sorted(count.items())), len(groups(file)), len(list(biases(file))), windows)
 

@@ -50,6 +50,7 @@ def counts(manifest: Manifest, windows: Physical) -> NDArray[np.int16]:
     for k, column in enumerate(columns):
         table[:, :, k] = _values(column, windows, channels, statics)
     steps, offsets = (np.asarray([getattr(c, n) for c in columns]) for n in ("unit_per_count", "offset"))
+    # a count that equals the offset becomes 0 after scaling, as a missing value does in training
     raw = np.where(np.isfinite(table), np.rint(table / steps), offsets)
     return np.clip(raw, -32768, 32767).astype(np.int16)
 
@@ -104,6 +105,7 @@ def fixed_to_float_lsb(manifest: Manifest, golden: Mapping[str, NDArray[Any]]) -
 def npz_bytes(golden: Mapping[str, NDArray[Any]]) -> bytes:
     """Return ``golden.npz``; the same arrays give the same bytes."""
     buffer = io.BytesIO()
+    # numpy writes no time of day into the archive, so that arrays in one order give one file
     arrays: dict[str, Any] = {key: golden[key] for key in sorted(golden)}
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()

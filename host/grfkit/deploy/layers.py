@@ -194,6 +194,7 @@ KINDS: dict[str, type[Layer]] = {k.kind: k for k in (Lstm, Dense, Conv, Add, Joi
 
 
 def _sigmoid(x: Floats) -> Floats:
+    # equal to 1 / (1 + exp(-x)), without an exp that overflows
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
 
 

@@ -136,6 +136,7 @@ def _column(
     role: Role, name: str, unit: str, centre: float, size: float, *, tensor: TensorInfo, mirrored: bool
 ) -> Column:
     step = 1.0 if role == "missing" else _unit_per_count(unit, centre, size)
+    # a column that never moved in training counts nothing: whatever comes is the tensor's zero
     if size >= STILL:
         fixed = Int8Channel(0, 0, 1, tensor.zero_point)
     else:

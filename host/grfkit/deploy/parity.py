@@ -25,6 +25,8 @@ from .tflite_file import TfliteFile
 
 WINDOWS, ORDER_WINDOWS = 400, 40
 """Windows that are compared at most, and that are run in reverse order again. Chosen by hand, as in an export."""
+TAIL = 0.999
+"""Quantile of the error whose bound is ``Bounds.p999_bw``: the greatest error alone would hang on a single sample."""
 ENGINES: tuple[tuple[str, Resolver], ...] = (("litert", "xnnpack"), ("litert", "reference"), ("tflm", "xnnpack"))
 
 
@@ -172,6 +174,7 @@ def _engine_run(file: TfliteFile, case: _Case, name: str, resolver: Resolver) ->
     engine = load(file.content, name, resolver=resolver)
     inputs = to_int8(case.inputs, scale=engine.input.scale, zero_point=engine.input.zero_point)
     stored = engine.run(inputs.values)
+    # a state left over from the window before shows in another order
     few = inputs.values[:ORDER_WINDOWS]
     same = bool((engine.run(few[::-1])[::-1] == stored[: len(few)]).all())
     real = from_int8(stored, scale=engine.output.scale, zero_point=engine.output.zero_point)
@@ -202,7 +205,7 @@ def _int8_checks(case: _Case, run: _EngineRun, axes: Mapping[str, Mapping[str, f
         error_bw = np.abs(run.bw[:, :, i] - case.torch_bw[:, :, i])
         added = row[f"rrmse_percent {run.label}"] - row["rrmse_percent torch"]
         vertical = axis == VERTICAL
-        rms, tail = float(np.sqrt(np.mean(error_bw**2))), float(np.quantile(error_bw, 0.999))
+        rms, tail = float(np.sqrt(np.mean(error_bw**2))), float(np.quantile(error_bw, TAIL))
         checks += [
             Check(f"{run.label}: rRMSE added, {axis}", added, "points", bounds.rrmse_points),
             Check(f"{run.label}: error added, RMS, {axis}", rms, "BW", bounds.rms_bw if vertical else None),
@@ -222,6 +225,7 @@ def _between(runs: Sequence[_EngineRun], bounds: Bounds) -> list[Check]:
     micro = [run for run in runs if run.label.startswith("tflite-micro")]
     checks = []
     for run in [r for r in runs if micro and r is not micro[0]]:
+        # in int16: a difference of two int8 does not fit int8
         steps = np.abs(run.stored.astype(np.int16) - micro[0].stored.astype(np.int16))
         share = 100.0 * float((steps > 0).mean())
         bound = bounds.micro_lsb if RESOLVERS["reference"] in run.label else None

@@ -156,6 +156,7 @@ def _span(layers: dict[str, Layer], join: Join, values: dict[str, Floats]) -> No
         raise BadInputError(f"statics of a plan go through dense layers, not through {picks.kind} and {after.kind}")
     layers[STATICS] = replace(picks, kernel=_single(picks.kernel * factor))
     kernel = after.kernel.astype(np.float64)
+    # the statics stand last in the join
     kernel[-len(factor) :] /= factor[:, None]
     layers[after.name] = replace(after, kernel=_single(kernel))
 

@@ -23,6 +23,8 @@ from .emit_c import CModel
 COMPILER, EMULATOR, SIZER, SYMBOLS = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size", "arm-none-eabi-nm"
 _ICOUNT_NS = 64
 """Virtual time of an instruction, ns: 2^6, from ``-icount shift=6``."""
+_COMPILE_S, _QUERY_S = 60.0, 20.0
+"""Longest that a compilation, and a question such as a version or a size, may take, s. Chosen by hand."""
 CORE = ("grf_math", "grf_model", "grf_lstm", "grf_conv", "grf_add")
 """The runtime's files that a model needs."""
 _LINE = re.compile(r"^window (\d+) ticks (\d+) stack (\d+) bytes ([0-9a-f]+)$", re.MULTILINE)
@@ -105,7 +107,7 @@ def compiler_version() -> str:
     BadInputError
         If it does not run.
     """
-    return f"{COMPILER} {run_tool([COMPILER, '-dumpfullversion'], timeout_s=20.0).stdout.strip()}"
+    return f"{COMPILER} {run_tool([COMPILER, '-dumpfullversion'], timeout_s=_QUERY_S).stdout.strip()}"
 
 
 def run_on_board(
@@ -136,6 +138,7 @@ def run_on_board(
         lines = _LINE.findall(_printed(target, elf, timeout_s))
     if len(lines) != len(windows):
         raise BadInputError(f"board '{board}' answered {len(lines)} of {len(windows)} windows")
+    # a tick of SysTick lasts 1000 / MHz ns, an instruction _ICOUNT_NS of virtual time
     _, ticks, stack, content = zip(*lines)
     outputs = np.frombuffer(bytes.fromhex("".join(content)), dtype=np.int8)
     return BoardRun(
@@ -254,14 +257,17 @@ def _linked(
     # model and runtime are compiled apart from the program around them, so that their sizes can be read off the objects
     objects = []
     for path in sources:
+        # the last -O of a command counts: the caller's has to
         warned = [f for f in FLAGS if f != "-O2"]
         objects.append(str(folder / f"{path.stem}.o"))
-        run_tool([COMPILER, *common, *warned, *includes, "-c", str(path), "-o", objects[-1]], timeout_s=60.0)
+        run_tool([COMPILER, *common, *warned, *includes, "-c", str(path), "-o", objects[-1]], timeout_s=_COMPILE_S)
     memory = {"flash": board.flash, "flash_size": board.flash_bytes, "ram": board.ram, "ram_size": 512 << 10}
     linked = ["--oslib=semihost", "-Wl,--gc-sections", *(f"-Wl,--defsym=__{k}={v:#x}" for k, v in memory.items())]
     macros = [f"-D{key}={value}" for key, value in defines.items()]
     elf = folder / "board.elf"
-    run_tool([COMPILER, *common, *macros, *includes, str(main), *objects, *linked, "-o", str(elf)], timeout_s=60.0)
+    run_tool(
+        [COMPILER, *common, *macros, *includes, str(main), *objects, *linked, "-o", str(elf)], timeout_s=_COMPILE_S
+    )
     return elf
 
 
@@ -278,7 +284,8 @@ def _sizes(folder: Path) -> tuple[int, int]:
     """Return the flash of the model's object (text + data) and of the runtime's."""
     model = runtime = 0
     for path in sorted(folder.glob("*.o")):
-        printed = run_tool([SIZER, str(path)], timeout_s=20.0).stdout.splitlines()[1].split()
+        # the columns of size: text, data, bss; data lies in flash too, until it is copied
+        printed = run_tool([SIZER, str(path)], timeout_s=_QUERY_S).stdout.splitlines()[1].split()
         size = int(printed[0]) + int(printed[1])
         if path.stem in CORE:
             runtime += size
@@ -294,4 +301,5 @@ def _printed(board: Board, elf: Path, timeout_s: float) -> str:
         *("-semihosting-config", "enable=on,target=native", "-icount", "shift=6", "-kernel", str(elf)),
     ]
     run = run_tool(command, timeout_s=timeout_s)
+    # semihosting prints to stderr
     return run.stdout + run.stderr

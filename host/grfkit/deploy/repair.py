@@ -98,6 +98,7 @@ def repaired(file: TfliteFile, plan: Plan, *, output_margin: float = OUTPUT_MARG
     edited = file.with_scales({c.tensor: (c.scale_after, c.zero_point_after) for c in changes})
     redone = []
     for bias in list(biases(edited)):
+        # every bias is looked up, the right ones too: a file of another model is refused
         _, values = _in_plan(bias, plan)
         if bias.wrong() > TOLERANCE:
             edited, change = _requantised(edited, bias, values)
@@ -133,6 +134,7 @@ def _equalised(file: TfliteFile, group: tuple[TensorInfo, ...]) -> Iterator[Scal
 def _cells(file: TfliteFile, plan: Plan) -> Iterator[ScaleChange]:
     """Yield the scales of LSTM cells that do not hold what the cells reach."""
     for bias in biases(file):
+        # of an LSTM's four biases the first stands for the layer: its cell is looked at once
         if bias.operator.name != LSTM or bias.bias.index != bias.operator.inputs[12]:
             continue
         layer, _ = _in_plan(bias, plan)
@@ -187,6 +189,7 @@ def _in_plan(bias: Bias, plan: Plan) -> tuple[Layer, Floats]:
             f"{bias.operator}: bias {bias.bias.index} '{bias.bias.name}' is none of the plan's; the file was made from"
             " another model, or is broken: convert it again"
         )
+    # two layers may have biases within a step of each other
     layer, values, _ = min(matches, key=lambda match: match[2])
     return layer, values
 

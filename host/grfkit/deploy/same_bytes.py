@@ -26,6 +26,9 @@ seldom reach the borders of 8 bits, where a clamp would show."""
 _REORDERED, _ON_BOARD, _SEED = 40, 2, 20260
 """Windows that are run in reverse order again, windows that an emulated board runs (it takes seconds for each), and the
 seed of the random windows. Chosen by hand."""
+_WAVE_STEP = 12.0
+"""SD of a slow wave's step from sample to sample, steps of int8. Chosen by hand: over 101 samples such a walk reaches
+both ends of the range."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def compare_c(file: TfliteFile, library: CRuntime, real: Bytes) -> Compared:
     expected = load(file.content, "tflm").run(windows)
     outputs = library.run(windows)
     differ = int((outputs != expected).any(axis=(1, 2)).sum())
+    # a state left over from the window before shows in another order
     few = windows[-_REORDERED:]
     reordered = int((library.run(few[::-1])[::-1] != outputs[-_REORDERED:]).any(axis=(1, 2)).sum())
     return Compared(
@@ -76,7 +80,7 @@ def random_windows(count: int, shape: Sequence[int], seed: int = _SEED) -> Bytes
     """Return windows of made-up bytes (count, T, width): noise, slow waves, and rails, in equal shares."""
     rng = np.random.default_rng(seed)
     noise = rng.integers(-128, 128, (count, *shape))
-    steps = np.clip(np.cumsum(rng.normal(scale=12.0, size=(count, *shape)), axis=1), -128, 127)
+    steps = np.clip(np.cumsum(rng.normal(scale=_WAVE_STEP, size=(count, *shape)), axis=1), -128, 127)
     rails = np.where(rng.random((count, *shape)) < 0.5, -128, 127)
     # noise reaches every byte, waves drive an LSTM's cells far, rails hold every clamp
     kind = np.arange(count)[:, None, None] % 3

@@ -36,7 +36,7 @@ _BIASED: dict[str, tuple[tuple[int, int], ...]] = {
 }
 """Places of weights and biases among the inputs."""
 TOLERANCE = 1e-6
-"""Relative; scales are stored as float32."""
+"""Greatest relative difference of scales that count as equal: they are stored as float32."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Bias:
     bias: TensorInfo
 
     def expected_scales(self) -> NDArray[np.float64]:
-        """Return the scales that the bias should stored, as many as the weights stored."""
+        """Return the scales that the bias should have, as many as the weights have."""
         return np.asarray(self.source.scale * np.asarray(self.weight.scales), dtype=np.float64)
 
     def wrong(self) -> float:
@@ -61,7 +61,7 @@ class Bias:
 
 
 def groups(file: TfliteFile) -> list[tuple[TensorInfo, ...]]:
-    """Return the groups of quantised tensors that stored to share scale and zero point, two or more tensors each."""
+    """Return the groups of two or more quantised tensors that have to share scale and zero point."""
     parent = list(range(len(file.tensors)))
 
     def root(index: int) -> int:
@@ -88,6 +88,7 @@ def _copied(operator: OperatorInfo) -> tuple[int, ...]:
     if operator.name == "CONCATENATION":
         return (*operator.inputs, operator.outputs[0])
     if operator.name == LSTM:
+        # a slice: an LSTM in float has no intermediates
         hidden = operator.intermediates[LSTM_HIDDEN : LSTM_HIDDEN + 1]
         return (operator.outputs[0], operator.inputs[LSTM_STATE], *hidden)
     return ()

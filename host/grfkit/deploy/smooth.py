@@ -53,10 +53,12 @@ def equalised(plan: Plan, inputs: NDArray[Any]) -> Plan:
 def _kin(plan: Plan) -> dict[str, str]:
     """Return the layers whose channels must have one factor, name -> name of their family; the others have none."""
     family: dict[str, str] = {}
+    # not the last layer: its axes have ranges of their own, from calibrated
     for layer in plan.layers[:-1]:
         if isinstance(layer, (Conv, Dense)) and layer.name != STATICS:
             family[layer.name] = layer.name
         elif isinstance(layer, Add):
+            # a sum and its summands need one factor: with several of them, none could be divided out after the sum
             old = {family[n] for n in layer.inputs if n in family}
             fixed = any(n not in family for n in layer.inputs)
             family |= {n: layer.name for n, k in family.items() if k in old}
@@ -78,9 +80,12 @@ def _factor(plan: Plan, members: list[str], values: dict[str, Floats]) -> Floats
     for reader in readers:
         kernel = np.abs(reader.kernel.astype(np.float64))
         weights = np.maximum(weights, kernel.max(axis=tuple(i for i in range(kernel.ndim) if i != kernel.ndim - 2)))
+    # no reader whose weights count: the channels are only brought to one range
     if not readers or not moves.max() or not weights.max():
         weights, moves = np.ones_like(moves), np.maximum(moves, _LEAST_SHARE * moves.max() + _TINY)
+    # SmoothQuant with alpha = 1/2: weights and activations share what eight bits cost
     factor = np.sqrt(np.maximum(weights, _LEAST) / np.maximum(moves, _LEAST))
+    # geometric mean 1, so that the clip cuts both ways alike
     factor /= np.exp(np.mean(np.log(factor)))
     return np.asarray(np.clip(factor, 1.0 / MOST, MOST))
 
@@ -127,6 +132,7 @@ def centred(file: TfliteFile, plan: Plan, inputs: NDArray[Any]) -> tuple[TfliteF
     last = [b for b in biases(file) if b.operator.outputs[0] == end]
     if not last:
         raise BadInputError(f"{file.operators[-1]} has no bias that could take back a mean error")
+    # the mean error is that of the device's arithmetic, where that can be run here
     engine = load(file.content, "tflm" if "tflm" in available() else "auto", resolver="reference")
     stored = to_int8(inputs, scale=engine.input.scale, zero_point=engine.input.zero_point).values
     outputs = from_int8(engine.run(stored), scale=engine.output.scale, zero_point=engine.output.zero_point)

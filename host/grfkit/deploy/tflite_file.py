@@ -193,6 +193,7 @@ class TfliteFile:
         for index, (scale, zero_point) in scales.items():
             _ = self.tensors[index].scale  # refuses a tensor of no scale, or of many
             quantization = _packed_tensor(content, index).Quantization()
+            # a view of the content: what is written into it is in the file
             quantization.ScaleAsNumpy()[:] = np.float32(scale)
             points = quantization.ZeroPointAsNumpy()
             if isinstance(points, np.ndarray) and points.size:
@@ -300,6 +301,7 @@ def _constant(data: Any, dtype: str | None, shape: tuple[int, ...]) -> NDArray[A
 
 def _operator(index: int, operator: Any, model: Any, codes: dict[int, str], schema: ModuleType) -> OperatorInfo:
     code = model.operatorCodes[operator.opcodeIndex]
+    # older files have the 8-bit code alone; newer ones have both, and hold the 8-bit one at 127
     number = max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
     name = codes[number]
     if name == "CUSTOM":

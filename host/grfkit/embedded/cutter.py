@@ -147,6 +147,7 @@ class StanceCutter:
 
     def _cut(self, window: DeviceWindow) -> StanceWindow:
         _, fraction_q8, sample, _ = window.contact
+        # the detector numbers samples from 1, and is late by its smoothing
         start = (sample - 1 + fraction_q8 / 256 - self._insole.delay_samples) * self._every
         contact_s = window.contact_100us * CONTACT_S
         values = np.asarray(window.counts.astype(np.float64) * self._unit * self._sign)

@@ -144,12 +144,14 @@ class StanceBuffer:
 
     def _at_q8(self, event: ContactEvent) -> int:
         """Return the time of an event after the oldest sample in the buffer, in 1/256 samples."""
+        # the detector sees the mean of the last 2^smooth_shift samples, which is half of them less one late
         delay = ((1 << self.settings.smooth_shift) - 1) * 128
         return (event[2] - 1 - self._dropped) * 256 + event[1] - delay
 
     def _cut(self, contact: ContactEvent, end: ContactEvent) -> StanceOutcome:
         settings = self.settings
         start, stop = self._at_q8(contact), self._at_q8(end)
+        # a start before the oldest sample: the contact was longer than the buffer
         if start < 0 or stop < start or stop - start > settings.longest * 256:
             return StanceOutcome(LONG)
         first, last = start // 256, -(-stop // 256)
@@ -166,6 +168,7 @@ class StanceBuffer:
         window = self._resampled(rows.astype(np.int64), start, stop, 0)
         if self._lowpass is not None and self._lowpass.picked:
             picked = [k for k in self._lowpass.picked if k < self.settings.channels]
+            # the filter's fraction is kept until after resampling: one rounding, as in the C
             window[:, picked] = self._resampled(low_passed(rows[:, picked], self._lowpass), start, stop, FRACTION)
         return window
 
@@ -173,6 +176,7 @@ class StanceBuffer:
         """Return the window of rows in 1/2^fraction counts, linear between two, rounded half up."""
         steps = self.settings.points - 1
         k = np.arange(steps + 1, dtype=np.int64)
+        # start and stop are in 1/256 samples, places in 1/65536: each is rounded by itself, so that no error adds up
         place = start * 256 + ((stop - start) * 256 * k + steps // 2) // steps
         index, share = place >> 16, (place & 0xFFFF)[:, None]
         a, b = rows[index], rows[np.minimum(index + 1, len(rows) - 1)]

@@ -164,6 +164,7 @@ class Insole:
 
     def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> DeviceWindow | None:
         """Take a sample's counts, cells clipped to 15 bits; return the window of a stance it completes, or None."""
+        # the stance buffer holds int16; a 16-bit converter may give more
         clipped = np.minimum(cells, 32767)
         self._buffer.push(np.concatenate([clipped.astype(np.int16), imu])[self._picked])
         if self.levels is not None:

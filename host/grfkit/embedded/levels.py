@@ -154,6 +154,7 @@ class Levels:
             del self._blocks[: -self.settings.blocks], self._rows[: -self.settings.blocks]
         for lowest, value in zip(self._blocks[-1], cells.tolist()):
             insort(lowest, value)
+            # values above these cannot be the percentile, and a device has no memory for them
             del lowest[self.settings.lowest :]
         self._rows[-1] += 1
 
@@ -187,6 +188,7 @@ class Levels:
 
     def _percentile_q8(self, cell: int, rows: int) -> int:
         rank, part = divmod((rows - 1) * self.settings.unloaded_percent, 100)
+        # the first row alone has no next one: HIGHEST stands for it, with weight 0
         ordered = [*sorted(v for block in self._blocks for v in block[cell]), HIGHEST]
         before, after = ordered[rank], ordered[rank + 1]
         return before * 256 + ((after - before) * part * 256 + 50) // 100
@@ -195,6 +197,7 @@ class Levels:
         low, part = divmod((len(ordered) - 1) * self.settings.greater_percent, 100)
         high = min(low + 1, len(ordered) - 1)
         greater = ordered[low] * 100 + (ordered[high] - ordered[low]) * part
+        # greater is 100 times the percentile, and faint_percent is a percentage: 100 * 100
         return peak * 10000 < greater * self.settings.faint_percent
 
     def relative(self) -> Relative | None:
@@ -206,6 +209,7 @@ class Levels:
         peak = (steps[(len(steps) - 1) // 2] + steps[len(steps) // 2]) // 2
         if peak <= 0:
             return None
+        # the largest shift with which the multiplier, rounded, stays below 2^31
         shift, units = 1, self.settings.units
         while shift < 46 and (units << (shift + 1)) + peak // 2 < peak << 31:
             shift += 1

@@ -87,6 +87,7 @@ def low_passed(rows: NDArray[np.integer], settings: LowpassSettings) -> NDArray[
     # begins
     before = 2 * values[0] - values[pad:0:-1]
     after = 2 * values[-1] - values[-2 : -2 - pad : -1] if pad else values[:0]
+    # the way back ends where the window begins, so that the mirrored samples before it are dropped
     forward = _one_way(np.concatenate([before, values, after]), settings)[len(before) :]
     return _one_way(forward[::-1], settings)[::-1][: len(values)]
 
@@ -94,6 +95,7 @@ def low_passed(rows: NDArray[np.integer], settings: LowpassSettings) -> NDArray[
 def _one_way(values: NDArray[np.int64], settings: LowpassSettings) -> NDArray[np.int64]:
     b0 = (_ONE + settings.a1 + settings.a2) // 4
     filtered = np.empty_like(values)
+    # as if the first value had lasted for ever: scipy's filtfilt starts in the same steady state
     x1 = x2 = y1 = y2 = values[0]
     for k, x in enumerate(values):
         y = (b0 * (x + 2 * x1 + x2) - settings.a1 * y1 - settings.a2 * y2 + _ONE // 2) >> 28

@@ -13,6 +13,8 @@ from .insole import CELLS, IMU, Insole, fixed_columns, insole_reason, int8_windo
 
 FOOT_STEPS = 14
 """Steps of the made-up foot: some before relative cells are ready, and two that are underloaded. As in the C header."""
+_STEP_S, _CONTACT_S = 0.7, 0.3
+"""Time from one contact of the foot to the next, and contact time, s. Chosen by hand: about those of a run."""
 
 
 def made_up_foot(rate_hz: float) -> tuple[NDArray[np.uint16], NDArray[np.int16], NDArray[np.bool_]]:
@@ -42,10 +44,11 @@ def made_up_foot(rate_hz: float) -> tuple[NDArray[np.uint16], NDArray[np.int16],
 
 def foot_samples(rate_hz: float) -> tuple[int, int]:
     """Return how many samples a step of the made-up foot lasts, and its contact."""
-    return round(0.7 * rate_hz), round(0.3 * rate_hz)
+    return round(_STEP_S * rate_hz), round(_CONTACT_S * rate_hz)
 
 
 def _noise(k: NDArray[np.int64], channel: int) -> NDArray[np.int64]:
+    # Knuth's multiplicative hash (2^32 over the golden ratio), its upper four bits; integers, as C computes them too
     return (((k * 22 + channel) * 2654435761) & 0xFFFFFFFF) >> 28
 
 

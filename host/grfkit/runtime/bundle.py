@@ -127,6 +127,7 @@ def _standard(values: NDArray[Any], columns: tuple[Any, ...]) -> tuple[NDArray[n
     centre, size = (np.asarray([getattr(c, n) for c in columns], dtype=np.float32) for n in ("centre", "size"))
     scores = (np.asarray(values, dtype=np.float32) - centre) / size
     missing = np.isnan(scores)
+    # 0 is the mean of the training data
     return np.where(missing, np.float32(0.0), scores), missing
 
 
@@ -181,6 +182,7 @@ def load_bundle(
     engine = load(library or folder, backend) if in_c else load(content, backend, resolver=resolver)
     for what, port, stated in (("input", engine.input, manifest.input), ("output", engine.output, manifest.output)):
         # a library that was compiled by itself knows no scales; the manifest's are used
+        # the file holds single precision
         same = np.float32(port.scale) == np.float32(stated.scale) and port.zero_point == stated.zero_point
         if not (same or in_c) or port.shape != stated.shape or port.dtype != stated.dtype:
             raise RefusedError(f"{folder / manifest.model}: its {what} is {port}, the manifest says {stated}")

@@ -71,6 +71,7 @@ def read_sums(folder: PathLike) -> dict[str, str]:
     matches = [_LINE.fullmatch(line) for line in lines]
     own_digest = _LAST_LINE.fullmatch(last)
     digests = {m[2]: m[1] for m in matches if m}
+    # written once more and compared: order, line ends and the file's own digest at once
     if not lines or own_digest is None or len(digests) != len(lines) or sums_text(digests) != text:
         raise RefusedError(f"{path}: is not as it was written (its lines or its own digest are wrong)")
     return digests

@@ -56,6 +56,7 @@ class CRuntime:
         library, (input_scale, output_scale) = _library_in(Path(path))
         self.backend, self.version, self.resolver = "c", library.name, "grfkit C runtime"
         try:
+            # an absolute path: a bare name would be looked for where the system keeps its libraries
             self._library = ctypes.CDLL(str(library.resolve()))
             self._head = _Head.in_dll(self._library, f"grf_{library.stem}")
         except (OSError, ValueError) as error:
@@ -68,6 +69,7 @@ class CRuntime:
         self._started = False
 
     def _scratch(self) -> Any:
+        # of 32-bit numbers, because the runtime asks for memory aligned to 4 bytes
         return (ctypes.c_uint32 * -(-self._head.scratch_bytes // 4))()
 
     def run(self, windows: NDArray[Any]) -> NDArray[Any]:

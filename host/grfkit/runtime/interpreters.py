@@ -81,6 +81,7 @@ class LiteRt:
         """Return the predictions (n, time, axes) for windows (n, time, width), each from a state of zeros."""
         predictions = _room_for_predictions(self, windows)
         for i, window in enumerate(windows):
+            # the state of an LSTM outlives a run: outputs of the next window would be up to 31 steps off
             self._engine.reset_all_variables()
             self._engine.set_tensor(self._in, window[None])
             self._engine.invoke()

@@ -35,6 +35,7 @@ def to_int8(real: NDArray[Any], *, scale: float, zero_point: int) -> Saturated:
     ValueError
         If a number is not finite: what is missing has to be filled before.
     """
+    # not np.rint, which rounds halves to even: a device adds a half and shifts
     steps = np.floor(np.asarray(real, dtype=np.float64) / scale + 0.5) + zero_point
     if not np.isfinite(steps).all():
         raise ValueError(f"{int((~np.isfinite(steps)).sum())} of {steps.size} numbers are not finite; fill them first")
