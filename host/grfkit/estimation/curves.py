@@ -41,6 +41,7 @@ class FootCurve:
 
 def increasing(time_s: Floats) -> NDArray[np.bool_]:
     """Return which times are known and later than all before them: where a clock was set back, the first ones stay."""
+    # compared with the latest time so far, not the neighbour: after a set-back clock more than one sample is late
     latest = np.maximum.accumulate(np.where(np.isfinite(time_s), time_s, -np.inf))
     return np.asarray(np.isfinite(time_s) & (time_s > np.concatenate([[-np.inf], latest[:-1]])), dtype=bool)
 
@@ -82,10 +83,12 @@ def from_stances(
     force = np.full((time.size, len(axes)), np.nan)
     for (before, _), (after, _) in pairwise(answers):
         start, end = float(before[-1]), float(after[0])
+        # a contact that was turned down loads the foot: the time between is then no swing
         disturbed = any(a < end and b > start for a, b in turned_down)
         if 0 < end - start <= LONGEST_SWING_S and not disturbed:
             swing = between(time, start, end)
             force[swing] = np.where(received[swing, None], 0.0, np.nan)
+    # after the swings, whose borders share a sample with the stance: its force stands, not 0
     for at, values in answers:
         inside = between(time, at[0], at[-1])
         force[inside] = linear(at, values, time[inside])

@@ -160,9 +160,11 @@ def estimate_source(
     wearables = wearables_of(streams, spec)
     cut = detector_of(spec, request, streams, findings)
     cutting = cut_request(spec, cut)
+    # whole streams before cutting: a filter begun in each window would start with a transient
     filtered = {side: low_passed(of_side, cutting) for side, of_side in wearables.items()}
     feet, lost = feet_of(filtered, source, cutting, cut)
     findings += [f"the {side} foot is left out: {why}" for side, why in lost.items()]
+    # a set: both feet list what a detector that sees both has turned down
     rejected = Counter(r.reason for r in {r for foot in feet for r in foot.rejections})
     if spec.window == "stance" and not any(foot.stances for foot in feet):
         counts = ", ".join(f"{n} turned down: {why}" for why, n in rejected.items()) or "nothing like a contact"

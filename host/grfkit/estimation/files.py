@@ -36,6 +36,9 @@ _HEEL_M = (-0.06, 0.40)
 _HALF_WIDTH_M = 0.08
 """Where a centre of pressure can lie, m forward from the heel's end and to either side: chosen by hand, the largest
 shoe and some room for the calibration of cells."""
+_INNER_PERCENT = (5.0, 95.0)
+"""Percentiles between which the centre of pressure is judged: chosen by hand, because at heel strike and toe-off, when
+little is loaded, it may jump anywhere."""
 
 
 def check_outputs(out: Path, *, force: bool) -> tuple[Path, ...]:
@@ -102,6 +105,7 @@ def written_together(paths: tuple[Path, ...], *, force: bool = False) -> Iterato
         with ExitStack() as stack:
             yield [stack.enter_context(written_whole(path, force=force)) for path in paths]
     except BaseException:
+        # renaming several files is not one step: what an earlier rename replaced is put back
         for path, content in before.items():
             with suppress(OSError):
                 _restored(path, content)
@@ -119,6 +123,7 @@ def _restored(path: Path, content: bytes | None) -> None:
 def lab_y(curve: FootCurve, side: Side) -> Floats:
     """Return the force to the left of the walking direction (BW): medial of the right foot, lateral of the left."""
     medial = curve.force_bw[:, curve.axes.index("mlgrf")]
+    # medial of the right foot is to the left, of the left foot to the right
     return medial if side == "right" else -medial
 
 
@@ -198,6 +203,7 @@ def _table(estimate: Estimate) -> xr.Dataset:
 def common_times(estimate: Estimate) -> Floats:
     """Return one time base of all feet: their own samples where these are the same, else evenly at the highest rate."""
     curves = list(estimate.feet.values())
+    # samples of their own are kept where feet share them: nothing is interpolated then
     first = curves[0].time_s
     if all(c.time_s.shape == first.shape and np.allclose(c.time_s, first, atol=1e-9) for c in curves):
         return first
@@ -239,6 +245,7 @@ def as_mot(estimate: Estimate, name: str, *, geometry: InsoleGeometry | None, he
         unknown = np.asarray(~np.isfinite(force).all(axis=1), dtype=bool)
         if unknown.any():
             notes.append(f"{side} foot: {unknown.mean() * 100:.1f} % of the samples are not known and written as 0")
+        # OpenSim takes no NaN; how many zeros are none is in the notes
         force = np.where(unknown[:, None], 0.0, force) * estimate.mass_kg * G
         feet.append(FootLoad(side, _ground(force, estimate.axes, side), _body_points(when, cop_m, time, heel_m)))
     head = [
@@ -275,6 +282,7 @@ def _ground(force_n: Floats, axes: tuple[str, ...], side: Side) -> Floats:
 def _body_points(when: Floats, cop_m: Floats, time: Floats, heel_m: float) -> Floats:
     """Return points (samples, 3) in calcn of centres (samples, 2; forward, left); held where no centre is known."""
     valid = np.flatnonzero(np.isfinite(cop_m).all(axis=1))
+    # held through swing, where the force is 0 and the point moves nothing
     forward, left = (np.interp(time, when[valid], cop_m[valid, k]) for k in (0, 1))
     return opensim_axes(forward + heel_m, left, np.zeros(time.size))
 
@@ -340,6 +348,7 @@ def _cell_cop(estimate: Estimate, stream: xr.Dataset, side: Side, geometry: Inso
     swing = ~_stance_samples(estimate, side, np.asarray(stream["time"].values, dtype=np.float64))
     loaded = np.flatnonzero(np.isfinite(loads[swing]).any(axis=0))
     level = np.zeros(len(cells))
+    # the median of swing: a shoe presses on unloaded cells, and this pulls the centre to the middle
     level[loaded] = np.nanmedian(loads[swing][:, loaded], axis=0)
     # the geometry's x points right and its y to the toes; the centre is asked forward and to the left
     where = np.asarray([(places[c][1], -places[c][0]) for c in cells])
@@ -356,7 +365,7 @@ def _stance_samples(estimate: Estimate, side: Side, time_s: Floats) -> NDArray[n
 
 def _check_place(cop_m: Floats, side: Side) -> None:
     """Refuse a centre that is not in metres forward from the heel and to the left: other axes or another origin."""
-    low, high = np.nanpercentile(cop_m, [5.0, 95.0], axis=0)
+    low, high = np.nanpercentile(cop_m, _INNER_PERCENT, axis=0)
     fits = _HEEL_M[0] <= low[0] and high[0] <= _HEEL_M[1] and max(-low[1], high[1]) <= _HALF_WIDTH_M
     if not fits or high[0] - low[0] <= high[1] - low[1]:
         raise BadInputError(

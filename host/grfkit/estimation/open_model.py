@@ -89,6 +89,7 @@ def load_bundle_model(folder: Path, backend: str = "auto") -> BundleForceModel:
     """
     folder = Path(folder)
     bundle = load_bundle(folder, backend)
+    # load_bundle has checked the manifest and the int8 file, and knows nothing of this document
     check_digest(folder, DOCUMENT, read_sums(folder))
     return BundleForceModel(read_spec(folder / DOCUMENT), bundle)
 

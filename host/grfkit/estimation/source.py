@@ -93,6 +93,7 @@ class EstimateSource:
     @classmethod
     def of_recording(cls, recording: Recording, path: Path) -> EstimateSource:
         """Return a recording of one device as it was read."""
+        # a trial in form only: one clock, and nobody's name (aligned is False)
         return cls(Trial(recording.tree), path.stem, False, describe_input(path, role="recording"))
 
 
@@ -154,6 +155,7 @@ def facts_of(source: EstimateSource, request: EstimateRequest, spec: ModelSpec) 
     in_trial, stated = str(attrs.get("participant", "")).strip(), request.participant.strip()
     if in_trial and stated and in_trial != stated:
         raise BadInputError(f"the trial is of participant '{in_trial}', not '{stated}'; leave --participant out")
+    # a trial could have named somebody of the training; a device's own file never does
     if source.aligned and not (in_trial or stated):
         raise BadInputError(
             f"trial '{source.name}' names no participant, so that nobody can tell whether they were in training;"
@@ -168,6 +170,7 @@ def facts_of(source: EstimateSource, request: EstimateRequest, spec: ModelSpec) 
         if stated_value is not None and np.isfinite(recorded) and abs(stated_value - recorded) > SAME:
             findings.append(f"{name} is {stated_value:g} as stated; the trial says {recorded:g}")
         facts[name] = recorded if stated_value is None else float(stated_value)
+        # not the mass: it scales the force itself, and check_mass refuses windows without it
         if name in spec.scaler.statics and not np.isfinite(facts[name]) and name != "mass_kg":
             findings.append(f"{name} is an input of the model and not known; the mean of the training is taken")
     if np.isfinite(facts["mass_kg"]) and not MASS_KG[0] <= facts["mass_kg"] <= MASS_KG[1]:

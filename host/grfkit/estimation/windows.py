@@ -85,6 +85,7 @@ def predict_stances(
         )
         forces = dict(zip(usable, model.predict(data, leaks=leaks)))
         beyond = _beyond(model, data)
+    # a stance that is not predicted keeps its place, so that no swing is drawn across it
     nothing = np.full((request.points, len(model.spec.scaler.axes)), np.nan)
     parts = [(at, forces.get(i, nothing)) for i, (_, at, _) in enumerate(windows)]
     rows = [_row(foot.side, at, y, windows[i][2], channels) for i, (at, y) in enumerate(parts)]
@@ -129,6 +130,7 @@ def predict_windows(
     time = time[np.isfinite(time)]
     count = int((time[-1] - time[0]) * rate) + 1
     begins = continuous_starts(0, count - 1, window_s=points - 1, overlap=OVERLAP)
+    # starts are in samples of the model's rate here, not in seconds
     first = np.rint(begins).astype(np.int64)
     at = [time[0] + (k + np.arange(points)) / rate for k in first]
     recording = Stance(float(time[0]), float(time[-1]), foot.side, name, "none")
@@ -142,5 +144,6 @@ def predict_windows(
         inside = between(curve.time_s, stance.ic_s, stance.to_s)
         if np.isfinite(stance.to_s) and inside.stop > inside.start:
             t, y = np.asarray([stance.ic_s, stance.to_s]), curve.force_bw[inside]
+            # no inputs to judge: gaps have left their mark in the curve already
             rows.append(_row(foot.side, t, y, np.zeros((1, 1)), spec.scaler.channels[:1]))
     return curve, rows, [n for n, some in zip(_beyond(model, data), any_input) if some.any()]

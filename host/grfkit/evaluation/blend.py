@@ -47,7 +47,9 @@ class BlendMethod:
         if fold.unit != "participant" or not inner:
             raise BadInputError(f"{self.name} chooses its weights on inner participants; the fold has none")
         rest, near = data.without(inner), data.of(inner)
+        # no other method may have seen whom its weight is chosen on
         fitted = [member.fit(data if has_network(member) else rest, fold) for member in self.members]
+        # axis by axis: the best method for the vertical force need not be the best for the small axes
         weights = chosen_weights(np.stack([_inner_predictions(member, near) for member in fitted]), near)
         # a network needs the inner participants to stop; the others learn from them, too, once the weights are chosen
         final = [first_fit if has_network(m) else m.fit(data, fold) for m, first_fit in zip(self.members, fitted)]
@@ -97,6 +99,7 @@ def chosen_weights(predictions: Floats, near: StanceSet) -> Floats:
     counts = (w > 0)[:, :, None] & np.isfinite(y)
     people = near.per_stance("participant")
     members, axes = len(predictions), predictions.shape[3]
+    # weights of 0 or more that sum to 1: a blend never lies outside its members, as least squares could
     grid = [g for g in itertools.product(range(STEPS + 1), repeat=members) if sum(g) == STEPS]
     best = np.zeros((members, axes))
     for axis in range(axes):
@@ -105,6 +108,7 @@ def chosen_weights(predictions: Floats, near: StanceSet) -> Floats:
             mixed = np.tensordot(np.asarray(weights) / STEPS, predictions[..., axis], axes=1)
             off = np.where(counts[:, :, axis], mixed - np.nan_to_num(y[:, :, axis]), 0.0) ** 2
             size = np.maximum(counts[:, :, axis].sum(axis=1), 1)
+            # per window, then person, then people: the order in which the evaluation itself averages
             rmse = np.sqrt(off.sum(axis=1) / size)
             errors.append(np.mean([rmse[people == p].mean() for p in near.participants]))
         best[:, axis] = np.asarray(grid[int(np.argmin(errors))]) / STEPS

@@ -149,6 +149,7 @@ def evaluate(
         raise BadInputError("--model is proven by the search its settings came from, if any; leave out --search")
     folder = model if isinstance(model, str | os.PathLike) else None
     spec = None if model is None else model.spec if isinstance(model, GrfModel) else spec_of(Path(model))
+    # of a path the folder, so that an error names it
     base = None if spec is None else recipe_of_model(spec if folder is None else folder)
     recipe = recipe_of(preset, kind, config, network=network, split=split, epochs=epochs, device=device, base=base)
     plan = search_of_model(spec) if spec is not None else None if search is None else plan_of(recipe, search)
@@ -156,6 +157,7 @@ def evaluate(
     names = _regimes(regimes)
     text = personalise if isinstance(personalise, str) else ",".join(map(str, personalise))
     personal = plan_of_counts(text) if text else None
+    # all that can be refused is refused here, before hours of training
     target = None if out is None else _checked_output(Path(out), force=force)
     if folder is not None:
         _check_for_card(Path(folder), recipe, names)
@@ -229,6 +231,7 @@ def evaluate_recipe(
         raise BadInputError("a search is of a network alone, not of a regime; leave out one of them")
     folds, networks = folds_of(data, recipe, transfer=transfer), network_methods(recipe, regimes)
     methods: tuple[Method, ...] = (*baseline_methods(data), *networks)
+    # the last regime that was named; a search takes its place below
     headline: TrainedMethod = networks[-1]
     surface = "overground" if transfer else ""
     if personal is not None:
@@ -252,6 +255,7 @@ def evaluate_recipe(
         predictions = of_surface(predictions, surface)
     about = {
         "recipe": recipe.model_dump(mode="json"),
+        # beside the recipe that was used: `usable` may have left out what no window knows
         "asked": as_given.model_dump(mode="json"),
         "people": list(data.participants),
         "headline_regime": regimes[-1] if regimes else recipe.regime,
@@ -268,6 +272,7 @@ def _shared(data: StanceSet, *, apart: bool) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory(prefix="grfkit-") as folder:
         path = Path(folder) / "set.nc"
+        # once for all processes: sent with every job, the set would be copied for each fold and method
         data.to_netcdf(path)
         yield path
 

@@ -56,6 +56,7 @@ class NetworkMethod:
 
     def train(self, data: StanceSet, fold: Fold, *, member: int = 0) -> GrfModel:
         """Return the model of one start."""
+        # the first is the network as it would be alone, so that an ensemble of one changes nothing
         seed = self.config.seed if member == 0 else stable_seed(self.config.seed, "member", member)
         return fit(self.network, self.config.model_copy(update={"seed": seed}), data, fold)
 
@@ -84,6 +85,7 @@ class TransferMethod:
 
     def fit(self, data: StanceSet, fold: Fold) -> FittedModel:
         """Return the network trained as the regime says; the set holds windows of both surfaces."""
+        # no leaks of the fold: a regime is proven on folds over people, which have none
         return FittedModel(self.train(data, fold))
 
     def train(self, data: StanceSet, fold: Fold) -> GrfModel:

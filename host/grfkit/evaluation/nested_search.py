@@ -121,6 +121,7 @@ def search_folds(
             arguments = {
                 "network": network,
                 "config": config,
+                # without the number of trials: a search asked for more of them goes on from those it has
                 "space": plan.space,
                 "folds": plan.folds,
                 "seed": plan.seed,
@@ -129,6 +130,7 @@ def search_folds(
             study = str(results.resolve() / f"search-{key[:16]}.db")
         jobs.append(Job(f"{fold.name} | search", {"data": shared or data, "fold": fold, "study": study} | same))
     counter = _TrialCounter(plan.trials, len(jobs), progress)
+    # seen where the searches run in this process; other processes report finished searches only
     token = _ON_TRIAL.set(counter.trial)
     try:
         documents = map_folds(search_job, jobs, workers=workers, cluster=cluster, results=results, progress=counter.job)

@@ -138,7 +138,9 @@ def on_surface(data: StanceSet, surface: str) -> StanceSet:
 
 def tuning_config(model: GrfModel, plan: PersonalPlan) -> TrainConfig:
     """Return how a model is trained further: as it was trained, for the plan's epochs, nobody deciding when to stop."""
+    # the document also holds what is no setting, such as mode and the rate used
     training = {k: v for k, v in model.spec.training.items() if k in TrainConfig.model_fields}
+    # nobody inner is left to stop by: the person's other windows are the test
     changed = {"epochs": plan.epochs, "batch": plan.batch, "patience": 0, "schedule": "constant", "balance_batches": ""}
     return TrainConfig.model_validate(training | changed)
 
@@ -181,6 +183,7 @@ def personalise_folds(
     jobs = [Job(f"{f.name} | personalisation", same | {"fold": f}) for f in folds if not set(f.test) <= set(lost)]
     rows = [row for value in map_folds(personalise_job, jobs, workers=workers, **how) for row in value["rows"]]
     for row in rows:
+        # also the rows without calibration: what the protocol knew of the tested holds for them, too
         row["leaks"] = list(dict.fromkeys([*leaks, *row["leaks"]]))
     document = {
         "method": method.name,
@@ -219,6 +222,7 @@ def _errors(rows: Sequence[dict[str, Any]], way: str, axis: str, strides: int) -
 def _mean(values: dict[str, float], before: dict[str, float]) -> dict[str, Any]:
     summary = group(values)
     both = sum(bool(np.isfinite(values[p]) and np.isfinite(before[p])) for p in values)
+    # at 0 strides both are the same numbers, and there is nothing to compare
     change = asdict(paired(values, before)) if both > 1 and values != before else None
     numbers = (
         {"n": summary.n}
@@ -262,6 +266,7 @@ def _course(by_count: dict[str, Any], counts: Sequence[int], unit: str) -> str:
     change = most["change"]
     if change is None:
         return text
+    # an interval that holds 0 is no proof of harm either
     if change["low"] is None or change["low"] <= 0 <= change["high"]:
         verdict = f"not shown to help or to harm with {max(counts)}"
     else:

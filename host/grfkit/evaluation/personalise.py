@@ -61,6 +61,7 @@ def fit_affine(forces_bw: Floats, targets_bw: Floats, weight: Floats, *, prior_w
         square = np.array([[(w * p * p).sum(), (w * p).sum()], [(w * p).sum(), w.sum()]])
         right = np.array([(w * p * (y - p)).sum(), (w * (y - p)).sum()])
         penalty = share * np.diag(np.diag(square))
+        # least squares, not solve: a prediction that is 0 throughout makes the matrix singular
         change = np.linalg.lstsq(square + penalty, right, rcond=None)[0]
         gain[k], offset[k] = 1.0 + change[0], change[1]
     return Affine(gain, offset)
@@ -104,6 +105,7 @@ def in_time(data: StanceSet) -> StanceSet:
     """
     unit_keys(data, "window")
     starts = np.asarray(data.data["start_s"].values, dtype=np.float64)
+    # the last key counts first: by trial, then start, then side
     order = np.lexsort((data.per_stance("side"), starts, data.per_stance("trial")))
     return StanceSet(data.data.isel(stance=order))
 
@@ -131,6 +133,7 @@ def parts_for(data: StanceSet, counts: Sequence[int]) -> tuple[StanceSet, Stance
         )
     ordered = in_time(data)
     index = np.arange(data.size)
+    # always split after the largest count: every count is tested on the same later windows
     early, late = ordered.where(index < most), ordered.where(index >= most)
     if not most or str(data.data.attrs["window"]) == "stance":
         return early, late
@@ -147,9 +150,11 @@ def _apart(early: StanceSet, late: StanceSet) -> NDArray[np.bool_]:
     """Return which late continuous windows begin when the last early one of their trial has ended."""
     duration_s = float(early.data.sizes["time"]) / float(early.data.attrs["rate_hz"])
     ends: dict[str, float] = {}
+    # windows in sequence overlap by design: a test window must not share samples with calibration
     for trial, start_s in zip(early.per_stance("trial"), early.data["start_s"].values):
         ends[str(trial)] = max(ends.get(str(trial), -np.inf), float(start_s) + duration_s)
     limits = np.asarray([ends.get(str(t), -np.inf) for t in late.per_stance("trial")])
+    # 1 ns for the rounding of start plus duration
     return np.asarray(late.data["start_s"].values >= limits - 1e-9)
 
 
@@ -192,6 +197,7 @@ def personalise(
     settings = config or TrainConfig(epochs=20, patience=0, batch=8, lr=1e-3, schedule="constant")
     rows = []
     for count in sorted(counts):
+        # always the first ones, as a person would give them, and each count from the untouched model
         calibration = early.where(np.arange(early.size) < count)
         if not count:
             forces = predict(model, late)
@@ -215,6 +221,7 @@ def _truth(model: GrfModel, data: StanceSet) -> tuple[Floats, Floats]:
 def _tuned(
     model: GrfModel, early: StanceSet, late: StanceSet, config: TrainConfig, mode: Mode, lr_factor: float
 ) -> Floats:
+    # a fold by windows, since the person is in both parts: its leak is named, and the result carries it
     keys: list[NDArray[np.str_]] = [unit_keys(s, "window") for s in (early, late)]
     person = early.participants[0]
     fold = Fold(

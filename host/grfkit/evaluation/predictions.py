@@ -85,6 +85,7 @@ class Predictions:
         """Write netCDF4, whole or not at all."""
         encoding = {n: {"zlib": True, "complevel": 4} for n in ("predicted", "measured", "weight")}
         with written_whole(Path(path), force=force) as temporary:
+            # the netCDF library wants to create its file itself
             temporary.unlink()
             self.data.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
 
@@ -116,6 +117,7 @@ def predict_fold(data: StanceSet, fold: Fold, method: Method) -> tuple[Floats, f
     array, float
         Shape (tested stances, time, axes) in BW; seconds.
     """
+    # the only place where an evaluation hands out windows for training
     training = fold.of(data, "train", "inner") if fold.inner else fold.of(data, "train")
     start = time.perf_counter()
     predicted = method.fit(training, fold).predict(fold.of(data, "test"))
@@ -143,6 +145,7 @@ class Gathered:
         self.fold_of = np.full(self.data.size, "", dtype=object)
         for fold in self.folds:
             rows = self.rows(fold)
+            # a window tested twice would have two predictions and one place
             if (self.fold_of[rows] != "").any():
                 raise BadInputError(f"fold '{fold.name}' tests windows that another fold tests, too")
             self.fold_of[rows] = fold.name

@@ -17,6 +17,7 @@ from ..stats.compare import paired, with_holm
 from ..stats.conformal import highest_level, leave_one_out_coverage
 from ..stats.curves import by_participant, curve_errors, group, mean_r, participant_curves
 from ..stats.spm import permutation_max_t, spm_paired
+from ..units import G
 from .predictions import Predictions
 
 STRATA = ("condition", "surface", "speed_m_s", "slope_percent", "side")
@@ -32,6 +33,14 @@ MARGINS = {
     "propulsive impulse BW s": 0.05,
 }
 """Margins of equivalence as a share of the measured mean, stated before any result (systems.md 5.6)."""
+ALPHA = 0.05
+"""Level of the permutation test over all axes together: the usual one, as in the parametric test beside it."""
+MOST_CONDITIONS, MOST_STRATA = 40, 10
+"""Kinds of condition, and of any other label, up to which errors are listed by kind: chosen by hand, what a reader can
+look through; more are mostly names of single trials."""
+LEAST_LEVEL = 0.02
+"""Share of the group's mean below which a contact's feature has no relative error: chosen by hand, because division by
+nearly 0 would rule the mean."""
 
 
 def scores(predictions: Predictions, *, headline: str = "", level: float = 0.9) -> dict[str, Any]:
@@ -58,6 +67,7 @@ def scores(predictions: Predictions, *, headline: str = "", level: float = 0.9) 
     return {
         "split": str(attrs["split"]),
         "leaks": list(predictions.leaks),
+        # leaking rows stay in the table, but no report may lead with them
         "headline_allowed": not predictions.leaks,
         "window": str(attrs["window"]),
         "cut": str(attrs["cut"]),
@@ -87,7 +97,8 @@ def method_scores(predictions: Predictions, method: str) -> dict[str, Any]:
     result = {}
     for i, axis in enumerate(predictions.axes):
         errors = curve_errors(measured[:, :, i], predicted[:, :, i])
-        errors["rmse_n"] = errors["rmse_bw"] * mass * 9.80665
+        errors["rmse_n"] = errors["rmse_bw"] * mass * G
+        # contacts, then conditions, then people: a speed with many contacts must not rule a person's error
         per_person = {k: by_participant(v, people, conditions) for k, v in errors.items()}
         result[axis] = {
             "group": {k: _group(k, v, len(people)) for k, v in per_person.items()},
@@ -123,7 +134,7 @@ def _strata(predictions: Predictions, rmse: Floats) -> dict[str, dict[str, Any]]
     for name in STRATA:
         labels = _labels(predictions, name)
         kinds = sorted({label for label in labels.tolist() if label})
-        if len(kinds) < 2 or len(kinds) > (40 if name == "condition" else 10):
+        if len(kinds) < 2 or len(kinds) > (MOST_CONDITIONS if name == "condition" else MOST_STRATA):
             continue
         strata[name] = {}
         for kind in kinds:
@@ -141,6 +152,7 @@ def _strata(predictions: Predictions, rmse: Floats) -> dict[str, dict[str, Any]]
 def _labels(predictions: Predictions, name: str) -> NDArray[np.str_]:
     if name in ("condition", "surface", "side"):
         return predictions.per_stance(name)
+    # measured speeds differ in the last digits; a decimal makes them strata
     values = np.round(predictions.scalar(name), 1)
     return np.asarray([f"{v:g}" if np.isfinite(v) else "" for v in values])
 
@@ -155,6 +167,7 @@ def comparisons(table: dict[str, Any], predictions: Predictions, main: str) -> d
             by_axis[axis] = {"note": "one participant: nothing to compare"}
             continue
         usable = {m: _values(table[m][axis]["participants"]["rmse_bw"]) for m in others}
+        # a method that did not answer for somebody is compared with nobody: the pairs would be other people
         family = {m: paired(mine, v) for m, v in usable.items() if set(v) == set(mine) and _both(mine, v) > 1}
         by_axis[axis] = {
             m: _plain(asdict(p)) | {"excludes_zero": p.excludes_zero} for m, p in with_holm(family).items()
@@ -177,8 +190,9 @@ def spm(predictions: Predictions, method: str) -> dict[str, Any]:
         if complete.sum() < 2:
             tests[axis] = {"note": f"{int(complete.sum())} participants have whole mean curves; no test"}
             continue
+        # alpha is shared between the axes (Bonferroni), here and in the permutation test
         test = spm_paired(a[complete], b[complete], family=len(predictions.axes))
-        other = permutation_max_t(a[complete], b[complete], alpha=0.05 / len(predictions.axes))
+        other = permutation_max_t(a[complete], b[complete], alpha=ALPHA / len(predictions.axes))
         tests[axis] = {
             "n": test.n,
             "t": [_number(v) for v in test.t],
@@ -253,7 +267,7 @@ def feature_agreement(predicted: Floats, true: Floats, people: Sequence[str], ma
     x, y = np.asarray([a[k] for k in names]), np.asarray([b[k] for k in names])
     level = abs(float(y.mean()))
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(np.abs(true) > 0.02 * level, 100 * np.abs(predicted - true) / np.abs(true), np.nan)
+        relative = np.where(np.abs(true) > LEAST_LEVEL * level, 100 * np.abs(predicted - true) / np.abs(true), np.nan)
     result: dict[str, Any] = {
         "n": len(names),
         "measured": _number(y.mean()),
@@ -297,6 +311,7 @@ def _band(predictions: Predictions, method: str, axis: int, level: float) -> dic
     n = len(predictions.participants)
     if n < 3:
         return {"note": f"{n} participants: no interval for a next one"}
+    # n - 1: in each turn one person is left out and the others calibrate
     most = highest_level(n - 1)
     used = min(level, most)
     residuals = predictions.predicted(method)[:, :, axis] - predictions.measured[:, :, axis]

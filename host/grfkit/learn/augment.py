@@ -63,18 +63,22 @@ def augmented(
     generator
         On the processor; its state alone decides what comes out.
     """
+    # the order of the draws is part of what a seed means: another order gives other networks
     n, points, width = raw.shape
     out = raw
     if settings.rotation_deg and triads(channels):
         turn = _rotations(n, math.radians(settings.rotation_deg), generator).to(raw)
         out = out.clone()
         for triad in triads(channels):
+            # vectors are rows here, so v' = R v reads v' = v R^T
             out[:, :, list(triad)] = raw[:, :, list(triad)] @ turn.transpose(1, 2)
     if settings.gain:
+        # log-normal: doubling is as likely as halving, and no factor turns the sign
         out = out * torch.exp(settings.gain * torch.randn(n, 1, width, generator=generator)).to(raw)
     if settings.shift_samples:
         most = settings.shift_samples
         shift = torch.randint(-most, most + 1, (n, 1), generator=generator)
+        # beyond the border nothing was measured: its sample is repeated
         at = (torch.arange(points)[None, :] + shift).clamp(0, points - 1).to(raw.device)
         out = torch.gather(out, 1, at[:, :, None].expand(-1, -1, width))
     if settings.noise:
@@ -82,6 +86,7 @@ def augmented(
         out = out + settings.noise * noise * raw.new_tensor(list(size))
     if settings.missing:
         may = torch.tensor([any(fnmatchcase(c, p) for p in settings.missing_channels) for c in channels])
+        # a share of its own for each window, so that windows with all channels occur, too
         share = settings.missing * torch.rand(n, 1, generator=generator)
         dropped = (torch.rand(n, width, generator=generator) < share) & may
         out = out.masked_fill(dropped[:, None, :].to(raw.device), float("nan"))
@@ -90,10 +95,12 @@ def augmented(
 
 def _rotations(n: int, most_rad: float, generator: torch.Generator) -> Tensor:
     """Return ``n`` rotation matrices about random axes by up to ``most_rad`` (Rodrigues), shape (n, 3, 3)."""
+    # a normalised Gaussian vector is uniform on the sphere
     axis = torch.nn.functional.normalize(torch.randn(n, 3, generator=generator), dim=1)
     angle = (most_rad * (2 * torch.rand(n, generator=generator) - 1))[:, None, None]
     cross = torch.zeros(n, 3, 3)
     x, y, z = axis.unbind(1)
     cross[:, 0, 1], cross[:, 0, 2], cross[:, 1, 0] = -z, y, z
     cross[:, 1, 2], cross[:, 2, 0], cross[:, 2, 1] = -x, -y, x
+    # R = I + sin(a) K + (1 - cos(a)) K^2, with K x = axis cross x
     return torch.eye(3) + torch.sin(angle) * cross + (1 - torch.cos(angle)) * (cross @ cross)

@@ -88,6 +88,7 @@ class KnownSpeedMeanCurve(Baseline):
             key = f"condition {label}"
             if np.isfinite(speed) and self._speeds.size:
                 key = f"speed {self._speeds[np.argmin(np.abs(self._speeds - speed))]:g}"
+            # a condition never trained on: the mean curve of all, under the empty key
             curves.append(self._curves.get(key, self._curves[""]))
         return np.stack(curves)
 
@@ -122,7 +123,9 @@ def nearest_mean(x: Floats, y: Floats, k: float, at: Floats) -> Floats:
 
 def nearest_means(x: Floats, y: Floats, ks: Sequence[float], at: Floats) -> Iterator[Floats]:
     """Give for each ``k`` the mean of ``y`` over the ``k`` nearest rows, sorted once; see :func:`nearest_mean`."""
+    # |a - b|^2 multiplied out: one matrix product instead of an array (m, n, p)
     apart = (at**2).sum(axis=1)[:, None] - 2 * at @ x.T + (x**2).sum(axis=1)
+    # stable: of equally near stances the earlier counts, on every machine
     rows = np.argsort(apart, axis=1, kind="stable")[:, : min(int(max(ks)), len(x))]
     for k in ks:
         yield np.stack([y[r[: int(k)]].mean(axis=0) for r in rows])
@@ -168,6 +171,7 @@ class ScaledPressure(Baseline):
         power = (w * load**2).sum()
         if not power > 0:
             raise BadInputError(f"{self.name}: the cells are all unloaded or missing; check their calibration")
+        # a line through zero, without an offset: an unloaded insole has to give no force
         self.gain, self._curve = float((w * load * truth).sum() / power), mean_curve(data)
 
     def predict(self, data: StanceSet) -> Floats:
@@ -239,6 +243,7 @@ def _channel(data: StanceSet, axis: str) -> Floats:
 def baselines(data: StanceSet, *, leaks: tuple[str, ...] = ()) -> tuple[Baseline, ...]:
     """Return every baseline that can be used on this set, not fitted."""
     methods: list[Baseline] = [MeanCurve(leaks), KnownSpeedMeanCurve(leaks)]
+    # whole-curve methods need a common phase, which continuous windows do not have
     if data.data.attrs["window"] == "stance":
         methods += [Ridge(leaks), NearestNeighbours(leaks)]
     else:

@@ -62,6 +62,7 @@ class Windows:
         table = np.asarray(self.data.data["scalars"].values, dtype=np.float64)
         self._statics = table[:, [scalars.index(s) for s in self.statics]].astype(np.float32)
         self._mass = table[:, scalars.index("mass_kg")].astype(np.float32)
+        # 1 for the weight; 4 bytes a number, below
         per_window = (len(self.channels) + len(self.axes) + 1) * int(self.data.data.sizes["time"])
         self._held: Batch | None = None
         if per_window * self.size * 4 / 1e6 <= memory_mb_or_zero(self.memory_mb):
@@ -79,6 +80,7 @@ class Windows:
         if self._targets:
             y = np.asarray(part["targets"].values, dtype=np.float32)[:, :, self._targets]
         x = x[:, :, self._columns]
+        # NaN times weight 0 would still be NaN in the loss: such targets become 0 and lose their weight
         weight = np.where(np.isfinite(y).all(axis=2), w, 0.0).astype(np.float32)
         return Batch(x, self._statics[rows], np.nan_to_num(y, nan=0.0), weight, self._mass[rows])
 
@@ -86,6 +88,7 @@ class Windows:
         """Return these windows in this order (repeats allowed), read as contiguous runs in rising order."""
         if self._held is not None:
             return Batch(*(part[indices] for part in self._held))
+        # repeats are read once, and every stretch of neighbours at once; `back` restores order and repeats
         rows, back = np.unique(indices, return_inverse=True)
         runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
         parts = [self._from_disk(slice(int(r[0]), int(r[-1]) + 1)) for r in runs]
@@ -111,6 +114,7 @@ class Windows:
     def batches(self, size: int, groups: Sequence[str] | None = None) -> int:
         """Return how many batches an epoch has."""
         length = len(epoch_order(self.size, 0, groups))
+        # a batch never spans two buffers (see shuffled), so each buffer may end in a smaller one
         full, rest = divmod(length, BUFFER)
         return full * -(-BUFFER // size) + -(-rest // size)
 
@@ -119,6 +123,7 @@ def memory_mb_or_zero(value: float) -> float:
     """Return the limit in MB, or refuse a negative one."""
     if value < 0:
         raise BadInputError(f"memory_mb is {value}; expected 0 (always from disk) or more")
+    # below the size of any set, even an empty one
     return value if value > 0 else -1.0
 
 
@@ -144,11 +149,13 @@ def epoch_order(size: int, seed: int, groups: Sequence[str] | None = None) -> In
     With ``groups`` (one label per window) the groups take turns, so that each batch holds equally many of each; a
     small group is gone through again, in a new order each time. The epoch stays about as long.
     """
+    # blocks, because a fully random order would read a large file one window at a time
     rng = np.random.default_rng(seed)
     if groups is None:
         return _blocks(np.arange(size), rng)
     labels = np.asarray(list(groups))
     names = np.unique(labels)
+    # rounded up, so that no group loses windows to the division
     each = -(-size // len(names))
     streams = []
     for name in names:

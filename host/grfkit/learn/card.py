@@ -44,6 +44,7 @@ def add_evaluation(folder: Path, evaluation: dict[str, Any]) -> None:
         )
     if _settings_of(evaluation["recipe"]) != _settings_of(spec.provenance.configuration.get("recipe")):
         raise BadInputError(f"{folder}: was trained by another recipe than this evaluation; give the same settings")
+    # the card prints the headline's figures as the model's own
     if evaluation["headline_regime"] != evaluation["recipe"]["regime"]:
         raise BadInputError(
             f"{folder}: was trained by regime '{evaluation['recipe']['regime'] or 'none'}', but the headline of this"
@@ -69,6 +70,7 @@ def check_people(folder: Path, trained: Sequence[str], people: Sequence[str]) ->
     BadInputError
         Naming whom one has and the other has not.
     """
+    # both ways: more people than were trained on prove another model, fewer prove it on a chosen part
     apart = sorted(set(trained) ^ set(people))
     if apart:
         raise BadInputError(
@@ -203,6 +205,7 @@ def beaten(evaluation: dict[str, Any], axis: str) -> str:
     headline, comparisons = evaluation["headline"], evaluation["comparisons"].get(axis, {})
     if "note" in comparisons:
         return f"{axis}: {comparisons['note']}."
+    # difference of errors, headline minus baseline: an interval wholly below 0 is better
     better = [m for m, comparison in comparisons.items() if comparison["high"] is not None and comparison["high"] < 0]
     rest = [m for m in comparisons if m not in better]
     text = (

@@ -63,6 +63,7 @@ class TrainingState:
         self.epoch += 1
         self.history.append((loss, inner_loss))
         # without inner participants nothing can choose: the last epoch is the best
+        # NaN compares false, so an epoch that diverged is never the best
         if inner_loss is None or inner_loss < self.best_loss:
             self.best_loss = math.inf if inner_loss is None else inner_loss
             self.best_epoch = self.epoch
@@ -96,6 +97,7 @@ def store(path: PathLike, state: TrainingState, run: str) -> None:
         "run": run,
         "epoch": state.epoch,
         "best_epoch": state.best_epoch,
+        # JSON has no infinity
         "best_loss": None if math.isinf(state.best_loss) else state.best_loss,
         "history": state.history,
         "done": state.stopped,
@@ -136,6 +138,7 @@ def restore_if_there(path: PathLike, state: TrainingState, run: str) -> None:
     for name, value in _part(tensors, "optimizer").items():
         index, key = name.split(".", 1)
         entries.setdefault(int(index), {})[key] = value
+    # settings of the groups come from the run, not the file: the fingerprint has found them equal
     groups = state.optimizer.state_dict()["param_groups"]
     state.optimizer.load_state_dict({"state": entries, "param_groups": groups})
     state.epoch, state.best_epoch, state.stopped = about["epoch"], about["best_epoch"], about["done"]

@@ -43,6 +43,7 @@ def deterministic(threads: int = 0, device: str = "cpu") -> Iterator[None]:
         torch.use_deterministic_algorithms(True)
         if threads:
             torch.set_num_threads(threads)
+        # the caller's random numbers go on as if nothing had been trained
         with torch.random.fork_rng(devices=devices):
             yield
     finally:

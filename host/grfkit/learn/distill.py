@@ -82,6 +82,7 @@ def taught(data: StanceSet, predicted: Floats, *, share: float) -> StanceSet:
     of_truth = np.asarray(share * np.where(valid, weight, 0.0), dtype=np.float64)
     of_teacher = np.asarray((1.0 - share) * answered, dtype=np.float64)
     total = of_truth + of_teacher
+    # z and W of the module's docstring; where neither counts, W is 0 and z does not matter
     mixed = np.where(valid[:, :, None], truth, 0.0).astype(np.float64) * of_truth[:, :, None]
     mixed += np.where(answered[:, :, None], predicted, 0.0) * of_teacher[:, :, None]
     mixed /= np.asarray(np.where(total > 0, total, 1.0))[:, :, None]
@@ -154,9 +155,11 @@ def distil(
     rows = np.isin(fold.keys(data), fold.train)
     truth = data.where(rows)
     predicted = teacher_predictions(teacher, truth)
+    # one set for each share, however many networks are tried with it
     lessons = {share: _lesson(data, rows, taught(truth, predicted, share=share)) for share in dict.fromkeys(shares)}
     results = [_trained(lessons[share], fold, config, network, share) for network, share in pairs]
     tried = tuple(entry for _, entry in results)
+    # chosen by the true force of inner participants, never by nearness to the teacher
     i = _best(tried, slack)
     return Student(_finished(results[i][0], teacher, truth, tried[i].share), tried[i], tried)
 
@@ -183,6 +186,7 @@ def _best(tried: Sequence[Tried], slack: float) -> int:
         return 0
     limit = min(finite) * (1.0 + slack)
     within = [i for i, v in enumerate(losses) if v is not None and v <= limit]
+    # without slack only the least loss is within the limit; size would not matter
     return min(within, key=lambda i: (tried[i].weights if slack else 0, losses[i]))
 
 
@@ -195,6 +199,7 @@ def _finished(model: GrfModel, teacher: GrfModel, truth: StanceSet, share: float
         "weights_sha256": _digest(teacher),
         "participants": list(teacher.participants),
     }
+    # whom the teacher has seen, the student has seen: they count as participants of both
     spec = spec.model_copy(
         update={
             "training": spec.training | {"teacher": about},
@@ -243,6 +248,7 @@ def student_of(
     from_teacher = {
         name: getattr(scaler, name)
         for name in ("channels", "statics")
+        # only what the recipe leaves at its default: a user's own choice stands
         if getattr(config, name) == getattr(default, name)
     }
     student = distil(

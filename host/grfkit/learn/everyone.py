@@ -29,6 +29,7 @@ def whole_fold(data: StanceSet, inner: int) -> Fold:
             f"the set holds one participant only ({people[0]}); a model of one person tells nothing about another: add"
             " participants"
         )
+    # by hash: one more participant changes at most one of the inner ones, and the order of files none
     order = sorted(people, key=lambda p: (stable_seed("whole", p), p))
     count = min(inner, len(people) - 1)
     return Fold("everyone", tuple(sorted(order[count:])), tuple(sorted(order[:count])), ())

@@ -110,6 +110,7 @@ def check_blind(fold: Fold, participants: Sequence[str], by: str) -> None:
 
 def stable_seed(*parts: object) -> int:
     """Return a seed below 2**31 from any values, by SHA-256 of their text: the same in every process."""
+    # a separator no name holds, so that ("a", "bc") and ("ab", "c") differ; Python's hash() changes with each process
     text = "\x1f".join(str(p) for p in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFFFFFF
 
@@ -130,6 +131,7 @@ def unit_keys(data: StanceSet, unit: Unit) -> NDArray[np.str_]:
         starts = np.asarray(data.data["start_s"].values, dtype=np.float64)
         if not np.isfinite(starts).all():
             raise BadInputError("a split within trials needs start_s of every window, and some are not known")
+        # windows of both feet may begin at the same time
         keys = [f"{k}/{s}/{t:.6f}" for k, s, t in zip(keys, data.per_stance("side"), starts)]
     return np.asarray(keys)
 
@@ -148,6 +150,7 @@ def _participants(data: StanceSet, least: int = 2) -> tuple[str, ...]:
 def _inner(test: Sequence[str], others: Sequence[str], inner: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return (train, inner): the inner ones by a hash of their and the tested names; at least one is left to train."""
     count = min(inner, max(len(others) - 1, 0))
+    # the tested names take part, so that the inner ones differ from fold to fold
     order = sorted(others, key=lambda p: (stable_seed("inner", *sorted(test), p), p))
     return tuple(sorted(order[count:])), tuple(sorted(order[:count]))
 
@@ -187,6 +190,7 @@ def grouped_kfold(data: StanceSet, *, k: int, seed: int = 0, inner: int = 1) -> 
     order = sorted(people, key=lambda p: (stable_seed("kfold", seed, p), p))
     folds = []
     for i in range(k):
+        # every k-th: sizes differ by one at most
         test = tuple(sorted(order[i::k]))
         train, stop = _inner(test, [p for p in people if p not in test], inner)
         folds.append(Fold(f"grouped_kfold:{i + 1}/{k}", train, stop, test))
@@ -226,6 +230,7 @@ def within_trial(data: StanceSet, *, shares: tuple[float, float] = (0.5, 0.25)) 
     parts: tuple[list[str], list[str], list[str]] = ([], [], [])
     for trial in np.unique(trials):
         rows = np.flatnonzero(trials == trial)
+        # cut in time, not at random: neighbouring windows are so alike that a random half would know the rest
         rows = rows[np.argsort(starts[rows], kind="stable")]
         ends = np.round(np.cumsum([0.0, *shares, 1.0 - sum(shares)]) * len(rows)).astype(int)
         for part, low, high in zip(parts, ends, ends[1:]):

@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
+from .baseline_base import MOVES
 from .batches import require
 from .folds import Fold, LeakError, grouped_kfold
 
@@ -78,9 +79,10 @@ class KernelRidge:
         stances = spread(data, self.method.most)
         x, y = self._flat(stances), np.nan_to_num(stances.arrays()[1].astype(np.float64))
         self._centre, self._size = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
-        self._size[~(self._size > 1e-9 * (1 + np.abs(self._centre)))] = np.inf
+        self._size[~(self._size > MOVES * (1 + np.abs(self._centre)))] = np.inf
         self._z = self._scaled(x)
         apart = _apart(self._z, self._z)
+        # widths in units of the median distance mean the same for any number of features
         self._median = float(np.median(apart))
         self.settings = self._choose(stances, apart, y)
         self._solved = [_solve(apart, y[:, :, i], w * self._median, p) for i, (w, p) in enumerate(self.settings)]
@@ -111,12 +113,14 @@ class KernelRidge:
         """Return the settings of least error of participants left out, axis by axis."""
         settings = list(itertools.product(self.method.widths, self.method.penalties))
         axes = y.shape[2]
+        # fewer people than the three folds below
         if len(settings) == 1 or len(data.participants) < 3:
             return [settings[0]] * axes
         errors = np.zeros((len(settings), axes))
         people = data.per_stance("participant")
         for fold in grouped_kfold(data, k=3, inner=0):
             out = np.isin(people, fold.test)
+            # distances (and their median) are of inputs alone, so taking them before the split tells nothing of a force
             near, far = apart[np.ix_(~out, ~out)], apart[np.ix_(out, ~out)]
             for i, (width, penalty) in enumerate(settings):
                 solved = _solve(near, y[~out].reshape((~out).sum(), -1), width * self._median, penalty)
@@ -142,12 +146,14 @@ def spread(data: StanceSet, most: int) -> StanceSet:
 
 def _apart(a: Floats, b: Floats) -> Floats:
     """Return squared distances between rows."""
+    # |a - b|^2 multiplied out; rounding may leave it a little below 0
     return np.asarray(np.maximum((a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T, 0.0))
 
 
 def _solve(apart: Floats, y: Floats, width: float, penalty: float) -> _Solved:
     from scipy.linalg import cho_factor, cho_solve
 
+    # far from every stance the kernel is 0, and the prediction falls back to this mean
     mean = y.mean(axis=0)
     kernel = np.exp(-apart / width)
     kernel[np.diag_indices_from(kernel)] += penalty

@@ -45,9 +45,11 @@ def batch_loss(
     weight = torch.from_numpy(batch.weight).to(device)[:, :, None]
     truth = scaler.expected(torch.from_numpy(batch.targets).to(device), mass)
     error = scaler.output(network(scaler.inputs(raw.to(device)), statics)) - truth
+    # where, not a product: an error that is NaN or infinite would survive a weight of 0
     error = torch.where(weight > 0, error / error.new_tensor(axis_sizes(scaler, config.balance)), 0.0)
     total = (weight * error**2).mean(dim=2).sum()
     if config.derivative:
+        # steps are far smaller than forces: in these units `derivative` of 1 makes both parts alike
         ratio = [m / s if s > 0 else 0.0 for m, s in zip(scaler.target_ms, scaler.target_step_ms)]
         both = weight[:, 1:] * weight[:, :-1]
         steps = both * (error[:, 1:] - error[:, :-1]) ** 2 * error.new_tensor(ratio)
@@ -59,6 +61,7 @@ def axis_sizes(scaler: Scaler, balance: str) -> list[float]:
     """Return what errors of each axis are divided by; an axis that never moves is left as it is."""
     sizes = {"none": [1.0] * len(scaler.axes), "range": list(scaler.target_range)}
     by_axis = sizes.get(balance) or [math.sqrt(v) for v in scaler.target_ms]
+    # BW: less is the rounding of a constant, and dividing by it would let this axis rule the loss
     return [s if s > 1e-6 else 1.0 for s in by_axis]
 
 

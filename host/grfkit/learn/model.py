@@ -106,6 +106,7 @@ class GrfModel:
             (beside / DOCUMENT).write_text(text + "\n", encoding="utf-8")
             if self.calibration is not None:
                 self.calibration.to_netcdf(beside / CALIBRATION)
+            # mkdtemp lets nobody but the owner in
             beside.chmod(0o755)
             if folder.exists():
                 shutil.rmtree(folder)
@@ -134,6 +135,7 @@ class GrfModel:
             raise BadInputError(f"{folder / DOCUMENT}: {where}: {first['msg']}") from error
         if hashlib.sha256(weights).hexdigest() != spec.weights_sha256:
             raise BadInputError(f"{folder / WEIGHTS}: is not the file model.json was written with; copy both again")
+        # any seed: every weight is replaced below
         network = new_network(spec.network, spec.scaler, seed=0)
         try:
             network.load_state_dict(load_tensors(weights))
@@ -223,6 +225,7 @@ def predict(model: GrfModel, data: StanceSet, *, leaks: Sequence[str] = (), batc
             raw = model.network(x, scaler.scaled_statics(torch.from_numpy(raw_batch.statics).to(device)))
             force = scaler.to_bw(scaler.output(raw), torch.from_numpy(raw_batch.mass_kg).to(device))
             values = force.cpu().numpy().astype(np.float64)
+            # the scaler turns what is missing into the mean; a window of nothing else would get a mean curve
             values[np.isnan(raw_batch.inputs).all(axis=(1, 2))] = np.nan
             parts.append(values)
     return np.concatenate(parts)

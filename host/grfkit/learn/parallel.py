@@ -210,12 +210,14 @@ def _end_with_parent() -> None:
 
 def _called(function: Callable[..., Any], arguments: Mapping[str, Any]) -> _Outcome:
     """Return a job's value or its refusal; one job at a time, with one torch thread."""
+    # a dask worker may run jobs in threads, and torch has one number of threads for all of them
     with _ONE_AT_A_TIME:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         began = time.perf_counter()
         try:
             value = function(**arguments)
+        # as a value: raised here, it would stop the jobs that can still be run and kept
         except GrfError as error:
             return _Outcome(None, time.perf_counter() - began, str(error))
         finally:
@@ -228,6 +230,7 @@ def _on_dask(function: Callable[..., Any], todo: _Todo, cluster: Any) -> Iterato
     opened = not isinstance(cluster, distributed.Client)
     client = connected(cluster) if opened else cluster
     try:
+        # not pure: dask would read all arguments, whole sets among them, to tell equal calls apart
         futures = {client.submit(_called, function, dict(a), pure=False): i for i, a in todo}
         for future in distributed.as_completed(list(futures)):
             yield futures[future], future.result()

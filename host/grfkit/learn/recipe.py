@@ -87,7 +87,7 @@ def from_preset(preset: Preset) -> Recipe:
     train = preset.train
     config = TrainConfig(
         channels=preset.channels,
-        statics=tuple("contact_s" if s == "contact_s" else s for s in preset.statics),
+        statics=preset.statics,
         axes=preset.axes,
         epochs=train.epochs,
         patience=train.patience,
@@ -184,6 +184,7 @@ def parse_recipe(document: dict[str, Any], base: Recipe | None = None, *, where:
     """Return a recipe from a document laid over another one, table by table; a network's name starts it anew."""
     settings = (base or Recipe()).model_dump()
     for key, value in document.items():
+        # settings of one network mean nothing to another: they are not carried over
         fresh = key == "network" and isinstance(value, dict) and "name" in value
         before = settings.get(key)
         settings[key] = before | value if isinstance(before, dict) and isinstance(value, dict) and not fresh else value
@@ -243,6 +244,9 @@ def paths_among(sources: Sequence[WindowSource]) -> list[Path]:
 _HIGHEST_BW = 15.0
 """Peaks above this are no body weights but newtons: chosen by hand, well above any step of a runner (about 5 BW) and
 far below any step in newtons."""
+_WINDOWS_LOOKED_AT = 8
+"""Windows of each participant in which peaks are looked at: chosen by hand, because newtons show in every window, and
+the whole set may lie on disk."""
 
 
 def _check_body_weights(data: StanceSet) -> None:
@@ -251,9 +255,10 @@ def _check_body_weights(data: StanceSet) -> None:
         return
     people = data.per_stance("participant")
     for person in data.participants:
-        rows = np.flatnonzero(people == person)[:8]
+        rows = np.flatnonzero(people == person)[:_WINDOWS_LOOKED_AT]
         part = data.data.isel(stance=rows)
         counted = np.where(part["weight"].values > 0, part["targets"].values[:, :, data.axes.index("vgrf")], 0.0)
+        # the median: one spike in a curve is no reason to refuse a set
         peak = float(np.median(counted.max(axis=1)))
         if peak > _HIGHEST_BW:
             raise BadInputError(
@@ -296,6 +301,7 @@ def _check_copies(files: Sequence[Path]) -> None:
     for path in files:
         by_size.setdefault(path.stat().st_size, []).append(path)
     by_digest: dict[str, Path] = {}
+    # copies have one size: only files that share theirs are read
     for path in [p for alike in by_size.values() if len(alike) > 1 for p in alike]:
         digest = describe_input(path).sha256
         if digest in by_digest:

@@ -45,6 +45,7 @@ class ResultCache:
 
     def entries(self) -> list[dict[str, Any]]:
         """Return the journal's whole lines; one cut short by a kill is passed over."""
+        # split as bytes: a line cut within a letter is no text, and must not hide the others
         journal = self.folder / JOURNAL
         entries = []
         for line in journal.read_bytes().split(b"\n") if journal.exists() else []:
@@ -69,6 +70,7 @@ class ResultCache:
         arrays: dict[str, np.ndarray[Any, Any]] = {}
         text = json.dumps(_emptied(value, arrays), sort_keys=True)
         content = save(arrays, {KEY: text})
+        # the file first: a journal line without its file would promise what is not there
         with written_whole(self.path(key), force=True) as temporary:
             temporary.write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
@@ -109,6 +111,7 @@ def plain(value: Any, *, where: str = "result") -> Any:
         wrong = [k for k in value if not isinstance(k, str) or k == ARRAY]
         if wrong:
             raise BadInputError(f"{where} has the key {wrong[0]!r}; expected text other than '{ARRAY}'")
+        # the same whether a job ran now or was read from disk: tuples are lists in both cases
         return {k: plain(v, where=where) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [plain(v, where=where) for v in value]
@@ -157,6 +160,7 @@ def fingerprint_of(
         If an argument has no content that could be told apart, such as an open connection.
     """
     function_name = f"{function.__module__}.{getattr(function, '__qualname__', repr(function))}"
+    # the version counts, because another one may compute otherwise under the same arguments
     content = {
         "function": function_name,
         "version": tool_version(),
@@ -195,6 +199,7 @@ def digest_of(data: StanceSet, block: int = 256) -> str:
         if item.dtype.kind not in "fiub":
             digest.update(json.dumps([str(v) for v in item.values.ravel()]).encode())
             continue
+        # block by block, since a set may be larger than memory
         rows = item.shape[0] if "stance" in item.dims else 1
         for low in range(0, rows, block):
             part = item.isel(stance=slice(low, low + block)) if "stance" in item.dims else item

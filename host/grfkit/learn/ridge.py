@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..records.stance_set import StanceSet
-from .baseline_base import Baseline, FlatBaseline, best_setting, flat_targets
+from .baseline_base import MOST_GROUPS, MOVES, Baseline, FlatBaseline, best_setting, flat_targets
 from .batches import require
 
 ALPHAS = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
+_AT_ONCE = 128
+"""Windows whose lagged features are in memory at once: chosen by hand. Sums are added part by part, so that another
+number changes the last bits of the weights."""
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Ridge(FlatBaseline):
         x, y = self.learn_flat(data), flat_targets(data)
         self.alpha = best_setting(data, x, y, self.alphas, ridge_answers)
         self._mean = y.mean(axis=0)
+        # z-scores average 0 only where nothing is missing: missing ones became 0 after scaling
         self._offset = x.mean(axis=0)
         self._weights = next(_ridge_weights(x - self._offset, y - self._mean, (self.alpha,)))
 
@@ -89,6 +93,7 @@ def _ridge_weights(x: Floats, y: Floats, alphas: Sequence[float]) -> Iterator[Fl
 
     tall = x.shape[1] <= x.shape[0]
     gram, right = (x.T @ x, x.T @ y) if tall else (x @ x.T, y)
+    # a view that can be written: each penalty changes the diagonal alone, without a copy of the product
     diagonal = np.einsum("ii->i", gram)
     plain = diagonal.copy()
     for alpha in alphas:
@@ -125,7 +130,7 @@ class LaggedRidge(Baseline):
         count = np.maximum(valid.sum(axis=0), 1)
         self._centre = np.where(valid, x, 0.0).sum(axis=0) / count
         spread = np.sqrt(np.where(valid, (x - self._centre) ** 2, 0.0).sum(axis=0) / count)
-        self._size = np.where(spread > 1e-9 * (1 + np.abs(self._centre)), spread, np.inf)
+        self._size = np.where(spread > MOVES * (1 + np.abs(self._centre)), spread, np.inf)
         parts = [self._normal(data.of([p])) for p in data.participants]
         self.alpha = self._choose(parts)
         self._weights = _solve_normal(parts, self.alpha)
@@ -143,8 +148,8 @@ class LaggedRidge(Baseline):
         keep = (w > 0) & np.isfinite(y).all(axis=2)
         width = len(self.channels) * len(self.lags) + 1
         xx, xy, yy = np.zeros((width, width)), np.zeros((width, y.shape[2])), np.zeros(y.shape[2])
-        for low in range(0, len(x), 128):
-            part = slice(low, low + 128)
+        for low in range(0, len(x), _AT_ONCE):
+            part = slice(low, low + _AT_ONCE)
             rows, truth = self._features(x[part])[keep[part]], y[part][keep[part]].astype(np.float64)
             weight = w[part][keep[part]][:, None].astype(np.float64)
             xx += rows.T @ (weight * rows)
@@ -155,12 +160,13 @@ class LaggedRidge(Baseline):
     def _choose(self, parts: list[tuple[Floats, Floats, Floats]]) -> float:
         if len(parts) < 2:
             return self.alphas[len(self.alphas) // 2]
-        groups = [list(range(i, len(parts), min(5, len(parts)))) for i in range(min(5, len(parts)))]
+        groups = [list(range(i, len(parts), min(MOST_GROUPS, len(parts)))) for i in range(min(MOST_GROUPS, len(parts)))]
         errors = np.zeros(len(self.alphas))
         for out in groups:
             rest = [p for i, p in enumerate(parts) if i not in out]
             for i, alpha in enumerate(self.alphas):
                 b = _solve_normal(rest, alpha)
+                # |y - Xb|^2 from the sums alone: yy - 2 b'X'y + b'X'Xb, without a second pass over the windows
                 for xx, xy, yy in (parts[j] for j in out):
                     errors[i] += float((yy - 2 * (b * xy).sum(axis=0) + (b * (xx @ b)).sum(axis=0)).sum())
         return self.alphas[int(np.argmin(errors))]
@@ -170,7 +176,7 @@ class LaggedRidge(Baseline):
         self.check(data)
         require(data.channels, self.channels, "channel")
         x = data.data["inputs"].sel(channel=list(self.channels)).values
-        parts = [self._features(x[low : low + 128]) @ self._weights for low in range(0, len(x), 128)]
+        parts = [self._features(x[low : low + _AT_ONCE]) @ self._weights for low in range(0, len(x), _AT_ONCE)]
         return np.concatenate(parts)
 
 
@@ -180,5 +186,7 @@ def _solve_normal(parts: list[tuple[Floats, Floats, Floats]], alpha: float) -> F
 
     xx, xy = sum(p[0] for p in parts), sum(p[1] for p in parts)
     penalty = alpha * np.eye(len(xx))  # type: ignore[arg-type]
+    # a penalised constant would draw the mean force to 0
     penalty[-1, -1] = 0.0
+    # 1e-9: still solvable where a penalty of 0 meets a channel that never moves
     return np.asarray(solve(xx + penalty + 1e-9 * np.eye(len(penalty)), xy, assume_a="sym"))

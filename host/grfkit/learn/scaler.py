@@ -85,6 +85,7 @@ class Scaler(BaseModel):
 
     def output(self, raw: Tensor) -> Tensor:
         """Return forces of what the network gave, shape (n, time, axes): BW, or N where the target is newton."""
+        # the network's own output is raw here: the inverse of the scaling of targets
         return raw * raw.new_tensor(self.target_size) + raw.new_tensor(self.target_centre)
 
     def expected(self, targets: Tensor, mass_kg: Tensor) -> Tensor:
@@ -112,6 +113,7 @@ class _Moments:
         mean = np.where(valid, v, 0.0).sum(axis=0) / safe
         m2 = np.where(valid, (v - mean) ** 2, 0.0).sum(axis=0)
         total = np.maximum(self.n + n, 1)
+        # two-pass within a block and merged between blocks: no cancellation, as summed squares would have
         delta = mean - self.mean
         self.m2 += np.where(n > 0, m2 + delta**2 * self.n * n / total, 0.0)
         self.mean += np.where(n > 0, delta * n / total, 0.0)
@@ -157,6 +159,7 @@ def fit_scaler(
         counts = batch.weight > 0
         inputs.add(batch.inputs[counts])
         targets.add(batch.targets[counts])
+        # a step counts where both of its samples do
         pairs = counts[:, 1:] & counts[:, :-1]
         steps[0] += (np.diff(batch.targets, axis=1)[pairs].astype(np.float64) ** 2).sum(axis=0)
         steps[1] += pairs.sum()
@@ -171,6 +174,7 @@ def fit_scaler(
     centre, size = inputs.scale(kind)
     static_centre, static_size = _static_scale(windows, kind, unique=unique_statics)
     t_centre, t_size = targets.scale(target if target in ("zscore", "minmax") else "none")
+    # outputs are multiplied by this size: STILL would turn the network's rounding into huge forces
     t_size = np.where(t_size == STILL, 1.0, t_size)
     return Scaler(
         kind=kind,
@@ -215,6 +219,7 @@ def _static_scale(windows: Windows, kind: Kind, *, unique: bool) -> tuple[Floats
         values = windows.data.scalar(name)
         values = values[np.isfinite(values)]
         moments = _Moments(1)
+        # Carter's public code scales statics by their distinct values, but the contact time by all of them
         moments.add((np.unique(values) if unique and name != "contact_s" else values)[:, None])
         centre, size = moments.scale(kind)
         centres.append(centre[0])

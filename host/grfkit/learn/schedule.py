@@ -34,4 +34,5 @@ def unfreeze(network: ForceNetwork, mode: Mode, epoch: int, epochs: int) -> None
         for parameter in stage:
             parameter.requires_grad_(i < count)
     if count == 1 and len(stages) > 1:
+        # also without dropout: a body that does not learn gives the head the features it will give later
         network.body.eval()

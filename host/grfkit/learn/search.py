@@ -208,10 +208,12 @@ def search(
         seed=seed,
     )
     tried = config.model_copy(update={"chosen_on": ()})  # within the training part everyone may take a turn
+    # numbers count finished trials: one that a kill cut short is drawn again, under its number and from its seed
     with _study(storage, run) as study:
         for number in range(len(_finished(study)), trials):
             study.sampler = _sampler(stable_seed(seed, "trial", number))
             trial = study.ask()
+            # sorted: the sampler's random numbers go by order, which a mapping read from a file may change
             settings = {name: span.draw(trial, name) for name, span in sorted(space.items())}
             score = _score(*applied(network, tried, settings), data, inner, workers, cluster)
             _tell(study, trial, score)
@@ -282,6 +284,7 @@ def _score(
         if answer is None:
             return None
         errors |= answer
+    # sorted, so that the sum rounds alike whichever fold ended first
     score = float(np.mean([errors[p] for p in sorted(errors)]))
     return score if np.isfinite(score) else None
 
@@ -306,6 +309,7 @@ def fold_errors(network: NetworkConfig, config: TrainConfig, data: StanceSet, fo
         squared = np.where(valid, (predict(model, windows) - np.where(valid, y[:, :, at], 0.0)) ** 2, 0.0)
         weight = np.where(valid, w[:, :, None].astype(np.float64), 0.0)
         rmse = np.sqrt((weight * squared).sum(axis=(0, 1)) / np.maximum(weight.sum(axis=(0, 1)), 1e-12))
+        # an axis that never moved in training has no range to compare with: its error counts in BW
         errors[person] = float((rmse / np.where(ranges > 1e-6, ranges, 1.0)).mean())
     return errors
 
@@ -332,6 +336,7 @@ def _study(storage: Path | None, run: str) -> Iterator[Any]:
                 f"{storage}: is the state of another search (other data, fold, space or settings); remove it to start"
                 " anew, or name another file"
             )
+        # a fingerprint in the file itself: settings tried on other data must not guide this search
         study.set_user_attr("run", run)
         for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
@@ -382,6 +387,7 @@ def _best(
     scored = [(r.score, r.number) for r in rows if r.score is not None]
     if not scored:
         raise BadInputError(f"training diverged in all {len(rows)} trials; narrow the space (lower train.lr)")
+    # of equally good ones the earliest
     score, number = min(scored)
     best_network, best_config = applied(network, config, rows[number].settings)
     chosen_on = tuple(sorted({*config.chosen_on, *people}))

@@ -94,6 +94,7 @@ def plan_of(recipe: Recipe, trials: int) -> SearchPlan:
     network = recipe.network_config()
     by_hand = {f"network.{n}" for n, v in network.model_dump().items() if v != base_network.model_dump().get(n)}
     by_hand |= {f"train.{n}" for n, v in recipe.train.model_dump().items() if v != base_train.model_dump()[n]}
+    # `network.head.0` is set by hand where `network.head` is: two parts of the name decide
     left = {n: s for n, s in space.items() if ".".join(n.split(".")[:2]) not in by_hand}
     if not left:
         raise BadInputError(f"nothing is left to search: {', '.join(space)} were all set by hand; leave out some")

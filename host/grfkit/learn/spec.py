@@ -150,6 +150,8 @@ def check_compatible(spec: ModelSpec, data: StanceSet) -> None:
             " cut them alike"
         )
     rate = rate_of(data)
+    # time-normalised stances have no rate; their points are compared above
+    # a millionth is rounding of a rate that was computed from times
     if spec.rate_hz is not None and rate is not None and abs(rate - spec.rate_hz) > 1e-6 * spec.rate_hz:
         raise BadInputError(f"windows are at {rate:g} Hz, but the model was trained at {spec.rate_hz:g} Hz; resample")
     check_mass(data, scaler.statics, scaler.target)

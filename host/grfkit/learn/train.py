@@ -60,8 +60,10 @@ def train(run: _Run, network: ForceNetwork, *, progress: Progress | None, checkp
         while state.epoch < config.epochs and not state.stopped:
             start = time.perf_counter()
             seed = stable_seed(run.seed, "epoch", state.epoch)
+            # dropout draws from torch's generator, augmentation from one of its own: neither moves the other's numbers
             torch.manual_seed(seed)
             generator = torch.Generator().manual_seed(seed)
+            # before unfreeze, which puts a frozen body back to evaluation
             network.train()
             unfreeze(network, run.mode, state.epoch, config.epochs)
             totals = []
@@ -74,6 +76,7 @@ def train(run: _Run, network: ForceNetwork, *, progress: Progress | None, checkp
                     inputs = augmented(inputs, config.augmentation, scaler.channels, scaler.size, generator)
                 total, weight = batch_loss(scaler, config, network, batch, inputs)
                 optimizer.zero_grad(set_to_none=True)
+                # by the weight of the batch: one with many samples that do not count takes a step of the same size
                 (total / weight.clamp(min=1e-12)).backward()
                 if config.clip:
                     torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
@@ -87,6 +90,7 @@ def train(run: _Run, network: ForceNetwork, *, progress: Progress | None, checkp
             if progress is not None:
                 progress(EpochReport(state.epoch, config.epochs, loss, inner_loss, time.perf_counter() - start))
     network.load_state_dict(state.best)
+    # a gradual or head-only training has left layers frozen
     network.requires_grad_(True)
     network.eval()
     return state
@@ -200,6 +204,7 @@ def fine_tune(
     windows = Windows(fold.of(data, "train"), scaler.channels, scaler.statics, scaler.axes, config.memory_mb)
     inner = _inner_windows(config, scaler, data, fold)
     run = _Run(config, scaler, windows, inner, fold, seed, config.lr * lr_factor, mode)
+    # any seed: the weights are those of the model, on the next line
     copy = new_network(model.spec.network, scaler, seed=0)
     copy.load_state_dict(model.network.state_dict())
     return _trained_model(run, train(run, copy, progress=progress, checkpoint=checkpoint), data, earlier=model)
@@ -229,6 +234,7 @@ def _trained_model(run: _Run, state: TrainingState, data: StanceSet, *, earlier:
     provenance = Provenance.model_validate_json(str(attrs["provenance"]))
     provenance.findings += findings
     provenance.seed = run.seed
+    # whoever moved the weights, the scaling or the choice of settings may test none of them
     participants = {*data.participants, *run.scaler.participants, *run.config.chosen_on}
     training = run.config.model_dump(mode="json") | {"mode": run.mode, "lr_used": run.lr}
     leaks = fold.leaks

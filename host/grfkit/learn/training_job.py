@@ -179,6 +179,7 @@ def train(
     plan = None if search is None else plan_of(recipe, search)
     folder = None if out is None else Path(out)
     if folder is not None:
+        # before the windows are cut and trained on: hours of work must not end at a folder that cannot be written
         check_folder(folder)
         check_replaceable(folder, force=force)
     check_device(recipe.train.device)
@@ -213,6 +214,7 @@ def _trained(
         tried=lambda r: tell(r.number + 1, 0 if plan is None else plan.trials, _trial_words(r)),
     )  # fmt: skip
     model, spec = trained.model, trained.model.spec
+    # windows cut here already name their trials; sets from elsewhere may name nothing
     if not spec.provenance.inputs:
         files = [describe_input(path) for path in paths_among(sources) if path.is_file()]
         spec.provenance = Provenance(**(spec.provenance.model_dump() | {"inputs": files}))

@@ -92,6 +92,7 @@ def transfer_folds(source: StanceSet, target: StanceSet, *, inner: int = 1) -> t
     for person in target.participants:
         others = [p for p in people if p != person]
         near = [p for p in others if p in target.participants]
+        # one of the pool has to stay in training
         pool, spare = (near, len(near) - 1) if len(near) > 1 else (others, len(others) - 1)
         inner_people = tuple(sorted(_drawn(pool, (person,), min(inner, max(spare, 0)))))
         train = tuple(p for p in others if p not in inner_people)
@@ -224,6 +225,7 @@ def _on_source(run: _Run, regime: Regime, source: StanceSet, target: StanceSet, 
     far, near = _source_fold(fold, source), _restricted(fold, target)
     if regime == "A" or scaler_of == "source":
         return run.fit("source", source, far)
+    # the source's training sees the target's scaling, else fine-tuning would begin with inputs out of range
     scaler = training_scaler(run.config, join([source.of(far.train), target.of(near.train)]))
     return run.fit("source_union", source, far, scaler=scaler)
 
@@ -289,6 +291,7 @@ def _check_alike(source: StanceSet, target: StanceSet) -> None:
     rates = [float(s.data.attrs["rate_hz"]) for s in (source, target)]
     if np.isfinite(rates).all() and abs(rates[0] - rates[1]) > 1e-6 * rates[0]:
         raise BadInputError(f"the source is at {rates[0]:g} Hz and the target at {rates[1]:g} Hz; resample one")
+    # joining a window of each finds, before any training, what joining the whole sets would refuse
     join([source.where(np.arange(source.size) < 1), target.where(np.arange(target.size) < 1)])
 
 
@@ -319,6 +322,7 @@ def _source_fold(fold: Fold, source: StanceSet) -> Fold:
 def _together(source: StanceSet, target: StanceSet, fold: Fold) -> tuple[StanceSet, Fold]:
     """Return both sets as one and its fold; of the inner participants the target's windows, where they have any."""
     near = [p for p in fold.inner if p in target.participants]
+    # training stops by what is to be estimated, the target; the source windows of these people are left out
     remaining = source.without(fold.inner if near else [])
     both = join([remaining, target])
     return both, _restricted(fold, both)

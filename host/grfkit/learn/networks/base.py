@@ -81,6 +81,7 @@ class ForceNetwork(nn.Module):  # type: ignore[misc]
         self.dropout_in = nn.Dropout(config.dropout_in)
         self.body = config.body(shape.channels + tile)
         width = self.body.features
+        # after the body, before statics are added to the width: FiLM changes features and adds none
         self.film = Film(shape.statics, width) if config.statics_by == "film" and shape.statics else None
         width += shape.statics if config.statics_by == "concat" else 0
         layers: list[nn.Module] = [nn.Dropout(config.dropout)]

@@ -97,6 +97,7 @@ class TcnBlock(nn.Module):  # type: ignore[misc]
     def __init__(self, inputs: int, config: TcnConfig, dilation: int) -> None:
         super().__init__()
         outputs, kernel, reach = config.hidden, config.kernel, (config.kernel - 1) * dilation
+        # causal: all padding before the first sample, none after the last
         self.pad = (reach // 2, reach // 2) if config.centred else (reach, 0)
         self.first = nn.Conv1d(inputs, outputs, kernel, dilation=dilation)
         self.norm_first = nn.BatchNorm1d(outputs)
@@ -105,6 +106,7 @@ class TcnBlock(nn.Module):  # type: ignore[misc]
             self.second = nn.Conv1d(outputs, outputs, kernel, dilation=dilation)
             self.norm_second = nn.BatchNorm1d(outputs)
         self.dropout = nn.Dropout(config.dropout)
+        # only the first block changes the width; elsewhere the residual is the input itself
         self.around = nn.Conv1d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -169,6 +171,7 @@ class Cnn2d(Body):
     def __init__(self, channels: int, maps: tuple[int, int], rows: int, kernel: int, hidden: int) -> None:
         super().__init__()
         pad = ((rows - 1) // 2, (kernel - 1) // 2)
+        # few rows are kept: pooled, 2 or 3 channels would be one
         self.pool = 2 if channels >= 4 else 1
         self.first = nn.Sequential(nn.Conv2d(1, maps[0], (rows, kernel), padding=pad), nn.BatchNorm2d(maps[0]))
         self.second = nn.Sequential(nn.Conv2d(maps[0], maps[1], (rows, kernel), padding=pad), nn.BatchNorm2d(maps[1]))

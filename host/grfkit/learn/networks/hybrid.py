@@ -76,6 +76,7 @@ class Mlp(Body):
     def __init__(self, channels: int, config: MlpConfig) -> None:
         super().__init__()
         self.features = config.hidden
+        # one kernel over all neighbours: the same sums as a dense layer on each neighbourhood, without copying it
         self.first = nn.Conv1d(channels, config.hidden, 2 * config.context + 1, padding=config.context)
         self.rest = nn.ModuleList(nn.Linear(config.hidden, config.hidden) for _ in range(config.layers - 1))
         self.dropout = nn.Dropout(config.dropout)

@@ -65,6 +65,7 @@ class Recurrent(Body):
     def __init__(self, cell: Any, channels: int, config: _RecurrentConfig, *, both: bool) -> None:
         super().__init__()
         self.features = config.hidden * (2 if both else 1)
+        # torch warns of a dropout that a single layer cannot apply
         between = config.dropout if config.layers > 1 else 0.0
         self.cell = cell(channels, config.hidden, config.layers, batch_first=True, bidirectional=both, dropout=between)
 
@@ -81,5 +82,6 @@ class Recurrent(Body):
         """Return the parameters by layer, the last layer first."""
         by_layer: dict[int, list[nn.Parameter]] = {}
         for name, parameter in self.cell.named_parameters():
+            # torch's names: weight_ih_l0, bias_hh_l1_reverse
             by_layer.setdefault(int(name.removesuffix("_reverse").rsplit("_l", 1)[1]), []).append(parameter)
         return [by_layer[k] for k in sorted(by_layer, reverse=True)]

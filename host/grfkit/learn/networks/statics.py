@@ -20,6 +20,7 @@ class Film(nn.Module):  # type: ignore[misc]
     def __init__(self, statics: int, features: int, hidden: int = 32) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Linear(statics, hidden), nn.ReLU(), nn.Linear(hidden, 2 * features))
+        # at the start the gain is 1 and the offset 0: statics come in as far as training finds them of use
         nn.init.zeros_(self.net[2].weight)
         nn.init.zeros_(self.net[2].bias)
 
