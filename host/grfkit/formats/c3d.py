@@ -18,6 +18,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from .c3d_layout import C3dLayout, find_layout, frame_counts, frame_field, frame_rate_hz
 from .c3d_params import BLOCK, C3dHeader, Parameters, floats, integers, parse_header, parse_parameters
+from .timing import HIGHEST_RATE_HZ
 
 LARGEST_BYTES = 4 * 2**30
 # A 4 x 4 matrix and its residual
@@ -131,8 +132,10 @@ def _points(quads: NDArray[Any], header: C3dHeader, parameters: Parameters) -> F
         points = quads[:, :, :3].astype(np.float64)
     if quads.dtype.kind == "i":
         stated = parameters.numbers("POINT", "SCALE")
+        # POINT:SCALE has a sign only to say whether the values are floats
         points *= abs(float(stated[0])) if stated.size and stated[0] else abs(header.scale)
     with np.errstate(invalid="ignore"):
+        # a negative residual marks an invalid point; several programs write 0 0 0 for a marker that was not seen
         bad = (quads[:, :, 3] < 0) | ~(np.abs(points) < _SANE).all(axis=2)
     points[bad | ~points.any(axis=2)] = np.nan
     return points
@@ -140,6 +143,7 @@ def _points(quads: NDArray[Any], header: C3dHeader, parameters: Parameters) -> F
 
 def _scaled_analog(raw: NDArray[Any], parameters: Parameters) -> Floats:
     """Return ``(raw - OFFSET) * SCALE * GEN_SCALE``, unsigned where ANALOG:FORMAT says so."""
+    # by default 16 bits are signed; boards without a sign say so in ANALOG:FORMAT, and mean it of OFFSET as well
     unsigned = parameters.text("ANALOG", "FORMAT").upper() == "UNSIGNED"
     with np.errstate(invalid="ignore"):
         values = raw.astype(np.float64)
@@ -167,7 +171,7 @@ def _rotations(data: bytes, header: C3dHeader, parameters: Parameters, point_rat
         return np.empty((0, 0, 4, 4)), 0.0
     stated = parameters.numbers("ROTATION", "RATE")
     ratio = parameters.count("ROTATION", "RATIO") or 1
-    rate = float(stated[0]) if stated.size and 0 < stated[0] < 1e6 else point_rate * ratio
+    rate = float(stated[0]) if stated.size and 0 < stated[0] < HIGHEST_RATE_HZ else point_rate * ratio
     frames = parameters.count("ROTATION", "FRAMES") or (frame_counts(header, parameters)[0] * ratio)
     start = ((parameters.count("ROTATION", "DATA_START") or 0) - 1) * BLOCK
     size = frames * used * _ROTATION_FLOATS * 4
@@ -179,8 +183,10 @@ def _rotations(data: bytes, header: C3dHeader, parameters: Parameters, point_rat
     raw = floats(data[start : start + size], header.processor)
     with np.errstate(invalid="ignore"):
         table = raw.astype(np.float64).reshape(frames, used, _ROTATION_FLOATS)
+        # the last of the 17 numbers is the residual, negative where the segment was not found
         bad = (table[:, :, 16] < 0) | ~(np.abs(table) < _SANE).all(axis=2)
     table[bad] = np.nan
+    # each matrix is stored column by column
     return table[:, :, :16].reshape(frames, used, 4, 4).transpose(0, 1, 3, 2), rate
 
 

@@ -14,11 +14,15 @@ import numpy as np
 
 from ..errors import BadInputError
 from .c3d_params import BLOCK, C3dHeader, Parameters
+from .timing import HIGHEST_RATE_HZ
 
 # The header numbers frames with 16 bits: longer trials stop here, and say more in the parameters
 _CAPPED_FRAME = 65535
-# Rates (Hz) that are taken for one; chosen by hand
-_LOWEST_HZ, _HIGHEST_HZ = 0.001, 1e6
+# Lowest rate (Hz) that is taken for one; chosen by hand
+_LOWEST_HZ = 0.001
+# Rates that differ by less than this share of the first are one rate: they are kept in single precision, and some
+# writers round; chosen by hand
+_SAME_RATE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -113,12 +117,12 @@ def frame_rate_hz(
     """
     point = _first(parameters, "POINT", "RATE")
     analog = _first(parameters, "ANALOG", "RATE") / layout.per_frame if layout.channels else 0.0
-    stated = [r for r in (point, header.rate_hz, analog) if np.isfinite(r) and _LOWEST_HZ < r < _HIGHEST_HZ]
+    stated = [r for r in (point, header.rate_hz, analog) if np.isfinite(r) and _LOWEST_HZ < r < HIGHEST_RATE_HZ]
     if not stated and fallback_hz:
         return fallback_hz, []
     if not stated:
         raise BadInputError(f"states no frame rate (header {header.rate_hz:g} Hz); state one when reading it")
-    votes = [sum(abs(a - b) <= 1e-3 * a for b in stated) for a in stated]
+    votes = [sum(abs(a - b) <= _SAME_RATE * a for b in stated) for a in stated]
     rate = stated[int(np.argmax(votes))]
     if min(votes) == len(stated):
         return rate, []
@@ -128,6 +132,7 @@ def frame_rate_hz(
 
 def _choose(layouts: list[C3dLayout], size: int) -> tuple[C3dLayout, list[str]]:
     fitting = [layout for layout in layouts if layout.end <= size]
+    # writers fill the file up to a whole block, so that the true layout ends in its last one
     exact = [layout for layout in fitting if size - layout.end < BLOCK]
     first = layouts[0]
     if not fitting:
@@ -174,6 +179,7 @@ def _channel_counts(header: C3dHeader, parameters: Parameters) -> list[int]:
 
 def _word_sizes(header: C3dHeader, parameters: Parameters) -> list[int]:
     scales = [s for s in (header.scale, _first(parameters, "POINT", "SCALE")) if np.isfinite(s) and s != 0]
+    # C3D: a negative scale says that the data are floats
     return _distinct(4 if scale < 0 else 2 for scale in scales) or [4, 2]
 
 

@@ -177,11 +177,13 @@ def parse_parameters(data: bytes, header: C3dHeader) -> Parameters:
     start = (data[0] - 1) * BLOCK
     blocks = data[start + 2]
     limit = len(data)
+    # the count of blocks is one byte, so that a longer section is only known to end where the data begin
     if blocks and header.data_block > data[0]:
         limit = min(limit, max(start + blocks * BLOCK, (header.data_block - 1) * BLOCK))
     names: dict[int, str] = {}
     raw: dict[int, dict[str, bytes]] = {}
     for number, name, body in _records(data, start + 4, limit):
+        # a record with a negative number is a group's own, which gives it its name
         if number < 0:
             names.setdefault(-number, name)
         else:
@@ -237,6 +239,7 @@ def _header_events(data: bytes, words: NDArray[np.int64], processor: Processor) 
     count = int(words[150])
     if words[149] != _EVENTS_KEY or not 0 < count <= _MOST_EVENTS:
         return ()
+    # words 153 to 188 hold 18 times, words 199 on 18 labels of four characters
     times = floats(data[304:376], processor)
     labels = [decode_text(data[396 + 4 * i : 400 + 4 * i]) for i in range(count)]
     return tuple((label, float(time)) for label, time in zip(labels, times) if np.isfinite(time))
@@ -247,6 +250,7 @@ def _records(data: bytes, at: int, limit: int) -> list[tuple[int, str, bytes]]:
     order = ">H" if data[(data[0] - 1) * BLOCK + 3] == 86 else "<H"
     records: list[tuple[int, str, bytes]] = []
     while at + 2 <= limit and data[at] != 0:
+        # a negative length marks a locked parameter
         length, number = abs(struct.unpack_from("b", data, at)[0]), struct.unpack_from("b", data, at + 1)[0]
         name_end = at + 2 + length
         if number == 0 or name_end + 2 > limit:

@@ -134,6 +134,7 @@ def plate_units(
         If a force channel's unit is unknown or of another quantity, or the three differ.
     """
     channel_units = [file.analog_units[c] for c in channels]
+    # the channels of these types are all forces, of which moments are made; types 1, 2 and 4 have moments of their own
     summed = plate_type in (3, 5, 6, 7)
     forces = channel_units if summed else channel_units[:3]
     moments = [] if summed else (channel_units[5:6] if plate_type == 1 else channel_units[3:6])
@@ -230,6 +231,7 @@ def _spec(file: C3dFile, index: int, length: str, stated: tuple[str | None, str 
     if origin[2] > 0:
         origin = -origin
         remarks.append("ORIGIN is given from surface to sensor (z above 0) and is turned round")
+    # type 1 measures its point of force from the middle of the surface, so that x and y of ORIGIN mean nothing
     if kind == 1:
         origin = np.asarray([0.0, 0.0, origin[2]])
     force, moment, unit_notes = plate_units(file, channels, kind, stated)
@@ -296,6 +298,7 @@ def _calibration(parameters: Parameters, index: int, kind: int) -> Floats | None
     if table.ndim != 3 or table.shape[2] <= index or max(table.shape[:2]) < width:
         shape = table.shape if table.size else "none"
         raise BadInputError(f"is of type {kind} and needs a matrix with {width} columns, CAL_MATRIX is {shape}")
+    # a matrix stored with channels along its rows is turned; a square one does not show which way it was stored
     matrix = table[:, :, index] if table.shape[1] >= width else table[:, :, index].T
     matrix = matrix[: min(width, matrix.shape[0]), :width]
     while matrix.shape[0] > 6 and not matrix[-1].any():

@@ -17,6 +17,9 @@ from .text import decimal_sign
 
 _BRACKETS = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))\s*$")
 
+# Lines searched for the header row, chosen by hand: comment lines of any number stand above it
+_HEADER_LINES = 200
+
 
 @dataclass(frozen=True)
 class TableColumn:
@@ -68,7 +71,7 @@ def split_header(text: str) -> tuple[int, str, list[str]]:
     BadInputError
         If there is no header row of at least two named columns.
     """
-    for index, line in enumerate(text.splitlines()[:200]):
+    for index, line in enumerate(text.splitlines()[:_HEADER_LINES]):
         tidy = line.strip()
         if not tidy or tidy.startswith("#") or re.fullmatch(r"\"?sep=.\"?", tidy):
             continue
@@ -135,6 +138,7 @@ def looks_like_table(text: str) -> tuple[str, list[str]]:
         cells = unquoted(row_cells(following, separator, len(header), index + 2))
     except BadInputError as error:
         return str(error), []
+    # a cell counts with either decimal sign: which one the file uses is settled when all rows are read
     decimal = "." if separator == "," else ","
     good = sum(is_missing(cell) or is_number(cell) or is_number(cell, decimal) for cell in cells)
     if 2 * good < len(cells):
@@ -237,6 +241,7 @@ def csv_text(columns: Sequence[CsvColumn]) -> str:
 
 def _cells(column: CsvColumn) -> list[str]:
     form = f"%.{column.decimals}f"
+    # adding 0.0 makes 0.0 of -0.0
     text = [form % value for value in (column.values + 0.0).tolist()]
     for row in np.flatnonzero(np.isnan(column.values)):
         text[row] = ""

@@ -213,6 +213,7 @@ class RecordFile:
                 rest = file.read(length + _CRC.size)
                 if len(rest) < length + _CRC.size:
                     return
+                # the length may be what is damaged, so that no later record can be found
                 if zlib.crc32(rest[:length], zlib.crc32(head)) != _CRC.unpack_from(rest, length)[0]:
                     return
                 at += len(head) + len(rest)

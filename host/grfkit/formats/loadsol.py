@@ -271,6 +271,7 @@ def _fill(block: LoadsolBlock, values: Floats) -> None:
     if block.kind == "insole":
         zones = [i for i, c in enumerate(block.columns) if c.channel != "force"]
         looked_at = table[:, zones] if zones else table
+        # by the zones alone: the total of a lost sample is 0, as in flight
         lost = (looked_at == LOST).any(axis=1)
         table[lost] = np.nan
         block.lost = int(lost.sum())
@@ -322,6 +323,7 @@ def _unrepeated(stamps: Floats) -> tuple[Floats, int]:
     if moving.size < 2:
         return stamps.copy(), 0
     period = float(np.median(moving))
+    # a step of none alone is no repeated sample: its stamps stay as they are
     first = np.flatnonzero((np.abs(steps[:-1] - 2 * period) < _REPEATED * period) & (steps[1:] == 0)) + 1
     time = stamps.copy()
     time[first] -= period

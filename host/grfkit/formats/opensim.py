@@ -245,6 +245,7 @@ def mot_text(time_s: Floats, feet: Sequence[FootLoad], *, name: str, notes: Sequ
             columns.append(values)
         labels += [f"ground_torque_{tag}_{axis}" for axis in "xyz"]
         columns.append(np.zeros((time.size, 3)))
+    # adding 0.0 makes 0.0 of the -0.0 that rounding leaves
     table = np.round(np.concatenate(columns, axis=1), _DECIMALS) + 0.0
     header = [_line(name), "version=1", f"nRows={time.size}", f"nColumns={len(labels)}", "inDegrees=yes"]
     header += [f"note {_line(text)}" for text in notes]

@@ -258,6 +258,7 @@ class PacketStream:
         if track is not None:
             elapsed_us = (arrival_ns - track.arrival_ns) // 1000
             device_elapsed_us = device_us - track.device_us
+            # a device's clock says best how many samples went by, unless it jumped: then only arrival times are left
             if abs(device_elapsed_us - elapsed_us) < _TRUSTED_US and not header.time_jump:
                 elapsed_us = device_elapsed_us
             first = nearest(header.counter, track.first + round(elapsed_us / self._period_us), bits=_COUNTER_BITS)
@@ -266,6 +267,7 @@ class PacketStream:
         last = self._sequence.get(characteristic)
         if last is not None:
             return _Place(nearest(header.sequence, last + ahead, bits=_COUNTER_BITS) - last, first, device_us, in_time)
+        # START sets the sequence to 0, so that its first value is the number of packets that did not arrive
         before = header.sequence if self._could_miss(header.sequence, arrival_ns) else 0
         return _Place(1 + before, first, device_us, in_time)
 
@@ -283,10 +285,12 @@ class PacketStream:
         if header.type != SENSOR or track is None:
             return False
         doubted, self._doubted = self._doubted, None
+        # samples between the last packet and this one: each missing packet held one to _most of them
         went = place.first - track.first - track.count
         fits = place.step - 1 <= went <= (place.step - 1) * self._most or (header.dropped and went >= 0)
         if (fits and (place.in_time or header.time_jump)) or (doubted is not None and self._follows(doubted, header)):
             return False
+        # one broken header must not move the stream, but a real jump is confirmed by the packet after it
         self._doubted = header
         return True
 
@@ -308,6 +312,7 @@ class PacketStream:
         if track is not None:
             missing = max(0, place.first - track.first - track.count)
             epoch = track.epoch + (header.time_jump or not place.in_time)
+            # every type of packet meets the same jump: counted once, not for each type
             self.counts.time_jumps = max(self.counts.time_jumps, epoch)
         self.clock.keep(place.device_us, arrival_ns)
         self._tracks[header.type] = _Track(place.first, header.count, place.device_us, arrival_ns, epoch)

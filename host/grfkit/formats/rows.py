@@ -115,6 +115,7 @@ def row_cells(row: str, separator: str | None, width: int, line: int) -> list[st
 
 def _fast(flat: list[str]) -> Floats | None:
     """Return the numbers where every cell is a plain one or empty, None otherwise."""
+    # Python's float() takes "1_000", "inf" and "infinity" too, which are no numbers of a table
     if _UNUSUAL.search("".join(flat)):
         return None
     try:

@@ -187,6 +187,7 @@ def _fast(rows: list[str], form: _Form) -> Floats | None:
     if body is None:
         return None
     with warnings.catch_warnings():
+        # fromstring stops at what is no number and only warns of it
         warnings.simplefilter("error", DeprecationWarning)
         try:
             flat = np.fromstring(body, dtype=np.float64, sep=" ")

@@ -7,6 +7,8 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 
+HIGHEST_RATE_HZ = 1e6
+"""A stated rate (Hz) from this on is damage or another quantity; chosen by hand: no sensor of gait comes near it."""
 # How far a stamp printed to the millisecond may be from the exact time (s): a whole unit of its last digit, since some
 # programs cut instead of rounding; and never half a step, or another sample's stamp would fit as well
 _ROUNDED_S, _OF_A_STEP = 0.00101, 0.45

@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from .rows import numbers
-from .timing import exact_time
+from .timing import HIGHEST_RATE_HZ, exact_time
 
 MAGIC = "PathFileType"
 
@@ -128,6 +128,7 @@ def _rows(lines: list[str], width: int, first_line: int) -> tuple[list[list[str]
     """
     while lines and not lines[-1].strip():
         lines.pop()
+    # frame, time and three cells for each marker: 1 + 3 n tabs, one more where rows end with a tab
     tail = (lines[0].count("\t") - 1) % 3
     rows, beyond = [], 0
     for index, line in enumerate(lines):
@@ -167,7 +168,7 @@ def _positive(text: str, what: str) -> float:
         value = float(text) if text else 0.0
     except ValueError as error:
         raise BadInputError(f"{what} is '{text}', expected a number") from error
-    if not 0 <= value < 1e6:
+    if not 0 <= value < HIGHEST_RATE_HZ:
         raise BadInputError(f"{what} is {text}, expected a rate in Hz above 0")
     return value
 

@@ -82,6 +82,7 @@ def _channels(plate: C3dPlate) -> Floats:
     """Return six channels (N, N mm) in the plate's axes and about its sensor, shape (6, samples)."""
     axes = _axes(plate.corners_m)
     force, moment = plate.wrench[:, :3] @ axes, plate.wrench[:, 3:] @ axes
+    # from the sensor to the surface, in plate axes: Z points down
     arm = np.asarray([0.0, 0.0, -SENSOR_DEPTH_M])
     moment = moment + np.cross(arm, force)
     return np.asarray(np.concatenate([force, moment * 1e3], axis=1).T)

@@ -72,6 +72,7 @@ def _rows(foot: LoadsolFoot, stamps: Sequence[str]) -> list[str]:
     motion = np.column_stack([foot.acc_g, foot.gyro_rad_s])
     form_force, form_imu = "\t".join(["%.3f"] * 4), "\t".join(["%.3f"] * 6)
     rows = []
+    # adding 0.0 makes 0.0 of -0.0
     for stamp, lost_row, loads, turns in zip(stamps, lost.tolist(), force.tolist(), (motion + 0.0).tolist()):
         left = _MISSING_FORCE if lost_row else form_force % tuple(loads)
         right = _MISSING_IMU if lost_row else form_imu % tuple(turns)

@@ -281,6 +281,7 @@ def _parse_rows(lines: Sequence[str], at: int, ended: bool) -> XsensorFile:
     for number, row in zip(numbers, rows):
         if len(row) != len(header):
             raise BadInputError(f"line {number} has {len(row)} cells, expected {len(header)}")
+    # backwards, so that of equal names the first column is taken
     places = {cell.lower(): i for i, cell in reversed(list(enumerate(header)))}
     if "time" not in places:
         raise BadInputError("has no column 'Time'")
@@ -368,9 +369,11 @@ def _seconds(texts: Sequence[str], lines: Sequence[int]) -> Floats:
         hour, minute, second = int(match[1]), int(match[2]), float(match[3].replace(",", "."))
         if match[4]:
             hour = hour % 12 + (12 if match[4].upper() == "PM" else 0)
+        # 61: a leap second
         if hour > 23 or minute > 59 or second >= 61:
             raise BadInputError(f"line {line}: time is '{text.strip()}', expected hh:mm:ss.fff")
         seconds[index] = 3600.0 * hour + 60.0 * minute + second
+    # back by more than half a day can only be midnight
     nights = np.cumsum(np.diff(seconds, prepend=seconds[:1]) < -0.5 * _DAY_S)
     return np.asarray(seconds + _DAY_S * nights)
 

@@ -78,6 +78,7 @@ def read_with(reader: Reader, path: PathLike, options: ReadOptions | None = None
         raise BadInputError(
             f"{path}: is broken in a way that the {reader.name} reader did not expect ({what})"
         ) from error
+    # a note, no refusal: one set of options may be meant for many files
     notes = _unused(reader, options) + _ending_note(reader, path) + doubts(recording)
     return _with_input(_with_notes(recording, notes), path)
 

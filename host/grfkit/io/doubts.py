@@ -15,6 +15,8 @@ _LARGEST_FORCE_N = 20e3
 _LARGEST_ACCELERATION = 5000.0
 # extent of all landmarks, m (a laboratory)
 _LARGEST_EXTENT_M = 20.0
+# percentiles between which landmarks reach, and the upper one for forces: single wild samples are no wrong unit
+_LOW_PERCENT, _HIGH_PERCENT = 1.0, 99.0
 # samples and frames looked at: enough for a percentile, and quick for a recording of hours
 _MOST_SAMPLES, _MOST_FRAMES = 200_000, 100
 
@@ -43,7 +45,7 @@ def _doubt(stream: xr.Dataset) -> str:
         if not sizes.size:
             continue
         if unit == "N" and kind in ("force_plate", "insole"):
-            reached = float(np.percentile(sizes, 99.0))
+            reached = float(np.percentile(sizes, _HIGH_PERCENT))
             worst = worst or (f"values of {name} reach {reached:.3g} N" if reached > _LARGEST_FORCE_N else "")
         elif unit == "m/s^2" and kind == "imu":
             reached = float(sizes.max())
@@ -62,6 +64,6 @@ def _extent(stream: xr.Dataset) -> str:
     some = some[np.isfinite(some).all(axis=1)]
     if not some.size:
         return ""
-    low, high = np.percentile(some, [1.0, 99.0], axis=0)
+    low, high = np.percentile(some, [_LOW_PERCENT, _HIGH_PERCENT], axis=0)
     reached = float(np.max(high - low))
     return f"its landmarks reach over {reached:.3g} m" if reached > _LARGEST_EXTENT_M else ""

@@ -80,6 +80,7 @@ def decode(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
+        # Windows programs, such as Vicon Nexus 1, write in this code page
         return data.decode("cp1252", errors="replace")
 
 
@@ -119,6 +120,7 @@ def with_pressure_sum(channels: Sequence[Channel]) -> list[Channel]:
     names = {c.name for c in channels}
     if not cells or {"force", "pressure_sum"} & names or len({canonical_name(c.unit) for c in cells}) > 1:
         return list(channels)
+    # a cell that never reports is NaN in every row, and would make every sum NaN
     alive = [c.values for c in cells if np.isfinite(c.values).any()]
     if not alive:
         return list(channels)

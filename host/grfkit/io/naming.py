@@ -92,6 +92,7 @@ def _plate_stream(prefix: str | None, number: str | None, names: set[str]) -> st
     matches = [_PLATE.fullmatch(name) for name in names]
     numbers = {int(m[2]) for m in matches if m and m[2]} | {1 for m in matches if m and not m[1] and not m[2]}
     free = [n for n in range(1, 101) if n not in numbers]
+    # plates with a foot in place of a number take the free numbers, left before right
     feet = [side for side in ("left", "right") if any(m and m[1] == side for m in matches)]
     return f"plate_{free[feet.index(prefix)]}"
 

@@ -93,6 +93,7 @@ def sniff(path: PathLike) -> Sniffed:
     """
     head = read_head(Path(path))
     matches = [(reader, reader.sniff(head)) for reader in all_readers()]
+    # max takes the first of equal scores: the order of READER_MODULES decides
     best, match = max(matches, key=lambda pair: pair[1].score)
     if match.score <= 0:
         raise BadInputError(f"{head.path}: {_unknown(head, matches)}")

@@ -175,6 +175,7 @@ def _zeroed(file: C3dFile, spec: PlateSpec, raw: Floats, options: ReadOptions, n
     if not np.isfinite(part).all() or not part.size:
         notes.append(f"{where} hold missing samples and are not subtracted")
         return raw
+    # judged in newtons: raw channels of type 3 or with a matrix say nothing of the load one by one
     load, unit = _si_wrench(part, spec).force[:, 2], units.parse_unit(spec.force_unit).canonical
     what = f"{where} (mean Fz {load.mean():.1f} {unit})"
     if choice == "auto" and unit != "N":

@@ -17,6 +17,8 @@ from ...wire import StanceReport
 # Missing samples are made rows of NaN up to this long a gap (s); chosen by hand, for memory: the same limit that
 # make_stream leaves gaps without rows beyond
 _LONGEST_FILLED_S = 10.0
+# Time syncs up to this long after the last packet (ns, 10 s) still belong to it; chosen by hand
+_SYNC_AFTER_NS = 10**10
 
 
 @dataclass
@@ -104,7 +106,9 @@ def joined(runs: Sequence[Run]) -> tuple[Floats, Floats, Floats]:
 
 def _sent(items: Sequence[Item], period_us: int, zero_ns: int) -> tuple[Floats, Floats]:
     """Return when packets were ready (device) and when they came (host), in order of the first."""
+    # a stance's report is stamped with its initial contact, long before it is sent
     moving = [item for item in items if not isinstance(item, ReceivedStance)] or items
+    # a packet can be sent once its last sample is taken
     sent = np.asarray([(item.device_us + (_count(item) - 1) * period_us) * 1e-6 for item in moving])
     arrival = np.asarray([(item.arrival_ns - zero_ns) * 1e-9 for item in moving])
     order = np.argsort(sent, kind="stable")
@@ -113,7 +117,7 @@ def _sent(items: Sequence[Item], period_us: int, zero_ns: int) -> tuple[Floats, 
 
 def _exchanges(session: LiveSession, epoch: int, items: Sequence[Item], zero_ns: int) -> Floats:
     """Return the time syncs of a stretch, (n, 4) in s; those before the first packet belong to the first."""
-    begin, end = items[0].arrival_ns if epoch else 0, items[-1].arrival_ns + 10**10
+    begin, end = items[0].arrival_ns if epoch else 0, items[-1].arrival_ns + _SYNC_AFTER_NS
     if epoch < session.items[-1].epoch:
         end = items[-1].arrival_ns
     exchanges = [x for x in session.exchanges if begin <= x[3] <= end]
@@ -127,6 +131,7 @@ def _along(at_s: Floats, knots: Floats, offsets: Floats) -> Floats:
         return np.full(at_s.size, offsets[0])
     inside = np.interp(at_s, knots, offsets)
     first, last = np.diff(offsets[:2])[0] / np.diff(knots[:2])[0], np.diff(offsets[-2:])[0] / np.diff(knots[-2:])[0]
+    # np.interp holds the outer values; a clock that runs fast or slow goes on doing so
     inside += first * np.minimum(at_s - knots[0], 0.0) + last * np.maximum(at_s - knots[-1], 0.0)
     return np.asarray(inside)
 

@@ -30,6 +30,8 @@ _QUANTITIES = {
 _FORMAT7_UNITS = {"acc": "m/s^2", "gyro": "rad/s", "mag": "uT", "quat": "1", "barometer": "unknown"}
 # A channel with numbers beyond this holds no reading of any quantity, whatever its unit; chosen by hand
 _LARGEST_READING = 1e12
+# Lines searched for "Sample Rate:", and for the row of names; chosen by hand
+_RATE_LINES, _HEADER_LINES = 8, 12
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def looks_like_apdm(lines: list[str]) -> str:
     """Return why these first lines are an APDM export, "" if they are none."""
     if lines and lines[0].startswith("Format=7,"):
         return "starts with 'Format=7'"
-    if any(line.startswith("Sample Rate:,") for line in lines[:8]) and any("/Acceleration/" in x for x in lines[:12]):
+    rated = any(line.startswith("Sample Rate:,") for line in lines[:_RATE_LINES])
+    if rated and any("/Acceleration/" in line for line in lines[:_HEADER_LINES]):
         return "states a 'Sample Rate:' and columns such as '<sensor>/Acceleration/X'"
     return ""
 
@@ -71,13 +74,13 @@ def parse_apdm(text: str) -> ApdmFile:
         If header rows are missing or disagree, or a row is damaged.
     """
     lines = text.splitlines()
-    if not looks_like_apdm(lines[:12]):
+    if not looks_like_apdm(lines[:_HEADER_LINES]):
         raise BadInputError("is no APDM export")
     return _format7(lines) if lines[0].startswith("Format=7,") else _table(lines)
 
 
 def _table(lines: list[str]) -> ApdmFile:
-    start = next((i for i, line in enumerate(lines[:12]) if line.startswith("Time,")), -1)
+    start = next((i for i, line in enumerate(lines[:_HEADER_LINES]) if line.startswith("Time,")), -1)
     if start < 0 or start + 2 >= len(lines):
         raise BadInputError("is cut off inside its header: expected a row 'Time,...', a row of units, and data")
     names, stated = _cells(lines[start]), _cells(lines[start + 1])
@@ -134,7 +137,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _sniff(head: Head) -> Match:
-    why = looks_like_apdm(head.lines(12))
+    why = looks_like_apdm(head.lines(_HEADER_LINES))
     if why:
         return Match(0.95, why)
     return Match(0.0, "starts neither with 'Format=7' nor has '<sensor>/Acceleration/X' columns")

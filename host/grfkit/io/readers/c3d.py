@@ -26,8 +26,8 @@ from ._c3d_plates import ZERO_CHOICES, analog_time, plate_stream
 _EXTRA = ("plates", "zero", "force_unit", "moment_unit")
 # Frames whose markers say which way is up; chosen by hand
 _HEIGHT_FRAMES = 50
-# Coordinates whose 99th percentile is below this are in m; chosen by hand: a laboratory in m, a few cm in mm
-_LARGEST_M = 20.0
+# Coordinates whose percentile is below this are in m; chosen by hand: a laboratory in m, a few cm in mm
+_PERCENT, _LARGEST_M = 99, 20.0
 # Groups of POINT whose labels name model outputs and not places
 _NOT_POSITIONS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS")
 
@@ -224,7 +224,7 @@ def _length(file: C3dFile, notes: list[str]) -> str:
         return file.point_unit
     finite = np.abs(np.concatenate([file.points.ravel(), file.rotations[..., :3, 3].ravel()]))
     finite = finite[np.isfinite(finite)]
-    unit = "m" if finite.size and np.percentile(finite, 99) < _LARGEST_M else "mm"
+    unit = "m" if finite.size and np.percentile(finite, _PERCENT) < _LARGEST_M else "mm"
     notes.append(f"POINT:UNITS is '{file.point_unit}', no length: positions are taken as {unit} by their size")
     return unit
 

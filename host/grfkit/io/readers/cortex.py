@@ -12,6 +12,7 @@ import xarray as xr
 from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.rows import is_number, number_table
+from ...formats.timing import HIGHEST_RATE_HZ
 from ...records import Channel, Recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import file_recording, plate_attrs, read_text, refuse_extra
@@ -72,7 +73,7 @@ def _integer(header: dict[str, str], key: str) -> int:
 
 def _rate(header: dict[str, str]) -> float:
     text = header.get("samplerate", "")
-    if not is_number(text) or not 0 < float(text) < 1e6:
+    if not is_number(text) or not 0 < float(text) < HIGHEST_RATE_HZ:
         raise BadInputError(f"its header states SampleRate as '{text}', expected a rate in Hz")
     return float(text)
 

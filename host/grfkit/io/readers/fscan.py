@@ -221,7 +221,7 @@ def _grids(lines: Sequence[str], starts: Sequence[tuple[int, int]], shape: tuple
 
 
 def _sniff(head: Head) -> Match:
-    why = looks_like_fscan(head.lines(200))
+    why = looks_like_fscan(head.lines(_HEADER_LINES))
     if why:
         return Match(0.0, why)
     return Match(0.95, "has header lines ROWS, COLS and ASCII_DATA")

@@ -73,6 +73,7 @@ def parse_gaitpdb(text: str) -> GaitpdbFile:
         line_ended=text.endswith(("\n", "\r")),
     )
     values, notes = table.values, table.notes
+    # a last number that was cut short is no longer the sum of its cells
     if not text.endswith(("\n", "\r")) and _wrong_total(values[-1:]) == 0 and len(values) > 1:
         values, notes = values[:-1], [*notes, "the last row is cut off; it is left out"]
     wrong = _wrong_total(values)

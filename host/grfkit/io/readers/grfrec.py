@@ -115,6 +115,7 @@ def _streams(content: _Content, zero_ns: int) -> dict[str, xr.Dataset]:
     devices: dict[int, list[LiveSession]] = {}
     for session in content.sessions:
         devices.setdefault(session.device, []).append(session)
+    # without time sync a device's time is placed by arrivals alone, which are late by an unknown delay
     synced = all(session.exchanges for session in content.sessions if session.items)
     streams: dict[str, xr.Dataset] = {}
     for device, sessions in devices.items():

@@ -167,6 +167,7 @@ def _time_unit(cell: str, time: Floats, notes: list[str]) -> str:
     step = float(np.median(steps)) if steps.size else 0.0
     for name, factor in (("s", 1.0), ("ms", 1e-3)):
         if _SHORTEST_STEP_S <= step * factor <= _LONGEST_STEP_S:
+            # printed steps of 0.004 to 0.125 are s, of 4 to 125 ms: the ranges do not overlap
             notes.append(f"time states no unit; its steps of {step:g} can only be {name} (8 to 250 Hz)")
             return name
     raise BadInputError(

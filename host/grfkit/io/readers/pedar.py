@@ -32,6 +32,9 @@ _TOTAL = re.compile(r"total time \[secs?\]:\s*(\S+)", re.IGNORECASE)
 _DATE = re.compile(r"date/time\s+([0-9./: -]+)", re.IGNORECASE)
 # How far the stamps may be from the stated rate; chosen by hand: stamps are rounded when printed
 _RATE_TOLERANCE = 0.02
+# Steps by which the last stamp may stay below the stated total time; chosen by hand: that may count the last sample's
+# own step, and both are rounded
+_LAST_STEPS = 1.5
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def _check_length(head: str, time: Floats) -> None:
     if match is None or not is_number(match[1]) or len(time) < 2:
         return
     stated, last_s = float(match[1]), float(time[-1])
-    if last_s < stated - 1.5 * float(np.median(np.diff(time))):
+    if last_s < stated - _LAST_STEPS * float(np.median(np.diff(time))):
         raise BadInputError(
             f"is cut off: its header states {stated:g} s, its last row is at {last_s:g} s; export it again"
         )

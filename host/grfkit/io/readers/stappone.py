@@ -118,6 +118,7 @@ def _soles(values: Floats, names: list[str], channels: dict[str, int]) -> list[S
         raise BadInputError(f"line {int((~valid).argmax()) + 2}: sole_id is no whole number")
     soles = []
     for sole in np.unique(number):
+        # a copy, because rows that are marked corrupt are blanked in it
         rows = values[number == sole].copy()
         flagged = rows[:, names.index("corrupt")] != 0 if "corrupt" in names else np.zeros(len(rows), dtype=bool)
         for index in channels.values():

@@ -15,6 +15,7 @@ from ... import units
 from ...arrays import Floats
 from ...errors import BadInputError, UnitError
 from ...formats.csv_generic import TableColumn, parse_column
+from ...formats.timing import HIGHEST_RATE_HZ
 from ...records import Channel, Recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, file_recording, plate_attrs, refuse_extra, snake, with_pressure_sum
@@ -60,6 +61,7 @@ def _load(path: Path) -> list[dict[str, Any]]:
     """Return pyxdf's streams, stamps neither dejittered nor moved to another clock."""
     import pyxdf
 
+    # pyxdf logs damage and goes on; the log is caught here and left as it was
     log, complaints = logging.getLogger("pyxdf"), _Complaints()
     before = log.propagate, log.level
     log.addHandler(complaints)
@@ -143,6 +145,7 @@ def _clock_offset(source: Mapping[str, Any]) -> float:
     """Return the median of the clock offsets that the recorder measured, 0 without any."""
     values = np.asarray(source.get("clock_values", []), dtype=np.float64)
     values = values[np.isfinite(values)]
+    # the median, since one exchange that was held up would move a mean
     offset = float(np.median(values)) if values.size else 0.0
     check_time(np.asarray([offset]))
     return offset
@@ -153,7 +156,7 @@ def _rate(source: Mapping[str, Any]) -> float | None:
         rate = float(_first(source["info"], "nominal_srate") or 0)
     except ValueError as error:
         raise BadInputError("states a nominal rate that is no number") from error
-    return rate if 0 < rate < 1e6 else None
+    return rate if 0 < rate < HIGHEST_RATE_HZ else None
 
 
 def _channels(
