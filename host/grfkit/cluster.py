@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
+_ANSWER_S = 10
+"""How long a scheduler may take to answer; chosen by hand."""
+
+
 def connected(scheduler: Any) -> Client:
     """Return a client of a scheduler (address or cluster), the process's default one.
-
-    It is asked first by a client nobody sees: one that fails as the default stays it, and xarray writes files by it.
 
     Raises
     ------
@@ -23,7 +25,8 @@ def connected(scheduler: Any) -> Client:
     from distributed import Client
 
     try:
-        Client(scheduler, timeout=10, set_as_default=False).close()
-        return Client(scheduler, timeout=10)
+        # first by a client that is not the default: one that fails stays the default, and xarray would write by it
+        Client(scheduler, timeout=_ANSWER_S, set_as_default=False).close()
+        return Client(scheduler, timeout=_ANSWER_S)
     except (OSError, TimeoutError, ValueError) as error:
         raise BadInputError(f"no dask scheduler answers at {scheduler} ({error})") from error

@@ -116,6 +116,7 @@ def written_whole(path: Path, *, force: bool = False) -> Iterator[Path]:
     if path.exists() and not force:
         raise BadInputError(f"{path}: exists; use --force to overwrite it")
     try:
+        # beside the file that it becomes: a rename is atomic only within one file system
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     except OSError as error:
         raise BadInputError(f"{path}: cannot be written ({error.strerror or error})") from error
@@ -123,6 +124,7 @@ def written_whole(path: Path, *, force: bool = False) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        # mkstemp lets only the owner read: give the rights that open() gives (umask can only be read by setting it)
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)

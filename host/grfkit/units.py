@@ -13,8 +13,7 @@ from .errors import UnitError
 G = 9.80665
 """Standard gravity in m/s^2 (BIPM); the only value of g in grfkit."""
 
-# N in a pound-force: 0.45359237 kg (the international pound) times standard gravity.
-# Pound-force in N, exact: 0.45359237 kg x standard gravity
+# Pound-force in N, exact: 0.45359237 kg (the international pound) x standard gravity
 _LBF = 4.4482216152605
 
 
@@ -53,6 +52,7 @@ _TABLE: dict[str, Unit] = {
     "kPa": Unit("Pa", 1e3),
     "MPa": Unit("Pa", 1e6),
     "N/cm^2": Unit("Pa", 1e4),
+    # 1 mm of mercury of 13,595.1 kg/m^3 under standard gravity (BIPM); a pound-force on a square inch of 0.0254 m
     "mmHg": Unit("Pa", 133.322387415),
     "psi": Unit("Pa", 6894.757293168),
     "kg/cm^2": Unit("Pa", G * 1e4),

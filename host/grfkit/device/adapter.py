@@ -115,6 +115,7 @@ class Adapter:
         def detected(device: BLEDevice, advertisement: AdvertisementData) -> None:
             """Take an advertisement, of an insole or of anything else."""
             matches = address is None or device.address.upper() == address.upper()
+            # by service, not by name: that is in the scan response, and a first advertisement may come without it
             if SERVICE in advertisement.service_uuids and matches:
                 before = insoles.get(device.address)
                 name = advertisement.local_name or device.name or (before.name if before else "")
@@ -155,6 +156,7 @@ class Adapter:
     async def _run_turn(self, connect: Callable[[], Awaitable[None]], turn_ends: float) -> None:
         doing = asyncio.ensure_future(connect())
         try:
+            # a turn ends only where somebody else waits for the radio: one alone takes as long as it needs
             while not doing.done():
                 if self._queue:
                     await asyncio.wait({doing}, timeout=max(0.0, turn_ends - time.monotonic()))
@@ -168,6 +170,7 @@ class Adapter:
             if late:
                 doing.cancel()
                 await asyncio.wait({doing})
+        # a connection that was made while it was being cancelled counts
         if late and doing.cancelled():
             raise asyncio.TimeoutError("another insole waits for the radio")
         doing.result()

@@ -40,6 +40,7 @@ from ..wire import (
 )
 from .adapter import Adapter, AdvertisedInsole
 from .link import (
+    PAUSE_SPREAD,
     Characteristic,
     Conversation,
     Exchange,
@@ -60,6 +61,11 @@ _CONNECT_S, _SYNC_S, _TARE_S, _RESCAN_S = 10.0, 1.0, 60.0, 3.0
 scan for an insole that a stack has forgotten may take; chosen by hand."""
 _SPREAD_S = 0.05
 """Time requests start at random within so long; sent as the last answer came, all would wait a whole interval."""
+_RESCAN_AFTER = 3
+"""Tries at the address it had before it is scanned for; chosen by hand: a scan costs seconds, a lost link that is there
+again answers at once."""
+_STOP_S = 2.0
+"""How long STOP may take at the end; chosen by hand: disconnecting stops the insole too."""
 _SUBSCRIBED = {
     CONTROL_POINT: Characteristic.CONTROL_POINT,
     SENSOR_DATA: Characteristic.SENSOR_DATA,
@@ -138,14 +144,14 @@ class BleLink:
             try:
                 return await self._connect(tries)
             except _FAILURES as error:
-                pause = _BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)] * random.uniform(0.8, 1.2)
+                pause = _BACK_OFF_S[min(tries, len(_BACK_OFF_S) - 1)] * random.uniform(*PAUSE_SPREAD)
                 tries += 1
                 if time.monotonic() + pause > give_up:
                     reason = f"could not connect in {tries} tries ({error})"
                     raise LinkClosed(reason, address=self.address) from error
                 _LOG.info("%s: %s; again in %.2f s", self.address, error, pause)
                 await asyncio.sleep(pause)
-                if tries > 2:
+                if tries >= _RESCAN_AFTER:
                     await self._look_again()
 
     async def _look_again(self) -> None:
@@ -160,10 +166,12 @@ class BleLink:
             self._insole.device, lambda _: self._lost(number), timeout=_CONNECT_S, **self._adapter.client_options
         )
         try:
+            # a slow one gets there in the end; one that is switched off holds up the others by short turns at first
             await self._adapter.in_turn(client.connect, turns=2.0**tries)
             self._client, self._inbox, self._streaming = client, Inbox(), False
             self._conversation = Conversation(self._write, address=self.address)
             return await self._set_up(client, number)
+        # cancelled too: an insole that is left connected does not advertise, and is not found again
         except BaseException:
             self._client = None
             self._inbox.end()
@@ -193,13 +201,16 @@ class BleLink:
 
         def received(_: BleakGATTCharacteristic, value: bytearray) -> None:
             """Take a notification."""
+            # stamped before anything else is done: t4 of a time sync, and the arrival of a packet
             now = time.monotonic_ns()
+            # stacks may still call a callback after the end of its connection was asked for
             if number != self._number or self._client is None or (self._closing and not self._streaming):
                 self.stale += 1
             elif characteristic is Characteristic.CONTROL_POINT:
                 self._control_answer(bytes(value))
             elif characteristic is Characteristic.TIME_SYNC:
                 self._sync_reply(bytes(value), now)
+            # START's answer says what packets are made of; those of before it cannot be placed
             elif self._streaming:
                 self._inbox.put(ReceivedPacket(bytes(value), characteristic, now, number))
             else:
@@ -208,6 +219,7 @@ class BleLink:
         return received
 
     def _control_answer(self, content: bytes) -> None:
+        # here, not in start(): packets may follow before the task that waits for the answer runs again
         if content[:2] == bytes([0x80 | Op.START, Status.OK]):
             self._streaming = True
         if self._conversation is not None:
@@ -317,7 +329,7 @@ class BleLink:
         self._closing = True
         try:
             if self._streaming:
-                await asyncio.wait_for(self.stop(), 2.0)
+                await asyncio.wait_for(self.stop(), _STOP_S)
         except (LinkClosed, LinkRefused, asyncio.TimeoutError) as error:
             _LOG.debug("%s: stop: %s", self.address, error)
         finally:

@@ -34,6 +34,8 @@ _OCTETS, _TIME_US = 251, 2120
 """Of a link-layer PDU, the most that data length extension allows (Bluetooth Core 4.2, Vol. 6 B 4.5.10)."""
 _OPTIONAL_S = 0.5
 """What only makes a link faster (longer packets, 2M PHY) may take so long; then it goes without."""
+_DISCONNECT_S = 5.0
+"""How long a controller may take to end a connection; chosen by hand: longer than the supervision time-out of 4 s."""
 _CCCD = 0x2902
 """Client characteristic configuration descriptor (Bluetooth assigned numbers): subscribes."""
 _LOG = logging.getLogger(__name__)
@@ -128,6 +130,7 @@ _UUID_SIZES = {
 
 def _uuid(uuid: core.UUID) -> str:
     """Return a UUID as bleak writes it: 36 characters, lower case."""
+    # Bumble holds a UUID as it is on the air, little endian
     plain = uuid.to_bytes(force_128=True)[::-1].hex()
     return "-".join((plain[:8], plain[8:12], plain[12:16], plain[16:20], plain[20:]))
 
@@ -206,6 +209,7 @@ class BumbleClient(BaseBleakClient):
             except (core.BaseBumbleError, asyncio.TimeoutError) as error:
                 _LOG.debug("%s: %r", self.address, error)
         await connection.gatt_client.request_mtu(self._mtu)
+        # discovery takes dozens of round trips, each of a connection interval or more: the last layout is taken again
         layout = self._radio.layout_of(self.address)
         if layout is None:
             layout = await _discover(connection.gatt_client, self._service_uuids)
@@ -242,7 +246,7 @@ class BumbleClient(BaseBleakClient):
             return
         try:
             if not self._radio.lost:
-                await asyncio.wait_for(connection.disconnect(), 5.0)
+                await asyncio.wait_for(connection.disconnect(), _DISCONNECT_S)
         except (*FAILURES, asyncio.TimeoutError) as error:
             _LOG.debug("%s: disconnect: %r", self.address, error)
         finally:
@@ -288,8 +292,10 @@ class BumbleClient(BaseBleakClient):
 
         gatt = self._gatt
         subscribers = gatt.notification_subscribers if notify else gatt.indication_subscribers
+        # before the CCCD is written: the first notification may come right behind the answer
         subscribers.setdefault(characteristic.handle, set()).add(cast(Any, deliver))
         self._callbacks[characteristic.handle] = deliver
+        # bit 0 for notifications, bit 1 for indications (Bluetooth Core, Vol. 3 G 3.3.3.3)
         await self._cccd(characteristic, 1 if notify else 2)
 
     async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
@@ -309,6 +315,7 @@ class BumbleClient(BaseBleakClient):
 
     async def _do(self, what: str, work: Awaitable[_T]) -> _T:
         """Return what work gives; bleak's error where it fails, and where the connection ends first."""
+        # Bumble's own requests end only after GATT's time-out of 30 s where the link is lost under them
         disconnected = self._disconnected
         task = asyncio.ensure_future(work)
         try:
@@ -322,6 +329,7 @@ class BumbleClient(BaseBleakClient):
             raise BleakError(f"could not {what}: disconnected")
         error = task.exception()
         if isinstance(error, att.ATT_Error):
+            # a refused handle may be of a layout that the device no longer has (new firmware): discover anew next time
             self._radio.remember_layout(self.address, None)
             raise BleakGATTProtocolError(error.error_code) from error
         if isinstance(error, FAILURES):
@@ -338,6 +346,7 @@ async def _discover(gatt: GattClient, services: set[str] | None) -> Layout:
         characteristics = []
         for characteristic in await service.discover_characteristics():
             descriptors: list[Attribute] = []
+            # with no handle behind its value there is nothing to look for, and a round trip is saved
             if characteristic.end_group_handle > characteristic.handle:
                 described = await gatt.discover_descriptors(characteristic)
                 descriptors = [(d.handle, _uuid(d.type)) for d in described]

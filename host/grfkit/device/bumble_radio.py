@@ -25,6 +25,7 @@ INTERVAL_MS, SUPERVISION_MS = 15.0, 4000.0
 _SOCKET_BYTES = 32768
 """What a socket may hold: a host that falls behind loses packets in the insole's ring, not minutes later."""
 _ACL, _FIRST_OF_FRAME = 2, (0, 2)
+"""HCI packet type of data (Bluetooth Core, Vol. 4 A 2), and the boundary flags of a frame's first packet (E 5.4.2)."""
 _NOTIFICATION = struct.Struct("<HHHHBH")
 """After the packet's type: connection and flags, length; L2CAP length and channel; ATT opcode and handle."""
 _FRAME_AT, _VALUE_AT = 9, 12
@@ -117,6 +118,7 @@ class BumbleRadio:
         """Have the controller scan; scanners are counted."""
         async with self._lock:
             if not self._scanners:
+                # active: the insole's name is in the scan response
                 await self.device.start_scanning(active=True, filter_duplicates=False)
             self._scanners += 1
 
@@ -134,6 +136,7 @@ class BumbleRadio:
             connection_interval_max=INTERVAL_MS,
             supervision_timeout=int(SUPERVISION_MS),
         )
+        # controllers refuse a second connection while one is being made (Bluetooth Core, Vol. 4 E 7.8.12)
         async with self._connecting:
             connecting = asyncio.ensure_future(
                 self.device.connect_le(

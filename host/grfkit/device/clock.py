@@ -40,10 +40,12 @@ class ClockEstimate:
 
     def __init__(self, *, not_before_s: float | None = None) -> None:
         self._not_before_s = not_before_s
+        # evidence, in s: device time with the bounds of host minus device, and with the least delay of arrivals
         self._syncs: deque[tuple[float, float, float]] = deque()
         self._least: deque[tuple[float, float]] = deque()
         self._bucket = -1
         self._band: OffsetBand | None = None
+        # the map: from a device time on, the offset there and its slope
         self._pieces: deque[tuple[float, float, float]] = deque(maxlen=_MOST_PIECES)
         self._table: Floats | None = None
         self._latest_device_s = -np.inf
@@ -93,6 +95,7 @@ class ClockEstimate:
     def exchanged(self, t1_ns: int, t2_us: int, t3_us: int, t4_ns: int) -> None:
         """Take a time sync: t1 and t4 on the host's clock, t2 and t3 on the device's, unwrapped."""
         at_s = t2_us * 1e-6
+        # t1 - t2 is below the offset by the delay of the way there, t4 - t3 above it by that of the way back
         self._syncs.append((at_s, (t1_ns - t2_us * 1000) * 1e-9, (t4_ns - t3_us * 1000) * 1e-9))
         self._synced_s = at_s
         self._evidence_s = max(self._evidence_s, at_s)
@@ -130,6 +133,7 @@ class ClockEstimate:
     def _refit(self) -> None:
         oldest = self._evidence_s - _WINDOW_S
         for queue in (self._syncs, self._least):
+            # one stays, however old: there is always a band
             while len(queue) > 1 and queue[0][0] < oldest:
                 queue.popleft()
         at = self._evidence_s
@@ -154,11 +158,14 @@ class ClockEstimate:
             return
         level = self._mapped_one(begin) - begin
         error = float(band.offset_s(begin)) - level
+        # a slope of 0.95 to 1.05 at most: host time rises with device time, whatever the correction
         limit = _FAST if abs(error) > _FAR_S else _GENTLE
         turn = float(np.clip(error / _CATCH_UP_S, -limit, limit))
         self._table = None
+        # what an earlier correction had planned beyond the last answered time is replaced
         while self._pieces and self._pieces[-1][0] >= begin:
             self._pieces.pop()
         self._pieces.append((begin, level, band.slope + turn))
+        # two pieces: the correction, then the band's own slope
         after = level + (band.slope + turn) * _CATCH_UP_S
         self._pieces.append((begin + _CATCH_UP_S, after, band.slope))

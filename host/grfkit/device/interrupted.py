@@ -24,6 +24,7 @@ def interrupted() -> Iterator[asyncio.Event]:
             raise KeyboardInterrupt
         enough.set()
 
+    # Windows' event loops take no signal handlers; elsewhere only the main thread's does, hence the suppression
     if sys.platform != "win32":
         for signum in (signal.SIGINT, signal.SIGTERM):
             with suppress(RuntimeError, ValueError):

@@ -16,6 +16,7 @@ from ..errors import BadInputError, GrfError
 from ..wire import Answer, Info, Op, Request, Running, SettingKey, Status, Stream
 
 __all__ = [
+    "PAUSE_SPREAD",
     "Characteristic",
     "Conversation",
     "Exchange",
@@ -28,6 +29,10 @@ __all__ = [
     "Running",
     "fail",
 ]
+
+PAUSE_SPREAD = (0.8, 1.2)
+"""Share of a pause between tries that is waited, drawn at random; chosen by hand: both feet lose a radio at once, and
+are not to try again in step."""
 
 
 class LinkClosed(GrfError):
@@ -198,6 +203,7 @@ class Inbox:
                 yield self._waiting.popleft()
             if self._ended:
                 break
+            # nothing is awaited between looking and clearing, so that no packet is missed
             self._news.clear()
             await self._news.wait()
         if self._error:
@@ -255,6 +261,7 @@ class Conversation:
         except BadInputError:
             self.unexpected += 1
             return
+        # an answer that comes after its time-out is not the next request's
         if self._waiting is None or self._waiting.done() or answer.op != self._op:
             self.unexpected += 1
             return

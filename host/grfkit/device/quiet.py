@@ -28,6 +28,7 @@ def quiet_logs() -> None:
 def quiet_native() -> Iterator[None]:
     """Leave out what native code of TensorFlow Lite remarks on stderr meanwhile; all else is written at the end."""
     try:
+        # the file descriptor, not sys.stderr: native code writes past Python
         stderr, original = sys.stderr.fileno(), os.dup(sys.stderr.fileno())
     except (OSError, ValueError, AttributeError):  # stderr is closed, or no file
         yield

@@ -52,6 +52,7 @@ class Recorder:
         self.problem: str | None = None
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes, self._dropped = 0, 0
+        # _lock guards the queue, for moments only: whoever records waits for it; _writing is held while the disk works
         self._lock, self._writing, self._closing = threading.Lock(), threading.Lock(), threading.Event()
         opening = grfrec.opening() + _clock_pair().to_bytes()
         self._file, self._good = _open_recording(self.path, opening, force=force), len(opening)
@@ -117,6 +118,7 @@ class Recorder:
         """Write what waits; a failure is kept in :attr:`problem`, not raised."""
         with self._writing:
             with self._lock:
+                # records leave the queue only once written; meanwhile new ones join at its end, and none is dropped
                 dropped, records = self._dropped, len(self._waiting)
                 chunk = self._loss_record(dropped) + b"".join(self._waiting)
             if not chunk:
@@ -126,6 +128,7 @@ class Recorder:
             except OSError as error:
                 self.problem = f"{self.path}: cannot be written ({error.strerror or error}); the stream goes on"
                 with contextlib.suppress(OSError):
+                    # readers stop at a torn record: what comes later would be lost behind it
                     os.ftruncate(self._file, self._good)
                     os.lseek(self._file, self._good, os.SEEK_SET)
                 self._drop_oldest()

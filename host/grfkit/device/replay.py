@@ -242,6 +242,7 @@ class ReplayLink:
                 await asyncio.sleep(0.001)
             inbox.put(ReceivedPacket(record.body[1:], Characteristic(record.body[0]), arrival_ns, number))
         self._closed = True
+        # the last connection ends with the recording; any other was lost, and whoever plays it connects again
         over = self._number == len(self._connections)
         reason = recorded.reason or "the recording ends here"
         inbox.end(None if over else LinkClosed(reason, address=self.address))
@@ -282,6 +283,7 @@ def _connections(path: Path, device: int) -> tuple[list[_Connection], int, set[i
     for record in RecordFile(Path(path)):
         first_ns = record.arrival_ns if first_ns is None else first_ns
         if record.kind == Kind.PACKET and len(record.body) > 1:
+            # the body opens with the characteristic, then comes the packet, whose first byte holds version and type
             types.add(record.body[1] & 15)
         if record.device != device:
             continue

@@ -41,6 +41,8 @@ LONGEST_FRAME = 600
 """Bytes between two zeros that can still be a frame; more is garbage, and is dropped as it comes."""
 _ANSWER_S = 2.0
 """How long an answer, a write and the end of the reading thread may take; a line answers in milliseconds."""
+_TARE_S = 30.0
+"""How long a tare may take: 100 quiet samples, of a foot that may have to stand still first; chosen by hand."""
 _INFO_TRIES, _INFO_S = 6, 0.5
 """Info is asked for so often, with so long for an answer; chosen by hand: 3 s in all."""
 _SOCKET, _SOCKET_WAIT_S, _WAIT_S = "socket://", 0.004, 0.05
@@ -193,7 +195,7 @@ class SerialLink:
 
     async def tare(self) -> None:
         """Have it tare."""
-        await self._conversation.ask(Tare(), timeout_s=30.0)
+        await self._conversation.ask(Tare(), timeout_s=_TARE_S)
 
     async def set(self, key: SettingKey, amount: float) -> None:
         """Tell it mass (kg), speed (m/s) or slope (%)."""
@@ -258,6 +260,7 @@ class SerialLink:
         if port is None:
             raise LinkClosed("it is not connected", address=self._url)
         try:
+            # a zero first: it ends whatever garbage the other side has gathered
             await asyncio.to_thread(port.write, b"\0" + framed(content, characteristic))
         except (OSError, TypeError) as error:
             self._end(LinkClosed(str(error), address=self._url), str(error))
@@ -277,6 +280,7 @@ class SerialLink:
                 self.early += 1
         elif characteristic == Characteristic.CONTROL_POINT:
             self._conversation.receive(value)
+            # START answered OK: packets may follow before the task that waits for the answer runs again
             self._streaming = self._streaming or value[:2] == b"\x81\x00"
         elif characteristic == Characteristic.TIME_SYNC:
             with contextlib.suppress(BadInputError):
@@ -335,6 +339,7 @@ def _read(port: Any, url: str, take: Callable[[bytes, int], None], lost: Callabl
     socket = url.startswith(_SOCKET)
     while True:
         try:
+            # one byte is waited for, then all that came with it is taken: bytes are stamped when they come
             content = port.read(256 if socket else max(1, min(4096, port.in_waiting)))
         except Exception as error:  # pyserial raises whatever the platform does when a port is closed under it
             lost(str(error) or type(error).__name__, time.monotonic_ns())

@@ -18,6 +18,11 @@ SYNC_BURST, SYNC_EVERY_S = 8, 10.0
 """Time syncs: so many at once, and how often."""
 FIRST_SYNCS = 24
 """Time syncs after connecting, before START."""
+_APART_S = 0.05
+"""Time syncs of a burst wait up to this long, at random: longer than a connection interval of 45 ms, with whose events
+they would keep step otherwise."""
+_RESTARTED_US = 1e6
+"""A device's clock that parts from arrival by more over a reconnection has restarted; by hand: far above any drift."""
 
 __all__ = [
     "FIRST_SYNCS",
@@ -113,6 +118,7 @@ class Session:
             return self._stance(item)
         self._restart_at_jump(item)
         count = len(item.cells) if isinstance(item, Samples) else len(item.force_n)
+        # a packet can leave once its last sample is taken: delay is counted from there
         sent_us = item.device_us + (count - 1) * self.running.period_us
         if item.epoch == self._epoch:
             self.clock.arrived(sent_us, arrived.arrival_ns)
@@ -125,12 +131,14 @@ class Session:
         t2 = self._wrapped.unwrapped(exchange.t2_us, exchange.t4_ns)
         if self._wrapped.device_us is None:
             self._wrapped.keep(t2, exchange.t4_ns)
+        # answered within a turn of the device's 32-bit clock (71.6 min)
         t3 = t2 + ((exchange.t3_us - exchange.t2_us) & 0xFFFFFFFF)
         self.clock.exchanged(exchange.t1_ns, t2, t3, exchange.t4_ns)
 
     def _restart_at_jump(self, item: Samples | GrfSamples) -> None:
         if item.epoch > self._epoch:
             self._epoch = item.epoch
+            # evidence of before the jump says nothing about the clock after it
             self.clock = ClockEstimate(not_before_s=self.clock.latest_s)
 
     def _stance(self, item: ReceivedStance) -> TimedItem:
@@ -148,7 +156,7 @@ async def sync_burst(link: Link, count: int = SYNC_BURST) -> list[Exchange]:
     """
     exchanges = []
     for _ in range(count):
-        await asyncio.sleep(random.uniform(0.0, 0.05))
+        await asyncio.sleep(random.uniform(0.0, _APART_S))
         try:
             exchanges.append(await link.time_sync())
         except LinkTimeout:
@@ -171,9 +179,10 @@ def samples_between(before: Samples | GrfSamples, after: Samples | GrfSamples, *
     """
     count = len(before.cells) if isinstance(before, Samples) else len(before.force_n)
     elapsed_us = (after.arrival_ns - before.arrival_ns) / 1e3
+    # of the values that a difference of two wrapping clocks may stand for, the one nearest to the arrivals'
     device_elapsed_us = (
         (after.device_us - before.device_us - round(elapsed_us) + (1 << 31)) % (1 << 32) - (1 << 31) + elapsed_us
     )
-    if abs(device_elapsed_us - elapsed_us) < 1e6:
+    if abs(device_elapsed_us - elapsed_us) < _RESTARTED_US:
         elapsed_us = device_elapsed_us
     return max(0, round(elapsed_us / period_us) - count - after.missing)

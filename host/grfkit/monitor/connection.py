@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
-from ..device.link import Link, LinkClosed, LinkRefused, LinkTimeout, ReceivedPacket
+from ..device.link import PAUSE_SPREAD, Link, LinkClosed, LinkRefused, LinkTimeout, ReceivedPacket
 from ..device.recorder import Recorder
 from ..device.replay import ReplayLink
 from ..device.session import SYNC_BURST, SYNC_EVERY_S, PacketCounts, Session, TimedItem, sync_burst
@@ -26,6 +26,7 @@ _AGAIN_S = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 _BATTERY_EVERY_S = 60.0
 """A battery that lasts hours falls by less than a percent in a minute."""
 _END_OF_TIME_NS = 1 << 63
+"""Later than any arrival: all that is left."""
 _T = TypeVar("_T")
 
 
@@ -154,6 +155,7 @@ class InsoleConnection:
         """Stream until :meth:`close`, or until a recording is over; connects first where nobody has."""
         tries = 0
         while not self._ending.is_set():
+            # whoever waits for all insoles' first samples is not held up by one that is not there
             if tries:
                 self.tried.set()
             try:
@@ -165,6 +167,7 @@ class InsoleConnection:
             except LinkClosed as error:
                 if self._lost(error):
                     break
+                # a link that streamed until it was lost is connected again at once
                 tries = 0 if self._sessions.active else tries + 1
             except LinkRefused as error:
                 self.report_problem(str(error))
@@ -175,7 +178,7 @@ class InsoleConnection:
                 break
             self._sessions.close()
             if tries:
-                pause_s = _AGAIN_S[min(tries, len(_AGAIN_S)) - 1] * random.uniform(0.8, 1.2)
+                pause_s = _AGAIN_S[min(tries, len(_AGAIN_S)) - 1] * random.uniform(*PAUSE_SPREAD)
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._ending.wait(), pause_s)
         self.state = "ended"
@@ -291,6 +294,7 @@ class InsoleConnection:
 
     async def _sync(self) -> None:
         with suppress(GrfError):
+            # after a reconnection START came first, so these are still to be made
             if not self._sessions.has_syncs or self.reconnects:
                 await self._burst()
             while True:
@@ -314,6 +318,7 @@ class InsoleConnection:
         """Note that the link is gone; return whether that is the end."""
         self._sessions.end(error.reason)
         if self._replay is not None:
+            # those after the last packet belong to the recording too
             for exchange in self._replay.syncs_until(_END_OF_TIME_NS):
                 self._sessions.synced(exchange)
         if self._ending.is_set() or (self._replay is not None and self._replay.over):

@@ -29,6 +29,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, *, host: str, port: int, token: str | None) -> None:
         self._app, self._host, self._port, self._token = app, host, port, token
+        # with the port: cookies do not tell ports apart, and two monitors on one machine would overwrite each other's
         self._cookie = f"grf_monitor_{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,9 +41,11 @@ class Guard:
         if answer is None and scope["type"] == "http":
             answer = self._welcome(scope)
         if answer is not None and scope["type"] == "websocket":
+            # ASGI has the connection taken before it can be closed; 1008 is "policy violation" (RFC 6455, 7.4.1)
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
             return
+        # only a Host that was checked is written into the policy
         host = Headers(scope=scope).get("host", "") if refused is None else ""
         with_headers = functools.partial(self._send, send, host)
         await (answer or self._app)(scope, receive, with_headers)
@@ -52,6 +55,7 @@ class Guard:
         host = headers.get("host", "")
         if not host_allowed(host, bound=self._host, port=self._port):
             return PlainTextResponse(f"this monitor does not answer for host '{host[:100]}'\n", 421)
+        # browsers let any page open a WebSocket to any host; CORS does not stop that
         if scope["type"] == "websocket" and not origin_allowed(headers.get("origin"), host=host):
             return PlainTextResponse("refused: the page that asks is not this monitor's\n", 403)
         if self._token is not None and not (self._has_token(scope) or self._has_cookie(headers)):
@@ -60,6 +64,7 @@ class Guard:
 
     def _welcome(self, scope: Scope) -> Response | None:
         """Return a redirect that moves the token from the address into a cookie."""
+        # out of the address, where it is seen over a shoulder and kept in the history
         if self._token is None or scope["path"] != "/" or not self._has_token(scope):
             return None
         answer = RedirectResponse("/", 303)
@@ -137,6 +142,7 @@ def _is_address(name: str) -> bool:
 
 
 def _security(host: str) -> list[tuple[bytes, bytes]]:
+    # older browsers do not count WebSockets as 'self'
     socket_too = f" ws://{host}" if host else ""
     policy = (
         f"default-src 'self'; connect-src 'self'{socket_too}; img-src 'self' data:; base-uri 'none'; "

@@ -150,7 +150,7 @@ async def headless(
     views
         What shows the hub meanwhile, each a coroutine function of it; the first that returns ends the run.
     say
-        Is set_values where it is recorded to and, where nothing shows the hub, what goes wrong and what comes back.
+        Is given the recording's path and, where nothing shows the hub, what goes wrong and what comes back.
 
     Raises
     ------
@@ -173,6 +173,7 @@ async def headless(
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, telling, return_exceptions=True)
+            # what made a view or the hub end badly is raised here, after everything is closed
             for task in ended:
                 task.result()
     if request.replay is None and not any(connection.ever for connection in hub.connections):

@@ -183,6 +183,7 @@ class Hub:
         try:
             await self._until_stopped(self._live())
         finally:
+            # in this order: no more samples, the predictions under way, the recording's end, the last state
             for connection in self.connections:
                 await connection.close()
             await self._stances.settle()
@@ -216,11 +217,13 @@ class Hub:
     async def _live(self) -> None:
         await asyncio.to_thread(warm_up)
         if self.settings.replayed is not None:
+            # a recording's second 0 is now, not when the libraries began to load
             self._timeline.restart()
         links = await self._find(self._timeline.origin_ns)
         if not links:
             raise BadInputError("no insole was found; switch it on, bring it near, or name it with --address")
         await self._connect([self._connection(device, link) for device, link in enumerate(links)])
+        # not earlier: where no insole is found no recording is left
         self._recording.open()
         for connection in self.connections:
             connection.record(self.recorder)

@@ -232,6 +232,7 @@ class LiveFoot:
                 contacts.forget("the insole's clock jumped")
         missing = min(item.missing, _MOST_MISSING) if times.count else 0
         line = self._line(missing, item)
+        # times before samples: a contact found in these asks when they were taken
         if missing:
             times.miss(missing)
         times.push(timed.host_s)
@@ -277,6 +278,7 @@ class LiveFoot:
         newest = self.last_sample_s or 0.0
         while self._waiting:
             time_s, cells, gap = self._waiting[0]
+            # the insole's force comes in packets of its own, before or after the samples that it is of
             force_to_come = self._grf[-1][0] < time_s[-1] if self._grf else self.awaits_forces
             if force_to_come and newest - time_s[-1] < _FORCE_WAIT_S:
                 return

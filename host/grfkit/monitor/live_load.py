@@ -23,10 +23,14 @@ _UNLOADED_PERCENT, _REMEMBERED_S, _EVERY = 2.0, 30.0, 4
 """The level is this percentile of the last seconds, of every 4th sample: a runner's foot is mostly in the air."""
 _QUIET_SHARE = 0.005
 """Of a cell's full range: a sample is quiet where no cell moved more since the one before, as on the insole."""
+_LEAST_QUIET_COUNTS = 2.0
+"""A cell may move so much in a quiet sample whatever its range; chosen by hand: noise of few bits."""
 _AT_ONCE = 40
 """Samples looked at together: eight packets, or 0.2 s at 200 Hz."""
 _SHORTEST_S, _LONGEST_S = 0.08, 2.0
 """Contacts of a step: a sprinter's last 0.08 s, a slow walker's less than 2 s."""
+_KNOWN_LATE_S = 0.5
+"""Samples are kept so much longer than the longest contact; by hand: a toe-off is known far sooner after it."""
 _STEPS = 25
 """Contacts before that a peak is compared with, as :func:`grfkit.gait.contacts.underloaded` needs them."""
 
@@ -43,7 +47,10 @@ class TareLevel:
         self._rows: deque[Counts] = deque(maxlen=round(_REMEMBERED_S * rate_hz / _EVERY))
         self._last: deque[Counts] = deque(maxlen=TARE_SAMPLES)
         self._count, self._next_level, self._each = 0, 0, round(rate_hz)
-        self._quiet, self._before = max(2.0, _QUIET_SHARE * (1 << adc_bits)), np.zeros((0, CELLS), np.uint16)
+        self._quiet, self._before = (
+            max(_LEAST_QUIET_COUNTS, _QUIET_SHARE * (1 << adc_bits)),
+            np.zeros((0, CELLS), np.uint16),
+        )
         self._gathered: list[Counts] = []
         self._waiting = 0
         self.level: Floats = np.zeros(CELLS)
@@ -60,12 +67,14 @@ class TareLevel:
         """Look at the samples gathered."""
         cells = np.concatenate(self._gathered)
         self._gathered, self._waiting = [], 0
+        # signed: a difference of unsigned counts would wrap
         rows = np.concatenate([self._before, cells]).astype(np.int32)
         still = (np.abs(rows[1:] - rows[:-1]) <= self._quiet).all(axis=1)
         if still.any():
             self._last.extend(cells[-len(still) :][still])
         self._before = cells[-1:]
         if not self.tared:
+            # every 4th of all samples, wherever one call ends and the next begins
             self._rows.extend(cells[-self._count % _EVERY :: _EVERY])
         self._count += len(cells)
         if not self.tared and self._rows and self._count >= self._next_level:
@@ -125,7 +134,7 @@ class CellContacts:
     def __init__(self, rate_hz: float, times: SampleTimes, track: Track | None = None) -> None:
         self._times, self._track = times, track or Track()
         self._detector = CausalContacts(causal_settings(rate_hz))
-        size = round((_LONGEST_S + 0.5) * rate_hz)
+        size = round((_LONGEST_S + _KNOWN_LATE_S) * rate_hz)
         self._sums, self._lines = np.full(size, np.nan), np.zeros(size, dtype=bool)
         self._peaks: deque[float] = deque(maxlen=_STEPS)
         self._pushed = self._first = times.count
@@ -212,11 +221,13 @@ class CellContacts:
             return "too long"
         if contact.contact_s < _SHORTEST_S:
             return "too short"
+        # the contact itself is the last of the peaks that are compared
         self._peaks.append(float(contact.axes["v"].max()))
         return "faint" if underloaded(np.asarray(self._peaks))[-1] else None
 
     def _place(self, event: ContactEvent) -> float:
         """Return where an event lies, in samples as the times count them."""
+        # as grfkit.gait.causal places an event, less the delay of its smoothing
         return self._first + event[2] - 1 + event[1] / 256 - self._detector.settings.delay_samples
 
 

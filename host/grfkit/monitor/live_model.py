@@ -195,6 +195,7 @@ def _predict_trained(
     from ..records.stance_set import make_stance_set
 
     scaler = spec.scaler
+    # a stance set holds forces too: unknown here, NaN with weight 0
     stances = make_stance_set(
         cut.window[None],
         np.full((1, spec.points, len(scaler.axes)), np.nan),

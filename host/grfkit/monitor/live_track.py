@@ -82,6 +82,7 @@ class Track:
     def cadence_per_min(self, now_s: float) -> float | None:
         """Return twice a foot's strides per minute, the median of the last ten seconds; None without a known stride."""
         strides = [stride for start_s, stride in self._strides if start_s > now_s - _CADENCE_S]
+        # 60 s, and two steps to a stride; the median: one odd stride does not move it
         return 120.0 / median(strides) if strides else None
 
     def start_near(self, start_s: float) -> float | None:
@@ -94,5 +95,6 @@ class Track:
         if self._samples_until_s < at_s + _BEARS_OUT_S:
             return None
         before = [turn for turn in self._turns if turn[0] <= at_s]
+        # by time, not by order: what was lost is noted at once, a contact only when it is known
         last = max(before, key=lambda turn: turn[0], default=(0.0, False))
         return last[0] if last[1] else None

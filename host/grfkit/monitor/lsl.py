@@ -41,6 +41,7 @@ async def outlet(hub: Hub) -> None:
     those of the samples, on ``pylsl.local_clock``.
     """
     pylsl = check()
+    # LSL's time at the hub's second 0: two clocks that run alike, with different zeros
     behind_s = pylsl.local_clock() - time.monotonic() + hub.origin_ns * 1e-9
     states: dict[int, DeviceState] = {}
     outlets: dict[int, Any] = {}

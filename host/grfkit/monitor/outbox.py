@@ -48,6 +48,7 @@ class Outbox:
         if isinstance(message, SampleBatch):
             self._batches.append(message)
             if len(self._batches) > self._most:
+                # the foot's next batch says that samples are missing before it, and the page breaks its line there
                 self._torn.add(self._batches.popleft().device)
                 self.dropped += 1
         elif isinstance(message, Snapshot) and self._opened:

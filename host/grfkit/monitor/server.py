@@ -37,6 +37,8 @@ _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=
 _TYPES |= {".css": "text/css; charset=utf-8"}
 _AT_ONCE = 8
 """Commands of one page under way; a tare of both feet and a few impatient clicks fit."""
+_FAREWELL_S = 0.1
+"""So long pages may take to be sent that the monitor has ended, before their sockets close; chosen by hand."""
 _SEND_BUFFER_BYTES = 32 * 1024
 """Of a page's socket: what lies there only grows old (see :mod:`grfkit.monitor.outbox`)."""
 
@@ -117,7 +119,7 @@ async def serve(
     try:
         await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
         if ended.done() and not ended.cancelled():
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_FAREWELL_S)
     finally:
         ended.cancel()
         server.should_exit = True
@@ -127,7 +129,7 @@ async def serve(
 
 
 def application(hub: HubLike, *, host: str, port: int, token: str | None) -> ASGIApp:
-    """Return the guarded application, for the address it will be bind_listener to."""
+    """Return the guarded application, for the address it will be bound to."""
     page = _Page(hub)
     routes = [WebSocketRoute("/ws", page.talk), Route("/{path:path}", page.file)]
     return Guard(Starlette(routes=routes), host=host, port=port, token=token)
@@ -160,6 +162,7 @@ class _Page:
             asyncio.create_task(self._obey(websocket, outbox)),
         ]
         try:
+            # not for the listener: when the hub ends, what waits for the page is still sent
             await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
@@ -270,12 +273,12 @@ class _Server(uvicorn.Server):
 
 
 def bind_listener(host: str, port: int, token: str | None) -> socket.socket:
-    """Return a socket bind_listener for :func:`serve`, so that what cannot be served is refused before anything begins.
+    """Return a socket bound for :func:`serve`, so that what cannot be served is refused before anything begins.
 
     Raises
     ------
     BadInputError
-        If the address cannot be bind_listener, or the token protects nothing.
+        If the address cannot be bound, or the token protects nothing.
     """
     if token is not None and not re.fullmatch(r"[A-Za-z0-9_-]{8,200}", token):
         raise BadInputError(f"a token of {len(token)} characters cannot be used; 8 or more of A-Z a-z 0-9 _ -")

@@ -167,6 +167,7 @@ class SessionChain:
 
     def _begin(self, pending: PendingSession, received: ReceivedPacket) -> None:
         self._pending = None
+        # a START after a reconnection has no syncs of its own: those of before hold if the clock went on
         if not pending.exchanges and not self._same_clock(received):
             self._syncs = []
         self.session = Session(

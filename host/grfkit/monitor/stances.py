@@ -63,6 +63,7 @@ class LiveStances:
         self.log = StanceLog()
         self.target: Target | None = None
         self._within: dict[int, bool | None] = {}
+        # one thread: stances stay in order, and no interpreter is called by two threads at once
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="grf model")
         self._predicting: set[asyncio.Future[None]] = set()
 
@@ -72,7 +73,12 @@ class LiveStances:
             return
         side = self._insoles.connections[device].side
         forces = asyncio.get_running_loop().run_in_executor(
-            self._pool, self._model.forces_bw, request.cut, side, dict(self._set_values)
+            # a copy: SET may change the values before it is the stance's turn
+            self._pool,
+            self._model.forces_bw,
+            request.cut,
+            side,
+            dict(self._set_values),
         )
         task = asyncio.ensure_future(self._show_predicted(device, request, self._model, forces))
         self._predicting.add(task)

@@ -168,6 +168,7 @@ class MonitorApp(App[None]):
 
     async def _take(self, message: Message) -> None:
         if isinstance(message, Snapshot):
+            # between states the hub's clock goes on as this one does, so that ages grow while nothing comes
             self._offset_s = message.now_s - time.monotonic()
             self.query_one("#top", Static).update(top_text(message))
             for state in message.devices:

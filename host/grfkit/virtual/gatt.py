@@ -78,6 +78,7 @@ class GattServer:
         self._name, self._address, self._link = name, address, link
         self._control_written, self._on_disconnected = control, disconnected
         self.connection: Connection | None = None
+        # notifications handed to the stack: those that the link has not carried yet wait there
         self._handed = 0
         self._last: deque[tuple[int, bytes]] = deque(maxlen=256)
         self._controller = ModelController(name, link)
@@ -129,6 +130,7 @@ class GattServer:
         """Advertise the service, the name in the scan response."""
         kinds = AdvertisingData.Type
         uuid = UUID(SERVICE).to_bytes()
+        # 3 bytes of flags (general discoverable, no BR/EDR) and 18 of the UUID, of 31: the name has no room beside them
         advertised = [(kinds.FLAGS, bytes([6])), (kinds.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS, uuid)]
         response = [(kinds.COMPLETE_LOCAL_NAME, self._name.encode())]
         await self._device.start_advertising(

@@ -53,7 +53,10 @@ _LOWEST_RATE_HZ = 10
 """Of a START; chosen by hand."""
 _HORIZON_S = 24 * 3600.0
 """Losses of the link are drawn for a day ahead."""
+_LEAST_QUIET_COUNTS = 2.0
+"""A cell may move so much in a quiet sample whatever its range, as on the host; chosen by hand: noise of few bits."""
 _LIMITS = {SettingKey.MASS: (10.0, 250.0), SettingKey.SPEED: (0.0, 15.0), SettingKey.SLOPE: (-45.0, 45.0)}
+"""Of SET: kg, m/s, % of slope. Chosen by hand, around any runner on any treadmill."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -227,6 +230,7 @@ class VirtualInsole:
         self.disconnections.append({"at_ns": time.monotonic_ns(), "reason": reason})
         run = self.running
         if run is not None:
+            # before the run is ended: what the stack took and never carried belongs to its truth
             for characteristic, content in self._server.undelivered():
                 run.undelivered(characteristic, content)
         self._spawn(self._again())
@@ -265,6 +269,7 @@ class VirtualInsole:
             answer = Answer(error.op & 0x7F, error.status)
         if len(answer.to_bytes()) > connection.att_mtu - ATT_HEADER:
             answer = Answer(answer.op, Status.MTU_TOO_SMALL)
+        # what follows waits until the host has the answer: it would not know the configuration of earlier packets
         delivered = await self._server.indicate(connection, answer.to_bytes())
         if delivered and then is not None and self._server.connection is connection:
             then()
@@ -295,6 +300,7 @@ class VirtualInsole:
             raise refuse(Status.BUSY)
         if not _LOWEST_RATE_HZ <= request.rate_hz <= base or base % request.rate_hz:
             raise refuse(Status.BAD_PARAMETER)
+        # a bundle predicts whole stances, so there is no force sample by sample
         if Stream.SAMPLES in request.streams:
             raise refuse(Status.BAD_PARAMETER)
         model: StanceModel | None = None
@@ -308,6 +314,7 @@ class VirtualInsole:
         per_packet = samples_per_packet(mtu)
         if not per_packet:
             raise refuse(Status.MTU_TOO_SMALL)
+        # 1 to 255, never the one before: a packet of an old configuration shows by it
         self._cfg_id = self._cfg_id % 255 + 1
         period_us = round(1e6 / request.rate_hz)
         configured = Running(self._cfg_id, per_packet, request.rate_hz, period_us)
@@ -345,7 +352,7 @@ class VirtualInsole:
             rate = self.source.rate_hz
             index = int(self.ticks.running_s(time.monotonic()) * rate)
             quiet, before = 0, self.source.rows(index, 1)[0][0].astype(np.int64)
-            limit = max(2.0, _QUIET_SHARE * (1 << self.source.adc_bits))
+            limit = max(_LEAST_QUIET_COUNTS, _QUIET_SHARE * (1 << self.source.adc_bits))
             while quiet < TARE_SAMPLES:
                 index += 1
                 await asyncio.sleep(max(0.0, self.ticks.monotonic_s(index / rate) - time.monotonic()))

@@ -38,6 +38,8 @@ _ACL = 2
 """HCI packet type of data (Bluetooth Core, Vol. 4 A 2)."""
 _DATA_HEAD, _DATA, _COMPLETED = struct.Struct("<BHH"), struct.Struct("<BHHHH"), struct.Struct("<BBBBHH")
 """An HCI data packet's head, with its L2CAP header, and the event of completed packets."""
+_LEAST_INTERVAL_MS, _LONGEST_INTERVAL_MS = 7.5, 4000
+"""Connection intervals that Bluetooth allows (Bluetooth Core 5.4, Vol. 6 B 4.5.1)."""
 _ON_TIME_S = 2e-3
 """A sleep that ends this late still belongs to its event; later ones are counted as the host's own delay."""
 
@@ -62,7 +64,7 @@ class LinkSettings:
 
     def __post_init__(self) -> None:
         """Refuse what no Bluetooth link does."""
-        if self.interval_ms and not 7.5 <= self.interval_ms <= 4000:
+        if self.interval_ms and not _LEAST_INTERVAL_MS <= self.interval_ms <= _LONGEST_INTERVAL_MS:
             raise BadInputError(
                 f"a connection interval of {self.interval_ms:g} ms; expected 7.5 to 4000, or 0 for none"
             )
@@ -256,6 +258,7 @@ class ModelLink(LocalLink):
         if pipe.waiting and _is_notification(pipe.waiting[0]) and pipe.congested():
             return 0
         free = not self.settings.interval_ms
+        # what an event leaves unused counts towards a frame of several PDUs that waits; with nothing waiting it lapses
         room = pipe.credit + self.settings.pdus_per_event
         while pipe.waiting and (free or self.settings.pdus(len(pipe.waiting[0])) <= room):
             data = pipe.waiting.popleft()
@@ -297,6 +300,7 @@ class ModelController(Controller):
         self._sink = host.sink if host is not None else None
         if host is not None:
             self.host = host.sink
+        # without these features Bumble's host takes the legacy commands for advertising and scanning, as modelled here
         self.le_features = Controller.le_features & ~(
             hci.LeFeatureMask.LL_PRIVACY | hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
         )
@@ -315,6 +319,7 @@ class ModelController(Controller):
             connection = self.find_le_connection_by_handle(handle & 0xFFF)
             if connection is not None and handle >> 12 in (0, 2) and frame_bytes + _DATA.size == len(packet):
                 self.link.send_acl_data(self, connection.peer_address, PhysicalTransport.LE, packet[5:])
+                # completed at once (Bluetooth Core, Vol. 4 E 7.7.19): the link holds packets back, not HCI's credits
                 self._to_host(_COMPLETED.pack(4, 0x13, 5, 1, handle & 0xFFF, 1))
                 return
         super().on_packet(packet)
@@ -323,10 +328,12 @@ class ModelController(Controller):
         """Hand a data frame from the link to the host."""
         connection = self.le_connections.get(sender_address)
         if connection is not None:
+            # boundary flags 2: the first packet of a frame (Bluetooth Core, Vol. 4 E 5.4.2), and here all of it
             self._to_host(_DATA_HEAD.pack(_ACL, connection.handle | 2 << 12, len(data)) + data)
 
     def _to_host(self, packet: bytes) -> None:
         if self.host:
+            # as Bumble's controller does: never from inside the call that caused it
             asyncio.get_running_loop().call_soon(self.host.on_packet, packet)
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
@@ -376,6 +383,7 @@ class ModelController(Controller):
         self, command: hci.HCI_LE_Create_Connection_Cancel_Command
     ) -> hci.HCI_StatusReturnParameters:
         """Cancel the pending connection, and report that to the host."""
+        # the host waits for a failed connection's event (Bluetooth Core, Vol. 4 E 7.8.13), which Bumble leaves out
         pending, self.pending_le_connection = self.pending_le_connection, None
         if pending is not None:
             self.send_hci_packet(_connection_cancelled(pending.peer_address))

@@ -26,6 +26,8 @@ __all__ = ["InsoleRequest", "clocks_of", "run_insoles"]
 
 _WANDER_PPM, _DRIFT_PPM = 3.0, 40.0
 """Of the clocks: a slow wander, as with temperature, and a constant error; chosen by hand, twice a common crystal's."""
+_WANDER_PERIOD_S = (120, 600)
+"""Periods of the wander, drawn within these; chosen by hand: rooms warm over minutes."""
 _ADDRESS = {"left": "F6:47:52:46:01:01", "right": "F6:47:52:46:01:02"}
 
 
@@ -78,9 +80,10 @@ def clocks_of(request: InsoleRequest) -> dict[Side, TrueClock]:
     rng = np.random.default_rng([request.seed, 77])
     clocks: dict[Side, TrueClock] = {}
     for side, sign in zip(SIDES, (1.0, -1.0)):
+        # drawn even where a drift is asked for, so that the wander after it stays that of the seed
         random_ppm = float(rng.uniform(-_DRIFT_PPM, _DRIFT_PPM))
         drift = random_ppm if request.drift_ppm is None else sign * request.drift_ppm
-        period, phase = float(rng.uniform(120, 600)), float(rng.uniform(0, 2 * np.pi))
+        period, phase = float(rng.uniform(*_WANDER_PERIOD_S)), float(rng.uniform(0, 2 * np.pi))
         clocks[side] = TrueClock(0.0, drift, sinusoid_ppm=_WANDER_PPM, sinusoid_s=period, sinusoid_phase=phase)
     return clocks
 

@@ -137,6 +137,7 @@ def phantom(
     )
     settings = default_settings()
     world = simulate_world(trial_condition, seed, settings)
+    # ground, plate, left and right draw from streams of their own: what one draws moves no other
     streams = np.random.SeedSequence([seed, 5]).spawn(4)
     ground = treadmill_ground(np.random.default_rng(streams[0]), trial_condition, settings, world)
     plate_rng = np.random.default_rng(streams[1])
@@ -162,10 +163,12 @@ def _foot(
 ) -> SampleSource:
     settings, left = default_settings(), side == "left"
     rng = np.random.default_rng(seeds)
+    # both feet's parent seed: cells and delay are drawn alike for the two, as for one make of insole
     device = np.random.default_rng(seeds.entropy)
     fsr = draw_fsr(device, settings.insole, bits=ADC_BITS)
     running = np.arange(int(duration_s * rate_hz)) / rate_hz
     lag_s = draw_lag(device, mean_ms=settings.insole.lag_ms, sd_ms=settings.insole.lag_sd_ms)
+    # a sample shows the world as it was the sensor's delay ago
     sampling = Sampling(
         rate_hz, clock.running(running) - lag_s, running, np.ones(running.size, dtype=bool), (), lag_s, False
     )
@@ -217,6 +220,7 @@ def _recorded_foot(recording: Recording, side: Side, rate_hz: float, loops: bool
     cells = _on_grid(insole, names, grid)
     moving = [f"{kind}_{axis}" for kind in ("acc", "gyro") for axis in "xyz"]
     imu = next((s for s in streams if set(moving) <= set(map(str, s.data_vars))), None)
+    # an insole always sends six axes: without a recorded IMU they are 0
     motion = np.zeros((grid.size, IMU)) if imu is None else _on_grid(imu, moving, grid)
     bits = max(ADC_BITS, int(np.nanmax(cells)).bit_length())
     if bits > 16:

@@ -117,6 +117,7 @@ class OnDeviceRun(StanceCutter):
         if (self._manifest.force_unit == "N" and not mass_kg > 0) or cut.device is None:
             return None
         columns = self._manifest.columns
+        # the contact time is in the window already, in the 0.1 ms that the device counts it in
         statics = [_count(c, v) for c, v in zip(self._manifest.of_role("static"), cut.statics) if c.name != "contact_s"]
         stored = int8_window(columns, self._integers, cut.device, statics, left=self._left)
         output = self._bundle.engine.run(stored[None])[0]
@@ -157,6 +158,7 @@ def report_of(
     names = [axis.name for axis in manifest.axes]
     order = [names.index(name) for name in AXES if name in names]
     axes = [manifest.axes[k] for k in order]
+    # force = centre + size * scale * (q - zero point), as offset + scale * q; float32, as it is sent
     scale = tuple(float(np.float32(ends.scale * axis.size * per)) for axis in axes)
     offset = tuple(float(np.float32((axis.centre - ends.scale * ends.zero_point * axis.size) * per)) for axis in axes)
     curve = np.asarray(stored[:, order], dtype=np.int8)

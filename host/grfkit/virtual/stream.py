@@ -23,6 +23,10 @@ __all__ = ["Faults", "InsoleRun", "PacketTruth", "RunTruth", "StanceModel", "Tic
 
 _SENSOR, _GRF = int(Characteristic.SENSOR_DATA), int(Characteristic.GRF_DATA)
 _IMU_ENDS = (-32768, 32767)
+"""Counts of a saturated inertial sensor."""
+_STANCE_PACKETS = 96
+"""Room in the ring for stances beside half a second of samples; chosen by hand: ten stances of three axes in packets of
+the least MTU that START takes (59), several seconds of them."""
 
 
 class StanceModel(Protocol):
@@ -66,6 +70,7 @@ class Faults:
 
     def lose(self, side: int) -> NDArray[np.bool_]:
         """Return, by sequence number, which packets are lost, shape (65536,)."""
+        # drawn by sequence number beforehand: what is lost does not depend on how busy the machine is
         return np.random.default_rng([self.seed, side, 1]).random(65536) < self.loss
 
     def disconnect_times(self, side: int, *, until_s: float) -> list[float]:
@@ -193,7 +198,7 @@ class InsoleRun:
         self.tared, self._paced_here = tared, paced_here
         self._every = round(source.rate_hz) // running.rate_hz
         per_s = running.rate_hz / max(1, running.samples_per_packet)
-        self._ring = TransmitRing(math.ceil(ring_s * per_s) + (96 if Stream.STANCE in streams else 0))
+        self._ring = TransmitRing(math.ceil(ring_s * per_s) + (_STANCE_PACKETS if Stream.STANCE in streams else 0))
         now = time.monotonic()
         self._sample = self._first = math.floor(ticks.running_s(now) * running.rate_hz) + 1
         self._block = running.samples_per_packet or 5
@@ -240,6 +245,7 @@ class InsoleRun:
         """Take back a packet that the stack had taken and never carried."""
         header = PacketHeader.from_bytes(content)
         counts = self._counts(characteristic)
+        # the header's counter has 16 bits: the packet lies less than a turn before the next sample
         sample = self._sample - ((self._first_counter + self._sample - self._first - header.counter) & 0xFFFF)
         counts.sent -= 1
         counts.unsent.append((header.sequence, sample, header.count))
@@ -286,6 +292,7 @@ class InsoleRun:
         header = replace(header, time_us=self._ticks.stamp_us(contact / self.running.rate_hz))
         pieces = fragments(report.to_bytes(), header, self._stances, room=self._mtu - 3)
         self._stances = (self._stances + 1) & 0xFFFF
+        # a stance takes a sequence number for each fragment
         self._sequences[_GRF] = (header.sequence + len(pieces)) & 0xFFFF
         for piece in pieces:
             self._push(Queued(_GRF, piece.to_bytes(), piece.header.sequence, sample, piece.header.count))

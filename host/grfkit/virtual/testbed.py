@@ -106,6 +106,7 @@ class InsoleTestBed:
             await asyncio.sleep(_WATCH_S)
             there += [False] * (len(self._transports) - len(there))
             for k, (transport, controller) in enumerate(self._transports):
+                # a TCP server's sink has a transport while a host is there; what has none at all counts as always there
                 peer: Any = getattr(transport.sink, "transport", self)
                 now = peer is not None
                 if now and not there[k] and peer is not self:

@@ -212,6 +212,7 @@ def state_from_bytes(payload: bytes) -> tuple[Info, Running | None]:
     """
     if len(payload) < INFO_BYTES + RUNNING_BYTES:
         raise BadInputError(f"GET answered {len(payload)} bytes, expected {INFO_BYTES + RUNNING_BYTES} or more")
+    # counted from the end: Info may grow in a later minor version
     info, last = Info.from_bytes(payload[:-RUNNING_BYTES]), payload[-RUNNING_BYTES:]
     return info, Running.from_bytes(last) if any(last) else None
 

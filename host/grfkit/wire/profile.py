@@ -48,8 +48,8 @@ _MOST = {SENSOR: 5, SAMPLES: 10}
 _INFO = struct.Struct("<BBBBHHHI")
 _RUNNING = struct.Struct("<BBHI")
 INFO_BYTES, RUNNING_BYTES = _INFO.size, _RUNNING.size
-_TIME_ASKED = struct.Struct("<BQ")
-_TIME_TOLD = struct.Struct("<BQII")
+_TIME_REQUEST = struct.Struct("<BQ")
+_TIME_REPLY = struct.Struct("<BQII")
 
 
 def samples_per_packet(mtu: int, kind: int = SENSOR) -> int:
@@ -167,12 +167,12 @@ class TimeRequest:
 
     def to_bytes(self) -> bytes:
         """Return the 9 bytes."""
-        return pack("a time request", _TIME_ASKED, self.id, self.t1_us)
+        return pack("a time request", _TIME_REQUEST, self.id, self.t1_us)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> TimeRequest:
         """Return the request; BadInputError if it is not 9 bytes."""
-        return cls(*unpack("a time request", _TIME_ASKED, content))
+        return cls(*unpack("a time request", _TIME_REQUEST, content))
 
 
 @dataclass(frozen=True)
@@ -186,9 +186,9 @@ class TimeReply:
 
     def to_bytes(self) -> bytes:
         """Return the 17 bytes."""
-        return pack("a time answer", _TIME_TOLD, self.id, self.t1_us, self.t2_us, self.t3_us)
+        return pack("a time answer", _TIME_REPLY, self.id, self.t1_us, self.t2_us, self.t3_us)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> TimeReply:
         """Return the answer; BadInputError if it is not 17 bytes."""
-        return cls(*unpack("a time answer", _TIME_TOLD, content))
+        return cls(*unpack("a time answer", _TIME_REPLY, content))
