@@ -66,6 +66,7 @@ def plate_columns(plates: Mapping[str, xr.Dataset], *, three: bool) -> list[Plat
         columns = [up]
         if three:
             axis = str(stream.attrs.get("vertical", "+z"))[-1]
+            # turned round, the vertical says that the file holds the force on the plate: its other axes turn, too
             turned = -1.0 if np.nansum(np.asarray(stream[f"f{axis}"].values, dtype=np.float64) * up) < 0 else 1.0
             columns += [turned * stream["fx"].values, turned * stream["fy"].values]
         values: NDArray[Any] = np.stack([np.asarray(c, dtype=np.float64) for c in columns], axis=1)
@@ -76,6 +77,7 @@ def plate_columns(plates: Mapping[str, xr.Dataset], *, three: bool) -> list[Plat
 
 def stance_force(plates: Sequence[PlateColumns], stance: Stance, at_s: Floats) -> Floats:
     """Return the force (N) of the plates that bore a stance, shape (times, 1 or 3)."""
+    # one column of zeros fits plates of one and of three axes alike
     return np.asarray(sum((p.at(at_s) for p in plates if p.bore(stance)), np.zeros((at_s.size, 1))))
 
 
@@ -99,6 +101,7 @@ def no_other_foot(plates: Sequence[PlateColumns], stance: Stance, others: Sequen
 
 def of_foot(force_n: Floats, side: str) -> Floats:
     """Return vertical, forward and medial force of vertical, X (forward) and Y (left)."""
+    # medial is to the left (+Y) of a right foot, and to the right of a left one
     signs = np.asarray([1.0, 1.0, 1.0 if side == "right" else -1.0])
     return np.asarray(force_n * signs[: force_n.shape[1]])
 
@@ -119,8 +122,7 @@ def foot_force(
     * Within a contact of this foot its force is that of its plates, unless the other foot (or an unknown one) stands on
       one of them too, for the two cannot be separated.
     * Outside its contacts it is 0 only while the foot is certainly in swing: while only the other foot stands, or
-    nobody
-      (all plates below 5 % of body weight or 30 N).
+      nobody does (all plates together below 5 % of body weight or 30 N).
     * Elsewhere, as in rejected contacts, it is unknown.
 
     Over a floor a foot may stand beside the plates: its force is known only within its contacts, and 20 ms around them,
@@ -151,6 +153,7 @@ def foot_force(
         if stance.side == side:
             inside = _within(at_s, [stance], margin_s=0.0 if treadmill else _EDGE_S)
             force[inside] = stance_force(plates, stance, at_s[inside]) if inside.any() else 0.0
+            # last, so that it also takes back what an overlapping contact of this foot had filled in
             force[inside & ~no_other_foot(plates, stance, near, at_s)] = np.nan
     return force, np.asarray(np.isfinite(force).all(axis=1), dtype=bool)
 
@@ -162,6 +165,7 @@ def _in_swing(
     total = sum(p.at(at_s)[:, 0] for p in plates)
     empty = np.asarray(total < max(_NOTHING_BW * weight_n, _NOTHING_N))
     other = _within(at_s, [s for s in stances if s.side not in (side, "unknown")])
+    # a contact of nobody known may be this foot's
     return (empty | other) & ~_within(at_s, [s for s in stances if s.side == "unknown"])
 
 
@@ -198,6 +202,7 @@ def filtered(
         return stream
     both = cutoff_hz if corrected else _both_passes_hz(cutoff_hz, rate_hz=rate, order=order)
     time = np.asarray(stream["time"].values, dtype=np.float64)
+    # across a hole a filter would draw the end of one stretch into the beginning of the next
     ends = [0, *(np.flatnonzero(np.diff(time) > _HOLE_S) + 1), time.size]
     smooth: xr.Dataset = stream.copy()
     for name in names:
@@ -225,6 +230,7 @@ def low_passed(streams: dict[str, xr.Dataset], request: CutRequest) -> dict[str,
 def _both_passes_hz(cutoff_hz: float, *, rate_hz: float, order: int) -> float:
     """Return where two passes, each 3 dB down at ``cutoff_hz``, are 3 dB down together."""
     of_each = corrected_cutoff_hz(cutoff_hz, rate_hz=rate_hz, order=order)
+    # the correction scales a cut-off by a fixed factor after the bilinear transform's warping; here it is undone
     warped = np.tan(np.pi * cutoff_hz / rate_hz)
     share = warped / np.tan(np.pi * of_each / rate_hz)
     return float(np.arctan(warped * share) * rate_hz / np.pi)

@@ -91,6 +91,7 @@ def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *
         try:
             moved = travel(part, overground=surface == "overground")
         except BadInputError:
+            # of an only pass the reason itself says more than a count of one
             if len(parts) == 1:
                 raise
             rejected[NO_HEADING] += 1
@@ -98,6 +99,7 @@ def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *
         trials.append(_pass_trial(part, moved, _columns(plates, mapping, moved), (detected, on_plates), trial, name))
     if not trials:
         raise BadInputError(f"none of the {len(parts)} passes has a heading; landmarks are seen too shortly")
+    # counted for the trial as a whole: once, with its first pass
     trials[0].rejected.update({reason: count for reason, count in rejected.items() if count})
     return trials
 
@@ -189,6 +191,7 @@ def _columns(plates: Mapping[str, xr.Dataset], mapping: LandmarkMapping, moved: 
     for name, plate in plates.items():
         raw: NDArray[Any] = np.stack([np.asarray(plate[f"f{a}"].values, dtype=np.float64) for a in "xyz"], axis=1)
         x, y, z = aligned(turned(raw, mapping.axes), moved.heading_rad).T
+        # a file that holds the force on the plate: all three axes are turned round
         sign = -1.0 if np.nansum(z * upward_n(plate, name)) < 0 else 1.0
         time = np.asarray(plate["time"].values, dtype=np.float64)
         force = sign * np.stack([z, x, y], axis=1)
@@ -204,4 +207,5 @@ def _foot(
     belt = str(trial.tree.attrs.get("surface", "")) == "treadmill"
     force, _ = foot_force(columns, on_plates, side, time, weight_n=weight_n, treadmill=belt)
     contacts = [(s.ic_s, s.to_s) for s in detected if np.isfinite(s.to_s)]
+    # from up, forward, left back to X, Y, Z
     return FootForce(time, force[:, [1, 2, 0]], np.asarray(contacts, dtype=np.float64).reshape(-1, 2))

@@ -115,6 +115,7 @@ def windows_of_wearables(trial: Trial, request: CutRequest, *, name: str = "tria
 def _hint(excluded: Mapping[str, int], request: CutRequest) -> str:
     """Return what to do where contacts were as long as a walker's."""
     long = sum(n for reason, n in excluded.items() if reason.endswith(TOO_LONG))
+    # fewer than half may be long by chance, such as a runner who stopped
     if 2 * long <= sum(excluded.values()) or "walking" in request.rule:
         return ""
     return f"; contacts over {rule_of(request.rule).longest_s:g} s are no runner's: is it walking? rule '20N walking'"
@@ -127,6 +128,7 @@ def _stances(sources: _Sources) -> _Rows:
     rows = _Rows(excluded=Counter(detected.rejected))
     by_force = request.source == "force"
     on_plates = detected if by_force else find_stances(sources.trial, source="force", rule=request.rule)
+    # also those the wearable felt: a second foot on a loaded plate makes no contact of its own in the force
     neighbours = (*on_plates.stances, *detected.stances)
     for stance in detected.stances:
         if stance.side not in SIDES:
@@ -139,6 +141,7 @@ def _stances(sources: _Sources) -> _Rows:
         if plate_stance is None:
             rows.excluded[PARTIAL] += 1
             continue
+        # an insole does not know on which plates it stood
         window = _stance_window(sources, replace(stance, plates=plate_stance.plates), neighbours)
         if isinstance(window, str):
             rows.excluded[window] += 1
@@ -183,6 +186,7 @@ def _drop_partial(rows: _Rows, streams: dict[str, xr.Dataset]) -> None:
             start, span = rows.times[i]
             at = np.linspace(start, start + span, len(rows.targets[i]))
             ratio.append(rows.targets[i][:, 0].sum() / max(float(np.nansum(np.interp(at, time, load))), 1e-9))
+        # relative to the foot's own median: an insole in counts has no known gain
         share = np.asarray(ratio) / np.median(ratio)
         keep[[i for i, r in zip(indices, share) if not _LEAST_SHARE <= r <= 1 / _LEAST_SHARE]] = False
     if not keep.all():
@@ -217,6 +221,7 @@ def _stretches(sources: _Sources) -> Iterator[tuple[Side, float, Floats]]:
     """Give foot, start (s) and times of every continuous window."""
     request = sources.request
     samples = round(request.window_s * request.rate_hz)
+    # from the first to the last sample, both within the window
     length_s = (samples - 1) / request.rate_hz
     for side in SIDES:
         start, end = _shared_span(sources.streams, sources.plates, side, request.kinds)
@@ -235,6 +240,7 @@ def _shared_span(
     ]
     if not recorded or not plates:
         return 0.0, 0.0
+    # all plates, but any wearable: what another one lacks is a missing channel, not a missing window
     start = max(max(float(p.time_s[0]) for p in plates), min(float(np.nanmin(t)) for t in recorded))
     return start, min(min(float(p.time_s[-1]) for p in plates), max(float(np.nanmax(t)) for t in recorded))
 

@@ -255,12 +255,14 @@ def _inputs(
         values = resampled(time, paths[kind], at_s)
         if kind == "position":
             values = landing_frame(values, at_s, origin_m=origin, at_s=origin_s, drift_m_s=drift)
+        # an acceleration stays as it is: the frame moves at constant velocity
         elif kind == "velocity":
             values = values - drift
         turned = mirrored(values) if settings.mirror and side == "left" else values
         parts.append(turned.reshape(len(at_s), -1))
     if settings.physics:
         x, y, z = resampled(time, paths["physics"], at_s).T
+        # up, forward, medial, in the order of PHYSICS; without mirroring too, as the targets
         parts.append(np.stack([z, x, y if side == "right" else -y], axis=1))
     return np.concatenate(parts, axis=1)
 
@@ -278,6 +280,7 @@ def _targets(trial: MotionTrial, side: Side, foot: FootForce, at_s: Floats, sett
     if settings.force_lowpass_hz is not None:
         rate = 1.0 / float(np.median(np.diff(foot.time_s)))
         force = lowpass(force, rate_hz=rate, cutoff_hz=settings.force_lowpass_hz)
+    # straight lines, not the spline of the positions: beside the edge of a contact a cubic swings below 0
     x, y, z = linear(foot.time_s, force, at_s).T / (trial.mass_kg * G)
     return np.stack([z, x, y if side == "right" else -y], axis=1)
 
@@ -328,6 +331,7 @@ def _continuous(
     span = (samples - 1) / settings.rate_hz
     for begin in continuous_starts(start, end, window_s=span, overlap=settings.overlap):
         at = begin + np.arange(samples) / settings.rate_hz
+        # of what the record holds, where it is shorter than the window
         middle = float(begin + min(span, end - begin) / 2.0)
         inputs = _inputs(trial, side, paths, at, middle, settings)
         targets = _targets(trial, side, foot, at, settings)

@@ -12,6 +12,9 @@ from ..errors import BadInputError
 from ..signals.filters import lowpass
 
 WINDOWS = ("stance", "continuous")
+_ROUNDING, _SAME_START = 1e-9, 1e-6
+"""A start this little behind the last possible one is still a window, and two starts this close are one: rounding
+of sums (s, or samples where starts are counted in samples)."""
 
 
 def check_window(window: str, cut: str, allowed: Sequence[str] = ("force",)) -> None:
@@ -58,6 +61,7 @@ def resampled(time_s: Floats, values: Floats, at_s: Floats, *, gap_s: float = 0.
     measured = np.isfinite(columns)
     result = np.full((len(at_s), columns.shape[1]), np.nan)
     complete = measured.all(axis=0)
+    # a cubic spline needs four points
     if len(time_s) < 4:
         return result.reshape((len(at_s), *values.shape[1:]))
     if complete.any():
@@ -73,6 +77,7 @@ def resampled(time_s: Floats, values: Floats, at_s: Floats, *, gap_s: float = 0.
 
 def _reached(time_s: Floats, at_s: Floats, gap_s: float) -> NDArray[np.bool_]:
     """Return which times lie between measured samples no further apart than ``gap_s``."""
+    # a contact at the first or last sample may lie beside it by rounding of another clock
     slack = 0.1 * float(np.median(np.diff(time_s)))
     after = np.clip(np.searchsorted(time_s, at_s), 1, time_s.size - 1)
     near = time_s[after] - time_s[after - 1] <= gap_s
@@ -108,8 +113,8 @@ def continuous_starts(start_s: float, end_s: float, *, window_s: float, overlap:
     last = end_s - window_s
     if last <= start_s:
         return np.asarray([start_s])
-    starts = np.arange(start_s, last + 1e-9, window_s * (1.0 - overlap))
-    return starts if last - starts[-1] < 1e-6 else np.append(starts, last)
+    starts = np.arange(start_s, last + _ROUNDING, window_s * (1.0 - overlap))
+    return starts if last - starts[-1] < _SAME_START else np.append(starts, last)
 
 
 def derivatives(time_s: Floats, values: Floats, *, order: int, lowpass_hz: float | None) -> Floats:
@@ -127,6 +132,7 @@ def derivatives(time_s: Floats, values: Floats, *, order: int, lowpass_hz: float
     rate = 1.0 / float(np.median(np.diff(time_s)))
     flat = values.reshape(len(time_s), -1)
     smooth = flat if lowpass_hz is None else lowpass(flat, rate_hz=rate, cutoff_hz=lowpass_hz)
+    # with the times themselves, so that an uneven sample does not bend the slope
     for _ in range(order):
         smooth = np.gradient(smooth, time_s, axis=0)
     return np.asarray(smooth.reshape(values.shape))

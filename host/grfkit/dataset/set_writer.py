@@ -36,6 +36,7 @@ def write_sets(sets: Iterable[StanceSet], out: PathLike, *, force: bool = False)
     """
     out = Path(out)
     with written_whole(out, force=force) as temporary:
+        # the netCDF library wants to create its file itself
         temporary.unlink()
         first: StanceSet | None = None
         excluded: dict[str, int] = {}
@@ -46,6 +47,7 @@ def write_sets(sets: Iterable[StanceSet], out: PathLike, *, force: bool = False)
             check_names(people)
             if first is None:
                 _begin(part, temporary)
+                # a copy, else this one window would keep all of the first part in memory
                 first = StanceSet(part.data.isel(stance=slice(0, 1)).copy(deep=True))
             else:
                 _append(part, first, temporary)

@@ -37,6 +37,7 @@ def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
         raise BadInputError(
             f"kinds are {', '.join(request.kinds) or 'none'}; expected some of {', '.join(KINDS)}, or landmarks alone"
         )
+    # the kind of window alone; the detector is refused below, with advice
     check_window(request.window, "", ("",))
     if not request.rate_hz > 0 or round(request.window_s * request.rate_hz) < 2:
         raise BadInputError(

@@ -63,6 +63,7 @@ def channels_of(streams: dict[str, xr.Dataset], kinds: Sequence[str]) -> tuple[l
                     units.setdefault(channel, str(stream[channel].attrs.get("units", "")))
     if not units:
         raise BadInputError(f"the trial holds no {' or '.join(kinds)} stream of a known foot")
+    # insole first, then by name: the same order in every trial, whatever its streams are called
     names = sorted(units, key=lambda n: (not n.startswith(_SIGNALS["insole"]), n))
     return names, [units[n] for n in names]
 

@@ -84,6 +84,7 @@ def oriented(acc: Floats, *, rate_hz: float, orient: Orient = "gravity") -> Floa
     up = mean / length
     if orient == "nearest":
         up = np.where(np.arange(3) == np.argmax(np.abs(up)), np.sign(up), 0.0)
+    # the sensor's third axis less its part along up (Gram-Schmidt)
     forward = np.asarray([0.0, 0.0, 1.0]) - up[2] * up
     if np.linalg.norm(forward) < _LEAST_FORWARD:
         raise BadInputError("gravity is along the sensor's forward axis; which way the shank faces is not certain")
@@ -136,6 +137,7 @@ def _info(path: Path) -> dict[int, tuple[float, float]]:
 
 def _trial(number: int, person: str, record: Any, mass: float, speed: float, orient: Orient) -> ShankTrial:
     acc = np.asarray(record.Accelerometer, dtype=np.float64) * G
+    # in the file a load is negative
     force = -np.asarray(record.GroundReactionForce, dtype=np.float64)
     rate = float(record.SamplingRate)
     return ShankTrial(
@@ -207,6 +209,7 @@ def _gathered(windows: list[_Window], window: str, cut: str, left_out: Counter[s
     """Return the windows as a set, weight 0 where force or acceleration is missing."""
     inputs, targets = [], []
     for trial, at, _, _ in windows:
+        # start plus k / rate may pass the last sample by rounding; interpolation must not
         inside = at <= trial.time_s[-1] + 1e-9
         at = np.minimum(at, trial.time_s[-1])
         inputs.append(np.where(inside[:, None], resampled(trial.time_s, trial.acc_m_s2, at), np.nan))

@@ -155,6 +155,7 @@ def fetch_file(entry: Entry, folder: Path, get: Callable[[str], bytes] = downloa
     """
     content = get(entry.url)
     digest = hashlib.sha256(content).hexdigest()
+    # before anything is written: a wrong file that stays would be taken for the right one by name
     if digest != entry.sha256:
         raise RefusedError(f"{entry.file}: SHA-256 is {digest[:12]}..., expected {entry.sha256[:12]}...; not kept")
     path = folder / entry.file

@@ -80,6 +80,7 @@ def _forces(path: Path, mapping: LandmarkMapping) -> dict[Side, tuple[Floats, Fl
     plates = [s for s in read(path).streams.values() if s.attrs["kind"] == "force_plate"]
     by_foot: dict[Side, tuple[Floats, Floats]] = {}
     for index, plate in enumerate(plates):
+        # where a file names no feet, its right one is taken to come first
         foot = str(plate.attrs["knows_feet"]) or ("right", "left")[index]
         force = np.stack([np.asarray(plate[f"f{a}"].values, dtype=np.float64) for a in "xyz"], axis=1)
         by_foot["left" if foot == "left" else "right"] = (_stamps(plate), turned(force, mapping.axes))
@@ -98,6 +99,7 @@ def _mass_kg(trials: list[dict[Side, tuple[Floats, Floats]]]) -> float:
         t = next(iter(feet.values()))[0]
         total = np.sum([f[1][:, 2] for f in feet.values()], axis=0)
         ic = contacts_from_force(t, total, rule="20N").ic_s
+        # whole steps only: a broken one at either end would move the mean
         inside = (t >= ic[0]) & (t < ic[-1])
         load += float(total[inside].sum())
         time += float(inside.sum())

@@ -33,6 +33,8 @@ _EDGE_S = 1.5 / 300.0
 """Time (s) around a contact in which the belt's force is the foot's: one and a half samples of 300 Hz."""
 _LEAST_LOWER_M = 0.03
 """Difference (m) in height without which the lower foot is not certain. Chosen by hand."""
+_OUTER = 0.25
+"""Share of a contact at either end that does not tell whose it is: the other foot is low there, too. Chosen by hand."""
 _MAPPING = "rbds"
 UNSURE = "side unsure"
 
@@ -112,6 +114,7 @@ def _runner(name: str, path: Path, static: Path, mapping: LandmarkMapping, rule:
         codes = [c for c in SPEEDS_M_S if f"{c}_mk" in table]
         belts = {code: trial_of(table, code, posture, mapping) for code in codes}
     loads = [_zeroed(belt.force_n)[:, 2] for belt in belts.values()]
+    # over many strides at a steady speed the mean vertical force is the weight: nothing rises or sinks for long
     mass = float(np.nanmean(np.concatenate(loads))) / G
     return [belt_trial(name, code, belt, mass, SPEEDS_M_S[code], rule) for code, belt in belts.items()]
 
@@ -140,6 +143,7 @@ def belt_trial(name: str, code: str, belt: Belt, mass_kg: float, speed_m_s: floa
         mass_kg=mass_kg,
         speed_m_s=speed_m_s,
         points=points,
+        # heading 0: points and force are turned along X already
         travel=Travel(0.0, ahead.speed_m_s, ahead.ground_m_s, ahead.body_m_s),
         feet=feet,
         rejected=rejected,
@@ -155,6 +159,7 @@ def _feet(points: Points, time_s: Floats, force: Floats, contacts: ContactTimes)
         for ic, to, whose in zip(contacts.ic_s, contacts.to_s, sides):
             inside = (time_s >= ic - _EDGE_S) & (time_s <= to + _EDGE_S)
             foot_force[inside] = force[inside] if whose == side else np.nan if whose is None else 0.0
+        # after the contacts: whose force it was is not known, whatever was filled in before
         for rejection in contacts.rejections:
             foot_force[(time_s >= rejection.start_s) & (time_s <= rejection.end_s)] = np.nan
         foot_force[~np.isfinite(force).all(axis=1)] = np.nan
@@ -166,7 +171,7 @@ def _feet(points: Points, time_s: Floats, force: Floats, contacts: ContactTimes)
 def lower_foot(points: Points, ic_s: float, to_s: float) -> Side | None:
     """Return the foot whose ankle, heel and toe are lower in the middle half of a contact; None within 3 cm."""
     time = points.time_s
-    middle = (time >= ic_s + 0.25 * (to_s - ic_s)) & (time <= to_s - 0.25 * (to_s - ic_s))
+    middle = (time >= ic_s + _OUTER * (to_s - ic_s)) & (time <= to_s - _OUTER * (to_s - ic_s))
     heights = []
     for side in SIDES:
         columns = [LANDMARKS.index(f"{part}_{side}") for part in ("ankle", "heel", "toe")]

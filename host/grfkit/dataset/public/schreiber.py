@@ -28,6 +28,11 @@ FAR = "no foot near the centre of pressure"
 _FAR_M = 0.15
 """Distance (m) of a plate's centre of pressure from the line of heel and toe above which the contact is nobody's.
 Chosen by hand."""
+_OUTER, _LOOKS = 0.3, 9
+"""Share of a contact at either end that does not tell whose it is, and at how many times in between the feet are looked
+at. Chosen by hand: there the other foot is still, or already, near the plate."""
+_EDGE_SAMPLES = 1.5
+"""Samples around a contact in which the plate's force is the foot's, although below the threshold."""
 _LIGHTEST_KG, _HEAVIEST_KG = 20.0, 300.0
 """Body masses (kg) that the file's weight may state."""
 
@@ -127,7 +132,7 @@ def _feet(
             if whose is None:
                 rejected[FAR] = rejected.get(FAR, 0) + 1
                 continue
-            step = 1.5 * float(np.median(np.diff(time)))
+            step = _EDGE_SAMPLES * float(np.median(np.diff(time)))
             inside = (time >= ic - step) & (time <= to + step)
             foot_forces[whose][inside] = aligned(force[inside], heading_rad)
             spans[whose].append((float(ic), float(to)))
@@ -144,7 +149,7 @@ def nearest_foot(points: Points, time_s: Floats, cop_m: Floats, ic_s: float, to_
 
     None where neither is within 15 cm.
     """
-    at = np.linspace(ic_s + 0.3 * (to_s - ic_s), to_s - 0.3 * (to_s - ic_s), 9)
+    at = np.linspace(ic_s + _OUTER * (to_s - ic_s), to_s - _OUTER * (to_s - ic_s), _LOOKS)
     pressed = np.stack([np.interp(at, time_s, cop_m[:, i]) for i in (0, 1)], axis=1)
     away: dict[Side, float] = {}
     for side in SIDES:
@@ -153,6 +158,7 @@ def nearest_foot(points: Points, time_s: Floats, cop_m: Floats, ic_s: float, to_
             for part in ("heel", "toe")
         ]
         along = ends[1] - ends[0]
+        # foot of the perpendicular on the line from heel to toe, held between the two
         share = np.clip(((pressed - ends[0]) * along).sum(axis=1) / (along * along).sum(axis=1), 0.0, 1.0)
         gap = np.linalg.norm(pressed - ends[0] - share[:, None] * along, axis=1)
         away[side] = float(np.nanmedian(gap)) if np.isfinite(gap).any() else np.inf
