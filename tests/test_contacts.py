@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from grfkit.signals.contacts import Contacts, empty_contacts, inside, intersect, load_contacts, merge
 from grfkit.signals.impacts import impacts, stride_period
-from grfkit.signals.landmarks import foot_landmarks, landmark_contacts
+from grfkit.signals.landmark_contacts import foot_landmarks, landmark_contacts
 from grfkit.sync.contact_events import points_down, resting_level, upright
 
 CONTACT_S = 0.25

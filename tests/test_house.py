@@ -148,3 +148,15 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
         for block in blocks:
             exec(compile(block, "README.md", "exec"), {})
     assert printed.getvalue().startswith("aligned\nClockMap insole_left -> reference: aligned, offset ")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_rows_of_tables_have_the_cells_of_their_head(page: Path) -> None:
+    cells = 0
+    wrong = []
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        bars = len(re.findall(r"(?<!\\)\|", re.sub(r"`[^`]*`", "", line))) if line.startswith("|") else 0
+        if bars and cells and bars != cells:
+            wrong.append(number)
+        cells = bars if not cells or not bars else cells
+    assert wrong == []

@@ -18,7 +18,7 @@ from ..records import Trial
 from ..signals.clocks import dejittered
 from ..signals.contacts import Contacts, load_contacts
 from ..signals.impacts import impacts
-from ..signals.landmarks import landmark_contacts
+from ..signals.landmark_contacts import landmark_contacts
 from .causal import causal_settings
 from .causal_record import as_counts, contact_times, contacts_causal
 from .contacts import UNDERLOADED, ContactRule, ContactTimes, Rejection, counted, peak_loads, rule_of, underloaded

@@ -13,7 +13,7 @@ from ..errors import BadInputError
 from ..signals.clocks import dejittered
 from ..signals.contacts import Contacts, load_contacts, merge
 from ..signals.impacts import Impacts, impacts
-from ..signals.landmarks import landmark_contacts
+from ..signals.landmark_contacts import landmark_contacts
 
 _FOOT = {"left": 0, "right": 1}
 LONGEST_STANCE_S = 1.2
