@@ -203,15 +203,7 @@ def _filled(export: _Export) -> Manifest | None:
     )  # fmt: skip
     golden = _golden(draft, export)
     counts, reason, figures = _on_boards(export, in_c, golden)
-    lsb = fixed_to_float_lsb(draft, golden)
-    fixed = Figure(
-        name="fixed-point inputs to floating ones, greatest",
-        value=lsb,
-        unit="LSB",
-        bound=FIXED_LSB,
-        kept=lsb <= FIXED_LSB,
-    )
-    figures = (*figures, fixed, *in_c.figures)
+    figures = (*figures, _fixed_figure(fixed_to_float_lsb(draft, golden)), *in_c.figures)
     export.broken.extend(f"{f.name} is {f.value:g} {f.unit}, bound {f.bound:g}" for f in figures if not f.kept)
     manifest = completed_manifest(
         draft,
@@ -224,6 +216,11 @@ def _filled(export: _Export) -> Manifest | None:
     )
     export.files[DOCUMENT] = (export.folder / DOCUMENT).read_bytes()
     return _with_files(export, manifest, golden, in_c.model)
+
+
+def _fixed_figure(lsb: int) -> Figure:
+    name = "fixed-point inputs to floating ones, greatest"
+    return Figure(name=name, value=lsb, unit="LSB", bound=FIXED_LSB, kept=lsb <= FIXED_LSB)
 
 
 def _in_c(file: TfliteFile, name: str, inputs: NDArray[np.int8]) -> _InC:

@@ -23,7 +23,7 @@ PARITY_WINDOWS = 400
 """Most windows that parity is measured on, evenly spread over all there are. Chosen by hand: of 101 points each, 40
 samples then lie beyond the 99.9th percentile that is bound."""
 IN_TRAINING = " (in training)"
-"""What is added to a participant's name in parity's windows, so that parity takes people of the training at all."""
+"""Added to the names of participants where parity is measured on training people: parity refuses them by name."""
 WindowSource = StanceSet | PathLike | Sequence[PathLike] | None
 """Windows as a caller gives them: a set, or files and folders of trials and sets."""
 
@@ -108,6 +108,7 @@ def _usable(model: GrfModel, data: StanceSet) -> tuple[StanceSet, tuple[str, ...
     """Return the windows of parity that have a known sample, and a sentence on those that were left out."""
     windows = calibration_windows(data, PARITY_WINDOWS).data
     names = [c for c in model.spec.scaler.channels if c in windows["channel"].values]
+    # a window without one known sample is not predicted (NaN), so that there is nothing to compare
     usable = np.isfinite(windows["inputs"].sel(channel=names).values).any(axis=(1, 2))
     if not usable.any() or not np.isfinite(windows["targets"].values[usable]).any():
         raise BadInputError(

@@ -112,7 +112,8 @@ def representative(model: GrfModel, windows: StanceSet | None = None) -> StanceS
     if strangers:
         raise BadInputError(
             f"participant {', '.join(strangers)} of the calibration windows was not in training; calibrate with"
-            f" training participants ({', '.join(model.participants)}), or the figures of parity would know the tested"
+            f" training participants ({', '.join(model.participants)}): parity is measured on people that the files"
+            " have not seen"
         )
     return calibration
 
@@ -171,6 +172,7 @@ def _work(folder: Path, limit_s: float, progress: Progress) -> None:
             _report(worker.stdout, progress)
             status = worker.wait()
         finally:
+            # also where Ctrl-C ends the reading: no worker is left behind
             timer.cancel()
             worker.kill()
             worker.wait()

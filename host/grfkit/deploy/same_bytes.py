@@ -137,7 +137,7 @@ def board_keys(machines: Sequence[str]) -> list[str]:
 def run_machine(
     model: CModel, windows: Bytes, expected: Bytes, key: str, runtime: Path = RUNTIME
 ) -> tuple[BoardSize, int]:
-    """Return what a board counted, and how many windows it answered otherwise than expected."""
+    """Return what a board counted, and for how many windows its outputs are not the expected ones."""
     run = run_on_board(model, windows, key, runtime=runtime)
     differ = int((run.outputs != expected).any(axis=(1, 2)).sum())
     size = BoardSize(
@@ -177,7 +177,7 @@ def boards_again(
     for machine, key in zip(machines, board_keys(machines)):
         size, differ = run_machine(model, few, few_expected, key, runtime)
         if differ:
-            wrong.append(f"{machine} answers {differ} of {len(few)} windows otherwise")
+            wrong.append(f"{machine} gives other outputs for {differ} of {len(few)} windows")
         before = (stated.boards or {}).get(machine)
         differences = [] if before is None else counts_that_differ(size, before)
         if differences and stated.boards_compiler == version:

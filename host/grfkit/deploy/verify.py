@@ -257,7 +257,7 @@ def _check_float(bundle: OpenedBundle, kind: str, inputs: NDArray[np.float32], m
     file = bundle.folder / f"model_{kind}.tflite"
     worst = float(np.abs(_bw(bundle, load(file, "litert").run(inputs)) - bundle.golden["torch_bw"]).max())
     if not worst <= most:
-        raise RefusedError(f"{file}: is {worst:.3g} BW from torch on the golden windows, {most:.3g} at most are due")
+        raise RefusedError(f"{file}: is {worst:.3g} BW from torch on the golden windows, the limit is {most:.3g}")
     return worst
 
 

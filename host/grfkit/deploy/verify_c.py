@@ -65,6 +65,7 @@ def _own_model(bundle: OpenedBundle, files: CFiles) -> tuple[CModel, bool]:
             f"{bundle.folder / MANIFEST}: sizes say {sizes.scratch_bytes} bytes of scratch and {sizes.const_bytes} of"
             f" arrays, the C {scratch[1]} and {emitted.const_bytes}"
         )
+    # the bundle's own text is what is compiled and run, not the one made here
     return replace(emitted, source=source, header=header, scratch_bytes=int(scratch[1])), today
 
 
@@ -91,7 +92,7 @@ def _run_c(bundle: OpenedBundle, model: CModel) -> int:
         differ = int((library.run(windows) != expected).any(axis=(1, 2)).sum())
         if differ:
             raise RefusedError(
-                f"{bundle.folder / 'c'}: the compiled C answers {differ} of {len(windows)} windows otherwise"
+                f"{bundle.folder / 'c'}: the compiled C gives other outputs for {differ} of {len(windows)} windows"
             )
         if shutil.which("make") is not None:
             _make_test(bundle.folder, folder / "own test")

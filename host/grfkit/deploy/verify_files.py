@@ -51,6 +51,7 @@ def check_files(folder: Path) -> int:
         Naming the file that was changed, is missing or unknown.
     """
     digests = read_sums(folder)
+    # a link to a folder counts as a file: nothing may come in by one
     present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
     missing, unknown = sorted(set(digests) - present), sorted(present - set(digests) - {SUMS})
     if missing:

@@ -362,6 +362,7 @@ class _Stances:
         if report is not None:
             del self._open[piece.stance_id]
             if self._last is not None:
+                # ids have 16 bits and start anew
                 self.lost += (piece.stance_id - self._last - 1) & 0xFFFF
             self._last = piece.stance_id
         return report

@@ -90,6 +90,7 @@ def _channels(plate: C3dPlate) -> Floats:
 
 def _axes(corners_m: Floats) -> Floats:
     """Return the plate's axes as columns, in laboratory axes."""
+    # C3D's corners lie at +x+y, -x+y, -x-y and +x-y of the plate
     x, y = corners_m[0] - corners_m[1], corners_m[0] - corners_m[3]
     x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
     return np.stack([x, y, np.cross(x, y)], axis=1)

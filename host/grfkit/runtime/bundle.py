@@ -182,7 +182,6 @@ def load_bundle(
     engine = load(library or folder, backend) if in_c else load(content, backend, resolver=resolver)
     for what, port, stated in (("input", engine.input, manifest.input), ("output", engine.output, manifest.output)):
         # a library that was compiled by itself knows no scales; the manifest's are used
-        # the file holds single precision
         same = np.float32(port.scale) == np.float32(stated.scale) and port.zero_point == stated.zero_point
         if not (same or in_c) or port.shape != stated.shape or port.dtype != stated.dtype:
             raise RefusedError(f"{folder / manifest.model}: its {what} is {port}, the manifest says {stated}")

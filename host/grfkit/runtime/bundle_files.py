@@ -85,6 +85,7 @@ def digest_of(path: Path) -> str:
     RefusedError
         If it is missing, a link or no regular file.
     """
+    # a link may lead out of the bundle, to a file that somebody changes later
     if path.is_symlink() or not path.is_file():
         raise RefusedError(f"{path}: is missing, a link or no regular file; {SUMS} names a file")
     return hashlib.sha256(path.read_bytes()).hexdigest()

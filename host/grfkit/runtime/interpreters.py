@@ -128,7 +128,7 @@ BACKENDS: Mapping[str, tuple[str, Callable[[bytes, Resolver], Interpreter]]] = {
 }
 """Name -> (module it needs, how it is opened)."""
 AUTO = ("litert", "tflite-runtime")
-"""Backends that ``auto`` looks for, in this order."""
+"""Backends that ``auto`` looks for, in this order: LiteRT is the maintained successor of tflite-runtime."""
 
 
 def available() -> tuple[str, ...]:

@@ -50,6 +50,7 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     refuse_extra(options, "grfrec")
     file = RecordFile(path)
     content = _sorted_out(file)
+    # zero is the first clock pair, whose Unix time is known
     zero_ns = content.pairs[0][0] if content.pairs else min((s.begin.started_ns for s in content.sessions), default=0)
     streams = _streams(content, zero_ns)
     if not streams:

@@ -58,6 +58,7 @@ def _stream(block: LoadsolBlock, side: Side, clock: str) -> xr.Dataset:
         attrs={"sensor": block.sensor, "repeated_samples": block.repeated},
     )
     present = np.isfinite(stream["time_raw"].values)
+    # the stamps as printed, those of repeated samples too
     stream["time_raw"].values[present] = block.time_raw
     return stream
 

@@ -91,6 +91,7 @@ def _check_chunks(file: BinaryIO) -> None:
     at = file.seek(len(_MAGIC))
     while at < size:
         width = (file.read(1) or b"\0")[0]
+        # XDF: a byte says in how many bytes the chunk's length is written
         if width not in (1, 4, 8):
             raise BadInputError(f"is damaged: no chunk starts at byte {at}")
         length = int.from_bytes(file.read(width), "little")
