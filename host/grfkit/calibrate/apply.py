@@ -66,6 +66,7 @@ def pressure_to_force(values: Floats, calibration: PressureCalibration) -> Float
     the one below ``valid_min`` that is NaN.
     """
     up = 1.0 if calibration.gain > 0 else -1.0
+    # cut at 0 before the power: a negative value has no real one where the exponent is broken
     load = np.maximum(up * (values - calibration.zero), 0.0)
     force = abs(calibration.gain) * load**calibration.exponent
     beyond = values > calibration.valid_max if up > 0 else values < calibration.valid_min
@@ -92,6 +93,7 @@ def _targets(streams: dict[str, xr.Dataset], document: AnyDocument) -> list[str]
 
 
 def _refuse_twice(stream: xr.Dataset, name: str, loaded: Loaded[AnyDocument]) -> None:
+    # a gain applied twice still looks like a force, so that nothing later would notice
     if loaded.sha256 in str(stream.attrs.get("calibrations", "")).split():
         raise BadInputError(f"calibration '{loaded.document.name}' was applied to '{name}' already; apply it once")
 
@@ -150,6 +152,7 @@ def _plate(stream: xr.Dataset, name: str, document: PlateCorrection) -> xr.Datas
         require(str(stream[channel].attrs.get("units", "unknown")), unit, what=f"{name} channel '{channel}'")
     rows = np.stack([np.asarray(stream[c].values, dtype=np.float64) for c in (*FORCES, *MOMENTS)])
     matrix = np.asarray(document.matrix, dtype=np.float64) if document.matrix else np.eye(6)
+    # the zero first: the matrix mixes channels, and would mix their offsets
     corrected = document.sign * matrix @ (rows - np.asarray(document.zero)[:, None])
     changed = _copy(stream)
     for channel, values in zip((*FORCES, *MOMENTS), corrected):

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from ..signals.robust import MAD_TO_SD, MEDIAN_TO_MEAN_ERROR
 from ..signals.runs import true_runs
-from ..signals.treadmill_drift import Flights, drift_curve, find_flights
+from ..signals.treadmill_drift import FLIGHT_THRESHOLD_BW, RHYTHM, Flights, drift_curve, find_flights
 
 IDLE_RANGE_BW = 0.12
 """A plate whose force ranges over less than this was not stepped on."""
@@ -30,6 +31,40 @@ STEADY_BW = 0.01
 """Wander or noise (BW) up to which a level is steady; chosen by hand."""
 SHORTEST_QUIET_S = 0.2
 """Time (s) that a level has to be seen for, in all or at once; chosen by hand."""
+CENTRAL_90_SDS = 3.29
+"""SDs between the 5th and the 95th percentile of a normal distribution."""
+
+# Of the level in flight; all chosen by hand.
+LEAST_PEAK_BW = 0.3
+"""Height (BW) of the load's 95th percentile above that level: less is no running."""
+LARGEST_FLIGHT_SHARE, CERTAIN_FLIGHT_SHARE = 0.5, 0.2
+"""Share of that height which the level may be off zero at all, and which it may be above zero to be certain."""
+FLIGHT_SCATTER_BW = 0.05
+"""SD (BW) from flight to flight beyond which these are no flights."""
+BELOW_FLIGHT_BW, MOST_BELOW_FLIGHT = 0.15, 0.01
+"""Depth (BW) below the level, and the share of samples that may lie deeper: no load is less than an empty belt's."""
+REGULAR_SHARE = 0.6
+"""Share of the steps that are as long as the median one (within ``RHYTHM``) where somebody runs."""
+
+# Of a quiet level elsewhere; all chosen by hand.
+CONTESTED_BW = 0.1
+"""Level (BW) beyond which it is in doubt where the other end of the range is as quiet."""
+QUIET_PERCENT, QUIET_RATIO = 20.0, 1.5
+"""A window is quiet up to so many times the noise at this percentile of the windows."""
+LOW_SHARE = 0.3
+"""Share of the range, from its unloaded end, in which the level is looked for."""
+NEAR_BW, BEYOND_BW, BLURS = 0.025, 0.06, 3.0
+"""Distance (BW) within which a window is at the level, and from which it is beyond; both give way by so many standard
+errors of a window's median."""
+MOST_BEYOND = 0.005
+"""Share of the windows that may lie beyond the level."""
+CROWDED_SHARE = 0.5
+"""Share of the low windows that lie at the level: an empty plate always shows the same force."""
+RETURN_BW, UNSWAYED_BW = 0.015, 0.005
+"""Differences (BW) within which a force returned to the level, and the wander of one that nobody stands on: a person
+who stands still sways by more, and does not come back so exactly."""
+HIGHEST_ZERO_BW = 0.5
+"""Level (BW) up to which such a return is taken for the zero."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +134,7 @@ def find_baseline(values: Floats, *, rate_hz: float, weight_n: float, flights_ex
     if float(np.ptp(windows.median)) < IDLE_RANGE_BW * weight_n:
         return _idle(values, windows, weight_n)
     if flights_expected:
+        # turned round, peaks can pass for flights; the true level is the one nearer zero
         candidates = [_in_flight(values, d, rate_hz, weight_n) for d in (1, -1)]
         baselines = [b for b in candidates if b is not None]
         if baselines:
@@ -107,9 +143,9 @@ def find_baseline(values: Floats, *, rate_hz: float, weight_n: float, flights_ex
 
 
 def noise_sd(values: Floats) -> float:
-    """Return the robust SD (1.4826 MAD) of samples; 0 where there are none or most are equal."""
+    """Return the robust SD (by the median absolute deviation) of samples; 0 where there are none or most are equal."""
     finite = values[np.isfinite(values)]
-    return float(1.4826 * np.median(np.abs(finite - np.median(finite)))) if finite.size else 0.0
+    return float(MAD_TO_SD * np.median(np.abs(finite - np.median(finite)))) if finite.size else 0.0
 
 
 def _nothing(values: Floats, state: str) -> UnloadedLevel:
@@ -131,9 +167,9 @@ def _slow_sd(median: Floats, sd: Floats, length: int) -> float:
     """Return the SD of window medians beyond what white noise of the windows' own SD makes."""
     if median.size < 2:
         return 0.0
-    white = 1.2533 * float(np.median(sd)) / np.sqrt(length)
+    white = MEDIAN_TO_MEAN_ERROR * float(np.median(sd)) / np.sqrt(length)
     low, high = np.percentile(median, [5.0, 95.0])
-    return float(np.sqrt(max(0.0, ((high - low) / 3.29) ** 2 - white**2)))
+    return float(np.sqrt(max(0.0, ((high - low) / CENTRAL_90_SDS) ** 2 - white**2)))
 
 
 def _idle(values: Floats, windows: _Windows, weight_n: float) -> UnloadedLevel:
@@ -147,29 +183,34 @@ def _idle(values: Floats, windows: _Windows, weight_n: float) -> UnloadedLevel:
 def _in_flight(values: Floats, direction: int, rate_hz: float, weight_n: float) -> UnloadedLevel | None:
     """Return the level in flight if load points this way, None where there are no flights to be sure of."""
     load = direction * values
-    flights = find_flights(load, rate_hz=rate_hz, threshold_n=0.1 * weight_n)
+    flights = find_flights(load, rate_hz=rate_hz, threshold_n=FLIGHT_THRESHOLD_BW * weight_n)
     if not _rhythmic(flights, rate_hz):
         return None
     at = flights.values(load)
     level = float(np.median(at))
     above = float(np.nanpercentile(load, 95.0)) - level
+    # of differences, in which drift cancels; each holds the noise of two flights, hence the root
     scatter = noise_sd(np.diff(at)) / np.sqrt(2.0)
-    beyond = float(np.mean(load < level - 0.15 * weight_n))
-    if abs(level) > 0.5 * above or above < 0.3 * weight_n or scatter > 0.05 * weight_n or beyond > 0.01:
+    beyond = float(np.mean(load < level - BELOW_FLIGHT_BW * weight_n))
+    if abs(level) > LARGEST_FLIGHT_SHARE * above or above < LEAST_PEAK_BW * weight_n:
+        return None
+    if scatter > FLIGHT_SCATTER_BW * weight_n or beyond > MOST_BELOW_FLIGHT:
         return None
     unloaded = flights.mask(values.size)
     noise = noise_sd((load - drift_curve(load, flights, rate_hz=rate_hz))[unloaded])
-    certain = level <= 0.2 * above
+    # one-sided: far below zero the level is an offset for certain, as nobody pulls at the belt
+    certain = level <= CERTAIN_FLIGHT_SHARE * above
     return UnloadedLevel("flights", direction, direction * level, noise, noise_sd(at), unloaded, certain, flights)
 
 
 def _rhythmic(flights: Flights, rate_hz: float) -> bool:
-    """Return whether the flights come as regularly as steps do: most within 30 % of their median interval."""
+    """Return whether the flights come as regularly as steps do."""
     if flights.size < MIN_FLIGHTS:
         return False
     step = np.diff(flights.middle()) / rate_hz
     usual = float(np.median(step))
-    return STEPS_S[0] <= usual <= STEPS_S[1] and float(np.mean(np.abs(step - usual) < 0.3 * usual)) >= 0.6
+    regular = float(np.mean(np.abs(step - usual) < RHYTHM * usual))
+    return STEPS_S[0] <= usual <= STEPS_S[1] and regular >= REGULAR_SHARE
 
 
 def _quiet(values: Floats, windows: _Windows, rate_hz: float, weight_n: float) -> UnloadedLevel:
@@ -183,7 +224,8 @@ def _quiet(values: Floats, windows: _Windows, rate_hz: float, weight_n: float) -
         unloaded[start : start + windows.length] = True
     level = float(np.median(values[unloaded]))
     noise = float(np.median(windows.sd[edge.quiet]))
-    contested = len(valid) == 2 and abs(level) > 0.1 * weight_n
+    # quiet at both ends: somebody who stands and steps off looks like this either way up
+    contested = len(valid) == 2 and abs(level) > CONTESTED_BW * weight_n
     certain = not contested and _is_zero(edge, windows, direction * level, rate_hz, weight_n)
     return UnloadedLevel("quiet", direction, level, noise, edge.wander, unloaded, certain)
 
@@ -191,17 +233,17 @@ def _quiet(values: Floats, windows: _Windows, rate_hz: float, weight_n: float) -
 def _edge(windows: _Windows, direction: int, rate_hz: float, weight_n: float) -> _Edge | None:
     """Return the level the channel leaves when loaded this way, None where there is no such level."""
     height = direction * windows.median
-    quiet = windows.sd <= max(STEADY_BW * weight_n, 1.5 * float(np.percentile(windows.sd, 20.0)))
-    low = quiet & (height <= height.min() + 0.3 * float(np.ptp(height)))
+    quiet = windows.sd <= max(STEADY_BW * weight_n, QUIET_RATIO * float(np.percentile(windows.sd, QUIET_PERCENT)))
+    low = quiet & (height <= height.min() + LOW_SHARE * float(np.ptp(height)))
     if not low.any():
         return None
     level = _densest(height[low], STEADY_BW * weight_n)
-    blur = 1.2533 * float(np.median(windows.sd[low])) / np.sqrt(windows.length)
-    near = quiet & (np.abs(height - level) <= 0.025 * weight_n + 3.0 * blur)
-    beyond = float(np.mean(height < level - 0.06 * weight_n - 3.0 * blur))
+    blur = MEDIAN_TO_MEAN_ERROR * float(np.median(windows.sd[low])) / np.sqrt(windows.length)
+    near = quiet & (np.abs(height - level) <= NEAR_BW * weight_n + BLURS * blur)
+    beyond = float(np.mean(height < level - BEYOND_BW * weight_n - BLURS * blur))
     seconds = float(near.sum()) * windows.length / rate_hz
-    crowded = near.sum() >= 0.5 * np.count_nonzero(height <= level + 0.3 * float(np.ptp(height)))
-    if seconds < SHORTEST_QUIET_S or beyond > 0.005 or not crowded:
+    crowded = near.sum() >= CROWDED_SHARE * np.count_nonzero(height <= level + LOW_SHARE * float(np.ptp(height)))
+    if seconds < SHORTEST_QUIET_S or beyond > MOST_BEYOND or not crowded:
         return None
     wander = _slow_sd(windows.median[near], windows.sd[near], windows.length)
     return _Edge(direction * level, near, seconds, true_runs(near), wander)
@@ -218,16 +260,17 @@ def _densest(values: Floats, width: float) -> float:
 def _is_zero(edge: _Edge, windows: _Windows, height_n: float, rate_hz: float, weight_n: float) -> bool:
     """Return whether the level can be nothing but the zero.
 
-    It is near zero; or it lies on the far side of zero from the load (were all values of one sign, they
-    could be someone standing who dips down); or the channel came back to exactly that low level.
+    It is near zero; or it lies on the far side of zero from the load; or the channel came back to exactly that
+    low level.
     """
     if abs(height_n) <= NEAR_ZERO_BW * weight_n:
         return True
     window_s = windows.length / rate_hz
     long = [(a, b) for a, b in edge.stretches if (b - a) * window_s >= SHORTEST_QUIET_S]
     if height_n < 0:
+        # values of both signs: somebody who stands and dips down never changes the sign of the force
         low, high = float(windows.median.min()), float(windows.median.max())
         return bool(long) and min(-low, high) > NEAR_ZERO_BW * weight_n
     levels = [float(np.median(windows.median[a:b])) for a, b in long]
-    returned = len(levels) >= 2 and max(levels) - min(levels) <= 0.015 * weight_n
-    return returned and edge.wander <= 0.005 * weight_n and height_n <= 0.5 * weight_n
+    returned = len(levels) >= 2 and max(levels) - min(levels) <= RETURN_BW * weight_n
+    return returned and edge.wander <= UNSWAYED_BW * weight_n and height_n <= HIGHEST_ZERO_BW * weight_n

@@ -10,7 +10,7 @@ import xarray as xr
 from ..arrays import Floats
 from ..records import Recording
 from ..signals.plates import center_of_pressure
-from ..signals.treadmill_drift import drift_curve, find_flights
+from ..signals.treadmill_drift import FLIGHT_THRESHOLD_BW, drift_curve, find_flights
 from .findings import CorrectionRequest, PlateFindings, decided
 from .vertical import FORCES, MOMENTS, vertical_force
 
@@ -51,9 +51,11 @@ def treated(stream: xr.Dataset, plate: PlateFindings) -> xr.Dataset:
         changed.attrs["vertical"] = plate.vertical
     if "sign" in codes:
         _turn_round(changed)
+    # the curve through the flights holds the constant offset as well: never both
     if "drift" in codes:
         _detrend(changed, plate)
     elif codes & {"zero_offset", "constant_load", "wandering_zero"}:
+        # zeros are as recorded, the channels may have been turned round since
         _zero(changed, plate.zero, -1.0 if "sign" in codes else 1.0)
     return with_pressure(changed)
 
@@ -77,6 +79,7 @@ def _zero(stream: xr.Dataset, zero: Mapping[str, float], turned: float) -> None:
     for name in _load_channels(stream):
         if name in zero:
             _set(stream, name, np.asarray(stream[name].values, dtype=np.float64) - turned * zero[name])
+    # as the vertical force shows it: which channel that is, and its sign, are known there only
     moved = before - vertical_force(stream)
     differences = moved[np.isfinite(moved)]
     offset = float(differences[0]) if differences.size else 0.0
@@ -85,8 +88,9 @@ def _zero(stream: xr.Dataset, zero: Mapping[str, float], turned: float) -> None:
 
 def _detrend(stream: xr.Dataset, plate: PlateFindings) -> None:
     load, rate = vertical_force(stream), float(stream.attrs["rate_hz"])
-    flights = find_flights(load, rate_hz=rate, threshold_n=0.1 * plate.body_weight_n)
+    flights = find_flights(load, rate_hz=rate, threshold_n=FLIGHT_THRESHOLD_BW * plate.body_weight_n)
     curve = drift_curve(load, flights, rate_hz=rate)
+    # each channel by its own baseline, but at the flights of the vertical force, the only one that shows them
     for name in _load_channels(stream):
         values = np.asarray(stream[name].values, dtype=np.float64)
         _set(stream, name, values - drift_curve(values, flights, rate_hz=rate))

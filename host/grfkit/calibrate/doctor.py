@@ -30,6 +30,17 @@ _WANDER_BW = 0.01
 """Wander (BW) of an unloaded level that is worth a sentence or a correction; chosen by hand."""
 _LOAD_BW = 0.3
 """Load (BW) that nearly all samples exceed where the foot never leaves the plate; chosen by hand."""
+_AXIS_BW = 0.3
+"""Range of force (BW) from which on the axis that carries it is told from the data; chosen by hand."""
+_STANCE_BW = 0.1
+"""Distance (BW) from the unloaded level beyond which a sample is one of stance; chosen by hand."""
+_WANDER_NOISES = 3.0
+"""Wander of the baseline, in SDs of its noise, that is drift; chosen by hand: three SDs."""
+_SATURATED_BW = 0.1
+"""Height (BW) of a peak that is worth calling cut off; chosen by hand."""
+_FLAT_SAMPLES, _ENTRY_STEPS = 3, 3.0
+"""Equal samples that make a cut-off peak, and the jump into it, in the smallest steps that the channel makes: a coarse
+converter's rounded peak has equal samples too, but is entered by one step; chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,9 @@ def examine(
 
     A plate that is not in N (counts, volts) is named and not examined: it can be aligned, for that takes shape alone.
     """
-    weight = _weight_of(recording.of_kind("force_plate"))  # the force's own: a mistyped mass must not hide itself
+    # the body weight scales every threshold. First that of the force itself, for a mistyped mass must not hide itself:
+    # a guess from the largest load, then the mean load of strides found with it. Only then that of the mass
+    weight = _weight_of(recording.of_kind("force_plate"))
     findings = _plates(recording, weight, surface, mass_given=False)
     mean = None if surface == "overground" else mean_running_load(recording, findings, weight_n=weight)
     if mean is not None:
@@ -93,6 +106,7 @@ def _plates(recording: Recording, weight_n: float, surface: Surface | None, *, m
     signs = {
         p.base.direction * p.up for p in examined.values() if p is not None and p.base.certain and p.base.direction
     }
+    # a plate that never changes does not show its sign: it gets that of the others, where these agree
     sign = signs.pop() if len(signs) == 1 else 0
     return [_no_force(n, weight_n) if p is None else _examined(p, sign) for n, p in examined.items()] + unlike
 
@@ -124,7 +138,8 @@ def _look(name: str, stream: xr.Dataset, weight_n: float, surface: Surface | Non
         return None
     stated = str(stream.attrs.get("vertical", ""))
     spans = {n[1]: force_range(np.asarray(stream[n].values, dtype=np.float64)) for n in here}
-    loaded = max(spans.values()) > 0.3 * weight_n
+    # on a plate that nobody loads noise and crosstalk decide which axis ranges most: there the file's word is taken
+    loaded = max(spans.values()) > _AXIS_BW * weight_n
     axis = (load_axis(stream) if loaded else "") or stated[1:] or max(spans, key=lambda a: spans[a])
     if f"f{axis}" not in here:
         axis = here[0][1]
@@ -194,8 +209,9 @@ def _sign(plate: _Plate) -> Finding | None:
         return None
     upward = plate.values[np.isfinite(plate.values)] * plate.up
     below = upward - plate.base.level_n * plate.up
-    loaded = below[below < -0.1 * plate.weight_n]
+    loaded = below[below < -_STANCE_BW * plate.weight_n]
     stance = float(np.percentile(loaded, 10.0)) if loaded.size else float(below.min())
+    # negative as recorded too: then no choice of the level makes a load of it
     negative = stance + plate.base.level_n * plate.up < -_LOAD_BW * plate.weight_n
     certain = (plate.base.certain or negative) and stance < -_LOAD_BW * plate.weight_n
     diagnosis = "the file holds the force applied to the plate; turn forces and moments round"
@@ -260,7 +276,7 @@ def _drift(plate: _Plate) -> Finding | None:
         return None
     values = base.flights.values(plate.values)
     wander = wander_n(values)
-    limit = max(3.0 * base.noise_n, _WANDER_BW * plate.weight_n)
+    limit = max(_WANDER_NOISES * base.noise_n, _WANDER_BW * plate.weight_n)
     if wander <= limit / 2.0:
         return None
     clear = wander > limit
@@ -294,7 +310,7 @@ def _saturation(plate: _Plate) -> Finding | None:
     for name in force_channels(plate.stream):
         values = np.asarray(plate.stream[name].values, dtype=np.float64)
         for side in (1.0, -1.0):
-            count, at = flat_top(side * values, smallest_n=0.1 * plate.weight_n)
+            count, at = flat_top(side * values, smallest_n=_SATURATED_BW * plate.weight_n)
             worst = max(worst, (count, name, side * at))
     count, name, at = worst
     if not count:
@@ -309,9 +325,8 @@ def _saturation(plate: _Plate) -> Finding | None:
 def flat_top(values: Floats, *, smallest_n: float) -> tuple[int, float]:
     """Return how many samples lie in cut-off peaks at the maximum, and the maximum.
 
-    A cut-off peak: at least three equal samples at the maximum entered by more than three of the smallest
-    steps the channel makes (a coarse converter's rounded peak is entered by one). None where the maximum is
-    below ``smallest_n`` or the channel's resting value.
+    A cut-off peak: at least three equal samples at the maximum, entered by more than three of the smallest steps
+    the channel makes. None where the maximum is not ``smallest_n`` above zero and above the channel's median.
     """
     finite = values[np.isfinite(values)]
     if finite.size < 8:
@@ -320,10 +335,11 @@ def flat_top(values: Floats, *, smallest_n: float) -> tuple[int, float]:
     if top < smallest_n or top - rest < smallest_n:
         return 0, top
     steps = np.abs(np.diff(finite))
+    # the smallest step that occurs, as files seldom state the resolution; what is below it is rounding
     resolution = float(steps[steps > 1e-9].min(initial=np.inf))
     at_top: NDArray[np.bool_] = finite >= top - 1e-9 * abs(top)
-    runs = [(a, b) for a, b in true_runs(at_top).tolist() if b - a >= 3 and a > 0]
-    cut = [(a, b) for a, b in runs if top - finite[a - 1] > 3.0 * resolution]
+    runs = [(a, b) for a, b in true_runs(at_top).tolist() if b - a >= _FLAT_SAMPLES and a > 0]
+    cut = [(a, b) for a, b in runs if top - finite[a - 1] > _ENTRY_STEPS * resolution]
     return sum(b - a for a, b in cut), top
 
 
@@ -337,6 +353,7 @@ def _zeros(plate: _Plate) -> dict[str, float]:
         if name in plate.stream:
             values = np.asarray(plate.stream[name].values, dtype=np.float64)[mask]
             zeros[name] = float(np.nanmedian(values)) if np.isfinite(values).any() else 0.0
+    # the vertical one as the finding states it: the median over flights, in which short flights weigh as long ones
     if plate.base.flights is not None:
         zeros[f"f{plate.axis}"] = plate.base.level_n
     return zeros

@@ -7,7 +7,7 @@ import numpy as np
 from ..arrays import Floats
 from ..records import Recording
 from ..signals.runs import true_runs
-from ..signals.treadmill_drift import Flights, find_flights
+from ..signals.treadmill_drift import FLIGHT_THRESHOLD_BW, Flights, find_flights
 from ..units import G
 from .correct import treated
 from .findings import Finding, PlateFindings, Severity, decided
@@ -21,6 +21,11 @@ _FEWEST_STRIDES = 2
 """Complete strides that a mean is taken over, at the least; chosen by hand."""
 _LONGEST_STEP_S = 0.5
 """Flights of both feet come at most this far apart; those of one foot alone, once a stride, further."""
+_REGULAR = (0.6, 1.4)
+"""Shares of the median step between which a step is a usual one; chosen by hand."""
+_PEAK_PERCENT, _PEAK_RATIO = 95.0, 1.4
+"""A run's load at this percentile is so many times its mean; a load that hardly changes is none; chosen by hand, far
+below a run's 2 and more."""
 
 
 def mean_running_load(
@@ -70,19 +75,20 @@ def total_load(recording: Recording, findings: list[PlateFindings]) -> tuple[Flo
 def mean_over_strides(load_n: Floats, *, rate_hz: float, weight_n: float) -> tuple[float, int] | None:
     """Return the mean load (N) over the longest run of complete strides, and how many; None if under two.
 
-    A stride is two steps, a step runs from mid-flight to mid-flight; a step that lasts more than 1.4 or
-    less than 0.6 of the median, or misses samples, ends a run. None too where the load is that of one foot
+    A stride is two steps, a step runs from mid-flight to mid-flight; a step of unusual length (``_REGULAR``), or one
+    that misses samples, ends a run. None too where the load is that of one foot
     (flights more than half a second apart).
     """
-    flights = find_flights(load_n, rate_hz=rate_hz, threshold_n=0.1 * weight_n)
+    flights = find_flights(load_n, rate_hz=rate_hz, threshold_n=FLIGHT_THRESHOLD_BW * weight_n)
     first, last = _longest_run(flights, load_n)
+    # whole strides, as left and right differ; from mid-flight, where a sample more or less weighs nothing
     last -= (last - first) % 2
     strides = (last - first) // 2
     middle = flights.middle()
     if strides < _FEWEST_STRIDES or np.median(np.diff(middle[first : last + 1])) > _LONGEST_STEP_S * rate_hz:
         return None
     a, b = round(float(middle[first])), round(float(middle[last]))
-    running = bool(np.percentile(load_n[a:b], 95.0) > 1.4 * np.mean(load_n[a:b]))
+    running = bool(np.percentile(load_n[a:b], _PEAK_PERCENT) > _PEAK_RATIO * np.mean(load_n[a:b]))
     return (float(np.mean(load_n[a:b])), strides) if running else None
 
 
@@ -92,8 +98,9 @@ def _longest_run(flights: Flights, load_n: Floats) -> tuple[int, int]:
         return 0, 0
     middle = flights.middle()
     step = np.diff(middle)
+    # missing samples up to each one: equal at both ends of a step where it misses none
     lost = np.cumsum(~np.isfinite(load_n))
     complete = lost[middle[1:].astype(int)] == lost[middle[:-1].astype(int)]
-    good = complete & (step > 0.6 * np.median(step)) & (step < 1.4 * np.median(step))
+    good = complete & (step > _REGULAR[0] * np.median(step)) & (step < _REGULAR[1] * np.median(step))
     runs = [(a, b) for a, b in true_runs(good).tolist()]
     return max(runs, key=lambda run: run[1] - run[0], default=(0, 0))

@@ -71,5 +71,6 @@ def force_range(values: Floats, width: int = 5) -> float:
     finite = values[np.isfinite(values)]
     if finite.size < width:
         return 0.0
+    # of blocks: a spike of a sample or two, as a loose cable makes, must not choose the axis
     medians = np.median(finite[: finite.size // width * width].reshape(-1, width), axis=1)
     return float(medians.max() - medians.min())

@@ -22,6 +22,7 @@ def lower_hull(x: Floats, y: Floats) -> NDArray[np.int64]:
     for k, (at, value) in enumerate(zip(xs, ys)):
         while len(hull) > 1:
             a, b = hull[-2], hull[-1]
+            # Andrew's monotone chain: b stays where it lies below the line from a to the new point
             if (ys[b] - ys[a]) * (at - xs[a]) < (value - ys[a]) * (xs[b] - xs[a]):
                 break
             hull.pop()
@@ -46,6 +47,7 @@ def line_below(x: Floats, y: Floats, *, most_slope: float) -> tuple[float, float
     hull = lower_hull(x, y)
     slope = 0.0
     if hull.size > 1:
+        # the sum of distances depends on the line's height at the mean of x alone, which the edge there makes greatest
         edge = int(np.clip(np.searchsorted(x[hull], x.mean()), 1, hull.size - 1))
         a, b = hull[edge - 1], hull[edge]
         slope = float((y[b] - y[a]) / (x[b] - x[a])) if x[b] > x[a] else 0.0
@@ -68,6 +70,16 @@ _ONE_WAY_BIAS_S = 4e-3
 """Least delay (s) of a packet on its way, taken off where only arrivals are known."""
 _FEW_S, _MOST_KNOTS = 0.1, 1500
 """Uncertainty (s) of one arrival, which falls with their number; knots of a whole recording at most."""
+_RECENT_S = 21.0
+"""Time (s) before the last arrival of which arrivals count where no drift is fitted: 50 ppm are 1 ms in it; chosen by
+hand."""
+_LEAST_DISTANCE_S = 1e-5
+"""Distance (s) of the points from an edge, at the least, by which its slope is weighed: an edge that touches all of its
+points must not have infinite weight."""
+_LEAST_SPREAD_S = 1e-3
+"""Uncertainty (s) of arrivals alone, at the least, beside that of the least delay; chosen by hand."""
+_REQUEST_S = 10.0
+"""Time (s) between two bursts of time requests: one burst beyond either end of a window counts as well."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +127,14 @@ def two_way_band(device_s: Floats, low_s: Floats, up_s: Floats, *, at_s: float, 
         ends = device_s - device_s[-1]
         low, low_slope = line_above(device_s, low_s, most_slope=MOST_DRIFT)
         up, up_slope = line_below(device_s, up_s, most_slope=MOST_DRIFT)
-        low_w = 1 / max(float(np.median(low + low_slope * ends - low_s)), 1e-5) ** 2
-        up_w = 1 / max(float(np.median(up_s - up - up_slope * ends)), 1e-5) ** 2
+        low_w = 1 / max(float(np.median(low + low_slope * ends - low_s)), _LEAST_DISTANCE_S) ** 2
+        up_w = 1 / max(float(np.median(up_s - up - up_slope * ends)), _LEAST_DISTANCE_S) ** 2
         slope = (low_w * low_slope + up_w * up_slope) / (low_w + up_w)
+    # every exchange carried to at_s; without a fitted slope an old one is a looser bound, by what the clocks may drift
     age = at_s - device_s
     slack = 0.0 if sloped else UNKNOWN_DRIFT * np.abs(age)
     lower, upper = float(np.max(low_s + slope * age - slack)), float(np.min(up_s + slope * age + slack))
+    # the edges may cross where the clocks did not keep the slope: the gap between them is the doubt all the same
     return OffsetBand(at_s, (lower + upper) / 2, slope, abs(upper - lower) / 2, True, sloped)
 
 
@@ -138,10 +152,15 @@ def one_way_band(device_s: Floats, up_s: Floats, *, at_s: float, slope_from_s: f
         level += slope * (at_s - device_s[-1])
         spread = float(np.median(up_s - level - slope * (device_s - at_s)))
     else:
-        slope, near = 0.0, up_s[device_s >= device_s[-1] - 21.0]
+        slope, near = 0.0, up_s[device_s >= device_s[-1] - _RECENT_S]
         level, spread = float(near.min()), float(np.median(near) - near.min())
     return OffsetBand(
-        at_s, level - _ONE_WAY_BIAS_S, slope, _ONE_WAY_BIAS_S + max(spread, 1e-3, _FEW_S / up_s.size), False, sloped
+        at_s,
+        level - _ONE_WAY_BIAS_S,
+        slope,
+        _ONE_WAY_BIAS_S + max(spread, _LEAST_SPREAD_S, _FEW_S / up_s.size),
+        False,
+        sloped,
     )
 
 
@@ -165,6 +184,7 @@ def offset_over_time(
     knots = np.linspace(first, last, count) if count > 1 else np.asarray([(first + last) / 2])
     bands = []
     for knot in knots:
+        # at the ends of a recording the window stays whole and is no longer centred
         begin = np.clip(knot - window_s / 2, first, max(first, last - window_s))
         bands.append(_band_within(sent_s, arrival_s, exchanges, begin, begin + window_s, float(knot)))
     if count == 1:
@@ -178,7 +198,7 @@ def offset_over_time(
 def _band_within(
     sent_s: Floats, arrival_s: Floats, exchanges: Floats, begin_s: float, end_s: float, at_s: float
 ) -> OffsetBand:
-    inside = (exchanges[:, 1] >= begin_s - 10.0) & (exchanges[:, 1] <= end_s + 10.0)
+    inside = (exchanges[:, 1] >= begin_s - _REQUEST_S) & (exchanges[:, 1] <= end_s + _REQUEST_S)
     if inside.any():
         t1, t2, t3, t4 = exchanges[inside].T
         return two_way_band(t2, t1 - t2, t4 - t3, at_s=at_s, slope_from_s=TWO_WAY_SLOPE_FROM_S)

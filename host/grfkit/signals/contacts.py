@@ -37,6 +37,15 @@ THIN = 0.5
 """A block whose range is less than this share of the usual one has no level of its own; chosen by hand."""
 QUIET_REACH, LOADED_REACH = 0.15, 0.35
 """Share of a block's range up to which samples are taken for unloaded, and beyond which for loaded; chosen by hand."""
+BOTTOM_PERCENT, TOP_PERCENT = 2.0, 99.8
+"""Percentiles between which a block's range is taken: loads fill up to nine tenths of the time (walking insoles), or as
+little as a hundredth (plates)."""
+LOADED_PERCENT = 90.0
+"""Percentile of the loaded samples that is the loaded level; the reference design."""
+MOST_SAMPLES = 40_000
+"""Samples of a block beyond which it is thinned for its percentiles, which are as good and much sooner computed."""
+EDGE_PERIODS = 2.5
+"""Distance (periods) of the two samples about an edge beyond which it is unseen: one lost sample may lie between."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +162,7 @@ def without(stretches: Floats, holes: Floats) -> Floats:
     left = stretches
     if not len(holes) or not len(stretches):
         return left
+    # holes may overlap, and a later one may end sooner: what is behind the farthest end so far is left
     start = np.concatenate([[-np.inf], np.maximum.accumulate(holes[:, 1])])
     end = np.concatenate([holes[:, 0], [np.inf]])
     open_ = end > start
@@ -211,9 +221,11 @@ def load_contacts(
         return Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered)
     keep = (offset - onset >= SHORTEST_CONTACT_S) & (offset - onset <= longest_s)
     recorded = edges_recorded(time_s, missing, onset, rate_hz) & edges_recorded(time_s, missing, offset, rate_hz)
+    # about an unseen contact nothing is known: neither its presence nor its absence may count for or against a match
     recorded &= _longest_missing(time_s, missing, onset, offset) <= bridge_s
     covered = without(covered, np.stack([onset[~recorded] - EDGE_S, offset[~recorded] + EDGE_S], axis=1))
     keep &= recorded
+    # the mean, not the peak: noise that just crosses the threshold has peaks too, but lies on it on average
     strength = _means(smooth, first, last)
     keep &= strength > np.interp(onset, at, level_at) + LEAST_LOAD * scale
     feet = np.full(int(keep.sum()), foot, dtype=np.int64)
@@ -222,6 +234,7 @@ def load_contacts(
 
 def _means(values: Floats, first: NDArray[np.int64], last: NDArray[np.int64]) -> Floats:
     """Return the mean of ``values[first:last + 1]`` of each contact (contacts are disjoint and in order)."""
+    # reduceat sums from each border to the next, so every second sum is that of a flight
     borders = np.stack([first, np.minimum(last + 1, values.size - 1)], axis=1).ravel()
     sums = np.add.reduceat(values, borders)[::2]
     return np.asarray(sums / np.maximum(last + 1 - first, 1))
@@ -259,6 +272,7 @@ def _thresholds(
     """Return the threshold at the middle of each minute, and the typical distance from unloaded to loaded."""
     blocks = max(1, round((time_s[-1] - time_s[0]) / BLOCK_S))
     edges = np.linspace(0, time_s.size, blocks + 1).astype(int)
+    # the whole record's span first: a minute of standing or rest shows none, and would set a threshold within noise
     _, span = _levels(smooth[~missing], 0.0)
     middle, low, high = np.zeros(blocks), np.full(blocks, np.nan), np.full(blocks, np.nan)
     for k in range(blocks):
@@ -281,14 +295,14 @@ def _levels(part: Floats, span: float) -> tuple[float, float]:
     Loads may fill nine tenths of the time (walking insoles) or a hundredth of it (plates): the unloaded level is the
     median of the lowest values, the loaded one the 90th percentile of whatever rises well above it.
     """
-    if part.size > 40000:
-        part = part[:: part.size // 20000]
-    bottom, top = np.percentile(part, [2.0, 99.8])
+    if part.size > MOST_SAMPLES:
+        part = part[:: part.size // (MOST_SAMPLES // 2)]
+    bottom, top = np.percentile(part, [BOTTOM_PERCENT, TOP_PERCENT])
     reach = max(float(top - bottom), span)
     quiet = part[part <= bottom + QUIET_REACH * reach]
     unloaded = float(np.median(quiet))
     loaded = part[part > unloaded + LOADED_REACH * max(float(top) - unloaded, 0.5 * span)]
-    high = float(np.percentile(loaded, 90.0)) if loaded.size else unloaded
+    high = float(np.percentile(loaded, LOADED_PERCENT)) if loaded.size else unloaded
     return (unloaded, high - unloaded) if span == 0.0 else (unloaded, high)
 
 
@@ -307,6 +321,7 @@ def _pairs(up: Floats, down: Floats) -> tuple[Floats, Floats, NDArray[np.int64],
     none = np.zeros(0, dtype=np.int64)
     if not len(up) or not len(down):
         return np.zeros(0), np.zeros(0), none, none
+    # a fall before the first rise belongs to a contact that began before the record
     down = down[down[:, 0] > up[0, 0]]
     count = min(len(up), len(down))
     up, down = up[:count], down[:count]
@@ -320,10 +335,10 @@ def _pairs(up: Floats, down: Floats) -> tuple[Floats, Floats, NDArray[np.int64],
 
 
 def edges_recorded(time_s: Floats, missing: NDArray[np.bool_], at: Floats, rate_hz: float) -> NDArray[np.bool_]:
-    """Return which instants have measured samples on both sides within one and a half periods."""
+    """Return which instants have two measured samples on either side, the nearest at most ``EDGE_PERIODS`` apart."""
     index = np.clip(np.searchsorted(time_s, at), 2, time_s.size - 2)
     around = np.stack([missing[index + k] for k in (-2, -1, 0, 1)])
-    close = time_s[index] - time_s[index - 1] < 2.5 / rate_hz
+    close = time_s[index] - time_s[index - 1] < EDGE_PERIODS / rate_hz
     return np.asarray(~around.any(axis=0) & close, dtype=bool)
 
 

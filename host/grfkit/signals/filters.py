@@ -51,8 +51,10 @@ def lowpass(values: Floats, *, rate_hz: float, cutoff_hz: float, order: int = 2)
 
     designed = corrected_cutoff_hz(cutoff_hz, rate_hz=rate_hz, order=order)
     sections = np.asarray(butter(order, designed, fs=rate_hz, output="sos"), dtype=np.float64)
+    # a copy: the stretches are filtered in place
     data = np.array(values, dtype=np.float64)
     columns = data.reshape(data.shape[0], -1)
+    # samples reflected at either end: in three periods of the cut-off the filter's transient has died down
     pad = int(np.ceil(3.0 * rate_hz / cutoff_hz))
     for channel in range(columns.shape[1]):
         for start, end in true_runs(np.isfinite(columns[:, channel])):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, signal
 
 from ..arrays import Floats
-from .contacts import Contacts, bridged, covered_stretches, edges_recorded, empty_contacts, smoothed
+from .contacts import MOST_MISSING, Contacts, bridged, covered_stretches, edges_recorded, empty_contacts, smoothed
 
 LOWPASS_HZ, SMOOTHING_S = 60.0, 0.012
 """Low-pass (Hz) of the acceleration and width (s) of the jerk's envelope; the reference design."""
@@ -46,6 +46,13 @@ SPACING = (0.6, 1.5)
 """Between these shares of the period a peak follows the one before."""
 HIGH = 0.25
 """Share of the median peak's height below which a peak is none; chosen by hand."""
+STANCE = (0.1, 0.9)
+"""Contact time that can tell landing from push-off: at least so many seconds, and at most that share of a stride."""
+MOST_STRIDES = 2000
+"""Strides that the usual jerk is taken from, evenly spread; enough for a median."""
+PERIOD_HZ, PERIOD_S = 100, 120
+"""Rate (Hz) and length (s) of the signal whose autocorrelation shows the stride: 10 ms will do for a spacing, and over
+longer a runner changes pace."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: f
         return nothing
     rate_hz = 1.0 / float(np.median(np.diff(time_s)))
     missing = np.asarray(~np.isfinite(acceleration).all(axis=1), dtype=bool)
-    if missing.mean() > 0.9:
+    if missing.mean() > MOST_MISSING:
         return nothing
     columns = [bridged(time_s, acceleration[:, k], missing) for k in range(acceleration.shape[1])]
     smooth = np.stack([smoothed(c, rate_hz, LOWPASS_HZ) for c in columns], axis=1)
@@ -114,11 +121,12 @@ def _landing_evidence(envelope: Floats, rate_hz: float, peaks: NDArray[np.int64]
     if peaks.size < FEWEST_PEAKS or not np.isfinite(stance_s):
         return float("nan")
     period = float(np.median(np.diff(peaks))) / rate_hz
-    if not 0.1 < stance_s < 0.9 * period or abs(2.0 * stance_s - period) < NEAR_S:
+    if not STANCE[0] < stance_s < STANCE[1] * period or abs(2.0 * stance_s - period) < NEAR_S:
         return float("nan")  # a contact time before and after would be the same place
     width = max(1, round(period * rate_hz))
     inner = peaks[peaks + width < envelope.size]
-    inner = inner[:: max(1, inner.size // 2000)]
+    inner = inner[:: max(1, inner.size // MOST_STRIDES)]
+    # the stride from one peak to the next, sample by sample the median of all: single knocks leave no trace
     folded = np.median(envelope[inner[:, None] + np.arange(width)[None, :]], axis=0)
     at = np.arange(width) / rate_hz
 
@@ -149,14 +157,16 @@ def stride_period(time_s: Floats, load: Floats) -> float:
 
 def envelope_period(values: Floats, rate_hz: float) -> float:
     """Return the stride period: the first strong peak of the autocorrelation between the ends of ``STRIDE_S``."""
-    step = max(1, int(rate_hz // 100))
-    size = min(values.size, int(120 * rate_hz))
+    step = max(1, int(rate_hz // PERIOD_HZ))
+    size = min(values.size, int(PERIOD_S * rate_hz))
     start = (values.size - size) // 2
     part = values[start : start + size]
     part = part[: part.size // step * step].reshape(-1, step).mean(axis=1)
+    # the root, or else the few hardest landings decide the autocorrelation
     part = np.sqrt(np.abs(part)) * np.sign(part)
     part = part - part.mean()
     rate = rate_hz / step
+    # zeros for as long again, so that the end of the record is not correlated with its beginning
     spectrum = np.fft.rfft(part, 2 * part.size)
     correlation = np.fft.irfft(np.abs(spectrum) ** 2)[: int(STRIDE_S[1] * rate) + 2]
     first = int(STRIDE_S[0] * rate)
@@ -168,6 +178,7 @@ def envelope_period(values: Floats, rate_hz: float) -> float:
         return float("nan")
     tops = tops + first
     best = float(correlation[tops].max())
+    # two strides correlate as well as one: the first strong top is the stride
     strong = tops[correlation[tops] > STRONG * best]
     return float(strong[0] / rate) if best > LEAST_PERIODICITY else float("nan")
 
@@ -215,6 +226,7 @@ def peak_times(time_s: Floats, envelope: Floats, peaks: NDArray[np.int64]) -> Fl
     inner = (peaks > 0) & (peaks < envelope.size - 1)
     safe = np.clip(peaks, 1, envelope.size - 2)
     before, at, after = envelope[safe - 1], envelope[safe], envelope[safe + 1]
+    # the vertex of the parabola through three samples; the bound keeps a flat top from dividing by zero
     shift = 0.5 * (before - after) / np.minimum(before - 2.0 * at + after, -1e-30)
     step = 0.5 * (time_s[safe + 1] - time_s[safe - 1])
     return np.where(inner, time_s[safe] + np.clip(shift, -0.5, 0.5) * step, np.nan)

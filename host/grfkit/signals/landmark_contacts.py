@@ -11,6 +11,18 @@ from ..arrays import Floats
 from .contacts import Contacts, empty_contacts
 from .impacts import peak_times, rhythmic_peaks, stride_period
 
+LEAST_VISIBLE = 0.5
+"""Share of the samples in which a heel or toe has to be measured to be used; chosen by hand."""
+FEWEST_SAMPLES = 64
+"""Samples that a record needs to show a stride, as of an IMU."""
+FLOOR_PERCENT = 5
+"""Percentile of a landmark's height that is its height on the floor."""
+LOWPASS_HZ, FILTERED_FROM_HZ = 20.0, 60
+"""Low-pass (Hz) before heights are differentiated twice, and the rate (Hz) above which it is applied: chosen by
+hand."""
+LOW, HIGH_PERCENT = 0.6, 99
+"""A foot is low below this share of its height at that percentile: in swing it is braked too; chosen by hand."""
+
 _HEEL = re.compile(r"heel|calc|hee$|\.?cal$", re.IGNORECASE)
 _TOE = re.compile(r"toe|hallux|mt[125]|meta|bigtoe", re.IGNORECASE)
 _LEFT = re.compile(r"^(l|left)([^a-z]|(?=[A-Z])|heel|toe|foot|hee|cal|big|mt)|_l$|[ ._-]left", re.IGNORECASE)
@@ -72,19 +84,21 @@ def _middle(position: Floats, indices: list[int]) -> Floats:
 
 def _contacts(time_s: Floats, columns: list[Floats], foot: int, axis: int) -> Contacts:
     rate_hz = 1.0 / float(np.median(np.diff(time_s)))
-    columns = [c for c in columns if np.isfinite(c[:, axis]).mean() > 0.5]
-    if not columns or time_s.size < 64:
+    columns = [c for c in columns if np.isfinite(c[:, axis]).mean() > LEAST_VISIBLE]
+    if not columns or time_s.size < FEWEST_SAMPLES:
         return empty_contacts()
-    height = np.fmin.reduce([c[:, axis] - np.nanpercentile(c[:, axis], 5) for c in columns])
+    # each above its own floor, as heel and toe markers are not attached at one height
+    height = np.fmin.reduce([c[:, axis] - np.nanpercentile(c[:, axis], FLOOR_PERCENT) for c in columns])
     missing = ~np.isfinite(height)
     covered = np.asarray([[time_s[0], time_s[-1]]])
     filled = np.interp(time_s, time_s[~missing], height[~missing])
-    if rate_hz > 60:
-        filled = signal.sosfiltfilt(signal.butter(2, 20.0, fs=rate_hz, output="sos"), filled)
+    if rate_hz > FILTERED_FROM_HZ:
+        filled = signal.sosfiltfilt(signal.butter(2, LOWPASS_HZ, fs=rate_hz, output="sos"), filled)
     stop = np.gradient(np.gradient(filled)) * rate_hz**2
-    envelope = np.clip(np.where(filled < 0.6 * float(np.percentile(filled, 99)), stop, 0.0), 0.0, None)
+    envelope = np.clip(np.where(filled < LOW * float(np.percentile(filled, HIGH_PERCENT)), stop, 0.0), 0.0, None)
     peaks = rhythmic_peaks(envelope, rate_hz, stride_period(time_s, filled))
     peaks = peaks[(peaks > 1) & (peaks < time_s.size - 2)]
+    # beside a hole a peak is the corner of the straight line that fills it
     peaks = peaks[~missing[peaks] & ~missing[peaks - 1] & ~missing[peaks + 1]]
     onset = peak_times(time_s, envelope, peaks)
     feet = np.full(peaks.size, foot, dtype=np.int64)

@@ -17,6 +17,15 @@ CHANNELS_BY_TYPE = {1: 6, 2: 6, 3: 8, 4: 6, 5: 8, 6: 12, 7: 8}
 """Analog channels of one plate by C3D plate type."""
 CALIBRATED_TYPES = (4, 5, 6, 7)
 """Plate types that mean nothing without a calibration matrix."""
+SIDES_M = (0.01, 20)
+"""Shortest and longest side (m) of a plate: beyond, the unit was misread."""
+LEAST_SINE = 0.1
+"""Sine of the angle between two sides, at the least: below, the corners lie on a line."""
+MOST_TILT_DEG = 15.0
+"""Angle (degrees) between a surface's normal and the axis that is vertical, at the most; chosen by hand, above the
+inclines of treadmills (15 % is 8.5 degrees)."""
+MARKERS_AGREE = 0.5
+"""Markers tell which way is up where they lie on one side by so much: mean of their signs, hence three in four."""
 
 
 class Wrench(NamedTuple):
@@ -60,11 +69,12 @@ def plate_frame(corners_m: Floats) -> PlateFrame:
     x, y = at[0] - at[1], at[0] - at[3]
     z = np.cross(x, y)
     long, wide = float(np.linalg.norm(x)), float(np.linalg.norm(y))
-    if min(long, wide) < 0.01 or max(long, wide) > 20 or np.linalg.norm(z) < 0.1 * long * wide:
+    if min(long, wide) < SIDES_M[0] or max(long, wide) > SIDES_M[1] or np.linalg.norm(z) < LEAST_SINE * long * wide:
         raise BadInputError(
             f"has corners that make no surface (sides {long:.3g} m and {wide:.3g} m);"
             " expected sides of 0.01 m to 20 m at an angle"
         )
+    # y from z and x, not from the corners: measured corners are seldom a rectangle, and axes have to be square
     axes = np.column_stack([x / long, np.cross(z, x) / np.linalg.norm(np.cross(z, x)), z / np.linalg.norm(z)])
     return PlateFrame(axes, at.mean(axis=0))
 
@@ -111,6 +121,7 @@ def plate_wrench(channels: Floats, *, plate_type: int, origin_m: Floats, calibra
     if plate_type == 1:
         return _from_pressure(channels)
     force = channels[:, :3]
+    # M + F x o moves the moment from the sensor's origin to the centre of the surface, which is o away from it
     return Wrench(force, channels[:, 3:] + np.cross(force, origin_m))
 
 
@@ -128,6 +139,7 @@ def kistler_cop_correction(cop: Floats, polynomial: Floats) -> Floats:
         Shape (12,).
     """
     x, y, p = cop[:, 0], cop[:, 1], polynomial
+    # both corrections are of the recorded place: y is not corrected by an x that was already
     moved = np.array(cop, dtype=np.float64)
     moved[:, 0] -= (p[0] * y**4 + p[1] * y**2 + p[2]) * x**3 + (p[3] * y**4 + p[4] * y**2 + p[5]) * x
     moved[:, 1] -= (p[6] * x**4 + p[7] * x**2 + p[8]) * y**3 + (p[9] * x**4 + p[10] * x**2 + p[11]) * y
@@ -176,6 +188,7 @@ def center_of_pressure(
     """
     frame = plate_frame(corners_m)
     normal = upward(frame, vertical)
+    # before the division: near contact and toe-off noise over a small force would be all that a later filter sees
     if rate_hz and cutoff_hz:
         from .filters import lowpass
 
@@ -212,13 +225,13 @@ def vertical_axis(frame: PlateFrame, points_m: Floats | None = None, hint: str =
     """
     normal = frame.axes[:, 2]
     axis = int(np.argmax(np.abs(normal)))
-    if abs(normal[axis]) < np.cos(np.deg2rad(15.0)):
+    if abs(normal[axis]) < np.cos(np.deg2rad(MOST_TILT_DEG)):
         return ""
     name = "xyz"[axis]
     if points_m is not None and points_m.size:
         heights = points_m.reshape(-1, 3)[:, axis] - frame.centre_m[axis]
         heights = heights[np.isfinite(heights)]
-        if heights.size and abs(np.mean(np.sign(heights))) > 0.5:
+        if heights.size and abs(np.mean(np.sign(heights))) > MARKERS_AGREE:
             return ("+" if np.median(heights) > 0 else "-") + name
     return hint.lower() if hint.lower() in (f"+{name}", f"-{name}") else f"+{name}"
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from .robust import MAD_TO_SD
 from .runs import true_runs
 
 Ints = NDArray[np.int64]
@@ -25,6 +26,16 @@ RHYTHM = 0.3
 """Share of the median step by which a flight may be off its place; chosen by hand."""
 OUTLYING_SDS = 5.0
 """Robust SDs from the median of its neighbours beyond which a flight's value is left out; chosen by hand."""
+FLIGHT_THRESHOLD_BW = 0.1
+"""Load (BW) above the floor that ends a flight. One for all who look for flights: those that are examined, corrected
+and weighed have to be the same; chosen by hand, above noise and what drifts in a second."""
+FLOOR_PERCENT, TOP_PERCENT = 5.0, 95.0
+"""Percentiles of a second's load that are its floor and its top: flights take 0.19 to 0.49 of a run's time (RBDS)."""
+LEAST_SPAN, SAME_FLOOR = 0.3, 0.1
+"""Of a second with both load and flight: its span at least, as a share of the largest one, and how far its floor may be
+from the usual one, as a share of the usual span; chosen by hand."""
+FEWEST_TO_SPLINE = 4
+"""Points of which a cubic is drawn."""
 NEIGHBOURS = 9
 """Flights of which that median is taken."""
 
@@ -94,6 +105,7 @@ def find_flights(
     start, end = true_runs(below).T
     inside = (start > 0) & (end < load_n.size)
     finite = np.isfinite(load_n)
+    # a phase beside a gap may have begun or ended within it: its middle is unknown
     inside[inside] &= finite[start[inside] - 1] & finite[end[inside]]
     length = (end - start) / rate_hz
     keep = inside & (length >= shortest_s) & (length <= longest_s) & (end - start >= 2)
@@ -102,7 +114,7 @@ def find_flights(
 
 
 def _in_rhythm(middle: Floats) -> NDArray[np.bool_]:
-    """Return which flights lie a usual step (within 30 % of the median interval) from a neighbour."""
+    """Return which flights lie a usual step from a neighbour; all of them where they are too few to tell."""
     if middle.size < 4:
         return np.ones(middle.size, dtype=bool)
     step = np.diff(middle)
@@ -123,12 +135,12 @@ def drift_curve(channel: Floats, flights: Flights, *, rate_hz: float) -> Floats:
     keep = np.isfinite(value)
     keep[keep] = _not_outlying(value[keep])
     at, value = at[keep], value[keep]
-    if at.size < 4:
+    if at.size < FEWEST_TO_SPLINE:
         return np.interp(index, at, value) if at.size else np.zeros(channel.size)
     curve = np.interp(index, at, value)
     breaks = np.flatnonzero(np.diff(at) > LONGEST_SPLINE_GAP_S * rate_hz) + 1
     for part in np.split(np.arange(at.size), breaks):
-        if part.size >= 4:
+        if part.size >= FEWEST_TO_SPLINE:
             _join(curve, at[part], value[part])
     return np.asarray(curve, dtype=np.float64)
 
@@ -153,6 +165,7 @@ def wander_n(values: Floats) -> float:
 
 def _running_median(values: Floats) -> Floats:
     width = min(NEIGHBOURS, values.size if values.size % 2 else values.size - 1)
+    # ends repeated: a window that shrank there would follow single flights
     padded = np.pad(values, width // 2, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, width)
     return np.asarray(np.median(windows, axis=1), dtype=np.float64)
@@ -162,7 +175,7 @@ def _not_outlying(values: Floats) -> NDArray[np.bool_]:
     if values.size < NEIGHBOURS:
         return np.ones(values.size, dtype=bool)
     off = np.abs(values - _running_median(values))
-    return np.asarray(off <= np.maximum(OUTLYING_SDS * 1.4826 * np.median(off), 1e-9))
+    return np.asarray(off <= np.maximum(OUTLYING_SDS * MAD_TO_SD * np.median(off), 1e-9))
 
 
 def _floor(load_n: Floats, rate_hz: float) -> Floats:
@@ -174,14 +187,15 @@ def _floor(load_n: Floats, rate_hz: float) -> Floats:
     for k, part in enumerate(parts):
         block = load_n[part][np.isfinite(load_n[part])]
         if block.size >= 4:
-            low[k], high[k] = np.percentile(block, [5.0, 95.0])
+            low[k], high[k] = np.percentile(block, [FLOOR_PERCENT, TOP_PERCENT])
     spans = high - low
     both = np.isfinite(spans)
     if not both.any():
         return np.zeros(load_n.size)
-    both &= spans >= 0.3 * np.nanmax(spans)
+    both &= spans >= LEAST_SPAN * np.nanmax(spans)
     usual = float(np.median(low[both]))
-    both &= np.abs(low - usual) <= 0.1 * float(np.median(spans[both]))  # a second of shuffling has no flight
+    # a second of shuffling spans a load, but has no flight
+    both &= np.abs(low - usual) <= SAME_FLOOR * float(np.median(spans[both]))
     if not both.any():
         return np.full(load_n.size, usual)
     return np.asarray(np.interp(np.arange(load_n.size), middle[both], low[both]), dtype=np.float64)
