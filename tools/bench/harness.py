@@ -56,6 +56,7 @@ def versions(about: Rows, *, but: Sequence[str]) -> str:
 
 def command(name: str, *words: str) -> list[str]:
     """Return the words that run a benchmark's module in a process of its own."""
+    # a folder with __main__.py is run by its path: no installation is needed
     return [sys.executable, str(Path(__file__).parent), name, *words]
 
 
@@ -85,6 +86,7 @@ def attempted(name: str, measure: Callable[[], Rows]) -> tuple[Rows, float]:
     start = time.perf_counter()
     try:
         figures = measure()
+    # one part that fails costs its own figures, not hours of the others'
     except Exception as error:
         figures = {"error": f"{type(error).__name__}: {error}"}
         print(f"  {figures['error']}", file=sys.stderr)

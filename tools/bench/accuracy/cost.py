@@ -56,6 +56,7 @@ def stretched(data: StanceSet, points: int) -> StanceSet:
     """Return time-normalised windows in another number of points, by straight lines between those there are."""
     old = int(data.data.sizes["time"])
     at = np.linspace(0, old - 1, points)
+    # the last point lies on the last interval's end, not behind it
     low = np.minimum(at.astype(int), old - 2)
     share = at - low
     windows = data.data.copy()
@@ -107,6 +108,7 @@ def in_own_process(spec: Rows) -> Rows:
     path = sets.BUILD / "cost" / f"{digest}.json"
     if not path.exists():
         threads = str(spec["threads"])
+        # set before the process begins: numerical libraries read them once
         env = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
         words = command("accuracy.cost", json.dumps(spec))
         ended = subprocess.run(words, env=env, capture_output=True, text=True, check=False)

@@ -34,6 +34,7 @@ def ideal_signals(world: World, time_s: Floats, *, left: bool) -> Floats:
     settings = default_settings()
     insole = settings.insole.model_copy(update={"on_jitter_ms": _STILL, "off_jitter_ms": _STILL})
     motion = settings.imu.model_copy(update={"onset_jitter_ms": _STILL})
+    # jitter is all that is drawn from it, and that is 0
     unused = np.random.default_rng(0)
     at = np.asarray(time_s, dtype=np.float64)
     loads = cell_loads(unused, insole, world, at, left=left)

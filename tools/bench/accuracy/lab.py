@@ -135,9 +135,11 @@ def share_closed(
     """
     names = [k for k in sorted(mean) if all(np.isfinite(v.get(k, np.nan)) for v in (mean, ours, oracle))]
     table: Floats = np.asarray([[v[k] for k in names] for v in (mean, ours, oracle)])
+    # one draw of people for all three: their errors are paired
     rows = np.random.default_rng(0).integers(0, len(names), (draws, len(names)))
     resampled = table[:, rows].mean(axis=2)
     gap = resampled[0] - resampled[2]
+    # where the oracle is no better there is no gap to close
     shares = (resampled[0] - resampled[1])[gap > 0] / gap[gap > 0]
     m, x, o = table.mean(axis=1)
     nan = float("nan")
@@ -181,6 +183,7 @@ def vertical(data: StanceSet) -> StanceSet:
 def carter(epochs: int, regime: Regime) -> Method:
     """Return the full-size network of the preset ``carter2025`` (faithful) in one regime."""
     preset = from_preset(load_preset("carter2025", "faithful"))
+    # the simulated lab states no insole length
     statics = tuple(s for s in preset.train.statics if s != "insole_length_m")
     channels = ("cell_*", "acc_*", "gyro_*")
     train = preset.train.model_copy(update={"epochs": epochs, "channels": channels, "statics": statics})

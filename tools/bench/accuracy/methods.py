@@ -36,6 +36,7 @@ class Run:
         """Return answers, folds that are done taken from the disk."""
         sets.BUILD.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=sets.BUILD) as folder:  # of its own: two runs may share the build folder
+            # processes read the set from a file, which costs less than handing it to each of them
             path = Path(folder) / "now.nc"
             data.to_netcdf(path)
             return predict_folds(

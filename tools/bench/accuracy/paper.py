@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from grfkit.arrays import Floats
 from grfkit.evaluation.predictions import Predictions
 from grfkit.gait.contacts import ContactRule, contacts_from_force, rule_of
+from grfkit.units import G
 
 from ..harness import Rows
 
@@ -20,7 +21,7 @@ NEAR_S = 0.15
 """An estimated contact farther off (s) is another contact, chosen by hand: about half of a running step."""
 LEVEL_BW = 0.2
 """Contact level (BW) of both curves, chosen by hand: above what a regression leaves in swing."""
-MASS_KG = 1.0 / 9.80665
+MASS_KG = 1.0 / G
 """Mass of a body of 1 N, so that forces in body weights are newtons."""
 
 
@@ -34,6 +35,7 @@ def by_trial(answers: Predictions, method: str) -> Iterator[tuple[str, Floats, F
         rows = np.flatnonzero(keys == key)
         rows = rows[np.argsort(start[rows])]
         at = start[rows][:, None] + np.arange(y.shape[1]) / rate
+        # a trial's windows in a row, so that contacts that lie across their edges are seen
         time, true, estimate = (v.ravel()[LEFT_OUT:] for v in (at, y[rows], p[rows]))
         measured = np.isfinite(true)
         yield str(key), time[measured], true[measured], estimate[measured]
@@ -102,6 +104,7 @@ def event_errors_ms(
 
 def _contacts(time_s: Floats, force_bw: Floats, rule: ContactRule) -> Floats:
     """Return contact and toe-off (s) of every contact that no hole touches, shape (contacts, 2)."""
+    # every instant once, in rising order, as contacts are looked for
     at, first = np.unique(time_s, return_index=True)
     contacts = contacts_from_force(at, force_bw[first], rule=rule, mass_kg=MASS_KG)
     return np.stack([contacts.ic_s, contacts.to_s], axis=1)

@@ -15,7 +15,11 @@ from grfkit.simulate.lab import LabTrial, simulate_trial
 from grfkit.simulate.world import World, in_contact
 
 SPEEDS_M_S = (2.5, 3.5, 4.5)
+"""Those of benchmark B."""
 RATE_HZ, FORCE_HZ, SPAN_S = 150.0, 300.0, (2.0, 12.0)
+"""Rates of benchmark B's landmarks and forces; ten of the 20 simulated seconds (s), clear of their ends."""
+_EDGE_S = 0.1
+"""Contacts nearer to the span's ends are left out (s), chosen by hand: force is known on both sides of the others."""
 SEED = 2_700_000
 """First seed of these people; no other part of the benchmark draws from it on."""
 
@@ -59,6 +63,7 @@ def landmark_points(trial: LabTrial) -> Points:
     """Return the true landmarks in the order and under the names of :mod:`grfkit.gait.landmarks`."""
     time = np.arange(*SPAN_S, 1 / RATE_HZ)
     where = trial.truth.body(time).landmarks
+    # side and part stand the other way round in the simulator's names
     columns = [LANDMARKS.index("_".join(reversed(n.split("_")))) for n in NAMES]
     return Points(time, NAMES, where[:, columns])
 
@@ -71,5 +76,5 @@ def foot_force(world: World, *, left: bool) -> FootForce:
     for k, at, phase in in_contact(time, world.steps.onset_s, world.steps.contact_s, steps):
         force[at] += world.force_n(k, phase)
     spans = np.stack([world.steps.onset_s[steps], (world.steps.onset_s + world.steps.contact_s)[steps]], axis=1)
-    inside = (spans[:, 0] > SPAN_S[0] + 0.1) & (spans[:, 1] < SPAN_S[1] - 0.1)
+    inside = (spans[:, 0] > SPAN_S[0] + _EDGE_S) & (spans[:, 1] < SPAN_S[1] - _EDGE_S)
     return FootForce(time, force, spans[inside])

@@ -136,6 +136,7 @@ def ideal_inputs(data: StanceSet, worlds: Mapping[str, PlannedTrial]) -> StanceS
         for row in np.flatnonzero(trials == trial):
             at = stance_times(float(start[row]), float(start[row] + span[row]), inputs.shape[1])
             left = bool(sides[row] == "left")
+            # the same turn as in the set it is compared with
             sign = flipped if left and data.data.attrs["mirrored"] else 1.0
             inputs[row] = ideal_signals(world, at, left=left) * scale * sign
     windows = data.data.drop_vars(["inputs", "channel", "unit"])
@@ -174,6 +175,7 @@ def thinned(data: StanceSet, each: int) -> StanceSet:
     for key in np.unique(keys):
         rows_of_key = np.flatnonzero(keys == key)
         rows += rows_of_key[
+            # spread over all of them in time: a runner's steps change within a trial
             np.unique(np.linspace(0, len(rows_of_key) - 1, min(each, len(rows_of_key))).round().astype(int))
         ].tolist()
     return StanceSet(data.data.isel(stance=sorted(rows)))
@@ -196,6 +198,7 @@ def _align(table: Path) -> None:
     """Align the trials of a table; what is not certain is refused and stays out."""
     program = Path(sys.executable).parent / "grf-sync"
     ended = subprocess.run([program, "batch", table, "--processes", "2"], check=False)
+    # 3: some trials were refused, which stay out of the set
     if ended.returncode not in (0, 3):
         raise SystemExit(f"grf-sync ended with {ended.returncode}")
 

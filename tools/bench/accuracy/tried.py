@@ -42,6 +42,7 @@ class Pretrained:
         """Return the network trained on the phantom, then on the training part."""
         network, config = self.member.network, self.member.config
         phantom = on_channels(StanceSet.open(self.phantom), data.channels)
+        # one scale for both: weights learnt on the phantom mean the same on people
         scaler = training_scaler(config, join([phantom, fold.of(data, "train")]))
         first = Fold(f"{fold.name}, phantom", phantom.participants, (), fold.test)
         model = fit(network, config, phantom, first, scaler=scaler)
@@ -107,6 +108,7 @@ def nested(run: Run, data: StanceSet, folds: Sequence[Fold], variants: Sequence[
     tested: dict[str, list[dict[str, Floats]]] = {m.name: [] for m in variants}
     inner: dict[str, list[Floats]] = {m.name: [] for m in variants}
     for fold in folds:
+        # inner people are tested here, not trained on: one training gives both errors
         both = Fold(f"tried:{fold.name}", fold.train, (), (*fold.inner, *fold.test))
         answers = run.answers(data, [both], variants, split="loso")
         for method in variants:

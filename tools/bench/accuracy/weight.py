@@ -64,11 +64,13 @@ def walk_errors(walk: Walk, cells: Sequence[int]) -> dict[str, float]:
     weight = walk.mass_kg * G
     load, every_cell = feet(walk, cells), feet(walk, LEFT["all eight"])
     marks = stride_starts(walk, load[:, 0])
+    # both halves are to hold whole strides
     if marks.size < 2 * FEWEST:
         return nan
     start, middle, end = (int(marks[k]) for k in (0, marks.size // 2, -1))
     total = load.sum(axis=1)
     scale = load_scale(total, start, middle, weight)
+    # calibrated on the half that is scored: the best that these cells can say of it
     truth = every_cell[middle:end] * load_scale(every_cell.sum(axis=1), middle, end, weight) / weight
     estimate = load[middle:end] * scale / weight
     per_foot = np.abs(estimate.mean(axis=0) / truth.mean(axis=0) - 1)

@@ -85,6 +85,7 @@ def apart(
     off = np.asarray([a[k] - b[k] for k in sorted(a) if np.isfinite(a[k] - b[k])])
     if not off.size:
         return float("nan"), float("nan"), float("nan")
+    # people are drawn with both their errors: the difference is paired
     means = off[np.random.default_rng(0).integers(0, off.size, (draws, off.size))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(off.mean()), float(low), float(high)

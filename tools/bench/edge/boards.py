@@ -78,6 +78,7 @@ def _on_board(bench: str, name: str, model: GrfModel, board: str, flags: Sequenc
     assert model.calibration is not None
     real = plan_inputs(model, model.calibration)
     ends = conversion.files["int8"].input
+    # spread over the calibration windows
     stored = to_int8(real[:: max(1, len(real) // WINDOWS)][:WINDOWS], scale=ends.scale, zero_point=ends.zero_point)
     expected = load(conversion.files["int8"].content, "tflm").run(stored.values)
     counts = _cached(c, stored.values, board, expected, flags)

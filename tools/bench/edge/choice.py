@@ -105,6 +105,7 @@ def rrmse(model: GrfModel, data: StanceSet) -> list[float]:
 
 def table(bench: Bench, *, folds: int, rounds: int) -> str:
     """Return the candidates of a bench with their errors, and how long a window takes."""
+    # the fold's own test people are in neither part
     inner_folds = [replace(f, inner=(), test=f.inner) for f in models.folds(bench, stances(bench))[:folds]]
     tried = candidates(bench)
     errors: dict[str, list[list[float]]] = {name: [] for name in tried}

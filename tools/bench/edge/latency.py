@@ -22,7 +22,8 @@ from grfkit.learn.model import GrfModel
 from .models import BILSTM, BUILD, TCN, Rows, converted, file_of, files_of
 
 WORKER = Path(__file__).with_name("worker.py")
-BLOCK_S, WAIT_S = 0.03, 600.0
+BLOCK_S = 0.03
+"""Length of a block of calls that is timed as one (s), chosen by hand: long beside the clock's and the loop's time."""
 LITERT, OLD = "ai_edge_litert.interpreter", "tflite_runtime.interpreter"
 EAGER, COMPILED = "torch eager", "torch.compile"
 EIGHT, MICRO_C = "LiteRT int8, XNNPACK", "C runtime int8, -O2"
@@ -60,7 +61,13 @@ class Workers:
             request.write_text(json.dumps([e.spec for e in engines if e.side == side]), encoding="utf-8")
             words = [pythons[side], str(WORKER), str(request)]
             self._open[side] = subprocess.Popen(
-                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env
+                # stderr is dropped: a pipe nobody reads would stop a worker that is full of warnings
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env=env,
             )
 
     def ask(self, engine: Engine) -> Rows:
@@ -184,6 +191,7 @@ def measured(models: Mapping[str, GrfModel], *, rounds: int, quick: bool) -> Row
         for engine in here:
             _warm(workers, engine)
         for _ in range(rounds):
+            # engines in turn, round by round: what slows the machine for a while slows all of them alike
             for engine in here:
                 timing = workers.ask(engine) if not engine.reason else {}
                 if "s" in timing:
@@ -214,6 +222,7 @@ def _warm(workers: Workers, engine: Engine) -> None:
         engine.reason = str(timing["error"])
         return
     engine.load_s = timing["load_s"]
+    # the second answer: the first one holds compilation and cold caches
     again = workers.ask(engine)
     engine.calls = int(np.clip(BLOCK_S / max(again["cpu_s"], 1e-6), 1, 2000))
 
@@ -239,6 +248,7 @@ def _find(engines: list[Engine], model: str, name: str) -> Engine | None:
 def _ratio(slow: Engine, fast: Engine) -> Rows:
     """Return how many times less processor time one takes, round by round; and the same on the clock."""
     count = min(len(slow.seconds), len(fast.seconds))
+    # round by round, so that both were timed within one state of the machine
     each = np.asarray(slow.seconds[:count]) / np.asarray(fast.seconds[:count])
     return {
         "median": float(np.median(each)),

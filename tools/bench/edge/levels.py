@@ -28,6 +28,7 @@ from grfkit.virtual.source import Phantom, SampleSource, phantom
 
 SEEDS = (7_301, 7_302, 7_303, 7_304)
 SENSOR_HZ, RECENT_S = 200, 30.0
+"""The insole's rate; how far back its levels look (s)."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def pairs(bundle: Bundle, detector: Detector, world: Phantom, source: SampleSour
     insole = Insole(detector, manifest.of_role("channel"), relative=True, imu_lowpass_hz=manifest.imu_lowpass_hz)
     stances = list(answered(insole, cells, imu))
     spans = [times_of(stance.window, insole, rate, manifest.points) for stance in stances]
+    # as a training defines it: of the whole recording, in floating point
     level = np.percentile(cells, UNLOADED_PERCENT, axis=0)
     peak = median_peak((cells - level).sum(axis=1), spans)
     rows = np.concatenate([(cells - level) / peak, imu], axis=1)
@@ -105,6 +107,7 @@ def pairs(bundle: Bundle, detector: Detector, world: Phantom, source: SampleSour
         inputs = in_units(manifest, rows, at, left=left)
         forces = bundle.predict(inputs[None], np.asarray([[stance.window.contact_100us * 1e-4]]), mass)[0]
         stored = int8_window(manifest.columns, fixed_columns(manifest), stance.window, [], left=left)
+        # what the device's level stands for: the percentile of all samples of the last 30 s
         recent = cells[max(0, stance.samples - round(RECENT_S * rate)) : stance.samples]
         off = float(np.abs(stance.level - np.percentile(recent, UNLOADED_PERCENT, axis=0)).max())
         apart = stance.window.counts[:, insole.cells] * 1e-4 - inputs[:, insole.cells]
@@ -122,6 +125,7 @@ def pairs(bundle: Bundle, detector: Detector, world: Phantom, source: SampleSour
 
 def _truth(manifest: Manifest, world: Phantom, time_s: Floats, *, left: bool) -> Floats:
     """Return the true force (N) in the order of the manifest's axes, medial of that foot positive."""
+    # the world's second axis points left: medial for a right foot
     force = world.trial.truth.force_n(time_s) * [1.0, -1.0 if left else 1.0, 1.0]
     return np.asarray(force[:, [AXES.index(a.name) for a in manifest.axes]], dtype=np.float64)
 

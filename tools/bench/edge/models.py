@@ -215,6 +215,7 @@ def settings(bench: Bench, member: str) -> str:
 
 def _key(bench: Bench, member: str, fold: Fold) -> str:
     """Return a folder's name: of the settings and the fold."""
+    # what changes the weights changes the name, so that nothing stale is taken from the disk
     content = settings(bench, member) + json.dumps(asdict(fold), sort_keys=True)
     name = "".join(c for c in f"{bench.name}_{member}" if c.isalnum() or c == "_")
     return f"{name}_{hashlib.sha256(content.encode()).hexdigest()[:16]}"
@@ -223,6 +224,7 @@ def _key(bench: Bench, member: str, fold: Fold) -> str:
 @cache
 def conversion() -> str:
     """Return a digest of the code that converts and of the C runtime: files are kept by what made them."""
+    # a change in any of these makes new files; the weights' digest alone would keep stale ones
     sources = [*Path(deploy.__file__).parent.glob("*.py"), *(ROOT / "firmware_models" / "runtime").glob("*.[ch]")]
     return hashlib.sha256(b"".join(p.read_bytes() for p in sorted(sources))).hexdigest()[:8]
 
@@ -255,6 +257,7 @@ def without_room(model: GrfModel) -> TfliteFile:
     if not path.exists():
         inputs = plan_inputs(model, representative(model))
         file, _ = repaired(convert(plan, inputs, kinds=("int8",))["int8"], plan, output_margin=1.0)
+        # the same repairs as the shipped file has: the ranges are the only difference
         file, _ = centred(file, plan, inputs)
         path.write_bytes(file.content)
     return TfliteFile.read(path)

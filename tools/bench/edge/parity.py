@@ -56,6 +56,7 @@ def _row(model: GrfModel, kind: str, held_out: StanceSet, windows: int) -> Rows:
     files = {"int8": file, "float32": conversion.files["float32"]}
     report = parity(model, conversion.plan, files, held_out, windows=windows)
     figures = {c.name: c.value for c in report.checks}
+    # TFLite Micro is what runs on a board; without it the first interpreter that is there
     micro = next((i for i in report.interpreters if i.startswith(MICRO)), report.interpreters[0])
     row: Rows = {"windows": report.windows, "people": len(report.participants)}
     row["float32, greatest BW"] = figures["torch to float32 TFLite, greatest"]

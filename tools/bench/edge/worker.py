@@ -45,9 +45,11 @@ def tflite(spec: dict[str, Any], window: np.ndarray) -> Call:
     (takes,), (gives,) = engine.get_input_details(), engine.get_output_details()
     scale, zero = takes["quantization"]
     if takes["dtype"] == np.int8:
+        # rounded half up, as the C runtime and grfkit.runtime do
         window = np.clip(np.floor(window / scale + 0.5) + zero, -128, 127).astype(np.int8)
 
     def call() -> Any:
+        # the state of a recurrent network goes on from call to call otherwise
         engine.reset_all_variables()
         engine.set_tensor(takes["index"], window)
         engine.invoke()
@@ -109,6 +111,7 @@ KINDS = {"tflite": tflite, "ort": ort, "torch": torch_network, "compile": torch_
 
 def main(specs: list[dict[str, Any]]) -> None:
     """Answer requests until the input ends."""
+    # libraries print to stdout, which here carries the answers
     answers, sys.stdout = sys.stdout, sys.stderr
     calls: dict[str, Call] = {}
     for line in sys.stdin:
@@ -123,6 +126,7 @@ def main(specs: list[dict[str, Any]]) -> None:
                 call()
                 calls[request["id"]] = call
                 timing["load_s"] = time.perf_counter() - began
+            # beside each block: it says how fast the machine was just then
             timing["loop_s"], timing["loop_cpu_s"] = timed(loop, 1)
             timing["s"], timing["cpu_s"] = timed(calls[request["id"]], request["calls"])
         except Exception as error:

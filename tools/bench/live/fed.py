@@ -84,6 +84,7 @@ class FedLink:
         await asyncio.sleep(self._late_s)
         if self.closed:
             raise LinkClosed("link loss", address=self.address)
+        # answered at once: t3 is t2
         return Exchange(t1, t2, t2, time.monotonic_ns())
 
     async def battery_percent(self) -> int | None:

@@ -53,6 +53,7 @@ class Program:
 def insoles(*options: str) -> Iterator[Program]:
     """Give both feet in another process; its truth is read when it has ended."""
     with socket.socket() as listener:
+        # a free port is taken and given back: the insoles bind it a moment later
         listener.bind(("127.0.0.1", 0))
         port = int(listener.getsockname()[1])
     with tempfile.TemporaryDirectory() as folder:
@@ -67,6 +68,7 @@ def insoles(*options: str) -> Iterator[Program]:
             process.stdout.readline()
             yield program
         finally:
+            # not killed: the truth is written as it ends
             process.send_signal(signal.SIGTERM)
             process.wait(90)
             if process.stdout is not None:
@@ -122,6 +124,7 @@ def with_truth(runs: list[Run], foot: dict[str, Any]) -> list[Run]:
     ValueError
         If packets came of a START that the insole does not know.
     """
+    # one iterator for all: both lists are in order, and cfg_id returns after 255 STARTs
     truths, received = iter(foot["runs"]), [run for run in runs if run.packets]
     for run in received:
         truth = next((candidate for candidate in truths if candidate["cfg_id"] == run.begin.cfg_id), None)
@@ -137,6 +140,7 @@ def taken_s(runs: list[Run], foot: dict[str, Any]) -> NDArray[np.float64]:
     names = ("offset_s", "drift_ppm", "sinusoid_ppm", "sinusoid_s", "sinusoid_phase")
     clock = TrueClock(**{name: parameters[name] for name in names})
     every = [header for run in runs for _, header in run.packets]
+    # over all connections: the device's clock goes on between them, by less than half a turn
     stamps = np.unwrap(np.asarray([h.time_us for h in every], dtype=np.float64), period=1 << 32)
     running = (stamps - parameters["first_us"]) / 1e6 + (np.asarray([h.count for h in every]) - 1) / RATE_HZ
     return np.asarray(parameters["epoch_s"] + clock.running(running))
@@ -183,6 +187,7 @@ def injected(runs: list[Run], foot: dict[str, Any]) -> dict[str, int]:
         if sensor["attempted"] > _SEQUENCES:
             raise ValueError(f"a connection of {sensor['attempted']} packets; losses are listed by 16-bit sequence")
         last = run.packets[-1][1].sequence
+        # what is missing after the last packet that came is seen by no counter of this connection
         lost = [packet for packet in (*sensor["lost"], *sensor["dropped"]) if packet[0] < last]
         counts["came"] += len(run.packets)
         counts["injected"] += len(lost)

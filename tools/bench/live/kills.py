@@ -22,6 +22,7 @@ from grfkit.errors import BadInputError
 from grfkit.formats.grfrec import Kind, RecordFile
 
 AT_ONCE, WANTED = 20, 500
+"""Writers at a time, chosen by hand; kills that the goal asks for."""
 
 
 def write_for_ever(path: Path) -> None:
@@ -39,12 +40,14 @@ def killed(folder: Path, count: int, rng: random.Random) -> list[tuple[Path, int
     writers = []
     for k in range(count):
         path = folder / f"{time.monotonic_ns()}_{k}.grfrec"
+        # a fork writes at once, where an interpreter would still import when it is killed
         pid = os.fork()
         if not pid:
             write_for_ever(path)
         writers.append((rng.uniform(0.1, 2.0), pid, path))
     began, ends = time.monotonic(), []
     for after_s, pid, path in sorted(writers):
+        # in the order of their ends, not of their beginnings
         time.sleep(max(0.0, began + after_s - time.monotonic()))
         ends.append((path, time.monotonic_ns()))
         os.kill(pid, signal.SIGKILL)

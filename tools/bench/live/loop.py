@@ -88,6 +88,7 @@ class Runner:
         """Return the true contacts with the true force on the foot."""
         world, steps, answers = self.person.trial.truth.world, self.contacts(), []
         for k, left in enumerate(steps["left"]):
+            # the world's axes are forward, left, up; a left foot's medial is to the right
             forward, leftward, up = world.force_n(k, np.linspace(0, 1, 101)).T / world.weight_n
             curve = np.stack([up, forward, -leftward if left else leftward], axis=1)
             answers.append(
@@ -110,6 +111,7 @@ def runner_of(seed: int, seconds: float) -> Runner:
     """Return the person that ``grf-simulate insole --seed SEED`` replays, with a treadmill on a clock of its own."""
     duration = float(np.ceil(seconds + LEAD_S))
     clocks = clocks_of(InsoleRequest(seed=seed))
+    # the plate's clock draws from a stream of its own, so that the person is that of grf-simulate's seed
     rng = np.random.default_rng([seed, 12])
     clock = TrueClock(
         float(rng.uniform(1.0, 4.0)), float(rng.uniform(-40, 40)), sinusoid_ppm=2.0, sinusoid_s=300.0,
@@ -142,6 +144,7 @@ class Loop:
         finite = np.isfinite(raw)
         parameters = next(insole for insole in self.truth["insoles"] if insole["side"] == side)["clock"]
         clock = TrueClock(**{n: parameters[n] for n in _CLOCK})
+        # raw time is the device's clock, which showed first_us when it was switched on
         world = clock.running((raw[finite] * 1e6 - parameters["first_us"]) * 1e-6)
         pair = next(r for r in RecordFile(self.live) if r.kind == Kind.CLOCK_PAIR)
         zero_s = pair.arrival_ns * 1e-9 + float(recording.tree.attrs["first_stamp_s"])
@@ -250,6 +253,7 @@ def alignment(loop: Loop, recording: Recording, maps: dict[str, ClockMap], side:
     """Return how far the recording's times and the alignment are off (ms), over what plate and recording share."""
     recorded_s, true_s, plate_s = loop.true_s(recording, side)
     clock_map = maps[f"insole_{side}"]
+    # the plate stops half a second before the person: see Runner.write_plate
     shared = (plate_s > 0) & (plate_s < loop.runner.duration_s - loop.runner.plate_clock.offset_s - 0.5)
     off = 1e3 * (score.mapped(clock_map, recorded_s) - plate_s)[shared]
     off = off[np.isfinite(off)]
@@ -289,6 +293,7 @@ def over_the_air(loop: Loop, recording: Recording, bundle: Path) -> dict[str, An
     maker = OnDeviceModel(bundle)
     figures: dict[str, Any] = {"arrived": 0}
     for name, engine in ({"LiteRT": maker.bundle.engine} | in_c(maker.bundle.manifest, bundle, loop.folder)).items():
+        # the same windows, cut and quantised by the same code: only what runs the network differs
         maker.bundle = replace(maker.bundle, engine=engine)
         expected, off = 0, []
         for side in score.SIDES:

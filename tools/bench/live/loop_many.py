@@ -74,6 +74,7 @@ def _in_order(axes: int, force_bw: Floats) -> Floats:
     curves = np.full((len(force_bw), len(score.AXES)), np.nan)
     sent = [bit for bit in range(3) if axes >> bit & 1]
     for column, bit in enumerate(sent):
+        # AXES are up, forward, medial
         curves[:, (1, 2, 0)[bit]] = force_bw[:, column]
     return curves
 
@@ -83,4 +84,4 @@ def _due(answers: Sequence[score.Answer], plate: TruePlate) -> int:
     if not answers:
         return 0
     first, last = min(a.start_s for a in answers), max(a.start_s for a in answers)
-    return sum(first - 0.1 <= c.ic_s <= last + 0.1 for c in plate.contacts)
+    return sum(first - score.NEAR_S <= c.ic_s <= last + score.NEAR_S for c in plate.contacts)

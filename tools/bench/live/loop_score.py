@@ -25,6 +25,8 @@ from grfkit.units import G
 
 AXES = ("vgrf", "apgrf", "mlgrf")
 SIDES = ("left", "right")
+NEAR_S = 0.1
+"""Contacts so long before the first answer and after the last are due as well (s); chosen by hand: less than a step."""
 _UNLOADED_PERCENT = 2.0
 """Percentile of a cell's samples that is its level without load, chosen by hand."""
 
@@ -110,6 +112,7 @@ def on_host(path: Path, maps: Mapping[str, Map], points: int) -> list[Answer]:
 
 def _within(time_s: Floats, force_bw: Floats, at_s: Floats) -> Floats:
     """Return the force at times from contact to toe-off, of the samples between them alone."""
+    # a line to the sample beyond the stance's edge would bend the curve's ends
     inside = slice(*np.searchsorted(time_s, [at_s[0], at_s[-1]]))
     if inside.stop - inside.start < 2:
         return np.full((at_s.size, force_bw.shape[1]), np.nan)
@@ -191,6 +194,7 @@ def errors(answers: Sequence[Answer], plate: Measure) -> dict[str, Any]:
         measured = plate.force_bw(contact, answer.side, at)
         off.append(answer.force_bw - measured)
         turned.append(-answer.force_bw - measured)
+        # each curve's own extremes, wherever they are in the stance
         peaks.append(_ends(answer.force_bw) - _ends(measured))
     if not off:
         return {"stances": 0}
@@ -231,7 +235,7 @@ def matches(answers: Sequence[Answer], plate: Plate, truth: Mapping[str, Floats]
         if answers
         else (0.0, 0.0)
     )
-    contacts = [c for c in plate.contacts if span[0] - 0.1 <= c.ic_s <= span[1] + 0.1]
+    contacts = [c for c in plate.contacts if span[0] - NEAR_S <= c.ic_s <= span[1] + NEAR_S]
     figures: dict[str, Any] = {
         "answers": len(answers),
         "matched": len(pairs),
@@ -242,6 +246,7 @@ def matches(answers: Sequence[Answer], plate: Plate, truth: Mapping[str, Floats]
     rows: dict[str, list[float]] = {"ic_plate": [], "to_plate": [], "ic_truth": [], "to_truth": []}
     wrong_foot = 0
     for answer, contact in pairs:
+        # by time alone, whatever foot: a wrong foot is to show
         k = int(np.argmin(np.abs(truth["ic_s"] - contact.ic_s)))
         wrong_foot += bool(truth["left"][k]) != (answer.side == "left")
         rows["ic_plate"].append(answer.start_s - contact.ic_s)

@@ -68,6 +68,7 @@ class Page:
         try:
             async for text in self._socket:
                 message = json.loads(text)
+                # events carry no id; ours begin at 1
                 if (waiting := self._waiting.pop(message.get("id", 0), None)) is not None and not waiting.done():
                     waiting.set_result(message)
                 elif "method" in message:
@@ -223,6 +224,7 @@ async def browser(path: str | None = None, *, width: int = 1280, height: int = 8
             program, *_FLAGS, f"--user-data-dir={folder}", "about:blank", stdout=quiet, stderr=quiet
         )
         try:
+            # port 0 takes a free port, which Chromium writes into its profile
             address = await _address(Path(folder) / "DevToolsActivePort", process)
             async with websockets.connect(address, max_size=64 * 1024 * 1024, compression=None) as socket:
                 page = Page(socket)

@@ -91,12 +91,14 @@ def draw_link(
     request_s = _request_times(rng, clock.offset_s, duration_s, sync_every_s, sync_burst)
     received_s = events.carried(request_s + _stack(rng, model, request_s.size)) + model.air_ms * 1e-3
     answer_s = received_s + model.answer_ms * 1e-3
+    # one queue: an answer waits behind the packets that were ready before it
     when = np.concatenate([ready, answer_s])
     order = np.argsort(when, kind="stable")
     sent_s = np.empty(when.size)
     sent_s[order] = events.carried(when[order])
     answer_s = sent_s[ready.size :] if model.late_stamp else answer_s
     arrival = sent_s + model.air_ms * 1e-3 + _stack(rng, model, when.size)
+    # jitter of the stack does not change the order of packets
     arrival[order] = np.maximum.accumulate(arrival[order])
     t2, t3 = (np.floor(clock.t_running(t) * 1e6) for t in (received_s, answer_s))
     exchanges = np.stack([request_s, t2, t3, arrival[ready.size :]], axis=1)
@@ -107,6 +109,7 @@ class _Events:
     """Connection events of one link; stalls are events that never happen."""
 
     def __init__(self, rng: np.random.Generator, model: LinkModel, start_s: float, duration_s: float) -> None:
+        # events follow the central's crystal, which is not the host's clock
         interval = model.interval_ms * 1e-3 * (1 + model.central_ppm * 1e-6)
         at = start_s - rng.uniform(0, interval) + interval * np.arange(int((duration_s + 5) / interval))
         alive = np.ones(at.size, dtype=bool)
@@ -125,6 +128,7 @@ class _Events:
             used = used if event == last else 0
             if used >= self._model.per_event:
                 event, used = event + 1, 0
+            # every failed try costs a connection event, and holds up what is queued behind it
             event += int(tries[k]) - 1
             used = used + 1 if event == last else 1
             last = event

@@ -21,6 +21,7 @@ from .host import Foot, hosted
 from .insoles import RATE_HZ, Run, insoles, runs_in, true_gaps, with_truth
 
 INTERVAL_MS, WITHIN_S, WANTED = 15.0, 1.0, 20
+"""The link's interval (ms); goals: the longest reconnection (s), and how many there are to be."""
 OFTEN = ("--interval-ms", "15", "--disconnect-every-s", "6", "--loss", "0.01")
 
 
@@ -91,6 +92,7 @@ def missing_in(path: Path) -> dict[str, int]:
     for name, stream in read(path).streams.items():
         if name.startswith("insole_"):
             raw = stream["time_raw"].values
+            # rounded: the device's crystal is off by ppm, a hole is of whole samples
             steps = np.rint(np.diff(raw[np.isfinite(raw)]) * RATE_HZ)
             counts[name.removeprefix("insole_")] = int((steps - 1).sum())
     return counts

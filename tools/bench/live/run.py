@@ -137,6 +137,7 @@ def run(parts: Mapping[str, Part], names: list[str], request: argparse.Namespace
     Parts of an earlier run stay where ``request.parts`` names some to run anew.
     """
     figures: Rows = {"machine": harness.machine(*PACKAGES), "quick": request.quick}
+    # a full run starts afresh: no figure of an older commit is left among the new ones
     figures["parts"] = harness.earlier(out).get("parts", {}) if request.parts else {}
     for name in names:
         figures["parts"][name] = measured(name, parts[name], request)

@@ -25,6 +25,7 @@ from .insoles import RATE_HZ, insoles
 from .page import browser, quantile, shoot, watch
 
 FRAMES_S, AGE_MS, STANCE_MS, MASS_KG = 10.0, 250.0, 100.0, 70.0
+"""Goals: redraws a second, age of the data (ms, p95), a stance after its last packet (ms); and the mass that is SET."""
 _SPY = """
 window.stancesShown = [];
 window.clockTrips = [];
@@ -85,9 +86,11 @@ async def _watched(
         async with _NotingHub(find, HubSettings(rate_hz=RATE_HZ, set_values=settings)) as hub:
             await hub.ready()
             async with _served(hub) as url, browser() as page:
+                # before the page's own scripts, so that its WebSocket is the one that is listened to
                 await page.call("Page.addScriptToEvaluateOnNewDocument", source=_SPY)
                 await page.open(url)
                 await page.until("window.grfMonitor && window.grfMonitor.fresh > 5")
+                # the first drawings, and clocks that settle, are not what is measured
                 await asyncio.sleep(3.0)
                 since_s = hub.now_s
                 with Processor() as processor:
@@ -118,6 +121,7 @@ def drawn(
     trips
         The page's pings: how long each took, and the server's clock less the page's (s).
     """
+    # the shortest round trip says best how the clocks lie, as in the page itself
     offset_s = min(trips)[1]
     late = [1e3 * (at + offset_s - announced[d, n][0]) for d, n, at in drawings if (d, n) in announced]
     hub = [stance[1] for stance in announced.values()]

@@ -132,6 +132,7 @@ def _with_jumps(
         keep &= (steps.onset_s + steps.contact_s < start - 1) | (steps.onset_s > now + 0.5)
     onset = np.concatenate([steps.onset_s[keep], landing])
     order = np.argsort(onset, kind="stable")
+    # a landing has no step's variation
     blank = np.zeros((len(landing), steps.variation.shape[1]))
     merged = Steps(
         onset[order],
@@ -147,6 +148,7 @@ def _impulses(rng: np.random.Generator, steps: Steps, mass_kg: float) -> Floats:
     if steps.onset_s.size < 3:
         return mass_kg * G * steps.contact_s
     middle = steps.onset_s + steps.contact_s / 2
+    # half the time between the contacts before and after: on average force is weight, and this contact's share of it
     carried = np.gradient(middle)
     return np.asarray(mass_kg * G * np.clip(carried, 0, 3) * np.exp(rng.normal(0, 0.015, carried.size)))
 
@@ -201,6 +203,7 @@ def _hits(
     low = np.clip([hit.heel_from_m / FOOT_M for hit in rows], 0, 1)
     high = np.clip([hit.heel_to_m / FOOT_M for hit in rows], 0, 1)
     lost = draw(rng, settings.events.partial_contact_loss)
+    # a foot half on the plate is seen later or shorter, in proportion to what is off it
     late, early = lost * low * steps.contact_s[at], lost * (1 - high) * steps.contact_s[at]
     extra = np.flatnonzero(jumped)
     onset = np.concatenate([steps.onset_s[at] + late, steps.onset_s[extra]])
@@ -276,9 +279,11 @@ def _detected(rng: np.random.Generator, settings: Settings, steps: Steps, impuls
         spread = draw(rng, ranges.insole_impulse_cv_percent) / 100
     else:
         sd = draw(rng, ranges.imu_onset_jitter_ms) * 1e-3
+        # 0.84^2 + 0.55^2 = 1: 70 % of the variance is white, 30 % goes on from step to step
         on = sd * (0.84 * rng.normal(0, 1, count) + 0.55 * ar1(rng, count, 0.8)) if count else np.zeros(0)
         contact = np.full(count, np.nan)
         spread = draw(rng, ranges.imu_amplitude_cv_percent) / 100
+    # each impulse is felt with an error of its own, and all of them with one gain
     felt = impulse * np.exp(rng.normal(0, spread, count)) * float(np.exp(rng.normal(0, 0.2)))
     moved = replace(table, onset_s=steps.onset_s + on, contact_s=contact, impulse_n_s=felt)
     return _picked(moved, ~missed)
@@ -298,6 +303,7 @@ def _stamps(
     """Return events with the stamps a device gives them; what lies in a silent loss is gone."""
     running = clock.t_running(table.onset_s + lag_s)
     inside = (running >= 0) & (running < length_s)
+    # a silent loss leaves no hole in the stamps: later ones are too early by what was lost
     lost_s = np.zeros(running.size)
     for at, lost in losses:
         inside &= ~((running >= at) & (running < at + lost))
@@ -316,6 +322,7 @@ def _stamped(losses: tuple[tuple[float, float], ...]) -> tuple[tuple[float, floa
 
 def _received(rng: np.random.Generator, settings: Settings, table: EventTable, length_s: float) -> EventTable:
     """Return the events whose onset is not in a gap."""
+    # two samples more than the record: an onset at its very end has a place
     arrived = draw_received(rng, settings.gaps, samples=int(length_s * _GRID_HZ) + 2, rate_hz=_GRID_HZ)
     return _picked(table, arrived[(table.onset_s * _GRID_HZ).astype(np.int64)])
 

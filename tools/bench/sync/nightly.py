@@ -25,6 +25,7 @@ _SETTINGS = AlignSettings()
 
 def contacts(table: EventTable, length_s: float) -> Contacts:
     """Return an event table as the estimator takes it."""
+    # jitter may have changed the order
     order = np.argsort(table.onset_s, kind="stable")
     start = min(0.0, float(table.onset_s.min())) if table.onset_s.size else 0.0
     end = max(length_s, float(table.onset_s.max()) + 0.01) if table.onset_s.size else length_s
@@ -52,6 +53,7 @@ def one(job: tuple[dict[str, Any], int, str]) -> dict[str, Any]:
     pair = ContactPair(reference, train, plates, None, _SETTINGS, Lag(0.0, 0.002, ""))
     clock_map = align_contacts(pair).clock_map
     start, end = stream.overlap_s
+    # a map without segments, or of records that do not overlap, is wrong whatever it says
     wrong = True
     if clock_map.segments and end > start:
         t = np.linspace(start, end, 50)
@@ -76,6 +78,7 @@ def nightly(accepted_least: int, first_seed: int, jobs: int) -> dict[str, Any]:
         if surface == "overground":
             condition["jumps"] = 3
         trials: list[dict[str, Any]] = []
+        # people of their own: rows of one person would not be distinct trials
         seed = first_seed if wearable == "insole" else first_seed + 500_000
         while sum(r["accepted"] for r in trials) < accepted_least and len(trials) < 20 * accepted_least:
             trials += rows(condition, range(seed + len(trials), seed + len(trials) + 500), wearable, jobs)

@@ -79,6 +79,7 @@ def clone(
     device_s = np.arange(0.0, time_s[-1] - 4.5, 1 / 200.0)
     true_s = start_s + (1 + drift_ppm * 1e-6) * device_s
     load = np.interp(true_s, time_s, force[:, 1])
+    # the real gaps in another order for every trial
     at, order = 0.0, np.random.default_rng(seed).permutation(len(gaps))
     for k in order:
         wait, length = gaps[k]

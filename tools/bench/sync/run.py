@@ -108,6 +108,7 @@ def run_all(todo: list[Job], count: int, log: Path) -> dict[str, list[dict[str, 
     for line in lines:
         rows.setdefault(line["name"], []).extend(line["rows"])
     finished = {(line["name"], line["seed"]) for line in lines}
+    # conditions and decoys by the runner's number: SEEDS are whole multiples of 500,000
     left = sorted((job for job in todo if (job[0], job[2]) not in finished), key=lambda job: job[2] % 500_000)
     with ProcessPoolExecutor(count) as pool, log.open("a", encoding="utf-8") as handle:
         results = track(

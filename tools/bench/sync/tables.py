@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+_SMALL = 0.1
+"""Figures below it are printed with significant digits, others with decimals."""
+
 
 def upper_bound(wrong: int, accepted: int) -> float | None:
     """Return the one-sided 95 % upper bound of a rate (Clopper-Pearson); None without trials."""
     if accepted == 0:
         return None
+    # beta(k + 1, n - k): the rate at which k or fewer wrong of n have a chance of 5 %
     return 1.0 if wrong >= accepted else float(stats.beta.ppf(0.95, wrong + 1, accepted - wrong))
 
 
@@ -134,7 +138,7 @@ def number(value: Any, digits: int = 2) -> str:
     """Return a figure for a table, a dash where there is none."""
     if value is None:
         return "-"
-    return f"{value:.{digits}g}" if abs(value) < 0.1 else f"{value:.{digits}f}"
+    return f"{value:.{digits}g}" if abs(value) < _SMALL else f"{value:.{digits}f}"
 
 
 def markdown(figures: dict[str, Any]) -> str:

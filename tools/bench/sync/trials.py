@@ -18,6 +18,10 @@ WRONG_S = 0.12
 """A map that is off by more than this on average is a step (or worse) wrong."""
 
 
+_STEP_SHARE = 0.3
+"""A step time that is off the median by a larger share is a pause or two steps; chosen by hand, far above any CV."""
+
+
 def judge(clock_map: ClockMap, truth: Any) -> dict[str, Any]:
     """Return how far a map is from the truth over the true overlap."""
     start, end = truth.overlap_s
@@ -25,11 +29,13 @@ def judge(clock_map: ClockMap, truth: Any) -> dict[str, Any]:
         return {"wrong": None}
     if end <= start:
         return {"wrong": True, "mean_ms": float("nan")}
+    # over the true overlap: beyond it a map is not judged
     t = np.linspace(start, end, 400)
     error = 1e3 * (clock_map.apply(t) - truth.t_reference(t))
     error = error[np.isfinite(error)]
     mean = float(np.mean(error))
     return {
+        # the median: a map that is off in one short segment alone is not a step wrong
         "wrong": bool(np.median(np.abs(error)) > 1e3 * WRONG_S),
         "mean_ms": mean,
         "absolute_p95_ms": float(np.percentile(np.abs(error), 95)),
@@ -55,6 +61,7 @@ def run_trial(
     for wearable in condition.wearables:
         recording = donor.wearables[wearable]
         start_s = time.process_time()
+        # refused maps are kept too, so that what the rule refused can be judged
         detail = align_device(
             trial.reference, recording, surface=condition.surface, settings=settings, accept_refused=True
         )
@@ -110,7 +117,7 @@ def step_cv_percent(trial: LabTrial) -> float | None:
     steps = np.diff(trial.truth.contacts.onset_s)
     if steps.size < 4:
         return None
-    steps = steps[np.abs(steps - np.median(steps)) < 0.3 * np.median(steps)]
+    steps = steps[np.abs(steps - np.median(steps)) < _STEP_SHARE * np.median(steps)]
     return float(100 * steps.std() / steps.mean())
 
 
@@ -151,9 +158,11 @@ def _signal(recording: Recording, surface: str) -> tuple[np.ndarray, float]:
 
 
 def _xcorr(x: np.ndarray, y: np.ndarray, *, phat: bool) -> float:
+    # as long as both, so that nothing wraps round into another lag
     size = fft.next_fast_len(x.size + y.size)
     spectrum = fft.rfft(x, size) * np.conj(fft.rfft(y, size))
     if phat:
+        # phase transform (Knapp and Carter 1976): every frequency counts alike
         spectrum = spectrum / np.maximum(np.abs(spectrum), 1e-12)
     correlation = fft.irfft(spectrum, size)
     at = int(np.argmax(correlation))
