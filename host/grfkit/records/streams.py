@@ -22,7 +22,7 @@ Frame = Literal["raw", "sensor", "foot", "plate", "global", "lab", "landing"]
 Surface = Literal["treadmill", "overground"]
 
 # Chosen by hand: a longer hole is a pause of the recording, and rows for it would only cost memory.
-_LONGEST_FILLED_GAP_S = 10.0
+LONGEST_FILLED_GAP_S = 10.0
 # One day: no recording pauses longer, so a wrong or a repaired clock is the likelier reason.
 _LONGEST_JUMP_S = 86400.0
 # Samples with one stamp: live exports stamp bursts of up to 50 alike; more of them is a clock that stands.
@@ -275,7 +275,7 @@ def _fill_gaps(stamps: Floats) -> tuple[Floats, NDArray[np.int64]]:
     missing = _missing_per_step(stamps)
     if not missing.any():
         return stamps.copy(), np.arange(stamps.size)
-    too_long = missing * _period(stamps) > _LONGEST_FILLED_GAP_S
+    too_long = missing * _period(stamps) > LONGEST_FILLED_GAP_S
     added = np.where(too_long, 1, missing)
     first = np.concatenate([[0], np.cumsum(added + 1)])
     source = np.full(int(first[-1]) + 1, -1, dtype=np.int64)

@@ -11,12 +11,10 @@ from ...arrays import Floats
 from ...formats import grfrec
 from ...formats.grfrec import Begin, Record
 from ...formats.packet_stream import GrfSamples, Item, PacketStream, ReceivedStance, Samples, WrappedClock
+from ...records.streams import LONGEST_FILLED_GAP_S
 from ...signals.clock_bounds import offset_over_time
 from ...wire import StanceReport
 
-# Missing samples are made rows of NaN up to this long a gap (s); chosen by hand, for memory: the same limit that
-# make_stream leaves gaps without rows beyond
-_LONGEST_FILLED_S = 10.0
 # Time syncs up to this long after the last packet (ns, 10 s) still belong to it; chosen by hand
 _SYNC_AFTER_NS = 10**10
 
@@ -160,7 +158,7 @@ def _rows(pieces: Sequence[Item], period_s: float) -> tuple[Floats, Floats, Floa
     for piece in pieces:
         now = piece.device_us * 1e-6
         count = _count(piece)
-        if times and 0 < piece.missing * period_s <= _LONGEST_FILLED_S:
+        if times and 0 < piece.missing * period_s <= LONGEST_FILLED_GAP_S:
             gap = np.asarray(np.linspace(times[-1][-1], now, piece.missing + 2)[1:-1], dtype=np.float64)
             times.append(gap)
             recorded.append(np.full(gap.size, np.nan))
