@@ -134,6 +134,7 @@ def calibrated(plan: Plan, inputs: NDArray[Any], *, beyond: float = 1.0) -> Plan
     head = layers[last.name]
     if not isinstance(head, Dense) or head.relu:
         raise BadInputError(f"plan of '{plan.network}' ends with {last.kind} '{last.name}', expected a dense layer")
+    # the output over these windows becomes -1..1; centre and size below take the change back
     layers[last.name] = replace(head, kernel=_single(head.kernel / half), bias=_single((head.bias - middle) / half))
     size = np.asarray(plan.size)
     return replace(

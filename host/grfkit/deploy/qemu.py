@@ -20,7 +20,7 @@ from ..runtime.numbers import Bytes
 from .compile_c import write_model
 from .emit_c import CModel
 
-COMPILER, EMULATOR, SIZER, SYMBOLS = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size", "arm-none-eabi-nm"
+COMPILER, EMULATOR, SIZER = "arm-none-eabi-gcc", "qemu-system-arm", "arm-none-eabi-size"
 _ICOUNT_NS = 64
 """Virtual time of an instruction, ns: 2^6, from ``-icount shift=6``."""
 _COMPILE_S, _QUERY_S = 60.0, 20.0

@@ -40,6 +40,7 @@ def _environment() -> Environment:
 
 def c_float(value: float) -> str:
     """Return a number as a C float, rounded once to single precision."""
+    # nine digits give every number of single precision back exactly
     text = f"{float(np.float32(value)):.9g}"
     return f"{text if any(c in text for c in '.en') else text + '.0'}f"
 

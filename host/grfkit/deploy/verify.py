@@ -256,6 +256,7 @@ def _check_float(bundle: OpenedBundle, kind: str, inputs: NDArray[np.float32], m
     """Return how far a float file is from torch on the golden windows, BW; refuse more than ``most``."""
     file = bundle.folder / f"model_{kind}.tflite"
     worst = float(np.abs(_bw(bundle, load(file, "litert").run(inputs)) - bundle.golden["torch_bw"]).max())
+    # not "worst > most", which NaN would pass
     if not worst <= most:
         raise RefusedError(f"{file}: is {worst:.3g} BW from torch on the golden windows, the limit is {most:.3g}")
     return worst

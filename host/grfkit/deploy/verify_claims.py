@@ -65,6 +65,7 @@ def _wrong_differences(manifest: Manifest) -> Iterator[str]:
         eight, torch = row.get(f"rrmse_percent {label}"), row.get("rrmse_percent torch")
         if eight is None or torch is None:
             yield f"parity.axes of {axis} have no 'rrmse_percent {label if eight is None else 'torch'}'"
+        # not "... > _ROUNDING", which NaN would pass
         elif added is not None and not abs(eight - torch - added) <= _ROUNDING:
             yield f"figure '{label}: rRMSE added, {axis}' is {added:g}, though parity.axes make {eight - torch:g} of it"
 

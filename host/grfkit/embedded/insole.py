@@ -219,6 +219,7 @@ def int8_window(
     statics
         Statics but for the contact time, in counts of their columns.
     """
+    # masks of missing samples stay 0: a device repeats the sample before
     table = np.zeros((len(window.counts), len(columns)), dtype=np.int64)
     for k, place in enumerate(origins(columns)):
         if columns[k].role == "channel":
@@ -243,6 +244,7 @@ def _levels(detector: Detector) -> LevelsSettings:
 def _lowpass(detector: Detector, moved: list[int], cutoff_hz: float) -> LowpassSettings | None:
     if detector.lowpass is not None:
         return LowpassSettings(**detector.lowpass)
+    # samples hold nothing above half their rate that could be filtered out
     if not moved or not 0 < cutoff_hz < detector.rate_hz / 2:
         return None
     return lowpass_settings(cutoff_hz, rate_hz=detector.rate_hz, channels=moved)

@@ -102,6 +102,7 @@ def _streams(
             stamp_source="index" if rate_hz else "unknown",
             attrs=plate_attrs(knows_feet=foot_of(place.side)) if place.kind == "force_plate" else None,
         )
+    # all streams of a table have its one time column
     rate = float(next(iter(streams.values())).attrs["rate_hz"])
     if rate and not _SLOW_HZ <= rate <= _FAST_HZ:
         notes.append(f"samples come at {rate:.3g} Hz: check the unit of the time column")

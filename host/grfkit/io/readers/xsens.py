@@ -23,6 +23,7 @@ _CLOCK = frozenset({COUNTER, "SampleTimeFine", "Year", "Month", "Day", "Second"}
 _KNOWN = (
     (re.compile(r"(Acc)_([XYZ])"), "acc", "m/s^2"),
     (re.compile(r"(Gyr)_([XYZ])"), "gyro", "rad/s"),
+    # MT Manager gives the magnetometer relative to the strength of the local field
     (re.compile(r"(Mag)_([XYZ])"), "mag", "1"),
 )
 _UNITLESS = re.compile(r"Quat_q[0-3]|Mat\[[1-3]\]\[[1-3]\]")
