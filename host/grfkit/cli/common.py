@@ -57,6 +57,7 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
         The program's name in messages; taken from the process if None.
     """
     program = name or os.path.basename(sys.argv[0]) or "grfkit"
+    # a terminal that knows ASCII only shows escapes instead of ending the command
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -110,6 +111,7 @@ def say(text: str) -> None:
 def _call(app: typer.Typer, arguments: Sequence[str] | None, program: str) -> int:
     args: Any = None if arguments is None else list(arguments)
     try:
+        # not standalone: errors come here instead of ending the process in click's own words
         result = app(args=args, prog_name=program, standalone_mode=False)
     except SystemExit as stop:  # Typer turns a broken pipe into a bare exit
         if isinstance(stop.__context__, BrokenPipeError):

@@ -55,6 +55,7 @@ def estimate(
 
     0 in swing, empty where nobody knows: before the first and after the last stance, in gaps, in what was turned down.
     """
+    # here and not above: --help must not wait for numpy, xarray and torch
     from ..estimation.estimate import estimate as run
     from ..estimation.files import summary
     from .terminal import quiet_console

@@ -114,6 +114,7 @@ def _views(showing: Showing) -> list[Any]:
             ) from error
 
         ready = _open if showing.browser else _say_page
+        # bound before insoles are looked for: a port that is taken is known at once
         listener = bind_listener(showing.host, showing.port, showing.token)
 
         async def page(hub: Hub) -> None:
@@ -133,4 +134,5 @@ def _open(url: str) -> None:
     import webbrowser
 
     _say_page(url)
+    # some browsers block their caller until they are closed
     threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

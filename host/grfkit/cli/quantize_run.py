@@ -80,6 +80,7 @@ def boards_of(text: str) -> tuple[str, ...]:
 def _steps(bar: Callable[[int, int, str], None], total: int) -> Callable[[str], None]:
     """Return a function that moves a progress bar on by one of ``total`` steps, given the step's name."""
     count = itertools.count(1)
+    # a conversion may name more steps than were counted: the bar stays full then
     return lambda name: bar(min(next(count), total), total, f"{name} done")
 
 

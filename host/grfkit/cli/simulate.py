@@ -43,6 +43,7 @@ def lab(
 
     C3D, insoles, IMUs and landmarks of every trial; TABLE.csv for `grf-sync batch`; truth/, which no reader opens.
     """
+    # first of all, while the options are the only names here
     request = _request(dict(locals()))
     written = _write(out_dir, request, force=force)
     if as_json:

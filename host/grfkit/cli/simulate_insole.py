@@ -49,6 +49,7 @@ def insole(
 
     Another program reaches them with `--adapter bumble:tcp-client:127.0.0.1:7011`, as grf-monitor does.
     """
+    # first of all, while the options are the only names here
     options = dict(locals())
     force, as_json = options.pop("force"), options.pop("as_json")
     request = _request(options)

@@ -31,6 +31,7 @@ def run_trial(options: dict[str, Any], *, out: Path | None, report: Path | None,
         _writable(path, force)
     if report is not None and out.resolve() == report.resolve():
         raise BadInputError(f"--out and --report name the same file, {out}; give the report a name of its own")
+    # --force must not let a result take the place of what it came from
     inputs = {p.resolve() for p in (options["reference"], *options["wearables"])}
     for path in (out, report):
         if path is not None and path.resolve() in inputs:
@@ -68,6 +69,7 @@ def _aligned(options: dict[str, Any]) -> Alignment:
             raise
         name, text = str(error).split(": ", 1)
         option = name.replace("_", "-")
+        # fields carry their unit (prior_offset_s), options do not
         option = option.removesuffix("-s") if option.startswith("prior") else option
         raise BadInputError(f"--{option}: {text}") from error
 
@@ -92,6 +94,7 @@ def run_row_with_report(row: Row) -> dict[str, Any]:
         from ..report import write_sync_report
 
         row.report.parent.mkdir(parents=True, exist_ok=True)
+        # under another name until the whole row has ended well
         write_sync_report(waiting(row.report), evidence, force=True)
     return summary
 
@@ -121,6 +124,7 @@ def run_table(table: Path, *, scheduler: str | None, processes: int | None, repo
         _write_index(table, summaries)
     verdicts = [str(d["verdict"]) for d in summaries]
     counts = {v: verdicts.count(v) for v in ("aligned", "refused", "bad input")}
+    # the gravest outcome of any row
     code = 2 if counts["bad input"] else EXIT_REFUSED if counts["refused"] else 0
     return {"counts": counts, "trials": summaries}, table_words(counts, summaries), code
 

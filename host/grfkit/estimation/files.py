@@ -37,8 +37,7 @@ _HALF_WIDTH_M = 0.08
 """Where a centre of pressure can lie, m forward from the heel's end and to either side: chosen by hand, the largest
 shoe and some room for the calibration of cells."""
 _INNER_PERCENT = (5.0, 95.0)
-"""Percentiles between which the centre of pressure is judged: chosen by hand, because at heel strike and toe-off, when
-little is loaded, it may jump anywhere."""
+"""Percentiles between which the centre is judged: chosen by hand; at heel strike and toe-off it may jump anywhere."""
 
 
 def check_outputs(out: Path, *, force: bool) -> tuple[Path, ...]:
@@ -203,7 +202,6 @@ def _table(estimate: Estimate) -> xr.Dataset:
 def common_times(estimate: Estimate) -> Floats:
     """Return one time base of all feet: their own samples where these are the same, else evenly at the highest rate."""
     curves = list(estimate.feet.values())
-    # samples of their own are kept where feet share them: nothing is interpolated then
     first = curves[0].time_s
     if all(c.time_s.shape == first.shape and np.allclose(c.time_s, first, atol=1e-9) for c in curves):
         return first
@@ -245,15 +243,10 @@ def as_mot(estimate: Estimate, name: str, *, geometry: InsoleGeometry | None, he
         unknown = np.asarray(~np.isfinite(force).all(axis=1), dtype=bool)
         if unknown.any():
             notes.append(f"{side} foot: {unknown.mean() * 100:.1f} % of the samples are not known and written as 0")
-        # OpenSim takes no NaN; how many zeros are none is in the notes
         force = np.where(unknown[:, None], 0.0, force) * estimate.mass_kg * G
         feet.append(FootLoad(side, _ground(force, estimate.axes, side), _body_points(when, cop_m, time, heel_m)))
-    head = [
-        "estimated, not measured; free moments are 0",
-        _made_of(estimate),
-        *notes,
-        *(f"LEAKS: {leak}" for leak in estimate.leaks),
-    ]
+    head = ["estimated, not measured; free moments are 0", _made_of(estimate), *notes]
+    head += [f"LEAKS: {leak}" for leak in estimate.leaks]
     return mot_text(time, feet, name=name, notes=head), notes
 
 

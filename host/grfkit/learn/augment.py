@@ -78,7 +78,6 @@ def augmented(
     if settings.shift_samples:
         most = settings.shift_samples
         shift = torch.randint(-most, most + 1, (n, 1), generator=generator)
-        # beyond the border nothing was measured: its sample is repeated
         at = (torch.arange(points)[None, :] + shift).clamp(0, points - 1).to(raw.device)
         out = torch.gather(out, 1, at[:, :, None].expand(-1, -1, width))
     if settings.noise:
@@ -86,7 +85,6 @@ def augmented(
         out = out + settings.noise * noise * raw.new_tensor(list(size))
     if settings.missing:
         may = torch.tensor([any(fnmatchcase(c, p) for p in settings.missing_channels) for c in channels])
-        # a share of its own for each window, so that windows with all channels occur, too
         share = settings.missing * torch.rand(n, 1, generator=generator)
         dropped = (torch.rand(n, width, generator=generator) < share) & may
         out = out.masked_fill(dropped[:, None, :].to(raw.device), float("nan"))

@@ -72,6 +72,7 @@ def _verdict(evaluation: Evaluation) -> str:
         for comparison in axes.values()
         if isinstance(comparison, dict)
     ]
+    # difference of errors, headline minus baseline: the whole interval below 0
     beaten = [high is not None and high < 0 for high in highs]
     return "aligned" if beaten and all(beaten) else "partial" if any(beaten) else "refused"
 
@@ -174,6 +175,7 @@ def _people_figure(evaluation: Evaluation, name: str) -> Markup:
     """Draw every participant's error, sorted: the headline method, and ridge or else a mean curve in grey."""
     mine = evaluation["methods"][evaluation["headline"]][name]["participants"]["rmse_bw"]
     order = sorted((k for k, v in mine.items() if v is not None), key=lambda k: mine[k])
+    # one baseline, the strongest there is: more would hide the dots
     others = [m for m in ("ridge", "ridge with lags", "mean curve") if m in evaluation["methods"]][:1]
     x = np.arange(len(order), dtype=np.float64)
     tops = [mine[k] for k in order]

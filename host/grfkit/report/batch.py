@@ -78,6 +78,7 @@ def summary_row(summary: Mapping[str, Any]) -> BatchRow:
     good = [m for m in maps if m.get("verdict") == "aligned"]
     reasons = [f"{m.get('stream')}: {reason}" for m in maps for reason in m.get("reasons") or []]
     verdict: BatchVerdict = "aligned" if good else "refused"
+    # before `partial`: a row that failed half-way may hold maps of its first streams
     if summary.get("error") or not maps:
         verdict = "failed"
     elif 0 < len(good) < len(maps):

@@ -51,6 +51,7 @@ def curve(x: Floats, y: Floats, *, start: float, end: float, columns: int = 420)
         cut = slice(max(int(first) - 1, 0), int(last) + 1)
         return x[cut], y[cut]
     extremes = envelope(x, y, start=start, end=end, columns=columns)
+    # lowest and highest stand a quarter of a column to either side, so that the line rises and falls within it
     half = (end - start) / columns / 4
     at = np.column_stack([extremes.at - half, extremes.at + half]).ravel()
     return at, np.column_stack([extremes.low, extremes.high]).ravel()
@@ -65,5 +66,6 @@ def ordered(t: Floats, y: Floats) -> tuple[Floats, Floats]:
     # most times are complete and in order already, and a copy of a 2 h recording takes memory
     if finite.all() and not (np.diff(t) < 0).any():
         return t, y
+    # a clock set back stands still until it has caught up; the samples keep their order
     forward = np.fmax.accumulate(t[first:])
     return forward, np.where(finite[first:], y[first:], np.nan)

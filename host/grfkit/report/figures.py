@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..records.evidence import StreamEvidence
 from .decimate import envelope
-from .numbers import count, fixed, has_value, milliseconds, seconds
+from .numbers import HALF_DIGIT_S, MINUTES_FROM_S, count, fixed, has_value, milliseconds, seconds
 from .panel import LegendKey, Panel, PanelAxis, axis, legend
 from .signal_view import edges_of, to_reference
 
@@ -22,6 +22,16 @@ _RANGE_COLUMNS = 300
 # The score is shown this far around the winner (s), or 1.5 times as far as the runner-up lies where that is between the
 # other two; chosen by eye
 _CLOSE_S, _NEAREST_S, _FARTHEST_S = 1.5, 0.3, 5.0
+# A closer picture is worth its place up to this share of the whole; chosen by eye
+_WORTH_SHARE = 0.6
+# Candidates are single offsets where they usually lie further apart than this (s; a contact's flank is shorter), or one
+# in twenty further than so many usual steps: a scan is even. Chosen by hand
+_SCAN_STEP_S, _UNEVEN = 0.1, 4.0
+# Depth of the score's axis (nats): so many times the distance of the runner-up, and at least this; chosen by eye
+_DEPTH_TIMES, _LEAST_DEPTH = 5.0, 50.0
+# Percentile of the residuals that the axis has to hold: of the used anchors, else of all; chosen by eye, so that a few
+# far ones do not flatten the rest
+_WIDEST_PERCENT, _WIDEST_PERCENT_OF_ALL = 99.5, 80
 
 
 class Score(NamedTuple):
@@ -42,13 +52,14 @@ class Score(NamedTuple):
         if not steps.size:
             return True
         usual = float(np.median(steps))
-        return usual > 0.1 or float(np.percentile(steps, 95)) > 4.0 * usual
+        return usual > _SCAN_STEP_S or float(np.percentile(steps, 95)) > _UNEVEN * usual
 
 
 def scored(evidence: StreamEvidence) -> Score:
     """Return the evaluated candidates, in order, relative to the best."""
     lag, score = evidence.lag_s, evidence.log_likelihood
     good = np.isfinite(lag) & np.isfinite(score)
+    # candidates come in the order of the search, scan and refinements mixed
     order = np.argsort(lag[good], kind="stable")
     lag, score = lag[good][order], score[good][order]
     return Score(lag, score - score.max() if score.size else score)
@@ -66,6 +77,7 @@ def likelihood(evidence: StreamEvidence) -> Markup:
     close = _close(evidence, full_span)
     if close is not None:
         panels.append(_score_panel(evidence, score, close, floor, "Around the winner"))
+    # the winner is drawn over the runner-up, and named first
     keys = [LegendKey("win", "line", f"{_winner(evidence)}: {seconds(evidence.chosen_lag_s)}")]
     if rival is not None:
         how = f"runner-up: {seconds(evidence.runner_up_lag_s)}, {fixed(-rival, 1, 'nats')} worse"
@@ -84,14 +96,14 @@ def _winner(evidence: StreamEvidence) -> str:
     if not evidence.clock_map.segments:
         return "best candidate"
     fitted, best_lag = evidence.clock_map.offset_s, evidence.chosen_lag_s
-    differs = fitted is not None and best_lag is not None and abs(fitted - best_lag) >= 5e-4
+    differs = fitted is not None and best_lag is not None and abs(fitted - best_lag) >= HALF_DIGIT_S
     return f"chosen (fitted to {seconds(fitted)})" if differs else "chosen"
 
 
 def _floor(score: Score, rival: float | None) -> float:
     """Return where the axis ends: deep enough for the runner-up, not so deep that its distance vanishes."""
     deepest = float(score.nats.min())
-    return max(deepest, -max(5.0 * -(rival or 0.0), 50.0)) * 1.04 or -1.0
+    return max(deepest, -max(_DEPTH_TIMES * -(rival or 0.0), _LEAST_DEPTH)) * 1.04 or -1.0
 
 
 def _close(evidence: StreamEvidence, full_span: tuple[float, float]) -> tuple[float, float] | None:
@@ -102,7 +114,7 @@ def _close(evidence: StreamEvidence, full_span: tuple[float, float]) -> tuple[fl
         distance = 1.5 * abs(evidence.runner_up_lag_s - centre)
         half = distance if _NEAREST_S < distance < _FARTHEST_S else half
     start, end = max(full_span[0], centre - half), min(full_span[1], centre + half)
-    worth = end > start and (end - start) < 0.6 * (full_span[1] - full_span[0])
+    worth = end > start and (end - start) < _WORTH_SHARE * (full_span[1] - full_span[0])
     return (start, end) if worth else None
 
 
@@ -198,14 +210,18 @@ def _residual_note(data: _Residuals, reach: float) -> str:
 def _reach(evidence: StreamEvidence, data: _Residuals) -> float:
     """Return the half-width of the axis (ms): the used anchors, the band, and no further."""
     sizes = np.abs(data.of(True)[1])
-    widest = float(np.percentile(sizes, 99.5)) if sizes.size else float(np.percentile(np.abs(data.ms), 80))
+    widest = (
+        float(np.percentile(sizes, _WIDEST_PERCENT))
+        if sizes.size
+        else float(np.percentile(np.abs(data.ms), _WIDEST_PERCENT_OF_ALL))
+    )
     bound = evidence.clock_map.uncertainty_ms
     return 1.25 * max(widest, bound if bound is not None and has_value(bound) else 0.0, 0.5)
 
 
 def _residual_panel(evidence: StreamEvidence, data: _Residuals, reach: float) -> Markup:
     start, end = float(data.at_s.min()), float(data.at_s.max())
-    unit, per = (60.0, "min") if end - start > 300 else (1.0, "s")
+    unit, per = (60.0, "min") if end - start > MINUTES_FROM_S else (1.0, "s")
     room = max((end - start) * 0.02, 0.1)
     across = axis((start - room) / unit, (end + room) / unit, f"reference time ({per})")
     panel = Panel(across, axis(-reach, reach, "residual (ms)"), 190)
@@ -216,6 +232,7 @@ def _residual_panel(evidence: StreamEvidence, data: _Residuals, reach: float) ->
     edges = to_reference(evidence, np.asarray(edges_of(evidence.clock_map.segments)))
     for edge in edges if edges is not None else []:
         panel.upright(float(edge) / unit, "cut")
+    # inside the frame, so that a dot at the edge is drawn whole
     rim = 0.96 * reach
     at, ms = data.of(True)
     if at.size > _MOST_DOTS:
@@ -234,6 +251,7 @@ def _many(panel: Panel, at: Floats, ms: Floats) -> None:
     at, ms = at[order], ms[order]
     low, high = panel.x.low, panel.x.high
     extremes = envelope(at, ms, start=low, end=high, columns=_RANGE_COLUMNS)
+    # as envelope cuts its columns, so that the mean lies in its own range
     column = np.clip(((at - low) / (high - low) * _RANGE_COLUMNS).astype(int), 0, _RANGE_COLUMNS - 1)
     number = np.bincount(column, minlength=_RANGE_COLUMNS)
     mean = np.bincount(column, weights=ms, minlength=_RANGE_COLUMNS) / np.maximum(number, 1)

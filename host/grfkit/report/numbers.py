@@ -7,6 +7,16 @@ import math
 DASH = "—"
 _MINUS = "−"
 _THIN = "\u202f"
+HALF_DIGIT_S = 5e-4
+"""Half of the last digit that :func:`seconds` prints: what is smaller reads as 0.000 s."""
+MINUTES_FROM_S = 300
+"""Length (s) from which a time axis counts minutes: chosen by eye, before its numbers need four digits."""
+_ONE_DECIMAL_BELOW_MS = 9.95
+"""Rounded to one decimal, this and more would read 10.0."""
+_ODDS_UP_TO = 0.2
+"""Chance up to which odds say more than percent: chosen by eye, one in five."""
+_SECONDS_BELOW_S, _MINUTES_BELOW = 119.95, 120
+"""Lengths (s, min) from which minutes, and then hours, are shown instead: two of each; 119.95 s would read 120.0 s."""
 
 
 def has_value(value: float | None) -> bool:
@@ -18,6 +28,7 @@ def fixed(value: float | None, digits: int, unit: str = "") -> str:
     """Return the number with a fixed number of decimals and its unit, a dash for None, NaN or infinity."""
     if value is None or not math.isfinite(value):
         return DASH
+    # adding 0.0 turns a rounded -0.0 into 0.0: no minus before a zero
     rounded = round(value, digits) + 0.0
     text = f"{abs(rounded):,.{digits}f}"
     return (_MINUS if rounded < 0 else "") + text + (f" {unit}" if unit else "")
@@ -33,7 +44,7 @@ def milliseconds(value: float | None, *, from_s: bool = False) -> str:
     if value is None or not math.isfinite(value):
         return DASH
     scaled = value * 1e3 if from_s else value
-    return fixed(scaled, 1 if abs(scaled) < 9.95 else 0, "ms")
+    return fixed(scaled, 1 if abs(scaled) < _ONE_DECIMAL_BELOW_MS else 0, "ms")
 
 
 def percent(share: float | None) -> str:
@@ -48,11 +59,12 @@ def chance(probability: float | None) -> str:
     """Return a probability as odds: ``1 in 4,000``, to two figures; in percent above one in five."""
     if probability is None or not math.isfinite(probability):
         return DASH
-    if probability > 0.2:
+    if probability > _ODDS_UP_TO:
         return f"{min(round(probability * 100), 100)}{_THIN}%"
     if probability < 1e-6:
         return "below 1 in 1,000,000"
     odds = 1.0 / probability
+    # the power of ten of the second figure
     step = 10 ** max(math.floor(math.log10(odds)) - 1, 0)
     return f"1 in {round(odds / step) * step:,}"
 
@@ -61,10 +73,10 @@ def duration(span_s: float | None) -> str:
     """Return a stretch of time: ``8.4 s``, ``5 min 02 s`` or ``2 h 03 min``."""
     if span_s is None or not math.isfinite(span_s):
         return DASH
-    if span_s < 119.95:
+    if span_s < _SECONDS_BELOW_S:
         return fixed(span_s, 1, "s")
     minutes, rest = divmod(round(span_s), 60)
-    if minutes < 120:
+    if minutes < _MINUTES_BELOW:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(round(span_s / 60), 60)
     return f"{hours} h {minutes:02d} min"

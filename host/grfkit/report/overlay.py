@@ -8,7 +8,7 @@ from markupsafe import Markup
 from ..arrays import Floats
 from ..records.evidence import StreamEvidence
 from .decimate import curve, envelope
-from .numbers import DASH, count, duration, seconds
+from .numbers import DASH, MINUTES_FROM_S, count, duration, seconds
 from .panel import LegendKey, Panel, PanelAxis, axis, legend
 from .signal_view import SignalView, edges_of, to_reference
 
@@ -72,7 +72,7 @@ def coverage(evidence: StreamEvidence, signals: SignalView) -> Markup:
     start, end = span
     words = ["lost", "gaps", "after" if signals.trusted else "candidate", "before", "reference"]
     lanes = PanelAxis(0.0, _LANES, "", tuple((lane + 0.5, word) for lane, word in enumerate(words)))
-    unit, per = (60.0, "min") if end - start > 300 else (1.0, "s")
+    unit, per = (60.0, "min") if end - start > MINUTES_FROM_S else (1.0, "s")
     panel = Panel(axis(start / unit, end / unit, f"reference time ({per})"), lanes, 170, gutter="wide")
     for lane, signal, kind in (
         (4, signals.reference, "ref"),
@@ -94,10 +94,12 @@ def _lane(panel: Panel, signal: Signal, span: tuple[float, float], lane: int, ki
 
 
 def _losses(panel: Panel, evidence: StreamEvidence, unit: float) -> None:
+    # a gap of milliseconds in a trial of an hour stays visible
     thin = (panel.x.high - panel.x.low) * 0.001
     for start, end in _mapped_gaps(evidence):
         middle, half = (start + end) / 2 / unit, max((end - start) / 2 / unit, thin)
         panel.box(middle - half, middle + half, 1.15, 1.85, "gap")
+    # where losses were not listed, each new segment begins behind one
     edges = [at for at, _ in evidence.lost] or edges_of(evidence.clock_map.segments)
     places = _on_reference(evidence, np.asarray(edges, dtype=np.float64)) / unit
     for at in places[np.isfinite(places)]:
@@ -121,6 +123,7 @@ def _span(signals: SignalView) -> tuple[float, float] | None:
     if not times:
         return None
     first, last = float(times[0][0]), float(times[0][-1])
+    # a device may record all day: its hours would shrink the trial to a line
     room = (last - first) / 2 if signals.reference[0].size else 0.0
     start = max(min(float(t[0]) for t in times), first - room)
     end = min(max(float(t[-1]) for t in times), last + room)

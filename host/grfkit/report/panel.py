@@ -20,6 +20,8 @@ from ..arrays import Floats
 Gutter = Literal["narrow", "wide", "names", "none"]
 WIDTH = 1000
 """Width of the SVG's own coordinates; the page stretches them, so any number serves that keeps one decimal exact."""
+_NEARLY = 0.999
+"""A step this close to the rough one is taken: without it rounding would double a step that fits."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,12 @@ def axis(low: float, high: float, label: str = "", *, ticks: int = 5) -> PanelAx
     """Return an axis with round numbers; an empty or unknown range becomes one unit wide."""
     if not (math.isfinite(low) and math.isfinite(high)):
         low, high = 0.0, 1.0
+    # one value, or a range of rounding only
     if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):
         low, high = low - 0.5, high + 0.5
     rough = (high - low) / max(ticks, 1)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * nice for nice in (1.0, 2.0, 5.0, 10.0) if power * nice >= rough * 0.999)
+    step = next(power * nice for nice in (1.0, 2.0, 5.0, 10.0) if power * nice >= rough * _NEARLY)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     places = [k * step for k in range(first, last + 1)]
@@ -77,6 +80,7 @@ class Panel:
 
     def area(self, x: Floats, y: Floats, base: float, kind: str) -> None:
         """Fill between ``base`` and the curve, in as many pieces as missing values make."""
+        # one path for all pieces: thousands of elements would make the page slow
         ends, bottom = [], f"{self._rows(np.asarray([base]))[0]:.1f}"
         across, down = self._columns(x), self._rows(y)
         for piece in _pieces(np.isfinite(across) & np.isfinite(down)):

@@ -14,6 +14,8 @@ from .numbers import has_value
 
 WINDOW_S = 4.0
 """Length of a stretch shown closely: five to ten steps, chosen by eye."""
+_ONE_BELOW = 1.5
+"""Lengths of a stretch below which one picture shows all: two would overlap by more than half. Chosen by eye."""
 _BEFORE_S = 1.0
 """How long before the first anchor and after the last one the stretches reach."""
 _USUAL_PEAK, _ABOVE = 95, 0.1
@@ -56,6 +58,7 @@ def prepare(evidence: StreamEvidence) -> SignalView:
     aligned = nothing if mapped is None else ordered(mapped, device)
     rival = nothing
     if not evidence.clock_map.segments and has_value(evidence.runner_up_lag_s):
+        # a shift alone: a refused stream has no drift that could be trusted
         rival = ordered(evidence.device_time_s + float(evidence.runner_up_lag_s or 0.0), device)
     overlap = _common(reference, aligned)
     return SignalView(
@@ -86,6 +89,7 @@ def scaled(signal: Floats) -> Floats:
     """Return the signal over its usual peak: the 95th percentile of what is above a tenth of the largest."""
     size = np.abs(signal)
     top = np.fmax.reduce(size, initial=0.0)
+    # nothing but zeros or gaps has no peak to divide by
     if not (np.isfinite(top) and top > 0):
         return signal
     return np.asarray(signal / np.percentile(size[size > _ABOVE * top], _USUAL_PEAK))
@@ -115,6 +119,6 @@ def _windows(evidence: StreamEvidence, overlap: tuple[float, float] | None) -> t
         first, last = float(evidence.reference_time_s[0]), float(evidence.reference_time_s[-1])
     else:
         return ()
-    if last - first < 1.5 * WINDOW_S:
+    if last - first < _ONE_BELOW * WINDOW_S:
         return ((first, max(last, first + 1.0)),)
     return ((first, first + WINDOW_S), (last - WINDOW_S, last))

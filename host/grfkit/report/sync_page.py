@@ -75,6 +75,7 @@ def _doubtful(groups: list[words.Group]) -> str:
 
 
 def _worst(evidence: TrialEvidence) -> str:
+    # what was corrected is listed, but colours nothing
     standing = {words.severity_of(f) for f in evidence.doctor if not f.get("corrected")}
     return next((s for s in words.SEVERITIES if s in standing), "info")
 
@@ -97,6 +98,7 @@ def _section(group: words.Group) -> dict[str, Any]:
         "kind": first.anchor_kind,
         "remarks": words.remarks(first.clock_map),
         "streams": [_figures(stream) for stream in group],
+        # streams of one clock were scored together: the first one's picture is that of all
         "likelihood": likelihood(first),
         "residuals": residuals(first),
     }

@@ -10,12 +10,10 @@ import numpy as np
 from ..records import ClockMap
 from ..records.evidence import StreamEvidence, TrialEvidence
 from .figures import scored
-from .numbers import chance, count, duration, fixed, has_value, milliseconds, percent, seconds
+from .numbers import HALF_DIGIT_S, chance, count, duration, fixed, has_value, milliseconds, percent, seconds
 
 Group = list[StreamEvidence]
 
-# Shown as "with the reference": offsets below half a millisecond are 0.000 s when printed
-_NO_OFFSET_S = 5e-4
 # Shown without words beside the ppm: below half of the last digit printed
 _NO_DRIFT_PPM = 0.05
 SEVERITIES = ("error", "warning", "info")
@@ -34,6 +32,7 @@ def groups(streams: Sequence[StreamEvidence]) -> list[Group]:
 
 
 def _one_clock(a: StreamEvidence, b: StreamEvidence) -> bool:
+    # two empty pieces of evidence are equal without being of one clock
     if not (a.lag_s.size or a.anchors.t_device_s.size):
         return False
     same = a.clock_map.model_copy(update={"source": b.clock_map.source}) == b.clock_map
@@ -109,7 +108,7 @@ def _offset_words(group: Group) -> str:
     verb = "start" if len(group) > 1 else "starts"
     if offset is None or not has_value(offset):
         text = f"{verb} at an unknown time"
-    elif abs(offset) < _NO_OFFSET_S:
+    elif abs(offset) < HALF_DIGIT_S:
         text = f"{verb} with {target}"
     else:
         text = f"{verb} {seconds(abs(offset))} {'after' if offset > 0 else 'before'} {target}"
@@ -167,6 +166,7 @@ def advice(evidence: TrialEvidence) -> list[str]:
         if evidence.surface == "overground"
         else "More hits: a longer stretch that both recorded, with a start, a stop or a change of pace in it."
     )
+    # two known candidates: only these give the prior a distance to beat
     rivals = [s for s in refused if has_value(s.chosen_lag_s) and has_value(s.runner_up_lag_s)]
     prior = (
         "A prior: where the offset is known from elsewhere to a fraction of a step, state it and its SD"
@@ -188,6 +188,7 @@ def rate_in_words(drift_ppm: float | None) -> str:
     """Return how fast or slow the device's clock is per hour, shown beside its drift in ppm."""
     if drift_ppm is None or not has_value(drift_ppm) or abs(drift_ppm) < _NO_DRIFT_PPM:
         return ""
+    # one ppm of an hour's 3600 s is 3.6 ms
     per_hour = abs(drift_ppm) * 3.6
     text = milliseconds(per_hour) if per_hour < 1e3 else fixed(per_hour / 1e3, 1, "s")
     return f"{text}/h {'slow' if drift_ppm > 0 else 'fast'}"
@@ -214,6 +215,7 @@ def table_rows(groups: Sequence[Group]) -> list[tuple[str, str, list[str]]]:
     ]
     same = all(m.margin == m.margin_without_prior or m.margin_without_prior is None for m in maps)
     undivided = all(len(m.segments) < 2 for m in maps)
+    # rows that would say the same as another, or nothing, are left out
     idle = {"Margin without prior": same, "Pieces": undivided}
     return [row for row in rows if not idle.get(row[0], False)]
 

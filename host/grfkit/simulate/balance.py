@@ -58,6 +58,7 @@ class Balance:
 def impulses(person: Person, steps: Steps, indices: Sequence[int]) -> tuple[Floats, Floats]:
     """Return impulse (contacts, 3) in BW s and the centroid of the vertical one (s after onset)."""
     node, weight = np.polynomial.legendre.leggauss(_NODES)
+    # the rule's nodes lie in [-1, 1] and its weights sum to 2
     phase, share = (node + 1) / 2, weight / 2
     total, centre = np.zeros((len(indices), 3)), np.zeros(len(indices))
     for row, index in enumerate(indices):
@@ -108,6 +109,7 @@ def _vertical(mid: Floats, bout: Bout, gravity: float) -> Floats:
         leave = gravity * ahead[k] / 2 - 0.5 * height / ahead[k]
         if k == mid.size - 1 and bout.stands_from_s is not None:
             leave = gravity * (bout.stands_from_s - mid[k])
+        # the change of velocity over the contact, which in BW s is its impulse
         want[k] = (leave - velocity) / G
         height += leave * ahead[k] - gravity * ahead[k] ** 2 / 2
         velocity = leave - gravity * ahead[k]
@@ -120,6 +122,7 @@ def _forward(scaled: NDArray[np.float64], mid: Floats, sine: float) -> Floats:
     lean = np.empty(mid.size)
     velocity, place = 0.0, 0.0
     for k in range(mid.size):
+        # a tenth of the way back per step; on a slope gravity's own pull until the next contact is met in advance
         leave = -0.1 * place / ahead[k] + 0.5 * G * sine * ahead[k]
         lean[k] = ((leave - velocity) / G - scaled[k, 0]) / scaled[k, 2]
         velocity = leave - G * sine * ahead[k]
@@ -131,6 +134,7 @@ def _sideways(scaled: NDArray[np.float64], mid: Floats) -> Floats:
     """Return sideways leans that leave the family's own sway and take back what drifts."""
     ahead = _ahead(mid)
     lean = np.empty(mid.size)
+    # begun in the middle of the sway, so that the first push does not set the body drifting
     velocity, place = -G * scaled[0, 1] / 2, 0.0
     for k in range(mid.size):
         push = G * scaled[k, 1]

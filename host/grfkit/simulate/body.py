@@ -34,6 +34,10 @@ _LEAP_M = 0.5
 _LEVEL_S = 10.0
 """Distance (s) of the knots of the trend that is taken out of an integrated path: drift is slower, steps are faster."""
 
+_RATE_PER_CUTOFF, _LEAST_SAMPLES = 2.2, 30
+"""Samples a second for each hertz of a cut-off (2 are the theory's limit), and samples in all, without which a filter is
+left out. Chosen by hand."""
+
 
 def total_force_n(world: World, time_s: Floats) -> Floats:
     """Return the true force of both feet (N), shape (samples, 3), at any increasing times."""
@@ -52,10 +56,12 @@ def centre_of_mass(world: World, start_s: float, end_s: float) -> tuple[Floats, 
     Twice the integral of force over mass less gravity (in the belt's frame on a slope). The small drift of
     the sums is taken out by a spline with knots ten seconds apart, an acceleration of some 0.01 m/s^2.
     """
+    # on the plates' own grid: impacts of a few ms would alias at the cameras' rate
     time = start_s + np.arange(round((end_s - start_s) * _GRID_HZ)) / _GRID_HZ
     angle = np.arctan(world.situation.slope_percent / 100)
     gravity = G * np.asarray([np.sin(angle), 0.0, np.cos(angle)])
     acceleration = total_force_n(world, time) / world.situation.mass_kg - gravity
+    # levelled after each integral: an error of the force's mean grows with time, then with its square
     velocity = _level(_integral(acceleration))
     return time, _level(_integral(velocity))
 
@@ -92,8 +98,10 @@ class BodyPositions:
 
 def body_positions(world: World, ground: Ground, time_s: Floats, *, height_m: float) -> BodyPositions:
     """Return noise-free landmarks at any increasing times, in the frame of the plates or the belt."""
+    # half a second more at either end, so that the ends are interpolated, too
     grid, path = centre_of_mass(world, float(time_s[0]) - 0.5, float(time_s[-1]) + 0.5)
     centre = np.stack([np.interp(time_s, grid, path[:, axis]) for axis in range(3)], axis=1)
+    # the integral gives the path about zero; standing height is put under it
     centre[:, 2] += 0.52 * height_m
     advance, visible = _advance(world, ground, time_s)
     centre[:, 0] += advance
@@ -108,6 +116,7 @@ def body_positions(world: World, ground: Ground, time_s: Floats, *, height_m: fl
         heel = toe - _FOOT_M * back
         ankle = heel + 0.05 * back + 0.07 * up
         points[:, 1 + side] = hip
+        # lengths as shares of height: Drillis and Contini, in Winter, Biomechanics and Motor Control, 4th ed., fig. 4.1
         points[:, 3 + side] = _knee(hip, ankle, 0.245 * height_m, 0.246 * height_m)
         points[:, 5 + side], points[:, 7 + side], points[:, 9 + side] = ankle, heel, toe
     return BodyPositions(points, centre, visible)
@@ -117,6 +126,7 @@ def _advance(world: World, ground: Ground, time_s: Floats) -> tuple[Floats, NDAr
     """Return how far the body is past the plates' middle (m), zero on a belt, and whether cameras see it."""
     if not ground.crossing_s.size:
         return np.zeros(time_s.size), np.ones(time_s.size, dtype=bool)
+    # laps are cut half-way between two crossings, far from the plates
     lap = np.argmin(np.abs(time_s[:, None] - ground.crossing_s[None, :]), axis=1)
     x = world.situation.speed_m_s * (time_s - ground.crossing_s[lap])
     visible = np.abs(x) < _VISIBLE_M
@@ -162,11 +172,13 @@ def _walk(
     """Fill in stance (the toe stays where it is on ground or belt) and swing (a smooth path to the next)."""
     onset, contact_s = world.steps.onset_s[contacts], world.steps.contact_s[contacts]
     place = ground.heel_m[contacts] + np.asarray([_FOOT_M + 0.02, 0.0])
+    # of the last contact there is no next one to swing to
     at = np.clip(np.searchsorted(onset, time_s, side="right") - 1, 0, contacts.size - 2)
     since = time_s - onset[at]
     stance = np.clip(since / contact_s[at], 0, 1)
     swing_s = np.maximum(onset[at + 1] - onset[at] - contact_s[at], 0.05)
     u = np.clip((since - contact_s[at]) / swing_s, 0, 1)
+    # at rest at both ends of the swing, as the foot is
     smooth = u * u * (3 - 2 * u)
     belt = ground.belt_m_s * np.minimum(since, contact_s[at])
     start = place[at, 0] - belt
@@ -187,6 +199,7 @@ def _knee(hip: Floats, ankle: Floats, thigh_m: float, shank_m: float) -> Floats:
     """Return the knee of a two-link leg that bends forward; a leg too short for its span is stretched."""
     leg = ankle - hip
     span = np.linalg.norm(leg, axis=1)
+    # below the full length: a straight leg has no plane to bend in
     reach = np.clip(span, 0.3, 0.999 * (thigh_m + shank_m))
     along = (thigh_m**2 - shank_m**2 + reach**2) / (2 * reach)
     bend = np.sqrt(np.maximum(thigh_m**2 - along**2, 0))
@@ -203,7 +216,7 @@ def recorded_landmarks(
     from scipy.signal import butter, sosfiltfilt
 
     smooth = body.landmarks
-    if 2.2 * ranges.smoothing_hz < rate_hz and smooth.shape[0] > 30:
+    if _RATE_PER_CUTOFF * ranges.smoothing_hz < rate_hz and smooth.shape[0] > _LEAST_SAMPLES:
         smooth = sosfiltfilt(butter(2, ranges.smoothing_hz, fs=rate_hz, output="sos"), smooth, axis=0)
     noisy = np.array(smooth + rng.normal(0, draw(rng, ranges.noise_mm) * 1e-3, smooth.shape))
     noisy[~body.visible] = np.nan

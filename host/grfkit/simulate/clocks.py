@@ -41,6 +41,7 @@ class TrueClock:
 
     def running(self, s: Floats) -> Floats:
         """Return reference time (s) of the device's running time (s)."""
+        # integrals of the rate: an exponential that dies away, and a sine, both zero at s = 0
         warm = self.warm_up_ppm * self.warm_up_s * -np.expm1(-s / self.warm_up_s)
         turn = 2 * np.pi / self.sinusoid_s
         slow = np.cos(self.sinusoid_phase) - np.cos(turn * s + self.sinusoid_phase)
@@ -51,6 +52,7 @@ class TrueClock:
         """Return the true reference time (s) of device times (s), both counted from the first stamp."""
         t = np.asarray(t_device_s, dtype=np.float64)
         s = t + self.first_stamp_s
+        # what was lost without a trace before a stamp is missing from the count of samples
         for at, lost in self.losses:
             s = s + np.where(t >= at, lost, 0.0)
         return self.running(s)
@@ -71,6 +73,7 @@ class TrueClock:
         """Return the best affine ``(offset_s, drift_ppm)`` over a stretch of device time (least squares)."""
         t = np.linspace(start_s, end_s, 400)
         extra = self.t_reference(t) - t
+        # of the difference to device time: the slope is 1e-4 or less, and would drown in that of the times
         slope, level = np.polyfit(t, extra, 1)
         return float(level), float(slope) * 1e6
 
@@ -79,6 +82,7 @@ def draw_clock(rng: np.random.Generator, ranges: ClockRanges, *, offset_s: float
     """Return a clock drawn from ``ranges``; with ``index_stamps`` its rate is off by percents."""
     drift = draw(rng, ranges.drift_ppm)
     if index_stamps:
+        # percent in ppm
         drift += 1e4 * draw(rng, ranges.index_rate_error_percent)
     return TrueClock(
         offset_s=offset_s,

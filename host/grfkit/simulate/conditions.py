@@ -142,6 +142,7 @@ def draw_situation(
 ) -> Situation:
     """Return who moves and how, drawn where the condition leaves it open; the mass from ``who_rng``."""
     who, run = settings.person, condition.gait == "run"
+    # drawn even where the condition states it, so that a stated speed changes none of the draws behind it
     speed = draw(rng, who.run_speed_m_s if run else who.walk_speed_m_s)
     slope = draw(rng, who.slope_percent) * (rng.random() >= who.level_share)
     cv = settings.steps.metronome_cv_percent if condition.metronome else draw(rng, settings.steps.cv_percent)

@@ -91,10 +91,12 @@ def _planned(request: LabRequest, person: int, surface: str, number: int) -> Pla
         gaps=request.gaps,
         jumps=request.jumps,
         duration_s=request.duration_s,
+        # walkers stand on both feet at once: only a belt for each foot tells them apart
         split_belt=surface == "treadmill" and request.gait == "walk",
         person_seed=request.seed * 1000 + person,
     )
     participant = f"P{person + 1:02d}"
+    # the surface counts by the length of its name, 9 or 10 letters
     seed = int(np.random.SeedSequence([request.seed, person, number, len(surface)]).generate_state(1)[0])
     name = f"{participant}_{surface}_{number + 1}"
     return PlannedTrial(name=name, participant=participant, seed=seed, condition=condition)
@@ -227,6 +229,7 @@ def csv_file(recording: Recording) -> str:
     """Return a wearable as generic CSV: one time column, both feet's channels named after the side."""
     streams = recording.streams
     rate = float(next(iter(streams.values())).attrs["rate_hz"])
+    # both feet in one table: samples find their row by their stamp, lost ones leave it empty
     rows = {name: np.rint(data["time"].values * rate).astype(np.int64) for name, data in streams.items()}
     count = max(int(row[-1]) for row in rows.values()) + 1
     columns: list[tuple[str, str, Floats, int]] = []

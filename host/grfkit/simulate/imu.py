@@ -14,6 +14,11 @@ from .sampling import Sampling
 from .settings import ImuRanges, draw
 from .world import World
 
+_SHOCK_S = 0.2
+"""Time (s) after a landing in which the shoe rings: six decay times of the longest. Chosen by hand."""
+_MOST_EARLY_S = 0.006
+"""Most (s) that an impact comes early or late: chosen by hand, four SDs of the largest jitter."""
+
 
 def imu_channels(
     rng: np.random.Generator, ranges: ImuRanges, world: World, sampling: Sampling, *, left: bool
@@ -21,6 +26,7 @@ def imu_channels(
     """Return ``acc_*`` (m/s^2) and ``gyro_*`` (rad/s) in the sensor's frame."""
     force, turn = shoe_motion(rng, ranges, world, sampling.world_s, left=left)
     mount = _mount(rng, ranges)
+    # a rate of turning is an axial vector: under a mirrored mounting it keeps its sense, and its sign turns
     handed = float(np.sign(np.linalg.det(mount)))
     force, turn = _turned(force, mount), handed * _turned(turn, mount)
     noise = rng.standard_normal((force.shape[0], 6), dtype=np.float32)
@@ -44,7 +50,8 @@ def shoe_motion(
     """
     steps = world.steps
     jitter = rng.normal(0, draw(rng, ranges.onset_jitter_ms) * 1e-3, steps.onset_s.size)
-    moved = replace(steps, onset_s=steps.onset_s + np.clip(jitter, -0.006, 0.006))
+    # the foot's impact and the plate's threshold are not the same instant
+    moved = replace(steps, onset_s=steps.onset_s + np.clip(jitter, -_MOST_EARLY_S, _MOST_EARLY_S))
     if steps.onset_s.size:
         force, turn = world.person.shoe_motion(moved, left, time_s)
         force, turn = np.array(force), np.array(turn)
@@ -63,10 +70,11 @@ def _add_rest(rng: np.random.Generator, rest: Rest, time_s: Floats, force: Float
     turn[at] = 0.0
     for jump in rest.jumps:
         air = (time >= jump.take_off_s) & (time < jump.landing_s)
+        # views of the rest's samples, so that this writes into the arrays given
         force[at][air] = [0.0, 0.0, 0.3]
         turn[at][air, 1] = 3.0 * np.cos(np.pi * (time[air] - jump.take_off_s) / (jump.landing_s - jump.take_off_s))
         since = time - jump.landing_s
-        near = (since >= 0) & (since < 0.2)
+        near = (since >= 0) & (since < _SHOCK_S)
         hz, decay, shock = rng.uniform(22, 40), rng.uniform(0.012, 0.03), rng.uniform(60, 140)
         wave = shock * np.exp(-since[near] / decay) * np.sin(2 * np.pi * hz * since[near])
         force[at][near] += wave[:, None] * np.asarray([-0.4, 0.15, 1.0])
@@ -91,5 +99,6 @@ def _turned(values: Floats, mount: Floats) -> Floats:
 
 
 def _digitise(values: Floats, limit: float) -> Floats:
+    # 16 bits, as the sensors have
     step = limit / 2**15
     return np.asarray(np.clip(np.round(values / step), -(2**15), 2**15 - 1) * step)

@@ -27,12 +27,14 @@ def cell_loads(rng: np.random.Generator, ranges: InsoleRanges, world: World, tim
     off = edge_jitter(rng, ranges, indices.size, draw(rng, ranges.off_jitter_ms))
     onset, contact = world.steps.onset_s.copy(), world.steps.contact_s.copy()
     onset[indices] += on
+    # counted from the moved onset, so that the end moves by `off` alone
     contact[indices] = np.maximum(contact[indices] + off - on, 0.4 * contact[indices])
     loads = np.zeros((time_s.size, 16))
     for k, at, phase in in_contact(time_s, onset, contact, indices):
         up = world.force_n(k, phase)[:, 2]
         loads[at] += up[:, None] * world.person.load_share(world.steps, k, phase)
     if world.example.onset_s.size:
+        # standing loads the sole as the middle of a contact does
         standing = world.person.load_share(world.example, 0, np.asarray([0.4]))[0]
         for rest in world.rests:
             loads += np.outer(rest.share(time_s, left=left) * world.weight_n, standing)
@@ -41,6 +43,7 @@ def cell_loads(rng: np.random.Generator, ranges: InsoleRanges, world: World, tim
 
 def edge_jitter(rng: np.random.Generator, ranges: InsoleRanges, count: int, sd_ms: float) -> Floats:
     """Return per-contact deviations (s) of an edge; part of their variance is AR(1)."""
+    # shares of variance: the sum has SD 1 whatever the share
     white = rng.normal(0, np.sqrt(1 - ranges.jitter_ar_share), count)
     slow = ar1(rng, count, ranges.jitter_ar) * np.sqrt(ranges.jitter_ar_share)
     return np.asarray(np.clip(white + slow, -3.5, 3.5) * sd_ms * 1e-3)
@@ -155,6 +158,7 @@ def loadsol_channels(
         fast = lowpass(force, sampling.rate_hz, draw(rng, ranges.rise_ms) * 1e-3)
         force = np.maximum(fast, lowpass(force, sampling.rate_hz, draw(rng, ranges.fall_ms) * 1e-3))
         force = np.minimum(force * gain * rng.normal(1, ranges.zone_gain_sd), ranges.saturation_n)
+        # rounded before they are summed: the total agrees with its zones to the digit
         zones[name] = np.round(np.maximum(force, 0) / ranges.force_step_n) * ranges.force_step_n
     channels = [Channel(f"zone_{name}", _received(force, sampling), "N") for name, force in zones.items()]
     total = np.sum(list(zones.values()), axis=0)

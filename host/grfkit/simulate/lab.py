@@ -137,9 +137,11 @@ def _bench(condition: Condition, seed: int, ranges: Settings) -> tuple[_Bench, l
 
     Each part draws from a generator of its own, so that a change of one leaves the others as they were.
     """
+    # more than are used: a new part takes a free one and moves nothing
     streams = np.random.SeedSequence(seed).spawn(8)
     rngs = [np.random.default_rng(sequence) for sequence in streams]
     person_seed = seed if condition.person_seed is None else condition.person_seed
+    # a key that no trial's own streams have: persons and trials of one seed stay independent
     who = np.random.default_rng(np.random.SeedSequence(person_seed, spawn_key=(99,)))
     family = load_family(condition.family, who, ranges)
     plan = draw_plan(rngs[1], condition, ranges)
@@ -185,6 +187,7 @@ def _clocks(rng: np.random.Generator, bench: _Bench, window: RecordingSpan) -> d
     by_side: dict[str, TrueClock] = {}
     for side in (*_SIDES, "both"):
         apart = float(rng.uniform(-2, 2)) if condition.own_clocks and side == "right" else 0.0
+        # for every side, used or not: the same draws with one clock and with two
         clock = draw_clock(rng, ranges, offset_s=window.offset_s + apart, index_stamps=condition.index_stamps)
         if condition.drift_ppm is not None:
             clock = replace(clock, drift_ppm=condition.drift_ppm)
@@ -275,6 +278,7 @@ def _landmark_streams(
 ) -> DeviceStreams:
     ranges = bench.settings.landmarks
     lag = draw_lag(rng, mean_ms=ranges.lag_ms, sd_ms=ranges.lag_sd_ms)
+    # no packets are lost on the way from cameras; hidden landmarks are drawn apart
     steady = bench.condition.model_copy(update={"gaps": False})
     sampling = draw_sampling(
         rng,
@@ -311,6 +315,7 @@ def _truth(
 ) -> StreamTruth:
     side = "left" if stream.endswith("left") else "right" if stream.endswith("right") else "both"
     losses = tuple((at - first_s, lost) for at, lost in sampling.losses)
+    # a reader counts from the first stamp that arrived, so the truth is stated from there
     clock = clocks[side].started(first_s, losses)
     time = np.asarray(data["time"].values, dtype=np.float64)
     mapped = clock.t_reference(time)

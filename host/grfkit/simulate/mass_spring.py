@@ -17,6 +17,9 @@ from .family import CELL_X_MM, CELL_Y_MM, Family, Person, Situation, Steps
 from .noise import ar1
 from .settings import Settings, StepRanges, default_settings, draw
 
+_STEADY_CV_PERCENT = 0.3
+"""CV of step time (%) below which a person keeps pace like a machine: no drift, no asymmetry, no changes of speed.
+Chosen by hand, between a metronome's 0.1 and the least of people's, 1."""
 _X = np.asarray(CELL_X_MM)
 _Y = np.asarray(CELL_Y_MM)
 
@@ -70,12 +73,14 @@ class MassSpringPerson:
     def steps(self, rng: np.random.Generator) -> Steps:
         """Return the contacts over the situation's whole duration."""
         now, ranges = self.situation, self.ranges
+        # enough steps for a person who speeds up all the time; what is too many is cut below
         count = int(now.duration_s / (0.8 * self.step_s)) + 8
         cv = now.step_cv_percent / 100
-        steady = now.step_cv_percent < 0.3
+        steady = now.step_cv_percent < _STEADY_CV_PERCENT
         speed = np.zeros(count) if steady else _speed_changes(rng, count, self.step_s, ranges)
         left = (np.arange(count) + int(rng.integers(2))) % 2 == 0
         wander = _variability(rng, count, cv, ranges)
+        # half to each side, so that a stride keeps its length
         side = np.where(left, 1.0, -1.0) * (0.0 if steady else self.asymmetry / 2)
         interval = self.step_s * (1 - 0.3 * speed) * np.exp(wander + side)
         onset = np.concatenate([[0.0], np.cumsum(interval[:-1])]) + self.step_s * float(rng.random())
@@ -108,6 +113,7 @@ class MassSpringPerson:
         lean = 7 * np.cos(np.pi * np.clip(1.3 * p, 0, 1)) + 2 * steps.variation[index, 4]
         along = (_Y[None, :] - where[:, None]) / spread[:, None]
         across = (_X[None, :] - lean[:, None]) / 30.0
+        # 1e-9: far from the centre all weights underflow, and their share would be 0 / 0
         weight = np.exp(-(along**2) - across**2) * self.cell_weight + 1e-9
         return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
@@ -120,6 +126,7 @@ class MassSpringPerson:
         impact = self.impact_bw * np.exp(contact.variation[1] * 3)
         t = p * contact.contact_s / self.impact_s
         transient = impact * t**3 * np.exp(3 * (1 - t)) * (1 - p)
+        # of the kernel without its fade to toe-off: a little too much, which the balance takes back
         area = impact * self.impact_s * _TRANSIENT_AREA
         stride_share = self.step_s * np.exp(contact.variation[2])
         peak = (stride_share - area) / contact.contact_s * np.pi / 2
@@ -199,7 +206,7 @@ def _variability(rng: np.random.Generator, count: int, cv: float, ranges: StepRa
     white = rng.normal(0, 1, count) * np.sqrt(ranges.white_share)
     slow = ar1(rng, count, ranges.ar_coefficient) * np.sqrt(1 - ranges.white_share)
     drift = rng.normal(0, ranges.drift_percent_per_min / 100) * np.arange(count) / 150
-    return np.asarray(cv * (white + slow) + drift * (cv > 0.003))
+    return np.asarray(cv * (white + slow) + drift * (cv > _STEADY_CV_PERCENT / 100))
 
 
 def _vary(rng: np.random.Generator, count: int, peak_cv: float) -> Floats:
@@ -266,6 +273,7 @@ def _cycle(steps: Steps, indices: NDArray[np.int64], time_s: Floats) -> _Cycle:
     """Return where each instant lies in the strides of one foot, with a stride added before and after them."""
     onset, contact = steps.onset_s[indices], steps.contact_s[indices]
     stride = float(np.median(np.diff(onset))) if indices.size > 1 else 1.0
+    # so that times before the first and after the last contact lie in a stride, too
     onset = np.concatenate([[onset[0] - stride], onset, [onset[-1] + stride]])
     contact = np.concatenate([contact[:1], contact, contact[-1:]])
     strength = 1 + 3 * steps.variation[indices, 1]
@@ -283,6 +291,7 @@ def _cycle(steps: Steps, indices: NDArray[np.int64], time_s: Floats) -> _Cycle:
 
 def _pitch(person: MassSpringPerson, c: _Cycle) -> tuple[Floats, Floats]:
     """Return pitch (rad, toe down positive) and its rate; slope is continuous at toe-off and contact."""
+    # radians: heel strikers land with the toes up, forefoot strikers with them a little down
     land = -0.35 * person.strike + 0.10 * (1 - person.strike)
     lift = person.toe_off_rad
     flat = np.clip(c.stance / 0.16, 0, 1)

@@ -13,6 +13,7 @@ def ar1(rng: np.random.Generator, count: int, coefficient: float, columns: int |
 
     shape = (count,) if columns is None else (count, columns)
     noise = rng.normal(0, 1, shape)
+    # the first value keeps SD 1: the series is stationary from its start, without a run-in
     noise[1:] *= np.sqrt(1 - coefficient**2)
     return np.asarray(lfilter([1.0], [1.0, -coefficient], noise, axis=0))
 

@@ -79,6 +79,7 @@ def treadmill_ground(rng: np.random.Generator, condition: Condition, settings: S
     heel[:, 0] = 0.5 * world.situation.speed_m_s * world.steps.contact_s - 0.12 + rng.normal(0, 0.02, count)
     heel[:, 1] = _across(rng, world)
     plate = np.where(world.steps.left, 0, 1) if condition.split_belt else np.zeros(count, dtype=int)
+    # a belt ends nowhere under a foot
     hits = tuple(Hit(k, int(plate[k]), 0, -np.inf, np.inf) for k in range(count))
     return Ground(plates, heel, hits, world.situation.speed_m_s, np.zeros(0), 0)
 
@@ -88,6 +89,7 @@ def overground_ground(rng: np.random.Generator, condition: Condition, settings: 
     ranges = settings.overground
     plates = _row(rng, ranges)
     crossing = _crossings(rng, ranges, world)
+    # each contact belongs to the crossing nearest in time
     lap = np.argmin(np.abs(world.steps.onset_s[:, None] - crossing[None, :]), axis=1)
     speed = world.situation.speed_m_s
     x = speed * (world.steps.onset_s - crossing[lap] + 0.5 * world.steps.contact_s) - 0.12
@@ -148,6 +150,7 @@ def _strike(
     if rng.random() < ranges.partial_share:
         beyond = float(rng.uniform(0.2, 0.8)) * FOOT_M
         front = middle > (low + high) / 2
+        # over the edge that the foot is nearer to
         heel[k, 0] = high - FOOT_M + beyond if front else low - beyond
     else:
         heel[k, 0] = float(np.clip(heel[k, 0], low + 0.01, high - FOOT_M - 0.01))

@@ -46,6 +46,7 @@ def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings
     if condition.no_overlap:
         away = float(rng.uniform(20, 60))
         offset, apart = (-(length * 1.02 + away) if early else reference + away), 0.0
+    # drawn for all three, worn or not, so that a wearable more leaves the others where they were
     windows = {}
     for name in ("insole", "imu", "landmarks"):
         late = float(rng.uniform(-apart, apart))
@@ -57,6 +58,7 @@ def draw_plan(rng: np.random.Generator, condition: Condition, settings: Settings
         min([reference, *(w.offset_s + length for w in active)]),
     )
     start = min(0.0, *(w.offset_s for w in active)) - _MARGIN_S
+    # a clock built from the index may be slow by 1.5 %, and records that much longer
     end = max(reference, *(w.offset_s + 1.02 * length for w in active)) + _MARGIN_S
     return RecordingPlan(reference, windows, overlap, (start, end))
 

@@ -52,6 +52,7 @@ def _on_plate(
         return np.ones(phase.size), np.stack([np.interp(phase, node, cop[:, axis]) for axis in (0, 1)], axis=1)
     along, across = np.asarray(CELL_Y_MM) * 1e-3, np.asarray(CELL_X_MM) * 1e-3
     load = world.person.load_share(world.steps, k, phase)
+    # a cell bears all from 2 cm within the edge: its load fades, instead of leaving the plate at once
     edge = np.clip((along - low_m) / 0.02, 0, 1) * np.clip((high_m - along) / 0.02, 0, 1)
     load = load * edge
     share = load.sum(axis=1)
@@ -63,6 +64,7 @@ def _on_plate(
 def _wrench(force: Floats, arm_x: Floats, arm_y: Floats, free_moment: Floats) -> Floats:
     wrench = np.empty((force.shape[0], 6))
     wrench[:, :3] = force
+    # r x F of a force that acts on the surface (z = 0), and the free moment about the vertical
     wrench[:, 3] = arm_y * force[:, 2]
     wrench[:, 4] = -arm_x * force[:, 2]
     wrench[:, 5] = arm_x * force[:, 1] - arm_y * force[:, 0] + free_moment

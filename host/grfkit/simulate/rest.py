@@ -67,6 +67,7 @@ def make_rest(rng: np.random.Generator, ranges: JumpRanges, *, start_s: float, e
     force = np.concatenate([force, np.ones(max(0, samples - force.size))])[:samples]
     sway = _sway(rng, samples)
     air = force <= 0
+    # nobody sways in the air: the flight stays exactly 0
     force = np.where(air, 0.0, force + 0.004 * sway[0])
     return Rest(start_s, end_s, force, 0.5 + 0.04 * sway[1], tuple(timed_jumps))
 
@@ -87,6 +88,7 @@ def _jump(flight_s: float, landing_bw: float) -> tuple[Floats, float]:
     lack = flight_s / 2 - float(dip.sum()) / _GRID_HZ
     push = 1 + dip + drive * lack / (float(drive.sum()) / _GRID_HZ)
     push *= np.clip((1 - share) / 0.03, 0, 1)
+    # once more after the ramp at its end, which took a little of the impulse away
     push *= 1 + (flight_s / 2 + _PUSH_S - push.sum() / _GRID_HZ) / (push.sum() / _GRID_HZ)
     air = np.zeros(round(flight_s * _GRID_HZ))
     time = np.arange(round(0.6 * _GRID_HZ)) / _GRID_HZ

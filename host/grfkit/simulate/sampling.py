@@ -55,9 +55,11 @@ def draw_sampling(
     running = np.arange(int(duration_s * rate_hz)) / rate_hz
     indices, stamped_losses = _silent(running, losses, rate_hz)
     world = clock.running(running[indices]) - lag_s
+    # stamps close up over what was lost without a trace: that is why no stamp shows it
     stamp = np.arange(indices.size) / rate_hz
     jittered = not condition.index_stamps and bool(rng.random() < jitter_share)
     if jittered:
+        # a host stamps in order of arrival: late stamps push, they never pass
         stamp = np.sort(stamp + rng.normal(0, draw(rng, jitter_ms) * 1e-3, stamp.size))
     received = np.ones(indices.size, dtype=bool)
     if condition.gaps:

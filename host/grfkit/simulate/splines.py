@@ -88,6 +88,7 @@ class SplinePerson:
         p = np.where(inside, phase, 0.0)
         impact, area = _impact_kernel(p * contact, side.impact_s, contact)
         height = side.impact_bw * varied[rhythm.IMPACT]
+        # a very short contact would else be all impact, and leave the splines less than nothing
         height = min(height, _LARGEST_IMPACT_SHARE * varied[rhythm.IMPULSE_Z] / area)
         control = self._control(side, varied, contact, height * area)
         force: Floats = _BASIS(p) @ control
@@ -109,6 +110,7 @@ class SplinePerson:
         vertical *= (varied[rhythm.IMPULSE_Z] - impact) / (contact * (_AREA @ vertical))
         brake = side.brake * varied[rhythm.BRAKE]
         braked = contact * (_AREA @ brake) + self.draw.value["impact_shear"] * impact
+        # what braking and impact took has to come back, plus the step's own change of speed
         push = max(varied[rhythm.IMPULSE_X] + braked, 0) / (contact * (_AREA @ table["propel"]))
         across = varied[rhythm.IMPULSE_Y] / (contact * (_AREA @ table["medial"]))
         return np.stack([push * table["propel"] - brake, across * table["medial"], vertical], axis=1)

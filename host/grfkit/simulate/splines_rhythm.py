@@ -20,9 +20,11 @@ IMPULSE_Z, IMPULSE_X, IMPULSE_Y, IMPACT, SKEW, DEPTH, BRAKE, ROLL, SPEED, SWING 
 
 def fractal_noise(rng: np.random.Generator, count: int, hurst: float) -> Floats:
     """Return ``count`` values of unit-variance noise with power ~ f^-(2 hurst - 1), by spectral shaping."""
+    # twice as long as asked: noise by an FFT is periodic, and its end would fit its start
     size = 1 << max(4, int(np.ceil(np.log2(2 * count))))
     spectrum = np.fft.rfft(rng.standard_normal(size))
     frequency = np.fft.rfftfreq(size)
+    # amplitude, the root of the power f^-(2 hurst - 1)
     spectrum[1:] *= frequency[1:] ** (0.5 - hurst)
     spectrum[0] = 0
     noise = np.fft.irfft(spectrum, size)

@@ -147,6 +147,7 @@ def contact_table(world: World, ground: Ground, *, start_s: float, end_s: float)
     whole_foot, lap = np.zeros(plate.size, dtype=bool), np.zeros(plate.size, dtype=np.int64)
     covered = np.zeros(plate.size)
     for hit in ground.hits:
+        # a foot on two plates counts to the one that holds more of it
         cover = min(hit.heel_to_m, FOOT_M) - max(hit.heel_from_m, 0.0)
         lap[hit.contact] = hit.lap
         if cover > covered[hit.contact]:

@@ -92,11 +92,13 @@ def make_world(
 
     The person is drawn from ``who_rng``, what they do from ``rng``.
     """
+    # people move before and after every recording, so that none begins or ends in a contact cut short
     situation = replace(situation, duration_s=span[1] - span[0])
     person = family.person(who_rng, situation)
     unbroken = person.steps(rng)
     steps = replace(unbroken, onset_s=unbroken.onset_s + span[0])
     rests = _rests(rng, condition, settings, span, overlap)
+    # steps are drawn as if nobody rested, and those in rests taken out: a rest changes no other step
     moving = _without(steps, rests)
     bouts = tuple(_bouts(moving, rests))
     rests = tuple(_joined(rests, bouts))

@@ -209,8 +209,7 @@ def _gathered(windows: list[_Window], window: str, cut: str, left_out: Counter[s
     """Return the windows as a set, weight 0 where force or acceleration is missing."""
     inputs, targets = [], []
     for trial, at, _, _ in windows:
-        # start plus k / rate may pass the last sample by rounding; interpolation must not
-        inside = at <= trial.time_s[-1] + 1e-9
+        inside = at <= trial.time_s[-1] + 1e-9  # start plus k / rate may pass the last sample by rounding
         at = np.minimum(at, trial.time_s[-1])
         inputs.append(np.where(inside[:, None], resampled(trial.time_s, trial.acc_m_s2, at), np.nan))
         force = linear(trial.time_s, trial.vgrf_n, at) / (trial.mass_kg * G)
