@@ -35,8 +35,8 @@ _LEVEL_S = 10.0
 """Distance (s) of the knots of the trend that is taken out of an integrated path: drift is slower, steps are faster."""
 
 _RATE_PER_CUTOFF, _LEAST_SAMPLES = 2.2, 30
-"""Samples a second for each hertz of a cut-off (2 are the theory's limit), and samples in all, without which a filter is
-left out. Chosen by hand."""
+"""Samples a second for each hertz of a cut-off (2 are the theory's limit), and samples in all, without which no
+filter is used. Chosen by hand."""
 
 
 def total_force_n(world: World, time_s: Floats) -> Floats:
