@@ -288,7 +288,7 @@ def test_stop_and_start_on_command_make_a_new_session_and_count_nothing_lost() -
         ("set", None, {"age": 3}, "'age' cannot be set"),
         ("set", None, {}, "cannot be set"),
         ("set", None, {"mass_kg": -4.0}, "refused SET"),
-        ("dance", None, {}, "nothing to ask"),
+        ("dance", None, {}, "no command"),
     ],
 )
 def test_what_cannot_be_done_is_answered(

@@ -1,4 +1,4 @@
-"""What made an artefact: tool, version, configuration, and the SHA-256 of every input."""
+"""The origin of an artefact: tool, version, configuration, and the SHA-256 of every input."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class InputFile(BaseModel):
 
 
 class Provenance(BaseModel):
-    """What made an artefact. Holds no time of day and no folder, so the same run gives the same bytes.
+    """The origin of an artefact. Holds no time of day and no folder, so the same run gives the same bytes.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""What a host needs of a real insole: the links to it, its clock, its samples in time, and the recording."""
+"""Real insoles, seen from the host: the links to them, their clocks, their samples in time, and the recording."""

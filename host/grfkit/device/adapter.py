@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Adapter", "AdvertisedInsole"]
 
 _TURN_S, _TURN_ALONE_S = 4.0, 1.0
-"""So long a first try may take while another link waits for its turn, each later one twice as long: an insole that is
-switched off holds up no other. The second on a radio of our own, which nobody else uses."""
+"""How long a first try to connect may take while another link waits for its turn, on a system's adapter and on a radio
+of our own; each later try may take twice as long. An insole that is switched off thus holds up no other."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class AdvertisedInsole:
 
 
 class Adapter:
-    """How bleak reaches the radio; one for all links of a program, closed at its end.
+    """The way of bleak to the radio; one for all links of a program, closed at its end.
 
     Attributes
     ----------
     turn_s
-        So long a connection may take while another waits for its turn.
+        How long a connection may take (s) while another waits for its turn.
     """
 
     def __init__(self, scanner: dict[str, Any] | None = None, client: dict[str, Any] | None = None) -> None:
@@ -135,7 +135,7 @@ class Adapter:
         return sorted(insoles.values(), key=lambda insole: insole.address)
 
     async def in_turn(self, connect: Callable[[], Awaitable[None]], *, turns: float = 1.0) -> None:
-        """Connect while nobody else does: stacks take one connection at a time.
+        """Connect while no other link does: stacks make one connection at a time.
 
         Raises
         ------

@@ -60,7 +60,7 @@ _CONNECT_S, _SYNC_S, _TARE_S, _RESCAN_S = 10.0, 1.0, 60.0, 3.0
 """How long a connection, a time sync, a tare (100 quiet samples, of a foot that may have to stand still first) and a
 scan for an insole that a stack has forgotten may take; chosen by hand."""
 _SPREAD_S = 0.05
-"""Time requests start at random within so long; sent as the last answer came, all would wait a whole interval."""
+"""Time requests wait up to this long, at random: right behind the last answer, each would wait a whole interval."""
 _RESCAN_AFTER = 3
 """Tries at the address it had before it is scanned for; chosen by hand: a scan costs seconds, a lost link that is there
 again answers at once."""

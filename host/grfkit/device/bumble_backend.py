@@ -33,7 +33,7 @@ MTU = 247
 _OCTETS, _TIME_US = 251, 2120
 """Of a link-layer PDU, the most that data length extension allows (Bluetooth Core 4.2, Vol. 6 B 4.5.10)."""
 _OPTIONAL_S = 0.5
-"""What only makes a link faster (longer packets, 2M PHY) may take so long; then it goes without."""
+"""Time for each request that only makes a link faster (longer packets, 2M PHY); after that it goes without."""
 _DISCONNECT_S = 5.0
 """How long a controller may take to end a connection; chosen by hand: longer than the supervision time-out of 4 s."""
 _CCCD = 0x2902

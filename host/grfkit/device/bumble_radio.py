@@ -23,7 +23,7 @@ __all__ = ["FAILURES", "Attribute", "BumbleRadio", "Layout"]
 INTERVAL_MS, SUPERVISION_MS = 15.0, 4000.0
 """Asked of an insole: 66 events a second for the 40 packets of 200 Hz; a link silent for 4 s is taken for lost."""
 _SOCKET_BYTES = 32768
-"""What a socket may hold: a host that falls behind loses packets in the insole's ring, not minutes later."""
+"""Receive buffer of the socket; small, so that a host that falls behind loses packets at once, in the insole's ring."""
 _ACL, _FIRST_OF_FRAME = 2, (0, 2)
 """HCI packet type of data (Bluetooth Core, Vol. 4 A 2), and the boundary flags of a frame's first packet (E 5.4.2)."""
 _NOTIFICATION = struct.Struct("<HHHHBH")
@@ -32,7 +32,7 @@ _FRAME_AT, _VALUE_AT = 9, 12
 """Where a frame begins, and a notification's value, in an HCI packet."""
 _OWN_ADDRESS = "F6:47:52:46:00:01"
 FAILURES = (core.BaseBumbleError, OSError)
-"""What Bumble raises."""
+"""Errors that Bumble raises."""
 Attribute = tuple[int, str]
 Layout = list[tuple[Attribute, list[tuple[Attribute, int, list[Attribute]]]]]
 """Services with characteristics (with property bits) with descriptors, each a handle and a UUID."""

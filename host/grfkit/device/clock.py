@@ -11,13 +11,13 @@ from ..arrays import Floats
 from ..signals.clock_bounds import ONE_WAY_SLOPE_FROM_S, TWO_WAY_SLOPE_FROM_S, OffsetBand, one_way_band, two_way_band
 
 _WINDOW_S = 300.0
-"""Evidence is remembered so long: crystals wander over minutes, and a drift is fitted from 120 s of arrivals."""
+"""How far back evidence goes: crystals wander over minutes, and a drift is fitted from 120 s of arrivals on."""
 _BUCKET_S = 1.0
-"""Of the arrivals within so long only the least delayed is kept: the others say nothing more about the offset."""
+"""Arrivals are gathered over this time and only the least delayed is kept: the others bound the offset no better."""
 _GENTLE, _FAST, _FAR_S = 1e-3, 5e-2, 5e-3
 """A correction is taken up at 1 ms a second, at 50 ms a second while it is more than 5 ms."""
 _CATCH_UP_S = 1.0
-"""A correction is meant to be taken up within so long, as far as the two slopes above allow."""
+"""Time in which a correction is taken up, as far as the two slopes above allow."""
 _UNSURE_DRIFT, _SURE_DRIFT = 100e-6, 5e-6
 """By how much the uncertainty grows each second without evidence: two crystals of 50 ppm, and a fitted drift."""
 _MOST_PIECES = 16

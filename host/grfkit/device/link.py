@@ -76,7 +76,7 @@ class LinkRefused(GrfError):
 
 
 class Characteristic(IntEnum):
-    """Where bytes came from: the last digit of the UUID, and the first byte of a serial frame."""
+    """Origin of received bytes: the last digit of the UUID, and the first byte of a serial frame."""
 
     INFO = 2
     CONTROL_POINT = 3
@@ -225,7 +225,7 @@ class Conversation:
         self._waiting: asyncio.Future[Answer] | None = None
         self._op = 0
         self.unexpected = 0
-        """Answers that nobody waited for, or that were none."""
+        """Messages that no request waited for, or that were no answers."""
 
     async def ask(self, request: Request, *, timeout_s: float = 5.0) -> bytes:
         """Return the payload of the answer.
@@ -274,7 +274,7 @@ class Conversation:
 
 
 def fail(waiting: asyncio.Future[Any], error: Exception) -> None:
-    """Set a future's error; where nobody awaits it any more, asyncio does not complain."""
+    """Set a future's error, without asyncio's complaint where it is no longer awaited."""
     if not waiting.done():
         waiting.set_exception(error)
         waiting.exception()

@@ -1,4 +1,4 @@
-"""What libraries say about themselves kept off a program's terminal; what is anybody else's stays."""
+"""Libraries' remarks about themselves kept off a program's terminal; all other output stays."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _REMARKS = (
 
 
 def quiet_logs() -> None:
-    """Silence Bumble's logger: what goes wrong there comes as a link's error too; ``GRFKIT_DEBUG=1`` leaves it."""
+    """Silence Bumble's logger, whose errors come as a link's too; ``GRFKIT_DEBUG=1`` leaves it on."""
     if os.environ.get("GRFKIT_DEBUG") != "1":
         logging.getLogger("bumble").setLevel(logging.CRITICAL)
 
 
 @contextlib.contextmanager
 def quiet_native() -> Iterator[None]:
-    """Leave out what native code of TensorFlow Lite remarks on stderr meanwhile; all else is written at the end."""
+    """Hold back stderr, and write it at the end without the remarks of TensorFlow Lite's native code."""
     try:
         # the file descriptor, not sys.stderr: native code writes past Python
         stderr, original = sys.stderr.fileno(), os.dup(sys.stderr.fileno())

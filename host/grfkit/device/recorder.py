@@ -20,13 +20,13 @@ from .link import Exchange, ReceivedPacket
 WRITE_EVERY_S, SYNC_EVERY_S = 0.1, 1.0
 """Written: safe from a kill of the process; synced: safe from a loss of power too."""
 MOST_WAITING_BYTES = 8 << 20
-"""What is kept in memory while the disk is full: minutes of two insoles; the oldest goes first."""
+"""Kept in memory while the disk is full: minutes of two insoles; the oldest records go first."""
 
 
 class Recorder:
     """An append-only recording; threads of its own write it ten times a second, and sync it every second.
 
-    A disk that is full (or gone) is told in :attr:`problem` and stops nothing: records wait in memory, and are written
+    A disk that is full (or gone) shows in :attr:`problem` and stops nothing: records wait in memory and are written
     once there is room; those that had to be dropped are counted in :attr:`lost` and in the file.
 
     Parameters
@@ -214,7 +214,7 @@ def _clock_pair() -> Record:
 
 
 def _open_recording(path: Path, opening: bytes, *, force: bool) -> int:
-    """Return a file open for appending that starts with ``opening``; it is never there without."""
+    """Return a file open for appending that starts with ``opening``; under its name it never lacks that."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     if path.exists() and not force:
         raise BadInputError(f"{path}: exists; name another file, or say --force")

@@ -55,7 +55,7 @@ def unread_in(path: PathLike) -> int:
 
 @dataclass(frozen=True)
 class Marker:
-    """What somebody did while it was recorded: ``mark``, ``note`` or ``tare``, ``after_ns`` the first record."""
+    """A mark, note or tare made while it was recorded (``kind``), ``after_ns`` the first record."""
 
     after_ns: int
     kind: str

@@ -44,7 +44,7 @@ _ANSWER_S = 2.0
 _TARE_S = 30.0
 """How long a tare may take: 100 quiet samples, of a foot that may have to stand still first; chosen by hand."""
 _INFO_TRIES, _INFO_S = 6, 0.5
-"""Info is asked for so often, with so long for an answer; chosen by hand: 3 s in all."""
+"""Requests for Info, and the wait for each answer (s); chosen by hand: 3 s in all."""
 _SOCKET, _SOCKET_WAIT_S, _WAIT_S = "socket://", 0.004, 0.05
 """pyserial does not know how much waits in a socket: it is read until 4 ms are over."""
 _TELNET = "rfc2217://"
@@ -61,12 +61,12 @@ def framed(content: bytes, characteristic: Characteristic | None = None) -> byte
 
 
 class Deframer:
-    """Bytes in, values of characteristics out; finds its way again at the next zero after anything else.
+    """Bytes in, values of characteristics out; after garbage it goes on at the next zero.
 
     Attributes
     ----------
     broken
-        Frames that were none: of a wrong CRC, not COBS, too long, of no known characteristic.
+        Frames that were dropped: wrong CRC, not COBS, too long, or of an unknown characteristic.
     """
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from .clock import ClockEstimate
 from .link import Exchange, Link, LinkTimeout, ReceivedPacket
 
 SYNC_BURST, SYNC_EVERY_S = 8, 10.0
-"""Time syncs: so many at once, and how often."""
+"""Time syncs of a burst, and the time between bursts."""
 FIRST_SYNCS = 24
 """Time syncs after connecting, before START."""
 _APART_S = 0.05
@@ -41,7 +41,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TimedItem:
-    """What a packet held, and when that was.
+    """The content of a packet, and its time.
 
     Attributes
     ----------

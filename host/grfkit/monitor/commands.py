@@ -1,4 +1,4 @@
-"""What listeners may ask of a hub, and what is done then."""
+"""The commands that listeners may send to a hub, and how they are carried out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Happened(Protocol):
     """Takes an event worth a line."""
 
     def __call__(self, kind: str, text: str = "", /) -> None:
-        """Take its kind and what is said of it."""
+        """Take its kind and its text."""
 
 
 class Commands:
@@ -78,7 +78,7 @@ class Commands:
             "set": self._set,
         }
         if command.action not in actions:
-            raise BadInputError(f"'{command.action}' is nothing to ask of a monitor")
+            raise BadInputError(f"'{command.action}' is no command of the monitor")
         await actions[command.action](command)
 
     async def _start(self, command: Command) -> None:

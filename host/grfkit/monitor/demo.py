@@ -19,14 +19,14 @@ from ..runtime.interpreters import AUTO, available
 _READY_S = 60.0
 """How long the other process may take to start; chosen by hand: it simulates a run and loads a network."""
 _END_S = 10.0
-"""How long it may take to end; its truth, if any, is written then."""
+"""How long it may take to end; its truth, if it is wanted, is written then."""
 _SHIPPED = "bilstm_simulated"
 _APART: dict[str, Any] = {"process_group": 0} if sys.platform != "win32" and sys.version_info >= (3, 11) else {}
 """Ctrl-C is then the monitor's alone: it disconnects before the virtual insoles end."""
 
 
 def _bundle(model: Path | None, say: Callable[[str], None]) -> Path | None:
-    """Return what the insoles run; where they run nothing although no model was named, the reason is said."""
+    """Return the bundle that the insoles run; where there is none although no model was named, say why."""
     if model is not None:
         return model if is_bundle(model) else None
     if not set(AUTO) & set(available()):

@@ -1,4 +1,4 @@
-"""What grf-monitor does: open insoles or a recording, run a hub on them, show it, and sum up at the end."""
+"""The run of grf-monitor: open insoles or a recording, run a hub on them, show it, and sum up at the end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REPORTED = ("problem", "disconnected", "reconnected")
 
 
 class MonitorRequest(BaseModel):
-    """What to monitor.
+    """The insoles or recording to monitor.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ async def monitored(request: MonitorRequest, say: Callable[[str], None] = lambda
     Parameters
     ----------
     say
-        Is given what virtual insoles lack.
+        Is given the reason where virtual insoles run no bundle.
 
     Raises
     ------

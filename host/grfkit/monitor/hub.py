@@ -38,7 +38,7 @@ BATCH_S, STATE_S = 0.066, 0.5
 
 @dataclass(frozen=True)
 class Replayed:
-    """That a recording is played: its name, how fast, and what people did in it."""
+    """A recording that is played: its name, how fast, and the marks, notes and tares in it."""
 
     name: str
     speed: float
@@ -47,7 +47,7 @@ class Replayed:
 
 @dataclass(frozen=True)
 class HubSettings:
-    """How a hub runs.
+    """Settings of a hub.
 
     Attributes
     ----------
@@ -289,7 +289,7 @@ class Hub:
         self._event(kind, text, device)
 
     def _replay_markers(self, device: int, now_ns: int) -> None:
-        """Show what somebody did by then; a tare belongs to its own foot's samples."""
+        """Show the marks, notes and tares up to then; a tare belongs to its own foot's samples."""
         recorded = self.connections[device].device
         reached = [m for m in self._markers if m.after_ns <= now_ns and (m.kind != "tare" or m.device == recorded)]
         for marker in reached:

@@ -24,15 +24,15 @@ __all__ = ["BatchBuilder", "LiveFoot", "StanceRequest"]
 
 Rows = tuple[NDArray[np.uint16], NDArray[np.int16]]
 _TIMES_S = 4.0
-"""Times of samples are kept so long: a stance is predicted within 2 s (the longest contact) of its beginning."""
+"""Times of samples that are kept: a stance is predicted within 2 s (the longest contact) of its beginning."""
 _MOST_MISSING = 200
 """More missing samples than these change nothing: the contact under way is lost."""
 _MOST_IN_BATCH = 4096
 """Samples; a header of a batch counts to 65,535, and the hub takes what has gathered 15 times a second."""
 _FORCE_WAIT_S = 0.5
-"""Samples wait so long for the insole's own force (type 2), which comes in another packet; then they go without."""
+"""Wait of samples for the insole's own force (type 2), which comes in another packet; after it they go without."""
 _BRIDGED_S = 0.03
-"""So much missing is bridged by a straight line on the host: one packet at 200 Hz, not at 100 Hz."""
+"""Longest gap that a straight line bridges on the host: one packet at 200 Hz, none at 100 Hz."""
 _RISE_S = 1e-5
 """Times of a batch rise by this at least, far below a sample's period: a page draws them in order."""
 
@@ -82,7 +82,7 @@ class BatchBuilder:
 
 
 class LiveFoot:
-    """What comes of one connection's samples.
+    """One foot: the samples of one connection, and what is made of them.
 
     A stance is predicted by the insole itself where it sends type 3 and a bundle on the host does not contradict it,
     else by a model on the host, else by nobody (the sum of the cells is shown).
@@ -217,7 +217,9 @@ class LiveFoot:
         if not self.by_device or info is None or model_id != info.model_id:
             self.refused["model_id"] = self.refused.get("model_id", 0) + 1
             if info is not None and model_id != info.model_id:
-                self._refuse(f"a stance of model {model_id:08x} came, Info tells {info.model_id:08x}: it is refused")
+                self._refuse(
+                    f"a stance of model {model_id:08x} came, but Info names {info.model_id:08x}: it is refused"
+                )
             return
         half = self._model.half_width_bw if self._model else {}
         self._show(of_report(item.report, float(timed.host_s[0]), arrival_ns, half))

@@ -38,7 +38,7 @@ _WIRE = dict(zip(WIRE_AXES, ("ap", "ml", "v")))
 
 @dataclass(frozen=True)
 class Contact:
-    """What is known of one contact.
+    """One contact, as it is known.
 
     Attributes
     ----------

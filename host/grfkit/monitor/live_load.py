@@ -38,7 +38,7 @@ _STEPS = 25
 class TareLevel:
     """The unloaded level of each cell.
 
-    Until somebody tares: the 2nd percentile of the last 30 s, computed anew every second, as on an insole with a model.
+    Until the first tare: the 2nd percentile of the last 30 s, computed anew every second, as on an insole with a model.
     Then: the median of the last 100 quiet samples at that moment (no cell moved by more than 0.5 % of its range), those
     that the insole waited for.
     """
@@ -161,7 +161,7 @@ class CellContacts:
         return contacts
 
     def miss(self, count: int) -> None:
-        """Take note of missing samples that nobody bridges."""
+        """Take note of missing samples that are not bridged."""
         self._track.broke("samples were lost", self._times.at(self._pushed - 1.0))
         for _ in range(count):
             self._contact_of(self._take(np.nan, MISSING, True), 0)

@@ -11,7 +11,7 @@ __all__ = ["Track"]
 _CADENCE_S = 10.0
 """Cadence is of the strides of this time: some twelve of a runner, so that one odd stride does not move the median."""
 _BEARS_OUT_S = 0.05
-"""A contact is known this late at most, so that silence is believed only so long after."""
+"""A contact is known this late at most: only after that time does its absence mean that there was none."""
 _SAME_S = 0.06
 """Contacts of cells and of a model closer than this are the same; chosen by hand: the two detectors part by less."""
 _MOST = 64
@@ -20,7 +20,7 @@ _NONE_YET = "no contact yet"
 
 
 class Track:
-    """What the sum of a foot's cells shows of its contacts, whoever predicts them.
+    """The contacts that the sum of a foot's cells shows, whoever predicts their forces.
 
     A stride is counted only between two contacts that are known to follow each other: between them no sample was
     missing that is not bridged, no contact was refused, and the insole neither restarted nor jumped in time.

@@ -21,8 +21,8 @@ Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
 State = Literal["scanning", "connecting", "streaming", "stopped", "reconnecting", "lost", "ended"]
 ACTIONS = ("start", "stop", "tare", "mark", "note", "target", "clear", "set")
-"""What a page may ask: stream, stop streaming, tare one foot or both, mark a moment, write a note, set the biofeedback
-target, forget the stances drawn so far, and send the insoles mass, speed and slope."""
+"""The commands of a page: stream, stop streaming, tare one foot or both, mark a moment, write a note, set the target of
+biofeedback, forget the stances drawn so far, and send the insoles mass, speed and slope."""
 
 _HEAD = struct.Struct("<BBHHHdd")
 _GAP = 1
@@ -83,7 +83,7 @@ class SampleBatch:
 
 @dataclass(frozen=True)
 class DeviceState:
-    """One insole as it is now; None where nobody knows."""
+    """One insole as it is now; None where it is not known."""
 
     device: int
     side: Side
@@ -107,7 +107,7 @@ class DeviceState:
     force_unit: str = "count"
     """Of the batches' first column: ``count``, ``N`` or ``BW``."""
     estimate: str | None = None
-    """Who estimates: ``device 1a2b3c4d``, a model's or bundle's name; None while nobody does."""
+    """Who estimates: ``device 1a2b3c4d``, or a model's or bundle's name; None for no estimate."""
     cadence_per_min: float | None = None
     """Steps of both feet: twice this foot's strides per minute, the median of those of the last ten seconds of which
     nothing is missing between their contacts."""
@@ -224,7 +224,7 @@ Message = SampleBatch | Snapshot | StanceShown | MonitorEvent
 
 @dataclass(frozen=True)
 class Command:
-    """What a page asks; ``id`` comes back in the answer ``{"type": "answer", "id", "ok", "error"}``.
+    """A command of a page; ``id`` comes back in the answer ``{"type": "answer", "id", "ok", "error"}``.
 
     Attributes
     ----------
@@ -258,7 +258,7 @@ class Command:
             raise BadInputError(f"what the page sent is no command: {error!r}") from error
         if command.action not in ACTIONS or not (command.device is None or isinstance(command.device, int)):
             raise BadInputError(
-                f"'{command.action}' is nothing to ask of a monitor, expected one of {', '.join(ACTIONS)}"
+                f"'{command.action}' is no command of the monitor, expected one of {', '.join(ACTIONS)}"
             )
         return command
 

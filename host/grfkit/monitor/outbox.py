@@ -1,4 +1,4 @@
-"""What one page has still to be sent: a page that does not read loses old samples and holds nobody up."""
+"""The messages that wait for one page: a page that does not read loses old samples and holds up nothing."""
 
 from __future__ import annotations
 

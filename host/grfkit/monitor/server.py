@@ -38,7 +38,7 @@ _TYPES |= {".css": "text/css; charset=utf-8"}
 _AT_ONCE = 8
 """Commands of one page under way; a tare of both feet and a few impatient clicks fit."""
 _FAREWELL_S = 0.1
-"""So long pages may take to be sent that the monitor has ended, before their sockets close; chosen by hand."""
+"""Time for telling pages that the monitor has ended, before their sockets close; chosen by hand."""
 _SEND_BUFFER_BYTES = 32 * 1024
 """Of a page's socket: what lies there only grows old (see :mod:`grfkit.monitor.outbox`)."""
 
@@ -57,7 +57,7 @@ class MessageStream(Protocol):
 
 
 class HubLike(Protocol):
-    """What the server, and the terminal, need of a hub."""
+    """The part of a hub that the server and the terminal use."""
 
     def subscribe(self) -> MessageStream:
         """Return a subscription of its own for each listener."""
@@ -215,7 +215,7 @@ class _Page:
 
 
 async def _listen(hub: HubLike, outbox: Outbox) -> None:
-    """Take everything at once, so that a page that does not read holds nobody up."""
+    """Take every message at once, so that a page that does not read holds up nothing."""
     subscription = hub.subscribe()
     reported = 0
     try:

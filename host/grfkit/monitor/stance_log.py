@@ -71,7 +71,7 @@ class Target:
 
 
 class StanceLog:
-    """What was shown of each foot.
+    """The stances that were shown of each foot.
 
     Averaged are stances that are whole (no sample of them missing) and of one kind with the foot's newest: unit,
     source, and nothing changed between (a tare, another mass).
@@ -114,7 +114,7 @@ class StanceLog:
     def asymmetry_percent(self, left: int, right: int) -> dict[str, float | None]:
         """Return ``100 (left - right) / mean of both`` by feature, of the stances that both feet made in one time.
 
-        None where a foot, a common unit and source, or a common time lacks.
+        None where a foot, a common unit and source, or a common time is missing.
         """
         left_stances, right_stances = _together(self.averaged(left), self.averaged(right))
         if not left_stances or not right_stances or _method(left_stances[-1]) != _method(right_stances[-1]):

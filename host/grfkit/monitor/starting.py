@@ -1,4 +1,4 @@
-"""What one insole is asked for at each START: its settings, time syncs, and the most streams that it gives."""
+"""The START of one insole: its settings, time syncs, and as many streams as it gives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .sessions import PendingSession
 __all__ = ["StreamStarter"]
 
 _STREAMS_OF_A_MODEL = (Stream.SENSOR | Stream.SAMPLES | Stream.STANCE, Stream.SENSOR | Stream.STANCE)
-"""What an insole with a model is asked for: the most first, then less."""
+"""Streams that an insole with a model is asked for: the most first, then less."""
 
 
 class StreamStarter:
@@ -48,7 +48,7 @@ class StreamStarter:
         return self._streams is not None and Stream.SAMPLES in self._streams
 
     async def start(self, info: Info, *, first: bool) -> PendingSession:
-        """Return the session that begins; SET and time syncs come first where nobody waits for samples.
+        """Return the session that begins; SET and time syncs come before the first START alone.
 
         Raises
         ------

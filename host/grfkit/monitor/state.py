@@ -1,4 +1,4 @@
-"""What a snapshot says of one insole: its connection, its foot, and the means of its last stances."""
+"""One insole's part of a snapshot: its connection, its foot, and the means of its last stances."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class InsoleSettings:
-    """What a virtual insole is besides its source.
+    """Properties of a virtual insole besides its source.
 
     Attributes
     ----------
@@ -193,7 +193,7 @@ class VirtualInsole:
         self._link.stall(self.address, seconds)
 
     def truth(self) -> dict[str, Any]:
-        """Return what a host can be held to, as a JSON document."""
+        """Return the truth against which a host is tested, as a JSON document."""
         clock = self.ticks.clock
         return {
             "side": self.source.side,

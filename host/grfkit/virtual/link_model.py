@@ -46,7 +46,7 @@ _ON_TIME_S = 2e-3
 
 @dataclass(frozen=True)
 class LinkSettings:
-    """How the modelled link behaves.
+    """Settings of the modelled link.
 
     Attributes
     ----------

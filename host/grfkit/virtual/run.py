@@ -1,4 +1,4 @@
-"""Virtual insoles as a program: a test bed with one or both feet, offered as a controller until somebody stops it."""
+"""Virtual insoles as a program: a test bed with one or both feet, offered as a controller until it is stopped."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ADDRESS = {"left": "F6:47:52:46:01:01", "right": "F6:47:52:46:01:02"}
 
 
 class InsoleRequest(BaseModel):
-    """What to simulate.
+    """The insoles to simulate.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a virtual insole measures: the phantom runner's feet, or a recording's, as counts at a device's rate."""
+"""Sources of a virtual insole's samples: the phantom runner's feet, or a recording's, as counts at a device's rate."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _HEIGHT_M = 1.75
 
 @dataclass(frozen=True)
 class SampleSource:
-    """What one foot's insole samples, by its own clock from the moment it is switched on.
+    """Samples of one foot's insole, by its own clock from the moment it is switched on.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """The model on a virtual insole: an exported bundle's int8 file, run at each toe-off for a stance report.
 
 Everything from counts to int8 is done by the C runtime's Python twins (:mod:`grfkit.embedded.insole`),
-byte for byte. The device has nothing but its own counts and what SET told it.
+byte for byte. The device has nothing but its own counts and the values that SET sent.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _compiled(folder: Path) -> Bundle:
 
 
 class OnDeviceRun(StanceCutter):
-    """What runs between START and STOP: a contact detector, a stance buffer and the network.
+    """The model from START to STOP: a contact detector, a stance buffer and the network.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a virtual insole sends between START and STOP: packets at true rate, the ring, losses on purpose, the truth."""
+"""Packets of a virtual insole between START and STOP: true rate, ring, losses on purpose, and the truth."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class StanceModel(Protocol):
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong on purpose, by seed.
+    """Faults on purpose, by seed.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class Ticks:
 
 @dataclass
 class PacketTruth:
-    """What became of one characteristic's packets; each listed one as ``[sequence, first sample, samples]``."""
+    """The fate of one characteristic's packets; each listed one as ``[sequence, first sample, samples]``."""
 
     attempted: int = 0
     sent: int = 0
@@ -131,7 +131,7 @@ class PacketTruth:
 
 @dataclass
 class RunTruth:
-    """What was sent between one START and its end; samples are counted since the device was switched on.
+    """The truth of one START up to its end; samples are counted since the device was switched on.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ from .stream import StanceModel, Ticks
 __all__ = ["InsoleTestBed"]
 
 _WATCH_S, _SOCKET_BYTES = 0.1, 16384
-"""How often it is looked whether a host is still there, and what a socket to it may hold."""
+"""Time between looks whether a host is still there (s), and the send buffer of the socket to it."""
 ModelMaker = Callable[[SampleSource, int, "dict[SettingKey, float]"], StanceModel]
 
 
@@ -116,7 +116,7 @@ class InsoleTestBed:
                 there[k] = now
 
     def truth(self) -> dict[str, Any]:
-        """Return what a host can be held to, as a JSON document; times are of ``time.monotonic`` on this machine."""
+        """Return the truth against which a host is tested, as a JSON document; times are of ``time.monotonic``."""
         link = self.link.settings
         return {
             "artefact": "virtual_insoles_truth",

@@ -38,7 +38,7 @@ class Status(IntEnum):
 
 
 class Stream(IntFlag):
-    """What START can ask for."""
+    """Streams that START can ask for."""
 
     SENSOR = 1
     SAMPLES = 2
@@ -46,7 +46,7 @@ class Stream(IntFlag):
 
 
 class SettingKey(IntEnum):
-    """What SET sends to an insole."""
+    """Values that SET sends to an insole."""
 
     MASS = 1
     """In 10 g."""
@@ -173,7 +173,7 @@ def parse_request(content: bytes) -> Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the control point indicates: ``0x80 | op``, status, payload."""
+    """An answer of the control point: ``0x80 | op``, status, payload."""
 
     op: int
     status: Status

@@ -1,4 +1,4 @@
-"""What an insole sends, bytes <-> dataclasses: sensor packets (type 1), GRF samples (2) and GRF stances (3).
+"""Data packets of an insole, bytes <-> dataclasses: sensor packets (type 1), GRF samples (2) and GRF stances (3).
 
 Little endian; offsets are in firmware_models/README.md, and the C twin is firmware_models/runtime/grf_packet.c. One
 table of bytes (tests/test_firmware_packet.py) holds both.

@@ -63,7 +63,7 @@ def samples_per_packet(mtu: int, kind: int = SENSOR) -> int:
 
 @dataclass(frozen=True)
 class Info:
-    """What an insole is: 14 bytes; a longer value is read as far as it is known.
+    """Properties of an insole: 14 bytes; a longer value is read as far as it is known.
 
     Attributes
     ----------
@@ -111,10 +111,10 @@ class Info:
         if major != MAJOR:
             raise BadInputError(f"the insole speaks profile {major}.{minor}, expected {MAJOR}.x; update grfkit or it")
         if side > 1:
-            raise BadInputError(f"Info tells side {side}, expected 0 (left) or 1 (right)")
+            raise BadInputError(f"Info has side {side}, expected 0 (left) or 1 (right)")
         if cells != CELLS or not 0 < bits <= 16 or not accel or not gyro:
             raise BadInputError(
-                f"Info tells {cells} cells of {bits} bits, {accel} g and {gyro} deg/s; expected {CELLS} cells of 1"
+                f"Info has {cells} cells of {bits} bits, {accel} g and {gyro} deg/s; expected {CELLS} cells of 1"
                 " to 16 bits and ranges above 0"
             )
         return cls(side, cells, bits, accel, gyro, model_id, major, minor)
@@ -154,13 +154,13 @@ class Running:
         """
         running = cls(*unpack("a configuration", _RUNNING, content))
         if not (running.samples_per_packet and running.rate_hz and running.period_us):
-            raise BadInputError(f"a configuration tells {running}, expected samples, rate and period above 0")
+            raise BadInputError(f"a configuration has {running}, expected samples, rate and period above 0")
         return running
 
 
 @dataclass(frozen=True)
 class TimeRequest:
-    """What the host writes to Time Sync: a number that comes back, and when it was sent (us of its own clock)."""
+    """The host's time request: a number that comes back, and when it was sent (us of the host's clock)."""
 
     id: int
     t1_us: int
@@ -177,7 +177,7 @@ class TimeRequest:
 
 @dataclass(frozen=True)
 class TimeReply:
-    """What the device notifies: the request's two, when it came (t2) and when this left (t3), us of the device."""
+    """The device's answer: the request's two fields, when it came (t2) and when this left (t3), us of the device."""
 
     id: int
     t1_us: int

@@ -20,7 +20,7 @@ _FIRST_SYNCS = 24
 
 @dataclass(frozen=True)
 class LinkModel:
-    """What delays a packet.
+    """Delays of a packet on the link.
 
     Attributes
     ----------
