@@ -63,6 +63,7 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
             stream.reconfigure(errors="backslashreplace")
     try:
         code = _call(app, arguments, program)
+        # here, while a broken pipe can still be caught
         sys.stdout.flush()
     except BrokenPipeError:
         _silence_stdout()

@@ -1,4 +1,4 @@
-"""What ``grf-train`` and ``grf-evaluate`` show: the words of their results, and a bar while they run."""
+"""Terminal output of ``grf-train`` and ``grf-evaluate``: texts of their results, and a bar while they run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Bar = Callable[[int, int, str], None]
-"""What moves a bar: how much is done, of how much, and words."""
+"""Moves a progress bar: how many parts are done, of how many, and a text."""
 
 
 def model_text(summary: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What ``grf-monitor`` does once its options are read."""
+"""The work of ``grf-monitor`` once its options are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Showing", "refuse_before", "run_monitor"]
 
 @dataclass(frozen=True)
 class Showing:
-    """Who is to see it."""
+    """Where and how the monitor is shown."""
 
     headless: bool
     as_json: bool

@@ -1,4 +1,4 @@
-"""What ``grf-sync`` does once its options are read: run, write, and put the result into words."""
+"""The work of ``grf-sync`` once its options are read: run, write, and put the result into words."""
 
 from __future__ import annotations
 
@@ -89,6 +89,7 @@ def _writable(path: Path | None, force: bool) -> None:
 def run_row_with_report(row: Row) -> dict[str, Any]:
     """Run one row of a table and write its report; importable by other processes."""
     summary = run_row(row)
+    # taken out: what is left goes into the journal as JSON
     evidence = summary.pop("_evidence", None)
     if evidence is not None and row.report is not None:
         from ..report import write_sync_report

@@ -1,4 +1,4 @@
-"""What ``grf-sync`` says: the result of a trial and of a table as a person reads them, and their exit codes."""
+"""Texts of ``grf-sync``: the result of a trial and of a table as a person reads them, and their exit codes."""
 
 from __future__ import annotations
 

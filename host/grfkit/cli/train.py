@@ -58,7 +58,7 @@ def train(
 ) -> None:
     """Train a model of all participants in TRIALS; stopped, the same command goes on where it was.
 
-    What it is worth for somebody new, grf-evaluate --model OUT tells; after --search it searches anew for everyone
+    How good it is for somebody new, grf-evaluate --model OUT measures; after --search it searches anew for everyone
     it leaves out.
     """
     from ..learn.training_job import train as run

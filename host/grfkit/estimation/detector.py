@@ -47,6 +47,7 @@ def detector(spec: ModelSpec, points: int, rate_hz: float) -> Detector | None:
         return None
     rule = rule_of(str(spec.cut_told.get("rule", "20N")))
     contacts = causal_settings(rate_hz)
+    # limits rounded inwards: a contact that the device takes, training would have taken
     longest = math.floor(rule.longest_s * rate_hz)
     capacity = longest + contacts.confirm_on + contacts.confirm_off + (1 << contacts.smooth_shift) + 8
     if capacity > _LONGEST_SAMPLES:

@@ -89,6 +89,7 @@ def estimate(
     >>> result.axes, sorted(result.feet)
     (('vgrf',), ['left', 'right'])
     """
+    # before the model is opened: what cannot be written is refused at once
     files = () if out is None else check_outputs(Path(out), force=force)
     if isinstance(recording, str | os.PathLike) and Path(recording).resolve() in {p.resolve() for p in files}:
         raise BadInputError(f"{out}: is an input; name another file to write")
@@ -169,6 +170,7 @@ def estimate_source(
     if spec.window == "stance" and not any(foot.stances for foot in feet):
         counts = ", ".join(f"{n} turned down: {why}" for why, n in rejected.items()) or "nothing like a contact"
         raise BadInputError(f"{source.name}: no stance was found by {cut} ({counts}); is a person walking in it?")
+    # named in the result only for a person of the training: for anybody else nothing leaks
     leaks = _allowed(spec, facts["participant"], request.allow_leak)
     predict = predict_stances if spec.window == "stance" else predict_windows
     parts = {foot.side: predict(model, foot, cutting, facts, leaks, source.name) for foot in feet}

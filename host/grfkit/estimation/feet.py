@@ -86,6 +86,7 @@ def wearables_of(streams: Mapping[str, xr.Dataset], spec: ModelSpec) -> dict[Sid
 def _check_units(side: Side, streams: list[xr.Dataset], spec: ModelSpec) -> None:
     for channel, unit in zip(spec.scaler.channels, spec.scaler.units):
         for stream in streams:
+            # cells of any unit are made relative to the foot's own steps later
             if channel not in stream or (unit == UNIT and is_cell(channel)):
                 continue
             have = str(stream[channel].attrs.get("units", ""))
@@ -154,6 +155,7 @@ def feet_of(
             feet.append(_foot(side, streams, source, request, cut))
         except BadInputError as error:
             lost[side] = error
+    # one foot without a usable insole is left out; only if both are, its reason is the answer
     if not feet:
         raise next(iter(lost.values()))
     return feet, {side: str(error) for side, error in lost.items()}
@@ -161,6 +163,7 @@ def feet_of(
 
 def _foot(side: Side, streams: dict[str, xr.Dataset], source: EstimateSource, request: CutRequest, cut: str) -> Foot:
     """Return a foot's streams, the one whose samples the result has, and its stances."""
+    # the insole first, also for a model of IMUs alone: its stances are cut by it
     order = [k for k in KINDS if k in request.kinds or k == "insole"]
     base = next(s for k in order for s in streams.values() if s.attrs.get("kind") == k)
     if cut == "none" or (cut.startswith("insole") and base.attrs["kind"] != "insole"):
@@ -168,6 +171,7 @@ def _foot(side: Side, streams: dict[str, xr.Dataset], source: EstimateSource, re
             raise BadInputError(f"the {side} foot has no insole to cut stances by; only IMU signals are in it")
         return Foot(side, streams, base, (), ())
     detected = _stances(source, streams, request, cut)
+    # after the stances are cut: the detector works on the load as recorded
     if request.cells == "relative":
         streams = relative_cells(streams, _trial_of(streams, source))
     return Foot(side, streams, base, tuple(s for s in detected.stances if s.side == side), detected.rejections)

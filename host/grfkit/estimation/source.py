@@ -1,4 +1,4 @@
-"""What is estimated: a recording or trial, its file, and what the user or the trial says of the person."""
+"""The source of an estimate: a recording or trial, its file, and what the user or the trial states of the person."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAME = 1e-6
 
 
 class EstimateRequest(BaseModel):
-    """What a user states of a recording, and how it is to be estimated.
+    """The user's statements about a recording, and how it is to be estimated.
 
     Attributes
     ----------

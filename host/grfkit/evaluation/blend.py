@@ -47,7 +47,7 @@ class BlendMethod:
         if fold.unit != "participant" or not inner:
             raise BadInputError(f"{self.name} chooses its weights on inner participants; the fold has none")
         rest, near = data.without(inner), data.of(inner)
-        # no other method may have seen whom its weight is chosen on
+        # other methods are fitted without the inner participants here, because their weights are chosen on them
         fitted = [member.fit(data if has_network(member) else rest, fold) for member in self.members]
         # axis by axis: the best method for the vertical force need not be the best for the small axes
         weights = chosen_weights(np.stack([_inner_predictions(member, near) for member in fitted]), near)

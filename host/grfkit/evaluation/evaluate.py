@@ -1,4 +1,4 @@
-"""What ``grf-evaluate`` does: folds, every baseline and the recipe's network, scores; stopped, it goes on."""
+"""The work of ``grf-evaluate``: folds, every baseline and the recipe's network, scores; a stopped run goes on."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def evaluate(
     force
         Overwrite ``report`` and the evaluation in ``out``.
     progress
-        Called with how much is done, of how much, and words.
+        Called with how many parts are done, of how many, and a text.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def evaluate(
         raise BadInputError("--model is proven by the search its settings came from, if any; leave out --search")
     folder = model if isinstance(model, str | os.PathLike) else None
     spec = None if model is None else model.spec if isinstance(model, GrfModel) else spec_of(Path(model))
-    # of a path the folder, so that an error names it
+    # a folder is passed on as it is, so that an error names it
     base = None if spec is None else recipe_of_model(spec if folder is None else folder)
     recipe = recipe_of(preset, kind, config, network=network, split=split, epochs=epochs, device=device, base=base)
     plan = search_of_model(spec) if spec is not None else None if search is None else plan_of(recipe, search)
@@ -157,7 +157,7 @@ def evaluate(
     names = _regimes(regimes)
     text = personalise if isinstance(personalise, str) else ",".join(map(str, personalise))
     personal = plan_of_counts(text) if text else None
-    # all that can be refused is refused here, before hours of training
+    # refused before the windows are cut and hours are spent on training
     target = None if out is None else _checked_output(Path(out), force=force)
     if folder is not None:
         _check_for_card(Path(folder), recipe, names)

@@ -26,7 +26,7 @@ TrainedMethod = NetworkMethod | SearchedMethod | TransferMethod
 
 
 class PersonalPlan(BaseModel):
-    """What is asked of personalisation in an evaluation.
+    """Settings of personalisation in an evaluation.
 
     Attributes
     ----------

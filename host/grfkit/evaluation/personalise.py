@@ -25,7 +25,7 @@ WAYS: dict[Way, str] = {"affine": "gain and offset of the answer", "fine-tune": 
 
 @dataclass(frozen=True)
 class Affine:
-    """Gain and offset (BW) of each axis: what a model says times ``gain`` plus ``offset_bw``."""
+    """Gain and offset (BW) of each axis: a prediction times ``gain`` plus ``offset_bw``."""
 
     gain: Floats
     offset_bw: Floats
@@ -76,7 +76,7 @@ class Calibrated:
     rmse_bw
         Axis -> mean over the test windows of each one's RMSE, BW.
     forces_bw
-        What is said of the test windows, shape (test windows, time, axes).
+        Predictions for the test windows, shape (test windows, time, axes).
     leaks
         Empty without calibration, else :data:`LEAK_PERSONAL`: such a row is no headline.
     """
@@ -150,7 +150,7 @@ def _apart(early: StanceSet, late: StanceSet) -> NDArray[np.bool_]:
     """Return which late continuous windows begin when the last early one of their trial has ended."""
     duration_s = float(early.data.sizes["time"]) / float(early.data.attrs["rate_hz"])
     ends: dict[str, float] = {}
-    # windows in sequence overlap by design: a test window must not share samples with calibration
+    # continuous windows may overlap: a test window must not share samples with calibration
     for trial, start_s in zip(early.per_stance("trial"), early.data["start_s"].values):
         ends[str(trial)] = max(ends.get(str(trial), -np.inf), float(start_s) + duration_s)
     limits = np.asarray([ends.get(str(t), -np.inf) for t in late.per_stance("trial")])

@@ -1,4 +1,4 @@
-"""What baselines share: whom they were fitted on, flattened stances, mean curves, settings chosen over participants."""
+"""The base of baselines: whom they were fitted on, flattened stances, mean curves, choice of settings over people."""
 
 from __future__ import annotations
 
@@ -146,7 +146,8 @@ def best_setting(
     Parameters
     ----------
     answers
-        Gives, of ``x`` (n, p) and ``y`` (n, q), what each setting in turn says at others (m, p), shape (m, q).
+        Fits ``x`` (n, p) and ``y`` (n, q) with each setting in turn, and gives its predictions at other rows (m, p),
+        shape (m, q).
     """
     # the choice is between people: with one of them there is nobody to test on
     if len(data.participants) < 2:

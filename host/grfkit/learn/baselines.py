@@ -1,4 +1,4 @@
-"""What a network has to beat, asked the same question: mean curves, ridge, nearest neighbours, pressure, physics."""
+"""Methods that a network has to beat on the same windows: mean curves, ridge, nearest neighbours, pressure, physics."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class KnownSpeedMeanCurve(Baseline):
     Parameters
     ----------
     step_m_s
-        Speeds are told apart in steps of this.
+        Speeds that round to the same multiple of this count as one.
     """
 
     name: str = "mean curve of the known speed"
@@ -184,7 +184,7 @@ class ScaledPressure(Baseline):
 
 @dataclass
 class PhysicsPrior(Baseline):
-    """The force on the body that its trunk's acceleration tells, where the windows hold it; other axes: mean curve.
+    """The force on the body by its trunk's acceleration, where the windows hold it; other axes: mean curve.
 
     From the channels ``physics_v``, ``physics_ap`` and ``physics_ml``
     (:func:`~grfkit.dataset.motion.physics_bw`). The force is that on both feet: in double support it is an upper
@@ -220,7 +220,7 @@ class PhysicsPrior(Baseline):
         return float((w[valid] * prior[valid] * truth[valid]).sum()) / power if power > 0 else 1.0
 
     def predict(self, data: StanceSet) -> Floats:
-        """Return what the channels tell, and the mean curve of axes without one."""
+        """Return the force by the channels, and the mean curve of axes without one."""
         self.check(data)
         require(data.channels, tuple(physics_channel(a) for a in self.gains), "channel")
         forces = np.repeat(self._curve[None], data.size, axis=0)
@@ -232,7 +232,7 @@ class PhysicsPrior(Baseline):
 
 
 def physics_channel(axis: str) -> str:
-    """Return the input channel that tells an axis: ``physics_v`` of ``vgrf``."""
+    """Return the input channel with the physics of an axis: ``physics_v`` for ``vgrf``."""
     return f"physics_{axis.removesuffix('grf')}"
 
 

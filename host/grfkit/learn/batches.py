@@ -128,7 +128,7 @@ def memory_mb_or_zero(value: float) -> float:
 
 
 def require(have: Sequence[str], names: Sequence[str], what: str) -> None:
-    """Refuse by name what is wanted and not there.
+    """Refuse names that are not there.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def epoch_order(size: int, seed: int, groups: Sequence[str] | None = None) -> In
         return _blocks(np.arange(size), rng)
     labels = np.asarray(list(groups))
     names = np.unique(labels)
-    # rounded up, so that no group loses windows to the division
+    # the mean size of a group: a larger one shows a part of its windows each epoch, a smaller one repeats them
     each = -(-size // len(names))
     streams = []
     for name in names:

@@ -1,8 +1,8 @@
 """Distillation: a small network of the past taught by a large one, on training windows only.
 
 The loss is ``share * truth + (1 - share) * teacher`` (the weighted sum of Hinton et al. 2015, arXiv:1503.02531, with
-squared errors in both parts). With ``w`` the weight of a sample, ``y`` the truth and ``t`` the teacher's answer it is,
-up to what no weight of the student moves, ``W (f - z)^2`` with ``W = share * w + (1 - share)`` and
+squared errors in both parts). With ``w`` the weight of a sample, ``y`` the truth, ``t`` the teacher's answer and ``f``
+the student's it is, up to a constant, ``W (f - z)^2`` with ``W = share * w + (1 - share)`` and
 ``z = (share * w * y + (1 - share) * t) / W``. So a student is trained like any network, on the windows of
 :func:`taught`; where the truth does not count the teacher's answer does.
 """
@@ -63,7 +63,7 @@ def taught(data: StanceSet, predicted: Floats, *, share: float) -> StanceSet:
     data
         Training windows.
     predicted
-        What the teacher says of them in BW, shape (stances, time, axes), NaN where it says nothing.
+        The teacher's predictions for them in BW, shape (stances, time, axes), NaN where it has none.
     share
         Of the truth, 0 (the teacher alone) to 1 (the truth alone).
 
@@ -199,7 +199,7 @@ def _finished(model: GrfModel, teacher: GrfModel, truth: StanceSet, share: float
         "weights_sha256": _digest(teacher),
         "participants": list(teacher.participants),
     }
-    # whom the teacher has seen, the student has seen: they count as participants of both
+    # whom the teacher has seen, the student has seen through it: nobody of them may test it
     spec = spec.model_copy(
         update={
             "training": spec.training | {"teacher": about},

@@ -15,7 +15,7 @@ from .scaler import Scaler
 
 
 class LossConfig(Protocol):
-    """What of the training configuration the loss depends on."""
+    """The part of the training configuration that the loss depends on."""
 
     @property
     def balance(self) -> str:

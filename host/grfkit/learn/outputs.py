@@ -1,4 +1,4 @@
-"""What is checked of a place to write before hours are spent on what is to be written there."""
+"""Checks of output paths, made before hours are spent on what is to be written there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changes in the course of a training: the learning rate, and in fine-tuning the layers that may move."""
+"""Changes in the course of a training: the learning rate, and in fine-tuning the layers that may move."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ Value = str | int | float | bool
 
 
 class Span(BaseModel):
-    """What one setting may be: one of ``choices``, or a number from ``low`` to ``high``.
+    """The range of one setting: one of ``choices``, or a number from ``low`` to ``high``.
 
     Attributes
     ----------

@@ -26,7 +26,7 @@ class SearchPlan(BaseModel):
 
 
 class Choice(BaseModel):
-    """What a search found: the best settings, their score, everything tried, and on whom.
+    """The result of a search: the best settings, their score, everything tried, and on whom.
 
     Attributes
     ----------

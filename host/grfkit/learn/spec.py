@@ -1,4 +1,4 @@
-"""What a trained model is, apart from its weights, and which windows it takes; imported without torch."""
+"""The document of a trained model (all but its weights), and the check of windows against it; needs no torch."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ModelSpec(BaseModel):
 
 
 class ForceModel(Protocol):
-    """What predicts the forces of windows: a trained model, or a bundle of one.
+    """Anything that predicts the forces of windows: a trained model, or a bundle of one.
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ class TrainConfig(BaseModel):
     balance_batches
         A label (``surface``, ``participant``, ...) of which every batch holds equally many of each; empty: none.
     threads
-        Threads of torch, 0 leaves them; sums in another number of threads may round differently.
+        Threads of torch, 0 leaves their number as it is; with another number, sums may round differently.
     memory_mb
         Sets larger than this are read from disk batch by batch.
     chosen_on

@@ -1,4 +1,4 @@
-"""What ``grf-train`` does: a set, a recipe, a model with its card; stopped, it goes on where it was."""
+"""The work of ``grf-train``: a set, a recipe, a model with its card; a stopped run goes on where it was."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .train_config import EpochReport
 OnEpoch = Callable[[EpochReport], None]
 OnTrial = Callable[[TrialRow], None]
 Progress = Callable[[int, int, str], None]
-"""What is called with how much is done, of how much, and words."""
+"""Called with how many parts are done, of how many, and a text."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def train(
     force
         Overwrite ``out``.
     progress
-        Called with how much is done, of how much, and words.
+        Called with how many parts are done, of how many, and a text.
 
     Raises
     ------

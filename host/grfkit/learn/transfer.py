@@ -183,7 +183,7 @@ def train_regime(
 
 @dataclass(frozen=True)
 class _Run:
-    """What all trainings of a regime share."""
+    """The arguments that all trainings of a regime share."""
 
     network: NetworkConfig
     config: TrainConfig

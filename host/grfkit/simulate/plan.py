@@ -1,4 +1,4 @@
-"""When the reference and each wearable record, and how long they share."""
+"""The times in which the reference and each wearable record, and the time they share."""
 
 from __future__ import annotations
 
