@@ -35,8 +35,8 @@ CENTRAL_90_SDS = 3.29
 """SDs between the 5th and the 95th percentile of a normal distribution."""
 
 # Of the level in flight; all chosen by hand.
-LEAST_PEAK_BW = 0.3
-"""Height (BW) of the load's 95th percentile above that level: less is no running."""
+PEAK_PERCENT, LEAST_PEAK_BW = 95.0, 0.3
+"""Percentile of the load that is its peaks', and its height (BW) above that level: less is no running."""
 LARGEST_FLIGHT_SHARE, CERTAIN_FLIGHT_SHARE = 0.5, 0.2
 """Share of that height which the level may be off zero at all, and which it may be above zero to be certain."""
 FLIGHT_SCATTER_BW = 0.05
@@ -188,7 +188,7 @@ def _in_flight(values: Floats, direction: int, rate_hz: float, weight_n: float) 
         return None
     at = flights.values(load)
     level = float(np.median(at))
-    above = float(np.nanpercentile(load, 95.0)) - level
+    above = float(np.nanpercentile(load, PEAK_PERCENT)) - level
     # of differences, in which drift cancels; each holds the noise of two flights, hence the root
     scatter = noise_sd(np.diff(at)) / np.sqrt(2.0)
     beyond = float(np.mean(load < level - BELOW_FLIGHT_BW * weight_n))

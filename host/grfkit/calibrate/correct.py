@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..records import Recording
-from ..signals.plates import center_of_pressure
+from ..signals.plates import COP_THRESHOLD_N, center_of_pressure
 from ..signals.treadmill_drift import FLIGHT_THRESHOLD_BW, drift_curve, find_flights
 from .findings import CorrectionRequest, PlateFindings, decided
 from .vertical import FORCES, MOMENTS, vertical_force
@@ -110,7 +110,7 @@ def with_pressure(stream: xr.Dataset) -> xr.Dataset:
         force,
         moment,
         corners_m=np.asarray(corners, dtype=np.float64),
-        threshold_n=float(stream.attrs.get("cop_threshold_n", 20.0)),
+        threshold_n=float(stream.attrs.get("cop_threshold_n", COP_THRESHOLD_N)),
         rate_hz=float(stream.attrs["rate_hz"]),
         cutoff_hz=float(stream.attrs.get("cop_filter_hz", 0.0)) or None,
         vertical=str(stream.attrs.get("vertical", "")),

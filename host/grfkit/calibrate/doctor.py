@@ -28,12 +28,14 @@ _SEVERE_OFFSET_BW = 0.02
 """Offset, or noise (BW), that is warned of; chosen by hand: it moves a 20 N threshold by most of itself."""
 _WANDER_BW = 0.01
 """Wander (BW) of an unloaded level that is worth a sentence or a correction; chosen by hand."""
-_LOAD_BW = 0.3
-"""Load (BW) that nearly all samples exceed where the foot never leaves the plate; chosen by hand."""
+_LOAD_BW, _NEARLY_ALL_PERCENT = 0.3, (5.0, 95.0)
+"""Load (BW) that nearly all samples exceed where the foot never leaves the plate, and the percentiles that are nearly
+all; chosen by hand."""
 _AXIS_BW = 0.3
 """Range of force (BW) from which on the axis that carries it is told from the data; chosen by hand."""
-_STANCE_BW = 0.1
-"""Distance (BW) from the unloaded level beyond which a sample is one of stance; chosen by hand."""
+_STANCE_BW, _DEEP_PERCENT = 0.1, 10.0
+"""Distance (BW) from the unloaded level beyond which a sample is one of stance, and the percentile of these that stands
+for a downward stance's peak; chosen by hand."""
 _WANDER_NOISES = 3.0
 """Wander of the baseline, in SDs of its noise, that is drift; chosen by hand: three SDs."""
 _SATURATED_BW = 0.1
@@ -197,7 +199,7 @@ def _axis(plate: _Plate) -> Finding | None:
 def _stance_sign(plate: _Plate) -> int:
     """Return -1 or 1 where nearly all samples are a load of one sign, 0 otherwise."""
     finite = plate.values[np.isfinite(plate.values)]
-    low, high = np.percentile(finite, [5.0, 95.0]) * plate.up
+    low, high = np.percentile(finite, _NEARLY_ALL_PERCENT) * plate.up
     if plate.base.state == "none" and low > _LOAD_BW * plate.weight_n:
         return 1
     return -1 if plate.base.state == "none" and high < -_LOAD_BW * plate.weight_n else 0
@@ -210,7 +212,7 @@ def _sign(plate: _Plate) -> Finding | None:
     upward = plate.values[np.isfinite(plate.values)] * plate.up
     below = upward - plate.base.level_n * plate.up
     loaded = below[below < -_STANCE_BW * plate.weight_n]
-    stance = float(np.percentile(loaded, 10.0)) if loaded.size else float(below.min())
+    stance = float(np.percentile(loaded, _DEEP_PERCENT)) if loaded.size else float(below.min())
     # negative as recorded too: then no choice of the level makes a load of it
     negative = stance + plate.base.level_n * plate.up < -_LOAD_BW * plate.weight_n
     certain = (plate.base.certain or negative) and stance < -_LOAD_BW * plate.weight_n

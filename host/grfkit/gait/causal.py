@@ -154,12 +154,14 @@ class CausalContacts:
             if not self._started:
                 return None
             self._missing += 1
+            # the last value again, so that ring and blocks keep their pace; a loss too long is judged by its count
             value = self._last
         elif abs(value) > LARGEST:
             raise BadInputError(f"sample {value} does not fit the detector's +-2^21; scale it down")
         else:
             self._missing = 0
         before = self._smooth(value)
+        # judged by the thresholds of the block before, as a device knows no others yet
         event = self._judge(before)
         self._count += 1
         self._track()
@@ -168,6 +170,7 @@ class CausalContacts:
     def _smooth(self, value: int) -> int:
         """Add a sample to the ring; return the smoothed value before it."""
         if not self._started:
+            # filled with the first value: a sum that rose from 0 would look like a contact
             self._ring = [value] * len(self._ring)
             self._sum = value << self.settings.smooth_shift
             self._block_low = self._block_high = self._x = self._sum
@@ -184,6 +187,7 @@ class CausalContacts:
         now = self._pushed - 1
         if self._missing > self.settings.bridge:
             self._above = self._below = 0
+            # not FLIGHT: what follows the gap may be the rest of a contact, whose onset was lost with it
             was, self._state = self._state, SEEKING
             return (LOST, 0, now, now) if was == CONTACT else None
         self._above = self._above + 1 if self._x > self._on else 0
@@ -234,6 +238,7 @@ def crossing_q8(before: int, now: int, level: int) -> int:
 
     A restoring division, bit by bit, as on a device without a divider.
     """
+    # made positive first: C leaves a left shift of negative numbers undefined
     rest, span = (level - before, now - before) if now > before else (before - level, before - now)
     if rest <= 0:
         return 0

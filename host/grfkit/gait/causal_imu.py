@@ -98,6 +98,7 @@ class CausalImpacts:
         """
         now = self._count
         self._count += 1
+        # one axis missing drops the whole sample: the jerk of the others alone would be a smaller one
         if MISSING in sample:
             sample = self._before
         if any(abs(v) > LARGEST for v in sample):
@@ -132,6 +133,7 @@ class CausalImpacts:
         if self._count & ((1 << self.settings.block_shift) - 1) == 0:
             self._high = max(self._block_high, self._high - (self._high >> self.settings.high_shift))
             self._block_high = 0
+            # shifted first: high times the share does not fit 32 bits
             self._on = (self._high >> 8) * self.settings.on_q8
 
 

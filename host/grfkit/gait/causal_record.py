@@ -77,6 +77,7 @@ def contacts_causal(load_counts: Integers, rate_hz: float, settings: CausalSetti
         return np.zeros(0, dtype=EVENT)
     start = int(np.argmax(measured))  # samples missing before the first measured one only count
     load, measured = load[start:], measured[start:]
+    # index of the last measured sample at each one: it repeats that sample, and counts how long it was repeated
     last = np.maximum.accumulate(np.where(measured, np.arange(load.size), 0))
     x = _ring_sums(load[last], settings.smooth_shift)
     on, off = _block_thresholds(x, settings)
@@ -86,6 +87,7 @@ def contacts_causal(load_counts: Integers, rate_hz: float, settings: CausalSetti
         *_confirmed(TO, x, (x < off) & bridged, off, settings.confirm_off),
         *((int(k), LOST, 0, int(k)) for k in np.flatnonzero(~bridged & np.concatenate([[True], bridged[:-1]]))),
     ]
+    # by sample; at one sample IC before TO, as the detector tests them
     return _events(sorted(marks), start)
 
 
@@ -177,6 +179,7 @@ def contact_times(
     shortest_s, longest_s
         Limits of a contact (s); the defaults are those of :class:`~grfkit.gait.contacts.ContactRule`.
     """
+    # the fraction counts from the sample before the one that passed the threshold
     index = events["sample"] - 1.0 + events["fraction_q8"] / 256.0 - settings.delay_samples
     at = np.interp(index, np.arange(time_s.size), time_s) if len(events) else np.zeros(0)
     ic, to, turned = [], [], []

@@ -31,10 +31,15 @@ GREATER_PERCENT, UNDERLOADED_SHARE = 90.0, 0.4
 """A contact is underloaded if its peak is below this share of the percentile of its foot's peaks. Chosen by hand,
 between the quarter that a shoe pressing on the foot in the air reaches in simulated trials and a slow step among fast
 ones. The C runtime has the same numbers."""
+_WALKING_S, _WALKING_DIP_S = (0.2, 2.0), 0.06
+"""Shortest and longest contact (s) of a walker, and the longest dip that belongs to one; chosen by hand: a quick walk's
+contact lasts 0.5 s."""
 _HOLE_STEPS = 1.5
 """Distance of two stamps, in usual sample periods, above which samples are missing between them."""
 _REST_SHARE = 0.1
 """Lowest part of a force's range that holds the samples of flight. Chosen by hand."""
+_RANGE_PERCENT = (1.0, 99.0)
+"""Percentiles between which that range is taken, so that single samples do not widen it."""
 
 
 def peak_loads(load: Floats, time_s: Floats, ic_s: Floats, to_s: Floats) -> Floats:
@@ -110,7 +115,7 @@ class ContactRule:
 
     def walking(self) -> ContactRule:
         """Return the rule with a walker's limits: contacts of 0.2 s to 2 s, dips up to 60 ms."""
-        return replace(self, shortest_s=0.2, longest_s=2.0, shortest_flight_s=0.06)
+        return replace(self, shortest_s=_WALKING_S[0], longest_s=_WALKING_S[1], shortest_flight_s=_WALKING_DIP_S)
 
 
 RULES = {
@@ -216,6 +221,7 @@ def contacts_from_force(
     # gaps are bridged by straight lines here, so that a contact with a gap is one contact, and rejected below
     above = np.where(missing, np.interp(time, time[~missing], searched[~missing]), searched) - level
     runs = true_runs(above > 0)
+    # before runs are joined: noise about the level in flight must not tie two contacts together
     runs = runs[[bool(above[a:b].max() > rule.hysteresis * level) for a, b in runs]]
     onset, offset = _crossing_times(time, above, runs)
     runs, onset, offset = _joined(runs, onset, offset, rule.shortest_flight_s)
@@ -231,7 +237,7 @@ def unloaded_level_n(vgrf_n: Floats) -> float:
     Only for records with flights: the lowest load of a plate that is never unloaded is not its zero.
     """
     measured = vgrf_n[np.isfinite(vgrf_n)]
-    low, high = np.percentile(measured, [1.0, 99.0])
+    low, high = np.percentile(measured, _RANGE_PERCENT)
     return float(np.median(measured[measured <= low + _REST_SHARE * (high - low)]))
 
 
@@ -253,6 +259,7 @@ def _searched(time: Floats, force: Floats, holes: NDArray[np.bool_], rule: Conta
     values = force - unloaded_level_n(force) if rule.zeroed else force
     if rule.lowpass_hz is None:
         return values
+    # a filter that ran on across missing stamps would take both sides for neighbours
     edges = [0, *(np.flatnonzero(holes) + 1).tolist(), time.size]
     parts = [lowpass(values[a:b], rate_hz=rate_hz, cutoff_hz=rule.lowpass_hz) for a, b in pairwise(edges)]
     return np.concatenate(parts)

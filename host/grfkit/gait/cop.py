@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from ..signals.plates import plate_frame
+from ..signals.plates import COP_THRESHOLD_N, plate_frame
 
 EDGE_M = 0.02
 """Distance (m) of the centre of pressure from a plate's edge below which the foot hangs over it. Chosen by hand."""
@@ -19,6 +19,8 @@ _LOADED = 0.2
 force. Chosen by hand."""
 _TRAVEL_PERCENT = (2.0, 98.0)
 """Percentiles between which a centre of pressure travels, so that single outliers do not count."""
+_FULL_PERCENT = 99.0
+"""Percentile of an insole's load that stands for its highest."""
 _NEAR_SHARE = 0.02
 """Share of samples that may be near the edge. Chosen by hand, as the percentiles above."""
 
@@ -57,7 +59,8 @@ def insole_cop(cells: Floats, positions_m: Floats, *, gain: Floats | None = None
         )
     load = np.clip(np.where(np.isfinite(cells), cells, 0.0), 0.0, None) * weight
     total = load.sum(axis=1)
-    guard = least_share * float(np.percentile(total, 99.0)) if total.size else 0.0
+    # a percentile, so that a single spike does not raise the guard above every step
+    guard = least_share * float(np.percentile(total, _FULL_PERCENT)) if total.size else 0.0
     loaded = (total > guard) & (total > 0)
     centre = (load @ positions_m) / np.where(loaded, total, 1.0)[:, None]
     return np.where(loaded[:, None], centre, np.nan)
@@ -77,7 +80,7 @@ def cop_in_plate(cop_m: Floats, corners_m: Floats) -> Floats:
     return np.asarray(((cop_m - frame.centre_m) @ frame.axes)[:, :2])
 
 
-def combined_cop(forces_n: list[Floats], cops_m: list[Floats], *, threshold_n: float = 20.0) -> Floats:
+def combined_cop(forces_n: list[Floats], cops_m: list[Floats], *, threshold_n: float = COP_THRESHOLD_N) -> Floats:
     """Return the centre of pressure of several plates together: their centres weighted by vertical force.
 
     A plate below the threshold, or without a centre, has no weight; NaN where no plate has.
@@ -114,6 +117,7 @@ def edge_distance_m(cop_m: Floats, corners_m: Floats) -> Floats:
     frame = plate_frame(corners[0])
     flat = ((corners.reshape(-1, 3) - frame.centre_m) @ frame.axes)[:, :2]
     place = ((cop_m - frame.centre_m) @ frame.axes)[:, :2]
+    # each row is an outward unit normal and an offset, negative inside: the largest value is that of the nearest edge
     edges = np.asarray(ConvexHull(flat).equations, dtype=np.float64)
     return np.asarray(-(place @ edges[:, :2].T + edges[:, 2]).max(axis=1), dtype=np.float64)
 

@@ -58,6 +58,7 @@ def _nearest(a: Floats, b: Floats, within_s: float) -> Integers:
         return np.zeros((0, 2), dtype=np.int64)
     to_b, to_a = _closest(a, b), _closest(b, a)
     index = np.arange(a.size)
+    # mutual: an extra contact beside a true one must not be matched to the same reference
     keep = (to_a[to_b] == index) & (np.abs(b[to_b] - a) <= within_s)
     return np.stack([index[keep], to_b[keep]], axis=1).astype(np.int64)
 

@@ -87,6 +87,7 @@ def template_of(observed: Floats) -> Floats:
     if not len(complete):
         raise BadInputError("no frame shows all markers of a cluster; leave out those that are missing throughout")
     lengths = np.linalg.norm(complete[:, :, None] - complete[:, None], axis=3)
+    # by distances between markers, which do not change as the cluster moves and turns
     odd = np.abs(lengths - np.median(lengths, axis=0)).sum(axis=(1, 2))
     return np.asarray(complete[int(np.argmin(odd))])
 
@@ -102,6 +103,7 @@ def harrington_hips(asis_left: Floats, asis_right: Floats, psis: Floats) -> Floa
     width, depth = float(np.linalg.norm(asis_left - asis_right)), float(np.linalg.norm(middle - psis))
     left = (asis_left - asis_right) / width
     forward = middle - psis
+    # made square to the line between the ASIS: the PSIS are seldom placed evenly behind them
     forward = forward - (forward @ left) * left
     forward /= np.linalg.norm(forward)
     up = np.cross(forward, left)
@@ -136,8 +138,10 @@ def hinge_centre(proximal: Floats, distal: Floats, guide_a: Floats, guide_b: Flo
     u, size, vt = np.linalg.svd(matrix, full_matrices=False)
     solved = vt[:5].T @ ((u.T @ right)[:5] / size[:5])
     axis = vt[5]
+    # the solution fixes the point up to a shift along the axis, which a hinge leaves open: the guides choose the place
     point = _both(r1, t1, r2, t2, solved, moving=True)
     direction = _both(r1, t1, r2, t2, axis, moving=False)
+    # one place for all frames, as the joint is fixed in both segments
     along = np.median(
         _nearest_along(point[visible], direction[visible], guide_a[visible], (guide_b - guide_a)[visible])
     )

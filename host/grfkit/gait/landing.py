@@ -10,6 +10,14 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from .landmarks import LANDMARKS, Points
 
+FEWEST_FRAMES = 8
+"""Frames that a heading is found from, at the least."""
+SLOWEST_M_S = 0.2
+"""Speed (m/s) over the ground below which there is no heading; chosen by hand, far below a slow walk's."""
+LOW_SHARE, HEIGHT_PERCENT = 0.25, (1.0, 99.0)
+"""Lowest share of a foot's range of height in which it may stand, and the percentiles between which that range is
+taken; chosen by hand."""
+
 
 @dataclass(frozen=True)
 class Travel:
@@ -52,17 +60,22 @@ def travel(points: Points, *, overground: bool = False) -> Travel:
     BadInputError
         If there are fewer than eight frames, the body does not travel over its ground, or its toes point back.
     """
-    if points.time_s.size < 8:
-        raise BadInputError(f"{points.time_s.size} frames are too few to find a heading; expected 8 or more")
+    if points.time_s.size < FEWEST_FRAMES:
+        raise BadInputError(
+            f"{points.time_s.size} frames are too few to find a heading; expected {FEWEST_FRAMES} or more"
+        )
     feet = [(points.path(f"heel_{s}") + points.path(f"toe_{s}")) / 2.0 for s in ("left", "right")]
+    # the pelvis against the standing foot: on a belt the pelvis stands still in the lab, and only the foot travels
     standing = np.concatenate([_standing_velocity(points.time_s, foot) for foot in feet])
     ground = np.zeros(3) if overground or not len(standing) else np.median(standing, axis=0)
     body = _mean_velocity(points.time_s, points.path("pelvis"))
     ground[2] = body[2] = 0.0
     over = body - ground
     speed = float(np.hypot(over[0], over[1]))
-    if not np.isfinite(speed) or speed < 0.2:
-        raise BadInputError(f"the body travels at {speed:.2f} m/s over its ground; a heading needs 0.2 m/s or more")
+    if not np.isfinite(speed) or speed < SLOWEST_M_S:
+        raise BadInputError(
+            f"the body travels at {speed:.2f} m/s over its ground; a heading needs {SLOWEST_M_S:g} m/s or more"
+        )
     ahead = np.nanmean([points.path(f"toe_{s}") - points.path(f"heel_{s}") for s in ("left", "right")], axis=(0, 1))
     if float(ahead[:2] @ over[:2]) < 0.0:
         raise BadInputError(
@@ -77,8 +90,9 @@ def _standing_velocity(time_s: Floats, foot: Floats) -> Floats:
     usable = np.isfinite(velocity).all(axis=1)
     if not usable.any():
         return np.zeros((0, 3))
-    low, high = np.nanpercentile(foot[:, 2], [1.0, 99.0])
-    usable &= foot[:, 2] < low + 0.25 * (high - low)
+    low, high = np.nanpercentile(foot[:, 2], HEIGHT_PERCENT)
+    usable &= foot[:, 2] < low + LOW_SHARE * (high - low)
+    # low is not enough: a foot that just lands or leaves is low too, but is being braked or pushed off
     change = np.gradient(velocity, time_s, axis=0)
     change_m_s2 = np.hypot(change[:, 0], change[:, 1])
     calm = np.isfinite(change_m_s2) & usable
@@ -90,6 +104,7 @@ def _standing_velocity(time_s: Floats, foot: Floats) -> Floats:
 def _mean_velocity(time_s: Floats, path: Floats) -> Floats:
     """Return the slope of a straight line through a path, shape (3,)."""
     visible = np.isfinite(path).all(axis=1)
+    # not from first to last frame: within a stride the pelvis speeds up and slows down, and most of it averages out
     t = time_s[visible] - time_s[visible].mean()
     return np.asarray(t @ path[visible] / (t @ t))
 

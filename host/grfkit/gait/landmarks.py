@@ -228,6 +228,7 @@ def landmarks(points: Points, mapping: LandmarkMapping, *, static: Points | None
     moving = Points(points.time_s, points.names, turned(points.position, mapping.axes))
     still = moving if static is None else Points(static.time_s, static.names, turned(static.position, mapping.axes))
     paths: dict[str, Floats] = {}
+    # in this order, as a hinge is guided by landmarks that have to be there before it (see ``guides``)
     for part in ("pelvis", "hip", "heel", "toe", "ankle", "knee"):
         for side in ("",) if part == "pelvis" else SIDES:
             paths[f"{part}_{side}" if side else part] = _landmark_path(part, side, mapping, moving, still, paths)
@@ -268,6 +269,7 @@ def _recipe_path(
     static_names = _pelvis_names(mapping) if recipe.harrington else _side_names(recipe.static_mean, side, mapping)
     if len(cluster) < 3 or not still.has(static_names):
         return None, [*static_names, *_side_names(recipe.by, side, mapping)]
+    # cluster and points of one frame: means over frames would shrink a body that sways in the static trial
     shape = template_of(still.of([*cluster, *static_names]))
     static = shape[len(cluster) :]
     if recipe.harrington:

@@ -137,6 +137,7 @@ def impact_peak(vertical: Curve, *, window_s: float | None = None, always_13_per
     fallback = IMPACT_FALLBACK * vertical.contact_s
     if not always_13_percent:
         limit = IMPACT_WINDOW * vertical.contact_s if window_s is None else window_s
+        # in the whole contact, then the early ones: a peak's prominence is that over the dips on both sides
         tops, _ = find_peaks(vertical.value_bw, prominence=PROMINENCE_BW)
         tops = tops[vertical.t_s[tops] <= limit]
         if tops.size:
@@ -236,6 +237,7 @@ def loading(vertical: Curve, forward: Curve | None = None, *, cutoff_hz: float |
         valr={m: valr(vertical, method=m, cutoff_hz=cutoff_hz, impact=peak) for m in VALR_METHODS},
         vilr=vilr(vertical, cutoff_hz=cutoff_hz, impact=peak),
         impulse_bw_s=total,
+        # body weight acts for as long as the contact lasts: 1 BW times its duration
         net_impulse_bw_s=total - vertical.contact_s,
         horizontal=None if forward is None else horizontal(forward),
     )
@@ -263,6 +265,7 @@ def _first_reached(vertical: Curve, level_bw: float, peak: Peak) -> float:
     t, v = vertical.t_s, vertical.value_bw
     reached = np.flatnonzero((v >= level_bw) & (t <= peak.at_s + 1e-12))
     if not reached.size or reached[0] == 0:
+        # the fallback at 13 % lies between samples: the first one above the level may come after it
         over = np.flatnonzero(v >= level_bw)
         if not over.size or over[0] == 0:
             return float("nan")
@@ -277,6 +280,7 @@ def _signed_areas(t: Floats, v: Floats) -> tuple[float, float]:
     crossing = left * right < 0
     span = np.where(crossing, np.abs(left) + np.abs(right), 1.0)
     trapezium = 0.5 * (left + right) * width
+    # where a line crosses zero it makes two triangles, whose areas go with the squares of their heights
     above = np.where(crossing, 0.5 * np.maximum(left, right) ** 2 / span * width, np.maximum(trapezium, 0.0))
     below = np.where(crossing, -0.5 * np.minimum(left, right) ** 2 / span * width, np.minimum(trapezium, 0.0))
     return float(below.sum()), float(above.sum())

@@ -96,6 +96,7 @@ def upward_n(stream: xr.Dataset, name: str = "a plate") -> Floats:
     if not measured.size:
         return force
     low, high = float(measured.min()), float(measured.max())
+    # the level in the air may be off zero: the load's sign is the longer way from there
     rest = float(np.median(measured[np.abs(measured) <= np.percentile(np.abs(measured), _REST_PERCENT)]))
     return -force if rest - low > high - rest else force
 
@@ -168,6 +169,7 @@ def _across(
     """Return the contacts, those of two plates that bear one foot replaced by the contact on the plates' sum."""
     merged: list[PlateContact] = []
     for contact in contacts:
+        # by onset, so one look back is enough, and a foot across three plates is merged twice
         before = merged[-1] if merged else None
         if before is None or not _same_foot(before, contact):
             merged.append(contact)
@@ -175,6 +177,7 @@ def _across(
         names = tuple(dict.fromkeys((*before.plates, *contact.plates)))
         ic, to = min(before.ic_s, contact.ic_s), max(before.to_s, contact.to_s)
         loaded = [plates[n] for n in names]
+        # on the sum, because on each plate alone the foot seems to land late and to leave early
         if all(_same_clock(p, loaded[0]) for p in loaded):
             times = contacts_from_force(loaded[0].time_s, _summed(loaded).up_n, rule=rule, mass_kg=mass_kg)
             covers = (times.ic_s <= ic + _SUM_LATER_S) & (times.to_s >= to - _SUM_LATER_S)

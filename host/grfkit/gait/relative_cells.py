@@ -75,6 +75,7 @@ def _relative(stream: xr.Dataset, steps: list[tuple[float, float]], name: str) -
         peak = _median_peak(np.nansum(above, axis=1), time, steps, name)
         for index, cell in enumerate(alive):
             scaled[cell] = (stream[cell].dims, above[:, index] / peak, {**stream[cell].attrs, "units": UNIT})
+        # a dead cell has no load to scale, but all cells of an insole have to be in one unit
         for cell in set(names) - set(alive):
             scaled[cell].attrs["units"] = UNIT
     return scaled

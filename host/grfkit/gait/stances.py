@@ -252,6 +252,7 @@ def _without_underloaded(contacts: ContactTimes, time: Floats, load: Floats) -> 
     """Reject contacts that bear far less than the foot's steps."""
     if contacts.ic_s.size == 0:
         return contacts
+    # above the level in the air: with an offset in it a press and a step would differ too little
     above = peak_loads(load, time, contacts.ic_s, contacts.to_s) - np.nanpercentile(load, _UNLOADED_PERCENT)
     loaded = ~underloaded(above)
     turned = [
@@ -294,6 +295,7 @@ def _force_stances(trial: Trial, rule: ContactRule) -> Stances:
 
 def _sides_of(trial: Trial, contacts: list[PlateContact]) -> list[ContactSide]:
     """Return which foot each contact was, by the first of insoles, landmarks and shoe IMUs that shows it."""
+    # insoles first: they show how long a foot stood, landmarks and shoe IMUs only when it landed
     sides: list[ContactSide] = ["unknown"] * len(contacts)
     for kind in ("insole", "landmarks", "imu"):
         if all(c.side != "unknown" or s != "unknown" for c, s in zip(contacts, sides)):
@@ -320,6 +322,7 @@ def _standing_foot(
 ) -> int:
     """Return the foot that stood during a contact, -1 where neither or both did."""
     shares = [_overlap(contact, *foot) if overlap else _nearness(contact, foot[0]) for foot in (left, right)]
+    # both feet match where they stand together, or where one clock is off: then neither is named
     best = int(np.argmax(shares))
     return best if shares[best] >= _LEAST_MATCH and shares[1 - best] < _RIVAL_MATCH * shares[best] else -1
 

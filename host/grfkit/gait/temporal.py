@@ -83,7 +83,9 @@ def temporal(
 def _stride(ic_s: Floats, feet: NDArray[np.int64], step: Floats, k: int, longest_s: float) -> float:
     """Return the time from contact ``k`` to the next one of the same foot, NaN where that is not certain."""
     if feet[k] < 0:
+        # NaN where either step is: a missed contact would make a stride of one and a half
         return float(step[k] + step[k + 1]) if k + 2 < ic_s.size else float("nan")
+    # two ahead at most: a foot that does not come again by then was missed
     later = np.flatnonzero(feet[k + 1 : k + 3] == feet[k])
     if not later.size:
         return float("nan")

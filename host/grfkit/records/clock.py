@@ -140,6 +140,7 @@ class ClockMap(BaseModel):
             return self.segments[0].apply(t)
         mapped = np.full(t.shape, np.nan)
         last = len(self.segments) - 1
+        # the first and the last one reach on, as a device may have recorded longer than the reference
         for index, segment in enumerate(self.segments):
             inside = t >= (-np.inf if index == 0 else segment.start_s)
             inside &= t < (np.inf if index == last else segment.end_s)
@@ -162,6 +163,7 @@ class ClockMap(BaseModel):
         t = np.asarray(t_target_s, dtype=np.float64)
         device = np.full(t.shape, np.nan)
         for segment in self.segments:
+            # by iteration: what the knots add changes by some ppm, and by that factor each round shrinks the error
             guess = (t - segment.offset_s) / (1.0 + segment.drift_ppm * 1e-6)
             for _ in range(3 if segment.knots else 0):
                 guess = guess + (t - segment.apply(guess)) / (1.0 + segment.drift_ppm * 1e-6)

@@ -237,6 +237,7 @@ def _median_rate(stamps: Floats) -> float:
     period = _period(stamps)
     if _is_regular(stamps) and period > 0:
         steps = np.diff(stamps)
+        # the mean of usual steps: stamps rounded to milliseconds have a median that is off by up to half of one
         return float(1.0 / np.mean(steps[np.abs(steps - period) < 0.5 * period]))
     span = float(stamps[-1] - stamps[0])
     return float((stamps.size - 1) / span) if span > 0 else 0.0

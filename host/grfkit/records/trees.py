@@ -224,6 +224,7 @@ def make_recording(
     """
     if not streams:
         raise BadInputError("holds no stream that grfkit knows")
+    # one zero for all streams: what lies between them is part of the recording
     first = min(float(data["time"].values[0]) for data in streams.values())
     shifted = {name: data.assign_coords(time=_minus(data["time"], first)) for name, data in streams.items()}
     tree = xr.DataTree.from_dict({f"/{name}": data for name, data in shifted.items()})

@@ -43,9 +43,9 @@ def foot_landmarks(names: list[str]) -> dict[str, dict[str, list[int]]]:
 def landmark_contacts(time_s: Floats, position: Floats, names: list[str]) -> list[Contacts]:
     """Return the contacts of each foot from its heel and toe landmarks.
 
-    The vertical axis is the one that carries least of the feet's travel while always being bounded. Contact is
-    taken where the foot's downward motion is stopped: the peak of the vertical acceleration of the lower of heel
-    and toe, once a stride, to a fraction of a sample.
+    The vertical axis is the one along which the other landmarks are farthest from the feet. Contact is taken where the
+    foot's downward motion is stopped: the peak of the vertical acceleration of the lower of heel and toe, once a
+    stride, to a fraction of a sample.
 
     Parameters
     ----------

@@ -17,6 +17,8 @@ CHANNELS_BY_TYPE = {1: 6, 2: 6, 3: 8, 4: 6, 5: 8, 6: 12, 7: 8}
 """Analog channels of one plate by C3D plate type."""
 CALIBRATED_TYPES = (4, 5, 6, 7)
 """Plate types that mean nothing without a calibration matrix."""
+COP_THRESHOLD_N = 20.0
+"""Force (N) below which no centre of pressure is stated, unless told otherwise: the usual threshold of a contact."""
 SIDES_M = (0.01, 20)
 """Shortest and longest side (m) of a plate: beyond, the unit was misread."""
 LEAST_SINE = 0.1
@@ -156,7 +158,7 @@ def center_of_pressure(
     moment: Floats,
     *,
     corners_m: Floats,
-    threshold_n: float = 20.0,
+    threshold_n: float = COP_THRESHOLD_N,
     rate_hz: float | None = None,
     cutoff_hz: float | None = None,
     vertical: str = "",

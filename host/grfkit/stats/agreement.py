@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..errors import BadInputError
 
+LIMIT_SDS = 1.96
+"""SDs from the bias to a limit of agreement: 95 % of normal differences lie between the two."""
+UPPER, LOWER = 0.975, 0.025
+"""Quantiles of a two-sided 95 % interval."""
+
 
 @dataclass(frozen=True)
 class BlandAltman:
@@ -74,15 +79,17 @@ def bland_altman(predicted: Floats, measured: Floats, participants: Sequence[str
     msb = float((m * (means - d.mean()) ** 2).sum() / (k - 1))
     msw = float(((d - means[index]) ** 2).sum() / (n - k)) if n > k else 0.0
     m0 = (n**2 - (m**2).sum()) / ((k - 1) * n)
+    # one contact each: within and between cannot be told apart, and all of it counts as between
     between = max((msb - msw) / m0, 0.0) if n > k else msb
     sd = float(np.sqrt(between + msw))
     bias = float(d.mean())
     var_bias = _variance_of_mean(m, between, msw)
     var_sd = _variance_of_sd(msb, msw, k, n, float(m0), sd)
-    q = float(t.ppf(0.975, k - 1))
-    half, limit = q * np.sqrt(var_bias), q * np.sqrt(var_bias + 1.96**2 * var_sd)
+    # k - 1 and not n - 1: contacts of one person are no independent differences
+    q = float(t.ppf(UPPER, k - 1))
+    half, limit = q * np.sqrt(var_bias), q * np.sqrt(var_bias + LIMIT_SDS**2 * var_sd)
     slope, slope_p = _proportional(np.bincount(index, level) / m, means)
-    low, high = bias - 1.96 * sd, bias + 1.96 * sd
+    low, high = bias - LIMIT_SDS * sd, bias + LIMIT_SDS * sd
     return BlandAltman(
         k, n, bias, (bias - half, bias + half), sd, float(np.sqrt(between)), float(np.sqrt(msw)), low, high,
         (low - limit, low + limit), (high - limit, high + limit), slope, slope_p,
@@ -97,6 +104,7 @@ def _variance_of_mean(m: NDArray[np.int64], between: float, within: float) -> fl
 
 def _variance_of_sd(msb: float, msw: float, k: int, n: int, m0: float, sd: float) -> float:
     """Return the variance of the total SD by the delta method: total = MSB / m0 + (1 - 1/m0) MSW."""
+    # a mean square of f degrees of freedom has the variance 2 MS^2 / f, a root 1 / (4 sd^2) of that of its square
     parts = 2 * (msb / m0) ** 2 / (k - 1)
     if n > k:
         parts += 2 * ((1 - 1 / m0) * msw) ** 2 / (n - k)
@@ -167,12 +175,14 @@ def icc_2_1(table: Floats) -> Icc:
     n, k = table.shape
     msr, msc, mse = _mean_squares(table)
     value = (msr - mse) / (msr + (k - 1) * mse + k * (msc - mse) / n)
+    # equal columns: the interval's degrees of freedom below would divide by zero
     if value == 1.0:
         return Icc(1.0, 1.0, 1.0, n, k, "ICC(2,1)")
     a, b = k * value / (n * (1 - value)), 1 + k * value * (n - 1) / (n * (1 - value))
     v = (a * msc + b * mse) ** 2 / ((a * msc) ** 2 / (k - 1) + (b * mse) ** 2 / ((n - 1) * (k - 1)))
+    # v are Satterthwaite's degrees of freedom of a weighted sum of two mean squares.
     # 1 / F(0.975; n - 1, v) as a quantile of the other tail: where v is near 0 it is 0, and F itself infinite
-    upper_inverse, lower = f.ppf(0.025, v, n - 1), f.ppf(0.975, v, n - 1)
+    upper_inverse, lower = f.ppf(LOWER, v, n - 1), f.ppf(UPPER, v, n - 1)
     rest = k * msc + (k * n - k - n) * mse
     low = n * (upper_inverse * msr - mse) / (rest + upper_inverse * n * msr)
     high = n * (lower * msr - mse) / (rest + n * lower * msr)
@@ -193,8 +203,8 @@ def icc_3_1(table: Floats) -> Icc:
     n, k = table.shape
     msr, _, mse = _mean_squares(table)
     ratio = msr / mse if mse > 0 else np.inf
-    low_f = ratio / f.ppf(0.975, n - 1, (n - 1) * (k - 1))
-    high_f = ratio * f.ppf(0.975, (n - 1) * (k - 1), n - 1)
+    low_f = ratio / f.ppf(UPPER, n - 1, (n - 1) * (k - 1))
+    high_f = ratio * f.ppf(UPPER, (n - 1) * (k - 1), n - 1)
     value = (ratio - 1) / (ratio + k - 1) if np.isfinite(ratio) else 1.0
     low, high = ((x - 1) / (x + k - 1) if np.isfinite(x) else 1.0 for x in (low_f, high_f))
     return Icc(float(value), float(low), float(high), n, k, "ICC(3,1)")
@@ -239,6 +249,7 @@ def tost(differences: Floats, *, margin: float, alpha: float = 0.05) -> Tost:
     if not margin > 0 or n < 2:
         raise BadInputError(f"equivalence needs a margin above 0 and two participants; got {margin} and {n}")
     mean, error = float(d.mean()), float(d.std(ddof=1) / np.sqrt(n))
+    # 1 - 2 alpha, as each of the two tests is one-sided
     half = float(t.ppf(1 - alpha, n - 1)) * error
     if n < FEWEST:
         return Tost(n, mean, mean - half, mean + half, margin, None, None, f"{n} participants: no test below {FEWEST}")

@@ -11,6 +11,11 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from .spm import FEWEST, smallest_p
 
+DRAWS = 10_000
+"""Draws of the bootstrap: its 95 % limits then vary by some hundredths of a standard error from seed to seed."""
+MOST_EXACT = 25
+"""Participants up to which Wilcoxon's p is exact: beyond, the normal approximation is as good; chosen by hand."""
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -21,7 +26,7 @@ class Paired:
     mean, low, high
         Mean difference and its interval at ``level`` (Student's t over participants).
     boot_low, boot_high
-        The same by bootstrap over participants (percentiles of 10,000 draws).
+        The same by bootstrap over participants (percentiles of ``DRAWS`` draws).
     better
         How many participants have the smaller value under ``a``.
     p, p_holm
@@ -68,15 +73,16 @@ def paired(a: Mapping[str, float], b: Mapping[str, float], *, level: float = 0.9
         raise BadInputError(f"{n} participants have both values; a paired comparison needs two")
     d = np.asarray([a[k] - b[k] for k in names])
     mean, half = float(d.mean()), float(t.ppf(0.5 + level / 2, n - 1) * d.std(ddof=1) / np.sqrt(n))
-    draws = np.random.default_rng(seed).integers(0, n, (10_000, n))
+    draws = np.random.default_rng(seed).integers(0, n, (DRAWS, n))
     boot = np.quantile(d[draws].mean(axis=1), [0.5 - level / 2, 0.5 + level / 2])
+    # Pratt: differences of 0 are ranked before they are dropped, which is the more conservative way
     p, note = None, ""
     if n < FEWEST:
         note = f"{n} participants: no p-value below {FEWEST}; the smallest attainable is {smallest_p(n):.3g}"
     elif not d.any():
         p = 1.0
     else:
-        p = float(wilcoxon(d, zero_method="pratt", method="exact" if n <= 25 and _plain(d) else "auto").pvalue)
+        p = float(wilcoxon(d, zero_method="pratt", method="exact" if n <= MOST_EXACT and _plain(d) else "auto").pvalue)
     return Paired(
         n, mean, mean - half, mean + half, float(boot[0]), float(boot[1]), int((d < 0).sum()), p, smallest_p(n), None,
         level, note,

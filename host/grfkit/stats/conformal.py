@@ -79,6 +79,7 @@ def band(
     scores = [participant_score(residuals[people == name], shape, within) for name in names]
     if not np.isfinite(scores).all():
         raise BadInputError(f"participant {names[int(np.argmin(np.isfinite(scores)))]} has no residual to calibrate on")
+    # n + 1, as the new participant is one more among equals; less a trifle, lest rounding ask for one more
     rank = int(np.ceil((n + 1) * level - 1e-9))
     width = float(np.sort(scores)[rank - 1])
     return Band(width * shape if scale is not None else np.asarray([width]), level, within, tuple(names))

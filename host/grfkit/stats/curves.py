@@ -48,7 +48,7 @@ def curve_errors(measured: Floats, predicted: Floats) -> dict[str, Floats]:
     measurable = measurable & complete[:, None]
     y, p = np.where(measurable, measured, 0.0), np.where(measurable, predicted, 0.0)
     count = measurable.sum(axis=1).astype(np.float64)
-    count[count == 0] = np.nan
+    count[count == 0] = np.nan  # so that a contact without a sample comes out as NaN, not as an error of 0
     off = p - y
     rmse = np.sqrt((off**2).sum(axis=1) / count)
     span = _range(y, measurable)
@@ -75,6 +75,7 @@ def _pearson(y: Floats, p: Floats, mask: NDArray[np.bool_], count: Floats) -> Fl
         b = np.where(mask, p - (p.sum(axis=1) / count)[:, None], 0.0)
         size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
         flat = (np.sqrt((a**2).sum(axis=1)) < FLAT_BW) | (np.sqrt((b**2).sum(axis=1)) < FLAT_BW)
+        # rounding can carry r past 1, where Fisher's z has no value
         r = np.clip((a * b).sum(axis=1) / np.where(flat, np.nan, size), -1.0, 1.0)
     return np.asarray(r, dtype=np.float64)
 

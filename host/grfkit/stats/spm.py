@@ -13,6 +13,7 @@ from ..errors import BadInputError
 FEWEST = 6
 """Below this many participants no p-value is given; see :func:`smallest_p`."""
 _EULER = np.sqrt(4.0 * np.log(2.0))
+"""FWHM of a smooth field of unit variance times the SD of its derivative: crossings are counted per resel by it."""
 
 
 def smallest_p(n: int) -> float:
@@ -81,6 +82,7 @@ def t_threshold(
 
     level = alpha / 2 if two_tailed else alpha
     resels = (samples - 1) / fwhm
+    # random field theory is for smooth curves: of rough ones it asks for more than as many independent tests would
     field_u = brentq(lambda u: t_exceedance(u, nu=nu, resels=resels) - level, 0.0, 1e6, xtol=1e-10)
     return float(min(field_u, t.isf(level / samples, nu)) if bonferroni else field_u)
 
@@ -167,6 +169,7 @@ def clusters(t: Floats, threshold: float, *, nu: float, fwhm: float) -> tuple[Cl
     resels = (t.size - 1) / fwhm
     tail = float(student.sf(threshold, nu))
     crossings = resels * _EULER / (2 * np.pi) * (1 + threshold**2 / nu) ** (-(nu - 1) / 2)
+    # the floor keeps a threshold that nothing exceeds by chance from dividing by zero
     beta = (gamma(1.5) * crossings / max(resels * tail, 1e-300)) ** 2
     excursions = []
     for sign in (1, -1):
@@ -226,13 +229,15 @@ def permutation_max_t(a: Floats, b: Floats, *, alpha: float = 0.05, most: int = 
         return MaxT(n, t, float("nan"), float("nan"), 0, False, note)
     exact = 2**n <= most
     if exact:
+        # the bits of 0 to 2**n - 1: row 0 is what was observed
         signs = 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
     else:
         signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(most, n))
-        signs[0] = 1.0
+        signs[0] = 1.0  # what was observed is one of the draws, or else p could be 0
     tops = np.concatenate([_max_t(d, part) for part in np.array_split(signs, max(1, len(signs) // 1000))])
     rank = int(np.ceil((1 - alpha) * len(tops))) - 1
     observed = float(np.abs(t).max())
+    # the observed sum is computed in another order than its own permutation: equal up to rounding
     p = float((tops >= observed * (1 - 1e-12)).mean())
     return MaxT(n, t, float(np.sort(tops)[rank]), p, len(tops), exact)
 
@@ -241,6 +246,7 @@ def _max_t(d: Floats, signs: Floats) -> Floats:
     """Return the largest ``|t|`` under each row of signs."""
     n = len(d)
     mean = signs @ d / n
+    # signs do not change the squares: their sum is the same for every row
     var = ((d**2).sum(axis=0) - n * mean**2) / (n - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.abs(mean) / np.sqrt(np.maximum(var, 0.0) / n)

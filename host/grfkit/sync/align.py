@@ -210,6 +210,7 @@ def _sequence(wearables: PathLike | Recording | Sequence[PathLike | Recording]) 
 
 def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
     """Return the alignment of sources, the reference first."""
+    # options that contradict one another are refused before a file is read
     prior = request.prior()
     refuse_unusable(request, sources)
     reference, doctor = examined_reference(sources[0], request)

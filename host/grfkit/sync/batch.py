@@ -64,6 +64,7 @@ class Row(BaseModel):
             for p in (self.request.reference, *self.request.wearables)
             if p.exists()
         ]
+        # without the number: a row that was moved within the table is the same job
         text = self.model_dump_json(exclude={"number"}) + repr(stamps)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -234,6 +235,7 @@ def _finished(rows: Sequence[Row], journal: Path) -> dict[int, dict[str, Any]]:
     finished: dict[int, dict[str, Any]] = {}
     for row in rows:
         summary = entries.get(row.key())
+        # a row that failed runs again: its files may be readable by now
         if summary and not summary.get("error") and _still_there(row, summary.get("digests", {})):
             finished[row.number] = summary | {"row": row.number}
     return finished
@@ -299,5 +301,6 @@ def _on_dask(rows: Sequence[Row], worker: Callable[[Row], dict[str, Any]], sched
     from distributed import as_completed as as_they_come
 
     with connected(scheduler) as client:
+        # not pure: the same row may have other files by now, so an earlier result must not stand for it
         for future in as_they_come(client.map(worker, list(rows), pure=False)):
             yield future.result()

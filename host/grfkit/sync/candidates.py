@@ -64,8 +64,10 @@ def _score(
     span_r = max(reference.covered_s[-1, 1], reference.onset_s[-1]) - start_r
     span_d = max(device.covered_s[-1, 1], device.onset_s[-1]) - start_d
     size_r, size_d = int(span_r / BIN_S) + 2, int(span_d / BIN_S) + 2
+    # as long as both together, so that no lag wraps round onto another
     size = fft.next_fast_len(size_r + size_d, real=True)
     smooth = spread_s / BIN_S
+    # smoothing one of the two trains smooths their correlation
     onsets_r = fft.rfft(ndimage.gaussian_filter1d(_binned(reference, start_r, size_r), smooth), size)
     onsets_d = np.conj(fft.rfft(_binned(device, start_d, size_d), size))
     together = fft.irfft(onsets_r * onsets_d, size)

@@ -222,6 +222,7 @@ def _lost_samples(segments: Sequence[Segment], rate_hz: float) -> list[tuple[flo
     """Return (device time, samples) of the jump before every segment but the first."""
     lost = []
     for before, after in itertools.pairwise(segments):
+        # both lines at one instant: pieces differ in rate, and what was lost is the step between them there
         at = np.asarray([after.start_s])
         jump_s = float(after.apply(at)[0] - before.apply(at)[0])
         lost.append((after.start_s, round(jump_s * rate_hz)))
@@ -249,6 +250,7 @@ def _joined(
     spread_s
         95 % half-width of the fit at its worst instant.
     """
+    # added and not in quadrature: it is no noise, but a course of the clock that the fit does not follow
     unsteady_s = max(unsteadiness_s(part) for part in anchors)
     fields = ("t_device_s", "t_reference_s", "residual_s", "kept")
     together = Anchors(*(np.concatenate([getattr(part, name) for part in anchors]) for name in fields))

@@ -37,6 +37,8 @@ SIGNED_MEAN = 0.2
 """Share of a force's range beyond which its mean is a body weight, whose sign is known; chosen by hand."""
 LOPSIDED = 1.2
 """A tail so many times as far from the resting level as the other is the loaded one; chosen by hand."""
+TAIL_PERCENT, RARE_PERCENT = (0.5, 99.5), (0.02, 99.98)
+"""Percentiles that are a force's tails, and those of a plate that is loaded for less than a hundredth of the time."""
 RARE_HIT = 5.0
 """Range so many times that of the inner 99 % which tells a plate that is hit once or twice; chosen by hand."""
 LOADED_SHARE = 0.1
@@ -46,10 +48,13 @@ LOADED_S = 0.05
 FLIGHT_FLOOR, FLIGHT_SHARE = 0.03, 1.0 / 12.0
 """Share of a total force's range that is its floor, and of the time that a runner's lies on it: flights take 0.19 to
 0.49 of a run's time (RBDS), a walk's dips 0.02 to 0.04."""
+FLIGHT_PERCENT = (1, 95)
+"""Percentiles between which that range is taken."""
 LEAST_COVERED = 0.05
 """Share of an insole's samples that a channel needs to stand for its load."""
 TWIN_LEVEL = 0.2
-"""The same of both where the device is a force plate's twin: equal, so that equal signals have no lag."""
+"""Share of the loaded level at which contacts of both sides begin where the device is a force plate's twin: one level
+for both, so that equal signals have no lag."""
 
 
 @dataclass(frozen=True)
@@ -150,14 +155,15 @@ def points_down(values: Floats) -> bool:
 
 def _tails(sample: Floats) -> tuple[float, float]:
     """Return a sample's lowest and highest half per cent; of a plate that is hit once or twice, its extremes."""
-    low, high = np.percentile(sample, [0.5, 99.5])
-    lowest, highest = np.percentile(sample, [0.02, 99.98])
+    low, high = np.percentile(sample, TAIL_PERCENT)
+    lowest, highest = np.percentile(sample, RARE_PERCENT)
     rare = highest - lowest > RARE_HIT * (high - low)
     return (float(lowest), float(highest)) if rare else (float(low), float(high))
 
 
 def resting_level(sample: Floats) -> float:
     """Return the value a signal rests at: the middle of its shortest interval holding a fifth of the samples."""
+    # the densest place, not the median: a walker's insole is loaded most of the time
     ordered = np.sort(sample)
     count = max(2, ordered.size // 5)
     widths = ordered[count - 1 :] - ordered[: ordered.size - count + 1]
@@ -244,6 +250,7 @@ def merge_any(trains: list[Contacts]) -> Contacts:
     joined = merge([t for t in trains if t.covered_s.size])
     if joined.size < 2:
         return joined
+    # of plates that know their feet two landings so close are a jump's, and both count
     twice = np.concatenate([[False], np.diff(joined.onset_s) < SAME_LANDING_S])
     unknown = joined.foot < 0
     return joined.subset(~(twice & unknown))
@@ -260,7 +267,7 @@ def has_flight(total: Floats) -> bool:
     A runner's flights do, a walker's dips do not.
     """
     part = total[:: max(1, total.size // SAMPLE_SIZE)]
-    low, high = np.nanpercentile(part, [1, 95])
+    low, high = np.nanpercentile(part, FLIGHT_PERCENT)
     return bool(np.nanmean(part < low + FLIGHT_FLOOR * (high - low)) > FLIGHT_SHARE)
 
 
@@ -299,6 +306,7 @@ def device_train(
     BadInputError
         If none of the streams can show a contact.
     """
+    # insoles show durations and strengths besides times; landmarks no shock that may be a push-off
     loads = device_loads(streams, inverted=inverted)
     if loads:
         longest = np.inf if plates else LONGEST_STANCE_S

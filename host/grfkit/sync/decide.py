@@ -15,7 +15,7 @@ varies by 0.1 %, runners by 0.5 % (2 ms) and more."""
 CONTRADICTED = 3.0
 """Nats by which the contacts have to prefer another alignment to overrule a prior: odds of twenty to one."""
 FEWEST_WITH_PRIOR = 3
-"""Contacts that have to match at the least where a prior decides between steps, of a third of the gate's."""
+"""Contacts that have to match where a prior decides between steps: a third of the gate's number, but never fewer."""
 ADVICE = "record three jumps or stomps on the plate, more hits, or give a prior better than +-0.15 s"
 
 
@@ -46,6 +46,7 @@ def decide(
     """Return the decision on a search by contacts."""
     gate, law = gate_for(best, settings, plates=plates)
     tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * best.beat.step_s
+    # a broad prior cannot tell one step from the next: it may cost an alignment its margin, but not lend it one
     margin = best.margin if tight else min(best.margin, best.margin_without_prior)
     reasons = [*_margin_reasons(best, gate, margin, tight, plates), *_match_reasons(best, gate, tight)]
     if not plates and overlap_s < settings.shortest_overlap_s and not tight:

@@ -108,6 +108,7 @@ def align_device(
     alignment = _by_load_where_standing(alignment, pair, loads)
     aligned = alignment.clock_map
     if aligned.segments and pair.train.loads and not plates and follows_force(loads, pair.train.loads, aligned.apply):
+        # known only once it is aligned: then anew, for an insole's lag would have been subtracted from a force
         pair, loads = _as_twin(pair, _streams(reference), _streams(device))
         alignment = align_contacts(pair)
     return _described(alignment, pair, loads, accept_refused)

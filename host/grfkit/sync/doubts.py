@@ -83,6 +83,7 @@ def rate_doubts(train: DeviceTrain, segment: Segment) -> list[str]:
 def stray_doubts(reference: Contacts, train: DeviceTrain, segments: Sequence[Segment], lag_s: float) -> list[str]:
     """Return a reason where stretches of device time hold contacts that do not follow the map (treadmill only)."""
     device_s = train.contacts.onset_s
+    # onsets are late by the sensor's lag, which the map does not contain
     mapped = ClockMap(source="", target="", verdict="aligned", segments=list(segments)).apply(device_s - lag_s)
     mapped = np.nan_to_num(mapped, nan=-1e9)  # between two segments: far from every contact, and not covered
     visible = inside(reference.covered_s, mapped)

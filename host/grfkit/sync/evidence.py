@@ -11,6 +11,11 @@ from ..records.evidence import StreamEvidence
 from ..signals.runs import true_runs
 from .clock_map import DeviceAlignment
 
+SCALE_PERCENT = (5, 97)
+"""Percentiles of a signal that are drawn at 0 and 1: about the unloaded level and the top of a usual contact."""
+MOST_GAPS = 2000
+"""Gaps that a report marks: more would only make the file large."""
+
 
 def stream_evidence(name: str, stream: xr.Dataset, alignment: DeviceAlignment, clock_map: ClockMap) -> StreamEvidence:
     """Return what a report shows of one stream: its signal and the reference's, anchors, scores and gaps."""
@@ -39,7 +44,7 @@ def _scaled(values: Floats) -> Floats:
     finite = values[np.isfinite(values)]
     if not finite.size:
         return values
-    low, high = np.percentile(finite, [5, 97])
+    low, high = np.percentile(finite, SCALE_PERCENT)
     return np.asarray((values - low) / (high - low if high > low else 1.0))
 
 
@@ -70,7 +75,7 @@ def _device_signal(name: str, stream: xr.Dataset, alignment: DeviceAlignment) ->
 
 
 def gaps_of(stream: xr.Dataset, *, shortest_s: float = 0.015) -> list[tuple[float, float]]:
-    """Return (start, end) of every stretch without data on the device clock, the longest 2,000 of them."""
+    """Return (start, end) of every stretch without data on the device clock, the longest ``MOST_GAPS`` of them."""
     names = [str(n) for n in stream.data_vars if n != "time_raw" and stream[n].dims[0] == "time"]
     time_s = np.asarray(stream["time"].values, dtype=np.float64)
     missing = np.ones(time_s.size, dtype=bool)
@@ -80,4 +85,4 @@ def gaps_of(stream: xr.Dataset, *, shortest_s: float = 0.015) -> list[tuple[floa
     edges = true_runs(missing)
     spans = [(float(time_s[max(a - 1, 0)]), float(time_s[min(b, time_s.size - 1)])) for a, b in edges]
     spans = [s for s in spans if s[1] - s[0] >= shortest_s]
-    return sorted(sorted(spans, key=lambda s: s[0] - s[1])[:2000])
+    return sorted(sorted(spans, key=lambda s: s[0] - s[1])[:MOST_GAPS])

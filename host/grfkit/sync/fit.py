@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..records import Anchors, Knot, Segment
 from ..signals.contacts import Contacts
+from ..signals.robust import MAD_TO_SD
 
 RATE_WALK_PPM = 0.35
 """How far a crystal's rate walks in one second, ppm (random walk): 12 ppm of warm-up within ten minutes or so."""
@@ -32,8 +33,16 @@ ROUNDS = 5
 """Rounds of reweighting; chosen by hand."""
 TUKEY = 4.685
 """Tukey's biweight: residuals of this many SDs have no weight (95 % efficiency at a normal distribution)."""
-MAD_TO_SD = 1.4826
-"""SD of a normal distribution over its median absolute deviation."""
+FEWEST_FOR_INFLATION, ASSUMED_INFLATION = 12, 2.0
+"""Pairs below which the correlation of their jitter is not measured, and the inflation assumed instead; chosen
+by hand."""
+LONGEST_CORRELATION = 16
+"""Contacts over which that correlation is summed at most; chosen by hand."""
+LARGEST_INFLATION = 10.0
+"""Inflation of variance at most; chosen by hand."""
+UNSTEADY_ERRORS, MEDIAN_ERROR = 3.5, 1.25
+"""Standard errors by which a stretch's median may be off by chance (chosen by hand, as the worst of many is taken),
+and the error of a median over that of a mean."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +105,17 @@ def fit_clock(
     centre = float(np.median(device_s))
     base = float(np.median(reference_s - rate * device_s))
     y = reference_s - rate * device_s - base
+    # half of the difference either way, so that the offset is that of both feet's middle
     side = np.where(foot == 1, 0.5, np.where(foot == 0, -0.5, 0.0))
     hats, prior = _hats(device_s, knots), _penalty(knots, rate_sd_ppm)
     design = np.concatenate([hats, side[:, None]], axis=1)
     prior = np.pad(prior, ((0, 1), (0, 1)))
     prior[-1, -1] = 1.0 / FOOT_SD_S**2
+    # the regression's priors are about zero, so what is already known is taken off first
     y = y - foot_s * side
     beta, normal, residual = _tukey_regression(design, y, prior)
     covariance = np.linalg.inv(normal)[:count, :count]
+    # the line is drawn through the knots, so that what they add to it is wander and nothing else
     line = np.polynomial.polynomial.polyfit(knots - centre, beta[:count], 1)
     extra = beta[:count] - line[0] - line[1] * (knots - centre)
     offset = base + float(line[0]) - float(line[1]) * centre
@@ -132,6 +144,7 @@ def _tukey_regression(design: Floats, y: Floats, prior: Floats) -> tuple[Floats,
 
 
 def _hats(at: Floats, knots: Floats) -> Floats:
+    # linear interpolation as a matrix: each row holds the weights of the two knots about an instant
     place = np.clip((at - knots[0]) / (knots[1] - knots[0]), 0, knots.size - 1 - 1e-9)
     left = place.astype(int)
     hats = np.zeros((at.size, knots.size))
@@ -149,6 +162,7 @@ def _penalty(knots: Floats, rate_sd_ppm: float) -> Floats:
     end[0], end[-1] = -1.0, 1.0
     span = knots[-1] - knots[0]
     precision += np.outer(end, end) / (rate_sd_ppm * 1e-6 * span) ** 2
+    # in one step the rate walks by its root times the SD, and the clock by that rate times the step
     walk_sd = RATE_WALK_PPM * 1e-6 * np.sqrt(step) * step
     for k in range(1, count - 1):
         bend = np.zeros(count)
@@ -160,16 +174,17 @@ def _penalty(knots: Floats, rate_sd_ppm: float) -> Floats:
 def _inflation(residual: Floats, used: NDArray[np.bool_]) -> float:
     """Return by how much correlation from contact to contact inflates the variance of a mean (1 to 10)."""
     series = residual[used]
-    if series.size < 12:
-        return 2.0
+    if series.size < FEWEST_FOR_INFLATION:
+        return ASSUMED_INFLATION
     series = series - series.mean()
     power = float((series**2).mean())
     if power <= 0:
         return 1.0
-    lags = np.arange(1, min(16, series.size // 4))
+    lags = np.arange(1, min(LONGEST_CORRELATION, series.size // 4))
     correlation = np.asarray([float((series[k:] * series[:-k]).mean()) / power for k in lags])
+    # Bartlett's window: without it the sum over noisy correlations may be less than nothing
     window = 1.0 - lags / (lags.size + 1.0)
-    return float(np.clip(1.0 + 2.0 * (window * correlation).sum(), 1.0, 10.0))
+    return float(np.clip(1.0 + 2.0 * (window * correlation).sum(), 1.0, LARGEST_INFLATION))
 
 
 def fit_anchors(
@@ -234,6 +249,6 @@ def unsteadiness_s(anchors: Anchors) -> float:
     parts = np.array_split(residual, residual.size // STRETCH)
     middle = np.asarray([np.median(p) for p in parts])
     scatter = MAD_TO_SD * np.asarray([np.median(np.abs(p - m)) for p, m in zip(parts, middle)])
-    # 3.5 standard errors of a median (1.25 times a mean's); jitter is correlated: half the number counts
-    chance = 3.5 * 1.25 * np.median(scatter) * np.sqrt(2.0 / STRETCH)
+    # jitter is correlated from contact to contact: half the number counts, hence the 2
+    chance = UNSTEADY_ERRORS * MEDIAN_ERROR * np.median(scatter) * np.sqrt(2.0 / STRETCH)
     return float(max(np.abs(middle).max() - chance, 0.0))

@@ -19,6 +19,8 @@ USUAL_STEP_S = 0.5
 """Step time (s) that a prior's SD is compared with, where nobody steps; a walker's, rounded."""
 LEAST_CORRELATION = 0.5
 """Correlation of the loads at the best lag; chosen by hand."""
+_NORMAL_95 = 1.96
+"""Half-width of a 95 % interval of the normal distribution, in SDs."""
 
 
 def align_loads(
@@ -46,7 +48,7 @@ def align_loads(
         [segment],
         lag,
         reasons=_doubts(best, settings, prior),
-        uncertainty_ms=1e3 * 1.96 * sd_s,
+        uncertainty_ms=1e3 * _NORMAL_95 * sd_s,
         residual_ms=1e3 * float(np.std(residual)) if residual.size else None,
         p_wrong=settings.overground_wrong(best.margin),
         inliers=None,

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..signals.contacts import Contacts, inside
-from .fit import MAD_TO_SD, TUKEY
+from ..signals.robust import MAD_TO_SD
+from .fit import TUKEY
 
 WINDOWS_S = (0.110, 0.080, 0.060)
 """Distance (s) within which contacts may match, round by round; the reference design."""
@@ -24,7 +25,7 @@ LEAST_SCATTER_S = 0.001
 OUTLIER_SDS = 4.0
 """A match counts where its residual is within so many SDs; chosen by hand."""
 LEAST_OUTLIER_S = 0.004
-"""The same limit (s) at the least: two samples of a usual insole (100 to 500 Hz), or one; chosen by hand."""
+"""The same limit (s) at the least: two samples at 500 Hz; chosen by hand."""
 EMPTY_SCATTER_S = 0.05
 """Scatter (s) stated where nothing matches: far above what any gate allows."""
 
@@ -113,7 +114,8 @@ def _nearest(reference: Floats, device: Floats, offset: Floats, slope: Floats, w
     partner = np.where(nearer, after, before)
     distance = np.abs(device[partner] - at)
     lost = distance > window
-    same = partner[:, 1:] == partner[:, :-1]  # two reference contacts on one device contact: the nearer has it
+    # two reference contacts on one device contact: the nearer has it. Partners rise with time, so rivals are neighbours
+    same = partner[:, 1:] == partner[:, :-1]
     lost[:, 1:] |= same & (distance[:, 1:] > distance[:, :-1])
     lost[:, :-1] |= same & (distance[:, :-1] >= distance[:, 1:])
     return np.where(lost, -1, partner).astype(np.int64)
@@ -130,6 +132,7 @@ def _fit(
 ) -> tuple[Floats, Floats, Floats]:
     """Return offset, rate and foot difference of each candidate by iterated reweighted ridge regression."""
     x = device.onset_s[safe]
+    # about the middle of the matches, where an error of the rate does not move the offset
     count = np.maximum(matched.sum(axis=1), 1)
     centre = (x * matched).sum(axis=1) / count
     dx = x - centre[:, None]
@@ -140,7 +143,7 @@ def _fit(
     weight = matched.astype(np.float64)
     ridge = np.zeros((3, 3))
     ridge[1, 1], ridge[2, 2] = (NOISE_S / prior_s) ** 2, (NOISE_S / FOOT_PRIOR_S) ** 2
-    ridge[0, 0] = 1e-9
+    ridge[0, 0] = 1e-9  # the offset has no prior; a candidate without a match must be solvable all the same
     beta = np.zeros((y.shape[0], 3))
     for _ in range(3):
         beta = _ridge(dx, foot, y, weight, ridge)
@@ -176,7 +179,7 @@ def masked_median(values: Floats, mask: NDArray[np.bool_]) -> Floats:
 
 
 def _scale(residual: Floats) -> Floats:
-    """Return 1.4826 times the median absolute residual of each row (``EMPTY_SCATTER_S`` for a row of none)."""
+    """Return the robust SD of each row's residuals (``EMPTY_SCATTER_S`` for a row of none)."""
     finite = np.isfinite(residual)
     spread = MAD_TO_SD * masked_median(np.abs(np.nan_to_num(residual)), finite)
     return np.where(finite.any(axis=1), spread, EMPTY_SCATTER_S)

@@ -45,6 +45,7 @@ def _scanned(reference: Contacts, part: Contacts, limits: Limits, half_width: fl
         candidate = search(reference, part, near, plates=False)
         if candidate is None or candidate.margin < SCAN_MARGIN or candidate.log_likelihood_ratio <= 0:
             continue
+        # by likelihood: at a wrong rate one wrong lag may stand out from the others by as wide a margin
         total = float(candidate.log_likelihood.max())
         if best is None or total > best[0]:
             best = (total, candidate.rate)

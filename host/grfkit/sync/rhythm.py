@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..signals.contacts import Contacts
-from .fit import MAD_TO_SD
+from ..signals.robust import MAD_TO_SD
 
 FLOOR_S = 0.0015
 """Least SD (s) of an innovation: neither side times a contact better; chosen by hand."""
@@ -29,6 +29,13 @@ UNKNOWN_SPREAD = 0.1
 """Share of the period stated as the SD of intervals where there are too few; far above a runner's 0.5 to 3 %."""
 LEVEL_WIDTH = 21
 """Intervals over which their level is smoothed: slower changes of pace are no rhythm; chosen by hand."""
+SHORT_PERCENT, SHORT_WITHIN = 20.0, 0.25
+"""Percentile of the intervals that is surely no missed contact's, and the share of it within which others are like it;
+chosen by hand."""
+LEAST_UNPREDICTED = 0.05
+"""Share of the intervals' variance that no prediction takes away: a fit to few contacts would; chosen by hand."""
+WINSOR_SDS = 4.0
+"""Robust SDs at which intervals are cut off before they are predicted; chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,7 @@ def rhythm(reference: Contacts, device: Contacts, *, plates: bool = False) -> Rh
     if feet < 1:
         feet = 1 if plates or period > ONE_FOOT_RATIO * fundamental(reference.onset_s) else 2
     stretch = 2 if feet == 1 else 1
+    # a device of one foot: the reference's strides, every second of its contacts, are what its intervals compare with
     v_device = _interval_variance(device.onset_s, period)
     v_reference = _interval_variance(reference.onset_s[::stretch], period)
     innovation = np.sqrt(max(v_device + v_reference, FLOOR_S**2))
@@ -79,8 +87,8 @@ def fundamental(onset_s: Floats) -> float:
     if intervals.size < FEWEST_INTERVALS:
         return USUAL_PERIOD_S
     # missed contacts make long intervals only: the short ones show the period
-    short = float(np.percentile(intervals, 20.0))
-    near = intervals[np.abs(intervals - short) < 0.25 * short]
+    short = float(np.percentile(intervals, SHORT_PERCENT))
+    near = intervals[np.abs(intervals - short) < SHORT_WITHIN * short]
     return float(np.median(near)) if near.size else short
 
 
@@ -97,12 +105,14 @@ def innovation_variance(packed: Floats, count: NDArray[np.int64]) -> Floats:
     if order == 0:
         return np.asarray(variance)
     index = np.abs(np.arange(order)[:, None] - np.arange(order)[None, :])
+    # the ridge keeps rows without a contact, or of equal intervals, solvable
     normal = covariance[:, index] + (1e-6 * covariance[:, 0] + 1e-12)[:, None, None] * np.eye(order)
     weights = np.linalg.solve(normal, covariance[:, 1:, None])[..., 0]
     innovation = variance - (weights * covariance[:, 1:]).sum(axis=1)
     enough = count > 4 * order
+    # what the fitted weights explain of pure noise is given back
     innovation = innovation * size / np.maximum(size - order - 1.0, 1.0)
-    return np.asarray(np.where(enough, np.clip(innovation, 0.05 * variance, variance), variance))
+    return np.asarray(np.where(enough, np.clip(innovation, LEAST_UNPREDICTED * variance, variance), variance))
 
 
 def _interval_variance(onset_s: Floats, period: float) -> float:
@@ -112,7 +122,7 @@ def _interval_variance(onset_s: Floats, period: float) -> float:
     if intervals.size < FEWEST_INTERVALS:
         return (UNKNOWN_SPREAD * period) ** 2
     series = intervals - _smooth_level(intervals)
-    limit = 4.0 * MAD_TO_SD * float(np.median(np.abs(series))) + 1e-6
+    limit = WINSOR_SDS * MAD_TO_SD * float(np.median(np.abs(series))) + 1e-6
     series = np.clip(series, -limit, limit)
     return float(innovation_variance(series[None, :], np.asarray([series.size]))[0])
 
@@ -120,5 +130,6 @@ def _interval_variance(onset_s: Floats, period: float) -> float:
 def _smooth_level(values: Floats, width: int = LEVEL_WIDTH) -> Floats:
     if values.size < 2 * width:
         return np.full(values.shape, np.median(values))
+    # over the values that are there: at the ends a plain convolution would sink towards zero
     kernel = np.ones(width)
     return np.asarray(np.convolve(values, kernel, "same") / np.convolve(np.ones(values.size), kernel, "same"))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..signals.contacts import Contacts
-from .fit import MAD_TO_SD
+from ..signals.robust import MAD_TO_SD
 from .matching import WINDOWS_S, Matches, masked_median, match
 from .rhythm import FLOOR_S, TWO_FOOTED_S, Rhythm, innovation_variance
 
@@ -159,11 +159,14 @@ def _treadmill_times(matches: Matches, beat: Rhythm) -> Floats:
     count = matches.inlier.sum(axis=1)
     packed = _packed(np.where(matches.inlier, matches.residual_s, np.nan))
     innovation = np.maximum(innovation_variance(packed, count), FLOOR_S**2)
+    # two Gaussians, each at its own variance: only the ratio of the variances is left, for every contact beyond
+    # the few that the fits use up
     gain = 0.5 * np.maximum(count - 5, 0) * np.log(beat.innovation_s**2 / innovation)
     outliers = (matches.partner >= 0).sum(axis=1) - count
     missed = matches.idle
     if beat.feet == 2:
         missed = np.maximum(missed, (matches.possible & (matches.partner < 0)).sum(axis=1))
+    # a contact without a partner: its chance over a period, against what a Gaussian innovation is worth on average
     lost = np.log(MISS / beat.period_s) + 0.5 * np.log(2 * np.pi * math.e * beat.innovation_s**2)
     # unrelated trains would have their misses too: those that any detector has cost nothing
     astray = np.maximum(outliers + missed - USUAL_MISSES * matches.visible, 0.0)
@@ -182,15 +185,18 @@ def _plates_times(reference: Contacts, matches: Matches, beat: Rhythm) -> Floats
     terms = []
     for jitter in JITTERS_S:
         for common in COMMON_S:
+            # the covariance j^2 I + c^2 11' of a pass: its sum varies by n times this, all else about its mean by j^2
             spread = jitter**2 + count * common**2
             pieces = -0.5 * (np.maximum(count - 1, 0) * np.log(jitter**2) + within / jitter**2)
             pieces -= 0.5 * (np.log(spread) + total**2 / np.maximum(count, 1) / spread)
             terms.append(np.where(count > 0, pieces, 0.0).sum(axis=1))
     table = np.stack(terms)
+    # the mean of likelihoods over the grid, taken from its largest so that no exponential underflows
     best = table.max(axis=0)
     density = best + np.log(np.mean(np.exp(table - best), axis=0))
     matched = inlier.sum(axis=1)
     possible = matches.possible.sum(axis=1)
+    # against chance, by which a contact lies anywhere in a period; and the Gaussians' constant, left out above
     density += matched * (np.log(beat.period_s) - 0.5 * np.log(2 * np.pi))
     outlying = (matches.partner >= 0) & ~inlier
     stray = STRAY * np.exp(-0.5 * (np.nan_to_num(matches.residual_s) / STRAY_S) ** 2)
@@ -219,6 +225,7 @@ def _covariation(reference: Floats, device: Floats, train: Contacts, matches: Ma
     good = matches.inlier & np.isfinite(x) & np.isfinite(y)
     foot = train.foot[safe]
     x, y = np.where(good, x, 0.0), np.where(good, y, 0.0)
+    # a difference between the feet alternates, and so speaks for every second step alike: it is taken off
     for side in (-1, 0, 1):
         of_side = good & (foot == side)
         if of_side.any():
@@ -226,8 +233,10 @@ def _covariation(reference: Floats, device: Floats, train: Contacts, matches: Ma
     x, y = _ranked(x, good), _ranked(y, good)
     n = good.sum(axis=1).astype(np.float64)
     power = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+    # from 0: a negative correlation is no evidence for anything, as more load is more load on both devices
     r = np.clip((x * y).sum(axis=1) / np.where(power > 0, power, 1.0), 0.0, LARGEST_CORRELATION)
     dof = np.maximum(n - 2.0, 0.0)
+    # Liang et al. 2008 for one predictor and g = n: (1 + n)^((n - 2) / 2) / (1 + n (1 - r^2))^((n - 1) / 2)
     factor = 0.5 * dof * np.log1p(n) - 0.5 * (dof + 1.0) * np.log1p(n * (1.0 - r**2))
     return np.where(n >= FEWEST_PAIRS, factor, 0.0)
 
@@ -268,9 +277,11 @@ def _two_footed_landings(reference: Contacts, device: Contacts, matches: Matches
     usual = float(np.nanmedian(reference.duration_s)) if np.isfinite(reference.duration_s).any() else np.nan
     if not double.any() or not np.isfinite(usual):
         return np.zeros(matches.offset_s.shape)
+    # Laplace's rule, so that no share is 0 or 1
     share = (double.sum() + 1.0) / (double.size + 2.0)
     long_stay = (reference.duration_s > LONG_STAY * usual)[None, :]
     landed = double[np.clip(matches.partner, 0, None)]
+    # of a half the complement is a half: the second term is the chance that a long stay begins with one foot
     on_long = np.where(landed, np.log(LANDS_LONG / share), np.log(LANDS_LONG / (1.0 - share)))
     on_hit = np.where(landed, min(np.log(LANDS_SHORT / share), 0.0), 0.0)
     return np.asarray(np.where(matches.inlier, np.where(long_stay, on_long, on_hit), 0.0).sum(axis=1))
@@ -287,6 +298,7 @@ def _local(values: Floats) -> Floats:
     """Return each value less the mean of its same-foot neighbours (two and four contacts away)."""
     if values.size < 9:
         return values - np.nanmean(values) if np.isfinite(values).any() else values
+    # reflected about the first and the last contact, so that feet go on alternating
     padded = np.concatenate([values[4:0:-1], values, values[-2:-6:-1]])
     near = np.stack([padded[:-8], padded[2:-6], padded[6:-2], padded[8:]])
     finite = np.isfinite(near)
@@ -314,6 +326,7 @@ def feet_evidence(reference: Contacts, device: Contacts, matches: Matches) -> tu
     labelled = matches.inlier & (reference.foot >= 0) & (device.foot[safe] >= 0)
     same = (labelled & (device.foot[safe] == reference.foot)).sum(axis=1)
     other = labelled.sum(axis=1) - same
+    # against chance, by which one of two labels is right: hence the 2
     right, wrong = np.log(2 * RIGHT_FOOT), np.log(2 * WRONG_FOOT)
     swapped = other * right + same * wrong + np.where(labelled.any(axis=1), np.log(SWAPPED), 0.0)
     return np.asarray(same * right + other * wrong), np.asarray(swapped)

@@ -35,6 +35,9 @@ GRID_S = 0.01
 """Grid (s) of the shifts compared over plates: finer than any matching window."""
 SAME_SHIFT_S, OTHER_SHIFT_S = 0.05, 0.1
 """Shifts (s) up to which a stretch is in its place, and from which it is not; between is neither."""
+BEYOND_S = 0.1
+"""Time (s) beyond the reference's first and last contact up to which a device's contact can be one of them; chosen by
+hand, about the search's widest window."""
 
 
 def slips_within(
@@ -60,7 +63,7 @@ def slips_within(
         return _slips_on_plates(reference, device, offset_s, rate, step_s)
     beat = rhythm(reference, device)
     mapped = offset_s + rate * device.onset_s
-    inner = np.flatnonzero((mapped > reference.onset_s[0] - 0.1) & (mapped < reference.onset_s[-1] + 0.1))
+    inner = np.flatnonzero((mapped > reference.onset_s[0] - BEYOND_S) & (mapped < reference.onset_s[-1] + BEYOND_S))
     if inner.size < 2 * FEWEST:
         return None
     shifts = step_s * np.arange(-REACH, REACH + 1).astype(np.float64)
@@ -69,6 +72,7 @@ def slips_within(
         """Return the nats of contacts ``first`` to ``last`` at each shift over those at none."""
         index = inner[first:last]
         part = _part(device, index)
+        # the reference cut with room for the farthest shift: no shift may lose contacts at the cut
         start, end = mapped[index[0]] - (REACH + 1) * step_s, mapped[index[-1]] + (REACH + 1) * step_s
         near = _part(reference, np.flatnonzero((reference.onset_s > start) & (reference.onset_s < end)))
         if near.size < FEWEST or part.size < FEWEST:

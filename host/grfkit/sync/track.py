@@ -64,6 +64,12 @@ BORDER_EDGE_S = 0.02
 """Time (s) that belongs to the contacts on either side of a border."""
 CHUNK_OVERHANG = 0.2
 """Share of a chunk that may lie beyond the reference's contacts; chosen by hand."""
+JUMP_INSIDE = 0.1
+"""Share of an anchor's margin that counts where its residuals say that it holds a jump; chosen by hand."""
+SMOOTHING_BINS = 2.5
+"""SD (bins) by which a chunk's histogram is smoothed: 10 ms, the jitter of both sides; chosen by hand."""
+SAME_STATE = 0.5
+"""Share of ``WALK_S`` within which two followed lags are one; chosen by hand."""
 
 
 class _Step(NamedTuple):
@@ -199,11 +205,12 @@ def _anchor(reference: Contacts, device: Contacts, limits: Limits) -> tuple[Best
 
 def _quality(anchor: BestLag) -> float:
     """Return the margin, much less of it where the residuals say that the window holds a jump."""
-    return anchor.margin if anchor.residual_sd_s < STEADY_SD_S else 0.1 * anchor.margin
+    return anchor.margin if anchor.residual_sd_s < STEADY_SD_S else JUMP_INSIDE * anchor.margin
 
 
 def _chunk_edges(device: Contacts, start: float, end: float) -> tuple[Floats, Floats]:
     """Return the chunk borders after the anchor's start, ascending, and before it, descending."""
+    # a little beyond the outermost contacts, as chunks do not hold the contact at their end
     first, last = float(device.onset_s[0]) - 0.01, float(device.onset_s[-1]) + 0.01
     middle = (start + end) / 2.0
     after = np.append(np.arange(middle, last - 0.5 * CHUNK_S, CHUNK_S), last)
@@ -231,6 +238,7 @@ def _trend(path: list[_Step]) -> float:
         return 0.0
     middle = np.asarray([(step.start_s + step.end_s) / 2.0 for step in path])
     slopes = np.diff([step.lag_s for step in path]) / np.diff(middle)
+    # the mean of those near the median: a jump between two chunks is a slope beyond any clock's
     near = slopes[np.abs(slopes - np.median(slopes)) < FASTEST_TREND]
     return float(np.mean(near)) if near.size else 0.0
 
@@ -261,7 +269,7 @@ def _beam(
         fresh.sort(key=lambda state: -state.nats)
         beam = []
         for state in fresh:  # the best of those that are not the same lag
-            if all(abs(state.lag_s - other.lag_s) > 0.5 * WALK_S for other in beam):
+            if all(abs(state.lag_s - other.lag_s) > SAME_STATE * WALK_S for other in beam):
                 beam.append(state)
             if len(beam) == BEAM:
                 break
@@ -287,7 +295,7 @@ def _chunk_scores(
     difference = difference[(difference > reach[0]) & (difference < reach[1])]
     bins = ((difference - reach[0]) / BIN_S).astype(int)
     histogram = ndimage.gaussian_filter1d(
-        np.bincount(bins, minlength=int((reach[1] - reach[0]) / BIN_S) + 1).astype(float), 2.5
+        np.bincount(bins, minlength=int((reach[1] - reach[0]) / BIN_S) + 1).astype(float), SMOOTHING_BINS
     )
     tops, _ = signal.find_peaks(histogram)
     tops = tops[np.argsort(histogram[tops], kind="stable")[::-1][:CHUNK_TOPS]]
@@ -343,6 +351,7 @@ def _border(reference: Contacts, device: Contacts, rate: float, before: _Step, a
         mapped = lag + rate * onset
         distance = nearest_onset_s(reference, mapped)
         cost.append(np.minimum(distance, BORDER_REACH_S) ** 2 / (2.0 * BORDER_SD_S**2))
+    # a border before contact k: those before it by the one lag, it and those after it by the other
     total = np.concatenate([[0.0], np.cumsum(cost[0])]) + np.concatenate([np.cumsum(cost[1][::-1])[::-1], [0.0]])
     likely = np.flatnonzero(total < total.min() + BORDER_NATS)
     first, last = int(likely[0]), int(likely[-1])  # the loss follows contact number first - 1 and precedes number last

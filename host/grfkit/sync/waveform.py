@@ -74,7 +74,7 @@ def is_standing(plates: list[LoadSignal]) -> bool:
         long += float(duration[duration > STANDING_S].sum())
         short += float(duration[duration <= STANDING_S].sum())
         if not contacts.size:
-            long += 1e-6
+            long += 1e-6  # nobody steps on or off: no steps to align by either
     return long > short
 
 
@@ -109,7 +109,7 @@ def search_waveform(
             best.append(max(options, key=lambda o: o[0]))
     if not best:
         return None
-    lags = best[0][3]
+    # feet share one clock: the lags at which all of them were compared, each foot's evidence added
     start, end = max(b[3][0] for b in best), min(b[3][-1] for b in best)
     lags = np.arange(start, end + 1e-9, 1.0 / GRID_HZ)
     plain = np.sum([np.interp(lags, b[3], np.nan_to_num(b[4])) for b in best], axis=0)
@@ -131,6 +131,7 @@ def _winner(
         return None
     before, at, after = total[top - 1], total[top], total[top + 1]
     offset = lags[top] + 0.5 * (before - after) / min(before - 2 * at + after, -1e-9) / GRID_HZ
+    # the curvature of a log-likelihood at its top is one over the variance of what it estimates
     curve = max(-(before - 2 * at + after) * GRID_HZ**2, 1e-6)
     rival = _rivals(total, top)
     rival_plain = _rivals(plain, top)
@@ -184,6 +185,7 @@ def _agreement(plate: LoadSignal, foot: LoadSignal, shortest_overlap_s: float) -
 
     count = np.maximum(np.rint(together(mask_x, mask_y)), 0.0)
     sum_xy = together(x, y)
+    # of the samples that both recorded at that lag: over all of them gaps would lower the correlation
     power = np.sqrt(np.maximum(together(x**2, mask_y), 0) * np.maximum(together(mask_x, y**2), 0))
     enough = count >= shortest_overlap_s * GRID_HZ
     r = np.where(enough & (power > 0), sum_xy / np.maximum(power, 1e-12), 0.0)
