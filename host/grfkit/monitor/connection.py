@@ -340,6 +340,7 @@ class InsoleConnection:
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.ensure_future(work)
+        # held here: asyncio itself keeps weak references to tasks only
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

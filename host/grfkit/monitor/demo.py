@@ -59,6 +59,7 @@ async def insoles(model: Path | None, options: Sequence[str], say: Callable[[str
         If they do not start.
     """
     with socket.socket() as probe:
+        # a free port is taken and given back: the other process binds it a moment later
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "grfkit.cli.simulate", "insole", "--json", "--hci", f"tcp-server:127.0.0.1:{port}"]

@@ -158,6 +158,7 @@ class Hub:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if self._run is not None and self._run.done() and not self._ready.is_set():
+            # what ended the run before anything streamed is raised here
             self._run.result()
 
     async def over(self) -> None:

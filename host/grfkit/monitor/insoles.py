@@ -43,6 +43,7 @@ class Insoles:
         for connection in connections:
             order.append((count[connection.side], connection.side, connection))
             count[connection.side] += 1
+        # by runner, then by side: "left" sorts before "right"
         order.sort(key=lambda place: place[:2])
         self.connections = [connection for _, _, connection in order]
         self.runners = [runner for runner, _, _ in order]

@@ -39,6 +39,7 @@ class Latency:
         if not total[-1]:
             return {"p50": None, "p99": None}
         return {
+            # the middle of the bin in which so large a share is reached
             name: round(1e3 * _STEP_S * (0.5 + float(np.searchsorted(total, share * total[-1]))), 3)
             for name, share in (("p50", 0.5), ("p99", 0.99))
         }

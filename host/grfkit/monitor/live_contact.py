@@ -92,6 +92,7 @@ def features(contact: Contact) -> dict[str, float]:
     values = {"contact_s": contact.contact_s}
     if "v" in contact.axes:
         vertical = _curve(contact, "v")
+        # method E does not look at the impact peak
         nowhere = Peak(math.nan, math.nan, False)
         values["peak"] = float(np.max(vertical.value_bw))
         values["impulse"] = impulse_bw_s(vertical)

@@ -137,6 +137,7 @@ def bundle_live(bundle: Bundle) -> LiveModel:
         model_id=manifest.model_id,
         needs_mass=manifest.force_unit == "N",
         axes=tuple(axis.name for axis in manifest.axes),
+        # of the rate that the manifest states, to which the cutter thins the samples
         detector=lambda _: detector,
         columns=manifest.columns,
         relative=manifest.cells == "relative",

@@ -68,6 +68,7 @@ def _info(pylsl: Any, state: DeviceState) -> Any:
         len(CHANNELS),
         state.rate_hz or 0.0,
         pylsl.cf_float32,
+        # the source id: by it a recorder finds the stream again after a restart
         f"grfkit {state.address}",
     )
     channels = info.desc().append_child("channels")

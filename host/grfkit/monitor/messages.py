@@ -264,4 +264,5 @@ class Command:
 
 
 def _to_json(kind: str, content: dict[str, Any]) -> str:
+    # NaN is no JSON, and browsers refuse it: better an error here; float() takes numpy's numbers
     return json.dumps({"type": kind, **content}, allow_nan=False, default=float)

@@ -109,6 +109,7 @@ async def serve(
     number = int(listener.getsockname()[1])
     app = application(hub, host=host, port=number, token=token)
     config = uvicorn.Config(
+        # commands are short texts, and a page that does not close is not waited for long
         app, log_config=None, log_level="error", access_log=False, lifespan="off", server_header=False,
         ws_per_message_deflate=False, ws_max_size=64 * 1024, timeout_graceful_shutdown=2,
     )  # fmt: skip

@@ -136,6 +136,7 @@ class SessionChain:
             return None
         if first and session.first is not None:
             self._began(session, self._gap(session))
+        # of samples alone: a stance comes after its end, which is no latency of the link
         if len(timed.host_s) and session.last is timed.item:
             self._last = session.last
             self.latency.add(received.arrival_ns * 1e-9 - float(timed.host_s[-1]))

@@ -148,4 +148,5 @@ def _together(left: list[StanceShown], right: list[StanceShown]) -> tuple[list[S
 def _asymmetry_percent(left: float | None, right: float | None) -> float | None:
     if left is None or right is None or not left + right > 0:
         return None
+    # 100 times the difference over the mean of both
     return 200.0 * (left - right) / (left + right)

@@ -55,6 +55,8 @@ _HORIZON_S = 24 * 3600.0
 """Losses of the link are drawn for a day ahead."""
 _LEAST_QUIET_COUNTS = 2.0
 """A cell may move so much in a quiet sample whatever its range, as on the host; chosen by hand: noise of few bits."""
+_TROUBLE_EVERY_S = 0.05
+"""Time between looks whether a fault is due or the battery has fallen; chosen by hand: far below a stall of 0.3 s."""
 _LIMITS = {SettingKey.MASS: (10.0, 250.0), SettingKey.SPEED: (0.0, 15.0), SettingKey.SLOPE: (-45.0, 45.0)}
 """Of SET: kg, m/s, % of slope. Chosen by hand, around any runner on any treadmill."""
 _LOG = logging.getLogger(__name__)
@@ -217,6 +219,7 @@ class VirtualInsole:
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
+        # held here: asyncio itself keeps weak references to tasks only
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
 
@@ -378,7 +381,7 @@ class VirtualInsole:
         breaks = deque(faults.disconnect_times(side, until_s=_HORIZON_S))
         stalls = deque(faults.stall_times(side, until_s=_HORIZON_S))
         while True:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(_TROUBLE_EVERY_S)
             if self._started_s is not None:
                 elapsed_s = time.monotonic() - self._started_s
                 if breaks and elapsed_s >= breaks[0]:

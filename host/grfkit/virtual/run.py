@@ -26,6 +26,8 @@ __all__ = ["InsoleRequest", "clocks_of", "run_insoles"]
 
 _WANDER_PPM, _DRIFT_PPM = 3.0, 40.0
 """Of the clocks: a slow wander, as with temperature, and a constant error; chosen by hand, twice a common crystal's."""
+_LEAD_S = 0.2
+"""The insoles are switched on before reference time 0 by this; chosen by hand."""
 _WANDER_PERIOD_S = (120, 600)
 """Periods of the wander, drawn within these; chosen by hand: rooms warm over minutes."""
 _ADDRESS = {"left": "F6:47:52:46:01:01", "right": "F6:47:52:46:01:02"}
@@ -102,7 +104,7 @@ async def run_insoles(request: InsoleRequest, ready: Callable[[InsoleTestBed], N
     sources, runner = _sources(request, clocks)
     if request.plate is not None and runner is not None:
         runner.write_plate(request.plate)
-    async with InsoleTestBed(LinkSettings(request.interval_ms, request.pdus_per_event), lead_s=0.2) as bed:
+    async with InsoleTestBed(LinkSettings(request.interval_ms, request.pdus_per_event), lead_s=_LEAD_S) as bed:
         for side in request.sides:
             model_id = model.model_id if model else 0
             await bed.add(sources[side], _settings(request, side), clock=clocks[side], model=model, model_id=model_id)

@@ -11,6 +11,7 @@ from ..errors import BadInputError
 from .profile import INFO_BYTES, RUNNING_BYTES, Info, Running
 from .structs import pack
 
+# op, streams, rate; op, key, value
 _START = struct.Struct("<BBH")
 _SET = struct.Struct("<BBi")
 _ANSWER_BIT = 0x80

@@ -26,9 +26,12 @@ CELLS, IMU = 16, 6
 AXES = ("forward", "medial", "up")
 FORCES = ("apgrf", "mlgrf", "vgrf")
 """The axes of a stance's curves, bit 0 first."""
+# version and type, flags, sequence, time, sample counter, count, cfg_id
 _HEADER = struct.Struct("<BBHIHBB")
 HEADER_BYTES = _HEADER.size
+# stance_id, place of the fragment, fragments in all
 _FRAGMENT = struct.Struct("<HBB")
+# model_id, contact time, points, axes, missed, point of the peak, peak, impulse, braking, propulsion, 0
 _REPORT = struct.Struct("<IHBBBBhhhhH")
 _SENSOR = np.dtype([("cells", "<u2", (CELLS,)), ("imu", "<i2", (IMU,))])
 _SAMPLE = np.dtype([("fx", "<i2"), ("fy", "<i2"), ("fz", "<i2"), ("cop_x", "<i2"), ("cop_y", "<i2")])

@@ -45,9 +45,12 @@ ACCEL_COUNTS = GYRO_COUNTS = 32768
 _MOST = {SENSOR: 5, SAMPLES: 10}
 """Samples of one packet at most, by the profile."""
 
+# major, minor, side, cells, ADC bits, ranges of acceleration and rate, model_id
 _INFO = struct.Struct("<BBBBHHHI")
+# cfg_id, samples per packet, rate, period
 _RUNNING = struct.Struct("<BBHI")
 INFO_BYTES, RUNNING_BYTES = _INFO.size, _RUNNING.size
+# id and t1; the answer repeats them and adds t2 and t3
 _TIME_REQUEST = struct.Struct("<BQ")
 _TIME_REPLY = struct.Struct("<BQII")
 

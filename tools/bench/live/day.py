@@ -43,6 +43,8 @@ BATCH_S, STATE_S = 0.5, 5.0
 LOSS, BREAK_EVERY_S, BREAK_S = 0.001, 5400.0, 3.0
 """Share of packets lost; how long the right link lasts and is away (s). Chosen by hand: a run longer than the wraps of
 the 32-bit clock (71.6 min), and losses by the thousand."""
+DELAY_NS = (1e6, 14e6)
+"""Delay of a packet (ns), drawn within these: about a connection interval of 15 ms."""
 DRIFT_PPM = {"left": 30.0, "right": -25.0}
 FLAT, EVEN = 0.05, 0.01
 """Goals: by what share memory may grow from the first hour to the last, and stances differ between hours."""
@@ -145,7 +147,7 @@ class Insole:
         lost, self.before = 0, (0, 0, 0)
         for k in count():
             number = self.number_0 + PACKED * k
-            due_ns = self.host_ns(number + PACKED - 1) + round(self.rng.uniform(1e6, 14e6))
+            due_ns = self.host_ns(number + PACKED - 1) + round(self.rng.uniform(*DELAY_NS))
             if due_ns > until_ns:
                 break
             await asyncio.sleep((due_ns - time.monotonic_ns()) * 1e-9)

@@ -55,6 +55,8 @@ TRAINED_ON = ROOT / "build" / "bundles" / "train.nc"
 RATE_HZ, LEAD_S, LEAST_OVERLAP_S = 200, 40.0, 12.0
 """The insoles' rate; how much longer than the recording the person runs (finding, connecting, stopping); the overlap
 that alignment asks for, short since the recording is."""
+STOPS_EARLIER_S = 0.5
+"""The plate stops so long before the person does (s), chosen by hand: its last samples still measure somebody."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Runner:
     def write_plate(self, path: Path) -> None:
         """Write the treadmill's C3D by its own clock."""
         truth, rng = self.person.trial.truth, np.random.default_rng([self.seed, 11])
-        seconds = self.duration_s - self.plate_clock.offset_s - 0.5
+        seconds = self.duration_s - self.plate_clock.offset_s - STOPS_EARLIER_S
         reference = record_reference(
             rng, truth.condition, default_settings(), truth.world, truth.ground, duration_s=seconds,
             clock=self.plate_clock,
@@ -253,8 +255,8 @@ def alignment(loop: Loop, recording: Recording, maps: dict[str, ClockMap], side:
     """Return how far the recording's times and the alignment are off (ms), over what plate and recording share."""
     recorded_s, true_s, plate_s = loop.true_s(recording, side)
     clock_map = maps[f"insole_{side}"]
-    # the plate stops half a second before the person: see Runner.write_plate
-    shared = (plate_s > 0) & (plate_s < loop.runner.duration_s - loop.runner.plate_clock.offset_s - 0.5)
+    # where both are there: the plate stops before the person does
+    shared = (plate_s > 0) & (plate_s < loop.runner.duration_s - loop.runner.plate_clock.offset_s - STOPS_EARLIER_S)
     off = 1e3 * (score.mapped(clock_map, recorded_s) - plate_s)[shared]
     off = off[np.isfinite(off)]
     return {
