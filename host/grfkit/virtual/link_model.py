@@ -393,12 +393,6 @@ class ModelController(Controller):
 def _connection_cancelled(peer: hci.Address) -> hci.HCI_LE_Connection_Complete_Event:
     return hci.HCI_LE_Connection_Complete_Event(
         status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
-        connection_handle=0,
-        role=hci.Role.CENTRAL,
-        peer_address_type=peer.address_type,
-        peer_address=peer,
-        connection_interval=0,
-        peripheral_latency=0,
-        supervision_timeout=0,
-        central_clock_accuracy=0,
-    )
+        connection_handle=0, role=hci.Role.CENTRAL, peer_address_type=peer.address_type, peer_address=peer,
+        connection_interval=0, peripheral_latency=0, supervision_timeout=0, central_clock_accuracy=0,
+    )  # fmt: skip

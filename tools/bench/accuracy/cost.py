@@ -121,7 +121,7 @@ def in_own_process(spec: Rows) -> Rows:
 
 
 def cost_set(each: int, points: int) -> Path:
-    """Return the file of so many stances of each runner in so many points."""
+    """Return the file of ``each`` stances of every runner in ``points`` points."""
     path = sets.BUILD / "cost" / f"B_{each}_{points}.nc"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -163,7 +163,7 @@ class OneAxis:
 
 @dataclass(frozen=True)
 class FittedOneAxis:
-    """A fitted method of the first of so many axes."""
+    """A fitted method of the first of ``axes`` axes."""
 
     member: FittedMethod
     axes: int

@@ -89,7 +89,7 @@ def bench_a_paper(run: Run) -> Rows:
 
 
 def landmark_methods(run: Run, *, networks: bool) -> list[Method]:
-    """Return what answers for landmarks: the published inputs, ours, kernel ridge, network, blend."""
+    """Return the methods for landmarks: on the published inputs, on ours, kernel ridge, network, blend."""
     moving = OnChannels("ridge, velocities and accelerations", RIDGE, MOTION)
     kernel_v = OnChannels(
         "kernel ridge, velocities and accelerations", KernelMethod("kernel v a", statics=("contact_s",)), MOTION
@@ -187,7 +187,7 @@ def bench_c(run: Run) -> Rows:
 
 
 def walking(name: str, regime: Regime, people: int | None = None) -> TransferMethod:
-    """Return a regime from the runners to so many walkers.
+    """Return a regime from the runners to ``people`` walkers, all if None.
 
     There are ten times fewer windows of walkers: what trains on them alone, or goes on with them, takes more epochs, so
     that it takes as many steps or half as many, and does not lose for want of training.

@@ -100,12 +100,12 @@ def other_lab() -> StanceSet:
 
 
 def insoles(each: int) -> StanceSet:
-    """Return benchmark D, so many stances of each person and foot."""
+    """Return benchmark D, at most ``each`` stances of every person and foot."""
     return cached(f"D_{each}", lambda: gaitpdb.load(DATA / "gaitpdb_insole", most_windows=each))
 
 
 def lab(each: int, *, quick: bool = False) -> StanceSet:
-    """Return the simulated lab: simulated, aligned by grf-sync, cut by the insole; so many stances of each person."""
+    """Return the simulated lab: simulated, aligned by grf-sync, cut by the insole; ``each`` stances of every person."""
     return cached(f"{_place(quick)}_{each}", lambda: thinned(_lab(CutRequest(), quick=quick), each))
 
 
@@ -169,7 +169,7 @@ def _worlds(*, quick: bool) -> dict[str, PlannedTrial]:
 
 
 def thinned(data: StanceSet, each: int) -> StanceSet:
-    """Return at most so many stances of each person and surface."""
+    """Return at most ``each`` stances of every person and surface."""
     rows: list[int] = []
     keys = np.asarray([f"{p}/{s}" for p, s in zip(data.per_stance("participant"), data.per_stance("surface"))])
     for key in np.unique(keys):
@@ -195,7 +195,7 @@ def _lab(cut: CutRequest, *, quick: bool) -> StanceSet:
 
 
 def _align(table: Path) -> None:
-    """Align the trials of a table; what is not certain is refused and stays out."""
+    """Align the trials of a table; those that are refused as uncertain stay out."""
     program = Path(sys.executable).parent / "grf-sync"
     ended = subprocess.run([program, "batch", table, "--processes", "2"], check=False)
     # 3: some trials were refused, which stay out of the set

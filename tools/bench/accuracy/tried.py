@@ -158,7 +158,7 @@ def _row(axis: str, method: str, tested: dict[str, dict[str, float]], inner: dic
 def choice_row(
     axis: str, tested: dict[str, dict[str, float]], inner: dict[str, list[float]], test_people: Sequence[Sequence[str]]
 ) -> Rows:
-    """Return what is reached when, in every fold, the variant of least inner error answers for the tested."""
+    """Return the error reached when every fold's variant of least inner error predicts for the tested people."""
     picks = [min(inner, key=lambda m: inner[m][k]) for k in range(len(test_people))]
     reached = {p: tested[pick][p] for pick, people in zip(picks, test_people) for p in people}
     plain = {p: tested[PLAIN][p] for p in reached}

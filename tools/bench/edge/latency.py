@@ -30,7 +30,7 @@ EIGHT, MICRO_C = "LiteRT int8, XNNPACK", "C runtime int8, -O2"
 LAB = ", lab"
 """Ends the names of models of the simulated lab: as wide as those that ship."""
 SIDES = {"tflite-runtime": ("numpy<2", "tflite-runtime"), "onnxruntime": ("numpy", "onnxruntime")}
-"""Environment of its own -> what is installed there."""
+"""Environments of their own, and the packages in each."""
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Workers:
             )
 
     def ask(self, engine: Engine) -> Rows:
-        """Return what a worker measured of so many calls."""
+        """Return a worker's times of the engine's calls."""
         worker = self._open[engine.side]
         assert worker.stdin is not None
         assert worker.stdout is not None
@@ -181,7 +181,7 @@ def _add_c(model: GrfModel, add: Any) -> None:
 
 
 def measured(models: Mapping[str, GrfModel], *, rounds: int, quick: bool) -> Rows:
-    """Return the latency of every model in every engine, timed in turn over so many rounds."""
+    """Return the latency of every model in every engine, timed in turn over ``rounds``."""
     engines = [e for name, model in models.items() for e in engines_of(name, model, quick=quick)]
     here = [e for e in engines if not e.reason]
     pythons = {"torch": sys.executable, "litert": sys.executable}

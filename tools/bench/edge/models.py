@@ -230,7 +230,7 @@ def conversion() -> str:
 
 
 def files_of(model: GrfModel) -> str:
-    """Return the name under which what is made of a model is kept: of its weights and of the code."""
+    """Return the name under which a model's products are kept: of its weights and of the code."""
     return f"{model.spec.weights_sha256[:16]}_{conversion()}"
 
 
@@ -270,7 +270,7 @@ def file_of(model: GrfModel, kind: str) -> Path:
 
 
 def eight_bit_answers(model: GrfModel, data: StanceSet) -> NDArray[np.float64]:
-    """Return what a model's int8 file says of windows in LiteRT, in BW."""
+    """Return the predictions of a model's int8 file for windows in LiteRT, in BW."""
     conversion_of_model = converted(model)
     engine = load(conversion_of_model.files["int8"].content, "litert")
     into = to_int8(plan_inputs(model, data), scale=engine.input.scale, zero_point=engine.input.zero_point)

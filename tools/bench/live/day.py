@@ -270,7 +270,7 @@ async def _lived(hub: DayHub, day: Day, hours: int, hour_s: float) -> None:
 def lived(
     hours: int, rate_hz: int, *, seed: int = 1, hour_s: float = HOUR_S, break_every_s: float = BREAK_EVERY_S
 ) -> dict[str, Any]:
-    """Return the figures of so many hours; the right link is lost every ``break_every_s``."""
+    """Return the figures of ``hours`` hours; the right link is lost every ``break_every_s``."""
     # the hub reads its module's constants at every tick
     hub_module.BATCH_S, hub_module.STATE_S = BATCH_S, STATE_S
     sources: dict[Side, SampleSource] = phantom(seed=seed, duration_s=60.0).sources

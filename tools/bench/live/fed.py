@@ -88,7 +88,7 @@ class FedLink:
         return Exchange(t1, t2, t2, time.monotonic_ns())
 
     async def battery_percent(self) -> int | None:
-        """Return that nobody knows."""
+        """Return None: it is not known."""
         return None
 
     def packets(self) -> AsyncIterator[ReceivedPacket]:

@@ -1,4 +1,4 @@
-"""Insoles in another process for the live benchmark, and what their truth says of a recording."""
+"""Insoles in another process for the live benchmark, and their truth beside a recording."""
 
 from __future__ import annotations
 

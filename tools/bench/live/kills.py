@@ -68,7 +68,7 @@ def judged(path: Path, at_ns: int) -> tuple[bool, bool, float, int]:
 
 
 def kills_part(kills: int, *, seed: int = 1) -> dict[str, Any]:
-    """Return what so many kills left; forks, so that it is for a process that has no threads."""
+    """Return the figures of ``kills`` kills; it forks, and so needs a process without threads."""
     rng, results, none = random.Random(seed), [], 0
     with tempfile.TemporaryDirectory() as folder:
         while len(results) < kills:

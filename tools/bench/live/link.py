@@ -101,7 +101,7 @@ def _figures(host: Hosted, programs: list[Program], runs: dict[int, list[Run]]) 
 
 
 async def _take_all(program: Program, seconds: float) -> list[list[int]]:
-    """Return by link when packets came, with nobody but the link itself to take them."""
+    """Return by link when packets came, with nothing above the link that takes them."""
     adapter = await Adapter.open(program.adapter)
     links = [BleLink(adapter, advertised) for advertised in await adapter.find(2, timeout_s=20.0)]
     stamps: list[list[int]] = [[] for _ in links]

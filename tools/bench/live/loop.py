@@ -56,7 +56,7 @@ RATE_HZ, LEAD_S, LEAST_OVERLAP_S = 200, 40.0, 12.0
 """The insoles' rate; how much longer than the recording the person runs (finding, connecting, stopping); the overlap
 that alignment asks for, short since the recording is."""
 STOPS_EARLIER_S = 0.5
-"""The plate stops so long before the person does (s), chosen by hand: its last samples still measure somebody."""
+"""How much earlier than the person the plate stops (s), chosen by hand: its last samples still measure steps."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def runner_of(seed: int, seconds: float) -> Runner:
 
 @dataclass(frozen=True)
 class Loop:
-    """One person's loop, once it has run: the files, and what is true of the insoles' clocks."""
+    """One person's loop, once it has run: the files, and the truth about the insoles' clocks."""
 
     runner: Runner
     folder: Path
@@ -157,7 +157,7 @@ _CLOCK = ("offset_s", "drift_ppm", "sinusoid_ppm", "sinusoid_s", "sinusoid_phase
 
 
 def ran(runner: Runner, folder: Path, bundle: Path, seconds: float) -> Loop:
-    """Run insoles and monitor, write the plate; what grf-monitor said comes back with the truth."""
+    """Run insoles and monitor, write the plate; return grf-monitor's summary with the truth."""
     runner.write_plate(folder / "plate.c3d")
     options = ("--seed", str(runner.seed), "--once", "--duration-s", f"{runner.duration_s:g}")
     with insoles(*options, "--on-device", str(bundle)) as program:
@@ -180,7 +180,7 @@ def grf(folder: Path, name: str, *words: str, allowed: tuple[int, ...] = (0,)) -
 
 
 def aligned(loop: Loop, *more: str) -> tuple[dict[str, Any], Trial | None]:
-    """Type grf-sync; return what it said and the trial, None where it refused."""
+    """Run grf-sync; return its output and the trial, None where it refused."""
     words = ["--reference", "plate.c3d", "--wearable", "live.grfrec", "--surface", "treadmill", "--forward", "+x"]
     words += ["--mass-kg", f"{loop.runner.settings[SettingKey.MASS]:g}", "--min-overlap-s", f"{LEAST_OVERLAP_S:g}"]
     words += ["--out", "trial.nc", "--force", "--json", *more]
@@ -223,7 +223,7 @@ def one_person(loop: Loop, bundle: Path, mean_bw: Floats, *sync: str) -> dict[st
 
 
 def shared_answers(others: Sequence[score.Answer], device: Sequence[score.Answer], plate: score.Plate) -> list[Any]:
-    """Return somebody else's stances of the contacts that the device answered as well."""
+    """Return another source's stances of those contacts that the device predicted as well."""
     answered = {(c.ic_s, answer.side) for answer in device if (c := plate.contact_of(answer)) is not None}
     return [
         answer for answer in others if (c := plate.contact_of(answer)) is not None and (c.ic_s, answer.side) in answered
@@ -268,18 +268,10 @@ def alignment(loop: Loop, recording: Recording, maps: dict[str, ClockMap], side:
 
 
 def on_host(loop: Loop, bundle: Path, maps: dict[str, ClockMap], points: int) -> tuple[list[score.Answer], list[str]]:
-    """Type grf-estimate on the recording; return its stances and what it says of the others."""
+    """Run grf-estimate on the recording; return its stances, and why it rejected others."""
     settings = loop.runner.settings
-    words = [
-        str(bundle),
-        "live.grfrec",
-        "--out",
-        "host.nc",
-        "--force",
-        "--participant",
-        f"seed {loop.runner.seed}",
-        "--json",
-    ]
+    words = [str(bundle), "live.grfrec", "--out", "host.nc", "--force", "--json"]
+    words += ["--participant", f"seed {loop.runner.seed}"]
     words += ["--mass-kg", f"{settings[SettingKey.MASS]:g}", "--speed-m-s", f"{settings[SettingKey.SPEED]:g}"]
     output = grf(
         loop.folder, "grf-estimate", *words, "--slope-percent", f"{settings[SettingKey.SLOPE]:g}", allowed=(0, 2)
@@ -291,7 +283,7 @@ def on_host(loop: Loop, bundle: Path, maps: dict[str, ClockMap], points: int) ->
 
 
 def over_the_air(loop: Loop, recording: Recording, bundle: Path) -> dict[str, Any]:
-    """Return whether what arrived is what the insoles said: the reports made again here, and with the C runtime."""
+    """Return whether the reports that arrived are the insoles': made again here, with LiteRT and with the C runtime."""
     maker = OnDeviceModel(bundle)
     figures: dict[str, Any] = {"arrived": 0}
     for name, engine in ({"LiteRT": maker.bundle.engine} | in_c(maker.bundle.manifest, bundle, loop.folder)).items():
@@ -309,7 +301,7 @@ def over_the_air(loop: Loop, recording: Recording, bundle: Path) -> dict[str, An
 
 
 def repeated_reports(loop: Loop, recording: Recording, maker: OnDeviceModel, side: str) -> list[StanceReport]:
-    """Return what an insole says of the samples between START and the last that was recorded."""
+    """Return an insole's reports of the samples from START to the last that was recorded."""
     source = loop.runner.person.sources[side]  # type: ignore[index]
     foot = next(insole for insole in loop.truth["insoles"] if insole["side"] == side)
     rows = source.rows(int(foot["runs"][0]["first_sample"]), recording.streams[f"insole_{side}"].sizes["time"])

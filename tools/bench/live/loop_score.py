@@ -26,14 +26,14 @@ from grfkit.units import G
 AXES = ("vgrf", "apgrf", "mlgrf")
 SIDES = ("left", "right")
 NEAR_S = 0.1
-"""Contacts so long before the first answer and after the last are due as well (s); chosen by hand: less than a step."""
+"""Contacts up to this before the first answer or after the last count as well (s); chosen by hand: less than a step."""
 _UNLOADED_PERCENT = 2.0
 """Percentile of a cell's samples that is its level without load, chosen by hand."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One stance as somebody estimates it: its contact (s, plate's clock) and ``force_bw`` (points, AXES)."""
+    """One stance as one source estimates it: its contact (s, plate's clock) and ``force_bw`` (points, AXES)."""
 
     side: str
     start_s: float
@@ -159,7 +159,7 @@ def mean_of(path: Path) -> Floats:
 
 
 def mean_of_answers(bundle: Path) -> Floats:
-    """Return the mean of the answers to a bundle's golden windows: what is at hand without the training's own set."""
+    """Return the mean prediction of a bundle's golden windows, for use where the training's own set is not at hand."""
     from grfkit.runtime.bundle_files import read_manifest
 
     names = [axis.name for axis in read_manifest(bundle).axes]

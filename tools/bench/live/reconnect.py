@@ -26,7 +26,7 @@ OFTEN = ("--interval-ms", "15", "--disconnect-every-s", "6", "--loss", "0.01")
 
 
 def reconnect_part(seconds: float) -> dict[str, Any]:
-    """Return the figures of so many seconds of two feet whose links are lost every six seconds on average."""
+    """Return the figures of ``seconds`` of two feet whose links are lost every six seconds on average."""
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "lost_and_found.grfrec"
         with insoles(*OFTEN) as program:
@@ -79,12 +79,12 @@ def _each(foot: Foot, runs: list[Run], lost_ns: list[int]) -> list[dict[str, Any
 
 
 def _missing(foot: Foot, runs: list[Run]) -> int:
-    """Return how many samples truly lack between the first that came and the last."""
+    """Return how many samples are truly missing between the first that came and the last."""
     return runs[-1].after - int(runs[0].truth["first_sample"]) - foot.counts["samples"]
 
 
 def missing_in(path: Path) -> dict[str, int]:
-    """Return by side how many samples a recording lacks: by the holes in the device's own time, read with grfkit.io.
+    """Return by side how many samples are missing in a recording: by the holes in the device's own time.
 
     Rows that are NaN and rows that are not there count alike; what lacks before the first row is not seen.
     """

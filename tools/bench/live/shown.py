@@ -110,7 +110,7 @@ def drawn(
     drawings: list[tuple[int, int, float]],
     trips: list[tuple[float, float]],
 ) -> dict[str, Any]:
-    """Return how long after their last packet stances were told by the hub and drawn by the page, ms.
+    """Return how long after their last packet the hub published stances and the page drew them, ms.
 
     Parameters
     ----------

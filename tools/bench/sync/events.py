@@ -154,7 +154,7 @@ def _impulses(rng: np.random.Generator, steps: Steps, mass_kg: float) -> Floats:
 
 
 def _world(steps: Steps, now: object, plan: RecordingPlan) -> World:
-    """Return a world that holds contacts alone; nobody asks it for forces."""
+    """Return a world that holds contacts alone; its forces are never used."""
     none = np.zeros(0)
     bare = Balance(none, none, none, none)
     return World("", now, None, steps, steps, bare, (), (), *plan.span)  # type: ignore[arg-type]

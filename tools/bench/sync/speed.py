@@ -19,7 +19,7 @@ _SEED = 900_001
 """Seed of the run that is timed; no other benchmark uses it."""
 _MINUTES = (5, 10, 30, 120)
 _LATER_S, _EARLIER_S = 30.0, 40.0
-"""The insole's record begins so long after the reference's and ends so long before it (s), both mid-run; by hand."""
+"""How much later than the reference the insole's record begins, and how much earlier it ends (s), mid-run; by hand."""
 
 
 def calibration_loop() -> float:
