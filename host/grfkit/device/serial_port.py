@@ -164,7 +164,7 @@ class SerialLink:
         return self._deframer.broken
 
     async def connect(self) -> Info:
-        """Open the port, stop what may still run, and return Info."""
+        """Close what this link had open, open the port, and return Info."""
         await self.close()
         self._port = await asyncio.to_thread(_open_port, self._url, self._baud)
         self._number += 1
