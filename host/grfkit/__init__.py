@@ -15,6 +15,7 @@ errors               :class:`GrfError` and below it :class:`BadInputError`, :cla
 
 from __future__ import annotations
 
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from .errors import BadInputError, GrfError, RefusedError, UnitError
@@ -63,6 +64,10 @@ _HOMES = {
     "verify_bundle": "deploy.verify",
 }
 """The module that each lazy name is loaded from."""
+_EXTRAS = {"torch": "train", "safetensors": "train", "optuna": "train"}
+"""The extra that brings a package which not every installation has."""
+_LOADING = RLock()
+"""Held while a name is loaded: several threads that import parts of the package at once would meet halves of it."""
 
 __all__ = [
     "BadInputError",
@@ -103,11 +108,20 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'grfkit' has no attribute '{name}'")
     from importlib import import_module
 
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    globals()[name] = value
+    with _LOADING:
+        try:
+            value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        except ModuleNotFoundError as error:
+            if error.name not in _EXTRAS:
+                raise
+            extra = _EXTRAS[error.name]
+            raise BadInputError(f"grfkit.{name} needs {error.name}; pip install 'grfkit[{extra}]'") from error
+        globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    """Return the names that are loaded and those that can be."""
-    return sorted({*globals(), *__all__, "__version__"})
+    """Return the front door's names, and the modules and dunder names that a module has."""
+    internal = {"Any", "RLock", "TYPE_CHECKING", "annotations"}
+    public = {name for name in globals() if name.startswith("__") or not name.startswith("_")} - internal
+    return sorted({*public, *__all__, "__version__"})

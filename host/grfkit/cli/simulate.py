@@ -60,6 +60,7 @@ app.command(name="insole", epilog=EXIT_CODES)(_insole)
 def _request(options: dict[str, Any]) -> LabRequest:
     from pydantic import ValidationError
 
+    from ..arguments import refused_field
     from ..errors import BadInputError
     from ..simulate.folder import LabRequest
 
@@ -67,9 +68,8 @@ def _request(options: dict[str, Any]) -> LabRequest:
     try:
         return LabRequest.model_validate(settings)
     except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise BadInputError(f"{option} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+        name, why = refused_field(error)
+        raise BadInputError(f"--{name.split('.')[0].replace('_', '-')} {why}") from error
 
 
 def _write(out_dir: Path, request: LabRequest, *, force: bool) -> list[PlannedTrial]:

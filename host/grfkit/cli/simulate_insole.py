@@ -64,6 +64,7 @@ def insole(
 def _request(options: dict[str, Any]) -> InsoleRequest:
     from pydantic import ValidationError
 
+    from ..arguments import refused_field
     from ..errors import BadInputError
 
     try:
@@ -73,9 +74,8 @@ def _request(options: dict[str, Any]) -> InsoleRequest:
     try:
         return InsoleRequest.model_validate(options)
     except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise BadInputError(f"{option} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+        name, why = refused_field(error)
+        raise BadInputError(f"--{name.split('.')[0].replace('_', '-')} {why}") from error
 
 
 def _refuse_existing(request: InsoleRequest, *, force: bool) -> None:

@@ -67,11 +67,11 @@ def _aligned(options: dict[str, Any]) -> Alignment:
     except BadInputError as error:
         if not isinstance(error.__cause__, ValidationError):
             raise
-        name, text = str(error).split(": ", 1)
+        name, text = str(error).split(" ", 1)
         option = name.replace("_", "-")
         # fields carry their unit (prior_offset_s), options do not
         option = option.removesuffix("-s") if option.startswith("prior") else option
-        raise BadInputError(f"--{option}: {text}") from error
+        raise BadInputError(f"--{option} {text}") from error
 
 
 def _writable(path: Path | None, force: bool) -> None:

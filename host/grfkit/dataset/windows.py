@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from ..arguments import as_path, refuse_other, refused_field
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..records import Trial
@@ -19,6 +22,8 @@ from .set_writer import write_sets
 from .trial_checks import check_trial
 
 TrialLike = Trial | PathLike
+_CHECKED = TypeAdapter(CutRequest)
+"""What tells whether a request's fields can be."""
 
 
 def cut_windows(
@@ -74,13 +79,20 @@ def request_with(request: CutRequest | None, options: Mapping[str, Any]) -> CutR
     Raises
     ------
     BadInputError
-        If a field is unknown.
+        If a field is unknown, or holds what it cannot.
     """
     unknown = sorted(set(options) - {f.name for f in fields(CutRequest)})
     if unknown:
         names = ", ".join(f.name for f in fields(CutRequest))
         raise BadInputError(f"windows are cut without an option '{unknown[0]}'; there are {names}")
-    return replace(request or CutRequest(), **options)
+    if request is not None:
+        refuse_other(request, CutRequest, "a request, as grfkit.dataset.cut.CutRequest makes it")
+    asked = replace(request or CutRequest(), **options)
+    try:
+        _CHECKED.validate_python(asdict(asked))
+    except ValidationError as error:
+        raise BadInputError(f"windows cannot be cut: {' '.join(refused_field(error))}") from error
+    return asked
 
 
 def sets_of(
@@ -131,6 +143,12 @@ def _named_trials(trials: TrialLike | Iterable[TrialLike] | Mapping[str, Trial])
     if isinstance(trials, Trial):
         yield "trial", trials
         return
-    several = [trials] if isinstance(trials, (str, os.PathLike)) else trials
+    alone = isinstance(trials, str | os.PathLike) or not isinstance(trials, Iterable)
+    several: Iterable[TrialLike] = [trials] if alone else trials  # type: ignore[list-item, assignment]
+    seen: set[object] = set()
     for number, trial in enumerate(several, start=1):
+        key: object = id(trial) if isinstance(trial, Trial) else as_path(trial, what="a trial, or a Trial").resolve()
+        if key in seen:
+            raise BadInputError(f"trial {number} was given twice; name each once")
+        seen.add(key)
         yield f"trial_{number}" if isinstance(trial, Trial) else Path(trial).stem, trial

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import as_path, refuse_other
 from ..arrays import PathLike
 from ..embedded.compile import RUNTIME, compiler, runtime_sources
 from ..embedded.made_up_foot import foot_of
@@ -150,7 +151,12 @@ def export_bundle(
     Traceback (most recent call last):
     grfkit.errors.BadInputError: a_folder_without_a_model: is no grfkit model ...
     """
-    folder, out, failed = Path(model), Path(out), None if keep_failed is None else Path(keep_failed)
+    folder = as_path(model, what="a saved model's folder")
+    out = as_path(out, what="the folder to write")
+    failed = None if keep_failed is None else as_path(keep_failed, what="a folder")
+    refuse_other(rate_hz, (int, float), "rate_hz as a number")
+    refuse_other(licence, str, "licence as text")
+    refuse_other(bounds, Bounds, "bounds, as grfkit.deploy.bounds.Bounds makes them")
     check_replaceable(out, force=force)
     if failed is not None and failed.exists():
         raise BadInputError(f"{failed}: exists; name a new folder to look at a refused bundle in")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..arguments import as_path
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..learn.folds import LeakError
@@ -58,8 +58,8 @@ def windows_of(folder: Path, windows: WindowSource) -> StanceSet | None:
     """
     if windows is None or isinstance(windows, StanceSet):
         return windows
-    paths = [windows] if isinstance(windows, (str, os.PathLike)) else windows
-    files = [Path(path) for path in paths]
+    paths = windows if isinstance(windows, Sequence) and not isinstance(windows, str | bytes) else [windows]
+    files = [as_path(path, what="a trial or a stance set") for path in paths]
     return load_sets(files, _recipe(folder, files))
 
 
@@ -73,7 +73,7 @@ def _recipe(folder: Path, paths: Sequence[Path]) -> Recipe:
     except BadInputError as error:
         raise BadInputError(
             f"{trials[0]}: is a trial, and {folder} names no recipe that says how its windows are cut; name stance sets"
-            " (.nc of StanceSet.save), or train with grf-train, which keeps the recipe"
+            " (.nc of StanceSet.to_netcdf), or train with grf-train, which keeps the recipe"
         ) from error
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..arguments import described
 from ..embedded.compile import RUNTIME
 from ..errors import BadInputError
 from ..runtime import load
@@ -127,6 +128,8 @@ def board_keys(machines: Sequence[str]) -> list[str]:
     BadInputError
         If a board is unknown.
     """
+    if isinstance(machines, str) or not isinstance(machines, Iterable):
+        raise BadInputError(f"boards are {described(machines)}, expected a list of QEMU's names")
     keys: Mapping[str, str] = {board.machine: key for key, board in BOARDS.items()}
     unknown = [b for b in machines if b not in keys]
     if unknown:

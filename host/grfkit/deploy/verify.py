@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import as_path
 from ..arrays import Floats, PathLike
 from ..embedded.fixed import counts_to_int8
 from ..embedded.insole import fixed_columns
@@ -26,6 +27,7 @@ from .gate import Passed, Target, passed
 from .golden import int8_forces
 from .manifest import differences
 from .qemu import DEFAULT_BOARDS
+from .same_bytes import board_keys
 from .tflite_file import TfliteFile
 from .verify_c import prove_c, prove_on_boards
 from .verify_claims import wrong_claims, wrong_texts
@@ -115,7 +117,8 @@ def verify_bundle(
     ['files', 'manifest', 'gate', 'counts and forces']
     """
     progress = progress or (lambda _: None)
-    folder = Path(bundle)
+    folder = as_path(bundle, what="a bundle's folder")
+    board_keys(boards or ())
     count = check_files(folder)
     progress("files")
     opened = open_bundle(folder)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arguments import as_path, described
 from ..arrays import PathLike
 from ..calibrate.documents import InsoleGeometry
 from ..dataset.foot_force import low_passed
@@ -90,19 +91,21 @@ def estimate(
     (('vgrf',), ['left', 'right'])
     """
     # before the model is opened: what cannot be written is refused at once
-    files = () if out is None else check_outputs(Path(out), force=force)
-    if isinstance(recording, str | os.PathLike) and Path(recording).resolve() in {p.resolve() for p in files}:
+    path = None if out is None else as_path(out, what="the file to write")
+    files = () if path is None else check_outputs(path, force=force)
+    of_file = isinstance(recording, str | os.PathLike)
+    if of_file and as_path(recording, what="a recording or a trial").resolve() in {p.resolve() for p in files}:
         raise BadInputError(f"{out}: is an input; name another file to write")
     request = EstimateRequest.of(
         participant=participant, mass_kg=mass_kg, speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut,
         allow_leak=allow_leak,
     )  # fmt: skip
-    geometry = _geometry(insole, out)
+    geometry = _geometry(insole, path)
     loaded, folder = _opened(model)
     estimated = estimate_source(loaded, folder, open_source(recording, options, tell), request)
-    if out is None:
+    if path is None:
         return estimated
-    written, notes = write_estimate(estimated, Path(out), geometry=geometry, heel_m=heel_m, force=force)
+    written, notes = write_estimate(estimated, path, geometry=geometry, heel_m=heel_m, force=force)
     return replace(estimated, findings=(*estimated.findings, *notes), files=tuple(map(str, written)))
 
 
@@ -112,14 +115,16 @@ def _opened(model: PathLike | ForceModel | Bundle) -> tuple[ForceModel, Path | N
         return open_model(Path(model)), Path(model)
     if isinstance(model, Bundle):
         return BundleForceModel(read_spec(model.folder / DOCUMENT), model), model.folder
+    if not (hasattr(model, "spec") and hasattr(model, "predict")):
+        raise BadInputError(f"expected a trained model, a bundle, or the path of its folder, got {described(model)}")
     return model, None
 
 
-def _geometry(insole: str, out: PathLike | None) -> InsoleGeometry | None:
+def _geometry(insole: str, out: Path | None) -> InsoleGeometry | None:
     if not insole:
         return None
-    if out is None or Path(out).suffix.lower() != ".mot":
-        name = "none is written" if out is None else f"{Path(out).name} is none"
+    if out is None or out.suffix.lower() != ".mot":
+        name = "none is written" if out is None else f"{out.name} is none"
         raise BadInputError(f"--insole is of use for an OpenSim file only, and {name}; leave it out")
     from ..calibrate.library import load_insole
 

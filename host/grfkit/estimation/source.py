@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..arguments import as_path, refused_field
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..io import ReadOptions, read
@@ -63,9 +64,8 @@ class EstimateRequest(BaseModel):
         try:
             return cls.model_validate(options)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = "--" + str(first["loc"][0]).replace("_", "-")
-            raise BadInputError(f"{name} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+            name, why = refused_field(error)
+            raise BadInputError(f"--{name.replace('_', '-')} {why}") from error
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def open_source(
         return EstimateSource(_not_refused(recording, "the trial"), "trial", True, None)
     if isinstance(recording, Recording):
         return EstimateSource(Trial(recording.tree), "recording", False, None)
-    path = Path(recording)
+    path = as_path(recording, what="a recording or a trial")
     if _is_trial(path):
         if options not in (None, ReadOptions()):
             raise BadInputError(

@@ -6,12 +6,13 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from ..arguments import as_path, refuse_other
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..learn.card import add_evaluation, check_people
@@ -24,6 +25,7 @@ from ..learn.outputs import check_can_write
 from ..learn.parallel import JobReport
 from ..learn.recipe import Recipe, WindowSource, load_sets, recipe_of, recipe_of_model, spec_of
 from ..learn.search_plan import SearchPlan, plan_of, search_of_model
+from ..learn.spec import ModelSpec
 from ..learn.training_job import Progress
 from ..learn.transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
 from ..records.stance_set import StanceSet
@@ -141,24 +143,26 @@ def evaluate(
     >>> sorted(predictions.scores["windows"])
     ['P1', 'P2']
     """
-    if report is not None:
-        check_can_write(Path(report), force=force)
+    page = None if report is None else as_path(report, what="the report to write")
+    if page is not None:
+        check_can_write(page, force=force)
     if model is not None and (preset or isinstance(config, str | os.PathLike) or network or epochs or split):
         raise BadInputError("--model brings its own recipe; leave out --preset, --config, --network, --split, --epochs")
     if model is not None and search is not None:
         raise BadInputError("--model is proven by the search its settings came from, if any; leave out --search")
     folder = model if isinstance(model, str | os.PathLike) else None
-    spec = None if model is None else model.spec if isinstance(model, GrfModel) else spec_of(Path(model))
+    spec = None if model is None else _spec_of(model)
     # a folder is passed on as it is, so that an error names it
     base = None if spec is None else recipe_of_model(spec if folder is None else folder)
     recipe = recipe_of(preset, kind, config, network=network, split=split, epochs=epochs, device=device, base=base)
     plan = search_of_model(spec) if spec is not None else None if search is None else plan_of(recipe, search)
     check_device(recipe.train.device)
     names = _regimes(regimes)
-    text = personalise if isinstance(personalise, str) else ",".join(map(str, personalise))
+    counts = personalise if isinstance(personalise, Sequence) and not isinstance(personalise, str) else [personalise]
+    text = ",".join(map(str, counts))
     personal = plan_of_counts(text) if text else None
     # refused before the windows are cut and hours are spent on training
-    target = None if out is None else _checked_output(Path(out), force=force)
+    target = None if out is None else _checked_output(as_path(out, what="the folder to write"), force=force)
     if folder is not None:
         _check_for_card(Path(folder), recipe, names)
     windows = load_sets(data, recipe)
@@ -175,17 +179,22 @@ def evaluate(
         (target / "evaluation.json").write_text(as_text(predictions.scores), encoding="utf-8")
     if folder is not None:
         add_evaluation(Path(folder), predictions.scores)
-    if report is not None:
+    if page is not None:
         from ..report.accuracy_page import write_accuracy_report
 
-        write_accuracy_report(Path(report), predictions.scores, force=force)
+        write_accuracy_report(page, predictions.scores, force=force)
     return predictions
+
+
+def _spec_of(model: PathLike | GrfModel) -> ModelSpec:
+    return model.spec if isinstance(model, GrfModel) else spec_of(as_path(model, what="a model's folder"))
 
 
 def _regimes(regimes: str | Sequence[str]) -> tuple[Regime, ...]:
     """Return regimes of a text such as ``A,B`` or ``all``, or as they are; unknown ones are refused by their users."""
     if isinstance(regimes, str):
         regimes = REGIMES if regimes == "all" else [name for name in regimes.replace(" ", "").split(",") if name]
+    refuse_other(regimes, Iterable, "regimes as 'A,B' or a list of them")
     return cast("tuple[Regime, ...]", tuple(regimes))
 
 

@@ -23,7 +23,7 @@ from ..provenance import SCHEMA_VERSION, Provenance, written_whole
 from ..records.stance_set import PER_STANCE, StanceSet
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions:
     """Predictions of every method for every tested window, as an :class:`xarray.Dataset`.
 
@@ -40,6 +40,13 @@ class Predictions:
 
     data: xr.Dataset
     scores: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        """Return how many windows of whom were predicted, in which split, and the methods, in three lines."""
+        windows, people, split = self.data.sizes["stance"], len(self.participants), self.data.attrs["split"]
+        leaks = f"; leaks: {'; '.join(self.leaks)}" if self.leaks else ""
+        head = f"Predictions of {windows} windows of {people} participants, {split}{leaks}"
+        return f"{head}\n  methods: {', '.join(self.methods)}\n  axes: {', '.join(self.axes)} (BW)"
 
     @property
     def methods(self) -> tuple[str, ...]:

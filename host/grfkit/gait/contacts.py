@@ -178,7 +178,7 @@ def rule_of(rule: ContactRule | str) -> ContactRule:
     """
     if isinstance(rule, ContactRule):
         return rule
-    level, _, gait = rule.partition(" ")
+    level, _, gait = str(rule).partition(" ")
     if level not in RULES or gait not in ("", "walking"):
         names = ", ".join(RULES)
         raise BadInputError(f"contact rule '{rule}' is unknown; expected one of {names}, or one of them and 'walking'")

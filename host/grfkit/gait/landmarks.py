@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..arguments import refused_field
 from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from .joint_centres import carried, harrington_hips, hinge_centre, template_of
@@ -158,9 +159,7 @@ def load_mapping(name: PathLike) -> LandmarkMapping:
     except tomllib.TOMLDecodeError as error:
         raise BadInputError(f"landmark mapping '{name}' is no TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
-        raise BadInputError(f"landmark mapping '{name}', {where}: {first['msg']}") from error
+        raise BadInputError(f"landmark mapping '{name}', {' '.join(refused_field(error))}") from error
 
 
 def turned(position: Floats, axes: Sequence[str]) -> Floats:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..arguments import as_path
 from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from ..records import Trial
@@ -146,7 +146,7 @@ def find_stances(
     >>> round(float(by_insoles["contact_s"].median()), 2)
     0.23
     """
-    trial = trial if isinstance(trial, Trial) else Trial.from_netcdf(Path(trial))
+    trial = trial if isinstance(trial, Trial) else Trial.from_netcdf(as_path(trial, what="a trial, or a Trial"))
     rule = rule_of(rule)
     if source not in SOURCES:
         raise BadInputError(f"source of stances '{source}' is unknown; expected one of {', '.join(SOURCES)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ..arguments import as_path, refuse_other
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import Provenance, describe_input
@@ -50,7 +51,21 @@ def read(path: PathLike, options: ReadOptions | None = None) -> Recording:
     >>> recording.streams["imu_left"]["acc_x"].values.round(2)
     array([ 0.98, 11.77, 19.61])
     """
-    return read_with(sniff(Path(path)).reader, path, options)
+    path = as_path(path, what="a recording")
+    check_options(options)
+    return read_with(sniff(path).reader, path, options)
+
+
+def check_options(options: object) -> None:
+    """Refuse what is no :class:`ReadOptions`.
+
+    Raises
+    ------
+    BadInputError
+        Saying how to make one.
+    """
+    if options is not None:
+        refuse_other(options, ReadOptions, "options as grfkit.io.ReadOptions(rate_hz=...) makes them")
 
 
 def read_with(reader: Reader, path: PathLike, options: ReadOptions | None = None) -> Recording:

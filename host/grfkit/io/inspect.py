@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..arguments import as_path
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import describe_input
 from ..records import Recording
-from . import Sniffed, read_with, refuse_unused, sniff
+from . import Sniffed, check_options, read_with, refuse_unused, sniff
 from .base import ReadOptions
 
 _CHANNELS_SHOWN = 4
@@ -157,7 +158,8 @@ def inspect(path: PathLike, options: ReadOptions | None = None) -> FileReport:
     >>> report.streams[0].channels[0].max
     700.0
     """
-    path, options = Path(path), options or ReadOptions()
+    check_options(options)
+    path, options = as_path(path, what="a recording"), options or ReadOptions()
     match = sniff(path)
     try:
         refuse_unused(match.reader, options)

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
+from ..arguments import as_path, refuse_other, refused_field
 from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
@@ -92,7 +93,7 @@ class GrfModel:
         BadInputError
             If the folder exists and ``force`` is false, holds anything but a model, or cannot be written.
         """
-        folder = Path(folder)
+        folder = as_path(folder, what="the folder to write")
         check_replaceable(folder, force=force)
         weights = save_tensors({k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()})
         spec = self.spec.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
@@ -123,16 +124,15 @@ class GrfModel:
         BadInputError
             If a file is missing or broken, or the weights are not those the document names.
         """
-        folder = Path(folder)
+        folder = as_path(folder, what="a model's folder")
         try:
             spec = ModelSpec.model_validate_json((folder / DOCUMENT).read_text(encoding="utf-8"))
             weights = (folder / WEIGHTS).read_bytes()
         except (OSError, UnicodeDecodeError) as error:
-            raise BadInputError(f"{folder}: is no grfkit model ({error})") from error
+            why = error.strerror if isinstance(error, OSError) else error
+            raise BadInputError(f"{folder}: is no grfkit model ({DOCUMENT}: {why})") from error
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(p) for p in first["loc"])
-            raise BadInputError(f"{folder / DOCUMENT}: {where}: {first['msg']}") from error
+            raise BadInputError(f"{folder / DOCUMENT}: {' '.join(refused_field(error))}") from error
         if hashlib.sha256(weights).hexdigest() != spec.weights_sha256:
             raise BadInputError(f"{folder / WEIGHTS}: is not the file model.json was written with; copy both again")
         # any seed: every weight is replaced below
@@ -212,6 +212,7 @@ def predict(model: GrfModel, data: StanceSet, *, leaks: Sequence[str] = (), batc
     BadInputError
         If channels, units, window or mass do not fit the model.
     """
+    refuse_other(data, StanceSet, "a stance set, as grfkit.cut_windows returns it")
     check_unseen(model.spec, data, leaks)
     check_compatible(model.spec, data)
     scaler = model.spec.scaler

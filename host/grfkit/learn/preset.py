@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..arguments import refused_field
 from ..errors import BadInputError
 
 if sys.version_info >= (3, 11):
@@ -136,6 +137,4 @@ def parse_preset(document: dict[str, Any], kind: str) -> Preset:
     except KeyError as error:
         raise BadInputError(f"a preset document lacks {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
-        raise BadInputError(f"preset {document.get('name')}, {where}: {first['msg']}") from error
+        raise BadInputError(f"preset {document.get('name')}, {' '.join(refused_field(error))}") from error

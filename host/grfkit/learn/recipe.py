@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..arguments import as_path, refuse_other, refused_field
 from ..arrays import PathLike
 from ..dataset.cut import CutRequest
 from ..errors import BadInputError
@@ -173,8 +174,9 @@ def recipe_from_toml(path: PathLike, base: Recipe | None = None) -> Recipe:
     BadInputError
         If the file cannot be read, or a key is unknown or holds what it cannot.
     """
+    path = as_path(path, what="a TOML file")
     try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInputError(f"{path}: cannot be read as TOML ({error})") from error
     return parse_recipe(document, base, where=str(path))
@@ -192,8 +194,7 @@ def parse_recipe(document: dict[str, Any], base: Recipe | None = None, *, where:
         recipe = Recipe.model_validate(settings)
         recipe.network_config()
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInputError(f"{where}: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from error
+        raise BadInputError(f"{where}: {' '.join(refused_field(error))}") from error
     except TypeError as error:
         raise BadInputError(f"{where}: network: {error}") from error
     return recipe
@@ -232,8 +233,20 @@ def load_sets(sources: WindowSource | Sequence[WindowSource], recipe: Recipe) ->
 
 
 def listed(sources: WindowSource | Sequence[WindowSource]) -> list[WindowSource]:
-    """Return one source or many as a list."""
-    return [sources] if isinstance(sources, StanceSet | Trial | str | os.PathLike) else list(sources)
+    """Return one source or many as a list.
+
+    Raises
+    ------
+    BadInputError
+        If one of them is something else, or is there twice.
+    """
+    kinds = (StanceSet, Trial, str, os.PathLike)
+    several = [sources] if isinstance(sources, kinds) or not isinstance(sources, Iterable) else list(sources)
+    for source in several:
+        refuse_other(source, kinds, "trials or stance sets, or paths of their files")
+    if len({id(source) for source in several}) < len(several):
+        raise BadInputError("the same trial or stance set was given twice; name each once")
+    return several
 
 
 def paths_among(sources: Sequence[WindowSource]) -> list[Path]:

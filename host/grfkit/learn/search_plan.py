@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..arguments import refused_field
 from ..errors import BadInputError
 from .networks import NetworkConfig, network_config
 from .preset import load_preset
@@ -98,7 +99,10 @@ def plan_of(recipe: Recipe, trials: int) -> SearchPlan:
     left = {n: s for n, s in space.items() if ".".join(n.split(".")[:2]) not in by_hand}
     if not left:
         raise BadInputError(f"nothing is left to search: {', '.join(space)} were all set by hand; leave out some")
-    return SearchPlan(trials=trials, space=left)
+    try:
+        return SearchPlan(trials=trials, space=left)
+    except ValidationError as error:
+        raise BadInputError(f"the number of trials of a search {refused_field(error)[1]}") from error
 
 
 def _base(recipe: Recipe) -> tuple[NetworkConfig, TrainConfig, Space]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..arguments import as_path
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import Provenance, describe_input
@@ -177,7 +178,7 @@ def train(
     if teacher is not None and (search is not None or regime or study is not None):
         raise BadInputError("--teacher chooses among its own students; leave out --search, --study and --regime")
     plan = None if search is None else plan_of(recipe, search)
-    folder = None if out is None else Path(out)
+    folder = None if out is None else as_path(out, what="the folder to write")
     if folder is not None:
         # before the windows are cut and trained on: hours of work must not end at a folder that cannot be written
         check_folder(folder)
@@ -187,7 +188,8 @@ def train(
     if teacher is not None:
         from .distill import student_of
 
-        model = student_of(Path(teacher), data, recipe, own_network=bool(network), out=folder)
+        teacher = as_path(teacher, what="a model's folder")
+        model = student_of(teacher, data, recipe, own_network=bool(network), out=folder)
     else:
         model = _trained(data, recipe, folder, plan, study, progress)
     if folder is not None:

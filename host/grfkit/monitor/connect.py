@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from ..arguments import as_path, described
 from ..arrays import PathLike
 from ..device.link import Link
 from ..device.replay import ReplayLink, devices_in, sides_in
@@ -50,6 +52,10 @@ class ConnectedInsole:
         self._starter = StreamStarter(link, rate_hz=rate_hz, stances=True, set_values=set_values)
         self._sessions = SessionChain(lambda _session, _gap: None)
         self._syncing: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        """Return the address, and whose foot it is for."""
+        return f"<ConnectedInsole {self.address}, {self.side} foot>"
 
     @property
     def address(self) -> str:
@@ -165,14 +171,28 @@ async def connect(
     """
     if side not in (None, *SIDES):
         raise BadInputError(f"an insole of side '{side}'; expected left, right, or none")
+    named = os.fspath(as_path(address, what="a recording, an address or a port"))
+    _check_numbers({"rate_hz": rate_hz, "find_s": find_s, "speed": speed}, above=0.0)
+    stated = {"mass_kg": mass_kg, "speed_m_s": speed_m_s, "slope_percent": slope_percent}
+    _check_numbers({name: value for name, value in stated.items() if value is not None})
+    _check_numbers({} if mass_kg is None else {"mass_kg": mass_kg}, above=0.0)
     amounts = {SettingKey.MASS: mass_kg, SettingKey.SPEED: speed_m_s, SettingKey.SLOPE: slope_percent}
     set_values = {key: amount for key, amount in amounts.items() if amount is not None}
-    async with _link(os.fspath(address), side, adapter, find_s=find_s, speed=speed) as link:
+    async with _link(named, side, adapter, find_s=find_s, speed=speed) as link:
         insole = ConnectedInsole(link, await link.connect(), rate_hz=rate_hz, set_values=set_values)
         try:
             yield insole
         finally:
             await insole.close()
+
+
+def _check_numbers(values: Mapping[str, float], *, above: float = -math.inf) -> None:
+    """Refuse options that are no numbers, or not above a limit."""
+    for name, value in values.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or value <= above:
+            limit = "" if math.isinf(above) else f" above {above:g}"
+            raise BadInputError(f"{name} is {described(value)}, expected a number{limit}")
 
 
 @asynccontextmanager
@@ -200,7 +220,10 @@ async def _link(
 
 
 def _recorded_link(path: Path, side: Side | None, speed: float) -> ReplayLink:
-    sides = sides_in(path)
+    try:
+        sides = sides_in(path)
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
     numbers = [device for device, recorded in sides.items() if side in (None, recorded)]
     if not numbers:
         raise BadInputError(f"{path}: holds no {side or ''} insole; it holds {', '.join(sides.values()) or 'none'}")
@@ -210,9 +233,8 @@ def _recorded_link(path: Path, side: Side | None, speed: float) -> ReplayLink:
 @asynccontextmanager
 async def _virtual_link(side: Side) -> AsyncIterator[Link]:
     """Give the link to a simulated runner's insole in this process."""
-    from ..device.ble import Adapter, BleLink
-
     try:
+        from ..device.ble import Adapter, BleLink
         from ..virtual.source import phantom
         from ..virtual.testbed import InsoleTestBed
     except ImportError as error:
@@ -230,7 +252,10 @@ async def _virtual_link(side: Side) -> AsyncIterator[Link]:
 
 def serial_links(ports: Sequence[str]) -> list[Link]:
     """Return the links to insoles on serial ports (any pyserial URL)."""
-    from ..device.serial_port import SerialLink
+    try:
+        from ..device.serial_port import SerialLink
+    except ImportError as error:
+        raise BadInputError(f"a serial port needs pyserial ({error}); pip install 'grfkit[ble]'") from error
 
     return [SerialLink(port) for port in ports]
 
@@ -268,7 +293,10 @@ async def bluetooth_links(
     addresses
         Only these; empty for the first ``feet`` that advertise.
     """
-    from ..device.ble import Adapter, BleLink
+    try:
+        from ..device.ble import Adapter, BleLink
+    except ImportError as error:
+        raise BadInputError(f"insoles over Bluetooth need Bleak ({error}); pip install 'grfkit[ble]'") from error
 
     radio = await Adapter.open(adapter)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..arguments import refused_field
 from ..device.interrupted import interrupted
 from ..device.link import Link
 from ..device.quiet import quiet_native
@@ -86,9 +87,8 @@ def request_of(options: dict[str, Any]) -> MonitorRequest:
     try:
         return MonitorRequest.model_validate(options)
     except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise BadInputError(f"{option} is {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+        name, why = refused_field(error)
+        raise BadInputError(f"--{name.split('.')[0].replace('_', '-')} {why}") from error
 
 
 def recording_name(folder: Path | None = None) -> Path:

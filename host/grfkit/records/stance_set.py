@@ -6,17 +6,18 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..arguments import as_path, refuse_other
 from ..arrays import Floats, PathLike
 from ..errors import BadInputError
-from ..provenance import SCHEMA_VERSION, Provenance, written_whole
+from ..provenance import SCHEMA_VERSION, Provenance, require_regular, written_whole
 from .participants import check_names
+from .trees import not_netcdf
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,10 @@ class StanceSet:
     """
 
     data: xr.Dataset
+
+    def __post_init__(self) -> None:
+        """Refuse anything but a dataset: a file is opened by ``open``, and trials are cut by ``cut_windows``."""
+        refuse_other(self.data, xr.Dataset, "an xarray.Dataset (StanceSet.open reads a file)")
 
     def __repr__(self) -> str:
         """Return how many windows of whom, of what kind, and the channels, in three lines."""
@@ -175,7 +180,7 @@ class StanceSet:
             for name, item in self.data.data_vars.items()
             if item.ndim == 3 and item.size
         }
-        with written_whole(Path(path), force=force) as temporary:
+        with written_whole(as_path(path), force=force) as temporary:
             temporary.unlink()
             # labels read from a file would else be cut to the length they had there
             self.data.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
@@ -189,10 +194,12 @@ class StanceSet:
         BadInputError
             If the file is no stance set, or spells a participant in two ways.
         """
+        path = as_path(path, what="a stance set")
+        require_regular(path)
         try:
             data = xr.open_dataset(path, engine="h5netcdf", decode_times=False)
         except Exception as error:
-            raise BadInputError(f"{path}: cannot be read as netCDF4 ({type(error).__name__}: {error})") from error
+            raise not_netcdf(path, error) from error
         if data.attrs.get("artefact") != "stance_set":
             data.close()
             raise BadInputError(f"{path}: is not a grfkit stance set (artefact '{data.attrs.get('artefact')}')")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from ..arguments import as_path, refuse_other
 from ..arrays import PathLike
 from ..errors import BadInputError
-from ..provenance import SCHEMA_VERSION, Provenance, written_whole
+from ..provenance import SCHEMA_VERSION, Provenance, require_regular, written_whole
 from .clock import ClockMap
 from .streams import StreamKind
 
@@ -32,6 +34,10 @@ class StreamTree:
     """Base of :class:`Recording` and :class:`Trial`: a tree whose nodes with a time are its streams."""
 
     tree: xr.DataTree
+
+    def __post_init__(self) -> None:
+        """Refuse anything but a tree: a file is read by ``from_netcdf``."""
+        refuse_other(self.tree, xr.DataTree, f"an xarray.DataTree ({type(self).__name__}.from_netcdf reads a file)")
 
     @property
     def streams(self) -> dict[str, xr.Dataset]:
@@ -195,8 +201,14 @@ class Recording(StreamTree):
 
     @classmethod
     def from_netcdf(cls, path: PathLike) -> Recording:
-        """Return the recording that :meth:`to_netcdf` wrote."""
-        return cls(read_tree(path))
+        """Return the recording that :meth:`to_netcdf` wrote.
+
+        Raises
+        ------
+        BadInputError
+            If the file is no grfkit recording.
+        """
+        return cls(_of_kind(read_tree(path), "recording", path))
 
 
 def make_recording(
@@ -286,10 +298,14 @@ class Trial(StreamTree):
         BadInputError
             If the file is no grfkit trial.
         """
-        tree = read_tree(path)
-        if tree.attrs.get("artefact") != "trial":
-            raise BadInputError(f"{path}: is not a grfkit trial (artefact '{tree.attrs.get('artefact')}')")
-        return cls(tree)
+        return cls(_of_kind(read_tree(path), "trial", path))
+
+
+def _of_kind(tree: xr.DataTree, kind: str, path: PathLike) -> xr.DataTree:
+    """Return the tree if it is of a kind of artefact; refuse it otherwise."""
+    if tree.attrs["artefact"] != kind:
+        raise BadInputError(f"{path}: is not a grfkit {kind} (artefact '{tree.attrs['artefact']}')")
+    return tree
 
 
 def write_tree(tree: xr.DataTree, path: PathLike, *, force: bool = False) -> None:
@@ -305,7 +321,7 @@ def write_tree(tree: xr.DataTree, path: PathLike, *, force: bool = False) -> Non
     for node in tree.subtree:
         for item in node.to_dataset(inherit=False).variables.values():
             item.encoding = {}  # lengths and chunks of the file it came from do not hold for what was added since
-    with written_whole(Path(path), force=force) as temporary:
+    with written_whole(as_path(path), force=force) as temporary:
         temporary.unlink()
         tree.to_netcdf(temporary, engine="h5netcdf", encoding={k: v for k, v in encoding.items() if v})
 
@@ -318,14 +334,23 @@ def read_tree(path: PathLike) -> xr.DataTree:
     BadInputError
         If the file is missing or no netCDF4 written by grfkit.
     """
+    path = as_path(path, what="a netCDF4 file")
+    require_regular(path)
     try:
         with xr.open_datatree(path, engine="h5netcdf", decode_times=False) as tree:
             loaded: xr.DataTree = tree.load()
     except Exception as error:
-        raise BadInputError(f"{path}: cannot be read as netCDF4 ({type(error).__name__}: {error})") from error
+        raise not_netcdf(path, error) from error
     if "artefact" not in loaded.attrs:
         raise BadInputError(f"{path}: is netCDF4 but was not written by grfkit")
     return loaded
+
+
+def not_netcdf(path: Path, error: Exception) -> BadInputError:
+    """Return the refusal of a file that is missing, or that the netCDF4 library cannot open."""
+    if isinstance(error, OSError) and error.errno:
+        return BadInputError(f"{path}: cannot be read ({os.strerror(error.errno)})")
+    return BadInputError(f"{path}: cannot be read as netCDF4 ({type(error).__name__}: {' '.join(str(error).split())})")
 
 
 def _minus(time: xr.DataArray, first: float) -> tuple[str, Any, dict[str, str]]:

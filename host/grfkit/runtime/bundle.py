@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import as_path
 from ..arrays import Floats, PathLike
 from ..errors import BadInputError, RefusedError
 from ..units import G
@@ -102,6 +103,7 @@ class Bundle:
         BadInputError
             If the shapes are not those of the manifest.
         """
+        inputs, statics = np.asarray(inputs), np.asarray(statics)
         forces = self.forces_bw(self.engine.run(self.stored(inputs, statics).values), mass_kg)
         forces[np.isnan(inputs).all(axis=(1, 2))] = np.nan
         return forces
@@ -172,7 +174,7 @@ def load_bundle(
     >>> load_bundle(shipped_bundle("bilstm_simulated"))
     <Bundle bilstm_simulated: bilstm in int8, 22 channels of 101 samples to vgrf, apgrf, mlgrf, by ...>
     """
-    folder = Path(folder)
+    folder = as_path(folder, what="a bundle's folder")
     manifest = read_manifest(folder)
     check_digest(folder, manifest.model, read_sums(folder))
     content = (folder / manifest.model).read_bytes()

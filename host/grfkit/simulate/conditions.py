@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..arguments import refuse_other, refused_field
 from ..errors import BadInputError
 from .family import Family, Situation
 from .mass_spring import mass_spring_family
@@ -118,12 +119,11 @@ def condition_with(condition: Condition, options: Mapping[str, Any]) -> Conditio
     BadInputError
         If a field is unknown or its value is wrong.
     """
+    refuse_other(condition, Condition, "a condition, as grfkit.simulate.conditions.Condition makes it")
     try:
         return Condition.model_validate({**condition.model_dump(), **options})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadInputError(f"the trial cannot be simulated: {where + ': ' if where else ''}{first['msg']}") from error
+        raise BadInputError(f"the trial cannot be simulated: {' '.join(refused_field(error)).strip()}") from error
 
 
 def load_family(name: Literal["A", "B", "draw"], rng: np.random.Generator, settings: Settings) -> Family:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..arguments import described, refuse_other
+from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance
 from ..records import Channel, Recording, Trial, make_landmarks, make_recording, make_stream
 from .body import LANDMARKS, body_positions, recorded_landmarks
@@ -28,7 +30,7 @@ _EXAMPLE_S = 60.0
 """Length (s) of a trial without a condition. Chosen by hand: simulated in a second, and most of them can be aligned."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabTrial:
     """A simulated trial: the recordings that a reader would give, and the truth.
 
@@ -42,6 +44,12 @@ class LabTrial:
     reference: Recording
     wearables: dict[str, Recording]
     truth: Truth
+
+    def __repr__(self) -> str:
+        """Return what was recorded of whom, a line a recording."""
+        rows = [("reference", self.reference), *self.wearables.items()]
+        lines = [f"{name}: {', '.join(recording.streams)}" for name, recording in rows]
+        return "\n  ".join([f"LabTrial of {self.truth.words}", *lines])
 
     def on_true_clock(self, *, participant: str = "P01") -> Trial:
         """Return the trial as a perfect alignment would give it: every stream's time mapped by its true clock.
@@ -92,7 +100,7 @@ def simulate_trial(
     Raises
     ------
     BadInputError
-        If an option is unknown, or options contradict each other.
+        If an option is unknown, options contradict each other, or the seed is no whole number from 0 on.
 
     Examples
     --------
@@ -103,7 +111,10 @@ def simulate_trial(
     >>> round(lab.truth.streams["insole", "insole_left"].offset_s, 3)  # s from the plates' start to the insole's
     2.135
     """
-    condition = condition_with(condition or Condition(duration_s=_EXAMPLE_S), options)
+    _check_seed(seed)
+    if settings is not None:
+        refuse_other(settings, Settings, "settings, as grfkit.simulate.settings.load_settings reads them")
+    condition = condition_with(Condition(duration_s=_EXAMPLE_S) if condition is None else condition, options)
     bench, streams = _bench(condition, seed, settings or default_settings())
     ranges, world, ground, plan = bench.settings, bench.world, bench.ground, bench.plan
     reference_rng = np.random.default_rng(streams[5])
@@ -119,6 +130,13 @@ def simulate_trial(
     contacts = contact_table(world, ground, start_s=0.0, end_s=plan.reference_s)
     truth = Truth(condition, seed, world, ground, contacts, truths, (0.0, plan.reference_s), bench.height_m)
     return LabTrial(reference, wearables, truth)
+
+
+def _check_seed(seed: object) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise BadInputError(
+            f"the trial cannot be simulated: seed is {described(seed)}, expected a whole number from 0 on"
+        )
 
 
 def simulate_world(condition: Condition, seed: int, settings: Settings | None = None) -> World:

@@ -81,7 +81,7 @@ class ContactTable:
     impulse_n_s: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Truth:
     """Everything true about a trial; times are reference time (s)."""
 
@@ -93,6 +93,21 @@ class Truth:
     streams: dict[tuple[str, str], StreamTruth]
     reference_s: tuple[float, float]
     height_m: float
+
+    def __repr__(self) -> str:
+        """Return what was simulated, and each stream's true clock, a line each."""
+        lines = [
+            f"{name}: offset {stream.offset_s:.3f} s, drift {stream.drift_ppm:.1f} ppm"
+            for (_, name), stream in self.streams.items()
+        ]
+        return "\n  ".join([f"Truth of {self.words}, {self.contacts.onset_s.size} contacts", *lines])
+
+    @property
+    def words(self) -> str:
+        """Return seed, surface, gait, length and body mass in a few words."""
+        seconds = self.reference_s[1] - self.reference_s[0]
+        what = f"{self.condition.surface} {self.condition.gait}"
+        return f"seed {self.seed}: {what}, {seconds:.6g} s, {self.mass_kg:g} kg"
 
     @property
     def mass_kg(self) -> float:

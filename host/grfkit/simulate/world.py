@@ -23,7 +23,7 @@ _COP_NODES = 25
 """Phases at which a contact's centre of pressure is computed, with straight lines between them. Chosen by hand."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class World:
     """Everything that is true in one trial; all times are reference time (s).
 
@@ -45,6 +45,11 @@ class World:
     rests: tuple[Rest, ...]
     start_s: float
     end_s: float
+
+    def __repr__(self) -> str:
+        """Return gait, speed and how many contacts there are, in a line."""
+        now = self.situation
+        return f"<World: {now.gait} at {now.speed_m_s:g} m/s, {now.mass_kg:g} kg, {self.steps.onset_s.size} contacts>"
 
     @property
     def weight_n(self) -> float:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
+from ..arguments import as_path, refused_field
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import InputFile
@@ -104,10 +105,10 @@ def align(
     together: bool | None = None,
     allow_partial: bool = False,
     accept_refused: bool = False,
-    correct: Sequence[str] = (),
+    correct: str | Sequence[str] = (),
     column_map: PathLike | None = None,
     rate_hz: float | None = None,
-    calibrations: Sequence[PathLike] = (),
+    calibrations: PathLike | Sequence[PathLike] = (),
     min_overlap_s: float = 30.0,
 ) -> Alignment:
     """Return how the clock of every wearable becomes the reference's, and how surely, or why that is refused.
@@ -181,17 +182,18 @@ def align(
                 "together": together,
                 "allow_partial": allow_partial,
                 "accept_refused": accept_refused,
-                "correct": tuple(correct),
+                "correct": _several(correct),
                 "column_map": column_map,
                 "rate_hz": rate_hz,
-                "calibrations": tuple(calibrations),
+                "calibrations": _several(calibrations),
                 "settings": {"shortest_overlap_s": min_overlap_s},
             }
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"])).replace("settings.shortest_overlap_s", "min_overlap_s")
-        raise BadInputError(f"{name}: {first['msg']} (given: {first['input']})") from error
+        name, why = refused_field(error)
+        if name == "wearables":
+            raise BadInputError("there is no wearable to align; name one or more recordings") from error
+        raise BadInputError(f"{name.replace('settings.shortest_overlap_s', 'min_overlap_s')} {why}") from error
     return _aligned(request, sources)
 
 
@@ -201,11 +203,18 @@ def align_request(request: SyncRequest) -> Alignment:
 
 
 def _source(source: PathLike | Recording) -> Source:
-    return source if isinstance(source, Recording) else Path(source)
+    return source if isinstance(source, Recording) else as_path(source, what="a recording, or a Recording")
 
 
 def _sequence(wearables: PathLike | Recording | Sequence[PathLike | Recording]) -> Sequence[PathLike | Recording]:
-    return wearables if isinstance(wearables, Sequence) and not isinstance(wearables, str) else (wearables,)
+    return wearables if isinstance(wearables, Sequence) and not isinstance(wearables, str | bytes) else (wearables,)
+
+
+def _several(values: PathLike | Sequence[PathLike] | None) -> tuple[PathLike, ...]:
+    """Return one value or many as a tuple."""
+    if values is None:
+        return ()
+    return (values,) if isinstance(values, str | os.PathLike) else tuple(values)
 
 
 def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..arguments import refuse_other
 from ..errors import RefusedError
 from ..provenance import SCHEMA_VERSION, Provenance
 from ..records import Anchors, ClockMap, Recording, Trial
@@ -25,6 +26,8 @@ def assemble(alignment: Alignment) -> Trial:
     ------
     RefusedError
         If the alignment was refused, or part of it was and ``allow_partial`` is false.
+    BadInputError
+        If it is no alignment.
 
     Examples
     --------
@@ -34,6 +37,7 @@ def assemble(alignment: Alignment) -> Trial:
     >>> sorted(trial.streams)
     ['insole_left', 'insole_right', 'reference/plate_1']
     """
+    refuse_other(alignment, Alignment, "an alignment, as grfkit.align returns it")
     _require_accepted(alignment)
     request = alignment.request
     origin = Provenance(command="grf-sync", configuration=request.configuration(), inputs=alignment.inputs)

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ..arguments import refused_field
 from ..arrays import PathLike
 from ..cluster import connected
 from ..errors import BadInputError, GrfError
@@ -133,9 +134,7 @@ def _row(path: Path, number: int, line: dict[str, str | None], defaults: dict[st
     try:
         request = SyncRequest.model_validate(filled)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(p) for p in first["loc"])
-        raise BadInputError(f"{path}: row {number}, {field}: {first['msg']}") from error
+        raise BadInputError(f"{path}: row {number}, {' '.join(refused_field(error))}") from error
     there = base / report if report else None
     return Row(number=number, request=request, out=base / str(out), report=there, folder=base)
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from ...arguments import as_path
 from ...arrays import PathLike
 from ...errors import BadInputError, RefusedError
 from ...provenance import written_whole
@@ -86,7 +87,7 @@ def fetch(name: str, folder: PathLike = "recordings", *, get: Callable[[str], by
     if not listed:
         names = sorted({entry.data_set for entry in entries})
         raise BadInputError(f"there is no data set '{name}'; there are {', '.join(names)}")
-    folder = Path(folder)
+    folder = as_path(folder, what="a folder")
     for entry in listed:
         condition = state(entry, folder)
         if condition == "wrong":

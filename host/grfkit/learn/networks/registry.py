@@ -8,6 +8,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from ...arguments import refused_field
 from ...errors import BadInputError
 from .base import ForceNetwork, NetworkConfig, Shape
 
@@ -48,10 +49,9 @@ def network_config(name: str = "bilstm", **settings: Any) -> NetworkConfig:
     try:
         return configs[name].model_validate({"name": name, **settings})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
+        where, why = refused_field(error)
         allowed = ", ".join(configs[name].model_fields)
-        raise BadInputError(f"network '{name}', {where}: {first['msg']}; its settings are {allowed}") from error
+        raise BadInputError(f"network '{name}', {where} {why}; its settings are {allowed}") from error
 
 
 def build(config: NetworkConfig, shape: Shape, *, seed: int) -> ForceNetwork:
