@@ -276,8 +276,14 @@ def test_the_views_of_streams_without_samples_or_with_nan_alone() -> None:
     assert "0  " in repr(empty)
     assert len(empty.to_pandas()) == 0
     assert recording.to_pandas("right")["force"].isna().all()
-    for view in (recording, empty):
-        assert view.plot().axes
+    many = make_stream(
+        [Channel(f"cell_{k:02}", np.full(4, np.nan), "N") for k in range(1, 17)], np.arange(4) / 100, kind="insole"
+    )
+    cells = recording.replaced({"cells": many, "empty": many.isel(time=slice(0, 0))})
+    for view in (recording, empty, cells):
+        figure = view.plot()
+        figure.canvas.draw()
+        assert figure.axes
 
 
 def in_a_new_process(code: str) -> str:
@@ -304,10 +310,10 @@ def test_many_threads_may_load_names_at_once() -> None:
 def test_a_missing_extra_is_named() -> None:
     code = (
         "import sys, json\n"
-        "from unittest.mock import Mock\n"
-        "def find_spec(name, path=None, target=None):\n"
-        "    if name == 'torch': raise ModuleNotFoundError('no torch', name='torch')\n"
-        "sys.meta_path.insert(0, Mock(find_spec=find_spec))\n"
+        "class NoTorch:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name == 'torch': raise ModuleNotFoundError('no torch', name='torch')\n"
+        "sys.meta_path.insert(0, NoTorch)\n"
         "import grfkit\n"
         "said = {}\n"
         "for name in ('train', 'evaluate', 'GrfModel', 'export_bundle'):\n"

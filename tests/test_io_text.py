@@ -208,7 +208,7 @@ def test_column_map(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "says"),
     [
-        ('colums = "x"\n', "colums: Extra inputs are not permitted; known keys are time, time_unit"),
+        ('colums = "x"\n', "colums is unknown; known keys are time, time_unit"),
         ('[columns]\n"a" = "left_force [N]"\n"b" = "left_force [N]"\n', "both 'a' and 'b' as 'left_force'"),
         ('time = "t"\n', "'time' and 'time_unit' belong together"),
         ('time = "t"\ntime_unit = "N"\n', "expected s, ms, us or min"),

@@ -81,7 +81,7 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_other_random_numbers_al
     ("name", "settings", "says"),
     [
         ("resnet", {}, "there is no network 'resnet'; there are bilstm"),
-        ("bilstm", {"hiden": 3}, "hiden: Extra inputs"),
+        ("bilstm", {"hiden": 3}, "hiden is unknown"),
         ("tcn", {"kernel": 4}, "kernel is 4; expected an odd"),
         ("tcn", {"dilation": 4, "layers": 12}, "reaches 16777216 samples; expected at most 65535"),
         ("mlp", {"dropout": 1.0}, "dropout"),

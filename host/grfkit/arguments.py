@@ -89,7 +89,8 @@ def refused_field(error: ValidationError) -> tuple[str, str]:
     if kind == "extra_forbidden":
         return name, "is unknown"
     if kind == "value_error":
-        return name, str(context.get("error", first["msg"]))
+        why = str(context.get("error", first["msg"]))
+        return name, f"cannot be used: {why}" if name else why
     return name, f"is {described(given)}, expected {_expected(kind, context, first['msg'])}"
 
 

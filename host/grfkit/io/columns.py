@@ -22,6 +22,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .. import units
+from ..arguments import refused_field
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..formats.csv_generic import parse_column
@@ -101,10 +102,8 @@ def load_column_map(path: PathLike) -> ColumnMap:
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        keys = f"; known keys are {', '.join(ColumnMap.model_fields)}" if "extra" in first["type"] else ""
-        raise BadInputError(f"{path}: {where + ': ' if where else ''}{message}{keys}") from error
+        name, why = refused_field(error)
+        keys = f"; known keys are {', '.join(ColumnMap.model_fields)}" if why == "is unknown" else ""
+        raise BadInputError(f"{path}: {f'{name} {why}'.strip()}{keys}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, BadInputError) as error:
         raise BadInputError(f"{path}: is no column map ({error})") from error

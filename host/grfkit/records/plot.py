@@ -150,7 +150,7 @@ def _missing(data: xr.Dataset) -> Floats:
     for name, channel in data.data_vars.items():
         if name not in ("time_raw", "time_device"):
             finite = np.isfinite(np.asarray(channel.values, dtype=np.float64))
-            present |= finite.reshape(len(present), -1).any(axis=1)
+            present |= finite.any(axis=tuple(range(1, finite.ndim)))
     return np.asarray(data["time"].values[~present], dtype=np.float64)
 
 
@@ -166,6 +166,8 @@ def _with_breaks(time: Floats, values: Floats) -> tuple[Floats, Floats]:
 
 def _picture(figure: Figure, panel: Axes, time: Floats, values: Floats, label: str) -> None:
     """Draw channels as rows of colour; each sample reaches to the next, wherever that is."""
+    if not time.size:
+        return
     edges = np.append(time, time[-1] + (np.median(np.diff(time)) if time.size > 1 else 1.0))
     rows = np.arange(len(values) + 1) + 0.5
     # rows of colour as an image inside the file: a mesh of many thousand cells is slow as vectors

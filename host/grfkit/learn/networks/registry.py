@@ -51,7 +51,7 @@ def network_config(name: str = "bilstm", **settings: Any) -> NetworkConfig:
     except ValidationError as error:
         where, why = refused_field(error)
         allowed = ", ".join(configs[name].model_fields)
-        raise BadInputError(f"network '{name}', {where} {why}; its settings are {allowed}") from error
+        raise BadInputError(f"network '{name}', {f'{where} {why}'.strip()}; its settings are {allowed}") from error
 
 
 def build(config: NetworkConfig, shape: Shape, *, seed: int) -> ForceNetwork:
