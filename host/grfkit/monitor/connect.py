@@ -172,7 +172,9 @@ async def connect(
     if side not in (None, *SIDES):
         raise BadInputError(f"an insole of side '{side}'; expected left, right, or none")
     named = os.fspath(as_path(address, what="a recording, an address or a port"))
-    _check_numbers({"rate_hz": rate_hz, "find_s": find_s, "speed": speed}, above=0.0)
+    _check_numbers({"rate_hz": rate_hz, "find_s": find_s}, above=0.0)
+    # an endless speed plays a recording without waiting
+    _check_numbers({} if speed == math.inf else {"speed": speed}, above=0.0)
     stated = {"mass_kg": mass_kg, "speed_m_s": speed_m_s, "slope_percent": slope_percent}
     _check_numbers({name: value for name, value in stated.items() if value is not None})
     _check_numbers({} if mass_kg is None else {"mass_kg": mass_kg}, above=0.0)
