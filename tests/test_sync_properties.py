@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import Phase, assume, given
@@ -25,6 +27,11 @@ shifts = st.floats(-5000, 5000)
 gains = st.floats(-4, 4).map(lambda e: float(10.0**e))
 surfaces = st.sampled_from(["treadmill", "overground"])
 wearables = st.sampled_from(["insole", "imu"])
+
+
+def align(reference: Streams, device: Streams, **options: Any) -> ClockMap:
+    """Return the clock map of one device's streams, all that these properties are about."""
+    return align_device(reference, device, **options).clock_map
 
 
 def _trial(surface: str) -> tuple[Streams, dict[str, Streams]]:
@@ -52,12 +59,12 @@ def test_shifting_a_clock_shifts_the_map(surface: str, wearable: str, device_s: 
     reference, devices = _trial(surface)
     device = devices[wearable]
     t = _device_times(device)
-    plain = align_device(reference, device, surface=surface).clock_map  # type: ignore[arg-type]
-    moved = align_device(
+    plain = align(reference, device, surface=surface)  # type: ignore[arg-type]
+    moved = align(
         on_clock(reference, shift_s=reference_s),
         on_clock(device, shift_s=device_s),
         surface=surface,  # type: ignore[arg-type]
-    ).clock_map
+    )
     _assert_same(plain, moved, t, t + device_s, later_s=reference_s, tolerance_s=0.002)
 
 
@@ -67,9 +74,21 @@ def test_a_faster_clock_has_the_opposite_drift(wearable: str, ppm: float) -> Non
     reference, devices = _trial("treadmill")
     device = devices[wearable]
     t = _device_times(device)
-    plain = align_device(reference, device, surface="treadmill").clock_map
-    fast = align_device(reference, on_clock(device, rate=1 + ppm * 1e-6), surface="treadmill").clock_map
+    plain = align(reference, device, surface="treadmill")
+    fast = align(reference, on_clock(device, rate=1 + ppm * 1e-6), surface="treadmill")
     _assert_same(plain, fast, t, t * (1 + ppm * 1e-6), tolerance_s=0.004)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="from 100 ppm on a runner-up is overlooked: the margin is 6 nats too large"
+)
+def test_a_faster_clock_has_the_same_margin_beyond_100_ppm() -> None:
+    reference, devices = _trial("treadmill")
+    plain = align(reference, devices["insole"], surface="treadmill")
+    fast = align(reference, on_clock(devices["insole"], rate=1 + 50e-6), surface="treadmill")
+    assert fast.drift_ppm is not None
+    assert fast.drift_ppm < -100
+    assert plain.margin == pytest.approx(fast.margin, rel=0.05, abs=3.0)
 
 
 @given(surfaces, gains, gains, st.floats(-0.5, 2.0))
@@ -78,10 +97,10 @@ def test_gain_and_zero_of_force_and_load_do_not_matter(surface: str, plate: floa
     reference, devices = _trial(surface)
     device = devices["insole"]
     t = _device_times(device)
-    plain = align_device(reference, device, surface=surface).clock_map  # type: ignore[arg-type]
+    plain = align(reference, device, surface=surface)  # type: ignore[arg-type]
     force = with_values(reference, {"f": (plate, zero * 500.0 * plate)})
     cells = with_values(device, {"cell_": (load, zero * 100.0 * load), "pressure_sum": (load, zero * 1600.0 * load)})
-    _assert_same(plain, align_device(force, cells, surface=surface).clock_map, t, t, tolerance_s=0.001)  # type: ignore[arg-type]
+    _assert_same(plain, align(force, cells, surface=surface), t, t, tolerance_s=0.001)  # type: ignore[arg-type]
 
 
 @given(
@@ -92,14 +111,14 @@ def test_axes_and_units_of_an_imu_do_not_matter(surface: str, axes: list[str], s
     reference, devices = _trial(surface)
     device = devices["imu"]
     t = _device_times(device)
-    plain = align_device(reference, device, surface=surface).clock_map  # type: ignore[arg-type]
+    plain = align(reference, device, surface=surface)  # type: ignore[arg-type]
     turned = {}
     for name, stream in device.items():
         new = stream.copy()
         for axis, source, sign in zip("xyz", axes, signs):
             new[f"acc_{axis}"] = stream[f"acc_{axis}"].copy(data=gain * sign * stream[f"acc_{source}"].values)
         turned[name] = new
-    _assert_same(plain, align_device(reference, turned, surface=surface).clock_map, t, t, tolerance_s=1e-5)  # type: ignore[arg-type]
+    _assert_same(plain, align(reference, turned, surface=surface), t, t, tolerance_s=1e-5)  # type: ignore[arg-type]
 
 
 @given(surfaces, st.permutations(["x", "y", "z"]), st.booleans())
@@ -108,21 +127,21 @@ def test_axes_and_sign_of_plates_do_not_matter(surface: str, axes: list[str], do
     reference, devices = _trial(surface)
     device = devices["insole"]
     t = _device_times(device)
-    plain = align_device(reference, device, surface=surface).clock_map  # type: ignore[arg-type]
+    plain = align(reference, device, surface=surface)  # type: ignore[arg-type]
     turned = {}
     for name, stream in reference.items():
         new = stream.assign_attrs(vertical="")
         for axis, source in zip("xyz", axes):
             new[f"f{axis}"] = stream[f"f{source}"].copy(data=(-1 if down else 1) * stream[f"f{source}"].values)
         turned[name] = new
-    found = align_device(turned, device, surface=surface).clock_map  # type: ignore[arg-type]
+    found = align(turned, device, surface=surface)  # type: ignore[arg-type]
     _assert_same(plain, found, t, t, tolerance_s=1e-5)
     assert found.inverted == down
 
 
 def test_stated_units_do_not_matter() -> None:
     reference, devices = _trial("treadmill")
-    plain = align_device(reference, devices["imu"], surface="treadmill").clock_map
+    plain = align(reference, devices["imu"], surface="treadmill")
     for unit, factor in (("g", 9.80665), ("mg", 9.80665e-3), ("mm/s^2", 1e-3)):
         restated = {
             name: make_stream(
@@ -137,7 +156,7 @@ def test_stated_units_do_not_matter() -> None:
             for name, stream in devices["imu"].items()
         }
         t = _device_times(devices["imu"])
-        _assert_same(plain, align_device(reference, restated, surface="treadmill").clock_map, t, t, tolerance_s=1e-5)
+        _assert_same(plain, align(reference, restated, surface="treadmill"), t, t, tolerance_s=1e-5)
 
 
 def _no_lag() -> LagTable:
@@ -170,8 +189,8 @@ def test_swapping_the_inputs_inverts_the_map(offset_s: float, ppm: float, gain: 
             values = stream[channel].values
             new[channel] = stream[channel].copy(data=gain * (values + noise.normal(0, 2.0, values.size)))
         other[name] = new
-    there = align_device(one, other, surface="treadmill", lags=_no_lag()).clock_map
-    back = align_device(other, one, surface="treadmill", lags=_no_lag()).clock_map
+    there = align(one, other, surface="treadmill", lags=_no_lag())
+    back = align(other, one, surface="treadmill", lags=_no_lag())
     assert there.verdict == back.verdict == "aligned", (there.reasons, back.reasons)
     t = _device_times(one)
     np.testing.assert_allclose(there.apply(back.apply(t)), t, atol=0.004)
@@ -201,11 +220,11 @@ def test_unrelated_records_are_refused_and_a_refusal_holds_no_map(
     reference = _steps(rng, seconds=seconds, cv=cv, kind="force_plate")
     device = _steps(rng, seconds=seconds, cv=cv, kind="insole")
     prior = Prior(offset_s=float(rng.uniform(-10, 10)), sd_s=0.05 if tight else 2.0)
-    found = align_device(reference, device, surface=surface, prior=prior).clock_map  # type: ignore[arg-type]
+    found = align(reference, device, surface=surface, prior=prior)  # type: ignore[arg-type]
     assert_refused(found)
     with pytest.raises(BadInputError, match="refused"):
         found.apply(np.zeros(2))
-    kept = align_device(reference, device, surface=surface, prior=prior, accept_refused=True).clock_map  # type: ignore[arg-type]
+    kept = align(reference, device, surface=surface, prior=prior, accept_refused=True)  # type: ignore[arg-type]
     assert kept.verdict == "refused"
     assert kept.reasons == found.reasons
 
@@ -218,8 +237,8 @@ def test_each_gate_alone_can_refuse(gate: str, surface: str) -> None:
     old = getattr(plain, surface)
     closed = {"margin": 1e9, "per_contact": 1e9, "inliers": 1.01, "contacts": 10**6, "residual_s": 1e-9}
     shut = plain.model_copy(update={surface: old.model_copy(update={gate: closed[gate]})})
-    assert align_device(reference, devices["insole"], surface=surface).clock_map.verdict == "aligned"  # type: ignore[arg-type]
-    assert_refused(align_device(reference, devices["insole"], surface=surface, settings=shut).clock_map)  # type: ignore[arg-type]
+    assert align(reference, devices["insole"], surface=surface).verdict == "aligned"  # type: ignore[arg-type]
+    assert_refused(align(reference, devices["insole"], surface=surface, settings=shut))  # type: ignore[arg-type]
 
 
 @given(st.floats(0.0, 200.0), st.floats(20.0, 80.0))
@@ -234,7 +253,7 @@ def test_any_cut_of_the_device_is_right_or_refused(start_s: float, length_s: flo
         n: s.isel(time=(s["time"].values >= start_s) & (s["time"].values < start_s + length_s))
         for n, s in streams.items()
     }
-    found = align_device(trial.reference, cut, surface="treadmill").clock_map
+    found = align(trial.reference, cut, surface="treadmill")
     if found.verdict == "refused":
         assert_refused(found)
     else:
