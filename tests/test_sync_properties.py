@@ -79,9 +79,7 @@ def test_a_faster_clock_has_the_opposite_drift(wearable: str, ppm: float) -> Non
     _assert_same(plain, fast, t, t * (1 + ppm * 1e-6), tolerance_s=0.004)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="from 100 ppm on a runner-up is overlooked: the margin is 6 nats too large"
-)
+@pytest.mark.xfail(strict=True, reason="from 100 ppm on a runner-up is overlooked: the margin is 6 nats too large")
 def test_a_faster_clock_has_the_same_margin_beyond_100_ppm() -> None:
     reference, devices = _trial("treadmill")
     plain = align(reference, devices["insole"], surface="treadmill")
