@@ -17,11 +17,12 @@ from grfkit.deploy.emit_c import CModel, c_model
 from grfkit.deploy.golden import int8_forces
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.embedded.compile import RUNTIME, runtime_sources
-from grfkit.embedded.fixed import StanceSettings, counts_to_int8, int8_channel
 from grfkit.embedded.insole import CELLS, IMU, fixed_columns
+from grfkit.embedded.int8_input import counts_to_int8, int8_channel
 from grfkit.embedded.levels import levels_settings
 from grfkit.embedded.lowpass import lowpass_settings
 from grfkit.embedded.made_up_foot import foot_of
+from grfkit.embedded.stance_buffer import StanceSettings
 from grfkit.estimation.detector import COUNTS
 from grfkit.gait.causal import causal_settings
 from grfkit.runtime.compiled import CRuntime

@@ -24,8 +24,8 @@ from grfkit import wire
 from grfkit.device.ble import Adapter, BleLink
 from grfkit.device.link import Characteristic, LinkRefused
 from grfkit.device.session import Session
-from grfkit.embedded.fixed import int8_channel
 from grfkit.embedded.insole import CELLS, IMU
+from grfkit.embedded.int8_input import int8_channel
 from grfkit.errors import BadInputError
 from grfkit.estimation.detector import COUNTS
 from grfkit.runtime.manifest import Axis, Column, Detector, Tensor

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware_c import pointer, probes
-from grfkit.embedded import fixed
+from grfkit.embedded import stance_buffer as fixed
 from grfkit.errors import BadInputError
 from grfkit.gait.causal import EVENT, LARGEST, MISSING, CausalContacts, CausalSettings, causal_settings
 from grfkit.gait.causal_record import contacts_causal

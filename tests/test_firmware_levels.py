@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware_c import pointer, probes
-from grfkit.embedded import fixed
+from grfkit.embedded import stance_buffer as fixed
 from grfkit.embedded.levels import Levels, LevelsSettings, levels_settings
 from grfkit.embedded.lowpass import FRACTION, LowpassSettings, low_passed, lowpass_settings
 from grfkit.errors import BadInputError

@@ -94,6 +94,7 @@ def progress_bar(title: str, console: Console | None = None) -> Iterator[Bar]:
         before = 0
 
         def move(count: int, total: int, text: str) -> None:
+            """Set the bar to ``count`` of ``total``."""
             nonlocal before
             if count < before:  # another part has begun, with a pace of its own
                 bar.reset(task)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from ..embedded.fixed import counts_to_int8
 from ..embedded.insole import fixed_columns
+from ..embedded.int8_input import counts_to_int8
 from ..learn.batches import Windows
 from ..learn.spec import ModelSpec
 from ..records.stance_set import StanceSet

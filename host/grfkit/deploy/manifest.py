@@ -13,7 +13,7 @@ from typing import Any
 
 from ..dataset.cut import LATERAL
 from ..embedded.compile import RUNTIME
-from ..embedded.fixed import Int8Channel, int8_channel
+from ..embedded.int8_input import Int8Channel, int8_channel
 from ..errors import BadInputError
 from ..estimation.detector import COUNTS, detector
 from ..gait.relative_cells import UNIT

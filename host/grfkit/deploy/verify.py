@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..arguments import as_path
 from ..arrays import Floats, PathLike
-from ..embedded.fixed import counts_to_int8
 from ..embedded.insole import fixed_columns
+from ..embedded.int8_input import counts_to_int8
 from ..embedded.made_up_foot import foot_of
 from ..errors import RefusedError
 from ..provenance import tool_version

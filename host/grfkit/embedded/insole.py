@@ -13,9 +13,10 @@ from ..gait.causal import IC, MISSING, CausalContacts, CausalSettings, ContactEv
 from ..runtime.manifest import Column, Detector, Manifest
 from ..wire import CELLS as CELL_COUNT
 from ..wire import FORCES
-from .fixed import READY, CountRows, Int8Channel, StanceBuffer, StanceSettings, counts_to_int8
+from .int8_input import Int8Channel, counts_to_int8
 from .levels import Levels, LevelsSettings, levels_settings
 from .lowpass import LowpassSettings, lowpass_settings
+from .stance_buffer import READY, CountRows, StanceBuffer, StanceSettings
 
 __all__ = [
     "AXES",

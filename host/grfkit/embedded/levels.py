@@ -16,7 +16,7 @@ from ..errors import BadInputError
 from ..gait.causal import IC, TO, ContactEvent
 from ..gait.contacts import GREATER_PERCENT, UNDERLOADED_SHARE
 from ..gait.relative_cells import LEAST_STEPS, UNLOADED_PERCENT
-from .fixed import MISSED, READY, CountRows
+from .stance_buffer import MISSED, READY, CountRows
 
 __all__ = ["Levels", "LevelsSettings", "Relative", "levels_settings"]
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from ..embedded.fixed import StanceSettings
 from ..embedded.levels import levels_settings
 from ..embedded.lowpass import LowpassSettings, lowpass_settings
+from ..embedded.stance_buffer import StanceSettings
 from ..errors import BadInputError
 from ..gait.causal import causal_settings
 from ..gait.contacts import rule_of

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..embedded.cutter import SampleFormat, StanceCutter, StanceWindow, stance_detector
-from ..embedded.fixed import Int8Channel, int8_channel
 from ..embedded.insole import AXES, fixed_columns, int8_window
+from ..embedded.int8_input import Int8Channel, int8_channel
 from ..errors import BadInputError
 from ..runtime.bundle import Bundle, load_bundle
 from ..runtime.bundle_files import check_digest, read_manifest, read_sums
