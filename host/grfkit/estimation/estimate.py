@@ -85,8 +85,8 @@ def estimate(
     >>> import grfkit
     >>> from grfkit import estimate, train
     >>> trials = [grfkit.simulate_trial(seed=k, duration_s=12).on_true_clock(participant=f"P{k}") for k in (1, 2, 3)]
-    >>> model = train([grfkit.cut_windows(trial) for trial in trials[:2]], network="mlp", epochs=1)
-    >>> result = estimate(model, trials[2])
+    >>> model = grfkit.train([grfkit.cut_windows(trial) for trial in trials[:2]], network="mlp", epochs=1)
+    >>> result = grfkit.estimate(model, trials[2])
     >>> result.axes, sorted(result.feet)
     (('vgrf',), ['left', 'right'])
     """

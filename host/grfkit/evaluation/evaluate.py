@@ -137,7 +137,7 @@ def evaluate(
     >>> from grfkit import evaluate
     >>> trials = [grfkit.simulate_trial(seed=k, duration_s=12).on_true_clock(participant=f"P{k}") for k in (1, 2)]
     >>> windows = [grfkit.cut_windows(trial) for trial in trials]
-    >>> predictions = evaluate(windows, network="mlp", epochs=1)
+    >>> predictions = grfkit.evaluate(windows, network="mlp", epochs=1)
     >>> predictions.methods
     ('mean curve', 'mean curve of the known speed', 'ridge', 'kNN', 'scaled pressure sum', 'mlp')
     >>> sorted(predictions.scores["windows"])

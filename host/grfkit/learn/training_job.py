@@ -170,7 +170,7 @@ def train(
     >>> from grfkit import train
     >>> trials = [grfkit.simulate_trial(seed=k, duration_s=12).on_true_clock(participant=f"P{k}") for k in (1, 2)]
     >>> windows = [grfkit.cut_windows(trial) for trial in trials]
-    >>> model = train(windows, network="mlp", epochs=2)
+    >>> model = grfkit.train(windows, network="mlp", epochs=2)
     >>> model.participants
     ('P1', 'P2')
     """
