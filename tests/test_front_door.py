@@ -191,7 +191,10 @@ def test_options_of_train_are_refused_in_plain_words(options: dict[str, Any], ex
     assert expected in sentence(refusal)
 
 
-@pytest.mark.parametrize("options", [{"out": 3}, {"report": 3}, {"personalise": 0}, {"regimes": 3}, {"search": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [{"out": 3}, {"report": 3}, {"personalise": 0}, {"regimes": 3}, {"search": 0}, {"workers": "a"}, {"scheduler": 3}],
+)
 def test_options_of_evaluate_are_refused_in_a_sentence(options: dict[str, Any]) -> None:
     with pytest.raises(BadInputError) as refusal:
         grfkit.evaluate(trial(), **({"network": "mlp"} | options))

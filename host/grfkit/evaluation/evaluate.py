@@ -143,6 +143,11 @@ def evaluate(
     >>> sorted(predictions.scores["windows"])
     ['P1', 'P2']
     """
+    refuse_other(workers, int, "workers as a whole number")
+    if isinstance(scheduler, int | float):
+        raise BadInputError(
+            f"scheduler is {scheduler}, expected the address of a dask scheduler, or the scheduler itself"
+        )
     page = None if report is None else as_path(report, what="the report to write")
     if page is not None:
         check_can_write(page, force=force)
