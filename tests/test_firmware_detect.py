@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware_c import pointer, probes
-from grfkit.embedded import stance_buffer as fixed
+from grfkit.embedded import int8_input, stance_buffer
 from grfkit.errors import BadInputError
 from grfkit.gait.causal import EVENT, LARGEST, MISSING, CausalContacts, CausalSettings, causal_settings
 from grfkit.gait.causal_record import contacts_causal
@@ -136,7 +136,7 @@ def _stances_c(library, settings, stance, rows, loads, missing):
 
 
 def _stances_python(settings, stance, rows, loads, missing):
-    detector, buffer, found = CausalContacts(settings), fixed.StanceBuffer(stance), []
+    detector, buffer, found = CausalContacts(settings), stance_buffer.StanceBuffer(stance), []
     for row, load, gone in zip(rows, loads, missing):
         buffer.push(None if gone else row)
         event = detector.push(MISSING if gone else int(load))
@@ -156,7 +156,7 @@ def _stances_python(settings, stance, rows, loads, missing):
 def test_stances_are_the_twins(library, seed, smooth, capacity, points, most_missed, loss):
     rng = np.random.default_rng(seed)
     settings = CausalSettings(smooth, 4, 5, 7, 38, 38, 2, 4, 40, 3, 64)
-    stance = fixed.StanceSettings(3, capacity, points, 12, 60, most_missed, smooth)
+    stance = stance_buffer.StanceSettings(3, capacity, points, 12, 60, most_missed, smooth)
     t = np.arange(500)
     rate = rng.uniform(20, 120)
     loads = np.rint(4000 * np.clip(np.sin(2 * np.pi * t / rate), 0, 1) + 10 * rng.standard_normal(t.size)).astype(
@@ -169,7 +169,7 @@ def test_stances_are_the_twins(library, seed, smooth, capacity, points, most_mis
     assert len(found) == len(due)
     for (numbers, window), one in zip(found, due):
         assert numbers[0] == one.result
-        if one.result in (fixed.READY, fixed.SHORT, fixed.MISSED):
+        if one.result in (stance_buffer.READY, stance_buffer.SHORT, stance_buffer.MISSED):
             assert numbers[1:] == [one.contact_q8, one.first_sample, one.missed, one.age_q8]
         if one.window is not None:
             np.testing.assert_array_equal(window, one.window)
@@ -185,19 +185,19 @@ def test_a_window_is_the_straight_line_between_samples_and_every_policy_is_met(l
     missing = np.zeros(t.size, dtype=bool)
     missing[[440, 445, 450, 455]] = True  # four single ones: bridged, and too many for the policy below
     missing[575:585] = True  # a gap: lost
-    stance = fixed.StanceSettings(3, 128, 101, 20, 60, 3, 2)
+    stance = stance_buffer.StanceSettings(3, 128, 101, 20, 60, 3, 2)
     found = _stances_c(library, settings, stance, rows, loads, missing)
     results = [numbers[0] for numbers, _ in found]
-    assert {fixed.NONE, fixed.READY, fixed.MISSED, fixed.LOST} <= set(results)
+    assert {stance_buffer.NONE, stance_buffer.READY, stance_buffer.MISSED, stance_buffer.LOST} <= set(results)
     event = contacts_causal(np.where(missing, MISSING, loads), 200.0, settings)
     at = event["sample"] - 1 + event["fraction_q8"] / 256 - settings.delay_samples
-    k = results.index(fixed.READY)
+    k = results.index(stance_buffer.READY)
     place = np.linspace(at[k - 1], at[k], 101)
     due = np.stack([np.interp(place, t, c) for c in rows.astype(float).T], axis=1)
     assert np.abs(found[k][1] - due).max() <= 0.52  # a 65536th of a sample at 1000 counts a sample, and the rounding
     assert found[k][0][1] == round((at[k] - at[k - 1]) * 256)
-    for short, long, reason in ((60, 80, fixed.SHORT), (5, 30, fixed.LONG)):
-        other = fixed.StanceSettings(3, 128, 101, short, long, 3, 2)
+    for short, long, reason in ((60, 80, stance_buffer.SHORT), (5, 30, stance_buffer.LONG)):
+        other = stance_buffer.StanceSettings(3, 128, 101, short, long, 3, 2)
         assert reason in [n[0] for n, _ in _stances_c(library, settings, other, rows, loads, missing)]
 
 
@@ -205,7 +205,7 @@ def test_settings_that_cannot_be_are_refused_by_both(library):
     rows, loads, missing = np.zeros((4, 1), dtype=np.int16), np.zeros(4), np.zeros(4)
     for numbers in ((0, 64, 11, 1, 9, 0, 0), (1, 3, 11, 1, 9, 0, 0), (1, 5000, 11, 1, 9, 0, 0), (1, 64, 1, 1, 9, 0, 0)):
         with pytest.raises(BadInputError, match="a stance buffer of"):
-            fixed.StanceSettings(*numbers)
+            stance_buffer.StanceSettings(*numbers)
         raw = np.asarray(numbers, dtype=np.int32)
         out = np.zeros(64, dtype=np.uint32)
         status = library.probe_stance(
@@ -238,7 +238,9 @@ def test_settings_that_cannot_be_are_refused_by_both(library):
     st.integers(0, 2**32),
 )
 def test_counts_become_the_same_int8(library, told, seed):
-    channels = [fixed.int8_channel(centre=c, size=-s if turned else s, scale=q, zero=z) for c, s, q, z, turned in told]
+    channels = [
+        int8_input.int8_channel(centre=c, size=-s if turned else s, scale=q, zero=z) for c, s, q, z, turned in told
+    ]
     rng = np.random.default_rng(seed)
     centre = np.asarray([c.offset for c in channels])
     near = centre + np.rint(rng.standard_normal((40, len(told))) * [t[1] for t in told])
@@ -251,7 +253,7 @@ def test_counts_become_the_same_int8(library, told, seed):
         getattr(library, name)(
             pointer(numbers), ctypes.c_uint32(len(channels)), pointer(raw), ctypes.c_uint32(len(raw)), pointer(out)
         )
-        np.testing.assert_array_equal(out, fixed.counts_to_int8(raw, channels))
+        np.testing.assert_array_equal(out, int8_input.counts_to_int8(raw, channels))
         exact = np.stack(
             [
                 z + (raw[:, k].astype(float) - c) / (-s if turned else s) / q
@@ -266,4 +268,4 @@ def test_counts_become_the_same_int8(library, told, seed):
 def test_a_channel_without_a_factor_is_refused():
     for more in ({"size": 0.0}, {"scale": 0.0}, {"centre": float("nan")}, {"size": 1e-12, "scale": 1e-9}):
         with pytest.raises(BadInputError, match="a channel of centre"):
-            fixed.int8_channel(**{"centre": 0.0, "size": 1.0, "scale": 0.1, "zero": 0, **more})
+            int8_input.int8_channel(**{"centre": 0.0, "size": 1.0, "scale": 0.1, "zero": 0, **more})
