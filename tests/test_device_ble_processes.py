@@ -164,7 +164,7 @@ def _stamps_follow_the_clock(insole: dict, held: list[ReceivedPacket]) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--side", "middle"), "--side is middle"),
+        (("--side", "middle"), "--side is 'middle'"),
         (("--interval-ms", "3"), "connection interval of 3 ms; expected 7.5"),
         (("--truth", "THERE"), "exists; use --force"),
         (("--on-device", "."), "SHA256SUMS"),

@@ -179,7 +179,7 @@ def test_command_writes_a_lab_and_refuses_in_one_line(
     for arguments, word in (
         ([out, *asked], "not empty"),
         ([out + "2", "--people", "0"], "--people is 0"),
-        ([out + "2", "--family", "C"], "--family is C"),
+        ([out + "2", "--family", "C"], "--family is 'C'"),
         ([str(tmp_path / "lab" / "TABLE.csv"), *asked], "is a file"),
     ):
         code, _, err = call("lab", *arguments)
