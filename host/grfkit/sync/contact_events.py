@@ -19,8 +19,7 @@ _FOOT = {"left": 0, "right": 1}
 LONGEST_STANCE_S = 1.2
 """Contact time (s) beyond which a contact is no stance of gait; the reference design."""
 EARLY_LEVEL = 0.05
-"""Share of the loaded level at which the reference's contact begins: low, so that the onset depends least on how
-steeply a person loads."""
+"""Share of the loaded level at which the reference's contact begins: low, so that steepness matters least."""
 INSOLE_LEVEL = 0.1
 """The same of an insole, whose swing is never quite empty."""
 TWIN_CORRELATION = 0.998
@@ -46,8 +45,7 @@ LOADED_SHARE = 0.1
 LOADED_S = 0.05
 """Time (s) in all for which it needs it: less than a single stance."""
 FLIGHT_FLOOR, FLIGHT_SHARE = 0.03, 1.0 / 12.0
-"""Share of a total force's range that is its floor, and of the time that a runner's lies on it: flights take 0.19 to
-0.49 of a run's time (RBDS), a walk's dips 0.02 to 0.04."""
+"""Share of a force's range that is its floor, and of time on it: flights take 0.19 to 0.49 (RBDS), a walk's dips 0.04."""
 FLIGHT_PERCENT = (1, 95)
 """Percentiles between which that range is taken."""
 LEAST_COVERED = 0.05
