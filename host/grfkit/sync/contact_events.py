@@ -45,7 +45,7 @@ LOADED_SHARE = 0.1
 LOADED_S = 0.05
 """Time (s) in all for which it needs it: less than a single stance."""
 FLIGHT_FLOOR, FLIGHT_SHARE = 0.03, 1.0 / 12.0
-"""Share of a force's range that is its floor, and of time on it: flights take 0.19 to 0.49 (RBDS), a walk's dips 0.04."""
+"""Share of a force's range that is its floor, and of time on it: flights 0.19 to 0.49 (RBDS), a walk's dips 0.04."""
 FLIGHT_PERCENT = (1, 95)
 """Percentiles between which that range is taken."""
 LEAST_COVERED = 0.05
