@@ -355,9 +355,8 @@ def _imu(stream: xr.Dataset, stance_s: float) -> list[Impacts]:
     if not names:
         return []
     time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
-    foot = _FOOT.get(str(stream.attrs.get("side", "")), -1)
     values = np.stack([stream[n].values for n in names], axis=1)
-    return [impacts(time_s, values, foot=foot, stance_s=stance_s)]
+    return [impacts(time_s, values, foot=_FOOT.get(str(stream.attrs.get("side", "")), -1), stance_s=stance_s)]
 
 
 def _landmarks(stream: xr.Dataset) -> list[Contacts]:
