@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..records import Prior
 from .search import BestLag
-from .settings import AlignSettings, Gate, WrongLaw
+from .settings import AlignSettings, Gate, WrongStepModel
 
 METRONOME_S = 0.0012
 """SD (s) of steps' unpredictable part below which a treadmill's steps are taken for a metronome's: a simulated one
@@ -27,8 +27,8 @@ class Decision:
     p_wrong: float
 
 
-def gate_for(best: BestLag, settings: AlignSettings, *, plates: bool) -> tuple[Gate, WrongLaw]:
-    """Return the gates and the law that hold for a search."""
+def gate_for(best: BestLag, settings: AlignSettings, *, plates: bool) -> tuple[Gate, WrongStepModel]:
+    """Return the gates that hold for a search, and the model of its chance of a wrong step."""
     if not plates:
         return settings.treadmill, settings.treadmill_wrong
     gate = settings.overground_one_foot if best.beat.feet == 1 else settings.overground
@@ -44,14 +44,14 @@ def decide(
     settings: AlignSettings,
 ) -> Decision:
     """Return the decision on a search by contacts."""
-    gate, law = gate_for(best, settings, plates=plates)
+    gate, chance_wrong = gate_for(best, settings, plates=plates)
     tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * best.beat.step_s
     # a broad prior cannot tell one step from the next: it may cost an alignment its margin, but not lend it one
     margin = best.margin if tight else min(best.margin, best.margin_without_prior)
     reasons = [*_margin_reasons(best, gate, margin, tight, plates), *_match_reasons(best, gate, tight)]
     if not plates and overlap_s < settings.shortest_overlap_s and not tight:
         reasons.append(f"the records overlap by {overlap_s:.1f} s only ({settings.shortest_overlap_s:.0f} s needed)")
-    return Decision(tuple(reasons), law(margin))
+    return Decision(tuple(reasons), chance_wrong(margin))
 
 
 def _margin_reasons(best: BestLag, gate: Gate, margin: float, tight: bool, plates: bool) -> list[str]:

@@ -170,7 +170,7 @@ def _against_other_readings(
     gate = settings.overground if plates else settings.treadmill
     if same or lead >= gate.margin:
         return best
-    law = settings.overground_wrong if plates else settings.treadmill_wrong
+    chance_wrong = settings.overground_wrong if plates else settings.treadmill_wrong
     reason = (
         f"its load fits nearly as well turned upside down ({lead:.1f} nats worse, {gate.margin:.0f} needed): say which"
         " sign is load, or calibrate the insole first"
@@ -179,7 +179,7 @@ def _against_other_readings(
     update = {
         "verdict": "refused",
         "reasons": [*refused.reasons, reason],
-        "p_wrong": max(refused.p_wrong or 0.0, law(lead)),
+        "p_wrong": max(refused.p_wrong or 0.0, chance_wrong(lead)),
         "margin": min(refused.margin if refused.margin is not None else lead, lead),
     }
     return replace(best, clock_map=refused.model_copy(update=update))

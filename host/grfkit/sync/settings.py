@@ -1,4 +1,4 @@
-"""Gates and limits of an alignment, and the law that states its chance of being a step wrong.
+"""Gates and limits of an alignment, and the model of its chance of being a step wrong.
 
 The gates started from the reference design (margin 20 on a treadmill and 25 over plates; inliers 0.6 and 0.8; residual
 12 ms; 1.8 nats a contact over plates) and were tuned by hand on simulated trials of seeds that no benchmark uses.
@@ -36,8 +36,8 @@ class Gate(BaseModel):
     contacts: int
 
 
-class WrongLaw(BaseModel):
-    """The law of being wrong: ``p = scale * exp(-margin / nats)``, between ``floor`` and ``ceiling``.
+class WrongStepModel(BaseModel):
+    """The chance of a wrong step: ``p = scale * exp(-margin / nats)``, between ``floor`` and ``ceiling``.
 
     Fitted on 10,000 event-level bouts (tuning seeds); ``make bench-sync`` prints how it holds on others.
     """
@@ -81,8 +81,8 @@ class AlignSettings(BaseModel):
     overground: Gate = Gate(margin=20.0, per_contact=1.3, inliers=0.65, residual_s=0.015, contacts=6)
     overground_one_foot: Gate = Gate(margin=20.0, per_contact=0.8, inliers=0.6, residual_s=0.015, contacts=6)
     waveform: Gate = Gate(margin=25.0, per_contact=0.0, inliers=0.0, residual_s=0.06, contacts=3)
-    treadmill_wrong: WrongLaw = WrongLaw(scale=1.1, nats=2.9, floor=1e-4)
-    overground_wrong: WrongLaw = WrongLaw(scale=1.1, nats=2.9, floor=1e-4)
+    treadmill_wrong: WrongStepModel = WrongStepModel(scale=1.1, nats=2.9, floor=1e-4)
+    overground_wrong: WrongStepModel = WrongStepModel(scale=1.1, nats=2.9, floor=1e-4)
     shortest_overlap_s: float = Field(default=30.0, ge=5.0, lt=1e5)
     rate_prior_ppm: float = 60.0
     rate_scan: float = 0.015
