@@ -117,6 +117,8 @@ def test_insoles_in_another_process_stream_are_lost_and_are_found_again(program:
         link = BleLink(adapter, found)
         await link.connect()
         await link.start(Stream.SENSOR, 200)
+        # an insole begins once it knows that its answer has come: until then there is no run to lose
+        await anext(link.packets())
         radio = adapter._radio
         await radio._transport.close()  # type: ignore[union-attr]
         await asyncio.sleep(1.5)  # both ends have to notice, also on a busy machine
