@@ -83,7 +83,7 @@ def refused_field(error: ValidationError) -> tuple[str, str]:
     """
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
-    kind, given, context = first["type"], first.get("input"), first.get("ctx", {})
+    kind, argument, context = first["type"], first.get("input"), first.get("ctx", {})
     if kind == "missing":
         return name, "is missing"
     if kind == "extra_forbidden":
@@ -91,7 +91,7 @@ def refused_field(error: ValidationError) -> tuple[str, str]:
     if kind == "value_error":
         why = str(context.get("error", first["msg"]))
         return name, f"cannot be used: {why}" if name else why
-    return name, f"is {described(given)}, expected {_expected(kind, context, first['msg'])}"
+    return name, f"is {described(argument)}, expected {_expected(kind, context, first['msg'])}"
 
 
 def _expected(kind: str, context: dict[str, Any], message: str) -> str:

@@ -87,12 +87,12 @@ def request_with(request: CutRequest | None, options: Mapping[str, Any]) -> CutR
         raise BadInputError(f"windows are cut without an option '{unknown[0]}'; there are {names}")
     if request is not None:
         refuse_other(request, CutRequest, "a request, as grfkit.dataset.cut.CutRequest makes it")
-    asked = replace(request or CutRequest(), **options)
+    completed = replace(request or CutRequest(), **options)
     try:
-        _CHECKED.validate_python(asdict(asked))
+        _CHECKED.validate_python(asdict(completed))
     except ValidationError as error:
         raise BadInputError(f"windows cannot be cut: {' '.join(refused_field(error))}") from error
-    return asked
+    return completed
 
 
 def sets_of(
@@ -145,10 +145,10 @@ def _named_trials(trials: TrialLike | Iterable[TrialLike] | Mapping[str, Trial])
         return
     alone = isinstance(trials, str | os.PathLike) or not isinstance(trials, Iterable)
     several: Iterable[TrialLike] = [trials] if alone else trials  # type: ignore[list-item, assignment]
-    seen: set[object] = set()
+    earlier_trials: set[object] = set()
     for number, trial in enumerate(several, start=1):
         key: object = id(trial) if isinstance(trial, Trial) else as_path(trial, what="a trial, or a Trial").resolve()
-        if key in seen:
+        if key in earlier_trials:
             raise BadInputError(f"trial {number} was given twice; name each once")
-        seen.add(key)
+        earlier_trials.add(key)
         yield f"trial_{number}" if isinstance(trial, Trial) else Path(trial).stem, trial

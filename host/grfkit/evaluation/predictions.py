@@ -20,11 +20,11 @@ from ..learn.folds import Fold
 from ..learn.method import Method
 from ..learn.parallel import Job, JobReport, map_folds
 from ..provenance import SCHEMA_VERSION, Provenance, written_whole
-from ..records.stance_set import PER_STANCE, StanceSet
+from ..records.stance_set import PER_STANCE, StanceSet, Windowed
 
 
 @dataclass(frozen=True, repr=False)
-class Predictions:
+class Predictions(Windowed):
     """Predictions of every method for every tested window, as an :class:`xarray.Dataset`.
 
     Variables: ``predicted`` (method, stance, time, axis; BW), ``measured`` (stance, time, axis; BW), ``weight``
@@ -38,7 +38,6 @@ class Predictions:
         Every figure of :func:`~grfkit.evaluation.evaluate.evaluate`; empty for predictions that were read from a file.
     """
 
-    data: xr.Dataset
     scores: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -54,23 +53,9 @@ class Predictions:
         return tuple(str(n) for n in self.data["method"].values)
 
     @property
-    def axes(self) -> tuple[str, ...]:
-        """Return the axes in order."""
-        return tuple(str(n) for n in self.data["axis"].values)
-
-    @property
-    def participants(self) -> tuple[str, ...]:
-        """Return the tested participants, sorted."""
-        return tuple(sorted({str(p) for p in self.data["participant"].values}))
-
-    @property
     def leaks(self) -> tuple[str, ...]:
         """Return what was known of the tested by design of the split; rows that leak are no headline."""
         return tuple(str(v) for v in json.loads(self.data.attrs["leaks"]))
-
-    def per_stance(self, name: str) -> NDArray[np.str_]:
-        """Return one of the per-stance labels as an array of text, shape (stances,)."""
-        return np.asarray([str(v) for v in self.data[name].values])
 
     def predicted(self, method: str) -> Floats:
         """Return one method's predictions in BW, shape (stances, time, axes)."""
@@ -83,10 +68,6 @@ class Predictions:
         """Return the measured force in BW, shape (stances, time, axes); NaN where it does not count."""
         values = np.asarray(self.data["measured"].values, dtype=np.float64)
         return np.where((self.data["weight"].values > 0)[:, :, None], values, np.nan)
-
-    def scalar(self, name: str) -> Floats:
-        """Return one scalar of every window, shape (stances,)."""
-        return np.asarray(self.data["scalars"].sel(scalar=name).values, dtype=np.float64)
 
     def to_netcdf(self, path: PathLike, *, force: bool = False) -> None:
         """Write netCDF4, whole or not at all."""

@@ -171,7 +171,7 @@ async def connect(
     """
     if side not in (None, *SIDES):
         raise BadInputError(f"an insole of side '{side}'; expected left, right, or none")
-    named = os.fspath(as_path(address, what="a recording, an address or a port"))
+    location = os.fspath(as_path(address, what="a recording, an address or a port"))
     _check_numbers({"rate_hz": rate_hz, "find_s": find_s}, above=0.0)
     # an endless speed plays a recording without waiting
     _check_numbers({} if speed == math.inf else {"speed": speed}, above=0.0)
@@ -180,7 +180,7 @@ async def connect(
     _check_numbers({} if mass_kg is None else {"mass_kg": mass_kg}, above=0.0)
     amounts = {SettingKey.MASS: mass_kg, SettingKey.SPEED: speed_m_s, SettingKey.SLOPE: slope_percent}
     set_values = {key: amount for key, amount in amounts.items() if amount is not None}
-    async with _link(named, side, adapter, find_s=find_s, speed=speed) as link:
+    async with _link(location, side, adapter, find_s=find_s, speed=speed) as link:
         insole = ConnectedInsole(link, await link.connect(), rate_hz=rate_hz, set_values=set_values)
         try:
             yield insole

@@ -34,7 +34,32 @@ PEOPLE_SHOWN = 8
 
 
 @dataclass(frozen=True, repr=False)
-class StanceSet:
+class Windowed:
+    """Windows of people as an :class:`xarray.Dataset`: the questions that a set and predictions for one both answer."""
+
+    data: xr.Dataset
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Return the axes in order."""
+        return tuple(str(n) for n in self.data["axis"].values)
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """Return the participants, sorted."""
+        return tuple(sorted({str(p) for p in self.data["participant"].values}))
+
+    def per_stance(self, name: str) -> NDArray[np.str_]:
+        """Return one of the per-stance labels as an array of text, shape (stances,)."""
+        return np.asarray([str(v) for v in self.data[name].values])
+
+    def scalar(self, name: str) -> Floats:
+        """Return one scalar of every window, shape (stances,), NaN where unknown."""
+        return np.asarray(self.data["scalars"].sel(scalar=name).values, dtype=np.float64)
+
+
+@dataclass(frozen=True, repr=False)
+class StanceSet(Windowed):
     """Inputs and targets of many windows, as an :class:`xarray.Dataset`.
 
     Variables: ``inputs`` (stance, time, channel; NaN where a sensor is missing), ``targets`` (stance, time, axis; BW),
@@ -53,8 +78,6 @@ class StanceSet:
     >>> windows.where(windows.per_stance("side") == "left").size < windows.size
     True
     """
-
-    data: xr.Dataset
 
     def __post_init__(self) -> None:
         """Refuse anything but a dataset: a file is opened by ``open``, and trials are cut by ``cut_windows``."""
@@ -114,27 +137,9 @@ class StanceSet:
         return tuple(str(n) for n in self.data["channel"].values)
 
     @property
-    def axes(self) -> tuple[str, ...]:
-        """Return the target axes in order."""
-        return tuple(str(n) for n in self.data["axis"].values)
-
-    @property
-    def participants(self) -> tuple[str, ...]:
-        """Return the participants, sorted."""
-        return tuple(sorted({str(p) for p in self.data["participant"].values}))
-
-    @property
     def excluded(self) -> dict[str, int]:
         """Return how many windows were left out, by reason."""
         return {str(k): int(v) for k, v in json.loads(self.data.attrs["excluded"]).items()}
-
-    def per_stance(self, name: str) -> NDArray[np.str_]:
-        """Return one of the per-stance labels as an array of text, shape (stances,)."""
-        return np.asarray([str(v) for v in self.data[name].values])
-
-    def scalar(self, name: str) -> Floats:
-        """Return one scalar of every window, shape (stances,), NaN where unknown."""
-        return np.asarray(self.data["scalars"].sel(scalar=name).values, dtype=np.float64)
 
     @property
     def source(self) -> str:
