@@ -85,8 +85,9 @@ def logged_square(number: int, log: str, wait_s: float = 0.0) -> dict[str, Any]:
     return {"square": number**2, "values": np.arange(number, dtype=np.float32), "nothing": None}
 
 
-def own_process(number: int) -> dict[str, Any]:
+def own_process(number: int, wait_s: float = 0.0) -> dict[str, Any]:
     """Return who runs this job and with how many threads."""
     import torch
 
+    time.sleep(wait_s)
     return {"pid": os.getpid(), "threads": torch.get_num_threads(), "omp": os.environ.get("OMP_NUM_THREADS")}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from grfkit.errors import BadInputError
-from grfkit.evaluation.blend import BlendMethod, chosen_weights
+from grfkit.evaluation.blend import Blend, BlendMethod, chosen_weights
 from grfkit.evaluation.methods import BaselineMethod
 from grfkit.evaluation.predictions import predict_folds
 from grfkit.evaluation.wrapped import Balanced, OnChannels, on_channels
@@ -93,3 +93,54 @@ def test_balance_takes_the_load_of_the_others_and_no_force_of_the_tested() -> No
         assert said[test.per_stance("trial") == trial][..., 0].mean() == pytest.approx(others, rel=0.02)
     with pytest.raises(BadInputError, match="continuous"):
         Balanced("b", RIDGE).fit(made_up("ab"), fold)
+
+
+def test_what_a_member_does_not_predict_decides_about_no_weight() -> None:
+    data = made_up("ab")
+    truth = data.arrays()[1].astype(np.float64)
+    good, bad = truth.copy(), truth + 1.0
+    good[0] = np.nan
+    weights = chosen_weights(np.stack([good, bad]), data)
+    assert weights.tolist() == [[1.0, 1.0], [0.0, 0.0]], "NaN in one window of the best gave all to the last member"
+    assert chosen_weights(np.stack([bad, good]), data).tolist() == [[0.0, 0.0], [1.0, 1.0]]
+    good[data.per_stance("participant") == "a"] = np.nan
+    assert chosen_weights(np.stack([good, bad]), data).tolist() == [[1.0, 1.0], [0.0, 0.0]], "a whole person unknown"
+    with pytest.raises(BadInputError, match="every member of the blend"):
+        chosen_weights(np.stack([np.full_like(truth, np.nan), bad]), data)
+
+
+def test_a_member_of_no_weight_makes_nothing_unknown() -> None:
+    data = made_up("ab", each=2)
+    truth = data.arrays()[1].astype(np.float64)
+
+    class Fixed:
+        """Answers what it was given."""
+
+        def __init__(self, forces: np.ndarray) -> None:
+            self.forces = forces
+
+        def predict(self, data: StanceSet) -> np.ndarray:
+            return self.forces
+
+    blend = Blend((Fixed(truth), Fixed(np.full_like(truth, np.nan))), np.asarray([[1.0, 1.0], [0.0, 0.0]]))
+    np.testing.assert_array_equal(blend.predict(data), truth)
+    half = Blend(blend.members, np.asarray([[1.0, 0.5], [0.0, 0.5]])).predict(data)
+    np.testing.assert_array_equal(half[:, :, 0], truth[:, :, 0])
+    assert np.isnan(half[:, :, 1]).all()
+
+
+def test_kernel_ridge_does_not_take_an_unknown_force_for_none() -> None:
+    data = made_up("abcd", each=30)
+    weight = data.data["weight"].copy()
+    hidden = np.arange(data.size) % 3 == 0
+    weight[hidden, 5:] = 0.0
+    targets = data.data["targets"].copy()
+    targets[hidden, 5:] = np.nan
+    patched = StanceSet(data.data.assign(weight=weight, targets=targets))
+    fitted = [KernelMethod(every=1).fit(each.without("d"), loso(data)[3]) for each in (data, patched)]
+    complete, partly = (f.predict(data.of("d")) for f in fitted)
+    truth = data.of("d").arrays()[1]
+    errors = [np.sqrt(np.mean((y - truth)[:, 5:, 0] ** 2)) for y in (complete, partly)]
+    assert errors[1] < 2 * errors[0], "a third of the forces taken for 0 BW gave four times the error"
+    # the forces known everywhere are predicted as before
+    assert abs(float(np.mean(partly[:, 5:, 0] - truth[:, 5:, 0]))) < 0.05

@@ -211,3 +211,14 @@ def test_a_cluster_that_does_not_answer_is_refused_in_words() -> None:
         map_folds(own_process, [Job("x", {"number": 1})], cluster="nowhere://1")
     with pytest.raises(ValueError, match="No clients found"):  # else xarray would write its files by it
         default_client()
+
+
+def test_every_process_is_started_with_one_thread_not_the_first_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    with local_processes(3) as pool:
+        # wait_s: no process is free again before the others have taken a job
+        jobs = [Job(f"{n}", {"number": n, "wait_s": 0.3}) for n in range(6)]
+        seen = map_folds(own_process, jobs, workers=pool)
+    assert {each["omp"] for each in seen} == {"1"}
+    assert {each["threads"] for each in seen} == {1}
+    assert os.environ["OMP_NUM_THREADS"] == "7"

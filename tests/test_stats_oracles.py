@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from grfkit.errors import BadInputError
 from grfkit.stats.agreement import bland_altman, icc_2_1, icc_3_1, tost
 from grfkit.stats.compare import holm, paired, with_holm
-from grfkit.stats.conformal import band, highest_level, leave_one_out_coverage
+from grfkit.stats.conformal import band, highest_level, leave_one_out_coverage, participant_score
 from grfkit.stats.curves import by_participant, curve_errors, group, mean_r, participant_curves
 from grfkit.stats.spm import permutation_max_t, smallest_p, smoothness_fwhm, spm_paired, t_exceedance, t_threshold
 
@@ -260,3 +260,9 @@ def test_leaving_samples_out_makes_no_method_better() -> None:
     jitter = np.full((1, 50), 0.8) + 1e-7 * np.arange(50)
     assert np.isnan(curve_errors(jitter, jitter + 0.1)["rrmse_percent"]).all()
     assert group({"a": -0.2, "b": 0.01}, signed=True).worst == "a"
+
+
+@pytest.mark.parametrize(("within", "samples", "rank"), [(0.07, 100, 7), (0.28, 25, 7), (0.55, 20, 11), (0.9, 10, 9)])
+def test_a_share_of_samples_that_is_a_whole_number_asks_for_that_number(within: float, samples: int, rank: int) -> None:
+    residuals = np.arange(1.0, samples + 1.0)[None, :]
+    assert participant_score(residuals, np.ones(samples), within) == rank

@@ -66,6 +66,8 @@ class Blend:
     def predict(self, data: StanceSet) -> Floats:
         """Return forces in BW, shape (stances, time, axes)."""
         forces = np.stack([member.predict(data) for member in self.members])
+        # a member of weight 0 has no say: what it does not know makes nothing unknown
+        forces = np.where(self.weights[:, None, None, :] > 0, forces, 0.0)
         return np.asarray(np.einsum("ka,knta->nta", self.weights, forces))
 
 
@@ -93,10 +95,22 @@ def chosen_weights(predictions: Floats, near: StanceSet) -> Floats:
     Parameters
     ----------
     predictions
-        Shape (members, stances, time, axes).
+        Shape (members, stances, time, axes). Samples that one of the members does not predict (NaN) count for none.
+
+    Raises
+    ------
+    BadInputError
+        If no sample that counts is predicted by every member.
     """
     _, y, w = near.arrays()
-    counts = (w > 0)[:, :, None] & np.isfinite(y)
+    # the same samples for all: a member must not win because the others alone are tried where it says nothing
+    counts = (w > 0)[:, :, None] & np.isfinite(y) & np.isfinite(predictions).all(axis=0)
+    if not counts.any(axis=(0, 1)).all():
+        raise BadInputError(
+            "no sample of the inner participants is predicted by every member of the blend, so that no weights can be"
+            " chosen; leave out the member that predicts nothing, or the windows without inputs"
+        )
+    predictions = np.nan_to_num(predictions)
     people = near.per_stance("participant")
     members, axes = len(predictions), predictions.shape[3]
     # weights of 0 or more that sum to 1: a blend never lies outside its members, as least squares could
@@ -107,9 +121,10 @@ def chosen_weights(predictions: Floats, near: StanceSet) -> Floats:
         for weights in grid:
             mixed = np.tensordot(np.asarray(weights) / STEPS, predictions[..., axis], axes=1)
             off = np.where(counts[:, :, axis], mixed - np.nan_to_num(y[:, :, axis]), 0.0) ** 2
-            size = np.maximum(counts[:, :, axis].sum(axis=1), 1)
+            size = counts[:, :, axis].sum(axis=1)
             # per window, then person, then people: the order in which the evaluation itself averages
-            rmse = np.sqrt(off.sum(axis=1) / size)
-            errors.append(np.mean([rmse[people == p].mean() for p in near.participants]))
+            rmse = np.sqrt(off.sum(axis=1) / np.maximum(size, 1))
+            by_person = [rmse[(people == p) & (size > 0)] for p in near.participants]
+            errors.append(np.mean([of_person.mean() for of_person in by_person if of_person.size]))
         best[:, axis] = np.asarray(grid[int(np.argmin(errors))]) / STEPS
     return best

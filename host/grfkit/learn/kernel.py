@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
-from .baseline_base import MOVES
+from .baseline_base import MOVES, flat_targets
 from .batches import require
 from .folds import Fold, LeakError, grouped_kfold
 
@@ -68,6 +68,8 @@ class KernelRidge:
     def fit(self, data: StanceSet) -> None:
         """Choose the settings over groups of participants, then fit everyone.
 
+        A sample that does not count (weight 0) takes the mean curve's value, as in the other flat methods.
+
         Raises
         ------
         BadInputError
@@ -77,7 +79,7 @@ class KernelRidge:
             raise BadInputError(f"{self.name} takes time-normalised stances, not continuous windows")
         self.fitted_on, self._channels = data.participants, data.channels
         stances = spread(data, self.method.most)
-        x, y = self._flat(stances), np.nan_to_num(stances.arrays()[1].astype(np.float64))
+        x, y = self._flat(stances), flat_targets(stances).reshape(stances.arrays()[1].shape)
         self._centre, self._size = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
         self._size[~(self._size > MOVES * (1 + np.abs(self._centre)))] = np.inf
         self._z = self._scaled(x)
@@ -118,6 +120,7 @@ class KernelRidge:
             return [settings[0]] * axes
         errors = np.zeros((len(settings), axes))
         people = data.per_stance("participant")
+        counts = (data.arrays()[2] > 0)[:, :, None]
         for fold in grouped_kfold(data, k=3, inner=0):
             out = np.isin(people, fold.test)
             # distances (and their median) are of inputs alone, so taking them before the split tells nothing of a force
@@ -125,7 +128,8 @@ class KernelRidge:
             for i, (width, penalty) in enumerate(settings):
                 solved = _solve(near, y[~out].reshape((~out).sum(), -1), width * self._median, penalty)
                 predicted = np.exp(-far / (width * self._median)) @ solved.weights + solved.mean
-                errors[i] += ((predicted.reshape(-1, *y.shape[1:]) - y[out]) ** 2).sum(axis=(0, 1))
+                off = np.where(counts[out], predicted.reshape(-1, *y.shape[1:]) - y[out], 0.0)
+                errors[i] += (off**2).sum(axis=(0, 1))
         return [settings[int(k)] for k in errors.argmin(axis=0)]
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -176,9 +177,13 @@ def local_processes(workers: int) -> Iterator[Executor]:
         raise BadInputError(f"workers is {workers}; expected 1 or more, or 0 to run the jobs here")
     before = {name: os.environ.get(name) for name in THREAD_SETTINGS}
     os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    context = get_context("spawn")
+    together = context.Barrier(workers)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(together,))
     try:
-        pool.submit(os.getpid).result()  # all are started now, under these settings
+        # a pool starts a process for a job that no idle process can take: none is idle before all have met
+        for future in [pool.submit(os.getpid) for _ in range(workers)]:
+            future.result()
         _restore(before)
         yield pool
     finally:
@@ -192,6 +197,12 @@ def _restore(settings: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+def _begin(together: Barrier) -> None:
+    """Wait for the other processes of the pool, so that all are started under the settings that hold now."""
+    _end_with_parent()
+    together.wait()
 
 
 def _end_with_parent() -> None:
