@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,13 +38,13 @@ def devices_in(path: PathLike) -> list[int]:
     BadInputError
         If the file is no recording.
     """
-    return list(dict.fromkeys(record.device for record in RecordFile(Path(path)) if record.kind == Kind.BEGIN))
+    return list(sides_in(path))
 
 
 def sides_in(path: PathLike) -> dict[int, str]:
     """Return whose foot each device of a recording is for, by number, first come first; BadInputError as above."""
-    begins = [record for record in RecordFile(Path(path)) if record.kind == Kind.BEGIN]
-    return {record.device: "right" if Begin.from_bytes(record.body).side else "left" for record in begins}
+    begins = [(record.device, begin) for record in RecordFile(Path(path)) if (begin := _begin_of(record)) is not None]
+    return {device: "right" if begin.side else "left" for device, begin in begins}
 
 
 def unread_in(path: PathLike) -> int:
@@ -280,6 +281,7 @@ def _connections(path: Path, device: int) -> tuple[list[_Connection], int, set[i
     connections: list[_Connection] = []
     first_ns: int | None = None
     types: set[int] = set()
+    readable = False
     for record in RecordFile(Path(path)):
         first_ns = record.arrival_ns if first_ns is None else first_ns
         if record.kind == Kind.PACKET and len(record.body) > 1:
@@ -288,15 +290,34 @@ def _connections(path: Path, device: int) -> tuple[list[_Connection], int, set[i
         if record.device != device:
             continue
         if record.kind == Kind.BEGIN:
-            connections.append(_Connection(Begin.from_bytes(record.body)))
-        elif not connections:
-            continue
-        elif record.kind == Kind.PACKET and record.body and record.body[0] in list(Characteristic):
-            connections[-1].packets.append(record)
-        elif record.kind == Kind.TIME_SYNC:
-            connections[-1].syncs.append(record)
-        elif record.kind == Kind.END:
-            connections[-1].reason = record.text
+            begin = _begin_of(record)
+            readable = begin is not None
+            if begin is not None:
+                connections.append(_Connection(begin))
+        elif readable:
+            _keep(record, connections[-1])
     if not connections or first_ns is None:
         raise BadInputError(f"{path}: holds no device {device}")
     return connections, first_ns, types
+
+
+def _keep(record: Record, connection: _Connection) -> None:
+    """Keep a record of a connection; one that cannot be read is left out, as :func:`grfkit.io.read` leaves it out."""
+    if record.kind == Kind.PACKET and record.body and record.body[0] in list(Characteristic):
+        connection.packets.append(record)
+    elif record.kind == Kind.TIME_SYNC:
+        with suppress(BadInputError):
+            grfrec.sync_of(record)
+            connection.syncs.append(record)
+    elif record.kind == Kind.END:
+        connection.reason = record.text
+
+
+def _begin_of(record: Record) -> Begin | None:
+    """Return the beginning of a session; None for any other record, and for one that cannot be read."""
+    if record.kind != Kind.BEGIN:
+        return None
+    try:
+        return Begin.from_bytes(record.body)
+    except BadInputError:
+        return None

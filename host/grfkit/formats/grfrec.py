@@ -132,7 +132,7 @@ class Begin:
         try:
             document = json.loads(body)
             begin = cls(**{name: document[name] for name in cls.__dataclass_fields__})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise BadInputError(f"a session's beginning cannot be read ({type(error).__name__}: {error})") from error
         if not isinstance(begin.address, str):
             raise BadInputError(f"a session's address is {begin.address!r}, expected text")
@@ -167,6 +167,22 @@ def pair_body(unix_ns: int) -> bytes:
 def unix_ns_of(record: Record) -> int:
     """Return the unix time (ns) of a clock pair; BadInputError if the body is of another size."""
     return int(_unpacked(_PAIR, record)[0])
+
+
+def lost_body(records: int, why: str) -> bytes:
+    """Return the body of the record that stands where ``records`` records could not be written."""
+    return json.dumps({"records": records, "why": why}).encode()
+
+
+def lost_of(record: Record) -> int:
+    """Return how many records could not be written; BadInputError if the body does not say so."""
+    try:
+        lost = json.loads(record.body)["records"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadInputError(f"a record of losses cannot be read ({type(error).__name__}: {error})") from error
+    if type(lost) is not int or lost < 0:
+        raise BadInputError(f"a record of losses states {lost!r} records, expected a number")
+    return lost
 
 
 def opening() -> bytes:
@@ -221,6 +237,9 @@ class RecordFile:
                 yield Record(kind, arrival_ns, device, rest[:length])
 
     def _open(self) -> Any:
+        # a read of a pipe may never end
+        if self.path.exists() and not self.path.is_file():
+            raise BadInputError("is no regular file (a folder, pipe, socket or device); name a recording")
         try:
             return open(self.path, "rb")
         except OSError as error:

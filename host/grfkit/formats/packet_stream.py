@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from typing import TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,10 @@ _OPEN_STANCES = 4
 """Stances whose fragments are waited for at once; chosen by hand."""
 _MOST_STEPS = 64
 """Packets that may be missing between two that bear each other out; chosen by hand."""
+
+Refusal: TypeAlias = Literal["broken", "cfg_id", "side", "characteristic", "implausible"]
+"""Why a packet is refused: not parsed; of another configuration, foot or characteristic; at odds with the others."""
+REFUSALS: tuple[Refusal, ...] = get_args(Refusal)
 
 
 def nearest(value: int, expected: int, *, bits: int) -> int:
@@ -58,7 +62,7 @@ class PacketCounts:
     stances, stances_lost
         Complete reports (type 3), and ids without a complete report.
     refused
-        Packets by reason: ``broken cfg_id side characteristic implausible``.
+        Packets by reason (:data:`REFUSALS`).
     repeated
         Packets that had arrived before.
     time_jumps
@@ -79,6 +83,11 @@ class PacketCounts:
     time_jumps: int = 0
     saturated: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+
+    def to_dict(self) -> dict[str, int | dict[str, int]]:
+        """Return the counts as plain numbers, the refused packets by reason; ``json.dumps`` takes it."""
+        # dataclasses.asdict would rebuild the Counter from its items, and count these
+        return {f.name: dict(n) if isinstance(n := getattr(self, f.name), Counter) else int(n) for f in fields(self)}
 
     def __add__(self, other: PacketCounts) -> PacketCounts:
         """Return the sum, as over several connections."""
@@ -222,7 +231,7 @@ class PacketStream:
             self.counts.repeated += 1
             return None
         if self._implausible(header, place):
-            self.counts.refused["implausible"] += 1
+            self._refuse("implausible")
             return None
         self._count_packet(header, place.step)
         self._sequence[characteristic] = self._sequence.get(characteristic, header.sequence - place.step) + place.step
@@ -236,9 +245,9 @@ class PacketStream:
             header = PacketHeader.from_bytes(content)
             packet = _PARSERS[header.type].from_bytes(content)
         except BadInputError:
-            self.counts.refused["broken"] += 1
+            self._refuse("broken")
             return None
-        reasons = {
+        reasons: dict[Refusal, bool] = {
             "characteristic": header.type not in _OF.get(characteristic, ()),
             "side": header.right != self._right,
             "cfg_id": header.cfg_id != self._cfg_id,
@@ -246,9 +255,12 @@ class PacketStream:
         }
         why = next((name for name, wrong in reasons.items() if wrong), None)
         if why is not None:
-            self.counts.refused[why] += 1
+            self._refuse(why)
             return None
         return packet
+
+    def _refuse(self, why: Refusal) -> None:
+        self.counts.refused[why] += 1
 
     def _place(self, header: PacketHeader, characteristic: int, arrival_ns: int) -> _Place:
         """Return the place of a packet by its own counters, unwrapped with the help of the clocks."""
@@ -330,7 +342,7 @@ class PacketStream:
         try:
             report = self._stances.add(piece)
         except BadInputError:
-            self.counts.refused["broken"] += 1
+            self._refuse("broken")
             return None
         if report is None:
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats import grfrec
 from ...formats.grfrec import Begin, Kind, Record, RecordFile
-from ...formats.packet_stream import GrfSamples, ReceivedStance, Samples
+from ...formats.packet_stream import GrfSamples, PacketCounts, ReceivedStance, Samples
 from ...records import Channel, Recording, make_stream
 from ...wire import FORCES, StanceReport
 from ..base import Head, Match, Reader, ReadOptions
@@ -30,7 +29,19 @@ _IMU = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 
 @dataclass
 class _Content:
-    """A recording's records, sorted out."""
+    """A recording's records, sorted out; the numbers count what could not be used.
+
+    Attributes
+    ----------
+    orphans
+        Records of a device outside of its sessions.
+    lost
+        Records that could not be written, as the file itself says.
+    unknown
+        Records of a kind that this version does not have.
+    unreadable
+        Records whose body cannot be read although their CRC is right: of another program, or of a recorder at fault.
+    """
 
     sessions: list[LiveSession] = field(default_factory=list)
     marks: list[dict[str, Any]] = field(default_factory=list)
@@ -38,6 +49,7 @@ class _Content:
     orphans: int = 0
     lost: int = 0
     unknown: int = 0
+    unreadable: int = 0
 
 
 def _sniff(head: Head) -> Match:
@@ -77,27 +89,37 @@ def _sorted_out(file: RecordFile) -> _Content:
     content = _Content()
     running: dict[int, LiveSession] = {}
     for record in file:
-        session = running.get(record.device)
-        if record.kind == Kind.BEGIN:
-            running[record.device] = LiveSession.of(record.device, Begin.from_bytes(record.body))
-            content.sessions.append(running[record.device])
-        elif record.kind == Kind.CLOCK_PAIR:
-            content.pairs.append((record.arrival_ns, grfrec.unix_ns_of(record)))
-        elif record.kind in (Kind.MARK, Kind.NOTE, Kind.TARE):
-            about = {"kind": Kind(record.kind).name.lower(), "at_ns": record.arrival_ns, "text": record.text}
-            content.marks.append(about | ({"device": record.device} if record.kind == Kind.TARE else {}))
-        elif record.kind == Kind.LOST:
-            lost = _json(record).get("records", 0)
-            content.lost += lost if isinstance(lost, int) else 0
-        elif record.kind not in list(Kind):
-            content.unknown += 1
-        elif session is None:
-            content.orphans += 1
-        else:
-            _take(session, record)
-            if record.kind == Kind.END:
-                del running[record.device]
+        try:
+            _sort(record, content, running)
+        except BadInputError:
+            # one such record costs itself alone; of a session's beginning, that session
+            content.unreadable += 1
+            if record.kind == Kind.BEGIN:
+                running.pop(record.device, None)
     return content
+
+
+def _sort(record: Record, content: _Content, running: dict[int, LiveSession]) -> None:
+    """Put one record in its place; BadInputError if its body cannot be read."""
+    session = running.get(record.device)
+    if record.kind == Kind.BEGIN:
+        running[record.device] = LiveSession.of(record.device, Begin.from_bytes(record.body))
+        content.sessions.append(running[record.device])
+    elif record.kind == Kind.CLOCK_PAIR:
+        content.pairs.append((record.arrival_ns, grfrec.unix_ns_of(record)))
+    elif record.kind in (Kind.MARK, Kind.NOTE, Kind.TARE):
+        about = {"kind": Kind(record.kind).name.lower(), "at_ns": record.arrival_ns, "text": record.text}
+        content.marks.append(about | ({"device": record.device} if record.kind == Kind.TARE else {}))
+    elif record.kind == Kind.LOST:
+        content.lost += grfrec.lost_of(record)
+    elif record.kind not in list(Kind):
+        content.unknown += 1
+    elif session is None:
+        content.orphans += 1
+    else:
+        _take(session, record)
+        if record.kind == Kind.END:
+            del running[record.device]
 
 
 def _take(session: LiveSession, record: Record) -> None:
@@ -105,7 +127,9 @@ def _take(session: LiveSession, record: Record) -> None:
         session.synced(record)
     elif record.kind == Kind.END:
         session.reason = record.text
-    elif record.body:
+    elif not record.body:
+        raise BadInputError("a packet's record is empty")
+    else:
         item = session.stream.take(record.body[1:], record.body[0], record.arrival_ns)
         if item is not None:
             session.items.append(item)
@@ -193,22 +217,13 @@ def _device_stream(
 
 def _session_document(session: LiveSession) -> dict[str, Any]:
     """Return a session's settings, end and counts as a plain document."""
-    counts = asdict(session.stream.counts)
-    counts["refused"] = dict(counts["refused"])
-    about = {"device": session.device, "reason": session.reason, "time_syncs": len(session.exchanges), "counts": counts}
-    return asdict(session.begin) | about
+    about = {"device": session.device, "reason": session.reason, "time_syncs": len(session.exchanges)}
+    return asdict(session.begin) | about | {"counts": session.stream.counts.to_dict()}
 
 
 def _notes(content: _Content, unread: int) -> list[str]:
-    notes = ["cells are counts; calibrate them before they are taken for a force"]
-    counts = [session.stream.counts for session in content.sessions]
-    lost, samples = sum(c.packets_lost for c in counts), sum(c.samples_lost for c in counts)
-    dropped = sum(c.packets_lost_device for c in counts)
-    if lost or samples:
-        notes.append(f"{lost} packets ({samples} samples) are missing, {dropped} of these dropped by the insole itself")
-    refused: Counter[str] = sum((c.refused for c in counts), Counter())
-    if refused:
-        notes.append("packets refused: " + ", ".join(f"{n} {why}" for why, n in sorted(refused.items())))
+    counts = sum((session.stream.counts for session in content.sessions), PacketCounts())
+    notes = ["cells are counts; calibrate them before they are taken for a force", *_losses(counts)]
     if len(content.sessions) > len({session.device for session in content.sessions}):
         notes.append(f"recorded over {len(content.sessions)} connections")
     if content.lost:
@@ -217,17 +232,28 @@ def _notes(content: _Content, unread: int) -> list[str]:
         notes.append(
             f"{content.orphans} records outside of a session and {content.unknown} of unknown kind are left out"
         )
+    if content.unreadable:
+        notes.append(f"{content.unreadable} records have a content that cannot be read, and are left out")
     if unread:
         notes.append(f"the last {unread} bytes hold no whole record and are left out: the recorder was cut off")
     return notes
 
 
-def _json(record: Record) -> dict[str, Any]:
-    try:
-        document = json.loads(record.body)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+def _losses(counts: PacketCounts) -> list[str]:
+    """Return a sentence for each kind of fault that was counted."""
+    lost, samples, dropped = counts.packets_lost, counts.samples_lost, counts.packets_lost_device
+    grf, stances = counts.grf_samples_lost, counts.stances_lost
+    refused = ", ".join(f"{n} {why}" for why, n in sorted(counts.refused.items()))
+    sentences = {
+        f"{lost} packets ({samples} samples) are missing, {dropped} of these dropped by the insole itself": lost
+        or samples,
+        f"{grf} force samples and {stances} stances of the insole's own are missing": grf or stances,
+        f"packets refused: {refused}": refused,
+        f"{counts.repeated} packets came twice and were taken once": counts.repeated,
+        f"the insole's clock jumped {counts.time_jumps} times; what follows is placed anew": counts.time_jumps,
+        f"{counts.saturated} packets hold values at the end of the sensor's range": counts.saturated,
+    }
+    return [sentence for sentence, counted in sentences.items() if counted]
 
 
 READER = Reader("grfrec", "live recording", (".grfrec",), _sniff, _read)
