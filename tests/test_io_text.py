@@ -322,7 +322,6 @@ def test_trc_values_missing_points_and_exact_time(tmp_path: Path) -> None:
     [
         ("\tUnits\n", "\tUnit\n", "name no 'Units'"),
         ("\tmm\n", "\tN\n", "expected m"),
-        ("\t3\t2\tmm", "\t4\t2\tmm", "is cut off: its header states 4 frames, it holds 3"),
         ("\t7\t8\t9\t", "\t7\t8\t", "line 9 has 7 cells, expected 8"),
         ("\t4\t5\t6\n", "\t4\tfive\t6\n", "line 7, column 'B Y': 'five' is no number"),
         ("A\t\t\tB\t\t", "\t\t\t\t\t", "names no marker"),
@@ -334,6 +333,11 @@ def test_trc_values_missing_points_and_exact_time(tmp_path: Path) -> None:
 def test_trc_refusals(tmp_path: Path, old: str, new: str, says: str) -> None:
     assert old in TRC
     assert says in refused(write(tmp_path, TRC.replace(old, new), "a.trc"))
+
+
+def test_trc_that_ends_inside_a_row_is_refused(tmp_path: Path) -> None:
+    text = TRC.replace("\t3\t2\tmm", "\t4\t2\tmm").rstrip("\n")
+    assert "is cut off: its header states 4 frames, it holds 3" in refused(write(tmp_path, text, "a.trc"))
 
 
 def test_trc_wrong_unit_is_noticed(tmp_path: Path) -> None:
@@ -458,7 +462,7 @@ def test_opensim_point_in_mm_is_said(tmp_path: Path) -> None:
     ("text", "says"),
     [
         (
-            mot("time\ta", "0\t1").replace("nRows=1", "nRows=2"),
+            mot("time\ta", "0\t1").replace("nRows=1", "nRows=2").rstrip(),
             "is cut off: its header states 2 rows, it holds 1",
         ),
         (mot("a\tb", "0\t1"), "no row of labels"),

@@ -98,7 +98,8 @@ def test_what_opensim_could_not_read_is_refused(time: np.ndarray, feet: list[Foo
 
 @given(st.lists(st.floats(-5000, 5000), min_size=3, max_size=3), st.text(max_size=30))
 def test_any_force_and_any_name_come_back(force: list[float], name: str) -> None:
-    from grfkit.formats.opensim import parse_storage, plate_columns
+    from grfkit.formats.opensim import parse_storage
+    from grfkit.formats.opensim_columns import plate_columns
 
     row = np.tile(np.asarray(force), (2, 1))
     parsed = parse_storage(mot_text(np.asarray([0.0, 0.01]), [FootLoad("left", row, row / 1e4)], name=name))

@@ -18,7 +18,8 @@ import numpy as np
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from .text import checked_unit, decimal_sign, name_and_unit, parse_table
+from .rows import unquoted
+from .text import as_tabs, checked_unit, decimal_sign, name_and_unit, parse_table, separator_of
 
 LOST = -1.0
 """What every zone holds in a sample that was lost on the air."""
@@ -90,8 +91,10 @@ def find_header(lines: Sequence[str]) -> int:
     It is the first row with a ``Time[...]`` cell and another bracketed one, below a row of names.
     """
     for index, line in enumerate(lines[:_HEADER_LINES]):
-        cells = [cell.strip() for cell in line.split("\t")]
-        if index > 0 and any(cell.startswith("Time[") for cell in cells) and sum("[" in c for c in cells) > 1:
+        separator = separator_of(line)
+        cells = unquoted(line.split(separator))
+        has_names = index > 0 and separator in lines[index - 1]
+        if has_names and any(cell.startswith("Time[") for cell in cells) and sum("[" in c for c in cells) > 1:
             return index
     return -1
 
@@ -110,9 +113,14 @@ def parse_loadsol(text: str) -> LoadsolFile:
         raise BadInputError(
             "is no loadsol text: expected a row of units with 'Time[secs]' and 'Force[N]' below sensor names"
         )
+    notes: list[str] = []
+    separator = separator_of(lines[at])
+    if separator != "\t":
+        lines = as_tabs(lines, separator)
+        notes.append(f"its cells are separated by '{separator}', not by tabs as the app writes them: read as that")
     blocks = _blocks(lines[at - 1].split("\t"), lines[at].split("\t"), at + 1)
     width = 1 + max(column.index for block in blocks for column in block.columns)
-    rows, notes = _data_rows(lines[at + 1 :], width, at + 2)
+    rows, remarks = _data_rows(lines[at + 1 :], width, at + 2)
     table = parse_table(
         rows,
         columns=_names(blocks, width),
@@ -122,7 +130,7 @@ def parse_loadsol(text: str) -> LoadsolFile:
         decimal=decimal_sign(rows, "\t"),
         line_ended=text.endswith(("\n", "\r")),
     )
-    notes += table.notes + _unusual_zones(blocks)
+    notes += remarks + table.notes + _unusual_zones(blocks)
     for block in blocks:
         _fill(block, table.values)
         _check_total(block, at + 2, notes)

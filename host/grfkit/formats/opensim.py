@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 from xml.etree import ElementTree
 
@@ -12,10 +12,8 @@ import numpy as np
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from .rows import is_number, number_table
-
-Foot = Literal["left", "right", ""]
-Quantity = Literal["force", "point", "torque"]
+from .rows import data_rows, is_number, number_table, unquoted
+from .text import as_tabs, decimal_sign, ends_whole
 
 # Lines searched for endheader, chosen by hand: real files have it in line 5 to 10, but a header may be longer
 _HEADER_LINES = 200
@@ -23,16 +21,6 @@ _HEADER_LINES = 200
 _LABEL_LINES = 10
 # Times of header and rows agree within this, s: both are printed
 _SAME_S = 1e-9
-_FEET: dict[str, Foot] = {"l": "left", "left": "left", "r": "right", "right": "right"}
-_TAG = r"(?P<tag>\d{1,2}|left|right|l|r)"
-_SCHEMES = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"(?:{_TAG}_)?ground_(?P<what>force|torque|moment)_(?P<kind>[vpm]?)(?P<axis>[xyz])",
-        rf"(?:ground_)?(?P<what>force|torque|moment)_{_TAG}_(?P<kind>[vpm]?)(?P<axis>[xyz])",
-    )
-)
-_ADAPTER = re.compile(r"(?P<kind>[fpm])(?P<tag>\d{1,2})_(?P<axis>[123])")
 
 
 @dataclass(frozen=True)
@@ -64,81 +52,88 @@ class StorageFile:
         return {"yes": True, "no": False}.get(in_degrees)
 
 
-@dataclass
-class GroundReactionColumns:
-    """The columns of one plate: index per axis of force (N), point (m), torque about the point (N m)."""
-
-    foot: Foot
-    force: dict[str, int] = field(default_factory=dict)
-    point: dict[str, int] = field(default_factory=dict)
-    torque: dict[str, int] = field(default_factory=dict)
-    axes_of_c3d: bool = False
-    """Whether the axes (and units) are those of a C3D file that OpenSim's adapter passed on."""
-
-
 def parse_storage(text: str) -> StorageFile:
     """Return what a storage file holds: old (``datarows 90``) and new headers (``nRows=90``), stray lines.
+
+    A table of vectors (``DataType=Vec3``: cells ``1,2,3``) gives a column for each of their numbers, ``f1_1 f1_2
+    f1_3`` of ``f1``, as OpenSim flattens it. Commas or semicolons in place of tabs are read as a spreadsheet leaves
+    them, with either decimal sign.
 
     Raises
     ------
     BadInputError
-        If ``endheader`` or the labels are missing, a row is damaged, or rows that the header promises lack.
+        If ``endheader`` or the labels are missing, a row is damaged, or the file ends inside a row.
     """
     lines = text.splitlines()
     header, end = _header(lines)
     first = _label_line(lines, end)
-    separator = "\t" if "\t" in lines[first].strip() else None
-    labels = [cell.strip() for cell in lines[first].strip().split(separator)]
+    notes: list[str] = []
+    rows, separator = _tabbed(lines[first:], notes)
+    labels = unquoted(rows[0].strip().split(separator))
+    while labels and not labels[-1]:
+        labels.pop()
     if len(labels) < 2:
         raise BadInputError(f"line {first + 1} names no column but time")
-    table = number_table(lines[first + 1 :], columns=labels, separator=separator, first_line=first + 2)
-    notes: list[str] = []
-    _check_rows(table[:, 0], header, notes, line_ended=text.endswith(("\n", "\r")))
+    _check_columns(labels, header, notes)
+    body = data_rows(rows[1:])
+    kind = header.get("datatype", "double")
+    if kind.lower() not in ("double", ""):
+        labels, body = _flat(labels, body, kind, first + 2)
+        notes.append(f"the table is of DataType={kind}: each cell's numbers are columns of their own (_1, _2, ...)")
+    decimal = decimal_sign(body, separator or " ")
+    table = number_table(body, columns=labels, separator=separator, first_line=first + 2, decimal=decimal)
+    whole = text.endswith(("\n", "\r")) or ends_whole(body, separator, decimal)
+    _check_rows(table[:, 0], header, notes, whole=whole)
     return StorageFile(header, labels[1:], table[:, 0], table[:, 1:], notes)
 
 
-def plate_columns(labels: list[str]) -> list[GroundReactionColumns]:
-    """Return the plates that labels name, in order of appearance.
-
-    Known are ``ground_force_vx``, ``1_ground_force_vx``, ``R_ground_force_vx``, ``ground_force_1_vx``,
-    ``ground_force_r_vx``, ``force_r_vx`` with ``px`` for the point and ``torque_x``, ``moment_x`` or ``mx``
-    for the torque; and ``f1_1 p1_1 m1_1``, as OpenSim's C3D adapter writes them. A plate needs a force.
-
-    Raises
-    ------
-    BadInputError
-        If two labels name the same axis of the same plate.
-    """
-    plates: dict[str, GroundReactionColumns] = {}
-    for index, label in enumerate(labels):
-        scheme = next((m for m in (s.fullmatch(label) for s in _SCHEMES) if m), None)
-        adapter = None if scheme else _ADAPTER.fullmatch(label)
-        match = scheme or adapter
-        if match is None:
-            continue
-        tag = (match["tag"] or "").lower()
-        plate = plates.setdefault(tag, GroundReactionColumns(_FEET.get(tag, ""), axes_of_c3d=adapter is not None))
-        axis = match["axis"].lower()
-        axes = _quantity(plate, match["kind"].lower(), "" if adapter else match["what"].lower())
-        axis = {"1": "x", "2": "y", "3": "z"}.get(axis, axis)
-        if axis in axes:
-            raise BadInputError(f"column '{label}' stands twice")
-        axes[axis] = index
-    return [plate for plate in plates.values() if plate.force]
+def _tabbed(lines: list[str], notes: list[str]) -> tuple[list[str], str | None]:
+    """Return the row of labels and what follows with tabs between the cells, and the separator (None: blanks)."""
+    separator = next((s for s in "\t;," if s in lines[0].strip()), None)
+    if separator in (None, "\t"):
+        return lines, separator
+    notes.append(f"its cells are separated by '{separator}', not by tabs as OpenSim writes them: read as that")
+    return as_tabs(lines, str(separator)), "\t"
 
 
-def _quantity(plate: GroundReactionColumns, kind: str, what: str) -> dict[str, int]:
-    if kind == "p":
-        return plate.point
-    if kind == "m" or what in ("torque", "moment"):
-        return plate.torque
-    return plate.force
+def _check_columns(labels: list[str], header: dict[str, str], notes: list[str]) -> None:
+    stated = header.get("ncolumns", "")
+    if stated.isdigit() and int(stated) != len(labels):
+        notes.append(
+            f"the header states {int(stated)} columns, the row of labels names {len(labels)} with time, and the rows"
+            " have as many cells as that: the labels are taken"
+        )
+
+
+def _flat(labels: list[str], rows: list[str], kind: str, first_line: int) -> tuple[list[str], list[str]]:
+    """Return labels and rows of a table of vectors with one number in a cell."""
+    example = rows[0].split("\t")[1:2]
+    size = len(example[0].split(",")) if example else 1
+    if size < 2:
+        raise BadInputError(
+            f"states DataType={kind}, but line {first_line} holds no vectors such as 1,2,3 between tabs; export the"
+            " table again, or flattened (TimeSeriesTable.flatten)"
+        )
+    names = [labels[0], *(f"{label}_{i + 1}" for label in labels[1:] for i in range(size))]
+    flat = []
+    for line, row in enumerate(rows, first_line):
+        time, *cells = row.split("\t")
+        while len(cells) > len(labels) - 1 and not cells[-1].strip():
+            cells.pop()
+        parts = [cell.strip(" ~[]()").split(",") if cell.strip() else [""] * size for cell in cells]
+        if len(parts) != len(labels) - 1 or any(len(part) != size for part in parts):
+            raise BadInputError(
+                f"line {line} does not hold {len(labels) - 1} vectors of {size} numbers (DataType={kind}); the file is"
+                " cut off or damaged there"
+            )
+        flat.append("\t".join([time, *(number for part in parts for number in part)]))
+    return names, flat
 
 
 def _header(lines: list[str]) -> tuple[dict[str, str], int]:
     header: dict[str, str] = {}
     for index, line in enumerate(lines[:_HEADER_LINES]):
-        tidy = line.strip()
+        tidy = bare(line)
         if tidy.lower() == "endheader":
             return header, index
         key, equals, value = tidy.partition("=")
@@ -149,34 +144,34 @@ def _header(lines: list[str]) -> tuple[dict[str, str], int]:
     raise BadInputError(f"has no line 'endheader' among its first {_HEADER_LINES}, so it is no OpenSim file")
 
 
+def bare(line: str) -> str:
+    """Return a line of the header without the blanks, quotes and separators that a spreadsheet puts around it."""
+    return line.strip(' \t\r,;"')
+
+
 def _label_line(lines: list[str], end: int) -> int:
     """Return the index of the row of labels: the first line after the header that starts with 'time'."""
     for index in range(end + 1, min(end + 1 + _LABEL_LINES, len(lines))):
-        if re.match(r"\s*time\s", lines[index] + " ", re.IGNORECASE):
+        if re.match(r"[\s\"]*time[\s\",;]", lines[index] + " ", re.IGNORECASE):
             return index
     raise BadInputError("has no row of labels that starts with 'time' after 'endheader'")
 
 
-def _check_rows(time: Floats, header: dict[str, str], notes: list[str], *, line_ended: bool) -> None:
-    """Refuse a file with fewer rows than stated, unless it begins later than stated: then it was trimmed.
-
-    A trimmed file may also end earlier than stated (published ones do), but then at the end of a line.
-    """
+def _check_rows(time: Floats, header: dict[str, str], notes: list[str], *, whole: bool) -> None:
+    """Note rows that are not as many as stated: published files are trimmed; refuse a file that ends inside a row."""
     stated = header.get("nrows", "")
     if not stated.isdigit() or int(stated) == time.size:
         return
     begin, end = _range(header)
-    trimmed = begin is not None and time[0] > begin + _SAME_S
-    if time.size < int(stated) and not trimmed:
-        raise BadInputError(f"is cut off: its header states {stated} rows, it holds {time.size}; export it again")
-    early = trimmed and end is not None and time[-1] < end - _SAME_S
-    if early and not line_ended:
-        raise BadInputError(
-            f"is cut off: its header states rows up to {end:g} s, it ends at {time[-1]:g} s inside a line;"
-            " export it again"
-        )
-    note = f"the header states {stated} rows, the file holds {time.size} (from {time[0]:g} s)"
-    notes.append(note + (f"; it ends at {time[-1]:g} s of {end:g} s: trimmed, or cut off" if early else ""))
+    late = begin is not None and time[0] > begin + _SAME_S
+    early = end is not None and time[-1] < end - _SAME_S
+    if time.size < int(stated) and not whole and (early or not late):
+        rows = f"rows up to {end:g} s, it ends at {time[-1]:g} s" if late else f"{stated} rows, it holds {time.size}"
+        raise BadInputError(f"is cut off: its header states {rows}, and its last line may be torn; export it again")
+    note = f"the header states {stated} rows, the file holds {time.size} ({time[0]:g} to {time[-1]:g} s)"
+    if time.size < int(stated):
+        note += f"; it ends at {time[-1]:g} s of {end:g} s: trimmed, or cut off" if early else "; trimmed, or cut off"
+    notes.append(note)
 
 
 def _range(header: dict[str, str]) -> tuple[float | None, float | None]:

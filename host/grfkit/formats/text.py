@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import warnings
 from collections.abc import Sequence
@@ -85,6 +86,31 @@ def decimal_sign(lines: Sequence[str], separator: str) -> str:
     return ","
 
 
+def as_tabs(lines: Sequence[str], separator: str) -> list[str]:
+    """Return lines in which another separator stands between the cells, with tabs; quotes around cells are taken off.
+
+    A program that opened and saved a file of tabs leaves it so.
+    """
+    if not any('"' in line for line in lines):
+        return [line.replace(separator, "\t") for line in lines]
+    return ["\t".join(next(csv.reader([line], delimiter=separator), [])) for line in lines]
+
+
+def ends_whole(rows: Sequence[str], separator: str | None, decimal: str = ".") -> bool:
+    """Return whether the last of several rows without a line end behind it is whole, as far as can be seen.
+
+    Its last number has the decimals that those of the rows before have; where theirs differ nothing can be seen.
+    """
+    if len(rows) < 2:
+        return False
+    decimals = [len(_last_cell(row, separator).partition(decimal)[2]) for row in rows[-1 - _LOOKED_BACK :]]
+    return len(set(decimals)) == 1 and decimals[-1] > 0
+
+
+def _last_cell(row: str, separator: str | None) -> str:
+    return row.rstrip().rpartition(separator or " ")[2]
+
+
 def separator_of(line: str) -> str:
     """Return the separator of a header line: tab before semicolon before comma."""
     return next((s for s in ("\t", ";") if s in line), ",")
@@ -149,7 +175,7 @@ def _width(row: str, form: _Form) -> int:
 
 def _decimals(row: str, form: _Form) -> int:
     """Return how many decimals the last number of a row has."""
-    return len(row.rstrip().rpartition(form.separator)[2].partition(form.decimal)[2])
+    return len(_last_cell(row, form.separator).partition(form.decimal)[2])
 
 
 def _chunk(rows: list[str], form: _Form, first_line: int) -> Floats:

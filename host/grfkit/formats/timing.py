@@ -20,7 +20,7 @@ def exact_time(count: Floats, printed_s: Floats, rate_hz: float) -> Floats | Non
     Parameters
     ----------
     count
-        Shape (samples,): sample number from 0; where the stamps start at another time, that is kept.
+        Shape (samples,): sample number from 0, none missing; where the stamps start at another time, that is kept.
     """
     tolerance = min(_ROUNDED_S, _OF_A_STEP / rate_hz)
     for rebuilt in (count / rate_hz, printed_s[0] + (count - count[0]) / rate_hz):

@@ -9,10 +9,14 @@ import numpy as np
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from .rows import numbers
+from ..units import is_unit
+from .rows import data_rows, numbers
+from .text import as_tabs, decimal_sign, ends_whole
 from .timing import HIGHEST_RATE_HZ, exact_time
 
 MAGIC = "PathFileType"
+# Lines of a header: the magic, keys, values, names, axes; and one of data at least
+_HEADER_LINES = 6
 
 
 @dataclass(frozen=True)
@@ -55,30 +59,52 @@ def parse_trc(text: str) -> TrcFile:
     ------
     BadInputError
         If the header is incomplete, names and columns disagree, a row is cut short or is not numeric, or
-        frames that the header promises are missing.
+        the file ends inside a row.
     """
-    lines = text.splitlines()
+    notes: list[str] = []
+    lines = _tabbed(text.splitlines(), notes)
     header = _header(lines)
     names = _names(lines, header)
     start = _first_row(lines)
     columns = ["Frame#", "Time", *(f"{name} {axis}" for name in names for axis in "XYZ")]
-    rows, unlabelled = _rows(lines[start:], len(columns), start + 1)
-    table = numbers(rows, columns=columns, first_line=start + 1)
-    notes = [f"{unlabelled} unlabelled points are left out"] if unlabelled else []
+    body = data_rows(lines[start:])
+    rows, unlabelled = _rows(body, len(columns), start + 1)
+    if unlabelled:
+        notes.append(f"{unlabelled} unlabelled points are left out")
+    decimal = decimal_sign(body, "\t")
+    table = numbers(rows, columns=columns, first_line=start + 1, decimal=decimal)
     frames, time = table[:, 0], table[:, 1]
-    _check_frames(frames, header, notes)
+    whole = text.endswith(("\n", "\r")) or ends_whole(body, "\t", decimal)
+    _check_frames(frames, header, notes, whole=whole)
     positions = _unseen(table[:, 2:].reshape(len(table), len(names), 3), notes)
     rate = _positive(header.get("DataRate", ""), "DataRate")
     time = _exact_time(frames, time, rate, notes)
     return TrcFile(rate, header["Units"], names, frames, time, positions, notes)
 
 
+def _tabbed(lines: list[str], notes: list[str]) -> list[str]:
+    """Return lines with tabs between the cells, as a TRC file has them and a spreadsheet may have changed them."""
+    if not lines or len(lines) < _HEADER_LINES or "\t" in lines[3]:
+        return lines
+    separator = next((s for s in ";," if s in lines[3]), "")
+    if not separator:
+        return lines
+    notes.append(f"its cells are separated by '{separator}', not by tabs as in a TRC file: read as that")
+    return as_tabs(lines, separator)
+
+
 def _header(lines: list[str]) -> dict[str, str]:
     if not lines or not lines[0].startswith(MAGIC):
         raise BadInputError(f"does not start with '{MAGIC}', so it is no TRC file")
-    if len(lines) < 6:
+    if len(lines) < _HEADER_LINES:
         raise BadInputError(f"ends after {len(lines)} lines, inside its TRC header; it was cut off")
-    header = dict(zip(lines[1].split(), lines[2].split()))
+    # an empty cell shifts what stands behind it if blanks separate; two tabs in a row do if tabs separate
+    cells = [[cell.strip() for cell in line.rstrip().split("\t")] for line in lines[1:3]]
+    by_tabs = dict(zip(*cells))
+    if "Units" in by_tabs and not by_tabs["Units"] and len(cells[0]) == len(cells[1]):
+        raise BadInputError("line 3 of its TRC header states nothing below 'Units'; add the unit, e.g. mm")
+    by_blanks = dict(zip(lines[1].split(), lines[2].split()))
+    header = by_tabs if is_unit(by_tabs.get("Units", "")) else by_blanks
     if "Units" not in header:
         raise BadInputError("line 2 and 3 of its TRC header name no 'Units'; add the unit of the positions, e.g. mm")
     return header
@@ -126,8 +152,6 @@ def _rows(lines: list[str], width: int, first_line: int) -> tuple[list[list[str]
 
     Some programs end each row with a tab; whether they do is read off the first row and must not change.
     """
-    while lines and not lines[-1].strip():
-        lines.pop()
     # frame, time and three cells for each marker: 1 + 3 n tabs, one more where rows end with a tab
     tail = (lines[0].count("\t") - 1) % 3
     rows, beyond = [], 0
@@ -145,14 +169,19 @@ def _rows(lines: list[str], width: int, first_line: int) -> tuple[list[list[str]
     return rows, beyond
 
 
-def _check_frames(frames: Floats, header: dict[str, str], notes: list[str]) -> None:
+def _check_frames(frames: Floats, header: dict[str, str], notes: list[str], *, whole: bool) -> None:
+    """Note frames that are not as many as stated (files are trimmed); refuse a file that ends inside a row."""
     stated = header.get("NumFrames", "")
     if not stated.isdigit() or int(stated) == frames.size:
         return
-    begins = frames[0] <= 1
-    if begins and frames.size < int(stated):
-        raise BadInputError(f"is cut off: its header states {stated} frames, it holds {frames.size}; export it again")
-    notes.append(f"the header states {stated} frames, the file holds {frames.size} (from frame {frames[0]:.0f})")
+    fewer = frames.size < int(stated)
+    if fewer and not whole and not frames[0] > 1:
+        raise BadInputError(
+            f"is cut off: its header states {stated} frames, it holds {frames.size}, and its last line may be torn;"
+            " export it again"
+        )
+    note = f"the header states {stated} frames, the file holds {frames.size} (from frame {frames[0]:.0f})"
+    notes.append(note + ("; trimmed, or cut off" if fewer else ""))
 
 
 def _unseen(positions: Floats, notes: list[str]) -> Floats:
@@ -175,12 +204,27 @@ def _positive(text: str, what: str) -> float:
 
 def _exact_time(frames: Floats, time: Floats, rate: float, notes: list[str]) -> Floats:
     """Return time rebuilt from frame number and rate where every printed stamp is that, rounded."""
-    if not rate or time.size < 2:
+    if not rate or time.size < 2 or not np.isfinite(time).any():
         return time
-    rebuilt = exact_time(frames - 1, time, rate)
+    rebuilt = exact_time(_numbered(frames, notes) - 1, time, rate)
     if rebuilt is None:
         notes.append(f"time stamps do not follow the stated rate of {rate:g} Hz and are used as they are")
     return time if rebuilt is None else rebuilt
+
+
+def _numbered(frames: Floats, notes: list[str]) -> Floats:
+    """Return frame numbers in which those left blank are counted from the others, by their rows."""
+    blank = np.isnan(frames)
+    if not blank.any():
+        return frames
+    notes.append(f"{int(blank.sum())} frames have no number; they are counted from their rows")
+    rows = np.arange(frames.size, dtype=np.float64)
+    if blank.all():
+        return rows + 1
+    # of each, by the numbered row before it; by the first numbered one where there is none before
+    before = np.maximum.accumulate(np.where(blank, -1, np.arange(frames.size)))
+    before = np.where(before < 0, int(np.flatnonzero(~blank)[0]), before)
+    return np.asarray(frames[before] + rows - before)
 
 
 def trc_text(positions_mm: Floats, names: Sequence[str], time_s: Floats, *, rate_hz: float) -> str:

@@ -19,7 +19,7 @@ def _sniff(head: Head) -> Match:
     at = find_header(lines)
     if at > 0 and "Force[" in lines[at] and "-" in lines[at - 1]:
         return Match(0.95, "has rows of sensor names and of units with 'Time[...]' and 'Force[...]'")
-    if lines and lines[0].startswith("loadapp_"):
+    if lines and lines[0].lstrip('"').startswith("loadapp_"):
         return Match(0.9, "starts with 'loadapp_'")
     return Match(0.0, "has no row of units with 'Time[secs]' and 'Force[N]' below a row of sensor names")
 
@@ -84,4 +84,4 @@ def _note_losses(block: LoadsolBlock, notes: list[str]) -> None:
         )
 
 
-READER = Reader("loadsol", "loadsol text (novel)", (".txt",), _sniff, _read)
+READER = Reader("loadsol", "loadsol text (novel)", (".txt", ".csv"), _sniff, _read)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from ...formats.opensim import GroundReactionColumns, StorageFile, parse_storage, plate_columns
+from ...formats.opensim import StorageFile, bare, parse_storage
+from ...formats.opensim_columns import GroundReactionColumns, forces_note, plate_columns, unplaced_forces
 from ...records import Channel, Recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, file_recording, plate_attrs, read_text, refuse_extra, snake
@@ -20,7 +22,7 @@ _FARTHEST_M = 20.0
 
 
 def _sniff(head: Head) -> Match:
-    lines = [line.strip().lower() for line in head.lines(200)]
+    lines = [bare(line).lower() for line in head.lines(200)]
     if "endheader" not in lines:
         return Match(0.0, "has no line 'endheader'")
     return Match(0.95, f"line {lines.index('endheader') + 1} is 'endheader', as in every OpenSim storage file")
@@ -32,21 +34,23 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     check_time(parsed.time)
     notes = list(parsed.notes)
     plates = plate_columns(parsed.labels)
-    streams = {f"plate_{i + 1}": _plate(parsed, plate, i + 1, notes) for i, plate in enumerate(plates)}
-    used = {i for plate in plates for axes in (plate.force, plate.point, plate.torque) for i in axes.values()}
+    in_mm = _in_mm(parsed, plates)
+    if in_mm:
+        notes.append(
+            f"in m, as OpenSim files are, points of force lie beyond {_FARTHEST_M:g} m; those of all plates are taken"
+            " as mm and their torques as N mm"
+        )
+    streams = {f"plate_{i + 1}": _plate(parsed, plate, in_mm=in_mm) for i, plate in enumerate(plates)}
+    used = {index for plate in plates for index in plate.indices()}
+    if unplaced := unplaced_forces(parsed.labels, used):
+        notes.append(forces_note(unplaced))
     rest = [i for i in range(len(parsed.labels)) if i not in used]
     if rest:
         streams["analog"] = _analog(parsed, rest, notes)
     return file_recording(path, streams, device="OpenSim", reader="opensim", notes=notes)
 
 
-def _plate(parsed: StorageFile, plate: GroundReactionColumns, number: int, notes: list[str]) -> xr.Dataset:
-    in_mm = _in_mm(parsed, plate)
-    if in_mm:
-        notes.append(
-            f"plate {number}: in m, as OpenSim files are, its point of force lies beyond {_FARTHEST_M:g} m;"
-            " it is taken as mm and its torque as N mm"
-        )
+def _plate(parsed: StorageFile, plate: GroundReactionColumns, *, in_mm: bool) -> xr.Dataset:
     channels = [_channel(parsed, f"f{axis}", index, "N") for axis, index in sorted(plate.force.items())]
     for axis, index in sorted(plate.point.items()):
         channels.append(_channel(parsed, f"cop_{axis}", index, "mm" if in_mm else "m"))
@@ -63,14 +67,20 @@ def _plate(parsed: StorageFile, plate: GroundReactionColumns, number: int, notes
     )
 
 
-def _in_mm(parsed: StorageFile, plate: GroundReactionColumns) -> bool:
-    """Return whether the point of a loaded plate lies so far away that metres cannot be its unit."""
-    if not plate.point:
-        return False
-    force = np.linalg.norm(parsed.table[:, list(plate.force.values())], axis=1)
-    points = np.abs(parsed.table[:, list(plate.point.values())]).max(axis=1)
-    loaded = points[(force > _LOADED_N) & np.isfinite(points)]
-    return bool(loaded.size and np.median(loaded) > _FARTHEST_M)
+def _in_mm(parsed: StorageFile, plates: Sequence[GroundReactionColumns]) -> bool:
+    """Return whether the point of a loaded plate lies so far away that metres cannot be the file's unit.
+
+    One file has one unit: a plate at the origin of the laboratory has small numbers in mm as well.
+    """
+    for plate in plates:
+        if not plate.point:
+            continue
+        force = np.linalg.norm(parsed.table[:, list(plate.force.values())], axis=1)
+        points = np.abs(parsed.table[:, list(plate.point.values())]).max(axis=1)
+        loaded = points[(force > _LOADED_N) & np.isfinite(points)]
+        if loaded.size and np.median(loaded) > _FARTHEST_M:
+            return True
+    return False
 
 
 def _channel(parsed: StorageFile, name: str, index: int, unit: str) -> Channel:

@@ -16,7 +16,7 @@ _RATE_TOLERANCE = 0.02
 
 
 def _sniff(head: Head) -> Match:
-    if head.text.startswith(MAGIC):
+    if head.text.lstrip('"').startswith(MAGIC):
         return Match(1.0, f"starts with '{MAGIC}', as every TRC file does")
     return Match(0.0, f"does not start with '{MAGIC}'")
 
