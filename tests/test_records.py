@@ -269,6 +269,50 @@ def test_inverse_undoes_apply_over_several_segments(
     np.testing.assert_allclose(clock_map.inverse(mapped), t, atol=1e-7)
 
 
+@given(
+    offsets,
+    drifts,
+    st.lists(st.tuples(st.floats(0.0, 5.0), st.floats(0.02, 5.0)), min_size=1, max_size=4),
+    extras,
+    st.lists(st.floats(-400.0, 800.0), min_size=1, max_size=20),
+)
+def test_inverse_undoes_apply_wherever_that_is_defined(
+    offset: float, drift: float, holes: list[tuple[float, float]], extra: list[float], times: list[float]
+) -> None:
+    starts = 60.0 * np.arange(len(holes) + 1)
+    ends = [*(start + 60.0 - hole for start, (hole, _) in zip(starts, holes)), starts[-1] + 60.0]
+    shifts = offset + np.concatenate([[0.0], np.cumsum([lost for _, lost in holes])])
+    segments = [
+        Segment(start_s=a, end_s=b, offset_s=shift, drift_ppm=drift, knots=_knots(a, b, extra))
+        for a, b, shift in zip(starts, ends, shifts)
+    ]
+    clock_map = _map(segments)
+    # both sides of every edge, before the first segment and after the last one
+    edges = np.concatenate([starts, ends])
+    t = np.concatenate([edges, np.nextafter(edges, -np.inf), np.nextafter(edges, np.inf), times, [-1e4, 1e5]])
+    mapped = clock_map.apply(t)
+    defined = np.isfinite(mapped)
+    np.testing.assert_allclose(clock_map.inverse(mapped)[defined], t[defined], atol=1e-7)
+    assert np.isnan(clock_map.inverse(mapped)[~defined]).all()
+    back = clock_map.inverse(mapped[defined])
+    np.testing.assert_allclose(clock_map.apply(back), mapped[defined], atol=1e-7)
+
+
+def test_several_segments_reach_beyond_both_ends_in_both_directions() -> None:
+    first = Segment(start_s=0.0, end_s=10.0, offset_s=5.0, drift_ppm=0.0)
+    second = Segment(start_s=12.0, end_s=20.0, offset_s=6.0, drift_ppm=0.0)
+    clock_map = _map([first, second])
+    np.testing.assert_array_equal(clock_map.inverse(np.asarray([2.0, 31.0, np.nan])), [-3.0, 25.0, np.nan])
+    np.testing.assert_array_equal(clock_map.apply(np.asarray([-3.0, 25.0])), [2.0, 31.0])
+
+
+def test_where_a_clock_was_set_back_the_later_segment_answers() -> None:
+    first = Segment(start_s=0.0, end_s=10.0, offset_s=0.0, drift_ppm=0.0)
+    second = Segment(start_s=10.0, end_s=20.0, offset_s=-5.0, drift_ppm=0.0)
+    clock_map = _map([first, second])
+    np.testing.assert_array_equal(clock_map.inverse(np.asarray([4.0, 7.0, 16.0])), [4.0, 12.0, 21.0])
+
+
 def test_lost_time_has_no_device_time_and_holes_no_reference_time() -> None:
     first = Segment(start_s=0.0, end_s=10.0, offset_s=5.0, drift_ppm=0.0)
     second = Segment(start_s=12.0, end_s=20.0, offset_s=6.0, drift_ppm=0.0)

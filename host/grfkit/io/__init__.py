@@ -12,6 +12,7 @@ from ..provenance import Provenance, describe_input
 from ..records import Recording
 from .base import Reader, ReadOptions
 from .doubts import doubts
+from .pauses import pauses
 from .sniff import Sniffed, all_readers, sniff
 
 __all__ = ["ReadOptions", "Reader", "Sniffed", "all_readers", "read", "read_with", "refuse_unused", "sniff"]
@@ -94,7 +95,7 @@ def read_with(reader: Reader, path: PathLike, options: ReadOptions | None = None
             f"{path}: is broken in a way that the {reader.name} reader did not expect ({what})"
         ) from error
     # a note, no refusal: one set of options may be meant for many files
-    notes = _unused(reader, options) + _ending_note(reader, path) + doubts(recording)
+    notes = _unused(reader, options) + _ending_note(reader, path) + doubts(recording) + pauses(recording)
     return _with_input(_with_notes(recording, notes), path)
 
 

@@ -16,6 +16,7 @@ from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import describe_input
 from ..records import Recording
+from ..records.streams import is_masked
 from . import Sniffed, check_options, read_with, refuse_unused, sniff
 from .base import ReadOptions
 
@@ -210,8 +211,8 @@ def _longest_gap_s(data: xr.Dataset) -> float:
         return 0.0
     present = np.isfinite(data["time_raw"].values)
     for name, channel in data.data_vars.items():
-        # an unloaded foot or plate has no centre of pressure: that is no gap
-        if name == "time_raw" or str(name).startswith("cop_"):
+        # an unloaded foot or plate has no centre of pressure and no free moment: that is no gap
+        if name == "time_raw" or is_masked(str(name)):
             continue
         values = np.asarray(channel.values, dtype=np.float64)
         complete = np.isfinite(values if values.ndim == 1 else values.sum(axis=2))

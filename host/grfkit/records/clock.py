@@ -14,6 +14,10 @@ from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION
 
 
+# A time at a segment's very end may leave it by so many roundings of a double on its way there and back
+_ROUNDINGS = 8
+
+
 class Knot(BaseModel):
     """Where the clock wanders: ``extra_s`` is added to the affine map at ``t_device_s`` (linear between)."""
 
@@ -40,6 +44,21 @@ class Segment(BaseModel):
             at = np.asarray([k.t_device_s for k in self.knots])
             mapped = mapped + np.interp(t, at, np.asarray([k.extra_s for k in self.knots]))
         return np.asarray(mapped, dtype=np.float64)
+
+    def inverse(self, t_target_s: Floats) -> Floats:
+        """Return device time (s) of reference times (s), extended as :meth:`apply` is."""
+        t = np.asarray(t_target_s, dtype=np.float64)
+        rate = 1.0 + self.drift_ppm * 1e-6
+        if not self.knots:
+            return np.asarray((t - self.offset_s) / rate, dtype=np.float64)
+        at = np.asarray([k.t_device_s for k in self.knots])
+        extra = np.asarray([k.extra_s for k in self.knots])
+        # straight between knots, and beyond the outer ones as if their extra went on
+        mapped = self.offset_s + rate * at + extra
+        inside = np.interp(t, mapped, at)
+        before = (t - self.offset_s - extra[0]) / rate
+        after = (t - self.offset_s - extra[-1]) / rate
+        return np.asarray(np.where(t < mapped[0], before, np.where(t > mapped[-1], after, inside)), dtype=np.float64)
 
 
 class Prior(BaseModel):
@@ -152,7 +171,10 @@ class ClockMap(BaseModel):
             raise BadInputError(f"{self.source}: alignment was refused, there is no map to apply")
 
     def inverse(self, t_target_s: Floats) -> Floats:
-        """Return device time (s) of reference times (s); NaN inside a stretch of lost samples.
+        """Return device time (s) of reference times (s): the inverse of :meth:`apply` wherever that is defined.
+
+        NaN inside a stretch of lost samples. Before the first segment and after the last one both reach on. Where two
+        segments map to the same reference time (the device's clock was set back), the later one answers.
 
         Raises
         ------
@@ -162,14 +184,16 @@ class ClockMap(BaseModel):
         self._check()
         t = np.asarray(t_target_s, dtype=np.float64)
         device = np.full(t.shape, np.nan)
-        for segment in self.segments:
-            # by iteration: what the knots add changes by some ppm, and by that factor each round shrinks the error
-            guess = (t - segment.offset_s) / (1.0 + segment.drift_ppm * 1e-6)
-            for _ in range(3 if segment.knots else 0):
-                guess = guess + (t - segment.apply(guess)) / (1.0 + segment.drift_ppm * 1e-6)
-            alone = len(self.segments) == 1
-            inside = np.full(t.shape, True) if alone else (guess >= segment.start_s) & (guess < segment.end_s)
-            device[inside] = guess[inside]
+        last = len(self.segments) - 1
+        for index, segment in enumerate(self.segments):
+            # the first and the last one reach on, as in apply
+            low = -np.inf if index == 0 else segment.start_s
+            high = np.inf if index == last else segment.end_s
+            at = segment.inverse(t)
+            slack = _ROUNDINGS * np.finfo(np.float64).eps * (np.abs(t) + np.abs(at) + abs(segment.offset_s))
+            inside = (at >= low - slack) & (at < high + slack)
+            # apply maps an end to the next segment, or to nothing
+            device[inside] = np.clip(at[inside], low, np.nextafter(high, -np.inf))
         return device
 
 

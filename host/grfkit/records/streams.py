@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .. import units
 from ..arrays import Floats
 from ..errors import BadInputError
+from .gaps import find_gaps, is_regular, median_step, set_by, usual_step, with_missing_rows
 
 StreamKind = Literal["force_plate", "insole", "imu", "landmarks", "analog", "events"]
 Side = Literal["left", "right", "both", "unknown"]
@@ -21,15 +22,12 @@ Frame = Literal["raw", "sensor", "foot", "plate", "global", "lab", "landing"]
 """``global`` is the file's own laboratory frame; ``lab`` is grfkit's: X forward, Y left, Z up."""
 Surface = Literal["treadmill", "overground"]
 
-# Chosen by hand: a longer hole is a pause of the recording, and rows for it would only cost memory.
-LONGEST_FILLED_GAP_S = 10.0
 # One day: no recording pauses longer, so a wrong or a repaired clock is the likelier reason.
-_LONGEST_JUMP_S = 86400.0
+_LONGEST_JUMP_S = _DAY_S = 86400.0
 # Samples with one stamp: live exports stamp bursts of up to 50 alike; more of them is a clock that stands.
 _MOST_PER_STAMP = 50
-# Stamps are regular where this share of their differences lies within that fraction of the median (chosen by hand:
-# exports rounded to 10 ms at 100 Hz still pass, arrival times of a host do not).
-_REGULAR_SHARE, _REGULAR_WITHIN = 0.9, 0.2
+_MASKED = ("cop_", "free_moment")
+"""Channels masked on purpose, where a foot or plate is not loaded: that is no gap."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,9 @@ def make_stream(
 
     Where the stamps are regular (nine in ten differences within a fifth of the median), a hole of up to 10 s
     gets one NaN row per missing sample and a longer one a single NaN row; irregular stamps (bursts, host
-    arrival times) are left as they are. ``time`` (s) is complete; ``time_raw`` holds the file's own column,
-    NaN in the added rows.
+    arrival times) are left as they are. What is missing :func:`grfkit.records.gaps.find_gaps` says: late and doubled
+    stamps are no losses, their number is the attribute ``late_stamps`` where there are any. ``time`` (s) is complete;
+    ``time_raw`` holds the file's own column, NaN in the added rows.
 
     Parameters
     ----------
@@ -99,7 +98,8 @@ def make_stream(
     """
     stamps = units.to_si(np.asarray(time, dtype=np.float64), time_unit)
     _check_stamps(stamps, channels, kind)
-    filled, source = _fill_gaps(stamps)
+    holes = find_gaps(stamps)
+    filled, source = with_missing_rows(stamps, holes)
     data, absent = _spread_channels(channels, source, kind)
     raw = _spread(np.asarray(time, dtype=np.float64), source)
     data["time_raw"] = ("time", raw, {"units": units.canonical_name(time_unit), "long_name": "as recorded"})
@@ -107,9 +107,15 @@ def make_stream(
     about |= {"stamp_source": stamp_source, "clock": clock}
     # rows added for lost samples are absent too where any channel is: they are counted once
     missing = int(absent.sum()) - int((source < 0).sum() if absent.any() else 0)
-    about["missing_samples"] = int(_lost_samples(stamps) + max(missing, 0))
-    about |= {"gaps": _runs(absent | (source < 0))} | dict(attrs or {})
+    about["missing_samples"] = int(holes.missing.sum()) + max(missing, 0)
+    about |= {"gaps": _runs(absent | (source < 0))} | ({"late_stamps": holes.late} if holes.late else {})
+    about |= dict(attrs or {})
     return xr.Dataset(data, coords={"time": ("time", filled, {"units": "s"})}, attrs=about)
+
+
+def is_masked(channel: str) -> bool:
+    """Return whether a channel is NaN on purpose where nothing is loaded: centres of pressure and free moments."""
+    return channel.startswith(_MASKED)
 
 
 def _spread_channels(
@@ -121,7 +127,7 @@ def _spread_channels(
     for channel in channels:
         values = _spread(units.to_si(np.asarray(channel.values, dtype=np.float64), channel.unit), source)
         gaps = np.isnan(values)
-        if not channel.name.startswith("cop_") and not gaps.all():  # CoP is masked on purpose, a dead cell is no gap
+        if not is_masked(channel.name) and not gaps.all():  # a dead cell is no gap
             absent |= gaps
         meta = {"units": units.parse_unit(channel.unit).canonical, "frame": channel.frame}
         meta |= {"raw_units": channel.unit, "raw_name": channel.raw_name or channel.name}
@@ -165,7 +171,7 @@ def make_landmarks(
     meta |= {"rate_hz": float(rate_hz or _median_rate(stamps)), "missing_samples": int(hidden.sum())}
     # a landmark that is never seen is no gap of the recording
     absent = np.asarray(hidden[:, ~hidden.all(axis=0)].any(axis=1), dtype=bool)
-    meta |= {"gaps": _gap_count(stamps) + _runs(absent)} | dict(attrs or {})
+    meta |= {"gaps": int(find_gaps(stamps).holes.sum()) + _runs(absent)} | dict(attrs or {})
     position = (("time", "landmark", "axis"), values, {"units": "m", "raw_units": unit, "frame": frame})
     return xr.Dataset(
         {"position": position, "time_raw": ("time", stamps.copy(), {"units": "s"})},
@@ -203,10 +209,19 @@ def _check_stamps(stamps: Floats, channels: Sequence[Channel], kind: str) -> Non
     if back.size:
         at, step = int(back[0]), float(stamps[back[0] + 1] - stamps[back[0]])
         raise BadInputError(
-            f"time of the {kind} stream goes back by {-step:.6g} s at row {at + 2}"
-            f" ({back.size} such rows); cut the file there or repair its clock first"
+            f"time of the {kind} stream goes back by {-step:.6g} s at row {at + 2} ({back.size} such rows)"
+            f"{_how_set(step, median_step(stamps))}; cut the file there or repair its clock first"
         )
     _check_moving(stamps, kind)
+
+
+def _how_set(step: float, period: float) -> str:
+    """Return what a step back says of the clock, as a clause: set by daylight saving time, a new day, or nothing."""
+    moved = -set_by(step, period)
+    if moved <= 0:
+        return ""
+    why = "a time of day does at midnight" if moved == _DAY_S else "a clock does that was set back (daylight saving)"
+    return f", as {why}: add {moved:.0f} s to the time from there on"
 
 
 def _check_moving(stamps: Floats, kind: str) -> None:
@@ -227,62 +242,17 @@ def _check_moving(stamps: Floats, kind: str) -> None:
         )
 
 
-def _period(stamps: Floats) -> float:
-    steps = np.diff(stamps)
-    return float(np.median(steps)) if steps.size else 0.0
-
-
 def _median_rate(stamps: Floats) -> float:
-    """Return the sampling rate (Hz) from the stamps: median step where regular, count over span otherwise."""
-    period = _period(stamps)
-    if _is_regular(stamps) and period > 0:
-        steps = np.diff(stamps)
-        # the mean of usual steps: stamps rounded to milliseconds have a median that is off by up to half of one
-        return float(1.0 / np.mean(steps[np.abs(steps - period) < 0.5 * period]))
+    """Return the sampling rate (Hz) from the stamps: usual step where regular, count over span otherwise."""
+    if is_regular(stamps):
+        return 1.0 / usual_step(stamps)
     span = float(stamps[-1] - stamps[0])
     return float((stamps.size - 1) / span) if span > 0 else 0.0
-
-
-def _is_regular(stamps: Floats) -> bool:
-    period, steps = _period(stamps), np.diff(stamps)
-    return bool(
-        steps.size >= 2 and period > 0 and np.mean(np.abs(steps - period) < _REGULAR_WITHIN * period) >= _REGULAR_SHARE
-    )
-
-
-def _missing_per_step(stamps: Floats) -> NDArray[np.int64]:
-    steps = np.diff(stamps)
-    if not _is_regular(stamps):
-        return np.zeros(steps.shape, dtype=np.int64)
-    count = np.rint(steps / _period(stamps)) - 1
-    return np.asarray(np.clip(count, 0, None), dtype=np.int64)
-
-
-def _gap_count(stamps: Floats) -> int:
-    return int(np.count_nonzero(_missing_per_step(stamps)))
 
 
 def _runs(flag: NDArray[np.bool_]) -> int:
     """Return how many unbroken runs of True there are."""
     return int(np.count_nonzero(np.diff(flag.astype(np.int8), prepend=0) == 1))
-
-
-def _lost_samples(stamps: Floats) -> int:
-    return int(_missing_per_step(stamps).sum())
-
-
-def _fill_gaps(stamps: Floats) -> tuple[Floats, NDArray[np.int64]]:
-    """Return complete time and, per row, the source row (-1 for an added row)."""
-    missing = _missing_per_step(stamps)
-    if not missing.any():
-        return stamps.copy(), np.arange(stamps.size)
-    too_long = missing * _period(stamps) > LONGEST_FILLED_GAP_S
-    added = np.where(too_long, 1, missing)
-    first = np.concatenate([[0], np.cumsum(added + 1)])
-    source = np.full(int(first[-1]) + 1, -1, dtype=np.int64)
-    source[first] = np.arange(stamps.size)
-    filled = np.interp(np.arange(source.size), first, stamps)
-    return filled, source
 
 
 def _spread(values: Floats, source: NDArray[np.int64]) -> Floats:

@@ -11,7 +11,7 @@ from ...arrays import Floats
 from ...formats import grfrec
 from ...formats.grfrec import Begin, Record
 from ...formats.packet_stream import GrfSamples, Item, PacketStream, ReceivedStance, Samples, WrappedClock
-from ...records.streams import LONGEST_FILLED_GAP_S
+from ...records.gaps import LONGEST_FILLED_GAP_S
 from ...signals.clock_bounds import offset_over_time
 from ...wire import StanceReport
 

@@ -12,6 +12,7 @@ from ... import units
 from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.csv_generic import CsvFile, looks_like_table, parse_csv
+from ...formats.timing import without_wraps
 from ...records import Channel, Recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import UNIX_TIME_S, check_time, file_recording, plate_attrs, read_text, refuse_extra, with_pressure_sum
@@ -20,6 +21,8 @@ from ..naming import Place, channel_of, foot_of, is_house_name, place_of
 _SUFFIXES = (".csv", ".tsv", ".txt")
 # Outside of these rates (Hz) the unit of the time column is doubted; chosen by hand around what sensors of gait do
 _SLOW_HZ, _FAST_HZ = 5.0, 50000.0
+# ... and above this one for what is worn: insoles and inertial sensors sample at 2,000 Hz at the most
+_FAST_WORN_HZ = 5000.0
 
 
 def _sniff(head: Head) -> Match:
@@ -45,6 +48,8 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     parsed = parse_csv(read_text(path), options.column_map, needs=() if options.rate_hz else ("time",))
     time, time_unit, notes = _time(parsed, options)
     streams = _streams(parsed, time, time_unit, options.rate_hz if not _time_columns(parsed) else None, notes)
+    if _time_columns(parsed):
+        _keep_recorded(streams, parsed.table[:, _time_columns(parsed)[0]])
     first_s = float(units.to_si(time[:1], time_unit)[0])
     absolute = UNIX_TIME_S[0] < first_s < UNIX_TIME_S[1]
     if absolute:
@@ -71,8 +76,28 @@ def _time(parsed: CsvFile, options: ReadOptions) -> tuple[Floats, str, list[str]
     units.require(column.unit, "s", what=f"column '{column.raw}'")
     time = parsed.table[:, time_columns[0]]
     check_time(units.to_si(time, column.unit))
+    time, wrapped = _counted_on(time, column.unit)
     unused = f"the stated rate of {options.rate_hz:g} Hz is not used" if options.rate_hz else ""
-    return time, column.unit, [f"{unused}: column '{column.raw}' tells the time"] if unused else []
+    notes = [f"{unused}: column '{column.raw}' tells the time"] if unused else []
+    return time, column.unit, [*notes, *wrapped]
+
+
+def _counted_on(time: Floats, unit: str) -> tuple[Floats, list[str]]:
+    """Return a time column counted on where its clock starts anew, and a note of that."""
+    scale = float(units.to_si(np.ones(1), unit)[0])
+    stamps, what = without_wraps(time * scale)
+    if not what:
+        return time, []
+    times = int(np.count_nonzero(np.diff(time) < 0))
+    often = "once" if times == 1 else f"{times} times"
+    return stamps / scale, [f"time starts anew {often}, as {what} does: it is counted on from there"]
+
+
+def _keep_recorded(streams: dict[str, xr.Dataset], recorded: Floats) -> None:
+    """Put the column as it stands into ``time_raw``, starts anew included."""
+    for stream in streams.values():
+        raw = stream["time_raw"].values
+        raw[np.isfinite(raw)] = recorded
 
 
 def _streams(
@@ -104,7 +129,8 @@ def _streams(
         )
     # all streams of a table have its one time column
     rate = float(next(iter(streams.values())).attrs["rate_hz"])
-    if rate and not _SLOW_HZ <= rate <= _FAST_HZ:
+    worn = any(stream.attrs["kind"] in ("insole", "imu") for stream in streams.values())
+    if rate and not _SLOW_HZ <= rate <= (_FAST_WORN_HZ if worn else _FAST_HZ):
         notes.append(f"samples come at {rate:.3g} Hz: check the unit of the time column")
     return streams
 
