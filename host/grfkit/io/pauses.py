@@ -47,9 +47,9 @@ def _pause(step_s: float, after_s: float, period_s: float, is_regular: bool) -> 
     moved = set_by(step_s, period_s)
     if moved > 0 and is_regular:
         return (
-            f"time leaps by {moved:.0f} s ({_in_hours(moved)}) at {after_s:.6g} s, as a clock does that is set (daylight"
-            " saving time): no sample is counted as missing there; if the recording went on without a pause, take"
-            f" {moved:.0f} s off the later stamps"
+            f"time leaps by {moved:.0f} s ({_in_hours(moved)}) at {after_s:.6g} s, as a clock does that is set"
+            " (daylight saving time): no sample is counted as missing there; if the recording went on without a pause,"
+            f" take {moved:.0f} s off the later stamps"
         )
     return f"a gap of {step_s:.6g} s without a sample after {after_s:.6g} s: the recording paused, or its clock was set"
 

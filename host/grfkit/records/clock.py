@@ -13,7 +13,6 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION
 
-
 # A time at a segment's very end may leave it by so many roundings of a double on its way there and back
 _ROUNDINGS = 8
 
