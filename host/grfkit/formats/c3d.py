@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from .c3d_layout import C3dLayout, find_layout, frame_counts, frame_field, frame_rate_hz
-from .c3d_params import BLOCK, C3dHeader, Parameters, floats, integers, parse_header, parse_parameters
+from .c3d_layout import C3dLayout, find_layout, first_frame_number, frame_rate_hz, rotation_start
+from .c3d_params import C3dHeader, Parameters, floats, integers, looks_like_c3d, parse_header, parse_parameters
 from .timing import HIGHEST_RATE_HZ
 
 LARGEST_BYTES = 4 * 2**30
@@ -50,6 +50,8 @@ class C3dFile:
         Shape (frames, segments, 4, 4), local to global; empty where there are none.
     point_rate_hz, analog_rate_hz, rotation_rate_hz
         0 where the file states no rate.
+    first_frame, per_frame
+        Number of the first frame (from 1; larger in a file cut out of a trial), and analog samples per frame.
     start_s
         Time of the first sample: frame 1 is time 0.
     notes
@@ -69,6 +71,8 @@ class C3dFile:
     point_rate_hz: float
     analog_rate_hz: float
     rotation_rate_hz: float
+    first_frame: int
+    per_frame: int
     start_s: float
     events: tuple[Event, ...]
     notes: tuple[str, ...]
@@ -87,19 +91,22 @@ def parse_c3d(data: bytes, *, rate_hz: float | None = None) -> C3dFile:
     BadInputError
         If a header, parameter or count does not fit the file, or it is cut.
     """
+    data, padding = _without_padding(data)
     header = parse_header(data)
     parameters = parse_parameters(data, header)
     layout, notes = find_layout(len(data), header, parameters)
     rate, remarks = frame_rate_hz(header, parameters, layout, rate_hz)
-    points, analog = _frames(data, header, parameters, layout)
-    rotations, rotation_rate = _rotations(data, header, parameters, rate)
-    first_frame = header.first_frame or frame_field(parameters, "ACTUAL_START_FIELD") or 1
+    points, analog, unseen = _frames(data, header, parameters, layout)
+    point_labels = _labels(parameters, "POINT", layout.points, "point")
+    rotations, rotation_rate, missing = _rotations(data, header, parameters, rate, layout)
+    remarks += _unseen_note(unseen, point_labels) + missing
+    first_frame = first_frame_number(header, parameters)
     start_s = (first_frame - 1) / rate
     return C3dFile(
         header=header,
         parameters=parameters,
         points=points,
-        point_labels=_labels(parameters, "POINT", layout.points, "point"),
+        point_labels=point_labels,
         point_unit=parameters.text("POINT", "UNITS"),
         analog=analog,
         analog_labels=_labels(parameters, "ANALOG", layout.channels, "channel"),
@@ -109,25 +116,38 @@ def parse_c3d(data: bytes, *, rate_hz: float | None = None) -> C3dFile:
         point_rate_hz=rate,
         analog_rate_hz=rate * layout.per_frame,
         rotation_rate_hz=rotation_rate,
+        first_frame=first_frame,
+        per_frame=layout.per_frame,
         start_s=start_s,
         events=_events(header, parameters, start_s),
-        notes=tuple(notes + remarks),
+        notes=tuple(padding + notes + remarks),
     )
 
 
-def _frames(data: bytes, header: C3dHeader, parameters: Parameters, layout: C3dLayout) -> tuple[Floats, Floats]:
-    """Return points (frames, points, 3) and scaled analog (samples, channels)."""
+def _without_padding(data: bytes) -> tuple[bytes, list[str]]:
+    """Return the file from its first byte that is not zero (a cause of ezc3d pull request 27), and a note on that."""
+    if data[:1] != b"\0" or not looks_like_c3d(data.lstrip(b"\0")):
+        return data, []
+    start = len(data) - len(data.lstrip(b"\0"))
+    return data[start:], [f"{start} zero bytes stand before the C3D header and are skipped"]
+
+
+def _frames(
+    data: bytes, header: C3dHeader, parameters: Parameters, layout: C3dLayout
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Return points (frames, points, 3), scaled analog (samples, channels), and per point how many were invalid."""
     block = data[layout.start : layout.end]
     raw: NDArray[Any]
     raw = floats(block, header.processor) if layout.word == 4 else integers(block, header.processor)
     table = raw.reshape(layout.frames, layout.frame_words)
     split = 4 * layout.points
-    points = _points(table[:, :split].reshape(layout.frames, layout.points, 4), header, parameters)
+    points, unseen = _points(table[:, :split].reshape(layout.frames, layout.points, 4), header, parameters)
     analog = table[:, split:].reshape(layout.frames * layout.per_frame, layout.channels)
-    return points, _scaled_analog(analog, parameters)
+    return points, _scaled_analog(analog, parameters), unseen
 
 
-def _points(quads: NDArray[Any], header: C3dHeader, parameters: Parameters) -> Floats:
+def _points(quads: NDArray[Any], header: C3dHeader, parameters: Parameters) -> tuple[Floats, NDArray[np.int64]]:
+    """Return positions, and for each point the frames with coordinates that the residual calls invalid."""
     with np.errstate(invalid="ignore"):
         points = quads[:, :, :3].astype(np.float64)
     if quads.dtype.kind == "i":
@@ -136,9 +156,22 @@ def _points(quads: NDArray[Any], header: C3dHeader, parameters: Parameters) -> F
         points *= abs(float(stated[0])) if stated.size and stated[0] else abs(header.scale)
     with np.errstate(invalid="ignore"):
         # a negative residual marks an invalid point; several programs write 0 0 0 for a marker that was not seen
-        bad = (quads[:, :, 3] < 0) | ~(np.abs(points) < _SANE).all(axis=2)
-    points[bad | ~points.any(axis=2)] = np.nan
-    return points
+        invalid, sane = quads[:, :, 3] < 0, (np.abs(points) < _SANE).all(axis=2)
+    placed = points.any(axis=2)
+    points[invalid | ~sane | ~placed] = np.nan
+    return points, np.count_nonzero(invalid & sane & placed, axis=0)
+
+
+def _unseen_note(unseen: NDArray[np.int64], labels: list[str]) -> list[str]:
+    """Return a note on coordinates that are left out because their residual is negative."""
+    which = [label for label, count in zip(labels, unseen) if count]
+    if not which:
+        return []
+    names = ", ".join(which[:6]) + (" ..." if len(which) > 6 else "")
+    return [
+        f"{int(unseen.sum())} positions of {len(which)} points have coordinates but a negative residual, by which C3D"
+        f" marks them as invalid: left out ({names})"
+    ]
 
 
 def _scaled_analog(raw: NDArray[Any], parameters: Parameters) -> Floats:
@@ -164,22 +197,31 @@ def _per_channel(parameters: Parameters, name: str, channels: int, missing: floa
     return np.concatenate([stated, np.full(channels - stated.size, missing)])
 
 
-def _rotations(data: bytes, header: C3dHeader, parameters: Parameters, point_rate: float) -> tuple[Floats, float]:
-    """Return Theia's segment matrices (frames, segments, 4, 4) and their rate (Hz)."""
+def _rotations(
+    data: bytes, header: C3dHeader, parameters: Parameters, point_rate: float, layout: C3dLayout
+) -> tuple[Floats, float, list[str]]:
+    """Return Theia's segment matrices (frames, segments, 4, 4), their rate (Hz), and why they are left out."""
     used = parameters.count("ROTATION", "USED") or 0
     if not used:
-        return np.empty((0, 0, 4, 4)), 0.0
+        return np.empty((0, 0, 4, 4)), 0.0, []
     stated = parameters.numbers("ROTATION", "RATE")
     ratio = parameters.count("ROTATION", "RATIO") or 1
     rate = float(stated[0]) if stated.size and 0 < stated[0] < HIGHEST_RATE_HZ else point_rate * ratio
-    frames = parameters.count("ROTATION", "FRAMES") or (frame_counts(header, parameters)[0] * ratio)
-    start = ((parameters.count("ROTATION", "DATA_START") or 0) - 1) * BLOCK
+    frames = parameters.count("ROTATION", "FRAMES") or layout.frames * ratio
+    start = rotation_start(parameters)
     size = frames * used * _ROTATION_FLOATS * 4
-    if start < BLOCK or start + size > len(data):
-        raise BadInputError(
-            f"is cut or broken: {frames} frames of {used} rotations from byte {start} need"
-            f" {start + size} bytes, the file has {len(data)}"
+    others = layout.points or layout.channels
+    if others and not start:
+        return (
+            np.empty((0, 0, 4, 4)),
+            0.0,
+            [f"{used} rotations are left out: ROTATION:DATA_START does not say where they are"],
         )
+    if not start or start + size > len(data):
+        where = f"{frames} frames of {used} rotations from byte {start} need {start + size} bytes"
+        if others:
+            return np.empty((0, 0, 4, 4)), 0.0, [f"rotations are left out: {where}, the file has {len(data)}"]
+        raise BadInputError(f"is cut or broken: {where}, the file has {len(data)}")
     raw = floats(data[start : start + size], header.processor)
     with np.errstate(invalid="ignore"):
         table = raw.astype(np.float64).reshape(frames, used, _ROTATION_FLOATS)
@@ -187,7 +229,7 @@ def _rotations(data: bytes, header: C3dHeader, parameters: Parameters, point_rat
         bad = (table[:, :, 16] < 0) | ~(np.abs(table) < _SANE).all(axis=2)
     table[bad] = np.nan
     # each matrix is stored column by column
-    return table[:, :, :16].reshape(frames, used, 4, 4).transpose(0, 1, 3, 2), rate
+    return table[:, :, :16].reshape(frames, used, 4, 4).transpose(0, 1, 3, 2), rate, []
 
 
 def _events(header: C3dHeader, parameters: Parameters, start_s: float) -> tuple[Event, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,8 +16,11 @@ from ..errors import BadInputError
 from .c3d_params import BLOCK, C3dHeader, Parameters
 from .timing import HIGHEST_RATE_HZ
 
-# The header numbers frames with 16 bits: longer trials stop here, and say more in the parameters
-_CAPPED_FRAME = 65535
+# Header and POINT:FRAMES number frames with 16 bits: longer trials stop here or begin again at 0, and may say more in
+# the parameters
+_CAPPED_FRAME, _FRAME_NUMBERS = 65535, 65536
+# Counts at which writers stop: the largest number of 16 bits, with and without sign
+_CAPPED_COUNTS = (32767, 65535)
 # Lowest rate (Hz) that is taken for one; chosen by hand
 _LOWEST_HZ = 0.001
 # Rates that differ by less than this share of the first are one rate: they are kept in single precision, and some
@@ -75,16 +78,39 @@ def find_layout(size: int, header: C3dHeader, parameters: Parameters) -> tuple[C
         first = starts[0] if starts else 0
         raise BadInputError(f"is broken or cut: its data should start at byte {first}, it has {size} bytes")
     points = _distinct([header.points, _or(parameters.count("POINT", "USED"), header.points)])
-    channels = _channel_counts(header, parameters)
     frames = frame_counts(header, parameters)
     if not frames:
         raise BadInputError(f"holds no frame (first {header.first_frame}, last {header.last_frame}); export it again")
-    per_frame = max(1, header.analog_per_frame)
-    layouts = [
-        C3dLayout(n, p, c, per_frame, start, word)
-        for start, word, p, c, n in itertools.product(starts, _word_sizes(header, parameters), points, channels, frames)
-    ]
-    return _choose(layouts, size)
+    words = _word_sizes(header, parameters)
+    stated, implied = _analog_counts(header, parameters)
+    layouts, others = (
+        [
+            C3dLayout(n, p, channels, per_frame, start, word)
+            for start, word, p, (channels, per_frame), n in itertools.product(starts, words, points, analog, frames)
+        ]
+        for analog in (stated, implied)
+    )
+    rotations = rotation_start(parameters)
+    end = rotations if min(starts) < rotations <= size else size
+    best, notes = _choose(layouts, others, end)
+    if best.channels and best.per_frame != header.analog_per_frame:
+        notes.append(
+            f"the header states {header.analog_per_frame} analog samples per frame, ANALOG:USED and the rates state"
+            f" {best.channels} channels of {best.per_frame}: these are read"
+        )
+    if end - best.end >= BLOCK and not rotations:
+        notes.append(
+            f"{end - best.end} bytes follow the last of the {best.frames} frames that the file states and are not read;"
+            " export it again if the trial should be longer"
+        )
+    return best, notes
+
+
+def rotation_start(parameters: Parameters) -> int:
+    """Return the byte where ROTATION:DATA_START says that Theia's matrices begin, 0 where it says nothing."""
+    used = parameters.count("ROTATION", "USED") or 0
+    block = parameters.count("ROTATION", "DATA_START") or 0
+    return (block - 1) * BLOCK if used and block > 1 else 0
 
 
 def frame_counts(header: C3dHeader, parameters: Parameters) -> list[int]:
@@ -103,6 +129,13 @@ def frame_field(parameters: Parameters, name: str) -> int:
     if words.size < 2 or not np.isfinite(words[:2]).all() or np.abs(words[:2]).max() > _CAPPED_FRAME:
         return 0
     return (int(words[0]) & 0xFFFF) + 65536 * (int(words[1]) & 0xFFFF)
+
+
+def first_frame_number(header: C3dHeader, parameters: Parameters) -> int:
+    """Return the number of the first frame, from 1; beyond 65535 only TRIAL:ACTUAL_START_FIELD says it."""
+    actual = frame_field(parameters, "ACTUAL_START_FIELD")
+    wrapped = actual > _CAPPED_FRAME and header.first_frame in (actual % _FRAME_NUMBERS, _CAPPED_FRAME)
+    return (actual if wrapped else header.first_frame or actual) or 1
 
 
 def frame_rate_hz(
@@ -130,13 +163,26 @@ def frame_rate_hz(
     return rate, [f"header and parameters state different frame rates ({rates} Hz): {rate:g} Hz is taken"]
 
 
-def _choose(layouts: list[C3dLayout], size: int) -> tuple[C3dLayout, list[str]]:
+def _choose(layouts: list[C3dLayout], others: list[C3dLayout], size: int) -> tuple[C3dLayout, list[str]]:
+    """Return the layout that fills the file, and a note where that is not the header's.
+
+    Parameters
+    ----------
+    layouts
+        As stated, the header's first.
+    others
+        Layouts that only follow from other statements: taken where they fill the file and none of ``layouts`` does.
+    size
+        Byte at which the frames end.
+    """
     fitting = [layout for layout in layouts if layout.end <= size]
+    candidates = fitting + [layout for layout in others if layout.end <= size]
     # writers fill the file up to a whole block, so that the true layout ends in its last one
-    exact = [layout for layout in fitting if size - layout.end < BLOCK]
-    first = layouts[0]
-    if not fitting:
-        least = min(layouts, key=lambda layout: layout.end)
+    exact = [layout for layout in candidates if size - layout.end < BLOCK]
+    exact = exact or [longer for layout in candidates for longer in _longer(layout, size)]
+    first = (layouts or others)[0]
+    if not exact and not fitting:
+        least = min(layouts or others, key=lambda layout: layout.end)
         room = max(0, size - least.start) // max(1, least.frame_words * least.word)
         raise BadInputError(
             f"is cut or broken: {_words(least)} need {least.end} bytes, the file has {size}"
@@ -157,6 +203,19 @@ def _choose(layouts: list[C3dLayout], size: int) -> tuple[C3dLayout, list[str]]:
     ]
 
 
+def _longer(layout: C3dLayout, size: int) -> list[C3dLayout]:
+    """Return the layout with more frames than 16 bits can count, where these fill the file; else nothing."""
+    frame_bytes = layout.frame_words * layout.word
+    if not frame_bytes or layout.end > size:
+        return []
+    turns = (size - layout.end) // (_FRAME_NUMBERS * frame_bytes)
+    longer = replace(layout, frames=layout.frames + turns * _FRAME_NUMBERS)
+    if turns and size - longer.end < BLOCK:
+        return [longer]
+    # a count that stopped at the largest number says nothing of the true one: the file's size does, to a block
+    return [replace(layout, frames=(size - layout.start) // frame_bytes)] if layout.frames in _CAPPED_COUNTS else []
+
+
 def _kind(layout: C3dLayout) -> tuple[int, int, int, int]:
     return layout.start, layout.word, layout.points, layout.channels
 
@@ -166,15 +225,30 @@ def _words(layout: C3dLayout) -> str:
     return f"{layout.frames} {kind} frames of {layout.points} points and {layout.channels} analog channels"
 
 
-def _channel_counts(header: C3dHeader, parameters: Parameters) -> list[int]:
+def _analog_counts(header: C3dHeader, parameters: Parameters) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return pairs of channels and samples per frame: as header and ANALOG:USED state them, and as the rates imply.
+
+    Raises
+    ------
+    BadInputError
+        If the header's analog values are no whole channels and the rates imply no whole number either.
+    """
     words, per_frame, used = header.analog_words, header.analog_per_frame, parameters.count("ANALOG", "USED")
-    if words and (not per_frame or words % per_frame):
+    rates = [_first(parameters, group, "RATE") for group in ("ANALOG", "POINT")]
+    ratio = rates[0] / rates[1] if rates[1] > 0 and np.isfinite(rates).all() else 0.0
+    # some writers count channels where the header counts values of a frame
+    implied = [(used, round(ratio))] if used and 1 <= ratio < _FRAME_NUMBERS and ratio == round(ratio) else []
+    whole = not words or (per_frame and not words % per_frame)
+    if not whole and not implied:
         raise BadInputError(
             f"is broken: {words} analog values per frame cannot be {per_frame} samples per frame"
             f" of whole channels (ANALOG:USED is {used or 0})"
         )
     counted = words // per_frame if per_frame else 0
-    return _distinct([counted, _or(used, counted)])
+    stated = [(c, max(1, per_frame)) for c in _distinct([counted, _or(used, counted)])] if whole else []
+    if implied and used and used != counted and used * round(ratio) == words:
+        stated = implied  # as many values: channels and rates outvote the header's samples per frame
+    return stated, [pair for pair in implied if pair not in stated]
 
 
 def _word_sizes(header: C3dHeader, parameters: Parameters) -> list[int]:

@@ -88,12 +88,15 @@ def plate_specs(
 
 
 def zero_frames(file: C3dFile) -> tuple[int, int] | None:
-    """Return FORCE_PLATFORM:ZERO as a half-open range of frames from 0, None where it names no baseline."""
+    """Return FORCE_PLATFORM:ZERO as a half-open range of the file's frames, None where it names no baseline in it.
+
+    ZERO counts the frames of the trial, as the header does: a file cut out of one may not hold them.
+    """
     stated = file.parameters.numbers("FORCE_PLATFORM", "ZERO")
     if stated.size < 2 or not np.isfinite(stated[:2]).all():
         return None
-    first, last = int(stated[0]), int(stated[1])
-    return (first - 1, last) if 1 <= first <= last <= _frame_count(file) else None
+    first, last = int(stated[0]) - file.first_frame, int(stated[1]) - file.first_frame
+    return (first, last + 1) if 0 <= first <= last < _frame_count(file) else None
 
 
 def zero_note(file: C3dFile) -> str:
@@ -105,13 +108,16 @@ def zero_note(file: C3dFile) -> str:
     if not stated.size or zero_frames(file) is not None or [float(v) for v in stated] in ([0.0, 0.0], [1.0, 0.0]):
         return ""
     frames = " ".join(f"{v:g}" for v in stated)
+    last = file.first_frame + _frame_count(file) - 1
+    part = " (the file is a part of a trial, and that baseline is not in it)" if file.first_frame > 1 else ""
     return (
-        f"FORCE_PLATFORM:ZERO is {frames}, expected first and last of frames 1 to {_frame_count(file)}: it is ignored"
+        f"FORCE_PLATFORM:ZERO is {frames}, expected first and last of frames {file.first_frame} to {last}:"
+        f" it is ignored{part}"
     )
 
 
 def _frame_count(file: C3dFile) -> int:
-    return int(file.analog.shape[0]) // max(1, file.header.analog_per_frame)
+    return int(file.analog.shape[0]) // file.per_frame
 
 
 def plate_units(

@@ -168,9 +168,8 @@ def _zeroed(file: C3dFile, spec: PlateSpec, raw: Floats, options: ReadOptions, n
     frames, choice = zero_frames(file), options.extra.get("zero", "auto")
     if frames is None or choice == "never":
         return raw
-    per_frame = max(1, file.header.analog_per_frame)
-    part = raw[frames[0] * per_frame : frames[1] * per_frame]
-    where = f"plate {spec.number}: ZERO frames {frames[0] + 1}-{frames[1]}"
+    part = raw[frames[0] * file.per_frame : frames[1] * file.per_frame]
+    where = f"plate {spec.number}: ZERO frames {frames[0] + file.first_frame}-{frames[1] + file.first_frame - 1}"
     always = "(from Python: read(path, ReadOptions(extra={'zero': 'always'})) subtracts them)"
     if not np.isfinite(part).all() or not part.size:
         notes.append(f"{where} hold missing samples and are not subtracted")

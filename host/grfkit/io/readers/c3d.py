@@ -34,11 +34,12 @@ _NOT_POSITIONS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS", "REACTIONS
 
 def sniff(head: Head) -> Match:
     """Return whether the head is a C3D header."""
-    if looks_like_c3d(head.data) and has_processor(head.data):
+    data = head.data.lstrip(b"\0")  # some writers leave zeros before the header
+    if looks_like_c3d(data) and has_processor(data):
         return Match(0.95, "byte 2 is the C3D key 0x50 and its parameters name a processor")
-    if looks_like_c3d(head.data) and head.path.suffix.lower() == ".c3d":
+    if looks_like_c3d(data) and head.path.suffix.lower() == ".c3d":
         return Match(0.9, "byte 2 is the C3D key 0x50")
-    if looks_like_c3d(head.data):
+    if looks_like_c3d(data):
         return Match(0.0, "byte 2 is the C3D key 0x50, but no C3D parameters follow")
     return Match(0.0, "byte 2 is not the C3D key 0x50")
 
