@@ -8,7 +8,8 @@ STAMP := $(VENV)/.installed
 SERIES := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 CONSTRAINTS := $(wildcard constraints-$(SERIES).txt)
 WHEELS := $(wildcard wheels-$(SERIES)-$(shell uname -s)-$(shell uname -m).txt)
-PACKAGES := chromium clang cmake gcc gcc-arm-none-eabi picolibc-arm-none-eabi qemu-system-arm
+# libclang-rt-dev: the sanitizers and the fuzzer, which clang only recommends
+PACKAGES := chromium clang cmake gcc gcc-arm-none-eabi libclang-rt-dev picolibc-arm-none-eabi qemu-system-arm
 # First and by itself, so that an index that offers a CPU build is asked before anything pulls in a GPU's.
 TORCH ?= torch==2.13.0
 H5PY := h5py==3.16.0

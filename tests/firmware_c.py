@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,16 @@ def need(*modules: str) -> None:
     for name in modules:
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed")
+
+
+def need_flags(cc: str, *flags: str, folder: Path) -> None:
+    """Skip where a compiler cannot build the smallest program with these flags (sanitizers come in a package)."""
+    source = folder / "smallest.c"
+    body = "int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { (void)d; (void)n; return 0; }"
+    source.write_text(body if any("fuzzer" in flag for flag in flags) else "int main(void) { return 0; }")
+    command = [cc, *flags, str(source), "-o", str(folder / "smallest")]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip(f"{Path(cc).name} has no {' '.join(flag for flag in flags if 'sanitize' in flag)}")
 
 
 def pointer(values: np.ndarray) -> ctypes.c_void_p:

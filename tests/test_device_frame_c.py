@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("cobs")
 
-from firmware_c import need_compiler
+from firmware_c import need_compiler, need_flags
 from grfkit.device.link import Characteristic
 from grfkit.device.serial_port import LONGEST_FRAME, Deframer, framed
 from grfkit.embedded.compile import RUNTIME, compiler
@@ -32,14 +32,14 @@ class State(ctypes.Structure):
 
 
 class Frames:
-    """grf_frame.c, compiled with the sanitizer of undefined behaviour where the compiler has it."""
+    """grf_frame.c, compiled with the sanitizer of undefined behaviour."""
 
     def __init__(self, folder: Path) -> None:
         library = folder / "frame.so"
         command = [str(compiler()), "-std=c99", "-O1", "-fPIC", "-shared", str(RUNTIME / "grf_frame.c")]
         traps = ["-fsanitize=undefined", "-fsanitize-undefined-trap-on-error"]
-        if subprocess.run([*command, *traps, "-o", str(library)], capture_output=True, check=False).returncode:
-            subprocess.run([*command, "-o", str(library)], check=True)
+        need_flags(command[0], *traps, folder=folder)
+        subprocess.run([*command, *traps, "-o", str(library)], capture_output=True, check=True)
         self.c = ctypes.CDLL(str(library))
         self.c.grf_frame_crc.restype = ctypes.c_uint16
         for name in ("encode", "decode"):
