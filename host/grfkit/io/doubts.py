@@ -298,7 +298,7 @@ def _landmarks(stream: xr.Dataset) -> Iterator[str]:
 
 def _span(frames: Floats) -> float:
     """Return the median extent (m) of a frame's landmarks; of a single one its distance from the origin."""
-    seen = np.isfinite(frames).all(axis=2)[:, :, None]
+    seen = np.asarray(np.isfinite(frames).all(axis=2), dtype=bool)[:, :, None]
     several = seen.sum(axis=(1, 2)) > 1
     if several.any():
         high = np.where(seen, frames, -np.inf).max(axis=1)[several]
