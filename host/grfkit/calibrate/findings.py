@@ -25,6 +25,7 @@ Code = Literal[
     "mass",
     "no_force",
     "not_newtons",
+    "foot_on_other_belt",
 ]
 
 CORRECTABLE: dict[str, str] = {

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from ..gait.plate_hits import upward_n
+from ..gait.plate_force import upward_n
 from ..gait.stances import Stance
 from ..signals.filters import corrected_cutoff_hz, lowpass
 from .cut import CutRequest

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import BadInputError
 from ..gait.landing import Travel, aligned, heading_aligned, travel
 from ..gait.landmarks import LandmarkMapping, Points, landmarks, load_mapping, turned
-from ..gait.plate_hits import upward_n
+from ..gait.plate_force import upward_n
 from ..gait.stances import Stance, Stances, find_stances
 from ..records import Trial
 from ..records.stance_set import StanceSet

@@ -22,7 +22,8 @@ from ..signals.landmark_contacts import landmark_contacts
 from .causal import causal_settings
 from .causal_record import as_counts, contact_times, contacts_causal
 from .contacts import UNDERLOADED, ContactRule, ContactTimes, Rejection, counted, peak_loads, rule_of, underloaded
-from .plate_hits import ContactSide, PlateContact, PlateForce, plate_contacts
+from .plate_force import ContactSide, PlateContact, PlateForce
+from .plate_hits import plate_contacts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +43,9 @@ in the detector's integers. Chosen by hand: well above noise, far below a step."
 _STEPS_PER_N, _FULL_SCALE = 8.0, 1e5
 """The causal detector's integers: 1/8 N each, or a largest pressure of 100,000, which leaves it four bits to spare."""
 
+_FEWEST_VOTES, _CLEAR_VOTE = 3, 0.8
+"""Contacts on a belt whose foot a wearable shows, and the share of them that are one foot's, from which on the belt is
+that foot's. Chosen by hand."""
 _UNLOADED_PERCENT = 5.0
 """Percentile of a load that is its level in the air."""
 
@@ -117,10 +121,11 @@ def find_stances(
     trial
         A trial, or the path of its file.
     source
-        ``force`` takes the reference's plates by ``rule``: on a treadmill whose plates both feet share, their sum;
-        elsewhere plate by plate, where partial hits and two feet on one plate are rejected and a foot across two
-        plates is one stance. ``insole`` is the detector that sees the whole record, ``insole_causal`` the one that a
-        device can run. ``imu`` and ``landmarks`` show initial contacts without toe-off.
+        ``force`` takes the reference's plates by ``rule``: on a treadmill whose plates both feet share, their sum; on
+        two belts each by itself, where a foot on the other's belt is rejected; elsewhere plate by plate, where partial
+        hits and two feet on one plate are rejected and a foot across two plates is one stance. ``insole`` is the
+        detector that sees the whole record, ``insole_causal`` the one that a device can run. ``imu`` and ``landmarks``
+        show initial contacts without toe-off.
     rule
         A contact rule or its name: ``20N``, ``10N`` or ``5%BW``, with the word ``walking`` behind it for a walker.
 
@@ -128,7 +133,8 @@ def find_stances(
     -------
     Stances
         The side is that of the plate or of the wearable. Where plates know no feet it is that of the insole that was
-        loaded at the time, or of the landmarks or the shoe that landed.
+        loaded at the time, or of the landmarks or the shoe that landed; on two belts else that of the belt, which lies
+        left or right of the other as seen along the walk (the belts carry the centre of pressure backward).
 
     Raises
     ------
@@ -286,19 +292,46 @@ def _force_stances(trial: Trial, rule: ContactRule) -> Stances:
     belt = str(trial.tree.attrs.get("surface", "")) == "treadmill"
     contacts, turned = plate_contacts(plates, rule, mass_kg=mass, treadmill=belt)
     sides = _sides_of(trial, contacts)
-    rows = [
-        Stance(c.ic_s, c.to_s, c.side if c.side != "unknown" else s, " + ".join(c.plates), rule.name, c.plates)
-        for c, s in zip(contacts, sides)
-    ]
+    if belt:
+        sides = _sides_of_belts(contacts, sides)
+    rows = [Stance(c.ic_s, c.to_s, s, " + ".join(c.plates), rule.name, c.plates) for c, s in zip(contacts, sides)]
     return Stances(tuple(rows), tuple(turned), sum(c.across for c in contacts))
 
 
+def _sides_of_belts(contacts: list[PlateContact], sides: list[ContactSide]) -> list[ContactSide]:
+    """Return the sides, unknown ones on a belt filled in: by its other contacts, else by where the belts lie."""
+    votes: dict[str, Counter[ContactSide]] = {}
+    for contact, side in zip(contacts, sides):
+        if len(contact.plates) == 1:
+            votes.setdefault(contact.plates[0], Counter())[side] += side != "unknown"
+    # both feet step on a belt that is the only one
+    if len(votes) != 2:
+        return sides
+    feet = {plate: _majority(count) for plate, count in votes.items()}
+    if sorted(feet.values()).count("unknown") == 1:
+        other: ContactSide = "right" if "left" in feet.values() else "left"
+        feet = {plate: other if foot == "unknown" else foot for plate, foot in feet.items()}
+    contradicted = any(c.deduced and feet[c.plates[0]] not in (c.side, "unknown") for c in contacts)
+    filled: list[ContactSide] = []
+    for contact, side in zip(contacts, sides):
+        belt = feet[contact.plates[0]] if len(contact.plates) == 1 else "unknown"
+        deduced = contact.side if contact.deduced and not contradicted else "unknown"
+        filled.append(next((s for s in (side, belt, deduced) if s != "unknown"), "unknown"))
+    return filled
+
+
+def _majority(votes: Counter[ContactSide]) -> ContactSide:
+    """Return the foot that most of a belt's contacts were, unknown where the feet alternate or few are known."""
+    side, count = max(votes.items(), key=lambda vote: vote[1])
+    return side if count >= max(_FEWEST_VOTES, _CLEAR_VOTE * sum(votes.values())) else "unknown"
+
+
 def _sides_of(trial: Trial, contacts: list[PlateContact]) -> list[ContactSide]:
-    """Return which foot each contact was, by the first of insoles, landmarks and shoe IMUs that shows it."""
+    """Return which foot each contact was: as its plate states, else by insoles, landmarks or shoe IMUs, in turn."""
     # insoles first: they show how long a foot stood, landmarks and shoe IMUs only when it landed
-    sides: list[ContactSide] = ["unknown"] * len(contacts)
+    sides: list[ContactSide] = ["unknown" if c.deduced else c.side for c in contacts]
     for kind in ("insole", "landmarks", "imu"):
-        if all(c.side != "unknown" or s != "unknown" for c, s in zip(contacts, sides)):
+        if "unknown" not in sides:
             break
         trains = [t for s in _wearables(trial, kind).values() for t in _foot_contacts(s, kind)]
         feet = [_foot_times(trains, foot) for foot in (0, 1)]

@@ -11,6 +11,7 @@ import xarray as xr
 from ..errors import BadInputError
 from ..records import Recording
 from .frames import into_lab, lab_rotation
+from .reference_steps import belt_findings
 from .request import Source, SyncRequest, path_of, read_source
 
 ALIGNABLE = ("insole", "imu", "landmarks")
@@ -57,6 +58,7 @@ def examined_reference(source: Source, request: SyncRequest) -> tuple[Recording,
     findings = examine(recording, surface=request.surface, mass_kg=request.mass_kg)
     recording = _examined(correct(recording, findings, ask=ask))
     rows = [{"plate": p.plate, **f.model_dump()} for p in decided(findings, ask) for f in p.findings]
+    rows += belt_findings(recording, request.surface)
     if request.forward:
         recording = _turned(recording, request.forward)
     return recording, rows
@@ -76,7 +78,7 @@ def _turned(recording: Recording, forward: str) -> Recording:
     if len(ups) != 1:
         axes = ", ".join(sorted(ups)) or "unknown"
         raise BadInputError(f"--forward needs one vertical axis over all plates; it is {axes}")
-    rotation = lab_rotation(forward, ups.pop().replace("-", "+"))
+    rotation = lab_rotation(forward, ups.pop())
     turned = {
         name: into_lab(s, rotation) if s.attrs["kind"] in ("force_plate", "landmarks") else s
         for name, s in recording.streams.items()
