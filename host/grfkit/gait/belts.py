@@ -118,7 +118,7 @@ def belt_layout(plates: Sequence[PlateForce], spans: Sequence[Sequence[tuple[flo
     spans
         Start and end (s) of every contact on each plate.
     """
-    unknown: tuple[ContactSide, ...] = ("unknown",) * len(plates)
+    unknown: tuple[ContactSide, ...] = tuple("unknown" for _ in plates)
     up, centres = _up(plates), [_centre(p) for p in plates]
     if up is None or any(c is None for c in centres):
         return BeltLayout(_shows_strides(spans), unknown, None)
