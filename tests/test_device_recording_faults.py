@@ -99,6 +99,24 @@ def clock_jumps(us: int) -> Made:
     return Made(records, counts={"time_jumps": 1})
 
 
+def host_slept() -> Made:
+    """The insole went on for five minutes, which the clock of arrivals does not count."""
+    records = whole()
+    for at in range(AT, PACKETS):
+        packet = wire.SensorPacket.from_bytes(records[1 + at].body[1:])
+        header = packet.header
+        header = replace(
+            header,
+            time_us=header.time_us + 60_000 * PERIOD_US,
+            counter=(header.counter + 60_000) & 0xFFFF,
+            sequence=(header.sequence + 12_000) & 0xFFFF,
+        )
+        records[1 + at] = replace(
+            records[1 + at], body=grfrec.packet_body(4, replace(packet, header=header).to_bytes())
+        )
+    return Made(records, counts={"host_sleeps": 1, "packets_lost": 12_000, "samples_lost": 60_000})
+
+
 def forces(missing: bool) -> list[Record]:
     """Return GRF samples, ten in a packet, beside the raw ones."""
     records = []
@@ -143,6 +161,7 @@ FAULTS: dict[str, Callable[[], Made]] = {
     "stances_lost": stance_lost,
     "repeated": repeated,
     "time_jumps": lambda: clock_jumps(1_500_000),
+    "host_sleeps": host_slept,
     "saturated": lambda: Made(changed(saturated=True), counts={"saturated": 1}),
     "refused broken": broken,
     "refused cfg_id": lambda: refused(changed(cfg_id=6), "cfg_id"),

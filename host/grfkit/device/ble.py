@@ -39,6 +39,7 @@ from ..wire import (
     state_from_bytes,
 )
 from .adapter import Adapter, AdvertisedInsole
+from .host_clock import host_ns
 from .link import (
     PAUSE_SPREAD,
     Characteristic,
@@ -202,7 +203,7 @@ class BleLink:
         def received(_: BleakGATTCharacteristic, value: bytearray) -> None:
             """Take a notification."""
             # stamped before anything else is done: t4 of a time sync, and the arrival of a packet
-            now = time.monotonic_ns()
+            now = host_ns()
             # stacks may still call a callback after the end of its connection was asked for
             if number != self._number or self._client is None or (self._closing and not self._streaming):
                 self.stale += 1
@@ -294,7 +295,7 @@ class BleLink:
         await asyncio.sleep(random.uniform(0.0, _SPREAD_S))
         self._sync_id = number = (self._sync_id + 1) & 0xFF
         waiting = self._syncs[number] = asyncio.get_running_loop().create_future()
-        sent_ns = time.monotonic_ns()
+        sent_ns = host_ns()
         try:
             request = TimeRequest(number, sent_ns // 1000)
             await self._write(request.to_bytes(), TIME_SYNC, response=False)

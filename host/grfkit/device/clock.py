@@ -27,7 +27,7 @@ _RESTING_S = 5.0
 
 
 class ClockEstimate:
-    """Device microseconds (unwrapped) to host time (s of ``time.monotonic``), for one session.
+    """Device microseconds (unwrapped) to host time (s of ``host_clock.host_ns``), for one session.
 
     The offset lies between what time syncs and arrivals leave possible (:mod:`grfkit.signals.clock_bounds`). What has
     been answered stays: a better offset is approached with a slope near 1, so time neither steps nor runs backwards.

@@ -92,7 +92,7 @@ class ReceivedPacket:
     Attributes
     ----------
     arrival_ns
-        ``time.monotonic_ns()`` when the host had it.
+        :func:`~grfkit.device.host_clock.host_ns` when the host had it.
     connection
         Which connection of the link it belongs to; see :attr:`Link.connection`.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -15,6 +14,7 @@ from ..errors import BadInputError
 from ..formats import grfrec
 from ..formats.grfrec import Begin, Kind, Record, RecordFile
 from ..wire import SAMPLES, STANCE, Info, Running, SettingKey, Stream
+from .host_clock import host_ns
 from .link import Characteristic, Exchange, Inbox, LinkClosed, LinkTimeout, ReceivedPacket
 
 __all__ = ["Marker", "ReplayLink", "devices_in", "markers_in", "sides_in", "unread_in"]
@@ -109,7 +109,7 @@ class ReplayLink:
             raise BadInputError(f"a recording is to be played {speed:g} times as fast, expected a number above 0")
         self._path, self._device, self._speed = Path(path), device, speed
         self._connections, first_ns, self._types = _connections(self._path, device)
-        self._origin_ns = time.monotonic_ns() if origin_ns is None else origin_ns
+        self._origin_ns = host_ns() if origin_ns is None else origin_ns
         self._shift_ns = self._origin_ns - first_ns
         self._number = 0
         self._inbox = Inbox()
@@ -236,7 +236,7 @@ class ReplayLink:
         for record in recorded.packets:
             arrival_ns = record.arrival_ns + self._shift_ns
             due_s = (arrival_ns - self._origin_ns) / self._speed * 1e-9
-            wait_s = due_s - (time.monotonic_ns() - self._origin_ns) * 1e-9
+            wait_s = due_s - (host_ns() - self._origin_ns) * 1e-9
             if wait_s > 0 or len(inbox) > _AHEAD:
                 await asyncio.sleep(max(wait_s, 0.0))
             while len(inbox) > _AHEAD:

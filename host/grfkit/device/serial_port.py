@@ -12,7 +12,6 @@ import asyncio
 import binascii
 import contextlib
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -33,6 +32,7 @@ from ..wire import (
     TimeRequest,
     state_from_bytes,
 )
+from .host_clock import host_ns
 from .link import Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkTimeout, ReceivedPacket, fail
 
 BAUD = 460_800
@@ -210,7 +210,7 @@ class SerialLink:
         self._next_id = (self._next_id + 1) & 0xFF
         number, waiting = self._next_id, asyncio.get_running_loop().create_future()
         self._syncs[number] = waiting
-        t1_us = time.monotonic_ns() // 1000
+        t1_us = host_ns() // 1000
         try:
             await self._send(Characteristic.TIME_SYNC, TimeRequest(number, t1_us).to_bytes())
             reply, arrival_ns = await asyncio.wait_for(waiting, _ANSWER_S)
@@ -342,7 +342,7 @@ def _read(port: Any, url: str, take: Callable[[bytes, int], None], lost: Callabl
             # one byte is waited for, then all that came with it is taken: bytes are stamped when they come
             content = port.read(256 if socket else max(1, min(4096, port.in_waiting)))
         except Exception as error:  # pyserial raises whatever the platform does when a port is closed under it
-            lost(str(error) or type(error).__name__, time.monotonic_ns())
+            lost(str(error) or type(error).__name__, host_ns())
             return
         if content:
-            take(content, time.monotonic_ns())
+            take(content, host_ns())

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats.packet_stream import GrfSamples, Item, PacketCounts, PacketStream, ReceivedStance, Samples, WrappedClock
+from ..formats.device_clock import CLOCK_RESTARTED_US, CLOCK_TURN_US, WrappedClock, ahead_us, clock_goes_on
+from ..formats.packet_stream import GrfSamples, Item, PacketCounts, PacketStream, ReceivedStance, Samples
 from ..wire import Info, Running
 from .clock import ClockEstimate
 from .link import Exchange, Link, LinkTimeout, ReceivedPacket
@@ -21,8 +22,6 @@ FIRST_SYNCS = 24
 _APART_S = 0.05
 """Time syncs of a burst wait up to this long, at random: longer than a connection interval of 45 ms, with whose events
 they would keep step otherwise."""
-_RESTARTED_US = 1e6
-"""A device's clock that parts from arrival by more over a reconnection has restarted; by hand: far above any drift."""
 
 __all__ = [
     "FIRST_SYNCS",
@@ -46,7 +45,7 @@ class TimedItem:
     Attributes
     ----------
     host_s
-        Host time (``time.monotonic``) of every sample, rising; of a stance its initial contact and toe off.
+        Host time (``device.host_clock``) of every sample, rising; of a stance its initial contact and toe off.
     uncertainty_ms
         Half-width around these times.
     """
@@ -167,8 +166,11 @@ async def sync_burst(link: Link, count: int = SYNC_BURST) -> list[Exchange]:
 def samples_between(before: Samples | GrfSamples, after: Samples | GrfSamples, *, period_us: int) -> int:
     """Return how many samples are missing between two pieces of one device over a reconnection.
 
-    By the device's own clock, which runs on while nobody listens; where it restarted (it parts from arrival by more
-    than a second), by arrival time. Samples missing since the new START are counted there, and not here.
+    By the device's own clock, which runs on while nobody listens, even where the host slept and its clock did not
+    count that; where the device's clock restarted, by arrival time. It restarted if it parts from arrival (see
+    :func:`~grfkit.formats.device_clock.clock_goes_on`), but for one that is ahead and shows more than has passed since
+    the piece before: it begins at 0 when an insole is switched on, so that it was not switched on meanwhile. Samples
+    missing since the new START are counted there, and not here.
 
     Parameters
     ----------
@@ -179,10 +181,9 @@ def samples_between(before: Samples | GrfSamples, after: Samples | GrfSamples, *
     """
     count = len(before.cells) if isinstance(before, Samples) else len(before.force_n)
     elapsed_us = (after.arrival_ns - before.arrival_ns) / 1e3
-    # of the values that a difference of two wrapping clocks may stand for, the one nearest to the arrivals'
-    device_elapsed_us = (
-        (after.device_us - before.device_us - round(elapsed_us) + (1 << 31)) % (1 << 32) - (1 << 31) + elapsed_us
-    )
-    if abs(device_elapsed_us - elapsed_us) < _RESTARTED_US:
-        elapsed_us = device_elapsed_us
+    ahead = ahead_us(after.device_us - before.device_us, elapsed_us)
+    goes_on = clock_goes_on(before.device_us, before.arrival_ns, after.device_us, after.arrival_ns)
+    host_slept = ahead > 0 and after.device_us % CLOCK_TURN_US > elapsed_us + CLOCK_RESTARTED_US
+    if goes_on or host_slept:
+        elapsed_us += ahead
     return max(0, round(elapsed_us / period_us) - count - after.missing)

@@ -1,6 +1,6 @@
 """Live recordings (.grfrec): packets verbatim, session marks, time syncs; appended, each record with its own CRC.
 
-``GRFREC``, u8 version, u8 0; then records: u32 bytes of the body, u8 kind, u64 arrival (ns, host's monotonic clock), u8
+``GRFREC``, u8 version, u8 0; then records: u32 bytes of the body, u8 kind, u64 arrival (ns, host's steady clock), u8
 device, the body, u32 CRC-32 of all of it. Little endian. A reader stops at the first incomplete
 record and reports how many bytes it left unread; damage never costs what was written before it.
 """

@@ -15,32 +15,26 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from ..wire import SAMPLES, SENSOR, STANCE, Fragment, PacketHeader, SamplesPacket, SensorPacket, StanceReport, joined
+from ..wire import SAMPLES, SENSOR, STANCE, Fragment, PacketHeader, SamplesPacket, SensorPacket, StanceReport
+from .device_clock import CLOCK_DRIFT, CLOCK_RESTARTED_US, WrappedClock, nearest
+from .stance_fragments import StanceFragments
 
 SENSOR_DATA, GRF_DATA = 4, 5
 """The characteristics that carry packets (last digit of their UUID)."""
 _OF = {SENSOR_DATA: (SENSOR,), GRF_DATA: (SAMPLES, STANCE)}
-_CLOCK_BITS, _COUNTER_BITS = 32, 16
+_COUNTER_BITS = 16
 _TRUSTED_US = 60_000_000
 """A device's clock that differs from arrival times by more than this cannot say how often a counter wrapped."""
 _SLACK_US, _SLACK_RATE = 20_000, 1e-3
 """How far time may differ from counter x period without a jump: 20 ms and a thousandth."""
 _LATE_START_US = 2_000_000
 """How much longer an insole may seem to have run than since START was sent (us); chosen by hand."""
-_OPEN_STANCES = 4
-"""Stances whose fragments are waited for at once; chosen by hand."""
 _MOST_STEPS = 64
 """Packets that may be missing between two that bear each other out; chosen by hand."""
 
 Refusal: TypeAlias = Literal["broken", "cfg_id", "side", "characteristic", "implausible"]
 """Why a packet is refused: not parsed; of another configuration, foot or characteristic; at odds with the others."""
 REFUSALS: tuple[Refusal, ...] = get_args(Refusal)
-
-
-def nearest(value: int, expected: int, *, bits: int) -> int:
-    """Return the number nearest to ``expected`` whose last ``bits`` bits are ``value``'s; of two as near, the later."""
-    size = 1 << bits
-    return expected + ((value - expected + size // 2 - 1) % size) - (size // 2 - 1)
 
 
 @dataclass
@@ -67,6 +61,8 @@ class PacketCounts:
         Packets that had arrived before.
     time_jumps
         Times the device's clock jumped, announced or not.
+    host_sleeps
+        Times the host's clock stood while the device's went on: the host slept, and its clock does not count that.
     """
 
     packets: int = 0
@@ -81,6 +77,7 @@ class PacketCounts:
     stances_lost: int = 0
     repeated: int = 0
     time_jumps: int = 0
+    host_sleeps: int = 0
     saturated: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -105,7 +102,7 @@ class Received:
     device_us
         The device's time of it, unwrapped; it may step where ``epoch`` does.
     epoch
-        One more with every jump of the device's clock.
+        One more with every jump of the device's clock, and with every sleep that the host's clock does not count.
     missing
         Samples missing just before it; ``dropped`` if the device says that it dropped them.
     """
@@ -147,24 +144,6 @@ class ReceivedStance(Received):
 Item: TypeAlias = Samples | GrfSamples | ReceivedStance
 
 
-@dataclass
-class WrappedClock:
-    """The device's 32-bit clock, unwrapped by when its stamps arrive; correct while these are less than 35 min off."""
-
-    device_us: int | None = None
-    arrival_ns: int = 0
-
-    def unwrapped(self, time_us: int, arrival_ns: int) -> int:
-        """Return the time without wraps; the first one stays as it is."""
-        if self.device_us is None:
-            return time_us
-        return nearest(time_us, self.device_us + (arrival_ns - self.arrival_ns) // 1000, bits=_CLOCK_BITS)
-
-    def keep(self, device_us: int, arrival_ns: int) -> None:
-        """Keep an unwrapped time; the next one is unwrapped from it."""
-        self.device_us, self.arrival_ns = device_us, arrival_ns
-
-
 @dataclass(frozen=True)
 class _Track:
     """Where one type's samples stand: the last packet's first sample, its length, its time and its arrival."""
@@ -173,7 +152,8 @@ class _Track:
     count: int
     device_us: int
     arrival_ns: int
-    epoch: int = 0
+    jumps: int = 0
+    sleeps: int = 0
 
 
 @dataclass(frozen=True)
@@ -218,7 +198,9 @@ class PacketStream:
         self._sequence: dict[int, int] = {}
         self._tracks: dict[int, _Track] = {}
         self._doubted: PacketHeader | None = None
-        self._stances = _Stances()
+        # the least that arrivals lie behind the device's clock, and the jumps and sleeps before it
+        self._least_us: tuple[int, int, int] | None = None
+        self._stances = StanceFragments()
 
     def take(self, content: bytes, characteristic: int, arrival_ns: int) -> Item | None:
         """Return what a packet holds; None where it is refused, came before, or completes no stance."""
@@ -271,9 +253,9 @@ class PacketStream:
             elapsed_us = (arrival_ns - track.arrival_ns) // 1000
             device_elapsed_us = device_us - track.device_us
             # a device's clock says best how many samples went by, unless it jumped: then only arrival times are left
-            if abs(device_elapsed_us - elapsed_us) < _TRUSTED_US and not header.time_jump:
+            if not header.time_jump and self._trusted(device_elapsed_us, elapsed_us, header, track):
                 elapsed_us = device_elapsed_us
-            first = nearest(header.counter, track.first + round(elapsed_us / self._period_us), bits=_COUNTER_BITS)
+            first = self._first(header, track, elapsed_us)
             in_time = self._in_time(device_elapsed_us, first - track.first)
             ahead = (first - track.first) // self._most if header.type == SENSOR else 1
         last = self._sequence.get(characteristic)
@@ -282,6 +264,22 @@ class PacketStream:
         # START sets the sequence to 0, so that its first value is the number of packets that did not arrive
         before = header.sequence if self._could_miss(header.sequence, arrival_ns) else 0
         return _Place(1 + before, first, device_us, in_time)
+
+    def _first(self, header: PacketHeader, track: _Track, elapsed_us: int) -> int:
+        """Return the number of a packet's first sample, by the time since the last one; its counter has 16 bits."""
+        return nearest(header.counter, track.first + round(elapsed_us / self._period_us), bits=_COUNTER_BITS)
+
+    def _trusted(self, device_elapsed_us: int, elapsed_us: int, header: PacketHeader, track: _Track) -> bool:
+        """Return whether the device's clock went on.
+
+        One that parts from arrivals by minutes did so where its counter, which does not know of the clock, says the
+        same: the host slept, or the reader stood and what the line held came late. A clock that was set has the counter
+        against it.
+        """
+        if abs(device_elapsed_us - elapsed_us) < _TRUSTED_US:
+            return True
+        samples = self._first(header, track, device_elapsed_us) - track.first
+        return device_elapsed_us >= 0 and self._in_time(device_elapsed_us, samples)
 
     def _could_miss(self, value: int, arrival_ns: int) -> bool:
         """Return whether this many can be missing before the first packet; a device may not have started at 0."""
@@ -320,15 +318,18 @@ class PacketStream:
 
     def _samples(self, packet: SensorPacket | SamplesPacket, place: _Place, arrival_ns: int) -> Item:
         header, track = packet.header, self._tracks.get(packet.header.type)
-        epoch, missing = 0, place.first if self._could_miss(place.first, arrival_ns) else 0
+        jumps, sleeps, missing = 0, 0, place.first if self._could_miss(place.first, arrival_ns) else 0
         if track is not None:
             missing = max(0, place.first - track.first - track.count)
-            epoch = track.epoch + (header.time_jump or not place.in_time)
+            jumps = track.jumps + (header.time_jump or not place.in_time)
+            sleeps = track.sleeps + self._host_slept(place.device_us, arrival_ns, track, jumps)
             # every type of packet meets the same jump: counted once, not for each type
-            self.counts.time_jumps = max(self.counts.time_jumps, epoch)
+            self.counts.time_jumps = max(self.counts.time_jumps, jumps)
+            self.counts.host_sleeps = max(self.counts.host_sleeps, sleeps)
+        self._keep_least(place.device_us, arrival_ns, jumps, sleeps)
         self.clock.keep(place.device_us, arrival_ns)
-        self._tracks[header.type] = _Track(place.first, header.count, place.device_us, arrival_ns, epoch)
-        about = (place.first, place.device_us, arrival_ns, epoch, missing, header.dropped, header.saturated)
+        self._tracks[header.type] = _Track(place.first, header.count, place.device_us, arrival_ns, jumps, sleeps)
+        about = (place.first, place.device_us, arrival_ns, jumps + sleeps, missing, header.dropped, header.saturated)
         if isinstance(packet, SamplesPacket):
             self.counts.grf_samples += header.count
             self.counts.grf_samples_lost += missing
@@ -337,6 +338,23 @@ class PacketStream:
         self.counts.samples_lost += missing
         self.counts.samples_lost_device += missing * header.dropped
         return Samples(*about, header.tared, packet.cells, packet.imu)
+
+    def _host_slept(self, device_us: int, arrival_ns: int, track: _Track, jumps: int) -> bool:
+        """Return whether a packet came earlier than any can: the host's clock stood, and the device's did not jump."""
+        if self._least_us is None or self._least_us[1:] != (jumps, track.sleeps):
+            return False
+        elapsed_us = device_us - track.device_us
+        early_us = self._least_us[0] - (arrival_ns // 1000 - device_us)
+        return early_us > CLOCK_RESTARTED_US + CLOCK_DRIFT * elapsed_us
+
+    def _keep_least(self, device_us: int, arrival_ns: int, jumps: int, sleeps: int) -> None:
+        behind_us = arrival_ns // 1000 - device_us
+        if (
+            self._least_us is None
+            or self._least_us[1:] < (jumps, sleeps)
+            or (self._least_us[1:] == (jumps, sleeps) and behind_us < self._least_us[0])
+        ):
+            self._least_us = behind_us, jumps, sleeps
 
     def _stance(self, piece: Fragment, place: _Place, arrival_ns: int) -> ReceivedStance | None:
         try:
@@ -349,35 +367,9 @@ class PacketStream:
         header, track = piece.header, self._tracks.get(SENSOR)
         self.counts.stances += 1
         self.counts.stances_lost = self._stances.lost
-        about = (place.first, place.device_us, arrival_ns, track.epoch if track else 0, 0, header.dropped)
+        epoch = track.jumps + track.sleeps if track else 0
+        about = (place.first, place.device_us, arrival_ns, epoch, 0, header.dropped)
         return ReceivedStance(*about, header.saturated, header.tared, piece.stance_id, report)
-
-
-class _Stances:
-    """Joins fragments to reports; a stance still incomplete when the fourth after it begins is given up."""
-
-    def __init__(self) -> None:
-        self._open: dict[int, list[Fragment]] = {}
-        self._last: int | None = None
-        self.lost = 0
-
-    def add(self, piece: Fragment) -> StanceReport | None:
-        """Return the report that a fragment completes."""
-        self._open.setdefault(piece.stance_id, []).append(piece)
-        if len(self._open) > _OPEN_STANCES:
-            del self._open[next(iter(self._open))]
-        try:
-            report = joined(self._open[piece.stance_id])
-        except BadInputError:
-            del self._open[piece.stance_id]
-            raise
-        if report is not None:
-            del self._open[piece.stance_id]
-            if self._last is not None:
-                # ids have 16 bits and start anew
-                self.lost += (piece.stance_id - self._last - 1) & 0xFFFF
-            self._last = piece.stance_id
-        return report
 
 
 _Packet: TypeAlias = SensorPacket | SamplesPacket | Fragment

@@ -76,8 +76,8 @@ class ConnectedInsole:
         """Stream, and give what each packet held and when that was.
 
         An item is ``Samples`` (cells and inertial sensor in counts), ``GrfSamples`` (N) or ``ReceivedStance`` (of
-        the insole's own model); ``host_s`` are times on ``time.monotonic``, with their half-width in ms. Ends with a
-        recording.
+        the insole's own model); ``host_s`` are times on the host's clock (``time.monotonic``, going on while the
+        computer sleeps), with their half-width in ms. Ends with a recording.
 
         Raises
         ------

@@ -178,7 +178,7 @@ async def headless(
                 task.result()
     if request.replay is None and not any(connection.ever for connection in hub.connections):
         if hub.recorder is not None:
-            hub.recorder.path.unlink(missing_ok=True)
+            hub.recorder.remove()
         raise BadInputError(f"no insole was reached: {troubles[0] if troubles else 'none answered in the time given'}")
     return summary(hub)
 
@@ -220,22 +220,25 @@ def summary(hub: Hub) -> dict[str, Any]:
                 "estimate": device.estimate,
             }
         )
+    return {**_recording(hub), "devices": devices}
+
+
+def _recording(hub: Hub) -> dict[str, Any]:
+    """Return the recording's part of a summary: where it is, None where there is none, and what is wrong with it."""
     recorder = hub.recorder
-    trouble = (
-        {"problem": recorder.problem, "records_lost": recorder.lost}
-        if recorder and (recorder.problem or recorder.lost)
-        else None
-    )
-    return {"recording": str(recorder.path) if recorder else None, "recording_trouble": trouble, "devices": devices}
+    if recorder is None:
+        return {"recording": None, "recording_trouble": None}
+    wrong = recorder.problem or recorder.lost
+    trouble = {"problem": recorder.problem, "records_lost": recorder.lost} if wrong else None
+    return {"recording": None if recorder.holds_old else str(recorder.path), "recording_trouble": trouble}
 
 
 def words(result: dict[str, Any]) -> str:
     """Return a summary for people."""
-    trouble = result["recording_trouble"]
-    lacks = (
-        f", {trouble['records_lost']} records lacking: {trouble['problem'] or 'written again later'}" if trouble else ""
-    )
-    lines = [f"recording: {result['recording'] or 'none'}{lacks}"]
+    trouble = result["recording_trouble"] or {"problem": None, "records_lost": 0}
+    why = trouble["problem"] or ("written again later" if trouble["records_lost"] else "")
+    lacks = f", {trouble['records_lost']} records lacking" if trouble["records_lost"] else ""
+    lines = [f"recording: {result['recording'] or 'none'}{lacks}{f': {why}' if why else ''}"]
     for foot in result["devices"]:
         late = foot["latency_ms"]
         lines.append(

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..device.host_clock import slept_ns as slept_ns_now
 from ..device.link import Link, ReceivedPacket
 from ..device.recorder import Recorder
 from ..device.replay import Marker
@@ -32,6 +33,8 @@ from .timeline import Timeline
 
 __all__ = ["Hub", "HubSettings", "Replayed"]
 
+_TOLD_SLEEP_S = 1.0
+"""Shorter sleeps are not told; chosen by hand: systems that doze between two packets lose none."""
 BATCH_S, STATE_S = 0.066, 0.5
 """How often samples go out, and the state: a page draws 20 pictures a second at most."""
 
@@ -104,7 +107,7 @@ class Hub:
             happened=self._event,
         )
         self._subscriptions: list[Subscription] = []
-        self._connected = False
+        self._connected, self._slept_ns = False, slept_ns_now()
         self._changed, self._ready, self._stopping = False, asyncio.Event(), asyncio.Event()
         self._run: asyncio.Task[None] | None = None
 
@@ -120,7 +123,7 @@ class Hub:
 
     @property
     def origin_ns(self) -> int:
-        """Return the host time (``time.monotonic_ns``) of second 0."""
+        """Return the host time (``device.host_clock.host_ns``) of second 0."""
         return self._timeline.origin_ns
 
     @property
@@ -357,10 +360,22 @@ class Hub:
             news = self._recording.news()
             if news is not None:
                 self._event("problem", news)
+            self._notice_sleep()
             now = time.monotonic()
             if self._changed or now >= next_state:
                 self._changed, next_state = False, now + STATE_S
                 self.publish(self.snapshot())
+
+    def _notice_sleep(self) -> None:
+        """Tell that the computer has slept: nothing came meanwhile, and no link shows that by itself."""
+        slept_ns = slept_ns_now()
+        slept_s = (slept_ns - self._slept_ns) * 1e-9
+        if slept_s >= _TOLD_SLEEP_S:
+            self._slept_ns = slept_ns
+            self._event("problem", f"this computer slept for {slept_s:.0f} s; what insoles sent meanwhile is missing")
+            if self.recorder is not None:
+                self.recorder.note(f"the computer slept for {slept_s:.0f} s")
+                self.recorder.clock_pair()
 
     def _publish_batches(self) -> None:
         for foot in self._insoles.feet:

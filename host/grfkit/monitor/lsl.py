@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
+from ..device.host_clock import host_ns
 from ..errors import BadInputError
 from ..wire import CELLS
 from .messages import DeviceState, SampleBatch, Snapshot
@@ -41,8 +41,6 @@ async def outlet(hub: Hub) -> None:
     those of the samples, on ``pylsl.local_clock``.
     """
     pylsl = check()
-    # LSL's time at the hub's second 0: two clocks that run alike, with different zeros
-    behind_s = pylsl.local_clock() - time.monotonic() + hub.origin_ns * 1e-9
     states: dict[int, DeviceState] = {}
     outlets: dict[int, Any] = {}
     subscription = hub.subscribe()
@@ -55,6 +53,8 @@ async def outlet(hub: Hub) -> None:
                 if message.device not in outlets:
                     outlets[message.device] = pylsl.StreamOutlet(_info(pylsl, state))
                 rows = [[float(v) for v in row] for row in message.columns.T]
+                # LSL's time at the hub's second 0, anew each time: LSL's clock stands while the computer sleeps
+                behind_s = pylsl.local_clock() - (host_ns() - hub.origin_ns) * 1e-9
                 outlets[message.device].push_chunk(rows, [behind_s + float(t) for t in message.time_s])
     finally:
         subscription.close()

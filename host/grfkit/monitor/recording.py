@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +59,9 @@ class HubRecording:
         """Return what a snapshot says of it, None where nothing is recorded."""
         if self.recorder is None:
             return None
-        path, size = self.recorder.path, 0
-        with suppress(OSError):
-            size = path.stat().st_size
         return {
-            "path": str(path),
-            "bytes": size,
+            "path": str(self.recorder.path),
+            "bytes": self.recorder.size,
             "seconds": now_s,
             "problem": self.recorder.problem,
             "lost": self.recorder.lost,

@@ -7,8 +7,17 @@ from dataclasses import dataclass
 
 from ..device.link import Exchange, ReceivedPacket
 from ..device.recorder import Recorder
-from ..device.session import FIRST_SYNCS, GrfSamples, PacketCounts, Samples, Session, TimedItem, samples_between
+from ..device.session import (
+    FIRST_SYNCS,
+    GrfSamples,
+    PacketCounts,
+    Samples,
+    Session,
+    TimedItem,
+    samples_between,
+)
 from ..errors import BadInputError
+from ..formats.device_clock import clock_goes_on
 from ..wire import Info, PacketHeader, Running
 from .latency import Latency
 
@@ -16,10 +25,6 @@ __all__ = ["PendingSession", "SessionChain"]
 
 _MOST_SYNCS = 3 * FIRST_SYNCS
 """Exchanges remembered over a reconnection; three first bursts, chosen by hand: the drift is fitted from these."""
-_SAME_CLOCK_S = 2.0
-"""A device's clock further than this from where it should be has restarted; chosen by hand: far above any drift, and
-below the time in which an insole boots and is connected."""
-_CLOCK_TURN_US = 1 << 32
 
 
 @dataclass
@@ -121,24 +126,18 @@ class SessionChain:
         exchanges
             Time syncs that came before it.
         """
-        if self._recorder is not None:
-            self._recorder.packet(self._device, received)
-        if self._pending is not None:
-            self._begin(self._pending, received)
-        session = self.session
-        if session is None:
+        timed = None
+        try:
+            timed = self._placed(received, exchanges)
+        finally:
+            # verbatim, whatever becomes of it; one that is refused takes no older recording's place
+            if self._recorder is not None:
+                self._recorder.packet(self._device, received, has_samples=timed is not None)
+        if timed is None or self.session is None:
             return None
-        for exchange in exchanges:
-            self.synced(exchange)
-        first = session.first is None
-        timed = session.take(received)
-        if timed is None:
-            return None
-        if first and session.first is not None:
-            self._began(session, self._gap(session))
         # of samples alone: a stance comes after its end, which is no latency of the link
-        if len(timed.host_s) and session.last is timed.item:
-            self._last = session.last
+        if len(timed.host_s) and self.session.last is timed.item:
+            self._last = self.session.last
             self.latency.add(received.arrival_ns * 1e-9 - float(timed.host_s[-1]))
         return timed
 
@@ -166,6 +165,21 @@ class SessionChain:
         """Count no samples as missing before the next session: the stop was on purpose."""
         self._last = None
 
+    def _placed(self, received: ReceivedPacket, exchanges: Iterable[Exchange]) -> TimedItem | None:
+        """Return what a packet of the session that runs, or begins with it, held and when; None as :meth:`take`."""
+        if self._pending is not None:
+            self._begin(self._pending, received)
+        session = self.session
+        if session is None:
+            return None
+        for exchange in exchanges:
+            self.synced(exchange)
+        first = session.first is None
+        timed = session.take(received)
+        if timed is not None and first and session.first is not None:
+            self._began(session, self._gap(session))
+        return timed
+
     def _begin(self, pending: PendingSession, received: ReceivedPacket) -> None:
         self._pending = None
         # a START after a reconnection has no syncs of its own: those of before hold if the clock went on
@@ -191,10 +205,7 @@ class SessionChain:
         if not self._syncs:
             return False
         last = self._syncs[-1]
-        apart_us = device_us - last.t3_us - round((at_ns - last.t4_ns) / 1e3)
-        # the difference of two clocks that wrap, as the nearest of the values it may stand for
-        nearest_us = (apart_us + _CLOCK_TURN_US // 2) % _CLOCK_TURN_US - _CLOCK_TURN_US // 2
-        return abs(nearest_us) < _SAME_CLOCK_S * 1e6
+        return clock_goes_on(last.t3_us, last.t4_ns, device_us, at_ns)
 
     def _gap(self, session: Session) -> int | None:
         """Return how many samples are missing since the session before, and count them."""

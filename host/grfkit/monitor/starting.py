@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from ..device.host_clock import host_ns
 from ..device.link import Link, LinkRefused
 from ..device.replay import ReplayLink
 from ..device.session import FIRST_SYNCS, sync_burst
@@ -58,7 +57,7 @@ class StreamStarter:
         if first:
             await self.send_set_values()
         exchanges = await sync_burst(self._link, FIRST_SYNCS) if first and self._replay is None else []
-        started_ns = time.monotonic_ns()
+        started_ns = host_ns()
         running = await self._start_most(info)
         if self._replay is not None:
             started_ns = self._replay.started_ns

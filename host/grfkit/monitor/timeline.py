@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
+
+from ..device.host_clock import host_ns
 
 __all__ = ["Timeline"]
 
@@ -19,16 +20,16 @@ class Timeline:
     Attributes
     ----------
     origin_ns
-        Host time (``time.monotonic_ns``) of second 0.
+        Host time (``host_ns``) of second 0.
     """
 
     def __init__(self, speed: float | None = None) -> None:
         self._speed = speed
-        self.origin_ns = self._latest_ns = time.monotonic_ns()
+        self.origin_ns = self._latest_ns = host_ns()
 
     def restart(self) -> None:
         """Begin at second 0 again."""
-        self.origin_ns = time.monotonic_ns()
+        self.origin_ns = host_ns()
 
     def arrived(self, arrival_ns: int) -> None:
         """Take note of a packet: at unlimited speed it is they that move the time of a recording."""
@@ -44,7 +45,7 @@ class Timeline:
         """Return seconds since the hub began; of a recording that is played, its own time."""
         if self._speed is not None and math.isinf(self._speed):
             return (self._latest_ns - self.origin_ns) * 1e-9
-        return (time.monotonic_ns() - self.origin_ns) * 1e-9 * (self._speed or 1.0)
+        return (host_ns() - self.origin_ns) * 1e-9 * (self._speed or 1.0)
 
     def late_ms(self, arrival_ns: int) -> float | None:
         """Return how long ago a packet came; None where that is not known, or says nothing (unlimited speed)."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from ...arrays import Floats
 from ...formats import grfrec
+from ...formats.device_clock import WrappedClock
 from ...formats.grfrec import Begin, Record
-from ...formats.packet_stream import GrfSamples, Item, PacketStream, ReceivedStance, Samples, WrappedClock
+from ...formats.packet_stream import GrfSamples, Item, PacketStream, ReceivedStance, Samples
 from ...records.gaps import LONGEST_FILLED_GAP_S
 from ...signals.clock_bounds import offset_over_time
 from ...wire import StanceReport

@@ -251,6 +251,8 @@ def _losses(counts: PacketCounts) -> list[str]:
         f"packets refused: {refused}": refused,
         f"{counts.repeated} packets came twice and were taken once": counts.repeated,
         f"the insole's clock jumped {counts.time_jumps} times; what follows is placed anew": counts.time_jumps,
+        f"the computer that recorded slept {counts.host_sleeps} times and its clock stood; what follows is placed"
+        " anew, and too early by as long as it slept": counts.host_sleeps,
         f"{counts.saturated} packets hold values at the end of the sensor's range": counts.saturated,
     }
     return [sentence for sentence, counted in sentences.items() if counted]
