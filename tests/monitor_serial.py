@@ -174,13 +174,13 @@ def on_rfc2217(**more: Any) -> Iterator[tuple[str, SerialInsole]]:
 
 
 @contextlib.contextmanager
-def on_pty(**more: Any) -> Iterator[tuple[str, SerialInsole]]:
+def on_pty(*, kind: type[SerialInsole] = SerialInsole, **more: Any) -> Iterator[tuple[str, SerialInsole]]:
     """Give the name of a pseudo terminal with an insole at its other end."""
     import tty
 
     master, slave = os.openpty()
     tty.setraw(slave)
-    insole = SerialInsole(lambda: os.read(master, 4096), lambda content: os.write(master, content), **more)
+    insole = kind(lambda: os.read(master, 4096), lambda content: os.write(master, content), **more)
     insole.start()
     yield os.ttyname(slave), insole
     os.close(slave)

@@ -29,7 +29,6 @@ from ..wire import (
     Running,
     Set,
     SettingKey,
-    Start,
     Status,
     Stop,
     Stream,
@@ -51,6 +50,7 @@ from .link import (
     LinkTimeout,
     ReceivedPacket,
     fail,
+    start_anew,
 )
 
 __all__ = ["Adapter", "BleLink"]
@@ -221,10 +221,9 @@ class BleLink:
 
     def _control_answer(self, content: bytes) -> None:
         # here, not in start(): packets may follow before the task that waits for the answer runs again
-        if content[:2] == bytes([0x80 | Op.START, Status.OK]):
+        answer = self._conversation.receive(content) if self._conversation is not None else None
+        if answer is not None and (answer.op, answer.status) == (Op.START, Status.OK):
             self._streaming = True
-        if self._conversation is not None:
-            self._conversation.receive(content)
 
     def _sync_reply(self, content: bytes, now_ns: int) -> None:
         try:
@@ -265,13 +264,7 @@ class BleLink:
 
     async def start(self, streams: Stream, rate_hz: int) -> Running:
         """Have it stream; one that still streams is stopped first."""
-        try:
-            return Running.from_bytes(await self._ask(Start(streams, rate_hz)))
-        except LinkRefused as error:
-            if error.status != Status.BUSY:
-                raise
-        await self.stop()
-        return Running.from_bytes(await self._ask(Start(streams, rate_hz)))
+        return await start_anew(self._ask, self.stop, streams, rate_hz)
 
     async def stop(self) -> None:
         """Have it stop streaming."""

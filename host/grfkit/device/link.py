@@ -6,14 +6,15 @@ What is above a link does not know which it is. A link hands on bytes and when t
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol, runtime_checkable
 
 from ..errors import BadInputError, GrfError
-from ..wire import Answer, Info, Op, Request, Running, SettingKey, Status, Stream
+from ..wire import Answer, Info, Op, Request, Running, SettingKey, Start, Status, Stream
 
 __all__ = [
     "PAUSE_SPREAD",
@@ -28,6 +29,7 @@ __all__ = [
     "ReceivedPacket",
     "Running",
     "fail",
+    "start_anew",
 ]
 
 PAUSE_SPREAD = (0.8, 1.2)
@@ -213,6 +215,11 @@ class Inbox:
 class Conversation:
     """The control point's requests, one at a time, each with its answer.
 
+    An answer names its request's op and nothing else, so that one that comes after its time-out looks like the next
+    answer of that op. Answers that are still owed are therefore counted. Where one comes that may be such a late one, a
+    request of an op that no profile has is sent behind (a fence): the insole answers in order, so that what came last
+    before the fence's own answer is the answer to the present request, and what came before that was late.
+
     Parameters
     ----------
     write
@@ -221,9 +228,14 @@ class Conversation:
 
     def __init__(self, write: Callable[[bytes], Awaitable[None]], *, address: str = "") -> None:
         self._write, self._address = write, address
-        self._lock = asyncio.Lock()
+        self._lock, self._writing = asyncio.Lock(), asyncio.Lock()
         self._waiting: asyncio.Future[Answer] | None = None
         self._op = 0
+        self._owed: Counter[int] = Counter()
+        # answers to the present request's op while others of that op are owed; the last one may be the right one
+        self._doubtful: list[Answer] = []
+        self._fence = _FENCES[-1]
+        self._fencing: asyncio.Task[None] | None = None
         self.unexpected = 0
         """Messages that no request waited for, or that were no answers."""
 
@@ -242,35 +254,92 @@ class Conversation:
         async with self._lock:
             content = request.to_bytes()
             self._op, self._waiting = content[0], asyncio.get_running_loop().create_future()
+            self._doubtful = []
+            answer: Answer | None = None
             try:
-                await self._write(content)
+                await self._send(content)
                 answer = await asyncio.wait_for(self._waiting, timeout_s)
             except asyncio.TimeoutError:
                 reason = f"{Op(self._op).name} was not answered in {timeout_s:g} s"
                 raise LinkTimeout(reason, address=self._address) from None
             finally:
+                # timed out, or whoever asked was cancelled: the answer may still come
+                owed = self._owed[self._op] + 1 - len(self._doubtful)
+                self._owed[self._op] = owed if answer is None else 0
                 self._waiting = None
         if answer.status != Status.OK:
             raise LinkRefused(answer.op, answer.status)
         return answer.payload
 
-    def receive(self, content: bytes) -> None:
-        """Take what the control point indicated."""
+    def receive(self, content: bytes) -> Answer | None:
+        """Take what the control point indicated, and return it if it is what the present request waited for."""
         try:
             answer = Answer.from_bytes(content)
         except BadInputError:
             self.unexpected += 1
-            return
-        # an answer that comes after its time-out is not the next request's
+            return None
+        if answer.op == self._fence and self._doubtful:
+            return self._settle(self._doubtful[-1])
         if self._waiting is None or self._waiting.done() or answer.op != self._op:
             self.unexpected += 1
-            return
-        self._waiting.set_result(answer)
+            self._owed[answer.op] = max(0, self._owed[answer.op] - 1)
+            return None
+        if len(self._doubtful) == self._owed[answer.op]:
+            # all that were owed have come, or none was
+            return self._settle(answer)
+        self._doubtful.append(answer)
+        if self._fencing is None or self._fencing.done():
+            self._fence = _FENCES[(self._fence + 1 - _FENCES[0]) % len(_FENCES)]
+            self._fencing = asyncio.ensure_future(self._send_fence())
+        return None
 
     def end(self, error: LinkClosed) -> None:
         """Let a waiting request fail: no answer will come."""
         if self._waiting is not None:
             fail(self._waiting, error)
+
+    def _settle(self, answer: Answer) -> Answer | None:
+        if self._waiting is None or self._waiting.done():
+            return None
+        self._doubtful = []
+        self._waiting.set_result(answer)
+        return answer
+
+    async def _send(self, content: bytes) -> None:
+        # one at a time: stacks refuse a write while another is under way
+        async with self._writing:
+            await self._write(content)
+
+    async def _send_fence(self) -> None:
+        # a link that is gone ends the request itself
+        with suppress(GrfError):
+            await self._send(bytes([self._fence]))
+
+
+async def start_anew(
+    ask: Callable[[Request], Awaitable[bytes]], stop: Callable[[], Awaitable[None]], streams: Stream, rate_hz: int
+) -> Running:
+    """Return the configuration that START answers; an insole that still streams is stopped first.
+
+    Its host may have ended without STOP, or another one may have had it.
+
+    Raises
+    ------
+    LinkRefused
+        If it refuses for another reason, or is busy still.
+    """
+    try:
+        return Running.from_bytes(await ask(Start(streams, rate_hz)))
+    except LinkRefused as error:
+        if error.status != Status.BUSY:
+            raise
+    await stop()
+    return Running.from_bytes(await ask(Start(streams, rate_hz)))
+
+
+_FENCES = range(0x60, 0x80)
+"""Ops that no version of the profile gives a meaning; an insole answers UNKNOWN_OP. Taken in turn, so that a late
+answer to one is not that to the next."""
 
 
 def fail(waiting: asyncio.Future[Any], error: Exception) -> None:

@@ -21,10 +21,11 @@ from ..wire import (
     VERSION,
     Get,
     Info,
+    Op,
     Running,
     Set,
     SettingKey,
-    Start,
+    Status,
     Stop,
     Stream,
     Tare,
@@ -33,7 +34,17 @@ from ..wire import (
     state_from_bytes,
 )
 from .host_clock import host_ns
-from .link import Characteristic, Conversation, Exchange, Inbox, LinkClosed, LinkTimeout, ReceivedPacket, fail
+from .link import (
+    Characteristic,
+    Conversation,
+    Exchange,
+    Inbox,
+    LinkClosed,
+    LinkTimeout,
+    ReceivedPacket,
+    fail,
+    start_anew,
+)
 
 BAUD = 460_800
 """Nearly five times what an insole at 200 Hz needs (40 packets of 236 bytes a second); ports over USB ignore it."""
@@ -169,6 +180,8 @@ class SerialLink:
         self._port = await asyncio.to_thread(_open_port, self._url, self._baud)
         self._number += 1
         self._inbox, self._deframer, self._streaming = Inbox(), Deframer(), False
+        # Info is read first, and answers come in order: none to an earlier conversation comes after it
+        self._conversation = Conversation(self._ask, address=self._url)
         loop = asyncio.get_running_loop()
         take = _once_in(loop, self._take, self._number)
         lost = _once_in(loop, self._lost, self._number)
@@ -183,8 +196,8 @@ class SerialLink:
             raise
 
     async def start(self, streams: Stream, rate_hz: int) -> Running:
-        """Have it stream and return the configuration."""
-        running = Running.from_bytes(await self._conversation.ask(Start(streams, rate_hz)))
+        """Have it stream and return the configuration; one that still streams is stopped first."""
+        running = await start_anew(self._conversation.ask, self.stop, streams, rate_hz)
         self._streaming = True
         return running
 
@@ -279,9 +292,10 @@ class SerialLink:
             else:
                 self.early += 1
         elif characteristic == Characteristic.CONTROL_POINT:
-            self._conversation.receive(value)
+            answer = self._conversation.receive(value)
             # START answered OK: packets may follow before the task that waits for the answer runs again
-            self._streaming = self._streaming or value[:2] == b"\x81\x00"
+            if answer is not None and (answer.op, answer.status) == (Op.START, Status.OK):
+                self._streaming = True
         elif characteristic == Characteristic.TIME_SYNC:
             with contextlib.suppress(BadInputError):
                 reply = TimeReply.from_bytes(value)
