@@ -66,6 +66,7 @@ def test_an_old_recording_stays_until_samples_have_come(tmp_path: Path) -> None:
     recorder.close()
     kinds = [Kind(r.kind).name for r in RecordFile(path)]
     assert kinds == ["CLOCK_PAIR", "BEGIN", "NOTE", "PACKET", "PACKET", "CLOCK_PAIR"]
+    assert not recorder.holds_old
     assert recorder.problem is None
 
 
@@ -75,6 +76,7 @@ def test_a_dead_insole_costs_no_old_recording_and_that_is_told(tmp_path: Path) -
     with quiet(path, force=True) as recorder:
         recorder.begin(0, connection=1, address="A", info=Info(0), running=Running(7, 5, 200, 5000), started_ns=9)
     assert path.read_bytes() == OLD
+    assert recorder.holds_old
     assert recorder.problem == f"no samples came, so that nothing was recorded; {path} stays as it was"
     recorder.remove()
     assert path.read_bytes() == OLD, "it is no part of this run"

@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ if not hasattr(os, "openpty"):
     pytest.skip("a pseudo terminal is a Unix thing", allow_module_level=True)
 
 from grfkit.cli.monitor_run import Showing, run_monitor
+from grfkit.device.link import LinkClosed
 from grfkit.device.serial_port import SerialLink
 from grfkit.errors import BadInputError
 from grfkit.io import read
@@ -188,3 +190,45 @@ def test_the_insoles_own_force_is_shown_in_newtons_and_a_hub_without_stances_sti
     later = known & (np.arange(known.size) > 400)
     force, cells = columns[0, later], columns[1:, later].sum(axis=0)
     assert np.allclose(force, (cells + 16 * EMPTY) / 10, atol=1.0), "sample by sample"
+
+
+def test_a_second_monitor_on_a_port_is_refused_and_takes_no_byte(tmp_path: Path) -> None:
+    """Two readers of one line take each other's bytes: both would count losses, and neither would know why."""
+    path = tmp_path / "a.grfrec"
+    with on_pty() as (url, insole):
+        command = [*PROGRAM, "--serial", url, "--headless", "--json", "--record", str(path), "--seconds", "60"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as first:
+            deadline = time.monotonic() + 100
+            while insole.sent < 20:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            _, said = run("--serial", url, "--headless", "--seconds", "2", "--no-record", code=2)
+            more = insole.sent
+            while insole.sent < more + 20:
+                time.sleep(0.05)
+            first.send_signal(signal.SIGINT)
+            out, _ = first.communicate(timeout=100)
+    holder = f"grfkit.cli.monitor (process {first.pid})" if sys.platform == "linux" else "another program"
+    why = f"{url}: the port is in use by {holder}; end that first, or name another port"
+    assert said == f"problem: {why}\ngrf-monitor: no insole was reached: {why}\n"
+    (foot,) = json.loads(out)["devices"]
+    assert (foot["packets"], foot["packets_lost"], foot["reconnects"]) == (insole.sent, 0, 0)
+
+
+def test_a_port_is_free_again_once_its_monitor_has_ended() -> None:
+    """Also where a link fails to find an insole, and where two links of one program want the same port."""
+
+    async def work() -> None:
+        with on_pty() as (url, _):
+            one, two = SerialLink(url), SerialLink(url)
+            await one.connect()
+            with pytest.raises(LinkClosed, match="the port is in use by"):
+                await two.connect()
+            assert (two.connection, two.closed) == (0, True)
+            await one.close()
+            assert (await two.connect()).side == 0
+            await two.close()
+            await one.connect()
+            await one.close()
+
+    asyncio.run(asyncio.wait_for(work(), 60))

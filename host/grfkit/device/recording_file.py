@@ -71,7 +71,7 @@ class RecordingFile:
     @property
     def waiting(self) -> bool:
         """Return whether an older recording still has the name: nothing has been appended."""
-        return self._descriptor is None
+        return self._identity is None
 
     def append(self, content: bytes) -> None:
         """Write at the end, all or nothing.

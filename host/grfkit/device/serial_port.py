@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import binascii
 import contextlib
+import errno
+import os
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from ..errors import BadInputError
@@ -45,6 +47,7 @@ from .link import (
     fail,
     start_anew,
 )
+from .port_holders import holders_of, is_device, keep_to_one, release
 
 BAUD = 460_800
 """Nearly five times what an insole at 200 Hz needs (40 packets of 236 bytes a second); ports over USB ignore it."""
@@ -60,6 +63,8 @@ _SOCKET, _SOCKET_WAIT_S, _WAIT_S = "socket://", 0.004, 0.05
 """pyserial does not know how much waits in a socket: it is read until 4 ms are over."""
 _TELNET = "rfc2217://"
 """pyserial cannot limit how long it writes there."""
+_TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EBUSY)
+"""What a port answers that another program has: its lock is taken, or (TIOCEXCL) it opens to nobody else."""
 _VALUE_FRAMES = (Characteristic.INFO, Characteristic.CONTROL_POINT, Characteristic.TIME_SYNC)
 
 
@@ -323,18 +328,38 @@ class SerialLink:
             fail(waiting, failure)
         if port is not None:
             with contextlib.suppress(Exception):
+                release(port)
                 port.close()
 
 
 def _open_port(url: str, baud: int) -> Any:
+    """Return an open port that nobody else has.
+
+    Raises
+    ------
+    LinkClosed
+        If it cannot be opened, or another program has it: two readers would take each other's bytes.
+    """
     import serial
 
     wait_s = _SOCKET_WAIT_S if url.startswith(_SOCKET) else _WAIT_S
     patience = {} if url.startswith(_TELNET) else {"write_timeout": _ANSWER_S}
+    # a lock on the device; Windows gives a port to one program only by itself
+    alone = {"exclusive": True} if os.name == "posix" and is_device(url) else {}
     try:
-        return serial.serial_for_url(url, baudrate=baud, timeout=wait_s, **patience)
+        port = serial.serial_for_url(url, baudrate=baud, timeout=wait_s, **patience, **alone)
     except (serial.SerialException, OSError, ValueError) as error:
+        if alone and getattr(error, "errno", None) in _TAKEN:
+            raise LinkClosed(_taken(holders_of(url)), address=url) from error
         raise LinkClosed(f"the port cannot be opened ({error})", address=url) from error
+    if alone:
+        keep_to_one(port)
+    return port
+
+
+def _taken(holders: Sequence[str]) -> str:
+    names = " and ".join(holders) or "another program"
+    return f"the port is in use by {names}; end that first, or name another port"
 
 
 def _once_in(loop: asyncio.AbstractEventLoop, call: Callable[..., None], number: int) -> Callable[..., None]:

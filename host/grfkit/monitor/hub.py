@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..device.host_clock import slept_ns as slept_ns_now
-from ..device.link import Link, ReceivedPacket
+from ..device.link import Link, LinkClosed, ReceivedPacket
 from ..device.recorder import Recorder
 from ..device.replay import Marker
 from ..device.session import Session, TimedItem
@@ -240,14 +240,14 @@ class Hub:
     async def _connect(self, connections: list[InsoleConnection]) -> None:
         self._insoles.connections = connections
         problems: list[str] = []
-        insoles = await connect_all(connections, lambda c, error: problems.append(f"{c.name}: {error}"))
+        insoles = await connect_all(connections, lambda c, error: problems.append(f"{c.name}: {_reason(error)}"))
         for connection in [c for c in connections if c not in insoles]:
             await connection.close()
         self._insoles.number(insoles, self._foot)
+        if not insoles:
+            raise BadInputError("; ".join(problems))
         for text in problems:
             self._event("problem", text)
-        if not insoles:
-            raise BadInputError(problems[0])
 
     def _connection(self, device: int, link: Link) -> InsoleConnection:
         model = self.settings.model
@@ -381,3 +381,8 @@ class Hub:
         for foot in self._insoles.feet:
             for batch in foot.batches.take(self.now_s, self._timeline.origin_s):
                 self.publish(batch)
+
+
+def _reason(error: Exception) -> str:
+    """Return why an insole is not reached; its name stands before."""
+    return error.reason if isinstance(error, LinkClosed) else str(error)
