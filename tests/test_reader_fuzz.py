@@ -17,7 +17,8 @@ from grfkit.io.base import Reader
 from grfkit.io.sniff import all_readers, read_head
 from grfkit.records import Recording
 from live_files import Insole, recording_bytes
-from test_io_text import MT, TRC, xdf_bytes
+from test_io_text import MT, TRC
+from xdf_files import markers, stream, xdf, xdf_bytes
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TRIES = 12
@@ -51,6 +52,17 @@ _INSOLE = Insole(0, 20.0, 5, 0)
 _CELLS, _IMU = np.full((100, 16), 300), np.zeros((100, 6), np.int64)
 LIVE = recording_bytes([_INSOLE.begin(), *_INSOLE.packets(_CELLS, _IMU, frozenset({3})), *_INSOLE.syncs(1)])
 
+_STAMPS = np.concatenate([np.arange(120) / 100, 30 + np.arange(80) / 100])
+RESET = xdf(
+    stream(
+        *(1, "Sole", [("left_force", "N"), ("left_acc_x", "g")], 100, _STAMPS, np.ones((200, 2))),
+        fmt="float32",
+        stamp_every=5,
+        offsets=[(a, 100.0 - 20.0 * (a > 5)) for a in _STAMPS[::10]],  # type: ignore[arg-type]
+    ),
+    markers(2, "Marks", [(0.5, "a"), (0.4, "b"), (0.9, "a")]),
+)
+
 SEEDS: dict[str, tuple[str, bytes]] = {
     "csv": ("csv", CSV.encode()),
     "csv with decimal comma": ("csv", COMMA.encode()),
@@ -62,6 +74,7 @@ SEEDS: dict[str, tuple[str, bytes]] = {
     "apdm": ("apdm", APDM.encode()),
     "apdm format 7": ("apdm", APDM7.encode()),
     "xdf": ("xdf", xdf_bytes()),
+    "xdf with a clock reset": ("xdf", RESET),
     "grfrec": ("grfrec", LIVE),
 }
 REAL = {
@@ -202,7 +215,7 @@ def test_mutated_real_files(tmp_path: Path, relative: str) -> None:
     fuzz(tmp_path, REAL[relative], path.read_bytes(), range(1000, 1000 + TRIES))
 
 
-BINARY = ("xdf", "grfrec")
+BINARY = ("xdf", "xdf with a clock reset", "grfrec")
 
 
 @pytest.mark.parametrize("title", [t for t in SEEDS if t not in BINARY])

@@ -1,12 +1,12 @@
-"""XDF files (Lab Streaming Layer), through pyxdf: every XDF stream on its own clock, raw stamps kept."""
+"""XDF files (Lab Streaming Layer): every stream read apart, on its own clock moved by its measured offsets."""
 
 from __future__ import annotations
 
-import gzip
-import logging
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,163 +15,219 @@ from ... import units
 from ...arrays import Floats
 from ...errors import BadInputError, UnitError
 from ...formats.csv_generic import TableColumn, parse_column
-from ...formats.timing import HIGHEST_RATE_HZ
+from ...formats.xdf import GZIP, MAGIC, XdfStream, parse_xdf
 from ...records import Channel, Recording, make_stream
+from ...signals.clock_offsets import ClockOffsets, clock_offsets
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, file_recording, plate_attrs, refuse_extra, snake, with_pressure_sum
 from ..naming import Place, channel_of, foot_of, place_of
 
-_MAGIC = b"XDF:"
-_GZIP = b"\x1f\x8b"
+# Names that a stream's variables cannot have
+_RESERVED = ("time", "time_raw")
+# A drift that moves the time by less over the recording (s), and a scatter below that, are not worth a note: a tenth of
+# what alignment of insoles reaches
+_NOTED_S = 0.002
+# Offsets that cover less than this share of a recording longer than so many seconds leave its drift open
+_COVERED, _LONG_S = 0.5, 60.0
+# What one odd stream may raise
+_ODD = (BadInputError, ArithmeticError, LookupError, TypeError, ValueError)
 
 
 def _sniff(head: Head) -> Match:
-    if head.data.startswith(_MAGIC):
+    if head.data.startswith(MAGIC):
         return Match(1.0, "starts with 'XDF:'")
-    if head.data.startswith(_GZIP) and head.path.name.lower().endswith((".xdfz", ".xdf.gz")):
+    if head.data.startswith(GZIP) and head.path.name.lower().endswith((".xdfz", ".xdf.gz")):
         return Match(0.8, "is packed with gzip and named as XDF files are")
     return Match(0.0, "does not start with 'XDF:'")
 
 
 def _read(path: Path, options: ReadOptions) -> Recording:
     refuse_extra(options, "xdf")
-    notes: list[str] = []
-    streams: dict[str, xr.Dataset] = {}
-    for source in _load(path):
-        for name, data in _streams(source, notes).items():
-            streams[_free_name(name, source, streams)] = data
-    if not streams:
-        raise BadInputError("holds no XDF stream with samples")
-    return file_recording(path, streams, device="LSL", reader="xdf", notes=notes)
-
-
-class _Complaints(logging.Handler):
-    """Keeps what pyxdf logs about damage: it reads on after it, but grfkit does not take a part for the whole file."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the message of a record."""
-        self.messages.append(record.getMessage().strip())
-
-
-def _load(path: Path) -> list[dict[str, Any]]:
-    """Return pyxdf's streams, stamps neither dejittered nor moved to another clock."""
-    import pyxdf
-
-    # pyxdf logs damage and goes on; the log is caught here and left as it was
-    log, complaints = logging.getLogger("pyxdf"), _Complaints()
-    before = log.propagate, log.level
-    log.addHandler(complaints)
-    log.propagate = False
     try:
-        with open(path, "rb") as raw, gzip.open(raw) if raw.peek(2)[:2] == _GZIP else raw as file:
-            _check_chunks(cast(BinaryIO, file))
-            file.seek(0)
-            loaded, _ = pyxdf.load_xdf(file, synchronize_clocks=False, dejitter_timestamps=False)
-    except BadInputError:
-        raise
-    except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise BadInputError(f"is broken or cut off; pyxdf cannot read it ({what[:200]})") from error
-    finally:
-        log.removeHandler(complaints)
-        log.propagate = before[0]
-        log.setLevel(before[1])
-    if complaints.messages:
-        raise BadInputError(f"is damaged or cut off; pyxdf says: {' '.join(complaints.messages[0].split())[:200]}")
-    return list(loaded)
-
-
-def _check_chunks(file: BinaryIO) -> None:
-    """Refuse a file whose chunks do not fill it to the end: pyxdf would return the part before in silence."""
-    size = file.seek(0, 2)
-    at = file.seek(len(_MAGIC))
-    while at < size:
-        width = (file.read(1) or b"\0")[0]
-        # XDF: a byte says in how many bytes the chunk's length is written
-        if width not in (1, 4, 8):
-            raise BadInputError(f"is damaged: no chunk starts at byte {at}")
-        length = int.from_bytes(file.read(width), "little")
-        end = at + 1 + width + length
-        if length < 2 or end > size:
-            raise BadInputError(f"is cut off or damaged: the chunk at byte {at} should end at byte {end} of {size}")
-        at = file.seek(end)
-
-
-def _streams(source: Mapping[str, Any], notes: list[str]) -> dict[str, xr.Dataset]:
-    """Return the streams made of one XDF stream: one for each kind and foot that its channels name."""
-    title = _first(source["info"], "name") or "unnamed"
-    stamps = np.asarray(source.get("time_stamps", []), dtype=np.float64)
-    if not stamps.size:
-        notes.append(f"stream '{title}' holds no sample and is left out")
-        return {}
-    if "footer" not in source:
-        notes.append(f"stream '{title}' has no footer: the recorder did not close the file")
-    check_time(stamps)
-    shift = _clock_offset(source)
-    about = {"clock_offset_s": shift, "xdf_name": title, "xdf_type": _first(source["info"], "type")}
+        file = parse_xdf(path.read_bytes())
+    except OSError as error:
+        raise BadInputError(f"cannot be read ({error.strerror or error})") from error
+    notes = list(file.notes)
     streams: dict[str, xr.Dataset] = {}
-    for name, (place, channels) in _groups(source, title, stamps.size, about, notes).items():
+    refused: list[str] = []
+    clocks: set[str] = set()
+    measured = any(source.offsets_s for source in file.streams)
+    for source in file.streams:
+        try:
+            for name, data in _streams(source, _clock_name(source.name, clocks), measured, notes).items():
+                streams[_free_name(name, source.name, streams)] = data
+        except _ODD as error:
+            refused.append(f"stream '{source.name}' is left out: {' '.join(str(error).split())}")
+    if not streams:
+        raise BadInputError("; ".join(["holds no stream that can be read", *refused, *notes]))
+    return file_recording(path, streams, device="LSL", reader="xdf", notes=[*notes, *refused])
+
+
+def _clock_name(title: str, taken: set[str]) -> str:
+    """Return the clock's name: streams of one name may come from two computers, and are two clocks."""
+    name = snake(title)
+    name = next(n for n in (name, *(f"{name}_{k}" for k in range(2, 10000))) if n not in taken)
+    taken.add(name)
+    return name
+
+
+def _streams(source: XdfStream, clock: str, measured: bool, notes: list[str]) -> dict[str, xr.Dataset]:
+    """Return the streams made of one XDF stream: one for each kind and foot that its channels name."""
+    if source.problem:
+        raise BadInputError(source.problem)
+    if not source.stamps_s.size:
+        notes.append(f"stream '{source.name}' holds no sample and is left out")
+        return {}
+    _note_end(source, notes)
+    source, placed = _placed(source, notes)
+    _note_clock(source, placed, measured, notes)
+    time = _forward(source, source.stamps_s + placed.shift_s, notes)
+    about = _about(source, placed)
+    streams: dict[str, xr.Dataset] = {}
+    for name, (place, channels) in _groups(source, about, notes).items():
         extra = plate_attrs(knows_feet=foot_of(place.side)) if place.kind == "force_plate" else {}
         data = make_stream(
             with_pressure_sum(channels) if place.kind == "insole" else channels,
-            stamps,
+            time,
             kind=place.kind,
             side="unknown" if place.kind == "force_plate" else place.side,
-            rate_hz=_rate(source),
+            rate_hz=source.rate_hz or None,
             stamp_source="host",
-            clock=snake(title),
+            clock=clock,
             attrs=about | extra,
         )
-        # the clock offset moves the time; time_raw stays as recorded
-        streams[name] = data.assign_coords(time=("time", data["time"].values + shift, {"units": "s"}))
+        # time_raw is the sender's own clock, as recorded
+        raw = data["time_raw"].values
+        raw[np.isfinite(raw)] = source.stamps_s
+        streams[name] = data
     return streams
 
 
-def _groups(
-    source: Mapping[str, Any], title: str, samples: int, about: dict[str, Any], notes: list[str]
-) -> dict[str, tuple[Place, list[Channel]]]:
+def _note_end(source: XdfStream, notes: list[str]) -> None:
+    if not source.has_footer:
+        notes.append(f"stream '{source.name}' has no footer: the recorder did not close the file")
+    absent = (source.stated_samples or 0) - source.stamps_s.size
+    # a recorder may count one sample more than it writes
+    if absent > 1:
+        notes.append(
+            f"stream '{source.name}': {absent} of the {source.stated_samples} samples of its footer are absent"
+        )
+
+
+def _placed(source: XdfStream, notes: list[str]) -> tuple[XdfStream, ClockOffsets]:
+    """Return the stream with its samples in the order of their time, and where the recorder's clock puts them."""
+    stamps = source.stamps_s
+    if not np.isfinite(stamps).all():
+        raise BadInputError(f"time stamp {int(np.flatnonzero(~np.isfinite(stamps))[0]) + 1} is none")
+    check_time(stamps)
+    check_time(np.asarray(source.offsets_s, dtype=np.float64))
+    placed = clock_offsets(stamps, np.asarray(source.offset_times_s), np.asarray(source.offsets_s))
+    time = stamps + placed.shift_s
+    back = np.diff(time)
+    # samples without a rate come when they come: several senders of markers overtake each other
+    if source.rate_hz or not (back < 0).any():
+        return source, placed
+    order = np.argsort(time, kind="stable")
+    values = [source.values[k] for k in order] if isinstance(source.values, list) else source.values[order]
+    notes.append(
+        f"stream '{source.name}': samples out of order ({int((back < 0).sum())}, by up to {-back.min() * 1e3:.3g} ms)"
+        " are put in the order of their time"
+    )
+    shifted = replace(placed, shift_s=placed.shift_s[order])
+    return replace(source, stamps_s=stamps[order], values=values), shifted
+
+
+def _forward(source: XdfStream, time: Floats, notes: list[str]) -> Floats:
+    """Return time that stands where stamps go back by less than a sample; larger steps back are refused later on."""
+    back = np.diff(time)
+    if not (back < 0).any() or not source.rate_hz or back.min() <= -1.0 / source.rate_hz:
+        return time
+    notes.append(
+        f"stream '{source.name}': stamps that go back by less than a sample ({int((back < 0).sum())}, by up to"
+        f" {-back.min() * 1e3:.3g} ms): time stands there"
+    )
+    return np.maximum.accumulate(time)
+
+
+def _about(source: XdfStream, placed: ClockOffsets) -> dict[str, Any]:
+    """Return the attributes of every stream made of this one."""
+    about: dict[str, Any] = {"clock_offset_s": 0.0, "xdf_name": source.name, "xdf_type": source.kind}
+    if placed.lines:
+        longest = max(placed.lines, key=lambda line: line.span_s)
+        about["clock_offset_s"] = longest.offset_s
+        about["clock_offsets"] = sum(line.count for line in placed.lines)
+        about["clock_drift_ppm"] = longest.drift * 1e6
+        about["clock_residual_ms"] = max(line.scatter_s for line in placed.lines) * 1e3
+        about["clock_segments"] = len(placed.lines)
+    return about
+
+
+def _note_clock(source: XdfStream, placed: ClockOffsets, measured: bool, notes: list[str]) -> None:
+    """Note what the clock offsets say of the stream's clock, where it matters."""
+    title, stamps = f"stream '{source.name}'", source.stamps_s
+    if not placed.lines:
+        if measured:
+            notes.append(f"{title} holds no clock offsets: its time is taken as it is, on the sender's clock")
+        return
+    _note_lines(title, placed, notes)
+    time = stamps + placed.shift_s
+    for row in placed.starts[1:]:
+        if 0 < row < stamps.size:
+            leap, left = stamps[row] - stamps[row - 1], time[row] - time[row - 1]
+            notes.append(
+                f"{title}: its clock was set by {leap - left:.6g} s at sample {row + 1}; each side is placed by its own"
+                f" clock offsets, which leaves {left:.6g} s between them"
+            )
+    if placed.recorder_set_s:
+        moved = ", ".join(f"{moved:.6g} s" for moved in placed.recorder_set_s)
+        notes.append(f"{title}: the recorder's clock was set by {moved} while the sender's went on; this is taken out")
+    if placed.strays:
+        notes.append(f"{title}: clock offsets that were held up are left out ({placed.strays})")
+    span, covered = float(np.ptp(stamps)), sum(line.span_s for line in placed.lines)
+    if len(placed.lines) == 1 and span > _LONG_S and covered < _COVERED * span:
+        notes.append(
+            f"{title}: its clock offsets ({placed.lines[0].count}) cover {covered:.6g} of {span:.6g} s; beyond them"
+            " its drift is a guess"
+        )
+
+
+def _note_lines(title: str, placed: ClockOffsets, notes: list[str]) -> None:
+    drift = max(placed.lines, key=lambda line: abs(line.drift) * line.span_s)
+    if abs(drift.drift) * drift.span_s > _NOTED_S:
+        notes.append(
+            f"{title}: its clock drifts by {drift.drift * 1e6:.4g} ppm against the recorder's,"
+            f" {abs(drift.drift) * drift.span_s * 1e3:.4g} ms from end to end; its clock offsets take this out"
+        )
+    wander = max((float(np.abs(line.wander_s).max(initial=0.0)) for line in placed.lines), default=0.0)
+    if wander > _NOTED_S:
+        notes.append(f"{title}: its clock wanders by up to {wander * 1e3:.3g} ms around that drift; this is followed")
+    scatter = max(line.scatter_s for line in placed.lines)
+    if scatter > _NOTED_S:
+        notes.append(
+            f"{title}: its clock offsets scatter by {scatter * 1e3:.3g} ms (SD): its time is no surer than that"
+        )
+
+
+def _groups(source: XdfStream, about: dict[str, Any], notes: list[str]) -> dict[str, tuple[Place, list[Channel]]]:
     """Return the channels by stream; texts become one channel of codes, their ``labels`` an attribute."""
-    series = source["time_series"]
-    if not isinstance(series, list) and np.asarray(series).dtype.kind in "fiu":
-        return _channels(source, title, samples, notes)
-    channel, about["labels"] = _event_codes(series)
-    return {f"events_{snake(title)}": (Place("events", "events", "unknown", "code", "raw"), [channel])}
+    if not isinstance(source.values, list):
+        return _channels(source, source.values, notes)
+    channel, about["labels"] = _event_codes(source.values)
+    return {f"events_{snake(source.name)}": (Place("events", "events", "unknown", "code", "raw"), [channel])}
 
 
-def _clock_offset(source: Mapping[str, Any]) -> float:
-    """Return the median of the clock offsets that the recorder measured, 0 without any."""
-    values = np.asarray(source.get("clock_values", []), dtype=np.float64)
-    values = values[np.isfinite(values)]
-    # the median, since one exchange that was held up would move a mean
-    offset = float(np.median(values)) if values.size else 0.0
-    check_time(np.asarray([offset]))
-    return offset
-
-
-def _rate(source: Mapping[str, Any]) -> float | None:
-    try:
-        rate = float(_first(source["info"], "nominal_srate") or 0)
-    except ValueError as error:
-        raise BadInputError("states a nominal rate that is no number") from error
-    return rate if 0 < rate < HIGHEST_RATE_HZ else None
-
-
-def _channels(
-    source: Mapping[str, Any], title: str, samples: int, notes: list[str]
-) -> dict[str, tuple[Place, list[Channel]]]:
-    table = np.asarray(source["time_series"], dtype=np.float64).reshape(samples, -1)
-    columns = _columns(source, table.shape[1], notes, title)
+def _channels(source: XdfStream, table: Floats, notes: list[str]) -> dict[str, tuple[Place, list[Channel]]]:
+    columns = _columns(source, notes)
     names = {column.name for column in columns}
     members: dict[str, tuple[Place, list[Channel]]] = {}
     for index, column in enumerate(columns):
         place = place_of(column.name, names) if column.unit else _analog(column)
         values: Floats = np.where(np.isfinite(table[:, index]), table[:, index], np.nan)
-        name = f"analog_{snake(title)}" if place.kind == "analog" else place.stream
-        members.setdefault(name, (place, []))[1].append(channel_of(column, place, values))
+        name = f"analog_{snake(source.name)}" if place.kind == "analog" else place.stream
+        channels = members.setdefault(name, (place, []))[1]
+        if place.kind == "analog":
+            place = replace(place, channel=_free_channel(place.channel, channels, source.name, notes))
+        channels.append(channel_of(column, place, values))
     return members
 
 
@@ -179,51 +235,53 @@ def _analog(column: TableColumn) -> Place:
     return Place("analog", "analog", "unknown", column.name, "raw")
 
 
-def _columns(source: Mapping[str, Any], count: int, notes: list[str], title: str) -> list[TableColumn]:
+def _free_channel(name: str, channels: list[Channel], title: str, notes: list[str]) -> str:
+    """Return a name that no other channel has: equal labels are numbered, with a note."""
+    taken = {channel.name for channel in channels} | set(_RESERVED)
+    if name not in taken:
+        return name
+    free = next(n for n in (f"{name}_{k}" for k in range(2, len(channels) + 3)) if n not in taken)
+    if name not in _RESERVED:
+        notes.append(f"stream '{title}' has two channels '{name}'; the later one is '{free}'")
+    return free
+
+
+def _columns(source: XdfStream, notes: list[str]) -> list[TableColumn]:
     """Return name and unit of each channel from the stream's description, else ``channel_01``."""
-    described = _described(source)
     columns = []
-    for index in range(count):
-        channel = described[index] if index < len(described) else {}
-        label = _first(channel, "label") or f"channel_{index + 1:02d}"
-        unit = _first(channel, "unit")
-        try:
-            units.parse_unit(unit)
-        except UnitError:
-            if unit:
-                notes.append(f"stream '{title}', channel '{label}': unit '{unit}' is not known; kept as it is")
+    for index, (stated, unit) in enumerate(source.labels):
+        label = stated or f"channel_{index + 1:02d}"
+        if unit and not units.is_unit(unit):
+            notes.append(f"stream '{source.name}', channel '{label}': unit '{unit}' is not known; kept as it is")
             unit = ""
-        labelled = parse_column(label)
-        columns.append(TableColumn(label, labelled.name, unit or labelled.unit))
+        columns.append(_column(label, unit, index, source.name, notes))
     return columns
 
 
-def _described(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _column(label: str, unit: str, index: int, title: str, notes: list[str]) -> TableColumn:
+    """Return a channel's column; one whose brackets hold no unit, or whose label no letter, keeps what it can."""
     try:
-        channels = source["info"]["desc"][0]["channels"][0]["channel"]
-    except (KeyError, IndexError, TypeError):
-        return []
-    return [c for c in channels if isinstance(c, Mapping)] if isinstance(channels, list) else []
+        labelled = parse_column(label)
+    except UnitError:
+        labelled = TableColumn(label, snake(re.sub(r"\[[^\]]*\]", "", label)), "")
+        if not unit:
+            notes.append(f"stream '{title}', channel '{label}': the unit in brackets is not known; kept as it is")
+    except BadInputError:
+        labelled = TableColumn(label, f"channel_{index + 1:02d}", "")
+    return TableColumn(label, labelled.name, unit or labelled.unit)
 
 
-def _first(node: Mapping[str, Any], key: str) -> str:
-    value = node.get(key)
-    if isinstance(value, list):
-        value = value[0] if value else ""
-    return value if isinstance(value, str) else ""
-
-
-def _event_codes(series: Any) -> tuple[Channel, list[str]]:
-    texts = [" ".join(str(cell) for cell in np.atleast_1d(row)) for row in series]
-    labels = list(dict.fromkeys(texts))
-    codes = np.asarray([labels.index(text) for text in texts], dtype=np.float64)
+def _event_codes(rows: list[list[str]]) -> tuple[Channel, list[str]]:
+    texts = [" ".join(row) for row in rows]
+    number = {text: k for k, text in enumerate(dict.fromkeys(texts))}
+    codes, labels = np.asarray([number[text] for text in texts], dtype=np.float64), list(number)
     return Channel("code", codes, "1", "raw", "index into labels"), labels
 
 
-def _free_name(name: str, source: Mapping[str, Any], streams: Mapping[str, xr.Dataset]) -> str:
+def _free_name(name: str, title: str, streams: Mapping[str, xr.Dataset]) -> str:
     if name not in streams:
         return name
-    longer = f"{name}_{snake(_first(source['info'], 'name'))}"
+    longer = f"{name}_{snake(title)}"
     return next(n for n in (longer, *(f"{longer}_{i}" for i in range(2, 10000))) if n not in streams)
 
 
