@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from grfkit.signals.contacts import Contacts, empty_contacts, inside, intersect, load_contacts, merge
 from grfkit.signals.impacts import impacts, stride_period
-from grfkit.signals.landmark_contacts import foot_landmarks, landmark_contacts
+from grfkit.signals.landmark_contacts import landmark_contacts
+from grfkit.signals.marker_names import foot_landmarks, plain_names
 from grfkit.sync.contact_events import points_down, resting_level, upright
 
 CONTACT_S = 0.25
@@ -275,6 +276,9 @@ def test_landmark_contacts_keep_one_delay_whichever_axis_is_up(up: int) -> None:
         assert set(train.foot) == {foot}
 
 
+BOTH = {"left": {"heel": [0], "toe": [2]}, "right": {"heel": [1], "toe": [3]}}
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
@@ -282,10 +286,62 @@ def test_landmark_contacts_keep_one_delay_whichever_axis_is_up(up: int) -> None:
         (["LeftHeel", "RightBigToe"], {"left": {"heel": [0]}, "right": {"toe": [1]}}),
         (["heel_l", "toe_r"], {"left": {"heel": [0]}, "right": {"toe": [1]}}),
         (["pelvis", "head", "lumbar"], {}),
+        (["Subject 8:LHEE", "Subject 8:RHEE", "Subject 8:LTOE", "Subject 8:RTOE", "Wand:W1"], BOTH),
+        (["Skeleton 001:LHeel", "Skeleton 001:RHeel", "Skeleton 001:LToeTip", "Skeleton 001:RToeTip"], BOTH),
+        (["JD_LHEE", "JD_RHEE", "JD_LTOE", "JD_RTOE", "JD_LASI"], BOTH),
+        (["LCA", "RCA", "LFM", "RVM", "LASIS"], BOTH),  # CAST, IOR
+        (["L_FCC", "R_FCC", "L_FM1", "R_FM5", "L_FLE", "L_FAL"], BOTH),  # after the ISB
+        (["P1:LFCC", "P1:RFCC", "P1:LFM2", "P1:RFM2"], BOTH),
+        (["Heel.L", "HeelR", "ToeLeft", "toe r", "Lateral heel"], BOTH),
+        (["left_heel", "right_heel", "left_foot_index", "right_foot_index"], BOTH),  # MediaPipe
+        (["LHEE", "RHEE", "LHLX", "RD1M", "LMMA"], BOTH),  # Oxford
+        (["L_HEEL", "R_HEEL", "L1MT", "R.MTP5"], BOTH),
+        (["L_CA", "R_CA", "L_SMH", "R_VMH"], BOTH),  # IOR
+        (["LFM", "RFM", "LFL", "RFL"], {}),  # epicondyles: no CAST heel beside them
+        (["A:LHEE", "B:LHEE", "A:LTOE", "B:LTOE"], {}),  # two people
+        (["L_HM2", "L_HM5", "LTOA", "LTOL", "LMT"], {}),
+        ([], {}),
     ],
 )  # fmt: skip
 def test_feet_are_known_by_name(names: list[str], expected: dict[str, dict[str, list[int]]]) -> None:
     assert foot_landmarks(names) == expected
+
+
+def test_names_lose_the_subject_and_stay_apart() -> None:
+    assert plain_names(["S 1:LHEE", "LTOE", ":x", "S 1:"]) == ["LHEE", "LTOE", "x", "S 1:"]
+    assert plain_names(["A:LHEE", "B:LHEE", "A:C7"]) == ["A:LHEE", "B:LHEE", "C7"]
+
+
+@given(
+    st.lists(st.sampled_from(["LHEE", "RTOE", "C7", "L_FCC", "heel_r", "LASI"]), min_size=1, max_size=6, unique=True)
+)
+def test_a_prefix_changes_no_foot(names: list[str]) -> None:
+    assert foot_landmarks([f"Anna Maria:{name}" for name in names]) == foot_landmarks(names)
+
+
+@pytest.mark.parametrize("up", [0, 1, 2])
+def test_landmarks_with_the_axis_down_give_the_same_contacts(up: int) -> None:
+    start = onsets(12)
+    time = _time(start, 200.0)
+    position, names = _feet(time, start, up)
+    upside_down = position.copy()
+    upside_down[:, :, up] *= -1
+    for got, want in zip(landmark_contacts(time, upside_down, names), landmark_contacts(time, position, names)):
+        np.testing.assert_allclose(got.onset_s, want.onset_s)
+        assert got.size > 40
+
+
+def test_a_foot_out_of_sight_is_not_covered() -> None:
+    start = onsets(12)
+    time = _time(start, 200.0)
+    position, names = _feet(time, start)
+    hidden = (time > 10.0) & (time < 14.0)
+    position[hidden, :2] = np.nan  # the left foot
+    position[400, 0:2] = np.nan  # a marker that flickers
+    left, right = landmark_contacts(time, position, names)
+    np.testing.assert_allclose(left.covered_s, [[time[0], 10.0], [14.0, time[-1]]], atol=0.006)
+    np.testing.assert_allclose(right.covered_s, [[time[0], time[-1]]])
+    assert not ((left.onset_s > 10.0) & (left.onset_s < 14.0)).any()
 
 
 # --- sets of stretches

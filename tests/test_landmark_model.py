@@ -148,6 +148,15 @@ def test_keypoints_become_the_eleven_in_lab_axes() -> None:
         landmarks(body(mapping, [n for n in names if n != "RHeel"]), mapping)
 
 
+@pytest.mark.parametrize("prefix", ["Subject 8:", "Skeleton_001:"])
+def test_a_subject_before_the_names_changes_no_landmark(prefix: str) -> None:
+    mapping = load_mapping("pose2sim")
+    names = ["Hip", *(f"{s}{p}" for s in "LR" for p in ("Hip", "Knee", "Ankle", "Heel", "BigToe", "SmallToe"))]
+    points = body(mapping, names)
+    prefixed = Points(points.time_s, tuple(f"{prefix}{name}" for name in names), points.position)
+    np.testing.assert_array_equal(landmarks(prefixed, mapping).position, landmarks(points, mapping).position)
+
+
 def test_a_static_trial_gives_joint_centres_that_markers_of_the_trial_carry() -> None:
     mapping = load_mapping("rbds").model_copy(update={"axes": ("x", "y", "z")})
     rng = np.random.default_rng(5)

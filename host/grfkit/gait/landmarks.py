@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..arguments import refused_field
 from ..arrays import Floats, PathLike
 from ..errors import BadInputError
+from ..signals.marker_names import plain_names
 from .joint_centres import carried, harrington_hips, hinge_centre, template_of
 
 if sys.version_info >= (3, 11):
@@ -209,7 +210,8 @@ def segment_points(time_s: Floats, rotations: Floats, names: Sequence[str], mapp
 def landmarks(points: Points, mapping: LandmarkMapping, *, static: Points | None = None) -> Points:
     """Return the eleven landmarks (:data:`LANDMARKS`), X forward, Y left, Z up as the mapping's axes say.
 
-    For each landmark the first recipe whose points are there is taken. Without a static trial, the trial itself is used
+    For each landmark the first recipe whose points are there is taken; a subject's name before a point's
+    (``Subject:LHEE``) is left out. Without a static trial, the trial itself is used
     in its place where it has the markers.
 
     Parameters
@@ -224,14 +226,19 @@ def landmarks(points: Points, mapping: LandmarkMapping, *, static: Points | None
     LandmarkMissingError
         If a landmark has no recipe that fits, with the points it would need.
     """
-    moving = Points(points.time_s, points.names, turned(points.position, mapping.axes))
-    still = moving if static is None else Points(static.time_s, static.names, turned(static.position, mapping.axes))
+    moving = _named(points, mapping)
+    still = moving if static is None else _named(static, mapping)
     paths: dict[str, Floats] = {}
     # in this order, as a hinge is guided by landmarks that have to be there before it (see ``guides``)
     for part in ("pelvis", "hip", "heel", "toe", "ankle", "knee"):
         for side in ("",) if part == "pelvis" else SIDES:
             paths[f"{part}_{side}" if side else part] = _landmark_path(part, side, mapping, moving, still, paths)
     return Points(points.time_s, LANDMARKS, np.stack([paths[name] for name in LANDMARKS], axis=1))
+
+
+def _named(points: Points, mapping: LandmarkMapping) -> Points:
+    """Return points along forward, left and up, named without the subject's prefix."""
+    return Points(points.time_s, tuple(plain_names(points.names)), turned(points.position, mapping.axes))
 
 
 def _landmark_path(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from scipy import signal
 
 from ..arrays import Floats
-from .contacts import Contacts, empty_contacts
+from .contacts import Contacts, covered_stretches, empty_contacts
 from .impacts import peak_times, rhythmic_peaks, stride_period
+from .marker_names import foot_landmarks
 
 LEAST_VISIBLE = 0.5
 """Share of the samples in which a heel or toe has to be measured to be used; chosen by hand."""
 FEWEST_SAMPLES = 64
 """Samples that a record needs to show a stride, as of an IMU."""
+BRIDGE_S = 0.1
+"""Hole (s) in a foot's course that still counts as seen, chosen by hand: markers flicker, and a contact seldom falls
+into it."""
 FLOOR_PERCENT = 5
 """Percentile of a landmark's height that is its height on the floor."""
 LOWPASS_HZ, FILTERED_FROM_HZ = 20.0, 60
@@ -23,27 +25,12 @@ hand."""
 LOW, HIGH_PERCENT = 0.6, 99
 """A foot is low below this share of its height at that percentile: in swing it is braked too; chosen by hand."""
 
-_HEEL = re.compile(r"heel|calc|hee$|\.?cal$", re.IGNORECASE)
-_TOE = re.compile(r"toe|hallux|mt[125]|meta|bigtoe", re.IGNORECASE)
-_LEFT = re.compile(r"^(l|left)([^a-z]|(?=[A-Z])|heel|toe|foot|hee|cal|big|mt)|_l$|[ ._-]left", re.IGNORECASE)
-_RIGHT = re.compile(r"^(r|right)([^a-z]|(?=[A-Z])|heel|toe|foot|hee|cal|big|mt)|_r$|[ ._-]right", re.IGNORECASE)
-
-
-def foot_landmarks(names: list[str]) -> dict[str, dict[str, list[int]]]:
-    """Return the indices of heel and toe landmarks by side: ``{"left": {"heel": [...], "toe": [...]}, ...}``."""
-    indices: dict[str, dict[str, list[int]]] = {}
-    for index, name in enumerate(names):
-        side = "left" if _LEFT.search(name) else "right" if _RIGHT.search(name) else ""
-        part = "heel" if _HEEL.search(name) else "toe" if _TOE.search(name) else ""
-        if side and part:
-            indices.setdefault(side, {}).setdefault(part, []).append(index)
-    return indices
-
 
 def landmark_contacts(time_s: Floats, position: Floats, names: list[str]) -> list[Contacts]:
     """Return the contacts of each foot from its heel and toe landmarks.
 
-    The vertical axis is the one along which the other landmarks are farthest from the feet. Contact is taken where the
+    The vertical axis is the one along which the other landmarks are farthest from the feet; up is where they are, and
+    Z where there are no others. Covered are the stretches in which the foot was seen. Contact is taken where the
     foot's downward motion is stopped: the peak of the vertical acceleration of the lower of heel and toe, once a
     stride, to a fraction of a sample.
 
@@ -58,19 +45,24 @@ def landmark_contacts(time_s: Floats, position: Floats, names: list[str]) -> lis
         parts = feet.get(side, {})
         columns = [_middle(position, parts[p]) for p in ("heel", "toe") if p in parts]
         if columns:
-            trains.append(_contacts(time_s, columns, foot, _vertical_axis(position, feet)))
+            axis, sign = _vertical_axis(position, feet)
+            trains.append(_contacts(time_s, [sign * column[:, axis] for column in columns], foot))
     return trains
 
 
-def _vertical_axis(position: Floats, feet: dict[str, dict[str, list[int]]]) -> int:
-    """Return the axis in which the body extends most above its feet."""
+def _vertical_axis(position: Floats, feet: dict[str, dict[str, list[int]]]) -> tuple[int, float]:
+    """Return the axis in which the body extends most above its feet, and whether up is along (1) or against it (-1)."""
     lowest = [i for parts in feet.values() for indices in parts.values() for i in indices]
     others = [i for i in range(position.shape[1]) if i not in lowest]
     if not others:
-        return 2
+        return 2, 1.0
     difference = _middle(position, others) - _middle(position, lowest)
     finite = difference[np.isfinite(difference).all(axis=1)]
-    return int(np.argmax(np.abs(np.median(finite, axis=0)))) if len(finite) else 2
+    if not len(finite):
+        return 2, 1.0
+    above = np.median(finite, axis=0)
+    axis = int(np.argmax(np.abs(above)))
+    return axis, 1.0 if above[axis] >= 0 else -1.0
 
 
 def _middle(position: Floats, indices: list[int]) -> Floats:
@@ -82,15 +74,16 @@ def _middle(position: Floats, indices: list[int]) -> Floats:
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
-def _contacts(time_s: Floats, columns: list[Floats], foot: int, axis: int) -> Contacts:
-    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
-    columns = [c for c in columns if np.isfinite(c[:, axis]).mean() > LEAST_VISIBLE]
-    if not columns or time_s.size < FEWEST_SAMPLES:
+def _contacts(time_s: Floats, heights: list[Floats], foot: int) -> Contacts:
+    """Return one foot's contacts from the heights (samples,) of its heel and toe."""
+    heights = [h for h in heights if np.isfinite(h).mean() > LEAST_VISIBLE]
+    if not heights or time_s.size < FEWEST_SAMPLES:
         return empty_contacts()
+    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
     # each above its own floor, as heel and toe markers are not attached at one height
-    height = np.fmin.reduce([c[:, axis] - np.nanpercentile(c[:, axis], FLOOR_PERCENT) for c in columns])
+    height = np.fmin.reduce([h - np.nanpercentile(h, FLOOR_PERCENT) for h in heights])
     missing = ~np.isfinite(height)
-    covered = np.asarray([[time_s[0], time_s[-1]]])
+    covered = covered_stretches(time_s, missing, BRIDGE_S)
     filled = np.interp(time_s, time_s[~missing], height[~missing])
     if rate_hz > FILTERED_FROM_HZ:
         filled = signal.sosfiltfilt(signal.butter(2, LOWPASS_HZ, fs=rate_hz, output="sos"), filled)
