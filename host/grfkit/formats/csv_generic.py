@@ -17,6 +17,12 @@ from .text import decimal_sign
 
 _BRACKETS = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))\s*$")
 
+# Rows looked at for decimal commas, chosen by hand
+_ROWS_LOOKED_AT = 20
+_WHOLE_NUMBERS = re.compile(r"\s*[+-]?\d*\s*(,\s*[+-]?\d*\s*)*")
+# A number in which every comma may part thousands: 1,234 or 12,345.6
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+
 # Lines searched for the header row, chosen by hand: comment lines of any number stand above it
 _HEADER_LINES = 200
 
@@ -111,14 +117,12 @@ def parse_csv(text: str, column_map: Mapping[str, str] | None = None, *, needs: 
         lines.pop()
     if not lines:
         raise BadInputError("holds a header row but no data")
-    decimal = decimal_sign(lines, separator)
     picked = [i for i, _ in indexed]
     if any('"' in line for line in lines):
-        cells = _quoted_rows(lines, separator, len(header), index + 2)
-        labels = [header[i] for i in picked]
-        picked_cells = [[row[i] for i in picked] for row in cells]
-        table = numbers(picked_cells, columns=labels, first_line=index + 2, decimal=decimal)
+        table = _quoted_table(lines, separator, header, picked, index + 2)
     else:
+        _refuse_split_decimals(lines, separator, len(header), index + 2)
+        decimal = decimal_sign(lines, separator)
         table = number_table(
             lines, columns=header, separator=separator, first_line=index + 2, decimal=decimal, pick=picked
         )
@@ -132,15 +136,20 @@ def looks_like_table(text: str) -> tuple[str, list[str]]:
     """
     try:
         index, separator, header = split_header(text)
-        following = next((line for line in text.splitlines()[index + 1 :] if line.strip()), "")
+        lines = text.splitlines()[index + 1 :]
+        following = next((line for line in lines if line.strip()), "")
         if not following:
             return "", header
+        # the head may end inside a line
+        _refuse_split_decimals(lines[: max(1, len(lines) - 1)], separator, len(header), index + 2)
+        if '"' in following:
+            following = "\t".join(next(csv.reader([following.rstrip("\r")], delimiter=separator)))
+            separator = "\t"
         cells = unquoted(row_cells(following, separator, len(header), index + 2))
     except BadInputError as error:
         return str(error), []
     # a cell counts with either decimal sign: which one the file uses is settled when all rows are read
-    decimal = "." if separator == "," else ","
-    good = sum(is_missing(cell) or is_number(cell) or is_number(cell, decimal) for cell in cells)
+    good = sum(is_missing(cell) or is_number(cell) or is_number(cell, ",") for cell in cells)
     if 2 * good < len(cells):
         return f"line {index + 2} holds words where a table holds numbers", []
     return "", header
@@ -185,24 +194,82 @@ def _check_names(columns: list[TableColumn], needs: Sequence[str]) -> None:
         by_name[column.name] = column
 
 
-def _quoted_rows(lines: list[str], separator: str, width: int, first_line: int) -> list[list[str]]:
+def _refuse_split_decimals(lines: Sequence[str], separator: str, width: int, first_line: int) -> None:
+    """Refuse decimal commas between commas: ``0,01,512,4`` is 0.01 and 512.4, or four numbers.
+
+    Raises
+    ------
+    BadInputError
+        If each of the first rows has more cells than the header, all of them whole numbers or missing.
+    """
+    some = [line.rstrip(",; \t\r") for line in lines[:_ROWS_LOOKED_AT] if line.strip()]
+    if separator != "," or not some or not all(_WHOLE_NUMBERS.fullmatch(line) for line in some):
+        return
+    if all(line.count(",") + 1 > width for line in some):
+        raise BadInputError(
+            f"line {first_line} has {some[0].count(',') + 1} whole numbers below {width} names: they seem to have"
+            " decimal commas, which cannot be told from the commas between them; export it with ';' between the"
+            " columns or with decimal points (or name every column)"
+        )
+
+
+def _quoted_table(
+    lines: list[str], separator: str, header: Sequence[str], picked: Sequence[int], first_line: int
+) -> Floats:
+    """Return the numbers of rows of which some cells are quoted, with the decimal sign that the cells have."""
+    rows, numbers_of_lines = _quoted_rows(lines, separator, len(header), first_line)
+    cells = [[row[i] for i in picked] for row in rows]
+    labels = [header[i] for i in picked]
+    decimal = _quoted_decimal(cells) if separator == "," else decimal_sign(lines, separator)
+    if numbers_of_lines[-1] - first_line == len(rows) - 1:
+        return numbers(cells, columns=labels, first_line=first_line, decimal=decimal)
+    # a quoted cell runs over several lines: each row's own line for messages
+    parts = [
+        numbers([row], columns=labels, first_line=line, decimal=decimal) for row, line in zip(cells, numbers_of_lines)
+    ]
+    return np.concatenate(parts)
+
+
+def _quoted_decimal(rows: Sequence[Sequence[str]]) -> str:
+    """Return the decimal sign of cells in which a comma can be one, as quotes keep it from separating cells.
+
+    Raises
+    ------
+    BadInputError
+        If commas may as well be thousands signs: ``1,234``, or some numbers have a point.
+    """
+    with_comma = [cell.strip() for row in rows for cell in row if "," in cell and is_number(cell, ",")]
+    grouped = next((cell for row in rows for cell in row if _GROUPED.fullmatch(cell.strip())), "")
+    if not with_comma and not grouped:
+        return "."
+    has_point = any("." in cell and is_number(cell) for row in rows for cell in row)
+    if has_point or (with_comma and all(_GROUPED.fullmatch(cell) for cell in with_comma)) or not with_comma:
+        raise BadInputError(
+            f"writes {grouped or with_comma[0]!r}: whether ',' is a decimal or a thousands sign cannot be told;"
+            " export it without thousands signs and with one decimal sign"
+        )
+    return ","
+
+
+def _quoted_rows(lines: list[str], separator: str, width: int, first_line: int) -> tuple[list[list[str]], list[int]]:
+    """Return the cells of each row, and the line that each row begins in."""
     rows: list[list[str]] = []
+    begins: list[int] = []
     reader = csv.reader(lines, delimiter=separator, strict=True)
     while True:
-        index = len(rows)
+        line = first_line + reader.line_num
         try:
             cells = next(reader)
         except StopIteration:
-            return rows
+            return rows, begins
         except csv.Error as error:
-            raise BadInputError(
-                f"line {first_line + index} has a stray quote ({error}); mend the file there"
-            ) from error
+            raise BadInputError(f"line {line} has a stray quote ({error}); mend the file there") from error
         while len(cells) > width and is_missing(cells[-1]):
             cells.pop()
         if len(cells) != width:
-            raise BadInputError(f"line {first_line + index} has {len(cells)} cells, expected {width}")
+            raise BadInputError(f"line {line} has {len(cells)} cells, expected {width}")
         rows.append(cells)
+        begins.append(line)
 
 
 def _unit(text: str, column: str) -> str:

@@ -126,7 +126,7 @@ def _parse_blocks(lines: Sequence[str], ended: bool) -> XsensorFile:
     sensors = list(dict.fromkeys(name for frame in frames for name in frame.parts))
     if not sensors:
         raise BadInputError("holds frames but no sensor")
-    _check_frames(frames, sensors, ended)
+    _check_frames(frames, sensors, separator, ended)
     time = _seconds([frame.time for frame in frames], [frame.line for frame in frames])
     feet = [_foot(name, frames, unit, separator) for name in sensors]
     _check_feet(feet)
@@ -179,13 +179,13 @@ def _new_part(frame: _Frame, sensor: str, line: int) -> _Part:
     return frame.parts[sensor]
 
 
-def _check_frames(frames: list[_Frame], sensors: list[str], ended: bool) -> None:
+def _check_frames(frames: list[_Frame], sensors: list[str], separator: str, ended: bool) -> None:
     """Refuse a file in which a frame has no block of a sensor, or only a part of its grid."""
     first = frames[0]
     for frame in frames:
         lacking = _lacking(frame, first, sensors)
         if not lacking and frame is frames[-1] and not ended and frame is not first:
-            lacking = _cut(frame, first)
+            lacking = _cut(frame, first, separator)
         if lacking and frame is frames[-1] and len(frames) > 1:
             raise BadInputError(f"is cut off: its last frame ({frame.number}) {lacking}; export it again")
         if lacking:
@@ -207,10 +207,10 @@ def _lacking(frame: _Frame, first: _Frame, sensors: list[str]) -> str:
     return ""
 
 
-def _cut(frame: _Frame, first: _Frame) -> str:
+def _cut(frame: _Frame, first: _Frame, separator: str) -> str:
     """Return why a frame that ends the file without a line end may be cut in its last row of cells."""
     last, first_part = list(frame.parts.values())[-1], list(first.parts.values())[-1]
-    if last.rows and last.rows[-1].count(",") < first_part.rows[-1].count(","):
+    if last.rows and last.rows[-1].count(separator) < first_part.rows[-1].count(separator):
         return "ends in a short row"
     return ""
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..records import Recording
-from ..signals.landmark_contacts import foot_landmarks
+from ..signals.marker_names import foot_landmarks
 from ..signals.runs import true_runs
 
 # --- accelerometers -------------------------------------------------------------------------------------------------

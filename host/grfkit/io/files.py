@@ -12,6 +12,7 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..errors import BadInputError
+from ..formats.encoding import decode
 from ..provenance import Provenance, describe_input
 from ..records import Channel, Recording, make_recording
 from ..units import canonical_name
@@ -46,7 +47,7 @@ def file_recording(
 
 
 def read_text(path: Path, *, largest: int = LARGEST_TEXT_BYTES) -> str:
-    """Return a text file's content (UTF-8, UTF-16 with a mark, otherwise Windows-1252).
+    """Return a text file's content (UTF-8, UTF-16, otherwise Windows-1252).
 
     Raises
     ------
@@ -63,25 +64,6 @@ def read_text(path: Path, *, largest: int = LARGEST_TEXT_BYTES) -> str:
     except OSError as error:
         raise BadInputError(f"cannot be read ({error.strerror or error})") from error
     return decode(data)
-
-
-def decode(data: bytes) -> str:
-    """Return text in UTF-8, in UTF-16 where it starts with a mark, otherwise in Windows-1252.
-
-    Raises
-    ------
-    BadInputError
-        If it holds binary zeros.
-    """
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", errors="replace")
-    if b"\0" in data:
-        raise BadInputError(f"holds binary zeros (byte {data.index(0)}); it is no text file, or a damaged one")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # Windows programs, such as Vicon Nexus 1, write in this code page
-        return data.decode("cp1252", errors="replace")
 
 
 def refuse_extra(options: ReadOptions, reader: str, understood: frozenset[str] = frozenset()) -> None:

@@ -210,9 +210,9 @@ def _longest_gap_s(data: xr.Dataset) -> float:
     if not int(data.attrs["gaps"]):
         return 0.0
     present = np.isfinite(data["time_raw"].values)
-    for name, channel in data.data_vars.items():
+    for name, channel in _variables(data):
         # an unloaded foot or plate has no centre of pressure and no free moment: that is no gap
-        if name == "time_raw" or is_masked(str(name)):
+        if name == "time_raw" or is_masked(name):
             continue
         values = np.asarray(channel.values, dtype=np.float64)
         complete = np.isfinite(values if values.ndim == 1 else values.sum(axis=2))
@@ -224,11 +224,12 @@ def _longest_gap_s(data: xr.Dataset) -> float:
 
 
 def _channels(data: xr.Dataset) -> list[ChannelReport]:
-    return [
-        _channel(str(name), channel.values, channel.attrs)
-        for name, channel in data.data_vars.items()
-        if name != "time_raw"
-    ]
+    return [_channel(name, channel.values, channel.attrs) for name, channel in _variables(data) if name != "time_raw"]
+
+
+def _variables(data: xr.Dataset) -> list[tuple[str, xr.Variable]]:
+    """Return the channels as variables: as arrays each would look through all others for its coordinates."""
+    return [(str(name), data.variables[name]) for name in data.data_vars]
 
 
 def _landmarks(data: xr.Dataset) -> list[ChannelReport]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..arrays import PathLike
 from ..errors import BadInputError
+from ..formats.encoding import foreign, head_text
 from ..provenance import require_regular
 from .base import HEAD_BYTES, Head, Match, Reader
 
@@ -80,7 +81,7 @@ def read_head(path: Path) -> Head:
         raise BadInputError(f"{str(path)!r}: is no file name ({error})") from error
     if not data:
         raise BadInputError(f"{path}: is empty (0 bytes); record or export it again")
-    return Head(path, size, data, _head_text(data))
+    return Head(path, size, data, head_text(data))
 
 
 def sniff(path: PathLike) -> Sniffed:
@@ -108,17 +109,6 @@ def _load(name: str) -> Reader:
     return reader
 
 
-def _head_text(data: bytes) -> str:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if error.start >= len(data) - 3:  # the head ends inside a character
-            return data.decode("utf-8-sig", errors="ignore")
-        return data.decode("cp1252", errors="replace")
-
-
 def _why_not(match: Match, winner: Match, reader: Reader) -> str:
     if match.score <= 0:
         return match.why
@@ -126,7 +116,9 @@ def _why_not(match: Match, winner: Match, reader: Reader) -> str:
 
 
 def _unknown(head: Head, matches: list[tuple[Reader, Match]]) -> str:
-    what = f"first bytes {head.data[:8].hex(' ')}" if b"\0" in head.data[:512] else _first_line(head)
+    if other := foreign(head.data, head.path.name):
+        return other
+    what = f"first bytes {head.data[:8].hex(' ')}" if "\0" in head.text[:512] else _first_line(head)
     by_ending = [(r, m) for r, m in matches if head.path.suffix.lower() in r.suffixes]
     if len(by_ending) == 1:
         reader, match = by_ending[0]

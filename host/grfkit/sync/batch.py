@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gc
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,8 @@ from ..arguments import refused_field
 from ..arrays import PathLike
 from ..cluster import connected
 from ..errors import BadInputError, GrfError
+from ..formats.encoding import decode
+from ..formats.rows import is_number
 from ..provenance import describe_input, require_regular, written_whole
 from .align import align_request
 from .assemble import assemble
@@ -42,6 +45,9 @@ _COLUMNS = {
     "together": "together",
     "allow_partial": "allow_partial",
 }
+
+
+_NUMBERS = frozenset({"mass_kg", "speed_m_s", "slope_percent", "prior_offset", "prior_sd", "rate_hz"})
 
 
 class Row(BaseModel):
@@ -73,6 +79,8 @@ class Row(BaseModel):
 def read_table(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
     """Return the rows of a table; relative paths are relative to the table.
 
+    It is text in UTF-8 or UTF-16, its columns separated by commas, semicolons or tabs, with either decimal sign.
+
     Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
     ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd column_map rate_hz together
     allow_partial trial``.
@@ -90,10 +98,12 @@ def read_table(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
     path = Path(path)
     try:
         require_regular(path)
-        with open(path, newline="", encoding="utf-8-sig") as handle:
-            lines = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = decode(path.read_bytes())
+        lines = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=_separator(text)))
+    except (OSError, csv.Error) as error:
         raise BadInputError(f"{path}: cannot be read as a table ({error})") from error
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
     if not lines:
         raise BadInputError(f"{path}: holds no row")
     for number, line in enumerate(lines, start=1):
@@ -110,6 +120,19 @@ def read_table(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
     return rows
 
 
+def _separator(text: str) -> str:
+    """Return what separates the columns: a tab, or a semicolon where no comma stands between the names."""
+    names = text.lstrip().partition("\n")[0]
+    if "\t" in names:
+        return "\t"
+    return ";" if ";" in names and "," not in names else ","
+
+
+def _plain_number(column: str, cell: str) -> str:
+    """Return a number's cell with a decimal point: spreadsheets of some countries write ``70,5``."""
+    return cell.replace(",", ".") if column in _NUMBERS and is_number(cell, ",") else cell
+
+
 def _check_columns(path: Path, columns: list[str]) -> None:
     unknown = sorted({str(column) for column in columns if column not in _COLUMNS})
     if unknown:
@@ -120,7 +143,7 @@ def _check_columns(path: Path, columns: list[str]) -> None:
 
 
 def _row(path: Path, number: int, line: dict[str, str | None], defaults: dict[str, Any]) -> Row:
-    cells = {_COLUMNS[k]: (v or "").strip() for k, v in line.items() if k in _COLUMNS}
+    cells = {_COLUMNS[k]: _plain_number(k, (v or "").strip()) for k, v in line.items() if k in _COLUMNS}
     filled: dict[str, Any] = dict(defaults) | {k: v for k, v in cells.items() if v}
     base = path.parent
     out, report = filled.pop("out", ""), filled.pop("report", None)

@@ -26,7 +26,7 @@ _FAST_WORN_HZ = 5000.0
 
 
 def _sniff(head: Head) -> Match:
-    if b"\0" in head.data and head.data[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+    if "\0" in head.text:
         return Match(0.0, "holds binary zeros")
     why, cells = looks_like_table(head.text)
     if not cells:

@@ -39,7 +39,7 @@ def _check_root(path: Path) -> None:
     except Exception as error:
         raise BadInputError(f"is damaged: HDF5 cannot open it ({type(error).__name__})") from error
     if not artefact:
-        raise BadInputError("is HDF5 but was not written by grfkit")
+        raise BadInputError("is HDF5 but was not written by grfkit; save its data as CSV")
     if artefact != "recording":
         raise BadInputError(f"is a grfkit {artefact}, not a recording")
 
