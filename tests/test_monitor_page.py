@@ -22,6 +22,7 @@ pytest.importorskip("websockets")
 import websockets
 
 from grfkit.calibrate.library import load_insole
+from grfkit.cli.monitor_run import Showing, _views
 from grfkit.errors import BadInputError
 from grfkit.monitor.guard import Guard, host_allowed, is_loopback, origin_allowed
 from grfkit.monitor.messages import MonitorEvent, SampleBatch
@@ -223,6 +224,19 @@ def test_token_given_is_asked_for_on_loopback_too() -> None:
         ("127.0.0.1:81", "127.0.0.1", False),
         ("127.0.0.1:x", "127.0.0.1", False),
         ("[::1", "::1", False),
+        ("127.0.0.1:80?x", "127.0.0.1", False),
+        ("localhost?:80", "127.0.0.1", False),
+        ("127.0.0.1?;script-src *:80", "127.0.0.1", False),
+        ("evil@127.0.0.1:80", "127.0.0.1", False),
+        ("127.0.0.1:80/", "127.0.0.1", False),
+        ("127.0.0.1:80#", "127.0.0.1", False),
+        ("127.0.0.1:80 https:", "127.0.0.1", False),
+        ("127.0.0.1:80;", "127.0.0.1", False),
+        ("127.0.0.1,*:80", "127.0.0.1", False),
+        ("127.0.0.1:\u0668\u0660", "127.0.0.1", False),
+        ("127.0.0.1:80\n", "127.0.0.1", False),
+        ("", "127.0.0.1", False),
+        ("localhost", "127.0.0.1", True),
     ],
 )
 def test_host_header(header: str, bound: str, right: bool) -> None:
@@ -233,6 +247,71 @@ def test_host_header(header: str, bound: str, right: bool) -> None:
 def test_no_other_origin_and_no_odd_host_passes_or_breaks(text: str) -> None:
     assert not origin_allowed(text, host="127.0.0.1:8000") or text.lower().endswith("://127.0.0.1:8000")
     assert not host_allowed(text, bound="127.0.0.1", port=8000)
+
+
+@pytest.mark.parametrize("odd", ["?x", "?;script-src%20*", "/a", "#a", ";", ",*", "@evil", '"', "'", "*"])
+def test_nothing_of_a_host_header_gets_into_the_policy_but_a_name_and_a_port(odd: str) -> None:
+    async def work(hub: FakeHub, url: str) -> None:
+        host = url.split("/")[2]
+        name, port = host.split(":")
+        for header in (host + odd, f"{name}{odd}:{port}"):
+            status, headers, _ = await fetched(url, Host=header)
+            assert status in (400, 421), "400 is the server's own, before the guard"
+            assert status == 400 or "connect-src 'self'; img-src" in headers["content-security-policy"]
+
+    served(work, live=False)
+
+
+def test_the_command_asks_for_a_token_on_loopback_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other people may use this machine: only who sees the printed address opens the page."""
+    lines: list[str] = []
+    started: list[str] = []
+    monkeypatch.setattr("grfkit.cli.monitor_run.say", lines.append)
+    monkeypatch.setattr("webbrowser.open", started.append)
+
+    async def work() -> None:
+        (page,) = _views(Showing(False, False, False, False, "127.0.0.1", 0, None, True))
+        hub = FakeHub()
+        serving = asyncio.create_task(page(hub))
+        while not (lines and started):
+            await asyncio.sleep(0.01)
+        url = lines[0].removeprefix("the page is at ")
+        local, token = url.split("?token=")
+        assert len(token) == 32
+        assert (await fetched(local))[0] == 401
+        assert await refused(opened(local)) == 403
+        assert (await fetched(local, f"/?token={token}"))[0] == 303
+        assert token not in started[0]
+        assert (await fetched(local, "/" + started[0].removeprefix(local)))[0] == 303
+        hub.end()
+        await serving
+
+    asyncio.run(asyncio.wait_for(work(), 60))
+    gc.collect()
+
+
+def test_a_ticket_opens_the_page_once_and_nothing_else() -> None:
+    """A browser is started with it, which everybody on the machine sees; by then it is spent."""
+    tickets: list[str] = []
+
+    async def work(hub: FakeHub, url: str) -> None:
+        (opened_url,) = tickets
+        assert opened_url.split("?")[0] == url.split("?")[0]
+        query = "/?" + opened_url.split("?")[1]
+        assert query.startswith("/?ticket=")
+        assert "of-my-own" not in query
+        local = url.split("?")[0]
+        assert (await fetched(local, query + "x"))[0] == 401
+        assert (await fetched(local, "/app.js" + query[1:]))[0] == 401
+        assert await refused(opened(local, query=query[1:])) == 403, "no WebSocket by ticket"
+        status, headers, _ = await fetched(local, query)
+        assert (status, headers["location"]) == (303, "/")
+        assert query.split("=")[1] not in headers["set-cookie"]
+        assert (await fetched(local, Cookie=headers["set-cookie"].partition(";")[0]))[0] == 200
+        assert (await fetched(local, query))[0] == 401, "it is spent"
+        assert (await fetched(local, "/?token=of-my-own"))[0] == 303, "the token is not"
+
+    served(work, live=False, token="of-my-own", browse=tickets.append)
 
 
 def test_loopback() -> None:

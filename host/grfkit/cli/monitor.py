@@ -21,8 +21,13 @@ _Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop by itsel
 _Headless = Annotated[bool, typer.Option("--headless", help="Show nothing; say at the end what came.")]
 _Json = Annotated[bool, typer.Option("--json", help="Say it as one JSON line on stdout.")]
 _Port = Annotated[int, typer.Option("--port", help="Of the page; 0: a free one.")]
-_Host = Annotated[str, typer.Option("--host", help="Where the page is served; elsewhere than here with a token.")]
-_Token = Annotated[str | None, typer.Option("--token", help="What the page has to know.", **_HIDDEN)]
+_Host = Annotated[str, typer.Option("--host", help="Where the page is served; 0.0.0.0: for other machines too.")]
+_Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token", help="What the page has to know; made up if none, and part of the printed address.", **_HIDDEN
+    ),
+]
 _NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Open no browser; the address is printed.")]
 _Tui = Annotated[bool, typer.Option("--tui", help="Show it in the terminal.")]
 _Lsl = Annotated[bool, typer.Option("--lsl", help="Send samples to the Lab Streaming Layer too.")]

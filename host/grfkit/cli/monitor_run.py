@@ -107,19 +107,21 @@ def _views(showing: Showing) -> list[Any]:
         views.append(in_terminal)
     elif not showing.headless:
         try:
-            from ..monitor.server import bind_listener, serve
+            from ..monitor.server import bind_listener, new_token, serve
         except ImportError as error:
             raise BadInputError(
                 f"the page needs starlette and uvicorn ({error}); pip install 'grfkit[ble]', or say --tui, --headless"
             ) from error
 
-        ready = _open if showing.browser else _say_page
+        # here too: whoever opens the page may stop a recording, and other people may use this machine
+        token = showing.token if showing.token is not None else new_token()
+        browse = _open if showing.browser else None
         # bound before insoles are looked for: a port that is taken is known at once
-        listener = bind_listener(showing.host, showing.port, showing.token)
+        listener = bind_listener(showing.host, showing.port, token)
 
         async def page(hub: Hub) -> None:
             """Serve the page."""
-            await serve(hub, host=showing.host, token=showing.token, ready=ready, listener=listener)
+            await serve(hub, host=showing.host, token=token, ready=_say_page, browse=browse, listener=listener)
 
         views.append(page)
     return views
@@ -133,6 +135,5 @@ def _open(url: str) -> None:
     import threading
     import webbrowser
 
-    _say_page(url)
     # some browsers block their caller until they are closed
     threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()

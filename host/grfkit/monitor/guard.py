@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import re
 import secrets
 import socket
 from http.cookies import CookieError, SimpleCookie
@@ -13,6 +14,9 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?", re.ASCII)
+"""A ``Host`` header (RFC 9110, 7.2) of the names and addresses that a monitor can have. It is copied into the page's
+policy, where any other character could begin something new."""
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -25,10 +29,13 @@ class Guard:
         What the server is bound to.
     token
         None where none is required.
+    ticket
+        Opens the page once in place of the token, for a browser that is started with it: what a program is started with
+        is seen by everybody on the machine, and by then this is spent.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str, port: int, token: str | None) -> None:
-        self._app, self._host, self._port, self._token = app, host, port, token
+    def __init__(self, app: ASGIApp, *, host: str, port: int, token: str | None, ticket: str | None = None) -> None:
+        self._app, self._host, self._port, self._token, self._ticket = app, host, port, token, ticket
         # with the port: cookies do not tell ports apart, and two monitors on one machine would overwrite each other's
         self._cookie = f"grf_monitor_{port}"
 
@@ -58,22 +65,31 @@ class Guard:
         # browsers let any page open a WebSocket to any host; CORS does not stop that
         if scope["type"] == "websocket" and not origin_allowed(headers.get("origin"), host=host):
             return PlainTextResponse("refused: the page that asks is not this monitor's\n", 403)
-        if self._token is not None and not (self._has_token(scope) or self._has_cookie(headers)):
+        allowed = self._has_token(scope) or self._has_cookie(headers) or self._has_ticket(scope)
+        if self._token is not None and not allowed:
             return PlainTextResponse("refused: open the address with the token that the monitor printed\n", 401)
         return None
 
     def _welcome(self, scope: Scope) -> Response | None:
         """Return a redirect that moves the token from the address into a cookie."""
         # out of the address, where it is seen over a shoulder and kept in the history
-        if self._token is None or scope["path"] != "/" or not self._has_token(scope):
+        if self._token is None or scope["path"] != "/" or not (self._has_token(scope) or self._has_ticket(scope)):
             return None
+        if self._has_ticket(scope):
+            self._ticket = None
         answer = RedirectResponse("/", 303)
         answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict", path="/")
         return answer
 
     def _has_token(self, scope: Scope) -> bool:
-        tokens = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [])
-        return len(tokens) == 1 and self._same(tokens[0])
+        given = _only(scope, "token")
+        return given is not None and self._same(given)
+
+    def _has_ticket(self, scope: Scope) -> bool:
+        given = _only(scope, "ticket") if scope["type"] == "http" and scope["path"] == "/" else None
+        if given is None or self._ticket is None:
+            return False
+        return secrets.compare_digest(given.encode(), self._ticket.encode())
 
     def _has_cookie(self, headers: Headers) -> bool:
         try:
@@ -90,6 +106,12 @@ class Guard:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], *_security(host)]
         await send(message)
+
+
+def _only(scope: Scope, name: str) -> str | None:
+    """Return the value of a query's parameter that is given once."""
+    values = parse_qs(scope.get("query_string", b"").decode("latin-1")).get(name, [])
+    return values[0] if len(values) == 1 else None
 
 
 def host_allowed(header: str, *, bound: str, port: int) -> bool:
@@ -126,11 +148,11 @@ def is_loopback(host: str) -> bool:
 
 
 def _split(header: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(f"//{header}")
-        return (parts.hostname or "").lower(), parts.port or 80
-    except ValueError:
+    """Return name and port of a ``Host`` header; an empty name where it is anything else than these two."""
+    parts = _HOST.fullmatch(header)
+    if parts is None:
         return "", 0
+    return parts["name"].strip("[]").lower(), int(parts["port"] or 80)
 
 
 def _is_address(name: str) -> bool:

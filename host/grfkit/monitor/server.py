@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import json
 import re
 import secrets
@@ -82,6 +81,7 @@ async def serve(
     port: int = 0,
     token: str | None = None,
     ready: Callable[[str], object] | None = None,
+    browse: Callable[[str], object] | None = None,
     listener: socket.socket | None = None,
 ) -> None:
     """Serve the page until the hub ends or the task is cancelled.
@@ -90,10 +90,15 @@ async def serve(
     ----------
     host, port
         What to bind; port 0 takes a free one. Anything but loopback needs a token: one is made up where none is given.
+        On loopback everybody who has an account on this machine opens the page if none is given; see
+        :func:`new_token`.
     token
         What a page has to know; comes in the URL once and stays as a cookie.
     ready
         Called with the URL to open, token included, once it answers.
+    browse
+        Then called with a URL for a browser to be started with: in place of the token it holds a ticket that opens the
+        page once, as other people's programs see what a program is started with.
     listener
         What :func:`bind_listener` gave for the same host, port and token; it is closed at the end.
 
@@ -105,16 +110,25 @@ async def serve(
     listener = listener or bind_listener(host, port, token)
     local = is_loopback(host)
     if token is None and not local:
-        token = secrets.token_urlsafe(24)
+        token = new_token()
     number = int(listener.getsockname()[1])
-    app = application(hub, host=host, port=number, token=token)
+    ticket = new_token() if token else None
+    app = application(hub, host=host, port=number, token=token, ticket=ticket)
     config = uvicorn.Config(
         # commands are short texts, and a page that does not close is not waited for long
         app, log_config=None, log_level="error", access_log=False, lifespan="off", server_header=False,
         ws_per_message_deflate=False, ws_max_size=64 * 1024, timeout_graceful_shutdown=2,
     )  # fmt: skip
-    url = f"http://{_address_to_type(host)}:{number}/" + (f"?token={token}" if token else "")
-    server = _Server(config, functools.partial(ready, url) if ready else None)
+    url = f"http://{_address_to_type(host)}:{number}/"
+
+    def answers() -> None:
+        """Say where the page is, now that it answers."""
+        if ready is not None:
+            ready(url + (f"?token={token}" if token else ""))
+        if browse is not None:
+            browse(url + (f"?ticket={ticket}" if ticket else ""))
+
+    server = _Server(config, answers)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     ended = asyncio.create_task(_drain(hub))
     try:
@@ -129,11 +143,16 @@ async def serve(
             await ended
 
 
-def application(hub: HubLike, *, host: str, port: int, token: str | None) -> ASGIApp:
+def new_token() -> str:
+    """Return a token that nobody can guess: 32 characters of 192 random bits."""
+    return secrets.token_urlsafe(24)
+
+
+def application(hub: HubLike, *, host: str, port: int, token: str | None, ticket: str | None = None) -> ASGIApp:
     """Return the guarded application, for the address it will be bound to."""
     page = _Page(hub)
     routes = [WebSocketRoute("/ws", page.talk), Route("/{path:path}", page.file)]
-    return Guard(Starlette(routes=routes), host=host, port=port, token=token)
+    return Guard(Starlette(routes=routes), host=host, port=port, token=token, ticket=ticket)
 
 
 class _Page:
@@ -257,15 +276,14 @@ async def _close(subscription: MessageStream) -> None:
 class _Server(uvicorn.Server):
     """uvicorn without signal handlers of its own: the program that serves decides what Ctrl-C does."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], object] | None) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
         super().__init__(config)
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         await super().startup(sockets=sockets)
-        if self._ready is not None:
-            self._ready()
+        self._ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
