@@ -17,7 +17,7 @@ pytest.importorskip("starlette")
 from textual.widgets import Input, Sparkline, Static
 
 from grfkit.monitor.messages import MonitorEvent, SampleBatch
-from grfkit.monitor.tui import MonitorApp, Trace, head_text, health_text, is_old, numbers_text, top_text
+from grfkit.monitor.tui import MonitorApp, Trace, blocks, head_text, health_text, is_old, numbers_text, top_text
 from monitor_hub import FakeHub
 
 
@@ -61,7 +61,7 @@ def test_force_numbers_and_states_are_written_with_their_units() -> None:
         assert "peak 21000 counts" in written(app, "#foot-0 .numbers")
         assert "battery 13 %" in written(app, "#foot-1 .health")
         assert "DEMO: virtual insoles" in written(app, "#top")
-        await until(pilot, lambda: max(app.query("#foot-0 Sparkline").first(Sparkline).data or [0]) > 15000, "a stance")
+        await until(pilot, lambda: np.nanmax(app.query("#foot-0 Sparkline").first(Sparkline).data) > 15000, "a stance")
         await until(pilot, lambda: "(sum of cells)" in written(app, "#foot-0 .numbers"), "who made the stances")
 
     shown(work)
@@ -139,12 +139,27 @@ def test_trace_keeps_the_highest_and_no_time_twice() -> None:
     trace.add(batch([0.02, 0.01, 0.051], [99.0, 99.0, 4.0]))
     trace.add(batch([0.2], [float("nan")]))
     line = trace.line(0.21)
-    assert (len(line), max(line)) == (200, 9.0)
+    assert (len(line), np.nanmax(line)) == (200, 9.0)
     assert line[199 - 4] == 9.0
     assert line[199 - 3] == 4.0
-    assert line[199] == 0.0
+    assert math.isnan(line[199]), "what is unknown is no force of 0"
+    assert math.isnan(line[0])
     assert trace.newest_s == 0.2
-    assert max(trace.line(11.0)) == 0.0, "older than ten seconds"
+    assert np.all(np.isnan(trace.line(11.0))), "older than ten seconds"
+    trace.add(batch([0.3, 0.31, 0.32], [float("nan"), 0.0, float("nan")]))
+    assert trace.line(0.32)[199] == 0.0, "a known value stays beside an unknown one"
+
+
+def test_blocks_tell_no_force_from_no_data() -> None:
+    nan = math.nan
+    assert blocks([0.0, nan, 8.0, 4.0], 4, 1) == ["▁ █▄"]
+    assert blocks([0.0, nan, 16.0, 12.0], 4, 2) == ["  █▄", "▁ ██"]
+    assert blocks([nan, nan, nan, 2.0], 2, 1) == [" █"]
+    assert blocks([1.0, 2.0], 4, 1) == ["▄▄██"]
+    assert blocks([nan] * 200, 40, 2) == [" " * 40] * 2
+    assert blocks([0.0] * 200, 3, 1) == ["▁▁▁"]
+    assert blocks([], 2, 1) == ["  "]
+    assert blocks([1.0], 0, 1) == [""]
 
 
 def test_words_say_what_is_known_and_nothing_more() -> None:

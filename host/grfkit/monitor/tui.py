@@ -6,9 +6,12 @@ import asyncio
 import math
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from textual.app import App, ComposeResult
+from rich.style import Style
+from rich.text import Text
+from textual.app import App, ComposeResult, RenderResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Footer, Input, Sparkline, Static
@@ -57,19 +60,48 @@ class Trace:
             self.newest_s, self.newest = at, force
             place = math.floor(at * _POINTS / SHOWN_S)
             if self._bins and self._bins[-1][0] == place:
-                if not force <= self._bins[-1][1]:
+                # the highest that is known; NaN only where nothing is
+                if not force <= self._bins[-1][1] and not math.isnan(force):
                     self._bins[-1] = (place, force)
             else:
                 self._bins.append((place, force))
 
     def line(self, now_s: float) -> list[float]:
-        """Return the last ten seconds up to now, ``(200,)``; 0 where nothing is known."""
+        """Return the last ten seconds up to now, ``(200,)``; NaN where nothing is known."""
         last = math.floor(now_s * _POINTS / SHOWN_S)
-        values = [0.0] * _POINTS
+        values = [math.nan] * _POINTS
         for place, force in self._bins:
             if 0 <= (where := place - last + _POINTS - 1) < _POINTS and math.isfinite(force):
                 values[where] = max(0.0, force)
         return values
+
+
+class ForceLine(Sparkline):
+    """A line of blocks from 0 to its highest value; blank where nothing is known, which a bar of 0 would hide."""
+
+    def render(self) -> RenderResult:
+        """Return the blocks in the colour of the theme."""
+        colour = self.get_component_styles("sparkline--max-color").color.rich_color
+        rows = blocks(self.data or [], self.size.width, self.size.height)
+        return Text("\n".join(rows), style=Style.from_color(colour), no_wrap=True)
+
+
+def blocks(values: Sequence[float], width: int, height: int) -> list[str]:
+    """Return rows of characters, the highest first: each column the greatest of its values, blank where all are NaN."""
+    starts = [k * len(values) // width for k in range(width + 1)] if width else []
+    parts = [values[start : max(end, start + 1)] for start, end in zip(starts, starts[1:])]
+    tops = [max((v for v in part if math.isfinite(v)), default=math.nan) for part in parts]
+    most = max((top for top in tops if math.isfinite(top)), default=0.0) or 1.0
+    steps = len(_BLOCKS) - 1
+    rows = []
+    for row in reversed(range(height)):
+        # one step at least: a force of 0 is drawn, and something else than none
+        filled = [0 if math.isnan(top) else max(1, round(top / most * height * steps)) - row * steps for top in tops]
+        rows.append("".join(_BLOCKS[min(max(level, 0), steps)] for level in filled))
+    return rows
+
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 class FootPanel(Vertical):
@@ -84,7 +116,7 @@ class FootPanel(Vertical):
     def compose(self) -> ComposeResult:
         """Make the four rows."""
         yield Static(classes="head", markup=False)
-        yield Sparkline([0.0] * _POINTS, summary_function=max)
+        yield ForceLine([math.nan] * _POINTS)
         yield Static(classes="numbers", markup=False)
         yield Static(classes="health", markup=False)
 
@@ -92,7 +124,7 @@ class FootPanel(Vertical):
         """Write everything anew; nothing before the rows are there and a state is known."""
         if self.state is None or not self.query(".health"):
             return
-        self.query_one(Sparkline).data = self.trace.line(now_s)
+        self.query_one(ForceLine).data = self.trace.line(now_s)
         age_s = None if self.trace.newest_s is None else max(0.0, now_s - self.trace.newest_s)
         head = self.query_one(".head", Static)
         head.update(head_text(self.state, self.trace.newest, age_s))
