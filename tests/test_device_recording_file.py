@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
+import random
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -225,6 +227,42 @@ def test_a_name_as_long_as_the_file_system_takes_can_be_recorded_to(tmp_path: Pa
     with quiet(path) as recorder:
         recorder.packet(0, packet(0))
     assert packets_in(path) == [0]
+
+
+def _record_over(path: Path, wait_s: float) -> None:
+    recorder, number = Recorder(path, force=True, write_every_s=0.001), 0
+    recorder.begin(0, connection=1, address="A", info=Info(0), running=Running(7, 5, 200, 5000), started_ns=9)
+    time.sleep(wait_s)
+    while True:
+        recorder.packet(0, packet(number))
+        number += 1
+        time.sleep(0.0005)
+
+
+@posix
+def test_a_kill_at_any_moment_leaves_the_old_recording_or_the_new_one(tmp_path: Path) -> None:
+    """``python tools/bench live.kills`` does it 500 times, with the whole monitor."""
+    context, chance, outcomes = multiprocessing.get_context("fork"), random.Random(7), []
+    for turn in range(4):
+        writers = []
+        for k in range(8):
+            path = tmp_path / f"{turn}-{k}.grfrec"
+            path.write_bytes(OLD)
+            writer = context.Process(target=_record_over, args=(path, chance.uniform(0.0, 0.1)))
+            writer.start()
+            writers.append((time.monotonic() + chance.uniform(0.0, 0.15), writer, path))
+        for at_s, writer, path in sorted(writers, key=lambda entry: entry[0]):
+            time.sleep(max(0.0, at_s - time.monotonic()))
+            writer.kill()
+            writer.join(60)
+            if path.read_bytes() == OLD:
+                outcomes.append("old")
+                continue
+            numbers = [int.from_bytes(r.body[1:5], "little") for r in RecordFile(path) if r.kind == Kind.PACKET]
+            assert numbers == list(range(len(numbers)))
+            assert numbers
+            outcomes.append("new")
+    assert len(outcomes) == 32
 
 
 # The file is taken away while it grows

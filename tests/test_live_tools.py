@@ -268,6 +268,13 @@ def test_kills_and_clocks_are_judged() -> None:
     good = {"kills": 500, "unreadable": 0, "broken_before_the_end": 0, "lost_more_than_a_second": 0, "most_lost_s": 0.1}
     assert missed(goals(good)) == set()
     assert missed(goals(good | {"kills": 499})) == {0}
+    over_old = good | {"over_old": 500, "old": 300, "new": 200, "neither": 0, "parts_left": 0}
+    assert missed(goals(over_old)) == set()
+    assert missed(goals(over_old | {"over_old": 499})) == {3}
+    assert missed(goals(over_old | {"new": 199, "neither": 1})) == {4}
+    assert tool("kills").wrong_in(over_old | {"neither": 1}) == 1
+    words = tool("kills").kills_table(over_old | {"killed_before_the_file": 0, "torn_ends": 0})
+    assert "for neither 0 times" in words[-1]
     assert missed(goals(good | {"unreadable": 1})) == {1}
     assert missed(goals(good | {"lost_more_than_a_second": 1})) == {2}
     rows = [

@@ -244,10 +244,10 @@ class Hub:
         for connection in [c for c in connections if c not in insoles]:
             await connection.close()
         self._insoles.number(insoles, self._foot)
-        if not insoles:
-            raise BadInputError("; ".join(problems))
         for text in problems:
             self._event("problem", text)
+        if not insoles:
+            raise BadInputError("; ".join(problems))
 
     def _connection(self, device: int, link: Link) -> InsoleConnection:
         model = self.settings.model

@@ -1,7 +1,8 @@
-"""Kills of the recorder at random moments: ``python tools/bench live.kills [--kills 500] [--json]``.
+"""Kills of the recorder at random moments: ``python tools/bench live.kills [--kills 500] [--over-old 500] [--json]``.
 
 Writers append 200 packets a second until SIGKILL; then every file is read. Reported: files that cannot be read, records
-missing before the last second, and how much the worst one lost. Unix only.
+missing before the last second, and how much the worst one lost. Then monitors that record over an older recording
+(``kills_over_old.py``): whether the old one or the new one is whole. Unix only.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ def kills_part(kills: int, *, seed: int = 1) -> dict[str, Any]:
 
 def wrong_in(part: dict[str, Any]) -> int:
     """Return how many files lost what they must not."""
-    return int(part["unreadable"] + part["broken_before_the_end"] + part["lost_more_than_a_second"])
+    return int(
+        part["unreadable"] + part["broken_before_the_end"] + part["lost_more_than_a_second"] + part.get("neither", 0)
+    )
 
 
 def kills_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
@@ -105,6 +108,18 @@ def kills_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
             f"{losing} lost more, {part['most_lost_s']:.2f} s at most",
             losing == 0,
         ),
+        *_over_old_goals(part),
+    ]
+
+
+def _over_old_goals(part: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Return the goals of monitors killed over an older recording; none where that was not measured."""
+    if "over_old" not in part:
+        return []
+    figure = f"{part['old']} old, {part['new']} new, {part['neither']} neither"
+    return [
+        (f"{WANTED} kills over an older recording", f"{part['over_old']}", part["over_old"] >= WANTED),
+        ("always the old recording or the new one", figure, part["neither"] == 0),
     ]
 
 
@@ -114,16 +129,29 @@ def kills_table(part: dict[str, Any]) -> list[str]:
         f"Writers of 200 packets/s, {AT_ONCE} at once, each killed (SIGKILL) within 2 s: {part['kills']} files,"
         f" {part['killed_before_the_file']} killed before there was one; {part['torn_ends']} end in a torn record, that"
         f" the reader reports and skips. The worst lost its last {part['most_lost_s']:.3f} s."
-    ]
+    ] + (
+        [
+            "Monitors of two insoles recording over an older recording (`--force`), killed within 2 s:"
+            f" {part['over_old']}; the name stood for the old one {part['old']} times, for the new one {part['new']}"
+            f" times, for neither {part['neither']} times; {part['parts_left']} hidden parts were left."
+        ]
+        if "over_old" in part
+        else []
+    )
 
 
 def main() -> int:
     """Kill, read, report; 1 if anything before the last second is gone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=WANTED)
+    parser.add_argument("--over-old", type=int, default=WANTED, help="monitors killed over an older recording")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     request = parser.parse_args()
     report = kills_part(request.kills, seed=request.seed)
+    if request.over_old:
+        from .kills_over_old import over_old_part
+
+        report |= over_old_part(request.over_old, seed=request.seed)
     print(json.dumps(report) if request.json else "\n".join(f"{key}: {value}" for key, value in report.items()))
     return 1 if wrong_in(report) else 0

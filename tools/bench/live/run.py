@@ -43,7 +43,8 @@ def part_clock(request: argparse.Namespace) -> Rows:
 
 def part_kills(request: argparse.Namespace) -> Rows:
     """Kills of the recorder, forked from a process of its own."""
-    return child("live.kills", "--kills", str(40 if request.quick else 500), "--json", limit_s=900)
+    kills = str(40 if request.quick else 500)
+    return child("live.kills", "--kills", kills, "--over-old", kills, "--json", limit_s=1800)
 
 
 def part_reconnect(request: argparse.Namespace) -> Rows:
