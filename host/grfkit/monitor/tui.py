@@ -7,6 +7,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from rich.style import Style
@@ -89,7 +90,7 @@ class ForceLine(Sparkline):
 def blocks(values: Sequence[float], width: int, height: int) -> list[str]:
     """Return rows of characters, the highest first: each column the greatest of its values, blank where all are NaN."""
     starts = [k * len(values) // width for k in range(width + 1)] if width else []
-    parts = [values[start : max(end, start + 1)] for start, end in zip(starts, starts[1:])]
+    parts = [values[start : max(end, start + 1)] for start, end in pairwise(starts)]
     tops = [max((v for v in part if math.isfinite(v)), default=math.nan) for part in parts]
     most = max((top for top in tops if math.isfinite(top)), default=0.0) or 1.0
     steps = len(_BLOCKS) - 1
