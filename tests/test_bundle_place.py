@@ -20,7 +20,9 @@ from grfkit.embedded.compile import RUNTIME
     [
         ("b32", "b32"), ("My Model (2)", "my_model_2"), ("9 lives", "m_9_lives"), ("größe", "gr_e"), ("模型", "m"),
         ("string", "m_string"), ("golden", "m_golden"), ("test_golden", "m_test_golden"), ("insole", "m_insole"),
-        ("grf_model", "m_grf_model"), ("model_run", "m_model_run"), ("lstm_32", "lstm_32"), ("x" * 80, "x" * 40),
+        ("grf_model", "m_grf_model"), ("model_run", "m_model_run"), ("walk_insole", "m_walk_insole"),
+        ("walk_golden", "m_walk_golden"), ("size", "size"), ("insoles", "insoles"),
+        ("lstm_32", "lstm_32"), ("x" * 80, "x" * 40),
     ],
 )  # fmt: skip
 def test_a_folder_s_name_becomes_one_that_c_can_have(folder: str, name: str) -> None:

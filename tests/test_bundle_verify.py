@@ -376,7 +376,8 @@ def test_a_path_with_spaces_hinders_neither_the_test_nor_verify(
 @pytest.mark.parametrize(
     "name",
     [
-        "CARD.md", "README.md", "Makefile", "CMakeLists.txt", "c/test_golden.c", "c/golden.h", "c/small_net_config.c",
+        "CARD.md", "README.md", "Makefile", "CMakeLists.txt", "c/small_net_golden.c", "c/small_net_golden.h",
+        "c/small_net_config.c",
         "c/small_net_config.h", "zephyr/Kconfig", "examples/arduino/small_net/small_net.ino",
     ],
 )  # fmt: skip

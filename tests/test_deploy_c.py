@@ -315,3 +315,23 @@ def test_a_compiler_that_refuses_is_told(tmp_path: Path):
     (tmp_path / "bad.c").write_text("int f(void) { return missing; }\n")
     with pytest.raises(BadInputError, match=r"ended with 1: .*bad\.c.*error.*missing"):
         build_shared([tmp_path / "bad.c"], tmp_path / "bad.so")
+
+
+@pytest.mark.parametrize(("kind", "end"), [("RELU_N1_TO_1", 1.0), ("RELU6", 6.0)])
+@pytest.mark.parametrize("half", [2.5, 12.5, 20.5, 0.5])
+def test_a_clamp_that_lies_half_way_between_two_steps_is_tflms(tmp_path: Path, kind: str, end: float, half: float):
+    """Kernels round 2.5 steps to 3 and -2.5 to -3; Python's round gives 2, and misses the single precision beside."""
+    need("tflite_micro", "ai_edge_litert", "flatbuffers")
+    need_compiler()
+    writer = made.ModelWriter(6, 11)
+    source = writer.rows(4, 0.08, 3)
+    out = writer.dense(source, 5, scale=end / half, zero=-1)
+    writer.graph.operators[-1].builtinOptions.fusedActivationFunction = getattr(
+        writer.schema.ActivationFunctionType, kind
+    )
+    content = writer.content(source, out)
+    x = made.windows(40, 6, 4, seed=5)
+    answers = compile_c(c_model(TfliteFile.of(content), "clamped"), tmp_path).run(x)
+    low = -1 - int(half + 0.5) if kind == "RELU_N1_TO_1" else -1
+    assert (answers.min(), answers.max()) == (low, -1 + int(half + 0.5)), "both ends are reached"
+    np.testing.assert_array_equal(answers, tflm(content, x))

@@ -20,7 +20,7 @@ from grfkit.deploy.gate import passed
 from grfkit.deploy.layers import Lstm
 from grfkit.deploy.parity import BOUNDS, Check, ParityReport, parity
 from grfkit.deploy.repair import OUTPUT_MARGIN, repaired
-from grfkit.deploy.scales import biases, differ, groups
+from grfkit.deploy.scales import biases, differ, groups, whole_steps
 from grfkit.deploy.tflite_file import TensorInfo, TfliteFile
 from grfkit.errors import BadInputError, RefusedError
 from grfkit.learn.folds import Fold, LeakError
@@ -467,3 +467,28 @@ def test_a_conversion_that_takes_too_long_or_fails_says_so(
     monkeypatch.setattr(convert_module, "find_spec", lambda _: None)
     with pytest.raises(BadInputError, match=r"needs tensorflow and tf_keras; pip install 'grfkit\[quantize\]'"):
         convert(plan, windows)
+
+
+@pytest.mark.parametrize("wrong", [3e9, -3e9, 2.0**31, np.nan, np.inf])
+def test_a_bias_beyond_32_bits_is_refused_and_not_cast(made: dict[str, Converted], wrong: float) -> None:
+    """Of a channel in the middle; its neighbours' largest steps pass."""
+    bias = next(biases(made["bilstm"].files["int8"]))
+    steps = np.asarray([0.0, 2.0**31 - 1, -(2.0**31) + 1, 7.0])
+    assert whole_steps(bias, steps).tolist() == [0, 2**31 - 1, -(2**31) + 1, 7]
+    steps[2] = wrong
+    with pytest.raises(BadInputError, match=r"of channel 2 is \S+ steps of \S+, which 32 bits do not hold"):
+        whole_steps(bias, steps)
+
+
+def test_a_mean_error_that_no_bias_can_take_back_is_refused(made: dict[str, Converted]) -> None:
+    """Weights that are no numbers give a mean error that is none."""
+    from dataclasses import replace
+
+    from grfkit.deploy.smooth import centred
+
+    plan, file = made["bilstm"].plan, made["bilstm"].files["int8"]
+    last = plan.layers[-1]
+    far = replace(plan, layers=(*plan.layers[:-1], replace(last, bias=last.bias + np.float32(1e9))))
+    inputs = np.zeros((2, *file.input.shape[1:]), np.float32)
+    with pytest.raises(BadInputError, match="which 32 bits do not hold"):
+        centred(file, far, inputs)

@@ -6,6 +6,10 @@ surfaces: what eight bits cost is measured on them. Dropout, noise, gain and shi
 alone. The TCN's shape and the epochs were chosen on inner people of the edge benchmark's lab, where these four are
 too, so that their cards flatter these two a little; ``python tools/bench edge.choice lab`` prints the candidates on the
 others.
+
+``--again`` trains nothing: the bundles that lie there are written anew with today's texts, C and runtime, their
+weights and golden windows as they are, and are verified on every board. Do that after a change of
+``firmware_models/runtime`` or of ``host/grfkit/deploy/templates``.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import sys
 from pathlib import Path
 
 from bench.accuracy import sets
+from grfkit.deploy.bundle_rewrite import rewrite_bundle
 
 EACH, HELD_OUT = 60, ("P02", "P07", "P11", "P15")
 """Stances of each person and surface; who is held out: taken before anything was trained, not chosen."""
@@ -60,6 +65,13 @@ def make(name: str, folder: Path, train: Path, held_out: Path, *, force: bool) -
     grf("grf-quantize", "verify", folder / name)
 
 
+def again(folder: Path) -> None:
+    """Write a bundle anew around its weights, and print what changed."""
+    changed = rewrite_bundle(folder)
+    print(f"{folder}: {len(changed)} files changed: {', '.join(changed) or 'none'}", flush=True)
+    grf("grf-quantize", "verify", folder, "--boards", "all")
+
+
 def grf(*words: str | Path) -> None:
     """Type a command."""
     print("$ " + " ".join(str(word) for word in words), flush=True)
@@ -83,10 +95,15 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(NETWORKS), help=f"of {', '.join(NETWORKS)}; all if none")
     parser.add_argument("--out", type=Path, default=sets.ROOT / "firmware_models")
     parser.add_argument("--force", action="store_true", help="overwrite")
+    parser.add_argument("--again", action="store_true", help="only texts, C and runtime; weights as they are")
     request = parser.parse_args()
     unknown = [name for name in request.names if name not in NETWORKS]
     if unknown:
         parser.error(f"{unknown[0]} is none of {', '.join(NETWORKS)}")
+    if request.again:
+        for name in request.names:
+            again(request.out / name)
+        return
     request.out.mkdir(parents=True, exist_ok=True)
     train, held_out = _split()
     for name in request.names:

@@ -133,7 +133,9 @@ static grf_stance_result_t end_stance(const grf_stance_settings_t *settings, con
     if (info->missed > settings->most_missed) {
         return GRF_STANCE_MISSED;
     }
-    resample(settings, stance, from, from - to, window);
+    if (window != 0) {
+        resample(settings, stance, from, from - to, window);
+    }
     return GRF_STANCE_READY;
 }
 

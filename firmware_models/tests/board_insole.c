@@ -1,7 +1,7 @@
 /* A bundle's made-up foot on a board (or QEMU's), from samples to reports: instructions of a sample, of a contact
- * that is not answered, of a stance's window and of the model, and the stack's high water. Compile with GRF_HEADER,
- * GRF_FOOT, GRF_NAME and GRF_MEMORY (the bundle's config header and golden_foot.h, its settings, and the function
- * that hands out memory). */
+ * that is not answered, of the sample that ends a stance, of a stance's window and of the model, and the stack's high
+ * water. Compile with GRF_HEADER, GRF_FOOT, GRF_NAME and GRF_MEMORY (the bundle's config header and golden foot, its
+ * settings, and the function that hands out memory), and the names of the golden foot's arrays. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static grf_insole_t insole;
 static grf_report_t report;
 
 typedef struct {
-    uint32_t plain, event, stance, model, stack, answered, wrong;
+    uint32_t plain, event, cut, stance, model, stack, answered, wrong;
 } told_t;
 
 static uint32_t hash_of(const int8_t *bytes, uint32_t count)
@@ -47,11 +47,13 @@ static void sample(uint32_t k, told_t *told)
     int there = golden_foot(k, &one);
     uint8_t inside = insole.stance.inside;
     uint64_t start = board_ticks();
-    int answered = grf_insole_push(&GRF_NAME, &insole, there ? &one : NULL, &report);
+    int cut = grf_insole_take(&GRF_NAME, &insole, there ? &one : NULL);
     uint32_t spent = (uint32_t)(board_ticks() - start);
-    uint32_t *most = answered ? &told->stance : (inside != insole.stance.inside ? &told->event : &told->plain);
+    uint32_t *most = cut ? &told->cut : (inside != insole.stance.inside ? &told->event : &told->plain);
     *most = spent > *most ? spent : *most;
-    if (answered) {
+    if (cut && grf_insole_answer(&GRF_NAME, &insole, &report)) {
+        spent = (uint32_t)(board_ticks() - start);
+        told->stance = spent > told->stance ? spent : told->stance;
         check(told);
     }
 }
@@ -75,7 +77,7 @@ static uint32_t stack_of_all(void)
 
 int main(void)
 {
-    told_t told = {0, 0, 0, 0, 0, 0, 0};
+    told_t told = {0, 0, 0, 0, 0, 0, 0, 0};
     grf_insole_memory_t given = GRF_MEMORY(&memory);
     board_clock(7);
     if (!grf_insole_start(&GRF_NAME, &insole, &given, 1)) {
@@ -86,9 +88,9 @@ int main(void)
     }
     board_clock(5); /* no interrupt may paint over the stack */
     told.stack = stack_of_all();
-    printf("foot answered %lu wrong %lu sample %lu event %lu stance %lu model %lu stack %lu state %lu memory %lu\n",
+    printf("foot answered %lu wrong %lu sample %lu event %lu cut %lu stance %lu model %lu stack %lu state %lu memory %lu\n",
            (unsigned long)told.answered, (unsigned long)told.wrong, (unsigned long)told.plain,
-           (unsigned long)told.event, (unsigned long)told.stance, (unsigned long)told.model, (unsigned long)told.stack,
-           (unsigned long)sizeof insole, (unsigned long)sizeof memory);
+           (unsigned long)told.event, (unsigned long)told.cut, (unsigned long)told.stance, (unsigned long)told.model,
+           (unsigned long)told.stack, (unsigned long)sizeof insole, (unsigned long)sizeof memory);
     exit(0);
 }

@@ -155,8 +155,8 @@ static void any_insole(const uint8_t *data, any_t *any)
     grf_levels_settings_t levels = {16, 3, 4, 2, 5, 1, 90, 40, (uint16_t)(1 + (data[11] & 3)), 8, 10000};
     grf_lowpass_settings_t lowpass = {filter[0], filter[1], (uint16_t)filter[2], data[12]};
     grf_insole_settings_t insole = {&GRF_MODEL, any->columns, any->from, &any->contacts, &any->buffer,
-                                    data[13] & 1 ? &any->levels : 0, data[13] & 2 ? &any->lowpass : 0, 1, 25600, 7,
-                                    data[13] >> 2 & 1, {2, 1, 0}, {0, 0, 0}, {1, 1, 1}};
+                                    data[13] & 1 ? &any->levels : 0, data[13] & 2 ? &any->lowpass : 0, 1, 25600, 100000, 7,
+                                    data[13] >> 2 & 1, {2, 1, 0}, {0, 0, 0}, {1, 1, 1}, {1, 2, 3, 0, 0, 0, 0, 9}};
     for (uint32_t k = 0; k < 3u; ++k) {
         insole.column[k] = (uint8_t)(insole.column[k] % GRF_MODEL.outputs); /* models of one axis too */
     }

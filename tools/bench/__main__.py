@@ -15,6 +15,8 @@ COMMANDS = {
     "accuracy.cost": "accuracy.cost",
     "edge.choice": "edge.choice",
     "edge.levels": "edge.levels",
+    "edge.size": "edge.size",
+    "edge.steps": "edge.steps",
     "live.clock": "live.clock",
     "live.day": "live.day",
     "live.kills": "live.kills",

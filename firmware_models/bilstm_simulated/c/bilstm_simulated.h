@@ -4,6 +4,10 @@
 
 #include "grf_model.h"
 
+#if GRF_RUNTIME != 2
+#error "bilstm_simulated was exported with runtime 2 of grfkit: export the bundles of a program with one grfkit, use one runtime/"
+#endif
+
 #define GRF_BILSTM_SIMULATED_POINTS 101
 #define GRF_BILSTM_SIMULATED_INPUTS 23
 #define GRF_BILSTM_SIMULATED_OUTPUTS 3

@@ -46,8 +46,9 @@ static const uint8_t from[GRF_BILSTM_SIMULATED_COLUMNS] = {0, 1, 2, 3, 4, 5, 6, 
 const grf_insole_settings_t grf_bilstm_simulated_insole = {
     &grf_bilstm_simulated, grf_bilstm_simulated_columns, from, &grf_bilstm_simulated_contacts, &grf_bilstm_simulated_buffer,
     &grf_bilstm_simulated_levels, 0,
-    GRF_BILSTM_SIMULATED_MODEL_ID, 25600u, 7, 0,
-    {1, 2, 0}, {0.029296957f, 0.0325963125f, 1.54342794f}, {0.00560396584f, 0.000734360307f, 0.0148903923f}};
+    GRF_BILSTM_SIMULATED_MODEL_ID, 25600u, GRF_BILSTM_SIMULATED_RATE_MHZ, 7, 0,
+    {1, 2, 0}, {0.029296957f, 0.0325963125f, 1.54342794f}, {0.00560396584f, 0.000734360307f, 0.0148903923f},
+    {0, 0, 0, 0, 0, 0, 0, 0}};
 
 grf_insole_memory_t grf_bilstm_simulated_memory(grf_bilstm_simulated_memory_t *memory)
 {

@@ -2,6 +2,13 @@
 
 #include <string.h>
 
+/* Nothing that is written before it is seen after it: a window is whole before it is said to wait. */
+#if defined(__GNUC__)
+#define IN_ORDER() __sync_synchronize()
+#else
+#define IN_ORDER() ((void)0) /* volatile alone: enough on a core by itself that keeps to the order of its program */
+#endif
+
 #define PLACE 127u /* of a column's origin, without the mark of turned signs */
 
 /* What was not told is the column's centre. */
@@ -82,7 +89,7 @@ static int32_t take(const grf_insole_settings_t *settings, grf_insole_t *insole,
 
 static uint32_t contact_100us(const grf_insole_settings_t *settings, const grf_insole_t *insole)
 {
-    uint64_t whole = ((uint64_t)insole->info.contact_q8 * settings->tick_q16 + 0x8000u) >> 16;
+    uint64_t whole = ((uint64_t)insole->cut.info.contact_q8 * settings->tick_q16 + 0x8000u) >> 16;
     return whole > 65535u ? 65535u : (uint32_t)whole;
 }
 
@@ -126,7 +133,7 @@ static void tell(const grf_insole_settings_t *settings, const grf_insole_t *inso
     report->contact_100us = (uint16_t)contact_100us(settings, insole);
     report->points = (uint8_t)settings->model->points;
     report->axes = settings->axes;
-    report->missed = (uint8_t)(insole->info.missed < 255u ? insole->info.missed : 255u);
+    report->missed = (uint8_t)(insole->cut.info.missed < 255u ? insole->cut.info.missed : 255u);
     for (uint32_t a = 0; a < axes; ++a) {
         float per = settings->newtons ? insole->bw_per_n : 1.0f;
         report->offset_bw[a] = per * settings->offset[a];
@@ -141,45 +148,78 @@ static void tell(const grf_insole_settings_t *settings, const grf_insole_t *inso
     grf_report_features(report);
 }
 
-static int answer(const grf_insole_settings_t *settings, grf_insole_t *insole, const grf_relative_t *relative,
-                  grf_report_t *report)
+/* Keeps what the answer needs of a stance that has just ended; its cells' levels go on moving. */
+static void cut(const grf_insole_settings_t *settings, grf_insole_t *insole, const grf_relative_t *relative)
 {
-    const grf_insole_memory_t *memory = &insole->memory;
-    if (settings->newtons && !(insole->bw_per_n > 0.0f)) {
-        return 0;
+    insole->cut.info = insole->info;
+    if (relative != 0) {
+        memcpy(insole->cut.level_q8, relative->level_q8, sizeof insole->cut.level_q8);
+        insole->cut.relative = *relative;
+        insole->cut.relative.level_q8 = insole->cut.level_q8;
     }
     if (settings->lowpass != 0) {
-        grf_stance_lowpass(settings->buffer, &insole->stance, &insole->info, settings->lowpass, memory->work,
-                           memory->window);
+        grf_stance_lowpass(settings->buffer, &insole->stance, &insole->info, settings->lowpass, insole->memory.work,
+                           insole->memory.window);
     }
-    fill_input(settings, insole, relative);
-    if (grf_model_run(settings->model, memory->input, memory->answer, memory->scratch) != GRF_OK) {
+}
+
+/* What an event means; 1 where a stance is ready and cut. */
+static int end(const grf_insole_settings_t *settings, grf_insole_t *insole, const grf_event_t *event)
+{
+    uint8_t busy = insole->waits;
+    IN_ORDER();
+    insole->result = grf_stance_take(settings->buffer, &insole->stance, event, busy ? 0 : insole->memory.window,
+                                     &insole->info);
+    int ready = insole->result == GRF_STANCE_READY;
+    grf_relative_t relative;
+    if (settings->levels != 0) {
+        int step = grf_levels_event(settings->levels, &insole->levels, event, insole->result);
+        ready = step && ready && grf_levels_relative(settings->levels, &insole->levels, &relative);
+    }
+    if (!ready || busy) {
+        insole->unanswered += (uint32_t)ready;
         return 0;
     }
-    tell(settings, insole, report);
+    cut(settings, insole, settings->levels != 0 ? &relative : 0);
+    IN_ORDER();
+    insole->waits = 1;
     return 1;
 }
 
-int grf_insole_push(const grf_insole_settings_t *settings, grf_insole_t *insole, const grf_sensor_t *sample,
-                    grf_report_t *report)
+int grf_insole_take(const grf_insole_settings_t *settings, grf_insole_t *insole, const grf_sensor_t *sample)
 {
     grf_event_t event;
-    grf_relative_t relative;
     int32_t load = GRF_MISSING;
     if (sample != 0) {
         load = take(settings, insole, sample);
     } else {
         grf_stance_push(settings->buffer, &insole->stance, 0);
     }
-    if (grf_detect_push(settings->contacts, &insole->detect, load, &event) <= 0) {
+    return grf_detect_push(settings->contacts, &insole->detect, load, &event) > 0 && end(settings, insole, &event);
+}
+
+int grf_insole_answer(const grf_insole_settings_t *settings, grf_insole_t *insole, grf_report_t *report)
+{
+    const grf_insole_memory_t *memory = &insole->memory;
+    int answered = 0;
+    if (!insole->waits) {
         return 0;
     }
-    insole->result = grf_stance_take(settings->buffer, &insole->stance, &event, insole->memory.window, &insole->info);
-    if (settings->levels == 0) {
-        return insole->result == GRF_STANCE_READY && answer(settings, insole, 0, report);
+    IN_ORDER();
+    if (!settings->newtons || insole->bw_per_n > 0.0f) {
+        fill_input(settings, insole, settings->levels != 0 ? &insole->cut.relative : 0);
+        answered = grf_model_run(settings->model, memory->input, memory->answer, memory->scratch) == GRF_OK;
     }
-    int step = grf_levels_event(settings->levels, &insole->levels, &event, insole->result);
-    return step && insole->result == GRF_STANCE_READY &&
-           grf_levels_relative(settings->levels, &insole->levels, &relative) &&
-           answer(settings, insole, &relative, report);
+    if (answered) {
+        tell(settings, insole, report);
+    }
+    IN_ORDER();
+    insole->waits = 0;
+    return answered;
+}
+
+int grf_insole_push(const grf_insole_settings_t *settings, grf_insole_t *insole, const grf_sensor_t *sample,
+                    grf_report_t *report)
+{
+    return grf_insole_take(settings, insole, sample) && grf_insole_answer(settings, insole, report);
 }

@@ -1,4 +1,4 @@
-/* A zero-lag low-pass over samples that are held, in integers: the twin of grfkit.deploy.lowpass, number for number.
+/* A zero-lag low-pass over samples that are held, in integers: the twin of grfkit.embedded.lowpass, number for number.
  *
  * A Butterworth section of second order runs forward and backward. Before the first and after the last sample the
  * signal goes on as its own mirror image through that sample, `pad` samples far, and either way begins in the steady

@@ -1,7 +1,8 @@
 /* What goes over the air, little endian: sensor packets (type 1), GRF samples (2) and GRF stances (3).
  *
- * Offsets are in firmware_models/README.md; host/grfkit/wire.py is the other end, and both are held against one table
- * of bytes. Encoders answer the bytes written, 0 where there is no room; decoders 1, or 0 for what is no packet. */
+ * Offsets are in firmware_models/README.md; host/grfkit/wire/packets.py is the other end, and both are held against one
+ * table of bytes. Encoders answer the bytes written, 0 where there is no room; decoders 1, or 0 for what is no
+ * packet. */
 #ifndef GRF_PACKET_H
 #define GRF_PACKET_H
 

@@ -46,8 +46,9 @@ static const uint8_t from[GRF_TCN_SIMULATED_COLUMNS] = {0, 1, 2, 3, 4, 5, 6, 7, 
 const grf_insole_settings_t grf_tcn_simulated_insole = {
     &grf_tcn_simulated, grf_tcn_simulated_columns, from, &grf_tcn_simulated_contacts, &grf_tcn_simulated_buffer,
     &grf_tcn_simulated_levels, 0,
-    GRF_TCN_SIMULATED_MODEL_ID, 25600u, 7, 0,
-    {1, 2, 0}, {0.0291435365f, 0.034764912f, 1.43859661f}, {0.00577503676f, 0.000773133943f, 0.015291431f}};
+    GRF_TCN_SIMULATED_MODEL_ID, 25600u, GRF_TCN_SIMULATED_RATE_MHZ, 7, 0,
+    {1, 2, 0}, {0.0291435365f, 0.034764912f, 1.43859661f}, {0.00577503676f, 0.000773133943f, 0.015291431f},
+    {0, 0, 0, 0, 0, 0, 0, 0}};
 
 grf_insole_memory_t grf_tcn_simulated_memory(grf_tcn_simulated_memory_t *memory)
 {

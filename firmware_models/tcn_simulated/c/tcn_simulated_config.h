@@ -10,6 +10,7 @@
 #define GRF_TCN_SIMULATED_CHANNELS 22
 #define GRF_TCN_SIMULATED_AXES 3 /* vgrf, apgrf, mlgrf */
 #define GRF_TCN_SIMULATED_RATE_HZ 100.0f
+#define GRF_TCN_SIMULATED_RATE_MHZ 100000u /* of the samples, 0.001 Hz */
 
 extern const grf_channel_t grf_tcn_simulated_columns[GRF_TCN_SIMULATED_COLUMNS];
 extern const grf_detect_settings_t grf_tcn_simulated_contacts;
@@ -22,7 +23,7 @@ extern const float grf_tcn_simulated_centre[GRF_TCN_SIMULATED_AXES], grf_tcn_sim
  * 10 is looked at), over the median of what all cells together say at the peaks of the last 25 contacts.
  * Nothing is answered before 3; a contact below 40 % of percentile 90 of the peaks is no step. */
 extern const grf_levels_settings_t grf_tcn_simulated_levels;
-extern const grf_insole_settings_t grf_tcn_simulated_insole; /* for grf_insole_push, 100 Hz */
+extern const grf_insole_settings_t grf_tcn_simulated_insole; /* for grf_insole_take, 100 Hz */
 
 /* RAM that the way from samples to packets needs, beside a grf_insole_t. */
 typedef struct {

@@ -1,4 +1,4 @@
-/* Contacts from one load signal, sample by sample: the twin of grfkit.gait.CausalContacts, event for event.
+/* Contacts from one load signal, sample by sample: the twin of grfkit.gait.causal.CausalContacts, event for event.
  *
  * The load is smoothed by a running sum, its unloaded and loaded levels are followed block by block, and the signal is
  * held against shares of the span between them. Numbers stay within 32 bits for samples within +-2^21. */

@@ -1,4 +1,5 @@
-/* Insole cells against their own foot's steps, in integers: the twin of grfkit.deploy.levels, number for number.
+/* Insole cells against their own foot's steps, in integers: the twin of grfkit.embedded.levels, number for
+ * number.
  *
  * A cell's count means another force on every insole. A model of relative cells takes each cell minus its unloaded
  * level, over what all cells together say at the peak of the foot's median step. Both come from the wearer's own

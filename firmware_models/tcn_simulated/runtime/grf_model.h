@@ -7,6 +7,10 @@
 
 #include "grf_math.h"
 
+/* Of the structures in these headers: a bundle's C refuses to be compiled against any other. Two bundles of one number
+ * share one copy of the runtime in a program. */
+#define GRF_RUNTIME 2
+
 #if defined(__GNUC__)
 #define GRF_ALIGNED __attribute__((aligned(4)))
 #else

@@ -51,7 +51,7 @@ int grf_stance_start(const grf_stance_settings_t *settings, grf_stance_t *stance
 /* A row of `channels` counts, or a null pointer where the sample was missed. */
 void grf_stance_push(const grf_stance_settings_t *settings, grf_stance_t *stance, const int16_t *row);
 
-/* What an event means; `window` takes points x channels counts when a stance is ready. */
+/* What an event means; `window` takes points x channels counts when a stance is ready, a null pointer none. */
 grf_stance_result_t grf_stance_take(const grf_stance_settings_t *settings, grf_stance_t *stance,
                                     const grf_event_t *event, int16_t *window, grf_stance_info_t *info);
 

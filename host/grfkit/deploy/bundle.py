@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,20 +11,19 @@ from numpy.typing import NDArray
 
 from ..arguments import as_path, refuse_other
 from ..arrays import PathLike
-from ..embedded.compile import RUNTIME, compiler, runtime_sources
+from ..embedded.compile import compiler
 from ..embedded.made_up_foot import foot_of
 from ..errors import BadInputError, RefusedError
 from ..estimation.detector import detector
 from ..learn.model import GrfModel, calibration_windows, predict
 from ..learn.spec import DOCUMENT
 from ..runtime import available, load, to_int8
-from ..runtime.bundle_files import sums_text
 from ..runtime.compiled import CRuntime
-from ..runtime.manifest import MANIFEST, SUMS, BoardSize, Figure, File, Manifest
+from ..runtime.manifest import MANIFEST, SUMS, BoardSize, Figure, Manifest
 from .bounds import BOUNDS, FIXED_LSB, Bounds
 from .bundle_folder import check_replaceable, write_folder
 from .bundle_manifest import completed_manifest, draft_manifest, errors_of, sizes_of
-from .bundle_texts import bundle_texts
+from .bundle_rewrite import complete
 from .bundle_windows import PARITY_WINDOWS, ParityWindows, WindowSource, parity_windows, windows_of
 from .c_layers import NoC
 from .compile_c import compile_c
@@ -74,10 +71,6 @@ class _Export:
     def int8(self) -> TfliteFile:
         """Return the int8 file, repaired."""
         return self.converted.files["int8"]
-
-    def add(self, path: str, text: str) -> None:
-        """Take a text among the files."""
-        self.files[path] = text.encode("utf-8")
 
 
 @dataclass(frozen=True)
@@ -261,32 +254,7 @@ def _on_boards(
 def _with_files(export: _Export, manifest: Manifest, golden: Golden, model: CModel | None) -> Manifest:
     """Fill in all files, and return the manifest that names them."""
     export.files["golden.npz"] = npz_bytes(golden)
-    export.add("sizes.json", json.dumps(manifest.sizes.model_dump(mode="json"), indent=1, sort_keys=True) + "\n")
-    runtime = [] if model is None else runtime_sources()
-    if model is not None:
-        export.add(f"c/{model.name}.c", model.source)
-        export.add(f"c/{model.name}.h", model.header)
-        for source in (*runtime, *sorted(RUNTIME.glob("grf_*.h"))):
-            export.files[f"runtime/{source.name}"] = source.read_bytes()
-        licence = RUNTIME.parents[1] / "LICENSE"
-        if licence.is_file():
-            export.files["LICENSE"] = licence.read_bytes()
-    for path, text in bundle_texts(manifest, export.model.spec, golden, [p.name for p in runtime]).items():
-        export.add(path, text)
-    # the manifest names every other file, and SHA256SUMS the manifest too: neither can name itself
-    entries = tuple(
-        File(path=path, sha256=digest, bytes=len(export.files[path]))
-        for path, digest in sorted(_digests(export.files).items())
-    )
-    # model_copy checks nothing: what is written is validated once more
-    complete = Manifest.model_validate(manifest.model_copy(update={"files": entries}).model_dump())
-    export.add(MANIFEST, complete.text())
-    export.add(SUMS, sums_text(_digests(export.files)))
-    return complete
-
-
-def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
-    return {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+    return complete(export.files, manifest, export.model.spec, golden, model)
 
 
 def _keep(export: _Export, folder: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..embedded.insole import AXES, insole_reason, origins, tick_q16
+from ..embedded.cutter import SCALARS
+from ..embedded.insole import AXES, MOST_STATICS, insole_reason, origins, tick_q16
 from ..embedded.made_up_foot import FOOT_STEPS, foot_samples
 from ..learn.spec import ModelSpec
 from ..runtime.manifest import Column, Detector, Manifest
@@ -23,8 +24,8 @@ _ABOUT = ("README.md", "CARD.md")
 _C = (
     "c/NAME_config.h",
     "c/NAME_config.c",
-    "c/golden.h",
-    "c/test_golden.c",
+    "c/NAME_golden.h",
+    "c/NAME_golden.c",
     "Makefile",
     "CMakeLists.txt",
     "zephyr/module.yml",
@@ -86,12 +87,13 @@ def c_texts(manifest: Manifest, golden: Mapping[str, NDArray[Any]], runtime: Seq
     """
     name, detector = manifest.name, manifest.detector
     content = _content(manifest)
-    content["sources"] = [f"c/{name}.c", f"c/{name}_config.c", *(f"runtime/{n}" for n in runtime)]
+    content["sources"] = [f"c/{name}.c", f"c/{name}_config.c"]
+    content["runtime_sources"] = [f"runtime/{n}" for n in runtime]
     content["foot"] = None
     templates = [*_C]
     if detector is not None and "foot_input" in golden:
         content["foot"] = _foot(detector, golden)
-        templates.append("c/golden_foot.h")
+        templates.append("c/NAME_golden_foot.h")
     if content["insole"]:
         content |= _insole(manifest)
         templates += _INSOLE
@@ -129,6 +131,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "detector": detector,
         "levels": levels,
         "lowpass": detector.lowpass if detector is not None else None,
+        "rate_mhz": round(detector.rate_hz * 1000) if detector is not None else None,
         "remembered_s": _remembered_s(detector, levels) if detector is not None and levels is not None else None,
         "insole": reason is None,
         "reason": reason,
@@ -157,12 +160,19 @@ def _insole(manifest: Manifest) -> dict[str, Any]:
     return {
         "inputs_by_set": [c.name for c in manifest.of_role("static") if c.name != "contact_s"],
         "origins": origins(manifest.columns),
+        "told_keys": _told_keys(manifest),
         "tick_q16": tick_q16(manifest.detector.rate_hz),
         "axis_order": order,
         "axis_bits": sum(1 << k for k, n in enumerate(AXES) if n in names),
         "wire_offset": [a.centre - ends.scale * ends.zero_point * a.size for a in sent],
         "wire_scale": [ends.scale * a.size for a in sent],
     }
+
+
+def _told_keys(manifest: Manifest) -> list[int]:
+    """Return the key of SET for each number a device keeps, in the order of the statics; 0 where there is none."""
+    keys = [int(SCALARS[c.name]) for c in manifest.of_role("static") if c.name != "contact_s"]
+    return [*keys, *[0] * (MOST_STATICS - len(keys))]
 
 
 def _windows(golden: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

@@ -268,8 +268,16 @@ def _clamps(operator: OperatorInfo, out: TensorInfo) -> tuple[int, int]:
     name = str(operator.options.get("fused_activation_function", "NONE"))
     if name not in _CLAMPS:
         raise NoC(f"{operator} ends in {name}; the C runtime has {', '.join(_CLAMPS)}")
-    low, high = (v if math.isinf(v) else out.zero_point + round(v / out.scale) for v in _CLAMPS[name])
+    low, high = (v if math.isinf(v) else out.zero_point + _half_away(v, out.scale) for v in _CLAMPS[name])
     return int(max(low, -128)), int(min(high, 127))
+
+
+def _half_away(value: float, scale: float) -> int:
+    """Return a value in steps of a scale as TensorFlow Lite's kernels do: divided in single precision, halves away
+    from zero (``CalculateActivationRangeQuantized``; Python's ``round`` takes halves to the even number).
+    """
+    steps = float(np.float32(value) / np.float32(scale))
+    return int(math.copysign(math.floor(abs(steps) + 0.5), steps))
 
 
 def _products(weights: TensorInfo, value: _Value, out: TensorInfo, *, single: bool) -> tuple[Factor, ...]:

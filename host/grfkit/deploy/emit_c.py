@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..embedded.compile import RUNTIME
 from ..errors import BadInputError
 from .c_graph import read_graph
 from .c_layers import CAdd, CConv, CLayer, CLstm, Factor, Part
@@ -65,7 +66,9 @@ def c_model(file: TfliteFile, name: str) -> CModel:
         raise BadInputError(f"'{name}' is no name for C files; expected small letters, digits and underscores")
     layout = lay_out(read_graph(file))
     layers = [_c_layer(k, layer, layout) for k, layer in enumerate(layout.layers)]
-    content = {"name": name, "upper": name.upper(), "layout": layout, "file": file}
+    content = {
+        "name": name, "upper": name.upper(), "layout": layout, "file": file, "runtime_number": _runtime_number()
+    }  # fmt: skip
     return CModel(
         name=name,
         source=render("c/NAME.c", layers=layers, **_tables(layout, layers), **content),
@@ -77,6 +80,15 @@ def c_model(file: TfliteFile, name: str) -> CModel:
         outputs=file.output.shape[-1],
         stream=layout.stream,
     )
+
+
+def _runtime_number() -> int:
+    """Return the number of the runtime's structures, which a model's C has to be compiled against."""
+    number = re.search(
+        r"^#define GRF_RUNTIME (\d+)$", (RUNTIME / "grf_model.h").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert number is not None
+    return int(number[1])
 
 
 def pack_rows(rows: NDArray[np.int64]) -> NDArray[np.int16]:

@@ -32,6 +32,10 @@ _HEADERS = re.compile(
     "|int|io|lib|noreturn)|string|tgmath|threads|time|uchar|wchar|wctype"
 )
 _BUNDLE_NAMES = frozenset({"golden", "golden_foot", "test_golden"})
+_BUNDLE_ENDS = re.compile(
+    ".+_(config|golden|golden_foot|columns|contacts|buffer|centre|size|levels|lowpass|insole|memory)"
+)
+"""Names that another bundle's files or symbols may have: ``walk_insole`` is of the bundle ``walk``."""
 
 _REACH_SIZES, _LEAST_REACH = 8.0, 1e-9
 """Range of a column whose unit has no count: so many sizes to both sides of the centre, and never less. Chosen by hand:
@@ -46,7 +50,7 @@ def name_of(folder: Path) -> str:
 
 def _reserved(name: str) -> bool:
     """Return whether a name's files or symbols are those of the C library, of the runtime or of the bundle itself."""
-    if _HEADERS.fullmatch(name) or name in _BUNDLE_NAMES or name.startswith("grf_"):
+    if _HEADERS.fullmatch(name) or name in _BUNDLE_NAMES or _BUNDLE_ENDS.fullmatch(name) or name.startswith("grf_"):
         return True
     text = "".join(path.read_text(encoding="utf-8") for path in sorted(RUNTIME.glob("grf_*.h")))
     return re.search(rf"\bgrf_{name}(?:_\w+)?\b", text, re.IGNORECASE) is not None

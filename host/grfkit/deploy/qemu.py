@@ -30,7 +30,8 @@ CORE = ("grf_math", "grf_model", "grf_lstm", "grf_conv", "grf_add")
 _LINE = re.compile(r"^window (\d+) ticks (\d+) stack (\d+) bytes ([0-9a-f]+)$", re.MULTILINE)
 _FOOT = re.compile(
     r"^foot answered (?P<answered>\d+) wrong (?P<wrong>\d+) sample (?P<sample>\d+) event (?P<event>\d+)"
-    r" stance (?P<stance>\d+) model (?P<model>\d+) stack (?P<stack>\d+) state (?P<state>\d+) memory (?P<memory>\d+)$",
+    r" cut (?P<cut>\d+) stance (?P<stance>\d+) model (?P<model>\d+) stack (?P<stack>\d+)"
+    r" state (?P<state>\d+) memory (?P<memory>\d+)$",
     re.MULTILINE,
 )
 
@@ -162,8 +163,11 @@ class FootRun:
         Stances, and those of them whose input, output or contact time is not the golden one.
     sample_instructions, event_instructions
         The most of a sample without an event, and of one that begins a contact or ends one unanswered (QEMU).
+    cut_instructions
+        The most of a sample that ends a stance: what the sampling path takes at most.
     window_instructions
-        The most of a stance from its samples to int8, without the model.
+        The most of a stance from its samples to int8, without the model; the part beyond ``cut_instructions`` is in the
+        second call, beside the model.
     state_bytes, memory_bytes
         RAM that stays: the insole's state, and its arrays with the model's scratch in them.
     stack_bytes
@@ -174,6 +178,7 @@ class FootRun:
     wrong: int
     sample_instructions: int
     event_instructions: int
+    cut_instructions: int
     window_instructions: int
     model_instructions: int
     state_bytes: int
@@ -189,7 +194,7 @@ def walk_on_board(
     Parameters
     ----------
     bundle
-        A folder with ``c``, whose ``golden_foot.h`` says what has to come out, and ``runtime``.
+        A folder with ``c``, whose ``NAME_golden_foot.h`` says what has to come out, and ``runtime``.
     name
         Of the model in it.
 
@@ -201,8 +206,10 @@ def walk_on_board(
     target = _board(board)
     main = RUNTIME.parent / "tests" / "board_insole.c"
     defines = {
-        "GRF_HEADER": f'"{name}_config.h"', "GRF_FOOT": '"golden_foot.h"', "GRF_NAME": f"grf_{name}_insole",
+        "GRF_HEADER": f'"{name}_config.h"', "GRF_FOOT": f'"{name}_golden_foot.h"', "GRF_NAME": f"grf_{name}_insole",
         "GRF_MEMORY": f"grf_{name}_memory", "GRF_MEMORY_T": f"grf_{name}_memory_t",
+        "GRF_FOOT_STANCES": f"GRF_{name.upper()}_FOOT_STANCES", "GRF_FOOT_SAMPLES": f"GRF_{name.upper()}_FOOT_SAMPLES",
+        **{f"golden_foot{part}": f"grf_{name}_golden_foot{part}" for part in ("", "_input", "_output", "_contact")},
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as temporary:
         sources = [bundle / "c" / f"{name}.c", bundle / "c" / f"{name}_config.c"]
@@ -223,6 +230,7 @@ def _foot_run(counts: Mapping[str, int], mhz: int) -> FootRun:
         wrong=counts["wrong"],
         sample_instructions=round(counts["sample"] * per_tick),
         event_instructions=round(counts["event"] * per_tick),
+        cut_instructions=round(counts["cut"] * per_tick),
         window_instructions=round((counts["stance"] - counts["model"]) * per_tick),
         model_instructions=round(counts["model"] * per_tick),
         state_bytes=counts["state"],

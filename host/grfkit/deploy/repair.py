@@ -16,7 +16,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from .layers import Layer, Lstm
 from .plan import Plan
-from .scales import LSTM, TOLERANCE, Bias, biases, differ, groups
+from .scales import LSTM, TOLERANCE, Bias, biases, differ, groups, whole_steps
 from .tflite_file import TensorInfo, TfliteFile
 
 OUTPUT_MARGIN = 1.1
@@ -165,11 +165,7 @@ def _change(tensor: TensorInfo, scale: float, point: int, reason: str) -> ScaleC
 def _requantised(file: TfliteFile, bias: Bias, values: Floats) -> tuple[TfliteFile, BiasChange]:
     scales = bias.expected_scales()
     steps = np.rint(values / scales)
-    if np.abs(steps).max() >= 2**31:
-        raise BadInputError(
-            f"{bias.operator}: bias '{bias.bias.name}' does not fit 32 bits with scale {scales.min():g}"
-        )
-    stored = steps.astype(np.int32)
+    stored = whole_steps(bias, steps)
     worst = int(np.abs(stored.astype(np.int64) - np.asarray(bias.bias.data, dtype=np.int64)).max())
     change = BiasChange(
         bias.bias.index, bias.bias.name, str(bias.operator), bias.bias.scales[0], float(scales.flat[0]), worst

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
+from ..errors import BadInputError
 from .tflite_file import OperatorInfo, TensorInfo, TfliteFile
 
 COPIES = (
@@ -107,3 +109,23 @@ def differ(group: tuple[TensorInfo, ...]) -> bool:
     """Return whether scales or zero points of a group differ."""
     scales = np.asarray([t.scale for t in group])
     return bool(np.ptp(scales) > TOLERANCE * scales.max() or len({t.zero_point for t in group}) > 1)
+
+
+def whole_steps(bias: Bias, steps: Floats) -> NDArray[np.int32]:
+    """Return a bias in steps of its scales, rounded already, as the 32 bits that hold it.
+
+    Raises
+    ------
+    BadInputError
+        If a step is no number or beyond 32 bits: a cast would answer some other number, without a word.
+    """
+    # not "abs(steps) >= 2**31", which NaN would pass
+    wrong = ~(np.abs(steps) < 2**31)
+    if wrong.any():
+        channel = int(np.flatnonzero(wrong)[0])
+        raise BadInputError(
+            f"{bias.operator}: bias '{bias.bias.name}' of channel {channel} is {np.ravel(steps)[channel]:g} steps of"
+            f" {bias.expected_scales().min():g}, which 32 bits do not hold; the layer before it is far from 0, or its"
+            " weights are no numbers"
+        )
+    return steps.astype(np.int32)

@@ -18,7 +18,7 @@ from ..errors import BadInputError
 from ..runtime import available, from_int8, load, to_int8
 from .layers import Add, Conv, Dense, Layer, Lstm, Pool, Reshape
 from .plan import INPUT, STATICS, Plan
-from .scales import biases
+from .scales import biases, whole_steps
 from .tflite_file import TfliteFile
 
 MOST = 16.0
@@ -123,7 +123,7 @@ def centred(file: TfliteFile, plan: Plan, inputs: NDArray[Any]) -> tuple[TfliteF
     Raises
     ------
     BadInputError
-        If the last operator has no bias, or no interpreter is installed.
+        If the last operator has no bias, the corrected bias does not fit 32 bits, or no interpreter is installed.
     """
     end = file.outputs[0]
     for operator in reversed(file.operators):
@@ -142,6 +142,6 @@ def centred(file: TfliteFile, plan: Plan, inputs: NDArray[Any]) -> tuple[TfliteF
     steps = np.rint(
         plan.layers[-1].arrays()["bias"].astype(np.float64) / bias.expected_scales() - error / bias.expected_scales()
     )
-    return file.with_bias(bias.bias.index, steps.astype(np.int32), bias.expected_scales().tolist()), tuple(
+    return file.with_bias(bias.bias.index, whole_steps(bias, steps), bias.expected_scales().tolist()), tuple(
         error.tolist()
     )

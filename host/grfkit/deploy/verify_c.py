@@ -18,8 +18,9 @@ from ..runtime import available, load
 from ..runtime.manifest import MANIFEST, CFiles
 from .compile_c import compile_c
 from .emit_c import CModel, c_model
+from .insole_size import insole_sizes
 from .manifest import c_files_of
-from .qemu import missing
+from .qemu import compiler_version, missing
 from .same_bytes import LEAST_RANDOM_WINDOWS, boards_again, random_windows
 from .verify_files import OpenedBundle, Proof
 
@@ -136,4 +137,21 @@ def prove_on_boards(bundle: OpenedBundle, boards: Sequence[str]) -> list[Proof]:
     )  # fmt: skip
     if wrong:
         raise RefusedError(f"{bundle.folder / 'sizes.json'}: {'; '.join(wrong)}")
+    wrong = _insole_that_differs(bundle)
+    if wrong:
+        raise RefusedError(f"{bundle.folder / 'sizes.json'}: {'; '.join(wrong)}")
     return [Proof("boards", text), *skipped]
+
+
+def _insole_that_differs(bundle: OpenedBundle) -> list[str]:
+    """Return the parts of an insole whose flash or RAM is not what the bundle states for this very compiler."""
+    stated = bundle.manifest.sizes.insole
+    if stated is None or bundle.manifest.sizes.boards_compiler != compiler_version():
+        return []
+    files = {
+        f.path: (bundle.folder / f.path).read_bytes() for f in bundle.manifest.files if f.path.endswith((".c", ".h"))
+    }
+    here = insole_sizes(files, bundle.manifest.name) or {}
+    return [
+        f"insole, {part}: {here.get(part)}, it says {size}" for part, size in stated.items() if here.get(part) != size
+    ]

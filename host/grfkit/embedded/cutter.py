@@ -138,12 +138,19 @@ class StanceCutter:
                     stances.append(self._cut(window))
         return stances
 
-    def miss(self, count: int) -> None:
-        """Take note that samples are missing: the stance under way is lost where they are many."""
+    def miss(self, count: int) -> list[StanceWindow]:
+        """Take note that samples are missing; return the stances whose toe-off the repeated samples confirm.
+
+        The stance under way is lost where they are many.
+        """
+        stances = []
         for _ in range(count):
             self._pushed += 1
             if (self._pushed - 1) % self._every == 0:
-                self._insole.miss()  # as on the device: a toe-off that is confirmed within a gap gives no window
+                window = self._insole.miss()
+                if window is not None:
+                    stances.append(self._cut(window))
+        return stances
 
     def _cut(self, window: DeviceWindow) -> StanceWindow:
         _, fraction_q8, sample, _ = window.contact

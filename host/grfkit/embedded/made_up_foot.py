@@ -18,7 +18,7 @@ _STEP_S, _CONTACT_S = 0.7, 0.3
 
 
 def made_up_foot(rate_hz: float) -> tuple[NDArray[np.uint16], NDArray[np.int16], NDArray[np.bool_]]:
-    """Return a made-up foot's samples, as ``c/golden_foot.h`` makes them too: no recording has to be shipped.
+    """Return a made-up foot's samples, as ``c/NAME_golden_foot.h`` makes them too: no recording has to be shipped.
 
     Fourteen steps of 0.7 s with 0.3 s of contact, cell after cell; every fifth contact is underloaded, some samples
     do not come, each cell has an unloaded level and noise, and the last one is stuck.

@@ -129,6 +129,14 @@ class BoardSize(_Document):
     same_bytes_as_host: bool
 
 
+class PartSize(_Document):
+    """Flash (code and constants) and RAM (without the stack) of a linked program, the C library's part taken off."""
+
+    core: str
+    flash_bytes: int
+    ram_bytes: int
+
+
 class Sizes(_Document):
     """Bytes of the model; boards by QEMU's name, or why there is none.
 
@@ -136,6 +144,10 @@ class Sizes(_Document):
     ----------
     boards_compiler
         What compiled for the boards; None without boards, and in bundles that were written before it was stated.
+    insole
+        Of the same compiler: ``window`` is the model alone, ``reports`` from an insole's samples to reports, ``air``
+        with the service and the packets that wait. None without boards, where no insole can run it, and in older
+        bundles.
     """
 
     tflite_bytes: int
@@ -144,6 +156,7 @@ class Sizes(_Document):
     boards: dict[str, BoardSize] | None
     boards_reason: str
     boards_compiler: str | None = None
+    insole: dict[str, PartSize] | None = None
 
 
 class CFiles(_Document):

@@ -319,7 +319,8 @@ class VirtualInsole:
             raise refuse(Status.MTU_TOO_SMALL)
         # 1 to 255, never the one before: a packet of an old configuration shows by it
         self._cfg_id = self._cfg_id % 255 + 1
-        period_us = round(1e6 / request.rate_hz)
+        # halves upward, as the firmware's integers round
+        period_us = (1_000_000 + request.rate_hz // 2) // request.rate_hz
         configured = Running(self._cfg_id, per_packet, request.rate_hz, period_us)
         return configured.to_bytes(), lambda: self._run(configured, request.streams, mtu, model)
 

@@ -107,11 +107,18 @@ class OnDeviceRun(StanceCutter):
         return self._manifest.model_id
 
     def push(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[tuple[float, StanceReport]]:
-        """Take samples; return the stances that became known, each with its initial contact in pushed samples."""
-        answers = [(cut.start, self._answer(cut)) for cut in self.cuts(cells, imu)]
+        """Take samples; return the stances that became known, each with its initial contact in pushed samples.
+
+        :meth:`take` and :meth:`answer` in one call, as ``grf_insole_push`` in C.
+        """
+        answers = [(cut.start, self.answer(cut)) for cut in self.take(cells, imu)]
         return [(start, report) for start, report in answers if report is not None]
 
-    def _answer(self, cut: StanceWindow) -> StanceReport | None:
+    def take(self, cells: NDArray[np.uint16], imu: NDArray[np.int16]) -> list[StanceWindow]:
+        """Take samples; return the stances that they complete, to be answered whenever there is time."""
+        return self.cuts(cells, imu)
+
+    def answer(self, cut: StanceWindow) -> StanceReport | None:
         """Return a stance's report; None while the device does not know what the network needs."""
         mass_kg = self._values.get(SettingKey.MASS, math.nan)
         if (self._manifest.force_unit == "N" and not mass_kg > 0) or cut.device is None:

@@ -1,45 +1,80 @@
-/* From samples to packets: contacts, stance, levels of the cells, int8, model, report, fragments. */
 #include "insole.h"
 
 #include "tcn_simulated_config.h"
 
 static grf_tcn_simulated_memory_t memory;
-static grf_insole_t insole;
-static grf_report_t report;
-static uint8_t bytes[GRF_TCN_SIMULATED_REPORT_BYTES], packet[INSOLE_ROOM];
-static uint16_t sequence, stance_id;
+static grf_packet_t packets[INSOLE_PACKETS];
+static uint8_t report[GRF_TCN_SIMULATED_REPORT_BYTES];
+static grf_device_t device;
+
+static int send(void *context, grf_characteristic_t characteristic, const uint8_t *value, size_t size)
+{
+    (void)context;
+    return insole_send(characteristic, value, size);
+}
+
+static uint32_t now_us(void *context)
+{
+    (void)context;
+    return insole_now_us();
+}
+
+static uint32_t lock(void *context)
+{
+    (void)context;
+    return insole_lock();
+}
+
+static void unlock(void *context, uint32_t key)
+{
+    (void)context;
+    insole_unlock(key);
+}
+
+static grf_device_settings_t settings = {
+    {0, INSOLE_ADC_BITS, INSOLE_ACCEL_G, INSOLE_GYRO_DPS, INSOLE_RATE_MHZ / 1000u, GRF_TCN_SIMULATED_MODEL_ID,
+     GRF_TCN_SIMULATED_RATE_MHZ},
+    &grf_tcn_simulated_insole,
+    {0, send, now_us, lock, unlock}};
 
 int insole_begin(int left)
 {
-    grf_insole_memory_t given = grf_tcn_simulated_memory(&memory);
-    sequence = 0;
-    return grf_insole_start(&grf_tcn_simulated_insole, &insole, &given, left);
+    grf_device_memory_t given = {grf_tcn_simulated_memory(&memory), report, sizeof report, INSOLE_PACKETS, packets};
+    settings.service.right = !left;
+    return grf_device_start(&settings, &device, &given);
 }
 
-void insole_tell(unsigned place, int16_t count)
+int insole_sample(const grf_sensor_t *sample, uint32_t time_us)
 {
-    if (place < GRF_INSOLE_TOLD) {
-        insole.told[place] = count;
-    }
+    return grf_device_sample(&settings, &device, sample, time_us);
 }
 
-static void send_report(uint32_t now_us, uint16_t counter)
+int insole_work(void)
 {
-    size_t size = grf_report_encode(&report, bytes, sizeof bytes);
-    uint32_t ago_q8 = insole.info.age_q8 - 256u; /* samples before this one, in 1/256 */
-    grf_header_t header = {GRF_TYPE_STANCE, insole.left ? 0 : GRF_FLAG_RIGHT, 0, 0, 0, 0, 0};
-    header.time_us = now_us - (uint32_t)((float)ago_q8 * (1e6f / 256.0f / GRF_TCN_SIMULATED_RATE_HZ));
-    header.counter = (uint16_t)(counter - (ago_q8 >> 8));
-    for (uint8_t k = 0; k < grf_fragments(size, sizeof packet); ++k) {
-        header.sequence = sequence++;
-        insole_send(packet, grf_fragment_encode(&header, stance_id, k, bytes, size, packet, sizeof packet));
-    }
-    ++stance_id;
+    return grf_device_work(&settings, &device);
 }
 
-void insole_sample(const grf_sensor_t *sample, uint32_t now_us, uint16_t counter)
+void insole_mtu(uint16_t mtu)
 {
-    if (grf_insole_push(&grf_tcn_simulated_insole, &insole, sample, &report)) {
-        send_report(now_us, counter);
-    }
+    grf_device_mtu(&device, mtu);
+}
+
+void insole_delivered(void)
+{
+    grf_device_delivered(&settings, &device);
+}
+
+void insole_disconnected(void)
+{
+    grf_device_disconnected(&settings, &device);
+}
+
+void insole_written(grf_characteristic_t characteristic, const uint8_t *value, size_t size, uint32_t came_us)
+{
+    grf_device_written(&settings, &device, characteristic, value, size, came_us);
+}
+
+size_t insole_info(uint8_t to[GRF_INFO_BYTES])
+{
+    return grf_device_info(&settings, to);
 }
