@@ -41,6 +41,9 @@ RBDS = "Time\tFx\tFy\tFz\tCOPx\tCOPy\tCOPz\tTy\n" + "".join(
     f"{i + 1}\t1\t{i}\t3\t2500.5\t0\t1134\t-15\n" for i in range(30)
 )
 XSENS = MT + "".join(f"{100 + i:05d}\t\t{i}.5\t0.1\t0.2\t3\n" for i in range(30))
+DOT = "sep=,\nDeviceTag:,D1\nOutputRate:,60Hz\n\nPacketCounter,SampleTimeFine,Quat_W,Acc_X,Gyr_Z\n" + "".join(
+    f"{1 + i},{(4294900000 + 16667 * i) % 2**32},1,{i}.5,0.1\n" for i in range(30)
+)
 APDM = "Test Name:,a\nSample Rate:,128,Hz\nTime,Foot/Acceleration/X,Foot/Angular Velocity/Y\ns,m/s^2,rad/s\n" + (
     "".join(f"{i / 128},{i},{-i}\n" for i in range(30))
 )
@@ -71,6 +74,7 @@ SEEDS: dict[str, tuple[str, bytes]] = {
     "cortex": ("cortex", FORCES.encode()),
     "rbds": ("rbds", RBDS.encode()),
     "xsens": ("xsens", XSENS.encode()),
+    "xsens dot": ("xsens", DOT.encode()),
     "apdm": ("apdm", APDM.encode()),
     "apdm format 7": ("apdm", APDM7.encode()),
     "xdf": ("xdf", xdf_bytes()),

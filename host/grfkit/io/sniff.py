@@ -115,8 +115,21 @@ def _why_not(match: Match, winner: Match, reader: Reader) -> str:
     return f"would take it ({match.why}), but {reader.name} fits better: {winner.why}"
 
 
+def _other_xsens(head: Head) -> str:
+    """Return why a file of Xsens' other programs is not read, "" for any other file."""
+    ending = head.path.suffix.lower()
+    if "<mvnx" in head.text[:4096] or ending == ".mvn":
+        return (
+            "is a file of MVN Analyze: it holds a body model, not what its sensors measured; export the sensors as text"
+            " from MT Manager, or the markers as C3D"
+        )
+    if ending == ".mtb":
+        return "is a binary log of Xsens sensors; export it as text from MT Manager, or as CSV from the DOT app"
+    return ""
+
+
 def _unknown(head: Head, matches: list[tuple[Reader, Match]]) -> str:
-    if other := foreign(head.data, head.path.name):
+    if other := _other_xsens(head) or foreign(head.data, head.path.name):
         return other
     what = f"first bytes {head.data[:8].hex(' ')}" if "\0" in head.text[:512] else _first_line(head)
     by_ending = [(r, m) for r, m in matches if head.path.suffix.lower() in r.suffixes]
