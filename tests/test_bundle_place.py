@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from grfkit.deploy.bundle_folder import _put
+from grfkit.deploy.bundle_folder import write_folder
 from grfkit.deploy.manifest import name_of
 from grfkit.embedded.compile import RUNTIME
 
@@ -52,21 +52,21 @@ def test_templates_are_read_only_when_a_text_is_rendered() -> None:
 
 
 def test_what_was_there_comes_back_when_a_replacement_is_interrupted(tmp_path: Path) -> None:
-    out, beside = tmp_path / "b", tmp_path / ".b.new"
-    for folder, text in ((out, "old"), (beside, "new")):
-        folder.mkdir()
-        (folder / "manifest.json").write_text(text)
+    out = tmp_path / "b"
+    write_folder(out, {"manifest.json": b"old"})
     honest = Path.rename
 
     def interrupted(path: Path, target: Path) -> Path:
-        if path == beside:
+        if path.name != "b" and target == out and not path.name.endswith("old"):
             raise KeyboardInterrupt
         return honest(path, target)
 
-    with patch.object(Path, "rename", interrupted), pytest.raises(KeyboardInterrupt):
-        _put(beside, out, force=True)
-    assert (out / "manifest.json").read_text() == "old"
-    assert sorted(p.name for p in tmp_path.iterdir()) == [".b.new", "b"]
-    _put(beside, out, force=True)
-    assert (out / "manifest.json").read_text() == "new"
+    # as on a system that cannot exchange two names in one step
+    with patch("grfkit.renames.exchange", return_value=False):
+        with patch.object(Path, "rename", interrupted), pytest.raises(KeyboardInterrupt):
+            write_folder(out, {"manifest.json": b"new"}, force=True)
+        assert (out / "manifest.json").read_bytes() == b"old"
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["b"]
+        write_folder(out, {"manifest.json": b"new"}, force=True)
+    assert (out / "manifest.json").read_bytes() == b"new"
     assert [p.name for p in tmp_path.iterdir()] == ["b"]

@@ -219,7 +219,7 @@ def test_column_map(tmp_path: Path) -> None:
         ('[columns]\n"a" = 3\n', "columns.a"),
         ("rate_hz = -1\n", "rate_hz"),
         ('side = "both"\n', "side"),
-        ("[columns\n", "is no column map"),
+        ("[columns\n", "is no TOML"),
     ],
 )
 def test_column_map_refusals(tmp_path: Path, toml: str, says: str) -> None:

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from grfkit.artefacts import written_whole
 from grfkit.errors import BadInputError, UnitError
-from grfkit.provenance import InputFile, Provenance, describe_input, written_whole
+from grfkit.provenance import InputFile, Provenance, describe_input
 from grfkit.records import (
     Channel,
     ClockMap,

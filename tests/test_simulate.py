@@ -304,7 +304,7 @@ def test_every_file_of_settings_is_checked(tmp_path: Path) -> None:
     for broken, word in (
         (text.replace("cv_percent = [1.0, 3.0]", "cv_percent = [3.0, 1.0]"), "low to high"),
         (text.replace("white_share", "whiter_share"), "white_share"),
-        (text[:-40] + "\n[", "is not TOML"),
+        (text[:-40] + "\n[", "is no TOML"),
     ):
         bad.write_text(broken)
         with pytest.raises(BadInputError, match=word):

@@ -177,7 +177,7 @@ def test_command_writes_a_lab_and_refuses_in_one_line(
     assert code == 0
     assert json.loads(text)["trials"] == ["P01_treadmill_1"]
     for arguments, word in (
-        ([out, *asked], "not empty"),
+        ([out, *asked], "exists; use --force"),
         ([out + "2", "--people", "0"], "--people is 0"),
         ([out + "2", "--family", "C"], "--family is 'C'"),
         ([str(tmp_path / "lab" / "TABLE.csv"), *asked], "is a file"),

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,34 +96,3 @@ def describe_input(path: Path, *, role: str = "input") -> InputFile:
     except OSError as error:
         raise BadInputError(f"{path}: cannot be read ({error.strerror or error})") from error
     return InputFile(name=path.name, sha256=digest.hexdigest(), size_bytes=size, role=role)
-
-
-@contextlib.contextmanager
-def written_whole(path: Path, *, force: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that becomes ``path`` only if the block ends well.
-
-    Raises
-    ------
-    BadInputError
-        If ``path`` exists and ``force`` is false, or its folder does not exist or cannot be written.
-    """
-    if path.is_dir():
-        raise BadInputError(f"{path}: is a folder; name a file to write")
-    if path.exists() and not force:
-        raise BadInputError(f"{path}: exists; use --force to overwrite it")
-    try:
-        # beside the file that it becomes: a rename is atomic only within one file system
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp lets only the owner read: give the rights that open() gives (umask can only be read by setting it)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

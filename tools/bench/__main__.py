@@ -17,6 +17,7 @@ COMMANDS = {
     "edge.levels": "edge.levels",
     "edge.size": "edge.size",
     "edge.steps": "edge.steps",
+    "faults.kills": "faults.kills",
     "live.clock": "live.clock",
     "live.day": "live.day",
     "live.kills": "live.kills",

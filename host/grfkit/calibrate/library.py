@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..arrays import PathLike
+from ..documents import document_bytes
 from ..errors import BadInputError
 from .documents import KINDS, CalibrationDocument, InsoleGeometry, LagTable, PlateCorrection, PressureCalibration
 
@@ -69,10 +70,7 @@ def load(name_or_path: PathLike, *, kind: str | None = None) -> Loaded[AnyDocume
         If there is no such document, it is no JSON, does not fit its schema, or is of another kind.
     """
     path = _path_of(name_or_path, kind)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    data = document_bytes(path)
     document = _parsed(data, path)
     if kind is not None and not isinstance(document, KINDS[kind]):
         raise BadInputError(f"{path}: is a {document.kind} document, expected one of '{kind}'")

@@ -131,7 +131,7 @@ def run_table(table: Path, *, scheduler: str | None, processes: int | None, repo
 
 
 def _write_index(table: Path, summaries: list[dict[str, Any]]) -> None:
-    from ..provenance import written_whole
+    from ..artefacts import written_whole
     from ..report import render_batch_report
 
     with written_whole(table.with_suffix(".html"), force=True) as temporary:

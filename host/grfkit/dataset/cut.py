@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ..gait.stances import StanceSource
+from ..runtime.manifest import MOST_POINTS
 
 KINDS = ("insole", "imu")
 """Wearables whose channels are inputs."""
@@ -49,7 +52,7 @@ class CutRequest:
         Of landmarks: see :class:`~grfkit.dataset.motion.MotionSettings`.
     """
 
-    points: int = 101
+    points: Annotated[int, Field(ge=2, le=MOST_POINTS)] = 101
     source: StanceSource = "insole_causal"
     rule: str = "20N"
     kinds: tuple[str, ...] = KINDS

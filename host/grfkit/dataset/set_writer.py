@@ -12,8 +12,9 @@ import numpy as np
 import xarray as xr
 
 from ..arrays import PathLike
+from ..artefacts import written_whole
 from ..errors import BadInputError
-from ..provenance import written_whole
+from ..records.netcdf import NetcdfFile, netcdf_file
 from ..records.participants import check_names
 from ..records.stance_set import StanceSet, join
 
@@ -35,9 +36,7 @@ def write_sets(sets: Iterable[StanceSet], out: PathLike, *, force: bool = False)
         exists and ``force`` is false.
     """
     out = Path(out)
-    with written_whole(out, force=force) as temporary:
-        # the netCDF library wants to create its file itself
-        temporary.unlink()
+    with written_whole(out, force=force) as temporary, netcdf_file(temporary) as file:
         first: StanceSet | None = None
         excluded: dict[str, int] = {}
         sources: list[str] = []
@@ -46,11 +45,11 @@ def write_sets(sets: Iterable[StanceSet], out: PathLike, *, force: bool = False)
             people.update(part.participants)
             check_names(people)
             if first is None:
-                _begin(part, temporary)
+                _begin(part, file)
                 # a copy, else this one window would keep all of the first part in memory
                 first = StanceSet(part.data.isel(stance=slice(0, 1)).copy(deep=True))
             else:
-                _append(part, first, temporary)
+                _append(part, first, file)
             for reason, count in part.excluded.items():
                 excluded[reason] = excluded.get(reason, 0) + count
             sources.append(str(part.data.attrs["source"]))
@@ -58,11 +57,12 @@ def write_sets(sets: Iterable[StanceSet], out: PathLike, *, force: bool = False)
             gc.collect()  # trees of trials and open files refer to themselves, and would stay a while
         if first is None:
             raise BadInputError("no stance set to write")
-        _finish(temporary, excluded, sources)
+        file.handle.attrs["excluded"] = json.dumps(excluded, sort_keys=True)
+        file.handle.attrs["source"] = "+".join(dict.fromkeys(sources))
     return StanceSet.open(out)
 
 
-def _begin(part: StanceSet, path: Path) -> None:
+def _begin(part: StanceSet, file: NetcdfFile) -> None:
     """Write the first part to a file that can grow along its windows."""
     encoding: dict[str, dict[str, Any]] = {}
     for name, item in part.data.variables.items():
@@ -71,34 +71,25 @@ def _begin(part: StanceSet, path: Path) -> None:
             encoding[str(name)] = {"chunksizes": (rows, *item.shape[1:])}
             if item.ndim == 3:
                 encoding[str(name)] |= {"zlib": True, "complevel": 4}
-    part.data.drop_encoding().to_netcdf(path, engine="h5netcdf", encoding=encoding, unlimited_dims=["stance"])
+    file.add(part.data.drop_encoding(), encoding=encoding, unlimited=("stance",))
 
 
-def _append(part: StanceSet, first: StanceSet, path: Path) -> None:
+def _append(part: StanceSet, first: StanceSet, file: NetcdfFile) -> None:
     """Write the part's windows behind those that are in the file."""
-    import h5netcdf  # type: ignore[import-untyped]
-
     # joining one window of each refuses parts that differ, by the rules of sets in memory
     join([first, StanceSet(part.data.isel(stance=slice(0, 1)))])
     scalars = [[str(n) for n in stance_set.data["scalar"].values] for stance_set in (first, part)]
     if scalars[0] != scalars[1]:
         raise BadInputError(f"sets differ in scalars: {', '.join(scalars[0])} and {', '.join(scalars[1])}")
-    with h5netcdf.File(path, "a") as handle:
-        low = len(handle.dimensions["stance"])
-        handle.resize_dimension("stance", low + part.size)
-        for name, item in part.data.variables.items():
-            if item.dims[:1] == ("stance",):
-                handle.variables[str(name)][low : low + part.size] = _stored(item)
+    handle = file.handle
+    low = len(handle.dimensions["stance"])
+    handle.resize_dimension("stance", low + part.size)
+    for name, item in part.data.variables.items():
+        if item.dims[:1] == ("stance",):
+            handle.variables[str(name)][low : low + part.size] = _stored(item)
+    file.check()
 
 
 def _stored(item: xr.Variable) -> np.ndarray[Any, Any]:
     values = np.asarray(item.values)
     return values.astype(object) if values.dtype.kind in "OU" else values
-
-
-def _finish(path: Path, excluded: dict[str, int], sources: list[str]) -> None:
-    import h5netcdf
-
-    with h5netcdf.File(path, "a") as handle:
-        handle.attrs["excluded"] = json.dumps(excluded, sort_keys=True)
-        handle.attrs["source"] = "+".join(dict.fromkeys(sources))

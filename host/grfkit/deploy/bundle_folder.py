@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import BadInputError
+from ..artefacts import FolderKind, check_folder, written_folder
+from ..runtime.bundle_files import members
 from ..runtime.manifest import MANIFEST
+
+BUNDLE_FOLDER = FolderKind("bundle", MANIFEST, members)
+"""What a bundle's folder holds; whatever else is in it, such as what was built there, is never removed."""
 
 
 def check_replaceable(out: Path, *, force: bool) -> None:
@@ -19,16 +21,7 @@ def check_replaceable(out: Path, *, force: bool) -> None:
     BadInputError
         Naming the folder.
     """
-    if not out.parent.is_dir():
-        raise BadInputError(f"{out}: its folder does not exist")
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise BadInputError(f"{out}: exists and is no folder; name another one")
-    if not out.exists():
-        return
-    if any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise BadInputError(f"{out}: exists and is no bundle; name another folder")
-    if not force:
-        raise BadInputError(f"{out}: exists; use --force to overwrite it")
+    check_folder(out, BUNDLE_FOLDER, force=force)
 
 
 def write_folder(out: Path, files: Mapping[str, bytes], *, force: bool = False) -> None:
@@ -39,34 +32,7 @@ def write_folder(out: Path, files: Mapping[str, bytes], *, force: bool = False) 
     BadInputError
         If it cannot be written.
     """
-    try:
-        # on the same file system as its place, where renaming is one step
-        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise BadInputError(f"{out}: cannot be written ({error.strerror or error})") from error
-    try:
+    with written_folder(out, BUNDLE_FOLDER, force=force) as temporary:
         for path, content in files.items():
-            (beside / path).parent.mkdir(parents=True, exist_ok=True)
-            (beside / path).write_bytes(content)
-        # mkdtemp gives a folder to its owner alone
-        beside.chmod(0o755)
-        _put(beside, out, force=force)
-    except OSError as error:
-        raise BadInputError(f"{out}: cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _put(beside: Path, out: Path, *, force: bool) -> None:
-    """Give a folder its place; what is there stays until the new one is, and comes back if that fails."""
-    if not (out.exists() and force):
-        beside.rename(out)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent)) / out.name
-    try:
-        out.rename(old)
-        beside.rename(out)
-    finally:
-        if old.exists() and not out.exists():  # Ctrl-C comes between two lines too
-            old.rename(out)
-        shutil.rmtree(old.parent, ignore_errors=True)
+            (temporary / path).parent.mkdir(parents=True, exist_ok=True)
+            (temporary / path).write_bytes(content)

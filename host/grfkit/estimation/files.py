@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from ..artefacts import check_file, written_together, written_whole
 from ..calibrate.documents import InsoleGeometry
 from ..errors import BadInputError
 from ..formats.csv_generic import CsvColumn, csv_text
 from ..formats.opensim import FootLoad, external_loads_text, mot_text, opensim_axes
 from ..gait.cop import insole_cop
-from ..provenance import SCHEMA_VERSION, written_whole
+from ..provenance import SCHEMA_VERSION
 from ..records.trees import write_tree
 from ..units import G
 from .curves import FootCurve
@@ -53,12 +52,7 @@ def check_outputs(out: Path, *, force: bool) -> tuple[Path, ...]:
         raise BadInputError(f"{out}: ends in '{out.suffix}', expected one of {', '.join(SUFFIXES)}")
     files = (out, out.with_name(f"{out.stem}_ExternalLoads.xml")) if out.suffix.lower() == ".mot" else (out,)
     for path in files:
-        if path.is_dir():
-            raise BadInputError(f"{path}: is a folder; name a file to write")
-        if path.exists() and not force:
-            raise BadInputError(f"{path}: exists; use --force to overwrite it")
-    if not out.parent.is_dir():
-        raise BadInputError(f"{out}: its folder does not exist")
+        check_file(path, force=force)
     return files
 
 
@@ -94,29 +88,6 @@ def write_estimate(
         first.write_text(mot, encoding="utf-8")
         second.write_text(xml, encoding="utf-8")
     return files, notes
-
-
-@contextmanager
-def written_together(paths: tuple[Path, ...], *, force: bool = False) -> Iterator[list[Path]]:
-    """Give a temporary path for each of several files that become them only if the block ends well: all or none."""
-    before = {path: path.read_bytes() if path.is_file() else None for path in paths}
-    try:
-        with ExitStack() as stack:
-            yield [stack.enter_context(written_whole(path, force=force)) for path in paths]
-    except BaseException:
-        # renaming several files is not one step: what an earlier rename replaced is put back
-        for path, content in before.items():
-            with suppress(OSError):
-                _restored(path, content)
-        raise
-
-
-def _restored(path: Path, content: bytes | None) -> None:
-    if content is None:
-        if path.is_file():
-            path.unlink()
-    elif path.read_bytes() != content:
-        path.write_bytes(content)
 
 
 def lab_y(curve: FootCurve, side: Side) -> Floats:

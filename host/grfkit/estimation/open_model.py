@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from ..arrays import Floats
 from ..errors import BadInputError, RefusedError
 from ..learn.batches import Windows
-from ..learn.spec import ForceModel, ModelSpec, check_compatible, check_unseen
+from ..learn.spec import ForceModel, ModelSpec, check_compatible, check_unseen, parse_spec
 from ..records.stance_set import StanceSet
 from ..runtime.bundle import Bundle, is_bundle, load_bundle
 from ..runtime.bundle_files import check_digest, read_sums
@@ -103,8 +102,8 @@ def read_spec(path: Path) -> ModelSpec:
         If it is none.
     """
     try:
-        return ModelSpec.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return parse_spec(path)
+    except BadInputError as error:
         raise RefusedError(f"{path}: is no document of a trained model ({str(error).splitlines()[0]})") from error
 
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from ..arguments import as_path, refuse_other
 from ..arrays import PathLike
+from ..artefacts import check_file, written_together
 from ..errors import BadInputError
 from ..learn.card import add_evaluation, check_people
 from ..learn.device import check_device
@@ -21,7 +22,7 @@ from ..learn.everyone import usable
 from ..learn.folds import Fold
 from ..learn.method import Method
 from ..learn.model import GrfModel
-from ..learn.outputs import check_can_write
+from ..learn.outputs import check_into
 from ..learn.parallel import JobReport
 from ..learn.recipe import Recipe, WindowSource, load_sets, recipe_of, recipe_of_model, spec_of
 from ..learn.search_plan import SearchPlan, plan_of, search_of_model
@@ -150,7 +151,7 @@ def evaluate(
         )
     page = None if report is None else as_path(report, what="the report to write")
     if page is not None:
-        check_can_write(page, force=force)
+        check_file(page, force=force)
     if model is not None and (preset or isinstance(config, str | os.PathLike) or network or epochs or split):
         raise BadInputError("--model brings its own recipe; leave out --preset, --config, --network, --split, --epochs")
     if model is not None and search is not None:
@@ -179,9 +180,10 @@ def evaluate(
         results=None if target is None else target / "folds", progress=lambda r: tell(r.done, r.total, r.name),
     )  # fmt: skip
     if target is not None:
-        target.mkdir(parents=True, exist_ok=True)
-        predictions.to_netcdf(target / "answers.nc", force=True)
-        (target / "evaluation.json").write_text(as_text(predictions.scores), encoding="utf-8")
+        target.mkdir(exist_ok=True)
+        with written_together((target / "answers.nc", target / "evaluation.json"), force=True) as (answers, document):
+            predictions.write_to(answers)
+            document.write_text(as_text(predictions.scores), encoding="utf-8")
     if folder is not None:
         add_evaluation(Path(folder), predictions.scores)
     if page is not None:
@@ -207,8 +209,7 @@ def _checked_output(folder: Path, *, force: bool) -> Path:
     """Return the folder to write to; one that holds an evaluation is refused without ``force``."""
     if (folder / "evaluation.json").exists() and not force:
         raise BadInputError(f"{folder}: holds an evaluation; use --force to overwrite it")
-    if folder.exists() and not folder.is_dir():
-        raise BadInputError(f"{folder}: is a file; name a folder")
+    check_into(folder)
     return folder
 
 

@@ -14,13 +14,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..arguments import as_path
 from ..arrays import Floats, PathLike
+from ..artefacts import written_whole
 from ..errors import BadInputError
 from ..learn.folds import Fold
 from ..learn.method import Method
 from ..learn.parallel import Job, JobReport, map_folds
-from ..provenance import SCHEMA_VERSION, Provenance, written_whole
+from ..provenance import SCHEMA_VERSION, Provenance
+from ..records.netcdf import check_sealed, netcdf_file
 from ..records.stance_set import PER_STANCE, StanceSet, Windowed
+from ..records.trees import noted
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,11 +75,14 @@ class Predictions(Windowed):
 
     def to_netcdf(self, path: PathLike, *, force: bool = False) -> None:
         """Write netCDF4, whole or not at all."""
-        encoding = {n: {"zlib": True, "complevel": 4} for n in ("predicted", "measured", "weight")}
         with written_whole(Path(path), force=force) as temporary:
-            # the netCDF library wants to create its file itself
-            temporary.unlink()
-            self.data.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+            self.write_to(temporary)
+
+    def write_to(self, path: Path) -> None:
+        """Write netCDF4 into a file of one's own, such as a temporary one."""
+        encoding = {n: {"zlib": True, "complevel": 4} for n in ("predicted", "measured", "weight")}
+        with netcdf_file(path) as file:
+            file.add(self.data.drop_encoding(), encoding=encoding)
 
     @classmethod
     def open(cls, path: PathLike) -> Predictions:
@@ -86,12 +93,15 @@ class Predictions(Windowed):
         BadInputError
             If the file holds none.
         """
+        path = as_path(path, what="a file of predictions")
+        note = check_sealed(path)
         try:
             data = xr.load_dataset(path, engine="h5netcdf", decode_times=False)
         except Exception as error:
             raise BadInputError(f"{path}: cannot be read as netCDF4 ({type(error).__name__}: {error})") from error
         if data.attrs.get("artefact") != "answers":
             raise BadInputError(f"{path}: holds no answers of an evaluation (artefact '{data.attrs.get('artefact')}')")
+        data.attrs = noted(data.attrs, note)
         return cls(data)
 
 

@@ -15,7 +15,6 @@ A TOML file holds one table per plate::
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import units
+from ..documents import toml_document
 from ..errors import BadInputError
-from ..provenance import require_regular
 from .c3d import C3dFile
 from .c3d_plates import CALIBRATED_TYPES, CHANNELS_BY_TYPE, PlateSpec, plate_units
 
@@ -62,7 +61,7 @@ def plates_by_hand(source: str | Path | Mapping[str, Any]) -> PlatesByHand:
     if isinstance(source, Mapping):
         tables, name = dict(source), "extra['plates']"
     else:
-        tables, name = _read_toml(Path(source)), f"plates file '{Path(source).name}'"
+        tables, name = toml_document(Path(source)), f"plates file '{Path(source).name}'"
     try:
         return PlatesByHand.model_validate(tables)
     except ValidationError as error:
@@ -88,21 +87,6 @@ def specs_by_hand(described: PlatesByHand, file: C3dFile) -> tuple[list[PlateSpe
         specs.append(spec)
         notes += [f"plate {number}: {remark}" for remark in remarks]
     return specs, notes
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    require_regular(path)
-    try:
-        return dict(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise BadInputError(f"plates file '{path.name}' cannot be read ({error.strerror or error})") from error
-    except ValueError as error:
-        what = str(error).splitlines()[0]
-        raise BadInputError(f"plates file '{path.name}' is no TOML ({what})") from error
 
 
 def _spec(plate: PlateByHand, number: int, file: C3dFile) -> tuple[PlateSpec, list[str]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +59,8 @@ def write_c3d(
     ------
     BadInputError
         If the plates' samples are no whole multiple of the frames.
+    OSError
+        If the disk did not take all of it.
     """
     import ezc3d
 
@@ -76,6 +81,18 @@ def write_c3d(
     file["data"]["analogs"] = np.concatenate([_channels(plate) for plate in plates])[None]
     _describe(file, plates)
     file.write(str(path))
+    _check_length(Path(path), 4 * frames * (4 * points_mm.shape[1] + 6 * len(plates) * per_frame))
+
+
+def _check_length(path: Path, data_bytes: int) -> None:
+    """Raise what a disk that is full says: the library writes as far as it comes, and says nothing."""
+    with open(path, "rb") as handle:
+        header = handle.read(512)
+        length = handle.seek(0, os.SEEK_END)
+    # word 9 of the header: the first block (of 512 bytes, counted from 1) of the data
+    start = (int.from_bytes(header[16:18], "little") - 1) * 512
+    if len(header) < 512 or length < start + data_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def _channels(plate: C3dPlate) -> Floats:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..arguments import refused_field
 from ..arrays import Floats, PathLike
+from ..documents import toml_document
 from ..errors import BadInputError
 from ..signals.marker_names import plain_names
 from .joint_centres import carried, harrington_hips, hinge_centre, template_of
@@ -151,14 +152,13 @@ def load_mapping(name: PathLike) -> LandmarkMapping:
     """
     if isinstance(name, str) and name in mapping_names():
         text = files("grfkit.gait").joinpath("mappings").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    elif Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
+        document = tomllib.loads(text)
+    elif Path(name).exists():
+        document = toml_document(Path(name))
     else:
         raise BadInputError(f"there is no landmark mapping '{name}'; there are {', '.join(mapping_names())}, or a file")
     try:
-        return LandmarkMapping.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise BadInputError(f"landmark mapping '{name}' is no TOML: {error}") from error
+        return LandmarkMapping.model_validate(document)
     except ValidationError as error:
         raise BadInputError(f"landmark mapping '{name}', {' '.join(refused_field(error))}") from error
 

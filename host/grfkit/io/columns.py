@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -24,15 +23,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from .. import units
 from ..arguments import refused_field
 from ..arrays import PathLike
+from ..documents import toml_document
 from ..errors import BadInputError
 from ..formats.csv_generic import parse_column
-from ..provenance import require_regular
 from .base import ReadOptions
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 class ColumnMap(BaseModel):
@@ -95,15 +89,12 @@ def load_column_map(path: PathLike) -> ColumnMap:
     BadInputError
         If the file is no regular one or cannot be read, is no TOML, or says what :class:`ColumnMap` does not know.
     """
-    require_regular(Path(path))
+    document = toml_document(Path(path))
     try:
-        document = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         return ColumnMap.model_validate(document)
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ValidationError as error:
         name, why = refused_field(error)
         keys = f"; known keys are {', '.join(ColumnMap.model_fields)}" if why == "is unknown" else ""
         raise BadInputError(f"{path}: {f'{name} {why}'.strip()}{keys}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, BadInputError) as error:
+    except BadInputError as error:
         raise BadInputError(f"{path}: is no column map ({error})") from error

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..artefacts import written_together, written_whole
 from ..errors import BadInputError
-from ..provenance import written_whole
 from ..stats.curves import MEASURES
-from .spec import ModelSpec
-
-CARD, EVALUATION, SEARCH = "CARD.md", "evaluation.json", "search.json"
+from .outputs import CARD, EVALUATION, SEARCH
+from .spec import ModelSpec, read_spec
 
 
 def write_card(folder: Path) -> str:
     """Write ``CARD.md`` of the model in a folder, with the evaluation that lies beside it, and return its text."""
-    spec = ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
+    spec = read_spec(folder)
     nearby = folder / EVALUATION
     evaluation = json.loads(nearby.read_text(encoding="utf-8")) if nearby.exists() else None
     text = card(spec, evaluation)
@@ -34,10 +33,7 @@ def add_evaluation(folder: Path, evaluation: dict[str, Any]) -> None:
     BadInputError
         If the folder holds no model, or the evaluation leaks or is of other settings or other participants.
     """
-    try:
-        spec = ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInputError(f"{folder}: is no grfkit model ({error})") from error
+    spec = read_spec(folder)
     if evaluation["leaks"]:
         raise BadInputError(
             f"an evaluation that leaks ({'; '.join(evaluation['leaks'])}) is no figure for a model's card"
@@ -57,9 +53,10 @@ def add_evaluation(folder: Path, evaluation: dict[str, Any]) -> None:
             f"{folder}: its settings were not found by the search of this evaluation; take --model alone"
         )
     evaluation = {k: v for k, v in evaluation.items() if k != "personalisation"}  # leaks by design: no figure of a card
-    with written_whole(folder / EVALUATION, force=True) as temporary:
-        temporary.write_text(json.dumps(evaluation, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    write_card(folder)
+    # one without the other would be a card of another evaluation
+    with written_together((folder / EVALUATION, folder / CARD), force=True) as (document, page):
+        document.write_text(json.dumps(evaluation, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        page.write_text(card(spec, evaluation), encoding="utf-8")
 
 
 def check_people(folder: Path, trained: Sequence[str], people: Sequence[str]) -> None:

@@ -15,8 +15,8 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from ..arrays import PathLike
+from ..artefacts import written_whole
 from ..errors import BadInputError
-from ..provenance import written_whole
 from .networks import ForceNetwork
 from .train_config import TrainConfig
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,22 +10,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from ..arguments import as_path, refuse_other, refused_field
+from ..arguments import as_path, refuse_other
 from ..arrays import Floats, PathLike
+from ..artefacts import FolderKind, recovered, written_folder
 from ..errors import BadInputError
+from ..provenance import require_regular
 from ..records.stance_set import StanceSet
 from .batches import Windows
 from .networks import ForceNetwork, Shape, build, network_config
+from .outputs import CARD, EVALUATION, SEARCH
 from .scaler import Scaler
-from .spec import CALIBRATION, DOCUMENT, WEIGHTS, ModelSpec, check_compatible, check_unseen
+from .spec import CALIBRATION, DOCUMENT, WEIGHTS, ModelSpec, check_compatible, check_unseen, read_spec, spec_text
 
 CALIBRATION_WINDOWS = 256
 """Windows kept beside a model for the ranges of quantisation: chosen by hand, some of everybody and a small file."""
+_FILES = frozenset({DOCUMENT, WEIGHTS, CALIBRATION, CARD, EVALUATION, SEARCH})
+MODEL_FOLDER = FolderKind("grfkit model", DOCUMENT, lambda _: _FILES)
+"""What a model's folder holds; whatever else is in it was put there by somebody, and is never removed."""
 
 
 @dataclass
@@ -93,27 +95,17 @@ class GrfModel:
         BadInputError
             If the folder exists and ``force`` is false, holds anything but a model, or cannot be written.
         """
-        folder = as_path(folder, what="the folder to write")
-        check_replaceable(folder, force=force)
+        with written_folder(as_path(folder, what="the folder to write"), MODEL_FOLDER, force=force) as temporary:
+            self.write_into(temporary)
+
+    def write_into(self, folder: Path) -> None:
+        """Write the model's files into a folder that is there."""
         weights = save_tensors({k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()})
         spec = self.spec.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
-        try:
-            beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        except OSError as error:
-            raise BadInputError(f"{folder}: cannot be written ({error.strerror or error})") from error
-        try:
-            (beside / WEIGHTS).write_bytes(weights)
-            text = json.dumps(spec.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
-            (beside / DOCUMENT).write_text(text + "\n", encoding="utf-8")
-            if self.calibration is not None:
-                self.calibration.to_netcdf(beside / CALIBRATION)
-            # mkdtemp lets nobody but the owner in
-            beside.chmod(0o755)
-            if folder.exists():
-                shutil.rmtree(folder)
-            beside.rename(folder)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+        (folder / WEIGHTS).write_bytes(weights)
+        (folder / DOCUMENT).write_text(spec_text(spec), encoding="utf-8")
+        if self.calibration is not None:
+            self.calibration.to_netcdf(folder / CALIBRATION)
 
     @classmethod
     def load(cls, folder: PathLike) -> GrfModel:
@@ -124,15 +116,13 @@ class GrfModel:
         BadInputError
             If a file is missing or broken, or the weights are not those the document names.
         """
-        folder = as_path(folder, what="a model's folder")
+        folder = recovered(as_path(folder, what="a model's folder"))
+        spec = read_spec(folder)
+        require_regular(folder / WEIGHTS)
         try:
-            spec = ModelSpec.model_validate_json((folder / DOCUMENT).read_text(encoding="utf-8"))
             weights = (folder / WEIGHTS).read_bytes()
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            raise BadInputError(f"{folder}: is no grfkit model ({DOCUMENT}: {why})") from error
-        except ValidationError as error:
-            raise BadInputError(f"{folder / DOCUMENT}: {' '.join(refused_field(error))}") from error
+        except OSError as error:
+            raise BadInputError(f"{folder}: is no grfkit model ({WEIGHTS}: {error.strerror or error})") from error
         if hashlib.sha256(weights).hexdigest() != spec.weights_sha256:
             raise BadInputError(f"{folder / WEIGHTS}: is not the file model.json was written with; copy both again")
         # any seed: every weight is replaced below
@@ -162,17 +152,6 @@ class FittedModel:
     def predict(self, data: StanceSet) -> Floats:
         """Return forces in BW, shape (stances, time, axes)."""
         return predict(self.model, data, leaks=self.leaks)
-
-
-def check_replaceable(folder: Path, *, force: bool) -> None:
-    """Refuse a folder that exists, unless ``force`` is set and it holds a model or nothing."""
-    if not folder.exists():
-        return
-    if not force:
-        raise BadInputError(f"{folder}: exists; use --force to overwrite it")
-    names = {p.name for p in folder.iterdir()} if folder.is_dir() else {folder.name}
-    if names and DOCUMENT not in names:
-        raise BadInputError(f"{folder}: exists and is no grfkit model; name another folder")
 
 
 def new_network(settings: dict[str, Any], scaler: Scaler, *, seed: int) -> ForceNetwork:

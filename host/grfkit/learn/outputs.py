@@ -1,4 +1,4 @@
-"""Checks of output paths, made before hours are spent on what is to be written there."""
+"""Names of the files beside a model's own, and the check of a folder that results are put into file by file."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ from pathlib import Path
 
 from ..errors import BadInputError
 
-
-def check_folder(path: Path) -> None:
-    """Refuse a path to write whose folder does not exist or cannot be written to."""
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise BadInputError(f"{path}: its folder does not exist; make it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise BadInputError(f"{path}: its folder cannot be written to")
+CARD, EVALUATION, SEARCH = "CARD.md", "evaluation.json", "search.json"
 
 
-def check_can_write(path: Path, *, force: bool) -> None:
-    """Refuse a file that cannot be written.
+def check_into(folder: Path) -> None:
+    """Refuse a folder that files could not be put into; one that is missing is made, but not the folder around it.
 
     Raises
     ------
     BadInputError
-        If it exists and ``force`` is false, is a folder, or its folder does not exist or cannot be written to.
+        If it is no folder or cannot be written to, or the folder around it is missing or cannot be written to.
     """
-    if path.is_dir():
-        raise BadInputError(f"{path}: is a folder; name a file to write")
-    if path.exists() and not force:
-        raise BadInputError(f"{path}: exists; use --force to overwrite it")
-    check_folder(path)
+    if folder.exists() and not folder.is_dir():
+        raise BadInputError(f"{folder}: is a file; name a folder")
+    where = folder if folder.is_dir() else folder.absolute().parent
+    if not where.is_dir():
+        raise BadInputError(f"{folder}: cannot be written (its folder does not exist); make it first")
+    if not os.access(where, os.W_OK | os.X_OK):
+        raise BadInputError(f"{folder}: cannot be written to")

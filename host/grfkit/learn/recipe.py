@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..arguments import as_path, refuse_other, refused_field
 from ..arrays import PathLike
 from ..dataset.cut import CutRequest
+from ..documents import toml_document
 from ..errors import BadInputError
 from ..provenance import describe_input
 from ..records import Trial
@@ -21,13 +21,8 @@ from ..records.stance_set import StanceSet, join
 from .folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
 from .networks import NetworkConfig, network_config
 from .preset import Preset, load_preset
-from .spec import ModelSpec
+from .spec import ModelSpec, read_spec
 from .train_config import TrainConfig
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Split = Literal["loso", "grouped_kfold", "leave_one_trial_out", "within_trial"]
 Regime = Literal["", "A", "B", "C1", "C2", "C3", "D", "D2", "D3"]
@@ -175,11 +170,7 @@ def recipe_from_toml(path: PathLike, base: Recipe | None = None) -> Recipe:
         If the file cannot be read, or a key is unknown or holds what it cannot.
     """
     path = as_path(path, what="a TOML file")
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInputError(f"{path}: cannot be read as TOML ({error})") from error
-    return parse_recipe(document, base, where=str(path))
+    return parse_recipe(toml_document(path), base, where=str(path))
 
 
 def parse_recipe(document: dict[str, Any], base: Recipe | None = None, *, where: str = "recipe") -> Recipe:
@@ -364,9 +355,4 @@ def spec_of(folder: Path) -> ModelSpec:
     BadInputError
         If the folder holds no model, or one of another version.
     """
-    try:
-        return ModelSpec.model_validate_json((folder / "model.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadInputError(f"{folder}: is no grfkit model ({error})") from error
-    except ValueError as error:
-        raise BadInputError(f"{folder}: is no grfkit model (its model.json is broken or of another version)") from error
+    return read_spec(folder)

@@ -15,8 +15,9 @@ from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from ..artefacts import written_whole
 from ..errors import BadInputError
-from ..provenance import describe_input, tool_version, written_whole
+from ..provenance import describe_input, tool_version
 from ..records.stance_set import StanceSet
 
 JOURNAL = "journal.jsonl"

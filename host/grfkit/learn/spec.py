@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..arguments import refused_field
 from ..arrays import Floats
+from ..artefacts import recovered
+from ..documents import document_bytes
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance
 from ..records.participants import seen_among
 from ..records.stance_set import StanceSet
+from ..runtime.manifest import MOST_POINTS
 from .batches import Windows, require
 from .folds import LeakError
 from .scaler import Scaler, units_of
@@ -35,6 +42,8 @@ class ModelSpec(BaseModel):
         Loss and inner loss (None without inner participants) after every epoch.
     excluded
         What was left out of the training set, reason -> count.
+    document_sha256
+        Of the document without this line, as :func:`spec_text` writes it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -47,7 +56,7 @@ class ModelSpec(BaseModel):
     participants: tuple[str, ...]
     leaks: tuple[str, ...] = ()
     window: str
-    points: int
+    points: int = Field(ge=1, le=MOST_POINTS)
     rate_hz: float | None
     cut: str
     source: str
@@ -57,12 +66,70 @@ class ModelSpec(BaseModel):
     excluded: dict[str, int] = Field(default_factory=dict)
     provenance: Provenance = Field(default_factory=Provenance)
     weights_sha256: str = ""
+    document_sha256: str = ""
 
     @property
     def cut_told(self) -> dict[str, Any]:
         """Return how windows were cut, as far as the model's recipe says."""
         recipe = self.provenance.configuration.get("recipe")
         return dict(recipe.get("cut", {})) if isinstance(recipe, dict) else {}
+
+
+def spec_text(spec: ModelSpec) -> str:
+    """Return the text of ``model.json``, with its own digest."""
+    document = spec.model_dump(mode="json")
+    return (
+        json.dumps(document | {"document_sha256": _digest(document)}, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    )
+
+
+def _digest(document: dict[str, Any]) -> str:
+    """Return the SHA-256 of a document without its digest; blanks and order are nothing of its content."""
+    content = {key: value for key, value in document.items() if key != "document_sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """Return what the model in a folder says of itself; that it carries no checksum is noted in its provenance.
+
+    Raises
+    ------
+    BadInputError
+        If the folder holds no model, or its document is broken, of another version, or not as it was written.
+    """
+    if not (recovered(folder) / DOCUMENT).exists():
+        raise BadInputError(f"{folder}: is no grfkit model ({DOCUMENT}: No such file or directory)")
+    spec = parse_spec(folder / DOCUMENT)
+    if not spec.document_sha256:
+        spec.provenance.findings.append(
+            f"{DOCUMENT} of '{folder.name}' carries no checksum (an earlier grfkit wrote it), so that damage would not"
+            " be noticed"
+        )
+    return spec
+
+
+def parse_spec(path: Path) -> ModelSpec:
+    """Return the document of a model in a file.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`read_spec`.
+    """
+    content = document_bytes(path)
+    try:
+        spec = ModelSpec.model_validate_json(content)
+        document = json.loads(content)
+    except ValidationError as error:
+        raise BadInputError(f"{path}: {' '.join(refused_field(error)).strip()}") from error
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{path}: is no document of a model ({error})") from error
+    if spec.document_sha256 and spec.document_sha256 != _digest(document):
+        raise BadInputError(
+            f"{path}: is not what grfkit wrote (its checksum does not fit): it was damaged on a disk or on the way, or"
+            " edited; copy the model again"
+        )
+    return spec
 
 
 class ForceModel(Protocol):

@@ -11,15 +11,16 @@ from typing import Any
 
 from ..arguments import as_path
 from ..arrays import PathLike
+from ..artefacts import check_folder, written_folder
 from ..errors import BadInputError
 from ..provenance import Provenance, describe_input
 from ..records.stance_set import StanceSet
-from .card import SEARCH, write_card
+from .card import write_card
 from .device import check_device
 from .everyone import summary, usable, whole_fold
 from .folds import Fold
-from .model import GrfModel, check_replaceable
-from .outputs import check_folder
+from .model import MODEL_FOLDER, GrfModel
+from .outputs import SEARCH
 from .recipe import Recipe, WindowSource, listed, load_sets, paths_among, recipe_of
 from .search import SearchResult, TrialRow, search
 from .search_plan import Choice, SearchPlan, plan_of
@@ -181,8 +182,7 @@ def train(
     folder = None if out is None else as_path(out, what="the folder to write")
     if folder is not None:
         # before the windows are cut and trained on: hours of work must not end at a folder that cannot be written
-        check_folder(folder)
-        check_replaceable(folder, force=force)
+        check_folder(folder, MODEL_FOLDER, force=force)
     check_device(recipe.train.device)
     _check_study(study, plan, folder)
     if teacher is not None:
@@ -228,12 +228,14 @@ def _trained(
 
 def _write(model: GrfModel, folder: Path, *, force: bool) -> None:
     """Write a model with its card, and remove the states that a stopped run would have gone on from."""
-    model.save(folder, force=force)
+    with written_folder(folder, MODEL_FOLDER, force=force) as temporary:
+        model.write_into(temporary)
+        if "search" in model.summary:
+            text = json.dumps(model.summary["search"], indent=2, sort_keys=True, allow_nan=False)
+            (temporary / SEARCH).write_text(text + "\n", encoding="utf-8")
+        write_card(temporary)
     if "search" in model.summary:
-        text = json.dumps(model.summary["search"], indent=2, sort_keys=True, allow_nan=False)
-        (folder / SEARCH).write_text(text + "\n", encoding="utf-8")
         _search_state(folder).unlink(missing_ok=True)
-    write_card(folder)
     state = _training_state(folder)
     state.unlink(missing_ok=True)
     shutil.rmtree(state.with_suffix(""), ignore_errors=True)

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from ..arguments import as_path, refuse_other
 from ..arrays import Floats, PathLike
+from ..artefacts import written_whole
 from ..errors import BadInputError
-from ..provenance import SCHEMA_VERSION, Provenance, require_regular, written_whole
+from ..provenance import SCHEMA_VERSION, Provenance
+from .netcdf import check_sealed, netcdf_file
 from .participants import check_names
-from .trees import not_netcdf
+from .trees import not_netcdf, noted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,10 +187,9 @@ class StanceSet(Windowed):
             for name, item in self.data.data_vars.items()
             if item.ndim == 3 and item.size
         }
-        with written_whole(as_path(path), force=force) as temporary:
-            temporary.unlink()
+        with written_whole(as_path(path), force=force) as temporary, netcdf_file(temporary) as file:
             # labels read from a file would else be cut to the length they had there
-            self.data.drop_encoding().to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+            file.add(self.data.drop_encoding(), encoding={str(name): value for name, value in encoding.items()})
 
     @classmethod
     def open(cls, path: PathLike) -> StanceSet:
@@ -200,7 +201,7 @@ class StanceSet(Windowed):
             If the file is no stance set, or spells a participant in two ways.
         """
         path = as_path(path, what="a stance set")
-        require_regular(path)
+        note = check_sealed(path)
         try:
             data = xr.open_dataset(path, engine="h5netcdf", decode_times=False)
         except Exception as error:
@@ -208,6 +209,7 @@ class StanceSet(Windowed):
         if data.attrs.get("artefact") != "stance_set":
             data.close()
             raise BadInputError(f"{path}: is not a grfkit stance set (artefact '{data.attrs.get('artefact')}')")
+        data.attrs = noted(data.attrs, note)
         stances = cls(data)
         try:
             check_names(stances.participants)

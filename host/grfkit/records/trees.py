@@ -15,9 +15,11 @@ import xarray as xr
 
 from ..arguments import as_path, refuse_other
 from ..arrays import PathLike
+from ..artefacts import written_whole
 from ..errors import BadInputError
-from ..provenance import SCHEMA_VERSION, Provenance, require_regular, written_whole
+from ..provenance import SCHEMA_VERSION, Provenance
 from .clock import ClockMap
+from .netcdf import check_sealed, netcdf_file
 from .streams import StreamKind
 
 if TYPE_CHECKING:
@@ -309,21 +311,23 @@ def _of_kind(tree: xr.DataTree, kind: str, path: PathLike) -> xr.DataTree:
 
 
 def write_tree(tree: xr.DataTree, path: PathLike, *, force: bool = False) -> None:
-    """Write a tree as netCDF4, compressed, beside and then renamed; the same tree gives the same bytes."""
-    encoding = {
-        node.path: {
-            str(name): {"zlib": True, "complevel": 4, "shuffle": True}
-            for name, item in node.to_dataset(inherit=False).variables.items()
-            if item.dtype.kind == "f" and item.ndim and item.size
-        }
-        for node in tree.subtree
-    }
-    for node in tree.subtree:
-        for item in node.to_dataset(inherit=False).variables.values():
-            item.encoding = {}  # lengths and chunks of the file it came from do not hold for what was added since
-    with written_whole(as_path(path), force=force) as temporary:
-        temporary.unlink()
-        tree.to_netcdf(temporary, engine="h5netcdf", encoding={k: v for k, v in encoding.items() if v})
+    """Write a tree as netCDF4, compressed, beside and then renamed; the same tree gives the same bytes.
+
+    Raises
+    ------
+    BadInputError
+        If the file exists and ``force`` is false, or cannot be written.
+    """
+    with written_whole(as_path(path), force=force) as temporary, netcdf_file(temporary) as file:
+        for node in tree.subtree:
+            # lengths and chunks of the file it came from do not hold for what was added since
+            data = node.to_dataset(inherit=node is tree).drop_encoding()
+            encoding = {
+                str(name): {"zlib": True, "complevel": 4, "shuffle": True}
+                for name, item in data.variables.items()
+                if item.dtype.kind == "f" and item.ndim and item.size
+            }
+            file.add(data, group=None if node is tree else node.path, encoding=encoding)
 
 
 def read_tree(path: PathLike) -> xr.DataTree:
@@ -335,7 +339,7 @@ def read_tree(path: PathLike) -> xr.DataTree:
         If the file is missing or no netCDF4 written by grfkit.
     """
     path = as_path(path, what="a netCDF4 file")
-    require_regular(path)
+    note = check_sealed(path)
     try:
         with xr.open_datatree(path, engine="h5netcdf", decode_times=False) as tree:
             loaded: xr.DataTree = tree.load()
@@ -343,7 +347,16 @@ def read_tree(path: PathLike) -> xr.DataTree:
         raise not_netcdf(path, error) from error
     if "artefact" not in loaded.attrs:
         raise BadInputError(f"{path}: is netCDF4 but was not written by grfkit")
+    loaded.attrs = noted(loaded.attrs, note)
     return loaded
+
+
+def noted(attrs: dict[Any, Any], note: str) -> dict[Any, Any]:
+    """Return an artefact's attributes, with a finding more in its provenance where there is a note."""
+    if not note or "provenance" not in attrs:
+        return attrs
+    provenance = Provenance.model_validate_json(str(attrs["provenance"])).merged(Provenance(findings=[note]))
+    return attrs | {"provenance": provenance.model_dump_json()}
 
 
 def not_netcdf(path: Path, error: Exception) -> BadInputError:

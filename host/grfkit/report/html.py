@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..arrays import PathLike
-from ..provenance import tool_version, written_whole
+from ..artefacts import written_whole
+from ..provenance import tool_version
 
 if TYPE_CHECKING:
     from jinja2 import Environment

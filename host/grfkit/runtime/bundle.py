@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..arguments import as_path
 from ..arrays import Floats, PathLike
+from ..artefacts import recovered
 from ..errors import BadInputError, RefusedError
 from ..units import G
 from .bundle_files import check_digest, read_manifest, read_sums
@@ -145,7 +146,7 @@ def forces_bw(manifest: Manifest, stored: Bytes, mass_kg: NDArray[Any]) -> Float
 
 def is_bundle(folder: PathLike) -> bool:
     """Return whether a folder holds a bundle rather than a trained model."""
-    return (Path(folder) / MANIFEST).is_file()
+    return (recovered(Path(folder)) / MANIFEST).is_file()
 
 
 def load_bundle(

@@ -13,10 +13,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ..arrays import PathLike
+from ..artefacts import recovered
 from ..errors import BadInputError, RefusedError
 from .manifest import MANIFEST, SUMS, Manifest
 
-_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_.][A-Za-z0-9_./-]*)")
+_NAME = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*"
+"""A name within a path: never ``.`` or ``..``, which lead elsewhere."""
+_LINE = re.compile(rf"([0-9a-f]{{64}})  ({_NAME}(?:/{_NAME})*)")
 _LAST_LINE = re.compile(r"# SHA-256 of the lines above: ([0-9a-f]{64})")
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -60,7 +63,7 @@ def read_sums(folder: PathLike) -> dict[str, str]:
     RefusedError
         If the file is not as it was written.
     """
-    path = Path(folder) / SUMS
+    path = recovered(Path(folder)) / SUMS
     try:
         text = path.read_bytes().decode("ascii")
     except OSError as error:
@@ -75,6 +78,15 @@ def read_sums(folder: PathLike) -> dict[str, str]:
     if not lines or own_digest is None or len(digests) != len(lines) or sums_text(digests) != text:
         raise RefusedError(f"{path}: is not as it was written (its lines or its own digest are wrong)")
     return digests
+
+
+def members(folder: Path) -> frozenset[str]:
+    """Return the paths of the files that are a bundle's, as far as its ``SHA256SUMS`` can be read."""
+    try:
+        text = (folder / SUMS).read_text(encoding="ascii", errors="replace") if (folder / SUMS).is_file() else ""
+    except OSError:
+        text = ""
+    return frozenset({MANIFEST, SUMS, *(m[2] for line in text.split("\n") if (m := _LINE.fullmatch(line)))})
 
 
 def digest_of(path: Path) -> str:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 FORMAT_VERSION = "1"
 MANIFEST, SUMS, DOCUMENT = "manifest.json", "SHA256SUMS", "model.json"
+MOST_POINTS = 65_535
+"""Samples of a window at most: the C runtime counts them in 16 bits."""
 Role = Literal["channel", "missing", "static"]
 
 
@@ -211,7 +213,7 @@ class Manifest(_Document):
     model_id: int = Field(ge=0, lt=2**32)
     model: Literal["model.tflite"] = "model.tflite"
     window: str
-    points: int = Field(ge=1)
+    points: int = Field(ge=1, le=MOST_POINTS)
     rate_hz: float | None
     cut: str
     mirrored: bool

@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +14,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..arrays import Floats, PathLike
+from ..artefacts import FolderKind, written_folder
 from ..errors import BadInputError
 from ..formats.csv_generic import CsvColumn, csv_text
 from ..formats.trc import trc_text
@@ -30,6 +28,7 @@ from .family import CELL_RIGHT_MM, CELL_Y_MM
 from .lab import LabTrial, simulate_trial
 from .settings import Settings, default_settings
 
+_TABLE_CSV, _INSOLE = "TABLE.csv", "insole.json"
 _POINT_HZ = 100.0
 """Rate of the markers in a C3D file, as optical systems usually have."""
 _DECIMALS = {"count": 0, "N": 1, "m/s^2": 3}
@@ -113,28 +112,36 @@ def write_lab(
         If the folder holds something and ``force`` is false, or cannot be written.
     """
     out_dir = Path(out_dir)
-    if out_dir.exists() and not out_dir.is_dir():
-        raise BadInputError(f"{out_dir}: is a file; name a folder to write")
-    if out_dir.is_dir() and any(out_dir.iterdir()) and not force:
-        raise BadInputError(f"{out_dir}: is not empty; use --force to write into it")
     try:
         out_dir.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=out_dir.parent, prefix=f".{out_dir.name}."))
     except OSError as error:
         raise BadInputError(f"{out_dir}: cannot be written ({error.strerror or error})") from error
-    try:
+    with written_folder(out_dir, LAB_FOLDER, force=force) as temporary:
         rows = []
         for folder in ("truth", "aligned"):
-            (beside / folder).mkdir()
+            (temporary / folder).mkdir()
         for planned in planned_trials(request):
-            rows.append(_write_trial(beside, planned, _shared_stamps(settings or default_settings())))
+            rows.append(_write_trial(temporary, planned, _shared_stamps(settings or default_settings())))
             yield planned
-        (beside / "TABLE.csv").write_text(_table(rows), encoding="utf-8", newline="")
+        (temporary / _TABLE_CSV).write_text(_table(rows), encoding="utf-8", newline="")
         if request.insole != "loadsol":
-            (beside / "insole.json").write_text(insole_document(), encoding="utf-8", newline="")
-        _move(beside, out_dir)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+            (temporary / _INSOLE).write_text(insole_document(), encoding="utf-8", newline="")
+
+
+def _members(folder: Path) -> frozenset[str]:
+    """Return the files of a lab that its table names, and those beside them; not what was aligned since."""
+    try:
+        rows = list(csv.DictReader((folder / _TABLE_CSV).read_text(encoding="utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        rows = []
+    names = [str(row.get("trial")) for row in rows]
+    endings = (".c3d", "_insole.txt", "_insole.csv", "_imu.csv", "_landmarks.trc")
+    files = [name + ending for name in names for ending in endings] + [f"truth/{name}.truth.json" for name in names]
+    return frozenset({_TABLE_CSV, _INSOLE, *files})
+
+
+LAB_FOLDER = FolderKind("simulated lab", _TABLE_CSV, _members)
+"""What a lab's folder holds; trials that were aligned in it, and whatever else, are never removed."""
 
 
 def _shared_stamps(settings: Settings) -> Settings:
@@ -286,19 +293,3 @@ def _table(rows: list[dict[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _move(source: Path, target: Path) -> None:
-    """Move a finished folder into place; where one stands, file by file."""
-    umask = os.umask(0)  # can only be read by setting it
-    os.umask(umask)
-    source.chmod(0o777 & ~umask)
-    if not target.exists():
-        source.rename(target)
-        return
-    for path in sorted(source.rglob("*")):
-        aim = target / path.relative_to(source)
-        if path.is_dir():
-            aim.mkdir(exist_ok=True)
-        else:
-            path.replace(aim)

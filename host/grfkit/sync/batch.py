@@ -8,8 +8,9 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..arguments import refused_field
 from ..arrays import PathLike
+from ..artefacts import replace_file, written_whole
 from ..cluster import connected
 from ..errors import BadInputError, GrfError
 from ..formats.encoding import decode
 from ..formats.rows import is_number
-from ..provenance import describe_input, require_regular, written_whole
+from ..provenance import describe_input, require_regular
+from ..renames import remove
 from .align import align_request
 from .assemble import assemble
 from .request import SyncRequest
@@ -228,19 +231,45 @@ def run_batch(
     for summary in finished.values():
         progress(summary)
     by_number = {row.number: row for row in rows}
-    for summary in _on_dask(todo, worker, scheduler) if scheduler else _locally(todo, worker, processes):
-        row = by_number[summary["row"]]
-        files = [row.out] if summary["trial"] else []
-        files += [row.report] if row.report is not None and summary.get("report") else []
-        files = [path for path in files if waiting(path).exists()]
-        summary["digests"] = {row.name_of(path): describe_input(waiting(path)).sha256 for path in files}
-        finished[summary["row"]] = summary
-        # the journal first: a batch that is stopped here finds the files still waiting, and puts them in place
-        _journal(journal, list(finished.values()))
-        for path in files:
-            os.replace(waiting(path), path)
-        progress(summary)
+    with _nothing_waits(todo, finished), closing(_run(todo, worker, scheduler, processes)) as summaries:
+        for summary in summaries:
+            _settle(by_number[summary["row"]], summary, finished, journal)
+            progress(summary)
     return [finished[row.number] for row in rows]
+
+
+@contextmanager
+def _nothing_waits(rows: Sequence[Row], finished: dict[int, dict[str, Any]]) -> Iterator[None]:
+    """Remove files that wait for a journal line that never comes: before the rows run, and of those that do not end."""
+    for row in rows:
+        _remove_waiting(row)
+    try:
+        yield
+    finally:
+        for row in rows:
+            if row.number not in finished:
+                _remove_waiting(row)
+
+
+def _remove_waiting(row: Row) -> None:
+    for path in (row.out, row.report):
+        if path is not None:
+            remove(waiting(path))
+
+
+def _settle(row: Row, summary: dict[str, Any], finished: dict[int, dict[str, Any]], journal: Path) -> None:
+    """Write a row's line into the journal, and give its files their names."""
+    files = [row.out] if summary["trial"] else []
+    files += [row.report] if row.report is not None and summary.get("report") else []
+    files = [path for path in files if waiting(path).exists()]
+    summary["digests"] = {row.name_of(path): describe_input(waiting(path)).sha256 for path in files}
+    finished[summary["row"]] = summary
+    # the journal first: a batch that is stopped here finds the files still waiting, and puts them in place
+    _journal(journal, list(finished.values()))
+    for path in files:
+        replace_file(waiting(path), path)
+    # a row may fail with its trial written and its report not
+    _remove_waiting(row)
 
 
 def _finished(rows: Sequence[Row], journal: Path) -> dict[int, dict[str, Any]]:
@@ -271,7 +300,7 @@ def _still_there(row: Row, digests: dict[str, str]) -> bool:
         if path is None:
             return False
         if waiting(path).is_file() and describe_input(waiting(path)).sha256 == digest:
-            os.replace(waiting(path), path)
+            replace_file(waiting(path), path)
         if not path.is_file() or describe_input(path).sha256 != digest:
             return False
     return True
@@ -304,6 +333,12 @@ def _journal(path: Path, entries: list[dict[str, Any]]) -> None:
     text = "".join(json.dumps(e, sort_keys=True) + "\n" for e in sorted(entries, key=lambda e: int(e["row"])))
     with written_whole(path, force=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _run(
+    rows: Sequence[Row], worker: Callable[[Row], dict[str, Any]], scheduler: str | None, processes: int | None
+) -> Generator[dict[str, Any]]:
+    yield from _on_dask(rows, worker, scheduler) if scheduler else _locally(rows, worker, processes)
 
 
 def _locally(

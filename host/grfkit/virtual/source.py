@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..artefacts import written_whole
 from ..errors import BadInputError
 from ..records import Recording
 from ..simulate.clocks import TrueClock
@@ -102,7 +103,8 @@ class Phantom:
 
     def write_plate(self, path: Path) -> None:
         """Write the force plate as C3D (1000 Hz, with a waist marker); its time 0 is the start of the replay."""
-        write_reference(path, self.trial)
+        with written_whole(path, force=True) as temporary:
+            write_reference(temporary, self.trial)
 
 
 def phantom(

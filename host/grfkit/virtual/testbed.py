@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 from bumble.transport import open_transport
 from bumble.transport.common import AsyncPipeSink, Transport
 
+from ..artefacts import written_whole
 from ..device.bumble_radio import BumbleRadio
 from ..errors import BadInputError
 from ..simulate.clocks import TrueClock
@@ -130,13 +130,9 @@ class InsoleTestBed:
         }
 
     def write_truth(self, path: Path) -> None:
-        """Write the truth: beside, then renamed."""
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            beside.write_text(json.dumps(self.truth(), indent=1) + "\n", encoding="utf-8")
-            beside.replace(path)
-        except OSError as error:
-            raise BadInputError(f"{path}: cannot be written ({error.strerror or error})") from error
+        """Write the truth, whole or not at all."""
+        with written_whole(path, force=True) as temporary:
+            temporary.write_text(json.dumps(self.truth(), indent=1) + "\n", encoding="utf-8")
 
     async def close(self) -> None:
         """Switch the insoles off and close what was offered; the truth stays."""

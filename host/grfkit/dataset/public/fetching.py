@@ -28,8 +28,8 @@ from pathlib import Path
 
 from ...arguments import as_path
 from ...arrays import PathLike
+from ...artefacts import written_whole
 from ...errors import BadInputError, RefusedError
-from ...provenance import written_whole
 
 LONGEST_WAIT_S = 60
 """A server that has not answered after this many seconds is given up (chosen by hand: files take seconds)."""
