@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -183,29 +183,30 @@ def test_a_file_system_that_cannot_sync_folders_is_no_failure(
     assert read_recording(tmp_path / "a.nc") == 1
 
 
-@pytest.fixture
-def small_files() -> Iterator[Callable[[int], None]]:
-    """Give a function that limits the length of every file that is written, as a full disk does; undone at the end."""
+@contextmanager
+def no_file_longer(size: int) -> Iterator[None]:
+    """Limit the length (bytes) of every file that is written, as a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 2_047, 4_096, 9_000])
-def test_a_netcdf_file_that_finds_no_room_is_refused_and_the_process_lives(
-    tmp_path: Path, small_files: Callable[[int], None], size: int
-) -> None:
+def test_a_netcdf_file_that_finds_no_room_is_refused_and_the_process_lives(tmp_path: Path, size: int) -> None:
     """The HDF5 library ends the process (SIGSEGV) where its own writes fail."""
     rng = np.random.default_rng(0)
     data = stances(1).data.assign(inputs=(("stance", "time", "channel"), rng.normal(size=(16, 21, 3))))
     big, place = StanceSet(data), tmp_path / "set.nc"
-    small_files(size)
-    with pytest.raises(BadInputError, match=r"set\.nc: cannot be written \(File too large\)"):
+    refused = pytest.raises(BadInputError, match=r"set\.nc: cannot be written \(File too large\)")
+    with refused, no_file_longer(size):
         big.to_netcdf(place)
     assert inside(tmp_path) == []
 
 
-def test_parts_appended_on_a_full_disk_are_refused(tmp_path: Path, small_files: Callable[[int], None]) -> None:
+def test_parts_appended_on_a_full_disk_are_refused(tmp_path: Path) -> None:
     from grfkit.dataset.set_writer import write_sets
 
     rng = np.random.default_rng(0)
@@ -214,8 +215,8 @@ def test_parts_appended_on_a_full_disk_are_refused(tmp_path: Path, small_files: 
         for p in "abc"
     ]
     write_sets(parts, tmp_path / "whole.nc")
-    small_files((tmp_path / "whole.nc").stat().st_size * 2 // 3)
-    with pytest.raises(BadInputError, match="File too large"):
+    size = (tmp_path / "whole.nc").stat().st_size * 2 // 3
+    with pytest.raises(BadInputError, match="File too large"), no_file_longer(size):
         write_sets(parts, tmp_path / "set.nc")
     assert inside(tmp_path) == ["whole.nc"]
 
@@ -245,9 +246,8 @@ def test_a_full_file_system_is_told(tmp_path: Path) -> None:
 
 
 def test_what_is_written_in_memory_reads_back_while_the_library_still_needs_it(
-    tmp_path: Path, small_files: Callable[[int], None]
+    tmp_path: Path,
 ) -> None:
-    small_files(3_000)
     values = np.random.default_rng(0).normal(size=5_000)
 
     def write() -> None:
@@ -256,7 +256,7 @@ def test_what_is_written_in_memory_reads_back_while_the_library_still_needs_it(
             file.handle.create_variable("a", ("x",), float)[:] = values
             np.testing.assert_array_equal(file.handle.variables["a"][:], values)
 
-    with pytest.raises(OSError, match="File too large"):
+    with pytest.raises(OSError, match="File too large"), no_file_longer(3_000):
         write()
 
 
