@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grfkit.calibrate import CorrectionRequest, correct, decided, examine, vertical_force
-from grfkit.calibrate.doctor import flat_top
 from grfkit.calibrate.mass import mean_over_strides
+from grfkit.calibrate.saturation import flat_top
 from grfkit.errors import BadInputError
 from grfkit.io.base import ReadOptions
 from grfkit.provenance import Provenance

@@ -18,9 +18,9 @@ from .vertical import FORCES, MOMENTS, vertical_force
 def correct(recording: Recording, findings: list[PlateFindings], *, ask: CorrectionRequest | None = None) -> Recording:
     """Return the recording with what was asked for, and what is unambiguous, corrected.
 
-    Order: vertical axis, sign, then the drift or the constant zero of every force and moment channel; the
-    centre of pressure is computed again where the plate's corners and moments are known. Every finding goes
-    to the provenance, with a note of whether it was corrected; the streams' attributes ``vertical``,
+    Order: vertical axis, sign, then the drift or the constant zero of every force and moment channel, then the
+    horizontal axes; the centre of pressure is computed again where the plate's corners and moments are known. Every
+    finding goes to the provenance, with a note of whether it was corrected; the streams' attributes ``vertical``,
     ``sign``, ``zero_offset_n`` (vertical force as recorded) and ``drift_range_n`` hold the numbers.
 
     Parameters
@@ -31,12 +31,15 @@ def correct(recording: Recording, findings: list[PlateFindings], *, ask: Correct
         What to correct; by default the unambiguous.
     """
     streams, sentences = recording.streams, []
-    for plate in decided(findings, ask):
+    every = decided(findings, ask)
+    for plate in every:
         for finding in plate.findings:
             state = "corrected" if finding.corrected else "not corrected"
             sentences.append(f"{plate.plate}: {finding.text} [{finding.code}, {state}]")
         if plate.plate in streams:
             streams[plate.plate] = treated(streams[plate.plate], plate)
+    for code in (f.code for plate in every for f in plate.findings if f.corrected and plate.plate not in streams):
+        streams = {n: _turned(s, code) if s.attrs["kind"] == "force_plate" else s for n, s in streams.items()}
     return recording.replaced(streams, findings=sentences)
 
 
@@ -57,6 +60,19 @@ def treated(stream: xr.Dataset, plate: PlateFindings) -> xr.Dataset:
     elif codes & {"zero_offset", "constant_load", "wandering_zero"}:
         # zeros are as recorded, the channels may have been turned round since
         _zero(changed, plate.zero, -1.0 if "sign" in codes else 1.0)
+    return with_pressure(changed)
+
+
+def _turned(stream: xr.Dataset, code: str) -> xr.Dataset:
+    """Return a plate with its horizontal force turned round, and where all axes are turned its moments as well."""
+    upright = str(stream.attrs.get("vertical", ""))[1:]
+    if code not in ("horizontal_sign", "half_turn", "forward") or not upright:
+        return stream
+    changed = stream.copy()
+    changed.attrs = dict(stream.attrs)
+    kinds = (FORCES,) if code == "horizontal_sign" else (FORCES, MOMENTS)
+    for name in [n for names in kinds for n in names if n in stream and n[1] != upright]:
+        _set(changed, name, -np.asarray(stream[name].values, dtype=np.float64))
     return with_pressure(changed)
 
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..records import Recording, Surface
-from ..signals.runs import true_runs
 from ..signals.treadmill_drift import wander_n
 from ..units import G
 from .baseline import NEAR_ZERO_BW, UnloadedLevel, find_baseline
+from .direction import direction_findings
 from .findings import Finding, PlateFindings
 from .mass import mass_finding, mean_running_load
+from .saturation import saturation
 from .vertical import FORCES, MOMENTS, force_channels, force_range, load_axis
 
 _SMALLEST_WEIGHT_N = 250.0
@@ -38,11 +38,9 @@ _STANCE_BW, _DEEP_PERCENT = 0.1, 10.0
 for a downward stance's peak; chosen by hand."""
 _WANDER_NOISES = 3.0
 """Wander of the baseline, in SDs of its noise, that is drift; chosen by hand: three SDs."""
-_SATURATED_BW = 0.1
-"""Height (BW) of a peak that is worth calling cut off; chosen by hand."""
-_FLAT_SAMPLES, _ENTRY_STEPS = 3, 3.0
-"""Equal samples that make a cut-off peak, and the jump into it, in the smallest steps that the channel makes: a coarse
-converter's rounded peak has equal samples too, but is entered by one step; chosen by hand."""
+
+_SUBTRACT, _SUBTRACTED = "subtract it", "it was subtracted"
+_ASK_FOR_ZERO = "ask for it to be subtracted (--correct zero)"
 
 
 @dataclass(frozen=True)
@@ -65,12 +63,13 @@ class _Plate:
 
 
 def examine(
-    recording: Recording, *, surface: Surface | None = None, mass_kg: float | None = None
+    recording: Recording, *, surface: Surface | None = None, mass_kg: float | None = None, forward: str = ""
 ) -> list[PlateFindings]:
     """Return what is wrong, or worth knowing, about each force plate of a recording.
 
     Checked per plate: vertical axis, sign, zero offset, drift, noise, saturation; and over all plates of a
-    running trial the mean vertical force of complete strides against body weight. Thresholds are shares of
+    running trial the mean vertical force of complete strides against body weight; and of all steps the horizontal
+    force (:mod:`~grfkit.calibrate.direction`). Thresholds are shares of
     body weight (of the largest load / 1.3, at least 250 N, where ``mass_kg`` is not given).
 
     Parameters
@@ -79,6 +78,8 @@ def examine(
         ``"treadmill"``, ``"overground"``, or None where unknown: flight phases then decide.
     mass_kg
         Body mass; without it the mass check reports the mass that the force amounts to.
+    forward
+        File axis in which the person walks, ``"+x"``...; braking and propulsion are compared with it.
 
     A plate that is not in N (counts, volts) is named and not examined: it can be aligned, for that takes shape alone.
     """
@@ -94,9 +95,10 @@ def examine(
     if mass_kg:
         weight = mass_kg * G
         findings = _plates(recording, weight, surface, mass_given=True)
-    if mean is not None:
-        overall = mass_finding(*mean, mass_kg=mass_kg)
-        findings.append(PlateFindings(plate="all", findings=[overall], body_weight_n=weight))
+    overall = [] if mean is None else [mass_finding(*mean, mass_kg=mass_kg)]
+    overall += direction_findings(recording, findings, weight_n=weight, surface=surface, forward=forward)
+    if overall:
+        findings.append(PlateFindings(plate="all", findings=overall, body_weight_n=weight))
     return findings
 
 
@@ -166,7 +168,7 @@ def _examined(plate: _Plate, sign: int) -> PlateFindings:
         _zero(plate, sign),
         _drift(plate),
         _noise(plate),
-        _saturation(plate),
+        saturation(plate.stream, plate.weight_n),
     )
     direction = plate.base.direction * plate.up or _stance_sign(plate)
     mark = "-" if plate.up < 0 else "+"
@@ -186,13 +188,11 @@ def _axis(plate: _Plate) -> Finding | None:
         return None
     span = force_range(plate.values)
     statement = f"the file says '{stated}'" if stated else "the file names none"
-    text = (
-        f"the load is along {plate.axis} (its force ranges over {plate.share(span)}) but {statement} as vertical;"
-        f" take {plate.axis} as vertical"
-    )
+    what = f"the load is along {plate.axis} (its force ranges over {plate.share(span)}) but {statement} as vertical"
     return Finding(
-        code="vertical_axis", severity="error" if stated else "warning", text=text, value=span,
-        certain=load_axis(plate.stream) == plate.axis,
+        code="vertical_axis", severity="error" if stated else "warning", value=span,
+        text=f"{what}; take {plate.axis} as vertical (--correct vertical)",
+        done=f"{what}; {plate.axis} was taken as vertical", certain=load_axis(plate.stream) == plate.axis,
     )  # fmt: skip
 
 
@@ -216,13 +216,20 @@ def _sign(plate: _Plate) -> Finding | None:
     # negative as recorded too: then no choice of the level makes a load of it
     negative = stance + plate.base.level_n * plate.up < -_LOAD_BW * plate.weight_n
     certain = (plate.base.certain or negative) and stance < -_LOAD_BW * plate.weight_n
-    diagnosis = "the file holds the force applied to the plate; turn forces and moments round"
-    doubt = "the file may hold the force applied to the plate, or the level may be a load; check"
-    text = (
-        f"the vertical force is {plate.share(stance)} in stance against its quiet level, expected positive"
-        f" (up, on the foot): {diagnosis if certain else doubt}"
+    diagnosis = "the file holds the force applied to the plate"
+    advice = f"{diagnosis}; turn forces and moments round"
+    doubt = (
+        "the file may hold the force applied to the plate, or the level may be a load; check, then ask for forces and"
+        " moments to be turned round (--correct sign)"
     )
-    return Finding(code="sign", severity="warning" if certain else "info", text=text, value=stance, certain=certain)
+    what = (
+        f"the vertical force is {plate.share(stance)} in stance against its quiet level, expected positive"
+        " (up, on the foot)"
+    )
+    return Finding(
+        code="sign", severity="warning" if certain else "info", text=f"{what}: {advice if certain else doubt}",
+        done=f"{what}: {diagnosis}; forces and moments were turned round", value=stance, certain=certain,
+    )  # fmt: skip
 
 
 def _zero(plate: _Plate, sign: int) -> Finding | None:
@@ -238,12 +245,12 @@ def _zero(plate: _Plate, sign: int) -> Finding | None:
     if abs(level) < _REPORTED_OFFSET_BW * plate.weight_n:
         return None
     where = f"in {base.flights.size} flight phases" if base.flights else "over the quiet unloaded stretches"
-    doubt = "subtract it" if base.certain else "it may be a load: check, then ask for the zero to be corrected"
-    text = f"the vertical force is {plate.share(level)} {where}, expected 0; {doubt}"
+    doubt = f"it may be a load: check, then {_ASK_FOR_ZERO}"
     severe = abs(level) > _SEVERE_OFFSET_BW * plate.weight_n
     return Finding(
-        code="zero_offset", severity="warning" if severe else "info", text=text, value=level,
-        certain=base.certain,
+        code="zero_offset", severity="warning" if severe else "info", value=level, certain=base.certain,
+        text=f"the vertical force is {plate.share(level)} {where}, expected 0; {_SUBTRACT if base.certain else doubt}",
+        done=f"the vertical force was {plate.share(level)} {where}, expected 0; {_SUBTRACTED}",
     )  # fmt: skip
 
 
@@ -251,23 +258,31 @@ def _idle(plate: _Plate, level: float, sign: int) -> Finding:
     base = plate.base
     away = sign != 0 and level * sign < 0
     if abs(level) > NEAR_ZERO_BW * plate.weight_n:
-        doubt = (
-            "which no load on it can be, as the other plates show the sign; subtract it"
-            if away
-            else "which may be a load that stays or an offset; if nothing stood on it, ask for the zero"
-        )
-        text = f"the plate shows {plate.share(level)} without a change during the recording, {doubt}"
         certain = away and base.wander_n <= _WANDER_BW * plate.weight_n
-        return Finding(code="constant_load", severity="warning", text=text, value=level, certain=certain)
+        doubt = (
+            f"which no load on it can be, as the other plates show the sign; {_SUBTRACT if certain else _ASK_FOR_ZERO}"
+            if away
+            else f"which may be a load that stays or an offset; if nothing stood on it, {_ASK_FOR_ZERO}"
+        )
+        what = f"{plate.share(level)} without a change during the recording"
+        return Finding(
+            code="constant_load", severity="warning", text=f"the plate shows {what}, {doubt}", value=level,
+            done=f"the plate showed {what}; {_SUBTRACTED}", certain=certain,
+        )  # fmt: skip
     if base.wander_n > _WANDER_BW * plate.weight_n:
         text = (
             f"the plate was not stepped on, yet its level wanders by {plate.share(base.wander_n)} (SD) around"
             f" {level:.1f} N, expected a constant; leave it out or warm it up"
         )
-        return Finding(code="wandering_zero", severity="warning", text=text, value=base.wander_n)
+        done = f"{text.partition(';')[0]}; its median was subtracted, the wander stays"
+        return Finding(code="wandering_zero", severity="warning", text=text, done=done, value=base.wander_n)
     if abs(level) >= _REPORTED_OFFSET_BW * plate.weight_n:
-        text = f"the plate was not stepped on and shows {plate.share(level)}, expected 0; subtract it"
-        return Finding(code="zero_offset", severity="info", text=text, value=level, certain=base.certain)
+        doubt = _SUBTRACT if base.certain else f"if nothing stood on it, {_ASK_FOR_ZERO}"
+        return Finding(
+            code="zero_offset", severity="info", value=level, certain=base.certain,
+            text=f"the plate was not stepped on and shows {plate.share(level)}, expected 0; {doubt}",
+            done=f"the plate was not stepped on and showed {plate.share(level)}, expected 0; {_SUBTRACTED}",
+        )  # fmt: skip
     text = f"the plate was not stepped on (level {plate.share(level)})"
     return Finding(code="unloaded", severity="info", text=text, value=level)
 
@@ -282,14 +297,17 @@ def _drift(plate: _Plate) -> Finding | None:
     if wander <= limit / 2.0:
         return None
     clear = wander > limit
-    advice = "subtract the spline through it" if clear else "leave it or ask for the drift to be corrected"
-    text = (
+    certain = clear and base.certain
+    advice = (
+        "subtract the spline through it" if certain else "leave it, or ask for it to be corrected (--correct drift)"
+    )
+    what = (
         f"the baseline of {values.size} flight phases wanders over {plate.share(wander)}, expected within"
-        f" {limit:.1f} N (3 times its noise, at least 1 % BW); {advice}"
+        f" {limit:.1f} N (3 times its noise, at least 1 % BW)"
     )
     return Finding(
-        code="drift", severity="warning" if clear else "info", text=text, value=wander,
-        certain=clear and base.certain,
+        code="drift", severity="warning" if clear else "info", text=f"{what}; {advice}", value=wander, certain=certain,
+        done=f"{what}; the spline through it was subtracted",
     )  # fmt: skip
 
 
@@ -304,45 +322,6 @@ def _noise(plate: _Plate) -> Finding | None:
         text = f"the unloaded noise is {plate.share(base.noise_n)} (SD), expected at most 2 % BW"
         text += "; look for vibration or a loose cable" if loud else ""
     return Finding(code="noise", severity="warning" if loud else "info", text=text, value=base.noise_n)
-
-
-def _saturation(plate: _Plate) -> Finding | None:
-    """Report forces that stay at one extreme value where they should pass through a peak."""
-    worst: tuple[int, str, float] = (0, "", 0.0)
-    for name in force_channels(plate.stream):
-        values = np.asarray(plate.stream[name].values, dtype=np.float64)
-        for side in (1.0, -1.0):
-            count, at = flat_top(side * values, smallest_n=_SATURATED_BW * plate.weight_n)
-            worst = max(worst, (count, name, side * at))
-    count, name, at = worst
-    if not count:
-        return None
-    text = (
-        f"{name} stays at {at:.1f} N for {count} samples where a peak is cut off, expected a rounded peak;"
-        " the amplifier's range was too small: leave those contacts out"
-    )
-    return Finding(code="saturation", severity="error", text=text, value=float(count), unit="1")
-
-
-def flat_top(values: Floats, *, smallest_n: float) -> tuple[int, float]:
-    """Return how many samples lie in cut-off peaks at the maximum, and the maximum.
-
-    A cut-off peak: at least three equal samples at the maximum, entered by more than three of the smallest steps
-    the channel makes. None where the maximum is not ``smallest_n`` above zero and above the channel's median.
-    """
-    finite = values[np.isfinite(values)]
-    if finite.size < 8:
-        return 0, 0.0
-    top, rest = float(finite.max()), float(np.median(finite))
-    if top < smallest_n or top - rest < smallest_n:
-        return 0, top
-    steps = np.abs(np.diff(finite))
-    # the smallest step that occurs, as files seldom state the resolution; what is below it is rounding
-    resolution = float(steps[steps > 1e-9].min(initial=np.inf))
-    at_top: NDArray[np.bool_] = finite >= top - 1e-9 * abs(top)
-    runs = [(a, b) for a, b in true_runs(at_top).tolist() if b - a >= _FLAT_SAMPLES and a > 0]
-    cut = [(a, b) for a, b in runs if top - finite[a - 1] > _ENTRY_STEPS * resolution]
-    return sum(b - a for a, b in cut), top
 
 
 def _zeros(plate: _Plate) -> dict[str, float]:

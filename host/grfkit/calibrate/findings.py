@@ -26,6 +26,13 @@ Code = Literal[
     "no_force",
     "not_newtons",
     "foot_on_other_belt",
+    "zero_shift",
+    "horizontal_sign",
+    "horizontal_axes",
+    "cop_direction",
+    "half_turn",
+    "forward",
+    "plate_order",
 ]
 
 CORRECTABLE: dict[str, str] = {
@@ -35,6 +42,10 @@ CORRECTABLE: dict[str, str] = {
     "constant_load": "zero",
     "wandering_zero": "zero",
     "drift": "drift",
+    "zero_shift": "drift",
+    "horizontal_sign": "horizontal",
+    "half_turn": "horizontal",
+    "forward": "horizontal",
 }
 """The field of :class:`CorrectionRequest` that decides about each correctable finding."""
 
@@ -52,6 +63,9 @@ class CorrectionRequest(BaseModel):
         Take the axis that carries the load as vertical.
     drift
         Subtract the baseline through the flight phases (in place of one constant zero).
+    horizontal
+        Turn the horizontal force round; with the moments, so that the centre of pressure turns too, where that
+        contradicts the direction of walking as well.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +73,7 @@ class CorrectionRequest(BaseModel):
     sign: Choice = "auto"
     vertical: Choice = "auto"
     drift: Choice = "auto"
+    horizontal: Choice = "auto"
 
     @classmethod
     def of(cls, always: Iterable[str] = (), *, never: Iterable[str] = ()) -> CorrectionRequest:
@@ -86,7 +101,9 @@ class Finding(BaseModel):
     Attributes
     ----------
     text
-        One sentence with numbers: what it is, what was expected, what to do.
+        One sentence with numbers: what it is, what was expected, what to do; once it is corrected, what was done.
+    done
+        The sentence for when it is corrected; empty where nothing can be.
     value, unit
         The number behind it.
     certain
@@ -99,6 +116,7 @@ class Finding(BaseModel):
     code: Code
     severity: Severity
     text: str
+    done: str = Field(default="", exclude=True, repr=False)
     value: float | None = None
     unit: str = "N"
     certain: bool = False
@@ -144,4 +162,6 @@ def _decide(finding: Finding, ask: CorrectionRequest) -> Finding:
     if field is None:
         return finding
     choice: Choice = getattr(ask, field)
-    return finding.model_copy(update={"corrected": choice == "always" or (choice == "auto" and finding.certain)})
+    corrected = choice == "always" or (choice == "auto" and finding.certain)
+    text = finding.done if corrected and finding.done else finding.text
+    return finding.model_copy(update={"corrected": corrected, "text": text})

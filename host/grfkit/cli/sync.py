@@ -59,7 +59,7 @@ def sync(
         typer.Option(
             "--correct",
             metavar="<str>",
-            help="Doctor's findings to correct besides the unambiguous: zero, sign, drift.",
+            help="Doctor's findings to correct besides the unambiguous: zero, sign, vertical, drift, horizontal.",
         ),
     ] = None,
     column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,

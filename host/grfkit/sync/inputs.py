@@ -55,7 +55,7 @@ def examined_reference(source: Source, request: SyncRequest) -> tuple[Recording,
         why = "; ".join([f"it holds {', '.join(recording.streams)}", *recording.notes])
         raise BadInputError(f"{path_of(source)}: holds no force plate (nor an insole) to align to: {why}")
     ask = CorrectionRequest.of(request.correct)
-    findings = examine(recording, surface=request.surface, mass_kg=request.mass_kg)
+    findings = examine(recording, surface=request.surface, mass_kg=request.mass_kg, forward=request.forward)
     recording = _examined(correct(recording, findings, ask=ask))
     rows = [{"plate": p.plate, **f.model_dump()} for p in decided(findings, ask) for f in p.findings]
     rows += belt_findings(recording, request.surface)
