@@ -188,6 +188,32 @@ def test_the_centre_of_pressure_follows_the_correction():
     assert np.isnan(fixed["cop_x"].values[vertical_force(fixed) < 20.0]).mean() > 0.9
 
 
+@pytest.mark.parametrize(
+    ("force", "code", "field", "advice", "done"),
+    [
+        (running() + np.asarray([0.0, 0.0, -229.9]), "zero_offset", "zero", "; subtract it", "was -229.9 N"),
+        (-running(), "sign", "sign", "; turn forces and moments round", "; forces and moments were turned round"),
+        (running()[:, [2, 1, 0]], "vertical_axis", "vertical", "(--correct vertical)", "; x was taken as vertical"),
+        (
+            running(60.0) + np.outer(np.linspace(0, 0.2 * WEIGHT, int(60 * RATE)), [0.0, 0.0, 1.0]),
+            "drift", "drift", "; subtract the spline", "the spline through it was subtracted",
+        ),
+    ],
+)  # fmt: skip
+def test_a_finding_says_what_to_do_and_once_it_is_done_what_was_done(force, code, field, advice, done):
+    findings = examine(recording(plate(force)), surface="treadmill", mass_kg=MASS)
+    assert advice in findings[0].get(code).text
+    corrected = decided(findings)[0].get(code)
+    assert corrected.corrected
+    assert done in corrected.text
+    assert advice not in corrected.text
+    assert "done" not in corrected.model_dump()
+    left = decided(findings, CorrectionRequest.of(never=[field]))[0].get(code)
+    assert (left.corrected, left.text) == (False, findings[0].get(code).text)
+    sentences = correct(recording(plate(force)), findings).provenance.findings
+    assert any(done in s and f"[{code}, corrected]" in s for s in sentences)
+
+
 def test_quiet_standing_is_not_taken_for_an_offset():
     rng = np.random.default_rng(3)
     time = np.arange(int(20 * RATE)) / RATE

@@ -164,23 +164,29 @@ def _finding(
 def _against_pressure(
     steps: Sequence[_Step], witness: str, body: Relation, pressure_body: Relation, surface: Surface | None
 ) -> Finding:
-    count, way = len(steps), _way([s.push for s in steps])
+    count, way, doubt = len(steps), _way([s.push for s in steps]), _surface_doubt(steps, surface)
     if body == "agrees" and pressure_body == "opposite":
         text = (
             f"in {count} steps the centre of pressure travels against the walk, while braking and propulsion agree with"
             f" {witness}"
         )
-        advice = "check the sign of mx and my, and the order of the plate's corners: the centre of pressure is mirrored"
+        advice = f"check the sign of mx and my, and the order of the plate's corners{doubt}"
         return _finding("cop_direction", text, advice, "", steps)
     also = f", and {witness} with it" if body == "opposite" and pressure_body == "agrees" else ""
     text = (
         f"in {count} steps the horizontal force propels before it brakes, as seen along the travel of the centre of"
         f" pressure{also}: one of both is upside down (by the force the walk is towards {way})"
     )
-    short = float(np.median([np.linalg.norm(s.pressure) for s in steps if s.pressure is not None])) < _FOOT_M
-    belt = ", whether the surface is a treadmill" if surface == "treadmill" and short else ""
-    advice = f"check the sign of fx and fy in the file{belt}, or ask to turn them (--correct horizontal)"
+    advice = f"check the sign of fx and fy in the file{doubt}, or ask to turn them (--correct horizontal)"
     return _finding("horizontal_sign", text, advice, "fx and fy were turned, as asked", steps)
+
+
+def _surface_doubt(steps: Sequence[_Step], surface: Surface | None) -> str:
+    """Return the doubt that the surface is another one, where the centre of pressure travels as on that."""
+    travel_m = float(np.median([np.linalg.norm(s.pressure) for s in steps if s.pressure is not None]))
+    if surface == "treadmill" and travel_m < _FOOT_M:
+        return ", and whether the surface is a treadmill"
+    return ", and whether the surface is a floor" if surface == "overground" and travel_m > _SURE_FOOT_M else ""
 
 
 def _quarter_turn(steps: Sequence[_Step]) -> Finding:

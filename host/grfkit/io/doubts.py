@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..records import Recording
 from ..signals.marker_names import foot_landmarks
+from ..signals.moment_unit import moment_doubt
 from ..signals.runs import true_runs
 
 # --- accelerometers -------------------------------------------------------------------------------------------------
@@ -100,8 +101,9 @@ def doubts(recording: Recording) -> list[str]:
     """Return a sentence for each stream whose values cannot be true in the unit that is stated for them.
 
     Looked at are gravity and range of accelerometers, the rate of gyroscopes, forces of plates and insoles (too large;
-    and too small where steps can be seen in them), pressures of cells, and landmarks (their extent, the length of a
-    foot, their speed). Counts, magnetometers and quantities of unknown unit are not.
+    and too small where steps can be seen in them), moments of plates against their forces, pressures of cells, and
+    landmarks (their extent, the length of a foot, their speed). Counts, magnetometers and quantities of unknown unit
+    are not.
     """
     notes: list[str] = []
     loads: dict[str, list[_Signals]] = {"force_plate": [], "insole": []}
@@ -109,6 +111,7 @@ def doubts(recording: Recording) -> list[str]:
         signals = _signals(name, stream)
         found = _landmarks(stream) if signals.kind == "landmarks" else _of_signals(signals)
         notes += [f"{name}: {doubt}: is the unit right?" for doubt in found]
+        notes += [f"{name}: {doubt}" for doubt in _moments(stream)]
         loads.setdefault(signals.kind, []).append(signals)
     return [*notes, *_small_loads(loads["force_plate"]), *_small_loads(loads["insole"])]
 
@@ -129,6 +132,28 @@ def _of_signals(signals: _Signals) -> Iterator[str]:
         yield from _pressures(signals)
     if signals.kind in ("force_plate", "insole", "analog"):
         yield from _large_loads(signals)
+
+
+def _moments(stream: xr.Dataset) -> Iterator[str]:
+    """Give the doubt on a plate's moments, where the plate's place is known and force and moment have their units."""
+    names = [f"{kind}{axis}" for kind in "fm" for axis in "xyz"]
+    corners = np.asarray(stream.attrs.get("corners_m", ()), dtype=np.float64).ravel()
+    if any(n not in stream.variables for n in names) or corners.size != 12:
+        return
+    values = [stream.variables[n] for n in names]
+    if [str(v.attrs.get("units")) for v in values] != ["N"] * 3 + ["N m"] * 3:
+        return
+    # of types with eight or twelve force channels the moments are made of forces and lengths: ORIGIN is no offset
+    by_origin = int(stream.attrs.get("plate_type", 0)) in (2, 4)
+    origin = np.asarray(stream.attrs.get("origin_m", ()), dtype=np.float64).ravel() if by_origin else np.zeros(3)
+    every = max(1, values[0].size // _MOST_SAMPLES)
+    columns = [np.asarray(v.values[::every], dtype=np.float64) for v in values]
+    doubt = moment_doubt(
+        np.stack(columns[:3], axis=1), np.stack(columns[3:], axis=1), corners_m=corners,
+        origin_m=origin if origin.size == 3 else np.zeros(3), vertical=str(stream.attrs.get("vertical", "")),
+    )  # fmt: skip
+    if doubt:
+        yield doubt
 
 
 # --- accelerometers and gyroscopes ----------------------------------------------------------------------------------

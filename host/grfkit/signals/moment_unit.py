@@ -15,9 +15,8 @@ MOVING_M = 0.02
 """The same of the other axis from which on a single frozen one is none of a weight that lies in the middle."""
 _LOADED, _LEAST_LOAD_N = 0.2, 50.0
 """Share of the largest load, and load (N), above which a centre of pressure is judged; chosen by hand."""
-_FEWEST, _MOST_SAMPLES = 50, 50_000
-"""Loaded samples that are judged at the least; and samples, evenly spread, that are looked at."""
-_MILLI = 1000.0
+_FEWEST = 50
+"""Loaded samples that are judged at the least. Chosen by hand."""
 
 
 def moment_doubt(force_n: Floats, moment_n_m: Floats, *, corners_m: Floats, origin_m: Floats, vertical: str) -> str:
@@ -44,15 +43,13 @@ def moment_doubt(force_n: Floats, moment_n_m: Floats, *, corners_m: Floats, orig
     """
     frame = plate_frame(corners_m)
     up = upward(frame, vertical)
-    every = max(1, len(force_n) // _MOST_SAMPLES)
-    force, about_surface = force_n[::every], moment_n_m[::every]
-    load = force @ up
+    load = force_n @ up
     top = float(np.nanmax(np.abs(load), initial=0.0))
-    loaded = np.isfinite(load) & np.isfinite(about_surface).all(axis=1)
+    loaded = np.isfinite(load) & np.isfinite(moment_n_m).all(axis=1)
     loaded &= np.abs(load) >= max(_LOADED * top, _LEAST_LOAD_N)
     if loaded.sum() < _FEWEST:
         return ""
-    recorded = about_surface[loaded] - np.cross(force[loaded], frame.axes @ np.asarray(origin_m, dtype=np.float64))
+    recorded = moment_n_m[loaded] - np.cross(force_n[loaded], frame.axes @ np.asarray(origin_m, dtype=np.float64))
     arm = np.abs((np.cross(up, recorded) / load[loaded, None]) @ frame.axes)[:, :2]
     reach = np.percentile(arm, 99.0, axis=0)
     measured = arm.max(axis=0) > 0
@@ -60,8 +57,9 @@ def moment_doubt(force_n: Floats, moment_n_m: Floats, *, corners_m: Floats, orig
     if not frozen.any() or (not frozen[measured].all() and reach[~frozen].max() < MOVING_M):
         return ""
     axes = " and ".join(name for name, still in zip("xy", frozen) if still)
+    reach_mm = 1000.0 * float(reach[frozen].max())
     return (
-        f"the centre of pressure stays within {_MILLI * reach[frozen].max():.2g} mm of the plate's sensor along its {axes}"
-        f" under {top:.0f} N; moments in N m that are stated as N mm do that (a thousand times too small), or a weight"
-        " that lies in the very middle: check the unit of the moments"
+        f"the centre of pressure stays within {reach_mm:.2g} mm of the plate's sensor along its {axes} under"
+        f" {top:.0f} N; moments in N m that are stated as N mm do that (a thousand times too small), or a weight that"
+        " lies in the very middle: check the unit of the moments"
     )
