@@ -12,7 +12,7 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..records import Recording, Surface
-from ..signals.landmark_contacts import foot_landmarks
+from ..signals.marker_names import foot_landmarks
 from ..signals.runs import true_runs
 from ..signals.step_direction import horizontal, pressure_travel, push_direction, up_vector
 from .correct import treated
