@@ -189,7 +189,8 @@ def test_the_curve_follows_the_plate_and_is_zero_in_swing(
 
 def test_medial_of_the_left_foot_is_right_in_the_lab() -> None:
     from grfkit.estimation.curves import FootCurve
-    from grfkit.estimation.files import _ground, lab_y
+    from grfkit.estimation.files import lab_y
+    from grfkit.estimation.opensim_files import _ground
 
     axes = ("vgrf", "apgrf", "mlgrf")
     curve = FootCurve(np.asarray([0.0, 0.01]), np.asarray([[2.0, 0.3, 0.1], [2.0, 0.3, 0.1]]), 100.0, axes)
@@ -284,7 +285,7 @@ def test_opensim_gets_both_feet_their_bodies_and_points(
 def test_the_medial_cells_of_each_foot_lie_to_the_other_foot() -> None:
     from grfkit.calibrate.library import load_insole
     from grfkit.estimation.curves import FootCurve
-    from grfkit.estimation.files import as_mot
+    from grfkit.estimation.opensim_files import as_mot
     from grfkit.estimation.types import Estimate, StanceRow
 
     time = np.arange(40) / 100

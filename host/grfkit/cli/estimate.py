@@ -24,6 +24,9 @@ _Insole = Annotated[
 _Heel = Annotated[
     float, typer.Option("--heel-m", help="Insole's heel end in front of the origin of calcn, m, for .mot.")
 ]
+_Unknown = Annotated[
+    str, typer.Option("--unknown", help="Where .mot would need unknown force: refuse, or cut to what is known.")
+]
 _Cut = Annotated[
     str, typer.Option("--cut", help="Detector of stances in place of the model's: insole_causal, insole, force.")
 ]
@@ -45,6 +48,7 @@ def estimate(
     allow_leak: _Leak = "",
     insole: _Insole = "",
     heel_m: _Heel = 0.0,
+    unknown: _Unknown = "refuse",
     column_map: _Map = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
     side: Annotated[FootOption | None, typer.Option("--side", help="Foot of a recording that does not say it.")] = None,
@@ -64,7 +68,7 @@ def estimate(
         result = run(
             model, recording, options=read_options(column_map, rate_hz, side), participant=participant, mass_kg=mass_kg,
             speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak, out=out, insole=insole,
-            heel_m=heel_m, force=force, tell=common.say,
+            heel_m=heel_m, unknown=unknown, force=force, tell=common.say,
         )  # fmt: skip
     values = summary(result)
     print(json.dumps(values, indent=2, allow_nan=False) if as_json else words(values))

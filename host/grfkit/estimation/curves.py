@@ -127,3 +127,13 @@ def from_windows(
     force = linear(time[0] + np.arange(length) / rate_hz, mean, time)
     force[~received] = np.nan
     return FootCurve(time, force, float(base.attrs["rate_hz"]), axes)
+
+
+def common_times(feet: Sequence[FootCurve]) -> Floats:
+    """Return one time base of all feet: their own samples where these are the same, else evenly at the highest rate."""
+    first = feet[0].time_s
+    if all(c.time_s.shape == first.shape and np.allclose(c.time_s, first, atol=1e-9) for c in feet):
+        return first
+    start, end = min(float(c.time_s[0]) for c in feet), max(float(c.time_s[-1]) for c in feet)
+    rate = max(c.rate_hz for c in feet)
+    return start + np.arange(int((end - start) * rate + 1e-6) + 1) / rate

@@ -26,6 +26,7 @@ from .curves import FootCurve
 from .feet import cut_request, detector_of, feet_of, wearables_of
 from .files import check_outputs, write_estimate
 from .open_model import BundleForceModel, open_model, read_spec
+from .opensim_files import check_unknown
 from .source import EstimateRequest, EstimateSource, facts_of, open_source
 from .types import SIDES, Estimate, Side, StanceRow
 from .windows import predict_stances, predict_windows
@@ -45,6 +46,7 @@ def estimate(
     out: PathLike | None = None,
     insole: str = "",
     heel_m: float = 0.0,
+    unknown: str = "refuse",
     force: bool = False,
     tell: Callable[[str], None] | None = None,
 ) -> Estimate:
@@ -68,6 +70,9 @@ def estimate(
     insole, heel_m
         For ``.mot``: where the insole's cells lie (a name or a JSON file), and how far in front of the origin of calcn
         its heel end lies, m.
+    unknown
+        For ``.mot``: ``refuse`` a recording in which the force of a foot is unknown between known stretches, or ``cut``
+        to the longest of them. Never is it written as 0.
     force
         Overwrite ``out``.
     tell
@@ -101,11 +106,12 @@ def estimate(
         allow_leak=allow_leak,
     )  # fmt: skip
     geometry = _geometry(insole, path)
+    check_unknown(unknown)
     loaded, folder = _opened(model)
     estimated = estimate_source(loaded, folder, open_source(recording, options, tell), request)
     if path is None:
         return estimated
-    written, notes = write_estimate(estimated, path, geometry=geometry, heel_m=heel_m, force=force)
+    written, notes = write_estimate(estimated, path, geometry=geometry, heel_m=heel_m, unknown=unknown, force=force)
     return replace(estimated, findings=(*estimated.findings, *notes), files=tuple(map(str, written)))
 
 
