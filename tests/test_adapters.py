@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -17,6 +18,7 @@ from grfkit.dataset.resample import check_window, continuous_starts, derivatives
 from grfkit.errors import BadInputError
 from grfkit.gait.contacts import rule_of
 from grfkit.gait.landmarks import LANDMARKS, load_mapping
+from grfkit.records import Channel, make_landmarks, make_stream
 from grfkit.records.stance_set import StanceSet, join
 from grfkit.units import G
 
@@ -308,6 +310,37 @@ def test_another_laboratory_s_runners_have_the_same_channels_and_signs(real_file
     gap = np.abs(x.mean(axis=0) - other.mean(axis=0))
     z = [k for k, n in enumerate(made.channels) if n.endswith("_z")]
     assert gap[:, z].max() < 0.20  # the same body parts at the same heights
+
+
+def feet_and_plates(order: tuple[str, str]) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
+    """Return heels 0.2 m apart and the plates of both feet, named plate_1 and plate_2 in this order, without feet."""
+    time = np.arange(200) / 100
+    left = (time % 1.0 > 0.1) & (time % 1.0 < 0.4)
+    right = (time % 1.0 > 0.6) & (time % 1.0 < 0.9)
+    across = {"left": -0.1, "right": 0.1}
+    heels = {s: np.stack([time * 0, time * 0 + 0.05, time * 0 + z], axis=1) for s, z in across.items()}
+    marks = make_landmarks(np.stack([heels["left"], heels["right"]], axis=1), ["S:LHEE", "S:RHEE"], time, unit="m")
+    plates = {}
+    for number, side in enumerate(order, 1):
+        fy = np.where(left if side == "left" else right, 700.0, 0.0)
+        values = {"fx": fy * 0, "fy": fy, "fz": fy * 0, "cop_x": fy * 0 + 0.1, "cop_y": fy * 0}
+        values["cop_z"] = fy * 0 + across[side] + 0.03
+        channels = [Channel(n, v, "m" if n.startswith("cop") else "N", "global", n) for n, v in values.items()]
+        plates[f"plate_{number}"] = make_stream(channels, time, kind="force_plate", attrs={"knows_feet": ""})
+    return marks, plates
+
+
+@pytest.mark.parametrize("order", [("left", "right"), ("right", "left")])
+def test_a_plate_without_a_foot_is_of_the_heel_that_is_nearer(order: tuple[str, str]) -> None:
+    marks, plates = feet_and_plates(order)
+    assert tuple(hamner.nearest_foot(plate, marks) for plate in plates.values()) == order
+
+
+def test_a_plate_that_no_heel_was_seen_on_is_refused() -> None:
+    marks, plates = feet_and_plates(("left", "right"))
+    marks["position"].values[:, 1] = np.nan
+    with pytest.raises(BadInputError, match="at no time at which both heels are seen"):
+        hamner.nearest_foot(plates["plate_1"], marks)
 
 
 @pytest.mark.recordings

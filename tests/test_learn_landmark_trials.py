@@ -96,6 +96,19 @@ def test_a_stance_holds_the_force_of_the_foot_that_stood(tmp_path: Path) -> None
         assert np.sqrt(np.mean((targets[row] - expected)[3:-3] ** 2)) < 0.05
 
 
+@pytest.mark.parametrize(("stated", "expected"), [(5.0, 5.0), (-3.0, -3.0), (0.0, 0.0), (None, float("nan"))])
+@pytest.mark.parametrize("window", ["stance", "continuous"])
+def test_windows_have_the_slope_that_the_trial_states_and_none_where_it_states_none(
+    tmp_path: Path, stated: float | None, expected: float, window: str
+) -> None:
+    made = trial(RUN)
+    del made.tree.attrs["slope_percent"]
+    if stated is not None:
+        made.tree.attrs["slope_percent"] = stated
+    slopes = trial_windows(made, request(tmp_path, window=window)).scalar("slope_percent")
+    np.testing.assert_array_equal(slopes, np.full(slopes.size, expected))
+
+
 def test_axes_and_source_of_the_force_change_nothing(tmp_path: Path) -> None:
     plain = trial_windows(trial(RUN), request(tmp_path))
     turned = trial_windows(trial(RUN, axes="xzy"), request(tmp_path, axes='["x", "-z", "y"]'))

@@ -18,6 +18,7 @@ from grfkit.io.sniff import all_readers, read_head
 from grfkit.records import Recording
 from live_files import Insole, recording_bytes
 from test_io_text import MT, TRC
+from test_loadsol import loadsol_text
 from xdf_files import markers, stream, xdf, xdf_bytes
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -66,6 +67,23 @@ RESET = xdf(
     markers(2, "Marks", [(0.5, "a"), (0.4, "b"), (0.9, "a")]),
 )
 
+MOT_NAMES = "x\nversion=1\nnRows=40\nnColumns=10\ninDegrees=no\nendheader\ntime\tground_force_calcn_r_vx\t" + (
+    "ground_force_calcn_r_vy\tground_force_calcn_r_vz\tlFx\tlFy\tlFz\thand_Fx\thand_Fy\thand_Fz\n"
+    + "".join(f"{i / 100:.2f}\t{i}.5\t{700 + i}\t0\t1\t2\t3\t4\t5\t6\n" for i in range(40))
+)
+VECTORS = "DataType=Vec3\nversion=3\nendheader\ntime\tf1\tp1\tm1\n" + "".join(
+    f"{i / 100:.2f}\t1,{700 + i},2\t300,0,{i}\t0,{i}.5,0\n" for i in range(30)
+)
+QUOTED = '"time [s]","left_force [N]",fz [N]\n' + "".join(f'"{i},5","{i * 7 % 90},25",{i}\n' for i in range(40))
+
+
+def spreadsheet(text: str, separator: str, decimal: str = ".") -> bytes:
+    """Return a file of tabs as a spreadsheet saves it: every row as wide as the widest."""
+    rows = [line.split("\t") for line in text.replace(".", decimal).rstrip("\n").split("\n")]
+    width = max(map(len, rows))
+    return "".join(separator.join([*row, *[""] * (width - len(row))]) + "\n" for row in rows).encode()
+
+
 SEEDS: dict[str, tuple[str, bytes]] = {
     "csv": ("csv", CSV.encode()),
     "csv with decimal comma": ("csv", COMMA.encode()),
@@ -80,6 +98,17 @@ SEEDS: dict[str, tuple[str, bytes]] = {
     "xdf": ("xdf", xdf_bytes()),
     "xdf with a clock reset": ("xdf", RESET),
     "grfrec": ("grfrec", LIVE),
+    "csv in UTF-16": ("csv", CSV.encode("utf-16")),
+    "csv with quoted decimal commas": ("csv", QUOTED.encode()),
+    "trc with commas": ("trc", spreadsheet(TRC, ",")),
+    "trc with semicolons": ("trc", spreadsheet(TRC.replace("a.trc", "a"), ";", ",")),
+    "opensim with commas": ("opensim", spreadsheet(MOT, ",")),
+    "opensim with semicolons": ("opensim", spreadsheet(MOT, ";", ",")),
+    "opensim under other names": ("opensim", MOT_NAMES.encode()),
+    "opensim vectors": ("opensim", VECTORS.encode()),
+    "loadsol": ("loadsol", loadsol_text(30).encode()),
+    "loadsol with commas": ("loadsol", spreadsheet(loadsol_text(30, imu=False), ",")),
+    "loadsol with semicolons": ("loadsol", spreadsheet(loadsol_text(30), ";", ",")),
 }
 REAL = {
     "bmclab_bmc/data/walk2.trc": "trc",
@@ -222,7 +251,11 @@ def test_mutated_real_files(tmp_path: Path, relative: str) -> None:
 BINARY = ("xdf", "xdf with a clock reset", "grfrec")
 
 
-@pytest.mark.parametrize("title", [t for t in SEEDS if t not in BINARY])
+# Not lines of bytes that begin with a number
+ENCODED = ("csv in UTF-16", "csv with quoted decimal commas")
+
+
+@pytest.mark.parametrize("title", [t for t in SEEDS if t not in (*BINARY, *ENCODED)])
 def test_every_cut_inside_the_header_is_refused(tmp_path: Path, title: str) -> None:
     """A file that ends before its first complete row of numbers holds nothing."""
     name, data = SEEDS[title]
@@ -236,12 +269,12 @@ def test_every_cut_inside_the_header_is_refused(tmp_path: Path, title: str) -> N
         assert not attempt(reader, path, ReadOptions()), length
 
 
-@pytest.mark.parametrize("title", [t for t in SEEDS if t not in (*BINARY, "csv with decimal comma")])
+@pytest.mark.parametrize("title", [t for t in SEEDS if t not in (*BINARY, *ENCODED, "csv with decimal comma")])
 def test_a_cell_lost_from_one_row_is_refused(tmp_path: Path, title: str) -> None:
     """Values that slide into a neighbour's column are worse than a refusal."""
     name, data = SEEDS[title]
     reader = next(r for r in all_readers() if r.name == name)
-    separator = b"\t" if data.count(b"\t") > data.count(b",") else b","
+    separator = max((b"\t", b";", b","), key=data.count)
     lines = data.rstrip(b"\n").split(b"\n")
     path = tmp_path / "lost.txt"
     for line in (len(lines) - 1, len(lines) - 2):

@@ -142,6 +142,7 @@ def _pass_trial(
         condition="",
         mass_kg=float(attrs["mass_kg"]),
         speed_m_s=speed if np.isfinite(speed) else moved.speed_m_s,
+        slope_percent=float(attrs.get("slope_percent", np.nan)),
         points=ahead,
         travel=straight,
         feet=feet,

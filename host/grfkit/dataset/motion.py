@@ -29,6 +29,8 @@ _ORDER = {"position": 0, "velocity": 1, "acceleration": 2}
 PHYSICS = ("physics_v", "physics_ap", "physics_ml")
 """Force on the whole body by Newton's second law, BW: up, along the heading, and medial of the window's foot."""
 _TRUNK = ("pelvis", "hip_left", "hip_right")
+LEVEL_PERCENT = 0.0
+"""Slope (%) of a laboratory's floor, and of the treadmills of the public recordings: level."""
 MISSING = "landmark missing"
 OUTSIDE = "landmarks end within the stance"
 
@@ -86,7 +88,10 @@ class FootForce:
 
 @dataclass(frozen=True)
 class MotionTrial:
-    """One trial, heading along X: landmarks, the force of each foot, and the labels and scalars of its windows."""
+    """One trial, heading along X: landmarks, the force of each foot, and the labels and scalars of its windows.
+
+    ``slope_percent`` is NaN where nobody stated it.
+    """
 
     participant: str
     name: str
@@ -98,6 +103,7 @@ class MotionTrial:
     travel: Travel
     feet: dict[Side, FootForce]
     rejected: dict[str, int] = field(default_factory=dict)
+    slope_percent: float = float("nan")
 
 
 @dataclass
@@ -296,7 +302,7 @@ def _add(
     rows.targets.append(values[1])
     rows.weight.append(values[2])
     rows.labels.append((trial.participant, trial.name, trial.surface, side, trial.condition))
-    rows.scalars.append((trial.mass_kg, trial.speed_m_s, 0.0, times[1]))
+    rows.scalars.append((trial.mass_kg, trial.speed_m_s, trial.slope_percent, times[1]))
     rows.start_s.append(times[0])
 
 

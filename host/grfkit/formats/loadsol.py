@@ -156,7 +156,7 @@ def _data_rows(lines: Sequence[str], width: int, first_line: int) -> tuple[list[
         if not row.rstrip()[-1:].isalpha() and _END not in row:
             continue
         ended = row.find(_END)
-        cells = row[:ended] if ended >= 0 else "\t".join(row.split("\t")[:width])
+        cells = "\t".join(row[: ended if ended >= 0 else None].split("\t")[:width])
         if cells != row:
             remarks.append(first_line + index)
             rows[index] = cells if cells.strip() else ""

@@ -181,8 +181,26 @@ def _decimals(row: str, form: _Form) -> int:
 def _chunk(rows: list[str], form: _Form, first_line: int) -> Floats:
     values = _fast(rows, form)
     if values is None:
+        _check_blank_ends(rows, form, first_line)
         return _slow(rows, form, first_line)
     return values
+
+
+def _check_blank_ends(rows: list[str], form: _Form, first_line: int) -> None:
+    """Refuse a row shorter than the others whose blank cells at its end make up for lost ones: its values have slid.
+
+    Where rows end in blank cells beyond the columns, one without them ends in a value.
+    """
+    counts = [_width(row, form) for row in rows]
+    usual, width = max(set(counts), key=counts.count), len(form.columns)
+    if usual <= width:
+        return
+    for line, (row, count) in enumerate(zip(rows, counts), first_line):
+        ends_blank = not row.rpartition(form.separator)[2].strip()
+        if width < count < usual or (count == width and ends_blank):
+            raise BadInputError(
+                f"line {line} has {count} cells, most rows have {usual}; the file is cut off or damaged there"
+            )
 
 
 def _slow(rows: list[str], form: _Form, first_line: int) -> Floats:

@@ -20,11 +20,15 @@ from ...gait.landmarks import LandmarkMapping, LandmarkMissingError, Points, lan
 from ...io import read
 from ...provenance import Provenance, describe_input
 from ...records.stance_set import StanceSet
+from ...signals.marker_names import foot_landmarks
 from ...units import G
-from ..motion import FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set
+from ..motion import LEVEL_PERCENT, SIDES, FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set
+from ..resample import linear
 from .tables import table
 
 _MAPPING = "hamner"
+LOADED_N = 100.0
+"""Force (N) above which a foot is on its plate for certain; chosen by hand."""
 LACKING = "whole trial: a landmark's marker is not in it"
 
 
@@ -56,7 +60,7 @@ def load(
         raise BadInputError(f"{folder}: holds no runner of HamnerSubject04 or HamnerMultipleTrials; fetch them first")
     limits = rule_of(rule)
     mapping = load_mapping(_MAPPING)
-    forces = [_forces(Path(folder) / r["forces"], mapping) for r in rows]
+    forces = [_forces(Path(folder) / r["forces"], Path(folder) / r["markers"], mapping) for r in rows]
     people = {r["participant"] for r in rows}
     masses = {p: _mass_kg([f for f, r in zip(forces, rows) if r["participant"] == p]) for p in people}
     trials, without = [], 0
@@ -75,16 +79,53 @@ def load(
     )
 
 
-def _forces(path: Path, mapping: LandmarkMapping) -> dict[Side, tuple[Floats, Floats]]:
-    """Return time (s) and force (N; X forward, Y left, Z up) of each foot."""
+def _forces(path: Path, markers: Path, mapping: LandmarkMapping) -> dict[Side, tuple[Floats, Floats]]:
+    """Return time (s) and force (N; X forward, Y left, Z up) of each foot.
+
+    Where a file names no feet, a plate's is the one whose heel is nearer to the point of force.
+
+    Raises
+    ------
+    BadInputError
+        If two plates are of one foot.
+    """
     plates = [s for s in read(path).streams.values() if s.attrs["kind"] == "force_plate"]
     by_foot: dict[Side, tuple[Floats, Floats]] = {}
-    for index, plate in enumerate(plates):
-        # where a file names no feet, its right one is taken to come first
-        foot = str(plate.attrs["knows_feet"]) or ("right", "left")[index]
+    for number, plate in enumerate(plates, 1):
+        foot = str(plate.attrs["knows_feet"]) or nearest_foot(plate, read(markers).streams["landmarks"])
+        side: Side = "left" if foot == "left" else "right"
+        if side in by_foot:
+            raise BadInputError(f"{path}: plate {number} is of the {side} foot as another one is; its names are wrong")
         force = np.stack([np.asarray(plate[f"f{a}"].values, dtype=np.float64) for a in "xyz"], axis=1)
-        by_foot["left" if foot == "left" else "right"] = (_stamps(plate), turned(force, mapping.axes))
+        by_foot[side] = (_stamps(plate), turned(force, mapping.axes))
     return by_foot
+
+
+def nearest_foot(plate: xr.Dataset, marks: xr.Dataset) -> Side:
+    """Return the foot whose heel is nearer to a plate's point of force while it is loaded, both in one frame.
+
+    Raises
+    ------
+    BadInputError
+        If the plate is never loaded while both heels are seen.
+    """
+    force, point = (
+        np.stack([np.asarray(plate[f"{name}{a}"].values, dtype=np.float64) for a in "xyz"], axis=1)
+        for name in ("f", "cop_")
+    )
+    loaded = np.linalg.norm(force, axis=1) > LOADED_N
+    feet = foot_landmarks([str(n) for n in marks["landmark"].values])
+    away = []
+    for side in SIDES:
+        heels = marks["position"].values[:, feet.get(side, {}).get("heel", [])]
+        paths = linear(_stamps(marks), heels.reshape(len(heels), -1), _stamps(plate)[loaded])
+        # of several markers the nearest
+        each = np.linalg.norm(paths.reshape(len(paths), -1, 3) - point[loaded, None], axis=2)
+        away.append(np.min(each, axis=1, initial=np.inf))
+    nearer_left = (away[0] - away[1])[np.isfinite(away[0]) & np.isfinite(away[1])]
+    if not nearer_left.size:
+        raise BadInputError("a plate is loaded at no time at which both heels are seen; whose foot it is is unknown")
+    return "left" if np.median(nearer_left) < 0 else "right"
 
 
 def _stamps(stream: xr.Dataset) -> Floats:
@@ -141,6 +182,7 @@ def _trial(
         condition=f"run {row['speed_m_s']:g} m/s",
         mass_kg=mass_kg,
         speed_m_s=float(row["speed_m_s"]),
+        slope_percent=LEVEL_PERCENT,
         points=ahead,
         travel=straight,
         feet=feet,

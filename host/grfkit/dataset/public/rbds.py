@@ -20,7 +20,17 @@ from ...gait.landmarks import LANDMARKS, LandmarkMapping, Points, landmarks, loa
 from ...provenance import Provenance, describe_input
 from ...records.stance_set import StanceSet
 from ...units import G
-from ..motion import SIDES, FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set, static_points
+from ..motion import (
+    LEVEL_PERCENT,
+    SIDES,
+    FootForce,
+    MotionSettings,
+    MotionTrial,
+    Side,
+    check_request,
+    motion_set,
+    static_points,
+)
 
 SPEEDS_M_S = {"T25": 2.5, "T35": 3.5, "T45": 4.5}
 _MISSING = -32768
@@ -142,6 +152,7 @@ def belt_trial(name: str, code: str, belt: Belt, mass_kg: float, speed_m_s: floa
         condition=f"run {speed_m_s:g} m/s",
         mass_kg=mass_kg,
         speed_m_s=speed_m_s,
+        slope_percent=LEVEL_PERCENT,
         points=points,
         # heading 0: points and force are turned along X already
         travel=Travel(0.0, ahead.speed_m_s, ahead.ground_m_s, ahead.body_m_s),

@@ -20,7 +20,17 @@ from ...gait.landmarks import Points, landmarks, load_mapping
 from ...io import read
 from ...provenance import Provenance, describe_input
 from ...records.stance_set import StanceSet
-from ..motion import SIDES, FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set, static_points
+from ..motion import (
+    LEVEL_PERCENT,
+    SIDES,
+    FootForce,
+    MotionSettings,
+    MotionTrial,
+    Side,
+    check_request,
+    motion_set,
+    static_points,
+)
 from .tables import table
 
 _MAPPING = "schreiber"
@@ -98,6 +108,7 @@ def read_trial(path: PathLike, rule: ContactRule) -> MotionTrial:
         condition=str(conditions.get(code, code)),
         mass_kg=mass,
         speed_m_s=moved.speed_m_s,
+        slope_percent=LEVEL_PERCENT,
         points=ahead,
         travel=straight,
         feet=feet,
