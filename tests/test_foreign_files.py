@@ -95,7 +95,17 @@ def test_a_file_of_another_kind_is_named_with_what_to_do(
 
 
 @pytest.mark.parametrize(
-    "text", ["BZ,h\n1,2\n", "time\n1\n", "MMM\n", "[what\n", "{x}\n", "< 5 N\n", "PK is not a zip\n"]
+    "text",
+    [
+        "BZ,h\n1,2\n",
+        "time\n1\n",
+        "MMM\n",
+        "[what\n",
+        "{x}\n",
+        "< 5 N\n",
+        "<strong>Results</strong>\n",
+        "PK is not a zip\n",
+    ],
 )
 def test_text_is_no_other_kind(text: str) -> None:
     assert not foreign(text.encode(), "a.txt")

@@ -73,7 +73,7 @@ _IN_ZIP = (
     (re.compile(rb"ppt/|opendocument\.presentation"), "a presentation", _PICTURE),
     (re.compile(rb"\.npy"), "an archive of NumPy arrays (.npz)", "save them as CSV with the names of their columns"),
 )
-_MARKUP = re.compile(r"\s*<(?P<mark>!doctype html|html|\?xml|[a-z]\w*[\s>])", re.IGNORECASE)
+_MARKUP = re.compile(r"\s*<(?P<mark>!doctype html|html|\?xml)", re.IGNORECASE)
 _BY_ENDING = {
     ".mat": ("a MATLAB file (.mat)", "save its arrays as CSV (writetable, writematrix)"),
     ".xlsx": ("an Excel workbook, by its name", _AS_TABLE),
