@@ -19,6 +19,7 @@ import pytest
 from grfkit.device.link import Characteristic, ReceivedPacket
 from grfkit.device.recorder import Recorder
 from grfkit.device.recording_file import RecordingFile
+from grfkit.device.recording_name import lock, refuse_name
 from grfkit.errors import BadInputError
 from grfkit.formats.grfrec import Kind, RecordFile
 from grfkit.wire import Info, Running
@@ -70,6 +71,27 @@ def test_an_old_recording_stays_until_samples_have_come(tmp_path: Path) -> None:
     assert kinds == ["CLOCK_PAIR", "BEGIN", "NOTE", "PACKET", "PACKET", "CLOCK_PAIR"]
     assert not recorder.holds_old
     assert recorder.problem is None
+
+
+def test_an_old_recording_does_not_give_way_before_the_first_samples_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that writes may run between any two steps of the one that records."""
+    path = tmp_path / "a.grfrec"
+    path.write_bytes(OLD)
+    recorder, add = quiet(path, force=True), Recorder._add
+
+    def interrupted(self: Recorder, kind: Kind, *more: Any) -> None:
+        recorder.flush()
+        assert path.read_bytes() == OLD
+        add(self, kind, *more)
+
+    recorder.note("put the shoe on")
+    monkeypatch.setattr(Recorder, "_add", interrupted)
+    recorder.packet(0, packet(0))
+    monkeypatch.undo()
+    recorder.close()
+    assert packets_in(path) == [0]
 
 
 def test_a_dead_insole_costs_no_old_recording_and_that_is_told(tmp_path: Path) -> None:
@@ -219,6 +241,60 @@ def test_the_name_of_a_part_cannot_be_guessed_and_no_link_is_followed(
     assert victim.read_bytes() == b"precious"
     assert all(re.fullmatch(r"\.[0-9a-f]{24}\.grfrec\.part", part.name) for part in seen)
     assert len({part.name for part in seen}) == 2
+
+
+@posix
+def test_what_kills_left_is_removed_and_what_is_in_use_is_not(tmp_path: Path) -> None:
+    names = ["." + letter * 24 + ".grfrec.part" for letter in "abcd"]
+    for name in [*names, ".other.part", "data.grfrec.part"]:
+        (tmp_path / name).write_bytes(b"GRFREC")
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / names[1]).touch()
+    held = os.open(tmp_path / names[2], os.O_RDWR)
+    assert lock(held)
+    (tmp_path / "target").write_bytes(b"precious")
+    (tmp_path / names[3]).unlink()
+    (tmp_path / names[3]).symlink_to(tmp_path / "target")
+    refuse_name(tmp_path / "a.grfrec", force=False)
+    os.close(held)
+    assert left_beside(tmp_path) == sorted([".other.part", *names[1:]], key=left_beside(tmp_path).index)
+    assert (tmp_path / "target").read_bytes() == b"precious"
+    assert (tmp_path / "data.grfrec.part").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("a.csv", r"a\.csv: a recording is no \.csv file; name it a\.grfrec$"),
+        ("A.MOT", r"a recording is no \.MOT file; name it A\.grfrec$"),
+        ("nowhere/a.grfrec", "its folder does not exist; make it first"),
+        ("folder", "is no ordinary file, and nothing is written over it; name another"),
+        ("pipe", "is no ordinary file, and nothing is written over it; name another"),
+        ("old.grfrec", "exists; name another file, or say --force"),
+        ("dangling", "exists; name another file, or say --force"),
+    ],
+)
+@posix
+def test_a_name_that_cannot_be_is_refused_before_anything_begins(name: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "old.grfrec").write_bytes(OLD)
+    (tmp_path / "dangling").symlink_to(tmp_path / "none")
+    with pytest.raises(BadInputError, match=why):
+        refuse_name(tmp_path / name, force=False)
+    assert (tmp_path / "old.grfrec").read_bytes() == OLD
+
+
+@pytest.mark.parametrize("name", ["a.grfrec", "run 3", "run.2024-05", "A.GRFREC"])
+def test_a_name_that_can_be_is_left_as_it_is(name: str, tmp_path: Path) -> None:
+    refuse_name(tmp_path / name, force=False)
+    assert list(tmp_path.iterdir()) == []
+    with quiet(tmp_path / name) as recorder:
+        recorder.packet(0, packet(0))
+        recorder.flush()
+        if os.name == "posix":
+            with pytest.raises(BadInputError, match="is being recorded"):
+                refuse_name(tmp_path / name, force=True)
 
 
 @posix

@@ -23,6 +23,7 @@ from grfkit.device.link import Conversation, LinkClosed
 from grfkit.device.recorder import Recorder
 from grfkit.errors import BadInputError
 from grfkit.formats.grfrec import RecordFile
+from grfkit.monitor.connect import replay_links
 from grfkit.monitor.server import bind_listener
 from grfkit.wire import Get
 from monitor_serial import Faults, on_socket
@@ -187,3 +188,64 @@ def test_options_in_front_of_replay_are_refused_and_a_torn_end_is_told(tmp_path:
 def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
     command = [*PROGRAM, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--record", "a.csv"], "a.csv: a recording is no .csv file; name it a.grfrec"),
+        (["--record", "none/a.grfrec"], "none/a.grfrec: its folder does not exist; make it first"),
+        (["--serial", "socket://insole"], "--serial socket://insole: names no host and port; write socket://HOST:PORT"),
+        (["--serial", "RFC2217://a:x"], "--serial RFC2217://a:x: names no host and port; write rfc2217://HOST:PORT"),
+        (["--serial", ""], "--serial : is empty; name a port, for example /dev/ttyACM0 or COM3"),
+        (
+            ["--address", "/dev/ttyACM0"],
+            "--address /dev/ttyACM0 is no Bluetooth address; expected AA:BB:CC:DD:EE:FF, or a UUID on macOS; a serial"
+            " port is named with --serial",
+        ),
+        (["--mass-kg", "700"], "--mass-kg is 700.0, expected 300 or less"),
+        (["--feet", "0"], "--feet is 0, expected 1 or more"),
+        (
+            ["--serial", "/dev/a", "--demo"],
+            "--demo and --serial are different places to find insoles; name one of them",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_any_connection(
+    options: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, by the name that the option has; no recording is left."""
+    from grfkit.cli import monitor as command
+    from grfkit.monitor import headless
+
+    async def reached(*_: object, **__: object) -> None:
+        raise AssertionError("insoles were looked for")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(headless, "headless", reached)
+    monkeypatch.setattr(sys, "argv", ["grf-monitor", "--headless", *options])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"grf-monitor: {said}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("spec", ["BUMBLE:tcp-client:127.0.0.1:1", "Bumble:tcp-client:127.0.0.1:1"])
+def test_the_kind_of_adapter_may_be_in_capitals(spec: str) -> None:
+    """It is looked for, and not there: nobody listens on that port."""
+    from grfkit.device.adapter import Adapter
+
+    with pytest.raises(BadInputError, match="cannot|no controller|not"):
+        asyncio.run(Adapter.open(spec))
+    with pytest.raises(BadInputError, match="is unknown"):
+        asyncio.run(Adapter.open("bumbl:x"))
+
+
+def test_a_pipe_is_not_played(tmp_path: Path) -> None:
+    """A read of one may never end."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("Windows has no such pipes")
+    os.mkfifo(tmp_path / "pipe.grfrec")
+    with pytest.raises(BadInputError, match=r"pipe\.grfrec: is no regular file"):
+        replay_links(tmp_path / "pipe.grfrec", 1.0)

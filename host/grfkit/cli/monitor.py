@@ -14,13 +14,13 @@ _HIDDEN = {"show_default": False}
 _Model = Annotated[
     Path | None, typer.Option("--model", "--bundle", help="Folder of grf-train or grf-quantize.", **_HIDDEN)
 ]
-_Mass = Annotated[float | None, typer.Option("--mass", help="Body mass, kg.", **_HIDDEN)]
-_Speed = Annotated[float | None, typer.Option("--speed", help="Treadmill's speed, m/s.", **_HIDDEN)]
-_Slope = Annotated[float | None, typer.Option("--slope", help="Treadmill's slope, %.", **_HIDDEN)]
-_Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop by itself after so long.", **_HIDDEN)]
-_Headless = Annotated[bool, typer.Option("--headless", help="Show nothing; say at the end what came.")]
-_Json = Annotated[bool, typer.Option("--json", help="Say it as one JSON line on stdout.")]
-_Port = Annotated[int, typer.Option("--port", help="Of the page; 0: a free one.")]
+_Mass = Annotated[float | None, typer.Option("--mass", "--mass-kg", help="Body mass, kg.", **_HIDDEN)]
+_Speed = Annotated[float | None, typer.Option("--speed", "--speed-m-s", help="Treadmill's speed, m/s.", **_HIDDEN)]
+_Slope = Annotated[float | None, typer.Option("--slope", "--slope-percent", help="Treadmill's slope, %.", **_HIDDEN)]
+_Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop after this many seconds.", **_HIDDEN)]
+_Headless = Annotated[bool, typer.Option("--headless", help="Show nothing; print a summary at the end.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON line.")]
+_Port = Annotated[int, typer.Option("--port", help="Port of the page; 0: a free one.")]
 _Host = Annotated[str, typer.Option("--host", help="Where the page is served; 0.0.0.0: for other machines too.")]
 _Token = Annotated[
     str | None,
@@ -39,14 +39,17 @@ def monitor(
     adapter: Annotated[
         str | None,
         typer.Option(
-            "--adapter", help="Radio: bumble:TRANSPORT, or hci0 (Linux); the system's own if none.", **_HIDDEN
+            "--adapter",
+            help="Bluetooth adapter: bumble:TRANSPORT, or hci0 (Linux); the system's own if none.",
+            **_HIDDEN,
         ),
     ] = None,
     serial: Annotated[
         list[str] | None, typer.Option("--serial", metavar="<str>", help="Serial port or URL; repeatable.")
     ] = None,
     address: Annotated[
-        list[str] | None, typer.Option("--address", metavar="<str>", help="Only this insole; repeatable.")
+        list[str] | None,
+        typer.Option("--address", metavar="<str>", help="Bluetooth address: only this insole; repeatable."),
     ] = None,
     feet: Annotated[int, typer.Option("--feet", help="Insoles to look for, 1 to 4.")] = 2,
     model: _Model = None,
@@ -54,9 +57,9 @@ def monitor(
     speed: _Speed = None,
     slope: _Slope = None,
     rate_hz: Annotated[int, typer.Option("--rate-hz", help="Samples a second.")] = 200,
-    record: Annotated[Path | None, typer.Option("--record", help="Recording to write.", **_HIDDEN)] = None,
-    no_record: Annotated[bool, typer.Option("--no-record", help="Record nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write over a recording that exists.")] = False,
+    record: Annotated[Path | None, typer.Option("--record", help="File to record into (.grfrec).", **_HIDDEN)] = None,
+    no_record: Annotated[bool, typer.Option("--no-record", help="Record to no file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a recording that exists, once samples come.")] = False,
     seconds: _Seconds = None,
     headless: _Headless = False,
     as_json: _Json = False,

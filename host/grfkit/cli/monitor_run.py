@@ -68,13 +68,10 @@ def refuse_before(context: Any) -> None:
 
 def _refuse(request: Any) -> None:
     """Refuse what would only be noticed once insoles are connected."""
+    from ..device.recording_name import refuse_name
+
     if request.record is not None:
-        if request.record.exists() and not request.force:
-            raise BadInputError(f"{request.record}: exists; name another file, or say --force")
-        if request.record.exists() and not request.record.is_file():
-            raise BadInputError(f"{request.record}: is no ordinary file, and nothing is written over it; name another")
-        if not request.record.parent.is_dir():
-            raise BadInputError(f"{request.record}: its folder does not exist; make it first")
+        refuse_name(request.record, force=request.force)
     for option, names in (
         ("--serial", request.serial),
         ("--address", [address.upper() for address in request.address]),
@@ -82,9 +79,25 @@ def _refuse(request: Any) -> None:
         twice = [name for k, name in enumerate(names) if name in names[:k]]
         if twice:
             raise BadInputError(f"{option} names '{twice[0]}' twice; name it once")
+    _refuse_places(request)
     sources = [name for name, on in _sources(request).items() if on]
     if len(sources) > 1:
         raise BadInputError(f"{' and '.join(sources)} are different places to find insoles; name one of them")
+
+
+def _refuse_places(request: Any) -> None:
+    """Refuse ports and addresses that can be none, however long they are looked for."""
+    from ..monitor.connect import is_bluetooth_address, wrong_in_port
+
+    for port in request.serial:
+        if why := wrong_in_port(port):
+            raise BadInputError(f"--serial {port}: {why}")
+    for address in request.address:
+        if not is_bluetooth_address(address):
+            raise BadInputError(
+                f"--address {address} is no Bluetooth address; expected AA:BB:CC:DD:EE:FF, or a UUID on macOS"
+                + ("; a serial port is named with --serial" if address.startswith("/dev/") else "")
+            )
 
 
 def _sources(request: Any) -> dict[str, bool]:

@@ -71,10 +71,10 @@ class Adapter:
         """
         if not spec:
             return cls()
-        if re.fullmatch(r"hci\d+", spec):
-            return cls({"bluez": {"adapter": spec}}, {"bluez": {"adapter": spec}})
+        if re.fullmatch(r"hci\d+", spec.lower()):
+            return cls({"bluez": {"adapter": spec.lower()}}, {"bluez": {"adapter": spec.lower()}})
         kind, _, transport = spec.partition(":")
-        if kind != "bumble" or not transport:
+        if kind.lower() != "bumble" or not transport:
             raise BadInputError(
                 f"adapter '{spec}' is unknown; expected bumble:TRANSPORT, for example bumble:tcp-client:127.0.0.1:7011,"
                 " hci0 and so on (Linux), or none for the system's own"

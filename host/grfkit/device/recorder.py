@@ -94,9 +94,10 @@ class Recorder:
         has_samples
             False for one that was refused: it is recorded, and replaces no older recording.
         """
-        self._samples = self._samples or has_samples
         body = grfrec.packet_body(arrived.characteristic, arrived.content)
         self._add(Kind.PACKET, device, body, arrived.arrival_ns)
+        # not before it is in the queue: what is written then has to hold it
+        self._samples = self._samples or has_samples
 
     def begin(
         self, device: int, *, connection: int, address: str, info: Info, running: Running, started_ns: int

@@ -9,19 +9,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import BadInputError
+from .recording_name import claim_old, free_name, lock, new_file, part_beside
 
 __all__ = ["RecordingFile"]
 
-_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-"""A file that nobody has made before, in particular no link to another one."""
-_RIGHTS = 0o666
-"""Less what the umask takes away, as for any file."""
 _COPIED_BYTES = 1 << 20
 """Of a recording that is written again, at a time."""
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF)
@@ -61,10 +57,10 @@ class RecordingFile:
         # held while the disk syncs, and while one file takes the place of another
         self._syncing = threading.Lock()
         if os.path.lexists(path):
-            self._old = _claim_old(path, force=force)
+            self._old = claim_old(path, force=force)
             return
         try:
-            self._hold(_new(path, opening), len(opening))
+            self._hold(new_file(path, opening), len(opening))
         except OSError as error:
             raise BadInputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
@@ -144,8 +140,8 @@ class RecordingFile:
         """
         if self._descriptor is None:
             return
-        before, size, path = self._descriptor, self.size, _free_name(self.path)
-        descriptor = _new(path, self._opening)
+        before, size, path = self._descriptor, self.size, free_name(self.path)
+        descriptor = new_file(path, self._opening)
         try:
             for _, content in _pieces(before, len(self._opening), size):
                 _write(descriptor, content)
@@ -182,7 +178,7 @@ class RecordingFile:
 
     def _replace_old(self, content: bytes) -> None:
         """Give a new file that holds something the name of the old one, in one step."""
-        descriptor, part = _part_beside(self.path)
+        descriptor, part = part_beside(self.path)
         try:
             _write(descriptor, self._opening + content)
             # on disk before it has the name: a loss of power leaves the old one or this one
@@ -194,82 +190,11 @@ class RecordingFile:
             with contextlib.suppress(OSError):
                 part.unlink()
             raise
-        _lock(descriptor)
+        lock(descriptor)
         self._hold(descriptor, len(self._opening) + len(content))
         if self._old is not None:
             os.close(self._old)
             self._old = None
-
-
-def _claim_old(path: Path, *, force: bool) -> int | None:
-    """Return a descriptor that holds the lock of an older recording; None where there is nothing to lock.
-
-    Raises
-    ------
-    BadInputError
-        If it must not be replaced, or could not be.
-    """
-    if not force:
-        raise BadInputError(f"{path}: exists; name another file, or say --force")
-    if path.exists() and not path.is_file():
-        raise BadInputError(f"{path}: is no ordinary file, and nothing is written over it; name another")
-    try:
-        descriptor, part = _part_beside(path)
-        os.close(descriptor)
-        part.unlink()
-    except OSError as error:
-        raise BadInputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
-        # a link is replaced itself, and what it points to stays
-        descriptor = os.open(path, flags)
-    except OSError:
-        return None
-    if not _lock(descriptor):
-        os.close(descriptor)
-        raise BadInputError(f"{path}: is being recorded by another program; end that first, or name another file")
-    return descriptor
-
-
-def _new(path: Path, opening: bytes) -> int:
-    """Return a locked file at a name that was free, open behind its opening.
-
-    Raises
-    ------
-    BadInputError
-        If the name was taken meanwhile.
-    OSError
-        If it cannot be written.
-    """
-    descriptor, part = _part_beside(path)
-    try:
-        _begin_with(descriptor, opening)
-        try:
-            os.link(part, path)
-        except FileExistsError:
-            raise
-        except OSError:
-            # a file system without hard links: the name is claimed first, and has its opening a moment later
-            claimed = os.open(path, _NEW, _RIGHTS)
-            os.close(descriptor)
-            descriptor = claimed
-            _begin_with(descriptor, opening)
-    except OSError as error:
-        os.close(descriptor)
-        if isinstance(error, FileExistsError):
-            raise BadInputError(f"{path}: exists; name another file, or say --force") from error
-        raise
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
-    _lock(descriptor)
-    return descriptor
-
-
-def _part_beside(path: Path) -> tuple[int, Path]:
-    """Return a new file in the folder of ``path`` under a name that cannot be guessed, open for reading and writing."""
-    part = path.with_name(f".{secrets.token_hex(12)}.grfrec.part")
-    return os.open(part, _NEW, _RIGHTS), part
 
 
 def _named(descriptor: int, part: Path, path: Path) -> int:
@@ -283,17 +208,6 @@ def _named(descriptor: int, part: Path, path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     os.lseek(descriptor, 0, os.SEEK_END)
     return descriptor
-
-
-def _free_name(path: Path) -> Path:
-    """Return the path, or where something is there the first of ``NAME-2``, ``NAME-3`` ... that is free."""
-    names = (path if k == 1 else path.with_name(f"{path.stem}-{k}{path.suffix}") for k in range(1, 1 << 30))
-    return next(name for name in names if not os.path.lexists(name))
-
-
-def _begin_with(descriptor: int, opening: bytes) -> None:
-    with open(descriptor, "wb", closefd=False) as file:
-        file.write(opening)
 
 
 def _write(descriptor: int, content: bytes) -> None:
@@ -321,21 +235,6 @@ def _write_again(descriptor: int, start: int, end: int) -> None:
         while view:
             written = os.pwrite(descriptor, view, at)
             view, at = view[written:], at + written
-
-
-def _lock(descriptor: int) -> bool:
-    """Return whether no other recorder holds the file; where locks are not known nobody can tell."""
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -351,10 +351,23 @@ def _open_port(url: str, baud: int) -> Any:
     except (serial.SerialException, OSError, ValueError) as error:
         if alone and getattr(error, "errno", None) in _TAKEN:
             raise LinkClosed(_taken(holders_of(url)), address=url) from error
-        raise LinkClosed(f"the port cannot be opened ({error})", address=url) from error
+        number = getattr(error, "errno", None)
+        why = os.strerror(number) if alone and isinstance(number, int) else str(error)
+        raise LinkClosed(f"the port cannot be opened ({why}){_ports_here()}", address=url) from error
     if alone:
         keep_to_one(port)
     return port
+
+
+def _ports_here() -> str:
+    """Return a clause that names the ports of this computer."""
+    from serial.tools.list_ports import comports
+
+    try:
+        names = sorted(port.device for port in comports())
+    except Exception:  # what a system raises here is its own, and only the list is lost
+        return ""
+    return f"; here are {', '.join(names)}" if names else "; no port is connected here"
 
 
 def _taken(holders: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from ..arguments import as_path, described
 from ..arrays import PathLike
@@ -30,6 +31,9 @@ VIRTUAL = "virtual"
 _PORT = re.compile(r"/dev/|COM\d|.*://", re.IGNORECASE)
 _BLUETOOTH = re.compile(r"([0-9A-F]{2}:){5}[0-9A-F]{2}|[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE)
 """A Bluetooth address, or the UUID that macOS has in place of it."""
+_ADDRESS_TYPE = re.compile(r"/[PR]$", re.IGNORECASE)
+"""Some programs write behind an address whether it is a public or a random one."""
+_NETWORK_PORT = re.compile(r"(socket|rfc2217)://", re.IGNORECASE)
 _PHANTOM_S = 10.0
 """A virtual insole's run, which begins again at its end; short, so that it is soon made."""
 
@@ -169,8 +173,7 @@ async def connect(
     >>> asyncio.run(first_packet())
     ('right', (5, 16), 5)
     """
-    if side not in (None, *SIDES):
-        raise BadInputError(f"an insole of side '{side}'; expected left, right, or none")
+    wanted = _side_of(side)
     location = os.fspath(as_path(address, what="a recording, an address or a port"))
     _check_numbers({"rate_hz": rate_hz, "find_s": find_s}, above=0.0)
     # an endless speed plays a recording without waiting
@@ -180,12 +183,21 @@ async def connect(
     _check_numbers({} if mass_kg is None else {"mass_kg": mass_kg}, above=0.0)
     amounts = {SettingKey.MASS: mass_kg, SettingKey.SPEED: speed_m_s, SettingKey.SLOPE: slope_percent}
     set_values = {key: amount for key, amount in amounts.items() if amount is not None}
-    async with _link(location, side, adapter, find_s=find_s, speed=speed) as link:
+    async with _link(location, wanted, adapter, find_s=find_s, speed=speed) as link:
         insole = ConnectedInsole(link, await link.connect(), rate_hz=rate_hz, set_values=set_values)
         try:
             yield insole
         finally:
             await insole.close()
+
+
+def _side_of(side: str | None) -> Side | None:
+    """Return the side meant, in capitals or not."""
+    sides: dict[str | None, Side | None] = {None: None, **{name: name for name in SIDES}}
+    key = side.strip().lower() if isinstance(side, str) else side
+    if key not in sides:
+        raise BadInputError(f"an insole of side {described(side)}; expected left, right, or none")
+    return sides[key]
 
 
 def _check_numbers(values: Mapping[str, float], *, above: float = -math.inf) -> None:
@@ -209,7 +221,7 @@ async def _link(
         yield _recorded_link(Path(address), side, speed)
     elif _PORT.match(address):
         yield serial_links([address])[0]
-    elif _BLUETOOTH.fullmatch(address):
+    elif is_bluetooth_address(address):
         async with bluetooth_links(adapter, addresses=[address], find_s=find_s) as find:
             links = await find(0)
             if not links:
@@ -250,6 +262,25 @@ async def _virtual_link(side: Side) -> AsyncIterator[Link]:
             yield BleLink(adapter, insole)
         finally:
             await adapter.close()
+
+
+def is_bluetooth_address(text: str) -> bool:
+    """Return whether a text is a Bluetooth address, or the UUID that macOS has in place of one."""
+    return _BLUETOOTH.fullmatch(_ADDRESS_TYPE.sub("", text)) is not None
+
+
+def wrong_in_port(port: str) -> str | None:
+    """Return why a text can be no serial port, None where it may be one."""
+    if not port.strip():
+        return "is empty; name a port, for example /dev/ttyACM0 or COM3"
+    if not _NETWORK_PORT.match(port):
+        return None
+    try:
+        parts = urlsplit(port)
+        complete = bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        complete = False
+    return None if complete else f"names no host and port; write {port.split(':')[0].lower()}://HOST:PORT"
 
 
 def serial_links(ports: Sequence[str]) -> list[Link]:
