@@ -10,11 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from c3d_files import real
+from grfkit import wire
 from grfkit.errors import BadInputError
+from grfkit.formats import grfrec
+from grfkit.formats.grfrec import Kind, Record
 from grfkit.io import read
 from grfkit.io.inspect import inspect
 from grfkit.records import Channel, make_landmarks, make_stream
 from grfkit.records.gaps import find_gaps
+from live_files import PERIOD_US, ZERO_NS, Insole, write_recording
 
 T = np.arange(4000) / 400.0
 
@@ -109,6 +113,21 @@ def test_jitter_hides_no_loss_and_makes_none(lost: set[int], rate_hz: float, see
     assert gaps.late == 0
 
 
+@given(
+    st.lists(st.tuples(st.integers(20, 60), st.integers(1, 6), st.booleans()), min_size=1, max_size=12),
+    st.sampled_from([50.0, 100.0, 400.0]),
+)
+def test_bursts_and_doubled_stamps_anywhere_lose_nothing(places: list[tuple[int, int, bool]], rate_hz: float) -> None:
+    whole = np.arange(1000) / rate_hz
+    stamps, at = whole.copy(), 0
+    for ahead, length, is_late in places:
+        # late samples have the stamp of the one that comes after them, doubled ones that of the first
+        at += ahead + length
+        stamps[at : at + length] = whole[at + length] if is_late else whole[at]
+    gaps = find_gaps(stamps)
+    assert gaps.missing.sum() == 0
+
+
 def test_stamps_rounded_to_milliseconds_count_a_long_hole_right() -> None:
     whole = np.arange(1200) / 60.0
     keep = np.r_[0:400, 700:1200]
@@ -141,7 +160,7 @@ def test_a_clock_that_goes_back_is_refused_with_what_to_add(step_s: float, says:
         make_stream([Channel("acc_x", np.ones(400), "g")], time, kind="imu")
 
 
-@pytest.mark.parametrize("pause_s", [60.0, 300.0, 3500.0])
+@pytest.mark.parametrize("pause_s", [3.0, 60.0, 300.0, 3500.0])
 def test_a_pause_is_counted_and_noted(tmp_path: Path, pause_s: float) -> None:
     time = np.arange(400) / 100.0
     time[200:] += pause_s
@@ -154,7 +173,13 @@ def test_of_many_pauses_three_are_named(tmp_path: Path) -> None:
     time = np.arange(600) / 100.0 + 20.0 * (np.arange(600) // 100)
     notes = [n for n in read(_csv(tmp_path, time)).notes if "imu_left" in n]
     assert len(notes) == 4
-    assert notes[-1] == "imu_left: 2 further pauses of more than 10 s"
+    assert notes[-1] == "imu_left: 2 further gaps of more than 1 s"
+
+
+def test_a_clock_set_by_seconds_is_a_gap_that_is_noted(tmp_path: Path) -> None:
+    got = read(_csv(tmp_path, np.arange(400) / 100.0 + 5.0 * (np.arange(400) >= 200)))
+    assert got.streams["imu_left"].attrs["missing_samples"] == 500
+    assert any("a gap of 5.01 s without a sample after 1.99 s" in note for note in got.notes)
 
 
 # --- clocks that start anew
@@ -198,6 +223,36 @@ def test_a_step_back_elsewhere_in_the_range_stays_refused(tmp_path: Path, back: 
 def test_seconds_that_are_milliseconds_are_doubted(tmp_path: Path) -> None:
     assert any("check the unit" in n for n in read(_csv(tmp_path, np.arange(400) * 10.0)).notes)
     assert any("check the unit" in n for n in read(_csv(tmp_path, np.arange(400) * 0.04, unit="ms")).notes)
+
+
+# --- live recordings
+
+
+def _jumping(jump_us: int, lost: frozenset[int]) -> list[Record]:
+    """Return an insole's packets, its clock set forward by ``jump_us`` at packet 40, and its time syncs."""
+    insole, rng = Insole(0, 20.0, 5, 1), np.random.default_rng(0)
+    records = [insole.begin()]
+    for k in range(400):
+        time_us = (insole.clock_us + 5 * k * PERIOD_US + jump_us * (k >= 40)) & 0xFFFFFFFF
+        header = wire.PacketHeader(1, k, time_us, 5 * k, 5, 7, time_jump=k == 40 and jump_us != 0)
+        content = wire.SensorPacket(header, np.full((5, 16), k, np.uint16), np.zeros((5, 6), np.int16)).to_bytes()
+        arrival = ZERO_NS + round(1e9 * (float(insole.true_s(5 * k + 4)) + 0.008 + rng.exponential(4e-4)))
+        if k not in lost:
+            records.append(Record(Kind.PACKET, arrival, 1, grfrec.packet_body(4, content)))
+    return records + insole.syncs(9)
+
+
+@pytest.mark.parametrize("jump_us", [0, 3_000_000, -2_000_000, 3_600_000_000])
+@pytest.mark.parametrize("lost", [(), (39,), (38, 39, 200), (40, 41)])
+def test_an_insoles_clock_that_jumps_loses_no_sample(tmp_path: Path, jump_us: int, lost: tuple[int, ...]) -> None:
+    if 40 in lost and jump_us:
+        lost = tuple(k - 5 for k in lost)  # the packet that announces the jump arrives
+    write_recording(tmp_path / "a.grfrec", _jumping(jump_us, frozenset(lost)))
+    stream = read(tmp_path / "a.grfrec").streams["insole_left"]
+    assert (stream.sizes["time"], stream.attrs["missing_samples"]) == (2000, 5 * len(lost))
+    absent = np.concatenate([np.arange(5 * k, 5 * k + 5) for k in sorted(lost)]) if lost else []
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(stream["cell_01"].values)), absent)
+    np.testing.assert_allclose(np.diff(stream["time"]), 5e-3, atol=6e-4)
 
 
 # --- what is masked

@@ -286,6 +286,14 @@ def test_where_every_stream_is_odd_the_file_is_refused_with_the_reasons(tmp_path
         _read(tmp_path, xdf(_misc(MISC, _back())))
 
 
+@pytest.mark.parametrize("scale", [0.5, 2.0, 1e3])
+def test_stamps_that_contradict_the_nominal_rate_are_noted(tmp_path: Path, scale: float) -> None:
+    got = _read(tmp_path, xdf(_sole(5000 + np.arange(300) / 100 * scale, rate=100)))
+    assert any(f"states 100 Hz, but its stamps are {scale / 100:.3g} s apart" in n for n in got.notes)
+    paused = 5000 + np.arange(300) / 100 + 30 * (np.arange(300) > 150)
+    assert not [n for n in _read(tmp_path, xdf(_sole(paused, rate=100))).notes if "states" in n]
+
+
 # --- a torn end
 
 

@@ -9,8 +9,10 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..records import Recording
-from ..records.gaps import LONGEST_FILLED_GAP_S, median_step, set_by
+from ..records.gaps import median_step, set_by
 
+# A gap (s) that a person should know of: about one stride; chosen by hand
+LONG_GAP_S = 1.0
 # A pause is longer than so many periods too, or a slow sensor would be one long row of pauses; chosen by hand
 _PAUSE_PERIODS = 20.0
 # Pauses named one by one, the longest ones; the rest is counted; chosen by hand
@@ -18,9 +20,9 @@ _MOST_NAMED = 3
 
 
 def pauses(recording: Recording) -> list[str]:
-    """Return a note for each pause of more than 10 s, each clock that was set, and for late or doubled stamps.
+    """Return a note for each gap of more than 1 s, each clock that was set, and for late or doubled stamps.
 
-    Events come when they come, and have no pauses.
+    Events come when they come, and have no gaps.
     """
     notes: dict[str, list[str]] = {}
     for name, stream in recording.streams.items():
@@ -35,12 +37,12 @@ def _of_stream(stream: xr.Dataset) -> Iterable[str]:
     recorded = np.isfinite(stream["time_raw"].values)
     time: Floats = stream["time"].values[recorded]
     steps, period = np.diff(time), median_step(time)
-    long = np.flatnonzero(steps > max(LONGEST_FILLED_GAP_S, _PAUSE_PERIODS * period))
+    long = np.flatnonzero(steps > max(LONG_GAP_S, _PAUSE_PERIODS * period))
     longest = sorted(long[np.argsort(-steps[long], kind="stable")][:_MOST_NAMED])
     for row in longest:
         yield _pause(float(steps[row]), float(time[row]), period, bool(stream.attrs["gaps"]))
     if long.size > _MOST_NAMED:
-        yield f"{long.size - _MOST_NAMED} further pauses of more than {LONGEST_FILLED_GAP_S:g} s"
+        yield f"{long.size - _MOST_NAMED} further gaps of more than {LONG_GAP_S:g} s"
 
 
 def _pause(step_s: float, after_s: float, period_s: float, is_regular: bool) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +20,9 @@ from ...wire import StanceReport
 
 # Time syncs up to this long after the last packet (ns, 10 s) still belong to it; chosen by hand
 _SYNC_AFTER_NS = 10**10
+# By how much of a period each sample around a seam is moved more than its neighbour; chosen by hand: half of what
+# still counts as regular
+_SEAM_STEP = 0.1
 
 
 @dataclass
@@ -70,6 +75,11 @@ class Run:
         How far ``host_s`` may be off.
     reports
         Of stances: one for each row that is known, in their order.
+    missing
+        Samples missing between the session's stretch before and this one, by their counter; None where that does not
+        count on from there (a session's first stretch, stances).
+    period_s
+        Time between two samples.
     """
 
     kind: type[Item]
@@ -78,11 +88,14 @@ class Run:
     values: Floats
     half_s: float
     reports: tuple[StanceReport, ...] = ()
+    missing: int | None = None
+    period_s: float = 0.0
 
 
 def runs_of(session: LiveSession, zero_ns: int) -> list[Run]:
     """Return a session's pieces by kind and stretch of its clock, placed on the host's time."""
-    runs = []
+    runs: list[Run] = []
+    period_s = session.begin.period_us * 1e-6
     for epoch in sorted({item.epoch for item in session.items}):
         items = [item for item in session.items if item.epoch == epoch]
         sent, arrival = _sent(items, session.begin.period_us, zero_ns)
@@ -91,16 +104,45 @@ def runs_of(session: LiveSession, zero_ns: int) -> list[Run]:
         for kind in (Samples, GrfSamples, ReceivedStance):
             pieces = [item for item in items if isinstance(item, kind)]
             if pieces:
-                at, device_s, values = _rows(pieces, session.begin.period_us * 1e-6)
+                at, device_s, values = _rows(pieces, period_s)
                 reports = tuple(piece.report for piece in pieces if isinstance(piece, ReceivedStance))
-                runs.append(Run(kind, at + _along(at, knots, offsets), device_s, values, half, reports))
+                counts_on = kind is not ReceivedStance and any(run.kind is kind for run in runs)
+                missing = pieces[0].missing if counts_on else None
+                host_s = at + _along(at, knots, offsets)
+                runs.append(Run(kind, host_s, device_s, values, half, reports, missing, period_s))
     return runs
 
 
 def joined(runs: Sequence[Run]) -> tuple[Floats, Floats, Floats]:
-    """Return host time (never going back), device time and values of runs one after the other."""
-    host = np.maximum.accumulate(np.concatenate([run.host_s for run in runs]))
-    return host, np.concatenate([run.device_s for run in runs]), np.concatenate([run.values for run in runs])
+    """Return host time (never going back), device time and values of runs one after the other.
+
+    Two stretches of a session are placed on the host's time each on its own, some ms off; how many samples are missing
+    between them their counter says. Where both agree within how far they may be off, the samples around the seam are
+    moved until they fit it, or the seam would be a loss that there was none.
+    """
+    host, device, values = [runs[0].host_s.copy()], [runs[0].device_s], [runs[0].values]
+    for before, run in itertools.pairwise(runs):
+        now = run.host_s.copy()
+        step = ((run.missing or 0) + 1) * run.period_s
+        off = float(now[0] - host[-1][-1]) - step
+        if run.missing is not None and abs(off) <= before.half_s + run.half_s + run.period_s:
+            _close_seam(host[-1], now, off, run.period_s)
+            if 0 < run.missing * run.period_s <= LONGEST_FILLED_GAP_S:
+                host.append(np.linspace(host[-1][-1], now[0], run.missing + 2)[1:-1])
+                device.append(np.full(run.missing, np.nan))
+                values.append(np.full((run.missing, run.values.shape[1]), np.nan))
+        host.append(now)
+        device.append(run.device_s)
+        values.append(run.values)
+    return np.maximum.accumulate(np.concatenate(host)), np.concatenate(device), np.concatenate(values)
+
+
+def _close_seam(before: Floats, after: Floats, off_s: float, period_s: float) -> None:
+    """Move the samples around a seam by up to half of ``off_s``, in place, each a little less than the one beside."""
+    samples = math.ceil(0.5 * abs(off_s) / (_SEAM_STEP * period_s))
+    left, right = min(samples, before.size), min(samples, after.size)
+    before[before.size - left :] += 0.5 * off_s * np.arange(1, left + 1) / max(left, 1)
+    after[:right] -= 0.5 * off_s * np.arange(right, 0, -1) / max(right, 1)
 
 
 def _sent(items: Sequence[Item], period_us: int, zero_ns: int) -> tuple[Floats, Floats]:

@@ -11,7 +11,7 @@ from ...formats.loadsol import LoadsolBlock, LoadsolFile, find_header, parse_loa
 from ...records import Channel, Frame, Recording, Side, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, file_recording, read_text, refuse_extra
-from ._insoles import note_gaps, stated_side, stream_name
+from ._insoles import stated_side, stream_name
 
 
 def _sniff(head: Head) -> Match:
@@ -36,7 +36,6 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         name = stream_name("imu" if block.kind == "imu" else "insole", side)
         streams[name] = _stream(block, side, _clock(block, side, parsed))
         _note_losses(block, notes)
-    note_gaps(streams, notes)
     return file_recording(path, streams, device="loadsol", reader="loadsol", notes=notes)
 
 

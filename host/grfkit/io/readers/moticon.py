@@ -22,7 +22,6 @@ from ...formats.text import checked_unit, decimal_sign, name_and_unit, parse_tab
 from ...records import Channel, Frame, Recording, Side, StreamKind, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import check_time, file_recording, read_text, refuse_extra, with_pressure_sum
-from ._insoles import note_gaps
 
 # Lines searched for the row of names, chosen by hand: comment lines of any number stand above it
 _HEADER_LINES = 60
@@ -196,7 +195,6 @@ def _read(path: Path, options: ReadOptions) -> Recording:
                 streams["_".join(filter(None, (kind, side)))] = stream
     if not any(stream.attrs["kind"] != "analog" for stream in streams.values()):
         raise BadInputError("every pressure, force and motion value is missing")
-    note_gaps(streams, notes)
     return file_recording(path, streams, device="Moticon", reader="moticon", notes=notes)
 
 

@@ -20,7 +20,7 @@ from ...formats.text import checked_unit, decimal_sign, parse_table, separator_o
 from ...records import Channel, Frame, Recording, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import UNIX_TIME_S, check_time, file_recording, read_text, refuse_extra, with_pressure_sum
-from ._insoles import SIDE_ADVICE, note_gaps
+from ._insoles import SIDE_ADVICE
 
 _MOTION = re.compile(r"(accel|gyro|magn)_([xyz])")
 _CELL = re.compile(r"pressure_(\d{1,2})")
@@ -164,7 +164,6 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         streams[f"insole{ending}"] = _stream(sole, "insole", units, parsed.raw_names)
         if sole.motion:
             streams[f"imu{ending}"] = _stream(sole, "imu", units, parsed.raw_names)
-    note_gaps(streams, notes)
     return file_recording(path, streams, device="stAPPone", reader="stappone", t0_unix_s=0.0, notes=notes)
 
 

@@ -27,6 +27,10 @@ _RESERVED = ("time", "time_raw")
 # A drift that moves the time by less over the recording (s), and a scatter below that, are not worth a note: a tenth of
 # what alignment of insoles reaches
 _NOTED_S = 0.002
+# A nominal rate that differs by more than this share from what the stamps say is noted, as pyxdf does
+_SAME_RATE = 0.1
+# Stretches of the recording over which that is looked at
+_RATE_STRETCHES = 20
 # Offsets that cover less than this share of a recording longer than so many seconds leave its drift open
 _COVERED, _LONG_S = 0.5, 60.0
 # What one odd stream may raise
@@ -82,6 +86,7 @@ def _streams(source: XdfStream, clock: str, measured: bool, notes: list[str]) ->
     source, placed = _placed(source, notes)
     _note_clock(source, placed, measured, notes)
     time = _forward(source, source.stamps_s + placed.shift_s, notes)
+    _note_rate(source, time, notes)
     about = _about(source, placed)
     streams: dict[str, xr.Dataset] = {}
     for name, (place, channels) in _groups(source, about, notes).items():
@@ -147,6 +152,20 @@ def _forward(source: XdfStream, time: Floats, notes: list[str]) -> Floats:
         f" {-back.min() * 1e3:.3g} ms): time stands there"
     )
     return np.maximum.accumulate(time)
+
+
+def _note_rate(source: XdfStream, time: Floats, notes: list[str]) -> None:
+    """Note a nominal rate that is another than the samples': another unit of the stamps, or samples that are lost."""
+    starts = time[:: max(1, time.size // _RATE_STRETCHES)]
+    if not source.rate_hz or starts.size <= _RATE_STRETCHES // 2:
+        return
+    # the median over stretches: pauses make some of them longer, and bursts of equal stamps none
+    lasts = float(np.median(np.diff(starts))) / max(1, time.size // _RATE_STRETCHES)
+    if abs(lasts * source.rate_hz - 1.0) > _SAME_RATE:
+        notes.append(
+            f"stream '{source.name}' states {source.rate_hz:g} Hz, but its stamps are {lasts:.3g} s apart: check their"
+            " unit"
+        )
 
 
 def _about(source: XdfStream, placed: ClockOffsets) -> dict[str, Any]:

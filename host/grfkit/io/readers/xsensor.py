@@ -13,7 +13,7 @@ from ...records import Channel, Recording, make_stream
 from ...units import parse_unit, to_si
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import file_recording, read_text, refuse_extra
-from ._insoles import note_gaps, stated_side, stream_name
+from ._insoles import stated_side, stream_name
 
 # How far the cells may be from the stated load, as a share of it (or of its peak); chosen by hand: the file rounds both
 _LARGEST_DISAGREEMENT = 0.03
@@ -43,7 +43,6 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         load = stream["force" if "force" in stream else "pressure_sum"].values
         stream.attrs["missing_samples"] = int(np.isnan(load).sum())
         streams[stream_name("insole", side)] = stream
-    note_gaps(streams, notes)
     return file_recording(path, streams, device="XSENSOR", reader="xsensor", notes=notes)
 
 
