@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "grf_device.h"
 #include "grf_frame.h"
 #include "grf_insole.h"
 #include "grf_model.h"
@@ -187,6 +188,101 @@ static grf_insole_memory_t any_memory(const any_t *any)
     return made;
 }
 
+static void free_memory(const grf_insole_memory_t *memory)
+{
+    free(memory->ring);
+    free(memory->window);
+    free(memory->input);
+    free(memory->answer);
+    free(memory->curve);
+    free(memory->scratch);
+    free(memory->lowest);
+    free(memory->work);
+}
+
+/* Bytes that decide what the radio takes, one after the other. */
+typedef struct {
+    const uint8_t *data;
+    size_t size, at;
+} luck_t;
+
+static int any_send(void *context, grf_characteristic_t characteristic, const uint8_t *value, size_t size)
+{
+    luck_t *luck = (luck_t *)context;
+    uint8_t seen[GRF_PACKET_BYTES];
+    (void)characteristic;
+    if (size > sizeof seen) {
+        abort();
+    }
+    memcpy(seen, value, size); /* sanitizers see that all of it is there */
+    return luck->data[luck->at++ % luck->size] & 1;
+}
+
+static uint32_t any_now(void *context)
+{
+    return (uint32_t)((luck_t *)context)->at;
+}
+
+/* One thing that happens to an insole: a host writes, the link changes, samples come. */
+static void happen(const grf_device_settings_t *settings, grf_device_t *device, const uint8_t *from)
+{
+    static const uint8_t start[4] = {GRF_START, GRF_STREAM_SENSOR | GRF_STREAM_STANCE, 100, 0};
+    grf_sensor_t sample;
+    switch (from[0] % 16u) {
+    case 0:
+        grf_device_written(settings, device, GRF_CONTROL_POINT, from + 2, from[1] % 9u, 7);
+        break;
+    case 1:
+        grf_device_written(settings, device, GRF_TIME_SYNC, from + 2, from[1] % 2u ? 9u : from[1] % 12u, 7);
+        break;
+    case 2:
+        grf_device_mtu(device, (uint16_t)(from[1] | from[2] << 8));
+        break;
+    case 3:
+        grf_device_disconnected(settings, device);
+        break;
+    case 4:
+        grf_device_written(settings, device, GRF_CONTROL_POINT, start, sizeof start, 7);
+        grf_device_delivered(settings, device);
+        break;
+    case 5:
+        (void)grf_device_work(settings, device);
+        break;
+    default:
+        memcpy(&sample, from, sizeof sample);
+        for (uint32_t c = 0; from[0] % 32u < 16u && c < GRF_CELLS; ++c) {
+            sample.cells[c] = (uint16_t)(sample.cells[c] >> 9); /* flights among the loads */
+        }
+        for (uint32_t k = 0; k < 1u + from[1] % 40u; ++k) {
+            (void)grf_device_sample(settings, device, from[2] > 250 ? 0 : &sample, k);
+        }
+    }
+}
+
+static void fuzz_device(const uint8_t *data, size_t size)
+{
+    any_t any;
+    grf_device_t device;
+    luck_t luck = {data, size, 0};
+    if (size < 128) {
+        return;
+    }
+    any_insole(data, &any);
+    uint32_t bytes = GRF_STANCE_BYTES((uint32_t)GRF_MODEL.points, grf_axes_count(any.insole.axes));
+    grf_device_memory_t memory = {any_memory(&any), (uint8_t *)malloc(bytes), (uint16_t)bytes,
+                                  (uint16_t)(1u + data[20] % 20u), 0};
+    memory.packet = (grf_packet_t *)malloc(memory.packets * sizeof *memory.packet);
+    grf_device_settings_t settings = {{data[18] & 1, (uint8_t)(1 + data[21] % 16), 16, 2000, 200, 1, 100000},
+                                      &any.insole, {&luck, any_send, any_now, 0, 0}};
+    int ready = grf_device_start(&settings, &device, &memory);
+    for (uint32_t k = 0; ready && k < 200u; ++k) {
+        happen(&settings, &device, data + 22 + k * 7u % (size - 128u + 1u));
+    }
+    free_memory(&memory.insole);
+    free(memory.report);
+    free(memory.packet);
+}
+
 static void fuzz_insole(const uint8_t *data, size_t size)
 {
     any_t any;
@@ -206,18 +302,19 @@ static void fuzz_insole(const uint8_t *data, size_t size)
         for (uint32_t c = 0; k / 12u % 2u == 0 && c < GRF_CELLS; ++c) {
             sample.cells[c] = (uint16_t)(sample.cells[c] >> 9); /* flights among the loads */
         }
-        (void)grf_insole_push(&any.insole, &insole, from[0] > 250 ? 0 : &sample, &report);
+        if (grf_insole_take(&any.insole, &insole, from[0] > 250 ? 0 : &sample) || from[1] > 200) {
+            (void)grf_insole_answer(&any.insole, &insole, &report);
+        }
     }
-    free(memory.ring);
-    free(memory.window);
-    free(memory.input);
-    free(memory.answer);
-    free(memory.curve);
-    free(memory.scratch);
-    free(memory.lowest);
-    free(memory.work);
+    free_memory(&memory);
 }
 #else
+static void fuzz_device(const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+}
+
 static void fuzz_insole(const uint8_t *data, size_t size)
 {
     (void)data;
@@ -231,7 +328,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     fuzz_frame(data + 1, size - 1);
-    switch (data[0] % 5) {
+    switch (data[0] % 6) {
     case 0:
         fuzz_packet(data + 1, size - 1);
         break;
@@ -243,6 +340,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 3:
         fuzz_insole(data + 1, size - 1);
+        break;
+    case 4:
+        fuzz_device(data + 1, size - 1);
         break;
     default:
         fuzz_model(data + 1, size - 1);

@@ -64,7 +64,8 @@ def walks(folders: Sequence[Path]) -> list[Rows]:
         costs = walk_on_board(folder, folder.name)
         rows.append({
             "bundle": folder.name, "a sample": costs.sample_instructions,
-            "a contact not answered": costs.event_instructions, "a stance's window": costs.window_instructions,
+            "a contact not answered": costs.event_instructions, "the end of a stance": costs.cut_instructions,
+            "a stance's window": costs.window_instructions,
             "model": costs.model_instructions, "state B": costs.state_bytes,
             "arrays with scratch B": costs.memory_bytes, "stack B": costs.stack_bytes,
             "stances": costs.answered, "of them wrong": costs.wrong,

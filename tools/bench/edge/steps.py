@@ -18,7 +18,7 @@ from grfkit.runtime import load
 
 from .. import harness
 
-SEED, MIXES, RANDOM = 3, 400, 200
+SEED, MIXES, RANDOM = 3, 2000, 200
 RESOLVERS = ("reference", "builtin", "xnnpack")
 Windows = NDArray[np.int8]
 
