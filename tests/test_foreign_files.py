@@ -74,7 +74,12 @@ OTHERS: list[tuple[str, bytes, str, str]] = [
     ("a.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0", "a picture (JPEG)", "no pictures"),
     ("a.mp4", b"\0\0\0\x20ftypisom\0\0\2\0", "a video or picture", "no pictures"),
     ("a.csv", b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n", "a web page", "download or export"),
-    ("a.mvnx", b'<?xml version="1.0"?>\n<mvnx version="4"></mvnx>\n', "an XML document", "export the recording"),
+    (
+        "a.osim",
+        b'<?xml version="1.0"?>\n<OpenSimDocument Version="40000"></OpenSimDocument>\n',
+        "an XML document",
+        "export the recording",
+    ),
     ("a.json", json.dumps({"force": [1, 2]}).encode(), "a JSON document", "CSV"),
 ]
 

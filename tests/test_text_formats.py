@@ -132,6 +132,26 @@ def test_two_columns_of_one_axis_of_one_foot_are_refused() -> None:
         plate_columns(["ground_force_r_vx", "R_ground_force_vx"])
 
 
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.mark.recordings
+@pytest.mark.parametrize(("person", "condition"), [("02", "CSBaseline"), ("06", "EMGStiffKnee"), ("10", "CSBaseline")])
+def test_real_treadmill_forces_named_lFx_carry_the_walker(person: str, condition: str) -> None:
+    folder = DATA / "pearl2024_imu_treadmill"
+    if not folder.is_dir():
+        pytest.skip("needs the real recordings in ../shared/data")
+    people = (folder / "participants.csv").read_text().splitlines()
+    place = people[0].split(",").index("mass_kg")
+    mass_kg = next(
+        float(row.split(",")[place]) for row in people[1:] if int(row.split(",")[0].strip("Sub ")) == int(person)
+    )
+    got = read(folder / "original" / f"OpenSim_Sub{person}_{condition}_GRF.mot")
+    assert [stream.attrs["knows_feet"] for stream in got.streams.values()] == ["left", "right"]
+    total = sum(stream["fy"].values for stream in got.streams.values())
+    assert float(np.mean(total)) == pytest.approx(mass_kg * 9.81, rel=0.05)
+
+
 # --- the unit of the point of force -----------------------------------------------------------------------
 
 
@@ -204,8 +224,9 @@ def test_a_row_with_more_cells_than_labels_is_refused(tmp_path: Path) -> None:
 
 
 def trc(frames: int = 60, *, stated: int | None = None) -> str:
-    rng = np.random.default_rng(3)
-    text = trc_text(rng.normal(size=(frames, 2, 3)) * 400 + 900, ["LHEE", "RHEE"], np.arange(frames) / 100, rate_hz=100)
+    time = np.arange(frames) / 100
+    places = np.asarray([[100.0, 900.0, 50.0], [300.0, 950.0, 60.0]]) + 20 * np.sin(time)[:, None, None]
+    text = trc_text(places, ["LHEE", "RHEE"], time, rate_hz=100)
     return text if stated is None else text.replace(f"\t{frames}\t2\tmm", f"\t{stated}\t2\tmm")
 
 
@@ -314,6 +335,20 @@ def test_a_loadsol_text_saved_by_a_spreadsheet_is_read(tmp_path: Path, form: dic
     same_numbers(got, read(saved(tmp_path, text, "b.txt")))
 
 
+@pytest.mark.parametrize("kind", ["mot", "trc", "loadsol"])
+def test_decimal_commas_between_commas_are_refused_for_what_they_are(tmp_path: Path, kind: str) -> None:
+    storage = storage_text(["ground_force_vy", "ground_force_px"], [np.full(9, 700.5), np.full(9, 0.25)])
+    text, name = {
+        "mot": (storage, "a.mot"),
+        "trc": (trc().replace("landmarks.trc", "landmarks"), "a.trc"),
+        "loadsol": (loadsol_text().replace(".loadflux", ""), "a.csv"),
+    }[kind]
+    with pytest.raises(
+        BadInputError, match="decimal commas, which cannot be told from the commas between them; export"
+    ):
+        read(saved(tmp_path, as_spreadsheet(text, ",", decimal=","), name))
+
+
 def test_a_table_of_vectors_is_read_as_the_adapter_flattens_it(tmp_path: Path) -> None:
     force = 800 * np.sin(np.pi * np.arange(50) / 49)
     rows = "\n".join(
@@ -337,6 +372,15 @@ def test_quaternions_and_missing_vectors(tmp_path: Path) -> None:
     assert parsed.labels == [f"{name}_imu_{i}" for name in ("torso", "pelvis") for i in (1, 2, 3, 4)]
     np.testing.assert_array_equal(parsed.table[0], [1, 0, 0, 0, 0.5, 0.5, 0.5, 0.5])
     np.testing.assert_array_equal(parsed.table[1], [*[np.nan] * 4, 0.6, 0.8, 0, 0])
+
+
+def test_spatial_vectors_are_read_with_their_brackets() -> None:
+    text = (
+        "DataType=SpatialVec\nversion=3\nendheader\ntime\tfoot\n0\t~[~[1,2,3],~[4,5,6]]\n1\t~[~[7,8,9],~[10,11,12]]\n"
+    )
+    parsed = parse_storage(text)
+    assert parsed.labels == [f"foot_{i}" for i in range(1, 7)]
+    np.testing.assert_array_equal(parsed.table, np.arange(1, 13).reshape(2, 6))
 
 
 @pytest.mark.parametrize("row", ["0.01\t1,2\t3,4,5", "0.01\t1,2,3", "0.01\t1,2,3\t4,5,6,7"])

@@ -13,13 +13,10 @@ from .. import units
 from ..arrays import Floats
 from ..errors import BadInputError, UnitError
 from .rows import is_missing, is_number, number_table, numbers, row_cells, unquoted
-from .text import decimal_sign
+from .text import decimal_sign, refuse_split_decimals
 
 _BRACKETS = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))\s*$")
 
-# Rows looked at for decimal commas, chosen by hand
-_ROWS_LOOKED_AT = 20
-_WHOLE_NUMBERS = re.compile(r"\s*[+-]?\d*\s*(,\s*[+-]?\d*\s*)*")
 # A number in which every comma may part thousands: 1,234 or 12,345.6
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 
@@ -121,7 +118,7 @@ def parse_csv(text: str, column_map: Mapping[str, str] | None = None, *, needs: 
     if any('"' in line for line in lines):
         table = _quoted_table(lines, separator, header, picked, index + 2)
     else:
-        _refuse_split_decimals(lines, separator, len(header), index + 2)
+        refuse_split_decimals(lines, separator, len(header), index + 2)
         decimal = decimal_sign(lines, separator)
         table = number_table(
             lines, columns=header, separator=separator, first_line=index + 2, decimal=decimal, pick=picked
@@ -141,7 +138,7 @@ def looks_like_table(text: str) -> tuple[str, list[str]]:
         if not following:
             return "", header
         # the head may end inside a line
-        _refuse_split_decimals(lines[: max(1, len(lines) - 1)], separator, len(header), index + 2)
+        refuse_split_decimals(lines[: max(1, len(lines) - 1)], separator, len(header), index + 2)
         if '"' in following:
             following = "\t".join(next(csv.reader([following.rstrip("\r")], delimiter=separator)))
             separator = "\t"
@@ -192,25 +189,6 @@ def _check_names(columns: list[TableColumn], needs: Sequence[str]) -> None:
                 f"columns '{first}' and '{column.raw}' are both '{column.name}'; rename one or map them"
             )
         by_name[column.name] = column
-
-
-def _refuse_split_decimals(lines: Sequence[str], separator: str, width: int, first_line: int) -> None:
-    """Refuse decimal commas between commas: ``0,01,512,4`` is 0.01 and 512.4, or four numbers.
-
-    Raises
-    ------
-    BadInputError
-        If each of the first rows has more cells than the header, all of them whole numbers or missing.
-    """
-    some = [line.rstrip(",; \t\r") for line in lines[:_ROWS_LOOKED_AT] if line.strip()]
-    if separator != "," or not some or not all(_WHOLE_NUMBERS.fullmatch(line) for line in some):
-        return
-    if all(line.count(",") + 1 > width for line in some):
-        raise BadInputError(
-            f"line {first_line} has {some[0].count(',') + 1} whole numbers below {width} names: they seem to have"
-            " decimal commas, which cannot be told from the commas between them; export it with ';' between the"
-            " columns or with decimal points (or name every column)"
-        )
 
 
 def _quoted_table(

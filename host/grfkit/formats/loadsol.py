@@ -19,7 +19,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from .rows import unquoted
-from .text import as_tabs, checked_unit, decimal_sign, name_and_unit, parse_table, separator_of
+from .text import as_tabs, checked_unit, decimal_sign, name_and_unit, parse_table, refuse_split_decimals, separator_of
 
 LOST = -1.0
 """What every zone holds in a sample that was lost on the air."""
@@ -116,6 +116,7 @@ def parse_loadsol(text: str) -> LoadsolFile:
     notes: list[str] = []
     separator = separator_of(lines[at])
     if separator != "\t":
+        refuse_split_decimals(lines[at + 1 :], separator, len(lines[at].rstrip(",; ").split(separator)), at + 2)
         lines = as_tabs(lines, separator)
         notes.append(f"its cells are separated by '{separator}', not by tabs as the app writes them: read as that")
     blocks = _blocks(lines[at - 1].split("\t"), lines[at].split("\t"), at + 1)

@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from .rows import data_rows, is_number, number_table, unquoted
-from .text import as_tabs, decimal_sign, ends_whole
+from .text import as_tabs, decimal_sign, ends_whole, refuse_split_decimals
 
 # Lines searched for endheader, chosen by hand: real files have it in line 5 to 10, but a header may be longer
 _HEADER_LINES = 200
@@ -68,7 +68,7 @@ def parse_storage(text: str) -> StorageFile:
     header, end = _header(lines)
     first = _label_line(lines, end)
     notes: list[str] = []
-    rows, separator = _tabbed(lines[first:], notes)
+    rows, separator = _tabbed(lines[first:], first + 1, notes)
     labels = unquoted(rows[0].strip().split(separator))
     while labels and not labels[-1]:
         labels.pop()
@@ -87,12 +87,13 @@ def parse_storage(text: str) -> StorageFile:
     return StorageFile(header, labels[1:], table[:, 0], table[:, 1:], notes)
 
 
-def _tabbed(lines: list[str], notes: list[str]) -> tuple[list[str], str | None]:
+def _tabbed(lines: list[str], first_line: int, notes: list[str]) -> tuple[list[str], str | None]:
     """Return the row of labels and what follows with tabs between the cells, and the separator (None: blanks)."""
     separator = next((s for s in "\t;," if s in lines[0].strip()), None)
     if separator in (None, "\t"):
         return lines, separator
     notes.append(f"its cells are separated by '{separator}', not by tabs as OpenSim writes them: read as that")
+    refuse_split_decimals(lines[1:], str(separator), len(lines[0].rstrip(",; ").split(separator)), first_line + 1)
     return as_tabs(lines, str(separator)), "\t"
 
 
@@ -120,7 +121,7 @@ def _flat(labels: list[str], rows: list[str], kind: str, first_line: int) -> tup
         time, *cells = row.split("\t")
         while len(cells) > len(labels) - 1 and not cells[-1].strip():
             cells.pop()
-        parts = [cell.strip(" ~[]()").split(",") if cell.strip() else [""] * size for cell in cells]
+        parts = [re.sub(r"[~\[\]() ]", "", cell).split(",") if cell.strip() else [""] * size for cell in cells]
         if len(parts) != len(labels) - 1 or any(len(part) != size for part in parts):
             raise BadInputError(
                 f"line {line} does not hold {len(labels) - 1} vectors of {size} numbers (DataType={kind}); the file is"

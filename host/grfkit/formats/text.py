@@ -17,6 +17,9 @@ from .rows import CHUNK_ROWS, LARGEST, data_rows, is_missing, numbers, row_cells
 
 # Rows before the last one whose decimals are compared with its own; chosen by hand
 _LOOKED_BACK = 50
+# Rows looked at for decimal commas, chosen by hand
+_ROWS_LOOKED_AT = 20
+_WHOLE_NUMBERS = re.compile(r"\s*[+-]?\d*\s*(,\s*[+-]?\d*\s*)*")
 _TWO_IN_ONE_CELL = re.compile(rb"[0-9.] +[0-9.+\-]")
 _BRACKET = re.compile(r"\s*(?P<name>[^\[\]()]*?)\s*[\[(](?P<unit>[^\[\]()]+)[\])]\s*")
 
@@ -109,6 +112,25 @@ def ends_whole(rows: Sequence[str], separator: str | None, decimal: str = ".") -
 
 def _last_cell(row: str, separator: str | None) -> str:
     return row.rstrip().rpartition(separator or " ")[2]
+
+
+def refuse_split_decimals(lines: Sequence[str], separator: str, width: int, first_line: int) -> None:
+    """Refuse decimal commas between commas: ``0,01,512,4`` is 0.01 and 512.4, or four numbers.
+
+    Raises
+    ------
+    BadInputError
+        If each of the first rows has more cells than the header, all of them whole numbers or missing.
+    """
+    some = [line.rstrip(",; \t\r") for line in lines[:_ROWS_LOOKED_AT] if line.strip()]
+    if separator != "," or not some or not all(_WHOLE_NUMBERS.fullmatch(line) for line in some):
+        return
+    if all(line.count(",") + 1 > width for line in some):
+        raise BadInputError(
+            f"line {first_line} has {some[0].count(',') + 1} whole numbers below {width} names: they seem to have"
+            " decimal commas, which cannot be told from the commas between them; export it with ';' between the"
+            " columns or with decimal points (or name every column)"
+        )
 
 
 def separator_of(line: str) -> str:

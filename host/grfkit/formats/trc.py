@@ -11,7 +11,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..units import is_unit
 from .rows import data_rows, numbers
-from .text import as_tabs, decimal_sign, ends_whole
+from .text import as_tabs, decimal_sign, ends_whole, refuse_split_decimals
 from .timing import HIGHEST_RATE_HZ, exact_time
 
 MAGIC = "PathFileType"
@@ -90,6 +90,8 @@ def _tabbed(lines: list[str], notes: list[str]) -> list[str]:
     if not separator:
         return lines
     notes.append(f"its cells are separated by '{separator}', not by tabs as in a TRC file: read as that")
+    width = 2 + 3 * sum(bool(cell.strip(' "')) for cell in lines[3].split(separator)[2:])
+    refuse_split_decimals(lines[_HEADER_LINES:], separator, width, _HEADER_LINES + 1)
     return as_tabs(lines, separator)
 
 
