@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from grfkit import wire
 from grfkit.device.replay import ReplayLink
 from grfkit.formats import grfrec
-from grfkit.formats.grfrec import Kind, Record
+from grfkit.formats.grfrec import Kind, Record, RecordFile
 from grfkit.formats.packet_stream import REFUSALS, PacketCounts
 from grfkit.io import read
 from grfkit.io.inspect import inspect
@@ -251,3 +253,84 @@ def test_counts_are_added_and_written_down_without_loss() -> None:
     both = counts + PacketCounts(packets=1, refused=Counter({"side": 1, "cfg_id": 4}))
     assert both.to_dict()["refused"] == {"side": 3, "cfg_id": 4}
     assert json.loads(json.dumps(both.to_dict())) == both.to_dict()
+
+
+KINDS = ("lost", "broken", "cfg_id", "side", "characteristic", "saturated", "repeated")
+
+
+def faulty(record: Record, fault: str) -> list[Record]:
+    """Return what a recording holds in place of a packet that meets a fault."""
+    packet = wire.SensorPacket.from_bytes(record.body[1:])
+    header = {
+        "cfg_id": {"cfg_id": 6},
+        "side": {"right": True},
+        "saturated": {"saturated": True},
+    }.get(fault, {})
+    content = replace(packet, header=replace(packet.header, **header)).to_bytes()
+    body = grfrec.packet_body(5 if fault == "characteristic" else 4, content[:-1] if fault == "broken" else content)
+    changed_record = replace(record, body=body)
+    if fault == "lost":
+        return []
+    return [changed_record, changed_record] if fault == "repeated" else [changed_record]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.dictionaries(st.integers(1, PACKETS - 2), st.sampled_from(KINDS), max_size=60),
+    st.booleans(),
+)
+def test_any_mixture_of_faults_is_counted_and_costs_what_it_must(
+    tmp_path_factory: pytest.TempPathFactory, faults: dict[int, str], again: bool
+) -> None:
+    """Every packet may meet a fault of its own; the last one is whole, so that what lacks before it is known."""
+    begin, *packets = whole()
+    records = [begin]
+    for number, packet in enumerate(packets):
+        records += faulty(packet, faults[number]) if number in faults else [packet]
+    path = tmp_path_factory.getbasetemp() / "mixture.grfrec"
+    write_recording(path, records)
+    result = read(path)
+    (session,) = json.loads(result.tree.attrs["sessions"])
+    told = session["counts"]
+    times = Counter(faults.values())
+    gone = {k for k, fault in faults.items() if fault not in ("saturated", "repeated")}
+    assert told["packets"] == PACKETS - len(gone)
+    assert told["packets_lost"] == len(gone)
+    assert told["samples_lost"] == EACH * len(gone)
+    assert told["refused"] == {k: n for k, n in times.items() if k in REFUSALS}
+    assert (told["repeated"], told["saturated"]) == (times["repeated"], times["saturated"])
+    assert (told["time_jumps"], told["host_sleeps"]) == (0, 0)
+    values = result.streams["insole_left"]["cell_01"].values
+    due = CELLS[:, 0].astype(float).copy()
+    for k in gone:
+        due[EACH * k : EACH * (k + 1)] = np.nan
+    assert np.array_equal(values, due, equal_nan=True)
+    if again:
+        # what a program wrote again from what it read is the same
+        write_recording(path, list(RecordFile(path))[1:])
+        assert json.loads(read(path).tree.attrs["sessions"]) == [session]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_a_header_of_any_bytes_is_read_or_refused_and_always_counted(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Bytes of headers are changed under a CRC that fits, as by an insole at fault: counts stay what JSON takes."""
+    records = whole()
+    for _ in range(data.draw(st.integers(1, 6))):
+        k = data.draw(st.integers(1, PACKETS))
+        body = bytearray(records[k].body)
+        body[1 + data.draw(st.integers(0, 11))] = data.draw(st.integers(0, 255))
+        records[k] = replace(records[k], body=bytes(body))
+    path = tmp_path_factory.getbasetemp() / "headers.grfrec"
+    write_recording(path, records)
+    result = read(path)
+    (session,) = json.loads(result.tree.attrs["sessions"])
+    counts = session["counts"]
+    taken = counts["packets"] + counts["repeated"] + sum(counts["refused"].values())
+    assert taken == PACKETS, "each packet is taken, repeated or refused, and nothing else"
+    insole = result.streams["insole_left"]
+    assert np.isfinite(insole["cell_01"].values).sum() == counts["samples"]
+    assert np.all(np.diff(insole["time"].values) >= 0)
+    assert inspect(path).to_dict()["reader"] == "grfrec"

@@ -32,7 +32,7 @@ from grfkit.io import read
 from grfkit.monitor.hub import Hub, HubSettings
 from grfkit.monitor.messages import SampleBatch, Snapshot
 from monitor_room import EMPTY, PEAK
-from monitor_serial import Faults, newtons, on_pty, on_rfc2217, on_socket
+from monitor_serial import Faults, SerialInsole, newtons, on_pty, on_rfc2217, on_socket
 
 PROGRAM = [sys.executable, "-m", "grfkit.cli.monitor"]
 
@@ -232,3 +232,35 @@ def test_a_port_is_free_again_once_its_monitor_has_ended() -> None:
             await one.close()
 
     asyncio.run(asyncio.wait_for(work(), 60))
+
+
+class Silent(SerialInsole):
+    """Answers every request, and sends no sample: a dead sensor board behind a radio that lives."""
+
+    def _stream(self) -> None:
+        return
+
+
+class Refused(SerialInsole):
+    """Sends packets of another configuration than it answered, which are all refused."""
+
+    def _packet(self, began_us: int) -> None:
+        self.faults.cfg_id = 77
+        super()._packet(began_us)
+
+
+@pytest.mark.parametrize("kind", [Silent, Refused])
+def test_an_insole_without_samples_costs_no_old_recording(kind: type[SerialInsole], tmp_path: Path) -> None:
+    path = tmp_path / "old.grfrec"
+    path.write_bytes(b"GRFREC\x01\x00 an old recording")
+    old = path.read_bytes()
+    with on_pty(kind=kind) as (url, _):
+        told, said = run("--serial", url, "--headless", "--json", "--seconds", "2", "--record", path, "--force")
+    assert path.read_bytes() == old
+    assert told["recording"] is None
+    assert (
+        told["recording_trouble"]["problem"] == f"no samples came, so that nothing was recorded; {path} stays as it was"
+    )
+    assert told["devices"][0]["samples"] == 0
+    assert said == f"recording to {path}\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["old.grfrec"]
