@@ -19,6 +19,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from .errors import BadInputError, GrfError, RefusedError, UnitError
+from .extras import without_extra
 
 if TYPE_CHECKING:
     from .dataset.public.fetching import fetch
@@ -64,8 +65,6 @@ _HOMES = {
     "verify_bundle": "deploy.verify",
 }
 """The module that each lazy name is loaded from."""
-_EXTRAS = {"torch": "train", "safetensors": "train", "optuna": "train"}
-"""The extra that brings a package which not every installation has."""
 _LOADING = RLock()
 """Held while a name is loaded: several threads that import parts of the package at once would meet halves of it."""
 
@@ -112,10 +111,10 @@ def __getattr__(name: str) -> Any:
         try:
             value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
         except ModuleNotFoundError as error:
-            if error.name not in _EXTRAS:
+            refusal = without_extra(f"grfkit.{name}", error)
+            if refusal is None:
                 raise
-            extra = _EXTRAS[error.name]
-            raise BadInputError(f"grfkit.{name} needs {error.name}; pip install 'grfkit[{extra}]'") from error
+            raise refusal from error
         globals()[name] = value
     return value
 

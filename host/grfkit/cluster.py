@@ -14,6 +14,19 @@ _ANSWER_S = 10
 """How long a scheduler may take to answer; chosen by hand."""
 
 
+def exposure(scheduler: Any) -> str:
+    """Return a warning of what a scheduler's address means for its computers, or an empty text.
+
+    Of one that checks certificates (``tls://``), and of a cluster that is no address, there is nothing to say.
+    """
+    if not isinstance(scheduler, str) or scheduler.startswith("tls://"):
+        return ""
+    return (
+        f"warning: {scheduler} is a dask scheduler without certificates: it and its workers run code for whoever"
+        " reaches it; use one on a network that you trust, or tls://"
+    )
+
+
 def connected(scheduler: Any) -> Client:
     """Return a client of a scheduler (address or cluster), the process's default one.
 

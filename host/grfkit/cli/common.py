@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 import typer
 
 from ..errors import GrfError
+from ..extras import without_extra
 
 EXIT_INTERNAL = 1
 """A defect of the program."""
@@ -23,6 +25,9 @@ EXIT_INTERRUPTED = 130
 """After Ctrl-C: 128 and the number of SIGINT, as shells report it."""
 EXIT_BROKEN_PIPE = 141
 """Where the reader of stdout went away: 128 and the number of SIGPIPE."""
+
+_OF_THE_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EROFS, errno.EIO)
+"""What a disk says that is full or broken; of an open file it gives no name."""
 
 EXIT_CODES = "Exit codes: 0 done, 2 input that cannot be used, 3 refused as unsafe, 1 internal error."
 
@@ -87,10 +92,16 @@ def explain(error: Exception) -> tuple[str, int]:
     wrong_option = getattr(error, "format_message", None)  # click's own, or Typer's copy of click
     if wrong_option is not None:
         return f"{one_line(wrong_option())} (see --help)", EXIT_BAD_INPUT
+    if isinstance(error, ModuleNotFoundError) and (refusal := without_extra("this command", error)) is not None:
+        return one_line(str(refusal)), refusal.exit_code
+    if isinstance(error, RecursionError):
+        return "a document among the inputs is nested too deeply to be read", EXIT_BAD_INPUT
     if isinstance(error, MemoryError):
         return "not enough memory for this input; cut it into shorter pieces", EXIT_BAD_INPUT
     if isinstance(error, OSError) and error.filename is not None:
         return one_line(f"{error.filename}: {error.strerror or error}"), EXIT_BAD_INPUT
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        return one_line(f"a file could not be written: {error.strerror}"), EXIT_BAD_INPUT
     text = one_line(f"{type(error).__name__}: {error}")
     advice = "please report it with the output of the same command under GRFKIT_DEBUG=1"
     return f"internal error ({text}); {advice}", EXIT_INTERNAL

@@ -57,9 +57,13 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Prove a network participant by participant: trained without each, tested on them, beside every baseline."""
+    from ..cluster import exposure
     from ..evaluation.evaluate import evaluate as run
+    from .common import say
     from .learn_words import progress_bar, scores_text
 
+    if warning := exposure(scheduler):
+        say(warning)
     with progress_bar("evaluating") as progress:
         predictions = run(
             trials, model=model, preset=preset, kind=kind, config=config, network=network, split=split,

@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..cluster import exposure
 from ..errors import BadInputError
 from ..sync import Alignment, align, assemble
 from ..sync.batch import Row, read_table, run_batch, run_row, waiting
-from .common import EXIT_REFUSED
+from .common import EXIT_REFUSED, say
 from .sync_words import exit_code, table_words, words
 
 Outcome = tuple[dict[str, Any], str, int]
@@ -106,6 +107,8 @@ def run_table(table: Path, *, scheduler: str | None, processes: int | None, repo
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     rows = read_table(table, {})
+    if warning := exposure(scheduler):
+        say(warning)
     if reports:
         rows = [r if r.report else r.model_copy(update={"report": r.out.with_suffix(".html")}) for r in rows]
     journal = table.with_name(f"{table.name}.journal.jsonl")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artefacts import written_together, written_whole
+from ..documents import document_bytes
 from ..errors import BadInputError
 from ..stats.curves import MEASURES
 from .outputs import CARD, EVALUATION, SEARCH
@@ -18,7 +19,7 @@ def write_card(folder: Path) -> str:
     """Write ``CARD.md`` of the model in a folder, with the evaluation that lies beside it, and return its text."""
     spec = read_spec(folder)
     nearby = folder / EVALUATION
-    evaluation = json.loads(nearby.read_text(encoding="utf-8")) if nearby.exists() else None
+    evaluation = json.loads(document_bytes(nearby)) if nearby.exists() else None
     text = card(spec, evaluation)
     with written_whole(folder / CARD, force=True) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -17,6 +17,7 @@ from torch import Tensor
 from ..arrays import PathLike
 from ..artefacts import written_whole
 from ..errors import BadInputError
+from ..provenance import require_regular
 from .networks import ForceNetwork
 from .train_config import TrainConfig
 
@@ -120,6 +121,7 @@ def restore_if_there(path: PathLike, state: TrainingState, run: str) -> None:
     path = Path(path)
     if not path.exists():
         return
+    require_regular(path)
     try:
         with safe_open(path, framework="pt") as handle:
             about = json.loads((handle.metadata() or {}).get(KEY, "{}"))

@@ -49,10 +49,10 @@ class ResultCache:
         # split as bytes: a line cut within a letter is no text, and must not hide the others
         journal = self.folder / JOURNAL
         entries = []
-        for line in journal.read_bytes().split(b"\n") if journal.exists() else []:
+        for line in journal.read_bytes().split(b"\n") if journal.is_file() else []:
             try:
                 entry = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(entry, dict) and {"key", "sha256"} <= entry.keys():
                 entries.append(entry)

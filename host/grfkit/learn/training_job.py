@@ -13,7 +13,7 @@ from ..arguments import as_path
 from ..arrays import PathLike
 from ..artefacts import check_folder, written_folder
 from ..errors import BadInputError
-from ..provenance import Provenance, describe_input
+from ..provenance import Provenance, describe_input, require_regular
 from ..records.stance_set import StanceSet
 from .card import write_card
 from .device import check_device
@@ -268,3 +268,4 @@ def _check_study(study: PathLike | None, plan: SearchPlan | None, out: Path | No
     if folder == model or not folder.is_dir():
         what = "is the folder of the model" if folder == model else "does not exist"
         raise BadInputError(f"{study}: its folder {what}; name a file in another one")
+    require_regular(Path(study))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..arrays import Floats, PathLike
+from ..documents import document_bytes
 from ..embedded.cutter import SCALARS, SampleFormat, StanceCutter, StanceWindow, check_inputs, stance_detector
 from ..errors import BadInputError
 from ..runtime.bundle import Bundle, is_bundle, load_bundle
@@ -221,9 +222,9 @@ def half_widths(folder: Path) -> dict[str, float]:
     those of :func:`grfkit.stats.conformal.leave_one_out_coverage`. Without it, or with too few people, there is none.
     """
     try:
-        bands = json.loads((folder / _EVALUATION).read_text(encoding="utf-8"))["bands"]
+        bands = json.loads(document_bytes(folder / _EVALUATION))["bands"]
         widths = {AXES[a]: band.get("half_width_bw") for a, band in bands.items() if a in AXES}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (BadInputError, ValueError, RecursionError, KeyError, AttributeError, TypeError):
         return {}
     return {a: float(w) for a, w in widths.items() if isinstance(w, int | float) and math.isfinite(w) and w > 0}
 

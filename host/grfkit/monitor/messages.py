@@ -254,7 +254,7 @@ class Command:
             command = cls(
                 int(fields["id"]), str(fields["action"]), fields.get("device"), dict(fields.get("arguments") or {})
             )
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise BadInputError(f"what the page sent is no command: {error!r}") from error
         if command.action not in ACTIONS or not (command.device is None or isinstance(command.device, int)):
             raise BadInputError(

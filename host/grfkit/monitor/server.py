@@ -344,7 +344,7 @@ def _layout() -> dict[str, Any]:
 def _parse(text: str) -> dict[str, Any]:
     try:
         request = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return request if isinstance(request, dict) else {}
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ..arrays import PathLike
 from ..artefacts import recovered
 from ..errors import BadInputError, RefusedError
+from ..provenance import require_regular
 from .manifest import MANIFEST, SUMS, Manifest
 
 _NAME = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.][A-Za-z0-9_.-]*"
@@ -64,6 +65,7 @@ def read_sums(folder: PathLike) -> dict[str, str]:
         If the file is not as it was written.
     """
     path = recovered(Path(folder)) / SUMS
+    require_regular(path)
     try:
         text = path.read_bytes().decode("ascii")
     except OSError as error:

@@ -275,11 +275,12 @@ def _settle(row: Row, summary: dict[str, Any], finished: dict[int, dict[str, Any
 def _finished(rows: Sequence[Row], journal: Path) -> dict[int, dict[str, Any]]:
     if not journal.exists():
         return {}
+    require_regular(journal)
     entries: dict[str, dict[str, Any]] = {}
     for line in journal.read_text(encoding="utf-8").splitlines():
         try:
             entry = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue  # a line cut short by a kill: that row runs again
         if isinstance(entry, dict) and "key" in entry:
             entries[str(entry["key"])] = entry
