@@ -187,9 +187,7 @@ def test_a_model_s_document_is_read_as_it_was_written_or_not(tmp_path: Path) -> 
 def test_a_package_that_is_not_installed_is_named_with_what_brings_it(package: str, extra: str) -> None:
     line, code = explain(ModuleNotFoundError(f"No module named '{package}'", name=package))
     assert code == 2
-    assert line == (
-        f"this command needs {package.split('.')[0]}, which is not installed; pip install 'grfkit[{extra}]'"
-    )
+    assert line == f"this command needs {package.split('.')[0]}; pip install 'grfkit[{extra}]'"
     line, code = explain(ModuleNotFoundError("No module named 'grfkit.lerarn'", name="grfkit.lerarn"))
     assert code == 1
 
@@ -200,7 +198,7 @@ def test_every_extra_of_the_table_brings_its_package() -> None:
     extras = toml_document(ROOT / "pyproject.toml")["project"]["optional-dependencies"]
     for package, extra in EXTRAS.items():
         refusal = without_extra("it", ModuleNotFoundError(name=package))
-        named = re.search(r"needs (\S+),", str(refusal))
+        named = re.search(r"needs (\S+);", str(refusal))
         assert named is not None
         assert any(line.startswith(named[1]) for line in extras[extra]), (package, extra)
 
@@ -213,7 +211,7 @@ def test_the_front_door_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.delitem(vars(grfkit), "connect", raising=False)
     monkeypatch.setattr("importlib.import_module", missing)
-    with pytest.raises(BadInputError, match=r"grfkit\.connect needs bleak, .* pip install 'grfkit\[ble\]'"):
+    with pytest.raises(BadInputError, match=r"grfkit\.connect needs bleak; pip install 'grfkit\[ble\]'"):
         grfkit.connect  # noqa: B018
 
 

@@ -116,7 +116,10 @@ def check_folder(path: Path, kind: FolderKind, *, force: bool = False) -> Path:
 
 def _followed(path: Path) -> Path:
     """Return the path with links followed, so that a link stays and what it leads to is replaced."""
-    place = Path(os.path.realpath(path))
+    try:
+        place = Path(os.path.realpath(path))
+    except ValueError as error:
+        raise BadInputError(f"{str(path)!r}: is no name of a file or folder ({error})") from error
     if place.is_symlink():
         raise BadInputError(f"{path}: is a link that leads to itself; remove it, or name another place")
     return place
@@ -224,10 +227,11 @@ def recovered(folder: Path) -> Path:
 
     That can only be where the system cannot exchange two names in one step; see this module.
     """
-    place = Path(os.path.realpath(folder))
-    old = _old_name(place)
-    if not os.path.lexists(place) and old.is_dir():
-        with suppress(OSError):
+    # ValueError: what is no path at all is left to whoever reads it
+    with suppress(OSError, ValueError):
+        place = Path(os.path.realpath(folder))
+        old = _old_name(place)
+        if not os.path.lexists(place) and old.is_dir():
             old.rename(place)
     return folder
 

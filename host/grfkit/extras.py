@@ -45,4 +45,4 @@ def without_extra(what: str, error: ModuleNotFoundError) -> BadInputError | None
     if package not in EXTRAS:
         return None
     named = _NAMES.get(package, package)
-    return BadInputError(f"{what} needs {named}, which is not installed; pip install 'grfkit[{EXTRAS[package]}]'")
+    return BadInputError(f"{what} needs {named}; pip install 'grfkit[{EXTRAS[package]}]'")
