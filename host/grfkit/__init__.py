@@ -19,7 +19,6 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from .errors import BadInputError, GrfError, RefusedError, UnitError
-from .extras import without_extra
 
 if TYPE_CHECKING:
     from .dataset.public.fetching import fetch
@@ -111,6 +110,8 @@ def __getattr__(name: str) -> Any:
         try:
             value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
         except ModuleNotFoundError as error:
+            from .extras import without_extra
+
             refusal = without_extra(f"grfkit.{name}", error)
             if refusal is None:
                 raise
