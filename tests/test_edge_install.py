@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,19 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip("wheel", ROOT, "--no-deps", "-w", folder)
     (path,) = folder.glob("grfkit-*.whl")
     return path
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_all_that_export_and_verify_compile(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    firmware = ROOT / "firmware_models"
+    expected = {
+        f"grfkit/_firmware/{p.relative_to(firmware).as_posix()}"
+        for part in ("runtime", "tests")
+        for p in (firmware / part).iterdir()
+    }
+    assert {"grfkit/_firmware/tests/board.c", "grfkit/_firmware/tests/board_insole.c"} <= expected
+    assert expected | {"grfkit/_firmware/LICENSE"} <= names
 
 
 def here(made: Small, out: Path) -> xr.DataTree:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -23,6 +25,8 @@ EXIT_REFUSED = 3
 """The input can be read, but an answer would be unsafe."""
 EXIT_INTERRUPTED = 130
 """After Ctrl-C: 128 and the number of SIGINT, as shells report it."""
+EXIT_TERMINATED = 143
+"""After SIGTERM, as a scheduler or ``kill`` sends it: 128 and its number."""
 EXIT_BROKEN_PIPE = 141
 """Where the reader of stdout went away: 128 and the number of SIGPIPE."""
 
@@ -51,8 +55,8 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
     """Run a command and end the process: one line on stderr for whatever went wrong, never a traceback.
 
     Exit codes: 0 done; 2 for input that cannot be used and for wrong options; 3 for a refusal
-    (:class:`~grfkit.errors.RefusedError`); 1 for an internal error; 130 after Ctrl-C; 141 where the reader of
-    stdout went away. With ``GRFKIT_DEBUG=1`` the traceback is shown before the line.
+    (:class:`~grfkit.errors.RefusedError`); 1 for an internal error; 130 after Ctrl-C; 143 after SIGTERM; 141 where the
+    reader of stdout went away. With ``GRFKIT_DEBUG=1`` the traceback is shown before the line.
 
     Parameters
     ----------
@@ -66,6 +70,7 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    _tidy_up_when_terminated()
     try:
         code = _call(app, arguments, program)
         # here, while a broken pipe can still be caught
@@ -73,6 +78,8 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
     except BrokenPipeError:
         _silence_stdout()
         code = EXIT_BROKEN_PIPE
+    except _Terminated:
+        code = EXIT_TERMINATED
     except (KeyboardInterrupt, typer.Abort):
         code = EXIT_INTERRUPTED
     except Exception as error:
@@ -80,8 +87,8 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
             traceback.print_exc()
         line, code = explain(error)
         say(f"{program}: {line}")
-    if code == EXIT_INTERRUPTED:
-        say(f"{program}: interrupted")
+    if code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
+        say(f"{program}: {'interrupted' if code == EXIT_INTERRUPTED else 'terminated'}")
     sys.exit(code)
 
 
@@ -130,6 +137,20 @@ def _call(app: typer.Typer, arguments: Sequence[str] | None, program: str) -> in
             raise stop.__context__ from None
         raise
     return result if isinstance(result, int) else 0
+
+
+class _Terminated(BaseException):  # no KeyboardInterrupt, which click makes an Abort of
+    """SIGTERM came: what Ctrl-C tidies up is tidied up."""
+
+
+def _tidy_up_when_terminated() -> None:
+    """Let SIGTERM end the command as Ctrl-C does, so that temporary files and processes of its own go with it."""
+
+    def stop(*_: object) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, stop)
 
 
 def _silence_stdout() -> None:

@@ -65,16 +65,24 @@ def verify(
     boards: Annotated[
         str, typer.Option("--boards", help="Emulated boards to run again: QEMU's names with commas between, all, none.")
     ] = "mps2-an386",
+    run: Annotated[
+        bool | None,
+        typer.Option(
+            "--run/--no-run",
+            help="Compile and run the bundle's C here, whoever wrote it, or prove only what needs no execution.",
+            show_default="run only what this grfkit writes and ships, byte for byte",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Prove BUNDLE again: digests, the manifest's numbers, golden windows in LiteRT, TFLite Micro, C and on boards.
 
-    What this machine cannot prove is named, and is no error. Its C is compiled and run here: verify bundles of people
-    you know.
+    What this machine cannot prove is named, and is no error. C that this grfkit did not write is neither compiled nor
+    run unless you say --run: it would run as you.
     """
     from .quantize_run import run_verify
 
-    summary, text = run_verify(bundle, boards)
+    summary, text = run_verify(bundle, boards, run)
     print(json.dumps(summary, indent=2, allow_nan=False) if as_json else text)
 
 

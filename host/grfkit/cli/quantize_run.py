@@ -110,7 +110,7 @@ def export_words(out: Path, manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
-def run_verify(bundle: Path, boards: str) -> tuple[dict[str, Any], str]:
+def run_verify(bundle: Path, boards: str, run: bool | None) -> tuple[dict[str, Any], str]:
     """Return what was proven of a bundle, and the text about it.
 
     Raises
@@ -124,5 +124,5 @@ def run_verify(bundle: Path, boards: str) -> tuple[dict[str, Any], str]:
 
     machines = boards_of(boards)
     with quiet_console() as console, progress_bar("verifying", console) as bar:
-        verified = verify_bundle(bundle, boards=machines, progress=_steps(bar, _VERIFY_STEPS))
+        verified = verify_bundle(bundle, boards=machines, run=run, progress=_steps(bar, _VERIFY_STEPS))
     return verified.to_dict() | {"folder": str(bundle), "not_proven": list(verified.missing)}, f"{bundle}: {verified}"

@@ -158,7 +158,10 @@ def _work(folder: Path, limit_s: float, progress: Progress) -> None:
     command = [sys.executable, "-m", "grfkit.deploy.convert_worker", str(folder)]
     # stderr goes to a file: TensorFlow writes much, and a pipe that nobody reads would fill up and stop the worker
     with (folder / "log.txt").open("w+", encoding="utf-8", errors="replace") as log:
-        worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(os.environ))
+        # nothing is written to stdin: it closes when this process ends, however that ends, and the worker ends with it
+        worker = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=dict(os.environ)
+        )
         late = threading.Event()
 
         def stop() -> None:
@@ -176,8 +179,9 @@ def _work(folder: Path, limit_s: float, progress: Progress) -> None:
             timer.cancel()
             worker.kill()
             worker.wait()
-            if worker.stdout is not None:
-                worker.stdout.close()
+            for pipe in (worker.stdin, worker.stdout):
+                if pipe is not None:
+                    pipe.close()
         if late.is_set():
             raise BadInputError(f"the conversion took longer than {limit_s:g} s and was ended; give it more time")
         if status:

@@ -1,13 +1,16 @@
 """The process that converts: plan and windows in a folder -> .tflite files in it; the only place of TensorFlow.
 
-Run as ``python -m grfkit.deploy.convert_worker FOLDER``; it prints a line ``done: NAME`` for each step.
+Run as ``python -m grfkit.deploy.convert_worker FOLDER``; it prints a line ``done: NAME`` for each step. It ends when
+its stdin closes, and takes the folder with it: then whoever asked is gone, and the folder holds people's windows.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -113,5 +116,14 @@ def _report(step: str) -> None:
     print(f"done: {step}", flush=True)
 
 
+def _end_with_the_asker(folder: Path) -> None:
+    """Wait until stdin closes, then remove the folder and end this process."""
+    while sys.stdin.buffer.read(1):
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_the_asker, args=(Path(sys.argv[1]),), daemon=True).start()
     main(Path(sys.argv[1]))

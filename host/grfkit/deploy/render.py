@@ -57,7 +57,7 @@ def _fields(settings: Mapping[str, int]) -> str:
 
 def _in_comment(text: str) -> str:
     """Return a text that cannot end the C comment around it."""
-    return text.replace("*/", "")
+    return text.replace("*/", "* /").replace("/*", "/ *")
 
 
 def _wrapped(values: Iterable[object], *, indent: int, longest: int = LINE) -> str:

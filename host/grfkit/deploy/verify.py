@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import as_path
+from ..arguments import as_path, refuse_other
 from ..arrays import Floats, PathLike
 from ..embedded.insole import fixed_columns
 from ..embedded.int8_input import counts_to_int8
@@ -83,11 +83,10 @@ def verify_bundle(
     bundle: PathLike,
     *,
     boards: Sequence[str] | None = DEFAULT_BOARDS,
+    run: bool | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> VerifiedBundle:
     """Return what was proven of a bundle, as ``grf-quantize verify`` does; whatever is wrong refuses it.
-
-    Its C is compiled and run on this machine, in the caller's own process: verify bundles of people you know.
 
     Parameters
     ----------
@@ -96,6 +95,10 @@ def verify_bundle(
     boards
         QEMU's names of emulated boards that run golden windows again; those that the bundle counts and nobody named
         are not proven then. None: boards are left alone, and no proof speaks of them.
+    run
+        Whether the bundle's C is compiled and run on this machine, in the caller's own process, and on emulated boards.
+        None: only where every line of it is what this grfkit writes and ships. True: whatever it is; for bundles of
+        people you trust. False: all else is proven, and these are named as not proven.
     progress
         Is given the name of each step that is done.
 
@@ -117,6 +120,7 @@ def verify_bundle(
     ['files', 'manifest', 'gate', 'counts and forces']
     """
     progress = progress or (lambda _: None)
+    refuse_other(run, (bool, type(None)), "run as True, False or None")
     folder = as_path(bundle, what="a bundle's folder")
     board_keys(boards or ())
     count = check_files(folder)
@@ -126,8 +130,10 @@ def verify_bundle(
     for name, prove in _PROOFS:
         proofs.append(prove(opened))
         progress(name)
+    proofs.append(prove_c(opened, run))
+    progress("C")
     if boards is not None:
-        proofs += prove_on_boards(opened, boards)
+        proofs += prove_on_boards(opened, boards, run)
         progress("boards")
     return VerifiedBundle(opened.manifest.name, opened.manifest.model_id, count, tuple(proofs))
 
@@ -279,5 +285,4 @@ _PROOFS: tuple[tuple[str, Callable[[OpenedBundle], Proof]], ...] = (
     ("LiteRT", _litert),
     ("trained model", _torch),
     ("texts", _texts),
-    ("C", prove_c),
 )

@@ -12,16 +12,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ..embedded.compile import compiler, runtime_sources
+from ..embedded.compile import RUNTIME, compiler, runtime_sources
 from ..errors import RefusedError
+from ..provenance import tool_version
 from ..runtime import available, load
 from ..runtime.manifest import MANIFEST, CFiles
+from .bundle_texts import bundle_texts
 from .compile_c import compile_c
 from .emit_c import CModel, c_model
 from .insole_size import insole_sizes
 from .manifest import c_files_of
 from .qemu import compiler_version, missing
 from .same_bytes import LEAST_RANDOM_WINDOWS, boards_again, random_windows
+from .verify_claims import wrong_texts
 from .verify_files import OpenedBundle, Proof
 
 _ARRAY = re.compile(r"static const (\w+) (\w+)\[\d+\](?: GRF_ALIGNED)? = \{(.*?)\n?\};", re.DOTALL)
@@ -31,43 +34,124 @@ _MAKE_S = 300.0
 never ends is ended."""
 
 
-def prove_c(bundle: OpenedBundle) -> Proof:
-    """Prove the C: its arrays are the .tflite's, and it answers the golden windows byte for byte."""
+def prove_c(bundle: OpenedBundle, run: bool | None = None) -> Proof:
+    """Prove the C: its arrays are the .tflite's, and it answers the golden windows byte for byte.
+
+    Parameters
+    ----------
+    run
+        Whether it is compiled and run; None: only where every line of it is what this grfkit writes and ships.
+    """
     files = bundle.manifest.c
     if files is None:
         return Proof("C", f"the bundle has none: {bundle.manifest.c_reason}")
     model, today = _own_model(bundle, files)
     arrays = "arrays are those of the .tflite" if today else "it is of another grfkit, arrays were not compared"
-    if compiler() is None:
-        return Proof("C", f"{arrays}; no C compiler was found to run it", proven=False)
+    unrun = why_not_run(bundle, run)
+    if unrun is None and compiler() is None:
+        unrun = "no C compiler was found to run it"
+    if unrun is not None:
+        return Proof("C", f"{arrays}; {unrun}", proven=False)
     return Proof("C", f"{arrays}; every byte of {_run_c(bundle, model)} windows, golden ones and made-up ones")
 
 
+def why_not_run(bundle: OpenedBundle, run: bool | None) -> str | None:
+    """Return why a bundle's C is not compiled and run on this machine, or None where it is.
+
+    Digests are no signature: whoever changes a bundle makes them anew. Code that this grfkit would write itself, byte
+    for byte, can be run; other code is run only where the caller says so.
+    """
+    if run is False:
+        return "it was not run, as asked"
+    foreign = None if run else foreign_file(bundle)
+    if foreign is None:
+        return None
+    return (
+        f"{foreign} is not what this grfkit ({tool_version()}) makes, so that nothing was compiled or run; --run (from"
+        " Python: run=True) does, as you: only for bundles of people you trust"
+    )
+
+
+def foreign_file(bundle: OpenedBundle) -> str | None:
+    """Return the path of a file that would be compiled and is not what this grfkit makes, None where there is none."""
+    if bundle.manifest.c is None:
+        return None
+    path = _foreign_runtime(bundle.folder)
+    emitted = c_model(bundle.file, bundle.manifest.name)
+    for name, text in ((bundle.manifest.c.source, emitted.source), (bundle.manifest.c.header, emitted.header)):
+        path = path or (name if (bundle.folder / name).read_bytes() != text.encode("utf-8") else None)
+    texts = wrong_texts(bundle.manifest, bundle.spec, bundle.golden, bundle.folder)
+    built = (name for name in texts if name == "Makefile" or name.startswith("c/"))
+    return path or next(built, None) or _extra_file(bundle)
+
+
+def _extra_file(bundle: OpenedBundle) -> str | None:
+    """Return a file below ``c`` that this grfkit does not make: a header there would stand before the system's."""
+    assert bundle.manifest.c is not None
+    texts = bundle_texts(bundle.manifest, bundle.spec, bundle.golden, [p.name for p in runtime_sources()])
+    known = {*texts, bundle.manifest.c.source, bundle.manifest.c.header}
+    return next((name for name in sorted(_contents(bundle.folder, "c")) if name not in known), None)
+
+
+def _foreign_runtime(folder: Path) -> str | None:
+    """Return the first file of a bundle's runtime that is not this grfkit's, or is missing."""
+    here = {f"runtime/{p.name}": p.read_bytes() for p in (*runtime_sources(), *RUNTIME.glob("grf_*.h"))}
+    there = _contents(folder, "runtime")
+    return next((name for name in sorted({*here, *there}) if here.get(name) != there.get(name)), None)
+
+
+def _contents(folder: Path, part: str) -> dict[str, bytes]:
+    """Return the files below a part of a bundle, by path."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in (folder / part).rglob("*") if p.is_file()}
+
+
 def _own_model(bundle: OpenedBundle, files: CFiles) -> tuple[CModel, bool]:
-    """Return the bundle's own C, and whether it is of today's runtime; refuse what is not of its int8 file."""
+    """Return the bundle's own C, and whether it is of today's runtime; refuse what is not of its int8 file.
+
+    A bundle of this version has this version's runtime and model C, or was changed.
+    """
     emitted = c_model(bundle.file, bundle.manifest.name)
     if files != c_files_of(emitted):
         raise RefusedError(f"{bundle.folder / MANIFEST}: c is {files}, expected {c_files_of(emitted)}")
     source = (bundle.folder / files.source).read_text(encoding="utf-8")
     header = (bundle.folder / files.header).read_text(encoding="utf-8")
-    runtime = bundle.folder / "runtime"
     # only the runtime of this grfkit has its arrays packed alike
-    today = all(
-        (runtime / p.name).is_file() and (runtime / p.name).read_bytes() == p.read_bytes() for p in runtime_sources()
-    )
-    wrong = arrays_that_differ(source, emitted.source) if today else []
+    other = _foreign_runtime(bundle.folder)
+    version = tool_version()
+    if other and bundle.manifest.grfkit == version:
+        raise RefusedError(
+            f"{bundle.folder / other}: is not the runtime of grfkit {version}, which the bundle says it is of; take the"
+            " bundle as it was exported, or export it again"
+        )
+    wrong = [] if other else arrays_that_differ(source, emitted.source)
     if wrong:
         raise RefusedError(f"{bundle.folder / files.source}: {wrong[0]} is not what {bundle.manifest.model} holds")
+    texts = ((files.source, source, emitted.source), (files.header, header, emitted.header))
+    changed = next((name for name, text, expected in texts if text != expected), None)
+    if changed and bundle.manifest.grfkit == version:
+        raise RefusedError(
+            f"{bundle.folder / changed}: is not what grfkit {version} makes of {bundle.manifest.model}; take the bundle"
+            " as it was exported, or export it again"
+        )
+    scratch = _checked_scratch(bundle, files, header, None if other else emitted.const_bytes)
+    # the bundle's own text is what is compiled and run, not the one made here
+    return replace(emitted, source=source, header=header, scratch_bytes=scratch), not other
+
+
+def _checked_scratch(bundle: OpenedBundle, files: CFiles, header: str, const_bytes: int | None) -> int:
+    """Return the bytes of scratch that the C states; refuse a manifest of other sizes.
+
+    ``const_bytes``: of the C's arrays, None where not known.
+    """
     scratch, sizes = _SCRATCH.search(header), bundle.manifest.sizes
     if scratch is None:
         raise RefusedError(f"{bundle.folder / files.header}: states no SCRATCH_BYTES")
-    if int(scratch[1]) != sizes.scratch_bytes or (today and emitted.const_bytes != sizes.const_bytes):
+    if int(scratch[1]) != sizes.scratch_bytes or const_bytes not in (None, sizes.const_bytes):
         raise RefusedError(
             f"{bundle.folder / MANIFEST}: sizes say {sizes.scratch_bytes} bytes of scratch and {sizes.const_bytes} of"
-            f" arrays, the C {scratch[1]} and {emitted.const_bytes}"
+            f" arrays, the C {scratch[1]} and {const_bytes}"
         )
-    # the bundle's own text is what is compiled and run, not the one made here
-    return replace(emitted, source=source, header=header, scratch_bytes=int(scratch[1])), today
+    return int(scratch[1])
 
 
 def arrays_that_differ(source: str, other: str) -> list[str]:
@@ -118,8 +202,14 @@ def _make_test(folder: Path, elsewhere: Path) -> None:
         )
 
 
-def prove_on_boards(bundle: OpenedBundle, boards: Sequence[str]) -> list[Proof]:
-    """Prove that emulated boards answer golden windows byte for byte, and count what the bundle says."""
+def prove_on_boards(bundle: OpenedBundle, boards: Sequence[str], run: bool | None = None) -> list[Proof]:
+    """Prove that emulated boards answer golden windows byte for byte, and count what the bundle says.
+
+    Parameters
+    ----------
+    run
+        As for :func:`prove_c`: an emulated board writes files on this machine if its program says so.
+    """
     files, sizes = bundle.manifest.c, bundle.manifest.sizes
     if files is None or (sizes.boards is None and not boards):
         return [Proof("boards", f"the bundle has no counts of them: {sizes.boards_reason}")]
@@ -127,7 +217,7 @@ def prove_on_boards(bundle: OpenedBundle, boards: Sequence[str]) -> list[Proof]:
     skipped = [Proof("boards", f"{', '.join(left)} not run; --boards all runs them", proven=False)] if left else []
     if not boards:
         return skipped
-    lacking = missing()
+    lacking = why_not_run(bundle, run) or missing()
     if lacking:
         return [Proof("boards", lacking, proven=False)]
     golden = bundle.golden

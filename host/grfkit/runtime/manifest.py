@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,8 @@ MANIFEST, SUMS, DOCUMENT = "manifest.json", "SHA256SUMS", "model.json"
 MOST_POINTS = 65_535
 """Samples of a window at most: the C runtime counts them in 16 bits."""
 Role = Literal["channel", "missing", "static"]
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+"""A name that goes into the bundle's C: nothing else that a manifest says may become code."""
 
 
 class _Document(BaseModel):
@@ -54,7 +56,7 @@ class Column(_Document):
 class Axis(_Document):
     """One column of the output: ``centre + size * real`` is the force, ``real = scale * (stored - zero point)``."""
 
-    name: str
+    name: Identifier
     centre: float
     size: float
 
@@ -83,10 +85,10 @@ class Detector(_Document):
 
     rate_hz: float = Field(gt=0)
     source: str
-    contacts: dict[str, int]
-    buffer: dict[str, int]
-    levels: dict[str, int] | None = None
-    lowpass: dict[str, int] | None = None
+    contacts: dict[Identifier, int]
+    buffer: dict[Identifier, int]
+    levels: dict[Identifier, int] | None = None
+    lowpass: dict[Identifier, int] | None = None
 
 
 class Figure(_Document):
@@ -209,7 +211,7 @@ class Manifest(_Document):
 
     format_version: Literal["1"] = "1"
     artefact: Literal["grf_bundle"] = "grf_bundle"
-    name: str
+    name: Identifier
     model_id: int = Field(ge=0, lt=2**32)
     model: Literal["model.tflite"] = "model.tflite"
     window: str
