@@ -118,7 +118,8 @@ def _report(step: str) -> None:
 
 def _end_with_the_asker(folder: Path) -> None:
     """Wait until stdin closes, then remove the folder and end this process."""
-    while sys.stdin.buffer.read(1):
+    # not sys.stdin, whose lock this thread would hold when the interpreter ends
+    while os.read(0, 1):
         pass
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
