@@ -49,8 +49,9 @@ def complete(
         files[f"c/{model.name}.h"] = model.header.encode("utf-8")
         for source in (*runtime, *sorted(RUNTIME.glob("grf_*.h"))):
             files[f"runtime/{source.name}"] = source.read_bytes()
-        licence = RUNTIME.parents[1] / "LICENSE"
-        if licence.is_file():
+        # beside the runtime of an installed package, at the top of a checkout
+        licences = (RUNTIME.parent / "LICENSE", RUNTIME.parents[1] / "LICENSE")
+        for licence in (path for path in licences if path.is_file()):
             files["LICENSE"] = licence.read_bytes()
     names = [p.name for p in runtime]
     if model is not None and manifest.sizes.boards:
