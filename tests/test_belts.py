@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +17,13 @@ from grfkit.gait.contacts import BOTH_BELTS, OTHER_FOOT, TOO_LONG, UNLIKE, rule_
 from grfkit.gait.plate_force import PlateContact, PlateForce
 from grfkit.gait.plate_hits import plate_contacts
 from grfkit.gait.stances import Stances, find_stances
+from grfkit.io import read
 from grfkit.records import Channel, Trial, make_stream
 from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial
 
 Floats = NDArray[np.float64]
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 RATE = 500.0
 WALK = rule_of("20N walking")
 STANCE_S, STRIDE_S = 0.68, 1.1
@@ -283,3 +286,22 @@ def test_one_insole_on_a_single_belt_does_not_name_the_other_foots_contacts() ->
 
 def test_a_contact_says_that_its_side_is_deduced() -> None:
     assert PlateContact(0.0, 0.7, "left", ("plate_1",)).deduced is False
+
+
+@pytest.mark.recordings
+@pytest.mark.parametrize(
+    ("subject", "contacts"), [("02_CSBaseline", 103), ("06_EMGStiffKnee", 97), ("10_CSBaseline", 135)]
+)
+def test_walks_on_two_belts_keep_their_feet_when_the_file_does_not_name_them(subject: str, contacts: int) -> None:
+    """Pearl 2024, lowered to what a C3D knows; one of the three walks with 0.5 s and no double support in turn."""
+    path = DATA / f"pearl2024_imu_treadmill/original/OpenSim_Sub{subject}_GRF.mot"
+    if not path.exists():
+        pytest.skip(f"no recording at {path}")
+    known = [PlateForce.of(n, s) for n, s in read(path).of_kind("force_plate").items()]
+    of_file, _ = plate_contacts(known, WALK, mass_kg=70.0, treadmill=True)
+    deduced, turned = plate_contacts([replace(p, side="unknown") for p in known], WALK, mass_kg=70.0, treadmill=True)
+    assert [(c.ic_s, c.to_s, c.side) for c in deduced] == [(c.ic_s, c.to_s, c.side) for c in of_file]
+    assert {c.side for c in deduced} == {"left", "right"}
+    crossed = [r for r in turned if r.reason in (OTHER_FOOT, BOTH_BELTS, UNLIKE)]
+    assert len(crossed) <= 2
+    assert len(deduced) + len(crossed) == contacts

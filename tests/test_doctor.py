@@ -524,3 +524,71 @@ def test_a_kistler_file_that_holds_the_force_on_the_plate_is_turned_round():
     assert [codes(findings, name)["sign"] for name in ("plate_1", "plate_2")] == [True, True]
     for stream in correct(given, findings).of_kind("force_plate").values():
         assert np.nanmax(vertical_force(stream)) > 800.0
+
+
+@pytest.mark.parametrize("jump", [93.0, -93.0, 200.0, -200.0, 300.0])
+@pytest.mark.parametrize("part", [0.5, 0.75])
+def test_a_zero_that_shifts_on_a_treadmill_is_told_apart_from_drift_and_taken_away(jump, part):
+    force = running(30.0)
+    at = int(part * len(force)) + 37
+    shifted = force.copy()
+    shifted[at:, 2] += jump
+    given = recording(plate(shifted))
+    findings = examine(given, surface="treadmill", mass_kg=MASS)
+    assert codes(findings).get("zero_shift") is True
+    assert "drift" not in codes(findings)
+    found = findings[0].get("zero_shift")
+    assert found.value == pytest.approx(jump, abs=3.0)
+    second = float(found.text.split(" at ")[1].split(" s")[0])
+    assert second == pytest.approx(at / RATE, abs=0.2)
+    fixed = vertical_force(correct(given, findings).streams["plate_1"])
+    # a jump within a steep part of a contact is not to be seen: there a part of one contact stays off
+    contact = slice(at - int(0.3 * RATE), at + int(0.3 * RATE))
+    error = np.abs(fixed - force[:, 2])
+    assert np.delete(error, np.arange(len(force))[contact]).max() < 6.0
+    assert error[contact].max() < abs(jump) + 6.0
+    assert "piece by piece" in decided(findings)[0].get("zero_shift").text
+
+
+def test_two_shifts_and_a_turned_plate_are_handled_alike():
+    force = running(40.0)
+    shifted = force.copy()
+    shifted[4000:, 2] += 80.0
+    shifted[8000:, 2] -= 130.0
+    for sign in (1.0, -1.0):
+        given = recording(plate(sign * shifted))
+        findings = examine(given, surface="treadmill", mass_kg=MASS)
+        assert findings[0].get("zero_shift").text.count(" N at ") == 2
+        fixed = vertical_force(correct(given, findings).streams["plate_1"])
+        assert np.sqrt(np.mean((fixed - force[:, 2]) ** 2)) < 4.0
+
+
+def test_smooth_drift_is_no_shift():
+    force = running(60.0)
+    for drift in (np.linspace(0, 200, len(force)), 40 * np.sin(np.linspace(0, 9, len(force)))):
+        moved = force + np.outer(drift, [0.0, 0.0, 1.0])
+        found = codes(examine(recording(plate(moved)), surface="treadmill", mass_kg=MASS))
+        assert found["drift"]
+        assert "zero_shift" not in found
+
+
+@pytest.mark.parametrize("jump", [20.0, 93.0, -93.0, 200.0])
+def test_a_walkway_plate_that_rests_at_another_level_is_told(jump):
+    force = hits(20.0, at=(2.0, 4.0, 6.0, 8.0, 12.0, 14.0, 16.0))
+    force[int(10.5 * RATE) :, 2] += jump
+    findings = examine(recording(plate(force)), surface="overground", mass_kg=MASS)
+    shift = findings[0].get("level_shift")
+    assert shift is not None
+    assert shift.value == pytest.approx(jump, abs=3.0)
+    assert "at 10." in shift.text
+    assert "cut the recording there" in shift.text
+
+
+def test_standing_and_sitting_on_a_plate_is_no_shift_of_its_level():
+    rng = np.random.default_rng(6)
+    time = np.arange(int(20 * RATE)) / RATE
+    still = rng.standard_normal((time.size, 3))
+    stands = still + np.outer(np.where(time > 8, 0.4 * WEIGHT, 0.0), [0.0, 0.0, 1.0])
+    assert "level_shift" not in codes(examine(recording(plate(stands)), surface="overground", mass_kg=MASS))
+    walked = hits(20.0, at=(2.0, 5.0, 8.0, 11.0, 14.0, 17.0))
+    assert "level_shift" not in codes(examine(recording(plate(walked)), surface="overground", mass_kg=MASS))

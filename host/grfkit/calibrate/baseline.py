@@ -16,6 +16,7 @@ from ..arrays import Floats
 from ..signals.robust import MAD_TO_SD, MEDIAN_TO_MEAN_ERROR
 from ..signals.runs import true_runs
 from ..signals.treadmill_drift import FLIGHT_THRESHOLD_BW, RHYTHM, Flights, drift_curve, find_flights
+from ..signals.zero_shift import ZeroShift, without_shifts, zero_shifts
 
 IDLE_RANGE_BW = 0.12
 """A plate whose force ranges over less than this was not stepped on."""
@@ -43,6 +44,8 @@ FLIGHT_SCATTER_BW = 0.05
 """SD (BW) from flight to flight beyond which these are no flights."""
 BELOW_FLIGHT_BW, MOST_BELOW_FLIGHT = 0.15, 0.01
 """Depth (BW) below the level, and the share of samples that may lie deeper: no load is less than an empty belt's."""
+LEAST_SHIFT_BW = 0.015
+"""Jump (BW) of the level in flight that is a shift of the zero; chosen by hand: 10 N of 70 kg."""
 REGULAR_SHARE = 0.6
 """Share of the steps that are as long as the median one (within ``RHYTHM``) where somebody runs."""
 
@@ -85,6 +88,8 @@ class UnloadedLevel:
         Shape (samples,): the samples the level was taken from.
     certain
         Whether the level can be nothing but the plate's zero.
+    shifts
+        Where the zero jumps, with upward load positive; the other values are then those of the first part.
     """
 
     state: str
@@ -95,6 +100,7 @@ class UnloadedLevel:
     unloaded: NDArray[np.bool_]
     certain: bool
     flights: Flights | None = None
+    shifts: tuple[ZeroShift, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,24 @@ def find_baseline(values: Floats, *, rate_hz: float, weight_n: float, flights_ex
     return _quiet(values, windows, rate_hz, weight_n)
 
 
+def shifts_of(load_n: Floats, *, rate_hz: float, weight_n: float) -> list[ZeroShift]:
+    """Return the shifts of a treadmill's zero, of upward load; empty where there are no flights."""
+    return zero_shifts(
+        load_n, rate_hz=rate_hz, threshold_n=FLIGHT_THRESHOLD_BW * weight_n, least_n=LEAST_SHIFT_BW * weight_n
+    )
+
+
+def quiet_windows(
+    values: Floats, *, rate_hz: float, weight_n: float
+) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64]] | None:
+    """Return the medians of 20-ms windows, which of them are quiet, and their first samples; None for very few."""
+    windows = _windows(values, rate_hz)
+    if windows.median.size < 3:
+        return None
+    limit = max(STEADY_BW * weight_n, QUIET_RATIO * float(np.percentile(windows.sd, QUIET_PERCENT)))
+    return windows.median, windows.sd <= limit, windows.first
+
+
 def noise_sd(values: Floats) -> float:
     """Return the robust SD (by the median absolute deviation) of samples; 0 where there are none or most are equal."""
     finite = values[np.isfinite(values)]
@@ -182,7 +206,9 @@ def _idle(values: Floats, windows: _Windows, weight_n: float) -> UnloadedLevel:
 
 def _in_flight(values: Floats, direction: int, rate_hz: float, weight_n: float) -> UnloadedLevel | None:
     """Return the level in flight if load points this way, None where there are no flights to be sure of."""
-    load = direction * values
+    recorded = direction * values
+    shifts = shifts_of(recorded, rate_hz=rate_hz, weight_n=weight_n)
+    load = without_shifts(recorded, shifts)
     flights = find_flights(load, rate_hz=rate_hz, threshold_n=FLIGHT_THRESHOLD_BW * weight_n)
     if not _rhythmic(flights, rate_hz):
         return None
@@ -200,7 +226,9 @@ def _in_flight(values: Floats, direction: int, rate_hz: float, weight_n: float) 
     noise = noise_sd((load - drift_curve(load, flights, rate_hz=rate_hz))[unloaded])
     # one-sided: far below zero the level is an offset for certain, as nobody pulls at the belt
     certain = level <= CERTAIN_FLIGHT_SHARE * above
-    return UnloadedLevel("flights", direction, direction * level, noise, noise_sd(at), unloaded, certain, flights)
+    return UnloadedLevel(
+        "flights", direction, direction * level, noise, noise_sd(at), unloaded, certain, flights, tuple(shifts)
+    )
 
 
 def _rhythmic(flights: Flights, rate_hz: float) -> bool:

@@ -11,6 +11,8 @@ from ..arrays import Floats
 from ..records import Recording
 from ..signals.plates import COP_THRESHOLD_N, center_of_pressure
 from ..signals.treadmill_drift import FLIGHT_THRESHOLD_BW, drift_curve, find_flights
+from ..signals.zero_shift import without_shifts
+from .baseline import shifts_of
 from .findings import CorrectionRequest, PlateFindings, decided
 from .vertical import FORCES, MOMENTS, vertical_force
 
@@ -55,7 +57,7 @@ def treated(stream: xr.Dataset, plate: PlateFindings) -> xr.Dataset:
     if "sign" in codes:
         _turn_round(changed)
     # the curve through the flights holds the constant offset as well: never both
-    if "drift" in codes:
+    if codes & {"drift", "zero_shift"}:
         _detrend(changed, plate)
     elif codes & {"zero_offset", "constant_load", "wandering_zero"}:
         # zeros are as recorded, the channels may have been turned round since
@@ -104,12 +106,15 @@ def _zero(stream: xr.Dataset, zero: Mapping[str, float], turned: float) -> None:
 
 def _detrend(stream: xr.Dataset, plate: PlateFindings) -> None:
     load, rate = vertical_force(stream), float(stream.attrs["rate_hz"])
-    flights = find_flights(load, rate_hz=rate, threshold_n=FLIGHT_THRESHOLD_BW * plate.body_weight_n)
-    curve = drift_curve(load, flights, rate_hz=rate)
+    shifts = shifts_of(load, rate_hz=rate, weight_n=plate.body_weight_n)
+    at = [shift.sample for shift in shifts]
+    threshold = FLIGHT_THRESHOLD_BW * plate.body_weight_n
+    flights = find_flights(without_shifts(load, shifts), rate_hz=rate, threshold_n=threshold)
+    curve = drift_curve(load, flights, rate_hz=rate, shifts=at)
     # each channel by its own baseline, but at the flights of the vertical force, the only one that shows them
     for name in _load_channels(stream):
         values = np.asarray(stream[name].values, dtype=np.float64)
-        _set(stream, name, values - drift_curve(values, flights, rate_hz=rate))
+        _set(stream, name, values - drift_curve(values, flights, rate_hz=rate, shifts=at))
     stream.attrs["drift_range_n"] = float(np.ptp(curve))
     turned = float(stream.attrs.get("sign", 1))
     stream.attrs["zero_offset_n"] = float(stream.attrs.get("zero_offset_n", 0.0)) + turned * float(np.median(curve))

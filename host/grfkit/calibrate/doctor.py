@@ -11,9 +11,10 @@ from ..arrays import Floats
 from ..records import Recording, Surface
 from ..signals.treadmill_drift import wander_n
 from ..units import G
-from .baseline import NEAR_ZERO_BW, UnloadedLevel, find_baseline
+from .baseline import LEAST_SHIFT_BW, NEAR_ZERO_BW, UnloadedLevel, find_baseline
 from .direction import direction_findings
 from .findings import Finding, PlateFindings
+from .level_shift import level_shift
 from .mass import mass_finding, mean_running_load
 from .saturation import saturation
 from .vertical import FORCES, MOMENTS, force_channels, force_range, load_axis
@@ -290,7 +291,9 @@ def _idle(plate: _Plate, level: float, sign: int) -> Finding:
 def _drift(plate: _Plate) -> Finding | None:
     base = plate.base
     if base.flights is None:
-        return None
+        return _level_shift(plate)
+    if base.shifts:
+        return _shift(plate)
     values = base.flights.values(plate.values)
     wander = wander_n(values)
     limit = max(_WANDER_NOISES * base.noise_n, _WANDER_BW * plate.weight_n)
@@ -308,6 +311,36 @@ def _drift(plate: _Plate) -> Finding | None:
     return Finding(
         code="drift", severity="warning" if clear else "info", text=f"{what}; {advice}", value=wander, certain=certain,
         done=f"{what}; the spline through it was subtracted",
+    )  # fmt: skip
+
+
+def _level_shift(plate: _Plate) -> Finding | None:
+    shift = level_shift(plate.values, rate_hz=float(plate.stream.attrs["rate_hz"]), weight_n=plate.weight_n)
+    if shift is None:
+        return None
+    jump = plate.up * shift.jump_n
+    text = (
+        f"the unloaded level shifts by {plate.share(jump)} at {shift.time_s:.2f} s and stays there, expected one level:"
+        " the zero moved, or something lies on the plate; no zero fits both parts: cut the recording there, or leave"
+        " one part out"
+    )
+    return Finding(code="level_shift", severity="warning", text=text, value=jump)
+
+
+def _shift(plate: _Plate) -> Finding:
+    base, time = plate.base, np.asarray(plate.stream["time"].values, dtype=np.float64)
+    largest = max(base.shifts, key=lambda shift: abs(shift.jump_n))
+    up = base.direction * plate.up
+    places = ", ".join(f"{up * s.jump_n:+.1f} N at {time[s.sample]:.2f} s" for s in base.shifts)
+    what = (
+        f"the baseline of the flight phases jumps ({places}), expected within {100 * LEAST_SHIFT_BW:g} % BW: the zero"
+        " was set anew, or a cable, the amplifier or the belt moved"
+    )
+    advice = "subtract it piece by piece" if base.certain else "ask for it to be subtracted (--correct drift)"
+    return Finding(
+        code="zero_shift", severity="warning", text=f"{what}; {advice}", value=up * largest.jump_n,
+        certain=base.certain,
+        done=f"{what}; the baseline was subtracted piece by piece; leave out the contact at each jump",
     )  # fmt: skip
 
 

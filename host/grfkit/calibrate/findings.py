@@ -27,6 +27,7 @@ Code = Literal[
     "not_newtons",
     "foot_on_other_belt",
     "zero_shift",
+    "level_shift",
     "horizontal_sign",
     "horizontal_axes",
     "cop_direction",

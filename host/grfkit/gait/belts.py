@@ -14,9 +14,9 @@ from ..signals.step_direction import common_direction, horizontal, pressure_trav
 from .contacts import TOO_SHORT, ContactRule, ContactTimes, Rejection, contacts_from_force
 from .plate_force import ContactSide, PlateContact, PlateForce, summed
 
-_SAME_FOOT = 0.5
+_SAME_FOOT = 0.75
 """Share of the shorter of two contacts during which both belts are loaded, from which on one foot loads both. Chosen by
-hand: double support takes a quarter of a contact at most."""
+hand: double support takes a quarter of a contact, and 0.63 at one side of a very uneven walk (Pearl 2024)."""
 _LEAST_TRAVEL_M, _AGREEMENT = 0.15, 0.8
 """Median travel (m) of the centres of pressure by which a belt's direction is known, and how well the contacts' travels
 agree (:func:`~grfkit.signals.step_direction.common_direction`). Chosen by hand: a walker's belt goes 0.3 m or more in

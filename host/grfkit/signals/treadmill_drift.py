@@ -7,7 +7,9 @@ single-sample noise and the filter's ringing at touch-down do not reach.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,9 @@ FLOOR_PERCENT, TOP_PERCENT = 5.0, 95.0
 LEAST_SPAN, SAME_FLOOR = 0.3, 0.1
 """Of a second with both load and flight: its span at least, as a share of the largest one, and how far its floor may be
 from the usual one, as a share of the usual span; chosen by hand."""
+RUNNING_SPAN, FEWEST_SHIFTED = 0.7, 3
+"""Share of the usual span, and seconds in a row, that show running on another floor, after a shift of the zero. Chosen
+by hand: walking spans half as much as running."""
 FEWEST_TO_SPLINE = 4
 """Points of which a cubic is drawn."""
 NEIGHBOURS = 9
@@ -122,21 +127,35 @@ def _in_rhythm(middle: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.concatenate([[False], usual]) | np.concatenate([usual, [False]]))
 
 
-def drift_curve(channel: Floats, flights: Flights, *, rate_hz: float) -> Floats:
+def drift_curve(channel: Floats, flights: Flights, *, rate_hz: float, shifts: Sequence[int] = ()) -> Floats:
     """Return the baseline of a channel at every sample, shape (samples,).
 
     A cubic spline through the flights' values at their middles. Before the first and after the last flight
     the baseline is held, not extrapolated; across more than 3 s without a flight it is a straight line, as a
     cubic may swing there. Values further than 5 robust SD from the median of their nine neighbours are left
     out. Zeros where there is no flight.
+
+    Parameters
+    ----------
+    shifts
+        Samples at which the zero jumps: the baseline is held up to each, and from it on.
     """
-    index = np.arange(channel.size, dtype=np.float64)
     at, value = flights.middle(), flights.values(channel)
-    keep = np.isfinite(value)
-    keep[keep] = _not_outlying(value[keep])
+    edges = [0, *shifts, channel.size]
+    curve = np.zeros(channel.size)
+    for first, end in pairwise(edges):
+        here = (at >= first) & (at < end) & np.isfinite(value)
+        curve[first:end] = _curve(at[here] - first, value[here], end - first, rate_hz)
+    return curve
+
+
+def _curve(at: Floats, value: Floats, samples: int, rate_hz: float) -> Floats:
+    """Return the baseline of a stretch without a jump, through values at these samples of it."""
+    keep = _not_outlying(value)
     at, value = at[keep], value[keep]
+    index = np.arange(samples, dtype=np.float64)
     if at.size < FEWEST_TO_SPLINE:
-        return np.interp(index, at, value) if at.size else np.zeros(channel.size)
+        return np.interp(index, at, value) if at.size else np.zeros(samples)
     curve = np.interp(index, at, value)
     breaks = np.flatnonzero(np.diff(at) > LONGEST_SPLINE_GAP_S * rate_hz) + 1
     for part in np.split(np.arange(at.size), breaks):
@@ -195,7 +214,12 @@ def _floor(load_n: Floats, rate_hz: float) -> Floats:
     both &= spans >= LEAST_SPAN * np.nanmax(spans)
     usual = float(np.median(low[both]))
     # a second of shuffling spans a load, but has no flight
-    both &= np.abs(low - usual) <= SAME_FLOOR * float(np.median(spans[both]))
+    span = float(np.median(spans[both]))
+    shifted = both & (spans >= RUNNING_SPAN * span)
+    both &= np.abs(low - usual) <= SAME_FLOOR * span
+    # a zero that shifted far within the record: whole seconds of running on another floor
+    for first, end in true_runs(shifted & ~both).tolist():
+        both[first:end] |= end - first >= FEWEST_SHIFTED
     if not both.any():
         return np.full(load_n.size, usual)
     return np.asarray(np.interp(np.arange(load_n.size), middle[both], low[both]), dtype=np.float64)
