@@ -54,6 +54,7 @@ class Radio:
     def __init__(self) -> None:
         self.taken: list[tuple[int, bytes]] = []
         self.refused = 0
+        self.deaf = False
         self.room = lambda: True
 
     def send(self, characteristic: int, value: bytes) -> bool:
@@ -396,6 +397,27 @@ def test_a_tare_waits_for_quiet_samples_and_is_busy_meanwhile(library: Path, tmp
     insole.work()
     flags = [wire.PacketHeader.from_bytes(p).tared for p in radio.of(SENSOR_DATA)]
     assert (flags[0], flags[-1]) == (False, True)
+
+
+def test_a_start_whose_answer_never_left_does_not_begin_with_the_next_answer(library: Path, tmp_path: Path) -> None:
+    radio = Radio()
+    honest, radio.deaf = radio.send, True
+    copy = tmp_path / "deaf.so"
+    shutil.copy(library, copy)
+    insole = CInsole(copy, lambda what, value: not radio.deaf and honest(what, value))
+    insole.begin(left=True)
+    insole.mtu(247)
+    insole.written(CONTROL_POINT, wire.Start(Stream.SENSOR, 100).to_bytes())
+    radio.deaf = False
+    insole.written(CONTROL_POINT, bytes([Op.GET]))
+    insole.delivered()
+    walk(insole)
+    assert [value[:2] for value in radio.of(CONTROL_POINT)] == [bytes([0x83, 0])]
+    assert not radio.of(SENSOR_DATA)
+    insole.written(CONTROL_POINT, wire.Start(Stream.SENSOR, 100).to_bytes())
+    insole.delivered()
+    walk(insole)
+    assert radio.of(SENSOR_DATA)
 
 
 def test_a_time_reply_repeats_the_request_and_bears_both_times(library: Path, tmp_path: Path) -> None:

@@ -131,6 +131,9 @@ void grf_device_written(const grf_device_settings_t *settings, grf_device_t *dev
     } else if (characteristic == GRF_CONTROL_POINT) {
         uint8_t ran = device->service.runs;
         uint32_t key = lock(&settings->radio);
+        if (device->answer_bytes > 0) {
+            device->service.waits = 0; /* a START whose answer never left is none: the host has given it up */
+        }
         device->answer_bytes = (uint8_t)grf_service_control(&settings->service, &device->service, device->mtu, value,
                                                             size, device->answer);
         unlock(&settings->radio, key);
