@@ -115,7 +115,7 @@ def verify_bundle(
     >>> from grfkit.runtime.bundle_files import shipped_bundle
     >>> verified = verify_bundle(shipped_bundle("bilstm_simulated"), boards=None)
     >>> verified.name, verified.files
-    ('bilstm_simulated', 55)
+    ('bilstm_simulated', 63)
     >>> [proof.name for proof in verified.proofs][:4]
     ['files', 'manifest', 'gate', 'counts and forces']
     """
