@@ -210,7 +210,9 @@ def test_documents_that_do_not_fit_are_refused_in_one_line(tmp_path):
         ),
         "is no calibration document": lambda: load(written(tmp_path, kind="other", name="x")),
         "valid_max 0 is not above valid_min 0": lambda: load(pressure(tmp_path, name="v", valid_max=0.0)),
-        "Extra inputs": lambda: load(pressure(tmp_path, name="e", gian=1.0)),
+        "no calibration document: gian is unknown; known keys are schema_version, ": lambda: load(
+            pressure(tmp_path, name="e", gian=1.0)
+        ),
         "unit 'furlong' is not known": lambda: load(pressure(tmp_path, name="u", unit_in="furlong")),
     }
     for text, attempt in refusals.items():

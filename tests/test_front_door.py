@@ -132,7 +132,7 @@ def test_no_wearable_is_refused() -> None:
         ({"condition": "walk"}, "expected a condition"),
         ({"settings": "lab.toml"}, "expected settings"),
         ({"duration_s": 1}, "duration_s is 1, expected 5 or more"),
-        ({"wearables": ("shoe",)}, "wearables.0 is 'shoe', expected 'insole', 'imu' or 'landmarks'"),
+        ({"wearables": ("shoe",)}, "wearables 1 is 'shoe', expected 'insole', 'imu' or 'landmarks'"),
         ({"wearables": ()}, "wearables names each wearable once, and at least one"),
         ({"durations": 3}, "durations is unknown"),
     ],
@@ -177,8 +177,8 @@ def test_training_never_passes_over_what_it_cannot_use() -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"epochs": 0}, "train.epochs is 0, expected 1 or more"),
-        ({"epochs": "ten"}, "train.epochs is 'ten', expected a whole number"),
+        ({"epochs": 0}, "epochs is 0, expected 1 or more"),
+        ({"epochs": "ten"}, "epochs is 'ten', expected a whole number"),
         ({"search": 0}, "the number of trials of a search is 0, expected 1 or more"),
         ({"config": 3}, "expected the path of a TOML file"),
         ({"out": 3}, "expected the path of the folder to write"),

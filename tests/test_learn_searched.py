@@ -322,7 +322,7 @@ def test_continuous_windows_that_overlap_the_calibration_are_not_tested() -> Non
 def test_counts_are_read_or_refused() -> None:
     assert plan_of_counts("2, 4,16").counts == (0, 2, 4, 16)
     for wrong in ("a", "2,2", "0", "-1,2", "1.5", " "):
-        with pytest.raises(BadInputError, match="--personalise is"):
+        with pytest.raises(BadInputError, match="personalise is"):
             plan_of_counts(wrong)
 
 

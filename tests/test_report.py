@@ -118,6 +118,7 @@ def stream(
         runner_up_lag_s=offset_s + 2 * STEP_S,
         gaps=[gap],
         lost=lost,
+        deciding_prior_sd_s=0.1 if verdict == "refused" and margin > 0 else None,
     )
 
 
@@ -223,8 +224,26 @@ def test_refused_page_names_the_runner_up_and_the_advice(refused: str) -> None:
     for remedy in ("three jumps", "More hits", "A prior"):
         assert remedy in text
     assert "--prior-offset" in text
+    assert "SD of 100 ms or less" in text
+    assert "is only 3.1 nats worse (20 needed)" in text
+    assert text.count("natural-log units") == 2  # where nats stand first, and in the table of figures
     assert "If the offset were 6.550 s (runner-up)" in text
     assert "After: aligned" not in text
+
+
+def test_a_prior_is_advised_only_where_it_would_lift_the_refusal() -> None:
+    helpless = replace(stream(margin=3.1, verdict="refused"), deciding_prior_sd_s=None)
+    text = text_of(render_sync_report(trial(helpless, verdict="refused")))
+    assert "three jumps" in text
+    assert "--prior-offset" not in text
+
+
+def test_a_partly_aligned_page_says_whether_anything_is_written() -> None:
+    bad = stream("imu", margin=3.1, verdict="refused", seed=3)
+    text = text_of(render_sync_report(trial(stream(), bad, verdict="partial")))
+    assert "1 of 2 streams is on the reference clock; do not use the rest. Nothing written; --allow-partial" in text
+    allowed = trial(stream(), bad, verdict="partial", configuration={"allow_partial": True})
+    assert "do not use the rest. The 1 that aligns is written." in text_of(render_sync_report(allowed))
 
 
 def test_refusal_taken_at_the_users_word_stays_visible() -> None:
@@ -413,7 +432,7 @@ def rows_of_a_batch() -> list[BatchRow]:
         batch_row(trial(stream(), trial="S02"), report="S02/report.html"),
         batch_row(trial(bad, verdict="refused", trial="S03"), report="javascript:alert(1)"),
         batch_row(trial(stream(), bad, verdict="partial", trial="S01"), report="a b\\ü#1.html"),
-        BatchRow("S04<b>", "failed", note="S04.c3d: is truncated"),
+        BatchRow("S04<b>", "bad input", note="S04.c3d: is truncated"),
     ]
 
 
@@ -456,11 +475,12 @@ def test_entries_of_a_journal_are_rows() -> None:
         ["a", "aligned", "1 of 1"],
         ["b", "partly aligned", "1 of 2"],
         ["c", "refused", "0 of 1"],
-        ["d", "failed", "0 of 0"],
+        ["d", "bad input", "0 of 0"],
     ]
     assert cells[0][3:6] == ["±4.0 ms", "38.0 nats", "1 in 100"]
     assert [c[6] for c in cells[1:]] == [
-        "imu: too few contacts",
+        "nothing written; --allow-partial (allow_partial=True in Python) writes the 1 that aligns;"
+        " imu: too few contacts",
         "imu: too few contacts",
         "d.c3d: holds no plate",
     ]

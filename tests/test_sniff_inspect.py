@@ -243,9 +243,9 @@ def test_options_reach_the_reader(tmp_path: Path, capsys: pytest.CaptureFixture[
     [
         (["{f}", "--rate-hz", "-1"], "--rate-hz is -1"),
         (["{f}", "--rate-hz", "nan"], "--rate-hz is nan"),
-        (["{f}", "--side", "both"], "Invalid value"),
-        (["{f}", "--nonsense"], "No such option"),
-        ([], "Missing argument"),
+        (["{f}", "--side", "both"], "--side is 'both', expected one of 'left', 'right'"),
+        (["{f}", "--nonsense"], "there is no option --nonsense"),
+        ([], "FILE is missing"),
         (["/no/such/file.csv"], "/no/such/file.csv: cannot be read"),
     ],
 )

@@ -207,7 +207,7 @@ def test_no_scheduler_is_bad_input(table: Path) -> None:
         ("reference,wearable,surface,out\na,b,treadmill,\n", "row 1 has no 'out'"),
         ("reference,wearable,surface,out,mass_kg\na,b,treadmill,c.nc,heavy\n", "row 1, mass_kg"),
         ("reference,wearable,surface,out\na,b,treadmill,c.nc\nd,e,treadmill,c.nc\n", r"several rows write .*c\.nc"),
-        ("reference,wearable,surface,out\na, ; ,treadmill,c.nc\n", "row 1, wearables"),
+        ("reference,wearable,surface,out\na, ; ,treadmill,c.nc\n", "row 1 has no 'wearable'"),
     ],
 )
 def test_a_broken_table_is_refused_with_row_and_column(tmp_path: Path, text: str, says: str) -> None:

@@ -195,12 +195,13 @@ def test_one_refused_stream_refuses_the_whole_unless_partial_is_allowed(lab: Lab
     ran = sync(lab, tmp_path / "trial.nc", "--json", wearables=both)
     assert ran.code == 3
     answer = json.loads(ran.out)
-    assert (answer["verdict"], answer["trial"]) == ("refused", None)
+    assert (answer["verdict"], answer["trial"]) == ("partial", None)
     assert {m["verdict"] for m in answer["maps"]} == {"aligned", "refused"}
     assert names(tmp_path) == []
     ran = sync(lab, tmp_path / "trial.nc", "--json", "--allow-partial", wearables=both)
     assert ran.code == 0, ran.err
     answer = json.loads(ran.out)
+    assert (answer["verdict"], answer["trial"]) == ("partial", str(tmp_path / "trial.nc"))
     verdicts = {m["stream"]: m["verdict"] for m in answer["maps"]}
     assert verdicts == {
         "insole_left": "aligned",

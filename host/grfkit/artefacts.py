@@ -72,7 +72,7 @@ def check_file(path: Path, *, force: bool = False) -> Path:
     if place.is_dir():
         raise BadInputError(f"{path}: is a folder; name a file to write")
     if place.exists() and not force:
-        raise BadInputError(f"{path}: exists; use --force to overwrite it")
+        raise BadInputError(f"{path}: exists; use --force (force=True in Python) to overwrite it")
     if place.exists() and not place.is_file():
         raise BadInputError(f"{path}: is no regular file (a pipe, socket or device); name another file to write")
     _check_parent(path, place)
@@ -104,7 +104,7 @@ def check_folder(path: Path, kind: FolderKind, *, force: bool = False) -> Path:
     if names and not (place / kind.mark).is_file():
         raise BadInputError(f"{path}: exists and is no {kind.name}; name another folder")
     if names and not force:
-        raise BadInputError(f"{path}: exists; use --force to overwrite it")
+        raise BadInputError(f"{path}: exists; use --force (force=True in Python) to overwrite it")
     if strange := kind.strange(place):
         more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
         raise BadInputError(

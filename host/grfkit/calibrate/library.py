@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from ..arguments import refusal
 from ..arrays import PathLike
 from ..documents import document_bytes
 from ..errors import BadInputError
@@ -132,6 +133,6 @@ def _parsed(data: bytes, path: Path) -> AnyDocument:
     try:
         return adapter.validate_json(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise BadInputError(f"{path}: is no calibration document: {where}: {first['msg']}") from error
+        kind = error.errors()[0]["loc"][:1]
+        document = next((each for each in KINDS.values() if (each.model_fields["kind"].default,) == kind), None)
+        raise BadInputError(f"{path}: is no calibration document: {refusal(error, document)}") from error

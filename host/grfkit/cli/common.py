@@ -10,12 +10,17 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import typer
 
+from ..arguments import ArgumentError, refusal
 from ..errors import GrfError
 from ..extras import without_extra
+from .command_line import as_typed, for_terminal, wrong_argument, wrong_usage
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 EXIT_INTERNAL = 1
 """A defect of the program."""
@@ -71,8 +76,9 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     _tidy_up_when_terminated()
+    command = typer.main.get_command(app)
     try:
-        code = _call(app, arguments, program)
+        code = _call(command, arguments, program)
         # here, while a broken pipe can still be caught
         sys.stdout.flush()
     except BrokenPipeError:
@@ -85,22 +91,32 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
     except Exception as error:
         if os.environ.get("GRFKIT_DEBUG") == "1":
             traceback.print_exc()
-        line, code = explain(error)
+        line, code = explain(error, command)
         say(f"{program}: {line}")
     if code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
         say(f"{program}: {'interrupted' if code == EXIT_INTERRUPTED else 'terminated'}")
     sys.exit(code)
 
 
-def explain(error: Exception) -> tuple[str, int]:
-    """Return an error as one line for the user, and the exit code for it."""
+def explain(error: Exception, command: Any = None) -> tuple[str, int]:
+    """Return an error as one line for the user, and the exit code for it.
+
+    Parameters
+    ----------
+    command
+        The command that was run, whose options have the names of the function's arguments.
+    """
+    if isinstance(error, ArgumentError):
+        return one_line(for_terminal(wrong_argument(error, command))), error.exit_code
     if isinstance(error, GrfError):
-        return one_line(str(error)), error.exit_code
-    wrong_option = getattr(error, "format_message", None)  # click's own, or Typer's copy of click
-    if wrong_option is not None:
-        return f"{one_line(wrong_option())} (see --help)", EXIT_BAD_INPUT
-    if isinstance(error, ModuleNotFoundError) and (refusal := without_extra("this command", error)) is not None:
-        return one_line(str(refusal)), refusal.exit_code
+        return one_line(for_terminal(str(error))), error.exit_code
+    if hasattr(error, "format_message"):  # click's own, or Typer's copy of click
+        return f"{one_line(wrong_usage(error))} (see --help)", EXIT_BAD_INPUT
+    if type(error).__name__ == "ValidationError" and hasattr(error, "errors"):
+        why = refusal(cast("ValidationError", error))
+        return one_line(f"a document or option cannot be used: {why}"), EXIT_BAD_INPUT
+    if isinstance(error, ModuleNotFoundError) and (missing := without_extra("this command", error)) is not None:
+        return one_line(for_terminal(str(missing))), missing.exit_code
     if isinstance(error, RecursionError):
         return "a document among the inputs is nested too deeply to be read", EXIT_BAD_INPUT
     if isinstance(error, MemoryError):
@@ -124,14 +140,14 @@ def one_line(text: str, *, limit: int = 600) -> str:
 def say(text: str) -> None:
     """Write a line to stderr, if it is open."""
     with contextlib.suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+        print(for_terminal(text), file=sys.stderr, flush=True)
 
 
-def _call(app: typer.Typer, arguments: Sequence[str] | None, program: str) -> int:
-    args: Any = None if arguments is None else list(arguments)
+def _call(command: Any, arguments: Sequence[str] | None, program: str) -> int:
+    args = as_typed(command, sys.argv[1:] if arguments is None else arguments)
     try:
         # not standalone: errors come here instead of ending the process in click's own words
-        result = app(args=args, prog_name=program, standalone_mode=False)
+        result = command(args=args, prog_name=program, standalone_mode=False)
     except SystemExit as stop:  # Typer turns a broken pipe into a bare exit
         if isinstance(stop.__context__, BrokenPipeError):
             raise stop.__context__ from None

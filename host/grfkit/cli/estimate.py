@@ -27,6 +27,10 @@ _Heel = Annotated[
 _Unknown = Annotated[
     str, typer.Option("--unknown", help="Where .mot would need unknown force: refuse, or cut to what is known.")
 ]
+_Side = Annotated[
+    FootOption | None,
+    typer.Option("--side", help="Foot of a recording that does not say it.", case_sensitive=False),
+]
 _Cut = Annotated[
     str, typer.Option("--cut", help="Detector of stances in place of the model's: insole_causal, insole, force.")
 ]
@@ -51,7 +55,7 @@ def estimate(
     unknown: _Unknown = "refuse",
     column_map: _Map = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
-    side: Annotated[FootOption | None, typer.Option("--side", help="Foot of a recording that does not say it.")] = None,
+    side: _Side = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
 ) -> None:

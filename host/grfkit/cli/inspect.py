@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,7 +37,12 @@ def inspect(
         float | None, typer.Option(help="Sampling rate of a file that states none.", show_default=False)
     ] = None,
     side: Annotated[
-        FootOption | None, typer.Option(help="Foot of a recording that does not say it.", show_default=False)
+        FootOption | None,
+        typer.Option(help="Foot of a recording that does not say it.", show_default=False, case_sensitive=False),
+    ] = None,
+    plates: Annotated[
+        Path | None,
+        typer.Option(help="TOML of the plates, for a C3D that does not describe them.", show_default=False),
     ] = None,
 ) -> None:
     """Show what a recording holds, and which reader took it and why.
@@ -46,7 +51,7 @@ def inspect(
     """
     from ..io.inspect import inspect as describe
 
-    report = describe(file, read_options(column_map, rate_hz, side))
+    report = describe(file, read_options(column_map, rate_hz, side, plates))
     if as_json:
         import json
 
@@ -57,21 +62,29 @@ def inspect(
     show_report(report)
 
 
-def read_options(column_map: Path | None, rate_hz: float | None, side: FootOption | None) -> ReadOptions:
+def read_options(
+    column_map: Path | None, rate_hz: float | None, side: FootOption | None, plates: Path | None = None
+) -> ReadOptions:
     """Return what the user states of a file, as readers take it.
 
     Raises
     ------
     BadInputError
-        If the rate is not above 0, or the column map cannot be used.
+        If the rate is not above 0, or the column map or the description of plates cannot be used.
     """
     from ..errors import BadInputError
     from ..io import ReadOptions
     from ..io.columns import load_column_map
 
     if rate_hz is not None and not 0 < rate_hz < LARGEST_RATE_HZ:
-        raise BadInputError(f"--rate-hz is {rate_hz:g}, expected a rate above 0")
-    options = ReadOptions(rate_hz=rate_hz, extra={"side": side.value} if side else {})
+        raise BadInputError(f"--rate-hz is {rate_hz:g}, expected a rate above 0 and below {LARGEST_RATE_HZ:g}")
+    extra: dict[str, Any] = {"side": side.value} if side else {}
+    if plates is not None:
+        from ..formats.c3d_plates_toml import plates_by_hand
+
+        plates_by_hand(plates)
+        extra["plates"] = plates
+    options = ReadOptions(rate_hz=rate_hz, extra=extra)
     return load_column_map(column_map).options(options) if column_map else options
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import refuse_file_ending
 from ..errors import BadInputError, RefusedError
 from .common import one_line, say
 from .learn_words import progress_bar
@@ -34,9 +35,13 @@ def run_export(
     """
     from ..deploy.bundle import UNSTATED, Refusal, export_bundle
     from ..deploy.bundle_folder import check_replaceable
+    from ..runtime.bundle import is_bundle
 
+    refuse_file_ending(out, "a bundle")
     check_replaceable(out, force=force)
     machines = boards_of(boards)
+    if is_bundle(model):
+        raise BadInputError(f"{model}: is a bundle already; name the folder that grf-train wrote")
     try:
         with quiet_console() as console, progress_bar("converting", console) as bar:
             manifest = export_bundle(
@@ -66,8 +71,9 @@ def boards_of(text: str) -> tuple[str, ...]:
     from ..deploy.qemu import BOARDS
 
     emulated = [board.machine for board in BOARDS.values()]
-    if text.strip() in ("all", "none", ""):
-        return tuple(emulated) if text.strip() == "all" else ()
+    text = text.strip().lower()
+    if text in ("all", "none", ""):
+        return tuple(emulated) if text == "all" else ()
     machines = [name.strip() for name in text.split(",")]
     wrong = [b for b in machines if b not in emulated or machines.count(b) > 1]
     if wrong:

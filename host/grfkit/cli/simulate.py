@@ -23,7 +23,8 @@ def simulate() -> None:
 
 @app.command(epilog=EXIT_CODES)
 def lab(
-    out_dir: Annotated[Path, typer.Argument(help="Folder to write.", show_default=False)],
+    out_dir: Annotated[Path | None, typer.Argument(help="Folder to write.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The same, as other commands name it.", hidden=True)] = None,
     surface: Annotated[str, typer.Option(help="treadmill, overground, or both.")] = "both",
     gait: Annotated[str, typer.Option(help="run, or walk (on a treadmill with a belt per foot).")] = "run",
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
@@ -45,13 +46,27 @@ def lab(
     """
     # first of all, while the options are the only names here
     request = _request(dict(locals()))
-    written = _write(out_dir, request, force=force)
+    folder = _folder(out_dir, out)
+    written = _write(folder, request, force=force)
     if as_json:
         import json
 
-        print(json.dumps({"folder": str(out_dir), "table": "TABLE.csv", "trials": [t.name for t in written]}))
+        print(json.dumps({"folder": str(folder), "table": "TABLE.csv", "trials": [t.name for t in written]}))
         return
-    print(f"{out_dir}: {len(written)} trials, listed in TABLE.csv")
+    print(f"{folder}: {len(written)} trials, listed in TABLE.csv")
+
+
+def _folder(out_dir: Path | None, out: Path | None) -> Path:
+    from ..arguments import refuse_file_ending
+    from ..errors import BadInputError
+
+    if (out_dir is None) == (out is None):
+        given = "is missing: name the folder to write" if out is None else "and --out both name a folder; give one"
+        raise BadInputError(f"OUT_DIR {given}")
+    folder = out_dir if out_dir is not None else out
+    assert folder is not None
+    refuse_file_ending(folder, "a lab")
+    return folder
 
 
 app.command(name="insole", epilog=EXIT_CODES)(_insole)
@@ -60,16 +75,17 @@ app.command(name="insole", epilog=EXIT_CODES)(_insole)
 def _request(options: dict[str, Any]) -> LabRequest:
     from pydantic import ValidationError
 
-    from ..arguments import refused_field
-    from ..errors import BadInputError
+    from ..arguments import ArgumentError, as_choice, choices_of, refused_field
     from ..simulate.folder import LabRequest
 
     settings = {name: options[name] for name in LabRequest.model_fields}
+    settings = {
+        name: as_choice(value, choices_of(LabRequest.model_fields[name].annotation)) for name, value in settings.items()
+    }
     try:
         return LabRequest.model_validate(settings)
     except ValidationError as error:
-        name, why = refused_field(error)
-        raise BadInputError(f"--{name.split('.')[0].replace('_', '-')} {why}") from error
+        raise ArgumentError(*refused_field(error)) from error
 
 
 def _write(out_dir: Path, request: LabRequest, *, force: bool) -> list[PlannedTrial]:

@@ -64,28 +64,32 @@ def insole(
 def _request(options: dict[str, Any]) -> InsoleRequest:
     from pydantic import ValidationError
 
-    from ..arguments import refused_field
+    from ..arguments import ArgumentError, as_choice, choices_of, refused_field
     from ..errors import BadInputError
 
     try:
         from ..virtual.run import InsoleRequest
     except ImportError as error:
         raise BadInputError(f"virtual insoles need Bumble ({error}); pip install 'grfkit[ble]'") from error
+    fields = InsoleRequest.model_fields
+    options = {name: as_choice(value, choices_of(fields[name].annotation)) for name, value in options.items()}
     try:
         return InsoleRequest.model_validate(options)
     except ValidationError as error:
-        name, why = refused_field(error)
-        raise BadInputError(f"--{name.split('.')[0].replace('_', '-')} {why}") from error
+        raise ArgumentError(*refused_field(error)) from error
 
 
 def _refuse_existing(request: InsoleRequest, *, force: bool) -> None:
-    from ..errors import BadInputError
+    from ..arguments import refuse_other_ending
+    from ..artefacts import check_file
 
-    for path in (request.truth, request.plate):
-        if path is not None and path.exists() and not force:
-            raise BadInputError(f"{path}: exists; use --force to write over it")
-        if path is not None and not path.parent.is_dir():
-            raise BadInputError(f"{path}: its folder does not exist; make it first")
+    for path, endings, what in (
+        (request.truth, (".json",), "the truth is written as JSON"),
+        (request.plate, (".c3d",), "the plate is written as C3D"),
+    ):
+        if path is not None:
+            check_file(path, force=force)
+            refuse_other_ending(path, endings, what)
 
 
 def _ready(request: InsoleRequest, bed: Any, *, as_json: bool) -> None:

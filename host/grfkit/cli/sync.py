@@ -17,9 +17,25 @@ _Reference = Annotated[
 ]
 _Wearables = Annotated[
     list[Path] | None,
-    typer.Option("--wearable", metavar="<path>", help="Needed: insole (.grfrec too), IMU or landmarks; repeatable."),
+    typer.Option("--wearable", metavar="<path>", help="Needed: insole (.grfrec too), IMU, landmarks; one or several."),
 ]
 _Surface = Annotated[str | None, typer.Option("--surface", help="Needed: treadmill, or overground (separate plates).")]
+_Plates = Annotated[
+    Path | None, typer.Option("--plates", help="TOML of the plates, for a C3D that does not describe them.")
+]
+_Side = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--side", metavar="<left|right>", help="Foot of wearables that do not say it: one for all, or each in turn."
+    ),
+]
+_Calibrations = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--calibration", metavar="<path>", help="Calibration document (plates, pressure, lags, insole); repeatable."
+    ),
+]
+_Ending = "Needed: trial to write (netCDF4, ends in .nc)."
 _Mass = Annotated[float | None, typer.Option("--mass-kg", help="Body mass; checked against the force.")]
 _Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
 _Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
@@ -32,8 +48,8 @@ def sync(
     reference: _Reference = None,
     wearable: _Wearables = None,
     surface: _Surface = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Needed: trial to write (netCDF4).")] = None,
-    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help=_Ending)] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")] = None,
     mass_kg: _Mass = None,
     participant: Annotated[str, typer.Option("--participant", help="Code of the person, not a name.")] = "",
     speed_m_s: Annotated[float | None, typer.Option("--speed-m-s", help="Kept with the trial.")] = None,
@@ -42,11 +58,11 @@ def sync(
         str,
         typer.Option("--forward", help="File axis that points forward: +x, -y ... Turns plates to the lab."),
     ] = "",
-    prior_offset: Annotated[
+    prior_offset_s: Annotated[
         float | None,
-        typer.Option("--prior-offset", help="Rough reference minus device time at its start, s."),
+        typer.Option("--prior-offset", "--prior-offset-s", help="Rough reference minus device time at its start, s."),
     ] = None,
-    prior_sd: Annotated[float | None, typer.Option("--prior-sd", help="Its SD, s.")] = None,
+    prior_sd_s: Annotated[float | None, typer.Option("--prior-sd", "--prior-sd-s", help="Its SD, s.")] = None,
     together: _Together = None,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Keep the streams that align, list the others.")
@@ -59,9 +75,12 @@ def sync(
         typer.Option(
             "--correct",
             metavar="<str>",
-            help="Doctor's findings to correct besides the unambiguous: zero, sign, vertical, drift, horizontal.",
+            help="Findings about the plates to correct besides the certain: zero, sign, vertical, drift, horizontal.",
         ),
     ] = None,
+    plates: _Plates = None,
+    side: _Side = None,
+    calibrations: _Calibrations = None,
     column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
     min_overlap_s: Annotated[float, typer.Option("--min-overlap-s", help="Overlap needed on a treadmill.")] = 30.0,
@@ -82,12 +101,15 @@ def sync(
         "speed_m_s": speed_m_s,
         "slope_percent": slope_percent,
         "forward": forward,
-        "prior_offset_s": prior_offset,
-        "prior_sd_s": prior_sd,
+        "prior_offset_s": prior_offset_s,
+        "prior_sd_s": prior_sd_s,
         "together": together,
         "allow_partial": allow_partial,
         "accept_refused": accept_refused,
         "correct": tuple(correct or ()),
+        "plates": plates,
+        "side": tuple(side or ()),
+        "calibrations": tuple(calibrations or ()),
         "column_map": column_map,
         "rate_hz": rate_hz,
         "min_overlap_s": min_overlap_s,
@@ -111,7 +133,8 @@ def batch(
     """Align every row of a table; stopped, it goes on where it was. Exit code 0 if all rows are aligned, else 3 or 2.
 
     Columns: reference, wearable (several: a;b), surface, out; where wanted trial, mass_kg, participant, speed_m_s,
-    slope_percent, forward, report, prior_offset, prior_sd, column_map, rate_hz. Paths are relative to the table.
+    slope_percent, forward, report, prior_offset, prior_sd, column_map, rate_hz, plates, side, calibration, correct,
+    together, allow_partial, min_overlap_s. Paths are relative to the table.
     """
     from .sync_run import run_table
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from ..arguments import refuse_other_ending
+from ..artefacts import check_file
 from ..cluster import exposure
 from ..errors import BadInputError
-from ..sync import Alignment, align, assemble
-from ..sync.batch import Row, read_table, run_batch, run_row, waiting
+from ..sync import align, assemble
+from ..sync.batch import ROW_VERDICTS, Row, read_table, run_batch, run_row, waiting
 from .common import EXIT_REFUSED, say
-from .sync_words import exit_code, table_words, words
+from .sync_words import table_code, table_words, words
 
 Outcome = tuple[dict[str, Any], str, int]
 
@@ -25,66 +25,52 @@ def run_trial(options: dict[str, Any], *, out: Path | None, report: Path | None,
     options
         Keyword arguments of :func:`grfkit.sync.align`.
     """
-    _refuse_missing(options)
-    if out is None:
-        raise BadInputError("--out is missing: name the trial to write, e.g. --out trial.nc")
-    for path in (out, report):
-        _writable(path, force)
-    if report is not None and out.resolve() == report.resolve():
-        raise BadInputError(f"--out and --report name the same file, {out}; give the report a name of its own")
-    # --force must not let a result take the place of what it came from
-    inputs = {p.resolve() for p in (options["reference"], *options["wearables"])}
-    for path in (out, report):
-        if path is not None and path.resolve() in inputs:
-            raise BadInputError(f"{path}: is an input of this trial; name another file to write")
+    _refuse_missing(options, out)
+    assert out is not None
+    _check_file(options, out, report, force)
     from rich.console import Console
 
     with Console(stderr=True).status(f"aligning {', '.join(p.name for p in options['wearables'])} ..."):
-        alignment = _aligned(options)
+        alignment = align(**options)
         if report is not None:
             from ..report import write_sync_report
 
             write_sync_report(report, alignment.evidence, force=force)
         if alignment.accepted:
             assemble(alignment).to_netcdf(out, force=force)
-    return alignment.to_json(out), words(alignment, out, report), exit_code(alignment.outcome)
+    return alignment.to_json(out), words(alignment, out, report), 0 if alignment.is_safe else EXIT_REFUSED
 
 
-def _refuse_missing(options: dict[str, Any]) -> None:
-    needed = {
-        "reference": "--reference FILE",
-        "wearables": "--wearable FILE",
-        "surface": "--surface treadmill|overground",
+def _refuse_missing(options: dict[str, Any], out: Path | None) -> None:
+    given = {
+        "--reference FILE": options["reference"],
+        "--wearable FILE": options["wearables"],
+        "--surface treadmill|overground": options["surface"],
+        "--out TRIAL.nc": out,
     }
-    for field, option in needed.items():
-        if not options[field]:
-            raise BadInputError(f"{option} is missing (see --help)")
+    missing = [option for option, value in given.items() if not value]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise BadInputError(f"{', '.join(missing)} {verb} missing (see --help)")
 
 
-def _aligned(options: dict[str, Any]) -> Alignment:
-    """Return the alignment; an option that is refused is named as on the command line."""
-    try:
-        return align(**options)
-    except BadInputError as error:
-        if not isinstance(error.__cause__, ValidationError):
-            raise
-        name, text = str(error).split(" ", 1)
-        option = name.replace("_", "-")
-        # fields carry their unit (prior_offset_s), options do not
-        option = option.removesuffix("-s") if option.startswith("prior") else option
-        raise BadInputError(f"--{option} {text}") from error
-
-
-def _writable(path: Path | None, force: bool) -> None:
+def _check_file(options: dict[str, Any], out: Path, report: Path | None, force: bool) -> None:
     """Refuse before the work rather than after it."""
-    if path is None:
-        return
-    if path.is_dir():
-        raise BadInputError(f"{path}: is a folder; name a file to write")
-    if path.exists() and not force:
-        raise BadInputError(f"{path}: exists; use --force to overwrite it")
-    if not path.parent.is_dir():
-        raise BadInputError(f"{path}: its folder does not exist")
+    if report is not None and out.resolve() == report.resolve():
+        raise BadInputError(f"--out and --report name the same file, {out}; give the report a name of its own")
+    check_file(out, force=force)
+    refuse_other_ending(out, (".nc",), "a trial is written as netCDF4")
+    written = [out]
+    if report is not None:
+        check_file(report, force=force)
+        refuse_other_ending(report, (".html", ".htm"), "a report is written as HTML")
+        written.append(report)
+    # --force must not let a result take the place of what it came from
+    documents = (options["column_map"], options["plates"], *options["calibrations"])
+    inputs = {p.resolve() for p in (options["reference"], *options["wearables"], *documents) if p is not None}
+    for path in written:
+        if path.resolve() in inputs:
+            raise BadInputError(f"{path}: is an input of this trial; name another file to write")
 
 
 def run_row_with_report(row: Row) -> dict[str, Any]:
@@ -126,11 +112,9 @@ def run_table(table: Path, *, scheduler: str | None, processes: int | None, repo
         )
     if reports:
         _write_index(table, summaries)
-    verdicts = [str(d["verdict"]) for d in summaries]
-    counts = {v: verdicts.count(v) for v in ("aligned", "refused", "bad input")}
-    # the gravest outcome of any row
-    code = 2 if counts["bad input"] else EXIT_REFUSED if counts["refused"] else 0
-    return {"counts": counts, "trials": summaries}, table_words(counts, summaries), code
+    counts: dict[str, int] = {v: sum(d["verdict"] == v for d in summaries) for v in ROW_VERDICTS}
+    summary = {"counts": counts, "trials": summaries}
+    return summary, table_words(counts, summaries), table_code(summaries)
 
 
 def _write_index(table: Path, summaries: list[dict[str, Any]]) -> None:

@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..records.evidence import verdict_in_words
 from ..sync import Alignment
-from .common import EXIT_REFUSED
+from .command_line import for_terminal
+from .common import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_REFUSED
 
-
-def exit_code(verdict: str) -> int:
-    """Return the exit code of a verdict."""
-    return {"aligned": 0, "bad input": 2}.get(verdict, EXIT_REFUSED)
+_AS_COLUMN = re.compile(r"--[a-z-]+ \((\w+)[^()]* in Python\)")
+"""An option and the argument of the function beside it; a table has a column of the argument's name."""
 
 
 def words(alignment: Alignment, out: Path, report: Path | None) -> str:
     """Return the result as a person reads it."""
-    lines = [f"verdict: {alignment.outcome}", *(f"  {text}" for text in alignment.messages)]
+    lines = [f"verdict: {alignment.verdict_words}", *(f"  {text}" for text in alignment.messages)]
     lines.append(f"trial: {out}" if alignment.accepted else "no trial was written")
     if report is not None:
         lines.append(f"report: {report}")
-    return "\n".join(lines)
+    return for_terminal("\n".join(lines))
 
 
-def table_words(counts: Mapping[str, int], entries: Sequence[dict[str, Any]]) -> str:
+def table_code(entries: Sequence[Mapping[str, Any]]) -> int:
+    """Return the exit code of a table: that of its gravest row."""
+    verdicts = {str(entry["verdict"]) for entry in entries}
+    if "internal error" in verdicts:
+        return EXIT_INTERNAL
+    if "bad input" in verdicts:
+        return EXIT_BAD_INPUT
+    unsafe = any(e["verdict"] == "refused" or (e["verdict"] == "partial" and not e["trial"]) for e in entries)
+    return EXIT_REFUSED if unsafe else 0
+
+
+def table_words(counts: Mapping[str, int], entries: Sequence[Mapping[str, Any]]) -> str:
     """Return how many rows ended how, and a line for each that is not aligned."""
-    lines = [f"{number} {verdict}" for verdict, number in counts.items() if number]
+    names = {"partial": "partly aligned"}
+    lines = [f"{number} {names.get(verdict, verdict)}" for verdict, number in counts.items() if number]
     for entry in entries:
         if entry["verdict"] != "aligned":
-            why = entry["error"] or "; ".join(_reasons(entry)) or "refused"
+            why = entry["error"] or "; ".join([*_partial(entry), *_reasons(entry)]) or "refused"
             lines.append(f"  row {entry['row']} ({entry['out']}): {why}")
-    return "\n".join(lines)
+    return for_terminal(_AS_COLUMN.sub(r"the column \1", "\n".join(lines)))
+
+
+def _partial(entry: Mapping[str, Any]) -> list[str]:
+    """Return what became of a row of which a part is aligned."""
+    if entry["verdict"] != "partial":
+        return []
+    aligned = sum(row["verdict"] == "aligned" for row in entry["maps"])
+    return [verdict_in_words("partial", aligned=aligned, allow_partial=bool(entry["trial"]))]
 
 
 def _reasons(entry: Mapping[str, Any]) -> list[str]:

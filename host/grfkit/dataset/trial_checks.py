@@ -26,7 +26,7 @@ def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
     if not str(attrs.get("participant", "")).strip():
         raise BadInputError(
             f"trial '{name}' names no participant; without one nobody can tell whether a person is in training and in"
-            " test: align it again with --participant CODE"
+            " test: align it again by grf-sync with --participant CODE (participant=CODE in Python)"
         )
     check_mass_kg(attrs.get("mass_kg"), name)
     check_newtons(trial, name)
@@ -63,11 +63,13 @@ def check_mass_kg(stated: object, name: str) -> None:
     except (TypeError, ValueError):
         raise BadInputError(f"trial '{name}' has the mass {stated!r}, which is no number of kilograms") from None
     if not np.isfinite(mass_kg):
-        raise BadInputError(f"trial '{name}' states no body mass; align it again with --mass-kg M")
+        raise BadInputError(
+            f"trial '{name}' states no body mass; align it again by grf-sync with --mass-kg M (mass_kg=M in Python)"
+        )
     if not LIGHTEST_KG <= mass_kg <= HEAVIEST_KG:
         raise BadInputError(
             f"trial '{name}' has the mass {mass_kg:g}, expected kilograms ({LIGHTEST_KG:g} to {HEAVIEST_KG:g}); align"
-            " it again with --mass-kg M"
+            " it again by grf-sync with --mass-kg M (mass_kg=M in Python)"
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..arguments import as_path, refuse_other, refused_field
+from ..arguments import as_path, refusal, refuse_other
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..records import Trial
@@ -91,7 +91,7 @@ def request_with(request: CutRequest | None, options: Mapping[str, Any]) -> CutR
     try:
         _CHECKED.validate_python(asdict(completed))
     except ValidationError as error:
-        raise BadInputError(f"windows cannot be cut: {' '.join(refused_field(error))}") from error
+        raise BadInputError(f"windows cannot be cut: {refusal(error)}") from error
     return completed
 
 

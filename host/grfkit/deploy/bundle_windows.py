@@ -97,7 +97,7 @@ def parity_windows(model: GrfModel, folder: Path, held_out: WindowSource, calibr
     if not strangers:
         raise LeakError(
             f"all of the held-out participants ({', '.join(trained)}) were in training; name trials of others, or leave"
-            " --held-out away, and the bundle says that nobody else was at hand"
+            " --held-out (held_out in Python) away, and the bundle says that nobody else was at hand"
         )
     leak = f"{', '.join(trained)} of the held-out windows were in training and were left out of parity"
     windows, findings = _usable(model, data.of(strangers))

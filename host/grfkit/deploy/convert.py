@@ -106,7 +106,7 @@ def representative(model: GrfModel, windows: StanceSet | None = None) -> StanceS
     if calibration is None or not calibration.size:
         raise BadInputError(
             "the model has no calibration windows (calibration.nc); name a stance set of its training participants with"
-            " --calibrate"
+            " --calibrate (calibrate in Python)"
         )
     strangers = sorted(set(calibration.participants) - set(model.participants))
     if strangers:

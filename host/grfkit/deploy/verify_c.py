@@ -214,7 +214,11 @@ def prove_on_boards(bundle: OpenedBundle, boards: Sequence[str], run: bool | Non
     if files is None or (sizes.boards is None and not boards):
         return [Proof("boards", f"the bundle has no counts of them: {sizes.boards_reason}")]
     left = [name for name in sizes.boards or {} if name not in boards]
-    skipped = [Proof("boards", f"{', '.join(left)} not run; --boards all runs them", proven=False)] if left else []
+    skipped = (
+        [Proof("boards", f"{', '.join(left)} not run; --boards all (boards in Python) runs them", proven=False)]
+        if left
+        else []
+    )
     if not boards:
         return skipped
     lacking = why_not_run(bundle, run) or missing()

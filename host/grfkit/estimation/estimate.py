@@ -131,7 +131,7 @@ def _geometry(insole: str, out: Path | None) -> InsoleGeometry | None:
         return None
     if out is None or out.suffix.lower() != ".mot":
         name = "none is written" if out is None else f"{out.name} is none"
-        raise BadInputError(f"--insole is of use for an OpenSim file only, and {name}; leave it out")
+        raise BadInputError(f"--insole (insole in Python) is of use for an OpenSim file only, and {name}; leave it out")
     from ..calibrate.library import load_insole
 
     return load_insole(insole).document

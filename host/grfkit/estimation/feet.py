@@ -16,8 +16,10 @@ from ..gait.stances import SOURCES, Stance, Stances, find_stances
 from ..learn.spec import ModelSpec
 from ..records import Trial
 from .curves import increasing
-from .source import EstimateRequest, EstimateSource
+from .source import CUTS, EstimateRequest, EstimateSource
 from .types import SIDES, Side
+
+_STATE_FOOT = "state the foot with --side (ReadOptions(extra={'side': 'left'}) in Python)"
 
 PREFIXES = {"insole": ("cell_", "zone_", "force", "cop_"), "imu": ("acc_", "gyro_")}
 """How the names of a wearable's channels begin, by its kind."""
@@ -73,7 +75,7 @@ def wearables_of(streams: Mapping[str, xr.Dataset], spec: ModelSpec) -> dict[Sid
     if not lacking:
         sides = sorted({str(s.attrs.get("side")) for s in wearables.values()})
         content = f"{len(wearables)} of unknown foot" if sides else f"it holds {', '.join(streams) or 'nothing'}"
-        hint = "state the foot with --side" if sides else "give a recording with samples of an insole or IMU"
+        hint = _STATE_FOOT if sides else "give a recording with samples of an insole or IMU"
         raise BadInputError(f"the recording holds no wearable of a known foot ({content}); {hint}")
     side, missing = next(iter(lacking.items()))
     have = sorted({str(v) for s in wearables.values() if s.attrs.get("side") == side for v in s.data_vars} - _CLOCKS)
@@ -111,15 +113,17 @@ def detector_of(
     insole = any(s.attrs.get("kind") == "insole" and s.attrs.get("side") in SIDES for s in streams.values())
     if spec.window != "stance" and not request.cut.strip():
         return "insole_causal" if insole else "none"
-    usable = ("insole_causal", "insole", "force")
-    if cut not in usable:
+    if cut not in CUTS:
         reason = "cannot be run on a recording" if cut not in SOURCES else "sees no toe-off"
-        raise BadInputError(f"stances cut by '{cut}' {reason}; name one of {', '.join(usable)} with --cut")
+        raise BadInputError(
+            f"stances cut by '{cut}' {reason}; name one of {', '.join(CUTS)} with --cut (cut in Python)"
+        )
     plates = any(s.attrs.get("kind") == "force_plate" for s in streams.values())
     if cut == "force" and not plates:
         raise BadInputError(
             "the model was trained on stances cut by force plates, and the recording has none; name what a wearable"
-            " can see with --cut insole_causal (the windows then differ from those of training)"
+            " can see with --cut insole_causal (cut='insole_causal' in Python); the windows then differ from those of"
+            " training"
         )
     if cut == "force":
         findings.append("stances are cut by the force plates: this estimate needs what it is to replace")

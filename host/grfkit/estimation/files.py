@@ -43,7 +43,8 @@ def check_outputs(out: Path, *, force: bool) -> tuple[Path, ...]:
         false: before the work rather than after it.
     """
     if out.suffix.lower() not in SUFFIXES:
-        raise BadInputError(f"{out}: ends in '{out.suffix}', expected one of {', '.join(SUFFIXES)}")
+        ending = f"ends in '{out.suffix}'" if out.suffix else "has no ending"
+        raise BadInputError(f"{out}: {ending}, expected one of {', '.join(SUFFIXES)}, which decides what is written")
     files = (out, out.with_name(f"{out.stem}_ExternalLoads.xml")) if out.suffix.lower() == ".mot" else (out,)
     for path in files:
         check_file(path, force=force)

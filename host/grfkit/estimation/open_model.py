@@ -115,6 +115,11 @@ def open_model(folder: Path) -> ForceModel:
     BadInputError
         If it is neither, or what it needs is not installed.
     """
+    if folder.is_file():
+        raise BadInputError(
+            f"{folder}: is a file, expected the folder that grf-train or grf-quantize wrote; are model and recording"
+            " exchanged?"
+        )
     if is_bundle(folder):
         return load_bundle_model(folder)
     try:

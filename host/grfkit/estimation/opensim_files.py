@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..arguments import ArgumentError
 from ..arrays import Floats
 from ..calibrate.documents import InsoleGeometry
 from ..dataset.resample import linear
@@ -53,7 +54,9 @@ def as_mot(
         of pressure is unknown.
     """
     if not np.isfinite(estimate.mass_kg):
-        raise BadInputError("an OpenSim file holds newtons, and the body mass is not known; state --mass-kg")
+        raise BadInputError(
+            "an OpenSim file holds newtons, and the body mass is not known; state --mass-kg (mass_kg in Python)"
+        )
     points = {side: foot_cop(estimate, side, geometry) for side in SIDES if side in estimate.feet}
     time, force_bw, notes = _known_stretch(estimate, unknown)
     if "apgrf" not in estimate.axes:
@@ -76,7 +79,7 @@ def check_unknown(unknown: str) -> str:
         If it is none of :data:`UNKNOWN`.
     """
     if str(unknown).lower() not in UNKNOWN:
-        raise BadInputError(f"--unknown is '{unknown}', expected {' or '.join(UNKNOWN)}")
+        raise ArgumentError("unknown", f"is '{unknown}', expected {' or '.join(UNKNOWN)}")
     return str(unknown).lower()
 
 
@@ -96,7 +99,7 @@ def _known_stretch(estimate: Estimate, unknown: str) -> tuple[Floats, dict[Side,
         raise BadInputError(
             f"the force of {'both feet' if len(curves) > 1 else 'the foot'} is known in {len(stretches)} stretches"
             f" only ({_spans(time, stretches)}), and OpenSim reads no missing values; write the longest with --unknown"
-            " cut, or .nc or .csv"
+            " cut (unknown='cut' in Python), or .nc or .csv"
         )
     start, end = max(stretches, key=lambda s: float(time[s[1] - 1] - time[s[0]]))
     inside = slice(start, end)
@@ -209,7 +212,7 @@ def _cell_cop(estimate: Estimate, stream: xr.Dataset, side: Side, geometry: Inso
         what = "no cells" if not cells else f"cells of unknown place ({', '.join(lost[:4])}...)"
         raise BadInputError(
             f"the {side} insole has no centre of pressure and {what}, and an OpenSim file needs to know where the force"
-            " acts; name the insole's geometry with --insole, or write .nc or .csv"
+            " acts; name the insole's geometry with --insole (insole in Python), or write .nc or .csv"
         )
     loads = np.stack([np.asarray(stream[c].values, dtype=np.float64) for c in cells], axis=1)
     swing = ~_stance_samples(estimate, side, np.asarray(stream["time"].values, dtype=np.float64))

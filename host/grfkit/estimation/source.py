@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..arguments import as_path, refused_field
+from ..arguments import ArgumentError, as_choice, as_path, refused_field
 from ..arrays import PathLike
 from ..errors import BadInputError
+from ..gait.stances import SOURCES
 from ..io import ReadOptions, read
 from ..learn.spec import ModelSpec
 from ..provenance import InputFile, describe_input
@@ -24,6 +25,10 @@ MASS_KG = (10.0, 300.0)
 """Body masses that are believed, kg: chosen by hand to catch pounds, grams and newtons."""
 SAME = 1e-6
 """Difference up to which two statements of one number are the same one, in its own unit: rounding of a file."""
+
+
+CUTS = ("insole_causal", "insole", "force")
+"""Detectors of stances that see a toe-off."""
 
 
 class EstimateRequest(BaseModel):
@@ -62,10 +67,13 @@ class EstimateRequest(BaseModel):
             If a value is out of range.
         """
         try:
-            return cls.model_validate(options)
+            request = cls.model_validate(options | {"cut": as_choice(options.get("cut", ""), CUTS)})
         except ValidationError as error:
-            name, why = refused_field(error)
-            raise BadInputError(f"--{name.replace('_', '-')} {why}") from error
+            raise ArgumentError(*refused_field(error)) from error
+        if request.cut and request.cut not in CUTS:
+            why = "sees no toe-off" if request.cut in SOURCES else "cannot be run on a recording"
+            raise ArgumentError("cut", f"is '{request.cut}', which {why}; expected one of {', '.join(CUTS)}")
+        return request
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,7 @@ def open_source(
         if options not in (None, ReadOptions()):
             raise BadInputError(
                 f"{path}: is a trial, which states all itself; leave out --column-map, --rate-hz, --side"
+                " (options in Python)"
             )
         return EstimateSource.of_trial(path)
     opened = read(path, options)
@@ -154,12 +163,14 @@ def facts_of(source: EstimateSource, request: EstimateRequest, spec: ModelSpec) 
     attrs = source.trial.tree.attrs
     in_trial, stated = str(attrs.get("participant", "")).strip(), request.participant.strip()
     if in_trial and stated and in_trial != stated:
-        raise BadInputError(f"the trial is of participant '{in_trial}', not '{stated}'; leave --participant out")
+        raise BadInputError(
+            f"the trial is of participant '{in_trial}', not '{stated}'; leave --participant (participant in Python) out"
+        )
     # a trial could have named somebody of the training; a device's own file never does
     if source.aligned and not (in_trial or stated):
         raise BadInputError(
             f"trial '{source.name}' names no participant, so that nobody can tell whether they were in training;"
-            " state --participant CODE"
+            " state --participant CODE (participant=CODE in Python)"
         )
     facts: dict[str, Any] = {"participant": in_trial or stated or NOT_STATED}
     findings: list[str] = []

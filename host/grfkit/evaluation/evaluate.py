@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from ..arguments import as_path, refuse_other
+from ..arguments import ArgumentError, as_choice, as_path, refuse_other, refuse_other_ending
 from ..arrays import PathLike
 from ..artefacts import check_file, written_together
 from ..errors import BadInputError
@@ -43,12 +43,13 @@ def _check_for_card(folder: Path, recipe: Recipe, regimes: Sequence[str]) -> Non
         why = "; ".join(recipe.leaks) or recipe.split
         raise BadInputError(
             f"{folder}: its recipe leaks ({why}), and what leaks is no figure for a model's card; evaluate its recipe"
-            " without the model (--preset, --config)"
+            " without the model: --preset, --config (preset, config in Python)"
         )
     if regimes and regimes[-1] != recipe.regime:
         raise BadInputError(
-            f"{folder}: was trained by regime '{recipe.regime or 'none'}', and the last of --regimes, '{regimes[-1]}',"
-            " would be the headline on its card; name the model's own one last, or leave out --model"
+            f"{folder}: was trained by regime '{recipe.regime or 'none'}', and the last of --regimes (regimes in"
+            f" Python), '{regimes[-1]}', would be the headline on its card; name the model's own one last, or leave out"
+            " --model (model in Python)"
         )
 
 
@@ -152,10 +153,17 @@ def evaluate(
     page = None if report is None else as_path(report, what="the report to write")
     if page is not None:
         check_file(page, force=force)
+        refuse_other_ending(page, (".html", ".htm"), "a report is written as HTML")
     if model is not None and (preset or isinstance(config, str | os.PathLike) or network or epochs or split):
-        raise BadInputError("--model brings its own recipe; leave out --preset, --config, --network, --split, --epochs")
+        raise BadInputError(
+            "--model (model in Python) brings its own recipe; leave out --preset, --config, --network, --split,"
+            " --epochs (preset, config, network, split, epochs in Python)"
+        )
     if model is not None and search is not None:
-        raise BadInputError("--model is proven by the search its settings came from, if any; leave out --search")
+        raise BadInputError(
+            "--model (model in Python) is proven by the search its settings came from, if any; leave out --search"
+            " (search in Python)"
+        )
     folder = model if isinstance(model, str | os.PathLike) else None
     spec = None if model is None else _spec_of(model)
     # a folder is passed on as it is, so that an error names it
@@ -200,15 +208,19 @@ def _spec_of(model: PathLike | GrfModel) -> ModelSpec:
 def _regimes(regimes: str | Sequence[str]) -> tuple[Regime, ...]:
     """Return regimes of a text such as ``A,B`` or ``all``, or as they are; unknown ones are refused by their users."""
     if isinstance(regimes, str):
-        regimes = REGIMES if regimes == "all" else [name for name in regimes.replace(" ", "").split(",") if name]
+        names = [name for name in regimes.replace(" ", "").split(",") if name]
+        regimes = REGIMES if regimes.strip().lower() == "all" else [as_choice(name, REGIMES) for name in names]
     refuse_other(regimes, Iterable, "regimes as 'A,B' or a list of them")
+    # before hours are spent on windows
+    if wrong := [name for name in regimes if name not in REGIMES]:
+        raise ArgumentError("regimes", f"names '{wrong[0]}', expected some of {', '.join(REGIMES)}, or all")
     return cast("tuple[Regime, ...]", tuple(regimes))
 
 
 def _checked_output(folder: Path, *, force: bool) -> Path:
     """Return the folder to write to; one that holds an evaluation is refused without ``force``."""
     if (folder / "evaluation.json").exists() and not force:
-        raise BadInputError(f"{folder}: holds an evaluation; use --force to overwrite it")
+        raise BadInputError(f"{folder}: holds an evaluation; use --force (force=True in Python) to overwrite it")
     check_into(folder)
     return folder
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..arguments import ArgumentError
 from ..errors import BadInputError
 from ..learn.folds import Fold
 from ..learn.model import GrfModel
@@ -56,10 +57,12 @@ def plan_of_counts(text: str) -> PersonalPlan:
     """
     parts = [p.strip() for p in text.split(",") if p.strip()]
     if not all(p.isdecimal() for p in parts) or len({int(p) for p in parts}) < len(parts):
-        raise BadInputError(f"--personalise is '{text}'; expected different whole numbers of strides, as in 0,2,4,8,16")
+        raise ArgumentError(
+            "personalise", f"is '{text}', expected different whole numbers of strides, as in 0,2,4,8,16"
+        )
     counts = sorted({0, *(int(p) for p in parts)})
     if len(counts) < 2:
-        raise BadInputError(f"--personalise is '{text}'; expected a number of strides above 0, as in 0,2,4,8,16")
+        raise ArgumentError("personalise", f"is '{text}', expected a number of strides above 0, as in 0,2,4,8,16")
     return PersonalPlan(counts=tuple(counts))
 
 
@@ -95,7 +98,10 @@ def check_personal(data: StanceSet, folds: Sequence[Fold], plan: PersonalPlan, s
         If the folds do not keep participants apart, or nobody has windows enough.
     """
     if any(fold.unit != "participant" for fold in folds):
-        raise BadInputError("personalisation starts from a model that has not seen the person; take --split loso")
+        raise BadInputError(
+            "personalisation starts from a model that has not seen the person; take --split loso (split='loso' in"
+            " Python)"
+        )
     tested = {p for fold in folds for p in fold.test}
     lost = {p: why for p, why in left_out(on_surface(data, surface), plan.counts).items() if p in tested}
     if tested <= set(lost):

@@ -23,6 +23,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .. import units
+from ..arguments import refusal
 from ..documents import toml_document
 from ..errors import BadInputError
 from .c3d import C3dFile
@@ -65,9 +66,7 @@ def plates_by_hand(source: str | Path | Mapping[str, Any]) -> PlatesByHand:
     try:
         return PlatesByHand.model_validate(tables)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
-        raise BadInputError(f"{name}: {where or 'its top level'}: {first['msg'].lower()}") from error
+        raise BadInputError(f"{name}: {refusal(error, PlatesByHand)}") from error
 
 
 def specs_by_hand(described: PlatesByHand, file: C3dFile) -> tuple[list[PlateSpec], list[str]]:

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..arguments import refused_field
+from ..arguments import refusal
 from ..arrays import Floats, PathLike
 from ..documents import toml_document
 from ..errors import BadInputError
@@ -160,7 +160,7 @@ def load_mapping(name: PathLike) -> LandmarkMapping:
     try:
         return LandmarkMapping.model_validate(document)
     except ValidationError as error:
-        raise BadInputError(f"landmark mapping '{name}', {' '.join(refused_field(error))}") from error
+        raise BadInputError(f"landmark mapping '{name}', {refusal(error, LandmarkMapping)}") from error
 
 
 def turned(position: Floats, axes: Sequence[str]) -> Floats:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import xarray as xr
+
 from ..arguments import as_path, refuse_other
 from ..arrays import PathLike
 from ..errors import BadInputError
@@ -15,7 +17,18 @@ from .doubts import doubts
 from .pauses import pauses
 from .sniff import Sniffed, all_readers, sniff
 
-__all__ = ["ReadOptions", "Reader", "Sniffed", "all_readers", "read", "read_with", "refuse_unused", "sniff"]
+__all__ = [
+    "ReadOptions",
+    "Reader",
+    "Sniffed",
+    "all_readers",
+    "is_of_unknown_foot",
+    "read",
+    "read_with",
+    "refuse_unused",
+    "sniff",
+    "with_side",
+]
 
 
 def read(path: PathLike, options: ReadOptions | None = None) -> Recording:
@@ -83,7 +96,7 @@ def read_with(reader: Reader, path: PathLike, options: ReadOptions | None = None
     try:
         recording = reader.read(path, replace(options, extra=extra))
         if side is not None:
-            recording = _with_side(recording, str(side))
+            recording = with_side(recording, str(side))
     except BadInputError as error:
         text = str(error)
         raise BadInputError(text if text.startswith(f"{path}:") else f"{path}: {text}") from error
@@ -147,7 +160,16 @@ def _with_input(recording: Recording, path: Path) -> Recording:
     return replace(recording, tree=tree)
 
 
-def _with_side(recording: Recording, side: str) -> Recording:
+def is_of_unknown_foot(recording: Recording) -> bool:
+    """Return whether a recording has an insole or IMU stream of which it does not say the foot."""
+    return any(_is_open(stream) for stream in recording.streams.values())
+
+
+def _is_open(stream: xr.Dataset) -> bool:
+    return stream.attrs["kind"] in ("insole", "imu") and stream.attrs["side"] == "unknown"
+
+
+def with_side(recording: Recording, side: str) -> Recording:
     """Return the recording with the foot stated by the user in every insole and IMU stream that states none.
 
     Raises
@@ -159,8 +181,7 @@ def _with_side(recording: Recording, side: str) -> Recording:
         raise BadInputError(f"side is '{side}', expected left or right")
     streams, changed = {}, False
     for name, data in recording.streams.items():
-        open_side = data.attrs["kind"] in ("insole", "imu") and data.attrs["side"] == "unknown"
-        if open_side:
+        if _is_open(data):
             data.attrs["side"] = side
             name = f"{name}_{side}"
             changed = True

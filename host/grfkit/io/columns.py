@@ -21,7 +21,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .. import units
-from ..arguments import refused_field
+from ..arguments import refusal
 from ..arrays import PathLike
 from ..documents import toml_document
 from ..errors import BadInputError
@@ -93,8 +93,6 @@ def load_column_map(path: PathLike) -> ColumnMap:
     try:
         return ColumnMap.model_validate(document)
     except ValidationError as error:
-        name, why = refused_field(error)
-        keys = f"; known keys are {', '.join(ColumnMap.model_fields)}" if why == "is unknown" else ""
-        raise BadInputError(f"{path}: {f'{name} {why}'.strip()}{keys}") from error
+        raise BadInputError(f"{path}: {refusal(error, ColumnMap)}") from error
     except BadInputError as error:
         raise BadInputError(f"{path}: is no column map ({error})") from error

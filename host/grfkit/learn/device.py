@@ -17,8 +17,11 @@ def check_device(device: str) -> None:
     Raises
     ------
     BadInputError
-        Naming it, with torch's first line.
+        Naming it, with torch's first line where the device is none of this machine's.
     """
+    kind = device.partition(":")[0]
+    if kind not in ("cpu", "cuda", "mps"):
+        raise BadInputError(f"device '{device}' cannot be used here; take cpu, or cuda where there is one")
     try:
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..arguments import refused_field
+from ..arguments import as_choice, refusal
 from ..errors import BadInputError
 
 if sys.version_info >= (3, 11):
@@ -121,6 +121,7 @@ def load_preset(name: str, kind: str = "fixed") -> Preset:
     BadInputError
         If there is no such preset or kind.
     """
+    name, kind = as_choice(name, preset_names()), as_choice(kind, ("faithful", "fixed"))
     if name not in preset_names():
         raise BadInputError(f"there is no preset '{name}'; there are {', '.join(preset_names())}")
     if kind not in ("faithful", "fixed"):
@@ -137,4 +138,4 @@ def parse_preset(document: dict[str, Any], kind: str) -> Preset:
     except KeyError as error:
         raise BadInputError(f"a preset document lacks {error}") from error
     except ValidationError as error:
-        raise BadInputError(f"preset {document.get('name')}, {' '.join(refused_field(error))}") from error
+        raise BadInputError(f"preset {document.get('name')}, {refusal(error, Preset)}") from error

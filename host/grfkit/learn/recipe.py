@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..arguments import as_path, refuse_other, refused_field
+from ..arguments import ArgumentError, as_choice, as_path, choices_of, refusal, refuse_other, refused_field
 from ..arrays import PathLike
 from ..dataset.cut import CutRequest
 from ..documents import toml_document
@@ -19,7 +19,7 @@ from ..provenance import describe_input
 from ..records import Trial
 from ..records.stance_set import StanceSet, join
 from .folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
-from .networks import NetworkConfig, network_config
+from .networks import NetworkConfig, network_config, network_names
 from .preset import Preset, load_preset
 from .spec import ModelSpec, read_spec
 from .train_config import TrainConfig
@@ -147,7 +147,7 @@ def recipe_of(
         If an option does not exist, or options contradict each other.
     """
     if kind != "fixed" and not preset:
-        raise BadInputError("--kind says how to take a --preset; name one")
+        raise BadInputError("--kind (kind in Python) says how to take a --preset; name one (preset in Python)")
     if isinstance(config, Recipe):
         if preset:
             raise BadInputError("a recipe is given as a whole; leave out the preset")
@@ -156,9 +156,22 @@ def recipe_of(
         recipe = from_preset(load_preset(preset, kind)) if preset else base or Recipe()
         recipe = recipe if config is None else recipe_from_toml(config, recipe)
     train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-    train |= {"device": device} if device else {}
-    options = {"network": {"name": network} if network else None, "split": split, "regime": regime, "train": train}
-    return parse_recipe({name: value for name, value in options.items() if value}, recipe, where="options")
+    train |= {"device": device.strip().lower()} if device else {}
+    options = {
+        "network": {"name": as_choice(network, network_names())} if network else None,
+        "split": as_choice(split, choices_of(Recipe.model_fields["split"].annotation)),
+        "regime": as_choice(regime, choices_of(Recipe.model_fields["regime"].annotation)),
+        "train": train,
+    }
+    given = {name: value for name, value in options.items() if value}
+    try:
+        return parse_recipe(given, recipe, where="options")
+    except BadInputError as error:
+        if not isinstance(error.__cause__, ValidationError):
+            raise
+        # single options are named as they were given: train.epochs is --epochs
+        name, why = refused_field(error.__cause__, Recipe)
+        raise ArgumentError(name.removeprefix("train."), why) from error
 
 
 def recipe_from_toml(path: PathLike, base: Recipe | None = None) -> Recipe:
@@ -185,7 +198,7 @@ def parse_recipe(document: dict[str, Any], base: Recipe | None = None, *, where:
         recipe = Recipe.model_validate(settings)
         recipe.network_config()
     except ValidationError as error:
-        raise BadInputError(f"{where}: {' '.join(refused_field(error))}") from error
+        raise BadInputError(f"{where}: {refusal(error, Recipe)}") from error
     except TypeError as error:
         raise BadInputError(f"{where}: network: {error}") from error
     return recipe
@@ -327,7 +340,7 @@ def artefact_of(path: Path) -> str:
         with h5py.File(path, "r") as handle:
             value = handle.attrs.get("artefact", "trial" if "participant" in handle.attrs else "")
     except OSError as error:
-        raise BadInputError(f"{path}: is no netCDF4 file ({error})") from error
+        raise BadInputError(f"{path}: is no netCDF4 file; name trials that grf-sync wrote, or stance sets") from error
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
@@ -343,8 +356,15 @@ def recipe_of_model(model: PathLike | ModelSpec) -> Recipe:
     recipe = spec.provenance.configuration.get("recipe")
     if recipe is None:
         where = "the model" if isinstance(model, ModelSpec) else str(model)
-        raise BadInputError(f"{where}: names no recipe; give the settings it was trained by (--preset, --config)")
-    return Recipe.model_validate(recipe)
+        raise BadInputError(
+            f"{where}: names no recipe; give the settings it was trained by, --preset or --config (preset or config"
+            " in Python)"
+        )
+    try:
+        return Recipe.model_validate(recipe)
+    except ValidationError as error:
+        where = "the model" if isinstance(model, ModelSpec) else str(model)
+        raise BadInputError(f"{where}: its recipe cannot be used: {refusal(error, Recipe)}") from error
 
 
 def spec_of(folder: Path) -> ModelSpec:

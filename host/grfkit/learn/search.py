@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from ..arguments import refused_field
+from ..arguments import refusal
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .checkpoint import DivergedError, fingerprint
@@ -252,7 +252,7 @@ def applied(
     try:
         return network_config(**net), TrainConfig.model_validate(train)
     except ValidationError as error:
-        raise BadInputError(f"setting train.{' '.join(refused_field(error))}") from error
+        raise BadInputError(f"setting train.{refusal(error, TrainConfig)}") from error
 
 
 def _with_item(old: Any, index: int, value: Value, name: str) -> tuple[Any, ...]:

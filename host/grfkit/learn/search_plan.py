@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..arguments import refused_field
+from ..arguments import refusal, refused_field
 from ..errors import BadInputError
 from .networks import NetworkConfig, network_config
 from .preset import load_preset
@@ -125,4 +125,7 @@ def search_of_model(spec: ModelSpec) -> SearchPlan | None:
     Such a model is proven by the same search nested in every fold: its settings have been chosen on everybody.
     """
     document = spec.provenance.configuration.get("search")
-    return None if document is None else SearchPlan.model_validate(document["plan"])
+    try:
+        return None if document is None else SearchPlan.model_validate(document["plan"])
+    except ValidationError as error:
+        raise BadInputError(f"the model's search cannot be used: {refusal(error, SearchPlan)}") from error

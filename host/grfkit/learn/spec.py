@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..arguments import refused_field
+from ..arguments import refusal
 from ..arrays import Floats
 from ..artefacts import recovered
 from ..documents import document_bytes
@@ -121,7 +121,7 @@ def parse_spec(path: Path) -> ModelSpec:
         spec = ModelSpec.model_validate_json(content)
         document = json.loads(content)
     except ValidationError as error:
-        raise BadInputError(f"{path}: {' '.join(refused_field(error)).strip()}") from error
+        raise BadInputError(f"{path}: {refusal(error, ModelSpec)}") from error
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{path}: is no document of a model ({error})") from error
     if spec.document_sha256 and spec.document_sha256 != _digest(document):
@@ -173,7 +173,7 @@ def check_unseen(spec: ModelSpec, data: StanceSet, leaks: Sequence[str] = ()) ->
     if overlap and not [name for name in leaks if name.strip()]:
         raise LeakError(
             f"participant {', '.join(overlap)} was in the training of this model; estimate others, or name the split"
-            " that leaks by design (leaks=..., --allow-leak)"
+            " that leaks by design: --allow-leak NAME (allow_leak=NAME in Python)"
         )
 
 

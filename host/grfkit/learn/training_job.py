@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..arguments import as_path
+from ..arguments import as_path, refuse_file_ending
 from ..arrays import PathLike
 from ..artefacts import check_folder, written_folder
 from ..errors import BadInputError
@@ -177,11 +177,15 @@ def train(
     """
     recipe = recipe_of(preset, kind, config, network=network, regime=regime, epochs=epochs, device=device)
     if teacher is not None and (search is not None or regime or study is not None):
-        raise BadInputError("--teacher chooses among its own students; leave out --search, --study and --regime")
+        raise BadInputError(
+            "--teacher (teacher in Python) chooses among its own students; leave out --search, --study and --regime"
+            " (search, study and regime in Python)"
+        )
     plan = None if search is None else plan_of(recipe, search)
     folder = None if out is None else as_path(out, what="the folder to write")
     if folder is not None:
         # before the windows are cut and trained on: hours of work must not end at a folder that cannot be written
+        refuse_file_ending(folder, "a model")
         check_folder(folder, MODEL_FOLDER, force=force)
     check_device(recipe.train.device)
     _check_study(study, plan, folder)
@@ -263,7 +267,10 @@ def _check_study(study: PathLike | None, plan: SearchPlan | None, out: Path | No
     if study is None:
         return
     if plan is None:
-        raise BadInputError(f"--study {study} keeps the state of a search; ask for one with --search N")
+        raise BadInputError(
+            f"--study {study} (study in Python) keeps the state of a search; ask for one with --search N"
+            " (search=N in Python)"
+        )
     folder, model = Path(study).resolve().parent, None if out is None else out.resolve()
     if folder == model or not folder.is_dir():
         what = "is the folder of the model" if folder == model else "does not exist"

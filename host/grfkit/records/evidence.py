@@ -49,6 +49,8 @@ class StreamEvidence:
         ``(start_s, end_s)`` of stretches the device did not record, on the device clock.
     lost
         ``(at_device_s, samples)`` where samples were lost without a trace in the stamps.
+    deciding_prior_sd_s
+        A prior on the offset surer than this SD (s) would make an alignment of a refusal; None where it would not.
 
     Raises
     ------
@@ -70,6 +72,7 @@ class StreamEvidence:
     runner_up_lag_s: float | None = None
     gaps: Sequence[tuple[float, float]] = ()
     lost: Sequence[tuple[float, int]] = ()
+    deciding_prior_sd_s: float | None = None
 
     def __post_init__(self) -> None:
         """Check that arrays of one pair have one length."""
@@ -84,6 +87,41 @@ class StreamEvidence:
         for name, (along, values) in pairs.items():
             if np.ndim(values) != 1 or np.shape(along) != np.shape(values):
                 raise BadInputError(f"{self.stream}: {name} has shape {np.shape(values)}, expected {np.shape(along)}")
+
+
+NATS = "nats: natural-log units; 20 is 1 in 500 million odds"
+"""What a reader who meets nats for the first time needs: exp(20) is 4.9e8."""
+
+
+def verdict_in_words(
+    verdict: TrialVerdict, *, aligned: int, allow_partial: bool = False, accept_refused: bool = False
+) -> str:
+    """Return a trial's verdict, and what becomes of the trial: the same words on every page and in every terminal.
+
+    Parameters
+    ----------
+    aligned
+        How many streams are aligned.
+    allow_partial, accept_refused
+        Whether the user takes the streams that align without the others, or a refused trial as it is.
+    """
+    if verdict == "aligned":
+        return "aligned"
+    name = "partly aligned" if verdict == "partial" else "refused"
+    if accept_refused:
+        return f"{name}, written all the same as asked for; what was refused stays marked as refused"
+    if verdict == "refused":
+        return f"{name}, nothing written"
+    if allow_partial:
+        return f"{name}, the {aligned} that {_align(aligned)} written"
+    return (
+        f"{name}, nothing written; --allow-partial (allow_partial=True in Python) writes the {aligned} that"
+        f" {'aligns' if aligned == 1 else 'align'}"
+    )
+
+
+def _align(count: int) -> str:
+    return "aligns is" if count == 1 else "align are"
 
 
 @dataclass(frozen=True)

@@ -319,7 +319,7 @@ def _check_labels(text: Mapping[str, list[str]], size: int) -> None:
         trial = text["trial"][missing[0]] or f"window {missing[0]}"
         raise BadInputError(
             f"trial '{trial}' names no participant; without one nobody can tell whether a person is in training and"
-            " test: align it again with --participant CODE"
+            " test: align it again with --participant CODE (participant=CODE in Python)"
         )
     check_names(text["participant"])
 

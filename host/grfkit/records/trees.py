@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from pydantic import TypeAdapter, ValidationError
 
-from ..arguments import as_path, refuse_other
+from ..arguments import as_path, refusal, refuse_other
 from ..arrays import PathLike
 from ..artefacts import written_whole
 from ..errors import BadInputError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = ("stream", "kind", "side", "rate Hz", "from s", "to s", "samples", "missing", "channels")
+_CLOCK_MAPS = TypeAdapter(dict[str, ClockMap])
 _CHANNELS_SHOWN = 6
 """So many channel names of a stream fit on a line of 120 characters; the rest is counted."""
 
@@ -51,8 +52,17 @@ class StreamTree:
 
     @property
     def provenance(self) -> Provenance:
-        """Return what made this."""
-        return Provenance.model_validate_json(self.tree.attrs["provenance"])
+        """Return what made this.
+
+        Raises
+        ------
+        BadInputError
+            If what is stored is no provenance.
+        """
+        try:
+            return Provenance.model_validate_json(self.tree.attrs["provenance"])
+        except ValidationError as error:
+            raise BadInputError(f"the stored provenance cannot be used: {refusal(error, Provenance)}") from error
 
     def of_kind(self, kind: StreamKind) -> dict[str, xr.Dataset]:
         """Return the streams of one kind by name."""
@@ -280,9 +290,17 @@ class Trial(StreamTree):
 
     @property
     def clock_maps(self) -> dict[str, ClockMap]:
-        """Return the clock map of each wearable stream by its name."""
-        raw = json.loads(self.tree.attrs["clock_maps"])
-        return {name: ClockMap.model_validate(value) for name, value in raw.items()}
+        """Return the clock map of each wearable stream by its name.
+
+        Raises
+        ------
+        BadInputError
+            If what is stored are no clock maps.
+        """
+        try:
+            return _CLOCK_MAPS.validate_json(self.tree.attrs["clock_maps"])
+        except ValidationError as error:
+            raise BadInputError(f"the stored clock maps cannot be used: {refusal(error)}") from error
 
     def _title(self) -> str:
         attrs = self.tree.attrs

@@ -9,13 +9,13 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from ..arrays import PathLike
-from ..records.evidence import TrialEvidence
+from ..records.evidence import TrialEvidence, verdict_in_words
 from . import words
 from .html import page, write_page
 from .numbers import chance, fixed, has_value, milliseconds
 
-BatchVerdict = Literal["aligned", "partial", "refused", "failed"]
-_VERDICTS: tuple[BatchVerdict, ...] = ("failed", "refused", "partial", "aligned")
+BatchVerdict = Literal["aligned", "partial", "refused", "bad input", "internal error"]
+_VERDICTS: tuple[BatchVerdict, ...] = ("internal error", "bad input", "refused", "partial", "aligned")
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class BatchRow:
     Attributes
     ----------
     verdict
-        As the trial's own, or ``failed`` where a file could not be used.
+        As the trial's own; ``bad input`` where a file could not be used, ``internal error`` for a fault of grfkit.
     report
         Path of its report relative to the batch page; empty if there is none.
     aligned, streams
@@ -71,18 +71,18 @@ def summary_row(summary: Mapping[str, Any]) -> BatchRow:
     Parameters
     ----------
     summary
-        ``out``, ``verdict`` (``aligned``, ``refused``, ``bad input``), ``maps`` (one mapping per stream),
+        ``out``, ``verdict`` (as of :class:`BatchRow`), ``maps`` (one mapping per stream),
         ``error`` and, where a report was written, ``report``.
     """
     maps = summary.get("maps") or []
     good = [m for m in maps if m.get("verdict") == "aligned"]
     reasons = [f"{m.get('stream')}: {reason}" for m in maps for reason in m.get("reasons") or []]
-    verdict: BatchVerdict = "aligned" if good else "refused"
-    # before `partial`: a row that failed half-way may hold maps of its first streams
-    if summary.get("error") or not maps:
-        verdict = "failed"
-    elif 0 < len(good) < len(maps):
-        verdict = "partial"
+    verdict: BatchVerdict = next((v for v in _VERDICTS if v == summary.get("verdict")), "bad input")
+    if verdict in ("aligned", "refused") and 0 < len(good) < len(maps):
+        verdict = "partial"  # as journals of earlier versions do not say
+    if verdict == "partial":
+        text = verdict_in_words("partial", aligned=len(good), allow_partial=bool(summary.get("trial")))
+        reasons = [f"{text.removeprefix('partly aligned, ')}; {reason}" for reason in reasons[:1]]
     return BatchRow(
         trial=PurePath(str(summary.get("out") or "")).stem,
         verdict=verdict,

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ..arrays import PathLike
-from ..records.evidence import StreamEvidence, TrialEvidence
+from ..records.evidence import NATS, StreamEvidence, TrialEvidence
 from . import words
 from .figures import likelihood, residuals
 from .html import page, write_page
@@ -30,7 +30,7 @@ def render_sync_report(evidence: TrialEvidence) -> str:
         trial=evidence,
         facts=_facts(evidence),
         headline=words.headline(evidence),
-        sentences=[_verdict(group) for group in groups],
+        sentences=_explained([_verdict(group) for group in groups]),
         advice=words.advice(evidence),
         doubtful=_doubtful(groups),
         doctor_mark=_worst(evidence),
@@ -88,6 +88,21 @@ def _verdict(group: words.Group) -> dict[str, Any]:
         "text": words.sentence(group),
         "reasons": clock_map.reasons,
     }
+
+
+def _explained(verdicts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the verdicts with nats explained behind the first sentence that has some."""
+    for verdict in verdicts:
+        if "nats" in verdict["text"]:
+            verdict["text"] += f" ({NATS}.)"
+            return verdicts
+        for number, reason in enumerate(verdict["reasons"]):
+            if " nats" in reason:
+                changed = [*verdict["reasons"]]
+                changed[number] = f"{reason} ({NATS})"
+                verdict["reasons"] = changed
+                return verdicts
+    return verdicts
 
 
 def _section(group: words.Group) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..records import ClockMap
-from ..records.evidence import StreamEvidence, TrialEvidence
+from ..records.evidence import NATS, StreamEvidence, TrialEvidence, verdict_in_words
 from .figures import scored
 from .numbers import HALF_DIGIT_S, chance, count, duration, fixed, has_value, milliseconds, percent, seconds
 
@@ -83,11 +83,21 @@ def headline(evidence: TrialEvidence) -> str:
         return f"{which} on the reference clock."
     if evidence.verdict == "partial":
         be = "is" if aligned == 1 else "are"
-        return f"{aligned} of {total} streams {be} on the reference clock; do not use the rest."
+        became = verdict_in_words("partial", aligned=aligned, **_choices(evidence)).removeprefix("partly aligned, ")
+        return f"{aligned} of {total} streams {be} on the reference clock; do not use the rest. {_sentence(became)}"
     text = "The recordings do not say safely enough which alignment is right"
     if "accepted" in states:
         return f"{text}; the user accepted the best candidate all the same."
     return f"{text}, so none is given."
+
+
+def _choices(evidence: TrialEvidence) -> dict[str, bool]:
+    """Return what the user allows of a trial that is not wholly aligned."""
+    return {name: bool(evidence.configuration.get(name)) for name in ("allow_partial", "accept_refused")}
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def sentence(group: Group) -> str:
@@ -166,22 +176,31 @@ def advice(evidence: TrialEvidence) -> list[str]:
         if evidence.surface == "overground"
         else "More hits: a longer stretch that both recorded, with a start, a stop or a change of pace in it."
     )
-    # two known candidates: only these give the prior a distance to beat
-    rivals = [s for s in refused if has_value(s.chosen_lag_s) and has_value(s.runner_up_lag_s)]
-    prior = (
-        "A prior: where the offset is known from elsewhere to a fraction of a step, state it and its SD"
-        " (--prior-offset, --prior-sd)."
-    )
-    if rivals:
-        both = f"{seconds(rivals[0].chosen_lag_s)} and {seconds(rivals[0].runner_up_lag_s)}"
-        prior += f" To tell {both} apart it has to be surer than their distance; the overlays below may help."
-    return [
+    steps = [
         "Jumps: record three jumps or stomps on the plate at the start, and again at the end."
         " Running repeats itself, jumps do not.",
         hits,
-        prior,
+    ]
+    decided = [s.deciding_prior_sd_s for s in refused if s.deciding_prior_sd_s is not None]
+    if decided:
+        steps.append(_prior_words(refused, min(decided)))
+    return [
+        *steps,
         f"Check that both files are of this trial and of this person, and that the surface is {evidence.surface}.",
     ]
+
+
+def _prior_words(refused: Sequence[StreamEvidence], sd_s: float) -> str:
+    """Return how a prior would decide; its SD is rounded down, so that what is printed is enough."""
+    rivals = [s for s in refused if has_value(s.chosen_lag_s) and has_value(s.runner_up_lag_s)]
+    text = (
+        f"A prior: where the offset is known from elsewhere with an SD of {np.floor(1e3 * sd_s):.0f} ms or less, state"
+        " both (--prior-offset and --prior-sd; prior_offset_s and prior_sd_s in Python)."
+    )
+    if rivals:
+        both = f"{seconds(rivals[0].chosen_lag_s)} and {seconds(rivals[0].runner_up_lag_s)}"
+        text += f" It would tell {both} apart; the overlays below may help."
+    return text
 
 
 def rate_in_words(drift_ppm: float | None) -> str:
@@ -202,7 +221,7 @@ def table_rows(groups: Sequence[Group]) -> list[tuple[str, str, list[str]]]:
         ("Offset", "added to the device's time", [seconds(offset_of(m)) for m in maps]),
         ("Drift", "of its clock", [_drift(m) for m in maps]),
         ("Uncertainty", "95\u202f%, worst instant", [_half_width(m) for m in maps]),
-        ("Margin", "to the runner-up", [fixed(m.margin, 1, "nats") for m in maps]),
+        ("Margin", f"to the runner-up; {NATS}", [fixed(m.margin, 1, "nats") for m in maps]),
         ("Margin without prior", "", [fixed(m.margin_without_prior, 1, "nats") for m in maps]),
         ("Chance of a wrong step", "", [chance(m.p_wrong) for m in maps]),
         ("Inliers", "matched of what could be", [percent(m.inliers) for m in maps]),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from ..arguments import refusal
 from ..arrays import PathLike
 from ..artefacts import recovered
 from ..errors import BadInputError, RefusedError
@@ -138,6 +139,4 @@ def read_manifest(folder: PathLike) -> Manifest:
     try:
         return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
-        raise RefusedError(f"{folder / MANIFEST}: {where}: {first['msg']}") from error
+        raise RefusedError(f"{folder / MANIFEST}: {refusal(error, Manifest)}; export the bundle again") from error

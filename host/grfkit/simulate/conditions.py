@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..arguments import refuse_other, refused_field
+from ..arguments import refusal, refuse_other
 from ..errors import BadInputError
 from .family import Family, Situation
 from .mass_spring import mass_spring_family
@@ -123,7 +123,7 @@ def condition_with(condition: Condition, options: Mapping[str, Any]) -> Conditio
     try:
         return Condition.model_validate({**condition.model_dump(), **options})
     except ValidationError as error:
-        raise BadInputError(f"the trial cannot be simulated: {' '.join(refused_field(error)).strip()}") from error
+        raise BadInputError(f"the trial cannot be simulated: {refusal(error, Condition)}") from error
 
 
 def load_family(name: Literal["A", "B", "draw"], rng: np.random.Generator, settings: Settings) -> Family:

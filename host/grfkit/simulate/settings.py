@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from ..arguments import refusal
 from ..arrays import PathLike
 from ..documents import toml_document
 from ..errors import BadInputError
@@ -239,9 +240,9 @@ def load_settings(path: PathLike) -> Settings:
     try:
         return Settings.model_validate(toml_document(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadInputError(f"{path}: '{where}': {first['msg']} ({error.error_count()} such)") from error
+        more = error.error_count() - 1
+        others = f" (and {more} more)" if more else ""
+        raise BadInputError(f"{path}: {refusal(error, Settings)}{others}") from error
 
 
 @lru_cache(maxsize=1)

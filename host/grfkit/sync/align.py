@@ -5,24 +5,32 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
-from ..arguments import as_path, refused_field
+from ..arguments import ArgumentError, as_path, refused_field
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import InputFile
 from ..records import ClockMap, Recording, Surface
-from ..records.evidence import TrialEvidence, TrialVerdict
+from ..records.evidence import TrialEvidence, TrialVerdict, verdict_in_words
 from .clock_map import DeviceAlignment
 from .device import align_device
+from .documents import load_documents
 from .evidence import stream_evidence
-from .inputs import Wearables, examined_reference, read_wearables
+from .inputs import (
+    Wearables,
+    WrongRoleError,
+    examined_reference,
+    explain_wrong_role,
+    read_wearables,
+    refuse_exchanged,
+)
 from .request import Source, SyncRequest, describe_source, path_of, refuse_unusable
-from .summary import joint_verdict, map_lines, map_row
+from .summary import explained, joint_verdict, map_lines, map_row
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,8 +65,8 @@ class Alignment:
     inputs: list[InputFile]
 
     def __repr__(self) -> str:
-        """Return the verdict and the messages."""
-        return "\n  ".join([f"Alignment: {self.verdict}", *self.messages])
+        """Return the verdict in words and the messages."""
+        return "\n  ".join([f"Alignment: {self.verdict_words}", *self.messages])
 
     @property
     def accepted(self) -> bool:
@@ -67,10 +75,19 @@ class Alignment:
         return self.verdict == "aligned" or self.request.accept_refused or partial
 
     @property
-    def outcome(self) -> Literal["aligned", "refused"]:
-        """Return the verdict in one of two words: a partial alignment counts as aligned where that is allowed."""
-        partial = self.verdict == "partial" and self.request.allow_partial
-        return "aligned" if self.verdict == "aligned" or partial else "refused"
+    def is_safe(self) -> bool:
+        """Return whether nothing that was refused is in the trial: all is aligned, or what is not is left out."""
+        return self.verdict == "aligned" or (self.verdict == "partial" and self.request.allow_partial)
+
+    @property
+    def verdict_words(self) -> str:
+        """Return the verdict and what becomes of the trial, in words."""
+        return verdict_in_words(
+            self.verdict,
+            aligned=sum(m.verdict == "aligned" for m in self.maps.values()),
+            allow_partial=self.request.allow_partial,
+            accept_refused=self.request.accept_refused,
+        )
 
     @property
     def warnings(self) -> list[str]:
@@ -81,13 +98,13 @@ class Alignment:
     @property
     def messages(self) -> list[str]:
         """Return the result in words: a line for every clock, with the reasons of a refusal, and the warnings."""
-        return [*map_lines(self.maps), *(f"warning: {text}" for text in self.warnings)]
+        return explained([*map_lines(self.maps), *(f"warning: {text}" for text in self.warnings)])
 
     def to_json(self, trial_path: PathLike | None = None) -> dict[str, Any]:
         """Return the machine-readable summary, as ``grf-sync --json`` prints it."""
         written = str(trial_path) if self.accepted and trial_path else None
         rows = [map_row(name, clock_map, self.warnings) for name, clock_map in self.maps.items()]
-        return {"verdict": self.outcome, "trial": written, "maps": rows}
+        return {"verdict": self.verdict, "trial": written, "maps": rows}
 
 
 def align(
@@ -106,6 +123,8 @@ def align(
     allow_partial: bool = False,
     accept_refused: bool = False,
     correct: str | Sequence[str] = (),
+    plates: PathLike | None = None,
+    side: str | Sequence[str] = (),
     column_map: PathLike | None = None,
     rate_hz: float | None = None,
     calibrations: PathLike | Sequence[PathLike] = (),
@@ -140,12 +159,17 @@ def align(
         Keep the maps of what is refused; its verdict stays.
     correct
         Findings about the plates to correct besides those beyond doubt: ``zero``, ``sign``, ``drift``.
+    plates
+        TOML file that describes the reference's plates, for a C3D file that does not.
+    side
+        ``left`` or ``right``, the foot of the wearables that do not say it: one for all, or one for each in turn.
     column_map
         TOML names for a table's columns.
     rate_hz
         Sampling rate for files that state none.
     calibrations
-        Calibration documents to apply to the wearables.
+        Calibration documents: plate corrections for the reference, a lag table for the alignment, all others for the
+        wearables; paths, or names as ``insoles/fsr16_m``.
     min_overlap_s
         Overlap (s) needed on a treadmill.
 
@@ -183,6 +207,8 @@ def align(
                 "allow_partial": allow_partial,
                 "accept_refused": accept_refused,
                 "correct": _several(correct),
+                "plates": plates,
+                "side": _several(side),
                 "column_map": column_map,
                 "rate_hz": rate_hz,
                 "calibrations": _several(calibrations),
@@ -193,7 +219,8 @@ def align(
         name, why = refused_field(error)
         if name == "wearables":
             raise BadInputError("there is no wearable to align; name one or more recordings") from error
-        raise BadInputError(f"{name.replace('settings.shortest_overlap_s', 'min_overlap_s')} {why}") from error
+        argument = name.replace("settings.shortest_overlap_s", "min_overlap_s")
+        raise ArgumentError(argument, why) from error
     return _aligned(request, sources)
 
 
@@ -222,8 +249,13 @@ def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
     # options that contradict one another are refused before a file is read
     prior = request.prior()
     refuse_unusable(request, sources)
-    reference, doctor = examined_reference(sources[0], request)
-    wearables = read_wearables(sources[1:], request)
+    documents = load_documents(request.calibrations)
+    try:
+        reference, doctor = examined_reference(sources[0], request, documents)
+        wearables = read_wearables(sources[1:], request, documents)
+    except WrongRoleError as error:
+        raise explain_wrong_role(error, sources, request) from error
+    refuse_exchanged(reference, wearables.recordings, sources)
     devices: dict[str, DeviceAlignment] = {}
     for group in wearables.groups:
         alignment = align_device(
@@ -232,6 +264,7 @@ def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
             surface=request.surface,
             prior=prior,
             settings=request.settings,
+            lags=documents.lags,
             accept_refused=request.accept_refused,
         )
         devices |= dict.fromkeys(group, alignment)
@@ -244,6 +277,9 @@ def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
     inputs = [file for source, role in zip(sources, roles) for file in describe_source(source, role)]
     if request.column_map:
         inputs += describe_source(request.column_map, "column map")
+    if request.plates:
+        inputs += describe_source(request.plates, "plates")
+    inputs += documents.inputs
     evidence = _evidence(request, verdict, reference, wearables, devices, maps, doctor, inputs)
     return Alignment(request, verdict, maps, reference, wearables, devices, evidence, inputs)
 
@@ -274,6 +310,7 @@ def _with_hint(clock_map: ClockMap, several: bool, stream: xr.Dataset) -> ClockM
         return clock_map
     hint = (
         "each foot was aligned apart, as its file has a time column a foot; if one clock stamped both, use --together"
+        " (together=True in Python)"
     )
     return clock_map.model_copy(update={"reasons": [*clock_map.reasons, hint]})
 

@@ -2,167 +2,30 @@
 
 from __future__ import annotations
 
-import csv
 import gc
-import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from ..arguments import refused_field
 from ..arrays import PathLike
 from ..artefacts import replace_file, written_whole
 from ..cluster import connected
 from ..errors import BadInputError, GrfError
-from ..formats.encoding import decode
-from ..formats.rows import is_number
 from ..provenance import describe_input, require_regular
 from ..renames import remove
 from .align import align_request
 from .assemble import assemble
-from .request import SyncRequest
+from .table import Row, read_table
 
-_COLUMNS = {
-    "trial": "trial",
-    "reference": "reference",
-    "wearable": "wearables",
-    "surface": "surface",
-    "mass_kg": "mass_kg",
-    "participant": "participant",
-    "speed_m_s": "speed_m_s",
-    "slope_percent": "slope_percent",
-    "forward": "forward",
-    "out": "out",
-    "report": "report",
-    "prior_offset": "prior_offset_s",
-    "prior_sd": "prior_sd_s",
-    "column_map": "column_map",
-    "rate_hz": "rate_hz",
-    "together": "together",
-    "allow_partial": "allow_partial",
-}
+__all__ = ["ROW_VERDICTS", "Row", "RowVerdict", "read_table", "run_batch", "run_row", "waiting"]
 
-
-_NUMBERS = frozenset({"mass_kg", "speed_m_s", "slope_percent", "prior_offset", "prior_sd", "rate_hz"})
-
-
-class Row(BaseModel):
-    """One row of the table in ``folder``: a request, where its trial goes, and where its report goes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    number: int
-    request: SyncRequest
-    out: Path
-    report: Path | None = None
-    folder: Path = Path()
-
-    def name_of(self, path: Path) -> str:
-        """Return a path as the table names it: relative to the table's folder, with forward slashes."""
-        return Path(os.path.relpath(path, self.folder)).as_posix()
-
-    def key(self) -> str:
-        """Return what tells this job from any other: its request, and the size and time of its files."""
-        stamps = [
-            (str(p), p.stat().st_size, p.stat().st_mtime_ns)
-            for p in (self.request.reference, *self.request.wearables)
-            if p.exists()
-        ]
-        # without the number: a row that was moved within the table is the same job
-        text = self.model_dump_json(exclude={"number"}) + repr(stamps)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-def read_table(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
-    """Return the rows of a table; relative paths are relative to the table.
-
-    It is text in UTF-8 or UTF-16, its columns separated by commas, semicolons or tabs, with either decimal sign.
-
-    Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
-    ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd column_map rate_hz together
-    allow_partial trial``.
-
-    Parameters
-    ----------
-    defaults
-        Request fields that hold for every row whose own cell is empty.
-
-    Raises
-    ------
-    BadInputError
-        If the table cannot be read, a column is unknown or missing, a cell is wrong, or two rows write one file.
-    """
-    path = Path(path)
-    try:
-        require_regular(path)
-        text = decode(path.read_bytes())
-        lines = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=_separator(text)))
-    except (OSError, csv.Error) as error:
-        raise BadInputError(f"{path}: cannot be read as a table ({error})") from error
-    except BadInputError as error:
-        raise BadInputError(f"{path}: {error}") from error
-    if not lines:
-        raise BadInputError(f"{path}: holds no row")
-    for number, line in enumerate(lines, start=1):
-        if None in line:
-            raise BadInputError(
-                f"{path}: row {number} has more cells than the table has columns; quote cells with commas"
-            )
-    _check_columns(path, list(lines[0]))
-    rows = [_row(path, n, line, defaults) for n, line in enumerate(lines, start=1)]
-    outs = [row.out for row in rows]
-    twice = sorted({str(o) for o in outs if outs.count(o) > 1})
-    if twice:
-        raise BadInputError(f"{path}: several rows write {twice[0]}; every row needs its own 'out'")
-    return rows
-
-
-def _separator(text: str) -> str:
-    """Return what separates the columns: a tab, or a semicolon where no comma stands between the names."""
-    names = text.lstrip().partition("\n")[0]
-    if "\t" in names:
-        return "\t"
-    return ";" if ";" in names and "," not in names else ","
-
-
-def _plain_number(column: str, cell: str) -> str:
-    """Return a number's cell with a decimal point: spreadsheets of some countries write ``70,5``."""
-    return cell.replace(",", ".") if column in _NUMBERS and is_number(cell, ",") else cell
-
-
-def _check_columns(path: Path, columns: list[str]) -> None:
-    unknown = sorted({str(column) for column in columns if column not in _COLUMNS})
-    if unknown:
-        raise BadInputError(f"{path}: unknown column {', '.join(unknown)}; known are {', '.join(_COLUMNS)}")
-    missing = [column for column in ("reference", "wearable", "out") if column not in columns]
-    if missing:
-        raise BadInputError(f"{path}: column {', '.join(missing)} is missing")
-
-
-def _row(path: Path, number: int, line: dict[str, str | None], defaults: dict[str, Any]) -> Row:
-    cells = {_COLUMNS[k]: _plain_number(k, (v or "").strip()) for k, v in line.items() if k in _COLUMNS}
-    filled: dict[str, Any] = dict(defaults) | {k: v for k, v in cells.items() if v}
-    base = path.parent
-    out, report = filled.pop("out", ""), filled.pop("report", None)
-    filled.pop("trial", None)
-    if not out:
-        raise BadInputError(f"{path}: row {number} has no 'out'")
-    filled["reference"] = base / str(filled.get("reference", ""))
-    filled["wearables"] = tuple(base / w.strip() for w in str(filled.get("wearables", "")).split(";") if w.strip())
-    if "column_map" in filled:
-        filled["column_map"] = base / str(filled["column_map"])
-    try:
-        request = SyncRequest.model_validate(filled)
-    except ValidationError as error:
-        raise BadInputError(f"{path}: row {number}, {' '.join(refused_field(error))}") from error
-    there = base / report if report else None
-    return Row(number=number, request=request, out=base / str(out), report=there, folder=base)
+RowVerdict = Literal["aligned", "partial", "refused", "bad input", "internal error"]
+ROW_VERDICTS: tuple[RowVerdict, ...] = get_args(RowVerdict)
+"""How a row may end, the best first."""
 
 
 def run_row(row: Row) -> dict[str, Any]:
@@ -183,15 +46,15 @@ def run_row(row: Row) -> dict[str, Any]:
             summary["report"] = row.name_of(row.report)
             summary["_evidence"] = alignment.evidence
     except (GrfError, OSError) as error:
-        summary |= _failed(str(error))
+        summary |= _failed("bad input", str(error))
     except Exception as error:  # one row must not end the others
-        summary |= _failed(f"internal error, {type(error).__name__}: {error}")
+        summary |= _failed("internal error", f"internal error, {type(error).__name__}: {error}")
     gc.collect()  # trees refer to themselves: without this a worker keeps gigabytes of rows long done
     return summary
 
 
-def _failed(why: str) -> dict[str, Any]:
-    return {"verdict": "bad input", "trial": None, "maps": [], "error": why}
+def _failed(verdict: RowVerdict, why: str) -> dict[str, Any]:
+    return {"verdict": verdict, "trial": None, "maps": [], "error": why}
 
 
 def waiting(path: Path) -> Path:
@@ -226,7 +89,9 @@ def run_batch(
     finished = {} if force else _finished(rows, journal)
     for row in rows:
         if row.number not in finished and row.out.exists() and not force and not _is_from_this_table(row, journal):
-            raise BadInputError(f"{row.out}: exists and was not made by this table; use --force to overwrite it")
+            raise BadInputError(
+                f"{row.out}: exists and was not made by this table; use --force (force=True in Python) to overwrite it"
+            )
     todo = [row for row in rows if row.number not in finished]
     for summary in finished.values():
         progress(summary)
@@ -314,7 +179,7 @@ def _is_from_this_table(row: Row, journal: Path) -> bool:
 
 def _refuse_collisions(rows: Sequence[Row]) -> None:
     """Refuse rows that write one file twice or over an input; links and dots are followed."""
-    inputs = {p.resolve(): p for r in rows for p in (r.request.reference, *r.request.wearables)}
+    inputs = {p.resolve(): p for r in rows for p in r.request.files()}
     written: dict[Path, int] = {}
     for row in rows:
         for path in (row.out, row.report):

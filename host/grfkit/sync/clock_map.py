@@ -28,6 +28,8 @@ class DeviceAlignment:
         (device time, samples) of each silent loss.
     reference_loads, device_loads
         The signals that were aligned.
+    deciding_prior_sd_s
+        A prior on the offset surer than this SD (s) would make an alignment of the refusal; None where it would not.
     """
 
     clock_map: ClockMap
@@ -38,6 +40,7 @@ class DeviceAlignment:
     lost: tuple[tuple[float, int], ...] = ()
     reference_loads: tuple[LoadSignal, ...] = ()
     device_loads: tuple[LoadSignal, ...] = ()
+    deciding_prior_sd_s: float | None = None
 
 
 def nothing_to_align(reason: str) -> DeviceAlignment:

@@ -14,7 +14,7 @@ from ..records import Anchors, Prior, Segment
 from ..signals.contacts import Contacts
 from .clock_map import DeviceAlignment, clock_map, nothing_to_align
 from .contact_events import DeviceTrain
-from .decide import decide
+from .decide import Decision, decide
 from .doubts import is_suspicious, rate_doubts, shoe_doubts, slip_doubts, stray_doubts
 from .fit import ClockFit, fit_anchors, segment_of, unsteadiness_s
 from .matching import match
@@ -155,7 +155,7 @@ def _from_search(pair: ContactPair, best: BestLag, findings: Sequence[str]) -> D
         spread_s=quantile * fit.worst_sd_s,
         reasons=reasons,
         findings=[*findings, *_swap_finding(best), *_unseen_losses(pair)],
-        p_wrong=decision.p_wrong,
+        decision=decision,
         matched=best.matched,
         overlap_s=overlap_s,
     )
@@ -191,7 +191,7 @@ def _from_pieces(pair: ContactPair, tracked: Tracked, findings: Sequence[str]) -
         spread_s=_NORMAL_95 * max(s.fit.worst_sd_s for s in stretches),
         reasons=reasons,
         findings=[*findings, *losses, *_swap_finding(best)],
-        p_wrong=decision.p_wrong,
+        decision=decision,
         matched=matched,
         overlap_s=overlap_s,
         lost=lost,
@@ -238,7 +238,7 @@ def _joined(
     spread_s: float,
     reasons: list[str],
     findings: list[str],
-    p_wrong: float,
+    decision: Decision,
     matched: int,
     overlap_s: float,
     lost: Sequence[tuple[float, int]] = (),
@@ -261,7 +261,7 @@ def _joined(
         reasons=reasons,
         uncertainty_ms=1e3 * float(np.hypot(spread_s + unsteady_s, _NORMAL_95 * pair.lag.sd_s)),
         residual_ms=1e3 * best.residual_sd_s,
-        p_wrong=p_wrong,
+        p_wrong=decision.p_wrong,
         inliers=best.inliers,
         matched_anchors=matched,
         overlap_s=overlap_s,
@@ -270,7 +270,12 @@ def _joined(
         swapped_sides=best.swapped,
         findings=findings,
     )
-    return DeviceAlignment(described, together, best.lags_s, best.log_likelihood, lost=tuple(lost))
+    # whatever else speaks against the alignment stands with a prior too
+    lifted = decision.deciding_prior_sd_s if reasons and set(reasons) <= set(decision.reasons) else None
+    lifted = lifted if len(segments) == 1 else None
+    return DeviceAlignment(
+        described, together, best.lags_s, best.log_likelihood, lost=tuple(lost), deciding_prior_sd_s=lifted
+    )
 
 
 def _fitted_piece(

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from ..records import Prior
-from .search import BestLag
+from .advice import deciding_prior_sd_s
+from .search import SAME_LAG, BestLag
 from .settings import AlignSettings, Gate, WrongStepModel
 
 METRONOME_S = 0.0012
@@ -16,15 +17,22 @@ CONTRADICTED = 3.0
 """Nats by which the contacts have to prefer another alignment to overrule a prior: odds of twenty to one."""
 FEWEST_WITH_PRIOR = 3
 """Contacts that have to match where a prior decides between steps: a third of the gate's number, but never fewer."""
-ADVICE = "record three jumps or stomps on the plate, more hits, or give a prior better than +-0.15 s"
+ADVICE = "record three jumps or stomps on the plate, or more hits"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to align, why not, and the stated chance of being a step or more wrong."""
+    """Whether to align, why not, and the stated chance of being a step or more wrong.
+
+    Attributes
+    ----------
+    deciding_prior_sd_s
+        A prior on the offset surer than this SD (s) would make an alignment of the refusal; None where it would not.
+    """
 
     reasons: tuple[str, ...]
     p_wrong: float
+    deciding_prior_sd_s: float | None = None
 
 
 def gate_for(best: BestLag, settings: AlignSettings, *, plates: bool) -> tuple[Gate, WrongStepModel]:
@@ -48,10 +56,31 @@ def decide(
     tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * best.beat.step_s
     # a broad prior cannot tell one step from the next: it may cost an alignment its margin, but not lend it one
     margin = best.margin if tight else min(best.margin, best.margin_without_prior)
-    reasons = [*_margin_reasons(best, gate, margin, tight, plates), *_match_reasons(best, gate, tight)]
+    mismatched = _match_reasons(best, gate)
+    reasons = [*_margin_reasons(best, gate, margin, tight, plates), *mismatched, *_too_few(best, gate, tight)]
+    if reasons and not mismatched:
+        reasons[-1] += f": {ADVICE}"
     if not plates and overlap_s < settings.shortest_overlap_s and not tight:
-        reasons.append(f"the records overlap by {overlap_s:.1f} s only ({settings.shortest_overlap_s:.0f} s needed)")
-    return Decision(tuple(reasons), chance_wrong(margin))
+        reasons.append(
+            f"the records overlap by {overlap_s:.1f} s only ({settings.shortest_overlap_s:.0f} s needed): record"
+            " longer, or ask for less with --min-overlap-s (min_overlap_s in Python)"
+        )
+    return Decision(tuple(reasons), chance_wrong(margin), _deciding_prior_sd_s(best, gate, prior, settings))
+
+
+def _deciding_prior_sd_s(best: BestLag, gate: Gate, prior: Prior | None, settings: AlignSettings) -> float | None:
+    """Return how sure a prior would have to be to lift the refusal, None where the contacts themselves do not match."""
+    if _match_reasons(best, gate) or _too_few(best, gate, tight=True):
+        return None
+    return deciding_prior_sd_s(
+        best.lags_s,
+        best.log_likelihood,
+        offset_s=best.offset_s,
+        gate=gate.margin,
+        same_s=SAME_LAG * best.beat.step_s,
+        largest_s=settings.prior_relaxes_below_steps * best.beat.step_s,
+        prior=prior,
+    )
 
 
 def _margin_reasons(best: BestLag, gate: Gate, margin: float, tight: bool, plates: bool) -> list[str]:
@@ -63,21 +92,19 @@ def _margin_reasons(best: BestLag, gate: Gate, margin: float, tight: bool, plate
             " better; check the prior, or leave it out"
         )
     if margin <= 0:
-        reasons.append(f"no alignment explains the contacts better than chance does: {ADVICE}")
+        reasons.append("no alignment explains the contacts better than chance does")
     elif margin < gate.margin:
         where = f", offset {best.runner_up_s:+.3f} s," if math.isfinite(best.runner_up_s) else ""
-        reasons.append(
-            f"the next best alignment{where} is only {margin:.1f} nats worse ({gate.margin:.0f} needed): {ADVICE}"
-        )
+        reasons.append(f"the next best alignment{where} is only {margin:.1f} nats worse ({gate.margin:.0f} needed)")
     if not plates and best.beat.reference_s < METRONOME_S and not tight:
         reasons.append(
             f"the steps are as even as a metronome's (they vary by {1e3 * best.beat.reference_s:.1f} ms): every step"
-            f" fits as well as the next; {ADVICE}"
+            " fits as well as the next"
         )
     return reasons
 
 
-def _match_reasons(best: BestLag, gate: Gate, tight: bool) -> list[str]:
+def _match_reasons(best: BestLag, gate: Gate) -> list[str]:
     """Return why these may not be two records of the same steps."""
     reasons = []
     if best.log_likelihood_ratio <= 0 or best.per_contact < gate.per_contact:
@@ -94,6 +121,10 @@ def _match_reasons(best: BestLag, gate: Gate, tight: bool) -> list[str]:
         reasons.append(
             f"matched contacts scatter by {1e3 * best.residual_sd_s:.1f} ms ({1e3 * gate.residual_s:.0f} ms allowed)"
         )
-    if best.matched < (max(FEWEST_WITH_PRIOR, gate.contacts // 3) if tight else gate.contacts):
-        reasons.append(f"only {best.matched} contacts match ({gate.contacts} needed): {ADVICE}")
     return reasons
+
+
+def _too_few(best: BestLag, gate: Gate, tight: bool) -> list[str]:
+    """Return a reason where too few contacts match, of whoever they are."""
+    fewest = max(FEWEST_WITH_PRIOR, gate.contacts // 3) if tight else gate.contacts
+    return [f"only {best.matched} contacts match ({fewest} needed)"] if best.matched < fewest else []

@@ -14,6 +14,7 @@ from ..calibrate.lags import Lag, lookup
 from ..errors import BadInputError
 from ..records import Prior, Recording, Surface
 from ..signals.contacts import Contacts
+from .advice import prior_advice
 from .clock_map import DeviceAlignment, nothing_to_align, without_map
 from .contact_alignment import ContactPair, align_contacts
 from .contact_events import (
@@ -151,6 +152,9 @@ def _described(
             "findings": findings,
         }
     )
+    if clock_map.verdict == "refused" and alignment.deciding_prior_sd_s is not None:
+        reasons = [*clock_map.reasons, prior_advice(alignment.deciding_prior_sd_s)]
+        clock_map = clock_map.model_copy(update={"reasons": reasons})
     if clock_map.verdict == "refused" and not accept_refused:
         clock_map = without_map(clock_map)
     return replace(alignment, clock_map=clock_map, reference_loads=tuple(loads), device_loads=pair.train.loads)
@@ -173,7 +177,8 @@ def _against_other_readings(
     chance_wrong = settings.overground_wrong if plates else settings.treadmill_wrong
     reason = (
         f"its load fits nearly as well turned upside down ({lead:.1f} nats worse, {gate.margin:.0f} needed): say which"
-        " sign is load, or calibrate the insole first"
+        " sign is load by a calibration document of the insole, whose gain is negative where values fall under load"
+        " (--calibration FILE; calibrations=FILE in Python)"
     )
     refused = best.clock_map
     update = {
@@ -182,7 +187,7 @@ def _against_other_readings(
         "p_wrong": max(refused.p_wrong or 0.0, chance_wrong(lead)),
         "margin": min(refused.margin if refused.margin is not None else lead, lead),
     }
-    return replace(best, clock_map=refused.model_copy(update=update))
+    return replace(best, clock_map=refused.model_copy(update=update), deciding_prior_sd_s=None)
 
 
 def _trains(streams: Streams, reference: Contacts, plates: bool) -> list[DeviceTrain]:

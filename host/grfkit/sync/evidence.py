@@ -37,6 +37,7 @@ def stream_evidence(name: str, stream: xr.Dataset, alignment: DeviceAlignment, c
         runner_up_lag_s=clock_map.runner_up_offset_s,
         gaps=gaps_of(stream),
         lost=alignment.lost,
+        deciding_prior_sd_s=alignment.deciding_prior_sd_s,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import xarray as xr
 
 from ..errors import BadInputError
 from ..records import Recording
+from .documents import Documents, calibrated
 from .frames import into_lab, lab_rotation
 from .reference_steps import belt_findings
 from .request import Source, SyncRequest, path_of, read_source
@@ -40,7 +41,13 @@ class Wearables:
     notes: list[str] = field(default_factory=list)
 
 
-def examined_reference(source: Source, request: SyncRequest) -> tuple[Recording, list[dict[str, Any]]]:
+class WrongRoleError(BadInputError):
+    """A recording that holds nothing of what its role in the alignment needs."""
+
+
+def examined_reference(
+    source: Source, request: SyncRequest, documents: Documents | None = None
+) -> tuple[Recording, list[dict[str, Any]]]:
     """Return the reference examined, corrected where that is unambiguous and turned where asked, and the findings.
 
     Raises
@@ -50,10 +57,11 @@ def examined_reference(source: Source, request: SyncRequest) -> tuple[Recording,
     """
     from ..calibrate import CorrectionRequest, correct, decided, examine
 
-    recording = read_source(source, request)
+    recording = read_source(source, request, role="reference")
     if not recording.of_kind("force_plate") and not recording.of_kind("insole"):
         why = "; ".join([f"it holds {', '.join(recording.streams)}", *recording.notes])
-        raise BadInputError(f"{path_of(source)}: holds no force plate (nor an insole) to align to: {why}")
+        raise WrongRoleError(f"{path_of(source)}: holds no force plate (nor an insole) to align to: {why}")
+    (recording,) = calibrated([recording], documents.plates if documents is not None else ())
     ask = CorrectionRequest.of(request.correct)
     findings = examine(recording, surface=request.surface, mass_kg=request.mass_kg, forward=request.forward)
     recording = _examined(correct(recording, findings, ask=ask))
@@ -86,7 +94,7 @@ def _turned(recording: Recording, forward: str) -> Recording:
     return recording.replaced(turned, findings=[f"axes turned to the lab frame, forward was {forward}"])
 
 
-def read_wearables(sources: tuple[Source, ...], request: SyncRequest) -> Wearables:
+def read_wearables(sources: tuple[Source, ...], request: SyncRequest, documents: Documents | None = None) -> Wearables:
     """Return the wearables' streams, read, calibrated where documents were given, and grouped by clock.
 
     Raises
@@ -95,13 +103,13 @@ def read_wearables(sources: tuple[Source, ...], request: SyncRequest) -> Wearabl
         If one of them holds nothing that shows contacts.
     """
     wearables = Wearables()
-    for source in sources:
-        recording = _calibrated(read_source(source, request), request)
+    recordings = with_sides([read_source(source, request) for source in sources], sources, request.side)
+    for source, recording in zip(sources, calibrated(recordings, documents.wearables if documents is not None else ())):
         wearables.recordings.append(recording)
         groups = by_clock(recording, together=request.together)
         if not groups:
             streams = ", ".join(recording.streams)
-            raise BadInputError(
+            raise WrongRoleError(
                 f"{path_of(source)}: holds no insole, IMU or landmarks stream to align (it holds {streams})"
             )
         _add(wearables, recording, groups, request.together, path_of(source).name)
@@ -138,11 +146,76 @@ def _unique(name: str, others: Mapping[str, Any]) -> str:
     return unique
 
 
-def _calibrated(recording: Recording, request: SyncRequest) -> Recording:
-    from ..calibrate import apply, load
+def with_sides(recordings: Sequence[Recording], sources: Sequence[Source], sides: Sequence[str]) -> list[Recording]:
+    """Return the recordings with the foot that the user states where they state none.
 
-    documents = [load(path) for path in request.calibrations]
-    return apply(recording, documents) if documents else recording
+    Parameters
+    ----------
+    sides
+        None; one, for every recording that states no foot; or one for each recording in turn.
+
+    Raises
+    ------
+    BadInputError
+        If the numbers differ, a file says another foot, or all of them say it themselves.
+    """
+    from ..io import is_of_unknown_foot, with_side
+
+    if len(sides) not in (0, 1, len(recordings)):
+        raise BadInputError(
+            f"{len(sides)} feet are stated (--side; side in Python) for {len(recordings)} wearables; state one for all,"
+            " or one for each in the order of the wearables"
+        )
+    if not sides:
+        return list(recordings)
+    unknown = [is_of_unknown_foot(recording) for recording in recordings]
+    if not any(unknown):
+        raise BadInputError("--side (side in Python) is of no use: every wearable says its foot itself; leave it out")
+    each = list(sides) * len(recordings) if len(sides) == 1 else list(sides)
+    changed = []
+    for recording, source, side, is_open in zip(recordings, sources, each, unknown):
+        feet = {str(s.attrs.get("side")) for s in recording.streams.values()} & {"left", "right"}
+        if not is_open and len(sides) > 1 and feet and side not in feet:
+            raise BadInputError(f"{path_of(source)}: says that it is of the {feet.pop()} foot, not of the {side} one")
+        changed.append(with_side(recording, side) if is_open else recording)
+    return changed
+
+
+def refuse_exchanged(
+    reference: Recording | None, wearables: Sequence[Recording], sources: Sequence[Source], why: str = ""
+) -> None:
+    """Refuse a reference without force plates beside a wearable that has some: they were exchanged.
+
+    Raises
+    ------
+    BadInputError
+        With the command line as it should be.
+    """
+    if reference is not None and reference.of_kind("force_plate"):
+        return
+    for recording, source in zip(wearables, sources[1:]):
+        if recording.of_kind("force_plate"):
+            plates, worn = path_of(source), path_of(sources[0])
+            begin = why or f"{worn}: holds no force plate"
+            raise BadInputError(
+                f"{begin}; {plates} holds force plates: are the two exchanged? Take --reference {plates}"
+                f" --wearable {worn} (reference and wearables in Python)"
+            )
+
+
+def explain_wrong_role(error: WrongRoleError, sources: Sequence[Source], request: SyncRequest) -> BadInputError:
+    """Return the refusal of a recording in the wrong role, with the advice to exchange two where that helps."""
+    recordings = []
+    for role, source in zip(("reference", *["wearable"] * len(sources[1:])), sources):
+        try:
+            recordings.append(read_source(source, request, role=role))
+        except BadInputError:
+            return error
+    try:
+        refuse_exchanged(recordings[0], recordings[1:], sources, str(error))
+    except BadInputError as exchanged:
+        return exchanged
+    return error
 
 
 def by_clock(recording: Recording, *, together: bool | None = None) -> list[dict[str, xr.Dataset]]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..calibrate.lags import Lag
 from ..records import Anchors, Prior, Segment
+from .advice import deciding_prior_sd_s
 from .clock_map import DeviceAlignment, clock_map, nothing_to_align
 from .contact_events import DeviceTrain, LoadSignal
 from .settings import AlignSettings
@@ -42,12 +43,13 @@ def align_loads(
         )
     sd_s = float(np.hypot(np.hypot(best.sd_s, COURSE_SD_S), max(lag.sd_s, LEAST_LAG_SD_S)))
     segment = Segment(start_s=train.start_s, end_s=train.end_s, offset_s=best.offset_s, drift_ppm=0.0)
+    reasons = _doubts(best, settings, prior)
     residual = best.anchor_reference_s - best.anchor_device_s - best.offset_s
     described = clock_map(
         best,
         [segment],
         lag,
-        reasons=_doubts(best, settings, prior),
+        reasons=reasons,
         uncertainty_ms=1e3 * _NORMAL_95 * sd_s,
         residual_ms=1e3 * float(np.std(residual)) if residual.size else None,
         p_wrong=settings.overground_wrong(best.margin),
@@ -61,7 +63,21 @@ def align_loads(
         ],
     )
     anchors = Anchors(best.anchor_device_s, best.anchor_reference_s, residual, np.ones(residual.size, dtype=bool))
-    return DeviceAlignment(described, anchors, best.lags_s, best.log_likelihood, anchor_kind="loadings")
+    return DeviceAlignment(
+        described, anchors, best.lags_s, best.log_likelihood, anchor_kind="loadings",
+        deciding_prior_sd_s=_deciding_prior_sd_s(best, settings, prior) if reasons else None,
+    )  # fmt: skip
+
+
+def _deciding_prior_sd_s(best: WaveformLag, settings: AlignSettings, prior: Prior | None) -> float | None:
+    """Return how sure a prior would have to be to lift the refusal; None where more than the margin is short."""
+    if best.edges < settings.waveform.contacts or best.correlation < LEAST_CORRELATION:
+        return None
+    largest_s = settings.prior_relaxes_below_steps * USUAL_STEP_S
+    return deciding_prior_sd_s(
+        best.lags_s, best.log_likelihood, offset_s=best.offset_s, gate=settings.waveform.margin,
+        same_s=largest_s, largest_s=largest_s, prior=prior,
+    )  # fmt: skip
 
 
 def _doubts(best: WaveformLag, settings: AlignSettings, prior: Prior | None) -> list[str]:
@@ -73,7 +89,7 @@ def _doubts(best: WaveformLag, settings: AlignSettings, prior: Prior | None) -> 
         other = f", offset {best.runner_up_s:+.3f} s," if np.isfinite(best.runner_up_s) else ""
         reasons.append(
             f"the next best lag{other} is only {margin:.1f} nats worse"
-            f" ({gate.margin:.0f} needed): record three jumps or stomps on the plate, or give a prior"
+            f" ({gate.margin:.0f} needed): record three jumps or stomps on the plate"
         )
     if best.edges < gate.contacts:
         reasons.append(

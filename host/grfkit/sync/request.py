@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from ..arguments import ArgumentError
 from ..errors import BadInputError
 from ..provenance import InputFile, describe_input
 from ..records import Prior, Recording, Surface
 from .settings import AlignSettings
 
+if TYPE_CHECKING:
+    from ..io import Reader
+
 Source = Path | Recording
 """What an alignment reads: a file, or a recording that stands for one."""
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _apart(values: object) -> object:
+    """Return a list of choices with those apart that were written with commas between."""
+    if not isinstance(values, tuple | list):
+        return values
+    return tuple(part for value in values for part in (value.split(",") if isinstance(value, str) else [value]))
+
+
+AnyCase = BeforeValidator(_lower)
+"""A choice may be written in any case."""
+Several = BeforeValidator(_apart)
 
 
 class SyncRequest(BaseModel):
@@ -25,18 +45,20 @@ class SyncRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     reference: Path
     wearables: tuple[Path, ...] = Field(min_length=1)
-    surface: Surface
+    surface: Annotated[Surface, AnyCase]
     mass_kg: float | None = Field(default=None, gt=2.0, lt=400.0)
     participant: str = ""
     speed_m_s: float | None = Field(default=None, ge=0.0, lt=20.0)
     slope_percent: float | None = Field(default=None, gt=-100.0, lt=100.0)
-    forward: str = ""
+    forward: Annotated[str, AnyCase] = ""
     prior_offset_s: float | None = None
     prior_sd_s: float | None = Field(default=None, gt=0.0)
     together: bool | None = None
     allow_partial: bool = False
     accept_refused: bool = False
-    correct: tuple[str, ...] = ()
+    correct: Annotated[tuple[Annotated[str, AnyCase], ...], Several] = ()
+    plates: Path | None = None
+    side: Annotated[tuple[Annotated[Literal["left", "right"], AnyCase], ...], Several] = ()
     column_map: Path | None = None
     rate_hz: float | None = Field(default=None, gt=0.0)
     calibrations: tuple[Path, ...] = ()
@@ -51,10 +73,18 @@ class SyncRequest(BaseModel):
             If only one of offset and SD was given.
         """
         if (self.prior_offset_s is None) != (self.prior_sd_s is None):
-            raise BadInputError("a prior needs both its offset and its SD (--prior-offset and --prior-sd)")
+            raise BadInputError(
+                "a prior needs both its offset and its SD: --prior-offset and --prior-sd (prior_offset_s and prior_sd_s"
+                " in Python)"
+            )
         if self.prior_offset_s is None or self.prior_sd_s is None:
             return None
         return Prior(offset_s=self.prior_offset_s, sd_s=self.prior_sd_s)
+
+    def files(self) -> tuple[Path, ...]:
+        """Return every file that is read."""
+        documents = (self.column_map, self.plates, *self.calibrations)
+        return (self.reference, *self.wearables, *(path for path in documents if path is not None))
 
     def configuration(self) -> dict[str, Any]:
         """Return the request as stored in provenance: file names without folders, so bytes do not depend on them."""
@@ -62,6 +92,7 @@ class SyncRequest(BaseModel):
         plain["reference"] = self.reference.name
         plain["wearables"] = [p.name for p in self.wearables]
         plain["column_map"] = self.column_map.name if self.column_map else None
+        plain["plates"] = self.plates.name if self.plates else None
         plain["calibrations"] = [p.name for p in self.calibrations]
         return plain
 
@@ -81,38 +112,99 @@ def describe_source(source: Source, role: str) -> list[InputFile]:
     return [file.model_copy(update={"role": role}) for file in source.provenance.inputs]
 
 
-def read_source(source: Source, request: SyncRequest) -> Recording:
-    """Return a source's recording; a file's reader gets the rate and the column map if its format needs them."""
+def read_source(source: Source, request: SyncRequest, *, role: str = "wearable") -> Recording:
+    """Return a source's recording; a file's reader gets the rate and the column map if its format needs them.
+
+    Parameters
+    ----------
+    role
+        ``reference`` or ``wearable``: a description of plates is for the reference.
+    """
     if isinstance(source, Recording):
         return source
     from ..io import ReadOptions, read_with, sniff
     from ..io.columns import load_column_map
 
     reader = sniff(source).reader
-    options = ReadOptions(rate_hz=request.rate_hz if "rate_hz" in reader.uses else None)
+    extra = {"plates": request.plates} if request.plates is not None and role == "reference" else {}
+    options = ReadOptions(rate_hz=request.rate_hz if "rate_hz" in reader.uses else None, extra=extra)
     if request.column_map and "column_map" in reader.uses:
         options = load_column_map(request.column_map).options(options)
     return read_with(reader, source, options)
 
 
 def refuse_unusable(request: SyncRequest, sources: tuple[Source, ...]) -> None:
-    """Refuse a source named twice, and a rate or a column map that none of the files needs.
+    """Refuse, before anything is loaded, whatever can be seen to be wrong from options and the heads of files.
 
     Raises
     ------
     BadInputError
         With the file's or the option's name.
     """
-    wearables = sources[1:]
+    refuse_options(request)
+    _refuse_twice(sources[1:])
+    readers = {number: _reader_of(source) for number, source in enumerate(sources) if isinstance(source, Path)}
+    _refuse_unused(request, readers)
+
+
+def refuse_options(request: SyncRequest) -> None:
+    """Refuse options that make no sense whatever the files are.
+
+    Raises
+    ------
+    BadInputError
+        With the option's name.
+    """
+    from ..calibrate import CorrectionRequest
+    from .frames import axis_vector
+
+    if request.forward:
+        try:
+            axis_vector(request.forward)
+        except BadInputError:
+            raise ArgumentError("forward", f"is {request.forward!r}, expected one of +x -x +y -y +z -z") from None
+    CorrectionRequest.of(request.correct)
+
+
+def _refuse_twice(wearables: tuple[Source, ...]) -> None:
     identities = {source.resolve() if isinstance(source, Path) else id(source) for source in wearables}
     if len(identities) < len(wearables):
         raise BadInputError("the wearables (--wearable) name the same file twice; name each file once")
+
+
+def _reader_of(path: Path) -> Reader:
+    """Return the reader that takes a file; a list of files in one name is refused with what to write."""
     from ..io import sniff
 
+    if not path.exists():
+        parts = [part.strip() for mark in ",;" for part in str(path).split(mark) if part.strip()]
+        if len(parts) > 1 and any(Path(part).exists() for part in parts):
+            raise BadInputError(
+                f"{path}: is no file; name each file with an option of its own: --wearable A --wearable B"
+                " (wearables=[A, B] in Python)"
+            )
+    return sniff(path).reader
+
+
+def _refuse_unused(request: SyncRequest, readers: dict[int, Reader]) -> None:
+    """Refuse a rate, a column map or a description of plates that none of the files needs; read the latter two."""
+    from ..formats.c3d_plates_toml import plates_by_hand
+    from ..io.columns import load_column_map
+
+    if request.column_map is not None:
+        load_column_map(request.column_map)
+    if request.plates is not None:
+        plates_by_hand(request.plates)
+        if 0 in readers and readers[0].name != "c3d":
+            raise BadInputError(
+                "--plates (plates in Python) describes the plates of a C3D file, and"
+                f" {request.reference} is {readers[0].title}; leave it out"
+            )
+    needed = {name for reader in readers.values() for name in reader.uses}
     options = {"rate_hz": request.rate_hz is not None, "column_map": request.column_map is not None}
-    if not any(options.values()):
-        return
-    needed = {name for source in sources if isinstance(source, Path) for name in sniff(source).reader.uses}
     for name, is_set in options.items():
         if is_set and name not in needed:
-            raise BadInputError(f"--{name.replace('_', '-')} is of no use: none of these files needs it; leave it out")
+            raise BadInputError(
+                f"--{name.replace('_', '-')} ({name} in Python) is of no use: none of these files needs it;"
+                " leave it out"
+            )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..records import ClockMap
-from ..records.evidence import TrialVerdict
+from ..records.evidence import NATS, TrialVerdict
 
 _ROW = (
     "verdict",
@@ -30,6 +30,17 @@ def joint_verdict(maps: Mapping[str, ClockMap]) -> TrialVerdict:
     """Return ``aligned`` if every map is, ``refused`` if none is, ``partial`` between."""
     verdicts = {m.verdict for m in maps.values()}
     return "aligned" if verdicts == {"aligned"} else "partial" if "aligned" in verdicts else "refused"
+
+
+def explained(lines: Sequence[str]) -> list[str]:
+    """Return the lines with nats explained at the end of the first that has some."""
+    first = next((number for number, line in enumerate(lines) if " nats" in line), None)
+    if first is None:
+        return list(lines)
+    parts = lines[first].split("\n")
+    at = next(number for number, part in enumerate(parts) if " nats" in part)
+    parts[at] += f" ({NATS})"
+    return [*lines[:first], "\n".join(parts), *lines[first + 1 :]]
 
 
 def map_row(name: str, clock_map: ClockMap, warnings: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import cast
 
 from ...records import Side
 
-SIDE_ADVICE = "state it from Python: read(path, ReadOptions(extra={'side': 'left'})), for grf-inspect with --side"
+SIDE_ADVICE = "state it with --side left or right (ReadOptions(extra={'side': 'left'}) in Python)"
 
 
 def stated_side(side: str, notes: list[str], *, what: str) -> Side:

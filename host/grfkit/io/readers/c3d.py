@@ -104,7 +104,8 @@ def _specs(file: C3dFile, options: ReadOptions) -> tuple[list[PlateSpec], list[s
     if not specs and not notes and file.analog.shape[1]:
         notes.append(
             f"{file.analog.shape[1]} analog channels but FORCE_PLATFORM describes no plate:"
-            " describe the plates in a TOML file, from Python: read(path, ReadOptions(extra={'plates': FILE}))"
+            " describe the plates in a TOML file and name it with --plates FILE"
+            " (ReadOptions(extra={'plates': FILE}) in Python)"
         )
     return specs, notes
 

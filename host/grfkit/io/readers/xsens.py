@@ -222,7 +222,7 @@ def _times(parsed: XsensFile, counted: Floats | None, stated: float | None, note
         rate = measured if parsed.is_dot else rate
     rate = rate or measured
     if not rate:
-        raise BadInputError("states no update rate; state it, e.g. --rate-hz 100")
+        raise BadInputError("states no update rate; state it, e.g. --rate-hz 100 (rate_hz=100 in Python)")
     if parsed.is_dot and ticks is not None:
         clock = unwrapped(ticks, _LONG_RANGE) / _DOT_TICK_HZ
         return clock - clock[0], rate
