@@ -18,6 +18,9 @@ _Person = Annotated[str, typer.Option("--participant", help="Code of the person,
 _Leak = Annotated[
     str, typer.Option("--allow-leak", help="Name of the leak by which one of the training is answered all the same.")
 ]
+_Beyond = Annotated[
+    bool, typer.Option("--accept-beyond", help="Answer inputs far beyond those of training all the same, and say so.")
+]
 _Insole = Annotated[
     str, typer.Option("--insole", help="Where the insole's cells lie (fsr16_m ... or a JSON file), for .mot.")
 ]
@@ -50,6 +53,7 @@ def estimate(
     slope_percent: Annotated[float | None, typer.Option("--slope-percent", help="If the model takes it.")] = None,
     cut: _Cut = "",
     allow_leak: _Leak = "",
+    accept_beyond: _Beyond = False,
     insole: _Insole = "",
     heel_m: _Heel = 0.0,
     unknown: _Unknown = "refuse",
@@ -71,8 +75,9 @@ def estimate(
     with quiet_console() as console, console.status("estimating ..."):
         result = run(
             model, recording, options=read_options(column_map, rate_hz, side), participant=participant, mass_kg=mass_kg,
-            speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak, out=out, insole=insole,
-            heel_m=heel_m, unknown=unknown, force=force, tell=common.say,
+            speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak,
+            accept_beyond=accept_beyond, out=out, insole=insole, heel_m=heel_m, unknown=unknown, force=force,
+            tell=common.say,
         )  # fmt: skip
     values = summary(result)
     print(json.dumps(values, indent=2, allow_nan=False) if as_json else words(values))

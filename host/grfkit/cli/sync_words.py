@@ -9,6 +9,7 @@ from typing import Any
 
 from ..records.evidence import verdict_in_words
 from ..sync import Alignment
+from ..sync.summary import doubts_in
 from .command_line import for_terminal
 from .common import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_REFUSED
 
@@ -37,13 +38,14 @@ def table_code(entries: Sequence[Mapping[str, Any]]) -> int:
 
 
 def table_words(counts: Mapping[str, int], entries: Sequence[Mapping[str, Any]]) -> str:
-    """Return how many rows ended how, and a line for each that is not aligned."""
+    """Return how many rows ended how, a line for each that is not aligned, and each doubt."""
     names = {"partial": "partly aligned"}
     lines = [f"{number} {names.get(verdict, verdict)}" for verdict, number in counts.items() if number]
     for entry in entries:
         if entry["verdict"] != "aligned":
             why = entry["error"] or "; ".join([*_partial(entry), *_reasons(entry)]) or "refused"
             lines.append(f"  row {entry['row']} ({entry['out']}): {why}")
+        lines += [f"  row {entry['row']} ({entry['out']}): warning: {doubt}" for doubt in doubts_in(entry["maps"])]
     return for_terminal(_AS_COLUMN.sub(r"the column \1", "\n".join(lines)))
 
 

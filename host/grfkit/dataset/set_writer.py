@@ -16,7 +16,7 @@ from ..artefacts import written_whole
 from ..errors import BadInputError
 from ..records.netcdf import NetcdfFile, netcdf_file
 from ..records.participants import check_names
-from ..records.stance_set import StanceSet, join
+from ..records.stance_set import StanceSet, join, joined_recordings
 
 _CHUNK = 64
 """Windows in a chunk of the file. Chosen by hand, as is the number below."""
@@ -41,9 +41,14 @@ def write_sets(sets: Iterable[StanceSet], out: PathLike, *, force: bool = False)
         excluded: dict[str, int] = {}
         sources: list[str] = []
         people: set[str] = set()
+        recordings: list[StanceSet] = []
         for part in sets:
             people.update(part.participants)
             check_names(people)
+            # one window of each person: the attributes are what is looked at
+            rows = np.sort(np.unique(part.per_stance("participant"), return_index=True)[1])
+            recordings.append(StanceSet(part.data[["weight"]].isel(stance=rows).copy(deep=True)))
+            known = joined_recordings(recordings)
             if first is None:
                 _begin(part, file)
                 # a copy, else this one window would keep all of the first part in memory
@@ -59,6 +64,7 @@ def write_sets(sets: Iterable[StanceSet], out: PathLike, *, force: bool = False)
             raise BadInputError("no stance set to write")
         file.handle.attrs["excluded"] = json.dumps(excluded, sort_keys=True)
         file.handle.attrs["source"] = "+".join(dict.fromkeys(sources))
+        file.handle.attrs.update(known)
     return StanceSet.open(out)
 
 

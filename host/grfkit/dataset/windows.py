@@ -14,7 +14,7 @@ from ..arguments import as_path, refusal, refuse_other
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..records import Trial
-from ..records.stance_set import StanceSet, join
+from ..records.stance_set import StanceSet, join, with_recordings
 from .cut import CutRequest
 from .from_landmarks import windows_of_landmarks
 from .from_wearables import windows_of_wearables
@@ -131,8 +131,24 @@ def trial_windows(trial: Trial, request: CutRequest | None = None, *, name: str 
     """
     request = request or CutRequest()
     check_trial(trial, request, name)
-    of_kind = windows_of_landmarks if request.kinds == ("landmarks",) else windows_of_wearables
-    return of_kind(trial, request, name=name)
+    of_landmarks = request.kinds == ("landmarks",)
+    cut = (windows_of_landmarks if of_landmarks else windows_of_wearables)(trial, request, name=name)
+    return with_recordings(cut, str(trial.tree.attrs["participant"]), _recordings(trial, landmarks=of_landmarks))
+
+
+def _recordings(trial: Trial, *, landmarks: bool) -> dict[str, str]:
+    """Return SHA-256 and name of the files that a trial's inputs come from.
+
+    A reference is none of them (plates may record several people, one after the other), unless it holds the landmarks.
+    """
+    if "provenance" not in trial.tree.attrs:
+        return {}
+    of_reference = landmarks and any(
+        name.startswith("reference/") and stream.attrs.get("kind") == "landmarks"
+        for name, stream in trial.streams.items()
+    )
+    roles = {"wearable", "reference"} if of_reference else {"wearable"}
+    return {file.sha256: file.name for file in trial.provenance.inputs if file.role in roles}
 
 
 def _named_trials(trials: TrialLike | Iterable[TrialLike] | Mapping[str, Trial]) -> Iterator[tuple[str, TrialLike]]:

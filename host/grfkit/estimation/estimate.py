@@ -14,8 +14,9 @@ from ..arguments import as_path, described
 from ..arrays import PathLike
 from ..calibrate.documents import InsoleGeometry
 from ..dataset.foot_force import low_passed
-from ..errors import BadInputError
+from ..errors import BadInputError, RefusedError
 from ..io import ReadOptions
+from ..learn.beyond import Beyond, Distances, beyond_training, hardly_moving
 from ..learn.spec import ForceModel, ModelSpec
 from ..provenance import Provenance, describe_input
 from ..records import Recording, Trial
@@ -43,6 +44,7 @@ def estimate(
     slope_percent: float | None = None,
     cut: str = "",
     allow_leak: str = "",
+    accept_beyond: bool = False,
     out: PathLike | None = None,
     insole: str = "",
     heel_m: float = 0.0,
@@ -63,7 +65,7 @@ def estimate(
         A trial, a wearable's recording, or the file of either.
     options
         What a wearable's file does not say itself; see :func:`grfkit.read`.
-    participant, mass_kg, speed_m_s, slope_percent, cut, allow_leak
+    participant, mass_kg, speed_m_s, slope_percent, cut, allow_leak, accept_beyond
         Of :class:`~grfkit.estimation.source.EstimateRequest`.
     out
         File to write: ``.nc``, ``.csv``, or ``.mot`` (with its ExternalLoads beside it); None writes nothing.
@@ -82,6 +84,8 @@ def estimate(
     ------
     LeakError
         If the participant was in the training of the model, and no leak is allowed.
+    RefusedError
+        If inputs are so far beyond those of training that no answer is safe, and that was not accepted.
     BadInputError
         For whatever cannot be used; nothing is written then.
 
@@ -103,7 +107,7 @@ def estimate(
         raise BadInputError(f"{out}: is an input; name another file to write")
     request = EstimateRequest.of(
         participant=participant, mass_kg=mass_kg, speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut,
-        allow_leak=allow_leak,
+        allow_leak=allow_leak, accept_beyond=accept_beyond,
     )  # fmt: skip
     geometry = _geometry(insole, path)
     check_unknown(unknown)
@@ -161,6 +165,8 @@ def estimate_source(
     ------
     LeakError
         If the participant was in the training of the model, and no leak is allowed.
+    RefusedError
+        If inputs are so far beyond those of training that no answer is safe, and that was not accepted.
     BadInputError
         If a trial names no participant, the recording lacks channels of the model or has them in other units, the
         detector cannot be run on it, no stance is found, or none can be predicted.
@@ -185,11 +191,13 @@ def estimate_source(
     leaks = _allowed(spec, facts["participant"], request.allow_leak)
     predict = predict_stances if spec.window == "stance" else predict_windows
     parts = {foot.side: predict(model, foot, cutting, facts, leaks, source.name) for foot in feet}
-    curves = {side: curve for side, (curve, _, _) in parts.items()}
-    rows = [row for _, foot_rows, _ in parts.values() for row in foot_rows]
+    curves = {side: part.curve for side, part in parts.items()}
+    rows = [row for part in parts.values() for row in part.rows]
     _check_predicted(curves, rows, source.name)
     findings += _findings({**curves, **lost}, rows, spec)
-    findings += _range_findings([count for _, _, beyond in parts.values() for count in beyond])
+    findings += _range_findings([count for part in parts.values() for count in part.beyond])
+    apart = [part.distances for part in parts.values() if part.distances is not None]
+    findings += _training_findings(spec, apart, source.name, accepted=request.accept_beyond)
     return Estimate(
         feet=curves,
         rows=tuple(sorted(rows, key=lambda r: r.start_s)),
@@ -238,6 +246,40 @@ def _range_findings(beyond: list[int]) -> list[str]:
         f"{windows} of {len(beyond)} windows have numbers beyond the bundle's range ({sum(beyond)} numbers); its"
         " answers for them are held at the border"
     ]
+
+
+def _training_findings(spec: ModelSpec, apart: list[Distances], name: str, *, accepted: bool) -> list[str]:
+    """Return which channels are far from those of training.
+
+    Raises
+    ------
+    RefusedError
+        If one is so far that no answer is safe, and that was not accepted.
+    """
+    far = beyond_training(spec.scaler, apart)
+    hopeless = [channel for channel in far if channel.refused]
+    if hopeless and not accepted:
+        raise RefusedError(
+            f"{name}: inputs are far beyond the training range, in spreads of training: {_listed(hopeless)}; the model"
+            " was trained on nothing like it: check the units and the calibration of the recording, or take the"
+            " answers all the same with --accept-beyond (accept_beyond=True in Python)"
+        )
+    findings = []
+    if far:
+        findings.append(
+            f"BEYOND TRAINING: {_listed(far)} the spread of the model's training; nothing is known of the errors there:"
+            " check units and calibration, or train with such recordings"
+        )
+    findings += [
+        f"BEYOND TRAINING: no axis of {sensor} moves by more than {100 * share:.1f} % of its spread in the model's"
+        " training: is its unit right, and was it worn?"
+        for sensor, share in hardly_moving(spec.scaler, apart)
+    ]
+    return findings
+
+
+def _listed(channels: list[Beyond]) -> str:
+    return ", ".join(str(channel) for channel in sorted(channels, key=lambda c: -c.median))
 
 
 def _provenance(

@@ -16,13 +16,12 @@ from ..errors import BadInputError
 from ..gait.stances import SOURCES
 from ..io import ReadOptions, read
 from ..learn.spec import ModelSpec
+from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
 from ..provenance import InputFile, describe_input
 from ..records import Recording, Trial
 
 NOT_STATED = "not stated"
 """Participant of a device's own recording, which names nobody, where the user names nobody either."""
-MASS_KG = (10.0, 300.0)
-"""Body masses that are believed, kg: chosen by hand to catch pounds, grams and newtons."""
 SAME = 1e-6
 """Difference up to which two statements of one number are the same one, in its own unit: rounding of a file."""
 
@@ -47,15 +46,18 @@ class EstimateRequest(BaseModel):
         Detector of stances in place of the one the model was trained with; named in the result.
     allow_leak
         Name of the leak by design under which a participant of the training may be estimated; empty refuses them.
+    accept_beyond
+        Estimate from inputs that are far beyond those of training, and say so, where they would be refused.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     participant: str = ""
     mass_kg: float | None = Field(default=None, ge=MASS_KG[0], le=MASS_KG[1])
-    speed_m_s: float | None = Field(default=None, ge=0, le=15)
-    slope_percent: float | None = Field(default=None, ge=-100, le=100)
+    speed_m_s: float | None = Field(default=None, ge=SPEED_M_S[0], le=SPEED_M_S[1])
+    slope_percent: float | None = Field(default=None, ge=SLOPE_PERCENT[0], le=SLOPE_PERCENT[1])
     cut: str = ""
     allow_leak: str = ""
+    accept_beyond: bool = False
 
     @classmethod
     def of(cls, **options: Any) -> EstimateRequest:
@@ -185,5 +187,7 @@ def facts_of(source: EstimateSource, request: EstimateRequest, spec: ModelSpec) 
         if name in spec.scaler.statics and not np.isfinite(facts[name]) and name != "mass_kg":
             findings.append(f"{name} is an input of the model and not known; the mean of the training is taken")
     if np.isfinite(facts["mass_kg"]) and not MASS_KG[0] <= facts["mass_kg"] <= MASS_KG[1]:
-        raise BadInputError(f"{source.name}: mass_kg is {facts['mass_kg']:g}, expected kilograms (10 to 300)")
+        raise BadInputError(
+            f"{source.name}: mass_kg is {facts['mass_kg']:g}, expected kilograms ({MASS_KG[0]:g} to {MASS_KG[1]:g})"
+        )
     return facts, findings

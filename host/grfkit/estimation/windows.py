@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -13,6 +13,7 @@ from ..dataset.cut import CutRequest
 from ..dataset.resample import continuous_starts, stance_times
 from ..dataset.wearable_inputs import inputs_at
 from ..gait.stances import Stance
+from ..learn.beyond import Distances, distances
 from ..learn.spec import ForceModel
 from ..records.stance_set import StanceSet, make_stance_set
 from .curves import FootCurve, between, from_stances, from_windows
@@ -28,6 +29,21 @@ _AROUND_S = 0.5
 """How far around a window its samples are looked up, s: chosen by hand, longer than any filter or gap reaches."""
 HOLES = 0.1
 """Share of missing samples from which a stance is flagged: chosen by hand."""
+
+
+class Prediction(NamedTuple):
+    """Of one foot: its force, its stances, and of each predicted window how many numbers a bundle cannot hold.
+
+    Attributes
+    ----------
+    distances
+        How far its windows are from training; None where none was predicted.
+    """
+
+    curve: FootCurve
+    rows: list[StanceRow]
+    beyond: list[int]
+    distances: Distances | None
 
 
 def _nearby(streams: Mapping[str, xr.Dataset], at: Floats) -> dict[str, xr.Dataset]:
@@ -68,8 +84,8 @@ def _set_of(
 
 def predict_stances(
     model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping[str, Any], leaks: tuple[str, ...], name: str
-) -> tuple[FootCurve, list[StanceRow], list[int]]:
-    """Return the foot's force by its stances, and of each predicted window how many numbers are beyond the range."""
+) -> Prediction:
+    """Return the foot's force by its stances."""
     channels = model.spec.scaler.channels
     windows: list[tuple[Stance, Floats, Floats]] = []
     for stance in foot.stances:
@@ -79,18 +95,19 @@ def predict_stances(
     usable = [i for i, (_, _, x) in enumerate(windows) if np.isfinite(x).any()]
     forces: dict[int, Floats] = {}
     beyond: list[int] = []
+    apart = None
     if usable:
         data = _set_of(
             foot, [windows[i][2] for i in usable], [windows[i][1] for i in usable], model, facts, name, request.source
         )
         forces = dict(zip(usable, model.predict(data, leaks=leaks)))
-        beyond = _beyond(model, data)
+        beyond, apart = _beyond(model, data), distances(model.spec.scaler, data)
     # a stance that is not predicted keeps its place, so that no swing is drawn across it
     nothing = np.full((request.points, len(model.spec.scaler.axes)), np.nan)
     parts = [(at, forces.get(i, nothing)) for i, (_, at, _) in enumerate(windows)]
     rows = [_row(foot.side, at, y, windows[i][2], channels) for i, (at, y) in enumerate(parts)]
     curve = from_stances(foot.base, parts, [(r.start_s, r.end_s) for r in foot.rejections], model.spec.scaler.axes)
-    return curve, rows, beyond
+    return Prediction(curve, rows, beyond, apart)
 
 
 def _beyond(model: ForceModel, data: StanceSet) -> list[int]:
@@ -119,7 +136,7 @@ def _row(side: Side, at: Floats, force_bw: Floats, inputs: Floats, channels: tup
 
 def predict_windows(
     model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping[str, Any], leaks: tuple[str, ...], name: str
-) -> tuple[FootCurve, list[StanceRow], list[int]]:
+) -> Prediction:
     """Return the foot's force by a model of continuous windows; stances are those of its insole, if it has one.
 
     The numbers beyond a bundle's range are of the windows that hold a known sample.
@@ -146,4 +163,5 @@ def predict_windows(
             t, y = np.asarray([stance.ic_s, stance.to_s]), curve.force_bw[inside]
             # no inputs to judge: gaps have left their mark in the curve already
             rows.append(_row(foot.side, t, y, np.zeros((1, 1)), spec.scaler.channels[:1]))
-    return curve, rows, [n for n, some in zip(_beyond(model, data), any_input) if some.any()]
+    beyond = [n for n, some in zip(_beyond(model, data), any_input) if some.any()]
+    return Prediction(curve, rows, beyond, distances(spec.scaler, data))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dataset.near_copies import near_copies
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .folds import Fold, stable_seed
@@ -38,10 +39,12 @@ def whole_fold(data: StanceSet, inner: int) -> Fold:
 def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
     """Return the recipe without the scalars that no window of the set knows, and a sentence for each.
 
+    A sentence too for each pair of participants whose recordings seem to be copies (:func:`near_copies`).
     Only a preset's scalars are left out; those a user named are refused by training.
     """
+    copies = tuple(near_copies(data))
     if not recipe.preset:
-        return recipe, ()
+        return recipe, copies
     have = {str(s) for s in data.data["scalar"].values}
     lost = [s for s in recipe.train.statics if s not in have or not np.isfinite(data.scalar(s)).any()]
     axes = [a for a in recipe.train.axes if a in data.axes]
@@ -52,7 +55,7 @@ def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
     config = recipe.train.model_copy(update={"statics": statics, "axes": tuple(axes)})
     findings = [f"the preset's '{s}' is known of no window and was left out" for s in lost]
     findings += [f"the preset's axis '{a}' is not in the set and was left out" for a in missing_axes]
-    return recipe.model_copy(update={"train": config}), tuple(findings)
+    return recipe.model_copy(update={"train": config}), (*findings, *copies)
 
 
 def summary(model: GrfModel, data: StanceSet, findings: Sequence[str], folder: Path | None) -> dict[str, Any]:

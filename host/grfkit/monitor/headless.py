@@ -19,6 +19,7 @@ from ..device.link import Link
 from ..device.quiet import quiet_native
 from ..device.replay import markers_in, unread_in
 from ..errors import BadInputError
+from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
 from ..wire import SettingKey
 from .connect import Find, bluetooth_links, replay_links, serial_links
 from .demo import insoles
@@ -56,9 +57,9 @@ class MonitorRequest(BaseModel):
     rate_hz: int = Field(default=200, ge=1, le=1000)
     find_s: float = Field(default=10.0, gt=0, le=600)
     model: Path | None = None
-    mass_kg: float | None = Field(default=None, ge=10, le=300)
-    speed_m_s: float | None = Field(default=None, ge=0, le=15)
-    slope_percent: float | None = Field(default=None, ge=-100, le=100)
+    mass_kg: float | None = Field(default=None, ge=MASS_KG[0], le=MASS_KG[1])
+    speed_m_s: float | None = Field(default=None, ge=SPEED_M_S[0], le=SPEED_M_S[1])
+    slope_percent: float | None = Field(default=None, ge=SLOPE_PERCENT[0], le=SLOPE_PERCENT[1])
     record: Path | None = None
     force: bool = False
     seconds: float | None = Field(default=None, gt=0)

@@ -15,6 +15,8 @@ from .clock import Anchors, ClockMap
 from .streams import Surface
 
 TrialVerdict = Literal["aligned", "partial", "refused"]
+DOUBT = "inputs: "
+"""How a finding begins that doubts the units of the inputs or what was stated of the trial."""
 
 
 @dataclass(frozen=True)

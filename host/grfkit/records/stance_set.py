@@ -18,7 +18,7 @@ from ..artefacts import written_whole
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance
 from .netcdf import check_sealed, netcdf_file
-from .participants import check_names
+from .participants import check_names, check_recordings
 from .trees import not_netcdf, noted
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class StanceSet(Windowed):
     ``weight`` (stance, time; 0 on padding and where the force is unknown), ``scalars`` (stance, scalar). Coordinates
     per stance: ``participant trial surface side condition`` and ``start_s``. Attributes: ``window`` (``stance``, time
     normalised, or ``continuous``), ``points`` or ``rate_hz``, ``cut`` (which detector cut the windows), ``source``,
-    ``mirrored`` (whether left was turned into right), ``excluded`` (JSON: reason -> count), ``provenance``.
+    ``mirrored`` (whether left was turned into right), ``excluded`` (JSON: reason -> count), ``provenance``, and where
+    they are known ``recordings`` (JSON: participant -> SHA-256 of a recording -> its name).
 
     Examples
     --------
@@ -213,6 +214,7 @@ class StanceSet(Windowed):
         stances = cls(data)
         try:
             check_names(stances.participants)
+            joined_recordings([stances])
         except BadInputError as error:
             data.close()
             raise BadInputError(f"{path}: {error}") from error
@@ -355,7 +357,34 @@ def join(sets: Sequence[StanceSet]) -> StanceSet:
         for reason, number in json.loads(excluded).items():  # parts of one set tell of the same windows
             counts[reason] = counts.get(reason, 0) + int(number)
     sources = "+".join(dict.fromkeys(str(s.data.attrs["source"]) for s in sets))
-    return StanceSet(data.assign_attrs(excluded=json.dumps(counts, sort_keys=True), source=sources))
+    attrs = {"excluded": json.dumps(counts, sort_keys=True), "source": sources} | joined_recordings(sets)
+    return StanceSet(data.assign_attrs(attrs))
+
+
+def with_recordings(data: StanceSet, participant: str, recordings: Mapping[str, str]) -> StanceSet:
+    """Return the set with the recordings that a participant's inputs come from: SHA-256 -> name of the file."""
+    if not recordings:
+        return data
+    return StanceSet(data.data.assign_attrs(recordings=json.dumps({participant: dict(recordings)}, sort_keys=True)))
+
+
+def joined_recordings(sets: Iterable[StanceSet]) -> dict[str, str]:
+    """Return the attribute ``recordings`` of sets together, empty where none is known.
+
+    Raises
+    ------
+    BadInputError
+        If one recording stands under two participants.
+    """
+    together: dict[str, dict[str, str]] = {}
+    for data in sets:
+        present = set(data.participants)
+        for participant, files in json.loads(str(data.data.attrs.get("recordings", "{}"))).items():
+            if participant in present:
+                together.setdefault(participant, {}).update(files)
+    names = {digest: name for files in together.values() for digest, name in files.items()}
+    check_recordings(together, names)
+    return {"recordings": json.dumps(together, sort_keys=True)} if together else {}
 
 
 def _check_scales(first: StanceSet, other: StanceSet) -> None:

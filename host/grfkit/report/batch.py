@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from ..arrays import PathLike
-from ..records.evidence import TrialEvidence, verdict_in_words
+from ..records.evidence import DOUBT, TrialEvidence, verdict_in_words
 from . import words
 from .html import page, write_page
 from .numbers import chance, fixed, has_value, milliseconds
@@ -77,6 +77,8 @@ def summary_row(summary: Mapping[str, Any]) -> BatchRow:
     maps = summary.get("maps") or []
     good = [m for m in maps if m.get("verdict") == "aligned"]
     reasons = [f"{m.get('stream')}: {reason}" for m in maps for reason in m.get("reasons") or []]
+    findings = [str(text) for m in maps for text in m.get("findings") or []]
+    doubts = dict.fromkeys(text.removeprefix(DOUBT) for text in findings if text.startswith(DOUBT))
     verdict: BatchVerdict = next((v for v in _VERDICTS if v == summary.get("verdict")), "bad input")
     if verdict in ("aligned", "refused") and 0 < len(good) < len(maps):
         verdict = "partial"  # as journals of earlier versions do not say
@@ -92,7 +94,7 @@ def summary_row(summary: Mapping[str, Any]) -> BatchRow:
         uncertainty_ms=_worst(max, [m.get("uncertainty_ms") for m in good]),
         margin=_worst(min, [m.get("margin") for m in good]),
         p_wrong=_worst(max, [m.get("p_wrong") for m in good]),
-        note=str(summary.get("error") or (reasons[0] if reasons else "")),
+        note=str(summary.get("error") or "; ".join([*reasons[:1], *doubts])),
     )
 
 

@@ -29,6 +29,7 @@ from .inputs import (
     read_wearables,
     refuse_exchanged,
 )
+from .plausible import input_doubts
 from .request import Source, SyncRequest, describe_source, path_of, refuse_unusable
 from .summary import explained, joint_verdict, map_lines, map_row
 
@@ -53,6 +54,8 @@ class Alignment:
         What a report shows.
     inputs
         Every file read, with its SHA-256.
+    doubts
+        What is not plausible in the recordings' units or in what the user states of the trial, a sentence each.
     """
 
     request: SyncRequest
@@ -63,6 +66,7 @@ class Alignment:
     devices: dict[str, DeviceAlignment]
     evidence: TrialEvidence
     inputs: list[InputFile]
+    doubts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Return the verdict in words and the messages."""
@@ -91,9 +95,10 @@ class Alignment:
 
     @property
     def warnings(self) -> list[str]:
-        """Return what is doubtful about the plates, a sentence each; the report holds every finding."""
+        """Return what is doubtful about plates, units and what was stated, a sentence each."""
         rows = [row for row in self.evidence.doctor if row["severity"] != "info"]
-        return [f"{'all plates' if row['plate'] == 'all' else row['plate']}: {row['text']}" for row in rows]
+        plates = [f"{'all plates' if row['plate'] == 'all' else row['plate']}: {row['text']}" for row in rows]
+        return [*plates, *self.doubts]
 
     @property
     def messages(self) -> list[str]:
@@ -103,7 +108,8 @@ class Alignment:
     def to_json(self, trial_path: PathLike | None = None) -> dict[str, Any]:
         """Return the machine-readable summary, as ``grf-sync --json`` prints it."""
         written = str(trial_path) if self.accepted and trial_path else None
-        rows = [map_row(name, clock_map, self.warnings) for name, clock_map in self.maps.items()]
+        plates = self.warnings[: len(self.warnings) - len(self.doubts)]
+        rows = [map_row(name, clock_map, plates, self.doubts) for name, clock_map in self.maps.items()]
         return {"verdict": self.verdict, "trial": written, "maps": rows}
 
 
@@ -280,8 +286,9 @@ def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
     if request.plates:
         inputs += describe_source(request.plates, "plates")
     inputs += documents.inputs
-    evidence = _evidence(request, verdict, reference, wearables, devices, maps, doctor, inputs)
-    return Alignment(request, verdict, maps, reference, wearables, devices, evidence, inputs)
+    doubts = input_doubts(request, reference, wearables.recordings, doctor)
+    evidence = _evidence(request, verdict, reference, wearables, devices, maps, doctor, inputs, doubts)
+    return Alignment(request, verdict, maps, reference, wearables, devices, evidence, inputs, doubts)
 
 
 def _finished(clock_map: ClockMap, name: str, stream: xr.Dataset, request: SyncRequest, *, several: bool) -> ClockMap:
@@ -324,8 +331,9 @@ def _evidence(
     maps: Mapping[str, ClockMap],
     doctor: list[dict[str, Any]],
     inputs: list[InputFile],
+    doubts: Sequence[str],
 ) -> TrialEvidence:
-    notes = [*wearables.notes]
+    notes = [*doubts, *wearables.notes]
     for recording in (reference, *wearables.recordings):
         notes += [f for f in recording.provenance.findings if f not in notes]
     return TrialEvidence(

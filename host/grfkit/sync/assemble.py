@@ -44,6 +44,7 @@ def assemble(alignment: Alignment) -> Trial:
     for recording in (alignment.reference, *alignment.wearables.recordings):
         origin = origin.merged(Provenance(findings=recording.provenance.findings))
     findings = [f"{name}: {finding}" for name, m in alignment.maps.items() for finding in m.findings]
+    findings += alignment.doubts
     attrs = {
         "participant": request.participant,
         "surface": request.surface,

@@ -16,6 +16,7 @@ from ..artefacts import replace_file, written_whole
 from ..cluster import connected
 from ..errors import BadInputError, GrfError
 from ..provenance import describe_input, require_regular
+from ..records.participants import person_key
 from ..renames import remove
 from .align import align_request
 from .assemble import assemble
@@ -86,6 +87,7 @@ def run_batch(
     """
     journal = Path(journal)
     _refuse_collisions(rows)
+    _refuse_shared(rows)
     finished = {} if force else _finished(rows, journal)
     for row in rows:
         if row.number not in finished and row.out.exists() and not force and not _is_from_this_table(row, journal):
@@ -193,6 +195,38 @@ def _refuse_collisions(rows: Sequence[Row]) -> None:
                     f"rows {written[real]} and {row.number} both write {path}; give each a file of its own"
                 )
             written[real] = row.number
+
+
+def _refuse_shared(rows: Sequence[Row]) -> None:
+    """Refuse one wearable recording under two participants, be it one file or two of the same bytes.
+
+    A reference may be shared: plates may record several people, one after the other.
+    """
+    owners: dict[Path, Row] = {}
+    for row in rows:
+        for path in row.request.wearables if row.request.participant else ():
+            other = owners.setdefault(path.resolve(), row)
+            if person_key(other.request.participant) != person_key(row.request.participant):
+                raise BadInputError(_shared(other, row, row.name_of(path)))
+    sizes: dict[int, list[Path]] = {}
+    for path in owners:
+        if path.is_file():
+            sizes.setdefault(path.stat().st_size, []).append(path)
+    digests: dict[str, Path] = {}
+    # files of one length alone are read through
+    for path in [path for alike in sizes.values() if len(alike) > 1 for path in alike]:
+        first, row = digests.setdefault(describe_input(path).sha256, path), owners[path]
+        other = owners[first]
+        if person_key(other.request.participant) != person_key(row.request.participant):
+            raise BadInputError(_shared(other, row, f"{other.name_of(first)} (the same bytes as {row.name_of(path)})"))
+
+
+def _shared(first: Row, second: Row, recording: str) -> str:
+    return (
+        f"rows {first.number} and {second.number} give one recording, {recording}, to participants"
+        f" '{first.request.participant}' and '{second.request.participant}': a model's test on one would leak from"
+        " training on the other; correct the table"
+    )
 
 
 def _journal(path: Path, entries: list[dict[str, Any]]) -> None:

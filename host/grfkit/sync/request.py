@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..arguments import ArgumentError
 from ..errors import BadInputError
+from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
 from ..provenance import InputFile, describe_input
 from ..records import Prior, Recording, Surface
 from .settings import AlignSettings
@@ -46,10 +47,10 @@ class SyncRequest(BaseModel):
     reference: Path
     wearables: tuple[Path, ...] = Field(min_length=1)
     surface: Annotated[Surface, AnyCase]
-    mass_kg: float | None = Field(default=None, gt=2.0, lt=400.0)
+    mass_kg: float | None = Field(default=None, ge=MASS_KG[0], le=MASS_KG[1])
     participant: str = ""
-    speed_m_s: float | None = Field(default=None, ge=0.0, lt=20.0)
-    slope_percent: float | None = Field(default=None, gt=-100.0, lt=100.0)
+    speed_m_s: float | None = Field(default=None, ge=SPEED_M_S[0], le=SPEED_M_S[1])
+    slope_percent: float | None = Field(default=None, ge=SLOPE_PERCENT[0], le=SLOPE_PERCENT[1])
     forward: Annotated[str, AnyCase] = ""
     prior_offset_s: float | None = None
     prior_sd_s: float | None = Field(default=None, gt=0.0)

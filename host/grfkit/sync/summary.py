@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..records import ClockMap
-from ..records.evidence import NATS, TrialVerdict
+from ..records.evidence import DOUBT, NATS, TrialVerdict
 
 _ROW = (
     "verdict",
@@ -43,11 +43,17 @@ def explained(lines: Sequence[str]) -> list[str]:
     return [*lines[:first], "\n".join(parts), *lines[first + 1 :]]
 
 
-def map_row(name: str, clock_map: ClockMap, warnings: Sequence[str]) -> dict[str, Any]:
+def map_row(name: str, clock_map: ClockMap, warnings: Sequence[str], doubts: Sequence[str] = ()) -> dict[str, Any]:
     """Return a stream's row of the machine-readable summary."""
     plain = clock_map.model_dump(mode="json")
-    plain["findings"] += [f"reference: {text}" for text in warnings]
+    plain["findings"] += [f"reference: {text}" for text in warnings] + [f"{DOUBT}{text}" for text in doubts]
     return {"stream": name, **{key: plain[key] for key in _ROW}, "segments": plain["segments"]}
+
+
+def doubts_in(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the doubts in the rows of a summary, each once."""
+    found = [text for row in rows for text in row.get("findings") or [] if text.startswith(DOUBT)]
+    return list(dict.fromkeys(text.removeprefix(DOUBT) for text in found))
 
 
 def map_lines(maps: Mapping[str, ClockMap]) -> list[str]:

@@ -15,6 +15,7 @@ from bumble import hci
 from bumble.device import Connection
 
 from ..errors import BadInputError
+from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
 from ..wire import (
     ATT_HEADER,
     CELLS,
@@ -57,7 +58,7 @@ _LEAST_QUIET_COUNTS = 2.0
 """A cell may move so much in a quiet sample whatever its range, as on the host; chosen by hand: noise of few bits."""
 _TROUBLE_EVERY_S = 0.05
 """Time between looks whether a fault is due or the battery has fallen; chosen by hand: far below a stall of 0.3 s."""
-_LIMITS = {SettingKey.MASS: (10.0, 250.0), SettingKey.SPEED: (0.0, 15.0), SettingKey.SLOPE: (-45.0, 45.0)}
+_LIMITS = {SettingKey.MASS: MASS_KG, SettingKey.SPEED: SPEED_M_S, SettingKey.SLOPE: SLOPE_PERCENT}
 """Of SET: kg, m/s, % of slope. Chosen by hand, around any runner on any treadmill."""
 _LOG = logging.getLogger(__name__)
 
