@@ -60,7 +60,7 @@ def _standard(data: StanceSet) -> Floats:
         mean = np.where(finite, values, 0.0).sum(axis=(0, 1)) / count
         spread = np.sqrt(np.where(finite, (values - mean) ** 2, 0.0).sum(axis=(0, 1)) / count)
         scaled = (values - mean) / np.where(spread > 0, spread, np.inf)
-    return np.nan_to_num(scaled[:, :, spread > 0]).reshape(len(values), -1)
+    return np.asarray(np.nan_to_num(scaled[:, :, spread > 0]).reshape(len(values), -1), dtype=np.float64)
 
 
 def _main_direction(z: Floats) -> Floats:
