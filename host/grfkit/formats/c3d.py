@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from .c3d_layout import C3dLayout, find_layout, first_frame_number, frame_rate_hz, rotation_start
+from .c3d_layout import C3dLayout, bytes_left_note, find_layout, first_frame_number, frame_rate_hz, rotation_start
 from .c3d_params import C3dHeader, Parameters, floats, integers, looks_like_c3d, parse_header, parse_parameters
 from .timing import HIGHEST_RATE_HZ
 
@@ -99,7 +99,7 @@ def parse_c3d(data: bytes, *, rate_hz: float | None = None) -> C3dFile:
     points, analog, unseen = _frames(data, header, parameters, layout)
     point_labels = _labels(parameters, "POINT", layout.points, "point")
     rotations, rotation_rate, missing = _rotations(data, header, parameters, rate, layout)
-    remarks += _unseen_note(unseen, point_labels) + missing
+    remarks += bytes_left_note(data, layout, parameters) + _unseen_note(unseen, point_labels) + missing
     first_frame = first_frame_number(header, parameters)
     start_s = (first_frame - 1) / rate
     return C3dFile(

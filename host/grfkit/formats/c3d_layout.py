@@ -98,12 +98,18 @@ def find_layout(size: int, header: C3dHeader, parameters: Parameters) -> tuple[C
             f"the header states {header.analog_per_frame} analog samples per frame, ANALOG:USED and the rates state"
             f" {best.channels} channels of {best.per_frame}: these are read"
         )
-    if end - best.end >= BLOCK and not rotations:
-        notes.append(
-            f"{end - best.end} bytes follow the last of the {best.frames} frames that the file states and are not read;"
-            " export it again if the trial should be longer"
-        )
     return best, notes
+
+
+def bytes_left_note(data: bytes, layout: C3dLayout, parameters: Parameters) -> list[str]:
+    """Return a note where more than zeros follow the last frame, and no rotations are stated there."""
+    left = data[layout.end :]
+    if len(left) < BLOCK or rotation_start(parameters) or not left.strip(b"\0"):
+        return []
+    return [
+        f"{len(left)} bytes follow the last of the {layout.frames} frames that the file states and are not read;"
+        " export it again if the trial should be longer"
+    ]
 
 
 def rotation_start(parameters: Parameters) -> int:
