@@ -100,6 +100,30 @@ def test_two_belts_of_a_walk_are_cut_apart_and_sided_by_their_direction(forward:
     assert all(c.deduced for c in contacts)
 
 
+@pytest.mark.parametrize("place", [(3.0, 0.0), (-3.0, 0.2), (0.0, 2.5)], ids=["ahead", "behind", "beside"])
+@pytest.mark.parametrize("steps", [0, 3], ids=["idle", "few steps"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_plate_of_the_floor_does_not_decide_how_belts_lie(
+    place: tuple[float, float], steps: int, first: bool
+) -> None:
+    two = belts()
+    time, _, _, on_left, on_right = walk()
+    load = np.random.default_rng(4).standard_normal(time.size)
+    for start in on_left[:steps] - 0.3:
+        phase = (time - start) / STANCE_S
+        load[(phase > 0) & (phase < 1)] += 300.0
+    nowhere = np.full((time.size, 3), np.nan)
+    idle = [PlateForce(f"floor_{k}", time, load, nowhere, outline(place, (0.6, 0.4)), "unknown") for k in (1, 2)]
+    plates = [*idle, *two] if first else [*two, *idle]
+    contacts, _ = plate_contacts(plates, WALK, mass_kg=70.0, treadmill=True)
+    for side, name, on in (("left", "plate_2", on_left), ("right", "plate_1", on_right)):
+        ic = np.asarray([c.ic_s for c in contacts if c.plates == (name,)])
+        assert {c.side for c in contacts if c.plates == (name,)} == {side}
+        assert ic.size >= on.size - 2 * steps
+        assert np.abs(ic[:, None] - on).min(axis=1).max() < 0.004
+    assert {c.side for c in contacts if c.plates[0].startswith("floor")} <= {"unknown"}
+
+
 def test_belts_without_any_place_are_cut_apart_and_their_feet_stay_unknown() -> None:
     contacts, _ = plate_contacts(belts(place=False), WALK, mass_kg=70.0, treadmill=True)
     _, _, _, on_left, on_right = walk()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +31,9 @@ _SQUARE = 1.2
 """Ratio of a plate's sides below which its shape does not say which way a belt runs. Chosen by hand."""
 _FEWEST_CONTACTS = 3
 """Contacts that show a direction at the least. Chosen by hand."""
+_BEARING_SHARE = 0.25
+"""Contacts on a plate, as a share of those on the plate with most, from which on it is one of the belts: a plate of the
+floor beside them bears none, or the few steps on the way to the treadmill. Chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +116,19 @@ def overlap_share(a: _Span, b: _Span) -> float:
 def belt_layout(plates: Sequence[PlateForce], spans: Sequence[Sequence[tuple[float, float]]]) -> BeltLayout:
     """Return how plates lie: by their corners or centres of pressure, and the direction in which the belts run.
 
+    Only the plates that are walked on count: where a plate of the floor lies says nothing about the belts, and its foot
+    is unknown.
+
     Parameters
     ----------
     spans
         Start and end (s) of every contact on each plate.
     """
+    bearing = _bearing(spans)
+    if len(bearing) < len(plates):
+        layout = belt_layout([plates[k] for k in bearing], [spans[k] for k in bearing])
+        known = dict(zip(bearing, layout.sides))
+        return replace(layout, sides=tuple(known.get(k, "unknown") for k in range(len(plates))))
     unknown: tuple[ContactSide, ...] = tuple("unknown" for _ in plates)
     up, centres = _up(plates), [_centre(p) for p in plates]
     if up is None or any(c is None for c in centres):
@@ -137,6 +148,13 @@ def belt_layout(plates: Sequence[PlateForce], spans: Sequence[Sequence[tuple[flo
     if across[0] > across[1]:
         return BeltLayout(side_by_side, ("left", "right"), forward)
     return BeltLayout(side_by_side, ("right", "left"), forward)
+
+
+def _bearing(spans: Sequence[Sequence[tuple[float, float]]]) -> list[int]:
+    """Return the numbers of the plates that are walked on, if these are two or more; else of all."""
+    counts = [len(times) for times in spans]
+    bearing = [k for k, n in enumerate(counts) if n and n >= _BEARING_SHARE * max(counts)]
+    return bearing if len(bearing) > 1 else list(range(len(counts)))
 
 
 def _agrees(ahead: Floats, forward: Floats | None, pushes: list[Floats]) -> bool:
