@@ -39,6 +39,7 @@ def storage_text(labels: Sequence[str], columns: Sequence[Floats], *, rate_hz: f
 
 # --- names of ground reactions ----------------------------------------------------------------------------
 
+WORDS = "{t}GroundReactionForce_{a}"
 CALCN = "ground_force_calcn_{t}"
 NAMES: list[tuple[str, str, str, Sequence[str], tuple[str, str]]] = [
     ("{t}_ground_force_v{a}", "{t}_ground_force_p{a}", "{t}_ground_torque_{a}", "RL", ("right", "left")),
@@ -59,6 +60,13 @@ NAMES: list[tuple[str, str, str, Sequence[str], tuple[str, str]]] = [
     ("FP{t}_v{a}", "FP{t}_p{a}", "FP{t}_moment_{a}", "16", ("", "")),
     ("Treadmill_{t}_v{a}", "Treadmill_{t}_p{a}", "Treadmill_{t}_moment_{a}", "LR", ("left", "right")),
     ("grf_{t}_v{a}", "grf_{t}_p{a}", "grm_{t}_{a}", "rl", ("right", "left")),
+    ("GRF{t}_{a}", "COP{t}_{a}", "GRM{t}_{a}", "RL", ("right", "left")),
+    ("{t}GRF{a}", "{t}COP{a}", "{t}GRM{a}", ("Right", "L"), ("right", "left")),
+    ("GRF_{t}_F{a}", "GRF_{t}_COP{a}", "GRF_{t}_M{a}", "RL", ("right", "left")),
+    ("ground_force_{t}_{a}", "ground_point_{t}_{a}", "ground_torque_{t}_{a}", "rl", ("right", "left")),
+    ("ground_force_{t}_v_{a}", "ground_force_{t}_p_{a}", "ground_torque_{t}_{a}", "12", ("", "")),
+    (WORDS, "{t}CenterOfPressure_{a}", "{t}GroundReactionMoment_{a}", ("Left", "Right"), ("left", "right")),
+    ("ground_reaction_force_{t}_{a}", "centre_of_pressure_{t}_{a}", "free_moment_{t}_{a}", "12", ("", "")),
 ]  # fmt: skip
 
 
@@ -93,6 +101,11 @@ UNKNOWN = [
     names_of("box{t}_v{a}", "box{t}_p{a}", "box{t}_q{a}", "12"),
     ["Fx", "Fy", "Fz"],
     ["vGRF_left", "vGRF_right"],
+    ["GRFR", "GRFL"],
+    ["LeftVerticalGroundReactionForce"],
+    ["FzL", "FzR"],
+    names_of("Box{t}ReactionForce{a}", "Box{t}CentreOfPressure{a}", "Box{t}FreeMoment{a}", "12", "XYZ"),
+    names_of("{t}handForce_{a}", "{t}handCOP_{a}", "{t}handMoment_{a}", "lr"),
     ["ground_torque_x", "ground_torque_y", "ground_torque_z"],
 ]
 
@@ -105,6 +118,14 @@ def test_columns_that_look_like_forces_of_no_scheme_are_noted(tmp_path: Path, la
     assert labels[0] in note
     assert "analog channels of unknown unit and no plate" in note
     assert "rename them as OpenSim's examples do: ground_force_1_vx" in note
+
+
+def test_points_beside_a_plate_that_are_not_its_own_are_noted(tmp_path: Path) -> None:
+    labels = names_of("ground_force_{t}_v{a}", "foot_point_{t}_{a}", "ground_torque_{t}_{a}", "r")
+    got = read(saved(tmp_path, storage_text(labels, [np.ones(3)] * len(labels)), "a.mot"))
+    assert list(got.streams) == ["plate_1", "analog"]
+    (note,) = got.notes
+    assert "foot_point_r_x, foot_point_r_y, foot_point_r_z; they are analog" in note
 
 
 def test_what_the_note_advises_makes_plates(tmp_path: Path) -> None:
@@ -120,6 +141,8 @@ def test_what_the_note_advises_makes_plates(tmp_path: Path) -> None:
         names_of("calcn_{t}_{a}", "calcn_{t}_O{a}", "toes_{t}_{a}", "rl"),
         ["pelvis_tx", "pelvis_ty", "pelvis_tz", "pelvis_tilt", "hip_flexion_r"],
         names_of("acc_{t}_{a}", "gyro_{t}_{a}", "mag_{t}_{a}", "12"),
+        names_of("foot_point_{t}_{a}", "{t}KneePosition{a}", "{t}Copper_{a}", "lr"),
+        ["pelvis_tx_force", "hip_flexion_r_moment", "gastroc_r_tendon_force", "foxy", "scope_x"],
     ],
 )  # fmt: skip
 def test_columns_of_other_things_are_no_forces(labels: list[str]) -> None:

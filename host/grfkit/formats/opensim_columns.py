@@ -27,9 +27,20 @@ _NAMED = 6
 _AXIS_OF_DIGIT = {"1": "x", "2": "y", "3": "z"}
 # One axis letter, with what may stand before and behind it: "..._vx", "..._x", "...fx", "vx_1", "fx1"
 _AXIS = re.compile(r"(?P<before>.*?)(?P<kind>[a-z]*)(?P<axis>[xyz])(?P<behind>_?\d{0,2}|_(?:l|r|left|right))")
-_FORCE_WORDS = re.compile(r"(?:^|_)(?:forces?|torques?|moments?|cop|grm|fp\d*)(?:_|\d|$)")
+_SIDE = "(?:l|r|left|right)?"
+_FORCE_WORDS = re.compile(
+    rf"(?:forces?|torques?|moments?|reactions?|pressures?){_SIDE}(?:_|\d|$)"
+    rf"|(?:^|_){_SIDE}(?:cops?|grm|grt|fp\d*){_SIDE}(?:_|\d|$)"
+)
 # Of these one column is enough
-_GROUND_WORDS = re.compile(r"(?:^|_)[vafmlr]?p?grfs?(?:_|\d|$)|ground_reaction|grf[xyz]")
+_GROUND_WORDS = re.compile(
+    rf"(?:^|_)(?:{_SIDE}|[vafm])p?(?:grf|cop)s?{_SIDE}(?:_|\d|$)|ground_?reaction|grf[xyz]|cop[xyz](?:_|\d|$)"
+    r"|cent(?:er|re)_?of_?(?:pressure|force)|point_?of_?(?:force|application)|ground_?(?:force|point)"
+    r"|^(?:(?:l|r|left|right|fp\d+|plate_?\d+)_?)?f_?[xyz](?:_?(?:\d{1,2}|l|r|left|right))?$"
+)
+# Beside a force plate such triples may be its points of force
+_POINT_WORDS = re.compile(r"(?:^|_)(?:points?|pos|positions?|locations?)(?:_|\d|$)")
+_BEFORE_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Results of OpenSim's JointReaction analysis: loads inside the body, none of the ground
 _JOINT_REACTION = re.compile(r"_on_.+_in_")
 
@@ -92,28 +103,40 @@ def plate_columns(labels: Sequence[str]) -> list[GroundReactionColumns]:
 
 
 def unplaced_forces(labels: Sequence[str], used: Collection[int]) -> list[str]:
-    """Return the labels outside ``used`` that look like forces, points of force or torques: in x, y and z.
+    """Return the labels outside ``used`` that look like forces, points of force or torques.
 
-    Such are three labels that differ in their axis alone, hold the word force, moment, torque or cop or end in
-    ``fx``, or belong to a point or moment as ``vx`` to ``px``; and every label with the word grf. Joint reactions are
-    not.
+    Such are three labels that differ in their axis (x, y, z) alone and hold the word force, moment, torque, reaction
+    or cop, or belong to a point or moment as ``vx`` to ``px``; and every single label that says ground force, grf,
+    centre of pressure or ``fz``. Where ``used`` holds a plate, three labels with the word point are as well. Joint
+    reactions are not.
     """
-    grounds = {i for i, label in enumerate(labels) if i not in used and _GROUND_WORDS.search(_plain(label))}
     triples: dict[tuple[str, str, str], dict[str, int]] = {}
+    found: set[int] = set()
+    words = (_FORCE_WORDS, _POINT_WORDS) if used else (_FORCE_WORDS,)
     for index, label in enumerate(labels):
-        match = _AXIS.fullmatch(_plain(label))
-        if index in used or match is None or _JOINT_REACTION.search(_plain(label)):
+        forms = _forms(label)
+        if index in used or _JOINT_REACTION.search(forms[0]):
             continue
-        key = (match["before"], match["kind"], match["behind"])
-        triples.setdefault(key, {}).setdefault(match["axis"], index)
+        if any(_GROUND_WORDS.search(form) for form in forms):
+            found.add(index)
+        if match := _AXIS.fullmatch(forms[0]):
+            key = (match["before"], match["kind"], match["behind"])
+            triples.setdefault(key, {}).setdefault(match["axis"], index)
     whole = {key: axes for key, axes in triples.items() if len(axes) == 3}
     kinds: dict[tuple[str, str], set[str]] = {}
     for before, kind, behind in whole:
         kinds.setdefault((before, behind), set()).add(kind)
     for (before, kind, behind), axes in whole.items():
-        if _FORCE_WORDS.search(f"{before}{kind}") or kind == "f" or _is_force_set(kind, kinds[before, behind]):
-            grounds.update(axes.values())
-    return [labels[index] for index in sorted(grounds)]
+        stems = _stems(labels[axes["x"]])
+        if kind == "f" or _is_force_set(kind, kinds[before, behind]) or any(w.search(s) for w in words for s in stems):
+            found.update(axes.values())
+    return [labels[index] for index in sorted(found)]
+
+
+def _stems(label: str) -> list[str]:
+    """Return the forms of a label up to its axis."""
+    matches = (_AXIS.fullmatch(form) for form in _forms(label))
+    return [f"{match['before']}{match['kind']}" for match in matches if match]
 
 
 def forces_note(labels: Sequence[str]) -> str:
@@ -140,11 +163,16 @@ def _is_force_set(kind: str, kinds: set[str]) -> bool:
 
 
 def _meaning(label: str) -> tuple[_Name, re.Match[str]] | None:
-    plain = _plain(label)
-    for name in _names():
-        if match := name.pattern.fullmatch(plain):
-            return name, match
+    for form in _forms(label):
+        for name in _names():
+            if match := name.pattern.fullmatch(form):
+                return name, match
     return None
+
+
+def _forms(label: str) -> list[str]:
+    """Return a label as it is compared: as it stands, and with a border before each capital where it has some."""
+    return list(dict.fromkeys([_plain(label), _plain(_BEFORE_CAPITAL.sub("_", label.strip()))]))
 
 
 def _plain(label: str) -> str:
