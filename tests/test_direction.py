@@ -234,3 +234,15 @@ def test_recordings_have_their_horizontal_force_right_and_planted_faults_are_fou
             stream = stream.assign({c: stream[c].copy(data=-stream[c].values) for c in level})
         streams[name] = stream
     assert found(given.replaced(streams), surface=surface) == {"horizontal_sign": False}
+
+
+@pytest.mark.parametrize(("name", "other"), [("plate_1", "plate_2"), ("plate_2", "plate_1")])
+@pytest.mark.parametrize("surface", ["overground", None])
+def test_one_plate_upside_down_beside_others_is_named(surface: str | None, name: str, other: str) -> None:
+    given = changed(walkway(), {"fx": -1.0}, plates=(name,))
+    rows = [f for p in examine(given, mass_kg=MASS, surface=surface) for f in p.findings if f.code in DIRECTION_CODES]
+    assert [f.code for f in rows] == ["horizontal_sign"]
+    assert f"3 steps on {name} the horizontal force propels before it brakes" in rows[0].text
+    assert f"on {other} it brakes first" in rows[0].text
+    corrected = correct(given, examine(given, mass_kg=MASS, surface=surface))
+    assert np.array_equal(corrected.streams[name]["fx"].values, given.streams[name]["fx"].values)

@@ -94,6 +94,9 @@ def direction_findings(
         return [_against_pressure(steps, witness, body, pressure_body, surface)]
     if by_pressure == "across":
         return [_quarter_turn(steps)]
+    against = _plates_against_pressure(steps)
+    if against:
+        return [_some_plates(steps, against)]
     order = _relation(_orders(steps))
     turned = any(f.code == "sign" and f.corrected for p in decided(findings) for f in p.findings)
     if body in ("opposite", "across"):
@@ -141,6 +144,15 @@ def _orders(steps: Sequence[_Step]) -> list[tuple[Floats | None, Floats | None]]
     return pairs
 
 
+def _plates_against_pressure(steps: Sequence[_Step]) -> list[str]:
+    """Return the plates whose force contradicts the centre of pressure, where others agree with it; else none."""
+    names = sorted({s.plate for s in steps})
+    relations = {n: _relation([(s.push, s.pressure) for s in steps if s.plate == n]) for n in names}
+    counts = {n: sum(s.plate == n for s in steps) for n in names}
+    against = [n for n in names if relations[n] == "opposite" and counts[n] >= _FEWEST_CERTAIN]
+    return against if "agrees" in relations.values() else []
+
+
 def _axis(direction: Floats) -> str:
     """Return the axis that a direction is nearest to, ``"-x"``."""
     k = int(np.argmax(np.abs(direction)))
@@ -179,6 +191,19 @@ def _against_pressure(
     )
     advice = f"check the sign of fx and fy in the file{doubt}, or ask to turn them (--correct horizontal)"
     return _finding("horizontal_sign", text, advice, "fx and fy were turned, as asked", steps)
+
+
+def _some_plates(steps: Sequence[_Step], plates: Sequence[str]) -> Finding:
+    """Return the finding on plates whose horizontal force is upside down beside others."""
+    which = [s for s in steps if s.plate in plates]
+    others = ", ".join(sorted({s.plate for s in steps} - set(plates)))
+    text = (
+        f"in {len(which)} steps on {', '.join(plates)} the horizontal force propels before it brakes, as seen along the"
+        f" travel of the centre of pressure; on {others} it brakes first"
+    )
+    return _finding(
+        "horizontal_sign", text, f"check the sign of fx and fy of {', '.join(plates)} in the file", "", which
+    )
 
 
 def _surface_doubt(steps: Sequence[_Step], surface: Surface | None) -> str:
