@@ -65,7 +65,7 @@ OTHERS: list[tuple[str, bytes, str, str]] = [
     ("a.mat", MAT, "a MATLAB file", "CSV"),
     ("a.mat", b"MATLAB 7.3 MAT-file" + b" " * 105 + b"\0" * 384 + b"\x89HDF\r\n\x1a\n", "a MATLAB file", "CSV"),
     ("a.mat", np.asarray([0, 3, 1, 0, 2], dtype="<i4").tobytes() + b"x\0" + b"\0" * 24, "a MATLAB file", "CSV"),
-    ("a.csv.gz", gzip.compress(b"time [s],left_force [N]\n0,1\n"), "packed with gzip", "unpack it"),
+    ("a.csv.gz", gzip.compress(b"time [s],left_force [N]\n0,1\n", mtime=0), "packed with gzip", "unpack it"),
     ("a.tar", tarred(), "a tar archive", "unpack it"),
     ("a.parquet", b"PAR1\x15\x04\x15\x10" + b"\0" * 30, "a Parquet table", "CSV"),
     ("a.pkl", pickle.dumps({"force": [1.0, 2.0]}), "a Python pickle", "CSV"),
@@ -84,7 +84,9 @@ OTHERS: list[tuple[str, bytes, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "what", "advice"), OTHERS)
+@pytest.mark.parametrize(
+    ("name", "content", "what", "advice"), OTHERS, ids=[f"{k}-{row[0]}" for k, row in enumerate(OTHERS)]
+)
 def test_a_file_of_another_kind_is_named_with_what_to_do(
     tmp_path: Path, name: str, content: bytes, what: str, advice: str
 ) -> None:
