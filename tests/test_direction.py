@@ -246,3 +246,13 @@ def test_one_plate_upside_down_beside_others_is_named(surface: str | None, name:
     assert f"on {other} it brakes first" in rows[0].text
     corrected = correct(given, examine(given, mass_kg=MASS, surface=surface))
     assert np.array_equal(corrected.streams[name]["fx"].values, given.streams[name]["fx"].values)
+
+
+@pytest.mark.parametrize(("forward", "code"), [("-x", "forward"), ("+y", "horizontal_axes"), ("-y", "horizontal_axes")])
+def test_a_stated_forward_is_held_against_force_and_markers_together(forward: str, code: str) -> None:
+    given = with_markers(walkway(), 1.0)
+    rows = [f for p in examine(given, mass_kg=MASS, surface="overground", forward=forward) for f in p.findings]
+    rows = [f for f in rows if f.code in DIRECTION_CODES]
+    assert [f.code for f in rows] == [code]
+    assert "state --forward=+x" in rows[0].text
+    assert found(given, surface="overground", forward="+x") == {}

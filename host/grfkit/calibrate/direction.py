@@ -101,6 +101,10 @@ def direction_findings(
     turned = any(f.code == "sign" and f.corrected for p in decided(findings) for f in p.findings)
     if body in ("opposite", "across"):
         return [_against_witness(steps, witness, body, by_pressure, forward, turned)]
+    # markers are believed before what is stated, but what is stated says which axis becomes forward
+    by_user = _relation([(s.push, stated) for s in steps]) if forward else ""
+    if by_user in ("opposite", "across"):
+        return [_against_witness(steps, "the stated forward", by_user, by_pressure, forward, turned)]
     return [_against_order(steps)] if order == "opposite" else []
 
 
