@@ -212,6 +212,53 @@ def test_a_foot_on_the_other_belt_is_rejected_with_its_partner(
     assert 20 <= len(turned) <= 28
 
 
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    ("share", "first", "last"),
+    [(0.3, 0.67, 1.0), (0.1, 0.67, 1.0), (0.3, 0.0, 0.3), (1.0, 0.7, 1.0)],
+    ids=["toe", "light toe", "heel", "foot over"],
+)
+@pytest.mark.parametrize("strides", [slice(0, 99), slice(0, 20)], ids=["every stride", "most strides"])
+def test_a_foot_on_the_other_belt_in_most_strides_has_no_right_neighbour_and_is_rejected(
+    share: float, first: float, last: float, strides: slice, known: bool
+) -> None:
+    plates = stepped_over(share, first, last, strides, known)
+    contacts, turned = plate_contacts(plates, WALK, mass_kg=70.0, treadmill=True)
+    _, _, _, on_left, on_right = walk()
+    for plate, on in (("plate_2", on_left), ("plate_1", on_right)):
+        here = [c for c in contacts if c.plates == (plate,)]
+        wrong = [c for c in here if min(abs(c.ic_s - on)) > 0.03 or min(abs(c.to_s - on - STANCE_S)) > 0.03]
+        assert wrong == []
+    wrong_strides = on_right[strides].size
+    assert len(turned) >= 2 * wrong_strides - 4
+    # beside many short stances the right ones of the same foot are too long
+    assert share == 1.0 or len(turned) <= 2 * wrong_strides + 4
+    assert {OTHER_FOOT, BOTH_BELTS} <= {r.reason for r in turned} <= {OTHER_FOOT, BOTH_BELTS, UNLIKE}
+
+
+def test_a_foot_wholly_over_for_its_last_fifth_is_rejected_in_a_row_of_strides() -> None:
+    plates = stepped_over(1.0, 0.8, 1.0, slice(8, 23))
+    contacts, turned = plate_contacts(plates, WALK, mass_kg=70.0, treadmill=True)
+    _, _, _, _, on_right = walk()
+    leaves = np.asarray([c.to_s for c in contacts if c.plates == ("plate_1",)])
+    assert np.abs(leaves[:, None] - on_right - STANCE_S).min(axis=1).max() < 0.03
+    assert leaves.size == on_right.size - 15
+    assert sum(r.reason == BOTH_BELTS for r in turned) >= 10
+
+
+def test_feet_that_land_and_leave_at_the_same_moment_exchange_no_load() -> None:
+    time = np.arange(int(40 * RATE)) / RATE
+    rng = np.random.default_rng(3)
+    forces = [rng.standard_normal(time.size), rng.standard_normal(time.size)]
+    landing = np.arange(0.8, 38.5, 0.55) + 0.004 * rng.standard_normal(69)
+    for step, start in enumerate(landing):
+        phase = (time - start) / 0.55
+        stands = (phase > 0) & (phase < 1)
+        forces[step % 2][stands] += 720.0 * np.sin(np.pi * phase[stands]) ** 0.4
+    plates = [PlateForce(n, time, f, None, None, s) for n, f, s in zip("ab", forces, ("left", "right"))]
+    assert count(plates) == (landing.size, {})
+
+
 def test_a_stance_wholly_on_the_other_belt_is_unlike_its_neighbours() -> None:
     time, left, right, _, on_right = walk()
     at = (time > on_right[10] - 0.02) & (time < on_right[10] + STANCE_S + 0.02)
