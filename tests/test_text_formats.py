@@ -232,6 +232,34 @@ def test_a_storage_file_torn_inside_its_last_line_is_refused(tmp_path: Path, los
         read(saved(tmp_path, text, "a.mot"))
 
 
+@pytest.mark.parametrize("stated", [60, 10])
+@pytest.mark.parametrize("lost", [2, 3, 4])
+def test_a_last_number_that_lost_digits_is_refused_though_the_count_is_right(
+    tmp_path: Path, lost: int, stated: int
+) -> None:
+    text = old_storage(60, stated=stated, until_s=None)[:-lost]
+    with pytest.raises(BadInputError, match=r"cut off inside its last row \(line 65\)"):
+        read(saved(tmp_path, text, "a.mot"))
+
+
+def test_a_last_row_without_line_end_is_read_where_its_digits_are_all_there(tmp_path: Path) -> None:
+    text = old_storage(60, stated=60, until_s=None)
+    for whole in (text[:-1], text.replace("\n", " \n")[:-1], text.replace("\t0.250", "\t1")[:-1]):
+        got = read(saved(tmp_path, whole, "a.mot"))
+        assert got.streams["plate_1"].sizes["time"] == 60
+        assert float(got.streams["plate_1"]["fy"][-1]) == 759.0
+        assert not got.notes
+
+
+def test_where_digits_vary_a_last_row_without_line_end_is_left_out_with_a_note(tmp_path: Path) -> None:
+    head = "x\nnRows=4\nendheader\ntime\tground_force_vy\tground_force_px\n"
+    got = read(saved(tmp_path, head + "0\t700\t0.25\n1\t701\t0.253\n2\t702\t0.2501\n3\t703\t0.25", "a.mot"))
+    assert got.streams["plate_1"]["fy"].values.tolist() == [700.0, 701.0, 702.0]
+    assert list(got.notes) == [
+        "the last row (line 8) has no line end and its last number may be cut off; it is left out"
+    ]
+
+
 def test_a_wrong_number_of_columns_is_noted(tmp_path: Path) -> None:
     text = storage_text(["ground_force_vy", "ground_force_px"], [np.ones(4), np.ones(4)])
     got = read(saved(tmp_path, text.replace("nColumns=3", "nColumns=30"), "a.mot"))
@@ -265,6 +293,13 @@ def test_a_trc_file_trimmed_at_its_end_is_read_and_noted(tmp_path: Path, line_en
 def test_a_trc_file_torn_inside_its_last_line_is_refused(tmp_path: Path, lost: int) -> None:
     with pytest.raises(BadInputError, match="cut off"):
         read(saved(tmp_path, trc(stated=900)[:-lost], "a.trc"))
+
+
+@pytest.mark.parametrize("lost", [2, 3])
+def test_a_trc_file_whose_last_number_lost_digits_is_refused(tmp_path: Path, lost: int) -> None:
+    assert not read(saved(tmp_path, trc()[:-1], "a.trc")).notes
+    with pytest.raises(BadInputError, match="cut off inside its last row"):
+        read(saved(tmp_path, trc()[:-lost], "a.trc"))
 
 
 @pytest.mark.parametrize("key", ["CameraRate", "DataRate", "OrigDataRate"])

@@ -164,6 +164,60 @@ def test_the_unit_of_an_insole(channels: dict[str, tuple[float, str]], doubted: 
     assert all(line.startswith("insole_left: ") for line in told)
 
 
+def test_each_insole_is_judged_and_its_zones_are() -> None:
+    def sole(side: str, **channels: float) -> object:
+        parts = [Channel(n, steps(p), "N") for n, p in channels.items()]
+        return make_stream(parts, TIME_S, kind="insole", side=side)  # type: ignore[arg-type]
+
+    right = sole("right", force=800.0)
+    assert doubts(recording(insole_left=sole("left", force=750.0), insole_right=right)) == []
+    (doubt,) = doubts(recording(insole_left=sole("left", force=1.1), insole_right=right))
+    assert doubt.startswith("insole_left: steps can be seen, but no load is above 1.1")
+    assert doubts(recording(insole_left=sole("left", zone_heel=300.0, zone_toes=20.0))) == []
+    (doubt,) = doubts(recording(insole_left=sole("left", zone_heel=0.4, zone_mid=0.3, zone_toes=0.3)))
+    assert "no load is above 1" in doubt
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "doubted"), [(0.1, True), (4.0, True), (8.0, False), (2000.0, False), (20e3, False), (1e5, True)]
+)
+@pytest.mark.parametrize("kind", ["force_plate", "insole", "imu"])
+def test_rates_that_no_sensor_has(kind: str, rate_hz: float, doubted: bool) -> None:
+    channel = Channel("mag_x" if kind == "imu" else "fz", np.zeros(200), "1" if kind == "imu" else "N")
+    stream = make_stream([channel], np.arange(200) / rate_hz, kind=kind)  # type: ignore[arg-type]
+    told = doubts(recording(a=stream))
+    assert len(told) == doubted
+    assert all("is the unit of its time right (s, ms)?" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({}, ""),
+        ({"cop_x": 1e3}, "centre of pressure is"),
+        ({"cop_x": 1e-3, "cop_y": 1e-3}, "mm in a step, where a foot's travels 30"),
+        ({"free_moment": 1e3}, "free moment is"),
+        ({"cop_x": 0.0, "cop_y": 0.0}, ""),  # a place holder
+    ],
+)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_centre_of_pressure_and_free_moment(changed: dict[str, float], says: str, sign: float) -> None:
+    force = steps(750.0)
+    loaded = force > 10.0
+    phase = np.clip((TIME_S % 1.1) / 0.65, 0.0, 1.0)
+    right = {
+        "cop_x": np.where(loaded, 0.3 + 0.2 * phase, np.nan),
+        "cop_y": np.where(loaded, 0.1 + 0.02 * phase, np.nan),
+        "free_moment": 0.01 * force * np.sin(6.0 * phase),
+    }
+    channels = [Channel("fz", sign * force, "N")]
+    for name, values in right.items():
+        channels.append(Channel(name, values * changed.get(name, 1.0), "N m" if name == "free_moment" else "m"))
+    told = doubts(recording(plate_1=make_stream(channels, TIME_S, kind="force_plate")))
+    assert len(told) == bool(says)
+    assert all(says in line and line.endswith("is the unit right?") for line in told)
+
+
 def landmarks(positions: np.ndarray, unit: str, names: list[str] | None = None) -> Recording:
     names = names or [f"M{k}" for k in range(positions.shape[1])]
     time = np.arange(len(positions)) / RATE_HZ

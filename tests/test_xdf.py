@@ -337,3 +337,28 @@ def test_absent_samples_that_a_footer_counts_are_noted(tmp_path: Path) -> None:
     got = _read(tmp_path, xdf([head, *chunks[1:]]))
     assert any("50 of the 300 samples of its footer are absent" in n for n in got.notes)
     assert not [n for n in _read(tmp_path, xdf(_sole(GOOD, rate=100))).notes if "footer" in n]
+
+
+# --- channels without a unit, clocks measured before a header
+
+
+def test_a_channel_named_as_an_insoles_without_a_unit_is_noted(tmp_path: Path) -> None:
+    stamps = 5000 + np.arange(100) / 10
+    bare = stream(1, "Sole", [("left_force", ""), ("left_acc_x", "m/s^2")], 10, stamps, _values(100))
+    got = _read(tmp_path, xdf(bare))
+    assert list(got.streams) == ["analog_sole", "imu_left"]
+    (note,) = [n for n in got.notes if "unit" in n]
+    assert note.startswith("stream 'Sole': left_force without a unit that is known: analog channels")
+    other = stream(1, "Sole", [("left_force", "N"), ("temperature", "")], 10, stamps, _values(100))
+    assert not [n for n in _read(tmp_path, xdf(other)).notes if "without a unit" in n]
+
+
+def test_clock_offsets_that_stand_before_their_streams_header_count(tmp_path: Path) -> None:
+    stamps = 5000 + np.arange(100) / 10
+    early = [chunk(4, struct.pack("<Idd", 1, 5000.0, 2.0)), chunk(4, struct.pack("<Idd", 7, 5000.0, 9.0))]
+    got = _read(tmp_path, xdf([*early, *_sole(stamps)]))
+    np.testing.assert_allclose(_times(got), stamps + 2.0, atol=1e-6)
+    assert "1 chunks of unknown kind, or of no stream, are left out" in got.notes
+    got = _read(tmp_path, xdf([*early[:1], *_sole(stamps, [(5003.0, 2.0), (5006.0, 2.0)])]))
+    np.testing.assert_allclose(_times(got), stamps + 2.0, atol=1e-6)
+    assert got.streams["insole_left"].attrs["clock_offsets"] == 3

@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from .rows import data_rows, is_number, number_table, unquoted
-from .text import as_tabs, decimal_sign, ends_whole, refuse_split_decimals
+from .text import as_tabs, decimal_sign, ends_whole, refuse_split_decimals, torn_row_note
 
 # Lines searched for endheader, chosen by hand: real files have it in line 5 to 10, but a header may be longer
 _HEADER_LINES = 200
@@ -84,6 +84,9 @@ def parse_storage(text: str) -> StorageFile:
     table = number_table(body, columns=labels, separator=separator, first_line=first + 2, decimal=decimal)
     whole = text.endswith(("\n", "\r")) or ends_whole(body, separator, decimal)
     _check_rows(table[:, 0], header, notes, whole=whole)
+    if not text.endswith(("\n", "\r")) and (torn := torn_row_note(body, separator, first + 2, decimal)):
+        notes.append(torn)
+        table = table[:-1]
     return StorageFile(header, labels[1:], table[:, 0], table[:, 1:], notes)
 
 

@@ -110,6 +110,27 @@ def ends_whole(rows: Sequence[str], separator: str | None, decimal: str = ".") -
     return len(set(decimals)) == 1 and decimals[-1] > 0
 
 
+def torn_row_note(rows: Sequence[str], separator: str | None, first_line: int, decimal: str = ".") -> str:
+    """Return the note where the last row, without a line end, is to be left out: its last number may be torn; else "".
+
+    That is so where its last number has fewer decimals than some row before it. A blank behind a number ends it.
+
+    Raises
+    ------
+    BadInputError
+        If it has fewer decimals than all rows before it.
+    """
+    if len(rows) < 2 or rows[-1][-1:].isspace():
+        return ""
+    here, *before = [len(_last_cell(row, separator).partition(decimal)[2]) for row in rows[-1 : -2 - _LOOKED_BACK : -1]]
+    line = first_line + len(rows) - 1
+    if here < min(before):
+        raise BadInputError(f"is cut off inside its last row (line {line}); export it again")
+    if here < max(before):
+        return f"the last row (line {line}) has no line end and its last number may be cut off; it is left out"
+    return ""
+
+
 def _last_cell(row: str, separator: str | None) -> str:
     return row.rstrip().rpartition(separator or " ")[2]
 

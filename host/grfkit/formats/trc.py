@@ -11,7 +11,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..units import is_unit
 from .rows import data_rows, numbers
-from .text import as_tabs, decimal_sign, ends_whole, refuse_split_decimals
+from .text import as_tabs, decimal_sign, ends_whole, refuse_split_decimals, torn_row_note
 from .timing import HIGHEST_RATE_HZ, exact_time
 
 MAGIC = "PathFileType"
@@ -76,6 +76,9 @@ def parse_trc(text: str) -> TrcFile:
     frames, time = table[:, 0], table[:, 1]
     whole = text.endswith(("\n", "\r")) or ends_whole(body, "\t", decimal)
     _check_frames(frames, header, notes, whole=whole)
+    if not text.endswith(("\n", "\r")) and (torn := torn_row_note(body, "\t", start + 1, decimal)):
+        notes.append(torn)
+        table, frames, time = table[:-1], frames[:-1], time[:-1]
     positions = _unseen(table[:, 2:].reshape(len(table), len(names), 3), notes)
     rate = _positive(header.get("DataRate", ""), "DataRate")
     time = _exact_time(frames, time, rate, notes)

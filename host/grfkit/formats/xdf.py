@@ -89,6 +89,7 @@ def parse_xdf(data: bytes) -> XdfFile:
     if not data.startswith(MAGIC):
         raise BadInputError("does not start with 'XDF:'")
     building: dict[int, _Builder] = {}
+    early: list[tuple[int, int]] = []
     strangers, at = 0, len(MAGIC)
     while at < len(data):
         try:
@@ -97,12 +98,17 @@ def parse_xdf(data: bytes) -> XdfFile:
             notes.append(_torn(data, at, building, str(damage)))
             break
         if tag in _OF_A_STREAM:
-            strangers += not _take(data, tag, start, end, building)
+            taken = _take(data, tag, start, end, building)
+            # a recorder may measure a clock before it writes the stream's header
+            early += [(start, end)] if tag == _OFFSET and not taken else []
+            strangers += tag != _OFFSET and not taken
+            if tag == _HEADER:
+                early = [span for span in early if not _take(data, _OFFSET, *span, building)]
         elif tag not in (_FILE_HEADER, _BOUNDARY):
             strangers += 1
         at = end
-    if strangers:
-        notes.append(f"{strangers} chunks of unknown kind, or of no stream, are left out")
+    if strangers + len(early):
+        notes.append(f"{strangers + len(early)} chunks of unknown kind, or of no stream, are left out")
     return XdfFile([builder.finished() for builder in building.values()], notes)
 
 

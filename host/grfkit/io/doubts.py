@@ -19,6 +19,7 @@ from ..records import Recording
 from ..signals.marker_names import foot_landmarks
 from ..signals.moment_unit import moment_doubt
 from ..signals.runs import true_runs
+from .plate_doubts import STEP_S, point_doubts, rate_doubt
 
 # --- accelerometers -------------------------------------------------------------------------------------------------
 GRAVITY_M_S2 = (5.0, 60.0)
@@ -50,8 +51,6 @@ body weights at the most for a hundredth of the time; 1 body weight is 9.8 N/kg.
 PRESSURES_PA = (20e3, 3e6)
 """Pressure (Pa) that the most loaded cell reaches in steps at least, and that no cell exceeds in 99.9 % of samples:
 recordings of walking reach 150 to 700 kPa, a standing child's cells 40."""
-STEP_S = (0.08, 2.0)
-"""Length (s) of the load of a step: from a sprint's to a slow walk's."""
 LOADED, QUIET = 0.25, 0.03
 """Share of the range above which a foot is on the ground, and the SD, as a share of it, of a force at rest in between;
 chosen by hand: the lowest quarter of noise or drift has .07 and more."""
@@ -102,7 +101,8 @@ def doubts(recording: Recording) -> list[str]:
 
     Looked at are gravity and range of accelerometers, the rate of gyroscopes, forces of plates and insoles (too large;
     and too small where steps can be seen in them), moments of plates against their forces, pressures of cells, and
-    landmarks (their extent, the length of a foot, their speed). Counts, magnetometers and quantities of unknown unit
+    landmarks (their extent, the length of a foot, their speed), and by :mod:`grfkit.io.plate_doubts` rates, centres of
+    pressure and free moments. Counts, magnetometers and quantities of unknown unit
     are not.
     """
     notes: list[str] = []
@@ -111,9 +111,12 @@ def doubts(recording: Recording) -> list[str]:
         signals = _signals(name, stream)
         found = _landmarks(stream) if signals.kind == "landmarks" else _of_signals(signals)
         notes += [f"{name}: {doubt}: is the unit right?" for doubt in found]
-        notes += [f"{name}: {doubt}" for doubt in _moments(stream)]
+        notes += [f"{name}: {doubt}: is the unit right?" for doubt in point_doubts(stream)]
+        notes += [f"{name}: {doubt}" for doubt in (*_moments(stream), rate_doubt(stream)) if doubt]
         loads.setdefault(signals.kind, []).append(signals)
-    return [*notes, *_small_loads(loads["force_plate"]), *_small_loads(loads["insole"])]
+    # a person loads both feet, but perhaps one plate of several: what the others show is their neighbour's
+    notes += _small_loads(loads["force_plate"])
+    return [*notes, *(note for insole in loads["insole"] for note in _small_loads([insole]))]
 
 
 def _signals(name: str, stream: xr.Dataset) -> _Signals:
@@ -229,26 +232,40 @@ def _large_loads(signals: _Signals) -> Iterator[str]:
 
 
 def _small_loads(streams: list[_Signals]) -> list[str]:
-    """Return a note where all plates, or all insoles, show steps and none a load that a person has."""
-    loads = [(s, n) for s in streams for n in ("fx", "fy", "fz", "force") if n in s.channels]
-    units = {s.channels[n][0] for s, n in loads}
+    """Return a note where these streams, together, show steps and no load that a person has."""
+    loads = [(s.name, s.rate_hz, unit, values) for s in streams for unit, values in _whole_loads(s)]
+    units = {unit for _, _, unit, _ in loads}
     if len(units) != 1 or not units <= set(LOADS):
         return []
     unit = units.pop()
     least, _, mistaken = LOADS[unit]
-    ranges = [_range(s.rows([n])) for s, n in loads]
+    ranges = [_range(values) for *_, values in loads]
     largest = int(np.argmax(ranges))
-    signals, channel = loads[largest]
-    if ranges[largest] >= least or not shows_steps(signals.channels[channel][1], rate_hz=signals.rate_hz):
+    _, rate_hz, _, values = loads[largest]
+    if ranges[largest] >= least or not shows_steps(values, rate_hz=rate_hz):
         return []
     return [
-        f"{', '.join(s.name for s in streams)}: steps can be seen, but no load is above {ranges[largest]:.3g} {unit},"
-        f" which is no person's (a toddler's are above {least:g}): is the unit right, or is it {mistaken}?"
+        f"{', '.join(dict.fromkeys(name for name, *_ in loads))}: steps can be seen, but no load is above"
+        f" {ranges[largest]:.3g} {unit}, which is no person's (a toddler's are above {least:g}): is the unit right, or"
+        f" is it {mistaken}?"
     ]
 
 
+def _whole_loads(signals: _Signals) -> list[tuple[str, Floats]]:
+    """Return the forces of a plate or a foot with their units; the sum of an insole's parts where it has no other."""
+    forces = [signals.channels[n] for n in ("fx", "fy", "fz", "force") if n in signals.channels]
+    if forces or signals.kind != "insole":
+        return forces
+    parts = [c for n, c in signals.channels.items() if n.startswith(("zone_", "cell_")) and c[0] in LOADS]
+    if len({unit for unit, _ in parts}) != 1:
+        return []
+    return [(parts[0][0], np.sum([values for _, values in parts], axis=0))]
+
+
 def _range(values: Floats) -> float:
-    return float(np.ptp(np.percentile(values, [0.5, 99.5]))) if values.size else 0.0
+    some = values[:: max(1, len(values) // _MOST_SAMPLES)]
+    some = some[np.isfinite(some)]
+    return float(np.ptp(np.percentile(some, [0.5, 99.5]))) if some.size else 0.0
 
 
 def shows_steps(values: Floats, *, rate_hz: float) -> bool:

@@ -15,7 +15,8 @@ import numpy as np
 from ..arrays import Floats
 from ..calibrate.vertical import force_channels, vertical_force
 from ..errors import BadInputError
-from ..io.doubts import LOADED, LOADS, STEP_S, doubts, shows_steps
+from ..io.doubts import LOADED, LOADS, doubts, shows_steps
+from ..io.plate_doubts import STEP_S
 from ..records import Recording
 from ..signals.runs import true_runs
 from ..units import G

@@ -33,6 +33,8 @@ _SAME_RATE = 0.1
 _RATE_STRETCHES = 20
 # Offsets that cover less than this share of a recording longer than so many seconds leave its drift open
 _COVERED, _LONG_S = 0.5, 60.0
+# Channels named in a note at most, chosen by hand
+_NAMED = 6
 # What one odd stream may raise
 _ODD = (BadInputError, ArithmeticError, LookupError, TypeError, ValueError)
 
@@ -239,6 +241,7 @@ def _channels(source: XdfStream, table: Floats, notes: list[str]) -> dict[str, t
     columns = _columns(source, notes)
     names = {column.name for column in columns}
     members: dict[str, tuple[Place, list[Channel]]] = {}
+    _note_unitless(source.name, columns, names, notes)
     for index, column in enumerate(columns):
         place = place_of(column.name, names) if column.unit else _analog(column)
         values: Floats = np.where(np.isfinite(table[:, index]), table[:, index], np.nan)
@@ -248,6 +251,17 @@ def _channels(source: XdfStream, table: Floats, notes: list[str]) -> dict[str, t
             place = replace(place, channel=_free_channel(place.channel, channels, source.name, notes))
         channels.append(channel_of(column, place, values))
     return members
+
+
+def _note_unitless(title: str, columns: list[TableColumn], names: set[str], notes: list[str]) -> None:
+    """Note channels that are named as an insole's, a sensor's or a plate's and would be, if they had a unit."""
+    bare = [c.name for c in columns if not c.unit and place_of(c.name, names).kind != "analog"]
+    if bare:
+        some = ", ".join(bare[:_NAMED]) + (", ..." if len(bare) > _NAMED else "")
+        notes.append(
+            f"stream '{title}': {some} without a unit that is known: analog channels of unknown unit, and no insole,"
+            " sensor or plate; let the sender state <unit> for each channel (N, m/s^2, ...; count where there is none)"
+        )
 
 
 def _analog(column: TableColumn) -> Place:
