@@ -126,7 +126,9 @@ def frame_counts(header: C3dHeader, parameters: Parameters) -> list[int]:
     long = [last - first + 1] if last >= first > 0 else []
     long += [n for key in ("LONG_FRAMES", "FRAMES") if (n := parameters.count("POINT", key) or 0)]
     ordered = long + stated if header.last_frame >= _CAPPED_FRAME else stated + long
-    return _distinct(n for n in ordered if n > 0)
+    # counts that came to 0 are whole turns of 16 bits
+    turned = [_FRAME_NUMBERS] if not any(n > 0 for n in ordered) and stated[0] % _FRAME_NUMBERS == 0 else []
+    return _distinct([n for n in ordered if n > 0] + turned)
 
 
 def frame_field(parameters: Parameters, name: str) -> int:
