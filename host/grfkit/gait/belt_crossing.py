@@ -115,12 +115,16 @@ def crossing_faults(
         return reasons
     steps = [contacts[k] for k in single]
     features = _features(steps, plates)
-    faults = _by_duration(steps, features)
-    faults |= _by_simultaneous_load(steps, features)
-    faults |= _by_pressure(steps, features, plates, forward)
-    faults |= _by_double_support(steps, features, plates, level_n)
-    for number, reason in _by_exchange(steps, features, plates).items():
-        faults.setdefault(number, reason)
+    faults = _by_exchange(steps, features, plates)
+    # the others are judged without these, which would pass for what is usual where they are many
+    rest = [k for k in range(len(steps)) if k not in faults]
+    if rest:
+        others, right = [steps[k] for k in rest], _only(features, rest)
+        later = _by_duration(others, right)
+        later |= _by_simultaneous_load(others, right)
+        later |= _by_pressure(others, right, plates, forward)
+        later |= _by_double_support(others, right, plates, level_n)
+        faults |= {rest[k]: reason for k, reason in later.items()}
     for number, reason in faults.items():
         reasons[single[number]] = reason
     return reasons
@@ -151,6 +155,17 @@ def _features(steps: Sequence[PlateContact], plates: Mapping[str, PlateForce]) -
             overlap[k] = steps[others[-1]].to_s - step.ic_s
     duration = np.asarray([s.to_s - s.ic_s for s in steps])
     return _Features(belt, overlap, before, duration, shape[0], shape[1], shape[2], period)
+
+
+def _only(f: _Features, rest: Sequence[int]) -> _Features:
+    """Return the features of some contacts; without overlap where the contact before is not among them."""
+    number = np.full(f.belt.size + 1, -1, dtype=np.int64)
+    number[list(rest)] = np.arange(len(rest))
+    # the last element, for contacts without one before, stays -1
+    before = number[f.before[list(rest)]]
+    overlap = np.where(before >= 0, f.overlap[list(rest)], np.nan)
+    duration, rise, fall, peak = (v[list(rest)] for v in (f.duration, f.rise, f.fall, f.peak))
+    return _Features(f.belt[list(rest)], overlap, before, duration, rise, fall, peak, f.period_s)
 
 
 def _excess(values: Floats, steps: Sequence[PlateContact], belt: NDArray[np.int64]) -> tuple[Floats, Floats]:
