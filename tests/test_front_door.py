@@ -105,7 +105,7 @@ def test_a_folder_and_a_missing_file_are_refused_without_the_words_of_the_netcdf
     [
         ({"surface": "moon"}, "surface is 'moon', expected 'treadmill' or 'overground'"),
         ({"mass_kg": "heavy"}, "mass_kg is 'heavy', expected a number"),
-        ({"mass_kg": -1}, "mass_kg is -1, expected more than 2"),
+        ({"mass_kg": -1}, "mass_kg is -1, expected 10 or more"),
         ({"participant": 3}, "participant is 3, expected text"),
         ({"min_overlap_s": 1}, "min_overlap_s is 1, expected 5 or more"),
         ({"correct": "fly"}, "correction 'fly' is not known"),

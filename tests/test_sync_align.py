@@ -314,7 +314,7 @@ def test_senseless_arguments_are_bad_input() -> None:
     insole = trial.wearables["insole"]
     with pytest.raises(BadInputError, match="surface is 'grass', expected 'treadmill' or 'overground'"):
         align_device(trial.reference, insole, surface="grass")  # type: ignore[arg-type]
-    with pytest.raises(BadInputError, match=r"mass_kg is 0\.07, expected more than 2"):
+    with pytest.raises(BadInputError, match=r"mass_kg is 0\.07, expected 10 or more"):
         align(trial.reference, insole, surface="treadmill", mass_kg=0.07)
     only_gyro = {n: s[["gyro_x", "time_raw"]] for n, s in trial.wearables["imu"].streams.items()}
     with pytest.raises(BadInputError, match=r"no insole load, acceleration or heel and toe landmarks .*imu_left"):
