@@ -128,6 +128,28 @@ def test_bursts_and_doubled_stamps_anywhere_lose_nothing(places: list[tuple[int,
     assert gaps.missing.sum() == 0
 
 
+@pytest.mark.parametrize("shift", [-1, 1])
+@pytest.mark.parametrize("share", [0.005, 0.02, 0.04])
+def test_doubled_or_late_stamps_at_random_lose_nothing(shift: int, share: float) -> None:
+    for seed in range(20):
+        true = np.arange(2_000) / 100.0
+        stamps = true.copy()
+        for row in np.flatnonzero(np.random.default_rng(seed).random(1_990) < share) + 5:
+            stamps[row] = stamps[row - 1] if shift < 0 else true[row + 1]
+        gaps = find_gaps(np.maximum.accumulate(stamps))
+        assert (int(gaps.missing.sum()), seed) == (0, seed)
+
+
+@pytest.mark.parametrize("size", [8, 15, 16, 17, 20, 30, 60])
+@pytest.mark.parametrize("later", [True, False])
+def test_a_burst_of_any_length_on_one_stamp_loses_nothing(size: int, later: bool) -> None:
+    stamps = np.arange(4_000) / 400.0
+    stamps[1_000 : 1_000 + size] = stamps[1_000 + size] if later else stamps[999]
+    assert int(find_gaps(stamps).missing.sum()) == 0
+    beside = np.delete(stamps, slice(2_000, 2_003))
+    assert np.flatnonzero(find_gaps(beside).missing).tolist() == [1_999]
+
+
 def test_stamps_rounded_to_milliseconds_count_a_long_hole_right() -> None:
     whole = np.arange(1200) / 60.0
     keep = np.r_[0:400, 700:1200]

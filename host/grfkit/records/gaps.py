@@ -87,7 +87,9 @@ def _lasting(excess: Floats) -> NDArray[np.int64]:
     """Return how many whole periods each step puts the stamps ahead of the sample count for good.
 
     By opening and closing the curve of how far they are ahead: what rises or falls for fewer than 17 samples goes, what
-    rises and stays (or only ever rises) is kept as it is. Both can rise only where the curve itself does.
+    rises and stays (or only ever rises) is kept as it is. Both can rise only where the curve itself does. Doubled
+    stamps close to each other look like a fall that stays where the curve is opened first, late ones like a rise that
+    stays where it is closed first: of both orders the one that leaves fewer missing is right.
     """
     from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
@@ -96,11 +98,21 @@ def _lasting(excess: Floats) -> NDArray[np.int64]:
     # held on beyond both ends: a rise in the first or last step stays
     held = np.pad(ahead, size, mode="edge")
     opened = maximum_filter1d(minimum_filter1d(held, size), size)
-    curve = minimum_filter1d(maximum_filter1d(opened, size), size)[size:-size]
-    lasting = np.clip(np.rint(np.diff(curve)), 0, None)
-    for step in np.flatnonzero(lasting >= _BURST_PERIODS):
-        lasting[step] = _without_burst(ahead, int(step), float(lasting[step]))
-    return np.asarray(lasting, dtype=np.int64)
+    closed = minimum_filter1d(maximum_filter1d(held, size), size)
+    curves = (
+        minimum_filter1d(maximum_filter1d(opened, size), size),
+        maximum_filter1d(minimum_filter1d(closed, size), size),
+    )
+    rises = [_without_bursts(ahead, np.clip(np.rint(np.diff(c[size:-size])), 0, None), excess) for c in curves]
+    return np.asarray(min(rises, key=lambda rise: float(rise.sum())), dtype=np.int64)
+
+
+def _without_bursts(ahead: Floats, lasting: Floats, excess: Floats) -> Floats:
+    """Return what lasts of each rise where a large step was made up for by a burst after or before it."""
+    for step in np.flatnonzero((lasting > 0) & (np.maximum(lasting, np.rint(excess)) >= _BURST_PERIODS)):
+        rise = max(float(lasting[step]), float(np.rint(excess[step])))
+        lasting[step] = min(float(lasting[step]), _without_burst(ahead, int(step), rise))
+    return lasting
 
 
 def _without_burst(ahead: Floats, step: int, rise: float) -> float:
