@@ -166,13 +166,13 @@ def _stamps_follow_the_clock(insole: dict, held: list[ReceivedPacket]) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--side", "middle"), "--side is 'middle'"),
+        (("--side", "middle"), "side is 'middle'"),
         (("--interval-ms", "3"), "connection interval of 3 ms; expected 7.5"),
         (("--truth", "THERE"), "exists; use --force"),
         (("--on-device", "."), "SHA256SUMS"),
         (("--plate", "no/p.c3d"), "folder does not exist"),
         (("--file", "THERE", "--plate", "p.c3d"), "has no force plate"),
-        (("--loss", "1.5"), "--loss is 1.5"),
+        (("--loss", "1.5"), "loss is 1.5"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(

@@ -169,7 +169,8 @@ def test_a_killed_batch_goes_on_where_it_was_and_ends_with_the_same_bytes(table:
         assert Trial.from_netcdf(tmp_path / "out" / trial).verdict == "aligned"
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2, done.stderr
-    assert json.loads(done.stdout)["counts"] == {"aligned": 2, "refused": 1, "bad input": 1}
+    counts = {"aligned": 2, "partial": 0, "refused": 1, "bad input": 1, "internal error": 0}
+    assert json.loads(done.stdout)["counts"] == counts
     assert (tmp_path / "out" / "t0.nc").stat().st_mtime_ns == before
     assert digests(tmp_path / "out") == digests(whole)
 

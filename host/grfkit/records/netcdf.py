@@ -11,6 +11,7 @@ checksum is wrong is damaged.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 import os
@@ -165,6 +166,19 @@ class NetcdfFile:
 
 
 @contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let no object be collected for a while: one that closes a variable has HDF5 place its blocks, and where these lie
+    in a file must not depend on when Python tidies up."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
 def netcdf_file(path: Path) -> Iterator[NetcdfFile]:
     """Give a new netCDF4 file to write into, which gets its checksum at the end.
 
@@ -173,7 +187,7 @@ def netcdf_file(path: Path) -> Iterator[NetcdfFile]:
     OSError
         If the disk does not take it.
     """
-    with _Disk(path) as disk:
+    with _Disk(path) as disk, _no_collection():
         file = NetcdfFile(disk)
         try:
             yield file
