@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from .insole_size import insole_sizes
 from .manifest import c_files_of
 from .qemu import compiler_version, missing
 from .same_bytes import LEAST_RANDOM_WINDOWS, boards_again, random_windows
-from .verify_claims import wrong_texts
 from .verify_files import OpenedBundle, Proof
 
 _ARRAY = re.compile(r"static const (\w+) (\w+)\[\d+\](?: GRF_ALIGNED)? = \{(.*?)\n?\};", re.DOTALL)
@@ -73,30 +72,29 @@ def why_not_run(bundle: OpenedBundle, run: bool | None) -> str | None:
 
 
 def foreign_file(bundle: OpenedBundle) -> str | None:
-    """Return the path of a file that would be compiled and is not what this grfkit makes, None where there is none."""
-    if bundle.manifest.c is None:
+    """Return the path of a file that would be compiled and is not what this grfkit makes, None where there is none.
+
+    A file too many counts as well: a header beside the sources would stand before the system's.
+    """
+    files = bundle.manifest.c
+    if files is None:
         return None
-    path = _foreign_runtime(bundle.folder)
     emitted = c_model(bundle.file, bundle.manifest.name)
-    for name, text in ((bundle.manifest.c.source, emitted.source), (bundle.manifest.c.header, emitted.header)):
-        path = path or (name if (bundle.folder / name).read_bytes() != text.encode("utf-8") else None)
-    texts = wrong_texts(bundle.manifest, bundle.spec, bundle.golden, bundle.folder)
-    built = (name for name in texts if name == "Makefile" or name.startswith("c/"))
-    return path or next(built, None) or _extra_file(bundle)
-
-
-def _extra_file(bundle: OpenedBundle) -> str | None:
-    """Return a file below ``c`` that this grfkit does not make: a header there would stand before the system's."""
-    assert bundle.manifest.c is not None
     texts = bundle_texts(bundle.manifest, bundle.spec, bundle.golden, [p.name for p in runtime_sources()])
-    known = {*texts, bundle.manifest.c.source, bundle.manifest.c.header}
-    return next((name for name in sorted(_contents(bundle.folder, "c")) if name not in known), None)
+    texts |= {files.source: emitted.source, files.header: emitted.header}
+    here = {name: text.encode("utf-8") for name, text in texts.items() if name == "Makefile" or name.startswith("c/")}
+    there = _contents(bundle.folder, "c") | {"Makefile": (bundle.folder / "Makefile").read_bytes()}
+    return _foreign_runtime(bundle.folder) or _first_difference(here, there)
 
 
 def _foreign_runtime(folder: Path) -> str | None:
     """Return the first file of a bundle's runtime that is not this grfkit's, or is missing."""
     here = {f"runtime/{p.name}": p.read_bytes() for p in (*runtime_sources(), *RUNTIME.glob("grf_*.h"))}
-    there = _contents(folder, "runtime")
+    return _first_difference(here, _contents(folder, "runtime"))
+
+
+def _first_difference(here: Mapping[str, bytes], there: Mapping[str, bytes]) -> str | None:
+    """Return the first path whose content is not the same in both, or that only one has."""
     return next((name for name in sorted({*here, *there}) if here.get(name) != there.get(name)), None)
 
 
