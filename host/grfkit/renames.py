@@ -14,6 +14,7 @@ from pathlib import Path
 
 _NOREPLACE, _EXCHANGE = 1, 2
 """Flags of renameat2(2), Linux 3.15 and later."""
+# "Relative to the current folder", fcntl.h of Linux
 _AT_FDCWD = -100
 _NO_FLAGS = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
 """What kernels and file systems (NFS, some of FUSE) say that know no flags of a rename."""

@@ -14,6 +14,7 @@ __all__ = [
     "nearest",
 ]
 
+# Bits of the time in a packet, microseconds
 _CLOCK_BITS = 32
 CLOCK_TURN_US = 1 << _CLOCK_BITS
 """A device's clock begins at 0 again after this (71.6 min)."""

@@ -22,6 +22,7 @@ from .stance_fragments import StanceFragments
 SENSOR_DATA, GRF_DATA = 4, 5
 """The characteristics that carry packets (last digit of their UUID)."""
 _OF = {SENSOR_DATA: (SENSOR,), GRF_DATA: (SAMPLES, STANCE)}
+# Bits of the sample and packet counters in a packet
 _COUNTER_BITS = 16
 _TRUSTED_US = 60_000_000
 """A device's clock that differs from arrival times by more than this cannot say how often a counter wrapped."""

@@ -51,6 +51,7 @@ _UNITS = (
     (re.compile(r"dv\[[1-3]\]|VelInc_[XYZ]", re.IGNORECASE), "m/s"),
     (re.compile(r"Roll|Pitch|Yaw|Euler_[XYZ]"), "deg"),
 )
+# Lines before the table that are looked through at most; chosen by hand
 _HEADER_LINES = 60
 
 
