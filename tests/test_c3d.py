@@ -352,14 +352,14 @@ def test_units_given_by_hand_win(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("[[plate]", "is no TOML"),
-        ("", "plate: field required"),
+        ("", "plate is missing"),
         (PLATES.format(channels='["Fx9"]', more=""), "1 channels, type 2 has 6"),
         (PLATES.format(channels='["Fx9", 2, 3, 4, 5, 6]', more=""), "'Fx9', which is not in the file"),
         (PLATES.format(channels="[1, 2, 3, 4, 5, 7]", more=""), "channel 7, the file has 1 to 6"),
-        (PLATES.format(channels="[1, 2, 3, 4, 5, 6]", more="cornes = 1"), "plate.1.cornes"),
+        (PLATES.format(channels="[1, 2, 3, 4, 5, 6]", more="cornes = 1"), "plate 1.cornes is unknown"),
         (PLATES.format(channels="[1, 2, 3, 4, 5, 6]", more='moment_unit = "N"'), "moment_unit is in N"),
         (PLATES.format(channels="[1, 2, 3, 4, 5, 6]", more="").replace("= 2", "= 4"), "needs a calibration"),
-        (PLATES.format(channels="[1, 2, 3, 4, 5, 6]", more="").replace("= 2", "= 21"), "plate.1.type"),
+        (PLATES.format(channels="[1, 2, 3, 4, 5, 6]", more="").replace("= 2", "= 21"), "plate 1.type is 21, expected 7 or less"),
     ],
 )
 def test_a_wrong_description_is_refused_in_one_line(tmp_path: Path, text: str, words: str) -> None:

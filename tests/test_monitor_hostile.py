@@ -203,7 +203,7 @@ def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
             "--address /dev/ttyACM0 is no Bluetooth address; expected AA:BB:CC:DD:EE:FF, or a UUID on macOS; a serial"
             " port is named with --serial",
         ),
-        (["--mass-kg", "700"], "--mass-kg is 700.0, expected 300 or less"),
+        (["--mass-kg", "700"], "--mass-kg is 700.0, expected 250 or less"),
         (["--feet", "0"], "--feet is 0, expected 1 or more"),
         (
             ["--serial", "/dev/a", "--demo"],
