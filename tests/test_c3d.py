@@ -359,7 +359,10 @@ def test_units_given_by_hand_win(tmp_path: Path) -> None:
         (PLATES.format(channels="[1, 2, 3, 4, 5, 6]", more="cornes = 1"), "plate 1.cornes is unknown"),
         (PLATES.format(channels="[1, 2, 3, 4, 5, 6]", more='moment_unit = "N"'), "moment_unit is in N"),
         (PLATES.format(channels="[1, 2, 3, 4, 5, 6]", more="").replace("= 2", "= 4"), "needs a calibration"),
-        (PLATES.format(channels="[1, 2, 3, 4, 5, 6]", more="").replace("= 2", "= 21"), "plate 1.type is 21, expected 7 or less"),
+        (
+            PLATES.format(channels="[1, 2, 3, 4, 5, 6]", more="").replace("= 2", "= 21"),
+            "plate 1.type is 21, expected 7 or less",
+        ),
     ],
 )
 def test_a_wrong_description_is_refused_in_one_line(tmp_path: Path, text: str, words: str) -> None:

@@ -520,14 +520,13 @@ def test_overlapping_windows_are_averaged() -> None:
     np.testing.assert_allclose(curve.force_bw[10:, 0], 3.0)
 
 
-def test_help_comes_at_once_and_without_torch() -> None:
+def test_help_comes_without_heavy_imports() -> None:
     code = (
-        "import sys, time; t = time.perf_counter(); import grfkit.cli.estimate as e; "
-        "assert 'torch' not in sys.modules and 'xarray' not in sys.modules, 'heavy'; "
-        "print(time.perf_counter() - t)"
+        "import sys; import grfkit.cli.estimate; "
+        "print([m for m in ('torch', 'xarray', 'scipy', 'numpy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 0.5
+    assert done.stdout.strip() == "[]"
     assert run("--help").code == 0
 
 

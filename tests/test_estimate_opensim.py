@@ -129,5 +129,5 @@ def test_many_stretches_are_counted_and_the_longest_named() -> None:
 
 def test_other_words_are_refused_before_the_model_is_opened(tmp_path: Path) -> None:
     assert check_unknown("CUT") == "cut"
-    with pytest.raises(BadInputError, match="^unknown is 'zero', expected refuse or cut"):
+    with pytest.raises(BadInputError, match=r"^unknown is 'zero', expected refuse or cut"):
         estimate(tmp_path / "none", tmp_path / "none.nc", unknown="zero")
