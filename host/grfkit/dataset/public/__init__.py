@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from ...errors import BadInputError
-from . import bach, gaitpdb, hamner, rbds, schreiber
+from . import bach, gaitpdb, hamner, pearl, rbds, schreiber
 
 ADAPTERS: dict[str, ModuleType] = {
     "bach": bach,
@@ -13,6 +13,7 @@ ADAPTERS: dict[str, ModuleType] = {
     "schreiber": schreiber,
     "gaitpdb": gaitpdb,
     "hamner": hamner,
+    "pearl": pearl,
 }
 
 
