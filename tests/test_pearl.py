@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +21,14 @@ from grfkit.dataset.public.pearl_clock import alignment_of, belt_clocks, belt_ti
 from grfkit.dataset.public.pearl_trials import SENSORS, Person, WalkTrial, read_people, read_trial
 from grfkit.dataset.public.shoe_axes import shoe_axes
 from grfkit.errors import BadInputError
+from grfkit.evaluation.methods import BaselineMethod
+from grfkit.learn.folds import Fold
 from grfkit.units import G
 
 RealFile = Callable[[str], Path]
 FOLDER = "pearl2024_imu_treadmill"
 MASS = 70.0
-MOMENTUM = PearlSettings(clock="momentum")
+MOMENTUM = PearlSettings(clock="momentum", imu_lowpass_hz=0.0)
 SIDES = ("left", "right")
 
 
@@ -315,3 +318,30 @@ def test_real_stances_are_walking_of_the_true_mass(real: Path) -> None:
     assert forward[70:90].mean() > 0.03
     assert medial[20:80].min() > 0.02
     assert up[0] == pytest.approx(0.05, abs=0.01)
+
+
+def test_sensors_are_low_passed_before_anything_is_cut(made: Path) -> None:
+    def of(cutoff_hz: float) -> np.ndarray:
+        options = replace(MOMENTUM, axes="sensor", imu_lowpass_hz=cutoff_hz)
+        return pearl.load(made, settings=options, participants=["P2"], window="continuous").arrays()[0]
+
+    rough, smooth = of(0.0), of(5.0)
+    # white noise of the y axis: a tenth of the band is left
+    assert 0.15 < np.nanstd(smooth[:, :, 1]) / np.nanstd(rough[:, :, 1]) < 0.45
+    np.testing.assert_allclose(np.nanmean(smooth[:, :, 2]), np.nanmean(rough[:, :, 2]), rtol=1e-3)
+
+
+def test_methods_of_the_shift_train_on_one_condition_alone(made: Path) -> None:
+    shoes = importlib.import_module("bench.accuracy.shoes")
+    data = pearl.load(made, settings=MOMENTUM)
+    fold = Fold("P2", ("P1",), (), ("P2",))
+    train = fold.of(data, "train")
+    normal = train.where(train.per_stance("condition") == "normal")
+    method = BaselineMethod("mean curve")
+    shifted = shoes.GivenConditions("mean curve", method, ("normal",)).fit(train, fold)
+    tested = fold.of(data, "test")
+    np.testing.assert_array_equal(shifted.predict(tested), method.fit(normal, fold).predict(tested))
+    assert not np.array_equal(shifted.predict(tested), method.fit(train, fold).predict(tested))
+    lagged = shoes.Lagged("wide", (-5, 0, 5)).fit(train, fold)
+    assert (lagged.name, lagged.lags) == ("wide", (-5, 0, 5))
+    assert np.sqrt(np.mean((lagged.predict(tested) - tested.arrays()[1]) ** 2)) < 0.2

@@ -35,6 +35,7 @@ from .cost import bench_cost
 from .lab import bench_lab, bench_lab_carter
 from .methods import MEAN, MOTION, POSITIONS, RIDGE, SPEED, Rows, Run, bilstm, cnn, landmark_cnn, shank_cnn
 from .paper import paper_figures, paper_tables
+from .shoes import bench_e, bench_e_continuous, bench_e_shift
 from .tables import apart, below, limit, markdown, with_tables
 from .tried import bench_tried
 from .weight import bench_weight
@@ -248,6 +249,9 @@ BENCHMARKS: dict[str, Callable[[Run], Rows]] = {
     "lab-carter": bench_lab_carter,
     "D": bench_d,
     "D-weight": bench_weight,
+    "E": bench_e,
+    "E-shift": bench_e_shift,
+    "E-continuous": bench_e_continuous,
     "B-zhou2025": bench_b_preset,
     "B-continuous": bench_b_continuous,
     "cost": bench_cost,

@@ -64,7 +64,7 @@ class PearlSettings:
     clock: ClockSource = "grf-sync or momentum"
     mirror: bool = True
     force_lowpass_hz: float = 0.0
-    imu_lowpass_hz: float = 0.0
+    imu_lowpass_hz: float = 20.0
     window_s: float = 2.0
     overlap: float = 0.0
 
