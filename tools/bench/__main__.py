@@ -13,6 +13,7 @@ COMMANDS = {
     "live": "live.run",
     "sync.real": "sync.real",
     "accuracy.cost": "accuracy.cost",
+    "accuracy.range": "accuracy.range",
     "edge.choice": "edge.choice",
     "edge.levels": "edge.levels",
     "edge.size": "edge.size",

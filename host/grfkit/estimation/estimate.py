@@ -18,6 +18,7 @@ from ..errors import BadInputError, RefusedError
 from ..io import ReadOptions
 from ..learn.beyond import Beyond, Distances, beyond_training, hardly_moving
 from ..learn.spec import ForceModel, ModelSpec
+from ..learn.training_range import finding_of
 from ..provenance import Provenance, describe_input
 from ..records import Recording, Trial
 from ..records.participants import seen_among
@@ -28,6 +29,8 @@ from .feet import cut_request, detector_of, feet_of, wearables_of
 from .files import check_outputs, write_estimate
 from .open_model import BundleForceModel, open_model, read_spec
 from .opensim_files import check_unknown
+from .outside import departures_of, flag_contacts
+from .plausible import carried, weight_findings
 from .source import EstimateRequest, EstimateSource, facts_of, open_source
 from .types import SIDES, Estimate, Side, StanceRow
 from .windows import predict_stances, predict_windows
@@ -198,6 +201,10 @@ def estimate_source(
     findings += _range_findings([count for part in parts.values() for count in part.beyond])
     apart = [part.distances for part in parts.values() if part.distances is not None]
     findings += _training_findings(spec, apart, source.name, accepted=request.accept_beyond)
+    outside = departures_of(spec, [part.seen for part in parts.values()])
+    rows = flag_contacts(spec, outside, rows)
+    weight = carried(curves, rows)
+    findings += finding_of(outside) + weight_findings(weight)
     return Estimate(
         feet=curves,
         rows=tuple(sorted(rows, key=lambda r: r.start_s)),
@@ -212,6 +219,8 @@ def estimate_source(
         findings=tuple(findings),
         provenance=_provenance(model, folder, source, request, findings),
         streams={foot.side: foot.base for foot in feet},
+        outside=outside,
+        carried_bw=float("nan") if weight is None else weight.mean_bw,
     )
 
 

@@ -122,9 +122,15 @@ def as_tree(estimate: Estimate) -> xr.DataTree:
         cut_of_training=estimate.cut_of_training,
         leaks=json.dumps(list(estimate.leaks)),
         rejected=json.dumps(dict(estimate.rejected), sort_keys=True),
+        outside_training=json.dumps(outside_training(estimate)),
         provenance=estimate.provenance.model_dump_json(),
     )
     return tree
+
+
+def outside_training(estimate: Estimate) -> list[dict[str, Any]]:
+    """Return in what the recording lies outside the model's training: name, value, least and most of the training."""
+    return [{"what": d.what, "value": d.value, "low": d.low, "high": d.high} for d in estimate.outside]
 
 
 def _columns(estimate: Estimate, side: Side) -> dict[str, Floats]:
@@ -216,4 +222,6 @@ def summary(estimate: Estimate) -> dict[str, Any]:
         "rejected": dict(estimate.rejected),
         "leaks": list(estimate.leaks),
         "findings": list(estimate.findings),
+        "outside_training": outside_training(estimate),
+        "carried_bw": estimate.carried_bw if np.isfinite(estimate.carried_bw) else None,
     } | ({"files": list(estimate.files)} if estimate.files else {})

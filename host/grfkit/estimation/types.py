@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from ..learn.training_range import Departure
 from ..provenance import Provenance
 from .curves import FootCurve
 
@@ -49,6 +50,11 @@ class Estimate:
         Contacts the detector turned down, reason -> count.
     files
         Files it was written to.
+    outside
+        In what the recording lies outside the model's training; empty where nothing is, or the model does not know.
+    carried_bw
+        Mean vertical force of both feet over whole strides, which is 1 for a body in steady motion; NaN where fewer
+        than five strides are known.
     """
 
     feet: Mapping[Side, FootCurve]
@@ -65,6 +71,8 @@ class Estimate:
     provenance: Provenance
     streams: Mapping[str, xr.Dataset] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    outside: tuple[Departure, ...] = ()
+    carried_bw: float = float("nan")
 
     def __repr__(self) -> str:
         """Return a line for the whole and a line a foot."""

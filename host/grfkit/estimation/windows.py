@@ -15,10 +15,13 @@ from ..dataset.wearable_inputs import inputs_at
 from ..gait.stances import Stance
 from ..learn.beyond import Distances, distances
 from ..learn.spec import ForceModel
+from ..learn.training_range import Seen
 from ..records.stance_set import StanceSet, make_stance_set
 from .curves import FootCurve, between, from_stances, from_windows
 from .feet import Foot
 from .open_model import BundleForceModel
+from .outside import flag_unlike, seen_in
+from .plausible import LEAST_BW, PULLS
 from .types import Side, StanceRow
 
 OVERLAP = 0.5
@@ -38,12 +41,15 @@ class Prediction(NamedTuple):
     ----------
     distances
         How far its windows are from training; None where none was predicted.
+    seen
+        What is compared with the model's training range; None where none was predicted or the model has no range.
     """
 
     curve: FootCurve
     rows: list[StanceRow]
     beyond: list[int]
     distances: Distances | None
+    seen: Seen | None = None
 
 
 def _nearby(streams: Mapping[str, xr.Dataset], at: Floats) -> dict[str, xr.Dataset]:
@@ -95,19 +101,21 @@ def predict_stances(
     usable = [i for i, (_, _, x) in enumerate(windows) if np.isfinite(x).any()]
     forces: dict[int, Floats] = {}
     beyond: list[int] = []
-    apart = None
+    apart = seen = None
     if usable:
         data = _set_of(
             foot, [windows[i][2] for i in usable], [windows[i][1] for i in usable], model, facts, name, request.source
         )
         forces = dict(zip(usable, model.predict(data, leaks=leaks)))
         beyond, apart = _beyond(model, data), distances(model.spec.scaler, data)
+        seen = seen_in(model.spec, data)
     # a stance that is not predicted keeps its place, so that no swing is drawn across it
     nothing = np.full((request.points, len(model.spec.scaler.axes)), np.nan)
     parts = [(at, forces.get(i, nothing)) for i, (_, at, _) in enumerate(windows)]
     rows = [_row(foot.side, at, y, windows[i][2], channels) for i, (at, y) in enumerate(parts)]
+    rows = flag_unlike(model.spec, seen, rows, usable)
     curve = from_stances(foot.base, parts, [(r.start_s, r.end_s) for r in foot.rejections], model.spec.scaler.axes)
-    return Prediction(curve, rows, beyond, apart)
+    return Prediction(curve, rows, beyond, apart, seen)
 
 
 def _beyond(model: ForceModel, data: StanceSet) -> list[int]:
@@ -131,6 +139,8 @@ def _row(side: Side, at: Floats, force_bw: Floats, inputs: Floats, channels: tup
         flags.append(f"{100 * holes:.0f} % of the samples missing")
     if not _PEAK_BW[0] <= peak <= _PEAK_BW[1]:
         flags.append(f"peak outside {_PEAK_BW[0]:g} to {_PEAK_BW[1]:g} BW")
+    if float(np.nanmin(force_bw[:, 0])) < LEAST_BW:
+        flags.append(PULLS)
     return StanceRow(side, start, end, end - start, peak, tuple(flags))
 
 
@@ -164,4 +174,4 @@ def predict_windows(
             # no inputs to judge: gaps have left their mark in the curve already
             rows.append(_row(foot.side, t, y, np.zeros((1, 1)), spec.scaler.channels[:1]))
     beyond = [n for n, some in zip(_beyond(model, data), any_input) if some.any()]
-    return Prediction(curve, rows, beyond, distances(spec.scaler, data))
+    return Prediction(curve, rows, beyond, distances(spec.scaler, data), seen_in(spec, data))

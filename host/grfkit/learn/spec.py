@@ -23,6 +23,7 @@ from ..runtime.manifest import MOST_POINTS
 from .batches import Windows, require
 from .folds import LeakError
 from .scaler import Scaler, units_of
+from .training_range import TrainingRange
 
 WEIGHTS, DOCUMENT, CALIBRATION = "model.safetensors", "model.json", "calibration.nc"
 
@@ -42,6 +43,8 @@ class ModelSpec(BaseModel):
         Loss and inner loss (None without inner participants) after every epoch.
     excluded
         What was left out of the training set, reason -> count.
+    range
+        Speeds, contact times, masses and inputs it was trained on; None of models that an earlier grfkit trained.
     document_sha256
         Of the document without this line, as :func:`spec_text` writes it.
     """
@@ -64,6 +67,7 @@ class ModelSpec(BaseModel):
     history: tuple[tuple[float, float | None], ...] = ()
     best_epoch: int = 0
     excluded: dict[str, int] = Field(default_factory=dict)
+    range: TrainingRange | None = None
     provenance: Provenance = Field(default_factory=Provenance)
     weights_sha256: str = ""
     document_sha256: str = ""

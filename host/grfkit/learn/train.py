@@ -24,6 +24,7 @@ from .scaler import Scaler, fit_scaler
 from .schedule import lr_share, unfreeze
 from .spec import ModelSpec, check_compatible, check_mass, rate_of
 from .train_config import EpochReport, Mode, Progress, TrainConfig
+from .training_range import fit_training_range
 
 
 @dataclass(frozen=True)
@@ -259,6 +260,7 @@ def _trained_model(run: _Run, state: TrainingState, data: StanceSet, *, earlier:
         history=tuple(state.history),
         best_epoch=state.best_epoch,
         excluded=data.excluded,
+        range=fit_training_range(data, run.scaler.channels).joined(earlier.spec.range if earlier is not None else None),
         provenance=provenance,
     )
     return GrfModel(spec, state.network, calibration_windows(run.train.data))

@@ -1,0 +1,234 @@
+"""What a model was trained on: speeds, contact times, masses, slopes, and a distance from its inputs; no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from ..arrays import Floats
+from ..records.stance_set import StanceSet
+from .input_distance import InputDistance, fit_input_distance, recordings_of
+
+OUTSIDE = "OUTSIDE TRAINING"
+"""How a finding begins that says so."""
+UNLIKE = "inputs unlike those of training"
+"""Flag of a stance that is further away than 99 % of those of people left out of the training."""
+
+
+class _Scalar(NamedTuple):
+    """A scalar in words, its unit, and the least margin: a share of the value, and in its own unit."""
+
+    words: str
+    unit: str
+    share: float
+    least: float
+
+
+SCALARS = {
+    "speed_m_s": _Scalar("speed", "m/s", 0.05, 0.1),
+    "contact_s": _Scalar("contact time", "s", 0.05, 0.01),
+    "mass_kg": _Scalar("body mass", "kg", 0.1, 1.0),
+    "slope_percent": _Scalar("slope", "%", 0.0, 1.0),
+}
+"""What a recording is compared in; the least margins are chosen by hand, about what differs between measurements."""
+
+
+WITHIN = 0.998
+"""Share of new people expected on the right side of each end of a span: four scalars of two ends are 1.6 %, which with
+the 2.5 % of the distance stays below 5 % of the recordings that are right."""
+_MOST_LOG = 30.0
+"""Greatest logarithm of an end: two people who differ say nothing of a third, and no number overflows."""
+FEWEST_SPREAD = 2
+"""People from whom a spread between people can be told."""
+
+
+class Span(BaseModel):
+    """The values that a scalar has in the recordings of a training.
+
+    Attributes
+    ----------
+    least, low, high, most
+        Least, 5 %, 95 % and greatest of the recordings' medians.
+    below, above
+        Where the training's kind ends: 99.8 % of new people are expected above and below, by mean and spread of
+        everybody's least and greatest and Student's t for as many people; never within least and most.
+    people
+        How many people's values are known.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    least: float
+    low: float
+    high: float
+    most: float
+    below: float
+    above: float
+    people: int
+
+    def holds(self, value: float) -> bool:
+        """Return whether a value is of the training's kind; one that is not known is."""
+        return not np.isfinite(value) or self.below <= value <= self.above
+
+    def joined(self, other: Span) -> Span:
+        """Return the span of both."""
+        wider = {name: min(getattr(self, name), getattr(other, name)) for name in ("least", "low", "below")}
+        wider |= {name: max(getattr(self, name), getattr(other, name)) for name in ("high", "most", "above")}
+        return Span(**wider, people=max(self.people, other.people))
+
+
+class Seen(NamedTuple):
+    """Of some windows: scalars by name, distance of every window (NaN where unknown), each of shape (windows,)."""
+
+    scalars: dict[str, Floats]
+    distance: Floats
+
+
+class Departure(NamedTuple):
+    """In what a recording lies outside training.
+
+    Attributes
+    ----------
+    what
+        A scalar's name, or ``inputs``.
+    value
+        Of the recording: the median of its windows.
+    low, high
+        Least and greatest of the training; of the distance, 0 and its limit.
+    text
+        All that in words.
+    """
+
+    what: str
+    value: float
+    low: float
+    high: float
+    text: str
+
+
+class TrainingRange(BaseModel):
+    """What the windows of a training had in common.
+
+    Attributes
+    ----------
+    spans
+        By scalar: those of :data:`SCALARS` that are known; the contact time of stance windows only.
+    inputs
+        Distance in the inputs; None where training had fewer than three people.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    spans: dict[str, Span]
+    inputs: InputDistance | None = None
+
+    def seen(self, data: StanceSet, channels: tuple[str, ...]) -> Seen:
+        """Return what of these windows is compared with training."""
+        scalars = {name: data.scalar(name) for name in self.spans}
+        away = np.full(data.size, np.nan) if self.inputs is None else self.inputs.of(data, channels)
+        return Seen(scalars, away)
+
+    def unlike(self, distance: float) -> bool:
+        """Return whether one window's distance is beyond the limit of a window."""
+        return self.inputs is not None and distance > self.inputs.window_limit
+
+    def departures(self, parts: Sequence[Seen]) -> list[Departure]:
+        """Return in what one recording lies outside training, given its windows (of one foot, or of each)."""
+        found = []
+        for name, span in self.spans.items():
+            value = _median([part.scalars[name] for part in parts])
+            if not span.holds(value):
+                scalar = SCALARS[name]
+                trained = f"{span.least:.3g} to {span.most:.3g}" if span.most > span.least else f"{span.least:.3g}"
+                text = f"{scalar.words} {value:.3g} {scalar.unit}, trained on {trained}"
+                found.append(Departure(name, value, span.least, span.most, text))
+        away = _median([part.distance for part in parts])
+        if self.inputs is not None and away > self.inputs.limit:
+            text = (
+                f"its inputs lie {away:.1f} times as far from those of training as people do who were left out of it"
+                f" (limit {self.inputs.limit:.1f}): another gait or other people than those of training, or a wrong"
+                " side, axis or unit"
+            )
+            found.append(Departure("inputs", away, 0.0, self.inputs.limit, text))
+        return found
+
+    def joined(self, earlier: TrainingRange | None) -> TrainingRange:
+        """Return the range with the spans of an earlier training of the same weights; the distance is the later's."""
+        if earlier is None:
+            return self
+        both = set(self.spans) & set(earlier.spans)
+        spans = {**earlier.spans, **self.spans} | {k: self.spans[k].joined(earlier.spans[k]) for k in sorted(both)}
+        return self.model_copy(update={"spans": spans})
+
+
+def finding_of(departures: Sequence[Departure]) -> list[str]:
+    """Return the finding that names all departures of a recording; none where there are none."""
+    return [f"{OUTSIDE}: {'; '.join(d.text for d in departures)}"] if departures else []
+
+
+def fit_training_range(data: StanceSet, channels: tuple[str, ...]) -> TrainingRange:
+    """Return the range of windows that are all of a training.
+
+    Parameters
+    ----------
+    channels
+        Inputs of the model.
+    """
+    recordings = recordings_of(data).astype(str)
+    first = {name: i for i, name in reversed(list(enumerate(recordings)))}
+    people = data.per_stance("participant").astype(str)
+    held = {str(s) for s in data.data["scalar"].values}
+    if str(data.data.attrs["window"]) != "stance":
+        held.discard("contact_s")
+    spans = {}
+    for name, scalar in SCALARS.items():
+        if name not in held:
+            continue
+        values = data.scalar(name)
+        of = [(people[i], _median([values[recordings == r]])) for r, i in sorted(first.items())]
+        span = _span(of, scalar)
+        if span is not None:
+            spans[name] = span
+    return TrainingRange(spans=spans, inputs=fit_input_distance(data, channels))
+
+
+def _median(parts: Sequence[Floats]) -> float:
+    values = np.concatenate(parts) if parts else np.zeros(0)
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else float("nan")
+
+
+def _span(of: Sequence[tuple[str, float]], scalar: _Scalar) -> Span | None:
+    """Return the span of recordings' values, each with its person; None where none is known."""
+    known = [(person, value) for person, value in of if np.isfinite(value)]
+    if not known:
+        return None
+    people = np.asarray([person for person, _ in known])
+    values = np.asarray([value for _, value in known])
+    each = [values[people == name] for name in np.unique(people)]
+    least_margin = max(scalar.least, scalar.share * float(np.abs(values).max()))
+    below = min(_expected([float(own.min()) for own in each], above=False), float(values.min()) - least_margin)
+    above = max(_expected([float(own.max()) for own in each], above=True), float(values.max()) + least_margin)
+    low, high = np.quantile(values, [0.05, 0.95])
+    return Span(
+        least=float(values.min()), low=float(low), high=float(high), most=float(values.max()),
+        below=below, above=above, people=len(each),
+    )  # fmt: skip
+
+
+def _expected(values: Sequence[float], *, above: bool) -> float:
+    """Return above (or below) what 0.2 % of new people's values are expected; of one person's, theirs.
+
+    Positive values by their logarithms: the slow and heavy differ by more than the quick and light.
+    """
+    from scipy.special import stdtrit
+
+    count = len(values)
+    if count < FEWEST_SPREAD:
+        return values[0]
+    factor = float(stdtrit(count - 1, WITHIN)) * float(np.sqrt(1 + 1 / count)) * (1 if above else -1)
+    positive = min(values) > 0
+    scale = np.log(values) if positive else np.asarray(values)
+    end = float(np.mean(scale) + factor * np.std(scale, ddof=1))
+    return float(np.exp(min(end, _MOST_LOG))) if positive else end
