@@ -42,13 +42,13 @@ INNER = 2
 
 def shoes(condition: str, window: str = "stance") -> StanceSet:
     """Return benchmark E: one condition, ``stance`` or ``continuous`` (2 s windows)."""
-    name = f"E_{condition.replace(' ', '_')}_{window}"
-    return cached(name, lambda: pearl.load(FOLDER, window=window, conditions=[condition], settings=SETTINGS))
+    data = both_conditions(window)
+    return data.where(data.per_stance("condition") == condition)
 
 
-def both_conditions() -> StanceSet:
-    """Return the stances of both conditions."""
-    return cached("E_both_stance", lambda: pearl.load(FOLDER, settings=SETTINGS))
+def both_conditions(window: str = "stance") -> StanceSet:
+    """Return the windows of both conditions, which are aligned together: that takes longest."""
+    return cached(f"E_{window}", lambda: pearl.load(FOLDER, window=window, settings=SETTINGS))
 
 
 def by_momentum() -> StanceSet:
@@ -158,4 +158,4 @@ def _folds(run: Run, data: StanceSet) -> tuple[Fold, ...]:
 
 def _left_out(data: StanceSet) -> str:
     counts = ", ".join(f"{n} {reason}" for reason, n in data.excluded.items()) or "nothing"
-    return f"axes: {SETTINGS.axes}; left out: {counts}"
+    return f"axes: {SETTINGS.axes}; left out of both conditions: {counts}"
