@@ -91,7 +91,22 @@ def test_exchanged_channels_are_seen_though_each_is_within_its_spread(
     assert what(known, other) == []
     assert what(known, with_inputs(other, inputs[:, :, [2, 1, 0, 3, 4]])) == ["inputs"]
     assert what(known, with_inputs(other, inputs[:, ::-1])) == ["inputs"]
-    assert what(known, with_inputs(other, inputs * 100)) == ["inputs"]
+    assert what(known, with_inputs(other, inputs * 100)) == ["input_strength", "inputs"]
+
+
+def test_cells_that_show_a_part_of_the_load_and_dead_ones_come_nearer_and_are_seen_all_the_same(
+    known: TrainingRange, everybody: StanceSet
+) -> None:
+    other = everybody.of("ab")
+    inputs = other.data["inputs"].values
+    assert "input_strength" in what(known, with_inputs(other, inputs * 0.4))
+    dead = with_inputs(other, inputs * [1, 1, 1, 0, 1])
+    (departure,) = [d for d in known.departures([known.seen(dead, dead.channels)] * 2) if d.what == "still"]
+    assert departure.text.startswith("cell_1 hardly moving")
+    some = inputs.copy()
+    some[::2, :, 3] = 0
+    assert "still" not in what(known, with_inputs(other, some)), "half of the windows are no dead cell"
+    assert "still" not in what(known, with_inputs(other, inputs * [1, 1, 1, np.nan, 1])), "what is missing is no rest"
 
 
 def test_single_windows_are_flagged_and_a_recording_by_its_median(known: TrainingRange, everybody: StanceSet) -> None:
@@ -171,6 +186,9 @@ def test_a_damaged_range_is_refused(known: TrainingRange, everybody: StanceSet) 
         Packed.model_validate({"shape": (2,), "kind": "<f4", "data": "not base64!"})
     with pytest.raises(ValidationError, match="directions"):
         InputDistance.model_validate(known.inputs.model_dump() | {"centre": Packed.of(np.zeros(2)).model_dump()})
+    assert known.strength is not None
+    with pytest.raises(BadInputError, match="train it again"):
+        known.strength.of(everybody, everybody.channels[:2])
     with pytest.raises(BadInputError, match="train it again"):
         known.inputs.of(everybody, everybody.channels[:2])
 

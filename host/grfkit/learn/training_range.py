@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from ..arrays import Floats
 from ..records.stance_set import StanceSet
 from .input_distance import InputDistance, fit_input_distance, recordings_of
+from .input_strength import STILL_WINDOWS, InputStrength, fit_input_strength
 
 OUTSIDE = "OUTSIDE TRAINING"
 """How a finding begins that says so."""
+NAMED = 3
+"""Channels at rest that are listed by name; the others are counted."""
 UNLIKE = "inputs unlike those of training"
 """Flag of a stance that is further away than 99 % of those of people left out of the training."""
 
@@ -32,12 +36,13 @@ SCALARS = {
     "contact_s": _Scalar("contact time", "s", 0.05, 0.01),
     "mass_kg": _Scalar("body mass", "kg", 0.1, 1.0),
     "slope_percent": _Scalar("slope", "%", 0.0, 1.0),
+    "input_strength": _Scalar("strength of the inputs", "times that of training", 0.05, 0.0),
 }
 """What a recording is compared in; the least margins are chosen by hand, about what differs between measurements."""
 
 
 WITHIN = 0.998
-"""Share of new people expected on the right side of each end of a span: four scalars of two ends are 1.6 %, which with
+"""Share of new people expected on the right side of each end of a span: five scalars of two ends are 2 %, which with
 the 2.5 % of the distance stays below 5 % of the recordings that are right."""
 _MOST_LOG = 30.0
 """Greatest logarithm of an end: two people who differ say nothing of a third, and no number overflows."""
@@ -80,10 +85,15 @@ class Span(BaseModel):
 
 
 class Seen(NamedTuple):
-    """Of some windows: scalars by name, distance of every window (NaN where unknown), each of shape (windows,)."""
+    """Of some windows: scalars by name and distance, each (windows,) and NaN where unknown; and which channels rest.
+
+    ``still`` has shape (windows, channels).
+    """
 
     scalars: dict[str, Floats]
     distance: Floats
+    still: NDArray[np.bool_]
+    channels: tuple[str, ...]
 
 
 class Departure(NamedTuple):
@@ -92,11 +102,11 @@ class Departure(NamedTuple):
     Attributes
     ----------
     what
-        A scalar's name, or ``inputs``.
+        A scalar's name, ``inputs``, or ``still``.
     value
-        Of the recording: the median of its windows.
+        Of the recording: the median of its windows; of ``still`` the number of channels.
     low, high
-        Least and greatest of the training; of the distance, 0 and its limit.
+        Least and greatest of the training; of the distance, 0 and its limit; of ``still`` 0.
     text
         All that in words.
     """
@@ -117,17 +127,24 @@ class TrainingRange(BaseModel):
         By scalar: those of :data:`SCALARS` that are known; the contact time of stance windows only.
     inputs
         Distance in the inputs; None where training had fewer than three people.
+    strength
+        How strong the inputs are, and how much each moves at least.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     spans: dict[str, Span]
     inputs: InputDistance | None = None
+    strength: InputStrength | None = None
 
     def seen(self, data: StanceSet, channels: tuple[str, ...]) -> Seen:
         """Return what of these windows is compared with training."""
-        scalars = {name: data.scalar(name) for name in self.spans}
-        away = np.full(data.size, np.nan) if self.inputs is None else self.inputs.of(data, channels)
-        return Seen(scalars, away)
+        unknown = np.full(data.size, np.nan)
+        held = {str(s) for s in data.data["scalar"].values}
+        scalars = {name: data.scalar(name) if name in held else unknown for name in self.spans}
+        still = np.zeros((data.size, len(channels)), dtype=bool)
+        if self.strength is not None:
+            scalars["input_strength"], still = self.strength.of(data, channels)
+        return Seen(scalars, unknown if self.inputs is None else self.inputs.of(data, channels), still, channels)
 
     def unlike(self, distance: float) -> bool:
         """Return whether one window's distance is beyond the limit of a window."""
@@ -151,7 +168,7 @@ class TrainingRange(BaseModel):
                 " side, axis or unit"
             )
             found.append(Departure("inputs", away, 0.0, self.inputs.limit, text))
-        return found
+        return found + _still(parts)
 
     def joined(self, earlier: TrainingRange | None) -> TrainingRange:
         """Return the range with the spans of an earlier training of the same weights; the distance is the later's."""
@@ -160,6 +177,23 @@ class TrainingRange(BaseModel):
         both = set(self.spans) & set(earlier.spans)
         spans = {**earlier.spans, **self.spans} | {k: self.spans[k].joined(earlier.spans[k]) for k in sorted(both)}
         return self.model_copy(update={"spans": spans})
+
+
+def _still(parts: Sequence[Seen]) -> list[Departure]:
+    """Return the departure that names the channels of a foot that rest in most of its windows."""
+    names = [
+        channel
+        for part in parts
+        for channel, share in zip(part.channels, part.still.mean(axis=0) if len(part.still) else ())
+        if share >= STILL_WINDOWS
+    ]
+    if not names:
+        return []
+    # a channel of both feet is named once
+    alike = list(dict.fromkeys(names))
+    listed = ", ".join(alike[:NAMED]) + (f" and {len(alike) - NAMED} more" if len(alike) > NAMED else "")
+    text = f"{listed} hardly moving, as in no recording of training: dead, or another channel?"
+    return [Departure("still", float(len(names)), 0.0, 0.0, text)]
 
 
 def finding_of(departures: Sequence[Departure]) -> list[str]:
@@ -175,22 +209,24 @@ def fit_training_range(data: StanceSet, channels: tuple[str, ...]) -> TrainingRa
     channels
         Inputs of the model.
     """
-    recordings = recordings_of(data).astype(str)
+    names = recordings_of(data)
+    strength = fit_input_strength(data, channels, names)
+    recordings = names.astype(str)
     first = {name: i for i, name in reversed(list(enumerate(recordings)))}
     people = data.per_stance("participant").astype(str)
     held = {str(s) for s in data.data["scalar"].values}
     if str(data.data.attrs["window"]) != "stance":
         held.discard("contact_s")
+    known = {name: data.scalar(name) for name in SCALARS if name in held}
+    known["input_strength"] = strength.of(data, channels)[0]
     spans = {}
-    for name, scalar in SCALARS.items():
-        if name not in held:
-            continue
-        values = data.scalar(name)
+    for name, values in known.items():
+        scalar = SCALARS[name]
         of = [(people[i], _median([values[recordings == r]])) for r, i in sorted(first.items())]
         span = _span(of, scalar)
         if span is not None:
             spans[name] = span
-    return TrainingRange(spans=spans, inputs=fit_input_distance(data, channels))
+    return TrainingRange(spans=spans, inputs=fit_input_distance(data, channels), strength=strength)
 
 
 def _median(parts: Sequence[Floats]) -> float:

@@ -24,7 +24,7 @@ from grfkit.records.stance_set import StanceSet
 from ..harness import Rows, machine, parser, table, write
 from . import sets
 
-WHAT = ("speed_m_s", "contact_s", "mass_kg", "slope_percent", "inputs")
+WHAT = ("speed_m_s", "contact_s", "mass_kg", "inputs", "input_strength", "still")
 FOLDS = 5
 """Groups of people that are left out for the errors of ridge."""
 Change = Callable[[Floats, tuple[str, ...]], Floats]
