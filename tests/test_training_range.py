@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from grfkit.errors import BadInputError
 from grfkit.learn.input_distance import InputDistance, Packed, features, fit_input_distance, recordings_of
-from grfkit.learn.training_range import TrainingRange, finding_of, fit_training_range
+from grfkit.learn.training_range import TrainingRange, finding_of, fit_training_range, range_words
 from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up
 
@@ -191,6 +191,14 @@ def test_a_damaged_range_is_refused(known: TrainingRange, everybody: StanceSet) 
         known.strength.of(everybody, everybody.channels[:2])
     with pytest.raises(BadInputError, match="train it again"):
         known.inputs.of(everybody, everybody.channels[:2])
+
+
+def test_the_card_says_what_was_covered(known: TrainingRange, everybody: StanceSet) -> None:
+    speed = known.spans["speed_m_s"]
+    lines = range_words(known)
+    assert lines[0] == f"Trained on speed {speed.least:.3g} to {speed.most:.3g} m/s (10 people)"
+    assert lines[-1].startswith("An estimate says `OUTSIDE TRAINING`")
+    assert range_words(fit_training_range(everybody.of("ab"), everybody.channels))[-1].startswith("Too few people")
 
 
 def test_a_later_training_of_the_same_weights_widens_the_spans(known: TrainingRange, everybody: StanceSet) -> None:

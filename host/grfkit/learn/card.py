@@ -13,6 +13,7 @@ from ..errors import BadInputError
 from ..stats.curves import MEASURES
 from .outputs import CARD, EVALUATION, SEARCH
 from .spec import ModelSpec, read_spec
+from .training_range import range_words
 
 
 def write_card(folder: Path) -> str:
@@ -162,6 +163,7 @@ def _data(spec: ModelSpec) -> str:
         f"* {len(spec.participants)} participants: {', '.join(spec.participants)}.",
         f"* Source: {spec.source}.",
         f"* Of these, {', '.join(spec.fold.get('inner', [])) or 'nobody'} decided when to stop.",
+        *[f"* {text}." for text in (range_words(spec.range) if spec.range else [])],
         *[f"* Left out: {count} x {reason}." for reason, count in sorted(spec.excluded.items())],
         *[f"* {text}." for text in spec.provenance.findings],
     ]

@@ -196,6 +196,25 @@ def _still(parts: Sequence[Seen]) -> list[Departure]:
     return [Departure("still", float(len(names)), 0.0, 0.0, text)]
 
 
+def range_words(known: TrainingRange) -> list[str]:
+    """Return what a training covered, a line for every scalar and one for the distance in the inputs."""
+    lines = []
+    for name, span in known.spans.items():
+        if name == "input_strength":
+            continue
+        scalar = SCALARS[name]
+        trained = f"{span.least:.3g} to {span.most:.3g}" if span.most > span.least else f"{span.least:.3g}"
+        lines.append(f"Trained on {scalar.words} {trained} {scalar.unit} ({span.people} people)")
+    if known.inputs is None:
+        lines.append("Too few people for a distance in the inputs: another gait, side or unit is not noticed")
+    else:
+        lines.append(
+            f"An estimate says `{OUTSIDE}` where a recording's inputs lie more than {known.inputs.limit:.1f} times as"
+            f" far from these people's as each of {known.inputs.people} does when left out"
+        )
+    return lines
+
+
 def finding_of(departures: Sequence[Departure]) -> list[str]:
     """Return the finding that names all departures of a recording; none where there are none."""
     return [f"{OUTSIDE}: {'; '.join(d.text for d in departures)}"] if departures else []

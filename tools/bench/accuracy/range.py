@@ -10,23 +10,33 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grfkit.arrays import Floats
+from grfkit.dataset.cut import LATERAL
 from grfkit.learn.input_distance import recordings_of
 from grfkit.learn.ridge import Ridge
 from grfkit.learn.training_range import TrainingRange, fit_training_range
-from grfkit.records.stance_set import StanceSet
+from grfkit.records.stance_set import StanceSet, join
+from grfkit.units import G
 
 from ..harness import Rows, machine, parser, table, write
 from . import sets
+from .shoes import NORMAL, STIFF, shoes
 
 WHAT = ("speed_m_s", "contact_s", "mass_kg", "inputs", "input_strength", "still")
+BINS = (0.0, 0.7, 0.85, 1.0, 1.5, 2.0, np.inf)
+"""Borders of the distance over its limit between which errors are averaged."""
+REPLACED = "Sub11"
+"""The person with a knee replacement."""
 FOLDS = 5
 """Groups of people that are left out for the errors of ridge."""
+OTHER = "other_toes_"
+"""Before the names of the other shoe's channels."""
 Change = Callable[[Floats, tuple[str, ...]], Floats]
 
 
@@ -87,6 +97,20 @@ def both(first: Change, second: Change) -> Change:
     return lambda inputs, channels: second(first(inputs, channels), channels)
 
 
+def _other_shoe(channels: tuple[str, ...]) -> list[int]:
+    """Return the channels' order with those of both shoes exchanged."""
+    return [channels.index(c.removeprefix(OTHER) if c.startswith(OTHER) else OTHER + c) for c in channels]
+
+
+def _turned(channels: tuple[str, ...]) -> Floats:
+    """Return -1 for channels that are turned where a left foot is mirrored onto a right one."""
+    return np.asarray([-1.0 if c.removeprefix(OTHER) in LATERAL else 1.0 for c in channels])
+
+
+def _of_kind(channels: tuple[str, ...], kind: str, factor: float) -> Floats:
+    return np.asarray([factor if c.removeprefix(OTHER).startswith(kind) else 1.0 for c in channels])
+
+
 LANDMARKS: dict[str, Change] = {
     "left and right exchanged": exchanged("left", "right"),
     "mirrored (y turned round)": negated("y"),
@@ -110,6 +134,21 @@ CELLS: dict[str, Change] = {
     "a tenth": scaled(0.1),
     "heel cell dead": dead(1),
     "three cells of the heel dead": dead(3),
+    "stance backwards": backwards,
+}
+
+
+SHOES: dict[str, Change] = {
+    "shoes exchanged, left for right": lambda inputs, channels: inputs[:, :, _other_shoe(channels)],
+    "left not turned onto right": lambda inputs, channels: inputs * _turned(channels),
+    "x and y exchanged": exchanged("x", "y"),
+    "y and z exchanged": exchanged("y", "z"),
+    "x and z exchanged": exchanged("x", "z"),
+    "upside down (x and z turned round)": both(negated("x"), negated("z")),
+    "g for m/s^2": lambda inputs, channels: inputs * _of_kind(channels, "acc", 1 / G),
+    "deg/s for rad/s": lambda inputs, channels: inputs * _of_kind(channels, "gyro", np.rad2deg(1.0)),
+    "gyroscope half": lambda inputs, channels: inputs * _of_kind(channels, "gyro", 0.5),
+    "one shoe's sensor dead": lambda inputs, channels: inputs * [not c.startswith("other") for c in channels],
     "stance backwards": backwards,
 }
 
@@ -147,14 +186,18 @@ def row(name: str, looked: list[Looked]) -> Rows:
     }
 
 
-def left_out(data: StanceSet, changes: dict[str, Change]) -> list[Rows]:
-    """Return rows of people left out one by one: as they are, and changed."""
-    looked: dict[str, list[Looked]] = {"people left out, as they are": []} | {name: [] for name in changes}
+def left_out(data: StanceSet, changes: dict[str, Change], others: dict[str, StanceSet] | None = None) -> list[Rows]:
+    """Return rows of people left out one by one: as they are, changed, and in other recordings of theirs."""
+    others = others or {}
+    looked: dict[str, list[Looked]] = {"people left out, as they are": []} | {name: [] for name in [*changes, *others]}
     for person in data.participants:
         known, rest = fit_training_range(data.without([person]), data.channels), data.of([person])
         looked["people left out, as they are"] += looked_at(known, rest)
         for name, change in changes.items():
             looked[name] += looked_at(known, changed(rest, change))
+        for name, other in others.items():
+            if person in other.participants:
+                looked[name] += looked_at(known, other.of([person]))
     return [row(name, of) for name, of in looked.items()]
 
 
@@ -174,15 +217,15 @@ def _rmse(square: Floats, counts: NDArray[np.bool_]) -> float:
     return float(np.sqrt(each).mean())
 
 
-def error_rows(data: StanceSet, others: dict[str, StanceSet]) -> list[Rows]:
+def error_rows(data: StanceSet, others: dict[str, StanceSet], changed_gait: StanceSet | None = None) -> list[Rows]:
     """Return the error by distance over the limit: of people left out in groups, and of other sets' recordings."""
     rows: list[Rows] = []
     errors, looked = {}, []
     for group in np.array_split(np.asarray(data.participants), FOLDS):
-        rest = data.of(group)
+        rest = data.of(group) if changed_gait is None else join([data.of(group), changed_gait.of(group)])
         errors |= ridge_errors(data.without(group), rest)
         looked += looked_at(fit_training_range(data.without(group), data.channels), rest)
-    for low, high in ((0.0, 0.7), (0.7, 0.85), (0.85, 1.0), (1.0, np.inf)):
+    for low, high in pairwise(BINS):
         within = [errors[one.name] for one in looked if low <= one.ratio < high]
         if within:
             rows.append(_error_row(f"left out, distance {low:g} to {high:g} of the limit", within))
@@ -219,6 +262,18 @@ def tables() -> Iterable[tuple[str, list[Rows]]]:
         ],
     )
     yield "D, 97 insole wearers, 8 cells", left_out(sets.insoles(6), CELLS)
+    normal, stiff = shoes(NORMAL), shoes(STIFF)
+    yield (
+        "E, shoe IMUs, walking, normal; healthy people left out one by one",
+        [
+            *left_out(normal.without([REPLACED]), SHOES, {"their walks with an imitated stiff knee": stiff}),
+            *_others(normal.without([REPLACED]), {"a knee replacement": normal.of([REPLACED])}),
+        ],
+    )
+    yield (
+        "Error of ridge on E's people walking normally, by distance",
+        error_rows(normal.without([REPLACED]), {"knee replacement": normal.of([REPLACED])}, stiff),
+    )
     yield "Error of ridge on B's people, by distance", error_rows(runners, {"Hamner": other})
 
 
