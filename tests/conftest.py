@@ -20,6 +20,9 @@ MAY_BE_MISSING = (
 )
 """Parts of the reasons for which a test may be skipped where CI is set: all else is installed there."""
 
+# before numpy or torch is imported: threads of small networks wait for each other, eight times as long as they compute
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile(
     "grfkit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )

@@ -40,16 +40,33 @@ def main(folder: Path) -> None:
     if not worst < MOST_OFF:
         raise SystemExit(f"the Keras model differs from the plan by {worst:g}; this is a fault of the conversion")
     _report("keras")
+    saved = folder / "saved"
+    save(network, saved)
     for kind in kinds:
-        (folder / f"{kind}.tflite").write_bytes(converted(network, kind, windows))
+        (folder / f"{kind}.tflite").write_bytes(converted(saved, kind, windows))
         _report(kind)
 
 
-def converted(network: Any, kind: str, windows: Any) -> bytes:
+def save(network: Any, folder: Path) -> None:
+    """Write what the network computes in inference as a SavedModel, once for all kinds.
+
+    A converter given the Keras model would save it anew for each kind with every trace of every layer in training and
+    in inference, which takes ten times as long where there are LSTMs.
+    """
+    import tensorflow as tf
+
+    entry = tf.TensorSpec(network.inputs[0].shape, tf.float32, name=INPUT)
+    module = tf.Module()
+    module.variables_held = network.variables
+    module.answer = tf.function(lambda x: {"output": network(x, training=False)}, input_signature=[entry])
+    tf.saved_model.save(module, str(folder), signatures=module.answer)
+
+
+def converted(saved: Path, kind: str, windows: Any) -> bytes:
     """Return the file of one kind: float32, float16, or int8 with int8 input and output."""
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
     if kind != FLOAT32:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == FLOAT16:
