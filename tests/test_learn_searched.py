@@ -231,7 +231,7 @@ def offset_of_a() -> StanceSet:
 def test_every_loso_model_is_personalised_as_if_by_hand() -> None:
     data, plan = offset_of_a(), PersonalPlan(counts=(0, 2, 4, 8), epochs=3)
     folds = loso(data)
-    config = TrainConfig(epochs=4, batch=8, patience=0, lr=1e-2)
+    config = TrainConfig(epochs=4, batch=8, patience=0, lr=1e-2, threads=1)
     method = NetworkMethod("mlp", SMALL, config)
     found = personalise_folds(data, folds[:2], method, plan, leaks=("limits from the plate",))
     assert len(found["rows"]) == 2 * 4 * 2

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from . import common
-from .train import Config, Device, Epochs, Force, Json, Kind, Network, Preset, Trials
+from .train import Config, Device, Epochs, Force, Json, Kind, Method, Network, Preset, Trials
 
 app = common.make_app()
 
@@ -23,6 +23,7 @@ def evaluate(
     preset: Preset = "",
     kind: Kind = "fixed",
     config: Config = None,
+    method: Method = "",
     network: Network = "",
     split: Annotated[
         str, typer.Option("--split", help="loso, grouped_kfold; leave_one_trial_out and within_trial leak, and say so.")
@@ -66,7 +67,7 @@ def evaluate(
         say(warning)
     with progress_bar("evaluating") as progress:
         predictions = run(
-            trials, model=model, preset=preset, kind=kind, config=config, network=network, split=split,
+            trials, model=model, preset=preset, kind=kind, config=config, method=method, network=network, split=split,
             regimes=regimes, epochs=epochs, device=device, search=search, personalise=personalise, out=out,
             report=report, workers=workers, scheduler=scheduler, force=force, progress=progress,
         )  # fmt: skip

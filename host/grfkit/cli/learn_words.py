@@ -16,16 +16,35 @@ Bar = Callable[[int, int, str], None]
 def model_text(summary: dict[str, Any]) -> str:
     """Return what people read of a trained model."""
     inner = "" if summary["inner_loss"] is None else f", inner loss {summary['inner_loss']:.4g}"
+    name = summary["network"]["name"] if summary["method"] == "network" else summary["method"]
+    epochs = [f"  best of {summary['epochs']} epochs: {summary['best_epoch']}{inner}"] if summary["epochs"] else []
     lines = [
-        f"{summary['model']}: {summary['network']['name']}, {summary['parameters']} parameters,"
+        f"{summary['model']}: {name}, {summary['parameters']} parameters,"
         f" {len(summary['participants'])} participants, {summary['windows']} {_windows(summary['cut'])}",
         *_search_lines(summary.get("search")),
-        f"  best of {summary['epochs']} epochs: {summary['best_epoch']}{inner}",
+        *_choice_lines(summary.get("choice")),
+        *epochs,
         *[f"  left out: {n} x {reason}" for reason, n in summary["excluded"].items()],
         *[f"  note: {text}" for text in summary["findings"]],
         f"  how good it is for somebody new: grf-evaluate TRIALS --model {summary['model']}",
     ]
     return "\n".join(lines)
+
+
+def _choice_lines(choice: dict[str, Any] | None) -> list[str]:
+    """Return what was chosen and by how much, the table it was chosen from, and what a mix is made of."""
+    if not choice:
+        return []
+    rows = choice["table"]
+    title = "RMSE in BW of people left out"
+    width = max(len(title), *(len(row["method"]) for row in rows))
+    axes = list(rows[0]["rmse_bw"])
+    lines = [f"  {choice['words']}", f"    {title:<{width}}" + "".join(f"  {axis:>6}" for axis in axes)]
+    lines += [f"    {row['method']:<{width}}" + "".join(f"  {row['rmse_bw'][a]:6.3f}" for a in axes) for row in rows]
+    if choice["chosen"] == "mix":
+        parts = [f"{name} {' / '.join(f'{w:g}' for w in weights)}" for name, weights in choice["weights"].items()]
+        lines.append(f"    the mix, by axis: {'; '.join(parts)}")
+    return lines
 
 
 def student_text(summary: dict[str, Any]) -> str:

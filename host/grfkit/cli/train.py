@@ -16,6 +16,14 @@ Trials = Annotated[list[Path], typer.Argument(help="Trials of grf-sync, stance s
 Preset = Annotated[str, typer.Option("--preset", help="carter2024, carter2025 or zhou2025: a paper's whole protocol.")]
 Kind = Annotated[str, typer.Option("--kind", help="The preset faithful to the paper, or fixed (its leaks repaired).")]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML laid over the preset or the defaults.")]
+Method = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        help="best (default): mean curve, ridge, kernel ridge, a network from ridge, or their mix, whichever errs least"
+        " on people left out; or one of these; or network, which --network and --preset imply.",
+    ),
+]
 Network = Annotated[str, typer.Option("--network", help="bilstm, lstm, gru, tcn, cnn1d, cnn2d, cnn1d_lstm ...")]
 Regime = Annotated[str, typer.Option("--regime", help="Treadmill to overground: A B C1 C2 C3 D D2 D3.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many.")]
@@ -38,6 +46,7 @@ def train(
     preset: Preset = "",
     kind: Kind = "fixed",
     config: Config = None,
+    method: Method = "",
     network: Network = "",
     regime: Regime = "",
     epochs: Epochs = None,
@@ -66,8 +75,8 @@ def train(
 
     with progress_bar("training") as progress:
         model = run(
-            trials, out=out, preset=preset, kind=kind, config=config, network=network, regime=regime, epochs=epochs,
-            device=device, search=search, study=study, teacher=teacher, force=force, progress=progress,
+            trials, out=out, preset=preset, kind=kind, config=config, method=method, network=network, regime=regime,
+            epochs=epochs, device=device, search=search, study=study, teacher=teacher, force=force, progress=progress,
         )  # fmt: skip
     text = model_text if teacher is None else student_text
     print(json.dumps(model.summary, indent=2) if as_json else text(model.summary))

@@ -26,6 +26,10 @@ def plan_of(model: GrfModel, points: int | None = None) -> Plan:
         If its network, or the way its statics enter, cannot be quantised.
     """
     scaler, network = model.spec.scaler, model.network
+    if scaler.per_point:
+        raise BadInputError(
+            "the model scales every point of a stance on its own (per_point), which a bundle cannot; train it without"
+        )
     planned = network_plan(network, model.spec.points if points is None else points)
     return replace(
         planned,
@@ -45,6 +49,12 @@ def network_plan(network: Any, points: int) -> Plan:
         If the network, or the way its statics enter, cannot be quantised.
     """
     name, shape = str(network.config.name), network.shape
+    if name in ("linear", "mean_curve", "kernel", "mix") or network.linear is not None:
+        what = f"network '{name}' with a linear path" if name in _BODIES else f"a model of '{name}'"
+        raise BadInputError(
+            f"{what} has no path to eight bits; train a network without one: grf-train --network bilstm (or"
+            f" {', '.join(n for n in _BODIES if n != 'bilstm')})"
+        )
     if name not in _BODIES:
         raise BadInputError(
             f"network '{name}' cannot be quantised (its 8-bit conversion fails or is not exact); train one of"

@@ -30,7 +30,7 @@ from ..learn.spec import ModelSpec
 from ..learn.training_job import Progress
 from ..learn.transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
 from ..records.stance_set import StanceSet
-from .methods import NetworkMethod, TransferMethod, baseline_methods
+from .methods import ChosenMethod, NetworkMethod, TransferMethod, baseline_methods
 from .nested_search import SearchedMethod, search_document, search_folds, searched_name
 from .personal_folds import PersonalPlan, TrainedMethod, check_personal, personalise_folds, plan_of_counts
 from .predictions import Predictions, predict_folds
@@ -53,10 +53,13 @@ def _check_for_card(folder: Path, recipe: Recipe, regimes: Sequence[str]) -> Non
         )
 
 
-def network_methods(recipe: Recipe, regimes: Sequence[Regime] = ()) -> tuple[NetworkMethod | TransferMethod, ...]:
-    """Return the recipe's network, or one of it for each regime."""
+def network_methods(recipe: Recipe, regimes: Sequence[Regime] = ()) -> tuple[TrainedMethod, ...]:
+    """Return the recipe's network, or one of it for each regime; or the method that stands in its place."""
+    if recipe.method != "network" and not regimes:
+        name = "the best of them, chosen within each fold" if recipe.method == "best" else f"method {recipe.method}"
+        return (ChosenMethod(name, recipe.train, recipe.method),)
     network, names = recipe.network_config(), regimes or ((recipe.regime,) if recipe.regime else ())
-    methods: list[NetworkMethod | TransferMethod] = []
+    methods: list[TrainedMethod] = []
     for regime in names:
         if regime not in REGIMES:
             raise BadInputError(f"there is no regime '{regime}'; there are {', '.join(REGIMES)}")
@@ -82,6 +85,7 @@ def evaluate(
     preset: str = "",
     kind: str = "fixed",
     config: PathLike | Recipe | None = None,
+    method: str = "",
     network: str = "",
     split: str = "",
     regimes: str | Sequence[str] = (),
@@ -108,7 +112,7 @@ def evaluate(
     model
         Take this model's recipe, and the search its settings came from; into a model's folder the result is written
         with its card, and what could not stand on it is refused before anything is trained.
-    preset, kind, config, network, epochs, device
+    preset, kind, config, method, network, epochs, device
         Of :func:`~grfkit.learn.training_job.train`.
     split
         ``loso`` or ``grouped_kfold``; ``leave_one_trial_out`` and ``within_trial`` leak, and say so.
@@ -154,10 +158,10 @@ def evaluate(
     if page is not None:
         check_file(page, force=force)
         refuse_other_ending(page, (".html", ".htm"), "a report is written as HTML")
-    if model is not None and (preset or isinstance(config, str | os.PathLike) or network or epochs or split):
+    if model is not None and (preset or isinstance(config, str | os.PathLike) or method or network or epochs or split):
         raise BadInputError(
-            "--model (model in Python) brings its own recipe; leave out --preset, --config, --network, --split,"
-            " --epochs (preset, config, network, split, epochs in Python)"
+            "--model (model in Python) brings its own recipe; leave out --preset, --config, --method, --network,"
+            " --split, --epochs (preset, config, method, network, split, epochs in Python)"
         )
     if model is not None and search is not None:
         raise BadInputError(
@@ -168,7 +172,11 @@ def evaluate(
     spec = None if model is None else _spec_of(model)
     # a folder is passed on as it is, so that an error names it
     base = None if spec is None else recipe_of_model(spec if folder is None else folder)
-    recipe = recipe_of(preset, kind, config, network=network, split=split, epochs=epochs, device=device, base=base)
+    if not method and model is None and (search is not None or regimes):
+        method = "network"
+    recipe = recipe_of(
+        preset, kind, config, network=network, split=split, epochs=epochs, device=device, method=method, base=base
+    )
     plan = search_of_model(spec) if spec is not None else None if search is None else plan_of(recipe, search)
     check_device(recipe.train.device)
     names = _regimes(regimes)

@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..learn.baselines import Baseline, baselines
+from ..learn.chosen import fit_chosen
 from ..learn.folds import Fold, stable_seed
 from ..learn.method import FittedMethod
 from ..learn.model import FittedModel, GrfModel
@@ -59,6 +60,23 @@ class NetworkMethod:
         # the first is the network as it would be alone, so that an ensemble of one changes nothing
         seed = self.config.seed if member == 0 else stable_seed(self.config.seed, "member", member)
         return fit(self.network, self.config.model_copy(update={"seed": seed}), data, fold)
+
+
+@dataclass(frozen=True)
+class ChosenMethod:
+    """What ``grf-train`` would have trained of the fold's people: chosen anew in every fold, blind to its test."""
+
+    name: str
+    base: TrainConfig
+    method: str = "best"
+
+    def fit(self, data: StanceSet, fold: Fold) -> FittedModel:
+        """Return the model that was chosen on people left out within the fold's training and inner part."""
+        return FittedModel(self.train(data, fold), fold.leaks)
+
+    def train(self, data: StanceSet, fold: Fold) -> GrfModel:
+        """Return that model."""
+        return fit_chosen(data, fold, base=self.base, method=self.method)[0]
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from ..learn.train_config import TrainConfig
 from ..records.stance_set import StanceSet
 from ..stats.compare import paired
 from ..stats.curves import group
-from .methods import NetworkMethod, TransferMethod
+from .methods import ChosenMethod, NetworkMethod, TransferMethod
 from .nested_search import SearchedMethod
 from .personalise import COUNTS, LEAK_PERSONAL, WAYS, parts_for, personalise
 
-TrainedMethod = NetworkMethod | SearchedMethod | TransferMethod
+TrainedMethod = NetworkMethod | SearchedMethod | TransferMethod | ChosenMethod
 
 
 class PersonalPlan(BaseModel):

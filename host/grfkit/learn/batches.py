@@ -73,6 +73,16 @@ class Windows:
         """Return the number of windows."""
         return self.data.size
 
+    @property
+    def kind(self) -> str:
+        """Return ``stance`` or ``continuous``."""
+        return str(self.data.data.attrs["window"])
+
+    @property
+    def points(self) -> int:
+        """Return the samples of a window."""
+        return int(self.data.data.sizes["time"])
+
     def _from_disk(self, rows: slice) -> Batch:
         part = self.data.data.isel(stance=rows)
         x, w = (np.asarray(part[n].values, dtype=np.float32) for n in ("inputs", "weight"))

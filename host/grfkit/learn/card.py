@@ -92,6 +92,7 @@ def card(spec: ModelSpec, evaluation: dict[str, Any] | None) -> str:
         f"# Model card: {spec.network['name']}",
         "Generated from `model.json`" + (f" and `{EVALUATION}`." if evaluation else ". No evaluation lies beside it."),
         _what(spec),
+        *_choice(spec),
         *_settings(spec),
         _data(spec),
         _error(evaluation),
@@ -102,19 +103,48 @@ def card(spec: ModelSpec, evaluation: dict[str, Any] | None) -> str:
 
 def _what(spec: ModelSpec) -> str:
     scaler = spec.scaler
-    settings = ", ".join(f"{k} {_value(v)}" for k, v in spec.network.items() if k != "name")
+    settings = ", ".join(f"{k} {_value(v)}" for k, v in spec.network.items() if k not in ("name", *_LONG))
     rate = f" at {spec.rate_hz:g} Hz" if spec.rate_hz else ""
     return "\n".join(
         [
             "## What it is",
             "",
-            f"* Network: {spec.network['name']} ({settings}); seed {spec.provenance.seed}.",
+            *([f"* Method: {spec.training['method']}."] if "method" in spec.training else []),
+            f"* Network: {spec.network['name']}{f' ({settings})' if settings else ''}; seed {spec.provenance.seed}.",
             f"* From {len(scaler.channels)} channels: {_short(scaler.channels, scaler.units)};"
             f" {_scalars(scaler.statics)}",
             f"* to {', '.join(scaler.axes)} in body weights, {spec.window} windows of {spec.points} samples{rate},"
             f" cut by `{spec.cut}`" + (", left mirrored onto right." if spec.mirrored else "."),
         ]
     )
+
+
+_LONG = ("members", "columns", "statics_columns")
+"""Settings of a mix that are its members' own."""
+
+
+def _choice(spec: ModelSpec) -> list[str]:
+    """Return the part on what the method was chosen from, if it was chosen."""
+    choice = spec.provenance.configuration.get("choice")
+    if not choice:
+        return []
+    axes = list(choice["table"][0]["rmse_bw"])
+    lines = [
+        "## Choice",
+        "",
+        f"Every method was fitted without some of {choice['people']} people in turn; its RMSE on those (BW) decided."
+        " As the best of many it is a little too good; `grf-evaluate --model` chooses anew in every fold.",
+        "",
+        "| method | " + " | ".join(axes) + " |",
+        "|---" * (len(axes) + 1) + "|",
+    ]
+    for row in choice["table"]:
+        chosen = " (chosen)" if row["method"] == choice["chosen"] else ""
+        lines.append(f"| {row['method']}{chosen} | " + " | ".join(f"{row['rmse_bw'][a]:.4f}" for a in axes) + " |")
+    if choice["chosen"] == "mix":
+        parts = [f"{name} {' / '.join(f'{w:g}' for w in weights)}" for name, weights in choice["weights"].items()]
+        lines += ["", f"Weights of the mix, by axis: {'; '.join(parts)}."]
+    return ["\n".join(lines)]
 
 
 def _short(channels: Sequence[str], units: Sequence[str]) -> str:

@@ -53,6 +53,11 @@ class TrainingState:
     history: list[tuple[float, float | None]] = field(default_factory=list)
     stopped: bool = False
 
+    def begin(self, inner_loss: float | None) -> None:
+        """Take the start as the best so far: a network that starts from ridge need not be trained to be of use."""
+        self.best_loss = math.inf if inner_loss is None else inner_loss
+        self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+
     def record(self, loss: float, inner_loss: float | None, config: TrainConfig) -> None:
         """Count an epoch, keep its weights if they are the best so far, and decide whether to stop.
 

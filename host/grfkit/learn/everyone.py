@@ -11,6 +11,7 @@ import numpy as np
 from ..dataset.near_copies import near_copies
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
+from .direct_start import numbers_in
 from .folds import Fold, stable_seed
 from .model import GrfModel
 from .recipe import Recipe
@@ -64,7 +65,8 @@ def summary(model: GrfModel, data: StanceSet, findings: Sequence[str], folder: P
     history = spec.history
     return {
         "network": spec.network,
-        "parameters": sum(p.numel() for p in model.network.parameters()),
+        "method": spec.training.get("method", "network"),
+        "parameters": numbers_in(model.network),
         "participants": list(spec.participants),
         "windows": data.size,
         "channels": list(spec.scaler.channels),

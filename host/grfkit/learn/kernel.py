@@ -44,7 +44,7 @@ class KernelMethod:
 
 
 @dataclass
-class _Solved:
+class Solved:
     """Dual weights (n, outputs) and the means taken off."""
 
     weights: Floats
@@ -83,11 +83,11 @@ class KernelRidge:
         self._centre, self._size = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
         self._size[~(self._size > MOVES * (1 + np.abs(self._centre)))] = np.inf
         self._z = self._scaled(x)
-        apart = _apart(self._z, self._z)
+        apart = distances_of_rows(self._z, self._z)
         # widths in units of the median distance mean the same for any number of features
         self._median = float(np.median(apart))
         self.settings = self._choose(stances, apart, y)
-        self._solved = [_solve(apart, y[:, :, i], w * self._median, p) for i, (w, p) in enumerate(self.settings)]
+        self._solved = [solve_kernel(apart, y[:, :, i], w * self._median, p) for i, (w, p) in enumerate(self.settings)]
 
     def predict(self, data: StanceSet) -> Floats:
         """Return forces in BW, shape (stances, time, axes)."""
@@ -96,7 +96,7 @@ class KernelRidge:
         overlap = sorted(set(self.fitted_on) & set(data.participants))
         if overlap and not self.leaks:
             raise LeakError(f"participant {', '.join(overlap)} was in the fit of {self.name}; test others")
-        apart = _apart(self._scaled(self._flat(data)), self._z)
+        apart = distances_of_rows(self._scaled(self._flat(data)), self._z)
         parts = [
             np.exp(-apart / (w * self._median)) @ s.weights + s.mean for (w, _), s in zip(self.settings, self._solved)
         ]
@@ -126,7 +126,7 @@ class KernelRidge:
             # distances (and their median) are of inputs alone, so taking them before the split tells nothing of a force
             near, far = apart[np.ix_(~out, ~out)], apart[np.ix_(out, ~out)]
             for i, (width, penalty) in enumerate(settings):
-                solved = _solve(near, y[~out].reshape((~out).sum(), -1), width * self._median, penalty)
+                solved = solve_kernel(near, y[~out].reshape((~out).sum(), -1), width * self._median, penalty)
                 predicted = np.exp(-far / (width * self._median)) @ solved.weights + solved.mean
                 off = np.where(counts[out], predicted.reshape(-1, *y.shape[1:]) - y[out], 0.0)
                 errors[i] += (off**2).sum(axis=(0, 1))
@@ -135,8 +135,13 @@ class KernelRidge:
 
 def spread(data: StanceSet, most: int) -> StanceSet:
     """Return at most ``most`` windows, as many of each participant, evenly spread over theirs."""
+    return data if data.size <= most else StanceSet(data.data.isel(stance=spread_rows(data, most)))
+
+
+def spread_rows(data: StanceSet, most: int) -> list[int]:
+    """Return the numbers of at most ``most`` windows, as many of each participant, evenly spread over theirs."""
     if data.size <= most:
-        return data
+        return list(range(data.size))
     people = data.per_stance("participant")
     each = max(1, most // len(data.participants))
     rows: list[int] = []
@@ -145,20 +150,20 @@ def spread(data: StanceSet, most: int) -> StanceSet:
         rows += windows[
             np.unique(np.linspace(0, len(windows) - 1, min(each, len(windows))).round().astype(int))
         ].tolist()
-    return StanceSet(data.data.isel(stance=sorted(rows)))
+    return sorted(rows)
 
 
-def _apart(a: Floats, b: Floats) -> Floats:
+def distances_of_rows(a: Floats, b: Floats) -> Floats:
     """Return squared distances between rows."""
     # |a - b|^2 multiplied out; rounding may leave it a little below 0
     return np.asarray(np.maximum((a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T, 0.0))
 
 
-def _solve(apart: Floats, y: Floats, width: float, penalty: float) -> _Solved:
+def solve_kernel(apart: Floats, y: Floats, width: float, penalty: float) -> Solved:
     from scipy.linalg import cho_factor, cho_solve
 
     # far from every stance the kernel is 0, and the prediction falls back to this mean
     mean = y.mean(axis=0)
     kernel = np.exp(-apart / width)
     kernel[np.diag_indices_from(kernel)] += penalty
-    return _Solved(np.asarray(cho_solve(cho_factor(kernel, overwrite_a=True), y - mean)), mean)
+    return Solved(np.asarray(cho_solve(cho_factor(kernel, overwrite_a=True), y - mean)), mean)

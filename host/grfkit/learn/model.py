@@ -196,7 +196,8 @@ def predict(model: GrfModel, data: StanceSet, *, leaks: Sequence[str] = (), batc
     check_compatible(model.spec, data)
     scaler = model.spec.scaler
     windows = Windows(data, scaler.channels, scaler.statics, (), memory_mb=0)
-    device = next(model.network.parameters()).device
+    # not of its parameters: kernel ridge and mean curves have none
+    device = next(iter(model.network.state_dict().values())).device
     model.network.eval()
     parts = []
     with torch.no_grad():

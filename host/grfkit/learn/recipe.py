@@ -18,6 +18,7 @@ from ..errors import BadInputError
 from ..provenance import describe_input
 from ..records import Trial
 from ..records.stance_set import StanceSet, join
+from .candidates import METHODS, Method
 from .folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
 from .networks import NetworkConfig, network_config, network_names
 from .preset import Preset, load_preset
@@ -36,6 +37,10 @@ class Recipe(BaseModel):
     ----------
     preset
         Name and kind of the preset it came from, for the record.
+    method
+        What is trained: a ``network``; or the ``best`` on people left out of mean curves, ridge, kernel ridge, a
+        network that starts from ridge, and their mix; or one of these by name. Anything but ``network`` has the
+        network of its own and takes channels, axes and seed of ``train``.
     network
         ``name`` and settings of a network of the registry.
     cut
@@ -53,6 +58,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     preset: str = ""
+    method: Method = "network"
     network: dict[str, Any] = Field(default_factory=lambda: {"name": "bilstm"})
     train: TrainConfig = TrainConfig()
     cut: CutRequest = CutRequest()
@@ -130,6 +136,7 @@ def recipe_of(
     regime: str = "",
     epochs: int | None = None,
     device: str = "",
+    method: str = "",
     base: Recipe | None = None,
 ) -> Recipe:
     """Return the recipe that options ask for: a preset's or another one, a TOML file over it, single options last.
@@ -138,6 +145,9 @@ def recipe_of(
     ----------
     config
         A TOML file of some of the fields of :class:`Recipe`; or a recipe, in place of everything before it.
+    method
+        Of :class:`Recipe`; empty: the best of all, unless anything else asks for a network (a preset, a network, a
+        regime, epochs, or a TOML file with a network or its training).
     base
         What is started from without a preset: a model's recipe, or the defaults.
 
@@ -148,17 +158,26 @@ def recipe_of(
     """
     if kind != "fixed" and not preset:
         raise BadInputError("--kind (kind in Python) says how to take a --preset; name one (preset in Python)")
+    asked = bool(preset or network or regime or epochs is not None)
     if isinstance(config, Recipe):
         if preset:
             raise BadInputError("a recipe is given as a whole; leave out the preset")
         recipe = config
     else:
-        recipe = from_preset(load_preset(preset, kind)) if preset else base or Recipe()
+        start = base or (Recipe() if asked else Recipe(method="best"))
+        recipe = from_preset(load_preset(preset, kind)) if preset else start
         recipe = recipe if config is None else recipe_from_toml(config, recipe)
+    method = as_choice(method, METHODS)
+    if asked and method not in ("", "network"):
+        raise BadInputError(
+            f"--method {method} (method in Python) is no network; leave out --preset, --network, --regime and --epochs"
+            " (preset, network, regime, epochs in Python), or take --method network"
+        )
     train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     train |= {"device": device.strip().lower()} if device else {}
     options = {
         "network": {"name": as_choice(network, network_names())} if network else None,
+        "method": method or ("network" if asked and recipe.method != "network" else ""),
         "split": as_choice(split, choices_of(Recipe.model_fields["split"].annotation)),
         "regime": as_choice(regime, choices_of(Recipe.model_fields["regime"].annotation)),
         "train": train,
@@ -183,7 +202,11 @@ def recipe_from_toml(path: PathLike, base: Recipe | None = None) -> Recipe:
         If the file cannot be read, or a key is unknown or holds what it cannot.
     """
     path = as_path(path, what="a TOML file")
-    return parse_recipe(toml_document(path), base, where=str(path))
+    document = toml_document(path)
+    # who writes down a network or its training asks for that network
+    if "method" not in document and ("network" in document or "train" in document or document.get("regime")):
+        document = document | {"method": "network"}
+    return parse_recipe(document, base, where=str(path))
 
 
 def parse_recipe(document: dict[str, Any], base: Recipe | None = None, *, where: str = "recipe") -> Recipe:

@@ -53,7 +53,7 @@ class Ridge(FlatBaseline):
         self._mean = y.mean(axis=0)
         # z-scores average 0 only where nothing is missing: missing ones became 0 after scaling
         self._offset = x.mean(axis=0)
-        self._weights = next(_ridge_weights(x - self._offset, y - self._mean, (self.alpha,)))
+        self._weights = next(ridge_weights(x - self._offset, y - self._mean, (self.alpha,)))
 
     def predict(self, data: StanceSet) -> Floats:
         """Return the linear answer of every window."""
@@ -78,11 +78,11 @@ def ridge_answers(x: Floats, y: Floats, alphas: Sequence[float], at: Floats) -> 
         Shape (m, p).
     """
     x0, y0 = x.mean(axis=0), y.mean(axis=0)
-    for weights in _ridge_weights(x - x0, y - y0, alphas):
+    for weights in ridge_weights(x - x0, y - y0, alphas):
         yield np.asarray((at - x0) @ weights + y0)
 
 
-def _ridge_weights(x: Floats, y: Floats, alphas: Sequence[float]) -> Iterator[Floats]:
+def ridge_weights(x: Floats, y: Floats, alphas: Sequence[float]) -> Iterator[Floats]:
     """Give weights (p, q) minimising |x w - y|^2 + alpha |w|^2 for each penalty, by the smaller normal equations.
 
     The product ``x'x``, or with fewer rows than columns ``xx'`` (Hastie et al., The Elements of Statistical Learning,
@@ -134,6 +134,25 @@ class LaggedRidge(Baseline):
         parts = [self._normal(data.of([p])) for p in data.participants]
         self.alpha = self._choose(parts)
         self._weights = _solve_normal(parts, self.alpha)
+
+    @property
+    def centre(self) -> Floats:
+        """Return the mean of each channel."""
+        return self._centre
+
+    @property
+    def size(self) -> Floats:
+        """Return the SD of each channel, infinite where it never moved."""
+        return self._size
+
+    @property
+    def constant(self) -> Floats:
+        """Return the answer (axes,) where every channel is at its mean."""
+        return np.asarray(self._weights[-1])
+
+    def by_lag(self) -> Floats:
+        """Return the weights of z-scores, shape (lags, channels, axes)."""
+        return np.asarray(self._weights[:-1]).reshape(len(self.lags), len(self.channels), -1)
 
     def _features(self, inputs: NDArray[np.floating[Any]]) -> Floats:
         """Return (windows, time, channels x lags + 1): lagged z-scores, then a one."""

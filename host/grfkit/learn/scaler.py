@@ -40,6 +40,10 @@ class Scaler(BaseModel):
     target_range, target_ms, target_step_ms
         Per axis, BW: mean over windows of the range; mean square about the mean; mean square of the step from one
         sample to the next. They weigh axes and derivatives in the loss.
+    point_centre, point_size, target_point_centre, target_point_size
+        With scaling per time point, shapes (time, channels) and (time, axes): they stand in place of ``centre``,
+        ``size``, ``target_centre`` and ``target_size`` in what the network is given and gives. Scaled over all points,
+        a channel's course within the stance hides what differs between people; per point the mean curve is taken off.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,6 +65,15 @@ class Scaler(BaseModel):
     target_range: tuple[float, ...]
     target_ms: tuple[float, ...]
     target_step_ms: tuple[float, ...]
+    point_centre: tuple[tuple[float, ...], ...] = ()
+    point_size: tuple[tuple[float, ...], ...] = ()
+    target_point_centre: tuple[tuple[float, ...], ...] = ()
+    target_point_size: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def per_point(self) -> bool:
+        """Return whether every point of the window has a centre and a size of its own."""
+        return bool(self.point_centre)
 
     @property
     def width(self) -> int:
@@ -69,7 +82,8 @@ class Scaler(BaseModel):
 
     def inputs(self, raw: Tensor) -> Tensor:
         """Return scaled inputs (n, time, width) of raw ones (n, time, channels); what is missing becomes 0."""
-        scaled = (raw - raw.new_tensor(self.centre)) / raw.new_tensor(self.size)
+        centre, size = (self.point_centre, self.point_size) if self.per_point else (self.centre, self.size)
+        scaled = (raw - raw.new_tensor(centre)) / raw.new_tensor(size)
         missing = scaled.isnan()
         scaled = scaled.masked_fill(missing, 0.0)
         if not self.missing_masks:
@@ -86,6 +100,8 @@ class Scaler(BaseModel):
     def output(self, raw: Tensor) -> Tensor:
         """Return forces of what the network gave, shape (n, time, axes): BW, or N where the target is newton."""
         # the network's own output is raw here: the inverse of the scaling of targets
+        if self.per_point:
+            return raw * raw.new_tensor(self.target_point_size) + raw.new_tensor(self.target_point_centre)
         return raw * raw.new_tensor(self.target_size) + raw.new_tensor(self.target_centre)
 
     def expected(self, targets: Tensor, mass_kg: Tensor) -> Tensor:
@@ -140,19 +156,26 @@ def fit_scaler(
     target: Target = "bw",
     missing_masks: bool = False,
     unique_statics: bool = False,
+    per_point: bool = False,
 ) -> Scaler:
     """Return the scaler of these windows, whose participants must all be training participants.
 
     Samples of weight 0 count nothing. Statics: over windows, or with ``unique_statics`` over the unique values
     (Carter 2024, doi 10.7717/peerj.17896; there the contact time stays over windows). Min-max brings to 0..1 (Zhou
-    2025, doi 10.16156/j.1004-7220.2025.05.028).
+    2025, doi 10.16156/j.1004-7220.2025.05.028). With ``per_point`` every point of a stance has a centre and a size of
+    its own, as z-scores.
 
     Raises
     ------
     BadInputError
-        If a mass is missing where the target is in newtons, no sample counts, or a channel is missing
-        throughout.
+        If a mass is missing where the target is in newtons, no sample counts, a channel is missing
+        throughout, or points are to be scaled one by one in continuous windows, which share no phase.
     """
+    if per_point and (windows.data.data.attrs["window"] != "stance" or kind != "zscore" or target != "bw"):
+        raise BadInputError(
+            "per_point scales every point of a time-normalised stance by its own mean and SD, and forces in BW; leave"
+            " it out with continuous windows, another scaling, or another target"
+        )
     inputs, targets = _Moments(len(windows.channels)), _Moments(len(windows.axes))
     steps, ranges = np.zeros((2, len(windows.axes))), []
     for batch in windows.in_order():
@@ -195,7 +218,37 @@ def fit_scaler(
         target_range=_plain(np.nanmean(np.concatenate(ranges), axis=0)),
         target_ms=_plain(targets.m2 / np.maximum(targets.n, 1)),
         target_step_ms=_plain(steps[0] / np.maximum(steps[1], 1)),
+        **(_by_point(windows, size, np.sqrt(targets.m2 / np.maximum(targets.n, 1))) if per_point else {}),
     )
+
+
+LEAST_SHARE = 0.01
+"""Least size of a channel or axis at one point, as a share of its size over all points: chosen by hand. Where nothing
+differs between people (a landmark that is the origin at landing) less would blow up the noise of the next recording."""
+
+
+def _by_point(windows: Windows, size: Floats, target_size: Floats) -> dict[str, tuple[tuple[float, ...], ...]]:
+    """Return centre and size of every channel and axis at every point, as fields of the scaler."""
+    points, channels, axes = int(windows.data.data.sizes["time"]), len(windows.channels), len(windows.axes)
+    inputs, targets = _Moments(points * channels), _Moments(points * axes)
+    for batch in windows.in_order():
+        counts = (batch.weight > 0)[:, :, None]
+        inputs.add(np.where(counts, batch.inputs, np.nan).reshape(len(batch.inputs), -1))
+        targets.add(np.where(counts, batch.targets, np.nan).reshape(len(batch.targets), -1))
+    centre, sizes = (part.reshape(points, channels) for part in inputs.scale("zscore"))
+    t_centre, t_sizes = (part.reshape(points, axes) for part in targets.scale("zscore"))
+    # a channel that never moved as a whole counts 0 at every point, too
+    sizes = np.where((size == STILL) | (sizes == STILL), STILL, np.maximum(sizes, LEAST_SHARE * size))
+    t_sizes = np.maximum(np.where(t_sizes == STILL, 0.0, t_sizes), LEAST_SHARE * np.maximum(target_size, TINY))
+    return {
+        "point_centre": _rows(centre), "point_size": _rows(sizes),
+        "target_point_centre": _rows(t_centre), "target_point_size": _rows(t_sizes),
+    }  # fmt: skip
+
+
+def _rows(values: Floats) -> tuple[tuple[float, ...], ...]:
+    # seven digits: what single precision holds, in which windows are kept and the network computes
+    return tuple(tuple(float(f"{v:.7g}") for v in row) for row in values)
 
 
 def units_of(windows: Windows) -> tuple[str, ...]:

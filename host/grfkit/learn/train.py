@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ..arrays import PathLike
+from ..errors import BadInputError
 from ..provenance import Provenance
 from ..records.stance_set import StanceSet
 from . import checkpoint as saved
@@ -16,6 +17,7 @@ from .augment import augmented
 from .batches import Windows, matching_channels
 from .checkpoint import TrainingState
 from .device import deterministic
+from .direct_start import give_start
 from .folds import Fold, check_blind, stable_seed
 from .loss import batch_loss, evaluate_loss
 from .model import GrfModel, calibration_windows, new_network
@@ -49,6 +51,8 @@ def train(run: _Run, network: ForceNetwork, *, progress: Progress | None, checkp
     """
     config, scaler = run.config, run.scaler
     network.to(config.device)
+    if not config.epochs:
+        return _untrained(run, network)
     optimizer_class = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     optimizer = optimizer_class(network.parameters(), lr=run.lr, weight_decay=config.weight_decay)
     state = TrainingState(network, optimizer)
@@ -56,6 +60,8 @@ def train(run: _Run, network: ForceNetwork, *, progress: Progress | None, checkp
     labels = tuple(run.train.data.per_stance(config.balance_batches)) if config.balance_batches else None
     steps = run.train.batches(config.batch, labels)
     with deterministic(config.threads, config.device):
+        if network.config.linear is not None:
+            state.begin(None if run.inner is None else evaluate_loss(scaler, config, network, run.inner))
         if checkpoint is not None:
             saved.restore_if_there(checkpoint, state, fingerprint)
         while state.epoch < config.epochs and not state.stopped:
@@ -97,6 +103,14 @@ def train(run: _Run, network: ForceNetwork, *, progress: Progress | None, checkp
     return state
 
 
+def _untrained(run: _Run, network: ForceNetwork) -> TrainingState:
+    """Return the state of a network that stays as it starts."""
+    network.eval()
+    state = TrainingState(network, None)
+    state.begin(None if run.inner is None else evaluate_loss(run.scaler, run.config, network, run.inner))
+    return state
+
+
 def fit(
     network: NetworkConfig,
     config: TrainConfig,
@@ -135,8 +149,9 @@ def fit(
     check_blind(fold, scaler.participants, "the scaler")
     seed = fold.seed(config.seed) if config.seed_from_fold else config.seed
     run = _Run(config, scaler, windows, _inner_windows(config, scaler, data, fold), fold, seed, config.lr)
-    state = train(run, new_network(network.model_dump(), scaler, seed=seed), progress=progress, checkpoint=checkpoint)
-    return _trained_model(run, state, data)
+    built = new_network(network.for_windows(windows).model_dump(), scaler, seed=seed)
+    give_start(built, scaler, windows)
+    return _trained_model(run, train(run, built, progress=progress, checkpoint=checkpoint), data)
 
 
 def _training_windows(config: TrainConfig, data: StanceSet) -> Windows:
@@ -158,6 +173,7 @@ def _scaler_of(config: TrainConfig, train: Windows) -> Scaler:
         target=config.target,
         missing_masks=config.missing_masks,
         unique_statics=config.unique_statics,
+        per_point=config.per_point,
     )
 
 
@@ -197,6 +213,11 @@ def fine_tune(
         If the data do not fit the model.
     """
     fold.check(data)
+    if not any(True for _ in model.network.parameters()):
+        raise BadInputError(
+            f"a model of {model.spec.training.get('method', model.name)} has no weights that training could move; train"
+            ' a network (--method network, method="network" in Python), or fit it anew with these windows'
+        )
     check_blind(fold, model.participants, "the model to fine-tune")
     check_blind(fold, config.chosen_on, "the search that chose these settings")
     check_compatible(model.spec, data)

@@ -22,8 +22,8 @@ class TrainConfig(BaseModel):
     channels, statics, axes
         Patterns of input channels; names of scalars; names of axes, empty for all of the set.
     epochs, patience
-        At most so many; training stops ``patience`` epochs after the best inner loss (0: never early), and the
-        best weights are kept. Without inner participants all epochs are trained.
+        At most so many (0: the start as it is); training stops ``patience`` epochs after the best inner loss (0: never
+        early), and the best weights are kept. Without inner participants all epochs are trained.
     schedule
         Of the learning rate over all steps: ``constant``, ``cosine`` to 0, or ``one-cycle`` (Smith and Topin 2018,
         arXiv:1708.07120: cosine up from lr/25 over the first 30 %, down to lr/10000).
@@ -31,7 +31,7 @@ class TrainConfig(BaseModel):
         Greatest norm of the gradient; 0 clips nothing.
     seed, seed_from_fold
         The seed, or with ``seed_from_fold`` one derived from it and the names of those tested.
-    target, scaling, missing_masks, unique_statics
+    target, scaling, missing_masks, unique_statics, per_point
         Of :func:`~grfkit.learn.scaler.fit_scaler`.
     balance
         Errors of an axis are divided by nothing, by its mean range, or by its SD, so that the small axes count.
@@ -51,7 +51,7 @@ class TrainConfig(BaseModel):
     channels: tuple[str, ...] = ("*",)
     statics: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
-    epochs: int = Field(default=40, ge=1)
+    epochs: int = Field(default=40, ge=0)
     patience: int = Field(default=6, ge=0)
     batch: int = Field(default=64, ge=1)
     lr: float = Field(default=3e-3, gt=0)
@@ -65,6 +65,7 @@ class TrainConfig(BaseModel):
     scaling: Kind = "zscore"
     missing_masks: bool = False
     unique_statics: bool = False
+    per_point: bool = False
     balance: Literal["none", "range", "sd"] = "range"
     derivative: float = Field(default=0.0, ge=0)
     augmentation: Augmentation = Augmentation()

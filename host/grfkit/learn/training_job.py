@@ -16,6 +16,9 @@ from ..errors import BadInputError
 from ..provenance import Provenance, describe_input, require_regular
 from ..records.stance_set import StanceSet
 from .card import write_card
+from .choice import FEW, Tell
+from .choice import Choice as MethodChoice
+from .chosen import fit_chosen
 from .device import check_device
 from .everyone import summary, usable, whole_fold
 from .folds import Fold
@@ -40,6 +43,7 @@ class Trained:
     model: GrfModel
     findings: tuple[str, ...]
     choice: Choice | None = None
+    method: MethodChoice | None = None
 
 
 def train_model(
@@ -51,6 +55,7 @@ def train_model(
     plan: SearchPlan | None = None,
     study: Path | None = None,
     tried: OnTrial | None = None,
+    choosing: Tell | None = None,
 ) -> Trained:
     """Return a model of everyone in a set; with a plan, of the settings that a search among them found.
 
@@ -60,6 +65,8 @@ def train_model(
         Of :func:`~grfkit.learn.train.fit`.
     study, tried
         File that keeps the state of the search; what is told after every trial.
+    choosing
+        What is told while methods are compared on people left out.
 
     Raises
     ------
@@ -75,6 +82,8 @@ def train_model(
     if recipe.leaks:
         fold = replace(fold, leaks=recipe.leaks)
     configuration: dict[str, Any] = {"recipe": recipe.model_dump(mode="json")}
+    if recipe.method != "network":
+        return _by_method(data, recipe, fold, findings, choosing)
     searched = None if plan is None else _searched(data, recipe, fold, plan, study, tried)
     used = recipe
     if searched is not None and plan is not None:
@@ -85,6 +94,22 @@ def train_model(
     spec.provenance.configuration = configuration
     spec.provenance.findings += [f for f in findings if f not in spec.provenance.findings]
     return Trained(model, findings, None if searched is None else Choice.of(searched))
+
+
+def _by_method(
+    data: StanceSet, recipe: Recipe, fold: Fold, findings: tuple[str, ...], choosing: Tell | None
+) -> Trained:
+    """Return the model of the recipe's method, what was found on the way, and the table it was chosen from."""
+    model, choice = fit_chosen(data, fold, base=recipe.train, method=recipe.method, tell=choosing)
+    if choice.people < FEW:
+        findings += (
+            f"{choice.people} people tell little about somebody new: the mean curve is what can be had, unless ridge is"
+            f" better for every one of them; give {FEW} or more",
+        )
+    spec = model.spec
+    spec.provenance.configuration = {"recipe": recipe.model_dump(mode="json"), "choice": choice.document()}
+    spec.provenance.findings += [f for f in findings if f not in spec.provenance.findings]
+    return Trained(model, findings, method=choice)
 
 
 def _searched(
@@ -120,6 +145,7 @@ def train(
     preset: str = "",
     kind: str = "fixed",
     config: PathLike | Recipe | None = None,
+    method: str = "",
     network: str = "",
     regime: str = "",
     epochs: int | None = None,
@@ -131,6 +157,10 @@ def train(
     progress: Progress | None = None,
 ) -> GrfModel:
     """Return a model of all participants in trials or stance sets, as ``grf-train`` trains it.
+
+    Without anything that asks for a network, mean curves, ridge, kernel ridge, a network that starts from ridge and
+    their weighed mean are compared on people left out in groups, and the best of them is fitted to everyone; the
+    table is ``model.summary["choice"]``.
 
     With ``out`` the state of training lies in ``OUT.training.safetensors``, of a regime in the folder ``OUT.training``,
     until the model is written, so that the same call goes on where a stopped one was; that of a search lies in
@@ -147,6 +177,8 @@ def train(
         A paper's protocol (``carter2024``, ``carter2025``, ``zhou2025``), ``faithful`` or with its leaks ``fixed``.
     config
         TOML file laid over the preset or the defaults; or a whole :class:`~grfkit.learn.recipe.Recipe`.
+    method
+        ``best`` (the default), ``mean curve``, ``ridge``, ``kernel ridge``, ``mix`` or ``network``.
     network, regime, epochs, device
         Single settings over all of these: the network's name, the regime from treadmill to overground, at most so many
         epochs, ``cpu`` or ``cuda``.
@@ -175,7 +207,13 @@ def train(
     >>> model.participants
     ('P1', 'P2')
     """
-    recipe = recipe_of(preset, kind, config, network=network, regime=regime, epochs=epochs, device=device)
+    asked = method or ("network" if search is not None or teacher is not None or study is not None else "")
+    recipe = recipe_of(preset, kind, config, network=network, regime=regime, epochs=epochs, device=device, method=asked)
+    if recipe.method != "network" and (search is not None or teacher is not None or recipe.regime):
+        raise BadInputError(
+            f"method is '{recipe.method}': --search, --teacher and a regime (search, teacher, regime in Python) are of"
+            " networks; leave them out, or take --method network"
+        )
     if teacher is not None and (search is not None or regime or study is not None):
         raise BadInputError(
             "--teacher (teacher in Python) chooses among its own students; leave out --search, --study and --regime"
@@ -217,7 +255,7 @@ def _trained(
     trained = train_model(
         windows, recipe, plan=plan, study=study_file, checkpoint=None if folder is None else _training_state(folder),
         progress=lambda r: tell(r.epoch, r.epochs, _epoch_words(r)),
-        tried=lambda r: tell(r.number + 1, 0 if plan is None else plan.trials, _trial_words(r)),
+        tried=lambda r: tell(r.number + 1, 0 if plan is None else plan.trials, _trial_words(r)), choosing=tell,
     )  # fmt: skip
     model, spec = trained.model, trained.model.spec
     # windows cut here already name their trials; sets from elsewhere may name nothing
@@ -225,6 +263,8 @@ def _trained(
         files = [describe_input(path) for path in paths_among(sources) if path.is_file()]
         spec.provenance = Provenance(**(spec.provenance.model_dump() | {"inputs": files}))
     model.summary = summary(model, windows, trained.findings, folder)
+    if trained.method is not None:
+        model.summary["choice"] = trained.method.document() | {"words": trained.method.words()}
     if trained.choice is not None:
         model.summary["search"] = spec.provenance.configuration["search"]
     return model

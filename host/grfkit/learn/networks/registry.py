@@ -30,6 +30,14 @@ def _configs() -> dict[str, type[NetworkConfig]]:
     return {str(c.model_fields["name"].default): c for c in configs}
 
 
+def _direct_configs() -> dict[str, type[NetworkConfig]]:
+    """Return those of the answers that no gradient finds: they are asked for by method, not as a network."""
+    from . import direct
+
+    configs = (direct.LinearConfig, direct.MeanCurveConfig, direct.KernelConfig, direct.MixConfig)
+    return {str(c.model_fields["name"].default): c for c in configs}
+
+
 def network_names() -> tuple[str, ...]:
     """Return the names of the networks; the first one is the default."""
     return tuple(_configs())
@@ -43,9 +51,9 @@ def network_config(name: str = "bilstm", **settings: Any) -> NetworkConfig:
     BadInputError
         If there is no such network, or a setting is unknown or out of range.
     """
-    configs = _configs()
+    configs = _configs() | _direct_configs()
     if name not in configs:
-        raise BadInputError(f"there is no network '{name}'; there are {', '.join(configs)}")
+        raise BadInputError(f"there is no network '{name}'; there are {', '.join(_configs())}")
     try:
         return configs[name].model_validate({"name": name, **settings})
     except ValidationError as error:
@@ -58,7 +66,7 @@ def build(config: NetworkConfig, shape: Shape, *, seed: int) -> ForceNetwork:
     """Return an untrained network; the same seed gives the same weights, and nobody else's random numbers move."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ForceNetwork(config, shape)
+        return config.module(shape)
 
 
 def parameter_count(network: nn.Module) -> int:

@@ -1,0 +1,114 @@
+"""What a training chooses among: mean curves, ridge, kernel ridge, and a network that starts from ridge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal, get_args
+
+import numpy as np
+
+from ..errors import BadInputError
+from ..records.stance_set import StanceSet
+from .networks import NetworkConfig, network_config
+from .networks.direct import SPEED
+from .networks.linear import LinearPath
+from .train_config import TrainConfig
+
+Method = Literal["network", "best", "mean curve", "ridge", "kernel ridge", "mix"]
+METHODS: tuple[str, ...] = get_args(Method)
+MOTION = ("*_velocity", "*_acceleration")
+"""Channels of landmarks that say how they move, not where they are: where somebody's landmarks lie differs between
+people and laboratories by more than what it tells of the force."""
+EPOCHS, LR, BATCH, HIDDEN = 12, 2e-3, 32, 32
+"""Of the network among the candidates. It is trained for all of them: people who decide when to stop are people who
+are not learnt from, and its start is already ridge."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something that can be fitted: a network (or what no gradient finds, as one) and how it is trained.
+
+    Attributes
+    ----------
+    name
+        As tables print it.
+    family
+        What ``--method`` calls it.
+    """
+
+    name: str
+    family: str
+    network: NetworkConfig
+    config: TrainConfig
+
+
+def candidates(data: StanceSet, base: TrainConfig | None = None, method: str = "best") -> tuple[Candidate, ...]:
+    """Return what can be fitted to a set, the simplest first.
+
+    Parameters
+    ----------
+    base
+        Channels, axes, seed, threads and device are taken from it.
+    method
+        ``best`` or ``mix``: all; else those of one family.
+
+    Raises
+    ------
+    BadInputError
+        If the method cannot be used with such windows.
+    """
+    base, stances = base or TrainConfig(), data.data.attrs["window"] == "stance"
+    kept = {
+        k: getattr(base, k) for k in ("channels", "axes", "seed", "seed_from_fold", "threads", "memory_mb", "device")
+    }
+    still = TrainConfig(**kept, epochs=0, patience=0, per_point=stances)
+    found = [Candidate("mean curve", "mean curve", network_config("mean_curve"), still)]
+    if _known(data, SPEED) and stances:
+        of_speed = still.model_copy(update={"statics": (SPEED,)})
+        found.append(Candidate("mean curve of the known speed", "mean curve", network_config("mean_curve"), of_speed))
+    statics = default_statics(data)
+    groups = _channel_groups(data, base.channels)
+    for words, channels in groups:
+        config = still.model_copy(update={"channels": channels, "statics": statics if stances else ()})
+        found.append(Candidate(f"ridge{words}", "ridge", network_config("linear"), config))
+    for words, channels in groups if stances else []:
+        config = still.model_copy(update={"channels": channels, "statics": statics})
+        found.append(Candidate(f"kernel ridge{words}", "kernel ridge", network_config("kernel"), config))
+    words, channels = groups[-1]
+    trained = {"channels": channels, "statics": statics, "epochs": EPOCHS, "lr": LR, "batch": BATCH}
+    network = network_config("bilstm", hidden=HIDDEN, linear=LinearPath())
+    found.append(Candidate(f"BiLSTM from ridge{words}", "network", network, still.model_copy(update=trained)))
+    if method in ("best", "mix"):
+        return tuple(found)
+    of_family = tuple(c for c in found if c.family == method)
+    if not of_family:
+        raise BadInputError(
+            f"--method {method} (method in Python) cannot be used with {data.data.attrs['window']} windows; there are"
+            f" {', '.join(dict.fromkeys(c.family for c in found))}"
+        )
+    return of_family
+
+
+def default_statics(data: StanceSet) -> tuple[str, ...]:
+    """Return the scalars that are inputs: the contact time of stances, and the mass where channels are loads."""
+    names = ["contact_s"] if data.data.attrs["window"] == "stance" else []
+    units = [str(u) for u in data.data["unit"].values]
+    # a load in newtons over an unknown weight says nothing of body weights
+    names += ["mass_kg"] if any(u in ("N", "count", "V") for u in units) else []
+    return tuple(name for name in names if _known(data, name))
+
+
+def _known(data: StanceSet, name: str) -> bool:
+    return name in [str(s) for s in data.data["scalar"].values] and bool(np.isfinite(data.scalar(name)).all())
+
+
+def _channel_groups(data: StanceSet, patterns: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Return words and patterns of the channels to try: all; and of landmarks those that tell their motion."""
+    chosen = [c for c in data.channels if any(fnmatchcase(c, p) for p in patterns)]
+    motion = [c for c in chosen if any(fnmatchcase(c, p) for p in MOTION)]
+    groups = [("", tuple(patterns))]
+    if motion and len(motion) < len(chosen):
+        groups.append((", velocities and accelerations", tuple(motion)))
+    return groups
