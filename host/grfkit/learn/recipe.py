@@ -184,7 +184,10 @@ def recipe_of(
     }
     given = {name: value for name, value in options.items() if value}
     try:
-        return parse_recipe(given, recipe, where="options")
+        made = parse_recipe(given, recipe, where="options")
+        if not made.train.epochs and made.method == "network" and made.network_config().linear is None:
+            raise ArgumentError("epochs", "is 0, expected 1 or more (0 is of a network with a linear path, from ridge)")
+        return made
     except BadInputError as error:
         if not isinstance(error.__cause__, ValidationError):
             raise

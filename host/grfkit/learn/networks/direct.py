@@ -6,11 +6,11 @@ gives them their numbers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 from torch import Tensor, nn
 
 from ...arrays import Floats
@@ -184,13 +184,13 @@ class MixConfig(NetworkConfig):
     Attributes
     ----------
     members
-        Settings of each network.
+        Settings of each network (:func:`~grfkit.learn.networks.network_config` makes them of plain tables).
     columns, statics_columns
         Which channels and statics each of them sees, by number.
     """
 
     name: Literal["mix"] = "mix"
-    members: tuple[dict[str, Any], ...] = ()
+    members: tuple[SerializeAsAny[NetworkConfig], ...] = ()
     columns: tuple[tuple[int, ...], ...] = ()
     statics_columns: tuple[tuple[int, ...], ...] = ()
 
@@ -203,13 +203,11 @@ class Mix(DirectNetwork):
     """Networks, and their weights (members, axes)."""
 
     def __init__(self, config: MixConfig, shape: Shape) -> None:
-        from .registry import network_config
-
         super().__init__(config, shape)
         self.columns, self.statics_columns = config.columns, config.statics_columns
         self.members = nn.ModuleList(
-            network_config(**settings).module(Shape(len(columns), len(statics), shape.axes))
-            for settings, columns, statics in zip(config.members, config.columns, config.statics_columns)
+            member.module(Shape(len(columns), len(statics), shape.axes))
+            for member, columns, statics in zip(config.members, config.columns, config.statics_columns)
         )
         self.register_buffer("weights", torch.zeros(len(config.members), shape.axes))
 

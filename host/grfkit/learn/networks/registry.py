@@ -54,6 +54,9 @@ def network_config(name: str = "bilstm", **settings: Any) -> NetworkConfig:
     configs = _configs() | _direct_configs()
     if name not in configs:
         raise BadInputError(f"there is no network '{name}'; there are {', '.join(_configs())}")
+    if "members" in settings and name == "mix":
+        members = [m if isinstance(m, NetworkConfig) else network_config(**m) for m in settings["members"]]
+        settings = settings | {"members": tuple(members)}
     try:
         return configs[name].model_validate({"name": name, **settings})
     except ValidationError as error:
