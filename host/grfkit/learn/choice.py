@@ -114,7 +114,7 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, mix: bool = True, t
     for i, (fold, option) in enumerate(itertools.product(folds, options)):
         if tell is not None:
             tell(i, total, f"choosing: {option.name}")
-        model = fit(option.network, option.config, data.without(fold.test), fold)
+        model = fit(option.network, option.config, data.without(fold.test), fold, lasting=False)
         said[option.name][np.isin(of_person, fold.test)] = model.predict(data.of(fold.test))
     errors = {name: rmse_by_person(data, forces, axes) for name, forces in said.items()}
     least = np.maximum(errors["mean curve"].mean(axis=0), 1e-9)

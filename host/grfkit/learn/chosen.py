@@ -50,7 +50,7 @@ def fit_chosen(
     if tell is not None:
         tell(0, 1, f"fitting {', '.join(weights)}")
     used = [option for option in options if option.name in weights]
-    models = [fit(option.network, option.config, data, fold) for option in used]
+    models = [fit(option.network, option.config, data, fold, lasting=len(used) == 1) for option in used]
     shares = [weights[option.name] for option in used]
     model = models[0] if len(models) == 1 else mixed(models, shares, data, fold, base)
     model.spec.training["method"] = choice.chosen if not _forced(choice, options, method) else ", ".join(weights)

@@ -120,6 +120,7 @@ def fit(
     scaler: Scaler | None = None,
     progress: Progress | None = None,
     checkpoint: PathLike | None = None,
+    lasting: bool = True,
 ) -> GrfModel:
     """Return a model trained on the training part of a fold.
 
@@ -132,6 +133,8 @@ def fit(
     checkpoint
         A file that holds the state after every epoch. If it exists, training goes on from it and ends with the same
         weights, bit for bit, as a run that was never stopped; one of another run is refused.
+    lasting
+        False for a model that answers one fold and is gone: it does not learn in which range it may be asked.
 
     Raises
     ------
@@ -151,7 +154,7 @@ def fit(
     run = _Run(config, scaler, windows, _inner_windows(config, scaler, data, fold), fold, seed, config.lr)
     built = new_network(network.for_windows(windows).model_dump(), scaler, seed=seed)
     give_start(built, scaler, windows)
-    return _trained_model(run, train(run, built, progress=progress, checkpoint=checkpoint), data)
+    return _trained_model(run, train(run, built, progress=progress, checkpoint=checkpoint), data, lasting=lasting)
 
 
 def _training_windows(config: TrainConfig, data: StanceSet) -> Windows:
@@ -249,18 +252,22 @@ def _windows_digest(windows: Windows) -> str:
     return saved.fingerprint(windows=[list(map(str, label)) for label in labels])
 
 
-def _trained_model(run: _Run, state: TrainingState, data: StanceSet, *, earlier: GrfModel | None = None) -> GrfModel:
+def _trained_model(
+    run: _Run, state: TrainingState, data: StanceSet, *, earlier: GrfModel | None = None, lasting: bool = True
+) -> GrfModel:
     """Return the trained network with what it expects, whom it has seen, and how its training went."""
     fold, attrs = run.fold, data.data.attrs
-    findings = [] if run.inner is not None else ["no inner participant: all epochs were trained, none chosen"]
+    chosen = run.inner is not None or not run.config.epochs
+    findings = [] if chosen else ["no inner participant: all epochs were trained, none chosen"]
     provenance = Provenance.model_validate_json(str(attrs["provenance"]))
     provenance.findings += findings
     provenance.seed = run.seed
     # whoever moved the weights, the scaling or the choice of settings may test none of them
     participants = {*data.participants, *run.scaler.participants, *run.config.chosen_on}
     training = run.config.model_dump(mode="json") | {"mode": run.mode, "lr_used": run.lr}
-    leaks = fold.leaks
+    leaks, before = fold.leaks, None
     if earlier is not None:
+        before = earlier.spec.range
         participants |= set(earlier.participants)
         provenance = provenance.merged(earlier.spec.provenance)
         leaks = tuple(dict.fromkeys([*earlier.spec.leaks, *leaks]))
@@ -281,7 +288,7 @@ def _trained_model(run: _Run, state: TrainingState, data: StanceSet, *, earlier:
         history=tuple(state.history),
         best_epoch=state.best_epoch,
         excluded=data.excluded,
-        range=fit_training_range(data, run.scaler.channels).joined(earlier.spec.range if earlier is not None else None),
+        range=None if not lasting else fit_training_range(data, run.scaler.channels).joined(before),
         provenance=provenance,
     )
     return GrfModel(spec, state.network, calibration_windows(run.train.data))
