@@ -44,10 +44,18 @@ def test_an_unknown_benchmark_is_refused_with_the_names_there_are() -> None:
 
 
 def writers() -> dict[str, Callable[[dict[str, Any]], str]]:
+    from bench.accuracy.range import markdown as ranges
     from bench.accuracy.tables import markdown as accuracy
     from bench.sync.tables import markdown as sync
 
-    return {"sync": sync, "sync_before_sign_fix": sync, "sync_nightly": sync, "sync_speed": sync, "accuracy": accuracy}
+    return {
+        "sync": sync,
+        "sync_before_sign_fix": sync,
+        "sync_nightly": sync,
+        "sync_speed": sync,
+        "accuracy": accuracy,
+        "range": ranges,
+    }
 
 
 def test_stored_tables_are_those_of_the_stored_figures() -> None:
