@@ -37,8 +37,8 @@ FOLDS = 5
 """Groups of people that are left out for the errors of ridge."""
 OTHER = "other_toes_"
 """Before the names of the other shoe's channels."""
-NOTE = """A recording is a trial of a person. Columns count what it is outside in: `inputs` is the distance in the inputs,
-`input_strength` their root mean square, `still` a channel that hardly moves.
+NOTE = """A recording is a trial of one person. Columns count what it is outside in: `inputs` is the distance in the
+inputs, `input_strength` their root mean square, `still` a channel that hardly moves.
 
 Not seen: a size that is off by 10 %, and in half of the recordings by 20 %; a gyroscope that shows half; in half of
 the recordings a left shoe's IMU that is not turned onto the right; and walking with an imitated stiff knee. The stiff
