@@ -16,6 +16,12 @@ LATERAL = ("acc_y", "gyro_x", "gyro_z", "cop_y")
 """Channels whose sign turns where a left foot is mirrored onto a right one: y of vectors, x and z of rotations."""
 
 
+Input = Literal["position", "velocity", "acceleration"]
+INPUTS: tuple[Input, ...] = ("position", "velocity", "acceleration")
+"""Inputs of landmarks where nothing is said: ridge errs a quarter less with velocities and accelerations than with
+positions alone (`docs/results/accuracy.md`, B and C); which of the three are of use, training chooses."""
+
+
 @dataclass(frozen=True)
 class CutRequest:
     """How windows are cut from trials.
@@ -66,6 +72,6 @@ class CutRequest:
     overlap: float = 0.0
     rate_hz: float = 100.0
     mapping: str = ""
-    landmark_inputs: tuple[Literal["position", "velocity", "acceleration"], ...] = ("position",)
+    landmark_inputs: tuple[Input, ...] = INPUTS
     frame: Literal["landing", "travelling", "lab"] = "landing"
     physics: bool = False

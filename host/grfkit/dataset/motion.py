@@ -18,11 +18,11 @@ from ..provenance import Provenance
 from ..records.stance_set import StanceSet, make_stance_set
 from ..signals.filters import lowpass
 from ..units import G
+from .cut import INPUTS, Input
 from .resample import check_window, continuous_starts, derivatives, linear, resampled, stance_times
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
-Input = Literal["position", "velocity", "acceleration"]
 
 _UNITS = {"position": "m", "velocity": "m/s", "acceleration": "m/s^2"}
 _ORDER = {"position": 0, "velocity": 1, "acceleration": 2}
@@ -57,7 +57,7 @@ class MotionSettings:
         Of continuous windows; their origin is taken at the window's middle.
     """
 
-    inputs: tuple[Input, ...] = ("position",)
+    inputs: tuple[Input, ...] = INPUTS
     frame: Literal["landing", "travelling", "lab"] = "landing"
     mirror: bool = True
     position_lowpass_hz: float | None = None

@@ -118,6 +118,7 @@ def from_preset(preset: Preset) -> Recipe:
             kinds=preset.kinds,
             force_lowpass_hz=preset.force_lowpass_hz,
             imu_lowpass_hz=preset.imu_lowpass_hz,
+            landmark_inputs=("position",),
             lowpass_corrected=preset.lowpass_corrected,
         ),
         split=preset.split,

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from grfkit.evaluation.methods import BaselineMethod, NetworkMethod
+from grfkit.evaluation.methods import BaselineMethod, ChosenMethod, NetworkMethod
 from grfkit.evaluation.predictions import Predictions, predict_folds
 from grfkit.evaluation.scores import scores
 from grfkit.learn.folds import Fold
@@ -22,6 +22,8 @@ from ..harness import Rows
 from . import sets
 
 RIDGE, MEAN, SPEED = (BaselineMethod(n) for n in ("ridge", "mean curve", "mean curve of the known speed"))
+DEFAULT = ChosenMethod("grf-train, no options", TrainConfig())
+"""What a user gets who types nothing else: chosen anew in every fold."""
 POSITIONS = ("*_x", "*_y", "*_z")
 MOTION = ("*_velocity", "*_acceleration")
 

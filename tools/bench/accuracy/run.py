@@ -33,7 +33,7 @@ from .. import harness
 from . import sets
 from .cost import bench_cost
 from .lab import bench_lab, bench_lab_carter
-from .methods import MEAN, MOTION, POSITIONS, RIDGE, SPEED, Rows, Run, bilstm, cnn, landmark_cnn, shank_cnn
+from .methods import DEFAULT, MEAN, MOTION, POSITIONS, RIDGE, SPEED, Rows, Run, bilstm, cnn, landmark_cnn, shank_cnn
 from .paper import paper_figures, paper_tables
 from .shoes import bench_e, bench_e_continuous, bench_e_shift
 from .tables import apart, below, limit, markdown, with_tables
@@ -102,7 +102,7 @@ def landmark_methods(run: Run, *, networks: bool) -> list[Method]:
         methods.append(OnChannels("1D-CNN, velocities and accelerations", landmark_cnn(run), MOTION))
     methods.append(BlendMethod("blend", tuple(methods[3:])))
     methods.insert(3, every)
-    return methods
+    return [*methods, DEFAULT] if networks else methods
 
 
 def bench_b(run: Run) -> Rows:
@@ -153,7 +153,8 @@ def bench_b_preset(run: Run) -> Rows:
         zhou.append(NetworkMethod(f"zhou2025 {kind}, {train.epochs} epochs", preset.network_config(), train))
         guessed.append(str(preset.train.epochs))
     ours = landmark_methods(run, networks=True)
-    part = run.scored(data, folds, [MEAN, SPEED, ours[2], *zhou, ours[-1]], headline="blend")
+    blend = next(m for m in ours if m.name == "blend")
+    part = run.scored(data, folds, [MEAN, SPEED, ours[2], *zhou, blend], headline="blend")
     part["note"] = f"four drawn folds of 20; at most {epochs} epochs, where the presets guess {' and '.join(guessed)}"
     return {"B, zhou2025": part}
 
@@ -179,12 +180,12 @@ def bench_c(run: Run) -> Rows:
     folds = folds[::3] if run.quick else folds
     longer = cnn("1D-CNN, 120 epochs", epochs=10 if run.quick else 120, hidden=32, statics=("contact_s",), batch=16)
     extra = OnChannels("1D-CNN, velocities and accelerations, 120 epochs", longer, MOTION)
-    part = run.scored(data, folds, [*landmark_methods(run, networks=True), extra], headline="blend")
+    part = run.scored(data, folds, [*landmark_methods(run, networks=True), extra], headline=DEFAULT.name)
     goals = [below(part, axis, "ridge, positions", 0.8) for axis in ZHOU]
     goals += [
         limit(part, axis, "rmse_bw", 0.8 * b) for axis, b in (("vgrf", 0.068), ("apgrf", 0.019), ("mlgrf", 0.011))
     ]
-    return {"C": with_tables(part, goals, ["blend"], force_filter=FORCE_FILTER)}
+    return {"C": with_tables(part, goals, [DEFAULT.name], force_filter=FORCE_FILTER)}
 
 
 def walking(name: str, regime: Regime, people: int | None = None) -> TransferMethod:
@@ -230,7 +231,7 @@ def bench_d(run: Run) -> Rows:
             KernelMethod(statics=("mass_kg",)),
             network,
         ]
-        methods.append(BlendMethod("blend", (RIDGE, methods[-2], network)))
+        methods += [BlendMethod("blend", (RIDGE, methods[-2], network)), *([] if run.quick else [DEFAULT])]
         part = run.scored(remaining, folds, methods, split="grouped_kfold", headline="blend")
         parts[f"D, {name}"] = with_tables(
             part, [below(part, "vgrf", RIDGE.name, 0.75), apart(part, "vgrf", RIDGE.name)]

@@ -22,7 +22,7 @@ from grfkit.learn.method import FittedMethod, Method
 from grfkit.records.stance_set import StanceSet
 
 from ..harness import DATA
-from .methods import MEAN, RIDGE, SPEED, Rows, Run
+from .methods import DEFAULT, MEAN, RIDGE, SPEED, Rows, Run
 from .sets import cached
 from .tables import apart, limit, with_tables
 
@@ -86,8 +86,8 @@ class GivenConditions:
 
 def stance_methods(run: Run) -> list[Method]:
     """Return the methods for stances; the last one is the headline."""
-    del run  # a network will ask whether the run is quick
-    return [MEAN, SPEED, BaselineMethod("kNN"), Lagged(), RIDGE, KernelMethod()]
+    methods: list[Method] = [MEAN, SPEED, BaselineMethod("kNN"), Lagged(), RIDGE, KernelMethod()]
+    return methods if run.quick else [*methods, DEFAULT]
 
 
 def continuous_methods(run: Run) -> list[Method]:
