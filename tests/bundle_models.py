@@ -6,6 +6,7 @@ import atexit
 import functools
 import shutil
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,10 @@ from unittest.mock import patch
 
 import pytest
 
+from grfkit.deploy.compile_c import compile_c
+from grfkit.deploy.emit_c import CModel
 from grfkit.embedded.compile import compiler
+from grfkit.runtime.compiled import CRuntime
 from test_estimate import as_trial, simulated
 
 TRAINED, STRANGER = ("P1", "P2", "P3"), "P9"
@@ -61,12 +65,26 @@ class Small:
     def bundle(self) -> Path:
         return self.folder / "small_net"
 
-    def export(self, out: Path, **asked: object):
-        """Export with the conversion that was made once."""
-        from grfkit.deploy import bundle
+    def export(self, out: Path, *, thorough: bool = False, **asked: object):
+        """Export with the conversion that was made once.
 
-        with patch.object(bundle, "convert_model", lambda *_, **__: self.converted):
+        Unless ``thorough``, the C of a network is compiled once and answers some eighty windows instead of a thousand:
+        enough for a test of what an export writes and refuses, too few for a bundle that is to be verified.
+        """
+        from grfkit.deploy import bundle, same_bytes
+
+        with ExitStack() as changed:
+            changed.enter_context(patch.object(bundle, "convert_model", lambda *_, **__: self.converted))
+            if not thorough:
+                changed.enter_context(patch.object(bundle, "compile_c", _compiled_once))
+                changed.enter_context(patch.object(same_bytes, "LEAST_WINDOWS", 60))
+                changed.enter_context(patch.object(same_bytes, "LEAST_RANDOM_WINDOWS", 20))
             return bundle.export_bundle(self.model, out, **{"held_out": [self.stranger], "boards": (), **asked})
+
+
+@functools.lru_cache(maxsize=4)
+def _compiled_once(model: CModel) -> CRuntime:
+    return compile_c(model)
 
 
 @functools.lru_cache(maxsize=1)
@@ -106,5 +124,5 @@ def trained(network: dict[str, object], name: str, epochs: int = 4) -> Small:
 def small() -> Small:
     """Return a BiLSTM-32, its conversion, and a bundle of it; about a minute, once in a process."""
     made = trained(BILSTM, "model")
-    made.export(made.bundle)
+    made.export(made.bundle, thorough=True)
     return made

@@ -172,7 +172,7 @@ def test_the_makefile_s_test_passes_and_fails_on_a_changed_weight(made: Small, t
 
 def test_the_same_export_gives_the_same_bytes(made: Small, tmp_path: Path) -> None:
     out = tmp_path / "small_net"
-    made.export(out)
+    made.export(out, thorough=True)
     files = [p.relative_to(out) for p in out.rglob("*") if p.is_file()]
     assert len(files) > 30
     for path in files:

@@ -36,7 +36,7 @@ def made() -> Small:
 
 @pytest.fixture(scope="module")
 def manifest(made: Small) -> Manifest:
-    return made.export(made.folder / "small_tcn", boards=("mps2-an386",))
+    return made.export(made.folder / "small_tcn", thorough=True, boards=("mps2-an386",))
 
 
 @pytest.fixture

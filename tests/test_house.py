@@ -93,12 +93,6 @@ def test_import_grfkit_loads_nothing_large() -> None:
     assert {m for m in modules if m.startswith("grfkit.")} <= {"grfkit.errors"}
 
 
-@pytest.mark.parametrize("module", ["monitor", "monitor.hub", "monitor.live", "monitor.headless", "monitor.server"])
-def test_the_monitor_loads_neither_exporter_nor_simulator(module: str) -> None:
-    modules = loaded(f"import grfkit.{module}")
-    assert [m for m in modules if m.startswith(("grfkit.deploy", "grfkit.simulate"))] == []
-
-
 def test_every_name_of_the_front_door_is_there_and_listed() -> None:
     assert set(grfkit.__all__) <= set(dir(grfkit))
     for name in grfkit.__all__:

@@ -7,8 +7,8 @@ import pytest
 
 from grfkit.records import Channel, Prior, make_stream
 from grfkit.simulate.conditions import Condition
-from grfkit.simulate.lab import simulate_trial
 from grfkit.sync import align_device
+from sync_helpers import made
 
 UPSIDE_DOWN_SEEDS = (1_000_011, 1_000_038)
 """Runners of family B whose treadmill force was read as swing: the map was a contact time (0.17-0.20 s) off."""
@@ -17,7 +17,7 @@ UPSIDE_DOWN_SEEDS = (1_000_011, 1_000_038)
 @pytest.mark.parametrize("seed", UPSIDE_DOWN_SEEDS)
 @pytest.mark.parametrize("wearable", ["insole", "imu"])
 def test_a_treadmill_force_is_not_read_upside_down(seed: int, wearable: str) -> None:
-    trial = simulate_trial(Condition(surface="treadmill", wearables=("insole", "imu")), seed)
+    trial = made(Condition(surface="treadmill", wearables=("insole", "imu")), seed)
     found = align_device(trial.reference, trial.wearables[wearable], surface="treadmill").clock_map
     assert found.verdict == "aligned"
     assert not found.inverted
@@ -33,7 +33,7 @@ def test_a_walk_seen_by_a_shoe_imu_alone_is_never_aligned_by_push_off(family: st
     )
     accepted = 0
     for seed in (3, 4, 5):
-        trial = simulate_trial(condition, seed)
+        trial = made(condition, seed)
         found = align_device(trial.reference, trial.wearables["imu"], surface="treadmill").clock_map
         truth = next(iter(trial.truth.streams.values()))
         if found.verdict == "aligned":
@@ -45,7 +45,7 @@ def test_a_walk_seen_by_a_shoe_imu_alone_is_never_aligned_by_push_off(family: st
 
 def test_an_imu_whose_landings_cannot_be_told_is_refused() -> None:
     condition = Condition(surface="treadmill", wearables=("imu",), duration_s=120.0)
-    trial = simulate_trial(condition, 3)
+    trial = made(condition, 3)
     streams = trial.wearables["imu"].streams
     stance = float(np.median(trial.truth.contacts.contact_s))
     thrice = {}
@@ -83,7 +83,7 @@ def test_a_loss_of_one_step_is_found_or_refused(wearable: str) -> None:
     """The contacts after it fall on contacts again, the wrong ones: only the runner's own irregularity tells."""
     aligned = 0
     for seed in (560_002, 560_003, 560_004):
-        trial = simulate_trial(Condition(surface="treadmill", wearables=(wearable,)), seed)
+        trial = made(Condition(surface="treadmill", wearables=(wearable,)), seed)
         streams = trial.wearables[wearable].streams
         truth = trial.truth.streams[(wearable, next(iter(streams)))]
         step_s = float(np.median(np.diff(trial.truth.contacts.onset_s)))
@@ -109,21 +109,21 @@ def test_a_loss_of_one_step_is_found_or_refused(wearable: str) -> None:
 
 @pytest.mark.parametrize("wearable", ["insole", "imu", "landmarks"])
 def test_a_walk_on_one_belt_is_refused(wearable: str) -> None:
-    trial = simulate_trial(Condition(gait="walk", duration_s=120.0, wearables=(wearable,)), 3_000_003)
+    trial = made(Condition(gait="walk", duration_s=120.0, wearables=(wearable,)), 3_000_003)
     found = align_device(trial.reference, trial.wearables[wearable], surface="treadmill", accept_refused=True).clock_map
     assert found.verdict == "refused"
     assert any("walking on one belt" in reason for reason in found.reasons)
 
 
 def test_an_imu_too_slow_to_time_a_landing_is_refused() -> None:
-    trial = simulate_trial(Condition(duration_s=90.0, wearables=("imu",), imu_rate_hz=50.0), 6_000_201)
+    trial = made(Condition(duration_s=90.0, wearables=("imu",), imu_rate_hz=50.0), 6_000_201)
     found = align_device(trial.reference, trial.wearables["imu"], surface="treadmill").clock_map
     assert found.verdict == "refused"
     assert any("too slow to time a landing" in reason for reason in found.reasons)
 
 
 def test_a_confident_prior_that_the_contacts_contradict_is_refused() -> None:
-    trial = simulate_trial(Condition(surface="overground", jumps=3, wearables=("insole",)), 31)
+    trial = made(Condition(surface="overground", jumps=3, wearables=("insole",)), 31)
     truth = next(iter(trial.truth.streams.values()))
     step_s = float(np.median(np.diff(trial.truth.contacts.onset_s)))
     prior = Prior(offset_s=truth.offset_s + step_s, sd_s=0.02)
@@ -134,7 +134,7 @@ def test_a_confident_prior_that_the_contacts_contradict_is_refused() -> None:
 def test_a_wide_prior_never_accepts_what_the_contacts_alone_would_not() -> None:
     seen = 0
     for seed in range(100, 112):
-        trial = simulate_trial(Condition(surface="overground", wearables=("insole",)), seed)
+        trial = made(Condition(surface="overground", wearables=("insole",)), seed)
         alone = align_device(trial.reference, trial.wearables["insole"], surface="overground").clock_map
         if alone.verdict == "aligned":
             continue
@@ -148,7 +148,7 @@ def test_a_wide_prior_never_accepts_what_the_contacts_alone_would_not() -> None:
 
 
 def test_an_upright_insole_whose_contacts_look_odd_either_way_is_not_turned() -> None:
-    trial = simulate_trial(Condition(surface="treadmill", wearables=("insole", "imu")), 501)
+    trial = made(Condition(surface="treadmill", wearables=("insole", "imu")), 501)
     found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill").clock_map
     truth = trial.truth.streams[("insole", "insole_left")]
     if found.verdict == "aligned":
@@ -158,7 +158,7 @@ def test_an_upright_insole_whose_contacts_look_odd_either_way_is_not_turned() ->
 
 
 def test_both_feet_holding_one_signal_is_no_crash() -> None:
-    trial = simulate_trial(Condition(surface="treadmill", wearables=("insole",), duration_s=90.0), 7)
+    trial = made(Condition(surface="treadmill", wearables=("insole",), duration_s=90.0), 7)
     left, right = trial.wearables["insole"].streams.values()
     same = {"insole_left": left, "insole_right": left.assign_attrs(side="right")}
     assert right.sizes["time"]
@@ -166,7 +166,7 @@ def test_both_feet_holding_one_signal_is_no_crash() -> None:
 
 
 def test_a_slip_there_and_back_within_a_record_is_found_or_refused() -> None:
-    trial = simulate_trial(Condition(surface="treadmill", wearables=("insole",)), 22)
+    trial = made(Condition(surface="treadmill", wearables=("insole",)), 22)
     streams = trial.wearables["insole"].streams
     truth = trial.truth.streams[("insole", "insole_left")]
     step_s = float(np.median(np.diff(trial.truth.contacts.onset_s)))
