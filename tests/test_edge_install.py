@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -65,55 +66,36 @@ def here(made: Small, out: Path) -> xr.DataTree:
     return xr.open_datatree(out, engine="h5netcdf", decode_times=False)
 
 
-@pytest.fixture(scope="module")
-def venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty environment, filled from outside: pip is not among what it holds."""
-    folder = tmp_path_factory.mktemp("edge") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=120)
-    return folder
-
-
-def install(venv: Path, *asked: str) -> None:
-    """Install into an environment; modules are compiled when they are imported, the many others never."""
-    pip("--python", venv / "bin" / "python", "install", "--no-compile", *asked)
-
-
-def answered(made: Small, venv: Path, folder: Path, package: str) -> None:
-    """Estimate by a bundle in an environment: without torch, by this interpreter, and with the forces of here."""
+@pytest.mark.slow
+@pytest.mark.parametrize(("extra", "more", "package"), [LITERT, OLD], ids=["litert", "tflite-runtime"])
+def test_a_clean_environment_estimates_by_a_bundle(
+    made: Small, wheel: Path, tmp_path: Path, extra: str, more: tuple[str, ...], package: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    if package == "tflite-runtime" and sys.version_info >= (3, 12):
+        pytest.skip("tflite-runtime 2.14.0 has no wheel past Python 3.11")
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=120)
     python = venv / "bin" / "python"
-    looked = f"from importlib.util import find_spec; print([m for m in {UNWANTED} if find_spec(m)])"
-    assert _ran(python, "-c", looked).stdout.strip() == "[]"
-    out = folder / "edge.nc"
+    pip("install", f"{wheel}{extra}", *more, python=python)
+    found = [m for m in UNWANTED if _ran(python, "-c", f"import {m}").returncode == 0]
+    assert found == []
+    out = tmp_path / "edge.nc"
     done = _ran(venv / "bin" / "grf-estimate", made.bundle, made.stranger, "--out", out, "--json")
     assert done.returncode == 0, done.stderr
     network = xr.open_datatree(out, engine="h5netcdf", decode_times=False).attrs
     told = json.loads(done.stdout)
     assert package in json.dumps(told) or package in str(network)
-    edge, own = xr.open_datatree(out, engine="h5netcdf", decode_times=False), here(made, folder / "own.nc")
+    edge, own = xr.open_datatree(out, engine="h5netcdf", decode_times=False), here(made, tmp_path / "own.nc")
     for foot in ("force_left", "force_right"):
         off = np.abs(edge[foot]["vgrf_bw"].values - own[foot]["vgrf_bw"].values)
         assert np.array_equal(np.isnan(edge[foot]["vgrf_bw"].values), np.isnan(own[foot]["vgrf_bw"].values))
         assert np.nanquantile(off, 0.999) <= 0.06
-
-
-@pytest.mark.slow
-def test_a_clean_environment_estimates_by_a_bundle_by_either_interpreter(
-    made: Small, wheel: Path, venv: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The second interpreter replaces the first, with the older NumPy that it asks for."""
-    said = []
-    for extra, more, package in (LITERT, OLD):
-        if package == "tflite-runtime" and sys.version_info >= (3, 12):
-            break  # tflite-runtime 2.14.0 has no wheel past Python 3.11
-        folder = tmp_path / package
-        folder.mkdir()
-        if said:
-            pip("--python", venv / "bin" / "python", "uninstall", "--yes", "ai-edge-litert")
-        install(venv, f"{wheel}{extra}", *more)
-        answered(made, venv, folder, package)
-        said.append(f"{package}: {_size_mb(venv):.0f} MB installed, of it {_own_mb(venv, package):.1f} MB {package}")
     with capsys.disabled():
-        print("\n" + "\n".join(said), end=" ")
+        print(
+            f"\n{package}: {_size_mb(venv):.0f} MB installed, of it {_own_mb(venv, package):.1f} MB {package};", end=" "
+        )
+        print(f"import {_import_s(python):.2f} s, interpreter alone {_import_s(python, 'grfkit.runtime.bundle'):.2f} s")
 
 
 def _ran(*command: str | Path) -> subprocess.CompletedProcess[str]:
@@ -127,3 +109,12 @@ def _size_mb(folder: Path) -> float:
 def _own_mb(venv: Path, package: str) -> float:
     (site,) = venv.glob("lib/python*/site-packages")
     return _size_mb(site / package.replace("-", "_"))
+
+
+def _import_s(python: Path, module: str = "grfkit.estimation.estimate") -> float:
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        assert _ran(python, "-c", f"import {module}").returncode == 0
+        best = min(best, time.perf_counter() - start)
+    return best
