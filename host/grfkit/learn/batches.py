@@ -92,7 +92,9 @@ class Windows:
         x = x[:, :, self._columns]
         # NaN times weight 0 would still be NaN in the loss: such targets become 0 and lose their weight
         weight = np.where(np.isfinite(y).all(axis=2), w, 0.0).astype(np.float32)
-        return Batch(x, self._statics[rows], np.nan_to_num(y, nan=0.0), weight, self._mass[rows])
+        return Batch(
+            x, self._statics[rows], np.nan_to_num(y, nan=0.0, posinf=0.0, neginf=0.0), weight, self._mass[rows]
+        )
 
     def read(self, indices: Indices) -> Batch:
         """Return these windows in this order (repeats allowed), read as contiguous runs in rising order."""

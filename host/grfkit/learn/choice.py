@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arrays import Floats
+from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .candidates import Candidate
 from .folds import Fold, grouped_kfold
@@ -26,6 +28,7 @@ MIXED = 4
 """Candidates that are mixed at most, the best ones."""
 FEW = 4
 """People below whom nothing but a mean curve or ridge is tried: an error of three people orders nothing."""
+_LEAVE_OUT = 'leave it out (method = "best" and [train] channels in a TOML file for --config)'
 Tell = Callable[[int, int, str], None]
 
 
@@ -53,6 +56,8 @@ class Choice:
         Names of the axes.
     people
         How many were left out in turn.
+    asked
+        Whether the method was asked for, whatever is best.
     """
 
     rows: tuple[Row, ...]
@@ -60,13 +65,14 @@ class Choice:
     weights: dict[str, tuple[float, ...]]
     axes: tuple[str, ...]
     people: int
+    asked: bool = False
 
     def document(self) -> dict[str, Any]:
         """Return the choice as JSON values."""
         table = [
             {
                 "method": row.name,
-                "rmse_bw": {a: round(float(v), 5) for a, v in zip(self.axes, row.errors.mean(axis=0))},
+                "rmse_bw": {a: round(float(v), 5) for a, v in zip(self.axes, np.nanmean(row.errors, axis=0))},
                 "score": round(row.score, 5),
             }
             for row in sorted(self.rows, key=lambda r: r.score)
@@ -75,16 +81,27 @@ class Choice:
 
     def words(self) -> str:
         """Return what was chosen and by how much, in a sentence."""
+        if not self.rows:
+            return f"{self.chosen}, not compared: there is one person only"
         by_name = {row.name: row for row in self.rows}
         best, plain = by_name[self.chosen], by_name["mean curve"]
         others = [row for row in self.rows if row.name != self.chosen]
         against = min(others, key=lambda r: r.score, default=None)
-        text = f"chosen on {self.people} people left out: {self.chosen}"
+        how = "asked for, compared" if self.asked else "chosen"
+        text = f"{how} on {self.people} people left out: {self.chosen}"
         if best is not plain:
-            text += f", {100 * (1 - best.score / plain.score):.0f} % below the mean curve"
+            text += f", {_apart(best.score, plain.score, '.0f')} the mean curve"
         if against is not None and against is not plain:
-            text += f"; next is {against.name}, {100 * (against.score / best.score - 1):.1f} % above"
+            text += f"; next is {against.name}, {_apart(against.score, best.score, '.1f')} it"
         return text
+
+
+def _apart(score: float, other: float, digits: str) -> str:
+    """Return how far a score lies above or below another one, in words."""
+    if not other > 0:
+        return "as good as" if score == other else "above"
+    share = 100 * (score / other - 1)
+    return f"{abs(share):{digits}} % {'below' if share < 0 else 'above'}"
 
 
 def choose(data: StanceSet, options: Sequence[Candidate], *, mix: bool = True, tell: Tell | None = None) -> Choice:
@@ -97,15 +114,21 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, mix: bool = True, t
     mix
         Whether the weighed mean of the best may be chosen. Its error is of weights that the other groups chose.
 
+    Raises
+    ------
+    BadInputError
+        If forces are known of fewer than two people, or a channel of so few that somebody's group knows it alone.
+
     Notes
     -----
     The score is the mean over people and axes of the RMSE over that of the mean curve. Each candidate sees each group
     once, fitted without it, and nothing is chosen within: so the order is not that of whoever tried most.
     """
-    data = spread(data, MOST_WINDOWS)
+    data = spread(_counted(data), MOST_WINDOWS)
     people = data.participants
     folds = grouped_kfold(data, k=min(GROUPS, len(people)), inner=0)
-    if len(people) < FEW:
+    _check_channels(data, options, folds)
+    if mix and len(people) < FEW:
         options = [o for o in options if o.family in ("mean curve", "ridge")]
     axes = options[0].config.axes or data.axes
     said = {o.name: np.full((data.size, int(data.data.sizes["time"]), len(axes)), np.nan) for o in options}
@@ -117,8 +140,8 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, mix: bool = True, t
         model = fit(option.network, option.config, data.without(fold.test), fold, lasting=False)
         said[option.name][np.isin(of_person, fold.test)] = model.predict(data.of(fold.test))
     errors = {name: rmse_by_person(data, forces, axes) for name, forces in said.items()}
-    least = np.maximum(errors["mean curve"].mean(axis=0), 1e-9)
-    rows = [Row(name, e, float((e / least).mean())) for name, e in errors.items()]
+    least = np.maximum(np.nanmean(errors["mean curve"], axis=0), 1e-9)
+    rows = [Row(name, e, float(np.nanmean(e / least))) for name, e in errors.items()]
     rows.sort(key=lambda r: r.score)
     weights = {rows[0].name: (1.0,) * len(axes)}
     if mix and len(people) >= FEW and len(rows) > 1:
@@ -130,7 +153,7 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, mix: bool = True, t
             of_others = mixing_weights(data.without(fold.test), parts[:, ~out], axes)
             honest[out] = np.einsum("ka,knta->nta", of_others, parts[:, out])
         mixed_errors = rmse_by_person(data, honest, axes)
-        mixed = Row("mix", mixed_errors, float((mixed_errors / least).mean()))
+        mixed = Row("mix", mixed_errors, float(np.nanmean(mixed_errors / least)))
         if mixed.score < rows[0].score:
             table = mixing_weights(data, parts, axes)
             weights = {n: tuple(map(float, w)) for n, w in zip(names, table) if w.any()}
@@ -142,22 +165,56 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, mix: bool = True, t
     return Choice(tuple(rows), chosen, weights, tuple(axes), len(people))
 
 
+def _counted(data: StanceSet) -> StanceSet:
+    """Return the windows whose force is known in some sample; the others have no error to choose by."""
+    y, w = (np.asarray(data.data[name].values) for name in ("targets", "weight"))
+    counts = ((w > 0) & np.isfinite(y).all(axis=2)).any(axis=1)
+    known = sorted({str(p) for p in data.per_stance("participant")[counts]})
+    if len(known) < 2:
+        raise BadInputError(
+            f"forces are known of {', '.join(known) or 'nobody'} only (of {len(data.participants)} participants); a"
+            " model of one person tells nothing about another: add participants"
+        )
+    return data if counts.all() else data.where(counts)
+
+
+def _check_channels(data: StanceSet, options: Sequence[Candidate], folds: Sequence[Fold]) -> None:
+    """Refuse a channel that only one group of people knows: nobody is left to learn it from, or to test it on."""
+    people = data.per_stance("participant")
+    patterns = {pattern for option in options for pattern in option.config.channels}
+    known = np.isfinite(np.asarray(data.data["inputs"].values)).any(axis=1)
+    for channel, column in zip(data.channels, known.T):
+        if any(fnmatchcase(channel, pattern) for pattern in patterns):
+            having = sorted({str(p) for p in people[column]})
+            if not having:
+                raise BadInputError(f"channel {channel} is missing in every training window; {_LEAVE_OUT}")
+            if any(set(having) <= set(fold.test) for fold in folds):
+                raise BadInputError(
+                    f"channel {channel} is known of {', '.join(having)} only, of {len(data.participants)} participants:"
+                    f" whether it helps with somebody else cannot be measured; {_LEAVE_OUT}, or take --method network"
+                    ' (method="network" in Python)'
+                )
+
+
 def _beyond_doubt(rows: Sequence[Row]) -> str:
     """Return the best of few people's rows if it is better for everyone of them, else the mean curve."""
     plain = next(row for row in rows if row.name == "mean curve")
-    better = bool((rows[0].errors.mean(axis=1) < plain.errors.mean(axis=1)).all())
+    better = bool((np.nanmean(rows[0].errors, axis=1) < np.nanmean(plain.errors, axis=1)).all())
     return rows[0].name if better else plain.name
 
 
 def rmse_by_person(data: StanceSet, forces: Floats, axes: Sequence[str]) -> Floats:
-    """Return the mean RMSE of each participant's windows in BW, shape (people, axes); NaN counts nothing."""
+    """Return the mean RMSE of each participant's windows in BW, shape (people, axes); NaN where none is known."""
     y, counts = _truth(data, axes)
     counts = counts & np.isfinite(forces)
     size = counts.sum(axis=1)
     rmse = np.sqrt(np.where(counts, (np.nan_to_num(forces) - y) ** 2, 0.0).sum(axis=1) / np.maximum(size, 1))
     rmse[size == 0] = np.nan
     people = data.per_stance("participant")
-    return np.stack([np.nanmean(rmse[people == person], axis=0) for person in data.participants])
+    known = np.isfinite(rmse)
+    rmse = np.where(known, rmse, 0.0)
+    totals, sizes = (np.stack([t[people == p].sum(axis=0) for p in data.participants]) for t in (rmse, known))
+    return np.asarray(np.where(sizes > 0, totals / np.maximum(sizes, 1), np.nan))
 
 
 def mixing_weights(data: StanceSet, parts: Floats, axes: Sequence[str]) -> Floats:
@@ -170,7 +227,7 @@ def mixing_weights(data: StanceSet, parts: Floats, axes: Sequence[str]) -> Float
     """
     grid = [g for g in itertools.product(range(STEPS + 1), repeat=len(parts)) if sum(g) == STEPS]
     tables = np.asarray(grid) / STEPS
-    scores = np.stack([rmse_by_person(data, np.tensordot(w, parts, axes=1), axes).mean(axis=0) for w in tables])
+    scores = np.stack([np.nanmean(rmse_by_person(data, np.tensordot(w, parts, axes=1), axes), axis=0) for w in tables])
     return np.asarray(tables[scores.argmin(axis=0)].T)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -31,7 +32,8 @@ def fit_chosen(
     base
         Of :func:`~grfkit.learn.candidates.candidates`.
     method
-        One family of candidates, ``best`` of all, or their ``mix``.
+        One family of candidates, ``best`` of all, or their ``mix``. Of one person, with nobody to compare on, the
+        mean curve is taken unless a family was asked for.
 
     Raises
     ------
@@ -45,15 +47,24 @@ def fit_chosen(
         # the mean curve is what any method is held against
         plain = [c for c in candidates(data, base, "mean curve") if c.name == "mean curve"]
         options = tuple(dict.fromkeys((*plain, *options)))
+    if len(data.participants) == 1:
+        # a fold of two people: nobody to compare on
+        option = options[-1] if method not in ("best", "mix") else options[0]
+        axes = option.config.axes or data.axes
+        model = fit(option.network, option.config, data, fold)
+        model.spec.training["method"] = option.name
+        return model, Choice((), option.name, {option.name: (1.0,) * len(axes)}, tuple(axes), 1)
     choice = choose(data, options, mix=method in ("best", "mix"), tell=tell)
-    weights = _forced(choice, options, method) or choice.weights
+    if forced := _forced(choice, options, method):
+        choice = replace(choice, chosen=next(iter(forced)), weights=forced, asked=True)
+    weights = choice.weights
     if tell is not None:
         tell(0, 1, f"fitting {', '.join(weights)}")
     used = [option for option in options if option.name in weights]
     models = [fit(option.network, option.config, data, fold, lasting=len(used) == 1) for option in used]
     shares = [weights[option.name] for option in used]
     model = models[0] if len(models) == 1 else mixed(models, shares, data, fold, base)
-    model.spec.training["method"] = choice.chosen if not _forced(choice, options, method) else ", ".join(weights)
+    model.spec.training["method"] = choice.chosen
     return model, choice
 
 

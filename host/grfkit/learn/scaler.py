@@ -119,11 +119,13 @@ class _Moments:
     def __init__(self, columns: int) -> None:
         self.n, self.mean, self.m2 = np.zeros(columns), np.zeros(columns), np.zeros(columns)
         self.low, self.high = np.full(columns, np.inf), np.full(columns, -np.inf)
+        self.infinite = np.zeros(columns, dtype=bool)
 
     def add(self, values: NDArray[Any]) -> None:
         """Take in values (rows, columns); NaN counts nothing."""
         v = np.asarray(values, dtype=np.float64)
         valid = np.isfinite(v)
+        self.infinite |= np.isinf(v).any(axis=0)
         n = valid.sum(axis=0)
         safe = np.maximum(n, 1)
         mean = np.where(valid, v, 0.0).sum(axis=0) / safe
@@ -169,7 +171,8 @@ def fit_scaler(
     ------
     BadInputError
         If a mass is missing where the target is in newtons, no sample counts, a channel is missing
-        throughout, or points are to be scaled one by one in continuous windows, which share no phase.
+        throughout or infinite somewhere, or points are to be scaled one by one in continuous windows, which share no
+        phase.
     """
     if per_point and (windows.data.data.attrs["window"] != "stance" or kind != "zscore" or target != "bw"):
         raise BadInputError(
@@ -189,6 +192,12 @@ def fit_scaler(
         ranges.append(_ranges(batch))
     if not targets.n.any():
         raise BadInputError("no sample of the training windows counts: all weights are 0")
+    endless = [c for c, some in zip(windows.channels, inputs.infinite) if some]
+    if endless:
+        raise BadInputError(
+            f"channel {', '.join(endless)} holds infinite numbers; write NaN where a sample is missing, or leave the"
+            " window out"
+        )
     dead = [c for c, n in zip(windows.channels, inputs.n) if n == 0]
     if dead:
         raise BadInputError(f"channel {', '.join(dead)} is missing in every training window; leave it out")
