@@ -258,6 +258,9 @@ def test_who_asks_for_a_network_gets_it(tmp_path: Path) -> None:
     assert recipe_of(config=path).method == "network"
     path.write_text("inner = 0\n[cut]\npoints = 51\n", encoding="utf-8")
     assert recipe_of(config=path).method == "best"
+    path.write_text('method = "ridge"\n[network]\nname = "mlp"\n[train]\nlr = 1e-3\nseed = 1\n', encoding="utf-8")
+    with pytest.raises(BadInputError, match=r"method is 'ridge', which takes no network, train\.lr; leave them out"):
+        recipe_of(config=path)
     path.write_text('method = "mix"\n[train]\naxes = ["vgrf"]\n', encoding="utf-8")
     assert recipe_of(config=path).method == "mix"
     assert recipe_of(config=path).train.axes == ("vgrf",)
@@ -276,6 +279,8 @@ def test_the_choice_is_proven_by_choosing_anew_in_every_fold(tmp_path: Path, mon
     assert proof.scores["leaks"] == []
     card = (tmp_path / "model" / "CARD.md").read_text(encoding="utf-8")
     assert name in card
+    with pytest.raises(BadInputError, match="trains a network further, and the method is 'best'"):
+        evaluate(tmp_path / "set.nc", model=tmp_path / "model", personalise="0,2")
     json.dumps(proof.scores, allow_nan=False)
 
 

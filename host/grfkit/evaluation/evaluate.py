@@ -269,6 +269,11 @@ def evaluate_recipe(
     # the last regime that was named; a search takes its place below
     headline: TrainedMethod = networks[-1]
     surface = "overground" if transfer else ""
+    if personal is not None and isinstance(headline, ChosenMethod):
+        raise BadInputError(
+            f"--personalise (personalise in Python) trains a network further, and the method is '{recipe.method}'; take"
+            " --network NAME, or --model of a network (network, model in Python)"
+        )
     if personal is not None:
         check_personal(data, folds, personal, surface)
     configuration = {"recipe": recipe.model_dump(mode="json"), "regimes": list(regimes)}

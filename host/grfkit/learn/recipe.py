@@ -210,7 +210,24 @@ def recipe_from_toml(path: PathLike, base: Recipe | None = None) -> Recipe:
     # who writes down a network or its training asks for that network
     if "method" not in document and ("network" in document or "train" in document or document.get("regime")):
         document = document | {"method": "network"}
+    _refuse_unused(path, document)
     return parse_recipe(document, base, where=str(path))
+
+
+_OF_EVERY_METHOD = ("channels", "axes", "seed", "seed_from_fold", "threads", "memory_mb", "device")
+"""Settings of ``train`` that a method without a network of the user's own takes, too."""
+
+
+def _refuse_unused(path: Path, document: dict[str, Any]) -> None:
+    """Refuse settings of a network beside a method that has no use for them: they would be ignored without a word."""
+    method, train = document.get("method", "network"), document.get("train", {})
+    unused = ["network"] if "network" in document else []
+    unused += [f"train.{key}" for key in train if key not in _OF_EVERY_METHOD] if isinstance(train, dict) else []
+    if method != "network" and unused:
+        raise BadInputError(
+            f"{path}: method is '{method}', which takes no {', '.join(unused)}; leave them out, or set method ="
+            ' "network"'
+        )
 
 
 def parse_recipe(document: dict[str, Any], base: Recipe | None = None, *, where: str = "recipe") -> Recipe:
