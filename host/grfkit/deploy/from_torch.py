@@ -26,11 +26,11 @@ def plan_of(model: GrfModel, points: int | None = None) -> Plan:
         If its network, or the way its statics enter, cannot be quantised.
     """
     scaler, network = model.spec.scaler, model.network
+    planned = network_plan(network, model.spec.points if points is None else points)
     if scaler.per_point:
         raise BadInputError(
             "the model scales every point of a stance on its own (per_point), which a bundle cannot; train it without"
         )
-    planned = network_plan(network, model.spec.points if points is None else points)
     return replace(
         planned,
         axes=scaler.axes,
@@ -50,10 +50,10 @@ def network_plan(network: Any, points: int) -> Plan:
     """
     name, shape = str(network.config.name), network.shape
     if name in ("linear", "mean_curve", "kernel", "mix") or network.linear is not None:
-        what = f"network '{name}' with a linear path" if name in _BODIES else f"a model of '{name}'"
+        words = {"linear": "ridge", "mean_curve": "a mean curve", "kernel": "kernel ridge", "mix": "a mix of methods"}
         raise BadInputError(
-            f"{what} has no path to eight bits; train a network without one: grf-train --network bilstm (or"
-            f" {', '.join(n for n in _BODIES if n != 'bilstm')})"
+            f"{words.get(name, f'network {name!r} with a linear path')} has no path to eight bits; train a network"
+            f" without one: grf-train --network bilstm (or {', '.join(n for n in _BODIES if n != 'bilstm')})"
         )
     if name not in _BODIES:
         raise BadInputError(
