@@ -18,8 +18,8 @@ LATERAL = ("acc_y", "gyro_x", "gyro_z", "cop_y")
 
 Input = Literal["position", "velocity", "acceleration"]
 INPUTS: tuple[Input, ...] = ("position", "velocity", "acceleration")
-"""Inputs of landmarks where nothing is said: ridge errs a quarter less with velocities and accelerations than with
-positions alone (`docs/results/accuracy.md`, B and C); which of the three are of use, training chooses."""
+"""Inputs of landmarks where nothing is said: ridge errs a third less vertically with velocities and accelerations than
+with positions alone (`docs/results/accuracy.md`, B and C); which of the three are of use, training chooses."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..arrays import Floats
 from ..errors import BadInputError
+from ..learn.choice import mixing_weights
 from ..learn.folds import Fold
 from ..learn.method import FittedMethod, Method
 from ..learn.model import FittedModel, predict
@@ -16,9 +16,6 @@ from ..records.stance_set import StanceSet
 from .methods import Ensemble, NetworkMethod
 from .nested_search import SearchedMethod
 from .wrapped import FittedOnChannels, OnChannels, on_channels
-
-STEPS = 4
-"""Weights are tried in quarters: chosen by hand, because few inner participants cannot tell finer ones apart."""
 
 
 @dataclass(frozen=True)
@@ -110,21 +107,4 @@ def chosen_weights(predictions: Floats, near: StanceSet) -> Floats:
             "no sample of the inner participants is predicted by every member of the blend, so that no weights can be"
             " chosen; leave out the member that predicts nothing, or the windows without inputs"
         )
-    predictions = np.nan_to_num(predictions)
-    people = near.per_stance("participant")
-    members, axes = len(predictions), predictions.shape[3]
-    # weights of 0 or more that sum to 1: a blend never lies outside its members, as least squares could
-    grid = [g for g in itertools.product(range(STEPS + 1), repeat=members) if sum(g) == STEPS]
-    best = np.zeros((members, axes))
-    for axis in range(axes):
-        errors = []
-        for weights in grid:
-            mixed = np.tensordot(np.asarray(weights) / STEPS, predictions[..., axis], axes=1)
-            off = np.where(counts[:, :, axis], mixed - np.nan_to_num(y[:, :, axis]), 0.0) ** 2
-            size = counts[:, :, axis].sum(axis=1)
-            # per window, then person, then people: the order in which the evaluation itself averages
-            rmse = np.sqrt(off.sum(axis=1) / np.maximum(size, 1))
-            by_person = [rmse[(people == p) & (size > 0)] for p in near.participants]
-            errors.append(np.mean([of_person.mean() for of_person in by_person if of_person.size]))
-        best[:, axis] = np.asarray(grid[int(np.argmin(errors))]) / STEPS
-    return best
+    return mixing_weights(near, predictions, near.axes)

@@ -19,8 +19,8 @@ from .train_config import TrainConfig
 Method = Literal["network", "best", "mean curve", "ridge", "kernel ridge", "mix"]
 METHODS: tuple[str, ...] = get_args(Method)
 MOTION = ("*_velocity", "*_acceleration")
-"""Channels of landmarks that say how they move, not where they are: where somebody's landmarks lie differs between
-people and laboratories by more than what it tells of the force."""
+"""Channels of landmarks that say how they move, not where they are; whether the latter is of use differs from axis to
+axis (`docs/results/accuracy.md`, B), so that both are tried."""
 EPOCHS, LR, BATCH, HIDDEN = 12, 2e-3, 32, 32
 """Of the network among the candidates. It is trained for all of them: people who decide when to stop are people who
 are not learnt from, and its start is already ridge."""

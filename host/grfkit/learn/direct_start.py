@@ -13,7 +13,7 @@ from .baseline_base import mean_curve
 from .batches import Windows
 from .folds import grouped_kfold
 from .kernel import distances_of_rows, solve_kernel, spread_rows
-from .linear_start import put, stance_rows, start_from_ridge
+from .linear_start import output_scale, put, stance_rows, start_from_ridge
 from .networks import ForceNetwork
 from .networks.direct import MOST_STANCES, SPEED, SPEED_STEP_M_S, Kernel, MeanCurves, speeds_of
 from .scaler import Scaler
@@ -87,13 +87,6 @@ def _kernel_settings(data: StanceSet, apart: Floats, y: Floats) -> list[tuple[fl
             said = (np.exp(-far / width) @ solved.weights + solved.mean).reshape(-1, *y.shape[1:])
             errors[i] += ((said - y[out]) ** 2).sum(axis=(0, 1))
     return [settings[int(k)] for k in errors.argmin(axis=0)]
-
-
-def output_scale(scaler: Scaler) -> tuple[Floats, Floats]:
-    """Return what a network's output 0 means and the unit of it, shapes (time, axes) or (axes,)."""
-    if scaler.per_point:
-        return np.asarray(scaler.target_point_centre), np.asarray(scaler.target_point_size)
-    return np.asarray(scaler.target_centre), np.asarray(scaler.target_size)
 
 
 def numbers_in(network: ForceNetwork) -> int:

@@ -37,7 +37,7 @@ def _start_window(path: WindowLinear, scaler: Scaler, windows: Windows) -> None:
     offset, mean = x.mean(axis=0), y.mean(axis=0)
     x, y = x - offset, y - mean
     weights = ridge_by_axis(x, y, windows.data.per_stance("participant"), len(scaler.axes))
-    sizes = _output_sizes(scaler, path.points)
+    sizes = np.broadcast_to(output_scale(scaler)[1], (path.points, len(scaler.axes))).reshape(-1)
     # in sizes of the axes: those of each point would let the ends of a stance, where all are small, choose the rank
     down, up = reduced_rank(weights, x, np.tile(_axis_sizes(scaler), path.points), path.down.out_features)
     bias = (mean - offset @ down @ up) / sizes
@@ -54,7 +54,7 @@ def stance_rows(
     A sample that does not count takes the centre: it draws the line nowhere.
     """
     rows, targets = [], []
-    centre = np.asarray(scaler.target_point_centre if scaler.per_point else scaler.target_centre)
+    centre, _ = output_scale(scaler)
     for batch in windows.in_order():
         inputs = scaler.inputs(torch.from_numpy(batch.inputs))
         statics = scaler.scaled_statics(torch.from_numpy(batch.statics))
@@ -65,11 +65,11 @@ def stance_rows(
     return np.concatenate(rows), np.concatenate(targets)
 
 
-def _output_sizes(scaler: Scaler, points: int) -> Floats:
-    """Return the unit of every number the network gives, shape (time x axes,)."""
+def output_scale(scaler: Scaler) -> tuple[Floats, Floats]:
+    """Return what a network's output 0 means and the unit of it, shapes (time, axes) or (axes,)."""
     if scaler.per_point:
-        return np.asarray(scaler.target_point_size).reshape(-1)
-    return np.tile(np.asarray(scaler.target_size), points)
+        return np.asarray(scaler.target_point_centre), np.asarray(scaler.target_point_size)
+    return np.asarray(scaler.target_centre), np.asarray(scaler.target_size)
 
 
 def _axis_sizes(scaler: Scaler) -> Floats:

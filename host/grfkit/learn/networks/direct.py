@@ -17,7 +17,7 @@ from ...arrays import Floats
 from ...errors import BadInputError
 from ..kernel import spread_rows
 from .base import ForceNetwork, NetworkConfig, Shape
-from .linear import LinearPath, feature_step
+from .linear import LinearPath, feature_count, feature_step, stance_features
 
 if TYPE_CHECKING:
     from ..batches import Windows
@@ -105,9 +105,10 @@ class MeanCurveConfig(NetworkConfig):
 
 
 class MeanCurves(DirectNetwork):
-    """Curves (speeds + 1, time, axes), the last of all people at all speeds; speeds in the unit of the scaled static.
+    """Curves (speeds + 1, time, axes); speeds in the unit of the scaled static, the only one.
 
-    The speed is the only static.
+    The last curve is of all people at all speeds, which is answered where training knew no speed. A window without a
+    speed, whose scaled static is 0, gets the curve nearest to the mean speed.
     """
 
     def __init__(self, config: MeanCurveConfig, shape: Shape) -> None:
@@ -159,7 +160,7 @@ class Kernel(DirectNetwork):
     def __init__(self, config: KernelConfig, shape: Shape) -> None:
         super().__init__(config, shape)
         self.every = feature_step(config.points)
-        features = len(range(0, config.points, self.every)) * shape.channels + shape.statics
+        features = feature_count(config.points, shape.channels, shape.statics)
         self.register_buffer("rows", torch.zeros(config.stances, features))
         self.register_buffer("dual", torch.zeros(shape.axes, config.stances, config.points))
         self.register_buffer("mean", torch.zeros(shape.axes, config.points))
@@ -167,7 +168,7 @@ class Kernel(DirectNetwork):
 
     def features(self, inputs: Tensor, statics: Tensor) -> Tensor:
         """Return one row of features for every window, shape (batch, features)."""
-        return torch.cat([inputs[:, :: self.every].flatten(1), statics], dim=1)
+        return stance_features(inputs, statics, self.every)
 
     def answer(self, inputs: Tensor, statics: Tensor) -> Tensor:
         """Return the kernel-weighted sum; far from every stance it falls back to the mean."""

@@ -26,7 +26,7 @@ class LinearPath(BaseModel):
         ``lags``: each sample from the inputs at some samples around it; ``auto``: the first for stances, the second
         for continuous windows.
     rank
-        Of ``window``: 32 keep what a full map says (the curves of 20 runners lie within 1e-3 BW of so few numbers).
+        Of ``window``: chosen by hand, as many as the curves of a gait hardly need.
     points
         Of ``window``: samples of the window; filled in when training begins.
     lags, step
@@ -54,15 +54,14 @@ class WindowLinear(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.points, self.axes = path.points, axes
         self.every = feature_step(path.points)
-        features = len(range(0, path.points, self.every)) * channels + statics
-        self.down = nn.Linear(features, path.rank, bias=False)
+        self.down = nn.Linear(feature_count(path.points, channels, statics), path.rank, bias=False)
         self.up = nn.Linear(path.rank, path.points * axes)
         for parameter in (self.down.weight, self.up.weight, self.up.bias):
             nn.init.zeros_(parameter)
 
     def features(self, inputs: Tensor, statics: Tensor) -> Tensor:
         """Return one row of features for every window, shape (batch, features)."""
-        return torch.cat([inputs[:, :: self.every].flatten(1), statics], dim=1)
+        return stance_features(inputs, statics, self.every)
 
     def forward(self, inputs: Tensor, statics: Tensor) -> Tensor:
         """Return (batch, time, axes)."""
@@ -88,6 +87,16 @@ class LaggedLinear(nn.Module):  # type: ignore[misc]
 def feature_step(points: int) -> int:
     """Return every how many-th of ``points`` samples is a feature."""
     return max(1, min(EVERY, (points - 1) // (LEAST - 1)))
+
+
+def feature_count(points: int, channels: int, statics: int) -> int:
+    """Return how many features a window of ``points`` samples has."""
+    return len(range(0, points, feature_step(points))) * channels + statics
+
+
+def stance_features(inputs: Tensor, statics: Tensor, every: int) -> Tensor:
+    """Return one row of features for every window: every ``every``-th sample of its channels, then its statics."""
+    return torch.cat([inputs[:, ::every].flatten(1), statics], dim=1)
 
 
 def lag_offsets(path: LinearPath, *, causal: bool) -> tuple[int, ...]:
