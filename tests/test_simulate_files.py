@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grfkit import read
+from grfkit.arrays import Floats
+from grfkit.calibrate import apply, load
 from grfkit.calibrate.library import load_insole
 from grfkit.cli.simulate import main
 from grfkit.errors import BadInputError
@@ -18,6 +21,7 @@ from grfkit.formats.trc import trc_text
 from grfkit.formats.write_c3d import C3dPlate, write_c3d
 from grfkit.formats.write_loadsol import LoadsolFoot, loadsol_text
 from grfkit.simulate.conditions import Condition
+from grfkit.simulate.family import CELL_X_MM, CELL_Y_MM, Steps
 from grfkit.simulate.folder import (
     LabRequest,
     csv_file,
@@ -28,6 +32,7 @@ from grfkit.simulate.folder import (
     write_reference,
 )
 from grfkit.simulate.lab import LabTrial, simulate_trial, simulate_world
+from grfkit.simulate.mass_spring import MassSpringPerson
 from grfkit.units import G
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
@@ -190,22 +195,52 @@ def test_command_writes_a_lab_and_refuses_in_one_line(
 
 
 @pytest.mark.parametrize("family", ["A", "B"])
-def test_the_labs_own_insole_document_puts_the_cells_under_the_plates_centre_of_pressure(
-    family: str, tmp_path: Path
-) -> None:
-    """Where the load lies by the cells is where the plate has it, on both feet; the published insole mirrors it."""
+def test_the_published_places_of_the_cells_lie_under_the_plates_centre_of_pressure(family: str, tmp_path: Path) -> None:
     (tmp_path / "insole.json").write_text(insole_document())
     world = simulate_world(Condition.model_validate({"family": family, "duration_s": 20.0}), 31)
-    documents = {name: load_insole(name).document for name in (str(tmp_path / "insole.json"), "fsr16_m")}
+    lab, published = (load_insole(name).document for name in (str(tmp_path / "insole.json"), "fsr16_m"))
+    assert lab.cells == published.cells
     for k in (10, 11):
         side = "left" if world.steps.left[k] else "right"
         phase, cop = world.cop_m(k)
-        share = world.person.load_share(world.steps, k, phase)
-        for name, turned in zip(documents, (1.0, -1.0)):
-            places = np.asarray(list(documents[name].positions_m(side).values()))
-            right, forward = (share @ places).T
-            np.testing.assert_allclose(forward, cop[:, 0], atol=1e-9)
-            np.testing.assert_allclose(-right, turned * cop[:, 1], atol=1e-9)
+        places = np.asarray(list(published.positions_m(side).values()))
+        right, forward = (world.person.load_share(world.steps, k, phase) @ places).T
+        np.testing.assert_allclose(forward, cop[:, 0], atol=1e-9)
+        np.testing.assert_allclose(-right, cop[:, 1], atol=1e-9)
+
+
+def _inward(_person: object, _steps: Steps, _index: int, phase: Floats) -> Floats:
+    """Return shares of the cells of a foot that is loaded 10 mm and more medial of its axis, from heel to toe."""
+    along = (np.asarray(CELL_Y_MM) - 20 - 200 * np.asarray(phase)[:, None]) / 60
+    weight = np.exp(-(along**2)) * (np.asarray(CELL_X_MM) < -10)
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("insole", ["adc", "loadsol"])
+def test_a_foot_loaded_on_its_medial_side_loads_the_medial_cells_of_both_insoles(
+    insole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through file and reader: by the published places, by the names of zones, and under the plates."""
+    monkeypatch.setattr(MassSpringPerson, "load_share", _inward)
+    condition = {"family": "A", "insole": insole, "wearables": ("insole",), "duration_s": 15.0, "split_belt": True}
+    trial = simulate_trial(Condition.model_validate(condition), 3)
+    recording = trial.wearables["insole"]
+    path = tmp_path / f"insole.{'csv' if insole == 'adc' else 'txt'}"
+    path.write_text(csv_file(recording) if insole == "adc" else loadsol_file(recording, comment=""))
+    for number, (side, inward) in enumerate((("left", 1.0), ("right", -1.0)), start=1):
+        stream = apply(read(path), [load("insoles/fsr16_m")] if insole == "adc" else []).streams[f"insole_{side}"]
+        plate = trial.reference.streams[f"plate_{number}"]
+        # Y points left, so that medial of a left foot is less of it than where its heel came down
+        heel = trial.truth.ground.heel_m[trial.truth.world.steps.left == (side == "left"), 1]
+        loaded = plate["fz"].values > 300
+        assert np.median(inward * (np.median(heel) - plate["cop_y"].values[loaded])) > 0.005
+        if insole == "loadsol":
+            assert stream["zone_medial"].values.max() > 20 * max(stream["zone_lateral"].values.max(), 1.0)
+            continue
+        moving = {n: np.ptp(stream[n].values) for n in stream.data_vars if str(n).startswith("cell_")}
+        pressed = [stream[n].attrs["x_m"] * inward for n, v in moving.items() if v > 0.3 * max(moving.values())]
+        assert len(pressed) >= 5
+        assert min(pressed) > 0.01
 
 
 def test_the_toes_reach_farthest_forward_on_the_medial_side() -> None:

@@ -81,13 +81,11 @@ class Family(Protocol):
         """Return a person drawn from this family."""
 
 
-CELL_X_MM = (-12.0, 12, 12, 12, 12, 29.5, 24, 11.5, 11.5, -2.5, -6.5, -12.5, -24.5, -12, -12, -12)
-CELL_Y_MM = (20.0, 20, 55, 94, 129, 174, 216, 185, 231, 222, 183, 207, 171, 129, 94, 55)
-CELL_RIGHT_MM = tuple(-x for x in CELL_X_MM)
-"""Where the simulated cells lie on a left insole, to the right seen from above: as insole documents state places.
+CELL_RIGHT_MM = (-12.0, 12, 12, 12, 12, 29.5, 24, 11.5, 11.5, -2.5, -6.5, -12.5, -24.5, -12, -12, -12)
+"""Published places of the 16 cells on a left insole of size M, to the right seen from above: medial on a left foot.
 
-On the published insole (``fsr16_m``) the numbers of ``CELL_X_MM`` run to the right, medial on a left foot: its toe row
-reaches farthest forward there. Families take them as lateral, so that a simulated foot loads the mirror image, about
-the foot's axis, of the published cell of the same number, on both feet. Loads, plates and truth agree among
-themselves; only a place looked up in the document of the published insole is on the wrong side.
+As in the document ``fsr16_m``; a test keeps the two equal.
 """
+CELL_X_MM = tuple(-x for x in CELL_RIGHT_MM)
+"""The same places as families take them: lateral positive, on either foot."""
+CELL_Y_MM = (20.0, 20, 55, 94, 129, 174, 216, 185, 231, 222, 183, 207, 171, 129, 94, 55)

@@ -224,7 +224,7 @@ def insole_document() -> str:
         "kind": "insole_geometry",
         "schema_version": "1",
         "name": "simulated16_m",
-        "source": "grfkit's virtual lab: the cells of fsr16_m, mirrored about the foot's axis (grfkit.simulate.family)",
+        "source": "grfkit's virtual lab: the cells of fsr16_m (grfkit.simulate.family)",
         "size": "M",
         "extent_mm": max(CELL_Y_MM),
         "cells": [{"number": number, "x_mm": x, "y_mm": float(y)} for number, (x, y) in places],
