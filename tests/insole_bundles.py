@@ -26,9 +26,10 @@ from grfkit.embedded.stance_buffer import StanceSettings
 from grfkit.estimation.detector import COUNTS
 from grfkit.gait.causal import causal_settings
 from grfkit.runtime.compiled import CRuntime
-from grfkit.runtime.manifest import Axis, Column, Detector, Tensor
+from grfkit.runtime.manifest import Axis, Column, Detector, Points, Tensor
 
 POINTS = 51
+AXES = (("vgrf", 1.2, 0.7), ("apgrf", 0.01, 0.2), ("mlgrf", 0.0, 0.05))
 
 
 @dataclass(frozen=True)
@@ -63,19 +64,36 @@ def detector(rate_hz: float, channels: list[str], *, relative: bool, lowpass_hz:
     )
 
 
-def column(role: Any, name: str, unit: str, centre: float, size: float, file: TfliteFile) -> Column:
+def column(
+    role: Any, name: str, unit: str, centre: float, size: float, file: TfliteFile, *, points: bool = False
+) -> Column:
     step = 1.0 if role == "missing" else COUNTS[unit]
     ends = file.input
     integers = int8_channel(centre=centre / step, size=size / step, scale=ends.scale, zero=ends.zero_point)
     turned = role == "channel" and name in ("acc_y", "gyro_x", "gyro_z")
+    table = points_of(centre, size) if points and role == "channel" else None
     return Column(
         role=role, name=name, unit=unit, centre=centre, size=size, unit_per_count=step, turned_on_left=turned,
-        **asdict(integers),
+        points=table, **{k: v for k, v in asdict(integers).items() if k != "points"},
     )  # fmt: skip
 
 
+def points_of(centre: float, size: float) -> Points:
+    """Return centres and sizes that change over the stance, by half of what they are for all of it."""
+    wave = np.sin(np.linspace(0.0, 3.0, POINTS))
+    return Points(centre=tuple((centre + 0.5 * size * wave).tolist()), size=tuple((size * (1.0 - 0.5 * wave)).tolist()))
+
+
 def manifest(
-    file: TfliteFile, rate_hz: float, *, relative: bool, lowpass_hz: float, masks: bool, unit: str, name: str
+    file: TfliteFile,
+    rate_hz: float,
+    *,
+    relative: bool,
+    lowpass_hz: float,
+    masks: bool,
+    unit: str,
+    name: str,
+    points: bool = False,
 ) -> Any:
     """Columns in no order that a device would have: a lateral channel first, cells backwards, two statics."""
     channels = ["acc_y", *reversed(CELLS), "gyro_x", "acc_z"]
@@ -83,12 +101,13 @@ def manifest(
     rows = []
     for one in channels:
         kind, centre, size = cells if one in CELLS else ("m/s^2", 1.0, 9.0) if "acc" in one else ("rad/s", 0.1, 3.0)
-        rows.append(column("channel", one, kind, centre, size, file))
+        rows.append(column("channel", one, kind, centre, size, file, points=points))
     rows += [column("missing", one, "1", 0.0, 1.0, file) for one in channels if masks]
     rows += [
         column("static", n, u, c, s, file)
         for n, u, c, s in (("contact_s", "s", 0.3, 0.05), ("mass_kg", "kg", 70.0, 9.0))
     ]
+    axes = [Axis(name=n, centre=c, size=s, points=points_of(c, s) if points else None) for n, c, s in AXES]
     ends = [
         Tensor(shape=t.shape, dtype="int8", scale=t.scale, zero_point=t.zero_point) for t in (file.input, file.output)
     ]
@@ -96,8 +115,7 @@ def manifest(
         name=name, model_id=0x1234ABCD, window="stance", points=POINTS, columns=tuple(rows), force_unit=unit,
         cells="relative" if relative else "as recorded", imu_lowpass_hz=lowpass_hz, input=ends[0], output=ends[1],
         detector=detector(rate_hz, channels, relative=relative, lowpass_hz=lowpass_hz),
-        axes=(Axis(name="vgrf", centre=1.2, size=0.7), Axis(name="apgrf", centre=0.01, size=0.2),
-              Axis(name="mlgrf", centre=0.0, size=0.05)),
+        axes=tuple(axes),
     )  # fmt: skip
     told.of_role = lambda role: tuple(c for c in told.columns if c.role == role)
     return told
@@ -112,6 +130,7 @@ def write(
     masks: bool = False,
     unit: str = "BW",
     name: str = "foot_net",
+    points: bool = False,
 ) -> Made:
     """Write the C side of a bundle and its runtime, with a BiLSTM of 8 units in it."""
     need("ai_edge_litert", "flatbuffers")
@@ -120,7 +139,9 @@ def write(
     file = TfliteFile.of(made.bilstm(POINTS, width, 8, 3))
     model = c_model(file, name)
     library = compile_c(model, folder / "library")
-    told = manifest(file, rate_hz, relative=relative, lowpass_hz=lowpass_hz, masks=masks, unit=unit, name=name)
+    told = manifest(
+        file, rate_hz, relative=relative, lowpass_hz=lowpass_hz, masks=masks, unit=unit, name=name, points=points
+    )
     raw = np.random.default_rng(1).integers(-3000, 3000, (2, POINTS, width)).astype(np.int16)
     stored = counts_to_int8(raw, fixed_columns(told))
     answers = library.run(stored)

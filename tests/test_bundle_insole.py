@@ -96,10 +96,11 @@ SETTINGS = [
     {"relative": True, "lowpass_hz": 0.0, "masks": True},
     {"relative": False, "lowpass_hz": 15.0},
     {"relative": False, "lowpass_hz": 0.0},
+    {"relative": True, "lowpass_hz": 20.0, "points": True},
 ]
 
 
-@pytest.fixture(scope="module", params=range(len(SETTINGS)), ids=["both", "levels", "lowpass", "neither"])
+@pytest.fixture(scope="module", params=range(len(SETTINGS)), ids=["both", "levels", "lowpass", "neither", "points"])
 def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
     return write(tmp_path_factory.mktemp("bundle"), **SETTINGS[request.param])
 

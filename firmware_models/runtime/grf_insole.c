@@ -118,9 +118,16 @@ static void fill_input(const grf_insole_settings_t *settings, grf_insole_t *inso
     int8_t *to = insole->memory.input;
     for (uint32_t point = 0; point < settings->model->points; ++point) {
         for (uint32_t k = 0; k < settings->model->inputs; ++k) {
-            *to++ = grf_input(count_of(settings, insole, relative, point, k), settings->columns + k);
+            *to++ = grf_input(count_of(settings, insole, relative, point, k), settings->columns + k, point);
         }
     }
+}
+
+/* A step of the model's answer as one of the report's curve. */
+static int8_t step_of(const grf_curve_t *curve, int8_t answer)
+{
+    int32_t value = ((int32_t)answer * curve->multiplier + curve->addend) >> 16;
+    return (int8_t)(value > 127 ? 127 : (value < -128 ? -128 : value));
 }
 
 /* The curves in the order of the report, their scales in BW, and the features. */
@@ -141,7 +148,8 @@ static void tell(const grf_insole_settings_t *settings, const grf_insole_t *inso
     }
     for (uint32_t point = 0; point < settings->model->points; ++point) {
         for (uint32_t a = 0; a < axes; ++a) {
-            *to++ = insole->memory.answer[point * settings->model->outputs + settings->column[a]];
+            int8_t answer = insole->memory.answer[point * settings->model->outputs + settings->column[a]];
+            *to++ = settings->curve != 0 ? step_of(settings->curve + point * axes + a, answer) : answer;
         }
     }
     report->curve = insole->memory.curve;

@@ -9,7 +9,7 @@
 
 /* Of the structures in these headers: a bundle's C refuses to be compiled against any other. Two bundles of one number
  * share one copy of the runtime in a program. */
-#define GRF_RUNTIME 2
+#define GRF_RUNTIME 3
 
 #if defined(__GNUC__)
 #define GRF_ALIGNED __attribute__((aligned(4)))
@@ -59,6 +59,7 @@ typedef struct {
     int8_t pad, zero, low, high;              /* pad: the value of a row outside; clamps of the output */
     uint8_t per_channel;                      /* one scale for each output, else one for all */
     uint8_t partial;                          /* 1: leave int32 sums in scratch, 2: start from them */
+    uint8_t hold;                             /* a row outside is the one at the border */
     uint32_t sums;                            /* where, by row and output, outputs padded to fours */
     const int16_t *weights;
     const int32_t *bias; /* doubled */
@@ -83,6 +84,7 @@ typedef struct {
 typedef struct {
     uint8_t first, count;
     uint8_t reversed; /* from the last row to the first */
+    uint8_t once;     /* one row in all, not one for each of the window */
 } grf_group_t;
 
 typedef struct {

@@ -176,7 +176,7 @@ int32_t probe_levels(const int32_t *settings, const uint16_t *cells, const uint8
 static void channels_of(const int32_t *from, uint32_t count, grf_channel_t *to)
 {
     for (uint32_t k = 0; k < count; ++k, from += 4) {
-        grf_channel_t one = {from[0], from[1], (uint8_t)from[2], (int8_t)from[3]};
+        grf_channel_t one = {from[0], from[1], (uint8_t)from[2], (int8_t)from[3], 0};
         to[k] = one;
     }
 }

@@ -477,7 +477,7 @@ static const grf_scale_t scale_2[1] GRF_ALIGNED = {
 
 static const grf_conv_t layer_2 = {
     1, 1, 1, 0, 6,
-    28, 0, -128, 127, 0, 0, 0,
+    28, 0, -128, 127, 0, 0, 0, 0,
     weights_2, bias_2, scale_2};
 
 /* operator 6 FULLY_CONNECTED 'grf/head_0/Tensordot;grf/head_0/Relu;grf/head_0/BiasAdd' */
@@ -565,7 +565,7 @@ static const grf_scale_t scale_3[32] GRF_ALIGNED = {
 
 static const grf_conv_t layer_3 = {
     32, 1, 1, 0, 17,
-    0, -128, -128, 127, 1, 0, 0,
+    0, -128, -128, 127, 1, 0, 0, 0,
     weights_3, bias_3, scale_3};
 
 /* operator 7 FULLY_CONNECTED 'StatefulPartitionedCall:0' */
@@ -586,7 +586,7 @@ static const grf_scale_t scale_4[3] GRF_ALIGNED = {
 
 static const grf_conv_t layer_4 = {
     3, 1, 1, 0, 8,
-    -128, -3, -128, 127, 1, 0, 0,
+    -128, -3, -128, 127, 1, 0, 0, 0,
     weights_4, bias_4, scale_4};
 
 static const grf_view_t views[] = {
@@ -606,7 +606,7 @@ static const grf_layer_t layers[] = {
     {GRF_CONV, 1, {4}, 5, &layer_4},
 };
 
-static const grf_group_t groups[] = {{0, 1, 1}, {1, 4, 0}};
+static const grf_group_t groups[] = {{0, 1, 1, 0}, {1, 4, 0, 0}};
 
 const grf_model_t grf_bilstm_simulated = {
     GRF_BILSTM_SIMULATED_POINTS, GRF_BILSTM_SIMULATED_INPUTS, GRF_BILSTM_SIMULATED_OUTPUTS, 2, GRF_BILSTM_SIMULATED_STREAM,

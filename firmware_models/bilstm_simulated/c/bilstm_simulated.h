@@ -4,8 +4,8 @@
 
 #include "grf_model.h"
 
-#if GRF_RUNTIME != 2
-#error "bilstm_simulated was exported with runtime 2 of grfkit: export the bundles of a program with one grfkit, use one runtime/"
+#if GRF_RUNTIME != 3
+#error "bilstm_simulated was exported with runtime 3 of grfkit: export the bundles of a program with one grfkit, use one runtime/"
 #endif
 
 #define GRF_BILSTM_SIMULATED_POINTS 101

@@ -1,29 +1,29 @@
 #include "bilstm_simulated_config.h"
 
 const grf_channel_t grf_bilstm_simulated_columns[GRF_BILSTM_SIMULATED_COLUMNS] = {
-    {300, 1032157774, 35, 28}, /* 0 cell_01, 0.0001 relative per count */
-    {318, 1002112207, 35, 28}, /* 1 cell_02, 0.0001 relative per count */
-    {371, 986113468, 35, 28}, /* 2 cell_03, 0.0001 relative per count */
-    {417, 550171303, 34, 28}, /* 3 cell_04, 0.0001 relative per count */
-    {433, 537992962, 34, 28}, /* 4 cell_05, 0.0001 relative per count */
-    {490, 555129445, 34, 28}, /* 5 cell_06, 0.0001 relative per count */
-    {451, 548691296, 34, 28}, /* 6 cell_07, 0.0001 relative per count */
-    {581, 543665168, 34, 28}, /* 7 cell_08, 0.0001 relative per count */
-    {476, 1043923177, 35, 28}, /* 8 cell_09, 0.0001 relative per count */
-    {499, 1040394579, 35, 28}, /* 9 cell_10, 0.0001 relative per count */
-    {617, 565286081, 34, 28}, /* 10 cell_11, 0.0001 relative per count */
-    {504, 963263977, 35, 28}, /* 11 cell_12, 0.0001 relative per count */
-    {554, 1016227857, 35, 28}, /* 12 cell_13, 0.0001 relative per count */
-    {383, 1010226371, 35, 28}, /* 13 cell_14, 0.0001 relative per count */
-    {339, 1061573641, 35, 28}, /* 14 cell_15, 0.0001 relative per count */
-    {359, 1033914931, 35, 28}, /* 15 cell_16, 0.0001 relative per count */
-    {37, 750626351, 38, 28}, /* 16 acc_x, 0.0047884 m/s^2 per count */
-    {-31, 837107933, 37, 28}, /* 17 acc_y, 0.0047884 m/s^2 per count, sign turned on a left foot */
-    {453, 988925903, 39, 28}, /* 18 acc_z, 0.0047884 m/s^2 per count */
-    {-196, 993919071, 38, 28}, /* 19 gyro_x, 0.00106526 rad/s per count, sign turned on a left foot */
-    {-493, 667542604, 39, 28}, /* 20 gyro_y, 0.00106526 rad/s per count */
-    {29, 663138872, 37, 28}, /* 21 gyro_z, 0.00106526 rad/s per count, sign turned on a left foot */
-    {2660, 610248372, 35, 28}, /* 22 static contact_s, 0.0001 s per count */
+    {300, 1032157774, 35, 28, 0}, /* 0 cell_01, 0.0001 relative per count */
+    {318, 1002112207, 35, 28, 0}, /* 1 cell_02, 0.0001 relative per count */
+    {371, 986113468, 35, 28, 0}, /* 2 cell_03, 0.0001 relative per count */
+    {417, 550171303, 34, 28, 0}, /* 3 cell_04, 0.0001 relative per count */
+    {433, 537992962, 34, 28, 0}, /* 4 cell_05, 0.0001 relative per count */
+    {490, 555129445, 34, 28, 0}, /* 5 cell_06, 0.0001 relative per count */
+    {451, 548691296, 34, 28, 0}, /* 6 cell_07, 0.0001 relative per count */
+    {581, 543665168, 34, 28, 0}, /* 7 cell_08, 0.0001 relative per count */
+    {476, 1043923177, 35, 28, 0}, /* 8 cell_09, 0.0001 relative per count */
+    {499, 1040394579, 35, 28, 0}, /* 9 cell_10, 0.0001 relative per count */
+    {617, 565286081, 34, 28, 0}, /* 10 cell_11, 0.0001 relative per count */
+    {504, 963263977, 35, 28, 0}, /* 11 cell_12, 0.0001 relative per count */
+    {554, 1016227857, 35, 28, 0}, /* 12 cell_13, 0.0001 relative per count */
+    {383, 1010226371, 35, 28, 0}, /* 13 cell_14, 0.0001 relative per count */
+    {339, 1061573641, 35, 28, 0}, /* 14 cell_15, 0.0001 relative per count */
+    {359, 1033914931, 35, 28, 0}, /* 15 cell_16, 0.0001 relative per count */
+    {37, 750626351, 38, 28, 0}, /* 16 acc_x, 0.0047884 m/s^2 per count */
+    {-31, 837107933, 37, 28, 0}, /* 17 acc_y, 0.0047884 m/s^2 per count, sign turned on a left foot */
+    {453, 988925903, 39, 28, 0}, /* 18 acc_z, 0.0047884 m/s^2 per count */
+    {-196, 993919071, 38, 28, 0}, /* 19 gyro_x, 0.00106526 rad/s per count, sign turned on a left foot */
+    {-493, 667542604, 39, 28, 0}, /* 20 gyro_y, 0.00106526 rad/s per count */
+    {29, 663138872, 37, 28, 0}, /* 21 gyro_z, 0.00106526 rad/s per count, sign turned on a left foot */
+    {2660, 610248372, 35, 28, 0}, /* 22 static contact_s, 0.0001 s per count */
 };
 
 const grf_detect_settings_t grf_bilstm_simulated_contacts = {
@@ -48,7 +48,7 @@ const grf_insole_settings_t grf_bilstm_simulated_insole = {
     &grf_bilstm_simulated_levels, 0,
     GRF_BILSTM_SIMULATED_MODEL_ID, 25600u, GRF_BILSTM_SIMULATED_RATE_MHZ, 7, 0,
     {1, 2, 0}, {0.029296957f, 0.0325963125f, 1.54342794f}, {0.00560396584f, 0.000734360307f, 0.0148903923f},
-    {0, 0, 0, 0, 0, 0, 0, 0}};
+    {0, 0, 0, 0, 0, 0, 0, 0}, 0};
 
 grf_insole_memory_t grf_bilstm_simulated_memory(grf_bilstm_simulated_memory_t *memory)
 {

@@ -4,7 +4,7 @@ void grf_input_signed(const int16_t *raw, const grf_channel_t *channel, uint32_t
 {
     for (uint32_t row = 0; row < rows; ++row) {
         for (uint32_t k = 0; k < channels; ++k) {
-            *to++ = grf_input(*raw++, channel + k);
+            *to++ = grf_input(*raw++, channel + k, row);
         }
     }
 }
@@ -14,7 +14,7 @@ void grf_input_unsigned(const uint16_t *raw, const grf_channel_t *channel, uint3
 {
     for (uint32_t row = 0; row < rows; ++row) {
         for (uint32_t k = 0; k < channels; ++k) {
-            *to++ = grf_input(*raw++, channel + k);
+            *to++ = grf_input(*raw++, channel + k, row);
         }
     }
 }

@@ -26,6 +26,12 @@ enum {
 
 #define GRF_INSOLE_TOLD 8u
 
+/* A point of an axis that is sent, where points have centres and sizes of their own and a report has one of each: what
+ * the model answers, times the multiplier, plus the addend, over 65536. */
+typedef struct {
+    int32_t multiplier, addend;
+} grf_curve_t;
+
 typedef struct {
     const grf_model_t *model;
     const grf_channel_t *columns; /* model->inputs of them, as are the next */
@@ -42,6 +48,7 @@ typedef struct {
     uint8_t column[GRF_AXES];              /* of the answer, for each axis that is sent */
     float offset[GRF_AXES], scale[GRF_AXES]; /* of each axis that is sent, BW or N */
     uint8_t told_key[GRF_INSOLE_TOLD];     /* the key of SET that tells each number of `told`; 0: none does */
+    const grf_curve_t *curve;              /* by point, then axis; a null pointer: answers are sent as they are */
 } grf_insole_settings_t;
 
 /* Of the caller's; `scratch` and `work` may be the same: no stance is filtered while another is being answered. */

@@ -16,7 +16,7 @@ static const grf_scale_t scale_0[1] GRF_ALIGNED = {
 
 static const grf_conv_t layer_0 = {
     1, 1, 1, 0, 6,
-    28, -59, -128, 127, 0, 0, 0,
+    28, -59, -128, 127, 0, 0, 0, 0,
     weights_0, bias_0, scale_0};
 
 /* operator 2 CONV_2D 'grf/around_0/BiasAdd;grf/around_0/Conv2D;grf/around_0/BiasAdd/ReadVariableOp1' */
@@ -55,7 +55,7 @@ static const grf_scale_t scale_1[24] GRF_ALIGNED = {
 
 static const grf_conv_t layer_1 = {
     24, 1, 1, 0, 6,
-    28, 23, -128, 127, 1, 0, 0,
+    28, 23, -128, 127, 1, 0, 0, 0,
     weights_1, bias_1, scale_1};
 
 /* operator 3 CONV_2D 'grf/first_0/Relu;grf/first_0/BiasAdd;grf/first_0/Conv2D;grf/tf.compat.v1.pad/Pad/paddings;grf/tf.compat.v1.pad/Pad;grf/first_0/BiasAdd/ReadVariableOp1' */
@@ -189,7 +189,7 @@ static const grf_scale_t scale_2[24] GRF_ALIGNED = {
 
 static const grf_conv_t layer_2 = {
     24, 7, 1, 3, 41,
-    28, -128, -128, 127, 1, 0, 0,
+    28, -128, -128, 127, 1, 0, 0, 0,
     weights_2, bias_2, scale_2};
 
 /* operator 4 ADD 'grf/tf.nn.relu/Relu;grf/tf.__operators__.add/AddV2' */
@@ -338,7 +338,7 @@ static const grf_scale_t scale_4[24] GRF_ALIGNED = {
 
 static const grf_conv_t layer_4 = {
     24, 7, 3, 9, 42,
-    -128, -128, -128, 127, 1, 0, 0,
+    -128, -128, -128, 127, 1, 0, 0, 0,
     weights_4, bias_4, scale_4};
 
 /* operator 6 ADD 'grf/tf.nn.relu_1/Relu;grf/tf.__operators__.add_1/AddV2' */
@@ -487,7 +487,7 @@ static const grf_scale_t scale_6[24] GRF_ALIGNED = {
 
 static const grf_conv_t layer_6 = {
     24, 7, 9, 27, 42,
-    -128, -128, -128, 127, 1, 0, 0,
+    -128, -128, -128, 127, 1, 0, 0, 0,
     weights_6, bias_6, scale_6};
 
 /* operator 8 ADD 'grf/tf.nn.relu_2/Relu;grf/tf.__operators__.add_2/AddV2' */
@@ -543,7 +543,7 @@ static const grf_scale_t scale_8[32] GRF_ALIGNED = {
 
 static const grf_conv_t layer_8 = {
     32, 1, 1, 0, 7,
-    -59, -128, -128, 127, 1, 0, 0,
+    -59, -128, -128, 127, 1, 0, 0, 0,
     weights_8, bias_8, scale_8};
 
 /* operator 12 FULLY_CONNECTED 'StatefulPartitionedCall:0' */
@@ -563,7 +563,7 @@ static const grf_scale_t scale_9[3] GRF_ALIGNED = {
 
 static const grf_conv_t layer_9 = {
     3, 1, 1, 0, 8,
-    -128, 1, -128, 127, 1, 0, 0,
+    -128, 1, -128, 127, 1, 0, 0, 0,
     weights_9, bias_9, scale_9};
 
 static const grf_view_t views[] = {
@@ -593,7 +593,7 @@ static const grf_layer_t layers[] = {
     {GRF_CONV, 1, {9}, 10, &layer_9},
 };
 
-static const grf_group_t groups[] = {{0, 4, 0}, {4, 2, 0}, {6, 4, 0}};
+static const grf_group_t groups[] = {{0, 4, 0, 0}, {4, 2, 0, 0}, {6, 4, 0, 0}};
 
 const grf_model_t grf_tcn_simulated = {
     GRF_TCN_SIMULATED_POINTS, GRF_TCN_SIMULATED_INPUTS, GRF_TCN_SIMULATED_OUTPUTS, 3, GRF_TCN_SIMULATED_STREAM,

@@ -2,6 +2,15 @@
 
 #include "grf_mac.h"
 
+/* The row that stands where row `seen` would, which wraps to a huge number before the first one. */
+static uint32_t held(const grf_run_t *run, uint32_t seen)
+{
+    if (seen >= 0xC0000000u) {
+        return 0;
+    }
+    return run->model->stream || seen < run->model->points ? seen : run->model->points - 1u;
+}
+
 /* All rows that the taps see, side by side; returns how many rows of four numbers they fill. */
 static void gather_taps(const grf_run_t *run, const grf_layer_t *layer, uint32_t row, int16_t *to)
 {
@@ -12,7 +21,9 @@ static void gather_taps(const grf_run_t *run, const grf_layer_t *layer, uint32_t
     }
     for (uint32_t tap = 0; tap < conv->taps; ++tap) {
         uint32_t seen = row + tap * conv->dilation - conv->before; /* wraps to a huge number before the first row */
-        if (seen < 0xC0000000u && (run->model->stream || seen < run->model->points)) {
+        if (conv->hold) {
+            (void)grf_gather(run, layer, held(run, seen), to + count);
+        } else if (seen < 0xC0000000u && (run->model->stream || seen < run->model->points)) {
             (void)grf_gather(run, layer, seen, to + count);
         } else {
             for (uint32_t k = 0; k < channels; ++k) {

@@ -98,8 +98,9 @@ grf_status_t grf_model_run(const grf_model_t *model, const int8_t *input, int8_t
     for (uint32_t g = 0; g < model->groups; ++g) {
         const grf_group_t *group = &model->group[g];
         start_group(model, group, run.scratch);
-        for (uint32_t k = 0; k < model->points; ++k) {
-            run_row(&run, group, group->reversed ? model->points - 1u - k : k);
+        uint32_t rows = group->once ? 1u : model->points;
+        for (uint32_t k = 0; k < rows; ++k) {
+            run_row(&run, group, group->reversed ? rows - 1u - k : k);
         }
     }
     return GRF_OK;

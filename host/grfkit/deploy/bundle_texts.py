@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..embedded.curve import curve_integers
 from ..embedded.cutter import SCALARS
-from ..embedded.insole import AXES, MOST_STATICS, insole_reason, origins, tick_q16
+from ..embedded.insole import AXES, MOST_STATICS, fixed_columns, insole_reason, origins, tick_q16
 from ..embedded.made_up_foot import FOOT_STEPS, foot_samples
 from ..learn.spec import ModelSpec
+from ..runtime.bundle import scale_of
 from ..runtime.manifest import Column, Detector, Manifest
-from .plan import BEYOND
+from .plan import BEYOND, BEYOND_POINTS
 from .render import c_float, render
 
 UNTESTED = "Untested: nobody has run this on a board yet; what is tested is `make test` and the boards of sizes.json."
@@ -60,11 +62,12 @@ def bundle_texts(
         Names of the runtime's C files.
     """
     manifest = _as_read(manifest)
-    content = _content(manifest) | {
+    content = _content(manifest)
+    content |= {
         "spec": spec,
         "parity": manifest.parity,
         "sizes": manifest.sizes,
-        "beyond": BEYOND,
+        "beyond": BEYOND_POINTS if content["per_point"] else BEYOND,
         "channels": manifest.of_role("channel"),
         "statics": manifest.of_role("static"),
         "turned": [c.name for c in manifest.columns if c.turned_on_left],
@@ -90,6 +93,8 @@ def c_texts(manifest: Manifest, golden: Mapping[str, NDArray[Any]], runtime: Seq
     content["sources"] = [f"c/{name}.c", f"c/{name}_config.c"]
     content["runtime_sources"] = [f"runtime/{n}" for n in runtime]
     content["foot"] = None
+    content["integers"] = fixed_columns(manifest)
+    content["point_centre"], content["point_size"] = (table.reshape(-1).tolist() for table in scale_of(manifest.axes))
     templates = [*_C]
     if detector is not None and "foot_input" in golden:
         content["foot"] = _foot(detector, golden)
@@ -131,6 +136,7 @@ def _content(manifest: Manifest) -> dict[str, Any]:
         "detector": detector,
         "levels": levels,
         "lowpass": detector.lowpass if detector is not None else None,
+        "per_point": any(axis.points for axis in manifest.axes),
         "rate_mhz": round(detector.rate_hz * 1000) if detector is not None else None,
         "remembered_s": _remembered_s(detector, levels) if detector is not None and levels is not None else None,
         "insole": reason is None,
@@ -157,6 +163,7 @@ def _insole(manifest: Manifest) -> dict[str, Any]:
     names = [a.name for a in manifest.axes]
     order = [names.index(n) for n in AXES if n in names]
     ends, sent = manifest.output, [manifest.axes[k] for k in order]
+    integers = curve_integers(manifest)
     return {
         "inputs_by_set": [c.name for c in manifest.of_role("static") if c.name != "contact_s"],
         "origins": origins(manifest.columns),
@@ -164,6 +171,7 @@ def _insole(manifest: Manifest) -> dict[str, Any]:
         "tick_q16": tick_q16(manifest.detector.rate_hz),
         "axis_order": order,
         "axis_bits": sum(1 << k for k, n in enumerate(AXES) if n in names),
+        "curve": None if integers is None else integers[:, order].reshape(-1, 2).tolist(),
         "wire_offset": [a.centre - ends.scale * ends.zero_point * a.size for a in sent],
         "wire_scale": [ends.scale * a.size for a in sent],
     }

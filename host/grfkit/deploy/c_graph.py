@@ -26,13 +26,18 @@ _CLAMPS = {"NONE": (-np.inf, np.inf), "RELU": (0.0, np.inf), "RELU6": (0.0, 6.0)
 
 @dataclass(frozen=True)
 class _Value:
-    """A tensor in the runtime's terms: channels of buffers side by side, and zero rows before and after."""
+    """A tensor in the runtime's terms: channels of buffers side by side, and rows before and after.
+
+    These are zeros, or with ``hold`` the row at the border.
+    """
 
     parts: tuple[Part, ...]
     scale: float
     zero: int
     reversed: bool = False
     pad: tuple[int, int] = (0, 0)
+    hold: bool = False
+    once: bool = False
 
 
 def read_graph(file: TfliteFile) -> Graph:
@@ -68,7 +73,7 @@ class _Reader:
         out = self.values.get(self.file.output.index)
         if out is None or out.reversed or len(out.parts) != 1 or out.parts[0].buffer == 0 or out.pad != (0, 0):
             raise NoC(f"output tensor '{self.file.output.name}' is not one layer's output in the order of time")
-        if out.parts[0] != Part(out.parts[0].buffer, 0, self.widths[out.parts[0].buffer]):
+        if not out.parts[0].folded and out.parts[0].width != self.widths[out.parts[0].buffer]:
             raise NoC(f"output tensor '{self.file.output.name}' is only some channels of a layer")
         return Graph(self.points, tuple(self.widths), tuple(self.layers), out.parts[0].buffer)
 
@@ -91,6 +96,13 @@ class _Reader:
             raise NoC(f"{operator} reads rows in reverse; only LSTM layers do so in the C runtime")
         return value
 
+    def every_row(self, operator: OperatorInfo, place: int = 0) -> _Value:
+        """Return an operator's input at a place; refuse rows in reverse, padded ones, and a single one."""
+        value = self.in_order(operator, place)
+        if value.pad != (0, 0) or value.once:
+            raise NoC(f"{operator} reads padded rows, or a single one; only convolutions do so in the C runtime")
+        return value
+
     def constant(self, operator: OperatorInfo, place: int) -> tuple[TensorInfo, NDArray[np.int64]]:
         """Return an operator's constant input at a place, and its numbers."""
         tensor = self.file.tensor(operator, place)
@@ -99,11 +111,12 @@ class _Reader:
         return tensor, tensor.data.astype(np.int64)
 
     def out(self, operator: OperatorInfo) -> TensorInfo:
-        """Return an operator's output; refuse other than a row of int8 for each sample."""
+        """Return an operator's output; refuse other than a row of int8 for each sample, or a single one."""
         tensor = self.file.tensors[operator.outputs[0]]
-        if tensor.dtype != "int8" or self._rows(tensor) != self.points:
+        if tensor.dtype != "int8" or self._rows(tensor) not in (self.points, 1):
             raise NoC(
                 f"{operator} makes '{tensor.name}', {tensor.dtype} {tensor.shape}; expected int8, {self.points} rows"
+                " or one"
             )
         return tensor
 
@@ -124,9 +137,12 @@ class _Reader:
             raise NoC(f"{operator} reads {len(sources)} tensors side by side; the C runtime takes 4")
         self.widths.append(tensor.shape[-1])
         target = len(self.widths) - 1
-        self.layers.append(CLayer(f"{operator} '{tensor.name}'", sources, target, settings, **more))
+        once = self._rows(tensor) != self.points
+        self.layers.append(CLayer(f"{operator} '{tensor.name}'", sources, target, settings, once=once, **more))
         part = Part(target, 0, tensor.shape[-1])
-        self.values[tensor.index] = _Value((part,), tensor.scale, tensor.zero_point, bool(more.get("reversed")))
+        self.values[tensor.index] = _Value(
+            (part,), tensor.scale, tensor.zero_point, bool(more.get("reversed")), once=once
+        )
 
 
 def _reverse(reader: _Reader, operator: OperatorInfo) -> None:
@@ -141,7 +157,11 @@ def _reverse(reader: _Reader, operator: OperatorInfo) -> None:
 def _reshape(reader: _Reader, operator: OperatorInfo) -> None:
     value = reader.value(operator)
     shape = reader.file.tensors[operator.outputs[0]].shape
-    width, rows = sum(p.width for p in value.parts), reader.points + sum(value.pad)
+    width, rows = sum(p.width for p in value.parts), 1 if value.once else reader.points + sum(value.pad)
+    if value.once and math.prod(shape) == width == reader.points * shape[-1] and len(value.parts) == 1:
+        folded = Part(value.parts[0].buffer, 0, shape[-1], folded=True)
+        reader.alias(operator, replace(value, parts=(folded,), once=False))
+        return
     if shape[-1] != width or math.prod(shape) != width * rows:
         raise NoC(f"{operator} makes {shape}; the C runtime keeps rows of {width} channels")
     reader.alias(operator, value)
@@ -156,8 +176,24 @@ def _pad(reader: _Reader, operator: OperatorInfo) -> None:
     if not time or others:
         raise NoC(f"{operator} pads {sizes.tolist()} of {shape}; only time is padded")
     before, after = (int(v) for v in sizes[time[0]])
+    if value.hold or value.once:
+        raise NoC(f"{operator} pads rows that are padded already, or a single one")
     # no layer: the convolution that reads these rows takes the padding as rows before and after its window
     reader.alias(operator, replace(value, pad=(value.pad[0] + before, value.pad[1] + after)))
+
+
+def _gather(reader: _Reader, operator: OperatorInfo) -> None:
+    value = reader.in_order(operator)
+    shape = reader.file.tensors[operator.inputs[0]].shape
+    _, rows = reader.constant(operator, 1)
+    axis = int(operator.options.get("axis", 0)) % len(shape)
+    before, after = int((rows == 0).sum()) - 1, int((rows == reader.points - 1).sum()) - 1
+    held = rows.shape == (reader.points + before + after,) and before >= 0 <= after
+    if not held or shape[axis] != reader.points or value.pad != (0, 0) or value.once:
+        raise NoC(f"{operator} takes rows {rows.tolist()[:8]} ... of {shape}; only the rows at both ends are repeated")
+    if rows.tolist() != np.clip(np.arange(-before, reader.points + after), 0, reader.points - 1).tolist():
+        raise NoC(f"{operator} takes rows {rows.tolist()[:8]} ... in another order than that of time")
+    reader.alias(operator, replace(value, pad=(before, after), hold=True))
 
 
 def _slice(reader: _Reader, operator: OperatorInfo) -> None:
@@ -176,7 +212,7 @@ def _join(reader: _Reader, operator: OperatorInfo) -> None:
     values = [reader.value(operator, k) for k in range(len(operator.inputs))]
     rank = len(reader.file.tensors[operator.outputs[0]].shape)
     first = values[0]
-    if int(operator.options["axis"]) not in (rank - 1, -1) or any(v.pad != (0, 0) for v in values):
+    if int(operator.options["axis"]) not in (rank - 1, -1) or any(v.pad != (0, 0) or v.once for v in values):
         raise NoC(f"{operator} joins along axis {operator.options['axis']}; only channels are joined")
     for value in values:
         if (value.scale, value.zero, value.reversed) != (first.scale, first.zero, first.reversed):
@@ -192,7 +228,7 @@ def _lstm(reader: _Reader, operator: OperatorInfo) -> None:
     gates = [reader.constant(operator, k) for k in range(1, 5)]
     hidden, cell = reader.file.tensor(operator, 18), reader.file.tensor(operator, 19)
     options = operator.options
-    if left_out or value.pad != (0, 0) or options.get("time_major") or options.get("proj_clip"):
+    if left_out or value.pad != (0, 0) or value.once or options.get("time_major") or options.get("proj_clip"):
         raise NoC(f"{operator} has peepholes, a projection or a norm (inputs {left_out}), time major or padding")
     if hidden is None or cell is None or gates[0][0].dtype != "int8" or cell.dtype != "int16":
         raise NoC(f"{operator} is not of int8 weights and an int16 cell")
@@ -332,18 +368,19 @@ def _conv(reader: _Reader, operator: OperatorInfo) -> None:
     # TensorFlow puts the odd row of SAME after the window
     if operator.options["padding"] == "SAME":
         before, after = before + span // 2, after + span - span // 2
-    # a row out for each row in: all buffers are as long as the window
-    if before + after != span:
+    # a row out for each row in, or one in all
+    rows = (1 if value.once else reader.points) + before + after - span
+    if rows not in (1, reader.points) or (rows == 1 and before) or (value.once and rows != 1):
         raise NoC(f"{operator} pads {before} + {after} rows for a filter that spans {span}: the window would change")
-    more = {"dilation": dilation, "before": before, "after": after}
+    more: dict[str, Any] = {"dilation": dilation, "before": before, "after": span - before, "hold": value.hold}
     _rows_of(reader, operator, value, weights, values.reshape(len(values), taps, -1), **more)
 
 
 def _add(reader: _Reader, operator: OperatorInfo) -> None:
-    first, second = reader.in_order(operator, 0), reader.in_order(operator, 1)
+    first, second = reader.every_row(operator, 0), reader.every_row(operator, 1)
     out = reader.out(operator)
     parts = (*first.parts, *second.parts)
-    if len(parts) != 2 or {p.width for p in parts} != {out.shape[-1]} or (first.pad, second.pad) != ((0, 0),) * 2:
+    if len(parts) != 2 or {p.width for p in parts} != {out.shape[-1]}:
         raise NoC(f"{operator} adds tensors of {[p.width for p in parts]} channels, expected two of {out.shape[-1]}")
     # as TensorFlow Lite's ADD: both inputs brought to twice the larger scale, with 20 bits of headroom
     twice = 2.0 * max(first.scale, second.scale)
@@ -369,6 +406,7 @@ _HANDLERS: dict[str, Callable[[_Reader, OperatorInfo], None]] = {
     "EXPAND_DIMS": _reshape,
     "SQUEEZE": _reshape,
     "PAD": _pad,
+    "GATHER": _gather,
     "STRIDED_SLICE": _slice,
     "CONCATENATION": _join,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,

@@ -27,11 +27,12 @@ class Factor:
 
 @dataclass(frozen=True)
 class Part:
-    """Channels ``[start, start + width)`` of a buffer."""
+    """Channels ``[start, start + width)`` of a buffer; ``folded``: its only row, as rows of ``width`` channels."""
 
     buffer: int
     start: int
     width: int
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class CLstm:
 class CConv:
     """A convolution over time, weights ``(outputs, taps * channels)``; a dense layer has one tap.
 
-    ``partial`` is 1 where int32 sums are left behind, 2 where they are taken up.
+    ``partial`` is 1 where int32 sums are left behind, 2 where they are taken up; ``hold``: beyond the window the row at
+    its border is seen, not ``pad``.
     """
 
     kind: ClassVar[str] = "conv"
@@ -75,6 +77,7 @@ class CConv:
     low: int
     high: int
     partial: int = 0
+    hold: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,13 +108,17 @@ Settings = CLstm | CConv | CAdd | CCopy
 
 @dataclass(frozen=True)
 class CLayer:
-    """One layer: what it reads side by side, the buffer it fills, its settings and direction (None: either)."""
+    """One layer: what it reads side by side, the buffer it fills, its settings and direction (None: either).
+
+    ``once``: it makes one row in all, not one for each of the window.
+    """
 
     name: str
     sources: tuple[Part, ...]
     target: int
     settings: Settings
     reversed: bool | None = None
+    once: bool = False
 
     @property
     def back(self) -> int:
@@ -126,12 +133,20 @@ class CLayer:
 
 @dataclass(frozen=True)
 class Graph:
-    """Layers in the order of the file; buffer 0 is the input, ``widths`` its and the others' channels."""
+    """Layers in the order of the file; buffer 0 is the input, ``widths`` its and the others' channels.
+
+    ``once`` are the buffers of one row.
+    """
 
     points: int
     widths: tuple[int, ...]
     layers: tuple[CLayer, ...]
     output: int
+
+    @property
+    def once(self) -> frozenset[int]:
+        """Return the buffers that hold one row in all."""
+        return frozenset(layer.target for layer in self.layers if layer.once)
 
 
 def factor(real: float) -> Factor:

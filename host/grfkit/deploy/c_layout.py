@@ -52,7 +52,9 @@ class Layout:
 def lay_out(graph: Graph) -> Layout:
     """Return the groups, buffers and memory of a graph."""
     groups, graph = _split_heads(_grouped(graph), graph)
-    stream = len(groups) == 1 and not groups[0][1] and all(graph.layers[k].causal for k in groups[0][0])
+    stream = (
+        len(groups) == 1 and not groups[0][1] and not graph.once and all(graph.layers[k].causal for k in groups[0][0])
+    )
     if stream:
         groups, graph = _with_input_ring(groups, graph)
     return _in_memory(groups, graph, stream)
@@ -63,7 +65,9 @@ def _grouped(graph: Graph) -> Groups:
     groups: list[tuple[list[int], bool | None]] = []
     maker = {layer.target: k for k, layer in enumerate(graph.layers)}
     for k, layer in enumerate(graph.layers):
-        if groups and _joins(layer, *groups[-1], maker):
+        # a layer of one row in all runs with its like
+        alike = groups and graph.layers[groups[-1][0][0]].once == layer.once
+        if alike and _joins(layer, *groups[-1], maker):
             members, way = groups[-1]
             groups[-1] = ([*members, k], _way(layer, members, way, maker))
         else:
@@ -111,7 +115,7 @@ def _owner(groups: Groups, graph: Graph, buffer: int) -> int | None:
 
 def _saves(graph: Graph, k: int, part: Part) -> bool:
     layer = graph.layers[k]
-    if not isinstance(layer.settings, CConv) or layer.settings.taps != 1 or layer.settings.partial:
+    if not isinstance(layer.settings, CConv) or layer.settings.taps != 1 or layer.settings.partial or layer.once:
         return False
     readers = [p for other in graph.layers for p in other.sources if p.buffer == part.buffer]
     # an int32 sum for each output in place of an int8 for each channel of the part
@@ -180,11 +184,11 @@ def _in_memory(groups: Groups, graph: Graph, stream: bool) -> Layout:
 def _buffer(graph: Graph, layer: CLayer, of_layer: dict[int, int], g: int, memory: _Memory, stream: bool) -> Buffer:
     width = graph.widths[layer.target]
     if layer.target == graph.output:
-        return Buffer("output", width, 1 if stream else graph.points)
+        return Buffer("output", width, 1 if stream or layer.once else graph.points)
     readers = [k for k, o in enumerate(graph.layers) if any(p.buffer == layer.target for p in o.sources)]
     last = max([of_layer[k] for k in readers], default=g)
-    rows = graph.points
-    if last == g:  # a stream goes on after the window, and may look back further than it was long
+    rows = 1 if layer.once else graph.points
+    if last == g and not layer.once:  # a stream goes on after the window, and may look back further than it was long
         reach = 1 + max([graph.layers[k].back for k in readers], default=0)
         rows = reach if stream else min(rows, reach)
     return Buffer("scratch", width, rows, memory.take(width * rows, g, last))

@@ -21,7 +21,7 @@ from ..errors import BadInputError
 from ..learn.model import GrfModel
 from ..records.stance_set import StanceSet
 from .from_torch import plan_inputs, plan_of
-from .plan import BEYOND, Plan, calibrated
+from .plan import Plan, calibrated
 from .repair import RepairReport, repaired
 from .smooth import centred, equalised
 from .tflite_file import TfliteFile
@@ -44,7 +44,7 @@ class Converted:
     mean_error
         Mean error of the int8 file on these windows before it was taken out, of each standardised axis.
     calibrated_on
-        The participants of the windows whose ranges, :data:`BEYOND` times as wide, the 8-bit numbers span.
+        The participants of the windows whose ranges, ``plan.beyond`` times as wide, the 8-bit numbers span.
     """
 
     plan: Plan
@@ -82,8 +82,9 @@ def convert_model(
     calibration = representative(model, windows)
     # channels are balanced first, since the ranges of outputs, statics and cells are measured on the balanced plan
     inputs = plan_inputs(model, calibration)
-    plan = calibrated(equalised(plan_of(model, inputs.shape[1]), inputs), inputs, beyond=BEYOND)
-    examples = np.concatenate([inputs, np.float32(BEYOND) * inputs])
+    plan = plan_of(model, inputs.shape[1])
+    plan = calibrated(equalised(plan, inputs), inputs, beyond=plan.beyond)
+    examples = np.concatenate([inputs, np.float32(plan.beyond) * inputs])
     files = convert(plan, examples, kinds=kinds, limit_s=limit_s, progress=progress)
     report: RepairReport | None = None
     mean_error: tuple[float, ...] = ()

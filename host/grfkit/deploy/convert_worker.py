@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .layers import Add, Conv, Dense, Join, Layer, Lstm, Pool, Reshape
+from .layers import Add, Conv, Dense, Hold, Join, Layer, Lstm, Pool, Reshape, held_rows
 from .plan import INPUT, Plan
 
 FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
@@ -119,7 +119,10 @@ def _keras_layer(layer: Layer, values: list[Any]) -> Any:
         conv = layers.Conv2D(maps, (taps, across), dilation_rate=(layer.dilation, 1), activation=relu, name=layer.name)
         return conv(value)
     if isinstance(layer, Add):
-        return tf.nn.relu(values[0] + values[1])
+        return tf.nn.relu(values[0] + values[1]) if layer.relu else values[0] + values[1]
+    if isinstance(layer, Hold):
+        # one operator that copies rows; PAD has zeros only, and MIRROR_PAD another row
+        return tf.gather(values[0], held_rows(values[0].shape[1], layer.pad), axis=1)
     if isinstance(layer, Join):
         return tf.concat(values, axis=-1)
     if isinstance(layer, Pool):

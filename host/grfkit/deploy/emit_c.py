@@ -192,7 +192,7 @@ def _conv(k: int, layer: CConv, sums: int) -> tuple[tuple[_Array, ...], tuple[tu
     width = -(-layer.weights.shape[1] // 4)
     return tuple(arrays), (
         (len(layer.weights), layer.taps, layer.dilation, layer.before, width),
-        (layer.pad, layer.zero, layer.low, layer.high, many, layer.partial, sums),
+        (layer.pad, layer.zero, layer.low, layer.high, many, layer.partial, int(layer.hold), sums),
         (f"weights_{k}", bias, scale),
     )
 
@@ -211,7 +211,7 @@ def _tables(layout: Layout, layers: Sequence[_LayerText]) -> dict[str, list[tupl
     rows: list[tuple[object, ...]] = []
     groups: list[tuple[object, ...]] = []
     for members, backwards in layout.groups:
-        groups.append((len(rows), len(members), int(backwards)))
+        groups.append((len(rows), len(members), int(backwards), int(layout.layers[members[0]].once)))
         for k in members:
             layer = layout.layers[k]
             sources = [parts.setdefault(part, len(parts)) for part in layer.sources]
@@ -222,5 +222,7 @@ def _tables(layout: Layout, layers: Sequence[_LayerText]) -> dict[str, list[tupl
     views: list[tuple[object, ...]] = []
     for part in parts:
         buffer = layout.buffers[part.buffer]
-        views.append((buffer.offset + part.start, buffer.width, buffer.rows, part.width, _PLACES[buffer.place]))
+        stride = part.width if part.folded else buffer.width
+        rows_kept = buffer.rows * buffer.width // stride
+        views.append((buffer.offset + part.start, stride, rows_kept, part.width, _PLACES[buffer.place]))
     return {"views": views, "rows": rows, "groups": groups}

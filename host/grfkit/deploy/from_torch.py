@@ -13,6 +13,7 @@ from ..errors import BadInputError
 from ..learn.batches import Windows
 from ..learn.model import GrfModel
 from ..records.stance_set import StanceSet
+from .from_linear import path_layers
 from .layers import Add, Conv, Dense, Join, Layer, Lstm, Pool, Reshape, Singles
 from .plan import INPUT, STATICS, Plan
 
@@ -27,15 +28,16 @@ def plan_of(model: GrfModel, points: int | None = None) -> Plan:
     """
     scaler, network = model.spec.scaler, model.network
     planned = network_plan(network, model.spec.points if points is None else points)
-    if scaler.per_point:
+    if scaler.per_point and planned.points != len(scaler.point_centre):
         raise BadInputError(
-            "the model scales every point of a stance on its own (per_point), which a bundle cannot; train it without"
+            f"the model scales every one of {len(scaler.point_centre)} points of a stance on its own, not of"
+            f" {planned.points}; cut stances to that many"
         )
     return replace(
         planned,
         axes=scaler.axes,
-        centre=scaler.target_centre,
-        size=scaler.target_size,
+        centre=scaler.target_point_centre if scaler.per_point else scaler.target_centre,
+        size=scaler.target_point_size if scaler.per_point else scaler.target_size,
         unit="N" if scaler.target == "newton" else "BW",
     )
 
@@ -49,24 +51,37 @@ def network_plan(network: Any, points: int) -> Plan:
         If the network, or the way its statics enter, cannot be quantised.
     """
     name, shape = str(network.config.name), network.shape
-    if name in ("linear", "mean_curve", "kernel", "mix") or network.linear is not None:
-        words = {"linear": "ridge", "mean_curve": "a mean curve", "kernel": "kernel ridge", "mix": "a mix of methods"}
+    if name in _NO_PATH:
         raise BadInputError(
-            f"{words.get(name, f'network {name!r} with a linear path')} has no path to eight bits; train a network"
-            f" without one: grf-train --network bilstm (or {', '.join(n for n in _BODIES if n != 'bilstm')})"
+            f"{_NO_PATH[name]} has no path to eight bits; train ridge or a network: grf-train --method linear, or"
+            f" --network bilstm (or {', '.join(n for n in _BODIES if n != 'bilstm')})"
         )
-    if name not in _BODIES:
+    if name not in (*_BODIES, LINEAR):
         raise BadInputError(
             f"network '{name}' cannot be quantised (its 8-bit conversion fails or is not exact); train one of"
             f" {', '.join(_BODIES)}"
         )
+    draft = _Draft(points, shape.channels + shape.statics)
+    if network.linear is not None:
+        for layer in path_layers(network.linear, points, draft.width, channels=shape.channels):
+            draft.add(layer)
+    if name != LINEAR:
+        _beside(draft, network)
+    axes = tuple(f"axis_{i}" for i in range(shape.axes))
+    zeros, ones = (0.0,) * shape.axes, (1.0,) * shape.axes
+    return Plan(name, points, draft.width, shape.statics, tuple(draft.layers), axes, zeros, ones, "BW")
+
+
+def _beside(draft: _Draft, network: Any) -> None:
+    """Take body and head, whose answer is added to that of the layers before."""
+    name, shape = str(network.config.name), network.shape
+    straight = draft.layers[-1].name if draft.layers else None
     if network.film is not None:
         raise BadInputError(
             f"network '{name}' takes its statics by FiLM, which cannot be quantised; train it with statics_by 'concat'"
             " or 'tile'"
         )
     tiled = network.config.statics_by == "tile"
-    draft = _Draft(points, shape.channels + shape.statics)
     features = _BODIES[name](draft, network.body, shape.channels + (shape.statics if tiled else 0))
     if shape.statics and not tiled:
         # a dense layer of ones and zeros takes the statics out of the input: a slice copies bytes, and would tie the
@@ -75,10 +90,9 @@ def network_plan(network: Any, points: int) -> Plan:
         picks[shape.channels :] = np.eye(shape.statics, dtype=np.float32)
         draft.add(Dense(STATICS, (INPUT,), picks, np.zeros(shape.statics, dtype=np.float32)))
         features = draft.add(Join("features", (*draft.unjoined(features), STATICS)))
-    _head(draft, network.head, features)
-    axes = tuple(f"axis_{i}" for i in range(shape.axes))
-    zeros, ones = (0.0,) * shape.axes, (1.0,) * shape.axes
-    return Plan(name, points, draft.width, shape.statics, tuple(draft.layers), axes, zeros, ones, "BW")
+    answer = _head(draft, network.head, features)
+    if straight is not None:
+        draft.add(Add("sum", (straight, answer), relu=False))
 
 
 def plan_inputs(model: GrfModel, data: StanceSet) -> Singles:
@@ -264,13 +278,16 @@ def _mlp(draft: _Draft, body: Any, channels: int) -> str:
     return source
 
 
-def _head(draft: _Draft, head: Any, source: str) -> None:
+def _head(draft: _Draft, head: Any, source: str) -> str:
     linears = [m for m in head if hasattr(m, "weight")]
     for k, linear in enumerate(linears):
         last = k == len(linears) - 1
         source = _dense(draft, "output" if last else f"head_{k}", source, linear, relu=not last)
+    return source
 
 
+LINEAR = "linear"
+_NO_PATH = {"mean_curve": "a mean curve", "kernel": "kernel ridge", "mix": "a mix of methods"}
 _BODIES: dict[str, Callable[[_Draft, Any, int], str]] = {
     "bilstm": _recurrent,
     "lstm": _recurrent,

@@ -15,8 +15,8 @@ from .tflite_file import OperatorInfo, TensorInfo, TfliteFile
 
 Target = Literal["micro", "float"]
 MICRO = (
-    "ADD", "CONCATENATION", "CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "PAD", "QUANTIZE", "RESHAPE", "REVERSE_V2",
-    "STRIDED_SLICE", "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "ADD", "CONCATENATION", "CONV_2D", "FULLY_CONNECTED", "GATHER", "MAX_POOL_2D", "PAD", "QUANTIZE", "RESHAPE",
+    "REVERSE_V2", "STRIDED_SLICE", "UNIDIRECTIONAL_SEQUENCE_LSTM",
 )  # fmt: skip
 """Operators of an int8 file whose arithmetic is checked by tests."""
 FLOAT = (*MICRO, "DEQUANTIZE", "RELU")

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..embedded.insole import fixed_columns
-from ..embedded.int8_input import counts_to_int8
+from ..embedded.int8_input import counts_to_int8, offsets_and_multipliers
 from ..learn.batches import Windows
 from ..learn.spec import ModelSpec
 from ..records.stance_set import StanceSet
 from ..runtime import Interpreter
-from ..runtime.bundle import forces_bw, scaled
+from ..runtime.bundle import forces_bw, scale_of, scaled
 from ..runtime.manifest import Column, Manifest
 from ..runtime.numbers import to_int8
 
@@ -49,7 +49,8 @@ def counts(manifest: Manifest, windows: Physical) -> NDArray[np.int16]:
     statics = [c.name for c in manifest.of_role("static")]
     for k, column in enumerate(columns):
         table[:, :, k] = _values(column, windows, channels, statics)
-    steps, offsets = (np.asarray([getattr(c, n) for c in columns]) for n in ("unit_per_count", "offset"))
+    steps = np.asarray([c.unit_per_count for c in columns])
+    offsets, _ = offsets_and_multipliers(fixed_columns(manifest))
     # a count that equals the offset becomes 0 after scaling, as a missing value does in training
     raw = np.where(np.isfinite(table), np.rint(table / steps), offsets)
     return np.clip(raw, -32768, 32767).astype(np.int16)
@@ -91,7 +92,7 @@ def golden_of(manifest: Manifest, windows: Physical, torch_bw: NDArray[Any], eng
 def int8_forces(manifest: Manifest, stored: NDArray[np.int8]) -> Floats:
     """Return forces in the manifest's unit of int8 outputs (n, T, axes)."""
     real = (stored.astype(np.float64) - manifest.output.zero_point) * manifest.output.scale
-    sizes, centres = np.asarray([a.size for a in manifest.axes]), np.asarray([a.centre for a in manifest.axes])
+    centres, sizes = scale_of(manifest.axes)
     return np.asarray(real * sizes + centres, dtype=np.float64)
 
 

@@ -133,13 +133,42 @@ class Conv(Layer):
 
 @dataclass(frozen=True)
 class Add(Layer):
-    """The sum of two values, then ReLU."""
+    """The sum of two values, then perhaps ReLU."""
+
+    relu: bool = True
 
     kind: ClassVar[str] = "add"
 
     def run(self, values: Sequence[Floats]) -> Floats:
-        """Return the rectified sum, of the shape of both."""
-        return _rectified(values[0] + values[1], relu=True)
+        """Return the sum, of the shape of both."""
+        return _rectified(values[0] + values[1], relu=self.relu)
+
+    def settings(self) -> dict[str, Any]:
+        """Return whether negative sums become 0."""
+        return {"relu": self.relu}
+
+
+@dataclass(frozen=True)
+class Hold(Layer):
+    """The first row repeated ``pad[0]`` times before all rows, and the last one ``pad[1]`` times after them."""
+
+    pad: tuple[int, int] = (0, 0)
+
+    kind: ClassVar[str] = "hold"
+
+    def run(self, values: Sequence[Floats]) -> Floats:
+        """Return (n, time + sum of the padding, ...)."""
+        x = values[0]
+        return np.asarray(np.take(x, held_rows(x.shape[1], self.pad), axis=1))
+
+    def settings(self) -> dict[str, Any]:
+        """Return how many rows are put before and after."""
+        return {"pad": list(self.pad)}
+
+
+def held_rows(points: int, pad: tuple[int, int]) -> NDArray[np.int32]:
+    """Return the number of the row that stands at each place of :class:`Hold`."""
+    return np.clip(np.arange(-pad[0], points + pad[1]), 0, points - 1).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -190,7 +219,7 @@ class Reshape(Layer):
         return {"shape": list(self.shape)}
 
 
-KINDS: dict[str, type[Layer]] = {k.kind: k for k in (Lstm, Dense, Conv, Add, Join, Pool, Reshape)}
+KINDS: dict[str, type[Layer]] = {k.kind: k for k in (Lstm, Dense, Conv, Add, Hold, Join, Pool, Reshape)}
 
 
 def _sigmoid(x: Floats) -> Floats:

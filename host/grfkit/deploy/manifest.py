@@ -11,15 +11,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..dataset.cut import LATERAL
 from ..embedded.compile import RUNTIME
 from ..embedded.int8_input import Int8Channel, int8_channel
 from ..errors import BadInputError
 from ..estimation.detector import COUNTS, detector
 from ..gait.relative_cells import UNIT
-from ..learn.scaler import STILL
+from ..learn.scaler import STILL, Scaler
 from ..learn.spec import ModelSpec
-from ..runtime.manifest import CFiles, Column, Detector, Manifest, Role, Tensor
+from ..runtime.manifest import CFiles, Column, Detector, Manifest, Points, Role, Tensor
 from .emit_c import CModel
 from .plan import Plan
 from .tflite_file import TensorInfo, TfliteFile
@@ -133,11 +135,32 @@ def columns(file: TfliteFile, spec: ModelSpec) -> tuple[Column, ...]:
     ]
     if len(rows) != tensor.shape[-1]:
         raise BadInputError(f"the file takes {tensor.shape[-1]} columns, the model's document has {len(rows)}")
-    return tuple(_column(*row, tensor=tensor, mirrored=spec.mirrored) for row in rows)
+    return tuple(
+        _column(
+            *row, tensor=tensor, mirrored=spec.mirrored, points=_points(scaler, k) if k < len(scaler.units) else None
+        )
+        for k, row in enumerate(rows)
+    )
+
+
+def _points(scaler: Scaler, channel: int) -> Points | None:
+    """Return centre and size of a channel at each point, where points have their own."""
+    if not scaler.per_point:
+        return None
+    centre, size = (tuple(row[channel] for row in table) for table in (scaler.point_centre, scaler.point_size))
+    return Points(centre=centre, size=size)
 
 
 def _column(
-    role: Role, name: str, unit: str, centre: float, size: float, *, tensor: TensorInfo, mirrored: bool
+    role: Role,
+    name: str,
+    unit: str,
+    centre: float,
+    size: float,
+    *,
+    tensor: TensorInfo,
+    mirrored: bool,
+    points: Points | None,
 ) -> Column:
     step = 1.0 if role == "missing" else _unit_per_count(unit, centre, size)
     # a column that never moved in training counts nothing: whatever comes is the tensor's zero
@@ -148,7 +171,7 @@ def _column(
     turned = role == "channel" and mirrored and name in LATERAL
     return Column(
         role=role, name=name, unit=unit, centre=centre, size=size, unit_per_count=step, turned_on_left=turned,
-        **asdict(fixed),
+        points=points, **{k: v for k, v in asdict(fixed).items() if k != "points"},
     )  # fmt: skip
 
 
@@ -161,8 +184,14 @@ def _unit_per_count(unit: str, centre: float, size: float) -> float:
 
 
 def axes_of(plan: Plan) -> list[dict[str, Any]]:
-    """Return name, centre and size of each axis of a plan."""
-    return [{"name": n, "centre": c, "size": s} for n, c, s in zip(plan.axes, plan.centre, plan.size)]
+    """Return name, centre, size and, where points have their own, those of each axis of a plan."""
+    if not plan.per_point:
+        return [{"name": n, "centre": c, "size": s} for n, c, s in zip(plan.axes, plan.centre, plan.size)]
+    centre, size = np.asarray(plan.centre).T.tolist(), np.asarray(plan.size).T.tolist()
+    return [
+        {"name": n, "centre": m, "size": h, "points": {"centre": tuple(c), "size": tuple(s)}}
+        for n, m, h, c, s in zip(plan.axes, plan.middle, plan.half, centre, size)
+    ]
 
 
 def c_files_of(model: CModel) -> CFiles:

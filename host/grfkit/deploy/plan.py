@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from .layers import KINDS, Dense, Join, Layer, Lstm, Singles
+from .layers import KINDS, Add, Conv, Dense, Join, Layer, Lstm, Reshape, Singles
 
 INPUT, STATICS = "input", "statics"
 STATICS_ROOM, STATICS_LEAST = 2.0, 5.0
@@ -25,6 +25,11 @@ BEYOND = 1.3
 """The converter sees each window once more, so many times as far from the mean: somebody new goes further than all who
 were in training, and a signal or a layer that saturates costs far more than the coarser steps. Chosen by hand; the
 README of this room has what was measured with and without."""
+
+BEYOND_POINTS = 3.0
+"""The same where every point has a scale of its own: a centre and size of few people at one point, which somebody new
+leaves by far more than those of a whole stance. Steps are fine enough there: three times as many SDs are still 8 bits
+of a curve's spread between people, not of the curve. Chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,10 @@ class Plan:
         In the order in which they run; the last one is the output.
     axes, centre, size, unit
         ``output * size + centre`` is the force of each axis, in ``BW``, or in ``N`` where the network gives newtons.
+        Centre and size are of each axis, or of each point and axis where the model was scaled point by point.
+    middle, half
+        Of the range of each axis' forces in the calibration windows, where centre and size differ from point to point;
+        else empty.
     """
 
     network: str
@@ -50,9 +59,43 @@ class Plan:
     statics: int
     layers: tuple[Layer, ...]
     axes: tuple[str, ...]
-    centre: tuple[float, ...]
-    size: tuple[float, ...]
+    centre: tuple[float, ...] | tuple[tuple[float, ...], ...]
+    size: tuple[float, ...] | tuple[tuple[float, ...], ...]
     unit: str
+    middle: tuple[float, ...] = ()
+    half: tuple[float, ...] = ()
+
+    @property
+    def per_point(self) -> bool:
+        """Return whether every point has a centre and a size of its own."""
+        return np.asarray(self.centre).ndim == 2
+
+    @property
+    def beyond(self) -> float:
+        """Return how many times as far from the mean the converter sees each window once more."""
+        return BEYOND_POINTS if self.per_point else BEYOND
+
+    @property
+    def ends(self) -> tuple[Dense | Conv, ...]:
+        """Return the layers whose sum is the output: one, or a linear path and then the head.
+
+        Raises
+        ------
+        BadInputError
+            If the plan ends otherwise.
+        """
+        layers, ends, open_ = {layer.name: layer for layer in self.layers}, [], [self.layers[-1]]
+        while open_:
+            layer = open_.pop(0)
+            if isinstance(layer, Reshape) or (isinstance(layer, Add) and not layer.relu):
+                open_ += [layers[n] for n in layer.inputs if n in layers]
+            elif isinstance(layer, Dense | Conv) and not layer.relu:
+                ends.append(layer)
+            else:
+                raise BadInputError(
+                    f"plan of '{self.network}' ends with {layer.kind} '{layer.name}', expected a dense layer"
+                )
+        return tuple(ends)
 
     def values(self, inputs: NDArray[Any]) -> dict[str, Floats]:
         """Return every layer's output for inputs (n, points, width), by name.
@@ -128,21 +171,35 @@ def calibrated(plan: Plan, inputs: NDArray[Any], *, beyond: float = 1.0) -> Plan
         if isinstance(layer, Lstm):
             cells = [layer.states([outputs[n] for n in layer.inputs])[1] for outputs in (values, further)]
             layers[layer.name] = replace(layer, largest_cell=float(np.abs(cells).max()))
-    last = plan.layers[-1]
-    high, low = (getattr(np, f)(values[last.name], axis=(0, 1)) for f in ("max", "min"))
-    middle, half = (high + low) / 2, np.maximum((high - low) / 2, _LEAST_HALF_RANGE)
-    head = layers[last.name]
-    if not isinstance(head, Dense) or head.relu:
-        raise BadInputError(f"plan of '{plan.network}' ends with {last.kind} '{last.name}', expected a dense layer")
+    output = values[plan.layers[-1].name]
+    middle, half = _range(output)
     # the output over these windows becomes -1..1; centre and size below take the change back
-    layers[last.name] = replace(head, kernel=_single(head.kernel / half), bias=_single((head.bias - middle) / half))
-    size = np.asarray(plan.size)
+    for k, end in enumerate(plan.ends):
+        # a path over the whole window has an output for each point and axis; the first end alone takes up the middle
+        of_axis, shift = (np.tile(v, end.bias.size // len(half)) for v in (half, middle * (k == 0)))
+        last: Any = layers[end.name]
+        layers[end.name] = replace(
+            last, kernel=_single(last.kernel / of_axis), bias=_single((last.bias - shift) / of_axis)
+        )
+    size, forces = np.asarray(plan.size), plan.forces(output)
     return replace(
         plan,
         layers=tuple(layers[n.name] for n in plan.layers),
-        centre=tuple((np.asarray(plan.centre) + middle * size).tolist()),
-        size=tuple((half * size).tolist()),
+        centre=_plain(np.asarray(plan.centre) + middle * size),
+        size=_plain(half * size),
+        **(dict(zip(("middle", "half"), map(_plain, _range(forces)))) if plan.per_point else {}),
     )
+
+
+def _range(values: Floats) -> tuple[Floats, Floats]:
+    """Return middle and half of the range of each axis of values (n, points, axes)."""
+    high, low = values.max(axis=(0, 1)), values.min(axis=(0, 1))
+    return (high + low) / 2, np.maximum((high - low) / 2, _LEAST_HALF_RANGE)
+
+
+def _plain(values: Floats) -> Any:
+    """Return an array as tuples of plain numbers."""
+    return tuple(map(tuple, values.tolist())) if values.ndim == 2 else tuple(values.tolist())
 
 
 def _span(layers: dict[str, Layer], join: Join, values: dict[str, Floats]) -> None:

@@ -99,7 +99,7 @@ def repaired(file: TfliteFile, plan: Plan, *, output_margin: float = OUTPUT_MARG
     redone = []
     for bias in list(biases(edited)):
         # every bias is looked up, the right ones too: a file of another model is refused
-        _, values = _in_plan(bias, plan)
+        _, values = in_plan(bias, plan)
         if bias.wrong() > TOLERANCE:
             edited, change = _requantised(edited, bias, values)
             redone.append(change)
@@ -137,7 +137,7 @@ def _cells(file: TfliteFile, plan: Plan) -> Iterator[ScaleChange]:
         # of an LSTM's four biases the first stands for the layer: its cell is looked at once
         if bias.operator.name != LSTM or bias.bias.index != bias.operator.inputs[12]:
             continue
-        layer, _ = _in_plan(bias, plan)
+        layer, _ = in_plan(bias, plan)
         cell = file.tensors[bias.operator.inputs[CELL]]
         if isinstance(layer, Lstm) and layer.largest_cell:
             power = int(np.ceil(np.log2(layer.largest_cell * CELL_MARGIN / 2**15)))
@@ -173,7 +173,7 @@ def _requantised(file: TfliteFile, bias: Bias, values: Floats) -> tuple[TfliteFi
     return file.with_bias(bias.bias.index, stored, scales.tolist()), change
 
 
-def _in_plan(bias: Bias, plan: Plan) -> tuple[Layer, Floats]:
+def in_plan(bias: Bias, plan: Plan) -> tuple[Layer, Floats]:
     """Return the plan's layer that a bias belongs to, and the numbers that it was rounded from: the nearest ones."""
     stored, step = bias.bias.real(), np.asarray(bias.bias.scales)
     matches = []

@@ -18,6 +18,7 @@ from .tflite_file import OperatorInfo, TensorInfo, TfliteFile
 COPIES = (
     "REVERSE_V2",
     "RESHAPE",
+    "GATHER",
     "STRIDED_SLICE",
     "SLICE",
     "PAD",

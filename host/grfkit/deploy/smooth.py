@@ -18,7 +18,8 @@ from ..errors import BadInputError
 from ..runtime import available, from_int8, load, to_int8
 from .layers import Add, Conv, Dense, Layer, Lstm, Pool, Reshape
 from .plan import INPUT, STATICS, Plan
-from .scales import biases, whole_steps
+from .repair import in_plan
+from .scales import Bias, biases, whole_steps
 from .tflite_file import TfliteFile
 
 MOST = 16.0
@@ -53,9 +54,10 @@ def equalised(plan: Plan, inputs: NDArray[Any]) -> Plan:
 def _kin(plan: Plan) -> dict[str, str]:
     """Return the layers whose channels must have one factor, name -> name of their family; the others have none."""
     family: dict[str, str] = {}
-    # not the last layer: its axes have ranges of their own, from calibrated
+    # not the last layers: their axes have ranges of their own, from calibrated
+    last = {end.name for end in plan.ends}
     for layer in plan.layers[:-1]:
-        if isinstance(layer, (Conv, Dense)) and layer.name != STATICS:
+        if isinstance(layer, (Conv, Dense)) and layer.name != STATICS and layer.name not in last:
             family[layer.name] = layer.name
         elif isinstance(layer, Add):
             # a sum and its summands need one factor: with several of them, none could be divided out after the sum
@@ -125,23 +127,29 @@ def centred(file: TfliteFile, plan: Plan, inputs: NDArray[Any]) -> tuple[TfliteF
     BadInputError
         If the last operator has no bias, the corrected bias does not fit 32 bits, or no interpreter is installed.
     """
-    end = file.outputs[0]
-    for operator in reversed(file.operators):
-        if operator.name == "RESHAPE" and operator.outputs[0] == end:
-            end = operator.inputs[0]
-    last = [b for b in biases(file) if b.operator.outputs[0] == end]
-    if not last:
-        raise BadInputError(f"{file.operators[-1]} has no bias that could take back a mean error")
+    bias, layer = _last_bias(file, plan)
     # the mean error is that of the device's arithmetic, where that can be run here
     engine = load(file.content, "tflm" if "tflm" in available() else "auto", resolver="reference")
     stored = to_int8(inputs, scale=engine.input.scale, zero_point=engine.input.zero_point).values
     outputs = from_int8(engine.run(stored), scale=engine.output.scale, zero_point=engine.output.zero_point)
-    error = (outputs - plan.run(inputs)).mean(axis=(0, 1))
+    off = outputs - plan.run(inputs)
+    error = off.mean(axis=(0, 1))
+    # a path over the whole window has a bias for each point and axis
+    taken = error if layer.bias.size == error.size else off.mean(axis=0).reshape(-1)
     # from the plan's own bias, not the stored one: rounding once, not twice
-    bias = last[0]
-    steps = np.rint(
-        plan.layers[-1].arrays()["bias"].astype(np.float64) / bias.expected_scales() - error / bias.expected_scales()
-    )
+    steps = np.rint(layer.bias.astype(np.float64) / bias.expected_scales() - taken / bias.expected_scales())
     return file.with_bias(bias.bias.index, whole_steps(bias, steps), bias.expected_scales().tolist()), tuple(
         error.tolist()
     )
+
+
+def _last_bias(file: TfliteFile, plan: Plan) -> tuple[Bias, Dense | Conv]:
+    """Return the bias of the first of the layers whose sum is the output, and that layer."""
+    ends = {file.outputs[0]}
+    for operator in reversed(file.operators):
+        if operator.name in ("RESHAPE", "ADD") and operator.outputs[0] in ends:
+            ends |= set(operator.inputs)
+    for bias in biases(file):
+        if bias.operator.outputs[0] in ends and in_plan(bias, plan)[0].name == plan.ends[0].name:
+            return bias, plan.ends[0]
+    raise BadInputError(f"{file.operators[-1]} has no bias that could take back a mean error")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from ..gait.causal import IC, MISSING, CausalContacts, CausalSettings, ContactEv
 from ..runtime.manifest import Column, Detector, Manifest
 from ..wire import CELLS as CELL_COUNT
 from ..wire import FORCES
-from .int8_input import Int8Channel, counts_to_int8
+from .int8_input import Int8Channel, counts_to_int8, int8_channel, int8_points
 from .levels import Levels, LevelsSettings, levels_settings
 from .lowpass import LowpassSettings, lowpass_settings
 from .stance_buffer import READY, CountRows, StanceBuffer, StanceSettings
@@ -234,7 +235,27 @@ def int8_window(
 
 def fixed_columns(manifest: Manifest) -> list[Int8Channel]:
     """Return the integers of every column."""
-    return [Int8Channel(c.offset, c.multiplier, c.shift, c.zero) for c in manifest.columns]
+    return [fixed_column(c, c.unit_per_count, manifest.input.scale) for c in manifest.columns]
+
+
+def fixed_column(column: Column, unit_per_count: float, scale: float) -> Int8Channel:
+    """Return the integers of a column of the bundle's counts, or of a device whose counts stand for something else.
+
+    Parameters
+    ----------
+    unit_per_count
+        What one count stands for, in the column's unit.
+    scale
+        Of the input tensor.
+    """
+    fixed = Int8Channel(column.offset, column.multiplier, column.shift, column.zero)
+    if column.multiplier and not math.isclose(unit_per_count, column.unit_per_count, rel_tol=1e-9):
+        centre, size = column.centre / unit_per_count, column.size / unit_per_count
+        fixed = int8_channel(centre=centre, size=size, scale=scale, zero=column.zero)
+    if column.points is None:
+        return fixed
+    centres, sizes = (np.asarray(v) / unit_per_count for v in (column.points.centre, column.points.size))
+    return int8_points(fixed, centre=centres, size=sizes, scale=scale)
 
 
 def _levels(detector: Detector) -> LevelsSettings:

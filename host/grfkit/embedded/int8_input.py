@@ -9,17 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 
 
 @dataclass(frozen=True)
 class Int8Channel:
-    """How counts become int8: ``zero + round_half_up((raw - offset) * multiplier / 2**shift)``, saturated."""
+    """How counts become int8: ``zero + round_half_up((raw - offset) * multiplier / 2**shift)``, saturated.
+
+    ``points`` are offset and multiplier of each row of a window, in place of those of all; empty: none has its own.
+    """
 
     offset: int
     multiplier: int
     shift: int
     zero: int
+    points: tuple[tuple[int, int], ...] = ()
 
 
 def int8_channel(*, centre: float, size: float, scale: float, zero: int) -> Int8Channel:
@@ -49,11 +54,52 @@ def int8_channel(*, centre: float, size: float, scale: float, zero: int) -> Int8
     return Int8Channel(round(centre), multiplier, shift, zero)
 
 
+def int8_points(channel: Int8Channel, *, centre: Floats, size: Floats, scale: float) -> Int8Channel:
+    """Return a channel with the integers of each point, in 16 bits, and their common shift.
+
+    Parameters
+    ----------
+    channel
+        Of all points.
+    centre, size
+        Of the z-score at each point, in counts.
+    scale
+        Of the input tensor.
+
+    Raises
+    ------
+    BadInputError
+        If a number is not finite, a size is zero, or a centre lies beyond the counts.
+    """
+    steps = size * scale
+    if not (np.isfinite(centre).all() and np.isfinite(steps).all() and (steps != 0).all()):
+        raise BadInputError("a channel has a point without a centre or size; train the model again")
+    factors = 1.0 / steps
+    _, power = math.frexp(float(np.abs(factors).max()))
+    # the greatest of them fits 15 bits and a sign, also where it is rounded up
+    shift = min(max(14 - power, 1), 46)
+    multipliers = np.rint(factors * 2.0**shift)
+    if np.abs(multipliers).max() >= 2**15 or np.abs(centre).max() > 2**15 - 1:
+        raise BadInputError(
+            f"a channel whose points have centres up to {np.abs(centre).max():g} counts and up to"
+            f" {np.abs(factors).max():g} steps per count does not fit 16 bits"
+        )
+    points = zip(np.rint(centre).astype(int).tolist(), multipliers.astype(int).tolist())
+    return Int8Channel(channel.offset, channel.multiplier, shift, channel.zero, tuple(points))
+
+
 def counts_to_int8(raw: NDArray[np.integer], channels: Sequence[Int8Channel]) -> NDArray[np.int8]:
-    """Return counts (..., channels) as the model's int8."""
-    offset, multiplier, shift, zero = (
-        np.asarray([getattr(c, name) for c in channels], dtype=np.int64)
-        for name in ("offset", "multiplier", "shift", "zero")
-    )
+    """Return counts (..., channels) as the model's int8; (..., T, channels) where points have their own integers."""
+    shift, zero = (np.asarray([getattr(c, name) for c in channels], dtype=np.int64) for name in ("shift", "zero"))
+    offset, multiplier = offsets_and_multipliers(channels)
     value = ((raw.astype(np.int64) - offset) * multiplier + (np.int64(1) << (shift - 1))) >> shift
     return np.asarray(np.clip(value + zero, -128, 127), dtype=np.int8)
+
+
+def offsets_and_multipliers(channels: Sequence[Int8Channel]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return offsets and multipliers, shape (channels,), or (T, channels) where points have their own."""
+    points = max((len(c.points) for c in channels), default=0)
+    rows = [c.points or (((c.offset, c.multiplier),) * max(points, 1)) for c in channels]
+    table = np.asarray(rows, dtype=np.int64)
+    offset, multiplier = table[:, :, 0].T, table[:, :, 1].T
+    return (offset, multiplier) if points else (offset[0], multiplier[0])

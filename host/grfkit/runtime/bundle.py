@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ..errors import BadInputError, RefusedError
 from ..units import G
 from .bundle_files import check_digest, read_manifest, read_sums
 from .interpreters import Interpreter, Resolver, label, load
-from .manifest import MANIFEST, Manifest
+from .manifest import MANIFEST, Axis, Column, Manifest
 from .numbers import Bytes, Saturated, from_int8, to_int8
 
 
@@ -125,9 +126,21 @@ def scaled(manifest: Manifest, inputs: NDArray[Any], statics: NDArray[Any]) -> N
     return np.concatenate([x, missing[:, :, picked].astype(np.float32), over_time], axis=2)
 
 
-def _standard(values: NDArray[Any], columns: tuple[Any, ...]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def scale_of(parts: Sequence[Column | Axis]) -> tuple[Floats, Floats]:
+    """Return centre and size of columns or axes: shape (parts,), or (T, parts) where points have their own."""
+    if not any(part.points for part in parts):
+        return np.asarray([p.centre for p in parts]), np.asarray([p.size for p in parts])
+    points = max(len(part.points.centre) for part in parts if part.points)
+    centre, size = (
+        [getattr(p.points, name) if p.points else (getattr(p, name),) * points for p in parts]
+        for name in ("centre", "size")
+    )
+    return np.asarray(centre, dtype=np.float64).T, np.asarray(size, dtype=np.float64).T
+
+
+def _standard(values: NDArray[Any], columns: tuple[Column, ...]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return z-scores in single precision, 0 where a value is missing, and where that is."""
-    centre, size = (np.asarray([getattr(c, n) for c in columns], dtype=np.float32) for n in ("centre", "size"))
+    centre, size = (part.astype(np.float32) for part in scale_of(columns))
     scores = (np.asarray(values, dtype=np.float32) - centre) / size
     missing = np.isnan(scores)
     # 0 is the mean of the training data
@@ -137,7 +150,7 @@ def _standard(values: NDArray[Any], columns: tuple[Any, ...]) -> tuple[NDArray[n
 def forces_bw(manifest: Manifest, stored: Bytes, mass_kg: NDArray[Any]) -> Floats:
     """Return forces in BW of int8 outputs (n, T, axes); see :meth:`Bundle.forces_bw`."""
     real = from_int8(stored, scale=manifest.output.scale, zero_point=manifest.output.zero_point)
-    centre, size = (np.asarray([getattr(a, n) for a in manifest.axes]) for n in ("centre", "size"))
+    centre, size = scale_of(manifest.axes)
     forces = np.asarray(real * size + centre, dtype=np.float64)
     if manifest.force_unit == "N":
         forces /= (np.asarray(mass_kg, dtype=np.float64) * G)[:, None, None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FORMAT_VERSION = "1"
 MANIFEST, SUMS, DOCUMENT = "manifest.json", "SHA256SUMS", "model.json"
@@ -18,6 +18,13 @@ Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Points(_Document):
+    """Centre and size of a column or axis at each point of a stance; they stand in place of those of all points."""
+
+    centre: tuple[float, ...]
+    size: tuple[float, ...]
 
 
 class Column(_Document):
@@ -38,6 +45,9 @@ class Column(_Document):
         What one count of an int16 stands for; a device with other counts makes its own multipliers of it.
     turned_on_left
         Whether the sign turns on a left foot before anything else.
+    points
+        Of a model that scales every point of a stance on its own: a device then has offset, multiplier and shift of
+        each point (``grf_input.h``), which :func:`grfkit.embedded.insole.fixed_columns` makes of these.
     """
 
     role: Role
@@ -51,14 +61,20 @@ class Column(_Document):
     multiplier: int
     shift: int = Field(ge=1, le=46)
     zero: int = Field(ge=-128, le=127)
+    points: Points | None = None
 
 
 class Axis(_Document):
-    """One column of the output: ``centre + size * real`` is the force, ``real = scale * (stored - zero point)``."""
+    """One column of the output: ``centre + size * real`` is the force, ``real = scale * (stored - zero point)``.
+
+    With ``points``, centre and size of each point stand in this sum; those of the axis are then middle and half of the
+    range of its forces in the calibration windows, in whose steps a device's report sends the curve.
+    """
 
     name: Identifier
     centre: float
     size: float
+    points: Points | None = None
 
 
 class Tensor(_Document):
@@ -241,6 +257,15 @@ class Manifest(_Document):
     grfkit: str
     findings: tuple[str, ...]
     files: tuple[File, ...]
+
+    @model_validator(mode="after")
+    def _whole_tables(self) -> Manifest:
+        """Refuse tables of points that are not as long as the window."""
+        parts: tuple[Column | Axis, ...] = (*self.columns, *self.axes)
+        for part in parts:
+            if part.points is not None and {len(part.points.centre), len(part.points.size)} != {self.points}:
+                raise ValueError(f"'{part.name}' has a table of other than {self.points} points")
+        return self
 
     def of_role(self, role: Role) -> tuple[Column, ...]:
         """Return the columns of one role, in order."""

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..embedded.curve import curve_of
 from ..embedded.cutter import SampleFormat, StanceCutter, StanceWindow, stance_detector
-from ..embedded.insole import AXES, fixed_columns, int8_window
-from ..embedded.int8_input import Int8Channel, int8_channel
+from ..embedded.insole import AXES, fixed_column, int8_window
+from ..embedded.int8_input import Int8Channel
 from ..errors import BadInputError
 from ..runtime.bundle import Bundle, load_bundle
 from ..runtime.bundle_files import check_digest, read_manifest, read_sums
@@ -138,20 +139,15 @@ def _count(column: Column, value: float) -> int:
 
 def _device_integers(manifest: Manifest, unit: NDArray[np.float64]) -> list[Int8Channel]:
     """Return the integers of every column, of a device whose counts may stand for more or less than the bundle's."""
-    units, channels = iter(unit.tolist()), []
-    for c, integers in zip(manifest.columns, fixed_columns(manifest)):
-        per_count = next(units) if c.role == "channel" else c.unit_per_count
-        if c.multiplier and not math.isclose(per_count, c.unit_per_count, rel_tol=1e-9):
-            scale = manifest.input.scale
-            integers = int8_channel(centre=c.centre / per_count, size=c.size / per_count, scale=scale, zero=c.zero)
-        channels.append(integers)
-    return channels
+    units = iter(unit.tolist())
+    per_count = [next(units) if c.role == "channel" else c.unit_per_count for c in manifest.columns]
+    return [fixed_column(c, unit, manifest.input.scale) for c, unit in zip(manifest.columns, per_count)]
 
 
 def report_of(
     manifest: Manifest, stored: NDArray[np.int8], *, contact_s: float, missed: int, mass_kg: float
 ) -> StanceReport:
-    """Return what an insole sends of a network's output: the int8 curves as they are, with offset and scale in BW.
+    """Return what an insole sends of a network's output: int8 curves, with offset and scale in BW.
 
     Parameters
     ----------
@@ -168,7 +164,7 @@ def report_of(
     # force = centre + size * scale * (q - zero point), as offset + scale * q; float32, as it is sent
     scale = tuple(float(np.float32(ends.scale * axis.size * per)) for axis in axes)
     offset = tuple(float(np.float32((axis.centre - ends.scale * ends.zero_point * axis.size) * per)) for axis in axes)
-    curve = np.asarray(stored[:, order], dtype=np.int8)
+    curve = np.asarray(curve_of(manifest, stored)[:, order], dtype=np.int8)
     force = np.asarray(offset) + np.asarray(scale) * curve
     by_name = {name: force[:, k] for k, name in enumerate(n for n in AXES if n in names)}
     up, forward = by_name.get("vgrf"), by_name.get("apgrf")
