@@ -7,7 +7,7 @@ function gives the next takes. Names are loaded when they are first used, so tha
 files to recordings  :func:`read`, :func:`inspect`, :class:`Recording`, :func:`fetch`, :func:`simulate_trial`
 one clock            :func:`align`, :func:`assemble`, :class:`ClockMap`, :class:`Trial`
 stances              :func:`find_stances`, :func:`cut_windows`, :class:`StanceSet`
-models               :func:`train`, :func:`evaluate`, :func:`estimate`, :class:`GrfModel`
+models               :func:`train`, :func:`evaluate`, :func:`estimate`, :class:`GrfModel`, :func:`load_model`
 on the insole        :func:`export_bundle`, :func:`verify_bundle`, :func:`load_bundle`, :class:`Bundle`, :func:`connect`
 errors               :class:`GrfError` and below it :class:`BadInputError`, :class:`UnitError`, :class:`RefusedError`
 ===================  =================================================================================
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .deploy.bundle import export_bundle
     from .deploy.verify import verify_bundle
     from .estimation.estimate import estimate
+    from .estimation.open_model import load_model
     from .evaluation.evaluate import evaluate
     from .gait.stances import find_stances
     from .io import read
@@ -58,6 +59,7 @@ _HOMES = {
     "find_stances": "gait.stances",
     "inspect": "io.inspect",
     "load_bundle": "runtime.bundle",
+    "load_model": "estimation.open_model",
     "read": "io",
     "simulate_trial": "simulate.lab",
     "train": "learn.training_job",
@@ -89,6 +91,7 @@ __all__ = [
     "find_stances",
     "inspect",
     "load_bundle",
+    "load_model",
     "read",
     "simulate_trial",
     "train",

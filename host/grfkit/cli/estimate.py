@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
+from ..errors import BadInputError
 from . import common
 from .inspect import FootOption, read_options
 
@@ -34,19 +36,50 @@ _Side = Annotated[
     FootOption | None,
     typer.Option("--side", help="Foot of a recording that does not say it.", case_sensitive=False),
 ]
+_Mapping = Annotated[
+    str,
+    typer.Option(
+        "--mapping",
+        help="How the recording's markers become landmarks: rbds, opencap, pose2sim, theia3d, plugin_gait ... or a TOML"
+        " file; else found from their names.",
+    ),
+]
+_Static = Annotated[str, typer.Option("--static", help="C3D of a static trial, if the mapping needs one.")]
 _Cut = Annotated[
     str, typer.Option("--cut", help="Detector of stances in place of the model's: insole_causal, insole, force.")
 ]
 
 
-@app.command(epilog=common.EXIT_CODES)
+class _WithModels(TyperCommand):
+    """The command, whose help ends with the models that come with grfkit."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write a line for each of them, then the exit codes."""
+        # here and not above: only who asks for help pays for it
+        from ..learn.packaged import line_of, packaged_names
+
+        with formatter.section("Models that come with grfkit"):
+            formatter.write_dl([(f"grfkit:{name}", line_of(name)) for name in packaged_names()])
+        super().format_epilog(ctx, formatter)
+
+
+@app.command(cls=_WithModels, epilog=common.EXIT_CODES)
 def estimate(
-    model: Annotated[Path, typer.Argument(help="Folder that grf-train or grf-quantize wrote.", show_default=False)],
-    recording: Annotated[Path, typer.Argument(help="Trial of grf-sync, or a wearable's own file.", show_default=False)],
-    out: Annotated[
+    model: Annotated[
         Path,
-        typer.Option("--out", help="File to write: .nc, .csv, or .mot (ExternalLoads beside).", show_default=False),
+        typer.Argument(
+            help="Folder that grf-train or grf-quantize wrote, or grfkit:NAME of a model listed below.",
+            show_default=False,
+        ),
     ],
+    recording: Annotated[
+        Path | None, typer.Argument(help="Trial of grf-sync, or a wearable's own file.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="File to write: .nc, .csv, or .mot (ExternalLoads beside).", show_default=False),
+    ] = None,
+    card: Annotated[bool, typer.Option("--card", help="Print what MODEL is and what it is for, and end.")] = False,
     participant: _Person = "",
     mass_kg: Annotated[float | None, typer.Option("--mass-kg", help="Body mass: gives newtons.")] = None,
     speed_m_s: Annotated[float | None, typer.Option("--speed-m-s", help="If the model takes it.")] = None,
@@ -54,6 +87,8 @@ def estimate(
     cut: _Cut = "",
     allow_leak: _Leak = "",
     accept_beyond: _Beyond = False,
+    mapping: _Mapping = "",
+    static: _Static = "",
     insole: _Insole = "",
     heel_m: _Heel = 0.0,
     unknown: _Unknown = "refuse",
@@ -68,6 +103,16 @@ def estimate(
     0 in swing, empty where nobody knows: before the first and after the last stance, in gaps, in what was turned down.
     """
     # here and not above: --help must not wait for numpy, xarray and torch
+    from ..learn.packaged import model_folder
+
+    _list_if_unknown(str(model))
+    folder = model_folder(model)
+    if card:
+        print((folder / "CARD.md").read_text(encoding="utf-8"), end="")
+        return
+    if recording is None or out is None:
+        lacking = "RECORDING" if recording is None else "--out FILE"
+        raise BadInputError(f"{lacking} is missing; name it, or take --card to read what MODEL is")
     from ..estimation.estimate import estimate as run
     from ..estimation.files import summary
     from .terminal import quiet_console
@@ -76,11 +121,20 @@ def estimate(
         result = run(
             model, recording, options=read_options(column_map, rate_hz, side), participant=participant, mass_kg=mass_kg,
             speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak,
-            accept_beyond=accept_beyond, out=out, insole=insole, heel_m=heel_m, unknown=unknown, force=force,
+            accept_beyond=accept_beyond, mapping=mapping, static=static, out=out, insole=insole, heel_m=heel_m, unknown=unknown, force=force,
             tell=common.say,
         )  # fmt: skip
     values = summary(result)
     print(json.dumps(values, indent=2, allow_nan=False) if as_json else words(values))
+
+
+def _list_if_unknown(model: str) -> None:
+    """Write a line for each packaged model where one is asked for that does not exist; the refusal follows."""
+    from ..learn.packaged import PREFIX, lines, packaged_name, packaged_names
+
+    if model.startswith(PREFIX) and packaged_name(model) not in packaged_names():
+        for line in lines():
+            common.say(line)
 
 
 def words(values: dict[str, Any]) -> str:

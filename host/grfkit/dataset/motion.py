@@ -225,6 +225,29 @@ def motion_set(
     )
 
 
+def stance_inputs(
+    points: Points, moved: Travel, side: Side, spans: Floats, samples: int, settings: MotionSettings
+) -> list[tuple[Floats, Floats]]:
+    """Return times (samples,) and inputs (samples, channels) of one foot's stances, NaN where landmarks are missing.
+
+    The channels are those of :func:`channel_names`, as :func:`motion_set` makes them.
+
+    Parameters
+    ----------
+    points, moved
+        Landmarks and travel of one pass, heading along X.
+    spans
+        Contact and toe-off, s, shape (stances, 2).
+    """
+    trial = MotionTrial("", "", "overground", "", float("nan"), moved.speed_m_s, points, moved, {})
+    paths = _paths(trial, settings)
+    windows = []
+    for ic, to in spans:
+        at = stance_times(float(ic), float(to), samples)
+        windows.append((at, _inputs(trial, side, paths, at, float(ic), settings)))
+    return windows
+
+
 def _channel_units(settings: MotionSettings) -> list[str]:
     units = [_UNITS[k] for k in settings.inputs for _ in range(3 * len(LANDMARKS))]
     return [*units, *["BW"] * len(PHYSICS)] if settings.physics else units

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ..dataset.foot_force import low_passed
 from ..errors import BadInputError, RefusedError
 from ..io import ReadOptions
 from ..learn.beyond import Beyond, Distances, beyond_training, hardly_moving
+from ..learn.packaged import about_of, model_folder
 from ..learn.spec import ForceModel, ModelSpec
 from ..learn.training_range import finding_of
 from ..provenance import Provenance, describe_input
@@ -25,8 +27,9 @@ from ..records.participants import seen_among
 from ..runtime.bundle import Bundle
 from ..runtime.manifest import DOCUMENT
 from .curves import FootCurve
-from .feet import cut_request, detector_of, feet_of, wearables_of
+from .feet import Foot, cut_request, detector_of, feet_of, wearables_of
 from .files import check_outputs, write_estimate
+from .landmark_feet import BY_LANDMARKS, landmark_feet, of_landmarks
 from .open_model import BundleForceModel, open_model, read_spec
 from .opensim_files import check_unknown
 from .outside import departures_of, flag_contacts
@@ -48,6 +51,8 @@ def estimate(
     cut: str = "",
     allow_leak: str = "",
     accept_beyond: bool = False,
+    mapping: str = "",
+    static: PathLike = "",
     out: PathLike | None = None,
     insole: str = "",
     heel_m: float = 0.0,
@@ -63,12 +68,12 @@ def estimate(
     Parameters
     ----------
     model
-        A trained model or a bundle, or the folder of either.
+        A trained model or a bundle, the folder of either, or ``grfkit:NAME`` of one that comes with grfkit.
     recording
         A trial, a wearable's recording, or the file of either.
     options
         What a wearable's file does not say itself; see :func:`grfkit.read`.
-    participant, mass_kg, speed_m_s, slope_percent, cut, allow_leak, accept_beyond
+    participant, mass_kg, speed_m_s, slope_percent, cut, allow_leak, accept_beyond, mapping, static
         Of :class:`~grfkit.estimation.source.EstimateRequest`.
     out
         File to write: ``.nc``, ``.csv``, or ``.mot`` (with its ExternalLoads beside it); None writes nothing.
@@ -110,11 +115,15 @@ def estimate(
         raise BadInputError(f"{out}: is an input; name another file to write")
     request = EstimateRequest.of(
         participant=participant, mass_kg=mass_kg, speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut,
-        allow_leak=allow_leak, accept_beyond=accept_beyond,
+        allow_leak=allow_leak, accept_beyond=accept_beyond, mapping=str(mapping), static=str(static),
     )  # fmt: skip
     geometry = _geometry(insole, path)
     check_unknown(unknown)
     loaded, folder = _opened(model)
+    about = None if folder is None else about_of(folder)
+    if about is not None and not request.cut:
+        # a wearer has no plates: the detector that the model's figures are of
+        request = request.model_copy(update={"cut": about.cut})
     estimated = estimate_source(loaded, folder, open_source(recording, options, tell), request)
     if path is None:
         return estimated
@@ -125,7 +134,8 @@ def estimate(
 def _opened(model: PathLike | ForceModel | Bundle) -> tuple[ForceModel, Path | None]:
     """Return a model and the folder it came from, None for one that is in memory only."""
     if isinstance(model, str | os.PathLike):
-        return open_model(Path(model)), Path(model)
+        folder = model_folder(model)
+        return open_model(folder), folder
     if isinstance(model, Bundle):
         return BundleForceModel(read_spec(model.folder / DOCUMENT), model), model.folder
     if not (hasattr(model, "spec") and hasattr(model, "predict")):
@@ -177,13 +187,8 @@ def estimate_source(
     request = request or EstimateRequest()
     spec = model.spec
     facts, findings = facts_of(source, request, spec)
-    streams = source.trial.streams
-    wearables = wearables_of(streams, spec)
-    cut = detector_of(spec, request, streams, findings)
+    feet, lost, cut = _feet(spec, source, request, facts, findings)
     cutting = cut_request(spec, cut)
-    # whole streams before cutting: a filter begun in each window would start with a transient
-    filtered = {side: low_passed(of_side, cutting) for side, of_side in wearables.items()}
-    feet, lost = feet_of(filtered, source, cutting, cut)
     findings += [f"the {side} foot is left out: {why}" for side, why in lost.items()]
     # a set: both feet list what a detector that sees both has turned down
     rejected = Counter(r.reason for r in {r for foot in feet for r in foot.rejections})
@@ -222,6 +227,21 @@ def estimate_source(
         outside=outside,
         carried_bw=float("nan") if weight is None else weight.mean_bw,
     )
+
+
+def _feet(
+    spec: ModelSpec, source: EstimateSource, request: EstimateRequest, facts: dict[str, Any], findings: list[str]
+) -> tuple[list[Foot], dict[Side, str], str]:
+    """Return the feet with their stances, why one was left out, and what cut the stances."""
+    if of_landmarks(spec):
+        return landmark_feet(spec, source, request, facts, findings), {}, BY_LANDMARKS
+    streams = source.trial.streams
+    wearables = wearables_of(streams, spec)
+    cut = detector_of(spec, request, streams, findings)
+    cutting = cut_request(spec, cut)
+    # whole streams before cutting: a filter begun in each window would start with a transient
+    filtered = {side: low_passed(of_side, cutting) for side, of_side in wearables.items()}
+    return *feet_of(filtered, source, cutting, cut), cut
 
 
 def _allowed(spec: ModelSpec, participant: str, leak: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ..arrays import Floats
 from ..dataset.cut import KINDS, CutRequest
 from ..errors import BadInputError
 from ..gait.contacts import Rejection
@@ -28,13 +29,20 @@ _CLOCKS = {"time_raw", "time_device"}
 
 @dataclass(frozen=True)
 class Foot:
-    """One foot: its streams, the one whose samples the result has, its stances, and contacts turned down."""
+    """One foot: its streams, the one whose samples the result has, its stances, and contacts turned down.
+
+    Attributes
+    ----------
+    windows
+        Of landmarks: times and inputs (all channels of landmarks) of every stance; None where streams give them.
+    """
 
     side: Side
     streams: dict[str, xr.Dataset]
     base: xr.Dataset
     stances: tuple[Stance, ...]
     rejections: tuple[Rejection, ...]
+    windows: tuple[tuple[Floats, Floats], ...] | None = None
 
 
 def _kinds(spec: ModelSpec) -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import Floats, PathLike
 from ..errors import BadInputError, RefusedError
 from ..learn.batches import Windows
+from ..learn.packaged import named_model
 from ..learn.spec import ForceModel, ModelSpec, check_compatible, check_unseen, parse_spec
 from ..records.stance_set import StanceSet
 from ..runtime.bundle import Bundle, is_bundle, load_bundle
@@ -130,3 +131,30 @@ def open_model(folder: Path) -> ForceModel:
             " bundle of grf-quantize"
         ) from error
     return GrfModel.load(folder)
+
+
+def load_model(model: PathLike) -> ForceModel:
+    """Return a model that comes with grfkit, by its name, or the trained model or bundle in a folder.
+
+    Parameters
+    ----------
+    model
+        ``grfkit:NAME``, a plain ``NAME`` of a packaged model, or the folder that ``grf-train`` or ``grf-quantize``
+        wrote.
+
+    Raises
+    ------
+    BadInputError
+        If there is none of this name, or it is damaged.
+
+    Examples
+    --------
+    >>> import grfkit
+    >>> model = grfkit.load_model("insole-simulated")
+    >>> model.spec.scaler.axes
+    ('vgrf', 'apgrf', 'mlgrf')
+    >>> grfkit.load_model("grfkit:no-such-model")
+    Traceback (most recent call last):
+    grfkit.errors.BadInputError: no model 'no-such-model' comes with this grfkit; there are ...
+    """
+    return open_model(named_model(model))

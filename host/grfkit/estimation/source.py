@@ -48,6 +48,9 @@ class EstimateRequest(BaseModel):
         Name of the leak by design under which a participant of the training may be estimated; empty refuses them.
     accept_beyond
         Estimate from inputs that are far beyond those of training, and say so, where they would be refused.
+    mapping, static
+        Of landmarks: the shipped mapping or file that makes the eleven of the recording's markers, found from their
+        names if empty; and the C3D file of a static trial, where the mapping needs one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,6 +61,8 @@ class EstimateRequest(BaseModel):
     cut: str = ""
     allow_leak: str = ""
     accept_beyond: bool = False
+    mapping: str = ""
+    static: str = ""
 
     @classmethod
     def of(cls, **options: Any) -> EstimateRequest:

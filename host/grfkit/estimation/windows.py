@@ -93,11 +93,7 @@ def predict_stances(
 ) -> Prediction:
     """Return the foot's force by its stances."""
     channels = model.spec.scaler.channels
-    windows: list[tuple[Stance, Floats, Floats]] = []
-    for stance in foot.stances:
-        if np.isfinite(stance.to_s):
-            at = stance_times(stance.ic_s, stance.to_s, request.points)
-            windows.append((stance, at, inputs_at(_nearby(foot.streams, at), stance, at, channels, request)))
+    windows = _windows(foot, request, channels)
     usable = [i for i, (_, _, x) in enumerate(windows) if np.isfinite(x).any()]
     forces: dict[int, Floats] = {}
     beyond: list[int] = []
@@ -116,6 +112,18 @@ def predict_stances(
     rows = flag_unlike(model.spec, seen, rows, usable)
     curve = from_stances(foot.base, parts, [(r.start_s, r.end_s) for r in foot.rejections], model.spec.scaler.axes)
     return Prediction(curve, rows, beyond, apart, seen)
+
+
+def _windows(foot: Foot, request: CutRequest, channels: tuple[str, ...]) -> list[tuple[Stance, Floats, Floats]]:
+    """Return each stance that has a toe-off with its times and inputs."""
+    whole = [stance for stance in foot.stances if np.isfinite(stance.to_s)]
+    if foot.windows is not None:
+        return [(stance, at, inputs) for stance, (at, inputs) in zip(whole, foot.windows)]
+    windows = []
+    for stance in whole:
+        at = stance_times(stance.ic_s, stance.to_s, request.points)
+        windows.append((stance, at, inputs_at(_nearby(foot.streams, at), stance, at, channels, request)))
+    return windows
 
 
 def _beyond(model: ForceModel, data: StanceSet) -> list[int]:

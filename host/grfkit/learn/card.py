@@ -12,6 +12,7 @@ from ..documents import document_bytes
 from ..errors import BadInputError
 from ..stats.curves import MEASURES
 from .outputs import CARD, EVALUATION, SEARCH
+from .packaged import About, about_of
 from .spec import ModelSpec, read_spec
 from .training_range import range_words
 
@@ -21,7 +22,7 @@ def write_card(folder: Path) -> str:
     spec = read_spec(folder)
     nearby = folder / EVALUATION
     evaluation = json.loads(document_bytes(nearby)) if nearby.exists() else None
-    text = card(spec, evaluation)
+    text = card(spec, evaluation, about_of(folder))
     with written_whole(folder / CARD, force=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return text
@@ -58,7 +59,7 @@ def add_evaluation(folder: Path, evaluation: dict[str, Any]) -> None:
     # one without the other would be a card of another evaluation
     with written_together((folder / EVALUATION, folder / CARD), force=True) as (document, page):
         document.write_text(json.dumps(evaluation, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        page.write_text(card(spec, evaluation), encoding="utf-8")
+        page.write_text(card(spec, evaluation, about_of(folder)), encoding="utf-8")
 
 
 def check_people(folder: Path, trained: Sequence[str], people: Sequence[str]) -> None:
@@ -86,19 +87,32 @@ def _settings_of(recipe: Any) -> Any:
     return recipe | {"train": {k: v for k, v in recipe["train"].items() if k not in where}}
 
 
-def card(spec: ModelSpec, evaluation: dict[str, Any] | None) -> str:
-    """Return the card as Markdown."""
+def card(spec: ModelSpec, evaluation: dict[str, Any] | None, about: About | None = None) -> str:
+    """Return the card as Markdown; of a packaged model with licence, attribution and what it is not for."""
     parts = [
         f"# Model card: {spec.network['name']}",
         "Generated from `model.json`" + (f" and `{EVALUATION}`." if evaluation else ". No evaluation lies beside it."),
         _what(spec),
+        *_licence(about),
         *_choice(spec),
         *_settings(spec),
         _data(spec),
         _error(evaluation),
-        _use(spec),
+        _use(spec, about),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _licence(about: About | None) -> list[str]:
+    """Return the parts on what a packaged model takes, and on the recordings it was trained on."""
+    if about is None:
+        return []
+    cut = [f"* On a recording without plates its stances are cut by `{about.cut}`."] if about.cut else []
+    taken = ["## What it takes", "", f"* {about.line}.", f"* Takes {about.takes}.", *cut]
+    sources = [f"* {source.name}: {source.licence}. {source.attribution}" for source in about.data]
+    stored = [f"* Stored small: {about.stored}."] if about.stored else []
+    owned = ["## Licence and attribution", "", f"* Of this model: {about.licence}.", *sources, *stored]
+    return ["\n".join(taken), "\n".join(owned)]
 
 
 def _what(spec: ModelSpec) -> str:
@@ -246,7 +260,8 @@ def beaten(evaluation: dict[str, Any], axis: str) -> str:
     return text + " (95 % interval of the paired difference)."
 
 
-def _use(spec: ModelSpec) -> str:
+def _use(spec: ModelSpec, about: About | None = None) -> str:
+    never = "".join(f"\n* {text}" for text in about.never) if about is not None else ""
     leaks = "".join(f"\n* Leaks: {leak}; its figures are no headline." for leak in spec.leaks)
     return (
         "## Use and misuse\n\n"
@@ -255,7 +270,7 @@ def _use(spec: ModelSpec) -> str:
         "* Not for diagnosis, not for a single contact, not for loading rates beyond the filter of the force it was"
         " trained on, not for another sensor, gait or surface without a new evaluation.\n"
         "* The people named under Data were in training: their own error is better than anybody else's will be."
-        f"{leaks}"
+        f"{never}{leaks}"
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from ..arguments import as_path, refuse_other
 from ..arrays import Floats, PathLike
@@ -23,11 +24,14 @@ from ..records.stance_set import StanceSet
 from .batches import Windows
 from .networks import ForceNetwork, Shape, build, network_config
 from .outputs import CARD, EVALUATION, SEARCH
+from .packaged import model_folder
 from .scaler import Scaler
 from .spec import CALIBRATION, DOCUMENT, WEIGHTS, ModelSpec, check_compatible, check_unseen, read_spec, spec_text
 
 CALIBRATION_WINDOWS = 256
 """Windows kept beside a model for the ranges of quantisation: chosen by hand, some of everybody and a small file."""
+FEWEST_HALVED = 1024
+"""Numbers from which on it pays to write them in 16 bits."""
 _FILES = frozenset({DOCUMENT, WEIGHTS, CALIBRATION, CARD, EVALUATION, SEARCH})
 MODEL_FOLDER = FolderKind("grfkit model", DOCUMENT, lambda _: _FILES)
 """What a model's folder holds; whatever else is in it was put there by somebody, and is never removed."""
@@ -100,7 +104,7 @@ class GrfModel:
 
     def write_into(self, folder: Path) -> None:
         """Write the model's files into a folder that is there."""
-        weights = save_tensors({k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()})
+        weights = save_tensors({k: _stored(v) for k, v in self.network.state_dict().items()})
         spec = self.spec.model_copy(update={"weights_sha256": hashlib.sha256(weights).hexdigest()})
         (folder / WEIGHTS).write_bytes(weights)
         (folder / DOCUMENT).write_text(spec_text(spec), encoding="utf-8")
@@ -116,7 +120,7 @@ class GrfModel:
         BadInputError
             If a file is missing or broken, or the weights are not those the document names.
         """
-        folder = recovered(as_path(folder, what="a model's folder"))
+        folder = recovered(model_folder(folder))
         spec = read_spec(folder)
         require_regular(folder / WEIGHTS)
         try:
@@ -134,6 +138,13 @@ class GrfModel:
         network.eval()
         nearby = folder / CALIBRATION
         return cls(spec, network, StanceSet.open(nearby) if nearby.exists() else None)
+
+
+def _stored(tensor: Tensor) -> Tensor:
+    """Return numbers as they are written: in 16 bits where that changes none of them, as in a compacted model."""
+    tensor = tensor.detach().cpu().contiguous()
+    halved = tensor.half() if tensor.dtype == torch.float32 and tensor.numel() >= FEWEST_HALVED else tensor
+    return halved if torch.equal(halved.to(tensor.dtype), tensor) else tensor
 
 
 @dataclass(frozen=True)

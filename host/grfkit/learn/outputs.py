@@ -8,6 +8,8 @@ from pathlib import Path
 from ..errors import BadInputError
 
 CARD, EVALUATION, SEARCH = "CARD.md", "evaluation.json", "search.json"
+ABOUT = "about.json"
+"""Of a model that comes with grfkit: what it is for, licence and attribution."""
 
 
 def check_into(folder: Path) -> None:

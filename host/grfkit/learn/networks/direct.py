@@ -130,11 +130,16 @@ class KernelConfig(NetworkConfig):
     ----------
     stances, points
         How many stances of training are kept, and the samples of each.
+    row_rank, curve_rank
+        Of a compacted model (:mod:`grfkit.learn.compact`): stances and curves are sums of so many shapes; 0 keeps
+        them whole.
     """
 
     name: Literal["kernel"] = "kernel"
     stances: int = Field(default=0, ge=0)
     points: int = Field(default=0, ge=0)
+    row_rank: int = Field(default=0, ge=0)
+    curve_rank: int = Field(default=0, ge=0)
 
     def for_windows(self, windows: Windows) -> NetworkConfig:
         """Return the settings with the number of stances to keep.
@@ -155,14 +160,22 @@ class KernelConfig(NetworkConfig):
 
 
 class Kernel(DirectNetwork):
-    """Stances (stances, features), their dual weights (axes, stances, time), means (axes, time) and widths (axes,)."""
+    """Stances (stances, features), their dual weights (axes, stances, time), means (axes, time) and widths (axes,).
+
+    Compacted, ``rows`` are amounts of the shapes in ``basis`` (row_rank, features), and ``dual`` is of those in
+    ``curves`` (axes, curve_rank, time).
+    """
 
     def __init__(self, config: KernelConfig, shape: Shape) -> None:
         super().__init__(config, shape)
         self.every = feature_step(config.points)
         features = feature_count(config.points, shape.channels, shape.statics)
-        self.register_buffer("rows", torch.zeros(config.stances, features))
-        self.register_buffer("dual", torch.zeros(shape.axes, config.stances, config.points))
+        self.register_buffer("rows", torch.zeros(config.stances, config.row_rank or features))
+        self.register_buffer("dual", torch.zeros(shape.axes, config.stances, config.curve_rank or config.points))
+        # None where they are whole: a buffer that is None is not saved
+        self.register_buffer("basis", torch.zeros(config.row_rank, features) if config.row_rank else None)
+        shapes = (shape.axes, config.curve_rank, config.points)
+        self.register_buffer("curves", torch.zeros(shapes) if config.curve_rank else None)
         self.register_buffer("mean", torch.zeros(shape.axes, config.points))
         self.register_buffer("width", torch.ones(shape.axes))
 
@@ -174,8 +187,13 @@ class Kernel(DirectNetwork):
         """Return the kernel-weighted sum; far from every stance it falls back to the mean."""
         # double: dual weights of either sign nearly cancel, and single precision would leave noise
         x, rows = self.features(inputs, statics).double(), self.rows.double()
+        if self.basis is not None:
+            rows = rows @ self.basis.double()
         apart = ((x**2).sum(1)[:, None] + (rows**2).sum(1) - 2 * x @ rows.T).clamp(min=0.0)
-        of_axis = [torch.exp(-apart / w) @ d.double() + m for w, d, m in zip(self.width, self.dual, self.mean)]
+        of_axis = []
+        for axis, (width, dual, mean) in enumerate(zip(self.width, self.dual, self.mean)):
+            amounts = torch.exp(-apart / width) @ dual.double()
+            of_axis.append((amounts if self.curves is None else amounts @ self.curves[axis].double()) + mean)
         return torch.stack(of_axis, dim=2).to(inputs.dtype)
 
 

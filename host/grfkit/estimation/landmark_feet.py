@@ -1,0 +1,159 @@
+"""The feet of a recording of landmarks: the mapping that makes the eleven, the passes, the stances, their inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..arrays import Floats
+from ..dataset.cut import CutRequest
+from ..dataset.from_landmarks import motion_settings, passes
+from ..dataset.motion import PHYSICS, MotionSettings, channel_names, stance_inputs, static_points
+from ..errors import BadInputError
+from ..gait.contacts import Rejection, rule_of
+from ..gait.landing import Travel, heading_aligned, travel
+from ..gait.landmark_stances import stances_of_landmarks
+from ..gait.landmarks import (
+    LANDMARKS,
+    LandmarkMapping,
+    LandmarkMissingError,
+    Points,
+    landmarks,
+    load_mapping,
+    mapping_names,
+)
+from ..gait.stances import Stance
+from ..learn.spec import ModelSpec
+from .feet import Foot
+from .source import EstimateRequest, EstimateSource
+from .types import SIDES, Side
+
+BY_LANDMARKS = "landmarks"
+"""What cuts the stances: turning points of the landmarks themselves."""
+_SLOWEST_HZ = 90.0
+"""Rate of landmarks below which velocities and accelerations are not those of training (150 Hz, 20 Hz low-pass)."""
+
+
+def of_landmarks(spec: ModelSpec) -> bool:
+    """Return whether a model takes landmarks."""
+    return all(c.startswith(LANDMARKS) or c in PHYSICS for c in spec.scaler.channels)
+
+
+def landmark_feet(
+    spec: ModelSpec, source: EstimateSource, request: EstimateRequest, facts: dict[str, Any], findings: list[str]
+) -> list[Foot]:
+    """Return both feet with the inputs of their stances; a speed that nobody stated is that of the landmarks.
+
+    Raises
+    ------
+    BadInputError
+        If there are no landmarks, no mapping makes the eleven of them, the body does not travel, or the model is of
+        continuous windows.
+    """
+    if spec.window != "stance":
+        raise BadInputError("a model of landmarks in continuous windows cannot be used on a recording; train on stances")
+    if request.cut not in ("", BY_LANDMARKS):
+        raise BadInputError(
+            f"stances of landmarks are cut by themselves, not by '{request.cut}'; leave out --cut (cut in Python)"
+        )
+    marks = _marks(source)
+    static = static_points(request.static) if request.static else None
+    points, mapping = _eleven(marks, request.mapping, static)
+    told = spec.cut_told
+    findings += _notes(points, mapping, str(told.get("mapping", "")), spec.cut)
+    rule, settings = rule_of(str(told.get("rule", "5%BW"))), _settings(spec)
+    overground = str(source.trial.tree.attrs.get("surface", "")) == "overground"
+    parts = [_ahead(part, overground=overground) for part in passes(points)]
+    if not parts:
+        raise BadInputError(f"{source.name}: the pelvis is seen nowhere long enough for a stride")
+    if not np.isfinite(facts["speed_m_s"]):
+        facts["speed_m_s"] = float(np.median([moved.speed_m_s for _, moved in parts]))
+    columns = [channel_names(settings).index(c) for c in spec.scaler.channels]
+    feet = []
+    for side in SIDES:
+        stances: list[Stance] = []
+        rejected: list[Rejection] = []
+        windows: list[tuple[Floats, Floats]] = []
+        for part, moved in parts:
+            found = stances_of_landmarks(part, side, rule)
+            inputs = stance_inputs(part, moved, side, found.spans, spec.points, settings)
+            windows += [(at, values[:, columns]) for at, values in inputs]
+            stances += [Stance(float(a), float(b), side, "landmarks", "turning points") for a, b in found.spans]
+            rejected += found.rejections
+        feet.append(Foot(side, {}, _samples(points, side, marks), tuple(stances), tuple(rejected), tuple(windows)))
+    return feet
+
+
+def _settings(spec: ModelSpec) -> MotionSettings:
+    told = spec.cut_told
+    request = CutRequest(
+        points=spec.points,
+        mirror=spec.mirrored,
+        frame=told.get("frame", CutRequest.frame),
+        physics=any(c in PHYSICS for c in spec.scaler.channels),
+    )
+    return motion_settings(request)
+
+
+def _marks(source: EstimateSource) -> xr.Dataset:
+    streams = {n: s for n, s in source.trial.streams.items() if s.attrs.get("kind") == "landmarks"}
+    if len(streams) != 1:
+        held = ", ".join(source.trial.streams) or "nothing"
+        raise BadInputError(
+            f"{source.name}: holds {len(streams)} streams of landmarks, and the model takes one (it holds {held}); give"
+            " a TRC or C3D of markers"
+        )
+    return next(iter(streams.values()))
+
+
+def _eleven(marks: xr.Dataset, name: str, static: Points | None) -> tuple[Points, LandmarkMapping]:
+    """Return the eleven landmarks, and the mapping that was named or is the only one to make them."""
+    time = np.asarray(marks["time"].values, dtype=np.float64)
+    known = np.isfinite(time)
+    names = tuple(str(n) for n in marks["landmark"].values)
+    raw = Points(time[known], names, np.asarray(marks["position"].values, dtype=np.float64)[known])
+    if name:
+        mapping = load_mapping(name)
+        return landmarks(raw, mapping, static=static), mapping
+    made: list[tuple[Points, LandmarkMapping]] = []
+    for each in mapping_names():
+        mapping = load_mapping(each)
+        try:
+            made.append((landmarks(raw, mapping, static=static), mapping))
+        except LandmarkMissingError:
+            continue
+    if len(made) != 1:
+        fitting = ", ".join(mapping.name for _, mapping in made) or "none"
+        raise BadInputError(
+            f"of the shipped mappings {fitting} makes the eleven landmarks of {', '.join(names[:8])}"
+            f"{' ...' if len(names) > 8 else ''}; name one with --mapping (mapping in Python):"
+            f" {', '.join(mapping_names())}, or a file of your own: it then says which landmark lacks what"
+        )
+    return made[0]
+
+
+def _notes(points: Points, mapping: LandmarkMapping, trained: str, cut: str) -> list[str]:
+    """Return what is to be known of where landmarks and stances come from."""
+    rate = 1.0 / float(np.median(np.diff(points.time_s)))
+    notes = [f"landmarks are made by the mapping '{mapping.name}'"]
+    if trained and trained != mapping.name:
+        notes[0] += f"; the model was trained on those of '{trained}', whose joint centres lie a little elsewhere"
+    if rate < _SLOWEST_HZ:
+        notes.append(f"landmarks at {rate:.0f} Hz are slower than those of training; fast changes are smoothed away")
+    if cut != BY_LANDMARKS:
+        notes.append(f"stances are cut by the landmarks; the model was trained on stances cut by {cut}")
+    return notes
+
+
+def _ahead(part: Points, *, overground: bool) -> tuple[Points, Travel]:
+    return heading_aligned(part, travel(part, overground=overground))
+
+
+def _samples(points: Points, side: Side, marks: xr.Dataset) -> xr.Dataset:
+    """Return the stream whose samples the foot's curve has: the path of its ankle."""
+    path = points.path(f"ankle_{side}")
+    data = {f"ankle_{axis}": ("time", path[:, i]) for i, axis in enumerate("xyz")}
+    rate = float(marks.attrs.get("rate_hz", 1.0 / float(np.median(np.diff(points.time_s)))))
+    return xr.Dataset(data, {"time": points.time_s}, dict(marks.attrs) | {"side": side, "rate_hz": rate})
