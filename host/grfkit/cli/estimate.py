@@ -121,7 +121,8 @@ def estimate(
         result = run(
             model, recording, options=read_options(column_map, rate_hz, side), participant=participant, mass_kg=mass_kg,
             speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak,
-            accept_beyond=accept_beyond, mapping=mapping, static=static, out=out, insole=insole, heel_m=heel_m, unknown=unknown, force=force,
+            accept_beyond=accept_beyond, mapping=mapping, static=static, out=out, insole=insole, heel_m=heel_m,
+            unknown=unknown, force=force,
             tell=common.say,
         )  # fmt: skip
     values = summary(result)

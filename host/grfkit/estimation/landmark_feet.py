@@ -53,7 +53,9 @@ def landmark_feet(
         continuous windows.
     """
     if spec.window != "stance":
-        raise BadInputError("a model of landmarks in continuous windows cannot be used on a recording; train on stances")
+        raise BadInputError(
+            "a model of landmarks in continuous windows cannot be used on a recording; train on stances"
+        )
     if request.cut not in ("", BY_LANDMARKS):
         raise BadInputError(
             f"stances of landmarks are cut by themselves, not by '{request.cut}'; leave out --cut (cut in Python)"

@@ -99,7 +99,7 @@ def _few_shapes(kernel: Kernel) -> tuple[dict[str, Any], dict[str, Tensor]]:
     fitted = [torch.exp(-apart / w) @ d.double() for w, d in zip(kernel.width, kernel.dual)]
     curves = [_split(f, CURVES_OFF)[1] for f in fitted]
     rank = max(len(c) for c in curves)
-    if rank < kernel.config.points:
+    if rank < kernel.mean.shape[1]:
         wide = [torch.linalg.svd(f, full_matrices=False).Vh[:rank] for f in fitted]
         settings["curve_rank"] = rank
         dual = [d.double() @ shape.T for d, shape in zip(kernel.dual, wide)]

@@ -143,7 +143,9 @@ def model_folder(model: PathLike) -> Path:
         for file in (DOCUMENT, ABOUT):
             check_digest(folder, file, sums)
     except GrfError as error:
-        raise BadInputError(f"{PREFIX}{name}: was damaged after it was installed ({error}); install grfkit again") from error
+        raise BadInputError(
+            f"{PREFIX}{name}: was damaged after it was installed ({error}); install grfkit again"
+        ) from error
     return folder
 
 
