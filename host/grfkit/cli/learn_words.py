@@ -41,7 +41,7 @@ def _choice_lines(choice: dict[str, Any] | None) -> list[str]:
     axes = list(rows[0]["rmse_bw"])
     lines = [f"  {choice['words']}", f"    {title:<{width}}" + "".join(f"  {axis:>6}" for axis in axes)]
     lines += [f"    {row['method']:<{width}}" + "".join(f"  {row['rmse_bw'][a]:6.3f}" for a in axes) for row in rows]
-    if choice["chosen"] == "mix":
+    if choice.get("method", choice["chosen"]) == "mix":
         parts = [f"{name} {' / '.join(f'{w:g}' for w in weights)}" for name, weights in choice["weights"].items()]
         lines.append(f"    the mix, by axis: {'; '.join(parts)}")
     return lines

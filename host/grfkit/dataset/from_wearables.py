@@ -13,7 +13,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..gait.contacts import TOO_LONG, rule_of
 from ..gait.relative_cells import relative_cells
-from ..gait.stances import Stance, find_stances, insole_total
+from ..gait.stances import Stance, find_stances, insole_total, stride_times
 from ..records import Trial
 from ..records.stance_set import StanceSet, make_stance_set
 from ..units import G
@@ -68,14 +68,14 @@ class _Rows:
     """The windows that were cut, and how many were left out, by reason."""
 
     sides: list[str] = field(default_factory=list)
-    times: list[tuple[float, float]] = field(default_factory=list)
+    times: list[tuple[float, float, float]] = field(default_factory=list)
     inputs: list[Floats] = field(default_factory=list)
     targets: list[Floats] = field(default_factory=list)
     weight: list[Floats] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
 
-    def add(self, side: str, times: tuple[float, float], window: _Window) -> None:
-        """Add a window of one foot; ``times`` are its start and contact time (s)."""
+    def add(self, side: str, times: tuple[float, float, float], window: _Window) -> None:
+        """Add a window of one foot; ``times`` are its start, contact time and stride time (s)."""
         self.sides.append(side)
         self.times.append(times)
         for column, value in zip((self.inputs, self.targets, self.weight), window):
@@ -130,6 +130,7 @@ def _stances(sources: _Sources) -> _Rows:
     on_plates = detected if by_force else find_stances(sources.trial, source="force", rule=request.rule)
     # also those the wearable felt: a second foot on a loaded plate makes no contact of its own in the force
     neighbours = (*on_plates.stances, *detected.stances)
+    strides = stride_times(detected.stances)
     for stance in detected.stances:
         if stance.side not in SIDES:
             rows.excluded["foot unknown"] += 1
@@ -146,7 +147,7 @@ def _stances(sources: _Sources) -> _Rows:
         if isinstance(window, str):
             rows.excluded[window] += 1
         else:
-            rows.add(stance.side, (stance.ic_s, stance.to_s - stance.ic_s), window)
+            rows.add(stance.side, (stance.ic_s, stance.to_s - stance.ic_s, strides[stance.side, stance.ic_s]), window)
     _drop_partial(rows, sources.streams)
     return rows
 
@@ -183,7 +184,7 @@ def _drop_partial(rows: _Rows, streams: dict[str, xr.Dataset]) -> None:
         load, time = insole_total(insoles[0])[0], np.asarray(insoles[0]["time"].values, dtype=np.float64)
         ratio = []
         for i in indices:
-            start, span = rows.times[i]
+            start, span, _ = rows.times[i]
             at = np.linspace(start, start + span, len(rows.targets[i]))
             ratio.append(rows.targets[i][:, 0].sum() / max(float(np.nansum(np.interp(at, time, load))), 1e-9))
         # relative to the foot's own median: an insole in counts has no known gain
@@ -213,7 +214,7 @@ def _continuous(sources: _Sources) -> _Rows:
             rows.excluded["force unknown throughout"] += 1
         else:
             target = np.where(usable[:, None], of_foot(force, side) / sources.weight_n, 0.0)
-            rows.add(side, (start_s, float("nan")), (inputs, target, usable.astype(np.float64)))
+            rows.add(side, (start_s, float("nan"), float("nan")), (inputs, target, usable.astype(np.float64)))
     return rows
 
 
@@ -268,6 +269,7 @@ def _stance_set(sources: _Sources, rows: _Rows, name: str, axes: tuple[str, ...]
             "speed_m_s": [float(attrs.get("speed_m_s", np.nan))] * size,
             "slope_percent": [float(attrs.get("slope_percent", np.nan))] * size,
             "contact_s": [t[1] for t in rows.times],
+            "stride_s": [t[2] for t in rows.times],
         }
         | {what: [of[s] for s in rows.sides] for what, of in sizes.items()},
         start_s=[t[0] for t in rows.times],

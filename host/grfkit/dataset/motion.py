@@ -13,9 +13,10 @@ from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from ..gait.landing import Travel, landing_frame, mirrored
 from ..gait.landmarks import LANDMARKS, Points
+from ..gait.temporal import strides_of_foot
 from ..io import read
 from ..provenance import Provenance
-from ..records.stance_set import StanceSet, make_stance_set
+from ..records.stance_set import SCALARS, StanceSet, make_stance_set
 from ..signals.filters import lowpass
 from ..units import G
 from .cut import INPUTS, Input
@@ -114,7 +115,7 @@ class _Rows:
     targets: list[Floats] = field(default_factory=list)
     weight: list[Floats] = field(default_factory=list)
     labels: list[tuple[str, str, str, str, str]] = field(default_factory=list)
-    scalars: list[tuple[float, float, float, float]] = field(default_factory=list)
+    scalars: list[tuple[float, float, float, float, float]] = field(default_factory=list)
     start_s: list[float] = field(default_factory=list)
 
 
@@ -205,7 +206,7 @@ def motion_set(
     if not rows.inputs:
         raise BadInputError(f"{source}: no window was found; left out: {dict(left_out) or 'nothing'}")
     names = ("participant", "trial", "surface", "side", "condition")
-    scalars = ("mass_kg", "speed_m_s", "slope_percent", "contact_s")
+    scalars = SCALARS
     return make_stance_set(
         np.stack(rows.inputs),
         np.stack(rows.targets),
@@ -319,13 +320,14 @@ def _add(
     trial: MotionTrial,
     side: Side,
     values: tuple[Floats, Floats, Floats],
-    times: tuple[float, float],
+    times: tuple[float, float, float],
 ) -> None:
+    """Add a window; ``times`` are its start, contact time and stride time (s)."""
     rows.inputs.append(values[0])
     rows.targets.append(values[1])
     rows.weight.append(values[2])
     rows.labels.append((trial.participant, trial.name, trial.surface, side, trial.condition))
-    rows.scalars.append((trial.mass_kg, trial.speed_m_s, trial.slope_percent, times[1]))
+    rows.scalars.append((trial.mass_kg, trial.speed_m_s, trial.slope_percent, *times[1:]))
     rows.start_s.append(times[0])
 
 
@@ -339,7 +341,7 @@ def _stances(
     points: int,
     settings: MotionSettings,
 ) -> None:
-    for ic, to in foot.contacts:
+    for (ic, to), stride_s in zip(foot.contacts, strides_of_foot(foot.contacts[:, 0])):
         at = stance_times(float(ic), float(to), points)
         if at[0] < trial.points.time_s[0] or at[-1] > trial.points.time_s[-1]:
             left_out[OUTSIDE] += 1
@@ -349,7 +351,7 @@ def _stances(
         if not (np.isfinite(inputs).all() and np.isfinite(targets).all()):
             left_out[MISSING] += 1
             continue
-        _add(rows, trial, side, (inputs, targets, np.ones(points)), (float(ic), float(to - ic)))
+        _add(rows, trial, side, (inputs, targets, np.ones(points)), (float(ic), float(to - ic), float(stride_s)))
 
 
 def _continuous(
@@ -368,4 +370,4 @@ def _continuous(
         weight = np.asarray(usable, dtype=np.float64)
         if weight.any():
             values = (inputs, np.where(weight[:, None] > 0, targets, 0.0), weight)
-            _add(rows, trial, side, values, (float(begin), float("nan")))
+            _add(rows, trial, side, values, (float(begin), float("nan"), float("nan")))

@@ -36,7 +36,7 @@ from .outside import departures_of, flag_contacts
 from .plausible import carried, weight_findings
 from .source import EstimateRequest, EstimateSource, facts_of, open_source
 from .types import SIDES, Estimate, Side, StanceRow
-from .windows import predict_stances, predict_windows
+from .windows import predict_feet
 
 
 def estimate(
@@ -197,8 +197,7 @@ def estimate_source(
         raise BadInputError(f"{source.name}: no stance was found by {cut} ({counts}); is a person walking in it?")
     # named in the result only for a person of the training: for anybody else nothing leaks
     leaks = _allowed(spec, facts["participant"], request.allow_leak)
-    predict = predict_stances if spec.window == "stance" else predict_windows
-    parts = {foot.side: predict(model, foot, cutting, facts, leaks, source.name) for foot in feet}
+    parts, change = predict_feet(model, feet, cutting, facts, leaks, source.name)
     curves = {side: part.curve for side, part in parts.items()}
     rows = [row for part in parts.values() for row in part.rows]
     _check_predicted(curves, rows, source.name)
@@ -209,7 +208,7 @@ def estimate_source(
     outside = departures_of(spec, [part.seen for part in parts.values()])
     rows = flag_contacts(spec, outside, rows)
     weight = carried(curves, rows)
-    findings += finding_of(outside) + weight_findings(weight)
+    findings += finding_of(outside) + weight_findings(weight, change)
     return Estimate(
         feet=curves,
         rows=tuple(sorted(rows, key=lambda r: r.start_s)),

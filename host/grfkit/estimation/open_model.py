@@ -42,8 +42,10 @@ class BundleForceModel:
         """Return the names of the files that make it."""
         return (MANIFEST, self.bundle.manifest.model, DOCUMENT)
 
-    def predict(self, data: StanceSet, *, leaks: Sequence[str] = ()) -> Floats:
+    def predict(self, data: StanceSet, *, leaks: Sequence[str] = (), balanced: bool = True) -> Floats:  # noqa: ARG002
         """Return the forces of every window in BW, shape (stances, time, axes); NaN where no sample is known.
+
+        A bundle answers one window at a time: nothing is balanced over strides, whatever ``balanced`` says.
 
         Raises
         ------

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Floats
+from ..learn.balance import Change
 from .curves import FootCurve, common_times
 from .types import Side, StanceRow
 
@@ -62,12 +63,27 @@ def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def weight_findings(weight: Carried | None) -> list[str]:
-    """Return what is to be known of the weight that an estimate carries; nothing where it is near 1."""
-    if weight is None or abs(weight.mean_bw - 1) <= WEIGHT_TOLERANCE:
-        return []
+def weight_findings(weight: Carried | None, change: Change | None = None) -> list[str]:
+    """Return what is to be known of the weight that an estimate carries; nothing where it is near 1.
+
+    Parameters
+    ----------
+    change
+        How the estimate was balanced over its strides: what counts is the weight that it carried before.
+    """
+    told = []
+    if change is not None:
+        told = [
+            "balanced by momentum: over whole strides the ground carries the body weight, so that the vertical force of"
+            f" all stances was multiplied by {change.factor:.3f}, and {change.tilt:+.3f} of it was added to the forward"
+            " force, which then neither speeds up nor slows down"
+        ]
+    mean_bw = float("nan") if weight is None else weight.mean_bw / (1.0 if change is None else change.factor)
+    if weight is None or abs(mean_bw - 1) <= WEIGHT_TOLERANCE:
+        return told
     return [
+        *told,
         f"BODY WEIGHT: over {weight.strides} whole strides the estimated vertical force of both feet averages"
-        f" {weight.mean_bw:.2f} BW, and a body that goes on as before is carried by 1: check the mass, the calibration"
-        " of the recording, and whether a contact is missing"
+        f" {mean_bw:.2f} BW{' before it was balanced' if change else ''}, and a body that goes on as before is carried"
+        " by 1: check the mass, the calibration of the recording, and whether a contact is missing",
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,11 +13,12 @@ from ..arrays import Floats
 from ..dataset.cut import CutRequest
 from ..dataset.resample import continuous_starts, stance_times
 from ..dataset.wearable_inputs import inputs_at
-from ..gait.stances import Stance
+from ..gait.stances import Stance, stride_times
+from ..learn.balance import Change
 from ..learn.beyond import Distances, distances
 from ..learn.spec import ForceModel
 from ..learn.training_range import Seen
-from ..records.stance_set import StanceSet, make_stance_set
+from ..records.stance_set import StanceSet, join, make_stance_set
 from .curves import FootCurve, between, from_stances, from_windows
 from .feet import Foot
 from .open_model import BundleForceModel
@@ -66,6 +68,7 @@ def _set_of(
     facts: Mapping[str, Any],
     name: str,
     cut: str,
+    strides: Sequence[float] = (),
 ) -> StanceSet:
     """Return windows without a force, as the model takes them."""
     spec, size = model.spec, len(inputs)
@@ -78,7 +81,8 @@ def _set_of(
         units=spec.scaler.units,
         axes=spec.scaler.axes,
         labels={"participant": [facts["participant"]] * size, "trial": [name] * size, "side": [foot.side] * size},
-        scalars={n: [facts[n]] * size for n in names} | {"contact_s": [float(t[-1] - t[0]) for t in at]},
+        scalars={n: [facts[n]] * size for n in names}
+        | {"contact_s": [float(t[-1] - t[0]) for t in at], "stride_s": strides or [math.nan] * size},
         start_s=[float(t[0]) for t in at],
         window=spec.window,
         cut=cut,
@@ -88,29 +92,65 @@ def _set_of(
     )
 
 
-def predict_stances(
-    model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping[str, Any], leaks: tuple[str, ...], name: str
+class _Prepared(NamedTuple):
+    """The stances of a foot as the model takes them: times and inputs of all, numbers and windows of the usable."""
+
+    at: list[Floats]
+    inputs: list[Floats]
+    usable: list[int]
+    data: StanceSet | None
+
+
+def predict_feet(
+    model: ForceModel,
+    feet: Sequence[Foot],
+    request: CutRequest,
+    facts: Mapping[str, Any],
+    leaks: tuple[str, ...],
+    name: str,
+) -> tuple[dict[Side, Prediction], Change | None]:
+    """Return each foot's force, and how both were balanced over their strides (None: they were not)."""
+    if model.spec.window != "stance":
+        return {foot.side: predict_windows(model, foot, request, facts, leaks, name) for foot in feet}, None
+    prepared = {foot.side: _prepared(model, foot, request, facts, name) for foot in feet}
+    known = {side: p.data for side, p in prepared.items() if p.data is not None}
+    forces = {side: model.predict(data, leaks=leaks, balanced=False) for side, data in known.items()}
+    change = None
+    if model.spec.balance is not None and known:
+        # both feet together: the one may carry more than the other
+        together, axes = join(list(known.values())), model.spec.scaler.axes
+        balanced, changes = model.spec.balance.applied(np.concatenate(list(forces.values())), together, axes)
+        parts = np.split(balanced, np.cumsum([data.size for data in known.values()])[:-1])
+        forces, change = dict(zip(known, parts)), next(iter(changes.values()), None)
+    return {f.side: _of_foot(model, f, request, prepared[f.side], forces.get(f.side)) for f in feet}, change
+
+
+def _prepared(model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping[str, Any], name: str) -> _Prepared:
+    channels, strides = model.spec.scaler.channels, stride_times(foot.stances)
+    windows = _windows(foot, request, channels)
+    stances, at, inputs = ([window[k] for window in windows] for k in range(3))
+    usable = [i for i, x in enumerate(inputs) if np.isfinite(x).any()]
+    if not usable:
+        return _Prepared(at, inputs, usable, None)
+    lasting = [strides.get((stances[i].side, stances[i].ic_s), math.nan) for i in usable]
+    chosen = [inputs[i] for i in usable], [at[i] for i in usable]
+    return _Prepared(at, inputs, usable, _set_of(foot, *chosen, model, facts, name, request.source, lasting))
+
+
+def _of_foot(
+    model: ForceModel, foot: Foot, request: CutRequest, prepared: _Prepared, forces: Floats | None
 ) -> Prediction:
     """Return the foot's force by its stances."""
-    channels = model.spec.scaler.channels
-    windows = _windows(foot, request, channels)
-    usable = [i for i, (_, _, x) in enumerate(windows) if np.isfinite(x).any()]
-    forces: dict[int, Floats] = {}
-    beyond: list[int] = []
-    apart = seen = None
-    if usable:
-        data = _set_of(
-            foot, [windows[i][2] for i in usable], [windows[i][1] for i in usable], model, facts, name, request.source
-        )
-        forces = dict(zip(usable, model.predict(data, leaks=leaks)))
-        beyond, apart = _beyond(model, data), distances(model.spec.scaler, data)
-        seen = seen_in(model.spec, data)
+    spec, data, beyond, apart, seen = model.spec, prepared.data, [], None, None
+    if data is not None:
+        beyond, apart, seen = _beyond(model, data), distances(spec.scaler, data), seen_in(spec, data)
     # a stance that is not predicted keeps its place, so that no swing is drawn across it
-    nothing = np.full((request.points, len(model.spec.scaler.axes)), np.nan)
-    parts = [(at, forces.get(i, nothing)) for i, (_, at, _) in enumerate(windows)]
-    rows = [_row(foot.side, at, y, windows[i][2], channels) for i, (at, y) in enumerate(parts)]
-    rows = flag_unlike(model.spec, seen, rows, usable)
-    curve = from_stances(foot.base, parts, [(r.start_s, r.end_s) for r in foot.rejections], model.spec.scaler.axes)
+    nothing = np.full((request.points, len(spec.scaler.axes)), np.nan)
+    answers = {} if forces is None else dict(zip(prepared.usable, forces))
+    parts = [(at, answers.get(i, nothing)) for i, at in enumerate(prepared.at)]
+    rows = [_row(foot.side, at, y, prepared.inputs[i], spec.scaler.channels) for i, (at, y) in enumerate(parts)]
+    rows = flag_unlike(spec, seen, rows, prepared.usable)
+    curve = from_stances(foot.base, parts, [(r.start_s, r.end_s) for r in foot.rejections], spec.scaler.axes)
     return Prediction(curve, rows, beyond, apart, seen)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +24,7 @@ from .causal_record import as_counts, contact_times, contacts_causal
 from .contacts import UNDERLOADED, ContactRule, ContactTimes, Rejection, counted, peak_loads, rule_of, underloaded
 from .plate_force import ContactSide, PlateContact, PlateForce
 from .plate_hits import plate_contacts
+from .temporal import strides_of_foot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,6 +110,15 @@ class Stances:
     def feet(self) -> NDArray[np.int64]:
         """Return the sides: 0 left, 1 right, -1 unknown."""
         return np.asarray([_SIDES.index(s.side) if s.side in _SIDES else -1 for s in self.stances], dtype=np.int64)
+
+
+def stride_times(stances: Sequence[Stance]) -> dict[tuple[str, float], float]:
+    """Return by side and contact (s) the time (s) to the next contact of that foot, NaN where it is not certain."""
+    strides: dict[tuple[str, float], float] = {}
+    for side in _SIDES:
+        contacts = sorted(s.ic_s for s in stances if s.side == side)
+        strides |= {(side, ic): float(t) for ic, t in zip(contacts, strides_of_foot(np.asarray(contacts)))}
+    return strides
 
 
 def find_stances(

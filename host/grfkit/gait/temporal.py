@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..errors import BadInputError
 
+MISSED = 1.5
+"""Medians of a foot's strides from which on a contact was missed: between one stride and two."""
 LONGEST_STEP_S = 1.5
 """Longest step (s): between two contacts further apart one was missed, or the person stood. Chosen by hand, above the
 steps of slow walking."""
@@ -78,6 +80,22 @@ def temporal(
         stride[k] = _stride(ic_s, feet, step, k, 2.0 * longest_step_s)
     contact = to_s - ic_s
     return Temporal(contact, step - contact, step, stride, contact / stride)
+
+
+def strides_of_foot(ic_s: Floats) -> Floats:
+    """Return the time (s) from each contact of one foot to its next, shape (contacts,), NaN where that is not certain.
+
+    Parameters
+    ----------
+    ic_s
+        Contacts of one foot in order of time; those between which another one was missed are too far apart.
+    """
+    strides = np.full(len(ic_s), np.nan)
+    if len(ic_s) > 1:
+        apart = np.diff(np.asarray(ic_s, dtype=np.float64))
+        apart[apart > min(MISSED * float(np.median(apart)), 2.0 * LONGEST_STEP_S)] = np.nan
+        strides[:-1] = apart
+    return strides
 
 
 def _stride(ic_s: Floats, feet: NDArray[np.int64], step: Floats, k: int, longest_s: float) -> float:

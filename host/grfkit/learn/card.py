@@ -155,7 +155,7 @@ def _choice(spec: ModelSpec) -> list[str]:
     for row in choice["table"]:
         chosen = " (chosen)" if row["method"] == choice["chosen"] else ""
         lines.append(f"| {row['method']}{chosen} | " + " | ".join(f"{row['rmse_bw'][a]:.4f}" for a in axes) + " |")
-    if choice["chosen"] == "mix":
+    if choice.get("method", choice["chosen"]) == "mix":
         parts = [f"{name} {' / '.join(f'{w:g}' for w in weights)}" for name, weights in choice["weights"].items()]
         lines += ["", f"Weights of the mix, by axis: {'; '.join(parts)}."]
     return ["\n".join(lines)]

@@ -13,6 +13,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
+from .balance import Balance, fit_balance
 from .candidates import Candidate
 from .folds import Fold, grouped_kfold
 from .kernel import spread
@@ -30,6 +31,10 @@ FEW = 4
 """People below whom nothing but a mean curve or ridge is tried: an error of three people orders nothing."""
 _LEAVE_OUT = 'leave it out (method = "best" and [train] channels in a TOML file for --config)'
 Tell = Callable[[int, int, str], None]
+
+
+BALANCED = ", balanced by momentum"
+"""What is added to the name of a method whose predictions are balanced over strides."""
 
 
 class Row(NamedTuple):
@@ -58,6 +63,8 @@ class Choice:
         How many were left out in turn.
     asked
         Whether the method was asked for, whatever is best.
+    balance
+        By which predictions are balanced; None where that was not better.
     """
 
     rows: tuple[Row, ...]
@@ -66,6 +73,12 @@ class Choice:
     axes: tuple[str, ...]
     people: int
     asked: bool = False
+    balance: Balance | None = None
+
+    @property
+    def method(self) -> str:
+        """Return the name of what was chosen, balanced or not."""
+        return self.chosen.removesuffix(BALANCED)
 
     def document(self) -> dict[str, Any]:
         """Return the choice as JSON values."""
@@ -77,7 +90,13 @@ class Choice:
             }
             for row in sorted(self.rows, key=lambda r: r.score)
         ]
-        return {"chosen": self.chosen, "weights": self.weights, "people": self.people, "table": table}
+        return {
+            "chosen": self.chosen,
+            "method": self.method,
+            "weights": self.weights,
+            "people": self.people,
+            "table": table,
+        }
 
     def words(self) -> str:
         """Return what was chosen and by how much, in a sentence."""
@@ -141,28 +160,53 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, mix: bool = True, t
         said[option.name][np.isin(of_person, fold.test)] = model.predict(data.of(fold.test))
     errors = {name: rmse_by_person(data, forces, axes) for name, forces in said.items()}
     least = np.maximum(np.nanmean(errors["mean curve"], axis=0), 1e-9)
-    rows = [Row(name, e, float(np.nanmean(e / least))) for name, e in errors.items()]
-    rows.sort(key=lambda r: r.score)
+    rows = sorted((_row(name, e, least) for name, e in errors.items()), key=lambda r: r.score)
     weights = {rows[0].name: (1.0,) * len(axes)}
     if mix and len(people) >= FEW and len(rows) > 1:
         names = [row.name for row in rows[:MIXED]]
         parts = np.stack([said[name] for name in names])
-        honest = np.zeros_like(parts[0])
-        for fold in folds:
-            out = np.isin(of_person, fold.test)
-            of_others = mixing_weights(data.without(fold.test), parts[:, ~out], axes)
-            honest[out] = np.einsum("ka,knta->nta", of_others, parts[:, out])
-        mixed_errors = rmse_by_person(data, honest, axes)
-        mixed = Row("mix", mixed_errors, float(np.nanmean(mixed_errors / least)))
+        said["mix"] = _mixed_honestly(data, folds, parts, axes)
+        mixed = _row("mix", rmse_by_person(data, said["mix"], axes), least)
         if mixed.score < rows[0].score:
             table = mixing_weights(data, parts, axes)
             weights = {n: tuple(map(float, w)) for n, w in zip(names, table) if w.any()}
         rows = sorted([*rows, mixed], key=lambda r: r.score)
-    chosen = rows[0].name
+    chosen, balance = rows[0].name, None
     if len(people) < FEW:
         chosen = _beyond_doubt(rows)
         weights = {chosen: (1.0,) * len(axes)}
-    return Choice(tuple(rows), chosen, weights, tuple(axes), len(people))
+    elif (forces := _balanced_honestly(data, folds, said[chosen], axes)) is not None:
+        row = _row(chosen + BALANCED, rmse_by_person(data, forces, axes), least)
+        if row.score < next(r.score for r in rows if r.name == chosen):
+            chosen, balance = row.name, fit_balance(data, tuple(axes))
+        rows = sorted([*rows, row], key=lambda r: r.score)
+    return Choice(tuple(rows), chosen, weights, tuple(axes), len(people), balance=balance)
+
+
+def _row(name: str, errors: Floats, least: Floats) -> Row:
+    return Row(name, errors, float(np.nanmean(errors / least)))
+
+
+def _mixed_honestly(data: StanceSet, folds: Sequence[Fold], parts: Floats, axes: Sequence[str]) -> Floats:
+    """Return the weighed mean of each group's predictions, its weights chosen by the other groups."""
+    mixed, of_person = np.zeros_like(parts[0]), data.per_stance("participant")
+    for fold in folds:
+        out = np.isin(of_person, fold.test)
+        of_others = mixing_weights(data.without(fold.test), parts[:, ~out], axes)
+        mixed[out] = np.einsum("ka,knta->nta", of_others, parts[:, out])
+    return np.asarray(mixed)
+
+
+def _balanced_honestly(data: StanceSet, folds: Sequence[Fold], forces: Floats, axes: Sequence[str]) -> Floats | None:
+    """Return predictions balanced by what the other groups' contacts carry; None where nothing can be balanced."""
+    balanced, of_person, changed = forces.copy(), data.per_stance("participant"), False
+    for fold in folds:
+        out = np.isin(of_person, fold.test)
+        balance = fit_balance(data.without(fold.test), tuple(axes))
+        if balance is not None:
+            balanced[out], changes = balance.applied(forces[out], data.of(fold.test), tuple(axes))
+            changed |= bool(changes)
+    return balanced if changed else None
 
 
 def _counted(data: StanceSet) -> StanceSet:

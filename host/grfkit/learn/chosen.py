@@ -56,7 +56,7 @@ def fit_chosen(
         return model, Choice((), option.name, {option.name: (1.0,) * len(axes)}, tuple(axes), 1)
     choice = choose(data, options, mix=method in ("best", "mix"), tell=tell)
     if forced := _forced(choice, options, method):
-        choice = replace(choice, chosen=next(iter(forced)), weights=forced, asked=True)
+        choice = replace(choice, chosen=next(iter(forced)), weights=forced, asked=True, balance=None)
     weights = choice.weights
     if tell is not None:
         tell(0, 1, f"fitting {', '.join(weights)}")
@@ -65,15 +65,15 @@ def fit_chosen(
     shares = [weights[option.name] for option in used]
     model = models[0] if len(models) == 1 else mixed(models, shares, data, fold, base)
     model.spec.training["method"] = choice.chosen
-    return model, choice
+    return replace(model, spec=model.spec.model_copy(update={"balance": choice.balance})), choice
 
 
 def _forced(choice: Choice, options: Sequence[Candidate], method: str) -> dict[str, tuple[float, ...]]:
     """Return the best of the family that was asked for, where the choice is another; empty if it need not be."""
-    if method == "best" or (method == "mix" and choice.chosen == "mix"):
+    if method == "best" or (method == "mix" and choice.method == "mix"):
         return {}
     asked = {o.name for o in options if method in ("mix", o.family)}
-    if choice.chosen in asked:
+    if choice.method in asked:
         return {}
     best = next(row.name for row in choice.rows if row.name in asked)
     return {best: (1.0,) * len(choice.axes)}

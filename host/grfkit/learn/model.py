@@ -87,9 +87,9 @@ class GrfModel:
         """Return the names of the files that make the model, in its folder."""
         return (DOCUMENT, WEIGHTS)
 
-    def predict(self, data: StanceSet, *, leaks: Sequence[str] = ()) -> Floats:
+    def predict(self, data: StanceSet, *, leaks: Sequence[str] = (), balanced: bool = True) -> Floats:
         """Return the forces of every window in BW; see :func:`predict`."""
-        return predict(self, data, leaks=leaks)
+        return predict(self, data, leaks=leaks, balanced=balanced)
 
     def save(self, folder: PathLike, *, force: bool = False) -> None:
         """Write the folder ``model.safetensors``, ``model.json`` and ``calibration.nc``, whole or not at all.
@@ -185,7 +185,9 @@ def calibration_windows(data: StanceSet, most: int = CALIBRATION_WINDOWS) -> Sta
     return StanceSet(data.data.isel(stance=sorted(rows)[:most]).load())
 
 
-def predict(model: GrfModel, data: StanceSet, *, leaks: Sequence[str] = (), batch: int = 512) -> Floats:
+def predict(
+    model: GrfModel, data: StanceSet, *, leaks: Sequence[str] = (), batch: int = 512, balanced: bool = True
+) -> Floats:
     """Return the forces of every window in BW, shape (stances, time, axes of the model).
 
     A window without one known input sample gives NaN.
@@ -194,6 +196,8 @@ def predict(model: GrfModel, data: StanceSet, *, leaks: Sequence[str] = (), batc
     ----------
     leaks
         The named split under which windows of participants seen in training may be answered; goes into every row.
+    balanced
+        Whether the windows of each trial are balanced by momentum, where the model does that: put all of them in.
 
     Raises
     ------
@@ -220,4 +224,7 @@ def predict(model: GrfModel, data: StanceSet, *, leaks: Sequence[str] = (), batc
             # the scaler turns what is missing into the mean; a window of nothing else would get a mean curve
             values[np.isnan(raw_batch.inputs).all(axis=(1, 2))] = np.nan
             parts.append(values)
-    return np.concatenate(parts)
+    forces = np.concatenate(parts)
+    if balanced and model.spec.balance is not None:
+        forces, _ = model.spec.balance.applied(forces, data, scaler.axes)
+    return forces

@@ -20,6 +20,7 @@ from ..provenance import SCHEMA_VERSION, Provenance
 from ..records.participants import seen_among
 from ..records.stance_set import StanceSet
 from ..runtime.manifest import MOST_POINTS
+from .balance import Balance
 from .batches import Windows, require
 from .folds import LeakError
 from .scaler import Scaler, units_of
@@ -43,6 +44,8 @@ class ModelSpec(BaseModel):
         Loss and inner loss (None without inner participants) after every epoch.
     excluded
         What was left out of the training set, reason -> count.
+    balance
+        By what the predictions of a trial are balanced over its strides; None leaves them as the network says.
     range
         Speeds, contact times, masses and inputs it was trained on; None of models that an earlier grfkit trained.
     document_sha256
@@ -68,6 +71,7 @@ class ModelSpec(BaseModel):
     best_epoch: int = 0
     excluded: dict[str, int] = Field(default_factory=dict)
     range: TrainingRange | None = None
+    balance: Balance | None = None
     provenance: Provenance = Field(default_factory=Provenance)
     weights_sha256: str = ""
     document_sha256: str = ""
@@ -160,8 +164,11 @@ class ForceModel(Protocol):
         """Return the names of the files that make it."""
         ...
 
-    def predict(self, data: StanceSet, *, leaks: Sequence[str] = ()) -> Floats:
-        """Return the forces of every window in BW, shape (stances, time, axes); NaN where no sample is known."""
+    def predict(self, data: StanceSet, *, leaks: Sequence[str] = (), balanced: bool = True) -> Floats:
+        """Return the forces of every window in BW, shape (stances, time, axes); NaN where no sample is known.
+
+        ``balanced`` is whether ``spec.balance``, if there is one, is applied to each trial's windows in ``data``.
+        """
         ...
 
 

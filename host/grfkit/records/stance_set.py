@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 AXES = ("vgrf", "apgrf", "mlgrf")
 """Vertical (up), antero-posterior (forward) and medio-lateral (medial of that foot) force, in this order, in BW."""
 PER_STANCE = ("participant", "trial", "surface", "side", "condition")
-SCALARS = ("mass_kg", "speed_m_s", "slope_percent", "contact_s")
+SCALARS = ("mass_kg", "speed_m_s", "slope_percent", "contact_s", "stride_s")
+"""Of every window; ``stride_s`` is the time from its contact to the next of the same foot."""
 
 
 PEOPLE_SHOWN = 8

@@ -17,6 +17,7 @@ import numpy as np
 from ...arrays import Floats, PathLike
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of
+from ...gait.temporal import strides_of_foot
 from ...provenance import Provenance, describe_input
 from ...records.stance_set import StanceSet, make_stance_set
 from ...units import G
@@ -43,6 +44,10 @@ class Walk:
     group: str
     mass_kg: float
     cells_n: Floats
+
+
+_Part = tuple[Walk, str, Floats, Floats, float]
+"""A walk, the foot, times (s) and loads of a window, and its stride time (s)."""
 
 
 def walks(folder: PathLike, *, studies: Sequence[str] = STUDIES) -> tuple[list[Walk], dict[str, int]]:
@@ -106,17 +111,19 @@ def load(
     limits = rule_of(rule).walking()
     selected, counts = walks(folder, studies=studies)
     left_out = Counter(counts)
-    parts: list[tuple[Walk, str, Floats, Floats]] = []
+    parts: list[_Part] = []
     for walk in selected:
         for side, cells in (("left", walk.cells_n[:, :CELLS]), ("right", walk.cells_n[:, CELLS:])):
             time = np.arange(len(cells)) / RATE_HZ
             if window == "continuous":
-                spans = _continuous(len(cells), window_s=window_s, overlap=overlap)
+                spans = [(at, float("nan")) for at in _continuous(len(cells), window_s=window_s, overlap=overlap)]
             else:
                 contacts = contacts_from_force(time, cells.sum(axis=1), rule=limits, mass_kg=walk.mass_kg)
                 left_out.update(contacts.rejected)
-                spans = [stance_times(a, b, points) for a, b in zip(contacts.ic_s, contacts.to_s)]
-            parts += [(walk, side, at, linear(time, cells, at)) for at in _spread(spans, most_windows)]
+                strides = strides_of_foot(contacts.ic_s)
+                at_contacts = [stance_times(a, b, points) for a, b in zip(contacts.ic_s, contacts.to_s)]
+                spans = list(zip(at_contacts, map(float, strides)))
+            parts += [(walk, side, at, linear(time, cells, at), stride) for at, stride in _spread(spans, most_windows)]
     return _gathered(parts, window, cut, dict(left_out), Path(folder))
 
 
@@ -127,16 +134,14 @@ def _continuous(samples: int, *, window_s: float, overlap: float) -> list[Floats
     return [(np.round(b) + np.arange(size)) / RATE_HZ for b in begins]
 
 
-def _spread(spans: list[Floats], most: int | None) -> list[Floats]:
+def _spread(spans: list[tuple[Floats, float]], most: int | None) -> list[tuple[Floats, float]]:
     """Return so many of the windows, evenly spread over the walk."""
     if most is None or len(spans) <= most:
         return spans
     return [spans[k] for k in np.linspace(0, len(spans) - 1, most).round().astype(int)]
 
 
-def _gathered(
-    parts: list[tuple[Walk, str, Floats, Floats]], window: str, cut: str, left_out: dict[str, int], folder: Path
-) -> StanceSet:
+def _gathered(parts: list[_Part], window: str, cut: str, left_out: dict[str, int], folder: Path) -> StanceSet:
     if not parts:
         raise BadInputError(f"{folder}: no window was found; left out: {left_out}")
     x = np.stack([p[3] for p in parts])
@@ -161,6 +166,7 @@ def _gathered(
             "mass_kg": masses.tolist(),
             "slope_percent": [0.0] * len(parts),
             "contact_s": [float(p[2][-1] - p[2][0]) if window == "stance" else float("nan") for p in parts],
+            "stride_s": [p[4] for p in parts],
         },
         window=window,
         cut=cut if window == "stance" else "none",

@@ -16,6 +16,7 @@ import numpy as np
 from ...arrays import Floats, PathLike
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of
+from ...gait.temporal import strides_of_foot
 from ...provenance import Provenance, describe_input
 from ...records.clock import ClockMap
 from ...records.stance_set import AXES, StanceSet, make_stance_set
@@ -87,7 +88,7 @@ class _Found:
     inputs: list[Floats] = field(default_factory=list)
     targets: list[Floats] = field(default_factory=list)
     weight: list[Floats] = field(default_factory=list)
-    of: list[tuple[WalkTrial, Side, float, float]] = field(default_factory=list)
+    of: list[tuple[WalkTrial, Side, float, float, float]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
 
@@ -233,7 +234,7 @@ def _stances(
     if clock is None:
         found.left_out[NO_CLOCK] += len(contacts.ic_s)
         return
-    for ic, to in zip(contacts.ic_s, contacts.to_s):
+    for ic, to, stride_s in zip(contacts.ic_s, contacts.to_s, strides_of_foot(contacts.ic_s)):
         at = stance_times(float(ic), float(to), points)
         force, at_sensor = linear(time, target, at), sensor_times(clock, at)
         whole = np.isfinite(at_sensor).all() and np.isfinite(force).all()
@@ -246,7 +247,7 @@ def _stances(
             found.inputs.append(values)
             found.targets.append(force)
             found.weight.append(np.ones(points))
-            found.of.append((trial, side, float(at_sensor[0]), float(to - ic)))
+            found.of.append((trial, side, float(at_sensor[0]), float(to - ic), float(stride_s)))
 
 
 def _continuous(
@@ -271,7 +272,7 @@ def _continuous(
         found.inputs.append(np.where(inside[:, None], signals[rows], np.nan))
         found.targets.append(np.where(counts[:, None], force, 0.0))
         found.weight.append(counts.astype(np.float64))
-        found.of.append((trial, side, float(begin / RATE_HZ), float("nan")))
+        found.of.append((trial, side, float(begin / RATE_HZ), float("nan"), float("nan")))
 
 
 def _gathered(found: _Found, window: str, cut: str, settings: PearlSettings, provenance: Provenance) -> StanceSet:
@@ -289,20 +290,21 @@ def _gathered(found: _Found, window: str, cut: str, settings: PearlSettings, pro
             "participant": [t.participant for t in trials],
             "trial": [t.name for t in trials],
             "surface": ["treadmill"] * len(trials),
-            "side": [side for _, side, _, _ in found.of],
+            "side": [side for _, side, *_ in found.of],
             "condition": [t.condition for t in trials],
         },
         scalars={
             "mass_kg": [t.mass_kg for t in trials],
             "speed_m_s": [t.speed_m_s for t in trials],
             "slope_percent": [0.0] * len(trials),
-            "contact_s": [contact for *_, contact in found.of],
+            "contact_s": [contact for *_, contact, _ in found.of],
+            "stride_s": [stride for *_, stride in found.of],
         },
         window=window,
         cut=cut if window == "stance" else "none",
         source="pearl",
         axes=AXES,
-        start_s=[start for _, _, start, _ in found.of],
+        start_s=[start for _, _, start, *_ in found.of],
         rate_hz=RATE_HZ if window == "continuous" else float("nan"),
         mirrored=settings.mirror,
         excluded=dict(found.left_out),

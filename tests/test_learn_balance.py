@@ -1,0 +1,185 @@
+"""Balance by momentum: what is known of a gait from the times of its contacts, without any force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grfkit import simulate_trial
+from grfkit.dataset.cut import CutRequest
+from grfkit.dataset.windows import cut_windows
+from grfkit.estimation.plausible import Carried, weight_findings
+from grfkit.gait.temporal import strides_of_foot
+from grfkit.learn.balance import LEAST_STANCES, Balance, Change, fit_balance
+from grfkit.learn.candidates import candidates
+from grfkit.learn.choice import BALANCED, choose
+from grfkit.learn.chosen import fit_chosen
+from grfkit.learn.everyone import whole_fold
+from grfkit.learn.folds import LeakError
+from grfkit.learn.model import GrfModel
+from grfkit.learn.train_config import TrainConfig
+from grfkit.records.stance_set import StanceSet, make_stance_set
+
+AXES = ("vgrf", "apgrf", "mlgrf")
+
+
+def steady(people: str = "abcdef", *, each: int = 24, slope: float = 0.0, seed: int = 0) -> StanceSet:
+    """Return stances of steady gait: the contact time of everybody differs, and with it the mean force.
+
+    The only channel tells the shape of the curve and nothing of its size.
+    """
+    rng, n, points = np.random.default_rng(seed), len(people) * each, 21
+    contact = np.repeat(rng.uniform(0.2, 0.4, len(people)), each)
+    phase = np.linspace(0, np.pi, points)
+    # over both feet the contacts of a stride carry its time: mean force = stride / (2 contact)
+    mean = 0.7 / (2 * contact)
+    curve = np.sin(phase) / np.sin(phase).mean()
+    v = mean[:, None] * curve
+    forward = 0.1 * np.cos(phase) + np.zeros((n, 1))
+    return make_stance_set(
+        curve[None, :, None] + 0.05 * rng.normal(size=(n, points, 1)),
+        np.stack([v, forward, 0.0 * v], axis=2),
+        channels=["acc_x"],
+        units=["m/s^2"],
+        axes=AXES,
+        labels={
+            "participant": [p for p in people for _ in range(each)],
+            "trial": ["run"] * n,
+            "side": ["left" if k % 2 else "right" for k in range(n)],
+        },
+        scalars={"contact_s": contact, "stride_s": np.full(n, 0.7), "slope_percent": np.full(n, slope)},
+        start_s=[0.35 * (k % each) for k in range(n)],
+        window="stance",
+        cut="force",
+        source="made up",
+    )
+
+
+def targets(data: StanceSet) -> np.ndarray:
+    return np.asarray(data.data["targets"].values, dtype=np.float64)
+
+
+def test_steady_gait_carries_body_weight_and_pushes_as_much_as_it_brakes() -> None:
+    found = fit_balance(steady(), AXES)
+    assert found is not None
+    assert found.vertical == pytest.approx(1.0, abs=1e-6)
+    assert found.forward == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_wrong_size_and_a_tilt_are_taken_off_by_trial() -> None:
+    data = steady("ab")
+    true, balance = targets(data), Balance(vertical=1.0, forward=0.0)
+    wrong = true.copy()
+    wrong[:, :, 0] *= np.where(data.per_stance("participant") == "a", 1.2, 0.9)[:, None]
+    wrong[:, :, 1] += 0.05 * wrong[:, :, 0]
+    right, changes = balance.applied(wrong, data, AXES)
+    np.testing.assert_allclose(right, true, atol=1e-6)
+    assert changes["a, run"].factor == pytest.approx(1 / 1.2)
+    # 0.05 of what was 0.9 of the true force
+    assert changes["b, run"].tilt == pytest.approx(-0.045, abs=1e-6)
+    assert wrong[0, 10, 0] != right[0, 10, 0], "what was given stays as it was"
+
+
+def test_one_foot_may_carry_more_than_the_other() -> None:
+    data = steady("a")
+    limping = targets(data)
+    limping[:, :, 0] *= np.where(data.per_stance("side") == "left", 1.3, 0.7)[:, None]
+    kept, _ = Balance(vertical=1.0).applied(0.8 * limping, data, AXES)
+    np.testing.assert_allclose(kept[:, :, 0], limping[:, :, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("reason", ["few stances", "no strides", "absurd size", "nothing known"])
+def test_what_cannot_be_balanced_is_left_as_it_is(reason: str) -> None:
+    data = steady("a", each=LEAST_STANCES - 1 if reason == "few stances" else 24)
+    forces = 0.8 * targets(data)
+    if reason == "no strides":
+        data.data["scalars"].loc[{"scalar": "stride_s"}] = np.nan
+    if reason == "absurd size":
+        forces *= 0.1
+    if reason == "nothing known":
+        forces[:] = np.nan
+    same, changes = Balance(vertical=1.0, forward=0.0).applied(forces, data, AXES)
+    np.testing.assert_array_equal(same, forces)
+    assert not changes
+
+
+def test_a_window_without_an_answer_does_not_touch_the_others() -> None:
+    data = steady("a")
+    forces = targets(data) * np.asarray([0.8, 1.0, 1.0])
+    forces[3] = np.nan
+    right, _ = Balance(vertical=1.0, forward=0.0).applied(forces, data, AXES)
+    assert np.isnan(right[3]).all()
+    np.testing.assert_allclose(np.delete(right, 3, 0), np.delete(targets(data), 3, 0), atol=1e-6)
+
+
+def test_on_a_slope_the_forward_force_stays() -> None:
+    data = steady("a", slope=5.0)
+    forces = 0.8 * targets(data) + np.asarray([0.0, 0.03, 0.0])
+    right, changes = Balance(vertical=1.0, forward=0.0).applied(forces, data, AXES)
+    np.testing.assert_array_equal(right[:, :, 1], forces[:, :, 1])
+    assert changes["a, run"].tilt == 0
+
+
+def test_without_steady_trials_nothing_is_learnt() -> None:
+    assert fit_balance(steady("ab"), AXES) is None
+    assert fit_balance(steady("abcd", each=4), AXES) is None
+    assert fit_balance(steady(), ("apgrf",)) is None
+
+
+def test_the_choice_balances_where_that_is_better_and_the_model_keeps_it(tmp_path: Path) -> None:
+    data = steady()
+    rest, near = data.without(["a"]), data.of(["a"])
+    fold = whole_fold(rest)
+    # the contact time alone tells the size, and is kept from all methods here: strides have to tell it
+    rest.data["scalars"].loc[{"scalar": "speed_m_s"}] = np.nan
+    base = TrainConfig(channels=("acc_x",))
+    options = [c for c in candidates(rest, base) if c.name == "mean curve"]
+    choice = choose(rest, options)
+    assert choice.chosen == "mean curve" + BALANCED
+    assert choice.method == "mean curve"
+    assert choice.balance is not None
+    assert choice.balance.vertical == pytest.approx(1.0, abs=1e-6)
+    plain, balanced = (next(r.score for r in choice.rows if r.name == n) for n in ("mean curve", choice.chosen))
+    assert balanced < 0.2 * plain
+    model, _ = fit_chosen(rest, fold, base=base, method="mean curve")
+    model.save(tmp_path / "model")
+    again = GrfModel.load(tmp_path / "model")
+    np.testing.assert_allclose(again.predict(near), targets(near), atol=0.01)
+    raw = again.predict(near, balanced=False)
+    assert np.abs(raw - targets(near))[:, :, 0].max() > 0.05
+    with pytest.raises(LeakError):
+        again.predict(rest)
+
+
+def test_strides_end_at_the_next_contact_of_the_foot_and_none_spans_a_missed_one() -> None:
+    strides = strides_of_foot(np.asarray([0.0, 1.0, 2.1, 4.1, 5.1]))
+    np.testing.assert_allclose(strides, [1.0, 1.1, np.nan, 1.0, np.nan], equal_nan=True)
+    assert np.isnan(strides_of_foot(np.asarray([3.0]))).all()
+    assert np.isnan(strides_of_foot(np.asarray([0.0, 30.0]))).all()
+
+
+def test_windows_know_their_strides() -> None:
+    trial = simulate_trial(seed=0, duration_s=20).on_true_clock(participant="P01")
+    windows = cut_windows(trial, CutRequest(source="force", kinds=("insole",)))
+    starts, strides = np.asarray(windows.data["start_s"].values), windows.scalar("stride_s")
+    for side in ("left", "right"):
+        of = windows.per_stance("side") == side
+        order = np.argsort(starts[of])
+        apart, known = np.diff(starts[of][order]), strides[of][order][:-1]
+        both = np.isfinite(known)
+        assert both.sum() > 5
+        np.testing.assert_allclose(known[both], apart[both], atol=1e-9)
+
+
+def test_an_estimate_says_how_it_was_balanced_and_what_it_carried_before() -> None:
+    fine = weight_findings(Carried(1.0, 20), Change(1.02, -0.004))
+    assert len(fine) == 1
+    assert "multiplied by 1.020" in fine[0]
+    assert "-0.004" in fine[0]
+    beyond = weight_findings(Carried(1.0, 20), Change(1.3, 0.0))
+    assert len(beyond) == 2
+    assert "BODY WEIGHT" in beyond[1]
+    assert "0.77 BW before it was balanced" in beyond[1]
+    assert weight_findings(None) == []
