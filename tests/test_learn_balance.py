@@ -131,7 +131,7 @@ def test_without_steady_trials_nothing_is_learnt() -> None:
 def test_the_choice_balances_where_that_is_better_and_the_model_keeps_it(tmp_path: Path) -> None:
     data = steady()
     rest, near = data.without(["a"]), data.of(["a"])
-    fold = whole_fold(rest)
+    fold = whole_fold(rest, 0)
     # the contact time alone tells the size, and is kept from all methods here: strides have to tell it
     rest.data["scalars"].loc[{"scalar": "speed_m_s"}] = np.nan
     base = TrainConfig(channels=("acc_x",))
