@@ -128,11 +128,11 @@ def predict_feet(
 def _prepared(model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping[str, Any], name: str) -> _Prepared:
     channels, strides = model.spec.scaler.channels, stride_times(foot.stances)
     windows = _windows(foot, request, channels)
-    stances, at, inputs = ([window[k] for window in windows] for k in range(3))
+    at, inputs = [times for _, times, _ in windows], [values for _, _, values in windows]
     usable = [i for i, x in enumerate(inputs) if np.isfinite(x).any()]
     if not usable:
         return _Prepared(at, inputs, usable, None)
-    lasting = [strides.get((stances[i].side, stances[i].ic_s), math.nan) for i in usable]
+    lasting = [strides.get((windows[i][0].side, windows[i][0].ic_s), math.nan) for i in usable]
     chosen = [inputs[i] for i in usable], [at[i] for i in usable]
     return _Prepared(at, inputs, usable, _set_of(foot, *chosen, model, facts, name, request.source, lasting))
 

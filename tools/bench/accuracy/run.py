@@ -118,7 +118,7 @@ def bench_b(run: Run) -> Rows:
 
 
 def bench_b_groups(run: Run) -> Rows:
-    """B in five groups of four runners left out: what grf-train gives beside regressions on the same inputs, in minutes."""
+    """B, five groups of four runners left out: what grf-train gives beside regressions on the same inputs."""
     data = sets.runners()
     folds = grouped_kfold(data, k=5, inner=0)
     methods: list[Method] = [
