@@ -340,7 +340,7 @@ def _rows_of(
     # sum of w (x - zero) = sum of w x, minus zero times the sum of w: the second part is constant
     folded = bias - value.zero * flat.sum(axis=1)
     _check_rows(operator, flat, folded, scale)
-    common = {"pad": value.zero, "zero": out.zero_point, "low": low, "high": high}
+    common: dict[str, Any] = {"pad": value.zero, "zero": out.zero_point, "low": low, "high": high}
     reader.add(operator, value.parts, CConv(flat, folded, scale, rows.shape[1], **more, **common))
 
 
