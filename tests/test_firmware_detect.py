@@ -54,6 +54,8 @@ def _settings(draw) -> CausalSettings:
         warmup=draw(st.integers(0, 60)),
         bridge=draw(st.integers(0, 8)),
         least_span=draw(st.integers(1, 300)),
+        firm_q8=draw(st.integers(0, 63)),
+        linger=draw(st.integers(0, 30)),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -69,7 +71,8 @@ def test_stream_and_record_give_the_same_bytes(seed: int, kind: str, losses: int
     off = int(rng.integers(1, 40))
     one = CausalSettings(
         shift, block, 5, 7, int(rng.integers(off, 60)), off, int(rng.integers(1, 6)), int(rng.integers(1, 9)),
-        int(rng.integers(0, 200)), int(rng.integers(0, 5)), int(rng.integers(1, 500)),
+        int(rng.integers(0, 200)), int(rng.integers(0, 5)), int(rng.integers(1, 500)), int(rng.integers(0, 64)),
+        int(rng.integers(0, 30)),
     )  # fmt: skip
     assert streamed(load, one).tobytes() == contacts_causal(load, 100.0, one).tobytes()
 
@@ -100,6 +103,27 @@ def test_it_finds_every_stance_at_an_offset_that_follows_from_its_threshold(rate
     assert offset.ic_median_ms == pytest.approx(2.5, abs=1.5e3 / rate_hz + 0.5)
     assert offset.to_median_ms == pytest.approx(-1.9, abs=1.5e3 / rate_hz + 2.0)  # the low level creeps up meanwhile
     assert offset.ic_iqr_ms < 1e3 / rate_hz
+
+
+@pytest.mark.parametrize("fallen", [False, True])
+@pytest.mark.parametrize("rate_hz", [50.0, 100.0, 200.0])
+def test_a_shoe_that_presses_on_the_foot_in_the_air_is_no_contact(rate_hz: float, fallen: bool) -> None:
+    """A fifth of the peak in swing, from toe-off on or once the load fell: every contact is found, and no swing."""
+    time, load, ic, to = running(rate_hz, seconds=20.3)
+    for end in to:
+        swing = (time - end) / 0.35
+        inside = (swing > 0) & (swing < 1)
+        pressed = np.sin(np.pi * swing) ** 2 if fallen else np.cos(np.pi * swing / 2) ** 2
+        load[inside] += 0.2 * 1600 * pressed[inside]
+        load[(time > end - 0.02) & (time <= end)] += 0 if fallen else 0.2 * 1600
+    seen = ContactTimes(ic[ic > 1.5], to[ic > 1.5], "truth")
+    one = causal_settings(rate_hz, least_span=64)
+    # one threshold alone takes the press for contact, or for the rest of one
+    for told, right in ((one, True), (replace(one, firm_q8=0, linger=0), False)):
+        found = contact_times(contacts_causal(as_counts(load), rate_hz, told), time, told)
+        offset = detector_offset(seen, found, within_s=0.05)
+        whole = (offset.missed, offset.extra) == (0, 0) and abs(offset.to_median_ms) < 30
+        assert whole == right
 
 
 def test_events_are_known_only_after_they_happened_and_alternate() -> None:

@@ -80,15 +80,19 @@ def contacts_causal(load_counts: Integers, rate_hz: float, settings: CausalSetti
     # index of the last measured sample at each one: it repeats that sample, and counts how long it was repeated
     last = np.maximum.accumulate(np.where(measured, np.arange(load.size), 0))
     x = _ring_sums(load[last], settings.smooth_shift)
-    on, off = _block_thresholds(x, settings)
+    on, off, firm = _block_thresholds(x, settings)
     bridged = np.arange(load.size) - last <= settings.bridge
+    loose = (x < firm) & (firm != NO_LEVEL) & bridged if settings.linger else np.zeros(x.size, dtype=bool)
     marks = [
-        *_confirmed(IC, x, (x > on) & bridged, on, settings.confirm_on),
+        *_risen(
+            x, (x > on) & bridged, on, _confirmed(IC, x, (x > firm) & bridged, firm, settings.confirm_on), settings
+        ),
         *_confirmed(TO, x, (x < off) & bridged, off, settings.confirm_off),
+        *_confirmed(TO, x, loose, firm, max(settings.linger, 1)),
         *((int(k), LOST, 0, int(k)) for k in np.flatnonzero(~bridged & np.concatenate([[True], bridged[:-1]]))),
     ]
-    # by sample; at one sample IC before TO, as the detector tests them
-    return _events(sorted(marks), start)
+    # by sample; at one sample IC before TO, and of two TO that of the second threshold, as the detector tests them
+    return _events(sorted(marks, key=lambda mark: mark[:2]), start)
 
 
 def _checked_load(load_counts: Integers) -> Integers:
@@ -112,22 +116,20 @@ def _ring_sums(values: Integers, shift: int) -> Integers:
     return np.asarray(total[width:] - total[:-width], dtype=np.int64)
 
 
-def _block_thresholds(x: Integers, settings: CausalSettings) -> tuple[Integers, Integers]:
-    """Return both thresholds at each sample: those set at the end of the block before."""
+def _block_thresholds(x: Integers, settings: CausalSettings) -> tuple[Integers, ...]:
+    """Return the three thresholds at each sample: those set at the end of the block before."""
     size = 1 << settings.block_shift
     blocks = x.size // size
     by_block = x[: blocks * size].reshape(blocks, size)
     lows, highs = by_block.min(axis=1).tolist() if blocks else [], by_block.max(axis=1).tolist() if blocks else []
-    on, off = [NO_LEVEL], [-NO_LEVEL]
+    levels = [(NO_LEVEL, -NO_LEVEL, NO_LEVEL)]
     low = high = 0
     for k in range(blocks):
         block_levels = (lows[k], highs[k])
         low, high = next_levels(settings, low, high, *block_levels) if k else block_levels
-        level = next_thresholds(settings, low, high, (k + 1) * size)
-        on.append(level[0])
-        off.append(level[1])
+        levels.append(next_thresholds(settings, low, high, (k + 1) * size))
     block = np.arange(x.size) >> settings.block_shift
-    return np.asarray(on)[block], np.asarray(off)[block]
+    return tuple(np.asarray(levels)[block].T)
 
 
 def _confirmed(
@@ -137,6 +139,21 @@ def _confirmed(
     runs = true_runs(beyond)
     starts = runs[runs[:, 1] - runs[:, 0] >= count, 0].tolist()
     return [(k + count - 1, kind, crossing_q8(int(x[max(k - 1, 0)]), int(x[k]), int(level[k])), k) for k in starts]
+
+
+def _risen(
+    x: Integers, above: NDArray[np.bool_], on: Integers, firm: list[tuple[int, int, int, int]], settings: CausalSettings
+) -> list[tuple[int, int, int, int]]:
+    """Return the marks of firm loads, each moved to where the load had passed the first threshold not long before."""
+    runs = true_runs(above)
+    marks = []
+    for mark in firm:
+        # whatever is above the firm threshold is above the first one
+        since = int(runs[np.searchsorted(runs[:, 0], mark[3], side="right") - 1, 0])
+        if mark[3] - since <= 2 * settings.linger:
+            mark = (*mark[:2], crossing_q8(int(x[max(since - 1, 0)]), int(x[since]), int(on[since])), since)
+        marks.append(mark)
+    return marks
 
 
 def _events(marks: list[tuple[int, int, int, int]], start: int) -> NDArray[np.void]:
