@@ -184,7 +184,9 @@ def test_command_writes_a_lab_and_refuses_in_one_line(
     for arguments, word in (
         ([out, *asked], "exists; use --force"),
         ([out + "2", "--people", "0"], "--people is 0"),
-        ([out + "2", "--family", "C"], "--family is 'C'"),
+        ([out + "2", "--family", "Z"], "--family is 'Z'"),
+        ([out + "2", "--family", "C"], "family 'C' holds footprints of walking"),
+        ([out + "2", "--footprints", out], "footprints are of use for family 'C' only"),
         ([str(tmp_path / "lab" / "TABLE.csv"), *asked], "is a file"),
     ):
         code, _, err = call("lab", *arguments)

@@ -28,7 +28,10 @@ def lab(
     surface: Annotated[str, typer.Option(help="treadmill, overground, or both.")] = "both",
     gait: Annotated[str, typer.Option(help="run, or walk (on a treadmill with a belt per foot).")] = "run",
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
-    family: Annotated[str, typer.Option(help="Family of contact shapes: A, B, or draw.")] = "draw",
+    family: Annotated[str, typer.Option(help="Family of contact shapes: A, B, draw (A or B), or C.")] = "draw",
+    footprints: Annotated[
+        Path | None, typer.Option(help="Folder of family C's recordings (grfkit.fetch).", show_default=False)
+    ] = None,
     insole: Annotated[str, typer.Option(help="adc (CSV of counts), loadsol, or both in turn.")] = "both",
     people: Annotated[int, typer.Option(help="How many people.")] = 1,
     trials: Annotated[int, typer.Option(help="Trials per person and surface.")] = 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,9 +13,11 @@ from ..arguments import refusal, refuse_other
 from ..errors import BadInputError
 from .family import Family, Situation
 from .mass_spring import mass_spring_family
+from .pressure import PressureFamily
 from .settings import Settings, draw
 from .splines import SPLINE_FAMILY
 
+FamilyName = Literal["A", "B", "C", "draw"]
 Wearable = Literal["insole", "imu", "landmarks"]
 
 
@@ -24,7 +27,8 @@ class Condition(BaseModel):
     Attributes
     ----------
     family
-        Contact shapes: ``A`` mass-spring, ``B`` splines; ``draw`` takes one of the two with equal chance.
+        Contact shapes: ``A`` mass-spring, ``B`` splines; ``draw`` takes one of the two with equal chance. ``C``: cells
+        loaded as in measured footprints, else ``A`` or ``B``; walking only, and only named: its recordings are fetched.
     insole
         ``adc``: 16 cells in counts; ``adc+force``: a summed force in newtons beside them; ``loadsol``: zones
         in newtons with an IMU in the same recording.
@@ -63,11 +67,13 @@ class Condition(BaseModel):
     overlap_s, drift_ppm
         In place of drawn values.
     person_seed
-        Trials with the same one (and family ``A`` or ``B``) are of the same person.
+        Trials with the same one (and family ``A``, ``B`` or ``C``) are of the same person.
+    footprints
+        Folder of the recordings of family ``C``; None: where ``grfkit.fetch`` leaves them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    family: Literal["A", "B", "draw"] = "draw"
+    family: FamilyName = "draw"
     surface: Literal["treadmill", "overground"] = "treadmill"
     gait: Literal["run", "walk"] = "run"
     wearables: tuple[Wearable, ...] = ("insole", "imu")
@@ -97,6 +103,7 @@ class Condition(BaseModel):
     overlap_s: float | None = Field(default=None, gt=1)
     drift_ppm: float | None = None
     person_seed: int | None = Field(default=None, ge=0)
+    footprints: Path | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Condition:
@@ -108,7 +115,16 @@ class Condition(BaseModel):
             raise ValueError("wearables names each wearable once, and at least one")
         if self.no_overlap and self.overlap_s is not None:
             raise ValueError("no_overlap and overlap_s exclude each other")
+        check_footprints(self.family, self.gait, self.footprints)
         return self
+
+
+def check_footprints(family: FamilyName, gait: str, footprints: Path | None) -> None:
+    """Refuse, by ValueError, measured footprints under runners, and their folder where no family takes it."""
+    if family == "C" and gait != "walk":
+        raise ValueError("family 'C' holds footprints of walking; it needs gait 'walk'")
+    if footprints is not None and family != "C":
+        raise ValueError("footprints are of use for family 'C' only")
 
 
 def condition_with(condition: Condition, options: Mapping[str, Any]) -> Condition:
@@ -126,8 +142,12 @@ def condition_with(condition: Condition, options: Mapping[str, Any]) -> Conditio
         raise BadInputError(f"the trial cannot be simulated: {refusal(error, Condition)}") from error
 
 
-def load_family(name: Literal["A", "B", "draw"], rng: np.random.Generator, settings: Settings) -> Family:
-    """Return a contact-shape family: A mass-spring, B splines; ``draw`` takes either with equal chance."""
+def load_family(
+    name: FamilyName, rng: np.random.Generator, settings: Settings, *, footprints: Path | None = None
+) -> Family:
+    """Return a contact-shape family: A mass-spring, B splines, C measured footprints; ``draw`` takes A or B."""
+    if name == "C":
+        return PressureFamily((mass_spring_family(settings), SPLINE_FAMILY), footprints)
     letter = ("A", "B")[int(rng.integers(2))] if name == "draw" else name
     return mass_spring_family(settings) if letter == "A" else SPLINE_FAMILY
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..arrays import Floats, PathLike
 from ..artefacts import FolderKind, written_folder
@@ -23,7 +23,7 @@ from ..formats.write_loadsol import LoadsolFoot, loadsol_text
 from ..records import Recording
 from ..units import G
 from .clocks import TrueClock
-from .conditions import Condition
+from .conditions import Condition, FamilyName, check_footprints
 from .family import CELL_RIGHT_MM, CELL_Y_MM
 from .lab import LabTrial, simulate_trial
 from .settings import Settings, default_settings
@@ -42,13 +42,14 @@ _COLUMNS = (
 class LabRequest(BaseModel):
     """Contents of a lab folder: a number of people, and of trials per person on each surface.
 
-    ``insole`` ``both`` gives people loadsol and generic CSV in turn.
+    ``insole`` ``both`` gives people loadsol and generic CSV in turn. ``footprints``: as in
+    :class:`~grfkit.simulate.conditions.Condition`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     surface: Literal["treadmill", "overground", "both"] = "both"
     gait: Literal["run", "walk"] = "run"
-    family: Literal["A", "B", "draw"] = "draw"
+    family: FamilyName = "draw"
     insole: Literal["adc", "loadsol", "both"] = "both"
     seed: int = Field(default=1, ge=0)
     people: int = Field(default=1, ge=1, le=500)
@@ -56,6 +57,12 @@ class LabRequest(BaseModel):
     duration_s: float | None = Field(default=None, ge=20, le=600)
     jumps: int = Field(default=0, ge=0, le=20)
     gaps: bool = True
+    footprints: Path | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> LabRequest:
+        check_footprints(self.family, self.gait, self.footprints)
+        return self
 
 
 class PlannedTrial(BaseModel):
@@ -83,6 +90,7 @@ def _planned(request: LabRequest, person: int, surface: str, number: int) -> Pla
     loadsol = request.insole == "loadsol" or (request.insole == "both" and person % 2 == 0)
     condition = Condition(
         family=request.family,
+        footprints=request.footprints,
         surface="treadmill" if surface == "treadmill" else "overground",
         gait=request.gait,
         wearables=("insole", "imu", "landmarks"),

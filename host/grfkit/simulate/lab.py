@@ -161,7 +161,7 @@ def _bench(condition: Condition, seed: int, ranges: Settings) -> tuple[_Bench, l
     person_seed = seed if condition.person_seed is None else condition.person_seed
     # a key that no trial's own streams have: persons and trials of one seed stay independent
     who = np.random.default_rng(np.random.SeedSequence(person_seed, spawn_key=(99,)))
-    family = load_family(condition.family, who, ranges)
+    family = load_family(condition.family, who, ranges, footprints=condition.footprints)
     plan = draw_plan(rngs[1], condition, ranges)
     situation = draw_situation(rngs[2], who, condition, ranges, duration_s=plan.span[1] - plan.span[0])
     height = draw(who, ranges.person.height_m)

@@ -15,6 +15,7 @@ from .body import BodyPositions, body_positions, total_force_n
 from .clocks import TrueClock
 from .conditions import Condition
 from .passes import Ground
+from .pressure import PressurePerson
 from .world import FOOT_M, World
 
 
@@ -134,7 +135,7 @@ class Truth:
             "seed": self.seed,
             "family": self.world.family,
             "files": dict(files or {}),
-            "condition": self.condition.model_dump(mode="json"),
+            "condition": self.condition.model_dump(mode="json", exclude={"footprints"}),
             "situation": asdict(now),
             "height_m": round(self.height_m, 4),
             "reference_s": list(self.reference_s),
@@ -153,6 +154,9 @@ class Truth:
             "rests_s": [[_round(r.start_s), _round(r.end_s)] for r in self.world.rests],
             "landings_s": [_round(t) for t in self.landings_s()],
         }
+        if isinstance(self.world.person, PressurePerson):
+            # the recording by its content, not the folder that it lay in
+            document["footprints"] = self.world.person.prints.recording.model_dump(mode="json")
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 

@@ -6,9 +6,10 @@ digest is refused and not kept; one that is already there with the right digest 
     python -m grfkit.dataset.public.fetching FOLDER [--check]
 
 fetches all of them (``--check`` looks at what is there and fetches nothing). Licences are those of the repositories:
-several forbid passing the files on, so read them first. Not in the table, because no commit of their original files is
-known or they were derived from them: rbds_runners, schreiber2019_walk_overground, gaitpdb_insole, verheul_decel,
-spm1d_grf, and parts of nimblephysics, opensim_core, pomarat_loadsol and rbds_fukuchi.
+several forbid passing the files on, so read them first (GPL-3.0 of pataky2008_plantar_pressure, for one). Not in the
+table, because no commit of their original files is known or they were derived from them: rbds_runners,
+schreiber2019_walk_overground, gaitpdb_insole, verheul_decel, spm1d_grf, and parts of nimblephysics, opensim_core,
+pomarat_loadsol and rbds_fukuchi.
 """
 
 from __future__ import annotations
