@@ -48,8 +48,8 @@ missed none and added none. The third lies above what a shoe presses in the air,
 simulated runners (see the README). Of a force: about 3 %, and nothing presses."""
 _LINGER_S = 0.06
 """Longest time (s) that a load takes from the firm threshold to toe-off, and half of that from contact to the firm one;
-longer, cells empty slowly or a shoe presses on the foot in the air. Chosen on 23 simulated runners and 97 real walks, of
-0.02 to 0.1: at 0.05 a few real contacts were split, at 0.1 toe-off came up to 125 ms late (see the README)."""
+longer, cells empty slowly or a shoe presses on the foot in the air. Chosen on 23 simulated runners and 97 real walks:
+at 0.05 a few real contacts were split, at 0.1 toe-off came up to 125 ms late (see the README)."""
 _SMOOTHING_S, _BLOCKS_HZ = 0.004, 8.0
 """Smoothing (s, at most) and blocks per second. Chosen by hand: far below a contact's rise; several blocks in a
 step."""
