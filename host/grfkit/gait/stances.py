@@ -160,7 +160,7 @@ def find_stances(
     Stances(63: 32 left, 31 right; detector 20N; rejected: 1 cut at the border)
     >>> by_insoles = find_stances(trial, source="insole_causal").to_pandas()
     >>> round(float(by_insoles["contact_s"].median()), 2)
-    0.24
+    0.23
     """
     trial = trial if isinstance(trial, Trial) else Trial.from_netcdf(as_path(trial, what="a trial, or a Trial"))
     rule = rule_of(rule)
