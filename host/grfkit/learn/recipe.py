@@ -165,7 +165,7 @@ def recipe_of(
             raise BadInputError("a recipe is given as a whole; leave out the preset")
         recipe = config
     else:
-        start = base or (Recipe() if asked else Recipe(method="best"))
+        start = base or (Recipe() if asked else Recipe(method="best", cut=CutRequest(cells="auto")))
         recipe = from_preset(load_preset(preset, kind)) if preset else start
         recipe = recipe if config is None else recipe_from_toml(config, recipe)
     method = as_choice(method, METHODS)
@@ -260,7 +260,7 @@ def load_sets(sources: WindowSource | Sequence[WindowSource], recipe: Recipe) ->
     BadInputError
         If there is none, a file holds neither a trial nor a stance set, or they differ in kind.
     """
-    from ..dataset.windows import cut_windows
+    from .uncalibrated import cut_for_training
 
     parts = listed(sources)
     files = artefact_files(paths_among(parts)) if paths_among(parts) or not parts else []
@@ -274,7 +274,7 @@ def load_sets(sources: WindowSource | Sequence[WindowSource], recipe: Recipe) ->
     sets = [part for part in parts if isinstance(part, StanceSet)]
     sets += [StanceSet.open(p) for p, kind in kinds.items() if kind == "stance_set"]
     if trials:
-        sets.append(cut_windows(trials, recipe.cut))
+        sets.append(cut_for_training(trials, recipe.cut))
     for windows in sets:
         _check_body_weights(windows)
     return sets[0] if len(sets) == 1 else join(sets)

@@ -1,0 +1,69 @@
+"""Insole cells that are counts: how trials are cut where nobody said how to take their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..arrays import PathLike
+from ..dataset.cut import CutRequest
+from ..dataset.windows import cut_windows
+from ..errors import BadInputError
+from ..gait.relative_cells import UNIT, is_cell
+from ..provenance import Provenance
+from ..records import Trial
+from ..records.stance_set import StanceSet
+
+COUNTS = "count"
+"""Unit of cells that nobody has calibrated."""
+
+
+def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest) -> StanceSet:
+    """Return the windows of trials; with ``auto``, cells in counts relative to their foot's own steps.
+
+    A count is another load in every insole, so that counts of one person tell nothing of another's. Where a recording
+    has too few steps to set its cells against, all are taken as recorded, and the set's findings say so.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`~grfkit.dataset.windows.cut_windows`.
+    """
+    if request.cells != "auto":
+        return cut_windows(trials, request)
+    plain = replace(request, cells="as recorded")
+    if "insole" not in request.kinds or request.mapping or not _counts(trials[0]):
+        return cut_windows(trials, plain)
+    try:
+        windows, told = cut_windows(trials, replace(request, cells="relative")), _RELATIVE
+    except BadInputError as error:
+        # if it is not for the steps, the next line refuses it, too
+        windows, told = cut_windows(trials, plain), f"{_AS_RECORDED} ({error})"
+    return _with_finding(windows, told)
+
+
+_RELATIVE = (
+    'insole cells are counts, and were taken relative to their foot\'s own steps (cells = "as recorded" in the [cut]'
+    " table of a TOML file for --config takes them as they are)"
+)
+_AS_RECORDED = "insole cells are counts, and were taken as recorded, which tells little about other insoles"
+
+
+def resolved(request: CutRequest, units: Sequence[str]) -> CutRequest:
+    """Return the request with ``auto`` replaced by what the units of a set's channels say."""
+    if request.cells != "auto":
+        return request
+    return replace(request, cells="relative" if UNIT in units else "as recorded")
+
+
+def _counts(trial: Trial | PathLike) -> bool:
+    """Return whether a trial has cells in counts."""
+    opened = trial if isinstance(trial, Trial) else Trial.from_netcdf(trial)
+    insoles = [s for s in opened.streams.values() if s.attrs.get("kind") == "insole"]
+    return any(s[c].attrs.get("units") == COUNTS for s in insoles for c in map(str, s) if is_cell(c))
+
+
+def _with_finding(windows: StanceSet, finding: str) -> StanceSet:
+    provenance = Provenance.model_validate_json(str(windows.data.attrs["provenance"]))
+    provenance.findings.append(finding)
+    return StanceSet(windows.data.assign_attrs(provenance=provenance.model_dump_json()))
