@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from grfkit import simulate_trial
 from grfkit.dataset.cut import CutRequest
-from grfkit.dataset.windows import cut_windows
-from grfkit.errors import BadInputError
 from grfkit.gait.relative_cells import UNIT
 from grfkit.learn.recipe import Recipe, load_sets, recipe_of
-from grfkit.learn.uncalibrated import cut_for_training, resolved
+from grfkit.learn.uncalibrated import cells_in, cut_for_training
 from grfkit.provenance import Provenance
 from grfkit.records import Trial
 from grfkit.records.stance_set import StanceSet
 
-AUTO = CutRequest(cells="auto", kinds=("insole",), source="force")
+REQUEST = CutRequest(kinds=("insole",), source="force")
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +32,15 @@ def findings(windows: StanceSet) -> str:
 
 
 def test_counts_become_relative_and_the_set_says_so(trial: Trial, tmp_path: Path) -> None:
-    windows = cut_for_training([trial], AUTO)
+    windows = cut_for_training([trial], REQUEST, decide=True)
     assert units(windows) == {UNIT}
     assert "relative to their foot's own steps" in findings(windows)
     trial.to_netcdf(tmp_path / "trial.nc")
-    assert units(load_sets([tmp_path / "trial.nc"], Recipe(cut=AUTO))) == {UNIT}
+    assert units(load_sets([tmp_path / "trial.nc"], Recipe(cut=REQUEST, decide_cells=True))) == {UNIT}
 
 
 def test_what_was_said_is_done(trial: Trial) -> None:
-    as_recorded = cut_for_training([trial], replace(AUTO, cells="as recorded"))
+    as_recorded = cut_for_training([trial], REQUEST, decide=False)
     assert units(as_recorded) == {"count"}
     assert "relative" not in findings(as_recorded)
 
@@ -52,19 +49,20 @@ def test_too_few_steps_leave_counts_as_they_are_and_the_set_says_so(
     trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("grfkit.gait.relative_cells.LEAST_STEPS", 1000)
-    windows = cut_for_training([trial], AUTO)
+    windows = cut_for_training([trial], REQUEST, decide=True)
     assert units(windows) == {"count"}
     assert "tells little about other insoles" in findings(windows)
 
 
-def test_only_what_grf_train_chooses_without_options_decides_itself(trial: Trial) -> None:
-    assert recipe_of().cut.cells == "auto"
-    assert recipe_of(network="bilstm").cut.cells == "as recorded"
-    with pytest.raises(BadInputError, match="'as recorded' or 'relative'"):
-        cut_windows(trial, AUTO)
+def test_only_what_grf_train_chooses_without_options_decides_itself(tmp_path: Path) -> None:
+    assert recipe_of().decide_cells
+    assert not recipe_of(network="bilstm").decide_cells
+    (tmp_path / "said.toml").write_text('[cut]\ncells = "as recorded"\n')
+    assert not recipe_of(config=tmp_path / "said.toml").decide_cells
+    (tmp_path / "else.toml").write_text("[cut]\npoints = 51\n")
+    assert recipe_of(config=tmp_path / "else.toml").decide_cells
 
 
 def test_a_model_remembers_how_its_cells_were_taken() -> None:
-    assert resolved(AUTO, ["relative", "m/s^2"]).cells == "relative"
-    assert resolved(AUTO, ["N"]).cells == "as recorded"
-    assert resolved(replace(AUTO, cells="relative"), ["N"]).cells == "relative"
+    assert cells_in(["relative", "m/s^2"]) == "relative"
+    assert cells_in(["N"]) == "as recorded"

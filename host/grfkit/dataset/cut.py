@@ -40,8 +40,7 @@ class CutRequest:
         Wearables whose channels become inputs; or only ``landmarks``, through ``mapping``.
     cells
         ``as recorded``, or ``relative`` to the foot's own steps, for counts that are not calibrated
-        (:func:`~grfkit.gait.relative_cells.relative_cells`); ``auto``, for training alone, is the second where cells
-        are counts and the first elsewhere.
+        (:func:`~grfkit.gait.relative_cells.relative_cells`).
     mirror
         Turn left feet into right ones, so that one network serves both. This assumes that sensors are mounted alike on
         both shoes with y to the left; turn it off where they are not.
@@ -63,7 +62,7 @@ class CutRequest:
     source: StanceSource = "insole_causal"
     rule: str = "20N"
     kinds: tuple[str, ...] = KINDS
-    cells: Literal["as recorded", "relative", "auto"] = "as recorded"
+    cells: Literal["as recorded", "relative"] = "as recorded"
     mirror: bool = True
     force_lowpass_hz: float = 0.0
     imu_lowpass_hz: float = 0.0

@@ -95,8 +95,6 @@ def windows_of_wearables(trial: Trial, request: CutRequest, *, name: str = "tria
     BadInputError
         If a wearable holds no values, or no window is left.
     """
-    if request.cells == "auto":
-        raise BadInputError("cells 'auto' is for training; cut windows with 'as recorded' or 'relative'")
     # the whole record is filtered before anything is cut: a filter that starts at a contact would bend its edge
     streams = low_passed(trial.streams, request)
     check_values(streams, request.kinds)

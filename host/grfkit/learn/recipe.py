@@ -48,6 +48,8 @@ class Recipe(BaseModel):
     split, k, inner
         Of the evaluation: participants apart unless the name says it leaks; how many folds (``grouped_kfold``); how
         many participants decide when to stop.
+    decide_cells
+        Whether cells that are counts are taken relative to their foot's own steps, whatever ``cut`` says of cells.
     regime
         How treadmill and overground are joined; empty trains on whatever there is.
     seeds
@@ -62,6 +64,7 @@ class Recipe(BaseModel):
     network: dict[str, Any] = Field(default_factory=lambda: {"name": "bilstm"})
     train: TrainConfig = TrainConfig()
     cut: CutRequest = CutRequest()
+    decide_cells: bool = False
     split: Split = "loso"
     k: int = Field(default=5, ge=2)
     inner: int = Field(default=1, ge=0)
@@ -165,7 +168,7 @@ def recipe_of(
             raise BadInputError("a recipe is given as a whole; leave out the preset")
         recipe = config
     else:
-        start = base or (Recipe() if asked else Recipe(method="best", cut=CutRequest(cells="auto")))
+        start = base or (Recipe() if asked else Recipe(method="best", decide_cells=True))
         recipe = from_preset(load_preset(preset, kind)) if preset else start
         recipe = recipe if config is None else recipe_from_toml(config, recipe)
     method = as_choice(method, METHODS)
@@ -211,6 +214,9 @@ def recipe_from_toml(path: PathLike, base: Recipe | None = None) -> Recipe:
     if "method" not in document and ("network" in document or "train" in document or document.get("regime")):
         document = document | {"method": "network"}
     _refuse_unused(path, document)
+    cut = document.get("cut", {})
+    if document.get("method") == "network" or (isinstance(cut, dict) and "cells" in cut):
+        document = {"decide_cells": False} | document
     return parse_recipe(document, base, where=str(path))
 
 
@@ -274,7 +280,7 @@ def load_sets(sources: WindowSource | Sequence[WindowSource], recipe: Recipe) ->
     sets = [part for part in parts if isinstance(part, StanceSet)]
     sets += [StanceSet.open(p) for p, kind in kinds.items() if kind == "stance_set"]
     if trials:
-        sets.append(cut_for_training(trials, recipe.cut))
+        sets.append(cut_for_training(trials, recipe.cut, decide=recipe.decide_cells))
     for windows in sets:
         _check_body_weights(windows)
     return sets[0] if len(sets) == 1 else join(sets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 from ..arrays import PathLike
 from ..dataset.cut import CutRequest
@@ -18,8 +19,8 @@ COUNTS = "count"
 """Unit of cells that nobody has calibrated."""
 
 
-def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest) -> StanceSet:
-    """Return the windows of trials; with ``auto``, cells in counts relative to their foot's own steps.
+def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest, *, decide: bool) -> StanceSet:
+    """Return the windows of trials; with ``decide``, cells in counts relative to their foot's own steps.
 
     A count is another load in every insole, so that counts of one person tell nothing of another's. Where a recording
     has too few steps to set its cells against, all are taken as recorded, and the set's findings say so.
@@ -29,16 +30,14 @@ def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest) ->
     BadInputError
         As :func:`~grfkit.dataset.windows.cut_windows`.
     """
-    if request.cells != "auto":
+    insoles = "insole" in request.kinds and not request.mapping
+    if not decide or not insoles or request.cells == "relative" or not _counts(trials[0]):
         return cut_windows(trials, request)
-    plain = replace(request, cells="as recorded")
-    if "insole" not in request.kinds or request.mapping or not _counts(trials[0]):
-        return cut_windows(trials, plain)
     try:
         windows, told = cut_windows(trials, replace(request, cells="relative")), _RELATIVE
     except BadInputError as error:
         # if it is not for the steps, the next line refuses it, too
-        windows, told = cut_windows(trials, plain), f"{_AS_RECORDED} ({error})"
+        windows, told = cut_windows(trials, request), f"{_AS_RECORDED} ({error})"
     return _with_finding(windows, told)
 
 
@@ -49,11 +48,9 @@ _RELATIVE = (
 _AS_RECORDED = "insole cells are counts, and were taken as recorded, which tells little about other insoles"
 
 
-def resolved(request: CutRequest, units: Sequence[str]) -> CutRequest:
-    """Return the request with ``auto`` replaced by what the units of a set's channels say."""
-    if request.cells != "auto":
-        return request
-    return replace(request, cells="relative" if UNIT in units else "as recorded")
+def cells_in(units: Sequence[str]) -> Literal["as recorded", "relative"]:
+    """Return how the cells of a set were taken, as the units of its channels say."""
+    return "relative" if UNIT in units else "as recorded"
 
 
 def _counts(trial: Trial | PathLike) -> bool:
