@@ -14,6 +14,7 @@ from grfkit.estimation.plausible import Carried, weight_findings
 from grfkit.gait.temporal import strides_of_foot
 from grfkit.learn.balance import LEAST_STANCES, Balance, Change, fit_balance
 from grfkit.learn.candidates import candidates
+from grfkit.learn.card import card
 from grfkit.learn.choice import BALANCED, choose
 from grfkit.learn.chosen import fit_chosen
 from grfkit.learn.everyone import whole_fold
@@ -151,6 +152,7 @@ def test_the_choice_balances_where_that_is_better_and_the_model_keeps_it(tmp_pat
     assert np.abs(raw - targets(near))[:, :, 0].max() > 0.05
     with pytest.raises(LeakError):
         again.predict(rest)
+    assert "averages 1.000 BW, the forward one" in card(again.spec, None)
 
 
 def test_strides_end_at_the_next_contact_of_the_foot_and_none_spans_a_missed_one() -> None:

@@ -45,7 +45,8 @@ class BundleForceModel:
     def predict(self, data: StanceSet, *, leaks: Sequence[str] = (), balanced: bool = True) -> Floats:  # noqa: ARG002
         """Return the forces of every window in BW, shape (stances, time, axes); NaN where no sample is known.
 
-        A bundle answers one window at a time: nothing is balanced over strides, whatever ``balanced`` says.
+        The answers are those of the device, which sees one window at a time: nothing is balanced over strides,
+        whatever ``balanced`` says; :func:`~grfkit.estimation.windows.predict_feet` does that.
 
         Raises
         ------

@@ -11,6 +11,7 @@ from ..artefacts import written_together, written_whole
 from ..documents import document_bytes
 from ..errors import BadInputError
 from ..stats.curves import MEASURES
+from .balance import LEAST_STANCES
 from .outputs import CARD, EVALUATION, SEARCH
 from .packaged import About, about_of
 from .spec import ModelSpec, read_spec
@@ -95,6 +96,7 @@ def card(spec: ModelSpec, evaluation: dict[str, Any] | None, about: About | None
         _what(spec),
         *_licence(about),
         *_choice(spec),
+        *_balance(spec),
         *_settings(spec),
         _data(spec),
         _error(evaluation),
@@ -158,6 +160,22 @@ def _choice(spec: ModelSpec) -> list[str]:
     if choice.get("method", choice["chosen"]) == "mix":
         parts = [f"{name} {' / '.join(f'{w:g}' for w in weights)}" for name, weights in choice["weights"].items()]
         lines += ["", f"Weights of the mix, by axis: {'; '.join(parts)}."]
+    return ["\n".join(lines)]
+
+
+def _balance(spec: ModelSpec) -> list[str]:
+    """Return the part on how predictions are balanced, if they are."""
+    if spec.balance is None:
+        return []
+    forward = "" if spec.balance.forward is None else f", the forward one {spec.balance.forward:+.3f} BW"
+    lines = [
+        "## Balance",
+        "",
+        f"Predictions of a trial of {LEAST_STANCES} stances or more are balanced over its strides: the vertical force of"
+        f" its contacts averages {spec.balance.vertical:.3f} BW{forward}, as in training. For steady gait on level ground"
+        " only. A bundle on an insole, which answers one stance at a time, and the live view do not do it; `grf-estimate`"
+        " does, and says by how much.",
+    ]
     return ["\n".join(lines)]
 
 
