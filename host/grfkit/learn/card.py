@@ -171,10 +171,10 @@ def _balance(spec: ModelSpec) -> list[str]:
     lines = [
         "## Balance",
         "",
-        f"Predictions of a trial of {LEAST_STANCES} stances or more are balanced over its strides: the vertical force of"
-        f" its contacts averages {spec.balance.vertical:.3f} BW{forward}, as in training. For steady gait on level ground"
-        " only. A bundle on an insole, which answers one stance at a time, and the live view do not do it; `grf-estimate`"
-        " does, and says by how much.",
+        f"Predictions of a trial of {LEAST_STANCES} stances or more are balanced over its strides: the vertical force"
+        f" of its contacts averages {spec.balance.vertical:.3f} BW{forward}, as in training. For steady gait on level"
+        " ground only. A bundle on an insole, which answers one stance at a time, and the live view do not do it;"
+        " `grf-estimate` does, and says by how much.",
     ]
     return ["\n".join(lines)]
 
