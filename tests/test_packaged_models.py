@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
 import grfkit
-from grfkit import BadInputError
+from grfkit import BadInputError, GrfError, Recording
+from grfkit.dataset.public.pearl_trials import read_people, read_trial
+from grfkit.estimation.landmark_feet import eleven_landmarks
 from grfkit.learn import packaged
 from grfkit.learn.compact import compacted
+from grfkit.learn.folds import LeakError
 from grfkit.learn.outputs import ABOUT
 from grfkit.learn.packaged import BUNDLES, FOLDER, line_of, model_folder, packaged_names
 from grfkit.learn.spec import DOCUMENT, WEIGHTS
-from grfkit.records.stance_set import StanceSet
+from grfkit.learn.training_range import OUTSIDE
+from grfkit.records.stance_set import StanceSet, make_stance_set
 from grfkit.runtime.bundle_files import check_digest, read_sums
 
 OWN = tuple(name for name in packaged_names() if name not in BUNDLES)
@@ -38,7 +45,7 @@ def test_the_files_of_a_model_are_those_that_were_packaged_with_licence_and_figu
     for file in sums:
         check_digest(folder, file, sums)
     card = (folder / "CARD.md").read_text(encoding="utf-8")
-    for part in ("## Licence and attribution", "| mean curve |", "| ridge |", "Not for diagnosis", "Trained on"):
+    for part in ("## Licence and attribution", "| mean curve |", "Not for diagnosis", "Trained on"):
         assert part in card
     assert grfkit.load_model(name).spec.range is not None
 
@@ -74,3 +81,112 @@ def test_a_compacted_kernel_answers_as_the_whole_one() -> None:
     small, change = compacted(model, data)
     assert small.spec.network["curve_rank"] > 0
     assert change.rms_bw <= change.largest_bw <= 0.01
+
+
+def test_markers_of_a_runner_become_forces_and_a_phantom_in_centimetres_is_outside_training() -> None:
+    trial = grfkit.simulate_trial(seed=3, duration_s=8, wearables=("landmarks",), speed_m_s=3.0).on_true_clock(
+        participant="stranger"
+    )
+    result = grfkit.estimate("grfkit:running-landmarks", trial)
+    assert result.cut == "landmarks"
+    assert sum(row.answered for row in result.rows) >= 16
+    assert any("mapping 'landmarks'" in text for text in result.findings)
+    trial.tree["landmarks"]["position"] = trial.tree["landmarks"]["position"] * 100.0
+    with pytest.raises(GrfError, match="far beyond the training range"):
+        grfkit.estimate("grfkit:running-landmarks", trial)
+    flagged = grfkit.estimate("grfkit:running-landmarks", trial, accept_beyond=True)
+    assert any(text.startswith(OUTSIDE) for text in flagged.findings)
+
+
+@pytest.mark.recordings
+def test_markers_of_another_laboratory_are_mapped_by_their_names(real_file: Callable[[str], Path]) -> None:
+    path = real_file("nimblephysics/data/osim/HamnerMultipleTrials/run200.trc")
+    result = grfkit.estimate("grfkit:running-landmarks", path, participant="Hamner", mass_kg=72.6)
+    assert any("mapping 'hamner'" in text for text in result.findings)
+    peaks = [row.peak_bw for row in result.rows if row.answered]
+    assert 1.5 < float(np.median(peaks)) < 3.5
+
+
+@pytest.mark.recordings
+def test_both_shoes_of_a_walker_become_forces_with_their_own_stances(real_file: Callable[[str], Path]) -> None:
+    folder = real_file("pearl2024_imu_treadmill/participants.csv").parent
+    walk = read_trial(folder / "trials" / "Sub04_CSBaseline.npz", read_people(folder))
+    streams = {}
+    for side in ("left", "right"):
+        sensor = list(walk.sensors).index(f"toes_{side[0]}")
+        parts = (("acc", walk.acc_m_s2, "m/s^2"), ("gyro", walk.gyro_rad_s, "rad/s"))
+        values = {
+            f"{kind}_{axis}": ("time", table[:, sensor, i], {"units": unit})
+            for kind, table, unit in parts
+            for i, axis in enumerate("xyz")
+        }
+        about = {"kind": "imu", "side": side, "rate_hz": 100.0}
+        streams[f"/imu_{side}"] = xr.Dataset(values, {"time": walk.time_s}, about)
+    recording = Recording(xr.DataTree.from_dict(streams))
+    result = grfkit.estimate("grfkit:walking-shoe-imus", recording, participant="somebody", mass_kg=walk.mass_kg)
+    assert sum(row.answered for row in result.rows) > 100
+    assert abs(result.carried_bw - 1.0) < 0.1
+    # somebody of the training, under their own name
+    with pytest.raises(LeakError, match="Sub04"):
+        grfkit.estimate("grfkit:walking-shoe-imus", recording, participant="Sub04", mass_kg=walk.mass_kg)
+
+
+@pytest.mark.recordings
+def test_four_cells_of_a_real_insole_become_its_load(real_file: Callable[[str], Path]) -> None:
+    path = real_file("gaitpdb_insole/GaCo01_01.txt")
+    result = grfkit.estimate("grfkit:load-four-cells", path, participant="somebody", mass_kg=75.0)
+    assert result.cut == "insole_causal"
+    assert sum(row.answered for row in result.rows) > 50
+
+
+def test_a_packaged_model_is_evaluated_as_it_is_and_refuses_whom_it_knows(learn_set: StanceSet) -> None:
+    predictions = grfkit.evaluate(learn_set, model="grfkit:load-four-cells")
+    assert predictions.scores["headline"] == "grfkit:load-four-cells"
+    assert "ridge" in predictions.methods
+    known = learn_set.data.assign_coords(participant=("stance", ["GaCo01", *learn_set.per_stance("participant")[1:]]))
+    with pytest.raises(LeakError, match="GaCo01 was in its training"):
+        grfkit.evaluate(StanceSet(known), model="grfkit:load-four-cells")
+    with pytest.raises(BadInputError, match="is a bundle"):
+        grfkit.evaluate(learn_set, model="grfkit:insole-simulated")
+
+
+@pytest.fixture
+def learn_set() -> StanceSet:
+    """Return stances of four cells of two people, as a stranger's insole gives them."""
+    spec = grfkit.load_model("load-four-cells").spec
+    people = np.repeat(["stranger 1", "stranger 2"], 12)
+    half_wave = np.sin(np.linspace(0.0, np.pi, spec.points))
+    load = np.random.default_rng(0).uniform(100.0, 200.0, (24, 1, 4)) * half_wave[None, :, None]
+    return make_stance_set(
+        load,
+        load.sum(axis=2, keepdims=True) / 700.0,
+        channels=spec.scaler.channels,
+        units=["N"] * 4,
+        axes=("vgrf",),
+        labels={"participant": people.tolist(), "trial": people.tolist(), "side": ["right"] * 24},
+        scalars={"mass_kg": [70.0] * 24, "contact_s": [0.7] * 24},
+        window="stance",
+        cut="force",
+        source="made up",
+        mirrored=True,
+    )
+
+
+def test_names_of_opencap_and_pose2sim_find_their_mapping_and_missing_feet_are_named() -> None:
+    augmented = ["ASIS", "PSIS", "knee", "mknee", "ankle", "mankle", "calc", "toe"]
+    study = [f"{s}{'.' if part in ('ASIS', 'PSIS') else '_'}{part}_study" for s in "rL" for part in augmented]
+    keypoints = [f"{s}{part}" for s in "RL" for part in ("Hip", "Knee", "Ankle", "Heel", "BigToe", "SmallToe")]
+    for names, expected in ((keypoints, "pose2sim"), ([*keypoints, "midHip", *study], "opencap")):
+        assert eleven_landmarks(body_of(names), "", None)[1].name == expected
+    with pytest.raises(BadInputError, match=r"landmark 'heel_left' cannot be made by mapping 'pose2sim'.*LHeel"):
+        eleven_landmarks(body_of([n for n in keypoints if "Heel" not in n]), "pose2sim", None)
+    with pytest.raises(BadInputError, match="none makes the eleven landmarks"):
+        eleven_landmarks(body_of(["RHip", "LHip", "RKnee", "LKnee", "RAnkle", "LAnkle"]), "", None)
+
+
+def body_of(names: list[str]) -> xr.Dataset:
+    """Return landmarks of these names anywhere."""
+    position = np.random.default_rng(1).normal(size=(40, len(names), 3))
+    return xr.Dataset(
+        {"position": (("time", "landmark", "axis"), position)}, {"time": np.arange(40) / 100.0, "landmark": names}
+    )

@@ -18,7 +18,10 @@ app = common.make_app()
 def evaluate(
     trials: Trials,
     model: Annotated[
-        Path | None, typer.Option("--model", help="Take this model's recipe, and put the result on its card.")
+        Path | None,
+        typer.Option(
+            "--model", help="Take this model's recipe, and put the result on its card; grfkit:NAME is tested as it is."
+        ),
     ] = None,
     preset: Preset = "",
     kind: Kind = "fixed",

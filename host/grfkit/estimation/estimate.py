@@ -34,6 +34,7 @@ from .open_model import BundleForceModel, open_model, read_spec
 from .opensim_files import check_unknown
 from .outside import departures_of, flag_contacts
 from .plausible import carried, weight_findings
+from .shoe_feet import BY_SHOES, of_both_shoes, shoe_feet
 from .source import EstimateRequest, EstimateSource, facts_of, open_source
 from .types import SIDES, Estimate, Side, StanceRow
 from .windows import predict_feet
@@ -234,6 +235,8 @@ def _feet(
     """Return the feet with their stances, why one was left out, and what cut the stances."""
     if of_landmarks(spec):
         return landmark_feet(spec, source, request, facts, findings), {}, BY_LANDMARKS
+    if of_both_shoes(spec):
+        return shoe_feet(spec, source, request, findings), {}, BY_SHOES
     streams = source.trial.streams
     wearables = wearables_of(streams, spec)
     cut = detector_of(spec, request, streams, findings)

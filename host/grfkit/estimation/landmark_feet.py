@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..dataset.cut import CutRequest
 from ..dataset.from_landmarks import motion_settings, passes
 from ..dataset.motion import PHYSICS, MotionSettings, channel_names, stance_inputs, static_points
 from ..errors import BadInputError
+from ..formats.c3d import parse_c3d
 from ..gait.contacts import Rejection, rule_of
 from ..gait.landing import Travel, heading_aligned, travel
 from ..gait.landmark_stances import stances_of_landmarks
@@ -23,6 +25,7 @@ from ..gait.landmarks import (
     landmarks,
     load_mapping,
     mapping_names,
+    segment_points,
 )
 from ..gait.stances import Stance
 from ..learn.spec import ModelSpec
@@ -62,14 +65,13 @@ def landmark_feet(
         )
     marks = _marks(source)
     static = static_points(request.static) if request.static else None
-    points, mapping = _eleven(marks, request.mapping, static)
+    turned = _theia(marks, source.path)
+    points, mapping = turned or eleven_landmarks(marks, request.mapping, static)
     told = spec.cut_told
     findings += _notes(points, mapping, str(told.get("mapping", "")), spec.cut)
     rule, settings = rule_of(str(told.get("rule", "5%BW"))), _settings(spec)
     overground = str(source.trial.tree.attrs.get("surface", "")) == "overground"
-    parts = [_ahead(part, overground=overground) for part in passes(points)]
-    if not parts:
-        raise BadInputError(f"{source.name}: the pelvis is seen nowhere long enough for a stride")
+    parts = _headed(passes(points), source.name, overground=overground)
     if not np.isfinite(facts["speed_m_s"]):
         facts["speed_m_s"] = float(np.median([moved.speed_m_s for _, moved in parts]))
     columns = [channel_names(settings).index(c) for c in spec.scaler.channels]
@@ -110,7 +112,23 @@ def _marks(source: EstimateSource) -> xr.Dataset:
     return next(iter(streams.values()))
 
 
-def _eleven(marks: xr.Dataset, name: str, static: Points | None) -> tuple[Points, LandmarkMapping]:
+def _theia(marks: xr.Dataset, path: Path | None) -> tuple[Points, LandmarkMapping] | None:
+    """Return the eleven landmarks of Theia's segments, whose directions its file holds; None of anything else."""
+    if marks.attrs.get("source") != "theia3d rotations" or path is None:
+        return None
+    mapping, file = load_mapping("theia3d"), parse_c3d(path.read_bytes())
+    position = np.asarray(marks["position"].values, dtype=np.float64)
+    if len(file.rotations) != len(position):
+        raise BadInputError(f"{path.name}: has frames without a rotation, so that heel and toe cannot be placed")
+    matrices = file.rotations.astype(np.float64)
+    # origins as they were read: in metres
+    matrices[:, :, :3, 3] = position
+    time = np.asarray(marks["time"].values, dtype=np.float64)
+    names = [str(n) for n in marks["landmark"].values]
+    return landmarks(segment_points(time, matrices, names, mapping), mapping), mapping
+
+
+def eleven_landmarks(marks: xr.Dataset, name: str, static: Points | None) -> tuple[Points, LandmarkMapping]:
     """Return the eleven landmarks, and the mapping that was named or is the only one to make them."""
     time = np.asarray(marks["time"].values, dtype=np.float64)
     known = np.isfinite(time)
@@ -126,6 +144,8 @@ def _eleven(marks: xr.Dataset, name: str, static: Points | None) -> tuple[Points
             made.append((landmarks(raw, mapping, static=static), mapping))
         except LandmarkMissingError:
             continue
+    behind = {name for _, mapping in made for name in mapping.over}
+    made = [(points, mapping) for points, mapping in made if mapping.name not in behind]
     if len(made) != 1:
         fitting = ", ".join(mapping.name for _, mapping in made) or "none"
         raise BadInputError(
@@ -142,6 +162,8 @@ def _notes(points: Points, mapping: LandmarkMapping, trained: str, cut: str) -> 
     notes = [f"landmarks are made by the mapping '{mapping.name}'"]
     if trained and trained != mapping.name:
         notes[0] += f"; the model was trained on those of '{trained}', whose joint centres lie a little elsewhere"
+    if mapping.virtual:
+        notes.append(f"heel and toe of '{mapping.name}' are points fixed in the segments, whose place is a guess")
     if rate < _SLOWEST_HZ:
         notes.append(f"landmarks at {rate:.0f} Hz are slower than those of training; fast changes are smoothed away")
     if cut != BY_LANDMARKS:
@@ -149,8 +171,24 @@ def _notes(points: Points, mapping: LandmarkMapping, trained: str, cut: str) -> 
     return notes
 
 
-def _ahead(part: Points, *, overground: bool) -> tuple[Points, Travel]:
-    return heading_aligned(part, travel(part, overground=overground))
+def _headed(parts: list[Points], name: str, *, overground: bool) -> list[tuple[Points, Travel]]:
+    """Return the passes that have a heading, each along X.
+
+    Raises
+    ------
+    BadInputError
+        If none has; of an only one, why.
+    """
+    headed = []
+    for part in parts:
+        try:
+            headed.append(heading_aligned(part, travel(part, overground=overground)))
+        except BadInputError:
+            if len(parts) == 1:
+                raise
+    if not headed:
+        raise BadInputError(f"{name}: in none of {len(parts)} stretches is the body seen travelling long enough")
+    return headed
 
 
 def _samples(points: Points, side: Side, marks: xr.Dataset) -> xr.Dataset:

@@ -85,12 +85,19 @@ class EstimateRequest(BaseModel):
 
 @dataclass(frozen=True)
 class EstimateSource:
-    """A recording or trial to be estimated: its streams as a trial, and the file it came from, if any."""
+    """A recording or trial to be estimated: its streams as a trial, and the file it came from, if any.
+
+    Attributes
+    ----------
+    path
+        Of a device's own file, of which a mapping may need more than the recording holds.
+    """
 
     trial: Trial
     name: str
     aligned: bool
     file: InputFile | None
+    path: Path | None = None
 
     @classmethod
     def of_trial(cls, path: Path) -> EstimateSource:
@@ -109,7 +116,7 @@ class EstimateSource:
     def of_recording(cls, recording: Recording, path: Path) -> EstimateSource:
         """Return a recording of one device as it was read."""
         # a trial in form only: one clock, and nobody's name (aligned is False)
-        return cls(Trial(recording.tree), path.stem, False, describe_input(path, role="recording"))
+        return cls(Trial(recording.tree), path.stem, False, describe_input(path, role="recording"), path)
 
 
 def open_source(

@@ -23,6 +23,7 @@ from ..learn.folds import Fold
 from ..learn.method import Method
 from ..learn.model import GrfModel
 from ..learn.outputs import check_into
+from ..learn.packaged import model_folder
 from ..learn.parallel import JobReport
 from ..learn.recipe import Recipe, WindowSource, load_sets, recipe_of, recipe_of_model, spec_of
 from ..learn.search_plan import SearchPlan, plan_of, search_of_model
@@ -30,6 +31,7 @@ from ..learn.spec import ModelSpec
 from ..learn.training_job import Progress
 from ..learn.transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
 from ..records.stance_set import StanceSet
+from .given_model import evaluate_given, packaged_model
 from .methods import ChosenMethod, NetworkMethod, TransferMethod, baseline_methods
 from .nested_search import SearchedMethod, search_document, search_folds, searched_name
 from .personal_folds import PersonalPlan, TrainedMethod, check_personal, personalise_folds, plan_of_counts
@@ -111,7 +113,8 @@ def evaluate(
         Stance sets, trials, files of either, or folders of them.
     model
         Take this model's recipe, and the search its settings came from; into a model's folder the result is written
-        with its card, and what could not stand on it is refused before anything is trained.
+        with its card, and what could not stand on it is refused before anything is trained. ``grfkit:NAME`` is
+        evaluated as it is, on people whom it does not know; only the baselines are trained.
     preset, kind, config, method, network, epochs, device
         Of :func:`~grfkit.learn.training_job.train`.
     split
@@ -168,7 +171,11 @@ def evaluate(
             "--model (model in Python) is proven by the search its settings came from, if any; leave out --search"
             " (search in Python)"
         )
-    folder = model if isinstance(model, str | os.PathLike) else None
+    packaged = packaged_model(model)
+    if packaged and (regimes or personalise):
+        raise BadInputError(f"{packaged} is evaluated as it is; leave out --regimes and --personalise")
+    folder = model if isinstance(model, str | os.PathLike) and not packaged else None
+    model = model_folder(packaged) if packaged else model
     spec = None if model is None else _spec_of(model)
     # a folder is passed on as it is, so that an error names it
     base = None if spec is None else recipe_of_model(spec if folder is None else folder)
@@ -188,13 +195,17 @@ def evaluate(
     if folder is not None:
         _check_for_card(Path(folder), recipe, names)
     windows = load_sets(data, recipe)
-    if folder is not None and spec is not None:
-        check_people(Path(folder), spec.participants, windows.participants)
     tell = progress or (lambda *_: None)
-    predictions = evaluate_recipe(
-        windows, recipe, regimes=names, search=plan, personal=personal, workers=workers, cluster=scheduler,
-        results=None if target is None else target / "folds", progress=lambda r: tell(r.done, r.total, r.name),
-    )  # fmt: skip
+    how: dict[str, Any] = {
+        "workers": workers, "cluster": scheduler, "progress": lambda r: tell(r.done, r.total, r.name),
+        "results": None if target is None else target / "folds",
+    }  # fmt: skip
+    if packaged:
+        predictions = evaluate_given(packaged, windows, recipe, **how)
+    else:
+        if folder is not None and spec is not None:
+            check_people(Path(folder), spec.participants, windows.participants)
+        predictions = evaluate_recipe(windows, recipe, regimes=names, search=plan, personal=personal, **how)
     if target is not None:
         target.mkdir(exist_ok=True)
         with written_together((target / "answers.nc", target / "evaluation.json"), force=True) as (answers, document):

@@ -69,7 +69,7 @@ def stances_of_landmarks(points: Points, side: str, rule: ContactRule) -> FootSt
         span = (begin, later[0]) if lift is None else _running(time, lift, float(begin), float(later[0]))
         if span is not None:
             found.append(span)
-    return _within(np.asarray(found, dtype=np.float64).reshape(-1, 2), rule)
+    return within_limits(np.asarray(found, dtype=np.float64).reshape(-1, 2), rule)
 
 
 def _running(time: Floats, lift: Floats, foremost_s: float, hindmost_s: float) -> tuple[float, float] | None:
@@ -83,7 +83,7 @@ def _running(time: Floats, lift: Floats, foremost_s: float, hindmost_s: float) -
     return contact, _peak_s(time, lift, at) + RUNNING_TO_S
 
 
-def _within(spans: Floats, rule: ContactRule) -> FootStances:
+def within_limits(spans: Floats, rule: ContactRule) -> FootStances:
     """Return the spans that a contact can last; the others are rejected."""
     kept, rejected = [], []
     for start, end in spans:

@@ -118,6 +118,8 @@ class LandmarkMapping(BaseModel):
         For the regression; one PSIS name without ``{side}`` is the sacrum.
     virtual
         Points that are computed from segments first.
+    over
+        Mappings before which this one is taken where both fit a recording's names.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -128,6 +130,7 @@ class LandmarkMapping(BaseModel):
     pelvis_asis: str = ""
     pelvis_psis: str = ""
     virtual: dict[str, VirtualPoint] = Field(default_factory=dict)
+    over: tuple[str, ...] = ()
     pelvis: tuple[LandmarkRecipe, ...]
     hip: tuple[LandmarkRecipe, ...]
     knee: tuple[LandmarkRecipe, ...]
