@@ -14,7 +14,7 @@ from ..dataset.from_landmarks import motion_settings, passes
 from ..dataset.motion import PHYSICS, MotionSettings, channel_names, stance_inputs, static_points
 from ..errors import BadInputError
 from ..formats.c3d import parse_c3d
-from ..gait.contacts import Rejection, rule_of
+from ..gait.contacts import ContactRule, Rejection, rule_of
 from ..gait.landing import Travel, heading_aligned, travel
 from ..gait.landmark_stances import stances_of_landmarks
 from ..gait.landmarks import (
@@ -74,20 +74,29 @@ def landmark_feet(
     parts = _headed(passes(points), source.name, overground=overground)
     if not np.isfinite(facts["speed_m_s"]):
         facts["speed_m_s"] = float(np.median([moved.speed_m_s for _, moved in parts]))
+    return [_foot(spec, side, parts, rule, settings, _samples(points, side, marks)) for side in SIDES]
+
+
+def _foot(
+    spec: ModelSpec,
+    side: Side,
+    parts: list[tuple[Points, Travel]],
+    rule: ContactRule,
+    settings: MotionSettings,
+    base: xr.Dataset,
+) -> Foot:
+    """Return one foot: its stances in all passes, and what the model takes of each."""
     columns = [channel_names(settings).index(c) for c in spec.scaler.channels]
-    feet = []
-    for side in SIDES:
-        stances: list[Stance] = []
-        rejected: list[Rejection] = []
-        windows: list[tuple[Floats, Floats]] = []
-        for part, moved in parts:
-            found = stances_of_landmarks(part, side, rule)
-            inputs = stance_inputs(part, moved, side, found.spans, spec.points, settings)
-            windows += [(at, values[:, columns]) for at, values in inputs]
-            stances += [Stance(float(a), float(b), side, "landmarks", "turning points") for a, b in found.spans]
-            rejected += found.rejections
-        feet.append(Foot(side, {}, _samples(points, side, marks), tuple(stances), tuple(rejected), tuple(windows)))
-    return feet
+    stances: list[Stance] = []
+    rejected: list[Rejection] = []
+    windows: list[tuple[Floats, Floats]] = []
+    for part, moved in parts:
+        found = stances_of_landmarks(part, side, rule)
+        inputs = stance_inputs(part, moved, side, found.spans, spec.points, settings)
+        windows += [(at, values[:, columns]) for at, values in inputs]
+        stances += [Stance(float(a), float(b), side, BY_LANDMARKS, "turning points") for a, b in found.spans]
+        rejected += found.rejections
+    return Foot(side, {}, base, tuple(stances), tuple(rejected), tuple(windows))
 
 
 def _settings(spec: ModelSpec) -> MotionSettings:

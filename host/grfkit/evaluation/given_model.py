@@ -49,6 +49,27 @@ def packaged_model(model: object) -> str:
     return f"{PREFIX}{name}"
 
 
+def _unseen(asked: str, data: StanceSet) -> StanceSet:
+    """Return the axes of a set that a model gives, of people whom it does not know."""
+    spec = read_spec(model_folder(asked))
+    seen = seen_among(data.participants, spec.participants)
+    if seen:
+        raise LeakError(
+            f"{asked}: {', '.join(seen)} {'was' if len(seen) == 1 else 'were'} in its training, so that nothing would"
+            " be proven; its card has the errors of people left out (grf-estimate MODEL --card)"
+        )
+    check_compatible(spec, data)
+    axes = spec.scaler.axes
+    if tuple(data.axes) != axes:
+        lacking = [axis for axis in axes if axis not in data.axes]
+        if lacking:
+            raise BadInputError(f"{asked} gives {', '.join(axes)}, and the windows hold no {', '.join(lacking)}")
+        data = StanceSet(data.data.sel(axis=list(axes)))
+    if len(data.participants) < 2:
+        raise BadInputError("windows of one person only: the baselines learn from the others; give two people or more")
+    return data
+
+
 def evaluate_given(asked: str, data: StanceSet, recipe: Recipe, **how: Any) -> Predictions:
     """Return the predictions of a packaged model, with their scores, beside baselines that know the others' forces.
 
@@ -66,22 +87,7 @@ def evaluate_given(asked: str, data: StanceSet, recipe: Recipe, **how: Any) -> P
     BadInputError
         If windows do not fit the model, hold other axes, or are of one person only.
     """
-    spec = read_spec(model_folder(asked))
-    seen = seen_among(data.participants, spec.participants)
-    if seen:
-        raise LeakError(
-            f"{asked}: {', '.join(seen)} {'was' if len(seen) == 1 else 'were'} in its training, so that nothing would"
-            " be proven; its card has the errors of people left out (grf-estimate MODEL --card)"
-        )
-    check_compatible(spec, data)
-    axes = spec.scaler.axes
-    if tuple(data.axes) != axes:
-        lacking = [axis for axis in axes if axis not in data.axes]
-        if lacking:
-            raise BadInputError(f"{asked} gives {', '.join(axes)}, and the windows hold no {', '.join(lacking)}")
-        data = StanceSet(data.data.sel(axis=list(axes)))
-    if len(data.participants) < 2:
-        raise BadInputError("windows of one person only: the baselines learn from the others; give two people or more")
+    data = _unseen(asked, data)
     method = GivenModel(asked)
     predictions = predict_folds(
         data, loso(data, inner=0), (*baseline_methods(data), method), split="loso", leaks=(), configuration={}, **how
