@@ -202,7 +202,8 @@ def _slice(reader: _Reader, operator: OperatorInfo) -> None:
     begin, stride = reader.constant(operator, 1)[1], reader.constant(operator, 3)[1]
     # a set bit of begin_mask means "from the start", whatever begin says
     masked = int(operator.options.get("begin_mask", 0)) >> (len(source.shape) - 1) & 1
-    if source.shape[:-1] != target.shape[:-1] or stride[-1] != 1 or len(value.parts) != 1 or value.pad != (0, 0):
+    whole = len(value.parts) == 1 and value.pad == (0, 0) and not value.parts[0].folded
+    if source.shape[:-1] != target.shape[:-1] or stride[-1] != 1 or not whole:
         raise NoC(f"{operator} cuts {source.shape} to {target.shape}; only neighbouring channels are cut out")
     part, start = value.parts[0], 0 if masked else int(begin[-1]) % source.shape[-1]
     reader.alias(operator, replace(value, parts=(Part(part.buffer, part.start + start, target.shape[-1]),)))

@@ -118,6 +118,9 @@ def _saves(graph: Graph, k: int, part: Part) -> bool:
     if not isinstance(layer.settings, CConv) or layer.settings.taps != 1 or layer.settings.partial or layer.once:
         return False
     readers = [p for other in graph.layers for p in other.sources if p.buffer == part.buffer]
+    # rows that are folded out of one have no row each in the group that makes them
+    if part.folded:
+        return False
     # an int32 sum for each output in place of an int8 for each channel of the part
     sums = 4 * _fours(len(layer.settings.weights))
     return len(readers) == 1 and len(layer.sources) > 1 and part.buffer != graph.output and sums < part.width
