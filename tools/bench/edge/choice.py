@@ -36,12 +36,13 @@ OLD: Rows = {"hidden": 16, "layers": 4, "kernel": 5, "convolutions": 2, "dilatio
 
 
 class Candidate(NamedTuple):
-    """A network, the augmentation of its windows, its epochs, and the scalars it takes."""
+    """A network, the augmentation of its windows, its epochs, the scalars it takes, and whether points are scaled."""
 
     network: NetworkConfig
     varied: Augmentation
     epochs: int
     statics: tuple[str, ...]
+    per_point: bool = False
 
 
 def candidates(bench: Bench) -> dict[str, Candidate]:
@@ -69,11 +70,28 @@ def candidates(bench: Bench) -> dict[str, Candidate]:
     tried[tiled] = tried[tiled]._replace(statics=bench.statics)
     if tried[TAKEN].statics != bench.statics:
         tried["TCN, statics before the head"] = tried[TAKEN]._replace(statics=bench.statics)
+    if bench.source == "lab":
+        tried |= _beside_ridge(bench, bilstm | {"hidden": 24}, tcn)
     for name in ("BiLSTM-32", TAKEN):
         dry = network_config(**(networks[name] | {"dropout": 0.0}))
         tried[f"{name}, no noise, no dropout"] = tried[name]._replace(network=dry, varied=PLAIN)
         if bench.source == "lab":
             tried[f"{name}, half the epochs"] = tried[name]._replace(epochs=bench.epochs // 2)
+    return tried
+
+
+def _beside_ridge(bench: Bench, bilstm: Rows, tcn: Rows) -> dict[str, Candidate]:
+    """Return the networks of the shipped bundles with and without a linear path, and with every point scaled."""
+    tried = {}
+    for name, settings in (("BiLSTM-24", bilstm), (TAKEN, tcn)):
+        statics = models.training(bench, models.BILSTM if name == "BiLSTM-24" else models.TCN).statics
+        alone = Candidate(network_config(**settings), SHIPPED, bench.epochs // 2, statics)
+        beside = alone._replace(network=network_config(**(settings | {"linear": {"rank": 16}})))
+        tried |= {
+            f"{name}, half the epochs, from zero": alone,
+            f"{name}, half the epochs, beside a linear path": beside,
+            f"{name}, half the epochs, beside a linear path, every point scaled": beside._replace(per_point=True),
+        }
     return tried
 
 
@@ -87,6 +105,7 @@ def stances(bench: Bench) -> StanceSet:
 def trained(bench: Bench, fold: Fold, candidate: Candidate) -> GrfModel:
     """Return a network trained on a fold's training people alone."""
     changed = {"augmentation": candidate.varied, "epochs": candidate.epochs, "statics": candidate.statics}
+    changed["per_point"] = candidate.per_point
     config = models.training(bench, models.TCN).model_copy(update=changed)
     model = fit(candidate.network, config, fold.of(stances(bench), "train"), fold)
     with TemporaryDirectory() as folder:  # files are kept by the digest of the weights, which a saved model has
