@@ -9,6 +9,7 @@ void grf_detect_start(grf_detect_t *detect)
     memset(detect, 0, sizeof *detect);
     detect->on = INT32_MAX;
     detect->off = -INT32_MAX;
+    detect->firm = INT32_MAX;
 }
 
 /* Where between two values a level lies, in 1/256; 0 where it was passed before. */
@@ -66,9 +67,35 @@ static int tell(grf_event_t *event, uint8_t kind, uint8_t fraction, uint32_t sam
 static int lose(grf_detect_t *detect, uint32_t now, grf_event_t *event)
 {
     uint8_t was = detect->state;
-    detect->above = detect->below = 0;
+    detect->above = detect->below = detect->firmly = detect->loose = 0;
     detect->state = SEEKING;
     return was == CONTACT ? tell(event, GRF_LOST, 0, now, now) : 0;
+}
+
+/* Counts for how long the load has been beyond each threshold, and keeps where it passed it. */
+static void compare(grf_detect_t *detect, int32_t before, uint32_t now)
+{
+    int32_t sum = detect->sum;
+    detect->above = sum > detect->on ? detect->above + 1u : 0u;
+    detect->below = sum < detect->off ? detect->below + 1u : 0u;
+    detect->firmly = sum > detect->firm ? detect->firmly + 1u : 0u;
+    detect->loose = sum < detect->firm && detect->firm != INT32_MAX ? detect->loose + 1u : 0u;
+    if (detect->above == 1u) {
+        detect->on_fraction = crossing(before, sum, detect->on);
+        detect->on_at = now;
+    }
+    if (detect->below == 1u) {
+        detect->off_fraction = crossing(before, sum, detect->off);
+        detect->off_at = now;
+    }
+    if (detect->firmly == 1u) {
+        detect->firm_fraction = crossing(before, sum, detect->firm);
+        detect->firm_at = now;
+    }
+    if (detect->loose == 1u) {
+        detect->loose_fraction = crossing(before, sum, detect->firm);
+        detect->loose_at = now;
+    }
 }
 
 static int judge(const grf_detect_settings_t *settings, grf_detect_t *detect, int32_t before, grf_event_t *event)
@@ -77,24 +104,23 @@ static int judge(const grf_detect_settings_t *settings, grf_detect_t *detect, in
     if (detect->missing > settings->bridge) {
         return lose(detect, now, event);
     }
-    detect->above = detect->sum > detect->on ? detect->above + 1u : 0u;
-    detect->below = detect->sum < detect->off ? detect->below + 1u : 0u;
-    if (detect->above == 1u) {
-        detect->on_fraction = crossing(before, detect->sum, detect->on);
-        detect->on_at = now;
-    }
-    if (detect->below == 1u) {
-        detect->off_fraction = crossing(before, detect->sum, detect->off);
-        detect->off_at = now;
-    }
-    if (detect->state == FLIGHT && detect->above == settings->confirm_on) {
+    compare(detect, before, now);
+    if (detect->state == FLIGHT && detect->firmly == settings->confirm_on) {
         detect->state = CONTACT;
-        return tell(event, GRF_IC, detect->on_fraction, detect->on_at, now);
+        if (detect->firm_at - detect->on_at <= 2u * settings->linger) {
+            return tell(event, GRF_IC, detect->on_fraction, detect->on_at, now);
+        }
+        return tell(event, GRF_IC, detect->firm_fraction, detect->firm_at, now);
     }
-    if (detect->state != FLIGHT && detect->below == settings->confirm_off) {
+    int left = detect->below == settings->confirm_off;
+    if (detect->state != FLIGHT && (left || (settings->linger != 0 && detect->loose == settings->linger))) {
         uint8_t was = detect->state;
         detect->state = FLIGHT;
-        return was == CONTACT ? tell(event, GRF_TO, detect->off_fraction, detect->off_at, now) : 0;
+        if (was != CONTACT) {
+            return 0;
+        }
+        return left ? tell(event, GRF_TO, detect->off_fraction, detect->off_at, now)
+                    : tell(event, GRF_TO, detect->loose_fraction, detect->loose_at, now);
     }
     return 0;
 }
@@ -124,9 +150,12 @@ static void set_levels(const grf_detect_settings_t *settings, grf_detect_t *dete
     if ((span >> settings->smooth_shift) < settings->least_span || detect->count < settings->warmup) {
         detect->on = INT32_MAX;
         detect->off = -INT32_MAX;
+        detect->firm = INT32_MAX;
     } else {
+        uint8_t firm_q8 = settings->firm_q8 > settings->on_q8 ? settings->firm_q8 : settings->on_q8;
         detect->on = detect->low + ((span * settings->on_q8) >> 8);
         detect->off = detect->low + ((span * settings->off_q8) >> 8);
+        detect->firm = detect->low + ((span * firm_q8) >> 8);
     }
 }
 

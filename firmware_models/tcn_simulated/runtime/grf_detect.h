@@ -1,7 +1,8 @@
 /* Contacts from one load signal, sample by sample: the twin of grfkit.gait.causal.CausalContacts, event for event.
  *
  * The load is smoothed by a running sum, its unloaded and loaded levels are followed block by block, and the signal is
- * held against shares of the span between them. Numbers stay within 32 bits for samples within +-2^21. */
+ * held against shares of the span between them: a contact has to reach the firm one, and a load that stays below it for
+ * `linger` samples has left the ground, whatever presses on the foot in the air. Numbers stay within 32 bits for samples within +-2^21. */
 #ifndef GRF_DETECT_H
 #define GRF_DETECT_H
 
@@ -19,6 +20,8 @@ typedef struct {
     uint16_t confirm_on, confirm_off;  /* samples */
     uint32_t warmup, bridge;           /* samples */
     int32_t least_span;                /* counts */
+    uint8_t firm_q8;                   /* 1/256 of the span, below 64; on_q8 where that is more */
+    uint32_t linger;                   /* samples; 0: no load lingers */
 } grf_detect_settings_t;
 
 /* When: sample - 1 + fraction_q8 / 256; known at sample `emitted`. */
@@ -31,10 +34,10 @@ typedef struct {
 typedef struct {
     int32_t ring[8];
     int32_t sum, last; /* counts */
-    int32_t block_low, block_high, low, high, on, off;
-    uint32_t count, pushed, missing, above, below; /* samples */
-    uint32_t on_at, off_at;
-    uint8_t on_fraction, off_fraction;
+    int32_t block_low, block_high, low, high, on, off, firm;
+    uint32_t count, pushed, missing, above, below, firmly, loose; /* samples */
+    uint32_t on_at, off_at, firm_at, loose_at;
+    uint8_t on_fraction, off_fraction, firm_fraction, loose_fraction;
     uint8_t started, levelled, state;
 } grf_detect_t;
 
