@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ import torch
 
 from firmware_c import need, need_compiler
 from grfkit.deploy.bounds import BOUNDS
+from grfkit.deploy.bundle_manifest import errors_of
+from grfkit.deploy.bundle_windows import ParityWindows
 from grfkit.deploy.convert import Converted, convert_model
 from grfkit.deploy.from_torch import network_plan, plan_inputs
 from grfkit.deploy.gate import passed
@@ -21,6 +24,7 @@ from grfkit.deploy.smooth import equalised
 from grfkit.embedded.curve import curve_integers, curve_of
 from grfkit.embedded.int8_input import Int8Channel, counts_to_int8, int8_points
 from grfkit.errors import BadInputError
+from grfkit.learn.balance import Balance
 from grfkit.learn.folds import Fold
 from grfkit.learn.model import GrfModel, predict
 from grfkit.learn.networks import Shape, build, network_config
@@ -108,6 +112,18 @@ def test_eight_bits_keep_the_bounds_and_c_answers_the_bytes_of_tflite_micro(whol
     forces = plan.forces(from_int8(answers, scale=output.scale, zero_point=output.zero_point))
     due = predict(whole.model, smooth_stances(each=12, points=POINTS).of("de"))
     assert np.sqrt(((forces - due) ** 2).mean()) < BOUNDS.rms_bw
+
+
+def test_errors_of_a_bundle_are_those_of_one_stance_at_a_time_though_the_model_balances_trials(whole: Whole) -> None:
+    model, data = whole.model, smooth_stances(each=12, points=POINTS).of("de")
+    for name, seconds in (("contact_s", 0.3), ("stride_s", 0.7)):
+        data.data["scalars"].loc[{"scalar": name}] = seconds
+    balanced = replace(model, spec=model.spec.model_copy(update={"balance": Balance(vertical=1.1)}))
+    assert np.abs(predict(balanced, data) - predict(model, data)).max() > 0.02
+    tested = ParityWindows(data, "held-out people", (), data)
+    assert errors_of(balanced, whole.converted, tested, whole.stored.values) == errors_of(
+        model, whole.converted, tested, whole.stored.values
+    )
 
 
 def test_only_a_path_of_the_past_streams_and_then_in_the_bytes_of_the_window(whole: Whole) -> None:

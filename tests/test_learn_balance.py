@@ -21,7 +21,7 @@ from grfkit.learn.everyone import whole_fold
 from grfkit.learn.folds import LeakError
 from grfkit.learn.model import GrfModel
 from grfkit.learn.train_config import TrainConfig
-from grfkit.records.stance_set import StanceSet, make_stance_set
+from grfkit.records.stance_set import StanceSet, join, make_stance_set
 
 AXES = ("vgrf", "apgrf", "mlgrf")
 
@@ -129,6 +129,25 @@ def test_without_steady_trials_nothing_is_learnt() -> None:
     assert fit_balance(steady(), ("apgrf",)) is None
 
 
+def test_the_forward_force_of_level_trials_only_is_learnt_though_short_trials_stand_between() -> None:
+    short, uphill, level = steady("ab", each=4), steady("cde", slope=8.0), steady("fgh", seed=1)
+    uphill.data["targets"].values[:, :, 1] += 0.1
+    found = fit_balance(join([short, uphill, level]), AXES)
+    assert found is not None
+    assert found.forward == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("missed", ["of one foot", "of both feet"])
+def test_strides_that_span_missed_contacts_balance_nothing(missed: str) -> None:
+    data = steady("a")
+    rows = data.per_stance("side") == "left" if missed == "of one foot" else np.ones(data.size, dtype=bool)
+    table = data.data["scalars"].values
+    table[rows, [str(n) for n in data.data["scalar"].values].index("stride_s")] *= 2
+    same, changes = Balance(vertical=0.98, forward=0.0).applied(targets(data), data, AXES)
+    np.testing.assert_array_equal(same, targets(data))
+    assert not changes
+
+
 def test_the_choice_balances_where_that_is_better_and_the_model_keeps_it(tmp_path: Path) -> None:
     data = steady()
     rest, near = data.without(["a"]), data.of(["a"])
@@ -185,3 +204,5 @@ def test_an_estimate_says_how_it_was_balanced_and_what_it_carried_before() -> No
     assert "BODY WEIGHT" in beyond[1]
     assert "0.77 BW before it was balanced" in beyond[1]
     assert weight_findings(None) == []
+    assert "forward" not in weight_findings(None, Change(1.02, 0.0))[0], "on a slope it is left as it is"
+    assert "the other was taken to carry as much" in weight_findings(None, Change(1.02, 0.0), feet=1)[0]

@@ -23,6 +23,10 @@ from .qemu import compiler_version
 from .tflite_file import TfliteFile
 
 MEAN_CURVE = "mean curve"
+UNBALANCED = (
+    "the trained model balances the stances of a trial over its strides; the bundle answers each stance alone and does"
+    " not, and its errors are those without it (grf-estimate balances what a bundle answers)"
+)
 
 
 def draft_manifest(
@@ -39,6 +43,7 @@ def draft_manifest(
     spec, plan, file = model.spec, converted.plan, converted.files["int8"]
     units = units_without_counts(spec)
     by_range = (f"counts of {', '.join(units)} were chosen by range: no device has said them",) if units else ()
+    unbalanced = (UNBALANCED,) if spec.balance is not None else ()
     return Manifest(
         name=name,
         axes=tuple(Axis(**a) for a in axes_of(plan)),
@@ -56,7 +61,7 @@ def draft_manifest(
             grfkit=spec.provenance.version,
         ),
         grfkit=tool_version(),
-        findings=(*tested.findings, *by_range),
+        findings=(*tested.findings, *by_range, *unbalanced),
         files=(),
         **derived(file, spec, plan.unit, rate_hz=rate_hz),
     )
@@ -130,7 +135,7 @@ def errors_of(
     outputs = load(file.content, "tflm").run(inputs)
     forces = plan.forces(from_int8(outputs, scale=file.output.scale, zero_point=file.output.zero_point))
     predictions = {
-        "torch": predict(model, data),
+        "torch": predict(model, data, balanced=False),
         "int8": forces / body_weight_n if plan.unit == "N" else forces,
         MEAN_CURVE: mean_curve(calibration)[None, :, [calibration.axes.index(a) for a in plan.axes]],
     }

@@ -209,7 +209,7 @@ def estimate_source(
     outside = departures_of(spec, [part.seen for part in parts.values()])
     rows = flag_contacts(spec, outside, rows)
     weight = carried(curves, rows)
-    findings += finding_of(outside) + weight_findings(weight, change)
+    findings += finding_of(outside) + weight_findings(weight, change, feet=len(curves))
     return Estimate(
         feet=curves,
         rows=tuple(sorted(rows, key=lambda r: r.start_s)),

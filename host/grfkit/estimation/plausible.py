@@ -63,21 +63,17 @@ def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def weight_findings(weight: Carried | None, change: Change | None = None) -> list[str]:
+def weight_findings(weight: Carried | None, change: Change | None = None, *, feet: int = 2) -> list[str]:
     """Return what is to be known of the weight that an estimate carries; nothing where it is near 1.
 
     Parameters
     ----------
     change
         How the estimate was balanced over its strides: what counts is the weight that it carried before.
+    feet
+        How many were recorded.
     """
-    told = []
-    if change is not None:
-        told = [
-            "balanced by momentum: over whole strides the ground carries the body weight, so that the vertical force of"
-            f" all stances was multiplied by {change.factor:.3f}, and {change.tilt:+.3f} of it was added to the forward"
-            " force, which then neither speeds up nor slows down"
-        ]
+    told = [] if change is None else [_balanced(change, feet)]
     mean_bw = float("nan") if weight is None else weight.mean_bw / (1.0 if change is None else change.factor)
     if weight is None or abs(mean_bw - 1) <= WEIGHT_TOLERANCE:
         return told
@@ -87,3 +83,20 @@ def weight_findings(weight: Carried | None, change: Change | None = None) -> lis
         f" {mean_bw:.2f} BW{' before it was balanced' if change else ''}, and a body that goes on as before is carried"
         " by 1: check the mass, the calibration of the recording, and whether a contact is missing",
     ]
+
+
+def _balanced(change: Change, feet: int) -> str:
+    """Return how an estimate was balanced, and of which gait that is true."""
+    # no tilt on a slope: nothing was done to the forward force
+    forward = (
+        f", and {change.tilt:+.3f} of it was added to the forward force, which then neither speeds up nor slows down"
+        if change.tilt
+        else ""
+    )
+    level = " on level ground" if forward else ""
+    other = "; one foot was recorded, and the other was taken to carry as much" if feet == 1 else ""
+    return (
+        "balanced by momentum: over whole strides the ground carries the body weight, so that the vertical force of"
+        f" all stances was multiplied by {change.factor:.3f}{forward}; true of steady gait{level}"
+        f" that only the feet carry (no crutch, handrail or harness){other}"
+    )

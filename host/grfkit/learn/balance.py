@@ -18,8 +18,12 @@ LEAST_TRIALS = 3
 """Trials below which a training tells nothing of what contacts carry: chosen by hand."""
 LEVEL_PERCENT = 0.5
 """Slope (%) up to which ground is level: gravity along it is then below .005 BW, a third of what is corrected."""
-LARGEST = 2.0
-"""Factor beyond which a force is not scaled but left: chosen by hand; strides or forces are then not those of gait."""
+LARGEST = 1.5
+"""Factor beyond which a force is not scaled but left: chosen by hand, well below 2, which is what a detector that
+misses every second contact of both feet would ask for."""
+UNEVEN = 1.25
+"""Ratio of both feet's median strides from which on one foot's contacts were missed: steady feet step in turn, so that
+it is 1, and 2 where every second contact of one foot is missing. Chosen by hand, between them."""
 
 
 class Shares(NamedTuple):
@@ -96,12 +100,13 @@ def fit_balance(data: StanceSet, axes: tuple[str, ...]) -> Balance | None:
         return None
     y = np.asarray(data.data["targets"].sel(axis=list(axes)).values, dtype=np.float64)
     y[np.asarray(data.data["weight"].values) <= 0] = np.nan
-    found = [s for rows in _trials(data).values() if (s := _shares(y[rows], data, rows, axes)) is not None]
+    by_trial = [(rows, _shares(y[rows], data, rows, axes)) for rows in _trials(data).values()]
+    found = [(rows, shares) for rows, shares in by_trial if shares is not None]
     if len(found) < LEAST_TRIALS:
         return None
-    level = [s.forward for s, rows in zip(found, _trials(data).values()) if _level(data, rows)]
+    level = [shares.forward for rows, shares in found if _level(data, rows)]
     forward = float(np.median(level)) if level and np.isfinite(level).all() else None
-    return Balance(vertical=float(np.median([s.vertical for s in found])), forward=forward)
+    return Balance(vertical=float(np.median([shares.vertical for _, shares in found])), forward=forward)
 
 
 def _trials(data: Windowed) -> dict[str, NDArray[np.int64]]:
@@ -111,7 +116,7 @@ def _trials(data: Windowed) -> dict[str, NDArray[np.int64]]:
 
 
 def _shares(forces: Floats, data: Windowed, rows: NDArray[np.int64], axes: tuple[str, ...]) -> Shares | None:
-    """Return what a trial's contacts carry, None where fewer than ten strides are known.
+    """Return what a trial's contacts carry, None where fewer than ten strides are known or the feet's are not alike.
 
     A stance's mean force times the share of the stride it lasts, averaged over each foot's stances, then summed over
     the feet. Where one foot was recorded, the other's force is taken to be the same.
@@ -119,7 +124,8 @@ def _shares(forces: Floats, data: Windowed, rows: NDArray[np.int64], axes: tuple
     names = data.data["scalar"].values
     if "stride_s" not in names or "contact_s" not in names:
         return None
-    lasts = data.scalar("contact_s")[rows] / data.scalar("stride_s")[rows]
+    strides = data.scalar("stride_s")[rows]
+    lasts = data.scalar("contact_s")[rows] / strides
     means = forces.mean(axis=1)
     known = np.isfinite(lasts) & np.isfinite(means[:, axes.index("vgrf")])
     if known.sum() < LEAST_STANCES:
@@ -127,6 +133,9 @@ def _shares(forces: Floats, data: Windowed, rows: NDArray[np.int64], axes: tuple
     sides = data.per_stance("side")[rows]
     feet = [known & (sides == side) for side in np.unique(sides[known])]
     if len(feet) > 2 or min(foot.sum() for foot in feet) < LEAST_STANCES // len(feet) // 2:
+        return None
+    usual = [float(np.median(strides[foot])) for foot in feet]
+    if max(usual) > UNEVEN * min(usual):
         return None
     carried = np.mean([(means[foot] * lasts[foot, None]).mean(axis=0) for foot in feet], axis=0) * 2
     forward = float(carried[axes.index("apgrf")]) if "apgrf" in axes else float("nan")
