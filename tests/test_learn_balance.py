@@ -137,6 +137,17 @@ def test_the_forward_force_of_level_trials_only_is_learnt_though_short_trials_st
     assert found.forward == pytest.approx(0.0, abs=1e-6)
 
 
+def test_a_set_of_an_earlier_version_knows_no_strides_and_is_joined_with_new_ones() -> None:
+    new, earlier = steady("abc"), steady("def")
+    earlier = StanceSet(earlier.data.sel(scalar=[n for n in earlier.data["scalar"].values if n != "stride_s"]))
+    assert fit_balance(earlier, AXES) is None
+    for sets in ([new, earlier], [earlier, new]):
+        together = join(sets)
+        assert fit_balance(together, AXES) == fit_balance(new, AXES)
+        np.testing.assert_array_equal(together.of("def").scalar("contact_s"), earlier.scalar("contact_s"))
+        assert np.isnan(together.of("def").scalar("stride_s")).all()
+
+
 @pytest.mark.parametrize("missed", ["of one foot", "of both feet"])
 def test_strides_that_span_missed_contacts_balance_nothing(missed: str) -> None:
     data = steady("a")

@@ -9,6 +9,7 @@ import pytest
 from grfkit import simulate_trial
 from grfkit.dataset.cut import CutRequest
 from grfkit.gait.relative_cells import UNIT
+from grfkit.learn.everyone import usable
 from grfkit.learn.recipe import Recipe, load_sets, recipe_of
 from grfkit.learn.uncalibrated import cells_in, cut_for_training
 from grfkit.provenance import Provenance
@@ -35,6 +36,8 @@ def test_counts_become_relative_and_the_set_says_so(trial: Trial, tmp_path: Path
     windows = cut_for_training([trial], REQUEST, decide=True)
     assert units(windows) == {UNIT}
     assert "relative to their foot's own steps" in findings(windows)
+    _, told = usable(windows, Recipe())
+    assert any("relative to their foot's own steps" in text for text in told), "grf-train prints it"
     trial.to_netcdf(tmp_path / "trial.nc")
     assert units(load_sets([tmp_path / "trial.nc"], Recipe(cut=REQUEST, decide_cells=True))) == {UNIT}
 
@@ -43,6 +46,7 @@ def test_what_was_said_is_done(trial: Trial) -> None:
     as_recorded = cut_for_training([trial], REQUEST, decide=False)
     assert units(as_recorded) == {"count"}
     assert "relative" not in findings(as_recorded)
+    assert usable(as_recorded, Recipe())[1] == ()
 
 
 def test_too_few_steps_leave_counts_as_they_are_and_the_set_says_so(
@@ -52,6 +56,7 @@ def test_too_few_steps_leave_counts_as_they_are_and_the_set_says_so(
     windows = cut_for_training([trial], REQUEST, decide=True)
     assert units(windows) == {"count"}
     assert "tells little about other insoles" in findings(windows)
+    assert any("tells little about other insoles" in text for text in usable(windows, Recipe())[1])
 
 
 def test_only_what_grf_train_chooses_without_options_decides_itself(tmp_path: Path) -> None:

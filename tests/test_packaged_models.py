@@ -74,6 +74,18 @@ def test_a_damaged_model_is_refused(file: str, tmp_path: Path, monkeypatch: pyte
         grfkit.load_model(OWN[0])
 
 
+def test_a_damaged_model_is_listed_as_such_and_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in OWN:
+        shutil.copytree(FOLDER / name, tmp_path / name)
+    (tmp_path / OWN[0] / ABOUT).unlink()
+    monkeypatch.setattr(packaged, "FOLDER", tmp_path)
+    assert packaged_names() == tuple(sorted((*OWN, *BUNDLES)))
+    assert "damaged" in line_of(OWN[0])
+    assert "damaged" not in line_of(OWN[1])
+    with pytest.raises(BadInputError, match="was damaged after it was installed"):
+        grfkit.load_model(OWN[0])
+
+
 def test_a_compacted_kernel_answers_as_the_whole_one() -> None:
     trials = [grfkit.simulate_trial(seed=k, duration_s=12).on_true_clock(participant=f"P{k}") for k in (1, 2)]
     data: StanceSet = grfkit.cut_windows(trials)
@@ -182,6 +194,16 @@ def test_names_of_opencap_and_pose2sim_find_their_mapping_and_missing_feet_are_n
         eleven_landmarks(body_of([n for n in keypoints if "Heel" not in n]), "pose2sim", None)
     with pytest.raises(BadInputError, match="none makes the eleven landmarks"):
         eleven_landmarks(body_of(["RHip", "LHip", "RKnee", "LKnee", "RAnkle", "LAnkle"]), "", None)
+
+
+def test_landmarks_that_do_not_stand_upright_are_refused() -> None:
+    trial = grfkit.simulate_trial(seed=3, duration_s=5, wearables=("landmarks",), speed_m_s=3.0).on_true_clock(
+        participant="stranger"
+    )
+    position = trial.tree["landmarks"]["position"]
+    trial.tree["landmarks"]["position"] = position.copy(data=position.values[..., [0, 2, 1]] * [1, 1, -1])
+    with pytest.raises(BadInputError, match=r"pelvis is not above the feet along the axes of mapping 'landmarks'"):
+        grfkit.estimate("grfkit:running-landmarks", trial, cut="landmarks")
 
 
 def body_of(names: list[str]) -> xr.Dataset:

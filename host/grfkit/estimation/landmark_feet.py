@@ -67,6 +67,7 @@ def landmark_feet(
     static = static_points(request.static) if request.static else None
     turned = _theia(marks, source.path)
     points, mapping = turned or eleven_landmarks(marks, request.mapping, static)
+    _check_upright(points, mapping)
     told = spec.cut_told
     findings += _notes(points, mapping, str(told.get("mapping", "")), spec.cut)
     rule, settings = rule_of(str(told.get("rule", "5%BW"))), _settings(spec)
@@ -161,8 +162,24 @@ def eleven_landmarks(marks: xr.Dataset, name: str, static: Points | None) -> tup
             f"of the shipped mappings {fitting} makes the eleven landmarks of {', '.join(names[:8])}"
             f"{' ...' if len(names) > 8 else ''}; name one with --mapping (mapping in Python):"
             f" {', '.join(mapping_names())}, or a file of your own: it then says which landmark lacks what"
+            + ("" if made or static is not None else "; some need a static trial, too: --static (static in Python)")
         )
     return made[0]
+
+
+def _check_upright(points: Points, mapping: LandmarkMapping) -> None:
+    """Refuse landmarks whose pelvis is rather beside or below the ankles: a mapping's axes are of one kind of file."""
+    ankles = (points.path("ankle_left") + points.path("ankle_right")) / 2.0
+    apart = points.path("pelvis") - ankles
+    apart = apart[np.isfinite(apart).all(axis=1)]
+    x, y, z = np.median(apart, axis=0) if len(apart) else (0.0, 0.0, 1.0)
+    if not z > max(abs(x), abs(y)):
+        raise BadInputError(
+            f"the pelvis is not above the feet along the axes of mapping '{mapping.name}' (forward, left, up are"
+            f" {', '.join(mapping.axes)} of the file): another program's files of these markers have other axes; copy"
+            " the mapping from grfkit/gait/mappings, put this file's axes in, and name it with --mapping (mapping in"
+            " Python)"
+        )
 
 
 def _notes(points: Points, mapping: LandmarkMapping, trained: str, cut: str) -> list[str]:

@@ -28,6 +28,8 @@ SAME = 1e-6
 
 CUTS = ("insole_causal", "insole", "force")
 """Detectors of stances that see a toe-off."""
+OWN_CUTS = ("landmarks", "imu")
+"""What cuts the stances of models of landmarks or of both shoes; nobody need name it."""
 
 
 class EstimateRequest(BaseModel):
@@ -77,7 +79,7 @@ class EstimateRequest(BaseModel):
             request = cls.model_validate(options | {"cut": as_choice(options.get("cut", ""), CUTS)})
         except ValidationError as error:
             raise ArgumentError(*refused_field(error)) from error
-        if request.cut and request.cut not in CUTS:
+        if request.cut and request.cut not in (*CUTS, *OWN_CUTS):
             why = "sees no toe-off" if request.cut in SOURCES else "cannot be run on a recording"
             raise ArgumentError("cut", f"is '{request.cut}', which {why}; expected one of {', '.join(CUTS)}")
         return request

@@ -15,6 +15,7 @@ from .direct_start import numbers_in
 from .folds import Fold, stable_seed
 from .model import GrfModel
 from .recipe import Recipe
+from .uncalibrated import cells_told
 
 
 def whole_fold(data: StanceSet, inner: int) -> Fold:
@@ -40,12 +41,13 @@ def whole_fold(data: StanceSet, inner: int) -> Fold:
 def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
     """Return the recipe without the scalars that no window of the set knows, and a sentence for each.
 
-    A sentence too for each pair of participants whose recordings seem to be copies (:func:`near_copies`).
+    A sentence too for each pair of participants whose recordings seem to be copies (:func:`near_copies`), and on how
+    cells that are counts were taken.
     Only a preset's scalars are left out; those a user named are refused by training.
     """
-    copies = tuple(near_copies(data))
+    told = (*near_copies(data), *cells_told(data))
     if not recipe.preset:
-        return recipe, copies
+        return recipe, told
     have = {str(s) for s in data.data["scalar"].values}
     lost = [s for s in recipe.train.statics if s not in have or not np.isfinite(data.scalar(s)).any()]
     axes = [a for a in recipe.train.axes if a in data.axes]
@@ -56,7 +58,7 @@ def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
     config = recipe.train.model_copy(update={"statics": statics, "axes": tuple(axes)})
     findings = [f"the preset's '{s}' is known of no window and was left out" for s in lost]
     findings += [f"the preset's axis '{a}' is not in the set and was left out" for a in missing_axes]
-    return recipe.model_copy(update={"train": config}), (*findings, *copies)
+    return recipe.model_copy(update={"train": config}), (*findings, *told)
 
 
 def summary(model: GrfModel, data: StanceSet, findings: Sequence[str], folder: Path | None) -> dict[str, Any]:

@@ -73,7 +73,9 @@ def packaged_names() -> tuple[str, ...]:
     >>> "insole-simulated" in packaged_names()
     True
     """
-    return tuple(sorted({p.parent.name for p in FOLDER.glob(f"*/{ABOUT}")} | set(BUNDLES)))
+    # by either file: a model that lost one is damaged, not unknown
+    found = {p.parent.name for file in (ABOUT, DOCUMENT) for p in FOLDER.glob(f"*/{file}")}
+    return tuple(sorted(found | set(BUNDLES)))
 
 
 def lines() -> list[str]:
@@ -82,8 +84,13 @@ def lines() -> list[str]:
 
 
 def line_of(name: str) -> str:
-    """Return what a packaged model takes and gives."""
-    return _BUNDLE_LINES[name] if name in BUNDLES else read_about(FOLDER / name).line
+    """Return what a packaged model takes and gives; of a damaged one that it is, so that the others can be listed."""
+    if name in BUNDLES:
+        return _BUNDLE_LINES[name]
+    try:
+        return read_about(FOLDER / name).line
+    except GrfError:
+        return "was damaged after it was installed; install grfkit again"
 
 
 def read_about(folder: Path) -> About:

@@ -41,6 +41,12 @@ def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest, *,
     return _with_finding(windows, told)
 
 
+def cells_told(data: StanceSet) -> tuple[str, ...]:
+    """Return what :func:`cut_for_training` said of the cells of a set, if anything."""
+    provenance = Provenance.model_validate_json(str(data.data.attrs["provenance"]))
+    return tuple(text for text in provenance.findings if text.startswith((_RELATIVE, _AS_RECORDED)))
+
+
 _RELATIVE = (
     'insole cells are counts, and were taken relative to their foot\'s own steps (cells = "as recorded" in the [cut]'
     " table of a TOML file for --config takes them as they are)"

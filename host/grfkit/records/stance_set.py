@@ -352,7 +352,10 @@ def join(sets: Sequence[StanceSet]) -> StanceSet:
             )
         _check_scales(first, other)
     check_names(name for data in sets for name in data.participants)
-    data = xr.concat([s.data for s in sets], dim="stance", data_vars="all", coords="minimal", compat="override")
+    # sets of an earlier grfkit lack a scalar: it is unknown there
+    names = dict.fromkeys(str(n) for s in sets for n in s.data["scalar"].values)
+    parts = [s.data.reindex(scalar=np.asarray([*names], dtype=object), copy=False) for s in sets]
+    data = xr.concat(parts, dim="stance", data_vars="all", coords="minimal", compat="override", join="exact")
     counts: dict[str, int] = {}
     for _, excluded in dict.fromkeys((str(s.data.attrs["source"]), str(s.data.attrs["excluded"])) for s in sets):
         for reason, number in json.loads(excluded).items():  # parts of one set tell of the same windows
