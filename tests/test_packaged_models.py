@@ -50,6 +50,14 @@ def test_the_files_of_a_model_are_those_that_were_packaged_with_licence_and_figu
     assert grfkit.load_model(name).spec.range is not None
 
 
+def test_every_model_s_licence_is_beside_it() -> None:
+    page = (FOLDER / "LICENSES.md").read_text(encoding="utf-8")
+    for name in OWN:
+        assert f"| `{name}` |" in page
+    # MIT asks for its text in every copy
+    assert "Permission is hereby granted" in page
+
+
 def test_all_models_together_are_small() -> None:
     assert sum(p.stat().st_size for p in FOLDER.rglob("*") if p.is_file()) < MOST_BYTES
 
