@@ -10,7 +10,7 @@ import pytest
 from grfkit import simulate_trial
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import cut_windows
-from grfkit.estimation.plausible import Carried, weight_findings
+from grfkit.estimation.plausible import Carried, before_balance, weight_findings
 from grfkit.gait.temporal import strides_of_foot
 from grfkit.learn.balance import LEAST_STANCES, Balance, Change, fit_balance
 from grfkit.learn.candidates import candidates
@@ -214,6 +214,8 @@ def test_an_estimate_says_how_it_was_balanced_and_what_it_carried_before() -> No
     assert len(beyond) == 2
     assert "BODY WEIGHT" in beyond[1]
     assert "0.77 BW before it was balanced" in beyond[1]
+    assert before_balance(Carried(1.0, 20), Change(1.3, 0.0)) == pytest.approx(1 / 1.3)
+    assert before_balance(Carried(0.9, 20), None) == 0.9
     assert weight_findings(None) == []
     assert "forward" not in weight_findings(None, Change(1.02, 0.0))[0], "on a slope it is left as it is"
     assert "the other was taken to carry as much" in weight_findings(None, Change(1.02, 0.0), feet=1)[0]

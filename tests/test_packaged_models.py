@@ -145,7 +145,10 @@ def test_both_shoes_of_a_walker_become_forces_with_their_own_stances(real_file: 
     recording = Recording(xr.DataTree.from_dict(streams))
     result = grfkit.estimate("grfkit:walking-shoe-imus", recording, participant="somebody", mass_kg=walk.mass_kg)
     assert sum(row.answered for row in result.rows) > 100
-    assert abs(result.carried_bw - 1.0) < 0.1
+    assert abs(result.carried_bw - 1.0) < 0.1, "also before it was balanced"
+    short = Recording(recording.tree.isel(time=slice(0, 30)))
+    with pytest.raises(BadInputError, match="30 samples at 100 Hz are too few"):
+        grfkit.estimate("grfkit:walking-shoe-imus", short, participant="somebody")
     # somebody of the training, under their own name
     with pytest.raises(LeakError, match="Sub04"):
         grfkit.estimate("grfkit:walking-shoe-imus", recording, participant="Sub04", mass_kg=walk.mass_kg)

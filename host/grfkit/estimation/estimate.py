@@ -33,7 +33,7 @@ from .landmark_feet import BY_LANDMARKS, landmark_feet, of_landmarks
 from .open_model import BundleForceModel, open_model, read_spec
 from .opensim_files import check_unknown
 from .outside import departures_of, flag_contacts
-from .plausible import carried, weight_findings
+from .plausible import before_balance, carried, weight_findings
 from .shoe_feet import BY_SHOES, of_both_shoes, shoe_feet
 from .source import EstimateRequest, EstimateSource, facts_of, open_source
 from .types import SIDES, Estimate, Side, StanceRow
@@ -225,7 +225,7 @@ def estimate_source(
         provenance=_provenance(model, folder, source, request, findings),
         streams={foot.side: foot.base for foot in feet},
         outside=outside,
-        carried_bw=float("nan") if weight is None else weight.mean_bw,
+        carried_bw=before_balance(weight, change),
     )
 
 

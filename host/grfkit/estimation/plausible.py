@@ -74,7 +74,7 @@ def weight_findings(weight: Carried | None, change: Change | None = None, *, fee
         How many were recorded.
     """
     told = [] if change is None else [_balanced(change, feet)]
-    mean_bw = float("nan") if weight is None else weight.mean_bw / (1.0 if change is None else change.factor)
+    mean_bw = before_balance(weight, change)
     if weight is None or abs(mean_bw - 1) <= WEIGHT_TOLERANCE:
         return told
     return [
@@ -83,6 +83,13 @@ def weight_findings(weight: Carried | None, change: Change | None = None, *, fee
         f" {mean_bw:.2f} BW{' before it was balanced' if change else ''}, and a body that goes on as before is carried"
         " by 1: check the mass, the calibration of the recording, and whether a contact is missing",
     ]
+
+
+def before_balance(weight: Carried | None, change: Change | None) -> float:
+    """Return the mean force that an estimate carried before it was balanced, BW: balanced, it says nothing."""
+    if weight is None:
+        return float("nan")
+    return weight.mean_bw / (1.0 if change is None else change.factor)
 
 
 def _balanced(change: Change, feet: int) -> str:

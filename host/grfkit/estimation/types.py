@@ -53,8 +53,8 @@ class Estimate:
     outside
         In what the recording lies outside the model's training; empty where nothing is, or the model does not know.
     carried_bw
-        Mean vertical force of both feet over whole strides, which is 1 for a body in steady motion; NaN where fewer
-        than five strides are known.
+        Mean vertical force of both feet over whole strides, which is 1 for a body in steady motion, before it was
+        balanced to be so; NaN where fewer than five strides are known.
     """
 
     feet: Mapping[Side, FootCurve]

@@ -17,6 +17,8 @@ _STILL_SHARE = 0.25
 half is flat. Chosen by hand."""
 _BESIDE_S = 0.15
 """Time (s) before and after the foot stands flat in which it turns toe down: slap and heel rise. Chosen by hand."""
+_LEAST_S = 2.0
+"""Length of a record (s) that has a whole stride in it; chosen by hand."""
 _LEAST_UP_G, _MOST_UP_G = 0.7, 1.4
 """Acceleration at rest (g) between which an accelerometer is scaled to 1 g: real ones err by 5 %, those of this data
 set by 26 %; beyond, the unit is another."""
@@ -48,6 +50,11 @@ def shoe_axes(acc_m_s2: Floats, gyro_rad_s: Floats, *, rate_hz: float, axes: Sho
     """
     if axes == "sensor":
         return acc_m_s2, gyro_rad_s
+    if len(gyro_rad_s) < _LEAST_S * rate_hz:
+        raise BadInputError(
+            f"a shoe's axes are found from its walk, and {len(gyro_rad_s)} samples at {rate_hz:g} Hz are too few; give"
+            f" {_LEAST_S:g} s or more"
+        )
     still = _still(gyro_rad_s)
     rest = np.median(acc_m_s2[still], axis=0)
     length = float(np.linalg.norm(rest))
