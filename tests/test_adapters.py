@@ -357,6 +357,13 @@ def test_insole_cells_sum_to_the_target_and_dead_ones_are_masked(real_file: Real
     with pytest.raises(BadInputError, match="cell_9"):
         gaitpdb.mask_cells(made, [9])
     assert made.excluded["no body mass"] >= 1
+    cut = gaitpdb.load(
+        real_file("gaitpdb_insole"), most_windows=3, studies=["Ga"], cut="insole_causal", seen=(1, 3, 6, 8)
+    )
+    assert cut.data.attrs["cut"] == "insole_causal"
+    # a force's threshold begins every stance at one load, the insole's own detector does not
+    at_contact = [s.arrays()[1][:, 0, 0] for s in (made, cut)]
+    assert np.std(at_contact[1]) > 3 * np.std(at_contact[0])
 
 
 @pytest.mark.recordings

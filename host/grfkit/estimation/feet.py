@@ -136,7 +136,10 @@ def detector_of(
     if cut == "force":
         findings.append("stances are cut by the force plates: this estimate needs what it is to replace")
     if cut != spec.cut and spec.window == "stance":
-        findings.append(f"stances are cut by {cut}; the model was trained on stances cut by {spec.cut}")
+        findings.append(
+            f"stances are cut by {cut}; the model was trained on stances cut by {spec.cut}, which begin and end"
+            " elsewhere: its error can be several times that of its card (train on stances cut as these)"
+        )
     return cut
 
 

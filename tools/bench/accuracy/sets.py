@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,13 @@ def other_lab() -> StanceSet:
 def insoles(each: int) -> StanceSet:
     """Return benchmark D, at most ``each`` stances of every person and foot."""
     return cached(f"D_{each}", lambda: gaitpdb.load(DATA / "gaitpdb_insole", most_windows=each))
+
+
+def insoles_cut_by(each: int, cells: Sequence[int]) -> StanceSet:
+    """Return stances of the same walks that an insole of these cells cuts by itself."""
+    name = f"D_{each}_cut_by_{''.join(map(str, cells))}"
+    cut = partial(gaitpdb.load, DATA / "gaitpdb_insole", most_windows=each, cut="insole_causal", seen=cells)
+    return cached(name, cut)
 
 
 def lab(each: int, *, quick: bool = False) -> StanceSet:

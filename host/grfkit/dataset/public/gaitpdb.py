@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from ...arrays import Floats, PathLike
 from ...errors import BadInputError
-from ...gait.contacts import ContactRule, contacts_from_force, rule_of
+from ...gait.contacts import ContactRule, ContactTimes, contacts_from_force, rule_of
+from ...gait.stances import causal_insole
 from ...gait.temporal import strides_of_foot
 from ...provenance import Provenance, describe_input
 from ...records.stance_set import StanceSet, make_stance_set
@@ -91,14 +93,20 @@ def load(
     overlap: float = 0.0,
     studies: Sequence[str] = STUDIES,
     most_windows: int | None = None,
+    seen: Sequence[int] = tuple(range(1, CELLS + 1)),
 ) -> StanceSet:
     """Return windows of one foot each: eight cells in N, and their sum in body weights as ``vgrf``.
 
     Cells 1 to 8 lie alike in both feet (odd cells medial), so that left and right need no mirroring. ``condition`` is
-    the study and ``trial`` the walk. Stances are cut from the total of all eight cells.
+    the study and ``trial`` the walk.
 
     Parameters
     ----------
+    cut
+        ``force``: stances begin and end where the sum of all eight cells passes the rule's threshold.
+        ``insole_causal``: where the insole's own detector says so, as on the device.
+    seen
+        Numbers of the cells (1 to 8) that the insole's detector sees.
     most_windows
         Of each person and foot, evenly spread over the walk; None takes all.
 
@@ -107,7 +115,7 @@ def load(
     BadInputError
         As :func:`walks`, or if a window or cut does not exist.
     """
-    check_window(window, cut)
+    check_window(window, cut, ("force", "insole_causal"))
     limits = rule_of(rule).walking()
     selected, counts = walks(folder, studies=studies)
     left_out = Counter(counts)
@@ -118,13 +126,23 @@ def load(
             if window == "continuous":
                 spans = [(at, float("nan")) for at in _continuous(len(cells), window_s=window_s, overlap=overlap)]
             else:
-                contacts = contacts_from_force(time, cells.sum(axis=1), rule=limits, mass_kg=walk.mass_kg)
+                contacts = (
+                    contacts_from_force(time, cells.sum(axis=1), rule=limits, mass_kg=walk.mass_kg)
+                    if cut == "force"
+                    else _by_insole(time, cells[:, np.asarray(seen) - 1], limits)
+                )
                 left_out.update(contacts.rejected)
                 strides = strides_of_foot(contacts.ic_s)
                 at_contacts = [stance_times(a, b, points) for a, b in zip(contacts.ic_s, contacts.to_s)]
                 spans = list(zip(at_contacts, map(float, strides)))
             parts += [(walk, side, at, linear(time, cells, at), stride) for at, stride in _spread(spans, most_windows)]
     return _gathered(parts, window, cut, dict(left_out), Path(folder))
+
+
+def _by_insole(time: Floats, cells: Floats, rule: ContactRule) -> ContactTimes:
+    """Return the contacts that an insole of these cells, shape (samples, cells), finds itself."""
+    loads = {f"cell_{k:02d}": ("time", load, {"units": "N"}) for k, load in enumerate(cells.T, 1)}
+    return causal_insole(xr.Dataset(loads, {"time": time}, {"rate_hz": RATE_HZ}), rule)
 
 
 def _continuous(samples: int, *, window_s: float, overlap: float) -> list[Floats]:
