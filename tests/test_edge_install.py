@@ -16,8 +16,8 @@ import xarray as xr
 from bundle_models import Small, need_tensorflow, small
 
 ROOT = Path(__file__).resolve().parents[1]
-LITERT = ("[edge]", (), "ai-edge-litert")
-OLD = ("", ("tflite-runtime==2.14.0", "numpy<2"), "tflite-runtime")
+LITERT, OLD = "ai-edge-litert", "tflite-runtime"
+OLD_WITH = ("tflite-runtime==2.14.0", "numpy<2")
 UNWANTED = ("torch", "tensorflow", "tf_keras", "safetensors")
 
 
@@ -67,35 +67,49 @@ def here(made: Small, out: Path) -> xr.DataTree:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("extra", "more", "package"), [LITERT, OLD], ids=["litert", "tflite-runtime"])
-def test_a_clean_environment_estimates_by_a_bundle(
-    made: Small, wheel: Path, tmp_path: Path, extra: str, more: tuple[str, ...], package: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    if package == "tflite-runtime" and sys.version_info >= (3, 12):
-        pytest.skip("tflite-runtime 2.14.0 has no wheel past Python 3.11")
+def test_a_clean_environment_estimates_by_a_bundle_with_either_interpreter(
+    made: Small, wheel: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=120)
     python = venv / "bin" / "python"
-    pip("install", f"{wheel}{extra}", *more, python=python)
+    pip("install", f"{wheel}[edge]", python=python)
     found = [m for m in UNWANTED if _ran(python, "-c", f"import {m}").returncode == 0]
     assert found == []
-    out = tmp_path / "edge.nc"
+    _check_estimate(made, venv, tmp_path / "litert", LITERT)
+    sizes = [_told_size(venv, LITERT)]
+    if sys.version_info < (3, 12):  # tflite-runtime 2.14.0 has no wheel past Python 3.11
+        # as in an empty environment: what would be installed is decided without what is there
+        pip("install", "--dry-run", "--ignore-installed", wheel, *OLD_WITH, python=python)
+        pip("uninstall", "--yes", LITERT, python=python)
+        pip("install", wheel, *OLD_WITH, python=python)
+        _check_estimate(made, venv, tmp_path / "old", OLD)
+        sizes.append(_told_size(venv, OLD))
+    with capsys.disabled():
+        print(
+            f"\n{'; '.join(sizes)}; import {_import_s(python):.2f} s,"
+            f" interpreter alone {_import_s(python, 'grfkit.runtime.bundle'):.2f} s"
+        )
+
+
+def _check_estimate(made: Small, venv: Path, folder: Path, package: str) -> None:
+    """Estimate in the environment, by this interpreter, as here."""
+    folder.mkdir()
+    out = folder / "edge.nc"
     done = _ran(venv / "bin" / "grf-estimate", made.bundle, made.stranger, "--out", out, "--json")
     assert done.returncode == 0, done.stderr
     network = xr.open_datatree(out, engine="h5netcdf", decode_times=False).attrs
     told = json.loads(done.stdout)
     assert package in json.dumps(told) or package in str(network)
-    edge, own = xr.open_datatree(out, engine="h5netcdf", decode_times=False), here(made, tmp_path / "own.nc")
+    edge, own = xr.open_datatree(out, engine="h5netcdf", decode_times=False), here(made, folder / "own.nc")
     for foot in ("force_left", "force_right"):
         off = np.abs(edge[foot]["vgrf_bw"].values - own[foot]["vgrf_bw"].values)
         assert np.array_equal(np.isnan(edge[foot]["vgrf_bw"].values), np.isnan(own[foot]["vgrf_bw"].values))
         assert np.nanquantile(off, 0.999) <= 0.06
-    with capsys.disabled():
-        print(
-            f"\n{package}: {_size_mb(venv):.0f} MB installed, of it {_own_mb(venv, package):.1f} MB {package};", end=" "
-        )
-        print(f"import {_import_s(python):.2f} s, interpreter alone {_import_s(python, 'grfkit.runtime.bundle'):.2f} s")
+
+
+def _told_size(venv: Path, package: str) -> str:
+    return f"{package}: {_size_mb(venv):.0f} MB installed, of it {_own_mb(venv, package):.1f} MB {package}"
 
 
 def _ran(*command: str | Path) -> subprocess.CompletedProcess[str]:
