@@ -85,7 +85,7 @@ def test_the_mean_curve_stands_beside_the_model_and_a_model_that_loses_to_it_say
         assert row["rmse_bw int8"] < row["rmse_bw mean curve"]
     assert not [f for f in manifest.findings if "mean curve" in f]
     monkeypatch.setattr(bundle_manifest, "mean_curve", lambda _: np.nanmean(own["targets"].values, axis=0))
-    monkeypatch.setattr(bundle_manifest, "predict", lambda _, data: np.zeros(data.data["targets"].shape))
+    monkeypatch.setattr(bundle_manifest, "predict", lambda _, data, **__: np.zeros(data.data["targets"].shape))
     monkeypatch.setattr(bundle_manifest, "from_int8", lambda stored, **_: np.zeros(stored.shape))
     lost = made.export(tmp_path / "b").findings
     assert [f for f in lost if "vgrf" in f and "does not beat the mean curve" in f]

@@ -287,7 +287,7 @@ def _column(role: Any, name: str, unit: str, turned: bool, size: float = 10.0) -
     integers = int8_channel(centre=0.0, size=size / step, scale=0.5, zero=-3)
     return Column(
         role=role, name=name, unit=unit, centre=0.0, size=size, unit_per_count=step, turned_on_left=turned,
-        **vars(integers),
+        **{k: v for k, v in vars(integers).items() if k != "points"},
     )  # fmt: skip
 
 
