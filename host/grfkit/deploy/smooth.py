@@ -149,7 +149,9 @@ def _last_bias(file: TfliteFile, plan: Plan) -> tuple[Bias, Dense | Conv]:
     for operator in reversed(file.operators):
         if operator.name in ("RESHAPE", "ADD") and operator.outputs[0] in ends:
             ends |= set(operator.inputs)
-    for bias in biases(file):
-        if bias.operator.outputs[0] in ends and in_plan(bias, plan)[0].name == plan.ends[0].name:
+    found = [bias for bias in biases(file) if bias.operator.outputs[0] in ends]
+    for bias in found:
+        # of one alone there is nothing to tell apart
+        if len(found) == 1 or in_plan(bias, plan)[0].name == plan.ends[0].name:
             return bias, plan.ends[0]
     raise BadInputError(f"{file.operators[-1]} has no bias that could take back a mean error")
