@@ -13,6 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
+from grfkit.cli.evaluate import main as evaluate_main
 from grfkit.cli.train import main
 from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up
@@ -26,11 +27,12 @@ def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def here(*words: object) -> subprocess.CompletedProcess[str]:
-    """Run grf-train within this process and folder, which takes a tenth of the time."""
+    """Run grf-train or grf-evaluate within this process and folder, which takes a tenth of the time."""
     out, err = io.StringIO(), io.StringIO()
     typed = [str(w) for w in words]
+    command = evaluate_main if typed[0] == "grf-evaluate" else main
     with patch.object(sys, "argv", typed), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as end:
-        main()
+        command()
     return subprocess.CompletedProcess(typed, int(end.value.code or 0), out.getvalue(), err.getvalue())
 
 
@@ -44,7 +46,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_train_evaluate_and_the_card_says_what_was_found(place: Path) -> None:
+def test_train_evaluate_and_the_card_says_what_was_found(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = run("grf-train", "set.nc", "--config", "small.toml", "--out", "model", "--json", folder=place)
     assert made.returncode == 0, made.stderr
     told = json.loads(made.stdout)
@@ -75,24 +77,22 @@ def test_train_evaluate_and_the_card_says_what_was_found(place: Path) -> None:
     assert "beats no baseline" in page
     assert "<script" not in page
 
-    again = run("grf-evaluate", "set.nc", "--model", "model", "--out", "proof", folder=place)
+    monkeypatch.chdir(place)
+    again = here("grf-evaluate", "set.nc", "--model", "model", "--out", "proof")
     assert again.returncode == 2
     assert "--force" in again.stderr
-    renewed = run("grf-evaluate", "set.nc", *words, "--force", folder=place)
+    renewed = here("grf-evaluate", "set.nc", *words, "--force")
     assert json.loads(renewed.stdout)["methods"]["bilstm"]["vgrf"]["participants"] == error["participants"]
 
 
-def test_a_split_that_leaks_says_so_and_gets_on_no_card(place: Path) -> None:
-    done = run(
-        "grf-evaluate", "set.nc", "--config", "small.toml", "--split", "leave_one_trial_out", "--json", folder=place
-    )
+def test_a_split_that_leaks_says_so_and_gets_on_no_card(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    done = here("grf-evaluate", "set.nc", "--config", "small.toml", "--split", "leave_one_trial_out", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["leaks"]
     assert found["headline_allowed"] is False
-    faithful = run(
-        "grf-evaluate", "set.nc", "--preset", "zhou2025", "--kind", "faithful", "--epochs", "1", folder=place
-    )
+    faithful = here("grf-evaluate", "set.nc", "--preset", "zhou2025", "--kind", "faithful", "--epochs", "1")
     assert faithful.returncode == 0, faithful.stderr
     assert "LEAKS" in faithful.stdout
 
