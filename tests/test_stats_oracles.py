@@ -244,7 +244,8 @@ def test_no_level_above_what_so_few_can_promise() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.floats(-3, 3), min_size=6, max_size=12), st.floats(-5, 5))
+# up to nine: scipy tries all signs where differences are tied
+@given(st.lists(st.floats(-3, 3), min_size=6, max_size=9), st.floats(-5, 5))
 def test_a_paired_difference_does_not_feel_what_both_share(values: list[float], shift: float) -> None:
     a = {str(i): v for i, v in enumerate(values)}
     b = {k: 0.5 * v for k, v in a.items()}
