@@ -53,7 +53,7 @@ def network_plan(network: Any, points: int) -> Plan:
     name, shape = str(network.config.name), network.shape
     if name in _NO_PATH:
         raise BadInputError(
-            f"{_NO_PATH[name]} has no path to eight bits; train ridge or a network: grf-train --method linear, or"
+            f"{_NO_PATH[name]} has no path to eight bits; train ridge or a network: grf-train --method ridge, or"
             f" --network bilstm (or {', '.join(n for n in _BODIES if n != 'bilstm')})"
         )
     if name not in (*_BODIES, LINEAR):

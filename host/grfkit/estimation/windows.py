@@ -82,7 +82,8 @@ def _set_of(
         axes=spec.scaler.axes,
         labels={"participant": [facts["participant"]] * size, "trial": [name] * size, "side": [foot.side] * size},
         scalars={n: [facts[n]] * size for n in names}
-        | {"contact_s": [float(t[-1] - t[0]) for t in at], "stride_s": strides or [math.nan] * size},
+        | {"contact_s": [float(t[-1] - t[0]) for t in at]}
+        | ({"stride_s": strides} if strides else {}),
         start_s=[float(t[0]) for t in at],
         window=spec.window,
         cut=cut,

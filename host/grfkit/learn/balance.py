@@ -111,8 +111,8 @@ def fit_balance(data: StanceSet, axes: tuple[str, ...]) -> Balance | None:
 
 def _trials(data: Windowed) -> dict[str, NDArray[np.int64]]:
     """Return the rows of each trial, by participant and trial."""
-    keys = [f"{p}, {t}" for p, t in zip(data.per_stance("participant"), data.per_stance("trial"))]
-    return {key: np.flatnonzero(np.asarray(keys) == key) for key in dict.fromkeys(keys)}
+    keys = np.asarray([f"{p}, {t}" for p, t in zip(data.per_stance("participant"), data.per_stance("trial"))])
+    return {str(key): np.flatnonzero(keys == key) for key in dict.fromkeys(keys)}
 
 
 def _shares(forces: Floats, data: Windowed, rows: NDArray[np.int64], axes: tuple[str, ...]) -> Shares | None:

@@ -76,9 +76,8 @@ def train_model(
     """
     if recipe.seeds > 1:
         raise BadInputError(f"seeds is {recipe.seeds}: a model holds one training; set seeds = 1")
-    units = [str(unit) for unit in data.data["unit"].values]
     if recipe.decide_cells:
-        cut = replace(recipe.cut, cells=cells_in(units))
+        cut = replace(recipe.cut, cells=cells_in([str(unit) for unit in data.data["unit"].values]))
         recipe = recipe.model_copy(update={"cut": cut, "decide_cells": False})
     recipe, findings = usable(data, recipe)
     if recipe.split in ("leave_one_trial_out", "within_trial"):
