@@ -185,6 +185,28 @@ def test_the_choice_balances_where_that_is_better_and_the_model_keeps_it(tmp_pat
     assert "averages 1.000 BW, the forward one" in card(again.spec, None)
 
 
+@pytest.mark.parametrize("pays", [True, False])
+def test_a_method_that_was_asked_for_is_balanced_where_that_is_better_though_another_is_best(pays: bool) -> None:
+    data = steady()
+    table, names = data.data["scalars"].values, [str(n) for n in data.data["scalar"].values]
+    contact, stride = names.index("contact_s"), names.index("stride_s")
+    # contact times alike, so that a method that takes them learns from noise; strides tell the size, or somebody else's
+    table[:, stride] *= 0.3 / table[:, contact]
+    table[:, contact] = 0.3
+    if not pays:
+        table[:, stride] = np.roll(table[:, stride], 3 * 24)
+    model, choice = fit_chosen(data, whole_fold(data, 0), base=TrainConfig(channels=("acc_x",)), method="ridge")
+    scores = {row.name: row.score for row in choice.rows}
+    assert choice.asked
+    assert choice.method == "ridge"
+    assert scores["mean curve"] < scores["ridge"]
+    assert (scores["ridge" + BALANCED] < scores["ridge"]) is pays
+    assert choice.chosen == "ridge" + (BALANCED if pays else "")
+    assert (choice.balance is not None) is pays
+    assert model.spec.balance == choice.balance
+    assert choice.weights == {"ridge": (1.0, 1.0, 1.0)}
+
+
 def test_strides_end_at_the_next_contact_of_the_foot_and_none_spans_a_missed_one() -> None:
     strides = strides_of_foot(np.asarray([0.0, 1.0, 2.1, 4.1, 5.1]))
     np.testing.assert_allclose(strides, [1.0, 1.1, np.nan, 1.0, np.nan], equal_nan=True)

@@ -31,9 +31,9 @@ def test_people_without_forces_do_not_choose(how: str) -> None:
         data.data["weight"][rows] = 0.0
     else:
         data.data["targets"][rows, :, slice(1 if how == "one axis" else 0, None)] = np.nan
-    found = choose(data, candidates(data, method="ridge") + candidates(data, method="mean curve"), mix=False)
+    found = choose(data, candidates(data, method="ridge") + candidates(data, method="mean curve"), method="ridge")
     without = choose(
-        data.without(["a"]), candidates(data, method="ridge") + candidates(data, method="mean curve"), mix=False
+        data.without(["a"]), candidates(data, method="ridge") + candidates(data, method="mean curve"), method="ridge"
     )
     assert found.document() == without.document()
     assert found.chosen == "ridge"
@@ -65,7 +65,7 @@ def test_infinite_inputs_are_refused(method: str) -> None:
 def test_curves_without_error_have_words() -> None:
     data = made_up("abcd", each=4)
     data.data["targets"][:] = data.data["targets"].values[:1]
-    found = choose(data, candidates(data, method="mean curve"), mix=False)
+    found = choose(data, candidates(data, method="mean curve"), method="mean curve")
     assert found.words().endswith("as good as it")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -123,15 +123,16 @@ def _apart(score: float, other: float, digits: str) -> str:
     return f"{abs(share):{digits}} % {'below' if share < 0 else 'above'}"
 
 
-def choose(data: StanceSet, options: Sequence[Candidate], *, mix: bool = True, tell: Tell | None = None) -> Choice:
+def choose(data: StanceSet, options: Sequence[Candidate], *, method: str = "best", tell: Tell | None = None) -> Choice:
     """Return which candidate, or which weighed mean of them, is best on people left out in groups.
 
     Parameters
     ----------
     data
         Training windows only; of many, some of everybody are taken.
-    mix
-        Whether the weighed mean of the best may be chosen. Its error is of weights that the other groups chose.
+    method
+        ``best`` or ``mix``: the weighed mean of the best may be chosen, too. Its error is of weights that the other
+        groups chose. A family of candidates: its best one is taken, whatever is best of all.
 
     Raises
     ------
@@ -141,28 +142,23 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, mix: bool = True, t
     Notes
     -----
     The score is the mean over people and axes of the RMSE over that of the mean curve. Each candidate sees each group
-    once, fitted without it, and nothing is chosen within: so the order is not that of whoever tried most.
+    once, fitted without it, and nothing is chosen within: so the order is not that of whoever tried most. What is
+    taken, whether it was the best or asked for, is balanced where it errs less so.
     """
     data = spread(_counted(data), MOST_WINDOWS)
     people = data.participants
     folds = grouped_kfold(data, k=min(GROUPS, len(people)), inner=0)
     _check_channels(data, options, folds)
-    if mix and len(people) < FEW:
+    mix = method in ("best", "mix") and len(people) >= FEW
+    if method in ("best", "mix") and not mix:
         options = [o for o in options if o.family in ("mean curve", "ridge")]
-    axes = options[0].config.axes or data.axes
-    said = {o.name: np.full((data.size, int(data.data.sizes["time"]), len(axes)), np.nan) for o in options}
-    of_person = data.per_stance("participant")
-    total = len(folds) * len(options)
-    for i, (fold, option) in enumerate(itertools.product(folds, options)):
-        if tell is not None:
-            tell(i, total, f"choosing: {option.name}")
-        model = fit(option.network, option.config, data.without(fold.test), fold, lasting=False)
-        said[option.name][np.isin(of_person, fold.test)] = model.predict(data.of(fold.test))
+    axes = tuple(options[0].config.axes or data.axes)
+    said = _said(data, options, folds, axes, tell)
     errors = {name: rmse_by_person(data, forces, axes) for name, forces in said.items()}
     least = np.maximum(np.nanmean(errors["mean curve"], axis=0), 1e-9)
     rows = sorted((_row(name, e, least) for name, e in errors.items()), key=lambda r: r.score)
-    weights = {rows[0].name: (1.0,) * len(axes)}
-    if mix and len(people) >= FEW and len(rows) > 1:
+    weights: dict[str, tuple[float, ...]] = {}
+    if mix and len(rows) > 1:
         names = [row.name for row in rows[:MIXED]]
         parts = np.stack([said[name] for name in names])
         said["mix"] = _mixed_honestly(data, folds, parts, axes)
@@ -171,16 +167,41 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, mix: bool = True, t
             table = mixing_weights(data, parts, axes)
             weights = {n: tuple(map(float, w)) for n, w in zip(names, table) if w.any()}
         rows = sorted([*rows, mixed], key=lambda r: r.score)
-    chosen, balance = rows[0].name, None
-    if len(people) < FEW:
-        chosen = _beyond_doubt(rows)
+    best = rows[0].name if len(people) >= FEW else _beyond_doubt(rows)
+    family = {o.name for o in options if o.family == method}
+    # the best of a family that was asked for, where another one is the best of all
+    chosen = best if best in family or not family else next(row.name for row in rows if row.name in family)
+    if chosen != "mix":
         weights = {chosen: (1.0,) * len(axes)}
-    elif (forces := _balanced_honestly(data, folds, said[chosen], axes)) is not None:
-        row = _row(chosen + BALANCED, rmse_by_person(data, forces, axes), least)
-        if row.score < next(r.score for r in rows if r.name == chosen):
-            chosen, balance = row.name, fit_balance(data, tuple(axes))
-        rows = sorted([*rows, row], key=lambda r: r.score)
-    return Choice(tuple(rows), chosen, weights, tuple(axes), len(people), balance=balance)
+    choice = Choice(tuple(rows), chosen, weights, axes, len(people), asked=chosen != best)
+    return choice if len(people) < FEW else _where_better(choice, data, folds, said[chosen], least)
+
+
+def _said(
+    data: StanceSet, options: Sequence[Candidate], folds: Sequence[Fold], axes: Sequence[str], tell: Tell | None
+) -> dict[str, Floats]:
+    """Return what every candidate predicts of each group, fitted without it, (windows, time, axes)."""
+    said = {o.name: np.full((data.size, int(data.data.sizes["time"]), len(axes)), np.nan) for o in options}
+    of_person = data.per_stance("participant")
+    total = len(folds) * len(options)
+    for i, (fold, option) in enumerate(itertools.product(folds, options)):
+        if tell is not None:
+            tell(i, total, f"choosing: {option.name}")
+        model = fit(option.network, option.config, data.without(fold.test), fold, lasting=False)
+        said[option.name][np.isin(of_person, fold.test)] = model.predict(data.of(fold.test))
+    return said
+
+
+def _where_better(choice: Choice, data: StanceSet, folds: Sequence[Fold], forces: Floats, least: Floats) -> Choice:
+    """Return the choice with its predictions balanced, if they err less so; as it was where nothing can be balanced."""
+    balanced = _balanced_honestly(data, folds, forces, choice.axes)
+    if balanced is None:
+        return choice
+    plain = next(r for r in choice.rows if r.name == choice.chosen)
+    row = _row(choice.chosen + BALANCED, rmse_by_person(data, balanced, choice.axes), least)
+    choice = replace(choice, rows=tuple(sorted([*choice.rows, row], key=lambda r: r.score)))
+    better = row.score < plain.score
+    return replace(choice, chosen=row.name, balance=fit_balance(data, choice.axes)) if better else choice
 
 
 def _row(name: str, errors: Floats, least: Floats) -> Row:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..records.stance_set import StanceSet
-from .candidates import Candidate, candidates
+from .candidates import candidates
 from .choice import Choice, Tell, choose, whole
 from .folds import Fold
 from .linear_start import put
@@ -54,9 +54,7 @@ def fit_chosen(
         model = fit(option.network, option.config, data, fold)
         model.spec.training["method"] = option.name
         return model, Choice((), option.name, {option.name: (1.0,) * len(axes)}, tuple(axes), 1)
-    choice = choose(data, options, mix=method in ("best", "mix"), tell=tell)
-    if forced := _forced(choice, options, method):
-        choice = replace(choice, chosen=next(iter(forced)), weights=forced, asked=True, balance=None)
+    choice = choose(data, options, method=method, tell=tell)
     weights = choice.weights
     if tell is not None:
         tell(0, 1, f"fitting {', '.join(weights)}")
@@ -66,17 +64,6 @@ def fit_chosen(
     model = models[0] if len(models) == 1 else mixed(models, shares, data, fold, base)
     model.spec.training["method"] = choice.chosen
     return replace(model, spec=model.spec.model_copy(update={"balance": choice.balance})), choice
-
-
-def _forced(choice: Choice, options: Sequence[Candidate], method: str) -> dict[str, tuple[float, ...]]:
-    """Return the best of the family that was asked for, where the choice is another; empty if it need not be."""
-    if method == "best" or (method == "mix" and choice.method == "mix"):
-        return {}
-    asked = {o.name for o in options if method in ("mix", o.family)}
-    if choice.method in asked:
-        return {}
-    best = next(row.name for row in choice.rows if row.name in asked)
-    return {best: (1.0,) * len(choice.axes)}
 
 
 def mixed(
