@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import cut_windows
 from grfkit.estimation.plausible import Carried, before_balance, weight_findings
 from grfkit.gait.temporal import strides_of_foot
-from grfkit.learn.balance import LEAST_STANCES, Balance, Change, fit_balance
+from grfkit.learn.balance import LEAST_STANCES, Balance, Change, fit_balance, steady_trials
 from grfkit.learn.candidates import candidates
 from grfkit.learn.card import card
 from grfkit.learn.choice import BALANCED, choose
 from grfkit.learn.chosen import fit_chosen
+from grfkit.learn.comparison_windows import MOST_WINDOWS, comparison_windows
 from grfkit.learn.everyone import whole_fold
 from grfkit.learn.folds import LeakError
+from grfkit.learn.kernel import spread
 from grfkit.learn.model import GrfModel
 from grfkit.learn.train_config import TrainConfig
 from grfkit.records.stance_set import StanceSet, join, make_stance_set
@@ -26,7 +29,7 @@ from grfkit.records.stance_set import StanceSet, join, make_stance_set
 AXES = ("vgrf", "apgrf", "mlgrf")
 
 
-def steady(people: str = "abcdef", *, each: int = 24, slope: float = 0.0, seed: int = 0) -> StanceSet:
+def steady(people: Sequence[str] = "abcdef", *, each: int = 24, slope: float = 0.0, seed: int = 0) -> StanceSet:
     """Return stances of steady gait: the contact time of everybody differs, and with it the mean force.
 
     The only channel tells the shape of the curve and nothing of its size.
@@ -205,6 +208,48 @@ def test_a_method_that_was_asked_for_is_balanced_where_that_is_better_though_ano
     assert (choice.balance is not None) is pays
     assert model.spec.balance == choice.balance
     assert choice.weights == {"ridge": (1.0, 1.0, 1.0)}
+
+
+def test_of_many_people_whole_runs_are_compared_so_that_they_can_be_balanced() -> None:
+    data = steady([f"P{k:03}" for k in range(160)])
+    assert data.size > MOST_WINDOWS
+    few = comparison_windows(data)
+    # evenly spread, everybody would keep nine
+    assert (few.size, len(few.participants)) == (MOST_WINDOWS, MOST_WINDOWS // LEAST_STANCES)
+    assert {few.participants[0], few.participants[-1]} == {"P000", "P159"}
+    starts = np.asarray(few.data["start_s"].values)
+    assert all(np.ptp(starts[few.per_stance("participant") == p]) < 0.36 * LEAST_STANCES for p in few.participants)
+    choice = choose(data, [c for c in candidates(data, TrainConfig(channels=("acc_x",))) if c.name == "mean curve"])
+    assert choice.chosen == "mean curve" + BALANCED
+    assert choice.people == 150
+
+
+def test_of_many_trials_of_each_some_are_compared_whole_and_short_ones_among_them() -> None:
+    people, trials = "abcdefghijklmnopqrst", 12
+    data = steady(people, each=12 * trials)
+    number = np.arange(data.size) % (12 * trials) // 12
+    # every fourth trial is a walk over two plates
+    number[(number % 4 == 3) & (np.arange(data.size) % 12 > 1)] = -1
+    data = StanceSet(data.data.assign_coords(trial=("stance", np.asarray([f"run {k}" for k in number], dtype=object))))
+    data = data.where(number >= 0)
+    kept = comparison_windows(data)
+    assert kept.size <= MOST_WINDOWS
+    assert kept.participants == tuple(people)
+    whole = steady_trials(kept)
+    assert len(whole) >= 4 * len(people)
+    assert all(len(rows) == LEAST_STANCES for rows in whole.values())
+    assert len(steady_trials(spread(data, MOST_WINDOWS))) == 0
+    assert any(f"a, run {k}" not in whole for k in range(trials) if f"run {k}" in kept.of("a").per_stance("trial"))
+
+
+def test_windows_are_evenly_spread_where_that_is_enough_or_nothing_can_be_balanced() -> None:
+    enough, many = steady([f"P{k:03}" for k in range(100)]), steady([f"P{k:03}" for k in range(160)])
+    many.data["scalars"].loc[{"scalar": "stride_s"}] = np.nan
+    for data in (enough, many):
+        np.testing.assert_array_equal(
+            comparison_windows(data).data["inputs"], spread(data, MOST_WINDOWS).data["inputs"]
+        )
+    assert comparison_windows(steady()).size == steady().size
 
 
 def test_strides_end_at_the_next_contact_of_the_foot_and_none_spans_a_missed_one() -> None:

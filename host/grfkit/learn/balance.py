@@ -81,7 +81,7 @@ class Balance(BaseModel):
             The windows, with ``stride_s`` and ``contact_s``.
         """
         out, changes = forces.copy(), {}
-        for trial, rows in _trials(data).items():
+        for trial, rows in trials_of(data).items():
             shares = _shares(forces[rows], data, rows, axes)
             if shares is None or not 1 / LARGEST <= self.vertical / max(shares.vertical, 1e-9) <= LARGEST:
                 continue
@@ -96,11 +96,10 @@ class Balance(BaseModel):
 
 def fit_balance(data: StanceSet, axes: tuple[str, ...]) -> Balance | None:
     """Return what the contacts of training windows carry; None where strides of too few trials are known."""
-    if data.data.attrs["window"] != "stance" or "vgrf" not in axes or "stride_s" not in data.data["scalar"].values:
+    if not _strides_told(data) or "vgrf" not in axes:
         return None
-    y = np.asarray(data.data["targets"].sel(axis=list(axes)).values, dtype=np.float64)
-    y[np.asarray(data.data["weight"].values) <= 0] = np.nan
-    by_trial = [(rows, _shares(y[rows], data, rows, axes)) for rows in _trials(data).values()]
+    y = _truth(data, axes)
+    by_trial = [(rows, _shares(y[rows], data, rows, axes)) for rows in trials_of(data).values()]
     found = [(rows, shares) for rows, shares in by_trial if shares is not None]
     if len(found) < LEAST_TRIALS:
         return None
@@ -109,7 +108,35 @@ def fit_balance(data: StanceSet, axes: tuple[str, ...]) -> Balance | None:
     return Balance(vertical=float(np.median([shares.vertical for _, shares in found])), forward=forward)
 
 
-def _trials(data: Windowed) -> dict[str, NDArray[np.int64]]:
+def steady_trials(data: StanceSet) -> dict[str, NDArray[np.int64]]:
+    """Return the trials that can be balanced: by each, in order of time, the rows whose stride and force are known."""
+    if not _strides_told(data) or "vgrf" not in data.axes:
+        return {}
+    y, starts, found = _truth(data, ("vgrf",)), np.asarray(data.data["start_s"].values), {}
+    for trial, rows in trials_of(data).items():
+        if _shares(y[rows], data, rows, ("vgrf",)) is not None:
+            known = np.isfinite(y[rows]).all(axis=(1, 2)) & np.isfinite(_lasts(data, rows))
+            found[trial] = rows[known][np.argsort(starts[rows[known]], kind="stable")]
+    return found
+
+
+def _strides_told(data: StanceSet) -> bool:
+    return data.data.attrs["window"] == "stance" and "stride_s" in data.data["scalar"].values
+
+
+def _truth(data: StanceSet, axes: tuple[str, ...]) -> Floats:
+    """Return the force of every window (BW), NaN where it does not count."""
+    y = np.asarray(data.data["targets"].sel(axis=list(axes)).values, dtype=np.float64)
+    y[np.asarray(data.data["weight"].values) <= 0] = np.nan
+    return y
+
+
+def _lasts(data: Windowed, rows: NDArray[np.int64]) -> Floats:
+    """Return the share of its stride that each stance lasts."""
+    return np.asarray(data.scalar("contact_s")[rows] / data.scalar("stride_s")[rows])
+
+
+def trials_of(data: Windowed) -> dict[str, NDArray[np.int64]]:
     """Return the rows of each trial, by participant and trial."""
     keys = np.asarray([f"{p}, {t}" for p, t in zip(data.per_stance("participant"), data.per_stance("trial"))])
     return {str(key): np.flatnonzero(keys == key) for key in dict.fromkeys(keys)}
@@ -124,8 +151,7 @@ def _shares(forces: Floats, data: Windowed, rows: NDArray[np.int64], axes: tuple
     names = data.data["scalar"].values
     if "stride_s" not in names or "contact_s" not in names:
         return None
-    strides = data.scalar("stride_s")[rows]
-    lasts = data.scalar("contact_s")[rows] / strides
+    strides, lasts = data.scalar("stride_s")[rows], _lasts(data, rows)
     means = forces.mean(axis=1)
     known = np.isfinite(lasts) & np.isfinite(means[:, axes.index("vgrf")])
     if known.sum() < LEAST_STANCES:

@@ -15,14 +15,12 @@ from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .balance import Balance, fit_balance
 from .candidates import Candidate
+from .comparison_windows import comparison_windows
 from .folds import Fold, grouped_kfold
-from .kernel import spread
 from .train import fit
 
 GROUPS = 4
 """Groups of people left out in turn, at most: chosen by hand, as many fits of every candidate."""
-MOST_WINDOWS = 1500
-"""Windows by which is chosen, evenly spread over people: more of the same people hardly move the order of methods."""
 STEPS = 4
 """Weights of a mix are tried in quarters: few people cannot tell finer ones apart."""
 MIXED = 4
@@ -129,7 +127,7 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, method: str = "best
     Parameters
     ----------
     data
-        Training windows only; of many, some of everybody are taken.
+        Training windows only; of many, some are taken (:func:`~grfkit.learn.comparison_windows.comparison_windows`).
     method
         ``best`` or ``mix``: the weighed mean of the best may be chosen, too. Its error is of weights that the other
         groups chose. A family of candidates: its best one is taken, whatever is best of all.
@@ -145,7 +143,7 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, method: str = "best
     once, fitted without it, and nothing is chosen within: so the order is not that of whoever tried most. What is
     taken, whether it was the best or asked for, is balanced where it errs less so.
     """
-    data = spread(_counted(data), MOST_WINDOWS)
+    data = comparison_windows(_counted(data))
     people = data.participants
     folds = grouped_kfold(data, k=min(GROUPS, len(people)), inner=0)
     _check_channels(data, options, folds)
