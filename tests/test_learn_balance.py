@@ -13,7 +13,7 @@ from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import cut_windows
 from grfkit.estimation.plausible import Carried, before_balance, weight_findings
 from grfkit.gait.temporal import strides_of_foot
-from grfkit.learn.balance import LEAST_STANCES, Balance, Change, fit_balance, steady_trials
+from grfkit.learn.balance import LEAST_STANCES, Balance, BalanceChange, fit_balance, steady_trials
 from grfkit.learn.candidates import candidates
 from grfkit.learn.card import card
 from grfkit.learn.choice import BALANCED, choose
@@ -273,16 +273,16 @@ def test_windows_know_their_strides() -> None:
 
 
 def test_an_estimate_says_how_it_was_balanced_and_what_it_carried_before() -> None:
-    fine = weight_findings(Carried(1.0, 20), Change(1.02, -0.004))
+    fine = weight_findings(Carried(1.0, 20), BalanceChange(1.02, -0.004))
     assert len(fine) == 1
     assert "multiplied by 1.020" in fine[0]
     assert "-0.004" in fine[0]
-    beyond = weight_findings(Carried(1.0, 20), Change(1.3, 0.0))
+    beyond = weight_findings(Carried(1.0, 20), BalanceChange(1.3, 0.0))
     assert len(beyond) == 2
     assert "BODY WEIGHT" in beyond[1]
     assert "0.77 BW before it was balanced" in beyond[1]
-    assert before_balance(Carried(1.0, 20), Change(1.3, 0.0)) == pytest.approx(1 / 1.3)
+    assert before_balance(Carried(1.0, 20), BalanceChange(1.3, 0.0)) == pytest.approx(1 / 1.3)
     assert before_balance(Carried(0.9, 20), None) == 0.9
     assert weight_findings(None) == []
-    assert "forward" not in weight_findings(None, Change(1.02, 0.0))[0], "on a slope it is left as it is"
-    assert "the other was taken to carry as much" in weight_findings(None, Change(1.02, 0.0), feet=1)[0]
+    assert "forward" not in weight_findings(None, BalanceChange(1.02, 0.0))[0], "on a slope it is left as it is"
+    assert "the other was taken to carry as much" in weight_findings(None, BalanceChange(1.02, 0.0), feet=1)[0]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ import xarray as xr
 
 import grfkit
 from grfkit import BadInputError, GrfError, Recording
+from grfkit.cli.estimate import main
 from grfkit.dataset.public.pearl_trials import read_people, read_trial
+from grfkit.estimation.files import as_tree
 from grfkit.estimation.landmark_feet import eleven_landmarks
 from grfkit.learn import packaged
 from grfkit.learn.compact import compacted
@@ -116,6 +120,45 @@ def test_markers_of_a_runner_become_forces_and_a_phantom_in_centimetres_is_outsi
         grfkit.estimate("grfkit:running-landmarks", trial)
     flagged = grfkit.estimate("grfkit:running-landmarks", trial, accept_beyond=True)
     assert any(text.startswith(OUTSIDE) for text in flagged.findings)
+
+
+def test_a_force_is_balanced_and_says_by_how_much_unless_that_is_turned_off(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trial = grfkit.simulate_trial(seed=3, duration_s=8, wearables=("landmarks",), speed_m_s=3.0).on_true_clock(
+        participant="stranger"
+    )
+    even, raw = (grfkit.estimate("grfkit:running-landmarks", trial, balanced=b) for b in (True, False))
+    assert even.balance is not None
+    assert raw.balance is None
+    assert even.carried_bw == pytest.approx(raw.carried_bw, rel=1e-3)
+    for side, curve in even.feet.items():
+        plain = raw.feet[side].force_bw
+        np.testing.assert_allclose(curve.force_bw[:, 0], even.balance.factor * plain[:, 0], rtol=1e-6, atol=1e-9)
+        tilted = plain[:, 1] + even.balance.tilt * curve.force_bw[:, 0]
+        np.testing.assert_allclose(curve.force_bw[:, 1], tilted, rtol=1e-6, atol=1e-9)
+    assert json.loads(as_tree(even).attrs["balance"]) == pytest.approx(even.balance._asdict())
+    assert not any("not balanced" in text for text in even.findings)
+    trial.to_netcdf(tmp_path / "trial.nc")
+    arguments = [
+        "grfkit:running-landmarks",
+        tmp_path / "trial.nc",
+        "--out",
+        tmp_path / "raw.csv",
+        "--no-balance",
+        "--json",
+    ]
+    with patch("sys.argv", ["grf-estimate", *map(str, arguments)]), pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["balance"] is None
+    assert any(text.startswith("not balanced over its strides, as was asked for") for text in told["findings"])
+    marks = trial.tree["landmarks"]
+    trial.tree["landmarks"] = marks.isel(time=marks["time"].values < marks["time"].values[0] + 2.0)
+    few = grfkit.estimate("grfkit:running-landmarks", trial)
+    assert few.balance is None
+    assert any("that takes 10 stances or more" in text for text in few.findings)
 
 
 @pytest.mark.recordings

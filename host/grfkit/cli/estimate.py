@@ -23,6 +23,9 @@ _Leak = Annotated[
 _Beyond = Annotated[
     bool, typer.Option("--accept-beyond", help="Answer inputs far beyond those of training all the same, and say so.")
 ]
+_NoBalance = Annotated[
+    bool, typer.Option("--no-balance", help="Leave the force as the model says it, not balanced over strides.")
+]
 _Insole = Annotated[
     str, typer.Option("--insole", help="Where the insole's cells lie (fsr16_m ... or a JSON file), for .mot.")
 ]
@@ -87,6 +90,7 @@ def estimate(
     cut: _Cut = "",
     allow_leak: _Leak = "",
     accept_beyond: _Beyond = False,
+    no_balance: _NoBalance = False,
     mapping: _Mapping = "",
     static: _Static = "",
     insole: _Insole = "",
@@ -121,9 +125,8 @@ def estimate(
         result = run(
             model, recording, options=read_options(column_map, rate_hz, side), participant=participant, mass_kg=mass_kg,
             speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak,
-            accept_beyond=accept_beyond, mapping=mapping, static=static, out=out, insole=insole, heel_m=heel_m,
-            unknown=unknown, force=force,
-            tell=common.say,
+            accept_beyond=accept_beyond, balanced=not no_balance, mapping=mapping, static=static, out=out,
+            insole=insole, heel_m=heel_m, unknown=unknown, force=force, tell=common.say,
         )  # fmt: skip
     values = summary(result)
     print(json.dumps(values, indent=2, allow_nan=False) if as_json else words(values))

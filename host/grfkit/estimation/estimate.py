@@ -33,7 +33,7 @@ from .landmark_feet import BY_LANDMARKS, landmark_feet, of_landmarks
 from .open_model import BundleForceModel, open_model, read_spec
 from .opensim_files import check_unknown
 from .outside import departures_of, flag_contacts
-from .plausible import before_balance, carried, weight_findings
+from .plausible import before_balance, carried, unbalanced_findings, weight_findings
 from .shoe_feet import BY_SHOES, of_both_shoes, shoe_feet
 from .source import EstimateRequest, EstimateSource, facts_of, open_source
 from .types import SIDES, Estimate, Side, StanceRow
@@ -52,6 +52,7 @@ def estimate(
     cut: str = "",
     allow_leak: str = "",
     accept_beyond: bool = False,
+    balanced: bool = True,
     mapping: str = "",
     static: PathLike = "",
     out: PathLike | None = None,
@@ -74,7 +75,7 @@ def estimate(
         A trial, a wearable's recording, or the file of either.
     options
         What a wearable's file does not say itself; see :func:`grfkit.read`.
-    participant, mass_kg, speed_m_s, slope_percent, cut, allow_leak, accept_beyond, mapping, static
+    participant, mass_kg, speed_m_s, slope_percent, cut, allow_leak, accept_beyond, balanced, mapping, static
         Of :class:`~grfkit.estimation.source.EstimateRequest`.
     out
         File to write: ``.nc``, ``.csv``, or ``.mot`` (with its ExternalLoads beside it); None writes nothing.
@@ -116,7 +117,7 @@ def estimate(
         raise BadInputError(f"{out}: is an input; name another file to write")
     request = EstimateRequest.of(
         participant=participant, mass_kg=mass_kg, speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut,
-        allow_leak=allow_leak, accept_beyond=accept_beyond, mapping=str(mapping), static=str(static),
+        allow_leak=allow_leak, accept_beyond=accept_beyond, balanced=balanced, mapping=str(mapping), static=str(static),
     )  # fmt: skip
     geometry = _geometry(insole, path)
     check_unknown(unknown)
@@ -198,7 +199,7 @@ def estimate_source(
         raise BadInputError(f"{source.name}: no stance was found by {cut} ({counts}); is a person walking in it?")
     # named in the result only for a person of the training: for anybody else nothing leaks
     leaks = _allowed(spec, facts["participant"], request.allow_leak)
-    parts, change = predict_feet(model, feet, cutting, facts, leaks, source.name)
+    parts, change = predict_feet(model, feet, cutting, facts, leaks, source.name, balanced=request.balanced)
     curves = {side: part.curve for side, part in parts.items()}
     rows = [row for part in parts.values() for row in part.rows]
     _check_predicted(curves, rows, source.name)
@@ -210,6 +211,7 @@ def estimate_source(
     rows = flag_contacts(spec, outside, rows)
     weight = carried(curves, rows)
     findings += finding_of(outside) + weight_findings(weight, change, feet=len(curves))
+    findings += unbalanced_findings(spec.balance, change, asked=request.balanced)
     return Estimate(
         feet=curves,
         rows=tuple(sorted(rows, key=lambda r: r.start_s)),
@@ -226,6 +228,7 @@ def estimate_source(
         streams={foot.side: foot.base for foot in feet},
         outside=outside,
         carried_bw=before_balance(weight, change),
+        balance=change,
     )
 
 

@@ -123,6 +123,7 @@ def as_tree(estimate: Estimate) -> xr.DataTree:
         leaks=json.dumps(list(estimate.leaks)),
         rejected=json.dumps(dict(estimate.rejected), sort_keys=True),
         outside_training=json.dumps(outside_training(estimate)),
+        balance=json.dumps(balance_of(estimate)),
         provenance=estimate.provenance.model_dump_json(),
     )
     return tree
@@ -131,6 +132,11 @@ def as_tree(estimate: Estimate) -> xr.DataTree:
 def outside_training(estimate: Estimate) -> list[dict[str, Any]]:
     """Return in what the recording lies outside the model's training: name, value, least and most of the training."""
     return [{"what": d.what, "value": d.value, "low": d.low, "high": d.high} for d in estimate.outside]
+
+
+def balance_of(estimate: Estimate) -> dict[str, float] | None:
+    """Return by how much the estimate was balanced over its strides; None where it was not."""
+    return None if estimate.balance is None else {name: float(v) for name, v in estimate.balance._asdict().items()}
 
 
 def _columns(estimate: Estimate, side: Side) -> dict[str, Floats]:
@@ -224,4 +230,5 @@ def summary(estimate: Estimate) -> dict[str, Any]:
         "findings": list(estimate.findings),
         "outside_training": outside_training(estimate),
         "carried_bw": estimate.carried_bw if np.isfinite(estimate.carried_bw) else None,
+        "balance": balance_of(estimate),
     } | ({"files": list(estimate.files)} if estimate.files else {})

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Floats
-from ..learn.balance import Change
+from ..learn.balance import LARGEST, LEAST_STANCES, Balance, BalanceChange
 from .curves import FootCurve, common_times
 from .types import Side, StanceRow
 
@@ -63,7 +63,7 @@ def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def weight_findings(weight: Carried | None, change: Change | None = None, *, feet: int = 2) -> list[str]:
+def weight_findings(weight: Carried | None, change: BalanceChange | None = None, *, feet: int = 2) -> list[str]:
     """Return what is to be known of the weight that an estimate carries; nothing where it is near 1.
 
     Parameters
@@ -85,14 +85,35 @@ def weight_findings(weight: Carried | None, change: Change | None = None, *, fee
     ]
 
 
-def before_balance(weight: Carried | None, change: Change | None) -> float:
+def unbalanced_findings(balance: Balance | None, change: BalanceChange | None, *, asked: bool) -> list[str]:
+    """Return why the force of a model that balances over strides was not balanced; nothing where it was.
+
+    Parameters
+    ----------
+    balance
+        Of the model; None where it does not balance.
+    asked
+        Whether it was to be balanced.
+    """
+    if balance is None or change is not None:
+        return []
+    if not asked:
+        return ["not balanced over its strides, as was asked for: the model's card has the errors of balanced force"]
+    return [
+        f"not balanced over its strides: that takes {LEAST_STANCES} stances or more whose strides are known, feet that"
+        f" step in turn, and a force within a factor of {LARGEST:g} of body weight; the model's card has the errors of"
+        " balanced force"
+    ]
+
+
+def before_balance(weight: Carried | None, change: BalanceChange | None) -> float:
     """Return the mean force that an estimate carried before it was balanced, BW: balanced, it says nothing."""
     if weight is None:
         return float("nan")
     return weight.mean_bw / (1.0 if change is None else change.factor)
 
 
-def _balanced(change: Change, feet: int) -> str:
+def _balanced(change: BalanceChange, feet: int) -> str:
     """Return how an estimate was balanced, and of which gait that is true."""
     # no tilt on a slope: nothing was done to the forward force
     forward = (

@@ -50,6 +50,9 @@ class EstimateRequest(BaseModel):
         Name of the leak by design under which a participant of the training may be estimated; empty refuses them.
     accept_beyond
         Estimate from inputs that are far beyond those of training, and say so, where they would be refused.
+    balanced
+        Whether the force is balanced over strides, where the model does that: true of steady gait that only the feet
+        carry.
     mapping, static
         Of landmarks: the shipped mapping or file that makes the eleven of the recording's markers, found from their
         names if empty; and the C3D file of a static trial, where the mapping needs one.
@@ -63,6 +66,7 @@ class EstimateRequest(BaseModel):
     cut: str = ""
     allow_leak: str = ""
     accept_beyond: bool = False
+    balanced: bool = True
     mapping: str = ""
     static: str = ""
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from ..learn.balance import BalanceChange
 from ..learn.training_range import Departure
 from ..provenance import Provenance
 from .curves import FootCurve
@@ -55,6 +56,9 @@ class Estimate:
     carried_bw
         Mean vertical force of both feet over whole strides, which is 1 for a body in steady motion, before it was
         balanced to be so; NaN where fewer than five strides are known.
+    balance
+        By how much it was balanced over its strides: ``factor`` of the vertical force, and ``tilt``, the share of it
+        that was added to the forward force; None where it was not.
     """
 
     feet: Mapping[Side, FootCurve]
@@ -73,6 +77,7 @@ class Estimate:
     files: tuple[str, ...] = ()
     outside: tuple[Departure, ...] = ()
     carried_bw: float = float("nan")
+    balance: BalanceChange | None = None
 
     def __repr__(self) -> str:
         """Return a line for the whole and a line a foot."""

@@ -14,7 +14,7 @@ from ..dataset.cut import CutRequest
 from ..dataset.resample import continuous_starts, stance_times
 from ..dataset.wearable_inputs import inputs_at
 from ..gait.stances import Stance, stride_times
-from ..learn.balance import Change
+from ..learn.balance import BalanceChange
 from ..learn.beyond import Distances, distances
 from ..learn.spec import ForceModel
 from ..learn.training_range import Seen
@@ -109,7 +109,9 @@ def predict_feet(
     facts: Mapping[str, Any],
     leaks: tuple[str, ...],
     name: str,
-) -> tuple[dict[Side, Prediction], Change | None]:
+    *,
+    balanced: bool = True,
+) -> tuple[dict[Side, Prediction], BalanceChange | None]:
     """Return each foot's force, and how both were balanced over their strides (None: they were not)."""
     if model.spec.window != "stance":
         return {foot.side: predict_windows(model, foot, request, facts, leaks, name) for foot in feet}, None
@@ -117,11 +119,11 @@ def predict_feet(
     known = {side: p.data for side, p in prepared.items() if p.data is not None}
     forces = {side: model.predict(data, leaks=leaks, balanced=False) for side, data in known.items()}
     change = None
-    if model.spec.balance is not None and known:
+    if balanced and model.spec.balance is not None and known:
         # both feet together: the one may carry more than the other
         together, axes = join(list(known.values())), model.spec.scaler.axes
-        balanced, changes = model.spec.balance.applied(np.concatenate(list(forces.values())), together, axes)
-        parts = np.split(balanced, np.cumsum([data.size for data in known.values()])[:-1])
+        even, changes = model.spec.balance.applied(np.concatenate(list(forces.values())), together, axes)
+        parts = np.split(even, np.cumsum([data.size for data in known.values()])[:-1])
         forces, change = dict(zip(known, parts)), next(iter(changes.values()), None)
     return {f.side: _of_foot(model, f, request, prepared[f.side], forces.get(f.side)) for f in feet}, change
 

@@ -33,7 +33,7 @@ class Shares(NamedTuple):
     forward: float
 
 
-class Change(NamedTuple):
+class BalanceChange(NamedTuple):
     """What the balance changed in a trial.
 
     Attributes
@@ -68,7 +68,7 @@ class Balance(BaseModel):
     vertical: float = Field(gt=0)
     forward: float | None = None
 
-    def applied(self, forces: Floats, data: Windowed, axes: tuple[str, ...]) -> tuple[Floats, dict[str, Change]]:
+    def applied(self, forces: Floats, data: Windowed, axes: tuple[str, ...]) -> tuple[Floats, dict[str, BalanceChange]]:
         """Return balanced forces and what was changed, by participant and trial; short trials are as they were.
 
         The vertical curve is scaled; the forward one gets a share of it, as if the axes had been tilted.
@@ -90,7 +90,7 @@ class Balance(BaseModel):
             if self.forward is not None and "apgrf" in axes and _level(data, rows):
                 tilt = (self.forward - shares.forward) / self.vertical
                 out[rows, :, axes.index("apgrf")] += tilt * out[rows, :, v]
-            changes[trial] = Change(factor, tilt)
+            changes[trial] = BalanceChange(factor, tilt)
         return out, changes
 
 

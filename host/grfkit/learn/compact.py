@@ -27,7 +27,7 @@ _WHOLE = ("dual", "mean", "width", "curves")
 
 
 @dataclass(frozen=True)
-class Change:
+class CompactionChange:
     """How much compacting moves the answers to windows of the training, BW: root mean square and largest."""
 
     rms_bw: float
@@ -44,7 +44,9 @@ class Change:
         )
 
 
-def compacted(model: GrfModel, data: StanceSet, *, most_bw: float = MOST_CHANGE_BW) -> tuple[GrfModel, Change]:
+def compacted(
+    model: GrfModel, data: StanceSet, *, most_bw: float = MOST_CHANGE_BW
+) -> tuple[GrfModel, CompactionChange]:
     """Return a model whose large tables are small, as they are then saved; and how much that changes.
 
     Parameters
@@ -65,7 +67,7 @@ def compacted(model: GrfModel, data: StanceSet, *, most_bw: float = MOST_CHANGE_
     windows = calibration_windows(data, MEASURED)
     leaks = ("the change by compacting, measured on the training's own windows",)
     off = predict(small, windows, leaks=leaks) - predict(model, windows, leaks=leaks)
-    change = Change(float(np.sqrt(np.nanmean(off**2))), float(np.nanmax(np.abs(off))), windows.size)
+    change = CompactionChange(float(np.sqrt(np.nanmean(off**2))), float(np.nanmax(np.abs(off))), windows.size)
     if not change.largest_bw <= most_bw:
         raise RefusedError(
             f"compacting moves an answer by {change.largest_bw:.3g} BW, over {most_bw:g}; keep the model as it is"
