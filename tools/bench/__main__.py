@@ -14,6 +14,7 @@ COMMANDS = {
     "sync.real": "sync.real",
     "accuracy.cost": "accuracy.cost",
     "accuracy.range": "accuracy.range",
+    "accuracy.share": "accuracy.share",
     "edge.choice": "edge.choice",
     "edge.levels": "edge.levels",
     "edge.size": "edge.size",

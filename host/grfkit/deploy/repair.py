@@ -29,6 +29,8 @@ CELL, LARGEST_POWER = 19, -9
 _ROUNDED = 0.51
 """Greatest difference of a bias from the plan's number that it was rounded from, steps: a half, and a little for scales
 in single precision."""
+_SINGLE = 2.0**-23
+"""The same as a share of the number: it was single, and divided as one. Of 2**23 steps and more this is what counts."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,9 @@ def in_plan(bias: Bias, plan: Plan) -> tuple[Layer, Floats]:
     stored, step = bias.bias.real(), np.asarray(bias.bias.scales)
     matches = []
     for layer, values in _plan_biases(plan):
-        if values.shape == stored.shape and (np.abs(values - stored) <= _ROUNDED * step).all():
+        if values.shape != stored.shape:
+            continue
+        if (np.abs(values - stored) <= _ROUNDED * step + _SINGLE * np.abs(values)).all():
             matches.append((layer, values, float(np.abs(values - stored).max())))
     if not matches:
         raise BadInputError(
