@@ -15,6 +15,7 @@ import xarray as xr
 import grfkit
 from grfkit import BadInputError, GrfError, Recording
 from grfkit.cli.estimate import main
+from grfkit.cli.evaluate import main as evaluate_main
 from grfkit.dataset.public.pearl_trials import read_people, read_trial
 from grfkit.estimation.files import as_tree
 from grfkit.estimation.landmark_feet import eleven_landmarks
@@ -25,6 +26,7 @@ from grfkit.learn.outputs import ABOUT
 from grfkit.learn.packaged import BUNDLES, FOLDER, line_of, model_folder, packaged_names
 from grfkit.learn.spec import DOCUMENT, WEIGHTS
 from grfkit.learn.training_range import OUTSIDE
+from grfkit.provenance import Provenance, describe_input
 from grfkit.records.stance_set import StanceSet, make_stance_set
 from grfkit.runtime.bundle_files import check_digest, read_sums
 
@@ -220,6 +222,61 @@ def test_a_packaged_model_is_evaluated_as_it_is_and_refuses_whom_it_knows(learn_
         grfkit.evaluate(StanceSet(known), model="grfkit:load-four-cells")
     with pytest.raises(BadInputError, match="is a bundle"):
         grfkit.evaluate(learn_set, model="grfkit:insole-simulated")
+
+
+def test_people_with_the_codes_of_others_are_tested_where_somebody_states_whose_they_are(
+    learn_set: StanceSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, spec = "grfkit:load-four-cells", grfkit.load_model("load-four-cells").spec
+    codes = np.where(learn_set.per_stance("participant") == "stranger 1", "GaCo01", "gaco 02").astype(object)
+    data = StanceSet(learn_set.data.assign_coords(participant=("stance", codes)))
+    with pytest.raises(LeakError, match=r"GaCo01, gaco 02 were in its training.*--other-people WHO"):
+        grfkit.evaluate(data, model=model)
+    found = grfkit.evaluate(data, model=model, other_people="our  clinic ")
+    assert found.participants == ("GaCo01 of our clinic", "gaco 02 of our clinic")
+    assert found.scores["people"] == list(found.participants)
+    assert found.scores["findings"][-1].startswith("stated, and not known: GaCo01 of our clinic, gaco 02 of our clinic")
+    # nobody of these codes: nothing is stated of them
+    assert grfkit.evaluate(learn_set, model=model, other_people="our clinic").participants == learn_set.participants
+    same = spec.provenance.inputs[:1]
+    for of_training in (
+        data.data.assign_attrs(source=f"{spec.source}+more"),
+        data.data.assign_attrs(provenance=Provenance(inputs=same).model_dump_json()),
+    ):
+        with pytest.raises(LeakError, match="no other people than in the training"):
+            grfkit.evaluate(StanceSet(of_training), model=model, other_people="our clinic")
+    with pytest.raises(BadInputError, match="is of a packaged model"):
+        grfkit.evaluate(data, other_people="our clinic")
+    data.to_netcdf(tmp_path / "set.nc")
+    arguments = [tmp_path / "set.nc", "--model", model, "--other-people", "our clinic", "--json"]
+    with patch("sys.argv", ["grf-evaluate", *map(str, arguments)]), pytest.raises(SystemExit) as ended:
+        evaluate_main()
+    assert ended.value.code == 0
+    assert json.loads(capsys.readouterr().out)["people"] == list(found.participants)
+
+
+def test_an_estimate_of_another_person_of_the_same_code_says_who_stated_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trial = grfkit.simulate_trial(seed=3, duration_s=8, wearables=("landmarks",), speed_m_s=3.0).on_true_clock(
+        participant="RBDS001"
+    )
+    with pytest.raises(LeakError, match=r"RBDS001 was in the training of this model.*--other-people WHO"):
+        grfkit.estimate("grfkit:running-landmarks", trial)
+    trial.to_netcdf(tmp_path / "trial.nc")
+    arguments = ["grfkit:running-landmarks", tmp_path / "trial.nc", "--out", tmp_path / "grf.nc"]
+    stated = ["--other-people", "our clinic", "--json"]
+    with patch("sys.argv", ["grf-estimate", *map(str, arguments), *stated]), pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["participant"] == "RBDS001 of our clinic"
+    assert told["leaks"] == []
+    assert any(text.startswith("stated, and not known: RBDS001 of our clinic is not who") for text in told["findings"])
+    model = grfkit.load_model("running-landmarks")
+    model.spec.provenance.inputs.append(describe_input(tmp_path / "trial.nc"))
+    with pytest.raises(LeakError, match="no other people than in the training of this model"):
+        grfkit.estimate(model, tmp_path / "trial.nc", other_people="our clinic", cut="landmarks")
 
 
 @pytest.fixture

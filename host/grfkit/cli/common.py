@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
@@ -39,6 +39,16 @@ _OF_THE_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBI
 """What a disk says that is full or broken; of an open file it gives no name."""
 
 EXIT_CODES = "Exit codes: 0 done, 2 input that cannot be used, 3 refused as unsafe, 1 internal error."
+
+
+OtherPeople = Annotated[
+    str,
+    typer.Option(
+        "--other-people",
+        help="Whose people these are ('our clinic'), where their codes are those of others in the model's training.",
+    ),
+]
+"""The user's statement that a code that the training knows, such as Sub01, is another person's here."""
 
 
 def make_app(summary: str = "") -> typer.Typer:

@@ -89,6 +89,7 @@ def estimate(
     slope_percent: Annotated[float | None, typer.Option("--slope-percent", help="If the model takes it.")] = None,
     cut: _Cut = "",
     allow_leak: _Leak = "",
+    other_people: common.OtherPeople = "",
     accept_beyond: _Beyond = False,
     no_balance: _NoBalance = False,
     mapping: _Mapping = "",
@@ -125,8 +126,8 @@ def estimate(
         result = run(
             model, recording, options=read_options(column_map, rate_hz, side), participant=participant, mass_kg=mass_kg,
             speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak,
-            accept_beyond=accept_beyond, balanced=not no_balance, mapping=mapping, static=static, out=out,
-            insole=insole, heel_m=heel_m, unknown=unknown, force=force, tell=common.say,
+            other_people=other_people, accept_beyond=accept_beyond, balanced=not no_balance, mapping=mapping,
+            static=static, out=out, insole=insole, heel_m=heel_m, unknown=unknown, force=force, tell=common.say,
         )  # fmt: skip
     values = summary(result)
     print(json.dumps(values, indent=2, allow_nan=False) if as_json else words(values))

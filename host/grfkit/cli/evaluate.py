@@ -51,6 +51,7 @@ def evaluate(
             " apart: it is no error for somebody new.",
         ),
     ] = "",
+    other_people: common.OtherPeople = "",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for answers.nc and evaluation.json; a stopped run goes on.")
     ] = None,
@@ -71,8 +72,9 @@ def evaluate(
     with progress_bar("evaluating") as progress:
         predictions = run(
             trials, model=model, preset=preset, kind=kind, config=config, method=method, network=network, split=split,
-            regimes=regimes, epochs=epochs, device=device, search=search, personalise=personalise, out=out,
-            report=report, workers=workers, scheduler=scheduler, force=force, progress=progress,
+            regimes=regimes, epochs=epochs, device=device, search=search, personalise=personalise,
+            other_people=other_people, out=out, report=report, workers=workers, scheduler=scheduler, force=force,
+            progress=progress,
         )  # fmt: skip
     print(json.dumps(predictions.scores, indent=2) if as_json else scores_text(predictions.scores))
 

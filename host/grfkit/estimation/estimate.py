@@ -51,6 +51,7 @@ def estimate(
     slope_percent: float | None = None,
     cut: str = "",
     allow_leak: str = "",
+    other_people: str = "",
     accept_beyond: bool = False,
     balanced: bool = True,
     mapping: str = "",
@@ -75,7 +76,9 @@ def estimate(
         A trial, a wearable's recording, or the file of either.
     options
         What a wearable's file does not say itself; see :func:`grfkit.read`.
-    participant, mass_kg, speed_m_s, slope_percent, cut, allow_leak, accept_beyond, balanced, mapping, static
+    participant, mass_kg, speed_m_s, slope_percent, cut, allow_leak, other_people, accept_beyond, balanced
+        Of :class:`~grfkit.estimation.source.EstimateRequest`.
+    mapping, static
         Of :class:`~grfkit.estimation.source.EstimateRequest`.
     out
         File to write: ``.nc``, ``.csv``, or ``.mot`` (with its ExternalLoads beside it); None writes nothing.
@@ -117,7 +120,8 @@ def estimate(
         raise BadInputError(f"{out}: is an input; name another file to write")
     request = EstimateRequest.of(
         participant=participant, mass_kg=mass_kg, speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut,
-        allow_leak=allow_leak, accept_beyond=accept_beyond, balanced=balanced, mapping=str(mapping), static=str(static),
+        allow_leak=allow_leak, other_people=other_people, accept_beyond=accept_beyond, balanced=balanced,
+        mapping=str(mapping), static=str(static),
     )  # fmt: skip
     geometry = _geometry(insole, path)
     check_unknown(unknown)

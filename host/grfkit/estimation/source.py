@@ -15,6 +15,7 @@ from ..arrays import PathLike
 from ..errors import BadInputError
 from ..gait.stances import SOURCES
 from ..io import ReadOptions, read
+from ..learn.other_people import names_of_others, statement
 from ..learn.spec import ModelSpec
 from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
 from ..provenance import InputFile, describe_input
@@ -48,6 +49,9 @@ class EstimateRequest(BaseModel):
         Detector of stances in place of the one the model was trained with; named in the result.
     allow_leak
         Name of the leak by design under which a participant of the training may be estimated; empty refuses them.
+    other_people
+        Whose people these are, where the participant has the code of another one in the training: the result names them
+        so, and says that it was stated.
     accept_beyond
         Estimate from inputs that are far beyond those of training, and say so, where they would be refused.
     balanced
@@ -65,6 +69,7 @@ class EstimateRequest(BaseModel):
     slope_percent: float | None = Field(default=None, ge=SLOPE_PERCENT[0], le=SLOPE_PERCENT[1])
     cut: str = ""
     allow_leak: str = ""
+    other_people: str = ""
     accept_beyond: bool = False
     balanced: bool = True
     mapping: str = ""
@@ -104,6 +109,12 @@ class EstimateSource:
     aligned: bool
     file: InputFile | None
     path: Path | None = None
+
+    @property
+    def files(self) -> list[InputFile]:
+        """Return the file, and those that a trial was made of."""
+        told = self.trial.provenance.inputs if "provenance" in self.trial.tree.attrs else []
+        return [*told, *([] if self.file is None else [self.file])]
 
     @classmethod
     def of_trial(cls, path: Path) -> EstimateSource:
@@ -192,8 +203,10 @@ def facts_of(source: EstimateSource, request: EstimateRequest, spec: ModelSpec) 
             f"trial '{source.name}' names no participant, so that nobody can tell whether they were in training;"
             " state --participant CODE (participant=CODE in Python)"
         )
-    facts: dict[str, Any] = {"participant": in_trial or stated or NOT_STATED}
-    findings: list[str] = []
+    person = in_trial or stated
+    others = names_of_others([person], request.other_people, spec, source.files)
+    facts: dict[str, Any] = {"participant": others.get(person, person) or NOT_STATED}
+    findings = statement(others)
     if not (in_trial or stated):
         findings.append("no participant was stated: nobody can tell whether they were in the model's training")
     for name in ("mass_kg", "speed_m_s", "slope_percent"):

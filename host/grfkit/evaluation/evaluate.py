@@ -95,6 +95,7 @@ def evaluate(
     device: str = "",
     search: int | None = None,
     personalise: str | Sequence[int] = (),
+    other_people: str = "",
     out: PathLike | None = None,
     report: PathLike | None = None,
     workers: int = 0,
@@ -125,6 +126,9 @@ def evaluate(
         Also the network with the best of so many settings, searched anew in every fold without those it tests.
     personalise
         Also the error after calibration on so many first strides of the tested person.
+    other_people
+        Whose people these are, where some have the code of others in the training of a packaged model: they are named
+        so, and the findings repeat that it was stated. Without it they are refused.
     report
         HTML report to write.
     workers, scheduler
@@ -174,6 +178,11 @@ def evaluate(
     packaged = packaged_model(model)
     if packaged and (regimes or personalise):
         raise BadInputError(f"{packaged} is evaluated as it is; leave out --regimes and --personalise")
+    if other_people and not packaged:
+        raise BadInputError(
+            "--other-people (other_people in Python) is of a packaged model, --model grfkit:NAME; other methods are"
+            " trained without the tested; leave it out"
+        )
     folder = model if isinstance(model, str | os.PathLike) and not packaged else None
     model = model_folder(packaged) if packaged else model
     spec = None if model is None else _spec_of(model)
@@ -201,7 +210,7 @@ def evaluate(
         "results": None if target is None else target / "folds",
     }  # fmt: skip
     if packaged:
-        predictions = evaluate_given(packaged, windows, recipe, **how)
+        predictions = evaluate_given(packaged, windows, recipe, other_people=other_people, **how)
     else:
         if folder is not None and spec is not None:
             check_people(Path(folder), spec.participants, windows.participants)

@@ -6,12 +6,16 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..errors import BadInputError
 from ..learn.folds import Fold, LeakError, loso
 from ..learn.model import FittedModel, GrfModel
+from ..learn.other_people import names_of_others, statement
 from ..learn.packaged import BUNDLES, PREFIX, model_folder, packaged_name
 from ..learn.recipe import Recipe
-from ..learn.spec import check_compatible, read_spec
+from ..learn.spec import OTHERS, check_compatible, read_spec
+from ..provenance import Provenance
 from ..records.participants import seen_among
 from ..records.stance_set import StanceSet
 from .methods import baseline_methods
@@ -49,14 +53,20 @@ def packaged_model(model: object) -> str:
     return f"{PREFIX}{name}"
 
 
-def _unseen(asked: str, data: StanceSet) -> StanceSet:
-    """Return the axes of a set that a model gives, of people whom it does not know."""
+def _unseen(asked: str, data: StanceSet, who: str) -> tuple[StanceSet, dict[str, str]]:
+    """Return the axes of a set that a model gives, of people whom it does not know, and who was stated so."""
     spec = read_spec(model_folder(asked))
+    made_of = Provenance.model_validate_json(data.data.attrs["provenance"]).inputs
+    others = names_of_others(data.participants, who, spec, made_of, str(data.data.attrs["source"]))
+    if others:
+        people = np.asarray([others.get(p, p) for p in data.per_stance("participant")], dtype=object)
+        data = StanceSet(data.data.assign_coords(participant=("stance", people)))
     seen = seen_among(data.participants, spec.participants)
     if seen:
         raise LeakError(
             f"{asked}: {', '.join(seen)} {'was' if len(seen) == 1 else 'were'} in its training, so that nothing would"
-            " be proven; its card has the errors of people left out (grf-estimate MODEL --card)"
+            " be proven; its card has the errors of people left out (grf-estimate MODEL --card);"
+            f" {OTHERS}"
         )
     check_compatible(spec, data)
     axes = spec.scaler.axes
@@ -67,16 +77,18 @@ def _unseen(asked: str, data: StanceSet) -> StanceSet:
         data = StanceSet(data.data.sel(axis=list(axes)))
     if len(data.participants) < 2:
         raise BadInputError("windows of one person only: the baselines learn from the others; give two people or more")
-    return data
+    return data, others
 
 
-def evaluate_given(asked: str, data: StanceSet, recipe: Recipe, **how: Any) -> Predictions:
+def evaluate_given(asked: str, data: StanceSet, recipe: Recipe, *, other_people: str = "", **how: Any) -> Predictions:
     """Return the predictions of a packaged model, with their scores, beside baselines that know the others' forces.
 
     Parameters
     ----------
     asked
         ``grfkit:NAME``.
+    other_people
+        Of :func:`~grfkit.evaluation.evaluate.evaluate`.
     how
         Of :func:`~grfkit.evaluation.predictions.predict_folds`.
 
@@ -87,7 +99,7 @@ def evaluate_given(asked: str, data: StanceSet, recipe: Recipe, **how: Any) -> P
     BadInputError
         If windows do not fit the model, hold other axes, or are of one person only.
     """
-    data = _unseen(asked, data)
+    data, others = _unseen(asked, data, other_people)
     method = GivenModel(asked)
     predictions = predict_folds(
         data, loso(data, inner=0), (*baseline_methods(data), method), split="loso", leaks=(), configuration={}, **how
@@ -97,6 +109,9 @@ def evaluate_given(asked: str, data: StanceSet, recipe: Recipe, **how: Any) -> P
         "people": list(data.participants),
         "headline_regime": "",
         "excluded": data.excluded,
-        "findings": ["baselines are trained on the other people given here; the packaged model knows none of them"],
+        "findings": [
+            "baselines are trained on the other people given here; the packaged model knows none of them",
+            *statement(others),
+        ],
     }
     return Predictions(predictions.data, table)

@@ -172,6 +172,12 @@ class ForceModel(Protocol):
         ...
 
 
+OTHERS = (
+    "say whose people they are with --other-people WHO (other_people=WHO in Python) if they only have the same code"
+)
+"""What ends the refusal of somebody of the training: codes such as Sub01 are given in many laboratories."""
+
+
 def check_unseen(spec: ModelSpec, data: StanceSet, leaks: Sequence[str] = ()) -> None:
     """Refuse windows of people the model has seen, unless the split that leaks is named.
 
@@ -183,8 +189,8 @@ def check_unseen(spec: ModelSpec, data: StanceSet, leaks: Sequence[str] = ()) ->
     overlap = seen_among(data.participants, spec.participants)
     if overlap and not [name for name in leaks if name.strip()]:
         raise LeakError(
-            f"participant {', '.join(overlap)} was in the training of this model; estimate others, or name the split"
-            " that leaks by design: --allow-leak NAME (allow_leak=NAME in Python)"
+            f"participant {', '.join(overlap)} was in the training of this model; estimate others, name the split that"
+            f" leaks by design: --allow-leak NAME (allow_leak=NAME in Python), or {OTHERS}"
         )
 
 
