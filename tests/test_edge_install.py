@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import json
 import subprocess
 import sys
@@ -56,6 +57,19 @@ def test_the_wheel_holds_all_that_export_and_verify_compile(wheel: Path) -> None
     }
     assert {"grfkit/_firmware/tests/board.c", "grfkit/_firmware/tests/board_insole.c"} <= expected
     assert expected | {"grfkit/_firmware/LICENSE"} <= names
+
+
+@pytest.mark.slow
+def test_the_wheel_states_the_licences_of_its_models_and_carries_their_texts(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        (metadata,) = (name for name in file.namelist() if name.endswith(".dist-info/METADATA"))
+        stated = email.message_from_bytes(file.read(metadata))
+        assert stated["License-Expression"] == "Apache-2.0 AND CC-BY-4.0 AND CC0-1.0 AND MIT AND ODC-By-1.0"
+        for path in ("LICENSE", "host/grfkit/models/LICENSES.md"):
+            assert path in stated.get_all("License-File", [])
+            text = file.read(f"{metadata.removesuffix('METADATA')}licenses/{path}")
+            assert text == (ROOT / path).read_bytes()
+        assert "grfkit/models/LICENSES.md" in file.namelist()
 
 
 def here(made: Small, out: Path) -> xr.DataTree:

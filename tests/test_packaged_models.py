@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
@@ -29,6 +30,11 @@ from grfkit.learn.training_range import OUTSIDE
 from grfkit.provenance import Provenance, describe_input
 from grfkit.records.stance_set import StanceSet, make_stance_set
 from grfkit.runtime.bundle_files import check_digest, read_sums
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 OWN = tuple(name for name in packaged_names() if name not in BUNDLES)
 MOST_BYTES = 10_000_000
@@ -62,6 +68,17 @@ def test_every_model_s_licence_is_beside_it() -> None:
         assert f"| `{name}` |" in page
     # MIT asks for its text in every copy
     assert "Permission is hereby granted" in page
+
+
+def test_the_package_states_every_licence_that_a_model_has_and_carries_their_texts() -> None:
+    project = tomllib.loads((FOLDER.parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    stated = set(project["license"].split(" AND "))
+    of_models = {packaged.read_about(FOLDER / name).licence.partition(",")[0] for name in OWN}
+    bundles = [json.loads((model_folder(f"grfkit:{name}") / "manifest.json").read_text()) for name in BUNDLES]
+    of_bundles = {document["licence"].partition(";")[0] for document in bundles}
+    assert {"Apache-2.0"} | of_models | of_bundles == stated
+    assert {"LICENSE", "host/grfkit/models/LICENSES.md"} <= set(project["license-files"])
+    assert all((FOLDER.parents[2] / file).is_file() for file in project["license-files"])
 
 
 def test_all_models_together_are_small() -> None:
