@@ -18,6 +18,7 @@ from grfkit import BadInputError, GrfError, Recording
 from grfkit.cli.estimate import main
 from grfkit.cli.evaluate import main as evaluate_main
 from grfkit.dataset.public.pearl_trials import read_people, read_trial
+from grfkit.estimation.feet import cut_findings
 from grfkit.estimation.files import as_tree
 from grfkit.estimation.landmark_feet import eleven_landmarks
 from grfkit.learn import packaged
@@ -134,6 +135,11 @@ def test_markers_of_a_runner_become_forces_and_a_phantom_in_centimetres_is_outsi
     assert result.cut == "landmarks"
     assert sum(row.answered for row in result.rows) >= 16
     assert any("mapping 'landmarks'" in text for text in result.findings)
+    costs = [text for text in result.findings if "its error is larger than that of its card" in text]
+    assert len(costs) == 1
+    assert costs[0].startswith(
+        "stances are cut by turning points of the landmarks; the model was trained on stances cut by"
+    )
     trial.tree["landmarks"]["position"] = trial.tree["landmarks"]["position"] * 100.0
     with pytest.raises(GrfError, match="far beyond the training range"):
         grfkit.estimate("grfkit:running-landmarks", trial)
@@ -208,6 +214,7 @@ def test_both_shoes_of_a_walker_become_forces_with_their_own_stances(real_file: 
     result = grfkit.estimate("grfkit:walking-shoe-imus", recording, participant="somebody", mass_kg=walk.mass_kg)
     assert sum(row.answered for row in result.rows) > 100
     assert abs(result.carried_bw - 1.0) < 0.1, "also before it was balanced"
+    assert sum("its error is larger than that of its card" in text for text in result.findings) == 1
     short = Recording(recording.tree.isel(time=slice(0, 30)))
     with pytest.raises(BadInputError, match="30 samples at 100 Hz are too few"):
         grfkit.estimate("grfkit:walking-shoe-imus", short, participant="somebody")
@@ -270,6 +277,12 @@ def test_people_with_the_codes_of_others_are_tested_where_somebody_states_whose_
         evaluate_main()
     assert ended.value.code == 0
     assert json.loads(capsys.readouterr().out)["people"] == list(found.participants)
+
+
+def test_stances_cut_as_those_of_the_training_cost_nothing() -> None:
+    spec = grfkit.load_model("running-landmarks").spec
+    assert cut_findings(spec.model_copy(update={"cut": "landmarks"}), "landmarks", "turning points") == []
+    assert "cut by insole_causal" in cut_findings(spec, "insole_causal")[0]
 
 
 def test_an_estimate_of_another_person_of_the_same_code_says_who_stated_it(

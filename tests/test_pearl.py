@@ -19,9 +19,9 @@ from grfkit.dataset.public import adapter, pearl
 from grfkit.dataset.public.pearl import PearlSettings
 from grfkit.dataset.public.pearl_clock import alignment_of, belt_clocks, belt_times, momentum_clocks, sensor_times
 from grfkit.dataset.public.pearl_trials import SENSORS, Person, WalkTrial, read_people, read_trial
-from grfkit.dataset.public.shoe_axes import shoe_axes
 from grfkit.errors import BadInputError
 from grfkit.evaluation.methods import BaselineMethod
+from grfkit.gait.shoe_axes import shoe_axes
 from grfkit.learn.folds import Fold
 from grfkit.units import G
 

@@ -135,12 +135,28 @@ def detector_of(
         )
     if cut == "force":
         findings.append("stances are cut by the force plates: this estimate needs what it is to replace")
-    if cut != spec.cut and spec.window == "stance":
-        findings.append(
-            f"stances are cut by {cut}; the model was trained on stances cut by {spec.cut}, which begin and end"
-            " elsewhere: its error can be several times that of its card (train on stances cut as these)"
-        )
+    if spec.window == "stance":
+        findings += cut_findings(spec, cut)
     return cut
+
+
+def cut_findings(spec: ModelSpec, cut: str, words: str = "") -> list[str]:
+    """Return what it costs that stances are not cut as those of the training; nothing where they are.
+
+    Parameters
+    ----------
+    cut
+        What cuts them here.
+    words
+        The same, as people read it; the detector's name if empty.
+    """
+    if cut == spec.cut:
+        return []
+    return [
+        f"stances are cut by {words or cut}; the model was trained on stances cut by {spec.cut}, which begin and end"
+        " elsewhere: its error is larger than that of its card, and can be several times as large (train on stances cut"
+        " as these)"
+    ]
 
 
 def cut_request(spec: ModelSpec, cut: str) -> CutRequest:

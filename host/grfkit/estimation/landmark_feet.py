@@ -29,7 +29,7 @@ from ..gait.landmarks import (
 )
 from ..gait.stances import Stance
 from ..learn.spec import ModelSpec
-from .feet import Foot
+from .feet import Foot, cut_findings
 from .source import EstimateRequest, EstimateSource
 from .types import SIDES, Side
 
@@ -69,7 +69,8 @@ def landmark_feet(
     points, mapping = turned or eleven_landmarks(marks, request.mapping, static)
     _check_upright(points, mapping)
     told = spec.cut_told
-    findings += _notes(points, mapping, str(told.get("mapping", "")), spec.cut)
+    findings += _notes(points, mapping, str(told.get("mapping", "")))
+    findings += cut_findings(spec, BY_LANDMARKS, "turning points of the landmarks")
     rule, settings = rule_of(str(told.get("rule", "5%BW"))), _settings(spec)
     overground = str(source.trial.tree.attrs.get("surface", "")) == "overground"
     parts = _headed(passes(points), source.name, overground=overground)
@@ -182,8 +183,8 @@ def _check_upright(points: Points, mapping: LandmarkMapping) -> None:
         )
 
 
-def _notes(points: Points, mapping: LandmarkMapping, trained: str, cut: str) -> list[str]:
-    """Return what is to be known of where landmarks and stances come from."""
+def _notes(points: Points, mapping: LandmarkMapping, trained: str) -> list[str]:
+    """Return what is to be known of where landmarks come from."""
     rate = 1.0 / float(np.median(np.diff(points.time_s)))
     notes = [f"landmarks are made by the mapping '{mapping.name}'"]
     if trained and trained != mapping.name:
@@ -192,8 +193,6 @@ def _notes(points: Points, mapping: LandmarkMapping, trained: str, cut: str) -> 
         notes.append(f"heel and toe of '{mapping.name}' are points fixed in the segments, whose place is a guess")
     if rate < _SLOWEST_HZ:
         notes.append(f"landmarks at {rate:.0f} Hz are slower than those of training; fast changes are smoothed away")
-    if cut != BY_LANDMARKS:
-        notes.append(f"stances are cut by the landmarks; the model was trained on stances cut by {cut}")
     return notes
 
 

@@ -9,15 +9,15 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..dataset.cut import LATERAL
-from ..dataset.public.shoe_axes import shoe_axes
 from ..dataset.resample import resampled, stance_times
 from ..errors import BadInputError
 from ..gait.contacts import rule_of
+from ..gait.shoe_axes import shoe_axes
 from ..gait.shoe_stances import stances_of_shoe
 from ..gait.stances import Stance
 from ..learn.spec import ModelSpec
 from ..signals.filters import lowpass
-from .feet import Foot, in_order
+from .feet import Foot, cut_findings, in_order
 from .source import EstimateRequest, EstimateSource
 from .types import SIDES, Side
 
@@ -49,7 +49,7 @@ def shoe_feet(spec: ModelSpec, source: EstimateSource, request: EstimateRequest,
     rule, cutoff = rule_of(str(spec.cut_told.get("rule", "5%BW walking"))), spec.cut_told.get("imu_lowpass_hz", 20.0)
     streams = {side: _shoe(source, side) for side in SIDES}
     signals = {side: _signals(stream, float(cutoff)) for side, stream in streams.items()}
-    findings.append(f"stances are cut by the turning of the shoes; the model was trained on stances cut by {spec.cut}")
+    findings += cut_findings(spec, BY_SHOES, "the turning of the shoes")
     feet = []
     for side in SIDES:
         time, values = signals[side]

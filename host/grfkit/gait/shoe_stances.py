@@ -36,7 +36,7 @@ def stances_of_shoe(time_s: Floats, pitch_rad_s: Floats, rule: ContactRule) -> F
         Shape (samples,), increasing evenly.
     pitch_rad_s
         About the axis to the left, toe down positive, of axes found by
-        :func:`~grfkit.dataset.public.shoe_axes.shoe_axes` ``walking``; shape (samples,), NaN where missing.
+        :func:`~grfkit.gait.shoe_axes.shoe_axes` ``walking``; shape (samples,), NaN where missing.
     rule
         Its limits of a contact.
     """

@@ -16,6 +16,7 @@ import numpy as np
 from ...arrays import Floats, PathLike
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of
+from ...gait.shoe_axes import AXES_OF_SHOES, ShoeAxes, shoe_axes
 from ...gait.temporal import strides_of_foot
 from ...provenance import Provenance, describe_input
 from ...records.clock import ClockMap
@@ -27,7 +28,6 @@ from ..motion import SIDES, Side
 from ..resample import check_window, continuous_starts, linear, resampled, stance_times
 from .pearl_clock import CLOCKS, NO_CLOCK, ClockSource, belt_clocks, belt_times, sensor_times
 from .pearl_trials import RATE_HZ, SHOE, SITES, WalkTrial, condition_of, read_people, read_trial
-from .shoe_axes import AXES_OF_SHOES, ShoeAxes, shoe_axes
 
 CONDITIONS = ("normal", "stiff knee")
 CHANNELS = tuple(f"{kind}_{axis}" for kind in ("acc", "gyro") for axis in "xyz")
@@ -48,7 +48,7 @@ class PearlSettings:
         Sensors whose signals are inputs: ``toes`` (the foot's own shoe), ``other_toes``, ``tibia``, ``other_tibia``,
         ``femur``, ``other_femur``, ``pelvis``, ``torso``.
     axes
-        Axes of the shoes' sensors, see :func:`~grfkit.dataset.public.shoe_axes.shoe_axes`; those of the other sites
+        Axes of the shoes' sensors, see :func:`~grfkit.gait.shoe_axes.shoe_axes`; those of the other sites
         are always the sensors' own.
     clock
         What aligns each belt's force with the sensors, see :func:`~grfkit.dataset.public.pearl_clock.belt_clocks`.

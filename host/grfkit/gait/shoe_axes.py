@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from ...arrays import Floats
-from ...errors import BadInputError
-from ...units import G
+from ..arrays import Floats
+from ..errors import BadInputError
+from ..units import G
 
 ShoeAxes = Literal["sensor", "level", "walking"]
 AXES_OF_SHOES: tuple[ShoeAxes, ...] = ("sensor", "level", "walking")
@@ -20,8 +20,8 @@ _BESIDE_S = 0.15
 _LEAST_S = 2.0
 """Length of a record (s) that has a whole stride in it; chosen by hand."""
 _LEAST_UP_G, _MOST_UP_G = 0.7, 1.4
-"""Acceleration at rest (g) between which an accelerometer is scaled to 1 g: real ones err by 5 %, those of this data
-set by 26 %; beyond, the unit is another."""
+"""Acceleration at rest (g) between which an accelerometer is scaled to 1 g: real ones err by 5 %, those of
+Pearl 2022 by 26 %; beyond, the unit is another."""
 _LEAST_LEVEL = 0.5
 """Share of an axis that has to be level for its heading to be certain. Chosen by hand."""
 _BACKWARD = np.asarray([1.0, 0.0, 0.0])
