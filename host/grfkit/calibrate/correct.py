@@ -20,10 +20,11 @@ from .vertical import FORCES, MOMENTS, vertical_force
 def correct(recording: Recording, findings: list[PlateFindings], *, ask: CorrectionRequest | None = None) -> Recording:
     """Return the recording with what was asked for, and what is unambiguous, corrected.
 
-    Order: vertical axis, sign, then the drift or the constant zero of every force and moment channel, then the
-    horizontal axes; the centre of pressure is computed again where the plate's corners and moments are known. Every
-    finding goes to the provenance, with a note of whether it was corrected; the streams' attributes ``vertical``,
-    ``sign``, ``zero_offset_n`` (vertical force as recorded) and ``drift_range_n`` hold the numbers.
+    Order: vertical axis, sign, then the drift or the constant zero of every force and moment channel, then a belt's
+    clock, then the horizontal axes; the centre of pressure is computed again where the plate's corners and moments are
+    known. Every finding goes to the provenance, with a note of whether it was corrected; the streams' attributes
+    ``vertical``, ``sign``, ``zero_offset_n`` (vertical force as recorded), ``drift_range_n`` and ``belt_late_ms`` hold
+    the numbers.
 
     Parameters
     ----------
@@ -62,7 +63,25 @@ def treated(stream: xr.Dataset, plate: PlateFindings) -> xr.Dataset:
     elif codes & {"zero_offset", "constant_load", "wandering_zero"}:
         # zeros are as recorded, the channels may have been turned round since
         _zero(changed, plate.zero, -1.0 if "sign" in codes else 1.0)
+    if "belt_clock" in codes:
+        changed = _earlier(changed, next(f.value or 0.0 for f in plate.findings if f.code == "belt_clock"))
     return with_pressure(changed)
+
+
+def _earlier(stream: xr.Dataset, milliseconds: float) -> xr.Dataset:
+    """Return a stream whose samples lie earlier by a shift, in whole samples; those that nobody knows are missing."""
+    by = round(1e-3 * milliseconds * float(stream.attrs["rate_hz"]))
+    changed: xr.Dataset = stream.copy()
+    changed.attrs = dict(stream.attrs) | {"belt_late_ms": 1e3 * by / float(stream.attrs["rate_hz"])}
+    for name in [n for n in stream.data_vars if stream[n].dims[:1] == ("time",) and stream[n].dtype.kind == "f"]:
+        values = np.asarray(stream[name].values)
+        moved = np.full_like(values, np.nan)
+        if by >= 0:
+            moved[: len(values) - by] = values[by:]
+        else:
+            moved[-by:] = values[:by]
+        changed[name] = (stream[name].dims, moved, dict(stream[name].attrs))
+    return changed
 
 
 def _turned(stream: xr.Dataset, code: str) -> xr.Dataset:

@@ -12,6 +12,7 @@ from ..records import Recording, Surface
 from ..signals.treadmill_drift import wander_n
 from ..units import G
 from .baseline import LEAST_SHIFT_BW, NEAR_ZERO_BW, UnloadedLevel, find_baseline
+from .belt_clock import with_belt_clock
 from .direction import direction_findings
 from .findings import Finding, PlateFindings
 from .level_shift import level_shift
@@ -70,7 +71,7 @@ def examine(
 
     Checked per plate: vertical axis, sign, zero offset, drift, noise, saturation; and over all plates of a
     running trial the mean vertical force of complete strides against body weight; and of all steps the horizontal
-    force (:mod:`~grfkit.calibrate.direction`). Thresholds are shares of
+    force (:mod:`~grfkit.calibrate.direction`); of two belts whether they are on one clock. Thresholds are shares of
     body weight (of the largest load / 1.3, at least 250 N, where ``mass_kg`` is not given).
 
     Parameters
@@ -98,6 +99,7 @@ def examine(
         findings = _plates(recording, weight, surface, mass_given=True)
     overall = [] if mean is None else [mass_finding(*mean, mass_kg=mass_kg)]
     overall += direction_findings(recording, findings, weight_n=weight, surface=surface, forward=forward)
+    findings = with_belt_clock(recording, findings, surface)
     if overall:
         findings.append(PlateFindings(plate="all", findings=overall, body_weight_n=weight))
     return findings

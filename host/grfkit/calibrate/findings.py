@@ -34,6 +34,7 @@ Code = Literal[
     "half_turn",
     "forward",
     "plate_order",
+    "belt_clock",
 ]
 
 CORRECTABLE: dict[str, str] = {
@@ -47,6 +48,7 @@ CORRECTABLE: dict[str, str] = {
     "horizontal_sign": "horizontal",
     "half_turn": "horizontal",
     "forward": "horizontal",
+    "belt_clock": "belts",
 }
 """The field of :class:`CorrectionRequest` that decides about each correctable finding."""
 
@@ -67,6 +69,8 @@ class CorrectionRequest(BaseModel):
     horizontal
         Turn the horizontal force round; with the moments, so that the centre of pressure turns too, where that
         contradicts the direction of walking as well.
+    belts
+        Move the force of one belt onto the clock of the other, in whole samples.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,6 +79,7 @@ class CorrectionRequest(BaseModel):
     vertical: Choice = "auto"
     drift: Choice = "auto"
     horizontal: Choice = "auto"
+    belts: Choice = "auto"
 
     @classmethod
     def of(cls, always: Iterable[str] = (), *, never: Iterable[str] = ()) -> CorrectionRequest:

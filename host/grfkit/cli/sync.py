@@ -75,7 +75,8 @@ def sync(
         typer.Option(
             "--correct",
             metavar="<str>",
-            help="Findings about the plates to correct besides the certain: zero, sign, vertical, drift, horizontal.",
+            help="Findings about the plates to correct besides the certain: zero, sign, vertical, drift, horizontal,"
+            " belts.",
         ),
     ] = None,
     plates: _Plates = None,
