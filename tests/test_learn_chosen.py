@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from grfkit.cli.learn_words import choice_lines
 from grfkit.deploy.from_torch import plan_of
 from grfkit.errors import BadInputError
 from grfkit.evaluation.evaluate import evaluate
 from grfkit.learn import chosen
 from grfkit.learn.baselines import Ridge
 from grfkit.learn.candidates import candidates, default_statics
-from grfkit.learn.choice import choose, mixing_weights, rmse_by_person
+from grfkit.learn.card import card, mix_weights
+from grfkit.learn.choice import BALANCED, Choice, Row, choose, mixing_weights, rmse_by_person
 from grfkit.learn.chosen import fit_chosen
 from grfkit.learn.everyone import whole_fold
 from grfkit.learn.folds import Fold, LeakError, loso
@@ -208,6 +210,23 @@ def test_a_mix_is_the_weighed_mean_of_its_members(tmp_path: Path) -> None:
     np.testing.assert_allclose(model.predict(near), expected, atol=1e-5)
     model.save(tmp_path / "model")
     np.testing.assert_array_equal(GrfModel.load(tmp_path / "model").predict(near), model.predict(near))
+
+
+def test_card_and_terminal_tell_alike_what_a_mix_is_made_of() -> None:
+    rows = tuple(Row(name, np.zeros((4, 2)), 0.5) for name in ("mix", "ridge", "kernel ridge"))
+    weights = {"ridge": (0.25, 1.0), "kernel ridge": (0.75, 0.0)}
+    document = Choice(rows, "mix" + BALANCED, weights, ("vgrf", "apgrf"), 4).document() | {"words": "chosen"}
+    told = "ridge 0.25 / 1; kernel ridge 0.75 / 0"
+    assert mix_weights(document) == told
+    assert choice_lines(document)[-1] == f"    the mix, by axis: {told}"
+    # models of an earlier grfkit name no method beside what was chosen
+    earlier = {k: v for k, v in document.items() if k != "method"}
+    assert mix_weights(earlier | {"chosen": "mix"}) == told
+    assert mix_weights(earlier | {"chosen": "ridge"}) == ""
+    data = made_up("abcd", each=4)
+    spec = fit(network_config("linear"), STILL, data, whole_fold(data, 0)).spec
+    spec.provenance.configuration["choice"] = document
+    assert f"\nWeights of the mix, by axis: {told}.\n" in card(spec, None)
 
 
 def test_weights_of_a_mix_are_those_of_least_error() -> None:

@@ -22,7 +22,7 @@ def model_text(summary: dict[str, Any]) -> str:
         f"{summary['model']}: {name}, {summary['parameters']} parameters,"
         f" {len(summary['participants'])} participants, {summary['windows']} {_windows(summary['cut'])}",
         *_search_lines(summary.get("search")),
-        *_choice_lines(summary.get("choice")),
+        *choice_lines(summary.get("choice")),
         *epochs,
         *[f"  left out: {n} x {reason}" for reason, n in summary["excluded"].items()],
         *[f"  note: {text}" for text in summary["findings"]],
@@ -31,20 +31,20 @@ def model_text(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _choice_lines(choice: dict[str, Any] | None) -> list[str]:
+def choice_lines(choice: dict[str, Any] | None) -> list[str]:
     """Return what was chosen and by how much, the table it was chosen from, and what a mix is made of."""
     if not choice:
         return []
+    from ..learn.card import mix_weights
+
     rows = choice["table"]
     title = "RMSE in BW of people left out"
     width = max(len(title), *(len(row["method"]) for row in rows))
     axes = list(rows[0]["rmse_bw"])
     lines = [f"  {choice['words']}", f"    {title:<{width}}" + "".join(f"  {axis:>6}" for axis in axes)]
     lines += [f"    {row['method']:<{width}}" + "".join(f"  {row['rmse_bw'][a]:6.3f}" for a in axes) for row in rows]
-    if choice.get("method", choice["chosen"]) == "mix":
-        parts = [f"{name} {' / '.join(f'{w:g}' for w in weights)}" for name, weights in choice["weights"].items()]
-        lines.append(f"    the mix, by axis: {'; '.join(parts)}")
-    return lines
+    weights = mix_weights(choice)
+    return [*lines, f"    the mix, by axis: {weights}"] if weights else lines
 
 
 def student_text(summary: dict[str, Any]) -> str:

@@ -157,10 +157,17 @@ def _choice(spec: ModelSpec) -> list[str]:
     for row in choice["table"]:
         chosen = " (chosen)" if row["method"] == choice["chosen"] else ""
         lines.append(f"| {row['method']}{chosen} | " + " | ".join(f"{row['rmse_bw'][a]:.4f}" for a in axes) + " |")
-    if choice.get("method", choice["chosen"]) == "mix":
-        parts = [f"{name} {' / '.join(f'{w:g}' for w in weights)}" for name, weights in choice["weights"].items()]
-        lines += ["", f"Weights of the mix, by axis: {'; '.join(parts)}."]
+    if weights := mix_weights(choice):
+        lines += ["", f"Weights of the mix, by axis: {weights}."]
     return ["\n".join(lines)]
+
+
+def mix_weights(choice: dict[str, Any]) -> str:
+    """Return what a mix that was chosen is made of: its members, each with a weight for every axis; else empty."""
+    # documents of an earlier grfkit have no method: nothing was balanced
+    if choice.get("method", choice["chosen"]) != "mix":
+        return ""
+    return "; ".join(f"{name} {' / '.join(f'{w:g}' for w in ws)}" for name, ws in choice["weights"].items())
 
 
 def _balance(spec: ModelSpec) -> list[str]:
