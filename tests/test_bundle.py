@@ -70,7 +70,8 @@ def test_the_mean_curve_stands_beside_the_model_and_a_model_that_loses_to_it_say
     made: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from grfkit.deploy import bundle_manifest
-    from grfkit.learn.recipe import load_sets, recipe_of_model
+    from grfkit.learn.recipe import recipe_of_model
+    from grfkit.learn.window_sources import load_sets
     from grfkit.records.stance_set import StanceSet
 
     manifest = read_manifest(made.bundle)
@@ -192,7 +193,8 @@ def test_without_strangers_manifest_and_card_say_that_training_people_were_measu
 
 
 def test_windows_beside_the_model_are_taken_for_held_out(made: Small, tmp_path: Path) -> None:
-    from grfkit.learn.recipe import load_sets, recipe_of_model
+    from grfkit.learn.recipe import recipe_of_model
+    from grfkit.learn.window_sources import load_sets
 
     model = tmp_path / "model"
     subprocess.run(["cp", "-r", str(made.model), str(model)], check=True)
@@ -217,7 +219,8 @@ def test_people_of_the_training_never_count_as_held_out(made: Small, tmp_path: P
 def test_held_out_windows_without_a_known_sample_are_left_out_and_told_and_none_is_refused(
     made: Small, tmp_path: Path
 ) -> None:
-    from grfkit.learn.recipe import load_sets, recipe_of_model
+    from grfkit.learn.recipe import recipe_of_model
+    from grfkit.learn.window_sources import load_sets
     from grfkit.records.stance_set import StanceSet
 
     data = load_sets([made.stranger], recipe_of_model(made.model)).data.load()

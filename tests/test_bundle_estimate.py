@@ -64,7 +64,8 @@ def test_people_of_the_training_are_refused_by_a_bundle_too(made: Small) -> None
 
 def test_windows_of_other_units_or_kinds_are_refused_by_a_bundle_too(made: Small) -> None:
     from grfkit.errors import BadInputError
-    from grfkit.learn.recipe import load_sets, recipe_of_model
+    from grfkit.learn.recipe import recipe_of_model
+    from grfkit.learn.window_sources import load_sets
     from grfkit.records.stance_set import StanceSet
 
     data = load_sets([made.stranger], recipe_of_model(made.model))
@@ -129,7 +130,8 @@ def beyond_by_hand(bundle: Path, inputs: np.ndarray, statics: np.ndarray) -> np.
 
 
 def test_numbers_beyond_the_range_are_counted_by_window(made: Small) -> None:
-    from grfkit.learn.recipe import load_sets, recipe_of_model
+    from grfkit.learn.recipe import recipe_of_model
+    from grfkit.learn.window_sources import load_sets
     from grfkit.records.stance_set import StanceSet
 
     data = load_sets([made.stranger], recipe_of_model(made.model))

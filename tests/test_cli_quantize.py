@@ -197,7 +197,8 @@ def test_a_model_without_a_recipe_takes_stance_sets_and_says_so_of_trials(
     made: Small, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from grfkit.learn.model import GrfModel
-    from grfkit.learn.recipe import load_sets, recipe_of_model
+    from grfkit.learn.recipe import recipe_of_model
+    from grfkit.learn.window_sources import load_sets
 
     model, out = tmp_path / "saved", tmp_path / "b"
     shutil.copytree(made.model, model)

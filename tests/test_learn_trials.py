@@ -18,7 +18,8 @@ from grfkit.dataset.windows import cut_windows, sets_of, trial_windows
 from grfkit.errors import BadInputError
 from grfkit.gait.stances import Stance
 from grfkit.learn.preset import load_preset
-from grfkit.learn.recipe import Recipe, from_preset, load_sets
+from grfkit.learn.recipe import Recipe, from_preset
+from grfkit.learn.window_sources import load_sets
 from grfkit.provenance import Provenance
 from grfkit.records import Anchors, ClockMap, Segment, Trial
 from grfkit.records.stance_set import StanceSet

@@ -10,8 +10,9 @@ from grfkit import simulate_trial
 from grfkit.dataset.cut import CutRequest
 from grfkit.gait.relative_cells import UNIT
 from grfkit.learn.everyone import usable
-from grfkit.learn.recipe import Recipe, load_sets, recipe_of
+from grfkit.learn.recipe import Recipe, recipe_of
 from grfkit.learn.uncalibrated import cells_in, cut_for_training
+from grfkit.learn.window_sources import load_sets
 from grfkit.provenance import Provenance
 from grfkit.records import Trial
 from grfkit.records.stance_set import StanceSet

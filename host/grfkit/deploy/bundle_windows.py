@@ -13,7 +13,8 @@ from ..arrays import PathLike
 from ..errors import BadInputError
 from ..learn.folds import LeakError
 from ..learn.model import GrfModel, calibration_windows
-from ..learn.recipe import Recipe, artefact_files, artefact_of, load_sets, recipe_of_model
+from ..learn.recipe import Recipe, recipe_of_model
+from ..learn.window_sources import artefact_files, artefact_of, load_sets
 from ..records.participants import seen_among
 from ..records.stance_set import StanceSet
 

@@ -8,36 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .c_layers import CAdd, CConv, CLayer, CLstm, Factor, Graph, NoC, Part, Settings, factor
+from .c_layers import CAdd, CConv, CLstm, Factor, Graph, NoC, Part, factor
+from .c_reader import CValue, GraphReader, check_rows, check_up, clamps
 from .tflite_file import OperatorInfo, TensorInfo, TfliteFile
 
-ROW_LIMIT = 1 << 23
-"""A row's sum of products must stay below this for the runtime's paired rows (grf_mac.h)."""
 _GATE_SCALE, _GATE_INPUT_SCALE = 2.0**-15, 2.0**-12
 """Scales of an LSTM's gates in TensorFlow Lite's integer kernel: out of sigmoid and tanh, and into them."""
-_CLAMPS = {"NONE": (-np.inf, np.inf), "RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
-
-
-@dataclass(frozen=True)
-class _Value:
-    """A tensor in the runtime's terms: channels of buffers side by side, and rows before and after.
-
-    These are zeros, or with ``hold`` the row at the border.
-    """
-
-    parts: tuple[Part, ...]
-    scale: float
-    zero: int
-    reversed: bool = False
-    pad: tuple[int, int] = (0, 0)
-    hold: bool = False
-    once: bool = False
 
 
 def read_graph(file: TfliteFile) -> Graph:
@@ -48,7 +30,7 @@ def read_graph(file: TfliteFile) -> Graph:
     NoC
         If the runtime lacks an operator or form of it; the operator and tensor are named.
     """
-    reader = _Reader(file)
+    reader = GraphReader(file)
     for operator in file.operators:
         handle = _HANDLERS.get(operator.name)
         if handle is None:
@@ -57,95 +39,7 @@ def read_graph(file: TfliteFile) -> Graph:
     return reader.graph()
 
 
-class _Reader:
-    """The layers so far, and what each tensor of the file is in their terms."""
-
-    def __init__(self, file: TfliteFile) -> None:
-        self.file = file
-        first = file.input
-        self.points = self._rows(first)
-        self.widths = [first.shape[-1]]
-        self.layers: list[CLayer] = []
-        self.values = {first.index: _Value((Part(0, 0, first.shape[-1]),), first.scale, first.zero_point)}
-
-    def graph(self) -> Graph:
-        """Return all layers; refuse an output that is not one whole layer."""
-        out = self.values.get(self.file.output.index)
-        if out is None or out.reversed or len(out.parts) != 1 or out.parts[0].buffer == 0 or out.pad != (0, 0):
-            raise NoC(f"output tensor '{self.file.output.name}' is not one layer's output in the order of time")
-        if not out.parts[0].folded and out.parts[0].width != self.widths[out.parts[0].buffer]:
-            raise NoC(f"output tensor '{self.file.output.name}' is only some channels of a layer")
-        return Graph(self.points, tuple(self.widths), tuple(self.layers), out.parts[0].buffer)
-
-    def _rows(self, tensor: TensorInfo) -> int:
-        if tensor.dtype != "int8" or len(tensor.shape) < 2:
-            raise NoC(f"tensor '{tensor.name}' is {tensor.dtype} {tensor.shape}; the C runtime takes int8 rows")
-        return math.prod(tensor.shape[:-1])
-
-    def value(self, operator: OperatorInfo, place: int = 0) -> _Value:
-        """Return an operator's input at a place."""
-        tensor = self.file.tensor(operator, place)
-        if tensor is None or tensor.index not in self.values:
-            raise NoC(f"{operator} reads '{tensor.name if tensor else 'nothing'}', which no layer made")
-        return self.values[tensor.index]
-
-    def in_order(self, operator: OperatorInfo, place: int = 0) -> _Value:
-        """Return an operator's input at a place; refuse rows in reverse."""
-        value = self.value(operator, place)
-        if value.reversed:
-            raise NoC(f"{operator} reads rows in reverse; only LSTM layers do so in the C runtime")
-        return value
-
-    def every_row(self, operator: OperatorInfo, place: int = 0) -> _Value:
-        """Return an operator's input at a place; refuse rows in reverse, padded ones, and a single one."""
-        value = self.in_order(operator, place)
-        if value.pad != (0, 0) or value.once:
-            raise NoC(f"{operator} reads padded rows, or a single one; only convolutions do so in the C runtime")
-        return value
-
-    def constant(self, operator: OperatorInfo, place: int) -> tuple[TensorInfo, NDArray[np.int64]]:
-        """Return an operator's constant input at a place, and its numbers."""
-        tensor = self.file.tensor(operator, place)
-        if tensor is None or tensor.data is None:
-            raise NoC(f"{operator}: its input {place} is not constant")
-        return tensor, tensor.data.astype(np.int64)
-
-    def out(self, operator: OperatorInfo) -> TensorInfo:
-        """Return an operator's output; refuse other than a row of int8 for each sample, or a single one."""
-        tensor = self.file.tensors[operator.outputs[0]]
-        if tensor.dtype != "int8" or self._rows(tensor) not in (self.points, 1):
-            raise NoC(
-                f"{operator} makes '{tensor.name}', {tensor.dtype} {tensor.shape}; expected int8, {self.points} rows"
-                " or one"
-            )
-        return tensor
-
-    def alias(self, operator: OperatorInfo, value: _Value) -> None:
-        """Give the output another name for bytes that exist; they must mean the same."""
-        tensor = self.file.tensors[operator.outputs[0]]
-        if (tensor.scale, tensor.zero_point) != (value.scale, value.zero):
-            raise NoC(
-                f"{operator} copies bytes of scale {value.scale:.9g} ({value.zero}) to '{tensor.name}' of"
-                f" {tensor.scale:.9g} ({tensor.zero_point}); repair the file first"
-            )
-        self.values[tensor.index] = value
-
-    def add(self, operator: OperatorInfo, sources: tuple[Part, ...], settings: Settings, **more: Any) -> None:
-        """Add a layer that fills a buffer of its own."""
-        tensor = self.out(operator)
-        if len(sources) > 4:
-            raise NoC(f"{operator} reads {len(sources)} tensors side by side; the C runtime takes 4")
-        self.widths.append(tensor.shape[-1])
-        target = len(self.widths) - 1
-        once = self._rows(tensor) != self.points
-        self.layers.append(CLayer(f"{operator} '{tensor.name}'", sources, target, settings, once=once, **more))
-        part = Part(target, 0, tensor.shape[-1])
-        self.values[tensor.index] = _Value(
-            (part,), tensor.scale, tensor.zero_point, bool(more.get("reversed")), once=once
-        )
-
-
-def _reverse(reader: _Reader, operator: OperatorInfo) -> None:
+def _reverse(reader: GraphReader, operator: OperatorInfo) -> None:
     _, axis = reader.constant(operator, 1)
     value = reader.value(operator)
     shape = reader.file.tensors[operator.inputs[0]].shape
@@ -154,7 +48,7 @@ def _reverse(reader: _Reader, operator: OperatorInfo) -> None:
     reader.alias(operator, replace(value, reversed=not value.reversed))
 
 
-def _reshape(reader: _Reader, operator: OperatorInfo) -> None:
+def _reshape(reader: GraphReader, operator: OperatorInfo) -> None:
     value = reader.value(operator)
     shape = reader.file.tensors[operator.outputs[0]].shape
     width, rows = sum(p.width for p in value.parts), 1 if value.once else reader.points + sum(value.pad)
@@ -167,7 +61,7 @@ def _reshape(reader: _Reader, operator: OperatorInfo) -> None:
     reader.alias(operator, value)
 
 
-def _pad(reader: _Reader, operator: OperatorInfo) -> None:
+def _pad(reader: GraphReader, operator: OperatorInfo) -> None:
     value = reader.in_order(operator)
     shape = reader.file.tensors[operator.inputs[0]].shape
     _, sizes = reader.constant(operator, 1)
@@ -182,7 +76,7 @@ def _pad(reader: _Reader, operator: OperatorInfo) -> None:
     reader.alias(operator, replace(value, pad=(value.pad[0] + before, value.pad[1] + after)))
 
 
-def _gather(reader: _Reader, operator: OperatorInfo) -> None:
+def _gather(reader: GraphReader, operator: OperatorInfo) -> None:
     value = reader.in_order(operator)
     shape = reader.file.tensors[operator.inputs[0]].shape
     _, rows = reader.constant(operator, 1)
@@ -196,7 +90,7 @@ def _gather(reader: _Reader, operator: OperatorInfo) -> None:
     reader.alias(operator, replace(value, pad=(before, after), hold=True))
 
 
-def _slice(reader: _Reader, operator: OperatorInfo) -> None:
+def _slice(reader: GraphReader, operator: OperatorInfo) -> None:
     value = reader.value(operator)
     source, target = (reader.file.tensors[k] for k in (operator.inputs[0], operator.outputs[0]))
     begin, stride = reader.constant(operator, 1)[1], reader.constant(operator, 3)[1]
@@ -209,7 +103,7 @@ def _slice(reader: _Reader, operator: OperatorInfo) -> None:
     reader.alias(operator, replace(value, parts=(Part(part.buffer, part.start + start, target.shape[-1]),)))
 
 
-def _join(reader: _Reader, operator: OperatorInfo) -> None:
+def _join(reader: GraphReader, operator: OperatorInfo) -> None:
     values = [reader.value(operator, k) for k in range(len(operator.inputs))]
     rank = len(reader.file.tensors[operator.outputs[0]].shape)
     first = values[0]
@@ -221,7 +115,7 @@ def _join(reader: _Reader, operator: OperatorInfo) -> None:
     reader.alias(operator, replace(first, parts=tuple(p for v in values for p in v.parts)))
 
 
-def _lstm(reader: _Reader, operator: OperatorInfo) -> None:
+def _lstm(reader: GraphReader, operator: OperatorInfo) -> None:
     value = reader.value(operator)
     # inputs of TensorFlow Lite's LSTM: 1-8 weights, 9-11 peepholes, 12-15 biases, 16-17 projection, 18 hidden state,
     # 19 cell state, 20-23 layer norms
@@ -242,7 +136,7 @@ def _lstm(reader: _Reader, operator: OperatorInfo) -> None:
 
 
 def _lstm_settings(
-    reader: _Reader, operator: OperatorInfo, value: _Value, hidden: TensorInfo, cell: TensorInfo
+    reader: GraphReader, operator: OperatorInfo, value: CValue, hidden: TensorInfo, cell: TensorInfo
 ) -> CLstm:
     inputs = [reader.constant(operator, k) for k in range(1, 5)]
     recurrent = [reader.constant(operator, k) for k in range(5, 9)]
@@ -273,51 +167,13 @@ def _lstm_settings(
     )
     # each of them is applied to a product of two 16-bit numbers, 2^30 at most
     for scale in (settings.forget, settings.update, settings.output):
-        _check_up(operator, 2**30, scale)
-    _check_rows(operator, w, settings.input_bias, settings.input_scale)
-    _check_rows(operator, u, settings.recurrent_bias, settings.recurrent_scale)
+        check_up(operator, 2**30, scale)
+    check_rows(operator, w, settings.input_bias, settings.input_scale)
+    check_rows(operator, u, settings.recurrent_bias, settings.recurrent_scale)
     return settings
 
 
-def _check_rows(
-    operator: OperatorInfo, weights: NDArray[np.int64], bias: NDArray[np.int64], scales: tuple[Factor, ...]
-) -> None:
-    """Refuse rows whose sums the runtime would not hold; scales are by the last axis of ``bias``."""
-    # the largest sum that any window can make: int8 reaches -128
-    sums = np.abs(weights).sum(axis=-1) * 128
-    # two rows share 16 bits as 256 * second + first (pack_rows), which -128 and -128 would leave
-    if np.abs(weights).max(initial=0) > 127:
-        raise NoC(f"{operator} has a weight of -128; expected -127 to 127")
-    if sums.max(initial=0) >= ROW_LIMIT or np.abs(bias).max(initial=0) >= 2**31:
-        raise NoC(f"{operator} has a row of weights or a bias too large for the C runtime's sums")
-    largest = sums + np.abs(bias)
-    for k, scale in enumerate(scales):
-        _check_up(operator, int((largest if len(scales) == 1 else largest[..., k]).max(initial=0)), scale)
-
-
-def _check_up(operator: OperatorInfo, largest: int, scale: Factor) -> None:
-    # grf_rescale shifts first and multiplies then, in 32 bits
-    if largest << scale.up > 2**31:
-        raise NoC(f"{operator}: {largest} times 2^{scale.up} does not fit 32 bits")
-
-
-def _clamps(operator: OperatorInfo, out: TensorInfo) -> tuple[int, int]:
-    name = str(operator.options.get("fused_activation_function", "NONE"))
-    if name not in _CLAMPS:
-        raise NoC(f"{operator} ends in {name}; the C runtime has {', '.join(_CLAMPS)}")
-    low, high = (v if math.isinf(v) else out.zero_point + _half_away(v, out.scale) for v in _CLAMPS[name])
-    return int(max(low, -128)), int(min(high, 127))
-
-
-def _half_away(value: float, scale: float) -> int:
-    """Return a value in steps of a scale as TensorFlow Lite's kernels do: divided in single precision, halves away
-    from zero (``CalculateActivationRangeQuantized``; Python's ``round`` takes halves to the even number).
-    """
-    steps = float(np.float32(value) / np.float32(scale))
-    return int(math.copysign(math.floor(abs(steps) + 0.5), steps))
-
-
-def _products(weights: TensorInfo, value: _Value, out: TensorInfo, *, single: bool) -> tuple[Factor, ...]:
+def _products(weights: TensorInfo, value: CValue, out: TensorInfo, *, single: bool) -> tuple[Factor, ...]:
     """Return the factors of the outputs; a tensor of one scale multiplies in single precision, as TFLM does."""
     if single and len(weights.scales) == 1:
         product = float(np.float32(value.scale) * np.float32(weights.scale))
@@ -326,7 +182,12 @@ def _products(weights: TensorInfo, value: _Value, out: TensorInfo, *, single: bo
 
 
 def _rows_of(
-    reader: _Reader, operator: OperatorInfo, value: _Value, weights: TensorInfo, rows: NDArray[np.int64], **more: Any
+    reader: GraphReader,
+    operator: OperatorInfo,
+    value: CValue,
+    weights: TensorInfo,
+    rows: NDArray[np.int64],
+    **more: Any,
 ) -> None:
     """Add a convolution of weights ``(outputs, taps, channels)``."""
     out = reader.out(operator)
@@ -334,18 +195,18 @@ def _rows_of(
     if reader.file.tensor(operator, 2) is not None:
         bias = reader.constant(operator, 2)[1]
     flat = rows.reshape(len(rows), -1)
-    low, high = _clamps(operator, out)
+    low, high = clamps(operator, out)
     scale = _products(weights, value, out, single=operator.name == "FULLY_CONNECTED")
     if rows.shape[2] != sum(p.width for p in value.parts) or (weights.scales and weights.zero_point):
         raise NoC(f"{operator}: weights '{weights.name}' {weights.shape} do not fit its input, or have a zero point")
     # sum of w (x - zero) = sum of w x, minus zero times the sum of w: the second part is constant
     folded = bias - value.zero * flat.sum(axis=1)
-    _check_rows(operator, flat, folded, scale)
+    check_rows(operator, flat, folded, scale)
     common: dict[str, Any] = {"pad": value.zero, "zero": out.zero_point, "low": low, "high": high}
     reader.add(operator, value.parts, CConv(flat, folded, scale, rows.shape[1], **more, **common))
 
 
-def _dense(reader: _Reader, operator: OperatorInfo) -> None:
+def _dense(reader: GraphReader, operator: OperatorInfo) -> None:
     value = reader.in_order(operator)
     weights, values = reader.constant(operator, 1)
     if value.pad != (0, 0) or weights.dtype != "int8":
@@ -353,7 +214,7 @@ def _dense(reader: _Reader, operator: OperatorInfo) -> None:
     _rows_of(reader, operator, value, weights, values[:, None, :], dilation=1, before=0, after=0)
 
 
-def _conv(reader: _Reader, operator: OperatorInfo) -> None:
+def _conv(reader: GraphReader, operator: OperatorInfo) -> None:
     value = reader.in_order(operator)
     weights, values = reader.constant(operator, 1)
     shape = reader.file.tensors[operator.inputs[0]].shape
@@ -377,7 +238,7 @@ def _conv(reader: _Reader, operator: OperatorInfo) -> None:
     _rows_of(reader, operator, value, weights, values.reshape(len(values), taps, -1), **more)
 
 
-def _add(reader: _Reader, operator: OperatorInfo) -> None:
+def _add(reader: GraphReader, operator: OperatorInfo) -> None:
     first, second = reader.every_row(operator, 0), reader.every_row(operator, 1)
     out = reader.out(operator)
     parts = (*first.parts, *second.parts)
@@ -385,7 +246,7 @@ def _add(reader: _Reader, operator: OperatorInfo) -> None:
         raise NoC(f"{operator} adds tensors of {[p.width for p in parts]} channels, expected two of {out.shape[-1]}")
     # as TensorFlow Lite's ADD: both inputs brought to twice the larger scale, with 20 bits of headroom
     twice = 2.0 * max(first.scale, second.scale)
-    low, high = _clamps(operator, out)
+    low, high = clamps(operator, out)
     settings = CAdd(
         first_zero=first.zero,
         second_zero=second.zero,
@@ -397,11 +258,11 @@ def _add(reader: _Reader, operator: OperatorInfo) -> None:
         sum=factor(twice / (2.0**20 * out.scale)),
     )
     # two differences of int8 (below 2^8 each), shifted up by 20 bits
-    _check_up(operator, 2**29, settings.sum)
+    check_up(operator, 2**29, settings.sum)
     reader.add(operator, parts, settings)
 
 
-_HANDLERS: dict[str, Callable[[_Reader, OperatorInfo], None]] = {
+_HANDLERS: dict[str, Callable[[GraphReader, OperatorInfo], None]] = {
     "REVERSE_V2": _reverse,
     "RESHAPE": _reshape,
     "EXPAND_DIMS": _reshape,

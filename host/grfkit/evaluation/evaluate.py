@@ -25,11 +25,12 @@ from ..learn.model import GrfModel
 from ..learn.outputs import check_into
 from ..learn.packaged import model_folder
 from ..learn.parallel import JobReport
-from ..learn.recipe import Recipe, WindowSource, load_sets, recipe_of, recipe_of_model, spec_of
+from ..learn.recipe import Recipe, recipe_of, recipe_of_model, spec_of
 from ..learn.search_plan import SearchPlan, plan_of, search_of_model
 from ..learn.spec import ModelSpec
 from ..learn.training_job import Progress
 from ..learn.transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
+from ..learn.window_sources import WindowSource, load_sets
 from ..records.stance_set import StanceSet
 from .given_model import evaluate_given, packaged_model
 from .methods import ChosenMethod, NetworkMethod, TransferMethod, baseline_methods

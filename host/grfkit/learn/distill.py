@@ -23,9 +23,10 @@ from ..records.stance_set import StanceSet
 from .folds import Fold, check_blind
 from .model import FittedModel, GrfModel, calibration_windows, predict
 from .networks import NetworkConfig, network_config, parameter_count
-from .recipe import Recipe, WindowSource, load_sets
+from .recipe import Recipe
 from .train import fit
 from .train_config import TrainConfig
+from .window_sources import WindowSource, load_sets
 
 STUDENTS: tuple[NetworkConfig, ...] = (
     network_config("tcn", hidden=12, layers=3, kernel=5, head=(16,), dropout=0.0),

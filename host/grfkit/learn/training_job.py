@@ -24,12 +24,13 @@ from .everyone import summary, usable, whole_fold
 from .folds import Fold
 from .model import MODEL_FOLDER, GrfModel
 from .outputs import SEARCH
-from .recipe import Recipe, WindowSource, listed, load_sets, paths_among, recipe_of
+from .recipe import Recipe, recipe_of
 from .search import SearchResult, TrialRow, search
 from .search_plan import Choice, SearchPlan, plan_of
 from .train import fit
 from .train_config import EpochReport
 from .uncalibrated import cells_in
+from .window_sources import WindowSource, listed, load_sets, paths_among
 
 OnEpoch = Callable[[EpochReport], None]
 OnTrial = Callable[[TrialRow], None]

@@ -18,8 +18,9 @@ from grfkit.dataset.motion import MotionSettings
 from grfkit.dataset.public import bach, gaitpdb, hamner, rbds, schreiber
 from grfkit.dataset.resample import stance_times
 from grfkit.learn.folds import Fold
-from grfkit.learn.recipe import Recipe, load_sets
+from grfkit.learn.recipe import Recipe
 from grfkit.learn.ridge import Ridge
+from grfkit.learn.window_sources import load_sets
 from grfkit.records.stance_set import StanceSet
 from grfkit.simulate.folder import LabRequest, PlannedTrial, planned_trials, write_lab
 from grfkit.simulate.lab import simulate_world
