@@ -11,6 +11,7 @@ import pytest
 from grfkit import simulate_trial
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import cut_windows
+from grfkit.errors import BadInputError
 from grfkit.estimation.plausible import Carried, before_balance, weight_findings
 from grfkit.gait.temporal import strides_of_foot
 from grfkit.learn.balance import LEAST_STANCES, Balance, BalanceChange, fit_balance, steady_trials
@@ -222,6 +223,14 @@ def test_of_many_people_whole_runs_are_compared_so_that_they_can_be_balanced() -
     choice = choose(data, [c for c in candidates(data, TrainConfig(channels=("acc_x",))) if c.name == "mean curve"])
     assert choice.chosen == "mean curve" + BALANCED
     assert choice.people == 150
+
+
+def test_a_channel_that_none_of_the_compared_knows_is_named_as_such() -> None:
+    data = steady([f"P{k:03}" for k in range(160)])
+    left_out = sorted(set(data.participants) - set(comparison_windows(data).participants))[0]
+    data.data["inputs"][data.per_stance("participant") != left_out] = np.nan
+    with pytest.raises(BadInputError, match=r"missing in every window by which methods are compared \(1500 of 3840\)"):
+        choose(data, candidates(data, TrainConfig(channels=("acc_x",)), "mean curve"))
 
 
 def test_of_many_trials_of_each_some_are_compared_whole_and_short_ones_among_them() -> None:

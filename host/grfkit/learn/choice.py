@@ -143,10 +143,11 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, method: str = "best
     once, fitted without it, and nothing is chosen within: so the order is not that of whoever tried most. What is
     taken, whether it was the best or asked for, is balanced where it errs less so.
     """
-    data = comparison_windows(_counted(data))
+    everybody = _counted(data)
+    data = comparison_windows(everybody)
     people = data.participants
     folds = grouped_kfold(data, k=min(GROUPS, len(people)), inner=0)
-    _check_channels(data, options, folds)
+    _check_channels(data, options, folds, everybody)
     mix = method in ("best", "mix") and len(people) >= FEW
     if method in ("best", "mix") and not mix:
         options = [o for o in options if o.family in ("mean curve", "ridge")]
@@ -241,7 +242,7 @@ def _counted(data: StanceSet) -> StanceSet:
     return data if counts.all() else data.where(counts)
 
 
-def _check_channels(data: StanceSet, options: Sequence[Candidate], folds: Sequence[Fold]) -> None:
+def _check_channels(data: StanceSet, options: Sequence[Candidate], folds: Sequence[Fold], everybody: StanceSet) -> None:
     """Refuse a channel that only one group of people knows: nobody is left to learn it from, or to test it on."""
     people = data.per_stance("participant")
     patterns = {pattern for option in options for pattern in option.config.channels}
@@ -250,7 +251,11 @@ def _check_channels(data: StanceSet, options: Sequence[Candidate], folds: Sequen
         if any(fnmatchcase(channel, pattern) for pattern in patterns):
             having = sorted({str(p) for p in people[column]})
             if not having:
-                raise BadInputError(f"channel {channel} is missing in every training window; {_LEAVE_OUT}")
+                anywhere = np.isfinite(everybody.data["inputs"].sel(channel=channel).values).any()
+                where = f"window by which methods are compared ({data.size} of {everybody.size})"
+                raise BadInputError(
+                    f"channel {channel} is missing in every {where if anywhere else 'training window'}; {_LEAVE_OUT}"
+                )
             if any(set(having) <= set(fold.test) for fold in folds):
                 raise BadInputError(
                     f"channel {channel} is known of {', '.join(having)} only, of {len(data.participants)} participants:"
