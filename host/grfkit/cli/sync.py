@@ -20,6 +20,25 @@ _Wearables = Annotated[
     typer.Option("--wearable", metavar="<path>", help="Needed: insole (.grfrec too), IMU, landmarks; one or several."),
 ]
 _Surface = Annotated[str | None, typer.Option("--surface", help="Needed: treadmill, or overground (separate plates).")]
+_Synchronised = Annotated[
+    bool,
+    typer.Option(
+        "--synchronised",
+        help="One clock already: one file's markers or IMU and plates (no --wearable), or files joined by a cable."
+        " Nothing is estimated; the contacts check it.",
+    ),
+]
+_Offset = Annotated[
+    float | None,
+    typer.Option(
+        "--offset",
+        "--offset-s",
+        help="The true offset of the one wearable, s: its first sample lies so long after the reference's first one"
+        " (before: negative). Insole started 5.8 s after the plates: --offset 5.8. Not a prior: it is taken, the"
+        " contacts only check it.",
+    ),
+]
+_OffsetSd = Annotated[float | None, typer.Option("--offset-sd", "--offset-sd-s", help="SD of --offset, s.")]
 _Plates = Annotated[
     Path | None, typer.Option("--plates", help="TOML of the plates, for a C3D that does not describe them.")
 ]
@@ -60,9 +79,16 @@ def sync(
     ] = "",
     prior_offset_s: Annotated[
         float | None,
-        typer.Option("--prior-offset", "--prior-offset-s", help="Rough reference minus device time at its start, s."),
+        typer.Option(
+            "--prior-offset",
+            "--prior-offset-s",
+            help="Rough reference minus device time at its start, s: where to look; the contacts decide.",
+        ),
     ] = None,
     prior_sd_s: Annotated[float | None, typer.Option("--prior-sd", "--prior-sd-s", help="Its SD, s.")] = None,
+    synchronised: _Synchronised = False,
+    offset_s: _Offset = None,
+    offset_sd_s: _OffsetSd = None,
     together: _Together = None,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Keep the streams that align, list the others.")
@@ -104,6 +130,9 @@ def sync(
         "forward": forward,
         "prior_offset_s": prior_offset_s,
         "prior_sd_s": prior_sd_s,
+        "synchronised": synchronised,
+        "offset_s": offset_s,
+        "offset_sd_s": offset_sd_s,
         "together": together,
         "allow_partial": allow_partial,
         "accept_refused": accept_refused,
@@ -134,8 +163,8 @@ def batch(
     """Align every row of a table; stopped, it goes on where it was. Exit code 0 if all rows are aligned, else 3 or 2.
 
     Columns: reference, wearable (several: a;b), surface, out; where wanted trial, mass_kg, participant, speed_m_s,
-    slope_percent, forward, report, prior_offset, prior_sd, column_map, rate_hz, plates, side, calibration, correct,
-    together, allow_partial, min_overlap_s. Paths are relative to the table.
+    slope_percent, forward, report, prior_offset, prior_sd, synchronised, offset, offset_sd, column_map, rate_hz,
+    plates, side, calibration, correct, together, allow_partial, min_overlap_s. Paths are relative to the table.
     """
     from .sync_run import run_table
 

@@ -30,7 +30,9 @@ def run_trial(options: dict[str, Any], *, out: Path | None, report: Path | None,
     _check_file(options, out, report, force)
     from rich.console import Console
 
-    with Console(stderr=True).status(f"aligning {', '.join(p.name for p in options['wearables'])} ..."):
+    with Console(stderr=True).status(
+        f"aligning {', '.join(p.name for p in options['wearables']) or options['reference'].name} ..."
+    ):
         alignment = align(**options)
         if report is not None:
             from ..report import write_sync_report
@@ -44,7 +46,7 @@ def run_trial(options: dict[str, Any], *, out: Path | None, report: Path | None,
 def _refuse_missing(options: dict[str, Any], out: Path | None) -> None:
     given = {
         "--reference FILE": options["reference"],
-        "--wearable FILE": options["wearables"],
+        "--wearable FILE": options["wearables"] or options["synchronised"],
         "--surface treadmill|overground": options["surface"],
         "--out TRIAL.nc": out,
     }

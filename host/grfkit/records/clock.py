@@ -13,6 +13,11 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION
 
+MapOrigin = Literal["estimated", "synchronised", "offset"]
+"""Where a map is from: the signals, or what the user states: that the clocks are one, or the offset between them."""
+ClockCheck = Literal["", "agrees", "unclear", "doubtful", "contradicts"]
+"""What the contacts say of a stated clock; empty where it was estimated. ``unclear``: too little to check it by."""
+
 # A time at a segment's very end may leave it by so many roundings of a double on its way there and back
 _ROUNDINGS = 8
 
@@ -87,6 +92,11 @@ class ClockMap(BaseModel):
         Share of the device's contacts that could match and did.
     lag_s, lag_sd_s
         Sensor lag subtracted, its SD and where it came from.
+    origin
+        ``estimated`` from the signals, or stated by the user: ``synchronised`` or ``offset``. A stated map has no
+        margin and no ``p_wrong``, and an ``uncertainty_ms`` only where the user gave one.
+    check
+        What the contacts say of a stated map.
 
     Examples
     --------
@@ -132,6 +142,8 @@ class ClockMap(BaseModel):
     findings: list[str] = Field(default_factory=list)
     swapped_sides: bool | None = None
     inverted: bool = False
+    origin: MapOrigin = "estimated"
+    check: ClockCheck = ""
 
     def __repr__(self) -> str:
         """Return the map, or the refusal, in a line."""
@@ -140,6 +152,8 @@ class ClockMap(BaseModel):
             text += f", offset {self.offset_s:.4f} s, drift {self.drift_ppm:.1f} ppm"
         if self.uncertainty_ms is not None:
             text += f", +-{self.uncertainty_ms:.1f} ms (95 %)"
+        if self.origin != "estimated":
+            text += f", stated by the user ({self.origin}), not estimated"
         return f"{text}; {'; '.join(self.reasons)}" if self.reasons else text
 
     __str__ = __repr__

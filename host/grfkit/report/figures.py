@@ -93,6 +93,8 @@ def likelihood(evidence: StreamEvidence) -> Markup:
 
 def _winner(evidence: StreamEvidence) -> str:
     """Return what the best candidate is called, with the offset fitted from it where that differs."""
+    if evidence.clock_map.origin != "estimated":
+        return "best by the contacts, which only check the given clock"
     if not evidence.clock_map.segments:
         return "best candidate"
     fitted, best_lag = evidence.clock_map.offset_s, evidence.chosen_lag_s

@@ -78,14 +78,18 @@ def headline(evidence: TrialEvidence) -> str:
     aligned, total = states.count("aligned"), len(states)
     if not total:
         return "No stream was given to align."
+    given = any(stream.clock_map.origin != "estimated" for stream in evidence.streams)
     if evidence.verdict == "aligned":
         which = {1: "The stream is", 2: "Both streams are"}.get(total, f"All {total} streams are")
-        return f"{which} on the reference clock."
+        return f"{which} on the reference clock{', which was given and not estimated' if given else ''}."
     if evidence.verdict == "partial":
         be = "is" if aligned == 1 else "are"
         became = verdict_in_words("partial", aligned=aligned, **_choices(evidence)).removeprefix("partly aligned, ")
         return f"{aligned} of {total} streams {be} on the reference clock; do not use the rest. {_sentence(became)}"
     text = "The recordings do not say safely enough which alignment is right"
+    if given:
+        text = "The clock that was given does not hold"
+        return f"{text}; the user insisted on it." if "accepted" in states else f"{text}, so there is no trial."
     if "accepted" in states:
         return f"{text}; the user accepted the best candidate all the same."
     return f"{text}, so none is given."
@@ -97,7 +101,11 @@ def _choices(evidence: TrialEvidence) -> dict[str, bool]:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{_capital(text)}."
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def sentence(group: Group) -> str:
@@ -107,6 +115,8 @@ def sentence(group: Group) -> str:
     if state == "refused":
         return _refusal(group)
     text = f"{_offset_words(group)}. {_runner_up_words(group[0])}"
+    if clock_map.origin != "estimated":
+        text = f"{_offset_words(group)}: {'. '.join(_capital(finding) for finding in clock_map.findings[:2])}."
     if state == "accepted":
         text = f"{_be(group, past=True)} refused and taken all the same, at the user's word: {text}"
     return text
@@ -146,6 +156,8 @@ def _runner_up_words(stream: StreamEvidence) -> str:
 
 def _refusal(group: Group) -> str:
     stream = group[0]
+    if stream.clock_map.origin != "estimated":
+        return f"{_be(group)} refused: the clock was given, not estimated, and does not hold."
     best, rival = stream.chosen_lag_s, stream.runner_up_lag_s
     if best is None or not has_value(best):
         return f"{_be(group)} refused: no candidate alignment was found."
@@ -171,6 +183,12 @@ def advice(evidence: TrialEvidence) -> list[str]:
     refused = [s for s in evidence.streams if state_of(s.clock_map) != "aligned"]
     if not refused:
         return []
+    if all(s.clock_map.origin != "estimated" for s in refused):
+        return [
+            "Correct what was stated of the clock (--synchronised or --offset; synchronised or offset_s in Python).",
+            "Or leave it out: the contacts then say themselves where the recordings belong.",
+            f"Check that both files are of this trial and of this person, and that the surface is {evidence.surface}.",
+        ]
     hits = (
         "More hits: more contacts on the plates, spread over the whole trial, leave less room for chance."
         if evidence.surface == "overground"

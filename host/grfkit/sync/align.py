@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from ..arguments import ArgumentError, as_path, refused_field
 from ..arrays import PathLike
-from ..errors import BadInputError
 from ..provenance import InputFile
 from ..records import ClockMap, Recording, Surface
 from ..records.evidence import TrialEvidence, TrialVerdict, verdict_in_words
@@ -24,11 +23,14 @@ from .evidence import stream_evidence
 from .inputs import (
     Wearables,
     WrongRoleError,
+    apart_from_plates,
     examined_reference,
     explain_wrong_role,
+    first_stamp_s,
     read_wearables,
     refuse_exchanged,
 )
+from .known_clock import check_doubts, check_in_words, given_alignment, stated_clock
 from .plausible import input_doubts
 from .request import Source, SyncRequest, describe_source, path_of, refuse_unusable
 from .summary import explained, joint_verdict, map_lines, map_row
@@ -86,12 +88,13 @@ class Alignment:
     @property
     def verdict_words(self) -> str:
         """Return the verdict and what becomes of the trial, in words."""
-        return verdict_in_words(
+        words = verdict_in_words(
             self.verdict,
             aligned=sum(m.verdict == "aligned" for m in self.maps.values()),
             allow_partial=self.request.allow_partial,
             accept_refused=self.request.accept_refused,
         )
+        return words + check_in_words(self.maps)
 
     @property
     def warnings(self) -> list[str]:
@@ -115,7 +118,7 @@ class Alignment:
 
 def align(
     reference: PathLike | Recording,
-    wearables: PathLike | Recording | Sequence[PathLike | Recording],
+    wearables: PathLike | Recording | Sequence[PathLike | Recording] = (),
     *,
     surface: Surface,
     mass_kg: float | None = None,
@@ -125,6 +128,9 @@ def align(
     forward: str = "",
     prior_offset_s: float | None = None,
     prior_sd_s: float | None = None,
+    synchronised: bool = False,
+    offset_s: float | None = None,
+    offset_sd_s: float | None = None,
     together: bool | None = None,
     allow_partial: bool = False,
     accept_refused: bool = False,
@@ -146,7 +152,8 @@ def align(
     reference
         Force plates or a treadmill (or, for a chain of devices, insoles): a file, or a recording in memory.
     wearables
-        One or several files or recordings of insoles, IMUs or landmarks.
+        One or several files or recordings of insoles, IMUs or landmarks; with ``synchronised`` there may be none,
+        where the reference's file holds them.
     surface
         ``treadmill``: the reference sees every contact; ``overground``: separate plates, which see some.
     mass_kg
@@ -156,7 +163,14 @@ def align(
     forward
         The file's axis that points forward (``"+x"``, ``"-y"``, ...); turns the plates to the laboratory frame.
     prior_offset_s, prior_sd_s
-        Rough reference time minus device time at the device's start (s), and its SD (s); both or neither.
+        Rough reference time minus device time at the device's start (s), and its SD (s); both or neither. Where to
+        look: the contacts decide.
+    synchronised
+        The streams of the reference's file, and of the wearables' files where there are any, share one clock, whose
+        times the files state. Nothing is estimated; the contacts check it (:mod:`grfkit.sync.known_clock`).
+    offset_s, offset_sd_s
+        The true offset of the one wearable, in place of an estimate: so many seconds after the reference's first
+        sample lies the wearable's first one (before: negative); and its SD, where known. Checked the same way.
     together
         True: one clock for each file; False: one for each foot; None: as the file says.
     allow_partial
@@ -209,6 +223,9 @@ def align(
                 "forward": forward,
                 "prior_offset_s": prior_offset_s,
                 "prior_sd_s": prior_sd_s,
+                "synchronised": synchronised,
+                "offset_s": offset_s,
+                "offset_sd_s": offset_sd_s,
                 "together": together,
                 "allow_partial": allow_partial,
                 "accept_refused": accept_refused,
@@ -223,8 +240,6 @@ def align(
         )
     except ValidationError as error:
         name, why = refused_field(error)
-        if name == "wearables":
-            raise BadInputError("there is no wearable to align; name one or more recordings") from error
         argument = name.replace("settings.shortest_overlap_s", "min_overlap_s")
         raise ArgumentError(argument, why) from error
     return _aligned(request, sources)
@@ -258,21 +273,27 @@ def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
     documents = load_documents(request.calibrations)
     try:
         reference, doctor = examined_reference(sources[0], request, documents)
-        wearables = read_wearables(sources[1:], request, documents)
+        reference, own = apart_from_plates(reference) if request.synchronised else (reference, None)
+        beside = None if own is None else (sources[0], own)
+        wearables = read_wearables(sources[1:], request, documents, beside=beside)
     except WrongRoleError as error:
         raise explain_wrong_role(error, sources, request) from error
     refuse_exchanged(reference, wearables.recordings, sources)
     devices: dict[str, DeviceAlignment] = {}
-    for group in wearables.groups:
-        alignment = align_device(
-            reference,
-            group,
-            surface=request.surface,
-            prior=prior,
-            settings=request.settings,
-            lags=documents.lags,
-            accept_refused=request.accept_refused,
-        )
+    for group, starts_s in zip(wearables.groups, wearables.first_stamps_s):
+        known = stated_clock(request, starts_s, first_stamp_s(reference))
+        if known is not None:
+            alignment = given_alignment(reference, group, known, request, lags=documents.lags)
+        else:
+            alignment = align_device(
+                reference,
+                group,
+                surface=request.surface,
+                prior=prior,
+                settings=request.settings,
+                lags=documents.lags,
+                accept_refused=request.accept_refused,
+            )
         devices |= dict.fromkeys(group, alignment)
     maps = {
         name: _finished(devices[name].clock_map, name, stream, request, several=len(wearables.groups) > 1)
@@ -286,7 +307,7 @@ def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
     if request.plates:
         inputs += describe_source(request.plates, "plates")
     inputs += documents.inputs
-    doubts = input_doubts(request, reference, wearables.recordings, doctor)
+    doubts = (*check_doubts(maps), *input_doubts(request, reference, wearables.recordings, doctor))
     evidence = _evidence(request, verdict, reference, wearables, devices, maps, doctor, inputs, doubts)
     return Alignment(request, verdict, maps, reference, wearables, devices, evidence, inputs, doubts)
 
@@ -294,7 +315,8 @@ def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
 def _finished(clock_map: ClockMap, name: str, stream: xr.Dataset, request: SyncRequest, *, several: bool) -> ClockMap:
     """Return a stream's own copy of its device's map, with what only the stream and the request know of it."""
     clock_map = with_stated_uncertainty(clock_map.model_copy(update={"source": name}), stream)
-    return _with_hint(clock_map, several, stream) if request.together is None else clock_map
+    estimated = clock_map.origin == "estimated"
+    return _with_hint(clock_map, several, stream) if request.together is None and estimated else clock_map
 
 
 def with_stated_uncertainty(clock_map: ClockMap, stream: xr.Dataset) -> ClockMap:

@@ -70,7 +70,7 @@ def _device_signal(name: str, stream: xr.Dataset, alignment: DeviceAlignment) ->
         size = np.sqrt(sum(stream[n].values ** 2 for n in axes))
         return time_s, _scaled(np.asarray(size, dtype=np.float64))
     if "position" in stream:
-        height = np.nanmin(stream["position"].values[:, :, -1], axis=1)
+        height = np.fmin.reduce(stream["position"].values[:, :, -1], axis=1)
         return time_s, _scaled(-height)
     return np.zeros(0), np.zeros(0)
 

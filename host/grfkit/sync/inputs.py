@@ -27,6 +27,8 @@ class Wearables:
     ----------
     groups
         Streams that share a clock; each group is aligned at once.
+    first_stamps_s
+        For each group, the time (s) in its file of what is zero on its recording's clock.
     carried
         Streams that show no contact but are on the clock of one that does, such as the stances that an insole sent:
         the stream, and the name of the aligned stream it goes along with.
@@ -37,6 +39,7 @@ class Wearables:
     recordings: list[Recording] = field(default_factory=list)
     streams: dict[str, xr.Dataset] = field(default_factory=dict)
     groups: list[dict[str, xr.Dataset]] = field(default_factory=list)
+    first_stamps_s: list[float] = field(default_factory=list)
     carried: dict[str, tuple[xr.Dataset, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -94,8 +97,31 @@ def _turned(recording: Recording, forward: str) -> Recording:
     return recording.replaced(turned, findings=[f"axes turned to the lab frame, forward was {forward}"])
 
 
-def read_wearables(sources: tuple[Source, ...], request: SyncRequest, documents: Documents | None = None) -> Wearables:
+def apart_from_plates(recording: Recording) -> tuple[Recording, Recording | None]:
+    """Return the reference alone, and what else of its file shows contacts: devices that share its clock.
+
+    The reference are the force plates, or the insoles of a file without any.
+    """
+    target = "force_plate" if recording.of_kind("force_plate") else "insole"
+    worn = {n: s for n, s in recording.streams.items() if s.attrs["kind"] in ALIGNABLE and s.attrs["kind"] != target}
+    if not worn:
+        return recording, None
+    return recording.replaced({n: s for n, s in recording.streams.items() if n not in worn}), recording.replaced(worn)
+
+
+def read_wearables(
+    sources: tuple[Source, ...],
+    request: SyncRequest,
+    documents: Documents | None = None,
+    *,
+    beside: tuple[Source, Recording] | None = None,
+) -> Wearables:
     """Return the wearables' streams, read, calibrated where documents were given, and grouped by clock.
+
+    Parameters
+    ----------
+    beside
+        The reference's own file, and what of it is a device; it comes after the others.
 
     Raises
     ------
@@ -103,7 +129,13 @@ def read_wearables(sources: tuple[Source, ...], request: SyncRequest, documents:
         If one of them holds nothing that shows contacts.
     """
     wearables = Wearables()
-    recordings = with_sides([read_source(source, request) for source in sources], sources, request.side)
+    recordings = [read_source(source, request) for source in sources]
+    # the feet stated are those of the wearables, and of the reference's own file where it is the only one
+    if beside is not None and not recordings:
+        sources, recordings, beside = (beside[0],), [beside[1]], None
+    recordings = with_sides(recordings, sources, request.side)
+    if beside is not None:
+        sources, recordings = (*sources, beside[0]), [*recordings, beside[1]]
     for source, recording in zip(sources, calibrated(recordings, documents.wearables if documents is not None else ())):
         wearables.recordings.append(recording)
         groups = by_clock(recording, together=request.together)
@@ -113,6 +145,11 @@ def read_wearables(sources: tuple[Source, ...], request: SyncRequest, documents:
                 f"{path_of(source)}: holds no insole, IMU or landmarks stream to align (it holds {streams})"
             )
         _add(wearables, recording, groups, request.together, path_of(source).name)
+    if not wearables.groups:
+        raise BadInputError(
+            f"{request.reference}: holds force plates alone, and no insole, IMU or landmarks on their clock; name the"
+            " other recordings with --wearable (wearables in Python)"
+        )
     return wearables
 
 
@@ -127,6 +164,7 @@ def _add(
             unique = _unique(name, wearables.streams)
             renamed[unique] = wearables.streams[unique] = stream
         wearables.groups.append(renamed)
+        wearables.first_stamps_s.append(first_stamp_s(recording))
         clock = clock_of(next(iter(group.values())), together)
         for name in [n for n, s in events.items() if clock_of(s, together) == clock]:
             unique = _unique(name, {**wearables.streams, **wearables.carried})
@@ -137,6 +175,11 @@ def _add(
     ]
     if left_out:
         wearables.notes.append(f"{file}: not aligned, no contact can be seen in: {', '.join(left_out)}")
+
+
+def first_stamp_s(recording: Recording) -> float:
+    """Return the time (s) in the file of what is zero on the recording's clock; 0 of a recording that names none."""
+    return float(recording.tree.attrs.get("first_stamp_s", 0.0))
 
 
 def _unique(name: str, others: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ class SyncRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     reference: Path
-    wearables: tuple[Path, ...] = Field(min_length=1)
+    wearables: tuple[Path, ...] = ()
     surface: Annotated[Surface, AnyCase]
     mass_kg: float | None = Field(default=None, ge=MASS_KG[0], le=MASS_KG[1])
     participant: str = ""
@@ -54,6 +54,9 @@ class SyncRequest(BaseModel):
     forward: Annotated[str, AnyCase] = ""
     prior_offset_s: float | None = None
     prior_sd_s: float | None = Field(default=None, gt=0.0)
+    synchronised: bool = False
+    offset_s: float | None = None
+    offset_sd_s: float | None = Field(default=None, gt=0.0)
     together: bool | None = None
     allow_partial: bool = False
     accept_refused: bool = False
@@ -159,12 +162,40 @@ def refuse_options(request: SyncRequest) -> None:
     from ..calibrate import CorrectionRequest
     from .frames import axis_vector
 
+    _refuse_statements(request)
     if request.forward:
         try:
             axis_vector(request.forward)
         except BadInputError:
             raise ArgumentError("forward", f"is {request.forward!r}, expected one of +x -x +y -y +z -z") from None
     CorrectionRequest.of(request.correct)
+
+
+def _refuse_statements(request: SyncRequest) -> None:
+    """Refuse stated clocks that contradict one another, or that are not of one device."""
+    stated = "--offset" if request.offset_s is not None else "--synchronised"
+    if request.synchronised and request.offset_s is not None:
+        raise BadInputError(
+            "--synchronised says that the clocks are one, and --offset how far they are apart (synchronised and"
+            " offset_s in Python): state one of the two"
+        )
+    if request.offset_sd_s is not None and request.offset_s is None:
+        raise BadInputError("--offset-sd is the SD of --offset (offset_sd_s and offset_s in Python): state that too")
+    has_prior = request.prior_offset_s is not None or request.prior_sd_s is not None
+    if has_prior and (request.synchronised or request.offset_s is not None):
+        raise BadInputError(
+            f"a prior (--prior-offset) says where to look for an offset, {stated} what it is: state one of the two"
+        )
+    if request.offset_s is not None and len(request.wearables) > 1:
+        raise BadInputError(
+            f"--offset (offset_s in Python) is the offset of one device, and {len(request.wearables)} wearables are"
+            " given: align them one by one, or, if a cable joins their clocks to the reference's, say --synchronised"
+        )
+    if not request.wearables and not request.synchronised:
+        raise BadInputError(
+            "there is no wearable to align; name one or more recordings, or say --synchronised (synchronised=True in"
+            " Python) where the reference's own file holds them"
+        )
 
 
 def _refuse_twice(wearables: tuple[Source, ...]) -> None:

@@ -21,6 +21,8 @@ _ROW = (
     "overlap_s",
     "runner_up_offset_s",
     "lost_samples",
+    "origin",
+    "check",
     "reasons",
     "findings",
 )
@@ -67,6 +69,10 @@ def map_lines(maps: Mapping[str, ClockMap]) -> list[str]:
 def _line(clock_map: ClockMap) -> str:
     if clock_map.verdict != "aligned":
         return "\n    - ".join(["REFUSED", *clock_map.reasons])
+    if clock_map.origin != "estimated":
+        # what is doubtful stands among the warnings
+        findings = clock_map.findings[: 1 if clock_map.check == "doubtful" else 2]
+        return "; ".join([f"offset {clock_map.offset_s:+.4f} s", *findings])
     if clock_map.offset_s is None or clock_map.drift_ppm is None:
         where = f"{len(clock_map.segments)} segments (samples were lost in between)"
     else:

@@ -36,6 +36,9 @@ _COLUMNS = {
     "report": "report",
     "prior_offset": "prior_offset_s",
     "prior_sd": "prior_sd_s",
+    "synchronised": "synchronised",
+    "offset": "offset_s",
+    "offset_sd": "offset_sd_s",
     "column_map": "column_map",
     "rate_hz": "rate_hz",
     "plates": "plates",
@@ -52,6 +55,9 @@ _OTHER_NAMES = {
     "calibrations": "calibration",
     "prior_offset_s": "prior_offset",
     "prior_sd_s": "prior_sd",
+    "offset_s": "offset",
+    "offset_sd_s": "offset_sd",
+    "synchronized": "synchronised",
     "mass": "mass_kg",
     "speed": "speed_m_s",
     "slope": "slope_percent",
@@ -63,7 +69,10 @@ _SEVERAL = ("wearables", "calibrations", "side", "correct")
 _PATHS = ("reference", "wearables", "column_map", "plates", "calibrations")
 """Fields whose values are relative to the table."""
 _COLUMN_OF = {"settings.shortest_overlap_s": "min_overlap_s"} | {field: column for column, field in _COLUMNS.items()}
-_NUMBERS = frozenset({"mass_kg", "speed_m_s", "slope_percent", "prior_offset", "prior_sd", "rate_hz", "min_overlap_s"})
+_NUMBERS = frozenset(
+    {"mass_kg", "speed_m_s", "slope_percent", "prior_offset", "prior_sd", "rate_hz", "min_overlap_s"}
+    | {"offset", "offset_sd"}
+)
 _HEADING = "its first line names the columns: reference,wearable,surface,out and others"
 
 
@@ -93,9 +102,10 @@ def read_table(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
     """Return the rows of a table; relative paths are relative to the table.
 
     Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
-    ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd column_map rate_hz plates side
-    calibration correct together allow_partial accept_refused min_overlap_s trial``; in any case, with any blanks
-    around them. Cells are separated by commas, semicolons or tabs.
+    ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd synchronised offset offset_sd
+    column_map rate_hz plates side calibration correct together allow_partial accept_refused min_overlap_s trial``; in
+    any case, with any blanks around them. A row whose clocks are ``synchronised`` may name no wearable. Cells are
+    separated by commas, semicolons or tabs.
 
     Parameters
     ----------
@@ -169,6 +179,8 @@ def _refuse_wrong_columns(path: Path, columns: list[str], defaults: Mapping[str,
             f"{path}: unknown column {', '.join(sorted(unknown))}{meant}; known are {', '.join(_COLUMNS)}"
         )
     needed = [name for name in ("reference", "wearable", "surface", "out") if _COLUMNS[name] not in defaults]
+    if "synchronised" in columns:
+        needed = [name for name in needed if name != "wearable"]
     missing = [column for column in needed if column not in columns]
     if missing:
         raise BadInputError(f"{path}: column {', '.join(missing)} is missing; {_HEADING}")
@@ -198,7 +210,7 @@ def _row(path: Path, number: int, line: dict[str, str], defaults: dict[str, Any]
     if "min_overlap_s" in filled:
         filled["settings"] = {"shortest_overlap_s": filled.pop("min_overlap_s")}
     for name, words in (("reference", "no 'reference'"), ("wearables", "no 'wearable'"), ("surface", "no 'surface'")):
-        if name not in filled:
+        if name not in filled and not (name == "wearables" and "synchronised" in filled):
             raise BadInputError(f"{path}: row {number} has {words}")
     try:
         request = SyncRequest.model_validate(filled)
