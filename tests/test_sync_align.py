@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from grfkit.errors import BadInputError
-from grfkit.records import Channel, Prior, make_stream
+from grfkit.records import Channel, Prior, Surface, make_stream
 from grfkit.simulate.conditions import Condition
 from grfkit.sync import AlignSettings, align, align_device, by_clock
 from sync_helpers import STEP_S, assert_refused, made, on_clock, truth_of, worst_s
@@ -18,6 +18,7 @@ TREADMILL_SEEDS = tuple(range(90_001, 90_013))
 OVERGROUND_SEEDS = tuple(range(91_001, 91_007))
 DECOY_SEEDS = (92_001, 92_002, 92_003)
 LOSS_SEEDS = (93_001, 93_002, 93_003)
+DRIFT_SEEDS = (94_001, 94_002, 94_003)
 
 TREADMILL = Condition(family="A", gaps=True, duration_s=60.0)
 OVERGROUND = Condition(family="A", surface="overground", jumps=3, gaps=True)
@@ -251,6 +252,49 @@ def test_silent_losses_are_found_or_refused(seed: int, lost: tuple[tuple[float, 
     if len(found.segments) > 1:
         assert found.lost_samples > 0
         assert any("lost" in finding for finding in found.findings)
+
+
+@pytest.mark.parametrize("surface", ["treadmill", "overground"])
+def test_clocks_that_are_far_off_are_aligned_only_where_that_is_allowed(surface: Surface) -> None:
+    extra = {"jumps": 3} if surface == "overground" else {"duration_s": 80.0}
+    allowed, accepted = AlignSettings(max_drift_ppm=1500.0), 0
+    for seed, ppm in zip(DRIFT_SEEDS, (1000.0, -1000.0, 600.0)):
+        condition = Condition(family="A", surface=surface, wearables=("insole",), drift_ppm=ppm, **extra)
+        trial = made(condition, seed)
+        plain, found = (
+            align_device(trial.reference, trial.wearables["insole"], surface=surface, settings=settings).clock_map
+            for settings in (None, allowed)
+        )
+        assert plain.verdict == "refused"
+        if found.verdict == "refused":
+            assert_refused(found)
+            continue
+        accepted += 1
+        if surface == "treadmill":  # over plates fewer contacts match at all
+            assert any("ppm off" in reason and "--max-drift-ppm" in reason for reason in plain.reasons)
+        assert found.segments[0].drift_ppm == pytest.approx(ppm, abs=60.0)
+        assert worst_s(found, truth_of(trial, "insole")) < 0.02
+    assert accepted >= 2
+
+
+@pytest.mark.parametrize("seed", LOSS_SEEDS)
+def test_a_loss_is_not_taken_for_a_clock_that_is_far_off(seed: int) -> None:
+    condition = Condition(family="A", silent_loss=((40.0, 0.45),), duration_s=100.0, wearables=("insole",))
+    trial = made(condition, seed)
+    settings = AlignSettings(max_drift_ppm=1500.0)
+    found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill", settings=settings).clock_map
+    if found.verdict == "refused":
+        assert_refused(found)
+        return
+    assert all(abs(segment.drift_ppm) < 250.0 for segment in found.segments)
+    assert len(found.segments) > 1
+
+
+@pytest.mark.parametrize("ppm", [-1.0, 6000.0, float("nan")])
+def test_a_drift_that_no_clock_has_cannot_be_allowed(ppm: float) -> None:
+    trial = made(TREADMILL, TREADMILL_SEEDS[0])
+    with pytest.raises(BadInputError, match="max_drift_ppm"):
+        align(trial.reference, trial.wearables["insole"], surface="treadmill", max_drift_ppm=ppm)
 
 
 # --- feet and signs

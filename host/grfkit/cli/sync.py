@@ -111,6 +111,10 @@ def sync(
     column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
     min_overlap_s: Annotated[float, typer.Option("--min-overlap-s", help="Overlap needed on a treadmill.")] = 30.0,
+    max_drift_ppm: Annotated[
+        float,
+        typer.Option("--max-drift-ppm", help="By how much a wearable's clock may be off; more for phones' (1500)."),
+    ] = 250.0,
     force: _Force = False,
     as_json: _Json = False,
 ) -> None:
@@ -143,6 +147,7 @@ def sync(
         "column_map": column_map,
         "rate_hz": rate_hz,
         "min_overlap_s": min_overlap_s,
+        "max_drift_ppm": max_drift_ppm,
     }
     summary, text, code = run_trial(options, out=out, report=report, force=force)
     print(json.dumps(summary, indent=2) if as_json else text)
@@ -164,7 +169,8 @@ def batch(
 
     Columns: reference, wearable (several: a;b), surface, out; where wanted trial, mass_kg, participant, speed_m_s,
     slope_percent, forward, report, prior_offset, prior_sd, synchronised, offset, offset_sd, column_map, rate_hz,
-    plates, side, calibration, correct, together, allow_partial, min_overlap_s. Paths are relative to the table.
+    plates, side, calibration, correct, together, allow_partial, min_overlap_s, max_drift_ppm. Paths are relative to
+    the table.
     """
     from .sync_run import run_table
 

@@ -33,6 +33,7 @@ from .inputs import (
 from .known_clock import check_doubts, check_in_words, given_alignment, stated_clock
 from .plausible import input_doubts
 from .request import Source, SyncRequest, describe_source, path_of, refuse_unusable
+from .settings import STEEPEST_PPM
 from .summary import explained, joint_verdict, map_lines, map_row
 
 
@@ -141,6 +142,7 @@ def align(
     rate_hz: float | None = None,
     calibrations: PathLike | Sequence[PathLike] = (),
     min_overlap_s: float = 30.0,
+    max_drift_ppm: float = STEEPEST_PPM,
 ) -> Alignment:
     """Return how the clock of every wearable becomes the reference's, and how surely, or why that is refused.
 
@@ -192,6 +194,9 @@ def align(
         wearables; paths, or names as ``insoles/fsr16_m``.
     min_overlap_s
         Overlap (s) needed on a treadmill.
+    max_drift_ppm
+        Rate (ppm) by which a wearable's clock may be off. 250 is beyond every crystal; phones and cheap loggers take
+        more (up to 5000), which the contacts then have to carry.
 
     Raises
     ------
@@ -235,12 +240,12 @@ def align(
                 "column_map": column_map,
                 "rate_hz": rate_hz,
                 "calibrations": _several(calibrations),
-                "settings": {"shortest_overlap_s": min_overlap_s},
+                "settings": {"shortest_overlap_s": min_overlap_s, "max_drift_ppm": max_drift_ppm},
             }
         )
     except ValidationError as error:
         name, why = refused_field(error)
-        argument = name.replace("settings.shortest_overlap_s", "min_overlap_s")
+        argument = name.replace("settings.shortest_overlap_s", "min_overlap_s").removeprefix("settings.")
         raise ArgumentError(argument, why) from error
     return _aligned(request, sources)
 

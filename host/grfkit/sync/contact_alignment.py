@@ -20,7 +20,7 @@ from .fit import ClockFit, fit_anchors, segment_of, unsteadiness_s
 from .matching import match
 from .rate_scan import scan_rates
 from .search import BestLag, Limits, search
-from .settings import AlignSettings
+from .settings import STEEPEST_PPM, AlignSettings
 from .track import Piece, Tracked, track
 
 SCANNED_RATE_PRIOR_PPM = 150.0
@@ -41,6 +41,8 @@ FEWEST_TO_MATCH = 3
 """Contacts that each side needs: with fewer any lag fits."""
 LEAST_FOLLOWED = 0.7
 """Share of a long record's half-minutes that have to follow the clock; chosen by hand."""
+_ALLOWED_SDS = 2.0
+"""How many SDs of its prior the largest rate lies out that a user allows; chosen by hand: a limit is seldom passed."""
 _CONFIDENCE = 0.975
 """Upper quantile of a two-sided 95 % interval."""
 _NORMAL_95 = 1.96
@@ -96,7 +98,8 @@ def align_contacts(pair: ContactPair) -> DeviceAlignment:
     settings, plates = pair.settings, pair.plates
     shortest_s = SHORTEST_PLATE_OVERLAP_S if plates else settings.shortest_overlap_s * TREADMILL_OVERLAP_SHARE
     rate, findings = _start_rate(pair, shortest_s)
-    limits = Limits(pair.prior, rate, settings.rate_prior_ppm if rate == 1.0 else SCANNED_RATE_PRIOR_PPM, shortest_s)
+    rate_prior_ppm = _unscanned_prior_ppm(pair) if rate == 1.0 else SCANNED_RATE_PRIOR_PPM
+    limits = Limits(pair.prior, rate, rate_prior_ppm, shortest_s)
     # a long record is never searched as one: its clock wanders too far for one line
     long = device.onset_s[-1] - device.onset_s[0] > settings.long_record_s
     best = None if long else search(reference, device, limits, plates=plates)
@@ -112,13 +115,23 @@ def align_contacts(pair: ContactPair) -> DeviceAlignment:
 
 def _start_rate(pair: ContactPair, shortest_s: float) -> tuple[float, list[str]]:
     """Return the rate to search around, scanned where stamps are sample counts, and a finding where it was."""
-    if pair.train.stamp_source != "index" or pair.plates:
+    counted = pair.train.stamp_source == "index"
+    half_width = pair.settings.rate_scan if counted else 1e-6 * pair.settings.max_drift_ppm
+    if pair.plates or not (counted or pair.settings.max_drift_ppm > STEEPEST_PPM):
         return 1.0, []
     limits = Limits(pair.prior, shortest_overlap_s=shortest_s)
-    rate = scan_rates(pair.reference, pair.train.contacts, limits, half_width=pair.settings.rate_scan)
-    if rate is None:
+    rate = scan_rates(pair.reference, pair.train.contacts, limits, half_width=half_width)
+    if rate is None or (not counted and abs(rate - 1.0) < 1e-6 * STEEPEST_PPM):
         return 1.0, []
-    return rate, [f"stamps are sample counts; true rate is {1e6 * (1 / rate - 1):+.0f} ppm off nominal"]
+    what = "stamps are sample counts; true rate is" if counted else "the device's clock is allowed to be off; it runs"
+    return rate, [f"{what} {1e6 * (1 / rate - 1):+.0f} ppm off nominal"]
+
+
+def _unscanned_prior_ppm(pair: ContactPair) -> float:
+    """Return the SD (ppm) of the prior on the rate about the nominal one: wider where a user allows a larger drift."""
+    settings = pair.settings
+    allowed = settings.max_drift_ppm if pair.plates and settings.max_drift_ppm > STEEPEST_PPM else 0.0
+    return max(settings.rate_prior_ppm, allowed / _ALLOWED_SDS)
 
 
 def _from_search(pair: ContactPair, best: BestLag, findings: Sequence[str]) -> DeviceAlignment:
@@ -141,7 +154,7 @@ def _from_search(pair: ContactPair, best: BestLag, findings: Sequence[str]) -> D
         foot_s=best.foot_s,
     )
     segment = segment_of(fit, train.start_s, train.end_s)
-    reasons = [*decision.reasons, *shoe_doubts(train), *rate_doubts(train, segment)]
+    reasons = [*decision.reasons, *shoe_doubts(train), *rate_doubts(train, segment, pair.settings.max_drift_ppm)]
     if not pair.plates:
         reasons += stray_doubts(reference, train, [segment], lag.lag_s)
     reasons += slip_doubts(reference, train.contacts, best.offset_s, best.rate, best.beat.step_s, plates=pair.plates)

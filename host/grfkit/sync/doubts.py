@@ -11,6 +11,7 @@ from ..records import ClockMap, Segment
 from ..signals.contacts import Contacts, inside, nearest_onset_s
 from .contact_events import DeviceTrain
 from .search import BestLag
+from .settings import STEEPEST_PPM
 from .slips import slips_within
 
 # When a whole-record search is followed piece by piece instead; all chosen by hand, well inside what the gates allow.
@@ -23,8 +24,6 @@ UNSTEADY_S = 0.008
 BLOCK_S = 20.0
 """Length (s) of reference time over which that median is taken: about fifty steps."""
 
-STEEPEST_PPM = 250.0
-"""Rate (ppm) beyond which no crystal is off: chosen by hand above the +-100 ppm of a data sheet."""
 SLOWEST_IMU_HZ = 90.0
 """Sampling rate (Hz) below which a shoe's shock of some 10 ms is not timed; chosen by hand."""
 LEAST_LANDING_EVIDENCE = 0.2
@@ -70,14 +69,22 @@ def shoe_doubts(train: DeviceTrain) -> list[str]:
     return ["this IMU's landings cannot be told from its push-offs and either would fit: align an insole"]
 
 
-def rate_doubts(train: DeviceTrain, segment: Segment) -> list[str]:
-    """Return why a clock's rate cannot be that of a crystal; stamps counted from samples may be off by any rate."""
-    if train.stamp_source == "index" or abs(segment.drift_ppm) <= STEEPEST_PPM:
+def rate_doubts(train: DeviceTrain, segment: Segment, most_ppm: float) -> list[str]:
+    """Return why a clock's rate cannot be this device's; stamps counted from samples may be off by any rate."""
+    if train.stamp_source == "index" or abs(segment.drift_ppm) <= most_ppm:
         return []
+    whose = "a crystal's" if most_ppm == STEEPEST_PPM else "the largest that is allowed,"
     return [
-        f"the clock would have to run {segment.drift_ppm:+.0f} ppm off, more than a crystal's {STEEPEST_PPM:.0f}:"
-        " were samples lost, or is the rate another than the file says?"
+        f"the clock would have to run {segment.drift_ppm:+.0f} ppm off, more than {whose} {most_ppm:.0f}:"
+        " were samples lost, or is the rate another than the file says? Only where the device's clock is known to be so"
+        " far off (a phone's, a cheap logger's) allow it: --max-drift-ppm"
+        f" {_rounded_up(abs(segment.drift_ppm))} (max_drift_ppm in Python)"
     ]
+
+
+def _rounded_up(ppm: float) -> int:
+    """Return a limit that allows a rate with some room: the next hundred beyond a tenth more."""
+    return int(np.ceil(1.1 * ppm / 100.0) * 100)
 
 
 def stray_doubts(reference: Contacts, train: DeviceTrain, segments: Sequence[Segment], lag_s: float) -> list[str]:

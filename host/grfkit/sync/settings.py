@@ -10,6 +10,11 @@ import math
 
 from pydantic import BaseModel, ConfigDict, Field
 
+STEEPEST_PPM = 250.0
+"""Rate (ppm) beyond which no crystal is off: chosen by hand above the +-100 ppm of a data sheet."""
+MOST_PPM = 5000.0
+"""Largest rate (ppm) that can be allowed: the clocks of phones and of RC oscillators are within 0.5 %."""
+
 
 class Gate(BaseModel):
     """Absolute gates of one kind of surface, all of which have to be passed.
@@ -70,6 +75,9 @@ class AlignSettings(BaseModel):
     rate_scan
         Half-width of the scan of rates where stamps are sample counts: 1.5 %, as an LSM9DS1 is 1.34 % off its nominal
         476 Hz.
+    max_drift_ppm
+        Rate (ppm) beyond which a device's clock is refused. 250, by hand above the +-100 ppm of a crystal's data sheet;
+        where a user allows more, so many are looked for: on a treadmill by the scan, over plates by a wider prior.
     long_record_s
         Records longer than this (s) are followed piece by piece at once: its clock wanders too far for one line.
     prior_relaxes_below_steps
@@ -86,5 +94,6 @@ class AlignSettings(BaseModel):
     shortest_overlap_s: float = Field(default=30.0, ge=5.0, lt=1e5)
     rate_prior_ppm: float = 60.0
     rate_scan: float = 0.015
+    max_drift_ppm: float = Field(default=STEEPEST_PPM, ge=0.0, le=MOST_PPM)
     long_record_s: float = 900.0
     prior_relaxes_below_steps: float = 0.3

@@ -49,6 +49,7 @@ _COLUMNS = {
     "allow_partial": "allow_partial",
     "accept_refused": "accept_refused",
     "min_overlap_s": "min_overlap_s",
+    "max_drift_ppm": "max_drift_ppm",
 }
 _OTHER_NAMES = {
     "wearables": "wearable",
@@ -68,10 +69,13 @@ _SEVERAL = ("wearables", "calibrations", "side", "correct")
 """Fields that hold several values, separated by semicolons."""
 _PATHS = ("reference", "wearables", "column_map", "plates", "calibrations")
 """Fields whose values are relative to the table."""
-_COLUMN_OF = {"settings.shortest_overlap_s": "min_overlap_s"} | {field: column for column, field in _COLUMNS.items()}
+_SETTINGS = {"min_overlap_s": "shortest_overlap_s", "max_drift_ppm": "max_drift_ppm"}
+"""Columns that are settings of the alignment, and these."""
+_COLUMN_OF = {f"settings.{field}": column for column, field in _SETTINGS.items()} | {
+    field: column for column, field in _COLUMNS.items()
+}
 _NUMBERS = frozenset(
-    {"mass_kg", "speed_m_s", "slope_percent", "prior_offset", "prior_sd", "rate_hz", "min_overlap_s"}
-    | {"offset", "offset_sd"}
+    {"mass_kg", "speed_m_s", "slope_percent", "prior_offset", "prior_sd", "rate_hz", "offset", "offset_sd", *_SETTINGS}
 )
 _HEADING = "its first line names the columns: reference,wearable,surface,out and others"
 
@@ -103,9 +107,9 @@ def read_table(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
 
     Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
     ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd synchronised offset offset_sd
-    column_map rate_hz plates side calibration correct together allow_partial accept_refused min_overlap_s trial``; in
-    any case, with any blanks around them. A row whose clocks are ``synchronised`` may name no wearable. Cells are
-    separated by commas, semicolons or tabs.
+    column_map rate_hz plates side calibration correct together allow_partial accept_refused min_overlap_s max_drift_ppm
+    trial``; in any case, with any blanks around them. A row whose clocks are ``synchronised`` may name no wearable.
+    Cells are separated by commas, semicolons or tabs.
 
     Parameters
     ----------
@@ -207,8 +211,9 @@ def _row(path: Path, number: int, line: dict[str, str], defaults: dict[str, Any]
         if name in filled:
             value = filled[name]
             filled[name] = tuple(_there(base, v) for v in value) if isinstance(value, tuple) else _there(base, value)
-    if "min_overlap_s" in filled:
-        filled["settings"] = {"shortest_overlap_s": filled.pop("min_overlap_s")}
+    settings = {field: filled.pop(column) for column, field in _SETTINGS.items() if column in filled}
+    if settings:
+        filled["settings"] = settings
     for name, words in (("reference", "no 'reference'"), ("wearables", "no 'wearable'"), ("surface", "no 'surface'")):
         if name not in filled and not (name == "wearables" and "synchronised" in filled):
             raise BadInputError(f"{path}: row {number} has {words}")
