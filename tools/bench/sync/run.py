@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from grfkit.simulate.conditions import Condition
+from grfkit.sync import AlignSettings
 
 from .. import harness
 from . import real, speed
@@ -30,6 +31,8 @@ SEEDS = {"standard": 14_000_000, "decoys": 15_000_000, "nightly": 16_000_000}
 
 Job = tuple[str, dict[str, Any], int, dict[str, Any]]
 
+ALLOWED, FAR_OFF = ", --max-drift-ppm 1500", AlignSettings(max_drift_ppm=1500.0)
+"""The end of the name of a condition under which clocks may be that far off, and the settings that say so."""
 RUN = {"wearables": ("insole", "imu")}
 CONDITIONS: dict[str, dict[str, Any]] = {
     "treadmill, clean": RUN | {"surface": "treadmill"},
@@ -43,6 +46,9 @@ CONDITIONS: dict[str, dict[str, Any]] = {
     "index stamps": RUN | {"surface": "treadmill", "index_stamps": True},
     "silent loss": RUN | {"surface": "treadmill", "silent_loss": 2},
     "sides swapped, force inverted": RUN | {"surface": "treadmill", "swap_sides": True, "inverted": True},
+    f"treadmill, 1000 ppm off{ALLOWED}": RUN | {"surface": "treadmill", "drift_ppm": 1000.0},
+    f"overground, 3 jumps, 1000 ppm off{ALLOWED}": RUN | {"surface": "overground", "jumps": 3, "drift_ppm": 1000.0},
+    f"silent loss{ALLOWED}": RUN | {"surface": "treadmill", "silent_loss": 2},
 }
 SHARE = {
     "treadmill, landmarks": 0.25,
@@ -50,6 +56,9 @@ SHARE = {
     "index stamps": 0.25,
     "silent loss": 0.25,
     "sides swapped, force inverted": 0.25,
+    f"treadmill, 1000 ppm off{ALLOWED}": 0.25,
+    f"overground, 3 jumps, 1000 ppm off{ALLOWED}": 0.25,
+    f"silent loss{ALLOWED}": 0.25,
 }
 BASELINES = {"treadmill, clean", "treadmill, gaps", "overground, clean", "overground, gaps"}
 DECOYS: dict[str, dict[str, Any]] = {
@@ -61,6 +70,8 @@ DECOYS: dict[str, dict[str, Any]] = {
     "three running hits": RUN | {"surface": "overground", "hits": 3},
     "other person, treadmill": RUN | {"surface": "treadmill"},
     "other person, overground": RUN | {"surface": "overground"},
+    f"other person, treadmill{ALLOWED}": RUN | {"surface": "treadmill"},
+    f"other person, overground{ALLOWED}": RUN | {"surface": "overground"},
 }
 
 
@@ -79,14 +90,18 @@ def jobs(trials: int, decoys: int) -> list[Job]:
     todo: list[Job] = []
     for name, condition in CONDITIONS.items():
         for k in range(max(4, round(trials * SHARE.get(name, 1.0)))):
-            options = {"baselines": name in BASELINES, "nearest": name in BASELINES and k < 25}
+            options = _settings(name) | {"baselines": name in BASELINES, "nearest": name in BASELINES and k < 25}
             todo.append((name, condition, SEEDS["standard"] + k, options))
     for name, condition in DECOYS.items():
         for k in range(decoys):
             seed = SEEDS["decoys"] + k
-            options = {"other_seed": seed + 500_000} if name.startswith("other") else {}
+            options = _settings(name) | ({"other_seed": seed + 500_000} if name.startswith("other") else {})
             todo.append((f"decoy: {name}", condition, seed, options))
     return todo
+
+
+def _settings(name: str) -> dict[str, Any]:
+    return {"settings": FAR_OFF} if name.endswith(ALLOWED) else {}
 
 
 def run_all(todo: list[Job], count: int, log: Path) -> dict[str, list[dict[str, Any]]]:
