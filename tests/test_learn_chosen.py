@@ -86,6 +86,33 @@ def test_the_lagged_path_is_ridge_with_lags() -> None:
     assert np.abs(changed[:, 12:] - model.predict(near)[:, 12:]).max() > 0.1
 
 
+def test_the_lagged_path_starts_from_ridge_in_newtons_and_where_points_have_their_own_scales() -> None:
+    rest, near, fold = fold_of(made_up("abcd", each=10), "a")
+    ridge, path = LaggedRidge(lags=(-6, -3, 0, 3, 6)), {"kind": "lags", "lags": 2, "step": 3}
+    ridge.fit(rest)
+    network = network_config("linear", linear=path)
+    found = fit(network, TrainConfig(epochs=0, target="newton"), rest, fold).predict(near)
+    np.testing.assert_allclose(found, ridge.predict(near), atol=1e-4)
+    found = fit(network, STILL, rest, fold).predict(near)
+    mean = np.broadcast_to(rest.arrays()[1].mean(axis=0), found.shape)
+    errors, of_mean = (rmse_by_person(near, said, near.axes) for said in (found, mean))
+    assert (errors < 0.2 * of_mean).all(), "the law of a point's neighbours is linear, that of its z-scores nearly"
+
+
+def test_a_channel_that_moves_only_where_nothing_counts_gets_no_weight() -> None:
+    """Its scaled values would be 1e-12, and its weight so large that eight bits held no other."""
+    rest, _, fold = fold_of(made_up("abcd", each=10, window="continuous"), "a")
+    inputs, _, weight = rest.arrays()
+    inputs[:, :, 0], weight[:, -3:] = 5.0, 0.0
+    inputs[:, -3:, 0] = 0.0
+    ended = {name: (rest.data[name].dims, v) for name, v in (("inputs", inputs), ("weight", weight))}
+    still = STILL.model_copy(update={"per_point": False})
+    model = fit(network_config("linear"), still, StanceSet(rest.data.assign(ended)), fold)
+    weights = model.network.linear.conv.weight.detach().numpy()
+    assert (weights[:, 0] == 0).all()
+    assert 0 < np.abs(weights).max() < 100
+
+
 def test_a_path_over_the_window_is_refused_where_windows_share_no_phase() -> None:
     rest, _, fold = fold_of(made_up("abc", window="continuous"), "a")
     with pytest.raises(BadInputError, match=r"these windows are continuous; set linear\.kind"):

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..arrays import Floats
+from ..records.stance_set import StanceSet
 from .baseline_base import MOST_GROUPS
 from .batches import Windows
 from .networks import ForceNetwork
 from .networks.linear import LaggedLinear, WindowLinear
 from .ridge import ALPHAS, LaggedRidge, ridge_answers, ridge_weights
-from .scaler import Scaler
+from .scaler import STILL, Scaler
 
 
 def start_from_ridge(network: ForceNetwork, scaler: Scaler, windows: Windows) -> None:
@@ -119,21 +120,45 @@ def reduced_rank(weights: Floats, x: Floats, sizes: Floats, rank: int) -> tuple[
 
 
 def _start_lags(path: LaggedLinear, scaler: Scaler, windows: Windows) -> None:
-    from ..records.stance_set import StanceSet
-
-    data = windows.data.data.sel(channel=list(scaler.channels), axis=list(scaler.axes))
     ridge = LaggedRidge(name="ridge with lags", lags=path.offsets)
-    ridge.fit(StanceSet(data))
+    ridge.fit(_of_samples(scaler, windows))
     weights, channels = ridge.by_lag(), len(scaler.channels)
-    # from the scale of the regression to that of the scaler
-    own, size = np.asarray(scaler.size), np.asarray(scaler.target_size)
-    ratio = np.where(np.isfinite(ridge.size), own / ridge.size, 0.0)
-    shift = np.where(np.isfinite(ridge.size), (np.asarray(scaler.centre) - ridge.centre) / ridge.size, 0.0)
+    # from the scale of the regression to that of the scaler, in which the regression is where points have their own
+    own, centre, size, zero = (
+        np.asarray(v) for v in (scaler.size, scaler.centre, scaler.target_size, scaler.target_centre)
+    )
+    if scaler.per_point:
+        own, centre, size, zero = np.ones_like(own), np.zeros_like(centre), _axis_sizes(scaler), np.zeros_like(zero)
+    moves = np.isfinite(ridge.size)
+    ratio = np.where(moves & (own < STILL), own / ridge.size, 0.0)
+    shift = np.where(moves, (centre - ridge.centre) / ridge.size, 0.0)
     bias = ridge.constant + np.einsum("lca,c->a", weights, shift)
     full = torch.zeros_like(path.conv.weight).numpy()
     full[:, :channels] = (weights * ratio[None, :, None] / size).transpose(2, 1, 0)
     put(path.conv.weight, full)
-    put(path.conv.bias, (bias - np.asarray(scaler.target_centre)) / size)
+    put(path.conv.bias, (bias - zero) / size)
+
+
+def _of_samples(scaler: Scaler, windows: Windows) -> StanceSet:
+    """Return the windows with forces in the unit of the network's answer; scaled where points have their own scales.
+
+    Scaled forces are in SDs of their point times that of the axis, so that each axis weighs what it weighs in BW.
+    """
+    data = windows.data.data.sel(channel=list(scaler.channels), axis=list(scaler.axes))
+    inputs, forces, weights = [], [], []
+    for batch in windows.in_order():
+        forces.append(scaler.expected(torch.from_numpy(batch.targets), torch.from_numpy(batch.mass_kg)).numpy())
+        weights.append(batch.weight)
+        if scaler.per_point:
+            # without masks of what is missing, which come after the channels
+            inputs.append(scaler.inputs(torch.from_numpy(batch.inputs)).numpy()[:, :, : len(scaler.channels)])
+    targets = np.concatenate(forces)
+    if scaler.per_point:
+        centre, size = output_scale(scaler)
+        targets = ((targets - centre) / size * _axis_sizes(scaler)).astype(np.float32)
+        data = data.assign(inputs=(data["inputs"].dims, np.concatenate(inputs)))
+    filled = {"targets": targets, "weight": np.concatenate(weights)}
+    return StanceSet(data.assign({name: (data[name].dims, values) for name, values in filled.items()}))
 
 
 def put(parameter: Tensor, values: Floats) -> None:
