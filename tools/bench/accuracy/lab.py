@@ -12,10 +12,12 @@ from grfkit.evaluation.evaluate import of_surface
 from grfkit.evaluation.methods import TransferMethod, baseline_methods
 from grfkit.evaluation.predictions import Predictions
 from grfkit.evaluation.scores import scores
+from grfkit.learn.augment import Augmentation
 from grfkit.learn.folds import Fold
 from grfkit.learn.kernel import KernelMethod
 from grfkit.learn.method import FittedMethod, Method
 from grfkit.learn.networks import network_config
+from grfkit.learn.networks.linear import LinearPath
 from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import from_preset
 from grfkit.learn.train_config import TrainConfig
@@ -24,22 +26,33 @@ from grfkit.records.stance_set import StanceSet
 
 from ..harness import Rows
 from . import sets
-from .methods import MEAN, RIDGE, Run
+from .methods import DEFAULT, MEAN, RIDGE, Run
+from .tables import apart, with_tables
 
-GOAL = 0.8
-"""Share of the gap between mean curve and oracle that is to be closed: the benchmark's goal."""
+GOALS = {"half": 0.5, "four_fifths": 0.8}
+"""Shares of the gap between mean curve and oracle that are to be closed: the goal of the estimator, and that of the
+benchmark before it."""
 EACH = 20
 """Stances of each person and surface, chosen by hand to keep all regimes within hours."""
 STATICS = ("contact_s", "mass_kg")
 HEADLINE = f"D2: {MEANING['D2']}"
-CONVOLUTION = "1D-CNN, D2"
+CONVOLUTION, FROM_ZERO = "1D-CNN, D2", "BiLSTM from zero, D2"
+VARIED = Augmentation(noise=0.6, gain=0.3, shift_samples=2)
+"""As for the shipped bundles (``tools/make_bundles.py``)."""
+RANK = 16
 
 
 def regimes(names: Sequence[Regime]) -> list[Method]:
-    """Return the default network in these regimes."""
-    config = TrainConfig(epochs=20, lr=5e-3, patience=0, batch=8, statics=STATICS)
-    network = network_config("bilstm", hidden=32)
+    """Return a BiLSTM beside a linear path that starts from ridge, in these regimes."""
+    config = TrainConfig(epochs=20, lr=5e-3, patience=0, batch=16, statics=STATICS, augmentation=VARIED)
+    network = network_config("bilstm", hidden=24, head=(32,), dropout=0.1, linear=LinearPath(rank=RANK))
     return [TransferMethod(f"{r}: {MEANING[r]}", r, network, config) for r in names]
+
+
+def from_zero() -> TransferMethod:
+    """Return the BiLSTM without a linear path, on both surfaces."""
+    config = TrainConfig(epochs=20, lr=5e-3, patience=0, batch=8, statics=STATICS)
+    return TransferMethod(FROM_ZERO, "D2", network_config("bilstm", hidden=32), config)
 
 
 def convolution() -> TransferMethod:
@@ -62,9 +75,10 @@ def bench_lab(run: Run) -> Rows:
     folds = lab_folds(relative, quick=run.quick)
     kernel = KernelMethod(statics=STATICS)
     names: Sequence[Regime] = ("A", "B", "D2") if run.quick else REGIMES
-    both = [*regimes(["D2"]), convolution()]
+    both = [*regimes(["D2"]), from_zero(), convolution()]
+    chosen = [] if run.quick else [DEFAULT]
     inputs: dict[str, tuple[StanceSet, list[Method]]] = {
-        "relative cells": (relative, [*baseline_methods(relative), kernel, *regimes(names), convolution()]),
+        "relative cells": (relative, [*baseline_methods(relative), kernel, *regimes(names), *both[1:], *chosen]),
         "oracle": (ideal, [MEAN, RIDGE, kernel, *both]),
         "cells as recorded": (raw, [*baseline_methods(raw), kernel, *regimes(["A", "B", "D2"])]),
     }
@@ -72,7 +86,8 @@ def bench_lab(run: Run) -> Rows:
     for name, (data, methods) in inputs.items():
         answers = run.answers(data, lab_folds(raw, quick=run.quick) if data is raw else folds, methods, split="loso")
         part = scores(of_surface(answers, "overground"), headline=HEADLINE)
-        parts[f"simulated lab, {name}"] = part | {"note": _NOTES[name]}
+        goals = [apart(part, axis, kernel.name) for axis in data.axes]
+        parts[f"simulated lab, {name}"] = with_tables(part | {"note": _NOTES[name]}, goals)
     near, far = (parts[f"simulated lab, {n}"] for n in ("relative cells", "oracle"))
     parts["simulated lab, share of the gap closed"] = {"rows": share_rows(near, far), "note": _SHARE_NOTE}
     return parts
@@ -89,7 +104,7 @@ _NOTES = {
 _SHARE_NOTE = (
     "SIMULATED. (mean curve - method) / (mean curve - oracle) of RMSE, mean over participants; interval: bootstrap over"
     " participants. `own` is the same network on the oracle's inputs (for ridge and kernel ridge: the same method),"
-    " `best` whichever method does best on them: the stricter measure. Goal: 80 % for the default network, D2."
+    " `best` whichever method does best on them: the stricter measure. Goals: half for D2; 80 % was an earlier one."
 )
 
 
@@ -110,7 +125,7 @@ def share_rows(near: Rows, far: Rows) -> list[Rows]:
                 share, low, high = share_closed(mean, ours, oracle)
                 row |= {f"{label}_oracle_bw": _mean(oracle), f"{label}_share_percent": 100 * share}
                 row |= {f"{label}_low": 100 * low, f"{label}_high": 100 * high}
-                row[f"{label}_goal"] = "met" if share >= GOAL else "not met"
+                row |= {f"{label}_{goal}": "met" if share >= due else "not met" for goal, due in GOALS.items()}
             rows.append(row | {"best_oracle": best})
     return rows
 
