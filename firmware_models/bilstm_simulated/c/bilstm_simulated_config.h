@@ -5,7 +5,7 @@
 #include "bilstm_simulated.h"
 #include "grf_insole.h"
 
-#define GRF_BILSTM_SIMULATED_MODEL_ID 0x0764f6e6u /* CRC-32 of model.tflite */
+#define GRF_BILSTM_SIMULATED_MODEL_ID 0x0054678du /* CRC-32 of model.tflite */
 #define GRF_BILSTM_SIMULATED_COLUMNS 23
 #define GRF_BILSTM_SIMULATED_CHANNELS 22
 #define GRF_BILSTM_SIMULATED_AXES 3 /* vgrf, apgrf, mlgrf */

@@ -1,29 +1,29 @@
 #include "tcn_simulated_config.h"
 
 const grf_channel_t grf_tcn_simulated_columns[GRF_TCN_SIMULATED_COLUMNS] = {
-    {320, 989146834, 35, 27, 0}, /* 0 cell_01, 0.0001 relative per count */
-    {337, 995762479, 35, 27, 0}, /* 1 cell_02, 0.0001 relative per count */
-    {385, 992542970, 35, 27, 0}, /* 2 cell_03, 0.0001 relative per count */
-    {330, 1070617342, 35, 27, 0}, /* 3 cell_04, 0.0001 relative per count */
-    {349, 1002354627, 35, 27, 0}, /* 4 cell_05, 0.0001 relative per count */
-    {530, 538832167, 34, 27, 0}, /* 5 cell_06, 0.0001 relative per count */
-    {469, 975429809, 35, 27, 0}, /* 6 cell_07, 0.0001 relative per count */
-    {595, 1063170112, 35, 27, 0}, /* 7 cell_08, 0.0001 relative per count */
-    {487, 988548818, 35, 27, 0}, /* 8 cell_09, 0.0001 relative per count */
-    {494, 1051401440, 35, 27, 0}, /* 9 cell_10, 0.0001 relative per count */
-    {612, 576476305, 34, 27, 0}, /* 10 cell_11, 0.0001 relative per count */
-    {491, 1034396815, 35, 27, 0}, /* 11 cell_12, 0.0001 relative per count */
-    {532, 1059243184, 35, 27, 0}, /* 12 cell_13, 0.0001 relative per count */
-    {459, 546751960, 34, 27, 0}, /* 13 cell_14, 0.0001 relative per count */
-    {422, 544478744, 34, 27, 0}, /* 14 cell_15, 0.0001 relative per count */
-    {364, 981317823, 35, 27, 0}, /* 15 cell_16, 0.0001 relative per count */
-    {-23, 741592198, 38, 27, 0}, /* 16 acc_x, 0.0047884 m/s^2 per count */
-    {-51, 834112467, 37, 27, 0}, /* 17 acc_y, 0.0047884 m/s^2 per count, sign turned on a left foot */
-    {447, 987166149, 39, 27, 0}, /* 18 acc_z, 0.0047884 m/s^2 per count */
-    {-186, 975719992, 38, 27, 0}, /* 19 gyro_x, 0.00106526 rad/s per count, sign turned on a left foot */
-    {-328, 646218384, 39, 27, 0}, /* 20 gyro_y, 0.00106526 rad/s per count */
-    {37, 659693851, 37, 27, 0}, /* 21 gyro_z, 0.00106526 rad/s per count, sign turned on a left foot */
-    {2594, 658761945, 35, 27, 0}, /* 22 static contact_s, 0.0001 s per count */
+    {303, 988310647, 35, 27, 0}, /* 0 cell_01, 0.0001 relative per count */
+    {321, 992434473, 35, 27, 0}, /* 1 cell_02, 0.0001 relative per count */
+    {378, 988794049, 35, 27, 0}, /* 2 cell_03, 0.0001 relative per count */
+    {341, 1047167536, 35, 27, 0}, /* 3 cell_04, 0.0001 relative per count */
+    {364, 971279001, 35, 27, 0}, /* 4 cell_05, 0.0001 relative per count */
+    {524, 1057893495, 35, 27, 0}, /* 5 cell_06, 0.0001 relative per count */
+    {475, 965839888, 35, 27, 0}, /* 6 cell_07, 0.0001 relative per count */
+    {595, 1048885558, 35, 27, 0}, /* 7 cell_08, 0.0001 relative per count */
+    {489, 968714293, 35, 27, 0}, /* 8 cell_09, 0.0001 relative per count */
+    {499, 1039035381, 35, 27, 0}, /* 9 cell_10, 0.0001 relative per count */
+    {614, 572809073, 34, 27, 0}, /* 10 cell_11, 0.0001 relative per count */
+    {497, 1014636121, 35, 27, 0}, /* 11 cell_12, 0.0001 relative per count */
+    {531, 1044785690, 35, 27, 0}, /* 12 cell_13, 0.0001 relative per count */
+    {469, 1069232086, 35, 27, 0}, /* 13 cell_14, 0.0001 relative per count */
+    {427, 1066942660, 35, 27, 0}, /* 14 cell_15, 0.0001 relative per count */
+    {361, 977875089, 35, 27, 0}, /* 15 cell_16, 0.0001 relative per count */
+    {17, 732729357, 38, 27, 0}, /* 16 acc_x, 0.0047884 m/s^2 per count */
+    {-41, 834112446, 37, 27, 0}, /* 17 acc_y, 0.0047884 m/s^2 per count, sign turned on a left foot */
+    {495, 978981148, 39, 27, 0}, /* 18 acc_z, 0.0047884 m/s^2 per count */
+    {-140, 994378915, 38, 27, 0}, /* 19 gyro_x, 0.00106526 rad/s per count, sign turned on a left foot */
+    {-380, 641041579, 39, 27, 0}, /* 20 gyro_y, 0.00106526 rad/s per count */
+    {62, 652348657, 37, 27, 0}, /* 21 gyro_z, 0.00106526 rad/s per count, sign turned on a left foot */
+    {2596, 667138364, 35, 27, 0}, /* 22 static contact_s, 0.0001 s per count */
 };
 
 const grf_detect_settings_t grf_tcn_simulated_contacts = {
@@ -34,8 +34,8 @@ const grf_stance_settings_t grf_tcn_simulated_buffer = {
     .capacity = 63, .channels = 22, .longest = 50, .most_missed = 2, .points = 101, .shortest = 8, .smooth_shift = 0
 };
 
-const float grf_tcn_simulated_centre[GRF_TCN_SIMULATED_AXES] = {1.4657135f, 0.0240292475f, 0.0317151025f};
-const float grf_tcn_simulated_size[GRF_TCN_SIMULATED_AXES] = {1.58086884f, 0.591809332f, 0.0789607242f};
+const float grf_tcn_simulated_centre[GRF_TCN_SIMULATED_AXES] = {1.46604943f, 0.0112966001f, 0.0348396711f};
+const float grf_tcn_simulated_size[GRF_TCN_SIMULATED_AXES] = {1.57169747f, 0.587698638f, 0.0764576271f};
 
 const grf_levels_settings_t grf_tcn_simulated_levels = {
     .block_rows = 50, .blocks = 6, .cells = 16, .every = 10, .faint_percent = 40, .greater_percent = 90, .least_steps = 3, .lowest = 7, .steps = 25, .units = 10000, .unloaded_percent = 2
@@ -47,7 +47,7 @@ const grf_insole_settings_t grf_tcn_simulated_insole = {
     &grf_tcn_simulated, grf_tcn_simulated_columns, from, &grf_tcn_simulated_contacts, &grf_tcn_simulated_buffer,
     &grf_tcn_simulated_levels, 0,
     GRF_TCN_SIMULATED_MODEL_ID, 25600u, GRF_TCN_SIMULATED_RATE_MHZ, 7, 0,
-    {1, 2, 0}, {0.0357868373f, 0.0332838297f, 1.49712086f}, {0.0058787954f, 0.000784363947f, 0.0157037135f},
+    {1, 2, 0}, {0.0349278376f, 0.0379140154f, 1.52924705f}, {0.0059078089f, 0.000768586237f, 0.0157994051f},
     {0, 0, 0, 0, 0, 0, 0, 0}, 0};
 
 grf_insole_memory_t grf_tcn_simulated_memory(grf_tcn_simulated_memory_t *memory)

@@ -5,7 +5,7 @@
 #include "tcn_simulated.h"
 #include "grf_insole.h"
 
-#define GRF_TCN_SIMULATED_MODEL_ID 0x74688e5cu /* CRC-32 of model.tflite */
+#define GRF_TCN_SIMULATED_MODEL_ID 0x39de0f93u /* CRC-32 of model.tflite */
 #define GRF_TCN_SIMULATED_COLUMNS 23
 #define GRF_TCN_SIMULATED_CHANNELS 22
 #define GRF_TCN_SIMULATED_AXES 3 /* vgrf, apgrf, mlgrf */
