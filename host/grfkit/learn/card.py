@@ -247,7 +247,7 @@ def _error(evaluation: dict[str, Any] | None) -> str:
     lines = [
         "## Error",
         "",
-        f"`{evaluation['split']}`, every participant tested by a network that had not seen them, beside every baseline;"
+        f"`{evaluation['split']}`, every participant tested by a model that had not seen them, beside every baseline;"
         " mean over participants and its 95 % interval.",
         "",
         table_text(evaluation),
