@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import xarray as xr
 
+from grfkit.formats.opensim import FootLoad, mot_text, opensim_axes
 from grfkit.formats.trc import trc_text
 from grfkit.formats.write_c3d import C3dPlate, write_c3d
 from grfkit.records import Floats, Recording
@@ -76,3 +79,40 @@ def insole_on_reference(lab: LabTrial) -> tuple[Recording, float]:
     """Return the insole's recording and its true offset (s)."""
     truth = next(t for (wearable, _), t in lab.truth.streams.items() if wearable == "insole")
     return lab.wearables["insole"], float(truth.offset_s)
+
+
+def write_belts_and_shoes(folder: Path, name: str, seed: int) -> float:
+    """Write a walker's belts as MOT and both shoes' accelerations as TRC, on one clock; return the mass (kg)."""
+    condition = Condition(
+        family="A", gait="walk", duration_s=25.0, wearables=("imu",), gaps=False, split_belt=True, person_seed=seed
+    )
+    lab = simulate_trial(condition, seed)
+    at_s = np.arange(0.0, 24.0, 1.0 / POINT_HZ)
+    feet = [
+        FootLoad(
+            side, opensim_axes(*_at(lab.reference.streams[plate], ("fx", "fy", "fz"), at_s)), np.zeros((at_s.size, 3))
+        )
+        for side, plate in _belts(lab).items()
+    ]
+    (folder / f"{name}.mot").write_text(mot_text(at_s, feet, name=name), encoding="utf-8")
+    shoes = []
+    for side in ("left", "right"):
+        stream = lab.wearables["imu"].streams[f"imu_{side}"]
+        clock = lab.truth.streams["imu", f"imu_{side}"]
+        own = stream.assign_coords(time=("time", clock.t_reference(np.asarray(stream["time"].values))))
+        shoes.append(np.stack(_at(own, ("acc_x", "acc_y", "acc_z"), at_s), axis=1))
+    # its header says mm, as every TRC's does: the column map says what stands there
+    text = trc_text(np.stack(shoes, axis=1), ["toes_l_imu", "toes_r_imu"], at_s, rate_hz=POINT_HZ)
+    (folder / f"{name}.trc").write_text(text, encoding="utf-8")
+    return float(lab.truth.world.situation.mass_kg)
+
+
+def _belts(lab: LabTrial) -> dict[Literal["left", "right"], str]:
+    """Return each foot's belt."""
+    feet = {str(s.attrs["knows_feet"]): n for n, s in lab.reference.streams.items()}
+    return {"left": feet["left"], "right": feet["right"]}
+
+
+def _at(stream: xr.Dataset, names: tuple[str, ...], at_s: Floats) -> list[Floats]:
+    """Return channels at times, held beyond their ends."""
+    return [np.interp(at_s, stream["time"].values, np.nan_to_num(stream[n].values)) for n in names]
