@@ -33,6 +33,12 @@ MODELS = {
     "tcn_deep": lambda: made.tcn(40, 3, 5, 8, levels=4, taps=5),
     "cnn_centred": lambda: made.tcn(30, 6, 10, 7, causal=False, taps=5),
     "statics": lambda: made.with_statics(12, 7, 5, 8),
+    "lags": lambda: made.lagged(20, 5, 6, 9),
+    "lags_beyond": lambda: made.lagged(11, 3, 5, 10, step=4),
+    "lags_both": lambda: made.lagged(20, 5, 6, 11, causal=False),
+    "window": lambda: made.over_the_window(21, 5, 6, 12),
+    # 26 x 19 weights of +-127, whose sums come within 5 % of what two rows in one number hold
+    "window_full": lambda: made.over_the_window(101, 19, 4, 13, full=True),
 }
 
 
@@ -185,6 +191,16 @@ def test_every_byte_is_tflms_in_two_orders(built, name):
     np.testing.assert_array_equal(c.run(x[order]), due[order])
 
 
+def test_the_largest_sums_of_a_window_are_tflms(built):
+    """Each number of the path at its greatest and least, whose sums pass 8 million."""
+    need("tflite_micro")
+    content, c = built("window_full")
+    (rows,) = (o for o in TfliteFile.of(content).tensors if o.data is not None and o.shape == (5, 26, 1, 19))
+    x = np.zeros((10, 101, 19), dtype=np.int8)
+    x[:, ::4] = [np.where(sign * w[:, 0] > 0, 127, -128) for w in rows.data.astype(int) for sign in (1, -1)]
+    np.testing.assert_array_equal(c.run(x), tflm(content, x))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_what_was_in_the_scratch_memory_does_not_matter(built, name):
     _, c = built(name)
@@ -194,7 +210,7 @@ def test_what_was_in_the_scratch_memory_does_not_matter(built, name):
     np.testing.assert_array_equal(c.run(x), first)
 
 
-@pytest.mark.parametrize("name", ["lstm", "lstm_stack", "tcn", "tcn_deep"])
+@pytest.mark.parametrize("name", ["lstm", "lstm_stack", "tcn", "tcn_deep", "lags", "lags_beyond"])
 @pytest.mark.parametrize("rows", [1, 10])
 def test_row_by_row_gives_the_bytes_of_the_whole_window(built, name, rows):
     _, c = built(name)

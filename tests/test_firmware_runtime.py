@@ -77,6 +77,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[CModel, Path]
         "both": made.bilstm(9, 5, 7, 2, head=9),
         "past": made.tcn(12, 3, 5, 6),
         "wide": made.with_statics(8, 7, 5, 8),
+        "lags": made.lagged(12, 3, 5, 9),
+        "window": made.over_the_window(13, 5, 6, 12),
     }
     found = []
     for name, content in made_of.items():
@@ -99,7 +101,7 @@ def test_models_compile_without_warnings(models, tmp_path):
             assert done.returncode == 0, f"{model.name}: {done.stderr}"
 
 
-@pytest.mark.parametrize("k", range(3))
+@pytest.mark.parametrize("k", range(5))
 def test_3000_mutations_find_nothing_with_sanitizers(models, k, tmp_path):
     model, source = models[k]
     files = [PROBES / "fuzz.c", PROBES / "probe.c", source, *runtime_sources()]

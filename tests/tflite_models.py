@@ -61,8 +61,11 @@ class ModelWriter:
         data = np.asarray(values, dtype=np.int32)
         return self.tensor(data.shape, "INT32", data=data)
 
-    def weights(self, shape: tuple[int, ...], scale: float | np.ndarray) -> int:
-        return self.tensor(shape, scale=scale, data=self.rng.integers(-127, 128, shape).astype(np.int8))
+    def weights(self, shape: tuple[int, ...], scale: float | np.ndarray, *, full: bool = False) -> int:
+        values = self.rng.integers(-127, 128, shape)
+        if full:
+            values = np.sign(values + 0.5) * np.ones(shape) * 127
+        return self.tensor(shape, scale=scale, data=values.astype(np.int8))
 
     def bias(self, size: int, scale: float | np.ndarray, spread: int = 3000) -> int:
         values = self.rng.integers(-spread, spread + 1, size).astype(np.int32)
@@ -85,6 +88,7 @@ class ModelWriter:
             "REVERSE_V2": "ReverseV2Options",
             "RESHAPE": "ReshapeOptions",
             "PAD": "PadOptions",
+            "GATHER": "GatherOptions",
             "STRIDED_SLICE": "StridedSliceOptions",
         }.get(name)
         if of:
@@ -146,6 +150,12 @@ class ModelWriter:
         self.operator("RESHAPE", [source, self.constant([1, self.points, 1, width])], [out])
         return out
 
+    def flat(self, source: int) -> int:
+        """(1, points, 1, channels) as rows."""
+        out = self.rows(self.widths[source], *self.scales[source])
+        self.operator("RESHAPE", [source, self.constant([1, self.points, self.widths[source]])], [out])
+        return out
+
     def conv(
         self,
         source: int,
@@ -157,14 +167,24 @@ class ModelWriter:
         scale: float,
         zero: int,
         relu: bool = True,
+        hold: bool = False,
+        rows: int = 0,
+        full: bool = False,
     ) -> int:
+        """Convolve in time; ``hold``: the row at the border stands beyond it; ``rows``: so many come out, nothing is
+        padded; ``full``: weights of 127 and -127 alone.
+        """
         inner, after = self.widths[source], (taps - 1) * dilation - before
         own = self.scales[source]
-        padded = self.tensor((1, self.points + before + after, 1, inner), scale=own[0], zero=own[1])
-        self.operator("PAD", [source, self.constant([[0, 0], [before, after], [0, 0], [0, 0]])], [padded])
+        padded = source if rows else self.tensor((1, self.points + before + after, 1, inner), scale=own[0], zero=own[1])
+        if hold:
+            seen = np.clip(np.arange(-before, self.points + after), 0, self.points - 1)
+            self.operator("GATHER", [source, self.constant(seen)], [padded], axis=1)
+        elif not rows:
+            self.operator("PAD", [source, self.constant([[0, 0], [before, after], [0, 0], [0, 0]])], [padded])
         w_scale = self.rng.uniform(0.2, 1.0, width) / 127
-        w, b = self.weights((width, taps, 1, inner), w_scale), self.bias(width, w_scale * own[0])
-        out = self.tensor((1, self.points, 1, width), scale=scale, zero=zero)
+        w, b = self.weights((width, taps, 1, inner), w_scale, full=full), self.bias(width, w_scale * own[0])
+        out = self.tensor((1, rows or self.points, 1, width), scale=scale, zero=zero)
         kind = self.schema.ActivationFunctionType.RELU if relu else self.schema.ActivationFunctionType.NONE
         valid = self.schema.Padding.VALID
         options = {"padding": valid, "strideH": 1, "strideW": 1, "dilationHFactor": dilation, "dilationWFactor": 1}
@@ -234,9 +254,34 @@ def tcn(
         a = w.conv(w.conv(y, units, scale=0.05, zero=-128, **more), units, scale=0.06, zero=-128, **more)
         around = y if level else w.conv(y, units, taps=1, dilation=1, before=0, scale=0.05, zero=-6, relu=False)
         y = w.add(a, around, scale=0.08, zero=-128)
-    rows = w.rows(units, *w.scales[y])
-    w.operator("RESHAPE", [y, w.constant([1, points, units])], [rows])
-    return w.content(x, w.dense(rows, 3, scale=0.05, zero=-1))
+    return w.content(x, w.dense(w.flat(y), 3, scale=0.05, zero=-1))
+
+
+def lagged(points: int, inputs: int, units: int, seed: int, *, step: int = 3, causal: bool = True) -> bytes:
+    """A forward LSTM, and beside it seven lags of which the row at the border stands for those beyond the window."""
+    w = ModelWriter(points, seed)
+    x = w.rows(inputs, 0.05, 3)
+    before = (6 if causal else 3) * step
+    held = {"taps": 7, "dilation": step, "before": before, "hold": True}
+    path = w.flat(w.conv(w.image(x), 3, scale=0.09, zero=-4, relu=False, **held))
+    head = w.dense(w.lstm(x, units, scale=0.0075, zero=-2), 3, scale=0.02, zero=7)
+    return w.content(x, w.add(path, head, scale=0.08, zero=1, relu=False))
+
+
+def over_the_window(points: int, inputs: int, units: int, seed: int, *, every: int = 4, full: bool = False) -> bytes:
+    """A bidirectional LSTM, and beside it every so many-th row to five numbers, and these to the whole curve."""
+    w = ModelWriter(points, seed)
+    x = w.rows(inputs, 0.05, 0 if full else 3)
+    taps = (points - 1) // every + 1
+    assert (taps - 1) * every + 1 == points
+    once = {"dilation": every, "before": 0, "relu": False, "rows": 1}
+    few = w.conv(w.image(x), 5, taps=taps, scale=0.5 if full else 0.1, zero=2, full=full, **once)
+    curve = w.conv(few, 3 * points, taps=1, scale=0.4, zero=-4, **once)
+    path = w.rows(3, *w.scales[curve])
+    w.operator("RESHAPE", [curve, w.constant([1, points, 3])], [path])
+    both = [w.lstm(x, units, scale=0.0078125, zero=0), w.lstm(w.reverse(x), units, scale=0.0078125, zero=0)]
+    head = w.dense(w.join([both[0], w.reverse(both[1])]), 3, scale=0.02, zero=7)
+    return w.content(x, w.add(path, head, scale=0.3, zero=1, relu=False))
 
 
 def with_statics(points: int, inputs: int, units: int, seed: int) -> bytes:

@@ -144,6 +144,8 @@ typedef struct {
     grf_levels_settings_t levels;
     grf_lowpass_settings_t lowpass;
     grf_insole_settings_t insole;
+    grf_point_t *points; /* of their exact sizes, as all memory below: sanitizers see the ends */
+    grf_curve_t *curve;
 } any_t;
 
 /* Settings of an insole around the model: channels from anywhere, levels and a low-pass or none. */
@@ -163,8 +165,18 @@ static void any_insole(const uint8_t *data, any_t *any)
     for (uint32_t k = 0; k < 3u; ++k) {
         insole.column[k] = (uint8_t)(insole.column[k] % GRF_MODEL.outputs); /* models of one axis too */
     }
+    any->points = (grf_point_t *)malloc(GRF_MODEL.points * sizeof *any->points);
+    any->curve = (grf_curve_t *)malloc(3u * GRF_MODEL.points * sizeof *any->curve);
+    for (uint32_t k = 0; k < GRF_MODEL.points; ++k) {
+        any->points[k] = (grf_point_t){(int16_t)(data[k % 24u] << 8), (int16_t)(data[k % 23u] * 257 - 32768)};
+        for (uint32_t a = 0; a < 3u; ++a) {
+            any->curve[3u * k + a] = (grf_curve_t){(data[k % 22u] << 15) - (1 << 22), (data[k % 21u] << 22) - (1 << 29)};
+        }
+    }
+    insole.curve = data[13] & 8 ? any->curve : 0;
     for (uint32_t k = 0; k < inputs; ++k) {
-        grf_channel_t one = {data[14] - 128, (int32_t)(data[15] << 16) - (1 << 23), 18, (int8_t)data[16]};
+        grf_channel_t one = {data[14] - 128, (int32_t)(data[15] << 16) - (1 << 23), 18, (int8_t)data[16],
+                             data[13] & 16 ? any->points : 0};
         any->columns[k] = one;
         any->from[k] = (uint8_t)(data[17] * (k + 1u) + k);
     }
@@ -177,7 +189,7 @@ static void any_insole(const uint8_t *data, any_t *any)
 
 static grf_insole_memory_t any_memory(const any_t *any)
 {
-    uint32_t points = GRF_MODEL.points; /* of their exact sizes: sanitizers see the ends */
+    uint32_t points = GRF_MODEL.points;
     grf_insole_memory_t made = {0, 0, 0, 0, 0, 0, 0, 0};
     made.ring = (int16_t *)malloc(GRF_STANCE_RING_BYTES(any->buffer.channels, any->buffer.capacity));
     made.window = (int16_t *)malloc(2u * points * any->buffer.channels);
@@ -190,8 +202,10 @@ static grf_insole_memory_t any_memory(const any_t *any)
     return made;
 }
 
-static void free_memory(const grf_insole_memory_t *memory)
+static void free_memory(const grf_insole_memory_t *memory, const any_t *any)
 {
+    free(any->points);
+    free(any->curve);
     free(memory->ring);
     free(memory->window);
     free(memory->input);
@@ -280,7 +294,7 @@ static void fuzz_device(const uint8_t *data, size_t size)
     for (uint32_t k = 0; ready && k < 200u; ++k) {
         happen(&settings, &device, data + 22 + k * 7u % (size - 128u + 1u));
     }
-    free_memory(&memory.insole);
+    free_memory(&memory.insole, &any);
     free(memory.report);
     free(memory.packet);
 }
@@ -308,7 +322,7 @@ static void fuzz_insole(const uint8_t *data, size_t size)
             (void)grf_insole_answer(&any.insole, &insole, &report);
         }
     }
-    free_memory(&memory);
+    free_memory(&memory, &any);
 }
 #else
 static void fuzz_device(const uint8_t *data, size_t size)
