@@ -22,6 +22,7 @@ from ..signals.landmark_contacts import landmark_contacts
 from .causal import causal_settings
 from .causal_record import as_counts, contact_times, contacts_causal
 from .contacts import UNDERLOADED, ContactRule, ContactTimes, Rejection, counted, peak_loads, rule_of, underloaded
+from .lower_foot import lower_feet
 from .plate_force import ContactSide, PlateContact, PlateForce
 from .plate_hits import plate_contacts
 from .temporal import strides_of_foot
@@ -143,8 +144,8 @@ def find_stances(
     -------
     Stances
         The side is that of the plate or of the wearable. Where plates know no feet it is that of the insole that was
-        loaded at the time, or of the landmarks or the shoe that landed; on two belts else that of the belt, which lies
-        left or right of the other as seen along the walk (the belts carry the centre of pressure backward).
+        loaded at the time, of the landmarks or the shoe that landed, or of the lower foot; on two belts else
+        that of the belt, as it lies along the walk (belts carry the centre of pressure backward).
 
     Raises
     ------
@@ -348,6 +349,9 @@ def _sides_of(trial: Trial, contacts: list[PlateContact]) -> list[ContactSide]:
         for k, contact in enumerate(contacts):
             if sides[k] == "unknown":
                 sides[k] = _side_name(_standing_foot(contact, *feet, overlap=kind == "insole"))
+    if "unknown" in sides:
+        lower = lower_feet(_wearables(trial, "landmarks").values(), [(c.ic_s, c.to_s) for c in contacts])
+        sides = [_side_name(foot) if side == "unknown" else side for side, foot in zip(sides, lower)]
     return sides
 
 

@@ -50,6 +50,27 @@ def landmark_contacts(time_s: Floats, position: Floats, names: list[str]) -> lis
     return trains
 
 
+def foot_heights(position: Floats, names: list[str]) -> list[Floats | None]:
+    """Return how high (m) each foot is, left then right: its lowest of heel and toe above where that stands.
+
+    NaN where it is not seen; None for a foot of which neither is measured half of the time.
+
+    Parameters
+    ----------
+    position
+        Shape (samples, landmarks, 3), m, NaN where missing.
+    """
+    feet = foot_landmarks(names)
+    heights: list[Floats | None] = []
+    for side in ("left", "right"):
+        columns = [_middle(position, feet.get(side, {})[p]) for p in ("heel", "toe") if p in feet.get(side, {})]
+        axis, sign = _vertical_axis(position, feet)
+        courses = [sign * column[:, axis] for column in columns]
+        seen = [h for h in courses if np.isfinite(h).mean() > LEAST_VISIBLE]
+        heights.append(np.fmin.reduce([h - np.nanpercentile(h, FLOOR_PERCENT) for h in seen]) if seen else None)
+    return heights
+
+
 def _vertical_axis(position: Floats, feet: dict[str, dict[str, list[int]]]) -> tuple[int, float]:
     """Return the axis in which the body extends most above its feet, and whether up is along (1) or against it (-1)."""
     lowest = [i for parts in feet.values() for indices in parts.values() for i in indices]
