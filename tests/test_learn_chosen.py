@@ -99,6 +99,19 @@ def test_the_lagged_path_starts_from_ridge_in_newtons_and_where_points_have_thei
     assert (errors < 0.2 * of_mean).all(), "the law of a point's neighbours is linear, that of its z-scores nearly"
 
 
+@pytest.mark.parametrize("statics", [(), ("speed_m_s",)])
+def test_mean_curves_in_newtons_are_those_in_body_weights_where_all_weigh_the_same(statics: tuple[str, ...]) -> None:
+    rest, near, fold = fold_of(made_up("abcd", each=10), "a")
+    for data in (rest, near):
+        data.data["scalars"].loc[{"scalar": "mass_kg"}] = 70.0
+    still = TrainConfig(epochs=0, patience=0, statics=statics)
+    due, found = (
+        fit(network_config("mean_curve"), still.model_copy(update={"target": target}), rest, fold).predict(near)
+        for target in ("bw", "newton")
+    )
+    np.testing.assert_allclose(found, due, atol=1e-5)
+
+
 def test_a_channel_that_moves_only_where_nothing_counts_gets_no_weight() -> None:
     """Its scaled values would be 1e-12, and its weight so large that eight bits held no other."""
     rest, _, fold = fold_of(made_up("abcd", each=10, window="continuous"), "a")

@@ -13,7 +13,7 @@ from .baseline_base import mean_curve
 from .batches import Windows
 from .folds import grouped_kfold
 from .kernel import distances_of_rows, solve_kernel, spread_rows
-from .linear_start import output_scale, put, stance_rows, start_from_ridge
+from .linear_start import in_its_unit, output_scale, put, stance_rows, start_from_ridge
 from .networks import ForceNetwork
 from .networks.direct import MOST_STANCES, SPEED, SPEED_STEP_M_S, Kernel, MeanCurves, speeds_of
 from .scaler import Scaler
@@ -41,7 +41,7 @@ def give_start(network: ForceNetwork, scaler: Scaler, windows: Windows) -> None:
 
 
 def _start_curves(network: MeanCurves, scaler: Scaler, windows: Windows) -> None:
-    data = StanceSet(windows.data.data.sel(axis=list(scaler.axes)))
+    data = in_its_unit(scaler, windows.data)
     curves = [mean_curve(data)]
     if len(network.speed):
         known = data.scalar(SPEED)

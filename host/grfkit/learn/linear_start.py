@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..arrays import Floats
 from ..records.stance_set import StanceSet
+from ..units import G
 from .baseline_base import MOST_GROUPS
 from .batches import Windows
 from .networks import ForceNetwork
@@ -144,21 +146,27 @@ def _of_samples(scaler: Scaler, windows: Windows) -> StanceSet:
 
     Scaled forces are in SDs of their point times that of the axis, so that each axis weighs what it weighs in BW.
     """
-    data = windows.data.data.sel(channel=list(scaler.channels), axis=list(scaler.axes))
-    inputs, forces, weights = [], [], []
-    for batch in windows.in_order():
-        forces.append(scaler.expected(torch.from_numpy(batch.targets), torch.from_numpy(batch.mass_kg)).numpy())
-        weights.append(batch.weight)
-        if scaler.per_point:
-            # without masks of what is missing, which come after the channels
-            inputs.append(scaler.inputs(torch.from_numpy(batch.inputs)).numpy()[:, :, : len(scaler.channels)])
-    targets = np.concatenate(forces)
-    if scaler.per_point:
-        centre, size = output_scale(scaler)
-        targets = ((targets - centre) / size * _axis_sizes(scaler)).astype(np.float32)
-        data = data.assign(inputs=(data["inputs"].dims, np.concatenate(inputs)))
-    filled = {"targets": targets, "weight": np.concatenate(weights)}
-    return StanceSet(data.assign({name: (data[name].dims, values) for name, values in filled.items()}))
+    data = in_its_unit(scaler, windows.data).data.sel(channel=list(scaler.channels))
+    if not scaler.per_point:
+        return StanceSet(data)
+    # without masks of what is missing, which come after the channels
+    inputs = [
+        scaler.inputs(torch.from_numpy(batch.inputs)).numpy()[:, :, : len(scaler.channels)]
+        for batch in windows.in_order()
+    ]
+    centre, size = output_scale(scaler)
+    targets = (data["targets"].values - centre) / size * _axis_sizes(scaler)
+    scaled = {"inputs": np.concatenate(inputs), "targets": targets.astype(np.float32)}
+    return StanceSet(data.assign({name: (data[name].dims, values) for name, values in scaled.items()}))
+
+
+def in_its_unit(scaler: Scaler, data: StanceSet) -> StanceSet:
+    """Return the axes of a scaler, with forces in the unit of its network's answer: N where the target is newton."""
+    chosen = data.data.sel(axis=list(scaler.axes))
+    if scaler.target == "newton":
+        weight_n = data.scalar("mass_kg") * G
+        chosen = chosen.assign(targets=chosen["targets"] * xr.DataArray(weight_n, dims="stance"))
+    return StanceSet(chosen)
 
 
 def put(parameter: Tensor, values: Floats) -> None:
