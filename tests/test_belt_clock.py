@@ -96,6 +96,31 @@ def test_what_does_not_show_it_is_not_judged() -> None:
     assert belt_shift(*feet, rate_hz=float(load.attrs["rate_hz"])) is None
 
 
+def test_two_feet_that_land_together_are_no_late_belt() -> None:
+    phase = (np.arange(0.0, 20.0, 0.001) * 2.0) % 1.0  # two hops a second, a foot on each belt
+    load = np.where(phase < 0.7, 800.0 * np.sin(np.pi * phase / 0.7), 0.0)
+    hops = np.stack([load, 0.02 * load], axis=1)
+    assert belt_shift(hops, 1.03 * hops, rate_hz=1000.0) is None
+
+
+def test_a_shift_near_half_a_stride_is_not_told_and_any_other_only_but_for_whole_strides() -> None:
+    # its stride takes 1.13 s: 0.47 s late, near the half, could be hops; 0.7 s late fits as 0.42 s early
+    assert told(late(trial(2).reference, 0.47)) == []
+    ((_, finding),) = told(late(trial(2).reference, 0.7))
+    assert finding.value == pytest.approx(1e3 * (0.7 - 1.13), abs=18)
+    assert "but for whole strides of 1.13 s" in finding.text
+
+
+def test_a_zero_that_is_not_certain_does_not_hide_a_late_belt() -> None:
+    recording = late(trial(2).reference, 0.1)
+    streams = dict(recording.streams)
+    streams["plate_1"] = streams["plate_1"].copy(deep=True)
+    streams["plate_1"]["fz"].values[:] += 150.0
+    ((plate, finding),) = told(recording.replaced(streams))
+    assert plate == "plate_2"
+    assert finding.value == pytest.approx(100, abs=18)
+
+
 def test_missing_samples_and_other_axes_change_nothing() -> None:
     walk = late(trial(2).reference, 0.1)
     forces = [np.stack([s["fz"].values, s["fx"].values], axis=1) for s in walk.of_kind("force_plate").values()]

@@ -9,7 +9,7 @@ from ..arrays import Floats
 from ..records import Recording, Surface
 from ..signals.belt_clocks import BeltShift, belt_shift
 from .correct import treated
-from .findings import Finding, PlateFindings, decided
+from .findings import CorrectionRequest, Finding, PlateFindings, decided
 from .vertical import FORCES, vertical_force
 
 TOLD_S, TOLD_GAIN = 0.03, 1.15
@@ -31,7 +31,9 @@ def with_belt_clock(
     plates = [p for p in findings if p.vertical and p.plate in streams and p.get("unloaded") is None]
     if surface == "overground" or len(plates) != 2 or not _alike(*(streams[p.plate] for p in plates)):
         return findings
-    first, second = (_upward_and_forward(streams[p.plate], p) for p in decided(plates))
+    # feet leave a belt only where its zero is 0, be it corrected later or not
+    zeroed = decided(plates, CorrectionRequest(zero="always"))
+    first, second = (_upward_and_forward(streams[p.plate], p) for p in zeroed)
     along = 1 + int(np.nanvar(first[:, 2]) + np.nanvar(second[:, 2]) > np.nanvar(first[:, 1]) + np.nanvar(second[:, 1]))
     rate_hz = float(streams[plates[0].plate].attrs["rate_hz"])
     shift = belt_shift(first[:, [0, along]], second[:, [0, along]], rate_hz=rate_hz)
@@ -46,7 +48,8 @@ def _finding(shift: BeltShift, other: str) -> Finding:
     milliseconds = 1e3 * shift.late_s
     what = (
         f"this belt's force comes {abs(milliseconds):.0f} ms {'later' if milliseconds > 0 else 'earlier'} than that of"
-        f" {other} (to {1e3 * SURE_S:.0f} ms): together they vary by {100 * shift.sd_bw:.0f} % of body weight, by"
+        f" {other} (to {1e3 * SURE_S:.0f} ms, and but for whole strides of {shift.stride_s:.2f} s):"
+        f" together they vary by {100 * shift.sd_bw:.0f} % of body weight, by"
         f" {100 * shift.sd_without_bw:.0f} % without the shift, and someone who walks carries one body weight"
     )
     return Finding(

@@ -7,6 +7,7 @@ clocks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,8 +18,11 @@ from ..arrays import Floats
 RATE_HZ = 100.0
 """Rate (Hz) to which force is averaged: walking holds nothing beyond 20 Hz that matters here, and it is quick."""
 WIDEST_S = 0.5
-"""Largest shift (s) that is looked for; chosen by hand: less than half a stride (0.55 s and more), for at a whole
-stride's shift the forces fit nearly as well."""
+"""Largest shift (s) that is looked for; chosen by hand: half of a usual stride, for at a whole stride's shift the
+forces fit nearly as well."""
+MOST_OF_STRIDE = 0.4
+"""Share of a stride up to which a shift is believed; chosen by hand, a tenth below the half at which late and early are
+the same, and at which both feet land together: so do the two feet of somebody who hops on belts of one clock."""
 FORWARD = 8.0
 """Weight of the forward force's variance beside the vertical one's. Of 1 to 8, 8 came nearest to the lags by pelvis
 sensors of 26 real walks (Pearl 2024; 13 ms at most, 23 ms without the forward force): limping moves the weight of
@@ -49,12 +53,15 @@ class BeltShift:
         SD of the summed vertical force as recorded, and without the shift, in mean loads.
     gain
         Variance of the summed forces as recorded over that without the shift.
+    stride_s
+        Usual time between a foot's contacts: a shift by whole strides more looks the same.
     """
 
     late_s: float
     sd_bw: float
     sd_without_bw: float
     gain: float
+    stride_s: float
 
 
 def belt_shift(first: Floats, second: Floats, *, rate_hz: float) -> BeltShift | None:
@@ -68,7 +75,8 @@ def belt_shift(first: Floats, second: Floats, *, rate_hz: float) -> BeltShift | 
     Returns
     -------
     BeltShift or None
-        None where the record is short, or is not of somebody who walks with a foot on each belt.
+        None where the record is short, is not of somebody who walks with a foot on each belt, or the shift is near half
+        a stride.
     """
     a, b = (_averaged(values, rate_hz) for values in (first, second))
     step = max(1, round(rate_hz / RATE_HZ)) / rate_hz
@@ -91,8 +99,10 @@ def belt_shift(first: Floats, second: Floats, *, rate_hz: float) -> BeltShift | 
     low, sd = float(np.nanpercentile(sums[best][:, 0], 5)), float(np.sqrt(up[best]))
     if best in (0, len(cost) - 1) or low < NEVER_LEFT_BW or sd > STEADY_BW:
         return None
-    late = (_least(cost) - reach) * step
-    return BeltShift(late, float(np.sqrt(up[reach])), sd, float(cost[reach] / cost[best]))
+    late, stride = (_least(cost) - reach) * step, _stride([a[:, 0], b[:, 0]]) * step
+    if not abs(late) <= MOST_OF_STRIDE * stride:
+        return None
+    return BeltShift(late, float(np.sqrt(up[reach])), sd, float(cost[reach] / cost[best]), stride)
 
 
 def _averaged(values: Floats, rate_hz: float) -> Floats:
@@ -106,6 +116,13 @@ def _steps(load: Floats) -> bool:
     """Return whether a foot stands on a belt and leaves it as in a walk."""
     known = load[np.isfinite(load)]
     return bool((known < UNLOADED_BW).mean() >= LEAST_SWING and (known > LOADED_BW).mean() >= LEAST_STANCE)
+
+
+def _stride(loads: Sequence[Floats]) -> float:
+    """Return the usual number of samples from one loading of a belt to its next, NaN where none comes again."""
+    between = [np.diff(np.flatnonzero(np.diff((load > LOADED_BW).astype(int)) > 0)) for load in loads]
+    every = np.concatenate(between)
+    return float(np.median(every)) if every.size else float("nan")
 
 
 def _least(cost: Floats) -> float:
