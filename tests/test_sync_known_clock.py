@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from c3d_files import real
+from grfkit.cli import inspect
 from grfkit.cli.sync import main
 from grfkit.errors import BadInputError, RefusedError
 from grfkit.records import ClockMap, Recording, Trial
@@ -42,6 +43,15 @@ def command(*words: str | Path) -> tuple[int, str, str]:
     with patch.object(sys, "argv", argv), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as stop:
         main()
     return int(stop.value.code or 0), out.getvalue(), err.getvalue()
+
+
+def inspected(*words: str | Path) -> str:
+    """Return what ``grf-inspect`` prints."""
+    out, argv = io.StringIO(), ["grf-inspect", *map(str, words)]
+    with patch.object(sys, "argv", argv), redirect_stdout(out), pytest.raises(SystemExit) as stop:
+        inspect.main()
+    assert not stop.value.code
+    return out.getvalue()
 
 
 def of_one_file(path: Path, **options: Any) -> Alignment:
@@ -212,6 +222,18 @@ def test_the_report_calls_a_given_clock_given(folder: Path, tmp_path: Path) -> N
     page = (tmp_path / "a.html").read_text()
     assert "clock given, not estimated" in page
     assert "next best alignment" not in page
+
+
+def test_grf_inspect_shows_a_trial_and_where_its_clocks_are_from(folder: Path, tmp_path: Path) -> None:
+    assemble(of_one_file(folder / "short.c3d", participant="P1")).to_netcdf(tmp_path / "t.nc")
+    words = inspected(tmp_path / "t.nc")
+    assert "Trial of P1, treadmill, aligned" in words
+    assert "clock of landmarks: offset +0.0000 s; clock given, not estimated" in words
+    with pytest.raises(BadInputError, match="without further options"):
+        inspect.inspect(tmp_path / "t.nc", rate_hz=100.0)
+    document = json.loads(inspected(tmp_path / "t.nc", "--json"))
+    assert (document["artefact"], document["verdict"], document["mass_kg"]) == ("trial", "aligned", None)
+    assert [(row["origin"], row["check"]) for row in document["maps"]] == [("synchronised", "unclear")]
 
 
 def test_help_names_the_sign_and_keeps_the_prior_apart() -> None:

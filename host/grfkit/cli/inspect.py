@@ -47,10 +47,12 @@ def inspect(
 ) -> None:
     """Show what a recording holds, and which reader took it and why.
 
-    Streams, channels, units, rates, duration, gaps and plates; nothing is written.
+    Streams, channels, units, rates, duration, gaps and plates; of a trial its streams and clocks. Nothing is written.
     """
     from ..io.inspect import inspect as describe
 
+    if _is_trial(file, as_json, stated=any(option is not None for option in (column_map, rate_hz, side, plates))):
+        return
     report = describe(file, read_options(column_map, rate_hz, side, plates))
     if as_json:
         import json
@@ -60,6 +62,28 @@ def inspect(
     from .tables import show_report
 
     show_report(report)
+
+
+def _is_trial(file: Path, as_json: bool, *, stated: bool) -> bool:
+    """Return whether the file is a trial of grf-sync, and say what it holds."""
+    from .inspect_trial import trial_document, trial_in, trial_words
+
+    trial = trial_in(file)
+    if trial is None:
+        return False
+    if stated:
+        from ..errors import BadInputError
+
+        raise BadInputError(f"{file}: is a trial, which states all of this itself; give it without further options")
+    if as_json:
+        import json
+
+        print(json.dumps(trial_document(trial, file), indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        from .command_line import for_terminal
+
+        print(for_terminal(trial_words(trial)))
+    return True
 
 
 def read_options(
