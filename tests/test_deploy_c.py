@@ -313,6 +313,22 @@ def test_an_operator_without_c_is_named():
         c_model(file, "wide")
 
 
+@pytest.mark.parametrize(("part", "refused"), [(False, "is not one layer's output"), (True, "keeps rows of 27")])
+def test_a_single_row_that_goes_out_or_is_a_part_of_one_is_refused(part, refused):
+    need("ai_edge_litert", "flatbuffers")
+    w = made.ModelWriter(9, 1)
+    x = w.rows(5, 0.05, 3)
+    out = w.conv(w.image(x), 54, taps=3, dilation=4, before=0, scale=0.1, zero=0, rows=1)
+    if part:
+        half, start, end = w.tensor((1, 1, 1, 27), scale=0.1), w.constant([0, 0, 0, 27]), w.constant([0, 0, 0, 54])
+        w.operator("STRIDED_SLICE", [out, start, end, w.constant([1] * 4)], [half], 2, beginMask=7, endMask=7)
+        curve = w.rows(3, 0.1, 0)
+        w.operator("RESHAPE", [half, w.constant([1, 9, 3])], [curve])
+        out = w.dense(curve, 3, scale=0.3, zero=1)
+    with pytest.raises(NoC, match=refused):
+        c_model(TfliteFile.of(w.content(x, out)), "odd")
+
+
 @pytest.mark.parametrize("name", ["", "9x", "A", "a-b", "../x"])
 def test_names_that_are_no_c_are_refused(name):
     with pytest.raises(BadInputError, match="is no name for C files"):

@@ -52,7 +52,8 @@ def _reshape(reader: GraphReader, operator: OperatorInfo) -> None:
     value = reader.value(operator)
     shape = reader.file.tensors[operator.outputs[0]].shape
     width, rows = sum(p.width for p in value.parts), 1 if value.once else reader.points + sum(value.pad)
-    if value.once and math.prod(shape) == width == reader.points * shape[-1] and len(value.parts) == 1:
+    whole = len(value.parts) == 1 and width == reader.widths[value.parts[0].buffer]
+    if value.once and math.prod(shape) == width == reader.points * shape[-1] and whole:
         folded = Part(value.parts[0].buffer, 0, shape[-1], folded=True)
         reader.alias(operator, replace(value, parts=(folded,), once=False))
         return

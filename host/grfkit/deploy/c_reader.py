@@ -47,7 +47,7 @@ class GraphReader:
     def graph(self) -> Graph:
         """Return all layers; refuse an output that is not one whole layer."""
         out = self.values.get(self.file.output.index)
-        if out is None or out.reversed or len(out.parts) != 1 or out.parts[0].buffer == 0 or out.pad != (0, 0):
+        if out is None or out.reversed or out.once or len(out.parts) != 1 or out.parts[0].buffer == 0 or any(out.pad):
             raise NoC(f"output tensor '{self.file.output.name}' is not one layer's output in the order of time")
         if not out.parts[0].folded and out.parts[0].width != self.widths[out.parts[0].buffer]:
             raise NoC(f"output tensor '{self.file.output.name}' is only some channels of a layer")
