@@ -27,6 +27,9 @@ _OTHER = "other_toes_"
 _CHANNELS = tuple(f"{kind}_{axis}" for kind in ("acc", "gyro") for axis in "xyz")
 _UNITS = {"acc": "m/s^2", "gyro": "rad/s"}
 _PITCH = _CHANNELS.index("gyro_y")
+_GAP_S = 0.05
+"""Time (s) between two samples from which on they have a gap between them; chosen by hand: shorter ones move a contact
+by a hundredth of a second at most."""
 
 
 def of_both_shoes(spec: ModelSpec) -> bool:
@@ -90,7 +93,10 @@ def _shoe(source: EstimateSource, side: Side) -> xr.Dataset:
 
 
 def _signals(stream: xr.Dataset, cutoff_hz: float) -> tuple[Floats, Floats]:
-    """Return times and acceleration and angular velocity, (samples, 6), in the axes of the walk, low-passed."""
+    """Return times and acceleration and angular velocity, (samples, 6), in the axes of the walk, low-passed.
+
+    Where samples are missing, times are even, and the signals of a gap are NaN: no swing is guessed across it.
+    """
     time = np.asarray(stream["time"].values, dtype=np.float64)
     raw = np.stack([np.asarray(stream[c].values, dtype=np.float64) for c in _CHANNELS], axis=1)
     whole = np.isfinite(raw).all(axis=1)
@@ -98,7 +104,15 @@ def _signals(stream: xr.Dataset, cutoff_hz: float) -> tuple[Floats, Floats]:
     rate = float(stream.attrs["rate_hz"])
     acc, gyro = shoe_axes(raw[:, :3], raw[:, 3:], rate_hz=rate, axes="walking")
     both = np.concatenate([acc, gyro], axis=1)
-    return time, lowpass(both, rate_hz=rate, cutoff_hz=cutoff_hz) if 0 < cutoff_hz < rate / 2 else both
+    gaps = np.flatnonzero(np.diff(time) > max(_GAP_S, 1.5 / rate))
+    if gaps.size:
+        even = np.arange(time[0], time[-1], 1.0 / rate)
+        lost = np.any([(even > time[g]) & (even < time[g + 1]) for g in gaps], axis=0)
+        time, both = even, np.stack([np.interp(even, time, channel) for channel in both.T], axis=1)
+    both = lowpass(both, rate_hz=rate, cutoff_hz=cutoff_hz) if 0 < cutoff_hz < rate / 2 else both
+    if gaps.size:
+        both[lost] = np.nan
+    return time, both
 
 
 def _inputs(spec: ModelSpec, signals: Mapping[Side, tuple[Floats, Floats]], side: Side, at: Floats) -> Floats:

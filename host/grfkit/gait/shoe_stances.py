@@ -7,6 +7,7 @@ the same turning points).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy import signal
 
 from ..arrays import Floats
 from ..signals.runs import true_runs
-from .contacts import ContactRule
+from .contacts import GAP, ContactRule, Rejection
 from .landmark_stances import FootStances, within_limits
 
 SWING_END_TO_IC_S, TO_TO_SWING_S = 0.043, 0.036
@@ -25,10 +26,14 @@ _LOWPASS_HZ = 10.0
 """Of the turning; chosen by hand, above what a swing holds and below a landing's ringing."""
 _DEEP_PERCENT, _LEAST_SHARE = 2.0, 0.35
 """A swing turns toe up by this share of that percentile at least; chosen by hand, so that a shuffle is none."""
+_HIDES_S = 0.25
+"""Gap (s) in which a swing may be hidden; chosen by hand, below the shortest swing of a walk."""
 
 
 def stances_of_shoe(time_s: Floats, pitch_rad_s: Floats, rule: ContactRule) -> FootStances:
     """Return the stances of a foot from its shoe's angular velocity.
+
+    Those beside a swing that a gap touches are rejected, and those that hold a gap in which a swing may be hidden.
 
     Parameters
     ----------
@@ -49,12 +54,20 @@ def stances_of_shoe(time_s: Floats, pitch_rad_s: Floats, rule: ContactRule) -> F
         filled = signal.sosfiltfilt(signal.butter(2, _LOWPASS_HZ, fs=rate, output="sos"), filled)
     deep = float(np.percentile(filled, _DEEP_PERCENT))
     swings = [
-        (_crossing(time_s, filled, a), _crossing(time_s, filled, b))
+        (_crossing(time_s, filled, a), _crossing(time_s, filled, b), bool(known[a - 1 : b + 1].all()))
         for a, b in true_runs(filled < 0.0)
-        if a > 0 and b < filled.size and filled[a:b].min() < _LEAST_SHARE * deep < 0.0 and known[a:b].all()
+        if a > 0 and b < filled.size and filled[a:b].min() < _LEAST_SHARE * deep < 0.0
     ]
-    spans = [(before[1] + SWING_END_TO_IC_S, after[0] - TO_TO_SWING_S) for before, after in pairwise(swings)]
-    return within_limits(np.asarray(spans, dtype=np.float64).reshape(-1, 2), rule)
+    hidden = [(time_s[a], time_s[b - 1]) for a, b in true_runs(~known) if b - a >= _HIDES_S * rate]
+    spans, beside = [], []
+    for before, after in pairwise(swings):
+        start, end = before[1] + SWING_END_TO_IC_S, after[0] - TO_TO_SWING_S
+        if before[2] and after[2] and not any(a < end and b > start for a, b in hidden):
+            spans.append((start, end))
+        elif start < end:
+            beside.append(Rejection(start, end, GAP))
+    found = within_limits(np.asarray(spans, dtype=np.float64).reshape(-1, 2), rule)
+    return replace(found, rejections=(*found.rejections, *beside))
 
 
 def _crossing(time: Floats, course: Floats, at: int) -> float:
