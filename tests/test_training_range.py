@@ -208,3 +208,13 @@ def test_a_later_training_of_the_same_weights_widens_the_spans(known: TrainingRa
     assert both.spans["speed_m_s"].most == later.spans["speed_m_s"].most
     assert both.inputs == later.inputs
     assert later.joined(None) == later
+
+
+def test_one_slow_walker_among_few_does_not_make_a_run_their_kind() -> None:
+    data = made_up("abcdefgh", each=4)
+    names, speeds = [str(s) for s in data.data["scalar"].values], dict(zip("abcdefgh", [0.29, *[0.75] * 7]))
+    scalars = data.data["scalars"].copy()
+    scalars[:, names.index("speed_m_s")] = [speeds[p] for p in data.per_stance("participant")]
+    span = fit_training_range(StanceSet(data.data.assign(scalars=scalars)), data.channels).spans["speed_m_s"]
+    assert span.above > 2.0, "by Student's t alone"
+    assert [span.holds(v) for v in (0.15, 0.29, 0.75, 1.0, 1.3, 3.0)] == [False, True, True, True, False, False]

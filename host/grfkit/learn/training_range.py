@@ -50,6 +50,11 @@ FEWEST_SPREAD = 2
 """People from whom a spread between people can be told."""
 
 
+MOST_BEYOND = 1.5
+"""Factor beyond the least and greatest of a training at which its kind ends for certain: chosen by hand. Of few people
+one slow walker would let Student's t take four times the others' speed for theirs."""
+
+
 class Span(BaseModel):
     """The values that a scalar has in the recordings of a training.
 
@@ -59,7 +64,8 @@ class Span(BaseModel):
         Least, 5 %, 95 % and greatest of the recordings' medians.
     below, above
         Where the training's kind ends: 99.8 % of new people are expected above and below, by mean and spread of
-        everybody's least and greatest and Student's t for as many people; never within least and most.
+        everybody's least and greatest and Student's t for as many people; never within least and most, nor (of positive
+        values) further out than :data:`MOST_BEYOND` times.
     people
         How many people's values are known.
     """
@@ -75,7 +81,10 @@ class Span(BaseModel):
 
     def holds(self, value: float) -> bool:
         """Return whether a value is of the training's kind; one that is not known is."""
-        return not np.isfinite(value) or self.below <= value <= self.above
+        below, above = self.below, self.above
+        if self.least > 0:
+            below, above = max(below, self.least / MOST_BEYOND), min(above, self.most * MOST_BEYOND)
+        return not np.isfinite(value) or below <= value <= above
 
     def joined(self, other: Span) -> Span:
         """Return the span of both."""
