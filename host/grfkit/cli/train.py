@@ -21,7 +21,7 @@ Method = Annotated[
     typer.Option(
         "--method",
         help="best (default): mean curve, ridge, kernel ridge, a network from ridge, or their mix, whichever errs least"
-        " on people left out; or one of these; or network, which --network and --preset imply.",
+        " on people left out; or one of these; or network, which --network, --preset, --regime and --epochs imply.",
     ),
 ]
 Network = Annotated[str, typer.Option("--network", help="bilstm, lstm, gru, tcn, cnn1d, cnn2d, cnn1d_lstm ...")]
