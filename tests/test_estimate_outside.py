@@ -15,7 +15,7 @@ from grfkit.arrays import Floats
 from grfkit.estimation.curves import FootCurve
 from grfkit.estimation.estimate import estimate_source
 from grfkit.estimation.files import as_tree, summary
-from grfkit.estimation.plausible import PULLS, carried, weight_findings
+from grfkit.estimation.plausible import PULLS, carried, turn_findings, weight_findings
 from grfkit.estimation.source import open_source
 from grfkit.estimation.types import Estimate, Side, StanceRow
 from grfkit.estimation.windows import _row
@@ -169,3 +169,15 @@ def test_a_folder_holds_the_range_in_its_one_document(model: GrfModel, tmp_path:
         "model.safetensors",
     ]
     assert read_spec(tmp_path / "again").range == model.spec.range
+
+
+@pytest.mark.parametrize(
+    ("share", "told"), [(0.5, False), (0.35, False), (0.66, False), (0.0, True), (0.12, True), (0.97, True)]
+)
+def test_feet_that_do_not_step_in_turn_are_told(share: float, told: bool) -> None:
+    sides: tuple[tuple[Side, float], ...] = (("left", 0.0), ("right", share))
+    rows = [StanceRow(side, s, s + 0.6, 0.6, 1.0) for side, late in sides for s in 1.1 * (np.arange(8) + late)]
+    found = turn_findings(rows)
+    assert len(found) == told
+    assert all(text.startswith("NOT IN TURN: the right foot lands") for text in found)
+    assert turn_findings(rows[:8]) == []  # one foot

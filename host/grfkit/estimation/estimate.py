@@ -33,7 +33,7 @@ from .landmark_feet import BY_LANDMARKS, landmark_feet, of_landmarks
 from .open_model import BundleForceModel, open_model, read_spec
 from .opensim_files import check_unknown
 from .outside import departures_of, flag_contacts
-from .plausible import before_balance, carried, unbalanced_findings, weight_findings
+from .plausible import before_balance, carried, turn_findings, unbalanced_findings, weight_findings
 from .shoe_feet import BY_SHOES, of_both_shoes, shoe_feet
 from .source import EstimateRequest, EstimateSource, facts_of, open_source
 from .types import SIDES, Estimate, Side, StanceRow
@@ -214,7 +214,7 @@ def estimate_source(
     outside = departures_of(spec, [part.seen for part in parts.values()])
     rows = flag_contacts(spec, outside, rows)
     weight = carried(curves, rows)
-    findings += finding_of(outside) + weight_findings(weight, change, feet=len(curves))
+    findings += finding_of(outside) + turn_findings(rows) + weight_findings(weight, change, feet=len(curves))
     findings += unbalanced_findings(spec.balance, change, asked=request.balanced)
     return Estimate(
         feet=curves,

@@ -25,6 +25,10 @@ LONGEST_STRIDE_S = 3.0
 FEWEST_STRIDES = 5
 """Strides below which nothing is said: chosen by hand; who begins, turns or stops is not in steady state."""
 
+IN_TURN = (0.25, 0.75)
+"""Shares of a stride of the left foot within which the right one's contact falls in gait: chosen by hand. Of 97 insole
+wearers they are .45 to .55, of imitated stiff knees .42 to .65."""
+
 
 class Carried(NamedTuple):
     """Mean vertical force of both feet over whole strides (BW), and over how many strides."""
@@ -82,6 +86,26 @@ def weight_findings(weight: Carried | None, change: BalanceChange | None = None,
         f"BODY WEIGHT: over {weight.strides} whole strides the estimated vertical force of both feet averages"
         f" {mean_bw:.2f} BW{' before it was balanced' if change else ''}, and a body that goes on as before is carried"
         " by 1: check the mass, the calibration of the recording, and whether a contact is missing",
+    ]
+
+
+def turn_findings(rows: Sequence[StanceRow]) -> list[str]:
+    """Return that the feet do not step in turn, as where their clocks are apart, or both files are of one foot."""
+    left, right = (np.sort([row.start_s for row in rows if row.side == side]) for side in ("left", "right"))
+    shares = [
+        float((inside[0] - a) / (b - a))
+        for a, b in pairwise(left)
+        if b - a <= LONGEST_STRIDE_S and len(inside := right[(right >= a) & (right < b)]) == 1
+    ]
+    if len(shares) < FEWEST_STRIDES:
+        return []
+    # a circle: just before a contact is as far from half a stride as just after it
+    share = float(np.angle(np.mean(np.exp(2j * np.pi * np.asarray(shares)))) / (2 * np.pi)) % 1.0
+    if IN_TURN[0] <= share <= IN_TURN[1]:
+        return []
+    return [
+        f"NOT IN TURN: the right foot lands {100 * share:.0f} % of a stride after the left, and whoever walks or runs"
+        " lands about half a stride later: are both feet's recordings on one clock, and are they of two feet?"
     ]
 
 
