@@ -17,6 +17,7 @@ COMMANDS = {
     "accuracy.share": "accuracy.share",
     "edge.choice": "edge.choice",
     "edge.levels": "edge.levels",
+    "edge.shipped": "edge.shipped",
     "edge.size": "edge.size",
     "edge.steps": "edge.steps",
     "faults.kills": "faults.kills",
