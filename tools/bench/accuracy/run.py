@@ -35,7 +35,7 @@ from .cost import bench_cost
 from .lab import bench_lab, bench_lab_carter
 from .methods import DEFAULT, MEAN, MOTION, POSITIONS, RIDGE, SPEED, Rows, Run, bilstm, cnn, landmark_cnn, shank_cnn
 from .paper import paper_figures, paper_tables
-from .shoes import bench_e, bench_e_continuous, bench_e_shift
+from .shoes import bench_e, bench_e_continuous, bench_e_estimate, bench_e_shift
 from .tables import apart, below, limit, markdown, with_tables
 from .tried import bench_tried
 from .weight import bench_weight
@@ -279,6 +279,7 @@ BENCHMARKS: dict[str, Callable[[Run], Rows]] = {
     "E": bench_e,
     "E-shift": bench_e_shift,
     "E-continuous": bench_e_continuous,
+    "E-estimate": bench_e_estimate,
     "B-zhou2025": bench_b_preset,
     "B-continuous": bench_b_continuous,
     "cost": bench_cost,

@@ -5,13 +5,21 @@ A method is added in :func:`stance_methods` or :func:`continuous_methods`: it th
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
+import xarray as xr
 
+from grfkit import Recording, estimate
+from grfkit.arrays import Floats
+from grfkit.dataset.motion import SIDES, Side
 from grfkit.dataset.public import pearl
 from grfkit.dataset.public.pearl import PearlSettings
-from grfkit.evaluation.methods import BaselineMethod
+from grfkit.dataset.public.pearl_clock import belt_clocks, belt_times
+from grfkit.dataset.public.pearl_trials import RATE_HZ, SHOE, WalkTrial, read_people, read_trial
+from grfkit.dataset.resample import linear
+from grfkit.evaluation.methods import BaselineMethod, ChosenMethod
 from grfkit.evaluation.predictions import Predictions
 from grfkit.evaluation.scores import scores
 from grfkit.evaluation.wrapped import Balanced
@@ -19,7 +27,11 @@ from grfkit.learn.baselines import LaggedRidge
 from grfkit.learn.folds import Fold, loso
 from grfkit.learn.kernel import KernelMethod
 from grfkit.learn.method import FittedMethod, Method
+from grfkit.learn.model import GrfModel
+from grfkit.learn.train_config import TrainConfig
 from grfkit.records.stance_set import StanceSet
+from grfkit.stats.curves import group
+from grfkit.units import G
 
 from ..harness import DATA
 from .methods import DEFAULT, MEAN, RIDGE, SPEED, Rows, Run
@@ -36,6 +48,8 @@ CONTINUOUS_GOAL = 0.075
 """RMSE (BW), vertical, of continuous windows of normal walking."""
 WIDE = tuple(range(-40, 41, 5))
 """Samples (10 ms) of a third of a walker's stride to either side."""
+ESTIMATED = ("mean curve", "ridge", "kernel ridge")
+"""Methods whose answers to whole recordings are looked at."""
 INNER = 2
 """People of each fold on whom whatever trains stops; baselines train on them, too."""
 
@@ -143,6 +157,79 @@ def bench_e_continuous(run: Run) -> Rows:
         goals += [apart(part, axis, "ridge with lags") for axis in data.axes]
         parts[f"E {condition}, continuous"] = with_tables(part | {"note": _left_out(data)}, goals)
     return parts
+
+
+def bench_e_estimate(run: Run) -> Rows:
+    """E, as ``grf-estimate`` answers: contacts by the shoes alone, force at every moment, people left out."""
+    data = both_conditions()
+    people = read_people(FOLDER)
+    folds = _folds(run, data)
+    errors: dict[tuple[str, str, str], list[tuple[Floats, float]]] = {}
+    for name in ESTIMATED:
+        method = ChosenMethod(name, TrainConfig(), name)
+        for fold in folds:
+            model = method.train(data.without(fold.test), fold)
+            for path in sorted((FOLDER / "trials").glob(f"{fold.test[0]}_*.npz")):
+                walk = read_trial(path, people)
+                errors.setdefault((walk.condition, name, fold.test[0]), []).extend(_estimated(model, walk))
+            print(f"  {fold.name} | {name}, estimated", file=sys.stderr)
+    rows = []
+    for condition in pearl.CONDITIONS:
+        for name in ESTIMATED:
+            found = {p: v for (c, m, p), v in errors.items() if (c, m) == (condition, name) and v}
+            each = {p: np.sqrt(np.mean([squares for squares, _ in v], axis=0)) for p, v in found.items()}
+            row: Rows = {"condition": condition, "method": name, "people": len(each)}
+            for i, axis in enumerate(data.axes):
+                over = group({p: float(values[i]) for p, values in each.items()})
+                row |= {f"{axis} RMSE BW": over.mean, f"{axis} low": over.low, f"{axis} high": over.high}
+            shares = [np.mean([share for _, share in v]) for v in found.values()]
+            rows.append(row | {"answered, %": 100 * float(np.mean(shares))})
+    note = (
+        f"One fit of each method for both conditions, stances of training cut by force; goal {CONTINUOUS_GOAL:g} BW"
+        " vertically in normal walking. Errors over all moments, swing too, at which force and answer are known, of"
+        " both feet; `answered`: share of the moments with a known force that have an answer. Belts whose clock was"
+        " refused have no known force."
+    )
+    return {"E, continuous, as grf-estimate answers": {"rows": rows, "note": note}}
+
+
+def _estimated(model: GrfModel, walk: WalkTrial) -> list[tuple[Floats, float]]:
+    """Return of each foot whose force is known the mean square error of each axis, and the share that is answered."""
+    found: list[tuple[Floats, float]] = []
+    clocks = belt_clocks(walk, SETTINGS.clock)
+    answer = estimate(model, shoes_of(walk), participant=walk.participant, mass_kg=walk.mass_kg)
+    for side, clock in clocks.items():
+        if clock is None or side not in answer.feet:
+            continue
+        curve = answer.feet[side]
+        force = linear(walk.time_s, force_of(walk, side), belt_times(clock, curve.time_s))
+        known = np.isfinite(force).all(axis=1)
+        both = known & np.isfinite(curve.force_bw).all(axis=1)
+        if both.any():
+            squares = np.mean((curve.force_bw[both] - force[both]) ** 2, axis=0)
+            found.append((squares, float(both.sum() / known.sum())))
+    return found
+
+
+def force_of(walk: WalkTrial, side: Side) -> Floats:
+    """Return up, forward and medial force of a foot in BW on its belt's clock, shape (samples, 3)."""
+    forward, up, right = walk.force_n[:, SIDES.index(side)].T
+    return np.stack([up, forward, right if side == "left" else -right], axis=1) / (walk.mass_kg * G)
+
+
+def shoes_of(walk: WalkTrial) -> Recording:
+    """Return what the sensors of both shoes recorded, in their own axes."""
+    streams = {}
+    for side in SIDES:
+        acc, gyro = walk.of(f"{SHOE}_{side[0]}")
+        values = {
+            f"{kind}_{axis}": ("time", table[:, i], {"units": unit})
+            for kind, table, unit in (("acc", acc, "m/s^2"), ("gyro", gyro, "rad/s"))
+            for i, axis in enumerate("xyz")
+        }
+        about = {"kind": "imu", "side": side, "rate_hz": RATE_HZ}
+        streams[f"/imu_{side}"] = xr.Dataset(values, {"time": np.arange(len(acc)) / RATE_HZ}, about)
+    return Recording(xr.DataTree.from_dict(streams))
 
 
 def of_condition(predictions: Predictions, condition: str) -> Predictions:
