@@ -343,6 +343,17 @@ def test_names_of_opencap_and_pose2sim_find_their_mapping_and_missing_feet_are_n
         eleven_landmarks(body_of(["RHip", "LHip", "RKnee", "LKnee", "RAnkle", "LAnkle"]), "", None)
 
 
+def test_landmarks_of_slow_video_are_refused_with_the_rate_that_is_needed() -> None:
+    trial = grfkit.simulate_trial(seed=3, duration_s=8, wearables=("landmarks",), speed_m_s=3.0).on_true_clock(
+        participant="stranger"
+    )
+    marks = trial.tree["landmarks"].to_dataset()
+    every = round(float(marks.attrs["rate_hz"]) / 30.0)
+    trial.tree["landmarks"].dataset = marks.isel(time=slice(None, None, every))
+    with pytest.raises(BadInputError, match=r"come at [\d.]+ Hz, .* needs more than 40 Hz.*record faster"):
+        grfkit.estimate("grfkit:running-landmarks", trial)
+
+
 def test_landmarks_that_do_not_stand_upright_are_refused() -> None:
     trial = grfkit.simulate_trial(seed=3, duration_s=5, wearables=("landmarks",), speed_m_s=3.0).on_true_clock(
         participant="stranger"

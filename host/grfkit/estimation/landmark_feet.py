@@ -72,6 +72,7 @@ def landmark_feet(
     findings += _notes(points, mapping, str(told.get("mapping", "")))
     findings += cut_findings(spec, BY_LANDMARKS, "turning points of the landmarks")
     rule, settings = rule_of(str(told.get("rule", "5%BW"))), _settings(spec)
+    _check_rate(spec, points, settings, source.name)
     overground = str(source.trial.tree.attrs.get("surface", "")) == "overground"
     parts = _headed(passes(points), source.name, overground=overground)
     if not np.isfinite(facts["speed_m_s"]):
@@ -180,6 +181,19 @@ def _check_upright(points: Points, mapping: LandmarkMapping) -> None:
             f" {', '.join(mapping.axes)} of the file): another program's files of these markers have other axes; copy"
             " the mapping from grfkit/gait/mappings, put this file's axes in, and name it with --mapping (mapping in"
             " Python)"
+        )
+
+
+def _check_rate(spec: ModelSpec, points: Points, settings: MotionSettings, name: str) -> None:
+    """Refuse landmarks so slow that the velocities and accelerations of the model's inputs cannot be had."""
+    cutoff = settings.derivative_lowpass_hz
+    rate = 1.0 / float(np.median(np.diff(points.time_s)))
+    derived = any(c.endswith(("_velocity", "_acceleration")) or c in PHYSICS for c in spec.scaler.channels)
+    if derived and cutoff is not None and not rate > 2.0 * cutoff:
+        raise BadInputError(
+            f"{name}: its landmarks come at {rate:.3g} Hz, and the model takes velocities and accelerations up to"
+            f" {cutoff:g} Hz, for which it needs more than {2 * cutoff:g} Hz (frames that are filled in add nothing);"
+            " record faster"
         )
 
 
