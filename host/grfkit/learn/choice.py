@@ -158,7 +158,9 @@ def choose(data: StanceSet, options: Sequence[Candidate], *, method: str = "best
     rows = sorted((_row(name, e, least) for name, e in errors.items()), key=lambda r: r.score)
     weights: dict[str, tuple[float, ...]] = {}
     if mix and len(rows) > 1:
-        names = [row.name for row in rows[:MIXED]]
+        # the members of a mix share one scaling of the inputs: those scaled as the best one is
+        scaled = {o.name: o.config.per_point for o in options}
+        names = [row.name for row in rows if scaled[row.name] == scaled[rows[0].name]][:MIXED]
         parts = np.stack([said[name] for name in names])
         said["mix"] = _mixed_honestly(data, folds, parts, axes)
         mixed = _row("mix", rmse_by_person(data, said["mix"], axes), least)

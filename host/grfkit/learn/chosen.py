@@ -81,6 +81,7 @@ def mixed(
         One for each axis, by model.
     """
     scalers = [model.spec.scaler for model in models]
+    assert len({s.per_point for s in scalers}) == 1, "the members of a mix share one scaling"
     channels = [c for c in data.channels if any(c in s.channels for s in scalers)]
     statics = list(dict.fromkeys(s for scaler in scalers for s in scaler.statics))
     settings: dict[str, Any] = {
