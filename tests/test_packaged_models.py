@@ -227,6 +227,9 @@ def test_both_shoes_of_a_walker_become_forces_with_their_own_stances(real_file: 
 def test_four_cells_of_a_real_insole_become_its_load(real_file: Callable[[str], Path]) -> None:
     path = real_file("gaitpdb_insole/GaCo01_01.txt")
     result = grfkit.estimate("grfkit:load-four-cells", path, participant="somebody", mass_kg=83.0)
+    # what it was trained on is no body weight over strides either
+    assert not any("BODY WEIGHT" in text for text in result.findings)
+    assert abs(result.carried_bw - 1.0) > 0.12
     assert result.cut == result.cut_of_training == "insole_causal"
     assert sum(row.answered for row in result.rows) > 50
     for side, curve in result.feet.items():

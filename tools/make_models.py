@@ -112,6 +112,7 @@ PLANS = {
                 " not a ground reaction force.",
                 "Not for running, and not for insoles whose cells lie or are scaled otherwise.",
             ),
+            body_weight=False,
         ),
         method="kernel ridge",
     ),

@@ -214,7 +214,10 @@ def estimate_source(
     outside = departures_of(spec, [part.seen for part in parts.values()])
     rows = flag_contacts(spec, outside, rows)
     weight = carried(curves, rows)
-    findings += finding_of(outside) + turn_findings(rows) + weight_findings(weight, change, feet=len(curves))
+    findings += finding_of(outside) + turn_findings(rows)
+    about = None if folder is None else about_of(folder)
+    if about is None or about.body_weight:
+        findings += weight_findings(weight, change, feet=len(curves))
     findings += unbalanced_findings(spec.balance, change, asked=request.balanced)
     return Estimate(
         feet=curves,

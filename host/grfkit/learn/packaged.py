@@ -52,6 +52,9 @@ class About(BaseModel):
         What it must not be used for.
     stored
         How its numbers are stored, and what that changes.
+    body_weight
+        Whether the force of its training averages one body weight over whole strides; where it does not, no estimate is
+        held against that.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +65,7 @@ class About(BaseModel):
     data: tuple[DataSource, ...]
     never: tuple[str, ...]
     stored: str = ""
+    body_weight: bool = True
 
 
 def packaged_names() -> tuple[str, ...]:
