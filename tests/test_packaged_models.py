@@ -232,6 +232,10 @@ def test_four_cells_of_a_real_insole_become_its_load(real_file: Callable[[str], 
     assert abs(result.carried_bw - 1.0) > 0.12
     assert result.cut == result.cut_of_training == "insole_causal"
     assert sum(row.answered for row in result.rows) > 50
+    with pytest.raises(BadInputError, match="--mass-kg"):
+        grfkit.estimate("grfkit:load-four-cells", path, participant="somebody")
+    with pytest.raises(BadInputError, match="none is stated; add --participant CODE"):
+        grfkit.estimate("grfkit:load-four-cells", path, other_people="our clinic", mass_kg=83.0)
     for side, curve in result.feet.items():
         insole = grfkit.read(path).streams[f"insole_{side}"]
         load = sum(insole[f"cell_{n:02d}"].values for n in range(1, 9)) / (83.0 * 9.80665)

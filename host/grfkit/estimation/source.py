@@ -204,6 +204,11 @@ def facts_of(source: EstimateSource, request: EstimateRequest, spec: ModelSpec) 
             " state --participant CODE (participant=CODE in Python)"
         )
     person = in_trial or stated
+    if request.other_people.strip() and not person:
+        raise BadInputError(
+            "--other-people (other_people in Python) says whose participant code it is, and none is stated; add"
+            " --participant CODE (participant=CODE in Python), or leave it out"
+        )
     others = names_of_others([person], request.other_people, spec, source.files)
     facts: dict[str, Any] = {"participant": others.get(person, person) or NOT_STATED}
     findings = statement(others)

@@ -202,8 +202,8 @@ def check_mass(data: StanceSet, scaler_statics: Sequence[str], target: str) -> N
     if unknown.any():
         trial = data.per_stance("trial")[int(np.flatnonzero(unknown)[0])]
         raise BadInputError(
-            f"trial '{trial}' has no mass_kg, and {int(unknown.sum())} windows lack it; state the participant's mass,"
-            " or train a model that does not take it"
+            f"trial '{trial}' has no mass_kg, and {int(unknown.sum())} windows lack it; state the participant's mass"
+            " (--mass-kg; mass_kg in Python), or train a model that does not take it"
         )
 
 
