@@ -342,8 +342,9 @@ def test_what_is_not_known_is_said_and_drawn_as_such() -> None:
                 "/dashed: samples missing \\(\\d+\\), in no mean/.test(document.body.innerText)", timeout_s=PATIENT_S
             )
             await page.until("document.body.innerText.includes('samples were lost')", timeout_s=PATIENT_S)
+            # counts are drawn with the next frame after the words
+            await page.until("document.body.textContent.includes('faint: 3')", timeout_s=PATIENT_S)
             words = await page.value("document.body.textContent")
-            assert "faint: 3" in words
             assert "7, dashed, in no mean" in words
 
     told = {"cadence_per_min": None, "cadence_why": "samples were lost", "stances_bridged": 7}

@@ -132,6 +132,7 @@ def test_function_command_and_stored_request_have_the_same_options_and_defaults(
         assert (command[name] or None) == (default or None), name
     request = SyncRequest.model_validate({"reference": "a", "wearables": ["b"], "surface": "treadmill"})
     assert request.settings.shortest_overlap_s == function.pop("min_overlap_s")
+    assert request.settings.max_drift_ppm == function.pop("max_drift_ppm")
     for name, default in function.items():
         assert getattr(request, name) == default, name
 

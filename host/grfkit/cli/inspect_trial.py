@@ -15,6 +15,8 @@ def trial_in(path: Path) -> Trial | None:
     """Return the trial in a file, None where the file is anything else, whole or not."""
     import h5py
 
+    if not path.is_file():  # to open a pipe would wait for whoever writes into it
+        return None
     try:
         with open(path, "rb") as handle:
             if handle.read(len(_HDF5)) != _HDF5:
