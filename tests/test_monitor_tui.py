@@ -189,3 +189,13 @@ def test_words_say_what_is_known_and_nothing_more() -> None:
     assert "! RECORDING IN TROUBLE: disk is full (3 packets not written): 01:01" in top_text(
         replace(snapshot, recording=trouble)
     )
+
+
+def test_messages_that_come_while_the_screen_is_taken_away_are_no_error() -> None:
+    async def work(hub: FakeHub, app: MonitorApp, pilot: Any) -> None:
+        await until(pilot, lambda: app.query("#foot-1"), "two feet")
+        await app.query("#feet").remove()
+        hub.tell(hub.snapshot())
+        await until(pilot, lambda: not app.is_running or app._exit, "the end")
+
+    shown(work)

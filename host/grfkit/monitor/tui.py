@@ -15,6 +15,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult, RenderResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
+from textual.css.query import NoMatches
 from textual.widgets import Footer, Input, Sparkline, Static
 
 from ..errors import GrfError
@@ -193,6 +194,10 @@ class MonitorApp(App[None]):
             await self._take(self._hub.snapshot())
             async for message in subscription:
                 await self._take(message)
+        except NoMatches:
+            # who quits takes the screen away while messages still come
+            if self.query("#feet"):
+                raise
         finally:
             closing = subscription.close()
             if asyncio.iscoroutine(closing):
