@@ -26,7 +26,6 @@ import numpy as np
 
 from bench.accuracy import sets, shoes
 from bench.accuracy.methods import DEFAULT, MEAN, MOTION, RIDGE, SPEED, Rows, Run
-from grfkit.dataset.public.gaitpdb import mask_cells
 from grfkit.evaluation.methods import ChosenMethod
 from grfkit.learn.card import write_card
 from grfkit.learn.compact import compacted
@@ -44,8 +43,6 @@ MOST_BYTES = 10_000_000
 """Of all models together: the wheel is downloaded by everybody."""
 STANCES = 60
 """Of each runner, evenly spread over the three speeds."""
-CELLS = (1, 3, 6, 8)
-"""Cells of eight that the model of few cells has: heel, arch, ball and toe; the benchmark's ``four``."""
 NEVER = (
     "Not for diagnosis or treatment, and not where somebody is hurt if it errs.",
     "Not for a single contact, a peak or a loading rate of one step: read means over strides.",
@@ -73,19 +70,9 @@ class Plan:
         )
 
 
-def four_cells() -> StanceSet:
-    """Return the windows of insoles with all cells but :data:`CELLS` left out, cut as such an insole cuts them.
-
-    Cut by a threshold of the whole load, they would begin and end at one load, which no insole's own windows do: a
-    model of them is .5 BW off on stances that begin 2 % later.
-    """
-    masked = mask_cells(sets.insoles_cut_by(6, CELLS), CELLS)
-    return StanceSet(masked.data.sel(channel=[f"cell_{n}" for n in CELLS]))
-
-
 PLANS = {
     "load-four-cells": Plan(
-        four_cells,
+        sets.four_cells,
         lambda data: grouped_kfold(data, k=10, inner=4),
         "grouped_kfold",
         '[cut]\nsource = "insole_causal"\nrule = "5%BW walking"\nkinds = ["insole"]\n',

@@ -180,7 +180,8 @@ def align(
     accept_refused
         Keep the maps of what is refused; its verdict stays.
     correct
-        Findings about the plates to correct besides those beyond doubt: ``zero``, ``sign``, ``drift``.
+        Findings about the plates to correct besides those beyond doubt: ``zero``, ``sign``, ``vertical``, ``drift``,
+        ``horizontal``, ``belts``.
     plates
         TOML file that describes the reference's plates, for a C3D file that does not.
     side

@@ -12,7 +12,7 @@ from grfkit.evaluation.evaluate import of_surface
 from grfkit.evaluation.methods import TransferMethod, baseline_methods
 from grfkit.evaluation.predictions import Predictions
 from grfkit.evaluation.scores import scores
-from grfkit.learn.augment import Augmentation
+from grfkit.learn.candidates import VARIED
 from grfkit.learn.folds import Fold, grouped_kfold
 from grfkit.learn.kernel import KernelMethod
 from grfkit.learn.method import FittedMethod, Method
@@ -37,8 +37,6 @@ EACH = 20
 STATICS = ("contact_s", "mass_kg")
 HEADLINE = f"D2: {MEANING['D2']}"
 CONVOLUTION, FROM_ZERO = "1D-CNN, D2", "BiLSTM from zero, D2"
-VARIED = Augmentation(noise=0.6, gain=0.3, shift_samples=2)
-"""As for the shipped bundles (``tools/make_bundles.py``)."""
 RANK = 16
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from grfkit.dataset.public.gaitpdb import mask_cells
 from grfkit.learn import scaler
 from grfkit.learn.candidates import candidates
 from grfkit.learn.choice import rmse_by_person
@@ -26,7 +25,6 @@ from . import sets, shoes
 SHARES = (0.01, 0.05, 0.1, 0.3)
 LATER = 0.02
 """Share of the stance by which windows begin later."""
-CELLS = (1, 3, 6, 8)
 MOST = 1500
 
 
@@ -63,16 +61,10 @@ def rows(name: str, data: StanceSet, folds: tuple[Fold, ...]) -> list[Rows]:
     return found
 
 
-def insoles() -> StanceSet:
-    """Return insoles of four cells, cut by themselves."""
-    masked = mask_cells(sets.insoles_cut_by(6, CELLS), CELLS)
-    return StanceSet(masked.data.sel(channel=[f"cell_{n}" for n in CELLS]))
-
-
 SETS: dict[str, tuple[Callable[[], StanceSet], Callable[[StanceSet], tuple[Fold, ...]]]] = {
     "E, shoe IMUs": (shoes.both_conditions, lambda data: loso(data, inner=0)),
     "C, walkers": (sets.walkers, lambda data: loso(data, inner=0)),
-    "D, four cells": (insoles, lambda data: grouped_kfold(data, k=4, inner=0)),
+    "D, four cells": (sets.four_cells, lambda data: grouped_kfold(data, k=4, inner=0)),
     "B, runners": (sets.runners, lambda data: grouped_kfold(data, k=5, inner=0)),
 }
 

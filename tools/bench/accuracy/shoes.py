@@ -13,7 +13,7 @@ import xarray as xr
 
 from grfkit import Recording, estimate
 from grfkit.arrays import Floats
-from grfkit.dataset.motion import SIDES, Side
+from grfkit.dataset.motion import SIDES
 from grfkit.dataset.public import pearl
 from grfkit.dataset.public.pearl import PearlSettings
 from grfkit.dataset.public.pearl_clock import belt_clocks, belt_times
@@ -31,7 +31,6 @@ from grfkit.learn.model import GrfModel
 from grfkit.learn.train_config import TrainConfig
 from grfkit.records.stance_set import StanceSet
 from grfkit.stats.curves import group
-from grfkit.units import G
 
 from ..harness import DATA
 from .methods import DEFAULT, MEAN, RIDGE, SPEED, Rows, Run
@@ -202,19 +201,13 @@ def _estimated(model: GrfModel, walk: WalkTrial) -> list[tuple[Floats, float]]:
         if clock is None or side not in answer.feet:
             continue
         curve = answer.feet[side]
-        force = linear(walk.time_s, force_of(walk, side), belt_times(clock, curve.time_s))
+        force = linear(walk.time_s, pearl.foot_force(walk, side), belt_times(clock, curve.time_s))
         known = np.isfinite(force).all(axis=1)
         both = known & np.isfinite(curve.force_bw).all(axis=1)
         if both.any():
             squares = np.mean((curve.force_bw[both] - force[both]) ** 2, axis=0)
             found.append((squares, float(both.sum() / known.sum())))
     return found
-
-
-def force_of(walk: WalkTrial, side: Side) -> Floats:
-    """Return up, forward and medial force of a foot in BW on its belt's clock, shape (samples, 3)."""
-    forward, up, right = walk.force_n[:, SIDES.index(side)].T
-    return np.stack([up, forward, right if side == "left" else -right], axis=1) / (walk.mass_kg * G)
 
 
 def shoes_of(walk: WalkTrial) -> Recording:

@@ -211,7 +211,7 @@ def _channel_names(sites: Sequence[str]) -> list[str]:
     return [c if site == "toes" else f"{site}_{c}" for site in sites for c in CHANNELS]
 
 
-def _target(trial: WalkTrial, side: Side) -> Floats:
+def foot_force(trial: WalkTrial, side: Side) -> Floats:
     """Return up, forward and medial force of a foot in BW, shape (samples, 3)."""
     forward, up, right = trial.force_n[:, SIDES.index(side)].T
     # medial is to the right of a left foot, and to the left of a right one
@@ -228,7 +228,7 @@ def _stances(
     points: int,
 ) -> None:
     """Add the stances of one foot."""
-    target, time = _target(trial, side), trial.time_s
+    target, time = foot_force(trial, side), trial.time_s
     contacts = contacts_from_force(time, target[:, 0] * trial.mass_kg * G, rule=rule, mass_kg=trial.mass_kg)
     found.left_out.update(contacts.rejected)
     if clock is None:
@@ -256,7 +256,7 @@ def _continuous(
     """Add the continuous windows of one foot, which begin on samples of the sensors."""
     size = round(settings.window_s * RATE_HZ)
     begins = continuous_starts(0, len(signals) - 1, window_s=size - 1, overlap=settings.overlap)
-    target = _target(trial, side)
+    target = foot_force(trial, side)
     for begin in np.round(begins).astype(int):
         rows = np.arange(begin, begin + size)
         inside = rows < len(signals)
