@@ -123,8 +123,9 @@ def _start_rate(pair: ContactPair, shortest_s: float) -> tuple[float, list[str]]
     rate = scan_rates(pair.reference, pair.train.contacts, limits, half_width=half_width)
     if rate is None or (not counted and abs(rate - 1.0) < 1e-6 * STEEPEST_PPM):
         return 1.0, []
-    what = "stamps are sample counts; true rate is" if counted else "the device's clock is allowed to be off; it runs"
-    return rate, [f"{what} {1e6 * (1 / rate - 1):+.0f} ppm off nominal"]
+    if counted:
+        return rate, [f"stamps are sample counts; true rate is {1e6 * (1 / rate - 1):+.0f} ppm off nominal"]
+    return rate, [f"a drift far beyond a crystal's was allowed and found: about {1e6 * (rate - 1):+.0f} ppm"]
 
 
 def _unscanned_prior_ppm(pair: ContactPair) -> float:
