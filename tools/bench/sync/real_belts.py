@@ -1,0 +1,158 @@
+"""Real belts and shoes: 28 walks of Pearl 2024, every sensor on a false clock of its own.
+
+``python -m tools.bench.sync.real_belts`` prints every stream with margin and reasons. The truth of each belt is its
+reference lag, good to 15 ms (SOURCE.md of the data set).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from grfkit.dataset.public.pearl_trials import RATE_HZ, WalkTrial, read_people, read_trial
+from grfkit.records import Channel, ClockMap, make_stream
+from grfkit.sync import AlignSettings, align_device
+
+from ..harness import DATA
+
+FOLDER = "pearl2024_imu_treadmill"
+SIDES = ("left", "right")
+WRONG_MS = 120.0
+"""A stream that is off by more is a step wrong, as in the simulated trials."""
+FALSE_START_S, FALSE_PPM, SEED = 30.0, 50.0, 20261202
+"""Range of the false clocks' offsets (s) and rates (ppm), and their seed."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One walk with its reference lags (s): sensor time minus time of the left and the right belt."""
+
+    trial: WalkTrial
+    lags_s: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One stream against its belt.
+
+    Attributes
+    ----------
+    error_ms, worst_ms
+        Mean error over the overlap, and the largest by magnitude; NaN where nothing was found.
+    """
+
+    walk: str
+    person: str
+    stream: str
+    clock_map: ClockMap
+    error_ms: float
+    worst_ms: float
+
+
+def walks(folder: Path) -> Iterator[Walk]:
+    """Return the walks of a copy of the data set in the order of their names."""
+    people = read_people(folder)
+    with open(folder / "reference_lags.csv", encoding="utf-8", newline="") as handle:
+        for row in csv.DictReader(handle):
+            left, right = (1e-3 * float(row[f"{side}_imu_minus_force_ms"]) for side in SIDES)
+            yield Walk(read_trial(folder / "trials" / f"{row['trial']}.npz", people), (left, right))
+
+
+def belt(trial: WalkTrial, side: str) -> xr.Dataset:
+    """Return a belt's force on its own clock."""
+    forward, up, right = trial.force_n[:, SIDES.index(side)].T
+    axes = [Channel(n, v, "N", "lab") for n, v in (("fx", forward), ("fy", -right), ("fz", up))]
+    attrs = {"vertical": "+z", "knows_feet": side, "doctor": "examined"}
+    return make_stream(axes, trial.time_s, kind="force_plate", rate_hz=RATE_HZ, attrs=attrs)
+
+
+def sensor(trial: WalkTrial, name: str, side: str, clock: FalseClock) -> xr.Dataset:
+    """Return a sensor's stream on a false clock."""
+    acc, gyro = trial.of(name)
+    channels = [Channel(f"acc_{c}", acc[:, i], "m/s^2", "sensor") for i, c in enumerate("xyz")]
+    channels += [Channel(f"gyro_{c}", gyro[:, i], "rad/s", "sensor") for i, c in enumerate("xyz")]
+    return make_stream(channels, clock.false_s(trial.time_s), kind="imu", side=side, rate_hz=RATE_HZ)
+
+
+@dataclass(frozen=True)
+class FalseClock:
+    """A clock that shows ``(t - offset_s) / (1 + ppm * 1e-6)`` at the sensors' time t."""
+
+    offset_s: float
+    ppm: float
+
+    def false_s(self, time_s: np.ndarray) -> np.ndarray:
+        """Return what the clock shows."""
+        return (time_s - self.offset_s) / (1.0 + 1e-6 * self.ppm)
+
+    def true_s(self, false_s: np.ndarray) -> np.ndarray:
+        """Return the sensors' time."""
+        return self.offset_s + (1.0 + 1e-6 * self.ppm) * false_s
+
+
+def false_clocks() -> Iterator[FalseClock]:
+    """Return one false clock after the other, the same ones every time."""
+    rng = np.random.default_rng(SEED)
+    while True:
+        yield FalseClock(float(rng.uniform(-1, 1) * FALSE_START_S), float(rng.uniform(-1, 1) * FALSE_PPM))
+
+
+def judged(clock_map: ClockMap, time_s: np.ndarray, clock: FalseClock, lag_s: float) -> tuple[float, float]:
+    """Return mean and largest error (ms) over the overlap."""
+    if not clock_map.segments:
+        return float("nan"), float("nan")
+    false_s = clock.false_s(time_s)
+    error = 1e3 * (clock_map.apply(false_s) - (time_s - lag_s))
+    error = error[np.isfinite(error) & (time_s - lag_s >= 0) & (time_s - lag_s <= time_s[-1])]
+    return (float(error.mean()), float(np.abs(error).max())) if error.size else (float("nan"), float("nan"))
+
+
+def shoes(
+    folder: Path, settings: AlignSettings | None = None, told: Callable[[Outcome], None] | None = None
+) -> list[Outcome]:
+    """Return what becomes of every shoe against its own belt."""
+    outcomes, clocks = [], false_clocks()
+    for walk in walks(folder):
+        for side, lag_s, clock in zip(SIDES, walk.lags_s, clocks):
+            trial = walk.trial
+            shoe = {f"imu_{side}": sensor(trial, f"toes_{side[0]}", side, clock)}
+            reference = {f"belt_{side}": belt(trial, side)}
+            found = align_device(reference, shoe, surface="treadmill", settings=settings, accept_refused=True)
+            error, worst = judged(found.clock_map, trial.time_s, clock, lag_s)
+            outcomes.append(Outcome(trial.name, trial.participant, side, found.clock_map, error, worst))
+            if told is not None:
+                told(outcomes[-1])
+    return outcomes
+
+
+def line(outcome: Outcome) -> str:
+    """Return an outcome in one line."""
+    m = outcome.clock_map
+    figures = [
+        f"{outcome.walk:20s} {outcome.stream:6s} {m.verdict:8s} error {outcome.error_ms:8.1f} ms",
+        f"+-{m.uncertainty_ms:5.1f}" if m.uncertainty_ms is not None else "",
+        f"margin {m.margin:6.1f}" if m.margin is not None else "",
+        f"scatter {m.residual_ms:5.1f}" if m.residual_ms is not None else "",
+        f"matched {m.matched_anchors:3d}",
+        f"{m.drift_ppm:+6.0f} ppm" if m.drift_ppm is not None else f"{len(m.segments)} segments",
+    ]
+    return "  ".join(figures) + "".join(f"\n      {reason}" for reason in m.reasons)
+
+
+def main() -> None:
+    """Print every stream."""
+    outcomes = shoes(DATA / FOLDER, told=lambda outcome: print(line(outcome), flush=True))
+    accepted = [o for o in outcomes if o.clock_map.verdict == "aligned"]
+    errors = np.asarray([o.error_ms for o in accepted])
+    print(f"accepted {len(accepted)} of {len(outcomes)}, wrong {int((np.abs(errors) > WRONG_MS).sum())}")
+    median = np.median(errors)
+    print(f"error median {median:.1f}, 95 % about it {np.percentile(np.abs(errors - median), 95):.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
