@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from grfkit.calibrate import CorrectionRequest, correct, examine
 from grfkit.calibrate.findings import Finding
 from grfkit.io import read
+from grfkit.io.belt_notes import belt_notes
+from grfkit.io.inspect import inspect
 from grfkit.records import Recording
 from grfkit.signals.belt_clocks import belt_shift
 from grfkit.simulate.conditions import Condition
@@ -172,3 +174,33 @@ def test_a_file_of_its_own_form_is_told() -> None:
     assert (plate, finding.severity) == ("plate_2", "error")
     assert finding.value == pytest.approx(300, abs=15)
     assert told(read(path.with_name("OpenSim_Sub02_CSBaseline_GRF.mot"))) == []
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_grf_inspect_notes_it_whatever_the_sign_and_zero_of_the_belts(sign: float) -> None:
+    def with_belts(recording: Recording, gain: float, zero_n: float) -> Recording:
+        streams = dict(recording.streams)
+        for name in recording.of_kind("force_plate"):
+            streams[name] = streams[name].copy(deep=True)
+            for channel in ("fx", "fy", "fz"):
+                streams[name][channel].values[:] *= gain
+            streams[name]["fz"].values[:] += zero_n
+        return recording.replaced(streams)
+
+    walk = trial(0).reference
+    assert belt_notes(with_belts(walk, sign, 0.0)) == []
+    (note,) = belt_notes(with_belts(late(walk, 0.08), sign, 60.0))
+    size = float(note.split(" ms later")[0].split()[-1])
+    assert size == pytest.approx(80, abs=18)
+    assert "plate_2" in note
+    assert belt_notes(trial(1, "run").reference) == []
+
+
+def test_grf_inspect_notes_real_belts_and_no_others() -> None:
+    folder = PEARL / "original"
+    if not folder.exists():
+        pytest.skip("no recording at ../shared/data/pearl2024_imu_treadmill")
+    notes = inspect(folder / "OpenSim_Sub10_CSBaseline_GRF.mot").notes
+    assert len([note for note in notes if "--correct belts" in note]) == 1
+    for name in ("OpenSim_Sub02_CSBaseline_GRF.mot", "OpenSim_Sub06_EMGStiffKnee_GRF.mot"):
+        assert not any("--correct belts" in note for note in inspect(folder / name).notes)

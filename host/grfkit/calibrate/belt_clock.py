@@ -7,15 +7,11 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..records import Recording, Surface
-from ..signals.belt_clocks import BeltShift, belt_shift
+from ..signals.belt_clocks import BeltShift, told_shift
 from .correct import treated
 from .findings import CorrectionRequest, Finding, PlateFindings, decided
 from .vertical import FORCES, vertical_force
 
-TOLD_S, TOLD_GAIN = 0.03, 1.15
-"""Shift (s) from which on belts are called shifted, and the ratio by which the summed force must vary less without it.
-Of 28 real walks those whose belts are on one clock show 0.020 s and 1.05 at most, the shifted ones 0.047 s and 1.29 at
-least (Pearl 2024); smaller shifts are not told."""
 SURE_S = 0.015
 """How near (s) the shift comes to that by pelvis sensors in those walks."""
 
@@ -39,8 +35,8 @@ def with_belt_clock(
     first, second = (_upward_and_forward(streams[p.plate], p) for p in zeroed)
     along = 1 + int(np.nanvar(first[:, 2]) + np.nanvar(second[:, 2]) > np.nanvar(first[:, 1]) + np.nanvar(second[:, 1]))
     rate_hz = float(streams[plates[0].plate].attrs["rate_hz"])
-    shift = belt_shift(first[:, [0, along]], second[:, [0, along]], rate_hz=rate_hz)
-    if shift is None or abs(shift.late_s) < TOLD_S or shift.gain < TOLD_GAIN:
+    shift = told_shift(first[:, [0, along]], second[:, [0, along]], rate_hz=rate_hz)
+    if shift is None:
         return findings
     late = plates[1]
     finding = _finding(shift, plates[0].plate)

@@ -19,6 +19,7 @@ from ..records import Recording
 from ..records.streams import is_masked
 from . import Sniffed, check_options, read_with, refuse_unused, sniff
 from .base import ReadOptions
+from .belt_notes import belt_notes
 
 _CHANNELS_SHOWN = 4
 """Channels that a ``repr`` names for each stream, chosen by hand: a line of it should fit a terminal."""
@@ -182,7 +183,7 @@ def _report(path: Path, match: Sniffed, recording: Recording) -> FileReport:
         duration_s=float(max(t[-1] for t in times) - min(t[0] for t in times)),
         t0_unix_s=_finite(recording.tree.attrs.get("t0_unix_s")),
         streams=[_stream(name, data) for name, data in recording.streams.items()],
-        notes=list(recording.notes),
+        notes=[*recording.notes, *belt_notes(recording)],
     )
 
 

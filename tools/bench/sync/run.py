@@ -22,12 +22,12 @@ from grfkit.simulate.conditions import Condition
 from grfkit.sync import AlignSettings
 
 from .. import harness
-from . import real, speed
+from . import known, real, speed
 from .nightly import nightly
 from .tables import markdown, summary
 from .trials import run_trial
 
-SEEDS = {"standard": 14_000_000, "decoys": 15_000_000, "nightly": 16_000_000}
+SEEDS = {"standard": 14_000_000, "decoys": 15_000_000, "nightly": 16_000_000, "known": 17_000_000}
 
 Job = tuple[str, dict[str, Any], int, dict[str, Any]]
 
@@ -145,7 +145,9 @@ def main() -> None:
     parser.add_argument("--decoys", type=int, default=60, help="per kind of decoy (default 60)")
     parser.add_argument("--nightly", type=int, default=0, help="distinct event-level trials per surface (3000+)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--skip", nargs="*", default=[], choices=["trials", "speed", "real"], help="parts to leave out")
+    parser.add_argument(
+        "--skip", nargs="*", default=[], choices=["trials", "speed", "real", "known"], help="parts to leave out"
+    )
     request = parser.parse_args()
     start = time.perf_counter()
     figures: dict[str, Any] = {
@@ -159,6 +161,7 @@ def main() -> None:
         ),
         "speed": speed.measure,
         "real": real.measure,
+        "known": lambda: known.measure(max(9, round(0.3 * request.trials)), SEEDS["known"]),
     }
     for name, part in parts.items():
         if name not in request.skip:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from . import known
+
 _SMALL = 0.1
 """Figures below it are printed with significant digits, others with decimals."""
 
@@ -161,6 +163,8 @@ def markdown(figures: dict[str, Any]) -> str:
         lines += _speed(figures["speed"])
     if "real" in figures:
         lines += _real(figures["real"])
+    if "known" in figures:
+        lines += known.markdown(figures["known"])
     return "\n".join(lines) + "\n"
 
 
