@@ -31,9 +31,9 @@ def belt_notes(recording: Recording) -> list[str]:
         return []
     milliseconds = 1e3 * shift.late_s
     return [
-        f"{second}: its force comes {abs(milliseconds):.0f} ms {'later' if milliseconds > 0 else 'earlier'} than that of"
-        f" {first}: the two belts are not on one clock (together they vary by {100 * shift.sd_bw:.0f} % of body weight,"
-        f" by {100 * shift.sd_without_bw:.0f} % without the shift); grf-sync takes it away with --correct belts"
+        f"{second}: its force comes {abs(milliseconds):.0f} ms {'later' if milliseconds > 0 else 'earlier'} than that"
+        f" of {first}: the two belts are not on one clock (together they vary by {100 * shift.sd_bw:.0f} % of body"
+        f" weight, by {100 * shift.sd_without_bw:.0f} % without the shift); grf-sync takes it away with --correct belts"
     ]
 
 

@@ -69,7 +69,7 @@ class BeltShift:
 
 
 def told_shift(first: Floats, second: Floats, *, rate_hz: float) -> BeltShift | None:
-    """Return the shift of two belts (see :func:`belt_shift`) where it is large and clear enough to be told, else None."""
+    """Return the shift of two belts, as :func:`belt_shift`, where it is large and clear enough to be told."""
     shift = belt_shift(first, second, rate_hz=rate_hz)
     return None if shift is None or abs(shift.late_s) < TOLD_S or shift.gain < TOLD_GAIN else shift
 

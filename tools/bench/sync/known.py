@@ -1,7 +1,7 @@
 """Clocks that a user states, true and wrong, on short simulated recordings: what the contacts' check says of them.
 
-A third of the recordings is over plates. The device is cut to 11 to 25 s of the trial, as stated recordings are short; the
-statement is the true offset in the middle of it, or that plus an error.
+A third of the recordings is over plates. The device is cut to 11 to 25 s of the trial, as stated recordings are short;
+the statement is the true offset in the middle of it, or that plus an error.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def markdown(figures: dict[str, Any]) -> list[str]:
     lines = [
         "## Clocks that are stated",
         "",
-        f"{figures['recordings']} simulated recordings of {_SHORTEST_S:.0f} to {_LONGEST_S:.0f} s, each stated truly and"
-        " with three errors; `contradicts` refuses, `doubtful` warns.",
+        f"{figures['recordings']} simulated recordings of {_SHORTEST_S:.0f} to {_LONGEST_S:.0f} s, each stated truly"
+        " and with three errors; `contradicts` refuses, `doubtful` warns.",
         "",
         "| device, surface | off by s | " + " | ".join(checks) + " |",
         "|---|---|---|---|---|---|",
