@@ -88,6 +88,9 @@ class LagEntry(BaseModel):
         Which gait the entry holds for; a heel that rolls down slowly is seen later.
     sd_s
         Standard deviation of the lag between devices of the class.
+    between_sd_s
+        SD of the mean lag from one simulator to another, which ``sd_s`` of a single one does not hold; 0 where it is
+        measured on devices, or not known.
     n
         Devices or simulated runs behind it; 0 where it is an assumption.
     """
@@ -99,6 +102,7 @@ class LagEntry(BaseModel):
     rate_hz_max: float = Field(gt=0)
     lag_s: float = Field(gt=-1, lt=1)
     sd_s: float = Field(gt=0, lt=1)
+    between_sd_s: float = Field(default=0.0, ge=0, lt=1)
     n: int = Field(ge=0)
     source: str = Field(min_length=5)
     gait: Literal["any", "running", "walking"] = "any"
@@ -108,6 +112,11 @@ class LagEntry(BaseModel):
         if self.rate_hz_max <= self.rate_hz_min:
             raise ValueError(f"rate_hz_max {self.rate_hz_max:g} is not above rate_hz_min {self.rate_hz_min:g}")
         return self
+
+    @property
+    def total_sd_s(self) -> float:
+        """Return the SD of a device's lag about ``lag_s``, whoever simulated it."""
+        return math.hypot(self.sd_s, self.between_sd_s)
 
     def holds(self, device_class: str, feature: str, rate_hz: float, gait: str) -> bool:
         """Return whether the entry is about this class, feature, sampling rate and gait."""

@@ -8,7 +8,7 @@ from .documents import LagTable
 
 
 class Lag(NamedTuple):
-    """A device's lag (s, positive: the device is late), its SD between devices (s), and where it is from."""
+    """A device's lag (s, positive: the device is late), its SD (s: between devices, simulators too), and its source."""
 
     lag_s: float
     sd_s: float
@@ -34,7 +34,7 @@ def lookup(table: LagTable, *, device_class: str, feature: str, rate_hz: float, 
     """
     for entry in reversed(table.entries):
         if entry.holds(device_class, feature, rate_hz, gait):
-            return Lag(entry.lag_s, entry.sd_s, f"{table.name}: {entry.source} (n {entry.n})")
+            return Lag(entry.lag_s, entry.total_sd_s, f"{table.name}: {entry.source} (n {entry.n})")
     why = (
         f"{table.name}: no entry for {device_class} {feature} at {rate_hz:g} Hz;"
         f" lag 0 ms assumed with an SD of {table.unknown_sd_s * 1000:g} ms"

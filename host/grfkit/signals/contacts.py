@@ -186,6 +186,7 @@ def load_contacts(
     level: float = 0.1,
     lowpass_hz: float = 40.0,
     longest_s: float = 1.2,
+    shortest_s: float = SHORTEST_CONTACT_S,
     bridge_s: float = 0.06,
 ) -> Contacts:
     """Return the contacts a load signal shows: where it rises through ``level`` of its loaded level and falls.
@@ -204,6 +205,8 @@ def load_contacts(
         Share of the way from the unloaded to the loaded level, in (0, 1).
     longest_s
         Longer contacts (standing) are dropped; infinity keeps them.
+    shortest_s
+        Shorter ones are dropped; the blow of a hammer is no stance.
     """
     if time_s.size < FEWEST_SAMPLES:
         return empty_contacts()
@@ -219,7 +222,7 @@ def load_contacts(
     if not onset.size:
         none = np.zeros(0)
         return Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered)
-    keep = (offset - onset >= SHORTEST_CONTACT_S) & (offset - onset <= longest_s)
+    keep = (offset - onset >= shortest_s) & (offset - onset <= longest_s)
     recorded = edges_recorded(time_s, missing, onset, rate_hz) & edges_recorded(time_s, missing, offset, rate_hz)
     # about an unseen contact nothing is known: neither its presence nor its absence may count for or against a match
     recorded &= _longest_missing(time_s, missing, onset, offset) <= bridge_s

@@ -96,10 +96,7 @@ def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: f
     missing = np.asarray(~np.isfinite(acceleration).all(axis=1), dtype=bool)
     if missing.mean() > MOST_MISSING:
         return nothing
-    columns = [bridged(time_s, acceleration[:, k], missing) for k in range(acceleration.shape[1])]
-    smooth = np.stack([smoothed(c, rate_hz, LOWPASS_HZ) for c in columns], axis=1)
-    jerk = np.sqrt(np.sum(np.gradient(smooth, axis=0) ** 2, axis=1)) * rate_hz
-    envelope = ndimage.uniform_filter1d(jerk, max(1, round(SMOOTHING_S * rate_hz)), mode="nearest")
+    envelope = jerk_envelope(time_s, acceleration, missing, rate_hz)
     covered = covered_stretches(time_s, missing, BRIDGE_S)
     peaks = rhythmic_peaks(envelope, rate_hz, envelope_period(envelope, rate_hz))
     evidence = _landing_evidence(envelope, rate_hz, peaks, stance_s)
@@ -114,6 +111,14 @@ def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: f
     feet = np.full(int(keep.sum()), foot, dtype=np.int64)
     unknown = np.full(int(keep.sum()), np.nan)
     return Impacts(Contacts(onset[keep], unknown, envelope[peaks][keep], feet, covered), evidence)
+
+
+def jerk_envelope(time_s: Floats, acceleration: Floats, missing: NDArray[np.bool_], rate_hz: float) -> Floats:
+    """Return the smoothed magnitude of the jerk, whose peaks are a shoe's shocks; ``missing`` rows are bridged."""
+    columns = [bridged(time_s, acceleration[:, k], missing) for k in range(acceleration.shape[1])]
+    smooth = np.stack([smoothed(c, rate_hz, LOWPASS_HZ) for c in columns], axis=1)
+    jerk = np.sqrt(np.sum(np.gradient(smooth, axis=0) ** 2, axis=1)) * rate_hz
+    return np.asarray(ndimage.uniform_filter1d(jerk, max(1, round(SMOOTHING_S * rate_hz)), mode="nearest"))
 
 
 def _landing_evidence(envelope: Floats, rate_hz: float, peaks: NDArray[np.int64], stance_s: float) -> float:
