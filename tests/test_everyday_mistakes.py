@@ -349,12 +349,16 @@ def test_a_prior_is_advised_only_where_it_gives_the_margin() -> None:
     lags = np.arange(-2.0, 2.01, 0.5)
     score = np.full(lags.size, -40.0)
     score[4], score[5] = 30.0, 25.0  # the best at 0 s, its rival 0.5 s away and 5 nats worse
-    same = {"offset_s": 0.0, "gate": 20.0, "same_s": 0.15, "prior": None}
+    same = {"offset_s": 0.0, "gate": 20.0, "same_s": 0.15, "range_s": 200.0, "prior": None}
     # 15 nats are lacking: 0.5**2 / (2 * 15) is the largest variance that gives them
     assert deciding_prior_sd_s(lags, score, largest_s=1.0, **same) == pytest.approx(0.5 / np.sqrt(30.0))
     assert deciding_prior_sd_s(lags, score, largest_s=0.05, **same) == pytest.approx(0.0495)
-    # no prior makes an alignment better than none at all
-    assert deciding_prior_sd_s(lags, score - 15.0, largest_s=1.0, **same) is None
+    # 5 nats are lacking to none at all: a prior saves so many that leaves chance one of exp(5) offsets
+    none_better = np.where(lags == 0.0, 15.0, -40.0)
+    saves_5 = 200.0 / np.sqrt(2.0 * np.pi) * np.exp(-5.0)
+    assert deciding_prior_sd_s(lags, none_better, largest_s=1.0, **same) == pytest.approx(saves_5)
+    # no prior of 10 ms or more saves 12 nats of 200 s
+    assert deciding_prior_sd_s(lags, score - 22.0, largest_s=1.0, **same) is None
     assert deciding_prior_sd_s(lags, np.where(lags == 0.5, 29.99 + 500.0, score), largest_s=1.0, **same) is not None
     assert deciding_prior_sd_s(np.zeros(0), np.zeros(0), largest_s=1.0, **same) is None
 

@@ -70,6 +70,22 @@ def test_a_push_with_a_wrong_prior_is_never_wrong(real_file: Find, prior_s: floa
     _assert_right_or_refused(result.maps["insole_right"])
 
 
+@pytest.mark.parametrize("sd_s", [0.05, 0.1])
+def test_a_sure_prior_counts_against_every_rival(real_file: Find, sd_s: float) -> None:
+    """The left foot's course alone is 24.8 nats better than none at all, 20.4 better than another offset."""
+    left = _push(real_file, prior_offset_s=PUSH_OFFSET_S, prior_sd_s=sd_s).maps["insole_left"]
+    assert left.margin is not None
+    assert left.margin > 25.0
+    assert left.runner_up_offset_s is None
+    assert not any("nats" in reason for reason in left.reasons), left.reasons
+
+
+def test_a_sure_prior_that_the_loads_contradict_is_refused(real_file: Find) -> None:
+    for found in _push(real_file, prior_offset_s=11.0, prior_sd_s=0.1).maps.values():
+        assert_refused(found)
+        assert found.reasons[0].startswith("the loads contradict the prior")
+
+
 def test_quiet_standing_is_refused(real_file: Find) -> None:
     plates, insole = real_file("pomarat_loadsol/test_poids.c3d"), real_file("pomarat_loadsol/test_poids.txt")
     result = align(plates, insole, surface="overground")

@@ -22,12 +22,13 @@ def deciding_prior_sd_s(
     gate: float,
     same_s: float,
     largest_s: float,
+    range_s: float,
     prior: Prior | None,
 ) -> float | None:
     """Return the SD (s) below which a prior at the best lag would give it the margin it lacks; None where none would.
 
-    A prior of SD s takes ``(distance / s)**2 / 2`` nats from every other lag; it takes nothing from "no alignment at
-    all", which scores zero.
+    A prior of SD s takes ``(distance / s)**2 / 2`` nats from every other lag, and from "no alignment at all", which
+    scores zero, what it saves of the search (:func:`~grfkit.sync.candidates.surprise_nats`).
 
     Parameters
     ----------
@@ -39,6 +40,8 @@ def deciding_prior_sd_s(
         Lags nearer to the best than this are the same alignment.
     largest_s
         A broader prior (s) does not decide between steps, whatever the margin.
+    range_s
+        Range (s) of the offsets at which the records share a moment.
     """
     if not log_likelihood.size or (prior is not None and prior.sd_s <= largest_s):
         return None
@@ -50,9 +53,8 @@ def deciding_prior_sd_s(
     # how much a prior has to take from each other lag
     needed = plain - top + gate
     rivals = (distance > same_s) & np.isfinite(needed) & (needed > 0)
-    if top < gate:
-        return None
-    sd_s = min([_BELOW * largest_s, *(distance[rivals] / np.sqrt(2.0 * needed[rivals]))])
+    against_none_s = range_s / np.sqrt(2.0 * np.pi) * float(np.exp(min(top - gate, 0.0)))
+    sd_s = min([_BELOW * largest_s, against_none_s, *(distance[rivals] / np.sqrt(2.0 * needed[rivals]))])
     return float(sd_s) if sd_s >= LEAST_PRIOR_SD_S else None
 
 

@@ -20,6 +20,17 @@ LEAST_VARIANCE = 1e-3
 """Least variance (coincidences squared), which keeps bins that expect none from dividing by zero."""
 
 
+def surprise_nats(prior: Prior | None, range_s: float) -> float:
+    """Return what a prior saves of the search: the log of how many times a range of offsets is as wide as the prior.
+
+    Chance has as many tries as there are offsets; a Gaussian of SD s leaves it those of a width of s sqrt(2 pi). By so
+    much less does "no alignment at all" have to be beaten. 0 without a prior, and where it is as wide as the range.
+    """
+    if prior is None:
+        return 0.0
+    return float(np.log(max(range_s / (prior.sd_s * np.sqrt(2.0 * np.pi)), 1.0)))
+
+
 def candidate_offsets(
     reference: Contacts,
     device: Contacts,

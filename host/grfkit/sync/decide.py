@@ -79,23 +79,35 @@ def _deciding_prior_sd_s(best: BestLag, gate: Gate, prior: Prior | None, setting
         gate=gate.margin,
         same_s=SAME_LAG * best.beat.step_s,
         largest_s=settings.prior_relaxes_below_steps * best.beat.step_s,
+        range_s=best.range_s,
         prior=prior,
     )
 
 
+def too_close(what: str, margin: float, runner_up_s: float, needed: float) -> str:
+    """Return the reason of a margin that is too small: to another offset, or to none at all."""
+    if not math.isfinite(runner_up_s):
+        return f"the best {what} is only {margin:.1f} nats better than none at all ({needed:.0f} needed)"
+    return f"the next best {what}, offset {runner_up_s:+.3f} s, is only {margin:.1f} nats worse ({needed:.0f} needed)"
+
+
+def contradiction(what: str, nats: float) -> list[str]:
+    """Return a reason where contacts, or loads, alone prefer another alignment to that near the prior by many nats."""
+    if nats <= CONTRADICTED:
+        return []
+    return [
+        f"the {what} contradict the prior: without it another alignment is {nats:.1f} nats"
+        " better; check the prior, or leave it out"
+    ]
+
+
 def _margin_reasons(best: BestLag, gate: Gate, margin: float, tight: bool, plates: bool) -> list[str]:
     """Return why another alignment may be the right one."""
-    reasons = []
-    if tight and best.margin_without_prior < -CONTRADICTED:
-        reasons.append(
-            f"the contacts contradict the prior: without it another alignment is {-best.margin_without_prior:.1f} nats"
-            " better; check the prior, or leave it out"
-        )
+    reasons = contradiction("contacts", -best.margin_without_prior) if tight else []
     if margin <= 0:
         reasons.append("no alignment explains the contacts better than chance does")
     elif margin < gate.margin:
-        where = f", offset {best.runner_up_s:+.3f} s," if math.isfinite(best.runner_up_s) else ""
-        reasons.append(f"the next best alignment{where} is only {margin:.1f} nats worse ({gate.margin:.0f} needed)")
+        reasons.append(too_close("alignment", margin, best.runner_up_s, gate.margin))
     if not plates and best.beat.reference_s < METRONOME_S and not tight:
         reasons.append(
             f"the steps are as even as a metronome's (they vary by {1e3 * best.beat.reference_s:.1f} ms): every step"

@@ -9,6 +9,7 @@ from ..records import Anchors, Prior, Segment
 from .advice import deciding_prior_sd_s
 from .clock_map import DeviceAlignment, clock_map, nothing_to_align
 from .contact_events import DeviceTrain, LoadSignal
+from .decide import contradiction, too_close
 from .settings import AlignSettings
 from .waveform import WaveformLag, search_waveform
 
@@ -76,7 +77,7 @@ def _deciding_prior_sd_s(best: WaveformLag, settings: AlignSettings, prior: Prio
     largest_s = settings.prior_relaxes_below_steps * USUAL_STEP_S
     return deciding_prior_sd_s(
         best.lags_s, best.log_likelihood, offset_s=best.offset_s, gate=settings.waveform.margin,
-        same_s=largest_s, largest_s=largest_s, prior=prior,
+        same_s=largest_s, largest_s=largest_s, range_s=best.range_s, prior=prior,
     )  # fmt: skip
 
 
@@ -84,12 +85,10 @@ def _doubts(best: WaveformLag, settings: AlignSettings, prior: Prior | None) -> 
     gate = settings.waveform
     tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * USUAL_STEP_S
     margin = best.margin if tight else min(best.margin, best.margin_without_prior)
-    reasons = []
+    reasons = contradiction("loads", best.against_prior)
     if margin < gate.margin:
-        other = f", offset {best.runner_up_s:+.3f} s," if np.isfinite(best.runner_up_s) else ""
         reasons.append(
-            f"the next best lag{other} is only {margin:.1f} nats worse"
-            f" ({gate.margin:.0f} needed): record three jumps or stomps on the plate"
+            f"{too_close('lag', margin, best.runner_up_s, gate.margin)}: record three jumps or stomps on the plate"
         )
     if best.edges < gate.contacts:
         reasons.append(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..records import Prior
 from ..signals.contacts import Contacts
-from .candidates import candidate_offsets
+from .candidates import candidate_offsets, surprise_nats
 from .matching import RATE_PRIOR_PPM, Matches
 from .rhythm import Rhythm, rhythm
 from .score import Scores, match_and_score
@@ -65,9 +65,11 @@ class BestLag:
     pivot_s
         Device time in the middle of the overlap: lags are compared there.
     margin, margin_without_prior
-        Nats to the best other lag.
+        Nats to the best other lag within the prior's reach, and to none at all.
+    range_s
+        Range of the offsets at which the records share a moment.
     runner_up_s
-        Offset of that other lag, NaN if there was none.
+        Offset of that other lag; NaN if there was none, or none that is better than no alignment at all.
     partner, residual_s, inlier
         Of the winner, per reference contact, as in :class:`~grfkit.sync.matching.Matches`.
     swapped
@@ -81,6 +83,7 @@ class BestLag:
     pivot_s: float
     margin: float
     margin_without_prior: float
+    range_s: float
     runner_up_s: float
     log_likelihood_ratio: float
     per_contact: float
@@ -177,8 +180,11 @@ def _winner(
     pivot = _pivot(reference, device, matches, best)
     lag = matches.offset_s + (matches.rate - matches.rate[best]) * pivot
     other = np.flatnonzero(np.abs(lag - lag[best]) > SAME_LAG * beat.step_s)
-    # no alignment at all scores zero nats (and the prior what it can at most): the winner has to beat that too
+    # no alignment at all scores zero nats (and the prior what it can at most): the winner has to beat that too, by so
+    # much less as a prior leaves fewer offsets to chance
     floor = min(float(bonus.max()), 0.0) if prior else 0.0
+    range_s = float(np.ptp(reference.covered_s) + np.ptp(device.covered_s))
+    floor -= surprise_nats(prior, range_s)
     rival = float(total[other].max(initial=-np.inf))
     rival_plain = float(scores.total[other].max(initial=-np.inf))
     order = np.argsort(lag, kind="stable")
@@ -188,8 +194,9 @@ def _winner(
         rate=float(matches.rate[best]),
         pivot_s=pivot,
         margin=float(total[best] - max(rival, floor)),
-        margin_without_prior=float(scores.total[best] - max(rival_plain, 0.0)),
-        runner_up_s=float(lag[other[np.argmax(total[other])]]) if other.size else float("nan"),
+        margin_without_prior=float(scores.total[best] - max(rival_plain, -surprise_nats(prior, range_s))),
+        range_s=range_s,
+        runner_up_s=float(lag[other[np.argmax(total[other])]]) if rival > floor else float("nan"),
         log_likelihood_ratio=float(scores.times[best]),
         per_contact=float(scores.per_contact[best]),
         inliers=float(scores.inliers[best]),

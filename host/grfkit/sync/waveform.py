@@ -10,6 +10,7 @@ from scipy import fft, ndimage, signal
 from ..arrays import Floats
 from ..records import Prior
 from ..signals.contacts import Contacts, load_contacts
+from .candidates import PRIOR_REACH_SDS, surprise_nats
 from .contact_events import LoadSignal
 
 GRID_HZ = 50.0
@@ -42,6 +43,12 @@ class WaveformLag:
 
     Attributes
     ----------
+    margin, margin_without_prior
+        Nats to the best other lag within the prior's reach.
+    against_prior
+        Nats by which the loads alone prefer another lag, wherever it is; 0 or less where they do not.
+    range_s
+        Range of the lags that were compared.
     edges
         Loadings and unloadings that both devices saw within ``EDGE_S`` of each other, per foot.
     sd_s
@@ -53,6 +60,8 @@ class WaveformLag:
     offset_s: float
     margin: float
     margin_without_prior: float
+    against_prior: float
+    range_s: float
     runner_up_s: float
     correlation: float
     edges: int
@@ -122,27 +131,34 @@ def _winner(
     plain: Floats,
     prior: Prior | None,
 ) -> WaveformLag | None:
+    everywhere, range_s = plain, float(np.ptp(lags))
+    saved = surprise_nats(prior, range_s)
     bonus = np.zeros(lags.shape)
     if prior is not None:
+        # as in the search by contacts: what a prior excludes is no rival
+        within = np.abs(lags - prior.offset_s) <= PRIOR_REACH_SDS * prior.sd_s
+        lags, plain = lags[within], plain[within]
         bonus = -0.5 * ((lags - prior.offset_s) / prior.sd_s) ** 2
     total = plain + bonus
-    top = int(np.argmax(total))
+    top = int(np.argmax(total)) if total.size else 0
     if top in (0, lags.size - 1):
         return None
     before, at, after = total[top - 1], total[top], total[top + 1]
     offset = lags[top] + 0.5 * (before - after) / min(before - 2 * at + after, -1e-9) / GRID_HZ
     # the curvature of a log-likelihood at its top is one over the variance of what it estimates
     curve = max(-(before - 2 * at + after) * GRID_HZ**2, 1e-6)
-    rival = _rivals(total, top)
-    rival_plain = _rivals(plain, top)
-    runner = float(lags[rival[1]]) if rival[1] >= 0 else float("nan")
+    rival, where = _rivals(total, top, -saved)
+    rival_plain, _ = _rivals(plain, top, -saved)
+    runner = float(lags[where]) if where >= 0 else float("nan")
     r = float(np.mean([np.interp(offset, b[3], b[5]) for b in best]))
     device, reference = _common_edges([(b[2], b[1]) for b in best], float(offset))
     overlap = min(_overlap(b[1], b[2], float(offset)) for b in best)
     return WaveformLag(
         offset_s=float(offset),
-        margin=float(total[top] - rival[0]),
-        margin_without_prior=float(plain[top] - rival_plain[0]),
+        margin=float(total[top] - rival),
+        margin_without_prior=float(plain[top] - rival_plain),
+        against_prior=float(everywhere.max() - plain.max()),
+        range_s=range_s,
         runner_up_s=runner,
         correlation=r,
         edges=int(device.size // len(best)),
@@ -156,18 +172,18 @@ def _winner(
     )
 
 
-def _rivals(total: Floats, top: int) -> tuple[float, int]:
-    """Return the best score outside the winner's own hill (down to its feet on both sides), and where."""
+def _rivals(total: Floats, top: int, floor: float) -> tuple[float, int]:
+    """Return the best score outside the winner's hill (down to its feet on both sides), and where; -1: the floor."""
     left = right = top
     while left > 0 and total[left - 1] < total[left]:
         left -= 1
     while right < total.size - 1 and total[right + 1] < total[right]:
         right += 1
     outside = np.concatenate([np.arange(0, left), np.arange(right + 1, total.size)])
-    if not outside.size:
-        return 0.0, -1
+    if not outside.size or total[outside].max() <= floor:
+        return floor, -1
     at = int(outside[np.argmax(total[outside])])
-    return float(max(total[at], 0.0)), at
+    return float(total[at]), at
 
 
 def _agreement(plate: LoadSignal, foot: LoadSignal, shortest_overlap_s: float) -> tuple[Floats, Floats, Floats]:
