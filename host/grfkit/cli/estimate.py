@@ -122,9 +122,10 @@ def estimate(
     from ..estimation.files import summary
     from .terminal import quiet_console
 
+    options = read_options(column_map, rate_hz, side, file=recording)
     with quiet_console() as console, console.status("estimating ..."):
         result = run(
-            model, recording, options=read_options(column_map, rate_hz, side), participant=participant, mass_kg=mass_kg,
+            model, recording, options=options, participant=participant, mass_kg=mass_kg,
             speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak,
             other_people=other_people, accept_beyond=accept_beyond, balanced=not no_balance, mapping=mapping,
             static=static, out=out, insole=insole, heel_m=heel_m, unknown=unknown, force=force, tell=common.say,

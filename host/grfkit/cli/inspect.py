@@ -53,7 +53,7 @@ def inspect(
 
     if _is_trial(file, as_json, stated=any(option is not None for option in (column_map, rate_hz, side, plates))):
         return
-    report = describe(file, read_options(column_map, rate_hz, side, plates))
+    report = describe(file, read_options(column_map, rate_hz, side, plates, file=file))
     if as_json:
         import json
 
@@ -87,7 +87,12 @@ def _is_trial(file: Path, as_json: bool, *, stated: bool) -> bool:
 
 
 def read_options(
-    column_map: Path | None, rate_hz: float | None, side: FootOption | None, plates: Path | None = None
+    column_map: Path | None,
+    rate_hz: float | None,
+    side: FootOption | None,
+    plates: Path | None = None,
+    *,
+    file: Path | None = None,
 ) -> ReadOptions:
     """Return what the user states of a file, as readers take it.
 
@@ -109,7 +114,7 @@ def read_options(
         plates_by_hand(plates)
         extra["plates"] = plates
     options = ReadOptions(rate_hz=rate_hz, extra=extra)
-    return load_column_map(column_map).options(options) if column_map else options
+    return load_column_map(column_map).options(options, file=file or "") if column_map else options
 
 
 def main() -> None:

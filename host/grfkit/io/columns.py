@@ -10,11 +10,15 @@
     [columns]                 # column of the file = "house name [unit]"
     "Kraft L" = "left_force [N]"
     "ACC1" = "left_acc_x [g]"
+
+    [files."*_Gyro.trc"]      # in place of [columns], of the files so named
+    "toes_l" = "left_gyro [rad/s]"
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -42,6 +46,8 @@ class ColumnMap(BaseModel):
         Foot of the names that state none.
     columns
         Column of the file -> ``"name [unit]"``.
+    files
+        The same in place of ``columns``, by a pattern of file names (``*`` and ``?``; capitals do not matter).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +56,7 @@ class ColumnMap(BaseModel):
     rate_hz: float | None = Field(default=None, gt=0)
     side: Literal["left", "right"] | None = None
     columns: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, dict[str, str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> ColumnMap:
@@ -61,24 +68,37 @@ class ColumnMap(BaseModel):
             raise ValueError(f"names column '{self.time}' twice")
         if self.time_unit is not None and units.parse_unit(self.time_unit).canonical != "s":
             raise ValueError(f"'time_unit' is '{self.time_unit}', expected s, ms, us or min")
-        column_of: dict[str, str] = {} if self.time is None else {"time": self.time}
-        for raw, text in self.columns.items():
-            name = parse_column(text).name
-            if name in column_of:
-                raise ValueError(f"names both '{column_of[name]}' and '{raw}' as '{name}'")
-            column_of[name] = raw
+        for columns in (self.columns, *self.files.values()):
+            column_of: dict[str, str] = {} if self.time is None else {"time": self.time}
+            for raw, text in columns.items():
+                name = parse_column(text).name
+                if name in column_of:
+                    raise ValueError(f"names both '{column_of[name]}' and '{raw}' as '{name}'")
+                column_of[name] = raw
         return self
 
-    def options(self, base: ReadOptions | None = None) -> ReadOptions:
-        """Return read options with this map in them; a rate or side already in ``base`` stays."""
+    def options(self, base: ReadOptions | None = None, *, file: PathLike = "") -> ReadOptions:
+        """Return read options with this map in them, for a file; a rate or side already in ``base`` stays.
+
+        Raises
+        ------
+        BadInputError
+            If two patterns of ``files`` match the file.
+        """
         base = base or ReadOptions()
-        columns = dict(self.columns)
+        columns = dict(self._columns_of(Path(file).name))
         if self.time is not None:
             columns[self.time] = f"time [{self.time_unit}]"
         extra = dict(base.extra)
         if self.side is not None:
             extra.setdefault("side", self.side)
         return replace(base, column_map=columns, rate_hz=base.rate_hz or self.rate_hz, extra=extra)
+
+    def _columns_of(self, file: str) -> dict[str, str]:
+        matching = [pattern for pattern in self.files if fnmatchcase(file.lower(), pattern.lower())]
+        if len(matching) > 1:
+            raise BadInputError(f"the column map has two patterns for {file}: '{matching[0]}' and '{matching[1]}'")
+        return self.files[matching[0]] if matching else self.columns
 
 
 def load_column_map(path: PathLike) -> ColumnMap:

@@ -12,6 +12,7 @@ from ..errors import BadInputError
 from ..records import Recording
 from .documents import Documents, calibrated
 from .frames import into_lab, lab_rotation
+from .joined_files import joined_files
 from .reference_steps import belt_findings
 from .request import Source, SyncRequest, path_of, read_source
 
@@ -134,6 +135,12 @@ def read_wearables(
     if beside is not None and not recordings:
         sources, recordings, beside = (beside[0],), [beside[1]], None
     recordings = with_sides(recordings, sources, request.side)
+    recordings, sources = joined_files(recordings, sources)
+    if request.offset_s is not None and len(recordings) > 1:
+        raise BadInputError(
+            f"--offset (offset_s in Python) is the offset of one device, and {len(recordings)} wearables are given:"
+            " align them one by one, or, if a cable joins their clocks to the reference's, say --synchronised"
+        )
     if beside is not None:
         sources, recordings = (*sources, beside[0]), [*recordings, beside[1]]
     for source, recording in zip(sources, calibrated(recordings, documents.wearables if documents is not None else ())):

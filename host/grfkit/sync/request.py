@@ -133,7 +133,7 @@ def read_source(source: Source, request: SyncRequest, *, role: str = "wearable")
     extra = {"plates": request.plates} if request.plates is not None and role == "reference" else {}
     options = ReadOptions(rate_hz=request.rate_hz if "rate_hz" in reader.uses else None, extra=extra)
     if request.column_map and "column_map" in reader.uses:
-        options = load_column_map(request.column_map).options(options)
+        options = load_column_map(request.column_map).options(options, file=source)
     return read_with(reader, source, options)
 
 
@@ -185,11 +185,6 @@ def _refuse_statements(request: SyncRequest) -> None:
     if has_prior and (request.synchronised or request.offset_s is not None):
         raise BadInputError(
             f"a prior (--prior-offset) says where to look for an offset, {stated} what it is: state one of the two"
-        )
-    if request.offset_s is not None and len(request.wearables) > 1:
-        raise BadInputError(
-            f"--offset (offset_s in Python) is the offset of one device, and {len(request.wearables)} wearables are"
-            " given: align them one by one, or, if a cable joins their clocks to the reference's, say --synchronised"
         )
     if not request.wearables and not request.synchronised:
         raise BadInputError(
