@@ -6,7 +6,8 @@ unloaded and loaded levels, so counts do as well as newtons.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +63,9 @@ class Contacts:
         Shape (contacts,): 0 left, 1 right, -1 unknown.
     covered_s
         Shape (stretches, 2): half-open stretches of time in which a contact would have been seen.
+    measures
+        What else of its course was measured at each contact, by name (``peak``, ``loading_rate``), shape (contacts,)
+        each, own units, NaN where unknown; names that a detector does not measure are left out.
     """
 
     onset_s: Floats
@@ -69,6 +73,7 @@ class Contacts:
     strength: Floats
     foot: NDArray[np.int64]
     covered_s: Floats
+    measures: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -88,6 +93,7 @@ class Contacts:
             self.strength[index],
             self.foot[index],
             self.covered_s,
+            {name: values[index] for name, values in self.measures.items()},
         )
 
     def between(self, start_s: float, end_s: float) -> Contacts:
@@ -108,6 +114,7 @@ class Contacts:
             self.strength,
             self.foot,
             offset_s + rate * self.covered_s,
+            self.measures,
         )
 
 
@@ -139,7 +146,16 @@ def merge(trains: list[Contacts]) -> Contacts:
         np.concatenate([t.strength for t in trains])[order],
         np.concatenate([t.foot for t in trains])[order],
         covered,
+        _merged_measures(trains, order),
     )
+
+
+def _merged_measures(trains: list[Contacts], order: NDArray[np.int64]) -> dict[str, Floats]:
+    """Return the measures of all trains in one order, NaN for contacts of a train that does not measure them."""
+    names = sorted({name for train in trains for name in train.measures})
+    return {
+        name: np.concatenate([t.measures.get(name, np.full(t.size, np.nan)) for t in trains])[order] for name in names
+    }
 
 
 def intersect(a: Floats, b: Floats) -> Floats:
@@ -225,14 +241,29 @@ def load_contacts(
     keep = (offset - onset >= shortest_s) & (offset - onset <= longest_s)
     recorded = edges_recorded(time_s, missing, onset, rate_hz) & edges_recorded(time_s, missing, offset, rate_hz)
     # about an unseen contact nothing is known: neither its presence nor its absence may count for or against a match
-    recorded &= _longest_missing(time_s, missing, onset, offset) <= bridge_s
+    holes_s = _longest_missing(time_s, missing, onset, offset)
+    recorded &= holes_s <= bridge_s
     covered = without(covered, np.stack([onset[~recorded] - EDGE_S, offset[~recorded] + EDGE_S], axis=1))
     keep &= recorded
     # the mean, not the peak: noise that just crosses the threshold has peaks too, but lies on it on average
     strength = _means(smooth, first, last)
     keep &= strength > np.interp(onset, at, level_at) + LEAST_LOAD * scale
     feet = np.full(int(keep.sum()), foot, dtype=np.int64)
-    return Contacts(onset[keep], offset[keep], strength[keep], feet, covered)
+    # where part of the course was bridged, its highest value may have been lost
+    measures = {
+        name: np.where(holes_s > 0, np.nan, values)[keep]
+        for name, values in (
+            ("peak", _maxima(smooth, first, last)),
+            ("loading_rate", rate_hz * _maxima(np.diff(smooth, append=smooth[-1]), first, (first + last) // 2)),
+        )
+    }
+    return Contacts(onset[keep], offset[keep], strength[keep], feet, covered, measures)
+
+
+def _maxima(values: Floats, first: NDArray[np.int64], last: NDArray[np.int64]) -> Floats:
+    """Return the largest of ``values[first:last + 1]`` of each contact."""
+    borders = np.stack([first, np.minimum(last + 1, values.size - 1)], axis=1).ravel()
+    return np.asarray(np.maximum.reduceat(values, borders)[::2])
 
 
 def _means(values: Floats, first: NDArray[np.int64], last: NDArray[np.int64]) -> Floats:

@@ -110,7 +110,9 @@ def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: f
     keep &= edges_recorded(time_s, missing, np.where(keep, onset, time_s[0]), rate_hz)
     feet = np.full(int(keep.sum()), foot, dtype=np.int64)
     unknown = np.full(int(keep.sum()), np.nan)
-    return Impacts(Contacts(onset[keep], unknown, envelope[peaks][keep], feet, covered), evidence)
+    height = envelope[peaks][keep]
+    # a shoe is stopped the harder, the faster the ground takes up its load
+    return Impacts(Contacts(onset[keep], unknown, height, feet, covered, {"loading_rate": height}), evidence)
 
 
 def jerk_envelope(time_s: Floats, acceleration: Floats, missing: NDArray[np.bool_], rate_hz: float) -> Floats:

@@ -27,7 +27,9 @@ from .contact_events import (
     hides_feet,
     reference_train,
 )
+from .lap_feet import with_feet
 from .load_alignment import align_loads
+from .rhythm import rhythm
 from .settings import AlignSettings
 from .waveform import is_standing
 
@@ -100,7 +102,11 @@ def align_device(
         return replace(nothing_to_align(_ONE_BELT), reference_loads=tuple(loads))
     gait = "walking" if usual_stance_s(contacts) > WALKING_STANCE_S else "running"
     readings = []
-    for train in _trains(_streams(device), contacts, plates):
+    trains = _trains(_streams(device), contacts, plates)
+    if plates:
+        step_s = rhythm(contacts, trains[0].contacts, plates=True).step_s
+        contacts = with_feet(contacts, _streams(reference), step_s)
+    for train in trains:
         lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz, gait=gait)
         pair = ContactPair(contacts, train, plates, prior, settings, lag)
         readings.append((align_contacts(pair), pair))

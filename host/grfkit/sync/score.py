@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..signals.contacts import Contacts
-from ..signals.robust import MAD_TO_SD
+from .covariation import courses, covariation, shared_measures
 from .matching import WINDOWS_S, Matches, masked_median, match
 from .rhythm import FLOOR_S, TWO_FOOTED_S, Rhythm, innovation_variance
 
@@ -44,10 +44,6 @@ COMMON_S = (0.001, 0.003, 0.006)
 """The same of what all contacts of a pass share."""
 DURATION_WEIGHT, STRENGTH_WEIGHT = 0.7, 0.5
 """Share of the evidence of durations and strengths that counts: both are correlated; the reference design."""
-LARGEST_CORRELATION = 0.999
-"""Correlation at the most, which keeps equal series from being infinite evidence."""
-FEWEST_PAIRS = 6
-"""Contacts that a correlation needs."""
 ODD_SD_S, ODD_WINDOW_S, LEAST_ODD_NATS = 0.04, 0.8, -4.0
 """Of odd contacts: SD (s) with which two devices agree on a duration, the span (s) of durations that chance would
 give, and the evidence (nats) of one pair at the least; chosen by hand."""
@@ -57,8 +53,6 @@ RIGHT_FOOT, WRONG_FOOT = 0.98, 0.02
 """Chance that a matched contact's foot is labelled as it is, or the other way round; chosen by hand."""
 SWAPPED = 1e-3
 """Chance that left and right of a whole device were exchanged; chosen by hand."""
-WINSOR_SDS = 3.0
-"""Robust SDs at which durations and strengths are cut off."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +101,14 @@ def score(
     times = _plates_times(reference, matches, beat) if plates else _treadmill_times(matches, beat)
     times = times - 0.5 * ((matches.rate - start_rate) / (rate_prior_ppm * 1e-6)) ** 2
     detrend = not plates
-    durations = DURATION_WEIGHT * _covariation(_stances(reference), _stances(device), device, matches, detrend)
+    durations = DURATION_WEIGHT * covariation(_stances(reference), _stances(device), device, matches, detrend)
     if plates:
         durations = durations + _odd_durations(reference, device, matches)
         durations = durations + _two_footed_landings(reference, device, matches)
-    strengths = STRENGTH_WEIGHT * _covariation(reference.strength, device.strength, device, matches, detrend)
-    labelled, swapped = feet_evidence(reference, device, matches)
+    strengths = STRENGTH_WEIGHT * covariation(reference.strength, device.strength, device, matches, detrend)
+    if plates and shared_measures(reference, device):
+        strengths = courses(reference, device, matches)
+    labelled, swapped = feet_evidence(reference, device, matches, by_pass=plates)
     feet = np.maximum(labelled, swapped)
     count = np.maximum(matches.inlier.sum(axis=1), 1)
     spread = np.sqrt(np.where(matches.inlier, np.nan_to_num(residual) ** 2, 0.0).sum(axis=1) / count)
@@ -215,32 +211,6 @@ def _packed(values: Floats) -> Floats:
     return np.asarray(np.take_along_axis(values, order, axis=1))
 
 
-def _covariation(reference: Floats, device: Floats, train: Contacts, matches: Matches, detrend: bool) -> Floats:
-    """Return the log Bayes factor of a positive slope between what the two devices measured at each contact."""
-    if not np.isfinite(device).any() or not np.isfinite(reference).any():
-        return np.zeros(matches.offset_s.shape)
-    safe = np.clip(matches.partner, 0, None)
-    x = np.broadcast_to(_local(reference) if detrend else reference, safe.shape)
-    y = (_local(device) if detrend else device)[safe]
-    good = matches.inlier & np.isfinite(x) & np.isfinite(y)
-    foot = train.foot[safe]
-    x, y = np.where(good, x, 0.0), np.where(good, y, 0.0)
-    # a difference between the feet alternates, and so speaks for every second step alike: it is taken off
-    for side in (-1, 0, 1):
-        of_side = good & (foot == side)
-        if of_side.any():
-            x, y = _less_mean(x, of_side), _less_mean(y, of_side)
-    x, y = _ranked(x, good), _ranked(y, good)
-    n = good.sum(axis=1).astype(np.float64)
-    power = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
-    # from 0: a negative correlation is no evidence for anything, as more load is more load on both devices
-    r = np.clip((x * y).sum(axis=1) / np.where(power > 0, power, 1.0), 0.0, LARGEST_CORRELATION)
-    dof = np.maximum(n - 2.0, 0.0)
-    # Liang et al. 2008 for one predictor and g = n: (1 + n)^((n - 2) / 2) / (1 + n (1 - r^2))^((n - 1) / 2)
-    factor = 0.5 * dof * np.log1p(n) - 0.5 * (dof + 1.0) * np.log1p(n * (1.0 - r**2))
-    return np.where(n >= FEWEST_PAIRS, factor, 0.0)
-
-
 def _stances(train: Contacts) -> Floats:
     """Return contact times, NaN for those too long to be a stance of gait."""
     return np.where(train.duration_s <= LONGEST_STANCE_S, train.duration_s, np.nan)
@@ -294,39 +264,25 @@ def _lands_on_both(device: Contacts) -> NDArray[np.bool_]:
     return np.asarray(np.concatenate([close, [False]]) | np.concatenate([[False], close]), dtype=bool)
 
 
-def _local(values: Floats) -> Floats:
-    """Return each value less the mean of its same-foot neighbours (two and four contacts away)."""
-    if values.size < 9:
-        return values - np.nanmean(values) if np.isfinite(values).any() else values
-    # reflected about the first and the last contact, so that feet go on alternating
-    padded = np.concatenate([values[4:0:-1], values, values[-2:-6:-1]])
-    near = np.stack([padded[:-8], padded[2:-6], padded[6:-2], padded[8:]])
-    finite = np.isfinite(near)
-    level = np.where(finite, near, 0.0).sum(axis=0) / np.maximum(finite.sum(axis=0), 1)
-    return np.where(finite.any(axis=0), values - level, np.nan)
-
-
-def _less_mean(values: Floats, mask: NDArray[np.bool_]) -> Floats:
-    mean = (values * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
-    return np.where(mask, values - mean[:, None], values)
-
-
-def _ranked(values: Floats, good: NDArray[np.bool_]) -> Floats:
-    """Return each row winsorised at three robust SDs: one odd contact must not make or break a correlation."""
-    limit = WINSOR_SDS * MAD_TO_SD * masked_median(np.abs(values), good)
-    return np.where(good, np.clip(values, -limit[:, None], limit[:, None]), 0.0)
-
-
-def feet_evidence(reference: Contacts, device: Contacts, matches: Matches) -> tuple[Floats, Floats]:
+def feet_evidence(
+    reference: Contacts, device: Contacts, matches: Matches, *, by_pass: bool = False
+) -> tuple[Floats, Floats]:
     """Return the evidence (nats) of matching feet as labelled, and with the device's left and right exchanged.
 
-    Zero where either side does not know the feet. ``SWAPPED`` is the chance of exchanged labels.
+    Zero where either side does not know the feet. ``SWAPPED`` is the chance of exchanged labels. With ``by_pass`` the
+    contacts of a pass count as one, for feet alternate, and agreement counts nothing: an even step keeps it in every
+    pass.
     """
     safe = np.clip(matches.partner, 0, None)
     labelled = matches.inlier & (reference.foot >= 0) & (device.foot[safe] >= 0)
-    same = (labelled & (device.foot[safe] == reference.foot)).sum(axis=1)
-    other = labelled.sum(axis=1) - same
+    weight = labelled.astype(np.float64)
+    if by_pass and reference.size:
+        lap = np.cumsum(np.diff(reference.onset_s, prepend=reference.onset_s[0]) > PASS_GAP_S)
+        weight /= np.maximum(np.add.reduceat(weight, np.flatnonzero(np.diff(lap, prepend=-1)), axis=1), 1.0)[:, lap]
+    same = (weight * (device.foot[safe] == reference.foot)).sum(axis=1)
+    other = weight.sum(axis=1) - same
     # against chance, by which one of two labels is right: hence the 2
-    right, wrong = np.log(2 * RIGHT_FOOT), np.log(2 * WRONG_FOOT)
+    chance = 1.0 if by_pass else 0.5
+    right, wrong = np.log(RIGHT_FOOT / chance), np.log(WRONG_FOOT / chance)
     swapped = other * right + same * wrong + np.where(labelled.any(axis=1), np.log(SWAPPED), 0.0)
     return np.asarray(same * right + other * wrong), np.asarray(swapped)
