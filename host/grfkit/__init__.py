@@ -5,7 +5,7 @@ function gives the next takes. Names are loaded when they are first used, so tha
 
 ===================  =================================================================================
 files to recordings  :func:`read`, :func:`inspect`, :class:`Recording`, :func:`fetch`, :func:`simulate_trial`
-one clock            :func:`align`, :func:`assemble`, :class:`ClockMap`, :class:`Trial`
+one clock            :func:`align`, :func:`align_session`, :func:`assemble`, :class:`ClockMap`, :class:`Trial`
 stances              :func:`find_stances`, :func:`cut_windows`, :class:`StanceSet`
 models               :func:`train`, :func:`evaluate`, :func:`estimate`, :class:`GrfModel`, :func:`load_model`
 on the insole        :func:`export_bundle`, :func:`verify_bundle`, :func:`load_bundle`, :class:`Bundle`, :func:`connect`
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .simulate.lab import simulate_trial
     from .sync.align import align
     from .sync.assemble import assemble
+    from .sync.session import align_session
 
 _HOMES = {
     "Bundle": "runtime.bundle",
@@ -49,6 +50,7 @@ _HOMES = {
     "StanceSet": "records.stance_set",
     "Trial": "records",
     "align": "sync.align",
+    "align_session": "sync.session",
     "assemble": "sync.assemble",
     "connect": "monitor.connect",
     "cut_windows": "dataset.windows",
@@ -81,6 +83,7 @@ __all__ = [
     "Trial",
     "UnitError",
     "align",
+    "align_session",
     "assemble",
     "connect",
     "cut_windows",

@@ -59,6 +59,44 @@ def lab(
     print(f"{folder}: {len(written)} trials, listed in TABLE.csv")
 
 
+@app.command(epilog=EXIT_CODES)
+def session(
+    out_dir: Annotated[Path, typer.Argument(help="Folder to write.")],
+    surface: Annotated[str, typer.Option(help="treadmill or overground.")] = "overground",
+    gait: Annotated[str, typer.Option(help="run, or walk (on a treadmill with a belt per foot).")] = "run",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    bouts: Annotated[int, typer.Option(help="Bouts on the plates, each a C3D file.")] = 3,
+    bout_s: Annotated[float, typer.Option(help="Length of each, s.")] = 120.0,
+    jumps: Annotated[int, typer.Option(help="Jumps on a plate early in the session.")] = 0,
+    gaps: Annotated[bool, typer.Option("--gaps/--no-gaps", help="Lose packets.")] = True,
+    start_sd_s: Annotated[
+        float | None,
+        typer.Option("--start-sd-s", help="State when the files started, off by this SD (s).", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Write a session: insoles and IMUs that record through, several bouts, SESSION.toml for `grf-sync session`."""
+    options = dict(locals())
+    from pydantic import ValidationError
+
+    from ..arguments import ArgumentError, refuse_file_ending, refused_field
+    from ..simulate.session_folder import SimulatedSessionRequest, write_session
+
+    refuse_file_ending(out_dir, "a session")
+    try:
+        request = SimulatedSessionRequest.model_validate({n: options[n] for n in SimulatedSessionRequest.model_fields})
+    except ValidationError as error:
+        raise ArgumentError(*refused_field(error)) from error
+    names = write_session(out_dir, request, force=force)
+    if as_json:
+        import json
+
+        print(json.dumps({"folder": str(out_dir), "session": "SESSION.toml", "trials": names}))
+        return
+    print(f"{out_dir}: {len(names)} bouts, listed in SESSION.toml")
+
+
 def _folder(out_dir: Path | None, out: Path | None) -> Path:
     from ..arguments import refuse_file_ending
     from ..errors import BadInputError

@@ -179,6 +179,25 @@ def batch(
     raise typer.Exit(code)
 
 
+@app.command()
+def session(
+    document: Annotated[Path, typer.Argument(metavar="SESSION.toml", help="TOML of the session's trials.")],
+    reports: Annotated[bool, typer.Option("--reports", help="An HTML report beside every trial.")] = False,
+    force: _Force = False,
+    as_json: _Json = False,
+) -> None:
+    """Align the trials of one session together: many references, many device files, or several of each.
+
+    A trial that is sure lends its offset to those that are not, where start times or the order of the trials tie them;
+    one that contradicts the others is refused. Writes each trial, and a page of the session.
+    """
+    from .sync_session import run_session
+
+    summary, text, code = run_session(document, reports=reports, force=force)
+    print(json.dumps(summary, indent=2) if as_json else text)
+    raise typer.Exit(code)
+
+
 def main() -> None:
     """Run ``grf-sync``."""
     common.run(app, name="grf-sync")

@@ -98,18 +98,22 @@ def summary_row(summary: Mapping[str, Any]) -> BatchRow:
     )
 
 
-def render_batch_report(rows: Sequence[BatchRow | Mapping[str, Any]], *, title: str = "Alignment of a batch") -> str:
+def render_batch_report(
+    rows: Sequence[BatchRow | Mapping[str, Any]], *, title: str = "Alignment of a batch", notes: Sequence[str] = ()
+) -> str:
     """Return one HTML page over many trials, its table in four orders to choose from without a script.
 
     Parameters
     ----------
     rows
         In any order; entries of a batch's journal are taken as they are (:func:`summary_row`).
+    notes
+        Sentences about all of them, above the table.
     """
-    return _rendered([r if isinstance(r, BatchRow) else summary_row(r) for r in rows], title)
+    return _rendered([r if isinstance(r, BatchRow) else summary_row(r) for r in rows], title, notes)
 
 
-def _rendered(rows: list[BatchRow], title: str) -> str:
+def _rendered(rows: list[BatchRow], title: str, notes: Sequence[str]) -> str:
     orders: list[tuple[str, str, Callable[[BatchRow], Any]]] = [
         ("verdict", "doubtful first", lambda r: (_VERDICTS.index(r.verdict), -_number(r.p_wrong), r.trial)),
         ("name", "name", lambda r: r.trial),
@@ -119,6 +123,7 @@ def _rendered(rows: list[BatchRow], title: str) -> str:
     return page(
         "batch.html",
         title=title,
+        notes=list(notes),
         total=len(rows),
         counts=[(v, sum(r.verdict == v for r in rows)) for v in reversed(_VERDICTS)],
         orders=[(key, label, [_cells(r) for r in sorted(rows, key=by)]) for key, label, by in orders],
@@ -131,6 +136,7 @@ def write_batch_report(
     force: bool = False,
     *,
     title: str = "Alignment of a batch",
+    notes: Sequence[str] = (),
 ) -> None:
     """Write the page over many trials, completely or not at all.
 
@@ -139,7 +145,7 @@ def write_batch_report(
     BadInputError
         If ``path`` exists and ``force`` is false, or cannot be written.
     """
-    write_page(path, render_batch_report(rows, title=title), force=force)
+    write_page(path, render_batch_report(rows, title=title, notes=notes), force=force)
 
 
 def _worst(pick: Callable[[list[float]], float], values: list[float | None]) -> float | None:

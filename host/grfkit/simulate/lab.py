@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -116,9 +117,38 @@ def simulate_trial(
         refuse_other(settings, Settings, "settings, as grfkit.simulate.settings.load_settings reads them")
     condition = condition_with(Condition(duration_s=_EXAMPLE_S) if condition is None else condition, options)
     bench, streams = _bench(condition, seed, settings or default_settings())
-    ranges, world, ground, plan = bench.settings, bench.world, bench.ground, bench.plan
     reference_rng = np.random.default_rng(streams[5])
-    reference = record_reference(reference_rng, condition, ranges, world, ground, duration_s=plan.reference_s)
+    reference = record_reference(
+        reference_rng, condition, bench.settings, bench.world, bench.ground, duration_s=bench.plan.reference_s
+    )
+    return _with_wearables(reference, bench, streams, seed)
+
+
+def simulate_bouts(
+    condition: Condition, seed: int, settings: Settings, plan: RecordingPlan, clocks: Sequence[TrueClock], bout_s: float
+) -> tuple[LabTrial, tuple[Recording, ...]]:
+    """Return a trial on a plan that the caller states, and the plates' recording of each of its bouts.
+
+    For sessions (:mod:`grfkit.simulate.session`), in which the plates record several times and the wearables once. The
+    trial's reference is that of the first bout.
+
+    Parameters
+    ----------
+    clocks
+        From the plates' running time in each bout to the world's.
+    """
+    _check_seed(seed)
+    bench, streams = _bench(condition, seed, settings, plan)
+    rng = np.random.default_rng(streams[5])
+    references = tuple(
+        record_reference(rng, condition, settings, bench.world, bench.ground, duration_s=bout_s, clock=clock)
+        for clock in clocks
+    )
+    return _with_wearables(references[0], bench, streams, seed), references
+
+
+def _with_wearables(reference: Recording, bench: _Bench, streams: list[np.random.SeedSequence], seed: int) -> LabTrial:
+    condition, plan = bench.condition, bench.plan
     wearables: dict[str, Recording] = {}
     truths: dict[tuple[str, str], StreamTruth] = {}
     for name, rng in zip(
@@ -127,8 +157,8 @@ def simulate_trial(
         if name in condition.wearables:
             wearables[name], stream_truths = _record(rng, bench, name)
             truths.update(stream_truths)
-    contacts = contact_table(world, ground, start_s=0.0, end_s=plan.reference_s)
-    truth = Truth(condition, seed, world, ground, contacts, truths, (0.0, plan.reference_s), bench.height_m)
+    contacts = contact_table(bench.world, bench.ground, start_s=0.0, end_s=plan.reference_s)
+    truth = Truth(condition, seed, bench.world, bench.ground, contacts, truths, (0.0, plan.reference_s), bench.height_m)
     return LabTrial(reference, wearables, truth)
 
 
@@ -150,8 +180,10 @@ def simulate_world(condition: Condition, seed: int, settings: Settings | None = 
     return _bench(condition, seed, settings or default_settings())[0].world
 
 
-def _bench(condition: Condition, seed: int, ranges: Settings) -> tuple[_Bench, list[np.random.SeedSequence]]:
-    """Return the trial without its recordings, and the seeds of everything random in it.
+def _bench(
+    condition: Condition, seed: int, ranges: Settings, plan: RecordingPlan | None = None
+) -> tuple[_Bench, list[np.random.SeedSequence]]:
+    """Return the trial without its recordings, and the seeds of everything random in it; a plan is drawn if None.
 
     Each part draws from a generator of its own, so that a change of one leaves the others as they were.
     """
@@ -162,7 +194,7 @@ def _bench(condition: Condition, seed: int, ranges: Settings) -> tuple[_Bench, l
     # a key that no trial's own streams have: persons and trials of one seed stay independent
     who = np.random.default_rng(np.random.SeedSequence(person_seed, spawn_key=(99,)))
     family = load_family(condition.family, who, ranges, footprints=condition.footprints)
-    plan = draw_plan(rngs[1], condition, ranges)
+    plan = draw_plan(rngs[1], condition, ranges) if plan is None else plan
     situation = draw_situation(rngs[2], who, condition, ranges, duration_s=plan.span[1] - plan.span[0])
     height = draw(who, ranges.person.height_m)
     world = make_world(rngs[3], who, condition, ranges, family, situation, span=plan.span, overlap=plan.overlap)

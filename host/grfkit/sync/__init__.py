@@ -5,14 +5,17 @@ from .assemble import assemble, assemble_streams
 from .clock_map import DeviceAlignment
 from .device import align_device
 from .inputs import by_clock
+from .session import SessionAlignment, align_session
 from .settings import AlignSettings
 
 __all__ = [
     "AlignSettings",
     "Alignment",
     "DeviceAlignment",
+    "SessionAlignment",
     "align",
     "align_device",
+    "align_session",
     "assemble",
     "assemble_streams",
     "by_clock",

@@ -17,22 +17,12 @@ from ..provenance import InputFile
 from ..records import ClockMap, Recording, Surface
 from ..records.evidence import TrialEvidence, TrialVerdict, verdict_in_words
 from .clock_map import DeviceAlignment
-from .device import align_device
-from .documents import load_documents
 from .evidence import stream_evidence
-from .inputs import (
-    Wearables,
-    WrongRoleError,
-    apart_from_plates,
-    examined_reference,
-    explain_wrong_role,
-    first_stamp_s,
-    read_wearables,
-    refuse_exchanged,
-)
+from .inputs import Wearables, first_stamp_s
 from .known_clock import check_doubts, check_in_words, given_alignment, stated_clock
 from .plausible import input_doubts
-from .request import Source, SyncRequest, describe_source, path_of, refuse_unusable
+from .prepare import Prepared, align_clock, prepare
+from .request import Source, SyncRequest, describe_source, path_of
 from .settings import STEEPEST_PPM
 from .summary import explained, joint_verdict, map_lines, map_row
 
@@ -273,34 +263,23 @@ def _several(values: PathLike | Sequence[PathLike] | None) -> tuple[PathLike, ..
 
 def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
     """Return the alignment of sources, the reference first."""
-    # options that contradict one another are refused before a file is read
-    prior = request.prior()
-    refuse_unusable(request, sources)
-    documents = load_documents(request.calibrations)
-    try:
-        reference, doctor = examined_reference(sources[0], request, documents)
-        reference, own = apart_from_plates(reference) if request.synchronised else (reference, None)
-        beside = None if own is None else (sources[0], own)
-        wearables = read_wearables(sources[1:], request, documents, beside=beside)
-    except WrongRoleError as error:
-        raise explain_wrong_role(error, sources, request) from error
-    refuse_exchanged(reference, wearables.recordings, sources)
-    devices: dict[str, DeviceAlignment] = {}
-    for group, starts_s in zip(wearables.groups, wearables.first_stamps_s):
+    ready = prepare(request, sources)
+    reference, lags = ready.reference, ready.documents.lags
+    devices = []
+    for group, starts_s in zip(ready.wearables.groups, ready.wearables.first_stamps_s):
         known = stated_clock(request, starts_s, first_stamp_s(reference))
         if known is not None:
-            alignment = given_alignment(reference, group, known, request, lags=documents.lags)
+            devices.append(given_alignment(reference, group, known, request, lags=lags))
         else:
-            alignment = align_device(
-                reference,
-                group,
-                surface=request.surface,
-                prior=prior,
-                settings=request.settings,
-                lags=documents.lags,
-                accept_refused=request.accept_refused,
-            )
-        devices |= dict.fromkeys(group, alignment)
+            devices.append(align_clock(ready, group, prior=request.prior()))
+    return finish(ready, devices)
+
+
+def finish(ready: Prepared, aligned: Sequence[DeviceAlignment]) -> Alignment:
+    """Return the outcome of the alignments of every clock, in the order of ``ready.wearables.groups``."""
+    request, sources, documents = ready.request, ready.sources, ready.documents
+    reference, wearables, doctor = ready.reference, ready.wearables, ready.doctor
+    devices = {name: device for group, device in zip(wearables.groups, aligned) for name in group}
     maps = {
         name: _finished(devices[name].clock_map, name, stream, request, several=len(wearables.groups) > 1)
         for name, stream in wearables.streams.items()

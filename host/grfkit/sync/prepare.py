@@ -1,0 +1,66 @@
+"""The parts of an alignment: sources read and examined, and one clock of them aligned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from ..records import Prior, Recording
+from .clock_map import DeviceAlignment
+from .device import align_device
+from .documents import Documents, load_documents
+from .inputs import (
+    Wearables,
+    WrongRoleError,
+    apart_from_plates,
+    examined_reference,
+    explain_wrong_role,
+    read_wearables,
+    refuse_exchanged,
+)
+from .request import Source, SyncRequest, refuse_unusable
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What an alignment reads: the reference examined, the wearables grouped by clock, before anything is aligned."""
+
+    request: SyncRequest
+    sources: tuple[Source, ...]
+    documents: Documents
+    reference: Recording
+    doctor: list[dict[str, Any]]
+    wearables: Wearables
+
+
+def prepare(request: SyncRequest, sources: tuple[Source, ...]) -> Prepared:
+    """Return sources read and examined, the reference first."""
+    # options that contradict one another are refused before a file is read
+    request.prior()
+    refuse_unusable(request, sources)
+    documents = load_documents(request.calibrations)
+    try:
+        reference, doctor = examined_reference(sources[0], request, documents)
+        reference, own = apart_from_plates(reference) if request.synchronised else (reference, None)
+        beside = None if own is None else (sources[0], own)
+        wearables = read_wearables(sources[1:], request, documents, beside=beside)
+    except WrongRoleError as error:
+        raise explain_wrong_role(error, sources, request) from error
+    refuse_exchanged(reference, wearables.recordings, sources)
+    return Prepared(request, sources, documents, reference, doctor, wearables)
+
+
+def align_clock(ready: Prepared, group: Mapping[str, xr.Dataset], *, prior: Prior | None) -> DeviceAlignment:
+    """Return the alignment of the streams of one clock, by the settings of the request."""
+    return align_device(
+        ready.reference,
+        group,
+        surface=ready.request.surface,
+        prior=prior,
+        settings=ready.request.settings,
+        lags=ready.documents.lags,
+        accept_refused=ready.request.accept_refused,
+    )
