@@ -128,7 +128,7 @@ def _views(showing: Showing) -> list[Any]:
 
         # here too: whoever opens the page may stop a recording, and other people may use this machine
         token = showing.token if showing.token is not None else new_token()
-        browse = _open if showing.browser else None
+        browse = open_page if showing.browser else None
         # bound before insoles are looked for: a port that is taken is known at once
         listener = bind_listener(showing.host, showing.port, token)
 
@@ -144,7 +144,7 @@ def _say_page(url: str) -> None:
     say(f"the page is at {url}")
 
 
-def _open(url: str) -> None:
+def open_page(url: str) -> None:
     import threading
     import webbrowser
 

@@ -198,6 +198,29 @@ def session(
     raise typer.Exit(code)
 
 
+@app.command()
+def review(
+    trial: Annotated[Path, typer.Argument(help="Trial (.nc); a refused one: written with --accept-refused.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Trial to write; TRIAL.reviewed.nc if none.", show_default=False)
+    ] = None,
+    who: Annotated[str, typer.Option("--who", help="Who decides: initials or a code; can be said on the page.")] = "",
+    port: Annotated[int, typer.Option("--port", help="Port of the page; 0: a free one.")] = 0,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser; the address is printed.")] = False,
+    force: _Force = False,
+    as_json: _Json = False,
+) -> None:
+    """Decide on a trial's clocks by eye, on a local page: signals over each other, moved by 1 ms or a step.
+
+    What is accepted is marked as done by hand, in the trial and in all that is made from it. The trial itself stays.
+    """
+    from .review_run import run_review
+
+    summary, text, code = run_review(trial, out=out, who=who, port=port, browser=not no_browser, force=force)
+    print(json.dumps(summary, indent=2) if as_json else text)
+    raise typer.Exit(code)
+
+
 def main() -> None:
     """Run ``grf-sync``."""
     common.run(app, name="grf-sync")

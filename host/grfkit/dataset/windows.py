@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields, replace
@@ -14,6 +15,7 @@ from ..arguments import as_path, refusal, refuse_other
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..records import Trial
+from ..records.by_hand import ATTRIBUTE, by_hand_findings
 from ..records.stance_set import StanceSet, join, with_recordings
 from .cut import CutRequest
 from .from_landmarks import windows_of_landmarks
@@ -133,7 +135,15 @@ def trial_windows(trial: Trial, request: CutRequest | None = None, *, name: str 
     check_trial(trial, request, name)
     of_landmarks = request.kinds == ("landmarks",)
     cut = (windows_of_landmarks if of_landmarks else windows_of_wearables)(trial, request, name=name)
-    return with_recordings(cut, str(trial.tree.attrs["participant"]), _recordings(trial, landmarks=of_landmarks))
+    cut = with_recordings(cut, str(trial.tree.attrs["participant"]), _recordings(trial, landmarks=of_landmarks))
+    return _with_clocks_by_hand(cut, trial, name)
+
+
+def _with_clocks_by_hand(cut: StanceSet, trial: Trial, name: str) -> StanceSet:
+    """Return the windows with a sentence for every clock of the trial that a person decided on by eye."""
+    maps = trial.clock_maps if "clock_maps" in trial.tree.attrs else {}
+    told = by_hand_findings(maps, name)
+    return StanceSet(cut.data.assign_attrs({ATTRIBUTE: json.dumps(told)})) if told else cut
 
 
 def _recordings(trial: Trial, *, landmarks: bool) -> dict[str, str]:

@@ -20,6 +20,7 @@ from ..learn.spec import ModelSpec
 from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
 from ..provenance import InputFile, describe_input
 from ..records import Recording, Trial
+from ..records.by_hand import by_hand_findings
 
 NOT_STATED = "not stated"
 """Participant of a device's own recording, which names nobody, where the user names nobody either."""
@@ -212,6 +213,7 @@ def facts_of(source: EstimateSource, request: EstimateRequest, spec: ModelSpec) 
     others = names_of_others([person], request.other_people, spec, source.files)
     facts: dict[str, Any] = {"participant": others.get(person, person) or NOT_STATED}
     findings = statement(others)
+    findings += by_hand_findings(source.trial.clock_maps) if "clock_maps" in attrs else []
     if not (in_trial or stated):
         findings.append("no participant was stated: nobody can tell whether they were in the model's training")
     for name in ("mass_kg", "speed_m_s", "slope_percent"):

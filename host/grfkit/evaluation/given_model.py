@@ -16,6 +16,7 @@ from ..learn.packaged import BUNDLES, PREFIX, model_folder, packaged_name
 from ..learn.recipe import Recipe
 from ..learn.spec import OTHERS, check_compatible, read_spec
 from ..provenance import Provenance
+from ..records.by_hand import told_by
 from ..records.participants import seen_among
 from ..records.stance_set import StanceSet
 from .methods import baseline_methods
@@ -112,6 +113,7 @@ def evaluate_given(asked: str, data: StanceSet, recipe: Recipe, *, other_people:
         "findings": [
             "baselines are trained on the other people given here; the packaged model knows none of them",
             *statement(others),
+            *told_by(data.data.attrs),
         ],
     }
     return Predictions(predictions.data, table)

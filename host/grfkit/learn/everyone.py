@@ -10,6 +10,7 @@ import numpy as np
 
 from ..dataset.near_copies import near_copies
 from ..errors import BadInputError
+from ..records.by_hand import told_by
 from ..records.stance_set import StanceSet
 from .direct_start import numbers_in
 from .folds import Fold, stable_seed
@@ -41,11 +42,11 @@ def whole_fold(data: StanceSet, inner: int) -> Fold:
 def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
     """Return the recipe without the scalars that no window of the set knows, and a sentence for each.
 
-    A sentence too for each pair of participants whose recordings seem to be copies (:func:`near_copies`), and on how
-    cells that are counts were taken.
+    A sentence too for each pair of participants whose recordings seem to be copies (:func:`near_copies`), on how cells
+    that are counts were taken, and for each clock that a person decided on by eye.
     Only a preset's scalars are left out; those a user named are refused by training.
     """
-    told = (*near_copies(data), *cells_told(data))
+    told = (*near_copies(data), *cells_told(data), *told_by(data.data.attrs))
     if not recipe.preset:
         return recipe, told
     have = {str(s) for s in data.data["scalar"].values}

@@ -8,38 +8,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Generator
-from pathlib import Path, PurePosixPath
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from ..calibrate.library import load_insole
-from ..errors import BadInputError, GrfError
-from .guard import Guard, is_loopback
+from ..errors import GrfError
+from .guard import Guard
 from .messages import Command, Message, Snapshot
 from .outbox import Outbox
+from .serving import STATIC, bind_listener, new_token, serve_until, static_answer, static_files
+
+__all__ = ["HubLike", "MessageStream", "application", "bind_listener", "new_token", "serve"]
 
 GEOMETRY = "fsr16_m"
 """Where the cells are drawn: the published 16-cell insole of size M; the true insole may be of another size."""
 
-_TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-_TYPES |= {".css": "text/css; charset=utf-8"}
 _AT_ONCE = 8
 """Commands of one page under way; a tare of both feet and a few impatient clicks fit."""
-_FAREWELL_S = 0.1
-"""Time for telling pages that the monitor has ended, before their sockets close; chosen by hand."""
-_SEND_BUFFER_BYTES = 32 * 1024
-"""Of a page's socket: what lies there only grows old (see :mod:`grfkit.monitor.outbox`)."""
 
 
 class MessageStream(Protocol):
@@ -107,45 +101,14 @@ async def serve(
     BadInputError
         See :func:`bind_listener`.
     """
-    listener = listener or bind_listener(host, port, token)
-    local = is_loopback(host)
-    if token is None and not local:
-        token = new_token()
-    number = int(listener.getsockname()[1])
-    ticket = new_token() if token else None
-    app = application(hub, host=host, port=number, token=token, ticket=ticket)
-    config = uvicorn.Config(
-        # commands are short texts, and a page that does not close is not waited for long
-        app, log_config=None, log_level="error", access_log=False, lifespan="off", server_header=False,
-        ws_per_message_deflate=False, ws_max_size=64 * 1024, timeout_graceful_shutdown=2,
-    )  # fmt: skip
-    url = f"http://{_address_to_type(host)}:{number}/"
 
-    def answers() -> None:
-        """Say where the page is, now that it answers."""
-        if ready is not None:
-            ready(url + (f"?token={token}" if token else ""))
-        if browse is not None:
-            browse(url + (f"?ticket={ticket}" if ticket else ""))
+    def app(number: int, token: str | None, ticket: str | None) -> ASGIApp:
+        """Return the application at its port."""
+        return application(hub, host=host, port=number, token=token, ticket=ticket)
 
-    server = _Server(config, answers)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    ended = asyncio.create_task(_drain(hub))
-    try:
-        await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if ended.done() and not ended.cancelled():
-            await asyncio.sleep(_FAREWELL_S)
-    finally:
-        ended.cancel()
-        server.should_exit = True
-        await asyncio.shield(serving)
-        with contextlib.suppress(asyncio.CancelledError):
-            await ended
-
-
-def new_token() -> str:
-    """Return a token that nobody can guess: 32 characters of 192 random bits."""
-    return secrets.token_urlsafe(24)
+    await serve_until(
+        lambda: _drain(hub), app, host=host, port=port, token=token, ready=ready, browse=browse, listener=listener
+    )
 
 
 def application(hub: HubLike, *, host: str, port: int, token: str | None, ticket: str | None = None) -> ASGIApp:
@@ -160,15 +123,12 @@ class _Page:
 
     def __init__(self, hub: HubLike) -> None:
         self._hub = hub
-        self._files = _static_files()
+        self._files = static_files(STATIC)
         self._hello = {"type": "hello", "hub": secrets.token_hex(8), "layout": _layout()}
 
     async def file(self, request: Request) -> Response:
         """Return a static file."""
-        path = request.path_params["path"] or "index.html"
-        if path not in self._files:
-            return PlainTextResponse("there is nothing here\n", 404)
-        return Response(self._files[path], media_type=_TYPES.get(PurePosixPath(path).suffix, "text/plain"))
+        return static_answer(self._files, request.path_params["path"])
 
     async def talk(self, websocket: WebSocket) -> None:
         """Keep one page up to date and do what it asks, until either ends."""
@@ -271,68 +231,6 @@ async def _close(subscription: MessageStream) -> None:
     waiting = subscription.close()
     if asyncio.iscoroutine(waiting):
         await waiting
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: the program that serves decides what Ctrl-C does."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
-        await super().startup(sockets=sockets)
-        self._ready()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Capture none."""
-        yield
-
-
-def bind_listener(host: str, port: int, token: str | None) -> socket.socket:
-    """Return a socket bound for :func:`serve`, so that what cannot be served is refused before anything begins.
-
-    Raises
-    ------
-    BadInputError
-        If the address cannot be bound, or the token protects nothing.
-    """
-    if token is not None and not re.fullmatch(r"[A-Za-z0-9_-]{8,200}", token):
-        raise BadInputError(f"a token of {len(token)} characters cannot be used; 8 or more of A-Z a-z 0-9 _ -")
-    if not 0 <= port <= 65535:
-        raise BadInputError(f"there is no port {port}; expected 0 (a free one) to 65535")
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise BadInputError(f"'{host}' is no address of this machine: {error}") from error
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        raise BadInputError(f"cannot serve the page at {host}:{port}: {error}; give another --port") from error
-    return listener
-
-
-def _address_to_type(host: str) -> str:
-    """Return the address to type: for a wildcard the one that other machines reach, by the routes of this one."""
-    if host not in ("0.0.0.0", "::"):
-        return f"[{host}]" if ":" in host else host
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # documentation address; connecting a datagram socket sends nothing
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"
-
-
-def _static_files() -> dict[str, bytes]:
-    folder = Path(__file__).with_name("static")
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def _layout() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,9 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION
 
-MapOrigin = Literal["estimated", "synchronised", "offset"]
-"""Where a map is from: the signals, or what the user states: that the clocks are one, or the offset between them."""
+MapOrigin = Literal["estimated", "synchronised", "offset", "by hand"]
+"""Where a map is from: the signals; or what the user states: that the clocks are one, or the offset between them; or a
+person who looked at the signals and decided (:class:`ByHand`)."""
 ClockCheck = Literal["", "agrees", "unclear", "doubtful", "contradicts"]
 """What the contacts say of a stated clock; empty where it was estimated. ``unclear``: too little to check it by."""
 
@@ -73,6 +74,50 @@ class Prior(BaseModel):
     sd_s: float = Field(gt=0)
 
 
+class ByHand(BaseModel):
+    """Who decided on a clock by eye, when, and what it was before.
+
+    Attributes
+    ----------
+    who, when
+        Name or code of the person; the moment, ISO 8601, UTC.
+    accepted
+        Whether the clock was accepted, or refused.
+    moved_s
+        Reference time (s) by which the device was moved from where it was, in the middle of what both recorded.
+    nats, best_nats
+        Log-likelihood (nats) of the contacts at the place that was decided on, and at the best of the places that were
+        searched; None where no contacts could be compared.
+    events_changed
+        Contacts that were moved, added or deleted; they stand in the trial under ``/sync/STREAM/by_hand``.
+    before
+        The map as it was; of a second review the first one's.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    who: str = Field(min_length=1)
+    when: str
+    note: str = ""
+    accepted: bool
+    moved_s: float = 0.0
+    nats: float | None = None
+    best_nats: float | None = None
+    events_changed: int = 0
+    before: ClockMap
+
+    def stored(self) -> dict[str, Any]:
+        """Return the decision as files hold it."""
+        return self.model_dump(mode="json", exclude={"before"}) | {"before": self.before.stored()}
+
+    def in_words(self) -> str:
+        """Return who decided what and when, as a clause."""
+        what = "accepted" if self.accepted else "refused"
+        moved = f", moved by {1e3 * self.moved_s:+.0f} ms" if self.moved_s and self.accepted else ""
+        events = f", {self.events_changed} contacts changed" if self.events_changed else ""
+        note = f": {self.note}" if self.note else ""
+        return f"{what} by hand by {self.who} on {self.when[:10]}{moved}{events}{note}"
+
+
 class ClockMap(BaseModel):
     """How a device clock becomes the reference clock, and how surely.
 
@@ -93,10 +138,13 @@ class ClockMap(BaseModel):
     lag_s, lag_sd_s
         Sensor lag subtracted, its SD and where it came from.
     origin
-        ``estimated`` from the signals, or stated by the user: ``synchronised`` or ``offset``. A stated map has no
-        margin and no ``p_wrong``, and an ``uncertainty_ms`` only where the user gave one.
+        ``estimated`` from the signals, or stated by the user: ``synchronised`` or ``offset``; or decided on ``by
+        hand``. A map that is not estimated has no margin and no ``p_wrong``, and an ``uncertainty_ms`` only where the
+        user gave one, or accepted an estimate where it was.
     check
         What the contacts say of a stated map.
+    by_hand
+        Who decided by eye, and what was before; None where nobody did.
 
     Examples
     --------
@@ -144,6 +192,7 @@ class ClockMap(BaseModel):
     inverted: bool = False
     origin: MapOrigin = "estimated"
     check: ClockCheck = ""
+    by_hand: ByHand | None = None
 
     def __repr__(self) -> str:
         """Return the map, or the refusal, in a line."""
@@ -152,11 +201,20 @@ class ClockMap(BaseModel):
             text += f", offset {self.offset_s:.4f} s, drift {self.drift_ppm:.1f} ppm"
         if self.uncertainty_ms is not None:
             text += f", +-{self.uncertainty_ms:.1f} ms (95 %)"
-        if self.origin != "estimated":
+        if self.by_hand is not None:
+            text += f", {self.by_hand.in_words()}"
+        elif self.origin != "estimated":
             text += f", stated by the user ({self.origin}), not estimated"
         return f"{text}; {'; '.join(self.reasons)}" if self.reasons else text
 
     __str__ = __repr__
+
+    def stored(self) -> dict[str, Any]:
+        """Return the map as files hold it: what only stated clocks or clocks by hand have is left out of others."""
+        idle = {"origin", "check"} if self.origin == "estimated" else set()
+        if self.by_hand is None:
+            return self.model_dump(mode="json", exclude=idle | {"by_hand"})
+        return self.model_dump(mode="json") | {"by_hand": self.by_hand.stored()}
 
     def apply(self, t_source_s: Floats) -> Floats:
         """Return reference time (s) of device times (s), NaN where the device lies between two segments.
@@ -208,6 +266,9 @@ class ClockMap(BaseModel):
             # apply maps an end to the next segment, or to nothing
             device[inside] = np.clip(at[inside], low, np.nextafter(high, -np.inf))
         return device
+
+
+ByHand.model_rebuild()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ..arrays import Floats, PathLike
 from ..artefacts import written_whole
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance
+from .by_hand import joined_by_hand
 from .netcdf import check_sealed, netcdf_file
 from .participants import check_names, check_recordings
 from .trees import not_netcdf, noted
@@ -362,7 +363,7 @@ def join(sets: Sequence[StanceSet]) -> StanceSet:
             counts[reason] = counts.get(reason, 0) + int(number)
     sources = "+".join(dict.fromkeys(str(s.data.attrs["source"]) for s in sets))
     attrs = {"excluded": json.dumps(counts, sort_keys=True), "source": sources} | joined_recordings(sets)
-    return StanceSet(data.assign_attrs(attrs))
+    return StanceSet(data.assign_attrs(attrs | joined_by_hand(s.data.attrs for s in sets)))
 
 
 def with_recordings(data: StanceSet, participant: str, recordings: Mapping[str, str]) -> StanceSet:

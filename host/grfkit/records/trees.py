@@ -307,7 +307,9 @@ class Trial(StreamTree):
         about = [f"Trial of {attrs.get('participant') or 'nobody named'}", str(attrs.get("surface", "surface unknown"))]
         mass_kg = float(attrs.get("mass_kg", np.nan))
         about += [f"{mass_kg:g} kg"] if np.isfinite(mass_kg) else []
-        return ", ".join([*about, str(attrs.get("verdict", "no verdict"))])
+        by_hand = [n for n, m in self.clock_maps.items() if m.by_hand is not None] if "clock_maps" in attrs else []
+        marked = f" (clock of {', '.join(by_hand)} by hand)" if by_hand else ""
+        return ", ".join([*about, str(attrs.get("verdict", "no verdict")) + marked])
 
     @classmethod
     def from_netcdf(cls, path: PathLike) -> Trial:

@@ -115,7 +115,9 @@ def sentence(group: Group) -> str:
     if state == "refused":
         return _refusal(group)
     text = f"{_offset_words(group)}. {_runner_up_words(group[0])}"
-    if clock_map.origin != "estimated":
+    if clock_map.by_hand is not None:
+        text = f"{_offset_words(group)}: {clock_map.by_hand.in_words()}."
+    elif clock_map.origin != "estimated":
         text = f"{_offset_words(group)}: {'. '.join(_capital(finding) for finding in clock_map.findings[:2])}."
     if state == "accepted":
         text = f"{_be(group, past=True)} refused and taken all the same, at the user's word: {text}"

@@ -111,15 +111,9 @@ def assemble_streams(
             nodes[f"/{name}"] = on_reference_clock(stream, maps[leader]).assign_attrs(clock_map=leader)
     tree = xr.DataTree.from_dict(nodes)
     tree.attrs.update(schema_version=SCHEMA_VERSION, artefact="trial", verdict=joint_verdict(maps), **attrs)
-    tree.attrs["clock_maps"] = json.dumps({n: _plain(m) for n, m in maps.items()}, sort_keys=True)
+    tree.attrs["clock_maps"] = json.dumps({n: m.stored() for n, m in maps.items()}, sort_keys=True)
     tree.attrs["provenance"] = provenance.model_dump_json()
     return Trial(tree)
-
-
-def _plain(clock_map: ClockMap) -> dict[str, Any]:
-    """Return a map as a trial holds it: what only stated clocks have is left out of estimated ones, as ever."""
-    estimated = clock_map.origin == "estimated"
-    return clock_map.model_dump(mode="json", exclude={"origin", "check"} if estimated else None)
 
 
 def on_reference_clock(stream: xr.Dataset, clock_map: ClockMap) -> xr.Dataset:

@@ -96,22 +96,13 @@ def align_device(
     if surface not in ("treadmill", "overground"):
         raise BadInputError(f"surface is '{surface}', expected 'treadmill' or 'overground'")
     plates = surface == "overground"
-    settings, table = settings or AlignSettings(), lags if lags is not None else _packaged_lags()
+    settings, table = settings or AlignSettings(), lags if lags is not None else packaged_lags()
     contacts, loads = reference_train(_streams(reference), plates=plates)
     if not plates and hides_feet(loads):
         return replace(nothing_to_align(_ONE_BELT), reference_loads=tuple(loads))
-    gait = "walking" if usual_stance_s(contacts) > WALKING_STANCE_S else "running"
-    readings = []
-    trains = _trains(_streams(device), contacts, plates)
-    if plates:
-        step_s = rhythm(contacts, trains[0].contacts, plates=True).step_s
-        contacts = with_feet(contacts, _streams(reference), step_s)
-    for train in trains:
-        lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz, gait=gait)
-        pair = ContactPair(contacts, train, plates, prior, settings, lag)
-        readings.append((align_contacts(pair), pair))
-    alignment, pair = max(readings, key=lambda reading: float(reading[0].log_likelihood.max(initial=-np.inf)))
-    alignment = _against_other_readings(alignment, [reading[0] for reading in readings], plates, settings)
+    alignment, pair = best_reading(
+        contacts, _streams(reference), _streams(device), plates=plates, prior=prior, settings=settings, lags=table
+    )
     alignment = _by_load_where_standing(alignment, pair, loads)
     aligned = alignment.clock_map
     if aligned.segments and pair.train.loads and not plates and follows_force(loads, pair.train.loads, aligned.apply):
@@ -119,6 +110,31 @@ def align_device(
         pair, loads = _as_twin(pair, _streams(reference), _streams(device))
         alignment = align_contacts(pair)
     return _described(alignment, pair, loads, accept_refused)
+
+
+def best_reading(
+    contacts: Contacts,
+    reference: Streams,
+    device: Streams,
+    *,
+    plates: bool,
+    prior: Prior | None,
+    settings: AlignSettings,
+    lags: LagTable,
+) -> tuple[DeviceAlignment, ContactPair]:
+    """Return the alignment by contacts and the trains it compares, of the reading of the device that fits best."""
+    gait = "walking" if usual_stance_s(contacts) > WALKING_STANCE_S else "running"
+    readings = []
+    trains = _trains(device, contacts, plates)
+    if plates:
+        step_s = rhythm(contacts, trains[0].contacts, plates=True).step_s
+        contacts = with_feet(contacts, dict(reference), step_s)
+    for train in trains:
+        lag = lookup(lags, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz, gait=gait)
+        pair = ContactPair(contacts, train, plates, prior, settings, lag)
+        readings.append((align_contacts(pair), pair))
+    alignment, pair = max(readings, key=lambda reading: float(reading[0].log_likelihood.max(initial=-np.inf)))
+    return _against_other_readings(alignment, [reading[0] for reading in readings], plates, settings), pair
 
 
 def _by_load_where_standing(alignment: DeviceAlignment, pair: ContactPair, loads: list[LoadSignal]) -> DeviceAlignment:
@@ -229,7 +245,8 @@ def usual_stance_s(reference: Contacts) -> float:
 
 
 @lru_cache(maxsize=1)
-def _packaged_lags() -> LagTable:
+def packaged_lags() -> LagTable:
+    """Return the lag table that comes with grfkit."""
     from ..calibrate import load_lag_table
 
     return load_lag_table().document

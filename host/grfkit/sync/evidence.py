@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -10,17 +12,23 @@ from ..records import ClockMap
 from ..records.evidence import StreamEvidence
 from ..signals.runs import true_runs
 from .clock_map import DeviceAlignment
+from .contact_events import LoadSignal
 
 SCALE_PERCENT = (5, 97)
 """Percentiles of a signal that are drawn at 0 and 1: about the unloaded level and the top of a usual contact."""
+RARE_PERCENT, RARE_HIT, LOADED_SHARE = 99.9, 5.0, 0.3
+"""A signal whose highest thousandth rises so many times as high as its usual top is that of plates that are hit now and
+then: its top is that of the samples beyond this share of its range; chosen by hand."""
 MOST_GAPS = 2000
 """Gaps that a report marks: more would only make the file large."""
 
 
 def stream_evidence(name: str, stream: xr.Dataset, alignment: DeviceAlignment, clock_map: ClockMap) -> StreamEvidence:
     """Return what a report shows of one stream: its signal and the reference's, anchors, scores and gaps."""
-    reference_s, reference = _reference_signal(alignment)
-    device_s, device = _device_signal(name, stream, alignment)
+    reference_s, total = reference_signal(alignment.reference_loads)
+    reference = scaled(total)
+    device_s, shown = device_signal(name, stream, alignment.device_loads)
+    device = scaled(shown)
     best = float(alignment.lags_s[np.argmax(alignment.log_likelihood)]) if alignment.lags_s.size else None
     return StreamEvidence(
         stream=name,
@@ -41,37 +49,46 @@ def stream_evidence(name: str, stream: xr.Dataset, alignment: DeviceAlignment, c
     )
 
 
-def _scaled(values: Floats) -> Floats:
+def levels(values: Floats) -> tuple[float, float]:
+    """Return the values that are drawn at 0 and at 1: about the unloaded level, and the top of a usual contact."""
     finite = values[np.isfinite(values)]
     if not finite.size:
-        return values
+        return 0.0, 1.0
     low, high = np.percentile(finite, SCALE_PERCENT)
-    return np.asarray((values - low) / (high - low if high > low else 1.0))
+    top = np.percentile(finite, RARE_PERCENT)
+    if top - low > RARE_HIT * (high - low):
+        high = np.percentile(finite[finite > low + LOADED_SHARE * (top - low)], SCALE_PERCENT[1])
+    return float(low), float(high if high > low else low + 1.0)
 
 
-def _reference_signal(alignment: DeviceAlignment) -> tuple[Floats, Floats]:
-    loads = alignment.reference_loads
+def scaled(values: Floats) -> Floats:
+    """Return a signal as it is drawn, its usual contact from 0 to 1."""
+    low, high = levels(values)
+    return np.asarray((values - low) / (high - low))
+
+
+def reference_signal(loads: Sequence[LoadSignal]) -> tuple[Floats, Floats]:
+    """Return time (s) and total load of the plates, in their own unit."""
     if not loads:
         return np.zeros(0), np.zeros(0)
     total = loads[0].value
     for load in loads[1:]:
         if load.time_s.size == total.size:
             total = total + load.value
-    return loads[0].time_s, _scaled(total)
+    return loads[0].time_s, total
 
 
-def _device_signal(name: str, stream: xr.Dataset, alignment: DeviceAlignment) -> tuple[Floats, Floats]:
-    for load in alignment.device_loads:
+def device_signal(name: str, stream: xr.Dataset, loads: Sequence[LoadSignal]) -> tuple[Floats, Floats]:
+    """Return time (s) and the signal of a device's stream that shows its contacts, in its own unit."""
+    for load in loads:
         if load.name == name:
-            return load.time_s, _scaled(load.value)
+            return load.time_s, load.value
     time_s = np.asarray(stream["time"].values, dtype=np.float64)
     axes = [n for n in ("acc_x", "acc_y", "acc_z") if n in stream]
     if axes:
-        size = np.sqrt(sum(stream[n].values ** 2 for n in axes))
-        return time_s, _scaled(np.asarray(size, dtype=np.float64))
+        return time_s, np.asarray(np.sqrt(sum(stream[n].values ** 2 for n in axes)), dtype=np.float64)
     if "position" in stream:
-        height = np.fmin.reduce(stream["position"].values[:, :, -1], axis=1)
-        return time_s, _scaled(-height)
+        return time_s, np.asarray(-np.fmin.reduce(stream["position"].values[:, :, -1], axis=1))
     return np.zeros(0), np.zeros(0)
 
 

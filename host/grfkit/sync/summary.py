@@ -49,7 +49,8 @@ def map_row(name: str, clock_map: ClockMap, warnings: Sequence[str], doubts: Seq
     """Return a stream's row of the machine-readable summary."""
     plain = clock_map.model_dump(mode="json")
     plain["findings"] += [f"reference: {text}" for text in warnings] + [f"{DOUBT}{text}" for text in doubts]
-    return {"stream": name, **{key: plain[key] for key in _ROW}, "segments": plain["segments"]}
+    row = {"stream": name, **{key: plain[key] for key in _ROW}, "segments": plain["segments"]}
+    return row if clock_map.by_hand is None else row | {"by_hand": clock_map.by_hand.stored()}
 
 
 def doubts_in(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -69,6 +70,10 @@ def map_lines(maps: Mapping[str, ClockMap]) -> list[str]:
 def _line(clock_map: ClockMap) -> str:
     if clock_map.verdict != "aligned":
         return "\n    - ".join(["REFUSED", *clock_map.reasons])
+    if clock_map.by_hand is not None:
+        sure = f" +-{clock_map.uncertainty_ms:.1f} ms (95 %)" if clock_map.uncertainty_ms is not None else ""
+        where = f"{len(clock_map.segments)} segments" if clock_map.offset_s is None else f"{clock_map.offset_s:+.4f} s"
+        return f"offset {where}{sure}; clock by hand, not estimated: {clock_map.by_hand.in_words()}"
     if clock_map.origin != "estimated":
         # what is doubtful stands among the warnings
         findings = clock_map.findings[: 1 if clock_map.check == "doubtful" else 2]

@@ -1,0 +1,75 @@
+"""The work of ``grf-sync review`` once its options are read: the page, and what came of it in words."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadInputError
+from .common import EXIT_REFUSED, say
+
+if TYPE_CHECKING:
+    from ..review.desk import Desk
+
+Outcome = tuple[dict[str, Any], str, int]
+
+
+def run_review(path: Path, *, out: Path | None, who: str, port: int, browser: bool, force: bool) -> Outcome:
+    """Return the JSON result, the words and the exit code of a review; the page is served meanwhile."""
+    from ..artefacts import check_file
+    from ..provenance import describe_input
+    from ..records import Trial
+
+    written = out if out is not None else path.with_name(f"{path.stem}.reviewed.nc")
+    if written.resolve() == path.resolve():
+        raise BadInputError(f"--out is {written}, the trial itself, which stays as it is; name another file")
+    _refuse_ending(written)
+    check_file(written, force=force)
+    trial = Trial.from_netcdf(path)
+    return served(
+        trial, written, name=path.name, file=describe_input(path, role="trial before review"), who=who, port=port,
+        browser=browser, force=force,
+    )  # fmt: skip
+
+
+def served(trial: Any, out: Path, *, name: str, file: Any, who: str, port: int, browser: bool, force: bool) -> Outcome:
+    """Serve the page of a trial until the review has ended."""
+    try:
+        from ..monitor.serving import new_token
+        from ..review.server import serve_review
+    except ImportError as error:
+        raise BadInputError(f"the page needs starlette and uvicorn ({error}); pip install 'grfkit[ble]'") from error
+    from ..review.desk import Desk
+    from .monitor_run import open_page
+
+    desk = Desk(trial, out, force=force, name=name, file=file, who=who)
+    browse = open_page if browser else None
+    asyncio.run(serve_review(desk, port=port, token=new_token(), ready=_say_page, browse=browse))
+    result = desk.result()
+    return result, _words(desk, result), 0 if result["verdict"] == "aligned" else EXIT_REFUSED
+
+
+def _say_page(url: str) -> None:
+    say(f"the page is at {url} (Ctrl-C ends the review; what was decided is written at once)")
+
+
+def _refuse_ending(path: Path) -> None:
+    from ..arguments import refuse_other_ending
+
+    refuse_other_ending(path, (".nc",), "a trial is written as netCDF4")
+
+
+def _words(desk: Desk, result: dict[str, Any]) -> str:
+    lines = [f"verdict: {result['verdict']}" + (" (with clocks by hand)" if result["decisions"] else "")]
+    for decision in desk.decisions.values():
+        what = "accepted" if decision.accept else "refused"
+        note = f": {decision.note}" if decision.note else ""
+        lines.append(f"  {', '.join(decision.streams)}: {what} by hand by {decision.who}{note}")
+    for open_ in result["undecided"]:
+        changes = [f"moved by {1e3 * open_['shift_s']:+.0f} ms"] if open_["shift_s"] else []
+        changes += ["fitted to contacts"] if open_["fitted"] else []
+        changes += [f"{len(open_['edits'])} contacts changed"] if open_["edits"] else []
+        lines.append(f"  {', '.join(open_['streams'])}: NOT DECIDED ({', '.join(changes)}); nothing of it was written")
+    lines.append(f"trial: {result['written']}" if result["written"] else "nothing was decided, no trial was written")
+    return "\n".join(lines)
