@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ..errors import BadInputError
 from ..units import canonical_name
 
-DeviceClass = Literal["insole", "imu", "landmarks", "plate"]
-Feature = Literal["onset", "jerk", "waveform", "kinematic"]
+DeviceClass = Literal["insole", "imu", "landmarks", "plate", "imu_pelvis", "imu_torso", "imu_thigh", "imu_shank"]
+Feature = Literal["onset", "jerk", "turning", "waveform", "kinematic", "acceleration"]
 SideName = Literal["left", "right"]
 
 

@@ -14,8 +14,8 @@ from ..signals.clocks import dejittered
 from ..signals.contacts import Contacts, load_contacts, merge
 from ..signals.impacts import Impacts, impacts
 from ..signals.landmark_contacts import landmark_contacts
+from .worn_on import FOOT, shoe_streams
 
-_FOOT = {"left": 0, "right": 1}
 LONGEST_STANCE_S = 1.2
 """Contact time (s) beyond which a contact is no stance of gait; the reference design."""
 EARLY_LEVEL = 0.05
@@ -79,7 +79,7 @@ class DeviceTrain:
     device_class
         ``insole``, ``imu`` or ``landmarks``, as in the lag table.
     feature
-        ``onset``, ``jerk`` or ``kinematic``.
+        ``onset``, ``jerk``, ``turning`` or ``kinematic``.
     landing_evidence
         How clearly landings differ from push-offs: the magnitude of that of
         :class:`~grfkit.signals.impacts.Impacts`, of the foot where it is least; NaN for other features or where it is
@@ -175,7 +175,7 @@ def plate_loads(streams: Mapping[str, xr.Dataset]) -> list[LoadSignal]:
     for name, stream in streams.items():
         if stream.attrs.get("kind") != "force_plate":
             continue
-        foot = _FOOT.get(str(stream.attrs.get("knows_feet", "")), -1)
+        foot = FOOT.get(str(stream.attrs.get("knows_feet", "")), -1)
         time_s = np.asarray(stream["time"].values, dtype=np.float64)
         value, turned = vertical(stream)
         loads.append(LoadSignal(name, time_s, value, foot, float(stream.attrs["rate_hz"]), turned))
@@ -278,7 +278,7 @@ def device_loads(streams: Mapping[str, xr.Dataset], *, inverted: bool = False) -
         value = insole_load(stream)
         if value is None or not np.isfinite(value).any():
             continue
-        foot = _FOOT.get(str(stream.attrs.get("side", "")), -1)
+        foot = FOOT.get(str(stream.attrs.get("side", "")), -1)
         time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
         rate = float(stream.attrs["rate_hz"])
         loads.append(LoadSignal(name, time_s, -value if inverted else value, foot, rate, inverted))
@@ -314,7 +314,7 @@ def device_train(
     trains = [train for s in landmarks for train in _landmarks(s)]
     if trains:
         return _train(streams, merge(trains), "landmarks", "kinematic", float(landmarks[0].attrs["rate_hz"]))
-    shoes = [s for s in streams.values() if s.attrs.get("kind") == "imu"]
+    shoes = list(shoe_streams(streams).values())
     shocks = [shock for s in shoes for shock in _imu(s, stance_s)]
     if shocks:
         evidence = float(np.min(np.abs([shock.landing_evidence for shock in shocks])))
@@ -356,7 +356,7 @@ def _imu(stream: xr.Dataset, stance_s: float) -> list[Impacts]:
         return []
     time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
     values = np.stack([stream[n].values for n in names], axis=1)
-    return [impacts(time_s, values, foot=_FOOT.get(str(stream.attrs.get("side", "")), -1), stance_s=stance_s)]
+    return [impacts(time_s, values, foot=FOOT.get(str(stream.attrs.get("side", "")), -1), stance_s=stance_s)]
 
 
 def _landmarks(stream: xr.Dataset) -> list[Contacts]:

@@ -31,6 +31,7 @@ from .lap_feet import with_feet
 from .load_alignment import align_loads
 from .rhythm import rhythm
 from .settings import AlignSettings
+from .shoe_turning import TURNING, by_turning, middles
 from .waveform import is_standing
 
 Streams = Mapping[str, xr.Dataset]
@@ -131,7 +132,8 @@ def best_reading(
         contacts = with_feet(contacts, dict(reference), step_s)
     for train in trains:
         lag = lookup(lags, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz, gait=gait)
-        pair = ContactPair(contacts, train, plates, prior, settings, lag)
+        timed = middles(contacts) if train.feature == TURNING else contacts
+        pair = ContactPair(timed, train, plates, prior, settings, lag)
         readings.append((align_contacts(pair), pair))
     alignment, pair = max(readings, key=lambda reading: float(reading[0].log_likelihood.max(initial=-np.inf)))
     return _against_other_readings(alignment, [reading[0] for reading in readings], plates, settings), pair
@@ -221,7 +223,9 @@ def _trains(streams: Streams, reference: Contacts, plates: bool) -> list[DeviceT
     """
     train = device_train(streams, plates=plates, stance_s=usual_stance_s(reference))
     if not train.loads:
-        return [train]
+        stance_s = usual_stance_s(reference)
+        walks = train.device_class == "imu" and stance_s > WALKING_STANCE_S and not plates
+        return [(by_turning(streams, train, stance_s) if walks else None) or train]
     turned = device_train(streams, plates=plates, inverted=True)
     mismatch, mismatch_turned = _mismatch(train, reference), _mismatch(turned, reference)
     plausible = np.isfinite(mismatch_turned) and mismatch_turned < LARGEST_MISMATCH
