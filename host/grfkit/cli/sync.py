@@ -13,7 +13,12 @@ from . import common
 app = common.make_app("Aligns insoles, IMUs and landmarks with a force plate or treadmill, from the signals alone.")
 
 _Reference = Annotated[
-    Path | None, typer.Option("--reference", help="Needed: force plates or treadmill (C3D, MOT, text).")
+    Path | None,
+    typer.Option(
+        "--reference",
+        help="Force plates or treadmill (C3D, MOT, text). Without it two --wearable or more are joined to the clock of"
+        " the first; the trial then has no force.",
+    ),
 ]
 _Wearables = Annotated[
     list[Path] | None,
@@ -118,7 +123,10 @@ def sync(
     force: _Force = False,
     as_json: _Json = False,
 ) -> None:
-    """Align one trial: --reference, --wearable, --surface and --out are needed; or a table of them: batch TABLE.csv."""
+    """Align one trial: --reference, --wearable, --surface and --out are needed; or a table of them: batch TABLE.csv.
+
+    Devices alone, such as an insole and a shoe IMU, are joined without --reference: two --wearable or more.
+    """
     if context.invoked_subcommand is not None:
         return
     from .sync_run import run_trial

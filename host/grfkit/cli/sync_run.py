@@ -31,7 +31,7 @@ def run_trial(options: dict[str, Any], *, out: Path | None, report: Path | None,
     from rich.console import Console
 
     with Console(stderr=True).status(
-        f"aligning {', '.join(p.name for p in options['wearables']) or options['reference'].name} ..."
+        f"aligning {', '.join(p.name for p in options['wearables'] or (options['reference'],))} ..."
     ):
         alignment = align(**options)
         if report is not None:
@@ -44,8 +44,9 @@ def run_trial(options: dict[str, Any], *, out: Path | None, report: Path | None,
 
 
 def _refuse_missing(options: dict[str, Any], out: Path | None) -> None:
+    # two devices or more can be joined without a reference
     given = {
-        "--reference FILE": options["reference"],
+        "--reference FILE": options["reference"] or len(options["wearables"]) > 1,
         "--wearable FILE": options["wearables"] or options["synchronised"],
         "--surface treadmill|overground": options["surface"],
         "--out TRIAL.nc": out,

@@ -56,6 +56,15 @@ longer a runner changes pace."""
 
 
 @dataclass(frozen=True)
+class Shocks:
+    """An acceleration as its shocks are looked for: the envelope of its jerk's magnitude, and where samples miss."""
+
+    rate_hz: float
+    missing: NDArray[np.bool_]
+    envelope: Floats
+
+
+@dataclass(frozen=True)
 class Impacts:
     """The landings of one shoe.
 
@@ -89,28 +98,40 @@ def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: f
     stance_s
         The person's usual contact time in this trial, from the other device.
     """
-    nothing = Impacts(empty_contacts(), float("nan"))
-    if time_s.size < FEWEST_SAMPLES:
-        return nothing
-    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
-    missing = np.asarray(~np.isfinite(acceleration).all(axis=1), dtype=bool)
-    if missing.mean() > MOST_MISSING:
-        return nothing
-    envelope = jerk_envelope(time_s, acceleration, missing, rate_hz)
-    covered = covered_stretches(time_s, missing, BRIDGE_S)
+    parts = shocks_in(time_s, acceleration)
+    if parts is None:
+        return Impacts(empty_contacts(), float("nan"))
+    envelope, rate_hz = parts.envelope, parts.rate_hz
     peaks = rhythmic_peaks(envelope, rate_hz, envelope_period(envelope, rate_hz))
     evidence = _landing_evidence(envelope, rate_hz, peaks, stance_s)
     if evidence < 0:
         peaks = _peaks_before(envelope, rate_hz, peaks, stance_s)
+    return stamped(time_s, parts, peaks, evidence, foot)
+
+
+def shocks_in(time_s: Floats, acceleration: Floats) -> Shocks | None:
+    """Return the envelope in which an acceleration's shocks are looked for, None where there is too little of it."""
+    if time_s.size < FEWEST_SAMPLES:
+        return None
+    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
+    missing = np.asarray(~np.isfinite(acceleration).all(axis=1), dtype=bool)
+    if missing.mean() > MOST_MISSING:
+        return None
+    return Shocks(rate_hz, missing, jerk_envelope(time_s, acceleration, missing, rate_hz))
+
+
+def stamped(time_s: Floats, parts: Shocks, peaks: NDArray[np.int64], evidence: float, foot: int) -> Impacts:
+    """Return the contacts at an envelope's peaks, those beside missing samples left out."""
+    covered = covered_stretches(time_s, parts.missing, BRIDGE_S)
     if not peaks.size:
         none = np.zeros(0)
         return Impacts(Contacts(none, none, none, np.zeros(0, dtype=np.int64), covered), evidence)
-    onset = peak_times(time_s, envelope, peaks)
+    onset = peak_times(time_s, parts.envelope, peaks)
     keep = np.isfinite(onset)
-    keep &= edges_recorded(time_s, missing, np.where(keep, onset, time_s[0]), rate_hz)
+    keep &= edges_recorded(time_s, parts.missing, np.where(keep, onset, time_s[0]), parts.rate_hz)
     feet = np.full(int(keep.sum()), foot, dtype=np.int64)
     unknown = np.full(int(keep.sum()), np.nan)
-    height = envelope[peaks][keep]
+    height = parts.envelope[peaks][keep]
     # a shoe is stopped the harder, the faster the ground takes up its load
     return Impacts(Contacts(onset[keep], unknown, height, feet, covered, {"loading_rate": height}), evidence)
 
@@ -190,8 +211,11 @@ def envelope_period(values: Floats, rate_hz: float) -> float:
     return float(strong[0] / rate) if best > LEAST_PERIODICITY else float("nan")
 
 
-def rhythmic_peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[np.int64]:
-    """Return one peak per stride: the path of high peaks whose spacing is most even (dynamic programming)."""
+def rhythmic_peaks(envelope: Floats, rate_hz: float, period: float, bonus: Floats | None = None) -> NDArray[np.int64]:
+    """Return one peak per stride: the path of high peaks whose spacing is most even (dynamic programming).
+
+    ``bonus``, of the envelope's shape, is added to the log height of a peak.
+    """
     if not np.isfinite(period):
         period = USUAL_STRIDE_S
     height = LEAST_HEIGHT * float(np.percentile(envelope, 99.0))
@@ -199,7 +223,7 @@ def rhythmic_peaks(envelope: Floats, rate_hz: float, period: float) -> NDArray[n
     if candidates.size < 2:
         return np.asarray(candidates, dtype=np.int64)
     at = candidates / rate_hz
-    gain = np.log(envelope[candidates] / height)
+    gain = np.log(envelope[candidates] / height) + (0.0 if bonus is None else bonus[candidates])
     best, before = gain.copy(), np.full(candidates.size, -1)
     first = np.searchsorted(at, at - SPACING[1] * period)
     last = np.searchsorted(at, at - SPACING[0] * period)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import xarray as xr
 from pydantic import ValidationError
 
-from ..arguments import ArgumentError, as_path, refused_field
+from ..arguments import ArgumentError, refused_field
 from ..arrays import PathLike
 from ..provenance import InputFile
 from ..records import ClockMap, Recording, Surface
@@ -20,9 +19,10 @@ from .clock_map import DeviceAlignment
 from .evidence import stream_evidence
 from .inputs import Wearables, first_stamp_s
 from .known_clock import check_doubts, check_in_words, given_alignment, stated_clock
+from .no_plates import joined_devices
 from .plausible import input_doubts
 from .prepare import Prepared, align_clock, prepare
-from .request import Source, SyncRequest, describe_source, path_of
+from .request import Source, SyncRequest, as_sequence, as_several, as_source, describe_source, path_of
 from .settings import STEEPEST_PPM
 from .summary import explained, joint_verdict, map_lines, map_row
 
@@ -38,7 +38,8 @@ class Alignment:
     maps
         The clock map of every stream by its name, refusals too; streams on one clock share theirs.
     reference
-        The reference as it was aligned to: examined, corrected where that is beyond doubt, turned where asked.
+        The reference as it was aligned to: examined, corrected where that is beyond doubt, turned where asked. Without
+        streams where there was none: ``maps`` then lead to the clock of the first wearable, which has no map.
     wearables
         The wearables' streams, on their own clocks.
     devices
@@ -108,7 +109,7 @@ class Alignment:
 
 
 def align(
-    reference: PathLike | Recording,
+    reference: PathLike | Recording | None,
     wearables: PathLike | Recording | Sequence[PathLike | Recording] = (),
     *,
     surface: Surface,
@@ -142,7 +143,8 @@ def align(
     Parameters
     ----------
     reference
-        Force plates or a treadmill (or, for a chain of devices, insoles): a file, or a recording in memory.
+        Force plates or a treadmill: a file, or a recording in memory. None where there were none: the wearables' clocks
+        are then joined to that of the first one, and the trial has no force.
     wearables
         One or several files or recordings of insoles, IMUs or landmarks; with ``synchronised`` there may be none,
         where the reference's file holds them.
@@ -205,12 +207,15 @@ def align(
     >>> abs(alignment.maps["insole_left"].offset_s - truth.offset_s) < 0.02
     True
     """
-    sources: tuple[Source, ...] = tuple(_source(each) for each in (reference, *_sequence(wearables)))
+    sources: tuple[Source, ...] = tuple(
+        as_source(each) for each in (reference, *as_sequence(wearables)) if each is not None
+    )
+    worn = sources if reference is None else sources[1:]
     try:
         request = SyncRequest.model_validate(
             {
-                "reference": path_of(sources[0]),
-                "wearables": tuple(path_of(source) for source in sources[1:]),
+                "reference": None if reference is None else path_of(sources[0]),
+                "wearables": tuple(path_of(source) for source in worn),
                 "surface": surface,
                 "mass_kg": mass_kg,
                 "participant": participant,
@@ -225,12 +230,12 @@ def align(
                 "together": together,
                 "allow_partial": allow_partial,
                 "accept_refused": accept_refused,
-                "correct": _several(correct),
+                "correct": as_several(correct),
                 "plates": plates,
-                "side": _several(side),
+                "side": as_several(side),
                 "column_map": column_map,
                 "rate_hz": rate_hz,
-                "calibrations": _several(calibrations),
+                "calibrations": as_several(calibrations),
                 "settings": {"shortest_overlap_s": min_overlap_s, "max_drift_ppm": max_drift_ppm},
             }
         )
@@ -243,27 +248,14 @@ def align(
 
 def align_request(request: SyncRequest) -> Alignment:
     """Return the alignment of a request's files: :func:`align` for options that were checked already."""
-    return _aligned(request, (request.reference, *request.wearables))
-
-
-def _source(source: PathLike | Recording) -> Source:
-    return source if isinstance(source, Recording) else as_path(source, what="a recording, or a Recording")
-
-
-def _sequence(wearables: PathLike | Recording | Sequence[PathLike | Recording]) -> Sequence[PathLike | Recording]:
-    return wearables if isinstance(wearables, Sequence) and not isinstance(wearables, str | bytes) else (wearables,)
-
-
-def _several(values: PathLike | Sequence[PathLike] | None) -> tuple[PathLike, ...]:
-    """Return one value or many as a tuple."""
-    if values is None:
-        return ()
-    return (values,) if isinstance(values, str | os.PathLike) else tuple(values)
+    return _aligned(request, tuple(path for path in (request.reference, *request.wearables) if path is not None))
 
 
 def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
-    """Return the alignment of sources, the reference first."""
+    """Return the alignment of sources, the reference first where there is one."""
     ready = prepare(request, sources)
+    if request.reference is None:
+        return finish(ready, joined_devices(ready.wearables, request, lags=ready.documents.lags))
     reference, lags = ready.reference, ready.documents.lags
     devices = []
     for group, starts_s in zip(ready.wearables.groups, ready.wearables.first_stamps_s):
@@ -276,16 +268,21 @@ def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
 
 
 def finish(ready: Prepared, aligned: Sequence[DeviceAlignment]) -> Alignment:
-    """Return the outcome of the alignments of every clock, in the order of ``ready.wearables.groups``."""
+    """Return the outcome of the alignments of every clock, in the order of ``ready.wearables.groups``.
+
+    Without a reference the clock of the first group is the trial's, and has none.
+    """
     request, sources, documents = ready.request, ready.sources, ready.documents
     reference, wearables, doctor = ready.reference, ready.wearables, ready.doctor
-    devices = {name: device for group, device in zip(wearables.groups, aligned) for name in group}
+    groups = wearables.groups if request.reference else wearables.groups[1:]
+    devices = {name: device for group, device in zip(groups, aligned) for name in group}
     maps = {
         name: _finished(devices[name].clock_map, name, stream, request, several=len(wearables.groups) > 1)
         for name, stream in wearables.streams.items()
+        if name in devices
     }
     verdict = joint_verdict(maps)
-    roles = ["reference", *["wearable"] * (len(sources) - 1)]
+    roles = [*(["reference"] if request.reference else []), *["wearable"] * len(request.wearables)]
     inputs = [file for source, role in zip(sources, roles) for file in describe_source(source, role)]
     if request.column_map:
         inputs += describe_source(request.column_map, "column map")
@@ -344,10 +341,10 @@ def _evidence(
     for recording in (reference, *wearables.recordings):
         notes += [f for f in recording.provenance.findings if f not in notes]
     return TrialEvidence(
-        trial=request.reference.stem,
+        trial=(request.reference or request.wearables[0]).stem,
         surface=request.surface,
         verdict=verdict,
-        streams=[stream_evidence(n, s, devices[n], maps[n]) for n, s in wearables.streams.items()],
+        streams=[stream_evidence(n, s, devices[n], maps[n]) for n, s in wearables.streams.items() if n in maps],
         participant=request.participant or None,
         mass_kg=request.mass_kg,
         speed_m_s=request.speed_m_s,

@@ -14,6 +14,7 @@ from ..errors import RefusedError
 from ..provenance import SCHEMA_VERSION, Provenance
 from ..records import Anchors, ClockMap, Recording, Trial
 from .align import Alignment
+from .no_plates import NO_FORCE, without_force
 from .summary import joint_verdict
 
 
@@ -45,6 +46,7 @@ def assemble(alignment: Alignment) -> Trial:
         origin = origin.merged(Provenance(findings=recording.provenance.findings))
     findings = [f"{name}: {finding}" for name, m in alignment.maps.items() for finding in m.findings]
     findings += alignment.doubts
+    findings += [NO_FORCE] if without_force(alignment.reference) else []
     attrs = {
         "participant": request.participant,
         "surface": request.surface,
@@ -89,7 +91,8 @@ def assemble_streams(
     Parameters
     ----------
     wearables
-        Streams by name, on their device clocks.
+        Streams by name, on their device clocks. Where the reference has no streams those without a map are on the
+        trial's own clock.
     maps, anchors
         By the same names. A refused map that the user accepted carries segments and is used; its verdict stays.
     attrs
@@ -101,16 +104,23 @@ def assemble_streams(
     for name, stream in reference.streams.items():
         nodes[f"/reference/{name}"] = stream
     for name, stream in wearables.items():
+        if not reference.streams and name not in maps:
+            nodes[f"/{name}"] = stream
+            continue
         clock_map = maps[name]
         if not clock_map.segments:
             continue
         nodes[f"/{name}"] = on_reference_clock(stream, clock_map)
         nodes[f"/sync/{name}"] = _anchor_table(anchors[name])
     for name, (stream, leader) in (carried or {}).items():
-        if maps[leader].segments:
+        if leader not in maps:
+            nodes[f"/{name}"] = stream
+        elif maps[leader].segments:
             nodes[f"/{name}"] = on_reference_clock(stream, maps[leader]).assign_attrs(clock_map=leader)
     tree = xr.DataTree.from_dict(nodes)
     tree.attrs.update(schema_version=SCHEMA_VERSION, artefact="trial", verdict=joint_verdict(maps), **attrs)
+    if without_force(reference):
+        tree.attrs["force"] = "none"
     tree.attrs["clock_maps"] = json.dumps({n: m.stored() for n, m in maps.items()}, sort_keys=True)
     tree.attrs["provenance"] = provenance.model_dump_json()
     return Trial(tree)

@@ -27,6 +27,7 @@ from .contact_events import (
     hides_feet,
     reference_train,
 )
+from .device_pair import align_pair
 from .lap_feet import with_feet
 from .load_alignment import align_loads
 from .rhythm import rhythm
@@ -75,7 +76,7 @@ def align_device(
     Parameters
     ----------
     reference
-        Force plates (or, for device chains, insoles).
+        Force plates; without any, two devices are aligned by :func:`~grfkit.sync.device_pair.align_pair`.
     device
         Insoles, IMUs or landmarks, any unit; counts do.
     surface
@@ -96,6 +97,8 @@ def align_device(
     """
     if surface not in ("treadmill", "overground"):
         raise BadInputError(f"surface is '{surface}', expected 'treadmill' or 'overground'")
+    if not any(stream.attrs.get("kind") == "force_plate" for stream in _streams(reference).values()):
+        return align_pair(reference, device, prior=prior, settings=settings, lags=lags, accept_refused=accept_refused)
     plates = surface == "overground"
     settings, table = settings or AlignSettings(), lags if lags is not None else packaged_lags()
     contacts, loads = reference_train(_streams(reference), plates=plates)

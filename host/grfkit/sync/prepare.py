@@ -21,12 +21,16 @@ from .inputs import (
     read_wearables,
     refuse_exchanged,
 )
+from .no_plates import no_reference, read_devices
 from .request import Source, SyncRequest, refuse_unusable
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What an alignment reads: the reference examined, the wearables grouped by clock, before anything is aligned."""
+    """What an alignment reads: the reference examined, the wearables grouped by clock, before anything is aligned.
+
+    Where there was no reference its recording has no streams.
+    """
 
     request: SyncRequest
     sources: tuple[Source, ...]
@@ -37,11 +41,14 @@ class Prepared:
 
 
 def prepare(request: SyncRequest, sources: tuple[Source, ...]) -> Prepared:
-    """Return sources read and examined, the reference first."""
+    """Return sources read and examined, the reference first where there is one."""
     # options that contradict one another are refused before a file is read
     request.prior()
     refuse_unusable(request, sources)
     documents = load_documents(request.calibrations)
+    if request.reference is None:
+        wearables = read_devices(sources, request, documents)
+        return Prepared(request, sources, documents, no_reference(), [], wearables)
     try:
         reference, doctor = examined_reference(sources[0], request, documents)
         reference, own = apart_from_plates(reference) if request.synchronised else (reference, None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ..arguments import ArgumentError
+from ..arguments import ArgumentError, as_path
+from ..arrays import PathLike
 from ..errors import BadInputError
 from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
 from ..provenance import InputFile, describe_input
@@ -44,7 +47,7 @@ class SyncRequest(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    reference: Path
+    reference: Path | None = None
     wearables: tuple[Path, ...] = ()
     surface: Annotated[Surface, AnyCase]
     mass_kg: float | None = Field(default=None, ge=MASS_KG[0], le=MASS_KG[1])
@@ -68,6 +71,19 @@ class SyncRequest(BaseModel):
     calibrations: tuple[Path, ...] = ()
     settings: AlignSettings = AlignSettings()
 
+    @property
+    def reference_file(self) -> Path:
+        """Return the reference's path.
+
+        Raises
+        ------
+        BadInputError
+            If there is none.
+        """
+        if self.reference is None:
+            raise BadInputError("no reference is given (--reference; reference in Python), and here one is needed")
+        return self.reference
+
     def prior(self) -> Prior | None:
         """Return the prior on the offset.
 
@@ -88,17 +104,34 @@ class SyncRequest(BaseModel):
     def files(self) -> tuple[Path, ...]:
         """Return every file that is read."""
         documents = (self.column_map, self.plates, *self.calibrations)
-        return (self.reference, *self.wearables, *(path for path in documents if path is not None))
+        return tuple(path for path in (self.reference, *self.wearables, *documents) if path is not None)
 
     def configuration(self) -> dict[str, Any]:
         """Return the request as stored in provenance: file names without folders, so bytes do not depend on them."""
         plain = self.model_dump(mode="json")
-        plain["reference"] = self.reference.name
+        plain["reference"] = self.reference.name if self.reference else None
         plain["wearables"] = [p.name for p in self.wearables]
         plain["column_map"] = self.column_map.name if self.column_map else None
         plain["plates"] = self.plates.name if self.plates else None
         plain["calibrations"] = [p.name for p in self.calibrations]
         return plain
+
+
+def as_source(source: PathLike | Recording) -> Source:
+    """Return a path or a recording as what an alignment reads."""
+    return source if isinstance(source, Recording) else as_path(source, what="a recording, or a Recording")
+
+
+def as_sequence(wearables: PathLike | Recording | Sequence[PathLike | Recording]) -> Sequence[PathLike | Recording]:
+    """Return one wearable or several as a sequence."""
+    return wearables if isinstance(wearables, Sequence) and not isinstance(wearables, str | bytes) else (wearables,)
+
+
+def as_several(values: PathLike | Sequence[PathLike] | None) -> tuple[PathLike, ...]:
+    """Return one value or many as a tuple."""
+    if values is None:
+        return ()
+    return (values,) if isinstance(values, str | os.PathLike) else tuple(values)
 
 
 def path_of(source: Source) -> Path:
@@ -146,7 +179,7 @@ def refuse_unusable(request: SyncRequest, sources: tuple[Source, ...]) -> None:
         With the file's or the option's name.
     """
     refuse_options(request)
-    _refuse_twice(sources[1:])
+    _refuse_twice(sources if request.reference is None else sources[1:])
     readers = {number: _reader_of(source) for number, source in enumerate(sources) if isinstance(source, Path)}
     _refuse_unused(request, readers)
 
@@ -162,6 +195,8 @@ def refuse_options(request: SyncRequest) -> None:
     from ..calibrate import CorrectionRequest
     from .frames import axis_vector
 
+    if request.reference is None:
+        refuse_plate_options(request)
     _refuse_statements(request)
     if request.forward:
         try:
@@ -169,6 +204,30 @@ def refuse_options(request: SyncRequest) -> None:
         except BadInputError:
             raise ArgumentError("forward", f"is {request.forward!r}, expected one of +x -x +y -y +z -z") from None
     CorrectionRequest.of(request.correct)
+
+
+def refuse_plate_options(request: SyncRequest) -> None:
+    """Refuse, without a reference, too few devices and options that are about one.
+
+    Raises
+    ------
+    BadInputError
+        With the option's name.
+    """
+    if len(request.wearables) < 2:
+        raise BadInputError(
+            "without --reference (force plates or a treadmill) two or more recordings are needed, whose clocks are"
+            " joined to that of the first: --wearable insole.csv --wearable imu.csv"
+        )
+    of_plates: dict[str, object] = {
+        "--forward": request.forward,
+        "--correct": request.correct,
+        "--plates": request.plates,
+    }
+    of_plates |= {"--offset": request.offset_s is not None, "--synchronised": request.synchronised}
+    for option, value in of_plates.items():
+        if value:
+            raise BadInputError(f"{option} is about a reference, and none is given (--reference): leave it out")
 
 
 def _refuse_statements(request: SyncRequest) -> None:

@@ -198,7 +198,7 @@ def _trial(
         raise BadInputError(f"{place}, {field} {why}") from error
     except BadInputError as error:
         raise BadInputError(f"{place}: {error}") from error
-    name = request.reference.stem if name is None else name
+    name = request.reference_file.stem if name is None else name
     if not isinstance(name, str) or not _NAME.fullmatch(name) or name in (".", ".."):
         raise BadInputError(f"{place}: its name is no file's name; it may hold no slash")
     written = options.out_dir / f"{name}.nc" if out is None else folder / str(out)

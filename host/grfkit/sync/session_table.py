@@ -33,7 +33,7 @@ class Recordings:
         """Return the recordings of a request, the reference first."""
         roles = ["reference", *["wearable"] * len(request.wearables)]
         return tuple(
-            self._one(path, role, request) for path, role in zip((request.reference, *request.wearables), roles)
+            self._one(path, role, request) for path, role in zip((request.reference_file, *request.wearables), roles)
         )
 
     def _one(self, path: Path, role: str, request: SyncRequest) -> Recording:
@@ -113,7 +113,7 @@ class SessionTable:
         scores, scored = device.log_likelihood, device.log_likelihood.size > 0
         clock_map = device.clock_map
         best = float(device.lags_s[int(np.argmax(scores))]) if scored else None
-        stated, sd_s = self._stated(trial.request.reference, path, one_device, one_reference)
+        stated, sd_s = self._stated(trial.request.reference_file, path, one_device, one_reference)
         return Link(
             trial=trial.name,
             lags_s=device.lags_s,
