@@ -195,7 +195,8 @@ def test_page_is_well_formed_and_fetches_nothing(aligned: str) -> None:
 
 def test_every_figure_says_in_words_what_it_shows(aligned: str) -> None:
     drawings = [e for e in tree(aligned).iter("svg") if e.get("aria-hidden") != "true"]
-    assert len(drawings) == 2 * 9  # 2 x 2 windows, the trial, 2 scores, residuals and histogram, per stream
+    # 2 x 2 windows, half a second twice, the trial, 2 scores, residuals and histogram, per stream
+    assert len(drawings) == 2 * 11
     assert all(d.get("role") == "img" and len(d.get("aria-label", "")) > 20 for d in drawings)
     assert "runner-up at 6.550 s is 38.0 nats lower" in " ".join(d.get("aria-label", "") for d in drawings)
 
@@ -512,6 +513,7 @@ def test_batch_row_tells_the_worst_of_the_aligned() -> None:
         (percent(1.0), "100\u202f%"),
         (chance(0.00025), "1 in 4,000"),
         (chance(1.2345e-4), "1 in 8,100"),
+        (chance(1e-4), "less than 1 in 10,000"),
         (chance(0.4), "40\u202f%"),
         (chance(1.0), "100\u202f%"),
         (chance(0.0), "below 1 in 1,000,000"),

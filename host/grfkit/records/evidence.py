@@ -15,6 +15,9 @@ from .clock import Anchors, ClockMap
 from .streams import Surface
 
 TrialVerdict = Literal["aligned", "partial", "refused"]
+LEAST_CHANCE = 1e-4
+"""The least chance of a wrong step that an alignment states: the floor of ``WrongStepModel``, below which
+the trials that it was fitted on tell nothing. A chance at it is said to be less."""
 DOUBT = "inputs: "
 """How a finding begins that doubts the units of the inputs or what was stated of the trial."""
 

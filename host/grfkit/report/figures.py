@@ -186,7 +186,7 @@ def residuals(evidence: StreamEvidence) -> Markup:
     ]
     if has_value(evidence.clock_map.uncertainty_ms):
         bound = milliseconds(evidence.clock_map.uncertainty_ms)
-        keys.append(LegendKey("band", "area", f"±{bound}: 95 % of the map (of the mean, not of one anchor)"))
+        keys.append(LegendKey("band", "area", f"±{bound}: how sure the clock is (95 %); single contacts scatter more"))
     if evidence.clock_map.segments[1:]:
         keys.append(LegendKey("cut", "line", "samples lost: a new piece"))
     note = _residual_note(data, reach)
@@ -276,7 +276,7 @@ def _histogram(evidence: StreamEvidence, data: _Residuals, reach: float) -> Mark
     edges = np.linspace(-reach, reach, 26)
     number, _ = np.histogram(residual_ms, bins=edges)
     most = max(int(number.max()), 1)
-    across = PanelAxis(0.0, most * 1.05, "anchors", ((0.0, "0"), (float(most), f"{most:,}")))
+    across = PanelAxis(0.0, most * 1.05, evidence.anchor_kind, ((0.0, "0"), (float(most), f"{most:,}")))
     panel = Panel(across, axis(-reach, reach, "residual (ms)"), 190)
     for height, low, high in zip(number, edges[:-1], edges[1:]):
         if height:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ..records.evidence import LEAST_CHANCE
+
 DASH = "—"
 _MINUS = "−"
 _THIN = "\u202f"
@@ -61,6 +63,8 @@ def chance(probability: float | None) -> str:
         return DASH
     if probability > _ODDS_UP_TO:
         return f"{min(round(probability * 100), 100)}{_THIN}%"
+    if abs(probability - LEAST_CHANCE) < 1e-9:
+        return "less than 1 in 10,000"
     if probability < 1e-6:
         return "below 1 in 1,000,000"
     odds = 1.0 / probability

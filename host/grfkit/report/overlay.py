@@ -10,7 +10,7 @@ from ..records.evidence import StreamEvidence
 from .decimate import curve, envelope
 from .numbers import DASH, MINUTES_FROM_S, count, duration, seconds
 from .panel import LegendKey, Panel, PanelAxis, axis, legend
-from .signal_view import SignalView, edges_of, to_reference
+from .signal_view import SIGNAL_AXIS, SignalView, edges_of, to_reference
 
 Signal = tuple[Floats, Floats]
 # Lanes of the picture of the trial: lost samples, gaps, the device after and before, the reference
@@ -49,7 +49,7 @@ def overlay(evidence: StreamEvidence, signals: SignalView) -> Markup:
 
 def _window(reference: Signal, device: Signal, window: tuple[float, float], text: str, name: str, label: str) -> Markup:
     start, end = window
-    panel = Panel(axis(start, end, label, ticks=4), PanelAxis(-0.25, 1.35), 110, gutter="none")
+    panel = Panel(axis(start, end, label, ticks=4), SIGNAL_AXIS, 130)
     x, y = curve(*reference, start=start, end=end)
     panel.area(x, y, 0.0, "ref")
     panel.line(x, y, "refline")
@@ -88,9 +88,18 @@ def coverage(evidence: StreamEvidence, signals: SignalView) -> Markup:
 def _lane(panel: Panel, signal: Signal, span: tuple[float, float], lane: int, kind: str, unit: float) -> None:
     if not signal[0].size:
         return
-    extremes = envelope(*signal, start=span[0], end=span[1], columns=_COLUMNS)
+    # at least two samples a column: slow signals would have holes
+    inside = int(np.diff(np.searchsorted(signal[0], span))[0])
+    columns = int(np.clip(inside * (span[1] - span[0]) / _length(signal, span) // 2, 1, _COLUMNS))
+    extremes = envelope(*signal, start=span[0], end=span[1], columns=columns)
     high = np.clip(extremes.high, 0.04, 1.1) * 0.8
     panel.area(extremes.at / unit, lane + 0.08 + high, lane + 0.08, kind)
+
+
+def _length(signal: Signal, span: tuple[float, float]) -> float:
+    """Return how much (s) of a span a signal covers, a thousandth of the span at the least."""
+    covered = min(float(signal[0][-1]), span[1]) - max(float(signal[0][0]), span[0])
+    return max(covered, (span[1] - span[0]) / 1e3)
 
 
 def _losses(panel: Panel, evidence: StreamEvidence, unit: float) -> None:

@@ -11,7 +11,10 @@ from ..records import Segment
 from ..records.evidence import StreamEvidence
 from .decimate import ordered
 from .numbers import has_value
+from .panel import PanelAxis
 
+SIGNAL_AXIS = PanelAxis(-0.25, 1.35, "signal (1: a usual contact's peak)", ((0.0, "0"), (0.5, "0.5"), (1.0, "1")))
+"""The axis of every drawn signal: each is scaled on its own, so that it has no unit."""
 WINDOW_S = 4.0
 """Length of a stretch shown closely: five to ten steps, chosen by eye."""
 _ONE_BELOW = 1.5

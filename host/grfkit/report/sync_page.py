@@ -11,6 +11,7 @@ from markupsafe import Markup
 from ..arrays import PathLike
 from ..records.evidence import NATS, StreamEvidence, TrialEvidence
 from . import words
+from .closest import closest
 from .figures import likelihood, residuals
 from .html import page, write_page
 from .numbers import DASH, fixed, size
@@ -40,6 +41,7 @@ def render_sync_report(evidence: TrialEvidence) -> str:
         rows=words.table_rows(groups),
         sections=[_section(group) for group in groups],
         doctor=_doctor(evidence),
+        notes=_notes(evidence),
         inputs=[(i.name, i.role, size(i.size_bytes), i.sha256) for i in evidence.inputs],
         inspections=[_pairs(i) for i in evidence.inspections],
         configuration=json.dumps(
@@ -60,7 +62,12 @@ def write_sync_report(path: PathLike, evidence: TrialEvidence, force: bool = Fal
 
 
 def _facts(evidence: TrialEvidence) -> list[tuple[str, str]]:
+    reference = evidence.configuration.get("reference")
+    wearables = evidence.configuration.get("wearables") or []
+    files = [("reference", str(reference))] if reference else []
+    files += [("device" if len(wearables) == 1 else "devices", ", ".join(map(str, wearables)))] if wearables else []
     return [
+        *files,
         ("participant", evidence.participant or DASH),
         ("mass", fixed(evidence.mass_kg, 1, "kg")),
         ("surface", evidence.surface),
@@ -123,7 +130,13 @@ def _figures(stream: StreamEvidence) -> dict[str, Any]:
     signals = prepare(stream)
     figures: dict[str, Any] = {"name": stream.stream, "losses": losses_in_words(stream)}
     figures["overlay"] = overlay(stream, signals) if signals.windows else Markup('<p class="none">No signal.</p>')
-    return figures | {"coverage": coverage(stream, signals)}
+    return figures | {"closest": closest(stream, signals), "coverage": coverage(stream, signals)}
+
+
+def _notes(evidence: TrialEvidence) -> list[str]:
+    """Return the notes that do not stand in the table of the plates already."""
+    told = tuple(f"{f.get('plate')}: {f.get('text')}" for f in evidence.doctor)
+    return [note for note in evidence.notes if not (told and note.startswith(told))]
 
 
 def _doctor(evidence: TrialEvidence) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 from ..records import ClockMap
 from ..records.evidence import NATS, StreamEvidence, TrialEvidence, verdict_in_words
 from .figures import scored
-from .numbers import HALF_DIGIT_S, chance, count, duration, fixed, has_value, milliseconds, percent, seconds
+from .numbers import DASH, HALF_DIGIT_S, chance, count, duration, fixed, has_value, milliseconds, percent, seconds
 
 Group = list[StreamEvidence]
 
@@ -81,7 +81,9 @@ def headline(evidence: TrialEvidence) -> str:
     given = any(stream.clock_map.origin != "estimated" for stream in evidence.streams)
     if evidence.verdict == "aligned":
         which = {1: "The stream is", 2: "Both streams are"}.get(total, f"All {total} streams are")
-        return f"{which} on the reference clock{', which was given and not estimated' if given else ''}."
+        by_hand = any(stream.clock_map.by_hand is not None for stream in evidence.streams)
+        how = ", decided on by hand" if by_hand else ", which was given and not estimated" if given else ""
+        return f"{which} on the reference clock{how}."
     if evidence.verdict == "partial":
         be = "is" if aligned == 1 else "are"
         became = verdict_in_words("partial", aligned=aligned, **_choices(evidence)).removeprefix("partly aligned, ")
@@ -158,6 +160,8 @@ def _runner_up_words(stream: StreamEvidence) -> str:
 
 def _refusal(group: Group) -> str:
     stream = group[0]
+    if stream.clock_map.by_hand is not None:
+        return f"{_be(group, past=True)} {stream.clock_map.by_hand.in_words()}."
     if stream.clock_map.origin != "estimated":
         return f"{_be(group)} refused: the clock was given, not estimated, and does not hold."
     best, rival = stream.chosen_lag_s, stream.runner_up_lag_s
@@ -182,7 +186,7 @@ def _be(group: Group, *, past: bool = False) -> str:
 
 def advice(evidence: TrialEvidence) -> list[str]:
     """Return what to do about refused streams, the surest remedy first; empty if none was refused."""
-    refused = [s for s in evidence.streams if state_of(s.clock_map) != "aligned"]
+    refused = [s for s in evidence.streams if state_of(s.clock_map) != "aligned" and s.clock_map.by_hand is None]
     if not refused:
         return []
     if all(s.clock_map.origin != "estimated" for s in refused):
@@ -256,6 +260,9 @@ def table_rows(groups: Sequence[Group]) -> list[tuple[str, str, list[str]]]:
     undivided = all(len(m.segments) < 2 for m in maps)
     # rows that would say the same as another, or nothing, are left out
     idle = {"Margin without prior": same, "Pieces": undivided}
+    if all(m.origin != "estimated" for m in maps):
+        idle |= {label: True for label, _, values in rows if set(values) <= {DASH}}
+        idle |= {"Sensor lag": not any(m.lag_source for m in maps), "Matched": not any(m.matched_anchors for m in maps)}
     return [row for row in rows if not idle.get(row[0], False)]
 
 

@@ -28,6 +28,7 @@ from ..errors import BadInputError
 from ..records import Anchors, ClockMap, Prior, Recording, Segment
 from ..records.clock import ClockCheck
 from .clock_map import DeviceAlignment, nothing_to_align, without_map
+from .contact_events import LoadSignal, plate_loads
 from .decide import CONTRADICTED
 from .device import align_device
 from .request import SyncRequest
@@ -143,7 +144,16 @@ def given_alignment(
     )
     if refused and not request.accept_refused:
         clock_map = without_map(clock_map)
-    return _with_figures(checked.evidence, clock_map, segment)
+    alignment = _with_figures(checked.evidence, clock_map, segment)
+    return alignment if alignment.reference_loads else replace(alignment, reference_loads=_loads(reference))
+
+
+def _loads(reference: Recording) -> tuple[LoadSignal, ...]:
+    """Return the reference's loads to draw, where nothing was compared with them."""
+    try:
+        return tuple(plate_loads(reference.streams))
+    except BadInputError:
+        return ()
 
 
 def check_doubts(maps: Mapping[str, ClockMap]) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ import math
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..records.evidence import LEAST_CHANCE
+
 STEEPEST_PPM = 250.0
 """Rate (ppm) beyond which no crystal is off: chosen by hand above the +-100 ppm of a data sheet."""
 MOST_PPM = 5000.0
@@ -89,8 +91,8 @@ class AlignSettings(BaseModel):
     overground: Gate = Gate(margin=20.0, per_contact=1.3, inliers=0.65, residual_s=0.015, contacts=6)
     overground_one_foot: Gate = Gate(margin=20.0, per_contact=0.8, inliers=0.6, residual_s=0.015, contacts=6)
     waveform: Gate = Gate(margin=25.0, per_contact=0.0, inliers=0.0, residual_s=0.06, contacts=3)
-    treadmill_wrong: WrongStepModel = WrongStepModel(scale=1.1, nats=2.9, floor=1e-4)
-    overground_wrong: WrongStepModel = WrongStepModel(scale=1.1, nats=2.9, floor=1e-4)
+    treadmill_wrong: WrongStepModel = WrongStepModel(scale=1.1, nats=2.9, floor=LEAST_CHANCE)
+    overground_wrong: WrongStepModel = WrongStepModel(scale=1.1, nats=2.9, floor=LEAST_CHANCE)
     shortest_overlap_s: float = Field(default=30.0, ge=5.0, lt=1e5)
     rate_prior_ppm: float = 60.0
     rate_scan: float = 0.015

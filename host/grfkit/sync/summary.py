@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..records import ClockMap
-from ..records.evidence import DOUBT, NATS, TrialVerdict
+from ..records.evidence import DOUBT, LEAST_CHANCE, NATS, TrialVerdict
 
 _ROW = (
     "verdict",
@@ -84,5 +84,11 @@ def _line(clock_map: ClockMap) -> str:
         where = f"offset {clock_map.offset_s:+.4f} s, drift {clock_map.drift_ppm:+.1f} ppm"
     return (
         f"{where}, +-{clock_map.uncertainty_ms:.1f} ms (95 %), margin {clock_map.margin:.0f} nats,"
-        f" chance of a wrong step {clock_map.p_wrong:.1g}"
+        f" chance of a wrong step {_chance(clock_map.p_wrong)}"
     )
+
+
+def _chance(p_wrong: float | None) -> str:
+    """Return the stated chance; at the least that is stated, that it may be less."""
+    least = p_wrong is not None and abs(p_wrong - LEAST_CHANCE) < 1e-9
+    return f"{'below ' if least else ''}{p_wrong:.1g}"
