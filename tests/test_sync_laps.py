@@ -11,7 +11,7 @@ from grfkit.signals.contacts import Contacts, load_contacts, merge
 from grfkit.signals.hit_feet import hit_feet
 from grfkit.simulate.conditions import Condition
 from grfkit.sync import align_device
-from grfkit.sync.covariation import courses
+from grfkit.sync.covariation import courses, partial_hits
 from grfkit.sync.lap_feet import with_feet
 from grfkit.sync.matching import match
 from grfkit.sync.rhythm import rhythm
@@ -163,3 +163,25 @@ def test_laps_without_jumps_are_aligned_where_courses_and_feet_agree(wearable: s
     assert plain.clock_map.margin is not None
     assert without.clock_map.margin is not None
     assert plain.clock_map.margin >= without.clock_map.margin
+
+
+def test_hits_of_part_of_a_foot_tell_neither_time_nor_course() -> None:
+    reference, device = _trains(np.random.default_rng(7), measures=True, feet=False)
+    spoilt = np.arange(reference.size) % 8 == 3
+    late = reference.onset_s + np.where(spoilt, 0.03, 0.0)
+    strength = np.where(spoilt, 0.6, 1.0) * reference.strength
+    peak = np.where(spoilt, 0.3, 1.0) * reference.measures["peak"]
+    partial = replace(reference, onset_s=late, strength=strength, measures={"peak": peak})
+    assert np.array_equal(partial_hits(partial), spoilt)
+    right = match(partial, device, np.asarray([0.0]))
+    assert courses(partial, device, right)[0] > 10.0
+    beat = rhythm(partial, device, plates=True)
+    # the same hits, whole by their impulse
+    hidden = replace(partial, strength=reference.strength, offset_s=late + 0.25)
+    of_both = [
+        match_and_score(train, device, np.asarray([0.0]), beat, plates=True, rate=1.0, rate_prior_ppm=60.0)[1].times[0]
+        for train in (partial, hidden)
+    ]
+    assert of_both[0] > of_both[1] + 5.0
+    # the landing of a jump bears more than a stride does, and counts
+    assert not partial_hits(replace(partial, strength=np.where(spoilt, 4.0, 1.0))).any()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..signals.contacts import Contacts
-from .covariation import courses, covariation, shared_measures
+from .covariation import courses, covariation, partial_hits, shared_measures, whole_hits
 from .matching import WINDOWS_S, Matches, masked_median, match
 from .rhythm import FLOOR_S, TWO_FOOTED_S, Rhythm, innovation_variance
 
@@ -101,7 +101,8 @@ def score(
     times = _plates_times(reference, matches, beat) if plates else _treadmill_times(matches, beat)
     times = times - 0.5 * ((matches.rate - start_rate) / (rate_prior_ppm * 1e-6)) ** 2
     detrend = not plates
-    durations = DURATION_WEIGHT * covariation(_stances(reference), _stances(device), device, matches, detrend)
+    stances = np.where(whole_hits(reference), _stances(reference), np.nan) if plates else _stances(reference)
+    durations = DURATION_WEIGHT * covariation(stances, _stances(device), device, matches, detrend)
     if plates:
         durations = durations + _odd_durations(reference, device, matches)
         durations = durations + _two_footed_landings(reference, device, matches)
@@ -171,7 +172,9 @@ def _treadmill_times(matches: Matches, beat: Rhythm) -> Floats:
 
 def _plates_times(reference: Contacts, matches: Matches, beat: Rhythm) -> Floats:
     """Return the marginal likelihood of the residuals, pass by pass, over a grid of jitter SDs."""
-    inlier = matches.inlier
+    # part of a foot is felt late: such a hit tells no time
+    tells = ~partial_hits(reference)
+    inlier = matches.inlier & tells
     starts = np.flatnonzero(np.diff(reference.onset_s, prepend=-np.inf) > PASS_GAP_S)
     u = np.where(inlier, np.nan_to_num(matches.residual_s), 0.0)
     count = np.add.reduceat(inlier.astype(np.float64), starts, axis=1)
@@ -191,10 +194,10 @@ def _plates_times(reference: Contacts, matches: Matches, beat: Rhythm) -> Floats
     best = table.max(axis=0)
     density = best + np.log(np.mean(np.exp(table - best), axis=0))
     matched = inlier.sum(axis=1)
-    possible = matches.possible.sum(axis=1)
+    possible = (matches.possible & tells).sum(axis=1)
     # against chance, by which a contact lies anywhere in a period; and the Gaussians' constant, left out above
     density += matched * (np.log(beat.period_s) - 0.5 * np.log(2 * np.pi))
-    outlying = (matches.partner >= 0) & ~inlier
+    outlying = (matches.partner >= 0) & tells & ~inlier
     stray = STRAY * np.exp(-0.5 * (np.nan_to_num(matches.residual_s) / STRAY_S) ** 2)
     stray *= beat.period_s / (STRAY_S * np.sqrt(2 * np.pi))
     density += np.where(outlying, np.log(np.maximum(stray, MISS)), 0.0).sum(axis=1)

@@ -15,12 +15,15 @@ from grfkit.sync.contact_alignment import ContactPair, align_contacts
 from grfkit.sync.contact_events import DeviceTrain
 from grfkit.sync.settings import AlignSettings
 
-from .events import EventTable, simulate_events
+from .event_courses import draw_courses, labelled, measured
+from .events import EventStream, EventTable, EventTrial, simulate_events
 from .tables import reliability, upper_bound
 from .trials import WRONG_S
 
 _FOOT = np.asarray([1, 0, -1])  # the lab's 0 right, 1 left, -1 unknown
 _SETTINGS = AlignSettings()
+LAPS = "overground, no jumps"
+"""Name of the surface on which nothing but laps over plates tells the lag."""
 
 
 def contacts(table: EventTable, length_s: float) -> Contacts:
@@ -38,14 +41,27 @@ def contacts(table: EventTable, length_s: float) -> Contacts:
     )
 
 
+def trains(trial: EventTrial, seed: int, wearable: str, *, plates: bool) -> tuple[Contacts, Contacts]:
+    """Return the contacts of the reference and of a wearable; over plates with their courses and the plates' feet."""
+    stream: EventStream = trial.wearables[wearable]
+    reference = contacts(trial.reference, trial.reference_s)
+    last = float(stream.events.onset_s.max()) if stream.events.onset_s.size else 0.0
+    device = contacts(stream.events, last)
+    if plates:
+        courses = draw_courses(seed, wearable, trial.steps.onset_s.size)
+        reference = measured(reference, trial.reference, courses.plates)
+        reference = labelled(seed, reference, trial.reference, trial.steps.left)
+        device = measured(device, stream.events, courses.device)
+    return reference, device
+
+
 def one(job: tuple[dict[str, Any], int, str]) -> dict[str, Any]:
     """Return margin, verdict and whether the winner was wrong, of one event-level trial."""
     condition, seed, wearable = job
     trial = simulate_events(Condition(**condition), seed)
     stream = trial.wearables[wearable]
-    reference = contacts(trial.reference, trial.reference_s)
-    last = float(stream.events.onset_s.max()) if stream.events.onset_s.size else 0.0
-    device = contacts(stream.events, last)
+    reference, device = trains(trial, seed, wearable, plates=condition["surface"] == "overground")
+    last = float(device.covered_s[-1, 1])
     kind = ("insole", "onset") if wearable == "insole" else ("imu", "jerk")
     polarity = 1.0 if wearable == "imu" else float("nan")  # events are landings: there is no push-off to take them for
     train = DeviceTrain(device, *kind, 200.0, (), (wearable,), "crystal", 0.0, last, polarity)
@@ -71,12 +87,14 @@ def rows(condition: dict[str, Any], seeds: range, wearable: str, jobs: int) -> l
 
 
 def nightly(accepted_least: int, first_seed: int, jobs: int) -> dict[str, Any]:
-    """Return wrong and accepted for both surfaces, going on until ``accepted_least`` distinct trials were accepted."""
+    """Return wrong and accepted by surface, going on until ``accepted_least`` distinct trials were accepted.
+
+    Over plates with three jumps, and without any.
+    """
     figures = {}
-    for surface, wearable in itertools.product(("treadmill", "overground"), ("insole", "imu")):
-        condition: dict[str, Any] = {"surface": surface, "gaps": True, "wearables": (wearable,)}
-        if surface == "overground":
-            condition["jumps"] = 3
+    surfaces = {"treadmill": ("treadmill", 0), "overground": ("overground", 3), LAPS: ("overground", 0)}
+    for (name, (surface, jumps)), wearable in itertools.product(surfaces.items(), ("insole", "imu")):
+        condition: dict[str, Any] = {"surface": surface, "gaps": True, "jumps": jumps, "wearables": (wearable,)}
         trials: list[dict[str, Any]] = []
         # people of their own: rows of one person would not be distinct trials
         seed = first_seed if wearable == "insole" else first_seed + 500_000
@@ -84,7 +102,7 @@ def nightly(accepted_least: int, first_seed: int, jobs: int) -> dict[str, Any]:
             trials += rows(condition, range(seed + len(trials), seed + len(trials) + 500), wearable, jobs)
         accepted = [r for r in trials if r["accepted"]]
         wrong = sum(r["wrong"] for r in accepted)
-        figures[f"{surface}, {wearable}"] = {
+        figures[f"{name}, {wearable}"] = {
             "trials": len(trials),
             "accepted": len(accepted),
             "wrong": wrong,
