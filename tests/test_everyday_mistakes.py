@@ -72,6 +72,18 @@ MISTAKES: list[tuple[str, str]] = [
     (f"{BOTH} --out trial.nc", "--surface treadmill|overground is missing"),
     ("grf-sync --reference", "requires an argument"),
     ("grf-sync batch", "TABLE is missing"),
+    ("grf-calibrate", "say what to do: lag"),
+    ("grf-calibrate lag", "--out LAG.json is missing"),
+    ("grf-calibrate lag --out lag.json", "--reference FILE is missing"),
+    ("grf-calibrate lag --reference plates.c3d --out lag.nc", "a lag document is written as JSON"),
+    (
+        "grf-calibrate lag --reference plates.c3d --wearable insole.csv --out lag.json",
+        "between unknown clocks a lag looks like an offset",
+    ),
+    (
+        "grf-calibrate lag --reference plates.c3d --out lag.json",
+        "plates.c3d: no insole load, acceleration or heel",
+    ),
     ("grf-inspect", "FILE is missing"),
     ("grf-simulate", "say what to do: insole or lab"),
     ("grf-simulate lab", "OUT_DIR is missing"),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..errors import BadInputError
+from ..provenance import InputFile
 from ..units import canonical_name
 
 DeviceClass = Literal["insole", "imu", "landmarks", "plate", "imu_pelvis", "imu_torso", "imu_thigh", "imu_shank"]
@@ -124,6 +125,65 @@ class LagEntry(BaseModel):
         return same and self.rate_hz_min <= rate_hz < self.rate_hz_max
 
 
+class LagTransfer(BaseModel):
+    """How much later a feature comes in a gait than in a hammer's blow or a jump's landing, by the same device.
+
+    Attributes
+    ----------
+    add_s, sd_s
+        What is added to a lag measured by ``method``, and its SD between people and devices.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    device_class: DeviceClass
+    feature: Feature
+    method: Literal["blows", "jumps"]
+    gait: Literal["running", "walking"]
+    rate_hz_min: float = Field(ge=0)
+    rate_hz_max: float = Field(gt=0)
+    add_s: float = Field(gt=-1, lt=1)
+    sd_s: float = Field(gt=0, lt=1)
+    n: int = Field(ge=0)
+    source: str = Field(min_length=5)
+
+
+class MeasuredLag(BaseModel):
+    """One class's lag as it was measured: what ``entries`` of the same document were made from.
+
+    Attributes
+    ----------
+    method
+        ``blows`` of a hammer, landings of ``jumps`` or drops, ``steps``.
+    lag_s
+        Mean of the recordings' means.
+    blow_sd_s, device_sd_s
+        SD between the blows of a recording, and between the recordings' means (None of a single one).
+    n_blows, n_left_out, n_recordings
+        Blows used, blows that lay far off the others, and recordings.
+    residual_s
+        RMS of what is left of a blow about its recording's mean.
+    peak_min, peak_max, peak_unit
+        The blows' heights on the plate: the range the lag was measured in.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    device_class: DeviceClass
+    feature: Feature
+    rate_hz: float = Field(gt=0)
+    method: Literal["blows", "jumps", "steps"]
+    gait: Literal["any", "running", "walking"] = "any"
+    lag_s: float
+    blow_sd_s: float = Field(ge=0)
+    device_sd_s: float | None = None
+    n_blows: int = Field(ge=1)
+    n_left_out: int = Field(ge=0)
+    n_recordings: int = Field(ge=1)
+    residual_s: float = Field(ge=0)
+    peak_min: float
+    peak_max: float
+    peak_unit: str
+
+
 class LagTable(_Document):
     """Sensor lags that no recording can show, with their SD and source. A later entry wins over an earlier.
 
@@ -131,11 +191,22 @@ class LagTable(_Document):
     ----------
     unknown_sd_s
         The SD that goes with lag 0 where no entry holds.
+    transfers
+        What a lag measured by blows or jumps lacks of one in gait.
+    base
+        Name of the table that comes with grfkit which answers for the classes that were not ``measured``; empty where
+        none does. A measured class at another rate or gait is refused.
+    measured, inputs
+        What ``grf-calibrate lag`` measured, and the files it was measured from.
     """
 
     kind: Literal["lag_table"] = "lag_table"
     unknown_sd_s: float = Field(default=0.01, gt=0)
     entries: tuple[LagEntry, ...]
+    transfers: tuple[LagTransfer, ...] = ()
+    base: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9_.-]*)?$")
+    measured: tuple[MeasuredLag, ...] = ()
+    inputs: tuple[InputFile, ...] = ()
 
 
 class PlateCorrection(_Document):

@@ -112,7 +112,7 @@ def adc_channels(
     bump = swing_bump(world, sampling.world_s, left=left) * fsr.swing_bump_bw * world.weight_n
     loads += bump[:, None] * rng.dirichlet(np.ones(16))
     loads += fsr.preload_bw * world.weight_n * rng.dirichlet(np.ones(16))
-    counts = _counts(rng, ranges, fsr, loads, sampling.rate_hz, world.weight_n)
+    counts = adc_counts(rng, ranges, fsr, loads, sampling.rate_hz, world.weight_n)
     channels = [Channel(f"cell_{cell + 1:02d}", _received(counts[:, cell], sampling), "count") for cell in range(16)]
     if with_force:
         summed = lowpass(total + bump, sampling.rate_hz, fsr.rise_s) * rng.normal(1, 0.05)
@@ -120,7 +120,7 @@ def adc_channels(
     return channels
 
 
-def _counts(
+def adc_counts(
     rng: np.random.Generator, ranges: InsoleRanges, fsr: Fsr, loads: Floats, rate_hz: float, weight_n: float
 ) -> Floats:
     """Return counts: gain per cell, rise and fall, hysteresis, creep, power law, saturation, rounding.

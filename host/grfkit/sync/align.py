@@ -19,6 +19,7 @@ from .clock_map import DeviceAlignment
 from .evidence import stream_evidence
 from .inputs import Wearables, first_stamp_s
 from .known_clock import check_doubts, check_in_words, given_alignment, stated_clock
+from .lag_difference import lag_differences, with_lag_findings
 from .no_plates import joined_devices
 from .plausible import input_doubts
 from .prepare import Prepared, align_clock, prepare
@@ -281,6 +282,10 @@ def finish(ready: Prepared, aligned: Sequence[DeviceAlignment]) -> Alignment:
         for name, stream in wearables.streams.items()
         if name in devices
     }
+    if request.reference is not None:
+        maps = with_lag_findings(
+            maps, lag_differences(reference, groups, maps, surface=request.surface, lags=documents.lags)
+        )
     verdict = joint_verdict(maps)
     roles = [*(["reference"] if request.reference else []), *["wearable"] * len(request.wearables)]
     inputs = [file for source, role in zip(sources, roles) for file in describe_source(source, role)]

@@ -21,6 +21,7 @@ from .inputs import (
     read_wearables,
     refuse_exchanged,
 )
+from .lag_difference import refuse_unused_lags
 from .no_plates import no_reference, read_devices
 from .request import Source, SyncRequest, refuse_unusable
 
@@ -48,6 +49,7 @@ def prepare(request: SyncRequest, sources: tuple[Source, ...]) -> Prepared:
     documents = load_documents(request.calibrations)
     if request.reference is None:
         wearables = read_devices(sources, request, documents)
+        refuse_unused_lags(documents.lags, wearables.streams.values())
         return Prepared(request, sources, documents, no_reference(), [], wearables)
     try:
         reference, doctor = examined_reference(sources[0], request, documents)
@@ -57,6 +59,7 @@ def prepare(request: SyncRequest, sources: tuple[Source, ...]) -> Prepared:
     except WrongRoleError as error:
         raise explain_wrong_role(error, sources, request) from error
     refuse_exchanged(reference, wearables.recordings, sources)
+    refuse_unused_lags(documents.lags, wearables.streams.values())
     return Prepared(request, sources, documents, reference, doctor, wearables)
 
 

@@ -1,0 +1,96 @@
+"""``grf-calibrate``: recordings made for the purpose to calibration documents."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import common
+
+app = common.make_app("Measures what no recording of a run can show, and writes it as a calibration document.")
+
+_Reference = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reference",
+        metavar="<path>",
+        help="Plates that were struck, with the device in the same file or in the --wearable of its place. Repeatable.",
+    ),
+]
+_Wearable = Annotated[
+    list[Path] | None,
+    typer.Option("--wearable", metavar="<path>", help="The device (insole, IMU, landmarks); one for each reference."),
+]
+_Synchronised = Annotated[
+    bool, typer.Option("--synchronised", help="A cable joins the clocks of each two files: their times hold.")
+]
+_Method = Annotated[
+    str | None,
+    typer.Option("--method", help="blows (hammer), jumps (drops too) or steps; otherwise seen from the plates."),
+]
+
+
+@app.callback()
+def calibrate() -> None:
+    """Measure a device and write a calibration document: lag."""
+
+
+@app.command()
+def lag(
+    reference: _Reference = None,
+    wearable: _Wearable = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Needed: lag document to write (.json).")] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the document; that of its file otherwise.")] = "",
+    device_class: Annotated[
+        list[str] | None,
+        typer.Option("--device-class", metavar="<str>", help="Only insole, imu or landmarks of what the files hold."),
+    ] = None,
+    synchronised: _Synchronised = False,
+    method: _Method = None,
+    one_device: Annotated[
+        bool, typer.Option("--one-device", help="For this device alone, not for others of its class.")
+    ] = False,
+    made_on: Annotated[str, typer.Option("--made-on", help="Day of the measurement, YYYY-MM-DD.")] = "",
+    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")] = None,
+    plates: Annotated[
+        Path | None, typer.Option("--plates", help="TOML of the plates, for a C3D that does not describe them.")
+    ] = None,
+    side: Annotated[
+        str | None, typer.Option("--side", metavar="<left|right>", help="Foot of devices that do not say it.")
+    ] = None,
+    column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
+    rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+) -> None:
+    """Measure how late devices are by blows of a hammer, jumps or steps on plates; grf-sync --calibration takes it.
+
+    One file with plates and device, or a reference and a wearable with --synchronised. A wearable alone that holds an
+    insole and another device on one clock shows the difference of the two only. Several recordings, best of several
+    devices, show the spread.
+    """
+    from .calibrate_lag import run_lag
+
+    options: dict[str, Any] = {
+        "references": tuple(reference or ()),
+        "wearables": tuple(wearable or ()),
+        "synchronised": synchronised,
+        "method": method,
+        "classes": tuple(device_class or ()),
+        "plates": plates,
+        "side": side,
+        "column_map": column_map,
+        "rate_hz": rate_hz,
+    }
+    summary, text = run_lag(
+        options, out=out, report=report, name=name, one_device=one_device, made_on=made_on, force=force
+    )
+    print(json.dumps(summary, indent=2) if as_json else text)
+
+
+def main() -> None:
+    """Run ``grf-calibrate``."""
+    common.run(app, name="grf-calibrate")
