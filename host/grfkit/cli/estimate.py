@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,6 +49,15 @@ _Mapping = Annotated[
     ),
 ]
 _Static = Annotated[str, typer.Option("--static", help="C3D of a static trial, if the mapping needs one.")]
+
+
+class SurfaceOption(str, Enum):
+    """What was walked on."""
+
+    TREADMILL = "treadmill"
+    OVERGROUND = "overground"
+
+
 _Cut = Annotated[
     str, typer.Option("--cut", help="Detector of stances in place of the model's: insole_causal, insole, force.")
 ]
@@ -76,11 +86,24 @@ def estimate(
         ),
     ],
     recording: Annotated[
-        Path | None, typer.Argument(help="Trial of grf-sync, or a wearable's own file.", show_default=False)
+        list[Path] | None,
+        typer.Argument(
+            help="Trial of grf-sync, or a wearable's own file; several of one run (insole, IMU) are joined to the"
+            " clock of the first, without force plates too.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="File to write: .nc, .csv, or .mot (ExternalLoads beside).", show_default=False),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="HTML report to write: the force over the measured one, and the clocks."),
+    ] = None,
+    surface: Annotated[
+        SurfaceOption | None,
+        typer.Option("--surface", help="Of several files with force plates among them.", case_sensitive=False),
     ] = None,
     card: Annotated[bool, typer.Option("--card", help="Print what MODEL is and what it is for, and end.")] = False,
     participant: _Person = "",
@@ -115,20 +138,22 @@ def estimate(
     if card:
         print((folder / "CARD.md").read_text(encoding="utf-8"), end="")
         return
-    if recording is None or out is None:
-        lacking = "RECORDING" if recording is None else "--out FILE"
+    if not recording or out is None:
+        lacking = "--out FILE" if recording else "RECORDING"
         raise BadInputError(f"{lacking} is missing; name it, or take --card to read what MODEL is")
     from ..estimation.estimate import estimate as run
     from ..estimation.files import summary
     from .terminal import quiet_console
 
-    options = read_options(column_map, rate_hz, side, file=recording)
+    alone = recording[0] if len(recording) == 1 else None
+    options = read_options(column_map, rate_hz, side, file=alone)
     with quiet_console() as console, console.status("estimating ..."):
         result = run(
-            model, recording, options=options, participant=participant, mass_kg=mass_kg,
+            model, alone or recording, options=options, participant=participant, mass_kg=mass_kg,
             speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak,
             other_people=other_people, accept_beyond=accept_beyond, balanced=not no_balance, mapping=mapping,
-            static=static, out=out, insole=insole, heel_m=heel_m, unknown=unknown, force=force, tell=common.say,
+            static=static, out=out, insole=insole, heel_m=heel_m, unknown=unknown, force=force,
+            surface=None if surface is None else surface.value, report=report, tell=common.say,
         )  # fmt: skip
     values = summary(result)
     print(json.dumps(values, indent=2, allow_nan=False) if as_json else words(values))
@@ -152,6 +177,7 @@ def words(values: dict[str, Any]) -> str:
         lines.append(
             f"  {side}: {foot['answered']} of {foot['stances']} stances{peak}; {percent:.0f} % of samples known"
         )
+    lines += [f"  joined: {text}" for text in values.get("clocks", [])]
     lines += [f"  turned down: {n} x {why}" for why, n in values["rejected"].items()]
     lines += [f"  LEAKS: {leak}" for leak in values["leaks"]]
     lines += [f"  note: {text}" for text in values["findings"]]

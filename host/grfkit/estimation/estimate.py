@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..arguments import as_path, described
+from ..arguments import as_path, described, refuse_other_ending
 from ..arrays import PathLike
+from ..artefacts import check_file
 from ..calibrate.documents import InsoleGeometry
 from ..dataset.foot_force import low_passed
 from ..errors import BadInputError, RefusedError
@@ -22,18 +23,21 @@ from ..learn.packaged import about_of, model_folder
 from ..learn.spec import ForceModel, ModelSpec
 from ..learn.training_range import finding_of
 from ..provenance import Provenance, describe_input
-from ..records import Recording, Trial
+from ..records import Recording, Surface, Trial
 from ..records.participants import seen_among
+from ..report.estimate_page import write_estimate_report
 from ..runtime.bundle import Bundle
 from ..runtime.manifest import DOCUMENT
 from .curves import FootCurve
 from .feet import Foot, cut_request, detector_of, feet_of, wearables_of
 from .files import check_outputs, write_estimate
+from .joined import joined_source
 from .landmark_feet import BY_LANDMARKS, landmark_feet, of_landmarks
 from .open_model import BundleForceModel, open_model, read_spec
 from .opensim_files import check_unknown
 from .outside import departures_of, flag_contacts
 from .plausible import before_balance, carried, turn_findings, unbalanced_findings, weight_findings
+from .report_page import estimate_report
 from .shoe_feet import BY_SHOES, of_both_shoes, shoe_feet
 from .source import EstimateRequest, EstimateSource, facts_of, open_source
 from .types import SIDES, Estimate, Side, StanceRow
@@ -42,7 +46,7 @@ from .windows import predict_feet
 
 def estimate(
     model: PathLike | ForceModel | Bundle,
-    recording: PathLike | Recording | Trial,
+    recording: PathLike | Recording | Trial | Sequence[PathLike | Recording],
     *,
     options: ReadOptions | None = None,
     participant: str = "",
@@ -60,6 +64,8 @@ def estimate(
     insole: str = "",
     heel_m: float = 0.0,
     unknown: str = "refuse",
+    surface: Surface | None = None,
+    report: PathLike | None = None,
     force: bool = False,
     tell: Callable[[str], None] | None = None,
 ) -> Estimate:
@@ -73,7 +79,9 @@ def estimate(
     model
         A trained model or a bundle, the folder of either, or ``grfkit:NAME`` of one that comes with grfkit.
     recording
-        A trial, a wearable's recording, or the file of either.
+        A trial, a wearable's recording, or the file of either. Several recordings, such as an insole's and a shoe
+        IMU's, are joined to one clock first (:func:`grfkit.sync.align` without a reference, or to the force plates that
+        one of them holds), and refused where that is not safe.
     options
         What a wearable's file does not say itself; see :func:`grfkit.read`.
     participant, mass_kg, speed_m_s, slope_percent, cut, allow_leak, other_people, accept_beyond, balanced
@@ -88,8 +96,13 @@ def estimate(
     unknown
         For ``.mot``: ``refuse`` a recording in which the force of a foot is unknown between known stretches, or ``cut``
         to the longest of them. Never is it written as 0.
+    surface
+        Of several recordings with force plates among them: ``treadmill`` or ``overground``.
+    report
+        HTML page to write: the force over the measured one where plates recorded it and the mass is known, how the
+        recordings were joined, and what limits the estimate.
     force
-        Overwrite ``out``.
+        Overwrite ``out`` and ``report``.
     tell
         Called with what a reader noticed of the file.
 
@@ -115,9 +128,8 @@ def estimate(
     # before the model is opened: what cannot be written is refused at once
     path = None if out is None else as_path(out, what="the file to write")
     files = () if path is None else check_outputs(path, force=force)
-    of_file = isinstance(recording, str | os.PathLike)
-    if of_file and as_path(recording, what="a recording or a trial").resolve() in {p.resolve() for p in files}:
-        raise BadInputError(f"{out}: is an input; name another file to write")
+    files = (*files, *_report_file(report, force=force))
+    _refuse_inputs(recording, files)
     request = EstimateRequest.of(
         participant=participant, mass_kg=mass_kg, speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut,
         allow_leak=allow_leak, other_people=other_people, accept_beyond=accept_beyond, balanced=balanced,
@@ -130,11 +142,50 @@ def estimate(
     if about is not None and not request.cut:
         # a wearer has no plates: the detector that the model's figures are of
         request = request.model_copy(update={"cut": about.cut})
-    estimated = estimate_source(loaded, folder, open_source(recording, options, tell), request)
-    if path is None:
-        return estimated
-    written, notes = write_estimate(estimated, path, geometry=geometry, heel_m=heel_m, unknown=unknown, force=force)
-    return replace(estimated, findings=(*estimated.findings, *notes), files=tuple(map(str, written)))
+    source, clocks = _source(recording, options, tell, surface)
+    estimated = replace(estimate_source(loaded, folder, source, request), clocks=clocks)
+    if path is not None:
+        written, notes = write_estimate(estimated, path, geometry=geometry, heel_m=heel_m, unknown=unknown, force=force)
+        estimated = replace(estimated, findings=(*estimated.findings, *notes), files=tuple(map(str, written)))
+    if report is not None:
+        write_estimate_report(report, estimate_report(estimated, source.trial, clocks), force=force)
+    return estimated
+
+
+def _report_file(report: PathLike | None, *, force: bool) -> tuple[Path, ...]:
+    """Return the page to write, refused at once where it cannot be written."""
+    if report is None:
+        return ()
+    page = as_path(report, what="the report to write")
+    check_file(page, force=force)
+    refuse_other_ending(page, (".html", ".htm"), "a report is written as HTML")
+    return (page,)
+
+
+def _refuse_inputs(recording: object, files: Sequence[Path]) -> None:
+    """Refuse to write over what is read."""
+    several = recording if isinstance(recording, list | tuple) else (recording,)
+    read = {as_path(r, what="a recording or a trial").resolve() for r in several if isinstance(r, str | os.PathLike)}
+    for file in files:
+        if file.resolve() in read:
+            raise BadInputError(f"{file}: is an input; name another file to write")
+    if len({file.resolve() for file in files}) < len(files):
+        raise BadInputError("the estimate and its report have the same name; give the report one of its own")
+
+
+def _source(
+    recording: PathLike | Recording | Trial | Sequence[PathLike | Recording],
+    options: ReadOptions | None,
+    tell: Callable[[str], None] | None,
+    surface: Surface | None,
+) -> tuple[EstimateSource, tuple[str, ...]]:
+    """Return what is estimated from, and how its clocks were joined where it is several recordings."""
+    if not isinstance(recording, list | tuple):
+        return open_source(recording, options, tell), ()  # type: ignore[arg-type]
+    if len(recording) == 1:
+        return open_source(recording[0], options, tell), ()
+    joined = joined_source(recording, options, tell, surface=surface)
+    return joined.source, joined.clocks
 
 
 def _opened(model: PathLike | ForceModel | Bundle) -> tuple[ForceModel, Path | None]:
@@ -327,7 +378,7 @@ def _provenance(
     model: ForceModel, folder: Path | None, source: EstimateSource, request: EstimateRequest, findings: list[str]
 ) -> Provenance:
     """Return what made the estimate; a model or recording that is in memory only has no file to name."""
-    files = [] if source.file is None else [source.file]
+    files = [*source.joined, *([] if source.file is None else [source.file])]
     files += [] if folder is None else [describe_input(folder / name, role="model") for name in model.files]
     configuration = request.model_dump(mode="json")
     return Provenance(command="grf-estimate", configuration=configuration, inputs=files, findings=list(findings))

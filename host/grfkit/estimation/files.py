@@ -216,6 +216,7 @@ def summary(estimate: Estimate) -> dict[str, Any]:
             "median_peak_vgrf_bw": float(np.median(peaks)) if peaks else None,
             "median_contact_s": float(np.median([r.contact_s for r in rows])) if rows else None,
         }
+    lists = {"clocks": estimate.clocks, "files": estimate.files}
     return {
         "participant": estimate.participant,
         "mass_kg": estimate.mass_kg if np.isfinite(estimate.mass_kg) else None,
@@ -231,4 +232,4 @@ def summary(estimate: Estimate) -> dict[str, Any]:
         "outside_training": outside_training(estimate),
         "carried_bw": estimate.carried_bw if np.isfinite(estimate.carried_bw) else None,
         "balance": balance_of(estimate),
-    } | ({"files": list(estimate.files)} if estimate.files else {})
+    } | {name: list(values) for name, values in lists.items() if values}

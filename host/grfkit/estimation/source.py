@@ -103,6 +103,8 @@ class EstimateSource:
     ----------
     path
         Of a device's own file, of which a mapping may need more than the recording holds.
+    joined
+        Files of the recordings that were joined for this estimate.
     """
 
     trial: Trial
@@ -110,6 +112,7 @@ class EstimateSource:
     aligned: bool
     file: InputFile | None
     path: Path | None = None
+    joined: tuple[InputFile, ...] = ()
 
     @property
     def files(self) -> list[InputFile]:

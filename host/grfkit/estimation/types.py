@@ -59,6 +59,8 @@ class Estimate:
     balance
         By how much it was balanced over its strides: ``factor`` of the vertical force, and ``tilt``, the share of it
         that was added to the forward force; None where it was not.
+    clocks
+        How the clocks of several recordings were joined, a sentence each; empty where there was one.
     """
 
     feet: Mapping[Side, FootCurve]
@@ -78,6 +80,7 @@ class Estimate:
     outside: tuple[Departure, ...] = ()
     carried_bw: float = float("nan")
     balance: BalanceChange | None = None
+    clocks: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Return a line for the whole and a line a foot."""
