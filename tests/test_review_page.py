@@ -19,10 +19,12 @@ pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
 from asgi_client import AsgiClient
-from grfkit import BadInputError, Trial
+from grfkit import BadInputError, Trial, align, assemble
 from grfkit.review.desk import Desk
 from grfkit.review.server import application
-from review_trials import a_trial
+from grfkit.simulate.conditions import Condition
+from grfkit.simulate.lab import simulate_trial
+from review_trials import a_lab, a_trial
 
 TOKEN = "abcdefgh12345678"
 PORT = 8765
@@ -240,3 +242,72 @@ def test_the_command_refuses_before_it_begins(
     out = Path(options[1]) if options else None
     with pytest.raises(BadInputError, match=re.escape(why)):
         run_review(Path("t.nc"), out=out, who="", port=0, browser=False, force=False)
+
+
+def reviewed_run(tmp_path: Path, *options: str, decide: dict[str, Any] | None, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run ``grf-sync --review`` on a refused recording, with a person who decides so."""
+    from grfkit.cli import review_run
+    from grfkit.cli.sync_run import run_trial
+
+    lab = a_lab("overground")
+
+    def serve(desk: Desk, *, port: int, browser: bool) -> None:
+        page = unguarded(desk)
+        assert page.get("/api/review").json()["verdict"] == "refused"
+        if decide is not None:
+            asked(page, "decide", who="MK", **decide)
+
+    monkeypatch.setattr(review_run, "_serve", serve)
+    monkeypatch.setattr("grfkit.cli.sync_run._check_file", lambda *_: None)
+    monkeypatch.setattr(
+        "grfkit.cli.sync_run.align", lambda **o: align(lab.reference, lab.wearables["insole"], **without_files(o))
+    )
+    given = {"reference": Path("a.c3d"), "wearables": (Path("b.csv"),), "surface": "overground"}
+    given |= {"synchronised": False, "accept_refused": "--accept-refused" in options, "participant": "P01"}
+    return run_trial(given, out=tmp_path / "t.nc", report=tmp_path / "t.html", force=False, review=True, browser=False)
+
+
+def without_files(options: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in options.items() if k not in ("reference", "wearables")}
+
+
+def test_a_refused_alignment_is_decided_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decide = {"accept": True, "note": "film"}
+    summary, text, code = reviewed_run(tmp_path, decide=decide, monkeypatch=monkeypatch)
+    trial = Trial.from_netcdf(tmp_path / "t.nc")
+    assert (code, summary["verdict"], trial.verdict) == (0, "aligned", "aligned")
+    assert summary["maps"][0]["by_hand"]["note"] == "film"
+    assert "accepted by hand by MK: film" in text
+    # the page kept the refused place; the user did not ask for refused trials
+    assert trial.provenance.configuration["accept_refused"] is False
+    assert "accepted by hand by MK" in (tmp_path / "t.html").read_text(encoding="utf-8")
+
+
+def test_a_refused_alignment_that_nobody_decides_stays_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary, text, code = reviewed_run(tmp_path, decide=None, monkeypatch=monkeypatch)
+    assert (code, summary["trial"], summary["verdict"]) == (3, None, "refused")
+    assert not (tmp_path / "t.nc").exists()
+    assert "nothing was decided, no trial was written" in text
+    assert summary["maps"][0]["segments"] == []
+
+
+def test_devices_without_plates_are_compared_with_the_first(tmp_path: Path) -> None:
+    lab = simulate_trial(
+        Condition(
+            family="A", surface="treadmill", gait="run", duration_s=60.0, wearables=("insole", "imu"), gaps=False
+        ),
+        35_000_002,
+    )
+    trial = assemble(
+        align(None, [lab.wearables["insole"], lab.wearables["imu"]], surface="treadmill", accept_refused=True)
+    )
+    desk = Desk(trial, tmp_path / "x.nc")
+    client = unguarded(desk)
+    clock = client.get("/api/review").json()["clocks"][0]
+    assert clock["streams"] == ["imu_left", "imu_right"]
+    assert clock["reference"].startswith("signal of insole_left")
+    shown = asked(client, "signals", start_s=clock["look_s"], end_s=clock["look_s"] + 1.0)
+    assert len(shown["reference"]["x"]) > 50
+    likely = asked(client, "likelihood")
+    assert likely["places"][0]["nats"] > 50
+    assert abs(likely["places"][0]["shift_s"]) < 0.02

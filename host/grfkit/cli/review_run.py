@@ -10,7 +10,9 @@ from ..errors import BadInputError
 from .common import EXIT_REFUSED, say
 
 if TYPE_CHECKING:
+    from ..records import Trial
     from ..review.desk import Desk
+    from ..sync import Alignment
 
 Outcome = tuple[dict[str, Any], str, int]
 
@@ -27,27 +29,62 @@ def run_review(path: Path, *, out: Path | None, who: str, port: int, browser: bo
     _refuse_ending(written)
     check_file(written, force=force)
     trial = Trial.from_netcdf(path)
-    return served(
-        trial, written, name=path.name, file=describe_input(path, role="trial before review"), who=who, port=port,
-        browser=browser, force=force,
-    )  # fmt: skip
+    file = describe_input(path, role="trial before review")
+    desk = _desk(trial, written, force=force, name=path.name, file=file, who=who)
+    _serve(desk, port=port, browser=browser)
+    result = desk.result()
+    return result, _words(desk, result), 0 if result["verdict"] == "aligned" else EXIT_REFUSED
 
 
-def served(trial: Any, out: Path, *, name: str, file: Any, who: str, port: int, browser: bool, force: bool) -> Outcome:
-    """Serve the page of a trial until the review has ended."""
+def review_alignment(
+    alignment: Alignment, out: Path, report: Path | None, *, accept_refused: bool, browser: bool, force: bool
+) -> Outcome:
+    """Return JSON, words and exit code of an alignment that a person decides on before anything is written.
+
+    Where nothing was decided, it is written as it would have been without the page.
+    """
+    from ..sync.by_eye import evidence_after, trial_to_review
+    from ..sync.summary import map_lines, map_row
+
+    trial = trial_to_review(alignment, accept_refused=accept_refused)
+    desk = _desk(trial, out, force=force, name=out.name, keep_refused=accept_refused)
+    _serve(desk, port=0, browser=browser)
+    reviewed, result = desk.reviewed(), desk.result()
+    usual = alignment.verdict == "aligned" or accept_refused
+    usual |= alignment.verdict == "partial" and alignment.request.allow_partial
+    if not desk.decisions and usual:
+        reviewed.to_netcdf(out, force=force)
+        result["written"] = str(out)
+    maps = reviewed.clock_maps
+    if report is not None:
+        from ..report import write_sync_report
+
+        write_sync_report(report, evidence_after(alignment.evidence, maps, accept_refused=accept_refused), force=force)
+    rows = [map_row(name, clock_map, alignment.warnings) for name, clock_map in maps.items()]
+    summary = {"verdict": reviewed.verdict, "trial": result["written"], "maps": rows, "review": result}
+    lines = [_words(desk, result), *(f"  {line}" for line in map_lines(maps))]
+    lines += [f"report: {report}"] if report is not None else []
+    return summary, "\n".join(lines), 0 if reviewed.verdict == "aligned" else EXIT_REFUSED
+
+
+def _desk(trial: Trial, out: Path, **about: Any) -> Desk:
     try:
-        from ..monitor.serving import new_token
-        from ..review.server import serve_review
+        from ..review import server  # noqa: F401
     except ImportError as error:
         raise BadInputError(f"the page needs starlette and uvicorn ({error}); pip install 'grfkit[ble]'") from error
     from ..review.desk import Desk
+
+    return Desk(trial, out, **about)
+
+
+def _serve(desk: Desk, *, port: int, browser: bool) -> None:
+    """Serve the page until the review has ended."""
+    from ..monitor.serving import new_token
+    from ..review.server import serve_review
     from .monitor_run import open_page
 
-    desk = Desk(trial, out, force=force, name=name, file=file, who=who)
     browse = open_page if browser else None
     asyncio.run(serve_review(desk, port=port, token=new_token(), ready=_say_page, browse=browse))
-    result = desk.result()
-    return result, _words(desk, result), 0 if result["verdict"] == "aligned" else EXIT_REFUSED
 
 
 def _say_page(url: str) -> None:

@@ -101,6 +101,11 @@ def sync(
     accept_refused: Annotated[
         bool, typer.Option("--accept-refused", help="Write a refused trial all the same; its verdict stays.")
     ] = False,
+    review: Annotated[
+        bool,
+        typer.Option("--review", help="Decide by eye on a local page before anything is written."),
+    ] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="With --review: open no browser.")] = False,
     correct: Annotated[
         list[str] | None,
         typer.Option(
@@ -157,7 +162,7 @@ def sync(
         "min_overlap_s": min_overlap_s,
         "max_drift_ppm": max_drift_ppm,
     }
-    summary, text, code = run_trial(options, out=out, report=report, force=force)
+    summary, text, code = run_trial(options, out=out, report=report, force=force, review=review, browser=not no_browser)
     print(json.dumps(summary, indent=2) if as_json else text)
     raise typer.Exit(code)
 
@@ -206,8 +211,8 @@ def session(
     raise typer.Exit(code)
 
 
-@app.command()
-def review(
+@app.command("review")
+def review_trial(
     trial: Annotated[Path, typer.Argument(help="Trial (.nc); a refused one: written with --accept-refused.")],
     out: Annotated[
         Path | None, typer.Option("--out", help="Trial to write; TRIAL.reviewed.nc if none.", show_default=False)

@@ -17,13 +17,23 @@ from .sync_words import table_code, table_words, words
 Outcome = tuple[dict[str, Any], str, int]
 
 
-def run_trial(options: dict[str, Any], *, out: Path | None, report: Path | None, force: bool) -> Outcome:
+def run_trial(
+    options: dict[str, Any],
+    *,
+    out: Path | None,
+    report: Path | None,
+    force: bool,
+    review: bool = False,
+    browser: bool = True,
+) -> Outcome:
     """Return the JSON summary, the words and the exit code of one trial; trial and report are written.
 
     Parameters
     ----------
     options
         Keyword arguments of :func:`grfkit.sync.align`.
+    review, browser
+        Whether a person decides on a page before anything is written, and whether a browser is opened for it.
     """
     _refuse_missing(options, out)
     assert out is not None
@@ -33,7 +43,14 @@ def run_trial(options: dict[str, Any], *, out: Path | None, report: Path | None,
     with Console(stderr=True).status(
         f"aligning {', '.join(p.name for p in options['wearables'] or (options['reference'],))} ..."
     ):
-        alignment = align(**options)
+        # what is refused keeps its place to begin from
+        alignment = align(**options | {"accept_refused": options["accept_refused"] or review})
+    if review:
+        from .review_run import review_alignment
+
+        asked = bool(options["accept_refused"])
+        return review_alignment(alignment, out, report, accept_refused=asked, browser=browser, force=force)
+    with Console(stderr=True).status("writing ..."):
         if report is not None:
             from ..report import write_sync_report
 

@@ -20,7 +20,8 @@ _AS_COLUMN = re.compile(r"--[a-z-]+ \((\w+)[^()]* in Python\)")
 def words(alignment: Alignment, out: Path, report: Path | None) -> str:
     """Return the result as a person reads it."""
     lines = [f"verdict: {alignment.verdict_words}", *(f"  {text}" for text in alignment.messages)]
-    lines.append(f"trial: {out}" if alignment.accepted else "no trial was written")
+    by_eye = " (to decide by eye: the same command with --review)"
+    lines.append(f"trial: {out}" if alignment.accepted else f"no trial was written{by_eye}")
     if report is not None:
         lines.append(f"report: {report}")
     return for_terminal("\n".join(lines))

@@ -210,6 +210,8 @@ def advice(evidence: TrialEvidence) -> list[str]:
         steps.append(_prior_words(refused, min(decided)))
     return [
         *steps,
+        "By eye: the same command with --review opens a page on which the device is moved, with the likelihood beside"
+        " it; what you accept stays marked as done by hand.",
         f"Check that both files are of this trial and of this person, and that the surface is {evidence.surface}.",
     ]
 

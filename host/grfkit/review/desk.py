@@ -93,6 +93,8 @@ class Desk:
         The trial's name on the page, and its file for provenance.
     who
         Who decides, as far as known beforehand.
+    keep_refused
+        As of :func:`grfkit.sync.by_hand.decided`.
     """
 
     trial: Trial
@@ -101,6 +103,7 @@ class Desk:
     name: str = "trial"
     file: InputFile | None = None
     who: str = ""
+    keep_refused: bool = True
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     clocks: list[ReviewedClock] = field(init=False)
     decisions: dict[int, Decision] = field(init=False, default_factory=dict)
@@ -146,6 +149,7 @@ class Desk:
             "step_s": beat.step_s if beat is not None else None,
             "lag_sd_ms": 1e3 * clock.pair.lag.sd_s if clock.pair is not None else None,
             "why_no_contacts": clock.why,
+            "reference": self._label(clock) if clock.reference else "",
             "start_s": start,
             "end_s": end,
             "look_s": self._look_s(clock),
@@ -153,10 +157,26 @@ class Desk:
             "draft": draft.model_dump(mode="json") if (draft := self.drafts.get(number)) is not None else None,
         }
 
+    def _reference(self, clock: ReviewedClock) -> tuple[Floats, Floats]:
+        """Return the signal that the device is compared with: the plates' total load, else the first device's own."""
+        if clock.loads:
+            return reference_signal(clock.loads)
+        if not clock.reference:
+            return np.zeros(0), np.zeros(0)
+        name = clock.reference[0]
+        return device_signal(name, self.trial.streams[name], ())
+
+    def _label(self, clock: ReviewedClock) -> str:
+        """Return what the reference's signal is, for the axis and the legend."""
+        plates = [n for n in clock.reference if self.trial.streams[n].attrs.get("kind") == "force_plate"]
+        if plates and clock.loads:
+            return "total force (N)"
+        return f"signal of {', '.join(load.name for load in clock.loads) or clock.reference[0]}"
+
     def _look_s(self, clock: ReviewedClock) -> float:
         """Return the moment (s) to look at first: a contact in the middle of what both recorded."""
         device = [self.trial.streams[n]["time"].values for n in clock.streams]
-        reference = [load.time_s for load in clock.loads] or device
+        reference = [self.trial.streams[n]["time"].values for n in clock.reference] or device
         middle = (max(t[0] for t in (*device, *reference)) + min(t[-1] for t in (*device, *reference))) / 2.0
         if clock.pair is None or not clock.pair.reference.size:
             return float(middle)
@@ -166,7 +186,7 @@ class Desk:
     def _span(self, clock: ReviewedClock) -> tuple[float, float]:
         """Return from when to when (s) reference or device recorded, on the reference clock."""
         times = [self.trial.streams[n]["time"].values for n in clock.streams]
-        times += [load.time_s for load in clock.loads]
+        times += [self.trial.streams[n]["time"].values for n in clock.reference]
         return min(float(t[0]) for t in times if t.size), max(float(t[-1]) for t in times if t.size)
 
     def clock(self, number: int) -> ReviewedClock:
@@ -193,7 +213,7 @@ class Desk:
             raise BadInputError(f"a stretch from {start_s:g} to {end_s:g} s is none")
         clock, segments = self.clock(draft.clock), self._segments(draft)
         columns = int(np.clip(columns, 50, COLUMNS))
-        time_s, total = reference_signal(clock.loads)
+        time_s, total = self._reference(clock)
         low, high = levels(total)
         clock_map = clock.clock_map.model_copy(update={"segments": list(segments)})
         device = {}
@@ -343,19 +363,26 @@ class Desk:
             edits=verdict.edits,
         )
         decisions = self.decisions | {verdict.clock: decision}
-        reviewed = decided(self.trial, list(decisions.values()), file=self.file)
+        reviewed = self._decided(decisions)
         reviewed.to_netcdf(self.out, force=self.force)
         # our own file from now on
         self.decisions, self.force, self.who = decisions, True, decision.who
         self.drafts.pop(verdict.clock, None)
         return {"written": str(self.out), "verdict": reviewed.verdict}
 
+    def reviewed(self) -> Trial:
+        """Return the trial after all decisions so far."""
+        return self._decided(self.decisions)
+
+    def _decided(self, decisions: dict[int, Decision]) -> Trial:
+        return decided(self.trial, list(decisions.values()), file=self.file, keep_refused=self.keep_refused)
+
     def result(self) -> dict[str, Any]:
         """Return what came of the review, as ``--json`` prints it."""
         undecided = {
             n: draft for n, draft in self.drafts.items() if draft.is_changed and not self._is_decided(n, draft)
         }
-        reviewed = decided(self.trial, list(self.decisions.values()), file=self.file)
+        reviewed = self.reviewed()
         return {
             "trial": self.name,
             "written": str(self.out) if self.decisions else None,

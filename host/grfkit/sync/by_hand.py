@@ -22,7 +22,9 @@ CLOSE_S = 0.0005
 """A device that was moved by less (s) has not been moved: half the smallest step of the page."""
 
 
-def decided(trial: Trial, decisions: Sequence[Decision], *, file: InputFile | None = None) -> Trial:
+def decided(
+    trial: Trial, decisions: Sequence[Decision], *, file: InputFile | None = None, keep_refused: bool = True
+) -> Trial:
     """Return the trial after a person's decisions, each on one clock; what was not decided stays as it was.
 
     An accepted clock is ``by hand`` from then on, wherever the trial goes. A refused one's streams are left out, as of
@@ -32,6 +34,8 @@ def decided(trial: Trial, decisions: Sequence[Decision], *, file: InputFile | No
     ----------
     file
         The trial's file, for provenance.
+    keep_refused
+        Whether what alignment refused, and nobody decided on, stays in the trial, as refused.
 
     Raises
     ------
@@ -46,6 +50,10 @@ def decided(trial: Trial, decisions: Sequence[Decision], *, file: InputFile | No
             maps[name] = _map_by_hand(maps[name], decision)
     refused = {n for d in decisions if not d.accept for n in d.streams}
     changed = {n for d in decisions for n in d.streams}
+    if not keep_refused:
+        left = {n for n, m in maps.items() if m.verdict == "refused" and n not in changed}
+        maps |= {n: without_map(maps[n]) for n in left}
+        refused |= left
     nodes = {node.path: node.to_dataset() for node in trial.tree.subtree if node.path != "/"}
     for name, stream in streams.items():
         leader = str(stream.attrs.get("clock_map", name))

@@ -109,28 +109,54 @@ def align_pair(
     return replace(alignment, clock_map=clock_map, reference_loads=first.train.loads, device_loads=second.train.loads)
 
 
-def _aligned(first: _Device, second: _Device, prior: Prior | None, settings: AlignSettings) -> DeviceAlignment:
-    """Return the alignment of two trains, by the feet that both saw, or by the other foot's landings."""
+def compared_contacts(
+    target: Streams, device: Streams, *, settings: AlignSettings, lags: LagTable
+) -> ContactPair | None:
+    """Return the contacts that :func:`align_pair` compares; None where it compares them the other way round.
+
+    Raises
+    ------
+    BadInputError
+        If one of them shows no contacts.
+    """
+    trains = _train(target), _train(device)
+    gait = _gait(*trains)
+    first, second = (_described(train, lags, gait) for train in trains)
+    return _pair(first, second, None, settings)
+
+
+def _pair(first: _Device, second: _Device, prior: Prior | None, settings: AlignSettings) -> ContactPair | None:
+    """Return the contacts of two devices to compare, of the feet that both saw; None where the second saw more."""
     a, b = first.train.contacts, second.train.contacts
     lag = _joint_lag(first, second)
     shared = _feet(a) & _feet(b)
     if shared:
         a, b = _of_feet(a, shared), _of_feet(b, shared)
-        return align_contacts(ContactPair(a, replace(second.train, contacts=b), False, prior, settings, lag))
-    if _feet(a) and _feet(b):
-        stride_s = fundamental(a.onset_s)
-        sd_s = float(np.hypot(lag.sd_s, LIMP * stride_s))
+    elif _feet(a) and _feet(b):
+        sd_s = float(np.hypot(lag.sd_s, LIMP * fundamental(a.onset_s)))
         lag = Lag(lag.lag_s, sd_s, f"{lag.source}; and {100 * LIMP:g} % of the stride, for a limp is not seen")
-        train = replace(second.train, contacts=_any_foot(b))
-        found = align_contacts(ContactPair(halfway(a), train, False, prior, settings, lag))
-        return _with_finding(found, "one device is on the left foot and one on the right: a limp would not be seen")
-    if b.size and a.size and fundamental(a.onset_s) > TWICE * fundamental(b.onset_s):
+        a, b = halfway(a), _any_foot(b)
+    elif b.size and a.size and fundamental(a.onset_s) > TWICE * fundamental(b.onset_s):
+        return None
+    return ContactPair(a, replace(second.train, contacts=b), False, prior, settings, lag)
+
+
+def _aligned(first: _Device, second: _Device, prior: Prior | None, settings: AlignSettings) -> DeviceAlignment:
+    """Return the alignment of two trains, by the feet that both saw, or by the other foot's landings."""
+    pair = _pair(first, second, prior, settings)
+    if pair is None:
         # the one of both feet has to be the reference: every contact of the other is one of its own
+        lag = _joint_lag(first, second)
         turned = Prior(offset_s=-prior.offset_s, sd_s=prior.sd_s) if prior is not None else None
         back = Lag(-lag.lag_s, lag.sd_s, lag.source)
-        pair = ContactPair(b, replace(first.train, contacts=a), False, turned, settings, back)
-        return turned_round(align_contacts(pair))
-    return align_contacts(ContactPair(a, second.train, False, prior, settings, lag))
+        return turned_round(
+            align_contacts(ContactPair(second.train.contacts, first.train, False, turned, settings, back))
+        )
+    mine, other = _feet(first.train.contacts), _feet(second.train.contacts)
+    if mine and other and not mine & other:
+        found = "one device is on the left foot and one on the right: a limp would not be seen"
+        return _with_finding(align_contacts(pair), found)
+    return align_contacts(pair)
 
 
 def halfway(contacts: Contacts) -> Contacts:

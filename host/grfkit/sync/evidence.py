@@ -12,7 +12,7 @@ from ..records import ClockMap
 from ..records.evidence import StreamEvidence
 from ..signals.runs import true_runs
 from .clock_map import DeviceAlignment
-from .contact_events import LoadSignal
+from .contact_events import LoadSignal, insole_load
 
 SCALE_PERCENT = (5, 97)
 """Percentiles of a signal that are drawn at 0 and 1: about the unloaded level and the top of a usual contact."""
@@ -84,6 +84,8 @@ def device_signal(name: str, stream: xr.Dataset, loads: Sequence[LoadSignal]) ->
         if load.name == name:
             return load.time_s, load.value
     time_s = np.asarray(stream["time"].values, dtype=np.float64)
+    if (load_of_insole := insole_load(stream)) is not None:
+        return time_s, load_of_insole
     axes = [n for n in ("acc_x", "acc_y", "acc_z") if n in stream]
     if axes:
         return time_s, np.asarray(np.sqrt(sum(stream[n].values ** 2 for n in axes)), dtype=np.float64)

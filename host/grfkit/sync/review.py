@@ -22,8 +22,9 @@ from ..errors import BadInputError
 from ..records import ClockMap, Segment, Trial
 from ..signals.contacts import Contacts
 from .contact_alignment import FEWEST_TO_MATCH, ContactPair
-from .contact_events import LoadSignal, hides_feet, reference_train
+from .contact_events import LoadSignal, hides_feet, plate_loads, reference_train
 from .device import best_reading, packaged_lags
+from .device_pair import compared_contacts
 from .fit import fit_anchors, segment_of
 from .matching import RATE_PRIOR_PPM
 from .rhythm import Rhythm, rhythm
@@ -110,6 +111,8 @@ class ReviewedClock:
     ----------
     streams
         Names of the streams on it.
+    reference
+        Names of the streams that it is compared with: plates, or, without any, those on the trial's own clock.
     pair
         Contacts of both sides on their own clocks; None where there are none to compare, ``why`` says why.
     loads
@@ -117,6 +120,7 @@ class ReviewedClock:
     """
 
     streams: tuple[str, ...]
+    reference: tuple[str, ...]
     clock_map: ClockMap
     pair: ContactPair | None
     loads: tuple[LoadSignal, ...]
@@ -153,30 +157,52 @@ def clocks_of(trial: Trial) -> list[ReviewedClock]:
             " --accept-refused (accept_refused=True in Python)"
         )
     reference = {n: s for n, s in streams.items() if n.startswith("reference/")}
+    if not reference:
+        reference = {n: s for n, s in streams.items() if n not in maps and "clock_map" not in s.attrs}
     return [_clock(trial, reference, {n: streams[n] for n in names}, maps[names[0]]) for names in groups.values()]
 
 
 def _clock(
     trial: Trial, reference: dict[str, xr.Dataset], streams: dict[str, xr.Dataset], clock_map: ClockMap
 ) -> ReviewedClock:
-    names, plates = tuple(streams), trial.tree.attrs.get("surface") == "overground"
-    loads: list[LoadSignal] = []
+    names, settings = tuple(streams), settings_of(trial)
+    own = {name: on_device_clock(stream) for name, stream in streams.items()}
+    plates = any(name.startswith("reference/") for name in reference)
+    loads = _loads(reference) if plates else ()
+    pair: ContactPair | None
     try:
-        contacts, loads = reference_train(reference, plates=plates)
-        if not plates and hides_feet(loads):
-            raise BadInputError("the reference is one force that is never at rest: it shows no single contact")
-        own = {name: on_device_clock(stream) for name, stream in streams.items()}
-        settings = settings_of(trial)
-        _, pair = best_reading(
-            contacts, reference, own, plates=plates, prior=None, settings=settings, lags=packaged_lags()
-        )
+        if plates:
+            pair = _beside_plates(reference, own, trial.tree.attrs.get("surface") == "overground", settings)
+        else:
+            pair = compared_contacts(reference, own, settings=settings, lags=packaged_lags())
     except BadInputError as error:
-        return ReviewedClock(names, clock_map, None, tuple(loads), str(error))
+        return ReviewedClock(names, tuple(reference), clock_map, None, loads, str(error))
+    if pair is None:
+        why = "the first device sees one foot and this one both; exchange them to compare their contacts"
+        return ReviewedClock(names, tuple(reference), clock_map, None, (), why)
     if clock_map.lag_source:
         pair = replace(pair, lag=Lag(clock_map.lag_s, clock_map.lag_sd_s, clock_map.lag_source))
     few = min(pair.reference.size, pair.train.contacts.size) < FEWEST_TO_MATCH
     why = f"fewer than {FEWEST_TO_MATCH} contacts on one side" if few else ""
-    return ReviewedClock(names, clock_map, None if few else pair, tuple(loads), why)
+    return ReviewedClock(names, tuple(reference), clock_map, None if few else pair, loads, why)
+
+
+def _beside_plates(
+    reference: dict[str, xr.Dataset], own: dict[str, xr.Dataset], plates: bool, settings: AlignSettings
+) -> ContactPair:
+    """Return the contacts of both sides."""
+    contacts, loads = reference_train(reference, plates=plates)
+    if not plates and hides_feet(loads):
+        raise BadInputError("the reference is one force that is never at rest: it shows no single contact")
+    return best_reading(contacts, reference, own, plates=plates, prior=None, settings=settings, lags=packaged_lags())[1]
+
+
+def _loads(reference: dict[str, xr.Dataset]) -> tuple[LoadSignal, ...]:
+    """Return the plates' loads, none where they hold no force."""
+    try:
+        return tuple(plate_loads(reference))
+    except BadInputError:
+        return ()
 
 
 def on_device_clock(stream: xr.Dataset) -> xr.Dataset:

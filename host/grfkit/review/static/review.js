@@ -308,8 +308,8 @@ function openClock(number) {
   showClocks();
   const [start, end] = [clock.start_s, clock.end_s];
   chart.view = [clock.look_s - 3, clock.look_s + 3];
-  chart.open(clock.streams, clock.sides, [start, end]);
-  const keys = [["area", "reference, total force", "--text-soft"],
+  chart.open(clock.streams, clock.sides, [start, end], clock.reference);
+  const keys = [["area", `reference: ${clock.reference.replace(" (N)", "")}`, "--text-soft"],
     ...clock.streams.map((name, n) => [n > 1 ? "dashed" : "", name, colourOf(clock.sides[n], n)])];
   $("legend").replaceChildren(...keys.map(([kind, name, colour]) => {
     const key = document.createElement("span");

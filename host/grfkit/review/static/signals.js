@@ -50,10 +50,11 @@ export class SignalChart {
   }
 
   /** Begin anew for a clock with these streams. */
-  open(names, sides, limits) {
+  open(names, sides, limits, label) {
     this.plot?.destroy();
     this.names = names;
     this.sides = sides;
+    this.label = label;
     this.limits = limits;
     this.data = null;
     this.marked = null;
@@ -69,7 +70,7 @@ export class SignalChart {
       padding: [ROW + 4, 12, 0, 0],
       scales: { x: { time: false, auto: false, range: () => this.view }, y: { range: (u, low, high) => this.heights(low, high) } },
       axes: [axis({ size: 30, label: "reference time (s)", values: (u, at) => at.map((t) => `${+t.toFixed(3)}`) }),
-        axis({ size: 52, label: "force of the reference (N)", values: (u, at) => at.map((v) => `${+v.toPrecision(4)}`) })],
+        axis({ size: 52, label: this.label, values: (u, at) => at.map((v) => `${+v.toPrecision(4)}`) })],
       series: [{}, { stroke: () => css("--text-soft"), fill: () => css("--trace"), width: 1.25, points: { show: false } }, ...lines],
       hooks: { draw: [() => this.drawContacts()] },
     }, blank, this.element));
