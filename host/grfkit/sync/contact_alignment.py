@@ -14,7 +14,7 @@ from ..records import Anchors, Prior, Segment
 from ..signals.contacts import Contacts
 from .clock_map import DeviceAlignment, clock_map, nothing_to_align
 from .contact_events import DeviceTrain
-from .decide import Decision, decide
+from .decide import Decision, decide, gate_for
 from .doubts import is_suspicious, rate_doubts, shoe_doubts, slip_doubts, stray_doubts
 from .fit import ClockFit, fit_anchors, segment_of, unsteadiness_s
 from .matching import match
@@ -33,6 +33,8 @@ TREADMILL_OVERLAP_SHARE = 0.5
 chosen by hand."""
 PIECE_RATE_PRIOR_PPM = 30.0
 """SD (ppm) of a piece's rate about that of the whole record; chosen by hand, above the 12 ppm of a warm-up."""
+PIECE_FIT_RATE_PPM = 200.0
+"""The same where its contacts are matched and the rate is fitted; wide, as the path's rate is a rough one."""
 PIECE_WINDOWS_S = (0.06, 0.05)
 """Matching windows (s) within a piece, whose lag is known to some 10 ms already; chosen by hand."""
 FEWEST_IN_PIECE = 6
@@ -103,14 +105,18 @@ def align_contacts(pair: ContactPair) -> DeviceAlignment:
     # a long record is never searched as one: its clock wanders too far for one line
     long = device.onset_s[-1] - device.onset_s[0] > settings.long_record_s
     best = None if long else search(reference, device, limits, plates=plates)
-    if best is not None and (plates or not is_suspicious(reference, device, best)):
-        return _from_search(pair, best, findings)
+    if best is not None and (plates or not is_suspicious(reference, device, best, _scatter_s(pair, best))):
+        return _from_search(pair, best, limits, findings)
     tracked = None if plates else track(reference, device, limits)
     if tracked is not None and (long or len(tracked.pieces) > 1 or best is None):
         return _from_pieces(pair, tracked, findings)
     if best is None:
         return nothing_to_align("no lag gives the two records enough overlap")
-    return _from_search(pair, best, findings)
+    return _from_search(pair, best, limits, findings)
+
+
+def _scatter_s(pair: ContactPair, best: BestLag) -> float:
+    return gate_for(best, pair.settings, plates=pair.plates)[0].scatter_s(best.beat.step_s)
 
 
 def _start_rate(pair: ContactPair, shortest_s: float) -> tuple[float, list[str]]:
@@ -135,7 +141,7 @@ def _unscanned_prior_ppm(pair: ContactPair) -> float:
     return max(settings.rate_prior_ppm, allowed / _ALLOWED_SDS)
 
 
-def _from_search(pair: ContactPair, best: BestLag, findings: Sequence[str]) -> DeviceAlignment:
+def _from_search(pair: ContactPair, best: BestLag, limits: Limits, findings: Sequence[str]) -> DeviceAlignment:
     """Return the alignment of a record that one line fits: its single stretch is that of the search."""
     reference, train, lag = pair.reference, pair.train, pair.lag
     start, end = _overlap(reference, train, best)
@@ -151,11 +157,13 @@ def _from_search(pair: ContactPair, best: BestLag, findings: Sequence[str]) -> D
         lag_s=lag.lag_s,
         start_s=start,
         end_s=end,
-        rate=best.rate,
+        # of what is known beforehand: the search's own rate has used these contacts already
+        rate=limits.rate,
+        rate_sd_ppm=limits.rate_prior_ppm,
         foot_s=best.foot_s,
     )
     segment = segment_of(fit, train.start_s, train.end_s)
-    reasons = [*decision.reasons, *shoe_doubts(train), *rate_doubts(train, segment, pair.settings.max_drift_ppm)]
+    reasons = [*decision.reasons, *shoe_doubts(train), *rate_doubts(train, fit, pair.settings.max_drift_ppm)]
     if not pair.plates:
         reasons += stray_doubts(reference, train, [segment], lag.lag_s)
     reasons += slip_doubts(reference, train.contacts, best.offset_s, best.rate, best.beat.step_s, plates=pair.plates)
@@ -317,6 +325,7 @@ def _fitted_piece(
         start_s=piece.start_s,
         end_s=piece.end_s,
         rate=tracked.rate,
+        rate_sd_ppm=PIECE_FIT_RATE_PPM,
         foot_s=float(matches.foot_s[0]),
     )
     return anchors, fit, int(matches.visible[0])

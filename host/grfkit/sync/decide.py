@@ -129,9 +129,11 @@ def _match_reasons(best: BestLag, gate: Gate) -> list[str]:
             f"only {100 * best.inliers:.0f} % of the contacts match ({100 * gate.inliers:.0f} % needed):"
             " check that both files are of the same trial and surface"
         )
-    if best.residual_sd_s > gate.residual_s:
+    allowed_s = gate.scatter_s(best.beat.step_s)
+    if best.residual_sd_s > allowed_s:
         reasons.append(
-            f"matched contacts scatter by {1e3 * best.residual_sd_s:.1f} ms ({1e3 * gate.residual_s:.0f} ms allowed)"
+            f"matched contacts scatter by {1e3 * best.residual_sd_s:.1f} ms ({1e3 * allowed_s:.0f} ms allowed at steps"
+            f" of {best.beat.step_s:.2f} s)"
         )
     return reasons
 

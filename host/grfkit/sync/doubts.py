@@ -10,6 +10,7 @@ from ..arrays import Floats
 from ..records import ClockMap, Segment
 from ..signals.contacts import Contacts, inside, nearest_onset_s
 from .contact_events import DeviceTrain
+from .fit import MEDIAN_ERROR, ClockFit
 from .search import BestLag
 from .settings import STEEPEST_PPM
 from .slips import slips_within
@@ -17,10 +18,11 @@ from .slips import slips_within
 # When a whole-record search is followed piece by piece instead; all chosen by hand, well inside what the gates allow.
 FEWEST_INLIERS = 0.93
 """Share of contacts that match where nothing was lost."""
-STEADY_RESIDUAL_S = 0.012
-"""SD (s) of the residuals where nothing was lost; the reference design's gate."""
-UNSTEADY_S = 0.008
-"""Median residual (s) of twenty seconds that jitter does not explain."""
+STEADY_RESIDUAL = 0.8
+"""Share of the scatter that the gate allows where nothing was lost: the reference design's 12 ms in a run."""
+UNSTEADY_S, UNSTEADY_ERRORS = 0.008, 3.0
+"""Median residual (s) of twenty seconds that jitter does not explain, and the same in standard errors of the median,
+which is more where contacts scatter."""
 BLOCK_S = 20.0
 """Length (s) of reference time over which that median is taken: about fifty steps."""
 
@@ -28,6 +30,11 @@ SLOWEST_IMU_HZ = 90.0
 """Sampling rate (Hz) below which a shoe's shock of some 10 ms is not timed; chosen by hand."""
 LEAST_LANDING_EVIDENCE = 0.2
 """Evidence (see :class:`~grfkit.signals.impacts.Impacts`) that an IMU's shocks are landings; chosen by hand."""
+
+RATE_ERRORS = 2.0
+"""Standard errors by which a rate has to be beyond the limit; one in twenty by chance."""
+_NORMAL_95 = 1.96
+"""Half-width of a 95 % interval of the normal distribution, in SDs."""
 
 STRAY_BLOCK_S = 10.0
 """Length (s) of device time that is judged at once; chosen by hand: some thirty steps of a run."""
@@ -39,20 +46,29 @@ LEAST_NEAR = 0.5
 """Share of a stretch's contacts that have to; chosen by hand between one in six and all."""
 
 
-def is_suspicious(reference: Contacts, device: Contacts, best: BestLag) -> bool:
-    """Return whether part of the record does not follow the one clock: samples may have been lost."""
-    if best.inliers < FEWEST_INLIERS or best.residual_sd_s > STEADY_RESIDUAL_S:
+def is_suspicious(reference: Contacts, device: Contacts, best: BestLag, scatter_s: float) -> bool:
+    """Return whether part of the record does not follow the one clock: samples may have been lost.
+
+    Parameters
+    ----------
+    scatter_s
+        SD (s) of the residuals that the gate allows.
+    """
+    if best.inliers < FEWEST_INLIERS or best.residual_sd_s > STEADY_RESIDUAL * scatter_s:
         return True
-    if np.any(np.abs(_block_medians(reference, best)) > UNSTEADY_S):
+    median_s, error_s = _block_medians(reference, best)
+    if np.any(np.abs(median_s) > np.maximum(UNSTEADY_S, UNSTEADY_ERRORS * error_s)):
         return True
     return slip_doubts(reference, device, best.offset_s, best.rate, best.beat.step_s) != []
 
 
-def _block_medians(reference: Contacts, best: BestLag) -> Floats:
-    """Return the median residual (s) of every block of reference time."""
+def _block_medians(reference: Contacts, best: BestLag) -> tuple[Floats, Floats]:
+    """Return the median residual (s) of every block of reference time, and its standard error (s)."""
     index = (reference.onset_s / BLOCK_S).astype(int)
     used = best.partner >= 0
-    return np.asarray([np.median(best.residual_s[used & (index == k)]) for k in np.unique(index[used])])
+    parts = [best.residual_s[used & (index == k)] for k in np.unique(index[used])]
+    error_s = [MEDIAN_ERROR * best.residual_sd_s / np.sqrt(part.size) for part in parts]
+    return np.asarray([np.median(part) for part in parts]), np.asarray(error_s)
 
 
 def shoe_doubts(train: DeviceTrain) -> list[str]:
@@ -69,16 +85,21 @@ def shoe_doubts(train: DeviceTrain) -> list[str]:
     return ["this IMU's landings cannot be told from its push-offs and either would fit: align an insole"]
 
 
-def rate_doubts(train: DeviceTrain, segment: Segment, most_ppm: float) -> list[str]:
-    """Return why a clock's rate cannot be this device's; stamps counted from samples may be off by any rate."""
-    if train.stamp_source == "index" or abs(segment.drift_ppm) <= most_ppm:
+def rate_doubts(train: DeviceTrain, fit: ClockFit, most_ppm: float) -> list[str]:
+    """Return why a clock's rate cannot be this device's; stamps counted from samples may be off by any rate.
+
+    A short record, or contacts that scatter, cannot prove a rate: only what lies beyond ``RATE_ERRORS`` standard errors
+    of the limit refuses.
+    """
+    drift_ppm, error_ppm = 1e6 * (fit.rate - 1.0), 1e6 * fit.rate_sd
+    if train.stamp_source == "index" or abs(drift_ppm) <= most_ppm + RATE_ERRORS * error_ppm:
         return []
     whose = "a crystal's" if most_ppm == STEEPEST_PPM else "the largest that is allowed,"
     return [
-        f"the clock would have to run {segment.drift_ppm:+.0f} ppm off, more than {whose} {most_ppm:.0f}:"
-        " were samples lost, or is the rate another than the file says? Only where the device's clock is known to be so"
-        " far off (a phone's, a cheap logger's) allow it: --max-drift-ppm"
-        f" {_rounded_up(abs(segment.drift_ppm))} (max_drift_ppm in Python)"
+        f"the clock would have to run {drift_ppm:+.0f} +-{_NORMAL_95 * error_ppm:.0f} ppm off, more than {whose}"
+        f" {most_ppm:.0f}: were samples lost, or is the rate another than the file says? Only where the device's clock"
+        " is known to be so far off (a phone's, a cheap logger's) allow it: --max-drift-ppm"
+        f" {_rounded_up(abs(drift_ppm))} (max_drift_ppm in Python)"
     ]
 
 

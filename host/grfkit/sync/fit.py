@@ -59,6 +59,8 @@ class ClockFit:
         Shape (knots,): standard error at each knot; jitter's correlation and the clock's wander included.
     residual_s
         Shape (pairs,): what is left of each pair.
+    rate_sd
+        Standard error of the rate, the prior on it included.
     """
 
     offset_s: float
@@ -67,6 +69,7 @@ class ClockFit:
     extra_s: Floats
     sd_s: Floats
     residual_s: Floats
+    rate_sd: float
 
     @property
     def worst_sd_s(self) -> float:
@@ -116,10 +119,19 @@ def fit_clock(
     beta, normal, residual = _tukey_regression(design, y, prior)
     covariance = np.linalg.inv(normal)[:count, :count]
     # the line is drawn through the knots, so that what they add to it is wander and nothing else
+    slope = (knots - knots.mean()) / np.sum((knots - knots.mean()) ** 2)
     line = np.polynomial.polynomial.polyfit(knots - centre, beta[:count], 1)
     extra = beta[:count] - line[0] - line[1] * (knots - centre)
     offset = base + float(line[0]) - float(line[1]) * centre
-    return ClockFit(offset, rate + float(line[1]), knots, extra, np.sqrt(np.diag(covariance)), residual)
+    return ClockFit(
+        offset,
+        rate + float(line[1]),
+        knots,
+        extra,
+        np.sqrt(np.diag(covariance)),
+        residual,
+        float(np.sqrt(slope @ covariance @ slope)),
+    )
 
 
 def _tukey_regression(design: Floats, y: Floats, prior: Floats) -> tuple[Floats, Floats, Floats]:
@@ -197,6 +209,7 @@ def fit_anchors(
     start_s: float,
     end_s: float,
     rate: float,
+    rate_sd_ppm: float = 200.0,
     foot_s: float,
 ) -> tuple[Anchors, ClockFit]:
     """Return the matched contacts with their residuals, and the clock fitted through those that count.
@@ -207,6 +220,8 @@ def fit_anchors(
         Shape (reference contacts,): index of the device's contact, -1 where none; whether it counts.
     lag_s
         Sensor lag (s) to subtract from the device's contacts.
+    rate, rate_sd_ppm
+        Mean and SD of the prior on the clock's rate.
     """
     pairs = np.flatnonzero(partner >= 0)
     partner, inlier = partner[pairs], inlier[pairs]
@@ -218,6 +233,7 @@ def fit_anchors(
         start_s=start_s,
         end_s=end_s,
         rate=rate,
+        rate_sd_ppm=rate_sd_ppm,
         foot_s=foot_s,
     )
     residual = t_reference - segment_of(fit, start_s, end_s).apply(t_device)

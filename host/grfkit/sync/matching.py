@@ -74,6 +74,7 @@ def match(
     rate: Floats | float = 1.0,
     rate_prior_ppm: float = RATE_PRIOR_PPM,
     windows_s: tuple[float, ...] = WINDOWS_S,
+    least_outlier_s: float = LEAST_OUTLIER_S,
 ) -> Matches:
     """Return the matches and the robust affine fit at each candidate offset.
 
@@ -85,6 +86,8 @@ def match(
     ----------
     offset_s
         Shape (K,), where to start.
+    least_outlier_s
+        Residual (s) below which nothing is an outlier: of a short stretch, whose own scatter a few contacts understate.
     """
     offset = np.array(offset_s, dtype=np.float64)
     start_rate = np.broadcast_to(np.asarray(rate, dtype=np.float64), offset.shape).copy()
@@ -94,11 +97,14 @@ def match(
     for window in windows_s:
         partner = _nearest(reference.onset_s, device.onset_s, offset, slope, window)
         safe = np.clip(partner, 0, None)
-        offset, slope, foot = _fit(reference, device, safe, partner >= 0, side, start_rate, prior_s)
+        fitted = _fit(reference, device, safe, partner >= 0, side, start_rate, prior_s)
+        # where nothing matches there is nothing to fit, and the candidate stays where it is
+        any_match = (partner >= 0).any(axis=1)
+        offset, slope, foot = (np.where(any_match, new, old) for new, old in zip(fitted, (offset, slope, foot)))
     residual = reference.onset_s - offset[:, None] - slope[:, None] * device.onset_s[safe]
     residual = np.where(partner >= 0, residual - foot[:, None] * side[safe], np.nan)
     scale = _scale(residual)
-    inlier = np.abs(residual) < np.maximum(OUTLIER_SDS * scale, LEAST_OUTLIER_S)[:, None]
+    inlier = np.abs(residual) < np.maximum(OUTLIER_SDS * scale, least_outlier_s)[:, None]
     possible = inside(device.covered_s, (reference.onset_s - offset[:, None]) / slope[:, None])
     idle, visible = _idle(reference, device, offset, slope, partner)
     return Matches(offset, slope, partner, residual, inlier, possible, foot, idle, visible)

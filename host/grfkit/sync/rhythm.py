@@ -11,6 +11,9 @@ from ..arrays import Floats
 from ..signals.contacts import Contacts
 from ..signals.robust import MAD_TO_SD
 
+UNRELATED_S = 0.1
+"""Largest SD (s) of the unpredicted part of intervals; chosen by hand above the 20 to 40 ms of a slow walker's strides.
+Without it strides of a device that misses landings seem so unsteady that any match, however bad, is evidence."""
 FLOOR_S = 0.0015
 """Least SD (s) of an innovation: neither side times a contact better; chosen by hand."""
 ORDER = 4
@@ -76,7 +79,7 @@ def rhythm(reference: Contacts, device: Contacts, *, plates: bool = False) -> Rh
     # a device of one foot: the reference's strides, every second of its contacts, are what its intervals compare with
     v_device = _interval_variance(device.onset_s, period)
     v_reference = _interval_variance(reference.onset_s[::stretch], period)
-    innovation = np.sqrt(max(v_device + v_reference, FLOOR_S**2))
+    innovation = np.clip(np.sqrt(v_device + v_reference), FLOOR_S, UNRELATED_S)
     return Rhythm(period, period / stretch, float(innovation), feet, float(np.sqrt(v_reference)))
 
 

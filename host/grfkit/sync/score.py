@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..signals.contacts import Contacts
 from .covariation import courses, covariation, partial_hits, shared_measures, whole_hits
-from .matching import WINDOWS_S, Matches, masked_median, match
+from .matching import LEAST_OUTLIER_S, WINDOWS_S, Matches, masked_median, match
 from .rhythm import FLOOR_S, TWO_FOOTED_S, Rhythm, innovation_variance
 
 MISS = 0.03
@@ -137,9 +137,13 @@ def match_and_score(
     rate: float,
     rate_prior_ppm: float,
     windows_s: tuple[float, ...] = WINDOWS_S,
+    least_outlier_s: float = LEAST_OUTLIER_S,
 ) -> tuple[Matches, Scores]:
     """Return the matches at each candidate offset, and their scores."""
-    matches = match(reference, device, offset_s, rate=rate, rate_prior_ppm=rate_prior_ppm, windows_s=windows_s)
+    matches = match(
+        reference, device, offset_s, rate=rate, rate_prior_ppm=rate_prior_ppm, windows_s=windows_s,
+        least_outlier_s=least_outlier_s,
+    )  # fmt: skip
     scores = score(reference, device, matches, beat, plates=plates, rate_prior_ppm=rate_prior_ppm, start_rate=rate)
     return matches, scores
 

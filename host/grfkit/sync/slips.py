@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from ..signals.contacts import Contacts
-from .matching import Matches
+from ..signals.contacts import Contacts, nearest_onset_s
+from ..signals.robust import MAD_TO_SD
+from .matching import LEAST_OUTLIER_S, OUTLIER_SDS, Matches
 from .rhythm import Rhythm, rhythm
 from .score import PASS_GAP_S, Scores, match_and_score
 
@@ -21,10 +22,13 @@ FEWEST = 16
 """Contacts that a stretch needs; with fewer, another step fits as well by chance too often; chosen by hand."""
 LEAST_NATS = 8.0
 """Nats by which a stretch has to prefer another step: odds of 3,000 to one, as some fifty stretches are compared."""
+LEAST_NATS_UNEXPLAINED = 16.0
+"""The same where the other step explains the stretch no better than chance either: contacts found badly fit nowhere;
+chosen by hand."""
 LEAST_NATS_ON_PLATES = 12.0
 """The same over plates, where a stretch holds few contacts and any shift is compared; chosen by hand."""
 FEWEST_HITS = 4
-"""Plate hits that a stretch needs: two or three cannot tell one step from the next."""
+"""Plate hits that a stretch needs, and that match elsewhere: two or three cannot tell one step from the next."""
 EDGE_S = 0.05
 """Time (s) around a stretch's contacts in which another would have been seen."""
 RATE_PRIOR_PPM = 5.0
@@ -67,6 +71,10 @@ def slips_within(
     if inner.size < 2 * FEWEST:
         return None
     shifts = step_s * np.arange(-REACH, REACH + 1).astype(np.float64)
+    # what is an outlier is judged by the scatter of all contacts: a few may lie close by chance, and the rest seem far
+    apart_s = nearest_onset_s(reference, mapped[inner])
+    scatter_s = MAD_TO_SD * float(np.median(np.append(apart_s[apart_s < WINDOWS_S[-1]], 0.0)))
+    outlier_s = max(OUTLIER_SDS * scatter_s, LEAST_OUTLIER_S)
 
     def gains(first: int, last: int) -> Floats:
         """Return the nats of contacts ``first`` to ``last`` at each shift over those at none."""
@@ -77,8 +85,9 @@ def slips_within(
         near = _part(reference, np.flatnonzero((reference.onset_s > start) & (reference.onset_s < end)))
         if near.size < FEWEST or part.size < FEWEST:
             return np.zeros(shifts.size)
-        total = _scored(near, part, offset_s + shifts, beat, rate, plates=False)[1].total
-        return np.asarray(total - total[REACH])
+        total = _scored(near, part, offset_s + shifts, beat, rate, plates=False, outlier_s=outlier_s)[1].total
+        gain = total - total[REACH]
+        return np.asarray(np.where((total > 0.0) | (gain > LEAST_NATS_UNEXPLAINED), gain, np.minimum(gain, 0.0)))
 
     borders = np.linspace(0, inner.size, min(PARTS, inner.size // FEWEST) + 1).astype(int)
     single = np.stack([gains(a, b) for a, b in itertools.pairwise(borders)], axis=1)
@@ -111,7 +120,9 @@ def _slips_on_plates(
         matches, scores = _scored(part, device, offset_s + shifts, beat, rate, plates=True)
         total = scores.total
         in_place = float(total[np.abs(shifts) < SAME_SHIFT_S].max())
-        elsewhere = np.where(np.abs(matches.offset_s - offset_s) > OTHER_SHIFT_S, total, -np.inf)
+        # a stretch that the device did not record fits one contact of its last step, and that is no other step
+        other = (np.abs(matches.offset_s - offset_s) > OTHER_SHIFT_S) & (matches.inlier.sum(axis=1) >= FEWEST_HITS)
+        elsewhere = np.where(other, total, -np.inf)
         k = int(np.argmax(elsewhere))
         gain = float(elsewhere[k]) - in_place
         if gain > LEAST_NATS_ON_PLATES and (best is None or gain > best[0]):
@@ -122,7 +133,14 @@ def _slips_on_plates(
 
 
 def _scored(
-    reference: Contacts, device: Contacts, offset_s: Floats, beat: Rhythm, rate: float, *, plates: bool
+    reference: Contacts,
+    device: Contacts,
+    offset_s: Floats,
+    beat: Rhythm,
+    rate: float,
+    *,
+    plates: bool,
+    outlier_s: float = LEAST_OUTLIER_S,
 ) -> tuple[Matches, Scores]:
     return match_and_score(
         reference,
@@ -133,6 +151,7 @@ def _scored(
         rate=rate,
         rate_prior_ppm=RATE_PRIOR_PPM,
         windows_s=WINDOWS_S,
+        least_outlier_s=outlier_s,
     )
 
 
