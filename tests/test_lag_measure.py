@@ -286,6 +286,19 @@ def test_a_device_that_was_not_struck_is_refused():
         measure_recording(source(recording.replaced({**recording.streams, "insole_left": quiet})))
 
 
+def test_feet_that_show_different_features_are_refused():
+    """Markers of a real runner showed landings 8 ms late on one foot and 122 ms early on the other."""
+    lab = run_with_loadsol()
+    worn = on_true_clock(lab, "insole")
+    moved = {
+        name: s.assign_coords(time=s["time"] - (0.11 if name == "insole_right" else 0.0))
+        for name, s in worn.streams.items()
+        if s.attrs["kind"] == "insole"
+    }
+    with pytest.raises(BadInputError, match="they show different features of a contact"):
+        measure_recording(LagSource("run", lab.reference, worn.replaced(moved), 0.0, ()))
+
+
 def test_two_devices_of_a_foot_on_one_clock_show_the_difference_of_their_lags():
     lab = run_with_loadsol()
     alignment = align(lab.reference, lab.wearables["insole"], surface="treadmill")

@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from ..errors import BadInputError
 from ..signals.clocks import dejittered
 from ..signals.contacts import Contacts, load_contacts, smoothed
 from ..signals.impacts import jerk_envelope, peak_times
@@ -34,8 +35,10 @@ from .contact_events import (
 
 Method = Literal["blows", "jumps", "steps"]
 
-LARGEST_LAG_S = {"blows": 0.25, "jumps": 0.25, "steps": 0.12}
-"""Lags (s) that are looked for: radios buffer for a tenth of a second and more; of steps, less than half a step."""
+LARGEST_LAG_S = 0.25
+"""Lags (s) that are looked for: radios buffer for a tenth of a second and more."""
+STEP_SHARE = 0.45
+"""Of steps, that share of the time from one to the next at most: half of it is as near to the other."""
 NEAR_S = 0.045
 """Time (s) about the usual lag in which one blow's is looked for; that of a shock in the stride (``impacts``)."""
 BEFORE_S, AFTER_S = 0.3, 0.5
@@ -178,7 +181,7 @@ def insole_pairs(streams: Mapping[str, xr.Dataset], events: LoadEvents, shift_s:
     loads = device_loads(streams)
     if events.method != "blows":
         return _contact_pairs(device_train(streams, plates=True).contacts, events, shift_s)
-    reach = LARGEST_LAG_S["blows"]
+    reach = LARGEST_LAG_S
     parts = []
     for load in loads:
         at, _ = _pulses(load, newtons=False)
@@ -219,7 +222,7 @@ def _shock_pairs(stream: xr.Dataset, events: LoadEvents, shift_s: float, foot: i
     missing = np.asarray(~np.isfinite(values).all(axis=1), dtype=bool)
     envelope = jerk_envelope(time_s, values, missing, 1.0 / float(np.median(np.diff(time_s))))
     at = events.onset_s - shift_s
-    inside = (at > time_s[0] + LARGEST_LAG_S["blows"]) & (at < time_s[-1] - LARGEST_LAG_S["blows"])
+    inside = (at > time_s[0] + LARGEST_LAG_S) & (at < time_s[-1] - LARGEST_LAG_S)
     usual = _usual_lag_s(time_s, envelope, at[inside])
     floor = float(np.median(envelope))
     rows = []
@@ -243,7 +246,7 @@ def _shock_pairs(stream: xr.Dataset, events: LoadEvents, shift_s: float, foot: i
 
 def _usual_lag_s(time_s: Floats, envelope: Floats, at_s: Floats) -> float:
     """Return the lag (s) at which the envelope, each blow's scaled to its own height, is highest over all blows."""
-    grid = np.arange(-LARGEST_LAG_S["blows"], LARGEST_LAG_S["blows"], ENVELOPE_GRID_S)
+    grid = np.arange(-LARGEST_LAG_S, LARGEST_LAG_S, ENVELOPE_GRID_S)
     if not at_s.size:
         return 0.0
     course = np.stack([np.interp(at + grid, time_s, envelope) for at in at_s])
@@ -252,17 +255,22 @@ def _usual_lag_s(time_s: Floats, envelope: Floats, at_s: Floats) -> float:
 
 
 def _contact_pairs(device: Contacts, events: LoadEvents, shift_s: float) -> Pairs:
-    """Return, for every event, the device's contact of it: the nearest to the usual lag, of jumps the earliest."""
+    """Return, for every event, the device's contact of it: the nearest to its foot's usual lag, of jumps the earliest.
+
+    Raises
+    ------
+    BadInputError
+        If the two feet show their contacts further apart than one feature does.
+    """
     if not device.size or not events.onset_s.size:
         return no_pairs()
     lag = device.onset_s[None, :] + shift_s - events.onset_s[:, None]
-    nearest = lag[np.arange(lag.shape[0]), np.argmin(np.abs(lag), axis=1)]
-    close = nearest[np.abs(nearest) < LARGEST_LAG_S[events.method]]
-    if not close.size:
+    usual = _usual_by_foot(lag, device.foot, _largest_lag_s(events))
+    if not np.isfinite(usual).any():
         return no_pairs()
-    usual = float(np.median(close))
-    allowed = np.abs(lag - usual) < NEAR_S
-    score = np.where(allowed, lag if events.method == "jumps" else np.abs(lag - usual), np.inf)
+    off = np.abs(lag - usual[None, :])
+    allowed = off < NEAR_S
+    score = np.where(allowed, lag if events.method == "jumps" else off, np.inf)
     best = np.argmin(score, axis=1)
     row = np.flatnonzero(np.isfinite(score[np.arange(lag.shape[0]), best]))
     # a device's contact belongs to one event alone
@@ -270,6 +278,36 @@ def _contact_pairs(device: Contacts, events: LoadEvents, shift_s: float) -> Pair
     row = row[np.sort(once)]
     chosen = best[row]
     return Pairs(events.onset_s[row], lag[row, chosen], device.foot[chosen], events.peak[row])
+
+
+def _largest_lag_s(events: LoadEvents) -> float:
+    """Return the lag (s) that is looked for at most: of steps less than half of the time from one to the next."""
+    if events.method != "steps" or events.onset_s.size < 2:
+        return LARGEST_LAG_S
+    return min(LARGEST_LAG_S, STEP_SHARE * float(np.median(np.diff(events.onset_s))))
+
+
+def _usual_by_foot(lag_s: Floats, foot: NDArray[np.int64], largest_s: float) -> Floats:
+    """Return for each of the device's contacts the usual lag (s) of its foot; NaN where that has none.
+
+    Parameters
+    ----------
+    lag_s
+        Shape (events, contacts).
+    """
+    usual, found = np.full(foot.size, np.nan), {}
+    for side in np.unique(foot):
+        own = lag_s[:, foot == side]
+        nearest = own[np.arange(own.shape[0]), np.argmin(np.abs(own), axis=1)]
+        close = nearest[np.abs(nearest) < largest_s]
+        if close.size:
+            found[int(side)] = usual[foot == side] = float(np.median(close))
+    if 0 in found and 1 in found and abs(found[0] - found[1]) > NEAR_S:
+        raise BadInputError(
+            f"the left foot shows contacts {1e3 * found[0]:+.0f} ms and the right one {1e3 * found[1]:+.0f} ms after"
+            " the plates: they show different features of a contact, and have no lag in common"
+        )
+    return usual
 
 
 def no_pairs() -> Pairs:

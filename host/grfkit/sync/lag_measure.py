@@ -173,7 +173,7 @@ def _class_lag(source: LagSource, kind: str, events: LoadEvents, against: str, u
     kept = agreeing(pairs.lag_s, sample_s=1.0 / rate_hz)
     if kept.mean() < 1.0 - MOST_LEFT_OUT:
         raise BadInputError(
-            f"{source.name}: the {events.method} do not agree on the {kind}'s lag: {int((~kept).sum())} of"
+            f"{source.name}: the {events.method} do not agree on the lag of the {kind}: {int((~kept).sum())} of"
             f" {kept.size} lie far from the others; are the clocks one, and was every blow on this device?"
         )
     _refuse_drift(source.name, kind, pairs.onset_s[kept], pairs.lag_s[kept])
@@ -237,7 +237,7 @@ def _refuse_drift(name: str, kind: str, at_s: Floats, lag_s: Floats) -> None:
     error = float(np.sqrt(left @ left / max(at_s.size - 2, 1) / (centred @ centred)))
     if abs(slope) * span > LEAST_DRIFT_S and abs(slope) > DRIFT_ERRORS * max(error, 1e-9):
         raise BadInputError(
-            f"{name}: the {kind}'s lag changes by {1e3 * slope * span:+.1f} ms over {span:.0f} s"
+            f"{name}: the lag of the {kind} changes by {1e3 * slope * span:+.1f} ms over {span:.0f} s"
             f" ({1e6 * slope:+.0f} ppm): its clock and the plate's are not one, and a lag cannot be told from an"
             " offset; record both in one file, or join the clocks by a cable"
         )
