@@ -14,7 +14,7 @@ from .documents import Documents, calibrated
 from .frames import into_lab, lab_rotation
 from .joined_files import joined_files
 from .reference_steps import belt_findings
-from .request import Source, SyncRequest, path_of, read_source
+from .request import Source, SyncRequest, path_of, read_source, refuse_offset_of_several
 
 ALIGNABLE = ("insole", "imu", "landmarks")
 """Kinds of stream that show contacts."""
@@ -136,11 +136,7 @@ def read_wearables(
         sources, recordings, beside = (beside[0],), [beside[1]], None
     recordings = with_sides(recordings, sources, request.side)
     recordings, sources = joined_files(recordings, sources)
-    if request.offset_s is not None and len(recordings) > 1:
-        raise BadInputError(
-            f"--offset (offset_s in Python) is the offset of one device, and {len(recordings)} wearables are given:"
-            " align them one by one, or, if a cable joins their clocks to the reference's, say --synchronised"
-        )
+    refuse_offset_of_several(request, len(recordings))
     if beside is not None:
         sources, recordings = (*sources, beside[0]), [*recordings, beside[1]]
     for source, recording in zip(sources, calibrated(recordings, documents.wearables if documents is not None else ())):

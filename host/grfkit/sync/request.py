@@ -245,10 +245,27 @@ def _refuse_statements(request: SyncRequest) -> None:
         raise BadInputError(
             f"a prior (--prior-offset) says where to look for an offset, {stated} what it is: state one of the two"
         )
+    if request.column_map is None:  # with one, two files may hold one device's signals: known once they are read
+        refuse_offset_of_several(request, len(request.wearables))
     if not request.wearables and not request.synchronised:
         raise BadInputError(
             "there is no wearable to align; name one or more recordings, or say --synchronised (synchronised=True in"
             " Python) where the reference's own file holds them"
+        )
+
+
+def refuse_offset_of_several(request: SyncRequest, devices: int) -> None:
+    """Refuse one stated offset of several devices.
+
+    Raises
+    ------
+    BadInputError
+        With what to do.
+    """
+    if request.offset_s is not None and devices > 1:
+        raise BadInputError(
+            f"--offset (offset_s in Python) is the offset of one device, and {devices} wearables are given: align them"
+            " one by one, or, if a cable joins their clocks to the reference's, say --synchronised"
         )
 
 
