@@ -61,13 +61,13 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not host_allowed(host, bound=self._host, port=self._port):
-            return PlainTextResponse(f"this monitor does not answer for host '{host[:100]}'\n", 421)
+            return PlainTextResponse(f"this server does not answer for host '{host[:100]}'\n", 421)
         # browsers let any page open a WebSocket to any host; CORS does not stop that
         if scope["type"] == "websocket" and not origin_allowed(headers.get("origin"), host=host):
-            return PlainTextResponse("refused: the page that asks is not this monitor's\n", 403)
+            return PlainTextResponse("refused: the page that asks is not this server's\n", 403)
         allowed = self._has_token(scope) or self._has_cookie(headers) or self._has_ticket(scope)
         if self._token is not None and not allowed:
-            return PlainTextResponse("refused: open the address with the token that the monitor printed\n", 401)
+            return PlainTextResponse("refused: open the address with the token that the command printed\n", 401)
         return None
 
     def _welcome(self, scope: Scope) -> Response | None:
