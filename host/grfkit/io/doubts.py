@@ -127,9 +127,9 @@ def _signals(name: str, stream: xr.Dataset) -> _Signals:
 
 
 def _of_signals(signals: _Signals) -> Iterator[str]:
-    if signals.kind in ("imu", "analog"):
+    if signals.kind in ("imu", "body_imu", "analog"):
         yield from _accelerations(signals)
-    if signals.kind == "imu":
+    if signals.kind in ("imu", "body_imu"):
         yield from _turns(signals)
     if signals.kind == "insole":
         yield from _pressures(signals)

@@ -10,9 +10,11 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..formats.csv_generic import TableColumn
 from ..records import Channel, Frame, Side, StreamKind
+from ..records.body import PLACE_WORDS, BodyPlace
 
 _INSOLE = re.compile(r"(?:(left|right)_)?(force|zone_\w+|cell_(\d{1,3})|pressure_sum)")
 _IMU = re.compile(r"(?:(left|right)_)?((acc|gyro|mag)_[xyz])")
+_BODY_IMU = re.compile(rf"(?:(left|right)_)?({'|'.join(PLACE_WORDS)})_((?:acc|gyro|mag)_[xyz])")
 _PLATE = re.compile(r"(?:(left|right)_|plate_(\d{1,2})_)?(f[xyz]|m[xyz]|free_moment|cop_[xyz])")
 
 _QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
@@ -28,19 +30,26 @@ _QUANTITIES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True)
 class Place:
-    """The place of a column in a recording: stream, its kind and side, the channel's name and frame."""
+    """The place of a column in a recording: stream, its kind and side, the channel's name and frame, and of a body's
+    IMU where it sits."""
 
     stream: str
     kind: StreamKind
     side: Side
     channel: str
     frame: Frame
+    body: BodyPlace = "foot"
+
+    @property
+    def attrs(self) -> dict[str, str] | None:
+        """Return what its stream says of itself besides kind and side."""
+        return None if self.body == "foot" else {"place": self.body}
 
 
 def is_house_name(cell: str) -> bool:
     """Return whether a header cell is a house name with its unit, e.g. ``left_force [N]``."""
     match = re.fullmatch(r"([a-z0-9_]+) ?\[[^\[\]]+\]", cell)
-    return match is not None and any(p.fullmatch(match[1]) for p in (_INSOLE, _IMU, _PLATE))
+    return match is not None and any(p.fullmatch(match[1]) for p in (_INSOLE, _IMU, _BODY_IMU, _PLATE))
 
 
 def place_of(name: str, names: set[str]) -> Place:
@@ -48,6 +57,9 @@ def place_of(name: str, names: set[str]) -> Place:
     if match := _IMU.fullmatch(name):
         side = _side(match[1])
         return Place(_with_side("imu", side), "imu", side, match[2], "sensor")
+    if match := _BODY_IMU.fullmatch(name):
+        side, body = _side(match[1]), PLACE_WORDS[match[2]]
+        return Place(_with_side(f"imu_{body}", side), "body_imu", side, match[3], "sensor", body)
     if match := _INSOLE.fullmatch(name):
         side = _side(match[1])
         channel = f"cell_{int(match[3]):02d}" if match[3] else match[2]

@@ -34,7 +34,7 @@ _FEWEST = 20
 def rate_doubt(stream: xr.Dataset) -> str:
     """Return the doubt on the rate of a plate, an insole or an IMU, "" without."""
     rate = float(stream.attrs["rate_hz"])
-    if stream.attrs["kind"] not in ("force_plate", "insole", "imu") or stream.sizes["time"] < _FEWEST:
+    if stream.attrs["kind"] not in ("force_plate", "insole", "imu", "body_imu") or stream.sizes["time"] < _FEWEST:
         return ""
     if not rate > 0 or RATES_HZ[0] <= rate <= RATES_HZ[1]:
         return ""

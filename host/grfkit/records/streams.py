@@ -15,7 +15,8 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from .gaps import find_gaps, is_regular, median_step, set_by, usual_step, with_missing_rows
 
-StreamKind = Literal["force_plate", "insole", "imu", "landmarks", "analog", "events"]
+StreamKind = Literal["force_plate", "insole", "imu", "body_imu", "landmarks", "analog", "events"]
+"""``imu`` sits on a foot, ``body_imu`` on pelvis, torso, thigh or shank (attribute ``place``)."""
 Side = Literal["left", "right", "both", "unknown"]
 StampSource = Literal["crystal", "host", "index", "unknown"]
 Frame = Literal["raw", "sensor", "foot", "plate", "global", "lab", "landing"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,7 @@ from ..errors import BadInputError
 from ..records import Prior, Recording, Surface
 from ..signals.contacts import Contacts
 from .advice import prior_advice
+from .body_alignment import align_body, body_sensors
 from .clock_map import DeviceAlignment, nothing_to_align, without_map
 from .contact_alignment import ContactPair, align_contacts
 from .contact_events import (
@@ -34,6 +35,7 @@ from .rhythm import rhythm
 from .settings import AlignSettings
 from .shoe_turning import TURNING, by_turning, middles
 from .waveform import is_standing
+from .worn_on import is_of_body_alone
 
 Streams = Mapping[str, xr.Dataset]
 
@@ -101,6 +103,11 @@ def align_device(
         return align_pair(reference, device, prior=prior, settings=settings, lags=lags, accept_refused=accept_refused)
     plates = surface == "overground"
     settings, table = settings or AlignSettings(), lags if lags is not None else packaged_lags()
+    by_body = partial(
+        align_body, _streams(reference), _streams(device), surface=surface, prior=prior, settings=settings, lags=table
+    )
+    if is_of_body_alone(_streams(device)):
+        return _shown(by_body(), accept_refused)
     contacts, loads = reference_train(_streams(reference), plates=plates)
     if not plates and hides_feet(loads):
         return replace(nothing_to_align(_ONE_BELT), reference_loads=tuple(loads))
@@ -113,6 +120,10 @@ def align_device(
         # known only once it is aligned: then anew, for an insole's lag would have been subtracted from a force
         pair, loads = _as_twin(pair, _streams(reference), _streams(device))
         alignment = align_contacts(pair)
+    if alignment.clock_map.verdict == "refused" and not plates and body_sensors(_streams(device)):
+        second = by_body()
+        if second.clock_map.verdict == "aligned":
+            return second
     return _described(alignment, pair, loads, accept_refused)
 
 
@@ -182,9 +193,15 @@ def _described(
     if clock_map.verdict == "refused" and alignment.deciding_prior_sd_s is not None:
         reasons = [*clock_map.reasons, prior_advice(alignment.deciding_prior_sd_s)]
         clock_map = clock_map.model_copy(update={"reasons": reasons})
-    if clock_map.verdict == "refused" and not accept_refused:
-        clock_map = without_map(clock_map)
-    return replace(alignment, clock_map=clock_map, reference_loads=tuple(loads), device_loads=pair.train.loads)
+    alignment = _shown(replace(alignment, clock_map=clock_map), accept_refused)
+    return replace(alignment, reference_loads=tuple(loads), device_loads=pair.train.loads)
+
+
+def _shown(alignment: DeviceAlignment, accept_refused: bool) -> DeviceAlignment:
+    """Return the alignment without a map where that is refused, but for users who accept it."""
+    if alignment.clock_map.verdict == "aligned" or accept_refused:
+        return alignment
+    return replace(alignment, clock_map=without_map(alignment.clock_map))
 
 
 def _against_other_readings(

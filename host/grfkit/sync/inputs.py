@@ -16,8 +16,8 @@ from .joined_files import joined_files
 from .reference_steps import belt_findings
 from .request import Source, SyncRequest, path_of, read_source, refuse_offset_of_several
 
-ALIGNABLE = ("insole", "imu", "landmarks")
-"""Kinds of stream that show contacts."""
+ALIGNABLE = ("insole", "imu", "landmarks", "body_imu")
+"""Kinds of stream that show contacts, or the body's acceleration."""
 
 
 @dataclass

@@ -45,7 +45,8 @@ def _complements(whole: Recording, part: Recording) -> bool:
 
 
 def _fits(one: xr.Dataset, other: xr.Dataset) -> bool:
-    if one.attrs["kind"] != "imu" or other.attrs["kind"] != "imu" or one.sizes["time"] != other.sizes["time"]:
+    same = one.attrs["kind"] == other.attrs["kind"] and one.sizes["time"] == other.sizes["time"]
+    if one.attrs["kind"] not in ("imu", "body_imu") or not same:
         return False
     if {str(n) for n in one.data_vars} & {str(n) for n in other.data_vars} - {"time_raw"}:
         return False

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 
 import xarray as xr
 
-from ..records.body import place_of
-
 FOOT = {"left": 0, "right": 1}
 """Foot of a contact by the side of its stream."""
 
 
 def shoe_streams(streams: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
-    """Return the IMUs that sit on a foot: all that do not state another place on the body."""
-    return {n: s for n, s in streams.items() if s.attrs.get("kind") == "imu" and place_of(s) == "foot"}
+    """Return the IMUs that sit on a foot."""
+    return {n: s for n, s in streams.items() if s.attrs.get("kind") == "imu"}
+
+
+def is_of_body_alone(streams: Mapping[str, xr.Dataset]) -> bool:
+    """Return whether a device shows no foot, but the acceleration of the body."""
+    kinds = {str(s.attrs.get("kind")) for s in streams.values()}
+    return "body_imu" in kinds and not kinds & {"insole", "imu", "landmarks"}

@@ -10,6 +10,7 @@ from grfkit.records import Channel, make_stream
 from grfkit.sync import AlignSettings, align, align_device
 
 from ..harness import DATA
+from . import real_belts
 
 TRUE_OFFSET_S = -5.83
 """Hand label of the stomp in test_poussee_4: insole time less plate time is 5.83 s (SOURCE.md), good to tens of ms."""
@@ -21,6 +22,7 @@ def measure() -> dict[str, Any]:
     rows += loadsol() if (DATA / "pomarat_loadsol").is_dir() else [_missing("loadsol pair")]
     rows += runners() if (DATA / "rbds_runners").is_dir() else [_missing("treadmill forces")]
     rows += short_trials() if (DATA / "nimblephysics").is_dir() else [_missing("2 s trials")]
+    rows += real_belts.rows() if (DATA / real_belts.FOLDER).is_dir() else [_missing("real belts, shoes and bodies")]
     return {"rows": rows}
 
 

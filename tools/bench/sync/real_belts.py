@@ -15,17 +15,29 @@ import numpy as np
 import xarray as xr
 
 from grfkit.dataset.public.pearl_trials import RATE_HZ, WalkTrial, read_people, read_trial
-from grfkit.records import Channel, ClockMap, make_stream
-from grfkit.sync import AlignSettings, align_device
+from grfkit.provenance import Provenance
+from grfkit.records import Channel, ClockMap, Side, make_recording, make_stream
+from grfkit.sync import AlignSettings, align, align_device
 
 from ..harness import DATA
 
 FOLDER = "pearl2024_imu_treadmill"
-SIDES = ("left", "right")
+SIDES: tuple[Side, Side] = ("left", "right")
+SENSORS_OF = {
+    "pelvis": ("pelvis",),
+    "torso": ("torso",),
+    "thigh": ("femur_l", "femur_r"),
+    "shank": ("tibia_l", "tibia_r"),
+}
+"""Sensors of the data set by place on the body; those of one place are on one clock."""
+TOLD_MS, SURE_MS = 30.0, 15.0
+"""Shift (ms) from which on belts are called shifted, and how near to the reference it has to be told."""
 WRONG_MS = 120.0
 """A stream that is off by more is a step wrong, as in the simulated trials."""
 TRUTH_UNTIL_S = {"Sub06_CSStiffKnee": 48.0}
 """Where a walk breaks (sensors' time, s), after which its reference lags are not sure (SOURCE.md)."""
+LATER_S = 5.0
+"""Time (s) by which a sensor on the body began later than the belts, at the most."""
 FALSE_START_S, FALSE_PPM, SEED = 30.0, 50.0, 20261202
 """Range of the false clocks' offsets (s) and rates (ppm), and their seed."""
 
@@ -65,20 +77,32 @@ def walks(folder: Path) -> Iterator[Walk]:
             yield Walk(read_trial(folder / "trials" / f"{row['trial']}.npz", people), (left, right))
 
 
-def belt(trial: WalkTrial, side: str) -> xr.Dataset:
+@dataclass(frozen=True)
+class BeltsOutcome:
+    """By how much (ms) the right belt was found to be late against the left, NaN where nothing was told; the truth."""
+
+    walk: str
+    found_ms: float
+    true_ms: float
+
+
+def belt(trial: WalkTrial, side: str, *, examined: bool = True) -> xr.Dataset:
     """Return a belt's force on its own clock."""
     forward, up, right = trial.force_n[:, SIDES.index(side)].T
     axes = [Channel(n, v, "N", "lab") for n, v in (("fx", forward), ("fy", -right), ("fz", up))]
-    attrs = {"vertical": "+z", "knows_feet": side, "doctor": "examined"}
+    attrs = {"vertical": "+z", "knows_feet": side} | ({"doctor": "examined"} if examined else {})
     return make_stream(axes, trial.time_s, kind="force_plate", rate_hz=RATE_HZ, attrs=attrs)
 
 
-def sensor(trial: WalkTrial, name: str, side: str, clock: FalseClock) -> xr.Dataset:
+def sensor(trial: WalkTrial, name: str, side: Side, clock: FalseClock, *, place: str = "") -> xr.Dataset:
     """Return a sensor's stream on a false clock."""
     acc, gyro = trial.of(name)
     channels = [Channel(f"acc_{c}", acc[:, i], "m/s^2", "sensor") for i, c in enumerate("xyz")]
     channels += [Channel(f"gyro_{c}", gyro[:, i], "rad/s", "sensor") for i, c in enumerate("xyz")]
-    return make_stream(channels, clock.false_s(trial.time_s), kind="imu", side=side, rate_hz=RATE_HZ)
+    return make_stream(
+        channels, clock.false_s(trial.time_s), kind="body_imu" if place else "imu", side=side, rate_hz=RATE_HZ,
+        attrs={"place": place} if place else None,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,12 +128,20 @@ def false_clocks() -> Iterator[FalseClock]:
         yield FalseClock(float(rng.uniform(-1, 1) * FALSE_START_S), float(rng.uniform(-1, 1) * FALSE_PPM))
 
 
-def judged(clock_map: ClockMap, trial: WalkTrial, clock: FalseClock, lag_s: float) -> tuple[float, float]:
-    """Return mean and largest error (ms) over the overlap, as far as the truth is known."""
+def judged(
+    clock_map: ClockMap, trial: WalkTrial, clock: FalseClock, lag_s: float, *, first_s: float = 0.0
+) -> tuple[float, float]:
+    """Return mean and largest error (ms) over the overlap, as far as the truth is known.
+
+    Parameters
+    ----------
+    first_s
+        What the false clock shows at the map's time zero.
+    """
     time_s = trial.time_s[trial.time_s < TRUTH_UNTIL_S.get(trial.name, np.inf)]
     if not clock_map.segments:
         return float("nan"), float("nan")
-    false_s = clock.false_s(time_s)
+    false_s = clock.false_s(time_s) - first_s
     error = 1e3 * (clock_map.apply(false_s) - (time_s - lag_s))
     error = error[np.isfinite(error) & (time_s - lag_s >= 0) & (time_s - lag_s <= time_s[-1])]
     return (float(error.mean()), float(np.abs(error).max())) if error.size else (float("nan"), float("nan"))
@@ -131,6 +163,70 @@ def shoes(
             if told is not None:
                 told(outcomes[-1])
     return outcomes
+
+
+def body(
+    folder: Path, place: str, *, told: Callable[[Outcome], None] | None = None
+) -> tuple[list[Outcome], list[BeltsOutcome]]:
+    """Return what becomes of every sensor on one place of the body, belts corrected, and of the belts themselves.
+
+    Parameters
+    ----------
+    place
+        A key of ``SENSORS_OF``.
+    """
+    outcomes, belts, clocks = [], [], false_clocks()
+    rng = np.random.default_rng(SEED)
+    for walk, clock in zip(walks(folder), clocks):
+        trial = walk.trial
+        # a recording counts from its first sample: so that the answer is not near 0, the sensor began later
+        head = int(rng.uniform(0.0, LATER_S) * RATE_HZ)
+        reference = make_recording(
+            {f"belt_{side}": belt(trial, side, examined=False) for side in SIDES},
+            device="belts", reader="pearl", provenance=Provenance(),
+        )  # fmt: skip
+        sensors = {n: sensor(trial, n, "unknown", clock, place=place) for n in SENSORS_OF[place]}
+        worn = {f"imu_{name}": stream.isel(time=slice(head, None)) for name, stream in sensors.items()}
+        wearable = make_recording(worn, device="imu", reader="pearl", provenance=Provenance())
+        found = align(
+            reference, wearable, surface="treadmill", mass_kg=trial.mass_kg, correct="belts", accept_refused=True
+        )
+        # the belts were put onto the clock of the first
+        clock_map = next(iter(found.maps.values()))
+        first_s = float(clock.false_s(np.asarray([head / RATE_HZ]))[0])
+        error, worst = judged(clock_map, trial, clock, walk.lags_s[0], first_s=first_s)
+        outcomes.append(Outcome(trial.name, trial.participant, place, clock_map, error, worst))
+        if told is not None:
+            told(outcomes[-1])
+        shift = [float(row["value"]) for row in found.evidence.doctor if row["code"] == "belt_clock"]
+        true_ms = 1e3 * (walk.lags_s[0] - walk.lags_s[1])
+        belts.append(BeltsOutcome(trial.name, shift[0] if shift else float("nan"), true_ms))
+    return outcomes, belts
+
+
+def belts_sentence(belts: list[BeltsOutcome]) -> str:
+    """Return in words which belts were told to be on two clocks, and which should have been."""
+    shifted = [b for b in belts if abs(b.true_ms) >= TOLD_MS]
+    right = [b for b in shifted if abs(b.found_ms - b.true_ms) <= SURE_MS]
+    others = [b for b in belts if abs(b.true_ms) < TOLD_MS and np.isfinite(b.found_ms)]
+    worst = max((abs(b.found_ms - b.true_ms) for b in shifted if np.isfinite(b.found_ms)), default=float("nan"))
+    return (
+        f"found {sum(np.isfinite(b.found_ms) for b in shifted)} of {len(shifted)} walks with shifted belts,"
+        f" {len(right)} to within {SURE_MS:.0f} ms (worst {worst:.0f} ms); told of {len(others)} of the other"
+        f" {len(belts) - len(shifted)}"
+    )
+
+
+def rows() -> list[dict[str, str]]:
+    """Return the rows of the benchmark's table of real recordings."""
+    folder = DATA / FOLDER
+    table = [{"what": "Real belts and shoes, each on a false clock", "result": sentence(figures(shoes(folder)))}]
+    belts: list[BeltsOutcome] = []
+    for place in SENSORS_OF:
+        outcomes, belts = body(folder, place)
+        what = f"Real belts and a sensor on the {place}" if place in ("pelvis", "torso") else f"Real belts and {place}s"
+        table.append({"what": f"{what}, --correct belts", "result": sentence(figures(outcomes))})
+    return [*table, {"what": "Real belts on two clocks (finding belt_clock)", "result": belts_sentence(belts)}]
 
 
 def line(outcome: Outcome) -> str:
@@ -187,6 +283,10 @@ def main() -> None:
     """Print every stream and the row."""
     outcomes = shoes(DATA / FOLDER, told=lambda outcome: print(line(outcome), flush=True))
     print(sentence(figures(outcomes)))
+    for place in SENSORS_OF:
+        outcomes, belts = body(DATA / FOLDER, place, told=lambda outcome: print(line(outcome), flush=True))
+        print(place, sentence(figures(outcomes)))
+    print(belts_sentence(belts))
 
 
 if __name__ == "__main__":

@@ -125,11 +125,11 @@ def _streams(
             time_unit=time_unit,
             rate_hz=rate_hz,
             stamp_source="index" if rate_hz else "unknown",
-            attrs=plate_attrs(knows_feet=foot_of(place.side)) if place.kind == "force_plate" else None,
+            attrs=plate_attrs(knows_feet=foot_of(place.side)) if place.kind == "force_plate" else place.attrs,
         )
     # all streams of a table have its one time column
     rate = float(next(iter(streams.values())).attrs["rate_hz"])
-    worn = any(stream.attrs["kind"] in ("insole", "imu") for stream in streams.values())
+    worn = any(stream.attrs["kind"] in ("insole", "imu", "body_imu") for stream in streams.values())
     if rate and not _SLOW_HZ <= rate <= (_FAST_WORN_HZ if worn else _FAST_HZ):
         notes.append(f"samples come at {rate:.3g} Hz: check the unit of the time column")
     return streams

@@ -56,7 +56,7 @@ def _sensors(parsed: TrcFile, named: dict[str, str]) -> tuple[dict[str, xr.Datas
         If a name states no unit, or two state one channel.
     """
     members: dict[str, list[Channel]] = {}
-    sides = {}
+    about = {}
     for raw, text in named.items():
         column = parse_column(text, raw=raw)
         if not column.unit:
@@ -65,13 +65,22 @@ def _sensors(parsed: TrcFile, named: dict[str, str]) -> tuple[dict[str, xr.Datas
         for axis, along in zip("xyz", values.T):
             one = TableColumn(f"{raw} {axis.upper()}", f"{column.name}_{axis}", column.unit)
             place = place_of(one.name, {one.name})
-            if place.kind != "imu":
-                raise BadInputError(f"the column map calls '{raw}' '{text}', expected acc, gyro or mag of a foot")
+            if place.kind not in ("imu", "body_imu"):
+                raise BadInputError(
+                    f"the column map calls '{raw}' '{text}', expected acc, gyro or mag of a foot, or of pelvis, torso,"
+                    " thigh or shank ('pelvis_acc [m/s^2]')"
+                )
             members.setdefault(place.stream, []).append(channel_of(one, place, along))
-            sides[place.stream] = place.side
+            about[place.stream] = place
     streams = {
         name: make_stream(
-            channels, parsed.time, kind="imu", side=sides[name], rate_hz=_rate(parsed), stamp_source="index"
+            channels,
+            parsed.time,
+            kind=about[name].kind,
+            side=about[name].side,
+            rate_hz=_rate(parsed),
+            stamp_source="index",
+            attrs=about[name].attrs,
         )
         for name, channels in members.items()
     }
