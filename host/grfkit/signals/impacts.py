@@ -82,7 +82,9 @@ class Impacts:
     landing_evidence: float
 
 
-def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: float = float("nan")) -> Impacts:
+def impacts(
+    time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: float = float("nan"), other: bool = False
+) -> Impacts:
     """Return the contacts a shoe IMU shows, from the envelope of the jerk's magnitude.
 
     Axis signs, axis order and gravity do not matter. One contact per stride; the stride period is taken from the
@@ -97,6 +99,8 @@ def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: f
         Shape (samples, axes), any unit, NaN where missing.
     stance_s
         The person's usual contact time in this trial, from the other device.
+    other
+        The other shock of the stride: what is taken for push-offs, where ``stance_s`` is known.
     """
     parts = shocks_in(time_s, acceleration)
     if parts is None:
@@ -104,7 +108,7 @@ def impacts(time_s: Floats, acceleration: Floats, *, foot: int = -1, stance_s: f
     envelope, rate_hz = parts.envelope, parts.rate_hz
     peaks = rhythmic_peaks(envelope, rate_hz, envelope_period(envelope, rate_hz))
     evidence = _landing_evidence(envelope, rate_hz, peaks, stance_s)
-    if evidence < 0:
+    if np.isfinite(evidence) and (evidence < 0) != other:
         peaks = _peaks_before(envelope, rate_hz, peaks, stance_s)
     return stamped(time_s, parts, peaks, evidence, foot)
 

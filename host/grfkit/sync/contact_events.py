@@ -296,8 +296,8 @@ def device_train(
     """Return the contacts of the streams of one clock, from the best feature they hold.
 
     Insoles first, then landmarks, then IMUs. Where the reference is separate ``plates`` contacts of any length are
-    kept: the landing of a jump begins a long one. ``stance_s`` is the reference's usual contact time, by which an
-    IMU's landings are distinguished from its push-offs.
+    kept: the landing of a jump begins a long one. ``stance_s`` is the reference's usual contact time, which tells
+    an IMU's landings from push-offs; ``inverted`` takes less as more load, and push-offs as landings.
 
     Raises
     ------
@@ -315,7 +315,7 @@ def device_train(
     if trains:
         return _train(streams, merge(trains), "landmarks", "kinematic", float(landmarks[0].attrs["rate_hz"]))
     shoes = list(shoe_streams(streams).values())
-    shocks = [shock for s in shoes for shock in _imu(s, stance_s)]
+    shocks = [shock for s in shoes for shock in _imu(s, stance_s, inverted)]
     if shocks:
         evidence = float(np.min(np.abs([shock.landing_evidence for shock in shocks])))
         feet, rate_hz = merge([shock.contacts for shock in shocks]), float(shoes[0].attrs["rate_hz"])
@@ -350,13 +350,14 @@ def _train(
     )
 
 
-def _imu(stream: xr.Dataset, stance_s: float) -> list[Impacts]:
+def _imu(stream: xr.Dataset, stance_s: float, other: bool) -> list[Impacts]:
     names = [n for n in ("acc_x", "acc_y", "acc_z") if n in stream and np.isfinite(stream[n].values).any()]
     if not names:
         return []
     time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
     values = np.stack([stream[n].values for n in names], axis=1)
-    return [impacts(time_s, values, foot=FOOT.get(str(stream.attrs.get("side", "")), -1), stance_s=stance_s)]
+    foot = FOOT.get(str(stream.attrs.get("side", "")), -1)
+    return [impacts(time_s, values, foot=foot, stance_s=stance_s, other=other)]
 
 
 def _landmarks(stream: xr.Dataset) -> list[Contacts]:

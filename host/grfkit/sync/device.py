@@ -29,6 +29,7 @@ from .contact_events import (
     reference_train,
 )
 from .device_pair import align_pair
+from .doubts import LEAST_LANDING_EVIDENCE
 from .lap_feet import with_feet
 from .load_alignment import align_loads
 from .rhythm import rhythm
@@ -51,6 +52,15 @@ SAME_OFFSET_S = 0.03
 """Offsets (s) that agree within this are one: a stance, by which two readings differ, is several times as long."""
 HOPELESS_MARGIN = 5.0
 """Margin (nats) below which a refusal by contacts says less than one by the load's course; chosen by hand."""
+_UPSIDE_DOWN = (
+    "its load fits nearly as well turned upside down ({:.1f} nats worse, {:.0f} needed): say which sign is load by a"
+    " calibration document of the insole, whose gain is negative where values fall under load (--calibration FILE;"
+    " calibrations=FILE in Python)"
+)
+_PUSH_OFFS = (
+    "this IMU's landings cannot be told from its push-offs, and those fit nearly as well ({:.1f} nats worse, {:.0f}"
+    " needed): align an insole"
+)
 TWIN_SD_S = 0.0005
 """SD (s) of what remains of a lag between two force plates: filters and sampling."""
 
@@ -150,7 +160,9 @@ def best_reading(
         pair = ContactPair(timed, train, plates, prior, settings, lag)
         readings.append((align_contacts(pair), pair))
     alignment, pair = max(readings, key=lambda reading: float(reading[0].log_likelihood.max(initial=-np.inf)))
-    return _against_other_readings(alignment, [reading[0] for reading in readings], plates, settings), pair
+    return _against_other_readings(
+        alignment, [reading[0] for reading in readings], plates, settings, shocks=not pair.train.loads
+    ), pair
 
 
 def _by_load_where_standing(alignment: DeviceAlignment, pair: ContactPair, loads: list[LoadSignal]) -> DeviceAlignment:
@@ -205,25 +217,27 @@ def _shown(alignment: DeviceAlignment, accept_refused: bool) -> DeviceAlignment:
 
 
 def _against_other_readings(
-    best: DeviceAlignment, readings: Sequence[DeviceAlignment], plates: bool, settings: AlignSettings
+    best: DeviceAlignment,
+    readings: Sequence[DeviceAlignment],
+    plates: bool,
+    settings: AlignSettings,
+    *,
+    shocks: bool = False,
 ) -> DeviceAlignment:
     """Return the best reading, refused where the load turned round says another thing and says it nearly as well."""
     offset = best.clock_map.offset_s
     rivals = [r for r in readings if r is not best and r.log_likelihood.size]
-    if offset is None or not rivals:
+    if not rivals or not best.clock_map.segments:
         return best
     rival = max(rivals, key=lambda r: float(r.log_likelihood.max()))
+    other = rival.clock_map.offset_s
     lead = float(best.log_likelihood.max() - rival.log_likelihood.max())
-    same = rival.clock_map.offset_s is not None and abs(rival.clock_map.offset_s - offset) < SAME_OFFSET_S
+    same = None not in (offset, other) and abs(float(other or 0.0) - float(offset or 0.0)) < SAME_OFFSET_S
     gate = settings.overground if plates else settings.treadmill
     if same or lead >= gate.margin:
         return best
     chance_wrong = settings.overground_wrong if plates else settings.treadmill_wrong
-    reason = (
-        f"its load fits nearly as well turned upside down ({lead:.1f} nats worse, {gate.margin:.0f} needed): say which"
-        " sign is load by a calibration document of the insole, whose gain is negative where values fall under load"
-        " (--calibration FILE; calibrations=FILE in Python)"
-    )
+    reason = (_PUSH_OFFS if shocks else _UPSIDE_DOWN).format(lead, gate.margin)
     refused = best.clock_map
     update = {
         "verdict": "refused",
@@ -245,13 +259,25 @@ def _trains(streams: Streams, reference: Contacts, plates: bool) -> list[DeviceT
     if not train.loads:
         stance_s = usual_stance_s(reference)
         walks = train.device_class == "imu" and stance_s > WALKING_STANCE_S and not plates
-        return [(by_turning(streams, train, stance_s) if walks else None) or train]
+        turning = by_turning(streams, train, stance_s) if walks else None
+        return [turning] if turning else _shocks(streams, train, plates, stance_s)
     turned = device_train(streams, plates=plates, inverted=True)
     mismatch, mismatch_turned = _mismatch(train, reference), _mismatch(turned, reference)
     plausible = np.isfinite(mismatch_turned) and mismatch_turned < LARGEST_MISMATCH
     if not plausible or mismatch < mismatch_turned - CLEAR_MISMATCH:
         return [train]
     return [turned] if mismatch_turned < mismatch - CLEAR_MISMATCH else [train, turned]
+
+
+def _shocks(streams: Streams, train: DeviceTrain, plates: bool, stance_s: float) -> list[DeviceTrain]:
+    """Return a train of shocks, and its other reading where landings look like push-offs: the likelihood decides.
+
+    Push-offs come a stance later, and stances vary: against the reference's landings they scatter more.
+    """
+    if train.feature != "jerk" or not train.landing_evidence <= LEAST_LANDING_EVIDENCE:
+        return [train]
+    both = [train, device_train(streams, plates=plates, stance_s=stance_s, inverted=True)]
+    return [replace(reading, landing_evidence=float("inf")) for reading in both]
 
 
 def _mismatch(train: DeviceTrain, reference: Contacts) -> float:

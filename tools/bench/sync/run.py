@@ -27,7 +27,7 @@ from .nightly import nightly
 from .tables import markdown, summary
 from .trials import run_trial
 
-SEEDS = {"standard": 14_000_000, "decoys": 15_000_000, "nightly": 16_000_000, "known": 17_000_000}
+SEEDS = {"standard": 24_000_000, "decoys": 25_000_000, "nightly": 26_000_000, "known": 27_000_000}
 
 Job = tuple[str, dict[str, Any], int, dict[str, Any]]
 
