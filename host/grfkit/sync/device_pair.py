@@ -32,6 +32,8 @@ from .contact_alignment import ContactPair, align_contacts
 from .contact_events import DeviceTrain, device_train
 from .rhythm import fundamental
 from .settings import AlignSettings
+from .shoe_turning import TURNING, middles, turning_contacts
+from .worn_on import FOOT, shoe_streams
 
 Streams = Mapping[str, xr.Dataset]
 
@@ -41,11 +43,16 @@ healthy people's step times differ by up to 3 %. Unseen where each foot has a cl
 WALKING_STRIDE_S = 0.9
 """Stride (s) above which a person walks, as no contact time is known well; chosen by hand between a run's 0.6 to 0.8 s
 and a walk's 1.0 s and more."""
+OTHER_FOOT_MARGIN = 25.0
+"""Nats to the best other lag that two devices on different feet need. Of 28 real walks on two shoes (Pearl 2024, slow, 37
+to 112 s) four were at a wrong stride, with 22.5 nats at the most; on a treadmill 20 are needed."""
+UNEVEN_STEPS = 0.018
+"""Scatter allowed about the middle of the other foot's stride, as a share of it: two steps of a stride differ by more
+than a sensor errs. 23 ms of a slow walk; in the same walks those at a wrong stride scattered by 25 ms and more."""
 TWICE = 1.5
 """Ratio of two periods above which one device sees both feet and the other one alone, as it is 2 then and 1 else."""
 WHOLE_STRIDE = 1.6
 """Intervals between one foot's landings that are longer than so many usual ones hold a landing that was missed."""
-_FEET = {"left": 0, "right": 1}
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,8 @@ def align_pair(
     table = lags if lags is not None else _packaged_lags()
     trains = _train(_streams(target)), _train(_streams(device))
     gait = _gait(*trains)
+    if gait == "walking":
+        trains = _by_turning(_streams(target), trains[0], _streams(device), trains[1])
     first, second = (_described(train, table, gait) for train in trains)
     alignment = _aligned(first, second, prior, settings)
     clock_map = alignment.clock_map.model_copy(
@@ -135,6 +144,7 @@ def _pair(first: _Device, second: _Device, prior: Prior | None, settings: AlignS
     elif _feet(a) and _feet(b):
         sd_s = float(np.hypot(lag.sd_s, LIMP * fundamental(a.onset_s)))
         lag = Lag(lag.lag_s, sd_s, f"{lag.source}; and {100 * LIMP:g} % of the stride, for a limp is not seen")
+        settings = _for_other_foot(settings, fundamental(a.onset_s))
         a, b = halfway(a), _any_foot(b)
     elif b.size and a.size and fundamental(a.onset_s) > TWICE * fundamental(b.onset_s):
         return None
@@ -157,6 +167,16 @@ def _aligned(first: _Device, second: _Device, prior: Prior | None, settings: Ali
         found = "one device is on the left foot and one on the right: a limp would not be seen"
         return _with_finding(align_contacts(pair), found)
     return align_contacts(pair)
+
+
+def _for_other_foot(settings: AlignSettings, stride_s: float) -> AlignSettings:
+    """Return the settings with the gates of two devices on different feet."""
+    gate = settings.treadmill
+    update = {
+        "margin": max(gate.margin, OTHER_FOOT_MARGIN),
+        "residual_s": max(gate.residual_s, UNEVEN_STEPS * stride_s),
+    }
+    return settings.model_copy(update={"treadmill": gate.model_copy(update=update)})
 
 
 def halfway(contacts: Contacts) -> Contacts:
@@ -221,7 +241,7 @@ def _inverted(segment: Segment) -> Segment:
 
 def _train(streams: Streams, *, inverted: bool = False) -> DeviceTrain:
     """Return a device's contacts: of insoles and landmarks as ever, of shoe IMUs by themselves."""
-    shoes = {n: s for n, s in streams.items() if s.attrs.get("kind") == "imu"}
+    shoes = shoe_streams(streams)
     if len(shoes) < len(streams):
         return device_train(streams, inverted=inverted)
     shocks = {name: shock for name, s in shoes.items() if (shock := _landings(s)) is not None}
@@ -243,13 +263,28 @@ def _train(streams: Streams, *, inverted: bool = False) -> DeviceTrain:
     )
 
 
+def _by_turning(
+    target: Streams, first: DeviceTrain, device: Streams, second: DeviceTrain
+) -> tuple[DeviceTrain, DeviceTrain]:
+    """Return the trains of two walker's shoes timed by their turning, which both show better than their landings."""
+    if first.feature != "jerk" or second.feature != "jerk":
+        return first, second
+    found = turning_contacts(target), turning_contacts(device)
+    if found[0] is None or found[1] is None:
+        return first, second
+    return (
+        replace(first, contacts=middles(found[0]), feature=TURNING),
+        replace(second, contacts=middles(found[1]), feature=TURNING),
+    )
+
+
 def _landings(stream: xr.Dataset) -> Impacts | None:
     names = [n for n in ("acc_x", "acc_y", "acc_z") if n in stream and np.isfinite(stream[n].values).any()]
     if not names:
         return None
     time_s = dejittered(np.asarray(stream["time"].values, dtype=np.float64))
     values = np.stack([stream[n].values for n in names], axis=1)
-    return shoe_landings(time_s, values, foot=_FEET.get(str(stream.attrs.get("side", "")), -1))
+    return shoe_landings(time_s, values, foot=FOOT.get(str(stream.attrs.get("side", "")), -1))
 
 
 def _described(train: DeviceTrain, table: LagTable, gait: str) -> _Device:

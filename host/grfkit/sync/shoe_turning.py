@@ -54,13 +54,18 @@ def by_turning(streams: Mapping[str, xr.Dataset], shocks: DeviceTrain, stance_s:
     stance_s
         The person's usual contact time (s) by the reference.
     """
+    contacts = turning_contacts(streams)
+    if contacts is None or not 1.0 / LIKE < float(np.median(contacts.duration_s)) / stance_s < LIKE:
+        return None
+    return replace(shocks, contacts=middles(contacts), feature=TURNING)
+
+
+def turning_contacts(streams: Mapping[str, xr.Dataset]) -> Contacts | None:
+    """Return the contacts that the turning of a walker's shoes shows; None where one of them does not show it."""
     feet = [_contacts(stream) for stream in shoe_streams(streams).values()]
     if not feet or any(foot is None for foot in feet):
         return None
-    contacts = merge([foot for foot in feet if foot is not None])
-    if not 1.0 / LIKE < float(np.median(contacts.duration_s)) / stance_s < LIKE:
-        return None
-    return replace(shocks, contacts=middles(contacts), feature=TURNING)
+    return merge([foot for foot in feet if foot is not None])
 
 
 def middles(contacts: Contacts) -> Contacts:
