@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from bench.harness import DATA
+from bench.sync import pairs, real_belts
 from grfkit.arrays import Floats
 from grfkit.cli.sync import app
 from grfkit.errors import BadInputError
@@ -18,7 +20,8 @@ from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial
 from grfkit.sync import align, align_device, assemble
 from grfkit.sync.clock_map import DeviceAlignment
-from grfkit.sync.device_pair import align_pair, halfway, turned_round
+from grfkit.sync.device_pair import _for_other_foot, align_pair, halfway, turned_round
+from grfkit.sync.settings import AlignSettings
 from sync_helpers import made, on_clock
 
 RUN = Condition(surface="treadmill", gait="run", duration_s=90, overlap_s=75, imu_rate_hz=200, insole_rate_hz=200)
@@ -181,3 +184,37 @@ def test_a_segment_with_knots_inverts() -> None:
     back = turned_round(there).clock_map
     at = np.linspace(0.0, 60.0, 7)
     assert np.abs(back.apply(whole.apply(at)) - at).max() < 1e-9
+
+
+def test_other_feet_need_more_nats_and_may_scatter_as_steps_do() -> None:
+    ours, walk, run = AlignSettings(), _for_other_foot(AlignSettings(), 1.2), _for_other_foot(AlignSettings(), 0.7)
+    assert walk.treadmill.margin > ours.treadmill.margin
+    assert walk.treadmill.residual_s > ours.treadmill.residual_s
+    assert run.treadmill.residual_s == ours.treadmill.residual_s
+
+
+def test_real_shoes_of_a_slow_walk_are_joined_by_their_turning() -> None:
+    if not (DATA / real_belts.FOLDER).is_dir():
+        pytest.skip("the walks of Pearl 2024 are not in ../shared/data")
+    walk = next(w for w in real_belts.walks(DATA / real_belts.FOLDER) if w.trial.name == "Sub05_CSBaseline")
+    left, right = real_belts.FalseClock(-12.0, 40.0), real_belts.FalseClock(7.5, -30.0)
+    shoes = [
+        {f"imu_{side}": real_belts.sensor(walk.trial, f"toes_{side[0]}", side, clock)}
+        for side, clock in (("left", left), ("right", right))
+    ]
+    found = align_pair(shoes[0], shoes[1]).clock_map
+    assert found.verdict == "aligned", found.reasons
+    time_s = walk.trial.time_s
+    error = found.apply(right.false_s(time_s)) - left.false_s(time_s)
+    # 5 ms of this person; walks of others 20 ms at the most
+    assert abs(float(np.nanmean(error))) < 0.025
+
+
+def test_the_benchmark_of_pairs_judges_and_prints() -> None:
+    row = pairs.run_pair("insole with shoe IMU, left foot", "run", 34_010_000)
+    decoy = pairs.run_pair("insole with shoe IMU, left foot", "run", 34_010_000, "other minutes")
+    assert row["accepted"]
+    assert not row["wrong"]
+    assert not decoy["accepted"]
+    table = pairs.markdown({"a pair": pairs.summarised([row]) | {"decoys": [0, 1]}})
+    assert table[-2].startswith("| a pair | 1 | 100 % | 0 |")

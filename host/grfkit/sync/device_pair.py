@@ -44,8 +44,8 @@ WALKING_STRIDE_S = 0.9
 """Stride (s) above which a person walks, as no contact time is known well; chosen by hand between a run's 0.6 to 0.8 s
 and a walk's 1.0 s and more."""
 OTHER_FOOT_MARGIN = 25.0
-"""Nats to the best other lag that two devices on different feet need. Of 28 real walks on two shoes (Pearl 2024, slow, 37
-to 112 s) four were at a wrong stride, with 22.5 nats at the most; on a treadmill 20 are needed."""
+"""Nats to the best other lag that two devices on different feet need. Of 28 real walks on two shoes (Pearl 2024, slow,
+37 to 112 s) four were at a wrong stride, with 22.5 nats at the most; on a treadmill 20 are needed."""
 UNEVEN_STEPS = 0.018
 """Scatter allowed about the middle of the other foot's stride, as a share of it: two steps of a stride differ by more
 than a sensor errs. 23 ms of a slow walk; in the same walks those at a wrong stride scattered by 25 ms and more."""

@@ -18,6 +18,9 @@ from grfkit.simulate.conditions import Condition
 from grfkit.simulate.lab import LabTrial, simulate_trial
 from grfkit.sync.device_pair import align_pair
 
+from .. import harness
+from . import real_belts
+
 WRONG_S = 0.12
 """A map that is off by more than this on average is a step (or worse) wrong, as in the other rows."""
 PAIRS: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
@@ -111,15 +114,60 @@ def _judged(found: ClockMap, device_s: Floats, target_s: Floats) -> dict[str, An
     }
 
 
+def real_shoes() -> dict[str, Any] | None:
+    """Return what becomes of both shoes of every real walk, each on a false clock; None without the data."""
+    folder = harness.DATA / real_belts.FOLDER
+    if not folder.exists():
+        return None
+    clocks, rows = real_belts.false_clocks(), []
+    for walk in real_belts.walks(folder):
+        left, right = next(clocks), next(clocks)
+        shoes = [
+            {f"imu_{side}": real_belts.sensor(walk.trial, f"toes_{side[0]}", side, clock)}
+            for side, clock in (("left", left), ("right", right))
+        ]
+        found = align_pair(shoes[0], shoes[1], accept_refused=True).clock_map
+        time_s = walk.trial.time_s
+        row = {"walk": walk.trial.name, "accepted": found.verdict == "aligned", "uncertainty_ms": found.uncertainty_ms}
+        rows.append(row | _judged(found, right.false_s(time_s), left.false_s(time_s)))
+    return summarised(rows)
+
+
 def measure(count: int, decoys: int, seed: int) -> dict[str, Any]:
-    """Return the rows of the table, by pair and gait."""
+    """Return the rows of the table, by pair and gait, and that of the real shoes where the data are there."""
     rows: dict[str, Any] = {}
     for name in PAIRS:
         for gait in GAITS:
             rows[f"{name}, {gait}"] = summarised([run_pair(name, gait, seed + k) for k in range(count)])
             strangers = [run_pair(name, gait, seed + k, decoy) for decoy in DECOYS for k in range(decoys)]
             rows[f"{name}, {gait}"]["decoys"] = [sum(r["accepted"] for r in strangers), len(strangers)]
-    return rows
+    shoes = real_shoes()
+    return rows | ({"left shoe IMU with right one, real walks": shoes} if shoes else {})
+
+
+def markdown(figures: dict[str, Any]) -> list[str]:
+    """Return the table of devices without a plate as Markdown."""
+    lines = ["## Two devices, no force plate", ""]
+    lines += [
+        "| devices | trials | accepted | wrong | lag ms | error 95 % about it ms | stated holds | decoys accepted |"
+    ]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    for name, f in figures.items():
+        decoys = "{} of {}".format(*f["decoys"]) if "decoys" in f else "-"
+        accepted = f"{100 * f['accepted'] / f['trials']:.0f} %"
+        held = f"{100 * f['stated_holds']:.0f} %"
+        cells = [
+            name,
+            f["trials"],
+            accepted,
+            f["wrong"],
+            f"{f['lag_ms']:+.1f}",
+            f"{f['error_p95_ms']:.1f}",
+            held,
+            decoys,
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return [*lines, ""]
 
 
 def summarised(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -22,12 +22,12 @@ from grfkit.simulate.conditions import Condition
 from grfkit.sync import AlignSettings
 
 from .. import harness
-from . import known, real, speed
+from . import known, pairs, real, speed
 from .nightly import nightly
 from .tables import markdown, summary
 from .trials import run_trial
 
-SEEDS = {"standard": 24_000_000, "decoys": 25_000_000, "nightly": 26_000_000, "known": 27_000_000}
+SEEDS = {"standard": 24_000_000, "decoys": 25_000_000, "nightly": 26_000_000, "known": 27_000_000, "pairs": 28_000_000}
 
 Job = tuple[str, dict[str, Any], int, dict[str, Any]]
 
@@ -146,7 +146,11 @@ def main() -> None:
     parser.add_argument("--nightly", type=int, default=0, help="distinct event-level trials per surface (3000+)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument(
-        "--skip", nargs="*", default=[], choices=["trials", "speed", "real", "known"], help="parts to leave out"
+        "--skip",
+        nargs="*",
+        default=[],
+        choices=["trials", "speed", "real", "known", "pairs"],
+        help="parts to leave out",
     )
     request = parser.parse_args()
     start = time.perf_counter()
@@ -162,6 +166,7 @@ def main() -> None:
         "speed": speed.measure,
         "real": real.measure,
         "known": lambda: known.measure(max(9, round(0.3 * request.trials)), SEEDS["known"]),
+        "pairs": lambda: pairs.measure(max(4, request.trials // 4), max(2, request.decoys // 6), SEEDS["pairs"]),
     }
     for name, part in parts.items():
         if name not in request.skip:

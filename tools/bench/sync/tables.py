@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from . import known
+from . import known, pairs
 
 _SMALL = 0.1
 """Figures below it are printed with significant digits, others with decimals."""
@@ -165,6 +165,8 @@ def markdown(figures: dict[str, Any]) -> str:
         lines += _real(figures["real"])
     if "known" in figures:
         lines += known.markdown(figures["known"])
+    if "pairs" in figures:
+        lines += pairs.markdown(figures["pairs"])
     return "\n".join(lines) + "\n"
 
 
