@@ -97,11 +97,7 @@ def align_pair(
     """
     settings = settings or AlignSettings()
     table = lags if lags is not None else _packaged_lags()
-    trains = _train(_streams(target)), _train(_streams(device))
-    gait = _gait(*trains)
-    if gait == "walking":
-        trains = _by_turning(_streams(target), trains[0], _streams(device), trains[1])
-    first, second = (_described(train, table, gait) for train in trains)
+    first, second = _both(_streams(target), _streams(device), table)
     alignment = _aligned(first, second, prior, settings)
     clock_map = alignment.clock_map.model_copy(
         update={
@@ -118,6 +114,16 @@ def align_pair(
     return replace(alignment, clock_map=clock_map, reference_loads=first.train.loads, device_loads=second.train.loads)
 
 
+def _both(target: Streams, device: Streams, table: LagTable) -> tuple[_Device, _Device]:
+    """Return both sides of a pair, walkers' shoes timed by their turning where both are shoes."""
+    trains = _train(target), _train(device)
+    gait = _gait(*trains)
+    if gait == "walking":
+        trains = _by_turning(target, trains[0], device, trains[1])
+    first, second = trains
+    return _described(first, table, gait), _described(second, table, gait)
+
+
 def compared_contacts(
     target: Streams, device: Streams, *, settings: AlignSettings, lags: LagTable
 ) -> ContactPair | None:
@@ -128,9 +134,7 @@ def compared_contacts(
     BadInputError
         If one of them shows no contacts.
     """
-    trains = _train(target), _train(device)
-    gait = _gait(*trains)
-    first, second = (_described(train, lags, gait) for train in trains)
+    first, second = _both(target, device, lags)
     return _pair(first, second, None, settings)
 
 
@@ -175,6 +179,8 @@ def _for_other_foot(settings: AlignSettings, stride_s: float) -> AlignSettings:
     update = {
         "margin": max(gate.margin, OTHER_FOOT_MARGIN),
         "residual_s": max(gate.residual_s, UNEVEN_STEPS * stride_s),
+        # no feet are compared, so that a step is a stride for whoever judges
+        "residual_share": UNEVEN_STEPS,
     }
     return settings.model_copy(update={"treadmill": gate.model_copy(update=update)})
 
