@@ -12,6 +12,7 @@ from bench.harness import DATA
 from bench.sync import pairs, real_belts
 from grfkit.arrays import Floats
 from grfkit.cli.sync import app
+from grfkit.dataset import cut_windows
 from grfkit.errors import BadInputError
 from grfkit.records import Anchors, ClockMap, Recording, Segment, Trial
 from grfkit.signals.contacts import Contacts
@@ -134,6 +135,9 @@ def test_four_clocks_become_one_trial_without_force(tmp_path: Path) -> None:
     assert sorted(trial.streams) == ["imu_left", "imu_right", "insole_left", "insole_right"]
     assert (trial.tree.attrs["force"], trial.tree.attrs["surface"]) == ("none", "overground")
     assert any("no force plate was recorded" in finding for finding in trial.provenance.findings)
+    assert "no force" in repr(trial)
+    with pytest.raises(BadInputError, match="has no force"):
+        cut_windows(trial, source="insole")
 
 
 def test_the_command_joins_devices_without_a_reference(tmp_path: Path) -> None:

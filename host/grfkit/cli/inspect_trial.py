@@ -40,7 +40,7 @@ def trial_document(trial: Trial, path: Path) -> dict[str, Any]:
     """Return the document that ``grf-inspect --json`` prints of a trial."""
     from ..sync.summary import map_row
 
-    facts = {name: trial.tree.attrs.get(name) for name in ("participant", "surface", "mass_kg", "speed_m_s")}
+    facts = {name: trial.tree.attrs.get(name) for name in ("participant", "surface", "mass_kg", "speed_m_s", "force")}
     return {
         "file": str(path),
         "artefact": "trial",

@@ -19,14 +19,14 @@ def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
     Raises
     ------
     BadInputError
-        If the trial has no force, names no participant or mass, was refused, or its plates are not in newtons; or if the request
-        asks for unknown kinds or windows, or for stances from a detector that sees no toe-off.
+        If the trial has no force, names no participant or mass, was refused, or its plates are not in newtons; or if the
+        request asks for unknown kinds or windows, or for stances from a detector that sees no toe-off.
     """
     attrs = trial.tree.attrs
     if attrs.get("force") == "none":
         raise BadInputError(
-            f"trial '{name}' has no force: its devices were joined without force plates, and nothing can be learnt from it"
-            " or compared with it; grf-estimate takes it"
+            f"trial '{name}' has no force: its devices were joined without force plates, and nothing can be learnt from"
+            " it or compared with it; grf-estimate takes it"
         )
     if not str(attrs.get("participant", "")).strip():
         raise BadInputError(

@@ -309,6 +309,7 @@ class Trial(StreamTree):
         about += [f"{mass_kg:g} kg"] if np.isfinite(mass_kg) else []
         by_hand = [n for n, m in self.clock_maps.items() if m.by_hand is not None] if "clock_maps" in attrs else []
         marked = f" (clock of {', '.join(by_hand)} by hand)" if by_hand else ""
+        about += ["no force"] if attrs.get("force") == "none" else []
         return ", ".join([*about, str(attrs.get("verdict", "no verdict")) + marked])
 
     @classmethod
