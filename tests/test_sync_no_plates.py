@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from bench.harness import DATA
 from bench.sync import pairs, real_belts
+from grfkit import cut_windows
 from grfkit.arrays import Floats
 from grfkit.cli.sync import app
-from grfkit.dataset import cut_windows
 from grfkit.errors import BadInputError
 from grfkit.records import Anchors, ClockMap, Recording, Segment, Trial
 from grfkit.signals.contacts import Contacts

@@ -19,7 +19,7 @@ def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
     Raises
     ------
     BadInputError
-        If the trial has no force, names no participant or mass, was refused, or its plates are not in newtons; or if the
+        If the trial has no force, names no participant or mass, was refused, or has plates not in newtons; or if the
         request asks for unknown kinds or windows, or for stances from a detector that sees no toe-off.
     """
     attrs = trial.tree.attrs
