@@ -153,7 +153,7 @@ def belts_apart(reference: Mapping[str, xr.Dataset]) -> str | None:
     return (
         f"the belts are not on one clock ({loads[1].name} is {1e3 * abs(shift.late_s):.0f} ms"
         f" {'late' if shift.late_s > 0 else 'early'} against {loads[0].name}), so that their sum is not the force on"
-        " the body: have that taken away (--correct belts; correct='belts' in Python)"
+        " the body: have that taken away with --correct belts (correct='belts' in Python)"
     )
 
 
