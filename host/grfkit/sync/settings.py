@@ -1,9 +1,9 @@
 """Gates and limits of an alignment, and the model of its chance of being a step wrong.
 
 The gates started from the reference design (margin 20 on a treadmill and 25 over plates; inliers 0.6 and 0.8; residual
-12 ms; 1.8 nats a contact over plates) and were tuned by hand on simulated trials of seeds that no benchmark uses. The
-margin over plates was taken anew when courses and feet became evidence: of 528 bouts without jumps none was wrong beyond
-8.1 nats, of 1,374 event-level ones none beyond 6.5, and of 1,000 whose gaps the estimator was not told none beyond 12.
+12 ms; 1.8 nats a contact over plates) and were tuned by hand on simulated trials of seeds that no benchmark uses.
+The margin over plates was taken anew when courses and feet became evidence: of 528 bouts without jumps none was wrong
+beyond 8.1 nats, of 1,374 event-level ones none beyond 6.5, of 1,000 with gaps nobody told it of none beyond 12.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Gate(BaseModel):
 class WrongStepModel(BaseModel):
     """The chance of a wrong step: ``p = scale * exp(-margin / nats)``, between ``floor`` and ``ceiling``.
 
-    Fitted on 10,000 event-level bouts (tuning seeds), over plates on the 2,900 above, and rounded up; ``make bench-sync``
-    prints how it holds on others.
+    Fitted on 10,000 event-level bouts (tuning seeds), over plates on the 2,900 above, and rounded up;
+    ``make bench-sync`` prints how it holds on others.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
