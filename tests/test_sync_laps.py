@@ -23,7 +23,7 @@ STEP = 0.36
 
 
 def _laps(
-    rng: np.random.Generator, *, half_width_m: float = 0.045, laps: int = 8, hits: int = 3
+    rng: np.random.Generator, *, half_width_m: float = 0.045, laps: int = 8, hits: int = 3, same_foot: bool = False
 ) -> tuple[np.ndarray, ...]:
     """Return onsets, places, pushes and feet of laps there and back along a line that is not an axis."""
     ahead = np.asarray([np.cos(0.4), np.sin(0.4), 0.0])
@@ -31,7 +31,7 @@ def _laps(
     for lap in range(laps):
         way = ahead if lap % 2 == 0 else -ahead
         left = np.cross(UP, way)
-        first = int(rng.integers(2))
+        first = 0 if same_foot else int(rng.integers(2))
         for k in range(hits):
             side = (first + k) % 2
             lateral = (half_width_m if side == 0 else -half_width_m) + rng.normal(0, 0.01)
@@ -48,6 +48,14 @@ def test_feet_are_told_by_their_side_of_the_line_of_progress_both_ways(hits: int
     assert np.array_equal(hit_feet(onset, place, push, UP, STEP), foot)
     # without a force that shows the way the order of the hits does
     assert np.array_equal(hit_feet(onset, place, np.full_like(push, np.nan), UP, STEP), foot)
+
+
+@pytest.mark.parametrize("laps", [1, 8])
+def test_laps_that_all_begin_with_one_foot_are_told_by_the_way_of_the_force(laps: int) -> None:
+    # from hit to hit each of them leans to the same side, which is not the line of progress
+    rng = np.random.default_rng(8)
+    onset, place, push, foot = _laps(rng, hits=2, laps=laps, half_width_m=0.09, same_foot=True)
+    assert np.array_equal(hit_feet(onset, place, push, UP, STEP), foot)
 
 
 def test_a_single_hit_is_told_by_the_line_that_other_laps_keep() -> None:

@@ -50,8 +50,9 @@ def hit_feet(onset_s: Floats, place_m: Floats, push: Floats, up: Floats, step_s:
         return feet
     level = horizontal(place_m[rows], up)
     lap, second = _order(onset_s[rows], step_s)
-    forward = _forward(level, horizontal(push[rows], up), lap)
-    axis = _axis(forward)
+    pushed = horizontal(push[rows], up)
+    forward = _forward(level, pushed, lap)
+    axis = _axis(forward, pushed)
     ahead = np.sign(forward @ axis)  # of each lap: which way along the line; 0 where unknown
     left_m = (level @ np.cross(up, axis)) * ahead[lap]
     log_odds = _log_odds(left_m, ahead[lap], lap, second)
@@ -81,9 +82,14 @@ def _forward(level_m: Floats, push: Floats, lap: NDArray[np.int64]) -> Floats:
     return np.asarray(np.where(size > 0, forward / np.where(size > 0, size, 1.0), 0.0))
 
 
-def _axis(forward: Floats) -> Floats:
-    """Return the line of progress of all laps, whichever way they go along it."""
-    _, vectors = np.linalg.eigh(forward.T @ forward)
+def _axis(forward: Floats, push: Floats) -> Floats:
+    """Return the line of progress of all laps, whichever way they go along it: that of the forces, where they show one.
+
+    The way from hit to hit leans towards the second foot; over laps that begin with either foot that is averaged out.
+    """
+    shown = push[np.isfinite(push).all(axis=1)]
+    lines = shown if len(shown) else forward
+    _, vectors = np.linalg.eigh(lines.T @ lines)
     return np.asarray(vectors[:, -1])
 
 
