@@ -174,6 +174,19 @@ def test_steps_on_a_shared_clock_measure_the_lag_of_gait():
     assert [e.gait for e in document.entries] == ["running"]
 
 
+def test_landings_of_jumps_measure_a_lag():
+    """Both feet land on one plate and a person stands there: the long contacts are landings, the first foot counts."""
+    options: dict[str, Any] = {"surface": "overground", "jumps": 12, "hits": 0, "insole_rate_hz": 200.0, "imu_rate_hz": 500.0}
+    lab = simulate_trial(seed=36_400_004, wearables=("insole", "imu"), **options)
+    for wearable, far_s in (("insole", (-0.002, 0.004)), ("imu", (0.005, 0.025))):
+        delay_s = next(t.device_lag_s for (name, _), t in lab.truth.streams.items() if name == wearable)
+        (lag,) = measure_recording(LagSource("jumps", lab.reference, on_true_clock(lab, wearable), 0.0, ()))
+        assert lag.method == "jumps"
+        assert lag.lags_s.size >= 7
+        assert far_s[0] < lag.mean_s - delay_s < far_s[1]
+        assert [e.gait for e in lag_document(combine([lag]), name="j", inputs=()).entries] == ["running", "walking"]
+
+
 def test_without_a_plate_only_a_difference_is_seen(tmp_path, capsys):
     path, out = tmp_path / "worn.nc", tmp_path / "lag.json"
     recording = with_only(struck(8, insole_lag_s=0.003, imu_lag_s=0.013), "insole_left", "imu_left")

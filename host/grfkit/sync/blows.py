@@ -45,6 +45,9 @@ BEFORE_S, AFTER_S = 0.3, 0.5
 """Stretch (s) about a blow in which its levels are taken; blows have to be further apart than its end."""
 LEAST_HEIGHT = 0.15
 """Share of the hardest blow's height that another needs; chosen by hand."""
+REST_PERCENT, QUIET_SHARE = 1.0, 0.1
+"""Percentile that is a load's rest, and share of the height above it that is still rest; chosen by hand: jumpers are in
+the air for 2 % of the time and more."""
 NOISE_SDS = 12.0
 """Height of a blow in SDs of the load at rest, at the least; chosen by hand, no noise of an hour reaches it."""
 LEAST_FORCE_N = 20.0
@@ -136,9 +139,11 @@ def _pulses(load: LoadSignal, newtons: bool) -> tuple[Floats, Floats]:
     if value.size < 3:
         return np.zeros(0), np.zeros(0)
     smooth = smoothed(value, load.rate_hz, PULSE_HZ)
-    rest = resting_level(smooth)
-    quiet = MAD_TO_SD * float(np.median(np.abs(smooth - rest)))
+    # the emptiest, not the usual level: who jumps stands on the plate for most of the time
+    rest = float(np.percentile(smooth, REST_PERCENT))
     top = float(smooth.max()) - rest
+    empty = smooth[smooth < rest + QUIET_SHARE * top]
+    quiet = MAD_TO_SD * float(np.median(np.abs(empty - np.median(empty)))) if empty.size else 0.0
     height = max(LEAST_HEIGHT * top, min(NOISE_SDS * quiet, 0.5 * top), LEAST_FORCE_N if newtons else 0.0)
     if top < height or top <= 0:
         return np.zeros(0), np.zeros(0)
