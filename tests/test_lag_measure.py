@@ -176,7 +176,13 @@ def test_steps_on_a_shared_clock_measure_the_lag_of_gait():
 
 def test_landings_of_jumps_measure_a_lag():
     """Both feet land on one plate and a person stands there: the long contacts are landings, the first foot counts."""
-    options: dict[str, Any] = {"surface": "overground", "jumps": 12, "hits": 0, "insole_rate_hz": 200.0, "imu_rate_hz": 500.0}
+    options: dict[str, Any] = {
+        "surface": "overground",
+        "jumps": 12,
+        "hits": 0,
+        "insole_rate_hz": 200.0,
+        "imu_rate_hz": 500.0,
+    }
     lab = simulate_trial(seed=36_400_004, wearables=("insole", "imu"), **options)
     for wearable, far_s in (("insole", (-0.002, 0.004)), ("imu", (0.005, 0.025))):
         delay_s = next(t.device_lag_s for (name, _), t in lab.truth.streams.items() if name == wearable)
