@@ -33,6 +33,9 @@ TREADMILL_OVERLAP_SHARE = 0.5
 chosen by hand."""
 PIECE_RATE_PRIOR_PPM = 30.0
 """SD (ppm) of a piece's rate about that of the whole record; chosen by hand, above the 12 ppm of a warm-up."""
+FREE_RATE_PPM = 1000.0
+"""SD (ppm) of a rate that the contacts alone shall say, about what the search found; chosen by hand, far above any
+crystal's."""
 PIECE_FIT_RATE_PPM = 200.0
 """The same where its contacts are matched and the rate is fitted; wide, as the path's rate is a rough one."""
 PIECE_WINDOWS_S = (0.06, 0.05)
@@ -149,21 +152,12 @@ def _from_search(pair: ContactPair, best: BestLag, limits: Limits, findings: Seq
     decision = decide(best, plates=pair.plates, overlap_s=overlap_s, prior=pair.prior, settings=pair.settings)
     if (best.inlier & (best.partner >= 0)).sum() < FEWEST_TO_MATCH or end - start < 1.0:
         return nothing_to_align("too few contacts match to fit a clock")
-    anchors, fit = fit_anchors(
-        reference,
-        train.contacts,
-        best.partner,
-        best.inlier,
-        lag_s=lag.lag_s,
-        start_s=start,
-        end_s=end,
-        # of what is known beforehand: the search's own rate has used these contacts already
-        rate=limits.rate,
-        rate_sd_ppm=limits.rate_prior_ppm,
-        foot_s=best.foot_s,
-    )
+    # of what is known beforehand: the search's own rate has used these contacts already
+    anchors, fit = _fitted(pair, best, (start, end), limits.rate, limits.rate_prior_ppm)
+    # judged is what the contacts alone say: held by its prior a rate far off would look like one that a crystal has
+    _, alone = _fitted(pair, best, (start, end), best.rate, FREE_RATE_PPM)
     segment = segment_of(fit, train.start_s, train.end_s)
-    reasons = [*decision.reasons, *shoe_doubts(train), *rate_doubts(train, fit, pair.settings.max_drift_ppm)]
+    reasons = [*decision.reasons, *shoe_doubts(train), *rate_doubts(train, alone, pair.settings.max_drift_ppm)]
     if not pair.plates:
         reasons += stray_doubts(reference, train, [segment], lag.lag_s)
     reasons += slip_doubts(reference, train.contacts, best.offset_s, best.rate, best.beat.step_s, plates=pair.plates)
@@ -180,6 +174,24 @@ def _from_search(pair: ContactPair, best: BestLag, limits: Limits, findings: Seq
         decision=decision,
         matched=best.matched,
         overlap_s=overlap_s,
+    )
+
+
+def _fitted(
+    pair: ContactPair, best: BestLag, overlap_s: tuple[float, float], rate: float, rate_sd_ppm: float
+) -> tuple[Anchors, ClockFit]:
+    """Return a search's matched contacts and the clock through them, by a prior on its rate."""
+    return fit_anchors(
+        pair.reference,
+        pair.train.contacts,
+        best.partner,
+        best.inlier,
+        lag_s=pair.lag.lag_s,
+        start_s=overlap_s[0],
+        end_s=overlap_s[1],
+        rate=rate,
+        rate_sd_ppm=rate_sd_ppm,
+        foot_s=best.foot_s,
     )
 
 

@@ -90,6 +90,11 @@ def rate_doubts(train: DeviceTrain, fit: ClockFit, most_ppm: float) -> list[str]
 
     A short record, or contacts that scatter, cannot prove a rate: only what lies beyond ``RATE_ERRORS`` standard errors
     of the limit refuses.
+
+    Parameters
+    ----------
+    fit
+        A fit whose rate the contacts alone say, held by no prior.
     """
     drift_ppm, error_ppm = 1e6 * (fit.rate - 1.0), 1e6 * fit.rate_sd
     if train.stamp_source == "index" or abs(drift_ppm) <= most_ppm + RATE_ERRORS * error_ppm:
