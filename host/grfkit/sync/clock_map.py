@@ -30,6 +30,8 @@ class DeviceAlignment:
         The signals that were aligned.
     deciding_prior_sd_s
         A prior on the offset surer than this SD (s) would make an alignment of the refusal; None where it would not.
+    as_labelled
+        Nats by which feet as labelled fit better, at their best offset, than exchanged ones do at theirs.
     """
 
     clock_map: ClockMap
@@ -41,6 +43,7 @@ class DeviceAlignment:
     reference_loads: tuple[LoadSignal, ...] = ()
     device_loads: tuple[LoadSignal, ...] = ()
     deciding_prior_sd_s: float | None = None
+    as_labelled: float = 0.0
 
 
 def nothing_to_align(reason: str) -> DeviceAlignment:

@@ -104,7 +104,7 @@ def align_contacts(pair: ContactPair) -> DeviceAlignment:
     shortest_s = SHORTEST_PLATE_OVERLAP_S if plates else settings.shortest_overlap_s * TREADMILL_OVERLAP_SHARE
     rate, findings = _start_rate(pair, shortest_s)
     rate_prior_ppm = _unscanned_prior_ppm(pair) if rate == 1.0 else SCANNED_RATE_PRIOR_PPM
-    limits = Limits(pair.prior, rate, rate_prior_ppm, shortest_s)
+    limits = Limits(pair.prior, rate, rate_prior_ppm, shortest_s, settings.swap_chance)
     # a long record is never searched as one: its clock wanders too far for one line
     long = device.onset_s[-1] - device.onset_s[0] > settings.long_record_s
     best = None if long else search(reference, device, limits, plates=plates)
@@ -308,7 +308,13 @@ def _joined(
     lifted = decision.deciding_prior_sd_s if reasons and set(reasons) <= set(decision.reasons) else None
     lifted = lifted if len(segments) == 1 else None
     return DeviceAlignment(
-        described, together, best.lags_s, best.log_likelihood, lost=tuple(lost), deciding_prior_sd_s=lifted
+        described,
+        together,
+        best.lags_s,
+        best.log_likelihood,
+        lost=tuple(lost),
+        deciding_prior_sd_s=lifted,
+        as_labelled=best.as_labelled,
     )
 
 

@@ -63,14 +63,25 @@ def prepare(request: SyncRequest, sources: tuple[Source, ...]) -> Prepared:
     return Prepared(request, sources, documents, reference, doctor, wearables)
 
 
-def align_clock(ready: Prepared, group: Mapping[str, xr.Dataset], *, prior: Prior | None) -> DeviceAlignment:
-    """Return the alignment of the streams of one clock, by the settings of the request."""
+def align_clock(
+    ready: Prepared, group: Mapping[str, xr.Dataset], *, prior: Prior | None, swap_chance: float | None = None
+) -> DeviceAlignment:
+    """Return the alignment of the streams of one clock, by the settings of the request.
+
+    Parameters
+    ----------
+    swap_chance
+        In place of the settings' chance that left and right were exchanged.
+    """
+    settings = ready.request.settings
+    if swap_chance is not None:
+        settings = settings.model_copy(update={"swap_chance": swap_chance})
     return align_device(
         ready.reference,
         group,
         surface=ready.request.surface,
         prior=prior,
-        settings=ready.request.settings,
+        settings=settings,
         lags=ready.documents.lags,
         accept_refused=ready.request.accept_refused,
     )

@@ -73,6 +73,8 @@ class Scores:
         Shape (K,): SD of the kept residuals.
     swapped
         Shape (K,): the feet fit better with the device's left and right exchanged.
+    labelled, exchanged
+        Shape (K,): the evidence of the feet as labelled, and exchanged (the chance of that not counted).
     """
 
     total: Floats
@@ -84,6 +86,8 @@ class Scores:
     inliers: Floats
     residual_s: Floats
     swapped: NDArray[np.bool_]
+    labelled: Floats
+    exchanged: Floats
 
 
 def score(
@@ -95,8 +99,15 @@ def score(
     plates: bool,
     rate_prior_ppm: float,
     start_rate: float = 1.0,
+    swap_chance: float = SWAPPED,
 ) -> Scores:
-    """Return the scores of every candidate in ``matches``."""
+    """Return the scores of every candidate in ``matches``.
+
+    Parameters
+    ----------
+    swap_chance
+        Chance that left and right of the device were exchanged.
+    """
     residual = np.where(matches.inlier, matches.residual_s, np.nan)
     times = _plates_times(reference, matches, beat) if plates else _treadmill_times(matches, beat)
     times = times - 0.5 * ((matches.rate - start_rate) / (rate_prior_ppm * 1e-6)) ** 2
@@ -109,7 +120,9 @@ def score(
     strengths = STRENGTH_WEIGHT * covariation(reference.strength, device.strength, device, matches, detrend)
     if plates and shared_measures(reference, device):
         strengths = courses(reference, device, matches)
-    labelled, swapped = feet_evidence(reference, device, matches, by_pass=plates)
+    labelled, exchanged = feet_evidence(reference, device, matches, by_pass=plates)
+    knows = (matches.inlier & (reference.foot >= 0) & (device.foot[np.clip(matches.partner, 0, None)] >= 0)).any(axis=1)
+    swapped = exchanged + np.where(knows, np.log(swap_chance), 0.0)
     feet = np.maximum(labelled, swapped)
     count = np.maximum(matches.inlier.sum(axis=1), 1)
     spread = np.sqrt(np.where(matches.inlier, np.nan_to_num(residual) ** 2, 0.0).sum(axis=1) / count)
@@ -124,6 +137,8 @@ def score(
         _inliers(matches, beat, plates),
         spread,
         swapped > labelled,
+        labelled,
+        exchanged,
     )
 
 
@@ -138,13 +153,17 @@ def match_and_score(
     rate_prior_ppm: float,
     windows_s: tuple[float, ...] = WINDOWS_S,
     least_outlier_s: float = LEAST_OUTLIER_S,
+    swap_chance: float = SWAPPED,
 ) -> tuple[Matches, Scores]:
     """Return the matches at each candidate offset, and their scores."""
     matches = match(
         reference, device, offset_s, rate=rate, rate_prior_ppm=rate_prior_ppm, windows_s=windows_s,
         least_outlier_s=least_outlier_s,
     )  # fmt: skip
-    scores = score(reference, device, matches, beat, plates=plates, rate_prior_ppm=rate_prior_ppm, start_rate=rate)
+    scores = score(
+        reference, device, matches, beat, plates=plates, rate_prior_ppm=rate_prior_ppm, start_rate=rate,
+        swap_chance=swap_chance,
+    )  # fmt: skip
     return matches, scores
 
 
@@ -276,9 +295,9 @@ def feet_evidence(
 ) -> tuple[Floats, Floats]:
     """Return the evidence (nats) of matching feet as labelled, and with the device's left and right exchanged.
 
-    Zero where either side does not know the feet. ``SWAPPED`` is the chance of exchanged labels. With ``by_pass`` the
-    contacts of a pass count as one, for feet alternate, and agreement counts nothing: an even step keeps it in every
-    pass.
+    Zero where either side does not know the feet; the chance that labels are exchanged is not in it. With ``by_pass``
+    the contacts of a pass count as one, for feet alternate, and agreement counts nothing: an even step keeps it in
+    every pass.
     """
     safe = np.clip(matches.partner, 0, None)
     labelled = matches.inlier & (reference.foot >= 0) & (device.foot[safe] >= 0)
@@ -291,5 +310,4 @@ def feet_evidence(
     # against chance, by which one of two labels is right: hence the 2
     chance = 1.0 if by_pass else 0.5
     right, wrong = np.log(RIGHT_FOOT / chance), np.log(WRONG_FOOT / chance)
-    swapped = other * right + same * wrong + np.where(labelled.any(axis=1), np.log(SWAPPED), 0.0)
-    return np.asarray(same * right + other * wrong), np.asarray(swapped)
+    return np.asarray(same * right + other * wrong), np.asarray(other * right + same * wrong)

@@ -14,7 +14,7 @@ from ..signals.contacts import Contacts
 from .candidates import candidate_offsets, surprise_nats
 from .matching import RATE_PRIOR_PPM, Matches
 from .rhythm import Rhythm, rhythm
-from .score import Scores, match_and_score
+from .score import SWAPPED, Scores, match_and_score
 
 NEIGHBOURS = 3
 """Steps to either side of the winner that are always looked at; the reference design."""
@@ -46,12 +46,15 @@ class Limits:
         Mean and SD of the prior on the device's rate.
     shortest_overlap_s
         Overlap (s) below which an offset is no candidate.
+    swap_chance
+        Chance that left and right of the device were exchanged.
     """
 
     prior: Prior | None = None
     rate: float = 1.0
     rate_prior_ppm: float = RATE_PRIOR_PPM
     shortest_overlap_s: float = SHORTEST_OVERLAP_S
+    swap_chance: float = SWAPPED
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,9 @@ class BestLag:
         Of the winner, per reference contact, as in :class:`~grfkit.sync.matching.Matches`.
     swapped
         Whether left and right are exchanged; None where the reference does not know feet.
+    as_labelled
+        Nats by which the best offset of feet as labelled is better than the best of exchanged ones, their chance not
+        counted; 0 where the reference does not know feet.
     lags_s, log_likelihood
         All candidates at the pivot, for the report, by lag.
     """
@@ -97,6 +103,7 @@ class BestLag:
     log_likelihood: Floats
     beat: Rhythm
     swapped: bool | None
+    as_labelled: float = 0.0
 
     @property
     def matched(self) -> int:
@@ -131,7 +138,14 @@ def search(reference: Contacts, device: Contacts, limits: Limits, *, plates: boo
     def scored_at(offset_s: Floats) -> tuple[Matches, Scores]:
         """Return matches and scores at candidate offsets."""
         return match_and_score(
-            reference, device, offset_s, beat, plates=plates, rate=limits.rate, rate_prior_ppm=limits.rate_prior_ppm
+            reference,
+            device,
+            offset_s,
+            beat,
+            plates=plates,
+            rate=limits.rate,
+            rate_prior_ppm=limits.rate_prior_ppm,
+            swap_chance=limits.swap_chance,
         )
 
     matches, scores = scored_at(starts)
@@ -188,6 +202,8 @@ def _winner(
     rival = float(total[other].max(initial=-np.inf))
     rival_plain = float(scores.total[other].max(initial=-np.inf))
     order = np.argsort(lag, kind="stable")
+    without_feet = total - scores.feet
+    as_labelled = float((without_feet + scores.labelled).max() - (without_feet + scores.exchanged).max())
     knows_feet = bool((reference.foot >= 0).any() and (device.foot >= 0).any())
     return BestLag(
         offset_s=float(matches.offset_s[best]),
@@ -209,4 +225,5 @@ def _winner(
         log_likelihood=total[order],
         beat=beat,
         swapped=bool(scores.swapped[best]) if knows_feet else None,
+        as_labelled=as_labelled if knows_feet else 0.0,
     )

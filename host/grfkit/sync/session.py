@@ -17,6 +17,7 @@ from .align import Alignment, finish
 from .clock_map import DeviceAlignment, without_map
 from .prepare import Prepared, align_clock, prepare
 from .session_clock import Placement, Shift, shared_shift
+from .session_devices import device_placements
 from .session_kept import kept
 from .session_request import SessionRequest, read_session
 from .session_table import Clock, Recordings, SessionTable, starts_of
@@ -40,8 +41,8 @@ class SessionClock:
         That difference and its SD; None likewise.
     drift_ppm
         Median rate over the trials that are aligned.
-    aligned, trials
-        How many are, and how many there are.
+    aligned, alone, trials
+        How many are, how many by their contacts alone, and how many there are.
     p_wrong
         Chance that at least one of the aligned trials is a step or more wrong.
     uncertainty_ms
@@ -54,6 +55,7 @@ class SessionClock:
     shift_sd_s: float | None
     drift_ppm: float | None
     aligned: int
+    alone: int
     trials: int
     p_wrong: float | None
     uncertainty_ms: float | None
@@ -162,7 +164,8 @@ def align_session(
     Parameters
     ----------
     session
-        A TOML document (``host/grfkit/sync/README.md`` shows one), or its tables as a mapping.
+        A TOML document (``host/grfkit/sync/README.md`` shows one), or its tables as a mapping, in which recordings in
+        memory may stand for files.
     progress
         Called with a trial's name whenever one has been aligned.
 
@@ -179,7 +182,7 @@ def align_session(
     grfkit.errors.BadInputError: the session: lists no trial; write a table [[trial]] with its reference for each
     """
     request = session if isinstance(session, SessionRequest) else read_session(session)
-    recordings = Recordings()
+    recordings = Recordings(request.memory)
     ready: dict[str, Prepared] = {}
     first: dict[str, list[DeviceAlignment]] = {}
     errors: dict[str, str] = {}
@@ -194,11 +197,11 @@ def align_session(
         progress(trial.name)
     starts = starts_of(request, recordings)
     trials = [trial for trial in request.trials if trial.name not in errors]
-    table = SessionTable(request, trials, ready, starts)
-    final = _together(table, first)
+    table = SessionTable(request, trials, ready, starts, first)
+    final = _between_devices(table, _together(table, first))
     keep_s = request.options.keep_s
     outcome = {t.name: kept(finish(ready[t.name], final[t.name]), keep_s) for t in trials}
-    clocks = [_session_clock(table, clock, final) for clock in table.clocks]
+    clocks = [_session_clock(table, clock, first, final) for clock in table.clocks]
     return SessionAlignment(request, outcome, clocks, starts, errors)
 
 
@@ -211,7 +214,7 @@ def _together(table: SessionTable, first: Mapping[str, list[DeviceAlignment]]) -
             device = first[trial.name][group]
             if placement.reasons:
                 refused[number] = _refused(device, placement.reasons, trial.request.accept_refused)
-            elif device.clock_map.verdict != "aligned" and (placement.prior or placement.window_s):
+            elif device.clock_map.verdict != "aligned" and placement.lends:
                 final[trial.name][group] = _lent(table.ready[trial.name], group, device, placement)
         # those that were placed now are held against all others once more
         for number, ((trial, group, _), placement) in enumerate(zip(members, table.placed(clock, final))):
@@ -223,21 +226,38 @@ def _together(table: SessionTable, first: Mapping[str, list[DeviceAlignment]]) -
     return final
 
 
+def _between_devices(
+    table: SessionTable, aligned: dict[str, list[DeviceAlignment]]
+) -> dict[str, list[DeviceAlignment]]:
+    """Return the alignments once devices that were worn together have placed, or contradicted, one another."""
+    final = {name: list(devices) for name, devices in aligned.items()}
+    barred = {
+        (trial.name, group)
+        for clock, members in table.clocks.items()
+        for (trial, group, _), placement in zip(members, table.placed(clock, aligned))
+        if placement.reasons
+    }
+    for (name, group), placement in device_placements(table, aligned).items():
+        device, ready = aligned[name][group], table.ready[name]
+        if placement.reasons:
+            final[name][group] = _refused(device, placement.reasons, ready.request.accept_refused)
+        elif (name, group) not in barred:
+            final[name][group] = _lent(ready, group, device, placement)
+    return final
+
+
 def _lent(ready: Prepared, group: int, device: DeviceAlignment, placement: Placement) -> DeviceAlignment:
-    """Return a trial aligned anew where the session places it; the first alignment where that is refused, too."""
+    """Return a trial aligned anew where the session places it, with a finding that says so."""
     streams = ready.wearables.groups[group]
     if placement.window_s is not None:
         streams = {name: _within(stream, placement.window_s) for name, stream in streams.items()}
     prior = _joined(ready.request.prior(), placement.prior)
     if any(stream.sizes["time"] < 2 for stream in streams.values()):
         return device
-    again = align_clock(ready, streams, prior=prior)
+    again = align_clock(ready, streams, prior=prior, swap_chance=placement.swap_chance)
     clock_map = again.clock_map
     if clock_map.verdict != "aligned":
-        where = _finding(placement)
-        return replace(
-            device, clock_map=_with(device.clock_map, reasons=[f"not even where the session has it: {where}"])
-        )
+        return replace(again, clock_map=_with(clock_map, findings=[_finding(placement)]))
     margin = min(clock_map.margin or 0.0, placement.margin)
     p_wrong = min(1.0, (clock_map.p_wrong or 0.0) + placement.p_wrong)
     lent = clock_map.model_copy(update={"margin": margin, "p_wrong": p_wrong})
@@ -254,13 +274,21 @@ def _joined(one: Prior | None, other: Prior | None) -> Prior | None:
 
 
 def _finding(placement: Placement) -> str:
-    by = ", ".join(f"'{name}'" for name in placement.lenders[:4]) or "what is known of the clocks"
     what = []
+    by = f" ({', '.join(repr(name) for name in placement.lenders[:4])})" if placement.lenders else ""
+    if placement.device and placement.prior is not None:
+        return (
+            f"{placement.device}, aligned here, places it at offset {placement.prior.offset_s:+.2f} s (SD"
+            f" {1e3 * placement.prior.sd_s:.0f} ms); their clocks are held together by trial '{placement.lenders[0]}'"
+        )
     if placement.prior is not None:
         what.append(f"offset {placement.prior.offset_s:+.2f} s (SD {placement.prior.sd_s:.2g} s) by start times")
     if placement.window_s is not None:
         what.append(f"between {placement.window_s[0]:.0f} and {placement.window_s[1]:.0f} s of the device's clock")
-    return f"placed with the session's other trials ({by}): {'; '.join(what)}"
+    if placement.swap_chance is not None:
+        feet = "as labelled" if placement.swap_chance < 0.5 else "exchanged"
+        what.append(f"left and right {feet}")
+    return f"the session's other trials place it{by}: {', '.join(what)}"
 
 
 def _within(stream: xr.Dataset, window_s: tuple[float, float]) -> xr.Dataset:
@@ -281,7 +309,12 @@ def _refused(device: DeviceAlignment, reasons: Sequence[str], keep: bool) -> Dev
     return replace(device, clock_map=changed if keep else without_map(changed), deciding_prior_sd_s=None)
 
 
-def _session_clock(table: SessionTable, clock: Clock, final: Mapping[str, Sequence[DeviceAlignment]]) -> SessionClock:
+def _session_clock(
+    table: SessionTable,
+    clock: Clock,
+    first: Mapping[str, Sequence[DeviceAlignment]],
+    final: Mapping[str, Sequence[DeviceAlignment]],
+) -> SessionClock:
     members = table.clocks[clock]
     maps = [final[trial.name][group].clock_map for trial, group, _ in members]
     good = [m for m in maps if m.verdict == "aligned"]
@@ -299,6 +332,7 @@ def _session_clock(table: SessionTable, clock: Clock, final: Mapping[str, Sequen
         shift_sd_s=None if shift is None else shift.sd_s,
         drift_ppm=float(np.median(rates)) if rates else None,
         aligned=len(good),
+        alone=sum(first[trial.name][group].clock_map.verdict == "aligned" for trial, group, _ in members),
         trials=len(maps),
         p_wrong=1.0 - math.prod(1.0 - (m.p_wrong or 0.0) for m in good) if good else None,
         uncertainty_ms=max((m.uncertainty_ms or 0.0 for m in good), default=None),

@@ -19,6 +19,8 @@ from ..arrays import Floats
 from ..records import Prior
 from .session_link import CONTRADICTS_SDS, MOST_SHARED_S, SAME_S, Link, contradicting, out_of_order, overlapping
 
+LEAST_SWAP_CHANCE = 1e-12
+"""Chance of exchanged feet at the least, and at the most below one: 28 nats are beyond every gate; chosen by hand."""
 ROUNDS = 4
 """Rounds in which a shift is moved to the mean of the candidates that support it; they converge in two or three."""
 
@@ -50,6 +52,10 @@ class Placement:
         Margin (nats) of the shift that was lent; infinite where nothing was.
     lenders
         Trials that place it.
+    swap_chance
+        Chance that left and right of the device were exchanged, by the other trials; None where they say nothing.
+    device
+        The other device that places this one; empty where other trials do.
     """
 
     prior: Prior | None = None
@@ -58,6 +64,13 @@ class Placement:
     p_wrong: float = 0.0
     margin: float = math.inf
     lenders: tuple[str, ...] = field(default=())
+    swap_chance: float | None = None
+    device: str = ""
+
+    @property
+    def lends(self) -> bool:
+        """Return whether the trial is worth aligning anew."""
+        return self.prior is not None or self.window_s is not None or self.swap_chance is not None
 
 
 def shared_shift(links: Sequence[Link], *, known: Prior | None = None) -> Shift | None:
@@ -134,6 +147,7 @@ def placements(
     gate: float,
     chance_wrong: Callable[[float], float],
     known: Prior | None = None,
+    swap_chance: float | None = None,
 ) -> list[Placement]:
     """Return what the session says of each trial on one device clock.
 
@@ -145,6 +159,9 @@ def placements(
         Whether they were recorded one after the other, in this order, on the device's clock.
     gate, chance_wrong
         Margin (nats) that a shift needs to place another trial, and the chance of its being wrong.
+    swap_chance
+        Chance beforehand that left and right of the device were exchanged, in all trials or in none; None where the
+        trials have devices of their own.
     """
     reasons: dict[int, list[str]] = {}
     for find in (overlapping, contradicting, *((out_of_order,) if in_order else ())):
@@ -160,8 +177,20 @@ def placements(
         placed = _placed(link, others, gate, chance_wrong, known)
         if in_order and not link.aligned:
             placed = _between(placed, links, number, reasons, chance_wrong)
+        if swap_chance is not None and not link.aligned:
+            placed = replace(placed, swap_chance=_swapped(others, swap_chance))
         made.append(placed)
     return made
+
+
+def _swapped(others: Sequence[Link], chance: float) -> float | None:
+    """Return the chance of exchanged feet once the other trials have spoken; None where no plate showed a foot."""
+    said = [other.as_labelled for other in others if other.as_labelled]
+    if not said:
+        return None
+    nats = math.log((1.0 - chance) / chance) + sum(said)
+    least = LEAST_SWAP_CHANCE
+    return min(max(1.0 / (1.0 + math.exp(min(nats, 700.0))), least), 1.0 - least)
 
 
 def _placed(

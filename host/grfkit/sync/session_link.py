@@ -39,6 +39,8 @@ class Link:
         Device time that the device recorded.
     stated_s, stated_sd_s
         Device's start less reference's start by what the files state, and its SD; None where either is unknown.
+    as_labelled
+        Nats by which the feet as labelled fit better than exchanged ones, their chance not counted.
     """
 
     trial: str
@@ -51,6 +53,7 @@ class Link:
     covered_s: tuple[float, float]
     stated_s: float | None = None
     stated_sd_s: float = math.inf
+    as_labelled: float = 0.0
 
     @property
     def window_s(self) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from ..arrays import PathLike
 from ..calibrate.documents import KINDS
 from ..documents import toml_document
 from ..errors import BadInputError
+from ..records import Recording
 from .request import SyncRequest, refuse_options
 from .start_times import as_start, name_pattern
 
@@ -78,26 +79,34 @@ class SessionOptions(BaseModel):
     def _starts(cls, value: object) -> object:
         if not isinstance(value, Mapping):
             return value
-        return {str(name): as_start(start, str(name)) for name, start in value.items()}
+        return {str(name): as_start(start, f"starts.{name}") for name, start in value.items()}
 
 
 class SessionTrial(BaseModel):
-    """One trial: its name, its request, and where it goes."""
+    """One trial: its name, its request, where it goes, and when its reference started, where that is stated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     request: SyncRequest
     out: Path
+    start: datetime | float | None = None
 
 
 class SessionRequest(BaseModel):
-    """A session's options and trials; paths are as they are opened."""
+    """A session's options and trials; paths are as they are opened.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Attributes
+    ----------
+    memory
+        Recordings that stand for files, by the path that stands for them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
     title: str
     options: SessionOptions
     trials: tuple[SessionTrial, ...]
     folder: Path
+    memory: dict[Path, Recording] = Field(default_factory=dict, exclude=True)
 
     def files(self) -> tuple[Path, ...]:
         """Return every file that is read, once."""
@@ -105,6 +114,9 @@ class SessionRequest(BaseModel):
 
     def start_stated(self, path: Path) -> datetime | float | None:
         """Return what the session states of a file's start."""
+        for trial in self.trials:
+            if trial.request.reference == path and trial.start is not None:
+                return trial.start
         for name, start in self.options.starts.items():
             if self.folder / name == path or name == path.name:
                 return start
@@ -120,10 +132,23 @@ def read_session(source: PathLike | Mapping[str, Any]) -> SessionRequest:
         If it cannot be read, a key is unknown, missing or wrong, or two trials write one file.
     """
     if isinstance(source, Mapping):
-        return _session(source, Path(), "session", "the session")
+        memory: dict[Path, Recording] = {}
+        tables = {key: _on_paths(value, memory) for key, value in source.items()}
+        return _session(tables, Path(), "session", "the session").model_copy(update={"memory": memory})
     path = as_path(source, what="a session (TOML)")
-    tables = toml_document(path)
-    return _session(tables, path.parent, path.stem, str(path))
+    return _session(toml_document(path), path.parent, path.stem, str(path))
+
+
+def _on_paths(value: Any, memory: dict[Path, Recording]) -> Any:
+    """Return tables with a path in place of each recording, which is put into ``memory`` under it."""
+    if isinstance(value, Recording):
+        known = [path for path, recording in memory.items() if recording is value]
+        path = known[0] if known else Path(f"recording_{len(memory) + 1}")
+        memory[path] = value
+        return path
+    if isinstance(value, Mapping):
+        return {key: _on_paths(each, memory) for key, each in value.items()}
+    return [_on_paths(each, memory) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _session(tables: Mapping[str, Any], folder: Path, title: str, what: str) -> SessionRequest:
@@ -168,7 +193,8 @@ def _trial(
     named = {_OTHER_NAMES.get(key, key): value for key, value in row.items()}
     name = named.pop("name", None)
     place = f"{what}: trial {number}" if name is None else f"{what}: trial '{name}'"
-    _refuse_unknown(named, ("name", "out", *_OF_TRIALS), place)
+    _refuse_unknown(named, ("name", "out", "start", *_OF_TRIALS), place)
+    start = named.pop("start", None)
     filled: dict[str, Any] = {**shared, **named}
     out = filled.pop("out", None)
     for key in _NOT_IN_SESSIONS:
@@ -178,7 +204,7 @@ def _trial(
                 " files started ([starts])"
             )
     for key in _SEVERAL:
-        if isinstance(filled.get(key), str):
+        if isinstance(filled.get(key), str | Path):
             filled[key] = [filled[key]]
     for key in _PATHS:
         if key in filled:
@@ -189,6 +215,7 @@ def _trial(
         if not filled.get(key):
             raise BadInputError(f"{place}: has no '{key}'; state it there, or above the trials for all of them")
     try:
+        start = None if start is None else as_start(start, "start")
         request = SyncRequest.model_validate(filled | ({"settings": settings} if settings else {}))
         request.prior()
         refuse_options(request)
@@ -206,7 +233,7 @@ def _trial(
         refuse_other_ending(written, (".nc",), "a trial is written as netCDF4")
     except BadInputError as error:
         raise BadInputError(f"{place}: {error}") from error
-    return SessionTrial(name=name, request=request, out=written)
+    return SessionTrial(name=name, request=request, out=written, start=start)
 
 
 def _there(folder: Path, text: object) -> Path:
@@ -244,3 +271,10 @@ def _refuse_contradictions(request: SessionRequest, what: str) -> None:
     for name in request.options.starts:
         if name not in known and str(request.folder / name) not in known:
             raise BadInputError(f"{what}: [starts] names {name}, which no trial reads")
+    stated: dict[Path, SessionTrial] = {}
+    for each in request.trials:
+        earlier = stated.setdefault(each.request.reference_file, each)
+        if earlier.start is not None and each.start is not None and earlier.start != each.start:
+            raise BadInputError(
+                f"{what}: trials '{earlier.name}' and '{each.name}' state two starts of {each.request.reference_file}"
+            )

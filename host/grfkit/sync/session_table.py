@@ -26,7 +26,8 @@ Clock = tuple[str, int]
 class Recordings:
     """Recordings of a session's files, each read once however many trials use it."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Mapping[Path, Recording]) -> None:
+        self.memory = memory
         self.read: dict[tuple[Path, str, Path | None, Path | None, float | None], Recording] = {}
 
     def of(self, request: SyncRequest) -> tuple[Recording, ...]:
@@ -40,14 +41,16 @@ class Recordings:
         plates = request.plates if role == "reference" else None
         key = path, role, plates, request.column_map, request.rate_hz
         if key not in self.read:
-            self.read[key] = read_source(path, request, role=role)
+            self.read[key] = self.memory[path] if path in self.memory else read_source(path, request, role=role)
         return self.read[key]
 
     def by_path(self) -> dict[Path, Recording]:
+        """Return the recordings by their files."""
         return {key[0]: recording for key, recording in self.read.items()}
 
 
 def starts_of(request: SessionRequest, recordings: Recordings) -> dict[str, Start]:
+    """Return when each file started, by its path; files of which nothing says it are absent."""
     options = request.options
     pattern = name_pattern(options.start_pattern) if options.start_pattern else None
     found = {}
@@ -74,8 +77,9 @@ class SessionTable:
         trials: Sequence[SessionTrial],
         ready: dict[str, Prepared],
         starts: dict[str, Start],
+        alone: Mapping[str, Sequence[DeviceAlignment]],
     ) -> None:
-        self.request, self.trials, self.ready, self.starts = request, trials, ready, starts
+        self.request, self.trials, self.ready, self.starts, self.alone = request, trials, ready, starts, alone
         self.clocks: dict[Clock, list[tuple[SessionTrial, int, Path]]] = {}
         used = [path for trial in trials for path in trial.request.wearables]
         for trial in trials:
@@ -92,31 +96,33 @@ class SessionTable:
     def links(self, clock: Clock, aligned: Mapping[str, Sequence[DeviceAlignment]]) -> list[Link]:
         """Return the trials on a clock as links, in the order of the session."""
         members = self.clocks[clock]
-        one_device = len({path for _, _, path in members}) == 1
+        one_device = self.is_one_device(clock)
         one_reference = len({trial.request.reference for trial, _, _ in members}) == 1
         return [
-            self._link(trial, group, path, aligned[trial.name][group], one_device, one_reference)
+            self._link(trial, path, aligned[trial.name][group], group, one_device, one_reference)
             for trial, group, path in members
         ]
 
     def _link(
         self,
         trial: SessionTrial,
-        group: int,
         path: Path,
         device: DeviceAlignment,
+        group: int,
         one_device: bool,
         one_reference: bool,
     ) -> Link:
+        alone = self.alone[trial.name][group]
         ready = self.ready[trial.name]
         times = [stream["time"].values for stream in ready.wearables.groups[group].values()]
-        scores, scored = device.log_likelihood, device.log_likelihood.size > 0
+        # of the contacts alone: what was lent must not count as evidence of the trial's own
+        scores, scored = alone.log_likelihood, alone.log_likelihood.size > 0
         clock_map = device.clock_map
-        best = float(device.lags_s[int(np.argmax(scores))]) if scored else None
+        best = float(alone.lags_s[int(np.argmax(scores))]) if scored else None
         stated, sd_s = self._stated(trial.request.reference_file, path, one_device, one_reference)
         return Link(
             trial=trial.name,
-            lags_s=device.lags_s,
+            lags_s=alone.lags_s,
             log_likelihood=scores,
             offset_s=clock_map.offset_s if clock_map.offset_s is not None else best,
             aligned=clock_map.verdict == "aligned",
@@ -125,6 +131,7 @@ class SessionTable:
             covered_s=(min(float(t[0]) for t in times), max(float(t[-1]) for t in times)),
             stated_s=stated,
             stated_sd_s=sd_s,
+            as_labelled=alone.as_labelled,
         )
 
     def _stated(self, reference: Path, path: Path, one_device: bool, one_reference: bool) -> tuple[float | None, float]:
@@ -151,7 +158,7 @@ class SessionTable:
 
     def in_order(self, clock: Clock) -> bool:
         """Return whether the trials follow one another on this clock: those of one device recording do."""
-        return self.request.options.in_order and len({path for _, _, path in self.clocks[clock]}) == 1
+        return self.request.options.in_order and self.is_one_device(clock)
 
     def gate(self, clock: Clock) -> tuple[Gate, WrongStepModel]:
         """Return the gate of a clock's surface, and the chance of a wrong step by margin."""
@@ -170,4 +177,17 @@ class SessionTable:
             gate=gate.margin,
             chance_wrong=chance_wrong,
             known=self.known(clock),
+            swap_chance=self._swap_chance(clock),
         )
+
+    def _swap_chance(self, clock: Clock) -> float | None:
+        """Return the chance of exchanged feet that the trials on a clock share; None where they share no device."""
+        return self.clocks[clock][0][0].request.settings.swap_chance if self.is_one_device(clock) else None
+
+    def is_one_device(self, clock: Clock) -> bool:
+        """Return whether all trials on a clock are of one recording."""
+        return len({path for _, _, path in self.clocks[clock]}) == 1
+
+    def length_s(self, name: str) -> float:
+        """Return the length (s) of a trial's reference."""
+        return length_of(self.ready[name].reference)

@@ -94,6 +94,9 @@ class AlignSettings(BaseModel):
     max_drift_ppm
         Rate (ppm) beyond which a device's clock is refused. 250, by hand above the +-100 ppm of a crystal's data sheet;
         where a user allows more, so many are looked for: on a treadmill by the scan, over plates by a wider prior.
+    swap_chance
+        Chance that left and right of a device were exchanged; by hand, and next to none where a session's other trials
+        show that they were not.
     long_record_s
         Records longer than this (s) are followed piece by piece at once: its clock wanders too far for one line.
     prior_relaxes_below_steps
@@ -112,5 +115,6 @@ class AlignSettings(BaseModel):
     rate_prior_ppm: float = 60.0
     rate_scan: float = 0.015
     max_drift_ppm: float = Field(default=STEEPEST_PPM, ge=0.0, le=MOST_PPM)
+    swap_chance: float = Field(default=1e-3, gt=0.0, lt=1.0)
     long_record_s: float = 900.0
     prior_relaxes_below_steps: float = 0.3

@@ -90,7 +90,7 @@ def as_start(value: object, name: str) -> datetime | float:
         return datetime.fromisoformat(str(value))
     except ValueError:
         raise ArgumentError(
-            f"starts.{name}", f"is {described(value)}, expected a date and time as 2026-03-01T10:15:30, or seconds"
+            name, f"is {described(value)}, expected a date and time as 2026-03-01T10:15:30, or seconds"
         ) from None
 
 

@@ -22,12 +22,19 @@ from grfkit.simulate.conditions import Condition
 from grfkit.sync import AlignSettings
 
 from .. import harness
-from . import known, pairs, real, speed
+from . import known, pairs, real, sessions, speed
 from .nightly import nightly
 from .tables import markdown, summary
 from .trials import run_trial
 
-SEEDS = {"standard": 24_000_000, "decoys": 25_000_000, "nightly": 26_000_000, "known": 27_000_000, "pairs": 28_000_000}
+SEEDS = {
+    "standard": 24_000_000,
+    "decoys": 25_000_000,
+    "nightly": 26_000_000,
+    "known": 27_000_000,
+    "pairs": 28_000_000,
+    "sessions": 29_000_000,
+}
 
 Job = tuple[str, dict[str, Any], int, dict[str, Any]]
 
@@ -149,7 +156,7 @@ def main() -> None:
         "--skip",
         nargs="*",
         default=[],
-        choices=["trials", "speed", "real", "known", "pairs"],
+        choices=["trials", "speed", "real", "known", "pairs", "sessions"],
         help="parts to leave out",
     )
     request = parser.parse_args()
@@ -167,6 +174,9 @@ def main() -> None:
         "real": real.measure,
         "known": lambda: known.measure(max(9, round(0.3 * request.trials)), SEEDS["known"]),
         "pairs": lambda: pairs.measure(max(4, request.trials // 4), max(2, request.decoys // 6), SEEDS["pairs"]),
+        "sessions": lambda: sessions.measure(
+            max(2, round(0.2 * request.trials)), max(1, round(0.1 * request.decoys)), SEEDS["sessions"], request.jobs
+        ),
     }
     for name, part in parts.items():
         if name not in request.skip:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from . import known, pairs
+from . import known, pairs, sessions
 
 _SMALL = 0.1
 """Figures below it are printed with significant digits, others with decimals."""
@@ -167,6 +167,8 @@ def markdown(figures: dict[str, Any]) -> str:
         lines += known.markdown(figures["known"])
     if "pairs" in figures:
         lines += pairs.markdown(figures["pairs"])
+    if "sessions" in figures:
+        lines += sessions.markdown(figures["sessions"], upper_bound)
     return "\n".join(lines) + "\n"
 
 
