@@ -116,18 +116,37 @@ def table() -> Any:
     return SimpleNamespace(clocks=clocks, is_one_device=lambda _: True, length_s=lambda _: LENGTH_S)
 
 
+def joined(one: Any, other: Any) -> ClockMap:
+    """Return the map of two devices that were 30 s apart."""
+    clock_map: ClockMap = aligned_map(30.0 if one[0] == "insole.csv" else -30.0).clock_map
+    return clock_map.model_copy(update={"drift_ppm": 0.0, "uncertainty_ms": 4.0})
+
+
 def test_a_device_that_is_sure_places_the_other() -> None:
     aligned = {
         "a": [aligned_map(-100.0), aligned_map(-130.0)],
         "b": [aligned_map(0.0, aligned=False), aligned_map(-430.0)],
         "c": [aligned_map(0.0, aligned=False), aligned_map(0.0, aligned=False)],
     }
-    found = device_placements(table(), aligned)
+    found = device_placements(table(), aligned, joined)
     assert set(found) == {("b", 0)}
     prior = found["b", 0].prior
     assert prior is not None
     assert prior.offset_s == pytest.approx(-400.0, abs=0.02)
     assert prior.sd_s < 0.05
+
+
+def test_devices_that_are_never_sure_together_are_held_by_their_landings() -> None:
+    aligned = {
+        "a": [aligned_map(0.0, aligned=False), aligned_map(-130.0)],
+        "b": [aligned_map(0.0, aligned=False), aligned_map(-430.0)],
+        "c": [aligned_map(0.0, aligned=False), aligned_map(0.0, aligned=False)],
+    }
+    found = device_placements(table(), aligned, joined)
+    assert set(found) == {("a", 0), ("b", 0)}
+    prior = found["b", 0].prior
+    assert prior is not None
+    assert prior.offset_s == pytest.approx(-400.0, abs=0.02)
 
 
 def test_devices_that_differ_from_trial_to_trial_are_refused() -> None:
@@ -136,7 +155,7 @@ def test_devices_that_differ_from_trial_to_trial_are_refused() -> None:
         "b": [aligned_map(-400.0 + STEP_S), aligned_map(-430.0)],
         "c": [aligned_map(-700.0), aligned_map(-730.0)],
     }
-    found = device_placements(table(), aligned)
+    found = device_placements(table(), aligned, joined)
     assert set(found) == {("b", 0), ("b", 1)}
     assert "differ here by 350 ms from what they do in trial 'a'" in found["b", 0].reasons[0]
 

@@ -237,7 +237,7 @@ def _between_devices(
         for (trial, group, _), placement in zip(members, table.placed(clock, aligned))
         if placement.reasons
     }
-    for (name, group), placement in device_placements(table, aligned).items():
+    for (name, group), placement in device_placements(table, aligned, table.joined).items():
         device, ready = aligned[name][group], table.ready[name]
         if placement.reasons:
             final[name][group] = _refused(device, placement.reasons, ready.request.accept_refused)
@@ -277,9 +277,10 @@ def _finding(placement: Placement) -> str:
     what = []
     by = f" ({', '.join(repr(name) for name in placement.lenders[:4])})" if placement.lenders else ""
     if placement.device and placement.prior is not None:
+        held = f"trial '{placement.lenders[0]}'" if placement.lenders else "the landings that both saw"
         return (
             f"{placement.device}, aligned here, places it at offset {placement.prior.offset_s:+.2f} s (SD"
-            f" {1e3 * placement.prior.sd_s:.0f} ms); their clocks are held together by trial '{placement.lenders[0]}'"
+            f" {1e3 * placement.prior.sd_s:.0f} ms); their clocks are held together by {held}"
         )
     if placement.prior is not None:
         what.append(f"offset {placement.prior.offset_s:+.2f} s (SD {placement.prior.sd_s:.2g} s) by start times")

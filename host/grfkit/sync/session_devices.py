@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..records import ClockMap, Prior
@@ -26,6 +26,10 @@ TOGETHER_SD_S = 0.015
 SAME_S, SAME_PPM = 0.08, 250.0
 """Differences of two clocks that are this near to one another (s, and ppm of the time between) are one: a quarter of a
 runner's step, and beyond what crystals are off; chosen by hand."""
+
+
+NORMAL_95 = 1.96
+"""SDs of a 95 % half-width."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,21 @@ def device_time(clock_map: ClockMap, reference_s: float) -> float | None:
     return (reference_s - clock_map.offset_s) / (1.0 + 1e-6 * clock_map.drift_ppm)
 
 
+Joined = Callable[[Clock, Clock], ClockMap]
+"""Gives the map from one device's clock to another's by the landings that both saw, or its refusal."""
+
+
 def device_placements(
-    table: SessionTable, aligned: Mapping[str, list[DeviceAlignment]]
+    table: SessionTable, aligned: Mapping[str, list[DeviceAlignment]], joined: Joined
 ) -> dict[tuple[str, int], Placement]:
     """Return where other devices place a trial's device, by trial and number of its group, or why they contradict it.
 
     A placement with reasons refuses a device that is aligned.
+
+    Parameters
+    ----------
+    joined
+        Asked only of two devices that are nowhere aligned in one trial, where one of them could place the other.
     """
     found: dict[tuple[str, int], Placement] = {}
     for one, other in itertools.permutations(table.clocks, 2):
@@ -78,9 +91,12 @@ def device_placements(
         pairs = [pair for pair in pairs if pair.trial not in wrong]
         for name in shared:
             key = name, groups[name]
-            if maps[name].verdict == "aligned" or name in wrong or not pairs:
+            if maps[name].verdict == "aligned" or name in wrong or sure[name].verdict != "aligned":
                 continue
-            placed = _placed(table, name, sure[name], pairs, other)
+            if pairs:
+                placed = _placed(table, name, sure[name], pairs, other)
+            else:
+                placed = _placed_by_landings(table, name, sure[name], joined(one, other), other)
             if placed is not None and (key not in found or placed.p_wrong < found[key].p_wrong):
                 found[key] = placed
     return found
@@ -139,3 +155,21 @@ def _placed(table: SessionTable, name: str, sure: ClockMap, pairs: list[Pair], o
     p_wrong = min(1.0, (sure.p_wrong or 0.0) + nearest.p_wrong)
     margin = min(sure.margin or 0.0, nearest.margin)
     return Placement(prior, None, (), p_wrong, margin, (nearest.trial,), device=other[0])
+
+
+def _placed_by_landings(
+    table: SessionTable, name: str, sure: ClockMap, between: ClockMap, other: Clock
+) -> Placement | None:
+    """Return where the other device places a trial, by the map between the two devices."""
+    middle_s = table.length_s(name) / 2.0
+    theirs = device_time(sure, middle_s)
+    mine = None if theirs is None else device_time(between, theirs)
+    if mine is None:
+        return None
+    sd_s = math.hypot(
+        TOGETHER_SD_S, 1e-3 * (between.uncertainty_ms or 0.0) / NORMAL_95, 1e-6 * FITTED_RATE_SD_PPM * abs(mine)
+    )
+    rate = (1.0 + 1e-6 * (sure.drift_ppm or 0.0)) * (1.0 + 1e-6 * (between.drift_ppm or 0.0))
+    p_wrong = min(1.0, (sure.p_wrong or 0.0) + (between.p_wrong or 0.0))
+    margin = min(sure.margin or 0.0, between.margin or 0.0)
+    return Placement(Prior(offset_s=middle_s - rate * mine, sd_s=sd_s), None, (), p_wrong, margin, (), device=other[0])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..records import Prior, Recording
+from ..records import ClockMap, Prior, Recording
 from .clock_map import DeviceAlignment
+from .device import align_device
 from .inputs import by_clock
 from .prepare import Prepared
 from .request import SyncRequest, read_source
@@ -81,6 +82,7 @@ class SessionTable:
     ) -> None:
         self.request, self.trials, self.ready, self.starts, self.alone = request, trials, ready, starts, alone
         self.clocks: dict[Clock, list[tuple[SessionTrial, int, Path]]] = {}
+        self._joined: dict[tuple[Clock, Clock], ClockMap] = {}
         used = [path for trial in trials for path in trial.request.wearables]
         for trial in trials:
             group = 0
@@ -187,6 +189,19 @@ class SessionTable:
     def is_one_device(self, clock: Clock) -> bool:
         """Return whether all trials on a clock are of one recording."""
         return len({path for _, _, path in self.clocks[clock]}) == 1
+
+    def joined(self, one: Clock, other: Clock) -> ClockMap:
+        """Return the map from one device's clock to another's, by the landings that both saw, or its refusal."""
+        if (one, other) not in self._joined:
+            (trial, group, _), (theirs, number, _) = self.clocks[one][0], self.clocks[other][0]
+            device, reference = self.ready[trial.name], self.ready[theirs.name]
+            self._joined[one, other] = align_device(
+                reference.wearables.groups[number],
+                device.wearables.groups[group],
+                surface=trial.request.surface,
+                lags=device.documents.lags,
+            ).clock_map
+        return self._joined[one, other]
 
     def length_s(self, name: str) -> float:
         """Return the length (s) of a trial's reference."""
