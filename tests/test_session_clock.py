@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from grfkit.formats.xdf import parse_xdf
 from grfkit.io.start_time import stated_start
 from grfkit.provenance import Provenance
 from grfkit.records import ClockMap, Recording, make_recording
@@ -177,6 +178,22 @@ def test_start_times_that_stand_beside_a_c3d(plates: Recording, tmp_path: Path) 
     qualisys = stated_start(path, plates)
     assert qualisys is not None
     assert (qualisys.at_s % 86400, qualisys.sd_s, qualisys.source) == (36250.25, 0.0, "walk 1.tsv")
+
+
+def test_start_times_that_files_state(plates: Recording, tmp_path: Path) -> None:
+    zones = {"2026-03-02 10:04:11.250": 36251.25, "2026-03-02T10:04:11+0100": 32651.0, "": None, "soon": None}
+    for text, second in zones.items():
+        plates.tree.attrs["started_local"] = text
+        found = stated_start(tmp_path / "x.txt", plates)
+        assert (None if found is None else found.at_s % 86400) == second
+    plates.tree.attrs.pop("started_local")
+
+
+def test_an_xdf_states_when_it_was_started() -> None:
+    header = b"<?xml version='1.0'?><info><version>1.0</version><datetime>2026-03-02T10:04:11+0100</datetime></info>"
+    chunk = (1).to_bytes(2, "little") + header
+    data = b"XDF:" + bytes([1, len(chunk)]) + chunk
+    assert parse_xdf(data).started == "2026-03-02T10:04:11+0100"
 
 
 def test_a_pattern_finds_the_start_in_a_name() -> None:

@@ -7,6 +7,7 @@ stream. A damaged chunk spoils its stream, a chunk that is cut off or starts now
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ _TEXT = "string"
 # The byte before a sample: with a time stamp, or without one
 _STAMPED, _UNSTAMPED = 8, 0
 _UNPACKED_BLOCK = 1 << 20
+_STARTED = re.compile(rb"<datetime>\s*([0-9T:.+-]{10,40})\s*</datetime>")
 
 
 class _Damage(Exception):
@@ -71,10 +73,14 @@ class XdfStream:
 
 @dataclass(frozen=True)
 class XdfFile:
-    """The streams of a file in their order, and a note for each thing that is wrong with the file as a whole."""
+    """The streams of a file in their order, and a note for each thing that is wrong with the file as a whole.
+
+    ``started``: the recorder's date and time at the start, as its header states it; "" if it does not.
+    """
 
     streams: list[XdfStream]
     notes: list[str]
+    started: str = ""
 
 
 def parse_xdf(data: bytes) -> XdfFile:
@@ -90,7 +96,7 @@ def parse_xdf(data: bytes) -> XdfFile:
         raise BadInputError("does not start with 'XDF:'")
     building: dict[int, _Builder] = {}
     early: list[tuple[int, int]] = []
-    strangers, at = 0, len(MAGIC)
+    strangers, at, started = 0, len(MAGIC), ""
     while at < len(data):
         try:
             tag, start, end = _chunk(data, at)
@@ -104,12 +110,15 @@ def parse_xdf(data: bytes) -> XdfFile:
             strangers += tag != _OFFSET and not taken
             if tag == _HEADER:
                 early = [span for span in early if not _take(data, _OFFSET, *span, building)]
-        elif tag not in (_FILE_HEADER, _BOUNDARY):
+        elif tag == _FILE_HEADER:
+            found = _STARTED.search(data, start, end)
+            started = started or (found[1].decode("ascii", "replace") if found else "")
+        elif tag != _BOUNDARY:
             strangers += 1
         at = end
     if strangers + len(early):
         notes.append(f"{strangers + len(early)} chunks of unknown kind, or of no stream, are left out")
-    return XdfFile([builder.finished() for builder in building.values()], notes)
+    return XdfFile([builder.finished() for builder in building.values()], notes, started)
 
 
 def _unpacked(data: bytes) -> tuple[bytes, list[str]]:

@@ -16,6 +16,8 @@ WHOLE_SECOND_SD_S = 0.5
 """SD (s) of a start that is stated in whole seconds; that of rounding is 0.3; chosen by hand."""
 CREATED_SD_S = 2.0
 """SD (s) of Vicon's date of creation about the trial's first frame; chosen by hand."""
+STARTED_SD_S = 0.5
+"""SD (s) of the first sample about the start that a recorder states; chosen by hand: half a second of buffers."""
 _VICON = re.compile(r"CREATIONDATEANDTIME\s*=\s*(\d+),(\d+),(\d+),(\d+),(\d+),(\d+)", re.IGNORECASE)
 _QTM = re.compile(
     r"^TIME_STAMP\s+(\d{4})-(\d\d)-(\d\d)[ ,T]+(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?", re.IGNORECASE | re.MULTILINE
@@ -36,13 +38,16 @@ class StatedStart:
 def stated_start(path: Path, recording: Recording) -> StatedStart | None:
     """Return when a recording's first sample was taken; None where neither its file nor one beside it says so.
 
-    Read are the file's own stamps (``t0_unix_s`` of the recording), and for C3D files, which have no place for it,
-    Qualisys' ``NAME.tsv`` and Vicon's ``NAME.Trial*.enf`` of the same name.
+    Read are the file's own stamps (``t0_unix_s`` of the recording), the date and time that loadsol and XDF files state
+    (``started_local``), and for C3D files, which have no place for one, Qualisys' ``NAME.tsv`` and Vicon's
+    ``NAME.Trial*.enf`` of the same name.
     """
     own = float(recording.tree.attrs.get("t0_unix_s", math.nan))
     if math.isfinite(own):
-        sd_s = float(recording.tree.attrs.get("t0_sd_s", 0.0))
-        return StatedStart(own, sd_s, "the file")
+        return StatedStart(own, 0.0, "the file")
+    stated = _moment(str(recording.tree.attrs.get("started_local", "")))
+    if stated is not None:
+        return StatedStart(stated, STARTED_SD_S, "the file")
     if path.suffix.lower() != ".c3d":
         return None
     first_s = float(recording.tree.attrs.get("first_stamp_s", 0.0))
@@ -53,6 +58,17 @@ def stated_start(path: Path, recording: Recording) -> StatedStart | None:
                 at_s, whole = start
                 return StatedStart(at_s + first_s, max(sd_s, WHOLE_SECOND_SD_S if whole else 0.0), beside.name)
     return None
+
+
+def _moment(text: str) -> float | None:
+    """Return a date and time in seconds; one without a zone is taken as of one zone, whichever that is."""
+    # Python before 3.11 reads no +0100
+    zoned = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text.strip())
+    try:
+        found = datetime.fromisoformat(zoned)
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def _escaped(stem: str) -> str:

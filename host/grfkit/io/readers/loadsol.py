@@ -36,7 +36,9 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         name = stream_name("imu" if block.kind == "imu" else "insole", side)
         streams[name] = _stream(block, side, _clock(block, side, parsed))
         _note_losses(block, notes)
-    return file_recording(path, streams, device="loadsol", reader="loadsol", notes=notes)
+    recording = file_recording(path, streams, device="loadsol", reader="loadsol", notes=notes)
+    recording.tree.attrs["started_local"] = parsed.started
+    return recording
 
 
 def _stream(block: LoadsolBlock, side: Side, clock: str) -> xr.Dataset:

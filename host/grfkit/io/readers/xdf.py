@@ -66,7 +66,9 @@ def _read(path: Path, options: ReadOptions) -> Recording:
             refused.append(f"stream '{source.name}' is left out: {' '.join(str(error).split())}")
     if not streams:
         raise BadInputError("; ".join(["holds no stream that can be read", *refused, *notes]))
-    return file_recording(path, streams, device="LSL", reader="xdf", notes=[*notes, *refused])
+    recording = file_recording(path, streams, device="LSL", reader="xdf", notes=[*notes, *refused])
+    recording.tree.attrs["started_local"] = file.started
+    return recording
 
 
 def _clock_name(title: str, taken: set[str]) -> str:
