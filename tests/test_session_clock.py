@@ -15,6 +15,7 @@ from grfkit.io.start_time import stated_start
 from grfkit.provenance import Provenance
 from grfkit.records import ClockMap, Recording, make_recording
 from grfkit.simulate.lab import simulate_trial
+from grfkit.sync import align_device
 from grfkit.sync.session_clock import placements, shared_shift
 from grfkit.sync.session_devices import device_placements
 from grfkit.sync.session_link import Link
@@ -159,6 +160,19 @@ def test_devices_that_differ_from_trial_to_trial_are_refused() -> None:
     found = device_placements(table(), aligned, joined)
     assert set(found) == {("b", 0), ("b", 1)}
     assert "differ here by 350 ms from what they do in trial 'a'" in found["b", 0].reasons[0]
+
+
+def test_a_short_reference_is_found_in_a_long_recording() -> None:
+    lab = simulate_trial(seed=3, surface="overground", jumps=3, wearables=("insole",), duration_s=60)
+    insole = lab.wearables["insole"]
+    length_s = max(float(stream["time"].values[-1]) for stream in insole.streams.values())
+    # as a morning's recording is to a bout: longer than what one line follows, and the bout is not
+    settings = AlignSettings(long_record_s=0.95 * length_s)
+    usual = align_device(lab.reference, insole, surface="overground").clock_map
+    found = align_device(lab.reference, insole, surface="overground", settings=settings).clock_map
+    assert length_s > 1.1 * 60
+    assert (found.verdict, found.offset_s) == (usual.verdict, usual.offset_s)
+    assert found.verdict == "aligned"
 
 
 @pytest.fixture(scope="module")

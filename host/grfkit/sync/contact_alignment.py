@@ -105,8 +105,8 @@ def align_contacts(pair: ContactPair) -> DeviceAlignment:
     rate, findings = _start_rate(pair, shortest_s)
     rate_prior_ppm = _unscanned_prior_ppm(pair) if rate == 1.0 else SCANNED_RATE_PRIOR_PPM
     limits = Limits(pair.prior, rate, rate_prior_ppm, shortest_s, settings.swap_chance)
-    # a long record is never searched as one: its clock wanders too far for one line
-    long = device.onset_s[-1] - device.onset_s[0] > settings.long_record_s
+    # what both recorded is never searched as one where it is long: the clock wanders too far for one line
+    long = min(np.ptp(device.onset_s), np.ptp(reference.onset_s)) > settings.long_record_s
     best = None if long else search(reference, device, limits, plates=plates)
     if best is not None and (plates or not is_suspicious(reference, device, best, _scatter_s(pair, best))):
         return _from_search(pair, best, limits, findings)
