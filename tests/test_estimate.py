@@ -433,6 +433,17 @@ def test_who_it_is_has_to_be_known(world: World, tmp_path: Path, capsys: pytest.
     assert ran.code == 2
     assert "refused by alignment" in ran.err
     assert names(tmp_path) == ["refused.nc"]
+    partial = as_trial(world.lab, "P9")
+    partial.tree.attrs["verdict"] = "partial"
+    partial.tree["insole_left"].attrs["verdict"] = "refused"
+    assert len(partial.refused_streams) == 1
+    with pytest.raises(BadInputError, match="--allow-partial in place"):
+        trial_windows(partial, CutRequest(kinds=("insole",)))
+    partial.to_netcdf(tmp_path / "partial.nc")
+    ran = here(capsys, world.model, tmp_path / "partial.nc", "--out", tmp_path / "grf.nc")
+    assert ran.code == 2
+    assert f"holds {partial.refused_streams[0]}, which alignment refused" in ran.err
+    assert names(tmp_path) == ["partial.nc", "refused.nc"]
 
 
 def test_a_device_names_nobody_and_the_estimate_says_what_that_means(

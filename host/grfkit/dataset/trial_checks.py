@@ -37,6 +37,12 @@ def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
     check_newtons(trial, name)
     if trial.verdict == "refused":
         raise BadInputError(f"trial '{name}' was refused by alignment; nothing is learnt from it")
+    if refused := trial.refused_streams:
+        raise BadInputError(
+            f"trial '{name}' holds {', '.join(refused)}, which alignment refused; nothing is learnt from it: align it"
+            " again by grf-sync with --allow-partial in place of --accept-refused (allow_partial in Python), which"
+            " leaves such streams out"
+        )
     unknown = [k for k in request.kinds if k not in KINDS]
     if (unknown or not request.kinds) and request.kinds != ("landmarks",):
         raise BadInputError(

@@ -177,6 +177,11 @@ def open_source(
 def _not_refused(trial: Trial, name: str) -> Trial:
     if trial.verdict == "refused":
         raise BadInputError(f"{name}: was refused by alignment; nothing is estimated from it")
+    if refused := trial.refused_streams:
+        raise BadInputError(
+            f"{name}: holds {', '.join(refused)}, which alignment refused; align it again with --allow-partial in place"
+            " of --accept-refused (allow_partial in Python), which leaves such streams out"
+        )
     return trial
 
 

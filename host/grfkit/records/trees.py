@@ -289,6 +289,11 @@ class Trial(StreamTree):
         return str(self.tree.attrs["verdict"])
 
     @property
+    def refused_streams(self) -> list[str]:
+        """Return the streams that were refused and are there all the same, because the user accepted them."""
+        return [name for name, stream in self.streams.items() if stream.attrs.get("verdict") == "refused"]
+
+    @property
     def clock_maps(self) -> dict[str, ClockMap]:
         """Return the clock map of each wearable stream by its name.
 
