@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from grfkit import BadInputError, Trial, cut_windows
-from grfkit.estimation.source import EstimateSource
+from grfkit.estimation.source import EstimateRequest, EstimateSource, facts_of
 from grfkit.learn.everyone import usable
 from grfkit.learn.recipe import Recipe
 from grfkit.records.by_hand import told_by
@@ -183,7 +184,9 @@ def test_the_mark_reaches_sets_training_and_estimates(tmp_path: Path) -> None:
     written = cut_windows({"one": trial, "two": reviewed}, source="force", kinds=("insole",), out=tmp_path / "s.nc")
     assert told_by(written.data.attrs) == told
     assert set(told) <= set(usable(marked, Recipe())[1])
-    assert EstimateSource(reviewed, "two", True, None).trial.clock_maps["insole_left"].by_hand is not None
+    spec = SimpleNamespace(participants=(), scaler=SimpleNamespace(statics=()))
+    said = facts_of(EstimateSource(reviewed, "two", True, None), EstimateRequest(), spec)[1]  # type: ignore[arg-type]
+    assert any(text.startswith("clock by hand: insole_left, insole_right accepted by hand by MK") for text in said)
 
 
 def test_a_trial_without_devices_cannot_be_reviewed() -> None:
