@@ -278,9 +278,7 @@ def finish(ready: Prepared, aligned: Sequence[DeviceAlignment]) -> Alignment:
     groups = wearables.groups if request.reference else wearables.groups[1:]
     devices = {name: device for group, device in zip(groups, aligned) for name in group}
     maps = {
-        name: _finished(devices[name].clock_map, name, stream, request, several=len(wearables.groups) > 1)
-        for name, stream in wearables.streams.items()
-        if name in devices
+        name: _finished(name, stream, devices, request) for name, stream in wearables.streams.items() if name in devices
     }
     if request.reference is not None:
         maps = with_lag_findings(
@@ -299,11 +297,11 @@ def finish(ready: Prepared, aligned: Sequence[DeviceAlignment]) -> Alignment:
     return Alignment(request, verdict, maps, reference, wearables, devices, evidence, inputs, doubts)
 
 
-def _finished(clock_map: ClockMap, name: str, stream: xr.Dataset, request: SyncRequest, *, several: bool) -> ClockMap:
+def _finished(name: str, stream: xr.Dataset, devices: Mapping[str, DeviceAlignment], request: SyncRequest) -> ClockMap:
     """Return a stream's own copy of its device's map, with what only the stream and the request know of it."""
-    clock_map = with_stated_uncertainty(clock_map.model_copy(update={"source": name}), stream)
+    clock_map = with_stated_uncertainty(devices[name].clock_map.model_copy(update={"source": name}), stream)
     estimated = clock_map.origin == "estimated"
-    return _with_hint(clock_map, several, stream) if request.together is None and estimated else clock_map
+    return _with_hint(clock_map, stream, devices) if request.together is None and estimated else clock_map
 
 
 def with_stated_uncertainty(clock_map: ClockMap, stream: xr.Dataset) -> ClockMap:
@@ -319,14 +317,17 @@ def with_stated_uncertainty(clock_map: ClockMap, stream: xr.Dataset) -> ClockMap
     return clock_map.model_copy(update={"uncertainty_ms": total_ms, "findings": [*clock_map.findings, finding]})
 
 
-def _with_hint(clock_map: ClockMap, several: bool, stream: xr.Dataset) -> ClockMap:
+def _with_hint(clock_map: ClockMap, stream: xr.Dataset, devices: Mapping[str, DeviceAlignment]) -> ClockMap:
     """Return a refusal with the advice to align both feet together, where the file gave each a clock of its own."""
-    apart = several and str(stream.attrs.get("clock", "")) in ("left", "right")
-    if clock_map.verdict == "aligned" or not apart:
+    apart = str(stream.attrs.get("clock", "")) in ("left", "right")
+    others = [d.clock_map for d in devices.values() if d is not devices[clock_map.source]]
+    if clock_map.verdict == "aligned" or not apart or not others:
         return clock_map
+    aligned = [m.offset_s for m in others if m.verdict == "aligned" and m.offset_s is not None]
+    other = f", and the other is aligned at {aligned[0]:+.3f} s" if aligned else ""
     hint = (
-        "each foot was aligned apart, as its file has a time column a foot; if one clock stamped both, use --together"
-        " (together=True in Python)"
+        f"each foot was aligned apart, as its file has a time column a foot{other}; if one clock stamped both, use"
+        " --together (together=True in Python)"
     )
     return clock_map.model_copy(update={"reasons": [*clock_map.reasons, hint]})
 

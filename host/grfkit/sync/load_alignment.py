@@ -91,9 +91,10 @@ def _doubts(best: WaveformLag, settings: AlignSettings, prior: Prior | None) -> 
             f"{too_close('lag', margin, best.runner_up_s, gate.margin)}: record three jumps or stomps on the plate"
         )
     if best.edges < gate.contacts:
+        none = "none" if best.edges == 0 else f"only {best.edges}"
         reasons.append(
-            f"only {best.edges} loadings and unloadings per foot agree ({gate.contacts} needed):"
-            " record three jumps or stomps on the plate"
+            f"of the times that this device is loaded or unloaded, {none} agree with a plate's ({gate.contacts} a foot"
+            " needed), as of a foot that stays on its plate: record three jumps or stomps of both feet on the plate"
         )
     if best.correlation < LEAST_CORRELATION:
         reasons.append(
