@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -342,3 +343,33 @@ def test_two_devices_of_a_foot_on_one_clock_show_the_difference_of_their_lags():
     assert not late.is_expected
     assert "measure their lags" in late.words
     assert plain.error_s < 0.003
+
+
+def test_one_recording_given_twice_is_no_second_one(tmp_path, capsys):
+    path, copy = tmp_path / "hammer.nc", tmp_path / "hammer_copy.nc"
+    struck(10).to_netcdf(path)
+    copy.write_bytes(path.read_bytes())
+    for again in (path, copy):
+        code, _, said = command(
+            capsys, "lag", "--reference", path, "--reference", again, "--out", tmp_path / "lag.json"
+        )
+        assert code == 2
+        assert "is the same recording as" in said
+    assert not (tmp_path / "lag.json").exists()
+
+
+def test_the_day_of_a_measurement_is_one_of_the_calendar(tmp_path, capsys):
+    path = tmp_path / "hammer.nc"
+    struck(10).to_netcdf(path)
+    for day in ("2026-13-45", "2026-02-30", "20260531"):
+        code, _, said = command(capsys, "lag", "--reference", path, "--out", tmp_path / "lag.json", "--made-on", day)
+        assert code == 2
+        assert "expected a day" in said
+
+
+@pytest.mark.parametrize("name", ["calibrate", "sync", "train", "evaluate"])
+def test_a_command_run_as_a_module_runs(name):
+    shown = subprocess.run(
+        [sys.executable, "-m", f"grfkit.cli.{name}", "--help"], capture_output=True, text=True, check=True
+    )
+    assert f"Usage: grf-{name}" in shown.stdout

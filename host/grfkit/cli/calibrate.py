@@ -94,3 +94,7 @@ def lag(
 def main() -> None:
     """Run ``grf-calibrate``."""
     common.run(app, name="grf-calibrate")
+
+
+if __name__ == "__main__":
+    main()

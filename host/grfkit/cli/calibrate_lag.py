@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..sync.lag_document import Scope, lag_document
 from ..sync.lag_measure import ClassLag, RecordingLag
 from ..sync.lag_sources import measure_lags
 
+_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 _NAME = re.compile(r"^[a-z0-9][a-z0-9_.-]*$")
 
 
@@ -41,7 +43,7 @@ def run_lag(
     name = name or re.sub(r"[^a-z0-9_.-]+", "-", out.stem.lower())
     if not _NAME.match(name):
         raise ArgumentError("name", f"is {name!r}, expected small letters, digits, '-', '.' or '_'")
-    if made_on and not re.match(r"^\d{4}-\d{2}-\d{2}$", made_on):
+    if made_on and not _is_day(made_on):
         raise ArgumentError("made_on", f"is {made_on!r}, expected a day as 2026-05-31")
     _check_files(options, out, report, force)
     lags, sources = measure_lags(**options)
@@ -56,6 +58,13 @@ def run_lag(
     with written_whole(out, force=force) as temporary:
         temporary.write_text(document.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return _summary(document, lags, out, report), _words(document, lags, out, report)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(_DAY.match(text)) and date.fromisoformat(text) is not None
+    except ValueError:
+        return False
 
 
 def _check_files(options: dict[str, Any], out: Path, report: Path | None, force: bool) -> None:

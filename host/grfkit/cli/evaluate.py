@@ -82,3 +82,7 @@ def evaluate(
 def main() -> None:
     """Run the command."""
     common.run(app, name="grf-evaluate")
+
+
+if __name__ == "__main__":
+    main()

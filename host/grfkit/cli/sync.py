@@ -237,3 +237,7 @@ def review_trial(
 def main() -> None:
     """Run ``grf-sync``."""
     common.run(app, name="grf-sync")
+
+
+if __name__ == "__main__":
+    main()

@@ -85,3 +85,7 @@ def train(
 def main() -> None:
     """Run the command."""
     common.run(app, name="grf-train")
+
+
+if __name__ == "__main__":
+    main()

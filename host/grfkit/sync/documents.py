@@ -45,7 +45,10 @@ def load_documents(paths: Sequence[Path]) -> Documents:
         loaded = load(path if path.is_file() or path.suffix.lower() == ".json" else path.as_posix())
         if isinstance(loaded.document, LagTable):
             if documents.lags is not None:
-                raise BadInputError(f"{path}: is a second lag table; one alignment takes one")
+                raise BadInputError(
+                    f"{path}: is a second lag table; one alignment takes one. Devices of several classes are"
+                    " measured into one document: grf-calibrate lag --reference A --reference B"
+                )
             documents.lags = loaded.document
         else:
             of_plates = isinstance(loaded.document, PlateCorrection)

@@ -68,6 +68,7 @@ def measure_lags(
         }
     )
     sources = _sources(references, wearables, request)
+    _refuse_twice(wearables or references, sources)
     if classes:
         sources = [_only(source, classes) for source in sources]
     found = [lag for source in sources for lag in measure_recording(source, method)]  # type: ignore[arg-type]
@@ -97,6 +98,18 @@ def _refuse_numbers(references: Sequence[Path], wearables: Sequence[Path], synch
             " lag looks like an offset: record both in one file, or, if a cable joins their clocks, say --synchronised"
             " (synchronised=True in Python); a --wearable alone shows the difference of its two devices"
         )
+
+
+def _refuse_twice(devices: Sequence[Path], sources: Sequence[LagSource]) -> None:
+    """Refuse one recording of a device given twice: it would pass for a second one that shows the very same lag."""
+    seen: dict[str, Path] = {}
+    for path, source in zip(devices, sources):
+        earlier = seen.setdefault(source.inputs[-1].sha256, path)
+        if earlier is not path:
+            raise BadInputError(
+                f"{path}: is the same recording as {earlier}, and would count as a second one without any spread; name"
+                " each recording once"
+            )
 
 
 def _sources(references: Sequence[Path], wearables: Sequence[Path], request: SyncRequest) -> list[LagSource]:
