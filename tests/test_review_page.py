@@ -311,3 +311,24 @@ def test_devices_without_plates_are_compared_with_the_first(tmp_path: Path) -> N
     likely = asked(client, "likelihood")
     assert likely["places"][0]["nats"] > 50
     assert abs(likely["places"][0]["shift_s"]) < 0.02
+
+
+def test_contacts_are_put_only_where_something_was_recorded(page: AsgiClient) -> None:
+    for side in ("device", "reference"):
+        for now_s in (1e30, 1e8, -50.0):
+            edit = {"on": side, "was_s": None, "now_s": now_s}
+            answer = page.post("/api/likelihood", {"clock": 0, "edits": [edit]})
+            assert answer.status_code == 400
+            assert "recorded nothing at" in answer.json()["error"]
+    asked(page, "likelihood", edits=[{"on": "device", "was_s": None, "now_s": 30.0}])
+
+
+def test_a_clock_without_a_common_moment_or_of_no_clock_is_not_accepted(page: AsgiClient, desk: Desk) -> None:
+    fitted = asked(page, "fit")["fitted"]
+    for changed in ({"offset_s": 1e9}, {"drift_ppm": -2e6}, {"drift_ppm": 1e9}):
+        answer = page.post("/api/decide", {"clock": 0, "accept": True, "who": "MK", "fitted": fitted | changed})
+        assert answer.status_code == 400, answer.text
+    answer = page.post("/api/decide", {"clock": 0, "accept": True, "who": "MK", "shift_s": 3000.0})
+    assert "no moment in common" in answer.json()["error"]
+    assert not desk.out.exists()
+    asked(page, "decide", accept=False, who="MK", shift_s=3000.0)

@@ -44,6 +44,9 @@ HALF_SPAN_S = 1.2
 LONGEST_SHIFT_S = 86_400.0
 """Shift (s) that a page may ask for."""
 
+MOST_DRIFT_PPM = 20_000.0
+"""Rate (ppm) that a person may accept: a little more than the 1.5 % that the search looks at."""
+
 
 class Draft(BaseModel):
     """What the page shows of one clock, not decided yet.
@@ -344,11 +347,13 @@ class Desk:
         Raises
         ------
         BadInputError
-            If the file cannot be written.
+            If the file cannot be written, or a clock is accepted at which device and reference share no time.
         """
         if not verdict.who.strip():
             raise BadInputError("say who decides: initials or a code are enough")
         clock, likely = self.clock(verdict.clock), self.likelihood(verdict)
+        if verdict.accept:
+            self._refuse_apart(clock, verdict)
         decision = Decision(
             streams=clock.streams,
             accept=verdict.accept,
@@ -369,6 +374,20 @@ class Desk:
         self.decisions, self.force, self.who = decisions, True, decision.who
         self.drafts.pop(verdict.clock, None)
         return {"written": str(self.out), "verdict": reviewed.verdict}
+
+    def _refuse_apart(self, clock: ReviewedClock, draft: Draft) -> None:
+        """Refuse a clock at which the device recorded at another time than what it is compared with."""
+        segments = self._segments(draft)
+        if max(abs(s.drift_ppm) for s in segments) > MOST_DRIFT_PPM:
+            raise BadInputError(f"a clock more than {MOST_DRIFT_PPM:g} ppm off is none; fit it to other contacts")
+        clock_map = clock.clock_map.model_copy(update={"segments": list(segments)})
+        placed = [clock_map.apply(on_device_clock(self.trial.streams[n])["time"].values) for n in clock.streams]
+        device = [t[np.isfinite(t)] for t in placed if np.isfinite(t).any()]
+        reference = [t for n in clock.reference if (t := self.trial.streams[n]["time"].values).size]
+        if reference and not any(d[0] < r[-1] and r[0] < d[-1] for d in device for r in reference):
+            raise BadInputError(
+                "here the device and the reference have no moment in common; move it back, or refuse it"
+            )
 
     def reviewed(self) -> Trial:
         """Return the trial after all decisions so far."""

@@ -230,8 +230,11 @@ def edited(contacts: Contacts, edits: Sequence[ContactEdit], on: Literal["refere
     Raises
     ------
     BadInputError
-        If a contact that was to be moved or deleted is not there.
+        If a contact that was to be moved or deleted is not there, or is put where that side recorded nothing.
     """
+    for edit in edits:
+        if edit.on == on and edit.now_s is not None and not _recorded(contacts, edit.now_s):
+            raise BadInputError(f"the {on} recorded nothing at {edit.now_s:g} s; no contact can be there")
     onset, keep = contacts.onset_s.copy(), np.ones(contacts.size, dtype=bool)
     fresh = [e for e in edits if e.on == on and e.was_s is None and e.now_s is not None]
     for edit in edits:
@@ -253,6 +256,12 @@ def edited(contacts: Contacts, edits: Sequence[ContactEdit], on: Literal["refere
         {name: np.concatenate([values, unknown]) for name, values in kept.measures.items()},
     )
     return together.subset(np.argsort(together.onset_s, kind="stable"))
+
+
+def _recorded(contacts: Contacts, at_s: float) -> bool:
+    """Return whether a moment lies between the beginning and the end of what was recorded."""
+    covered_s = np.asarray(contacts.covered_s)
+    return bool(covered_s.size and covered_s.min() <= at_s <= covered_s.max())
 
 
 def trains(
