@@ -60,6 +60,14 @@ def test_start_times_of_a_second_place_nothing_to_a_step() -> None:
         assert placement.prior is None or placement.prior.sd_s > STEP_S
 
 
+def test_device_files_of_their_own_share_no_time() -> None:
+    """Each begins at zero, so that all trials lie on the same seconds of their device's clock."""
+    links = [link(name, 100.0) for name in ("a", "b")]
+    assert all(placement.reasons for placement in placements(links, in_order=False, gate=20.0, chance_wrong=CHANCE))
+    own = placements(links, in_order=False, gate=20.0, chance_wrong=CHANCE, one_device=False)
+    assert not any(placement.reasons for placement in own)
+
+
 def test_the_order_leaves_a_stretch_for_a_trial_between_two() -> None:
     links = [link("a", 100.0), link("b", 700.0, margin=5.0), link("c", 400.0)]
     _, between, _ = placed(links)

@@ -182,6 +182,18 @@ def test_start_times_from_file_names(folder: Path, session: SimulatedSession, tm
             "%Q is unknown",
         ),
         (
+            'surface = "treadmill"\nwearables = "i.csv"\nstart_pattern = "walk_%H%M"\n[[trial]]\nreference = "a.c3d"\n',
+            "which fits the name of none of the session's files",
+        ),
+        (
+            'surface = "treadmill"\nwearables = "i.csv"\n[[trial]]\nreference = "a.c3d"\nstart = nan\n',
+            "start is nan, expected a date and time",
+        ),
+        (
+            'surface = "treadmill"\nwearables = "i.csv"\n[[trial]]\nreference = "a.c3d"\nstart = 2026-03-02\n',
+            "start is a date, expected a date and time",
+        ),
+        (
             'surface = "treadmill"\nwearables = "i.csv"\n[[trial]]\nreference = "a.c3d"\nout = "i.csv"\n',
             "a trial is written as netCDF4",
         ),
@@ -206,3 +218,16 @@ def test_files_that_cannot_be_used_concern_their_trial_alone(folder: Path) -> No
     assert found.trials["run1"].verdict == "aligned"
     assert "absent.c3d" in found.errors["absent"]
     assert found.verdict == "partial"
+
+
+def test_device_files_of_one_name_are_devices_of_their_own(
+    folder: Path, session: SimulatedSession, tmp_path: Path
+) -> None:
+    rows = []
+    for name in ("run1", "run2"):
+        (tmp_path / name).mkdir()
+        shutil.copy(folder / "insole.csv", tmp_path / name)
+        rows.append({"reference": str(folder / f"{name}.c3d"), "wearables": [str(tmp_path / name / "insole.csv")]})
+    found = align_session({"surface": "treadmill", "trial": rows[::-1]})
+    assert found.verdict == "aligned", found
+    assert [Path(clock.device).parent.name for clock in found.clocks] == ["run2", "run1"]

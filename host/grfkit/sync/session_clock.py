@@ -148,6 +148,7 @@ def placements(
     chance_wrong: Callable[[float], float],
     known: Prior | None = None,
     swap_chance: float | None = None,
+    one_device: bool = True,
 ) -> list[Placement]:
     """Return what the session says of each trial on one device clock.
 
@@ -162,9 +163,12 @@ def placements(
     swap_chance
         Chance beforehand that left and right of the device were exchanged, in all trials or in none; None where the
         trials have devices of their own.
+    one_device
+        Whether one recording holds all trials. Recordings of their own each begin at zero, and share no time.
     """
     reasons: dict[int, list[str]] = {}
-    for find in (overlapping, contradicting, *((out_of_order,) if in_order else ())):
+    finders = (*((overlapping,) if one_device else ()), contradicting, *((out_of_order,) if in_order else ()))
+    for find in finders:
         left = [n for n, link in enumerate(links) if link.aligned and n not in reasons]
         for number, reason in find(links, left).items():
             reasons.setdefault(number, []).append(reason)

@@ -18,7 +18,7 @@ from ..documents import toml_document
 from ..errors import BadInputError
 from ..records import Recording
 from .request import SyncRequest, refuse_options
-from .start_times import as_start, name_pattern
+from .start_times import as_start, name_pattern, start_in_name
 
 _SETTINGS = {"min_overlap_s": "shortest_overlap_s", "max_drift_ppm": "max_drift_ppm"}
 """Options that are settings of the alignment, and these."""
@@ -161,8 +161,6 @@ def _session(tables: Mapping[str, Any], folder: Path, title: str, what: str) -> 
     shared = {key: value for key, value in named.items() if key not in own}
     try:
         options = SessionOptions.model_validate(own)
-        if options.start_pattern:
-            name_pattern(options.start_pattern)
     except ValidationError as error:
         raise BadInputError(f"{what}: {' '.join(refused_field(error, SessionOptions))}") from error
     except ArgumentError as error:
@@ -175,6 +173,10 @@ def _session(tables: Mapping[str, Any], folder: Path, title: str, what: str) -> 
     )
     trials = tuple(_trial(row, number, shared, options, folder, what) for number, row in enumerate(rows, start=1))
     request = SessionRequest(title=title, options=options, trials=trials, folder=folder)
+    try:
+        _refuse_pattern(request)
+    except ArgumentError as error:
+        raise BadInputError(f"{what}: {error}") from error
     _refuse_contradictions(request, what)
     return request
 
@@ -242,6 +244,16 @@ def _there(folder: Path, text: object) -> Path:
     there = folder / path
     packaged = path.suffix == "" and path.parts[:1] and path.parts[0] in KINDS and not there.exists()
     return path if packaged else there
+
+
+def _refuse_pattern(request: SessionRequest) -> None:
+    """Refuse a pattern that finds no start, or what is none, in the names of the session's files."""
+    text = request.options.start_pattern
+    if text:
+        pattern = name_pattern(text)
+        found = [start_in_name(path, pattern) for path in request.files()]
+        if all(start is None for start in found):
+            raise ArgumentError("start_pattern", f"is {text!r}, which fits the name of none of the session's files")
 
 
 def _refuse_contradictions(request: SessionRequest, what: str) -> None:

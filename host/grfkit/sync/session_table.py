@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -90,8 +91,11 @@ class SessionTable:
                 zip(trial.request.wearables, ready[trial.name].wearables.recordings)
             ):
                 own = used.count(path) > 1 or str(path) not in starts
+                # files of one name in several folders are several devices' recordings
+                namesakes = {other for other in used if other.name == path.name}
+                name = path.name if len(namesakes) == 1 else os.path.relpath(path, request.folder)
                 for number in range(len(by_clock(recording, together=trial.request.together))):
-                    clock = (path.name if own else f"wearable {place + 1}", number)
+                    clock = (name if own else f"wearable {place + 1}", number)
                     self.clocks.setdefault(clock, []).append((trial, group, path))
                     group += 1
 
@@ -180,6 +184,7 @@ class SessionTable:
             chance_wrong=chance_wrong,
             known=self.known(clock),
             swap_chance=self._swap_chance(clock),
+            one_device=self.is_one_device(clock),
         )
 
     def _swap_chance(self, clock: Clock) -> float | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 from ..arguments import ArgumentError, described
@@ -50,10 +51,9 @@ def start_of(
     """
     if stated is not None:
         return Start(seconds_of(stated), sd_s, "the session states it")
-    if pattern is not None:
-        match = pattern.search(path.stem)
-        if match is not None:
-            return Start(_from_name(match, path), sd_s, "its name")
+    named = None if pattern is None else start_in_name(path, pattern)
+    if named is not None:
+        return Start(named, sd_s, "its name")
     found = stated_start(path, recording)
     if found is not None:
         return Start(found.at_s, max(sd_s, found.sd_s), found.source)
@@ -82,12 +82,13 @@ def as_start(value: object, name: str) -> datetime | float:
     ArgumentError
         If it is none of these.
     """
-    if isinstance(value, bool) or (isinstance(value, date) and not isinstance(value, datetime)):
-        value = str(value)
-    if isinstance(value, datetime | int | float):
-        return value if isinstance(value, datetime) else float(value)
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
     try:
-        return datetime.fromisoformat(str(value))
+        # a day alone would be its midnight
+        return datetime.fromisoformat(value if isinstance(value, str) and ":" in value else "")
     except ValueError:
         raise ArgumentError(
             name, f"is {described(value)}, expected a date and time as 2026-03-01T10:15:30, or seconds"
@@ -123,7 +124,17 @@ def name_pattern(text: str) -> re.Pattern[str]:
     return re.compile("".join(parts))
 
 
-def _from_name(match: re.Match[str], path: Path) -> float:
+def start_in_name(path: Path, pattern: re.Pattern[str]) -> float | None:
+    """Return the start (s) that a file's name states; None where the pattern does not find one in it.
+
+    Raises
+    ------
+    ArgumentError
+        If what it finds is no date and time.
+    """
+    match = pattern.search(path.stem)
+    if match is None:
+        return None
     found = {key: value for key, value in match.groupdict().items() if value is not None}
     year = int(found["Y"]) if "Y" in found else 2000 + int(found.get("y", 0))
     micro = int(found.get("f", "0").ljust(6, "0"))
