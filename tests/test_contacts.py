@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from grfkit.signals.contacts import Contacts, empty_contacts, inside, intersect, load_contacts, merge
 from grfkit.signals.impacts import impacts, stride_period
-from grfkit.signals.landmark_contacts import landmark_contacts
+from grfkit.signals.landmark_contacts import landmark_contacts, shows_speed
 from grfkit.signals.marker_names import foot_landmarks, plain_names
 from grfkit.sync.contact_events import points_down, resting_level, upright
 
@@ -246,7 +246,7 @@ def test_noise_has_no_stride_period() -> None:
 
 
 def _feet(time_s: np.ndarray, left_s: np.ndarray, up: int = 2) -> tuple[np.ndarray, list[str]]:
-    """Return heel, toe and head positions (m) of feet that stop at the ground at the onsets."""
+    """Return heel, toe and head positions (m) of feet that land at the onsets on ground that goes back at 2 m/s."""
     names = ["LHEE", "LTOE", "RHEE", "RTOE", "HEAD"]
     position = np.zeros((time_s.size, 5, 3))
     for column, shift in ((0, 0.0), (1, 0.05), (2, 0.35), (3, 0.40)):
@@ -255,7 +255,11 @@ def _feet(time_s: np.ndarray, left_s: np.ndarray, up: int = 2) -> tuple[np.ndarr
         since = np.clip(time_s - start[last], 0, None)
         swing = np.clip((since - 0.3) / (start[last + 1] - start[last] - 0.3), 0, 1)
         position[:, column, up] = 0.05 + 1.6 * swing**2 * (1 - swing)  # leaves the ground gently, meets it at speed
-        position[:, column, (up + 1) % 3] = 0.3 * np.cos(2 * np.pi * since / 0.7)
+        ahead = position[:, column - column % 2, (up + 1) % 3]  # of the heel; the toe is 0.2 m farther ahead
+        if column % 2 == 0:
+            ahead[:] = 0.3 - 2.0 * np.minimum(since, 0.3) + 0.3 * (1 - np.cos(np.pi * swing))
+        else:
+            position[:, column, (up + 1) % 3] = ahead + 0.2
     position[:, 4, up] = 1.7
     return position, names
 
@@ -270,10 +274,35 @@ def test_landmark_contacts_keep_one_delay_whichever_axis_is_up(up: int) -> None:
         true = start[:-1] + shift
         delay = train.onset_s - true[np.abs(train.onset_s[:, None] - true).argmin(axis=1)]
         middle = np.median(delay)
-        assert abs(middle) < 0.05
+        assert abs(middle) < 0.005  # at the landing, and so on real people within 10 ms
         assert np.mean(np.abs(delay - middle) < 0.01) > 0.95
         assert abs(train.size - start.size) <= 3
         assert set(train.foot) == {foot}
+
+
+def test_landings_by_speed_follow_a_runner_who_turns_round_and_ignore_where_the_body_is() -> None:
+    start = onsets(12)
+    time = _time(start, 200.0)
+    position, names = _feet(time, start)
+    want = landmark_contacts(time, position, names)
+    turning = np.interp(time, [15.0, 30.0], [0.0, np.pi])
+    x, y = position[:, :, 0].copy(), position[:, :, 1].copy()
+    position[:, :, 0] = x * np.cos(turning)[:, None] - y * np.sin(turning)[:, None] + 3.0 * np.sin(time / 5)[:, None]
+    position[:, :, 1] = x * np.sin(turning)[:, None] + y * np.cos(turning)[:, None]
+    for got, train in zip(landmark_contacts(time, position, names), want):
+        assert got.size == train.size
+        assert np.abs(got.onset_s - train.onset_s).max() < 0.01
+
+
+def test_feet_alone_are_timed_by_their_braked_fall() -> None:
+    start = onsets(12)
+    time = _time(start, 200.0)
+    position, names = _feet(time, start)
+    assert shows_speed(position, names)
+    assert not shows_speed(position[:, :4], names[:4])
+    assert not shows_speed(position[:, [0, 2, 4]], [names[k] for k in (0, 2, 4)])
+    left, _ = landmark_contacts(time, position[:, :4], names[:4])
+    assert abs(left.size - start.size) <= 3
 
 
 BOTH = {"left": {"heel": [0], "toe": [2]}, "right": {"heel": [1], "toe": [3]}}

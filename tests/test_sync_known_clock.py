@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_a_statement_that_sure_contacts_contradict_is_refused(folder: Path) -> N
     clock_map = only(alignment)
     assert (alignment.verdict, clock_map.check, clock_map.segments) == ("refused", "contradicts", [])
     assert "the contacts contradict the given clock (--synchronised" in clock_map.reasons[0]
-    assert "offset -0.5" in clock_map.reasons[0]
+    assert re.search(r"offset -0\.(49|50)\d", clock_map.reasons[0])
     with pytest.raises(RefusedError, match="contradict the given clock"):
         assemble(alignment)
 
@@ -146,7 +147,7 @@ def test_a_stated_offset_that_is_wrong_is_refused(folder: Path, wrong_s: float) 
 
 def test_contacts_that_are_not_sure_cast_doubt_and_the_verdict_says_so(folder: Path, tmp_path: Path) -> None:
     # too short to align by themselves
-    write_one_file(tmp_path / "bit.c3d", a_run(), markers_late_s=0.3, start_s=10.0, end_s=22.0)
+    write_one_file(tmp_path / "bit.c3d", a_run(), markers_late_s=0.3, start_s=10.0, end_s=18.0)
     alignment = of_one_file(tmp_path / "bit.c3d")
     assert (alignment.verdict, only(alignment).check) == ("aligned", "doubtful")
     assert "the contacts speak against it" in alignment.verdict_words

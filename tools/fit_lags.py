@@ -29,7 +29,7 @@ BANDS = {
     "imu": [(50.0, 150.0), (150.0, 300.0), (300.0, 2000.0)],
     "landmarks": [(50.0, 300.0)],
 }
-FEATURE = {"insole": "onset", "imu": "jerk", "landmarks": "kinematic"}
+FEATURE = {"insole": "onset", "imu": "jerk", "landmarks": "speed"}
 NO_LAG = LagTable(name="none", source="no lag at all, to fit one", unknown_sd_s=0.002, entries=[])
 
 

@@ -12,7 +12,7 @@ from ..provenance import InputFile
 from ..units import canonical_name
 
 DeviceClass = Literal["insole", "imu", "landmarks", "plate", "imu_pelvis", "imu_torso", "imu_thigh", "imu_shank"]
-Feature = Literal["onset", "jerk", "turning", "waveform", "kinematic", "acceleration"]
+Feature = Literal["onset", "jerk", "turning", "waveform", "speed", "kinematic", "acceleration"]
 SideName = Literal["left", "right"]
 
 

@@ -7,6 +7,7 @@ from scipy import signal
 
 from ..arrays import Floats
 from .contacts import Contacts, covered_stretches, empty_contacts
+from .foot_speed import heading, speed_landings
 from .impacts import peak_times, rhythmic_peaks, stride_period
 from .marker_names import foot_landmarks
 
@@ -30,10 +31,13 @@ LOW, HIGH_PERCENT = 0.6, 99
 def landmark_contacts(time_s: Floats, position: Floats, names: list[str]) -> list[Contacts]:
     """Return the contacts of each foot from its heel and toe landmarks.
 
+    Where heel, toe and some landmark of the body are seen, contact is taken where the foot goes backwards under the
+    body about as fast as the ground (:mod:`.foot_speed`). Of feet alone it is taken where their downward motion is
+    stopped: the peak of the vertical acceleration of the lower of heel and toe, once a stride; of real runners that
+    lies 50 to 190 ms before the force or at it (:func:`shows_speed` tells which).
+
     The vertical axis is the one along which the other landmarks are farthest from the feet; up is where they are, and
-    Z where there are no others. Covered are the stretches in which the foot was seen. Contact is taken where the
-    foot's downward motion is stopped: the peak of the vertical acceleration of the lower of heel and toe, once a
-    stride, to a fraction of a sample.
+    Z where there are no others. Covered are the stretches in which the foot was seen.
 
     Parameters
     ----------
@@ -41,6 +45,8 @@ def landmark_contacts(time_s: Floats, position: Floats, names: list[str]) -> lis
         Shape (samples, landmarks, 3), m, NaN where missing.
     """
     feet = foot_landmarks(names)
+    if time_s.size >= FEWEST_SAMPLES and shows_speed(position, names):
+        return _by_speed(time_s, position, feet)
     trains = []
     for foot, side in enumerate(("left", "right")):
         parts = feet.get(side, {})
@@ -49,6 +55,63 @@ def landmark_contacts(time_s: Floats, position: Floats, names: list[str]) -> lis
             axis, sign = _vertical_axis(position, feet)
             trains.append(_contacts(time_s, [sign * column[:, axis] for column in columns], foot))
     return trains
+
+
+def shows_speed(position: Floats, names: list[str]) -> bool:
+    """Return whether landmarks show a foot's speed under the body: heel and toe of a foot, and of the body any."""
+    feet = foot_landmarks(names)
+    return bool(_pointing(position, feet)) and bool(_body(position, feet))
+
+
+def _pointing(position: Floats, feet: dict[str, dict[str, list[int]]]) -> list[Floats]:
+    """Return from heel to toe of each foot of which both are seen, shape (samples, 3)."""
+    both = [[_middle(position, parts[p]) for p in ("toe", "heel")] for parts in feet.values() if len(parts) == 2]
+    return [toe - heel for toe, heel in both if _seen(toe - heel)]
+
+
+def _body(position: Floats, feet: dict[str, dict[str, list[int]]]) -> list[Floats]:
+    """Return the landmarks other than the feet's that are seen, each of shape (samples, 3)."""
+    of_feet = {i for parts in feet.values() for indices in parts.values() for i in indices}
+    others = [position[:, i, :] for i in range(position.shape[1]) if i not in of_feet]
+    return [other for other in others if _seen(other)]
+
+
+def _by_speed(time_s: Floats, position: Floats, feet: dict[str, dict[str, list[int]]]) -> list[Contacts]:
+    """Return each foot's contacts from its backward speed under the body."""
+    rate_hz = 1.0 / float(np.median(np.diff(time_s)))
+    axis, _ = _vertical_axis(position, feet)
+    floor = [k for k in range(3) if k != axis]
+    # each filled before the mean is taken: one that goes missing must not move it
+    body = np.mean([_filled(time_s, other[:, floor]) for other in _body(position, feet)], axis=0)
+    along = heading([_filled(time_s, p[:, floor]) for p in _pointing(position, feet)], rate_hz)
+    trains = []
+    for foot, side in enumerate(("left", "right")):
+        points = [_middle(position, indices) for indices in feet.get(side, {}).values()]
+        points = [point for point in points if _seen(point)]
+        if not points:
+            continue
+        missing = np.asarray(~np.isfinite(points).all(axis=(0, 2)), dtype=bool)
+        middle = np.mean([_filled(time_s, point[:, floor]) for point in points], axis=0)
+        at, speed_m_s = speed_landings(np.sum((middle - body) * along, axis=1), rate_hz)
+        whole = np.clip(np.round(at).astype(np.int64), 1, time_s.size - 2)
+        # a landing beside a hole is where the straight line that fills it has its corner
+        seen = ~missing[whole] & ~missing[whole - 1] & ~missing[whole + 1]
+        onset = np.interp(at[seen], np.arange(time_s.size), time_s)
+        sides = np.full(onset.size, foot, dtype=np.int64)
+        covered = covered_stretches(time_s, missing, BRIDGE_S)
+        trains.append(Contacts(onset, np.full(onset.size, np.nan), speed_m_s[seen], sides, covered))
+    return trains
+
+
+def _seen(points: Floats) -> bool:
+    """Return whether points, shape (samples, 3), are measured often enough to be used."""
+    return bool(np.isfinite(points).all(axis=1).mean() > LEAST_VISIBLE)
+
+
+def _filled(time_s: Floats, points: Floats) -> Floats:
+    """Return points, shape (samples, axes), with straight lines where they are missing."""
+    known = np.isfinite(points).all(axis=1)
+    return np.stack([np.interp(time_s, time_s[known], column[known]) for column in points.T], axis=1)
 
 
 def foot_heights(position: Floats, names: list[str]) -> list[Floats | None]:

@@ -13,7 +13,7 @@ from ..errors import BadInputError
 from ..signals.clocks import dejittered
 from ..signals.contacts import Contacts, load_contacts, merge
 from ..signals.impacts import Impacts, impacts
-from ..signals.landmark_contacts import landmark_contacts
+from .landmark_trains import landmark_trains
 from .worn_on import FOOT, shoe_streams
 
 LONGEST_STANCE_S = 1.2
@@ -79,7 +79,7 @@ class DeviceTrain:
     device_class
         ``insole``, ``imu`` or ``landmarks``, as in the lag table.
     feature
-        ``onset``, ``jerk``, ``turning`` or ``kinematic``.
+        ``onset``, ``jerk``, ``turning``, ``speed`` or ``kinematic``.
     landing_evidence
         How clearly landings differ from push-offs: the magnitude of that of
         :class:`~grfkit.signals.impacts.Impacts`, of the foot where it is least; NaN for other features or where it is
@@ -311,9 +311,9 @@ def device_train(
         trains = [load_contacts(p.time_s, p.value, foot=p.foot, level=level, longest_s=longest) for p in loads]
         return _train(streams, merge(trains), "insole", "onset", loads[0].rate_hz, loads=tuple(loads))
     landmarks = [s for s in streams.values() if s.attrs.get("kind") == "landmarks"]
-    trains = [train for s in landmarks for train in _landmarks(s)]
+    trains, feature = landmark_trains(landmarks)
     if trains:
-        return _train(streams, merge(trains), "landmarks", "kinematic", float(landmarks[0].attrs["rate_hz"]))
+        return _train(streams, merge(trains), "landmarks", feature, float(landmarks[0].attrs["rate_hz"]))
     shoes = list(shoe_streams(streams).values())
     shocks = [shock for s in shoes for shock in _imu(s, stance_s, inverted)]
     if shocks:
@@ -358,13 +358,6 @@ def _imu(stream: xr.Dataset, stance_s: float, other: bool) -> list[Impacts]:
     values = np.stack([stream[n].values for n in names], axis=1)
     foot = FOOT.get(str(stream.attrs.get("side", "")), -1)
     return [impacts(time_s, values, foot=foot, stance_s=stance_s, other=other)]
-
-
-def _landmarks(stream: xr.Dataset) -> list[Contacts]:
-    position = stream["position"]
-    names = [str(n) for n in position["landmark"].values]
-    time_s = np.asarray(stream["time"].values, dtype=np.float64)
-    return landmark_contacts(time_s, np.asarray(position.values), names)
 
 
 def follows_force(plates: list[LoadSignal], device: Sequence[LoadSignal], mapped_s: Callable[[Floats], Floats]) -> bool:

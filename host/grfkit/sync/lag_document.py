@@ -133,7 +133,7 @@ def transfer(device_class: str, method: str, gait: str, rate_hz: float) -> LagTr
             return row
     unknown = {
         "device_class": device_class,
-        "feature": {"insole": "onset", "imu": "jerk"}.get(device_class, "kinematic"),
+        "feature": {"insole": "onset", "imu": "jerk"}.get(device_class, "speed"),
         "method": method,
         "gait": gait,
         "rate_hz_min": 0.0,

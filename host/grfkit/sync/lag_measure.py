@@ -39,7 +39,7 @@ DRIFT_ERRORS, LEAST_DRIFT_S = 4.0, 0.002
 """A lag that grows by more than this many standard errors and this time (s) over a recording is a clock's drift."""
 SAME_RATE = 0.02
 """Share by which the sampling rates of one class may differ between recordings."""
-FEATURES = {"insole": "onset", "imu": "jerk", "landmarks": "kinematic"}
+FEATURES = {"insole": "onset", "imu": "jerk", "landmarks": "speed"}
 """Feature by which each class's contacts are found (:func:`~grfkit.sync.contact_events.device_train`)."""
 
 

@@ -10,7 +10,7 @@ from grfkit.records import Channel, make_stream
 from grfkit.sync import AlignSettings, align, align_device
 
 from ..harness import DATA
-from . import real_belts
+from . import real_belts, real_landmarks
 
 TRUE_OFFSET_S = -5.83
 """Hand label of the stomp in test_poussee_4: insole time less plate time is 5.83 s (SOURCE.md), good to tens of ms."""
@@ -23,6 +23,7 @@ def measure() -> dict[str, Any]:
     rows += runners() if (DATA / "rbds_runners").is_dir() else [_missing("treadmill forces")]
     rows += short_trials() if (DATA / "nimblephysics").is_dir() else [_missing("2 s trials")]
     rows += real_belts.rows() if (DATA / real_belts.FOLDER).is_dir() else [_missing("real belts, shoes and bodies")]
+    rows += real_landmarks.rows() or [_missing("real markers and plates on one clock")]
     return {"rows": rows}
 
 
