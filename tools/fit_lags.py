@@ -27,14 +27,14 @@ TRAINING = range(500_000, 500_240)
 BANDS = {
     "insole": [(50.0, 150.0), (150.0, 2000.0)],
     "imu": [(50.0, 150.0), (150.0, 300.0), (300.0, 2000.0)],
-    "landmarks": [(50.0, 300.0)],
 }
-FEATURE = {"insole": "onset", "imu": "jerk", "landmarks": "speed"}
+"""Landmarks have none: their lag is real people's (tools/bench/sync/real_landmarks.py) and is not written over."""
+FEATURE = {"insole": "onset", "imu": "jerk"}
 NO_LAG = LagTable(name="none", source="no lag at all, to fit one", unknown_sd_s=0.002, entries=[])
 
 
 GAITS: dict[str, dict[str, Any]] = {
-    "running": {"wearables": ("insole", "imu", "landmarks")},
+    "running": {"wearables": ("insole", "imu")},
     "walking": {"wearables": ("insole", "imu"), "gait": "walk", "split_belt": True},
 }
 
