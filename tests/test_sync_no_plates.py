@@ -90,6 +90,15 @@ def test_strangers_and_other_minutes_are_refused() -> None:
         assert abs(error) < 50.0
 
 
+def test_a_runners_load_upside_down_is_refused() -> None:
+    """Its swings pass for contacts, and the best alignment is a swing off with a large margin."""
+    lab = made(RUN, SEED)
+    insole = {n: s.map(np.negative, keep_attrs=True) for n, s in lab.wearables["insole"].streams.items()}
+    for found in (align_pair(insole, lab.wearables["imu"]), align_pair(lab.wearables["imu"], insole)):
+        assert found.clock_map.verdict == "refused"
+        assert any("upside down" in reason for reason in found.clock_map.reasons)
+
+
 def test_a_sensor_that_never_rests_is_no_shoe() -> None:
     rng = np.random.default_rng(1)
     time_s = np.arange(0, 60, 0.005)

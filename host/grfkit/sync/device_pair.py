@@ -29,7 +29,7 @@ from ..signals.shoe_rest import CLEAR_REST, shoe_landings
 from .advice import prior_advice
 from .clock_map import DeviceAlignment, without_map
 from .contact_alignment import ContactPair, align_contacts
-from .contact_events import DeviceTrain, device_train
+from .contact_events import DeviceTrain, device_train, points_down
 from .rhythm import fundamental
 from .settings import AlignSettings
 from .shoe_turning import TURNING, middles, turning_contacts
@@ -297,17 +297,23 @@ def _described(train: DeviceTrain, table: LagTable, gait: str) -> _Device:
     """Return a device with its lag, and with why its shocks cannot be taken for landings."""
     lag = lookup(table, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz, gait=gait)
     unclear = train.feature == "jerk" and not train.landing_evidence >= CLEAR_REST
-    reasons = (
-        (
+    reasons = []
+    if unclear:
+        reasons.append(
             f"the shocks of {'+'.join(train.streams)} cannot be told to be landings: the foot is not at rest after"
-            " them; is the sensor on a shoe?",
+            " them; is the sensor on a shoe?"
         )
-        if unclear
-        else ()
-    )
+    # a runner's foot is in the air for most of the time; a walker's load may rest at either end
+    down = [load.name for load in train.loads if gait == "running" and points_down(load.value)]
+    if down:
+        reasons.append(
+            f"the load of {'+'.join(down)} is high for most of a run, as if it were upside down: say which sign is load"
+            " by a calibration document of the insole, whose gain is negative where values fall under load"
+            " (--calibration FILE; calibrations=FILE in Python)"
+        )
     # a landing is known to be one here, whatever the usual test by contact time would say
     known = replace(train, landing_evidence=np.inf) if train.feature == "jerk" and not unclear else train
-    return _Device(known, lag, reasons)
+    return _Device(known, lag, tuple(reasons))
 
 
 def _joint_lag(first: _Device, second: _Device) -> Lag:
