@@ -83,3 +83,14 @@ def test_a_column_map_refuses_two_patterns_for_one_file() -> None:
     assert columns.options(file="other.txt").column_map == {}
     with pytest.raises(BadInputError, match=r"two patterns for walk\.csv: '\*\.csv' and 'walk\*'"):
         columns.options(file="walk.csv")
+
+
+def test_files_of_two_recordings_are_doubted_by_their_names(lab: tuple[Recording, Recording], tmp_path: Path) -> None:
+    reference, imu = lab
+    (toml := tmp_path / "map.toml").write_text(MAP)
+    acc, gyro = _written(tmp_path / "P02_run_acc.csv", imu, "acc"), _written(tmp_path / "P02_run_gyro.csv", imu, "gyro")
+    for name, doubted in (("P02_run", False), ("P06_run", True), ("P02_walk", True)):
+        other = gyro.with_name(f"{name}_gyro.csv")
+        other.write_bytes(gyro.read_bytes())
+        result = align(reference, [acc, other], surface="treadmill", column_map=toml, accept_refused=True)
+        assert any("are both of one recording?" in text for text in result.warnings) is doubted, name

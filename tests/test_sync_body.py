@@ -183,3 +183,13 @@ def test_a_real_pelvis_is_aligned_to_real_belts(real_file: Callable[[str], Path]
     assert found.verdict == "aligned"
     # the reference lag is -4.49 s, good to 15 ms
     assert found.offset_s == pytest.approx(4.49, abs=0.025)
+
+
+def test_a_dead_sensor_is_refused_with_the_reason() -> None:
+    force = belts_force(seed=3)
+    sensor = pelvis(force)
+    stream = sensor.streams["imu_pelvis"]
+    dead = stream.assign({f"acc_{c}": stream[f"acc_{c}"] * 0.0 + v for c, v in zip("xyz", (9.8, 0.1, 0.3))})
+    result = align(belts(force), sensor.replaced({"imu_pelvis": dead}), surface="treadmill")
+    assert result.verdict == "refused"
+    assert "does not change over the whole record" in " ".join(result.maps["imu_pelvis"].reasons)

@@ -125,3 +125,9 @@ def test_passes_that_the_device_did_not_record_fit_no_other_step() -> None:
     assert matches.offset_s[0] == -45.0
     assert not matches.possible.any()
     assert slips_within(later, device, offset_s=-45.0, rate=1.0, step_s=0.36, plates=True) is None
+
+
+def test_an_overlap_too_short_does_not_read_like_what_is_needed() -> None:
+    from grfkit.sync.decide import _floored
+
+    assert (_floored(29.99), _floored(29.999), _floored(12.14)) == ("29.99", "29.99", "12.1")

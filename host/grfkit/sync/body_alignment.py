@@ -50,6 +50,8 @@ MOST_RATES = 200
 """Rates that are tried at most, either way together."""
 USUAL_STEP_S = 0.5
 """Step time (s) that a prior's SD is compared with."""
+_ROUNDING = 1e-6
+"""Range of a signal, as a share of its size, below which it is one number; what 32-bit files keep of it."""
 _NORMAL_95 = 1.96
 """Half-width of a 95 % interval of the normal distribution, in SDs."""
 
@@ -116,6 +118,9 @@ def align_body(
         return nothing_to_align(why)
     place, sensors = found
     force, body = total_load(loads), body_signal(sensors, place)
+    if not _varies(body.value) or not _varies(force.value):
+        still = f"the {place}'s acceleration" if not _varies(body.value) else "the treadmill's force"
+        return nothing_to_align(f"{still} does not change over the whole record: is the sensor, or its column, dead?")
     gait = "running" if has_flight(force.value) else "walking"
     lag = lookup(lags, device_class=f"imu_{place}", feature="acceleration", rate_hz=body.rate_hz, gait=gait)
     winner = _search(body, force, prior, settings)
@@ -198,6 +203,12 @@ def body_signal(sensors: Mapping[str, xr.Dataset], place: BodyPlace) -> LoadSign
 
 def _has_acceleration(stream: xr.Dataset) -> bool:
     return all(f"acc_{c}" in stream and bool(np.isfinite(stream[f"acc_{c}"].values).any()) for c in "xyz")
+
+
+def _varies(values: Floats) -> bool:
+    """Return whether a signal is more than one number and its rounding."""
+    known = values[np.isfinite(values)]
+    return bool(known.size and np.ptp(known) > _ROUNDING * max(float(np.abs(known).max()), 1.0))
 
 
 def _rates(span_s: float, settings: AlignSettings) -> Floats:

@@ -62,10 +62,15 @@ def decide(
         reasons[-1] += f": {ADVICE}"
     if not plates and overlap_s < settings.shortest_overlap_s and not tight:
         reasons.append(
-            f"the records overlap by {overlap_s:.1f} s only ({settings.shortest_overlap_s:.0f} s needed): record"
+            f"the records overlap by {_floored(overlap_s)} s only ({settings.shortest_overlap_s:.0f} s needed): record"
             " longer, or ask for less with --min-overlap-s (min_overlap_s in Python)"
         )
     return Decision(tuple(reasons), chance_wrong(margin), _deciding_prior_sd_s(best, gate, prior, settings))
+
+
+def _floored(seconds: float) -> str:
+    """Return seconds rounded down, so that what is too short does not read like what is needed."""
+    return f"{math.floor(100.0 * seconds) / 100.0:.2f}" if seconds % 1.0 > 0.94 else f"{seconds:.1f}"
 
 
 def _deciding_prior_sd_s(best: BestLag, gate: Gate, prior: Prior | None, settings: AlignSettings) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ import xarray as xr
 from ..records import Recording
 from .request import Source, path_of
 
+_QUESTION = ", but their names differ: are both of one recording?"
 STAMPS_S = 1e-6
 """Difference (s) of two files' stamps up to which they are the same: what printing them rounds away."""
 
@@ -34,9 +36,25 @@ def joined_files(
             f"{', '.join(recording.streams)}: signals of {path_of(kept[at]).name} and {path_of(source).name} were put"
             " together as one device's, for their times are the same"
         )
+        notes = [note, *_named_apart(path_of(kept[at]).stem, path_of(source).stem)]
         streams = {n: _merged(s, recording.streams[n]) for n, s in whole[at].streams.items() if n in recording.streams}
-        whole[at] = whole[at].replaced({**whole[at].streams, **streams}, findings=[note])
+        whole[at] = whole[at].replaced({**whole[at].streams, **streams}, findings=notes)
     return whole, tuple(kept)
+
+
+def pairing_doubts(recordings: Sequence[Recording]) -> list[str]:
+    """Return what was doubted of files that were put together."""
+    return [note for r in recordings for note in r.provenance.findings if note.endswith(_QUESTION)]
+
+
+def _named_apart(one: str, other: str) -> list[str]:
+    """Return a doubt where two names differ in more than the word that says which signal a file holds."""
+    words = [re.findall(r"[a-z]+|[0-9]+", name.lower()) for name in (one, other)]
+    apart = [[w for w in words[k] if w not in words[1 - k]] for k in (0, 1)]
+    numbers = [[w for w in words[k] if w.isdigit()] for k in (0, 1)]
+    if max(len(a) for a in apart) <= 1 and numbers[0] == numbers[1]:
+        return []
+    return [f"{one} and {other} hold other signals at the same times and were put together as one device's{_QUESTION}"]
 
 
 def _complements(whole: Recording, part: Recording) -> bool:

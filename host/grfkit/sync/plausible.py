@@ -20,6 +20,7 @@ from ..io.plate_doubts import STEP_S
 from ..records import Recording
 from ..signals.runs import true_runs
 from ..units import G
+from .joined_files import pairing_doubts
 from .request import SyncRequest
 
 WALKING_STANCE_S = 0.42
@@ -74,6 +75,7 @@ def input_doubts(
         Findings about its plates; a mass that is doubted there is not doubted twice.
     """
     told = [doubt for recording in (reference, *wearables) for doubt in doubts(recording)]
+    told += pairing_doubts(wearables)
     plates = list(_plate_contacts(reference))
     belt = None if plates else _never_left(reference)
     if request.mass_kg is not None:
