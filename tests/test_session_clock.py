@@ -64,6 +64,7 @@ def test_device_files_of_their_own_share_no_time() -> None:
     """Each begins at zero, so that all trials lie on the same seconds of their device's clock."""
     links = [link(name, 100.0) for name in ("a", "b")]
     assert all(placement.reasons for placement in placements(links, in_order=False, gate=20.0, chance_wrong=CHANCE))
+    assert "or both are one" in placements(links, in_order=False, gate=20.0, chance_wrong=CHANCE)[0].reasons[0]
     own = placements(links, in_order=False, gate=20.0, chance_wrong=CHANCE, one_device=False)
     assert not any(placement.reasons for placement in own)
 

@@ -231,3 +231,18 @@ def test_device_files_of_one_name_are_devices_of_their_own(
     found = align_session({"surface": "treadmill", "trial": rows[::-1]})
     assert found.verdict == "aligned", found
     assert [Path(clock.device).parent.name for clock in found.clocks] == ["run2", "run1"]
+
+
+def test_a_prior_for_two_wearables_is_told_and_advice_is_of_the_document(folder: Path, tmp_path: Path) -> None:
+    for name in ("run1.c3d", "insole.csv"):
+        shutil.copy(folder / name, tmp_path / name)
+    shutil.copy(folder / "insole.csv", tmp_path / "again.csv")
+    document = tmp_path / "two.toml"
+    document.write_text(
+        'surface = "treadmill"\nwearables = ["insole.csv", "again.csv"]\nprior_offset = 1e3\nprior_sd = 50\n'
+        '[[trial]]\nreference = "run1.c3d"\n',
+        encoding="utf-8",
+    )
+    said = CliRunner().invoke(app, ["session", str(document)]).stdout
+    assert "was taken for the clocks of all 2 wearables" in said
+    assert "--prior-offset and --prior-sd" not in said

@@ -13,6 +13,8 @@ from .command_line import for_terminal
 from .common import EXIT_BAD_INPUT, EXIT_REFUSED
 from .sync_run import Outcome
 
+_PRIOR_OPTIONS, _PRIOR_KEYS = "--prior-offset and --prior-sd", "prior_offset and prior_sd in its [[trial]]"
+
 
 def run_session(document: Path, *, reports: bool, force: bool) -> Outcome:
     """Return the JSON summary, the words and the exit code of a session; trials and pages are written."""
@@ -88,4 +90,6 @@ def _words(session: SessionAlignment, page: Path) -> str:
     written = sum(alignment.accepted for alignment in session.trials.values())
     lines = [f"verdict: {session.verdict}", *(f"  {text}" for text in session.messages)]
     lines += [f"trials written: {written} of {len(session.request.trials)}", f"report: {page}"]
-    return for_terminal("\n".join(lines))
+    # advice of grf-sync: a session has no such options, but keys of its document
+    text = for_terminal("\n".join(lines)).replace(_PRIOR_OPTIONS, _PRIOR_KEYS)
+    return text.replace("--max-drift-ppm ", "max_drift_ppm = ")

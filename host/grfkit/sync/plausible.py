@@ -91,6 +91,12 @@ def input_doubts(
             f"the slope is stated as {request.slope_percent:g} percent, which are {degrees:.0f} degrees: check it"
         )
     told += _surface(request.surface, plates)
+    if request.prior_offset_s is not None and request.reference is not None and len(wearables) > 1:
+        told.append(
+            f"the prior (--prior-offset {request.prior_offset_s:g} s, SD {request.prior_sd_s:g} s) was taken for the"
+            f" clocks of all {len(wearables)} wearables, which is right only if they began together: if not, align each"
+            " alone"
+        )
     if belt is not None and belt.varies and request.surface == "overground":
         told.append(
             f"the plates are never at rest in {belt.record_s:.0f} s of stepping, as one belt of a treadmill is: is the"

@@ -82,7 +82,7 @@ def overlapping(links: Sequence[Link], aligned: Sequence[int]) -> dict[int, str]
             if a != b and shared > MOST_SHARED_S and a not in found:
                 found[a] = (
                     f"its contacts place it on {shared:.0f} s of the device's clock that trial '{links[b].trial}' has,"
-                    " and plates record one trial after the other: one of the two is of another session"
+                    " and plates record one after the other: one of the two is of another session, or both are one"
                 )
     return found
 
