@@ -266,8 +266,10 @@ def test_trial_and_report_in_one_file_and_a_prior_of_nan_are_refused_before_anyt
 def test_a_refusal_does_not_touch_what_stands_there_even_with_force(lab: Lab, tmp_path: Path) -> None:
     out = tmp_path / "trial.nc"
     out.write_text("precious")
-    assert sync(lab, out, "--force", wearables=(lab.stranger,)).code == 3
+    ran = sync(lab, out, "--force", wearables=(lab.stranger,))
+    assert ran.code == 3
     assert out.read_text() == "precious"
+    assert "trial.nc is of an earlier run and stays as it was" in ran.out
 
 
 def test_bad_input_is_one_line_code_2_and_no_file(lab: Lab, tmp_path: Path) -> None:

@@ -142,6 +142,10 @@ def test_a_file_named_twice_is_refused_by_function_and_by_command(
 ) -> None:
     with pytest.raises(BadInputError, match="name the same file twice"):
         align(lab / "force.c3d", [lab / "imu.csv", str(lab / "imu.csv")], surface="treadmill")
+    copy = tmp_path / "copy.csv"
+    copy.write_bytes((lab / "imu.csv").read_bytes())
+    with pytest.raises(BadInputError, match=r"copy\.csv: is a copy of .*imu\.csv"):
+        align(None, [lab / "imu.csv", copy], surface="treadmill")
     words = ["--reference", str(lab / "force.c3d"), "--surface", "treadmill", "--out", str(tmp_path / "trial.nc")]
     twice = ["--wearable", str(lab / "imu.csv")] * 2
     with patch.object(sys, "argv", ["grf-sync", *words, *twice]), pytest.raises(SystemExit) as stop:

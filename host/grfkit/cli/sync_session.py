@@ -12,6 +12,7 @@ from ..sync.session_request import SessionRequest, read_session
 from .command_line import for_terminal
 from .common import EXIT_BAD_INPUT, EXIT_REFUSED
 from .sync_run import Outcome
+from .sync_words import earlier_trial
 
 _PRIOR_OPTIONS, _PRIOR_KEYS = "--prior-offset and --prior-sd", "prior_offset and prior_sd in its [[trial]]"
 
@@ -89,6 +90,10 @@ def _write_page(session: SessionAlignment, page: Path, *, reports: bool, force: 
 def _words(session: SessionAlignment, page: Path) -> str:
     written = sum(alignment.accepted for alignment in session.trials.values())
     lines = [f"verdict: {session.verdict}", *(f"  {text}" for text in session.messages)]
+    for trial in session.request.trials:
+        alignment = session.trials.get(trial.name)
+        if alignment is None or not alignment.accepted:
+            lines += earlier_trial(trial.out)
     lines += [f"trials written: {written} of {len(session.request.trials)}", f"report: {page}"]
     # advice of grf-sync: a session has no such options, but keys of its document
     text = for_terminal("\n".join(lines)).replace(_PRIOR_OPTIONS, _PRIOR_KEYS)

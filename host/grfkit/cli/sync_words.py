@@ -22,9 +22,17 @@ def words(alignment: Alignment, out: Path, report: Path | None) -> str:
     lines = [f"verdict: {alignment.verdict_words}", *(f"  {text}" for text in alignment.messages)]
     by_eye = " (to decide by eye: the same command with --review)"
     lines.append(f"trial: {out}" if alignment.accepted else f"no trial was written{by_eye}")
+    if not alignment.accepted:
+        lines += earlier_trial(out)
     if report is not None:
         lines.append(f"report: {report}")
     return for_terminal("\n".join(lines))
+
+
+def earlier_trial(out: Path) -> list[str]:
+    """Return that a trial of an earlier run stands where nothing was written now, as a line; none without."""
+    left = f"warning: {out} is of an earlier run and stays as it was; delete it if nothing should be made of it"
+    return [left] if out.exists() else []
 
 
 def table_code(entries: Sequence[Mapping[str, Any]]) -> int:

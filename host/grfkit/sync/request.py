@@ -273,6 +273,20 @@ def _refuse_twice(wearables: tuple[Source, ...]) -> None:
     identities = {source.resolve() if isinstance(source, Path) else id(source) for source in wearables}
     if len(identities) < len(wearables):
         raise BadInputError("the wearables (--wearable) name the same file twice; name each file once")
+    seen: dict[str, Path] = {}
+    for path in _of_equal_size([source for source in wearables if isinstance(source, Path)]):
+        other = seen.setdefault(describe_input(path).sha256, path)
+        if other is not path:
+            raise BadInputError(
+                f"{path}: is a copy of {other}, and a recording aligns with itself whatever it is; name each"
+                " recording once"
+            )
+
+
+def _of_equal_size(paths: Sequence[Path]) -> list[Path]:
+    """Return the files that exist and share their size with another: only those can be copies."""
+    sizes = {path: path.stat().st_size for path in paths if path.is_file()}
+    return [path for path, size in sizes.items() if size and list(sizes.values()).count(size) > 1]
 
 
 def _reader_of(path: Path) -> Reader:
