@@ -19,6 +19,8 @@ from grfkit.cli import inspect
 from grfkit.cli.sync import main
 from grfkit.errors import BadInputError, RefusedError
 from grfkit.records import ClockMap, Recording, Trial
+from grfkit.simulate.conditions import Condition
+from grfkit.simulate.lab import simulate_trial
 from grfkit.sync import Alignment, align, assemble
 from grfkit.sync.batch import read_table, run_batch, run_row
 from known_clock_files import a_run, insole_on_reference, write_markers, write_one_file
@@ -288,3 +290,21 @@ def test_real_files_of_markers_and_plates_become_trials(name: str) -> None:
     assert alignment.verdict == "aligned"
     assert only(alignment).check != "contradicts"
     assert "landmarks" in assemble(alignment).streams
+
+
+def test_what_a_statement_saves_of_the_search_is_no_evidence_for_it() -> None:
+    """Three hits that fit 2 s off by chance: as a sure prior the statement would have aligned them to itself."""
+    lab = simulate_trial(
+        Condition(family="B", surface="overground", duration_s=40.0, wearables=("insole",), gaps=False), 37_000_036
+    )
+    streams = {n: s.sel(time=slice(5.925, 23.905)) for n, s in lab.wearables["insole"].streams.items()}
+    cut = lab.wearables["insole"].replaced(streams)
+    truth = next(iter(lab.truth.streams.values()))
+    middle_s = 14.915121641652632
+    true_s = float(truth.t_reference(np.array([middle_s]))[0]) - middle_s
+    first_s = float(next(iter(streams.values()))["time"].values[0])
+    assert first_s == pytest.approx(5.93)
+    wrong = align(lab.reference, cut, surface="overground", offset_s=true_s + 2.0)
+    assert {m.check for m in wrong.maps.values()} <= {"unclear", "doubtful"}
+    prior = align(lab.reference, cut, surface="overground", prior_offset_s=true_s + 2.0, prior_sd_s=0.02)
+    assert prior.verdict == "aligned"  # else this case shows nothing

@@ -27,6 +27,7 @@ from ..calibrate.documents import LagTable
 from ..errors import BadInputError
 from ..records import Anchors, ClockMap, Prior, Recording, Segment
 from ..records.clock import ClockCheck
+from .candidates import surprise_nats
 from .clock_map import DeviceAlignment, nothing_to_align, without_map
 from .contact_events import LoadSignal, plate_loads
 from .decide import CONTRADICTED
@@ -214,7 +215,11 @@ def _checked(
         return _Checked("unclear", f"nothing checks the given clock: {error}")
     if alone.clock_map.verdict == "aligned":
         return _against_alignment(alone, known)
-    if led.clock_map.verdict == "aligned" and abs(_difference_s(led, known)) <= _allowed_s(led, known):
+    # what a prior saves of the search is no evidence for the statement that it is made of
+    saved = surprise_nats(prior, sum(end - start for start, end in (_span(reference.streams), _span(group))))
+    gate = settings.treadmill if request.surface == "treadmill" else settings.overground
+    near = led.clock_map.verdict == "aligned" and abs(_difference_s(led, known)) <= _allowed_s(led, known)
+    if near and (led.clock_map.margin or 0.0) - saved >= gate.margin:
         return _Checked("agrees", _agreement(led, known), led)
     return _doubted(alone, led, known)
 
