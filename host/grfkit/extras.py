@@ -22,10 +22,13 @@ EXTRAS = {
     "textual": "tui",
     "pylsl": "lsl",
     "matplotlib": "plot",
+    "av": "video",
+    "cv2": "video",
 }
 """The extra by the name that is imported; as in ``pyproject.toml``."""
 _NAMES = {
     "serial": "pyserial",
+    "cv2": "opencv-python-headless",
     "ai_edge_litert": "ai-edge-litert",
     "tf_keras": "tf-keras",
     "tflite_micro": "tflite-micro",

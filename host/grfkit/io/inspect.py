@@ -201,7 +201,7 @@ def _stream(name: str, data: xr.Dataset) -> StreamReport:
         gaps=int(attrs["gaps"]),
         longest_gap_s=_longest_gap_s(data),
         stamp_source=attrs["stamp_source"],
-        channels=_landmarks(data) if attrs["kind"] == "landmarks" else _channels(data),
+        channels=_landmarks(data) if attrs["kind"] in ("landmarks", "keypoints") else _channels(data),
         plate=_plate(attrs) if attrs["kind"] == "force_plate" else None,
     )
 
@@ -213,7 +213,7 @@ def _longest_gap_s(data: xr.Dataset) -> float:
     present = np.isfinite(data["time_raw"].values)
     for name, channel in _variables(data):
         # an unloaded foot or plate has no centre of pressure and no free moment: that is no gap
-        if name == "time_raw" or is_masked(name):
+        if name in ("time_raw", "visibility", "image") or is_masked(name):
             continue
         values = np.asarray(channel.values, dtype=np.float64)
         complete = np.isfinite(values if values.ndim == 1 else values.sum(axis=2))
@@ -243,7 +243,7 @@ def _landmarks(data: xr.Dataset) -> list[ChannelReport]:
 def _channel(name: str, values: Any, attrs: Mapping[Any, Any]) -> ChannelReport:
     array = np.asarray(values, dtype=np.float64)
     finite = array[np.isfinite(array)]
-    absent = ~np.isfinite(array if array.ndim == 1 else array.sum(axis=1))
+    absent = ~np.isfinite(array if array.ndim == 1 else array.reshape(array.shape[0], -1).sum(axis=1))
     return ChannelReport(
         name=name,
         raw_name=str(attrs.get("raw_name", name)),

@@ -2,6 +2,7 @@
 
 from ..arrays import Floats
 from .clock import Anchors, ClockMap, Knot, Prior, Segment
+from .film_streams import make_images, make_keypoints
 from .streams import Channel, Frame, Side, StampSource, StreamKind, Surface, make_landmarks, make_stream
 from .trees import Recording, Trial, make_recording, read_tree, write_tree
 
@@ -20,6 +21,8 @@ __all__ = [
     "StreamKind",
     "Surface",
     "Trial",
+    "make_images",
+    "make_keypoints",
     "make_landmarks",
     "make_recording",
     "make_stream",

@@ -15,12 +15,14 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from .gaps import find_gaps, is_regular, median_step, set_by, usual_step, with_missing_rows
 
-StreamKind = Literal["force_plate", "insole", "imu", "body_imu", "landmarks", "analog", "events"]
-"""``imu`` sits on a foot, ``body_imu`` on pelvis, torso, thigh or shank (attribute ``place``)."""
+StreamKind = Literal["force_plate", "insole", "imu", "body_imu", "landmarks", "keypoints", "images", "analog", "events"]
+"""``imu`` sits on a foot, ``body_imu`` on pelvis, torso, thigh or shank (attribute ``place``); ``keypoints`` (px) and
+``images`` are of a film (:mod:`grfkit.records.film_streams`)."""
 Side = Literal["left", "right", "both", "unknown"]
 StampSource = Literal["crystal", "host", "index", "unknown"]
-Frame = Literal["raw", "sensor", "foot", "plate", "global", "lab", "landing"]
-"""``global`` is the file's own laboratory frame; ``lab`` is grfkit's: X forward, Y left, Z up."""
+Frame = Literal["raw", "sensor", "foot", "plate", "global", "lab", "landing", "image"]
+"""``global`` is the file's own laboratory frame; ``lab`` is grfkit's: X forward, Y left, Z up; ``image`` is a picture's:
+x to the right, y down, px."""
 Surface = Literal["treadmill", "overground"]
 
 # One day: no recording pauses longer, so a wrong or a repaired clock is the likelier reason.
@@ -98,13 +100,13 @@ def make_stream(
         more than a day.
     """
     stamps = units.to_si(np.asarray(time, dtype=np.float64), time_unit)
-    _check_stamps(stamps, channels, kind)
+    check_stamps(stamps, channels, kind)
     holes = find_gaps(stamps)
     filled, source = with_missing_rows(stamps, holes)
     data, absent = _spread_channels(channels, source, kind)
     raw = _spread(np.asarray(time, dtype=np.float64), source)
     data["time_raw"] = ("time", raw, {"units": units.canonical_name(time_unit), "long_name": "as recorded"})
-    about: dict[str, Any] = {"kind": kind, "side": side, "rate_hz": float(rate_hz or _median_rate(stamps))}
+    about: dict[str, Any] = {"kind": kind, "side": side, "rate_hz": float(rate_hz or median_rate(stamps))}
     about |= {"stamp_source": stamp_source, "clock": clock}
     # rows added for lost samples are absent too where any channel is: they are counted once
     missing = int(absent.sum()) - int((source < 0).sum() if absent.any() else 0)
@@ -166,10 +168,10 @@ def make_landmarks(
     units.require(unit, "m", what="landmark position")
     stamps = np.asarray(time, dtype=np.float64)
     _check_landmarks(values, names)
-    _check_stamps(stamps, [Channel("position", values[:, 0, 0], unit)], "landmarks")
+    check_stamps(stamps, [Channel("position", values[:, 0, 0], unit)], "landmarks")
     hidden = np.asarray(np.isnan(values).any(axis=2), dtype=bool)
     meta: dict[str, Any] = {"kind": "landmarks", "side": "both", "clock": clock, "stamp_source": stamp_source}
-    meta |= {"rate_hz": float(rate_hz or _median_rate(stamps)), "missing_samples": int(hidden.sum())}
+    meta |= {"rate_hz": float(rate_hz or median_rate(stamps)), "missing_samples": int(hidden.sum())}
     # a landmark that is never seen is no gap of the recording
     absent = np.asarray(hidden[:, ~hidden.all(axis=0)].any(axis=1), dtype=bool)
     meta |= {"gaps": int(find_gaps(stamps).holes.sum()) + _runs(absent)} | dict(attrs or {})
@@ -188,12 +190,18 @@ def make_landmarks(
 def _check_landmarks(values: Floats, names: Sequence[str]) -> None:
     if values.ndim != 3 or values.shape[2] != 3 or values.shape[1] != len(names) or not len(names):
         raise BadInputError(f"landmark positions have shape {values.shape}, expected (samples, {len(names)}, 3)")
+    check_names_of_points(names)
+
+
+def check_names_of_points(names: Sequence[str]) -> None:
+    """Refuse names of landmarks that repeat."""
     if len(set(names)) != len(names):
         repeated = sorted({n for n in names if list(names).count(n) > 1})
         raise BadInputError(f"landmark names stand twice: {', '.join(repeated)}")
 
 
-def _check_stamps(stamps: Floats, channels: Sequence[Channel], kind: str) -> None:
+def check_stamps(stamps: Floats, channels: Sequence[Channel], kind: str) -> None:
+    """Refuse time that is missing, goes backwards, stands or leaps, and channels of another length."""
     if stamps.ndim != 1 or not stamps.size:
         raise BadInputError(f"the {kind} stream holds no sample")
     if not channels:
@@ -243,7 +251,7 @@ def _check_moving(stamps: Floats, kind: str) -> None:
         )
 
 
-def _median_rate(stamps: Floats) -> float:
+def median_rate(stamps: Floats) -> float:
     """Return the sampling rate (Hz) from the stamps: usual step where regular, count over span otherwise."""
     if is_regular(stamps):
         return 1.0 / usual_step(stamps)

@@ -162,9 +162,12 @@ def _table(data: xr.Dataset) -> pd.DataFrame:
 
     index = pd.Index(data["time"].values, name="time")
     if "landmark" not in data.coords:
-        return pd.DataFrame({name: data[name].values for name in _channels(data)}, index=index)
-    position = data["position"].transpose("time", "landmark", "axis")
-    names = [f"{point}_{axis}" for point in position["landmark"].values for axis in position["axis"].values]
+        # a picture is no column: of a film's pictures the table holds their mean brightness
+        columns = {name: data[name].values for name in _channels(data)}
+        return pd.DataFrame({n: v.mean(axis=(1, 2)) if v.ndim == 3 else v for n, v in columns.items()}, index=index)
+    across = "plane" if "plane" in data.coords else "axis"
+    position = data["position"].transpose("time", "landmark", across)
+    names = [f"{point}_{axis}" for point in position["landmark"].values for axis in position[across].values]
     return pd.DataFrame(position.values.reshape(len(index), len(names)), index=index, columns=names)
 
 
@@ -351,7 +354,7 @@ def write_tree(tree: xr.DataTree, path: PathLike, *, force: bool = False) -> Non
             encoding = {
                 str(name): {"zlib": True, "complevel": 4, "shuffle": True}
                 for name, item in data.variables.items()
-                if item.dtype.kind == "f" and item.ndim and item.size
+                if item.dtype.kind in "fu" and item.ndim and item.size
             }
             file.add(data, group=None if node is tree else node.path, encoding=encoding)
 

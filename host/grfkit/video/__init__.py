@@ -1,0 +1,1 @@
+"""Films of somebody walking, filmed from the side: decoded, the walker found, and made a recording."""
