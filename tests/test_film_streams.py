@@ -29,7 +29,7 @@ def _recording() -> Recording:
 def test_streams_of_a_film_come_back_from_a_file(tmp_path: Path) -> None:
     recording = _recording()
     recording.to_netcdf(tmp_path / "film.nc")
-    again = Recording.open(tmp_path / "film.nc")
+    again = Recording.from_netcdf(tmp_path / "film.nc")
     assert again.streams["images"]["image"].dtype == np.uint8
     for name, stream in recording.streams.items():
         again_stream = again.streams[name]
@@ -50,7 +50,7 @@ def test_a_hidden_point_is_not_visible_and_the_report_counts_it() -> None:
 
 @pytest.mark.parametrize("shape", [(6, 2, 3), (5, 2, 2), (6, 3, 2)])
 def test_positions_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(BadInputError, match="shape|samples"):
+    with pytest.raises(BadInputError, match=r"shape|samples"):
         make_keypoints(np.zeros(shape), ["heel_left", "toe_left"], TIME)
 
 

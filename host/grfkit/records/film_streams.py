@@ -97,7 +97,7 @@ def make_images(
     values, stamps = np.asarray(images), np.asarray(time, dtype=np.float64)
     if values.ndim != 3 or values.dtype != np.uint8 or not values.size or values.shape[0] != stamps.size:
         raise BadInputError(
-            f"images have shape {values.shape} and type {values.dtype}, expected ({stamps.size}, rows, columns) of uint8"
+            f"images have shape {values.shape} and type {values.dtype}, expected ({stamps.size}, rows, columns) uint8"
         )
     check_stamps(stamps, [Channel("image", values[:, 0, 0].astype(np.float64), "1")], "images")
     about = _about("images", stamps, 0, rate_hz, clock) | {"picture": picture} | dict(attrs or {})

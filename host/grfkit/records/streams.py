@@ -21,7 +21,7 @@ StreamKind = Literal["force_plate", "insole", "imu", "body_imu", "landmarks", "k
 Side = Literal["left", "right", "both", "unknown"]
 StampSource = Literal["crystal", "host", "index", "unknown"]
 Frame = Literal["raw", "sensor", "foot", "plate", "global", "lab", "landing", "image"]
-"""``global`` is the file's own laboratory frame; ``lab`` is grfkit's: X forward, Y left, Z up; ``image`` is a picture's:
+"""``global`` is the file's own laboratory frame; ``lab`` is grfkit's: X forward, Y left, Z up; ``image`` a picture's:
 x to the right, y down, px."""
 Surface = Literal["treadmill", "overground"]
 
