@@ -182,8 +182,8 @@ def batch(
 
     Columns: reference, wearable (several: a;b), surface, out; where wanted trial, mass_kg, participant, speed_m_s,
     slope_percent, forward, report, prior_offset, prior_sd, synchronised, offset, offset_sd, column_map, rate_hz,
-    plates, side, calibration, correct, together, allow_partial, accept_refused, min_overlap_s, max_drift_ppm. Paths are
-    relative to the table.
+    plates, side, calibration, correct, together, allow_partial, accept_refused, min_overlap_s, max_drift_ppm,
+    session (rows of one are aligned together), start, start_sd. Paths are relative to the table.
     """
     from .sync_run import run_table
 

@@ -96,6 +96,13 @@ def _check_file(options: dict[str, Any], out: Path, report: Path | None, force: 
 def run_row_with_report(row: Row) -> dict[str, Any]:
     """Run one row of a table and write its report; importable by other processes."""
     summary = run_row(row)
+    rows = {member.number: member for member in (row, *row.companions)}
+    for each in (summary, *summary.get("_companions", ())):
+        _write_report(rows[each["row"]], each)
+    return summary
+
+
+def _write_report(row: Row, summary: dict[str, Any]) -> None:
     # taken out: what is left goes into the journal as JSON
     evidence = summary.pop("_evidence", None)
     if evidence is not None and row.report is not None:
@@ -104,7 +111,6 @@ def run_row_with_report(row: Row) -> dict[str, Any]:
         row.report.parent.mkdir(parents=True, exist_ok=True)
         # under another name until the whole row has ended well
         write_sync_report(waiting(row.report), evidence, force=True)
-    return summary
 
 
 def run_table(table: Path, *, scheduler: str | None, processes: int | None, reports: bool, force: bool) -> Outcome:
@@ -116,7 +122,7 @@ def run_table(table: Path, *, scheduler: str | None, processes: int | None, repo
     if warning := exposure(scheduler):
         say(warning)
     if reports:
-        rows = [r if r.report else r.model_copy(update={"report": r.out.with_suffix(".html")}) for r in rows]
+        rows = [_reported(row) for row in rows]
     journal = table.with_name(f"{table.name}.journal.jsonl")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -135,6 +141,13 @@ def run_table(table: Path, *, scheduler: str | None, processes: int | None, repo
     counts: dict[str, int] = {v: sum(d["verdict"] == v for d in summaries) for v in ROW_VERDICTS}
     summary = {"counts": counts, "trials": summaries}
     return summary, table_words(counts, summaries), table_code(summaries)
+
+
+def _reported(row: Row) -> Row:
+    """Return a row with a report beside its trial where it names none, and its session's rows likewise."""
+    report = row.report or row.out.with_suffix(".html")
+    companions = tuple(_reported(other) for other in row.companions)
+    return row.model_copy(update={"report": report, "companions": companions})
 
 
 def _write_index(table: Path, summaries: list[dict[str, Any]]) -> None:

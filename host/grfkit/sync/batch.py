@@ -18,9 +18,10 @@ from ..errors import BadInputError, GrfError
 from ..provenance import describe_input, require_regular
 from ..records.participants import person_key
 from ..renames import remove
-from .align import align_request
+from .align import Alignment, align_request
 from .assemble import assemble
-from .table import Row, read_table
+from .table import Row
+from .table_sessions import members_of, read_table, session_of
 
 __all__ = ["ROW_VERDICTS", "Row", "RowVerdict", "read_table", "run_batch", "run_row", "waiting"]
 
@@ -34,23 +35,57 @@ def run_row(row: Row) -> dict[str, Any]:
 
     The summary is the JSON of ``grf-sync`` plus ``row``, ``out`` and, for bad input, ``error``. The trial waits as
     :func:`waiting` names it until the batch has it in its journal: a batch that is stopped leaves no trial that it
-    does not know of.
+    does not know of. A row of a session runs with its companions, whose summaries are ``_companions`` of its own.
     """
-    summary: dict[str, Any] = {"row": row.number, "out": row.name_of(row.out), "key": row.key()}
+    if row.companions:
+        return _run_session(row)
+    with _own_error(summary := _summary_of(row)):
+        summary |= _written(row, align_request(row.request))
+    gc.collect()  # trees refer to themselves: without this a worker keeps gigabytes of rows long done
+    return summary
+
+
+def _run_session(row: Row) -> dict[str, Any]:
+    members = members_of(row)
+    summaries = {member.number: _summary_of(member) for member in members}
     try:
-        alignment = align_request(row.request)
-        row.out.parent.mkdir(parents=True, exist_ok=True)
-        if alignment.accepted:
-            assemble(alignment).to_netcdf(waiting(row.out), force=True)
-        summary |= alignment.to_json(Path(row.name_of(row.out))) | {"error": None}
-        if row.report is not None:
-            summary["report"] = row.name_of(row.report)
-            summary["_evidence"] = alignment.evidence
+        session = session_of(members)
+        for member in members:
+            with _own_error(summary := summaries[member.number]):
+                if member.out.stem in session.errors:
+                    raise BadInputError(session.errors[member.out.stem])
+                summary |= _written(member, session.trials[member.out.stem])
+    except Exception as error:  # one session must not end the other rows
+        for summary in summaries.values():
+            summary |= _failed("internal error", f"internal error, {type(error).__name__}: {error}")
+    gc.collect()
+    own = summaries.pop(row.number)
+    return own | {"_companions": list(summaries.values())}
+
+
+def _summary_of(row: Row) -> dict[str, Any]:
+    return {"row": row.number, "out": row.name_of(row.out), "key": row.key()}
+
+
+@contextmanager
+def _own_error(summary: dict[str, Any]) -> Iterator[None]:
+    """Put an error into the summary of the row that it concerns."""
+    try:
+        yield
     except (GrfError, OSError) as error:
         summary |= _failed("bad input", str(error))
     except Exception as error:  # one row must not end the others
         summary |= _failed("internal error", f"internal error, {type(error).__name__}: {error}")
-    gc.collect()  # trees refer to themselves: without this a worker keeps gigabytes of rows long done
+
+
+def _written(row: Row, alignment: Alignment) -> dict[str, Any]:
+    """Return what a row's summary says of its alignment, the trial written beside its final place."""
+    row.out.parent.mkdir(parents=True, exist_ok=True)
+    if alignment.accepted:
+        assemble(alignment).to_netcdf(waiting(row.out), force=True)
+    summary = alignment.to_json(Path(row.name_of(row.out))) | {"error": None}
+    if row.report is not None:
+        summary |= {"report": row.name_of(row.report), "_evidence": alignment.evidence}
     return summary
 
 
@@ -98,11 +133,21 @@ def run_batch(
     for summary in finished.values():
         progress(summary)
     by_number = {row.number: row for row in rows}
-    with _nothing_waits(todo, finished), closing(_run(todo, worker, scheduler, processes)) as summaries:
-        for summary in summaries:
-            _settle(by_number[summary["row"]], summary, finished, journal)
-            progress(summary)
+    with _nothing_waits(todo, finished), closing(_run(_leads(todo), worker, scheduler, processes)) as results:
+        for result in results:
+            for summary in (*result.pop("_companions", ()), result):
+                if summary["row"] in finished:  # made by an earlier run from the same files
+                    _remove_waiting(by_number[summary["row"]])
+                    continue
+                _settle(by_number[summary["row"]], summary, finished, journal)
+                progress(summary)
     return [finished[row.number] for row in rows]
+
+
+def _leads(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows to hand to workers: of each session the first, which runs with its companions."""
+    first: dict[str, Row] = {}
+    return [row for row in rows if not row.companions or first.setdefault(row.session, row) is row]
 
 
 @contextmanager

@@ -50,6 +50,9 @@ _COLUMNS = {
     "accept_refused": "accept_refused",
     "min_overlap_s": "min_overlap_s",
     "max_drift_ppm": "max_drift_ppm",
+    "session": "session",
+    "start": "start",
+    "start_sd": "start_sd_s",
 }
 _OTHER_NAMES = {
     "wearables": "wearable",
@@ -58,6 +61,7 @@ _OTHER_NAMES = {
     "prior_sd_s": "prior_sd",
     "offset_s": "offset",
     "offset_sd_s": "offset_sd",
+    "start_sd_s": "start_sd",
     "synchronized": "synchronised",
     "mass": "mass_kg",
     "speed": "speed_m_s",
@@ -75,13 +79,35 @@ _COLUMN_OF = {f"settings.{field}": column for column, field in _SETTINGS.items()
     field: column for column, field in _COLUMNS.items()
 }
 _NUMBERS = frozenset(
-    {"mass_kg", "speed_m_s", "slope_percent", "prior_offset", "prior_sd", "rate_hz", "offset", "offset_sd", *_SETTINGS}
+    {
+        "mass_kg",
+        "speed_m_s",
+        "slope_percent",
+        "prior_offset",
+        "prior_sd",
+        "rate_hz",
+        "offset",
+        "offset_sd",
+        "start_sd",
+        *_SETTINGS,
+    }
 )
+_OF_SESSIONS = ("session", "start", "start_sd_s")
+"""Fields that say nothing of a row without a session: journals of an earlier grfkit hold no such field."""
 _HEADING = "its first line names the columns: reference,wearable,surface,out and others"
 
 
 class Row(BaseModel):
-    """One row of the table in ``folder``: a request, where its trial goes, and where its report goes."""
+    """One row of the table in ``folder``: a request, where its trial goes, and where its report goes.
+
+    Attributes
+    ----------
+    session, start, start_sd_s
+        Rows of one session are aligned together (:mod:`.table_sessions`); when the row's reference started, and the SD
+        of that, as the table's text.
+    companions
+        The other rows of its session.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     number: int
@@ -89,6 +115,10 @@ class Row(BaseModel):
     out: Path
     report: Path | None = None
     folder: Path = Path()
+    session: str = ""
+    start: str = ""
+    start_sd_s: str = ""
+    companions: tuple[Row, ...] = ()
 
     def name_of(self, path: Path) -> str:
         """Return a path as the table names it: relative to the table's folder, with forward slashes."""
@@ -98,17 +128,19 @@ class Row(BaseModel):
         """Return what tells this job from any other: its request, and the size and time of its files."""
         stamps = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in self.request.files() if p.exists()]
         # without the number: a row that was moved within the table is the same job
-        text = self.model_dump_json(exclude={"number"}) + repr(stamps)
+        text = self.model_dump_json(exclude={"number", "companions", *(() if self.session else _OF_SESSIONS)})
+        text += repr(stamps) + "".join(sorted(other.key() for other in self.companions))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_table(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
-    """Return the rows of a table; relative paths are relative to the table.
+def read_rows(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
+    """Return the rows of a table, not yet joined to sessions; relative paths are relative to the table.
 
     Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
     ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd synchronised offset offset_sd
     column_map rate_hz plates side calibration correct together allow_partial accept_refused min_overlap_s max_drift_ppm
-    trial``; in any case, with any blanks around them. A row whose clocks are ``synchronised`` may name no wearable.
+    trial session start start_sd``; in any case, with any blanks around them. Rows of one ``session`` are aligned
+    together. A row whose clocks are ``synchronised`` may name no wearable.
     Cells are separated by commas, semicolons or tabs.
 
     Parameters
@@ -200,6 +232,7 @@ def _row(path: Path, number: int, line: dict[str, str], defaults: dict[str, Any]
     filled: dict[str, Any] = dict(defaults) | {k: v for k, v in cells.items() if v}
     base = path.parent
     out, report = filled.pop("out", ""), filled.pop("report", None)
+    session, start, start_sd_s = (str(filled.pop(name, "")) for name in _OF_SESSIONS)
     filled.pop("trial", None)
     if not out:
         raise BadInputError(f"{path}: row {number} has no 'out'")
@@ -228,6 +261,9 @@ def _row(path: Path, number: int, line: dict[str, str], defaults: dict[str, Any]
         out=_there(base, out),
         report=_there(base, report) if report else None,
         folder=base,
+        session=session,
+        start=start,
+        start_sd_s=start_sd_s,
     )
     _refuse_before(path, row)
     return row
