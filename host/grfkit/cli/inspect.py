@@ -44,6 +44,13 @@ def inspect(
         Path | None,
         typer.Option(help="TOML of the plates, for a C3D that does not describe them.", show_default=False),
     ] = None,
+    static: Annotated[
+        bool,
+        typer.Option("--static", help="FILE is a static trial: show the alignment of both knees (varus is positive)."),
+    ] = False,
+    mapping: Annotated[
+        str, typer.Option("--mapping", help="With --static: which markers are which, if the names do not tell.")
+    ] = "",
 ) -> None:
     """Show what a recording holds, and which reader took it and why.
 
@@ -51,6 +58,9 @@ def inspect(
     """
     from ..io.inspect import inspect as describe
 
+    if static or mapping:
+        _show_knees(file, mapping, read_options(column_map, rate_hz, side, plates, file=file), static, as_json)
+        return
     if _is_trial(file, as_json, stated=any(option is not None for option in (column_map, rate_hz, side, plates))):
         return
     report = describe(file, read_options(column_map, rate_hz, side, plates, file=file))
@@ -62,6 +72,34 @@ def inspect(
     from .tables import show_report
 
     show_report(report)
+
+
+def _show_knees(file: Path, mapping: str, options: ReadOptions, static: bool, as_json: bool) -> None:
+    """Show the alignment of both knees in a static trial."""
+    from ..errors import BadInputError
+    from ..gait.knee_alignment import knee_alignment_of
+    from ..io import read
+
+    if not static:
+        raise BadInputError("--mapping says which markers are which in a static trial; give it with --static")
+    try:
+        legs = knee_alignment_of(read(file, options), mapping)
+    except BadInputError as error:
+        raise BadInputError(str(error) if str(error).startswith(str(file)) else f"{file}: {error}") from error
+    if as_json:
+        import json
+
+        keys = {f"hka_{side}_deg": leg.deviation_deg for side, leg in legs.items()}
+        spread = {f"hka_{side}_sd_deg": leg.sd_deg for side, leg in legs.items()}
+        print(json.dumps({"file": str(file), "hka_method": "static markers", **keys, **spread}, indent=2))
+        return
+    for side, leg in legs.items():
+        kind = "varus" if leg.deviation_deg > 0 else "valgus"
+        print(
+            f"{side} knee: {leg.deviation_deg:+.1f} degrees ({kind}), SD {leg.sd_deg:.1f},"
+            f" from {leg.frames} frame{'s' * (leg.frames != 1)}"
+        )
+    print("deviation of the hip-knee-ankle axis from 180 degrees by markers; radiographs are the standard")
 
 
 def _is_trial(file: Path, as_json: bool, *, stated: bool) -> bool:

@@ -118,6 +118,8 @@ class LandmarkMapping(BaseModel):
         For the regression; one PSIS name without ``{side}`` is the sacrum.
     virtual
         Points that are computed from segments first.
+    epicondyles, malleoli
+        Markers of knee and ankle, the lateral before the medial one, for the knee's alignment in a static trial.
     over
         Mappings before which this one is taken where both fit a recording's names.
     """
@@ -130,6 +132,8 @@ class LandmarkMapping(BaseModel):
     pelvis_asis: str = ""
     pelvis_psis: str = ""
     virtual: dict[str, VirtualPoint] = Field(default_factory=dict)
+    epicondyles: tuple[str, ...] = Field(default=(), max_length=2)
+    malleoli: tuple[str, ...] = Field(default=(), max_length=2)
     over: tuple[str, ...] = ()
     pelvis: tuple[LandmarkRecipe, ...]
     hip: tuple[LandmarkRecipe, ...]
@@ -266,18 +270,18 @@ def _recipe_path(
 ) -> tuple[Floats | None, list[str]]:
     """Return a landmark's path, None where its points are missing, and which points it needs."""
     if recipe.mean:
-        needs = _side_names(recipe.mean, side, mapping)
+        needs = side_names(recipe.mean, side, mapping)
         return (moving.of(needs).mean(axis=1) if moving.has(needs) else None), needs
     if recipe.hinge:
-        upper, lower = (_side_names(group, side, mapping) for group in recipe.hinge)
+        upper, lower = (side_names(group, side, mapping) for group in recipe.hinge)
         if not (moving.has(upper) and moving.has(lower)):
             return None, [*upper, *lower]
         guides = [paths[f"{g}_{side}"] for g in recipe.guides]
         return hinge_centre(moving.of(upper), moving.of(lower), guides[0], guides[1]), []
-    cluster = [n for n in _side_names(recipe.by, side, mapping) if moving.has([n]) and still.has([n])]
-    static_names = _pelvis_names(mapping) if recipe.harrington else _side_names(recipe.static_mean, side, mapping)
+    cluster = [n for n in side_names(recipe.by, side, mapping) if moving.has([n]) and still.has([n])]
+    static_names = pelvis_marker_names(mapping) if recipe.harrington else side_names(recipe.static_mean, side, mapping)
     if len(cluster) < 3 or not still.has(static_names):
-        return None, [*static_names, *_side_names(recipe.by, side, mapping)]
+        return None, [*static_names, *side_names(recipe.by, side, mapping)]
     # cluster and points of one frame: means over frames would shrink a body that sways in the static trial
     shape = template_of(still.of([*cluster, *static_names]))
     static = shape[len(cluster) :]
@@ -289,13 +293,13 @@ def _recipe_path(
     return carried(point[None], shape[: len(cluster)], moving.of(cluster))[:, 0], []
 
 
-def _pelvis_names(mapping: LandmarkMapping) -> list[str]:
+def pelvis_marker_names(mapping: LandmarkMapping) -> list[str]:
     """Return the names of both ASIS, then of the PSIS (two, or the one sacrum)."""
     both = [mapping.pelvis_asis.format(side=mapping.sides[s]) for s in SIDES]
     return [*both, *dict.fromkeys(mapping.pelvis_psis.format(side=mapping.sides[s]) for s in SIDES)]
 
 
-def _side_names(names: Sequence[str], side: str, mapping: LandmarkMapping) -> list[str]:
+def side_names(names: Sequence[str], side: str, mapping: LandmarkMapping) -> list[str]:
     """Return the names of a side; without a side (the pelvis) those of both."""
     sides = [mapping.sides["left" if side == "left" else "right"]] if side else [mapping.sides[s] for s in SIDES]
     return list(dict.fromkeys(name.format(side=s) for name in names for s in sides))
