@@ -37,7 +37,8 @@ class CutRequest:
         The detector: ``insole_causal`` is what a device can run; ``force`` uses the target itself and is named in
         results. ``imu`` and ``landmarks`` see no toe-off and cut no stances.
     kinds
-        Wearables whose channels become inputs; or only ``landmarks``, through ``mapping``.
+        Wearables whose channels become inputs; or only ``landmarks``, through ``mapping``; or only ``keypoints``, those
+        of a film, whose stances ``film`` cuts by what the film shows.
     cells
         ``as recorded``, or ``relative`` to the foot's own steps, for counts that are not calibrated
         (:func:`~grfkit.gait.relative_cells.relative_cells`).

@@ -44,9 +44,10 @@ def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
             " leaves such streams out"
         )
     unknown = [k for k in request.kinds if k not in KINDS]
-    if (unknown or not request.kinds) and request.kinds != ("landmarks",):
+    if (unknown or not request.kinds) and request.kinds not in (("landmarks",), ("keypoints",)):
         raise BadInputError(
-            f"kinds are {', '.join(request.kinds) or 'none'}; expected some of {', '.join(KINDS)}, or landmarks alone"
+            f"kinds are {', '.join(request.kinds) or 'none'}; expected some of {', '.join(KINDS)}, or landmarks or"
+            " keypoints alone"
         )
     # the kind of window alone; the detector is refused below, with advice
     check_window(request.window, "", ("",))

@@ -18,6 +18,7 @@ from ..records import Trial
 from ..records.by_hand import ATTRIBUTE, by_hand_findings
 from ..records.stance_set import StanceSet, join, with_recordings
 from .cut import CutRequest
+from .from_keypoints import windows_of_keypoints
 from .from_landmarks import windows_of_landmarks
 from .from_wearables import windows_of_wearables
 from .set_writer import write_sets
@@ -124,7 +125,7 @@ def sets_of(
 
 
 def trial_windows(trial: Trial, request: CutRequest | None = None, *, name: str = "trial") -> StanceSet:
-    """Return the windows of one trial: of its landmarks where the request asks for these, else of its wearables.
+    """Return the windows of one trial: of its landmarks or film where the request asks for them, or its wearables.
 
     Raises
     ------
@@ -134,7 +135,9 @@ def trial_windows(trial: Trial, request: CutRequest | None = None, *, name: str 
     request = request or CutRequest()
     check_trial(trial, request, name)
     of_landmarks = request.kinds == ("landmarks",)
-    cut = (windows_of_landmarks if of_landmarks else windows_of_wearables)(trial, request, name=name)
+    of_film = request.kinds == ("keypoints",)
+    windows_of = windows_of_landmarks if of_landmarks else windows_of_keypoints if of_film else windows_of_wearables
+    cut = windows_of(trial, request, name=name)
     cut = with_recordings(cut, str(trial.tree.attrs["participant"]), _recordings(trial, landmarks=of_landmarks))
     return _with_clocks_by_hand(cut, trial, name)
 

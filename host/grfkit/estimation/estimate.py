@@ -16,6 +16,7 @@ from ..arrays import PathLike
 from ..artefacts import check_file
 from ..calibrate.documents import InsoleGeometry
 from ..dataset.foot_force import low_passed
+from ..dataset.from_keypoints import FILM
 from ..errors import BadInputError, RefusedError
 from ..io import ReadOptions
 from ..learn.beyond import Beyond, Distances, beyond_training, hardly_moving
@@ -31,6 +32,7 @@ from ..runtime.manifest import DOCUMENT
 from .curves import FootCurve
 from .feet import Foot, cut_request, detector_of, feet_of, wearables_of
 from .files import check_outputs, write_estimate
+from .film_feet import film_feet, of_film, refuse_another_gait
 from .joined import joined_source
 from .landmark_feet import BY_LANDMARKS, landmark_feet, of_landmarks
 from .open_model import BundleForceModel, open_model, read_spec
@@ -263,6 +265,8 @@ def estimate_source(
     apart = [part.distances for part in parts.values() if part.distances is not None]
     findings += _training_findings(spec, apart, source.name, accepted=request.accept_beyond)
     outside = departures_of(spec, [part.seen for part in parts.values()])
+    if of_film(spec) and not request.accept_beyond:
+        refuse_another_gait(spec, outside, source.name)
     rows = flag_contacts(spec, outside, rows)
     weight = carried(curves, rows)
     findings += finding_of(outside) + turn_findings(rows)
@@ -294,6 +298,8 @@ def _feet(
     spec: ModelSpec, source: EstimateSource, request: EstimateRequest, facts: dict[str, Any], findings: list[str]
 ) -> tuple[list[Foot], dict[Side, str], str]:
     """Return the feet with their stances, why one was left out, and what cut the stances."""
+    if of_film(spec):
+        return film_feet(spec, source, request, facts, findings), {}, request.cut or FILM
     if of_landmarks(spec):
         return landmark_feet(spec, source, request, facts, findings), {}, BY_LANDMARKS
     if of_both_shoes(spec):

@@ -34,7 +34,11 @@ class Foot:
     Attributes
     ----------
     windows
-        Of landmarks: times and inputs (all channels of landmarks) of every stance; None where streams give them.
+        Of landmarks and films: times and inputs of every stance; None where streams give them.
+    scalars
+        Of films: further scalars of every stance.
+    flags
+        What limits every stance of this foot.
     """
 
     side: Side
@@ -43,6 +47,8 @@ class Foot:
     stances: tuple[Stance, ...]
     rejections: tuple[Rejection, ...]
     windows: tuple[tuple[Floats, Floats], ...] | None = None
+    scalars: tuple[dict[str, float], ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 def _kinds(spec: ModelSpec) -> tuple[str, ...]:

@@ -30,8 +30,8 @@ SAME = 1e-6
 
 CUTS = ("insole_causal", "insole", "force")
 """Detectors of stances that see a toe-off."""
-OWN_CUTS = ("landmarks", "imu")
-"""What cuts the stances of models of landmarks or of both shoes; nobody need name it."""
+OWN_CUTS = ("landmarks", "imu", "film")
+"""What cuts the stances of models of landmarks, of both shoes or of films; nobody need name it."""
 
 
 class EstimateRequest(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,8 +70,9 @@ def _set_of(
     name: str,
     cut: str,
     strides: Sequence[float] = (),
+    scalars: Sequence[Mapping[str, float]] = (),
 ) -> StanceSet:
-    """Return windows without a force, as the model takes them."""
+    """Return windows without a force, as the model takes them; ``scalars`` are further ones of each."""
     spec, size = model.spec, len(inputs)
     names = {"mass_kg", "speed_m_s", "slope_percent"}
     return make_stance_set(
@@ -83,7 +85,8 @@ def _set_of(
         labels={"participant": [facts["participant"]] * size, "trial": [name] * size, "side": [foot.side] * size},
         scalars={n: [facts[n]] * size for n in names}
         | {"contact_s": [float(t[-1] - t[0]) for t in at]}
-        | ({"stride_s": strides} if strides else {}),
+        | ({"stride_s": strides} if strides else {})
+        | {n: [of[n] for of in scalars] for n in (scalars[0] if scalars else ())},
         start_s=[float(t[0]) for t in at],
         window=spec.window,
         cut=cut,
@@ -137,7 +140,9 @@ def _prepared(model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping
         return _Prepared(at, inputs, usable, None)
     lasting = [strides.get((windows[i][0].side, windows[i][0].ic_s), math.nan) for i in usable]
     chosen = [inputs[i] for i in usable], [at[i] for i in usable]
-    return _Prepared(at, inputs, usable, _set_of(foot, *chosen, model, facts, name, request.source, lasting))
+    more = [foot.scalars[i] for i in usable] if foot.scalars else []
+    data = _set_of(foot, *chosen, model, facts, name, request.source, lasting, more)
+    return _Prepared(at, inputs, usable, data)
 
 
 def _of_foot(
@@ -152,6 +157,7 @@ def _of_foot(
     answers = {} if forces is None else dict(zip(prepared.usable, forces))
     parts = [(at, answers.get(i, nothing)) for i, at in enumerate(prepared.at)]
     rows = [_row(foot.side, at, y, prepared.inputs[i], spec.scaler.channels) for i, (at, y) in enumerate(parts)]
+    rows = [replace(row, flags=(*row.flags, *foot.flags)) for row in rows] if foot.flags else rows
     rows = flag_unlike(spec, seen, rows, prepared.usable)
     curve = from_stances(foot.base, parts, [(r.start_s, r.end_s) for r in foot.rejections], spec.scaler.axes)
     return Prediction(curve, rows, beyond, apart, seen)

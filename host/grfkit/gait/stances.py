@@ -30,7 +30,7 @@ from .temporal import strides_of_foot
 if TYPE_CHECKING:
     import pandas as pd
 
-StanceSource = Literal["force", "insole", "insole_causal", "imu", "landmarks"]
+StanceSource = Literal["force", "insole", "insole_causal", "imu", "landmarks", "film"]
 SOURCES: tuple[StanceSource, ...] = ("force", "insole", "insole_causal", "imu", "landmarks")
 _SIDES = ("left", "right")
 _NEAR_S = 0.12

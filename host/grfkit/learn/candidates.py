@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from ..dataset.keypoint_inputs import SPEED_LEGS
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .augment import Augmentation
@@ -114,8 +115,8 @@ def _cells_and_motion(data: StanceSet) -> bool:
 
 
 def default_statics(data: StanceSet) -> tuple[str, ...]:
-    """Return the scalars that are inputs: the contact time of stances, and the mass where channels are loads."""
-    names = ["contact_s"] if data.data.attrs["window"] == "stance" else []
+    """Return the scalars that are inputs: times of stances, speeds in films, and the mass where channels are loads."""
+    names = ["contact_s", SPEED_LEGS] if data.data.attrs["window"] == "stance" else []
     units = [str(u) for u in data.data["unit"].values]
     # a load in newtons over an unknown weight says nothing of body weights
     names += ["mass_kg"] if any(u in ("N", "count", "V") for u in units) else []

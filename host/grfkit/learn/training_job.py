@@ -29,7 +29,7 @@ from .search import SearchResult, TrialRow, search
 from .search_plan import Choice, SearchPlan, plan_of
 from .train import fit
 from .train_config import EpochReport
-from .uncalibrated import cells_in
+from .uncalibrated import cut_of
 from .window_sources import WindowSource, listed, load_sets, paths_among
 
 OnEpoch = Callable[[EpochReport], None]
@@ -78,8 +78,7 @@ def train_model(
     if recipe.seeds > 1:
         raise BadInputError(f"seeds is {recipe.seeds}: a model holds one training; set seeds = 1")
     if recipe.decide_cells:
-        cut = replace(recipe.cut, cells=cells_in([str(unit) for unit in data.data["unit"].values]))
-        recipe = recipe.model_copy(update={"cut": cut, "decide_cells": False})
+        recipe = recipe.model_copy(update={"cut": cut_of(data, recipe.cut), "decide_cells": False})
     recipe, findings = usable(data, recipe)
     if recipe.split in ("leave_one_trial_out", "within_trial"):
         findings += (f"the split of the recipe, {recipe.split}, leaks; its figures are no proof for new people",)

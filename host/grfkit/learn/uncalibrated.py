@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Literal
 
 from ..arrays import PathLike
-from ..dataset.cut import CutRequest
+from ..dataset.cut import KINDS, CutRequest
+from ..dataset.from_keypoints import FILM
+from ..dataset.keypoint_inputs import KEYPOINT_CHANNELS
 from ..dataset.windows import cut_windows
 from ..errors import BadInputError
 from ..gait.relative_cells import UNIT, is_cell
@@ -15,6 +17,8 @@ from ..provenance import Provenance
 from ..records import Trial
 from ..records.stance_set import StanceSet
 
+FILM_RULE = "5%BW walking"
+"""Rule of the contacts of films: whoever is filmed from the side to the end of a walkway walks."""
 COUNTS = "count"
 """Unit of cells that nobody has calibrated."""
 
@@ -22,14 +26,17 @@ COUNTS = "count"
 def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest, *, decide: bool) -> StanceSet:
     """Return the windows of trials; with ``decide``, cells in counts relative to their foot's own steps.
 
-    A count is another load in every insole, so that counts of one person tell nothing of another's. Where a recording
-    has too few steps to set its cells against, all are taken as recorded, and the set's findings say so.
+    Trials of a film, without insoles or IMUs, are cut as films are (:func:`film_request`). A count is another load in
+    every insole, so that counts of one person tell nothing of another's. Where a recording has too few steps to set its
+    cells against, all are taken as recorded, and the set's findings say so.
 
     Raises
     ------
     BadInputError
         As :func:`~grfkit.dataset.windows.cut_windows`.
     """
+    if decide and request.kinds == KINDS and _film_alone(trials[0]):
+        return cut_windows(trials, film_request(request))
     insoles = "insole" in request.kinds and not request.mapping
     if not decide or not insoles or request.cells == "relative" or not _counts(trials[0]):
         return cut_windows(trials, request)
@@ -57,6 +64,25 @@ _AS_RECORDED = "insole cells are counts, and were taken as recorded, which tells
 def cells_in(units: Sequence[str]) -> Literal["as recorded", "relative"]:
     """Return how the cells of a set were taken, as the units of its channels say."""
     return "relative" if UNIT in units else "as recorded"
+
+
+def film_request(request: CutRequest) -> CutRequest:
+    """Return how the stances of films are cut where nobody said how: of walkers, by what the film shows."""
+    return replace(request, kinds=("keypoints",), source=FILM, rule=FILM_RULE)
+
+
+def cut_of(data: StanceSet, request: CutRequest) -> CutRequest:
+    """Return how windows were cut that :func:`cut_for_training` decided on."""
+    if data.channels == KEYPOINT_CHANNELS and request.kinds == KINDS:
+        return film_request(request)
+    return replace(request, cells=cells_in([str(unit) for unit in data.data["unit"].values]))
+
+
+def _film_alone(trial: Trial | PathLike) -> bool:
+    """Return whether a trial has a film and nothing worn."""
+    opened = trial if isinstance(trial, Trial) else Trial.from_netcdf(trial)
+    kinds = {str(s.attrs.get("kind")) for s in opened.streams.values()}
+    return "keypoints" in kinds and not kinds & set(KINDS)
 
 
 def _counts(trial: Trial | PathLike) -> bool:

@@ -1,0 +1,164 @@
+"""The feet of a film: stances that the film itself shows, and their inputs from the keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..arrays import Floats
+from ..dataset.from_keypoints import FILM
+from ..dataset.keypoint_inputs import (
+    KEYPOINT_CHANNELS,
+    NEAR,
+    OTHER,
+    SPEED_LEGS,
+    SidePass,
+    keypoint_stream,
+    near_side,
+    pass_of,
+    passes_of,
+)
+from ..dataset.resample import stance_times
+from ..errors import BadInputError, RefusedError
+from ..gait.contacts import Rejection
+from ..gait.stances import Stance, Stances, find_stances
+from ..learn.spec import ModelSpec
+from ..learn.training_range import Departure
+from .feet import Foot, cut_findings
+from .source import EstimateRequest, EstimateSource
+from .types import SIDES, Side
+
+SLOWEST_HZ = 50.0
+"""Pictures per second below which no force is estimated from a film: between two of 30 Hz a foot lands and is loaded to
+half of the body's weight."""
+HOLE_S = 0.1
+"""Time (s) without a picture from which on a stance is not estimated."""
+FEWEST_STANCES = 2
+"""Stances of both feet together below which a film shows nobody walking through it: chosen by hand, a step."""
+FAR_TIMES = 1.3
+"""Times the limit of the distance from training (which 97.5 % of people left out stay below) at which a film is refused
+rather than named ``OUTSIDE TRAINING``; chosen by hand: a walk that is not seen from the side is 1.4 times."""
+FAR_FOOT = "far foot, half hidden by the near leg"
+UNSEEN = "leaves the picture, or a joint is hidden"
+
+
+def of_film(spec: ModelSpec) -> bool:
+    """Return whether a model takes the keypoints of a film."""
+    return set(spec.scaler.channels) <= set(KEYPOINT_CHANNELS)
+
+
+def film_feet(
+    spec: ModelSpec, source: EstimateSource, request: EstimateRequest, facts: dict[str, Any], findings: list[str]
+) -> list[Foot]:
+    """Return both feet with the inputs of their stances.
+
+    Raises
+    ------
+    BadInputError
+        If there is no film, it does not say which side is near, no mass is known, or the model is of other windows.
+    RefusedError
+        If the film is too slow or has holes throughout, or shows too few contacts, so that no answer is safe.
+    """
+    if spec.window != "stance" or request.cut not in ("", FILM, "force"):
+        raise BadInputError(
+            "a model of films takes stances that the film itself shows; leave out --cut (cut in Python)"
+        )
+    stream = keypoint_stream(source.trial.streams)[1]
+    near = near_side(stream)
+    if not np.isfinite(facts["mass_kg"]):
+        raise BadInputError(
+            f"{source.name}: no mass is known, and a film shows none; state --mass-kg M (mass_kg=M in Python)"
+        )
+    _check_time(stream, source.name)
+    cut = request.cut or FILM
+    findings += cut_findings(spec, cut, "what the film shows" if cut == FILM else "")
+    found = find_stances(source.trial, source=cut, rule=str(spec.cut_told.get("rule", "5%BW walking")))  # type: ignore[arg-type]
+    if len(found.stances) < FEWEST_STANCES:
+        turned = ", ".join(f"{n} {why}" for why, n in found.rejected.items())
+        raise RefusedError(
+            f"{source.name}: {len(found.stances)} contacts are seen in the film{f' ({turned})' if turned else ''}, too"
+            " few for a walk; film at least two steps from the side, from heel to head, at 60 pictures a second, with"
+            " the camera 1 m high, 3 to 4 m away"
+        )
+    findings.append(f"the {near} side faces the camera; the {OTHER[near]} foot is seen behind it, and errs more")
+    passes = passes_of(stream)
+    return [_foot(spec, side, found, passes, stream) for side in SIDES]
+
+
+def refuse_another_gait(spec: ModelSpec, outside: Sequence[Departure], name: str) -> None:
+    """Refuse a film that shows another gait than the model's training, or the walker from elsewhere.
+
+    Raises
+    ------
+    RefusedError
+        If the contact time is outside training, or the keypoints are :data:`FAR_TIMES` as far as its limit.
+    """
+    limit = float("inf") if spec.range is None or spec.range.inputs is None else FAR_TIMES * spec.range.inputs.limit
+    for departure in outside:
+        if departure.what == "contact_s":
+            raise RefusedError(
+                f"{name}: {departure.text}: another gait, or contacts that were not found well; take a model trained on"
+                " this gait, or the answers all the same with --accept-beyond (accept_beyond=True in Python)"
+            )
+        if departure.what == "inputs" and departure.value > limit:
+            raise RefusedError(
+                f"{name}: {departure.text}; film from the side, square to the walkway, 3 to 4 m away and 1 m high, the"
+                " whole body in the picture, or train with such films; the answers all the same: --accept-beyond"
+                " (accept_beyond=True in Python)"
+            )
+
+
+def _check_time(stream: xr.Dataset, name: str) -> None:
+    """Refuse a film whose pictures come too slowly, or with holes all over."""
+    time = np.asarray(stream["time"].values, dtype=np.float64)
+    steps = np.diff(time[np.isfinite(time)])
+    if steps.size == 0:
+        raise RefusedError(f"{name}: is a single picture; give a film of a walk")
+    rate = 1.0 / float(np.median(steps))
+    if rate < SLOWEST_HZ:
+        raise RefusedError(
+            f"{name}: has {rate:.0f} pictures a second, expected {SLOWEST_HZ:g} or more: between two of them a foot is"
+            " loaded with half of the body's weight; film at 60 or more (a phone's settings of the camera say so)"
+        )
+    lost = float((np.rint(steps * rate) - 1).clip(0).sum()) / max(1.0, (time[-1] - time[0]) * rate)
+    if lost > 0.2:
+        raise RefusedError(
+            f"{name}: {100 * lost:.0f} % of its pictures are missing, expected none; film with fewer programs open, in"
+            " more light, and copy the file itself rather than sending it by a messenger"
+        )
+
+
+def _foot(spec: ModelSpec, side: Side, found: Stances, passes: list[SidePass], stream: xr.Dataset) -> Foot:
+    """Return one foot: its stances within the picture, and what the model takes of each."""
+    columns = [KEYPOINT_CHANNELS.index(c) for c in spec.scaler.channels]
+    stances: list[Stance] = []
+    windows: list[tuple[Floats, Floats]] = []
+    scalars: list[dict[str, float]] = []
+    unseen: list[Rejection] = []
+    for stance in found.stances:
+        if stance.side != side or not np.isfinite(stance.to_s):
+            continue
+        at = stance_times(stance.ic_s, stance.to_s, spec.points)
+        walked = pass_of(passes, stance.ic_s, stance.to_s)
+        inputs, speed = (np.zeros((0, 0)), float("nan")) if walked is None else walked.inputs(side, at)
+        if walked is None or not np.isfinite(inputs).all():
+            unseen.append(Rejection(stance.ic_s, stance.to_s, UNSEEN))
+            continue
+        stances.append(stance)
+        windows.append((at, inputs[:, columns]))
+        scalars.append({SPEED_LEGS: speed, NEAR: float(side == walked.near)})
+    flags = () if side == near_side(stream) else (FAR_FOOT,)
+    turned = tuple(sorted((*found.rejections, *unseen), key=lambda r: r.start_s))
+    return Foot(side, {}, _samples(stream, side), tuple(stances), turned, tuple(windows), tuple(scalars), flags)
+
+
+def _samples(stream: xr.Dataset, side: Side) -> xr.Dataset:
+    """Return the stream whose samples the foot's curve has: the path of its ankle in the picture."""
+    names = [str(n) for n in stream["landmark"].values]
+    path = np.asarray(stream["position"].values, dtype=np.float64)[:, names.index(f"ankle_{side}")]
+    data = {f"ankle_{axis}": ("time", path[:, i]) for i, axis in enumerate("xy")}
+    time = np.asarray(stream["time"].values, dtype=np.float64)
+    return xr.Dataset(data, {"time": time}, dict(stream.attrs) | {"side": side})

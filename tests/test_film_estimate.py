@@ -1,0 +1,106 @@
+"""From films to a model and back: force of both feet of a film, and films that are refused with advice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from film_walks import contacts, film_trial, stance_force_bw
+from grfkit import estimate, train
+from grfkit.errors import BadInputError, RefusedError
+from grfkit.records import Trial
+
+SPEEDS = (1.0, 1.15, 1.3, 1.45, 1.6)
+
+
+@pytest.fixture(scope="module")
+def trials() -> dict[str, Trial]:
+    return {
+        f"walk{k}{i}": film_trial(participant=f"P{k}", speed_m_s=speed + 0.05 * i, seed=10 * k + i)
+        for k, speed in enumerate(SPEEDS)
+        for i in (0, 1)
+    }
+
+
+@pytest.fixture(scope="module")
+def model(trials: dict[str, Trial], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("film")
+    (folder / "trials").mkdir()
+    for name, trial in trials.items():
+        trial.to_netcdf(folder / "trials" / f"{name}.nc")
+    config = folder / "film.toml"
+    config.write_text('method = "ridge"\n[cut]\nkinds = ["keypoints"]\nsource = "force"\nrule = "5%BW walking"\n')
+    train(folder / "trials", config=config, out=folder / "model")
+    return folder / "model"
+
+
+def test_force_of_a_new_walker_comes_from_the_film(model: Path) -> None:
+    walker = film_trial(participant="new", speed_m_s=1.25, seed=99)
+    found = estimate(model, walker, cut="force")
+    assert found.axes == ("vgrf", "apgrf", "mlgrf")
+    assert sorted(found.feet) == ["left", "right"]
+    for side, curve in found.feet.items():
+        for begin, stop in contacts(side, 4, 1.25)[:3]:
+            inside = (curve.time_s > begin + 0.03) & (curve.time_s < stop - 0.03)
+            truth = stance_force_bw((curve.time_s[inside] - begin) / (stop - begin), 1.25)
+            assert np.abs(curve.force_bw[inside] - truth).mean(axis=0).max() < 0.05
+    assert {r.side for r in found.rows if "far foot, half hidden by the near leg" in r.flags} == {"left"}
+    assert any("the right side faces the camera" in f for f in found.findings)
+
+
+def test_trials_of_films_alone_are_cut_as_films(trials: dict[str, Trial]) -> None:
+    from grfkit.dataset.cut import CutRequest
+    from grfkit.learn.uncalibrated import film_request
+
+    request = film_request(CutRequest())
+    assert (request.kinds, request.source, request.rule) == (("keypoints",), "film", "5%BW walking")
+
+
+def test_a_film_without_a_mass_is_refused(model: Path) -> None:
+    walker = film_trial(participant="new")
+    walker.tree.attrs["mass_kg"] = float("nan")
+    with pytest.raises(BadInputError, match="--mass-kg"):
+        estimate(model, walker, cut="force")
+
+
+def test_a_film_whose_near_side_is_not_known_is_refused(model: Path) -> None:
+    with pytest.raises(BadInputError, match="--near-side"):
+        estimate(model, film_trial(participant="new", near=""), cut="force")
+
+
+def test_a_film_of_30_pictures_a_second_is_refused(model: Path) -> None:
+    with pytest.raises(RefusedError, match="30 pictures a second, expected 50"):
+        estimate(model, film_trial(participant="new", rate_hz=30.0), cut="force")
+
+
+def test_a_film_with_a_third_of_its_pictures_missing_is_refused(model: Path) -> None:
+    walker = film_trial(participant="new")
+    stream = walker.tree["film/keypoints"].to_dataset()
+    lost = np.random.default_rng(1).random(stream.sizes["time"]) < 0.3
+    walker.tree["film/keypoints"] = stream.isel(time=np.flatnonzero(~lost))
+    with pytest.raises(RefusedError, match="% of its pictures are missing"):
+        estimate(model, walker, cut="force")
+
+
+def test_a_walker_seen_from_elsewhere_is_refused_and_taken_where_that_is_accepted(model: Path) -> None:
+    walker = film_trial(participant="new", seed=3)
+    stream = walker.tree["film/keypoints"].to_dataset().copy(deep=True)
+    # filmed obliquely: the way ahead is shortened
+    stream["position"].values[:, :, 0] *= 0.3
+    walker.tree["film/keypoints"] = stream
+    with pytest.raises(RefusedError, match="film from the side"):
+        estimate(model, walker, cut="force")
+    assert estimate(model, walker, cut="force", accept_beyond=True).outside
+
+
+def test_a_hole_in_the_film_costs_its_stances_alone(model: Path) -> None:
+    walker = film_trial(participant="new", seed=4)
+    stream = walker.tree["film/keypoints"].to_dataset()
+    time = stream["time"].values
+    walker.tree["film/keypoints"] = stream.isel(time=np.flatnonzero((time < 1.6) | (time > 1.85)))
+    found = estimate(model, walker, cut="force")
+    assert found.rejected["leaves the picture, or a joint is hidden"] >= 1
+    curve = found.feet["right"]
+    assert np.isnan(curve.force_bw[(curve.time_s > 1.3) & (curve.time_s < 1.5)]).all()
