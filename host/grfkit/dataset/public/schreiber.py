@@ -90,7 +90,7 @@ def read_trial(path: PathLike, rule: ContactRule) -> MotionTrial:
     path = Path(path)
     person, code = path.stem.split("_")[:2]
     conditions = table("schreiber")["conditions"]
-    mass = _mass_kg(path)
+    mass = stated_mass_kg(path)
     streams = read(path).streams
     marks = streams["landmarks"]
     names = tuple(str(n) for n in marks["landmark"].values)
@@ -116,7 +116,14 @@ def read_trial(path: PathLike, rule: ContactRule) -> MotionTrial:
     )
 
 
-def _mass_kg(path: Path) -> float:
+def stated_mass_kg(path: Path) -> float:
+    """Return the body mass that a trial's file states.
+
+    Raises
+    ------
+    BadInputError
+        If it states none, or one that is no person's.
+    """
     parameters = parse_c3d(path.read_bytes()).parameters
     labels, values = parameters.texts("SUBJECT", "LABELS"), parameters.numbers("SUBJECT", "VALUES")
     if "weight" not in labels or not _LIGHTEST_KG < values[labels.index("weight")] < _HEAVIEST_KG:
