@@ -48,6 +48,9 @@ _Mapping = Annotated[
         " file; else found from their names.",
     ),
 ]
+_PersonFile = Annotated[
+    str, typer.Option("--person", help="TOML of the person (hka_left_deg, affected ...), if the model takes it.")
+]
 _Static = Annotated[str, typer.Option("--static", help="C3D of a static trial, if the mapping needs one.")]
 
 
@@ -117,6 +120,7 @@ def estimate(
     no_balance: _NoBalance = False,
     mapping: _Mapping = "",
     static: _Static = "",
+    person: _PersonFile = "",
     insole: _Insole = "",
     heel_m: _Heel = 0.0,
     unknown: _Unknown = "refuse",
@@ -152,7 +156,7 @@ def estimate(
             model, alone or recording, options=options, participant=participant, mass_kg=mass_kg,
             speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak,
             other_people=other_people, accept_beyond=accept_beyond, balanced=not no_balance, mapping=mapping,
-            static=static, out=out, insole=insole, heel_m=heel_m, unknown=unknown, force=force,
+            static=static, person=person, out=out, insole=insole, heel_m=heel_m, unknown=unknown, force=force,
             surface=None if surface is None else surface.value, report=report, tell=common.say,
         )  # fmt: skip
     values = summary(result)

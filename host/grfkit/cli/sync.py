@@ -125,6 +125,10 @@ def sync(
         float,
         typer.Option("--max-drift-ppm", help="By how much a wearable's clock may be off; more for phones' (1500)."),
     ] = 250.0,
+    person: Annotated[
+        Path | None,
+        typer.Option("--person", help="TOML of the person: hka_left_deg, affected, height_m ... Kept with the trial."),
+    ] = None,
     force: _Force = False,
     as_json: _Json = False,
 ) -> None:
@@ -161,6 +165,7 @@ def sync(
         "rate_hz": rate_hz,
         "min_overlap_s": min_overlap_s,
         "max_drift_ppm": max_drift_ppm,
+        "person": person,
     }
     summary, text, code = run_trial(options, out=out, report=report, force=force, review=review, browser=not no_browser)
     print(json.dumps(summary, indent=2) if as_json else text)
@@ -183,7 +188,8 @@ def batch(
     Columns: reference, wearable (several: a;b), surface, out; where wanted trial, mass_kg, participant, speed_m_s,
     slope_percent, forward, report, prior_offset, prior_sd, synchronised, offset, offset_sd, column_map, rate_hz,
     plates, side, calibration, correct, together, allow_partial, accept_refused, min_overlap_s, max_drift_ppm,
-    session (rows of one are aligned together), start, start_sd. Paths are relative to the table.
+    session (rows of one are aligned together), start, start_sd, person, or its hka_left_deg, hka_right_deg, hka_method,
+    hka_sd_deg, affected, height_m, sex, insole_size. Paths are relative to the table.
     """
     from .sync_run import run_table
 

@@ -16,11 +16,13 @@ from ..arrays import PathLike
 from ..errors import BadInputError
 from ..records import Trial
 from ..records.by_hand import ATTRIBUTE, by_hand_findings
+from ..records.person import person_of
 from ..records.stance_set import StanceSet, join, with_recordings
 from .cut import CutRequest
 from .from_keypoints import windows_of_keypoints
 from .from_landmarks import windows_of_landmarks
 from .from_wearables import windows_of_wearables
+from .personal import with_people
 from .set_writer import write_sets
 from .trial_checks import check_trial
 
@@ -139,6 +141,9 @@ def trial_windows(trial: Trial, request: CutRequest | None = None, *, name: str 
     windows_of = windows_of_landmarks if of_landmarks else windows_of_keypoints if of_film else windows_of_wearables
     cut = windows_of(trial, request, name=name)
     cut = with_recordings(cut, str(trial.tree.attrs["participant"]), _recordings(trial, landmarks=of_landmarks))
+    person = person_of(trial.tree.attrs)
+    if person.stated():
+        cut = with_people(cut, {str(trial.tree.attrs["participant"]): person})
     return _with_clocks_by_hand(cut, trial, name)
 
 

@@ -62,6 +62,7 @@ def estimate(
     balanced: bool = True,
     mapping: str = "",
     static: PathLike = "",
+    person: PathLike = "",
     out: PathLike | None = None,
     insole: str = "",
     heel_m: float = 0.0,
@@ -88,7 +89,7 @@ def estimate(
         What a wearable's file does not say itself; see :func:`grfkit.read`.
     participant, mass_kg, speed_m_s, slope_percent, cut, allow_leak, other_people, accept_beyond, balanced
         Of :class:`~grfkit.estimation.source.EstimateRequest`.
-    mapping, static
+    mapping, static, person
         Of :class:`~grfkit.estimation.source.EstimateRequest`.
     out
         File to write: ``.nc``, ``.csv``, or ``.mot`` (with its ExternalLoads beside it); None writes nothing.
@@ -135,7 +136,7 @@ def estimate(
     request = EstimateRequest.of(
         participant=participant, mass_kg=mass_kg, speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut,
         allow_leak=allow_leak, other_people=other_people, accept_beyond=accept_beyond, balanced=balanced,
-        mapping=str(mapping), static=str(static),
+        mapping=str(mapping), static=str(static), person=str(person),
     )  # fmt: skip
     geometry = _geometry(insole, path)
     check_unknown(unknown)

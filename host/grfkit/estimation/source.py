@@ -21,6 +21,7 @@ from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
 from ..provenance import InputFile, describe_input
 from ..records import Recording, Trial
 from ..records.by_hand import by_hand_findings
+from ..records.person import person_of, read_person
 
 NOT_STATED = "not stated"
 """Participant of a device's own recording, which names nobody, where the user names nobody either."""
@@ -61,6 +62,8 @@ class EstimateRequest(BaseModel):
     mapping, static
         Of landmarks: the shipped mapping or file that makes the eleven of the recording's markers, found from their
         names if empty; and the C3D file of a static trial, where the mapping needs one.
+    person
+        TOML file of the person, for models that take facts of the body; what the trial states if empty.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,6 +78,7 @@ class EstimateRequest(BaseModel):
     balanced: bool = True
     mapping: str = ""
     static: str = ""
+    person: str = ""
 
     @classmethod
     def of(cls, **options: Any) -> EstimateRequest:
@@ -232,6 +236,9 @@ def facts_of(source: EstimateSource, request: EstimateRequest, spec: ModelSpec) 
         # not the mass: it scales the force itself, and check_mass refuses windows without it
         if name in spec.scaler.statics and not np.isfinite(facts[name]) and name != "mass_kg":
             findings.append(f"{name} is an input of the model and not known; the mean of the training is taken")
+    facts["person"] = read_person(request.person) if request.person else person_of(attrs)
+    if not np.isfinite(facts["mass_kg"]) and facts["person"].mass_kg is not None:
+        facts["mass_kg"] = facts["person"].mass_kg
     if np.isfinite(facts["mass_kg"]) and not MASS_KG[0] <= facts["mass_kg"] <= MASS_KG[1]:
         raise BadInputError(
             f"{source.name}: mass_kg is {facts['mass_kg']:g}, expected kilograms ({MASS_KG[0]:g} to {MASS_KG[1]:g})"

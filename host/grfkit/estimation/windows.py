@@ -84,6 +84,7 @@ def _set_of(
         axes=spec.scaler.axes,
         labels={"participant": [facts["participant"]] * size, "trial": [name] * size, "side": [foot.side] * size},
         scalars={n: [facts[n]] * size for n in names}
+        | {n: [v] * size for n, v in facts["person"].scalars(foot.side).items() if n in spec.scaler.statics}
         | {"contact_s": [float(t[-1] - t[0]) for t in at]}
         | ({"stride_s": strides} if strides else {})
         | {n: [of[n] for of in scalars] for n in (scalars[0] if scalars else ())},

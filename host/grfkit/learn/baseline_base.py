@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
-from .batches import require
+from .batches import require, require_personal
 from .folds import LeakError, grouped_kfold
 
 MOVES = 1e-9
@@ -103,6 +103,7 @@ class FlatBaseline(Baseline):
         if data.data.attrs["window"] != "stance":
             raise BadInputError(f"{self.name} takes time-normalised stances, not continuous windows")
         require(data.channels, self.channels, "channel")
+        require_personal(data, self.statics)
         x = np.asarray(data.data["inputs"].sel(channel=list(self.channels)).values, dtype=np.float64)
         # short windows are thinned less, so that at least `least` points remain
         step = max(1, min(self.every, (x.shape[1] - 1) // max(self.least - 1, 1)))

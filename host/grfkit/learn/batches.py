@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadInputError
+from ..records.person import PERSONAL
 from ..records.stance_set import StanceSet
 
 Singles = NDArray[np.float32]
@@ -54,6 +55,7 @@ class Windows:
     def __post_init__(self) -> None:
         require(self.data.channels, self.channels, "channel")
         require([str(s) for s in self.data.data["scalar"].values], self.statics, "static feature")
+        require_personal(self.data, self.statics)
         require(self.data.axes, self.axes, "axis")
         # columns are chosen in memory: the file reader cannot select none of them
         self._columns = [self.data.channels.index(c) for c in self.channels]
@@ -153,6 +155,25 @@ def require(have: Sequence[str], names: Sequence[str], what: str) -> None:
             f"{what} {', '.join(missing)} is wanted but not in the set, which has {', '.join(have) or 'none'}; give"
             " signals with the same names as in training, or train without it"
         )
+
+
+def require_personal(data: StanceSet, statics: Sequence[str]) -> None:
+    """Refuse facts of people that are unknown of somebody: filled with a mean they would pass for measured.
+
+    Raises
+    ------
+    BadInputError
+        Naming the fact and the participants.
+    """
+    for name in (s for s in statics if s in PERSONAL):
+        unknown = sorted(set(data.per_stance("participant")[~np.isfinite(data.scalar(name))]))
+        if unknown:
+            fact = "hka_left_deg, hka_right_deg, hka_method" if name.startswith("hka") else "affected"
+            raise BadInputError(
+                f"'{name}' is wanted, but not known of participant {', '.join(unknown[:8])}"
+                f"{' ...' if len(unknown) > 8 else ''}; state it ({fact}: grf-sync --person, or columns of a table),"
+                " leave them out, or train without it"
+            )
 
 
 def epoch_order(size: int, seed: int, groups: Sequence[str] | None = None) -> Indices:

@@ -11,7 +11,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .baseline_base import MOVES, flat_targets
-from .batches import require
+from .batches import require, require_personal
 from .folds import Fold, LeakError, grouped_kfold
 
 
@@ -105,6 +105,7 @@ class KernelRidge:
     def _flat(self, data: StanceSet) -> Floats:
         require(data.channels, self._channels, "channel")
         x = np.asarray(data.data["inputs"].sel(channel=list(self._channels)).values, dtype=np.float64)
+        require_personal(data, self.method.statics)
         scalars = [data.scalar(s)[:, None] for s in self.method.statics]
         return np.concatenate([x[:, :: self.method.every].reshape(data.size, -1), *scalars], axis=1)
 

@@ -20,6 +20,7 @@ from ..provenance import SCHEMA_VERSION, Provenance
 from .by_hand import joined_by_hand
 from .netcdf import check_sealed, netcdf_file
 from .participants import check_names, check_recordings
+from .person import Person, check_people
 from .trees import not_netcdf, noted
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class StanceSet(Windowed):
     per stance: ``participant trial surface side condition`` and ``start_s``. Attributes: ``window`` (``stance``, time
     normalised, or ``continuous``), ``points`` or ``rate_hz``, ``cut`` (which detector cut the windows), ``source``,
     ``mirrored`` (whether left was turned into right), ``excluded`` (JSON: reason -> count), ``provenance``, and where
-    they are known ``recordings`` (JSON: participant -> SHA-256 of a recording -> its name).
+    they are known ``recordings`` (JSON: participant -> SHA-256 of a recording -> its name) and ``people`` (JSON:
+    participant -> what is stated of the body).
 
     Examples
     --------
@@ -363,7 +365,7 @@ def join(sets: Sequence[StanceSet]) -> StanceSet:
             counts[reason] = counts.get(reason, 0) + int(number)
     sources = "+".join(dict.fromkeys(str(s.data.attrs["source"]) for s in sets))
     attrs = {"excluded": json.dumps(counts, sort_keys=True), "source": sources} | joined_recordings(sets)
-    return StanceSet(data.assign_attrs(attrs | joined_by_hand(s.data.attrs for s in sets)))
+    return StanceSet(data.assign_attrs(attrs | joined_people(sets) | joined_by_hand(s.data.attrs for s in sets)))
 
 
 def with_recordings(data: StanceSet, participant: str, recordings: Mapping[str, str]) -> StanceSet:
@@ -390,6 +392,29 @@ def joined_recordings(sets: Iterable[StanceSet]) -> dict[str, str]:
     names = {digest: name for files in together.values() for digest, name in files.items()}
     check_recordings(together, names)
     return {"recordings": json.dumps(together, sort_keys=True)} if together else {}
+
+
+def people_attribute(people: Mapping[str, Person]) -> dict[str, str]:
+    """Return the attribute ``people`` of a set (JSON: participant -> stated facts), empty where nothing is stated."""
+    stated = {name: person.stated() for name, person in people.items() if person.stated()}
+    return {"people": json.dumps(stated, sort_keys=True)} if stated else {}
+
+
+def joined_people(sets: Iterable[StanceSet]) -> dict[str, str]:
+    """Return the attribute ``people`` of sets together, empty where none states any.
+
+    Raises
+    ------
+    BadInputError
+        If one person has two values of a fact, or knees were measured by different methods.
+    """
+    stated = [
+        (name, Person.model_validate(facts))
+        for data in sets
+        for name, facts in json.loads(str(data.data.attrs.get("people", "{}"))).items()
+    ]
+    check_people(stated)
+    return people_attribute(dict(stated))
 
 
 def _check_scales(first: StanceSet, other: StanceSet) -> None:

@@ -15,6 +15,7 @@ from ..arrays import PathLike
 from ..provenance import InputFile
 from ..records import ClockMap, Recording, Surface
 from ..records.evidence import TrialEvidence, TrialVerdict, verdict_in_words
+from ..records.person import Person, as_person
 from .clock_map import DeviceAlignment
 from .evidence import stream_evidence
 from .inputs import Wearables, first_stamp_s
@@ -135,6 +136,7 @@ def align(
     calibrations: PathLike | Sequence[PathLike] = (),
     min_overlap_s: float = 30.0,
     max_drift_ppm: float = STEEPEST_PPM,
+    person: PathLike | Mapping[str, Any] | Person | None = None,
 ) -> Alignment:
     """Return how the clock of every wearable becomes the reference's, and how surely, or why that is refused.
 
@@ -191,6 +193,9 @@ def align(
     max_drift_ppm
         Rate (ppm) by which a wearable's clock may be off. 250 is beyond every crystal; phones and cheap loggers take
         more (up to 5000), which the contacts then have to carry.
+    person
+        What is known of the participant's body (:class:`~grfkit.records.person.Person`: knee alignment, affected side,
+        mass, height, ...), or the TOML file that states it; kept with the trial.
 
     Raises
     ------
@@ -237,6 +242,7 @@ def align(
                 "column_map": column_map,
                 "rate_hz": rate_hz,
                 "calibrations": as_several(calibrations),
+                "person": as_person(person),
                 "settings": {"shortest_overlap_s": min_overlap_s, "max_drift_ppm": max_drift_ppm},
             }
         )
@@ -352,7 +358,7 @@ def _evidence(
         verdict=verdict,
         streams=[stream_evidence(n, s, devices[n], maps[n]) for n, s in wearables.streams.items() if n in maps],
         participant=request.participant or None,
-        mass_kg=request.mass_kg,
+        mass_kg=request.mass_stated_kg,
         speed_m_s=request.speed_m_s,
         doctor=doctor,
         inputs=inputs,

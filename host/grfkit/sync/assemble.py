@@ -50,10 +50,12 @@ def assemble(alignment: Alignment) -> Trial:
     attrs = {
         "participant": request.participant,
         "surface": request.surface,
-        "mass_kg": _or_nan(request.mass_kg),
+        "mass_kg": _or_nan(request.mass_stated_kg),
         "speed_m_s": _or_nan(request.speed_m_s),
         "slope_percent": _or_nan(request.slope_percent),
     }
+    if request.person is not None:
+        attrs |= {name: value for name, value in request.person.stated().items() if name != "mass_kg"}
     return assemble_streams(
         alignment.reference,
         alignment.wearables.streams,

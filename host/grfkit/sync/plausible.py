@@ -78,12 +78,12 @@ def input_doubts(
     told += pairing_doubts(wearables)
     plates = list(_plate_contacts(reference))
     belt = None if plates else _never_left(reference)
-    if request.mass_kg is not None:
+    if request.mass_stated_kg is not None:
         if not any(row["code"] == "mass" and row["severity"] != "info" for row in doctor):
-            told += _mass(plates, request.mass_kg, "plates")
-            told += _belt_mass(belt, request.mass_kg) if request.surface == "treadmill" else []
+            told += _mass(plates, request.mass_stated_kg, "plates")
+            told += _belt_mass(belt, request.mass_stated_kg) if request.surface == "treadmill" else []
         for recording in (reference, *wearables):
-            told += _mass(list(_insole_contacts(recording)), request.mass_kg, "insoles")
+            told += _mass(list(_insole_contacts(recording)), request.mass_stated_kg, "insoles")
     told += _speed(request.speed_m_s, plates, walks=belt is not None and belt.varies)
     if request.slope_percent is not None and abs(request.slope_percent) > USUAL_SLOPE_PERCENT:
         degrees = np.rad2deg(np.arctan(request.slope_percent / 100))

@@ -15,6 +15,7 @@ from ..errors import BadInputError
 from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
 from ..provenance import InputFile, describe_input
 from ..records import Prior, Recording, Surface
+from ..records.person import Person
 from .settings import AlignSettings
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class SyncRequest(BaseModel):
     rate_hz: float | None = Field(default=None, gt=0.0)
     calibrations: tuple[Path, ...] = ()
     settings: AlignSettings = AlignSettings()
+    person: Person | None = None
 
     @property
     def reference_file(self) -> Path:
@@ -83,6 +85,11 @@ class SyncRequest(BaseModel):
         if self.reference is None:
             raise BadInputError("no reference is given (--reference; reference in Python), and here one is needed")
         return self.reference
+
+    @property
+    def mass_stated_kg(self) -> float | None:
+        """Return the body mass: the trial's own, or else the person's."""
+        return self.person.mass_kg if self.mass_kg is None and self.person is not None else self.mass_kg
 
     def prior(self) -> Prior | None:
         """Return the prior on the offset.
@@ -114,7 +121,8 @@ class SyncRequest(BaseModel):
         plain["column_map"] = self.column_map.name if self.column_map else None
         plain["plates"] = self.plates.name if self.plates else None
         plain["calibrations"] = [p.name for p in self.calibrations]
-        return plain
+        # trials that state no more of a person than before are the same bytes as before
+        return plain if self.person is not None else {k: v for k, v in plain.items() if k != "person"}
 
 
 def as_source(source: PathLike | Recording) -> Source:

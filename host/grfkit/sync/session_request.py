@@ -17,6 +17,7 @@ from ..calibrate.documents import KINDS
 from ..documents import toml_document
 from ..errors import BadInputError
 from ..records import Recording
+from ..records.person import read_person
 from .request import SyncRequest, refuse_options
 from .start_times import as_start, name_pattern, start_in_name
 
@@ -212,6 +213,8 @@ def _trial(
         if key in filled:
             value = filled[key]
             filled[key] = [_there(folder, v) for v in value] if isinstance(value, list) else _there(folder, value)
+    if isinstance(filled.get("person"), str | Path):
+        filled["person"] = read_person(_there(folder, filled["person"]))
     settings = {field: filled.pop(key) for key, field in _SETTINGS.items() if key in filled}
     for key in ("reference", "wearables", "surface"):
         if not filled.get(key):

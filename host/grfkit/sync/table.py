@@ -20,8 +20,11 @@ from ..errors import BadInputError
 from ..formats.encoding import decode
 from ..formats.rows import is_number
 from ..provenance import require_regular
+from ..records.person import Person, check_people, make_person, read_person
 from .request import SyncRequest, refuse_options
 
+_OF_PERSONS = tuple(name for name in Person.model_fields if name != "mass_kg")
+"""Columns that are facts of the row's person, where no document states them."""
 _COLUMNS = {
     "trial": "trial",
     "reference": "reference",
@@ -53,6 +56,8 @@ _COLUMNS = {
     "session": "session",
     "start": "start",
     "start_sd": "start_sd_s",
+    "person": "person",
+    **{name: name for name in _OF_PERSONS},
 }
 _OTHER_NAMES = {
     "wearables": "wearable",
@@ -79,18 +84,8 @@ _COLUMN_OF = {f"settings.{field}": column for column, field in _SETTINGS.items()
     field: column for column, field in _COLUMNS.items()
 }
 _NUMBERS = frozenset(
-    {
-        "mass_kg",
-        "speed_m_s",
-        "slope_percent",
-        "prior_offset",
-        "prior_sd",
-        "rate_hz",
-        "offset",
-        "offset_sd",
-        "start_sd",
-        *_SETTINGS,
-    }
+    {"mass_kg", "speed_m_s", "slope_percent", "prior_offset", "prior_sd", "rate_hz", "offset", "offset_sd", "start_sd"}
+    | {"hka_left_deg", "hka_right_deg", "hka_sd_deg", "height_m", *_SETTINGS}
 )
 _OF_SESSIONS = ("session", "start", "start_sd_s")
 """Fields that say nothing of a row without a session: journals of an earlier grfkit hold no such field."""
@@ -128,7 +123,10 @@ class Row(BaseModel):
         """Return what tells this job from any other: its request, and the size and time of its files."""
         stamps = [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in self.request.files() if p.exists()]
         # without the number: a row that was moved within the table is the same job
-        text = self.model_dump_json(exclude={"number", "companions", *(() if self.session else _OF_SESSIONS)})
+        exclude: dict[str, Any] = {"number": True, "companions": True}
+        exclude |= {} if self.session else dict.fromkeys(_OF_SESSIONS, True)
+        exclude |= {} if self.request.person else {"request": {"person"}}
+        text = self.model_dump_json(exclude=exclude)
         text += repr(stamps) + "".join(sorted(other.key() for other in self.companions))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -139,8 +137,9 @@ def read_rows(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
     Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
     ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd synchronised offset offset_sd
     column_map rate_hz plates side calibration correct together allow_partial accept_refused min_overlap_s max_drift_ppm
-    trial session start start_sd``; in any case, with any blanks around them. Rows of one ``session`` are aligned
-    together. A row whose clocks are ``synchronised`` may name no wearable.
+    trial session start start_sd``, ``person`` or its facts
+    (:class:`~grfkit.records.person.Person`); in any case, with any blanks around them. Rows of one ``session`` are
+    aligned together. A row whose clocks are ``synchronised`` may name no wearable.
     Cells are separated by commas, semicolons or tabs.
 
     Parameters
@@ -161,6 +160,10 @@ def read_rows(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
     twice = sorted({str(o) for o in outs if outs.count(o) > 1})
     if twice:
         raise BadInputError(f"{path}: several rows write {twice[0]}; every row needs its own 'out'")
+    try:
+        check_people((r.request.participant or f"row {r.number}", r.request.person) for r in rows if r.request.person)
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
     return rows
 
 
@@ -247,6 +250,7 @@ def _row(path: Path, number: int, line: dict[str, str], defaults: dict[str, Any]
     settings = {field: filled.pop(column) for column, field in _SETTINGS.items() if column in filled}
     if settings:
         filled["settings"] = settings
+    filled |= _person(path, number, filled)
     for name, words in (("reference", "no 'reference'"), ("wearables", "no 'wearable'"), ("surface", "no 'surface'")):
         if name not in filled and not (name == "wearables" and "synchronised" in filled):
             raise BadInputError(f"{path}: row {number} has {words}")
@@ -267,6 +271,17 @@ def _row(path: Path, number: int, line: dict[str, str], defaults: dict[str, Any]
     )
     _refuse_before(path, row)
     return row
+
+
+def _person(path: Path, number: int, filled: dict[str, Any]) -> dict[str, Any]:
+    """Return the person of a row, its facts taken out of the cells: of the document it names, or of its own cells."""
+    facts = {name: filled.pop(name) for name in _OF_PERSONS if name in filled}
+    document = filled.pop("person", None)
+    if document is not None and facts:
+        raise BadInputError(f"{path}: row {number} states {', '.join(facts)} beside its 'person'; state it there")
+    if document is not None:
+        return {"person": read_person(_there(path.parent, document))}
+    return {"person": make_person(facts, what=f"{path}: row {number}")} if facts else {}
 
 
 def _there(base: Path, text: object) -> Path:
