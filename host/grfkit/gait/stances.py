@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -22,23 +22,20 @@ from ..signals.landmark_contacts import landmark_contacts
 from .causal import causal_settings
 from .causal_record import as_counts, contact_times, contacts_causal
 from .contacts import UNDERLOADED, ContactRule, ContactTimes, Rejection, counted, peak_loads, rule_of, underloaded
+from .film_stances import FILM_DETECTOR, film_stances, side_view_of
 from .lower_foot import lower_feet
 from .plate_force import ContactSide, PlateContact, PlateForce
 from .plate_hits import plate_contacts
+from .standing_foot import foot_times, standing_foot
 from .temporal import strides_of_foot
 
 if TYPE_CHECKING:
     import pandas as pd
 
 StanceSource = Literal["force", "insole", "insole_causal", "imu", "landmarks", "film"]
-SOURCES: tuple[StanceSource, ...] = ("force", "insole", "insole_causal", "imu", "landmarks")
+SOURCES: tuple[StanceSource, ...] = ("force", "insole", "insole_causal", "imu", "landmarks", "film")
+_KINDS = {"insole_causal": "insole", "film": "keypoints"}
 _SIDES = ("left", "right")
-_NEAR_S = 0.12
-"""Distance (s) of a landing from a contact from which on it says nothing of it. Chosen by hand: under half a runner's
-step."""
-_LEAST_MATCH, _RIVAL_MATCH = 0.5, 0.8
-"""A foot made a contact if its match (0 to 1) is at least the first, and the other foot's is below the second times it.
-Chosen by hand: in doubt the side stays unknown."""
 _LEAST_SPAN_COUNTS, _LEAST_SPAN_N, _LEAST_SPAN_SCALED = 64, 100.0, 1000
 """Load between flight and stance without which the causal detector reports no steps: counts, newtons, and of pressure
 in the detector's integers. Chosen by hand: well above noise, far below a step."""
@@ -136,7 +133,7 @@ def find_stances(
         two belts each by itself, where a foot on the other's belt is rejected; elsewhere plate by plate, where partial
         hits and two feet on one plate are rejected and a foot across two plates is one stance. ``insole`` is the
         detector that sees the whole record, ``insole_causal`` the one that a device can run. ``imu`` and ``landmarks``
-        show initial contacts without toe-off.
+        show initial contacts without toe-off, ``film`` both, of a walker or runner seen from the side.
     rule
         A contact rule or its name: ``20N``, ``10N`` or ``5%BW``, with the word ``walking`` behind it for a walker.
 
@@ -172,7 +169,7 @@ def find_stances(
 
 def _stances_by_wearables(trial: Trial, source: StanceSource, rule: ContactRule) -> Stances:
     """Return the stances that the wearables of one kind show, in order of contact."""
-    kind = "insole" if source.startswith("insole") else source
+    kind = _KINDS.get(source, source)
     streams = _wearables(trial, kind)
     if not streams:
         names = ", ".join(name for name in trial.streams) or "nothing"
@@ -222,6 +219,9 @@ def _clock(stream: xr.Dataset) -> tuple[Floats, NDArray[np.bool_]]:
 def _wearable_stances(
     name: str, stream: xr.Dataset, source: StanceSource, rule: ContactRule
 ) -> tuple[list[Stance], list[Rejection]]:
+    if source == "film":
+        whole, cut = film_stances(stream)
+        return [Stance(s.ic_s, s.to_s, _side_name(s.foot), name, FILM_DETECTOR) for s in whole], cut
     if source == "insole_causal":
         times = causal_insole(stream, rule)
         side = _side(stream)
@@ -291,6 +291,8 @@ def _foot_contacts(stream: xr.Dataset, source: str) -> list[Contacts]:
         return [
             impacts(time, np.stack([stream[n].values[stamped] for n in names], axis=1), foot=_foot(stream)).contacts
         ]
+    if source == "keypoints":
+        return [side_view_of(stream).contacts()]
     marks = [str(n) for n in stream["position"]["landmark"].values]
     return landmark_contacts(time, np.asarray(stream["position"].values)[stamped], marks)
 
@@ -341,50 +343,18 @@ def _sides_of(trial: Trial, contacts: list[PlateContact]) -> list[ContactSide]:
     """Return which foot each contact was: as its plate states, else by insoles, landmarks or shoe IMUs, in turn."""
     # insoles first: they show how long a foot stood, landmarks and shoe IMUs only when it landed
     sides: list[ContactSide] = ["unknown" if c.deduced else c.side for c in contacts]
-    for kind in ("insole", "landmarks", "imu"):
+    for kind in ("insole", "landmarks", "keypoints", "imu"):
         if "unknown" not in sides:
             break
         trains = [t for s in _wearables(trial, kind).values() for t in _foot_contacts(s, kind)]
-        feet = [_foot_times(trains, foot) for foot in (0, 1)]
+        feet = [foot_times(trains, foot) for foot in (0, 1)]
         for k, contact in enumerate(contacts):
             if sides[k] == "unknown":
-                sides[k] = _side_name(_standing_foot(contact, *feet, overlap=kind == "insole"))
+                sides[k] = _side_name(standing_foot(contact, *feet, overlap=kind == "insole"))
     if "unknown" in sides:
         lower = lower_feet(_wearables(trial, "landmarks").values(), [(c.ic_s, c.to_s) for c in contacts])
         sides = [_side_name(foot) if side == "unknown" else side for side, foot in zip(sides, lower)]
     return sides
-
-
-def _foot_times(trains: Iterable[Contacts], foot: int) -> tuple[Floats, Floats]:
-    spans = [(t.onset_s[t.foot == foot], t.offset_s[t.foot == foot]) for t in trains]
-    if not spans:
-        return np.zeros(0), np.zeros(0)
-    onset, offset = (np.concatenate(parts) for parts in zip(*spans))
-    order = np.argsort(onset)
-    return onset[order], offset[order]
-
-
-def _standing_foot(
-    contact: PlateContact, left: tuple[Floats, Floats], right: tuple[Floats, Floats], *, overlap: bool
-) -> int:
-    """Return the foot that stood during a contact, -1 where neither or both did."""
-    shares = [_overlap(contact, *foot) if overlap else _nearness(contact, foot[0]) for foot in (left, right)]
-    # both feet match where they stand together, or where one clock is off: then neither is named
-    best = int(np.argmax(shares))
-    return best if shares[best] >= _LEAST_MATCH and shares[1 - best] < _RIVAL_MATCH * shares[best] else -1
-
-
-def _overlap(contact: PlateContact, onset: Floats, offset: Floats) -> float:
-    """Return the share of a contact in which a foot's insole was loaded."""
-    shared = np.minimum(offset, contact.to_s) - np.maximum(onset, contact.ic_s)
-    return float(np.clip(shared, 0.0, None).sum() / (contact.to_s - contact.ic_s)) if shared.size else 0.0
-
-
-def _nearness(contact: PlateContact, onset: Floats) -> float:
-    """Return 1 for a landing at the contact, 0.5 for one 0.06 s off, 0 beyond 0.12 s."""
-    if not onset.size:
-        return 0.0
-    return max(0.0, 1.0 - float(np.abs(onset - contact.ic_s).min()) / _NEAR_S)
 
 
 def _foot(stream: xr.Dataset) -> int:

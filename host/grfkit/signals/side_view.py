@@ -1,0 +1,219 @@
+"""Contacts of the feet of somebody who walks or runs through a film, from points of the body in its pictures.
+
+A foot that stands moves with the ground: not at all in a picture whose camera stands, backwards with a treadmill's
+belt, with the background where the camera pans. So the ground's velocity is the one that the feet keep longest, and
+each foot is judged by its speed over it (:mod:`.side_foot`). Lengths are in legs (hip to ankle), forward is where the
+walker goes, whatever the picture's direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import Floats
+from .contacts import Contacts, empty_contacts, merge
+from .runs import true_runs
+from .side_foot import SHORTEST_PASS_S, SideFoot, SideStance, seen_stretches
+from .side_legs import legs_put_back
+
+SLOWEST_LEG_S = 0.3
+"""Speed (legs/s) over the ground below which nobody walks; chosen by hand, a slow walk has 0.8."""
+PASSING_LEG_S = 0.35
+"""Speed (legs/s) of the pelvis in the picture beyond which a walker passes through it, and is on no treadmill; chosen
+by hand: people on treadmills drift by 0.1."""
+PASSING_PERCENT = 90.0
+"""Percentile of the pelvis's speed that is held against it."""
+TURN_S = 0.6
+"""Time (s) over which the pelvis's speed is averaged to tell passes and their directions: about a step."""
+GROUND_SHARE = 0.25
+"""Share of the feet's samples whose velocities lie nearest together: feet stand for longer, walking or running."""
+NEAR_GROUND, LEAST_NEAR = 0.3, 0.1
+"""Share of the walker's speed within which a foot's own ground lies of both feet's, and share of its samples needed;
+chosen by hand: the far side of a belt is slower in the picture by a tenth."""
+LEAST_VISIBLE = 0.1
+"""Visibility (0 to 1) of a pose model's point below which it counts as hidden; chosen by hand: that of a far foot is
+low long before its place is wrong."""
+FEWEST_FRAMES = 8
+"""Frames below which there is nothing to see."""
+
+
+@dataclass(frozen=True)
+class SidePass:
+    """One pass through the picture, or a stretch on a treadmill.
+
+    Attributes
+    ----------
+    heading
+        1.0 to the right of the picture, -1.0 to the left.
+    speed_leg_s, ground_leg_s
+        Of the walker over the ground, and of the ground in the picture along the heading (about 0 where the camera
+        stands), legs/s.
+    covered_s
+        By foot: stretches in which a landing would have been seen, shape (stretches, 2).
+    """
+
+    start_s: float
+    end_s: float
+    heading: float
+    speed_leg_s: float
+    ground_leg_s: float
+    stances: tuple[SideStance, ...]
+    covered_s: dict[int, Floats]
+
+
+@dataclass(frozen=True)
+class SideView:
+    """What a side view shows: its passes in order, and in how many frames left and right leg had been exchanged."""
+
+    passes: tuple[SidePass, ...] = ()
+    exchanged: int = 0
+
+    @property
+    def stances(self) -> tuple[SideStance, ...]:
+        """Return the stances of all passes in order."""
+        return tuple(sorted((s for one in self.passes for s in one.stances), key=lambda s: s.first_s))
+
+    def contacts(self) -> Contacts:
+        """Return the contacts of both feet whose landing is seen."""
+        trains = []
+        for foot in (0, 1):
+            covered = [one.covered_s[foot] for one in self.passes if foot in one.covered_s]
+            if not covered:
+                continue
+            seen = [s for s in self.stances if s.foot == foot and np.isfinite(s.ic_s)]
+            values = np.asarray([(s.ic_s, s.to_s, s.swing) for s in seen], dtype=np.float64).reshape(-1, 3)
+            feet = np.full(len(seen), foot, dtype=np.int64)
+            trains.append(Contacts(values[:, 0], values[:, 1], values[:, 2], feet, np.concatenate(covered)))
+        return merge(trains) if trains else empty_contacts()
+
+
+def side_view(
+    time_s: Floats,
+    position: Floats,
+    names: Sequence[str],
+    *,
+    heading: float,
+    leg_px: float,
+    visibility: Floats | None = None,
+    width_px: float = float("nan"),
+) -> SideView:
+    """Return the passes of a walker or runner filmed from the side, and the stances of both feet.
+
+    Frames may come at any rate and at varying intervals. A walker may pass several times in both directions, or stay
+    on a treadmill; legs that were exchanged for some frames are put back first.
+
+    Parameters
+    ----------
+    time_s
+        Shape (frames,), s.
+    position
+        Shape (frames, points, 2), px of the upright picture (x right, y down), NaN where hidden.
+    names
+        Of the points; ``hip_left``, ``heel_left``, ``toe_left`` (``ankle_left`` in place of a missing one), and of the
+        right.
+    heading
+        Where a walker on a treadmill faces: 1.0 to the right of the picture, -1.0 to the left. One who passes shows it.
+    leg_px
+        Length of the leg, px.
+    visibility
+        Shape (frames, points), 0 to 1.
+    width_px
+        Of the picture: points beyond its border are hidden. NaN if unknown.
+
+    Returns
+    -------
+    SideView
+        Without passes where nobody walks, or hips or feet are not seen.
+    """
+    names = [str(n) for n in names]
+    position = _without_hidden(position, visibility, width_px)
+    if time_s.size < FEWEST_FRAMES or not leg_px > 0.0:
+        return SideView()
+    position, exchanged = legs_put_back(time_s, position, names, leg_px=leg_px)
+    course = position * np.asarray([1.0, -1.0]) / leg_px
+    pelvis = _pelvis(course[..., 0], names)
+    found = []
+    for start, end, way in _stretches(time_s, pelvis, 1.0 if heading >= 0 else -1.0):
+        forward = course[start:end] * np.asarray([way, 1.0])
+        one = _pass(time_s[start:end], forward, way * pelvis[start:end], names, way)
+        if one is not None:
+            found.append(one)
+    return SideView(tuple(found), int(exchanged.sum()))
+
+
+def _without_hidden(position: Floats, visibility: Floats | None, width_px: float) -> Floats:
+    position = np.array(position, dtype=np.float64)
+    hidden = ~np.isfinite(position).all(axis=2)
+    if visibility is not None:
+        hidden |= visibility < LEAST_VISIBLE
+    if np.isfinite(width_px):
+        with np.errstate(invalid="ignore"):
+            hidden |= (position[..., 0] < 0.0) | (position[..., 0] > width_px - 1.0)
+    position[hidden] = np.nan
+    return position
+
+
+def _pelvis(course: Floats, names: Sequence[str]) -> Floats:
+    """Return the middle of the hips, by the one that is seen where the other is hidden; NaN where neither is."""
+    hips = [course[:, names.index(n)] for n in ("hip_left", "hip_right") if n in names]
+    if len(hips) < 2:
+        return hips[0] if hips else np.full(len(course), np.nan)
+    apart = hips[1] - hips[0]
+    usual = float(np.median(apart[np.isfinite(apart)])) if np.isfinite(apart).any() else 0.0
+    left = np.where(np.isfinite(hips[0]), hips[0], hips[1] - usual)
+    right = np.where(np.isfinite(hips[1]), hips[1], hips[0] + usual)
+    return np.asarray((left + right) / 2.0)
+
+
+def _stretches(time_s: Floats, pelvis: Floats, heading: float) -> list[tuple[int, int, float]]:
+    """Return sample ranges and directions of the passes; where nobody passes, of what has no long hole."""
+    seen = np.isfinite(pelvis)
+    found: list[tuple[int, int, float]] = []
+    for start, end in seen_stretches(time_s, seen):
+        t = time_s[start:end]
+        if t[-1] - t[0] < SHORTEST_PASS_S:
+            continue
+        x, half = np.interp(t, time_s[seen], pelvis[seen]), min(TURN_S, t[-1] - t[0]) / 2.0
+        early, late = np.clip(t - half, t[0], t[-1]), np.clip(t + half, t[0], t[-1])
+        speed = (np.interp(late, t, x) - np.interp(early, t, x)) / (late - early)
+        if np.percentile(np.abs(speed), PASSING_PERCENT) < PASSING_LEG_S:
+            found.append((start, end, heading))
+            continue
+        for way in (1.0, -1.0):
+            runs = true_runs(way * speed > PASSING_LEG_S)
+            found += [(start + int(a), start + int(b), way) for a, b in runs if t[b - 1] - t[a] >= SHORTEST_PASS_S]
+    return sorted(found)
+
+
+def _pass(time_s: Floats, course: Floats, pelvis: Floats, names: Sequence[str], way: float) -> SidePass | None:
+    """Return one pass with its stances; None where nobody walks or no foot is seen."""
+    sides = {foot: SideFoot.of(time_s, course, names, side) for foot, side in enumerate(("left", "right"))}
+    feet = {foot: one for foot, one in sides.items() if one is not None}
+    if not feet:
+        return None
+    seen = np.isfinite(pelvis)
+    body = float(np.polyfit(time_s[seen] - time_s[0], pelvis[seen], 1)[0])
+    ground = densest(np.concatenate([one.middle for one in feet.values()]))
+    walker = body - ground
+    if walker < SLOWEST_LEG_S:
+        return None
+    stances: list[SideStance] = []
+    for foot, one in feet.items():
+        near = one.middle[np.abs(one.middle - ground) < NEAR_GROUND * walker]
+        # of each foot by itself: a belt is slower in the picture the farther away it is
+        own = densest(near) if near.size > LEAST_NEAR * one.middle.size else ground
+        stances += one.stances(foot, own, body - own)
+    covered = {foot: one.covered_s for foot, one in feet.items()}
+    ends = float(time_s[0]), float(time_s[-1])
+    return SidePass(*ends, way, walker, ground, tuple(sorted(stances, key=lambda s: s.first_s)), covered)
+
+
+def densest(values: Floats) -> float:
+    """Return the mean of the values in the shortest interval that holds a quarter of them (:data:`GROUND_SHARE`)."""
+    ordered = np.sort(values)
+    count = min(ordered.size, max(3, int(GROUND_SHARE * ordered.size)))
+    first = int(np.argmin(ordered[count - 1 :] - ordered[: ordered.size - count + 1]))
+    return float(np.mean(ordered[first : first + count]))
