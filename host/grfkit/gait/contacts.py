@@ -28,8 +28,8 @@ UNDERLOADED = "far less load than the foot's steps"
 OTHER_FOOT = "other foot on the belt"
 BOTH_BELTS = "foot on both belts"
 UNLIKE = "longer or shorter than its neighbours"
-HIDDEN = "foot hidden"
-REASONS = (TOO_SHORT, TOO_LONG, GAP, BORDER, PARTIAL, TWO_FEET, UNDERLOADED, OTHER_FOOT, BOTH_BELTS, UNLIKE, HIDDEN)
+UNCLEAR = "landing or toe-off unclear"
+REASONS = (TOO_SHORT, TOO_LONG, GAP, BORDER, PARTIAL, TWO_FEET, UNDERLOADED, OTHER_FOOT, BOTH_BELTS, UNLIKE, UNCLEAR)
 
 GREATER_PERCENT, UNDERLOADED_SHARE = 90.0, 0.4
 """A contact is underloaded if its peak is below this share of the percentile of its foot's peaks. Chosen by hand,

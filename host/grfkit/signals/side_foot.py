@@ -20,7 +20,6 @@ from scipy import signal
 from scipy.interpolate import CubicSpline
 
 from ..arrays import Floats
-from .contacts import covered_stretches
 from .runs import true_runs
 
 GRID_HZ = 200.0
@@ -55,14 +54,17 @@ SWING_S = 0.4
 """Time (s) before a stance in which its swing is looked for; a slow walker's lasts as long."""
 BRIDGE_S = 0.12
 """Longest hole (s) in a point's course that is bridged; chosen by hand, three frames at 30 fps."""
-SHORTEST_PASS_S = 0.5
-"""Shortest stretch (s) that is looked at: a contact and what comes before it."""
-LEAST_SEEN = 0.5
-"""Share of the frames in which a point has to be seen to be used; chosen by hand."""
+SHORTEST_SEEN_S, FEWEST_FRAMES = 0.3, 8
+"""Shortest stretch (s) in which a foot is looked at, and frames that it needs; chosen by hand."""
+PADDED_S = 0.3
+"""Time (s) by which a course is mirrored at its ends for the low-pass, some of its time constants."""
+LEAST_SEEN = 0.1
+"""Share of the frames in which a point has to be seen to be used before another one of the foot; chosen by hand."""
 SHORTEST_S, LONGEST_S = 0.1, 2.0
 """Contact times (s) of walkers and runners; the slowest of the 12 walkers stands for 0.97 s."""
-BORDER, HIDDEN, TOO_SHORT, TOO_LONG = "border", "hidden", "too short", "too long"
-"""Why a stance is not whole: cut at the border of film or picture, a point of the foot hidden, no stance's length."""
+BORDER, UNCLEAR, TOO_SHORT, TOO_LONG = "border", "unclear", "too short", "too long"
+"""Why a stance is not whole: cut where the foot is not seen before or after it, a foot that comes to rest or leaves
+without a swing, no stance's length."""
 
 
 @dataclass(frozen=True)
@@ -86,33 +88,25 @@ class SideStance:
 
 @dataclass(frozen=True)
 class SideFoot:
-    """A foot on a grid of times: velocities of heel and toe along the heading, legs/s, and the toe's angle, rad.
+    """A foot on a grid of times, while it is seen: velocities along the heading, legs/s, and the toe's angle, rad.
 
-    Attributes
-    ----------
-    pitch
-        Of the line from heel to toe, positive where the toe is the higher one; NaN if one of them is not seen.
-    known
-        Where heel and toe are seen, or bridged over a short hole.
-    covered_s
-        Stretches in which a landing would have been seen, shape (stretches, 2).
+    ``pitch`` is the angle of the line from heel to toe, positive where the toe is the higher one; NaN if one of the two
+    points stands for both.
     """
 
     time_s: Floats
     heel: Floats
     toe: Floats
     pitch: Floats
-    known: NDArray[np.bool_]
-    covered_s: Floats
 
     @property
     def middle(self) -> Floats:
-        """Return the velocity of the middle of heel and toe, where it is known."""
-        return ((self.heel + self.toe) / 2.0)[self.known]
+        """Return the velocity of the middle of heel and toe."""
+        return (self.heel + self.toe) / 2.0
 
     @classmethod
-    def of(cls, time_s: Floats, course: Floats, names: Sequence[str], side: str) -> SideFoot | None:
-        """Return a foot by the points that are there; None if there are none, or too little of them.
+    def of(cls, time_s: Floats, course: Floats, names: Sequence[str], side: str) -> list[SideFoot]:
+        """Return a foot by the points that are there, an entry for each stretch in which it is seen.
 
         Parameters
         ----------
@@ -121,19 +115,32 @@ class SideFoot:
         """
         back = next((p for p in ("heel", "ankle", "toe") if _is_seen(course, names, f"{p}_{side}")), "")
         front = next((p for p in ("toe", "ankle", "heel") if _is_seen(course, names, f"{p}_{side}")), "")
-        if not back or time_s[-1] - time_s[0] < SHORTEST_PASS_S:
-            return None
+        if not back:
+            return []
+        # never over a long hole, nor beyond what is seen: a line drawn there stops, as a foot that lands does
+        ends = course[:, [names.index(f"{part}_{side}") for part in (back, front)]]
+        seen: NDArray[np.bool_] = np.asarray(np.isfinite(ends).all(axis=(1, 2)), dtype=bool)
+        found = []
+        for start, end in seen_stretches(time_s, seen):
+            part = np.flatnonzero(seen[start:end]) + start
+            if part.size >= FEWEST_FRAMES and time_s[part[-1]] - time_s[part[0]] >= SHORTEST_SEEN_S:
+                found.append(cls._smooth(time_s[part], ends[part], points=1 if back == front else 2))
+        return found
+
+    @classmethod
+    def _smooth(cls, time_s: Floats, ends: Floats, *, points: int) -> SideFoot:
         grid = np.arange(time_s[0], time_s[-1] + 1e-9, 1.0 / GRID_HZ)
-        heel, heel_known = _smooth(time_s, course[:, names.index(f"{back}_{side}")], grid)
-        toe, toe_known = _smooth(time_s, course[:, names.index(f"{front}_{side}")], grid)
-        known = heel_known & toe_known
-        if known.sum() <= SHORTEST_PASS_S * GRID_HZ:
-            return None
-        pitch = np.full(grid.size, np.nan)
-        if (back, front) == ("heel", "toe"):
-            pitch = np.unwrap(np.arctan2(*np.moveaxis(toe - heel, 1, 0)[::-1]))
-        speed, speed_toe = (np.gradient(point[:, 0]) * GRID_HZ for point in (heel, toe))
-        return cls(grid, speed, speed_toe, pitch, known, covered_stretches(grid, ~heel_known, BRIDGE_S))
+        sections = signal.butter(2, LOWPASS_HZ, fs=GRID_HZ, output="sos")
+        filled = CubicSpline(time_s, ends)(grid)
+        smooth = signal.sosfiltfilt(sections, filled, axis=0, padlen=min(grid.size - 1, round(PADDED_S * GRID_HZ)))
+        heel, toe = smooth[:, 0], smooth[:, 1]
+        pitch = np.unwrap(np.arctan2(toe[:, 1] - heel[:, 1], toe[:, 0] - heel[:, 0]))
+        return cls(
+            grid,
+            np.gradient(heel[:, 0]) * GRID_HZ,
+            np.gradient(toe[:, 0]) * GRID_HZ,
+            pitch if points == 2 else np.full(grid.size, np.nan),
+        )
 
     def stances(self, foot: int, ground: float, walker: float) -> list[SideStance]:
         """Return the stances, over a ground of this velocity and for a walker of this speed over it, legs/s."""
@@ -149,9 +156,9 @@ class SideFoot:
         to_s = self._at(off) - TO_LATE_S
         why = ""
         if np.isnan(ic_s):
-            why = BORDER if start <= reach else HIDDEN
+            why = BORDER if start <= reach else UNCLEAR
         elif np.isnan(to_s):
-            why = BORDER if end >= size - reach else HIDDEN
+            why = BORDER if end >= size - reach else UNCLEAR
         elif not SHORTEST_S <= to_s - ic_s <= LONGEST_S:
             why = TOO_SHORT if to_s - ic_s < SHORTEST_S else TOO_LONG
         before = heel[max(0, start - round(SWING_S * GRID_HZ)) : start]
@@ -161,12 +168,14 @@ class SideFoot:
         """Return when the foot landed that is still from ``start`` on, s; NaN where that is not seen."""
         reach = round(REACH_S * GRID_HZ)
         first, last = max(0, start - reach), min(end, start + 2 * reach)
-        by_heel = self._at(_fall(heel, IC_LEVEL, first, last)) - IC_LATE_S
+        fall = _fall(heel, IC_LEVEL, first, last)
+        by_heel = self._at(fall) - IC_LATE_S
         by_pitch = self._at(self._lowered(start, end)) - PITCH_LATE_S
-        if np.isnan(by_heel) or np.isnan(by_pitch):
-            # beside the film's border alone: elsewhere a heel that does not slow down does not land
-            return by_heel if np.isnan(by_pitch) or start > reach else by_pitch
-        return (by_heel + by_pitch) / 2.0 if abs(by_heel - by_pitch) <= AGREEING_S else by_heel
+        agree = abs(by_heel - by_pitch) <= AGREEING_S
+        if np.isfinite(fall) and heel[first : int(fall) + 1].max() >= SWINGING:
+            return (by_heel + by_pitch) / 2.0 if agree else by_heel
+        # where the swing is not seen, at the border, a raised toe tells a landing from a heel that is lifted
+        return (by_heel + by_pitch) / 2.0 if agree else float("nan")
 
     def _lowered(self, start: int, end: int) -> float:
         """Return where the raised toe has begun to go down to the flat foot, NaN where it is not raised."""
@@ -180,9 +189,7 @@ class SideFoot:
         return _fall(raised / highest, PITCH_LEVEL, begin, first) if highest > LEAST_PITCH_RAD else float("nan")
 
     def _at(self, sample: float) -> float:
-        """Return the time (s) of a fraction of a sample, NaN where the foot is not seen there."""
-        if np.isnan(sample) or not self.known[int(np.clip(round(sample), 0, self.known.size - 1))]:
-            return float("nan")
+        """Return the time (s) of a fraction of a sample."""
         return float(self.time_s[0] + sample / GRID_HZ)
 
 
@@ -214,21 +221,6 @@ def _fall(speed: Floats, level: float, start: int, end: int) -> float:
 
 def _is_seen(course: Floats, names: Sequence[str], name: str) -> bool:
     return name in names and bool(np.isfinite(course[:, names.index(name), 0]).mean() > LEAST_SEEN)
-
-
-def _smooth(time_s: Floats, course: Floats, grid: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return a point's low-passed course on a grid, and where it is known: seen, or bridged over a short hole."""
-    seen = np.isfinite(course[:, 0])
-    within = np.clip(grid, time_s[seen][0], time_s[seen][-1])
-    known = np.zeros(grid.size, dtype=bool)
-    for start, end in seen_stretches(time_s, seen):
-        known |= (grid >= time_s[start] - 1e-9) & (grid <= time_s[end - 1] + 1e-9)
-    curved = CubicSpline(time_s[seen], course[seen])(within)
-    # over a long hole a spline swings out
-    straight = np.stack([np.interp(grid, time_s[seen], axis) for axis in course[seen].T], axis=1)
-    sections = signal.butter(2, LOWPASS_HZ, fs=GRID_HZ, output="sos")
-    filled = np.where(known[:, None], curved, straight)
-    return signal.sosfiltfilt(sections, filled, axis=0, padlen=min(grid.size - 1, round(0.3 * GRID_HZ))), known
 
 
 def seen_stretches(time_s: Floats, seen: NDArray[np.bool_]) -> list[tuple[int, int]]:

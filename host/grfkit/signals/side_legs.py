@@ -66,12 +66,15 @@ def _costs(time_s: Floats, both: Floats) -> Floats:
     costs = np.zeros((time_s.size - 2, 2, 2, 2))
     ways = (both, both[:, ::-1])
     broken = (step[1:] > LONGEST_STEP_S) | (step[:-1] > LONGEST_STEP_S)
+    # a point counts where both legs' are seen: else the way that hides most would be the steadiest
+    seen: NDArray[np.bool_] = np.asarray(np.isfinite(both).all(axis=(1, 3)), dtype=bool)
+    counts = (seen[:-2] & seen[1:-1] & seen[2:])[:, None, :]
     for a in range(2):
         for b in range(2):
             for c in range(2):
                 first, second, third = ways[a][:-2], ways[b][1:-1], ways[c][2:]
                 off = np.linalg.norm(third - second - ratio * (second - first), axis=-1)
-                off = np.minimum(np.nan_to_num(off, nan=0.0), MOST_UNSTEADY)
+                off = np.where(counts, np.minimum(np.nan_to_num(off), MOST_UNSTEADY), 0.0)
                 costs[:, a, b, c] = np.where(broken, 0.0, off.mean(axis=(1, 2))) + SWAPPED_COST * c
     return costs
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..arrays import Floats
 from .contacts import Contacts, empty_contacts, merge
 from .runs import true_runs
-from .side_foot import SHORTEST_PASS_S, SideFoot, SideStance, seen_stretches
+from .side_foot import FEWEST_FRAMES, TOO_LONG, TOO_SHORT, SideFoot, SideStance, seen_stretches
 from .side_legs import legs_put_back
 
 SLOWEST_LEG_S = 0.3
@@ -28,16 +28,23 @@ PASSING_PERCENT = 90.0
 """Percentile of the pelvis's speed that is held against it."""
 TURN_S = 0.6
 """Time (s) over which the pelvis's speed is averaged to tell passes and their directions: about a step."""
-GROUND_SHARE = 0.25
-"""Share of the feet's samples whose velocities lie nearest together: feet stand for longer, walking or running."""
+GROUND_SHARE = 0.5
+"""Share of the slower half of the range of the feet's velocities that lies nearest together: feet stand for more of it,
+walking or running."""
+RANGE_PERCENT = (2.0, 98.0)
+"""Percentiles between which that range is taken."""
 NEAR_GROUND, LEAST_NEAR = 0.3, 0.1
 """Share of the walker's speed within which a foot's own ground lies of both feet's, and share of its samples needed;
 chosen by hand: the far side of a belt is slower in the picture by a tenth."""
 LEAST_VISIBLE = 0.1
 """Visibility (0 to 1) of a pose model's point below which it counts as hidden; chosen by hand: that of a far foot is
 low long before its place is wrong."""
-FEWEST_FRAMES = 8
-"""Frames below which there is nothing to see."""
+SHORTEST_PASS_S = 1.0
+"""Shortest pass (s) that is looked at: in less than a stance and a swing the ground's velocity does not show."""
+UNSEEN_S = 0.14
+"""Time (s) at either end of what is seen of a foot in which its landing is not told for certain; less than half of
+:data:`.side_foot.SHORTEST_SEEN_S`."""
+_NO_STANCE = (TOO_SHORT, TOO_LONG)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class SideView:
             covered = [one.covered_s[foot] for one in self.passes if foot in one.covered_s]
             if not covered:
                 continue
-            seen = [s for s in self.stances if s.foot == foot and np.isfinite(s.ic_s)]
+            seen = [s for s in self.stances if s.foot == foot and np.isfinite(s.ic_s) and s.reason not in _NO_STANCE]
             values = np.asarray([(s.ic_s, s.to_s, s.swing) for s in seen], dtype=np.float64).reshape(-1, 3)
             feet = np.full(len(seen), foot, dtype=np.int64)
             trains.append(Contacts(values[:, 0], values[:, 1], values[:, 2], feet, np.concatenate(covered)))
@@ -191,29 +198,34 @@ def _stretches(time_s: Floats, pelvis: Floats, heading: float) -> list[tuple[int
 def _pass(time_s: Floats, course: Floats, pelvis: Floats, names: Sequence[str], way: float) -> SidePass | None:
     """Return one pass with its stances; None where nobody walks or no foot is seen."""
     sides = {foot: SideFoot.of(time_s, course, names, side) for foot, side in enumerate(("left", "right"))}
-    feet = {foot: one for foot, one in sides.items() if one is not None}
+    feet = {foot: stretches for foot, stretches in sides.items() if stretches}
     if not feet:
         return None
     seen = np.isfinite(pelvis)
     body = float(np.polyfit(time_s[seen] - time_s[0], pelvis[seen], 1)[0])
-    ground = densest(np.concatenate([one.middle for one in feet.values()]))
+    middles = {foot: np.concatenate([one.middle for one in stretches]) for foot, stretches in feet.items()}
+    ground = densest(np.concatenate(list(middles.values())))
     walker = body - ground
     if walker < SLOWEST_LEG_S:
         return None
     stances: list[SideStance] = []
-    for foot, one in feet.items():
-        near = one.middle[np.abs(one.middle - ground) < NEAR_GROUND * walker]
+    for foot, stretches in feet.items():
+        near = middles[foot][np.abs(middles[foot] - ground) < NEAR_GROUND * walker]
         # of each foot by itself: a belt is slower in the picture the farther away it is
-        own = densest(near) if near.size > LEAST_NEAR * one.middle.size else ground
-        stances += one.stances(foot, own, body - own)
-    covered = {foot: one.covered_s for foot, one in feet.items()}
+        own = float(np.median(near)) if near.size > LEAST_NEAR * middles[foot].size else ground
+        stances += [s for one in stretches for s in one.stances(foot, own, body - own)]
+    covered = {
+        foot: np.asarray([(one.time_s[0] + UNSEEN_S, one.time_s[-1] - UNSEEN_S) for one in stretches])
+        for foot, stretches in feet.items()
+    }
     ends = float(time_s[0]), float(time_s[-1])
     return SidePass(*ends, way, walker, ground, tuple(sorted(stances, key=lambda s: s.first_s)), covered)
 
 
 def densest(values: Floats) -> float:
-    """Return the mean of the values in the shortest interval that holds a quarter of them (:data:`GROUND_SHARE`)."""
-    ordered = np.sort(values)
+    """Return the velocity that feet keep longest, of the slower half of their range; a swing's peak is flat, too."""
+    slowest, fastest = np.percentile(values, RANGE_PERCENT)
+    ordered = np.sort(values[values <= (slowest + fastest) / 2.0])
     count = min(ordered.size, max(3, int(GROUND_SHARE * ordered.size)))
     first = int(np.argmin(ordered[count - 1 :] - ordered[: ordered.size - count + 1]))
     return float(np.mean(ordered[first : first + count]))

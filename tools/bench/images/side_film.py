@@ -115,7 +115,8 @@ def phantom_film(
     time_s = np.arange(start_s + rng.uniform(0, 1 / rate_hz), end_s, 1.0 / rate_hz)
     body = truth.body(time_s)
     points = np.where(body.visible[:, None, None], body.landmarks, np.nan)
+    names = [n if n == "pelvis" else "_".join(reversed(n.split("_"))) for n in LANDMARKS]
     return keypoints_of(
-        points, LANDMARKS, time_s - offset_s, near=near, middle_m=(0.0, 0.0), leg_m=0.245 * truth.height_m * 2,
+        points, names, time_s - offset_s, near=near, middle_m=(0.0, 0.0), leg_m=0.245 * truth.height_m * 2,
         rate_hz=rate_hz, rng=rng, camera=camera, noise=noise,
     )  # fmt: skip
