@@ -1,4 +1,4 @@
-"""Contacts of walkers and runners seen from the side: against known ones, hidden, exchanged, cut, and against plates."""
+"""Contacts of walkers and runners seen from the side: known ones, hidden, exchanged, cut ones, and against plates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from tools.bench.images.side_film import keypoints_of, phantom_film
 
 from grfkit import simulate_trial
 from grfkit.dataset.public.schreiber import read_trial
@@ -19,7 +20,6 @@ from grfkit.records import Trial
 from grfkit.signals.side_legs import legs_put_back
 from grfkit.signals.side_view import side_view
 from grfkit.simulate.truth import Truth
-from tools.bench.images.side_film import keypoints_of, phantom_film
 
 SEED = 16
 
@@ -179,7 +179,7 @@ def test_frames_that_come_unevenly_are_as_good() -> None:
 
 
 def test_real_walkers_over_plates_land_when_the_force_says(real_file: Callable[[str], Path]) -> None:
-    """Markers of walkers through a camera: onset and toe-off within 15 ms on average, of the feet whose swing is seen."""
+    """Markers through a camera: onset and toe-off of the feet whose swing is seen."""
     folder = real_file("schreiber2019_walk_overground/data")
     onset, off = [], []
     for path in sorted(folder.glob("*/dynamic/*.c3d"))[::5]:
