@@ -5,44 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from film_walker import STRIDE_S, stick_walker
 from grfkit.errors import BadInputError
-from grfkit.signals.film_crop import CROP_PX, FLOOR_SHARE, SIDE_LEGS, crop_matrix
+from grfkit.signals.film_crop import CROP_PX, FLOOR_ROW, LEG_ROWS, crop_matrix
 from grfkit.simulate.film.camera import Camera
 from grfkit.simulate.film.clock import film_stamps
 from grfkit.simulate.film.look import draw_look
-from grfkit.simulate.film.motion import INNER, KEYPOINTS, FilmedBody, extended, stride_s
+from grfkit.simulate.film.motion import FilmedBody, extended, stride_s
 from grfkit.simulate.film.truth import true_clock_map, true_film_recording
-
-STRIDE_S, SPEED_M_S = 1.0, 1.2
-
-
-def stick_walker(duration_s: float = 1.7) -> FilmedBody:
-    """Return a body whose limbs swing as sines, 1.2 m/s along X."""
-    time = np.arange(round(duration_s * 100)) / 100.0
-    phase = 2 * np.pi * time / STRIDE_S
-    heights = {
-        "nose": 1.62, "ear": 1.62, "head": 1.65, "neck": 1.45, "shoulder": 1.40, "elbow": 1.12, "wrist": 0.88,
-        "hand": 0.80, "hip": 0.90, "knee": 0.48, "ankle": 0.08, "heel": 0.03, "ball": 0.03, "toe": 0.02,
-    }  # fmt: skip
-    swing = {
-        "elbow": -0.05,
-        "wrist": -0.15,
-        "hand": -0.2,
-        "knee": 0.15,
-        "ankle": 0.3,
-        "heel": 0.3,
-        "ball": 0.3,
-        "toe": 0.3,
-    }
-    ahead = {"nose": 0.12, "ear": 0.02, "head": 0.03, "heel": -0.05, "ball": 0.13, "toe": 0.2}
-    points = {}
-    for name in (*KEYPOINTS, *INNER):
-        part, _, side = name.partition("_")
-        sign = {"left": 1.0, "right": -1.0}.get(side, 0.0)
-        x = SPEED_M_S * time + ahead.get(part, 0.0) + sign * swing.get(part, 0.0) * np.sin(phase)
-        lift = 0.05 * np.maximum(0.0, sign * np.cos(phase)) if part in ("ankle", "heel", "ball", "toe") else 0.0
-        points[name] = np.stack([x, np.full(time.size, 0.1 * sign), heights[part] + lift * np.ones(time.size)], axis=1)
-    return FilmedBody(time, points, 1.75, "sines", (0.0, float(time[-1])))
 
 
 def test_a_walker_seen_from_its_right_goes_to_the_right_and_from_its_left_to_the_left() -> None:
@@ -76,7 +46,7 @@ def test_pictures_stand_on_one_row_with_the_trunk_in_the_middle_and_look_to_the_
         assert films[side].shape == (stamps.film_s.size, CROP_PX, CROP_PX)
         lowest = [np.flatnonzero(picture.max(axis=1) > 127)[-1] for picture in films[side]]
         assert np.ptp(lowest) <= 3
-        assert abs(np.median(lowest) - (FLOOR_SHARE * CROP_PX - 0.5)) < 2.5
+        assert abs(np.median(lowest) - (FLOOR_ROW - 0.5)) < 2.5
         across = [np.average(np.arange(CROP_PX), weights=p[8:20].sum(axis=0)) for p in films[side]]
         assert np.abs(np.asarray(across) - (CROP_PX - 1) / 2).max() < 2.0
     # the two cameras stand differently, and near and far limbs change places: alike, not equal
@@ -88,8 +58,8 @@ def test_the_crop_keeps_scale_and_floor_and_mirrors_about_the_trunk() -> None:
     plain, turned = (crop_matrix(300.0, 500.0, 200.0, turned=t) for t in (False, True))
     trunk, floor, ahead = np.asarray([300.0, 500.0, 1]), np.asarray([300.0, 500.0, 1]), np.asarray([350.0, 300.0, 1])
     assert (plain @ trunk)[0] == (turned @ trunk)[0] == pytest.approx((CROP_PX - 1) / 2)
-    assert (plain @ floor)[1] == pytest.approx(FLOOR_SHARE * CROP_PX - 0.5)
-    scale = CROP_PX / (SIDE_LEGS * 200.0)
+    assert (plain @ floor)[1] == pytest.approx(FLOOR_ROW - 0.5)
+    scale = LEG_ROWS / 200.0
     assert (plain @ ahead)[0] - (CROP_PX - 1) / 2 == pytest.approx(50 * scale)
     assert (turned @ ahead)[0] - (CROP_PX - 1) / 2 == pytest.approx(-50 * scale)
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from grfkit.errors import BadInputError, RefusedError
+from grfkit.signals.film_crop import FLOOR_ROW, LEG_ROWS
 from grfkit.video.camera import Background
-from grfkit.video.clip import FLOOR_ROW, LEG_ROWS, SIDE, crop_map, full_frame, silhouettes
+from grfkit.video.clip import SIDE, crop_map, full_frame, silhouettes
 from grfkit.video.follow import Walker, keep_mask
 from grfkit.video.legs import LEFT, RIGHT, exchanged, repaired
 from grfkit.video.people import Path as WayThrough

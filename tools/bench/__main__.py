@@ -21,6 +21,7 @@ COMMANDS = {
     "edge.size": "edge.size",
     "edge.steps": "edge.steps",
     "faults.kills": "faults.kills",
+    "images.render": "images.render",
     "live.clock": "live.clock",
     "live.day": "live.day",
     "live.kills": "live.kills",

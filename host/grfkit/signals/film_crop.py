@@ -7,21 +7,27 @@ import numpy as np
 from ..arrays import Floats
 
 CROP_PX = 40
-"""Rows and columns of a picture that networks are given (Mochizuki et al. 2023 resized theirs to 40 x 40)."""
-SIDE_LEGS = 2.4
-"""Side of the square crop in lengths of the leg (hip to ankle). A body is about 2.04 of them high (Drillis and Contini,
-in Winter, Biomechanics and Motor Control, 4th ed., fig. 4.1); at contact the feet take up about 1.2 of them."""
-FLOOR_SHARE = 0.95
-"""Where the floor lies in the crop, as a share of its side from above. Chosen by hand: shoes reach a little below."""
+"""Rows and columns of a picture of a clip, as in the published system."""
+LEG_ROWS = 16.0
+"""Rows that a leg (hip to ankle) is long: a body, 2.0 to 2.2 legs high, fills 32 to 36 of the 40. Chosen by hand."""
+FLOOR_ROW = 38.0
+"""Distance of the floor from the upper edge, rows."""
 
 
-def crop_matrix(trunk_x_px: float, floor_y_px: float, leg_px: float, *, turned: bool, size: int = CROP_PX) -> Floats:
-    """Return the affine map (2, 3) from pixels of the picture to pixels of the crop.
+def crop_matrix(trunk_x_px: float, floor_y_px: float, leg_px: float, *, turned: bool) -> Floats:
+    """Return the affine map (2, 3) from px of the film to those of the clip's picture.
 
-    Pixel centres have whole numbers in both. ``turned`` mirrors the picture, so that a walker to the left goes to the
-    right.
+    Parameters
+    ----------
+    trunk_x_px
+        x of the middle of shoulders and hips.
+    floor_y_px, leg_px
+        y of the floor, and the length of a leg: one of each for the whole clip.
+    turned
+        Mirror the picture, so that a walker to the left goes to the right.
     """
-    scale = size / (SIDE_LEGS * leg_px)
-    across = -scale if turned else scale
-    middle, floor = (size - 1) / 2.0, FLOOR_SHARE * size - 0.5
-    return np.asarray([[across, 0.0, middle - across * trunk_x_px], [0.0, scale, floor - scale * floor_y_px]])
+    scale = LEG_ROWS / leg_px
+    turn = -scale if turned else scale
+    # a pixel's centre has whole coordinates: the picture's middle lies between columns 19 and 20
+    across = [turn, 0.0, (CROP_PX - 1) / 2 - turn * trunk_x_px]
+    return np.array([across, [0.0, scale, FLOOR_ROW - 0.5 - scale * floor_y_px]])

@@ -6,27 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from ..signals.film_crop import CROP_PX, crop_matrix
 from .follow import MASK_SIDE, KeptMask, Walker
 from .pose import Picture, import_cv
 from .walk import Walk, hips, shoulders
 
-SIDE = 40
-"""Rows and columns of a picture of a clip, as in the published system."""
-LEG_ROWS = 16.0
-"""Rows that a leg is long: a body, 2.0 to 2.2 legs high, fills 32 to 36 of the 40. Chosen by hand."""
-FLOOR_ROW = 38.0
-"""Distance of the floor from the upper edge, rows."""
+SIDE = CROP_PX
+"""Rows and columns of a picture of a clip."""
 PICTURES = ("silhouette", "grey", "full frame")
 """What the pictures of a clip may show."""
 
 
 def crop_map(walk: Walk, centre_x: float) -> Floats:
     """Return the affine map (2, 3) from px of the film to those of the clip's picture, for a trunk at ``centre_x``."""
-    scale = LEG_ROWS / walk.leg_px
-    turn = walk.heading * scale
-    # a pixel's centre has whole coordinates: the picture's middle lies between columns 19 and 20
-    across = [turn, 0.0, (SIDE - 1) / 2 - turn * centre_x]
-    return np.array([across, [0.0, scale, FLOOR_ROW - 0.5 - scale * walk.floor_px]])
+    return crop_matrix(centre_x, walk.floor_px, walk.leg_px, turned=walk.heading < 0)
 
 
 def centres(walker: Walker) -> Floats:

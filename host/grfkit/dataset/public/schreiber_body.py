@@ -26,7 +26,7 @@ _TIP_M = 0.018
 """Height (m) of a toe's tip that lies on the floor: toes bend where the foot pushes off."""
 _ACROMION_M = 0.045
 """How far (m) the shoulder's centre lies below the acromion. Chosen by hand."""
-_EAR, _NOSE = (0.062, 0.0, 0.088), (0.122, 0.0, 0.076)
+_EAR, _NOSE = (0.060, 0.0, 0.078), (0.120, 0.0, 0.066)
 """Ear and nose from the seventh cervical vertebra (forward, left, up), as shares of stature (Drillis and Contini: chin
 at .870, vertex at 1 of stature; the vertebra at .845): set by eye against photographs."""
 _EAR_APART = 0.085

@@ -5,7 +5,7 @@ A capsule is the hull of two circles. Radii are those of a body of 1.75 m, grow 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,15 @@ class PaintedPart:
     radii_px: Floats
     colour: Colour
     hull: bool
+
+    def capsules(self, frame: int) -> Iterator[tuple[Floats, Floats]]:
+        """Give centres and radii of each hull in one frame: of neighbours, or of all circles."""
+        centres, radii = self.centres_px[frame], self.radii_px[frame]
+        if self.hull:
+            yield centres, radii
+            return
+        for k in range(radii.size - 1):
+            yield centres[k : k + 2], radii[k : k + 2]
 
 
 def figure(body: FilmedBody, clothes: Clothes, near_side: str) -> list[Part]:
@@ -119,10 +128,12 @@ class _Maker:
         ahead = np.asarray([0.012, 0.0, 0.0])
         chain = [hip + 0.02 * up, hip + 0.38 * up + ahead, hip + 0.74 * up + ahead, shoulder]
         wide = self.clothes.trunk_width / self.clothes.width
-        radii = tuple(wide * r for r in (0.112, 0.104, 0.116, 0.078))
+        radii = tuple(wide * r for r in (0.116, 0.110, 0.122, 0.086))
         head = self.body.points["head"]
         return [
-            self._part("neck", [neck, neck + 0.7 * (head - neck)], (0.056, 0.052), self.clothes.skin),
+            self._part(
+                "neck", [neck - 0.2 * (head - neck), neck + 0.8 * (head - neck)], (0.070, 0.056), self.clothes.skin
+            ),
             self._part("trunk", chain, radii, self.clothes.shirt),
         ]
 
@@ -138,8 +149,8 @@ class _Maker:
         skin, hair = self.clothes.skin, self.clothes.hair
         darker = (int(0.8 * skin[0]), int(0.75 * skin[1]), int(0.75 * skin[2]))
         return [
-            self._part("hair", [crown, crown - 0.03 * up - 0.015 * ahead], (0.096, 0.086), hair, slim=True),
-            self._part("face", [face, chin], (0.078, 0.040), skin, hull=True, slim=True),
+            self._part("hair", [crown, crown - 0.03 * up - 0.015 * ahead], (0.100, 0.092), hair, slim=True),
+            self._part("face", [face, chin], (0.082, 0.044), skin, hull=True, slim=True),
             self._part(
                 "nose", [nose - 0.022 * ahead + 0.02 * up, nose - 0.012 * ahead], (0.012, 0.014), skin, slim=True
             ),

@@ -18,7 +18,10 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class CameraRanges:
-    """Ranges of a camera's pose about 1.0 m high, 3.5 m away and perpendicular; drawn flat. Chosen by hand."""
+    """Ranges of a camera's pose about 1.0 m high, 3.5 m away and perpendicular; drawn flat. Chosen by hand.
+
+    ``pitch_deg`` is about the aim of whoever films: at the middle of the body.
+    """
 
     height_m: tuple[float, float]
     distance_m: tuple[float, float]
@@ -31,8 +34,10 @@ class CameraRanges:
 
 _CAMERAS: dict[str, CameraRanges] = {
     "base": CameraRanges((0.97, 1.03), (3.4, 3.6), (-0.1, 0.1), (-1.0, 1.0), (-1.0, 1.0), (-0.5, 0.5), (65.0, 67.0)),
-    "other": CameraRanges((0.8, 1.3), (3.0, 4.3), (-0.3, 0.3), (-5.0, 5.0), (-3.0, 3.0), (-1.5, 1.5), (60.0, 72.0)),
+    "other": CameraRanges((0.8, 1.3), (3.2, 4.3), (-0.3, 0.3), (-5.0, 5.0), (-1.5, 1.5), (-1.5, 1.5), (62.0, 72.0)),
 }
+_AIM_M = 0.93
+"""Height (m) of the middle of what whoever films wants to see. Chosen by hand."""
 _WIDTHS: dict[str, tuple[float, float]] = {"base": (0.92, 1.08), "other": (0.95, 1.25)}
 """Factor on the width of limbs and trunk: clothes and build. Chosen by hand."""
 _SKIN: tuple[Colour, ...] = ((236, 198, 172), (222, 178, 148), (192, 140, 108), (150, 104, 78), (104, 72, 54))
@@ -113,6 +118,7 @@ def draw_look(laboratory: Laboratory, *, seed: int, person: int) -> Look:
         name: float(scene.uniform(*getattr(_CAMERAS[laboratory], name)))
         for name in ("height_m", "distance_m", "along_m", "yaw_deg", "pitch_deg", "roll_deg", "field_deg")
     }
+    pose["pitch_deg"] += float(np.degrees(np.arctan2(_AIM_M - pose["height_m"], pose["distance_m"])))
     angle = scene.uniform(0.15, 0.85) * np.pi
     return Look(
         laboratory=laboratory,
@@ -143,5 +149,5 @@ def _clothes(rng: np.random.Generator, laboratory: str) -> Clothes:
 
 
 def _varied(rng: np.random.Generator, colour: Colour) -> Colour:
-    shifted: Floats = np.clip(np.asarray(colour) + rng.normal(0.0, 8.0, 3), 5, 250)
+    shifted: Floats = np.clip(np.asarray(colour) * (1.0 + rng.normal(0.0, 0.08)) + rng.normal(0.0, 3.0, 3), 5, 250)
     return int(shifted[0]), int(shifted[1]), int(shifted[2])

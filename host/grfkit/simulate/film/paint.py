@@ -16,26 +16,16 @@ _SHIFT = 4
 """Fractional bits of a polygon's corners: edges lie to a sixteenth of a pixel."""
 _ANGLES = np.linspace(0.0, 2 * np.pi, 20, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
-_LEVELS = ((1.0, 0.0, 0.0), (0.74, 0.20, 0.55), (0.42, 0.40, 1.0))
+_LEVELS = ((1.0, 0.0, 0.1), (0.76, 0.16, 0.55), (0.45, 0.36, 1.0))
 """Nested capsules that make a limb look round: share of the radius, shift towards the light as a share of the radius,
 share of the contrast."""
 
 
-def polygons(parts: Sequence[PaintedPart], frame: int, *, grow: float = 1.0) -> Iterator[tuple[PaintedPart, Floats]]:
-    """Return each part's capsules as convex polygons (corners, 2) in px, in the order of painting."""
+def polygons(parts: Sequence[PaintedPart], frame: int) -> Iterator[Floats]:
+    """Give each part's capsules as convex polygons (corners, 2) in px, in the order of painting."""
     for part in parts:
-        for centres, radii in capsules(part, frame):
-            yield part, outline(centres, radii * grow)
-
-
-def capsules(part: PaintedPart, frame: int) -> Iterator[tuple[Floats, Floats]]:
-    """Return centres and radii of each hull of a part."""
-    centres, radii = part.centres_px[frame], part.radii_px[frame]
-    if part.hull:
-        yield centres, radii
-        return
-    for k in range(radii.size - 1):
-        yield centres[k : k + 2], radii[k : k + 2]
+        for centres, radii in part.capsules(frame):
+            yield outline(centres, radii)
 
 
 def outline(centres: Floats, radii: Floats) -> Floats:
@@ -54,9 +44,9 @@ def silhouettes(parts: Sequence[PaintedPart], maps: Floats, size: int, *, finer:
     pictures = np.zeros((frames, size, size), dtype=np.uint8)
     for i in range(frames):
         fine = np.zeros((size * finer, size * finer), dtype=np.uint8)
-        for _, polygon in polygons(parts, i):
+        for polygon in polygons(parts, i):
             place = polygon @ maps[i, :, :2].T + maps[i, :, 2]
-            _fill(fine, (place + 0.5) * finer - 0.5, 255)
+            fill(fine, (place + 0.5) * finer - 0.5, 255)
         pictures[i] = cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
     return pictures
 
@@ -82,12 +72,12 @@ def paint_body(
         for share, shift, bright in _LEVELS:
             shade = 1.0 - contrast / 2 + contrast * bright
             colour = tuple(float(min(255.0, shade * c)) for c in part.colour)
-            for centres, radii in capsules(part, frame):
+            for centres, radii in part.capsules(frame):
                 moved = centres - corner + towards * (shift * radii)[:, None]
                 polygon = outline(moved, share * radii)
-                _fill(colours, polygon, colour)
+                fill(colours, polygon, colour)
                 if share == 1.0:
-                    _fill(mask, polygon, 255)
+                    fill(mask, polygon, 255)
     size = max(3, int(0.03 * (bottom - top)) // 2 * 2 - 3)
     soft = cv2.blur(colours, (size, size))
     blended = cv2.addWeighted(colours, 0.45, soft, 0.55, 0.0)
@@ -95,7 +85,8 @@ def paint_body(
     box[:] = ((blended * share_of_body + box * (255 - share_of_body) + 127) // 255).astype(np.uint8)
 
 
-def _fill(picture: Picture, polygon: Floats, colour: Any) -> None:
+def fill(picture: Picture, polygon: Floats, colour: Any) -> None:
+    """Fill a convex polygon (corners, 2) in px."""
     import cv2
 
     corners = np.rint(polygon * (1 << _SHIFT)).astype(np.int32)

@@ -12,7 +12,7 @@ from .camera import Camera
 from .clock import FilmStamps
 from .figure import figure, painted
 from .look import Look
-from .motion import KEYPOINTS, FilmedBody
+from .motion import KEYPOINTS, SIDES, FilmedBody
 from .paint import silhouettes
 
 RENDERED = "rendered: a body of capsules, no real film"
@@ -61,9 +61,9 @@ def true_film_recording(
 
 
 def leg_and_floor_px(shown: FilmedBody, camera: Camera) -> tuple[float, float]:
-    """Return the median length of the near leg (hip to ankle along the knee) and the floor's y under the walker, px."""
-    joints = [camera.project(shown.points[f"{part}_{camera.near_side}"])[0] for part in ("hip", "knee", "ankle")]
-    leg = np.linalg.norm(joints[0] - joints[1], axis=1) + np.linalg.norm(joints[1] - joints[2], axis=1)
+    """Return the median length of both legs (hip to ankle along the knee) and the floor's y under the walker, px."""
+    chains = [[camera.project(shown.points[f"{p}_{s}"])[0] for p in ("hip", "knee", "ankle")] for s in SIDES]
+    leg = [np.linalg.norm(h - k, axis=1) + np.linalg.norm(k - a, axis=1) for h, k, a in chains]
     floor, _ = camera.project(shown.middle("hip") * np.asarray([1.0, 1.0, 0.0]))
     return float(np.median(leg)), float(np.median(floor[:, 1]))
 
