@@ -26,6 +26,9 @@ class Augmentation(BaseModel):
         SD of the logarithm of a factor on each channel, about raw zero.
     rotation_deg
         Greatest angle about a random axis by which triads ``*_x *_y *_z`` are turned, all of a window alike.
+    limits_s, copies
+        Of ridge, kernel ridge and the start that a network has from them: so many copies of every stance, their ends
+        moved by this SD (s), inputs and force together (:mod:`grfkit.learn.moved_limits`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,10 +38,12 @@ class Augmentation(BaseModel):
     missing_channels: tuple[str, ...] = ("*",)
     gain: float = Field(default=0.0, ge=0, le=1)
     rotation_deg: float = Field(default=0.0, ge=0, le=180)
+    limits_s: float = Field(default=0.0, ge=0, le=0.2)
+    copies: int = Field(default=0, ge=0, le=20)
 
     @property
     def active(self) -> bool:
-        """Return whether anything is varied."""
+        """Return whether anything is varied in every epoch."""
         return any((self.noise, self.shift_samples, self.missing, self.gain, self.rotation_deg))
 
 

@@ -21,6 +21,7 @@ from .direct_start import give_start
 from .folds import Fold, check_blind, stable_seed
 from .loss import batch_loss, evaluate_loss
 from .model import GrfModel, calibration_windows, new_network
+from .moved_limits import with_moved_limits
 from .networks import ForceNetwork, NetworkConfig
 from .scaler import Scaler, fit_scaler
 from .schedule import lr_share, unfreeze
@@ -153,13 +154,24 @@ def fit(
     seed = fold.seed(config.seed) if config.seed_from_fold else config.seed
     run = _Run(config, scaler, windows, _inner_windows(config, scaler, data, fold), fold, seed, config.lr)
     built = new_network(network.for_windows(windows).model_dump(), scaler, seed=seed)
-    give_start(built, scaler, windows)
+    give_start(built, scaler, _start_windows(config, windows, seed))
     return _trained_model(run, train(run, built, progress=progress, checkpoint=checkpoint), data, lasting=lasting)
 
 
 def _training_windows(config: TrainConfig, data: StanceSet) -> Windows:
     channels = matching_channels(data.channels, config.channels)
     return Windows(data, channels, config.statics, config.axes or data.axes, config.memory_mb)
+
+
+def _start_windows(config: TrainConfig, windows: Windows, seed: int) -> Windows:
+    """Return the windows that ridge and kernel ridge are fitted to."""
+    varied = config.augmentation
+    moved = with_moved_limits(
+        windows.data, sd_s=varied.limits_s, copies=varied.copies, seed=stable_seed(seed, "limits")
+    )
+    if moved is windows.data:
+        return windows
+    return Windows(moved, windows.channels, windows.statics, windows.axes, config.memory_mb)
 
 
 def _inner_windows(config: TrainConfig, scaler: Scaler, data: StanceSet, fold: Fold) -> Windows | None:
