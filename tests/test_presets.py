@@ -13,9 +13,12 @@ from grfkit.learn.preset import load_preset, parse_preset, preset_names
 from grfkit.learn.recipe import from_preset
 
 
-def test_the_three_papers_are_there_in_both_kinds() -> None:
-    assert preset_names() == ("carter2024", "carter2025", "zhou2025")
-    for name in preset_names():
+def test_the_papers_are_there_in_both_kinds() -> None:
+    papers = ("carter2024", "carter2025", "mochizuki2023", "mochizuki2023-2d", "zhou2025")
+    assert preset_names() == tuple(sorted((*papers, "film-silhouette")))
+    with pytest.raises(BadInputError, match="of no paper"):
+        load_preset("film-silhouette", "faithful")
+    for name in papers:
         assert load_preset(name, "faithful").leaks
         assert load_preset(name, "fixed").leaks == ()
 
@@ -36,16 +39,17 @@ def test_carter_2025_and_zhou_differ_where_their_abstracts_do() -> None:
 
 
 @pytest.mark.parametrize("kind", ["faithful", "fixed"])
-@pytest.mark.parametrize("name", ["carter2024", "carter2025", "zhou2025"])
+@pytest.mark.parametrize("name", ["carter2024", "carter2025", "mochizuki2023", "zhou2025"])
 def test_trials_are_cut_by_the_level_and_the_sensors_of_the_preset(name: str, kind: str) -> None:
     """A landmark protocol must not turn to whatever wearable channels end in _x, nor 10 N into 20 N."""
     preset = load_preset(name, kind)
     cut = from_preset(preset).cut
     assert rule_of(cut.rule).level_n == preset.threshold_n
-    assert cut.kinds == (("landmarks",) if name == "zhou2025" else ("insole", "imu"))
+    others = {"zhou2025": ("landmarks",), "mochizuki2023": ("images",)}
+    assert cut.kinds == others.get(name, ("insole", "imu"))
 
 
-@pytest.mark.parametrize("name", ["carter2024", "carter2025", "zhou2025"])
+@pytest.mark.parametrize("name", ["carter2024", "carter2025", "mochizuki2023", "mochizuki2023-2d", "zhou2025"])
 def test_every_value_of_a_faithful_preset_says_where_it_is_from(name: str) -> None:
     text = files("grfkit.learn").joinpath("presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     faithful = text.split("\n[fixed]\n")[0].split("\n[faithful]\n")[1]

@@ -84,7 +84,18 @@ def scores_text(scores: dict[str, Any]) -> str:
     leaks = [f"LEAKS: {leak}; these figures are no headline" for leak in scores["leaks"]]
     cut = f"windows cut by {scores['cut']}" if scores["window"] == "stance" else "continuous windows"
     head = f"{scores['split']}, {scores['participants']} participants, {sum(scores['windows'].values())} {cut}"
-    lines = [head, *leaks, "", table_text(scores), "", *(beaten(scores, axis) for axis in scores["axes"])]
+    # of clips, papers print the error over all samples of a person
+    measures = ("rmse_bw", "rrmse_percent", "r") if scores["window"] == "stance" else (
+        "rmse_bw", "mae_percent_bw", "r_samples"
+    )  # fmt: skip
+    lines = [
+        head,
+        *leaks,
+        "",
+        table_text(scores, measures=measures),
+        "",
+        *(beaten(scores, axis) for axis in scores["axes"]),
+    ]
     for axis, band in scores["bands"].items():
         if "half_width_bw" in band:
             lines.append(

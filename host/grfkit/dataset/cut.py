@@ -38,7 +38,8 @@ class CutRequest:
         results. ``imu`` and ``landmarks`` see no toe-off and cut no stances.
     kinds
         Wearables whose channels become inputs; or only ``landmarks``, through ``mapping``; or only ``keypoints``, those
-        of a film, whose stances ``film`` cuts by what the film shows.
+        of a film, whose stances ``film`` cuts by what the film shows; or only ``images``, the pictures of a film
+        (:mod:`~grfkit.dataset.from_pictures`).
     cells
         ``as recorded``, or ``relative`` to the foot's own steps, for counts that are not calibrated
         (:func:`~grfkit.gait.relative_cells.relative_cells`).
@@ -57,6 +58,9 @@ class CutRequest:
         Of landmarks: name of a shipped mapping, or the path of one.
     landmark_inputs, frame, physics
         Of landmarks: see :class:`~grfkit.dataset.motion.MotionSettings`.
+    picture, foot
+        Of a film: which pictures (``silhouette``, ``grey``, ``full frame``; empty where there is one stream of them,
+        or for silhouettes), and which foot's force, the one ``near`` the camera or the ``far`` one.
     """
 
     points: Annotated[int, Field(ge=2, le=MOST_POINTS)] = 101
@@ -76,3 +80,5 @@ class CutRequest:
     landmark_inputs: tuple[Input, ...] = INPUTS
     frame: Literal["landing", "travelling", "lab"] = "landing"
     physics: bool = False
+    picture: str = ""
+    foot: Literal["near", "far"] = "near"

@@ -44,10 +44,11 @@ def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
             " leaves such streams out"
         )
     unknown = [k for k in request.kinds if k not in KINDS]
-    if (unknown or not request.kinds) and request.kinds not in (("landmarks",), ("keypoints",)):
+    alone = (("landmarks",), ("keypoints",), ("images",))
+    if (unknown or not request.kinds) and request.kinds not in alone:
         raise BadInputError(
-            f"kinds are {', '.join(request.kinds) or 'none'}; expected some of {', '.join(KINDS)}, or landmarks or"
-            " keypoints alone"
+            f"kinds are {', '.join(request.kinds) or 'none'}; expected some of {', '.join(KINDS)}, or landmarks,"
+            " keypoints or images alone"
         )
     # the kind of window alone; the detector is refused below, with advice
     check_window(request.window, "", ("",))

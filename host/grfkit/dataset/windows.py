@@ -1,4 +1,4 @@
-"""Trials to one stance set: windows of wearables or of landmarks, in memory or written trial by trial."""
+"""Trials to one stance set: windows of wearables, landmarks or pictures, in memory or written trial by trial."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ..records.stance_set import StanceSet, join, with_recordings
 from .cut import CutRequest
 from .from_keypoints import windows_of_keypoints
 from .from_landmarks import windows_of_landmarks
+from .from_pictures import windows_of_pictures
 from .from_wearables import windows_of_wearables
 from .personal import with_people
 from .set_writer import write_sets
@@ -137,8 +138,8 @@ def trial_windows(trial: Trial, request: CutRequest | None = None, *, name: str 
     request = request or CutRequest()
     check_trial(trial, request, name)
     of_landmarks = request.kinds == ("landmarks",)
-    of_film = request.kinds == ("keypoints",)
-    windows_of = windows_of_landmarks if of_landmarks else windows_of_keypoints if of_film else windows_of_wearables
+    makers = {"landmarks": windows_of_landmarks, "keypoints": windows_of_keypoints, "images": windows_of_pictures}
+    windows_of = makers.get(request.kinds[0], windows_of_wearables)
     cut = windows_of(trial, request, name=name)
     cut = with_recordings(cut, str(trial.tree.attrs["participant"]), _recordings(trial, landmarks=of_landmarks))
     person = person_of(trial.tree.attrs)

@@ -52,14 +52,16 @@ class NetworkMethod:
 
     def fit(self, data: StanceSet, fold: Fold) -> FittedMethod:
         """Return the network trained on the fold, or an ensemble of it; inner participants decide when to stop."""
-        members = tuple(FittedModel(self.train(data, fold, member=i), fold.leaks) for i in range(self.seeds))
+        # gone after the fold: nobody asks it in which range it may be asked
+        models = [self.train(data, fold, member=i, lasting=False) for i in range(self.seeds)]
+        members = tuple(FittedModel(model, fold.leaks) for model in models)
         return members[0] if self.seeds == 1 else Ensemble(members)
 
-    def train(self, data: StanceSet, fold: Fold, *, member: int = 0) -> GrfModel:
-        """Return the model of one start."""
+    def train(self, data: StanceSet, fold: Fold, *, member: int = 0, lasting: bool = True) -> GrfModel:
+        """Return the model of one start; ``lasting`` of :func:`~grfkit.learn.train.fit`."""
         # the first is the network as it would be alone, so that an ensemble of one changes nothing
         seed = self.config.seed if member == 0 else stable_seed(self.config.seed, "member", member)
-        return fit(self.network, self.config.model_copy(update={"seed": seed}), data, fold)
+        return fit(self.network, self.config.model_copy(update={"seed": seed}), data, fold, lasting=lasting)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..gait.loading import Curve, active_peak, horizontal, impact_peak, impulse_
 from ..stats.agreement import bland_altman, icc_2_1, tost
 from ..stats.compare import paired, with_holm
 from ..stats.conformal import highest_level, leave_one_out_coverage
-from ..stats.curves import by_participant, curve_errors, group, mean_r, participant_curves
+from ..stats.curves import by_participant, curve_errors, group, mean_r, over_samples, participant_curves
 from ..stats.spm import permutation_max_t, spm_paired
 from ..units import G
 from .predictions import Predictions
@@ -100,6 +100,7 @@ def method_scores(predictions: Predictions, method: str) -> dict[str, Any]:
         errors["rmse_n"] = errors["rmse_bw"] * mass * G
         # contacts, then conditions, then people: a speed with many contacts must not rule a person's error
         per_person = {k: by_participant(v, people, conditions) for k, v in errors.items()}
+        per_person |= over_samples(measured[:, :, i], predicted[:, :, i], people)
         result[axis] = {
             "group": {k: _group(k, v, len(people)) for k, v in per_person.items()},
             "participants": {k: _clean(v) for k, v in per_person.items()},
@@ -120,9 +121,10 @@ def _conditions(predictions: Predictions) -> list[str]:
 
 
 def _group(name: str, values: dict[str, float], n: int) -> dict[str, Any]:
-    summary = asdict(group(values, more_is_better=name == "r", signed=name == "bias_bw"))
+    correlation = name in ("r", "r_samples")
+    summary = asdict(group(values, more_is_better=correlation, signed=name == "bias_bw"))
     result = {k: _number(v) if isinstance(v, float) else v for k, v in summary.items()} | {"contacts": n}
-    if name == "r":
+    if correlation:
         result["fisher_mean"] = _number(mean_r(np.asarray(list(values.values()))))
     return result
 

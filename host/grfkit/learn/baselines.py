@@ -14,6 +14,7 @@ from ..records.stance_set import StanceSet
 from ..units import G
 from .baseline_base import Baseline, FlatBaseline, best_setting, flat_targets, mean_curve
 from .batches import require
+from .film_baselines import film_baselines, of_film
 from .ridge import LaggedRidge, Ridge, ridge_answer
 
 __all__ = [
@@ -242,6 +243,8 @@ def _channel(data: StanceSet, axis: str) -> Floats:
 
 def baselines(data: StanceSet, *, leaks: tuple[str, ...] = ()) -> tuple[Baseline, ...]:
     """Return every baseline that can be used on this set, not fitted."""
+    if of_film(data):
+        return film_baselines(data, leaks=leaks)
     methods: list[Baseline] = [MeanCurve(leaks), KnownSpeedMeanCurve(leaks)]
     # whole-curve methods need a common phase, which continuous windows do not have
     if data.data.attrs["window"] == "stance":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from ..records.person import PERSONAL
-from ..records.stance_set import StanceSet
+from ..records.stance_set import StanceSet, in_words
 
 Singles = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -58,7 +58,8 @@ class Windows:
         require_personal(self.data, self.statics)
         require(self.data.axes, self.axes, "axis")
         # columns are chosen in memory: the file reader cannot select none of them
-        self._columns = [self.data.channels.index(c) for c in self.channels]
+        place = {channel: i for i, channel in enumerate(self.data.channels)}
+        self._columns = [place[c] for c in self.channels]
         self._targets = [self.data.axes.index(a) for a in self.axes]
         scalars = [str(s) for s in self.data.data["scalar"].values]
         table = np.asarray(self.data.data["scalars"].values, dtype=np.float64)
@@ -152,7 +153,7 @@ def require(have: Sequence[str], names: Sequence[str], what: str) -> None:
     missing = [name for name in names if name not in have]
     if missing:
         raise BadInputError(
-            f"{what} {', '.join(missing)} is wanted but not in the set, which has {', '.join(have) or 'none'}; give"
+            f"{what} {in_words(missing)} is wanted but not in the set, which has {in_words(have) or 'none'}; give"
             " signals with the same names as in training, or train without it"
         )
 
@@ -209,5 +210,5 @@ def matching_channels(have: Sequence[str], patterns: Sequence[str]) -> tuple[str
     """Return the channels that match a pattern, in the set's order; refuses a pattern that matches nothing."""
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in have):
-            raise BadInputError(f"no channel matches '{pattern}'; the set has {', '.join(have)}")
+            raise BadInputError(f"no channel matches '{pattern}'; the set has {in_words(have)}")
     return tuple(name for name in have if any(fnmatchcase(name, p) for p in patterns))

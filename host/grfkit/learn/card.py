@@ -10,7 +10,7 @@ from typing import Any
 from ..artefacts import written_together, written_whole
 from ..documents import document_bytes
 from ..errors import BadInputError
-from ..stats.curves import MEASURES
+from ..stats.curves import MEASURES, OVER_SAMPLES
 from .balance import LEAST_STANCES
 from .outputs import CARD, EVALUATION, SEARCH
 from .packaged import About, about_of
@@ -301,14 +301,15 @@ def _use(spec: ModelSpec, about: About | None = None) -> str:
 
 def table_text(evaluation: dict[str, Any], *, measures: Sequence[str] = ("rmse_bw", "rrmse_percent", "r")) -> str:
     """Return a Markdown table: a row per method, mean and 95 % interval over participants by axis."""
-    unknown = [m for m in measures if m not in (*MEASURES, "rmse_n")]
+    known = (*MEASURES, "rmse_n", *OVER_SAMPLES)
+    unknown = [m for m in measures if m not in known]
     if unknown:
-        raise BadInputError(f"there is no measure '{unknown[0]}'; there are {', '.join((*MEASURES, 'rmse_n'))}")
+        raise BadInputError(f"there is no measure '{unknown[0]}'; there are {', '.join(known)}")
     heads = [f"{axis} {_HEAD.get(m, m)}" for axis in evaluation["axes"] for m in measures]
     first = evaluation["axes"][0]
     lines = ["| method | " + " | ".join(heads) + f" | worst ({first}) | s |", "|---" * (len(heads) + 3) + "|"]
     for name, axes in evaluation["methods"].items():
-        cells = [_cell(axes[axis]["group"][m], m) for axis in evaluation["axes"] for m in measures]
+        cells = [_cell(axes[axis]["group"].get(m), m) for axis in evaluation["axes"] for m in measures]
         worst = axes[first]["group"]["rmse_bw"]["worst"]
         lost = max(axes[axis]["unanswered"] for axis in evaluation["axes"])
         label = f"{name} ({lost} windows not answered)" if lost else name
@@ -316,16 +317,20 @@ def table_text(evaluation: dict[str, Any], *, measures: Sequence[str] = ("rmse_b
     return "\n".join(lines)
 
 
-_HEAD = {"rmse_bw": "RMSE BW", "rrmse_percent": "rRMSE %", "r": "r", "rmse_n": "RMSE N", "bias_bw": "bias BW"}
+_HEAD = {"rmse_bw": "RMSE BW", "rrmse_percent": "rRMSE %", "r": "r", "rmse_n": "RMSE N", "bias_bw": "bias BW"} | {
+    "mae_percent_bw": "MAE % BW",
+    "r_samples": "r (samples)",
+}
 
 
-_DIGITS = {"rmse_bw": 4, "mae_bw": 4, "bias_bw": 4, "r": 4, "rmse_n": 1}
+_DIGITS = {"rmse_bw": 4, "mae_bw": 4, "bias_bw": 4, "r": 4, "rmse_n": 1, "r_samples": 3}
 
 
-def _cell(summary: dict[str, Any], measure: str) -> str:
+def _cell(summary: dict[str, Any] | None, measure: str) -> str:
     digits = _DIGITS.get(measure, 1)
-    if summary["mean"] is None:
+    # an evaluation by an earlier grfkit lacks what is new
+    if summary is None or summary["mean"] is None:
         return "-"
-    if measure == "r" or summary["low"] is None:
+    if measure in ("r", "r_samples") or summary["low"] is None:
         return f"{summary['mean']:.{digits}f}"
     return f"{summary['mean']:.{digits}f} ({summary['low']:.{digits}f}-{summary['high']:.{digits}f})"

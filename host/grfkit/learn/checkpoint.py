@@ -41,7 +41,8 @@ class TrainingState:
     history
         Loss and inner loss (None without inner participants) of every epoch.
     stopped
-        Whether the inner loss has not fallen for as long as patience allows.
+        Whether the inner loss (or that of training, where the settings stop on it) has not fallen for as long as
+        patience allows.
     """
 
     network: ForceNetwork
@@ -70,11 +71,12 @@ class TrainingState:
         self.history.append((loss, inner_loss))
         # without inner participants nothing can choose: the last epoch is the best
         # NaN compares false, so an epoch that diverged is never the best
-        if inner_loss is None or inner_loss < self.best_loss:
-            self.best_loss = math.inf if inner_loss is None else inner_loss
+        chooses = loss if config.stops_on == "training" else inner_loss
+        if chooses is None or chooses < self.best_loss:
+            self.best_loss = math.inf if chooses is None else chooses
             self.best_epoch = self.epoch
             self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        if inner_loss is not None and config.patience and self.epoch - self.best_epoch >= config.patience:
+        if chooses is not None and config.patience and self.epoch - self.best_epoch >= config.patience:
             self.stopped = True
         if not math.isfinite(loss) or not self.best:
             raise DivergedError(

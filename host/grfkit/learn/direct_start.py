@@ -16,6 +16,8 @@ from .kernel import distances_of_rows, solve_kernel, spread_rows
 from .linear_start import in_its_unit, output_scale, put, stance_rows, start_from_ridge
 from .networks import ForceNetwork
 from .networks.direct import MOST_STANCES, SPEED, SPEED_STEP_M_S, Kernel, MeanCurves, speeds_of
+from .networks.pictures import ComponentsMlp
+from .picture_components import start_components
 from .scaler import Scaler
 
 WIDTHS, PENALTIES = (3.0, 10.0, 30.0), (1e-4, 1e-3, 1e-2)
@@ -36,6 +38,8 @@ def give_start(network: ForceNetwork, scaler: Scaler, windows: Windows) -> None:
         _start_curves(network, scaler, windows)
     elif isinstance(network, Kernel):
         _start_kernel(network, scaler, windows)
+    elif isinstance(network.body, ComponentsMlp):
+        start_components(network.body, scaler, windows)
     else:
         start_from_ridge(network, scaler, windows)
 

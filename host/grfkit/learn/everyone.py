@@ -15,6 +15,7 @@ from ..records.stance_set import StanceSet
 from .direct_start import numbers_in
 from .folds import Fold, stable_seed
 from .model import GrfModel
+from .picture_width import affordable
 from .recipe import Recipe
 from .uncalibrated import cells_told
 
@@ -42,11 +43,13 @@ def whole_fold(data: StanceSet, inner: int) -> Fold:
 def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
     """Return the recipe without the scalars that no window of the set knows, and a sentence for each.
 
-    A sentence too for each pair of participants whose recordings seem to be copies (:func:`near_copies`), on how cells
-    that are counts were taken, and for each clock that a person decided on by eye.
+    A sentence too for a network that was made narrower because this computer has no GPU (:func:`affordable`), for each
+    pair of participants whose recordings seem to be copies (:func:`near_copies`), on how cells that are counts were
+    taken, and for each clock that a person decided on by eye.
     Only a preset's scalars are left out; those a user named are refused by training.
     """
-    told = (*near_copies(data), *cells_told(data), *told_by(data.data.attrs))
+    recipe, narrower = affordable(recipe)
+    told = (*narrower, *near_copies(data), *cells_told(data), *told_by(data.data.attrs))
     if not recipe.preset:
         return recipe, told
     have = {str(s) for s in data.data["scalar"].values}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .batches import Batch, Windows
 from .networks import ForceNetwork
+from .networks.pictures import PictureNetwork
 from .scaler import Scaler
 
 
@@ -36,17 +37,22 @@ def batch_loss(
     """Return the weighted sum of squared errors, mean over axes, and the sum of weights it is of.
 
     Errors are in BW (newtons where the target is), divided by the axis's range or SD where the configuration balances
-    axes. Steps between samples add ``derivative`` times the squared error of the step, in units of the mean square
-    of true steps and of the curve, where both samples count.
+    axes. Networks of pictures have errors of their own (:class:`~grfkit.learn.networks.pictures.PictureConfig`).
+    Elsewhere, steps between samples add ``derivative`` times the squared error of the step, in units of the mean
+    square of true steps and of the curve, where both samples count.
     """
     device = config.device
     mass = torch.from_numpy(batch.mass_kg).to(device)
     statics = scaler.scaled_statics(torch.from_numpy(batch.statics).to(device))
     weight = torch.from_numpy(batch.weight).to(device)[:, :, None]
-    truth = scaler.expected(torch.from_numpy(batch.targets).to(device), mass)
-    error = scaler.output(network(scaler.inputs(raw.to(device)), statics)) - truth
+    targets = torch.from_numpy(batch.targets).to(device)
+    truth, inputs = scaler.expected(targets, mass), scaler.inputs(raw.to(device))
+    sizes = truth.new_tensor(axis_sizes(scaler, config.balance))
+    if isinstance(network, PictureNetwork):
+        return network.own_loss(scaler, inputs, statics, targets, truth, weight[:, :, 0], sizes), weight.sum()
+    error = scaler.output(network(inputs, statics)) - truth
     # where, not a product: an error that is NaN or infinite would survive a weight of 0
-    error = torch.where(weight > 0, error / error.new_tensor(axis_sizes(scaler, config.balance)), 0.0)
+    error = torch.where(weight > 0, error / sizes, 0.0)
     total = (weight * error**2).mean(dim=2).sum()
     if config.derivative:
         # steps are far smaller than forces: in these units `derivative` of 1 makes both parts alike

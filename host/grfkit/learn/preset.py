@@ -27,19 +27,32 @@ class NetworkChoice(BaseModel):
     ----------
     head
         Widths of the dense layers between the recurrent or convolutional part and the output.
+    layers
+        0 of a network without any.
+    settings
+        Further settings of this network alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     hidden: int = Field(ge=1)
-    layers: int = Field(ge=1)
+    layers: int = Field(ge=0)
     head: tuple[int, ...] = ()
     dropout_in: float = Field(ge=0, lt=1)
     dropout: float = Field(ge=0, lt=1)
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    def settings_of_network(self) -> dict[str, Any]:
+        """Return the network's settings as the registry takes them."""
+        own = self.model_dump(exclude={"settings"} if self.layers else {"settings", "layers"})
+        return own | self.settings
 
 
 class TrainChoice(BaseModel):
-    """How it is trained; ``patience`` 0 trains all epochs, ``clip`` 0 clips nothing."""
+    """How it is trained; ``patience`` 0 trains all epochs, ``clip`` 0 clips nothing.
+
+    ``stops_on`` and ``balance_force`` are those of :class:`~grfkit.learn.train_config.TrainConfig`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     epochs: int = Field(ge=1)
@@ -51,6 +64,8 @@ class TrainChoice(BaseModel):
     weight_decay: float = Field(ge=0)
     schedule: Literal["constant", "one-cycle", "cosine"]
     unique_statics: bool
+    stops_on: Literal["inner", "training"] = "inner"
+    balance_force: float = Field(default=0.0, ge=0, le=1)
 
 
 class Preset(BaseModel):
@@ -68,8 +83,12 @@ class Preset(BaseModel):
         Where the contact time among the inputs comes from.
     threshold_n
         Level of vertical force that makes a contact (the rule of that name, such as ``20N``).
+    walking
+        Whether contacts may last as long as a walker's.
     kinds
-        Sensors whose channels are the inputs: wearables, or landmarks alone.
+        Sensors whose channels are the inputs: wearables, or landmarks or images alone.
+    picture, window_s, rate_hz
+        Of images: which pictures; length of the clip around a stance, and its rate.
     channels, statics
         Patterns of channel names; names of scalars.
     leaks
@@ -85,7 +104,11 @@ class Preset(BaseModel):
     imu_lowpass_hz: float = Field(ge=0)
     lowpass_corrected: bool
     threshold_n: float = Field(gt=0)
+    walking: bool = False
     kinds: tuple[str, ...] = ("insole", "imu")
+    picture: str = ""
+    window_s: float = Field(default=2.0, gt=0)
+    rate_hz: float = Field(default=100.0, gt=0)
     cut: Cut
     contact_time_from: Literal["force", "insole", "none"]
     channels: tuple[str, ...]
@@ -132,6 +155,8 @@ def load_preset(name: str, kind: str = "fixed") -> Preset:
 
 def parse_preset(document: dict[str, Any], kind: str) -> Preset:
     """Return one kind of a preset document; unknown keys are refused by name."""
+    if kind == "faithful" and kind not in document and "fixed" in document:
+        raise BadInputError(f"preset {document.get('name')} is of no paper: there is only its kind 'fixed'")
     try:
         about = {"name": document["name"], "source": document["source"], "kind": kind}
         return Preset.model_validate(about | document[kind])

@@ -15,8 +15,9 @@ from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .candidates import METHODS, Method
 from .folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
-from .networks import NetworkConfig, network_config, network_names
+from .networks import NetworkConfig, network_config, network_names, picture_network_names
 from .preset import Preset, load_preset
+from .scaler import Kind
 from .spec import ModelSpec, read_spec
 from .train_config import TrainConfig
 
@@ -84,7 +85,8 @@ class Recipe(BaseModel):
 
 def from_preset(preset: Preset) -> Recipe:
     """Return the recipe of a preset."""
-    train = preset.train
+    train, pictures = preset.train, preset.kinds == ("images",)
+    scaling: Kind = "minmax" if preset.name == "zhou2025" and preset.kind == "faithful" else "zscore"
     config = TrainConfig(
         channels=preset.channels,
         statics=preset.statics,
@@ -100,11 +102,14 @@ def from_preset(preset: Preset) -> Recipe:
         seed=train.seed,
         seed_from_fold=preset.kind == "fixed",
         target=preset.target,
-        scaling="minmax" if preset.name == "zhou2025" and preset.kind == "faithful" else "zscore",
+        # pictures are 0 to 1 as they come; scaled pixel by pixel, one that is seldom lit would rule
+        scaling="none" if pictures else scaling,
         unique_statics=train.unique_statics,
         balance="none" if preset.kind == "faithful" else "range",
+        stops_on=train.stops_on,
+        balance_force=train.balance_force,
     )
-    network = preset.network.model_dump() | {"statics_by": preset.statics_by}
+    network = preset.network.settings_of_network() | {"statics_by": preset.statics_by}
     return Recipe(
         preset=f"{preset.name} {preset.kind}",
         network=network,
@@ -112,15 +117,18 @@ def from_preset(preset: Preset) -> Recipe:
         cut=CutRequest(
             points=preset.points,
             source=_SOURCES[preset.cut],  # type: ignore[arg-type]
-            rule=f"{preset.threshold_n:g}N",
+            rule=f"{preset.threshold_n:g}N" + (" walking" if preset.walking else ""),
             kinds=preset.kinds,
             force_lowpass_hz=preset.force_lowpass_hz,
             imu_lowpass_hz=preset.imu_lowpass_hz,
             landmark_inputs=("position",),
             lowpass_corrected=preset.lowpass_corrected,
+            window_s=preset.window_s,
+            rate_hz=preset.rate_hz,
+            picture=preset.picture,
         ),
         split=preset.split,
-        inner=1 if train.patience else 0,
+        inner=1 if train.patience and train.stops_on == "inner" else 0,
         leaks=preset.leaks,
     )
 
@@ -175,7 +183,7 @@ def recipe_of(
     train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     train |= {"device": device.strip().lower()} if device else {}
     options = {
-        "network": {"name": as_choice(network, network_names())} if network else None,
+        "network": {"name": as_choice(network, (*network_names(), *picture_network_names()))} if network else None,
         "method": method or ("network" if asked and recipe.method != "network" else ""),
         "split": as_choice(split, choices_of(Recipe.model_fields["split"].annotation)),
         "regime": as_choice(regime, choices_of(Recipe.model_fields["regime"].annotation)),

@@ -18,7 +18,7 @@ from ..documents import document_bytes
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance
 from ..records.participants import seen_among
-from ..records.stance_set import StanceSet
+from ..records.stance_set import StanceSet, in_words
 from ..runtime.manifest import MOST_POINTS
 from .balance import Balance
 from .batches import Windows, require
@@ -219,8 +219,8 @@ def check_compatible(spec: ModelSpec, data: StanceSet) -> None:
     missing = [c for c in scaler.channels if c not in data.channels]
     if missing:
         raise BadInputError(
-            f"the model asks for channels {', '.join(missing)}, which the set does not have; the set has"
-            f" {', '.join(data.channels)}, and the model was not trained on others: train one on these channels"
+            f"the model asks for channels {in_words(missing)}, which the set does not have; the set has"
+            f" {in_words(data.channels)}, and the model was not trained on others: train one on these channels"
         )
     require([str(s) for s in data.data["scalar"].values], scaler.statics, "static feature")
     windows = Windows(data.where(np.arange(data.size) < 1), scaler.channels, scaler.statics, ())

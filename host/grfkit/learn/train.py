@@ -19,6 +19,7 @@ from .checkpoint import TrainingState
 from .device import deterministic
 from .direct_start import give_start
 from .folds import Fold, check_blind, stable_seed
+from .force_balance import balanced_over_force
 from .loss import batch_loss, evaluate_loss
 from .model import GrfModel, calibration_windows, new_network
 from .moved_limits import with_moved_limits
@@ -152,7 +153,10 @@ def fit(
     scaler = scaler or _scaler_of(config, windows)
     check_blind(fold, scaler.participants, "the scaler")
     seed = fold.seed(config.seed) if config.seed_from_fold else config.seed
-    run = _Run(config, scaler, windows, _inner_windows(config, scaler, data, fold), fold, seed, config.lr)
+    learnt = windows
+    if config.balance_force:
+        learnt = _training_windows(config, balanced_over_force(windows.data, config.balance_force))
+    run = _Run(config, scaler, learnt, _inner_windows(config, scaler, data, fold), fold, seed, config.lr)
     built = new_network(network.for_windows(windows).model_dump(), scaler, seed=seed)
     give_start(built, scaler, _start_windows(config, windows, seed))
     return _trained_model(run, train(run, built, progress=progress, checkpoint=checkpoint), data, lasting=lasting)
@@ -269,8 +273,10 @@ def _trained_model(
 ) -> GrfModel:
     """Return the trained network with what it expects, whom it has seen, and how its training went."""
     fold, attrs = run.fold, data.data.attrs
-    chosen = run.inner is not None or not run.config.epochs
+    chosen = run.inner is not None or not run.config.epochs or run.config.stops_on == "training"
     findings = [] if chosen else ["no inner participant: all epochs were trained, none chosen"]
+    if run.config.stops_on == "training":
+        findings.append("stopped on the loss of training, which falls as long as people are learnt by heart")
     provenance = Provenance.model_validate_json(str(attrs["provenance"]))
     provenance.findings += findings
     provenance.seed = run.seed

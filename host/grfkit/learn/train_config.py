@@ -43,6 +43,12 @@ class TrainConfig(BaseModel):
         Threads of torch, 0 leaves their number as it is; with another number, sums may round differently.
     memory_mb
         Sets larger than this are read from disk batch by batch.
+    stops_on
+        What ``patience`` and the best weights go by: the loss of ``inner`` participants, or that of the ``training``
+        itself, as published networks do: it falls as long as people are learnt by heart.
+    balance_force
+        Share (0 to 1) to which samples are weighed against how often their vertical force (the set's first axis)
+        occurs among those of training: 1 lets every tenth of a body weight count alike.
     chosen_on
         Participants on whom these settings were chosen, by a search: nobody of them may be tested.
     """
@@ -74,6 +80,8 @@ class TrainConfig(BaseModel):
     memory_mb: float = Field(default=2000.0, ge=0)
     device: str = "cpu"
     chosen_on: tuple[str, ...] = ()
+    stops_on: Literal["inner", "training"] = "inner"
+    balance_force: float = Field(default=0.0, ge=0, le=1)
 
 
 class EpochReport(NamedTuple):

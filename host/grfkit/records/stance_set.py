@@ -34,6 +34,8 @@ SCALARS = ("mass_kg", "speed_m_s", "slope_percent", "contact_s", "stride_s")
 """Of every window; ``stride_s`` is the time from its contact to the next of the same foot."""
 
 
+CHANNELS_SHOWN = 200
+"""Channels that a text names one by one: more than any wearables or landmarks have, fewer than a picture's pixels."""
 PEOPLE_SHOWN = 8
 """Participants that the text of a set names, a line's worth."""
 
@@ -108,7 +110,7 @@ class StanceSet(Windowed):
         more = f" and {len(people) - PEOPLE_SHOWN} more" if len(people) > PEOPLE_SHOWN else ""
         return [
             ("participants", f"{len(people)}: {', '.join(people[:PEOPLE_SHOWN])}{more}"),
-            ("channels", f"{len(self.channels)}: {', '.join(self.channels)}"),
+            ("channels", f"{len(self.channels)}: {in_words(self.channels)}"),
             ("targets", f"{', '.join(self.axes)} (BW)"),
         ]
 
@@ -223,6 +225,13 @@ class StanceSet(Windowed):
             data.close()
             raise BadInputError(f"{path}: {error}") from error
         return stances
+
+
+def in_words(names: Sequence[str]) -> str:
+    """Return names for a text: all of them, or of the pixels of pictures the first and the last ones."""
+    if len(names) <= CHANNELS_SHOWN:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])} ... {names[-1]}"
 
 
 def make_stance_set(
@@ -350,8 +359,8 @@ def join(sets: Sequence[StanceSet]) -> StanceSet:
                 )
         if other.channels != first.channels or other.axes != first.axes:
             raise BadInputError(
-                f"sets differ in channels or axes: {', '.join(first.channels)} -> {', '.join(first.axes)} and"
-                f" {', '.join(other.channels)} -> {', '.join(other.axes)}"
+                f"sets differ in channels or axes: {in_words(first.channels)} -> {', '.join(first.axes)} and"
+                f" {in_words(other.channels)} -> {', '.join(other.axes)}"
             )
         _check_scales(first, other)
     check_names(name for data in sets for name in data.participants)

@@ -23,9 +23,11 @@ _SHORT = {"affine": "gain and offset", "fine-tune": "trained further"}
 _MEASURES = (
     ("rmse_bw", "RMSE, BW", 4),
     ("rmse_n", "RMSE, N", 1),
+    ("mae_percent_bw", "MAE, % BW", 1),
     ("rrmse_percent", "rRMSE, % of the measured range", 1),
     ("rrmse_mean_range_percent", "rRMSE, % of the mean range", 1),
     ("r", "r", 4),
+    ("r_samples", "r over all samples of a person", 3),
     ("bias_bw", "bias, BW", 4),
 )
 
@@ -124,9 +126,12 @@ def _row(evaluation: Evaluation, method: str, name: str) -> tuple[str, list[str]
     group = evaluation["methods"][method][name]["group"]
     cells = []
     for measure, _, digits in _MEASURES:
+        if measure not in group:  # of an earlier grfkit
+            cells.append(DASH)
+            continue
         summary = group[measure]
         text = fixed(summary["mean"], digits)
-        if summary["low"] is not None and measure != "r":
+        if summary["low"] is not None and measure not in ("r", "r_samples"):
             text += f" ({fixed(summary['low'], digits)} to {fixed(summary['high'], digits)})"
         cells.append(text)
     lost = evaluation["methods"][method][name]["unanswered"]

@@ -12,6 +12,7 @@ from ..arrays import Floats
 
 FLAT_BW = 1e-3
 """Range (BW) below which a curve is flat: no share of it means anything; chosen by hand, below any sensor's noise."""
+OVER_SAMPLES = ("mae_percent_bw", "r_samples")
 MEASURES = ("rmse_bw", "mae_bw", "bias_bw", "r", "rrmse_percent", "rrmse_mean_range_percent")
 
 
@@ -95,6 +96,36 @@ def by_participant(
         means = [_mean(values[of_person & (labels == c)]) for c in sorted(set(labels[of_person].tolist()))]
         by_person[person] = _mean(np.asarray(means))
     return by_person
+
+
+def over_samples(measured: Floats, predicted: Floats, participants: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return by participant the errors over all of their samples at once, as papers on films print them.
+
+    Parameters
+    ----------
+    measured, predicted
+        Shape (contacts, time), BW. NaN as in :func:`curve_errors`: a contact in which a measured sample was not
+        predicted does not count.
+
+    Returns
+    -------
+    dict
+        ``mae_percent_bw``, the mean absolute error in percent of body weight; ``r_samples``, Pearson's r over all
+        samples of the person (Mochizuki & Shibata 2023). A contact with more samples counts more.
+    """
+    people = np.asarray([str(p) for p in participants])
+    complete = (np.isfinite(predicted) | ~np.isfinite(measured)).all(axis=1)
+    mae: dict[str, float] = {}
+    correlation: dict[str, float] = {}
+    for person in sorted(set(people.tolist())):
+        rows = (people == person) & complete
+        y, p = measured[rows].reshape(1, -1), predicted[rows].reshape(1, -1)
+        if not np.isfinite(y).any():
+            mae[person] = correlation[person] = float("nan")
+            continue
+        errors = curve_errors(y, p)
+        mae[person], correlation[person] = 100.0 * float(errors["mae_bw"][0]), float(errors["r"][0])
+    return {"mae_percent_bw": mae, "r_samples": correlation}
 
 
 def _mean(values: Floats) -> float:

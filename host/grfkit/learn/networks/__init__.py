@@ -4,7 +4,7 @@ from .base import Body, ForceNetwork, NetworkConfig, Shape
 from .convolutional import Cnn1dConfig, Cnn2dConfig, TcnConfig
 from .hybrid import Cnn1dLstmConfig, Cnn2dLstmConfig, MlpConfig
 from .recurrent import BilstmConfig, GruConfig, LstmConfig
-from .registry import build, network_config, network_names, parameter_count
+from .registry import build, network_config, network_names, parameter_count, picture_network_names
 
 __all__ = [
     "BilstmConfig",
@@ -24,4 +24,5 @@ __all__ = [
     "network_config",
     "network_names",
     "parameter_count",
+    "picture_network_names",
 ]

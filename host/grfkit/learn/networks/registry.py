@@ -30,6 +30,19 @@ def _configs() -> dict[str, type[NetworkConfig]]:
     return {str(c.model_fields["name"].default): c for c in configs}
 
 
+def _picture_configs() -> dict[str, type[NetworkConfig]]:
+    """Return the networks of a film's pictures."""
+    from . import pictures
+
+    configs: tuple[type[NetworkConfig], ...] = (
+        pictures.FilmCnn2dConfig,
+        pictures.FilmCnn3dConfig,
+        pictures.FilmCnn2dGruConfig,
+        pictures.FilmMlpConfig,
+    )
+    return {str(c.model_fields["name"].default): c for c in configs}
+
+
 def _direct_configs() -> dict[str, type[NetworkConfig]]:
     """Return those of the answers that no gradient finds: they are asked for by method, not as a network."""
     from . import direct
@@ -39,8 +52,13 @@ def _direct_configs() -> dict[str, type[NetworkConfig]]:
 
 
 def network_names() -> tuple[str, ...]:
-    """Return the names of the networks; the first one is the default."""
+    """Return the names of the networks of signals; the first one is the default."""
     return tuple(_configs())
+
+
+def picture_network_names() -> tuple[str, ...]:
+    """Return the names of the networks of a film's pictures."""
+    return tuple(_picture_configs())
 
 
 def network_config(name: str = "bilstm", **settings: Any) -> NetworkConfig:
@@ -51,9 +69,10 @@ def network_config(name: str = "bilstm", **settings: Any) -> NetworkConfig:
     BadInputError
         If there is no such network, or a setting is unknown or out of range.
     """
-    configs = _configs() | _direct_configs()
+    configs = _configs() | _picture_configs() | _direct_configs()
     if name not in configs:
-        raise BadInputError(f"there is no network '{name}'; there are {', '.join(_configs())}")
+        there = ", ".join((*_configs(), *_picture_configs()))
+        raise BadInputError(f"there is no network '{name}'; there are {there}")
     if "members" in settings and name == "mix":
         members = [m if isinstance(m, NetworkConfig) else network_config(**m) for m in settings["members"]]
         settings = settings | {"members": tuple(members)}
