@@ -11,6 +11,7 @@ from scipy.signal import medfilt
 from ..arrays import Floats
 from ..errors import BadInputError, RefusedError
 from .follow import Walker
+from .legs import alternating
 from .pose import INDEX
 
 GOING = 0.3
@@ -26,6 +27,7 @@ FRONTAL = 0.4
 the side; from the front 0.6 to 0.8, so that this is about 30 degrees off. Chosen by hand."""
 NEARER = 1.3
 """Ratio of the leg's lengths at the ends of a walk from which on it goes towards the camera or away. Chosen by hand."""
+_SOMEWHERE = 1.0  # leg lengths across the picture below which legs have to pass each other; chosen by hand
 _MOSTLY = 0.25  # share of the pictures in which somebody goes somewhere, from which on that is the direction
 _FOOT = 0.08  # least length of the foot across the picture, in legs, that says which way a person looks
 _CROWN = 0.7  # top of the head above the ears, in distances from the ears to the shoulders; chosen by hand
@@ -194,6 +196,11 @@ def _measured(part: Walker, start: int, end: int, heading: float, near_side: str
     floor, slope = _floor(part)
     x = hips(part)[:, 0]
     travel = float(np.nanmax(x) - np.nanmin(x)) / leg
+    if travel < _SOMEWHERE and np.isnan(alternating(part, leg)):
+        raise RefusedError(
+            f"{name}: the person does not walk (the hips go {travel:.1f} leg lengths across the picture, and the legs do"
+            " not pass each other); name another with --person, or the part of the film with the walk"
+        )
     return Walk(start, end, heading, side, leg, floor, slope, travel, frontal, nearer)
 
 

@@ -1,0 +1,123 @@
+"""A film, picture by picture: upright, RGB, each with the stamp that the container gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import PathLike
+from ..errors import BadInputError
+from ..extras import without_extra
+from ..provenance import require_regular
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture: its number, its stamp (s, of the container) and its pixels (rows, columns, RGB)."""
+
+    index: int
+    time_s: float
+    image: NDArray[np.uint8]
+
+
+class Film:
+    """A film that is decoded anew, one picture at a time, whenever its frames are asked for.
+
+    Attributes
+    ----------
+    path, name
+        The file.
+    width, height
+        Of the upright picture, px.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, path.name
+        self._unstamped = self._backwards = 0
+        first = next(self.frames(), None)
+        if first is None:
+            raise BadInputError(f"{path.name}: holds no picture that can be decoded; record or export the film again")
+        self.height, self.width = first.image.shape[:2]
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """Return what was wrong with the stamps of the pictures that were last asked for."""
+        notes = []
+        if self._unstamped:
+            notes.append(f"{self._unstamped} pictures have no time stamp and were left out")
+        if self._backwards:
+            notes.append(f"{self._backwards} pictures are stamped no later than the one before and were left out")
+        return tuple(notes)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the pictures in order of time.
+
+        Raises
+        ------
+        BadInputError
+            If the file breaks off before its first picture, or holds none.
+        """
+        av = _import_av()
+        self._unstamped = self._backwards = 0
+        last, index = -np.inf, 0
+        try:
+            with av.open(str(self.path)) as container:
+                if not container.streams.video:
+                    raise BadInputError(f"{self.name}: holds no film (only {_held(container)})")
+                for picture in container.decode(container.streams.video[0]):
+                    if picture.time is None:
+                        self._unstamped += 1
+                    elif picture.time <= last:
+                        self._backwards += 1
+                    else:
+                        last = float(picture.time)
+                        yield Frame(index, last, _upright(picture))
+                        index += 1
+        except av.error.FFmpegError as error:
+            if not index:
+                raise BadInputError(f"{self.name}: is no film that can be decoded ({_line(error)})") from error
+            raise BadInputError(f"{self.name}: breaks off after {last:.2f} s ({_line(error)})") from error
+
+
+def open_film(path: PathLike) -> Film:
+    """Return a film.
+
+    Raises
+    ------
+    BadInputError
+        If the file is missing or no film, or the extra ``video`` is not installed.
+    """
+    file = Path(path)
+    require_regular(file)
+    if not file.exists():
+        raise BadInputError(f"{file}: cannot be read (No such file or directory)")
+    return Film(file)
+
+
+def _upright(picture: Any) -> NDArray[np.uint8]:
+    """Return a decoded picture's pixels, turned as the container says that it has to be shown."""
+    image = picture.to_ndarray(format="rgb24")
+    quarters = round(getattr(picture, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else np.asarray(image, dtype=np.uint8)
+
+
+def _held(container: Any) -> str:
+    return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(getattr(error, "strerror", None) or error).split())
+
+
+def _import_av() -> Any:
+    try:
+        import av
+        import av.error
+    except ModuleNotFoundError as error:
+        raise without_extra("reading a film", error) or error from error
+    return av

@@ -1,0 +1,240 @@
+"""A film as a Recording: the walker's points in px and small pictures, on the clock of the film's own time stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import Floats, PathLike
+from ..errors import BadInputError, RefusedError
+from ..provenance import Provenance, describe_input
+from ..records import Recording, make_images, make_keypoints, make_recording
+from ..signals.film_crop import CROP_PX
+from .camera import Background
+from .clip import PICTURES, centres, full_frame, grey_crop, silhouettes
+from .decode import Film, open_film
+from .follow import Walker, follow
+from .legs import repaired
+from .people import SCAN_S, TRAVEL, Search, choose
+from .people import Path as WayThrough
+from .pose import POINTS, Picture, PoseModel
+from .walk import GOING, Walk, against, find_walk
+
+CAMERA_MOVES = 0.1
+"""Shift of the background, in leg lengths, from which on a film is refused: 8 cm of the floor. Chosen by hand."""
+CAMERA_SHAKES = 0.03
+"""Shift of the background, in leg lengths, from which on it is told. Chosen by hand."""
+
+
+@dataclass(frozen=True)
+class FilmOptions:
+    """What the user states about a film, and what is wanted of it.
+
+    Attributes
+    ----------
+    person
+        The walker: ``left`` or ``right`` of those who walk, or a number (0 goes farthest); None: who walks through the
+        picture.
+    near_side
+        ``left`` or ``right``: the side of the body that faces the camera. None: of a walker to the right the right one.
+        State it for a film that was mirrored (some front cameras do).
+    picture
+        ``silhouette``, ``grey`` (crop) or ``full frame`` (the whole picture, grey).
+    start_s, end_s
+        The part of the film that is read, s of the film's own time; None: all.
+    progress
+        Called with what is done and how far it is, s of the film.
+    """
+
+    person: str | int | None = None
+    near_side: str | None = None
+    picture: str = "silhouette"
+    start_s: float | None = None
+    end_s: float | None = None
+    progress: Callable[[str, float], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.near_side not in (None, "left", "right"):
+            raise BadInputError(f"near side '{self.near_side}' is not left or right")
+        if self.picture not in PICTURES:
+            raise BadInputError(f"picture '{self.picture}' is not {', '.join(PICTURES)}")
+        if self.start_s is not None and self.end_s is not None and self.end_s <= self.start_s:
+            raise BadInputError(f"a film's part from {self.start_s:g} s to {self.end_s:g} s has no length")
+
+
+def read_film(path: PathLike, options: FilmOptions | None = None) -> Recording:
+    """Return the walker of a film as streams ``keypoints`` and ``images``, on the clock ``film``.
+
+    Every picture of the film has a row; points are NaN where the walker is not found, is outside the picture, or goes
+    the other way than in the walk that is read. Nothing is smoothed.
+
+    Parameters
+    ----------
+    options
+        See :class:`FilmOptions`; all as in its defaults if None.
+
+    Raises
+    ------
+    BadInputError
+        If the file is no film, nobody walks in it, or the walker is cut off by the picture's edge or too small.
+    RefusedError
+        If it is open who is meant, the camera moves, or the walk is not seen from the side.
+    """
+    wanted, file = options or FilmOptions(), Path(path)
+    source = describe_input(file)
+    film, model = open_film(file), PoseModel()
+    paths, background = _search(film, model, wanted)
+    way = choose(paths, wanted.person, name=file.name)
+    found = follow(_frames(film, wanted), way, model, seen=_step(wanted, "following"))
+    width, height = film.width, film.height
+    walk = find_walk(found, width, height, wanted.near_side, name=file.name)
+    notes = [*_about_camera(background, found, walk, file.name), *_about_people(paths, way)]
+    fixed, swapped, turned = repaired(found, walk.leg_px, walk.near_side)
+    notes += _about_legs(fixed, walk, swapped, turned)
+    back = against(fixed, walk)
+    if back.any():
+        fixed = fixed.without(back)
+        notes.append(f"in {int(back.sum())} pictures the walker goes the other way; these are left out")
+    attrs = _attributes(walk, fixed.times, width, height, len(paths))
+    streams = {
+        "keypoints": make_keypoints(
+            _shown(fixed, width, height), POINTS, fixed.times, visibility=fixed.visibility, attrs=attrs
+        ),
+        "images": make_images(
+            _pictures(film, fixed, walk, wanted),
+            fixed.times,
+            picture=wanted.picture,
+            attrs=attrs | {"mirrored": int(walk.heading < 0 and wanted.picture != "full frame")},
+        ),
+    }
+    provenance = Provenance(inputs=[source], configuration=_configuration(wanted))
+    return make_recording(streams, device="film", reader="film", provenance=provenance, notes=[*film.findings, *notes])
+
+
+def _frames(film: Film, options: FilmOptions) -> Iterator[tuple[float, Picture]]:
+    """Yield time and picture of the part of a film that is read."""
+    for frame in film.frames():
+        if options.end_s is not None and frame.time_s >= options.end_s:
+            return
+        if options.start_s is None or frame.time_s >= options.start_s:
+            yield frame.time_s, frame.image
+
+
+def _search(film: Film, model: PoseModel, options: FilmOptions) -> tuple[list[WayThrough], Background]:
+    """Return everybody's path through the film, and the background's shifts."""
+    search, background, due = Search(model), Background(), -np.inf
+    step = _step(options, "searching")
+    for time_s, picture in _frames(film, options):
+        if time_s >= due:
+            due = time_s + SCAN_S - 1e-3
+            background.look(picture, time_s, search.look(picture, time_s))
+        step(time_s)
+    return search.paths(), background
+
+
+def _step(options: FilmOptions, what: str) -> Callable[[float], None]:
+    return lambda time_s: options.progress(what, time_s) if options.progress else None
+
+
+def _pictures(film: Film, walker: Walker, walk: Walk, options: FilmOptions) -> NDArray[np.uint8]:
+    """Return the clip's pictures, black where the walker is not found."""
+    if options.picture == "silhouette":
+        return silhouettes(walker, walk)
+    images, middles = np.zeros((len(walker.times), CROP_PX, CROP_PX), dtype=np.uint8), centres(walker)
+    step = _step(options, "pictures")
+    for i, (time_s, picture) in enumerate(_frames(film, options)):
+        if options.picture == "full frame":
+            images[i] = full_frame(picture)
+        elif np.isfinite(middles[i]):
+            images[i] = grey_crop(picture, walk, float(middles[i]))
+        step(time_s)
+    return images
+
+
+def _shown(walker: Walker, width: int, height: int) -> Floats:
+    """Return the points, NaN outside the picture: the network guesses where they would be."""
+    x, y = walker.points[..., 0], walker.points[..., 1]
+    with np.errstate(invalid="ignore"):
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    shown: Floats = np.where(inside[..., None], walker.points, np.nan)
+    return shown
+
+
+def _attributes(walk: Walk, times: Floats, width: int, height: int, people: int) -> dict[str, Any]:
+    return {
+        "heading": walk.heading,
+        "near_side": walk.near_side,
+        "leg_px": walk.leg_px,
+        "floor_px": walk.floor_px,
+        "floor_slope": walk.floor_slope,
+        "travel_legs": walk.travel,
+        "walk_start_s": float(times[walk.start] - times[0]),
+        "walk_end_s": float(times[walk.end - 1] - times[0]),
+        "width_px": width,
+        "height_px": height,
+        "people": people,
+    }
+
+
+def _configuration(options: FilmOptions) -> dict[str, Any]:
+    """Return what was asked for, as provenance keeps it."""
+    names = ("person", "near_side", "picture", "start_s", "end_s")
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def _about_camera(background: Background, walker: Walker, walk: Walk, name: str) -> list[str]:
+    """Return what is said of the camera; refuse one that moves."""
+    start, end = float(walker.times[walk.start]), float(walker.times[walk.end - 1])
+    shift = background.shift_px(start, end) / walk.leg_px
+    if np.isnan(shift):
+        return ["the background is too even to tell whether the camera stood still"]
+    if shift > CAMERA_MOVES:
+        raise RefusedError(
+            f"{name}: the camera moves (the background shifts by {shift:.2f} of the leg's length, expected below"
+            f" {CAMERA_MOVES}); put it on a tripod or a table, and do not follow the walker with it"
+        )
+    return (
+        [f"the camera shakes: the background shifts by {shift:.2f} of the leg's length"]
+        if shift > CAMERA_SHAKES
+        else []
+    )
+
+
+def _about_people(paths: Sequence[WayThrough], way: WayThrough) -> list[str]:
+    """Return what is said of who is in the film."""
+    if len(paths) == 1:
+        return []
+    others = [p for p in paths if p is not way]
+    passes = sum(p.travel >= TRAVEL and not p.overlaps(way) for p in others)
+    notes = [
+        f"{len(paths)} people (or passes) were seen; the one read is in the picture from {way.times[0]:.1f} s to"
+        f" {way.times[-1]:.1f} s and goes {way.travel:.1f} bodies far"
+    ]
+    if passes:
+        notes.append(
+            f"{passes} more {'pass was' if passes == 1 else 'passes were'} not read; name their part of the film"
+        )
+    return notes
+
+
+def _about_legs(walker: Walker, walk: Walk, swapped: int, turned: bool) -> list[str]:
+    """Return what is said of left and right."""
+    notes = []
+    if swapped:
+        count = int(np.isfinite(walker.points[:, 0, 0]).sum())
+        notes.append(f"the pose model exchanged the legs in {swapped} of {count} pictures; they were put right")
+    geometry = {1.0: "right", -1.0: "left"}[walk.heading]
+    if walk.near_side != geometry:
+        notes.append(f"the near side is {walk.near_side} as stated, so that the film is taken to be mirrored")
+    elif turned:
+        notes.append(
+            f"the pose model took the {walk.near_side} side, which is near, for the far one; sides were exchanged"
+        )
+    if walk.travel < GOING:
+        notes.append("the walker stays at one place, as on a treadmill")
+    return notes
