@@ -205,7 +205,7 @@ def _measured(part: Walker, start: int, end: int, heading: float, near_side: str
 
 
 def _floor(part: Walker) -> tuple[float, float]:
-    """Return y of the floor in the middle of a walk, px, and its slope: a line through each picture's lower foot."""
+    """Return y of the floor in the middle of a walk, px, and its slope: a line through the lower feet."""
     rows = [INDEX[f"{name}_{side}"] for name in ("heel", "toe") for side in ("left", "right")]
     feet = part.points[:, rows]
     seen = np.isfinite(feet).all(axis=(1, 2))
