@@ -198,8 +198,8 @@ def _measured(part: Walker, start: int, end: int, heading: float, near_side: str
     travel = float(np.nanmax(x) - np.nanmin(x)) / leg
     if travel < _SOMEWHERE and np.isnan(alternating(part, leg)):
         raise RefusedError(
-            f"{name}: the person does not walk (the hips go {travel:.1f} leg lengths across the picture, and the legs do"
-            " not pass each other); name another with --person, or the part of the film with the walk"
+            f"{name}: the person does not walk (the hips go {travel:.1f} leg lengths across the picture, and the legs"
+            " do not pass each other); name another with --person, or the part of the film with the walk"
         )
     return Walk(start, end, heading, side, leg, floor, slope, travel, frontal, nearer)
 
