@@ -38,8 +38,9 @@ def give_start(network: ForceNetwork, scaler: Scaler, windows: Windows) -> None:
         _start_curves(network, scaler, windows)
     elif isinstance(network, Kernel):
         _start_kernel(network, scaler, windows)
-    elif isinstance(network.body, ComponentsMlp):
-        start_components(network.body, scaler, windows)
+    # what no gradient finds has no body
+    elif isinstance(body := getattr(network, "body", None), ComponentsMlp):
+        start_components(body, scaler, windows)
     else:
         start_from_ridge(network, scaler, windows)
 
