@@ -112,6 +112,22 @@ def test_a_window_holds_the_films_own_frames_and_the_near_foots_force_at_their_s
     assert abs(contact - 0.6) < 0.02
 
 
+def test_where_a_stance_lies_in_its_window_tells_nothing() -> None:
+    """A network of a whole clip could else count frames from the window's start and know the stance's limits."""
+    onsets = np.concatenate(
+        [
+            cut_windows({f"{p}{n}": a_trial("a", near=n)}, **CUT).scalar("onset_s")
+            for p in "abcdef"
+            for n in ("left", "right")
+        ]
+    )
+    assert onsets.min() > 0.1
+    assert onsets.max() < 0.3
+    assert np.ptp(onsets) > 0.05
+    first = cut_windows({"t": a_trial()}, **CUT).scalar("onset_s")
+    assert first == cut_windows({"t": a_trial()}, **CUT).scalar("onset_s")
+
+
 def test_the_far_foot_is_the_other_one_and_a_walk_against_x_has_its_forward_and_medial_turned() -> None:
     far = cut_windows(a_trial(), **CUT, foot="far")
     assert far.per_stance("side").tolist() == ["left"]

@@ -11,6 +11,7 @@ COMMANDS = {
     "accuracy": "accuracy.run",
     "edge": "edge.run",
     "live": "live.run",
+    "images": "images.run",
     "sync.real": "sync.real",
     "accuracy.cost": "accuracy.cost",
     "accuracy.range": "accuracy.range",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ _SAME_RATE = 0.005
 _NEAR_FRAME = 0.6
 """Steps of the window's rate within which a picture stands for a moment. Chosen by hand: over half a step, so that
 frames with jitter are taken, and below a whole one, so that a dropped frame is missing."""
+_MARGIN_S = 0.15
+"""Time (s) before and after a stance that its window holds where it is long enough: 9 frames at 60 Hz."""
 _LOOKS = 101
 """Points of a contact from which its way is told."""
 _UP = np.asarray([1.0, 0.0, 0.0])
@@ -71,11 +74,11 @@ def windows_of_pictures(trial: Trial, request: CutRequest, *, name: str = "trial
 
     Pictures stay as the film has them: a window holds the film's own frames, one for each step of its rate, and is
     never stretched to a stance's length; so a set of them is of ``continuous`` windows. ``window="stance"`` cuts one of
-    ``window_s`` around each stance that the plates show, with weight 1 within that stance; ``window="continuous"``
-    cuts the whole film into such windows, with weight 1 wherever the foot's force is known. The rate is the request's,
-    or the film's where that is lower. A channel is a pixel, ``pixel_ROW_COLUMN`` from the upper left, 0 (black) to 1;
-    a moment without a picture is NaN and weighs nothing. Forces are read at the pictures' own stamps, forward along the
-    axis of the plates on which contacts brake and push off.
+    ``window_s`` around each stance that the plates show, anywhere in it, with weight 1 within that stance;
+    ``window="continuous"`` cuts the whole film into such windows, with weight 1 wherever the foot's force is known. The
+    rate is the request's, or the film's where that is lower. A channel is a pixel, ``pixel_ROW_COLUMN`` from the upper left, 0 (black) to 1;
+    a moment without a picture is NaN and weighs nothing. Forces are read at the pictures' own stamps,
+    forward along the axis of the plates on which contacts brake and push off.
 
     The scalar ``onset_s`` is the time from a window's start to the contact: with ``contact_s`` it tells the phase,
     for methods that say that they know the stance's limits.
@@ -99,7 +102,7 @@ def windows_of_pictures(trial: Trial, request: CutRequest, *, name: str = "trial
     way = walk_axis(columns, contacts) if three else None
     if three and way is None:
         raise BadInputError("no contact brakes and pushes off along an axis of the plates: forward is not known")
-    rows = _rows(trial, request, film, columns, contacts, side, way)
+    rows = _rows(trial, request, film, columns, contacts, side, way, name)
     if not rows.frames:
         counts = ", ".join(f"{n} {reason}" for reason, n in rows.excluded.items()) or "none was found"
         raise BadInputError(f"no window of the {request.foot} ({side}) foot is left ({counts})")
@@ -190,6 +193,7 @@ def _rows(
     contacts: Stances,
     side: str,
     way: tuple[int, float] | None,
+    name: str,
 ) -> _Rows:
     """Return the windows of one foot."""
     attrs = trial.tree.attrs
@@ -198,7 +202,7 @@ def _rows(
     rows.excluded["foot unknown"] += sum(s.side == "unknown" for s in contacts.stances)
     strides = stride_times(contacts.stances)
     samples = round(request.window_s * film.rate_hz)
-    for start_s, stance in _starts(request, film, contacts, side, samples, rows.excluded):
+    for start_s, stance in _starts(request, film, contacts, side, samples, name, rows.excluded):
         frame, near = film.nearest(start_s + np.arange(samples) / film.rate_hz)
         at = np.where(near, film.time_s[frame], start_s + np.arange(samples) / film.rate_hz)
         # stamps of the film order the moments between them, too
@@ -222,7 +226,7 @@ def _rows(
 
 
 def _starts(
-    request: CutRequest, film: _Film, contacts: Stances, side: str, samples: int, excluded: Counter[str]
+    request: CutRequest, film: _Film, contacts: Stances, side: str, samples: int, name: str, excluded: Counter[str]
 ) -> Iterator[tuple[float, Stance | None]]:
     """Give the start (s) of every window, and the stance it is around; None with ``continuous``."""
     first, last = float(film.time_s[0]), float(film.time_s[-1])
@@ -242,9 +246,23 @@ def _starts(
         elif not (first <= stance.ic_s and stance.to_s <= last):
             excluded["film ends within the stance"] += 1
         else:
-            wanted = 0.5 * (stance.ic_s + stance.to_s) - 0.5 * length_s
+            wanted = _start(film, stance, length_s, name)
             # at a frame's own stamp, so that every picture of the window lies at its moment
             yield float(film.time_s[np.abs(film.time_s - wanted).argmin()]) if wanted > first else wanted, stance
+
+
+def _start(film: _Film, stance: Stance, length_s: float, name: str) -> float:
+    """Return where a window around a stance starts: anywhere that holds it, by a hash of trial and contact.
+
+    Were stances in the middle of their windows, a network could count frames and would know their limits.
+    """
+    slack = length_s - (stance.to_s - stance.ic_s)
+    margin = min(_MARGIN_S, slack / 2)
+    low, high = stance.to_s + margin - length_s, stance.ic_s - margin
+    # within the film where that is possible: missing pictures would tell where the window's end is
+    low, high = max(low, min(float(film.time_s[0]), high)), min(high, max(float(film.time_s[-1]) - length_s, low))
+    share = zlib.crc32(f"{name} {stance.ic_s:.6f}".encode()) / 2**32
+    return low + share * max(high - low, 0.0)
 
 
 def _within(at_s: Floats, stance: Stance) -> Flags:

@@ -30,24 +30,25 @@ class Components(NamedTuple):
 
 
 def components(pictures: Floats, count: int) -> Components:
-    """Return the main components of pictures (frames, pixels); fewer frames than components leave the last ones 0."""
+    """Return the main components of pictures (frames, pixels); where fewer pixels move, the last ones are 0."""
     from scipy.linalg import eigh
 
     mean = pictures.mean(axis=0)
     off = pictures - mean
-    covariance = off.T @ off / max(len(off) - 1, 1)
-    most = covariance.shape[0]
-    count_there = min(count, most)
-    values, vectors = eigh(covariance, subset_by_index=[most - count_there, most - 1])
-    sizes = np.sqrt(np.maximum(values[::-1], 0.0))
-    basis = vectors[:, ::-1]
+    # of a silhouette most pixels are never lit: without them the decomposition takes a tenth of the time
+    moving = np.flatnonzero(off.any(axis=0))
+    found = min(count, moving.size)
+    basis, size = np.zeros((len(mean), count)), np.ones(count)
+    if not found:
+        return Components(mean, basis, size)
+    off = off[:, moving]
+    values, vectors = eigh(off.T @ off / max(len(off) - 1, 1), subset_by_index=[moving.size - found, moving.size - 1])
+    sizes, ways = np.sqrt(np.maximum(values[::-1], 0.0)), vectors[:, ::-1]
     # the sign of a direction is the solver's choice: the largest entry is made positive
-    basis = basis * np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(count_there)])
-    padded = np.zeros((most, count))
-    padded[:, :count_there] = basis
-    size = np.full(count, max(float(sizes[0]), 1e-12))
-    size[:count_there] = np.maximum(sizes, LEAST_SHARE * max(float(sizes[0]), 1e-12))
-    return Components(mean, padded, size)
+    ways = ways * np.sign(ways[np.abs(ways).argmax(axis=0), np.arange(found)])
+    basis[moving, :found] = ways
+    size[:found] = np.maximum(sizes, max(LEAST_SHARE * float(sizes[0]), 1e-12))
+    return Components(mean, basis, size)
 
 
 def start_components(body: ComponentsMlp, scaler: Scaler, windows: Windows) -> None:
