@@ -42,6 +42,8 @@ def a_trial(
     backward: bool = False,
     dropped: int | None = None,
     rate_hz: float = RATE_HZ,
+    size: int = SIZE,
+    picture: str = "silhouette",
 ) -> Trial:
     """Return a pass over two plates, left then right, filmed at 60 Hz; a bright row falls as the phase goes on."""
     rng = np.random.default_rng(sum(map(ord, person)))
@@ -61,12 +63,12 @@ def a_trial(
         streams[f"reference/plate_{side}"] = make_stream(channels, time, kind="force_plate", clock="p", attrs=about)
     at = 0.003 + np.arange(int(2.3 * rate_hz)) / rate_hz
     phase = np.clip((at - starts[near]) / contact_s, 0.0, 1.0)
-    pictures = rng.integers(0, 20, (at.size, SIZE, SIZE))
-    pictures[np.arange(at.size), np.minimum((phase * SIZE).astype(int), SIZE - 1)] = 230
+    pictures = rng.integers(0, 20, (at.size, size, size))
+    pictures[np.arange(at.size), np.minimum((phase * size).astype(int), size - 1)] = 230
     if dropped is not None:
         keep = np.arange(at.size) != dropped
         at, pictures = at[keep], pictures[keep]
-    streams["images"] = make_images(pictures.astype(np.uint8), at, picture="silhouette", attrs={"near_side": near})
+    streams["images"] = make_images(pictures.astype(np.uint8), at, picture=picture, attrs={"near_side": near})
     tree = xr.DataTree.from_dict({f"/{name}": data for name, data in streams.items()})
     tree.attrs.update(
         artefact="trial", participant=person, mass_kg=MASS_KG, surface="overground", verdict="aligned",
@@ -299,3 +301,11 @@ def test_an_evaluation_of_films_holds_every_baseline_and_the_papers_measures() -
     of_a = predictions.scores["methods"]["film_mlp"]["vgrf"]["participants"]
     assert of_a["mae_percent_bw"]["a"] == pytest.approx(100 * np.abs(p - y)[known].mean())
     assert of_a["r_samples"]["a"] == pytest.approx(np.corrcoef(p[known], y[known])[0, 1])
+
+
+def test_trials_of_films_are_evaluated_by_the_preset() -> None:
+    trials = [a_trial(person, size=40, picture="full frame") for person in ("a", "b", "c")]
+    predictions = evaluate(trials, preset="mochizuki2023", epochs=1)
+    assert predictions.participants == ("a", "b", "c")
+    assert predictions.methods[:2] == ("constant median", "mean curve by known phase (knows the stance's limits)")
+    assert np.isfinite(predictions.predicted(predictions.methods[-1])[:, :, 0]).all()

@@ -76,9 +76,9 @@ def windows_of_pictures(trial: Trial, request: CutRequest, *, name: str = "trial
     never stretched to a stance's length; so a set of them is of ``continuous`` windows. ``window="stance"`` cuts one of
     ``window_s`` around each stance that the plates show, anywhere in it, with weight 1 within that stance;
     ``window="continuous"`` cuts the whole film into such windows, with weight 1 wherever the foot's force is known. The
-    rate is the request's, or the film's where that is lower. A channel is a pixel, ``pixel_ROW_COLUMN`` from the upper left, 0 (black) to 1;
-    a moment without a picture is NaN and weighs nothing. Forces are read at the pictures' own stamps,
-    forward along the axis of the plates on which contacts brake and push off.
+    rate is the request's, or the film's where that is lower. A channel is a pixel, ``pixel_ROW_COLUMN`` from the upper
+    left, 0 (black) to 1; a moment without a picture is NaN and weighs nothing. Forces are read at the pictures' own
+    stamps, forward along the axis of the plates on which contacts brake and push off.
 
     The scalar ``onset_s`` is the time from a window's start to the contact: with ``contact_s`` it tells the phase,
     for methods that say that they know the stance's limits.

@@ -99,9 +99,10 @@ def tried(*, quick: bool) -> list[Tried]:
         Tried(crop, kernel(0), "1 frame"),
         Tried(crop, kernel(-4, -3, -2, -1, 0), "5 frames"),
         Tried(crop, kernel(*range(-8, 9, 2)), "+-8 frames"),
+        *[Tried(crop, mlp("MLP, soft labels", *reach), frames) for *reach, frames in REACHES],
         *[
-            Tried(crop, mlp(f"MLP, {words}", before, after, **answer), frames)
-            for before, after, frames in ((0, 0, "1 frame"), (4, 0, "5 frames"), (8, 8, "+-8 frames"))
+            Tried(crop, mlp(f"MLP, {words}", *reach, **answer), frames)
+            for *reach, frames in REACHES[1:]
             for words, answer in ANSWERS
         ],
         Tried(crop, mlp("MLP, soft labels, balanced", 8, 8, train={"balance_force": 0.5}), "+-8 frames"),
@@ -119,10 +120,11 @@ def tried(*, quick: bool) -> list[Tried]:
     return [r for r in rows if not (quick and any(word in r.method.name for word in slow))]
 
 
+REACHES = ((0, 0, "1 frame"), (4, 0, "5 frames"), (8, 8, "+-8 frames"))
+"""Frames before and after the answered one, and words for them."""
 ANSWERS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("classes, highest", {"answer": "classes", "decode": "argmax"}),
     ("classes, expected value", {"answer": "classes"}),
-    ("soft labels", {}),
     ("absolute error", {"answer": "absolute"}),
     ("squared error", {"answer": "squared"}),
 )

@@ -35,12 +35,12 @@ def table_rows(rows: Sequence[Rows]) -> list[Rows]:
         base, other = (row.get(f"{where} vgrf", {}) for where in ("base", "other"))
         lines.append(
             {
-                "pictures": row["pictures"],
+                "pictures": row["pictures"] if row["frames"] else "-",
                 "method": row["method"]
                 + (" *" if len(base["mae_percent_bw"]) == DRAWN and "published" in row["method"] else ""),
                 "frames": row["frames"] or "-",
                 "MAE % BW": spread(base["mae_percent_bw"]),
-                "r": f"{mean(list(base['r_samples'].values())):.2f}",
+                "r": harness.cell(round(mean(list(base["r_samples"].values())), 2)),
                 "other lab": spread(other["mae_percent_bw"]) if other else "-",
                 "parameters": row["parameters"] or "-",
             }
@@ -59,7 +59,7 @@ def comparisons(rows: Sequence[Rows]) -> list[Rows]:
     lines = []
     by_name = {(r["pictures"], r["method"], r["frames"]): r for r in rows if r["foot"] == "near"}
     pairs = []
-    for frames in ("1 frame", "5 frames", "+-8 frames"):
+    for frames in ("5 frames", "+-8 frames"):
         for other in (HARD, "MLP, classes, expected value", "MLP, absolute error", "MLP, squared error"):
             pairs.append((("silhouette", SOFT, frames), ("silhouette", other, frames)))
     for pictures, method in (
