@@ -22,6 +22,7 @@ COMMANDS = {
     "edge.size": "edge.size",
     "edge.steps": "edge.steps",
     "faults.kills": "faults.kills",
+    "images.keypoints": "images.keypoints",
     "images.render": "images.render",
     "live.clock": "live.clock",
     "live.day": "live.day",

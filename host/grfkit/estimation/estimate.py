@@ -33,6 +33,7 @@ from .curves import FootCurve
 from .feet import Foot, cut_request, detector_of, feet_of, wearables_of
 from .files import check_outputs, write_estimate
 from .film_feet import film_feet, of_film, refuse_another_gait
+from .film_source import film_recording, is_film, key_pictures
 from .joined import joined_source
 from .landmark_feet import BY_LANDMARKS, landmark_feet, of_landmarks
 from .open_model import BundleForceModel, open_model, read_spec
@@ -151,7 +152,8 @@ def estimate(
         written, notes = write_estimate(estimated, path, geometry=geometry, heel_m=heel_m, unknown=unknown, force=force)
         estimated = replace(estimated, findings=(*estimated.findings, *notes), files=tuple(map(str, written)))
     if report is not None:
-        write_estimate_report(report, estimate_report(estimated, source.trial, clocks), force=force)
+        pictures = key_pictures(estimated, source) if of_film(loaded.spec) else []
+        write_estimate_report(report, estimate_report(estimated, source.trial, clocks, pictures), force=force)
     return estimated
 
 
@@ -183,12 +185,17 @@ def _source(
     surface: Surface | None,
 ) -> tuple[EstimateSource, tuple[str, ...]]:
     """Return what is estimated from, and how its clocks were joined where it is several recordings."""
-    if not isinstance(recording, list | tuple):
-        return open_source(recording, options, tell), ()  # type: ignore[arg-type]
-    if len(recording) == 1:
-        return open_source(recording[0], options, tell), ()
-    joined = joined_source(recording, options, tell, surface=surface)
-    return joined.source, joined.clocks
+    if isinstance(recording, list | tuple) and len(recording) > 1:
+        joined = joined_source(recording, options, tell, surface=surface)
+        return joined.source, joined.clocks
+    alone: Any = recording[0] if isinstance(recording, list | tuple) and recording else recording
+    if not (isinstance(alone, str | os.PathLike) and is_film(path := Path(alone))):
+        return open_source(alone, options, tell), ()
+    film = film_recording(path, options)
+    for note in film.notes:
+        if tell is not None:
+            tell(f"{path.name}: {note}")
+    return EstimateSource.of_recording(film, path), ()
 
 
 def _opened(model: PathLike | ForceModel | Bundle) -> tuple[ForceModel, Path | None]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..records import Trial
-from ..report.estimate_page import CurveOverMeasured, EstimateReport
+from ..report.estimate_page import CurveOverMeasured, EstimateReport, KeyPicture
 from ..report.numbers import fixed
 from ..sync.contact_events import LoadSignal, plate_loads
 from ..units import G
@@ -25,7 +25,9 @@ RATE_HZ = 200.0
 """Rate of the course that is drawn; chosen by hand."""
 
 
-def estimate_report(estimate: Estimate, trial: Trial | None, clocks: Sequence[str]) -> EstimateReport:
+def estimate_report(
+    estimate: Estimate, trial: Trial | None, clocks: Sequence[str], pictures: Sequence[KeyPicture] = ()
+) -> EstimateReport:
     """Return what the report shows.
 
     Parameters
@@ -34,6 +36,8 @@ def estimate_report(estimate: Estimate, trial: Trial | None, clocks: Sequence[st
         What was estimated from; where it holds force plates, and the mass is known, they are drawn beneath.
     clocks
         How the inputs were joined, a sentence each.
+    pictures
+        Of a film.
     """
     measured = _Measured.of(trial, estimate.mass_kg)
     figures = [_course(estimate, measured)] if estimate.feet else []
@@ -52,6 +56,7 @@ def estimate_report(estimate: Estimate, trial: Trial | None, clocks: Sequence[st
         heads=["foot", "stances", "predicted", "median peak, BW", "median contact, s", "samples known, %"],
         table=[_row(estimate, side, curve) for side, curve in estimate.feet.items()],
         inputs=estimate.provenance.inputs,
+        pictures=pictures,
     )
 
 

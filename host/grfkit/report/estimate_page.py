@@ -37,6 +37,14 @@ class CurveOverMeasured:
 
 
 @dataclass(frozen=True)
+class KeyPicture:
+    """A picture of a film at one moment: its caption, and the picture as a ``data:`` address."""
+
+    caption: str
+    address: str
+
+
+@dataclass(frozen=True)
 class EstimateReport:
     """What the page shows.
 
@@ -48,6 +56,8 @@ class EstimateReport:
         How the inputs were joined, a sentence each; empty where they were one file.
     table
         Heads and rows of the feet's figures.
+    pictures
+        Of a film: one stance, from landing to leaving.
     """
 
     title: str
@@ -58,6 +68,7 @@ class EstimateReport:
     heads: Sequence[str]
     table: Sequence[Sequence[str]]
     inputs: Sequence[InputFile]
+    pictures: Sequence[KeyPicture] = ()
 
 
 def render_estimate_report(report: EstimateReport) -> str:

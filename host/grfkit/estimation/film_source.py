@@ -1,0 +1,85 @@
+"""Films as sources of an estimate, and the pictures of a stance that a report shows."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from ..arrays import Floats
+from ..dataset.keypoint_inputs import near_side
+from ..errors import BadInputError
+from ..io import ReadOptions
+from ..records import Recording
+from ..report.estimate_page import KeyPicture
+from ..video.recording import FilmOptions, read_film
+from ..video.stills import enlarged, stills
+from .source import EstimateSource
+from .types import Estimate, StanceRow
+
+FILM_ENDINGS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mts", ".m2ts", ".3gp", ".mpg", ".mpeg", ".wmv")
+"""Endings of films that phones, tablets and cameras write; any of them is opened by what is in it."""
+SHARES = (0.0, 0.15, 0.5, 0.85, 1.0)
+"""Shares of a stance that are shown: it lands, is loaded, stands, pushes off, and leaves."""
+_WORDS = ("lands", "is loaded", "stands", "pushes off", "leaves")
+
+
+def is_film(path: Path) -> bool:
+    """Return whether a file's ending is that of a film."""
+    return path.suffix.lower() in FILM_ENDINGS
+
+
+def film_recording(path: Path, options: ReadOptions | None) -> Recording:
+    """Return the walker of a film; ``near_side`` and ``person`` of the options' ``extra`` are its own.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`~grfkit.video.recording.read_film`, or if an option of another kind of file is stated.
+    """
+    options = options or ReadOptions()
+    known = {k: v for k, v in options.extra.items() if k in ("near_side", "person")}
+    if len(known) < len(options.extra) or options.column_map or options.rate_hz is not None:
+        raise BadInputError(f"{path}: is a film, which states its own times; leave out --side, --rate-hz, --column-map")
+    return read_film(path, FilmOptions(**known))
+
+
+def key_pictures(estimate: Estimate, source: EstimateSource) -> list[KeyPicture]:
+    """Return pictures of the near foot's stance in the middle of the film; none where there is no film."""
+    streams = source.trial.streams
+    stream = next((s for s in streams.values() if s.attrs.get("kind") == "keypoints"), None)
+    if stream is None:
+        return []
+    near = near_side(stream)
+    rows = [row for row in estimate.rows if row.side == near and row.answered]
+    if not rows:
+        return []
+    row = rows[len(rows) // 2]
+    times = row.start_s + np.asarray(SHARES) * row.contact_s
+    film = source.path is not None and is_film(source.path)
+    if film and source.path is not None:
+        shown = [_uri(still, "jpeg") for still in stills(source.path, stream, times)]
+    else:
+        shown = _of_stream(streams, times)
+    force = estimate.feet[row.side].at(times)[:, 0]
+    return [_picture(*each, row) for each in zip(_WORDS, times, force, shown)]
+
+
+def _picture(words: str, time_s: float, force_bw: float, uri: str, row: StanceRow) -> KeyPicture:
+    said = "" if not np.isfinite(force_bw) else f", {force_bw:.2f} BW"
+    return KeyPicture(f"{time_s:.2f} s: the {row.side} foot {words}{said}", uri)
+
+
+def _of_stream(streams: dict[str, xr.Dataset], times: Floats) -> list[str]:
+    """Return the small pictures of the stream ``images`` that are nearest to some times; none where there is none."""
+    stream = next((s for s in streams.values() if s.attrs.get("kind") == "images"), None)
+    if stream is None:
+        return []
+    at, images = np.asarray(stream["time"].values), np.asarray(stream["image"].values)
+    return [_uri(enlarged(images[int(np.nanargmin(np.abs(at - t)))]), "png") for t in times]
+
+
+def _uri(encoded: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode('ascii')}"

@@ -1,0 +1,67 @@
+"""A film file as the source of an estimate: its ending, its own options, pictures of a stance in the report."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from film_walks import film_recording, film_trial
+from grfkit import estimate, train
+from grfkit.errors import BadInputError
+from grfkit.estimation import estimate as estimating
+from grfkit.estimation import film_source
+from grfkit.io import ReadOptions
+from grfkit.records import Recording, make_images, make_recording
+
+
+def with_pictures() -> Recording:
+    recording = film_recording()
+    stream = recording.streams["keypoints"]
+    pictures = np.zeros((stream.sizes["time"], 40, 40), dtype=np.uint8)
+    pictures[:, 10:30, 15:25] = 255
+    images = make_images(pictures, stream["time"].values, picture="silhouette")
+    return make_recording(
+        {"keypoints": stream, "images": images}, device="film", reader="film", provenance=recording.provenance
+    )
+
+
+def test_the_report_shows_a_stance_of_the_near_foot_in_five_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = {f"walk{k}": film_trial(participant=f"P{k}", speed_m_s=1.1 + 0.15 * k, seed=k) for k in range(4)}
+    config = tmp_path / "film.toml"
+    config.write_text('method = "ridge"\n[cut]\nkinds = ["keypoints"]\nsource = "film"\nrule = "5%BW walking"\n')
+    model = train(list(trials.values()), config=config)
+    film = tmp_path / "walk.MP4"
+    film.write_bytes(b"a film")
+    monkeypatch.setattr(estimating, "film_recording", lambda *_: with_pictures())
+    monkeypatch.setattr(film_source, "is_film", lambda _: False)
+    report = tmp_path / "report.html"
+    result = estimate(model, film, mass_kg=70.0, out=tmp_path / "grf.csv", report=report)
+    assert result.cut == "film"
+    page = report.read_text()
+    assert page.count("data:image/png;base64,") == 5
+    assert "img-src data:" in page
+    for words in ("lands", "is loaded", "stands", "pushes off", "leaves"):
+        assert f"the right foot {words}" in page
+    first = page.split("data:image/png;base64,")[1].split('"')[0]
+    assert base64.b64decode(first).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("options", [ReadOptions(rate_hz=60.0), ReadOptions(extra={"side": "left"})])
+def test_a_film_takes_no_options_of_other_files(tmp_path: Path, options: ReadOptions) -> None:
+    film = tmp_path / "walk.mp4"
+    film.write_bytes(b"a film")
+    with pytest.raises(BadInputError, match="states its own times"):
+        film_source.film_recording(film, options)
+
+
+def test_what_is_no_film_is_refused_in_a_line(tmp_path: Path) -> None:
+    film = tmp_path / "walk.mp4"
+    film.write_bytes(b"a film")
+    with pytest.raises(BadInputError, match="is no film") as refusal:
+        film_source.film_recording(film, None)
+    assert "\n" not in str(refusal.value)

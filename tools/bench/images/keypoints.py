@@ -1,0 +1,249 @@
+"""From the keypoints of rendered films to force, everybody held out: ``python tools/bench images.keypoints``.
+
+Two kinds of points: ``true`` ones (projected, as a perfect pose model would give them), and ``read`` ones, of the H.264
+films through ``grfkit.video.read_film``. Two kinds of limits: the plates', and those that the film itself shows. Errors
+are over the whole contact on the plates, whatever limits were used: where the film's stance is shorter, 0 is said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from grfkit import cut_windows
+from grfkit.arrays import Floats
+from grfkit.dataset.keypoint_inputs import NEAR
+from grfkit.errors import GrfError
+from grfkit.evaluation.methods import BaselineMethod, ChosenMethod
+from grfkit.evaluation.predictions import predict_folds
+from grfkit.learn.film_baselines import KNOWS
+from grfkit.learn.folds import loso
+from grfkit.learn.method import Method
+from grfkit.learn.train_config import TrainConfig
+from grfkit.records import Recording, Trial
+from grfkit.records.stance_set import StanceSet, join
+from grfkit.simulate.film.look import Laboratory
+from grfkit.stats.curves import over_samples
+
+from ..harness import ROOT, Rows, table
+from .render import film_file
+from .schreiber import FilmedTrial, assembled, walkers
+
+READ = ROOT / "build" / "images" / "read"
+"""Where recordings of rendered films are kept: a film takes the pose model ten seconds."""
+RULE = "5%BW walking"
+SPEED = "speed_m_s"
+Points = Literal["true", "read"]
+METHODS = {
+    "ridge": ChosenMethod("ridge on keypoints", TrainConfig(), "ridge"),
+    "kernel": ChosenMethod("kernel on keypoints", TrainConfig(), "kernel ridge"),
+    "best": ChosenMethod("grf-train, no options", TrainConfig()),
+}
+MEAN = BaselineMethod("mean curve")
+
+
+def recording_of(filmed: FilmedTrial, points: Points) -> Recording:
+    """Return the film's true recording, or the one that is read from its file (kept in ``build``).
+
+    Raises
+    ------
+    GrfError
+        If the film is refused.
+    """
+    if points == "true":
+        return filmed.film
+    from grfkit.video.recording import read_film
+
+    path = READ / filmed.laboratory / f"{filmed.name}.nc"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        read_film(film_file(filmed)).to_netcdf(path)
+    return Recording.from_netcdf(path)
+
+
+def trials_of(
+    laboratory: Laboratory, points: Points, participants: Sequence[str] | None = None
+) -> tuple[dict[str, Trial], dict[str, str]]:
+    """Return film and plates on one clock by the film's name, and why films were refused."""
+    trials, refused = {}, {}
+    for filmed in walkers(laboratory=laboratory, participants=participants):
+        try:
+            trials[filmed.name] = assembled(filmed, recording_of(filmed, points))
+        except GrfError as error:
+            refused[filmed.name] = str(error)
+    return trials, refused
+
+
+def cut(trials: Mapping[str, Trial], source: Literal["force", "film"], refused: dict[str, str]) -> StanceSet:
+    """Return the stances of all trials; a film in which none is found is added to the refused."""
+    sets = []
+    for name, trial in trials.items():
+        try:
+            sets.append(cut_windows({name: trial}, kinds=("keypoints",), rule=RULE, source=source))
+        except GrfError as error:
+            refused[f"{name}, cut by {source}"] = str(error)
+    return join(sets)
+
+
+def keys(data: StanceSet) -> list[tuple[str, str]]:
+    """Return film and side of every stance, of which a film has one on the plates."""
+    return list(zip(data.per_stance("trial"), data.per_stance("side")))
+
+
+def on_the_plates(said: Floats, windows: StanceSet, truth: StanceSet) -> Floats:
+    """Return what was said at the times of the plates' contacts, 0 beyond the windows' ends and where none is.
+
+    Parameters
+    ----------
+    said
+        Shape (windows, time, axes).
+    """
+    found = {key: i for i, key in enumerate(keys(windows))}
+    begin, lasts = np.asarray(windows.data["start_s"].values), windows.scalar("contact_s")
+    curves = np.zeros((truth.size, *said.shape[1:]))
+    share = np.linspace(0.0, 1.0, said.shape[1])
+    for k, (key, start, contact) in enumerate(
+        zip(keys(truth), truth.data["start_s"].values, truth.scalar("contact_s"), strict=True)
+    ):
+        i = found.get(key)
+        if i is not None:
+            at = (start + share * contact - begin[i]) / lasts[i]
+            curves[k] = np.stack([np.interp(at, share, c, left=0.0, right=0.0) for c in said[i].T], axis=1)
+    return curves
+
+
+def row(name: str, curves: Floats, truth: StanceSet, near: bool, about: Mapping[str, object]) -> Rows:
+    """Return errors over people: MAE % BW, mean (least-greatest), r over a person's samples; further axes."""
+    foot = truth.scalar(NEAR) == float(near)
+    measured, people = np.asarray(truth.arrays()[1], dtype=np.float64)[foot], truth.per_stance("participant")[foot]
+    errors = [over_samples(measured[:, :, i], curves[foot][:, :, i], people) for i in range(measured.shape[2])]
+    mae = [np.asarray(list(e["mae_percent_bw"].values())) for e in errors]
+    return {
+        **about,
+        "foot": "near" if near else "far",
+        "method": name,
+        "stances": int(foot.sum()),
+        "MAE % BW": f"{mae[0].mean():.1f} ({mae[0].min():.1f}-{mae[0].max():.1f})",
+        "r": f"{np.mean(list(errors[0]['r_samples'].values())):.2f}",
+        "fore-aft": f"{mae[1].mean():.1f}",
+        "medio-lateral": f"{mae[2].mean():.1f}",
+    }
+
+
+def constant(truth: StanceSet) -> Floats:
+    """Return the median of everybody else's samples."""
+    y, people = np.asarray(truth.arrays()[1], dtype=np.float64), truth.per_stance("participant")
+    curves = np.empty_like(y)
+    for person in truth.participants:
+        curves[people == person] = np.median(y[people != person].reshape(-1, y.shape[2]), axis=0)
+    return curves
+
+
+def said_by(method: Method, train: StanceSet, test: StanceSet | None = None) -> Floats:
+    """Return what a method says of everybody, fitted without them; of ``test``'s windows, where they are given."""
+    if test is None:
+        predictions = predict_folds(train, loso(train, inner=0), [method], split="loso")
+        order = {key: i for i, key in enumerate(zip(predictions.per_stance("trial"), predictions.per_stance("side")))}
+        return predictions.predicted(predictions.methods[0])[[order[key] for key in keys(train)]]
+    said = np.full(test.arrays()[1].shape, np.nan)
+    people = test.per_stance("participant")
+    for fold in loso(train, inner=0):
+        fitted = method.fit(train.without(fold.test), fold)
+        said[np.isin(people, fold.test)] = fitted.predict(test.of(fold.test))
+    return said
+
+
+def limits_row(windows: StanceSet, truth: StanceSet, about: Mapping[str, object]) -> list[Rows]:
+    """Return how far the film's contacts are from the plates', near and far foot."""
+    found = {key: i for i, key in enumerate(keys(windows))}
+    rows = []
+    for near in (True, False):
+        foot = [k for k, key in enumerate(keys(truth)) if (truth.scalar(NEAR)[k] > 0) == near]
+        both = [(k, found[keys(truth)[k]]) for k in foot if keys(truth)[k] in found]
+        t, w = np.asarray(both, dtype=int).reshape(-1, 2).T
+        onset = 1e3 * (windows.data["start_s"].values[w] - truth.data["start_s"].values[t])
+        leaves = onset + 1e3 * (windows.scalar("contact_s")[w] - truth.scalar("contact_s")[t])
+        rows.append(
+            {**about, "foot": "near" if near else "far", "stances": len(foot), "missed": len(foot) - len(both)}
+            | {"onset ms": f"{onset.mean():+.0f} +- {onset.std():.0f}"}
+            | {"toe-off ms": f"{leaves.mean():+.0f} +- {leaves.std():.0f}"}
+        )
+    return rows
+
+
+def measured(
+    points: Points, names: Sequence[str], *, laboratory: Laboratory = "base", participants: Sequence[str] | None = None
+) -> Rows:
+    """Return the rows of one kind of points in one laboratory: everybody held out."""
+    trials, refused = trials_of(laboratory, points, participants)
+    truth = cut(trials_of(laboratory, "true", participants)[0], "force", refused)
+    truth = StanceSet(truth.data.isel(stance=[i for i, (name, _) in enumerate(keys(truth)) if name in trials]))
+    by_plates = cut(trials, "force", refused) if points == "read" else truth
+    by_film = cut(trials, "film", refused)
+    about = {"points": points, "laboratory": laboratory}
+    rows = [row("constant median", constant(truth), truth, True, about | {"limits": "-"})]
+    for limits, windows in (("plates", by_plates), ("film", by_film)):
+        told = about | {"limits": limits}
+        for method in (MEAN, *(METHODS[name] for name in names)):
+            said = on_the_plates(said_by(method, windows), windows, truth)
+            name = f"{method.name} {KNOWS}" if limits == "plates" else method.name
+            rows += [row(name, said, truth, near, told) for near in (True, False)]
+            print(json.dumps(rows[-2]), file=sys.stderr, flush=True)
+    return {"rows": rows, "limits": limits_row(by_film, truth, about), "refused": refused}
+
+
+def another_laboratory(points: Points, names: Sequence[str], participants: Sequence[str] | None = None) -> Rows:
+    """Return the rows of models of the one laboratory in the other, on people that neither has shown them."""
+    there, refused = trials_of("other", points, participants)
+    train = cut(trials_of("base", points, participants)[0], "film", refused)
+    windows = cut(there, "film", refused)
+    truth = cut(trials_of("other", "true", participants)[0], "force", refused)
+    truth = StanceSet(truth.data.isel(stance=[i for i, (name, _) in enumerate(keys(truth)) if name in there]))
+    about = {"points": points, "laboratory": "trained in base, tested in other", "limits": "film"}
+    rows = []
+    for method in (MEAN, *(METHODS[name] for name in names)):
+        said = on_the_plates(said_by(method, train, windows), windows, truth)
+        rows += [row(method.name, said, truth, near, about) for near in (True, False)]
+    return {"rows": rows, "limits": limits_row(windows, truth, about), "refused": refused}
+
+
+def markdown(parts: Sequence[Rows]) -> str:
+    """Return the tables."""
+    lines = ["Rendered films (capsules posed by the markers of 12 walkers, forces of plates); everybody held out.", ""]
+    lines += [*table([r for part in parts for r in part["rows"]]), ""]
+    lines += ["Contacts that the film shows, against the plates' (no window is given):", ""]
+    lines += [*table([r for part in parts for r in part["limits"]]), ""]
+    lines += [f"Refused: {name}: {why}" for part in parts for name, why in part["refused"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Print the tables, and write them where asked."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--points", choices=("true", "read"), action="append", help="true and read if left out")
+    options.add_argument("--method", choices=tuple(METHODS), action="append", help="ridge and kernel if left out")
+    options.add_argument("--other", action="store_true", help="test in the other laboratory, too")
+    options.add_argument("--out", type=Path, help="JSON and Markdown to write")
+    request = options.parse_args(words)
+    names = request.method or ["ridge", "kernel"]
+    parts = []
+    for points in request.points or ["true", "read"]:
+        parts.append(measured(points, names))
+        if request.other:
+            parts.append(another_laboratory(points, names))
+    text = markdown(parts)
+    print(text)
+    if request.out:
+        request.out.parent.mkdir(parents=True, exist_ok=True)
+        request.out.with_suffix(".md").write_text(text, encoding="utf-8")
+        request.out.with_suffix(".json").write_text(json.dumps(parts, indent=1, default=float) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
