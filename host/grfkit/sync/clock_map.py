@@ -32,6 +32,9 @@ class DeviceAlignment:
         A prior on the offset surer than this SD (s) would make an alignment of the refusal; None where it would not.
     as_labelled
         Nats by which feet as labelled fit better, at their best offset, than exchanged ones do at theirs.
+    rate_ppm
+        The clock's rate by these contacts alone, and its standard error; None where several stretches were fitted, or
+        courses of load.
     """
 
     clock_map: ClockMap
@@ -44,6 +47,7 @@ class DeviceAlignment:
     device_loads: tuple[LoadSignal, ...] = ()
     deciding_prior_sd_s: float | None = None
     as_labelled: float = 0.0
+    rate_ppm: tuple[float, float] | None = None
 
 
 def nothing_to_align(reason: str) -> DeviceAlignment:

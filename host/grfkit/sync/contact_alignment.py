@@ -64,6 +64,8 @@ class ContactPair:
         True where the reference sees only some of the contacts.
     lag
         The device's lag, subtracted from its contacts.
+    clock_rate_ppm
+        Mean and SD of the clock's rate, where it is known from elsewhere (other trials of a session).
     """
 
     reference: Contacts
@@ -72,6 +74,7 @@ class ContactPair:
     prior: Prior | None
     settings: AlignSettings
     lag: Lag
+    clock_rate_ppm: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,8 @@ def _from_search(pair: ContactPair, best: BestLag, limits: Limits, findings: Seq
     if (best.inlier & (best.partner >= 0)).sum() < FEWEST_TO_MATCH or end - start < 1.0:
         return nothing_to_align("too few contacts match to fit a clock")
     # of what is known beforehand: the search's own rate has used these contacts already
-    anchors, fit = _fitted(pair, best, (start, end), limits.rate, limits.rate_prior_ppm)
+    mean, sd_ppm = pair.clock_rate_ppm or (1e6 * (limits.rate - 1.0), limits.rate_prior_ppm)
+    anchors, fit = _fitted(pair, best, (start, end), 1.0 + 1e-6 * mean, sd_ppm)
     # judged is what the contacts alone say: held by its prior a rate far off would look like one that a crystal has
     _, alone = _fitted(pair, best, (start, end), best.rate, FREE_RATE_PPM)
     segment = segment_of(fit, train.start_s, train.end_s)
@@ -163,7 +167,7 @@ def _from_search(pair: ContactPair, best: BestLag, limits: Limits, findings: Seq
     reasons += slip_doubts(reference, train.contacts, best.offset_s, best.rate, best.beat.step_s, plates=pair.plates)
     # few pairs: Student's t in place of the normal quantile, for an offset, a rate and a foot difference
     quantile = float(stdtrit(max(int(anchors.kept.sum()) - 3, 1), _CONFIDENCE))
-    return _joined(
+    found = _joined(
         pair,
         best,
         [anchors],
@@ -175,6 +179,7 @@ def _from_search(pair: ContactPair, best: BestLag, limits: Limits, findings: Seq
         matched=best.matched,
         overlap_s=overlap_s,
     )
+    return replace(found, rate_ppm=(1e6 * (alone.rate - 1.0), 1e6 * alone.rate_sd))
 
 
 def _fitted(

@@ -79,6 +79,7 @@ def align_device(
     settings: AlignSettings | None = None,
     lags: LagTable | None = None,
     accept_refused: bool = False,
+    clock_rate_ppm: tuple[float, float] | None = None,
 ) -> DeviceAlignment:
     """Return how one device's clock becomes the reference clock, or a refusal without a map.
 
@@ -101,6 +102,8 @@ def align_device(
         Sensor-lag table; the packaged one by default.
     accept_refused
         Keep the map of a refused alignment; ``verdict`` stays ``refused``.
+    clock_rate_ppm
+        Mean and SD (ppm) of the clock's rate, where other trials of a session tell it; for the fit, not the search.
 
     Raises
     ------
@@ -122,8 +125,9 @@ def align_device(
     if not plates and hides_feet(loads):
         return replace(nothing_to_align(_ONE_BELT), reference_loads=tuple(loads))
     alignment, pair = best_reading(
-        contacts, _streams(reference), _streams(device), plates=plates, prior=prior, settings=settings, lags=table
-    )
+        contacts, _streams(reference), _streams(device), plates=plates, prior=prior, settings=settings, lags=table,
+        clock_rate_ppm=clock_rate_ppm,
+    )  # fmt: skip
     alignment = _by_load_where_standing(alignment, pair, loads)
     aligned = alignment.clock_map
     if aligned.segments and pair.train.loads and not plates and follows_force(loads, pair.train.loads, aligned.apply):
@@ -146,6 +150,7 @@ def best_reading(
     prior: Prior | None,
     settings: AlignSettings,
     lags: LagTable,
+    clock_rate_ppm: tuple[float, float] | None = None,
 ) -> tuple[DeviceAlignment, ContactPair]:
     """Return the alignment by contacts and the trains it compares, of the reading of the device that fits best."""
     gait = "walking" if usual_stance_s(contacts) > WALKING_STANCE_S else "running"
@@ -157,7 +162,7 @@ def best_reading(
     for train in trains:
         lag = lookup(lags, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz, gait=gait)
         timed = middles(contacts) if train.feature == TURNING else contacts
-        pair = ContactPair(timed, train, plates, prior, settings, lag)
+        pair = ContactPair(timed, train, plates, prior, settings, lag, clock_rate_ppm)
         readings.append((align_contacts(pair), pair))
     alignment, pair = max(readings, key=lambda reading: float(reading[0].log_likelihood.max(initial=-np.inf)))
     return _against_other_readings(

@@ -64,7 +64,12 @@ def prepare(request: SyncRequest, sources: tuple[Source, ...]) -> Prepared:
 
 
 def align_clock(
-    ready: Prepared, group: Mapping[str, xr.Dataset], *, prior: Prior | None, swap_chance: float | None = None
+    ready: Prepared,
+    group: Mapping[str, xr.Dataset],
+    *,
+    prior: Prior | None,
+    swap_chance: float | None = None,
+    clock_rate_ppm: tuple[float, float] | None = None,
 ) -> DeviceAlignment:
     """Return the alignment of the streams of one clock, by the settings of the request.
 
@@ -72,6 +77,8 @@ def align_clock(
     ----------
     swap_chance
         In place of the settings' chance that left and right were exchanged.
+    clock_rate_ppm
+        Mean and SD of the clock's rate, where it is known.
     """
     settings = ready.request.settings
     if swap_chance is not None:
@@ -84,4 +91,5 @@ def align_clock(
         settings=settings,
         lags=ready.documents.lags,
         accept_refused=ready.request.accept_refused,
+        clock_rate_ppm=clock_rate_ppm,
     )

@@ -19,8 +19,9 @@ from .prepare import Prepared, align_clock, prepare
 from .session_clock import Placement, Shift, shared_shift
 from .session_devices import device_placements
 from .session_kept import kept
+from .session_rate import known_rates, rate_of_others, with_rate
 from .session_request import SessionRequest, read_session
-from .session_table import Clock, Recordings, SessionTable, starts_of
+from .session_table import Clock, Recordings, SessionTable, Way, starts_of
 from .start_times import Start
 from .summary import explained, map_lines
 
@@ -198,7 +199,7 @@ def align_session(
     starts = starts_of(request, recordings)
     trials = [trial for trial in request.trials if trial.name not in errors]
     table = SessionTable(request, trials, ready, starts, first)
-    final = _between_devices(table, _together(table, first))
+    final = _with_shared_rates(table, _between_devices(table, _together(table, first)))
     keep_s = request.options.keep_s
     outcome = {t.name: kept(finish(ready[t.name], final[t.name]), keep_s) for t in trials}
     clocks = [_session_clock(table, clock, first, final) for clock in table.clocks]
@@ -215,7 +216,7 @@ def _together(table: SessionTable, first: Mapping[str, list[DeviceAlignment]]) -
             if placement.reasons:
                 refused[number] = _refused(device, placement.reasons, trial.request.accept_refused)
             elif device.clock_map.verdict != "aligned" and placement.lends:
-                final[trial.name][group] = _lent(table.ready[trial.name], group, device, placement)
+                final[trial.name][group] = _lent(table, trial.name, group, device, placement)
         # those that were placed now are held against all others once more
         for number, ((trial, group, _), placement) in enumerate(zip(members, table.placed(clock, final))):
             if number in refused:
@@ -242,18 +243,42 @@ def _between_devices(
         if placement.reasons:
             final[name][group] = _refused(device, placement.reasons, ready.request.accept_refused)
         elif (name, group) not in barred:
-            final[name][group] = _lent(ready, group, device, placement)
+            final[name][group] = _lent(table, name, group, device, placement)
     return final
 
 
-def _lent(ready: Prepared, group: int, device: DeviceAlignment, placement: Placement) -> DeviceAlignment:
+def _with_shared_rates(
+    table: SessionTable, aligned: dict[str, list[DeviceAlignment]]
+) -> dict[str, list[DeviceAlignment]]:
+    """Return the alignments, each fitted anew with what a device's other trials say of the rate of its clock."""
+    final = {name: list(devices) for name, devices in aligned.items()}
+    for clock, members in table.clocks.items():
+        if not table.is_one_device(clock):
+            continue
+        groups = {trial.name: group for trial, group, _ in members}
+        rates = known_rates({name: aligned[name][group] for name, group in groups.items()})
+        for number, name in enumerate(rates):
+            rate_ppm = rate_of_others(list(rates.values()), number)
+            if rate_ppm is not None:
+                ready, group, device = table.ready[name], groups[name], aligned[name][groups[name]]
+                way = table.lent.get((name, group)) or Way(ready.wearables.groups[group], ready.request.prior(), None)
+                again = align_clock(
+                    ready, way.streams, prior=way.prior, swap_chance=way.swap_chance, clock_rate_ppm=rate_ppm
+                )
+                final[name][group] = with_rate(device, again, rate_ppm)
+    return final
+
+
+def _lent(table: SessionTable, name: str, group: int, device: DeviceAlignment, placement: Placement) -> DeviceAlignment:
     """Return a trial aligned anew where the session places it, with a finding that says so."""
+    ready = table.ready[name]
     streams = ready.wearables.groups[group]
     if placement.window_s is not None:
         streams = {name: _within(stream, placement.window_s) for name, stream in streams.items()}
     prior = _joined(ready.request.prior(), placement.prior)
     if any(stream.sizes["time"] < 2 for stream in streams.values()):
         return device
+    table.lent[name, group] = Way(streams, prior, placement.swap_chance)
     again = align_clock(ready, streams, prior=prior, swap_chance=placement.swap_chance)
     clock_map = again.clock_map
     if clock_map.verdict != "aligned":

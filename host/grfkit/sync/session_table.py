@@ -6,8 +6,10 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from ..records import ClockMap, Prior, Recording
 from .clock_map import DeviceAlignment
@@ -70,6 +72,14 @@ def starts_of(request: SessionRequest, recordings: Recordings) -> dict[str, Star
     return found
 
 
+class Way(NamedTuple):
+    """How a trial was aligned on one clock: the device's streams, the prior on its offset, and the chance of a swap."""
+
+    streams: Mapping[str, xr.Dataset]
+    prior: Prior | None
+    swap_chance: float | None
+
+
 class SessionTable:
     """Which trial uses which device clock: every clock with its (trial, number of the trial's group)."""
 
@@ -83,6 +93,7 @@ class SessionTable:
     ) -> None:
         self.request, self.trials, self.ready, self.starts, self.alone = request, trials, ready, starts, alone
         self.clocks: dict[Clock, list[tuple[SessionTrial, int, Path]]] = {}
+        self.lent: dict[tuple[str, int], Way] = {}
         self._joined: dict[tuple[Clock, Clock], ClockMap] = {}
         used = [path for trial in trials for path in trial.request.wearables]
         for trial in trials:
