@@ -11,8 +11,10 @@ from ..errors import BadInputError
 from ..provenance import InputFile
 from ..units import canonical_name
 
-DeviceClass = Literal["insole", "imu", "landmarks", "plate", "imu_pelvis", "imu_torso", "imu_thigh", "imu_shank"]
-Feature = Literal["onset", "jerk", "turning", "waveform", "speed", "kinematic", "acceleration"]
+DeviceClass = Literal[
+    "insole", "imu", "landmarks", "film", "plate", "imu_pelvis", "imu_torso", "imu_thigh", "imu_shank"
+]
+Feature = Literal["onset", "jerk", "turning", "waveform", "speed", "side", "kinematic", "acceleration"]
 SideName = Literal["left", "right"]
 
 

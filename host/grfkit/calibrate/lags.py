@@ -27,7 +27,7 @@ def lookup(table: LagTable, *, device_class: str, feature: str, rate_hz: float, 
     Parameters
     ----------
     device_class
-        ``insole``, ``imu``, ``landmarks`` or ``plate``; any other has no entry.
+        ``insole``, ``imu``, ``landmarks``, ``film`` or ``plate``; any other has no entry.
     feature
         ``onset``, ``jerk`` or ``waveform``.
     rate_hz

@@ -169,13 +169,12 @@ class SideFoot:
         reach = round(REACH_S * GRID_HZ)
         first, last = max(0, start - reach), min(end, start + 2 * reach)
         fall = _fall(heel, IC_LEVEL, first, last)
+        # without its swing a landing is not told from a heel that trembles, or is lifted, where the film begins
+        if np.isnan(fall) or heel[first : int(fall) + 1].max() < SWINGING:
+            return float("nan")
         by_heel = self._at(fall) - IC_LATE_S
         by_pitch = self._at(self._lowered(start, end)) - PITCH_LATE_S
-        agree = abs(by_heel - by_pitch) <= AGREEING_S
-        if np.isfinite(fall) and heel[first : int(fall) + 1].max() >= SWINGING:
-            return (by_heel + by_pitch) / 2.0 if agree else by_heel
-        # where the swing is not seen, at the border, a raised toe tells a landing from a heel that is lifted
-        return (by_heel + by_pitch) / 2.0 if agree else float("nan")
+        return (by_heel + by_pitch) / 2.0 if abs(by_heel - by_pitch) <= AGREEING_S else by_heel
 
     def _lowered(self, start: int, end: int) -> float:
         """Return where the raised toe has begun to go down to the flat foot, NaN where it is not raised."""

@@ -10,6 +10,7 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..errors import BadInputError
+from ..gait.film_stances import side_view_of
 from ..signals.clocks import dejittered
 from ..signals.contacts import Contacts, load_contacts, merge
 from ..signals.impacts import Impacts, impacts
@@ -77,9 +78,9 @@ class DeviceTrain:
     Attributes
     ----------
     device_class
-        ``insole``, ``imu`` or ``landmarks``, as in the lag table.
+        ``insole``, ``imu``, ``landmarks`` or ``film``, as in the lag table.
     feature
-        ``onset``, ``jerk``, ``turning``, ``speed`` or ``kinematic``.
+        ``onset``, ``jerk``, ``turning``, ``speed``, ``kinematic`` or ``side``.
     landing_evidence
         How clearly landings differ from push-offs: the magnitude of that of
         :class:`~grfkit.signals.impacts.Impacts`, of the foot where it is least; NaN for other features or where it is
@@ -295,7 +296,7 @@ def device_train(
 ) -> DeviceTrain:
     """Return the contacts of the streams of one clock, from the best feature they hold.
 
-    Insoles first, then landmarks, then IMUs. Where the reference is separate ``plates`` contacts of any length are
+    Insoles first, then landmarks, films and IMUs. Where the reference is separate ``plates`` contacts of any length are
     kept: the landing of a jump begins a long one. ``stance_s`` is the reference's usual contact time, which tells
     an IMU's landings from push-offs; ``inverted`` takes less as more load, and push-offs as landings.
 
@@ -314,6 +315,10 @@ def device_train(
     trains, feature = landmark_trains(landmarks)
     if trains:
         return _train(streams, merge(trains), "landmarks", feature, float(landmarks[0].attrs["rate_hz"]))
+    films = [s for s in streams.values() if s.attrs.get("kind") == "keypoints"]
+    if films:
+        seen = [side_view_of(film).contacts() for film in films]
+        return _train(streams, merge(seen), "film", "side", float(films[0].attrs["rate_hz"]))
     shoes = list(shoe_streams(streams).values())
     shocks = [shock for s in shoes for shock in _imu(s, stance_s, inverted)]
     if shocks:
@@ -321,7 +326,7 @@ def device_train(
         feet, rate_hz = merge([shock.contacts for shock in shocks]), float(shoes[0].attrs["rate_hz"])
         return _train(streams, feet, "imu", "jerk", rate_hz, landing_evidence=evidence)
     kinds = ", ".join(f"{n} ({s.attrs.get('kind')})" for n, s in streams.items())
-    raise BadInputError(f"no insole load, acceleration or heel and toe landmarks to align by in: {kinds}")
+    raise BadInputError(f"no insole load, acceleration, heel and toe landmarks or film to align by in: {kinds}")
 
 
 def _train(

@@ -91,7 +91,7 @@ def align_device(
     reference
         Force plates; without any, two devices are aligned by :func:`~grfkit.sync.device_pair.align_pair`.
     device
-        Insoles, IMUs or landmarks, any unit; counts do.
+        Insoles, IMUs, landmarks or the keypoints of a film, any unit; counts do.
     surface
         ``treadmill``: the reference sees every contact; ``overground``: separate plates, some contacts.
     prior

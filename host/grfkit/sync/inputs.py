@@ -16,8 +16,10 @@ from .joined_files import joined_files
 from .reference_steps import belt_findings
 from .request import Source, SyncRequest, path_of, read_source, refuse_offset_of_several
 
-ALIGNABLE = ("insole", "imu", "landmarks", "body_imu")
+ALIGNABLE = ("insole", "imu", "landmarks", "keypoints", "body_imu")
 """Kinds of stream that show contacts, or the body's acceleration."""
+CARRIED = ("events", "images")
+"""Kinds of stream that show none themselves, but go along with one that does and is on their clock."""
 
 
 @dataclass
@@ -145,7 +147,7 @@ def read_wearables(
         if not groups:
             streams = ", ".join(recording.streams)
             raise WrongRoleError(
-                f"{path_of(source)}: holds no insole, IMU or landmarks stream to align (it holds {streams})"
+                f"{path_of(source)}: holds no insole, IMU, landmarks or keypoints stream to align (it holds {streams})"
             )
         _add(wearables, recording, groups, request.together, path_of(source).name)
     if not wearables.groups:
@@ -159,8 +161,8 @@ def read_wearables(
 def _add(
     wearables: Wearables, recording: Recording, groups: list[dict[str, xr.Dataset]], together: bool | None, file: str
 ) -> None:
-    """Add one recording's groups under names that no other recording uses, with the events on their clocks."""
-    events = {n: s for n, s in recording.streams.items() if s.attrs.get("kind") == "events"}
+    """Add one recording's groups under names that no other recording uses, with events and pictures on their clocks."""
+    carried = {n: s for n, s in recording.streams.items() if s.attrs.get("kind") in CARRIED}
     for group in groups:
         renamed: dict[str, xr.Dataset] = {}
         for name, stream in group.items():
@@ -169,12 +171,12 @@ def _add(
         wearables.groups.append(renamed)
         wearables.first_stamps_s.append(first_stamp_s(recording))
         clock = clock_of(next(iter(group.values())), together)
-        for name in [n for n, s in events.items() if clock_of(s, together) == clock]:
+        for name in [n for n, s in carried.items() if clock_of(s, together) == clock]:
             unique = _unique(name, {**wearables.streams, **wearables.carried})
-            wearables.carried[unique] = events.pop(name), next(iter(renamed))
+            wearables.carried[unique] = carried.pop(name), next(iter(renamed))
     aligned = {n for group in groups for n in group}
     left_out = [
-        n for n, s in recording.streams.items() if n not in aligned and (n in events or s.attrs["kind"] != "events")
+        n for n, s in recording.streams.items() if n not in aligned and (n in carried or s.attrs["kind"] not in CARRIED)
     ]
     if left_out:
         wearables.notes.append(f"{file}: not aligned, no contact can be seen in: {', '.join(left_out)}")

@@ -25,7 +25,7 @@ from .settings import AlignSettings
 
 NO_FORCE = "no force plate was recorded: the trial has no force, only the clocks of its devices are joined"
 """Finding of every trial without a reference."""
-_RANK = ("insole", "landmarks", "imu")
+_RANK = ("insole", "landmarks", "keypoints", "imu")
 """Kinds of stream, the one whose contacts are the surest first."""
 
 

@@ -18,4 +18,4 @@ def shoe_streams(streams: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
 def is_of_body_alone(streams: Mapping[str, xr.Dataset]) -> bool:
     """Return whether a device shows no foot, but the acceleration of the body."""
     kinds = {str(s.attrs.get("kind")) for s in streams.values()}
-    return "body_imu" in kinds and not kinds & {"insole", "imu", "landmarks"}
+    return "body_imu" in kinds and not kinds & {"insole", "imu", "landmarks", "keypoints"}

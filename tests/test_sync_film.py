@@ -1,0 +1,110 @@
+"""A film as a device of alignment: aligned where contacts decide, else refused, its pictures taken along."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tools.bench.images.side_film import phantom_film
+
+from grfkit import align, assemble, simulate_trial
+from grfkit.gait.stances import find_stances
+from grfkit.provenance import Provenance
+from grfkit.records import Recording, make_images, make_recording
+from grfkit.simulate.lab import LabTrial
+
+SEED, OFFSET_S = 512, 11.3
+PHANTOM_MS = 30.0
+"""A phantom's feet come to rest later than real ones do, seen from the side."""
+
+
+@lru_cache(maxsize=3)
+def lab(surface: str, seed: int = SEED, hits: int | None = None) -> LabTrial:
+    """Return a walk of a minute over plates or on two belts."""
+    options = {"split_belt": True} if surface == "treadmill" else {"hits": hits}
+    return simulate_trial(seed=seed, surface=surface, gait="walk", wearables=("landmarks",), duration_s=75, **options)  # type: ignore[arg-type]
+
+
+def film(trial: LabTrial, *, start_s: float = 1.0, end_s: float = 74.0, **options: float) -> Recording:
+    """Return its film on a clock of its own, with pictures."""
+    stream = phantom_film(
+        trial.truth, start_s=start_s, end_s=end_s, offset_s=OFFSET_S, seed=SEED, **options  # type: ignore[arg-type]
+    )  # fmt: skip
+    time = stream["time"].values
+    pictures = np.zeros((time.size, 4, 4), dtype=np.uint8)
+    pictures[:, 0, 0] = np.arange(time.size) % 256
+    streams = {"keypoints": stream, "images": make_images(pictures, time, picture="silhouette")}
+    return make_recording(streams, device="film", reader="film", provenance=Provenance())
+
+
+def error_ms(alignment: object, recording: Recording) -> float:
+    """Return how far the film's clock map is off, ms; a recording's clock shows 0 at its first stamp."""
+    clock_map = alignment.maps["keypoints"]  # type: ignore[attr-defined]
+    at = recording.streams["keypoints"]["time"].values[::100]
+    true = at + recording.tree.attrs.get("first_stamp_s", 0.0) + OFFSET_S
+    return 1e3 * float(np.nanmean(clock_map.apply(at) - true))
+
+
+@pytest.mark.parametrize("surface", ["treadmill", "overground"])
+def test_a_film_aligns_and_its_pictures_come_along(surface: str, tmp_path: Path) -> None:
+    trial, recording = lab(surface), film(lab(surface))
+    recording.to_netcdf(tmp_path / "film.nc")
+    alignment = align(trial.reference, tmp_path / "film.nc", surface=surface)  # type: ignore[arg-type]
+    assert alignment.verdict == "aligned", alignment.messages
+    clock_map = alignment.maps["keypoints"]
+    assert abs(error_ms(alignment, recording)) < PHANTOM_MS
+    assert clock_map.uncertainty_ms is not None
+    assert clock_map.uncertainty_ms > 20.0
+    made = assemble(alignment)
+    assert {"keypoints", "images"} <= set(made.streams)
+    np.testing.assert_array_equal(made.streams["images"]["time"], made.streams["keypoints"]["time"])
+    np.testing.assert_array_equal(made.streams["images"]["image"], recording.streams["images"]["image"])
+    stances = find_stances(made, source="film").stances
+    table, foot = trial.truth.contacts, [s.side == "left" for s in stances]
+    late = [np.abs(table.onset_s[table.left == left] - s.ic_s).min() for s, left in zip(stances, foot)]
+    assert len(stances) > 10
+    assert max(late) < 0.06
+
+
+def test_another_person_s_film_is_refused() -> None:
+    alignment = align(lab("treadmill").reference, film(lab("treadmill", SEED + 1)), surface="treadmill")
+    assert alignment.verdict == "refused"
+
+
+def test_one_pass_with_a_contact_on_each_plate_is_refused_and_aligned_where_the_offset_is_stated() -> None:
+    trial = lab("overground")
+    crossing = float(trial.truth.ground.crossing_s[trial.truth.ground.crossing_s > 6.0][0])
+    cut = {
+        name: stream.isel(time=np.flatnonzero(np.abs(stream["time"].values - crossing) < 1.5))
+        for name, stream in trial.reference.streams.items()
+    }
+    plates = make_recording(cut, device="plates", reader="virtual", provenance=Provenance())
+    one_pass = film(trial, start_s=crossing - 2.0, end_s=crossing + 2.0)
+    refused = align(plates, one_pass, surface="overground")
+    assert refused.verdict == "refused"
+    assert refused.maps["keypoints"].offset_s is None
+    first = float(one_pass.tree.attrs["first_stamp_s"]) + OFFSET_S
+    begin = float(plates.tree.attrs["first_stamp_s"])
+    stated = align(plates, one_pass, surface="overground", offset_s=first - begin)
+    assert stated.verdict == "aligned", stated.messages
+    assert {"keypoints", "images"} <= set(assemble(stated).streams)
+
+
+def test_pictures_without_keypoints_are_nothing_to_align() -> None:
+    whole = film(lab("treadmill"))
+    alone = whole.replaced({"images": whole.streams["images"]})
+    with pytest.raises(Exception, match="keypoints stream to align"):
+        align(lab("treadmill").reference, alone, surface="treadmill")
+
+
+def test_plates_tell_their_feet_by_the_film() -> None:
+    trial = lab("overground")
+    made = assemble(align(trial.reference, film(trial), surface="overground"))
+    found = find_stances(made, source="force", rule="20N walking")
+    assert sum(s.side != "unknown" for s in found.stances) >= 0.8 * len(found.stances) > 3
+    table = trial.truth.contacts
+    for stance in found.stances:
+        true = "left" if table.left[np.argmin(np.abs(table.onset_s - stance.ic_s))] else "right"
+        assert stance.side in (true, "unknown")
