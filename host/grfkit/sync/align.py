@@ -149,8 +149,8 @@ def align(
         Force plates or a treadmill: a file, or a recording in memory. None where there were none: the wearables' clocks
         are then joined to that of the first one, and the trial has no force.
     wearables
-        One or several files or recordings of insoles, IMUs, landmarks or films; with ``synchronised`` there may be none,
-        where the reference's file holds them.
+        One or several files or recordings of insoles, IMUs, landmarks or films; with ``synchronised`` there may be
+        none, where the reference's file holds them.
     surface
         ``treadmill``: the reference sees every contact; ``overground``: separate plates, which see some.
     mass_kg
