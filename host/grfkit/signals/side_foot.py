@@ -44,6 +44,8 @@ IC_LATE_S, PITCH_LATE_S, TO_LATE_S = 0.003, 0.002, -0.022
 STILL, SWINGING = 0.6, 1.2
 """Share of the walker's speed below which the slower of heel and toe makes a stance, and beyond which the foot has
 swung before the next one; chosen by hand: a swing reaches 2.5 to 3.5."""
+SHORTEST_SWING_LEGS = 0.4
+"""Way (legs) of a foot over the ground from which on it is a swing's; chosen by hand: a slow walker's stride has 1.3."""
 ABOVE = 0.2
 """Share of the walker's speed by which a foot was faster than the level before it fell through it; chosen by hand."""
 REACH_S = 0.2
@@ -146,7 +148,8 @@ class SideFoot:
         """Return the stances, over a ground of this velocity and for a walker of this speed over it, legs/s."""
         heel, toe = (self.heel - ground) / walker, (self.toe - ground) / walker
         slower, faster = np.minimum(np.abs(heel), np.abs(toe)), np.maximum(np.abs(heel), np.abs(toe))
-        return [self._stance(foot, a, b, heel, toe) for a, b in _still_runs(slower, faster)]
+        way = np.cumsum(self.middle - ground) / GRID_HZ
+        return [self._stance(foot, a, b, heel, toe) for a, b in _still_runs(slower, faster, way)]
 
     def _stance(self, foot: int, start: int, end: int, heel: Floats, toe: Floats) -> SideStance:
         reach, size = round(REACH_S * GRID_HZ), self.time_s.size
@@ -192,12 +195,19 @@ class SideFoot:
         return float(self.time_s[0] + sample / GRID_HZ)
 
 
-def _still_runs(slower: Floats, faster: Floats) -> list[tuple[int, int]]:
-    """Return the stretches in which heel or toe is still; joined where the foot did not swing between."""
+def _still_runs(slower: Floats, faster: Floats, way: Floats) -> list[tuple[int, int]]:
+    """Return the stretches in which heel or toe is still; joined where the foot did not swing on between.
+
+    ``way`` is the foot's over the ground, legs: where the other leg passes, a pose model's points leap to it and back.
+    """
     joined: list[tuple[int, int]] = []
     for a, b in true_runs(slower < STILL):
-        if joined and faster[joined[-1][1] : a].max(initial=0.0) < SWINGING:
-            joined[-1] = (joined[-1][0], int(b))
+        last = joined[-1] if joined else None
+        swung = last is None or (
+            faster[last[1] : a].max(initial=0.0) >= SWINGING and way[a] - way[last[1] - 1] >= SHORTEST_SWING_LEGS
+        )
+        if last is not None and not swung:
+            joined[-1] = (last[0], int(b))
         else:
             joined.append((int(a), int(b)))
     shortest = SHORTEST_S / 2 * GRID_HZ

@@ -11,7 +11,7 @@ from ..arrays import Floats
 
 LEG_PARTS = ("knee", "ankle", "heel", "toe")
 """Points that tell two legs apart; hips lie too near each other in a side view."""
-SWAPPED_COST = 0.003
+SWAPPED_COST = 0.06
 """What a frame with exchanged legs costs, in lengths of a leg of unsteadiness: so little that only long stretches of
 doubt go to the names as they are; chosen by hand."""
 MOST_UNSTEADY = 0.5

@@ -1,8 +1,8 @@
 """Contacts of films against plates: how late landing and toe-off are, and what is missed or extra.
 
 ``python -m tools.bench.images.contacts`` sees true points of rendered films of 12 walkers over plates (24 walks from
-each side, 48 near-side stances), with and without a pose model's noise, at 60 and 30 frames a second; ``--read N`` reads
-every Nth film by the pose model. Clocks are the renderer's own. ``--all`` prints each person.
+each side, 48 near-side stances), with and without a pose model's noise, at 60 and 30 frames a second. ``--read N`` has
+the pose model read every Nth film. Clocks are the renderer's own. ``--all`` prints each person.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import xarray as xr
 from grfkit.gait.contacts import rule_of
 from grfkit.gait.film_stances import side_view_of
 from grfkit.gait.stances import find_stances
+from grfkit.records import Recording
 
+from ..harness import ROOT
 from .render import film_file
 from .schreiber import FilmedTrial, walkers
 from .side_film import pose_noise
@@ -26,6 +28,8 @@ NEAREST_S = 0.25
 """A film's landing and a plate's are of one stance within this time (s): a third of a walker's stance."""
 SIDES = ("left", "right")
 SEED = 16
+READ = ROOT / "build" / "images" / "read"
+"""Where recordings of rendered films are kept: a film takes the pose model ten seconds."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +127,14 @@ def left_out_ms(found: Iterable[Found]) -> tuple[float, float]:
 
 
 def read_again(filmed: FilmedTrial) -> xr.Dataset:
-    """Return the keypoints that the pose model finds in the film's file, which is rendered if it is not there yet."""
+    """Return the keypoints that the pose model finds in a film's file; read films are kept in ``build``."""
     from grfkit.video.recording import read_film
 
-    return read_film(film_file(filmed)).streams["keypoints"]
+    path = READ / filmed.laboratory / f"{filmed.name}.nc"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        read_film(film_file(filmed)).to_netcdf(path)
+    return Recording.from_netcdf(path).streams["keypoints"]
 
 
 def main() -> None:
