@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
+from scipy import ndimage, signal
 from scipy.interpolate import CubicSpline
 
 from ..arrays import Floats
@@ -60,6 +60,9 @@ SHORTEST_SEEN_S, FEWEST_FRAMES = 0.3, 8
 """Shortest stretch (s) in which a foot is looked at, and frames that it needs; chosen by hand."""
 PADDED_S = 0.3
 """Time (s) by which a course is mirrored at its ends for the low-pass, some of its time constants."""
+MEDIAN_S, LEAP_LEGS = 0.15, 0.05
+"""Time (s) over whose median a point lies off its course, and by how much (legs): a pose model's points leap to the
+other leg for one to four frames of 60 Hz; a foot that turns back lies off by .02. Chosen by hand, on rendered films."""
 LEAST_SEEN = 0.1
 """Share of the frames in which a point has to be seen to be used before another one of the foot; chosen by hand."""
 SHORTEST_S, LONGEST_S = 0.1, 2.0
@@ -125,6 +128,7 @@ class SideFoot:
         found = []
         for start, end in seen_stretches(time_s, seen):
             part = np.flatnonzero(seen[start:end]) + start
+            part = part[~leaping(time_s[part], ends[part])]
             if part.size >= FEWEST_FRAMES and time_s[part[-1]] - time_s[part[0]] >= SHORTEST_SEEN_S:
                 found.append(cls._smooth(time_s[part], ends[part], points=1 if back == front else 2))
         return found
@@ -230,6 +234,23 @@ def _fall(speed: Floats, level: float, start: int, end: int) -> float:
 
 def _is_seen(course: Floats, names: Sequence[str], name: str) -> bool:
     return name in names and bool(np.isfinite(course[:, names.index(name), 0]).mean() > LEAST_SEEN)
+
+
+def leaping(time_s: Floats, ends: Floats) -> NDArray[np.bool_]:
+    """Return in which frames a point of a foot is off its course for some frames, shape (frames,).
+
+    The median over frames leaves a foot that goes on alone, however fast, and tells one that leaps and comes back.
+
+    Parameters
+    ----------
+    ends
+        Shape (frames, points, 2), legs.
+    """
+    if time_s.size < FEWEST_FRAMES:
+        return np.zeros(time_s.size, dtype=bool)
+    frames = max(5, 2 * int(MEDIAN_S / 2.0 / float(np.median(np.diff(time_s)))) + 1)
+    course = ndimage.median_filter(ends, size=(frames, 1, 1), mode="nearest")
+    return np.asarray((np.abs(ends - course) > LEAP_LEGS).any(axis=(1, 2)), dtype=bool)
 
 
 def seen_stretches(time_s: Floats, seen: NDArray[np.bool_]) -> list[tuple[int, int]]:
