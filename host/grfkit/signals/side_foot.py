@@ -45,7 +45,7 @@ STILL, SWINGING = 0.6, 1.2
 """Share of the walker's speed below which the slower of heel and toe makes a stance, and beyond which the foot has
 swung before the next one; chosen by hand: a swing reaches 2.5 to 3.5."""
 SHORTEST_SWING_LEGS = 0.4
-"""Way (legs) of a foot over the ground from which on it is a swing's; chosen by hand: a slow walker's stride has 1.3."""
+"""Way (legs) of a foot over the ground from which on it has swung; chosen by hand: a slow walker's stride has 1.3."""
 ABOVE = 0.2
 """Share of the walker's speed by which a foot was faster than the level before it fell through it; chosen by hand."""
 REACH_S = 0.2
