@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import EXIT_CODES, make_app, run
+from .simulate_film import film as _film
 from .simulate_insole import insole as _insole
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def _folder(out_dir: Path | None, out: Path | None) -> Path:
 
 
 app.command(name="insole", epilog=EXIT_CODES)(_insole)
+app.command(name="film", epilog=EXIT_CODES)(_film)
 
 
 def _request(options: dict[str, Any]) -> LabRequest:

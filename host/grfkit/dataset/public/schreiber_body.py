@@ -16,21 +16,13 @@ from ...gait.landing import aligned, travel
 from ...gait.landmarks import SIDES, Points, landmarks, load_mapping
 from ...io import read
 from ...records import Recording
+from ...simulate.film.anatomy import head_points, toe_tip
 from ...simulate.film.motion import FilmedBody
 from ..motion import static_points
 
 _LETTERS = {"left": "L", "right": "R"}
-_TOE_PER_FOOT = 0.33
-"""Length of the toes before the heads of the metatarsals, as a share of heel to heads (Dempster's foot; by hand)."""
-_TIP_M = 0.018
-"""Height (m) of a toe's tip that lies on the floor: toes bend where the foot pushes off."""
 _ACROMION_M = 0.045
 """How far (m) the shoulder's centre lies below the acromion. Chosen by hand."""
-_EAR, _NOSE = (0.060, 0.0, 0.078), (0.120, 0.0, 0.066)
-"""Ear and nose from the seventh cervical vertebra (forward, left, up), as shares of stature (Drillis and Contini: chin
-at .870, vertex at 1 of stature; the vertebra at .845): set by eye against photographs."""
-_EAR_APART = 0.085
-"""Distance of the ears as a share of stature."""
 
 
 def filmed_walker(path: PathLike) -> tuple[Recording, FilmedBody]:
@@ -75,20 +67,6 @@ def _legs(legs: Points, heading_rad: float) -> dict[str, Floats]:
     return points
 
 
-def toe_tip(heel_m: Floats, ball_m: Floats) -> Floats:
-    """Return the tip of the foot before the ball: on the line from the heel, bent where it would enter the floor."""
-    foot = ball_m - heel_m
-    length = _TOE_PER_FOOT * np.linalg.norm(foot, axis=1)
-    tip = ball_m + _TOE_PER_FOOT * foot
-    drop = np.clip(_TIP_M - ball_m[:, 2], -0.95 * length, 0.95 * length)
-    bent = tip[:, 2] < _TIP_M
-    ahead = foot[:, :2] / np.linalg.norm(foot[:, :2], axis=1, keepdims=True)
-    flat = np.sqrt(length**2 - drop**2)
-    tip[bent, :2] = (ball_m[:, :2] + ahead * flat[:, None])[bent]
-    tip[bent, 2] = (ball_m[:, 2] + drop)[bent]
-    return np.asarray(tip)
-
-
 def _upper(raw: Points, heading_rad: float, height_m: float) -> dict[str, Floats]:
     def of(*names: str) -> Floats:
         if not raw.has(names):
@@ -107,11 +85,3 @@ def _upper(raw: Points, heading_rad: float, height_m: float) -> dict[str, Floats
     points["neck"] = 0.5 * (vertebra + of("SJN"))
     points |= head_points(vertebra, height_m)
     return points
-
-
-def head_points(vertebra_m: Floats, height_m: float) -> dict[str, Floats]:
-    """Return ears, nose and the middle of the head above the seventh cervical vertebra, looking along X."""
-    ear, nose = (vertebra_m + height_m * np.asarray(place) for place in (_EAR, _NOSE))
-    aside = np.asarray([0.0, _EAR_APART * height_m, 0.0])
-    middle = ear + height_m * np.asarray([0.006, 0.0, 0.016])
-    return {"nose": nose, "head": middle, "ear_left": ear + aside, "ear_right": ear - aside}

@@ -86,13 +86,11 @@ class Look:
     pose: dict[str, float] = field(default_factory=dict)
 
     def camera(self, body: FilmedBody, near_side: str, *, width_px: int, height_px: int) -> Camera:
-        """Return the camera on that side of the body's walkway, opposite the middle of its measured motion."""
-        measured = (body.time_s >= body.measured_s[0]) & (body.time_s <= body.measured_s[1])
-        middle = body.middle("hip")[measured]
-        across = float(middle[:, 1].mean())
+        """Return the camera on that side of the body's walkway, opposite the plates."""
+        across = float(body.middle("hip")[body.measured, 1].mean())
         place = np.asarray(
             [
-                float(middle[:, 0].min() + middle[:, 0].max()) / 2 + self.pose["along_m"],
+                body.middle_m + self.pose["along_m"],
                 across + (-1.0 if near_side == "right" else 1.0) * self.pose["distance_m"],
                 self.pose["height_m"],
             ]

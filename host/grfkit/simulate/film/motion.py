@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...arrays import Floats
 from ...errors import BadInputError
@@ -43,6 +44,8 @@ class FilmedBody:
         What moved: ``markers of ...`` or ``phantom``.
     measured_s
         First and last moment of the motion that was given; what is beyond repeats the walker's own stride.
+    opposite_m
+        X of what the camera stands opposite, the plates' middle; None: the middle of the measured motion.
     """
 
     time_s: Floats
@@ -50,6 +53,7 @@ class FilmedBody:
     height_m: float
     source: str
     measured_s: tuple[float, float]
+    opposite_m: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a body that lacks points or has gaps."""
@@ -69,11 +73,28 @@ class FilmedBody:
         names = list(self.points)
         moved = CubicSpline(self.time_s, np.stack([self.points[n] for n in names], axis=1))(held)
         points = {name: np.asarray(moved[:, i]) for i, name in enumerate(names)}
-        return FilmedBody(np.asarray(time_s, dtype=np.float64), points, self.height_m, self.source, self.measured_s)
+        return replace(self, time_s=np.asarray(time_s, dtype=np.float64), points=points)
 
     def middle(self, name: str) -> Floats:
         """Return the path of the middle between the left and the right point, shape (frames, 3)."""
         return np.asarray((self.points[f"{name}_left"] + self.points[f"{name}_right"]) / 2.0)
+
+    def covers(self, time_s: Floats) -> NDArray[np.bool_]:
+        """Return at which times the body is there, not held still before or after its motion."""
+        return np.asarray((time_s >= self.time_s[0]) & (time_s <= self.time_s[-1]))
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """Return which samples were measured, not repeated."""
+        return np.asarray((self.time_s >= self.measured_s[0]) & (self.time_s <= self.measured_s[1]))
+
+    @property
+    def middle_m(self) -> float:
+        """Return X of what the camera stands opposite."""
+        if self.opposite_m is not None:
+            return self.opposite_m
+        along = self.middle("hip")[self.measured, 0]
+        return float(along.min() + along.max()) / 2
 
     @property
     def trunk(self) -> Floats:
@@ -119,7 +140,7 @@ def extended(body: FilmedBody, *, before_s: float, after_s: float) -> FilmedBody
         points[name] = _behind(path[::-1], lag, -travel, first, step)[::-1]
     start = body.time_s[0] - first * step
     time = start + step * np.arange(body.time_s.size + first + last)
-    return FilmedBody(time, points, body.height_m, body.source, body.measured_s)
+    return replace(body, time_s=time, points=points)
 
 
 def _behind(path: Floats, lag: int, travel: Floats, more: int, step_s: float) -> Floats:

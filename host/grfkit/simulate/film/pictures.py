@@ -30,7 +30,7 @@ def film_pictures(body: FilmedBody, look: Look, camera: Camera, stamps: FilmStam
     Nobody is in the picture while the body is not there (before or after its motion): the walker comes and goes.
     """
     shown = body.at(stamps.reference_s)
-    there = (stamps.reference_s >= body.time_s[0]) & (stamps.reference_s <= body.time_s[-1])
+    there = body.covers(stamps.reference_s)
     empty = draw_scene(look, camera, body)
     parts = painted(figure(shown, look.clothes, camera.near_side), camera)
     grains = _grains(look, camera)

@@ -111,8 +111,9 @@ def _furniture(painter: _Painter, rng: np.random.Generator, back: float, middle_
 
 def _plates(painter: _Painter, body: FilmedBody) -> None:
     """Draw two force plates in the middle of the walkway (0.46 x 0.51 m, as Schreiber's); only how they look."""
-    measured = (body.time_s >= body.measured_s[0]) & (body.time_s <= body.measured_s[1])
-    middle = float(np.median(body.middle("hip")[measured, 0]))
+    middle = body.opposite_m
+    if middle is None:
+        middle = float(np.median(body.middle("hip")[body.measured, 0]))
     for k in (-1, 0):
         painter.floor(-0.23, 0.23, (92, 94, 98), middle + 0.52 * k, middle + 0.52 * k + 0.5)
 

@@ -28,7 +28,8 @@ def write_film(
     stamps_s
         Time of each picture, s, increasing by at least a tick of 1/90000 s.
     first_stamp_s
-        Stamp of the container's first picture: phones do not always begin at 0.
+        Stamp of the container's first picture: phones do not always begin at 0. MP4 keeps it to 1 ms only, and all
+        others by their distance from it.
 
     Raises
     ------
