@@ -9,7 +9,7 @@ import pytest
 import torch
 import xarray as xr
 
-from grfkit import cut_windows
+from grfkit import cut_windows, estimate
 from grfkit.errors import BadInputError
 from grfkit.evaluation.evaluate import evaluate
 from grfkit.learn.baselines import baselines
@@ -255,6 +255,14 @@ def test_training_stops_on_its_own_loss_only_where_asked_and_says_so() -> None:
     stopped = fit(network, config.model_copy(update={"stops_on": "training"}), data.without("c"), fold)
     assert len(stopped.spec.history) < 12
     assert any("loss of training" in text for text in stopped.spec.provenance.findings)
+
+
+def test_a_model_of_pictures_is_refused_by_an_estimate_with_the_way_out() -> None:
+    data, config = a_set("ab"), TrainConfig(scaling="none", epochs=1)
+    network = network_config("film_mlp", rows=SIZE, columns=SIZE, hidden=4, components=5)
+    model = fit(network, config, data, Fold("x", ("a", "b"), (), ()))
+    with pytest.raises(BadInputError, match="not yet estimated by: take a model of the film's keypoints"):
+        estimate(model, a_trial("c"))
 
 
 def test_rare_forces_weigh_more_and_the_sum_of_weights_stays() -> None:

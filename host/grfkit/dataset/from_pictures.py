@@ -148,6 +148,11 @@ def pixel_names(rows: int, columns: int) -> list[str]:
     return [f"pixel_{r:02d}_{c:02d}" for r in range(rows) for c in range(columns)]
 
 
+def of_pictures(channels: Sequence[str]) -> bool:
+    """Return whether the channels of windows are the pixels of pictures."""
+    return any(channel.startswith("pixel_") for channel in channels)
+
+
 def walk_axis(plates: Sequence[PlateColumns], contacts: Stances) -> tuple[int, float] | None:
     """Return the column of the plates' forces along which people walked, and 1.0 or -1.0; None where none shows it.
 

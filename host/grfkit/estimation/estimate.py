@@ -17,6 +17,7 @@ from ..artefacts import check_file
 from ..calibrate.documents import InsoleGeometry
 from ..dataset.foot_force import low_passed
 from ..dataset.from_keypoints import FILM
+from ..dataset.from_pictures import of_pictures
 from ..errors import BadInputError, RefusedError
 from ..io import ReadOptions
 from ..learn.beyond import Beyond, Distances, beyond_training, hardly_moving
@@ -253,6 +254,12 @@ def estimate_source(
     """
     request = request or EstimateRequest()
     spec = model.spec
+    if of_pictures(spec.scaler.channels):
+        raise BadInputError(
+            f"{source.name}: the model takes pictures of a film, which are trained and evaluated (grf-train,"
+            " grf-evaluate) but not yet estimated by: take a model of the film's keypoints, such as"
+            ' grf-train TRIALS with kinds = ["keypoints"] in the [cut] table of a TOML file for --config'
+        )
     facts, findings = facts_of(source, request, spec)
     feet, lost, cut = _feet(spec, source, request, facts, findings)
     cutting = cut_request(spec, cut)

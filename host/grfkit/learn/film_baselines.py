@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from ..dataset.from_pictures import ONSET, of_pictures
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .baseline_base import Baseline
@@ -17,11 +18,8 @@ from .folds import grouped_kfold
 from .kernel import Solved, distances_of_rows, solve_kernel
 from .picture_components import Components, components
 
-ONSET = "onset_s"
-"""Scalar of a clip that tells when the stance begins in it."""
 KNOWS = "(knows the stance's limits)"
 """Ends the name of a method that is told when the tested foot landed and left: no film tells that for nothing."""
-PIXEL = "pixel_"
 _POINTS = 101
 _BIN_M_S = 0.2
 """Width (m/s) of the kernel that weighs training stances by how near their speed is. Chosen by hand: a fifth of the
@@ -32,7 +30,7 @@ def of_film(data: StanceSet) -> bool:
     """Return whether the windows are clips around stances of a film, or hold pictures."""
     if data.data.attrs["window"] != "continuous":
         return False
-    return data.channels[0].startswith(PIXEL) or _phase_known(data)
+    return of_pictures(data.channels) or _phase_known(data)
 
 
 def _phase_known(data: StanceSet) -> bool:
@@ -48,7 +46,7 @@ def film_baselines(data: StanceSet, *, leaks: tuple[str, ...] = ()) -> tuple[Bas
         methods.append(PhaseMeanCurve(leaks))
         if np.isfinite(data.scalar("speed_m_s")).all():
             methods.append(SpeedMeanCurve(leaks))
-    if data.channels[0].startswith(PIXEL):
+    if of_pictures(data.channels):
         methods.append(ImageKernel(leaks))
     return tuple(methods)
 
