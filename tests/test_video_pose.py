@@ -17,8 +17,8 @@ from grfkit.video.clip import SIDE, crop_map, full_frame, silhouettes
 from grfkit.video.follow import Walker, keep_mask
 from grfkit.video.legs import LEFT, RIGHT, exchanged, repaired
 from grfkit.video.people import Path as WayThrough
-from grfkit.video.people import choose, tiles
-from grfkit.video.pose import DIGESTS, INDEX, MODELS, POINTS, PoseModel, Region, anchors, inverse
+from grfkit.video.people import _seen, choose, tiles
+from grfkit.video.pose import DIGESTS, INDEX, MODELS, POINTS, Pose, PoseModel, Region, anchors, inverse
 from grfkit.video.walk import LEAST_LEG_PX, against, find_walk
 
 LEG, FLOOR, WIDTH, HEIGHT = 200.0, 620.0, 1280, 720
@@ -113,6 +113,43 @@ def test_exchanged_legs_are_found_and_put_right() -> None:
     assert not turned
 
 
+def _blurred(walker: Walker) -> Walker:
+    """Return the walker as a network sees it whose legs cling together while they pass each other."""
+    points = walker.points.copy()
+    middle = (points[:, LEFT] + points[:, RIGHT]) / 2
+    close = np.abs(points[:, INDEX["ankle_left"], 0] - points[:, INDEX["ankle_right"], 0]) < 0.15 * LEG
+    points[np.ix_(close, LEFT)] = points[np.ix_(close, RIGHT)] = middle[close]
+    return replace(walker, points=points)
+
+
+def test_legs_that_were_exchanged_for_a_whole_step_are_put_right() -> None:
+    walker = _blurred(_walker())
+    ankles = walker.points[:, INDEX["ankle_left"], 0] - walker.points[:, INDEX["ankle_right"], 0]
+    crossings = np.flatnonzero(
+        np.diff(np.signbit(_walker().points[:, INDEX["ankle_left"], 0] - _walker().points[:, INDEX["ankle_right"], 0]))
+    )
+    wrong = np.zeros(len(walker.times), dtype=bool)
+    wrong[crossings[2] + 1 : crossings[3] + 1] = True  # from one passing of the legs to the next: nothing leaps
+    points = walker.points.copy()
+    points[np.ix_(wrong, LEFT)], points[np.ix_(wrong, RIGHT)] = (
+        walker.points[wrong][:, RIGHT],
+        walker.points[wrong][:, LEFT],
+    )
+    apart = np.abs(ankles) > 0.2 * LEG
+    np.testing.assert_array_equal(exchanged(replace(walker, points=points), LEG)[apart], wrong[apart])
+
+
+def test_legs_of_who_draws_one_foot_up_to_the_other_are_not_made_to_pass() -> None:
+    walker = _walker()
+    drawn = np.where(np.sin(2 * np.pi * 0.9 * walker.times) > 0, 0.0, 1.0)[:, None, None]
+    points = walker.points.copy()
+    middle = (points[:, LEFT] + points[:, RIGHT]) / 2
+    points[:, LEFT] += drawn * (middle - points[:, LEFT])
+    points[:, RIGHT] += drawn * (middle - points[:, RIGHT])
+    apart = np.abs(points[:, INDEX["ankle_left"], 0] - points[:, INDEX["ankle_right"], 0]) > 0.1 * LEG
+    assert not exchanged(replace(walker, points=points), LEG)[apart].any()
+
+
 def test_legs_that_were_never_exchanged_stay() -> None:
     assert not exchanged(_walker(rate_hz=30.0), LEG).any()
 
@@ -201,6 +238,27 @@ def test_the_walker_is_who_goes_farthest_and_another_is_asked_for() -> None:
             choose([far, near, still], wrong, name="film")
     with pytest.raises(BadInputError, match="nobody was found; film one person whole"):
         choose([], None, name="film")
+
+
+def test_one_person_is_not_two() -> None:
+    walker = _walker()
+    square, mask = Region(640.0, 420.0, 500.0, 0.0, 1.0), np.zeros((256, 256), dtype=np.uint8)
+    points = walker.points[17].copy()
+    points[points.sum(axis=1) == 0] = points[INDEX["hip_left"]]
+
+    def pose(shift_px: float) -> Pose:
+        moved = points + np.array([shift_px, 0.0])
+        return Pose(moved, np.zeros(33), np.ones(33), 1.0, square, square, mask)
+
+    assert _seen(pose(0.0), [pose(20.0)])
+    ghost = replace(
+        pose(0.0), points=points + np.where(np.arange(33) < INDEX["hip_left"], 90.0, 0.0)[:, None] * [1.0, 0.0]
+    )
+    assert _seen(ghost, [pose(0.0)])  # the legs of one square, the trunk of another
+    assert not _seen(pose(0.0), [pose(300.0)])
+    path = _path(np.array([300.0, 330.0]), np.array([0.0, 0.2]))
+    assert path.expected(0.4).x == pytest.approx(360.0)
+    assert path.expected(1.1).x == pytest.approx(330.0)
 
 
 def test_squares_cover_a_wide_picture() -> None:

@@ -23,6 +23,7 @@ COMMANDS = {
     "edge.steps": "edge.steps",
     "faults.kills": "faults.kills",
     "images.keypoints": "images.keypoints",
+    "images.poses": "images.poses",
     "images.render": "images.render",
     "live.clock": "live.clock",
     "live.day": "live.day",

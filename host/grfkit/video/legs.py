@@ -84,7 +84,7 @@ def _chains(legs: Floats, times: Floats) -> list[list[_StepAhead]]:
     """
     ankles = legs[:, 0, 1, 0] - legs[:, 1, 1, 0]
     frame_s = float(np.median(np.diff(times)))
-    width = min(2 * round(_SMOOTHED_S / frame_s / 2) + 1, 2 * ((len(ankles) - 1) // 2) + 1)
+    width = min(2 * int(_SMOOTHED_S / frame_s / 2 + 1e-6) + 1, 2 * ((len(ankles) - 1) // 2) + 1)
     distance = median_filter(np.abs(ankles), width, mode="nearest")
     usual = float(np.percentile(distance, 90))
     if usual < _STEP:
@@ -92,8 +92,11 @@ def _chains(legs: Floats, times: Floats) -> list[list[_StepAhead]]:
     # borders as low points, so that a step that the film cuts has its peak
     padded = np.concatenate([[0.0], distance, [0.0]])
     peaks, _ = find_peaks(padded, height=_WIDE * usual, distance=max(1, round(_FASTEST_STEP_S / frame_s)))
-    low = np.flatnonzero(distance <= _APART * usual)
-    ends = np.concatenate([[-1], low, [len(ankles)]])
+    low = list(np.flatnonzero(distance <= _APART * usual))
+    for first, second in zip(peaks[:-1] - 1, peaks[1:] - 1):  # a quick crossing that the median hides
+        between = first + int(np.argmin(distance[first : second + 1]))
+        low += [between] if distance[between] <= _WIDE * usual else []
+    ends = np.concatenate([[-1], np.unique(np.array(low, dtype=np.intp)), [len(ankles)]])
     chains: list[list[_StepAhead]] = []
     for peak in peaks - 1:
         after = int(np.searchsorted(ends, peak))

@@ -26,6 +26,8 @@ RIVAL = 0.5
 # Shares of a square's side: how far apart the hips of one person may be found, and how far a person goes in a search
 # step at most
 _SAME, _REACH = 0.15, 0.35
+_AHEAD = 0.1  # share of a square's side that hips may lie off its middle before it is looked at again
+_COVERED = 0.5  # intersection over union of two poses' boxes from which on they are one person's
 
 
 @dataclass
@@ -47,6 +49,14 @@ class Path:
         self.times.append(time_s)
         self.regions.append(pose.following)
         self.hips.append(pose.hip)
+
+    def expected(self, time_s: float) -> Region:
+        """Return where the person should be next, by the last two sightings."""
+        last = self.regions[-1]
+        if len(self.times) < 2 or time_s - self.times[-1] > 2 * SCAN_S:
+            return last
+        step = (self.hips[-1] - self.hips[-2]) * (time_s - self.times[-1]) / (self.times[-1] - self.times[-2])
+        return last._replace(x=last.x + float(step[0]), y=last.y + float(step[1]))
 
     @property
     def body_px(self) -> float:
@@ -87,7 +97,9 @@ class Search:
         self._open = [path for path in self._open if time_s - path.times[-1] <= LOST_S]
         poses: list[Pose] = []
         for path in sorted(self._open, key=lambda p: -len(p.times)):
-            pose = self._model.look(picture, path.regions[-1])
+            pose = self._model.look(picture, path.expected(time_s))
+            if np.hypot(*(pose.hip - [pose.region.x, pose.region.y])) > _AHEAD * pose.region.side:
+                pose = self._model.look(picture, pose.following)  # at the square's edge a network sees ghosts
             near = np.hypot(*(pose.hip - path.hips[-1])) <= _REACH * path.regions[-1].side
             if near and pose.score >= SEEN and in_picture(pose.hip, picture) and not _seen(pose, poses):
                 path.add(time_s, pose)
@@ -192,14 +204,21 @@ def in_picture(point: Floats, picture: Picture) -> bool:
 
 
 def _seen(pose: Pose, others: Sequence[Pose]) -> bool:
-    """Return whether a pose is of somebody who is among others: middles of hips and of shoulders nearly the same."""
+    """Return whether a pose is of somebody who is among others: hips and shoulders, or the boxes, nearly agree."""
     shoulders = [INDEX["shoulder_left"], INDEX["shoulder_right"]]
     near = _SAME * pose.following.side
     return any(
         np.hypot(*(pose.hip - other.hip)) < near
         and np.hypot(*(pose.points[shoulders].mean(axis=0) - other.points[shoulders].mean(axis=0))) < near
         for other in others
-    )
+    ) or any(_overlap(pose, other) > _COVERED for other in others)
+
+
+def _overlap(one: Pose, other: Pose) -> float:
+    """Return the intersection over union of two poses' boxes."""
+    lows, highs = (np.array([f(pose.points, axis=0) for pose in (one, other)]) for f in (np.min, np.max))
+    shared = float(np.prod(np.maximum(highs.min(axis=0) - lows.max(axis=0), 0.0)))
+    return shared / max(float(np.prod(highs - lows, axis=1).sum()) - shared, 1e-9)
 
 
 def _within(region: Region, pose: Pose) -> bool:
