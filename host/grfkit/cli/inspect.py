@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import EXIT_CODES, make_app, run
+from .terminal import quiet_console
 
 if TYPE_CHECKING:
     from ..io import ReadOptions
+    from ..records import Recording
 
 app = make_app()
 
@@ -44,6 +46,17 @@ def inspect(
         Path | None,
         typer.Option(help="TOML of the plates, for a C3D that does not describe them.", show_default=False),
     ] = None,
+    person: Annotated[
+        str, typer.Option("--person", help="Of a film: left or right of those who walk, or a number.")
+    ] = "",
+    near_side: Annotated[
+        str, typer.Option("--near-side", help="Of a film: left or right, the side near the camera, if it was mirrored.")
+    ] = "",
+    sheet: Annotated[
+        Path | None,
+        typer.Option("--sheet", help="Of a film: contact sheet to write (.png, .jpg): pictures with skeleton and mask."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the contact sheet.")] = False,
     static: Annotated[
         bool,
         typer.Option("--static", help="FILE is a static trial: show the alignment of both knees (varus is positive)."),
@@ -54,16 +67,22 @@ def inspect(
 ) -> None:
     """Show what a recording holds, and which reader took it and why.
 
-    Streams, channels, units, rates, duration, gaps and plates; of a trial its streams and clocks. Nothing is written.
+    Streams, channels, units, rates, duration, gaps and plates; of a trial its streams and clocks; of a film who walks
+    where, and the contacts. Nothing is written but the contact sheet of a film, where --sheet asks for it.
     """
-    from ..io.inspect import inspect as describe
+    from ..io.inspect import inspect_with as describe
 
     if static or mapping:
         _show_knees(file, mapping, read_options(column_map, rate_hz, side, plates, file=file), static, as_json)
         return
     if _is_trial(file, as_json, stated=any(option is not None for option in (column_map, rate_hz, side, plates))):
         return
-    report = describe(file, read_options(column_map, rate_hz, side, plates, file=file))
+    options = read_options(column_map, rate_hz, side, plates, file=file)
+    options.extra.update(_of_film(file, person, near_side, sheet, force=force))
+    with quiet_console() as console, console.status(f"reading {file.name} ..."):
+        report, recording = describe(file, options)
+        if sheet is not None:
+            _write_sheet(sheet, file, recording, force=force)
     if as_json:
         import json
 
@@ -72,6 +91,32 @@ def inspect(
     from .tables import show_report
 
     show_report(report)
+
+
+def _of_film(file: Path, person: str, near_side: str, sheet: Path | None, *, force: bool) -> dict[str, Any]:
+    """Return what is stated of a film, as its reader takes it; refused of other files before they are read."""
+    from ..arguments import refuse_other_ending
+    from ..artefacts import check_file
+    from ..errors import BadInputError
+    from ..video.containers import is_film
+
+    stated = {"--person": person, "--near-side": near_side, "--sheet": sheet}
+    given = [option for option, value in stated.items() if value]
+    if given and not is_film(file):
+        raise BadInputError(f"{file}: is no film; leave out {', '.join(given)}")
+    if sheet is not None:
+        check_file(sheet, force=force)
+        refuse_other_ending(sheet, (".png", ".jpg"), "a contact sheet is written as PNG or JPEG")
+    known: dict[str, Any] = {"near_side": near_side} if near_side else {}
+    return known | ({"person": int(person) if person.isdigit() else person} if person else {})
+
+
+def _write_sheet(sheet: Path, file: Path, recording: Recording, *, force: bool) -> None:
+    from ..artefacts import written_whole
+    from ..video.sheet import contact_sheet
+
+    with written_whole(sheet, force=force) as temporary:
+        temporary.write_bytes(contact_sheet(file, recording, ending=sheet.suffix.lower()))
 
 
 def _show_knees(file: Path, mapping: str, options: ReadOptions, static: bool, as_json: bool) -> None:

@@ -30,11 +30,12 @@ from ..records.participants import seen_among
 from ..report.estimate_page import write_estimate_report
 from ..runtime.bundle import Bundle
 from ..runtime.manifest import DOCUMENT
+from ..video.containers import is_film
 from .curves import FootCurve
 from .feet import Foot, cut_request, detector_of, feet_of, wearables_of
 from .files import check_outputs, write_estimate
 from .film_feet import film_feet, of_film, refuse_another_gait
-from .film_source import film_recording, is_film, key_pictures
+from .film_source import film_recording, key_pictures
 from .joined import joined_source
 from .landmark_feet import BY_LANDMARKS, landmark_feet, of_landmarks
 from .open_model import BundleForceModel, open_model, read_spec

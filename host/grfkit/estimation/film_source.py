@@ -14,21 +14,15 @@ from ..errors import BadInputError
 from ..io import ReadOptions
 from ..records import Recording
 from ..report.estimate_page import KeyPicture
+from ..video.containers import is_film
 from ..video.recording import FilmOptions, read_film
 from ..video.stills import enlarged, stills
 from .source import EstimateSource
 from .types import Estimate, StanceRow
 
-FILM_ENDINGS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mts", ".m2ts", ".3gp", ".mpg", ".mpeg", ".wmv")
-"""Endings of films that phones, tablets and cameras write; any of them is opened by what is in it."""
 SHARES = (0.0, 0.15, 0.5, 0.85, 1.0)
 """Shares of a stance that are shown: it lands, is loaded, stands, pushes off, and leaves."""
 _WORDS = ("lands", "is loaded", "stands", "pushes off", "leaves")
-
-
-def is_film(path: Path) -> bool:
-    """Return whether a file's ending is that of a film."""
-    return path.suffix.lower() in FILM_ENDINGS
 
 
 def film_recording(path: Path, options: ReadOptions | None) -> Recording:

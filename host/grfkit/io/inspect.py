@@ -20,6 +20,7 @@ from ..records.streams import is_masked
 from . import Sniffed, check_options, read_with, refuse_unused, sniff
 from .base import ReadOptions
 from .belt_notes import belt_notes
+from .film_notes import film_notes
 
 _CHANNELS_SHOWN = 4
 """Channels that a ``repr`` names for each stream, chosen by hand: a line of it should fit a terminal."""
@@ -160,6 +161,17 @@ def inspect(path: PathLike, options: ReadOptions | None = None) -> FileReport:
     >>> report.streams[0].channels[0].max
     700.0
     """
+    return inspect_with(path, options)[0]
+
+
+def inspect_with(path: PathLike, options: ReadOptions | None = None) -> tuple[FileReport, Recording]:
+    """Return what a file holds, as :func:`inspect` does, and the recording that was read for it.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`inspect`.
+    """
     check_options(options)
     path, options = as_path(path, what="a recording"), options or ReadOptions()
     match = sniff(path)
@@ -167,7 +179,8 @@ def inspect(path: PathLike, options: ReadOptions | None = None) -> FileReport:
         refuse_unused(match.reader, options)
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
-    return _report(path, match, read_with(match.reader, path, options))
+    recording = read_with(match.reader, path, options)
+    return _report(path, match, recording), recording
 
 
 def _report(path: Path, match: Sniffed, recording: Recording) -> FileReport:
@@ -183,7 +196,7 @@ def _report(path: Path, match: Sniffed, recording: Recording) -> FileReport:
         duration_s=float(max(t[-1] for t in times) - min(t[0] for t in times)),
         t0_unix_s=_finite(recording.tree.attrs.get("t0_unix_s")),
         streams=[_stream(name, data) for name, data in recording.streams.items()],
-        notes=[*recording.notes, *belt_notes(recording)],
+        notes=[*recording.notes, *belt_notes(recording), *film_notes(recording)],
     )
 
 

@@ -30,6 +30,7 @@ READER_MODULES = (
     "xdf",
     "grfrec",
     "netcdf",
+    "film",
     "csv_generic",
 )
 """Modules of :mod:`grfkit.io.readers`, each with one ``READER``; of equal matches the first one wins.
