@@ -54,7 +54,9 @@ def inspect(
     ] = "",
     sheet: Annotated[
         Path | None,
-        typer.Option("--sheet", help="Of a film: contact sheet to write (.png, .jpg): pictures with skeleton and mask."),
+        typer.Option(
+            "--sheet", help="Of a film: contact sheet to write (.png, .jpg): pictures with skeleton and mask."
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the contact sheet.")] = False,
     static: Annotated[
