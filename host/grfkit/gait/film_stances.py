@@ -7,10 +7,10 @@ import xarray as xr
 
 from ..signals.side_foot import SideStance
 from ..signals.side_view import SideView, side_view
-from .contacts import BORDER, TOO_LONG, TOO_SHORT, UNCLEAR, Rejection
+from .contacts import BORDER, TOO_LONG, TOO_SHORT, UNCLEAR, UNLIKE, Rejection
 
 FILM_DETECTOR = "side_view"
-_REASONS = {"border": BORDER, "unclear": UNCLEAR, "too short": TOO_SHORT, "too long": TOO_LONG}
+_REASONS = {"border": BORDER, "unclear": UNCLEAR, "unlike": UNLIKE, "too short": TOO_SHORT, "too long": TOO_LONG}
 
 
 def side_view_of(stream: xr.Dataset) -> SideView:

@@ -67,9 +67,9 @@ LEAST_SEEN = 0.1
 """Share of the frames in which a point has to be seen to be used before another one of the foot; chosen by hand."""
 SHORTEST_S, LONGEST_S = 0.1, 2.0
 """Contact times (s) of walkers and runners; the slowest of the 12 walkers stands for 0.97 s."""
-BORDER, UNCLEAR, TOO_SHORT, TOO_LONG = "border", "unclear", "too short", "too long"
+BORDER, UNCLEAR, TOO_SHORT, TOO_LONG, UNLIKE = "border", "unclear", "too short", "too long", "unlike"
 """Why a stance is not whole: cut where the foot is not seen before or after it, a foot that comes to rest or leaves
-without a swing, no stance's length."""
+without a swing, no stance's length, or far from the length of the others."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ class SideFoot:
         reach, size = round(REACH_S * GRID_HZ), self.time_s.size
         ic_s = self._landing_s(start, end, heel)
         # toe-off is a landing backwards in time
-        off = size - 1 - _fall(toe[::-1], TO_LEVEL, max(0, size - end - reach), size - max(start, end - 2 * reach))
-        to_s = self._at(off) - TO_LATE_S
+        first, last = max(0, size - end - reach), size - max(start, end - 2 * reach)
+        to_s = self._at(size - 1 - _after_swing(toe[::-1], TO_LEVEL, first, last)) - TO_LATE_S
         why = ""
         if np.isnan(ic_s):
             why = BORDER if start <= reach else UNCLEAR
@@ -175,11 +175,7 @@ class SideFoot:
         """Return when the foot landed that is still from ``start`` on, s; NaN where that is not seen."""
         reach = round(REACH_S * GRID_HZ)
         first, last = max(0, start - reach), min(end, start + 2 * reach)
-        fall = _fall(heel, IC_LEVEL, first, last)
-        # without its swing a landing is not told from a heel that trembles, or is lifted, where the film begins
-        if np.isnan(fall) or heel[first : int(fall) + 1].max() < SWINGING:
-            return float("nan")
-        by_heel = self._at(fall) - IC_LATE_S
+        by_heel = self._at(_after_swing(heel, IC_LEVEL, first, last)) - IC_LATE_S
         by_pitch = self._at(self._lowered(start, end)) - PITCH_LATE_S
         return (by_heel + by_pitch) / 2.0 if abs(by_heel - by_pitch) <= AGREEING_S else by_heel
 
@@ -216,6 +212,16 @@ def _still_runs(slower: Floats, faster: Floats, way: Floats) -> list[tuple[int, 
             joined.append((int(a), int(b)))
     shortest = SHORTEST_S / 2 * GRID_HZ
     return [(a, b) for a, b in joined if b - a > shortest]
+
+
+def _after_swing(speed: Floats, level: float, start: int, end: int) -> float:
+    """Return where a speed falls through a level after a swing; NaN where the swing is not seen.
+
+    Without it a landing is not told from a heel that trembles, or is lifted, where the film begins.
+    """
+    fall = _fall(speed, level, start, end)
+    seen = np.isfinite(fall) and speed[start : int(fall) + 1].max() >= SWINGING
+    return fall if seen else float("nan")
 
 
 def _fall(speed: Floats, level: float, start: int, end: int) -> float:

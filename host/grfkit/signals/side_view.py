@@ -9,14 +9,14 @@ walker goes, whatever the picture's direction.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..arrays import Floats
 from .contacts import Contacts, empty_contacts, merge
 from .runs import true_runs
-from .side_foot import FEWEST_FRAMES, TOO_LONG, TOO_SHORT, SideFoot, SideStance, seen_stretches
+from .side_foot import FEWEST_FRAMES, TOO_LONG, TOO_SHORT, UNLIKE, SideFoot, SideStance, seen_stretches
 from .side_legs import legs_put_back
 
 SLOWEST_LEG_S = 0.3
@@ -44,7 +44,10 @@ SHORTEST_PASS_S = 1.0
 UNSEEN_S = 0.14
 """Time (s) at either end of what is seen of a foot in which its landing is not told for certain; less than half of
 :data:`.side_foot.SHORTEST_SEEN_S`."""
-_NO_STANCE = (TOO_SHORT, TOO_LONG)
+ALIKE, FEWEST_ALIKE = 1.6, 4
+"""Factor by which a stance may be longer or shorter than the pass's median, and stances that this needs; by hand: where
+a walker is cut by the picture's border, a pose model draws feet that stand for a third of a stance."""
+_NO_STANCE = (TOO_SHORT, TOO_LONG, UNLIKE)
 
 
 @dataclass(frozen=True)
@@ -218,8 +221,21 @@ def _pass(time_s: Floats, course: Floats, pelvis: Floats, names: Sequence[str], 
         foot: np.asarray([(one.time_s[0] + UNSEEN_S, one.time_s[-1] - UNSEEN_S) for one in stretches])
         for foot, stretches in feet.items()
     }
+    stances = _without_unlike(stances)
     ends = float(time_s[0]), float(time_s[-1])
     return SidePass(*ends, way, walker, ground, tuple(sorted(stances, key=lambda s: s.first_s)), covered)
+
+
+def _without_unlike(stances: list[SideStance]) -> list[SideStance]:
+    """Return the stances, those far shorter or longer than the others of the pass marked."""
+    lasted = [s.to_s - s.ic_s for s in stances if not s.reason]
+    if len(lasted) < FEWEST_ALIKE:
+        return stances
+    usual = float(np.median(lasted))
+    return [
+        replace(s, reason=UNLIKE) if not s.reason and not usual / ALIKE < s.to_s - s.ic_s < usual * ALIKE else s
+        for s in stances
+    ]
 
 
 def densest(values: Floats) -> float:
