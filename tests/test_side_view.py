@@ -169,6 +169,22 @@ def test_who_stands_or_is_not_there_has_no_contacts() -> None:
         assert not seen.contacts().size
 
 
+def test_jumps_on_the_spot_are_landings_of_both_feet() -> None:
+    truth = simulate_trial(
+        seed=SEED, surface="overground", gait="walk", wearables=("landmarks",), duration_s=40, jumps=3
+    ).truth
+    start, end = truth.reference_s
+    stream = phantom_film(truth, start_s=start + 1, end_s=end - 1, seed=SEED)
+    seen = side_view_of(stream)
+    np.testing.assert_allclose(seen.jumps_s, np.repeat(np.asarray(truth.landings_s())[:, None], 2, axis=1), atol=0.04)
+    contacts = seen.contacts()
+    for landing in truth.landings_s():
+        assert set(contacts.foot[np.abs(contacts.onset_s - landing) < 0.05].tolist()) == {0, 1}
+    # a walker and a runner do not jump on the spot
+    for gait in ("walk", "run"):
+        assert not side_view_of(film(walker(gait=gait))).jumps_s.size
+
+
 def test_frames_that_come_unevenly_are_as_good() -> None:
     truth = walker()
     stream = film(truth, length_s=12.0)

@@ -9,7 +9,7 @@ walker goes, whatever the picture's direction.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ..arrays import Floats
 from .contacts import Contacts, empty_contacts, merge
 from .runs import true_runs
 from .side_foot import FEWEST_FRAMES, TOO_LONG, TOO_SHORT, UNLIKE, SideFoot, SideStance, seen_stretches
+from .side_jumps import jump_landings
 from .side_legs import legs_put_back
 
 SLOWEST_LEG_S = 0.3
@@ -44,6 +45,8 @@ SHORTEST_PASS_S = 1.0
 UNSEEN_S = 0.14
 """Time (s) at either end of what is seen of a foot in which its landing is not told for certain; less than half of
 :data:`.side_foot.SHORTEST_SEEN_S`."""
+JUMP_SEEN_S = 0.2
+"""Time (s) about a jump's landing in which a landing would have been seen."""
 ALIKE, FEWEST_ALIKE = 1.6, 4
 """Factor by which a stance may be longer or shorter than the pass's median, and stances that this needs; by hand: where
 a walker is cut by the picture's border, a pose model draws feet that stand for a third of a stance."""
@@ -76,10 +79,14 @@ class SidePass:
 
 @dataclass(frozen=True)
 class SideView:
-    """What a side view shows: its passes in order, and in how many frames left and right leg had been exchanged."""
+    """What a side view shows: its passes in order, and in how many frames left and right leg had been exchanged.
+
+    ``jumps_s`` are the landings of jumps on the spot, left and right foot, shape (jumps, 2).
+    """
 
     passes: tuple[SidePass, ...] = ()
     exchanged: int = 0
+    jumps_s: Floats = field(default_factory=lambda: np.zeros((0, 2)))
 
     @property
     def stances(self) -> tuple[SideStance, ...]:
@@ -91,12 +98,17 @@ class SideView:
         trains = []
         for foot in (0, 1):
             covered = [one.covered_s[foot] for one in self.passes if foot in one.covered_s]
+            # a jump is seen where it is: what else is done where nobody passes is not
+            covered += [np.asarray([(t - JUMP_SEEN_S, t + JUMP_SEEN_S)]) for t in self.jumps_s[:, foot]]
             if not covered:
                 continue
             seen = [s for s in self.stances if s.foot == foot and np.isfinite(s.ic_s) and s.reason not in _NO_STANCE]
-            values = np.asarray([(s.ic_s, s.to_s, s.swing) for s in seen], dtype=np.float64).reshape(-1, 3)
-            feet = np.full(len(seen), foot, dtype=np.int64)
-            trains.append(Contacts(values[:, 0], values[:, 1], values[:, 2], feet, np.concatenate(covered)))
+            rows = [(s.ic_s, s.to_s, s.swing) for s in seen] + [(t, np.nan, np.nan) for t in self.jumps_s[:, foot]]
+            values = np.asarray(sorted(rows), dtype=np.float64).reshape(-1, 3)
+            stretches = np.concatenate(covered)
+            feet = np.full(len(values), foot, dtype=np.int64)
+            order = np.argsort(stretches[:, 0])
+            trains.append(Contacts(values[:, 0], values[:, 1], values[:, 2], feet, stretches[order]))
         return merge(trains) if trains else empty_contacts()
 
 
@@ -151,7 +163,10 @@ def side_view(
         one = _pass(time_s[start:end], forward, way * pelvis[start:end], names, way)
         if one is not None:
             found.append(one)
-    return SideView(tuple(found), int(exchanged.sum()))
+    jumps = jump_landings(time_s, course, pelvis, names)
+    passing = [(one.start_s, one.end_s) for one in found]
+    apart = [t for t in jumps if not any(a < min(t) and max(t) < b for a, b in passing)]
+    return SideView(tuple(found), int(exchanged.sum()), np.asarray(apart, dtype=np.float64).reshape(-1, 2))
 
 
 def _without_hidden(position: Floats, visibility: Floats | None, width_px: float) -> Floats:
