@@ -1,13 +1,16 @@
 """Writes the rendered films of Schreiber's walkers as H.264 files: ``python tools/bench images.render``.
 
-One film for each of 24 walks, camera side and laboratory, in ``build/images/films/LABORATORY/NAME.mp4``, and beside it
-``NAME.json`` with its settings and its clock. A film whose settings are as they were is kept.
+One film for each of 24 walks, camera side and laboratory, in ``build/images/films/LABORATORY/NAME.mp4``, beside it
+``NAME.json`` with its settings and its clock; ``TABLE.csv`` lists them with the plates' files. A film whose settings
+are as they were is kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -66,6 +69,24 @@ def film_file(filmed: FilmedTrial, folder: Path = FILMS) -> Path:
     return path
 
 
+TABLE = ("film", "reference", "participant", "mass_kg", "near_side", "surface", "offset_s", "rendered")
+"""Columns of a laboratory's ``TABLE.csv``; ``offset_s``: of the film's first picture, on the plates' clock."""
+
+
+def write_table(rows: Sequence[FilmedTrial], folder: Path = FILMS) -> Path:
+    """Write a laboratory's table of films and of the plates' own files, and return it."""
+    path = folder / rows[0].laboratory / "TABLE.csv"
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(TABLE)
+    for filmed in rows:
+        about = (filmed.participant, filmed.mass_kg, filmed.near_side, "overground", filmed.stamps.offset_s)
+        writer.writerow((f"{filmed.name}.mp4", str(filmed.source), *about, filmed.body.source))
+    with written_whole(path, force=True) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+    return path
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Render the films that are not there yet."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -74,8 +95,11 @@ def main(words: Sequence[str] | None = None) -> None:
     options.add_argument("--out", type=Path, default=FILMS, help="folder of the films")
     request = options.parse_args(words)
     for laboratory in ("base", "other") if request.laboratory == "both" else (request.laboratory,):
-        for filmed in walkers(laboratory=laboratory, participants=request.participant):
+        made = walkers(laboratory=laboratory, participants=request.participant)
+        for filmed in made:
             print(film_file(filmed, request.out), flush=True)
+        if made:
+            print(write_table(made, request.out))
 
 
 if __name__ == "__main__":
