@@ -100,3 +100,17 @@ def test_who_comes_back_shows_the_other_side() -> None:
     first, second = windows(there), windows(back)
     np.testing.assert_allclose(second.arrays()[0], first.arrays()[0], atol=1e-6)
     assert (second.scalar(NEAR) == 1 - first.scalar(NEAR)).all()
+
+
+def test_a_foot_that_leaps_to_the_other_leg_for_two_pictures_moves_the_windows_hardly() -> None:
+    trial = film_trial(jitter_px=0.0)
+    before = windows(trial).arrays()[0]
+    stream = trial.tree["film/keypoints"].to_dataset().copy(deep=True)
+    names = [str(n) for n in stream["landmark"].values]
+    left, right = ([names.index(f"{joint}_{side}") for joint in ("ankle", "heel", "toe")] for side in ("left", "right"))
+    frames = np.flatnonzero(stream["time"].values > 1.0)[:2]
+    position = stream["position"].values
+    for frame in frames:
+        position[frame, left], position[frame, right] = position[frame, right].copy(), position[frame, left].copy()
+    trial.tree["film/keypoints"] = stream
+    assert np.abs(windows(trial).arrays()[0] - before).max() < 0.4

@@ -10,15 +10,16 @@ import pytest
 
 from film_walks import film_recording, film_trial
 from grfkit import estimate, train
-from grfkit.errors import BadInputError
+from grfkit.errors import BadInputError, RefusedError
 from grfkit.estimation import estimate as estimating
 from grfkit.estimation import film_source
 from grfkit.io import ReadOptions
+from grfkit.learn.packaged import model_folder
 from grfkit.records import Recording, make_images, make_recording
 
 
 def with_pictures() -> Recording:
-    recording = film_recording()
+    recording = film_recording(jitter_px=0.5, seed=9)
     stream = recording.streams["keypoints"]
     pictures = np.zeros((stream.sizes["time"], 40, 40), dtype=np.uint8)
     pictures[:, 10:30, 15:25] = 255
@@ -65,3 +66,14 @@ def test_what_is_no_film_is_refused_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="is no film") as refusal:
         film_source.film_recording(film, None)
     assert "\n" not in str(refusal.value)
+
+
+def test_the_packaged_model_says_first_that_its_films_were_rendered_and_refuses_a_stick_figure(tmp_path: Path) -> None:
+    card = (model_folder("grfkit:walking-side-view") / "CARD.md").read_text(encoding="utf-8")
+    assert "RENDERED films" in card.splitlines()[0]
+    with pytest.raises(RefusedError, match="times as far from"):
+        estimate("grfkit:walking-side-view", film_recording(), mass_kg=70.0, out=tmp_path / "grf.csv")
+    assert not (tmp_path / "grf.csv").exists()
+    taken = estimate("grfkit:walking-side-view", film_recording(), mass_kg=70.0, accept_beyond=True)
+    assert taken.outside
+    assert sorted(taken.feet) == ["left", "right"]

@@ -9,6 +9,7 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..errors import BadInputError
+from ..signals.side_legs import legs_put_back
 from .motion import SIDES, Side
 from .resample import derivatives, resampled
 
@@ -30,8 +31,12 @@ NEAR = "near_side"
 VELOCITY_LOWPASS_HZ = 8.0
 """Of positions before velocities are taken; chosen by hand, above what a walker's joints do (Winter 2009: 6 Hz), for
 points found in pictures at 60 Hz are too noisy beyond."""
-GAP_S = 0.1
-"""Frames further apart than this (s) are not filled in."""
+LEAP_LEG, LEAP_FRAMES = 0.06, 7
+"""A point further (legs) than this from the median of so many frames has leapt, as to the other leg where both pass,
+and is filled in from its neighbours. Chosen on rendered films of 60 Hz: a pose model's points are else within 0.03."""
+GAP_S = 0.2
+"""Points further apart than this (s) are not filled in. Chosen by hand: legs that pass each other hide
+one another for 0.1 s."""
 PASS_GAP_S = 0.5
 """Time (s) without a pelvis from which on the walker was out of the picture: another pass."""
 PASSING_LEG_S = 0.35
@@ -139,7 +144,7 @@ def passes_of(stream: xr.Dataset) -> list[SidePass]:
     """
     near, leg, floor, heading = near_side(stream), *(_stated(stream, n) for n in ("leg_px", "floor_px", "heading"))
     time = np.asarray(stream["time"].values, dtype=np.float64)
-    paths = _points(stream)
+    paths = _points(stream, time, leg)
     known = np.isfinite(time) & np.isfinite(paths["pelvis"]).all(axis=1)
     frames = np.flatnonzero(known)
     if frames.size < _FEWEST:
@@ -162,14 +167,14 @@ def _stated(stream: xr.Dataset, name: str) -> float:
     return value
 
 
-def _points(stream: xr.Dataset) -> dict[str, Floats]:
-    """Return the paths that the channels are made of, px."""
+def _points(stream: xr.Dataset, time: Floats, leg_px: float) -> dict[str, Floats]:
+    """Return the paths that the channels are made of, px; legs whose names were exchanged are put back."""
     names = [str(n) for n in stream["landmark"].values]
     needed = [f"{joint}_{side}" for joint in (*JOINTS, SHOULDER) for side in SIDES]
     missing = [name for name in needed if name not in names]
     if missing:
         raise BadInputError(f"the keypoints lack {', '.join(missing)}; expected {', '.join(needed)}")
-    values = np.asarray(stream["position"].values, dtype=np.float64)
+    values, _ = legs_put_back(time, np.asarray(stream["position"].values, dtype=np.float64), names, leg_px=leg_px)
     paths = {name: values[:, names.index(name)] for name in needed}
     for middle, joint in (("pelvis", "hip"), (SHOULDER, SHOULDER)):
         paths[middle] = (paths[f"{joint}_left"] + paths[f"{joint}_right"]) / 2.0
@@ -190,13 +195,25 @@ def _pass(time: Floats, paths: dict[str, Floats], facing: float, near: Side) -> 
     step = float(np.median(np.diff(time)))
     even = np.arange(time[0], time[-1] + 1e-3 * step, step)
     names = list(paths)
-    at_even = np.stack([resampled(time, paths[n], even, gap_s=GAP_S) for n in names], axis=1)
+    at_even = np.stack([resampled(time, without_leaps(paths[n]), even, gap_s=GAP_S) for n in names], axis=1)
     rate = 1.0 / step
     cutoff = VELOCITY_LOWPASS_HZ if rate > 2.0 * VELOCITY_LOWPASS_HZ else None
     moving = derivatives(even, at_even, order=1, lowpass_hz=cutoff)
     return SidePass(
         even, {n: at_even[:, i] for i, n in enumerate(names)}, {n: moving[:, i] for i, n in enumerate(names)}, near
     )
+
+
+def without_leaps(path: Floats) -> Floats:
+    """Return a path in legs, shape (frames, 2), NaN where it leaps away for a few frames and comes back."""
+    half = LEAP_FRAMES // 2
+    seen = np.isfinite(path).all(axis=1)
+    around = np.pad(path, ((half, half), (0, 0)), mode="edge")
+    near = np.lib.stride_tricks.sliding_window_view(around, LEAP_FRAMES, axis=0)
+    some = np.isfinite(near).all(axis=(1, 2))
+    middle = np.median(near, axis=2)
+    leaps = seen & some & (np.hypot(*(path - middle).T) > LEAP_LEG)
+    return np.where(leaps[:, None], np.nan, path)
 
 
 def pass_of(passes: list[SidePass], start_s: float, end_s: float) -> SidePass | None:

@@ -91,7 +91,7 @@ def _settings_of(recipe: Any) -> Any:
 def card(spec: ModelSpec, evaluation: dict[str, Any] | None, about: About | None = None) -> str:
     """Return the card as Markdown; of a packaged model with licence, attribution and what it is not for."""
     parts = [
-        f"# Model card: {spec.network['name']}",
+        f"# Model card: {spec.network['name'] if about is None else about.line}",
         "Generated from `model.json`" + (f" and `{EVALUATION}`." if evaluation else ". No evaluation lies beside it."),
         _what(spec),
         *_licence(about),

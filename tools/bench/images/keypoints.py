@@ -3,6 +3,7 @@
 Two kinds of points: ``true`` ones (projected, as a perfect pose model would give them), and ``read`` ones, of the H.264
 films through ``grfkit.video.read_film``. Two kinds of limits: the plates', and those that the film itself shows. Errors
 are over the whole contact on the plates, whatever limits were used: where the film's stance is shorter, 0 is said.
+Stances that a film does not show whole are missed, and counted.
 """
 
 from __future__ import annotations
@@ -91,6 +92,11 @@ def cut(trials: Mapping[str, Trial], source: Literal["force", "film"], refused: 
     return join(sets)
 
 
+def packaged_windows() -> StanceSet:
+    """Return the stances that ``grfkit:walking-side-view`` is trained on: of the films that were read."""
+    return cut(trials_of("base", "read")[0], "film", {})
+
+
 def keys(data: StanceSet) -> list[tuple[str, str]]:
     """Return film and side of every stance, of which a film has one on the plates."""
     return list(zip(data.per_stance("trial"), data.per_stance("side")))
@@ -118,19 +124,26 @@ def on_the_plates(said: Floats, windows: StanceSet, truth: StanceSet) -> Floats:
     return curves
 
 
-def row(name: str, curves: Floats, truth: StanceSet, near: bool, about: Mapping[str, object]) -> Rows:
-    """Return errors over people: MAE % BW, mean (least-greatest), r over a person's samples; further axes."""
-    foot = truth.scalar(NEAR) == float(near)
+def row(
+    name: str, curves: Floats, truth: StanceSet, near: bool, about: Mapping[str, object], found: set[tuple[str, str]]
+) -> Rows:
+    """Return errors over people: MAE % BW, mean (least-greatest), r over a person's samples; further axes.
+
+    They are of the stances that were found; how many there are stands beside them.
+    """
+    of_foot = truth.scalar(NEAR) == float(near)
+    foot = of_foot & np.asarray([key in found for key in keys(truth)])
     measured, people = np.asarray(truth.arrays()[1], dtype=np.float64)[foot], truth.per_stance("participant")[foot]
     errors = [over_samples(measured[:, :, i], curves[foot][:, :, i], people) for i in range(measured.shape[2])]
     mae = [np.asarray(list(e["mae_percent_bw"].values())) for e in errors]
+    r = float(np.mean(list(errors[0]["r_samples"].values())))
     return {
         **about,
         "foot": "near" if near else "far",
         "method": name,
-        "stances": int(foot.sum()),
+        "stances": f"{int(foot.sum())} of {int(of_foot.sum())}",
         "MAE % BW": f"{mae[0].mean():.1f} ({mae[0].min():.1f}-{mae[0].max():.1f})",
-        "r": f"{np.mean(list(errors[0]['r_samples'].values())):.2f}",
+        "r": "-" if np.isnan(r) else f"{r:.2f}",
         "fore-aft": f"{mae[1].mean():.1f}",
         "medio-lateral": f"{mae[2].mean():.1f}",
     }
@@ -187,13 +200,13 @@ def measured(
     by_plates = cut(trials, "force", refused) if points == "read" else truth
     by_film = cut(trials, "film", refused)
     about = {"points": points, "laboratory": laboratory}
-    rows = [row("constant median", constant(truth), truth, True, about | {"limits": "-"})]
+    rows = [row("constant median", constant(truth), truth, True, about | {"limits": "-"}, set(keys(truth)))]
     for limits, windows in (("plates", by_plates), ("film", by_film)):
         told = about | {"limits": limits}
         for method in (MEAN, *(METHODS[name] for name in names)):
             said = on_the_plates(said_by(method, windows), windows, truth)
             name = f"{method.name} {KNOWS}" if limits == "plates" else method.name
-            rows += [row(name, said, truth, near, told) for near in (True, False)]
+            rows += [row(name, said, truth, near, told, set(keys(windows))) for near in (True, False)]
             print(json.dumps(rows[-2]), file=sys.stderr, flush=True)
     return {"rows": rows, "limits": limits_row(by_film, truth, about), "refused": refused}
 
@@ -209,7 +222,7 @@ def another_laboratory(points: Points, names: Sequence[str], participants: Seque
     rows = []
     for method in (MEAN, *(METHODS[name] for name in names)):
         said = on_the_plates(said_by(method, train, windows), windows, truth)
-        rows += [row(method.name, said, truth, near, about) for near in (True, False)]
+        rows += [row(method.name, said, truth, near, about, set(keys(windows))) for near in (True, False)]
     return {"rows": rows, "limits": limits_row(windows, truth, about), "refused": refused}
 
 
