@@ -99,6 +99,7 @@ def tried(*, quick: bool) -> list[Tried]:
         Tried(crop, kernel(0), "1 frame"),
         Tried(crop, kernel(-4, -3, -2, -1, 0), "5 frames"),
         Tried(crop, kernel(*range(-8, 9, 2)), "+-8 frames"),
+        Tried(crop, three_axes(), "+-8 frames", axes=("vgrf", "apgrf", "mlgrf")),
         *[Tried(crop, mlp("MLP, soft labels", *reach), frames) for *reach, frames in REACHES],
         *[
             Tried(crop, mlp(f"MLP, {words}", *reach, **answer), frames)
@@ -107,7 +108,6 @@ def tried(*, quick: bool) -> list[Tried]:
         ],
         Tried(crop, mlp("MLP, soft labels, balanced", 8, 8, train={"balance_force": 0.5}), "+-8 frames"),
         Tried(crop, mlp("MLP, soft labels", 8, 8), "+-8 frames, far foot", foot="far"),
-        Tried(crop, three_axes(), "+-8 frames", axes=("vgrf", "apgrf", "mlgrf")),
         Tried(full, network("2D-CNN, soft labels", "film_cnn2d", before=0, **cnn), "1 frame"),
         Tried(full, network("2D-CNN, soft labels", "film_cnn2d", **cnn), "5 frames"),
         Tried(crop, network("2D-CNN, soft labels", "film_cnn2d", **cnn), "5 frames"),
