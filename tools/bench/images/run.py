@@ -16,7 +16,7 @@ from grfkit.stats.compare import paired
 
 from .. import harness
 from ..harness import Rows
-from .picture_rows import DRAWN, EPOCHS, WIDTH, mean, picture_rows
+from .picture_rows import DRAWN, EPOCHS, WIDTH, mean, picture_rows, tried
 
 PAPER = "Mochizuki & Shibata 2023: 15 (10-19), r .59; predecessor, one image: 8. Five real people, one plate."
 SOFT, HARD = "MLP, soft labels", "MLP, classes, highest"
@@ -64,6 +64,7 @@ def comparisons(rows: Sequence[Rows]) -> list[Rows]:
             pairs.append((("silhouette", SOFT, frames), ("silhouette", other, frames)))
     for pictures, method in (
         ("full frame", "2D-CNN, soft labels"),
+        ("full frame", SOFT),
         ("silhouette", SOFT),
         ("silhouette", "image kernel"),
     ):
@@ -99,6 +100,10 @@ def markdown(figures: Rows) -> str:
     """Return the page."""
     rows = [row for part in PARTS for row in figures.get(part, {}).get("rows", [])]
     people = max((len(r["base vgrf"]["mae_percent_bw"]) for r in rows), default=0)
+    done = {(r["pictures"], r["method"], r["frames"]) for r in rows}
+    plan = [(r.picture, r.method.name, r.note) for r in tried(quick=bool(figures.get("quick")))]
+    lacking = "; ".join(", ".join(words) for words in plan if words not in done)
+    stopped = f"**Stopped before its end.** Not run: {lacking}." if lacking else ""
     lines = [
         "# Films: pictures to force",
         "",
@@ -113,6 +118,7 @@ def markdown(figures: Rows) -> str:
         "",
         f"Published: {PAPER}",
         "",
+        *([stopped, ""] if stopped else []),
         *harness.table(table_rows(rows)),
         "",
         f"\\* {DRAWN} people only, {WIDTH} maps and {EPOCHS} epochs: as published it has 256 maps (110.5 million"
