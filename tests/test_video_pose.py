@@ -34,8 +34,8 @@ def _walker(*, rate_hz: float = 60.0, seconds: float = 4.0, heading: float = 1.0
     for side, sign in ((near, 1.0), (far, -1.0)):
         swing = sign * 0.5 * np.sin(2 * np.pi * 0.9 * times)
         up = scale * LEG * np.cos(swing)
-        hip = np.column_stack([x, np.full(len(times), FLOOR - scale * LEG)])
-        ankle = np.column_stack([x + heading * scale * LEG * np.sin(swing), FLOOR - scale * LEG + up - 0.04 * LEG])
+        hip = np.column_stack([x, FLOOR - up])
+        ankle = np.column_stack([x + heading * scale * LEG * np.sin(swing), np.full(len(times), FLOOR - 0.04 * LEG)])
         points[:, INDEX[f"hip_{side}"]] = hip
         points[:, INDEX[f"knee_{side}"]] = (hip + ankle) / 2
         points[:, INDEX[f"ankle_{side}"]] = ankle
@@ -167,7 +167,7 @@ def test_direction_and_near_side_are_those_of_the_way_through_the_picture(headin
     walk = find_walk(_walker(heading=heading), WIDTH, HEIGHT, None, name="film")
     assert (walk.heading, walk.near_side) == (heading, side)
     assert walk.leg_px == pytest.approx(0.96 * LEG, rel=0.02)
-    assert walk.floor_px == pytest.approx(FLOOR, abs=0.06 * LEG)
+    assert walk.floor_px == pytest.approx(FLOOR, abs=0.02 * LEG)
     assert abs(walk.floor_slope) < 0.02
     assert find_walk(_walker(heading=heading), WIDTH, HEIGHT, "left", name="film").near_side == "left"
 
@@ -177,8 +177,8 @@ def test_the_walk_ends_where_head_or_feet_leave_the_picture() -> None:
     walk = find_walk(walker, WIDTH, HEIGHT, None, name="film")
     rows = [INDEX[f"{name}_{side}"] for name in ("heel", "toe") for side in ("left", "right")]
     feet = walker.points[walk.start : walk.end, rows, 0]
-    assert 0 <= feet.min() < 12
-    assert WIDTH - 12 < feet.max() < WIDTH
+    assert 0.09 * LEG <= feet.min() < 0.09 * LEG + 12
+    assert WIDTH - 0.09 * LEG - 12 < feet.max() < WIDTH - 0.09 * LEG
     with pytest.raises(BadInputError, match=r"film: head and feet of the walker are in the picture for 0.0 s"):
         find_walk(walker, WIDTH, int(FLOOR) - 40, None, name="film")
 

@@ -19,24 +19,26 @@ from grfkit.video.recording import FilmOptions, read_film
 av = pytest.importorskip("av")
 
 
-def _film(path: Path, stamps_s: Sequence[float], size: tuple[int, int] = (64, 48), *, shift_px: int = 0) -> Path:
-    """Write a film of textured pictures with these stamps, each shifted by so many px."""
-    texture = np.random.default_rng(5).integers(0, 255, (size[1] + 8, size[0] * 2, 3), dtype=np.uint8)
+def _write(path: Path, pictures: Sequence[np.ndarray], stamps_s: Sequence[float]) -> Path:
+    """Write pictures as a film with these stamps."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30)
-        stream.width, stream.height = size
+        stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, 90_000)
         stream.codec_context.thread_count = 1
-        stream.options = {"bf": "0"}
-        for i, stamp in enumerate(stamps_s):
-            left = shift_px * i
-            frame = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(texture[: size[1], left : left + size[0]]), format="rgb24"
-            )
+        stream.options = {"bf": "0", "preset": "veryfast"}
+        for picture, stamp in zip(pictures, stamps_s):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame.pts, frame.time_base = round(stamp * 90_000), Fraction(1, 90_000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def _film(path: Path, stamps_s: Sequence[float], size: tuple[int, int] = (64, 48)) -> Path:
+    """Write a film of one textured picture with these stamps."""
+    texture = np.random.default_rng(5).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    return _write(path, [texture] * len(stamps_s), stamps_s)
 
 
 def test_the_stamps_are_the_container_s_own(tmp_path: Path) -> None:
@@ -124,6 +126,12 @@ def test_the_walker_of_a_real_film_is_read_without_a_hand(real_file: Callable[[s
     assert again.streams["keypoints"].attrs == keypoints.attrs
     with pytest.raises(RefusedError, match="does not walk"):  # the man on the block
         read_film(path, FilmOptions(start_s=3.0, end_s=4.1, person=1))
+    followed = tmp_path / "followed.mp4"
+    with av.open(str(path)) as source:
+        pictures = [f.to_ndarray(format="rgb24") for f, _ in zip(source.decode(video=0), range(108))][72:]
+    _write(followed, [p[100:900, 600 - 9 * i : 1500 - 9 * i] for i, p in enumerate(pictures)], np.arange(36) / 30)
+    with pytest.raises(RefusedError, match=r"the camera moves .* put it on a tripod"):
+        read_film(followed)
 
 
 def _hips(keypoints):  # type: ignore[no-untyped-def]

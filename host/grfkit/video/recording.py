@@ -23,7 +23,7 @@ from .legs import repaired
 from .people import SCAN_S, TRAVEL, Search, choose
 from .people import Path as WayThrough
 from .pose import POINTS, Picture, PoseModel
-from .walk import GOING, Walk, against, find_walk
+from .walk import GOING, Walk, against, find_walk, leg_lengths
 
 CAMERA_MOVES = 0.1
 """Shift of the background, in leg lengths, from which on a film is refused: 8 cm of the floor. Chosen by hand."""
@@ -91,9 +91,11 @@ def read_film(path: PathLike, options: FilmOptions | None = None) -> Recording:
     paths, background = _search(film, model, wanted)
     way = choose(paths, wanted.person, name=file.name)
     found = follow(_frames(film, wanted), way, model, seen=_step(wanted, "following"))
+    if not np.isfinite(found.points).any():
+        raise BadInputError(f"{file.name}: the walker is lost in every picture; film in better light, or from nearer")
     width, height = film.width, film.height
+    notes = [*_about_camera(background, found, way, file.name), *_about_people(paths, way)]
     walk = find_walk(found, width, height, wanted.near_side, name=file.name)
-    notes = [*_about_camera(background, found, walk, file.name), *_about_people(paths, way)]
     fixed, swapped, turned = repaired(found, walk.leg_px, walk.near_side)
     notes += _about_legs(fixed, walk, swapped, turned)
     back = against(fixed, walk)
@@ -187,10 +189,9 @@ def _configuration(options: FilmOptions) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
-def _about_camera(background: Background, walker: Walker, walk: Walk, name: str) -> list[str]:
+def _about_camera(background: Background, walker: Walker, way: WayThrough, name: str) -> list[str]:
     """Return what is said of the camera; refuse one that moves."""
-    start, end = float(walker.times[walk.start]), float(walker.times[walk.end - 1])
-    shift = background.shift_px(start, end) / walk.leg_px
+    shift = background.shift_px(way.times[0], way.times[-1]) / float(np.nanmedian(leg_lengths(walker)))
     if np.isnan(shift):
         return ["the background is too even to tell whether the camera stood still"]
     if shift > CAMERA_MOVES:

@@ -30,6 +30,11 @@ NEARER = 1.3
 _SOMEWHERE = 1.0  # leg lengths across the picture below which legs have to pass each other; chosen by hand
 _MOSTLY = 0.25  # share of the pictures in which somebody goes somewhere, from which on that is the direction
 _FOOT = 0.08  # least length of the foot across the picture, in legs, that says which way a person looks
+_MARGIN = (
+    0.1,
+    0.02,
+)  # leg lengths from the sides and the bottom: a network squeezes a foot that is cut into the picture
+_TRUNK_MARGIN = 0.4  # leg lengths from the sides to the hips: nearer, the foot ahead would be outside at a landing
 _CROWN = 0.7  # top of the head above the ears, in distances from the ears to the shoulders; chosen by hand
 
 
@@ -130,9 +135,14 @@ def in_picture(walker: Walker, width: int, height: int) -> NDArray[np.bool_]:
     ears = walker.points[:, [INDEX["ear_left"], INDEX["ear_right"]]].mean(axis=1)
     crown = ears - _CROWN * (shoulders(walker) - ears)
     points = np.concatenate([feet, crown[:, None], ears[:, None]], axis=1)
+    leg = float(np.nanmedian(leg_lengths(walker))) if np.isfinite(points).any() else 0.0
+    side, bottom = (share * leg for share in _MARGIN)
+    x, y = points[..., 0], points[..., 1]
+    hip = hips(walker)[:, 0]
     with np.errstate(invalid="ignore"):
-        inside = (points >= 0).all(axis=2) & (points[..., 0] < width) & (points[..., 1] < height)
-    return np.asarray(inside.all(axis=1), dtype=bool)
+        inside = (x >= side) & (x < width - side) & (y >= 0) & (y < height - bottom)
+        trunk = (hip >= _TRUNK_MARGIN * leg) & (hip < width - _TRUNK_MARGIN * leg)
+    return np.asarray(inside.all(axis=1) & trunk, dtype=bool)
 
 
 def against(walker: Walker, walk: Walk) -> NDArray[np.bool_]:
