@@ -219,3 +219,20 @@ def test_real_walkers_over_plates_land_when_the_force_says(real_file: Callable[[
     for errors in (np.asarray(onset), np.asarray(off)):
         assert np.abs(errors).max() < 0.035
         assert np.sqrt(np.mean(errors**2)) < 0.02
+
+
+@pytest.mark.recordings
+@pytest.mark.slow
+def test_a_real_film_shows_the_contacts_that_were_seen_by_eye(real_file: Callable[[str], Path]) -> None:
+    """Its SOURCE.md read them where the heel is farthest ahead, good to a frame (33 ms): before the foot bears load."""
+    path = real_file("sports2d_demo/demo.mp4")
+    pytest.importorskip("av")
+    from grfkit.video.recording import FilmOptions, read_film
+
+    recording = read_film(path, FilmOptions(start_s=2.2, end_s=5.6))
+    first = float(recording.tree.attrs["first_stamp_s"])
+    found = side_view_of(recording.streams["keypoints"]).contacts()
+    for foot, seen in ((0, (2.63, 3.87, 5.07)), (1, (3.27, 4.47))):
+        late = found.onset_s[found.foot == foot] + first
+        assert late == pytest.approx(seen, abs=0.045)
+        assert np.mean(late - np.asarray(seen)) < 1 / 30 + 0.005
