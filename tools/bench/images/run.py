@@ -133,7 +133,8 @@ def markdown(figures: Rows) -> str:
         *harness.table(other_axes(rows)),
         "",
         *[
-            f"{part} took {figures[part]['seconds'] / 60:.0f} min (the last run; finished folds of earlier ones are not counted)."
+            f"{part} took {figures[part]['seconds'] / 60:.0f} min (the last run; finished folds of earlier ones are not"
+            " counted)."
             for part in PARTS
             if "seconds" in figures.get(part, {})
         ],
