@@ -21,6 +21,8 @@ from .settings import AlignSettings
 if TYPE_CHECKING:
     from ..io import Reader
 
+FILM = "film"
+"""Name of the reader of films."""
 Source = Path | Recording
 """What an alignment reads: a file, or a recording that stands for one."""
 
@@ -39,6 +41,8 @@ def _apart(values: object) -> object:
 AnyCase = BeforeValidator(_lower)
 """A choice may be written in any case."""
 Several = BeforeValidator(_apart)
+LATER = ("person", "near_side")
+"""Options that journals and trials of an earlier grfkit do not hold: left out of both where they are not stated."""
 
 
 class SyncRequest(BaseModel):
@@ -72,6 +76,7 @@ class SyncRequest(BaseModel):
     calibrations: tuple[Path, ...] = ()
     settings: AlignSettings = AlignSettings()
     person: Person | None = None
+    near_side: Annotated[Literal["left", "right"] | None, AnyCase] = None
 
     @property
     def reference_file(self) -> Path:
@@ -121,8 +126,8 @@ class SyncRequest(BaseModel):
         plain["column_map"] = self.column_map.name if self.column_map else None
         plain["plates"] = self.plates.name if self.plates else None
         plain["calibrations"] = [p.name for p in self.calibrations]
-        # trials that state no more of a person than before are the same bytes as before
-        return plain if self.person is not None else {k: v for k, v in plain.items() if k != "person"}
+        # trials that state no more than an earlier grfkit could are the same bytes as before
+        return {k: v for k, v in plain.items() if v is not None or k not in LATER}
 
 
 def as_source(source: PathLike | Recording) -> Source:
@@ -173,6 +178,8 @@ def read_source(source: Source, request: SyncRequest, *, role: str = "wearable")
     reader = sniff(source).reader
     extra = {"plates": request.plates} if request.plates is not None and role == "reference" else {}
     options = ReadOptions(rate_hz=request.rate_hz if "rate_hz" in reader.uses else None, extra=extra)
+    if request.near_side is not None and reader.name == FILM:
+        options.extra["near_side"] = request.near_side
     if request.column_map and "column_map" in reader.uses:
         options = load_column_map(request.column_map).options(options, file=source)
     return read_with(reader, source, options)
@@ -325,6 +332,10 @@ def _refuse_unused(request: SyncRequest, readers: dict[int, Reader]) -> None:
                 "--plates (plates in Python) describes the plates of a C3D file, and"
                 f" {request.reference} is {readers[0].title}; leave it out"
             )
+    if request.near_side is not None and readers and all(reader.name != FILM for reader in readers.values()):
+        raise BadInputError(
+            "--near-side (near_side in Python) is of a film, and none of these files is one; leave it out"
+        )
     needed = {name for reader in readers.values() for name in reader.uses}
     options = {"rate_hz": request.rate_hz is not None, "column_map": request.column_map is not None}
     for name, is_set in options.items():

@@ -21,7 +21,7 @@ from ..formats.encoding import decode
 from ..formats.rows import is_number
 from ..provenance import require_regular
 from ..records.person import Person, check_people, make_person, read_person
-from .request import SyncRequest, refuse_options
+from .request import LATER, SyncRequest, refuse_options
 
 _OF_PERSONS = tuple(name for name in Person.model_fields if name != "mass_kg")
 """Columns that are facts of the row's person, where no document states them."""
@@ -57,10 +57,13 @@ _COLUMNS = {
     "start": "start",
     "start_sd": "start_sd_s",
     "person": "person",
+    "near_side": "near_side",
+    "rendered": "rendered",
     **{name: name for name in _OF_PERSONS},
 }
 _OTHER_NAMES = {
     "wearables": "wearable",
+    "film": "wearable",
     "calibrations": "calibration",
     "prior_offset_s": "prior_offset",
     "prior_sd_s": "prior_sd",
@@ -125,7 +128,7 @@ class Row(BaseModel):
         # without the number: a row that was moved within the table is the same job
         exclude: dict[str, Any] = {"number": True, "companions": True}
         exclude |= {} if self.session else dict.fromkeys(_OF_SESSIONS, True)
-        exclude |= {} if self.request.person else {"request": {"person"}}
+        exclude["request"] = {name for name in LATER if getattr(self.request, name) is None}
         text = self.model_dump_json(exclude=exclude)
         text += repr(stamps) + "".join(sorted(other.key() for other in self.companions))
         return hashlib.sha256(text.encode()).hexdigest()
@@ -137,7 +140,7 @@ def read_rows(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
     Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
     ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd synchronised offset offset_sd
     column_map rate_hz plates side calibration correct together allow_partial accept_refused min_overlap_s max_drift_ppm
-    trial session start start_sd``, ``person`` or its facts
+    trial session start start_sd near_side``, ``person`` or its facts
     (:class:`~grfkit.records.person.Person`); in any case, with any blanks around them. Rows of one ``session`` are
     aligned together. A row whose clocks are ``synchronised`` may name no wearable.
     Cells are separated by commas, semicolons or tabs.
@@ -236,7 +239,8 @@ def _row(path: Path, number: int, line: dict[str, str], defaults: dict[str, Any]
     base = path.parent
     out, report = filled.pop("out", ""), filled.pop("report", None)
     session, start, start_sd_s = (str(filled.pop(name, "")) for name in _OF_SESSIONS)
-    filled.pop("trial", None)
+    for unused in ("trial", "rendered"):
+        filled.pop(unused, None)
     if not out:
         raise BadInputError(f"{path}: row {number} has no 'out'")
     for name in _SEVERAL:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from .passes import Passes
 from .people import SEEN, Path
 from .pose import POINTS, Picture, Pose, PoseModel, Region, import_cv
 
@@ -92,7 +93,7 @@ class Walker:
 
 def follow(
     frames: Iterable[tuple[float, Picture]],
-    path: Path,
+    path: Path | Passes,
     model: PoseModel,
     *,
     seen: Callable[[float], None] | None = None,

@@ -20,6 +20,7 @@ from .clip import PICTURES, centres, full_frame, grey_crop, silhouettes
 from .decode import Film, open_film
 from .follow import Walker, follow
 from .legs import repaired
+from .passes import Passes, passes_of
 from .people import SCAN_S, TRAVEL, Search, choose
 from .people import Path as WayThrough
 from .pose import POINTS, Picture, PoseModel
@@ -90,11 +91,12 @@ def read_film(path: PathLike, options: FilmOptions | None = None) -> Recording:
     film, model = open_film(file), PoseModel()
     paths, background = _search(film, model, wanted)
     way = choose(paths, wanted.person, name=file.name)
-    found = follow(_frames(film, wanted), way, model, seen=_step(wanted, "following"))
+    passes = passes_of(paths, way) if wanted.person is None else Passes((way,))
+    found = follow(_frames(film, wanted), passes, model, seen=_step(wanted, "following"))
     if not np.isfinite(found.points).any():
         raise BadInputError(f"{file.name}: the walker is lost in every picture; film in better light, or from nearer")
     width, height = film.width, film.height
-    notes = [*_about_camera(background, found, way, file.name), *_about_people(paths, way)]
+    notes = [*_about_camera(background, found, way, file.name), *_about_people(paths, way, passes)]
     walk = find_walk(found, width, height, wanted.near_side, name=file.name)
     fixed, swapped, turned = repaired(found, walk.leg_px, walk.near_side)
     notes += _about_legs(fixed, walk, swapped, turned)
@@ -206,19 +208,22 @@ def _about_camera(background: Background, walker: Walker, way: WayThrough, name:
     )
 
 
-def _about_people(paths: Sequence[WayThrough], way: WayThrough) -> list[str]:
+def _about_people(paths: Sequence[WayThrough], way: WayThrough, passes: Passes) -> list[str]:
     """Return what is said of who is in the film."""
     if len(paths) == 1:
         return []
-    others = [p for p in paths if p is not way]
-    passes = sum(p.travel >= TRAVEL and not p.overlaps(way) for p in others)
-    notes = [
-        f"{len(paths)} people (or passes) were seen; the one read is in the picture from {way.times[0]:.1f} s to"
-        f" {way.times[-1]:.1f} s and goes {way.travel:.1f} bodies far"
-    ]
-    if passes:
+    when = ", ".join(f"{p.times[0]:.1f} to {p.times[-1]:.1f} s" for p in passes.ways)
+    notes = [f"{len(paths)} people (or passes) were seen; read is {when}"]
+    if len(passes.ways) > 1:
         notes.append(
-            f"{passes} more {'pass was' if passes == 1 else 'passes were'} not read; name their part of the film"
+            f"{len(passes.ways)} passes the same way, of people as large, are taken to be one walker's; if they are"
+            " not, say whose is asked for (--person 0, 1 ...)"
+        )
+    left = sum(p.travel >= TRAVEL and not p.overlaps(way) and p not in passes.ways for p in paths)
+    if left:
+        notes.append(
+            f"{left} more {'pass was' if left == 1 else 'passes were'} not read: another way, another size, or beside"
+            " somebody else; ask for one with --person"
         )
     return notes
 

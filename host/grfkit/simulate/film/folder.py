@@ -27,7 +27,7 @@ from .truth import RENDERED
 from .write import write_film
 
 _TABLE_CSV = "TABLE.csv"
-_COLUMNS = ("film", "reference", "participant", "mass_kg", "near_side", "surface", "rendered")
+_COLUMNS = ("film", "reference", "participant", "mass_kg", "near_side", "surface", "out", "rendered")
 _START_S = (0.5, 3.0)
 """How long (s) after the plates the camera is started, drawn flat, and how long before them it is stopped."""
 _DRIFT_PPM = (-60.0, 60.0)
@@ -191,5 +191,6 @@ def _write(folder: Path, planned: PlannedFilm, request: FilmRequest) -> dict[str
         "mass_kg": trial.truth.mass_kg,
         "near_side": planned.near_side,
         "surface": request.surface,
+        "out": f"aligned/{planned.name}.nc",
         "rendered": "phantom",
     }
