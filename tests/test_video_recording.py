@@ -65,7 +65,7 @@ def test_files_that_are_no_film_are_refused_in_one_line(tmp_path: Path) -> None:
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), dtype=np.int16), format="s16", layout="mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
-    with pytest.raises(BadInputError, match=r"sound.wav: holds no film \(only audio\)"):
+    with pytest.raises(BadInputError, match=r"sound.wav: is a sound file \(WAV\)"):
         open_film(sound)
     whole = _film(tmp_path / "whole.mp4", list(np.arange(60) / 30))
     part = tmp_path / "part.mp4"

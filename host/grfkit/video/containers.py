@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ..arrays import PathLike
+from ..formats.encoding import foreign
 
 _STILLS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"hevc", b"hevx")
 """Brands of the same boxes as in MP4 that hold pictures (HEIF, AVIF)."""
 _SOUNDS = (b"M4A ", b"M4B ")
 """Brands that hold sound alone."""
-_HEAD_BYTES = 512
+HEAD_BYTES = 512
 _BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip")
 """First boxes of QuickTime files that are older than ``ftyp``."""
 _TS_PACKET = 188
@@ -30,6 +31,9 @@ def container_of(head: bytes) -> str:
         return "MPEG"
     if head[:1] == b"\x47" and head[_TS_PACKET : _TS_PACKET + 1] == b"\x47":
         return "MPEG transport stream"
+    # as camcorders write it: each packet has its time before it
+    if head[4:5] == b"\x47" and head[_TS_PACKET + 8 : _TS_PACKET + 9] == b"\x47":
+        return "MPEG transport stream"
     if head[:8] == b"\x30\x26\xb2\x75\x8e\x66\xcf\x11":
         return "Windows Media (ASF)"
     return ""
@@ -39,6 +43,17 @@ def is_film(path: PathLike) -> bool:
     """Return whether a file is a film by its content; a file that cannot be read is none."""
     try:
         with open(path, "rb") as handle:
-            return bool(container_of(handle.read(_HEAD_BYTES)))
+            return bool(container_of(handle.read(HEAD_BYTES)))
     except OSError:
         return False
+
+
+def no_film(head: bytes, name: str) -> str:
+    """Return why a file with these first bytes is no film, as the end of a sentence."""
+    if not head:
+        return "is empty (0 bytes); record or export the film again"
+    if head[4:8] == b"ftyp":
+        kind = "a sound file (M4A)" if head[8:12] in _SOUNDS else "a photograph (HEIC, AVIF)"
+        return f"is {kind}, no film; film the walker, at 60 pictures a second"
+    what = foreign(head, name).split(", which", 1)[0]
+    return f"{what or 'is of no format of films that grfkit reads'}; give an MP4, MOV, MKV, WebM, AVI or 3GP film"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,13 @@ from ..arrays import PathLike
 from ..errors import BadInputError
 from ..extras import without_extra
 from ..provenance import require_regular
+from .containers import HEAD_BYTES, container_of, no_film
+
+LARGEST_PX = 1920
+"""Longer side of a picture, px, to which larger ones are scaled while they are decoded: a picture of 8K is 100 MB, and
+the pose model looks at 256 px. Chosen by hand."""
+LEAST_PX = 32
+"""Shorter side, px, below which nobody can be seen; chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +41,25 @@ class Film:
     path, name
         The file.
     width, height
-        Of the upright picture, px.
+        Of the upright picture, px, as it is given.
+    rotation_deg
+        By how much the container says that pictures have to be turned, counterclockwise.
+    stored_px
+        Width and height as they are stored in the file; pictures with more than 1,920 px are scaled down.
     """
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, path.name
-        self._unstamped = self._backwards = 0
-        first = next(self.frames(), None)
-        if first is None:
+        self._unstamped = self._backwards = self.rotation_deg = 0
+        self.stored_px = (0, 0)
+        first = list(islice(self.frames(), 2))
+        if not first:
             raise BadInputError(f"{path.name}: holds no picture that can be decoded; record or export the film again")
-        self.height, self.width = first.image.shape[:2]
+        if len(first) < 2:
+            raise BadInputError(
+                f"{path.name}: holds a single picture, no film; film the walker at 60 pictures a second"
+            )
+        self.height, self.width = first[0].image.shape[:2]
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -76,12 +93,23 @@ class Film:
                         self._backwards += 1
                     else:
                         last = float(picture.time)
+                        self._look_at(picture)
                         yield Frame(index, last, _upright(picture))
                         index += 1
         except av.error.FFmpegError as error:
             if not index:
                 raise BadInputError(f"{self.name}: is no film that can be decoded ({_line(error)})") from error
             raise BadInputError(f"{self.name}: breaks off after {last:.2f} s ({_line(error)})") from error
+
+    def _look_at(self, picture: Any) -> None:
+        """Keep the picture's size and turn; refuse one in which nobody can be seen."""
+        self.stored_px = (picture.width, picture.height)
+        self.rotation_deg = round(getattr(picture, "rotation", 0))
+        if min(self.stored_px) < LEAST_PX:
+            raise BadInputError(
+                f"{self.name}: has pictures of {picture.width} x {picture.height} px, expected {LEAST_PX} or more"
+                " each way"
+            )
 
 
 def open_film(path: PathLike) -> Film:
@@ -96,12 +124,25 @@ def open_film(path: PathLike) -> Film:
     require_regular(file)
     if not file.exists():
         raise BadInputError(f"{file}: cannot be read (No such file or directory)")
+    try:
+        with open(file, "rb") as handle:
+            head = handle.read(HEAD_BYTES)
+    except OSError as error:
+        raise BadInputError(f"{file}: cannot be read ({error.strerror or error})") from error
+    # a decoder would take text for moving letters, or a list of files for all of them
+    if not container_of(head):
+        raise BadInputError(f"{file.name}: {no_film(head, file.name)}")
     return Film(file)
 
 
 def _upright(picture: Any) -> NDArray[np.uint8]:
     """Return a decoded picture's pixels, turned as the container says that it has to be shown."""
-    image = picture.to_ndarray(format="rgb24")
+    largest = max(picture.width, picture.height)
+    if largest > LARGEST_PX:
+        width, height = (max(1, round(side * LARGEST_PX / largest)) for side in (picture.width, picture.height))
+        image = picture.to_ndarray(format="rgb24", width=width, height=height, interpolation="AREA")
+    else:
+        image = picture.to_ndarray(format="rgb24")
     quarters = round(getattr(picture, "rotation", 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else np.asarray(image, dtype=np.uint8)
 
