@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..arrays import PathLike
-from ..formats.encoding import foreign
 
 _STILLS = (b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"hevc", b"hevx")
 """Brands of the same boxes as in MP4 that hold pictures (HEIF, AVIF)."""
@@ -12,6 +11,14 @@ _SOUNDS = (b"M4A ", b"M4B ")
 HEAD_BYTES = 512
 _BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip")
 """First boxes of QuickTime files that are older than ``ftyp``."""
+_OTHERS = (
+    (0, b"\x89PNG", "a picture (PNG)"),
+    (0, b"\xff\xd8\xff", "a picture (JPEG)"),
+    (0, b"GIF8", "a picture (GIF)"),
+    (8, b"WEBP", "a picture (WebP)"),
+    (8, b"WAVE", "a sound file (WAV)"),
+)
+"""What else may stand under a film's name: bytes at a place, and what it is."""
 _TS_PACKET = 188
 """Bytes of a packet of an MPEG transport stream, which begins with 0x47."""
 
@@ -48,12 +55,12 @@ def is_film(path: PathLike) -> bool:
         return False
 
 
-def no_film(head: bytes, name: str) -> str:
+def no_film(head: bytes) -> str:
     """Return why a file with these first bytes is no film, as the end of a sentence."""
     if not head:
         return "is empty (0 bytes); record or export the film again"
     if head[4:8] == b"ftyp":
         kind = "a sound file (M4A)" if head[8:12] in _SOUNDS else "a photograph (HEIC, AVIF)"
         return f"is {kind}, no film; film the walker, at 60 pictures a second"
-    what = foreign(head, name).split(", which", 1)[0]
-    return f"{what or 'is of no format of films that grfkit reads'}; give an MP4, MOV, MKV, WebM, AVI or 3GP film"
+    what = next((what for at, mark, what in _OTHERS if head[at : at + len(mark)] == mark), "")
+    return f"is {what or 'of no format of films that grfkit reads'}; give an MP4, MOV, MKV, WebM, AVI or 3GP film"

@@ -131,7 +131,7 @@ def open_film(path: PathLike) -> Film:
         raise BadInputError(f"{file}: cannot be read ({error.strerror or error})") from error
     # a decoder would take text for moving letters, or a list of files for all of them
     if not container_of(head):
-        raise BadInputError(f"{file.name}: {no_film(head, file.name)}")
+        raise BadInputError(f"{file.name}: {no_film(head)}")
     return Film(file)
 
 
