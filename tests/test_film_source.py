@@ -37,7 +37,7 @@ def test_the_report_shows_a_stance_of_the_near_foot_in_five_pictures(
     config.write_text('method = "ridge"\n[cut]\nkinds = ["keypoints"]\nsource = "film"\nrule = "5%BW walking"\n')
     model = train(list(trials.values()), config=config)
     film = tmp_path / "walk.MP4"
-    film.write_bytes(b"a film")
+    film.write_bytes(b"\0\0\0\x18ftypisom a film")
     monkeypatch.setattr(estimating, "film_recording", lambda *_: with_pictures())
     monkeypatch.setattr(film_source, "is_film", lambda _: False)
     report = tmp_path / "report.html"
@@ -55,14 +55,14 @@ def test_the_report_shows_a_stance_of_the_near_foot_in_five_pictures(
 @pytest.mark.parametrize("options", [ReadOptions(rate_hz=60.0), ReadOptions(extra={"side": "left"})])
 def test_a_film_takes_no_options_of_other_files(tmp_path: Path, options: ReadOptions) -> None:
     film = tmp_path / "walk.mp4"
-    film.write_bytes(b"a film")
+    film.write_bytes(b"\0\0\0\x18ftypisom a film")
     with pytest.raises(BadInputError, match="states its own times"):
         film_source.film_recording(film, options)
 
 
 def test_what_is_no_film_is_refused_in_a_line(tmp_path: Path) -> None:
     film = tmp_path / "walk.mp4"
-    film.write_bytes(b"a film")
+    film.write_bytes(b"\0\0\0\x18ftypisom a film")
     with pytest.raises(BadInputError, match="is no film") as refusal:
         film_source.film_recording(film, None)
     assert "\n" not in str(refusal.value)
