@@ -142,14 +142,19 @@ def test_a_film_without_pictures_and_one_of_sound_alone_are_refused(tmp_path: Pa
         open_film(sound)
 
 
-def test_a_film_cut_off_in_transfer_says_where_it_breaks_off_or_gives_what_is_there(tmp_path: Path) -> None:
-    whole = write(tmp_path / "walk.mkv", np.arange(120) / 60)
+def test_a_film_cut_off_in_transfer_says_where_it_breaks_off_or_that_it_is_short(tmp_path: Path) -> None:
+    whole = write(tmp_path / "walk.mkv", np.arange(240) / 60)
+    film = open_film(whole)
+    assert sum(1 for _ in film.frames()) == 240
+    assert not film.findings
     part = tmp_path / "part.mkv"
     data = whole.read_bytes()
-    part.write_bytes(data[: len(data) * 2 // 3])
+    part.write_bytes(data[: len(data) // 2])
     try:
-        count = sum(1 for _ in open_film(part).frames())
+        film = open_film(part)
+        count = sum(1 for _ in film.frames())
     except BadInputError as error:
         assert "breaks off" in str(error)  # noqa: PT017
     else:
-        assert 2 <= count < 120
+        assert 2 <= count < 240
+        assert "cut short" in film.findings[0]

@@ -22,6 +22,8 @@ LARGEST_PX = 1920
 the pose model looks at 256 px. Chosen by hand."""
 LEAST_PX = 32
 """Shorter side, px, below which nobody can be seen; chosen by hand."""
+CUT_SHORT_S = 1.0
+"""Time (s) by which pictures may end before the length that a file states: sound goes on for less. Chosen by hand."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Film:
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, path.name
         self._unstamped = self._backwards = self.rotation_deg = 0
+        self._stated_s, self._last_s = float("nan"), float("nan")
         self.stored_px = (0, 0)
         first = list(islice(self.frames(), 2))
         if not first:
@@ -69,6 +72,13 @@ class Film:
             notes.append(f"{self._unstamped} pictures have no time stamp and were left out")
         if self._backwards:
             notes.append(f"{self._backwards} pictures are stamped no later than the one before and were left out")
+        if self._stated_s - self._last_s > CUT_SHORT_S:
+            notes.append(
+                f"the file states a length of {self._stated_s:.1f} s, but its pictures end at {self._last_s:.1f} s: it"
+                " is cut short; copy it again"
+            )
+        if max(self.stored_px) > LARGEST_PX:
+            notes.append(f"pictures of {self.stored_px[0]} x {self.stored_px[1]} px were scaled to {LARGEST_PX} px")
         return tuple(notes)
 
     def frames(self) -> Iterator[Frame]:
@@ -82,10 +92,12 @@ class Film:
         av = _import_av()
         self._unstamped = self._backwards = 0
         last, index = -np.inf, 0
+        self._stated_s = self._last_s = float("nan")
         try:
             with av.open(str(self.path)) as container:
                 if not container.streams.video:
                     raise BadInputError(f"{self.name}: holds no film (only {_held(container)})")
+                stated_s = _stated_s(container, av.time_base)
                 for picture in container.decode(container.streams.video[0]):
                     if picture.time is None:
                         self._unstamped += 1
@@ -96,6 +108,8 @@ class Film:
                         self._look_at(picture)
                         yield Frame(index, last, _upright(picture))
                         index += 1
+                # of pictures that were all asked for
+                self._stated_s, self._last_s = stated_s, last
         except av.error.FFmpegError as error:
             if not index:
                 raise BadInputError(f"{self.name}: is no film that can be decoded ({_line(error)})") from error
@@ -145,6 +159,13 @@ def _upright(picture: Any) -> NDArray[np.uint8]:
         image = picture.to_ndarray(format="rgb24")
     quarters = round(getattr(picture, "rotation", 0) / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else np.asarray(image, dtype=np.uint8)
+
+
+def _stated_s(container: Any, ticks_per_s: int) -> float:
+    """Return when the container says that it ends (s), NaN where it does not."""
+    if not container.duration:
+        return float("nan")
+    return float(container.duration + (container.start_time or 0)) / ticks_per_s
 
 
 def _held(container: Any) -> str:
