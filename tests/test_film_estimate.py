@@ -104,3 +104,26 @@ def test_a_hole_in_the_film_costs_its_stances_alone(model: Path) -> None:
     assert found.rejected["leaves the picture, or a joint is hidden"] >= 1
     curve = found.feet["right"]
     assert np.isnan(curve.force_bw[(curve.time_s > 1.3) & (curve.time_s < 1.5)]).all()
+
+
+def test_a_hole_within_a_stance_costs_that_stance_and_a_lost_picture_none(model: Path) -> None:
+    for lost_s, reason in ((0.15, "pictures are missing"), (0.03, "")):
+        walker = film_trial(participant="new", seed=4)
+        stream = walker.tree["film/keypoints"].to_dataset()
+        time = stream["time"].values
+        walker.tree["film/keypoints"] = stream.isel(time=np.flatnonzero((time < 1.6) | (time > 1.6 + lost_s)))
+        found = estimate(model, walker, cut="force")
+        assert ("pictures are missing" in found.rejected) == bool(reason)
+
+
+def test_a_film_of_50_rounded_pictures_a_second_is_taken(model: Path) -> None:
+    assert estimate(model, film_trial(participant="new", rate_hz=49.97), cut="force").rows
+
+
+def test_a_film_whose_pictures_repeat_each_other_is_refused(model: Path) -> None:
+    walker = film_trial(participant="new")
+    stream = walker.tree["film/keypoints"].to_dataset()
+    stream.attrs["repeated"] = 0.5
+    walker.tree["film/keypoints"] = stream
+    with pytest.raises(RefusedError, match="50 % of its pictures repeat the one before, so that it has 30 pictures"):
+        estimate(model, walker, cut="force")

@@ -210,6 +210,11 @@ def test_films_that_no_force_can_be_told_of_are_refused_with_advice() -> None:
     small = walker.points * (0.9 * LEAST_LEG_PX / LEG)
     with pytest.raises(BadInputError, match=r"leg is 3[0-9] px long.*film from nearer"):
         find_walk(replace(walker, points=small), WIDTH, HEIGHT, None, name="film")
+    middle = np.array([640.0, 360.0])
+    for turn, words in ((np.diag([-1.0, -1.0]), "upside down"), (np.array([[0.0, 1.0], [-1.0, 0.0]]), "on the side")):
+        turned = replace(walker, points=(walker.points - middle) @ turn + middle)
+        with pytest.raises(RefusedError, match=f"film: the walker is {words} in the picture; turn the film"):
+            find_walk(turned, WIDTH, HEIGHT, None, name="film")
     standing = walker.points - (walker.points[:, [INDEX["hip_left"]]] - [640.0, 420.0])
     assert find_walk(replace(walker, points=standing), WIDTH, HEIGHT, None, name="film").heading == 1.0  # a treadmill
     for side in ("left", "right"):

@@ -34,8 +34,12 @@ from .types import SIDES, Side
 SLOWEST_HZ = 50.0
 """Pictures per second below which no force is estimated from a film: between two of 30 Hz a foot lands and is loaded to
 half of the body's weight."""
+ROUNDED_HZ = 0.1
+"""By how much stamps that are rounded, and broadcast rates (50 / 1.001), make a rate seem smaller."""
 HOLE_S = 0.1
 """Time (s) without a picture from which on a stance is not estimated."""
+SOME_REPEATED = 0.05
+"""Share of the pictures that repeat the one before up to which nothing is made of it."""
 FEWEST_STANCES = 2
 """Stances of both feet together below which a film shows nobody walking through it: chosen by hand, a step."""
 FAR_TIMES = 1.2
@@ -43,6 +47,7 @@ FAR_TIMES = 1.2
 rather than named ``OUTSIDE TRAINING``; chosen by hand: a walk that is not seen from the side is 1.4 times, a body of
 sticks 1.25."""
 FAR_FOOT = "far foot, half hidden by the near leg"
+HOLE = "pictures are missing"
 UNSEEN = "leaves the picture, or a joint is hidden"
 
 
@@ -80,13 +85,20 @@ def film_feet(
     if len(found.stances) < FEWEST_STANCES:
         turned = ", ".join(f"{n} {why}" for why, n in found.rejected.items())
         raise RefusedError(
-            f"{source.name}: {len(found.stances)} contacts are seen in the film{f' ({turned})' if turned else ''}, too"
+            f"{source.name}: {_contacts(len(found.stances))} in the film{f' ({turned})' if turned else ''}, too"
             " few for a walk; film at least two steps from the side, from heel to head, at 60 pictures a second, with"
-            " the camera 1 m high, 3 to 4 m away"
+            " the camera 1 m high, 3 to 4 m away; not in slow motion, whose times are not those of the walk"
         )
-    findings.append(f"the {near} side faces the camera; the {OTHER[near]} foot is seen behind it, and errs more")
+    findings.append(
+        f"the {near} side faces the camera (mirrored: --near-side {OTHER[near]}); the {OTHER[near]} foot is seen behind"
+        " it, and errs more"
+    )
     passes = passes_of(stream)
     return [_foot(spec, side, found, passes, stream) for side in SIDES]
+
+
+def _contacts(count: int) -> str:
+    return "1 contact is seen" if count == 1 else f"{count} contacts are seen"
 
 
 def refuse_another_gait(spec: ModelSpec, outside: Sequence[Departure], name: str) -> None:
@@ -102,8 +114,9 @@ def refuse_another_gait(spec: ModelSpec, outside: Sequence[Departure], name: str
     for departure in outside:
         if departure.what == "contact_s":
             raise RefusedError(
-                f"{name}: {departure.text}: another gait, or contacts that were not found well; take a model trained on"
-                " this gait, or the answers all the same with --accept-beyond (accept_beyond=True in Python)"
+                f"{name}: {departure.text}: another gait, slow or fast motion, or contacts that were not found well;"
+                " film at the pace of the walk, take a model trained on this gait, or the answers all the same with"
+                " --accept-beyond (accept_beyond=True in Python)"
             )
         if departure.what == "still" or (departure.what == "inputs" and departure.value > limit):
             raise RefusedError(
@@ -120,10 +133,17 @@ def _check_time(stream: xr.Dataset, name: str) -> None:
     if steps.size == 0:
         raise RefusedError(f"{name}: is a single picture; give a film of a walk")
     rate = 1.0 / float(np.median(steps))
-    if rate < SLOWEST_HZ:
+    if rate < SLOWEST_HZ - ROUNDED_HZ:
         raise RefusedError(
             f"{name}: has {rate:.0f} pictures a second, expected {SLOWEST_HZ:g} or more: between two of them a foot is"
             " loaded with half of the body's weight; film at 60 or more (a phone's settings of the camera say so)"
+        )
+    repeated = float(stream.attrs.get("repeated", 0.0))
+    if rate * (1.0 - repeated) < SLOWEST_HZ - ROUNDED_HZ and repeated >= SOME_REPEATED:
+        raise RefusedError(
+            f"{name}: {100 * repeated:.0f} % of its pictures repeat the one before, so that it has"
+            f" {rate * (1.0 - repeated):.0f} pictures a second of its own, expected {SLOWEST_HZ:g} or more; film at 60"
+            " or more, and take the file that the camera wrote, not an export or a messenger's copy"
         )
     lost = float((np.rint(steps * rate) - 1).clip(0).sum()) / max(1.0, (time[-1] - time[0]) * rate)
     if lost > 0.2:
@@ -140,8 +160,12 @@ def _foot(spec: ModelSpec, side: Side, found: Stances, passes: list[SidePass], s
     windows: list[tuple[Floats, Floats]] = []
     scalars: list[dict[str, float]] = []
     unseen: list[Rejection] = []
+    time = np.asarray(stream["time"].values, dtype=np.float64)
     for stance in found.stances:
         if stance.side != side or not np.isfinite(stance.to_s):
+            continue
+        if _has_hole(time, stance.ic_s, stance.to_s):
+            unseen.append(Rejection(stance.ic_s, stance.to_s, HOLE))
             continue
         at = stance_times(stance.ic_s, stance.to_s, spec.points)
         walked = pass_of(passes, stance.ic_s, stance.to_s)
@@ -155,6 +179,12 @@ def _foot(spec: ModelSpec, side: Side, found: Stances, passes: list[SidePass], s
     flags = () if side == near_side(stream) else (FAR_FOOT,)
     turned = tuple(sorted((*found.rejections, *unseen), key=lambda r: r.start_s))
     return Foot(side, {}, _samples(stream, side), tuple(stances), turned, tuple(windows), tuple(scalars), flags)
+
+
+def _has_hole(time: Floats, start_s: float, end_s: float) -> bool:
+    """Return whether pictures are further apart than :data:`HOLE_S` within a time."""
+    steps = np.diff(time)
+    return bool(((steps > HOLE_S) & (time[1:] > start_s) & (time[:-1] < end_s)).any())
 
 
 def _samples(stream: xr.Dataset, side: Side) -> xr.Dataset:

@@ -24,6 +24,7 @@ from .passes import Passes, passes_of
 from .people import SCAN_S, TRAVEL, Search, choose
 from .people import Path as WayThrough
 from .pose import POINTS, Picture, PoseModel
+from .stamps import Repeats, about_time
 from .walk import GOING, Walk, against, find_walk, leg_lengths
 
 CAMERA_MOVES = 0.1
@@ -92,19 +93,21 @@ def read_film(path: PathLike, options: FilmOptions | None = None) -> Recording:
     paths, background = _search(film, model, wanted)
     way = choose(paths, wanted.person, name=file.name)
     passes = passes_of(paths, way) if wanted.person is None else Passes((way,))
-    found = follow(_frames(film, wanted), passes, model, seen=_step(wanted, "following"))
+    repeats = Repeats()
+    found = follow(repeats.watch(_frames(film, wanted)), passes, model, seen=_step(wanted, "following"))
     if not np.isfinite(found.points).any():
         raise BadInputError(f"{file.name}: the walker is lost in every picture; film in better light, or from nearer")
     width, height = film.width, film.height
     notes = [*_about_camera(background, found, way, file.name), *_about_people(paths, way, passes)]
     walk = find_walk(found, width, height, wanted.near_side, name=file.name)
     fixed, swapped, turned = repaired(found, walk.leg_px, walk.near_side)
-    notes += _about_legs(fixed, walk, swapped, turned)
+    repeated = repeats.share(walk.start, walk.end)
+    notes += _about_legs(fixed, walk, swapped, turned) + about_time(fixed.times[walk.start : walk.end], repeated)
     back = against(fixed, walk)
     if back.any():
         fixed = fixed.without(back)
         notes.append(f"in {int(back.sum())} pictures the walker goes the other way; these are left out")
-    attrs = _attributes(walk, fixed.times, width, height, len(paths))
+    attrs = _attributes(walk, fixed.times, width, height, len(paths)) | {"repeated": repeated}
     streams = {
         "keypoints": make_keypoints(
             _shown(fixed, width, height), POINTS, fixed.times, visibility=fixed.visibility, attrs=attrs

@@ -116,6 +116,7 @@ def find_walk(walker: Walker, width: int, height: int, near_side: str | None, *,
             f"{name}: the walker's leg is {leg:.0f} px long, expected at least {LEAST_LEG_PX:.0f}; film from nearer, or"
             " with more pixels"
         )
+    _check_upright(walker, name)
     direction = _directions(walker, leg)
     going = direction[whole] if whole.any() else np.zeros(1)
     heading = float(np.sign(going.sum())) if np.abs(going).mean() > _MOSTLY else _facing(walker, leg)
@@ -127,6 +128,18 @@ def find_walk(walker: Walker, width: int, height: int, near_side: str | None, *,
             f" {LEAST_WALK_S:.0f} s or more; film from farther away, so that the whole body is seen over several steps"
         )
     return _measured(walker.part(start, end), start, end, heading, near_side, name)
+
+
+def _check_upright(walker: Walker, name: str) -> None:
+    """Refuse a walker whose trunk does not stand in the picture: who walks stoops, but by less than 45 degrees."""
+    ankles = walker.points[:, [INDEX["ankle_left"], INDEX["ankle_right"]]].mean(axis=1)
+    x, y = np.nanmedian(ankles - shoulders(walker), axis=0)
+    if y < abs(x):
+        lies = "upside down" if y < -abs(x) else "on the side"
+        raise RefusedError(
+            f"{name}: the walker is {lies} in the picture; turn the film (a phone's editor, or ffmpeg -vf transpose or"
+            " hflip,vflip) so that the head is above the feet"
+        )
 
 
 def in_picture(walker: Walker, width: int, height: int) -> NDArray[np.bool_]:
