@@ -10,10 +10,12 @@ import pytest
 from tools.bench.images.side_film import phantom_film
 
 from grfkit import align, assemble, simulate_trial
+from grfkit.errors import RefusedError
 from grfkit.gait.stances import find_stances
 from grfkit.provenance import Provenance
 from grfkit.records import Recording, make_images, make_recording
 from grfkit.simulate.lab import LabTrial
+from grfkit.sync.request import SyncRequest, read_source
 
 SEED, OFFSET_S = 512, 11.3
 PHANTOM_MS = 30.0
@@ -108,3 +110,17 @@ def test_plates_tell_their_feet_by_the_film() -> None:
     for stance in found.stances:
         true = "left" if table.left[np.argmin(np.abs(table.onset_s - stance.ic_s))] else "right"
         assert stance.side in (true, "unknown")
+
+
+def test_who_is_meant_of_several_is_not_asked_for_by_an_option_that_means_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = tmp_path / "two.mp4"
+    film.write_bytes(b"\0\0\0\x18ftypisom a film")
+
+    def two(*_: object) -> Recording:
+        raise RefusedError("two.mp4: 2 people walk through the picture; say whose with --person left")
+
+    monkeypatch.setattr("grfkit.video.recording.read_film", two)
+    with pytest.raises(RefusedError, match="takes no --person left or right: read the film in Python"):
+        read_source(film, SyncRequest(wearables=(film,), surface="treadmill"))

@@ -210,6 +210,11 @@ def test_films_that_no_force_can_be_told_of_are_refused_with_advice() -> None:
     small = walker.points * (0.9 * LEAST_LEG_PX / LEG)
     with pytest.raises(BadInputError, match=r"leg is 3[0-9] px long.*film from nearer"):
         find_walk(replace(walker, points=small), WIDTH, HEIGHT, None, name="film")
+    late = walker.times + np.where(walker.times > 2.91, 0.9, 0.0)
+    lost = walker.points.copy()
+    lost[175:178] = np.nan  # who went on meanwhile is found again some pictures later
+    with pytest.raises(BadInputError, match=r"no picture is there for 0.9 s from 2.90 s on"):
+        find_walk(replace(walker, times=late, points=lost).part(130, 200), WIDTH, HEIGHT, None, name="film")
     middle = np.array([640.0, 360.0])
     for turn, words in ((np.diag([-1.0, -1.0]), "upside down"), (np.array([[0.0, 1.0], [-1.0, 0.0]]), "on the side")):
         turned = replace(walker, points=(walker.points - middle) @ turn + middle)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..arguments import ArgumentError, as_path
 from ..arrays import PathLike
-from ..errors import BadInputError
+from ..errors import BadInputError, RefusedError
 from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
 from ..provenance import InputFile, describe_input
 from ..records import Prior, Recording, Surface
@@ -182,7 +182,16 @@ def read_source(source: Source, request: SyncRequest, *, role: str = "wearable")
         options.extra["near_side"] = request.near_side
     if request.column_map and "column_map" in reader.uses:
         options = load_column_map(request.column_map).options(options, file=source)
-    return read_with(reader, source, options)
+    try:
+        return read_with(reader, source, options)
+    except RefusedError as error:
+        if reader.name != FILM or "--person" not in str(error):
+            raise
+        # here --person is a document, and no choice among those who are seen
+        raise RefusedError(
+            f"{error}; an alignment takes no --person left or right: read the film in Python, read_film(path,"
+            " FilmOptions(person='left')) of grfkit.video.recording, and give align that recording, or film one alone"
+        ) from error
 
 
 def refuse_unusable(request: SyncRequest, sources: tuple[Source, ...]) -> None:

@@ -123,6 +123,7 @@ def find_walk(walker: Walker, width: int, height: int, near_side: str | None, *,
     start, end = _longest(walker.times, whole & (direction != -heading if heading else True))
     if end <= start or walker.times[end - 1] - walker.times[start] < LEAST_WALK_S:
         longest = walker.times[end - 1] - walker.times[start] if end > start else 0.0
+        _refuse_hole(walker.times, name)
         raise BadInputError(
             f"{name}: head and feet of the walker are in the picture for {longest:.1f} s on end, expected"
             f" {LEAST_WALK_S:.0f} s or more; film from farther away, so that the whole body is seen over several steps"
@@ -139,6 +140,17 @@ def _check_upright(walker: Walker, name: str) -> None:
         raise RefusedError(
             f"{name}: the walker is {lies} in the picture; turn the film (a phone's editor, or ffmpeg -vf transpose or"
             " hflip,vflip) so that the head is above the feet"
+        )
+
+
+def _refuse_hole(times: Floats, name: str) -> None:
+    """Refuse a film whose pictures are missing where the walk would be long enough with them."""
+    steps = np.diff(times)
+    at = int(np.argmax(steps)) if steps.size else 0
+    if steps.size and steps[at] > _BRIDGED_S:
+        raise BadInputError(
+            f"{name}: no picture is there for {steps[at]:.1f} s from {times[at]:.2f} s on, and the walk is too short"
+            f" without (expected {LEAST_WALK_S:.0f} s on end); take the file that the camera wrote, or film again"
         )
 
 
