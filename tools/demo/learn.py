@@ -1,4 +1,4 @@
-"""The second half of the demo: six people on both surfaces, aligned, learnt from, proven, and estimated."""
+"""The second half of the demo: nine people on both surfaces, aligned, learnt from, proven, and estimated."""
 
 from __future__ import annotations
 
@@ -7,28 +7,39 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-PEOPLE = "6"
+PEOPLE = "9"
+"""Chosen by hand: with six, one of three labs (seeds 7, 17, 27) was learnt hardly better than by its mean curve."""
 SEED = "7"
 """Taken, not chosen."""
 CONFIG = """\
-# with six people everyone is needed for training: nobody is kept to choose the epochs
+# of nine people everyone is needed for training: nobody is kept to choose the epochs
 inner = 0
 
 # cells are counts of insoles that nobody calibrated: each foot's against its own steps
 [cut]
 cells = "relative"
 
-# a small network, so that the demo takes minutes
+# the network of the bundles that ship: beside a linear path, which starts from ridge regression
 [network]
-name = "cnn1d"
-hidden = 32
+name = "bilstm"
+hidden = 24
+head = [32]
+dropout = 0.1
+linear = { rank = 16 }
 
+# fewer epochs than theirs and larger batches, so that the demo takes minutes
 [train]
 statics = ["contact_s"]
-epochs = 25
-lr = 3e-3
+epochs = 12
+lr = 5e-3
 batch = 32
 patience = 0
+
+# what cells show differs from insole to insole, and a network that has seen few takes that for the person
+[train.augmentation]
+noise = 0.6
+gain = 0.3
+shift_samples = 2
 """
 Grf = Callable[..., None]
 
@@ -37,7 +48,7 @@ def learn(folder: Path, grf: Grf, tell: Callable[[str], None]) -> None:
     """Type the commands of the second half, in a folder of its own."""
     place = folder / "learn"
     place.mkdir()
-    tell("Six people on a treadmill and over plates: simulated, and aligned by two tables (refused rows are left out)")
+    tell("Nine people on a treadmill and over plates: simulated, and aligned by two tables (refused rows are left out)")
     lab = "--people", PEOPLE, "--seed", SEED, "--insole", "adc"
     grf(place, "grf-simulate", "lab", "treadmill", "--surface", "treadmill", "--duration-s", "60", *lab)
     grf(place, "grf-simulate", "lab", "overground", "--surface", "overground", "--jumps", "3", "--trials", "2", *lab)
@@ -50,8 +61,8 @@ def learn(folder: Path, grf: Grf, tell: Callable[[str], None]) -> None:
     (place / "small.toml").write_text(CONFIG, encoding="utf-8")
     print(CONFIG)
     grf(place, "grf-train", *aligned, *small, "--regime", "D2", "--out", "model")
-    tell("Prove it: each person left out of both surfaces in turn, beside every baseline and three regimes")
-    proof = *small, "--regimes", "A,B,D2", "--workers", "2", "--out", "proof", "--report", "proof.html"
+    tell("Prove it: each person left out of both surfaces in turn, beside every baseline, and what the treadmill adds")
+    proof = *small, "--regimes", "B,D2", "--workers", "2", "--out", "proof", "--report", "proof.html"
     grf(place, "grf-evaluate", *aligned, *proof)
     tell("Estimate the force of a recording of somebody new from the insole and IMU alone")
     stranger = "--people", "1", "--seed", "99", "--insole", "adc", "--duration-s", "60", "--surface", "treadmill"
