@@ -76,4 +76,5 @@ def test_the_packaged_model_says_first_that_its_films_were_rendered_and_refuses_
     assert not (tmp_path / "grf.csv").exists()
     taken = estimate("grfkit:walking-side-view", film_recording(), mass_kg=70.0, accept_beyond=True)
     assert taken.outside
+    assert taken.findings[0].startswith("trained on RENDERED films of 12 walkers: no real film with force plates has")
     assert sorted(taken.feet) == ["left", "right"]

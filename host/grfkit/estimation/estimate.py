@@ -34,7 +34,7 @@ from ..video.containers import is_film
 from .curves import FootCurve
 from .feet import Foot, cut_request, detector_of, feet_of, wearables_of
 from .files import check_outputs, write_estimate
-from .film_feet import film_feet, of_film, refuse_another_gait
+from .film_feet import film_feet, of_film, refuse_another_gait, trained_on
 from .film_source import film_recording, key_pictures
 from .joined import joined_source
 from .landmark_feet import BY_LANDMARKS, landmark_feet, of_landmarks
@@ -287,6 +287,8 @@ def estimate_source(
     weight = carried(curves, rows)
     findings += finding_of(outside) + turn_findings(rows)
     about = None if folder is None else about_of(folder)
+    if about is not None and of_film(spec):
+        findings.insert(0, trained_on(about))
     if about is None or about.body_weight:
         findings += weight_findings(weight, change, feet=len(curves))
     findings += unbalanced_findings(spec.balance, change, asked=request.balanced)

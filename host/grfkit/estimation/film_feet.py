@@ -25,6 +25,7 @@ from ..dataset.resample import stance_times
 from ..errors import BadInputError, RefusedError
 from ..gait.contacts import Rejection
 from ..gait.stances import Stance, Stances, find_stances
+from ..learn.packaged import About
 from ..learn.spec import ModelSpec
 from ..learn.training_range import Departure
 from .feet import Foot, cut_findings
@@ -95,6 +96,12 @@ def film_feet(
     )
     passes = passes_of(stream)
     return [_foot(spec, side, found, passes, stream) for side in SIDES]
+
+
+def trained_on(about: About) -> str:
+    """Return what a packaged model of films was trained on, and what has not been proven of it, for every answer."""
+    unproven = "; ".join(line.rstrip(".") for line in about.never if "proven" in line)
+    return f"{about.line.split(':', maxsplit=1)[0]}{f': {unproven[0].lower()}{unproven[1:]}' if unproven else ''}"
 
 
 def _contacts(count: int) -> str:
