@@ -72,7 +72,7 @@ OTHERS: list[tuple[str, bytes, str, str]] = [
     ("a.pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "a PDF document", "export the recording"),
     ("a.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a picture (PNG)", "no pictures"),
     ("a.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0", "a picture (JPEG)", "no pictures"),
-    ("a.mp4", b"\0\0\0\x20ftypisom\0\0\2\0", "a video or picture", "no pictures"),
+    ("a.heic", b"\0\0\0\x20ftypheic\0\0\2\0", "a video or picture", "no pictures"),
     ("a.csv", b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n", "a web page", "download or export"),
     (
         "a.osim",

@@ -160,7 +160,7 @@ def test_passes_part_at_gaps_and_drop_what_is_short() -> None:
         ({"mapping": ""}, "landmarks need a mapping"),
         ({"mapping": "nowhere"}, "there is no landmark mapping 'nowhere'"),
         ({"mapping": "rbds"}, "landmark 'pelvis' cannot be made by mapping 'rbds'"),
-        ({"kinds": ("landmarks", "imu")}, "or landmarks alone"),
+        ({"kinds": ("landmarks", "imu")}, "or landmarks, keypoints or images alone"),
         ({"source": "landmarks"}, "sees contacts without toe-off"),
         ({"landmark_inputs": ()}, "expected some of position"),
     ],

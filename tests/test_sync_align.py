@@ -364,9 +364,9 @@ def test_senseless_arguments_are_bad_input() -> None:
     with pytest.raises(BadInputError, match=r"mass_kg is 0\.07, expected 10 or more"):
         align(trial.reference, insole, surface="treadmill", mass_kg=0.07)
     only_gyro = {n: s[["gyro_x", "time_raw"]] for n, s in trial.wearables["imu"].streams.items()}
-    with pytest.raises(BadInputError, match=r"no insole load, acceleration or heel and toe landmarks .*imu_left"):
+    with pytest.raises(BadInputError, match=r"no insole load, acceleration, heel and toe landmarks or film .*imu_left"):
         align_device(trial.reference, only_gyro, surface="treadmill")
-    with pytest.raises(BadInputError, match=r"no insole load, acceleration or heel and toe landmarks .*imu_left"):
+    with pytest.raises(BadInputError, match=r"no insole load, acceleration, heel and toe landmarks or film .*imu_left"):
         align_device(only_gyro, insole, surface="treadmill")
 
 

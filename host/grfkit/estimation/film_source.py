@@ -15,8 +15,6 @@ from ..io import ReadOptions
 from ..records import Recording
 from ..report.estimate_page import KeyPicture
 from ..video.containers import is_film
-from ..video.recording import FilmOptions, read_film
-from ..video.stills import enlarged, stills
 from .source import EstimateSource
 from .types import Estimate, StanceRow
 
@@ -37,6 +35,8 @@ def film_recording(path: Path, options: ReadOptions | None) -> Recording:
     known = {k: v for k, v in options.extra.items() if k in ("near_side", "person")}
     if len(known) < len(options.extra) or options.column_map or options.rate_hz is not None:
         raise BadInputError(f"{path}: is a film, which states its own times; leave out --side, --rate-hz, --column-map")
+    from ..video.recording import FilmOptions, read_film
+
     return read_film(path, FilmOptions(**known))
 
 
@@ -54,6 +54,8 @@ def key_pictures(estimate: Estimate, source: EstimateSource) -> list[KeyPicture]
     times = row.start_s + np.asarray(SHARES) * row.contact_s
     film = source.path is not None and is_film(source.path)
     if film and source.path is not None:
+        from ..video.stills import stills
+
         shown = [_uri(still, "jpeg") for still in stills(source.path, stream, times)]
     else:
         shown = _of_stream(streams, times)
@@ -71,6 +73,8 @@ def _of_stream(streams: dict[str, xr.Dataset], times: Floats) -> list[str]:
     stream = next((s for s in streams.values() if s.attrs.get("kind") == "images"), None)
     if stream is None:
         return []
+    from ..video.stills import enlarged
+
     at, images = np.asarray(stream["time"].values), np.asarray(stream["image"].values)
     return [_uri(enlarged(images[int(np.nanargmin(np.abs(at - t)))]), "png") for t in times]
 
