@@ -25,7 +25,11 @@ def with_pictures() -> Recording:
     pictures[:, 10:30, 15:25] = 255
     images = make_images(pictures, stream["time"].values, picture="silhouette")
     return make_recording(
-        {"keypoints": stream, "images": images}, device="film", reader="film", provenance=recording.provenance
+        {"keypoints": stream, "images": images},
+        device="film",
+        reader="film",
+        provenance=recording.provenance,
+        notes=["3 people (or passes) were seen"],
     )
 
 
@@ -43,6 +47,8 @@ def test_the_report_shows_a_stance_of_the_near_foot_in_five_pictures(
     report = tmp_path / "report.html"
     result = estimate(model, film, mass_kg=70.0, out=tmp_path / "grf.csv", report=report)
     assert result.cut == "film"
+    assert "3 people (or passes) were seen" in result.findings
+    assert "3 people (or passes) were seen" in report.read_text()
     page = report.read_text()
     assert page.count("data:image/png;base64,") == 5
     assert "img-src data:" in page

@@ -197,7 +197,7 @@ def _source(
     for note in film.notes:
         if tell is not None:
             tell(f"{path.name}: {note}")
-    return EstimateSource.of_recording(film, path), ()
+    return replace(EstimateSource.of_recording(film, path), told=tuple(film.notes)), ()
 
 
 def _opened(model: PathLike | ForceModel | Bundle) -> tuple[ForceModel, Path | None]:

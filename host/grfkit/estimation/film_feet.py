@@ -80,6 +80,7 @@ def film_feet(
             f"{source.name}: no mass is known, and a film shows none; state --mass-kg M (mass_kg=M in Python)"
         )
     _check_time(stream, source.name)
+    findings += source.told
     cut = request.cut or FILM
     findings += cut_findings(spec, cut, "what the film shows" if cut == FILM else "")
     found = find_stances(source.trial, source=cut, rule=str(spec.cut_told.get("rule", "5%BW walking")))  # type: ignore[arg-type]

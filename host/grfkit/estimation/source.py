@@ -109,6 +109,8 @@ class EstimateSource:
         Of a device's own file, of which a mapping may need more than the recording holds.
     joined
         Files of the recordings that were joined for this estimate.
+    told
+        What the reader of a film said of it: who else is in it, what of its time is missing.
     """
 
     trial: Trial
@@ -117,6 +119,7 @@ class EstimateSource:
     file: InputFile | None
     path: Path | None = None
     joined: tuple[InputFile, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[InputFile]:
