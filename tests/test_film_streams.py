@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from grfkit.errors import BadInputError
+from grfkit.io.film_notes import film_notes
 from grfkit.io.inspect import _stream
 from grfkit.provenance import Provenance
 from grfkit.records import Recording, make_images, make_keypoints, make_recording
@@ -46,6 +47,13 @@ def test_a_hidden_point_is_not_visible_and_the_report_counts_it() -> None:
     assert [c.name for c in streams["images"].channels] == ["image"]
     assert recording.to_pandas("keypoints").columns.tolist()[:2] == ["heel_left_x", "heel_left_y"]
     assert recording.to_pandas("images")["image"].iloc[0] == pytest.approx(np.mean(np.arange(1600) % 256))
+
+
+@pytest.mark.parametrize(("step_s", "needed"), [(0.02002, False), (1 / 30, True)])
+def test_a_film_of_fifty_pictures_is_not_told_that_fifty_are_needed(step_s: float, needed: bool) -> None:
+    points = make_keypoints(np.zeros((40, 2, 2)), ["heel_left", "toe_left"], np.arange(40) * step_s)
+    recording = make_recording({"keypoints": points}, device="film", reader="film", provenance=Provenance())
+    assert ("at least 50 are needed" in film_notes(recording)[0]) is needed
 
 
 @pytest.mark.parametrize("shape", [(6, 2, 3), (5, 2, 2), (6, 3, 2)])

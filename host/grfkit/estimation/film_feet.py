@@ -25,6 +25,7 @@ from ..dataset.resample import stance_times
 from ..errors import BadInputError, RefusedError
 from ..gait.contacts import Rejection
 from ..gait.stances import Stance, Stances, find_stances
+from ..io.film_notes import ROUNDED_HZ, SLOWEST_HZ
 from ..learn.packaged import About
 from ..learn.spec import ModelSpec
 from ..learn.training_range import Departure
@@ -32,11 +33,6 @@ from .feet import Foot, cut_findings
 from .source import EstimateRequest, EstimateSource
 from .types import SIDES, Side
 
-SLOWEST_HZ = 50.0
-"""Pictures per second below which no force is estimated from a film: between two of 30 Hz a foot lands and is loaded to
-half of the body's weight."""
-ROUNDED_HZ = 0.1
-"""By how much stamps that are rounded, and broadcast rates (50 / 1.001), make a rate seem smaller."""
 HOLE_S = 0.1
 """Time (s) without a picture from which on a stance is not estimated."""
 SOME_REPEATED = 0.05

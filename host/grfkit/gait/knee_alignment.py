@@ -11,6 +11,7 @@ import numpy as np
 from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from ..records import Recording
+from ..records.person import LARGEST_HKA_DEG
 from ..signals.marker_names import plain_names
 from .joint_centres import harrington_hips
 from .landmarks import (
@@ -27,8 +28,6 @@ from .landmarks import (
 MARKER_SD_DEG = 1.5
 """SD (degrees) by where markers are put: 5 mm of the knee's centre sideways turn thigh and shank of 0.4 m by 1.4
 degrees together. Chosen by hand; radiographs of healthy adults differ by 2.6 to 3.0 degrees between people."""
-LARGEST_DEG = 25.0
-"""Deviation (degrees) beyond which markers are exchanged or misnamed: the worst knees before surgery have about 20."""
 _LEAST_WIDTH_M = 0.04
 """Distance (m) of the epicondyles' markers below which they do not show an axis: adults have 0.08 to 0.12."""
 
@@ -176,9 +175,9 @@ def _of_leg(body: Points, mapping: LandmarkMapping, side: Literal["left", "right
         )
     angles = deviation_deg(hips, (lateral + medial) / 2, (outer + inner) / 2, lateral - medial)
     angle = float(np.median(angles))
-    if abs(angle) > LARGEST_DEG:
+    if abs(angle) > LARGEST_HKA_DEG:
         raise BadInputError(
-            f"the {side} knee deviates by {angle:+.1f} degrees, more than {LARGEST_DEG:g}: markers of the static trial"
-            " are exchanged or misnamed; correct them, or state the angle (hka_left_deg, hka_right_deg)"
+            f"the {side} knee deviates by {angle:+.1f} degrees, more than {LARGEST_HKA_DEG:g}: markers of the static"
+            " trial are exchanged or misnamed; correct them, or state the angle (hka_left_deg, hka_right_deg)"
         )
     return KneeAlignment(side, angle, math.hypot(MARKER_SD_DEG, float(angles.std())), len(angles))

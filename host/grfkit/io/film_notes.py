@@ -8,8 +8,11 @@ import xarray as xr
 from ..records import Recording
 from ..signals.side_view import side_view
 
-SLOWEST_FPS = 50.0
-"""Frames a second below which no force is estimated: a walker's load rises to body weight within 0.1 s, five frames."""
+SLOWEST_HZ = 50.0
+"""Pictures per second below which no force is estimated from a film: between two of 30 Hz a foot lands and is loaded to
+half of the body's weight."""
+ROUNDED_HZ = 0.1
+"""By how much stamps that are rounded, and broadcast rates (50 / 1.001), make a rate seem smaller."""
 _FEET = ("left", "right")
 _HOLE = 1.5
 """Steps of time, in usual ones, from which on frames are missing."""
@@ -31,8 +34,8 @@ def _frames(stream: xr.Dataset) -> str:
     text = f"{time.size} pictures in {time[-1] - time[0]:.2f} s: {mean:.1f} a second, {1 / usual:.1f} usually"
     if holes.size:
         text += f"; frames are missing at {holes.size} places, {1e3 * holes.max():.0f} ms at most"
-    if mean < SLOWEST_FPS:
-        text += f"; for a force at least {SLOWEST_FPS:g} are needed"
+    if 1 / usual < SLOWEST_HZ - ROUNDED_HZ:
+        text += f"; for a force at least {SLOWEST_HZ:g} are needed"
     return text
 
 
