@@ -127,3 +127,15 @@ def test_a_film_whose_pictures_repeat_each_other_is_refused(model: Path) -> None
     walker.tree["film/keypoints"] = stream
     with pytest.raises(RefusedError, match="50 % of its pictures repeat the one before, so that it has 30 pictures"):
         estimate(model, walker, cut="force")
+
+
+def test_pictures_cut_out_within_a_stance_cost_it_though_stamps_go_on(model: Path) -> None:
+    walker = film_trial(participant="new", seed=4)
+    stream = walker.tree["film/keypoints"].to_dataset()
+    time = stream["time"].values
+    kept = np.flatnonzero((time < 1.6) | (time > 1.85))
+    walker.tree["film/keypoints"] = stream.isel(time=kept).assign_coords(time=time[: kept.size])
+    found = estimate(model, walker, cut="film", accept_beyond=True)
+    assert any("pictures seem to be cut out" in f and "1.6" in f for f in found.findings)
+    assert found.rows
+    assert not any(row.start_s < 1.6 < row.end_s for row in found.rows)

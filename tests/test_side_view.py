@@ -14,9 +14,9 @@ from tools.bench.images.side_film import keypoints_of, phantom_film
 from grfkit import simulate_trial
 from grfkit.dataset.public.schreiber import read_trial
 from grfkit.gait.contacts import BORDER, rule_of
-from grfkit.gait.film_stances import side_view_of
 from grfkit.gait.stances import find_stances
 from grfkit.records import Trial
+from grfkit.signals.film_stream import side_view_of
 from grfkit.signals.side_legs import legs_put_back
 from grfkit.signals.side_view import side_view
 from grfkit.simulate.truth import Truth

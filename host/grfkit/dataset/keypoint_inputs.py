@@ -9,6 +9,7 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..errors import BadInputError
+from ..signals.film_time import leaps
 from ..signals.side_legs import legs_put_back
 from .motion import SIDES, Side
 from .resample import derivatives, resampled
@@ -149,7 +150,9 @@ def passes_of(stream: xr.Dataset) -> list[SidePass]:
     frames = np.flatnonzero(known)
     if frames.size < _FEWEST:
         raise BadInputError("the walker's hips are hardly ever seen in the film; film the whole body from the side")
-    borders = np.flatnonzero(np.diff(time[frames]) > PASS_GAP_S)
+    trunk = np.stack([paths[name][:, 0] / leg for name in ("pelvis", SHOULDER)], axis=1)
+    leapt = np.searchsorted(time[frames], [leap.after_s for leap in leaps(time, trunk)]) - 1
+    borders = np.union1d(np.flatnonzero(np.diff(time[frames]) > PASS_GAP_S), leapt.astype(np.intp))
     firsts, lasts = frames[np.r_[0, borders + 1]], frames[np.r_[borders, frames.size - 1]]
     scaled = {name: np.stack([path[:, 0], floor - path[:, 1]], axis=1) / leg for name, path in paths.items()}
     facing = float(np.sign(heading))

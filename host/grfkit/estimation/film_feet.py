@@ -25,16 +25,15 @@ from ..dataset.resample import stance_times
 from ..errors import BadInputError, RefusedError
 from ..gait.contacts import Rejection
 from ..gait.stances import Stance, Stances, find_stances
-from ..io.film_notes import ROUNDED_HZ, SLOWEST_HZ
 from ..learn.packaged import About
 from ..learn.spec import ModelSpec
 from ..learn.training_range import Departure
+from ..signals.film_stream import leaps_of
+from ..signals.film_time import HOLE_S, ROUNDED_HZ, SLOWEST_HZ, Leap
 from .feet import Foot, cut_findings
 from .source import EstimateRequest, EstimateSource
 from .types import SIDES, Side
 
-HOLE_S = 0.1
-"""Time (s) without a picture from which on a stance is not estimated."""
 SOME_REPEATED = 0.05
 """Share of the pictures that repeat the one before up to which nothing is made of it."""
 FEWEST_STANCES = 2
@@ -91,8 +90,13 @@ def film_feet(
         f"the {near} side faces the camera (mirrored: --near-side {OTHER[near]}); the {OTHER[near]} foot is seen behind"
         " it, and errs more"
     )
-    passes = passes_of(stream)
-    return [_foot(spec, side, found, passes, stream) for side in SIDES]
+    passes, leapt = passes_of(stream), leaps_of(stream)
+    if leapt:
+        findings.append(
+            f"pictures seem to be cut out, though their stamps go on, at {', '.join(str(leap) for leap in leapt)}: no"
+            " stance over it is estimated; take the file that the camera wrote"
+        )
+    return [_foot(spec, side, found, passes, stream, leapt) for side in SIDES]
 
 
 def trained_on(about: About) -> str:
@@ -157,7 +161,9 @@ def _check_time(stream: xr.Dataset, name: str) -> None:
         )
 
 
-def _foot(spec: ModelSpec, side: Side, found: Stances, passes: list[SidePass], stream: xr.Dataset) -> Foot:
+def _foot(
+    spec: ModelSpec, side: Side, found: Stances, passes: list[SidePass], stream: xr.Dataset, leapt: Sequence[Leap]
+) -> Foot:
     """Return one foot: its stances within the picture, and what the model takes of each."""
     columns = [KEYPOINT_CHANNELS.index(c) for c in spec.scaler.channels]
     stances: list[Stance] = []
@@ -168,7 +174,7 @@ def _foot(spec: ModelSpec, side: Side, found: Stances, passes: list[SidePass], s
     for stance in found.stances:
         if stance.side != side or not np.isfinite(stance.to_s):
             continue
-        if _has_hole(time, stance.ic_s, stance.to_s):
+        if _has_hole(time, leapt, stance.ic_s, stance.to_s):
             unseen.append(Rejection(stance.ic_s, stance.to_s, HOLE))
             continue
         at = stance_times(stance.ic_s, stance.to_s, spec.points)
@@ -185,10 +191,11 @@ def _foot(spec: ModelSpec, side: Side, found: Stances, passes: list[SidePass], s
     return Foot(side, {}, _samples(stream, side), tuple(stances), turned, tuple(windows), tuple(scalars), flags)
 
 
-def _has_hole(time: Floats, start_s: float, end_s: float) -> bool:
-    """Return whether pictures are further apart than :data:`HOLE_S` within a time."""
+def _has_hole(time: Floats, leapt: Sequence[Leap], start_s: float, end_s: float) -> bool:
+    """Return whether pictures are further apart than :data:`HOLE_S` within a time, or the walker leaps there."""
     steps = np.diff(time)
-    return bool(((steps > HOLE_S) & (time[1:] > start_s) & (time[:-1] < end_s)).any())
+    late = (steps > HOLE_S) & (time[1:] > start_s) & (time[:-1] < end_s)
+    return bool(late.any()) or any(leap.after_s > start_s and leap.before_s < end_s for leap in leapt)
 
 
 def _samples(stream: xr.Dataset, side: Side) -> xr.Dataset:

@@ -5,36 +5,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from ..signals.film_stream import side_view_of
 from ..signals.side_foot import SideStance
-from ..signals.side_view import SideView, side_view
 from .contacts import BORDER, TOO_LONG, TOO_SHORT, UNCLEAR, UNLIKE, Rejection
 
 FILM_DETECTOR = "side_view"
 _REASONS = {"border": BORDER, "unclear": UNCLEAR, "unlike": UNLIKE, "too short": TOO_SHORT, "too long": TOO_LONG}
-
-
-def side_view_of(stream: xr.Dataset) -> SideView:
-    """Return what the side view of a stream of keypoints shows, on the stream's clock.
-
-    Parameters
-    ----------
-    stream
-        Of kind ``keypoints``, with the attributes ``heading`` and ``leg_px`` (see ``grfkit/video/README.md``).
-    """
-    position = stream["position"]
-    time_s = np.asarray(stream["time"].values, dtype=np.float64)
-    stamped = np.isfinite(time_s)
-    return side_view(
-        time_s[stamped],
-        np.asarray(position.values, dtype=np.float64)[stamped],
-        [str(n) for n in position["landmark"].values],
-        heading=float(stream.attrs.get("heading", 1.0)),
-        leg_px=float(stream.attrs.get("leg_px", float("nan"))),
-        visibility=np.asarray(stream["visibility"].values, dtype=np.float64)[stamped]
-        if "visibility" in stream
-        else None,
-        width_px=float(stream.attrs.get("width_px", float("nan"))),
-    )
 
 
 def film_stances(stream: xr.Dataset) -> tuple[list[SideStance], list[Rejection]]:

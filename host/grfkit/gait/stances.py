@@ -17,12 +17,13 @@ from ..errors import BadInputError
 from ..records import Trial
 from ..signals.clocks import dejittered
 from ..signals.contacts import Contacts, load_contacts
+from ..signals.film_stream import side_view_of
 from ..signals.impacts import impacts
 from ..signals.landmark_contacts import landmark_contacts
 from .causal import causal_settings
 from .causal_record import as_counts, contact_times, contacts_causal
 from .contacts import UNDERLOADED, ContactRule, ContactTimes, Rejection, counted, peak_loads, rule_of, underloaded
-from .film_stances import FILM_DETECTOR, film_stances, side_view_of
+from .film_stances import FILM_DETECTOR, film_stances
 from .lower_foot import lower_feet
 from .plate_force import ContactSide, PlateContact, PlateForce
 from .plate_hits import plate_contacts

@@ -6,16 +6,10 @@ import numpy as np
 import xarray as xr
 
 from ..records import Recording
-from ..signals.side_view import side_view
+from ..signals.film_stream import side_view_of
+from ..signals.film_time import ROUNDED_HZ, SLOWEST_HZ, missing_pictures
 
-SLOWEST_HZ = 50.0
-"""Pictures per second below which no force is estimated from a film: between two of 30 Hz a foot lands and is loaded to
-half of the body's weight."""
-ROUNDED_HZ = 0.1
-"""By how much stamps that are rounded, and broadcast rates (50 / 1.001), make a rate seem smaller."""
 _FEET = ("left", "right")
-_HOLE = 1.5
-"""Steps of time, in usual ones, from which on frames are missing."""
 
 
 def film_notes(recording: Recording) -> list[str]:
@@ -30,10 +24,10 @@ def _frames(stream: xr.Dataset) -> str:
     if not steps.size:
         return "the film has one picture"
     mean, usual = (time.size - 1) / float(time[-1] - time[0]), float(np.median(steps))
-    holes = steps[steps > _HOLE * usual]
+    missing = missing_pictures(time)
     text = f"{time.size} pictures in {time[-1] - time[0]:.2f} s: {mean:.1f} a second, {1 / usual:.1f} usually"
-    if holes.size:
-        text += f"; frames are missing at {holes.size} places, {1e3 * holes.max():.0f} ms at most"
+    if missing:
+        text += f"; {missing} missing, the longest hole is {1e3 * steps.max():.0f} ms"
     if 1 / usual < SLOWEST_HZ - ROUNDED_HZ:
         text += f"; for a force at least {SLOWEST_HZ:g} are needed"
     return text
@@ -53,15 +47,7 @@ def _walker(stream: xr.Dataset) -> str:
 
 def _contacts(stream: xr.Dataset) -> list[str]:
     """Return a line for each foot: its landings, and its toe-offs where they are seen."""
-    view = side_view(
-        np.asarray(stream["time"].values, dtype=np.float64),
-        np.asarray(stream["position"].values, dtype=np.float64),
-        [str(name) for name in stream["landmark"].values],
-        heading=float(stream.attrs.get("heading", 1.0)),
-        leg_px=float(stream.attrs.get("leg_px", float("nan"))),
-        visibility=np.asarray(stream["visibility"].values, dtype=np.float64),
-        width_px=float(stream.attrs.get("width_px", float("nan"))),
-    )
+    view = side_view_of(stream)
     lines = []
     for foot, side in enumerate(_FEET):
         seen = [s for s in view.stances if s.foot == foot and np.isfinite(s.ic_s) and not s.reason]

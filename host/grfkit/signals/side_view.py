@@ -12,9 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import Floats
 from .contacts import Contacts, empty_contacts, merge
+from .film_time import leaps, trunk_of
 from .runs import true_runs
 from .side_foot import FEWEST_FRAMES, TOO_LONG, TOO_SHORT, UNLIKE, SideFoot, SideStance, seen_stretches
 from .side_jumps import jump_landings
@@ -158,7 +160,8 @@ def side_view(
     course = position * np.asarray([1.0, -1.0]) / leg_px
     pelvis = _pelvis(course[..., 0], names)
     found = []
-    for start, end, way in _stretches(time_s, pelvis, 1.0 if heading >= 0 else -1.0):
+    leapt = np.asarray([leap.after_s for leap in leaps(time_s, trunk_of(course[..., 0], names))])
+    for start, end, way in _stretches(time_s, pelvis, 1.0 if heading >= 0 else -1.0, leapt):
         forward = course[start:end] * np.asarray([way, 1.0])
         one = _pass(time_s[start:end], forward, way * pelvis[start:end], names, way)
         if one is not None:
@@ -193,11 +196,14 @@ def _pelvis(course: Floats, names: Sequence[str]) -> Floats:
     return np.asarray((left + right) / 2.0)
 
 
-def _stretches(time_s: Floats, pelvis: Floats, heading: float) -> list[tuple[int, int, float]]:
-    """Return sample ranges and directions of the passes; where nobody passes, of what has no long hole."""
+def _stretches(time_s: Floats, pelvis: Floats, heading: float, leapt_s: Floats) -> list[tuple[int, int, float]]:
+    """Return sample ranges and directions of the passes; where nobody passes, of what has no long hole.
+
+    None goes over a time ``leapt_s`` at which the walker leaps: pictures are missing there.
+    """
     seen = np.isfinite(pelvis)
     found: list[tuple[int, int, float]] = []
-    for start, end in seen_stretches(time_s, seen):
+    for start, end in _apart(seen_stretches(time_s, seen), np.searchsorted(time_s, leapt_s)):
         t = time_s[start:end]
         if t[-1] - t[0] < SHORTEST_PASS_S:
             continue
@@ -211,6 +217,15 @@ def _stretches(time_s: Floats, pelvis: Floats, heading: float) -> list[tuple[int
             runs = true_runs(way * speed > PASSING_LEG_S)
             found += [(start + int(a), start + int(b), way) for a, b in runs if t[b - 1] - t[a] >= SHORTEST_PASS_S]
     return sorted(found)
+
+
+def _apart(stretches: list[tuple[int, int]], cuts: NDArray[np.intp]) -> list[tuple[int, int]]:
+    """Return sample ranges cut at some samples."""
+    parts = []
+    for start, end in stretches:
+        inside = [int(c) for c in cuts if start < c < end]
+        parts += list(zip([start, *inside], [*inside, end]))
+    return parts
 
 
 def _pass(time_s: Floats, course: Floats, pelvis: Floats, names: Sequence[str], way: float) -> SidePass | None:

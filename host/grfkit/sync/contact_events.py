@@ -10,9 +10,9 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from ..gait.film_stances import side_view_of
 from ..signals.clocks import dejittered
 from ..signals.contacts import Contacts, load_contacts, merge
+from ..signals.film_stream import side_view_of
 from ..signals.impacts import Impacts, impacts
 from .landmark_trains import landmark_trains
 from .worn_on import FOOT, shoe_streams

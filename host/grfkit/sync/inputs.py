@@ -8,8 +8,9 @@ from typing import Any
 
 import xarray as xr
 
-from ..errors import BadInputError
+from ..errors import BadInputError, RefusedError
 from ..records import Recording
+from ..signals.film_stream import leaps_of
 from .documents import Documents, calibrated
 from .frames import into_lab, lab_rotation
 from .joined_files import joined_files
@@ -143,6 +144,7 @@ def read_wearables(
         sources, recordings = (*sources, beside[0]), [*recordings, beside[1]]
     for source, recording in zip(sources, calibrated(recordings, documents.wearables if documents is not None else ())):
         wearables.recordings.append(recording)
+        _refuse_cut_films(recording, path_of(source).name)
         groups = by_clock(recording, together=request.together)
         if not groups:
             streams = ", ".join(recording.streams)
@@ -156,6 +158,24 @@ def read_wearables(
             " other recordings with --wearable (wearables in Python)"
         )
     return wearables
+
+
+def _refuse_cut_films(recording: Recording, file: str) -> None:
+    """Refuse a film whose walker leaps: its stamps are no clock, and no contact could say so.
+
+    Raises
+    ------
+    RefusedError
+        With where.
+    """
+    for stream in recording.of_kind("keypoints").values():
+        leapt = leaps_of(stream)
+        if leapt:
+            raise RefusedError(
+                f"{file}: pictures seem to be cut out, though their stamps go on, at"
+                f" {', '.join(str(leap) for leap in leapt)}, so that its stamps are no clock; take the file that the"
+                " camera wrote, or read one part of it in Python: read_film(path, FilmOptions(end_s=...))"
+            )
 
 
 def _add(

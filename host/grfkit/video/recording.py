@@ -15,6 +15,7 @@ from ..errors import BadInputError, RefusedError
 from ..provenance import Provenance, describe_input
 from ..records import Recording, make_images, make_keypoints, make_recording
 from ..signals.film_crop import CROP_PX
+from ..signals.film_time import leaps, trunk_of
 from .camera import Background
 from .clip import PICTURES, centres, full_frame, grey_crop, silhouettes
 from .decode import Film, open_film
@@ -102,7 +103,9 @@ def read_film(path: PathLike, options: FilmOptions | None = None) -> Recording:
     walk = find_walk(found, width, height, wanted.near_side, name=file.name)
     fixed, swapped, turned = repaired(found, walk.leg_px, walk.near_side)
     repeated = repeats.share(walk.start, walk.end)
-    notes += _about_legs(fixed, walk, swapped, turned) + about_time(fixed.times[walk.start : walk.end], repeated)
+    seen = fixed.part(walk.start, walk.end)
+    leapt = leaps(seen.times, trunk_of(seen.points[..., 0] / walk.leg_px, POINTS))
+    notes += _about_legs(fixed, walk, swapped, turned) + about_time(seen.times, repeated, leapt)
     back = against(fixed, walk)
     if back.any():
         fixed = fixed.without(back)

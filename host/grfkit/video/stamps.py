@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from ..signals.film_time import Leap, missing_pictures
 from .pose import Picture
 
 LEAST_REPEATED = 0.05
@@ -15,7 +16,6 @@ LEAST_REPEATED = 0.05
 _EVERY = 2  # rows and columns of a picture that are compared
 _CHANGE = 0.1  # of the 90th percentile of the walk's changes, below which a picture is the one before. Chosen by hand:
 # rendered films of 60 Hz and a real one of 30 Hz stay above 0.14; their copies with doubled pictures are below 0.02
-_LATE = 0.75  # usual steps that a picture may come late without one before it being missing. Chosen by hand
 
 
 class Repeats:
@@ -43,12 +43,12 @@ class Repeats:
         return float((changes < _CHANGE * np.percentile(changes, 90)).mean())
 
 
-def about_time(times: Floats, repeated: float) -> list[str]:
+def about_time(times: Floats, repeated: float, leaps: Sequence[Leap] = ()) -> list[str]:
     """Return what is said of the pictures of a walk at these times (s), a share of which repeat the one before."""
     notes = []
     steps = np.diff(times)
     usual = float(np.median(steps))
-    missing = int(np.floor(steps / usual - _LATE).clip(0).sum())
+    missing = missing_pictures(times)
     if missing:
         longest = int(np.argmax(steps))
         seem = "1 picture of the walk seems" if missing == 1 else f"{missing} pictures of the walk seem"
@@ -57,5 +57,10 @@ def about_time(times: Floats, repeated: float) -> list[str]:
         notes.append(
             f"{100 * repeated:.0f} % of the walk's pictures repeat the one before: the film has about"
             f" {(1 - repeated) / usual:.0f} pictures a second of its own, not {1 / usual:.0f}"
+        )
+    if leaps:
+        notes.append(
+            f"pictures seem to be cut out, though their stamps go on, at {', '.join(str(leap) for leap in leaps)}; take"
+            " the file that the camera wrote, not an export"
         )
     return notes

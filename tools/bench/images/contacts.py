@@ -15,9 +15,9 @@ import numpy as np
 import xarray as xr
 
 from grfkit.gait.contacts import rule_of
-from grfkit.gait.film_stances import side_view_of
 from grfkit.gait.stances import find_stances
 from grfkit.records import Recording
+from grfkit.signals.film_stream import side_view_of
 
 from ..harness import ROOT
 from .render import film_file
