@@ -11,6 +11,7 @@ from grfkit.dataset.keypoint_inputs import KEYPOINT_CHANNELS, NEAR, SPEED_LEGS
 from grfkit.errors import BadInputError
 from grfkit.records import Trial
 from grfkit.records.stance_set import StanceSet
+from grfkit.signals.side_legs import LEGS_PUT_RIGHT
 
 OPTIONS = {"kinds": ("keypoints",), "source": "force", "rule": "5%BW walking"}
 
@@ -74,6 +75,21 @@ def test_stances_beyond_the_picture_or_with_a_hidden_joint_are_counted() -> None
     data = windows(trial)
     assert data.excluded["keypoint missing"] >= 1
     assert data.excluded["out of the picture within the stance"] >= 1
+
+
+def test_points_are_taken_as_they_are_where_the_reader_of_the_film_told_the_legs_apart() -> None:
+    trial = film_trial(jitter_px=0.0)
+    stream = trial.tree["film/keypoints"].to_dataset().copy(deep=True)
+    names = [str(n) for n in stream["landmark"].values]
+    places = [names.index(f"{part}_{side}") for part in ("knee", "ankle", "heel", "toe") for side in ("left", "right")]
+    swapped = [names.index(f"{part}_{side}") for part in ("knee", "ankle", "heel", "toe") for side in ("right", "left")]
+    frames = np.arange(60, 63)
+    stream["position"].values[np.ix_(frames, places)] = stream["position"].values[np.ix_(frames, swapped)]
+    before = windows(trial).arrays()[0]
+    trial.tree["film/keypoints"] = stream
+    np.testing.assert_allclose(windows(trial).arrays()[0], before, atol=1e-5)
+    trial.tree["film/keypoints"] = stream.assign_attrs({LEGS_PUT_RIGHT: 0})
+    assert np.abs(windows(trial).arrays()[0] - before).max() > 0.05
 
 
 @pytest.mark.parametrize("lost", ["near_side", "leg_px", "heading"])

@@ -17,7 +17,7 @@ from grfkit.gait.contacts import BORDER, rule_of
 from grfkit.gait.stances import find_stances
 from grfkit.records import Trial
 from grfkit.signals.film_stream import side_view_of
-from grfkit.signals.side_legs import legs_put_back
+from grfkit.signals.side_legs import LEGS_PUT_RIGHT, legs_put_back
 from grfkit.signals.side_view import side_view
 from grfkit.simulate.truth import Truth
 
@@ -104,6 +104,17 @@ def test_legs_exchanged_for_some_frames_are_put_back() -> None:
     np.testing.assert_array_equal(kept, position)
     assert np.flatnonzero(changed).tolist() == rows
     np.testing.assert_array_equal(fixed, position)
+
+
+def test_legs_that_the_reader_of_a_film_told_apart_keep_their_names() -> None:
+    stream = film(walker(), length_s=8.0)
+    names = [str(n) for n in stream.landmark.values]
+    other = [names.index(n.replace("left", "right") if "left" in n else n.replace("right", "left")) for n in names]
+    wrong = stream["position"].values.copy()
+    wrong[[130, 131, 200]] = wrong[[130, 131, 200]][:, other]
+    stream = stream.assign(position=(stream["position"].dims, wrong))
+    assert side_view_of(stream).exchanged == 3
+    assert side_view_of(stream.assign_attrs({LEGS_PUT_RIGHT: 17})).exchanged == 0
 
 
 def test_points_that_are_hidden_exchange_no_legs() -> None:

@@ -105,6 +105,7 @@ def test_the_walker_of_a_real_film_is_read_without_a_hand(real_file: Callable[[s
     assert keypoints["position"].shape == (45, 33, 2)
     assert images["image"].shape == (45, 40, 40)
     about = keypoints.attrs
+    assert about["legs_put_right"] >= 0
     assert (about["heading"], about["near_side"], about["people"]) == (-1.0, "left", 2)
     assert about["leg_px"] == pytest.approx(187, abs=8)
     assert about["floor_px"] == pytest.approx(928, abs=10)

@@ -10,7 +10,7 @@ import xarray as xr
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..signals.film_time import leaps
-from ..signals.side_legs import legs_put_back
+from ..signals.side_legs import LEGS_PUT_RIGHT, legs_put_back
 from .motion import SIDES, Side
 from .resample import derivatives, resampled
 
@@ -171,13 +171,15 @@ def _stated(stream: xr.Dataset, name: str) -> float:
 
 
 def _points(stream: xr.Dataset, time: Floats, leg_px: float) -> dict[str, Floats]:
-    """Return the paths that the channels are made of, px; legs whose names were exchanged are put back."""
+    """Return the paths that the channels are made of, px; legs are told apart where the reader did not."""
     names = [str(n) for n in stream["landmark"].values]
     needed = [f"{joint}_{side}" for joint in (*JOINTS, SHOULDER) for side in SIDES]
     missing = [name for name in needed if name not in names]
     if missing:
         raise BadInputError(f"the keypoints lack {', '.join(missing)}; expected {', '.join(needed)}")
-    values, _ = legs_put_back(time, np.asarray(stream["position"].values, dtype=np.float64), names, leg_px=leg_px)
+    values = np.asarray(stream["position"].values, dtype=np.float64)
+    if LEGS_PUT_RIGHT not in stream.attrs:
+        values, _ = legs_put_back(time, values, names, leg_px=leg_px)
     paths = {name: values[:, names.index(name)] for name in needed}
     for middle, joint in (("pelvis", "hip"), (SHOULDER, SHOULDER)):
         paths[middle] = (paths[f"{joint}_left"] + paths[f"{joint}_right"]) / 2.0

@@ -7,6 +7,7 @@ import xarray as xr
 
 from ..arrays import Floats
 from .film_time import Leap, leaps, trunk_of
+from .side_legs import LEGS_PUT_RIGHT
 from .side_view import SideView, side_view
 
 
@@ -31,6 +32,7 @@ def side_view_of(stream: xr.Dataset) -> SideView:
         if "visibility" in stream
         else None,
         width_px=float(stream.attrs.get("width_px", float("nan"))),
+        legs_known=LEGS_PUT_RIGHT in stream.attrs,
     )
 
 

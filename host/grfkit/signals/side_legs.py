@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 
+LEGS_PUT_RIGHT = "legs_put_right"
+"""Attribute of keypoints whose left and right legs were told apart where they were read: in how many pictures names
+were wrong. Whoever uses such points leaves the names as they are; without it, the points alone have to tell."""
 LEG_PARTS = ("knee", "ankle", "heel", "toe")
 """Points that tell two legs apart; hips lie too near each other in a side view."""
 SWAPPED_COST = 0.06

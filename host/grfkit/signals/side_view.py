@@ -123,6 +123,7 @@ def side_view(
     leg_px: float,
     visibility: Floats | None = None,
     width_px: float = float("nan"),
+    legs_known: bool = False,
 ) -> SideView:
     """Return the passes of a walker or runner filmed from the side, and the stances of both feet.
 
@@ -146,6 +147,9 @@ def side_view(
         Shape (frames, points), 0 to 1.
     width_px
         Of the picture: points beyond its border are hidden. NaN if unknown.
+    legs_known
+        Whether left and right are certain already. Of 7,019 pictures of 48 rendered films, whose reader tells the legs
+        apart by more than even motion, 111 have them exchanged, and would 209 if they were told apart once more.
 
     Returns
     -------
@@ -156,7 +160,9 @@ def side_view(
     position = _without_hidden(position, visibility, width_px)
     if time_s.size < FEWEST_FRAMES or not leg_px > 0.0:
         return SideView()
-    position, exchanged = legs_put_back(time_s, position, names, leg_px=leg_px)
+    exchanged = np.zeros(time_s.size, dtype=bool)
+    if not legs_known:
+        position, exchanged = legs_put_back(time_s, position, names, leg_px=leg_px)
     course = position * np.asarray([1.0, -1.0]) / leg_px
     pelvis = _pelvis(course[..., 0], names)
     found = []

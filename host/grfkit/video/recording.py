@@ -16,6 +16,7 @@ from ..provenance import Provenance, describe_input
 from ..records import Recording, make_images, make_keypoints, make_recording
 from ..signals.film_crop import CROP_PX
 from ..signals.film_time import leaps, trunk_of
+from ..signals.side_legs import LEGS_PUT_RIGHT
 from .camera import Background
 from .clip import PICTURES, centres, full_frame, grey_crop, silhouettes
 from .decode import Film, open_film
@@ -110,7 +111,8 @@ def read_film(path: PathLike, options: FilmOptions | None = None) -> Recording:
     if back.any():
         fixed = fixed.without(back)
         notes.append(f"in {int(back.sum())} pictures the walker goes the other way; these are left out")
-    attrs = _attributes(walk, fixed.times, width, height, len(paths)) | {"repeated": repeated}
+    attrs = _attributes(walk, fixed.times, width, height, len(paths))
+    attrs |= {"repeated": repeated, LEGS_PUT_RIGHT: swapped}
     streams = {
         "keypoints": make_keypoints(
             _shown(fixed, width, height), POINTS, fixed.times, visibility=fixed.visibility, attrs=attrs
