@@ -35,7 +35,7 @@ unix = pytest.mark.skipif(sys.platform == "win32", reason="signals are a Unix th
 def test_remarks_of_libraries_are_left_out_and_errors_are_not() -> None:
     text = """
 import logging, os
-from grfkit.device.quiet import quiet_logs, quiet_native
+from grfkit.quiet import quiet_logs, quiet_native
 quiet_logs()
 with quiet_native():
     os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\\nERROR: it does not fit\\n")

@@ -329,3 +329,8 @@ def test_a_real_walker_is_found_in_a_picture(real_file: Callable[[str], Path]) -
     assert pose.hip == pytest.approx([823, 722], abs=12)
     assert pose.points[INDEX["heel_left"], 0] < pose.points[INDEX["heel_right"], 0]
     assert pose.mask.max() == 255
+
+
+def test_the_networks_say_nothing_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    PoseModel()
+    assert capfd.readouterr().err == ""

@@ -45,7 +45,7 @@ def run_monitor(options: dict[str, Any], showing: Showing, *, no_record: bool) -
         from ..monitor import headless as monitor
     except ImportError as error:
         raise BadInputError(f"insoles need bleak ({error}); pip install 'grfkit[ble]'") from error
-    from ..device.quiet import quiet_logs
+    from ..quiet import quiet_logs
 
     quiet_logs()
     if options.get("record") is None and not no_record:

@@ -17,11 +17,11 @@ def quiet_console() -> Iterator[Console]:
     """Give a console on stderr, and keep TensorFlow Lite's messages off stderr meanwhile.
 
     The console writes to a stderr of its own, so that a bar still moves while the output of others is held back
-    (:func:`grfkit.device.quiet.quiet_native`).
+    (:func:`grfkit.quiet.quiet_native`).
     """
     from rich.console import Console
 
-    from ..device.quiet import quiet_native
+    from ..quiet import quiet_native
 
     with ExitStack() as stack:
         try:

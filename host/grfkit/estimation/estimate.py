@@ -18,9 +18,8 @@ from ..calibrate.documents import InsoleGeometry
 from ..dataset.foot_force import low_passed
 from ..dataset.from_keypoints import FILM
 from ..dataset.from_pictures import of_pictures
-from ..errors import BadInputError, RefusedError
+from ..errors import BadInputError
 from ..io import ReadOptions
-from ..learn.beyond import Beyond, Distances, beyond_training, hardly_moving
 from ..learn.packaged import about_of, model_folder
 from ..learn.spec import ForceModel, ModelSpec
 from ..learn.training_range import finding_of
@@ -31,6 +30,7 @@ from ..report.estimate_page import write_estimate_report
 from ..runtime.bundle import Bundle
 from ..runtime.manifest import DOCUMENT
 from ..video.containers import is_film
+from .beyond_findings import range_findings, training_findings
 from .curves import FootCurve
 from .feet import Foot, cut_request, detector_of, feet_of, wearables_of
 from .files import check_outputs, write_estimate
@@ -45,6 +45,7 @@ from .plausible import before_balance, carried, turn_findings, unbalanced_findin
 from .report_page import estimate_report
 from .shoe_feet import BY_SHOES, of_both_shoes, shoe_feet
 from .source import EstimateRequest, EstimateSource, facts_of, open_source
+from .stated_error import stated_error
 from .types import SIDES, Estimate, Side, StanceRow
 from .windows import predict_feet
 
@@ -277,9 +278,9 @@ def estimate_source(
     rows = [row for part in parts.values() for row in part.rows]
     _check_predicted(curves, rows, source.name)
     findings += _findings({**curves, **lost}, rows, spec)
-    findings += _range_findings([count for part in parts.values() for count in part.beyond])
+    findings += range_findings([count for part in parts.values() for count in part.beyond])
     apart = [part.distances for part in parts.values() if part.distances is not None]
-    findings += _training_findings(spec, apart, source.name, accepted=request.accept_beyond)
+    findings += training_findings(spec, apart, source.name, accepted=request.accept_beyond)
     outside = departures_of(spec, [part.seen for part in parts.values()])
     if of_film(spec) and not request.accept_beyond:
         refuse_another_gait(spec, outside, source.name)
@@ -292,6 +293,8 @@ def estimate_source(
     if about is None or about.body_weight:
         findings += weight_findings(weight, change, feet=len(curves))
     findings += unbalanced_findings(spec.balance, change, asked=request.balanced)
+    error = stated_error(folder)
+    findings += [] if error is None else [str(error)]
     return Estimate(
         feet=curves,
         rows=tuple(sorted(rows, key=lambda r: r.start_s)),
@@ -309,6 +312,7 @@ def estimate_source(
         outside=outside,
         carried_bw=before_balance(weight, change),
         balance=change,
+        stated_error=error,
     )
 
 
@@ -351,51 +355,6 @@ def _findings(curves: Mapping[Side, object], rows: list[StanceRow], spec: ModelS
     if spec.window != "stance" and not rows:
         findings.append("no insole tells when the foot stood; the table of stances is empty")
     return findings
-
-
-def _range_findings(beyond: list[int]) -> list[str]:
-    """Return what is to be known of numbers that a bundle cannot hold; nothing where it holds them all."""
-    windows = sum(n > 0 for n in beyond)
-    if not windows:
-        return []
-    return [
-        f"{windows} of {len(beyond)} windows have numbers beyond the bundle's range ({sum(beyond)} numbers); its"
-        " answers for them are held at the border"
-    ]
-
-
-def _training_findings(spec: ModelSpec, apart: list[Distances], name: str, *, accepted: bool) -> list[str]:
-    """Return which channels are far from those of training.
-
-    Raises
-    ------
-    RefusedError
-        If one is so far that no answer is safe, and that was not accepted.
-    """
-    far = beyond_training(spec.scaler, apart)
-    hopeless = [channel for channel in far if channel.refused]
-    if hopeless and not accepted:
-        raise RefusedError(
-            f"{name}: inputs are far beyond the training range, in spreads of training: {_listed(hopeless)}; the model"
-            " was trained on nothing like it: check the units and the calibration of the recording, or take the"
-            " answers all the same with --accept-beyond (accept_beyond=True in Python)"
-        )
-    findings = []
-    if far:
-        findings.append(
-            f"BEYOND TRAINING: {_listed(far)} the spread of the model's training; nothing is known of the errors there:"
-            " check units and calibration, or train with such recordings"
-        )
-    findings += [
-        f"BEYOND TRAINING: no axis of {sensor} moves by more than {100 * share:.1f} % of its spread in the model's"
-        " training: is its unit right, and was it worn?"
-        for sensor, share in hardly_moving(spec.scaler, apart)
-    ]
-    return findings
-
-
-def _listed(channels: list[Beyond]) -> str:
-    return ", ".join(str(channel) for channel in sorted(channels, key=lambda c: -c.median))
 
 
 def _provenance(

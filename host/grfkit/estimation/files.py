@@ -232,4 +232,5 @@ def summary(estimate: Estimate) -> dict[str, Any]:
         "outside_training": outside_training(estimate),
         "carried_bw": estimate.carried_bw if np.isfinite(estimate.carried_bw) else None,
         "balance": balance_of(estimate),
+        "stated_error": None if estimate.stated_error is None else estimate.stated_error.to_json(),
     } | {name: list(values) for name, values in lists.items() if values}

@@ -13,6 +13,7 @@ from ..report.numbers import fixed
 from ..sync.contact_events import LoadSignal, plate_loads
 from ..units import G
 from .curves import FootCurve
+from .source import NOT_STATED
 from .types import Estimate, Side, StanceRow
 
 SHOWN_S = 6.0
@@ -43,7 +44,7 @@ def estimate_report(
     figures = [_course(estimate, measured)] if estimate.feet else []
     figures += [_mean_stance(estimate, side, curve, measured) for side, curve in estimate.feet.items()]
     return EstimateReport(
-        title=f"Ground reaction force of {estimate.participant}",
+        title=_title(estimate),
         facts=[
             ("model", estimate.network),
             ("mass", fixed(estimate.mass_kg, 1, "kg")),
@@ -58,6 +59,14 @@ def estimate_report(
         inputs=estimate.provenance.inputs,
         pictures=pictures,
     )
+
+
+def _title(estimate: Estimate) -> str:
+    """Return whose force it is; of nobody who is named, what it was estimated from."""
+    if estimate.participant != NOT_STATED:
+        return f"Ground reaction force of {estimate.participant}"
+    files = [i.name for i in estimate.provenance.inputs if i.role != "model"]
+    return f"Ground reaction force in {', '.join(files)}" if files else "Ground reaction force"
 
 
 class _Measured:

@@ -13,6 +13,7 @@ from ..learn.balance import BalanceChange
 from ..learn.training_range import Departure
 from ..provenance import Provenance
 from .curves import FootCurve
+from .stated_error import StatedError
 
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
@@ -61,6 +62,8 @@ class Estimate:
         that was added to the forward force; None where it was not.
     clocks
         How the clocks of several recordings were joined, a sentence each; empty where there was one.
+    stated_error
+        Of the model, by the evaluation beside it; None where there is none.
     """
 
     feet: Mapping[Side, FootCurve]
@@ -81,6 +84,7 @@ class Estimate:
     carried_bw: float = float("nan")
     balance: BalanceChange | None = None
     clocks: tuple[str, ...] = ()
+    stated_error: StatedError | None = None
 
     def __repr__(self) -> str:
         """Return a line for the whole and a line a foot."""

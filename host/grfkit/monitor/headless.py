@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..arguments import refused_field
 from ..device.interrupted import interrupted
 from ..device.link import Link
-from ..device.quiet import quiet_native
 from ..device.replay import markers_in, unread_in
 from ..errors import BadInputError
 from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
+from ..quiet import quiet_native
 from ..wire import SettingKey
 from .connect import Find, bluetooth_links, replay_links, serial_links
 from .demo import insoles

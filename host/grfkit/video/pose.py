@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..extras import without_extra
+from ..quiet import quiet_native
 
 Picture = NDArray[np.uint8]
 """Rows, columns and RGB, 0 to 255."""
@@ -279,8 +280,9 @@ def _engine(name: str, threads: int) -> Any:
         raise BadInputError(f"{path}: cannot be read ({error.strerror or error}); install grfkit again") from error
     if hashlib.sha256(content).hexdigest() != DIGESTS[name]:
         raise BadInputError(f"{path} is not the network that grfkit ships; install grfkit again")
-    engine = module.Interpreter(model_content=content, num_threads=threads)
-    engine.allocate_tensors()
+    with quiet_native():  # it says of itself what it was made with
+        engine = module.Interpreter(model_content=content, num_threads=threads)
+        engine.allocate_tensors()
     return _Engine(engine, content)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..records import Recording
+from ..signals.film_stream import side_view_of
 from .decode import open_film
 
 COLUMNS, ROWS = 4, 3
@@ -26,10 +27,15 @@ _LIMBS = (
 _NEAR, _FAR = (255, 140, 0), (0, 120, 215)
 """Colours (RGB) of the side that is near and of the far one: told apart by colour-blind eyes, too."""
 _WHITE = (255, 255, 255)
+_SOLE = 0.06  # how far below the floor a contact is drawn, legs: under the shoe. Chosen by hand
+Stands = dict[str, list[tuple[float, float]]]
+"""By side: landing and toe-off of each stance, s."""
 
 
 def contact_sheet(path: PathLike, recording: Recording, *, ending: str = ".png") -> bytes:
     """Return twelve pictures over the walk as one file: the near side orange, the far side blue, the mask in a corner.
+
+    A foot that stands, by the contacts that the film shows whole, has a line under it and its side beside the time.
 
     Parameters
     ----------
@@ -51,10 +57,11 @@ def contact_sheet(path: PathLike, recording: Recording, *, ending: str = ".png")
     rows = _chosen(points)
     masks = next(iter(recording.of_kind("images").values()), None)
     stamps = np.asarray(points["time_raw"].values, dtype=np.float64)[rows]
+    stands = _stands(points)
     tiles: list[NDArray[Any]] = []
     for frame in open_film(path).frames():
         if len(tiles) < len(rows) and frame.time_s >= stamps[len(tiles)] - 1e-6:
-            tiles.append(_tile(frame.image, points, masks, rows[len(tiles)]))
+            tiles.append(_tile(frame.image, points, masks, rows[len(tiles)], stands))
         if len(tiles) == len(rows):
             break
     blank = np.full((TILE_PX[1], TILE_PX[0], 3), 255, dtype=np.uint8)
@@ -72,11 +79,15 @@ def _chosen(points: xr.Dataset) -> list[int]:
     return [int(k) for k in np.unique(seen[np.linspace(0, seen.size - 1, COLUMNS * ROWS).round().astype(int)])]
 
 
-def _tile(image: NDArray[Any], points: xr.Dataset, masks: xr.Dataset | None, row: int) -> NDArray[Any]:
+def _tile(image: NDArray[Any], points: xr.Dataset, masks: xr.Dataset | None, row: int, stands: Stands) -> NDArray[Any]:
+    at_s = float(points["time"].values[row])
     leg, floor = float(points.attrs["leg_px"]), float(points.attrs["floor_px"])
     drawn = image.copy()
     for side in ("left", "right"):
-        _draw(drawn, points, row, side, _NEAR if side == points.attrs["near_side"] else _FAR, leg)
+        colour = _NEAR if side == points.attrs["near_side"] else _FAR
+        _draw(drawn, points, row, side, colour, leg)
+        if any(a <= at_s <= b for a, b in stands[side]):
+            _draw_contact(drawn, points, row, side, colour, leg)
     hips = points["position"].sel(landmark=["hip_left", "hip_right"]).values[row, :, 0]
     height = (_ABOVE_LEGS + _BELOW_LEGS) * leg
     width = height * TILE_PX[0] / TILE_PX[1]
@@ -86,9 +97,13 @@ def _tile(image: NDArray[Any], points: xr.Dataset, masks: xr.Dataset | None, row
         size = TILE_PX[1] // 4
         mask = cv2.resize(np.asarray(masks["image"].values[row]), (size, size), interpolation=cv2.INTER_NEAREST)
         tile[:size, -size:] = mask[:, :, None]
-    text = f"{float(points['time'].values[row]):.2f} s"
-    for colour, thickness in (((0, 0, 0), 4), (_WHITE, 1)):
-        cv2.putText(tile, text, (8, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.7, colour, thickness, cv2.LINE_AA)
+    text = f"{at_s:.2f} s"
+    down = [side for side, spans in stands.items() if any(a <= at_s <= b for a, b in spans)]
+    if down:
+        text += f"  stands: {' '.join(down)}"
+    (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 1)
+    tile[: high + 16, : wide + 16] = 0
+    cv2.putText(tile, text, (8, high + 8), cv2.FONT_HERSHEY_SIMPLEX, 0.6, _WHITE, 1, cv2.LINE_AA)
     return tile
 
 
@@ -103,6 +118,23 @@ def _draw(
         if np.isfinite(ends).all():
             (ax, ay), (bx, by) = np.rint(ends).astype(int).tolist()
             cv2.line(image, (ax, ay), (bx, by), colour, thickness, cv2.LINE_AA)
+
+
+def _draw_contact(
+    image: NDArray[Any], points: xr.Dataset, row: int, side: str, colour: tuple[int, int, int], leg_px: float
+) -> None:
+    """Draw the floor under a foot that stands, from its heel to its toe."""
+    ends = points["position"].sel(landmark=[f"heel_{side}", f"toe_{side}"]).values[row, :, 0]
+    if np.isfinite(ends).all():
+        y = round(float(points.attrs["floor_px"]) + _SOLE * leg_px)
+        left, right = int(ends.min()), int(ends.max())
+        cv2.line(image, (left, y), (right, y), colour, max(2, round(leg_px / 25)))
+
+
+def _stands(points: xr.Dataset) -> Stands:
+    """Return when each foot stands: landing and toe-off, s, of the contacts that the film shows whole."""
+    seen = [s for s in side_view_of(points).stances if not s.reason and np.isfinite(s.ic_s) and np.isfinite(s.to_s)]
+    return {side: [(s.ic_s, s.to_s) for s in seen if s.foot == foot] for foot, side in enumerate(("left", "right"))}
 
 
 def _window(image: NDArray[Any], left: float, top: float, width: float, height: float) -> NDArray[Any]:

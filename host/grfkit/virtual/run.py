@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..device.interrupted import interrupted
-from ..device.quiet import quiet_logs, quiet_native
 from ..errors import BadInputError
+from ..quiet import quiet_logs, quiet_native
 from ..simulate.clocks import TrueClock
 from .insole import InsoleSettings
 from .link_model import LinkSettings

@@ -1,0 +1,59 @@
+"""What a model's own evaluation states goes with every answer of it; whose force it is heads the report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from grfkit.estimation.files import summary
+from grfkit.estimation.report_page import estimate_report
+from grfkit.estimation.source import NOT_STATED
+from grfkit.estimation.stated_error import stated_error
+from grfkit.estimation.types import Estimate
+from grfkit.learn.packaged import model_folder
+from grfkit.provenance import InputFile, Provenance
+
+
+def _estimate(folder: Path | None, participant: str = "P1") -> Estimate:
+    files = [
+        InputFile(name=n, sha256="0" * 64, size_bytes=1, role=r) for n, r in (("a.mp4", "recording"), ("m", "model"))
+    ]
+    return Estimate(
+        {}, (), ("vgrf",), participant, 70.0, "film", "film", "linear", (), {}, (), Provenance(inputs=files),
+        stated_error=stated_error(folder),
+    )  # fmt: skip
+
+
+def test_the_packaged_model_of_films_states_its_error() -> None:
+    folder = model_folder("grfkit:walking-side-view")
+    error = stated_error(folder)
+    assert error is not None
+    document = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    group = document["methods"][document["headline"]]["vgrf"]["group"]["rmse_bw"]
+    assert error.rmse_bw["vgrf"] == (group["mean"], group["low"], group["high"])
+    assert str(error).startswith(f"stated error, BW: vertical {group['mean']:.3f} ({group['low']:.3f}-")
+    assert str(error).endswith("RMSE of 12 people left out of training, 95 % interval of the mean")
+    told = summary(_estimate(folder))["stated_error"]
+    assert told["rmse_bw"]["mlgrf"]["mean"] == error.rmse_bw["mlgrf"][0]
+    json.dumps(told, allow_nan=False)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"headline": "x", "methods": {}}', "no json"])
+def test_no_evaluation_or_another_form_states_none(tmp_path: Path, text: str) -> None:
+    assert stated_error(None) is None
+    assert stated_error(tmp_path) is None
+    (tmp_path / "evaluation.json").write_text(text, encoding="utf-8")
+    assert stated_error(tmp_path) is None
+    assert summary(_estimate(tmp_path))["stated_error"] is None
+
+
+def test_a_report_of_nobody_is_headed_by_the_file() -> None:
+    made = _estimate(None)
+    assert estimate_report(made, None, ()).title == "Ground reaction force of P1"
+    nobody = replace(made, participant=NOT_STATED)
+    assert estimate_report(nobody, None, ()).title == "Ground reaction force in a.mp4"
+    in_memory = replace(nobody, provenance=Provenance())
+    assert estimate_report(in_memory, None, ()).title == "Ground reaction force"
