@@ -14,6 +14,7 @@ from grfkit.deploy.from_torch import plan_of
 from grfkit.errors import BadInputError
 from grfkit.evaluation.evaluate import evaluate
 from grfkit.learn import chosen
+from grfkit.learn.augment import Augmentation
 from grfkit.learn.baselines import Ridge
 from grfkit.learn.candidates import candidates, default_statics
 from grfkit.learn.card import card, mix_weights
@@ -180,6 +181,14 @@ def test_kernel_ridge_as_a_network_is_kernel_ridge(tmp_path: Path) -> None:
     data = made_up("abc", window="continuous")
     with pytest.raises(BadInputError, match="not continuous windows"):
         fit(network_config("kernel"), TrainConfig(epochs=0), data, whole_fold(data, 0))
+
+
+def test_kernel_ridge_keeps_the_copies_with_moved_ends_of_a_small_set() -> None:
+    rest, near, fold = fold_of(made_up("abcde", each=3), "a")
+    moved = STILL.model_copy(update={"augmentation": Augmentation(limits_s=0.02, copies=4)})
+    model = fit(network_config("kernel"), moved, rest, fold)
+    assert model.network.rows.shape[0] == 5 * rest.size
+    assert np.isfinite(model.predict(near)).all()
 
 
 def test_the_mean_curve_of_the_nearest_speed_is_what_it_says() -> None:

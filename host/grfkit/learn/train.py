@@ -157,8 +157,10 @@ def fit(
     if config.balance_force:
         learnt = _training_windows(config, balanced_over_force(windows.data, config.balance_force))
     run = _Run(config, scaler, learnt, _inner_windows(config, scaler, data, fold), fold, seed, config.lr)
-    built = new_network(network.for_windows(windows).model_dump(), scaler, seed=seed)
-    give_start(built, scaler, _start_windows(config, windows, seed))
+    starting = _start_windows(config, windows, seed)
+    # by the windows it starts from: kernel ridge keeps as many stances as these are
+    built = new_network(network.for_windows(starting).model_dump(), scaler, seed=seed)
+    give_start(built, scaler, starting)
     return _trained_model(run, train(run, built, progress=progress, checkpoint=checkpoint), data, lasting=lasting)
 
 
