@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tools.bench.images.side_film import phantom_film
+from typer.testing import CliRunner
 
 from grfkit import align, assemble, simulate_trial
-from grfkit.errors import RefusedError
+from grfkit.errors import BadInputError, RefusedError
 from grfkit.gait.stances import find_stances
 from grfkit.provenance import Provenance
 from grfkit.records import Recording, make_images, make_recording
 from grfkit.simulate.lab import LabTrial
 from grfkit.sync.request import SyncRequest, read_source
+from grfkit.sync.table_sessions import read_table
+from grfkit.video.recording import FilmOptions
 
 SEED, OFFSET_S = 512, 11.3
 PHANTOM_MS = 30.0
@@ -112,15 +116,42 @@ def test_plates_tell_their_feet_by_the_film() -> None:
         assert stance.side in (true, "unknown")
 
 
-def test_who_is_meant_of_several_is_not_asked_for_by_an_option_that_means_something_else(
+def test_the_walker_of_a_film_is_chosen_by_one_option_everywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = tmp_path / "two.mp4"
-    film.write_bytes(b"\0\0\0\x18ftypisom a film")
+    path = tmp_path / "two.mp4"
+    path.write_bytes(b"\0\0\0\x18ftypisom a film")
+    asked: list[FilmOptions] = []
 
-    def two(*_: object) -> Recording:
-        raise RefusedError("two.mp4: 2 people walk through the picture; say whose with --person left")
+    def two(_: object, options: FilmOptions) -> Recording:
+        asked.append(options)
+        raise RefusedError("two.mp4: 2 people walk through the picture; say whose with --walker left")
 
     monkeypatch.setattr("grfkit.video.recording.read_film", two)
-    with pytest.raises(RefusedError, match="takes no --person left or right: read the film in Python"):
-        read_source(film, SyncRequest(wearables=(film,), surface="treadmill"))
+    with pytest.raises(RefusedError, match="--walker left"):
+        read_source(path, SyncRequest(wearables=(path,), surface="treadmill", walker="Right"))
+    table = tmp_path / "table.csv"
+    table.write_text("film,reference,surface,out,walker\ntwo.mp4,plates.c3d,overground,t.nc,1\n", encoding="utf-8")
+    (row,) = read_table(table, {})
+    with pytest.raises(RefusedError, match="--walker left"):
+        read_source(path, row.request)
+    film_app = [("estimate", ["grfkit:walking-side-view", str(path), "--out", str(tmp_path / "o.csv")])]
+    film_app += [("inspect", [str(path)])]
+    for name, arguments in film_app:
+        command = importlib.import_module(f"grfkit.cli.{name}")
+        with pytest.raises(RefusedError):
+            CliRunner().invoke(command.app, [*arguments, "--walker", "left"], catch_exceptions=False)
+    assert [options.walker for options in asked] == ["right", "1", "left", "left"]
+
+
+def test_a_walker_is_of_a_film_and_left_right_or_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("time [s],left_force [N]\n0.00,0\n0.01,350\n0.02,700\n", encoding="utf-8")
+    other = tmp_path / "b.csv"
+    other.write_text("time [s],right_force [N]\n0.00,0\n0.01,350\n0.02,700\n", encoding="utf-8")
+    with pytest.raises(BadInputError, match=r"walker in Python.* is of a film"):
+        align(path, other, surface="treadmill", walker=0)
+    with pytest.raises(BadInputError, match="walker"):
+        align(path, other, surface="treadmill", walker="middle")
+    with pytest.raises(BadInputError, match="said by --walker left"):
+        align(path, other, surface="treadmill", person="left")

@@ -236,7 +236,7 @@ def test_the_walker_is_who_goes_farthest_and_another_is_asked_for() -> None:
         _path(np.full(20, 50.0), times),
     )
     assert choose([far, still], None, name="film") is far
-    with pytest.raises(RefusedError, match=r"2 people walk .* at the same time; say whose .*--person left, right"):
+    with pytest.raises(RefusedError, match=r"2 people walk .* at the same time; say whose .*--walker left, right"):
         choose([far, near, still], None, name="film")
     assert choose([far, near, still], "left", name="film") is far
     assert choose([far, near, still], "right", name="film") is near

@@ -126,7 +126,7 @@ def test_the_walker_of_a_real_film_is_read_without_a_hand(real_file: Callable[[s
     again = Recording.from_netcdf(tmp_path / "film.nc")
     assert again.streams["keypoints"].attrs == keypoints.attrs
     with pytest.raises(RefusedError, match="does not walk"):  # the man on the block
-        read_film(path, FilmOptions(start_s=3.0, end_s=4.1, person=1))
+        read_film(path, FilmOptions(start_s=3.0, end_s=4.1, walker=1))
     followed = tmp_path / "followed.mp4"
     with av.open(str(path)) as source:
         pictures = [f.to_ndarray(format="rgb24") for f, _ in zip(source.decode(video=0), range(108))][72:]

@@ -52,8 +52,14 @@ _PersonFile = Annotated[
     str,
     typer.Option(
         "--person",
-        help="TOML of the person (hka_left_deg, affected ...), if the model takes it; of a film with several people,"
-        " left, right or a number (0 goes farthest).",
+        help="TOML of the person (hka_left_deg, affected ...), if the model takes it.",
+    ),
+]
+_Walker = Annotated[
+    str,
+    typer.Option(
+        "--walker",
+        help="Of several people in a film: left or right of those who walk, or a number (0 goes farthest).",
     ),
 ]
 _Near = Annotated[
@@ -130,6 +136,7 @@ def estimate(
     mapping: _Mapping = "",
     static: _Static = "",
     person: _PersonFile = "",
+    walker: _Walker = "",
     near_side: _Near = "",
     insole: _Insole = "",
     heel_m: _Heel = 0.0,
@@ -161,16 +168,13 @@ def estimate(
 
     alone = recording[0] if len(recording) == 1 else None
     options = read_options(column_map, rate_hz, side, file=alone)
-    walker = person if person in ("left", "right") or person.isdigit() else ""
-    options.extra.update({k: v for k, v in (("near_side", near_side), ("person", walker)) if v})
-    if walker.isdigit():
-        options.extra["person"] = int(walker)
+    options.extra.update({k: v for k, v in (("near_side", near_side), ("walker", walker)) if v})
     with quiet_console() as console, console.status("estimating ..."):
         result = run(
             model, alone or recording, options=options, participant=participant, mass_kg=mass_kg,
             speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak,
             other_people=other_people, accept_beyond=accept_beyond, balanced=not no_balance, mapping=mapping,
-            static=static, person="" if walker else person, out=out, insole=insole, heel_m=heel_m, unknown=unknown,
+            static=static, person=person, out=out, insole=insole, heel_m=heel_m, unknown=unknown,
             force=force, surface=None if surface is None else surface.value, report=report, tell=common.say,
         )  # fmt: skip
     values = summary(result)

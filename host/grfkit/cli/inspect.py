@@ -46,8 +46,12 @@ def inspect(
         Path | None,
         typer.Option(help="TOML of the plates, for a C3D that does not describe them.", show_default=False),
     ] = None,
-    person: Annotated[
-        str, typer.Option("--person", help="Of a film: left or right of those who walk, or a number.")
+    walker: Annotated[
+        str,
+        typer.Option(
+            "--walker",
+            help="Of several people in a film: left or right of those who walk, or a number (0 goes farthest).",
+        ),
     ] = "",
     near_side: Annotated[
         str, typer.Option("--near-side", help="Of a film: left or right, the side near the camera, if it was mirrored.")
@@ -80,7 +84,7 @@ def inspect(
     if _is_trial(file, as_json, stated=any(option is not None for option in (column_map, rate_hz, side, plates))):
         return
     options = read_options(column_map, rate_hz, side, plates, file=file)
-    options.extra.update(_of_film(file, person, near_side, sheet, force=force))
+    options.extra.update(_of_film(file, walker, near_side, sheet, force=force))
     with quiet_console() as console, console.status(f"reading {file.name} ..."):
         report, recording = describe(file, options)
         if sheet is not None:
@@ -95,14 +99,14 @@ def inspect(
     show_report(report)
 
 
-def _of_film(file: Path, person: str, near_side: str, sheet: Path | None, *, force: bool) -> dict[str, Any]:
+def _of_film(file: Path, walker: str, near_side: str, sheet: Path | None, *, force: bool) -> dict[str, Any]:
     """Return what is stated of a film, as its reader takes it; refused of other files before they are read."""
     from ..arguments import refuse_other_ending
     from ..artefacts import check_file
     from ..errors import BadInputError
     from ..video.containers import is_film
 
-    stated = {"--person": person, "--near-side": near_side, "--sheet": sheet}
+    stated = {"--walker": walker, "--near-side": near_side, "--sheet": sheet}
     given = [option for option, value in stated.items() if value]
     if given and not is_film(file):
         raise BadInputError(f"{file}: is no film; leave out {', '.join(given)}")
@@ -110,7 +114,7 @@ def _of_film(file: Path, person: str, near_side: str, sheet: Path | None, *, for
         check_file(sheet, force=force)
         refuse_other_ending(sheet, (".png", ".jpg"), "a contact sheet is written as PNG or JPEG")
     known: dict[str, Any] = {"near_side": near_side} if near_side else {}
-    return known | ({"person": int(person) if person.isdigit() else person} if person else {})
+    return known | ({"walker": walker} if walker else {})
 
 
 def _write_sheet(sheet: Path, file: Path, recording: Recording, *, force: bool) -> None:

@@ -129,6 +129,13 @@ def sync(
         Path | None,
         typer.Option("--person", help="TOML of the person: hka_left_deg, affected, height_m ... Kept with the trial."),
     ] = None,
+    walker: Annotated[
+        str | None,
+        typer.Option(
+            "--walker",
+            help="Of several people in a film: left or right of those who walk, or a number (0 goes farthest).",
+        ),
+    ] = None,
     near_side: Annotated[
         str | None,
         typer.Option("--near-side", help="Of a film: left or right, the side near the camera, if it was mirrored."),
@@ -170,6 +177,7 @@ def sync(
         "min_overlap_s": min_overlap_s,
         "max_drift_ppm": max_drift_ppm,
         "person": person,
+        "walker": walker,
         "near_side": near_side,
     }
     summary, text, code = run_trial(options, out=out, report=report, force=force, review=review, browser=not no_browser)
@@ -194,8 +202,8 @@ def batch(
     slope_percent, forward, report, prior_offset, prior_sd, synchronised, offset, offset_sd, column_map, rate_hz,
     plates, side, calibration, correct, together, allow_partial, accept_refused, min_overlap_s, max_drift_ppm,
     session (rows of one are aligned together), start, start_sd, person, or its hka_left_deg, hka_right_deg, hka_method,
-    hka_sd_deg, affected, height_m, sex, insole_size; of films film (for wearable), near_side. Paths are relative to the
-    table.
+    hka_sd_deg, affected, height_m, sex, insole_size; of films film (for wearable), walker, near_side. Paths are
+    relative to the table.
     """
     from .sync_run import run_table
 

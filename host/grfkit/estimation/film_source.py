@@ -24,7 +24,7 @@ _WORDS = ("lands", "is loaded", "stands", "pushes off", "leaves")
 
 
 def film_recording(path: Path, options: ReadOptions | None) -> Recording:
-    """Return the walker of a film; ``near_side`` and ``person`` of the options' ``extra`` are its own.
+    """Return the walker of a film; ``near_side`` and ``walker`` of the options' ``extra`` are its own.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def film_recording(path: Path, options: ReadOptions | None) -> Recording:
         As :func:`~grfkit.video.recording.read_film`, or if an option of another kind of file is stated.
     """
     options = options or ReadOptions()
-    known = {k: v for k, v in options.extra.items() if k in ("near_side", "person")}
+    known = {k: v for k, v in options.extra.items() if k in ("near_side", "walker")}
     if len(known) < len(options.extra) or options.column_map or options.rate_hz is not None:
         raise BadInputError(f"{path}: is a film, which states its own times; leave out --side, --rate-hz, --column-map")
     from ..video.recording import FilmOptions, read_film

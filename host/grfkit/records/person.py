@@ -109,8 +109,13 @@ def read_person(path: PathLike) -> Person:
     Raises
     ------
     BadInputError
-        If it cannot be read, or as :func:`make_person`.
+        If it cannot be read, or as :func:`make_person`; or it is a choice of a film's walker.
     """
+    if str(path) in ("left", "right") or str(path).isdigit():
+        raise BadInputError(
+            f"--person {path} (person in Python) is a TOML file with facts of the person's body; who is read of several"
+            f" people in a film is said by --walker {path}"
+        )
     return make_person(toml_document(Path(path)), what=str(path))
 
 

@@ -137,6 +137,7 @@ def align(
     min_overlap_s: float = 30.0,
     max_drift_ppm: float = STEEPEST_PPM,
     person: PathLike | Mapping[str, Any] | Person | None = None,
+    walker: str | int | None = None,
     near_side: str | None = None,
 ) -> Alignment:
     """Return how the clock of every wearable becomes the reference's, and how surely, or why that is refused.
@@ -197,6 +198,8 @@ def align(
     person
         What is known of the participant's body (:class:`~grfkit.records.person.Person`: knee alignment, affected side,
         mass, height, ...), or the TOML file that states it; kept with the trial.
+    walker
+        Of a film with several people: ``left`` or ``right`` of those who walk, or a number (0 goes farthest).
     near_side
         Of a film: ``left`` or ``right``, the side of the body that faces the camera, if the film was mirrored.
 
@@ -246,6 +249,7 @@ def align(
                 "rate_hz": rate_hz,
                 "calibrations": as_several(calibrations),
                 "person": as_person(person),
+                "walker": None if walker is None else str(walker),
                 "near_side": near_side,
                 "settings": {"shortest_overlap_s": min_overlap_s, "max_drift_ppm": max_drift_ppm},
             }

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..arguments import ArgumentError, as_path
 from ..arrays import PathLike
-from ..errors import BadInputError, RefusedError
+from ..errors import BadInputError
 from ..limits import MASS_KG, SLOPE_PERCENT, SPEED_M_S
 from ..provenance import InputFile, describe_input
 from ..records import Prior, Recording, Surface
@@ -38,10 +38,19 @@ def _apart(values: object) -> object:
     return tuple(part for value in values for part in (value.split(",") if isinstance(value, str) else [value]))
 
 
+def _of_a_film(value: str | None) -> str | None:
+    """Return who is meant in a film."""
+    if value is not None and value not in ("left", "right") and not value.isdigit():
+        raise ValueError(f"{value!r} is neither left nor right of those who walk, nor a number (0 goes farthest)")
+    return value
+
+
 AnyCase = BeforeValidator(_lower)
 """A choice may be written in any case."""
 Several = BeforeValidator(_apart)
-LATER = ("person", "near_side")
+OF_FILMS = ("walker", "near_side")
+"""Options that only a film's reader takes."""
+LATER = ("person", "walker", "near_side")
 """Options that journals and trials of an earlier grfkit do not hold: left out of both where they are not stated."""
 
 
@@ -76,6 +85,7 @@ class SyncRequest(BaseModel):
     calibrations: tuple[Path, ...] = ()
     settings: AlignSettings = AlignSettings()
     person: Person | None = None
+    walker: Annotated[str | None, AnyCase, AfterValidator(_of_a_film)] = None
     near_side: Annotated[Literal["left", "right"] | None, AnyCase] = None
 
     @property
@@ -178,20 +188,11 @@ def read_source(source: Source, request: SyncRequest, *, role: str = "wearable")
     reader = sniff(source).reader
     extra = {"plates": request.plates} if request.plates is not None and role == "reference" else {}
     options = ReadOptions(rate_hz=request.rate_hz if "rate_hz" in reader.uses else None, extra=extra)
-    if request.near_side is not None and reader.name == FILM:
-        options.extra["near_side"] = request.near_side
+    if reader.name == FILM:
+        options.extra.update({name: value for name in OF_FILMS if (value := getattr(request, name)) is not None})
     if request.column_map and "column_map" in reader.uses:
         options = load_column_map(request.column_map).options(options, file=source)
-    try:
-        return read_with(reader, source, options)
-    except RefusedError as error:
-        if reader.name != FILM or "--person" not in str(error):
-            raise
-        # here --person is a document, and no choice among those who are seen
-        raise RefusedError(
-            f"{error}; an alignment takes no --person left or right: read the film in Python, read_film(path,"
-            " FilmOptions(person='left')) of grfkit.video.recording, and give align that recording, or film one alone"
-        ) from error
+    return read_with(reader, source, options)
 
 
 def refuse_unusable(request: SyncRequest, sources: tuple[Source, ...]) -> None:
@@ -341,10 +342,12 @@ def _refuse_unused(request: SyncRequest, readers: dict[int, Reader]) -> None:
                 "--plates (plates in Python) describes the plates of a C3D file, and"
                 f" {request.reference} is {readers[0].title}; leave it out"
             )
-    if request.near_side is not None and readers and all(reader.name != FILM for reader in readers.values()):
-        raise BadInputError(
-            "--near-side (near_side in Python) is of a film, and none of these files is one; leave it out"
-        )
+    for name in OF_FILMS:
+        if getattr(request, name) is not None and readers and all(reader.name != FILM for reader in readers.values()):
+            raise BadInputError(
+                f"--{name.replace('_', '-')} ({name} in Python) is of a film, and none of these files is one; leave it"
+                " out"
+            )
     needed = {name for reader in readers.values() for name in reader.uses}
     options = {"rate_hz": request.rate_hz is not None, "column_map": request.column_map is not None}
     for name, is_set in options.items():

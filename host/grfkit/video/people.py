@@ -156,12 +156,12 @@ def tiles(width: int, height: int) -> list[Region]:
     return [Region(width / 2, float(m), float(short), 0.0, 1.0) for m in middles]
 
 
-def choose(paths: Sequence[Path], person: str | int | None, *, name: str) -> Path:
+def choose(paths: Sequence[Path], walker: str | int | None, *, name: str) -> Path:
     """Return the walker's path: the one asked for, or who goes through the picture.
 
     Parameters
     ----------
-    person
+    walker
         ``left``, ``right`` (of those who go, by where they are first seen), or a number, 0 for who goes farthest.
     name
         Of the film, for what a refusal says.
@@ -178,23 +178,23 @@ def choose(paths: Sequence[Path], person: str | int | None, *, name: str) -> Pat
             f"{name}: nobody was found; film one person whole, from the side, in good light, at least a quarter of the"
             " picture high"
         )
-    if person is None:
+    if walker is None:
         first = paths[0]
         rivals = [p for p in paths[1:] if p.travel >= max(TRAVEL, RIVAL * first.travel) and p.overlaps(first)]
         if rivals:
             raise RefusedError(
                 f"{name}: {len(rivals) + 1} people walk through the picture at the same time; say whose force is asked"
-                " for with --person left, right or a number (0 is who goes farthest), or film one alone"
+                " for with --walker left, right or a number (0 is who goes farthest), or film one alone"
             )
         return first
-    if person in ("left", "right"):
+    if walker in ("left", "right"):
         moving = [p for p in paths if p.travel >= TRAVEL] or list(paths)
         ordered = sorted(moving, key=lambda p: float(p.hips[0][0]))
-        return ordered[0 if person == "left" else -1]
-    if str(person) in (numbers := [str(i) for i in range(len(paths))]):
-        return paths[int(person)]
+        return ordered[0 if walker == "left" else -1]
+    if str(walker) in (numbers := [str(i) for i in range(len(paths))]):
+        return paths[int(walker)]
     there = "0" if len(paths) == 1 else f"0 to {numbers[-1]}"
-    raise BadInputError(f"{name}: person '{person}' is not left, right or {there} (people found)")
+    raise BadInputError(f"{name}: walker '{walker}' is not left, right or {there} (people found)")
 
 
 def in_picture(point: Floats, picture: Picture) -> bool:

@@ -41,9 +41,9 @@ class FilmOptions:
 
     Attributes
     ----------
-    person
-        The walker: ``left`` or ``right`` of those who walk, or a number (0 goes farthest); None: who walks through the
-        picture.
+    walker
+        Who is read of several people: ``left`` or ``right`` of those who walk, or a number (0 goes farthest); None: who
+        walks through the picture.
     near_side
         ``left`` or ``right``: the side of the body that faces the camera. None: of a walker to the right the right one.
         State it for a film that was mirrored (some front cameras do).
@@ -55,7 +55,7 @@ class FilmOptions:
         Called with what is done and how far it is, s of the film.
     """
 
-    person: str | int | None = None
+    walker: str | int | None = None
     near_side: str | None = None
     picture: str = "silhouette"
     start_s: float | None = None
@@ -93,8 +93,8 @@ def read_film(path: PathLike, options: FilmOptions | None = None) -> Recording:
     source = describe_input(file)
     film, model = open_film(file), PoseModel()
     paths, background = _search(film, model, wanted)
-    way = choose(paths, wanted.person, name=file.name)
-    passes = passes_of(paths, way) if wanted.person is None else Passes((way,))
+    way = choose(paths, wanted.walker, name=file.name)
+    passes = passes_of(paths, way) if wanted.walker is None else Passes((way,))
     repeats = Repeats()
     found = follow(repeats.watch(_frames(film, wanted)), passes, model, seen=_step(wanted, "following"))
     if not np.isfinite(found.points).any():
@@ -195,7 +195,7 @@ def _attributes(walk: Walk, times: Floats, width: int, height: int, people: int)
 
 def _configuration(options: FilmOptions) -> dict[str, Any]:
     """Return what was asked for, as provenance keeps it."""
-    names = ("person", "near_side", "picture", "start_s", "end_s")
+    names = ("walker", "near_side", "picture", "start_s", "end_s")
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
@@ -225,13 +225,13 @@ def _about_people(paths: Sequence[WayThrough], way: WayThrough, passes: Passes) 
     if len(passes.ways) > 1:
         notes.append(
             f"{len(passes.ways)} passes the same way, of people as large, are taken to be one walker's; if they are"
-            " not, say whose is asked for (--person 0, 1 ...)"
+            " not, say whose is asked for (--walker 0, 1 ...)"
         )
     left = sum(p.travel >= TRAVEL and not p.overlaps(way) and p not in passes.ways for p in paths)
     if left:
         notes.append(
             f"{left} more {'pass was' if left == 1 else 'passes were'} not read: another way, another size, or beside"
-            " somebody else; ask for one with --person"
+            " somebody else; ask for one with --walker"
         )
     return notes
 

@@ -234,7 +234,7 @@ def _measured(part: Walker, start: int, end: int, heading: float, near_side: str
     if travel < _SOMEWHERE and np.isnan(alternating(part, leg)):
         raise RefusedError(
             f"{name}: the person does not walk (the hips go {travel:.1f} leg lengths across the picture, and the legs"
-            " do not pass each other); name another with --person, or the part of the film with the walk"
+            " do not pass each other); name another with --walker, or the part of the film with the walk"
         )
     return Walk(start, end, heading, side, leg, floor, slope, travel, frontal, nearer)
 

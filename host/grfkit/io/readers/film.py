@@ -10,7 +10,7 @@ from ...records import Recording
 from ...video.containers import container_of
 from ..base import Head, Match, Reader, ReadOptions
 
-OPTIONS = ("near_side", "person", "picture", "start_s", "end_s")
+OPTIONS = ("near_side", "walker", "picture", "start_s", "end_s")
 """Of ``ReadOptions.extra``: the fields of :class:`grfkit.video.recording.FilmOptions`."""
 _SUFFIXES = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mts", ".m2ts", ".3gp", ".mpg", ".mpeg", ".wmv")
 
