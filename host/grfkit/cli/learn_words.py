@@ -19,7 +19,7 @@ def model_text(summary: dict[str, Any]) -> str:
     name = summary["network"]["name"] if summary["method"] == "network" else summary["method"]
     epochs = [f"  best of {summary['epochs']} epochs: {summary['best_epoch']}{inner}"] if summary["epochs"] else []
     lines = [
-        f"{summary['model']}: {name}, {summary['parameters']} parameters,"
+        f"{summary['model']}: {name}, {summary['parameters']} parameters,{_macs(summary['macs'])}"
         f" {len(summary['participants'])} participants, {summary['windows']} {_windows(summary['cut'])}",
         *_search_lines(summary.get("search")),
         *choice_lines(summary.get("choice")),
@@ -29,6 +29,11 @@ def model_text(summary: dict[str, Any]) -> str:
         f"  how good it is for somebody new: grf-evaluate TRIALS --model {summary['model']}",
     ]
     return "\n".join(lines)
+
+
+def _macs(count: int | None) -> str:
+    """Return the multiply-accumulates of a window in millions; nothing of a method that is no network."""
+    return f" {count / 1e6:.3g} million multiply-accumulates a window," if count else ""
 
 
 def choice_lines(choice: dict[str, Any] | None) -> list[str]:

@@ -135,8 +135,8 @@ def _what(spec: ModelSpec) -> str:
     )
 
 
-_LONG = ("members", "columns", "statics_columns")
-"""Settings of a mix that are its members' own."""
+_LONG = ("members", "columns", "statics_columns", "planes")
+"""Settings of a mix that are its members' own, and lists of numbers of channels."""
 
 
 def _choice(spec: ModelSpec) -> list[str]:

@@ -16,6 +16,7 @@ from .kernel import distances_of_rows, solve_kernel, spread_rows
 from .linear_start import in_its_unit, output_scale, put, stance_rows, start_from_ridge
 from .networks import ForceNetwork
 from .networks.direct import MOST_STANCES, SPEED, SPEED_STEP_M_S, Kernel, MeanCurves, speeds_of
+from .networks.imagenet import ImagenetBody
 from .networks.pictures import ComponentsMlp
 from .picture_components import start_components
 from .scaler import Scaler
@@ -42,6 +43,8 @@ def give_start(network: ForceNetwork, scaler: Scaler, windows: Windows) -> None:
     elif isinstance(body := getattr(network, "body", None), ComponentsMlp):
         start_components(body, scaler, windows)
     else:
+        if isinstance(body, ImagenetBody):
+            body.start()
         start_from_ridge(network, scaler, windows)
 
 

@@ -12,6 +12,7 @@ from ..dataset.near_copies import near_copies
 from ..errors import BadInputError
 from ..records.by_hand import told_by
 from ..records.stance_set import StanceSet
+from .cost import macs
 from .direct_start import numbers_in
 from .folds import Fold, stable_seed
 from .model import GrfModel
@@ -73,6 +74,7 @@ def summary(model: GrfModel, data: StanceSet, findings: Sequence[str], folder: P
         "network": spec.network,
         "method": spec.training.get("method", "network"),
         "parameters": numbers_in(model.network),
+        "macs": macs(model.network, spec.points) if hasattr(model.network, "body") else None,
         "participants": list(spec.participants),
         "windows": data.size,
         "channels": list(spec.scaler.channels),

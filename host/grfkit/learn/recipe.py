@@ -15,7 +15,7 @@ from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .candidates import METHODS, Method
 from .folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
-from .networks import NetworkConfig, network_config, network_names, picture_network_names
+from .networks import NetworkConfig, every_network_names, network_config
 from .preset import Preset, load_preset
 from .scaler import Kind
 from .spec import ModelSpec, read_spec
@@ -183,7 +183,7 @@ def recipe_of(
     train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     train |= {"device": device.strip().lower()} if device else {}
     options = {
-        "network": {"name": as_choice(network, (*network_names(), *picture_network_names()))} if network else None,
+        "network": {"name": as_choice(network, every_network_names())} if network else None,
         "method": method or ("network" if asked and recipe.method != "network" else ""),
         "split": as_choice(split, choices_of(Recipe.model_fields["split"].annotation)),
         "regime": as_choice(regime, choices_of(Recipe.model_fields["regime"].annotation)),

@@ -4,7 +4,15 @@ from .base import Body, ForceNetwork, NetworkConfig, Shape
 from .convolutional import Cnn1dConfig, Cnn2dConfig, TcnConfig
 from .hybrid import Cnn1dLstmConfig, Cnn2dLstmConfig, MlpConfig
 from .recurrent import BilstmConfig, GruConfig, LstmConfig
-from .registry import build, network_config, network_names, parameter_count, picture_network_names
+from .registry import (
+    build,
+    every_network_names,
+    imagenet_network_names,
+    network_config,
+    network_names,
+    parameter_count,
+    picture_network_names,
+)
 
 __all__ = [
     "BilstmConfig",
@@ -21,6 +29,8 @@ __all__ = [
     "Shape",
     "TcnConfig",
     "build",
+    "every_network_names",
+    "imagenet_network_names",
     "network_config",
     "network_names",
     "parameter_count",

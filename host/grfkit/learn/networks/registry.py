@@ -43,6 +43,14 @@ def _picture_configs() -> dict[str, type[NetworkConfig]]:
     return {str(c.model_fields["name"].default): c for c in configs}
 
 
+def _imagenet_configs() -> dict[str, type[NetworkConfig]]:
+    """Return the networks of images over signals."""
+    from . import inception3, resnet50
+
+    configs: tuple[type[NetworkConfig], ...] = (resnet50.Resnet50Config, inception3.Inception3Config)
+    return {str(c.model_fields["name"].default): c for c in configs}
+
+
 def _direct_configs() -> dict[str, type[NetworkConfig]]:
     """Return those of the answers that no gradient finds: they are asked for by method, not as a network."""
     from . import direct
@@ -61,6 +69,16 @@ def picture_network_names() -> tuple[str, ...]:
     return tuple(_picture_configs())
 
 
+def imagenet_network_names() -> tuple[str, ...]:
+    """Return the names of the networks of images that take signals for a picture."""
+    return tuple(_imagenet_configs())
+
+
+def every_network_names() -> tuple[str, ...]:
+    """Return the names of all networks that can be asked for by name."""
+    return (*network_names(), *imagenet_network_names(), *picture_network_names())
+
+
 def network_config(name: str = "bilstm", **settings: Any) -> NetworkConfig:
     """Return the checked configuration of one network.
 
@@ -69,9 +87,10 @@ def network_config(name: str = "bilstm", **settings: Any) -> NetworkConfig:
     BadInputError
         If there is no such network, or a setting is unknown or out of range.
     """
-    configs = _configs() | _picture_configs() | _direct_configs()
+    asked_for = _configs() | _imagenet_configs() | _picture_configs()
+    configs = asked_for | _direct_configs()
     if name not in configs:
-        there = ", ".join((*_configs(), *_picture_configs()))
+        there = ", ".join(asked_for)
         raise BadInputError(f"there is no network '{name}'; there are {there}")
     if "members" in settings and name == "mix":
         members = [m if isinstance(m, NetworkConfig) else network_config(**m) for m in settings["members"]]

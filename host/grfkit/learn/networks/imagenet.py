@@ -1,0 +1,176 @@
+"""Networks of images over signals: a trunk that may start from a user's own ImageNet weights, and a decoder to time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...errors import BadInputError
+from .base import Body, NetworkConfig
+from .planes import Planes, completed, over_time, picture, planes_of
+
+if TYPE_CHECKING:
+    from ..batches import Windows
+
+AT_ONCE = 32
+"""Pictures that go through a trunk together where nothing is learnt: chosen by hand, a few hundred MB."""
+UPWARDS = 4
+"""How much finer the decoder's first step is than the columns of the last map: chosen by hand, 7 columns become 28."""
+
+
+class ImagenetConfig(NetworkConfig):
+    """What networks of images are asked for.
+
+    Johnson et al. 2019 (doi 10.1109/TBME.2018.2854632) took courses of markers for pictures so.
+
+    Attributes
+    ----------
+    pixels
+        Rows and columns of the picture.
+    hidden
+        Features of the decoder.
+    layers
+        Convolutions over time of the decoder.
+    trunk
+        ``trained`` or ``frozen``: what it starts from stays, and the decoder alone learns.
+    imagenet
+        File with weights of ImageNet, by torchvision's names (.pth or .safetensors); empty: random ones.
+    imagenet_sha256
+        Of that file, when training began.
+    planes
+        Which inputs are the colours of each row; empty: from the channels' names when training begins.
+    """
+
+    pixels: int = Field(ge=64, le=512)
+    hidden: int = Field(default=128, ge=1, le=4096)
+    layers: int = Field(default=2, ge=1, le=8)
+    trunk: Literal["trained", "frozen"] = "trained"
+    imagenet: str = ""
+    imagenet_sha256: str = ""
+    planes: Planes = ()
+
+    def for_windows(self, windows: Windows) -> NetworkConfig:
+        """Return the settings with the rows of these channels and the digest of the file of weights."""
+        given = super().for_windows(windows)
+        update: dict[str, Any] = {} if self.planes else {"planes": planes_of(tuple(windows.channels))}
+        if self.imagenet:
+            update["imagenet_sha256"] = hashlib.sha256(_content(Path(self.imagenet))).hexdigest()
+        return given.model_copy(update=update)
+
+
+class ImagenetBody(Body):
+    """Signals as a picture, the trunk, and the columns of its last map decoded to the samples of the window."""
+
+    def __init__(self, trunk: nn.Module, width: int, channels: int, config: ImagenetConfig) -> None:
+        super().__init__()
+        self.config, self.features = config, config.hidden
+        rows = completed(config.planes, channels)
+        self.register_buffer("index", torch.tensor(rows, dtype=torch.long), persistent=False)
+        self.trunk = trunk
+        self.narrow = nn.Conv1d(width, config.hidden, 1)
+        self.decoder = nn.ModuleList(
+            nn.Conv1d(config.hidden, config.hidden, 5, padding=2) for _ in range(config.layers)
+        )
+
+    def train(self, mode: bool = True) -> ImagenetBody:
+        """Return the body in training or not; what is frozen keeps its batch statistics."""
+        super().train(mode)
+        if self.config.trunk == "frozen":
+            self.trunk.eval()
+        return self
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return features (batch, time, features) of inputs (batch, time, channels)."""
+        columns = self._columns(inputs)
+        x = functional.relu(self.narrow(columns))
+        for k, layer in enumerate(self.decoder):
+            x = over_time(x, inputs.shape[1] if k else min(inputs.shape[1], UPWARDS * columns.shape[2]))
+            x = functional.relu(layer(x))
+        return over_time(x, inputs.shape[1]).transpose(1, 2)
+
+    def _columns(self, inputs: Tensor) -> Tensor:
+        """Return the last map's mean over rows, (batch, width, columns)."""
+        learns = torch.is_grad_enabled() and self.config.trunk == "trained"
+        if learns:
+            return self.trunk(picture(inputs, self.index, self.config.pixels)).mean(dim=2)
+        with torch.no_grad():
+            parts = [
+                self.trunk(picture(part, self.index, self.config.pixels)).mean(dim=2) for part in inputs.split(AT_ONCE)
+            ]
+        return torch.cat(parts)
+
+    def stages(self) -> list[list[nn.Parameter]]:
+        """Return the decoder's parameters, then the trunk's."""
+        return [[*self.narrow.parameters(), *self.decoder.parameters()], list(self.trunk.parameters())]
+
+    def start(self) -> None:
+        """Give the trunk the weights of the configuration's file; without one do nothing.
+
+        Raises
+        ------
+        BadInputError
+            If the file is no weights, not those of this network, or not the file whose digest was taken.
+        """
+        config = self.config
+        if not config.imagenet:
+            return
+        path = Path(config.imagenet)
+        content = _content(path)
+        if config.imagenet_sha256 and hashlib.sha256(content).hexdigest() != config.imagenet_sha256:
+            raise BadInputError(f"{path}: changed while training began; start again")
+        given = _weights(path, content)
+        own = self.trunk.state_dict()
+        # how many batches a norm has seen is not in older files, and nothing hangs on it
+        needed = [name for name in own if not name.endswith("num_batches_tracked")]
+        missing = [name for name in needed if name not in given]
+        if missing:
+            raise BadInputError(
+                f"{path}: holds no weights of {config.name} ('{missing[0]}' and {len(missing) - 1} more of"
+                f" {len(needed)} are missing); expected a state_dict with torchvision's names"
+            )
+        other = [name for name in needed if tuple(given[name].shape) != tuple(own[name].shape)]
+        if other:
+            raise BadInputError(
+                f"{path}: '{other[0]}' has shape {tuple(given[other[0]].shape)}, expected {tuple(own[other[0]].shape)}"
+            )
+        if any(not bool(torch.isfinite(given[name]).all()) for name in needed):
+            raise BadInputError(f"{path}: holds numbers that are not finite")
+        self.trunk.load_state_dict(own | {name: given[name].to(own[name].dtype) for name in needed})
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error.strerror}); --imagenet takes a file of weights") from error
+
+
+def _weights(path: Path, content: bytes) -> dict[str, Tensor]:
+    """Return tensors by name; nothing but tensors is unpickled."""
+    try:
+        # of a file of another kind torch also warns; what it is is said below
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if path.suffix == ".safetensors":
+                found: Any = load(content)
+            else:
+                found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        raise BadInputError(
+            f"{path}: is no file of weights ({str(error).splitlines()[0][:120]}); expected a .pth with a state_dict or"
+            " a .safetensors"
+        ) from error
+    if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
+        raise BadInputError(f"{path}: holds no state_dict (tensors by name)")
+    return {str(name): value for name, value in found.items()}
