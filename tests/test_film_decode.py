@@ -12,7 +12,7 @@ import pytest
 
 from grfkit.errors import BadInputError
 from grfkit.video.containers import is_film
-from grfkit.video.decode import LARGEST_PX, open_film
+from grfkit.video.decode import CAPTURE_TAG, LARGEST_PX, open_film
 
 av = pytest.importorskip("av")
 
@@ -158,3 +158,19 @@ def test_a_film_cut_off_in_transfer_says_where_it_breaks_off_or_that_it_is_short
     else:
         assert 2 <= count < 240
         assert "cut short" in film.findings[0]
+
+
+@pytest.mark.parametrize(("stated", "rate"), [("240.000000", 240.0), ("", np.nan), ("fast", np.nan), ("-1", np.nan)])
+def test_the_rate_that_a_phone_s_camera_states_is_read(tmp_path: Path, stated: str, rate: float) -> None:
+    path = tmp_path / "phone.mp4"
+    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as container:
+        if stated:
+            container.metadata[CAPTURE_TAG] = stated
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width, stream.height = 64, 48
+        for k in range(4):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 * k, dtype=np.uint8), format="rgb24")
+            frame.pts = k
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    np.testing.assert_equal(open_film(path).captured_hz, rate)

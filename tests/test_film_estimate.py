@@ -139,3 +139,15 @@ def test_pictures_cut_out_within_a_stance_cost_it_though_stamps_go_on(model: Pat
     assert any("pictures seem to be cut out" in f and "1.6" in f for f in found.findings)
     assert found.rows
     assert not any(row.start_s < 1.6 < row.end_s for row in found.rows)
+
+
+def test_a_film_at_a_pace_that_nobody_walks_is_refused_and_slow_motion_too(model: Path) -> None:
+    walker = film_trial(participant="new")
+    stream = walker.tree["film/keypoints"].to_dataset()
+    assert any(f.startswith("pace: 109 steps a minute") for f in estimate(model, walker, cut="force").findings)
+    walker.tree["film/keypoints"] = stream.assign_coords(time=stream["time"] / 2.0)
+    with pytest.raises(RefusedError, match="times too fast; nobody walks so"):
+        estimate(model, walker, cut="film")
+    walker.tree["film/keypoints"] = stream.assign_attrs(captured_hz=240.0)
+    with pytest.raises(RefusedError, match="4 times slower than its camera states"):
+        estimate(model, walker, cut="film")

@@ -28,7 +28,8 @@ from ..gait.stances import Stance, Stances, find_stances
 from ..learn.packaged import About
 from ..learn.spec import ModelSpec
 from ..learn.training_range import Departure
-from ..signals.film_stream import leaps_of
+from ..signals.film_pace import pace_of
+from ..signals.film_stream import leaps_of, slowed_of
 from ..signals.film_time import HOLE_S, ROUNDED_HZ, SLOWEST_HZ, Leap
 from .feet import Foot, cut_findings
 from .source import EstimateRequest, EstimateSource
@@ -75,6 +76,7 @@ def film_feet(
             f"{source.name}: no mass is known, and a film shows none; state --mass-kg M (mass_kg=M in Python)"
         )
     _check_time(stream, source.name)
+    findings += _checked_pace(stream, source.name, accepted=request.accept_beyond)
     findings += source.told
     cut = request.cut or FILM
     findings += cut_findings(spec, cut, "what the film shows" if cut == FILM else "")
@@ -140,6 +142,12 @@ def _check_time(stream: xr.Dataset, name: str) -> None:
     steps = np.diff(time[np.isfinite(time)])
     if steps.size == 0:
         raise RefusedError(f"{name}: is a single picture; give a film of a walk")
+    times_slower = slowed_of(stream)
+    if times_slower != 1.0:
+        raise RefusedError(
+            f"{name}: its stamps are {times_slower:.2g} times slower than its camera states that it filmed, so that its"
+            " times are not those of the walk; export it at normal speed, or film without slow motion"
+        )
     rate = 1.0 / float(np.median(steps))
     if rate < SLOWEST_HZ - ROUNDED_HZ:
         raise RefusedError(
@@ -159,6 +167,20 @@ def _check_time(stream: xr.Dataset, name: str) -> None:
             f"{name}: {100 * lost:.0f} % of its pictures are missing, expected none; film with fewer programs open, in"
             " more light, and copy the file itself rather than sending it by a messenger"
         )
+
+
+def _checked_pace(stream: xr.Dataset, name: str, *, accepted: bool) -> list[str]:
+    """Return what is said of the walker's pace; refuse one at which nobody walks."""
+    pace = pace_of(stream)
+    if pace is None:
+        return []
+    if pace.is_nobodys and not accepted:
+        raise RefusedError(
+            f"{name}: shows {pace}; nobody walks so; film from the side, and take the film at the speed at which"
+            " it was filmed; the answers all the same: --accept-beyond (accept_beyond=True in Python)"
+        )
+    unusual = "; was it? Its forces would be another pace's" if pace.is_unusual else ""
+    return [f"pace: {pace}{unusual}"]
 
 
 def _foot(

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ..records import Recording
+from ..signals.film_pace import pace_of
 from ..signals.film_stream import side_view_of
 from ..signals.film_time import ROUNDED_HZ, SLOWEST_HZ, missing_pictures
 
@@ -15,7 +16,11 @@ _FEET = ("left", "right")
 def film_notes(recording: Recording) -> list[str]:
     """Return notes on the keypoints of a film, none for other recordings."""
     streams = recording.of_kind("keypoints")
-    return [note for stream in streams.values() for note in (_frames(stream), _walker(stream), *_contacts(stream))]
+    return [
+        note
+        for stream in streams.values()
+        for note in (_frames(stream), _walker(stream), *_pace(stream), *_contacts(stream))
+    ]
 
 
 def _frames(stream: xr.Dataset) -> str:
@@ -43,6 +48,11 @@ def _walker(stream: xr.Dataset) -> str:
         f"the walker goes to the {way} of the picture, the {attrs.get('near_side', 'unknown')} side is near, a leg is"
         f" {leg_px:.0f} px long; {seen}"
     )
+
+
+def _pace(stream: xr.Dataset) -> list[str]:
+    pace = pace_of(stream)
+    return [] if pace is None else [str(pace)]
 
 
 def _contacts(stream: xr.Dataset) -> list[str]:

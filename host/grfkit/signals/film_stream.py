@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ..arrays import Floats
-from .film_time import Leap, leaps, trunk_of
+from .film_time import Leap, leaps, slowed, trunk_of
 from .side_legs import LEGS_PUT_RIGHT
 from .side_view import SideView, side_view
 
@@ -34,6 +34,11 @@ def side_view_of(stream: xr.Dataset) -> SideView:
         width_px=float(stream.attrs.get("width_px", float("nan"))),
         legs_known=LEGS_PUT_RIGHT in stream.attrs,
     )
+
+
+def slowed_of(stream: xr.Dataset) -> float:
+    """Return how many times slower than its camera states that it filmed a stream is stamped; 1 where it is not."""
+    return slowed(np.asarray(stream["time"].values, dtype=np.float64), float(stream.attrs.get("captured_hz", np.nan)))
 
 
 def leaps_of(stream: xr.Dataset) -> list[Leap]:

@@ -16,6 +16,9 @@ SLOWEST_HZ = 50.0
 half of the body's weight."""
 ROUNDED_HZ = 0.1
 """By how much stamps that are rounded, and broadcast rates (50 / 1.001), make a rate seem smaller."""
+CAPTURED = 1.1
+"""Ratio of the rate that a camera states to that of the stamps from which on a film is slow motion, or speeded up;
+nominal rates (60 of 59.94) are nearer. Chosen by hand."""
 HOLE_S = 0.1
 """Time (s) without a picture from which on a stance is not estimated."""
 LATE_STEPS = 0.75
@@ -46,6 +49,19 @@ class Leap:
         """Return the leap in words."""
         lost = f", about {self.lost_s:.2f} s of the walk" if np.isfinite(self.lost_s) else ""
         return f"{self.after_s:.2f} s (the body leaps by {abs(self.legs):.2f} of the leg's length{lost})"
+
+
+def slowed(time_s: Floats, captured_hz: float) -> float:
+    """Return how many times slower than it was filmed a film is stamped; 1 where it is not, or nothing is stated.
+
+    Parameters
+    ----------
+    captured_hz
+        Pictures a second that the camera states, NaN if none.
+    """
+    steps = np.diff(time_s[np.isfinite(time_s)])
+    ratio = captured_hz * float(np.median(steps)) if steps.size else float("nan")
+    return ratio if np.isfinite(ratio) and max(ratio, 1.0 / ratio) > CAPTURED else 1.0
 
 
 def missing_pictures(time_s: Floats) -> int:

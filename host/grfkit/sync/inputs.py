@@ -10,7 +10,7 @@ import xarray as xr
 
 from ..errors import BadInputError, RefusedError
 from ..records import Recording
-from ..signals.film_stream import leaps_of
+from ..signals.film_stream import leaps_of, slowed_of
 from .documents import Documents, calibrated
 from .frames import into_lab, lab_rotation
 from .joined_files import joined_files
@@ -144,7 +144,7 @@ def read_wearables(
         sources, recordings = (*sources, beside[0]), [*recordings, beside[1]]
     for source, recording in zip(sources, calibrated(recordings, documents.wearables if documents is not None else ())):
         wearables.recordings.append(recording)
-        _refuse_cut_films(recording, path_of(source).name)
+        _refuse_changed_films(recording, path_of(source).name)
         groups = by_clock(recording, together=request.together)
         if not groups:
             streams = ", ".join(recording.streams)
@@ -160,8 +160,8 @@ def read_wearables(
     return wearables
 
 
-def _refuse_cut_films(recording: Recording, file: str) -> None:
-    """Refuse a film whose walker leaps: its stamps are no clock, and no contact could say so.
+def _refuse_changed_films(recording: Recording, file: str) -> None:
+    """Refuse a film that was cut or is slow motion: its stamps are no clock, and no contact could say so.
 
     Raises
     ------
@@ -169,6 +169,12 @@ def _refuse_cut_films(recording: Recording, file: str) -> None:
         With where.
     """
     for stream in recording.of_kind("keypoints").values():
+        times_slower = slowed_of(stream)
+        if times_slower != 1.0:
+            raise RefusedError(
+                f"{file}: its stamps are {times_slower:.2g} times slower than its camera states that it filmed; export"
+                " it at normal speed, or film without slow motion"
+            )
         leapt = leaps_of(stream)
         if leapt:
             raise RefusedError(

@@ -22,6 +22,8 @@ LARGEST_PX = 1920
 the pose model looks at 256 px. Chosen by hand."""
 LEAST_PX = 32
 """Shorter side, px, below which nobody can be seen; chosen by hand."""
+CAPTURE_TAG = "com.android.capture.fps"
+"""Name by which Android's camera states pictures a second (MediaRecorder.setCaptureRate), in MP4's metadata."""
 CUT_SHORT_S = 1.0
 """Time (s) by which pictures may end before the length that a file states: sound goes on for less. Chosen by hand."""
 
@@ -46,6 +48,9 @@ class Film:
         Of the upright picture, px, as it is given.
     rotation_deg
         By how much the container says that pictures have to be turned, counterclockwise.
+    captured_hz
+        Pictures a second of the camera as the phone states them, NaN where it does not: those of the stamps, unless the
+        film is slow motion or speeded up.
     stored_px
         Width and height as they are stored in the file; pictures with more than 1,920 px are scaled down.
     """
@@ -54,6 +59,7 @@ class Film:
         self.path, self.name = path, path.name
         self._unstamped = self._backwards = self.rotation_deg = 0
         self._stated_s, self._last_s = float("nan"), float("nan")
+        self.captured_hz = float("nan")
         self.stored_px = (0, 0)
         first = list(islice(self.frames(), 2))
         if not first:
@@ -98,6 +104,7 @@ class Film:
                 if not container.streams.video:
                     raise BadInputError(f"{self.name}: holds no film (only {_held(container)})")
                 stated_s = _stated_s(container, av.time_base)
+                self.captured_hz = _captured_hz(container)
                 for picture in container.decode(container.streams.video[0]):
                     if picture.time is None:
                         self._unstamped += 1
@@ -166,6 +173,19 @@ def _stated_s(container: Any, ticks_per_s: int) -> float:
     if not container.duration:
         return float("nan")
     return float(container.duration + (container.start_time or 0)) / ticks_per_s
+
+
+def _captured_hz(container: Any) -> float:
+    """Return the rate of the camera that the container states (Android), NaN where it states none."""
+    stated = [container.metadata, *(stream.metadata for stream in container.streams.video)]
+    for text in (each.get(CAPTURE_TAG) for each in stated):
+        try:
+            rate = float(text)
+        except (TypeError, ValueError):
+            continue
+        if rate > 0.0:
+            return rate
+    return float("nan")
 
 
 def _held(container: Any) -> str:

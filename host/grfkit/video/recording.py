@@ -26,7 +26,7 @@ from .passes import Passes, passes_of
 from .people import SCAN_S, TRAVEL, Search, choose
 from .people import Path as WayThrough
 from .pose import POINTS, Picture, PoseModel
-from .stamps import Repeats, about_time
+from .stamps import Repeats, about_rate, about_time
 from .walk import GOING, Walk, against, find_walk, leg_lengths
 
 CAMERA_MOVES = 0.1
@@ -107,12 +107,15 @@ def read_film(path: PathLike, options: FilmOptions | None = None) -> Recording:
     seen = fixed.part(walk.start, walk.end)
     leapt = leaps(seen.times, trunk_of(seen.points[..., 0] / walk.leg_px, POINTS))
     notes += _about_legs(fixed, walk, swapped, turned) + about_time(seen.times, repeated, leapt)
+    notes += about_rate(seen.times, film.captured_hz)
     back = against(fixed, walk)
     if back.any():
         fixed = fixed.without(back)
         notes.append(f"in {int(back.sum())} pictures the walker goes the other way; these are left out")
     attrs = _attributes(walk, fixed.times, width, height, len(paths))
     attrs |= {"repeated": repeated, LEGS_PUT_RIGHT: swapped}
+    if np.isfinite(film.captured_hz):
+        attrs["captured_hz"] = film.captured_hz
     streams = {
         "keypoints": make_keypoints(
             _shown(fixed, width, height), POINTS, fixed.times, visibility=fixed.visibility, attrs=attrs

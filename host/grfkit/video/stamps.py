@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from ..signals.film_time import Leap, missing_pictures
+from ..signals.film_time import Leap, missing_pictures, slowed
 from .pose import Picture
 
 LEAST_REPEATED = 0.05
@@ -64,3 +64,12 @@ def about_time(times: Floats, repeated: float, leaps: Sequence[Leap] = ()) -> li
             " the file that the camera wrote, not an export"
         )
     return notes
+
+
+def about_rate(times: Floats, captured_hz: float) -> list[str]:
+    """Return what is said of stamps (s) that are not those of the camera, which states its own rate."""
+    times_slower = slowed(times, captured_hz)
+    if times_slower == 1.0:
+        return []
+    how = f"{times_slower:.1f} times too slow" if times_slower > 1.0 else f"{1.0 / times_slower:.1f} times too fast"
+    return [f"the camera states {captured_hz:.0f} pictures a second, the stamps are {how}: slow motion, or speeded up"]
