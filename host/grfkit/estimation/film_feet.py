@@ -94,10 +94,8 @@ def film_feet(
     )
     passes, leapt = passes_of(stream), leaps_of(stream)
     if leapt:
-        findings.append(
-            f"pictures seem to be cut out, though their stamps go on, at {', '.join(str(leap) for leap in leapt)}: no"
-            " stance over it is estimated; take the file that the camera wrote"
-        )
+        at = ", ".join(f"{leap.after_s:.2f} s" for leap in leapt)
+        findings.append(f"no stance over {at}, where pictures seem to be cut out, is estimated")
     return [_foot(spec, side, found, passes, stream, leapt) for side in SIDES]
 
 

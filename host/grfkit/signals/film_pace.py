@@ -22,7 +22,7 @@ from .film_stream import side_view_of
 
 USUAL_LEG_S, SPREAD = 0.436, 0.12
 """Walk ratio of walkers (leg s), and the SD of its logarithm. 48 rendered films of 12 people over plates (Schreiber
-2019, 0.8 to 3.0 legs/s), read by the pose model, have .357 to .529, SD .086; widened by hand so that the walker of a
+2019, 0.8 to 3.0 legs/s), read by the pose model, have .338 to .554, SD .089; widened by hand so that the walker of a
 real film (.60, 98 steps a minute) lies within."""
 UNUSUAL = 3.0
 """SDs from which on a walk ratio is told."""
@@ -36,8 +36,9 @@ STEADY_LEG_S = 1.22
 """Speed (legs/s) below which slow walkers take steps as long as they please, and no ratio is too large: 62 m/min."""
 GRID_HZ = 100.0
 """Rate at which the distance of the ankles is looked at."""
-MEDIAN_S, SMOOTH_S = 0.11, 0.25
-"""Time (s) over whose median and over which the ankles' distance is smoothed: half a step. Chosen by hand."""
+MEDIAN_S, SMOOTH_S = 0.07, 0.15
+"""Time (s) over whose median and over which the ankles' distance is smoothed; by hand: a step of a film that is twice
+as fast lasts .25 s."""
 LEAST_SHARE, SHORTEST_STEP_S = 0.4, 0.2
 """Share of the ankles' greatest distance by which it has to rise and fall for a step, and the shortest one (s); by
 hand: 300 steps a minute. They are the same whichever leg is called left."""
