@@ -7,10 +7,11 @@ import pytest
 
 from film_walks import LEG_M, film_trial, stance_force_bw
 from grfkit import cut_windows
-from grfkit.dataset.keypoint_inputs import KEYPOINT_CHANNELS, NEAR, SPEED_LEGS
+from grfkit.dataset.keypoint_inputs import KEYPOINT_CHANNELS, MARGIN_S, NEAR, SPEED_LEGS
 from grfkit.errors import BadInputError
 from grfkit.records import Trial
 from grfkit.records.stance_set import StanceSet
+from grfkit.records.window_length import window_length_s
 from grfkit.signals.side_legs import LEGS_PUT_RIGHT
 
 OPTIONS = {"kinds": ("keypoints",), "source": "force", "rule": "5%BW walking"}
@@ -83,13 +84,30 @@ def test_points_are_taken_as_they_are_where_the_reader_of_the_film_told_the_legs
     names = [str(n) for n in stream["landmark"].values]
     places = [names.index(f"{part}_{side}") for part in ("knee", "ankle", "heel", "toe") for side in ("left", "right")]
     swapped = [names.index(f"{part}_{side}") for part in ("knee", "ankle", "heel", "toe") for side in ("right", "left")]
-    frames = np.arange(60, 63)
+    frames = np.arange(60, 70)
     stream["position"].values[np.ix_(frames, places)] = stream["position"].values[np.ix_(frames, swapped)]
     before = windows(trial).arrays()[0]
     trial.tree["film/keypoints"] = stream
     np.testing.assert_allclose(windows(trial).arrays()[0], before, atol=1e-5)
     trial.tree["film/keypoints"] = stream.assign_attrs({LEGS_PUT_RIGHT: 0})
     assert np.abs(windows(trial).arrays()[0] - before).max() > 0.05
+
+
+def test_windows_of_a_films_own_contacts_go_beyond_them_with_no_force_there() -> None:
+    trial = film_trial(jitter_px=0.0)
+    data, by_plates = windows(trial, source="film"), windows(trial)
+    np.testing.assert_allclose(window_length_s(data), data.scalar("contact_s") + 2 * MARGIN_S)
+    np.testing.assert_allclose(window_length_s(by_plates), by_plates.scalar("contact_s"))
+    share = np.linspace(0.0, 1.0, 101)
+    for begin, lasts, force in zip(data.data["start_s"].values, window_length_s(data), data.data["targets"].values):
+        at = begin + share * lasts
+        near = np.abs(by_plates.data["start_s"].values - begin).argmin()
+        landed, stood = by_plates.data["start_s"].values[near], by_plates.scalar("contact_s")[near]
+        outside = (at < landed) | (at > landed + stood)
+        assert outside[[0, -1]].all()
+        assert (force[outside] == 0.0).all()
+        true = [np.interp((at - landed) / stood, share, c) for c in by_plates.data["targets"].values[near].T]
+        np.testing.assert_allclose(force[~outside], np.stack(true, axis=1)[~outside], atol=0.03)
 
 
 @pytest.mark.parametrize("lost", ["near_side", "leg_px", "heading"])

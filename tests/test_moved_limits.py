@@ -34,6 +34,17 @@ def test_the_force_of_a_copy_is_the_one_at_its_own_times() -> None:
     assert 0.01 < np.std(x[4:, 0, 0]) < 0.04
 
 
+def test_a_window_that_goes_beyond_its_contact_is_moved_by_its_own_length() -> None:
+    data = stances()
+    scalars = {"contact_s": [CONTACT_S - 0.2] * 4, "window_s": [CONTACT_S] * 4}
+    columns = np.asarray(list(scalars.values())).T
+    longer = data.data.drop_vars(["scalars", "scalar"]).assign(scalars=(("stance", "scalar"), columns))
+    varied = with_moved_limits(StanceSet(longer.assign_coords(scalar=list(scalars))), sd_s=0.02, copies=1, seed=1)
+    clock = varied.arrays()[0][:, :, 0]
+    np.testing.assert_allclose(varied.scalar("window_s"), clock[:, -1] - clock[:, 0], atol=1e-5)
+    np.testing.assert_allclose(varied.scalar("window_s") - varied.scalar("contact_s"), 0.2, atol=1e-6)
+
+
 def test_nothing_moves_unless_it_is_asked_for_and_the_same_seed_moves_alike() -> None:
     data = stances()
     assert with_moved_limits(data, sd_s=0.0, copies=3, seed=1) is data

@@ -117,6 +117,27 @@ def test_legs_that_the_reader_of_a_film_told_apart_keep_their_names() -> None:
     assert side_view_of(stream.assign_attrs({LEGS_PUT_RIGHT: 17})).exchanged == 0
 
 
+def test_a_toe_that_a_pose_model_leaves_on_the_floor_makes_no_stance_longer() -> None:
+    stream = film(walker(), length_s=8.0)
+    before = [s for s in side_view_of(stream).stances if s.foot == 0 and not s.reason]
+    time, names = stream["time"].values, [str(n) for n in stream.landmark.values]
+    position, toe = stream["position"].values.copy(), names.index("toe_left")
+    ends = [s.to_s for s in before]
+    for end in ends:
+        hung = (time > end - 0.1) & (time < end + 0.12)
+        first = np.flatnonzero(hung)[0]
+        belt = np.gradient(position[:, toe, 0], time)[first - 6]
+        position[hung, toe] = (
+            position[first, toe] + np.stack([belt, 0.0], axis=-1) * (time[hung] - time[first])[:, None]
+        )
+    after = side_view_of(stream.assign(position=(stream["position"].dims, position))).stances
+    late = [s.to_s - min(ends, key=lambda t, s=s: abs(t - s.to_s)) for s in after if s.foot == 0 and not s.reason]
+    assert len(late) >= len(ends) - 1
+    # the toe alone: 55 ms or more
+    assert np.abs(late).max() < 0.045
+    assert np.median(late) < 0.02
+
+
 def test_points_that_are_hidden_exchange_no_legs() -> None:
     stream = film(walker(), length_s=6.0)
     position = stream["position"].values.copy()

@@ -15,6 +15,7 @@ from ..errors import BadInputError
 from ..gait.stances import Stance, find_stances, stride_times
 from ..records import Trial
 from ..records.stance_set import AXES, StanceSet, make_stance_set
+from ..records.window_length import WINDOW
 from ..signals.step_direction import push_direction
 from ..units import G
 from .cut import CutRequest
@@ -52,14 +53,15 @@ class _Rows:
     start_s: list[float] = field(default_factory=list)
 
 
-_SCALARS = ("contact_s", "stride_s", SPEED_LEGS, NEAR)
+_SCALARS = ("contact_s", "stride_s", SPEED_LEGS, NEAR, WINDOW)
 
 
 def windows_of_keypoints(trial: Trial, request: CutRequest, *, name: str = "trial") -> StanceSet:
     """Return the stances of both feet in a film, with the inputs of :mod:`~grfkit.dataset.keypoint_inputs`.
 
     A stance is cut where the film shows it (``source="film"``) or the plates do (``source="force"``), and the force is
-    that of the plates under the foot, in body weights; outside of the plates' contact it is what they carry, near 0.
+    that of the plates under the foot, in body weights; outside of the plates' contact it is 0. Windows of a film begin
+    and end :data:`~grfkit.dataset.keypoint_inputs.MARGIN_S` beyond its contact, which pictures show to a frame or two.
     Forward is the plates' axis along which the contact brakes and then pushes off: a film knows no axes of a
     laboratory. Plates that give no horizontal forces teach the vertical one alone.
 
@@ -117,14 +119,18 @@ def _add(
     if walked is None:
         return OUTSIDE
     side: Side = "left" if stance.side == "left" else "right"
-    at = stance_times(stance.ic_s, stance.to_s, request.points)
-    inputs, speed = walked.inputs(side, at)
+    if request.source == FILM:
+        at, inputs, speed = walked.window(side, stance.ic_s, stance.to_s, request.points)
+    else:
+        at = stance_times(stance.ic_s, stance.to_s, request.points)
+        inputs, speed = walked.inputs(side, at)
     if not np.isfinite(inputs).all():
         return MISSING
     force = _force(columns, replace(stance, plates=contact.plates), contact, at)
     if isinstance(force, str):
         return force
-    counts = no_other_foot(columns, replace(stance, plates=contact.plates), on_plates, at)
+    outside = (at < contact.ic_s) | (at > contact.to_s)
+    counts = no_other_foot(columns, replace(stance, plates=contact.plates), on_plates, at) | outside
     if not counts.any():
         return "both feet on one plate throughout"
     rows.inputs.append(inputs)
@@ -132,14 +138,16 @@ def _add(
     rows.weight.append(counts.astype(np.float64))
     rows.sides.append(side)
     stride = strides.get((stance.side, stance.ic_s), float("nan"))
-    rows.scalars.append((stance.to_s - stance.ic_s, stride, speed, float(side == walked.near)))
-    rows.start_s.append(stance.ic_s)
+    rows.scalars.append((stance.to_s - stance.ic_s, stride, speed, float(side == walked.near), at[-1] - at[0]))
+    rows.start_s.append(at[0])
     return ""
 
 
 def _force(columns: list[PlateColumns], stance: Stance, contact: Stance, at: Floats) -> Floats | str:
     """Return force up, forward and to the left at these times (N), or why it is not known."""
     force = stance_force(columns, stance, at)
+    # before and after its contact a foot carries nothing, whoever else stands on its plates, recorded or not
+    force[(at < contact.ic_s) | (at > contact.to_s)] = 0.0
     if not np.isfinite(force).all():
         return "force missing"
     if force.shape[1] == 1:

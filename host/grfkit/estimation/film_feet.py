@@ -28,6 +28,7 @@ from ..gait.stances import Stance, Stances, find_stances
 from ..learn.packaged import About
 from ..learn.spec import ModelSpec
 from ..learn.training_range import Departure
+from ..records.window_length import WINDOW
 from ..signals.film_pace import pace_of
 from ..signals.film_stream import leaps_of, slowed_of
 from ..signals.film_time import HOLE_S, ROUNDED_HZ, SLOWEST_HZ, Leap
@@ -96,7 +97,7 @@ def film_feet(
     if leapt:
         at = ", ".join(f"{leap.after_s:.2f} s" for leap in leapt)
         findings.append(f"no stance over {at}, where pictures seem to be cut out, is estimated")
-    return [_foot(spec, side, found, passes, stream, leapt) for side in SIDES]
+    return [_foot(spec, side, found, passes, stream, leapt, cut) for side in SIDES]
 
 
 def trained_on(about: About) -> str:
@@ -182,7 +183,13 @@ def _checked_pace(stream: xr.Dataset, name: str, *, accepted: bool) -> list[str]
 
 
 def _foot(
-    spec: ModelSpec, side: Side, found: Stances, passes: list[SidePass], stream: xr.Dataset, leapt: Sequence[Leap]
+    spec: ModelSpec,
+    side: Side,
+    found: Stances,
+    passes: list[SidePass],
+    stream: xr.Dataset,
+    leapt: Sequence[Leap],
+    cut: str,
 ) -> Foot:
     """Return one foot: its stances within the picture, and what the model takes of each."""
     columns = [KEYPOINT_CHANNELS.index(c) for c in spec.scaler.channels]
@@ -197,18 +204,35 @@ def _foot(
         if _has_hole(time, leapt, stance.ic_s, stance.to_s):
             unseen.append(Rejection(stance.ic_s, stance.to_s, HOLE))
             continue
-        at = stance_times(stance.ic_s, stance.to_s, spec.points)
         walked = pass_of(passes, stance.ic_s, stance.to_s)
-        inputs, speed = (np.zeros((0, 0)), float("nan")) if walked is None else walked.inputs(side, at)
-        if walked is None or not np.isfinite(inputs).all():
+        taken = None if walked is None else _window(walked, side, stance, spec.points, cut)
+        if walked is None or taken is None:
             unseen.append(Rejection(stance.ic_s, stance.to_s, UNSEEN))
             continue
+        at, inputs, speed = taken
         stances.append(stance)
         windows.append((at, inputs[:, columns]))
-        scalars.append({SPEED_LEGS: speed, NEAR: float(side == walked.near)})
+        scalars.append(
+            {
+                SPEED_LEGS: speed,
+                NEAR: float(side == walked.near),
+                "contact_s": stance.to_s - stance.ic_s,
+                WINDOW: float(at[-1] - at[0]),
+            }
+        )
     flags = () if side == near_side(stream) else (FAR_FOOT,)
     turned = tuple(sorted((*found.rejections, *unseen), key=lambda r: r.start_s))
     return Foot(side, {}, _samples(stream, side), tuple(stances), turned, tuple(windows), tuple(scalars), flags)
+
+
+def _window(walked: SidePass, side: Side, stance: Stance, points: int, cut: str) -> tuple[Floats, Floats, float] | None:
+    """Return times, channels and speed of a stance's window; None where a joint is hidden."""
+    if cut == FILM:
+        at, inputs, speed = walked.window(side, stance.ic_s, stance.to_s, points)
+    else:
+        at = stance_times(stance.ic_s, stance.to_s, points)
+        inputs, speed = walked.inputs(side, at)
+    return (at, inputs, speed) if np.isfinite(inputs).all() else None
 
 
 def _has_hole(time: Floats, leapt: Sequence[Leap], start_s: float, end_s: float) -> bool:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..gait.loading import Curve, active_peak, horizontal, impact_peak, impulse_bw_s, valr
+from ..records.window_length import window_length_s
 from ..stats.agreement import bland_altman, icc_2_1, tost
 from ..stats.compare import paired, with_holm
 from ..stats.conformal import highest_level, leave_one_out_coverage
@@ -254,7 +255,7 @@ def features(predictions: Predictions, method: str) -> dict[str, Any]:
     """Return agreement of loading features: errors, Bland-Altman of contacts, ICC(2,1) and TOST of participants."""
     if "vgrf" not in predictions.axes:
         return {}
-    contact_s, people = predictions.scalar("contact_s"), predictions.per_stance("participant").tolist()
+    contact_s, people = window_length_s(predictions), predictions.per_stance("participant").tolist()
     true = contact_features(predictions.measured, contact_s, predictions.axes)
     predicted = contact_features(predictions.predicted(method), contact_s, predictions.axes)
     return {name: feature_agreement(predicted[name], true[name], people, MARGINS[name]) for name in true}

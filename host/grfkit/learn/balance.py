@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..arrays import Floats
 from ..records.stance_set import StanceSet, Windowed
+from ..records.window_length import window_length_s
 
 LEAST_STANCES = 10
 """Stances of a trial below which it is left as it is: chosen by hand, the mean of ten has a third of one's error; and
@@ -132,8 +133,8 @@ def _truth(data: StanceSet, axes: tuple[str, ...]) -> Floats:
 
 
 def _lasts(data: Windowed, rows: NDArray[np.int64]) -> Floats:
-    """Return the share of its stride that each stance lasts."""
-    return np.asarray(data.scalar("contact_s")[rows] / data.scalar("stride_s")[rows])
+    """Return the share of its stride that each stance's window lasts: what goes beyond the stance carries nothing."""
+    return np.asarray(window_length_s(data)[rows] / data.scalar("stride_s")[rows])
 
 
 def trials_of(data: Windowed) -> dict[str, NDArray[np.int64]]:

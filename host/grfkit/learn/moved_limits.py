@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..records.stance_set import StanceSet, join
+from ..records.window_length import WINDOW, window_length_s
 
 SLOPE_POINTS = 3
 """Points at an end by which inputs are continued beyond it: chosen by hand, 3 % of a stance of 101 points."""
@@ -35,12 +36,12 @@ def with_moved_limits(data: StanceSet, *, sd_s: float, copies: int, seed: int) -
 
 def _moved(data: StanceSet, shift_s: Floats) -> StanceSet:
     """Return the stances, each from and to other moments: shape (2, stances)."""
-    contact = data.scalar("contact_s")
+    contact, lasts = data.scalar("contact_s"), window_length_s(data)
     x, y, w = (np.asarray(values, dtype=np.float64) for values in data.arrays())
     share = np.linspace(0.0, 1.0, x.shape[1])
     inputs, targets, weight = np.empty_like(x), np.zeros_like(y), np.empty_like(w)
     # an unknown contact time moves nothing
-    begin, end = np.nan_to_num(shift_s / contact)
+    begin, end = np.nan_to_num(shift_s / lasts)
     end = 1.0 + np.maximum(end, begin - 0.5)
     for i in range(len(x)):
         at = begin[i] + (end[i] - begin[i]) * share
@@ -48,8 +49,10 @@ def _moved(data: StanceSet, shift_s: Floats) -> StanceSet:
         targets[i] = np.stack([np.interp(at, share, curve, left=0.0, right=0.0) for curve in y[i].T], axis=1)
         weight[i] = w[i][np.clip(np.rint(at * (len(share) - 1)), 0, len(share) - 1).astype(int)]
     scalars = data.data["scalars"].copy(deep=True)
-    column = [str(s) for s in data.data["scalar"].values].index("contact_s")
-    scalars.values[:, column] = contact * (end - begin)
+    names = [str(s) for s in data.data["scalar"].values]
+    scalars.values[:, names.index("contact_s")] = contact + lasts * (end - begin - 1.0)
+    if WINDOW in names:
+        scalars.values[:, names.index(WINDOW)] = lasts * (end - begin)
     filled = {"inputs": inputs, "targets": targets, "weight": weight}
     arrays = {name: (data.data[name].dims, values.astype(np.float32)) for name, values in filled.items()}
     return StanceSet(data.data.assign(arrays | {"scalars": scalars}))

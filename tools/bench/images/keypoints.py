@@ -29,6 +29,7 @@ from grfkit.learn.method import Method
 from grfkit.learn.train_config import TrainConfig
 from grfkit.records import Recording, Trial
 from grfkit.records.stance_set import StanceSet, join
+from grfkit.records.window_length import window_length_s
 from grfkit.simulate.film.look import Laboratory
 from grfkit.stats.curves import over_samples
 
@@ -111,7 +112,7 @@ def on_the_plates(said: Floats, windows: StanceSet, truth: StanceSet) -> Floats:
         Shape (windows, time, axes).
     """
     found = {key: i for i, key in enumerate(keys(windows))}
-    begin, lasts = np.asarray(windows.data["start_s"].values), windows.scalar("contact_s")
+    begin, lasts = np.asarray(windows.data["start_s"].values), window_length_s(windows)
     curves = np.zeros((truth.size, *said.shape[1:]))
     share = np.linspace(0.0, 1.0, said.shape[1])
     for k, (key, start, contact) in enumerate(
@@ -175,12 +176,13 @@ def said_by(method: Method, train: StanceSet, test: StanceSet | None = None) -> 
 def limits_row(windows: StanceSet, truth: StanceSet, about: Mapping[str, object]) -> list[Rows]:
     """Return how far the film's contacts are from the plates', near and far foot."""
     found = {key: i for i, key in enumerate(keys(windows))}
+    landed = windows.data["start_s"].values + (window_length_s(windows) - windows.scalar("contact_s")) / 2.0
     rows = []
     for near in (True, False):
         foot = [k for k, key in enumerate(keys(truth)) if (truth.scalar(NEAR)[k] > 0) == near]
         both = [(k, found[keys(truth)[k]]) for k in foot if keys(truth)[k] in found]
         t, w = np.asarray(both, dtype=int).reshape(-1, 2).T
-        onset = 1e3 * (windows.data["start_s"].values[w] - truth.data["start_s"].values[t])
+        onset = 1e3 * (landed[w] - truth.data["start_s"].values[t])
         leaves = onset + 1e3 * (windows.scalar("contact_s")[w] - truth.scalar("contact_s")[t])
         rows.append(
             {**about, "foot": "near" if near else "far", "stances": len(foot), "missed": len(foot) - len(both)}
