@@ -79,23 +79,46 @@ def test_another_person_s_film_is_refused() -> None:
     assert alignment.verdict == "refused"
 
 
-def test_one_pass_with_a_contact_on_each_plate_is_refused_and_aligned_where_the_offset_is_stated() -> None:
+def one_pass(crossing_s: float) -> tuple[Recording, Recording, float]:
+    """Return plates and film of one pass, and the true offset."""
     trial = lab("overground")
-    crossing = float(trial.truth.ground.crossing_s[trial.truth.ground.crossing_s > 6.0][0])
     cut = {
-        name: stream.isel(time=np.flatnonzero(np.abs(stream["time"].values - crossing) < 1.5))
+        name: stream.isel(time=np.flatnonzero(np.abs(stream["time"].values - crossing_s) < 1.5))
         for name, stream in trial.reference.streams.items()
     }
     plates = make_recording(cut, device="plates", reader="virtual", provenance=Provenance())
-    one_pass = film(trial, start_s=crossing - 2.0, end_s=crossing + 2.0)
-    refused = align(plates, one_pass, surface="overground")
+    filmed = film(trial, start_s=crossing_s - 2.0, end_s=crossing_s + 2.0)
+    first = float(filmed.tree.attrs["first_stamp_s"]) + OFFSET_S
+    return plates, filmed, first - float(plates.tree.attrs["first_stamp_s"])
+
+
+def crossings() -> list[float]:
+    crossing = lab("overground").truth.ground.crossing_s
+    return [float(c) for c in crossing[crossing > 6.0]]
+
+
+def test_one_pass_with_a_contact_on_each_plate_is_refused_and_aligned_where_the_offset_is_stated() -> None:
+    plates, filmed, offset_s = one_pass(crossings()[0])
+    refused = align(plates, filmed, surface="overground")
     assert refused.verdict == "refused"
     assert refused.maps["keypoints"].offset_s is None
-    first = float(one_pass.tree.attrs["first_stamp_s"]) + OFFSET_S
-    begin = float(plates.tree.attrs["first_stamp_s"])
-    stated = align(plates, one_pass, surface="overground", offset_s=first - begin)
+    stated = align(plates, filmed, surface="overground", offset_s=offset_s)
     assert stated.verdict == "aligned", stated.messages
+    assert stated.maps["keypoints"].check == "unclear"
     assert {"keypoints", "images"} <= set(assemble(stated).streams)
+
+
+def test_a_stated_offset_is_held_against_the_few_contacts_of_one_pass() -> None:
+    plates, filmed, offset_s = one_pass(crossings()[1])  # two hits
+    told = {}
+    for off_s in (0.0, 3.2, 0.26):
+        clock_map = align(plates, filmed, surface="overground", offset_s=offset_s + off_s).maps["keypoints"]
+        told[off_s] = clock_map.check, " ".join([*clock_map.findings, *clock_map.reasons]), clock_map.verdict
+    assert told[0.0][0] == "unclear"
+    assert told[3.2][::2] == ("doubtful", "aligned")
+    assert "more than a stance" in told[3.2][1]
+    assert told[0.26][::2] == ("contradicts", "refused")
+    assert "2 of 2 contacts on the plates have no landing" in told[0.26][1]
 
 
 def test_pictures_without_keypoints_are_nothing_to_align() -> None:

@@ -32,6 +32,7 @@ from .clock_map import DeviceAlignment, nothing_to_align, without_map
 from .contact_events import LoadSignal, plate_loads
 from .decide import CONTRADICTED
 from .device import align_device
+from .film_check import film_check
 from .request import SyncRequest
 
 UNKNOWN_LAG_S = 0.04
@@ -120,6 +121,10 @@ def given_alignment(
         checked = _Checked("contradicts", _no_overlap(device_s, reference_s, known))
     else:
         checked = _checked(reference, group, known, request, lags)
+        if checked.check == "unclear":
+            plates = request.surface == "overground"
+            said = film_check(reference, group, offset_s=known.offset_s, sd_s=known.sd_s, plates=plates)
+            checked = checked if said is None else _Checked(*said)
     segment = Segment(start_s=device_s[0], end_s=device_s[1], offset_s=known.offset_s, drift_ppm=0.0)
     found = checked.evidence.clock_map if checked.evidence is not None else None
     agreed = found if found is not None and checked.check == "agrees" else None
