@@ -51,6 +51,14 @@ def evaluate(
             " apart: it is no error for somebody new.",
         ),
     ] = "",
+    compare: Annotated[
+        str,
+        typer.Option(
+            "--compare",
+            help="Methods side by side on the same folds, with commas: networks, methods and presets, as"
+            " lstm,cnn2d_lstm,ridge. Every pair over people, ranks, error against cost.",
+        ),
+    ] = "",
     other_people: common.OtherPeople = "",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for answers.nc and evaluation.json; a stopped run goes on.")
@@ -73,8 +81,8 @@ def evaluate(
         predictions = run(
             trials, model=model, preset=preset, kind=kind, config=config, method=method, network=network, split=split,
             regimes=regimes, epochs=epochs, device=device, search=search, personalise=personalise,
-            other_people=other_people, out=out, report=report, workers=workers, scheduler=scheduler, force=force,
-            progress=progress,
+            compare=compare, other_people=other_people, out=out, report=report, workers=workers, scheduler=scheduler,
+            force=force, progress=progress,
         )  # fmt: skip
     print(json.dumps(predictions.scores, indent=2) if as_json else scores_text(predictions.scores))
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from ..arguments import ArgumentError, as_choice, as_path, refuse_other, refuse_other_ending
 from ..arrays import PathLike
-from ..artefacts import check_file, written_together
+from ..artefacts import check_file, written_together, written_whole
 from ..errors import BadInputError
 from ..learn.card import add_evaluation, check_people
 from ..learn.device import check_device
@@ -32,6 +32,7 @@ from ..learn.training_job import Progress
 from ..learn.transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
 from ..learn.window_sources import WindowSource, load_sets
 from ..records.stance_set import StanceSet
+from .comparison import compared_methods, comparison, comparison_csv, costs
 from .given_model import evaluate_given, packaged_model
 from .methods import ChosenMethod, NetworkMethod, TransferMethod, baseline_methods
 from .nested_search import SearchedMethod, search_document, search_folds, searched_name
@@ -96,6 +97,7 @@ def evaluate(
     device: str = "",
     search: int | None = None,
     personalise: str | Sequence[int] = (),
+    compare: str | Sequence[str] = (),
     other_people: str = "",
     out: PathLike | None = None,
     report: PathLike | None = None,
@@ -127,6 +129,9 @@ def evaluate(
         Also the network with the best of so many settings, searched anew in every fold without those it tests.
     personalise
         Also the error after calibration on so many first strides of the tested person.
+    compare
+        Methods side by side, two or more: networks, methods and presets, such as ``lstm,cnn2d_lstm,kernel ridge``;
+        ``scores["comparison"]`` then holds every pair over people, ranks, and error against cost.
     other_people
         Whose people these are, where some have the code of others in the training of a packaged model: they are named
         so, and the findings repeat that it was stated. Without it they are refused.
@@ -176,6 +181,11 @@ def evaluate(
             "--model (model in Python) is proven by the search its settings came from, if any; leave out --search"
             " (search in Python)"
         )
+    if compare and (model is not None or regimes or personalise or method or network or search is not None):
+        raise BadInputError(
+            "--compare (compare in Python) names all methods; leave out --model, --method, --network, --regimes,"
+            " --search and --personalise (model, method, network, regimes, search, personalise in Python)"
+        )
     packaged = packaged_model(model)
     if packaged and (regimes or personalise):
         raise BadInputError(f"{packaged} is evaluated as it is; leave out --regimes and --personalise")
@@ -215,12 +225,17 @@ def evaluate(
     else:
         if folder is not None and spec is not None:
             check_people(Path(folder), spec.participants, windows.participants)
-        predictions = evaluate_recipe(windows, recipe, regimes=names, search=plan, personal=personal, **how)
+        predictions = evaluate_recipe(
+            windows, recipe, regimes=names, search=plan, personal=personal, compare=compare, **how
+        )
     if target is not None:
         target.mkdir(exist_ok=True)
         with written_together((target / "answers.nc", target / "evaluation.json"), force=True) as (answers, document):
             predictions.write_to(answers)
             document.write_text(as_text(predictions.scores), encoding="utf-8")
+        if compare:
+            with written_whole(target / "comparison.csv", force=True) as pairs:
+                pairs.write_text(comparison_csv(predictions.scores["comparison"]), encoding="utf-8")
     if folder is not None:
         add_evaluation(Path(folder), predictions.scores)
     if page is not None:
@@ -261,6 +276,7 @@ def evaluate_recipe(
     regimes: Sequence[Regime] = (),
     search: SearchPlan | None = None,
     personal: PersonalPlan | None = None,
+    compare: str | Sequence[str] = (),
     workers: int = 0,
     cluster: Any = None,
     results: Path | None = None,
@@ -272,6 +288,8 @@ def evaluate_recipe(
     ----------
     search
         Also the network with settings searched anew in every fold, nested; it becomes the headline.
+    compare
+        Of :func:`evaluate`; the last one named is the headline.
     personal
         Also the headline's error against calibration strides of the tested, under ``personalisation``.
 
@@ -285,7 +303,8 @@ def evaluate_recipe(
     transfer = bool(regimes or recipe.regime)
     if search is not None and transfer:
         raise BadInputError("a search is of a network alone, not of a regime; leave out one of them")
-    folds, networks = folds_of(data, recipe, transfer=transfer), network_methods(recipe, regimes)
+    networks = compared_methods(compare, recipe, data) if compare else network_methods(recipe, regimes)
+    folds = folds_of(data, recipe, transfer=transfer)
     methods: tuple[Method, ...] = (*baseline_methods(data), *networks)
     # the last regime that was named; a search takes its place below
     headline: TrainedMethod = networks[-1]
@@ -321,7 +340,10 @@ def evaluate_recipe(
         "people": list(data.participants),
         "headline_regime": regimes[-1] if regimes else recipe.regime,
     }
-    table = scores(predictions) | more | about | {"excluded": data.excluded, "findings": list(findings)}
+    table = scores(predictions)
+    if compare:
+        more["comparison"] = comparison(table, costs(networks, data))
+    table = table | more | about | {"excluded": data.excluded, "findings": list(findings)}
     return replace(predictions, scores=table)
 
 

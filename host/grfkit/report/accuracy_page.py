@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..arrays import PathLike
 from ..stats.spm import FEWEST
+from .comparison_part import compared_sections
 from .html import page, write_page
 from .numbers import DASH, fixed
 from .panel import LegendKey, Panel, PanelAxis, axis, legend
@@ -50,6 +51,7 @@ def render_accuracy_report(evaluation: Evaluation) -> str:
         n=evaluation["participants"],
         search=_search(evaluation),
         personal=_personal(evaluation),
+        compared=compared_sections(evaluation, NAMES),
     )
 
 

@@ -1,0 +1,91 @@
+"""The part of an accuracy report on methods side by side: ranks, error against cost, every pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from .numbers import DASH, fixed
+from .panel import Panel, axis
+
+LEVEL = 0.05
+"""Of p after Holm under which a pair is said to differ: the usual one."""
+
+
+def compared_sections(evaluation: Mapping[str, Any], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return what the page shows of a comparison, axis by axis; nothing of an evaluation without one.
+
+    Parameters
+    ----------
+    names
+        What axes are called.
+    """
+    found = evaluation.get("comparison")
+    if not found:
+        return []
+    return [
+        {
+            "name": names.get(name, name),
+            "ranks": [_rank(row, found) for row in part["ranks"]],
+            "pairs": [_pair(row) for row in part["pairs"]],
+            "figure": _figure(part, found["cost"]),
+            "words": _words(part),
+        }
+        for name, part in found["axes"].items()
+    ]
+
+
+def _rank(row: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, list[str]]:
+    cost, seconds = found["cost"].get(row["method"]), found["seconds"].get(row["method"])
+    return row["method"], [
+        fixed(row["rmse_bw"], 4),
+        f"{fixed(row['rank'], 2)} ({fixed(row['low'], 2)} to {fixed(row['high'], 2)})",
+        f"{100 * row['least']:.0f} %",
+        f"{cost['parameters']:,}" if cost else DASH,
+        f"{cost['macs'] / 1e6:.3g}" if cost else DASH,
+        DASH if seconds is None else fixed(seconds, 1),
+    ]
+
+
+def _pair(row: Mapping[str, Any]) -> tuple[str, list[str]]:
+    return f"{row['first']} less {row['second']}", [
+        f"{row['mean']:+.4f} ({row['low']:+.4f} to {row['high']:+.4f})",
+        f"{row['better']} of {row['n']}",
+        DASH if row["p_holm"] is None else f"{row['p_holm']:.3g}",
+    ]
+
+
+def _words(part: Mapping[str, Any]) -> str:
+    tested = [row for row in part["pairs"] if row["p_holm"] is not None]
+    apart = sum(row["p_holm"] < LEVEL for row in tested)
+    words = f"{apart} of {len(part['pairs'])} pairs differ (p after Holm under {LEVEL:g})."
+    if not tested:
+        words = "Too few participants for a p-value; the intervals are in the table of pairs."
+    if part["front"]:
+        words += f" Networks than which nothing cheaper errs less: {', '.join(part['front'])}."
+    if part["partial"]:
+        words += f" Not compared, because they answered for some people only: {', '.join(part['partial'])}."
+    return words
+
+
+def _figure(part: Mapping[str, Any], cost: Mapping[str, Mapping[str, int]]) -> Markup:
+    """Draw the error of every network against its multiply-accumulates (powers of ten)."""
+    rows = [row for row in part["ranks"] if row["method"] in cost]
+    if len(rows) < 2:
+        return Markup("")
+    x = np.log10([max(cost[row["method"]]["macs"], 1) / 1e6 for row in rows])
+    y = np.asarray([row["rmse_bw"] for row in rows])
+    reach = max(0.1, 0.1 * float(np.ptp(x)))
+    top = float(y.max()) * 1.1
+    panel = Panel(
+        axis(float(x.min()) - reach, float(x.max()) + reach, "log10 of million multiply-accumulates a window"),
+        axis(0.0, top, "RMSE, BW"), height=220,
+    )  # fmt: skip
+    front = np.asarray([row["method"] in part["front"] for row in rows])
+    panel.dots(x[~front], y[~front], "refdot")
+    panel.dots(x[front], y[front], "devdot")
+    named = ", ".join(f"{row['method']} {row['rmse_bw']:.4f}" for row in rows)
+    return panel.finish(named, title="Error against cost: nothing cheaper errs less than those in blue")
