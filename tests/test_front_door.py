@@ -52,6 +52,7 @@ def sentence(refusal: pytest.ExceptionInfo[grfkit.GrfError]) -> str:
 
 PATHS: dict[str, Callable[[Any], Any]] = {
     "read": grfkit.read,
+    "read_film": grfkit.read_film,
     "inspect": grfkit.inspect,
     "align, reference": lambda path: grfkit.align(path, [lab().reference], surface="treadmill"),
     "align, wearable": lambda path: grfkit.align(lab().reference, path, surface="treadmill"),

@@ -4,7 +4,8 @@ Every command's work is a function here, with the command's defaults: paths may 
 function gives the next takes. Names are loaded when they are first used, so that ``import grfkit`` costs nothing.
 
 ===================  =================================================================================
-files to recordings  :func:`read`, :func:`inspect`, :class:`Recording`, :func:`fetch`, :func:`simulate_trial`
+files to recordings  :func:`read`, :func:`read_film`, :func:`inspect`, :class:`Recording`, :func:`fetch`,
+                     :func:`simulate_trial`
 one clock            :func:`align`, :func:`align_session`, :func:`assemble`, :class:`ClockMap`, :class:`Trial`
 stances              :func:`find_stances`, :func:`cut_windows`, :class:`StanceSet`
 models               :func:`train`, :func:`evaluate`, :func:`estimate`, :class:`GrfModel`, :func:`load_model`
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .sync.align import align
     from .sync.assemble import assemble
     from .sync.session import align_session
+    from .video.recording import read_film
 
 _HOMES = {
     "Bundle": "runtime.bundle",
@@ -63,6 +65,7 @@ _HOMES = {
     "load_bundle": "runtime.bundle",
     "load_model": "estimation.open_model",
     "read": "io",
+    "read_film": "video.recording",
     "simulate_trial": "simulate.lab",
     "train": "learn.training_job",
     "verify_bundle": "deploy.verify",
@@ -96,6 +99,7 @@ __all__ = [
     "load_bundle",
     "load_model",
     "read",
+    "read_film",
     "simulate_trial",
     "train",
     "verify_bundle",

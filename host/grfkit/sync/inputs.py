@@ -180,7 +180,7 @@ def _refuse_changed_films(recording: Recording, file: str) -> None:
             raise RefusedError(
                 f"{file}: pictures seem to be cut out, though their stamps go on, at"
                 f" {', '.join(str(leap) for leap in leapt)}, so that its stamps are no clock; take the file that the"
-                " camera wrote, or read one part of it in Python: read_film(path, FilmOptions(end_s=...))"
+                " camera wrote, or read one part of it in Python: grfkit.read_film(path, end_s=...)"
             )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import as_path
 from ..arrays import Floats, PathLike
 from ..errors import BadInputError, RefusedError
 from ..provenance import Provenance, describe_input
@@ -71,25 +71,42 @@ class FilmOptions:
             raise BadInputError(f"a film's part from {self.start_s:g} s to {self.end_s:g} s has no length")
 
 
-def read_film(path: PathLike, options: FilmOptions | None = None) -> Recording:
+def read_film(path: PathLike, options: FilmOptions | None = None, **stated: Any) -> Recording:
     """Return the walker of a film as streams ``keypoints`` and ``images``, on the clock ``film``.
 
-    Every picture of the film has a row; points are NaN where the walker is not found, is outside the picture, or goes
-    the other way than in the walk that is read. Nothing is smoothed.
+    The film is one of somebody who walks, seen from the side by a camera that stands still. Every picture of it has a
+    row; points are NaN where the walker is not found, is outside the picture, or goes the other way than in the walk
+    that is read. Nothing is smoothed. ``notes`` say what was noticed. A second of film takes some five seconds.
 
     Parameters
     ----------
+    path
+        The film: MP4, MOV, AVI, MKV ...
     options
         See :class:`FilmOptions`; all as in its defaults if None.
+    stated
+        Fields of :class:`FilmOptions` by name, in place of those of ``options``: ``walker="left"``.
 
     Raises
     ------
     BadInputError
-        If the file is no film, nobody walks in it, or the walker is cut off by the picture's edge or too small.
+        If the file is no film, nobody walks in it, the walker is cut off by the picture's edge or too small, or there
+        is no such option.
     RefusedError
         If it is open who is meant, the camera moves, or the walk is not seen from the side.
+
+    Examples
+    --------
+    >>> import grfkit
+    >>> grfkit.read_film("walk.mp4", step=2)
+    Traceback (most recent call last):
+    grfkit.errors.BadInputError: read_film has no option 'step'; there are walker, near_side, picture, start_s, ...
     """
-    wanted, file = options or FilmOptions(), Path(path)
+    names = [field.name for field in fields(FilmOptions)]
+    for name in stated:
+        if name not in names:
+            raise BadInputError(f"read_film has no option '{name}'; there are {', '.join(names)}")
+    wanted, file = replace(options or FilmOptions(), **stated), as_path(path, what="a film")
     source = describe_input(file)
     film, model = open_film(file), PoseModel()
     paths, background = _search(film, model, wanted)
