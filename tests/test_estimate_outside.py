@@ -18,7 +18,7 @@ from grfkit.estimation.files import as_tree, summary
 from grfkit.estimation.plausible import PULLS, carried, turn_findings, weight_findings
 from grfkit.estimation.source import open_source
 from grfkit.estimation.types import Estimate, Side, StanceRow
-from grfkit.estimation.windows import _row
+from grfkit.estimation.windows import stance_row
 from grfkit.learn.model import GrfModel
 from grfkit.learn.spec import read_spec
 from grfkit.learn.training_range import UNLIKE
@@ -154,7 +154,7 @@ def test_the_estimate_of_a_trained_model_carries_its_figure(model: GrfModel) -> 
 
 def test_a_stance_that_pulls_at_the_ground_is_flagged() -> None:
     def flags(force: Floats) -> tuple[str, ...]:
-        return _row("left", np.asarray([0.0, 0.3]), force[:, None], np.zeros((1, 1)), ("acc_x",)).flags
+        return stance_row("left", np.asarray([0.0, 0.3]), force[:, None], np.zeros((1, 1)), ("acc_x",)).flags
 
     assert flags(np.asarray([-0.05, 1.5, 0.0])) == ()
     assert flags(np.asarray([-0.2, 1.5, 0.0])) == (PULLS,)

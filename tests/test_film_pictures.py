@@ -257,11 +257,11 @@ def test_training_stops_on_its_own_loss_only_where_asked_and_says_so() -> None:
     assert any("loss of training" in text for text in stopped.spec.provenance.findings)
 
 
-def test_a_model_of_pictures_is_refused_by_an_estimate_with_the_way_out() -> None:
+def test_a_film_whose_keypoints_are_not_there_is_refused_by_an_estimate_of_pictures() -> None:
     data, config = a_set("ab"), TrainConfig(scaling="none", epochs=1)
     network = network_config("film_mlp", rows=SIZE, columns=SIZE, hidden=4, components=5)
     model = fit(network, config, data, Fold("x", ("a", "b"), (), ()))
-    with pytest.raises(BadInputError, match="not yet estimated by: take a model of the film's keypoints"):
+    with pytest.raises(BadInputError, match="0 streams of keypoints"):
         estimate(model, a_trial("c"))
 
 

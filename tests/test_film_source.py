@@ -42,7 +42,7 @@ def test_the_report_shows_a_stance_of_the_near_foot_in_five_pictures(
     model = train(list(trials.values()), config=config)
     film = tmp_path / "walk.MP4"
     film.write_bytes(b"\0\0\0\x18ftypisom a film")
-    monkeypatch.setattr(estimating, "film_recording", lambda *_: with_pictures())
+    monkeypatch.setattr(estimating, "film_recording", lambda *_, **__: with_pictures())
     monkeypatch.setattr(film_source, "is_film", lambda _: False)
     report = tmp_path / "report.html"
     result = estimate(model, film, mass_kg=70.0, out=tmp_path / "grf.csv", report=report)

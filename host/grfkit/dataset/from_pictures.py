@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -69,6 +70,14 @@ class _Film:
         return frame, np.abs(self.time_s[frame] - at_s) <= _NEAR_FRAME * self.step_s
 
 
+class Clip(NamedTuple):
+    """Pictures around a stance: times (s), pixels 0 to 1 (time, pixels; NaN where one is missing), the start (s)."""
+
+    time_s: Floats
+    inputs: Floats
+    start_s: float
+
+
 def windows_of_pictures(trial: Trial, request: CutRequest, *, name: str = "trial") -> StanceSet:
     """Return windows of a film's pictures with the force of the foot near the camera (or the far one) in BW.
 
@@ -90,7 +99,7 @@ def windows_of_pictures(trial: Trial, request: CutRequest, *, name: str = "trial
     """
     stream = picture_stream(trial.streams, request.picture)
     side = foot_of(stream, request.foot)
-    film = _film(stream, request)
+    film = _film(stream, request.rate_hz)
     streams = low_passed(trial.streams, request)
     plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
     if not plates:
@@ -107,6 +116,18 @@ def windows_of_pictures(trial: Trial, request: CutRequest, *, name: str = "trial
         counts = ", ".join(f"{n} {reason}" for reason, n in rows.excluded.items()) or "none was found"
         raise BadInputError(f"no window of the {request.foot} ({side}) foot is left ({counts})")
     return _stance_set(trial, request, film, rows, side, name)
+
+
+def clip_around(stream: xr.Dataset, stance: Stance, *, samples: int, rate_hz: float, name: str = "") -> Clip | None:
+    """Return a stream's pictures around a stance, cut as windows of training are; None if the stance is longer."""
+    film, length_s = _film(stream, rate_hz), (samples - 1) / rate_hz
+    if stance.to_s - stance.ic_s > length_s:
+        return None
+    start_s = _clip_start(film, stance, length_s, name)
+    frame, near = film.nearest(start_s + np.arange(samples) / rate_hz)
+    at = np.where(near, film.time_s[frame], start_s + np.arange(samples) / rate_hz)
+    pictures = film.pictures[frame].reshape(samples, -1) / WHITE
+    return Clip(np.maximum.accumulate(at), np.where(near[:, None], pictures, np.nan), start_s)
 
 
 def picture_stream(streams: Mapping[str, xr.Dataset], picture: str = "") -> xr.Dataset:
@@ -178,7 +199,7 @@ def _turned(force_n: Floats, way: tuple[int, float] | None) -> Floats:
     return np.stack([force_n[:, 0], sign * force_n[:, axis], left], axis=1)
 
 
-def _film(stream: xr.Dataset, request: CutRequest) -> _Film:
+def _film(stream: xr.Dataset, rate_hz: float) -> _Film:
     time = np.asarray(stream["time"].values, dtype=np.float64)
     stamped = np.isfinite(time)
     if stamped.sum() < 2:
@@ -186,7 +207,7 @@ def _film(stream: xr.Dataset, request: CutRequest) -> _Film:
     step = float(np.median(np.diff(time[stamped])))
     whole = max(round(1.0 / step), 1)
     own = float(whole) if abs(whole * step - 1.0) <= _SAME_RATE else 1.0 / step
-    rate = min(request.rate_hz, own)
+    rate = min(rate_hz, own)
     return _Film(np.asarray(stream["image"].values)[stamped], time[stamped], rate, step)
 
 
@@ -251,9 +272,13 @@ def _starts(
         elif not (first <= stance.ic_s and stance.to_s <= last):
             excluded["film ends within the stance"] += 1
         else:
-            wanted = _start(film, stance, length_s, name)
-            # at a frame's own stamp, so that every picture of the window lies at its moment
-            yield float(film.time_s[np.abs(film.time_s - wanted).argmin()]) if wanted > first else wanted, stance
+            yield _clip_start(film, stance, length_s, name), stance
+
+
+def _clip_start(film: _Film, stance: Stance, length_s: float, name: str) -> float:
+    """Return where a window around a stance starts: at a frame's own stamp, so that pictures lie at their moments."""
+    wanted = _start(film, stance, length_s, name)
+    return float(film.time_s[np.abs(film.time_s - wanted).argmin()]) if wanted > film.time_s[0] else wanted
 
 
 def _start(film: _Film, stance: Stance, length_s: float, name: str) -> float:

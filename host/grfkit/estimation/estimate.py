@@ -17,7 +17,6 @@ from ..artefacts import check_file
 from ..calibrate.documents import InsoleGeometry
 from ..dataset.foot_force import low_passed
 from ..dataset.from_keypoints import FILM
-from ..dataset.from_pictures import of_pictures
 from ..errors import BadInputError
 from ..io import ReadOptions
 from ..learn.packaged import about_of, model_folder
@@ -31,6 +30,7 @@ from ..runtime.bundle import Bundle
 from ..runtime.manifest import DOCUMENT
 from ..video.containers import is_film
 from .beyond_findings import range_findings, training_findings
+from .clips import predict_clips
 from .curves import FootCurve
 from .feet import Foot, cut_request, detector_of, feet_of, wearables_of
 from .files import check_outputs, write_estimate
@@ -41,6 +41,7 @@ from .landmark_feet import BY_LANDMARKS, landmark_feet, of_landmarks
 from .open_model import BundleForceModel, open_model, read_spec
 from .opensim_files import check_unknown
 from .outside import departures_of, flag_contacts
+from .picture_feet import picture_feet, picture_of
 from .plausible import before_balance, carried, turn_findings, unbalanced_findings, weight_findings
 from .report_page import estimate_report
 from .shoe_feet import BY_SHOES, of_both_shoes, shoe_feet
@@ -149,13 +150,13 @@ def estimate(
     if about is not None and not request.cut:
         # a wearer has no plates: the detector that the model's figures are of
         request = request.model_copy(update={"cut": about.cut})
-    source, clocks = _source(recording, options, tell, surface)
+    source, clocks = _source(recording, options, tell, surface, picture_of(loaded.spec))
     estimated = replace(estimate_source(loaded, folder, source, request), clocks=clocks)
     if path is not None:
         written, notes = write_estimate(estimated, path, geometry=geometry, heel_m=heel_m, unknown=unknown, force=force)
         estimated = replace(estimated, findings=(*estimated.findings, *notes), files=tuple(map(str, written)))
     if report is not None:
-        pictures = key_pictures(estimated, source) if of_film(loaded.spec) else []
+        pictures = key_pictures(estimated, source) if of_film(loaded.spec) or picture_of(loaded.spec) else []
         write_estimate_report(report, estimate_report(estimated, source.trial, clocks, pictures), force=force)
     return estimated
 
@@ -186,15 +187,22 @@ def _source(
     options: ReadOptions | None,
     tell: Callable[[str], None] | None,
     surface: Surface | None,
+    picture: str,
 ) -> tuple[EstimateSource, tuple[str, ...]]:
-    """Return what is estimated from, and how its clocks were joined where it is several recordings."""
+    """Return what is estimated from, and how its clocks were joined where it is several recordings.
+
+    Parameters
+    ----------
+    picture
+        What the pictures of a film are to show; empty where the model takes none.
+    """
     if isinstance(recording, list | tuple) and len(recording) > 1:
         joined = joined_source(recording, options, tell, surface=surface)
         return joined.source, joined.clocks
     alone: Any = recording[0] if isinstance(recording, list | tuple) and recording else recording
     if not (isinstance(alone, str | os.PathLike) and is_film(path := Path(alone))):
         return open_source(alone, options, tell), ()
-    film = film_recording(path, options)
+    film = film_recording(path, options, picture=picture)
     for note in film.notes:
         if tell is not None:
             tell(f"{path.name}: {note}")
@@ -256,12 +264,7 @@ def estimate_source(
     """
     request = request or EstimateRequest()
     spec = model.spec
-    if of_pictures(spec.scaler.channels):
-        raise BadInputError(
-            f"{source.name}: the model takes pictures of a film, which are trained and evaluated (grf-train,"
-            " grf-evaluate) but not yet estimated by: take a model of the film's keypoints, such as"
-            ' grf-train TRIALS with kinds = ["keypoints"] in the [cut] table of a TOML file for --config'
-        )
+    film = bool(picture_of(spec)) or of_film(spec)
     facts, findings = facts_of(source, request, spec)
     feet, lost, cut = _feet(spec, source, request, facts, findings)
     cutting = cut_request(spec, cut)
@@ -273,7 +276,8 @@ def estimate_source(
         raise BadInputError(f"{source.name}: no stance was found by {cut} ({counts}); is a person walking in it?")
     # named in the result only for a person of the training: for anybody else nothing leaks
     leaks = _allowed(spec, facts["participant"], request.allow_leak)
-    parts, change = predict_feet(model, feet, cutting, facts, leaks, source.name, balanced=request.balanced)
+    predict = predict_clips if picture_of(spec) else predict_feet
+    parts, change = predict(model, feet, cutting, facts, leaks, source.name, balanced=request.balanced)
     curves = {side: part.curve for side, part in parts.items()}
     rows = [row for part in parts.values() for row in part.rows]
     _check_predicted(curves, rows, source.name)
@@ -282,13 +286,13 @@ def estimate_source(
     apart = [part.distances for part in parts.values() if part.distances is not None]
     findings += training_findings(spec, apart, source.name, accepted=request.accept_beyond)
     outside = departures_of(spec, [part.seen for part in parts.values()])
-    if of_film(spec) and not request.accept_beyond:
+    if film and not request.accept_beyond:
         refuse_another_gait(spec, outside, source.name)
     rows = flag_contacts(spec, outside, rows)
     weight = carried(curves, rows)
     findings += finding_of(outside) + turn_findings(rows)
     about = None if folder is None else about_of(folder)
-    if about is not None and of_film(spec):
+    if about is not None and film:
         findings.insert(0, trained_on(about))
     if about is None or about.body_weight:
         findings += weight_findings(weight, change, feet=len(curves))
@@ -320,6 +324,8 @@ def _feet(
     spec: ModelSpec, source: EstimateSource, request: EstimateRequest, facts: dict[str, Any], findings: list[str]
 ) -> tuple[list[Foot], dict[Side, str], str]:
     """Return the feet with their stances, why one was left out, and what cut the stances."""
+    if picture_of(spec):
+        return *picture_feet(spec, source, request, facts, findings), request.cut or FILM
     if of_film(spec):
         return film_feet(spec, source, request, facts, findings), {}, request.cut or FILM
     if of_landmarks(spec):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,38 @@ rather than named ``OUTSIDE TRAINING``; chosen by hand: a walk that is not seen 
 sticks 1.25."""
 FAR_FOOT = "far foot, half hidden by the near leg"
 HOLE = "pictures are missing"
+PLATES_CONTACTS = (
+    "landing and toe-off are those that the film shows; training and any stated error took them from force plates: the"
+    " ends of a stance may be off by more"
+)
 UNSEEN = "leaves the picture, or a joint is hidden"
 
 
 def of_film(spec: ModelSpec) -> bool:
     """Return whether a model takes the keypoints of a film."""
     return set(spec.scaler.channels) <= set(KEYPOINT_CHANNELS)
+
+
+@dataclass(frozen=True)
+class FilmContacts:
+    """What a film shows of a walk: its keypoints, contacts, passes through the picture, and where the walker leaps."""
+
+    stream: xr.Dataset
+    near: Side
+    found: Stances
+    passes: list[SidePass]
+    leapt: Sequence[Leap]
+
+    def hidden(self, stance: Stance) -> str:
+        """Return why nobody knows what the walker did during a stance; empty where it is seen throughout."""
+        time = np.asarray(self.stream["time"].values, dtype=np.float64)
+        if _has_hole(time, self.leapt, stance.ic_s, stance.to_s):
+            return HOLE
+        return "" if self.pass_of(stance) is not None else UNSEEN
+
+    def pass_of(self, stance: Stance) -> SidePass | None:
+        """Return the pass in which a stance lies as a whole."""
+        return pass_of(self.passes, stance.ic_s, stance.to_s)
 
 
 def film_feet(
@@ -66,7 +93,30 @@ def film_feet(
     RefusedError
         If the film is too slow or has holes throughout, or shows too few contacts, so that no answer is safe.
     """
-    if spec.window != "stance" or request.cut not in ("", FILM, "force"):
+    if spec.window != "stance":
+        raise BadInputError(
+            "a model of films takes stances that the film itself shows; leave out --cut (cut in Python)"
+        )
+    film = film_contacts(spec, source, request, facts, findings)
+    findings.insert(
+        len(findings) - bool(film.leapt),
+        f"the {film.near} side faces the camera (mirrored: --near-side {OTHER[film.near]}); the {OTHER[film.near]} foot"
+        " is seen behind it, and errs more",
+    )
+    return [_foot(spec, side, film, request.cut or FILM) for side in SIDES]
+
+
+def film_contacts(
+    spec: ModelSpec, source: EstimateSource, request: EstimateRequest, facts: dict[str, Any], findings: list[str]
+) -> FilmContacts:
+    """Return the contacts that a film shows, by a detector of its own or by force plates beside it.
+
+    Raises
+    ------
+    BadInputError, RefusedError
+        As :func:`film_feet`.
+    """
+    if request.cut not in ("", FILM, "force"):
         raise BadInputError(
             "a model of films takes stances that the film itself shows; leave out --cut (cut in Python)"
         )
@@ -80,7 +130,10 @@ def film_feet(
     findings += _checked_pace(stream, source.name, accepted=request.accept_beyond)
     findings += source.told
     cut = request.cut or FILM
-    findings += cut_findings(spec, cut, "what the film shows" if cut == FILM else "")
+    if spec.window == "stance":
+        findings += cut_findings(spec, cut, "what the film shows" if cut == FILM else "")
+    elif cut == FILM:
+        findings.append(PLATES_CONTACTS)
     found = find_stances(source.trial, source=cut, rule=str(spec.cut_told.get("rule", "5%BW walking")))  # type: ignore[arg-type]
     if len(found.stances) < FEWEST_STANCES:
         turned = ", ".join(f"{n} {why}" for why, n in found.rejected.items())
@@ -89,15 +142,11 @@ def film_feet(
             " few for a walk; film at least two steps from the side, from heel to head, at 60 pictures a second, with"
             " the camera 1 m high, 3 to 4 m away; not in slow motion, whose times are not those of the walk"
         )
-    findings.append(
-        f"the {near} side faces the camera (mirrored: --near-side {OTHER[near]}); the {OTHER[near]} foot is seen behind"
-        " it, and errs more"
-    )
     passes, leapt = passes_of(stream), leaps_of(stream)
     if leapt:
         at = ", ".join(f"{leap.after_s:.2f} s" for leap in leapt)
         findings.append(f"no stance over {at}, where pictures seem to be cut out, is estimated")
-    return [_foot(spec, side, found, passes, stream, leapt, cut) for side in SIDES]
+    return FilmContacts(stream, near, found, passes, leapt)
 
 
 def trained_on(about: About) -> str:
@@ -182,32 +231,20 @@ def _checked_pace(stream: xr.Dataset, name: str, *, accepted: bool) -> list[str]
     return [f"pace: {pace}{unusual}"]
 
 
-def _foot(
-    spec: ModelSpec,
-    side: Side,
-    found: Stances,
-    passes: list[SidePass],
-    stream: xr.Dataset,
-    leapt: Sequence[Leap],
-    cut: str,
-) -> Foot:
+def _foot(spec: ModelSpec, side: Side, film: FilmContacts, cut: str) -> Foot:
     """Return one foot: its stances within the picture, and what the model takes of each."""
     columns = [KEYPOINT_CHANNELS.index(c) for c in spec.scaler.channels]
     stances: list[Stance] = []
     windows: list[tuple[Floats, Floats]] = []
     scalars: list[dict[str, float]] = []
     unseen: list[Rejection] = []
-    time = np.asarray(stream["time"].values, dtype=np.float64)
-    for stance in found.stances:
+    for stance in film.found.stances:
         if stance.side != side or not np.isfinite(stance.to_s):
             continue
-        if _has_hole(time, leapt, stance.ic_s, stance.to_s):
-            unseen.append(Rejection(stance.ic_s, stance.to_s, HOLE))
-            continue
-        walked = pass_of(passes, stance.ic_s, stance.to_s)
-        taken = None if walked is None else _window(walked, side, stance, spec.points, cut)
+        why, walked = film.hidden(stance), film.pass_of(stance)
+        taken = None if why or walked is None else _window(walked, side, stance, spec.points, cut)
         if walked is None or taken is None:
-            unseen.append(Rejection(stance.ic_s, stance.to_s, UNSEEN))
+            unseen.append(Rejection(stance.ic_s, stance.to_s, why or UNSEEN))
             continue
         at, inputs, speed = taken
         stances.append(stance)
@@ -220,9 +257,10 @@ def _foot(
                 WINDOW: float(at[-1] - at[0]),
             }
         )
-    flags = () if side == near_side(stream) else (FAR_FOOT,)
-    turned = tuple(sorted((*found.rejections, *unseen), key=lambda r: r.start_s))
-    return Foot(side, {}, _samples(stream, side), tuple(stances), turned, tuple(windows), tuple(scalars), flags)
+    flags = () if side == film.near else (FAR_FOOT,)
+    turned = tuple(sorted((*film.found.rejections, *unseen), key=lambda r: r.start_s))
+    base = ankle_samples(film.stream, side)
+    return Foot(side, {}, base, tuple(stances), turned, tuple(windows), tuple(scalars), flags)
 
 
 def _window(walked: SidePass, side: Side, stance: Stance, points: int, cut: str) -> tuple[Floats, Floats, float] | None:
@@ -242,7 +280,7 @@ def _has_hole(time: Floats, leapt: Sequence[Leap], start_s: float, end_s: float)
     return bool(late.any()) or any(leap.after_s > start_s and leap.before_s < end_s for leap in leapt)
 
 
-def _samples(stream: xr.Dataset, side: Side) -> xr.Dataset:
+def ankle_samples(stream: xr.Dataset, side: Side) -> xr.Dataset:
     """Return the stream whose samples the foot's curve has: the path of its ankle in the picture."""
     names = [str(n) for n in stream["landmark"].values]
     path = np.asarray(stream["position"].values, dtype=np.float64)[:, names.index(f"ankle_{side}")]

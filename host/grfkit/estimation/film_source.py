@@ -23,8 +23,13 @@ SHARES = (0.0, 0.15, 0.5, 0.85, 1.0)
 _WORDS = ("lands", "is loaded", "stands", "pushes off", "leaves")
 
 
-def film_recording(path: Path, options: ReadOptions | None) -> Recording:
+def film_recording(path: Path, options: ReadOptions | None, *, picture: str = "") -> Recording:
     """Return the walker of a film; ``near_side`` and ``walker`` of the options' ``extra`` are its own.
+
+    Parameters
+    ----------
+    picture
+        What its pictures are to show; as :class:`~grfkit.video.recording.FilmOptions` has it if empty.
 
     Raises
     ------
@@ -37,17 +42,20 @@ def film_recording(path: Path, options: ReadOptions | None) -> Recording:
         raise BadInputError(f"{path}: is a film, which states its own times; leave out --side, --rate-hz, --column-map")
     from ..video.recording import FilmOptions, read_film
 
+    if picture:
+        known["picture"] = picture
     return read_film(path, FilmOptions(**known))
 
 
 def key_pictures(estimate: Estimate, source: EstimateSource) -> list[KeyPicture]:
-    """Return pictures of the near foot's stance in the middle of the film; none where there is no film."""
+    """Return pictures of a stance in the middle of the film, of the near foot if it has one; none without a film."""
     streams = source.trial.streams
     stream = next((s for s in streams.values() if s.attrs.get("kind") == "keypoints"), None)
     if stream is None:
         return []
     near = near_side(stream)
-    rows = [row for row in estimate.rows if row.side == near and row.answered]
+    answered = [row for row in estimate.rows if row.answered]
+    rows = [row for row in answered if row.side == near] or answered
     if not rows:
         return []
     row = rows[len(rows) // 2]

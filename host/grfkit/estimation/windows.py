@@ -61,7 +61,7 @@ def _nearby(streams: Mapping[str, xr.Dataset], at: Floats) -> dict[str, xr.Datas
     return {n: s.isel(time=slice(*np.searchsorted(s["time"].values, limits))) for n, s in streams.items()}
 
 
-def _set_of(
+def window_set(
     foot: Foot,
     inputs: list[Floats],
     at: list[Floats],
@@ -142,7 +142,7 @@ def _prepared(model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping
     lasting = [strides.get((windows[i][0].side, windows[i][0].ic_s), math.nan) for i in usable]
     chosen = [inputs[i] for i in usable], [at[i] for i in usable]
     more = [foot.scalars[i] for i in usable] if foot.scalars else []
-    data = _set_of(foot, *chosen, model, facts, name, request.source, lasting, more)
+    data = window_set(foot, *chosen, model, facts, name, request.source, lasting, more)
     return _Prepared(at, inputs, usable, data)
 
 
@@ -152,12 +152,12 @@ def _of_foot(
     """Return the foot's force by its stances."""
     spec, data, beyond, apart, seen = model.spec, prepared.data, [], None, None
     if data is not None:
-        beyond, apart, seen = _beyond(model, data), distances(spec.scaler, data), seen_in(spec, data)
+        beyond, apart, seen = beyond_bundle(model, data), distances(spec.scaler, data), seen_in(spec, data)
     # a stance that is not predicted keeps its place, so that no swing is drawn across it
     nothing = np.full((request.points, len(spec.scaler.axes)), np.nan)
     answers = {} if forces is None else dict(zip(prepared.usable, forces))
     parts = [(at, answers.get(i, nothing)) for i, at in enumerate(prepared.at)]
-    rows = [_row(foot.side, at, y, prepared.inputs[i], spec.scaler.channels) for i, (at, y) in enumerate(parts)]
+    rows = [stance_row(foot.side, at, y, prepared.inputs[i], spec.scaler.channels) for i, (at, y) in enumerate(parts)]
     rows = [replace(row, flags=(*row.flags, *foot.flags)) for row in rows] if foot.flags else rows
     rows = flag_unlike(spec, seen, rows, prepared.usable)
     curve = from_stances(foot.base, parts, [(r.start_s, r.end_s) for r in foot.rejections], spec.scaler.axes)
@@ -176,12 +176,12 @@ def _windows(foot: Foot, request: CutRequest, channels: tuple[str, ...]) -> list
     return windows
 
 
-def _beyond(model: ForceModel, data: StanceSet) -> list[int]:
+def beyond_bundle(model: ForceModel, data: StanceSet) -> list[int]:
     """Return how many numbers of each window are beyond a bundle's range; a trained model has none."""
     return [int(n) for n in model.beyond(data)] if isinstance(model, BundleForceModel) else [0] * data.size
 
 
-def _row(side: Side, at: Floats, force_bw: Floats, inputs: Floats, channels: tuple[str, ...]) -> StanceRow:
+def stance_row(side: Side, at: Floats, force_bw: Floats, inputs: Floats, channels: tuple[str, ...]) -> StanceRow:
     """Return the row of a stance, flagged where inputs lack or the prediction is not that of a stance."""
     start, end = float(at[0]), float(at[-1])
     if not np.isfinite(force_bw).any():
@@ -220,7 +220,7 @@ def predict_windows(
     at = [time[0] + (k + np.arange(points)) / rate for k in first]
     recording = Stance(float(time[0]), float(time[-1]), foot.side, name, "none")
     inputs = [inputs_at(_nearby(foot.streams, t), recording, t, spec.scaler.channels, request) for t in at]
-    data = _set_of(foot, inputs, at, model, facts, name, "none")
+    data = window_set(foot, inputs, at, model, facts, name, "none")
     forces = model.predict(data, leaks=leaks)
     any_input = [np.asarray(np.isfinite(x).any(axis=1), dtype=bool) for x in inputs]
     curve = from_windows(foot.base, first, forces, any_input, rate_hz=rate, axes=spec.scaler.axes)
@@ -230,6 +230,6 @@ def predict_windows(
         if np.isfinite(stance.to_s) and inside.stop > inside.start:
             t, y = np.asarray([stance.ic_s, stance.to_s]), curve.force_bw[inside]
             # no inputs to judge: gaps have left their mark in the curve already
-            rows.append(_row(foot.side, t, y, np.zeros((1, 1)), spec.scaler.channels[:1]))
-    beyond = [n for n, some in zip(_beyond(model, data), any_input) if some.any()]
+            rows.append(stance_row(foot.side, t, y, np.zeros((1, 1)), spec.scaler.channels[:1]))
+    beyond = [n for n, some in zip(beyond_bundle(model, data), any_input) if some.any()]
     return Prediction(curve, rows, beyond, distances(spec.scaler, data), seen_in(spec, data))

@@ -194,8 +194,10 @@ def recordings_of(data: StanceSet) -> NDArray[np.object_]:
     return np.asarray([f"{person}/{trial}" for person, trial in pairs], dtype=object)
 
 
-def fit_input_distance(data: StanceSet, channels: tuple[str, ...]) -> InputDistance | None:
+def fit_input_distance(data: StanceSet, channels: tuple[str, ...], *, least: float = 0.0) -> InputDistance | None:
     """Return the distance from these windows, all of training; None of fewer than three people.
+
+    A feature that varies by less than ``least`` in training counts as one that varies by so much.
 
     Of everybody at most as many windows are taken as of the others, evenly spread over theirs. Groups of people are
     left out in turn, the distance fitted on the others, and the limits taken from those left out.
@@ -210,7 +212,7 @@ def fit_input_distance(data: StanceSet, channels: tuple[str, ...]) -> InputDista
     pair = np.full((len(table), 2), np.nan)
     for group in np.array_split(np.asarray(data.participants), min(GROUPS, len(data.participants))):
         out = np.isin(people, group)
-        pair[out] = _pair(_fit(table[~out], people[~out], len(channels)), table[out])
+        pair[out] = _pair(_fit(table[~out], people[~out], len(channels), least), table[out])
     known = np.isfinite(pair).all(axis=1)
     if not known.any():
         return None
@@ -220,7 +222,7 @@ def fit_input_distance(data: StanceSet, channels: tuple[str, ...]) -> InputDista
     # where nothing is left over (few features), rounding must not become a distance
     typical = (first, second if second > _NOTHING else 1.0)
     away = _joined(pair, typical)
-    fit = _fit(table, people, len(channels))
+    fit = _fit(table, people, len(channels), least)
     # recordings of one person are alike: it is people that count
     count = len(np.unique(people[known].astype(str)))
     limit = _limit(_medians(away[known], recordings[known]), HELD_OUT, count)
@@ -248,7 +250,7 @@ def _balanced(data: StanceSet) -> NDArray[np.bool_]:
     return taken
 
 
-def _fit(table: Floats, people: NDArray[Any], channels: int) -> _Fit:
+def _fit(table: Floats, people: NDArray[Any], channels: int, least: float) -> _Fit:
     """Return centre, size and main directions of a table of features, everybody counting alike."""
     _, index, counts = np.unique(people.astype(str), return_inverse=True, return_counts=True)
     weight = 1.0 / counts[index]
@@ -260,7 +262,7 @@ def _fit(table: Floats, people: NDArray[Any], channels: int) -> _Fit:
     variance = weight @ moved**2 / share
     # half the channel's own mean: a point at which nobody differs must not decide alone
     of_channel = np.tile(variance.reshape(-1, channels).mean(axis=0), len(variance) // channels)
-    size = np.sqrt(0.5 * variance + 0.5 * of_channel)
+    size = np.maximum(np.sqrt(0.5 * variance + 0.5 * of_channel), least)
     size = np.where(size > 0, size, np.inf)
     values, vectors = _main(moved / size * np.sqrt(weight)[:, None])
     enough = int(np.searchsorted(np.cumsum(values), EXPLAINED * values.sum())) + 1

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from ..arrays import Floats
+from ..dataset.from_pictures import of_pictures
 from ..records.stance_set import StanceSet
 from .input_distance import InputDistance, fit_input_distance, recordings_of
 from .input_strength import STILL_WINDOWS, InputStrength, fit_input_strength
+from .picture_summary import LEAST_VARIED, summarised, without_rare_blocks
 
 OUTSIDE = "OUTSIDE TRAINING"
 """How a finding begins that says so."""
@@ -146,7 +148,9 @@ class TrainingRange(BaseModel):
     strength: InputStrength | None = None
 
     def seen(self, data: StanceSet, channels: tuple[str, ...]) -> Seen:
-        """Return what of these windows is compared with training."""
+        """Return what of these windows is compared with training; of pictures, their summary."""
+        # as the fit took them: a training of whole films knew no stances
+        data, channels = summarised(data, channels, phases="contact_s" in self.spans)
         unknown = np.full(data.size, np.nan)
         held = {str(s) for s in data.data["scalar"].values}
         scalars = {name: data.scalar(name) if name in held else unknown for name in self.spans}
@@ -235,10 +239,14 @@ def fit_training_range(data: StanceSet, channels: tuple[str, ...]) -> TrainingRa
     Parameters
     ----------
     channels
-        Inputs of the model.
+        Inputs of the model; of pictures their summary is taken.
     """
+    least = LEAST_VARIED if of_pictures(channels) else 0.0
+    data, channels = summarised(data, channels)
     names = recordings_of(data)
     strength = fit_input_strength(data, channels, names)
+    if least:
+        strength = without_rare_blocks(strength)
     recordings = names.astype(str)
     first = {name: i for i, name in reversed(list(enumerate(recordings)))}
     people = data.per_stance("participant").astype(str)
@@ -254,7 +262,7 @@ def fit_training_range(data: StanceSet, channels: tuple[str, ...]) -> TrainingRa
         span = _span(of, scalar)
         if span is not None:
             spans[name] = span
-    return TrainingRange(spans=spans, inputs=fit_input_distance(data, channels), strength=strength)
+    return TrainingRange(spans=spans, inputs=fit_input_distance(data, channels, least=least), strength=strength)
 
 
 def _median(parts: Sequence[Floats]) -> float:
