@@ -7,6 +7,7 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..records import Recording, Surface
+from ..signals.belt_breaks import PLACE_S, BeltPart, belt_parts, told_parts
 from ..signals.belt_clocks import BeltShift, told_shift
 from .correct import treated
 from .findings import CorrectionRequest, Finding, PlateFindings, decided
@@ -20,6 +21,8 @@ def with_belt_clock(
     recording: Recording, findings: list[PlateFindings], surface: Surface | None
 ) -> list[PlateFindings]:
     """Return the findings, with one more at the second of two belts where it is late or early against the first.
+
+    Where that changes within the record, the finding names the place, and the plate holds the parts.
 
     Only of somebody who walks with a foot on each belt: in running, or over floor plates, nothing can be told.
     """
@@ -35,12 +38,33 @@ def with_belt_clock(
     first, second = (_upward_and_forward(streams[p.plate], p) for p in zeroed)
     along = 1 + int(np.nanvar(first[:, 2]) + np.nanvar(second[:, 2]) > np.nanvar(first[:, 1]) + np.nanvar(second[:, 1]))
     rate_hz = float(streams[plates[0].plate].attrs["rate_hz"])
-    shift = told_shift(first[:, [0, along]], second[:, [0, along]], rate_hz=rate_hz)
-    if shift is None:
+    forces = first[:, [0, along]], second[:, [0, along]]
+    late, other = plates[1], plates[0].plate
+    parts = belt_parts(*forces, rate_hz=rate_hz)
+    shift = None if parts else told_shift(*forces, rate_hz=rate_hz)
+    if shift is None and not parts:
         return findings
-    late = plates[1]
-    finding = _finding(shift, plates[0].plate)
-    return [p.model_copy(update={"findings": [*p.findings, finding]}) if p is late else p for p in findings]
+    finding = _break(parts, other) if shift is None else _finding(shift, other)
+    changed = late.model_copy(update={"findings": [*late.findings, finding], "belt_parts": parts})
+    return [changed if p is late else p for p in findings]
+
+
+def _break(parts: list[BeltPart], other: str) -> Finding:
+    """Return that a belt's clock breaks within the record; correctable where every part's shift is known."""
+    what = f"this belt's clock breaks within the record: its force comes {told_parts(parts, other)}"
+    sized = all(np.isfinite(part.late_s) for part in parts)
+    if not sized:
+        return Finding(
+            code="belt_break_unsized", severity="error",
+            text=f"{what}: samples of one belt were lost; how many cannot be told, so cut the file there, and take one"
+            " part of it",
+        )  # fmt: skip
+    return Finding(
+        code="belt_break", severity="error", value=1e3 * (parts[1].late_s - parts[0].late_s), unit="ms",
+        text=f"{what}: samples of one belt were lost; ask for it to be taken away in parts (--correct belts)",
+        done=f"{what}; each part was moved onto the clock of {other}, and {PLACE_S:.1f} s on either side of a break are"
+        " unknown",
+    )  # fmt: skip
 
 
 def _finding(shift: BeltShift, other: str) -> Finding:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 
 from ..arrays import Floats
 from ..records import Recording
+from ..signals.belt_breaks import PLACE_S, BeltPart
 from ..signals.plates import COP_THRESHOLD_N, center_of_pressure
 from ..signals.treadmill_drift import FLIGHT_THRESHOLD_BW, drift_curve, find_flights
 from ..signals.zero_shift import without_shifts
@@ -23,8 +24,8 @@ def correct(recording: Recording, findings: list[PlateFindings], *, ask: Correct
     Order: vertical axis, sign, then the drift or the constant zero of every force and moment channel, then a belt's
     clock, then the horizontal axes; the centre of pressure is computed again where the plate's corners and moments are
     known. Every finding goes to the provenance, with a note of whether it was corrected; the streams' attributes
-    ``vertical``, ``sign``, ``zero_offset_n`` (vertical force as recorded), ``drift_range_n`` and ``belt_late_ms`` hold
-    the numbers.
+    ``vertical``, ``sign``, ``zero_offset_n`` (vertical force as recorded), ``drift_range_n``, ``belt_late_ms`` and
+    ``belt_late_parts_ms`` hold the numbers.
 
     Parameters
     ----------
@@ -65,7 +66,25 @@ def treated(stream: xr.Dataset, plate: PlateFindings) -> xr.Dataset:
         _zero(changed, plate.zero, -1.0 if "sign" in codes else 1.0)
     if "belt_clock" in codes:
         changed = _earlier(changed, next(f.value or 0.0 for f in plate.findings if f.code == "belt_clock"))
+    if "belt_break" in codes:
+        changed = _in_parts(changed, plate.belt_parts)
     return with_pressure(changed)
+
+
+def _in_parts(stream: xr.Dataset, parts: Sequence[BeltPart]) -> xr.Dataset:
+    """Return a belt with each part earlier by its own shift, and unknown about the breaks between them."""
+    rate_hz, size = float(stream.attrs["rate_hz"]), stream.sizes["time"]
+    whole = [_earlier(stream, 1e3 * part.late_s) for part in parts]
+    changed: xr.Dataset = whole[0].copy()
+    changed.attrs = dict(stream.attrs) | {"belt_late_parts_ms": [w.attrs["belt_late_ms"] for w in whole]}
+    for name in [n for n in stream.data_vars if stream[n].dims[:1] == ("time",) and stream[n].dtype.kind == "f"]:
+        values = np.full_like(np.asarray(stream[name].values), np.nan)
+        for part, moved in zip(parts, whole):
+            first = round((part.start_s + (PLACE_S if part.start_s > 0 else 0.0)) * rate_hz)
+            last = size if part is parts[-1] else round((part.end_s - PLACE_S) * rate_hz)
+            values[first:last] = np.asarray(moved[name].values)[first:last]
+        changed[name] = (stream[name].dims, values, dict(stream[name].attrs))
+    return changed
 
 
 def _earlier(stream: xr.Dataset, milliseconds: float) -> xr.Dataset:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import BadInputError
+from ..signals.belt_breaks import BeltPart
 
 Severity = Literal["info", "warning", "error"]
 Choice = Literal["auto", "always", "never"]
@@ -35,6 +36,8 @@ Code = Literal[
     "forward",
     "plate_order",
     "belt_clock",
+    "belt_break",
+    "belt_break_unsized",
 ]
 
 CORRECTABLE: dict[str, str] = {
@@ -49,6 +52,7 @@ CORRECTABLE: dict[str, str] = {
     "half_turn": "horizontal",
     "forward": "horizontal",
     "belt_clock": "belts",
+    "belt_break": "belts",
 }
 """The field of :class:`CorrectionRequest` that decides about each correctable finding."""
 
@@ -70,7 +74,8 @@ class CorrectionRequest(BaseModel):
         Turn the horizontal force round; with the moments, so that the centre of pressure turns too, where that
         contradicts the direction of walking as well.
     belts
-        Move the force of one belt onto the clock of the other, in whole samples.
+        Move the force of one belt onto the clock of the other, in whole samples; where its clock breaks, each part by
+        its own shift, and what lies about the break becomes unknown.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -142,6 +147,8 @@ class PlateFindings(BaseModel):
         Unloaded level of each force and moment channel as recorded, empty where none was seen.
     body_weight_n
         The body weight that thresholds were scaled by.
+    belt_parts
+        Stretches between which this belt's clock breaks against the other belt's, empty where it does not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -151,6 +158,7 @@ class PlateFindings(BaseModel):
     sign: Literal[1, -1] = 1
     zero: dict[str, float] = Field(default_factory=dict)
     body_weight_n: float = 0.0
+    belt_parts: list[BeltPart] = Field(default_factory=list)
 
     def get(self, code: str) -> Finding | None:
         """Return the finding with this code, None where there is none."""

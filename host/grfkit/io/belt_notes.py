@@ -7,6 +7,7 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..records import Recording
+from ..signals.belt_breaks import belt_parts, told_parts
 from ..signals.belt_clocks import told_shift
 
 _FORCES = ("fx", "fy", "fz")
@@ -26,7 +27,14 @@ def belt_notes(recording: Recording) -> list[str]:
     forces = [_forces(one), _forces(two)]
     up = int(np.argmax([sum(_spread(force[:, k]) for force in forces) for k in range(3)]))
     along, _ = sorted((k for k in range(3) if k != up), key=lambda k: -sum(_spread(f[:, k]) for f in forces))
-    shift = told_shift(*(_upward(force[:, [up, along]]) for force in forces), rate_hz=rate_hz)
+    upward = [_upward(force[:, [up, along]]) for force in forces]
+    parts = belt_parts(*upward, rate_hz=rate_hz)
+    if parts:
+        return [
+            f"{second}: its clock breaks against that of the other belt: its force comes {told_parts(parts, first)};"
+            " grf-sync takes that away in parts with --correct belts, where every part's shift is known"
+        ]
+    shift = told_shift(*upward, rate_hz=rate_hz)
     if shift is None:
         return []
     milliseconds = 1e3 * shift.late_s

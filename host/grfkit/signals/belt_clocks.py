@@ -88,19 +88,11 @@ def belt_shift(first: Floats, second: Floats, *, rate_hz: float) -> BeltShift | 
         None where the record is short, is not of somebody who walks with a foot on each belt, or the shift is near half
         a stride.
     """
-    a, b = (_averaged(values, rate_hz) for values in (first, second))
-    step = max(1, round(rate_hz / RATE_HZ)) / rate_hz
+    known = belt_averages(first, second, rate_hz=rate_hz)
+    if known is None:
+        return None
+    step, a, b = known
     reach = round(WIDEST_S / step)
-    known: NDArray[np.bool_] = np.isfinite(np.concatenate([a, b], axis=1)).all(axis=1)
-    if known.sum() * step < LEAST_S or len(a) < 4 * reach:
-        return None
-    a, b = np.where(known[:, None], a, np.nan), np.where(known[:, None], b, np.nan)
-    mean = float(np.nanmean(a[:, 0] + b[:, 0]))
-    if not mean > 0:
-        return None
-    a, b = a / mean, b / mean
-    if not all(_steps(values[:, 0]) for values in (a, b)):
-        return None
     sums = [a[reach:-reach] + b[reach + k : len(b) - reach + k] for k in range(-reach, reach + 1)]
     variances = np.asarray([np.nanvar(total, axis=0) for total in sums])
     up, both = variances[:, 0], variances[:, 0] + FORWARD * variances[:, 1]
@@ -113,6 +105,21 @@ def belt_shift(first: Floats, second: Floats, *, rate_hz: float) -> BeltShift | 
     if not abs(late) <= MOST_OF_STRIDE * stride:
         return None
     return BeltShift(late, float(np.sqrt(up[reach])), sd, float(cost[reach] / cost[best]), stride)
+
+
+def belt_averages(first: Floats, second: Floats, *, rate_hz: float) -> tuple[float, Floats, Floats] | None:
+    """Return the time between means of both belts' force and these, in mean loads; None where nobody walks on them."""
+    a, b = (_averaged(values, rate_hz) for values in (first, second))
+    step = max(1, round(rate_hz / RATE_HZ)) / rate_hz
+    known: NDArray[np.bool_] = np.isfinite(np.concatenate([a, b], axis=1)).all(axis=1)
+    if known.sum() * step < LEAST_S or len(a) < 4 * round(WIDEST_S / step):
+        return None
+    a, b = np.where(known[:, None], a, np.nan), np.where(known[:, None], b, np.nan)
+    mean = float(np.nanmean(a[:, 0] + b[:, 0]))
+    if not mean > 0:
+        return None
+    a, b = a / mean, b / mean
+    return (step, a, b) if all(_steps(values[:, 0]) for values in (a, b)) else None
 
 
 def _averaged(values: Floats, rate_hz: float) -> Floats:

@@ -15,6 +15,7 @@ from ..calibrate.documents import LagTable
 from ..calibrate.lags import Lag, lookup
 from ..records import Anchors, ClockMap, Prior, Surface
 from ..records.body import BodyPlace
+from ..signals.belt_breaks import belt_parts, told_parts
 from ..signals.belt_clocks import told_shift
 from ..signals.clocks import dejittered
 from .body_course import EDGE_S, GRID_HZ, Course, agreement_between, course_of, foretold, local_lag, unforetold
@@ -152,6 +153,10 @@ def belts_apart(reference: Mapping[str, xr.Dataset]) -> str | None:
     along = _forward_axis(plates)
     forward = [np.asarray(s[along].values) if along else np.zeros(loads[0].value.size) for s in plates]
     first, second = (np.stack([load.value, fore], axis=1) for load, fore in zip(loads, forward))
+    parts = belt_parts(first, second, rate_hz=loads[0].rate_hz)
+    if parts:
+        broken = f"the belts' clocks break: {loads[1].name} comes {told_parts(parts, loads[0].name)}"
+        return f"{broken}; have that taken away with --correct belts (correct='belts'), or cut the file there"
     shift = told_shift(first, second, rate_hz=loads[0].rate_hz)
     if shift is None:
         return None
