@@ -90,7 +90,7 @@ def test_costs_are_those_of_the_networks_that_are_trained() -> None:
     data = made_up("abc", each=2)
     methods = compared_methods("lstm,cnn2d,ridge", recipe_of(), data)
     assert [m.name for m in methods] == [
-        "kernel ridge, chosen within each fold", "lstm", "cnn2d", "ridge, chosen within each fold",
+        "grf-train: kernel ridge", "lstm", "cnn2d", "grf-train: ridge",
     ]  # fmt: skip
     found = costs(methods, data)
     assert set(found) == {"lstm", "cnn2d"}
@@ -103,10 +103,10 @@ def test_a_comparison_runs_from_the_front_door_and_is_in_every_output(tmp_path: 
     config.write_text('method = "network"\nsplit = "grouped_kfold"\nk = 2\n[train]\nepochs = 1\n', encoding="utf-8")
     page = tmp_path / "page.html"
     found = evaluate(data, compare="mlp,lstm", config=config, out=tmp_path / "out", report=page)
-    assert found.methods[-3:] == ("kernel ridge, chosen within each fold", "mlp", "lstm")
+    assert found.methods[-3:] == ("grf-train: kernel ridge", "mlp", "lstm")
     stored = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
     methods = [row["method"] for row in stored["comparison"]["axes"]["vgrf"]["ranks"]]
-    assert {"mean curve", "ridge", "kernel ridge, chosen within each fold", "mlp", "lstm"} <= set(methods)
+    assert {"mean curve", "ridge", "grf-train: kernel ridge", "mlp", "lstm"} <= set(methods)
     assert (tmp_path / "out" / "comparison.csv").read_text(encoding="utf-8").startswith("axis,first,second,mean")
     text = page.read_text(encoding="utf-8")
     assert "Side by side" in text

@@ -56,8 +56,8 @@ def compared_methods(names: str | Sequence[str], recipe: Recipe, data: StanceSet
 
 def _method(name: str, recipe: Recipe) -> TrainedMethod:
     if name in METHODS:
-        said = "the best of them, chosen within each fold" if name == "best" else f"{name}, chosen within each fold"
-        return ChosenMethod(said, recipe.train, name)
+        # baselines have a ridge and a mean curve of their own
+        return ChosenMethod(f"grf-train: {name}", recipe.train, name)
     if name not in preset_names():
         settings = recipe.network if recipe.network.get("name") == name else {"name": name}
         return NetworkMethod(name, Recipe(network=settings).network_config(), recipe.train, recipe.seeds)

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from .numbers import DASH, fixed
-from .panel import Panel, axis
+from .panel import Panel, PanelAxis, axis
 
 LEVEL = 0.05
 """Of p after Holm under which a pair is said to differ: the usual one."""
@@ -72,20 +72,23 @@ def _words(part: Mapping[str, Any]) -> str:
 
 
 def _figure(part: Mapping[str, Any], cost: Mapping[str, Mapping[str, int]]) -> Markup:
-    """Draw the error of every network against its multiply-accumulates (powers of ten)."""
-    rows = [row for row in part["ranks"] if row["method"] in cost]
+    """Draw the error of every network, the cheapest at the bottom: those of the front in blue, a line through them."""
+    rows = sorted((r for r in part["ranks"] if r["method"] in cost), key=lambda r: cost[r["method"]]["macs"])
     if len(rows) < 2:
         return Markup("")
-    x = np.log10([max(cost[row["method"]]["macs"], 1) / 1e6 for row in rows])
-    y = np.asarray([row["rmse_bw"] for row in rows])
-    reach = max(0.1, 0.1 * float(np.ptp(x)))
-    top = float(y.max()) * 1.1
-    panel = Panel(
-        axis(float(x.min()) - reach, float(x.max()) + reach, "log10 of million multiply-accumulates a window"),
-        axis(0.0, top, "RMSE, BW"), height=220,
-    )  # fmt: skip
+    errors = np.asarray([row["rmse_bw"] for row in rows])
+    places = np.arange(len(rows), dtype=np.float64)
     front = np.asarray([row["method"] in part["front"] for row in rows])
-    panel.dots(x[~front], y[~front], "refdot")
-    panel.dots(x[front], y[front], "devdot")
+    ticks = tuple((float(k), f"{r['method']}, {cost[r['method']]['macs'] / 1e6:.3g} M") for k, r in enumerate(rows))
+    panel = Panel(
+        axis(0.0, 1.05 * float(errors.max()), "RMSE, BW"), PanelAxis(-0.6, len(rows) - 0.4, "", ticks),
+        height=max(90, 30 * len(rows)), gutter="names",
+    )  # fmt: skip
+    panel.line(errors[front], places[front], "dev")
+    panel.dots(errors[~front], places[~front], "refdot")
+    panel.dots(errors[front], places[front], "devdot")
     named = ", ".join(f"{row['method']} {row['rmse_bw']:.4f}" for row in rows)
-    return panel.finish(named, title="Error against cost: nothing cheaper errs less than those in blue")
+    return panel.finish(
+        named,
+        title="Error against cost (millions of multiply-accumulates): nothing cheaper errs less than those in blue",
+    )
