@@ -107,7 +107,7 @@ MISTAKES: list[tuple[str, str]] = [
     ("grf-sync batch table.csv --mass-kg 70", "it is one of the command without 'batch'"),
     ("grf-sync bacth table.csv", "there is no command 'bacth'; did you mean 'batch'?"),
     ("grf-sync plates.c3d insole.csv", "name it with an option, as in --wearable plates.c3d"),
-    ("grf-inspect insole.csv --jsn", "did you mean --json or"),
+    ("grf-inspect insole.csv --jsn", "did you mean --json?"),
     ("grf-simulate lab out --duration 30", "did you mean --duration-s?"),
     ("grf-simulate out", "'out' is no command; expected film or insole or lab"),
     ("grf-quantize bundle", "expected export or verify"),

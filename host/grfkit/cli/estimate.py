@@ -64,7 +64,7 @@ _Walker = Annotated[
 ]
 _Near = Annotated[
     str,
-    typer.Option("--near-side", help="Of a film: left or right, the side that faces the camera, if it was mirrored."),
+    typer.Option("--near-side", help="Of a mirrored film: the side of the body near the camera, left or right."),
 ]
 _Static = Annotated[str, typer.Option("--static", help="C3D of a static trial, if the mapping needs one.")]
 
@@ -106,8 +106,8 @@ def estimate(
     recording: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Trial of grf-sync, or a wearable's own file; several of one run (insole, IMU) are joined to the"
-            " clock of the first, without force plates too.",
+            help="Trial of grf-sync, a wearable's own file, or a film; several of one run (insole, IMU) are joined to"
+            " the clock of the first, without force plates too.",
             show_default=False,
         ),
     ] = None,
@@ -117,7 +117,10 @@ def estimate(
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option("--report", help="HTML report to write: the force over the measured one, and the clocks."),
+        typer.Option(
+            "--report",
+            help="HTML report to write: force (over the measured one), limits, clocks.",
+        ),
     ] = None,
     surface: Annotated[
         SurfaceOption | None,
@@ -125,7 +128,9 @@ def estimate(
     ] = None,
     card: Annotated[bool, typer.Option("--card", help="Print what MODEL is and what it is for, and end.")] = False,
     participant: _Person = "",
-    mass_kg: Annotated[float | None, typer.Option("--mass-kg", help="Body mass: gives newtons.")] = None,
+    mass_kg: Annotated[
+        float | None, typer.Option("--mass-kg", help="Body mass: gives newtons. A film needs it.")
+    ] = None,
     speed_m_s: Annotated[float | None, typer.Option("--speed-m-s", help="If the model takes it.")] = None,
     slope_percent: Annotated[float | None, typer.Option("--slope-percent", help="If the model takes it.")] = None,
     cut: _Cut = "",
@@ -149,7 +154,8 @@ def estimate(
 ) -> None:
     """Estimate the ground reaction force in RECORDING with MODEL.
 
-    0 in swing, empty where nobody knows: before the first and after the last stance, in gaps, in what was turned down.
+    The force is 0 in swing, and empty where it is not known: before the first and after the last stance, in gaps, and
+    in contacts that were turned down.
     """
     # here and not above: --help must not wait for numpy, xarray and torch
     from ..learn.packaged import model_folder

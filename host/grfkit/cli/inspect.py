@@ -54,12 +54,16 @@ def inspect(
         ),
     ] = "",
     near_side: Annotated[
-        str, typer.Option("--near-side", help="Of a film: left or right, the side near the camera, if it was mirrored.")
+        str,
+        typer.Option(
+            "--near-side",
+            help="Of a mirrored film: the side of the body near the camera, left or right.",
+        ),
     ] = "",
     sheet: Annotated[
         Path | None,
         typer.Option(
-            "--sheet", help="Of a film: contact sheet to write (.png, .jpg): pictures with skeleton and mask."
+            "--sheet", help="Of a film: contact sheet to write (.png, .jpg): pictures with skeleton, mask and contacts."
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the contact sheet.")] = False,

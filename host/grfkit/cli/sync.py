@@ -10,7 +10,7 @@ import typer
 
 from . import common
 
-app = common.make_app("Aligns insoles, IMUs and landmarks with a force plate or treadmill, from the signals alone.")
+app = common.make_app("Aligns insoles, IMUs, landmarks and films with force plates, from the signals alone.")
 
 _Reference = Annotated[
     Path | None,
@@ -22,7 +22,9 @@ _Reference = Annotated[
 ]
 _Wearables = Annotated[
     list[Path] | None,
-    typer.Option("--wearable", metavar="<path>", help="Needed: insole (.grfrec too), IMU, landmarks; one or several."),
+    typer.Option(
+        "--wearable", metavar="<path>", help="Needed: insole (.grfrec too), IMU, landmarks, film; one or several."
+    ),
 ]
 _Surface = Annotated[str | None, typer.Option("--surface", help="Needed: treadmill, or overground (separate plates).")]
 _Synchronised = Annotated[
@@ -138,7 +140,10 @@ def sync(
     ] = None,
     near_side: Annotated[
         str | None,
-        typer.Option("--near-side", help="Of a film: left or right, the side near the camera, if it was mirrored."),
+        typer.Option(
+            "--near-side",
+            help="Of a mirrored film: the side of the body near the camera, left or right.",
+        ),
     ] = None,
     force: _Force = False,
     as_json: _Json = False,
