@@ -87,3 +87,20 @@ def test_checkouts_are_compared_without_wall_times_and_nothing_else(tmp_path: Pa
     rows = {row.name: row for row in compare_checkouts.compare(tmp_path / "a", tmp_path / "c")}
     assert not any(row.same for row in rows.values())
     assert rows["more.txt"].verdict == "DIFFERS: missing in BEFORE"
+
+
+def test_parts_of_other_runs_keep_their_commit_and_other_seeds_are_refused() -> None:
+    run = pytest.importorskip("bench.sync.run")
+
+    def figures(commit: str, **parts: object) -> dict[str, object]:
+        return {"machine": {"commit": commit}, "seeds": {"a": 1}, "settings": {"trials": 5, "decoys": 2}} | parts
+
+    whole = figures("now", pairs=[1])
+    run.join(whole, [figures("then", sessions=[2], wall_s=3.0)])
+    assert whole["sessions"] == [2]
+    assert "wall_s" not in whole
+    assert whole["joined"] == {"sessions": {"trials": 5, "decoys": 2, "commit": "then"}}
+    with pytest.raises(SystemExit, match="pairs is in two runs"):
+        run.join(whole, [figures("then", pairs=[3])])
+    with pytest.raises(SystemExit, match="other seeds"):
+        run.join(whole, [figures("then", trials=[3]) | {"seeds": {"a": 2}}])

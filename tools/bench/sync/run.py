@@ -145,6 +145,26 @@ def run_all(todo: list[Job], count: int, log: Path) -> dict[str, list[dict[str, 
     return rows
 
 
+def join(figures: dict[str, Any], others: list[dict[str, Any]]) -> None:
+    """Add the parts of other runs that these figures lack, and say of which commit and settings each is.
+
+    Raises
+    ------
+    SystemExit
+        If a run was of other seeds, or a part stands in two of them.
+    """
+    parts = ("trials", "nightly", "speed", "real", "known", "pairs", "sessions")
+    for other in others:
+        if other["seeds"] != figures["seeds"]:
+            sys.exit(f"commit {other['machine']['commit']} ran other seeds: its figures cannot be joined")
+        for part in [part for part in parts if part in other]:
+            if part in figures:
+                sys.exit(f"part {part} is in two runs: name one of them, or run it with --skip {part}")
+            figures[part] = other[part]
+            settings = {key: other["settings"][key] for key in ("trials", "decoys")}
+            figures.setdefault("joined", {})[part] = settings | {"commit": other["machine"]["commit"]}
+
+
 def main() -> None:
     """Run the benchmark and write its figures."""
     parser = harness.parser(__doc__, "sync")
@@ -159,12 +179,19 @@ def main() -> None:
         choices=["trials", "speed", "real", "known", "pairs", "sessions"],
         help="parts to leave out",
     )
+    parser.add_argument(
+        "--join",
+        nargs="*",
+        type=Path,
+        default=[],
+        help="JSON files of other runs: parts that are skipped here are taken from them, each under its own commit",
+    )
     request = parser.parse_args()
     start = time.perf_counter()
     figures: dict[str, Any] = {
         "machine": harness.machine(),
         "seeds": SEEDS,
-        "settings": vars(request) | {"out": request.out.name},
+        "settings": vars(request) | {"out": request.out.name, "join": [path.name for path in request.join]},
     }
     parts: dict[str, Callable[[], Any]] = {
         "trials": lambda: summary(
@@ -182,6 +209,7 @@ def main() -> None:
         if name not in request.skip:
             print(f"{name} ...", file=sys.stderr)
             figures[name] = part()
+    join(figures, [json.loads(path.read_text(encoding="utf-8")) for path in request.join])
     if request.nightly:
         figures["nightly"] = nightly(request.nightly, SEEDS["nightly"], request.jobs)
     figures["wall_s"] = round(time.perf_counter() - start, 1)

@@ -155,6 +155,9 @@ def markdown(figures: dict[str, Any]) -> str:
         f" {about['cores']} cores. Simulated unless a row says otherwise. Seeds: {figures['seeds']}.",
         "",
     ]
+    for part, of in figures.get("joined", {}).items():
+        run = f"`python tools/bench sync --trials {of['trials']} --decoys {of['decoys']}`"
+        lines += [f"Part *{part}*: {run} at commit {of['commit'][:12]}.", ""]
     if "trials" in figures:
         lines += _trials(figures["trials"])
     if "nightly" in figures:
