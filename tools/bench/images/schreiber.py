@@ -19,7 +19,7 @@ from grfkit.simulate.film.camera import Camera
 from grfkit.simulate.film.clock import FilmStamps, film_stamps
 from grfkit.simulate.film.look import Laboratory, Look, draw_look
 from grfkit.simulate.film.motion import SIDES, FilmedBody, extended
-from grfkit.simulate.film.truth import true_clock_map, true_film_recording
+from grfkit.simulate.film.truth import RENDERED, true_clock_map, true_film_recording
 from grfkit.sync.assemble import assemble_streams
 
 from ..harness import DATA
@@ -128,6 +128,10 @@ def assembled(filmed: FilmedTrial, film: Recording) -> Trial:
     The film's clock is that of ``filmed``: of a file, its first frame is the first rendered one.
     """
     known = true_clock_map(filmed.stamps)
+    shown = filmed.film.provenance.findings
+    if film is not filmed.film:
+        body, laboratory = filmed.body.source, filmed.laboratory
+        shown = [f"{RENDERED} ({body}; {laboratory} laboratory); points were found in its H.264 file by the pose model"]
     nothing = Anchors(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool))
     streams = film.streams
     attrs = {
@@ -143,5 +147,5 @@ def assembled(filmed: FilmedTrial, film: Recording) -> Trial:
         dict.fromkeys(streams, known),
         dict.fromkeys(streams, nothing),
         attrs=attrs,
-        provenance=Provenance(findings=[*filmed.film.provenance.findings, "the clock is the renderer's own"]),
+        provenance=Provenance(findings=[*shown, "the clock is the renderer's own"]),
     )
