@@ -14,7 +14,7 @@ from ..records import Anchors, Prior, Segment
 from ..signals.contacts import Contacts
 from .clock_map import DeviceAlignment, clock_map, nothing_to_align
 from .contact_events import DeviceTrain
-from .decide import Decision, decide, gate_for
+from .decide import Decision, decide, decides, gate_for, preferred_elsewhere
 from .doubts import is_suspicious, rate_doubts, shoe_doubts, slip_doubts, stray_doubts
 from .fit import ClockFit, fit_anchors, segment_of, unsteadiness_s
 from .matching import match
@@ -164,6 +164,9 @@ def _from_search(pair: ContactPair, best: BestLag, limits: Limits, findings: Seq
     reasons = [*decision.reasons, *shoe_doubts(train), *rate_doubts(train, alone, pair.settings.max_drift_ppm)]
     if not pair.plates:
         reasons += stray_doubts(reference, train, [segment], lag.lag_s)
+    if pair.prior is not None and decides(pair.prior, best, pair.settings) and not decision.reasons:
+        anywhere = search(reference, train.contacts, replace(limits, prior=None), plates=pair.plates)
+        reasons += preferred_elsewhere(best, anywhere, pair.prior)
     reasons += slip_doubts(reference, train.contacts, best.offset_s, best.rate, best.beat.step_s, plates=pair.plates)
     # few pairs: Student's t in place of the normal quantile, for an offset, a rate and a foot difference
     quantile = float(stdtrit(max(int(anchors.kept.sum()) - 3, 1), _CONFIDENCE))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..records import Prior
 from .advice import deciding_prior_sd_s
 from .search import SAME_LAG, BestLag
@@ -53,7 +55,7 @@ def decide(
 ) -> Decision:
     """Return the decision on a search by contacts."""
     gate, chance_wrong = gate_for(best, settings, plates=plates)
-    tight = prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * best.beat.step_s
+    tight = decides(prior, best, settings)
     # a broad prior cannot tell one step from the next: it may cost an alignment its margin, but not lend it one
     margin = best.margin if tight else min(best.margin, best.margin_without_prior)
     mismatched = _match_reasons(best, gate)
@@ -66,6 +68,28 @@ def decide(
             " longer, or ask for less with --min-overlap-s (min_overlap_s in Python)"
         )
     return Decision(tuple(reasons), chance_wrong(margin), _deciding_prior_sd_s(best, gate, prior, settings))
+
+
+def preferred_elsewhere(best: BestLag, anywhere: BestLag | None, prior: Prior) -> list[str]:
+    """Return a reason where the contacts alone prefer an alignment beyond a sure prior's reach to the one near it.
+
+    A search by a prior sees nothing farther than its reach, where a few hits fit any offset by chance.
+
+    Parameters
+    ----------
+    anywhere
+        The best of a search without the prior.
+    """
+    if anywhere is None or abs(anywhere.offset_s - best.offset_s) < SAME_LAG * best.beat.step_s:
+        return []
+    plain = best.log_likelihood + 0.5 * ((best.lags_s - prior.offset_s) / prior.sd_s) ** 2
+    at = int(np.argmin(np.abs(best.lags_s - best.offset_s)))
+    return contradiction("contacts", float(anywhere.log_likelihood.max() - plain[at]))
+
+
+def decides(prior: Prior | None, best: BestLag, settings: AlignSettings) -> bool:
+    """Return whether a prior is sure enough to tell one step from the next."""
+    return prior is not None and prior.sd_s < settings.prior_relaxes_below_steps * best.beat.step_s
 
 
 def _floored(seconds: float) -> str:
