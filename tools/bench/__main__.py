@@ -22,6 +22,7 @@ COMMANDS = {
     "edge.size": "edge.size",
     "edge.steps": "edge.steps",
     "faults.kills": "faults.kills",
+    "images.int8": "images.int8",
     "images.keypoints": "images.keypoints",
     "images.poses": "images.poses",
     "images.render": "images.render",

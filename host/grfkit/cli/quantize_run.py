@@ -16,8 +16,8 @@ from .terminal import quiet_console
 if TYPE_CHECKING:
     from ..runtime.manifest import Manifest
 
-_EXPORT_STEPS, _VERIFY_STEPS = 9, 10
-"""Steps that the progress bar counts: those of an export without its boards, and of a verification."""
+_EXPORT_STEPS, _VERIFY_STEPS, _PICTURE_STEPS = 9, 10, 7
+"""Steps that the progress bar counts: those of an export without its boards, of a verification, of pictures."""
 
 
 def run_export(
@@ -35,13 +35,19 @@ def run_export(
     """
     from ..deploy.bundle import UNSTATED, Refusal, export_bundle
     from ..deploy.bundle_folder import check_replaceable
+    from ..deploy.picture_bundle import takes_pictures
     from ..runtime.bundle import is_bundle
+    from ..runtime.pictures import is_picture_bundle
 
     refuse_file_ending(out, "a bundle")
-    check_replaceable(out, force=force)
     machines = boards_of(boards)
-    if is_bundle(model):
+    if is_bundle(model) or is_picture_bundle(model):
         raise BadInputError(f"{model}: is a bundle already; name the folder that grf-train wrote")
+    if model.is_dir() and takes_pictures(model):
+        return _export_pictures(
+            model, out, calibrate=calibrate, held_out=held_out, licence=licence or UNSTATED, force=force
+        )
+    check_replaceable(out, force=force)
     try:
         with quiet_console() as console, progress_bar("converting", console) as bar:
             manifest = export_bundle(
@@ -50,14 +56,43 @@ def run_export(
                 progress=_steps(bar, _EXPORT_STEPS + len(machines)),
             )  # fmt: skip
     except Refusal as refused:
-        for text in refused.broken:
-            say(f"grf-quantize: {one_line(text)}")
+        _say_broken(refused.broken)
         look = f"what there is lies in {keep_failed}" if keep_failed else "or look at it with --keep-failed DIR"
         raise RefusedError(
             f"{out}: was not written, {len(refused.broken)} broken (above); train with more dropout or weight decay,"
             f" calibrate with more windows (--calibrate), {look}"
         ) from None
     return manifest.model_dump(mode="json") | {"folder": str(out)}, export_words(out, manifest)
+
+
+def _export_pictures(
+    model: Path, out: Path, *, calibrate: Sequence[Path] | None, held_out: Sequence[Path] | None, licence: str,
+    force: bool,
+) -> tuple[dict[str, Any], str]:  # fmt: skip
+    """Return the manifest of a bundle of pictures that was written, and the text about it."""
+    from ..deploy.bundle import Refusal
+    from ..deploy.picture_bundle import export_picture_bundle, words
+
+    try:
+        with quiet_console() as console, progress_bar("converting", console) as bar:
+            manifest = export_picture_bundle(
+                model, out, calibrate=calibrate, held_out=held_out, licence=licence, force=force,
+                progress=_steps(bar, _PICTURE_STEPS),
+            )  # fmt: skip
+    except Refusal as refused:
+        _say_broken(refused.broken)
+        raise RefusedError(
+            f"{out}: was not written, {len(refused.broken)} broken (above); train with more dropout or weight decay, or"
+            " calibrate with more windows (--calibrate)"
+        ) from None
+    text = "\n  ".join([f"{out}: {words(manifest)[0]}", *words(manifest)[1:]])
+    return manifest.model_dump(mode="json") | {"folder": str(out)}, text
+
+
+def _say_broken(broken: Sequence[str]) -> None:
+    """Write a line for each bound that is broken."""
+    for text in broken:
+        say(f"grf-quantize: {one_line(text)}")
 
 
 def boards_of(text: str) -> tuple[str, ...]:
@@ -127,8 +162,14 @@ def run_verify(bundle: Path, boards: str, run: bool | None) -> tuple[dict[str, A
         If a file was changed or a claim does not hold.
     """
     from ..deploy.verify import verify_bundle
+    from ..runtime.pictures import is_picture_bundle
 
     machines = boards_of(boards)
+    if is_picture_bundle(bundle):
+        from ..deploy.picture_bundle import verified as verified_pictures
+
+        proven = verified_pictures(bundle)
+        return {"folder": str(bundle), "proven": proven}, f"{bundle}: " + "\n  ".join(proven)
     with quiet_console() as console, progress_bar("verifying", console) as bar:
         verified = verify_bundle(bundle, boards=machines, run=run, progress=_steps(bar, _VERIFY_STEPS))
     return verified.to_dict() | {"folder": str(bundle), "not_proven": list(verified.missing)}, f"{bundle}: {verified}"

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .layers import Add, Conv, Dense, Hold, Join, Layer, Lstm, Pool, Reshape, held_rows
+from .layers import Add, Conv, Dense, Hold, Join, Layer, Lstm, Plane, PlanePool, Pool, Reshape, held_rows
 from .plan import INPUT, Plan
 
 FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
@@ -118,6 +118,13 @@ def _keras_layer(layer: Layer, values: list[Any]) -> Any:
         taps, across, _, maps = layer.kernel.shape
         conv = layers.Conv2D(maps, (taps, across), dilation_rate=(layer.dilation, 1), activation=relu, name=layer.name)
         return conv(value)
+    if isinstance(layer, Plane):
+        pads = list(layer.pad)
+        value = tf.pad(values[0], [[0, 0], pads, pads, [0, 0]]) if any(pads) else values[0]
+        size, maps = layer.kernel.shape[:2], layer.kernel.shape[3]
+        return layers.Conv2D(maps, size, strides=layer.stride, activation=relu, name=layer.name)(value)
+    if isinstance(layer, PlanePool):
+        return layers.MaxPooling2D(layer.size, strides=layer.stride, name=layer.name)(values[0])
     if isinstance(layer, Add):
         return tf.nn.relu(values[0] + values[1]) if layer.relu else values[0] + values[1]
     if isinstance(layer, Hold):

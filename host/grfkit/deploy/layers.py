@@ -203,6 +203,58 @@ class Pool(Layer):
 
 
 @dataclass(frozen=True)
+class Plane(Layer):
+    """A convolution over pictures: ``kernel`` (rows, columns, inputs, outputs), zeros around, perhaps with ReLU.
+
+    ``stride`` is that of rows and columns, ``pad`` how many zeros stand before and after them; the frames of a film are
+    inputs beside each other.
+    """
+
+    kernel: Singles
+    bias: Singles
+    stride: int = 1
+    pad: tuple[int, int] = (0, 0)
+    relu: bool = False
+
+    kind: ClassVar[str] = "plane"
+
+    def run(self, values: Sequence[Floats]) -> Floats:
+        """Return (n, rows, columns, outputs) of (n, rows, columns, inputs)."""
+        x = np.pad(values[0], ((0, 0), self.pad, self.pad, (0, 0)))
+        down, across, step = *self.kernel.shape[:2], self.stride
+        rows, columns = ((size - taps) // step + 1 for size, taps in zip(x.shape[1:3], (down, across)))
+        y = np.zeros((x.shape[0], rows, columns, self.kernel.shape[3])) + self.bias
+        for r in range(down):
+            for c in range(across):
+                part = x[:, r : r + (rows - 1) * step + 1 : step, c : c + (columns - 1) * step + 1 : step]
+                y += part @ self.kernel[r, c].astype(np.float64)
+        return _rectified(np.asarray(y, dtype=np.float64), relu=self.relu)
+
+    def settings(self) -> dict[str, Any]:
+        """Return stride, padding, and whether negative outputs become 0."""
+        return {"stride": self.stride, "pad": list(self.pad), "relu": self.relu}
+
+
+@dataclass(frozen=True)
+class PlanePool(Layer):
+    """The greatest of every ``size`` (rows, columns) of a picture, ``stride`` apart; what is left over is dropped."""
+
+    size: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+
+    kind: ClassVar[str] = "plane_pool"
+
+    def run(self, values: Sequence[Floats]) -> Floats:
+        """Return (n, fewer rows, fewer columns, maps) of (n, rows, columns, maps)."""
+        pools = np.lib.stride_tricks.sliding_window_view(values[0], self.size, axis=(1, 2))
+        return np.asarray(pools[:, :: self.stride[0], :: self.stride[1]].max(axis=(-2, -1)))
+
+    def settings(self) -> dict[str, Any]:
+        """Return how many rows and columns become one, and how far apart."""
+        return {"size": list(self.size), "stride": list(self.stride)}
+
+
+@dataclass(frozen=True)
 class Reshape(Layer):
     """The same numbers in the same order, in another shape of one window."""
 
@@ -219,7 +271,9 @@ class Reshape(Layer):
         return {"shape": list(self.shape)}
 
 
-KINDS: dict[str, type[Layer]] = {k.kind: k for k in (Lstm, Dense, Conv, Add, Hold, Join, Pool, Reshape)}
+KINDS: dict[str, type[Layer]] = {
+    k.kind: k for k in (Lstm, Dense, Conv, Add, Hold, Join, Pool, Plane, PlanePool, Reshape)
+}
 
 
 def _sigmoid(x: Floats) -> Floats:

@@ -18,6 +18,7 @@ from ..records.stance_set import StanceSet
 from ..runtime.bundle import Bundle, is_bundle, load_bundle
 from ..runtime.bundle_files import check_digest, read_sums
 from ..runtime.manifest import DOCUMENT, MANIFEST
+from ..runtime.pictures import PICTURES, PictureBundle, is_picture_bundle, load_picture_bundle
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,41 @@ class BundleForceModel:
         return Windows(data, scaler.channels, scaler.statics, (), memory_mb=0)
 
 
+@dataclass(frozen=True)
+class PictureBundleModel:
+    """A bundle of pictures that takes stance sets, by the document of the model it was made of."""
+
+    spec: ModelSpec
+    bundle: PictureBundle
+
+    @property
+    def name(self) -> str:
+        """Return the network's name, and what answers."""
+        engine = self.bundle.engine
+        return f"{self.spec.network['name']} in int8 ({engine.backend} {engine.version}, {engine.resolver})"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the names of the files that make it."""
+        return (PICTURES, self.bundle.manifest.model, DOCUMENT)
+
+    def predict(self, data: StanceSet, *, leaks: Sequence[str] = (), balanced: bool = True) -> Floats:  # noqa: ARG002
+        """Return the forces of every window in BW, shape (windows, time, axes); NaN where no picture is known.
+
+        Raises
+        ------
+        LeakError
+            If a participant was seen in training and no leak is named.
+        BadInputError
+            If channels, units, window or mass do not fit the model.
+        """
+        check_unseen(self.spec, data, leaks)
+        check_compatible(self.spec, data)
+        scaler = self.spec.scaler
+        batches = Windows(data, scaler.channels, scaler.statics, (), memory_mb=0).in_order()
+        return np.stack([self.bundle.predict(x, float(m)) for b in batches for x, m in zip(b.inputs, b.mass_kg)])
+
+
 def load_bundle_model(folder: Path, backend: str = "auto") -> BundleForceModel:
     """Return the bundle in a folder.
 
@@ -126,6 +162,10 @@ def open_model(folder: Path) -> ForceModel:
         )
     if is_bundle(folder):
         return load_bundle_model(folder)
+    if is_picture_bundle(folder):
+        pictures = load_picture_bundle(folder)
+        check_digest(folder, DOCUMENT, read_sums(folder))
+        return PictureBundleModel(read_spec(folder / DOCUMENT), pictures)
     try:
         from ..learn.model import GrfModel
     except ImportError as error:
