@@ -112,15 +112,46 @@ def test_belts_on_two_clocks_are_noticed_before_they_are_summed_and_corrected_wh
     assert mended.apply(np.asarray([20.0]))[0] == pytest.approx(22.0, abs=0.02)
 
 
-def test_samples_lost_within_the_record_are_refused_with_the_place() -> None:
-    force = belts_force(80.0, seed=4)
+def without(force: Floats, first: int, end: int) -> Recording:
+    """Return a pelvis sensor that lost some samples, and whose clock knows nothing of it."""
     whole = pelvis(force)
     stream = whole.streams["imu_pelvis"]
-    kept = stream.isel(time=np.r_[0:5000, 5040:8000])
+    kept = stream.isel(time=np.r_[0:first, end : stream.sizes["time"]])
     jumped = kept.assign_coords(time=stream["time"].values[: kept.sizes["time"]])
-    found = aligned(force, whole.replaced({"imu_pelvis": jumped}))
+    return whole.replaced({"imu_pelvis": jumped})
+
+
+@pytest.mark.parametrize(("first", "lost"), [(5000, 40), (4000, 6), (6000, 115)])
+def test_samples_lost_within_the_record_cut_it_into_two_segments(first: int, lost: int) -> None:
+    found = aligned(belts_force(100.0, seed=4), without(belts_force(100.0, seed=4), first, first + lost))
+    assert found.verdict == "aligned"
+    before, after = found.segments
+    assert before.end_s < first / RATE_HZ <= after.start_s
+    assert after.start_s - before.end_s < 6.0
+    assert found.lost_samples == pytest.approx(lost, abs=1)
+    assert any("not placed" in text for text in found.findings)
+    at = np.asarray([10.0, 0.01 * first - 0.5, after.start_s + 0.1, 95.0])
+    error_s = found.apply(at) - at - found.lag_s - np.asarray([0.0, 0.0, 0.01 * lost, 0.01 * lost])
+    assert np.isnan(error_s[1])
+    assert np.nanmax(np.abs(error_s)) < 0.01
+
+
+def test_two_breaks_make_three_segments() -> None:
+    force = belts_force(120.0, seed=4)
+    once = without(force, 4000, 4030).streams["imu_pelvis"]
+    kept = once.isel(time=np.r_[0:8000, 8050 : once.sizes["time"]])
+    twice = kept.assign_coords(time=once["time"].values[: kept.sizes["time"]])
+    found = aligned(force, pelvis(force).replaced({"imu_pelvis": twice}))
+    assert found.verdict == "aligned"
+    assert len(found.segments) == 3
+    assert found.apply(np.asarray([20.0, 60.0, 100.0])) - found.lag_s == pytest.approx([20.0, 60.3, 100.8], abs=0.01)
+
+
+def test_samples_lost_near_the_end_are_refused_with_the_place() -> None:
+    found = aligned(belts_force(80.0, seed=4), without(belts_force(80.0, seed=4), 7000, 7040))
     assert found.verdict == "refused"
-    assert any("were samples lost" in reason for reason in found.reasons)
+    assert "breaks between 6" in found.reasons[0]
+    assert "cut the file there" in found.reasons[0]
 
 
 def test_over_plates_a_sensor_on_the_body_is_refused_with_the_reason() -> None:

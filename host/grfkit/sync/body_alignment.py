@@ -13,19 +13,21 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..calibrate.documents import LagTable
 from ..calibrate.lags import Lag, lookup
-from ..records import Anchors, ClockMap, Prior, Surface
+from ..records import Anchors, ClockMap, Prior, Segment, Surface
 from ..records.body import BodyPlace
 from ..signals.belt_breaks import belt_parts, told_parts
 from ..signals.belt_clocks import told_shift
 from ..signals.clocks import dejittered
-from .body_course import EDGE_S, GRID_HZ, Course, agreement_between, course_of, foretold, local_lag, unforetold
-from .candidates import PRIOR_REACH_SDS, surprise_nats
+from .body_breaks import BodyPart, body_parts
+from .body_course import EDGE_S, course_of, local_lag
+from .body_search import BestBodyLag, search_body
 from .clock_map import DeviceAlignment, clock_map, nothing_to_align
 from .contact_events import LoadSignal, has_flight, plate_loads
 from .decide import contradiction, too_close
 from .fit import ClockFit, fit_clock, segment_of
+from .losses import loss_sentences, lost_samples
 from .settings import AlignSettings
-from .waveform import WaveformLag
+from .waveform import FEWEST_SAMPLES, WaveformLag
 
 ORDER: tuple[BodyPlace, ...] = ("pelvis", "torso", "thigh", "shank")
 """Places, the one whose acceleration follows the force best first."""
@@ -33,22 +35,15 @@ TRUNK = ("pelvis", "torso")
 """Places that stay upright, where the mean acceleration points up; legs swing, and their magnitude is taken."""
 SAME_S = 0.12
 """Lags (s) nearer than this are one alignment, as in the benchmark; the shortest step is twice as long."""
-SMEAR_S = 0.02
-"""Distance (s) by which a rate may move the ends of the record until another rate is tried; half a grid step."""
 WINDOW_S = 8.0
 """Length (s) of a stretch whose own lag is looked at; chosen by hand: some seven strides."""
 REACH_S = 0.25
 """Distance (s) from the best lag at which a stretch's own is looked for; less than half a step of a walk."""
 NEAR_S = 0.05
 """Distance (s) from the clock within which a stretch follows it; chosen by hand, three times their usual scatter."""
-PHASES = 4
-"""Places of the device's grid within one step of it, so that lags are tried every 10 ms: half a step of 40 ms away a
-course of 10 Hz is not recognised."""
 MOST_FEWER = 1.25
 """How many times less of the records may overlap at a rival whose evidence is scaled up to the winner's overlap; chosen
 by hand: beyond, chance would be scaled up."""
-MOST_RATES = 200
-"""Rates that are tried at most, either way together."""
 USUAL_STEP_S = 0.5
 """Step time (s) that a prior's SD is compared with."""
 _ROUNDING = 1e-6
@@ -65,36 +60,6 @@ def body_sensors(streams: Mapping[str, xr.Dataset]) -> tuple[BodyPlace, dict[str
         if there:
             return place, there
     return None
-
-
-@dataclass(frozen=True)
-class _Winner:
-    """The best lag at the middle of the device's record, its rate, and what else was scored.
-
-    Attributes
-    ----------
-    lags_s, plain, total
-        Shape (lags,): those within a prior's reach, their nats without and with the prior.
-    floor
-        Nats of no alignment at all; 0 without a prior.
-    against_prior, range_s
-        As in :class:`~grfkit.sync.waveform.WaveformLag`.
-    """
-
-    lag_s: float
-    rate: float
-    middle_s: float
-    correlation: float
-    lags_s: Floats
-    plain: Floats
-    total: Floats
-    floor: float
-    against_prior: float
-    range_s: float
-
-    def mapped(self, device_s: Floats) -> Floats:
-        """Return reference times of device times."""
-        return np.asarray(self.middle_s + self.rate * (device_s - self.middle_s) + self.lag_s)
 
 
 def align_body(
@@ -124,7 +89,7 @@ def align_body(
         return nothing_to_align(f"{still} does not change over the whole record: is the sensor, or its column, dead?")
     gait = "running" if has_flight(force.value) else "walking"
     lag = lookup(lags, device_class=f"imu_{place}", feature="acceleration", rate_hz=body.rate_hz, gait=gait)
-    winner = _search(body, force, prior, settings)
+    winner = search_body(body, force, prior, settings)
     if winner is None:
         return nothing_to_align("no lag gives the two records enough overlap")
     alignment = _described(winner, place, body, force, lag, prior, settings)
@@ -216,66 +181,7 @@ def _varies(values: Floats) -> bool:
     return bool(known.size and np.ptp(known) > _ROUNDING * max(float(np.abs(known).max()), 1.0))
 
 
-def _rates(span_s: float, settings: AlignSettings) -> Floats:
-    """Return the rates to try: as many as keep the ends of the overlap on one grid step."""
-    reach = 1e-6 * settings.max_drift_ppm
-    step = max(2.0 * SMEAR_S / (span_s / 2.0), 2.0 * reach / MOST_RATES)
-    count = int(reach / step + 0.5)
-    return np.asarray(1.0 + step * np.arange(-count, count + 1))
-
-
-def _search(body: LoadSignal, force: LoadSignal, prior: Prior | None, settings: AlignSettings) -> _Winner | None:
-    """Return the best lag and rate, None where no lag overlaps enough or the best is at the end of the search."""
-    reference = course_of(force.time_s, force.value)
-    middle_s = 0.5 * float(body.time_s[0] + body.time_s[-1])
-    plain = course_of(body.time_s - middle_s, body.value)
-    if reference is None or plain is None:
-        return None
-    weights = foretold(plain)
-    left = unforetold(reference, weights)
-    span_s = min(reference.value.size, plain.value.size) / GRID_HZ
-    sd_ppm = max(settings.rate_prior_ppm, settings.max_drift_ppm / 2.0 if settings.max_drift_ppm > 250.0 else 0.0)
-    scored = []
-    for rate in _rates(span_s, settings):
-        shifted = [
-            course_of(body.time_s - middle_s, body.value, rate=float(rate), shift_s=k / (PHASES * GRID_HZ))
-            for k in range(PHASES)
-        ]
-        courses = [unforetold(course, weights) for course in shifted if course is not None]
-        lags, nats = agreement_between(courses, left, shortest_s=0.5 * settings.shortest_overlap_s)
-        scored.append((float(rate), lags, nats - 0.5 * ((rate - 1.0) / (1e-6 * sd_ppm)) ** 2))
-    start, end = max(s[1][0] for s in scored), min(s[1][-1] for s in scored)
-    lags = np.arange(start, end + 1e-9, 1.0 / (PHASES * GRID_HZ)) - middle_s
-    table = np.stack([np.interp(lags + middle_s, s[1], s[2]) for s in scored])
-    everywhere, range_s = np.maximum(table.max(axis=0), 0.0), float(end - start)
-    bonus, within = np.zeros(lags.size), np.ones(lags.size, dtype=bool)
-    if prior is not None:
-        within = np.abs(lags - prior.offset_s) <= PRIOR_REACH_SDS * prior.sd_s
-        bonus = -0.5 * ((lags - prior.offset_s) / prior.sd_s) ** 2
-    lags, plain_nats, total = lags[within], everywhere[within], (everywhere + bonus)[within]
-    top = int(np.argmax(total)) if total.size else 0
-    if top in (0, lags.size - 1) or plain_nats[top] <= 0:
-        return None
-    rate = scored[int(np.argmax(table[:, within][:, top]))][0]
-    return _Winner(
-        float(lags[top]), rate, middle_s, _correlation(body, reference, rate, middle_s, float(lags[top]) + middle_s),
-        lags, plain_nats, total, -surprise_nats(prior, range_s),
-        float(everywhere.max() - plain_nats.max()), range_s,
-    )  # fmt: skip
-
-
-def _correlation(body: LoadSignal, force: Course, rate: float, middle_s: float, lag_s: float) -> float:
-    """Return the correlation of both courses as they are at one lag."""
-    course = course_of(body.time_s - middle_s, body.value, rate=rate)
-    if course is None:
-        return float("nan")
-    at = course.time_s + lag_s
-    inside = (at >= force.start_s) & (at <= force.time_s[-1]) & (course.known > 0)
-    other = np.interp(at[inside], force.time_s, force.value)
-    return float(np.corrcoef(other, course.value[inside])[0, 1]) if inside.sum() > 8 else float("nan")
-
-
-def _stretches(winner: _Winner, body: LoadSignal, force: LoadSignal) -> tuple[Floats, Floats]:
+def _stretches(winner: BestBodyLag, body: LoadSignal, force: LoadSignal) -> tuple[Floats, Floats]:
     """Return the device times of the stretches' middles and their own reference times, NaN where they show none."""
     moved = winner.mapped(body.time_s)
     mine, other = course_of(moved, body.value), course_of(force.time_s, force.value)
@@ -293,8 +199,47 @@ def _stretches(winner: _Winner, body: LoadSignal, force: LoadSignal) -> tuple[Fl
     return device_s, at + np.asarray(lags)
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """A part of the record on a line of its own: its stretches, and which of them follow it."""
+
+    part: BodyPart
+    device_s: Floats
+    reference_s: Floats
+    fit: ClockFit
+    segment: Segment
+    follows: NDArray[np.bool_]
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Return which stretches show a lag."""
+        return np.isfinite(self.reference_s)
+
+
+def _fitted(
+    winner: BestBodyLag, part: BodyPart, body: LoadSignal, force: LoadSignal, lag: Lag, settings: AlignSettings
+) -> _Fitted | None:
+    """Return the clock through the lags of a part's stretches, None where fewer than two of them show one."""
+    inside = (body.time_s >= part.start_s) & (body.time_s <= part.end_s)
+    own = replace(body, time_s=body.time_s[inside], value=body.value[inside])
+    if own.time_s.size < FEWEST_SAMPLES:
+        return None
+    device_s, reference_s = _stretches(replace(winner, lag_s=winner.lag_s + part.lag_s), own, force)
+    seen = np.isfinite(reference_s)
+    if seen.sum() < 2:
+        return None
+    fit = fit_clock(
+        device_s[seen] - lag.lag_s, reference_s[seen], np.full(int(seen.sum()), -1, dtype=np.int64),
+        start_s=part.start_s, end_s=part.end_s, rate=winner.rate, rate_sd_ppm=settings.rate_prior_ppm,
+    )  # fmt: skip
+    segment = segment_of(fit, part.start_s, part.end_s)
+    line = ClockMap(source="", target="", verdict="aligned", segments=[segment])
+    off_s = reference_s - line.apply(device_s - lag.lag_s)
+    return _Fitted(part, device_s, reference_s, fit, segment, np.isfinite(off_s) & (np.abs(off_s) < NEAR_S))
+
+
 def _described(
-    winner: _Winner,
+    winner: BestBodyLag,
     place: BodyPlace,
     body: LoadSignal,
     force: LoadSignal,
@@ -303,47 +248,94 @@ def _described(
     settings: AlignSettings,
 ) -> DeviceAlignment:
     """Return the map of the best lag, fitted through the lags of its stretches, or the reasons against it."""
-    device_s, reference_s = _stretches(winner, body, force)
-    seen = np.isfinite(reference_s)
-    if seen.sum() < 2:
+    parts = body_parts(winner, body, force, same_s=SAME_S)
+    several = [_fitted(winner, part, body, force, lag, settings) for part in parts]
+    fitted = [one for one in several if one is not None]
+    if not fitted:
         return nothing_to_align("no stretch of the record follows the force at the best lag")
-    start_s, end_s = float(body.time_s[0]), float(body.time_s[-1])
-    fit = fit_clock(
-        device_s[seen] - lag.lag_s, reference_s[seen], np.full(int(seen.sum()), -1, dtype=np.int64),
-        start_s=start_s, end_s=end_s, rate=winner.rate, rate_sd_ppm=settings.rate_prior_ppm,
-    )  # fmt: skip
-    segment = segment_of(fit, start_s, end_s)
-    line = ClockMap(source="", target="", verdict="aligned", segments=[segment])
-    off_s = reference_s - line.apply(device_s - lag.lag_s)
-    follows = np.isfinite(off_s) & (np.abs(off_s) < NEAR_S)
-    best = _as_lag(winner, fit, device_s, reference_s, seen, (body, force))
-    reasons = _doubts(best, follows, device_s, segment.drift_ppm, settings, prior)
+    device_s, reference_s, residual_s, follows = (
+        np.concatenate(values)
+        for values in zip(*((one.device_s, one.reference_s, one.fit.residual_s, one.follows) for one in fitted))
+    )
+    seen = np.isfinite(reference_s)
+    worst = max(fitted, key=lambda one: one.fit.worst_sd_s)
+    best = _as_lag(winner, worst.fit, device_s, reference_s, seen, (body, force))
+    segments = [one.segment for one in fitted]
+    lost = lost_samples(segments, body.rate_hz)
+    broken: list[str] = []
+    if len(parts) > 1:
+        best = _of_parts(best, winner, parts, body, force, settings)
+        broken = _broken(several, parts, settings)
+    steepest = max((one.segment.drift_ppm for one in fitted), key=abs)
+    reasons = broken or _doubts(best, follows, device_s, steepest, settings, prior)
     described = clock_map(
         best,
-        [segment],
+        segments,
         lag,
         reasons=reasons,
-        uncertainty_ms=1e3 * _NORMAL_95 * float(np.hypot(fit.worst_sd_s, lag.sd_s)),
-        residual_ms=1e3 * float(np.std(fit.residual_s)),
+        uncertainty_ms=1e3 * _NORMAL_95 * float(np.hypot(worst.fit.worst_sd_s, lag.sd_s)),
+        residual_ms=1e3 * float(np.std(residual_s)),
         p_wrong=settings.treadmill_wrong(best.margin),
         inliers=float(follows.mean()),
         matched_anchors=int(seen.sum()),
         overlap_s=best.overlap_s,
+        lost_samples=sum(max(count, 0) for _, count in lost),
         lag_s=lag.lag_s,
         findings=[
             f"aligned by the acceleration of the {place}, which follows the summed force of {force.name}"
-            f" (correlation {best.correlation:.2f}), not by steps"
+            f" (correlation {best.correlation:.2f}), not by steps",
+            *(loss_sentences(lost, segments) if len(fitted) == len(parts) else []),
         ],
     )
-    anchors = Anchors(device_s[seen], reference_s[seen], fit.residual_s, follows[seen])
+    anchors = Anchors(device_s[seen], reference_s[seen], residual_s, follows[seen])
     return DeviceAlignment(
         described, anchors, best.lags_s, best.log_likelihood, anchor_kind="stretches",
-        reference_loads=(force,), device_loads=(body,),
+        lost=tuple(lost), reference_loads=(force,), device_loads=(body,),
     )  # fmt: skip
 
 
+def _of_parts(
+    best: WaveformLag,
+    winner: BestBodyLag,
+    parts: list[BodyPart],
+    body: LoadSignal,
+    force: LoadSignal,
+    settings: AlignSettings,
+) -> WaveformLag:
+    """Return the winner with the margins of a broken record: the surest part's against all lags, and the least of all.
+
+    The whole record's own margin says nothing: its best lag is that of one part, the next best that of another.
+    """
+    surest = max(parts, key=lambda part: part.margin)
+    inside = (body.time_s >= surest.start_s) & (body.time_s <= surest.end_s)
+    own = replace(body, time_s=body.time_s[inside], value=body.value[inside])
+    alone = search_body(own, force, None, settings)
+    if alone is None:
+        return replace(best, margin=0.0, margin_without_prior=0.0)
+    # the same place, at the middle of the part
+    middle_s = np.asarray([alone.middle_s])
+    same = abs(float(alone.mapped(middle_s)[0] - winner.mapped(middle_s)[0]) - surest.lag_s) < SAME_S
+    far = np.abs(alone.lags_s - alone.lag_s) > SAME_S
+    everywhere = float(alone.plain.max() - alone.plain[far].max(initial=0.0)) if same else 0.0
+    least = min(everywhere, *(part.margin for part in parts))
+    return replace(best, margin=least, margin_without_prior=least, runner_up_s=float("nan"))
+
+
+def _broken(several: list[_Fitted | None], parts: list[BodyPart], settings: AlignSettings) -> list[str]:
+    """Return why a record with breaks cannot be aligned, with the places."""
+    where = ", ".join(f"{a.end_s:.0f} and {b.start_s:.0f} s" for a, b in itertools.pairwise(parts))
+    unplaced = [p for p, one in zip(parts, several) if one is None or p.margin < settings.body.margin]
+    if not unplaced:
+        return []
+    which = ", ".join(f"{p.start_s:.0f} to {p.end_s:.0f} s" for p in unplaced)
+    return [
+        f"the record breaks between {where} of its time (samples were lost there, or a clock was set), and the part of"
+        f" {which} shows too little to be placed by itself: cut the file there and align its parts one by one"
+    ]
+
+
 def _as_lag(
-    winner: _Winner,
+    winner: BestBodyLag,
     fit: ClockFit,
     device_s: Floats,
     reference_s: Floats,

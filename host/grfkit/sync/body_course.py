@@ -138,7 +138,7 @@ def agreement(body: Course, force: Course, *, shortest_s: float) -> tuple[Floats
     r = np.where(enough, together(x.value, y.value) / np.sqrt(np.where(enough, power, 1.0)), 0.0)
     # more force is more acceleration: a negative correlation is no evidence
     r = np.clip(r, 0.0, LARGEST_CORRELATION)
-    nats = -0.5 * count / _bartlett(x.value, y.value) * np.log1p(-(r**2))
+    nats = -0.5 * count / bartlett(x.value, y.value) * np.log1p(-(r**2))
     lags = x.start_s - y.start_s + (np.arange(nats.size) - (y.value.size - 1)) / GRID_HZ
     return lags, nats, r
 
@@ -171,7 +171,7 @@ def local_lag(body: Course, force: Course, about_s: float, window: NDArray[np.bo
     return float(lags[top] + 0.005 * (before - after) / min(before - 2 * at + after, -1e-12))
 
 
-def _bartlett(x: Floats, y: Floats) -> float:
+def bartlett(x: Floats, y: Floats) -> float:
     """Return how many samples make one independent sample for the correlation of two series."""
     count = round(BARTLETT_S * GRID_HZ)
     rx, ry = _autocorrelation(x, count), _autocorrelation(y, count)

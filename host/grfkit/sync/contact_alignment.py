@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +16,7 @@ from .contact_events import DeviceTrain
 from .decide import Decision, decide, decides, gate_for, preferred_elsewhere
 from .doubts import is_suspicious, rate_doubts, shoe_doubts, slip_doubts, stray_doubts
 from .fit import ClockFit, fit_anchors, segment_of, unsteadiness_s
+from .losses import loss_sentences, lost_samples
 from .matching import match
 from .rate_scan import scan_rates
 from .search import BestLag, Limits, search
@@ -210,7 +210,7 @@ def _from_pieces(pair: ContactPair, tracked: Tracked, findings: Sequence[str]) -
     if not stretches:
         return nothing_to_align("no stretch of the record could be fitted")
     segments = [s.segment for s in stretches]
-    lost = _lost_samples(segments, train.rate_hz)
+    lost = lost_samples(segments, train.rate_hz)
     overlap_s = sum(_shared_s(reference, s.segment, s.piece) for s in stretches)
     matched = sum(int(s.anchors.kept.sum()) for s in stretches)
     best = replace(
@@ -224,7 +224,7 @@ def _from_pieces(pair: ContactPair, tracked: Tracked, findings: Sequence[str]) -
     reasons += [*decision.reasons, *shoe_doubts(train), *stray_doubts(reference, train, segments, lag.lag_s)]
     if tracked.share < LEAST_FOLLOWED:
         reasons.append(f"only {100 * tracked.share:.0f} % of the record's half-minutes follow the clock found")
-    losses = _losses(lost, segments) if len(segments) > 1 else []
+    losses = loss_sentences(lost, segments) if len(segments) > 1 else []
     return _joined(
         pair,
         best,
@@ -258,17 +258,6 @@ def _fitted_pieces(pair: ContactPair, tracked: Tracked) -> tuple[list[_Stretch],
         last = train.end_s if number == len(tracked.pieces) - 1 else piece.end_s
         stretches.append(_Stretch(anchors, fit, segment_of(fit, first, last), piece, visible))
     return stretches, reasons
-
-
-def _lost_samples(segments: Sequence[Segment], rate_hz: float) -> list[tuple[float, int]]:
-    """Return (device time, samples) of the jump before every segment but the first."""
-    lost = []
-    for before, after in itertools.pairwise(segments):
-        # both lines at one instant: pieces differ in rate, and what was lost is the step between them there
-        at = np.asarray([after.start_s])
-        jump_s = float(after.apply(at)[0] - before.apply(at)[0])
-        lost.append((after.start_s, round(jump_s * rate_hz)))
-    return lost
 
 
 def _joined(
@@ -368,17 +357,6 @@ def _shared_s(reference: Contacts, segment: Segment, piece: Piece) -> float:
     """Return how much (s) of a piece the reference recorded too."""
     start, end = segment.apply(np.asarray([piece.start_s, piece.end_s]))
     return float(max(min(end, reference.covered_s[-1, 1]) - max(start, reference.covered_s[0, 0]), 0.0))
-
-
-def _losses(lost: Sequence[tuple[float, int]], segments: Sequence[Segment]) -> list[str]:
-    """Return a sentence for each loss (or surplus): how many samples, and between which device times."""
-    sentences = []
-    for (_, count), (before, after) in zip(lost, itertools.pairwise(segments)):
-        what = f"{count} samples lost" if count >= 0 else f"{-count} samples too many"
-        sentences.append(
-            f"{what} between {before.end_s:.2f} and {after.start_s:.2f} s; what lies between is not placed"
-        )
-    return sentences
 
 
 def _unseen_losses(pair: ContactPair) -> list[str]:
