@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.test_belt_clock import late, trial
 
 from grfkit.calibrate import CorrectionRequest, correct, examine
 from grfkit.io.belt_notes import belt_notes
 from grfkit.records import Recording
 from grfkit.signals.belt_breaks import PLACE_S, belt_parts
 from grfkit.sync.body_alignment import belts_apart
+from test_belt_clock import late, trial
 
 CUT_S = 17.0
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tools.bench.sync.events import simulate_events
-from tools.bench.sync.nightly import trains
 
+from bench.sync.events import simulate_events
+from bench.sync.nightly import trains
 from grfkit.calibrate.lags import Lag
 from grfkit.records import ClockMap, Prior
 from grfkit.simulate.conditions import Condition
