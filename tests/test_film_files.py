@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from film_walks import film_recording
 from grfkit import BadInputError, read
 from grfkit.cli.inspect import app
 from grfkit.io import sniff
+from grfkit.records import Recording
 from grfkit.video.containers import container_of, is_film
 from grfkit.video.decode import open_film
+from grfkit.video.recording import FilmOptions
 
 STEP_S = 1 / 60
 CLOCK = Fraction(1, 90000)
@@ -160,3 +163,24 @@ def test_a_real_film_is_described_with_a_contact_sheet(real_file: Callable[[str]
     assert sheet.read_bytes().startswith(b"\x89PNG")
     again = CliRunner().invoke(app, [str(film), "--sheet", str(sheet)])
     assert isinstance(again.exception, BadInputError)
+
+
+def test_a_films_pictures_are_those_that_an_alignment_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from grfkit.sync.request import SyncRequest, read_source
+    from grfkit.video import recording
+
+    taken: list[FilmOptions] = []
+
+    def reading(_: Path, options: FilmOptions) -> Recording:
+        taken.append(options)
+        return film_recording()
+
+    monkeypatch.setattr(recording, "read_film", reading)
+    film = tmp_path / "walk.mp4"
+    film.write_bytes(b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom" + bytes(64))
+    for asked, given in ((None, "silhouette"), ("Full frame", "full frame")):
+        request = SyncRequest(reference=film, wearables=(film,), surface="overground", picture=asked)
+        read_source(film, request)
+        assert taken[-1].picture == given
+    # trials that state no more than before are the same bytes as before
+    assert "picture" not in SyncRequest(reference=film, wearables=(film,), surface="overground").configuration()

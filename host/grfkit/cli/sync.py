@@ -145,6 +145,10 @@ def sync(
             help="Of a mirrored film: the side of the body near the camera, left or right.",
         ),
     ] = None,
+    picture: Annotated[
+        str | None,
+        typer.Option("--picture", help="Of a film: what its pictures show: silhouette (default), grey, full frame."),
+    ] = None,
     force: _Force = False,
     as_json: _Json = False,
 ) -> None:
@@ -184,6 +188,7 @@ def sync(
         "person": person,
         "walker": walker,
         "near_side": near_side,
+        "picture": picture,
     }
     summary, text, code = run_trial(options, out=out, report=report, force=force, review=review, browser=not no_browser)
     print(json.dumps(summary, indent=2) if as_json else text)
@@ -207,8 +212,8 @@ def batch(
     slope_percent, forward, report, prior_offset, prior_sd, synchronised, offset, offset_sd, column_map, rate_hz,
     plates, side, calibration, correct, together, allow_partial, accept_refused, min_overlap_s, max_drift_ppm,
     session (rows of one are aligned together), start, start_sd, person, or its hka_left_deg, hka_right_deg, hka_method,
-    hka_sd_deg, affected, height_m, sex, insole_size; of films film (for wearable), walker, near_side. Paths are
-    relative to the table.
+    hka_sd_deg, affected, height_m, sex, insole_size; of films film (for wearable), walker, near_side, picture. Paths
+    are relative to the table.
     """
     from .sync_run import run_table
 

@@ -139,6 +139,7 @@ def align(
     person: PathLike | Mapping[str, Any] | Person | None = None,
     walker: str | int | None = None,
     near_side: str | None = None,
+    picture: str | None = None,
 ) -> Alignment:
     """Return how the clock of every wearable becomes the reference's, and how surely, or why that is refused.
 
@@ -202,6 +203,8 @@ def align(
         Of a film with several people: ``left`` or ``right`` of those who walk, or a number (0 goes farthest).
     near_side
         Of a film: ``left`` or ``right``, the side of the body that faces the camera, if the film was mirrored.
+    picture
+        Of a film: what its pictures show, ``silhouette`` (as without it), ``grey`` or ``full frame``.
 
     Raises
     ------
@@ -251,6 +254,7 @@ def align(
                 "person": as_person(person),
                 "walker": None if walker is None else str(walker),
                 "near_side": near_side,
+                "picture": picture,
                 "settings": {"shortest_overlap_s": min_overlap_s, "max_drift_ppm": max_drift_ppm},
             }
         )

@@ -48,9 +48,9 @@ def _of_a_film(value: str | None) -> str | None:
 AnyCase = BeforeValidator(_lower)
 """A choice may be written in any case."""
 Several = BeforeValidator(_apart)
-OF_FILMS = ("walker", "near_side")
+OF_FILMS = ("walker", "near_side", "picture")
 """Options that only a film's reader takes."""
-LATER = ("person", "walker", "near_side")
+LATER = ("person", "walker", "near_side", "picture")
 """Options that journals and trials of an earlier grfkit do not hold: left out of both where they are not stated."""
 
 
@@ -87,6 +87,7 @@ class SyncRequest(BaseModel):
     person: Person | None = None
     walker: Annotated[str | None, AnyCase, AfterValidator(_of_a_film)] = None
     near_side: Annotated[Literal["left", "right"] | None, AnyCase] = None
+    picture: Annotated[Literal["silhouette", "grey", "full frame"] | None, AnyCase] = None
 
     @property
     def reference_file(self) -> Path:

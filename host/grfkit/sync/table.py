@@ -59,6 +59,7 @@ _COLUMNS = {
     "person": "person",
     "walker": "walker",
     "near_side": "near_side",
+    "picture": "picture",
     "rendered": "rendered",
     **{name: name for name in _OF_PERSONS},
 }
@@ -141,7 +142,7 @@ def read_rows(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
     Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
     ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd synchronised offset offset_sd
     column_map rate_hz plates side calibration correct together allow_partial accept_refused min_overlap_s max_drift_ppm
-    trial session start start_sd walker near_side``, ``person`` or its facts
+    trial session start start_sd walker near_side picture``, ``person`` or its facts
     (:class:`~grfkit.records.person.Person`); in any case, with any blanks around them. Rows of one ``session`` are
     aligned together. A row whose clocks are ``synchronised`` may name no wearable.
     Cells are separated by commas, semicolons or tabs.
