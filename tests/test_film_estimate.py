@@ -50,6 +50,17 @@ def test_force_of_a_new_walker_comes_from_the_film(model: Path) -> None:
     assert any("the right side faces the camera" in f for f in found.findings)
 
 
+def test_rows_tell_of_the_contacts_that_the_film_shows_not_of_the_windows_beyond_them(model: Path) -> None:
+    found = estimate(model, film_trial(participant="new", speed_m_s=1.25, seed=99), cut="film", accept_beyond=True)
+    shown = contacts("right", 4, 1.25)
+    rows = [row for row in found.rows if row.side == "right"]
+    assert rows
+    for row in rows:
+        begin, stop = min(shown, key=lambda contact: abs(contact[0] - row.start_s))
+        assert row.start_s == pytest.approx(begin, abs=0.05)
+        assert row.contact_s == pytest.approx(stop - begin, abs=0.08)
+
+
 def test_trials_of_films_alone_are_cut_as_films(trials: dict[str, Trial]) -> None:
     from grfkit.dataset.cut import CutRequest
     from grfkit.learn.uncalibrated import film_request

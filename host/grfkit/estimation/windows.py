@@ -100,6 +100,7 @@ def window_set(
 class _Prepared(NamedTuple):
     """The stances of a foot as the model takes them: times and inputs of all, numbers and windows of the usable."""
 
+    stances: list[Stance]
     at: list[Floats]
     inputs: list[Floats]
     usable: list[int]
@@ -136,14 +137,15 @@ def _prepared(model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping
     channels, strides = model.spec.scaler.channels, stride_times(foot.stances)
     windows = _windows(foot, request, channels)
     at, inputs = [times for _, times, _ in windows], [values for _, _, values in windows]
+    stances = [stance for stance, _, _ in windows]
     usable = [i for i, x in enumerate(inputs) if np.isfinite(x).any()]
     if not usable:
-        return _Prepared(at, inputs, usable, None)
+        return _Prepared(stances, at, inputs, usable, None)
     lasting = [strides.get((windows[i][0].side, windows[i][0].ic_s), math.nan) for i in usable]
     chosen = [inputs[i] for i in usable], [at[i] for i in usable]
     more = [foot.scalars[i] for i in usable] if foot.scalars else []
     data = window_set(foot, *chosen, model, facts, name, request.source, lasting, more)
-    return _Prepared(at, inputs, usable, data)
+    return _Prepared(stances, at, inputs, usable, data)
 
 
 def _of_foot(
@@ -157,7 +159,11 @@ def _of_foot(
     nothing = np.full((request.points, len(spec.scaler.axes)), np.nan)
     answers = {} if forces is None else dict(zip(prepared.usable, forces))
     parts = [(at, answers.get(i, nothing)) for i, at in enumerate(prepared.at)]
-    rows = [stance_row(foot.side, at, y, prepared.inputs[i], spec.scaler.channels) for i, (at, y) in enumerate(parts)]
+    # a window may go beyond its contact: a row tells of the contact
+    rows = [
+        stance_row(foot.side, np.asarray([stance.ic_s, stance.to_s]), y, inputs, spec.scaler.channels)
+        for stance, (_, y), inputs in zip(prepared.stances, parts, prepared.inputs)
+    ]
     rows = [replace(row, flags=(*row.flags, *foot.flags)) for row in rows] if foot.flags else rows
     rows = flag_unlike(spec, seen, rows, prepared.usable)
     curve = from_stances(foot.base, parts, [(r.start_s, r.end_s) for r in foot.rejections], spec.scaler.axes)
@@ -182,7 +188,7 @@ def beyond_bundle(model: ForceModel, data: StanceSet) -> list[int]:
 
 
 def stance_row(side: Side, at: Floats, force_bw: Floats, inputs: Floats, channels: tuple[str, ...]) -> StanceRow:
-    """Return the row of a stance, flagged where inputs lack or the prediction is not that of a stance."""
+    """Return the row of a stance (``at`` from first to last), flagged where inputs lack or the force is no stance's."""
     start, end = float(at[0]), float(at[-1])
     if not np.isfinite(force_bw).any():
         return StanceRow(side, start, end, end - start, float("nan"), ("all inputs missing",), False)

@@ -153,7 +153,9 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise BadInputError(f"{path}: cannot be read ({error.strerror}); --imagenet takes a file of weights") from error
+        raise BadInputError(
+            f"{path}: cannot be read ({error.strerror}); imagenet in [network] is a file of weights"
+        ) from error
 
 
 def _weights(path: Path, content: bytes) -> dict[str, Tensor]:
