@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from grfkit.errors import BadInputError, RefusedError
 from grfkit.provenance import describe_input
 from grfkit.records import Recording
+from grfkit.video import recording
 from grfkit.video.decode import open_film
 from grfkit.video.pose import POINTS
 from grfkit.video.recording import FilmOptions, read_film
@@ -90,6 +92,18 @@ def test_a_film_of_nobody_is_refused_with_advice(tmp_path: Path) -> None:
 def test_wrong_options_are_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(BadInputError, match=message):
         FilmOptions(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("heading", "bright"), [(1.0, slice(0, 10)), (-1.0, slice(30, 40))])
+def test_whole_pictures_are_turned_so_that_every_walker_goes_to_the_right(heading: float, bright: slice) -> None:
+    picture = np.zeros((60, 80, 3), dtype=np.uint8)
+    picture[:, :20] = 200  # on the left of the film
+    film = SimpleNamespace(frames=lambda: iter([SimpleNamespace(time_s=0.0, image=picture)]))
+    walker = SimpleNamespace(times=np.zeros(1), points=np.zeros((1, 33, 2)))
+    walk = SimpleNamespace(heading=heading)
+    images = recording._pictures(film, walker, walk, FilmOptions(picture="full frame"))  # type: ignore[arg-type]
+    assert images[0][:, bright].min() > 150
+    assert np.delete(images[0], np.arange(40)[bright], axis=1).max() < 120
 
 
 @pytest.mark.recordings

@@ -40,13 +40,19 @@ def grey_crop(picture: Picture, walk: Walk, centre_x: float) -> NDArray[np.uint8
     return _warped(grey, crop_map(walk, centre_x))
 
 
-def full_frame(picture: Picture) -> NDArray[np.uint8]:
-    """Return the whole picture in grey, shape (40, 40), bilinear and without care for its proportions, as published."""
+def full_frame(picture: Picture, *, turned: bool) -> NDArray[np.uint8]:
+    """Return the whole picture in grey, shape (40, 40), bilinear and without care for its proportions, as published.
+
+    Parameters
+    ----------
+    turned
+        Left and right exchanged: so that every walker goes to the right.
+    """
     cv = import_cv()
     small: NDArray[np.uint8] = cv.resize(
         cv.cvtColor(picture, cv.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv.INTER_LINEAR
     )
-    return small
+    return np.ascontiguousarray(small[:, ::-1]) if turned else small
 
 
 def silhouettes(walker: Walker, walk: Walk) -> NDArray[np.uint8]:

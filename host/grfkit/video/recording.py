@@ -141,7 +141,7 @@ def read_film(path: PathLike, options: FilmOptions | None = None, **stated: Any)
             _pictures(film, fixed, walk, wanted),
             fixed.times,
             picture=wanted.picture,
-            attrs=attrs | {"mirrored": int(walk.heading < 0 and wanted.picture != "full frame")},
+            attrs=attrs | {"mirrored": int(walk.heading < 0)},
         ),
     }
     provenance = Provenance(inputs=[source], configuration=_configuration(wanted))
@@ -181,7 +181,7 @@ def _pictures(film: Film, walker: Walker, walk: Walk, options: FilmOptions) -> N
     step = _step(options, "pictures")
     for i, (time_s, picture) in enumerate(_frames(film, options)):
         if options.picture == "full frame":
-            images[i] = full_frame(picture)
+            images[i] = full_frame(picture, turned=walk.heading < 0)
         elif np.isfinite(middles[i]):
             images[i] = grey_crop(picture, walk, float(middles[i]))
         step(time_s)
