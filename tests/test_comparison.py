@@ -67,6 +67,26 @@ def test_pairs_ranks_and_front_of_known_errors() -> None:
     assert compared_sections({}, {}) == []
 
 
+def test_methods_that_differ_by_rounding_err_alike_and_too_few_people_are_said() -> None:
+    scores = known_errors()
+    a = scores["methods"]["a"]["vgrf"]["participants"]["rmse_bw"]
+    same = {"vgrf": {"participants": {"rmse_bw": {p: e + 2e-9 for p, e in a.items()}}}}
+    scores["methods"] = {"a": scores["methods"]["a"], "same": same, "d": scores["methods"]["d"]}
+    found = comparison(scores, {})
+    rows = {row["method"]: row for row in found["axes"]["vgrf"]["ranks"]}
+    assert (rows["a"]["rank"], rows["a"]["least"]) == (rows["same"]["rank"], rows["same"]["least"]) == (1.5, 0.5)
+    pair = found["axes"]["vgrf"]["pairs"][0]
+    assert not pair["excludes_zero"]
+    assert pair["p_holm"] is None or pair["p_holm"] > 0.5
+    assert any("answered for some people only: d" in line for line in comparison_words(found))
+    for part in (scores["methods"]["a"], same):
+        part["vgrf"]["participants"]["rmse_bw"] = {p: part["vgrf"]["participants"]["rmse_bw"][p] for p in "abc"}
+    del scores["methods"]["d"]
+    words = comparison_words(comparison(scores, {}))
+    assert any("too few participants for a p-value" in line for line in words)
+    assert not any("pairs differ" in line for line in words)
+
+
 @pytest.mark.parametrize(
     ("names", "says"),
     [

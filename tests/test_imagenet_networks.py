@@ -121,6 +121,10 @@ def test_files_that_are_no_weights_are_refused_and_nothing_else_is_unpickled(tmp
         (tmp_path / name).write_text("weights")
         with pytest.raises(BadInputError, match="is no file of weights"):
             start(tmp_path / name)
+    for content in (b"", b"."):
+        (tmp_path / "lost.pth").write_bytes(content)
+        with pytest.raises(BadInputError, match=rf"not a whole one \({len(content)} bytes\)"):
+            start(tmp_path / "lost.pth")
     path = tmp_path / "resnet.pth"
     state = weights(path)
     with pytest.raises(BadInputError, match="holds no weights of inception3"):

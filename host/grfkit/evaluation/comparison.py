@@ -27,6 +27,9 @@ from .personal_folds import TrainedMethod
 ALWAYS = ("kernel ridge",)
 """Compared whether named or not where windows are stances; mean curves and ridge are among the baselines anyway."""
 FEWEST_COMPARED = 2
+SAME_DIGITS = 6
+"""Decimals of an error (BW) beyond which two methods err alike: a mean curve stored by ``grf-train`` differs from the
+baseline's by 1e-9, and would be worse than it for everybody."""
 
 
 def compared_methods(names: str | Sequence[str], recipe: Recipe, data: StanceSet) -> tuple[TrainedMethod, ...]:
@@ -111,7 +114,8 @@ def comparison(scores: Mapping[str, Any], cost: Mapping[str, Mapping[str, int]])
     by_axis = {}
     for axis in scores["axes"]:
         errors = {m: table[axis]["participants"]["rmse_bw"] for m, table in scores["methods"].items()}
-        whole = {m: v for m, v in errors.items() if all(e is not None for e in v.values())}
+        known = {m: v for m, v in errors.items() if all(e is not None for e in v.values())}
+        whole = {m: {p: round(e, SAME_DIGITS) for p, e in v.items()} for m, v in known.items()}
         by_axis[axis] = {
             "pairs": _pairs(whole),
             "ranks": _ranks(whole),
@@ -148,7 +152,10 @@ def _ranks(errors: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
     drawn = np.random.default_rng(0).integers(0, len(people), (DRAWS, len(people)))
     of_draws = ranks[:, drawn].mean(axis=2)
     low, high = np.quantile(of_draws, [0.025, 0.975], axis=1)
-    least = np.bincount(table[:, drawn].mean(axis=2).argmin(axis=0), minlength=len(methods)) / DRAWS
+    errors_of_draws = table[:, drawn].mean(axis=2)
+    first = errors_of_draws < errors_of_draws.min(axis=0) + 0.1**SAME_DIGITS / 2
+    # who errs alike shares a draw
+    least = (first / first.sum(axis=0)).mean(axis=1)
     rows = [
         {"method": m, "rmse_bw": float(table[i].mean()), "rank": float(ranks[i].mean()), "low": float(low[i]),
          "high": float(high[i]), "least": float(least[i])}
@@ -194,7 +201,12 @@ def comparison_words(found: Mapping[str, Any]) -> list[str]:
                 f"  {found['seconds'].get(row['method'], float('nan')):7.1f}"
             )
         apart = [row for row in part["pairs"] if row["p_holm"] is not None and row["p_holm"] < 0.05]
-        lines.append(f"  {len(apart)} of {len(part['pairs'])} pairs differ (p after Holm < .05)")
+        tested = any(row["p_holm"] is not None for row in part["pairs"])
+        lines.append(
+            f"  {len(apart)} of {len(part['pairs'])} pairs differ (p after Holm < .05)"
+            if tested
+            else "  too few participants for a p-value, and for ranks to be sure of"
+        )
         lines += [
             f"  {row['first']} {'errs less' if row['mean'] < 0 else 'errs more'} than {row['second']}:"
             f" {row['mean']:+.4f} BW ({row['low']:+.4f} to {row['high']:+.4f}), p {row['p_holm']:.3g}"
@@ -204,6 +216,8 @@ def comparison_words(found: Mapping[str, Any]) -> list[str]:
             lines.append(
                 f"  error against cost: {', '.join(part['front'])} (of the networks, nothing cheaper errs less)"
             )
+        if part["partial"]:
+            lines.append(f"  not compared, for they answered for some people only: {', '.join(part['partial'])}")
     return lines
 
 

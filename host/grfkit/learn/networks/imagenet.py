@@ -168,10 +168,11 @@ def _weights(path: Path, content: bytes) -> dict[str, Tensor]:
                 found: Any = load(content)
             else:
                 found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError) as error:
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as error:
+        # torch's own words are of its versions
         raise BadInputError(
-            f"{path}: is no file of weights ({str(error).splitlines()[0][:120]}); expected a .pth with a state_dict or"
-            " a .safetensors"
+            f"{path}: is no file of weights, or not a whole one ({len(content):,} bytes); expected a .pth with a"
+            " state_dict or a .safetensors"
         ) from error
     if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
         raise BadInputError(f"{path}: holds no state_dict (tensors by name)")
