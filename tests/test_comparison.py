@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from film_walks import film_trial
 from grfkit import evaluate
 from grfkit.errors import BadInputError
 from grfkit.evaluation.comparison import compared_methods, comparison, comparison_csv, comparison_words, costs
@@ -104,6 +105,19 @@ def test_lists_that_cannot_be_compared_are_refused(names: str, says: str) -> Non
 def test_other_choices_of_a_method_are_refused_beside_a_comparison() -> None:
     with pytest.raises(BadInputError, match=r"--compare .* names all methods; leave out"):
         evaluate(made_up("abc", each=2), compare="lstm,mlp", network="gru")
+
+
+def test_how_windows_are_cut_does_not_hang_on_how_the_compared_networks_train(tmp_path: Path) -> None:
+    config = tmp_path / "short.toml"
+    for text, decided in (("[train]\nepochs = 1\n", True), ('[cut]\ncells = "as recorded"\n', False)):
+        config.write_text(text, encoding="utf-8")
+        assert recipe_of(config=config, epochs=1, compared=True).decide_cells is decided
+    assert recipe_of(epochs=1, compared=True).decide_cells
+    assert not recipe_of(epochs=1).decide_cells
+    assert not recipe_of("carter2024", compared=True).decide_cells
+    films = [film_trial(participant=f"P{k}", speed_m_s=1.1 + 0.2 * k, seed=k) for k in range(2)]
+    found = evaluate(films, compare="ridge,mlp", epochs=1)
+    assert found.methods[-2:] == ("grf-train: ridge", "mlp")
 
 
 def test_costs_are_those_of_the_networks_that_are_trained() -> None:

@@ -69,6 +69,11 @@ def test_trials_of_films_alone_are_cut_as_films(trials: dict[str, Trial]) -> Non
     assert (request.kinds, request.source, request.rule) == (("keypoints",), "film", "5%BW walking")
 
 
+def test_networks_on_films_are_told_how_films_are_cut(trials: dict[str, Trial]) -> None:
+    with pytest.raises(BadInputError, match=r"no insole or imu stream .*it holds a film, .* kinds = \["):
+        train(list(trials.values())[:2], network="mlp", epochs=1)
+
+
 def test_a_film_without_a_mass_is_refused(model: Path) -> None:
     walker = film_trial(participant="new")
     walker.tree.attrs["mass_kg"] = float("nan")

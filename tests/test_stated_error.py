@@ -36,6 +36,8 @@ def test_the_packaged_model_of_films_states_its_error() -> None:
     assert error.rmse_bw["vgrf"] == (group["mean"], group["low"], group["high"])
     assert str(error).startswith(f"stated error, BW: vertical {group['mean']:.3f} ({group['low']:.3f}-")
     assert str(error).endswith("RMSE of 12 people left out of training, 95 % interval of the mean")
+    assert error.told() == str(error)
+    assert "over windows 0.16 s longer than the contact" in error.told(0.16)
     told = summary(_estimate(folder))["stated_error"]
     assert told["rmse_bw"]["mlgrf"]["mean"] == error.rmse_bw["mlgrf"][0]
     json.dumps(told, allow_nan=False)

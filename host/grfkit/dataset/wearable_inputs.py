@@ -62,7 +62,12 @@ def channels_of(streams: dict[str, xr.Dataset], kinds: Sequence[str]) -> tuple[l
                 if channel.startswith(_SIGNALS[kind]) and channel != "cop_z":
                     units.setdefault(channel, str(stream[channel].attrs.get("units", "")))
     if not units:
-        raise BadInputError(f"the trial holds no {' or '.join(kinds)} stream of a known foot")
+        film = any(stream.attrs.get("kind") == "keypoints" for stream in streams.values())
+        advice = (
+            '; it holds a film, whose points are taken by kinds = ["keypoints"], source = "film" and'
+            ' rule = "5%BW walking" in the [cut] table of a TOML file for --config (fields of CutRequest in Python)'
+        )
+        raise BadInputError(f"the trial holds no {' or '.join(kinds)} stream of a known foot{advice if film else ''}")
     # insole first, then by name: the same order in every trial, whatever its streams are called
     names = sorted(units, key=lambda n: (not n.startswith(_SIGNALS["insole"]), n))
     return names, [units[n] for n in names]

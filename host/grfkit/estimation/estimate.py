@@ -17,6 +17,7 @@ from ..artefacts import check_file
 from ..calibrate.documents import InsoleGeometry
 from ..dataset.foot_force import low_passed
 from ..dataset.from_keypoints import FILM
+from ..dataset.keypoint_inputs import MARGIN_S
 from ..errors import BadInputError
 from ..io import ReadOptions
 from ..learn.packaged import about_of, model_folder
@@ -298,7 +299,7 @@ def estimate_source(
         findings += weight_findings(weight, change, feet=len(curves))
     findings += unbalanced_findings(spec.balance, change, asked=request.balanced)
     error = stated_error(folder)
-    findings += [] if error is None else [str(error)]
+    findings += [] if error is None else [error.told(2.0 * MARGIN_S if of_film(spec) and spec.cut == FILM else 0.0)]
     return Estimate(
         feet=curves,
         rows=tuple(sorted(rows, key=lambda r: r.start_s)),

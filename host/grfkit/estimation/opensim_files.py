@@ -173,8 +173,8 @@ def foot_cop(estimate: Estimate, side: Side, geometry: InsoleGeometry | None) ->
     time = np.asarray(stream["time"].values, dtype=np.float64)
     if stream.attrs.get("kind") != "insole":
         raise BadInputError(
-            f"the {side} foot's recording is an {stream.attrs.get('kind')}: no insole tells where the force acts, and"
-            " an OpenSim file needs that; write .nc or .csv"
+            f"the {side} foot's recording is '{stream.attrs.get('kind')}': no insole tells where the force acts,"
+            " and an OpenSim file needs that; write .nc or .csv"
         )
     if "cop_x" in stream and "cop_y" in stream:
         cop = _own_cop(stream, side)

@@ -37,6 +37,15 @@ class StatedError:
         )
         return f"stated error, BW: {axes}; RMSE of {self.people} people left out of training, 95 % interval of the mean"
 
+    def told(self, beyond_s: float = 0.0) -> str:
+        """Return it as a sentence that says by how much (s) its windows are longer than the contacts, if they are."""
+        if not beyond_s:
+            return str(self)
+        return (
+            f"{self}, over windows {beyond_s:.2f} s longer than the contact, with no force there: over the contact"
+            " alone it is larger, by about a tenth in a walk"
+        )
+
     def to_json(self) -> dict[str, object]:
         """Return it for machines."""
         axes = {axis: dict(zip(("mean", "low", "high"), values)) for axis, values in self.rmse_bw.items()}

@@ -202,8 +202,9 @@ def evaluate(
     if not method and model is None and (search is not None or regimes):
         method = "network"
     recipe = recipe_of(
-        preset, kind, config, network=network, split=split, epochs=epochs, device=device, method=method, base=base
-    )
+        preset, kind, config, network=network, split=split, epochs=epochs, device=device, method=method, base=base,
+        compared=bool(compare),
+    )  # fmt: skip
     plan = search_of_model(spec) if spec is not None else None if search is None else plan_of(recipe, search)
     check_device(recipe.train.device)
     names = _regimes(regimes)

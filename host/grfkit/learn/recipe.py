@@ -145,6 +145,7 @@ def recipe_of(
     device: str = "",
     method: str = "",
     base: Recipe | None = None,
+    compared: bool = False,
 ) -> Recipe:
     """Return the recipe that options ask for: a preset's or another one, a TOML file over it, single options last.
 
@@ -157,6 +158,9 @@ def recipe_of(
         regime, epochs, or a TOML file with a network or its training).
     base
         What is started from without a preset: a model's recipe, or the defaults.
+    compared
+        Whether several methods are compared on the recipe's windows, which training of networks then says nothing of:
+        cells in counts, and films, are cut as without any option.
 
     Raises
     ------
@@ -171,9 +175,9 @@ def recipe_of(
             raise BadInputError("a recipe is given as a whole; leave out the preset")
         recipe = config
     else:
-        start = base or (Recipe() if asked else Recipe(method="best", decide_cells=True))
+        start = base or (Recipe() if asked and not compared else Recipe(method="best", decide_cells=True))
         recipe = from_preset(load_preset(preset, kind)) if preset else start
-        recipe = recipe if config is None else recipe_from_toml(config, recipe)
+        recipe = recipe if config is None else recipe_from_toml(config, recipe, compared=compared)
     method = as_choice(method, METHODS)
     if asked and method not in ("", "network"):
         raise BadInputError(
@@ -203,8 +207,13 @@ def recipe_of(
         raise ArgumentError(name.removeprefix("train."), why) from error
 
 
-def recipe_from_toml(path: PathLike, base: Recipe | None = None) -> Recipe:
+def recipe_from_toml(path: PathLike, base: Recipe | None = None, *, compared: bool = False) -> Recipe:
     """Return the recipe of a TOML file; what it leaves out is that of ``base`` or the default.
+
+    Parameters
+    ----------
+    compared
+        Of :func:`recipe_of`.
 
     Raises
     ------
@@ -218,7 +227,8 @@ def recipe_from_toml(path: PathLike, base: Recipe | None = None) -> Recipe:
         document = document | {"method": "network"}
     _refuse_unused(path, document)
     cut = document.get("cut", {})
-    if document.get("method") == "network" or (isinstance(cut, dict) and "cells" in cut):
+    networks = document.get("method") == "network" and not compared
+    if networks or (isinstance(cut, dict) and "cells" in cut):
         document = {"decide_cells": False} | document
     return parse_recipe(document, base, where=str(path))
 
