@@ -18,6 +18,7 @@ from grfkit.learn.networks import network_config, parameter_count
 from grfkit.learn.parallel import Job, map_folds
 from grfkit.learn.preset import load_preset
 from grfkit.learn.recipe import from_preset
+from grfkit.learn.result_cache import ResultCache, fingerprint_of
 from grfkit.learn.train_config import TrainConfig
 from grfkit.records.stance_set import StanceSet
 from grfkit.stats.curves import over_samples
@@ -138,8 +139,15 @@ def three_axes() -> NetworkMethod:
     return NetworkMethod("preset film-silhouette", recipe.network_config(), recipe.train)
 
 
-def picture_rows(*, quick: bool, workers: int = 0) -> Iterator[Rows]:
-    """Give row after row with the error of every person: MAE in % BW and r over all of the person's samples."""
+def picture_rows(*, quick: bool, workers: int = 0, kept: bool = False) -> Iterator[Rows]:
+    """Give row after row with the error of every person: MAE in % BW and r over all of the person's samples.
+
+    Parameters
+    ----------
+    kept
+        Only rows of which all folds were run before.
+    """
+    cache, digests = ResultCache(CACHE / "folds"), dict[str, str]()
     for row in tried(quick=quick):
         data = picture_set(row.picture, foot=row.foot, quick=quick)
         digest = set_digest(row.picture, foot=row.foot, quick=quick)
@@ -147,6 +155,8 @@ def picture_rows(*, quick: bool, workers: int = 0) -> Iterator[Rows]:
         for fold in drawn(loso(data, inner=0), row.people):
             arguments = {"row": replace(row, note=""), "fold": fold, "quick": quick, "digest": digest}
             jobs.append(Job(f"{row.picture}, {row.method.name}, {row.note} | {fold.name}", arguments))
+        if kept and any(fingerprint_of(tested, job.arguments, digests) not in cache for job in jobs):
+            continue
         yield as_row(row, map_folds(tested, jobs, workers=workers, results=CACHE / "folds", progress=say))
 
 

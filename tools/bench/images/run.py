@@ -149,12 +149,13 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="four people, no 3D networks (ten minutes)")
     options.add_argument("--workers", type=int, default=1, help="processes")
     options.add_argument("--only", nargs="*", default=list(PARTS), choices=list(PARTS), help="parts to run anew")
+    options.add_argument("--kept", action="store_true", help="only rows that earlier runs have finished")
     request = options.parse_args()
     out = harness.quick_out(request)
     figures = harness.earlier(out) | {"machine": harness.machine("torch"), "quick": request.quick}
     for part in request.only:
         start, rows = time.perf_counter(), []
-        for row in PARTS[part](quick=request.quick, workers=request.workers):
+        for row in PARTS[part](quick=request.quick, workers=request.workers, kept=request.kept):
             rows.append(row)
             # after every row: what was stopped has its rows
             figures[part] = {"rows": rows, "seconds": round(time.perf_counter() - start, 1)}
