@@ -84,6 +84,18 @@ def test_the_near_foots_force_comes_from_the_pictures(model: Path, tmp_path: Pat
     assert (tmp_path / "f.csv").read_text(encoding="utf-8").startswith("time [s],right_vgrf [BW]")
 
 
+def test_a_force_that_does_not_end_with_the_stance_is_flagged(model: Path) -> None:
+    walker = filmed(participant="new", speed_m_s=1.25, seed=99)
+    flag = "force far from 0 where the foot lands or leaves"
+    assert not any(flag in row.flags for row in estimate(model, walker).rows)
+    images, (_, stop) = images_of(walker).copy(), contacts("right", 4, 1.25)[1]
+    # the picture of midstance stays until the foot has left
+    held = slice(round((stop - 0.15) * 60), round((stop + 0.1) * 60))
+    images[held] = images[held.start - 12]
+    found = estimate(model, with_pictures(walker, images), accept_beyond=True)
+    assert sum(flag in row.flags for row in found.rows) == 1
+
+
 def test_who_walks_the_other_way_shows_the_left_foot(model: Path) -> None:
     found = estimate(model, filmed(participant="new", near="left", heading=-1.0))
     assert sorted(found.feet) == ["left"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,11 @@ from .windows import Prediction, beyond_bundle, stance_row, window_set
 
 FEWEST_FRAMES = 3
 """Pictures of a stance below which it has no curve: chosen by hand; at 60 Hz the shortest stance has twelve."""
+
+LOADED_BW = 0.35
+"""Vertical force (BW) in the first or last picture of a stance from which on it is flagged: chosen by hand. Within a
+picture of 60 Hz a foot is loaded to about half of that."""
+NOT_UNLOADED = "force far from 0 where the foot lands or leaves"
 
 
 def predict_clips(
@@ -49,11 +55,20 @@ def _of_foot(
         ends = np.asarray([stance.ic_s, stance.to_s])
         curve = _over(times[seen], values[seen], ends)
         parts.append(curve)
-        rows.append(stance_row(foot.side, curve[0], curve[1], pictures[seen], spec.scaler.channels))
+        row = stance_row(foot.side, curve[0], curve[1], pictures[seen], spec.scaler.channels)
+        rows.append(replace(row, flags=(*row.flags, *_ends(curve[1], spec.scaler.axes))))
     seen_here = seen_in(spec, data)
     rows = flag_unlike(spec, seen_here, rows, range(len(rows)))
     curve_of_foot = from_stances(foot.base, parts, [(r.start_s, r.end_s) for r in foot.rejections], spec.scaler.axes)
     return Prediction(curve_of_foot, rows, beyond_bundle(model, data), None, seen_here)
+
+
+def _ends(force_bw: Floats, axes: Sequence[str]) -> tuple[str, ...]:
+    """Return the flag of a stance whose vertical force does not come from, or go to, what a foot in the air has."""
+    if "vgrf" not in axes:
+        return ()
+    ends = force_bw[[0, -1], list(axes).index("vgrf")]
+    return (NOT_UNLOADED,) if bool((ends > LOADED_BW).any()) else ()
 
 
 def _over(time_s: Floats, force_bw: Floats, ends_s: Floats) -> tuple[Floats, Floats]:

@@ -43,7 +43,7 @@ class StatedError:
             return str(self)
         return (
             f"{self}, over windows {beyond_s:.2f} s longer than the contact, with no force there: over the contact"
-            " alone it is larger, by about a tenth in a walk"
+            " alone it is larger, by a tenth to a sixth"
         )
 
     def to_json(self) -> dict[str, object]:
