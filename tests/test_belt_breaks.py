@@ -99,3 +99,14 @@ def test_one_clock_and_one_shift_have_no_break(seed: int) -> None:
     for recording in (trial(seed).reference, late(trial(seed).reference, 0.1)):
         forces = [np.stack([s["fz"].values, s["fx"].values], axis=1) for s in recording.of_kind("force_plate").values()]
         assert belt_parts(*forces, rate_hz=float(recording.streams["plate_1"].attrs["rate_hz"])) == []
+
+
+@pytest.mark.parametrize("unknown", [slice(0, 12), slice(22, None)])
+def test_a_belt_that_is_unknown_at_first_or_at_last_has_no_break_there(unknown: slice) -> None:
+    shifted = late(trial(0).reference, 0.1)
+    first = shifted.streams["plate_1"].copy(deep=True)
+    rate_hz = float(first.attrs["rate_hz"])
+    start, stop = (None if s is None else round(s * rate_hz) for s in (unknown.start, unknown.stop))
+    for name in first.data_vars:
+        first[name].values[start:stop] = np.nan
+    assert not [code for code in codes(shifted.replaced(dict(shifted.streams) | {"plate_1": first})) if "break" in code]

@@ -59,7 +59,8 @@ def belt_parts(first: Floats, second: Floats, *, rate_hz: float) -> list[BeltPar
     reach = round(WIDEST_S / step)
     every = max(1, round(BLOCK_S / step))
     costs = np.cumsum(_unsteadiness(a, b, reach, every), axis=1)
-    cuts = _cuts(costs, 0, costs.shape[1] - 1, (every * step, step))
+    seen = np.isfinite(a[reach : reach + (costs.shape[1] - 1) * every, 0]).reshape(-1, every).mean(axis=1)
+    cuts = _cuts(costs, np.append(0.0, np.cumsum(seen)), 0, costs.shape[1] - 1, (every * step, step))
     if not cuts:
         return []
     edges_s = [0.0, *((cut * every + reach) * step for cut in cuts), len(first) / rate_hz]
@@ -107,12 +108,18 @@ def _unsteadiness(a: Floats, b: Floats, reach: int, every: int) -> Floats:
     return np.asarray(rows)
 
 
-def _cuts(costs: Floats, start: int, end: int, steps_s: tuple[float, float]) -> list[int]:
-    """Return the blocks between start and end at which the best shift changes; steps (s) of blocks and of shifts."""
+def _cuts(costs: Floats, seen: Floats, start: int, end: int, steps_s: tuple[float, float]) -> list[int]:
+    """Return the blocks between start and end at which the best shift changes; steps (s) of blocks and of shifts.
+
+    ``seen`` counts the blocks up to each that are known: what is unknown is steady at every shift.
+    """
     least = round(LEAST_S / steps_s[0])
     if end - start <= 2 * least:
         return []
     inside = np.arange(start + least, end - least)
+    inside = inside[(seen[inside] - seen[start] >= least) & (seen[end] - seen[inside] >= least)]
+    if not inside.size:
+        return []
     before = costs[:, inside] - costs[:, [start]]
     after = costs[:, [end]] - costs[:, inside]
     at = int(np.argmin(before.min(axis=0) + after.min(axis=0)))
@@ -121,4 +128,4 @@ def _cuts(costs: Floats, start: int, end: int, steps_s: tuple[float, float]) -> 
     if abs(one - two) * steps_s[1] < SMALLEST_S or gain < SMALLEST_GAIN:
         return []
     cut = int(inside[at])
-    return [*_cuts(costs, start, cut, steps_s), cut, *_cuts(costs, cut, end, steps_s)]
+    return [*_cuts(costs, seen, start, cut, steps_s), cut, *_cuts(costs, seen, cut, end, steps_s)]
