@@ -57,9 +57,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "trials").mkdir()
     for k, speed in enumerate(SPEEDS):
         filmed(participant=f"P{k}", speed_m_s=speed, seed=k).to_netcdf(folder / "trials" / f"walk{k}.nc")
-    config = folder / "film.toml"
-    config.write_text("[train]\nepochs = 12\n")
-    train(folder / "trials", preset="film-silhouette", config=config, out=folder / "model")
+    train(folder / "trials", preset="film-silhouette", out=folder / "model")
     return folder / "model"
 
 

@@ -100,7 +100,7 @@ def tried(*, quick: bool) -> list[Tried]:
         Tried(crop, kernel(0), "1 frame"),
         Tried(crop, kernel(-4, -3, -2, -1, 0), "5 frames"),
         Tried(crop, kernel(*range(-8, 9, 2)), "+-8 frames"),
-        Tried(crop, three_axes(), "+-8 frames", axes=("vgrf", "apgrf", "mlgrf")),
+        Tried(crop, three_axes(), "+-4 frames", axes=("vgrf", "apgrf", "mlgrf")),
         Tried(full, mlp("MLP, soft labels", 4, 0), "5 frames"),
         Tried(full, mlp("MLP, soft labels", 0, 0), "1 frame"),
         *[Tried(crop, mlp("MLP, soft labels", *reach), frames) for *reach, frames in REACHES],
