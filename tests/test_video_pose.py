@@ -297,10 +297,11 @@ def test_a_clip_has_one_scale_the_floor_fixed_and_goes_to_the_right() -> None:
 def test_the_full_frame_is_the_whole_picture_in_grey() -> None:
     picture = np.zeros((90, 160, 3), dtype=np.uint8)
     picture[:, 80:] = 200
-    small = full_frame(picture)
+    small = full_frame(picture, turned=False)
     assert small.shape == (SIDE, SIDE)
     assert small[:, :18].max() == 0
     assert small[:, 22:].min() == 200
+    assert full_frame(picture, turned=True)[:, 22:].max() == 0
 
 
 def test_a_camera_that_moves_is_told_from_one_that_stands() -> None:

@@ -32,8 +32,14 @@ def outline(centres: Floats, radii: Floats) -> Floats:
     """Return the hull of circles as a polygon (corners, 2)."""
     import cv2
 
-    corners = (centres[:, None, :] + radii[:, None, None] * _CIRCLE).reshape(-1, 2).astype(np.float32)
+    corners = _settled((centres[:, None, :] + radii[:, None, None] * _CIRCLE).reshape(-1, 2)).astype(np.float32)
     return np.asarray(cv2.convexHull(corners)[:, 0], dtype=np.float64)
+
+
+def _settled(points_px: Floats) -> Floats:
+    """Return points to 1/1024 px: sums in another order differ in their last bits, and a film must not."""
+    # a hair beyond the half, so that points midway by symmetry do not go either way
+    return np.asarray(np.floor(points_px * 1024 + 0.5 + 1e-4) / 1024)
 
 
 def silhouettes(parts: Sequence[PaintedPart], maps: Floats, size: int, *, finer: int = 6) -> Picture:

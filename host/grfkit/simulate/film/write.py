@@ -37,7 +37,9 @@ def write_film(
         If sides are odd (H.264 halves colours) or there are other numbers of pictures and stamps.
     """
     import av
+    from av.video.reformatter import Interpolation
 
+    exact = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
     ticks = np.rint((np.asarray(stamps_s) + first_stamp_s) * _TICKS_HZ).astype(np.int64)
     if ticks.size and (np.diff(ticks) < 1).any():
         raise BadInputError("two pictures of the film have the same stamp")
@@ -58,6 +60,7 @@ def write_film(
                 stream.codec_context.thread_count = 1
                 stream.options = {"preset": "veryfast", "crf": "20", "bf": "0"}
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame = frame.reformat(format="yuv420p", interpolation=exact, threads=1)
             frame.pts, frame.time_base = int(ticks[written]), Fraction(1, _TICKS_HZ)
             container.mux(stream.encode(frame))
             written += 1
