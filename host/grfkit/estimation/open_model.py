@@ -17,6 +17,7 @@ from ..learn.spec import ForceModel, ModelSpec, check_compatible, check_unseen, 
 from ..records.stance_set import StanceSet
 from ..runtime.bundle import Bundle, is_bundle, load_bundle
 from ..runtime.bundle_files import check_digest, read_sums
+from ..runtime.interpreters import Interpreter
 from ..runtime.manifest import DOCUMENT, MANIFEST
 from ..runtime.pictures import PICTURES, PictureBundle, is_picture_bundle, load_picture_bundle
 
@@ -35,8 +36,7 @@ class BundleForceModel:
     @property
     def name(self) -> str:
         """Return the network's name, and what answers."""
-        engine = self.bundle.engine
-        return f"{self.spec.network['name']} in int8 ({engine.backend} {engine.version}, {engine.resolver})"
+        return _in_int8(self.spec, self.bundle.engine)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -91,8 +91,7 @@ class PictureBundleModel:
     @property
     def name(self) -> str:
         """Return the network's name, and what answers."""
-        engine = self.bundle.engine
-        return f"{self.spec.network['name']} in int8 ({engine.backend} {engine.version}, {engine.resolver})"
+        return _in_int8(self.spec, self.bundle.engine)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -128,9 +127,18 @@ def load_bundle_model(folder: Path, backend: str = "auto") -> BundleForceModel:
     """
     folder = Path(folder)
     bundle = load_bundle(folder, backend)
-    # load_bundle has checked the manifest and the int8 file, and knows nothing of this document
+    return BundleForceModel(_document_in(folder), bundle)
+
+
+def _in_int8(spec: ModelSpec, engine: Interpreter) -> str:
+    """Return a network's name, and what answers for it."""
+    return f"{spec.network['name']} in int8 ({engine.backend} {engine.version}, {engine.resolver})"
+
+
+def _document_in(folder: Path) -> ModelSpec:
+    """Return the document of the model that a bundle was made of; whoever loads the bundle checks its other files."""
     check_digest(folder, DOCUMENT, read_sums(folder))
-    return BundleForceModel(read_spec(folder / DOCUMENT), bundle)
+    return read_spec(folder / DOCUMENT)
 
 
 def read_spec(path: Path) -> ModelSpec:
@@ -164,8 +172,7 @@ def open_model(folder: Path) -> ForceModel:
         return load_bundle_model(folder)
     if is_picture_bundle(folder):
         pictures = load_picture_bundle(folder)
-        check_digest(folder, DOCUMENT, read_sums(folder))
-        return PictureBundleModel(read_spec(folder / DOCUMENT), pictures)
+        return PictureBundleModel(_document_in(folder), pictures)
     try:
         from ..learn.model import GrfModel
     except ImportError as error:

@@ -17,8 +17,6 @@ PLACE_S = 1.5
 SMALLEST_S, SMALLEST_GAIN = TOLD_S, TOLD_GAIN
 """Change (s) from which on a break is told, and the ratio by which the summed force on either side of it must vary less
 at its own shift than at the other side's: those of a shift of the whole record."""
-
-
 BLOCK_S = 0.1
 """Length (s) of what is looked at as one: the place of a break is known to no less than that."""
 

@@ -83,10 +83,11 @@ def _tile(image: NDArray[Any], points: xr.Dataset, masks: xr.Dataset | None, row
     at_s = float(points["time"].values[row])
     leg, floor = float(points.attrs["leg_px"]), float(points.attrs["floor_px"])
     drawn = image.copy()
+    down = [side for side, spans in stands.items() if any(a <= at_s <= b for a, b in spans)]
     for side in ("left", "right"):
         colour = _NEAR if side == points.attrs["near_side"] else _FAR
         _draw(drawn, points, row, side, colour, leg)
-        if any(a <= at_s <= b for a, b in stands[side]):
+        if side in down:
             _draw_contact(drawn, points, row, side, colour, leg)
     hips = points["position"].sel(landmark=["hip_left", "hip_right"]).values[row, :, 0]
     height = (_ABOVE_LEGS + _BELOW_LEGS) * leg
@@ -98,7 +99,6 @@ def _tile(image: NDArray[Any], points: xr.Dataset, masks: xr.Dataset | None, row
         mask = cv2.resize(np.asarray(masks["image"].values[row]), (size, size), interpolation=cv2.INTER_NEAREST)
         tile[:size, -size:] = mask[:, :, None]
     text = f"{at_s:.2f} s"
-    down = [side for side, spans in stands.items() if any(a <= at_s <= b for a, b in spans)]
     if down:
         text += f"  stands: {' '.join(down)}"
     (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -69,4 +68,4 @@ def picture(inputs: Tensor, index: Tensor, pixels: int) -> Tensor:
 
 def over_time(values: Tensor, points: int) -> Tensor:
     """Return values (batch, features, columns) at ``points`` samples, linear between columns."""
-    return torch.nn.functional.interpolate(values, size=points, mode="linear", align_corners=True)
+    return functional.interpolate(values, size=points, mode="linear", align_corners=True)
