@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from film_walks import contacts, film_trial, stance_force_bw
-from grfkit import estimate, train
+from grfkit import cut_windows, estimate, evaluate, train
+from grfkit.cli.learn_words import scores_text
+from grfkit.dataset.cut import CutRequest
 from grfkit.errors import BadInputError, RefusedError
+from grfkit.learn.recipe import Recipe
 from grfkit.records import Trial
+from grfkit.records.window_length import in_contact
 
 SPEEDS = (1.0, 1.15, 1.3, 1.45, 1.6)
 
@@ -120,6 +125,20 @@ def test_a_hole_in_the_film_costs_its_stances_alone(model: Path) -> None:
     assert found.rejected["leaves the picture, or a joint is hidden"] >= 1
     curve = found.feet["right"]
     assert np.isnan(curve.force_bw[(curve.time_s > 1.3) & (curve.time_s < 1.5)]).all()
+
+
+def test_an_evaluation_tells_the_error_of_the_contact_alone_where_windows_go_beyond_it(
+    trials: dict[str, Trial],
+) -> None:
+    cut = CutRequest(kinds=("keypoints",), source="film", rule="5%BW walking")
+    three = [trials[name] for name in ("walk00", "walk10", "walk20")]
+    scores = evaluate(three, config=Recipe(method="ridge", cut=cut)).scores
+    group = scores["methods"][scores["headline"]]["vgrf"]["group"]
+    # .08 s of nothing on either side of .6 s: the error of all is the smaller one
+    assert 1.02 < group["rmse_contact_bw"]["mean"] / group["rmse_bw"]["mean"] < 1.3
+    assert "vgrf RMSE BW, contact alone" in scores_text(scores)
+    by_plates = cut_windows(three[0], replace(cut, source="force"))
+    assert in_contact(by_plates, by_plates.data.sizes["time"]) is None
 
 
 def test_a_hole_within_a_stance_costs_that_stance_and_a_lost_picture_none(model: Path) -> None:

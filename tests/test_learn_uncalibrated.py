@@ -43,11 +43,12 @@ def test_counts_become_relative_and_the_set_says_so(trial: Trial, tmp_path: Path
     assert units(load_sets([tmp_path / "trial.nc"], Recipe(cut=REQUEST, decide_cells=True))) == {UNIT}
 
 
-def test_what_was_said_is_done(trial: Trial) -> None:
+def test_counts_taken_as_recorded_are_done_so_and_named(trial: Trial) -> None:
     as_recorded = cut_for_training([trial], REQUEST, decide=False)
     assert units(as_recorded) == {"count"}
-    assert "relative" not in findings(as_recorded)
-    assert usable(as_recorded, Recipe())[1] == ()
+    (told,) = usable(as_recorded, Recipe())[1]
+    assert told.startswith("insole cells are counts, and were taken as recorded, which tells little")
+    assert 'cells = "relative" in the [cut] table' in told
 
 
 def test_too_few_steps_leave_counts_as_they_are_and_the_set_says_so(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from film_walks import FLOOR_PX, contacts, film_trial, stance_force_bw
 from grfkit import estimate, train
+from grfkit.cli.quantize import main
 from grfkit.errors import BadInputError, RefusedError
 from grfkit.learn.model import GrfModel
 from grfkit.records import Trial
@@ -151,3 +155,28 @@ def test_a_model_of_pictures_knows_contact_times_and_a_distance(model: Path) -> 
     assert known.spans["contact_s"].least == pytest.approx(0.65, abs=0.03)
     # blocks, not pixels: the document stays small
     assert len(json.dumps(known.model_dump(mode="json"))) < 200_000
+
+
+def test_a_model_whose_range_is_of_other_inputs_is_told_to_be_older_or_edited(model: Path) -> None:
+    trained = GrfModel.load(model)
+    assert trained.spec.range is not None
+    assert trained.spec.range.strength is not None
+    pixels = trained.spec.range.strength.model_copy(update={"level": (1.0,) * 1600, "spread": (0.0,) * 1600})
+    older = trained.spec.range.model_copy(update={"strength": pixels})
+    trained = replace(trained, spec=trained.spec.model_copy(update={"range": older}))
+    with pytest.raises(
+        BadInputError, match=r"knows 1600 channels.*made by an older grfkit, or its document was edited"
+    ):
+        estimate(trained, filmed(participant="new", speed_m_s=1.25, seed=99))
+
+
+def test_options_of_insoles_are_refused_with_a_model_of_pictures(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option, value in {"--boards": "none", "--rate-hz": "100", "--keep-failed": str(tmp_path / "look")}.items():
+        words = ["grf-quantize", "export", str(model), "--out", str(tmp_path / "b"), option, value]
+        with patch.object(sys, "argv", words), pytest.raises(SystemExit) as stop:
+            main()
+        err = " ".join(capsys.readouterr().err.split())
+        assert stop.value.code == 2
+        assert f"leave out {option}, which would do nothing" in err

@@ -43,6 +43,19 @@ def test_the_packaged_model_of_films_states_its_error() -> None:
     json.dumps(told, allow_nan=False)
 
 
+def test_windows_beyond_the_contact_have_a_second_error_of_the_contact_alone(tmp_path: Path) -> None:
+    document = json.loads((model_folder("grfkit:walking-side-view") / "evaluation.json").read_text(encoding="utf-8"))
+    for axis in document["axes"]:
+        group = document["methods"][document["headline"]][axis]["group"]
+        group["rmse_contact_bw"] = {"mean": 0.25, "low": 0.2, "high": 0.3}
+    (tmp_path / "evaluation.json").write_text(json.dumps(document), encoding="utf-8")
+    error = stated_error(tmp_path)
+    assert error is not None
+    assert "over the contact alone: vertical 0.250 (0.200-0.300), forward" in error.told(0.16)
+    assert "0.250" not in error.told()
+    assert error.to_json()["rmse_contact_bw"]["vgrf"] == {"mean": 0.25, "low": 0.2, "high": 0.3}
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"headline": "x", "methods": {}}', "no json"])
 def test_no_evaluation_or_another_form_states_none(tmp_path: Path, text: str) -> None:
     assert stated_error(None) is None

@@ -84,15 +84,14 @@ def _windows(cut: str) -> str:
 
 def scores_text(scores: dict[str, Any]) -> str:
     """Return the table of an evaluation and what it says."""
-    from ..learn.card import beaten, table_text
+    from ..learn.card import beaten, stance_measures, table_text
 
     leaks = [f"LEAKS: {leak}; these figures are no headline" for leak in scores["leaks"]]
     cut = f"windows cut by {scores['cut']}" if scores["window"] == "stance" else "continuous windows"
     head = f"{scores['split']}, {scores['participants']} participants, {sum(scores['windows'].values())} {cut}"
     # of clips, papers print the error over all samples of a person
-    measures = ("rmse_bw", "rrmse_percent", "r") if scores["window"] == "stance" else (
-        "rmse_bw", "mae_percent_bw", "r_samples"
-    )  # fmt: skip
+    stance = scores["window"] == "stance"
+    measures = stance_measures(scores) if stance else ("rmse_bw", "mae_percent_bw", "r_samples")
     lines = [
         head,
         *leaks,

@@ -19,6 +19,7 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on s
 
 @app.command(epilog=common.EXIT_CODES)
 def export(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="Folder that grf-train wrote.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder of the bundle to write.", show_default=False)],
     calibrate: Annotated[
@@ -49,18 +50,22 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a bundle that exists.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Quantise MODEL and write its bundle, if every bound is kept; a minute or two."""
+    """Quantise MODEL and write its bundle, if every bound is kept; a minute or two.
+
+    A model of pictures of a film has no C: --boards, --rate-hz and --keep-failed are refused with it.
+    """
     from .quantize_run import run_export
 
     summary, text = run_export(
         model, out, calibrate=calibrate, held_out=held_out, boards=boards, rate_hz=rate_hz, licence=licence,
-        force=force, keep_failed=keep_failed,
+        force=force, keep_failed=keep_failed, stated=_stated(context, "boards", "rate_hz", "keep_failed"),
     )  # fmt: skip
     print(json.dumps(summary, indent=2, allow_nan=False) if as_json else text)
 
 
 @app.command(epilog=common.EXIT_CODES)
 def verify(
+    context: typer.Context,
     bundle: Annotated[Path, typer.Argument(help="Folder that grf-quantize export wrote.", show_default=False)],
     boards: Annotated[
         str, typer.Option("--boards", help="Emulated boards to run again: QEMU's names with commas between, all, none.")
@@ -82,8 +87,13 @@ def verify(
     """
     from .quantize_run import run_verify
 
-    summary, text = run_verify(bundle, boards, run)
+    summary, text = run_verify(bundle, boards, run, stated=_stated(context, "boards", "run"))
     print(json.dumps(summary, indent=2, allow_nan=False) if as_json else text)
+
+
+def _stated(context: typer.Context, *names: str) -> tuple[str, ...]:
+    """Return those of some parameters that were stated."""
+    return tuple(n for n in names if getattr(context.get_parameter_source(n), "name", "DEFAULT") != "DEFAULT")
 
 
 def main() -> None:

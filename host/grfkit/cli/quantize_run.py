@@ -22,9 +22,14 @@ _EXPORT_STEPS, _VERIFY_STEPS, _PICTURE_STEPS = 9, 10, 7
 
 def run_export(
     model: Path, out: Path, *, calibrate: Sequence[Path] | None, held_out: Sequence[Path] | None, boards: str,
-    rate_hz: float, licence: str, force: bool, keep_failed: Path | None,
+    rate_hz: float, licence: str, force: bool, keep_failed: Path | None, stated: Sequence[str] = (),
 ) -> tuple[dict[str, Any], str]:  # fmt: skip
     """Return the manifest of the bundle that was written, and the text about it.
+
+    Parameters
+    ----------
+    stated
+        Options of insoles alone that the user stated: refused with a model of pictures.
 
     Raises
     ------
@@ -44,6 +49,7 @@ def run_export(
     if is_bundle(model) or is_picture_bundle(model):
         raise BadInputError(f"{model}: is a bundle already; name the folder that grf-train wrote")
     if model.is_dir() and takes_pictures(model):
+        _refuse_of_insoles(model, stated, pictures="a model")
         return _export_pictures(
             model, out, calibrate=calibrate, held_out=held_out, licence=licence or UNSTATED, force=force
         )
@@ -51,9 +57,9 @@ def run_export(
     try:
         with quiet_console() as console, progress_bar("converting", console) as bar:
             manifest = export_bundle(
-                model, out, calibrate=calibrate, held_out=held_out, boards=machines, rate_hz=rate_hz,
-                licence=licence or UNSTATED, force=force, keep_failed=keep_failed,
-                progress=_steps(bar, _EXPORT_STEPS + len(machines)),
+                model, out, calibrate=calibrate, held_out=held_out, boards=machines,
+                rate_hz=rate_hz, licence=licence or UNSTATED, force=force,
+                keep_failed=keep_failed, progress=_steps(bar, _EXPORT_STEPS + len(machines)),
             )  # fmt: skip
     except Refusal as refused:
         _say_broken(refused.broken)
@@ -87,6 +93,17 @@ def _export_pictures(
         ) from None
     text = "\n  ".join([f"{out}: {words(manifest)[0]}", *words(manifest)[1:]])
     return manifest.model_dump(mode="json") | {"folder": str(out)}, text
+
+
+def _refuse_of_insoles(folder: Path, stated: Sequence[str], *, pictures: str) -> None:
+    """Refuse options that say something of insoles alone, with a model or a bundle of pictures."""
+    if stated:
+        options = [f"--{name.replace('_', '-')}" for name in stated]
+        names = f"{', '.join(options[:-1])} and {options[-1]}" if len(options) > 1 else options[0]
+        raise BadInputError(
+            f"{folder}: is {pictures} of pictures of a film, of which there is no C, so that no board runs it; leave"
+            f" out {names}, which would do nothing"
+        )
 
 
 def _say_broken(broken: Sequence[str]) -> None:
@@ -151,7 +168,9 @@ def export_words(out: Path, manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
-def run_verify(bundle: Path, boards: str, run: bool | None) -> tuple[dict[str, Any], str]:
+def run_verify(
+    bundle: Path, boards: str, run: bool | None, *, stated: Sequence[str] = ()
+) -> tuple[dict[str, Any], str]:
     """Return what was proven of a bundle, and the text about it.
 
     Raises
@@ -166,6 +185,7 @@ def run_verify(bundle: Path, boards: str, run: bool | None) -> tuple[dict[str, A
 
     machines = boards_of(boards)
     if is_picture_bundle(bundle):
+        _refuse_of_insoles(bundle, stated, pictures="a bundle")
         from ..deploy.picture_bundle import verified as verified_pictures
 
         proven = verified_pictures(bundle)

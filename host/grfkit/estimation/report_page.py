@@ -131,7 +131,7 @@ def _mean_stance(estimate: Estimate, side: Side, curve: FootCurve, measured: _Me
     # the plates bear both feet: they are this one's where the other is known to be in the air
     others = [c for other, c in estimate.feet.items() if other != side]
     plates = _mean([_alone(row, share, others, measured) for row in rows]) if others else np.full(POINTS, np.nan)
-    note = f"Mean of {len(rows)} stances." + (
+    note = ("One stance." if len(rows) == 1 else f"Mean of {len(rows)} stances.") + (
         " Measured where the other foot is estimated to be in the air." if np.isfinite(plates).any() else ""
     )
     return CurveOverMeasured(f"Mean stance, {side} foot", 100 * share, course, plates, "% of stance", "BW", note)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..gait.loading import Curve, active_peak, horizontal, impact_peak, impulse_bw_s, valr
-from ..records.window_length import window_length_s
+from ..records.window_length import in_contact, window_length_s
 from ..stats.agreement import bland_altman, icc_2_1, tost
 from ..stats.compare import paired, with_holm
 from ..stats.conformal import highest_level, leave_one_out_coverage
@@ -91,14 +91,20 @@ def scores(predictions: Predictions, *, headline: str = "", level: float = 0.9) 
 
 
 def method_scores(predictions: Predictions, method: str) -> dict[str, Any]:
-    """Return the scores of one method by axis: ``group`` and ``participants`` of each measure, and ``strata``."""
+    """Return the scores of one method by axis: ``group`` and ``participants`` of each measure, and ``strata``.
+
+    Windows of a film go beyond their contact, where the force is 0; ``rmse_contact_bw`` is of the contact alone.
+    """
     people, conditions = predictions.per_stance("participant").tolist(), _conditions(predictions)
     measured, predicted = predictions.measured, predictions.predicted(method)
-    mass = predictions.scalar("mass_kg")
+    mass, within = predictions.scalar("mass_kg"), in_contact(predictions, measured.shape[1])
     result = {}
     for i, axis in enumerate(predictions.axes):
         errors = curve_errors(measured[:, :, i], predicted[:, :, i])
         errors["rmse_n"] = errors["rmse_bw"] * mass * G
+        if within is not None:
+            alone = curve_errors(np.where(within, measured[:, :, i], np.nan), predicted[:, :, i])
+            errors["rmse_contact_bw"] = alone["rmse_bw"]
         # contacts, then conditions, then people: a speed with many contacts must not rule a person's error
         per_person = {k: by_participant(v, people, conditions) for k, v in errors.items()}
         per_person |= over_samples(measured[:, :, i], predicted[:, :, i], people)

@@ -250,7 +250,7 @@ def _error(evaluation: dict[str, Any] | None) -> str:
         f"`{evaluation['split']}`, every participant tested by a model that had not seen them, beside every baseline;"
         " mean over participants and its 95 % interval.",
         "",
-        table_text(evaluation),
+        table_text(evaluation, measures=stance_measures(evaluation)),
         "",
         _verdict(evaluation),
         "",
@@ -262,6 +262,12 @@ def _error(evaluation: dict[str, Any] | None) -> str:
         cells = [f"{v[person]:.4f}" if v.get(person) is not None else "-" for v in by_axis]
         lines.append(f"| {person} | {count} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def stance_measures(evaluation: dict[str, Any]) -> tuple[str, ...]:
+    """Return the measures of a table of stances; windows that go beyond their contact have the contact's alone, too."""
+    group = evaluation["methods"][evaluation["headline"]][evaluation["axes"][0]]["group"]
+    return ("rmse_bw", *(n for n in ("rmse_contact_bw",) if n in group), "rrmse_percent", "r")
 
 
 def _verdict(evaluation: dict[str, Any]) -> str:
@@ -301,7 +307,7 @@ def _use(spec: ModelSpec, about: About | None = None) -> str:
 
 def table_text(evaluation: dict[str, Any], *, measures: Sequence[str] = ("rmse_bw", "rrmse_percent", "r")) -> str:
     """Return a Markdown table: a row per method, mean and 95 % interval over participants by axis."""
-    known = (*MEASURES, "rmse_n", *OVER_SAMPLES)
+    known = (*MEASURES, "rmse_n", "rmse_contact_bw", *OVER_SAMPLES)
     unknown = [m for m in measures if m not in known]
     if unknown:
         raise BadInputError(f"there is no measure '{unknown[0]}'; there are {', '.join(known)}")
@@ -318,12 +324,13 @@ def table_text(evaluation: dict[str, Any], *, measures: Sequence[str] = ("rmse_b
 
 
 _HEAD = {"rmse_bw": "RMSE BW", "rrmse_percent": "rRMSE %", "r": "r", "rmse_n": "RMSE N", "bias_bw": "bias BW"} | {
+    "rmse_contact_bw": "RMSE BW, contact alone",
     "mae_percent_bw": "MAE % BW",
     "r_samples": "r (samples)",
 }
 
 
-_DIGITS = {"rmse_bw": 4, "mae_bw": 4, "bias_bw": 4, "r": 4, "rmse_n": 1, "r_samples": 3}
+_DIGITS = {"rmse_bw": 4, "rmse_contact_bw": 4, "mae_bw": 4, "bias_bw": 4, "r": 4, "rmse_n": 1, "r_samples": 3}
 
 
 def _cell(summary: dict[str, Any] | None, measure: str) -> str:

@@ -19,6 +19,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .batches import Windows
+from .input_strength import MADE_OTHERWISE
 
 MOST_FEATURES = 600
 """Features of a window, at most: chosen by hand. 99 channels in 6 parts of the stance find what they find in 12."""
@@ -138,7 +139,7 @@ class InputDistance(BaseModel):
         if self.centre.shape != (count,):
             raise BadInputError(
                 f"the model's range knows {self.centre.shape[0]} features of its inputs, and its channels make {count}:"
-                " its document was edited; train it again"
+                f" {MADE_OTHERWISE}"
             )
         fit = _Fit(self.centre.values(), self.size.values(), self.directions.values(), self.variance.values())
         parts = [_distance(fit, table, self.typical) for table in _tables(data, channels, self.parts)]

@@ -24,6 +24,12 @@ it by more than half the least of the others."""
 STILL_WINDOWS = 0.8
 """Share of the windows of a recording in which a channel must not move to be named: chosen by hand."""
 
+MADE_OTHERWISE = (
+    "it was made by an older grfkit, or its document was edited; train it again with grf-train, from the same trials or"
+    " sets"
+)
+"""What is wrong with a model whose range is of other inputs than this grfkit makes of its channels, and what to do."""
+
 
 class InputStrength(BaseModel):
     """What inputs are compared with.
@@ -53,8 +59,8 @@ class InputStrength(BaseModel):
         """
         if not len(self.level) == len(self.spread) == len(channels):
             raise BadInputError(
-                f"the model's range knows {len(self.level)} channels, and its scaler {len(channels)}: its document was"
-                " edited; train it again"
+                f"the model's range knows {len(self.level)} channels of its inputs, and there are {len(channels)}:"
+                f" {MADE_OTHERWISE}"
             )
         level, least = np.asarray(self.level), np.asarray(self.spread)
         parts = list(_of(data, channels))

@@ -26,6 +26,7 @@ COUNTS = "count"
 def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest, *, decide: bool) -> StanceSet:
     """Return the windows of trials; with ``decide``, cells in counts relative to their foot's own steps.
 
+    Without ``decide`` cells are taken as the request says; of counts as recorded the set's findings say so.
     Trials of a film, without insoles or IMUs, are cut as films are (:func:`film_request`). A count is another load in
     every insole, so that counts of one person tell nothing of another's. Where a recording has too few steps to set its
     cells against, all are taken as recorded, and the set's findings say so.
@@ -38,8 +39,10 @@ def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest, *,
     if decide and request.kinds == KINDS and _film_alone(trials[0]):
         return cut_windows(trials, film_request(request))
     insoles = "insole" in request.kinds and not request.mapping
-    if not decide or not insoles or request.cells == "relative" or not _counts(trials[0]):
+    if not insoles or request.cells == "relative" or not _counts(trials[0]):
         return cut_windows(trials, request)
+    if not decide:
+        return _with_finding(cut_windows(trials, request), f"{_AS_RECORDED} {_TAKE_RELATIVE}")
     try:
         windows, told = cut_windows(trials, replace(request, cells="relative")), _RELATIVE
     except BadInputError as error:
@@ -59,6 +62,11 @@ _RELATIVE = (
     " table of a TOML file for --config takes them as they are)"
 )
 _AS_RECORDED = "insole cells are counts, and were taken as recorded, which tells little about other insoles"
+
+
+_TAKE_RELATIVE = (
+    '(cells = "relative" in the [cut] table of a TOML file for --config takes them relative to their foot\'s own steps)'
+)
 
 
 def cells_in(units: Sequence[str]) -> Literal["as recorded", "relative"]:

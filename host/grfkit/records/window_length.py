@@ -18,3 +18,17 @@ def window_length_s(windows: Windowed) -> NDArray[np.float64]:
         return contact_s
     stated = windows.scalar(WINDOW)
     return np.where(np.isfinite(stated), stated, contact_s)
+
+
+def in_contact(windows: Windowed, points: int) -> NDArray[np.bool_] | None:
+    """Return which samples lie within the contact that cut their window, shape (windows, points).
+
+    None where no window goes beyond its contact. A window goes beyond both ends alike.
+    """
+    lasts, contact_s = window_length_s(windows), windows.scalar("contact_s")
+    beyond = np.where(np.isfinite(contact_s), (lasts - contact_s) / 2.0, 0.0)
+    if not (beyond > 0.0).any():
+        return None
+    share = np.linspace(0.0, 1.0, points)
+    at = share * lasts[:, None]
+    return np.asarray((at >= beyond[:, None]) & (at <= (lasts - beyond)[:, None]) | (beyond <= 0.0)[:, None])

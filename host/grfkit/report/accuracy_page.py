@@ -23,6 +23,7 @@ _WAYS = {"affine": "gain and offset of the answer", "fine-tune": "network traine
 _SHORT = {"affine": "gain and offset", "fine-tune": "trained further"}
 _MEASURES = (
     ("rmse_bw", "RMSE, BW", 4),
+    ("rmse_contact_bw", "RMSE over the contact alone, BW", 4),
     ("rmse_n", "RMSE, N", 1),
     ("mae_percent_bw", "MAE, % BW", 1),
     ("rrmse_percent", "rRMSE, % of the measured range", 1),
@@ -104,7 +105,7 @@ def _section(evaluation: Evaluation, name: str) -> dict[str, Any]:
         "people": _people_figure(evaluation, name),
         "spm": _spm_figure(evaluation, name),
         "spm_words": _spm_words(evaluation, name),
-        "heads": [label for _, label, _ in _MEASURES],
+        "heads": [label for _, label, _ in _measures(evaluation, name)],
         "rows": [_row(evaluation, method, name) for method in evaluation["methods"]],
         "comparisons": _comparisons(evaluation, name),
         "strata": _strata(evaluation["methods"][headline][name]["strata"]),
@@ -124,10 +125,16 @@ def _sentence(evaluation: Evaluation, name: str) -> str:
     return text + (f"; not shown to be better than {', '.join(rest)}." if rest else ", that is than every baseline.")
 
 
+def _measures(evaluation: Evaluation, name: str) -> list[tuple[str, str, int]]:
+    """Return the measures of a table; that of the contact alone only where windows go beyond it."""
+    groups = [evaluation["methods"][m][name]["group"] for m in evaluation["methods"]]
+    return [m for m in _MEASURES if m[0] != "rmse_contact_bw" or any(m[0] in group for group in groups)]
+
+
 def _row(evaluation: Evaluation, method: str, name: str) -> tuple[str, list[str]]:
     group = evaluation["methods"][method][name]["group"]
     cells = []
-    for measure, _, digits in _MEASURES:
+    for measure, _, digits in _measures(evaluation, name):
         if measure not in group:  # of an earlier grfkit
             cells.append(DASH)
             continue
