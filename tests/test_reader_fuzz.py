@@ -19,6 +19,7 @@ from grfkit.records import Recording
 from live_files import Insole, recording_bytes
 from test_io_text import MT, TRC
 from test_loadsol import loadsol_text
+from test_sensor_text import NGIMU, XIMU3, shimmer
 from xdf_files import markers, stream, xdf, xdf_bytes
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -95,6 +96,9 @@ SEEDS: dict[str, tuple[str, bytes]] = {
     "xsens dot": ("xsens", DOT.encode()),
     "apdm": ("apdm", APDM.encode()),
     "apdm format 7": ("apdm", APDM7.encode()),
+    "x-io": ("xio", NGIMU.encode()),
+    "x-IMU3": ("xio", XIMU3.encode()),
+    "shimmer": ("shimmer", shimmer().encode()),
     "xdf": ("xdf", xdf_bytes()),
     "xdf with a clock reset": ("xdf", RESET),
     "grfrec": ("grfrec", LIVE),

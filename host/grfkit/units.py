@@ -87,7 +87,7 @@ _ALIASES: dict[str, str] = {
     "newton": "N", "newtons": "N", "nt": "N", "n": "N", "lb": "lbf", "lbs": "lbf",
     "ntmm": "N mm", "n-m": "N m", "n-mm": "N mm",
     "nm": "N m", "n.m": "N m", "n*m": "N m", "n·m": "N m", "newton-meters": "N m",
-    "nmm": "N mm", "n.mm": "N mm", "n*mm": "N mm", "n·mm": "N mm", "ncm": "N cm", "n.cm": "N cm",
+    "nmm": "N mm", "n.mm": "N mm", "mm.n": "N mm", "n*mm": "N mm", "n·mm": "N mm", "ncm": "N cm", "n.cm": "N cm",
     "meter": "m", "meters": "m", "metre": "m", "metres": "m", "millimeter": "mm", "millimeters": "mm",
     "m/s2": "m/s^2", "m/s²": "m/s^2", "m/sec^2": "m/s^2", "m/sec2": "m/s^2", "m.s^-2": "m/s^2",
     "mm/s2": "mm/s^2", "mm/s²": "mm/s^2", "gs": "g", "gn": "g",

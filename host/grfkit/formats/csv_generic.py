@@ -12,6 +12,7 @@ import numpy as np
 from .. import units
 from ..arrays import Floats
 from ..errors import BadInputError, UnitError
+from .header_rows import Header, HeaderLayout, read_header
 from .rows import is_missing, is_number, number_table, numbers, row_cells, unquoted
 from .text import decimal_sign, refuse_split_decimals
 
@@ -22,6 +23,7 @@ _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 
 # Lines searched for the header row, chosen by hand: comment lines of any number stand above it
 _HEADER_LINES = 200
+_PLAIN = HeaderLayout()
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,13 @@ def split_header(text: str) -> tuple[int, str, list[str]]:
     raise BadInputError("holds no header row of named columns, e.g. 'time [s],left_force [N]'")
 
 
-def parse_csv(text: str, column_map: Mapping[str, str] | None = None, *, needs: Sequence[str] = ()) -> CsvFile:
+def parse_csv(
+    text: str,
+    column_map: Mapping[str, str] | None = None,
+    *,
+    needs: Sequence[str] = (),
+    layout: HeaderLayout = _PLAIN,
+) -> CsvFile:
     """Return the columns of a CSV text and their numbers.
 
     Parameters
@@ -99,16 +107,19 @@ def parse_csv(text: str, column_map: Mapping[str, str] | None = None, *, needs: 
         Header cell -> ``"name [unit]"``. With a map, columns outside it that state no unit are left out.
     needs
         Names of columns without which the file is refused.
+    layout
+        Lines above the header, rows of names, row of units.
 
     Raises
     ------
     BadInputError
         If there is no header, a mapped column is absent, a name stands twice, or a cell is no number.
     """
-    index, separator, header = split_header(text)
-    notes: list[str] = []
-    indexed = _choose(header, dict(column_map or {}), notes)
-    _check_names([column for _, column in indexed], needs)
+    found = _header(text, layout)
+    separator, header, index = found.separator, found.names, found.end - 1
+    notes = list(found.notes)
+    indexed = choose_columns(header, dict(column_map or {}), notes, units_row=found.units if layout.units_row else ())
+    check_names([column for _, column in indexed], needs)
     lines = text.splitlines()[index + 1 :]
     while lines and not lines[-1].strip(" \t;,"):
         lines.pop()
@@ -152,7 +163,30 @@ def looks_like_table(text: str) -> tuple[str, list[str]]:
     return "", header
 
 
-def _choose(header: list[str], column_map: dict[str, str], notes: list[str]) -> list[tuple[int, TableColumn]]:
+def _header(text: str, layout: HeaderLayout) -> Header:
+    if not layout.is_plain:
+        return read_header(text.splitlines(), layout)
+    index, separator, header = split_header(text)
+    return Header(separator, header, [""] * len(header), index + 1, [])
+
+
+def choose_columns(
+    header: Sequence[str], column_map: Mapping[str, str], notes: list[str], *, units_row: Sequence[str] = ()
+) -> list[tuple[int, TableColumn]]:
+    """Return the columns to read, by their index: those of a map under its names, and all others that state a unit.
+
+    Parameters
+    ----------
+    column_map
+        Header cell -> ``"name [unit]"``; without one all columns are chosen.
+    units_row
+        Unit a column as a row of the file states them, "" for none; a map need not repeat them.
+
+    Raises
+    ------
+    BadInputError
+        If a mapped column is absent or stands twice, or map and row of units differ.
+    """
     absent = [name for name in column_map if name not in header]
     if absent:
         columns = ", ".join(f"'{cell}'" for cell in header[:12]) + (", ..." if len(header) > 12 else "")
@@ -162,19 +196,39 @@ def _choose(header: list[str], column_map: dict[str, str], notes: list[str]) -> 
         raise BadInputError(f"column '{twice[0]}' of the column map stands {header.count(twice[0])} times in the file")
     indexed, left_out = [], []
     for index, cell in enumerate(header):
+        below = units_row[index] if index < len(units_row) else ""
         if cell in column_map:
-            indexed.append((index, parse_column(column_map[cell], raw=cell)))
-        elif column_map and (not cell or not parse_column(cell).unit):
+            indexed.append((index, _with_unit(parse_column(column_map[cell], raw=cell), below)))
+        elif column_map and (not cell or not (below or parse_column(cell).unit)):
             left_out.append(cell)
         else:
-            indexed.append((index, parse_column(cell)))
+            indexed.append((index, _with_unit(parse_column(cell), below)))
     if left_out:
         names = ", ".join(f"'{cell}'" for cell in left_out[:8]) + (", ..." if len(left_out) > 8 else "")
         notes.append(f"{len(left_out)} columns outside the column map are left out: {names}")
     return indexed
 
 
-def _check_names(columns: list[TableColumn], needs: Sequence[str]) -> None:
+def _with_unit(column: TableColumn, below: str) -> TableColumn:
+    """Return a column with the unit that the row of units states."""
+    if not below or (column.unit and units.parse_unit(column.unit) == units.parse_unit(below)):
+        return column
+    if column.unit:
+        raise BadInputError(
+            f"column '{column.raw}' is in {column.unit} by its name or the column map, and in {below} by the file's"
+            " row of units; correct one"
+        )
+    return TableColumn(column.raw, column.name, below)
+
+
+def check_names(columns: Sequence[TableColumn], needs: Sequence[str]) -> None:
+    """Refuse columns of which a needed one is absent, or two have one name.
+
+    Raises
+    ------
+    BadInputError
+        With the first such name.
+    """
     absent = [name for name in needs if name not in {column.name for column in columns}]
     if absent:
         have = ", ".join(f"'{column.raw}'" for column in columns[:8]) + (", ..." if len(columns) > 8 else "")

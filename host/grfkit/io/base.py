@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..formats.header_rows import HeaderLayout
 from ..records import Recording
 
 HEAD_BYTES = 65536
@@ -41,6 +42,8 @@ class ReadOptions:
     ----------
     column_map
         For generic CSV: file column -> ``"name [unit]"``, from a TOML file.
+    layout
+        Of tables: lines above the header, rows of names, row of units; from the same TOML file.
     rate_hz
         For files that state no rate.
     cop_threshold_n, cop_filter_hz
@@ -50,6 +53,7 @@ class ReadOptions:
     """
 
     column_map: dict[str, str] = field(default_factory=dict)
+    layout: HeaderLayout = field(default_factory=HeaderLayout)
     rate_hz: float | None = None
     cop_threshold_n: float = 20.0
     cop_filter_hz: float = 50.0

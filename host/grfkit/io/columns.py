@@ -6,6 +6,10 @@
     time_unit = "ms"          # ... and its unit: s, ms, us or min
     # rate_hz = 100           # instead of both, where the file has no time column
     # side = "left"           # foot of every name without left_ or right_
+    # header_rows = 2         # rows of names, joined with ": "; a blank cell inherits what stands left of it
+    # units_row = true        # a row of units below them
+    # skip_lines = 5          # lines above them
+    # sheet = "Trial 3"       # of a workbook
 
     [columns]                 # column of the file = "house name [unit]"
     "Kraft L" = "left_force [N]"
@@ -30,6 +34,7 @@ from ..arrays import PathLike
 from ..documents import toml_document
 from ..errors import BadInputError
 from ..formats.csv_generic import parse_column
+from ..formats.header_rows import MOST_HEADER_ROWS, HeaderLayout
 from .base import ReadOptions
 
 
@@ -44,6 +49,10 @@ class ColumnMap(BaseModel):
         Sampling rate of a file without time column.
     side
         Foot of the names that state none.
+    header_rows, units_row, skip_lines
+        Rows of names, whether a row of units follows, and lines above them.
+    sheet
+        Of a workbook: the sheet that holds the table.
     columns
         Column of the file -> ``"name [unit]"``.
     files
@@ -55,6 +64,10 @@ class ColumnMap(BaseModel):
     time_unit: str | None = None
     rate_hz: float | None = Field(default=None, gt=0)
     side: Literal["left", "right"] | None = None
+    header_rows: int = Field(default=1, ge=1, le=MOST_HEADER_ROWS)
+    units_row: bool = False
+    skip_lines: int = Field(default=0, ge=0, le=10_000)
+    sheet: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     files: dict[str, dict[str, str]] = Field(default_factory=dict)
 
@@ -92,7 +105,10 @@ class ColumnMap(BaseModel):
         extra = dict(base.extra)
         if self.side is not None:
             extra.setdefault("side", self.side)
-        return replace(base, column_map=columns, rate_hz=base.rate_hz or self.rate_hz, extra=extra)
+        if self.sheet is not None:
+            extra["sheet"] = self.sheet
+        layout = HeaderLayout(self.skip_lines, self.header_rows, self.units_row)
+        return replace(base, column_map=columns, layout=layout, rate_hz=base.rate_hz or self.rate_hz, extra=extra)
 
     def _columns_of(self, file: str) -> dict[str, str]:
         matching = [pattern for pattern in self.files if fnmatchcase(file.lower(), pattern.lower())]

@@ -27,6 +27,8 @@ READER_MODULES = (
     "cortex",
     "xsens",
     "apdm",
+    "xio",
+    "shimmer",
     "xdf",
     "grfrec",
     "netcdf",

@@ -5,24 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import numpy as np
-import xarray as xr
-
-from ... import units
-from ...arrays import Floats
 from ...errors import BadInputError
-from ...formats.csv_generic import CsvFile, looks_like_table, parse_csv
-from ...formats.timing import without_wraps
-from ...records import Channel, Recording, make_stream
+from ...formats.csv_generic import looks_like_table, parse_csv
+from ...formats.header_rows import HeaderLayout, layout_of
+from ...records import Recording
 from ..base import Head, Match, Reader, ReadOptions
-from ..files import UNIX_TIME_S, check_time, file_recording, plate_attrs, read_text, refuse_extra, with_pressure_sum
-from ..naming import Place, channel_of, foot_of, is_house_name, place_of
+from ..files import file_recording, read_text, refuse_extra
+from ..naming import is_house_name
+from ..table_streams import table_streams
 
 _SUFFIXES = (".csv", ".tsv", ".txt")
-# Outside of these rates (Hz) the unit of the time column is doubted; chosen by hand around what sensors of gait do
-_SLOW_HZ, _FAST_HZ = 5.0, 50000.0
-# ... and above this one for what is worn: insoles and inertial sensors sample at 2,000 Hz at the most
-_FAST_WORN_HZ = 5000.0
+
+
+# Lines looked at for a header of several rows
+_LOOKED_AT = 64
 
 
 def _sniff(head: Head) -> Match:
@@ -30,7 +26,8 @@ def _sniff(head: Head) -> Match:
         return Match(0.0, "holds binary zeros")
     why, cells = looks_like_table(head.text)
     if not cells:
-        return Match(0.0, why)
+        layout = layout_of(head.lines(_LOOKED_AT)) if head.path.suffix.lower() in _SUFFIXES else None
+        return Match(0.05, _several_rows(layout)) if layout else Match(0.0, why)
     # a unit in the header is what distinguishes this layout from any other table of numbers
     timed = [cell for cell in cells if re.match(r"time\s*[\[(]", cell, re.IGNORECASE)]
     ours = [cell for cell in cells if is_house_name(cell)]
@@ -45,94 +42,25 @@ def _sniff(head: Head) -> Match:
 
 def _read(path: Path, options: ReadOptions) -> Recording:
     refuse_extra(options, "csv")
-    parsed = parse_csv(read_text(path), options.column_map, needs=() if options.rate_hz else ("time",))
-    time, time_unit, notes = _time(parsed, options)
-    streams = _streams(parsed, time, time_unit, options.rate_hz if not _time_columns(parsed) else None, notes)
-    if _time_columns(parsed):
-        _keep_recorded(streams, parsed.table[:, _time_columns(parsed)[0]])
-    first_s = float(units.to_si(time[:1], time_unit)[0])
-    absolute = UNIX_TIME_S[0] < first_s < UNIX_TIME_S[1]
-    if absolute:
-        notes.append("time counts from 1970 (Unix time)")
-    return file_recording(
-        path, streams, device="csv", reader="csv", t0_unix_s=0.0 if absolute else None, notes=[*parsed.notes, *notes]
-    )
-
-
-def _time_columns(parsed: CsvFile) -> list[int]:
-    return [i for i, column in enumerate(parsed.columns) if column.name == "time"]
-
-
-def _time(parsed: CsvFile, options: ReadOptions) -> tuple[Floats, str, list[str]]:
-    """Return the time column and its unit; without such a column, time counted at the rate that the user states."""
-    time_columns = _time_columns(parsed)
-    if not time_columns:
-        assert options.rate_hz  # else parse_csv refused
-        note = f"the file has no time column; time is counted at {options.rate_hz:g} Hz, as stated"
-        return np.arange(len(parsed.table)) / options.rate_hz, "s", [note]
-    column = parsed.columns[time_columns[0]]
-    if not column.unit:
-        raise BadInputError(f"column '{column.raw}' states no unit; write 'time [s]', 'time [ms]' or use a column map")
-    units.require(column.unit, "s", what=f"column '{column.raw}'")
-    time = parsed.table[:, time_columns[0]]
-    check_time(units.to_si(time, column.unit))
-    time, wrapped = _counted_on(time, column.unit)
-    unused = f"the stated rate of {options.rate_hz:g} Hz is not used" if options.rate_hz else ""
-    notes = [f"{unused}: column '{column.raw}' tells the time"] if unused else []
-    return time, column.unit, [*notes, *wrapped]
-
-
-def _counted_on(time: Floats, unit: str) -> tuple[Floats, list[str]]:
-    """Return a time column counted on where its clock starts anew, and a note of that."""
-    scale = float(units.to_si(np.ones(1), unit)[0])
-    stamps, what = without_wraps(time * scale)
-    if not what:
-        return time, []
-    times = int(np.count_nonzero(np.diff(time) < 0))
-    often = "once" if times == 1 else f"{times} times"
-    return stamps / scale, [f"time starts anew {often}, as {what} does: it is counted on from there"]
-
-
-def _keep_recorded(streams: dict[str, xr.Dataset], recorded: Floats) -> None:
-    """Put the column as it stands into ``time_raw``, starts anew included."""
-    for stream in streams.values():
-        raw = stream["time_raw"].values
-        raw[np.isfinite(raw)] = recorded
-
-
-def _streams(
-    parsed: CsvFile, time: Floats, time_unit: str, rate_hz: float | None, notes: list[str]
-) -> dict[str, xr.Dataset]:
-    names = {column.name for column in parsed.columns}
-    members: dict[str, list[Channel]] = {}
-    about: dict[str, Place] = {}
-    for index, column in enumerate(parsed.columns):
-        if column.name == "time":
-            continue
-        place = place_of(column.name, names)
-        members.setdefault(place.stream, []).append(channel_of(column, place, parsed.table[:, index]))
-        about.setdefault(place.stream, place)
-    if not members:
-        raise BadInputError("holds a time column but no other")
-    streams = {}
-    for name, channels in members.items():
-        place = about[name]
-        streams[name] = make_stream(
-            with_pressure_sum(channels) if place.kind == "insole" else channels,
-            time,
-            kind=place.kind,
-            side=place.side if place.kind != "force_plate" else "unknown",
-            time_unit=time_unit,
-            rate_hz=rate_hz,
-            stamp_source="index" if rate_hz else "unknown",
-            attrs=plate_attrs(knows_feet=foot_of(place.side)) if place.kind == "force_plate" else place.attrs,
+    needs = () if options.rate_hz else ("time",)
+    text = read_text(path)
+    layout = layout_of(text.splitlines()[:_LOOKED_AT]) if options.layout.is_plain else None
+    if layout and looks_like_table(text[: 1 << 16])[0]:
+        stated = [f"header_rows = {layout.header_rows}", f"units_row = {str(layout.units_row).lower()}"]
+        stated += [f"skip_lines = {layout.skip_lines}"] if layout.skip_lines else []
+        raise BadInputError(
+            f"{_several_rows(layout)}; if that is so, state it in a column map (--column-map): {', '.join(stated)}"
         )
-    # all streams of a table have its one time column
-    rate = float(next(iter(streams.values())).attrs["rate_hz"])
-    worn = any(stream.attrs["kind"] in ("insole", "imu", "body_imu") for stream in streams.values())
-    if rate and not _SLOW_HZ <= rate <= (_FAST_WORN_HZ if worn else _FAST_HZ):
-        notes.append(f"samples come at {rate:.3g} Hz: check the unit of the time column")
-    return streams
+    parsed = parse_csv(text, options.column_map, needs=needs, layout=options.layout)
+    streams, t0_unix_s, notes = table_streams(parsed, options)
+    return file_recording(path, streams, device="csv", reader="csv", t0_unix_s=t0_unix_s, notes=notes)
+
+
+def _several_rows(layout: HeaderLayout) -> str:
+    """Return what the first lines of a file seem to be."""
+    names = "a row" if layout.header_rows == 1 else f"{layout.header_rows} rows"
+    below = " and a row of units" if layout.units_row else ""
+    return f"has a header of {names} of names{below} from line {layout.skip_lines + 1} on, as it seems"
 
 
 READER = Reader("csv", "generic CSV (time [s], name [unit], ...)", _SUFFIXES, _sniff, _read, ("rate_hz", "column_map"))
