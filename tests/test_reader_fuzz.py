@@ -20,6 +20,7 @@ from live_files import Insole, recording_bytes
 from test_io_text import MT, TRC
 from test_loadsol import loadsol_text
 from test_sensor_text import NGIMU, XIMU3, shimmer
+from test_vicon_csv import nexus
 from xdf_files import markers, stream, xdf, xdf_bytes
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -98,6 +99,7 @@ SEEDS: dict[str, tuple[str, bytes]] = {
     "apdm format 7": ("apdm", APDM7.encode()),
     "x-io": ("xio", NGIMU.encode()),
     "x-IMU3": ("xio", XIMU3.encode()),
+    "vicon": ("vicon", nexus(frames=range(1, 9)).encode()),
     "shimmer": ("shimmer", shimmer().encode()),
     "xdf": ("xdf", xdf_bytes()),
     "xdf with a clock reset": ("xdf", RESET),

@@ -25,6 +25,7 @@ READER_MODULES = (
     "opensim",
     "rbds",
     "cortex",
+    "vicon",
     "xsens",
     "apdm",
     "xio",
