@@ -17,6 +17,7 @@ from grfkit.io.base import Reader
 from grfkit.io.sniff import all_readers, read_head
 from grfkit.records import Recording
 from live_files import Insole, recording_bytes
+from test_delsys import EMGWORKS, discover
 from test_io_text import MT, TRC
 from test_loadsol import loadsol_text
 from test_sensor_text import NGIMU, XIMU3, shimmer
@@ -99,6 +100,8 @@ SEEDS: dict[str, tuple[str, bytes]] = {
     "apdm format 7": ("apdm", APDM7.encode()),
     "x-io": ("xio", NGIMU.encode()),
     "x-IMU3": ("xio", XIMU3.encode()),
+    "delsys discover": ("delsys", discover(timed=True).encode()),
+    "delsys emgworks": ("delsys", EMGWORKS.encode()),
     "vicon": ("vicon", nexus(frames=range(1, 9)).encode()),
     "shimmer": ("shimmer", shimmer().encode()),
     "xdf": ("xdf", xdf_bytes()),

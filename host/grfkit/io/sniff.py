@@ -30,6 +30,7 @@ READER_MODULES = (
     "apdm",
     "xio",
     "shimmer",
+    "delsys",
     "xdf",
     "grfrec",
     "netcdf",
