@@ -222,9 +222,9 @@ def _plans(channels: list[str], sensors: list[str], rates: list[str]) -> tuple[l
         notes.append(f"have neither a rate nor a time column and are left out: {', '.join(timeless[:8])}")
     if rounded:
         notes.append(
-            "rates are printed in whole Hz and units not at all, as Discover did before version 1.5: time may be off by"
-            f" up to {50.0 / max(min(rounded), 1.0):.2g} %, and channels have no unit; name them in a column map, or export"
-            " again with a later version"
+            "rates are printed in whole Hz and units not at all, as Discover did before version 1.5: time may be off"
+            f" by up to {50.0 / max(min(rounded), 1.0):.2g} %, and channels have no unit; export it again with a later"
+            " version, or name them in a column map"
         )
     return plans, notes
 
