@@ -70,12 +70,22 @@ def monitor(
     tui: _Tui = False,
     lsl: _Lsl = False,
     demo: Annotated[bool, typer.Option("--demo", help="Virtual insoles, which run a bundle.")] = False,
+    film: Annotated[
+        str | None,
+        typer.Option(
+            "--film", metavar="FILE|CAMERA", help="Film of a walker from the side, or a camera's number.", **_HIDDEN
+        ),
+    ] = None,
+    near_side: Annotated[
+        str | None, typer.Option("--near-side", help="With --film: left or right, if it is mirrored.", **_HIDDEN)
+    ] = None,
 ) -> None:
     """Monitor insoles until interrupted; or play a recording again: replay FILE.
 
-    Without --record the recording gets a dated name in the present folder.
+    Without --record the recording gets a dated name in the present folder. With --film FILE or a camera's number (0)
+    stances of whoever walks through the picture are shown after they ended; nothing is recorded.
     """
-    from .monitor_run import Showing, refuse_before, run_monitor
+    from .monitor_run import Showing, refuse_before, run_film, run_monitor
 
     if context.invoked_subcommand is not None:
         refuse_before(context)
@@ -97,6 +107,10 @@ def monitor(
         "demo": demo,
     }
     showing = Showing(headless, as_json, tui, lsl, host, port, token, not no_browser)
+    if film is not None or near_side is not None:
+        asked = {"film": film, "model": model, "mass_kg": mass, "near_side": near_side, "seconds": seconds}
+        run_film(context, asked, showing)
+        return
     run_monitor(options, showing, no_record=no_record)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +38,7 @@ def run_monitor(options: dict[str, Any], showing: Showing, *, no_record: bool) -
     BadInputError, RefusedError
         For whatever cannot be used.
     """
-    if showing.headless and showing.tui:
-        raise BadInputError("--headless shows nothing and --tui shows it in the terminal; name one of them")
+    _refuse_two_views(showing)
     if no_record and options.get("record") is not None:
         raise BadInputError(f"--record {options['record']} and --no-record; name one of them")
     try:
@@ -56,9 +56,49 @@ def run_monitor(options: dict[str, Any], showing: Showing, *, no_record: bool) -
     print(monitor.as_json(summary) if showing.as_json else monitor.words(summary))
 
 
+_WITH_FILM = (
+    "film", "near_side", "model", "mass", "seconds", "headless", "as_json", "port", "host", "token", "no_browser",
+    "tui",
+)  # fmt: skip
+"""Parameters that say something of a film; all others are of insoles."""
+
+
+def run_film(context: Any, options: dict[str, Any], showing: Showing) -> None:
+    """Watch a film or a camera, and print what came of it.
+
+    Raises
+    ------
+    BadInputError, RefusedError
+        For whatever cannot be used.
+    """
+    if options["film"] is None:
+        raise BadInputError("--near-side says which side of a filmed walker is near; name the film with --film")
+    other = [name for name in _stated(context) if name not in _WITH_FILM]
+    if other:
+        option = "--" + other[0].replace("_", "-")
+        raise BadInputError(f"{option} is of insoles and would do nothing with --film; leave one of them out")
+    _refuse_two_views(showing)
+    from ..monitor import film as monitor
+
+    given = {name: value for name, value in options.items() if value is not None}
+    given["model"] = str(given.get("model", ""))
+    request = monitor.film_request(given)
+    summary = asyncio.run(monitor.film_headless(request, _views(showing), say=say))
+    print(json.dumps(summary, allow_nan=False) if showing.as_json else monitor.words(summary))
+
+
+def _stated(context: Any) -> list[str]:
+    return [name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"]
+
+
+def _refuse_two_views(showing: Showing) -> None:
+    if showing.headless and showing.tui:
+        raise BadInputError("--headless shows nothing and --tui shows it in the terminal; name one of them")
+
+
 def refuse_before(context: Any) -> None:
     """Refuse options in front of a subcommand, which would do nothing there."""
-    options = [name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"]
+    options = _stated(context)
     if options:
         option, command = "--" + options[0].removeprefix("as_").replace("_", "-"), context.invoked_subcommand
         raise BadInputError(

@@ -156,6 +156,10 @@ class Snapshot:
     target: dict[str, Any] | None = None
     demo: bool = False
     replay: str | None = None
+    film: str | None = None
+    """Name of the film or camera whose walker is shown in place of insoles."""
+    film_error: str | None = None
+    """What the model of a film states of its error, and on what it was trained."""
 
     def to_json(self) -> str:
         """Return the message."""

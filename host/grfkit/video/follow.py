@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ _DRIFT = 0.15
 """Share of the square's side that the hips may be off the person's path before it is looked for there. By hand."""
 _LEVELS = 16
 """Grey levels of a kept mask: fewer press better, and a silhouette needs no more."""
+
+_NO_MASK = np.zeros((0, 0), dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,40 @@ def follow(
     seen
         Called with the time of each picture, for progress.
     """
-    times: list[float] = []
-    poses: list[Pose | None] = []
-    masks: list[KeptMask | None] = []
-    last: Region | None = None
+    follower = Follower(model)
     for time_s, picture in frames:
-        pose = _next(picture, last, path.at(time_s), model)
-        last = pose.following if pose else None
-        times.append(time_s)
-        masks.append(keep_mask(pose.mask, pose.region) if pose else None)
-        poses.append(pose)
+        follower.look(time_s, picture, path.at(time_s))
         if seen:
             seen(time_s)
-    return _walker(times, poses, masks)
+    return follower.walker()
+
+
+class Follower:
+    """Follows one person through pictures that are given one after the other."""
+
+    def __init__(self, model: PoseModel) -> None:
+        self._model = model
+        self._times: list[float] = []
+        self._poses: list[Pose | None] = []
+        self._masks: list[KeptMask | None] = []
+        self._last: Region | None = None
+
+    def __len__(self) -> int:
+        """Return how many pictures were looked at."""
+        return len(self._times)
+
+    def look(self, time_s: float, picture: Picture, expected: Region | None) -> None:
+        """Look for the person in the next picture, where it is expected by its path; None: not in the picture."""
+        pose = _next(picture, self._last, expected, self._model)
+        self._last = pose.following if pose else None
+        self._times.append(time_s)
+        self._masks.append(keep_mask(pose.mask, pose.region) if pose else None)
+        # the mask was pressed: a long film's would fill the memory
+        self._poses.append(replace(pose, mask=_NO_MASK) if pose else None)
+
+    def walker(self) -> Walker:
+        """Return the person in the pictures so far."""
+        return _walker(self._times, self._poses, self._masks)
 
 
 def _next(picture: Picture, last: Region | None, expected: Region | None, model: PoseModel) -> Pose | None:
@@ -139,7 +162,7 @@ def _next(picture: Picture, last: Region | None, expected: Region | None, model:
     return None
 
 
-def _walker(times: list[float], poses: list[Pose | None], masks: list[KeptMask | None]) -> Walker:
+def _walker(times: Sequence[float], poses: Sequence[Pose | None], masks: Sequence[KeptMask | None]) -> Walker:
     count = len(POINTS)
     nothing = np.full(count, np.nan)
     return Walker(

@@ -112,6 +112,11 @@ class Search:
             poses.append(pose)
         return poses
 
+    @property
+    def open_since(self) -> float | None:
+        """Return since when somebody who may still be there is seen, s; None where nobody is."""
+        return min((path.times[0] for path in self._open), default=None)
+
     def paths(self) -> list[Path]:
         """Return everybody's path, the longest way through the picture first; short-lived ones are left out."""
         paths = [p for p in self._closed + self._open if len(p.times) >= LEAST_SIGHTINGS]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..arguments import as_path
 from ..arrays import Floats, PathLike
 from ..errors import BadInputError, RefusedError
-from ..provenance import Provenance, describe_input
+from ..provenance import InputFile, Provenance, describe_input
 from ..records import Recording, make_images, make_keypoints, make_recording
 from ..signals.film_crop import CROP_PX
 from ..signals.film_time import leaps, trunk_of
@@ -114,38 +114,99 @@ def read_film(path: PathLike, options: FilmOptions | None = None, **stated: Any)
     passes = passes_of(paths, way) if wanted.walker is None else Passes((way,))
     repeats = Repeats()
     found = follow(repeats.watch(_frames(film, wanted)), passes, model, seen=_step(wanted, "following"))
+    seen = Followed(file.name, found, paths, way, passes, background, repeats, film.width, film.height)
+    return walk_recording(
+        replace(seen, captured_hz=film.captured_hz),
+        wanted,
+        pictures=lambda walker, walk: _pictures(film, walker, walk, wanted),
+        findings=lambda: film.findings,
+        inputs=[source],
+    )
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A walker who was followed through a film, and what else the film showed.
+
+    Attributes
+    ----------
+    name
+        Of the film, for refusals.
+    found, way, passes
+        The walker, its path and all of its passes; ``paths``: everybody's.
+    captured_hz
+        As the camera states it; NaN where it does not.
+    """
+
+    name: str
+    found: Walker
+    paths: Sequence[WayThrough]
+    way: WayThrough
+    passes: Passes
+    background: Background
+    repeats: Repeats
+    width: int
+    height: int
+    captured_hz: float = float("nan")
+
+
+def walk_recording(
+    seen: Followed,
+    wanted: FilmOptions,
+    *,
+    pictures: Callable[[Walker, Walk], NDArray[np.uint8]],
+    findings: Callable[[], Sequence[str]] = tuple,
+    inputs: Sequence[InputFile] = (),
+) -> Recording:
+    """Return the recording of a walker who was followed; see :func:`read_film`.
+
+    Parameters
+    ----------
+    pictures
+        Makes the clip's pictures of walker and walk.
+    findings
+        What was noticed of the file, asked for once the pictures are made.
+
+    Raises
+    ------
+    BadInputError, RefusedError
+        As :func:`read_film`.
+    """
+    found, width, height, repeats = seen.found, seen.width, seen.height, seen.repeats
     if not np.isfinite(found.points).any():
-        raise BadInputError(f"{file.name}: the walker is lost in every picture; film in better light, or from nearer")
-    width, height = film.width, film.height
-    notes = [*_about_camera(background, found, way, file.name), *_about_people(paths, way, passes)]
-    walk = find_walk(found, width, height, wanted.near_side, name=file.name)
+        raise BadInputError(f"{seen.name}: the walker is lost in every picture; film in better light, or from nearer")
+    notes = [
+        *_about_camera(seen.background, found, seen.way, seen.name),
+        *_about_people(seen.paths, seen.way, seen.passes),
+    ]
+    walk = find_walk(found, width, height, wanted.near_side, name=seen.name)
     fixed, swapped, turned = repaired(found, walk.leg_px, walk.near_side)
     repeated = repeats.share(walk.start, walk.end)
-    seen = fixed.part(walk.start, walk.end)
-    leapt = leaps(seen.times, trunk_of(seen.points[..., 0] / walk.leg_px, POINTS))
-    notes += _about_legs(fixed, walk, swapped, turned) + about_time(seen.times, repeated, leapt)
-    notes += about_rate(seen.times, film.captured_hz)
+    part = fixed.part(walk.start, walk.end)
+    leapt = leaps(part.times, trunk_of(part.points[..., 0] / walk.leg_px, POINTS))
+    notes += _about_legs(fixed, walk, swapped, turned) + about_time(part.times, repeated, leapt)
+    notes += about_rate(part.times, seen.captured_hz)
     back = against(fixed, walk)
     if back.any():
         fixed = fixed.without(back)
         notes.append(f"in {int(back.sum())} pictures the walker goes the other way; these are left out")
-    attrs = _attributes(walk, fixed.times, width, height, len(paths))
+    attrs = _attributes(walk, fixed.times, width, height, len(seen.paths))
     attrs |= {"repeated": repeated, LEGS_PUT_RIGHT: swapped}
-    if np.isfinite(film.captured_hz):
-        attrs["captured_hz"] = film.captured_hz
+    if np.isfinite(seen.captured_hz):
+        attrs["captured_hz"] = seen.captured_hz
     streams = {
         "keypoints": make_keypoints(
             _shown(fixed, width, height), POINTS, fixed.times, visibility=fixed.visibility, attrs=attrs
         ),
         "images": make_images(
-            _pictures(film, fixed, walk, wanted),
+            pictures(fixed, walk),
             fixed.times,
             picture=wanted.picture,
             attrs=attrs | {"mirrored": int(walk.heading < 0)},
         ),
     }
-    provenance = Provenance(inputs=[source], configuration=_configuration(wanted))
-    return make_recording(streams, device="film", reader="film", provenance=provenance, notes=[*film.findings, *notes])
+    provenance = Provenance(inputs=list(inputs), configuration=_configuration(wanted))
+    return make_recording(streams, device="film", reader="film", provenance=provenance, notes=[*findings(), *notes])
 
 
 def _frames(film: Film, options: FilmOptions) -> Iterator[tuple[float, Picture]]:

@@ -23,16 +23,20 @@ class Repeats:
 
     def __init__(self) -> None:
         self._changes: list[float] = []
+        self._last: NDArray[np.int16] | None = None
 
     def watch(self, frames: Iterable[tuple[float, Picture]]) -> Iterator[tuple[float, Picture]]:
         """Yield times and pictures as they come."""
-        last: NDArray[np.int16] | None = None
         for time_s, picture in frames:
-            seen = picture[::_EVERY, ::_EVERY, 1].astype(np.int16)
-            alike = last is not None and last.shape == seen.shape
-            self._changes.append(float(np.abs(seen - last).mean()) if alike and last is not None else np.inf)
-            last = seen
+            self.look(picture)
             yield time_s, picture
+
+    def look(self, picture: Picture) -> None:
+        """Take the next picture."""
+        last, seen = self._last, picture[::_EVERY, ::_EVERY, 1].astype(np.int16)
+        alike = last is not None and last.shape == seen.shape
+        self._changes.append(float(np.abs(seen - last).mean()) if alike and last is not None else np.inf)
+        self._last = seen
 
     def share(self, start: int, end: int) -> float:
         """Return the share of the pictures ``[start, end)`` that repeat the one before; 0 where that is not told."""

@@ -227,15 +227,17 @@ const on = {
 
 function state(content) {
   snapshot = counters.snapshot = content;
+  document.body.classList.toggle("film", Boolean(content.film));
   for (const device of content.devices) foot(device.device);
   for (const one of runners.values()) {
     const pair = one.feet.map((foot_) => foot_.state);
     const first = Math.min(...pair.filter(Boolean).map((device) => device.device));
     const key = (name) => (first > 0 && first < Infinity ? `${first}:${name}` : name);
     const asymmetry = Object.fromEntries(["contact_s", "peak", "loading_rate"].map((name) => [name, content.asymmetry_percent[key(name)]]));
-    view.drawNumbers(one.body, pair, asymmetry);
+    view.drawNumbers(one.body, pair, asymmetry, Boolean(content.film));
   }
   controls.show(content);
+  if (content.film) view.write($("skipped"), content.film_error ?? "");
   const [kind, words] = view.sourceText(content);
   $("source").dataset.kind = kind;
   view.write($("source"), `${kind}: ${words}`);
@@ -256,6 +258,8 @@ function stance(content) {
 
 function happened(content) {
   counters.happenings++;
+  // stances of a pass that turned out to be none, or that another page forgot
+  if (content.kind === "clear" && snapshot?.film) controls.on.cleared();
   $("log").querySelector(".hint")?.remove();
   $("log").prepend(view.logLine(content, snapshot?.devices ?? []));
   while ($("log").children.length > 60) $("log").lastElementChild.remove();
@@ -315,7 +319,7 @@ function words(nowS) {
   for (const one of runners.values()) one.words(nowS, counters.connected);
   if (!snapshot) return;
   const ages = new Map([...feet].map(([device, one]) => [device, one.age(nowS)]));
-  view.drawHealth($("health"), snapshot.devices, ages);
+  view.drawHealth($("health"), snapshot.devices, ages, Boolean(snapshot.film));
   view.write($("state"), counters.connected ? view.stateText(snapshot) : "▲ not connected");
 }
 requestAnimationFrame(frame);

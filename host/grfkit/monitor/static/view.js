@@ -106,7 +106,12 @@ function asymmetryRow(percent) {
 }
 
 /** The table of the last stances of one runner; `pair` holds the two feet's devices or null. */
-export function drawNumbers(body, pair, asymmetry) {
+export function drawNumbers(body, pair, asymmetry, film = false) {
+  if (film) {
+    // a film shows its near foot better than the other: nothing is told of their difference, nor of loading rates
+    body.replaceChildren(...FEATURES.slice(0, 2).map(([, label, read]) => featureRow(label, read, pair)));
+    return;
+  }
   const rows = [];
   const cadences = pair.map((d) => d?.cadence_per_min).filter(known);
   const cadence = cadences.length ? cadences.reduce((a, b) => a + b, 0) / cadences.length : null;
@@ -146,23 +151,35 @@ const HEALTH = [
   ["Estimate by", (d) => d.estimate ?? "nobody: sum of cells"],
 ];
 
+const HEALTH_OF_FILM = [
+  HEALTH[0],
+  ["Told after a stance's end, p50 / p99", (d) => {
+    const { p50, p99 } = d.latency_ms ?? {};
+    return known(p50) ? `${(p50 / 1000).toFixed(1)} / ${known(p99) ? (p99 / 1000).toFixed(1) : NONE} s` : NONE;
+  }],
+  ["Pictures skipped", (d) => lost(d.samples_lost, d.samples)],
+  ["Stances", (d) => count(d.stances)],
+  ["Estimate by", (d) => d.estimate],
+];
+
 function lost(missing, arrived) {
   const all = missing + arrived;
   return all ? `${count(missing)} (${((100 * missing) / all).toFixed(2)} %)` : NONE;
 }
 
 /** Signal health: a row for each quantity, a column for each insole. Cells are kept, so that nothing jumps. */
-export function drawHealth(table, devices, ages) {
+export function drawHealth(table, devices, ages, film = false) {
+  const rows = film ? HEALTH_OF_FILM : HEALTH;
   const columns = devices.map((d) => `${d.device}${d.side}${d.name}`).join("|");
   if (table.dataset.columns !== columns) {
     table.dataset.columns = columns;
     const heads = devices.map((d) => make("th", { scope: "col", title: d.address },
       make("span", { class: `badge ${d.side}` }, d.side === "left" ? "L" : "R"), ` ${d.name || d.side}`));
-    table.tHead.replaceChildren(make("tr", {}, make("th", { scope: "col" }, "Insole"), ...heads));
-    table.tBodies[0].replaceChildren(...HEALTH.map(([label]) =>
+    table.tHead.replaceChildren(make("tr", {}, make("th", { scope: "col" }, film ? "Foot" : "Insole"), ...heads));
+    table.tBodies[0].replaceChildren(...rows.map(([label]) =>
       make("tr", {}, make("th", { scope: "row" }, label), ...devices.map(() => make("td")))));
   }
-  HEALTH.forEach(([, read], row) => devices.forEach((device, column) => {
+  rows.forEach(([, read], row) => devices.forEach((device, column) => {
     write(table.tBodies[0].rows[row].cells[column + 1], String(read(device, ages)));
   }));
 }
@@ -189,6 +206,7 @@ export function recordingText(recording) {
 /** Where the data comes from, in words that nobody takes for the other. */
 export function sourceText(snapshot) {
   if (snapshot.replay) return ["REPLAY", `replay of ${String(snapshot.replay).split(/[\\/]/).pop()}`];
+  if (snapshot.film) return ["FILM", `${snapshot.film}: stances appear after they ended`];
   if (snapshot.demo) return ["DEMO", "virtual insoles, simulated data"];
   return ["LIVE", "real insoles"];
 }
