@@ -49,6 +49,7 @@ class FilmHub:
         self._subscriptions: list[Subscription] = []
         self._state: State = "scanning"
         self._problem: str | None = None
+        self._slow_told = False
         self._stopping, self._next_s = False, 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._run: asyncio.Task[None] | None = None
@@ -199,8 +200,9 @@ class FilmHub:
             return
         used = 1.0 - source.skipped / max(1, source.came)
         words = f"this computer cannot keep up: {behind:.1f} s behind, {100 * used:.0f} % of the pictures used"
-        if self._problem is None:
-            self._threadsafe_event("problem", words)
+        if not self._slow_told:
+            self._slow_told = True
+            self._call(self._event, "problem", words)
         self._problem = words
 
     def _answer(self, *, final: bool) -> None:
@@ -251,9 +253,6 @@ class FilmHub:
     def _call(self, function: Any, *arguments: Any) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(function, *arguments)
-
-    def _threadsafe_event(self, kind: str, text: str) -> None:
-        self._call(self._event, kind, text)
 
     def _event(self, kind: str, text: str = "", device: int | None = None) -> None:
         self.publish(MonitorEvent(kind, self.now_s, text, device))

@@ -136,7 +136,7 @@ def markdown(figures: Rows) -> str:
         f"\\* {DRAWN} people only, every third, since a CPU needs minutes for one; their constant median errs by"
         f" {of_drawn(rows, 'constant median')}, the 2D-CNN of silhouettes by {of_drawn(rows, '2D-CNN, soft labels')}.",
         "",
-        f"+ {WIDTH} maps and {EPOCHS} epochs: as published it has 256 maps (110.5 million parameters) and up to 500"
+        f"\\+ {WIDTH} maps and {EPOCHS} epochs: as published it has 256 maps (110.5 million parameters) and up to 500"
         " epochs, which are for a GPU.",
         "",
         "## Labels, time and balance",
