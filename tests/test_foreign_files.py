@@ -50,20 +50,13 @@ def saved_array(save: Callable[..., None]) -> bytes:
     return out.getvalue()
 
 
-MAT = (
-    b"MATLAB 5.0 MAT-file, Platform: GLNXA64, Created on: Mon Jan  1 00:00:00 2024".ljust(124) + b"\0\1IM" + b"\0" * 64
-)
 OTHERS: list[tuple[str, bytes, str, str]] = [
-    ("a.xlsx", zipped("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook", "save the table as CSV"),
-    ("a.csv", zipped("[Content_Types].xml", "xl/worksheets/sheet1.xml"), "an Excel workbook", "save the table as CSV"),
     ("a.ods", zipped("mimetype", "application/vnd.oasis.opendocument.spreadsheet"), "a LibreOffice workbook", "CSV"),
     ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 500, "an old Excel or Word file", "save the table as CSV"),
     ("a.docx", zipped("[Content_Types].xml", "word/document.xml"), "a text document", "CSV"),
     ("a.zip", zipped("walk.csv"), "a ZIP archive", "unpack it"),
     ("a.npz", saved_array(np.savez), "an archive of NumPy arrays", "CSV"),
     ("a.npy", saved_array(np.save), "a NumPy array", "CSV"),
-    ("a.mat", MAT, "a MATLAB file", "CSV"),
-    ("a.mat", b"MATLAB 7.3 MAT-file" + b" " * 105 + b"\0" * 384 + b"\x89HDF\r\n\x1a\n", "a MATLAB file", "CSV"),
     ("a.mat", np.asarray([0, 3, 1, 0, 2], dtype="<i4").tobytes() + b"x\0" + b"\0" * 24, "a MATLAB file", "CSV"),
     ("a.csv.gz", gzip.compress(b"time [s],left_force [N]\n0,1\n", mtime=0), "packed with gzip", "unpack it"),
     ("a.tar", tarred(), "a tar archive", "unpack it"),

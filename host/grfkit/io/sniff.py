@@ -31,6 +31,8 @@ READER_MODULES = (
     "xio",
     "shimmer",
     "delsys",
+    "matlab",
+    "workbook",
     "xdf",
     "grfrec",
     "netcdf",

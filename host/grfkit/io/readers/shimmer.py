@@ -202,4 +202,4 @@ def _other(column: _Column, values: Floats) -> Channel:
     return Channel(snake(column.raw), np.asarray(values), unit, "raw", column.raw)
 
 
-READER = Reader("shimmer", "Shimmer (Consensys) text", (".csv", ".txt", ".dat"), _sniff, _read)
+READER = Reader("shimmer", "Shimmer (Consensys) text", (".csv", ".txt"), _sniff, _read)
