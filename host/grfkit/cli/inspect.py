@@ -60,6 +60,14 @@ def inspect(
             help="Of a mirrored film: the side of the body near the camera, left or right.",
         ),
     ] = "",
+    picture: Annotated[
+        str,
+        typer.Option(
+            "--picture",
+            help="Of a film: what its pictures show: silhouette, grey, full frame, or 'background silhouette' (by"
+            " background subtraction, without the pose model: no contacts, no force).",
+        ),
+    ] = "",
     sheet: Annotated[
         Path | None,
         typer.Option(
@@ -88,7 +96,7 @@ def inspect(
     if _is_trial(file, as_json, stated=any(option is not None for option in (column_map, rate_hz, side, plates))):
         return
     options = read_options(column_map, rate_hz, side, plates, file=file)
-    options.extra.update(_of_film(file, walker, near_side, sheet, force=force))
+    options.extra.update(_of_film(file, walker, near_side, sheet, picture, force=force))
     with quiet_console() as console, console.status(f"reading {file.name} ..."):
         report, recording = describe(file, options)
         if sheet is not None:
@@ -103,22 +111,24 @@ def inspect(
     show_report(report)
 
 
-def _of_film(file: Path, walker: str, near_side: str, sheet: Path | None, *, force: bool) -> dict[str, Any]:
+def _of_film(
+    file: Path, walker: str, near_side: str, sheet: Path | None, picture: str, *, force: bool
+) -> dict[str, Any]:
     """Return what is stated of a film, as its reader takes it; refused of other files before they are read."""
     from ..arguments import refuse_other_ending
     from ..artefacts import check_file
     from ..errors import BadInputError
     from ..video.containers import is_film
 
-    stated = {"--walker": walker, "--near-side": near_side, "--sheet": sheet}
+    stated = {"--walker": walker, "--near-side": near_side, "--sheet": sheet, "--picture": picture}
     given = [option for option, value in stated.items() if value]
     if given and not is_film(file):
         raise BadInputError(f"{file}: is no film; leave out {', '.join(given)}")
     if sheet is not None:
         check_file(sheet, force=force)
         refuse_other_ending(sheet, (".png", ".jpg"), "a contact sheet is written as PNG or JPEG")
-    known: dict[str, Any] = {"near_side": near_side} if near_side else {}
-    return known | ({"walker": walker} if walker else {})
+    known = {"near_side": near_side, "walker": walker, "picture": picture}
+    return {name: value for name, value in known.items() if value}
 
 
 def _write_sheet(sheet: Path, file: Path, recording: Recording, *, force: bool) -> None:

@@ -59,8 +59,9 @@ class CutRequest:
     landmark_inputs, frame, physics
         Of landmarks: see :class:`~grfkit.dataset.motion.MotionSettings`.
     picture, foot
-        Of a film: which pictures (``silhouette``, ``grey``, ``full frame``; empty where there is one stream of them,
-        or for silhouettes), and which foot's force, the one ``near`` the camera or the ``far`` one.
+        Of a film: which pictures (``silhouette``, ``grey``, ``full frame``, ``background silhouette``; empty where
+        there is one stream of them, or for silhouettes), and which foot's force, the one ``near`` the camera or the
+        ``far`` one.
     """
 
     points: Annotated[int, Field(ge=2, le=MOST_POINTS)] = 101

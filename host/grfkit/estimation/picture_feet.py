@@ -15,6 +15,7 @@ from ..errors import BadInputError, RefusedError
 from ..gait.contacts import Rejection
 from ..gait.stances import Stance
 from ..learn.spec import ModelSpec
+from ..video.clip import BACKGROUND
 from .feet import Foot
 from .film_feet import FilmContacts, ankle_samples, film_contacts
 from .source import EstimateRequest, EstimateSource
@@ -47,6 +48,11 @@ def picture_feet(
     RefusedError
         If the film is too slow for the model or for any, has holes throughout, or shows too few contacts.
     """
+    if picture_of(spec) == BACKGROUND:
+        raise RefusedError(
+            f"{source.name}: the model takes silhouettes by background subtraction, which show no contacts, and a force"
+            " without them would be a guess; train with the pose model's silhouettes (grf-sync without --picture)"
+        )
     film = film_contacts(spec, source, request, facts, findings)
     pictures = picture_stream(source.trial.streams, picture_of(spec))
     rows, columns = (int(pictures.sizes[n]) for n in ("row", "column"))

@@ -87,7 +87,8 @@ def make_images(
     images
         Shape (frames, rows, columns), uint8; row 0 is the uppermost, and the walker walks to the right.
     picture
-        What they show: ``silhouette`` (crop, 255 is the walker), ``grey`` (crop) or ``full frame`` (grey).
+        What they show: ``silhouette`` (crop, 255 is the walker), ``grey`` (crop), ``full frame`` (grey) or
+        ``background silhouette`` (by background subtraction).
 
     Raises
     ------

@@ -148,6 +148,12 @@ def read_wearables(
         groups = by_clock(recording, together=request.together)
         if not groups:
             streams = ", ".join(recording.streams)
+            if list(recording.of_kind("images")) == list(recording.streams):
+                raise WrongRoleError(
+                    f"{path_of(source)}: holds pictures alone (background subtraction), in which no contact can be"
+                    " seen, so that nothing aligns it; take the pose model's (leave out --picture), or put the stream"
+                    " into a trial in Python with a clock map that you know"
+                )
             raise WrongRoleError(
                 f"{path_of(source)}: holds no insole, IMU, landmarks or keypoints stream to align (it holds {streams})"
             )

@@ -87,7 +87,7 @@ class SyncRequest(BaseModel):
     person: Person | None = None
     walker: Annotated[str | None, AnyCase, AfterValidator(_of_a_film)] = None
     near_side: Annotated[Literal["left", "right"] | None, AnyCase] = None
-    picture: Annotated[Literal["silhouette", "grey", "full frame"] | None, AnyCase] = None
+    picture: Annotated[Literal["silhouette", "grey", "full frame", "background silhouette"] | None, AnyCase] = None
 
     @property
     def reference_file(self) -> Path:

@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from ..errors import RefusedError
 from .pose import Picture, Pose, import_cv
 
 _WIDTH = 480  # px of the picture in which marks are followed
 _MARKS, _LEAST_MARKS = 200, 12
 _QUALITY, _APART = 0.01, 8.0  # of Shi and Tomasi's corners: share of the best one's, and px between two
 _ROUND_TRIP = 0.5  # px that a mark followed there and back may be off
+
+CAMERA_MOVES = 0.1
+"""Shift of the background, in leg lengths, from which on a film is refused: 8 cm of the floor. Chosen by hand."""
 
 
 class Background:
@@ -75,3 +79,18 @@ class Background:
             return np.full(2, np.nan)
         shift: Floats = np.median((moved - marks)[good, 0], axis=0).astype(np.float64)
         return shift
+
+
+def refuse_moving(shift: float, name: str) -> None:
+    """Refuse a film whose background shifts by too much (leg lengths; NaN is not known).
+
+    Raises
+    ------
+    RefusedError
+        With what to do.
+    """
+    if shift > CAMERA_MOVES:
+        raise RefusedError(
+            f"{name}: the camera moves (the background shifts by {shift:.2f} of the leg's length, expected below"
+            f" {CAMERA_MOVES}); put it on a tripod or a table, and do not follow the walker with it"
+        )

@@ -13,7 +13,9 @@ from .walk import Walk, hips, shoulders
 
 SIDE = CROP_PX
 """Rows and columns of a picture of a clip."""
-PICTURES = ("silhouette", "grey", "full frame")
+BACKGROUND = "background silhouette"
+"""Silhouettes by background subtraction (:mod:`~grfkit.video.background`): never those of a pose model."""
+PICTURES = ("silhouette", "grey", "full frame", BACKGROUND)
 """What the pictures of a clip may show."""
 
 
@@ -31,13 +33,13 @@ def centres(walker: Walker) -> Floats:
 def silhouette(mask: KeptMask, walk: Walk, centre_x: float) -> NDArray[np.uint8]:
     """Return the clip's picture of a mask, shape (40, 40), 255 where the walker is."""
     there: Floats = _lifted(crop_map(walk, centre_x)) @ _lifted(_from_mask(mask))
-    return _warped(mask.pixels(), there[:2])
+    return warped(mask.pixels(), there[:2])
 
 
 def grey_crop(picture: Picture, walk: Walk, centre_x: float) -> NDArray[np.uint8]:
     """Return the clip's picture in grey, shape (40, 40), the walker's surroundings with it."""
     grey = import_cv().cvtColor(picture, import_cv().COLOR_RGB2GRAY)
-    return _warped(grey, crop_map(walk, centre_x))
+    return warped(grey, crop_map(walk, centre_x))
 
 
 def full_frame(picture: Picture, *, turned: bool) -> NDArray[np.uint8]:
@@ -76,7 +78,7 @@ def _lifted(affine: Floats) -> Floats:
     return np.vstack([affine, [0.0, 0.0, 1.0]])
 
 
-def _warped(pixels: NDArray[np.uint8], there: Floats) -> NDArray[np.uint8]:
+def warped(pixels: NDArray[np.uint8], there: Floats) -> NDArray[np.uint8]:
     """Return a (40, 40) picture of pixels, each the mean of about those it covers; black outside."""
     cv = import_cv()
     finer = max(1, round(1 / float(np.hypot(*there[:, 0]))))

@@ -181,7 +181,8 @@ def choose(paths: Sequence[Path], walker: str | int | None, *, name: str) -> Pat
     if not paths:
         raise BadInputError(
             f"{name}: nobody was found; film one person whole, from the side, in good light, at least a quarter of the"
-            " picture high"
+            " picture high; pictures to learn from, but no force, come without finding anybody (--picture 'background"
+            " silhouette')"
         )
     if walker is None:
         first = paths[0]

@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from ..arguments import as_path
 from ..arrays import Floats, PathLike
-from ..errors import BadInputError, RefusedError
+from ..errors import BadInputError
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import Recording, make_images, make_keypoints, make_recording
 from ..signals.film_crop import CROP_PX
 from ..signals.film_time import leaps, trunk_of
 from ..signals.side_legs import LEGS_PUT_RIGHT
-from .camera import Background
-from .clip import PICTURES, centres, full_frame, grey_crop, silhouettes
+from .background import background_recording
+from .camera import Background, refuse_moving
+from .clip import BACKGROUND, centres, full_frame, grey_crop, silhouettes
 from .decode import Film, open_film
+from .film_options import FilmOptions
 from .follow import Walker, follow
 from .legs import repaired
 from .passes import Passes, passes_of
@@ -29,46 +31,10 @@ from .pose import POINTS, Picture, PoseModel
 from .stamps import Repeats, about_rate, about_time
 from .walk import GOING, Walk, against, find_walk, leg_lengths
 
-CAMERA_MOVES = 0.1
-"""Shift of the background, in leg lengths, from which on a film is refused: 8 cm of the floor. Chosen by hand."""
+__all__ = ["CAMERA_SHAKES", "FilmOptions", "Followed", "read_film", "walk_recording"]
+
 CAMERA_SHAKES = 0.03
 """Shift of the background, in leg lengths, from which on it is told. Chosen by hand."""
-
-
-@dataclass(frozen=True)
-class FilmOptions:
-    """What the user states about a film, and what is wanted of it.
-
-    Attributes
-    ----------
-    walker
-        Who is read of several people: ``left`` or ``right`` of those who walk, or a number (0 goes farthest); None: who
-        walks through the picture.
-    near_side
-        ``left`` or ``right``: the side of the body that faces the camera. None: of a walker to the right the right one.
-        State it for a film that was mirrored (some front cameras do).
-    picture
-        ``silhouette``, ``grey`` (crop) or ``full frame`` (the whole picture, grey).
-    start_s, end_s
-        The part of the film that is read, s of the film's own time; None: all.
-    progress
-        Called with what is done and how far it is, s of the film.
-    """
-
-    walker: str | int | None = None
-    near_side: str | None = None
-    picture: str = "silhouette"
-    start_s: float | None = None
-    end_s: float | None = None
-    progress: Callable[[str, float], None] | None = None
-
-    def __post_init__(self) -> None:
-        if self.near_side not in (None, "left", "right"):
-            raise BadInputError(f"near side '{self.near_side}' is not left or right")
-        if self.picture not in PICTURES:
-            raise BadInputError(f"picture '{self.picture}' is not {', '.join(PICTURES)}")
-        if self.start_s is not None and self.end_s is not None and self.end_s <= self.start_s:
-            raise BadInputError(f"a film's part from {self.start_s:g} s to {self.end_s:g} s has no length")
 
 
 def read_film(path: PathLike, options: FilmOptions | None = None, **stated: Any) -> Recording:
@@ -77,6 +43,9 @@ def read_film(path: PathLike, options: FilmOptions | None = None, **stated: Any)
     The film is one of somebody who walks, seen from the side by a camera that stands still. Every picture of it has a
     row; points are NaN where the walker is not found, is outside the picture, or goes the other way than in the walk
     that is read. Nothing is smoothed. ``notes`` say what was noticed. A second of film takes some five seconds.
+
+    Pictures ``background silhouette`` need no pose model, and come alone: no keypoints, so no contacts and no force
+    (:mod:`grfkit.video.background`).
 
     Parameters
     ----------
@@ -108,7 +77,10 @@ def read_film(path: PathLike, options: FilmOptions | None = None, **stated: Any)
             raise BadInputError(f"read_film has no option '{name}'; there are {', '.join(names)}")
     wanted, file = replace(options or FilmOptions(), **stated), as_path(path, what="a film")
     source = describe_input(file)
-    film, model = open_film(file), PoseModel()
+    film = open_film(file)
+    if wanted.picture == BACKGROUND:
+        return background_recording(film, wanted, [source])
+    model = PoseModel()
     paths, background = _search(film, model, wanted)
     way = choose(paths, wanted.walker, name=file.name)
     passes = passes_of(paths, way) if wanted.walker is None else Passes((way,))
@@ -285,11 +257,7 @@ def _about_camera(background: Background, walker: Walker, way: WayThrough, name:
     shift = background.shift_px(way.times[0], way.times[-1]) / float(np.nanmedian(leg_lengths(walker)))
     if np.isnan(shift):
         return ["the background is too even to tell whether the camera stood still"]
-    if shift > CAMERA_MOVES:
-        raise RefusedError(
-            f"{name}: the camera moves (the background shifts by {shift:.2f} of the leg's length, expected below"
-            f" {CAMERA_MOVES}); put it on a tripod or a table, and do not follow the walker with it"
-        )
+    refuse_moving(shift, name)
     return (
         [f"the camera shakes: the background shifts by {shift:.2f} of the leg's length"]
         if shift > CAMERA_SHAKES

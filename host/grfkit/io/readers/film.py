@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...errors import BadInputError, GrfError
 from ...records import Recording
+from ...video.clip import BACKGROUND
 from ...video.containers import container_of
 from ..base import Head, Match, Reader, ReadOptions
 
@@ -23,7 +24,13 @@ def _sniff(head: Head) -> Match:
 
 
 def _read(path: Path, options: ReadOptions) -> Recording:
-    missing = [name for name in ("av", "cv2", "ai_edge_litert") if importlib.util.find_spec(name) is None]
+    needed = ["av", "cv2"] + ([] if options.extra.get("picture") == BACKGROUND else ["ai_edge_litert"])
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing == ["ai_edge_litert"]:
+        raise BadInputError(
+            "a film needs LiteRT, which runs the pose model; pip install 'grfkit[video]' (pictures to learn from, but"
+            f" no force, come without it: --picture '{BACKGROUND}')"
+        )
     if missing:
         raise BadInputError("a film needs PyAV, OpenCV and LiteRT; pip install 'grfkit[video]'")
     unknown = sorted(set(options.extra) - set(OPTIONS))
