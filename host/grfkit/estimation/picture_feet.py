@@ -15,7 +15,7 @@ from ..errors import BadInputError, RefusedError
 from ..gait.contacts import Rejection
 from ..gait.stances import Stance
 from ..learn.spec import ModelSpec
-from ..video.clip import BACKGROUND
+from ..records.film_streams import BACKGROUND
 from .feet import Foot
 from .film_feet import FilmContacts, ankle_samples, film_contacts
 from .source import EstimateRequest, EstimateSource

@@ -16,6 +16,8 @@ from .streams import Channel, check_names_of_points, check_stamps, median_rate
 
 FILM_CLOCK = "film"
 """The clock of every stream of one film: the time stamps of its frames."""
+BACKGROUND = "background silhouette"
+"""Pictures by background subtraction (:mod:`grfkit.video.background`): never those of a pose model."""
 
 
 def make_keypoints(

@@ -10,6 +10,7 @@ import xarray as xr
 
 from ..errors import BadInputError, RefusedError
 from ..records import Recording
+from ..records.film_streams import BACKGROUND
 from ..signals.film_stream import leaps_of, slowed_of
 from .documents import Documents, calibrated
 from .frames import into_lab, lab_rotation
@@ -148,7 +149,7 @@ def read_wearables(
         groups = by_clock(recording, together=request.together)
         if not groups:
             streams = ", ".join(recording.streams)
-            if list(recording.of_kind("images")) == list(recording.streams):
+            if {str(s.attrs.get("picture")) for s in recording.streams.values()} == {BACKGROUND}:
                 raise WrongRoleError(
                     f"{path_of(source)}: holds pictures alone (background subtraction), in which no contact can be"
                     " seen, so that nothing aligns it; take the pose model's (leave out --picture), or put the stream"

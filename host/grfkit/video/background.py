@@ -17,9 +17,10 @@ from ..arrays import Floats
 from ..errors import BadInputError, RefusedError
 from ..provenance import InputFile, Provenance
 from ..records import Recording, make_images, make_recording
+from ..records.film_streams import BACKGROUND
 from ..signals.film_crop import crop_matrix
 from .camera import Background, refuse_moving
-from .clip import BACKGROUND, SIDE, warped
+from .clip import SIDE, warped
 from .decode import Film
 from .film_options import FilmOptions
 from .people import SCAN_S

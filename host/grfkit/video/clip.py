@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
+from ..records.film_streams import BACKGROUND
 from ..signals.film_crop import CROP_PX, crop_matrix
 from .follow import MASK_SIDE, KeptMask, Walker
 from .pose import Picture, import_cv
@@ -13,8 +14,6 @@ from .walk import Walk, hips, shoulders
 
 SIDE = CROP_PX
 """Rows and columns of a picture of a clip."""
-BACKGROUND = "background silhouette"
-"""Silhouettes by background subtraction (:mod:`~grfkit.video.background`): never those of a pose model."""
 PICTURES = ("silhouette", "grey", "full frame", BACKGROUND)
 """What the pictures of a clip may show."""
 

@@ -14,12 +14,13 @@ from ..arrays import Floats, PathLike
 from ..errors import BadInputError
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import Recording, make_images, make_keypoints, make_recording
+from ..records.film_streams import BACKGROUND
 from ..signals.film_crop import CROP_PX
 from ..signals.film_time import leaps, trunk_of
 from ..signals.side_legs import LEGS_PUT_RIGHT
 from .background import background_recording
 from .camera import Background, refuse_moving
-from .clip import BACKGROUND, centres, full_frame, grey_crop, silhouettes
+from .clip import centres, full_frame, grey_crop, silhouettes
 from .decode import Film, open_film
 from .film_options import FilmOptions
 from .follow import Walker, follow

@@ -16,8 +16,11 @@ import numpy as np
 from grfkit.arrays import Floats
 from grfkit.errors import GrfError
 from grfkit.records import Recording
+from grfkit.records.film_streams import BACKGROUND
+from grfkit.video.recording import read_film
 
 from .keypoints import recording_of
+from .render import film_file
 from .schreiber import FilmedTrial, walkers
 
 PARTS = ("shoulder", "hip", "knee", "ankle", "heel", "toe")
@@ -84,12 +87,38 @@ def compared(filmed: FilmedTrial, found: Recording) -> Row:
     )
 
 
+def _background(films: Sequence[FilmedTrial]) -> None:
+    """Print how far silhouettes by background subtraction overlap the true ones, and how they are scaled."""
+    rows = []
+    for filmed in films:
+        try:
+            found = read_film(film_file(filmed), picture=BACKGROUND).streams["images"]
+        except GrfError as error:
+            print(f"{filmed.name}: refused: {error}")
+            continue
+        true, about = filmed.film.streams["images"], filmed.film.streams["keypoints"].attrs
+        leg = float(about["leg_px"])
+        one, other = (stream["image"].values > 127 for stream in (true, found))
+        seen = other.any(axis=(1, 2))
+        union = np.maximum((one | other).sum(axis=(1, 2)), 1)
+        overlap = float(((one & other).sum(axis=(1, 2)) / union)[seen].mean())
+        floor = (float(found.attrs["floor_px"]) - float(about["floor_px"])) / leg
+        rows.append((overlap, float(found.attrs["leg_px"]) / leg, floor))
+        print(f"{filmed.name}: overlap {overlap:.2f}, leg {rows[-1][1]:.2f} of the true one, floor {floor:+.2f} legs")
+    for name, values in zip(("overlap (IoU, 40 x 40)", "leg found / true", "floor off, legs"), zip(*rows)):
+        print(f"{name}: median {np.median(values):.3f}, {min(values):.3f} to {max(values):.3f}, {len(values)} films")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the films and print the table."""
     parser = argparse.ArgumentParser(prog="bench images.poses", description=__doc__.partition("\n")[0])
     parser.add_argument("--laboratory", choices=["base", "other"], default="base")
     parser.add_argument("--films", type=int, default=48, help="how many of the 48 films")
+    parser.add_argument("--background", action="store_true", help="silhouettes by background subtraction instead")
     options = parser.parse_args(arguments)
+    if options.background:
+        _background(walkers(laboratory=options.laboratory)[: options.films])
+        return
     rows = []
     for filmed in walkers(laboratory=options.laboratory)[: options.films]:
         try:

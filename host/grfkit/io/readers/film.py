@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import BadInputError, GrfError
 from ...records import Recording
-from ...video.clip import BACKGROUND
+from ...records.film_streams import BACKGROUND
 from ...video.containers import container_of
 from ..base import Head, Match, Reader, ReadOptions
 
