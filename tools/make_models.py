@@ -159,8 +159,8 @@ PLANS = {
                 "No real film with force plates has proven it: bodies were capsules, points found by the pose model in"
                 " drawn pictures.",
                 "Not for running, stairs, slopes, turns, walking aids, or people in wide skirts or coats.",
-                "Not as exact as its table: errors are over windows that begin .08 s before contact and end .08 s"
-                " after, where the force is 0; over the contact alone they are larger, by a sixth at most.",
+                "Not as exact as the RMSE of its windows, which begin .08 s before contact and end .08 s after, where"
+                " the force is 0; beside it stands that of the contact alone.",
             ),
         ),
         method="ridge",

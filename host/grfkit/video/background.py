@@ -92,6 +92,13 @@ class _Body:
     rival: float
 
 
+@dataclass(frozen=True)
+class _Box:
+    """Corners around a body, px of the film, shape (2, 2): no marks of the room are taken there."""
+
+    points: Floats
+
+
 def background_silhouettes(film: Film, frames: Iterator[tuple[float, Picture]]) -> Silhouettes:
     """Return the silhouettes of whoever walks through the film.
 
@@ -115,13 +122,13 @@ def background_silhouettes(film: Film, frames: Iterator[tuple[float, Picture]]) 
         changed.append(share)
         if time_s >= due:
             due = time_s + SCAN_S - 1e-3
-            marks.look(picture, time_s, ())
+            marks.look(picture, time_s, [] if body is None else [_Box(np.reshape(body.box, (2, 2)) / factor)])
     if changed and float(np.median(changed)) > MOST_AREA:
         raise RefusedError(
             f"{film.name}: {100 * np.median(changed):.0f} % of the picture changes: the camera moves, or the light"
             " does; put it on a tripod, and film where the light stays"
         )
-    # where nothing is found, as of a body half the picture high; the walker's marks are few beside those of the room
+    # where nothing is found, as of a body half the picture high
     heights = [b.box[3] - b.box[1] for b in bodies if b is not None] or [0.5 * still.shape[0]]
     leg = float(np.median(heights)) / BODY_LEGS / factor
     refuse_moving(marks.shift_px(-np.inf, np.inf) / leg, film.name)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import RefusedError
-from .pose import Picture, Pose, import_cv
+from .pose import Picture, import_cv
 
 _WIDTH = 480  # px of the picture in which marks are followed
 _MARKS, _LEAST_MARKS = 200, 12
@@ -18,6 +19,14 @@ _ROUND_TRIP = 0.5  # px that a mark followed there and back may be off
 
 CAMERA_MOVES = 0.1
 """Shift of the background, in leg lengths, from which on a film is refused: 8 cm of the floor. Chosen by hand."""
+
+
+class HasPoints(Protocol):
+    """Somebody in the picture: points around whom no marks are taken, px, shape (points, 2)."""
+
+    @property
+    def points(self) -> Floats:
+        """Return the points."""
 
 
 class Background:
@@ -30,12 +39,12 @@ class Background:
     def __init__(self) -> None:
         self._cv = import_cv()
         self._last: NDArray[np.uint8] | None = None
-        self._people: Sequence[Pose] = ()
+        self._people: Sequence[HasPoints] = ()
         self._scale = 1.0
         self._times: list[float] = []
         self._shifts: list[Floats] = []
 
-    def look(self, picture: Picture, time_s: float, people: Sequence[Pose]) -> None:
+    def look(self, picture: Picture, time_s: float, people: Sequence[HasPoints]) -> None:
         """Take the next picture, and the people in it."""
         cv = self._cv
         self._scale = picture.shape[1] / _WIDTH
@@ -58,7 +67,7 @@ class Background:
         places = np.cumsum(np.nan_to_num(steps), axis=0)
         return float(np.hypot(*(places - np.median(places, axis=0)).T).max()) * self._scale
 
-    def _shift(self, last: NDArray[np.uint8], grey: NDArray[np.uint8], people: Sequence[Pose]) -> Floats:
+    def _shift(self, last: NDArray[np.uint8], grey: NDArray[np.uint8], people: Sequence[HasPoints]) -> Floats:
         """Return the median shift of marks between two pictures, NaN if there are too few."""
         cv = self._cv
         free = np.full(last.shape, 255, dtype=np.uint8)
