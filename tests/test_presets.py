@@ -9,13 +9,15 @@ import pytest
 
 from grfkit.errors import BadInputError
 from grfkit.gait.contacts import rule_of
+from grfkit.learn.networks import network_config
 from grfkit.learn.preset import load_preset, parse_preset, preset_names
-from grfkit.learn.recipe import from_preset
+from grfkit.learn.recipe import from_preset, recipe_of
+from grfkit.records.person import PERSONAL
 
 
 def test_the_papers_are_there_in_both_kinds() -> None:
     papers = ("carter2024", "carter2025", "mochizuki2023", "mochizuki2023-2d", "zhou2025")
-    assert preset_names() == tuple(sorted((*papers, "film-silhouette")))
+    assert preset_names() == tuple(sorted((*papers, "film-silhouette", "sugiarto2025")))
     with pytest.raises(BadInputError, match="of no paper"):
         load_preset("film-silhouette", "faithful")
     for name in papers:
@@ -49,7 +51,9 @@ def test_trials_are_cut_by_the_level_and_the_sensors_of_the_preset(name: str, ki
     assert cut.kinds == others.get(name, ("insole", "imu"))
 
 
-@pytest.mark.parametrize("name", ["carter2024", "carter2025", "mochizuki2023", "mochizuki2023-2d", "zhou2025"])
+@pytest.mark.parametrize(
+    "name", ["carter2024", "carter2025", "mochizuki2023", "mochizuki2023-2d", "sugiarto2025", "zhou2025"]
+)
 def test_every_value_of_a_faithful_preset_says_where_it_is_from(name: str) -> None:
     text = files("grfkit.learn").joinpath("presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     faithful = text.split("\n[fixed]\n")[0].split("\n[faithful]\n")[1]
@@ -68,3 +72,17 @@ def test_an_unknown_key_or_kind_is_refused() -> None:
         parse_preset({"name": "x", "fixed": {}}, "fixed")
     with pytest.raises(BadInputError, match="points"):
         parse_preset({"name": "x", "source": "y", "fixed": {"points": 3}}, "fixed")
+
+
+def test_ten_networks_are_a_reconstruction_wherever_their_name_stands() -> None:
+    for kind in ("faithful", "fixed"):
+        preset = load_preset("sugiarto2025", kind)
+        assert "reconstruction, not replication" in preset.source
+        assert from_preset(preset).preset == f"sugiarto2025 {kind} (reconstruction, not replication)"
+        networks = preset.networks_by_name()
+        assert len(networks) == 11, "ten, and TCN beside them"
+        for name, settings in networks.items():
+            assert (network_config(**settings).linear is not None) == (kind == "fixed"), name
+    named = recipe_of("sugiarto2025", network="cnn2d", features="both")
+    assert named.network["maps"] == [32, 64], "a network that the preset lists has the settings it lists"
+    assert named.train.statics == PERSONAL

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from . import common
-from .train import Config, Device, Epochs, Force, Json, Kind, Method, Network, Preset, Trials
+from .train import Config, Device, Epochs, FeaturesBy, Force, Imagenet, Json, Kind, Method, Network, Preset, Trials
 
 app = common.make_app()
 
@@ -59,6 +59,16 @@ def evaluate(
             " lstm,cnn2d_lstm,ridge. Every pair over people, ranks, error against cost.",
         ),
     ] = "",
+    features: Annotated[
+        str,
+        typer.Option(
+            "--features",
+            help="Facts of people as inputs: alignment (of the knees), side (the affected one), both or none; shuffled"
+            " gives everybody another's, a control.",
+        ),
+    ] = "",
+    features_by: FeaturesBy = "",
+    imagenet: Imagenet = None,
     other_people: common.OtherPeople = "",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for answers.nc and evaluation.json; a stopped run goes on.")
@@ -81,7 +91,8 @@ def evaluate(
         predictions = run(
             trials, model=model, preset=preset, kind=kind, config=config, method=method, network=network, split=split,
             regimes=regimes, epochs=epochs, device=device, search=search, personalise=personalise,
-            compare=compare, other_people=other_people, out=out, report=report, workers=workers, scheduler=scheduler,
+            compare=compare, features=features, features_by=features_by, imagenet=imagenet,
+            other_people=other_people, out=out, report=report, workers=workers, scheduler=scheduler,
             force=force, progress=progress,
         )  # fmt: skip
     print(json.dumps(predictions.scores, indent=2) if as_json else scores_text(predictions.scores))

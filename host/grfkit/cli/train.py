@@ -13,7 +13,14 @@ from . import common
 app = common.make_app()
 
 Trials = Annotated[list[Path], typer.Argument(help="Trials of grf-sync, stance sets, or folders of them.")]
-Preset = Annotated[str, typer.Option("--preset", help="carter2024, carter2025 or zhou2025: a paper's whole protocol.")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset",
+        help="carter2024, carter2025 or zhou2025: a paper's whole protocol; sugiarto2025: ten networks with knee"
+        " alignment and affected side, a reconstruction, not replication.",
+    ),
+]
 Kind = Annotated[str, typer.Option("--kind", help="The preset faithful to the paper, or fixed (its leaks repaired).")]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML laid over the preset or the defaults.")]
 Method = Annotated[
@@ -28,6 +35,25 @@ Network = Annotated[str, typer.Option("--network", help="bilstm, lstm, gru, tcn,
 Regime = Annotated[str, typer.Option("--regime", help="Treadmill to overground: A B C1 C2 C3 D D2 D3.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="At most so many.")]
 Device = Annotated[str, typer.Option("--device", help="cpu, or cuda where there is one.")]
+Features = Annotated[
+    str,
+    typer.Option(
+        "--features",
+        help="Facts of people as inputs: alignment (of the knees), side (the affected one), both or none; stated with"
+        " grf-sync --person.",
+    ),
+]
+FeaturesBy = Annotated[
+    str,
+    typer.Option(
+        "--features-by",
+        help="How they enter a network: tile (constant channels), concat (before the head), film (gains and offsets).",
+    ),
+]
+Imagenet = Annotated[
+    Path | None,
+    typer.Option("--imagenet", help="Your file of ImageNet weights for resnet50 or inception3 (.pth, .safetensors)."),
+]
 Study = Annotated[
     Path | None, typer.Option("--study", help="Keep the search's state in this file; else OUT.search.db while it runs.")
 ]
@@ -51,6 +77,9 @@ def train(
     regime: Regime = "",
     epochs: Epochs = None,
     device: Device = "",
+    features: Features = "",
+    features_by: FeaturesBy = "",
+    imagenet: Imagenet = None,
     search: Annotated[
         int | None,
         typer.Option(
@@ -76,7 +105,8 @@ def train(
     with progress_bar("training") as progress:
         model = run(
             trials, out=out, preset=preset, kind=kind, config=config, method=method, network=network, regime=regime,
-            epochs=epochs, device=device, search=search, study=study, teacher=teacher, force=force, progress=progress,
+            epochs=epochs, device=device, features=features, features_by=features_by, imagenet=imagenet, search=search,
+            study=study, teacher=teacher, force=force, progress=progress,
         )  # fmt: skip
     text = model_text if teacher is None else student_text
     print(json.dumps(model.summary, indent=2) if as_json else text(model.summary))

@@ -19,6 +19,7 @@ from ..errors import BadInputError
 from ..learn.card import add_evaluation, check_people
 from ..learn.device import check_device
 from ..learn.everyone import usable
+from ..learn.features import facts_of
 from ..learn.folds import Fold
 from ..learn.method import Method
 from ..learn.model import GrfModel
@@ -29,15 +30,16 @@ from ..learn.recipe import Recipe, recipe_of, recipe_of_model, spec_of
 from ..learn.search_plan import SearchPlan, plan_of, search_of_model
 from ..learn.spec import ModelSpec
 from ..learn.training_job import Progress
-from ..learn.transfer import MEANING, REGIMES, Regime, by_surface, transfer_folds
+from ..learn.transfer import REGIMES, Regime
 from ..learn.window_sources import WindowSource, load_sets
 from ..records.stance_set import StanceSet
 from .comparison import compared_methods, comparison, comparison_csv, costs
 from .given_model import evaluate_given, packaged_model
-from .methods import ChosenMethod, NetworkMethod, TransferMethod, baseline_methods
+from .methods import ChosenMethod, baseline_methods
 from .nested_search import SearchedMethod, search_document, search_folds, searched_name
 from .personal_folds import PersonalPlan, TrainedMethod, check_personal, personalise_folds, plan_of_counts
 from .predictions import Predictions, predict_folds
+from .recipe_methods import DRAWS, exchanged_methods, folds_of, network_methods
 from .scores import scores
 
 
@@ -57,31 +59,6 @@ def _check_for_card(folder: Path, recipe: Recipe, regimes: Sequence[str]) -> Non
         )
 
 
-def network_methods(recipe: Recipe, regimes: Sequence[Regime] = ()) -> tuple[TrainedMethod, ...]:
-    """Return the recipe's network, or one of it for each regime; or the method that stands in its place."""
-    if recipe.method != "network" and not regimes:
-        name = "the best of them, chosen within each fold" if recipe.method == "best" else f"method {recipe.method}"
-        return (ChosenMethod(name, recipe.train, recipe.method),)
-    network, names = recipe.network_config(), regimes or ((recipe.regime,) if recipe.regime else ())
-    methods: list[TrainedMethod] = []
-    for regime in names:
-        if regime not in REGIMES:
-            raise BadInputError(f"there is no regime '{regime}'; there are {', '.join(REGIMES)}")
-        methods.append(TransferMethod(f"{network.name}, {regime}: {MEANING[regime]}", regime, network, recipe.train))
-    if not names:
-        methods.append(NetworkMethod(network.name, network, recipe.train, recipe.seeds))
-    return tuple(methods)
-
-
-def folds_of(data: StanceSet, recipe: Recipe, *, transfer: bool) -> tuple[Fold, ...]:
-    """Return the folds: with a regime, one per participant of the target surface, out of both surfaces."""
-    if not transfer:
-        return recipe.folds(data)
-    if recipe.split != "loso":
-        raise BadInputError(f"split is {recipe.split}; transfer between surfaces is proven by loso only")
-    return transfer_folds(*by_surface(data), inner=recipe.inner)
-
-
 def evaluate(
     data: WindowSource | Sequence[WindowSource],
     *,
@@ -98,6 +75,9 @@ def evaluate(
     search: int | None = None,
     personalise: str | Sequence[int] = (),
     compare: str | Sequence[str] = (),
+    features: str = "",
+    features_by: str = "",
+    imagenet: PathLike | None = None,
     other_people: str = "",
     out: PathLike | None = None,
     report: PathLike | None = None,
@@ -132,6 +112,11 @@ def evaluate(
     compare
         Methods side by side, two or more: networks, methods and presets, such as ``lstm,cnn2d_lstm,kernel ridge``;
         ``scores["comparison"]`` then holds every pair over people, ranks, and error against cost.
+    features
+        Facts of people as inputs: ``alignment``, ``side``, ``both``, ``none``; ``shuffled``, a control, gives everybody
+        another's, in three draws.
+    features_by, imagenet
+        Of :func:`~grfkit.learn.training_job.train`.
     other_people
         Whose people these are, where some have the code of others in the training of a packaged model: they are named
         so, and the findings repeat that it was stated. Without it they are refused.
@@ -202,8 +187,8 @@ def evaluate(
     if not method and model is None and (search is not None or regimes):
         method = "network"
     recipe = recipe_of(
-        preset, kind, config, network=network, split=split, epochs=epochs, device=device, method=method, base=base,
-        compared=bool(compare),
+        preset, kind, config, network=network, split=split, epochs=epochs, device=device, method=method,
+        features=features, features_by=features_by, imagenet=imagenet, base=base, compared=bool(compare),
     )  # fmt: skip
     plan = search_of_model(spec) if spec is not None else None if search is None else plan_of(recipe, search)
     check_device(recipe.train.device)
@@ -306,10 +291,18 @@ def evaluate_recipe(
         raise BadInputError("a search is of a network alone, not of a regime; leave out one of them")
     networks = compared_methods(compare, recipe, data) if compare else network_methods(recipe, regimes)
     folds = folds_of(data, recipe, transfer=transfer)
-    methods: tuple[Method, ...] = (*baseline_methods(data), *networks)
+    facts = () if recipe.features == "shuffled" else facts_of(recipe.train.statics)
+    methods: tuple[Method, ...] = (
+        *baseline_methods(data, statics=facts), *exchanged_methods(networks, recipe, DRAWS)
+    )  # fmt: skip
     # the last regime that was named; a search takes its place below
     headline: TrainedMethod = networks[-1]
     surface = "overground" if transfer else ""
+    if recipe.features == "shuffled" and (search is not None or personal is not None):
+        raise BadInputError(
+            "features 'shuffled' are a control of methods as they are; leave out --search and --personalise (search,"
+            " personalise in Python)"
+        )
     if personal is not None and isinstance(headline, ChosenMethod):
         raise BadInputError(
             f"--personalise (personalise in Python) trains a network further, and the method is '{recipe.method}'; take"

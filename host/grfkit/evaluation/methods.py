@@ -26,19 +26,22 @@ class BaselineMethod:
     """One of :func:`~grfkit.learn.baselines.baselines`, by name."""
 
     name: str
+    statics: tuple[str, ...] = ()
 
     def fit(self, data: StanceSet, fold: Fold) -> Baseline:
         """Return the baseline, fitted on training and inner participants alike."""
-        for baseline in baselines(data, leaks=fold.leaks):
+        for baseline in baselines(data, leaks=fold.leaks, statics=self.statics):
             if baseline.name == self.name:
                 baseline.fit(data)
                 return baseline
         raise BadInputError(f"baseline '{self.name}' cannot be used on this set")
 
 
-def baseline_methods(data: StanceSet, *, but: Sequence[str] = ()) -> tuple[BaselineMethod, ...]:
-    """Return every baseline that can be used on a set, except those named."""
-    return tuple(BaselineMethod(baseline.name) for baseline in baselines(data) if baseline.name not in but)
+def baseline_methods(
+    data: StanceSet, *, but: Sequence[str] = (), statics: tuple[str, ...] = ()
+) -> tuple[BaselineMethod, ...]:
+    """Return every baseline that can be used on a set, except those named; ``statics`` are inputs of those that can."""
+    return tuple(BaselineMethod(baseline.name, statics) for baseline in baselines(data) if baseline.name not in but)
 
 
 @dataclass(frozen=True)

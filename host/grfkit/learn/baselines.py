@@ -241,14 +241,14 @@ def _channel(data: StanceSet, axis: str) -> Floats:
     return np.asarray(data.data["inputs"].sel(channel=physics_channel(axis)).values, dtype=np.float64)
 
 
-def baselines(data: StanceSet, *, leaks: tuple[str, ...] = ()) -> tuple[Baseline, ...]:
-    """Return every baseline that can be used on this set, not fitted."""
+def baselines(data: StanceSet, *, leaks: tuple[str, ...] = (), statics: tuple[str, ...] = ()) -> tuple[Baseline, ...]:
+    """Return every baseline that can be used on this set, not fitted; ``statics`` are inputs of ridge and kNN, too."""
     if of_film(data):
         return film_baselines(data, leaks=leaks)
     methods: list[Baseline] = [MeanCurve(leaks), KnownSpeedMeanCurve(leaks)]
     # whole-curve methods need a common phase, which continuous windows do not have
     if data.data.attrs["window"] == "stance":
-        methods += [Ridge(leaks), NearestNeighbours(leaks)]
+        methods += [Ridge(leaks, statics=statics), NearestNeighbours(leaks, statics=statics)]
     else:
         methods.append(LaggedRidge(leaks))
     cells = any(fnmatchcase(c, p) for c in data.channels for p in ScaledPressure(leaks).patterns)

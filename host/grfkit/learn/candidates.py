@@ -13,6 +13,7 @@ from ..dataset.keypoint_inputs import SPEED_LEGS
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .augment import Augmentation
+from .features import facts_of
 from .networks import NetworkConfig, network_config
 from .networks.direct import SPEED
 from .networks.linear import LinearPath
@@ -63,7 +64,7 @@ def candidates(data: StanceSet, base: TrainConfig | None = None, method: str = "
     Parameters
     ----------
     base
-        Channels, axes, seed, threads and device are taken from it.
+        Channels, axes, seed, threads, device, and facts of people among the statics are taken from it.
     method
         ``best`` or ``mix``: all; else those of one family.
 
@@ -81,7 +82,13 @@ def candidates(data: StanceSet, base: TrainConfig | None = None, method: str = "
     if _known(data, SPEED) and stances:
         of_speed = still.model_copy(update={"statics": (SPEED,)})
         found.append(Candidate("mean curve of the known speed", "mean curve", network_config("mean_curve"), of_speed))
-    statics = default_statics(data)
+    facts = facts_of(base.statics)
+    if facts and not stances and method == "ridge":
+        raise BadInputError(
+            f"ridge over the samples around each one takes no {', '.join(facts)}; cut stances, take a network"
+            " (--method network, method in Python), or leave out --features (features in Python)"
+        )
+    statics = (*default_statics(data), *facts)
     groups = _channel_groups(data, base.channels)
     if stances and str(data.data.attrs["cut"]) == "film":
         still = still.model_copy(update={"augmentation": FILM_LIMITS})

@@ -14,6 +14,7 @@ from ..records.by_hand import told_by
 from ..records.stance_set import StanceSet
 from .cost import macs
 from .direct_start import numbers_in
+from .features import check_known, facts_of, unvarying
 from .folds import Fold, stable_seed
 from .model import GrfModel
 from .picture_width import affordable
@@ -47,10 +48,18 @@ def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
     A sentence too for a network that was made narrower because this computer has no GPU (:func:`affordable`), for each
     pair of participants whose recordings seem to be copies (:func:`near_copies`), on how cells that are counts were
     taken, and for each clock that a person decided on by eye.
-    Only a preset's scalars are left out; those a user named are refused by training.
+    Only a preset's scalars are left out; those a user named are refused by training, and facts of people here.
+
+    Raises
+    ------
+    BadInputError
+        If a fact of people among the statics is not known of everybody, or no axis of the preset is in the set.
     """
     recipe, narrower = affordable(recipe)
-    told = (*narrower, *near_copies(data), *cells_told(data), *told_by(data.data.attrs))
+    facts = facts_of(recipe.train.statics)
+    check_known(data, facts)
+    same = [f"'{name}' is the same for everybody here and tells a model nothing" for name in unvarying(data, facts)]
+    told = (*narrower, *near_copies(data), *cells_told(data), *told_by(data.data.attrs), *same)
     if not recipe.preset:
         return recipe, told
     have = {str(s) for s in data.data["scalar"].values}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..arguments import as_choice, refusal
+from ..dataset.cut import Input
 from ..errors import BadInputError
 
 if sys.version_info >= (3, 11):
@@ -85,8 +86,16 @@ class Preset(BaseModel):
         Level of vertical force that makes a contact (the rule of that name, such as ``20N``).
     walking
         Whether contacts may last as long as a walker's.
+    networks
+        Further networks of the protocol, as the registry takes them; how statics enter and the linear path are added.
+    linear
+        Whether every network starts from ridge, by a linear path beside it.
+    note
+        What has to stand wherever the preset's name does.
     kinds
         Sensors whose channels are the inputs: wearables, or landmarks or images alone.
+    landmark_inputs
+        What of landmarks is an input.
     picture, window_s, rate_hz
         Of images: which pictures; length of the clip around a stance, and its rate.
     channels, statics
@@ -106,6 +115,7 @@ class Preset(BaseModel):
     threshold_n: float = Field(gt=0)
     walking: bool = False
     kinds: tuple[str, ...] = ("insole", "imu")
+    landmark_inputs: tuple[Input, ...] = ("position",)
     picture: str = ""
     window_s: float = Field(default=2.0, gt=0)
     rate_hz: float = Field(default=100.0, gt=0)
@@ -121,6 +131,19 @@ class Preset(BaseModel):
     leaks: tuple[str, ...]
     network: NetworkChoice
     train: TrainChoice
+    networks: tuple[dict[str, Any], ...] = ()
+    linear: bool = False
+    note: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """Return name and kind, with the note."""
+        return f"{self.name} {self.kind}" + (f" ({self.note})" if self.note else "")
+
+    def networks_by_name(self) -> dict[str, dict[str, Any]]:
+        """Return the settings of every network of the protocol, as the registry takes them, its own last."""
+        more: dict[str, Any] = {"statics_by": self.statics_by} | ({"linear": {}} if self.linear else {})
+        return {str(s["name"]): dict(s) | more for s in (*self.networks, self.network.settings_of_network())}
 
 
 def preset_names() -> tuple[str, ...]:
@@ -159,6 +182,7 @@ def parse_preset(document: dict[str, Any], kind: str) -> Preset:
         raise BadInputError(f"preset {document.get('name')} is of no paper: there is only its kind 'fixed'")
     try:
         about = {"name": document["name"], "source": document["source"], "kind": kind}
+        about |= {key: document[key] for key in ("networks", "note") if key in document}
         return Preset.model_validate(about | document[kind])
     except KeyError as error:
         raise BadInputError(f"a preset document lacks {error}") from error

@@ -14,8 +14,10 @@ from ..documents import toml_document
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .candidates import METHODS, Method
+from .features import FEATURES, Features, with_features
 from .folds import Fold, grouped_kfold, leave_one_trial_out, loso, within_trial
 from .networks import NetworkConfig, every_network_names, network_config
+from .options import network_options, without_use
 from .preset import Preset, load_preset
 from .scaler import Kind
 from .spec import ModelSpec, read_spec
@@ -48,6 +50,9 @@ class Recipe(BaseModel):
         Whether cells that are counts are taken relative to their foot's own steps, whatever ``cut`` says of cells.
     regime
         How treadmill and overground are joined; empty trains on whatever there is.
+    features
+        Facts of people among the static inputs, in place of those that ``train.statics`` names: knee ``alignment``, the
+        affected ``side``, ``both``, ``none``; or ``shuffled``, both of other people. Empty: as ``train.statics`` says.
     seeds
         Trainings whose answers are averaged.
     leaks
@@ -65,6 +70,7 @@ class Recipe(BaseModel):
     k: int = Field(default=5, ge=2)
     inner: int = Field(default=1, ge=0)
     regime: Regime = ""
+    features: Features = ""
     seeds: int = Field(default=1, ge=1, le=20)
     leaks: tuple[str, ...] = ()
 
@@ -109,10 +115,9 @@ def from_preset(preset: Preset) -> Recipe:
         stops_on=train.stops_on,
         balance_force=train.balance_force,
     )
-    network = preset.network.settings_of_network() | {"statics_by": preset.statics_by}
     return Recipe(
-        preset=f"{preset.name} {preset.kind}",
-        network=network,
+        preset=preset.full_name,
+        network=preset.networks_by_name()[preset.network.name],
         train=config,
         cut=CutRequest(
             points=preset.points,
@@ -121,7 +126,7 @@ def from_preset(preset: Preset) -> Recipe:
             kinds=preset.kinds,
             force_lowpass_hz=preset.force_lowpass_hz,
             imu_lowpass_hz=preset.imu_lowpass_hz,
-            landmark_inputs=("position",),
+            landmark_inputs=preset.landmark_inputs,
             lowpass_corrected=preset.lowpass_corrected,
             window_s=preset.window_s,
             rate_hz=preset.rate_hz,
@@ -144,6 +149,9 @@ def recipe_of(
     epochs: int | None = None,
     device: str = "",
     method: str = "",
+    features: str = "",
+    features_by: str = "",
+    imagenet: PathLike | None = None,
     base: Recipe | None = None,
     compared: bool = False,
 ) -> Recipe:
@@ -156,6 +164,10 @@ def recipe_of(
     method
         Of :class:`Recipe`; empty: the best of all, unless anything else asks for a network (a preset, a network, a
         regime, epochs, or a TOML file with a network or its training).
+    features
+        Of :class:`Recipe`.
+    features_by, imagenet
+        How static inputs enter a network (``tile``, ``concat``, ``film``), and a file of its weights of ImageNet.
     base
         What is started from without a preset: a model's recipe, or the defaults.
     compared
@@ -187,13 +199,16 @@ def recipe_of(
     train: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     train |= {"device": device.strip().lower()} if device else {}
     options = {
-        "network": {"name": as_choice(network, every_network_names())} if network else None,
+        "network": network_options(preset, kind, as_choice(network, every_network_names()), features_by, imagenet),
         "method": method or ("network" if asked and recipe.method != "network" else ""),
         "split": as_choice(split, choices_of(Recipe.model_fields["split"].annotation)),
         "regime": as_choice(regime, choices_of(Recipe.model_fields["regime"].annotation)),
+        "features": as_choice(features, FEATURES),
         "train": train,
     }
     given = {name: value for name, value in options.items() if value}
+    taken = {"method": recipe.method, "network": recipe.network} | given
+    without_use(taken["method"], recipe.network | taken["network"], features_by=features_by, imagenet=imagenet)
     try:
         made = parse_recipe(given, recipe, where="options")
         if not made.train.epochs and made.method == "network" and made.network_config().linear is None:
@@ -264,7 +279,10 @@ def parse_recipe(document: dict[str, Any], base: Recipe | None = None, *, where:
         raise BadInputError(f"{where}: {refusal(error, Recipe)}") from error
     except TypeError as error:
         raise BadInputError(f"{where}: network: {error}") from error
-    return recipe
+    if not recipe.features:
+        return recipe
+    statics = with_features(recipe.train.statics, recipe.features)
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"statics": statics})})
 
 
 def recipe_of_model(model: PathLike | ModelSpec) -> Recipe:

@@ -111,7 +111,7 @@ def _base(recipe: Recipe) -> tuple[NetworkConfig, TrainConfig, Space]:
     usual = network_config(network.name)
     if not recipe.preset:
         return usual, TrainConfig(), default_space(network)
-    name, kind = recipe.preset.split()
+    name, kind = recipe.preset.split()[:2]
     preset = from_preset(load_preset(name, kind))
     preset_network = preset.network_config()
     if preset_network.name == network.name and name in SPACES:

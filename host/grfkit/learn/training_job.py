@@ -154,6 +154,9 @@ def train(
     regime: str = "",
     epochs: int | None = None,
     device: str = "",
+    features: str = "",
+    features_by: str = "",
+    imagenet: PathLike | None = None,
     search: int | None = None,
     study: PathLike | None = None,
     teacher: PathLike | None = None,
@@ -186,6 +189,13 @@ def train(
     network, regime, epochs, device
         Single settings over all of these: the network's name, the regime from treadmill to overground, at most so many
         epochs, ``cpu`` or ``cuda``.
+    features
+        Facts of people as inputs: ``alignment`` of the knees, the affected ``side``, ``both`` or ``none``; refused by
+        name where one is not known of somebody. Empty: those of the preset, the TOML file or none.
+    features_by
+        How they enter a network: ``tile`` as constant channels, ``concat`` before the head (the default), ``film``.
+    imagenet
+        File with a user's own ImageNet weights (.pth or .safetensors) that ``resnet50`` or ``inception3`` starts from.
     search, study
         Try so many settings first, each on people left out in turn, and train with the best; the search's file.
     teacher
@@ -212,7 +222,15 @@ def train(
     ('P1', 'P2')
     """
     asked = method or ("network" if search is not None or teacher is not None or study is not None else "")
-    recipe = recipe_of(preset, kind, config, network=network, regime=regime, epochs=epochs, device=device, method=asked)
+    recipe = recipe_of(
+        preset, kind, config, network=network, regime=regime, epochs=epochs, device=device, method=asked,
+        features=features, features_by=features_by, imagenet=imagenet,
+    )  # fmt: skip
+    if recipe.features == "shuffled":
+        raise BadInputError(
+            "features are 'shuffled', those of other people: a control for grf-evaluate, which shows what features do"
+            " that say nothing of a person; a model takes alignment, side or both"
+        )
     if recipe.method != "network" and (search is not None or teacher is not None or recipe.regime):
         raise BadInputError(
             f"method is '{recipe.method}': --search, --teacher and a regime (search, teacher, regime in Python) are of"
