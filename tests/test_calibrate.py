@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from grfkit.calibrate import apply, load, load_insole, load_lag_table, lookup, pressure_to_force
-from grfkit.calibrate.documents import KINDS, InsoleGeometry, LagEntry, LagTable, PressureCalibration
+from grfkit.calibrate.documents import InsoleGeometry, LagEntry, LagTable, PressureCalibration
+from grfkit.calibrate.kinds import KINDS
 from grfkit.calibrate.library import calibration_root, names, schema_files
 from grfkit.errors import BadInputError, UnitError
 from grfkit.provenance import Provenance

@@ -53,6 +53,8 @@ _TABLE: dict[str, Unit] = {
     "MPa": Unit("Pa", 1e6),
     "N/cm^2": Unit("Pa", 1e4),
     # 1 mm of mercury of 13,595.1 kg/m^3 under standard gravity (BIPM); a pound-force on a square inch of 0.0254 m
+    "bar": Unit("Pa", 1e5),
+    "mbar": Unit("Pa", 100.0),
     "mmHg": Unit("Pa", 133.322387415),
     "psi": Unit("Pa", 6894.757293168),
     "kg/cm^2": Unit("Pa", G * 1e4),

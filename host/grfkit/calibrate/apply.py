@@ -12,9 +12,12 @@ from ..errors import BadInputError
 from ..provenance import InputFile, Provenance
 from ..records import Recording
 from ..units import parse_unit, require
+from .cell_apply import cells_to_force
+from .cell_documents import CellCalibration
 from .correct import with_pressure
 from .documents import InsoleGeometry, LagTable, PlateCorrection, PressureCalibration
-from .library import AnyDocument, Loaded
+from .kinds import AnyDocument
+from .library import Loaded
 from .vertical import FORCES, MOMENTS
 
 _CALIBRATED_PREFIXES = ("cell_", "zone_")
@@ -23,10 +26,10 @@ _CALIBRATED_PREFIXES = ("cell_", "zone_")
 def apply(recording: Recording, documents: Sequence[Loaded[AnyDocument]]) -> Recording:
     """Return the recording in physical units, as the documents say, in their order.
 
-    A ``PressureCalibration`` turns channels into N, a ``PlateCorrection`` zeroes, mixes and signs a plate,
-    an ``InsoleGeometry`` adds the cells' places to every insole stream that has them. Name and SHA-256 of
-    each document go to the provenance (inputs of role ``calibration``) and to the stream's attribute
-    ``calibrations`` (digests with a space between).
+    A ``PressureCalibration`` turns channels into N, a ``CellCalibration`` each cell by its own law; a
+    ``PlateCorrection`` zeroes, mixes and signs a plate, an ``InsoleGeometry`` adds the cells' places to every insole
+    stream that has them. Name and SHA-256 of each document go to the provenance (inputs of role
+    ``calibration``) and to the stream's attribute ``calibrations`` (digests with a space between).
 
     Raises
     ------
@@ -103,6 +106,8 @@ def _applied(stream: xr.Dataset, name: str, document: AnyDocument) -> xr.Dataset
         return _pressure(stream, name, document)
     if isinstance(document, PlateCorrection):
         return _plate(stream, name, document)
+    if isinstance(document, CellCalibration):
+        return cells_to_force(stream, name, document)
     assert isinstance(document, InsoleGeometry)
     return _with_positions(stream, name, document)
 

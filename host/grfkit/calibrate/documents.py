@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Union
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,7 +18,7 @@ Feature = Literal["onset", "jerk", "turning", "waveform", "speed", "side", "kine
 SideName = Literal["left", "right"]
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
     """What every calibration document says of itself.
 
     Attributes
@@ -47,7 +47,7 @@ class Cell(BaseModel):
     y_mm: float
 
 
-class InsoleGeometry(_Document):
+class InsoleGeometry(Document):
     """Where the cells of one insole size lie.
 
     Frame: origin at the heel, ``y_mm`` towards the toes, ``x_mm`` to the right seen from above; a left
@@ -186,7 +186,7 @@ class MeasuredLag(BaseModel):
     peak_unit: str
 
 
-class LagTable(_Document):
+class LagTable(Document):
     """Sensor lags that no recording can show, with their SD and source. A later entry wins over an earlier.
 
     Attributes
@@ -211,7 +211,7 @@ class LagTable(_Document):
     inputs: tuple[InputFile, ...] = ()
 
 
-class PlateCorrection(_Document):
+class PlateCorrection(Document):
     """What one force plate needs: ``corrected = sign * matrix @ (recorded - zero)``.
 
     Attributes
@@ -235,11 +235,11 @@ class PlateCorrection(_Document):
     def _square(self) -> PlateCorrection:
         if self.matrix and (len(self.matrix) != 6 or any(len(row) != 6 for row in self.matrix)):
             raise ValueError("matrix is not 6 rows of 6 numbers")
-        _check_unit(self.unit_in)
+        check_unit(self.unit_in)
         return self
 
 
-class PressureCalibration(_Document):
+class PressureCalibration(Document):
     """How a value v becomes force: ``linear`` gain * (v - zero), ``power`` gain * (v - zero)^exponent.
 
     Attributes
@@ -270,7 +270,7 @@ class PressureCalibration(_Document):
 
     @model_validator(mode="after")
     def _sane(self) -> PressureCalibration:
-        _check_unit(self.unit_in)
+        check_unit(self.unit_in)
         if self.valid_max <= self.valid_min:
             raise ValueError(f"valid_max {self.valid_max:g} is not above valid_min {self.valid_min:g}")
         if not math.isfinite(self.gain) or self.gain == 0:
@@ -280,21 +280,8 @@ class PressureCalibration(_Document):
         return self
 
 
-CalibrationDocument = Annotated[
-    Union[InsoleGeometry, LagTable, PlateCorrection, PressureCalibration],  # noqa: UP007
-    Field(discriminator="kind"),
-]
-
-KINDS: dict[str, type[InsoleGeometry | LagTable | PlateCorrection | PressureCalibration]] = {
-    "insoles": InsoleGeometry,
-    "lags": LagTable,
-    "plates": PlateCorrection,
-    "pressure": PressureCalibration,
-}
-"""The folder of each kind under ``calibration/`` and its model."""
-
-
-def _check_unit(text: str) -> None:
+def check_unit(text: str) -> None:
+    """Raise a ``ValueError``, as validators do, if the text names no unit."""
     try:
         canonical_name(text)
     except BadInputError as error:

@@ -35,7 +35,7 @@ _Method = Annotated[
 
 @app.callback()
 def calibrate() -> None:
-    """Measure a device and write a calibration document: lag."""
+    """Measure a device and write a calibration document: pressure, lag."""
 
 
 @app.command()
@@ -87,6 +87,64 @@ def lag(
     }
     summary, text = run_lag(
         options, out=out, report=report, name=name, one_device=one_device, made_on=made_on, force=force
+    )
+    print(json.dumps(summary, indent=2) if as_json else text)
+
+
+@app.command()
+def pressure(
+    run: Annotated[
+        list[Path] | None,
+        typer.Option("--run", metavar="<path>", help="Cells of one run (.mat, .csv, .txt). Twice or more."),
+    ] = None,
+    bench: Annotated[
+        list[Path] | None,
+        typer.Option("--bench", metavar="<path>", help="The bench's load, one for each run; none if the run holds it."),
+    ] = None,
+    columns: Annotated[
+        Path | None, typer.Option("--columns", help="Needed: TOML that names columns, units and rates of both loggers.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Needed: cells document to write (.json).")] = None,
+    cell_area_mm2: Annotated[
+        float | None, typer.Option("--cell-area-mm2", min=0.01, help="Area of a cell, for a bench of pressure.")
+    ] = None,
+    stream: Annotated[str, typer.Option("--stream", help="The stream it is for.")] = "insole_left",
+    law: Annotated[
+        str, typer.Option("--law", help="auto (least error on unseen runs), linear, power, hysteresis.")
+    ] = "auto",
+    zero_s: Annotated[
+        float | None,
+        typer.Option(
+            "--zero-s", min=0.5, help="Every recording begins with so many seconds unloaded: the cells' rest."
+        ),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the document; that of its file otherwise.")] = "",
+    made_on: Annotated[str, typer.Option("--made-on", help="Day of the measurement, YYYY-MM-DD.")] = "",
+    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+) -> None:
+    """Calibrate each cell of an insole in a pressure chamber or under weights that load all cells alike.
+
+    Cells and load may come from two loggers without a common clock: steps of the load join them. Dead, stopped, loose,
+    spiking and saturated cells are found; laws are compared on runs they have not seen. How the TOML looks:
+    calibration/README.md.
+    """
+    from .calibrate_pressure import run_pressure
+
+    summary, text = run_pressure(
+        tuple(run or ()),
+        tuple(bench or ()),
+        columns,
+        out=out,
+        report=report,
+        name=name,
+        stream=stream,
+        area_mm2=cell_area_mm2,
+        law=law,
+        zero_s=zero_s,
+        made_on=made_on,
+        force=force,
     )
     print(json.dumps(summary, indent=2) if as_json else text)
 

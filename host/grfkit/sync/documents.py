@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..calibrate import apply, load
 from ..calibrate.documents import InsoleGeometry, LagTable, PlateCorrection
-from ..calibrate.library import AnyDocument, Loaded
+from ..calibrate.kinds import AnyDocument
+from ..calibrate.library import Loaded
 from ..errors import BadInputError
 from ..provenance import InputFile
 from ..records import Recording

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..arguments import ArgumentError, as_path, refuse_other_ending, refused_field
 from ..arrays import PathLike
-from ..calibrate.documents import KINDS
+from ..calibrate.kinds import KINDS
 from ..documents import toml_document
 from ..errors import BadInputError
 from ..records import Recording

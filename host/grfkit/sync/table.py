@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..arguments import refuse_other_ending, refused_field
 from ..arrays import PathLike
-from ..calibrate.documents import KINDS
+from ..calibrate.kinds import KINDS
 from ..errors import BadInputError
 from ..formats.encoding import decode
 from ..formats.rows import is_number

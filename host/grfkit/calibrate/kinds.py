@@ -1,0 +1,25 @@
+"""The kinds of calibration documents: the folder of each under ``calibration/`` and its model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Union
+
+from pydantic import Field
+
+from .cell_documents import CellCalibration
+from .documents import InsoleGeometry, LagTable, PlateCorrection, PressureCalibration
+
+AnyDocument = InsoleGeometry | LagTable | PlateCorrection | PressureCalibration | CellCalibration
+CalibrationDocument = Annotated[
+    Union[InsoleGeometry, LagTable, PlateCorrection, PressureCalibration, CellCalibration],  # noqa: UP007
+    Field(discriminator="kind"),
+]
+
+KINDS: dict[str, type[AnyDocument]] = {
+    "insoles": InsoleGeometry,
+    "lags": LagTable,
+    "plates": PlateCorrection,
+    "pressure": PressureCalibration,
+    "cells": CellCalibration,
+}
+"""The folder of each kind under ``calibration/`` and its model."""
