@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -22,6 +24,7 @@ from grfkit.monitor.film import FilmRequest, film_headless, words
 from grfkit.monitor.film_answers import open_film_model
 from grfkit.monitor.film_hub import FilmHub
 from grfkit.monitor.messages import Command, Message, MonitorEvent, Snapshot, StanceShown
+from grfkit.monitor.tui import head_text, health_text, is_old, numbers_text, top_text
 from grfkit.video.live_source import Camera
 from grfkit.video.watch import Watch
 
@@ -75,6 +78,15 @@ def test_stances_are_told_once_each_after_they_ended_and_before_the_pass_is_over
         assert 0.9 < stance.features["peak"] < 1.6
         assert not {"loading_rate", "vilr"} & set(stance.features), "60 pictures a second show none"
     assert len({(s.device, round(s.start_s, 1)) for s in stances}) == len(stances)
+    # a page that opens late hears what was said
+    opened = hub.subscribe()
+    opened.end()
+
+    async def heard() -> list[Message]:
+        """Return what a late page gets."""
+        return [message async for message in opened]
+
+    assert any(isinstance(m, MonitorEvent) and m.text.startswith("pass 0.0") for m in asyncio.run(heard()))
     snapshots = [m for m in messages if isinstance(m, Snapshot)]
     assert snapshots[-1].film == "walk.mp4"
     assert "vertical" in (snapshots[-1].film_error or "") or "states no error" in (snapshots[-1].film_error or "")
@@ -113,6 +125,17 @@ def test_pictures_that_are_skipped_or_late_are_told(model: Path) -> None:
     assert problems[0].startswith("this computer cannot keep up: 4.0 s behind, ")
     assert len([p for p in problems if "keep up" in p]) == 1, "said once"
     assert hub.snapshot().devices[0].samples_lost == 20
+
+
+def test_the_terminal_shows_feet_of_a_film_and_no_insoles(model: Path) -> None:
+    hub, _ = watched(model, Pictures(walk_pictures(), late=0.5))
+    snapshot = hub.snapshot()
+    foot = replace(snapshot.devices[0], state="streaming")
+    assert top_text(snapshot).startswith("FILM: walk.mp4, stances appear after they ended")
+    assert head_text(foot, float("nan"), None).endswith("pictures are looked at")
+    assert not is_old(foot, None)
+    assert re.fullmatch(r"contact 7\d\d ms  peak 1.\d\d BW", numbers_text(foot, ""))
+    assert health_text(foot) == f"0 of 366 pictures skipped  stances {foot.stances}, told 0.5/0.5 s after they ended"
 
 
 def test_commands_of_insoles_are_refused(model: Path) -> None:

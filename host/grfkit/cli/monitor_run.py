@@ -79,10 +79,11 @@ def run_film(context: Any, options: dict[str, Any], showing: Showing) -> None:
         raise BadInputError(f"{option} is of insoles and would do nothing with --film; leave one of them out")
     _refuse_two_views(showing)
     from ..monitor import film as monitor
+    from ..monitor.publisher import of_options
 
     given = {name: value for name, value in options.items() if value is not None}
     given["model"] = str(given.get("model", ""))
-    request = monitor.film_request(given)
+    request = of_options(monitor.FilmRequest, given)
     summary = asyncio.run(monitor.film_headless(request, _views(showing), say=say))
     print(json.dumps(summary, allow_nan=False) if showing.as_json else monitor.words(summary))
 

@@ -7,21 +7,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ..arguments import refused_field
-from ..device.interrupted import interrupted
 from ..errors import BadInputError
 from ..limits import MASS_KG
 from ..quiet import quiet_native
 from .film_answers import FilmModel, open_film_model
 from .film_hub import FilmHub
 from .messages import MonitorEvent, StanceShown
+from .publisher import until_ended
 
 if TYPE_CHECKING:
     from ..video.live_source import LiveSource
 
-__all__ = ["PACKAGED", "FilmRequest", "film_headless", "film_request", "words"]
+__all__ = ["PACKAGED", "FilmRequest", "film_headless", "words"]
 
 PACKAGED = "grfkit:walking-side-view"
 """The model where none is named."""
@@ -52,21 +51,6 @@ class FilmRequest(BaseModel):
     near_side: str | None = None
     seconds: float | None = Field(default=None, gt=0)
     play_speed: float = Field(default=1.0, gt=0)
-
-
-def film_request(options: dict[str, Any]) -> FilmRequest:
-    """Return the request of a command's options.
-
-    Raises
-    ------
-    BadInputError
-        Naming the option that cannot be.
-    """
-    try:
-        return FilmRequest.model_validate(options)
-    except ValidationError as error:
-        name, why = refused_field(error)
-        raise BadInputError(f"--{name.split('.')[0].replace('_', '-')} {why}") from error
 
 
 async def film_headless(
@@ -105,16 +89,7 @@ async def film_headless(
     hub = FilmHub(opened, watch, model, mass_kg=request.mass_kg)
     async with hub:
         telling = asyncio.ensure_future(_tell(hub, say if not views else lambda _: None))
-        with interrupted() as enough:
-            waiting = [asyncio.ensure_future(view(hub)) for view in views]
-            waiting += [asyncio.ensure_future(end) for end in (enough.wait(), hub.over())]
-            ended, left = await asyncio.wait(waiting, timeout=request.seconds, return_when=asyncio.FIRST_COMPLETED)
-            await hub.stop()
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, telling, return_exceptions=True)
-            for task in ended:
-                task.result()
+        await until_ended(hub, views, telling, request.seconds)
     return _summary(hub, opened, watch.looked, model)
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import BadInputError, GrfError
+from ..errors import BadInputError
 from .film_answers import FilmAnswers, FilmModel, FilmStance, PassResult, shown_features
 from .live_contact import features, interval, on_points
 from .messages import SIDES, Command, DeviceState, Message, MonitorEvent, Snapshot, StanceShown, State
+from .publisher import Publisher
 from .stance_log import StanceLog
-from .subscription import Subscription
 
 if TYPE_CHECKING:
     from ..video.live_source import LiveSource
@@ -28,9 +28,11 @@ ANSWER_S = 0.5
 BEHIND_S = 2.0
 """How far pictures may lie behind before it is said that this computer cannot keep up; chosen by hand."""
 STATE_S = 0.5
+KEPT_EVENTS = 40
+"""Events that a page gets which opens later: what the model and earlier passes said. Chosen by hand."""
 
 
-class FilmHub:
+class FilmHub(Publisher):
     """A film or a camera live, for as many listeners as there are; used with ``async with``.
 
     Parameters
@@ -42,38 +44,23 @@ class FilmHub:
     """
 
     def __init__(self, source: LiveSource, watch: Watch, model: FilmModel, *, mass_kg: float) -> None:
+        super().__init__()
         self._source, self._watch, self._model = source, watch, model
         self.answers = FilmAnswers(model, mass_kg=mass_kg, name=source.name)
         self.log, self._began_s = StanceLog(), time.monotonic()
+        self._events: deque[MonitorEvent] = deque(maxlen=KEPT_EVENTS)
         self._late_ms: deque[float] = deque(maxlen=200)
-        self._subscriptions: list[Subscription] = []
         self._state: State = "scanning"
         self._problem: str | None = None
         self._slow_told = False
         self._stopping, self._next_s = False, 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._run: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> FilmHub:
         """Begin to look."""
         self._loop = asyncio.get_running_loop()
         self._run = asyncio.ensure_future(self._live())
         return self
-
-    async def __aexit__(self, kind: object, *_: object) -> None:
-        """Stop, and raise what went wrong."""
-        await self.stop()
-        if self._run is not None:
-            try:
-                await self._run
-            except GrfError:
-                if kind is None:
-                    raise
-
-    async def over(self) -> None:
-        """Return when the film is over."""
-        if self._run is not None:
-            await asyncio.wait({self._run})
 
     async def stop(self) -> None:
         """End; returns once the picture that is looked at is done with."""
@@ -84,17 +71,9 @@ class FilmHub:
 
     # What listeners get, and may ask
 
-    def subscribe(self) -> Subscription:
-        """Return the messages from now on: the state, the last stances, then whatever comes."""
-
-        def closed(subscription: Subscription) -> None:
-            """Forget a listener."""
-            with suppress(ValueError):
-                self._subscriptions.remove(subscription)
-
-        subscription = Subscription([self.snapshot(), *self.log.last()], closed)
-        self._subscriptions.append(subscription)
-        return subscription
+    def _first(self) -> Sequence[Message]:
+        # a page that opens late hears what the model and earlier passes said
+        return [self.snapshot(), *self._events, *self.log.last()]
 
     async def command(self, command: Command) -> dict[str, Any]:
         """Do what is asked: stances can be forgotten; all else is for insoles."""
@@ -128,6 +107,7 @@ class FilmHub:
                 peak=self.log.mean(k, "peak"),
                 stance_unit="BW",
                 problem=self._problem,
+                filmed=True,
             )
             for k, side in enumerate(SIDES)
         ]
@@ -143,11 +123,6 @@ class FilmHub:
     def now_s(self) -> float:
         """Return seconds since the hub began."""
         return time.monotonic() - self._began_s
-
-    def publish(self, message: Message) -> None:
-        """Give a message to every listener."""
-        for subscription in tuple(self._subscriptions):
-            subscription.put(message)
 
     # The work
 
@@ -255,7 +230,9 @@ class FilmHub:
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def _event(self, kind: str, text: str = "", device: int | None = None) -> None:
-        self.publish(MonitorEvent(kind, self.now_s, text, device))
+        event = MonitorEvent(kind, self.now_s, text, device)
+        self._events.append(event)
+        self.publish(event)
 
 
 def _end_s(stance: FilmStance) -> float:

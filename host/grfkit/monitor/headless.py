@@ -13,8 +13,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..arguments import refused_field
-from ..device.interrupted import interrupted
 from ..device.link import Link
 from ..device.replay import markers_in, unread_in
 from ..errors import BadInputError
@@ -25,6 +23,7 @@ from .connect import Find, bluetooth_links, replay_links, serial_links
 from .demo import insoles
 from .hub import Hub, HubSettings, Replayed
 from .messages import MonitorEvent
+from .publisher import of_options, until_ended
 
 __all__ = ["MonitorRequest", "headless", "monitored", "recording_name", "request_of", "summary"]
 
@@ -83,13 +82,7 @@ def request_of(options: dict[str, Any]) -> MonitorRequest:
     BadInputError
         Naming the option that cannot be.
     """
-    from pydantic import ValidationError
-
-    try:
-        return MonitorRequest.model_validate(options)
-    except ValidationError as error:
-        name, why = refused_field(error)
-        raise BadInputError(f"--{name.split('.')[0].replace('_', '-')} {why}") from error
+    return of_options(MonitorRequest, options)
 
 
 def recording_name(folder: Path | None = None) -> Path:
@@ -166,17 +159,7 @@ async def headless(
         await hub.ready()
         if hub.recorder is not None:
             say(f"recording to {hub.recorder.path}")
-        with interrupted() as enough:
-            waiting = [asyncio.ensure_future(view(hub)) for view in views]
-            waiting += [asyncio.ensure_future(end) for end in (enough.wait(), hub.over())]
-            ended, left = await asyncio.wait(waiting, timeout=request.seconds, return_when=asyncio.FIRST_COMPLETED)
-            await hub.stop()
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, telling, return_exceptions=True)
-            # what made a view or the hub end badly is raised here, after everything is closed
-            for task in ended:
-                task.result()
+        await until_ended(hub, views, telling, request.seconds)
     if request.replay is None and not any(connection.ever for connection in hub.connections):
         if hub.recorder is not None:
             hub.recorder.remove()

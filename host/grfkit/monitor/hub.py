@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,10 +24,10 @@ from .live import LiveFoot
 from .live_contact import warm_up
 from .live_model import LiveModel
 from .messages import Command, Message, MonitorEvent, Snapshot
+from .publisher import Publisher
 from .recording import HubRecording
 from .stances import LiveStances
 from .state import device_state
-from .subscription import Subscription
 from .timeline import Timeline
 
 __all__ = ["Hub", "HubSettings", "Replayed"]
@@ -71,7 +70,7 @@ class HubSettings:
     replayed: Replayed | None = None
 
 
-class Hub:
+class Hub(Publisher):
     """Insoles live, for as many listeners as there are; used with ``async with``, or ``await hub.run()``.
 
     Parameters
@@ -81,6 +80,7 @@ class Hub:
     """
 
     def __init__(self, find: Callable[[int], Awaitable[Sequence[Link]]], settings: HubSettings | None = None) -> None:
+        super().__init__()
         self._find, self.settings = find, settings or HubSettings()
         model, replayed = self.settings.model, self.settings.replayed
         if model is not None and model.needs_mass and SettingKey.MASS not in self.settings.set_values:
@@ -106,10 +106,8 @@ class Hub:
             replayed=replayed.name if replayed else None,
             happened=self._event,
         )
-        self._subscriptions: list[Subscription] = []
         self._connected, self._slept_ns = False, slept_ns_now()
         self._changed, self._ready, self._stopping = False, asyncio.Event(), asyncio.Event()
-        self._run: asyncio.Task[None] | None = None
 
     @property
     def connections(self) -> list[InsoleConnection]:
@@ -138,16 +136,6 @@ class Hub:
         self._run = asyncio.ensure_future(self.run())
         return self
 
-    async def __aexit__(self, kind: object, *_: object) -> None:
-        """Stop, and raise what went wrong."""
-        await self.stop()
-        if self._run is not None:
-            try:
-                await self._run
-            except GrfError:
-                if kind is None:
-                    raise
-
     async def ready(self) -> None:
         """Return once every insole streams, or has failed to.
 
@@ -163,11 +151,6 @@ class Hub:
         if self._run is not None and self._run.done() and not self._ready.is_set():
             # what ended the run before anything streamed is raised here
             self._run.result()
-
-    async def over(self) -> None:
-        """Return when the hub has ended, by itself or not; what went wrong is raised by leaving ``async with``."""
-        if self._run is not None:
-            await asyncio.wait({self._run})
 
     async def stop(self) -> None:
         """End :meth:`run`; returns when everything is closed."""
@@ -305,17 +288,8 @@ class Hub:
 
     # What listeners get, and may ask
 
-    def subscribe(self) -> Subscription:
-        """Return the messages from now on: the state, the last stances, then whatever comes."""
-
-        def closed(subscription: Subscription) -> None:
-            """Forget a listener."""
-            with suppress(ValueError):
-                self._subscriptions.remove(subscription)
-
-        subscription = Subscription([self.snapshot(), *self._stances.log.last()], closed)
-        self._subscriptions.append(subscription)
-        return subscription
+    def _first(self) -> Sequence[Message]:
+        return [self.snapshot(), *self._stances.log.last()]
 
     async def command(self, command: Command) -> dict[str, Any]:
         """Do what is asked and return the answer: ``{"type": "answer", "id", "ok", "error"}``."""
@@ -326,11 +300,6 @@ class Hub:
             error = " ".join(str(problem).split())
         self._changed = True
         return {"type": "answer", "id": command.id, "ok": error is None, "error": error}
-
-    def publish(self, message: Message) -> None:
-        """Give a message to every listener."""
-        for subscription in tuple(self._subscriptions):
-            subscription.put(message)
 
     def snapshot(self) -> Snapshot:
         """Return everything but samples, as it is now."""

@@ -276,7 +276,7 @@ _SOURCES = {
 
 def is_old(state: DeviceState, age_s: float | None) -> bool:
     """Return whether the shown data are too old to be called live."""
-    return state.state != "streaming" or age_s is None or age_s > OLD_S
+    return state.state != "streaming" or (not state.filmed and (age_s is None or age_s > OLD_S))
 
 
 def head_text(state: DeviceState, newest: float, age_s: float | None) -> str:
@@ -285,6 +285,8 @@ def head_text(state: DeviceState, newest: float, age_s: float | None) -> str:
     if state.state != "streaming":
         since = "" if age_s is None or state.state in ("stopped", "ended") else f", no data for {age_s:.1f} s"
         return f"{name}  ! {state.state}{since}{f' ({state.problem})' if state.problem else ''}"
+    if state.filmed:
+        return f"{name}  {state.problem or 'pictures are looked at'}"
     if age_s is None:
         return f"{name}  ! waiting for data"
     if age_s > OLD_S:
@@ -297,6 +299,8 @@ def numbers_text(state: DeviceState, source: str) -> str:
     unit = _unit(state.stance_unit)
     contact = None if state.contact_s is None else state.contact_s * 1000
     origin = f"  ({source})" if source else ""
+    if state.filmed:
+        return f"contact {_figure(contact)} ms  peak {_figure(state.peak)} {unit}{origin}"
     why = f" ({state.cadence_why})" if state.cadence_per_min is None and state.cadence_why and state.stances else ""
     return (
         f"cadence {_figure(state.cadence_per_min)}/min{why}  contact {_figure(contact)} ms"
@@ -308,6 +312,10 @@ def numbers_text(state: DeviceState, source: str) -> str:
 def health_text(state: DeviceState) -> str:
     """Return the row of the signal's health."""
     latency = state.latency_ms
+    if state.filmed:
+        late = [f"{latency[k] / 1000:.1f}" if k in latency else "–" for k in ("p50", "p99")]
+        skipped = f"{state.samples_lost} of {state.samples + state.samples_lost} pictures skipped"
+        return f"{skipped}  stances {state.stances}, told {'/'.join(late)} s after they ended"
     parts = [
         f"lost {state.packets_lost} of {state.packets + state.packets_lost} packets, {state.samples_lost} samples",
         f"latency {_figure(latency.get('p50'))}/{_figure(latency.get('p99'))} ms",
@@ -326,6 +334,8 @@ def top_text(snapshot: Snapshot) -> str:
         source = f"REPLAY of {snapshot.replay}"
     else:
         source = "DEMO: virtual insoles, simulated data" if snapshot.demo else "LIVE"
+    if snapshot.film:
+        return f"FILM: {snapshot.film}, stances appear after they ended\n{snapshot.film_error or ''}"
     asymmetry = "  ".join(
         f"{name} {value:+.1f} %" for name, value in snapshot.asymmetry_percent.items() if value is not None
     )
