@@ -16,6 +16,8 @@ COMMANDS = {
     "accuracy.cost": "accuracy.cost",
     "accuracy.range": "accuracy.range",
     "accuracy.share": "accuracy.share",
+    "calibrate.cop": "calibrate.cop",
+    "calibrate.pressure": "calibrate.pressure",
     "edge.choice": "edge.choice",
     "edge.levels": "edge.levels",
     "edge.shipped": "edge.shipped",

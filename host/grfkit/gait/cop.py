@@ -14,6 +14,8 @@ EDGE_M = 0.02
 """Distance (m) of the centre of pressure from a plate's edge below which the foot hangs over it. Chosen by hand."""
 LONGEST_FOOT_M = 0.34
 """Length (m) of the largest shoe: the centre of pressure of one foot travels less."""
+SHORTEST_LINE_M = 0.05
+"""Least distance (m) of heel and toe markers, seen from above; chosen by hand."""
 _LOADED = 0.2
 """Share of a contact's highest load above which its centre of pressure is judged: below, it is noise over a small
 force. Chosen by hand."""
@@ -64,6 +66,39 @@ def insole_cop(cells: Floats, positions_m: Floats, *, gain: Floats | None = None
     loaded = (total > guard) & (total > 0)
     centre = (load @ positions_m) / np.where(loaded, total, 1.0)[:, None]
     return np.where(loaded[:, None], centre, np.nan)
+
+
+def foot_to_lab(cop_foot_m: Floats, heel_m: Floats, toe_m: Floats) -> Floats:
+    """Return an insole's centre of pressure in the lab, shape (samples, 3), m; NaN where it or a marker is unknown.
+
+    The foot's axes are level: forward from the heel marker to the toe marker, and to the left of that. Height is that
+    of the floor, 0; the markers' own height does not count.
+
+    Parameters
+    ----------
+    cop_foot_m
+        Shape (samples, 2): forward from the heel, and to the left of the foot's line, as :func:`insole_cop` gives.
+    heel_m, toe_m
+        Shape (samples, 3), lab frame (X forward, Y left, Z up), at the insole's own samples.
+
+    Raises
+    ------
+    BadInputError
+        If shapes do not fit, or heel and toe are at one place.
+    """
+    if cop_foot_m.shape[1:] != (2,) or heel_m.shape != (len(cop_foot_m), 3) or toe_m.shape != heel_m.shape:
+        raise BadInputError(
+            f"centre {cop_foot_m.shape}, heel {heel_m.shape} and toe {toe_m.shape} do not fit; expected (samples, 2)"
+            " and (samples, 3) twice, at the same samples"
+        )
+    line = (toe_m - heel_m)[:, :2]
+    length = np.linalg.norm(line, axis=1)
+    if np.any(length[np.isfinite(length)] < SHORTEST_LINE_M):
+        raise BadInputError(f"heel and toe are less than {SHORTEST_LINE_M:g} m apart; are they markers of one foot?")
+    forward = line / length[:, None]
+    left = np.stack([-forward[:, 1], forward[:, 0]], axis=1)
+    flat = heel_m[:, :2] + cop_foot_m[:, :1] * forward + cop_foot_m[:, 1:] * left
+    return np.concatenate([flat, np.where(np.isfinite(flat[:, :1]), 0.0, np.nan)], axis=1)
 
 
 def cop_in_plate(cop_m: Floats, corners_m: Floats) -> Floats:
