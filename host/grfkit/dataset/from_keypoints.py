@@ -31,6 +31,7 @@ from .keypoint_inputs import (
     passes_of,
 )
 from .motion import SIDES, Side
+from .of_trial import labels_of, scalars_of
 from .resample import stance_times
 
 FILM: Literal["film"] = "film"
@@ -168,8 +169,6 @@ def _force(columns: list[PlateColumns], stance: Stance, contact: Stance, at: Flo
 def _stance_set(
     trial: Trial, request: CutRequest, rows: _Rows, name: str, axes: tuple[str, ...], excluded: Counter[str]
 ) -> StanceSet:
-    attrs, size = trial.tree.attrs, len(rows.inputs)
-    of_trial = ("mass_kg", "speed_m_s", "slope_percent")
     return make_stance_set(
         np.stack(rows.inputs),
         np.stack(rows.targets),
@@ -177,13 +176,8 @@ def _stance_set(
         channels=KEYPOINT_CHANNELS,
         units=KEYPOINT_UNITS,
         axes=axes,
-        labels={
-            "participant": [str(attrs["participant"])] * size,
-            "trial": [name] * size,
-            "surface": [str(attrs.get("surface", ""))] * size,
-            "side": rows.sides,
-        },
-        scalars={n: [float(attrs.get(n, np.nan))] * size for n in of_trial}
+        labels=labels_of(trial, rows.sides, name),
+        scalars=scalars_of(trial, len(rows.inputs))
         | {n: [row[i] for row in rows.scalars] for i, n in enumerate(_SCALARS)},
         start_s=rows.start_s,
         window="stance",

@@ -21,6 +21,7 @@ from ..signals.step_direction import push_direction
 from ..units import G
 from .cut import CutRequest
 from .foot_force import PlateColumns, foot_force, low_passed, of_foot, plate_columns, stance_force
+from .of_trial import labels_of, scalars_of
 from .resample import continuous_starts, stance_times
 
 ONSET = "onset_s"
@@ -300,7 +301,7 @@ def _within(at_s: Floats, stance: Stance) -> Flags:
 
 
 def _stance_set(trial: Trial, request: CutRequest, film: _Film, rows: _Rows, side: str, name: str) -> StanceSet:
-    attrs, size = trial.tree.attrs, len(rows.frames)
+    size = len(rows.frames)
     channels = pixel_names(*film.pictures.shape[1:])
     axes = ("vgrf", "apgrf", "mlgrf")[: rows.targets[0].shape[1]]
     times = np.asarray(rows.times)
@@ -311,17 +312,10 @@ def _stance_set(trial: Trial, request: CutRequest, film: _Film, rows: _Rows, sid
         channels=channels,
         units=["1"] * len(channels),
         axes=axes,
-        labels={
-            "participant": [str(attrs["participant"])] * size,
-            "trial": [name] * size,
-            "surface": [str(attrs.get("surface", ""))] * size,
-            "side": [side] * size,
-            "condition": [str(attrs.get("condition", ""))] * size,
-        },
-        scalars={
-            "mass_kg": [float(attrs["mass_kg"])] * size,
-            "speed_m_s": [float(attrs.get("speed_m_s", np.nan))] * size,
-            "slope_percent": [float(attrs.get("slope_percent", np.nan))] * size,
+        labels=labels_of(trial, [side] * size, name)
+        | {"condition": [str(trial.tree.attrs.get("condition", ""))] * size},
+        scalars=scalars_of(trial, size)
+        | {
             "contact_s": times[:, 1].tolist(),
             "stride_s": times[:, 2].tolist(),
             ONSET: times[:, 3].tolist(),

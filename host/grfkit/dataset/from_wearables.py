@@ -29,6 +29,7 @@ from .foot_force import (
     stance_force,
 )
 from .motion import SIDES, Side
+from .of_trial import labels_of, scalars_of
 from .resample import continuous_starts, stance_times
 from .trial_scalars import insole_scalars
 from .wearable_inputs import channels_of, check_values, inputs_at
@@ -248,7 +249,7 @@ def _shared_span(
 
 def _stance_set(sources: _Sources, rows: _Rows, name: str, axes: tuple[str, ...], units: list[str]) -> StanceSet:
     """Return the windows with what the trial says of them."""
-    request, attrs, size = sources.request, sources.trial.tree.attrs, len(rows.inputs)
+    request = sources.request
     sizes = insole_scalars(sources.trial, sources.streams)
     continuous = request.window == "continuous"
     return make_stance_set(
@@ -258,16 +259,9 @@ def _stance_set(sources: _Sources, rows: _Rows, name: str, axes: tuple[str, ...]
         channels=sources.channels,
         units=units,
         axes=axes,
-        labels={
-            "participant": [str(attrs["participant"])] * size,
-            "trial": [name] * size,
-            "surface": [str(attrs.get("surface", ""))] * size,
-            "side": rows.sides,
-        },
-        scalars={
-            "mass_kg": [float(attrs["mass_kg"])] * size,
-            "speed_m_s": [float(attrs.get("speed_m_s", np.nan))] * size,
-            "slope_percent": [float(attrs.get("slope_percent", np.nan))] * size,
+        labels=labels_of(sources.trial, rows.sides, name),
+        scalars=scalars_of(sources.trial, len(rows.inputs))
+        | {
             "contact_s": [t[1] for t in rows.times],
             "stride_s": [t[2] for t in rows.times],
         }

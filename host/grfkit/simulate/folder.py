@@ -14,8 +14,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..arrays import Floats, PathLike
-from ..artefacts import FolderKind, written_folder
-from ..errors import BadInputError
+from ..artefacts import FolderKind
 from ..formats.csv_generic import CsvColumn, csv_text
 from ..formats.trc import trc_text
 from ..formats.write_c3d import C3dPlate, write_c3d
@@ -26,6 +25,7 @@ from .clocks import TrueClock
 from .conditions import Condition, FamilyName, check_footprints
 from .family import CELL_RIGHT_MM, CELL_Y_MM
 from .lab import LabTrial, simulate_trial
+from .new_folder import new_folder, rows_of
 from .settings import Settings, default_settings
 
 _TABLE_CSV, _INSOLE = "TABLE.csv", "insole.json"
@@ -119,15 +119,8 @@ def write_lab(
     BadInputError
         If the folder holds something and ``force`` is false, or cannot be written.
     """
-    out_dir = Path(out_dir)
-    try:
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(f"{out_dir}: cannot be written ({error.strerror or error})") from error
-    with written_folder(out_dir, LAB_FOLDER, force=force) as temporary:
+    with new_folder(out_dir, LAB_FOLDER, force=force, parts=("truth", "aligned")) as temporary:
         rows = []
-        for folder in ("truth", "aligned"):
-            (temporary / folder).mkdir()
         for planned in planned_trials(request):
             rows.append(_write_trial(temporary, planned, _shared_stamps(settings or default_settings())))
             yield planned
@@ -138,10 +131,7 @@ def write_lab(
 
 def _members(folder: Path) -> frozenset[str]:
     """Return the files of a lab that its table names, and those beside them; not what was aligned since."""
-    try:
-        rows = list(csv.DictReader((folder / _TABLE_CSV).read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        rows = []
+    rows = rows_of(folder / _TABLE_CSV)
     names = [str(row.get("trial")) for row in rows]
     endings = (".c3d", "_insole.txt", "_insole.csv", "_imu.csv", "_landmarks.trc")
     files = [name + ending for name in names for ending in endings] + [f"truth/{name}.truth.json" for name in names]

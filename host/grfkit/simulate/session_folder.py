@@ -13,10 +13,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..arrays import PathLike
-from ..artefacts import FolderKind, written_folder
-from ..errors import BadInputError
+from ..artefacts import FolderKind
 from .conditions import Condition
 from .folder import csv_file, write_reference
+from .new_folder import new_folder
 from .session import SimulatedSession, simulate_session
 from .settings import default_settings
 
@@ -55,7 +55,6 @@ def write_session(out_dir: PathLike, request: SimulatedSessionRequest, *, force:
     BadInputError
         If the folder holds something and ``force`` is false, or cannot be written.
     """
-    out_dir = Path(out_dir)
     condition = Condition(
         surface=request.surface,
         gait=request.gait,
@@ -72,12 +71,7 @@ def write_session(out_dir: PathLike, request: SimulatedSessionRequest, *, force:
         condition, request.seed, settings.model_copy(update=shared), bouts=request.bouts, bout_s=request.bout_s
     )
     names = [f"bout_{number + 1:02d}" for number in range(request.bouts)]
-    try:
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(f"{out_dir}: cannot be written ({error.strerror or error})") from error
-    with written_folder(out_dir, SESSION_FOLDER, force=force) as temporary:
-        (temporary / "truth").mkdir()
+    with new_folder(out_dir, SESSION_FOLDER, force=force, parts=("truth",)) as temporary:
         for name, reference, clock in zip(names, session.references, session.clocks):
             write_reference(temporary / f"{name}.c3d", replace(session.lab, reference=reference), clock=clock)
         for wearable, recording in session.wearables.items():

@@ -14,11 +14,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...arrays import PathLike
-from ...artefacts import FolderKind, written_folder
-from ...errors import BadInputError
+from ...artefacts import FolderKind
 from ..conditions import Condition
 from ..folder import write_reference
 from ..lab import LabTrial, simulate_trial
+from ..new_folder import new_folder, rows_of
 from .clock import FilmStamps, film_stamps
 from .look import Laboratory, draw_look
 from .phantom import phantom_body
@@ -103,13 +103,7 @@ def write_films(out_dir: PathLike, request: FilmRequest, *, force: bool = False)
     BadInputError
         If the folder holds something and ``force`` is false, or cannot be written.
     """
-    out_dir = Path(out_dir)
-    try:
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInputError(f"{out_dir}: cannot be written ({error.strerror or error})") from error
-    with written_folder(out_dir, FILM_FOLDER, force=force) as temporary:
-        (temporary / "truth").mkdir()
+    with new_folder(out_dir, FILM_FOLDER, force=force, parts=("truth",)) as temporary:
         rows = []
         for planned in planned_films(request):
             rows.append(_write(temporary, planned, request))
@@ -123,10 +117,7 @@ def write_films(out_dir: PathLike, request: FilmRequest, *, force: bool = False)
 
 def _members(folder: Path) -> frozenset[str]:
     """Return the files of a folder of films that its table names, and those beside them."""
-    try:
-        rows = list(csv.DictReader((folder / _TABLE_CSV).read_text(encoding="utf-8").splitlines()))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        rows = []
+    rows = rows_of(folder / _TABLE_CSV)
     films = [str(row.get("film")) for row in rows]
     references = [str(row.get("reference")) for row in rows]
     truths = [f"truth/{Path(film).stem}.truth.json" for film in films]
