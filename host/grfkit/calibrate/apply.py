@@ -18,6 +18,7 @@ from .correct import with_pressure
 from .documents import InsoleGeometry, LagTable, PlateCorrection, PressureCalibration
 from .kinds import AnyDocument
 from .library import Loaded
+from .scale_documents import LoadScale, scaled_load
 from .vertical import FORCES, MOMENTS
 
 _CALIBRATED_PREFIXES = ("cell_", "zone_")
@@ -87,6 +88,14 @@ def _targets(streams: dict[str, xr.Dataset], document: AnyDocument) -> list[str]
             raise BadInputError(f"calibration '{document.name}' fits no stream: none has pressure cells")
         return fit
     assert not isinstance(document, LagTable)
+    if isinstance(document, LoadScale):
+        found = [foot.stream for foot in document.feet if foot.stream in streams]
+        if not found:
+            wanted = ", ".join(foot.stream for foot in document.feet)
+            raise BadInputError(
+                f"calibration '{document.name}' is for {wanted}, the recording has {', '.join(streams)}"
+            )
+        return found
     target = document.plate if isinstance(document, PlateCorrection) else document.stream
     if target not in streams:
         raise BadInputError(
@@ -106,6 +115,8 @@ def _applied(stream: xr.Dataset, name: str, document: AnyDocument) -> xr.Dataset
         return _pressure(stream, name, document)
     if isinstance(document, PlateCorrection):
         return _plate(stream, name, document)
+    if isinstance(document, LoadScale):
+        return scaled_load(stream, name, document)
     if isinstance(document, CellCalibration):
         return cells_to_force(stream, name, document)
     assert isinstance(document, InsoleGeometry)

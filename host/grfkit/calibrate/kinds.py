@@ -8,10 +8,11 @@ from pydantic import Field
 
 from .cell_documents import CellCalibration
 from .documents import InsoleGeometry, LagTable, PlateCorrection, PressureCalibration
+from .scale_documents import LoadScale
 
-AnyDocument = InsoleGeometry | LagTable | PlateCorrection | PressureCalibration | CellCalibration
+AnyDocument = InsoleGeometry | LagTable | PlateCorrection | PressureCalibration | CellCalibration | LoadScale
 CalibrationDocument = Annotated[
-    Union[InsoleGeometry, LagTable, PlateCorrection, PressureCalibration, CellCalibration],  # noqa: UP007
+    Union[InsoleGeometry, LagTable, PlateCorrection, PressureCalibration, CellCalibration, LoadScale],  # noqa: UP007
     Field(discriminator="kind"),
 ]
 
@@ -21,5 +22,6 @@ KINDS: dict[str, type[AnyDocument]] = {
     "plates": PlateCorrection,
     "pressure": PressureCalibration,
     "cells": CellCalibration,
+    "scales": LoadScale,
 }
 """The folder of each kind under ``calibration/`` and its model."""

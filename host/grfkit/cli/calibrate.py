@@ -35,7 +35,7 @@ _Method = Annotated[
 
 @app.callback()
 def calibrate() -> None:
-    """Measure a device and write a calibration document: pressure, lag."""
+    """Measure a device and write a calibration document: pressure, bodyweight, lag."""
 
 
 @app.command()
@@ -144,6 +144,48 @@ def pressure(
         law=law,
         zero_s=zero_s,
         made_on=made_on,
+        force=force,
+    )
+    print(json.dumps(summary, indent=2) if as_json else text)
+
+
+@app.command()
+def bodyweight(
+    recording: Annotated[
+        Path | None, typer.Argument(metavar="RECORDING", help="Insoles of both feet, any file that grfkit reads.")
+    ] = None,
+    mass_kg: Annotated[
+        float | None, typer.Option("--mass-kg", min=1.0, help="Needed: the person's mass, with shoes and clothes.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", help="strides (walk or run), one-foot (each foot in turn), stand (both feet).")
+    ] = "strides",
+    out: Annotated[Path | None, typer.Option("--out", help="Needed: scale document to write (.json).")] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the document; that of its file otherwise.")] = "",
+    made_on: Annotated[str, typer.Option("--made-on", help="Day of the measurement, YYYY-MM-DD.")] = "",
+    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")] = None,
+    column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
+    rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+) -> None:
+    """Scale an insole's load so that its wearer weighs what the scales say.
+
+    Over whole strides of a steady walk or run both feet carry one body weight on average; standing on one foot that
+    foot does. The stated error is that from stride to stride; what cells miss in every stride is not in it.
+    """
+    from .calibrate_bodyweight import run_bodyweight
+
+    summary, text = run_bodyweight(
+        recording,
+        mass_kg=mass_kg,
+        method=method,
+        out=out,
+        report=report,
+        name=name,
+        made_on=made_on,
+        column_map=column_map,
+        rate_hz=rate_hz,
         force=force,
     )
     print(json.dumps(summary, indent=2) if as_json else text)

@@ -10,6 +10,7 @@ from ..calibrate import apply, load
 from ..calibrate.documents import InsoleGeometry, LagTable, PlateCorrection
 from ..calibrate.kinds import AnyDocument
 from ..calibrate.library import Loaded
+from ..calibrate.scale_documents import LoadScale
 from ..errors import BadInputError
 from ..provenance import InputFile
 from ..records import Recording
@@ -84,4 +85,6 @@ def _fits(recording: Recording, loaded: Loaded[AnyDocument]) -> bool:
         return any(cell in stream for stream in recording.of_kind("insole").values() for cell in cells)
     if isinstance(document, LagTable):
         return False
+    if isinstance(document, LoadScale):
+        return any(foot.stream in recording.streams for foot in document.feet)
     return (document.plate if isinstance(document, PlateCorrection) else document.stream) in recording.streams
