@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -125,6 +126,22 @@ def test_pictures_that_are_skipped_or_late_are_told(model: Path) -> None:
     assert problems[0].startswith("this computer cannot keep up: 4.0 s behind, ")
     assert len([p for p in problems if "keep up" in p]) == 1, "said once"
     assert hub.snapshot().devices[0].samples_lost == 20
+
+
+def test_a_hole_in_time_is_told_and_is_no_pass(model: Path) -> None:
+    pictures = walk_pictures(1, empty_s=0.5)
+
+    class Holed(Pictures):
+        """No picture comes for three seconds, before it was known who walks."""
+
+        def pictures(self) -> Iterator[tuple[float, np.ndarray]]:
+            for time_s, picture in super().pictures():
+                yield time_s + (3.0 if time_s > 0.65 else 0.0), picture if time_s < 0.65 else pictures[-1]
+
+    hub, messages = watched(model, Holed(pictures))
+    assert hub.answers.passes == []
+    problems = [m.text for m in messages if isinstance(m, MonitorEvent) and m.kind == "problem"]
+    assert any("no picture came for a second or more" in p for p in problems)
 
 
 def test_the_terminal_shows_feet_of_a_film_and_no_insoles(model: Path) -> None:

@@ -153,11 +153,9 @@ class FilmAnswers:
         try:
             found, notes, near = self._estimate(watch)
         except (BadInputError, RefusedError) as error:
-            # its refusals name an option of grf-estimate
-            told = " ".join(str(error).split()).replace("--accept-beyond", "grf-estimate --accept-beyond")
-            current.refused = told if final else ""
+            current.refused = _of_monitor(" ".join(str(error).split())) if final else ""
         else:
-            current.notes = notes
+            current.notes = tuple(_of_monitor(note) for note in notes)
             for row in found.rows:
                 settled = row.end_s + watch.start_s <= watch.end_s - SETTLED_S
                 stance = self._stance(row, found, watch.start_s, far=row.side != near) if final or settled else None
@@ -199,6 +197,13 @@ class FilmAnswers:
             row.start_s + offset_s, row.contact_s, axes, "BW", "host", half_width=self._model.half_width_bw
         )
         return FilmStance(row.side, contact, far, row.flags)
+
+
+def _of_monitor(text: str) -> str:
+    """Return what a film's reader or an estimate says, its options named as those of grf-estimate."""
+    for option in ("--accept-beyond", "--walker"):
+        text = text.replace(option, f"grf-estimate {option}")
+    return text
 
 
 def _told(stance: FilmStance, stances: Sequence[FilmStance]) -> bool:

@@ -28,6 +28,7 @@ ANSWER_S = 0.5
 BEHIND_S = 2.0
 """How far pictures may lie behind before it is said that this computer cannot keep up; chosen by hand."""
 STATE_S = 0.5
+_HOLE = "somebody was seen, and then no picture came for a second or more: nothing of that walk was looked at"
 KEPT_EVENTS = 40
 """Events that a page gets which opens later: what the model and earlier passes said. Chosen by hand."""
 
@@ -155,15 +156,18 @@ class FilmHub(Publisher):
             watch.look(time_s, picture)
             self._keeping_up(time_s)
             if watch.over:
-                self._answer(final=True)
+                if watch.followed:
+                    self._answer(final=True)
+                else:
+                    self._call(self._event, "problem", f"at {time_s:.1f} s: {_HOLE}")
                 watch.restart()
-            elif watch.walker_seen and watch.end_s >= self._next_s:
+            elif watch.followed and watch.end_s >= self._next_s:
                 self._next_s = watch.end_s + ANSWER_S
                 self._answer(final=False)
             if self._stopping:
                 break
         watch.finish()
-        if watch.walker_seen:
+        if watch.followed:
             self._answer(final=True)
 
     def _keeping_up(self, time_s: float) -> None:

@@ -76,6 +76,11 @@ class Watch:
         self.over, self.start_s, self.end_s = False, float("nan"), float("nan")
 
     @property
+    def followed(self) -> bool:
+        """Return whether the walker was looked for in any picture: none may be there, where pictures are missing."""
+        return len(self._follower) > 0
+
+    @property
     def walker_seen(self) -> bool:
         """Return whether somebody is followed."""
         return self._way is not None
@@ -112,7 +117,13 @@ class Watch:
         if self._way is None or not len(self._follower):
             raise BadInputError(f"{self._name}: nobody walks in it; walk through the picture from side to side")
         paths = self._search.paths()
-        if choose(paths, None, name=self._name) is not self._way:
+        try:
+            farthest = choose(paths, None, name=self._name)
+        except RefusedError:
+            raise RefusedError(
+                f"{self._name}: several people walk through the picture at the same time; let one walk alone"
+            ) from None
+        if farthest is not self._way:
             raise RefusedError(
                 f"{self._name}: another person goes farther through the picture than the one who was followed; film one"
                 " person alone"
