@@ -132,11 +132,11 @@ def test_a_hole_in_time_is_told_and_is_no_pass(model: Path) -> None:
     pictures = walk_pictures(1, empty_s=0.5)
 
     class Holed(Pictures):
-        """No picture comes for three seconds, before it was known who walks."""
+        """No picture comes for 1.2 s, before it was known who walks."""
 
         def pictures(self) -> Iterator[tuple[float, np.ndarray]]:
             for time_s, picture in super().pictures():
-                yield time_s + (3.0 if time_s > 0.65 else 0.0), picture if time_s < 0.65 else pictures[-1]
+                yield time_s + (1.2 if time_s > 0.65 else 0.0), picture if time_s < 0.65 else pictures[-1]
 
     hub, messages = watched(model, Holed(pictures))
     assert hub.answers.passes == []
