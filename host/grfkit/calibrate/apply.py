@@ -16,6 +16,7 @@ from .cell_apply import cells_to_force
 from .cell_documents import CellCalibration
 from .correct import with_pressure
 from .documents import InsoleGeometry, LagTable, PlateCorrection, PressureCalibration
+from .imu_documents import ImuCalibration, calibrated_imu
 from .kinds import AnyDocument
 from .library import Loaded
 from .scale_documents import LoadScale, scaled_load
@@ -115,6 +116,8 @@ def _applied(stream: xr.Dataset, name: str, document: AnyDocument) -> xr.Dataset
         return _pressure(stream, name, document)
     if isinstance(document, PlateCorrection):
         return _plate(stream, name, document)
+    if isinstance(document, ImuCalibration):
+        return calibrated_imu(stream, name, document)
     if isinstance(document, LoadScale):
         return scaled_load(stream, name, document)
     if isinstance(document, CellCalibration):

@@ -8,11 +8,14 @@ from pydantic import Field
 
 from .cell_documents import CellCalibration
 from .documents import InsoleGeometry, LagTable, PlateCorrection, PressureCalibration
+from .imu_documents import ImuCalibration
 from .scale_documents import LoadScale
 
-AnyDocument = InsoleGeometry | LagTable | PlateCorrection | PressureCalibration | CellCalibration | LoadScale
+AnyDocument = (
+    InsoleGeometry | LagTable | PlateCorrection | PressureCalibration | CellCalibration | LoadScale | ImuCalibration
+)
 CalibrationDocument = Annotated[
-    Union[InsoleGeometry, LagTable, PlateCorrection, PressureCalibration, CellCalibration, LoadScale],  # noqa: UP007
+    Union[InsoleGeometry, LagTable, PlateCorrection, PressureCalibration, CellCalibration, LoadScale, ImuCalibration],  # noqa: UP007
     Field(discriminator="kind"),
 ]
 
@@ -23,5 +26,6 @@ KINDS: dict[str, type[AnyDocument]] = {
     "pressure": PressureCalibration,
     "cells": CellCalibration,
     "scales": LoadScale,
+    "imus": ImuCalibration,
 }
 """The folder of each kind under ``calibration/`` and its model."""

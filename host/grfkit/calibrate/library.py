@@ -49,7 +49,7 @@ def calibration_root() -> Path:
 
 
 def names(kind: str) -> list[str]:
-    """Return the names of the built-in documents of a kind (``insoles lags plates pressure cells scales``), sorted."""
+    """Return the names of the built-in documents of a kind (a folder of ``calibration/``), sorted."""
     _folder_of(kind)
     return sorted(path.stem for path in (calibration_root() / kind).glob("*.json"))
 
@@ -63,7 +63,8 @@ def load(name_or_path: PathLike, *, kind: str | None = None) -> Loaded[AnyDocume
         A file (anything that ends in ``.json`` or has a folder in it), ``"lags/default"``, or with ``kind``
         just ``"default"``.
     kind
-        ``insoles``, ``lags``, ``plates``, ``pressure``, ``cells`` or ``scales``: a document of another kind is refused.
+        ``insoles``, ``lags``, ``plates``, ``pressure``, ``cells``, ``scales`` or ``imus``:
+        a document of another kind is refused.
 
     Raises
     ------

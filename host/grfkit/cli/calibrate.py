@@ -35,7 +35,7 @@ _Method = Annotated[
 
 @app.callback()
 def calibrate() -> None:
-    """Measure a device and write a calibration document: pressure, bodyweight, lag."""
+    """Measure a device and write a calibration document: pressure, bodyweight, imu, lag."""
 
 
 @app.command()
@@ -183,6 +183,48 @@ def bodyweight(
         out=out,
         report=report,
         name=name,
+        made_on=made_on,
+        column_map=column_map,
+        rate_hz=rate_hz,
+        force=force,
+    )
+    print(json.dumps(summary, indent=2) if as_json else text)
+
+
+@app.command()
+def imu(
+    static: Annotated[
+        Path | None,
+        typer.Argument(metavar="STATIC", help="The sensor on its six sides, 2 s or more each, in any order."),
+    ] = None,
+    walk: Annotated[
+        Path | None, typer.Option("--walk", help="The sensor on the shoe in a walk: where up and forward are.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Needed: sensor document to write (.json).")] = None,
+    stream: Annotated[str, typer.Option("--stream", help="Which sensor of a file with several, e.g. imu_left.")] = "",
+    device: Annotated[str, typer.Option("--device", help="The sensor's name or serial number.")] = "",
+    name: Annotated[str, typer.Option("--name", help="Name of the document; that of its file otherwise.")] = "",
+    made_on: Annotated[str, typer.Option("--made-on", help="Day of the measurement, YYYY-MM-DD.")] = "",
+    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")] = None,
+    column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
+    rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+) -> None:
+    """Calibrate an inertial sensor: scale and bias by gravity on its six sides, gyro bias at rest, axes by a walk.
+
+    Rests are found by themselves. More positions than six, also of sides seen before, show how true it is.
+    """
+    from .calibrate_imu import run_imu
+
+    summary, text = run_imu(
+        static,
+        walk=walk,
+        out=out,
+        report=report,
+        name=name,
+        stream=stream,
+        device=device,
         made_on=made_on,
         column_map=column_map,
         rate_hz=rate_hz,

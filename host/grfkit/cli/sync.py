@@ -58,7 +58,7 @@ _Side = Annotated[
 _Calibrations = Annotated[
     list[Path] | None,
     typer.Option(
-        "--calibration", metavar="<path>", help="Calibration document (plates, pressure, lags, insole); repeatable."
+        "--calibration", metavar="<path>", help="Calibration document (of grf-calibrate, plates, insole); repeatable."
     ),
 ]
 _Ending = "Needed: trial to write (netCDF4, ends in .nc)."
